@@ -1,0 +1,367 @@
+//! A strict reader of JSON text (RFC 8259): validates, and says where values lie. It builds nothing.
+
+use std::fmt;
+
+/// Containers may be nested this deep; RFC 8259 §9 allows a limit.
+pub const MAX_DEPTH: u32 = 128;
+
+/// Why a text is not JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    NotUtf8,
+    TooLong,
+    TooDeep,
+    ExpectedValue,
+    ExpectedName,
+    ExpectedColon,
+    ExpectedCommaOrBrace,
+    ExpectedCommaOrBracket,
+    ExpectedEnd,
+    UnterminatedString,
+    ControlCharacter,
+    BadEscape,
+    BadNumber,
+}
+
+/// A [`Fault`] and the byte it was found at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParseError {
+    pub fault: Fault,
+    pub position: usize,
+}
+
+impl fmt::Display for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self.fault {
+            Fault::NotUtf8 => "invalid UTF-8",
+            Fault::TooLong => "text of more than 2147483647 bytes",
+            Fault::TooDeep => "more than 128 nested arrays and objects",
+            Fault::ExpectedValue => "expected a value",
+            Fault::ExpectedName => "expected a member name in quotes",
+            Fault::ExpectedColon => "expected ':'",
+            Fault::ExpectedCommaOrBrace => "expected ',' or '}'",
+            Fault::ExpectedCommaOrBracket => "expected ',' or ']'",
+            Fault::ExpectedEnd => "expected nothing after the value",
+            Fault::UnterminatedString => "string without closing quote",
+            Fault::ControlCharacter => "control character in a string, which must be escaped,",
+            Fault::BadEscape => "invalid escape in a string",
+            Fault::BadNumber => "invalid number",
+        };
+        write!(f, "{text} at byte {}", self.position)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Object,
+    Array,
+    String,
+    Number,
+    Boolean,
+    Null,
+}
+
+/// Where a value lies: `start..end`, quotes and brackets included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Value {
+    pub kind: Kind,
+    pub start: usize,
+    pub end: usize,
+    /// Items or members of a container, repeated names counted; 0 for anything else.
+    pub count: usize,
+    /// Whether a string has escapes.
+    pub escaped: bool,
+}
+
+/// Validates a whole text.
+pub fn validate(text: &[u8]) -> Result<Value, ParseError> {
+    let mut reader = Reader::new(text)?;
+    reader.skip_blanks();
+    let value = reader.value(MAX_DEPTH)?;
+    reader.end()?;
+    Ok(value)
+}
+
+/// Reads a text from front to back, in one pass and without recursion.
+pub struct Reader<'a> {
+    text: &'a [u8],
+    position: usize,
+}
+
+impl<'a> Reader<'a> {
+    /// Fails unless the whole text is UTF-8 (RFC 8259 §8.1) and its positions fit 31 bits.
+    pub fn new(text: &'a [u8]) -> Result<Self, ParseError> {
+        if text.len() > i32::MAX as usize {
+            return Err(ParseError {
+                fault: Fault::TooLong,
+                position: i32::MAX as usize,
+            });
+        }
+        match std::str::from_utf8(text) {
+            Ok(_) => Ok(Self { text, position: 0 }),
+            Err(error) => Err(ParseError {
+                fault: Fault::NotUtf8,
+                position: error.valid_up_to(),
+            }),
+        }
+    }
+
+    pub fn peek(&self) -> Option<u8> {
+        self.text.get(self.position).copied()
+    }
+
+    pub fn skip_blanks(&mut self) {
+        while let Some(b' ' | b'\n' | b'\t' | b'\r') = self.peek() {
+            self.position += 1;
+        }
+    }
+
+    /// Passes `byte` and the blanks behind it, if it is next.
+    pub fn pass(&mut self, byte: u8) -> bool {
+        let is_next = self.peek() == Some(byte);
+        if is_next {
+            self.position += 1;
+            self.skip_blanks();
+        }
+        is_next
+    }
+
+    pub fn end(&mut self) -> Result<(), ParseError> {
+        self.skip_blanks();
+        if self.position == self.text.len() {
+            Ok(())
+        } else {
+            self.fail(Fault::ExpectedEnd)
+        }
+    }
+
+    /// A fault at the current position.
+    pub fn fail<T>(&self, fault: Fault) -> Result<T, ParseError> {
+        Err(ParseError {
+            fault,
+            position: self.position,
+        })
+    }
+
+    /// Reads a member name, its colon and the blanks around, and stops at the member's value.
+    pub fn name(&mut self) -> Result<Value, ParseError> {
+        if self.peek() != Some(b'"') {
+            return self.fail(Fault::ExpectedName);
+        }
+        let name = self.string()?;
+        self.skip_blanks();
+        if self.pass(b':') {
+            Ok(name)
+        } else {
+            self.fail(Fault::ExpectedColon)
+        }
+    }
+
+    /// Reads the value that begins here, with at most `levels` (up to [`MAX_DEPTH`]) nested containers.
+    pub fn value(&mut self, levels: u32) -> Result<Value, ParseError> {
+        let levels = levels.min(MAX_DEPTH);
+        let start = self.position;
+        let kind = match self.peek() {
+            Some(b'{') => Kind::Object,
+            Some(b'[') => Kind::Array,
+            _ => return self.scalar(),
+        };
+        let mut count = 0;
+        let mut open = 0;
+        // One bit for each open container: 1 is an object.
+        let mut objects: u128 = 0;
+        loop {
+            let begins = self.peek();
+            if let Some(b'{' | b'[') = begins {
+                if open == levels {
+                    return self.fail(Fault::TooDeep);
+                }
+                open += 1;
+                let is_object = begins == Some(b'{');
+                objects = objects << 1 | u128::from(is_object);
+                self.position += 1;
+                self.skip_blanks();
+                if self.peek() != Some(if is_object { b'}' } else { b']' }) {
+                    if is_object {
+                        self.name()?;
+                    }
+                    count += usize::from(open == 1);
+                    continue;
+                }
+            } else {
+                self.scalar()?;
+                self.skip_blanks();
+            }
+            // Behind a value, or at the closing bracket of an empty container.
+            loop {
+                let is_object = objects & 1 == 1;
+                match self.peek() {
+                    Some(b'}') if is_object => {}
+                    Some(b']') if !is_object => {}
+                    Some(b',') => break,
+                    _ if is_object => return self.fail(Fault::ExpectedCommaOrBrace),
+                    _ => return self.fail(Fault::ExpectedCommaOrBracket),
+                }
+                self.position += 1;
+                open -= 1;
+                objects >>= 1;
+                if open == 0 {
+                    return Ok(Value {
+                        kind,
+                        start,
+                        end: self.position,
+                        count,
+                        escaped: false,
+                    });
+                }
+                self.skip_blanks();
+            }
+            self.pass(b',');
+            if objects & 1 == 1 {
+                self.name()?;
+            }
+            count += usize::from(open == 1);
+        }
+    }
+
+    fn scalar(&mut self) -> Result<Value, ParseError> {
+        match self.peek() {
+            Some(b'"') => self.string(),
+            Some(b'-' | b'0'..=b'9') => self.number(),
+            Some(b't') => self.literal(b"true", Kind::Boolean),
+            Some(b'f') => self.literal(b"false", Kind::Boolean),
+            Some(b'n') => self.literal(b"null", Kind::Null),
+            _ => self.fail(Fault::ExpectedValue),
+        }
+    }
+
+    fn literal(&mut self, word: &[u8], kind: Kind) -> Result<Value, ParseError> {
+        let start = self.position;
+        if !self.rest().starts_with(word) {
+            return self.fail(Fault::ExpectedValue);
+        }
+        self.position += word.len();
+        Ok(Value {
+            kind,
+            start,
+            end: self.position,
+            count: 0,
+            escaped: false,
+        })
+    }
+
+    /// RFC 8259 §7. Escapes of lone surrogates are allowed by its grammar.
+    fn string(&mut self) -> Result<Value, ParseError> {
+        let start = self.position;
+        let mut escaped = false;
+        self.position += 1;
+        loop {
+            self.position += plain_prefix(self.rest());
+            match self.peek() {
+                Some(b'"') => break,
+                Some(b'\\') => self.escape()?,
+                Some(_) => return self.fail(Fault::ControlCharacter),
+                None => {
+                    return Err(ParseError {
+                        fault: Fault::UnterminatedString,
+                        position: start,
+                    });
+                }
+            }
+            escaped = true;
+        }
+        self.position += 1;
+        Ok(Value {
+            kind: Kind::String,
+            start,
+            end: self.position,
+            count: 0,
+            escaped,
+        })
+    }
+
+    fn escape(&mut self) -> Result<(), ParseError> {
+        let length = match self.rest() {
+            [_, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => 2,
+            [_, b'u', digits @ ..] if digits.len() >= 4 && digits.iter().take(4).all(u8::is_ascii_hexdigit) => 6,
+            _ => return self.fail(Fault::BadEscape),
+        };
+        self.position += length;
+        Ok(())
+    }
+
+    /// RFC 8259 §6, of any size and precision.
+    fn number(&mut self) -> Result<Value, ParseError> {
+        let start = self.position;
+        if self.peek() == Some(b'-') {
+            self.position += 1;
+        }
+        match self.peek() {
+            Some(b'0') => self.position += 1,
+            _ => self.digits()?,
+        }
+        if self.peek() == Some(b'.') {
+            self.position += 1;
+            self.digits()?;
+        }
+        if let Some(b'e' | b'E') = self.peek() {
+            self.position += 1;
+            if let Some(b'+' | b'-') = self.peek() {
+                self.position += 1;
+            }
+            self.digits()?;
+        }
+        // `01` and `0x1` would otherwise be reported as a missing comma.
+        if let Some(b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'.' | b'+' | b'-') = self.peek() {
+            return self.fail(Fault::BadNumber);
+        }
+        Ok(Value {
+            kind: Kind::Number,
+            start,
+            end: self.position,
+            count: 0,
+            escaped: false,
+        })
+    }
+
+    fn digits(&mut self) -> Result<(), ParseError> {
+        let count = self.rest().iter().take_while(|byte| byte.is_ascii_digit()).count();
+        if count == 0 {
+            return self.fail(Fault::BadNumber);
+        }
+        self.position += count;
+        Ok(())
+    }
+
+    fn rest(&self) -> &'a [u8] {
+        self.text.get(self.position..).unwrap_or_default()
+    }
+}
+
+/// Length of the part before the first quote, backslash or control character.
+pub fn plain_prefix(text: &[u8]) -> usize {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGHS: u64 = ONES << 7;
+    let mut length = 0;
+    let (words, _) = text.as_chunks::<8>();
+    for word in words {
+        let word = u64::from_le_bytes(*word);
+        let quote = word ^ (ONES * u64::from(b'"'));
+        let backslash = word ^ (ONES * u64::from(b'\\'));
+        // Borrows can only mark bytes above a true hit, so the lowest mark is exact.
+        let hits = ((quote.wrapping_sub(ONES) & !quote)
+            | (backslash.wrapping_sub(ONES) & !backslash)
+            | (word.wrapping_sub(ONES * 0x20) & !word))
+            & HIGHS;
+        if hits != 0 {
+            return length + (hits.trailing_zeros() / 8) as usize;
+        }
+        length += 8;
+    }
+    let tail = text.get(length..).unwrap_or_default();
+    length
+        + tail
+            .iter()
+            .take_while(|&&byte| byte != b'"' && byte != b'\\' && byte >= 0x20)
+            .count()
+}

@@ -1,0 +1,25 @@
+//! The hot path of mi-httpd. This file and `node.rs` are the Node-API surface; the others know nothing of Node.
+
+#[forbid(unsafe_code)]
+pub mod body;
+#[forbid(unsafe_code)]
+pub mod ids;
+#[forbid(unsafe_code)]
+pub mod json;
+#[forbid(unsafe_code)]
+pub mod pretty;
+#[forbid(unsafe_code)]
+pub mod reply;
+#[forbid(unsafe_code)]
+pub mod request;
+#[forbid(unsafe_code)]
+pub mod scanner;
+#[forbid(unsafe_code)]
+pub mod slots;
+#[forbid(unsafe_code)]
+pub mod statistics;
+#[forbid(unsafe_code)]
+pub mod text;
+
+#[cfg(feature = "node")]
+pub mod node;

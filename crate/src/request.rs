@@ -1,0 +1,216 @@
+//! JSON-RPC 2.0 requests: one pass over the text validates all of it and finds the members that matter.
+
+use crate::json::{Fault, Kind, MAX_DEPTH, ParseError, Reader, Value};
+use crate::text::unescape;
+use std::fmt;
+
+/// What makes valid JSON an invalid request (JSON-RPC 2.0 §4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Invalid {
+    NotAnObject,
+    Batch { empty: bool },
+    JsonrpcMissing,
+    JsonrpcRepeated,
+    JsonrpcNot20,
+    MethodMissing,
+    MethodRepeated,
+    MethodNotString,
+    ParamsRepeated,
+    ParamsBadType,
+    IdRepeated,
+    IdBadType,
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotAnObject => "a request must be an object",
+            Self::Batch { empty: false } => "batches are not supported; send each request by itself",
+            Self::Batch { empty: true } => "an empty array is no request; send an object",
+            Self::JsonrpcMissing => "member \"jsonrpc\" is missing; it must be the string \"2.0\"",
+            Self::JsonrpcRepeated => "member \"jsonrpc\" is repeated; give it once",
+            Self::JsonrpcNot20 => "member \"jsonrpc\" must be the string \"2.0\"",
+            Self::MethodMissing => "member \"method\" is missing; it must be the name of a command",
+            Self::MethodRepeated => "member \"method\" is repeated; give it once",
+            Self::MethodNotString => "member \"method\" must be a string",
+            Self::ParamsRepeated => "member \"params\" is repeated; give it once",
+            Self::ParamsBadType => "member \"params\" must be an array or an object",
+            Self::IdRepeated => "member \"id\" is repeated; give it once",
+            Self::IdBadType => "member \"id\" must be a string, a number or null",
+        })
+    }
+}
+
+/// Why a text is not a request that can be run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    NotJson(ParseError),
+    Invalid(Invalid),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotJson(error) => error.fmt(f),
+            Self::Invalid(invalid) => invalid.fmt(f),
+        }
+    }
+}
+
+/// The members of a request, where they are, each as first given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Request {
+    pub method: Option<Value>,
+    /// `None` when absent or empty, which is the same (JSON-RPC 2.0 §4 "may be omitted"; docs/compatibility.md).
+    pub params: Option<Value>,
+    /// `None` for a notification, and for an id that cannot be echoed.
+    pub id: Option<Value>,
+    pub refusal: Option<Refusal>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Member {
+    value: Option<Value>,
+    repeated: bool,
+}
+
+#[derive(Default)]
+struct Members {
+    jsonrpc: Member,
+    method: Member,
+    params: Member,
+    id: Member,
+}
+
+/// Scans one request. Never fails: what is wrong is in [`Request::refusal`], with the id beside it if that is sound.
+pub fn scan(text: &[u8]) -> Request {
+    match members(text) {
+        Err(refusal) => Request {
+            refusal: Some(refusal),
+            ..Request::default()
+        },
+        Ok(members) => members.check(text),
+    }
+}
+
+fn members(text: &[u8]) -> Result<Members, Refusal> {
+    let mut reader = Reader::new(text).map_err(Refusal::NotJson)?;
+    reader.skip_blanks();
+    if reader.peek() == Some(b'{') {
+        return object(text, &mut reader).map_err(Refusal::NotJson);
+    }
+    let value = reader.value(MAX_DEPTH).map_err(Refusal::NotJson)?;
+    reader.end().map_err(Refusal::NotJson)?;
+    Err(Refusal::Invalid(match value.kind {
+        Kind::Array => Invalid::Batch {
+            empty: value.count == 0,
+        },
+        _ => Invalid::NotAnObject,
+    }))
+}
+
+fn object(text: &[u8], reader: &mut Reader<'_>) -> Result<Members, ParseError> {
+    let mut members = Members::default();
+    let mut more = reader.pass(b'{') && !reader.pass(b'}');
+    while more {
+        let name = reader.name()?;
+        let value = reader.value(MAX_DEPTH - 1)?;
+        members.keep(text, name, value);
+        reader.skip_blanks();
+        more = reader.pass(b',');
+        if !more && !reader.pass(b'}') {
+            return reader.fail(Fault::ExpectedCommaOrBrace);
+        }
+    }
+    reader.end()?;
+    Ok(members)
+}
+
+impl Members {
+    fn keep(&mut self, text: &[u8], name: Value, value: Value) {
+        let raw = inner(text, name);
+        let member = if name.escaped {
+            unescape(raw).and_then(|name| self.named(name.as_bytes()))
+        } else {
+            self.named(raw)
+        };
+        let Some(member) = member else { return };
+        member.repeated = member.value.is_some();
+        member.value = member.value.or(Some(value));
+    }
+
+    /// Names are compared exactly (JSON-RPC 2.0 §4: "all member names … are case-sensitive").
+    fn named(&mut self, name: &[u8]) -> Option<&mut Member> {
+        match name {
+            b"jsonrpc" => Some(&mut self.jsonrpc),
+            b"method" => Some(&mut self.method),
+            b"params" => Some(&mut self.params),
+            b"id" => Some(&mut self.id),
+            _ => None,
+        }
+    }
+
+    fn check(&self, text: &[u8]) -> Request {
+        let invalid = self
+            .check_jsonrpc(text)
+            .or(self.check_method())
+            .or(self.check_params())
+            .or(self.check_id());
+        Request {
+            method: self.method.value,
+            params: self.params.value.filter(|params| params.count > 0),
+            id: if self.check_id().is_none() { self.id.value } else { None },
+            refusal: invalid.map(Refusal::Invalid),
+        }
+    }
+
+    fn check_jsonrpc(&self, text: &[u8]) -> Option<Invalid> {
+        match self.jsonrpc {
+            Member { repeated: true, .. } => Some(Invalid::JsonrpcRepeated),
+            Member { value: None, .. } => Some(Invalid::JsonrpcMissing),
+            Member { value: Some(value), .. } => {
+                let is_20 = value.kind == Kind::String
+                    && if value.escaped {
+                        unescape(inner(text, value)).as_deref() == Some("2.0")
+                    } else {
+                        inner(text, value) == b"2.0"
+                    };
+                (!is_20).then_some(Invalid::JsonrpcNot20)
+            }
+        }
+    }
+
+    fn check_method(&self) -> Option<Invalid> {
+        match self.method {
+            Member { repeated: true, .. } => Some(Invalid::MethodRepeated),
+            Member { value: None, .. } => Some(Invalid::MethodMissing),
+            Member { value: Some(value), .. } => (value.kind != Kind::String).then_some(Invalid::MethodNotString),
+        }
+    }
+
+    fn check_params(&self) -> Option<Invalid> {
+        match self.params {
+            Member { repeated: true, .. } => Some(Invalid::ParamsRepeated),
+            Member { value: Some(value), .. } if !matches!(value.kind, Kind::Array | Kind::Object) => {
+                Some(Invalid::ParamsBadType)
+            }
+            _ => None,
+        }
+    }
+
+    fn check_id(&self) -> Option<Invalid> {
+        match self.id {
+            Member { repeated: true, .. } => Some(Invalid::IdRepeated),
+            Member { value: Some(value), .. } if !matches!(value.kind, Kind::String | Kind::Number | Kind::Null) => {
+                Some(Invalid::IdBadType)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The bytes of a string between its quotes.
+pub fn inner(text: &[u8], string: Value) -> &[u8] {
+    text.get(string.start + 1..string.end.saturating_sub(1))
+        .unwrap_or_default()
+}

@@ -1,0 +1,144 @@
+//! What stays between requests: the table of methods, the ids that replies are owed to, why the last scan failed.
+
+use crate::ids::{Ids, TooManyIds};
+use crate::json::Kind;
+use crate::request::{self, Invalid, Refusal, Request};
+use crate::text::unescape;
+use rustc_hash::FxHashMap;
+
+/// What a scan found; the numbers are those of `Outcome` in src/native.ts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Call = 0,
+    Notification = 1,
+    ParseError = 2,
+    InvalidRequest = 3,
+}
+
+/// What a scan found out, for JavaScript: written into memory that both sides see, since each property of an object
+/// that is made here would cost 50 ns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fields {
+    /// Number of the command, -1 when the method text is not in the table.
+    pub command: i32,
+    /// Slot that holds the id's bytes, -1 for null and none.
+    pub id_slot: i32,
+    /// 0 none or empty, 1 array, 2 object.
+    pub params_kind: i32,
+    pub params_start: i32,
+    pub params_end: i32,
+    pub params_count: i32,
+    /// The method's string, quotes included.
+    pub method_start: i32,
+    pub method_end: i32,
+    /// Byte of a parse error, otherwise 0.
+    pub position: i32,
+}
+
+impl Fields {
+    /// Writes the fields in their order; what has no place in `out` is left out.
+    pub fn store(&self, out: &mut [i32]) {
+        let values = [
+            self.command,
+            self.id_slot,
+            self.params_kind,
+            self.params_start,
+            self.params_end,
+            self.params_count,
+            self.method_start,
+            self.method_end,
+            self.position,
+        ];
+        for (place, value) in out.iter_mut().zip(values) {
+            *place = value;
+        }
+    }
+}
+
+/// Scans requests and holds the ids of those that are still to be answered.
+#[derive(Default)]
+pub struct Scanner {
+    methods: FxHashMap<Box<[u8]>, i32>,
+    refusal: Option<Refusal>,
+    pub ids: Ids,
+}
+
+impl Scanner {
+    /// `numbers[i]` is the command that `methods[i]` names.
+    pub fn new(methods: Vec<String>, numbers: &[i32]) -> Self {
+        let names = methods.into_iter().map(|name| name.into_bytes().into_boxed_slice());
+        Self {
+            methods: names.zip(numbers.iter().copied()).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Scans one request. A call's id is copied into a slot, as is that of an invalid request with a valid id.
+    pub fn scan(&mut self, text: &[u8]) -> Result<(Outcome, Fields), TooManyIds> {
+        let request = request::scan(text);
+        self.refusal = request.refusal;
+        let outcome = match request.refusal {
+            Some(Refusal::NotJson(_)) => Outcome::ParseError,
+            Some(Refusal::Invalid(_)) => Outcome::InvalidRequest,
+            None if request.id.is_none() => Outcome::Notification,
+            None => Outcome::Call,
+        };
+        Ok((outcome, self.fields(text, &request)?))
+    }
+
+    fn fields(&mut self, text: &[u8], request: &Request) -> Result<Fields, TooManyIds> {
+        let (method_start, method_end) = request.method.map_or((0, 0), |method| (method.start, method.end));
+        let (params_kind, params_start, params_end, params_count) = match request.params {
+            None => (0, 0, 0, 0),
+            Some(params) => {
+                let kind = if params.kind == Kind::Array { 1 } else { 2 };
+                (kind, params.start, params.end, params.count)
+            }
+        };
+        let position = match request.refusal {
+            Some(Refusal::NotJson(error)) => error.position,
+            _ => 0,
+        };
+        Ok(Fields {
+            command: self.command(text, request),
+            id_slot: self.hold_id(text, request)?,
+            params_kind,
+            params_start: params_start as i32,
+            params_end: params_end as i32,
+            params_count: params_count as i32,
+            method_start: method_start as i32,
+            method_end: method_end as i32,
+            position: position as i32,
+        })
+    }
+
+    fn command(&self, text: &[u8], request: &Request) -> i32 {
+        let Some(method) = request.method.filter(|_| request.refusal.is_none()) else {
+            return -1;
+        };
+        let raw = request::inner(text, method);
+        let number = if method.escaped {
+            unescape(raw).and_then(|name| self.methods.get(name.as_bytes()))
+        } else {
+            self.methods.get(raw)
+        };
+        number.copied().unwrap_or(-1)
+    }
+
+    fn hold_id(&mut self, text: &[u8], request: &Request) -> Result<i32, TooManyIds> {
+        match request.id {
+            Some(id) if id.kind != Kind::Null => self.ids.hold(text.get(id.start..id.end).unwrap_or_default()),
+            _ => Ok(-1),
+        }
+    }
+
+    /// Why the last scan found no request; empty when it found one.
+    pub fn reason(&self) -> String {
+        self.refusal.map(|refusal| refusal.to_string()).unwrap_or_default()
+    }
+
+    /// Whether the last text was an array.
+    pub fn is_batch(&self) -> bool {
+        matches!(self.refusal, Some(Refusal::Invalid(Invalid::Batch { .. })))
+    }
+}

@@ -1,0 +1,78 @@
+// Writes the tables of README.md between their markers, from what the modules declare:
+//   node scripts/readme-tables.mjs           writes them
+//   node scripts/readme-tables.mjs --check   fails when they are not what they should be
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from '../dist/index.js';
+import { loadableModules } from '../dist/modules/table.js';
+
+const readme = new URL('../README.md', import.meta.url);
+
+const tables = { parameters: parameterTable(), commands: await commandTable() };
+const before = readFileSync(readme, 'utf8');
+const after = Object.entries(tables).reduce((text, [name, table]) => {
+  const place = new RegExp(`(<!-- table: ${name} -->\n)[\\s\\S]*?(<!-- end of table -->)`);
+  if (!place.test(text)) throw new Error(`README.md has no place for the table "${name}"`);
+  return text.replace(place, (_all, start, end) => `${start}\n${table}\n\n${end}`);
+}, before);
+
+if (process.argv.includes('--check')) {
+  if (after !== before) {
+    process.stderr.write('the tables of README.md are out of date; run node scripts/readme-tables.mjs\n');
+    process.exitCode = 1;
+  }
+} else {
+  writeFileSync(readme, after);
+}
+
+function parameterTable() {
+  const rows = [['module', 'parameter', 'type', 'default', 'range', 'meaning']];
+  for (const { name: module, parameters } of loadableModules) {
+    for (const [name, declared] of Object.entries(parameters)) {
+      const names = [name, ...(declared.aliases ?? [])].map((text) => `\`${text}\``).join(', ');
+      if ('refused' in declared) {
+        rows.push([module, names, declared.type, '', '', `${declared.help}; refused: ${declared.refused}`]);
+        continue;
+      }
+      const unit = declared.unit === undefined ? '' : ` ${declared.unit}`;
+      const range = declared.type === 'int' ? `${declared.min} to ${declared.max}${unit}` : '';
+      rows.push([module, names, declared.type, `\`${JSON.stringify(declared.default)}\``, range, declared.help]);
+    }
+  }
+  return markdown(rows);
+}
+
+/** Asks a running server, as any client would. */
+async function commandTable() {
+  const server = await createServer({ httpd: { ip: '127.0.0.1', port: 0 } }).start();
+  const ask = async (method, params) => {
+    const body = JSON.stringify({ jsonrpc: '2.0', method, params, id: 1 });
+    const headers = { 'Content-Type': 'application/json', Connection: 'close' };
+    return (await (await fetch(server.urls[0], { method: 'POST', headers, body })).json()).result;
+  };
+  const rows = [['command', 'also', 'parameters', 'what it does']];
+  const names = await ask('which');
+  const flat = names.filter((name) => !name.includes(':'));
+  for (const name of names.filter((text) => text.includes(':'))) {
+    const recipes = await ask('which', [name]);
+    const { Help: help } = await ask('help', [name]);
+    const local = name.slice(name.indexOf(':') + 1);
+    const also = [];
+    for (const other of flat) {
+      const same = (await ask('help', [other])).Help === help;
+      if (same) also.push(other);
+    }
+    rows.push([
+      `\`${name}\``,
+      [...new Set([local, ...also])].map((text) => `\`${text}\``).join(', '),
+      recipes.map((recipe) => `(${recipe.join(', ')})`).join(' '),
+      help,
+    ]);
+  }
+  await server.close();
+  return markdown(rows);
+}
+
+function markdown([head, ...rows]) {
+  const line = (cells) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}

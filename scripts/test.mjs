@@ -1,0 +1,43 @@
+// npm test: builds, then every check and test of the project, Rust and TypeScript. Arguments name single test
+// files, `npm test -- test/wire/http-framing.test.ts`; then only those run.
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { buildAddon, buildTypeScript, filesBelow, installDependencies, root, run, runTool } from './steps.mjs';
+import { requireNode } from './toolchain.mjs';
+
+const only = process.argv.slice(2);
+
+requireNode();
+installDependencies();
+buildAddon();
+buildTypeScript();
+step('types of the tests', () => runTool('tsc', ['-p', 'tsconfig.test.json']));
+if (only.length === 0) {
+  step('style and structure', () => runTool('biome', ['check', '--error-on-warnings']));
+  cargoStep('fmt', ['fmt', '--check']);
+  cargoStep('clippy', ['clippy', '--locked', '--all-targets', '--', '-D', 'warnings']);
+  step('Rust tests', () => run('cargo', ['test', '--locked', '--quiet']));
+  step('fuzz targets', () => run(process.execPath, ['scripts/fuzz.mjs', '10']));
+}
+step('TypeScript tests', () => {
+  const files =
+    only.length === 0
+      ? filesBelow('build/test', '.test.js')
+      : only.map((name) => join('build', name.replace(/\.ts$/, '.js')));
+  run(process.execPath, ['--enable-source-maps', '--test', '--test-concurrency=2', ...files]);
+});
+
+function step(title, action) {
+  process.stdout.write(`\n== ${title}\n`);
+  action();
+}
+
+/** fmt and clippy are components of their own, which a plain Rust need not have. */
+function cargoStep(name, args) {
+  const found = spawnSync('cargo', [name, '--version'], { cwd: root }).status === 0;
+  if (found) step(`cargo ${name}`, () => run('cargo', args));
+  else
+    process.stdout.write(
+      `\n== cargo ${name}: skipped, this Rust has no ${name} (rustup component add ${name === 'fmt' ? 'rustfmt' : name})\n`,
+    );
+}

@@ -1,0 +1,49 @@
+import type { Diagnostic, Position } from './diagnostic.js';
+
+/** One `loadmodule` statement. */
+export interface LoadModule {
+  /** The base name without `.so` (`httpd`); for a JavaScript module of the user's own, the text as written. */
+  readonly name: string;
+  /** The absolute path of a user's `.mjs`, `.js` or `.cjs` module; undefined for all others. */
+  readonly path: string | undefined;
+  readonly at: Position;
+  /** Where the statement stands among all loadmodule and modparam statements, from 1. */
+  readonly order: number;
+}
+
+/** One `modparam(module, name, value)` statement. */
+export interface ModParam {
+  /** The first argument: a POSIX extended regular expression over module names. */
+  readonly modulePattern: string;
+  readonly name: string;
+  readonly value: string | number;
+  readonly at: Position;
+  readonly moduleAt: Position;
+  readonly nameAt: Position;
+  readonly valueAt: Position;
+  /** Where the statement stands among all loadmodule and modparam statements, from 1. */
+  readonly order: number;
+}
+
+/** One `name = value` at the top level, of the globals that are read. */
+export interface GlobalAssignment {
+  /** The main name: `wdir` is read as `workdir`. */
+  readonly name: string;
+  readonly value: string | number;
+  readonly at: Position;
+  readonly valueAt: Position;
+}
+
+/** What a configuration file says. When `errors` is not empty, the rest holds what was read before and besides. */
+export interface ConfigFile {
+  modules: LoadModule[];
+  parameters: ModParam[];
+  /**
+   * By main name, the last assignment of each: log_level, xlog_level, stderror_enabled, syslog_enabled, log_stderror,
+   * workdir, chroot.
+   */
+  globals: ReadonlyMap<string, GlobalAssignment>;
+  errors: Diagnostic[];
+  /** Every file that was read, each once, the top one first. */
+  files: string[];
+}

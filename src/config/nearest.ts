@@ -1,0 +1,47 @@
+import { distance } from 'fastest-levenshtein';
+
+const LONGEST_COMPARED = 64;
+const MOST_NEAREST = 3;
+const MOST_LISTED = 12;
+
+/**
+ * The known names that `name` may stand for, nearest first, three at most; empty when none is close. Letter case is
+ * ignored; up to a third of the letters (one at least) may differ, two swapped ones counting as one, so that a
+ * suggestion is a likely slip and not a guess.
+ * A name of more than 64 characters is near to nothing, so that its length costs nothing.
+ */
+export function nearestNames(name: string, known: Iterable<string>): string[] {
+  if (name.length > LONGEST_COMPARED) return [];
+  const wanted = name.toLowerCase();
+  const most = Math.max(1, Math.floor(name.length / 3));
+  const near: { candidate: string; away: number }[] = [];
+  for (const candidate of known) {
+    if (Math.abs(candidate.length - name.length) > most) continue;
+    const away = editsBetween(wanted, candidate.toLowerCase());
+    if (away <= most) near.push({ candidate, away });
+  }
+  near.sort((a, b) => a.away - b.away);
+  return near.slice(0, MOST_NEAREST).map(({ candidate }) => candidate);
+}
+
+/**
+ * The end of an error about an unknown name: the nearest of `names` when there is a likely one, else the first 12 of
+ * them after `label`.
+ */
+export function suggestNames(name: string, label: string, names: readonly string[]): string {
+  const [nearest] = nearestNames(name, names);
+  if (nearest !== undefined) return `did you mean "${nearest}"?`;
+  if (names.length === 0) return `${label}: none`;
+  const more = names.length - MOST_LISTED;
+  return `${label}: ${names.slice(0, MOST_LISTED).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
+
+function editsBetween(a: string, b: string): number {
+  const edits = distance(a, b);
+  // the commonest slip, two swapped letters, would count as two
+  return edits === 2 && a.length === b.length && sortLetters(a) === sortLetters(b) ? 1 : edits;
+}
+
+function sortLetters(text: string): string {
+  return [...text].sort().join('');
+}

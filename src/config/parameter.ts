@@ -1,0 +1,190 @@
+import { INT32_MAX, INT32_MIN } from './literal.js';
+import { suggestNames } from './nearest.js';
+
+interface DeclarationBase {
+  /** What the parameter does, one sentence, for the README tables and the web interface. */
+  readonly help: string;
+  /** Other names that configuration files may use for it, such as those of an older generation. */
+  readonly aliases?: readonly string[];
+}
+
+/** An integer parameter. Values are 32-bit signed integers. */
+export interface IntParameter extends DeclarationBase {
+  readonly type: 'int';
+  readonly default: number;
+  /** The smallest value allowed; -2147483648 when left out. */
+  readonly min?: number;
+  /** The largest value allowed; 2147483647 when left out. */
+  readonly max?: number;
+  /** The unit of the value, such as `bytes` or `s`. */
+  readonly unit?: string;
+  /** Says what is wrong with a value of the right type and range, or undefined when nothing is. */
+  readonly check?: (value: number) => string | undefined;
+}
+
+/** A string parameter. The empty string is a value and not the same as "not set". */
+export interface StringParameter extends DeclarationBase {
+  readonly type: 'string';
+  readonly default: string | undefined;
+  /** Errors and listings must not show the value, for it is a password or the like. */
+  readonly secret?: boolean;
+  /** Says what is wrong with a value, or undefined when nothing is. */
+  readonly check?: (value: string) => string | undefined;
+}
+
+/** A parameter that is known but that cannot be set: doing so is an error with this reason. */
+export interface RefusedParameter extends DeclarationBase {
+  readonly type: 'int' | 'string';
+  readonly refused: string;
+}
+
+export type ParameterDeclaration = IntParameter | StringParameter | RefusedParameter;
+
+/** What a module's parameters are: main name -> declaration. */
+export type ParameterDeclarations = Readonly<Record<string, ParameterDeclaration>>;
+
+type ValueOf<P> = P extends { refused: string }
+  ? never
+  : P extends { type: 'int' }
+    ? number
+    : P extends { default: string }
+      ? string
+      : string | undefined;
+
+type SettableName<D extends ParameterDeclarations> = {
+  [K in keyof D]: D[K] extends { refused: string } ? never : K;
+}[keyof D];
+
+/** The values of all parameters that can be set, defaults filled in. A string without a default may be undefined. */
+export type ParameterValues<D extends ParameterDeclarations> = {
+  readonly [K in SettableName<D>]: ValueOf<D[K]>;
+};
+
+/** What an embedder may give: any of the parameters under their main names; undefined means the default. */
+export type ParameterInput<D extends ParameterDeclarations> = {
+  readonly [K in SettableName<D>]?: ValueOf<D[K]> | undefined;
+};
+
+/** One or more parameters given as an object are wrong; `problems` has one line for each, and `message` has all. */
+export class ParameterError extends Error {
+  override readonly name = 'ParameterError';
+  readonly module: string;
+  readonly problems: readonly string[];
+
+  constructor(module: string, problems: readonly string[]) {
+    super(problems.join('\n'));
+    this.module = module;
+    this.problems = problems;
+  }
+}
+
+/** Keeps the exact type of a module's declarations, so that its values can be typed from them. */
+export function defineParameters<const D extends ParameterDeclarations>(declarations: D): D {
+  return declarations;
+}
+
+/** Finds a declaration by its main name or an alias. Names are case-sensitive. */
+export function findParameter(
+  declarations: ParameterDeclarations,
+  name: string,
+): { name: string; declaration: ParameterDeclaration } | undefined {
+  const direct = ownDeclaration(declarations, name);
+  if (direct !== undefined) return { name, declaration: direct };
+  for (const [main, declaration] of Object.entries(declarations)) {
+    if (declaration.aliases?.includes(name)) return { name: main, declaration };
+  }
+  return undefined;
+}
+
+/** The defaults of all parameters that can be set, as a fresh object. */
+export function defaultValues(declarations: ParameterDeclarations): Record<string, string | number | undefined> {
+  const values: Record<string, string | number | undefined> = {};
+  for (const [name, declaration] of Object.entries(declarations)) {
+    if (!('refused' in declaration)) values[name] = declaration.default;
+  }
+  return values;
+}
+
+/** Says what is wrong with a value of the declared type, undefined when nothing is. `what` names the parameter. */
+export function valueProblem(
+  what: string,
+  declaration: IntParameter | StringParameter,
+  value: string | number,
+): string | undefined {
+  if (declaration.type === 'string') {
+    const problem = declaration.check?.(String(value));
+    if (problem === undefined) return undefined;
+    return declaration.secret === true ? `${what}: ${problem}` : `${what} is ${JSON.stringify(value)}: ${problem}`;
+  }
+  const number = Number(value);
+  const unit = declaration.unit === undefined ? '' : ` ${declaration.unit}`;
+  if (!Number.isInteger(number)) return `${what} is ${number}: it must be a whole number`;
+  const min = Math.max(declaration.min ?? INT32_MIN, INT32_MIN);
+  const max = Math.min(declaration.max ?? INT32_MAX, INT32_MAX);
+  if (number < min || number > max) {
+    const side = number < min ? `below the least value, ${min}${unit}` : `above the greatest value, ${max}${unit}`;
+    return `${what} is ${number}${unit}, ${side}: give a value from ${min} to ${max}`;
+  }
+  const problem = declaration.check?.(number);
+  return problem === undefined ? undefined : `${what} is ${number}: ${problem}`;
+}
+
+/**
+ * Checks the parameters an embedder gives as an object, and fills in the defaults. Main names only.
+ * Throws a ParameterError that lists every problem: unknown names with the nearest known one, wrong types, values out
+ * of range, refused parameters.
+ */
+export function parametersFromObject<const D extends ParameterDeclarations>(
+  module: string,
+  declarations: D,
+  input: object | undefined,
+): ParameterValues<D> {
+  if (input !== undefined && (input === null || typeof input !== 'object' || Array.isArray(input))) {
+    throw new ParameterError(module, [`parameters of module ${module}: give an object, not ${describe(input)}`]);
+  }
+  const values = defaultValues(declarations);
+  const problems: string[] = [];
+  for (const [name, value] of Object.entries(input ?? {}) as [string, unknown][]) {
+    const what = `parameter "${name}" of module ${module}`;
+    const declaration = ownDeclaration(declarations, name);
+    if (declaration === undefined) problems.push(unknownParameter(module, declarations, name));
+    else if (value === undefined) continue;
+    else if ('refused' in declaration) problems.push(`${what} cannot be set: ${declaration.refused}`);
+    else if (typeof value !== (declaration.type === 'int' ? 'number' : 'string')) {
+      const wanted = declaration.type === 'int' ? 'a number' : 'a string';
+      problems.push(`${what} must be ${wanted}, not ${describe(value)}`);
+    } else {
+      const problem = valueProblem(what, declaration, value as string | number);
+      if (problem === undefined) values[name] = value as string | number;
+      else problems.push(problem);
+    }
+  }
+  if (problems.length > 0) throw new ParameterError(module, problems);
+  return values as ParameterValues<D>;
+}
+
+/** The error for a parameter that a module does not have, with the nearest one that it has. */
+export function unknownParameter(module: string, declarations: ParameterDeclarations, name: string): string {
+  const viaAlias = findParameter(declarations, name);
+  if (viaAlias !== undefined)
+    return `module ${module} has no parameter "${name}": use its main name "${viaAlias.name}"`;
+  const known = Object.keys(declarations).filter((main) => !isRefused(declarations, main));
+  return `module ${module} has no parameter "${name}": ${suggestNames(name, 'known', known)}`;
+}
+
+function ownDeclaration(declarations: ParameterDeclarations, name: string): ParameterDeclaration | undefined {
+  return Object.hasOwn(declarations, name) ? declarations[name] : undefined;
+}
+
+function isRefused(declarations: ParameterDeclarations, name: string): boolean {
+  const declaration = declarations[name];
+  return declaration !== undefined && 'refused' in declaration;
+}
+
+function describe(value: unknown): string {
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'an array';
+  if (typeof value === 'string') return 'a string';
+  if (typeof value === 'object') return 'an object';
+  return typeof value === 'function' ? 'a function' : `a ${typeof value}`;
+}

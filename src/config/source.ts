@@ -1,0 +1,170 @@
+import { existsSync } from 'node:fs';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
+import type { Diagnostic, Position } from './diagnostic.js';
+import { decodeUtf8 } from './literal.js';
+import { readBounded, tooLarge, UnreadableError } from './read-bounded.js';
+
+/** The most bytes of a configuration, includes counted each time, so that a mistaken include cannot eat the memory. */
+export const MAX_SOURCE_BYTES = 16 * 1024 * 1024;
+
+/** How deep includes may nest; the top file is at depth 0. */
+export const MAX_INCLUDE_DEPTH = 50;
+
+const INCLUDE_LINE = /^[ \t\b\r]*(?:include_file|import_file)[ \t\b\r]*(?:"([^"]*)"|'([^']*)')/d;
+// a path cannot be longer than this on any system
+const LONGEST_INCLUDE = 8192;
+const BYTE_ORDER_MARK = '\xef\xbb\xbf';
+
+interface OriginFile {
+  readonly name: string;
+  readonly directory: string;
+}
+
+interface Origin {
+  readonly start: number;
+  readonly file: OriginFile;
+  readonly line: number;
+}
+
+/** A configuration with its includes put in place, each byte one character, and where each line of it comes from. */
+export class Source {
+  readonly text: string;
+  readonly #origins: readonly Origin[];
+
+  constructor(text: string, origins: readonly Origin[]) {
+    this.text = text;
+    this.#origins = origins;
+  }
+
+  /** Where the byte at `offset` stands in the file it comes from; columns count UTF-8 characters. */
+  positionAt(offset: number): Position {
+    const { start, file, line } = this.#originAt(offset);
+    return { file: file.name, line, column: columnAt(this.text.slice(start, offset), offset - start) };
+  }
+
+  /** The directory of the file that the byte at `offset` comes from. */
+  directoryAt(offset: number): string {
+    return this.#originAt(offset).file.directory;
+  }
+
+  #originAt(offset: number): Origin {
+    let low = 0;
+    let high = this.#origins.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if ((this.#origins[middle]?.start ?? 0) <= offset) low = middle;
+      else high = middle - 1;
+    }
+    return this.#origins[low] ?? { start: 0, file: { name: '', directory: '' }, line: 1 };
+  }
+}
+
+/** What flattening made. When there are errors, an include is missing and `source` is not the whole configuration. */
+export interface Flattened {
+  readonly source: Source;
+  readonly errors: Diagnostic[];
+  readonly files: string[];
+}
+
+/**
+ * Puts included files in the place of their include lines. Such a line is seen before anything else, so it works within
+ * comments and blocks too; what follows the quoted path on the line is dropped. A path is absolute, or relative to the
+ * working directory when the file is there, or relative to the directory of the including file.
+ */
+export function flatten(top: Uint8Array, name: string, directory: string): Flattened {
+  return new Flattener().run(top, { name, directory });
+}
+
+/** Includes nest too deep or are too large together: going on could take for ever. */
+class FlattenStop extends Error {}
+
+class Flattener {
+  readonly #pieces: string[] = [];
+  readonly #origins: Origin[] = [];
+  readonly #errors: Diagnostic[] = [];
+  readonly #files = new Set<string>();
+  #length = 0;
+  #bytesRead = 0;
+
+  run(top: Uint8Array, file: OriginFile): Flattened {
+    this.#bytesRead = top.length;
+    this.#files.add(file.name);
+    try {
+      this.#addFile(latin1(top), file, 0);
+    } catch (error) {
+      if (!(error instanceof FlattenStop)) throw error;
+    }
+    const source = new Source(this.#pieces.join(''), this.#origins);
+    return { source, errors: this.#errors, files: [...this.#files] };
+  }
+
+  #addFile(text: string, file: OriginFile, depth: number): void {
+    let start = text.startsWith(BYTE_ORDER_MARK) ? BYTE_ORDER_MARK.length : 0;
+    for (let line = 1; ; line++) {
+      const newline = text.indexOf('\n', start);
+      const last = newline === -1;
+      const content = text.slice(start, last ? text.length : newline + 1);
+      const include = INCLUDE_LINE.exec(content.slice(0, LONGEST_INCLUDE));
+      if (include === null) this.#addLine(content, file, line);
+      else this.#include(include, file, line, depth);
+      if (last) {
+        if (include !== null) this.#addLine('', file, line);
+        return;
+      }
+      start = newline + 1;
+    }
+  }
+
+  #addLine(content: string, file: OriginFile, line: number): void {
+    this.#origins.push({ start: this.#length, file, line });
+    this.#pieces.push(content);
+    this.#length += content.length;
+  }
+
+  #include(match: RegExpExecArray, file: OriginFile, line: number, depth: number): void {
+    const quoteAt = (match.indices?.[1] ?? match.indices?.[2] ?? [1, 1])[0] - 1;
+    const at = { file: file.name, line, column: columnAt(match[0], quoteAt) };
+    const written = decodeUtf8(Buffer.from(match[1] ?? match[2] ?? '', 'latin1'));
+    if (written === undefined || written === '' || written.includes('\0')) {
+      this.#errors.push({ ...at, text: 'the path to include is empty or not UTF-8 text: name a file' });
+      return;
+    }
+    if (depth >= MAX_INCLUDE_DEPTH) {
+      const reason = `includes nest deeper than ${MAX_INCLUDE_DEPTH}; does a file include itself?`;
+      this.#errors.push({ ...at, text: `cannot include "${written}": ${reason}` });
+      throw new FlattenStop();
+    }
+    const path = isAbsolute(written) || existsSync(written) ? written : join(file.directory, written);
+    let bytes: Buffer;
+    try {
+      bytes = readBounded(path, MAX_SOURCE_BYTES);
+    } catch (error) {
+      if (!(error instanceof UnreadableError)) throw error;
+      const tried = path === written ? '' : ` (looked for in the working directory and as "${path}")`;
+      this.#errors.push({ ...at, text: `cannot include "${written}"${tried}: ${error.message}` });
+      return;
+    }
+    this.#bytesRead += bytes.length;
+    if (this.#bytesRead > MAX_SOURCE_BYTES) {
+      this.#errors.push({ ...at, text: `cannot include "${written}": ${tooLarge(MAX_SOURCE_BYTES)}` });
+      throw new FlattenStop();
+    }
+    this.#files.add(path);
+    this.#addFile(latin1(bytes), { name: path, directory: dirname(resolve(path)) }, depth + 1);
+    // a last line without a newline must not join the line after the include
+    this.#pieces.push('\n');
+    this.#length += 1;
+  }
+}
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+}
+
+function columnAt(line: string, length: number): number {
+  let column = 1;
+  for (let i = 0; i < length; i++) {
+    if ((line.charCodeAt(i) & 0xc0) !== 0x80) column++;
+  }
+  return column;
+}

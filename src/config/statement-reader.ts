@@ -1,0 +1,250 @@
+import type { ConfigFile, GlobalAssignment } from './config-file.js';
+import { diagnosticAt } from './diagnostic.js';
+import { Lexer, SyntaxFault, type Token } from './lexer.js';
+import { booleanWord, parseInteger, unquote } from './literal.js';
+import { ModuleLoader } from './module-loader.js';
+import type { Source } from './source.js';
+
+/** Name of a global in the file -> its main name and type. */
+const GLOBALS: ReadonlyMap<string, { name: string; type: 'int' | 'string' }> = new Map([
+  ['log_level', { name: 'log_level', type: 'int' }],
+  ['xlog_level', { name: 'xlog_level', type: 'int' }],
+  ['stderror_enabled', { name: 'stderror_enabled', type: 'int' }],
+  ['syslog_enabled', { name: 'syslog_enabled', type: 'int' }],
+  ['log_stderror', { name: 'log_stderror', type: 'int' }],
+  ['workdir', { name: 'workdir', type: 'string' }],
+  ['wdir', { name: 'workdir', type: 'string' }],
+  ['chroot', { name: 'chroot', type: 'string' }],
+]);
+
+const M4_CALL = /^(?:define|undefine|divert|changequote|changecom|ifdef|ifelse|s?include|e?syscmd|m4_[a-z_]+)$/;
+const EXPAND_FIRST = 'expand the macros first, with m4 or cpp, and read the result';
+const LONGEST_SHOWN = 40;
+
+interface Value {
+  /** Undefined when the value is wrong; the error is recorded then. */
+  readonly value: string | number | undefined;
+  readonly start: number;
+}
+
+/**
+ * Walks the top level of a configuration: reads the statements of interest and skips the rest, blocks as a whole.
+ * An error of syntax ends the walk; a wrong value drops its statement only.
+ */
+export class StatementReader {
+  readonly #source: Source;
+  readonly #lexer: Lexer;
+  readonly #loader: ModuleLoader;
+  readonly #globals = new Map<string, GlobalAssignment>();
+  readonly #config: Omit<ConfigFile, 'files'>;
+  #order = 0;
+
+  constructor(source: Source) {
+    this.#source = source;
+    this.#lexer = new Lexer(source.text);
+    this.#config = { modules: [], parameters: [], globals: this.#globals, errors: [] };
+    this.#loader = new ModuleLoader(this.#config);
+  }
+
+  read(): Omit<ConfigFile, 'files'> {
+    try {
+      let before: Token | undefined;
+      for (let token = this.#lexer.next(); token.kind !== 'end'; token = this.#lexer.next()) {
+        if (token.kind === 'word' && !this.#isPartOfAName(token, before)) this.#word(token);
+        else if (token.kind === 'symbol') this.#symbol(token);
+        before = token;
+      }
+    } catch (error) {
+      if (!(error instanceof SyntaxFault)) throw error;
+      this.#error(error.offset, error.message);
+    }
+    return this.#config;
+  }
+
+  /** Host names such as sip.loadmodule-x.example hold words that start no statement. */
+  #isPartOfAName(token: Token, before: Token | undefined): boolean {
+    if (/[-.:@]/.test(this.#lexer.text[token.end] ?? '')) return true;
+    if (before?.kind !== 'symbol' || before.end !== token.start) return false;
+    return /[-.:@/]/.test(this.#lexer.textOf(before));
+  }
+
+  #word(token: Token): void {
+    const word = this.#lexer.textOf(token);
+    if (word === 'loadmodule') this.#loadModule(token);
+    else if (word === 'modparam') this.#modParam(token);
+    else if (word === 'mpath') this.#modulePath();
+    else if (GLOBALS.has(word)) this.#global(token, word);
+    else if (word === 'include_file' || word === 'import_file') {
+      throw new SyntaxFault(token.start, `${word} must be the first on its line, with a quoted path after it`);
+    } else this.#refuseMacro(token, word);
+  }
+
+  #symbol(token: Token): void {
+    if (this.#lexer.isSymbol(token, '{')) this.#skipBlock(token);
+    else if (this.#lexer.isSymbol(token, '}')) {
+      throw new SyntaxFault(token.start, 'this } closes nothing: remove it, or add the missing {');
+    } else this.#refuseMacro(token, '');
+  }
+
+  #skipBlock(open: Token): void {
+    let depth = 1;
+    while (depth > 0) {
+      const token = this.#lexer.next();
+      if (token.kind === 'end') throw new SyntaxFault(open.start, 'block is not closed: add the missing }');
+      if (this.#lexer.isSymbol(token, '{')) depth++;
+      else if (this.#lexer.isSymbol(token, '}')) depth--;
+      else if (token.kind === 'symbol') this.#refuseMacro(token, '');
+      else if (token.kind === 'word' && this.#lexer.textOf(token) === 'dnl') this.#refuseMacro(token, 'dnl');
+    }
+  }
+
+  /** The quotes of m4 do not balance as strings do here, so that whole statements would be lost without a word. */
+  #refuseMacro(token: Token, word: string): void {
+    const isCall = M4_CALL.test(word) && this.#lexer.text[token.end] === '(';
+    if (!isCall && word !== 'dnl' && !this.#lexer.isSymbol(token, '`')) return;
+    throw new SyntaxFault(token.start, `${this.#shown(token)} belongs to the macro language m4: ${EXPAND_FIRST}`);
+  }
+
+  #loadModule(keyword: Token): void {
+    const name = this.#string('loadmodule needs the quoted name of a module');
+    const at = this.#source.positionAt(keyword.start);
+    const order = ++this.#order;
+    if (name.value !== undefined) {
+      const nameAt = this.#source.positionAt(name.start);
+      this.#loader.load(name.value, { at, nameAt, order, directory: this.#source.directoryAt(keyword.start) });
+    }
+    this.#refuseSemicolon('loadmodule');
+  }
+
+  #modParam(keyword: Token): void {
+    const needs = 'modparam needs ("module", "parameter", value)';
+    this.#expect('(', needs);
+    const module = this.#string(needs);
+    this.#expect(',', needs);
+    const name = this.#string(needs);
+    this.#expect(',', needs);
+    const value = this.#value(needs);
+    this.#expect(')', needs);
+    const order = ++this.#order;
+    if (module.value !== undefined && name.value !== undefined && value.value !== undefined) {
+      this.#config.parameters.push({
+        modulePattern: module.value,
+        name: name.value,
+        value: value.value,
+        at: this.#source.positionAt(keyword.start),
+        moduleAt: this.#source.positionAt(module.start),
+        nameAt: this.#source.positionAt(name.start),
+        valueAt: this.#source.positionAt(value.start),
+        order,
+      });
+    }
+    this.#refuseSemicolon('modparam');
+  }
+
+  #modulePath(): void {
+    const needs = 'mpath needs = and a quoted directory';
+    this.#expect('=', needs);
+    const directories: string[] = [];
+    for (;;) {
+      const { value } = this.#string(needs);
+      if (value !== undefined) directories.push(value);
+      if (!this.#lexer.isSymbol(this.#lexer.peek(), ':')) break;
+      this.#lexer.next();
+    }
+    this.#loader.directories = directories;
+    this.#refuseSemicolon('mpath');
+  }
+
+  #global(token: Token, word: string): void {
+    const global = GLOBALS.get(word);
+    if (global === undefined || !this.#lexer.isSymbol(this.#lexer.peek(), '=')) return;
+    this.#lexer.next();
+    const wanted = global.type === 'int' ? 'an integer' : 'a quoted string';
+    const { value, start } = this.#value(`${word} needs ${wanted}`);
+    if (value !== undefined && (typeof value === 'number') !== (global.type === 'int')) {
+      this.#error(start, `${word} needs ${wanted}`);
+    } else if (value !== undefined) {
+      const at = this.#source.positionAt(token.start);
+      this.#globals.set(global.name, { name: global.name, value, at, valueAt: this.#source.positionAt(start) });
+    }
+    this.#refuseSemicolon(word);
+  }
+
+  #value(needs: string): Value {
+    const first = this.#lexer.peek();
+    if (first.kind === 'string') return this.#joinedStrings(needs);
+    const isNegative = this.#lexer.isSymbol(first, '-');
+    const hasSign = isNegative || this.#lexer.isSymbol(first, '+');
+    if (hasSign) this.#lexer.next();
+    const token = this.#lexer.next();
+    const text = this.#lexer.textOf(token);
+    const word = hasSign || token.kind !== 'word' ? undefined : booleanWord(text);
+    if (word !== undefined) return { value: word, start: token.start };
+    if (token.kind !== 'number') throw this.#unexpected(token, needs, 'a quoted string or an integer');
+    if (this.#lexer.text[token.end] === '.') {
+      throw new SyntaxFault(
+        first.start,
+        `${needs}: numbers are whole, and ${text}.… is not; quote it if it is a string`,
+      );
+    }
+    const value = parseInteger(text, isNegative);
+    if (typeof value === 'number') return { value, start: first.start };
+    this.#error(first.start, value);
+    return { value: undefined, start: first.start };
+  }
+
+  #joinedStrings(needs: string): Value {
+    const first = this.#string(needs);
+    let value = first.value;
+    while (this.#lexer.peek().kind === 'string') {
+      const next = this.#string(needs);
+      value = value === undefined || next.value === undefined ? undefined : value + next.value;
+    }
+    return { value, start: first.start };
+  }
+
+  #string(needs: string): { value: string | undefined; start: number } {
+    const token = this.#lexer.next();
+    if (token.kind !== 'string') throw this.#unexpected(token, needs, 'a quoted string');
+    const value = unquote(this.#lexer.textOf(token));
+    if (typeof value === 'string') return { value, start: token.start };
+    this.#error(token.start + value.offset, value.problem);
+    return { value: undefined, start: token.start };
+  }
+
+  #expect(symbol: string, needs: string): void {
+    const token = this.#lexer.next();
+    if (!this.#lexer.isSymbol(token, symbol)) throw this.#unexpected(token, needs, `"${symbol}"`);
+  }
+
+  #unexpected(token: Token, needs: string, wanted: string): SyntaxFault {
+    let hint = '';
+    if (this.#lexer.textOf(token) === 'null') hint = '; null is not a value here';
+    else if (token.kind === 'word') hint = `; if this is a macro, ${EXPAND_FIRST}`;
+    else if (this.#lexer.isSymbol(token, '`')) hint = `; this is a quote of m4, so ${EXPAND_FIRST}`;
+    else if (this.#lexer.isSymbol(token, '$')) hint = '; variables are not expanded here';
+    return new SyntaxFault(token.start, `${needs}: expected ${wanted}, found ${this.#shown(token)}${hint}`);
+  }
+
+  #refuseSemicolon(statement: string): void {
+    const token = this.#lexer.peek();
+    if (!this.#lexer.isSymbol(token, ';')) return;
+    throw new SyntaxFault(token.start, `no semicolon may follow ${statement}: remove it`);
+  }
+
+  #shown(token: Token): string {
+    if (token.kind === 'end') return 'the end of the file';
+    const end = token.kind === 'symbol' ? Math.max(token.end, token.start + 4) : token.end;
+    const characters = [...Buffer.from(this.#lexer.text.slice(token.start, end), 'latin1').toString('utf8')];
+    const shown = token.kind === 'symbol' && token.end === token.start + 1 ? characters.slice(0, 1) : characters;
+    const text = shown
+      .slice(0, LONGEST_SHOWN)
+      .join('')
+      .replace(/\p{Cc}/gu, ' ');
+    return `${text}${shown.length > LONGEST_SHOWN ? '…' : ''}`;
+  }
+
+  #error(offset: number, text: string): void {
+    this.#config.errors.push(diagnosticAt(this.#source.positionAt(offset), text));
+  }
+}

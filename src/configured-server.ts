@@ -1,0 +1,108 @@
+import { pathToFileURL } from 'node:url';
+import { applyModParams } from './config/apply.js';
+import { type Diagnostic, diagnosticAt } from './config/diagnostic.js';
+import { parametersFromObject } from './config/parameter.js';
+import type { ConfigFile, LoadModule } from './config/statements.js';
+import { command } from './mi/command.js';
+import { MiError } from './mi/errors.js';
+import { type ConfiguredModule, defineModule, type Module } from './module.js';
+import { loadableModules } from './modules/table.js';
+import { Server, type ServerSettings } from './server.js';
+
+/** What a configuration file comes to: the modules to load, or what is wrong with it. */
+export interface CheckedConfig {
+  readonly modules: readonly ConfiguredModule[];
+  readonly errors: readonly Diagnostic[];
+  /** Modules that the file loads and that only a SIP server has. */
+  readonly ignored: readonly LoadModule[];
+  /** The global `log_level`, where the file sets it to a number. */
+  readonly logLevel: number | undefined;
+}
+
+/** What a module file of the user's own is handed when its default export is a function: then it needs no import. */
+const moduleApi = { defineModule, command, MiError } as const;
+
+/**
+ * Loads the modules that a configuration names, its own and the user's, and checks every parameter.
+ * Nothing listens yet.
+ *
+ * @param overrides parameters of httpd from the command line; they win over the file
+ */
+export async function checkConfig(
+  config: ConfigFile,
+  overrides: Readonly<Record<string, string | number>> = {},
+): Promise<CheckedConfig> {
+  const errors = [...config.errors];
+  const loaded: { module: Module; order: number }[] = [];
+  const ignored: LoadModule[] = [];
+  for (const statement of config.modules) {
+    const module = statement.path === undefined ? knownModule(statement.name) : await importModule(statement, errors);
+    if (module !== undefined) loaded.push({ module, order: statement.order });
+    else if (statement.path === undefined) ignored.push(statement);
+  }
+  const applied = applyModParams(
+    config,
+    loaded.map(({ module, order }) => ({ name: module.name, order, parameters: module.parameters })),
+    ignored,
+  );
+  const logLevel = config.globals.get('log_level')?.value;
+  const modules = loaded.map(({ module }) => {
+    const fromFile = applied.values.get(module.name) ?? {};
+    const parameters = module.name === 'httpd' ? { ...fromFile, ...overrides } : fromFile;
+    return { module, parameters };
+  });
+  return {
+    modules,
+    errors: [...errors, ...applied.errors],
+    ignored,
+    logLevel: typeof logLevel === 'number' ? logLevel : undefined,
+  };
+}
+
+/**
+ * Makes a server of a checked configuration. Nothing listens before `start()`.
+ *
+ * @throws ParameterError for a wrong override; Error when a needed module is missing
+ */
+export function createConfiguredServer(config: CheckedConfig, settings: ServerSettings): Server {
+  const modules = config.modules.map(({ module, parameters }) => ({
+    module,
+    parameters: parametersFromObject(module.name, module.parameters, parameters),
+  }));
+  return new Server(modules, {
+    ...settings,
+    ...(config.logLevel === undefined ? {} : { logLevel: config.logLevel }),
+  });
+}
+
+function knownModule(name: string): Module | undefined {
+  return loadableModules.find((module) => module.name === name);
+}
+
+async function importModule(statement: LoadModule, errors: Diagnostic[]): Promise<Module | undefined> {
+  const fail = (reason: string): undefined => {
+    errors.push(diagnosticAt(statement.at, `module "${statement.name}" cannot be loaded: ${reason}`));
+    return undefined;
+  };
+  try {
+    const imported = (await import(pathToFileURL(statement.path ?? '').href)) as { default?: unknown };
+    const exported = imported.default;
+    const module: unknown = typeof exported === 'function' ? await exported(moduleApi) : exported;
+    if (isModule(module)) return module;
+    return fail('its default export is neither defineModule(…) nor a function that returns one');
+  } catch (error) {
+    return fail(error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** By shape, not by class: the file may import another copy of this package. */
+function isModule(value: unknown): value is Module {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'name' in value &&
+    typeof value.name === 'string' &&
+    'load' in value &&
+    typeof value.load === 'function'
+  );
+}

@@ -1,0 +1,12 @@
+import { type Logger, pino } from 'pino';
+import pretty from 'pino-pretty';
+
+/**
+ * The log of the daemon, on standard output: lines for people on a terminal, JSON lines otherwise.
+ * Written synchronously, so that the last words of a process that dies are not lost.
+ */
+export function daemonLog(): Logger {
+  const options = { base: { pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime };
+  if (!process.stdout.isTTY) return pino(options, pino.destination({ dest: 1, sync: true }));
+  return pino(options, pretty({ sync: true, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l' }));
+}

@@ -1,0 +1,153 @@
+
+/** An open listen socket of the engine; only handed back to it. */
+export interface UwsListenSocket {
+  readonly uwsListenSocket?: never;
+}
+
+/** What can be sent as it is. */
+export type UwsBytes = string | Uint8Array;
+
+/** A response of the engine, valid until it has ended or was aborted. */
+export interface UwsResponse {
+  writeStatus(status: string): UwsResponse;
+  writeHeader(name: string, value: string): UwsResponse;
+  write(chunk: UwsBytes): boolean;
+  end(body?: UwsBytes, closeConnection?: boolean): UwsResponse;
+  endWithoutBody(reportedContentLength?: number, closeConnection?: boolean): UwsResponse;
+  tryEnd(chunk: UwsBytes, totalSize: number): [taken: boolean, ended: boolean];
+  getWriteOffset(): number;
+  close(): UwsResponse;
+  cork(write: () => void): UwsResponse;
+  pause(): void;
+  resume(): void;
+  onAborted(callback: () => void): UwsResponse;
+  onData(callback: (chunk: ArrayBuffer, isLast: boolean) => void): UwsResponse;
+  onWritable(callback: (offset: number) => boolean): UwsResponse;
+  getRemoteAddress(): ArrayBuffer;
+}
+
+/** A request of the engine, only valid until its handler returns. */
+export interface UwsRequest {
+  getUrl(): string;
+  getQuery(): string;
+  getCaseSensitiveMethod(): string;
+  getHeader(lowerCaseName: string): string;
+  forEach(visit: (lowerCaseName: string, value: string) => void): void;
+}
+
+/** An application of the engine: routes and listen sockets. */
+export interface UwsApp {
+  any(pattern: string, handler: (response: UwsResponse, request: UwsRequest) => void): UwsApp;
+  filter(callback: (response: UwsResponse, delta: number) => void): UwsApp;
+  listen(host: string, port: number, options: number, callback: (socket: UwsListenSocket | false) => void): UwsApp;
+  close(): UwsApp;
+}
+
+/** What is used of uWebSockets.js, from whatever package it comes. */
+export interface UwsModule {
+  App(): UwsApp;
+  us_listen_socket_close(socket: UwsListenSocket): void;
+  us_socket_local_port(socket: UwsListenSocket): number;
+  /** Absent from the typings of all packages, present in the engine. */
+  readonly LIBUS_LISTEN_EXCLUSIVE_PORT?: number;
+  _cfg?(setting: string): void;
+}
+
+/** A loaded engine. */
+export interface Engine {
+  readonly name: string;
+  readonly version: string;
+  /** Whether it refuses contradicting Content-Length and unknown transfer codings itself. */
+  readonly rejectsBadFraming: boolean;
+  readonly uws: UwsModule;
+}
+
+interface Candidate {
+  readonly specifier: string;
+  readonly version: string;
+  readonly rejectsBadFraming: boolean;
+  readonly supports: string;
+}
+
+const engineName = 'uWebSockets.js';
+
+/** Newest first. */
+const candidates: readonly Candidate[] = [
+  {
+    specifier: 'uws-20.69',
+    version: '20.69.0',
+    rejectsBadFraming: true,
+    supports: 'Node.js 22, 24 and 26 with glibc 2.38 or later',
+  },
+  {
+    specifier: 'uws-20.51',
+    version: '20.51.4',
+    rejectsBadFraming: false,
+    supports: 'Node.js 20 and 22 with glibc 2.27 or later',
+  },
+];
+
+/** The engine's limit for a head. Its own default, 4096 bytes, is too small for long URLs and tokens. */
+const headLimitVariable = 'UWS_HTTP_MAX_HEADERS_SIZE';
+const headLimit = '16384';
+
+let loaded: Promise<Engine> | undefined;
+
+/**
+ * Loads the newest engine that works here, once per process. It must not be imported statically: it reads the
+ * limit for heads from the environment when it is loaded.
+ *
+ * @param given an engine that the embedder brings, taken as it is
+ * @throws Error in one line, naming this platform and what is supported, when no engine loads
+ */
+export async function loadEngine(given?: UwsModule): Promise<Engine> {
+  if (given !== undefined) {
+    silence(given);
+    return { name: engineName, version: 'of the embedder', rejectsBadFraming: false, uws: given };
+  }
+  loaded ??= loadNewest();
+  return loaded;
+}
+
+async function loadNewest(): Promise<Engine> {
+  const failures: string[] = [];
+  process.env[headLimitVariable] ??= headLimit;
+  for (const { specifier, version, rejectsBadFraming } of candidates) {
+    try {
+      const namespace = (await import(specifier)) as { readonly default?: UwsModule } & UwsModule;
+      const uws = namespace.default ?? namespace;
+      silence(uws);
+      return { name: engineName, version, rejectsBadFraming, uws };
+    } catch (error) {
+      failures.push(`${version}: ${lastLine(error)}`);
+    }
+  }
+  const supported = candidates.map(({ version, supports }) => `${version} for ${supports}`).join(', ');
+  throw new Error(
+    `no HTTP engine loads on ${platform()}; supported on Linux, macOS and Windows, x64 and arm64: ` +
+      `${supported} (${failures.join('; ')})`,
+  );
+}
+
+/** The engine names itself in every reply unless told not to. */
+function silence(uws: UwsModule): void {
+  uws._cfg?.('silent');
+}
+
+/** Platform, architecture, Node.js and C library of this process: what decides whether a binary loads. */
+function platform(): string {
+  return `${process.platform} ${process.arch}, Node.js ${process.versions.node}${cLibrary()}`;
+}
+
+function cLibrary(): string {
+  if (process.platform !== 'linux') return '';
+  const { header } = process.report.getReport() as unknown as { readonly header: { glibcVersionRuntime?: string } };
+  const { glibcVersionRuntime: version } = header;
+  return version === undefined ? ', not glibc (musl?)' : `, glibc ${version}`;
+}
+
+/** The engine's own error has a paragraph first; the reason of the loader comes last. */
+function lastLine(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.trim().split('\n').filter((line) => !line.startsWith('- ') && line !== 'Require stack:').at(-1) ?? text;
+}

@@ -1,0 +1,77 @@
+/** What was asked with: HEAD is GET without the body (RFC 9110 §9.3.2). */
+export type Method = 'GET' | 'HEAD' | 'POST';
+
+/** Headers of a reply; names and values are checked, so that none can split the response. */
+export type ReplyHeaders = Readonly<Record<string, string>>;
+
+/** A named value of a query string or a form. */
+export interface Field {
+  readonly name: string;
+  readonly value: string;
+}
+
+/** What one pull gives: bytes, none yet (empty), or the end (`null`). */
+export type Chunk = Uint8Array | null;
+
+/** What a streamed reply is pulled from, at the pace of its reader. */
+export interface ChunkSource {
+  /** Exact length of all chunks together, when known: sent as Content-Length. */
+  readonly length?: number | undefined;
+  /**
+   * Gives the next chunk. One of at most 65536 bytes is copied or sent before anything else runs, so that
+   * all sources of a server may share one buffer; a longer one must stay as it is until the next call.
+   * An empty chunk means "nothing yet": asked again later, at growing intervals of up to 100 ms.
+   * An error cuts the connection, so that nobody takes what was sent for the whole.
+   */
+  next(): Chunk | Promise<Chunk>;
+  /** Called exactly once: at the end, on an error, or when the client leaves, even if `next` still runs. */
+  release(): void;
+}
+
+/** One HTTP request and its response, as the handler of a root sees it. */
+export interface Exchange {
+  readonly method: Method;
+  /** What follows the root in the path: '', '/' or '/rest', percent-decoded once. */
+  readonly path: string;
+  /** What follows the question mark, as received; '' without one. */
+  readonly query: string;
+  /** Media type of the body: lower case, parameters cut, '' when absent. */
+  readonly mediaType: string;
+  /** The body. With `borrowBody` it is only valid until `onRequest` returns; otherwise it is the handler's own. */
+  readonly body: Uint8Array;
+  /** GET: the arguments of the query; POST: the fields of a form. Decoded, in order of appearance. */
+  readonly fields: readonly Field[];
+  /** Address of the other end of the connection, '' once it is gone; never one that a proxy reports. */
+  readonly remoteAddress: string;
+  /** Whether nothing can be replied any more: a reply was made (or begun), or the client left. */
+  readonly finished: boolean;
+  /** Aborted when the client leaves before its reply has ended, the deadline passes, or the server stops. */
+  readonly signal: AbortSignal;
+  /** Called once when the client leaves, or is cut, before its reply has ended. */
+  onGone: (() => void) | undefined;
+
+  /** The first field of exactly that name. */
+  argument(name: string): string | undefined;
+  /** All values of fields of exactly that name. */
+  arguments(name: string): string[];
+  /**
+   * Value of a request header, the first one if it was repeated.
+   * @throws TypeError when the root does not declare it in `headers`: nothing else is kept
+   */
+  header(name: string): string | undefined;
+
+  /**
+   * Replies. A body of more than 256 KiB is held, and sent as fast as the client reads.
+   *
+   * @param status 200 to 599
+   * @returns false when {@link finished}: nothing was sent
+   * @throws TypeError naming the header that is not allowed: bad characters, or framing, which is not the handler's
+   */
+  reply(status: number, body?: string | Uint8Array, headers?: ReplyHeaders): boolean;
+  /** Replies with what the root's `onFlush` gives. Does nothing when {@link finished}. */
+  flush(status: number, headers?: ReplyHeaders): void;
+  /** Replies with what `source` gives. When {@link finished}, the source is released at once. */
+  stream(status: number, source: ChunkSource, headers?: ReplyHeaders): void;
+  /** Replies with a short body that tells `reason`, in the root's content type (its `refuse`). */
+  refuse(status: number, reason: string, headers?: ReplyHeaders): void;
+}

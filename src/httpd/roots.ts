@@ -1,0 +1,132 @@
+import type { Chunk, Exchange } from './exchange.js';
+
+/** What a module registers: a root path and what serves it. */
+export interface RootDeclaration {
+  /** Name of the module, for listings and errors. */
+  readonly module: string;
+  /** One path segment of `[A-Za-z0-9_]+`: `mi` serves `/mi`, `/mi/` and all below. */
+  readonly root: string;
+  /** Content-Type of its replies, such as `application/json`. */
+  readonly contentType: string;
+  /** Default: both. HEAD is served wherever GET is. */
+  readonly methods?: readonly ('GET' | 'POST')[];
+  /**
+   * Whether a POST body of this media type is taken; false: 415. Default: all are.
+   * @param mediaType lower case, parameters cut, '' when absent
+   */
+  readonly accepts?: (mediaType: string) => boolean;
+  /** 'fields' (default): form bodies (urlencoded, multipart) are decoded, others stay raw; 'raw': none is. */
+  readonly body?: 'raw' | 'fields';
+  /** The body is lent, without a copy, until `onRequest` returns. */
+  readonly borrowBody?: boolean;
+  /** Names of request headers kept for `exchange.header(name)`. */
+  readonly headers?: readonly string[];
+  /** Seconds until an exchange that `onRequest` left unanswered is answered 504; default 240, 0: never. */
+  readonly timeout?: number;
+  /** Runs when the server starts, before it listens. A failure fails the start. */
+  onInit?(): void | Promise<void>;
+  /** Called once per request, with the whole body. Answers at once, later, or calls `exchange.flush()`. */
+  onRequest(exchange: Exchange): void | Promise<void>;
+  /**
+   * Gives the body of a reply begun with `exchange.flush()`, piece by piece, at the pace of the reader;
+   * see `ChunkSource.next` for what it may return and how long its bytes must stay as they are.
+   *
+   * @param position bytes given so far
+   * @param max most bytes wanted now
+   */
+  onFlush?(exchange: Exchange, position: number, max: number): Chunk | string | Promise<Chunk | string>;
+  /**
+   * Makes the body of the short replies that the HTTP layer gives itself (400, 404, 405, 413, 415, 500, 503, 504).
+   * Default by content type: a small page, `{"error":reason}`, or a line of text.
+   */
+  refuse?(status: number, reason: string, exchange?: Exchange): string;
+}
+
+/** A registered root: its declaration, and what requests need of it, worked out once. */
+export interface Root {
+  readonly declaration: RootDeclaration;
+  /** Milliseconds, 0: never. */
+  readonly deadline: number;
+  /** Methods for the Allow header (RFC 9110 §10.2.1). */
+  readonly allow: string;
+  readonly servesGet: boolean;
+  readonly servesPost: boolean;
+  /** Names of {@link RootDeclaration.headers} in lower case. */
+  readonly keptHeaders: readonly string[];
+}
+
+/** Where a path leads. */
+export interface RootMatch {
+  readonly root: Root;
+  /** What follows the root: '', '/' or '/rest'. */
+  readonly rest: string;
+}
+
+const defaultTimeout = 240;
+
+/** Root paths of one server. A root is one segment, so that a path has at most one and order does not matter. */
+export class RootRegistry {
+  readonly #roots = new Map<string, Root>();
+  /** The paths that nearly all requests have, found without taking them apart. */
+  readonly #common = new Map<string, RootMatch>();
+
+  /** Newest first, the order in which the original tries and lists them. */
+  get newestFirst(): readonly Root[] {
+    return [...this.#roots.values()].reverse();
+  }
+
+  /** @throws Error when the root is no single segment, or taken: naming both modules */
+  register(declaration: RootDeclaration): void {
+    const { module, root: name, methods = ['GET', 'POST'], headers = [], timeout = defaultTimeout } = declaration;
+    if (!/^[A-Za-z0-9_]+$/.test(name)) {
+      throw new Error(`module ${module}: root path "${name}" is not one or more of letters, digits and "_"`);
+    }
+    const taken = this.#roots.get(name);
+    if (taken !== undefined) {
+      throw new Error(
+        `module ${module}: root path "${name}" is already registered by module ${taken.declaration.module}; give one of them another root`,
+      );
+    }
+    const servesGet = methods.includes('GET');
+    const servesPost = methods.includes('POST');
+    const root: Root = {
+      declaration,
+      deadline: timeout * 1000,
+      allow: [...(servesGet ? ['GET', 'HEAD'] : []), ...(servesPost ? ['POST'] : [])].join(', '),
+      servesGet,
+      servesPost,
+      keptHeaders: headers.map((header) => header.toLowerCase()),
+    };
+    this.#roots.set(name, root);
+    this.#common.set(`/${name}`, { root, rest: '' });
+    this.#common.set(`/${name}/`, { root, rest: '/' });
+  }
+
+  /** Finds the root of a path as received, if it is one of the common ones, which need no decoding. */
+  findCommon(path: string): RootMatch | undefined {
+    return this.#common.get(path);
+  }
+
+  /** Finds the root of a decoded path by its first segment, case-sensitively. */
+  find(path: string): RootMatch | undefined {
+    const slash = path.indexOf('/', 1);
+    const end = slash === -1 ? path.length : slash;
+    const root = this.#roots.get(path.slice(1, end));
+    return root === undefined ? undefined : { root, rest: path.slice(end) };
+  }
+}
+
+/**
+ * Percent-decodes a path once (RFC 3986 §2.1).
+ *
+ * @returns undefined when an escape is malformed, decodes to NUL, or to what is not UTF-8
+ */
+export function decodePath(path: string): string | undefined {
+  if (!path.includes('%')) return path;
+  try {
+    const decoded = decodeURIComponent(path);
+    return decoded.includes('\0') ? undefined : decoded;
+  } catch {
+    return undefined;
+  }
+}

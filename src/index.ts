@@ -1,0 +1,27 @@
+/** Start a management server: the one function that most users need. */
+
+export type { ParameterDeclaration, ParameterDeclarations, ParameterValues } from './config/parameter.js';
+export { ParameterError } from './config/parameter.js';
+/** Serve root paths of your own. */
+export type { Exchange } from './httpd/exchange.js';
+export type { RootDeclaration } from './httpd/roots.js';
+/** What a server needs of a logger; pino fits. */
+export type { Log } from './log.js';
+export type { Call, Client } from './mi/call.js';
+/** Declare MI commands: their names, recipes, help and handler. */
+export { type Command, type CommandDeclaration, command, type Result } from './mi/command.js';
+/** What can go wrong, with stable codes. */
+export { codes, MiError } from './mi/errors.js';
+export type { JsonObject, JsonValue } from './mi/json.js';
+export type { ParametersOf, ParameterType, ParameterTypes, Recipe } from './mi/recipe.js';
+export type { Statistic, StatisticKind, Statistics } from './mi/statistics.js';
+/** Declare modules: parameters, commands, root paths, start and stop. */
+export {
+  type ConfiguredModule,
+  defineModule,
+  type Module,
+  type ModuleContext,
+  type ModuleDeclaration,
+  type ModuleInstance,
+} from './module.js';
+export { createServer, type Server, type ServerOptions } from './server.js';

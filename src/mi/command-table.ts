@@ -1,0 +1,97 @@
+import { nearestNames } from '../config/nearest.js';
+import type { Command } from './command.js';
+import { codes, MiError } from './errors.js';
+
+/** A command with the module that exports it and its number in the table. */
+export interface CommandEntry {
+  readonly number: number;
+  readonly command: Command;
+  readonly module: string;
+  /** `module:command` */
+  readonly fullName: string;
+  /** The 3.x name, or the full name where there is none. */
+  readonly flatName: string;
+}
+
+/**
+ * All MI commands of a server, in registration order, and the rules by which a method text finds one
+ * (docs/compatibility.md, "Names"): `module:command` exactly; a bare local name that only one module
+ * has; an alias. A text that fits several commands is ambiguous, -32001.
+ */
+export class CommandTable {
+  readonly #entries: CommandEntry[] = [];
+  readonly #full = new Map<string, CommandEntry>();
+  readonly #local = new Map<string, CommandEntry[]>();
+  readonly #aliases = new Map<string, CommandEntry[]>();
+
+  /** @throws Error when the module has this command already */
+  add(module: string, command: Command): CommandEntry {
+    const fullName = `${module}:${command.name}`;
+    if (this.#full.has(fullName)) throw new Error(`MI command ${fullName} is registered twice`);
+    const flatName = command.aliases[0] ?? fullName;
+    const entry: CommandEntry = { number: this.#entries.length, command, module, fullName, flatName };
+    this.#entries.push(entry);
+    this.#full.set(fullName, entry);
+    push(this.#local, command.name, entry);
+    for (const alias of command.aliases) push(this.#aliases, alias, entry);
+    return entry;
+  }
+
+  get entries(): readonly CommandEntry[] {
+    return this.#entries;
+  }
+
+  /** The full names, then the names of OpenSIPS 3.x, each in registration order and each once. */
+  get names(): readonly string[] {
+    return [...new Set([...this.#full.keys(), ...this.#aliases.keys()])];
+  }
+
+  /** Every text that finds exactly one command, with its number: what the request scanner is given. */
+  methods(): ReadonlyMap<string, number> {
+    const methods = new Map<string, number>();
+    for (const text of [...this.#full.keys(), ...this.#local.keys(), ...this.#aliases.keys()]) {
+      const [entry, another] = this.#candidates(text);
+      if (entry !== undefined && another === undefined) methods.set(text, entry.number);
+    }
+    return methods;
+  }
+
+  /** @throws MiError -32601 with the nearest names, or -32001 with the full names that fit */
+  find(method: string): CommandEntry {
+    const [entry, another] = this.#candidates(method);
+    if (entry === undefined) throw new MiError(codes.methodNotFound, undefined, this.#explainUnknown(method));
+    if (another === undefined) return entry;
+    const names = this.#candidates(method).map(({ fullName }) => fullName);
+    throw new MiError(codes.methodAmbiguous, undefined, `supported names: ${names.join(', ')}`);
+  }
+
+  #candidates(method: string): readonly CommandEntry[] {
+    const colon = method.indexOf(':', 1);
+    if (colon !== -1 && colon < method.length - 1) {
+      const entry = this.#full.get(method);
+      return entry === undefined ? (this.#aliases.get(method) ?? []) : [entry];
+    }
+    return this.#local.get(method) ?? this.#aliases.get(method) ?? [];
+  }
+
+  #explainUnknown(method: string): string {
+    const [module] = method.split(':', 1);
+    if (method.includes(':') && !this.#entries.some((entry) => entry.module === module)) {
+      return `no module "${shorten(module ?? '')}" is loaded`;
+    }
+    const near = nearestNames(method, this.names);
+    const hint = near.length === 0 ? '`which` lists all commands' : `nearest: ${near.join(', ')}`;
+    return `no MI command "${shorten(method)}"; ${hint}`;
+  }
+}
+
+/** Client text in a message stays short, whatever the client sent. */
+function shorten(text: string): string {
+  return text.length > 64 ? `${text.slice(0, 64)}…` : text;
+}
+
+function push(map: Map<string, CommandEntry[]>, name: string, entry: CommandEntry): void {
+  const entries = map.get(name);
+  if (entries === undefined) map.set(name, [entry]);
+  else if (!entries.includes(entry)) entries.push(entry);
+}

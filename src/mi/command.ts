@@ -1,0 +1,79 @@
+import type { Call } from './call.js';
+import type { JsonValue } from './json.js';
+import { type CompiledRecipe, compileRecipe, describeRecipes, type ParametersOf, type Recipe } from './recipe.js';
+import type { StatisticsSelection } from './statistics.js';
+
+/**
+ * What a handler may return: any JSON value (`null` included) or a selection of statistics.
+ * Returning nothing is an error, -32000, as it is in OpenSIPS; a plain success is the text `OK`.
+ */
+export type Result = JsonValue | StatisticsSelection;
+
+/** The declaration of an MI command. */
+export interface CommandDeclaration<R extends readonly Recipe[]> {
+  /** Local name, `dump`; with its module it makes the full name, `usrloc:dump`. No colon in it. */
+  readonly name: string;
+  /** Names that OpenSIPS 3.x had for it: `ul_dump`. */
+  readonly aliases?: readonly string[];
+  /** What it does, for `help`: one to three sentences. */
+  readonly help: string;
+  /** Accepted combinations of parameters; left out, none: `[{}]`. */
+  readonly recipes?: R;
+  /** Refuse positional parameters, for recipes that only names can tell apart. */
+  readonly namedOnly?: boolean;
+  /**
+   * Runs the command. It may return a promise: then only the calling connection waits.
+   *
+   * @throws MiError to answer with that error; anything else is answered -32000 and logged
+   */
+  run(parameters: ParametersOf<R>, call: Call): Result | Promise<Result>;
+}
+
+type Run = (parameters: never, call: Call) => Result | Promise<Result>;
+
+const localName = /^[A-Za-z_][A-Za-z0-9_.-]*$/;
+
+/** An MI command, declared by {@link command}. */
+export class Command {
+  readonly name: string;
+  readonly aliases: readonly string[];
+  readonly help: string;
+  readonly namedOnly: boolean;
+  readonly recipes: readonly CompiledRecipe[];
+  readonly run: (parameters: Readonly<Record<string, JsonValue>>, call: Call) => Result | Promise<Result>;
+
+  constructor(declaration: Omit<CommandDeclaration<readonly Recipe[]>, 'run'> & { readonly run: Run }) {
+    const { name, aliases = [], help, recipes = [{}], namedOnly = false, run } = declaration;
+    if (!localName.test(name)) throw new TypeError(`command name "${name}" does not match ${localName}`);
+    this.name = name;
+    this.aliases = aliases;
+    this.help = help;
+    this.namedOnly = namedOnly;
+    this.recipes = recipes.map(compileRecipe);
+    // The types of the declaration promise what conversion by recipe delivers; the compiler cannot follow that.
+    this.run = run as Command['run'];
+  }
+
+  /** `log_level accepts () (level) (level, pid)` */
+  get accepted(): string {
+    return `${this.name} accepts ${describeRecipes(this.recipes)}${this.namedOnly ? ' by name' : ''}`;
+  }
+}
+
+/**
+ * Declares an MI command. The types of the handler's parameters are inferred from the recipes.
+ *
+ * ```ts
+ * const resize = command({
+ *   name: 'resize',
+ *   help: 'Sets how many calls a trunk carries.',
+ *   recipes: [{ trunk: 'string', capacity: 'int' }],
+ *   run: ({ trunk, capacity }) => ({ [trunk]: capacity }),
+ * });
+ * ```
+ */
+export function command<const R extends readonly Recipe[] = readonly [Record<never, never>]>(
+  declaration: CommandDeclaration<R>,
+): Command {
+  return new Command(declaration);
+}

@@ -1,0 +1,60 @@
+/** The codes that JSON-RPC 2.0 §5.1 reserves, and those that OpenSIPS added to them. */
+export const codes = {
+  parseError: -32700,
+  invalidRequest: -32600,
+  methodNotFound: -32601,
+  invalidParams: -32602,
+  internalError: -32603,
+  serverError: -32000,
+  methodAmbiguous: -32001,
+} as const;
+
+const messages: Readonly<Record<number, string>> = {
+  [codes.parseError]: 'Parse error',
+  [codes.invalidRequest]: 'Invalid Request',
+  [codes.methodNotFound]: 'Method not found',
+  [codes.invalidParams]: 'Invalid params',
+  [codes.internalError]: 'Internal error',
+  [codes.serverError]: 'Server error',
+  [codes.methodAmbiguous]: 'Method ambiguous',
+};
+
+/**
+ * An error that the client is told about: it becomes the `error` member of the reply.
+ *
+ * A command throws it to refuse: `throw new MiError(404, 'AOR not found')`. OpenSIPS commands use
+ * HTTP-like numbers (400, 404, 480, 500); the HTTP status stays 200 all the same.
+ */
+export class MiError extends Error {
+  override readonly name = 'MiError';
+
+  /**
+   * @param code integer; the `code` of the reply
+   * @param message one short sentence; left out, the code's own text
+   * @param data what exactly is wrong and what would be right
+   */
+  constructor(
+    readonly code: number,
+    message: string = messages[code] ?? 'Error',
+    readonly data?: string,
+  ) {
+    super(message);
+    if (!Number.isInteger(code)) throw new TypeError(`error code ${code} is not an integer`);
+  }
+
+  /** The `error` member, in the order that OpenSIPS gives it: code, message, data. */
+  toJSON(): { code: number; message: string; data?: string } {
+    const { code, message, data } = this;
+    return data === undefined ? { code, message } : { code, message, data };
+  }
+}
+
+/** -32602 with the original's text for the cause, which clients show. */
+export function invalidParams(data: string): MiError {
+  return new MiError(codes.invalidParams, undefined, data);
+}
+
+/** -32000 with the reason. */
+export function serverError(data: string): MiError {
+  return new MiError(codes.serverError, undefined, data);
+}

@@ -1,0 +1,48 @@
+/** A value that JSON can carry; integers beyond 2^53 travel as `bigint` and are printed exactly. */
+export type JsonValue = null | boolean | number | bigint | string | readonly JsonValue[] | JsonObject;
+
+/** A JSON object. A member that is `undefined` is left out, as `JSON.stringify` does. */
+export interface JsonObject {
+  readonly [member: string]: JsonValue | undefined;
+}
+
+/** Deepest nesting that a result may have; the same limit holds for requests. */
+export const maxDepth = 128;
+
+/**
+ * Prints a result as compact JSON, or returns `undefined` when there is nothing to print
+ * (`undefined`, a function, a symbol).
+ *
+ * V8's printer does the work. It refuses `bigint`, so a value that holds one is printed a second
+ * time by the slow path below: rare, and the common case pays nothing for it.
+ *
+ * @throws RangeError when the value contains itself or is nested deeper than {@link maxDepth}.
+ */
+export function printJson(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch (error) {
+    if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
+    return printExactly(value, '', 0);
+  }
+}
+
+function printExactly(value: unknown, member: string, depth: number): string | undefined {
+  if (typeof value === 'bigint') return value.toString();
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  if (depth >= maxDepth) {
+    throw new RangeError(`result is nested deeper than ${maxDepth} levels, or contains itself`);
+  }
+  if ('toJSON' in value && typeof value.toJSON === 'function') {
+    return printExactly(value.toJSON(member), member, depth + 1);
+  }
+  if (Array.isArray(value)) {
+    return `[${value.map((item, index) => printExactly(item, String(index), depth + 1) ?? 'null').join(',')}]`;
+  }
+  const members: string[] = [];
+  for (const [name, item] of Object.entries(value)) {
+    const text = printExactly(item, name, depth + 1);
+    if (text !== undefined) members.push(`${JSON.stringify(name)}:${text}`);
+  }
+  return `{${members.join(',')}}`;
+}

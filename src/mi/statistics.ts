@@ -1,0 +1,124 @@
+import { StatisticsTable } from '../native.js';
+
+/**
+ * - `counter` only grows and can be reset to 0 ("incremental");
+ * - `gauge` is set and cannot be reset ("non-incremental");
+ * - `computed` is read from a function each time it is asked for ("non-incremental").
+ */
+export type StatisticKind = 'counter' | 'gauge' | 'computed';
+
+/** One statistic. Its value lives in native memory, where the reply is printed from. */
+export class Statistic {
+  constructor(
+    readonly group: string,
+    readonly name: string,
+    readonly kind: StatisticKind,
+    readonly slot: number,
+    readonly values: Float64Array,
+    readonly compute?: () => number,
+  ) {}
+
+  get fullName(): string {
+    return `${this.group}:${this.name}`;
+  }
+
+  get value(): number {
+    return this.values[this.slot] ?? 0;
+  }
+
+  set value(value: number) {
+    this.values[this.slot] = value;
+  }
+
+  add(amount: number): void {
+    this.value += amount;
+  }
+}
+
+/** A result that Rust prints straight from the slots: `{"core:uptime":12,…}`. */
+export class StatisticsSelection {
+  constructor(
+    readonly statistics: readonly Statistic[],
+    readonly table: StatisticsTable,
+    readonly slots: Uint32Array,
+  ) {}
+
+  /** Reads the computed ones, so that the slots hold what is true now. */
+  refresh(): void {
+    for (const statistic of this.statistics) {
+      if (statistic.compute !== undefined) statistic.value = statistic.compute();
+    }
+  }
+
+  toJSON(): Record<string, number> {
+    this.refresh();
+    return Object.fromEntries(this.statistics.map((statistic) => [statistic.fullName, statistic.value]));
+  }
+}
+
+const capacity = 8192;
+const statisticName = /^[A-Za-z0-9_.-][A-Za-z0-9_:.-]*$/;
+
+/** All statistics of a server, by group, in registration order. Names are looked up without regard to case. */
+export class Statistics {
+  readonly #table = new StatisticsTable(capacity);
+  readonly #all: Statistic[] = [];
+  readonly #byName = new Map<string, Statistic>();
+  readonly #byGroup = new Map<string, Statistic[]>();
+
+  /** Native memory of all values, for a hot path that adds to a slot without a method call. */
+  get values(): Float64Array {
+    return this.#table.values;
+  }
+
+  /** @throws Error for a name that is taken or malformed, RangeError when 8192 statistics exist */
+  add(group: string, name: string, kind: 'counter' | 'gauge'): Statistic;
+  add(group: string, name: string, kind: 'computed', compute: () => number): Statistic;
+  add(group: string, name: string, kind: StatisticKind, compute?: () => number): Statistic {
+    const key = name.toLowerCase();
+    if (!statisticName.test(name)) throw new Error(`statistic name "${name}" does not match ${statisticName}`);
+    const taken = this.#byName.get(key);
+    if (taken !== undefined) throw new Error(`statistic ${group}:${name} has the name of ${taken.fullName}`);
+    const slot = this.#table.add(`${group}:${name}`);
+    const statistic = new Statistic(group, name, kind, slot, this.#table.values, compute);
+    this.#all.push(statistic);
+    this.#byName.set(key, statistic);
+    const groupKey = group.toLowerCase();
+    const members = this.#byGroup.get(groupKey);
+    if (members === undefined) this.#byGroup.set(groupKey, [statistic]);
+    else members.push(statistic);
+    return statistic;
+  }
+
+  /** Every statistic, in registration order. */
+  get all(): readonly Statistic[] {
+    return this.#all;
+  }
+
+  /**
+   * What the items of a request name: `all`, `group:`, or one statistic by its bare name. Unknown items
+   * name nothing. A statistic that several items name is there once, since JSON members are unique.
+   */
+  find(items: readonly string[], options: { readonly all: boolean }): readonly Statistic[] {
+    const found = new Set<Statistic>();
+    for (const item of new Set(items)) {
+      const key = item.toLowerCase();
+      if (options.all && key === 'all') for (const statistic of this.#all) found.add(statistic);
+      else if (key.length > 1 && key.endsWith(':')) {
+        for (const statistic of this.#byGroup.get(key.slice(0, -1)) ?? []) found.add(statistic);
+      } else {
+        const statistic = this.#byName.get(key);
+        if (statistic !== undefined) found.add(statistic);
+      }
+    }
+    return [...found];
+  }
+
+  select(statistics: readonly Statistic[]): StatisticsSelection {
+    return new StatisticsSelection(
+      statistics,
+      this.#table,
+      Uint32Array.from(statistics, ({ slot }) => slot),
+    );
+  }
+}

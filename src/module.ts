@@ -1,0 +1,107 @@
+import type { ParameterDeclarations, ParameterInput, ParameterValues } from './config/parameter.js';
+import type { HttpServer } from './httpd/server.js';
+import type { Log, LogLevel } from './log.js';
+import type { Command } from './mi/command.js';
+import type { ManagementInterface } from './mi/interface.js';
+
+/** Facts about the server that modules report or depend on. */
+export interface ServerFacts {
+  /** Name and version of this software, `mi-httpd` and `0.1.0`. */
+  readonly name: string;
+  readonly version: string;
+  /** When the server was created, milliseconds since 1970. */
+  readonly startedAt: number;
+  /** Private memory in bytes (`-M`), from which buffers get their default size. */
+  readonly privateMemory: number;
+  /** What the MI command `kill` does. */
+  readonly kill: () => void;
+}
+
+/** What a module gets when it is loaded. */
+export interface ModuleContext<Parameters> {
+  readonly parameters: Parameters;
+  readonly mi: ManagementInterface;
+  readonly log: Log;
+  readonly logLevel: LogLevel;
+  readonly facts: ServerFacts;
+  /**
+   * The HTTP server with its registry of root paths.
+   * @throws Error naming the remedy when the module httpd is not loaded
+   */
+  readonly httpd: HttpServer;
+}
+
+/** What loading a module made. */
+export interface ModuleInstance {
+  readonly commands?: readonly Command[];
+  /** Module httpd only: the HTTP server that the others register their roots with. */
+  readonly httpd?: HttpServer;
+  /** Runs when the server starts, before it listens. */
+  start?(): void | Promise<void>;
+  /** Runs once when the server stops: calls still running are given up now. */
+  stop?(): void | Promise<void>;
+}
+
+/** The declaration of a module; validation, help and the tables of the README come from it. */
+export interface ModuleDeclaration<D extends ParameterDeclarations> {
+  /** Name for `loadmodule`, `modparam` and the full names of its commands. */
+  readonly name: string;
+  readonly parameters?: D;
+  /** MI commands that need no state of the module. */
+  readonly commands?: readonly Command[];
+  /** Names of modules that have to be loaded too. */
+  readonly needs?: readonly string[];
+  /** Called once per server, in load order, after the modules it needs. */
+  load?(context: ModuleContext<ParameterValues<D>>): ModuleInstance | undefined;
+}
+
+/** A module with the parameters that an embedder gave it. */
+export interface ConfiguredModule {
+  readonly module: Module;
+  readonly parameters: object;
+}
+
+/** A module, declared by {@link defineModule}. */
+export class Module<D extends ParameterDeclarations = ParameterDeclarations> {
+  readonly name: string;
+  readonly parameters: D;
+  readonly commands: readonly Command[];
+  readonly needs: readonly string[];
+  readonly load: (context: ModuleContext<ParameterValues<D>>) => ModuleInstance | undefined;
+
+  constructor(declaration: ModuleDeclaration<D>) {
+    const { name, parameters, commands = [], needs = [] } = declaration;
+    if (!/^[A-Za-z][A-Za-z0-9_]*$/.test(name)) {
+      throw new TypeError(`module name "${name}" is not a letter followed by letters, digits and "_"`);
+    }
+    this.name = name;
+    this.parameters = parameters ?? ({} as D);
+    this.commands = commands;
+    this.needs = needs;
+    this.load = (context) => declaration.load?.(context);
+  }
+
+  /** This module with other than default parameters: `modules: [pbx.with({ trunks: 4 })]`. */
+  with(parameters: ParameterInput<D>): ConfiguredModule {
+    return { module: this as unknown as Module, parameters };
+  }
+}
+
+/**
+ * Declares a module: its parameters, its MI commands, and what it does when it is loaded.
+ *
+ * ```ts
+ * export default defineModule({
+ *   name: 'pbx',
+ *   parameters: { trunks: { type: 'int', default: 2, min: 1, help: 'number of trunks' } },
+ *   load: ({ parameters }) => ({
+ *     commands: [command({ name: 'trunks', help: 'Number of trunks.', run: () => parameters.trunks })],
+ *   }),
+ * });
+ * ```
+ */
+export function defineModule<const D extends ParameterDeclarations = Record<never, never>>(
+  declaration: ModuleDeclaration<D>,
+): Module<D> {
+  return new Module(declaration);
+}

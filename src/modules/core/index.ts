@@ -1,0 +1,16 @@
+import { defineModule } from '../../module.js';
+import { controlCommands } from './control.js';
+import { informationCommands } from './information.js';
+import { reflectionCommands } from './reflection.js';
+
+/** The commands and statistics that every server has. Loaded always. */
+export const coreModule = defineModule({
+  name: 'core',
+  load(context) {
+    const { mi, facts } = context;
+    mi.statistics.add('core', 'timestamp', 'computed', () => Math.floor((Date.now() - facts.startedAt) / 1000));
+    return {
+      commands: [...informationCommands(context), ...reflectionCommands(context), ...controlCommands(context)],
+    };
+  },
+});

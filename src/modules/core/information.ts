@@ -1,0 +1,70 @@
+import { type Command, command } from '../../mi/command.js';
+import { serverError } from '../../mi/errors.js';
+import type { ModuleContext } from '../../module.js';
+import { processTitle } from './process-title.js';
+import { sourceRevision } from './revision.js';
+
+/** Commands that tell about this process: uptime, version, pwd, arg, ps. */
+export function informationCommands(context: ModuleContext<object>): readonly Command[] {
+  const { facts } = context;
+  const server = `${facts.name} (${facts.version} (${machine()}/${process.platform}))`;
+  return [
+    command({
+      name: 'uptime',
+      help: 'Tells the time, when the server was started, and the seconds since then.',
+      run: () => {
+        const now = Date.now();
+        return {
+          Now: ctime(now),
+          'Up since': ctime(facts.startedAt),
+          'Up time': `${Math.floor((now - facts.startedAt) / 1000)} [sec]`,
+        };
+      },
+    }),
+    command({
+      name: 'version',
+      help: 'Tells the name and version of the server; with any value for revision, the source revision too.',
+      recipes: [{}, { revision: 'string' }],
+      run: ({ revision }) => (revision === undefined ? { Server: server } : { Server: server, ...sourceRevision() }),
+    }),
+    command({
+      name: 'pwd',
+      help: 'Tells the working directory of the server.',
+      run: () => ({ WD: workingDirectory() }),
+    }),
+    command({
+      name: 'arg',
+      help: 'Lists the arguments that the server was started with.',
+      run: () => [...process.argv],
+    }),
+    command({
+      name: 'ps',
+      help: 'Lists the processes of the server: one, since one process serves all.',
+      run: () => ({ Processes: [{ ID: 0, PID: process.pid, Type: processTitle(context) }] }),
+    }),
+  ];
+}
+
+/** OpenSIPS writes the names that uname has for a machine. */
+function machine(): string {
+  return { x64: 'x86_64', arm64: 'aarch64' }[process.arch as string] ?? process.arch;
+}
+
+function workingDirectory(): string {
+  try {
+    return process.cwd();
+  } catch {
+    throw serverError('the working directory no longer exists');
+  }
+}
+
+const weekdays = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
+const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+
+/** Local time as C's ctime() writes it: `Tue Mar  4 10:00:00 2025`. */
+function ctime(milliseconds: number): string {
+  const time = new Date(milliseconds);
+  const day = String(time.getDate()).padStart(2, ' ');
+  const clock = [time.getHours(), time.getMinutes(), time.getSeconds()].map((n) => String(n).padStart(2, '0'));
+  return `${weekdays[time.getDay()]} ${months[time.getMonth()]} ${day} ${clock.join(':')} ${time.getFullYear()}`;
+}

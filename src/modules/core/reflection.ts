@@ -1,0 +1,46 @@
+import { type Command, command } from '../../mi/command.js';
+import type { CommandEntry } from '../../mi/command-table.js';
+import { MiError } from '../../mi/errors.js';
+import type { ModuleContext } from '../../module.js';
+
+/** Commands about commands: which, help. */
+export function reflectionCommands({ mi }: ModuleContext<object>): readonly Command[] {
+  return [
+    command({
+      name: 'which',
+      help:
+        'Lists all MI commands: the full names, then the names of OpenSIPS 3.x. For one command it lists the ' +
+        'accepted combinations of parameters; for a module name with a colon, the commands of that module.',
+      recipes: [{}, { command: 'string' }],
+      run: ({ command: text }) => {
+        if (text === undefined) return mi.commands.names;
+        if (!text.endsWith(':')) return known(text).command.recipes.map(({ names }) => names);
+        const names = mi.commands.entries.map(({ fullName }) => fullName).filter((name) => name.startsWith(text));
+        if (names.length === 0) throw unknownCommand();
+        return names;
+      },
+    }),
+    command({
+      name: 'help',
+      help: 'Tells what an MI command does and which module exports it.',
+      recipes: [{}, { mi_cmd: 'string' }],
+      run: ({ mi_cmd: text }) => {
+        if (text === undefined) return 'help <command> describes an MI command; which lists all of them';
+        const { command: found, module } = known(text);
+        return { Help: found.help, 'Exported by': module };
+      },
+    }),
+  ];
+
+  function known(text: string): CommandEntry {
+    try {
+      return mi.commands.find(text);
+    } catch {
+      throw unknownCommand();
+    }
+  }
+}
+
+function unknownCommand(): MiError {
+  return new MiError(404, 'unknown MI command');
+}

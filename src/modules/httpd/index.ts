@@ -1,0 +1,47 @@
+import { httpCounterNames } from '../../httpd/counters.js';
+import { HttpServer } from '../../httpd/server.js';
+import { command } from '../../mi/command.js';
+import type { Statistics } from '../../mi/statistics.js';
+import { defineModule } from '../../module.js';
+import { parameters } from './parameters.js';
+
+/** The HTTP server and its registry of root paths. */
+export const httpdModule = defineModule({
+  name: 'httpd',
+  parameters,
+  load({ parameters, mi, log, facts }) {
+    const windowSize = parameters.buf_size || Math.max(1024, Math.floor(facts.privateMemory / 4));
+    const httpd = new HttpServer({
+      ip: parameters.ip,
+      port: parameters.port,
+      windowSize,
+      postBufSize: parameters.post_buf_size,
+      receiveBufSize: parameters.receive_buf_size,
+      // All bodies together: what the window leaves of the private memory, and room for the largest one at least.
+      bodiesTotal: Math.max(facts.privateMemory - windowSize, parameters.receive_buf_size),
+      connTimeout: parameters.conn_timeout,
+      maxConnections: parameters.max_connections,
+      counters: counters(mi.statistics),
+      log,
+    });
+    mi.statistics.add('mem', 'bodies', 'computed', () => httpd.bodyBytes);
+    return {
+      httpd,
+      commands: [
+        command({
+          name: 'list_root_path',
+          aliases: ['httpd_list_root_path'],
+          help: 'Lists the registered root paths and the modules that own them, newest first.',
+          run: () => httpd.roots.map(({ module, root }) => ({ http_root: root, module })),
+        }),
+      ],
+    };
+  },
+});
+
+/** Group `httpd`; its slots lie side by side, so that the HTTP layer can count in them without knowing statistics. */
+function counters(statistics: Statistics): Float64Array {
+  const [first, ...rest] = httpCounterNames.map(({ name, kind }) => statistics.add('httpd', name, kind));
+  if (first === undefined) return new Float64Array(0);
+  return first.values.subarray(first.slot, first.slot + rest.length + 1);
+}

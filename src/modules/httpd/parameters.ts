@@ -1,0 +1,74 @@
+import { defineParameters } from '../../config/parameter.js';
+
+const tls = 'TLS is not available yet; put a TLS proxy in front, or remove the line';
+const auth =
+  'authentication is not available yet; listen on 127.0.0.1 behind a proxy that authenticates, or remove the line';
+
+/** Parameters of httpd, with the names of OpenSIPS. */
+export const parameters = defineParameters({
+  ip: {
+    type: 'string',
+    default: '',
+    help: 'address to listen on, IPv4 or IPv6; "" or "*": all, both families',
+  },
+  port: {
+    type: 'int',
+    default: 8888,
+    min: 0,
+    max: 65535,
+    help: 'TCP port; 0: one that is free; 1 to 1023 are refused',
+    check: (port) =>
+      port > 0 && port < 1024
+        ? `port ${port} is reserved for privileged services, and this server must not run as root; ` +
+          'use 1024 or more (default 8888) and forward the low port to it'
+        : undefined,
+  },
+  buf_size: {
+    type: 'int',
+    default: 0,
+    min: 0,
+    max: 1073741824,
+    unit: 'bytes',
+    help: 'response window, preallocated: a longer reply is streamed; 0: a quarter of the private memory (-M)',
+    check: (size) => (size > 0 && size < 1024 ? `buf_size ${size} is below 1024; 0 means the default` : undefined),
+  },
+  post_buf_size: {
+    type: 'int',
+    default: 1024,
+    min: 256,
+    max: 16777216,
+    unit: 'bytes',
+    help: 'preallocated slot for a body that arrives in pieces; a larger body makes its slot grow',
+  },
+  receive_buf_size: {
+    type: 'int',
+    default: 1048576,
+    min: 256,
+    max: 1073741824,
+    unit: 'bytes',
+    help: 'largest body that is accepted; more gets 413',
+  },
+  conn_timeout: {
+    type: 'int',
+    default: 30,
+    min: 0,
+    max: 86400,
+    unit: 's',
+    help:
+      'a client that reads nothing of its reply for this long is cut; 0: never. Idle connections and stalled ' +
+      'uploads are closed by the engine after 8 to 12 s, whatever is set here',
+  },
+  max_connections: {
+    type: 'int',
+    default: 10000,
+    min: 1,
+    max: 1000000,
+    help: 'connections open at once; the next is closed on arrival; lowered when the limit of open files is lower',
+  },
+  tls_cert_file: { type: 'string', refused: tls, help: 'certificate' },
+  tls_key_file: { type: 'string', refused: tls, help: 'private key' },
+  tls_ciphers: { type: 'string', refused: tls, help: 'GnuTLS priority string' },
+  auth_realm: { type: 'string', refused: auth, help: 'realm of Basic authentication' },
+  auth_username: { type: 'string', refused: auth, help: 'user name' },
+  auth_password: { type: 'string', refused: auth, help: 'password' },
+});

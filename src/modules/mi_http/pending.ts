@@ -1,0 +1,75 @@
+import type { Call } from '../../mi/call.js';
+import type { Result } from '../../mi/command.js';
+
+/** What becomes of a pending call; exactly one of these is called, once, unless the client leaves first. */
+export interface PendingOutcome {
+  result(value: Result): void;
+  failure(error: unknown): void;
+  /** Nobody waits any more: 504 because the deadline passed, 503 because the server stops. */
+  givenUp(status: 503 | 504, reason: string): void;
+}
+
+/**
+ * The calls of asynchronous commands that still run. One counts until its handler settles, also when
+ * its client has left or its deadline has passed: what runs holds memory, whoever waits for it.
+ */
+export class PendingCalls {
+  readonly #running = new Map<Call, (reason: string) => void>();
+
+  /**
+   * @param limit calls that may run at once
+   * @param timeout deadline of one call, seconds
+   */
+  constructor(
+    readonly limit: number,
+    readonly timeout: number,
+  ) {}
+
+  get isFull(): boolean {
+    return this.#running.size >= this.limit;
+  }
+
+  /**
+   * Waits for the handler of `call`, up to the deadline.
+   *
+   * @returns a function to call when the client leaves; it aborts the call and tells whether anybody still waited
+   */
+  follow(call: Call, result: PromiseLike<Result>, outcome: PendingOutcome): () => boolean {
+    let waiting = true;
+    const stopWaiting = (): boolean => {
+      const waited = waiting;
+      waiting = false;
+      clearTimeout(deadline);
+      return waited;
+    };
+    const giveUp = (status: 503 | 504, reason: string): void => {
+      if (!stopWaiting()) return;
+      call.abort(new Error(reason));
+      outcome.givenUp(status, reason);
+    };
+    const deadline = setTimeout(() => {
+      giveUp(504, `${call.command} gave no result within ${this.timeout} s, the limit mi_timeout`);
+    }, this.timeout * 1000);
+    this.#running.set(call, (reason) => giveUp(503, reason));
+    result.then(
+      (value) => {
+        this.#running.delete(call);
+        if (stopWaiting()) outcome.result(value);
+      },
+      (error: unknown) => {
+        this.#running.delete(call);
+        if (stopWaiting()) outcome.failure(error);
+      },
+    );
+    return () => {
+      if (!stopWaiting()) return false;
+      call.abort(new Error('the client left'));
+      return true;
+    };
+  }
+
+  /** Gives up every call that is still waited for. */
+  giveUpAll(reason: string): void {
+    for (const giveUp of this.#running.values()) giveUp(reason);
+  }
+}

@@ -1,0 +1,23 @@
+import { codes, MiError } from '../../mi/errors.js';
+
+const codeOf: Readonly<Record<number, number>> = {
+  500: codes.internalError,
+  503: codes.serverError,
+  504: codes.serverError,
+};
+
+/**
+ * The JSON-RPC error that an HTTP refusal carries, where the original's body was empty. Clients show
+ * `data`. The id is null: JSON-RPC 2.0 §5 asks for it where the id could not be read.
+ *
+ * @param status HTTP status; 400, 405, 413 and 415 are an invalid request
+ */
+export function refusalBody(status: number, reason: string): string {
+  return JSON.stringify({ jsonrpc: '2.0', error: refusalError(status, reason), id: null });
+}
+
+/** The error object for an HTTP status that refuses. */
+export function refusalError(status: number, reason: string): MiError {
+  const remedy = status === 415 ? '; send JSON as application/json' : '';
+  return new MiError(codeOf[status] ?? codes.invalidRequest, undefined, reason + remedy);
+}

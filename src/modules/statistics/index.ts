@@ -1,0 +1,77 @@
+import { command } from '../../mi/command.js';
+import { MiError } from '../../mi/errors.js';
+import type { Statistic } from '../../mi/statistics.js';
+import { defineModule } from '../../module.js';
+import { addMemoryStatistics } from './memory.js';
+
+/** The commands that read and reset statistics, and the statistics of memory. Loaded always. */
+export const statisticsModule = defineModule({
+  name: 'statistics',
+  load({ mi: { statistics } }) {
+    addMemoryStatistics(statistics);
+    return {
+      commands: [
+        command({
+          name: 'get',
+          aliases: ['get_statistics'],
+          help: 'Reads statistics. Each item is `all`, a group with a colon (`core:`), or one bare name (`timestamp`).',
+          recipes: [{ statistics: 'string[]' }],
+          run: ({ statistics: items }) => statistics.select(someOf(statistics.find(items, { all: true }))),
+        }),
+        command({
+          name: 'list',
+          aliases: ['list_statistics'],
+          help: 'Lists statistics and whether each is incremental; items as for get_statistics, without `all`.',
+          recipes: [{}, { statistics: 'string[]' }],
+          run: ({ statistics: items }) => {
+            if (items === undefined) return listed(statistics.all, fullName);
+            const bare = new Set(items.filter((item) => !item.endsWith(':')).map((item) => item.toLowerCase()));
+            const found = someOf(statistics.find(items, { all: false }));
+            return listed(found, (one) => (bare.has(one.name.toLowerCase()) ? one.name : fullName(one)));
+          },
+        }),
+        command({
+          name: 'reset',
+          aliases: ['reset_statistics'],
+          help: 'Sets statistics back to 0, given by bare names; those that are not incremental keep their value.',
+          recipes: [{ statistics: 'string[]' }],
+          run: ({ statistics: items }) => {
+            const names = items.filter((item) => !item.endsWith(':'));
+            reset(someOf(statistics.find(names, { all: false })));
+            return 'OK';
+          },
+        }),
+        command({
+          name: 'reset_all',
+          aliases: ['reset_all_statistics'],
+          help: 'Sets all incremental statistics back to 0.',
+          run: () => {
+            reset(statistics.all);
+            return 'OK';
+          },
+        }),
+      ],
+    };
+  },
+});
+
+function someOf(found: readonly Statistic[]): readonly Statistic[] {
+  if (found.length === 0) throw new MiError(404, 'Statistics Not Found');
+  return found;
+}
+
+function fullName(statistic: Statistic): string {
+  return statistic.fullName;
+}
+
+function listed(found: readonly Statistic[], nameOf: (statistic: Statistic) => string): Record<string, string> {
+  return Object.fromEntries(
+    found.map((one) => [nameOf(one), one.kind === 'counter' ? 'incremental' : 'non-incremental']),
+  );
+}
+
+function reset(statistics: readonly Statistic[]): void {
+  for (const statistic of statistics) {
+    if (statistic.kind === 'counter') statistic.value = 0;
+  }
+}

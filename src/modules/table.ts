@@ -1,0 +1,11 @@
+import type { Module } from '../module.js';
+import { coreModule } from './core/index.js';
+import { httpdModule } from './httpd/index.js';
+import { miHttpModule } from './mi_http/index.js';
+import { statisticsModule } from './statistics/index.js';
+
+/** Modules that every server has; their commands come first, as in OpenSIPS. */
+export const builtInModules = [statisticsModule, coreModule] as unknown as readonly Module[];
+
+/** Modules that `loadmodule` knows by name. */
+export const loadableModules = [httpdModule, miHttpModule] as unknown as readonly Module[];

@@ -1,0 +1,346 @@
+/** What a scan found; see {@link RequestScanner.scan}. */
+export const Outcome = { call: 0, notification: 1, parseError: 2, invalidRequest: 3 } as const;
+
+/** What `params` holds. Empty arrays and objects are `none`, as if absent (docs/compatibility.md). */
+export const ParamsKind = { none: 0, array: 1, object: 2 } as const;
+
+/** Which member of a reply a value is (JSON-RPC 2.0 §5). */
+export const Reply = { result: 0, error: 1 } as const;
+export type ReplyKind = (typeof Reply)[keyof typeof Reply];
+
+/** The classes of the addon, as `crate/src/node.rs` exports them. */
+interface Addon {
+  RequestScanner: new (methods: string[], numbers: Int32Array) => NativeScanner;
+  StatisticNames: new () => NativeStatisticNames;
+  PrettyPrinter: new () => { push(input: Uint8Array, output: Uint8Array, progress: Uint32Array): void };
+  BodyPool: new (slotSize: number, maxBody: number, maxTotal: number) => NativeBodyPool;
+  replyHead(kind: number): Uint8Array;
+}
+
+interface NativeScanner {
+  scan(body: Uint8Array, fields: Int32Array): number;
+  reason(): string;
+  isBatch(): boolean;
+  release(idSlot: number): void;
+  tail(idSlot: number): Uint8Array;
+  idsHeld(): number;
+  finish(window: Uint8Array, kind: number, end: number, idSlot: number): number;
+  finishPretty(window: Uint8Array, indented: Uint8Array, kind: number, end: number, idSlot: number): number;
+}
+
+interface NativeStatisticNames {
+  add(name: string): number;
+  print(values: Float64Array, selection: Uint32Array, window: Uint8Array, at: number): number;
+  printAll(values: Float64Array, selection: Uint32Array): Uint8Array;
+}
+
+interface NativeBodyPool {
+  open(): number;
+  push(slot: number, piece: Uint8Array): number;
+  take(slot: number): Uint8Array;
+  free(slot: number): void;
+  slotsInUse(): number;
+  bytesHeld(): number;
+}
+
+const addon = await load();
+
+async function load(): Promise<Addon> {
+  try {
+    return (await import(new URL('../native/binding.js', import.meta.url).href)) as Addon;
+  } catch (cause) {
+    const platform = `${process.platform}-${process.arch}`;
+    const remedy = 'install mi-httpd with its optional dependencies, or build the addon with cargo: npm run build';
+    throw new Error(`mi-httpd has no native addon for ${platform} here; ${remedy}`, { cause });
+  }
+}
+
+/** Indexes into the memory where a scan leaves what it found: `Fields` in crate/src/scanner.rs. */
+const field = {
+  command: 0,
+  idSlot: 1,
+  paramsKind: 2,
+  paramsStart: 3,
+  paramsEnd: 4,
+  paramsCount: 5,
+  methodStart: 6,
+  methodEnd: 7,
+  position: 8,
+} as const;
+
+/**
+ * Validates JSON-RPC 2.0 requests strictly (RFC 8259, nesting up to 128) and says where their parts lie. Ranges are
+ * bytes of the scanned body. The id never becomes a JavaScript value: its bytes wait in a slot until a reply echoes
+ * them, so every slot has to end in a reply, in {@link tail} or in {@link release}.
+ */
+export class RequestScanner {
+  readonly #native: NativeScanner;
+  readonly #fields = new Int32Array(9);
+
+  /** @param methods method text to number of the command, 0 or above */
+  constructor(methods: ReadonlyMap<string, number>) {
+    this.#native = new addon.RequestScanner([...methods.keys()], Int32Array.from(methods.values()));
+  }
+
+  /** Number of the command that the last scan named, -1 for an unknown method. */
+  get command(): number {
+    return this.#fields[field.command] ?? -1;
+  }
+
+  /** Slot that holds the id of the last scan; -1 stands for `null`, and is what errors without a sound id get. */
+  get idSlot(): number {
+    return this.#fields[field.idSlot] ?? -1;
+  }
+
+  /** One of {@link ParamsKind}. */
+  get paramsKind(): number {
+    return this.#fields[field.paramsKind] ?? 0;
+  }
+
+  /** First byte of the params, brackets included; 0 when there are none. */
+  get paramsStart(): number {
+    return this.#fields[field.paramsStart] ?? 0;
+  }
+
+  /** Byte behind the params. */
+  get paramsEnd(): number {
+    return this.#fields[field.paramsEnd] ?? 0;
+  }
+
+  /** Items or members of the params, repeated names counted. */
+  get paramsCount(): number {
+    return this.#fields[field.paramsCount] ?? 0;
+  }
+
+  /** First byte of the method's JSON string: its quote. */
+  get methodStart(): number {
+    return this.#fields[field.methodStart] ?? 0;
+  }
+
+  /** Byte behind the closing quote of the method. */
+  get methodEnd(): number {
+    return this.#fields[field.methodEnd] ?? 0;
+  }
+
+  /** Byte at which the last body stopped being JSON; 0 without a parse error. */
+  get position(): number {
+    return this.#fields[field.position] ?? 0;
+  }
+
+  /**
+   * Scans one request; the getters tell about it until the next scan.
+   *
+   * @returns one of {@link Outcome}
+   * @throws Error when 1048576 ids are held
+   */
+  scan(body: Uint8Array): number {
+    return this.#native.scan(body, this.#fields);
+  }
+
+  /** Why the last scan ended in parseError or invalidRequest, e.g. `expected ',' or '}' at byte 17`; otherwise ''. */
+  reason(): string {
+    return this.#native.reason();
+  }
+
+  /** Whether the last scan was refused because the body is an array (JSON-RPC 2.0 §6). */
+  get isBatch(): boolean {
+    return this.#native.isBatch();
+  }
+
+  /** Gives back the slot of an id that no reply will echo; without effect for one that is not held. */
+  release(idSlot: number): void {
+    this.#native.release(idSlot);
+  }
+
+  /** What follows the value in a streamed reply, `,"id":…}`, as bytes of the caller's own. Gives the slot back. */
+  tail(idSlot: number): Uint8Array {
+    return this.#native.tail(idSlot);
+  }
+
+  /** Ids that wait for their reply. */
+  get idsHeld(): number {
+    return this.#native.idsHeld();
+  }
+
+  /** For {@link ReplyWindow}: completes the reply in `window`; its length, or -1 when it does not fit. */
+  finish(window: Uint8Array, kind: ReplyKind, end: number, idSlot: number): number {
+    return this.#native.finish(window, kind, end, idSlot);
+  }
+
+  /** As {@link finish}, and indents the reply into `indented`, whose length is returned. */
+  finishPretty(window: Uint8Array, indented: Uint8Array, kind: ReplyKind, end: number, idSlot: number): number {
+    return this.#native.finishPretty(window, indented, kind, end, idSlot);
+  }
+}
+
+const heads = [addon.replyHead(Reply.result), addon.replyHead(Reply.error)] as const;
+
+/** The preallocated memory that replies are written into. One serves all replies of a root, one after the other. */
+export class ReplyWindow {
+  readonly #window: Buffer;
+  readonly #indented: Buffer | undefined;
+
+  /**
+   * @param size bytes of the longest reply that fits
+   * @param pretty whether replies are indented, which takes a second buffer of `size`
+   */
+  constructor(
+    readonly size: number,
+    pretty: boolean,
+  ) {
+    this.#window = Buffer.alloc(size);
+    this.#indented = pretty ? Buffer.alloc(size) : undefined;
+  }
+
+  /** What precedes the value in a streamed reply. */
+  head(kind: ReplyKind): Uint8Array {
+    return heads[kind];
+  }
+
+  /**
+   * Frames a value with the id of `idSlot` and gives the slot back.
+   *
+   * @param text the value of the result or error member, as compact JSON
+   * @returns the whole reply, valid until the next call; undefined, the slot still held, when it does not fit
+   */
+  print(scanner: RequestScanner, kind: ReplyKind, text: string, idSlot: number): Uint8Array | undefined {
+    const start = heads[kind].length;
+    const room = this.size - start;
+    // Each UTF-16 unit takes one to three bytes, so that most texts need no count.
+    if (text.length > room || (text.length * 3 > room && Buffer.byteLength(text) > room)) return undefined;
+    return this.#finish(scanner, kind, start + this.#window.write(text, start, 'utf8'), idSlot);
+  }
+
+  /** As {@link print}: the result is the object of the selected statistics, in that order. */
+  printStatistics(
+    scanner: RequestScanner,
+    statistics: StatisticsTable,
+    selection: Uint32Array,
+    idSlot: number,
+  ): Uint8Array | undefined {
+    const end = statistics.print(selection, this.#window, heads[Reply.result].length);
+    return end < 0 ? undefined : this.#finish(scanner, Reply.result, end, idSlot);
+  }
+
+  #finish(scanner: RequestScanner, kind: ReplyKind, end: number, idSlot: number): Uint8Array | undefined {
+    const indented = this.#indented;
+    if (indented === undefined) {
+      const length = scanner.finish(this.#window, kind, end, idSlot);
+      return length < 0 ? undefined : this.#window.subarray(0, length);
+    }
+    const length = scanner.finishPretty(this.#window, indented, kind, end, idSlot);
+    return length < 0 ? undefined : indented.subarray(0, length);
+  }
+}
+
+/**
+ * Indents compact, valid JSON as a stream: members on lines of their own behind one tab for each container around
+ * them, name and value parted by a tab, arrays on one line.
+ */
+export class PrettyPrinter {
+  readonly #native = new addon.PrettyPrinter();
+  readonly #progress = new Uint32Array(2);
+
+  /**
+   * Continues with `input` into `output`, which must not share memory. Input that is not {@link consumed} has to be
+   * pushed again; the text is complete once all of it is.
+   */
+  push(input: Uint8Array, output: Uint8Array): void {
+    this.#native.push(input, output, this.#progress);
+  }
+
+  /** Bytes of input that the last push is done with. */
+  get consumed(): number {
+    return this.#progress[0] ?? 0;
+  }
+
+  /** Bytes that the last push wrote to the start of its output. */
+  get produced(): number {
+    return this.#progress[1] ?? 0;
+  }
+}
+
+/** Names of statistics, encoded once, and their values, which JavaScript changes with plain stores. */
+export class StatisticsTable {
+  readonly #names = new addon.StatisticNames();
+  #size = 0;
+  /** Value of each slot; one that is not finite is printed as null. */
+  readonly values: Float64Array;
+
+  /** @param capacity statistics that can be added */
+  constructor(readonly capacity: number) {
+    this.values = new Float64Array(capacity);
+  }
+
+  /**
+   * Adds a statistic by its full name, `group:name`.
+   *
+   * @returns its slot
+   * @throws RangeError when the table is full
+   */
+  add(name: string): number {
+    if (this.#size >= this.capacity) {
+      throw new RangeError(`statistic ${name} is one more than the ${this.capacity} a table was made for`);
+    }
+    this.#size += 1;
+    return this.#names.add(name);
+  }
+
+  /** For {@link ReplyWindow}: writes `{"group:name":value,…}` at a position; the one behind it, -1 if it does not fit. */
+  print(selection: Uint32Array, window: Uint8Array, at: number): number {
+    return this.#names.print(this.values, selection, window, at);
+  }
+
+  /** The same object as bytes of the caller's own, for replies larger than a window. */
+  printText(selection: Uint32Array): Uint8Array {
+    return this.#names.printAll(this.values, selection);
+  }
+}
+
+/** Collects bodies that arrive in pieces, in slots of native memory that are used again and again. */
+export class BodyPool {
+  readonly #native: NativeBodyPool;
+
+  /**
+   * @param slotSize bytes that a slot is allocated with and shrinks back to
+   * @param maxBody bytes of the largest body
+   * @param maxTotal bytes that all bodies together may hold
+   */
+  constructor(slotSize: number, maxBody: number, maxTotal: number) {
+    this.#native = new addon.BodyPool(slotSize, maxBody, maxTotal);
+  }
+
+  /** Begins a body and returns its slot; -1, for which every push answers 2, when 1048576 are open. */
+  open(): number {
+    return this.#native.open();
+  }
+
+  /**
+   * Appends a piece, or refuses it and leaves the body as it was.
+   *
+   * @returns 0 when taken, 1 when the body would pass `maxBody`, 2 when all bodies would pass `maxTotal`
+   */
+  push(slot: number, chunk: Uint8Array): 0 | 1 | 2 {
+    return this.#native.push(slot, chunk) as 0 | 1 | 2;
+  }
+
+  /** Hands a body over, without copying it, and closes its slot. Empty for a slot that is not open. */
+  take(slot: number): Uint8Array {
+    return this.#native.take(slot);
+  }
+
+  /** Drops a body and closes its slot; without effect for a slot that is not open. */
+  free(slot: number): void {
+    this.#native.free(slot);
+  }
+
+  /** Bodies that are open. */
+  get slotsInUse(): number {
+    return this.#native.slotsInUse();
+  }
+
+  /** Bytes in open bodies. */
+  get bytesHeld(): number {
+    return this.#native.bytesHeld();
+  }
+}

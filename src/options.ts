@@ -1,0 +1,84 @@
+import { parseArgs } from 'node:util';
+import { defaultPrivateMemory } from './server.js';
+
+/** What the command line asks for. */
+export interface CommandLine {
+  /** Configuration file; `-` is standard input; undefined: none was named. */
+  readonly file: string | undefined;
+  readonly check: boolean;
+  readonly privateMemory: number;
+  /** Parameters of httpd that win over the file. */
+  readonly overrides: Readonly<Record<string, string | number>>;
+  readonly version: boolean;
+  readonly help: boolean;
+}
+
+/** The text of `--help`. */
+export const usage = `mi-httpd: the OpenSIPS management interface over HTTP
+
+usage: mi-httpd [-f FILE] [-c] [-M MB] [-p PORT] [-l IP] [-V] [-h]
+
+  -f, --file FILE     configuration, an opensips.cfg; - is standard input
+                      (left out: /etc/opensips/opensips.cfg, else the file that comes with mi-httpd)
+  -c, --check         check the configuration and exit: 0 when it is good, else 255,
+                      with every error as FILE:LINE:COL: text
+  -M, --memory MB     private memory in MB, default ${defaultPrivateMemory}; buf_size 0 means a quarter of it
+  -p, --port PORT     TCP port; wins over the file
+  -l, --listen IP     address to listen on; wins over the file
+  -V, --version       print the versions of mi-httpd, its HTTP engine and Node.js, and exit
+  -h, --help          print this and exit
+
+signals: SIGTERM and SIGINT finish what runs (10 s at most) and exit 0; a second one exits at once
+exit status: 0 stopped as asked; 1 could not start; 255 the configuration has errors
+`;
+
+const options = {
+  file: { type: 'string', short: 'f' },
+  check: { type: 'boolean', short: 'c' },
+  memory: { type: 'string', short: 'M' },
+  port: { type: 'string', short: 'p' },
+  listen: { type: 'string', short: 'l' },
+  version: { type: 'boolean', short: 'V' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
+/** The command line cannot be read; the message is one line. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** @throws UsageError naming the option, what was given and what is accepted */
+export function parseCommandLine(args: readonly string[]): CommandLine {
+  const values = parseValues(args);
+  const overrides: Record<string, string | number> = {};
+  if (values.port !== undefined) overrides.port = wholeNumber('-p', values.port, 0, 65535);
+  if (values.listen !== undefined) overrides.ip = values.listen;
+  return {
+    file: values.file,
+    check: values.check ?? false,
+    // An upper bound that no buffer of JavaScript exceeds.
+    privateMemory: values.memory === undefined ? defaultPrivateMemory : wholeNumber('-M', values.memory, 1, 4096),
+    overrides,
+    version: values.version ?? false,
+    help: values.help ?? false,
+  };
+}
+
+function parseValues(args: readonly string[]): {
+  [Name in keyof typeof options]?: (typeof options)[Name]['type'] extends 'string' ? string : boolean;
+} {
+  try {
+    return parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values;
+  } catch (error) {
+    const [reason] = (error instanceof Error ? error.message : String(error)).split(/\. |\n/, 1);
+    throw new UsageError(`${reason}; mi-httpd --help lists the options`);
+  }
+}
+
+function wholeNumber(option: string, text: string, min: number, max: number): number {
+  const value = Number(text);
+  if (!/^[0-9]+$/.test(text) || value < min || value > max) {
+    throw new UsageError(`option ${option} is "${text}"; give a whole number from ${min} to ${max}`);
+  }
+  return value;
+}

@@ -1,0 +1,193 @@
+import { type ParameterInput, parametersFromObject } from './config/parameter.js';
+import type { HttpServer } from './httpd/server.js';
+import { type Log, LogLevel, quietLog } from './log.js';
+import { ManagementInterface } from './mi/interface.js';
+import type { ConfiguredModule, Module, ModuleContext, ModuleInstance, ServerFacts } from './module.js';
+import type { parameters as httpdParameters } from './modules/httpd/parameters.js';
+import type { parameters as miHttpParameters } from './modules/mi_http/parameters.js';
+import { builtInModules, loadableModules } from './modules/table.js';
+import { packageInfo } from './package-info.js';
+
+/** Private memory when nothing says otherwise, MB; OpenSIPS' `-M`. */
+export const defaultPrivateMemory = 16;
+
+/** Seconds that a stopping server gives to what runs. */
+export const defaultDeadline = 10;
+
+/** What is common to servers from a file and servers from a program. */
+export interface ServerSettings {
+  /** Where the server logs; a pino logger fits. Left out, warnings and errors become process warnings. */
+  readonly log?: Log;
+  /**
+   * OpenSIPS' `log_level`: -3 alert to 4 debug. Handed to the logger once the server listens, so that the lines
+   * and warnings of the start are always written; left out, the logger keeps the level it has.
+   */
+  readonly logLevel?: number;
+  /** Private memory in MB (`-M`), of which the response window is a quarter when `buf_size` is 0; default 16. */
+  readonly privateMemory?: number;
+  /** What the MI command `kill` does; left out, SIGTERM to this process. */
+  readonly kill?: () => void;
+}
+
+/** Options of {@link createServer}. */
+export interface ServerOptions extends ServerSettings {
+  /** Parameters of module httpd. */
+  readonly httpd?: ParameterInput<typeof httpdParameters>;
+  /** Parameters of module mi_http. */
+  readonly mi_http?: ParameterInput<typeof miHttpParameters>;
+  /** Your own modules, in load order; `pbx.with({ … })` gives one its parameters. */
+  readonly modules?: readonly (Module<never> | ConfiguredModule)[];
+}
+
+/** A management server: modules, their MI commands and root paths, and the HTTP server that serves them. */
+export class Server {
+  readonly #mi = new ManagementInterface();
+  readonly #instances: ModuleInstance[] = [];
+  readonly #log: Log;
+  readonly #httpd: HttpServer;
+  readonly #applyLogLevel: () => void;
+  #closed: Promise<void> | undefined;
+
+  /**
+   * @param modules modules with their checked parameters, in load order; the built-in ones are not among them
+   * @throws Error when a needed module is missing, or two modules register the same thing
+   */
+  constructor(modules: readonly ConfiguredModule[], settings: ServerSettings) {
+    this.#log = settings.log ?? quietLog;
+    const logLevel = new LogLevel(this.#log, settings.logLevel ?? 3);
+    this.#applyLogLevel = () => settings.logLevel !== undefined && logLevel.apply();
+    const facts: ServerFacts = {
+      ...packageInfo,
+      startedAt: Date.now(),
+      privateMemory: (settings.privateMemory ?? defaultPrivateMemory) * 1024 * 1024,
+      kill: settings.kill ?? (() => process.kill(process.pid, 'SIGTERM')),
+    };
+    let httpd: HttpServer | undefined;
+    const common = { mi: this.#mi, log: this.#log, logLevel, facts };
+    const builtIn = builtInModules.map((module) => ({ module, parameters: {} }));
+    for (const { module, parameters } of [...builtIn, ...inOrderOfNeed(modules)]) {
+      const context: ModuleContext<never> = {
+        ...common,
+        parameters: parameters as never,
+        get httpd() {
+          if (httpd === undefined) throw new Error(`module ${module.name} needs httpd; add loadmodule "httpd.so"`);
+          return httpd;
+        },
+      };
+      const instance = module.load(context) ?? {};
+      httpd ??= instance.httpd;
+      this.#instances.push(instance);
+      for (const command of [...module.commands, ...(instance.commands ?? [])]) {
+        this.#mi.commands.add(module.name, command);
+      }
+    }
+    if (httpd === undefined)
+      throw new Error('module httpd is not loaded, so nothing can be served; add loadmodule "httpd.so"');
+    this.#httpd = httpd;
+    this.#mi.seal();
+  }
+
+  /**
+   * Starts the modules, then listens.
+   *
+   * @returns this server, listening
+   * @throws Error in one line when the address cannot be listened on (in use, no permission, not of this machine)
+   */
+  async start(): Promise<this> {
+    try {
+      for (const instance of this.#instances) await instance.start?.();
+      await this.#httpd.start();
+    } catch (error) {
+      await this.close({ deadline: 0 });
+      throw error;
+    }
+    if (!this.#httpd.isLoopback) {
+      this.#log.warn(
+        { address: this.#httpd.bound },
+        `LISTENING ON ${this.#httpd.bound} WITHOUT AUTHENTICATION: whoever reaches this port runs every MI command, ` +
+          'kill included; unless a firewall or proxy guards it, set modparam("httpd", "ip", "127.0.0.1")',
+      );
+    }
+    this.#applyLogLevel();
+    return this;
+  }
+
+  /** The port that is listened on; useful after `port: 0`. */
+  get port(): number {
+    return this.#httpd.port;
+  }
+
+  /** The URL of every root path, in order of registration: `http://127.0.0.1:8888/mi`. */
+  get urls(): readonly string[] {
+    return this.#httpd.roots.map(({ root }) => `${this.#httpd.url}/${root}`).reverse();
+  }
+
+  /** Name and version of the HTTP engine. */
+  get engine(): string {
+    return this.#httpd.engine;
+  }
+
+  /**
+   * Stops: accepts no more, finishes what runs, then closes. Nothing is left open. A second call waits for the first.
+   *
+   * @param options.deadline seconds for what runs; then pending calls are answered 503; default 10
+   */
+  close(options: { readonly deadline?: number } = {}): Promise<void> {
+    this.#closed ??= this.#close((options.deadline ?? defaultDeadline) * 1000);
+    return this.#closed;
+  }
+
+  async #close(deadline: number): Promise<void> {
+    this.#httpd.stopAccepting();
+    await this.#httpd.drain(deadline);
+    for (const instance of this.#instances.toReversed()) {
+      try {
+        await instance.stop?.();
+      } catch (error) {
+        this.#log.error({ err: error }, 'a module failed to stop');
+      }
+    }
+    this.#httpd.close();
+  }
+}
+
+/**
+ * Makes a server with httpd, mi_http and your own modules. Nothing listens before `start()`.
+ *
+ * ```ts
+ * const server = await createServer({ httpd: { ip: '127.0.0.1', port: 0 } }).start();
+ * console.log(server.urls);
+ * await server.close();
+ * ```
+ *
+ * @throws ParameterError that lists every wrong parameter
+ */
+export function createServer(options: ServerOptions = {}): Server {
+  const given: Readonly<Record<string, object | undefined>> = { httpd: options.httpd, mi_http: options.mi_http };
+  const modules = loadableModules.map((module) => ({ module, parameters: given[module.name] ?? {} }));
+  for (const own of options.modules ?? []) {
+    modules.push('module' in own ? own : { module: own as unknown as Module, parameters: {} });
+  }
+  const checked = modules.map(({ module, parameters }) => ({
+    module,
+    parameters: parametersFromObject(module.name, module.parameters, parameters),
+  }));
+  return new Server(checked, options);
+}
+
+/** Load order, but a module comes after those it needs, whatever order the file has them in. */
+function inOrderOfNeed(modules: readonly ConfiguredModule[]): readonly ConfiguredModule[] {
+  const ordered = new Set<ConfiguredModule>();
+  const visit = (configured: ConfiguredModule, path: readonly string[]): void => {
+    const { name, needs } = configured.module;
+    if (path.includes(name)) throw new Error(`modules need each other: ${[...path, name].join(' -> ')}`);
+    for (const needed of needs) {
+      const found = modules.find(({ module }) => module.name === needed);
+      if (found === undefined) throw new Error(`module ${name} needs ${needed}; add loadmodule "${needed}.so"`);
+      visit(found, [...path, name]);
+    }
+    ordered.add(configured);
+  };
+  for (const configured of modules) visit(configured, []);
+  return [...ordered];
+}

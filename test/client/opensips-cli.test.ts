@@ -1,0 +1,102 @@
+// The real clients, opensips-cli and python-opensips, from PyPI, against a real server.
+import assert from 'node:assert/strict';
+import { execFile, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { before, describe, test } from 'node:test';
+import { promisify } from 'node:util';
+import type { Server } from 'mi-httpd';
+import { startServer } from '../wire/mi-client.js';
+
+const run = promisify(execFile);
+const environment = resolve('build/opensips-clients');
+const python = join(environment, 'bin/python3');
+const cli = join(environment, 'bin/opensips-cli');
+
+/** Installs the clients once per checkout; the reason when this machine cannot. */
+function install(): string | undefined {
+  if (existsSync(cli)) return undefined;
+  if (spawnSync('python3', ['-c', 'import venv, ensurepip']).status !== 0) return 'python3 with venv and pip is not here';
+  rmSync(environment, { recursive: true, force: true });
+  mkdirSync(environment, { recursive: true });
+  const made = spawnSync('python3', ['-m', 'venv', environment], { encoding: 'utf8' });
+  if (made.status !== 0) return `no Python environment can be made: ${made.stderr.trim().split('\n').at(-1)}`;
+  const packages = ['-m', 'pip', 'install', '--quiet', '-r', resolve('test/client/requirements.txt')];
+  const installed = spawnSync(python, packages, { encoding: 'utf8' });
+  if (installed.status === 0) return undefined;
+  rmSync(environment, { recursive: true, force: true });
+  return `opensips-cli cannot be installed: ${installed.stderr.trim().split('\n').at(-1)}`;
+}
+
+const reason = install();
+
+describe('opensips-cli', { skip: reason ?? false, timeout: 120_000 }, () => {
+  const home = mkdtempSync(join(tmpdir(), 'mi-httpd-cli-'));
+
+  /** Runs `opensips-cli -x mi ARGS`; gives its exit code and what it printed. */
+  async function mi(server: Server, ...args: string[]): Promise<{ code: number; output: string }> {
+    const options = ['-o', 'communication_type=http', '-o', `url=http://127.0.0.1:${server.port}/mi`, '-x', 'mi'];
+    // The configuration of a machine's own opensips-cli, if there is one, must not take part.
+    const env = { PATH: process.env.PATH, HOME: home, TERM: 'dumb' };
+    try {
+      const { stdout, stderr } = await run(cli, [...options, ...args], { env, timeout: 30_000 });
+      return { code: 0, output: stdout + stderr };
+    } catch (error) {
+      const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string };
+      return { code, output: stdout + stderr };
+    }
+  }
+
+  before(() => assert.ok(existsSync(cli)));
+
+  test('runs commands by the names of 3.x', async (t) => {
+    const server = await startServer(t);
+    const roots = await mi(server, 'httpd_list_root_path');
+    assert.deepEqual([roots.code, JSON.parse(roots.output)], [0, [{ http_root: 'mi', module: 'mi_http' }]]);
+    const ps = await mi(server, 'ps');
+    assert.equal(JSON.parse(ps.output).Processes[0].PID, process.pid);
+    const statistics = await mi(server, 'get_statistics', 'core:', 'pending');
+    assert.equal(JSON.parse(statistics.output)['mi:pending'], 0, statistics.output);
+  });
+
+  test('runs commands by the names of 4.0', async (t) => {
+    const server = await startServer(t);
+    const uptime = await mi(server, 'core:uptime');
+    assert.deepEqual([uptime.code, Object.keys(JSON.parse(uptime.output))], [0, ['Now', 'Up since', 'Up time']]);
+    const level = await mi(server, 'core:log_level', 'level=2');
+    assert.deepEqual(JSON.parse(level.output), { 'New global log level': 2 });
+  });
+
+  test('shows errors as it does with OpenSIPS', async (t) => {
+    const server = await startServer(t);
+    const unknown = await mi(server, 'no_such_command');
+    assert.notEqual(unknown.code, 0);
+    const wrong = await mi(server, 'ps', 'x');
+    assert.notEqual(wrong.code, 0);
+    assert.match(wrong.output, /-32602: Invalid params \(Too few or too many parameters; ps accepts \(\)\)/);
+  });
+});
+
+describe('python-opensips', { skip: reason ?? false, timeout: 60_000 }, () => {
+  test('executes commands and raises on errors', async (t) => {
+    const server = await startServer(t);
+    const script = `
+import json
+from opensips.mi import OpenSIPSMI, OpenSIPSMIException
+mi = OpenSIPSMI('http', url='http://127.0.0.1:${server.port}/mi')
+assert mi.valid()[0]
+print(json.dumps(mi.execute('get_statistics', {'statistics': ['mi:']})))
+print(json.dumps(mi.execute('which', {'command': 'log_level'})))
+try:
+    mi.execute('nope')
+except OpenSIPSMIException as e:
+    print(json.dumps(str(e)))
+`;
+    const { stdout } = await run(python, ['-c', script], { timeout: 30_000 });
+    const [statistics, recipes, error] = stdout.trim().split('\n').map((line) => JSON.parse(line));
+    assert.ok(statistics['mi:calls'] >= 1);
+    assert.deepEqual(recipes, [[], ['level'], ['level', 'pid']]);
+    assert.match(error, /-32601/);
+  });
+});

@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { nearestNames } from '#src/config/nearest.js';
+import { parseConfig } from '#src/config/statements.js';
+
+const timeout = 60_000;
+
+function quoteDouble(text: string): string {
+  return `"${text.replace(/["\\]/g, '\\$&').replace(/\n/g, '\\n')}"`;
+}
+
+function quoteBytes(text: string): string {
+  return `"${[...Buffer.from(text)].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('')}"`;
+}
+
+const plainText = fc.string({ unit: 'binary', maxLength: 40 }).filter((text) => !text.includes('\0'));
+
+test('any string survives quoting of both kinds', { timeout }, () => {
+  fc.assert(
+    fc.property(plainText, (text) => {
+      const kinds = [quoteDouble(text), quoteBytes(text), ...(text.includes("'") ? [] : [`'${text}'`])];
+      for (const quoted of kinds) {
+        const { parameters, errors } = parseConfig(`modparam("m", "p", ${quoted}) loadmodule "after"`);
+        assert.deepEqual(errors, []);
+        assert.equal(parameters[0]?.value, text);
+      }
+    }),
+  );
+});
+
+test('any 32-bit integer is read in every base', { timeout }, () => {
+  fc.assert(
+    fc.property(fc.integer(), (value) => {
+      const sign = value < 0 ? '-' : '+';
+      const size = Math.abs(value);
+      const { parameters } = parseConfig(
+        [`${size}`, `0x${size.toString(16)}`, `0${size.toString(8)}`]
+          .map((w) => `modparam("m","p",${sign}${w})`)
+          .join(' '),
+      );
+      assert.deepEqual(
+        parameters.map((parameter) => parameter.value),
+        [value, value, value].map((v) => v + 0),
+      );
+    }),
+  );
+});
+
+const fragment = fc.constantFrom(
+  'loadmodule',
+  ' "a.so" ',
+  'modparam',
+  '(',
+  ')',
+  ',',
+  '"',
+  "'",
+  '\\',
+  '\n',
+  '#',
+  '/*',
+  '*/',
+  '{',
+  '}',
+  '$',
+  '$(a',
+  '`',
+  ';',
+  '=',
+  '0x',
+  '12',
+  '-',
+  'mpath',
+  'log_level',
+  'é',
+  '\u{1f600}',
+  'yes',
+  'define(',
+  'dnl',
+  'include_file',
+  ' "x"',
+  '\r',
+  '\0',
+);
+const anyText = fc.oneof(
+  fc.uint8Array({ maxLength: 200 }),
+  fc.array(fragment, { maxLength: 40 }).map((parts) => Buffer.from(parts.join(''))),
+);
+
+test('nothing throws, and every position is inside the file', { timeout }, () => {
+  fc.assert(
+    fc.property(anyText, (bytes) => {
+      const { modules, parameters, globals, errors } = parseConfig(bytes, { file: 'a.cfg', directory: '/nonexistent' });
+      const lines = Buffer.from(bytes).toString('latin1').split('\n');
+      const places = [
+        ...errors,
+        ...modules.map(({ at }) => at),
+        ...parameters.flatMap(({ at, moduleAt, nameAt, valueAt }) => [at, moduleAt, nameAt, valueAt]),
+        ...[...globals.values()].flatMap(({ at, valueAt }) => [at, valueAt]),
+      ];
+      for (const { file, line, column } of places) {
+        assert.equal(file, 'a.cfg');
+        assert.ok(line >= 1 && line <= lines.length, `line ${line} of ${lines.length}`);
+        const length = lines[line - 1]?.length ?? 0;
+        assert.ok(column >= 1 && column <= length + 1, `column ${column} of ${length}`);
+      }
+    }),
+    { numRuns: 3000 },
+  );
+});
+
+test('large and hostile texts take linear time', { timeout }, () => {
+  const size = 300_000;
+  for (const unit of [
+    ' ',
+    '\n',
+    '{',
+    '$(',
+    '$a(',
+    '\\',
+    '"\\"',
+    "'",
+    '/*',
+    '*/ ',
+    'a',
+    '1',
+    'a ',
+    'include_file ',
+    '#\n',
+    '\\\n',
+    '"a"',
+  ]) {
+    const text = unit.repeat(size / unit.length);
+    for (const whole of [
+      text,
+      `x = "${text}`,
+      `modparam("m", "p", ${text}`,
+      `include_file "${text}`,
+      `include_file ${text}`,
+    ]) {
+      const started = process.cpuUsage().user;
+      parseConfig(whole, { directory: '/nonexistent' });
+      const spent = (process.cpuUsage().user - started) / 1000;
+      assert.ok(spent < 2000, `${JSON.stringify(unit)} took ${spent} ms`);
+    }
+  }
+});
+
+test('nearest names', { timeout }, () => {
+  assert.deepEqual(nearestNames('uptmie', ['uptime', 'version', 'ps']), ['uptime']);
+  assert.deepEqual(nearestNames('UL_DUMP', ['ul_dump', 'ul_dumb', 'pull_dump', 'which']), [
+    'ul_dump',
+    'ul_dumb',
+    'pull_dump',
+  ]);
+  assert.deepEqual(nearestNames('ps', ['which']), []);
+  assert.deepEqual(nearestNames('', ['a', 'ab']), ['a']);
+  assert.deepEqual(nearestNames('x'.repeat(65), ['x'.repeat(64)]), []);
+});

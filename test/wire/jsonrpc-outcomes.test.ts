@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { command, createServer, defineModule, MiError } from 'mi-httpd';
+import { type HttpReply, post, startServer } from './mi-client.js';
+
+const options = { timeout: 10_000 };
+
+function errorOf(reply: HttpReply): { code: number; message: string; data?: string } {
+  assert.equal(reply.headers['content-type'], 'application/json');
+  const { error, id, jsonrpc, ...rest } = JSON.parse(reply.body);
+  assert.deepEqual({ id, jsonrpc, rest }, { id: null, jsonrpc: '2.0', rest: {} });
+  return error;
+}
+
+describe('HTTP outcomes of a JSON-RPC root', options, () => {
+  test('a result is 200 with a length, without charset and trailing newline', async (t) => {
+    const server = await startServer(t);
+    const reply = await post(server, '{"jsonrpc":"2.0","method":"pwd","id":"x"}');
+    assert.equal(reply.status, 200);
+    assert.equal(reply.headers['content-type'], 'application/json');
+    assert.equal(reply.headers['content-length'], String(Buffer.byteLength(reply.body)));
+    assert.equal(reply.body, `{"jsonrpc":"2.0","result":{"WD":${JSON.stringify(process.cwd())}},"id":"x"}`);
+  });
+
+  test('the rest of the path and the query do not matter', async (t) => {
+    const server = await startServer(t);
+    for (const path of ['/mi', '/mi/', '/mi/any/thing?x=1', '/%6di', '/mi%2fx']) {
+      assert.equal((await post(server, '{"jsonrpc":"2.0","method":"pwd","id":1}', { path })).status, 200, path);
+    }
+  });
+
+  test('a notification is 202 with no body, whatever becomes of it', async (t) => {
+    const server = await startServer(t);
+    for (const call of ['"method":"version"', '"method":"no_such"', '"method":"version","params":[1,2,3]']) {
+      const reply = await post(server, `{"jsonrpc":"2.0",${call}}`);
+      assert.equal(reply.status, 202, call);
+      assert.equal(reply.body, '');
+    }
+  });
+
+  test('an empty body is 400 and says so', async (t) => {
+    const server = await startServer(t);
+    const reply = await post(server, '');
+    assert.equal(reply.status, 400);
+    const { code, data } = errorOf(reply);
+    assert.equal(code, -32600);
+    assert.match(data ?? '', /no body/);
+  });
+
+  test('GET is 405 with Allow and the reason; HEAD likewise, without a body', async (t) => {
+    const server = await startServer(t);
+    const get = await post(server, '', { method: 'GET', headers: { 'Content-Type': null } });
+    assert.equal(get.status, 405);
+    assert.equal(get.headers.allow, 'POST');
+    assert.match(errorOf(get).data ?? '', /GET/);
+    const head = await post(server, '', { method: 'HEAD', headers: { 'Content-Type': null } });
+    assert.equal(head.status, 405);
+    assert.equal(head.body, '');
+  });
+
+  test('only JSON media types are accepted, or none', async (t) => {
+    const server = await startServer(t);
+    const body = '{"jsonrpc":"2.0","method":"version","id":1}';
+    for (const type of ['application/json', 'Application/JSON; charset=utf-8', 'application/json-rpc', null]) {
+      assert.equal((await post(server, body, { headers: { 'Content-Type': type } })).status, 200, String(type));
+    }
+    for (const type of [
+      'text/plain',
+      'application/x-www-form-urlencoded',
+      'multipart/form-data; boundary=x',
+      'text/xml',
+    ]) {
+      const reply = await post(server, body, { headers: { 'Content-Type': type } });
+      assert.equal(reply.status, 415, type);
+      assert.match(errorOf(reply).data ?? '', /application\/json/);
+    }
+  });
+
+  test('a body over receive_buf_size is 413; one of just that size is served', async (t) => {
+    const server = await startServer(t, { httpd: { receive_buf_size: 2048 } });
+    const call = (size: number): string => {
+      const start = '{"jsonrpc":"2.0","method":"pwd","id":1,"x":"';
+      return `${start}${'x'.repeat(size - start.length - 2)}"}`;
+    };
+    assert.equal((await post(server, call(2048))).status, 200);
+    const reply = await post(server, call(2049));
+    assert.equal(reply.status, 413);
+    assert.match(errorOf(reply).data ?? '', /2048/);
+  });
+});
+
+describe('handlers that fail', options, () => {
+  test('an MiError is told as it is; anything else is -32000 and logged with its stack', async (t) => {
+    const logged: object[] = [];
+    const log = { debug() {}, info() {}, warn() {}, error: (fields: object) => void logged.push(fields) };
+    const failing = defineModule({
+      name: 'failing',
+      commands: [
+        command({
+          name: 'refuse',
+          help: 'Refuses.',
+          run: () => {
+            throw new MiError(404, 'AOR not found');
+          },
+        }),
+        command({
+          name: 'crash',
+          help: 'Throws.',
+          run: () => {
+            throw new TypeError('secret detail');
+          },
+        }),
+        command({ name: 'crash_later', help: 'Rejects.', run: () => Promise.reject(new Error('secret detail')) }),
+        command({ name: 'cycle', help: 'Returns a value that holds itself.', run: () => cyclic() }),
+        command({ name: 'nothing', help: 'Returns nothing.', run: () => undefined as never }),
+      ],
+    });
+    const server = await startServer(t, { log, modules: [failing] });
+    const error = async (method: string): Promise<unknown> =>
+      JSON.parse((await post(server, `{"jsonrpc":"2.0","method":"${method}","id":1}`)).body).error;
+    assert.deepEqual(await error('refuse'), { code: 404, message: 'AOR not found' });
+    for (const method of ['crash', 'crash_later', 'cycle']) {
+      const { code, message, data } = (await error(method)) as { code: number; message: string; data: string };
+      assert.deepEqual([code, message], [-32000, 'Server error']);
+      assert.match(data, new RegExp(`failing:${method}.*log`));
+      assert.ok(!data.includes('secret'));
+    }
+    assert.deepEqual(await error('nothing'), {
+      code: -32000,
+      message: 'Server error',
+      data: 'Command handler returned null',
+    });
+    assert.equal(logged.length, 3);
+    assert.ok(
+      logged.every((fields) => 'err' in fields && fields.err instanceof Error && fields.err.stack !== undefined),
+    );
+  });
+
+  function cyclic(): never {
+    const value: { self?: unknown } = {};
+    value.self = value;
+    return value as never;
+  }
+});
+
+test('a full server and two servers side by side keep their commands apart', options, async (t) => {
+  const one = await startServer(t, {
+    modules: [defineModule({ name: 'a', commands: [command({ name: 'mine', help: 'x', run: () => 1 })] })],
+  });
+  const two = await startServer(t);
+  assert.notEqual(one.port, two.port);
+  const ask = async (server: typeof one): Promise<string> =>
+    (await post(server, '{"jsonrpc":"2.0","method":"a:mine","id":1}')).body;
+  assert.equal(await ask(one), '{"jsonrpc":"2.0","result":1,"id":1}');
+  assert.match(await ask(two), /-32601/);
+});
+
+test('the same command twice refuses to be built', options, () => {
+  const twice = command({ name: 'x', help: 'x', run: () => 1 });
+  assert.throws(() => createServer({ modules: [defineModule({ name: 'm', commands: [twice, twice] })] }), /m:x/);
+});

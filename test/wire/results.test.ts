@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { command, defineModule, type JsonValue } from 'mi-httpd';
+import { post, startServer } from './mi-client.js';
+
+/** A server whose command `result:give` gives whatever the test puts into `box`. */
+function giver() {
+  const box: { value: JsonValue } = { value: null };
+  const give = command({ name: 'give', help: 'Gives a value.', run: () => box.value });
+  return { box, module: defineModule({ name: 'result', commands: [give] }) };
+}
+
+const ask = '{"jsonrpc":"2.0","method":"result:give","id":1}';
+const framed = (text: string): string => `{"jsonrpc":"2.0","result":${text},"id":1}`;
+
+test('values are printed exactly', { timeout: 20_000 }, async (t) => {
+  const { box, module } = giver();
+  const server = await startServer(t, { modules: [module] });
+  const vectors: readonly (readonly [JsonValue, string])[] = [
+    [null, 'null'],
+    [true, 'true'],
+    ['OK', '"OK"'],
+    ['', '""'],
+    [{}, '{}'],
+    [[], '[]'],
+    [0, '0'],
+    [-0, '0'],
+    [4294967296, '4294967296'],
+    [-2147483649, '-2147483649'],
+    [9007199254740991, '9007199254740991'],
+    [18446744073709551615n, '18446744073709551615'],
+    [{ id: 2n ** 100n, list: [1n, { x: undefined, y: -1n }] }, `{"id":${2n ** 100n},"list":[1,{"y":-1}]}`],
+    [0.1, '0.1'],
+    [1e-7, '1e-7'],
+    [Number.NaN, 'null'],
+    [Number.POSITIVE_INFINITY, 'null'],
+    ['"\\/\b\f\n\r\t\u0001\u001f\u007fé日😀', '"\\"\\\\/\\b\\f\\n\\r\\t\\u0001\\u001f\u007fé日😀"'],
+    ['\ud800', '"\\ud800"'],
+  ];
+  for (const [value, text] of vectors) {
+    box.value = value;
+    assert.equal((await post(server, ask)).body, framed(text));
+  }
+});
+
+test('any value survives, in windows of any size, compact and pretty', { timeout: 120_000 }, async (t) => {
+  for (const buf_size of [1024, 65536, 0]) {
+    for (const pretty_printing of [0, 1]) {
+      const { box, module } = giver();
+      const server = await startServer(t, { httpd: { buf_size }, mi_http: { pretty_printing }, modules: [module] });
+      await fc.assert(
+        fc.asyncProperty(fc.jsonValue({ noUnicodeString: false, maxDepth: 6 }), async (value) => {
+          box.value = value as JsonValue;
+          const { status, body } = await post(server, ask);
+          assert.equal(status, 200);
+          assert.deepEqual(JSON.parse(body), { jsonrpc: '2.0', result: JSON.parse(JSON.stringify(value)), id: 1 });
+        }),
+        { numRuns: 60 },
+      );
+    }
+  }
+});
+
+test('a result many times the window is streamed whole', { timeout: 60_000 }, async (t) => {
+  for (const pretty_printing of [0, 1]) {
+    const { box, module } = giver();
+    const server = await startServer(t, { httpd: { buf_size: 4096 }, mi_http: { pretty_printing }, modules: [module] });
+    const rows = Array.from({ length: 40_000 }, (_, index) => ({ aor: `žofia😀${index}`, contacts: [index, 'sip:x'] }));
+    box.value = rows;
+    const { status, body } = await post(server, ask);
+    assert.equal(status, 200);
+    assert.deepEqual(JSON.parse(body), { jsonrpc: '2.0', result: rows, id: 1 });
+    if (pretty_printing === 0) assert.equal(body, framed(JSON.stringify(rows)));
+  }
+});
+
+test('an id larger than the window is echoed', { timeout: 10_000 }, async (t) => {
+  const server = await startServer(t, { httpd: { buf_size: 1024 } });
+  const id = `"${'i'.repeat(5000)}"`;
+  const { body } = await post(server, `{"jsonrpc":"2.0","method":"uptime","id":${id}}`);
+  assert.ok(body.endsWith(`,"id":${id}}`));
+  assert.match((await post(server, `{"jsonrpc":"2.0","method":"nope","id":${id}}`)).body, /-32601/);
+});
+
+test('pretty printing is that of OpenSIPS', { timeout: 10_000 }, async (t) => {
+  const { box, module } = giver();
+  const server = await startServer(t, { mi_http: { pretty_printing: 1 }, modules: [module] });
+  const head = '{\n\t"jsonrpc":\t"2.0",\n';
+  const tail = ',\n\t"id":\t1\n}';
+  const vectors: readonly (readonly [JsonValue, string])[] = [
+    ['OK', '"OK"'],
+    [{ Connections: [] }, '{\n\t\t"Connections":\t[]\n\t}'],
+    [{}, '{\n\t}'],
+    [['a', 'b', 1], '["a", "b", 1]'],
+    [
+      [
+        { http_root: 'metrics', module: 'prometheus' },
+        { http_root: 'mi', module: 'mi_http' },
+      ],
+      '[{\n\t\t\t"http_root":\t"metrics",\n\t\t\t"module":\t"prometheus"\n\t\t}, {\n\t\t\t"http_root":\t"mi",\n\t\t\t"module":\t"mi_http"\n\t\t}]',
+    ],
+  ];
+  for (const [value, text] of vectors) {
+    box.value = value;
+    assert.equal((await post(server, ask)).body, `${head}\t"result":\t${text}${tail}`);
+  }
+  const error = await post(server, '{"jsonrpc":"2.0","method":"result:give","params":[1],"id":1}');
+  assert.match(
+    error.body,
+    /^\{\n\t"jsonrpc":\t"2\.0",\n\t"error":\t\{\n\t\t"code":\t-32602,\n\t\t"message":\t"Invalid params"/,
+  );
+});
