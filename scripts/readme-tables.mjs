@@ -1,23 +1,28 @@
-// Writes the tables of README.md between their markers, from what the modules declare:
+// Writes the tables and the usage of README.md, from what the modules declare and the command prints:
 //   node scripts/readme-tables.mjs           writes them
 //   node scripts/readme-tables.mjs --check   fails when they are not what they should be
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from '../dist/index.js';
 import { loadableModules } from '../dist/modules/table.js';
+import { usage } from '../dist/options.js';
 
 const readme = new URL('../README.md', import.meta.url);
 
-const tables = { parameters: parameterTable(), commands: await commandTable() };
+const parts = {
+  usage: `\`\`\`text\n${usage}\`\`\``,
+  parameters: parameterTable(),
+  commands: await commandTable(),
+};
 const before = readFileSync(readme, 'utf8');
-const after = Object.entries(tables).reduce((text, [name, table]) => {
-  const place = new RegExp(`(<!-- table: ${name} -->\n)[\\s\\S]*?(<!-- end of table -->)`);
-  if (!place.test(text)) throw new Error(`README.md has no place for the table "${name}"`);
-  return text.replace(place, (_all, start, end) => `${start}\n${table}\n\n${end}`);
+const after = Object.entries(parts).reduce((text, [name, part]) => {
+  const place = new RegExp(`(<!-- generated: ${name} -->\n)[\\s\\S]*?(<!-- end -->)`);
+  if (!place.test(text)) throw new Error(`README.md has no place for "${name}"`);
+  return text.replace(place, (_all, start, end) => `${start}\n${part}\n\n${end}`);
 }, before);
 
 if (process.argv.includes('--check')) {
   if (after !== before) {
-    process.stderr.write('the tables of README.md are out of date; run node scripts/readme-tables.mjs\n');
+    process.stderr.write('README.md is out of date; run node scripts/readme-tables.mjs\n');
     process.exitCode = 1;
   }
 } else {

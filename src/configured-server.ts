@@ -19,6 +19,11 @@ export interface CheckedConfig {
   readonly logLevel: number | undefined;
 }
 
+interface LoadedStatement {
+  readonly module: Module;
+  readonly statement: LoadModule;
+}
+
 /** What a module file of the user's own is handed when its default export is a function: then it needs no import. */
 const moduleApi = { defineModule, command, MiError } as const;
 
@@ -33,16 +38,20 @@ export async function checkConfig(
   overrides: Readonly<Record<string, string | number>> = {},
 ): Promise<CheckedConfig> {
   const errors = [...config.errors];
-  const loaded: { module: Module; order: number }[] = [];
+  const loaded: LoadedStatement[] = [];
   const ignored: LoadModule[] = [];
   for (const statement of config.modules) {
     const module = statement.path === undefined ? knownModule(statement.name) : await importModule(statement, errors);
-    if (module !== undefined) loaded.push({ module, order: statement.order });
+    if (module !== undefined) loaded.push({ module, statement });
     else if (statement.path === undefined) ignored.push(statement);
   }
   const applied = applyModParams(
     config,
-    loaded.map(({ module, order }) => ({ name: module.name, order, parameters: module.parameters })),
+    loaded.map(({ module, statement }) => ({
+      name: module.name,
+      order: statement.order,
+      parameters: module.parameters,
+    })),
     ignored,
   );
   const logLevel = config.globals.get('log_level')?.value;
@@ -53,7 +62,7 @@ export async function checkConfig(
   });
   return {
     modules,
-    errors: [...errors, ...applied.errors],
+    errors: [...errors, ...applied.errors, ...missingModules(config, loaded)],
     ignored,
     logLevel: typeof logLevel === 'number' ? logLevel : undefined,
   };
@@ -73,6 +82,22 @@ export function createConfiguredServer(config: CheckedConfig, settings: ServerSe
     ...settings,
     ...(config.logLevel === undefined ? {} : { logLevel: config.logLevel }),
   });
+}
+
+/** Without httpd nothing can be served, and some modules need others, wherever the file has them. */
+function missingModules(config: ConfigFile, loaded: readonly LoadedStatement[]): readonly Diagnostic[] {
+  const names = new Set(loaded.map(({ module }) => module.name));
+  const errors = loaded.flatMap(({ module, statement }) =>
+    module.needs
+      .filter((needed) => !names.has(needed))
+      .map((needed) =>
+        diagnosticAt(statement.at, `module ${module.name} needs ${needed}: add loadmodule "${needed}.so"`),
+      ),
+  );
+  if (names.has('httpd') || errors.length > 0) return errors;
+  const [file = '<text>'] = config.files;
+  const text = 'module httpd is not loaded, so nothing can be served: add loadmodule "httpd.so"';
+  return [diagnosticAt({ file, line: 1, column: 1 }, text)];
 }
 
 function knownModule(name: string): Module | undefined {

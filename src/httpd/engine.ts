@@ -110,8 +110,17 @@ export async function loadEngine(given?: UwsModule): Promise<Engine> {
 }
 
 async function loadNewest(): Promise<Engine> {
+  const before = process.env[headLimitVariable];
+  process.env[headLimitVariable] = before ?? headLimit;
+  try {
+    return await firstThatLoads();
+  } finally {
+    if (before === undefined) delete process.env[headLimitVariable];
+  }
+}
+
+async function firstThatLoads(): Promise<Engine> {
   const failures: string[] = [];
-  process.env[headLimitVariable] ??= headLimit;
   for (const { specifier, version, rejectsBadFraming } of candidates) {
     try {
       const namespace = (await import(specifier)) as { readonly default?: UwsModule } & UwsModule;

@@ -14,7 +14,8 @@ const host = 'Host: 127.0.0.1:8888';
 /** python-opensips: any status below 400, UTF-8 JSON; an `error` object is a failure, else `result` must exist. */
 function python(status: number, _contentType: string, body: string): unknown {
   const reply = JSON.parse(body);
-  if (status >= 400 || typeof reply.error === 'object' || !('result' in reply)) throw new Error(`python fails: ${body}`);
+  if (status >= 400 || typeof reply.error === 'object' || !('result' in reply))
+    throw new Error(`python fails: ${body}`);
   return reply.result;
 }
 
@@ -29,7 +30,8 @@ function controlPanel(status: number, _contentType: string, body: string): unkno
 function exporter(status: number, contentType: string, body: string): unknown {
   const { result } = JSON.parse(body);
   const sound = Object.entries(result).every(([name, value]) => name.includes(':') && typeof value === 'number');
-  if (status !== 200 || !contentType.startsWith('application/json') || !sound) throw new Error(`exporter fails: ${body}`);
+  if (status !== 200 || !contentType.startsWith('application/json') || !sound)
+    throw new Error(`exporter fails: ${body}`);
   return result;
 }
 
@@ -46,12 +48,7 @@ function pythonRequest(body: string): CorpusEntry {
   return { client: 'opensips-cli', head: `${[...lines, ...more].join('\r\n')}\r\n\r\n`, body, accepts: python };
 }
 
-function request(
-  client: string,
-  lines: readonly string[],
-  body: string,
-  accepts: CorpusEntry['accepts'],
-): CorpusEntry {
+function request(client: string, lines: readonly string[], body: string, accepts: CorpusEntry['accepts']): CorpusEntry {
   const head = `${['POST /mi HTTP/1.1', host, ...lines, `Content-Length: ${Buffer.byteLength(body)}`].join('\r\n')}\r\n\r\n`;
   return { client, head, body, accepts };
 }
@@ -60,7 +57,9 @@ export const corpus: readonly CorpusEntry[] = [
   pythonRequest('{"jsonrpc": "2.0", "id": "20379", "method": "which", "params": {}}'),
   pythonRequest('{"jsonrpc": "2.0", "id": "101", "method": "uptime", "params": {}}'),
   pythonRequest('{"jsonrpc": "2.0", "id": "8854", "method": "get_statistics", "params": [["core:"]]}'),
-  pythonRequest('{"jsonrpc": "2.0", "id": "8855", "method": "get_statistics", "params": {"statistics": ["core:", "pending"]}}'),
+  pythonRequest(
+    '{"jsonrpc": "2.0", "id": "8855", "method": "get_statistics", "params": {"statistics": ["core:", "pending"]}}',
+  ),
   pythonRequest('{"jsonrpc": "2.0", "id": "12", "method": "which", "params": {"command": "log_level"}}'),
   pythonRequest('{"jsonrpc": "2.0", "id": "0", "method": "log_level", "params": ["3"]}'),
   request(
@@ -89,7 +88,11 @@ export const corpus: readonly CorpusEntry[] = [
   ),
   request(
     'opensips-mi-client, axios, older',
-    ['Accept: application/json, text/plain, */*', 'Content-Type: application/json;charset=utf-8', 'User-Agent: axios/0.21.1'],
+    [
+      'Accept: application/json, text/plain, */*',
+      'Content-Type: application/json;charset=utf-8',
+      'User-Agent: axios/0.21.1',
+    ],
     '{"jsonrpc":"2.0","method":"version","id":31999}',
     ruby,
   ),

@@ -17,7 +17,8 @@ const cli = join(environment, 'bin/opensips-cli');
 /** Installs the clients once per checkout; the reason when this machine cannot. */
 function install(): string | undefined {
   if (existsSync(cli)) return undefined;
-  if (spawnSync('python3', ['-c', 'import venv, ensurepip']).status !== 0) return 'python3 with venv and pip is not here';
+  if (spawnSync('python3', ['-c', 'import venv, ensurepip']).status !== 0)
+    return 'python3 with venv and pip is not here';
   rmSync(environment, { recursive: true, force: true });
   mkdirSync(environment, { recursive: true });
   const made = spawnSync('python3', ['-m', 'venv', environment], { encoding: 'utf8' });
@@ -94,7 +95,10 @@ except OpenSIPSMIException as e:
     print(json.dumps(str(e)))
 `;
     const { stdout } = await run(python, ['-c', script], { timeout: 30_000 });
-    const [statistics, recipes, error] = stdout.trim().split('\n').map((line) => JSON.parse(line));
+    const [statistics, recipes, error] = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
     assert.ok(statistics['mi:calls'] >= 1);
     assert.deepEqual(recipes, [[], ['level'], ['level', 'pid']]);
     assert.match(error, /-32601/);

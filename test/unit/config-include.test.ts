@@ -57,6 +57,17 @@ test('a user module in an included file is relative to that file', { timeout }, 
   assert.equal(modules[0]?.path, join(directory, 'sub/own.mjs'));
 });
 
+test('an included file without a newline at its end does not run into the next line', { timeout }, () => {
+  file('comment.cfg', '# the end');
+  const text = 'include_file "comment.cfg"\nloadmodule "a.so"\nloadmodule\ninclude_file "comment.cfg"';
+  const { modules, errors } = parseConfig(text, { directory, file: 'a.cfg' });
+  assert.deepEqual(
+    modules.map(({ name }) => name),
+    ['a'],
+  );
+  assert.deepEqual(errors.map(formatPosition), ['a.cfg:4:1']);
+});
+
 test('a file in the working directory goes before one beside the including file', { timeout }, () => {
   const inCwd = join(directory, 'cwd');
   mkdirSync(inCwd);

@@ -151,6 +151,7 @@ const faults: [string, string][] = [
   ["x = 'abc", "1:5: string is not closed: add the missing '"],
   ['é /* a /* b */', '1:3: comment is not closed (comments nest): add the missing */'],
   ["define(`A', `5')", `1:1: define belongs to the macro language m4: ${expand}`],
+  ["route { dnl don't }", `1:9: dnl belongs to the macro language m4: ${expand}`],
   ["dnl don't", `1:1: dnl belongs to the macro language m4: ${expand}`],
   ["route { x(`a'); }", `1:11: \` belongs to the macro language m4: ${expand}`],
   ['x include_file "a"', '1:3: include_file must be the first on its line, with a quoted path after it'],
@@ -204,6 +205,12 @@ for (const [text, message] of mistakes) {
     assert.equal(modules.at(-1)?.name, 'last');
   });
 }
+
+test('a backslash before a newline joins lines within a statement', { timeout }, () => {
+  const { parameters, errors } = parseConfig('modparam \\\n ( "m", \\\r\n "p", 1)');
+  assert.deepEqual(errors, []);
+  assert.equal(parameters.length, 1);
+});
 
 test('globals: the last assignment counts, wdir is workdir', { timeout }, () => {
   const { globals, errors } = parseConfig(

@@ -18,6 +18,8 @@ export const miHttpModule = defineModule({
   load(context) {
     const { httpd, mi, parameters } = context;
     let jsonRpc: JsonRpc | undefined;
+    mi.statistics.add('mem', 'windows_in_use', 'computed', () => jsonRpc?.windowsInUse ?? 0);
+    mi.statistics.add('mem', 'ids_held', 'computed', () => jsonRpc?.idsHeld ?? 0);
     httpd.registerRoot({
       module: 'mi_http',
       root: parameters.root,
@@ -37,7 +39,6 @@ export const miHttpModule = defineModule({
           timeout: parameters.mi_timeout,
           maxPending: parameters.max_pending,
         });
-        mi.statistics.add('mem', 'ids_held', 'computed', () => jsonRpc?.idsHeld ?? 0);
       },
       onRequest: (exchange) => jsonRpc?.handle(exchange),
     });

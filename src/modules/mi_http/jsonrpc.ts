@@ -10,9 +10,9 @@ import type { CallParameters } from '../../mi/select.js';
 import { StatisticsSelection } from '../../mi/statistics.js';
 import { Outcome, ParamsKind, Reply, type ReplyKind, ReplyWindow, RequestScanner } from '../../native.js';
 import { PendingCalls } from './pending.js';
-import { PrettyChunks } from './pretty-source.js';
+import { PrettyChunks } from './pretty-chunks.js';
 import { refusalError } from './refusal.js';
-import { TextChunks } from './text-source.js';
+import { TextChunks } from './text-chunks.js';
 
 /** What a JSON-RPC root is set to. */
 export interface JsonRpcOptions {
@@ -45,6 +45,7 @@ export class JsonRpc {
   readonly #pending: PendingCalls;
   /** Commands that are known to answer later: refused before they run when too many are pending. */
   readonly #later = new Set<CommandEntry>();
+  readonly #streams = new Set<TextChunks>();
   readonly #chunk = Buffer.alloc(chunkSize);
   readonly #prettyChunk: Buffer | undefined;
 
@@ -60,6 +61,11 @@ export class JsonRpc {
   /** Request ids held for replies to come; 0 when nothing is pending. */
   get idsHeld(): number {
     return this.#scanner.idsHeld;
+  }
+
+  /** Replies that are being streamed through the window. */
+  get windowsInUse(): number {
+    return this.#streams.size;
   }
 
   /** Answers what is still waited for with 503, because the server stops. */
@@ -210,7 +216,9 @@ export class JsonRpc {
     idSlot: number,
     headers?: Readonly<Record<string, string>>,
   ): void {
-    const chunks = new TextChunks(this.#window.head(kind), text, this.#scanner.tail(idSlot), this.#chunk);
+    const tail = this.#scanner.tail(idSlot);
+    const chunks = new TextChunks(this.#window.head(kind), text, tail, this.#chunk, () => this.#streams.delete(chunks));
+    this.#streams.add(chunks);
     const pretty = this.#prettyChunk;
     exchange.stream(status, pretty === undefined ? chunks : new PrettyChunks(chunks, pretty), headers);
   }

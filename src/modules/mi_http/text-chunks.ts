@@ -10,12 +10,14 @@ export class TextChunks {
    * @param after bytes that come last
    * @param buffer where pieces are encoded; the engine has copied what it could not send by the time
    *   the next piece is asked for, so all streams of a server may share it
+   * @param released told once, when the reply has ended or was given up
    */
   constructor(
     readonly before: Uint8Array,
     readonly text: string,
     readonly after: Uint8Array,
     readonly buffer: Buffer,
+    readonly released: () => void,
   ) {}
 
   next(): Uint8Array | null {
@@ -34,6 +36,7 @@ export class TextChunks {
 
   release(): void {
     this.#position = -1;
+    this.released();
   }
 }
 

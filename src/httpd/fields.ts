@@ -1,0 +1,75 @@
+import type { Field } from './exchange.js';
+
+/** Most fields of one form or query; more are refused, so that no list of them can grow out of hand. */
+export const maxFields = 1000;
+
+/** A form that is refused: 400 because it is malformed, 413 because it has too many fields. */
+export class FieldError extends Error {
+  constructor(
+    readonly status: 400 | 413,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/** Called where a field is added to `fields`. */
+export function checkRoom(fields: readonly Field[]): void {
+  if (fields.length >= maxFields) throw new FieldError(413, `more than ${maxFields} fields; send fewer`);
+}
+
+/**
+ * Arguments of a query string, percent- and plus-decoded. One without `=` is no argument, as in the
+ * original; one without a name neither.
+ *
+ * @throws FieldError
+ */
+export function parseQuery(query: string): readonly Field[] {
+  const fields: Field[] = [];
+  for (const pair of query.split('&')) {
+    const equals = pair.indexOf('=');
+    if (equals <= 0) continue;
+    checkRoom(fields);
+    fields.push({ name: decode(pair.slice(0, equals)), value: decode(pair.slice(equals + 1)) });
+  }
+  return fields;
+}
+
+/**
+ * Fields of an `application/x-www-form-urlencoded` body, percent- and plus-decoded. One without `=` is empty.
+ *
+ * @throws FieldError also for a field without a name, as in the original
+ */
+export function parseUrlencoded(body: Uint8Array): readonly Field[] {
+  const fields: Field[] = [];
+  for (const pair of decodeUtf8(body, 'the form').split('&')) {
+    if (pair === '') continue;
+    const equals = pair.indexOf('=');
+    const name = decode(equals === -1 ? pair : pair.slice(0, equals));
+    if (name === '') throw new FieldError(400, `field ${fields.length + 1} of the form has no name`);
+    checkRoom(fields);
+    fields.push({ name, value: equals === -1 ? '' : decode(pair.slice(equals + 1)) });
+  }
+  return fields;
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** @throws FieldError when the bytes are not UTF-8 */
+export function decodeUtf8(bytes: Uint8Array, what: string): string {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    throw new FieldError(400, `${what} is not UTF-8`);
+  }
+}
+
+function decode(text: string): string {
+  const spaced = text.includes('+') ? text.replaceAll('+', ' ') : text;
+  if (!spaced.includes('%')) return spaced;
+  try {
+    return decodeURIComponent(spaced);
+  } catch {
+    throw new FieldError(400, `malformed percent escape, or not UTF-8, in ${JSON.stringify(text.slice(0, 60))}`);
+  }
+}

@@ -1,0 +1,345 @@
+import { formatAddress } from './address.js';
+import { FlushedBody, HeldBody } from './chunk-sources.js';
+import { Counter, type HttpCounters } from './counters.js';
+import type { UwsRequest, UwsResponse } from './engine.js';
+import type { ChunkSource, Exchange, Field, Method, ReplyHeaders } from './exchange.js';
+import type { HttpLog } from './log.js';
+import { checkReplyHeaders } from './reply-headers.js';
+import { ReplyStream, type StreamOwner } from './reply-stream.js';
+import type { Root } from './roots.js';
+import { isBodiless, shortBody, statusLine } from './status.js';
+
+/** What the exchanges of one server share. */
+export interface ExchangeHost {
+  readonly counters: HttpCounters;
+  readonly log: HttpLog;
+  /** Most bytes a flush handler is asked for at once. */
+  readonly flushLimit: number;
+  /** Milliseconds without progress after which a reply is cut; 0: never. */
+  readonly clientPatience: number;
+  readonly isStopping: boolean;
+  freeBody(slot: number): void;
+  /** @param isClosing whether the connection closes by itself when the reply has been sent */
+  exchangeEnded(isClosing: boolean): void;
+}
+
+/** A longer body waits for the client here instead of in the engine, which would copy it. */
+const heldLimit = 262144;
+
+/** Timers take a signed 32-bit number of milliseconds. */
+const longestTimer = 2 ** 31 - 1;
+
+const noBytes = new Uint8Array(0);
+const noFields: readonly Field[] = [];
+const noHeaders: ReplyHeaders = {};
+
+/** Open: nothing replied. Replying: a stream runs. Ended: replied, or the client left. */
+type State = 'open' | 'replying' | 'ended';
+
+/** An exchange on the engine. What {@link Exchange} does not show is for the layer itself. */
+export class HttpExchange implements Exchange, StreamOwner {
+  body: Uint8Array = noBytes;
+  fields: readonly Field[] = noFields;
+  onGone: (() => void) | undefined = undefined;
+  /** Slot of the body pool while the body arrives; -1: none. */
+  bodySlot = -1;
+  /** Whether this runs within a callback of the engine for this response, where it is corked already. */
+  isCorked = true;
+  /** Whether the connection may not be used for another request. */
+  mustClose = false;
+
+  readonly #host: ExchangeHost;
+  readonly #response: UwsResponse;
+  #state: State = 'open';
+  #kept: string[] | undefined;
+  #controller: AbortController | undefined;
+  #abortReason: Error | undefined;
+  #deadline: NodeJS.Timeout | undefined;
+  #stream: ReplyStream | undefined;
+  #status = 200;
+  #headers: ReplyHeaders | undefined;
+  #length: number | undefined;
+  #remoteAddress: string | undefined;
+  /** Whether this layer cuts the connection itself, so that the client did not leave. */
+  #isCut = false;
+
+  constructor(
+    host: ExchangeHost,
+    readonly root: Root,
+    response: UwsResponse,
+    readonly method: Method,
+    readonly path: string,
+    readonly query: string,
+    readonly mediaType: string,
+    /** Content-Type as received. */
+    readonly contentType: string,
+  ) {
+    this.#host = host;
+    this.#response = response;
+  }
+
+  get finished(): boolean {
+    return this.#state !== 'open';
+  }
+
+  get remoteAddress(): string {
+    if (this.#remoteAddress === undefined) {
+      if (this.#state === 'ended') return '';
+      this.#remoteAddress = formatAddress(new Uint8Array(this.#response.getRemoteAddress()));
+    }
+    return this.#remoteAddress;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#abortReason !== undefined) this.#controller.abort(this.#abortReason);
+    }
+    return this.#controller.signal;
+  }
+
+  argument(name: string): string | undefined {
+    return this.fields.find((field) => field.name === name)?.value;
+  }
+
+  arguments(name: string): string[] {
+    return this.fields.filter((field) => field.name === name).map(({ value }) => value);
+  }
+
+  header(name: string): string | undefined {
+    const index = this.root.keptHeaders.indexOf(name.toLowerCase());
+    if (index === -1) {
+      const { module, root } = this.root.declaration;
+      throw new TypeError(`request header ${name} is not kept; add it to the headers of root "${root}" of module ${module}`);
+    }
+    return this.#kept?.[index] || undefined;
+  }
+
+  reply(status: number, body: string | Uint8Array = '', headers?: ReplyHeaders): boolean {
+    if (headers !== undefined) checkReplyHeaders(headers);
+    const line = statusLine(status);
+    if (this.#state !== 'open') return false;
+    const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
+    if (length > heldLimit && this.method !== 'HEAD' && !isBodiless(status)) {
+      this.#begin(status, new HeldBody(typeof body === 'string' ? Buffer.from(body) : body), headers);
+      this.#stream?.startNow();
+      return true;
+    }
+    if (this.isCorked) this.#send(status, line, body, length, headers);
+    else this.#response.cork(() => this.#send(status, line, body, length, headers));
+    return true;
+  }
+
+  flush(status: number, headers?: ReplyHeaders): void {
+    this.stream(status, new FlushedBody(this.root.declaration, this, this.#host.flushLimit), headers);
+  }
+
+  stream(status: number, source: ChunkSource, headers?: ReplyHeaders): void {
+    try {
+      if (headers !== undefined) checkReplyHeaders(headers);
+      statusLine(status);
+    } catch (error) {
+      source.release();
+      throw error;
+    }
+    if (this.#state !== 'open') {
+      source.release();
+    } else if (this.method === 'HEAD' || isBodiless(status)) {
+      source.release();
+      this.#response.cork(() => this.#sendHeadOnly(status, source.length, headers));
+    } else {
+      this.#begin(status, source, headers);
+      this.#stream?.start();
+    }
+  }
+
+  refuse(status: number, reason: string, headers?: ReplyHeaders): void {
+    this.reply(status, this.#refusalBody(status, reason), headers);
+  }
+
+  // What follows is for the HTTP layer.
+
+  /** Keeps the headers that the root asks for; the request is gone when its handler returns. */
+  keepHeaders(request: UwsRequest): void {
+    this.#kept = this.root.keptHeaders.map((name) => request.getHeader(name));
+  }
+
+  /** A refusal of the layer itself, which is counted. */
+  refuseItself(status: number, reason: string, headers?: ReplyHeaders): void {
+    if (this.#state !== 'open') return;
+    this.#host.counters.add(Counter.refused, 1);
+    this.refuse(status, reason, headers);
+  }
+
+  /** The handler has returned: unless it has replied, the deadline begins to run. */
+  settle(): void {
+    this.isCorked = false;
+    const { deadline } = this.root;
+    if (this.#state !== 'open' || deadline === 0) return;
+    this.#deadline = setTimeout(() => this.timedOut('source', false), Math.min(deadline, longestTimer));
+  }
+
+  /** The handler failed: a stack for the log, no detail for the client. */
+  handlerFailed(error: unknown): void {
+    const { module, root } = this.root.declaration;
+    this.#host.log.error({ err: error, root, path: this.path }, `root /${root} of module ${module} failed`);
+    if (this.#state === 'open') this.refuse(500, 'internal error; the log of the server tells why');
+  }
+
+  /** The engine tells that the connection is gone. */
+  abort(): void {
+    if (this.#state === 'ended') return;
+    if (!this.#isCut) this.#host.counters.add(Counter.aborted, 1);
+    this.#end(true);
+    this.#stream?.abort();
+    this.#abortSignal(new Error(this.#host.isStopping ? 'the server stops' : 'the client left'));
+    const { onGone } = this;
+    this.onGone = undefined;
+    try {
+      onGone?.();
+    } catch (error) {
+      this.handlerFailed(error);
+    }
+  }
+
+  // What follows is for the stream of the reply.
+
+  get clientPatience(): number {
+    return this.#host.clientPatience;
+  }
+
+  get sourcePatience(): number {
+    return this.root.deadline;
+  }
+
+  writeHead(): void {
+    this.#writeHead(this.#status, statusLine(this.#status), this.#headers);
+    // The engine can close by itself only when a body is sent whole; here the client is asked to.
+    if (this.#isClosing()) this.#response.writeHeader('Connection', 'close');
+  }
+
+  sent(bytes: number): void {
+    this.#host.counters.add(Counter.bytesOut, bytes);
+  }
+
+  ended(): void {
+    this.#end(false);
+  }
+
+  failed(error: unknown, isHeadSent: boolean): void {
+    const { module, root } = this.root.declaration;
+    this.#host.counters.add(Counter.streamErrors, 1);
+    this.#host.log.error({ err: error, root, path: this.path }, `streamed reply of root /${root} of module ${module} failed`);
+    if (isHeadSent) this.#cut();
+    else this.#refuseInstead(500, 'internal error; the log of the server tells why');
+  }
+
+  releaseFailed(error: unknown): void {
+    this.#host.log.error({ err: error, root: this.root.declaration.root }, 'releasing the source of a reply failed');
+  }
+
+  timedOut(who: 'client' | 'source', isHeadSent: boolean): void {
+    const { root } = this.root.declaration;
+    const seconds = (who === 'client' ? this.clientPatience : this.sourcePatience) / 1000;
+    const what = who === 'client' ? 'the client read nothing' : 'there was no answer';
+    this.#host.counters.add(Counter.timeouts, 1);
+    this.#host.log.warn({ root, path: this.path, seconds }, `reply of root /${root} given up: ${what} for ${seconds} s`);
+    this.#abortSignal(new Error(`${what} for ${seconds} s`));
+    if (isHeadSent || who === 'client') this.#cut();
+    else this.#refuseInstead(504, `no answer within ${seconds} s`);
+  }
+
+  #begin(status: number, source: ChunkSource, headers: ReplyHeaders | undefined): void {
+    clearTimeout(this.#deadline);
+    this.#state = 'replying';
+    this.#status = status;
+    this.#headers = headers;
+    this.#stream = new ReplyStream(this.#response, source, this);
+  }
+
+  #refuseInstead(status: number, reason: string): void {
+    this.#state = 'open';
+    this.#stream = undefined;
+    this.refuse(status, reason);
+  }
+
+  #send(status: number, line: string, body: string | Uint8Array, length: number, headers: ReplyHeaders | undefined): void {
+    if (this.method === 'HEAD' || isBodiless(status)) {
+      this.#sendHeadOnly(status, length, headers);
+      return;
+    }
+    const isClosing = this.#isClosing();
+    this.#writeHead(status, line, headers);
+    this.#response.end(body, isClosing);
+    this.sent(length);
+    this.#end(isClosing);
+  }
+
+  /**
+   * A reply without a body. The engine can then neither close nor take a length (it writes a wrong one), so that
+   * the length is written as a header and the client is asked to close; where it must not go on, the engine closes
+   * after a body of no bytes.
+   */
+  #sendHeadOnly(status: number, length: number | undefined, headers: ReplyHeaders | undefined): void {
+    this.#writeHead(status, statusLine(status), headers);
+    if (this.mustClose) {
+      this.#response.end('', true);
+    } else {
+      if (length !== undefined && !isBodiless(status)) this.#response.writeHeader('Content-Length', String(length));
+      if (this.#host.isStopping) this.#response.writeHeader('Connection', 'close');
+      this.#response.endWithoutBody();
+    }
+    this.#end(this.mustClose);
+  }
+
+  #writeHead(status: number, line: string, headers: ReplyHeaders | undefined): void {
+    const response = this.#response;
+    this.#host.counters.addReply(status);
+    if (status !== 200) response.writeStatus(line);
+    if (headers === undefined) {
+      response.writeHeader('Content-Type', this.root.declaration.contentType);
+      return;
+    }
+    let hasType = false;
+    for (const name of Object.keys(headers)) {
+      response.writeHeader(name, headers[name] ?? '');
+      hasType ||= name.toLowerCase() === 'content-type';
+    }
+    if (!hasType) response.writeHeader('Content-Type', this.root.declaration.contentType);
+  }
+
+  #isClosing(): boolean {
+    return this.mustClose || this.#host.isStopping;
+  }
+
+  #refusalBody(status: number, reason: string): string {
+    const { declaration } = this.root;
+    try {
+      const body = declaration.refuse?.(status, reason, this);
+      if (body !== undefined) return body;
+    } catch (error) {
+      this.#host.log.error({ err: error, root: declaration.root }, `refuse of root /${declaration.root} failed`);
+    }
+    return shortBody(declaration.contentType, status, reason);
+  }
+
+  #abortSignal(reason: Error): void {
+    this.#abortReason ??= reason;
+    this.#controller?.abort(this.#abortReason);
+  }
+
+  #cut(): void {
+    this.#isCut = true;
+    this.#response.close();
+  }
+
+  #end(isClosing: boolean): void {
+    this.#state = 'ended';
+    clearTimeout(this.#deadline);
+    if (this.bodySlot !== -1) {
+      this.#host.freeBody(this.bodySlot);
+      this.bodySlot = -1;
+    }
+    this.#host.exchangeEnded(isClosing);
+  }
+}

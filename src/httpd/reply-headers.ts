@@ -1,0 +1,28 @@
+import type { ReplyHeaders } from './exchange.js';
+
+/** Field names are tokens (RFC 9110 §5.6.2). */
+const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+
+/** What would end the line, or the string for some recipient: the engine sends values as they are. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+const forbidden = /[\r\n\0]/;
+
+/** Framing and connection are the business of this layer: a second one of these would contradict the first. */
+const reserved: ReadonlySet<string> = new Set(['connection', 'content-length', 'date', 'keep-alive', 'transfer-encoding', 'upgrade']);
+
+/**
+ * Checks the headers a handler gives, so that none of them can split the response (RFC 9110 §5.5).
+ *
+ * @throws TypeError naming the header
+ */
+export function checkReplyHeaders(headers: ReplyHeaders): void {
+  for (const name in headers) {
+    if (!token.test(name)) throw new TypeError(`reply header name ${JSON.stringify(name)} is not a token`);
+    if (reserved.has(name.toLowerCase())) {
+      throw new TypeError(`reply header ${name} is set by the HTTP layer; leave it out`);
+    }
+    const value: unknown = headers[name];
+    if (typeof value !== 'string') throw new TypeError(`value of reply header ${name} is no string but ${typeof value}`);
+    if (forbidden.test(value)) throw new TypeError(`value of reply header ${name} contains CR, LF or NUL`);
+  }
+}

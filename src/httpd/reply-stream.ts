@@ -1,0 +1,266 @@
+import type { Chunk, ChunkSource } from './exchange.js';
+import type { UwsResponse } from './engine.js';
+
+/** Largest piece handed over at once when the length is unknown; also what of a source is taken at once. */
+export const chunkLimit = 65536;
+
+/** The same for a body of known length that is held anyway: fewer turns, and still far from a stall. */
+const heldLimit = 262144;
+
+/** The engine cuts a connection 8 to 12 s after the last event it saw. */
+const nudgeInterval = 4000;
+const longestBackOff = 100;
+
+/** What a stream needs of the exchange whose reply it sends. */
+export interface StreamOwner {
+  /** Milliseconds without progress of the client after which the reply is cut; 0: never. */
+  readonly clientPatience: number;
+  /** Milliseconds that the source may give nothing; 0: without limit. */
+  readonly sourcePatience: number;
+  /** Writes the head; called once, corked, just before the first bytes of the body. */
+  writeHead(): void;
+  sent(bytes: number): void;
+  /** The reply is complete. */
+  ended(): void;
+  /** The source failed; nothing more is sent. */
+  failed(error: unknown, isHeadSent: boolean): void;
+  /** The source threw when it was released, which changes nothing for the client. */
+  releaseFailed(error: unknown): void;
+  /** Somebody was too slow; nothing more is sent. */
+  timedOut(who: 'client' | 'source', isHeadSent: boolean): void;
+}
+
+type State =
+  /** A turn is scheduled, or running. */
+  | 'moving'
+  /** The source has been asked, or will be. */
+  | 'waiting'
+  /** The client has to read first. */
+  | 'blocked'
+  | 'over';
+
+/**
+ * Sends a reply from a source, at the pace of the client.
+ *
+ * One piece per turn of the event loop, so that a fast client starves nobody; nothing while the engine holds
+ * back-pressure, so that a stalled one costs one piece. With a known length the engine takes what the kernel takes
+ * and the rest stays here; without one it keeps what the kernel does not take, of one piece at most.
+ */
+export class ReplyStream {
+  readonly #response: UwsResponse;
+  readonly #source: ChunkSource;
+  readonly #owner: StreamOwner;
+  readonly #length: number | undefined;
+  readonly #limit: number;
+  #state: State = 'moving';
+  #isHeadSent = false;
+  /** What of the current chunk has not been taken yet. */
+  #rest: Uint8Array | undefined;
+  #offset = 0;
+  #backOff = 1;
+  #backOffTimer: NodeJS.Timeout | undefined;
+  #watch: NodeJS.Timeout | undefined;
+  #lastProgress = 0;
+
+  constructor(response: UwsResponse, source: ChunkSource, owner: StreamOwner) {
+    this.#response = response;
+    this.#source = source;
+    this.#owner = owner;
+    this.#length = source.length;
+    this.#limit = source.length === undefined ? chunkLimit : heldLimit;
+    response.onWritable(() => {
+      // The engine may call this without need; a second chain of turns must not begin.
+      if (this.#state === 'blocked') {
+        this.#lastProgress = performance.now();
+        this.#schedule();
+      }
+      return true;
+    });
+  }
+
+  /** Begins on the next turn, after the handler has returned. */
+  start(): void {
+    setImmediate(this.#turn);
+  }
+
+  /** Begins now; for bytes that are there already. */
+  startNow(): void {
+    this.#turn();
+  }
+
+  /** The client has left: frees everything. Harmless when the stream is over. */
+  abort(): void {
+    this.#finish();
+  }
+
+  readonly #turn = (): void => {
+    if (this.#state === 'over') return;
+    this.#state = 'moving';
+    try {
+      if (this.#rest === undefined) this.#pull();
+      else this.#write(this.#rest);
+    } catch (error) {
+      this.#fail(error);
+    }
+  };
+
+  #schedule(): void {
+    this.#state = 'moving';
+    setImmediate(this.#turn);
+  }
+
+  #pull(): void {
+    const next = this.#source.next();
+    if (next === null || next instanceof Uint8Array) {
+      this.#accept(next);
+      return;
+    }
+    this.#wait();
+    next.then(
+      (chunk) => {
+        if (this.#state === 'over') return;
+        try {
+          this.#accept(chunk);
+        } catch (error) {
+          this.#fail(error);
+        }
+      },
+      (error: unknown) => this.#fail(error),
+    );
+  }
+
+  #accept(chunk: Chunk): void {
+    // Not `this.#state`: a source may have made the client leave.
+    if (this.#state === 'over') return;
+    if (chunk === null) {
+      this.#end();
+    } else if (chunk.length === 0) {
+      this.#wait();
+      this.#backOffTimer = setTimeout(this.#turn, this.#backOff);
+      this.#backOff = Math.min(this.#backOff * 2, longestBackOff);
+    } else {
+      this.#backOff = 1;
+      this.#lastProgress = performance.now();
+      this.#write(chunk);
+    }
+  }
+
+  #end(): void {
+    if (this.#length !== undefined && this.#offset < this.#length) {
+      throw new RangeError(`the source gave ${this.#offset} bytes, ${this.#length} were announced`);
+    }
+    this.#response.cork(() => {
+      if (!this.#isHeadSent) this.#writeHead();
+      // Never with the flag to close: after a body has begun the engine would write a header into it.
+      this.#response.end();
+    });
+    this.#complete();
+  }
+
+  #write(chunk: Uint8Array): void {
+    const length = this.#length;
+    if (length !== undefined && this.#offset + chunk.length > length) {
+      throw new RangeError(`the source gave more than the ${length} bytes that were announced`);
+    }
+    const piece = chunk.length > this.#limit ? chunk.subarray(0, this.#limit) : chunk;
+    let taken = piece.length;
+    let isFree = true;
+    let isComplete = false;
+    this.#response.cork(() => {
+      if (!this.#isHeadSent) this.#writeHead();
+      if (length === undefined) {
+        isFree = this.#response.write(piece);
+      } else {
+        [isFree, isComplete] = this.#response.tryEnd(piece, length);
+        if (!isComplete) taken = this.#response.getWriteOffset() - this.#offset;
+      }
+    });
+    // Within the cork the engine may have found the client gone.
+    if ((this.#state as State) === 'over') return;
+    this.#offset += taken;
+    this.#owner.sent(taken);
+    if (taken > 0) this.#lastProgress = performance.now();
+    if (isComplete) {
+      this.#complete();
+      return;
+    }
+    this.#keep(chunk, taken);
+    if (isFree) this.#schedule();
+    else this.#block();
+  }
+
+  /** Keeps what was not taken: a copy where the source may use its memory again before the next turn. */
+  #keep(chunk: Uint8Array, taken: number): void {
+    if (taken >= chunk.length) {
+      this.#rest = undefined;
+    } else {
+      const rest = chunk.subarray(taken);
+      this.#rest = this.#rest === undefined && chunk.length <= chunkLimit ? Uint8Array.from(rest) : rest;
+    }
+  }
+
+  #writeHead(): void {
+    this.#isHeadSent = true;
+    this.#owner.writeHead();
+  }
+
+  #wait(): void {
+    if (this.#state === 'moving') this.#state = 'waiting';
+    this.#watchOver();
+  }
+
+  #block(): void {
+    this.#state = 'blocked';
+    this.#watchOver();
+  }
+
+  /** From the first pause on, somebody has to look after the engine's timer and after those who are slow. */
+  #watchOver(): void {
+    if (this.#lastProgress === 0) this.#lastProgress = performance.now();
+    if (this.#watch !== undefined) return;
+    const { clientPatience, sourcePatience } = this.#owner;
+    const shortest = Math.min(clientPatience || Infinity, sourcePatience || Infinity);
+    this.#watch = setInterval(() => this.#look(), Math.max(50, Math.min(nudgeInterval, shortest / 4)));
+  }
+
+  #look(): void {
+    if (this.#state === 'moving' || this.#state === 'over') return;
+    const who = this.#state === 'blocked' ? 'client' : 'source';
+    const { clientPatience, sourcePatience } = this.#owner;
+    const patience = who === 'client' ? clientPatience : sourcePatience;
+    if (patience > 0 && performance.now() - this.#lastProgress >= patience) {
+      this.#finish();
+      this.#owner.timedOut(who, this.#isHeadSent);
+      return;
+    }
+    // As a pair this only makes the engine's timer start anew.
+    this.#response.pause();
+    this.#response.resume();
+    // The kernel takes more some time before it says so: that is progress too, seen only by trying.
+    if (who === 'client' && this.#length !== undefined && this.#rest !== undefined) this.#turn();
+  }
+
+  #complete(): void {
+    this.#finish();
+    this.#owner.ended();
+  }
+
+  #fail(error: unknown): void {
+    if (this.#state === 'over') return;
+    this.#finish();
+    this.#owner.failed(error, this.#isHeadSent);
+  }
+
+  #finish(): void {
+    if (this.#state === 'over') return;
+    this.#state = 'over';
+    this.#rest = undefined;
+    clearTimeout(this.#backOffTimer);
+    clearInterval(this.#watch);
+    try {
+      this.#source.release();
+    } catch (error) {
+      this.#owner.releaseFailed(error);
+    }
+  }
+}

@@ -1,0 +1,63 @@
+import type { UwsRequest } from './engine.js';
+
+/**
+ * What of a request head decides about its framing, read in one pass over all header fields. One
+ * object serves all requests of a server: it is only valid until the next head is read.
+ *
+ * The engine takes the first of several Content-Length and any transfer coding as chunked. A proxy
+ * in front may decide otherwise and then disagree about where a request ends, so that anything but
+ * plain framing is refused here (RFC 9112 §6.3).
+ */
+export class RequestHead {
+  /** Bytes of the body as announced; -1: not announced, and none unless {@link isChunked}. */
+  contentLength = -1;
+  isChunked = false;
+  /** Value of Content-Type, '' when absent; the first one if it was repeated. */
+  contentType = '';
+  #contentLengths = 0;
+  #contentLength = '';
+  #codings = 0;
+  #coding = '';
+  #contentTypes = 0;
+
+  readonly #visit = (name: string, value: string): void => {
+    if (name === 'content-type') {
+      if (this.#contentTypes++ === 0) this.contentType = value;
+    } else if (name === 'content-length') {
+      if (this.#contentLengths++ === 0) this.#contentLength = value;
+    } else if (name === 'transfer-encoding') {
+      if (this.#codings++ === 0) this.#coding = value;
+    }
+  };
+
+  /** @returns what is wrong with the framing; undefined when it is plain */
+  read(request: UwsRequest): string | undefined {
+    this.#contentLengths = 0;
+    this.#codings = 0;
+    this.#contentTypes = 0;
+    this.contentType = '';
+    request.forEach(this.#visit);
+    this.isChunked = this.#codings > 0;
+    this.contentLength = -1;
+    if (this.#contentLengths > 1) return `${this.#contentLengths} Content-Length headers; send one`;
+    if (this.#codings > 1) return `${this.#codings} Transfer-Encoding headers; send one`;
+    if (this.isChunked && this.#contentLengths > 0) return 'both Content-Length and Transfer-Encoding; send one of them';
+    if (this.isChunked && this.#coding !== 'chunked') {
+      return `transfer coding ${JSON.stringify(this.#coding.slice(0, 40))} is not supported; use chunked, or Content-Length`;
+    }
+    if (this.#contentLengths > 0) {
+      const length = this.#contentLength === '' ? 0 : Number(this.#contentLength);
+      // The engine has checked the digits already; this costs nothing and does not depend on it.
+      if (!(length >= 0)) return 'Content-Length is not a number';
+      this.contentLength = length;
+    }
+    return undefined;
+  }
+}
+
+/** Media type of a Content-Type value: lower case, parameters cut, '' when absent (RFC 9110 §8.3.1). */
+export function mediaTypeOf(contentType: string): string {
+  if (contentType === 'application/json') return contentType;
+  const semicolon = contentType.indexOf(';');
+  return (semicolon === -1 ? contentType : contentType.slice(0, semicolon)).trim().toLowerCase();
+}

@@ -1,0 +1,49 @@
+import { STATUS_CODES } from 'node:http';
+
+const lines = new Map<number, string>();
+
+/**
+ * Status and reason phrase for a status line (RFC 9110 §15), such as `404 Not Found`.
+ *
+ * @throws RangeError when the status is no integer from 200 to 599: interim replies are the engine's
+ */
+export function statusLine(status: number): string {
+  const known = lines.get(status);
+  if (known !== undefined) return known;
+  if (!Number.isInteger(status) || status < 200 || status > 599) {
+    throw new RangeError(`status ${status} is not an integer from 200 to 599`);
+  }
+  const line = `${status} ${STATUS_CODES[status] ?? 'Other'}`;
+  lines.set(status, line);
+  return line;
+}
+
+/** Whether a reply of this status has neither body nor Content-Length (RFC 9110 §8.6, §15.3.5, §15.4.5). */
+export function isBodiless(status: number): boolean {
+  return status === 204 || status === 304;
+}
+
+/** A short body that tells `reason` in the given content type: page, JSON object, or line of text. */
+export function shortBody(contentType: string, status: number, reason: string): string {
+  if (contentType.startsWith('application/json')) return JSON.stringify({ error: reason });
+  if (contentType.startsWith('text/html')) {
+    const title = statusLine(status);
+    return (
+      `<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>${title}</title></head>` +
+      `<body><h1>${title}</h1><p>${escapeHtml(reason)}</p></body></html>\n`
+    );
+  }
+  return `${reason}\n`;
+}
+
+const entities: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
+
+function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => entities[character] ?? '');
+}

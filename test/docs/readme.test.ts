@@ -1,0 +1,118 @@
+// The README tells the truth: its programs run, its configuration is good, its texts are what the software says.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { describe, test } from 'node:test';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+const readme = readFileSync('README.md', 'utf8');
+const place = resolve('build/readme');
+mkdirSync(place, { recursive: true });
+
+/** The fenced blocks of a language, in order. */
+function blocks(language: string): readonly string[] {
+  return [...readme.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\``, 'gm'))].map(
+    ([, text]) => text ?? '',
+  );
+}
+
+/** Runs a program of the README with a few lines behind it that use what it made. */
+async function runProgram(name: string, program: string, epilogue: string): Promise<string> {
+  const file = join(place, name);
+  writeFileSync(file, `${program}\n${epilogue}\n`);
+  const { stdout } = await run(process.execPath, [file], { timeout: 20_000 });
+  return stdout;
+}
+
+const ask = `
+async function ask(url, method) {
+  const headers = { 'Content-Type': 'application/json', Connection: 'close' };
+  const body = JSON.stringify({ jsonrpc: '2.0', method, id: 1 });
+  return (await fetch(url, { method: 'POST', headers, body })).text();
+}
+`;
+
+describe('README', { timeout: 60_000 }, () => {
+  const [embedding, roots] = blocks('js');
+
+  test('the server of "Embed" starts in ten lines and serves its command', async () => {
+    assert.ok(embedding !== undefined);
+    assert.ok(embedding.split('\n').filter((line) => line.trim() !== '').length <= 10);
+    const output = await runProgram(
+      'embed.mjs',
+      embedding,
+      `${ask}console.log(await ask(server.urls[0], 'pbx:calls')); await server.close();`,
+    );
+    const [url, reply] = output.trim().split('\n');
+    assert.match(url ?? '', /^http:\/\/127\.0\.0\.1:\d+\/mi$/);
+    assert.equal(reply, '{"jsonrpc":"2.0","result":{"active":3},"id":1}');
+  });
+
+  test('the root of "Root paths" is flushed', async () => {
+    assert.ok(roots !== undefined);
+    const output = await runProgram(
+      'roots.mjs',
+      roots,
+      `const text = await (await fetch(server.urls[1], { headers: { Connection: 'close' } })).text();
+       console.log(text.length, text.slice(0, 10)); await server.close();`,
+    );
+    assert.match(output, /\/reports\n1\d{6} line at 0/);
+  });
+
+  test('the TypeScript of "Embed" compiles, strictly, and its types are those it tells', async () => {
+    const [source] = blocks('ts');
+    assert.ok(source !== undefined);
+    const file = join(place, 'resize.ts');
+    const typed = source.replace(
+      '// trunk: string; capacity: number | undefined',
+      'const a: string = trunk; const b: number | undefined = capacity; void a; void b;',
+    );
+    assert.notEqual(typed, source);
+    writeFileSync(file, typed);
+    const options = ['--strict', '--noEmit', '--module', 'nodenext', '--target', 'es2022', '--types', 'node'];
+    await run('node_modules/.bin/tsc', ['--ignoreConfig', ...options, file]);
+  });
+
+  test('the configuration is good', async () => {
+    const configuration = blocks('text').find((text) => text.includes('loadmodule'));
+    assert.ok(configuration !== undefined);
+    writeFileSync(join(place, 'my-module.mjs'), readFileSync('examples/greeting-module.mjs'));
+    writeFileSync(join(place, 'readme.cfg'), configuration);
+    await run(process.execPath, ['dist/main.js', '-c', '-f', join(place, 'readme.cfg')]);
+  });
+
+  test('the usage is that of --help', async () => {
+    const { stdout } = await run(process.execPath, ['dist/main.js', '--help']);
+    assert.ok(readme.includes(`\`\`\`text\n${stdout}\`\`\``), 'run node scripts/readme-tables.mjs');
+  });
+
+  test('the tables are what the modules declare', async () => {
+    await run(process.execPath, ['scripts/readme-tables.mjs', '--check']);
+  });
+
+  test('every file and folder that it links to exists', () => {
+    for (const [, target] of readme.matchAll(/\]\((?!https?:|#)([^)#]+)\)/g)) readOrList(target ?? '');
+  });
+
+  test('every anchor that it links to is a heading', () => {
+    const anchors = [...readme.matchAll(/^#+ (.+)$/gm)].map(([, title]) => title?.toLowerCase().replaceAll(' ', '-'));
+    for (const [, anchor] of readme.matchAll(/\]\(#([^)]+)\)/g)) assert.ok(anchors.includes(anchor), anchor);
+  });
+
+  test('it names every dependency, and counts them', () => {
+    const { dependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
+    assert.equal(Object.keys(dependencies).length, 5);
+    for (const name of Object.keys(dependencies)) assert.ok(readme.includes(`\`${name}\``), name);
+  });
+});
+
+function readOrList(path: string): void {
+  try {
+    readFileSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EISDIR') throw error;
+    readdirSync(path);
+  }
+}
