@@ -67,7 +67,7 @@ export class Module<D extends ParameterDeclarations = ParameterDeclarations> {
   readonly parameters: D;
   readonly commands: readonly Command[];
   readonly needs: readonly string[];
-  readonly load: (context: ModuleContext<ParameterValues<D>>) => ModuleInstance | undefined;
+  readonly #load: ModuleDeclaration<D>['load'];
 
   constructor(declaration: ModuleDeclaration<D>) {
     const { name, parameters, commands = [], needs = [] } = declaration;
@@ -78,12 +78,17 @@ export class Module<D extends ParameterDeclarations = ParameterDeclarations> {
     this.parameters = parameters ?? ({} as D);
     this.commands = commands;
     this.needs = needs;
-    this.load = (context) => declaration.load?.(context);
+    this.#load = declaration.load?.bind(declaration);
+  }
+
+  /** Loads the module into one server. A method, so that a list may hold modules of any parameters. */
+  load(context: ModuleContext<ParameterValues<D>>): ModuleInstance | undefined {
+    return this.#load?.(context);
   }
 
   /** This module with other than default parameters: `modules: [pbx.with({ trunks: 4 })]`. */
   with(parameters: ParameterInput<D>): ConfiguredModule {
-    return { module: this as unknown as Module, parameters };
+    return { module: this, parameters };
   }
 }
 

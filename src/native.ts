@@ -8,12 +8,12 @@ export const ParamsKind = { none: 0, array: 1, object: 2 } as const;
 export const Reply = { result: 0, error: 1 } as const;
 export type ReplyKind = (typeof Reply)[keyof typeof Reply];
 
-/** The classes of the addon, as `crate/src/node.rs` exports them. */
+/** What crate/src/node.rs exports. Its objects hold their state and free it when they are collected. */
 interface Addon {
-  RequestScanner: new (methods: string[], numbers: Int32Array) => NativeScanner;
-  StatisticNames: new () => NativeStatisticNames;
-  PrettyPrinter: new () => { push(input: Uint8Array, output: Uint8Array, progress: Uint32Array): void };
-  BodyPool: new (slotSize: number, maxBody: number, maxTotal: number) => NativeBodyPool;
+  requestScanner(methods: readonly string[], numbers: Int32Array): NativeScanner;
+  statisticNames(): NativeStatisticNames;
+  prettyPrinter(): { push(input: Uint8Array, output: Uint8Array, progress: Uint32Array): void };
+  bodyPool(slotSize: number, maxBody: number, maxTotal: number): NativeBodyPool;
   replyHead(kind: number): Uint8Array;
 }
 
@@ -79,7 +79,7 @@ export class RequestScanner {
 
   /** @param methods method text to number of the command, 0 or above */
   constructor(methods: ReadonlyMap<string, number>) {
-    this.#native = new addon.RequestScanner([...methods.keys()], Int32Array.from(methods.values()));
+    this.#native = addon.requestScanner([...methods.keys()], Int32Array.from(methods.values()));
   }
 
   /** Number of the command that the last scan named, -1 for an unknown method. */
@@ -238,7 +238,7 @@ export class ReplyWindow {
  * them, name and value parted by a tab, arrays on one line.
  */
 export class PrettyPrinter {
-  readonly #native = new addon.PrettyPrinter();
+  readonly #native = addon.prettyPrinter();
   readonly #progress = new Uint32Array(2);
 
   /**
@@ -262,7 +262,7 @@ export class PrettyPrinter {
 
 /** Names of statistics, encoded once, and their values, which JavaScript changes with plain stores. */
 export class StatisticsTable {
-  readonly #names = new addon.StatisticNames();
+  readonly #names = addon.statisticNames();
   #size = 0;
   /** Value of each slot; one that is not finite is printed as null. */
   readonly values: Float64Array;
@@ -307,7 +307,7 @@ export class BodyPool {
    * @param maxTotal bytes that all bodies together may hold
    */
   constructor(slotSize: number, maxBody: number, maxTotal: number) {
-    this.#native = new addon.BodyPool(slotSize, maxBody, maxTotal);
+    this.#native = addon.bodyPool(slotSize, maxBody, maxTotal);
   }
 
   /** Begins a body and returns its slot; -1, for which every push answers 2, when 1048576 are open. */

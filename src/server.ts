@@ -36,7 +36,7 @@ export interface ServerOptions extends ServerSettings {
   /** Parameters of module mi_http. */
   readonly mi_http?: ParameterInput<typeof miHttpParameters>;
   /** Your own modules, in load order; `pbx.with({ … })` gives one its parameters. */
-  readonly modules?: readonly (Module<never> | ConfiguredModule)[];
+  readonly modules?: readonly (Module | ConfiguredModule)[];
 }
 
 /** A management server: modules, their MI commands and root paths, and the HTTP server that serves them. */
@@ -166,7 +166,7 @@ export function createServer(options: ServerOptions = {}): Server {
   const given: Readonly<Record<string, object | undefined>> = { httpd: options.httpd, mi_http: options.mi_http };
   const modules = loadableModules.map((module) => ({ module, parameters: given[module.name] ?? {} }));
   for (const own of options.modules ?? []) {
-    modules.push('module' in own ? own : { module: own as unknown as Module, parameters: {} });
+    modules.push('module' in own ? own : { module: own, parameters: {} });
   }
   const checked = modules.map(({ module, parameters }) => ({
     module,

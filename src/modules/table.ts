@@ -5,7 +5,7 @@ import { miHttpModule } from './mi_http/index.js';
 import { statisticsModule } from './statistics/index.js';
 
 /** Modules that every server has; their commands come first, as in OpenSIPS. */
-export const builtInModules = [statisticsModule, coreModule] as unknown as readonly Module[];
+export const builtInModules: readonly Module[] = [statisticsModule, coreModule];
 
 /** Modules that `loadmodule` knows by name. */
-export const loadableModules = [httpdModule, miHttpModule] as unknown as readonly Module[];
+export const loadableModules: readonly Module[] = [httpdModule, miHttpModule];
