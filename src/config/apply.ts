@@ -1,5 +1,5 @@
 import type { ConfigFile, ModParam } from './config-file.js';
-import { diagnosticAt, type Diagnostic } from './diagnostic.js';
+import { type Diagnostic, diagnosticAt } from './diagnostic.js';
 import { suggestNames } from './nearest.js';
 import {
   defaultValues,

@@ -1,4 +1,4 @@
-import { parsePattern, PatternError, type PatternNode } from './pattern-parser.js';
+import { PatternError, type PatternNode, parsePattern } from './pattern-parser.js';
 
 export { PatternError } from './pattern-parser.js';
 

@@ -35,7 +35,9 @@ export class FlushedBody implements ChunkSource {
    */
   constructor(declaration: RootDeclaration, exchange: Exchange, max: number) {
     if (declaration.onFlush === undefined) {
-      throw new TypeError(`root "${declaration.root}" of module ${declaration.module} has no onFlush; declare it or use reply()`);
+      throw new TypeError(
+        `root "${declaration.root}" of module ${declaration.module} has no onFlush; declare it or use reply()`,
+      );
     }
     this.#onFlush = declaration.onFlush.bind(declaration);
     this.#exchange = exchange;

@@ -1,4 +1,3 @@
-
 /** An open listen socket of the engine; only handed back to it. */
 export interface UwsListenSocket {
   readonly uwsListenSocket?: never;
@@ -29,7 +28,8 @@ export interface UwsResponse {
 /** A request of the engine, only valid until its handler returns. */
 export interface UwsRequest {
   getUrl(): string;
-  getQuery(): string;
+  /** Undefined without a question mark, whatever the typings say. */
+  getQuery(): string | undefined;
   getCaseSensitiveMethod(): string;
   getHeader(lowerCaseName: string): string;
   forEach(visit: (lowerCaseName: string, value: string) => void): void;
@@ -66,6 +66,7 @@ interface Candidate {
   readonly specifier: string;
   readonly version: string;
   readonly rejectsBadFraming: boolean;
+  readonly nodeMajors: readonly number[];
   readonly supports: string;
 }
 
@@ -77,12 +78,14 @@ const candidates: readonly Candidate[] = [
     specifier: 'uws-20.69',
     version: '20.69.0',
     rejectsBadFraming: true,
+    nodeMajors: [22, 24, 26],
     supports: 'Node.js 22, 24 and 26 with glibc 2.38 or later',
   },
   {
     specifier: 'uws-20.51',
     version: '20.51.4',
     rejectsBadFraming: false,
+    nodeMajors: [20, 22],
     supports: 'Node.js 20 and 22 with glibc 2.27 or later',
   },
 ];
@@ -121,7 +124,10 @@ async function loadNewest(): Promise<Engine> {
 
 async function firstThatLoads(): Promise<Engine> {
   const failures: string[] = [];
-  for (const { specifier, version, rejectsBadFraming } of candidates) {
+  const major = Number(process.versions.node.split('.', 1));
+  for (const { specifier, version, rejectsBadFraming, nodeMajors } of candidates) {
+    // The wrapper of one version loads the binary of the other where npm has installed just that one.
+    if (!nodeMajors.includes(major)) continue;
     try {
       const namespace = (await import(specifier)) as { readonly default?: UwsModule } & UwsModule;
       const uws = namespace.default ?? namespace;
@@ -158,5 +164,11 @@ function cLibrary(): string {
 /** The engine's own error has a paragraph first; the reason of the loader comes last. */
 function lastLine(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  return text.trim().split('\n').filter((line) => !line.startsWith('- ') && line !== 'Require stack:').at(-1) ?? text;
+  return (
+    text
+      .trim()
+      .split('\n')
+      .filter((line) => !line.startsWith('- ') && line !== 'Require stack:')
+      .at(-1) ?? text
+  );
 }

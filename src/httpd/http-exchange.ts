@@ -1,13 +1,15 @@
 import { formatAddress } from './address.js';
 import { FlushedBody, HeldBody } from './chunk-sources.js';
 import { Counter, type HttpCounters } from './counters.js';
-import type { UwsRequest, UwsResponse } from './engine.js';
-import type { ChunkSource, Exchange, Field, Method, ReplyHeaders } from './exchange.js';
+import type { UwsResponse } from './engine.js';
+import type { ChunkSource, Exchange, Method, ReplyHeaders } from './exchange.js';
 import type { HttpLog } from './log.js';
-import { checkReplyHeaders } from './reply-headers.js';
+import { ReceivedRequest } from './received-request.js';
+import { refusalBody } from './refusal.js';
+import { checkReplyHeaders, writeReplyHead } from './reply-head.js';
 import { ReplyStream, type StreamOwner } from './reply-stream.js';
 import type { Root } from './roots.js';
-import { isBodiless, shortBody, statusLine } from './status.js';
+import { isBodiless, statusLine } from './status.js';
 
 /** What the exchanges of one server share. */
 export interface ExchangeHost {
@@ -29,51 +31,44 @@ const heldLimit = 262144;
 /** Timers take a signed 32-bit number of milliseconds. */
 const longestTimer = 2 ** 31 - 1;
 
-const noBytes = new Uint8Array(0);
-const noFields: readonly Field[] = [];
-const noHeaders: ReplyHeaders = {};
-
 /** Open: nothing replied. Replying: a stream runs. Ended: replied, or the client left. */
 type State = 'open' | 'replying' | 'ended';
 
 /** An exchange on the engine. What {@link Exchange} does not show is for the layer itself. */
-export class HttpExchange implements Exchange, StreamOwner {
-  body: Uint8Array = noBytes;
-  fields: readonly Field[] = noFields;
+export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwner {
   onGone: (() => void) | undefined = undefined;
   /** Slot of the body pool while the body arrives; -1: none. */
   bodySlot = -1;
   /** Whether this runs within a callback of the engine for this response, where it is corked already. */
   isCorked = true;
+  /** Whether the body was too large, so that the rest of it is dropped. */
+  isBodyRefused = false;
   /** Whether the connection may not be used for another request. */
   mustClose = false;
 
   readonly #host: ExchangeHost;
   readonly #response: UwsResponse;
   #state: State = 'open';
-  #kept: string[] | undefined;
   #controller: AbortController | undefined;
   #abortReason: Error | undefined;
   #deadline: NodeJS.Timeout | undefined;
   #stream: ReplyStream | undefined;
   #status = 200;
   #headers: ReplyHeaders | undefined;
-  #length: number | undefined;
   #remoteAddress: string | undefined;
   /** Whether this layer cuts the connection itself, so that the client did not leave. */
   #isCut = false;
 
   constructor(
     host: ExchangeHost,
-    readonly root: Root,
+    root: Root,
     response: UwsResponse,
-    readonly method: Method,
-    readonly path: string,
-    readonly query: string,
-    readonly mediaType: string,
-    /** Content-Type as received. */
-    readonly contentType: string,
+    method: Method,
+    path: string,
+    query: string,
+    contentType: string,
   ) {
+    super(root, method, path, query, contentType);
     this.#host = host;
     this.#response = response;
   }
@@ -96,23 +91,6 @@ export class HttpExchange implements Exchange, StreamOwner {
       if (this.#abortReason !== undefined) this.#controller.abort(this.#abortReason);
     }
     return this.#controller.signal;
-  }
-
-  argument(name: string): string | undefined {
-    return this.fields.find((field) => field.name === name)?.value;
-  }
-
-  arguments(name: string): string[] {
-    return this.fields.filter((field) => field.name === name).map(({ value }) => value);
-  }
-
-  header(name: string): string | undefined {
-    const index = this.root.keptHeaders.indexOf(name.toLowerCase());
-    if (index === -1) {
-      const { module, root } = this.root.declaration;
-      throw new TypeError(`request header ${name} is not kept; add it to the headers of root "${root}" of module ${module}`);
-    }
-    return this.#kept?.[index] || undefined;
   }
 
   reply(status: number, body: string | Uint8Array = '', headers?: ReplyHeaders): boolean {
@@ -154,15 +132,10 @@ export class HttpExchange implements Exchange, StreamOwner {
   }
 
   refuse(status: number, reason: string, headers?: ReplyHeaders): void {
-    this.reply(status, this.#refusalBody(status, reason), headers);
+    this.reply(status, refusalBody(this.root, status, reason, this.#host.log, this), headers);
   }
 
   // What follows is for the HTTP layer.
-
-  /** Keeps the headers that the root asks for; the request is gone when its handler returns. */
-  keepHeaders(request: UwsRequest): void {
-    this.#kept = this.root.keptHeaders.map((name) => request.getHeader(name));
-  }
 
   /** A refusal of the layer itself, which is counted. */
   refuseItself(status: number, reason: string, headers?: ReplyHeaders): void {
@@ -229,7 +202,10 @@ export class HttpExchange implements Exchange, StreamOwner {
   failed(error: unknown, isHeadSent: boolean): void {
     const { module, root } = this.root.declaration;
     this.#host.counters.add(Counter.streamErrors, 1);
-    this.#host.log.error({ err: error, root, path: this.path }, `streamed reply of root /${root} of module ${module} failed`);
+    this.#host.log.error(
+      { err: error, root, path: this.path },
+      `streamed reply of root /${root} of module ${module} failed`,
+    );
     if (isHeadSent) this.#cut();
     else this.#refuseInstead(500, 'internal error; the log of the server tells why');
   }
@@ -243,7 +219,10 @@ export class HttpExchange implements Exchange, StreamOwner {
     const seconds = (who === 'client' ? this.clientPatience : this.sourcePatience) / 1000;
     const what = who === 'client' ? 'the client read nothing' : 'there was no answer';
     this.#host.counters.add(Counter.timeouts, 1);
-    this.#host.log.warn({ root, path: this.path, seconds }, `reply of root /${root} given up: ${what} for ${seconds} s`);
+    this.#host.log.warn(
+      { root, path: this.path, seconds },
+      `reply of root /${root} given up: ${what} for ${seconds} s`,
+    );
     this.#abortSignal(new Error(`${what} for ${seconds} s`));
     if (isHeadSent || who === 'client') this.#cut();
     else this.#refuseInstead(504, `no answer within ${seconds} s`);
@@ -253,7 +232,8 @@ export class HttpExchange implements Exchange, StreamOwner {
     clearTimeout(this.#deadline);
     this.#state = 'replying';
     this.#status = status;
-    this.#headers = headers;
+    // A copy: what was checked is what is sent.
+    this.#headers = headers === undefined ? undefined : { ...headers };
     this.#stream = new ReplyStream(this.#response, source, this);
   }
 
@@ -263,7 +243,13 @@ export class HttpExchange implements Exchange, StreamOwner {
     this.refuse(status, reason);
   }
 
-  #send(status: number, line: string, body: string | Uint8Array, length: number, headers: ReplyHeaders | undefined): void {
+  #send(
+    status: number,
+    line: string,
+    body: string | Uint8Array,
+    length: number,
+    headers: ReplyHeaders | undefined,
+  ): void {
     if (this.method === 'HEAD' || isBodiless(status)) {
       this.#sendHeadOnly(status, length, headers);
       return;
@@ -293,34 +279,12 @@ export class HttpExchange implements Exchange, StreamOwner {
   }
 
   #writeHead(status: number, line: string, headers: ReplyHeaders | undefined): void {
-    const response = this.#response;
     this.#host.counters.addReply(status);
-    if (status !== 200) response.writeStatus(line);
-    if (headers === undefined) {
-      response.writeHeader('Content-Type', this.root.declaration.contentType);
-      return;
-    }
-    let hasType = false;
-    for (const name of Object.keys(headers)) {
-      response.writeHeader(name, headers[name] ?? '');
-      hasType ||= name.toLowerCase() === 'content-type';
-    }
-    if (!hasType) response.writeHeader('Content-Type', this.root.declaration.contentType);
+    writeReplyHead(this.#response, status, line, this.root.declaration.contentType, headers);
   }
 
   #isClosing(): boolean {
     return this.mustClose || this.#host.isStopping;
-  }
-
-  #refusalBody(status: number, reason: string): string {
-    const { declaration } = this.root;
-    try {
-      const body = declaration.refuse?.(status, reason, this);
-      if (body !== undefined) return body;
-    } catch (error) {
-      this.#host.log.error({ err: error, root: declaration.root }, `refuse of root /${declaration.root} failed`);
-    }
-    return shortBody(declaration.contentType, status, reason);
   }
 
   #abortSignal(reason: Error): void {

@@ -1,5 +1,5 @@
-import type { Chunk, ChunkSource } from './exchange.js';
 import type { UwsResponse } from './engine.js';
+import type { Chunk, ChunkSource } from './exchange.js';
 
 /** Largest piece handed over at once when the length is unknown; also what of a source is taken at once. */
 export const chunkLimit = 65536;

@@ -41,7 +41,8 @@ export class RequestHead {
     this.contentLength = -1;
     if (this.#contentLengths > 1) return `${this.#contentLengths} Content-Length headers; send one`;
     if (this.#codings > 1) return `${this.#codings} Transfer-Encoding headers; send one`;
-    if (this.isChunked && this.#contentLengths > 0) return 'both Content-Length and Transfer-Encoding; send one of them';
+    if (this.isChunked && this.#contentLengths > 0)
+      return 'both Content-Length and Transfer-Encoding; send one of them';
     if (this.isChunked && this.#coding !== 'chunked') {
       return `transfer coding ${JSON.stringify(this.#coding.slice(0, 40))} is not supported; use chunked, or Content-Length`;
     }

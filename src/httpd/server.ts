@@ -1,9 +1,17 @@
+import { BlockList, isIP } from 'node:net';
+import { BodyPool } from '../native.js';
 import type { BodyPoolLike } from './body-pool.js';
-import type { UwsModule } from './engine.js';
+import { Connections } from './connections.js';
+import { HttpCounters } from './counters.js';
+import { Dispatcher } from './dispatcher.js';
+import { type Engine, loadEngine, type UwsApp, type UwsModule } from './engine.js';
+import { checkEndpoint, type Listener, type Listening, listen, stopListening } from './listener.js';
 import type { HttpLog } from './log.js';
+import { withinOpenFiles } from './open-files.js';
+import { chunkLimit } from './reply-stream.js';
 import { type RootDeclaration, RootRegistry } from './roots.js';
 
-/** What an HTTP server is set to; all limits are those of the module httpd. */
+/** What an HTTP server is set to. */
 export interface HttpServerOptions {
   /** IPv4 or IPv6 address; '' or '*': all, both families. */
   readonly ip: string;
@@ -19,7 +27,7 @@ export interface HttpServerOptions {
   readonly bodiesTotal: number;
   /** Seconds without progress after which a reply is cut; 0: never. */
   readonly connTimeout: number;
-  /** Connections open at once; the next is closed on arrival. */
+  /** Connections open at once; the next is closed on arrival. Lowered when the limit of open files is lower. */
   readonly maxConnections: number;
   /** One slot for each of `httpCounterNames`; left out, nobody reads them. */
   readonly counters?: Float64Array;
@@ -30,64 +38,181 @@ export interface HttpServerOptions {
   readonly bodies?: BodyPoolLike;
 }
 
-/** What is listened on. */
-export interface Listening {
-  readonly address: string;
-  readonly port: number;
-  readonly family: 'IPv4' | 'IPv6' | 'both';
-}
+const loopback = new BlockList();
+loopback.addSubnet('127.0.0.0', 8, 'ipv4');
+loopback.addAddress('::1', 'ipv6');
 
-/** An HTTP/1.1 server whose paths are served by the roots registered with it. Several fit in one process. */
+/**
+ * An HTTP/1.1 server whose paths are served by the roots registered with it. Several fit in one process.
+ *
+ * It goes one way: roots are registered, it is started, it stops accepting, drains, and closes.
+ */
 export class HttpServer {
-  readonly windowSize: number;
+  readonly #options: HttpServerOptions;
   readonly #roots = new RootRegistry();
+  readonly #counters: HttpCounters;
+  #connections: Connections;
+  #bodies: BodyPoolLike | undefined;
+  #engine: Engine | undefined;
+  #app: UwsApp | undefined;
+  #listener: Listener | undefined;
+  #state: 'new' | 'starting' | 'listening' | 'stopping' | 'closed' = 'new';
 
-  constructor(readonly options: HttpServerOptions) {
-    this.windowSize = options.windowSize;
+  /** @throws RangeError when there are too few counters */
+  constructor(options: HttpServerOptions) {
+    this.#options = options;
+    this.#counters = new HttpCounters(options.counters);
+    this.#connections = new Connections(options.maxConnections, this.#counters);
   }
 
+  /**
+   * Registers a root path; see {@link RootDeclaration}.
+   * @throws Error when the root is not one segment, is taken (naming both modules), or the server has started
+   */
   registerRoot(declaration: RootDeclaration): void {
+    if (this.#state !== 'new') {
+      throw new Error(
+        `module ${declaration.module}: root path "${declaration.root}" is registered too late; register it before start()`,
+      );
+    }
     this.#roots.register(declaration);
   }
 
+  /** What is registered, newest first. */
   get roots(): readonly { readonly module: string; readonly root: string }[] {
     return this.#roots.newestFirst.map(({ declaration: { module, root } }) => ({ module, root }));
   }
 
-  start(): Promise<Listening> {
-    return Promise.reject(new Error('not yet'));
+  /**
+   * Runs the `onInit` of every root, newest first, then listens.
+   *
+   * @throws Error in one line when an `onInit` fails, no engine loads, or the address cannot be listened on
+   */
+  async start(): Promise<Listening> {
+    if (this.#state !== 'new') throw new Error(`an HTTP server starts once; this one is ${this.#state}`);
+    const { ip, port, maxConnections, log } = this.#options;
+    checkEndpoint(ip, port);
+    this.#state = 'starting';
+    try {
+      const engine = await loadEngine(this.#options.engine);
+      this.#engine = engine;
+      this.#bodies = this.#options.bodies ?? this.#nativeBodies();
+      for (const { declaration } of this.#roots.newestFirst) await declaration.onInit?.();
+      this.#refuseWhenClosed();
+      this.#connections = new Connections(withinOpenFiles(maxConnections, log), this.#counters);
+      const app = engine.uws.App();
+      this.#app = app;
+      app.any('/*', this.#dispatcher(this.#bodies).handle);
+      app.filter(this.#connections.change);
+      const listener = await listen(engine, app, ip, port);
+      this.#listener = listener;
+      this.#refuseWhenClosed();
+      this.#state = 'listening';
+      const { address, family } = listener;
+      return { address, port: listener.port, family };
+    } catch (error) {
+      this.close();
+      throw error;
+    }
   }
 
-  stopAccepting(): void {}
-  drain(_deadline: number): Promise<void> {
-    return Promise.resolve();
+  /** Closes the port to new connections. From now on every reply closes its connection. */
+  stopAccepting(): void {
+    if (this.#state !== 'listening' || this.#engine === undefined || this.#listener === undefined) return;
+    this.#state = 'stopping';
+    this.#connections.stop();
+    stopListening(this.#engine, this.#listener);
   }
-  close(): void {}
+
+  /**
+   * Waits until what runs has been answered. Call {@link stopAccepting} first.
+   * @param deadline milliseconds after which it is not waited for any longer
+   */
+  drain(deadline: number): Promise<void> {
+    return this.#connections.drained(deadline);
+  }
+
+  /** Closes everything at once: clients that still wait are cut, their exchanges are gone. Never fails. */
+  close(): void {
+    if (this.#state === 'closed') return;
+    this.#connections.stop();
+    this.#state = 'closed';
+    this.#app?.close();
+    this.#app = undefined;
+    this.#listener = undefined;
+  }
+
   get openConnections(): number {
-    return 0;
+    return this.#connections.open;
   }
+
+  /** Requests whose reply has not ended. */
   get openExchanges(): number {
-    return 0;
+    return this.#connections.exchanges;
   }
+
+  /** Bytes of all bodies that are being received in pieces. */
   get bodyBytes(): number {
-    return 0;
+    return this.#bodies?.bytesHeld ?? 0;
   }
-  /** Name and version of the engine, once loaded. */
+
+  /** Bytes of the response window, as set. */
+  get windowSize(): number {
+    return this.#options.windowSize;
+  }
+
+  /** Name and version of the engine, such as `uWebSockets.js 20.51.4`; known once started. */
   get engine(): string {
-    return '';
+    return this.#engine === undefined ? 'no engine loaded' : `${this.#engine.name} ${this.#engine.version}`;
   }
+
+  /** The port listened on; before that, the one that is set. */
   get port(): number {
-    return 0;
+    return this.#listener?.port ?? this.#options.port;
   }
+
   /** `127.0.0.1:8888`, `[::1]:8888` or `*:8888`; undefined when not listening. */
   get bound(): string | undefined {
-    return undefined;
+    return this.#listener === undefined ? undefined : `${bracketed(this.#listener.address)}:${this.#listener.port}`;
   }
-  /** `http://127.0.0.1:8888` */
+
+  /** Where a client on this machine reaches the server: `http://127.0.0.1:8888`. */
   get url(): string {
-    return '';
+    const { ip } = this.#options;
+    const host = ip === '' || ip === '*' || ip === '0.0.0.0' ? '127.0.0.1' : ip === '::' ? '::1' : ip;
+    return `http://${bracketed(host)}:${this.port}`;
   }
+
+  /** Whether only this machine can reach the server. */
   get isLoopback(): boolean {
-    return true;
+    const family = isIP(this.#options.ip);
+    return family !== 0 && loopback.check(this.#options.ip, family === 4 ? 'ipv4' : 'ipv6');
   }
+
+  #nativeBodies(): BodyPoolLike {
+    const { postBufSize, receiveBufSize, bodiesTotal } = this.#options;
+    return new BodyPool(postBufSize, receiveBufSize, bodiesTotal);
+  }
+
+  #dispatcher(bodies: BodyPoolLike): Dispatcher {
+    const { receiveBufSize, windowSize, connTimeout, log } = this.#options;
+    return new Dispatcher({
+      roots: this.#roots,
+      connections: this.#connections,
+      bodies,
+      maxBody: receiveBufSize,
+      flushLimit: Math.min(windowSize, chunkLimit),
+      clientPatience: connTimeout * 1000,
+      counters: this.#counters,
+      log,
+    });
+  }
+
+  #refuseWhenClosed(): void {
+    if (this.#state === 'closed') throw new Error('the HTTP server was closed before it listened');
+  }
+}
+
+function bracketed(address: string): string {
+  return isIP(address) === 6 ? `[${address}]` : address;
 }

@@ -22,28 +22,3 @@ export function statusLine(status: number): string {
 export function isBodiless(status: number): boolean {
   return status === 204 || status === 304;
 }
-
-/** A short body that tells `reason` in the given content type: page, JSON object, or line of text. */
-export function shortBody(contentType: string, status: number, reason: string): string {
-  if (contentType.startsWith('application/json')) return JSON.stringify({ error: reason });
-  if (contentType.startsWith('text/html')) {
-    const title = statusLine(status);
-    return (
-      `<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>${title}</title></head>` +
-      `<body><h1>${title}</h1><p>${escapeHtml(reason)}</p></body></html>\n`
-    );
-  }
-  return `${reason}\n`;
-}
-
-const entities: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-
-function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => entities[character] ?? '');
-}

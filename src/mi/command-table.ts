@@ -9,8 +9,6 @@ export interface CommandEntry {
   readonly module: string;
   /** `module:command` */
   readonly fullName: string;
-  /** The 3.x name, or the full name where there is none. */
-  readonly flatName: string;
 }
 
 /**
@@ -28,8 +26,7 @@ export class CommandTable {
   add(module: string, command: Command): CommandEntry {
     const fullName = `${module}:${command.name}`;
     if (this.#full.has(fullName)) throw new Error(`MI command ${fullName} is registered twice`);
-    const flatName = command.aliases[0] ?? fullName;
-    const entry: CommandEntry = { number: this.#entries.length, command, module, fullName, flatName };
+    const entry: CommandEntry = { number: this.#entries.length, command, module, fullName };
     this.#entries.push(entry);
     this.#full.set(fullName, entry);
     push(this.#local, command.name, entry);
@@ -41,9 +38,18 @@ export class CommandTable {
     return this.#entries;
   }
 
-  /** The full names, then the names of OpenSIPS 3.x, each in registration order and each once. */
+  /** The full names, then the flat names, each in registration order and each once. */
   get names(): readonly string[] {
-    return [...new Set([...this.#full.keys(), ...this.#aliases.keys()])];
+    return [...new Set([...this.#full.keys(), ...this.#entries.map((entry) => this.flatName(entry))])];
+  }
+
+  /**
+   * The name without a module that finds this command, as those of OpenSIPS 3.x did: its alias, else its local
+   * name, else, where that is another's too, the full name.
+   */
+  flatName({ command, fullName }: CommandEntry): string {
+    const name = command.aliases[0] ?? command.name;
+    return this.#candidates(name).length === 1 ? name : fullName;
   }
 
   /** Every text that finds exactly one command, with its number: what the request scanner is given. */

@@ -21,8 +21,8 @@ export class ManagementInterface {
 
   /** Registers the counts of every command; call it once, after the last command was added. */
   seal(): void {
-    for (const { flatName } of this.commands.entries) {
-      const name = flatName.replace(':', '_');
+    for (const entry of this.commands.entries) {
+      const name = this.commands.flatName(entry).replace(':', '_');
       this.#counts.push({
         calls: this.statistics.add('mi', `${name}-calls`, 'counter'),
         time: this.statistics.add('mi', `${name}-time_us`, 'counter'),

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { Agent } from 'node:http';
 import { connect } from 'node:net';
 import { describe, test } from 'node:test';
 import { type Call, command, defineModule } from 'mi-httpd';
@@ -134,7 +135,9 @@ describe('commands that answer later', options, () => {
   test('are finished when the server closes, new connections are refused', async (t) => {
     const { module, waiting, enter } = gate();
     const server = await startServer(t, { modules: [module] });
-    const reply = post(server, wait(1));
+    const agent = new Agent({ keepAlive: true });
+    t.after(() => agent.destroy());
+    const reply = post(server, wait(1), { agent });
     await enter(1);
     const closed = server.close();
     await assert.rejects(post(server, wait(2)), /ECONNREFUSED/);

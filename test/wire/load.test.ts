@@ -27,7 +27,7 @@ test('10,000 calls each on a new connection, none lost', { timeout: 180_000 }, a
 
 test('500 connections at once, each served', { timeout: 60_000 }, async (t) => {
   const server = await startServer(t);
-  const agent = new Agent({ keepAlive: true, maxSockets: 500 });
+  const agent = new Agent({ keepAlive: true, maxSockets: 500, maxFreeSockets: 500 });
   t.after(() => agent.destroy());
   for (let round = 0; round < 3; round++) {
     const replies = await Promise.all(

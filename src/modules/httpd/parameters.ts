@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { defineParameters } from '../../config/parameter.js';
 
 const tls = 'TLS is not available yet; put a TLS proxy in front, or remove the line';
@@ -10,6 +11,10 @@ export const parameters = defineParameters({
     type: 'string',
     default: '',
     help: 'address to listen on, IPv4 or IPv6; "" or "*": all, both families',
+    check: (ip) =>
+      ip !== '' && ip !== '*' && isIP(ip) === 0
+        ? 'neither an IPv4 nor an IPv6 address; use one without port and brackets, or "*" for all'
+        : undefined,
   },
   port: {
     type: 'int',

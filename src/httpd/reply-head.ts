@@ -1,3 +1,4 @@
+import type { UwsResponse } from './engine.js';
 import type { ReplyHeaders } from './exchange.js';
 
 /** Field names are tokens (RFC 9110 §5.6.2). */
@@ -8,7 +9,14 @@ const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const forbidden = /[\r\n\0]/;
 
 /** Framing and connection are the business of this layer: a second one of these would contradict the first. */
-const reserved: ReadonlySet<string> = new Set(['connection', 'content-length', 'date', 'keep-alive', 'transfer-encoding', 'upgrade']);
+const reserved: ReadonlySet<string> = new Set([
+  'connection',
+  'content-length',
+  'date',
+  'keep-alive',
+  'transfer-encoding',
+  'upgrade',
+]);
 
 /**
  * Checks the headers a handler gives, so that none of them can split the response (RFC 9110 §5.5).
@@ -16,13 +24,40 @@ const reserved: ReadonlySet<string> = new Set(['connection', 'content-length', '
  * @throws TypeError naming the header
  */
 export function checkReplyHeaders(headers: ReplyHeaders): void {
-  for (const name in headers) {
+  for (const name of Object.keys(headers)) {
     if (!token.test(name)) throw new TypeError(`reply header name ${JSON.stringify(name)} is not a token`);
     if (reserved.has(name.toLowerCase())) {
       throw new TypeError(`reply header ${name} is set by the HTTP layer; leave it out`);
     }
     const value: unknown = headers[name];
-    if (typeof value !== 'string') throw new TypeError(`value of reply header ${name} is no string but ${typeof value}`);
+    if (typeof value !== 'string')
+      throw new TypeError(`value of reply header ${name} is no string but ${typeof value}`);
     if (forbidden.test(value)) throw new TypeError(`value of reply header ${name} contains CR, LF or NUL`);
   }
+}
+
+/**
+ * Writes status line and headers.
+ *
+ * @param contentType of the root; a header of the handler wins
+ * @param headers checked by {@link checkReplyHeaders}
+ */
+export function writeReplyHead(
+  response: UwsResponse,
+  status: number,
+  line: string,
+  contentType: string,
+  headers: ReplyHeaders | undefined,
+): void {
+  if (status !== 200) response.writeStatus(line);
+  if (headers === undefined) {
+    response.writeHeader('Content-Type', contentType);
+    return;
+  }
+  let hasType = false;
+  for (const name of Object.keys(headers)) {
+    response.writeHeader(name, headers[name] ?? '');
+    hasType ||= name.toLowerCase() === 'content-type';
+  }
+  if (!hasType) response.writeHeader('Content-Type', contentType);
 }

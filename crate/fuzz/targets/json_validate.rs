@@ -1,0 +1,24 @@
+//! Any bytes: no panic, and what is found lies where the text has it.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use mi_httpd_native::json::{Kind, validate};
+use mi_httpd_native::text::{unescape, write_string};
+
+fuzz_target!(|text: &[u8]| {
+    match validate(text) {
+        Err(error) => assert!(error.position <= text.len()),
+        Ok(value) => {
+            let raw = &text[value.start..value.end];
+            assert_eq!(validate(raw).map(|again| (again.kind, again.end)), Ok((value.kind, raw.len())));
+            assert!(text[..value.start].iter().chain(&text[value.end..]).all(u8::is_ascii_whitespace));
+            if value.kind == Kind::String
+                && let Some(text) = unescape(&raw[1..raw.len() - 1])
+            {
+                let mut written = Vec::new();
+                write_string(&mut written, &text);
+                assert_eq!(unescape(&written[1..written.len() - 1]), Some(text));
+            }
+        }
+    }
+});

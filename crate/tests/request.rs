@@ -1,0 +1,218 @@
+//! The request scanner against serde_json's view of the same bytes, and each way to be invalid.
+
+mod support;
+
+use mi_httpd_native::json::{Kind, validate};
+use mi_httpd_native::request::{Invalid, Refusal, scan};
+use mi_httpd_native::scanner::{Outcome, Scanner};
+use proptest::prelude::*;
+use serde_json::Value;
+
+fn member() -> impl Strategy<Value = String> {
+    let name = prop_oneof![
+        3 => Just("\"jsonrpc\"".to_owned()),
+        3 => Just("\"method\"".to_owned()),
+        2 => Just("\"params\"".to_owned()),
+        2 => Just("\"id\"".to_owned()),
+        1 => Just(r#""\u0069d""#.to_owned()),
+        1 => Just(r#""m\u0065thod""#.to_owned()),
+        1 => Just("\"ID\"".to_owned()),
+        1 => support::string(),
+    ];
+    let value =
+        prop_oneof![3 => Just("\"2.0\"".to_owned()), 1 => Just(r#""2\u002e0""#.to_owned()), 4 => support::value()];
+    (name, value).prop_map(|(name, value)| format!("{name} : {value}"))
+}
+
+/// Members in order, names unescaped, repeated ones kept; `None` unless the text is an object.
+fn members(text: &str) -> Option<Vec<(String, &serde_json::value::RawValue)>> {
+    struct Visitor;
+    impl<'de> serde::de::Visitor<'de> for Visitor {
+        type Value = Vec<(String, &'de serde_json::value::RawValue)>;
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an object")
+        }
+        fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut members = Vec::new();
+            while let Some(member) = map.next_entry()? {
+                members.push(member);
+            }
+            Ok(members)
+        }
+    }
+    serde::Deserializer::deserialize_map(&mut serde_json::Deserializer::from_str(text), Visitor).ok()
+}
+
+proptest! {
+    #![proptest_config(support::cases(3000))]
+
+    #[test]
+    fn finds_what_serde_json_finds(parts in prop::collection::vec(member(), 0..6)) {
+        let text = format!(" {{ {} }} ", parts.join(" , "));
+        let Some(members) = members(&text) else { return Ok(()) };
+        let named = |name: &str| members.iter().filter(|member| member.0 == name).map(|member| member.1.get()).collect::<Vec<_>>();
+        let (jsonrpc, method, params, id) = (named("jsonrpc"), named("method"), named("params"), named("id"));
+        let request = scan(text.as_bytes());
+        let is = |raw: &str, kinds: &[Kind]| kinds.contains(&validate(raw.as_bytes()).unwrap().kind);
+        let expected = match (&jsonrpc[..], &method[..], &params[..], &id[..]) {
+            ([_, _, ..], ..) => Some(Invalid::JsonrpcRepeated),
+            ([], ..) => Some(Invalid::JsonrpcMissing),
+            ([version], ..) if serde_json::from_str::<String>(version).ok().as_deref() != Some("2.0") => Some(Invalid::JsonrpcNot20),
+            (_, [_, _, ..], ..) => Some(Invalid::MethodRepeated),
+            (_, [], ..) => Some(Invalid::MethodMissing),
+            (_, [method], ..) if !is(method, &[Kind::String]) => Some(Invalid::MethodNotString),
+            (_, _, [_, _, ..], _) => Some(Invalid::ParamsRepeated),
+            (_, _, [params], _) if !is(params, &[Kind::Array, Kind::Object]) => Some(Invalid::ParamsBadType),
+            (.., [_, _, ..]) => Some(Invalid::IdRepeated),
+            (.., [id]) if !is(id, &[Kind::String, Kind::Number, Kind::Null]) => Some(Invalid::IdBadType),
+            _ => None,
+        };
+        prop_assert_eq!(request.refusal, expected.map(Refusal::Invalid), "{}", text);
+        let range = |value: mi_httpd_native::json::Value| &text[value.start..value.end];
+        prop_assert_eq!(request.method.map(range), method.first().copied());
+        if let [id] = id[..] {
+            let sound = is(id, &[Kind::String, Kind::Number, Kind::Null]);
+            prop_assert_eq!(request.id.map(range), sound.then_some(id));
+        } else {
+            prop_assert_eq!(request.id, None);
+        }
+        let first = params.first().map(|raw| (*raw, validate(raw.as_bytes()).unwrap().count)).filter(|(_, count)| *count > 0);
+        prop_assert_eq!(request.params.map(|params| (range(params), params.count)), first);
+    }
+
+    #[test]
+    fn refuses_what_is_not_json(text in support::nearly()) {
+        let is_json = validate(&text).is_ok();
+        prop_assert_eq!(matches!(scan(&text).refusal, Some(Refusal::NotJson(_))), !is_json);
+        if let Err(error) = validate(&text) {
+            prop_assert_eq!(scan(&text).refusal, Some(Refusal::NotJson(error)));
+        }
+    }
+
+    #[test]
+    fn counts_what_serde_json_counts(params in support::value()) {
+        let text = format!(r#"{{"jsonrpc":"2.0","method":"m","params":{params}}}"#);
+        let count = match serde_json::from_str::<Value>(&params) {
+            Ok(Value::Array(items)) => items.len(),
+            Ok(Value::Object(_)) => members(&params).map_or(0, |members| members.len()),
+            _ => 0,
+        };
+        if serde_json::from_str::<Value>(&params).is_ok() {
+            prop_assert_eq!(scan(text.as_bytes()).params.map_or(0, |params| params.count), count);
+        }
+    }
+}
+
+#[test]
+fn invalid_requests() {
+    use Invalid::*;
+    for (text, invalid, id) in [
+        ("1", NotAnObject, None),
+        ("[]", Batch { empty: true }, None),
+        ("[ {} ]", Batch { empty: false }, None),
+        ("{}", JsonrpcMissing, None),
+        (r#"{"id":7}"#, JsonrpcMissing, Some("7")),
+        (
+            r#"{"jsonrpc":"2.0","jsonrpc":"2.0","method":"a","id":7}"#,
+            JsonrpcRepeated,
+            Some("7"),
+        ),
+        (r#"{"jsonrpc":2.0,"method":1,"id":"a"}"#, JsonrpcNot20, Some("\"a\"")),
+        (r#"{"jsonrpc":"1.0","method":"a"}"#, JsonrpcNot20, None),
+        (
+            r#"{"jsonrpc":"2.0","METHOD":"a","id":null}"#,
+            MethodMissing,
+            Some("null"),
+        ),
+        (
+            r#"{"jsonrpc":"2.0","method":null,"params":1,"id":[]}"#,
+            MethodNotString,
+            None,
+        ),
+        (
+            r#"{"jsonrpc":"2.0","method":"a","m\u0065thod":"b","id":1}"#,
+            MethodRepeated,
+            Some("1"),
+        ),
+        (
+            r#"{"jsonrpc":"2.0","method":"a","params":null,"id":1e400}"#,
+            ParamsBadType,
+            Some("1e400"),
+        ),
+        (
+            r#"{"jsonrpc":"2.0","method":"a","params":[],"params":{},"id":1}"#,
+            ParamsRepeated,
+            Some("1"),
+        ),
+        (r#"{"jsonrpc":"2.0","method":"a","id":true}"#, IdBadType, None),
+        (r#"{"jsonrpc":"2.0","method":"a","id":{}}"#, IdBadType, None),
+        (
+            r#"{"jsonrpc":"2.0","method":"a","id":1,"id":1,"id":1}"#,
+            IdRepeated,
+            None,
+        ),
+    ] {
+        let request = scan(text.as_bytes());
+        assert_eq!(request.refusal, Some(Refusal::Invalid(invalid)), "{text}");
+        assert_eq!(request.id.map(|id| &text[id.start..id.end]), id, "{text}");
+    }
+}
+
+#[test]
+fn nesting_counts_the_request_itself() {
+    let nested = |depth: usize| {
+        format!(
+            r#"{{"jsonrpc":"2.0","method":"a","params":{}{}}}"#,
+            "[".repeat(depth),
+            "]".repeat(depth)
+        )
+    };
+    assert_eq!(scan(nested(127).as_bytes()).refusal, None);
+    assert!(matches!(
+        scan(nested(128).as_bytes()).refusal,
+        Some(Refusal::NotJson(_))
+    ));
+}
+
+#[test]
+fn methods_become_commands() {
+    let mut scanner = Scanner::new(vec!["ps".into(), "größe".into(), "a\"b".into()], &[4, 5, 6]);
+    for (method, command) in [
+        ("ps", 4),
+        (r"\u0070s", 4),
+        ("größe", 5),
+        (r"gr\u00f6\u00dfe", 5),
+        (r#"a\"b"#, 6),
+        ("PS", -1),
+        ("", -1),
+        (r"\ud800", -1),
+    ] {
+        let text = format!(r#"{{"jsonrpc":"2.0","method":"{method}"}}"#);
+        let (outcome, fields) = scanner.scan(text.as_bytes()).unwrap();
+        assert_eq!((outcome, fields.command), (Outcome::Notification, command), "{method}");
+        let range = fields.method_start as usize..fields.method_end as usize;
+        assert_eq!(text[range], format!("\"{method}\""));
+    }
+    assert_eq!(scanner.ids.held(), 0);
+}
+
+#[test]
+fn ids_wait_in_slots() {
+    let mut scanner = Scanner::default();
+    let mut scan = |text: &str| scanner.scan(text.as_bytes()).unwrap();
+    let (outcome, call) = scan(r#"{"jsonrpc":"2.0","method":"a","id":"\u0041"}"#);
+    assert_eq!((outcome, call.id_slot >= 0), (Outcome::Call, true));
+    let (outcome, null) = scan(r#"{"jsonrpc":"2.0","method":"a","id":null}"#);
+    assert_eq!((outcome, null.id_slot), (Outcome::Call, -1));
+    let (outcome, invalid) = scan(r#"{"jsonrpc":"2.0","id":17}"#);
+    assert_eq!((outcome, invalid.id_slot >= 0), (Outcome::InvalidRequest, true));
+    let (outcome, broken) = scan(r#"{"jsonrpc":"2.0","id":17"#);
+    assert_eq!(
+        (outcome, broken.id_slot, broken.position),
+        (Outcome::ParseError, -1, 24)
+    );
+    assert_eq!(scanner.reason(), "expected ',' or '}' at byte 24");
+    assert_eq!(scanner.ids.get(call.id_slot), br#""\u0041""#);
+    assert_eq!(scanner.ids.get(invalid.id_slot), b"17");
+    assert_eq!(scanner.ids.held(), 2);
+}

@@ -1,0 +1,278 @@
+import type { BodyPoolLike } from './body-pool.js';
+import type { Connections } from './connections.js';
+import { Counter, type HttpCounters } from './counters.js';
+import type { UwsRequest, UwsResponse } from './engine.js';
+import type { Method, ReplyHeaders } from './exchange.js';
+import { FieldError, parseQuery, parseUrlencoded } from './fields.js';
+import { type ExchangeHost, HttpExchange } from './http-exchange.js';
+import type { HttpLog } from './log.js';
+import { parseMultipart } from './multipart.js';
+import { refusalBody, sendRefusal } from './refusal.js';
+import { mediaTypeOf, RequestHead } from './request-head.js';
+import { decodePath, type Root, type RootMatch, type RootRegistry } from './roots.js';
+
+/** What a dispatcher is set to. */
+export interface DispatcherOptions {
+  readonly roots: RootRegistry;
+  readonly connections: Connections;
+  readonly bodies: BodyPoolLike;
+  /** Largest body that is accepted, bytes. */
+  readonly maxBody: number;
+  readonly flushLimit: number;
+  /** Milliseconds; 0: never. */
+  readonly clientPatience: number;
+  readonly counters: HttpCounters;
+  readonly log: HttpLog;
+}
+
+/** Longest part of a path that an error repeats. */
+const shownPath = 200;
+
+/** Takes requests from the engine, refuses what may not pass, and gives the rest to their roots as exchanges. */
+export class Dispatcher implements ExchangeHost {
+  readonly counters: HttpCounters;
+  readonly log: HttpLog;
+  readonly flushLimit: number;
+  readonly clientPatience: number;
+  readonly #roots: RootRegistry;
+  readonly #connections: Connections;
+  readonly #bodies: BodyPoolLike;
+  readonly #maxBody: number;
+  readonly #head = new RequestHead();
+
+  constructor(options: DispatcherOptions) {
+    this.counters = options.counters;
+    this.log = options.log;
+    this.flushLimit = options.flushLimit;
+    this.clientPatience = options.clientPatience;
+    this.#roots = options.roots;
+    this.#connections = options.connections;
+    this.#bodies = options.bodies;
+    this.#maxBody = options.maxBody;
+  }
+
+  get isStopping(): boolean {
+    return this.#connections.isStopping;
+  }
+
+  freeBody(slot: number): void {
+    this.#bodies.free(slot);
+  }
+
+  exchangeEnded(isClosing: boolean): void {
+    this.#connections.exchangeEnded(isClosing);
+  }
+
+  /** Handler of the engine for every request: nothing may be thrown back into it. */
+  readonly handle = (response: UwsResponse, request: UwsRequest): void => {
+    try {
+      this.#handle(response, request);
+    } catch (error) {
+      this.log.error({ err: error }, 'a request failed in the HTTP layer');
+      try {
+        response.close();
+      } catch {
+        // It has been answered already.
+      }
+    }
+  };
+
+  #handle(response: UwsResponse, request: UwsRequest): void {
+    this.counters.add(Counter.requests, 1);
+    const head = this.#head;
+    const badFraming = head.read(request);
+    const path = request.getUrl();
+    const method = request.getCaseSensitiveMethod();
+    let match = this.#roots.findCommon(path);
+    if (badFraming !== undefined) {
+      this.#refuse(response, method, match?.root, 400, badFraming, true);
+      return;
+    }
+    if (match === undefined) {
+      const decoded = decodePath(path);
+      if (decoded === undefined) {
+        this.#refuse(
+          response,
+          method,
+          undefined,
+          400,
+          'the path has a malformed percent escape, or one that is not UTF-8',
+        );
+        return;
+      }
+      match = this.#roots.find(decoded);
+      if (match === undefined) {
+        this.#refuse(response, method, undefined, 404, this.#notFound(path));
+        return;
+      }
+    }
+    const { root } = match;
+    const isPost = method === 'POST';
+    if (isPost ? !root.servesPost : !((method === 'GET' || method === 'HEAD') && root.servesGet)) {
+      const reason = `method ${method.slice(0, 20)} is not served here; use ${root.allow}`;
+      this.#refuse(response, method, root, 405, reason, false, { Allow: root.allow });
+    } else if (head.contentLength > this.#maxBody) {
+      this.#refuse(response, method, root, 413, this.#tooLarge(`of ${head.contentLength} bytes`), true);
+    } else if (isPost && root.declaration.accepts?.(mediaTypeOf(head.contentType)) === false) {
+      this.#refuse(response, method, root, 415, `content type ${quoteType(head.contentType)} is not accepted here`);
+    } else {
+      this.#accept(response, request, match, method as Method);
+    }
+  }
+
+  #accept(response: UwsResponse, request: UwsRequest, match: RootMatch, method: Method): void {
+    const head = this.#head;
+    const exchange = new HttpExchange(
+      this,
+      match.root,
+      response,
+      method,
+      match.rest,
+      request.getQuery() ?? '',
+      head.contentType,
+    );
+    response.onAborted(() => exchange.abort());
+    this.#connections.exchangeBegan();
+    exchange.keepHeaders(request);
+    // Chunks are parsed leniently by the engine: what follows might not be what it takes it for.
+    exchange.mustClose = head.isChunked;
+    if (method === 'POST' && (head.isChunked || head.contentLength > 0)) {
+      exchange.isCorked = false;
+      response.onData((chunk, isLast) => {
+        try {
+          this.#receive(exchange, chunk, isLast);
+        } catch (error) {
+          exchange.handlerFailed(error);
+        }
+      });
+    } else if (exchange.mustClose) {
+      this.#dispatchLast(exchange);
+    } else {
+      this.#dispatch(exchange);
+    }
+  }
+
+  #receive(exchange: HttpExchange, chunk: ArrayBuffer, isLast: boolean): void {
+    if (exchange.finished || exchange.isBodyRefused) return;
+    exchange.isCorked = true;
+    if (isLast && exchange.bodySlot === -1 && !exchange.mustClose) {
+      // The engine takes its memory back when this returns.
+      const isLent = exchange.root.declaration.borrowBody === true;
+      exchange.body = new Uint8Array(isLent ? chunk : chunk.slice(0));
+      this.#dispatch(exchange);
+      if (isLent) exchange.dropBody();
+      return;
+    }
+    if (exchange.bodySlot === -1) exchange.bodySlot = this.#bodies.open();
+    const outcome = chunk.byteLength === 0 ? 0 : this.#bodies.push(exchange.bodySlot, new Uint8Array(chunk));
+    if (outcome === 1) {
+      this.#refuseBody(exchange);
+    } else if (outcome === 2) {
+      exchange.refuseItself(503, 'too many bodies are being received; try again', { 'Retry-After': '1' });
+    } else if (isLast) {
+      exchange.body = this.#bodies.take(exchange.bodySlot);
+      exchange.bodySlot = -1;
+      if (exchange.mustClose) this.#dispatchLast(exchange);
+      else this.#dispatch(exchange);
+    } else {
+      exchange.isCorked = false;
+    }
+  }
+
+  /** Dispatches a request after which the connection closes, see {@link onLaterTurn}. */
+  #dispatchLast(exchange: HttpExchange): void {
+    exchange.isCorked = false;
+    onLaterTurn(() => {
+      if (!exchange.finished) this.#dispatch(exchange);
+    });
+  }
+
+  #dispatch(exchange: HttpExchange): void {
+    const { declaration } = exchange.root;
+    this.counters.add(Counter.bytesIn, exchange.body.length);
+    try {
+      exchange.fields = fieldsOf(exchange);
+      const result: unknown = declaration.onRequest(exchange);
+      // Handlers in JavaScript return all sorts of things, such as what reply() gave.
+      if (result instanceof Promise) result.catch((error: unknown) => exchange.handlerFailed(error));
+    } catch (error) {
+      if (error instanceof FieldError) exchange.refuseItself(error.status, error.message);
+      else exchange.handlerFailed(error);
+    }
+    exchange.settle();
+  }
+
+  #refuseBody(exchange: HttpExchange): void {
+    exchange.mustClose = true;
+    exchange.isCorked = false;
+    exchange.isBodyRefused = true;
+    this.#bodies.free(exchange.bodySlot);
+    exchange.bodySlot = -1;
+    onLaterTurn(() => exchange.refuseItself(413, this.#tooLarge('in chunks')));
+  }
+
+  /** Refuses by the head alone. A body of unknown length is not waited for: the connection closes. */
+  #refuse(
+    response: UwsResponse,
+    method: string,
+    root: Root | undefined,
+    status: number,
+    reason: string,
+    mustClose = false,
+    headers?: ReplyHeaders,
+  ): void {
+    const isLast = mustClose || this.#head.isChunked || this.#head.contentLength > this.#maxBody;
+    const isClosing = isLast || this.isStopping;
+    const isHead = method === 'HEAD';
+    const body = root === undefined ? `${reason}\n` : refusalBody(root, status, reason, this.log);
+    const contentType = root === undefined ? 'text/plain; charset=utf-8' : root.declaration.contentType;
+    let isGone = false;
+    const end = (): void => {
+      isGone = true;
+      this.#connections.exchangeEnded(isClosing);
+    };
+    const send = (): void => {
+      if (isGone) return;
+      this.counters.addReply(status);
+      if (!isHead) this.counters.add(Counter.bytesOut, Buffer.byteLength(body));
+      response.cork(() => sendRefusal(response, { status, contentType, body, headers, isHead, isClosing }));
+      end();
+    };
+    this.counters.add(Counter.refused, 1);
+    this.#connections.exchangeBegan();
+    response.onAborted(end);
+    if (isLast) onLaterTurn(send);
+    else send();
+  }
+
+  #notFound(path: string): string {
+    const shown = path.length > shownPath ? `${path.slice(0, shownPath)}...` : path;
+    const roots = this.#roots.newestFirst.map(({ declaration }) => `/${declaration.root}`).join(', ');
+    return `no root path serves ${JSON.stringify(shown)}; there are: ${roots || 'none'}`;
+  }
+
+  #tooLarge(size: string): string {
+    return `a body ${size} is over the limit of ${this.#maxBody} bytes; send less, or raise receive_buf_size`;
+  }
+}
+
+/**
+ * For a reply after which nothing may be served on its connection. Given at once, the engine would go on with
+ * what follows in the same segment, and then forget to close. While a reply is pending it closes
+ * the connection when anything follows, and nothing of it is served.
+ */
+function onLaterTurn(reply: () => void): void {
+  setImmediate(reply);
+}
+
+function quoteType(contentType: string): string {
+  return contentType === '' ? '(none)' : JSON.stringify(mediaTypeOf(contentType).slice(0, 80));
+}
+
+function fieldsOf({ method, query, mediaType, contentType, body, root, fields }: HttpExchange): HttpExchange['fields'] {
+  if (method !== 'POST') return query === '' ? fields : parseQuery(query);
+  if (root.declaration.body === 'raw') return fields;
+  if (mediaType === 'application/x-www-form-urlencoded') return parseUrlencoded(body);
+  if (mediaType === 'multipart/form-data') return parseMultipart(body, contentType);
+  return fields;
+}

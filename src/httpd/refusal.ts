@@ -1,0 +1,67 @@
+import type { UwsResponse } from './engine.js';
+import type { Exchange, ReplyHeaders } from './exchange.js';
+import type { HttpLog } from './log.js';
+import { writeReplyHead } from './reply-head.js';
+import type { Root } from './roots.js';
+import { statusLine } from './status.js';
+
+/** Body of a short reply in the root's way; its own `refuse` may not be what makes a request fail. */
+export function refusalBody(root: Root, status: number, reason: string, log: HttpLog, exchange?: Exchange): string {
+  const { declaration } = root;
+  try {
+    const body = declaration.refuse?.(status, reason, exchange);
+    if (body !== undefined) return body;
+  } catch (error) {
+    log.error({ err: error, root: declaration.root }, `refuse of root /${declaration.root} failed`);
+  }
+  return shortBody(declaration.contentType, status, reason);
+}
+
+/** A refusal by the head of a request alone, before there is an exchange. */
+export interface HeadRefusal {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: string;
+  readonly headers?: ReplyHeaders | undefined;
+  readonly isHead: boolean;
+  readonly isClosing: boolean;
+}
+
+/** Sends a refusal; the response has to be corked. */
+export function sendRefusal(response: UwsResponse, refusal: HeadRefusal): void {
+  const { status, contentType, body, headers, isHead, isClosing } = refusal;
+  writeReplyHead(response, status, statusLine(status), contentType, headers);
+  if (!isHead) {
+    response.end(body, isClosing);
+  } else if (isClosing) {
+    // The engine cannot close after a reply without a body; one of no bytes it can.
+    response.end('', true);
+  } else {
+    response.writeHeader('Content-Length', String(Buffer.byteLength(body))).endWithoutBody();
+  }
+}
+
+/** A short body that tells `reason` in the given content type: page, JSON object, or line of text. */
+export function shortBody(contentType: string, status: number, reason: string): string {
+  if (contentType.startsWith('application/json')) return JSON.stringify({ error: reason });
+  if (contentType.startsWith('text/html')) {
+    const title = statusLine(status);
+    return (
+      `<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>${title}</title></head>` +
+      `<body><h1>${title}</h1><p>${escapeHtml(reason)}</p></body></html>\n`
+    );
+  }
+  return `${reason}\n`;
+}
+
+const entities: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
+
+function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => entities[character] ?? '');
+}

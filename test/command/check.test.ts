@@ -1,0 +1,157 @@
+import assert from 'node:assert/strict';
+import { chmodSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { assertNoStack, assertRefused, type Ended, isListening, runCommand, temporaryFiles } from './daemon.js';
+import { freePort } from './free-port.js';
+
+const good = `loadmodule "httpd.so"
+modparam("httpd", "ip", "127.0.0.1")
+modparam("httpd", "port", 0)
+loadmodule "mi_http.so"
+`;
+
+/** Five mistakes, each of another kind. */
+const bad = `loadmodule "httpd.so"
+modparam("httpd", "prot", 8888)
+modparam("httpd", "port", "8888")
+  modparam("httpd", "post_buf_size", 1)
+modparam("httpd", "tls_cert_file", "/etc/cert.pem")
+loadmodule "mi_http.so"
+modparam("mi_html", "root", "mi")
+`;
+
+const badLines: readonly RegExp[] = [
+  /^FILE:2:19: .*"?prot"?.*port/,
+  /^FILE:3:27: .*port.*/,
+  /^FILE:4:38: .*post_buf_size.*256/,
+  /^FILE:5:\d+: .*tls_cert_file.*TLS/,
+  /^FILE:7:10: .*mi_html/,
+];
+
+function assertAllListed({ status, stdout, stderr }: Ended, file: string): void {
+  assert.equal(status, 255, stderr);
+  assert.equal(stdout, '');
+  assertNoStack(stderr);
+  const lines = stderr.trimEnd().split('\n');
+  const summary = lines.pop();
+  assert.equal(lines.length, badLines.length, stderr);
+  for (const [index, pattern] of badLines.entries()) {
+    assert.match((lines[index] ?? '').replace(file, 'FILE'), pattern);
+  }
+  assert.equal(summary, `mi-httpd: bad configuration (${badLines.length} errors)`);
+}
+
+describe('-c checks a configuration', { timeout: 60_000 }, () => {
+  test('a good file: exit 0', async (t) => {
+    const file = join(temporaryFiles(t, { 'good.cfg': good }), 'good.cfg');
+    const { status, stdout, stderr } = await runCommand(t, ['-c', '-f', file]);
+    assert.deepEqual([status, stdout, stderr], [0, `${file}: good\n`, '']);
+  });
+
+  test('a good text on standard input: exit 0', async (t) => {
+    const { status, stderr } = await runCommand(t, ['-c', '-f', '-'], { input: good });
+    assert.deepEqual([status, stderr], [0, '']);
+  });
+
+  test('the file that comes with the package, and its example', async (t) => {
+    assert.equal((await runCommand(t, ['-c'])).status, 0);
+    assert.equal((await runCommand(t, ['-cf', 'mi-httpd.cfg'])).status, 0);
+    assert.equal((await runCommand(t, ['--check', '--file=examples/greeting.cfg'])).status, 0);
+  });
+
+  test('a bad file: every error at its place, exit 255', async (t) => {
+    const file = join(temporaryFiles(t, { 'bad.cfg': bad }), 'bad.cfg');
+    assertAllListed(await runCommand(t, ['-c', '-f', file]), file);
+  });
+
+  test('a bad text on standard input likewise', async (t) => {
+    assertAllListed(await runCommand(t, ['-c', '-f', '-'], { input: bad }), '<stdin>');
+  });
+
+  test('a syntax error, a module that lacks what it needs, no module at all: exit 255 with the place', async (t) => {
+    const inputs: readonly (readonly [string, RegExp])[] = [
+      ['loadmodule "httpd.so"\nmodparam("httpd" "port", 1)\n', /^<stdin>:2:18: /],
+      ['# nothing but\nloadmodule "mi_http.so"\n', /^<stdin>:2:\d+: .*needs httpd.*loadmodule "httpd\.so"/],
+      ['', /^<stdin>:1:1: .*httpd.*loadmodule "httpd\.so"/],
+      ['loadmodule "./none.mjs"\nloadmodule "httpd.so"\n', /^<stdin>:1:\d+: .*none\.mjs/],
+      ['loadmodule "httpd.so"\ninclude_file "none.cfg"\n', /^<stdin>:2:\d+: .*none\.cfg/],
+    ];
+    for (const [input, expected] of inputs) {
+      const { status, stderr } = await runCommand(t, ['-c', '-f', '-'], { input });
+      assert.equal(status, 255, stderr);
+      assert.match(stderr, expected);
+      assertNoStack(stderr);
+    }
+  });
+
+  test('a module of the user that fails: exit 255 with the place and the reason', async (t) => {
+    const directory = temporaryFiles(t, {
+      'broken.mjs': `throw new Error('no licence');`,
+      'empty.mjs': 'export default 5;',
+      'twice.mjs': `export default ({ defineModule, command }) => defineModule({ name: 'twice', commands: [
+        command({ name: 'x', help: 'x', run: () => 1 }), command({ name: 'x', help: 'x', run: () => 1 })] });`,
+    });
+    for (const [name, reason] of [
+      ['broken', /:2:1: .*no licence/],
+      ['empty', /:2:1: .*defineModule/],
+      ['twice', /twice:x/],
+    ] as const) {
+      const file = join(directory, `${name}.cfg`);
+      const input = `loadmodule "httpd.so"\nloadmodule "${join(directory, `${name}.mjs`)}"\n`;
+      const { status, stderr } = await runCommand(t, ['-c', '-f', '-'], { input });
+      assert.equal(status, 255, `${file}: ${stderr}`);
+      assert.match(stderr, reason);
+      assertNoStack(stderr);
+    }
+  });
+
+  test('a module that holds a timer does not keep the check from ending', { timeout: 20_000 }, async (t) => {
+    const directory = temporaryFiles(t, {
+      'busy.mjs': `setInterval(() => {}, 1000);
+        export default ({ defineModule }) => defineModule({ name: 'busy', parameters: {} });`,
+      'good.cfg': `${good}loadmodule "./busy.mjs"\n`,
+      'bad.cfg': `${good}loadmodule "./busy.mjs"\nmodparam("busy", "x", 1)\n`,
+    });
+    assert.equal((await runCommand(t, ['-c', '-f', join(directory, 'good.cfg')])).status, 0);
+    assert.equal((await runCommand(t, ['-c', '-f', join(directory, 'bad.cfg')])).status, 255);
+    assert.equal((await runCommand(t, ['-f', join(directory, 'bad.cfg')])).status, 255);
+  });
+
+  test('-p and -l are checked too, and blamed on the command line', async (t) => {
+    assertRefused(await runCommand(t, ['-c', '-p', '80']), /port 80 is reserved/);
+  });
+});
+
+describe('starting with a bad configuration', { timeout: 60_000 }, () => {
+  test('lists every error, exits 255, and nothing listens', async (t) => {
+    const port = await freePort();
+    const file = join(temporaryFiles(t, { 'bad.cfg': bad }), 'bad.cfg');
+    const ended = runCommand(t, ['-f', file, '-p', String(port)]);
+    assertAllListed(await ended, file);
+    assert.equal(await isListening(port), false);
+  });
+});
+
+describe('a configuration that cannot be read', { timeout: 60_000 }, () => {
+  test('a missing file', async (t) => {
+    for (const option of [[], ['-c']]) {
+      const ended = await runCommand(t, [...option, '-f', '/nonexistent/opensips.cfg']);
+      assertRefused(ended, /^mi-httpd: cannot read the configuration file \/nonexistent\/opensips\.cfg: /);
+    }
+  });
+
+  test('a directory', async (t) => {
+    const directory = temporaryFiles(t, {});
+    mkdirSync(join(directory, 'd.cfg'));
+    const ended = await runCommand(t, ['-f', join(directory, 'd.cfg')]);
+    assertRefused(ended, /^mi-httpd: cannot read the configuration file .*d\.cfg: .*directory/);
+  });
+
+  const root = process.getuid?.() === 0 ? 'root may read every file' : false;
+  test('a file without permission', { skip: root }, async (t) => {
+    const file = join(temporaryFiles(t, { 'secret.cfg': good }), 'secret.cfg');
+    chmodSync(file, 0);
+    assertRefused(await runCommand(t, ['-f', file]), /secret\.cfg: .*permission/i);
+  });
+});

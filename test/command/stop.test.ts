@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { describe, type TestContext, test } from 'node:test';
+import { type Daemon, isListening, mi, startDaemon, temporaryFiles } from './daemon.js';
+
+/** `gate:wait` answers when the process gets SIGUSR2; `gate:never` does not answer. */
+const gateModule = `export default ({ defineModule, command }) => defineModule({
+  name: 'gate',
+  load: ({ log }) => ({ commands: [
+    command({ name: 'wait', help: 'x', run: async () => {
+      const opened = new Promise((resolve) => process.once('SIGUSR2', resolve));
+      log.info({}, 'waiting at the gate');
+      await opened;
+      return 'through';
+    } }),
+    command({ name: 'never', help: 'x', run: (_, call) => new Promise(() => {
+      call.signal.addEventListener('abort', () => log.info({}, 'told to stop'));
+      log.info({}, 'waiting at the gate');
+    }) }),
+  ] }),
+});`;
+
+const gateConfig = `loadmodule "httpd.so"
+modparam("httpd", "ip", "127.0.0.1")
+modparam("httpd", "port", 0)
+loadmodule "mi_http.so"
+loadmodule "./gate.mjs"
+`;
+
+function startGate(t: TestContext): Promise<Daemon> {
+  const directory = temporaryFiles(t, { 'gate.mjs': gateModule, 'gate.cfg': gateConfig });
+  return startDaemon(t, ['-f', join(directory, 'gate.cfg')]);
+}
+
+/** The kernel may still complete a connection that arrives while the socket closes. */
+async function refusesConnections(port: number): Promise<void> {
+  while (await isListening(port));
+}
+
+describe('stopping', { timeout: 60_000 }, () => {
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    test(`${signal} ends an idle server with status 0 at once`, { timeout: 10_000 }, async (t) => {
+      const daemon = await startDaemon(t, ['-p', '0']);
+      assert.equal((await mi(daemon.url, 'uptime')).status, 200);
+      const before = Date.now();
+      daemon.signal(signal);
+      const { status, stderr } = await daemon.ended;
+      assert.deepEqual([status, stderr], [0, '']);
+      assert.ok(Date.now() - before < 2000, `took ${Date.now() - before} ms`);
+      assert.match(daemon.lines.at(-1) ?? '', new RegExp(`${signal}: finishing what runs`));
+    });
+  }
+
+  test('an idle keep-alive connection does not hold the server', { timeout: 10_000 }, async (t) => {
+    const daemon = await startDaemon(t, ['-p', '0']);
+    const kept = await fetch(daemon.url, {
+      method: 'POST',
+      body: '{"jsonrpc":"2.0","id":1,"method":"uptime"}',
+      headers: { 'Content-Type': 'application/json' },
+    });
+    assert.equal(kept.status, 200);
+    await kept.arrayBuffer();
+    const before = Date.now();
+    daemon.signal('SIGTERM');
+    assert.equal((await daemon.ended).status, 0);
+    assert.ok(Date.now() - before < 2000, `took ${Date.now() - before} ms`);
+  });
+
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    test(`${signal} lets a running call finish, and refuses new connections meanwhile`, async (t) => {
+      const daemon = await startGate(t);
+      const reply = mi(daemon.url, 'gate:wait');
+      await daemon.line(/waiting at the gate/);
+      daemon.signal(signal);
+      await daemon.line(/finishing what runs/);
+      await refusesConnections(daemon.port);
+      assert.equal(daemon.child.exitCode, null, 'still running');
+      daemon.signal('SIGUSR2');
+      assert.deepEqual(await reply, { status: 200, jsonrpc: '2.0', id: 1, result: 'through' });
+      assert.equal((await daemon.ended).status, 0);
+    });
+  }
+
+  test('a second signal exits at once with another status', { timeout: 8000 }, async (t) => {
+    const daemon = await startGate(t);
+    const reply = mi(daemon.url, 'gate:never').then(
+      () => 'answered',
+      () => 'cut',
+    );
+    await daemon.line(/waiting at the gate/);
+    daemon.signal('SIGTERM');
+    await daemon.line(/a second signal exits at once/);
+    daemon.signal('SIGINT');
+    assert.equal((await daemon.ended).status, 1);
+    assert.equal(await reply, 'cut');
+  });
+
+  test('a call that does not end is given up after 10 s: 503, exit 0', async (t) => {
+    const daemon = await startGate(t);
+    const reply = mi(daemon.url, 'gate:never');
+    await daemon.line(/waiting at the gate/);
+    const before = Date.now();
+    daemon.signal('SIGTERM');
+    const { status, id, error } = await reply;
+    const waited = Date.now() - before;
+    assert.ok(waited > 9000 && waited < 13_000, `waited ${waited} ms`);
+    assert.equal(status, 503);
+    assert.ok(error !== undefined, `no error with id ${id}`);
+    assert.equal((await daemon.ended).status, 0);
+    assert.match(daemon.lines.join('\n'), /told to stop/);
+  });
+
+  test('the MI command kill answers, then stops the server with status 0', { timeout: 10_000 }, async (t) => {
+    const daemon = await startDaemon(t, ['-p', '0']);
+    assert.deepEqual(await mi(daemon.url, 'kill'), { status: 200, jsonrpc: '2.0', id: 1, result: 'OK' });
+    assert.equal((await daemon.ended).status, 0);
+  });
+});

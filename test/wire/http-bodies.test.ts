@@ -1,0 +1,183 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Exchange } from '#src/httpd/exchange.js';
+import { root, start } from './http-server.js';
+import { ask, RawClient } from './raw-client.js';
+
+const timeout = 20_000;
+
+const size = root({
+  body: 'raw',
+  onRequest: (exchange) => void exchange.reply(200, `${exchange.body.length}:${sum(exchange.body)}`),
+});
+
+function sum(bytes: Uint8Array): number {
+  return bytes.reduce((total, byte) => (total * 31 + byte) >>> 0, 7);
+}
+
+function bytes(length: number): Uint8Array {
+  return Uint8Array.from({ length }, (_, i) => (i * 7 + (i >> 8)) & 255);
+}
+
+const expected = (body: Uint8Array) => `${body.length}:${sum(body)}`;
+
+test('a body exactly at the limit is taken, one byte more is refused at once and the connection closed', {
+  timeout,
+}, async (t) => {
+  const { port, counter, bodies } = await start(t, [size], { receiveBufSize: 10_000 });
+  const body = bytes(10_000);
+  assert.equal((await ask(port, 'POST', '/t', body)).text, expected(body));
+  const client = await RawClient.connect(port);
+  // The head alone: nothing of the body is waited for.
+  client.send('POST /t HTTP/1.1\r\nHost: a\r\nContent-Length: 10001\r\n\r\n');
+  const response = await client.response();
+  assert.equal(response.status, 413);
+  assert.match(response.text, /10001 bytes is over the limit of 10000 bytes/);
+  assert.equal(await client.isClosed(), true);
+  assert.equal(counter('refused'), 1);
+  assert.equal(bodies.slotsInUse, 0);
+});
+
+test('a chunked body is held to the same limit, as soon as it is passed', { timeout }, async (t) => {
+  const { port, bodies, until } = await start(t, [size], { receiveBufSize: 1000 });
+  const chunked = 'POST /t HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n';
+  const body = bytes(1000);
+  const fits = await RawClient.connect(port);
+  fits.send(chunked);
+  for (let i = 0; i < 1000; i += 250) {
+    fits.send('FA\r\n');
+    fits.send(body.subarray(i, i + 250));
+    fits.send('\r\n');
+  }
+  fits.send('0\r\n\r\n');
+  assert.equal((await fits.response()).text, expected(body));
+  const over = await RawClient.connect(port);
+  over.send(`${chunked}3E8\r\n`);
+  over.send(body);
+  over.send('\r\n');
+  await until(() => bodies.slotsInUse === 1);
+  // One byte more, and no last chunk.
+  over.send('1\r\nx\r\n');
+  assert.equal((await over.response()).status, 413);
+  assert.equal(await over.isClosed(), true);
+  await until(() => bodies.slotsInUse === 0);
+});
+
+test('a body in pieces arrives whole', { timeout }, async (t) => {
+  const { port, bodies, until } = await start(t, [size]);
+  const client = await RawClient.connect(port);
+  for (const length of [2, 100, 5000, 65_536]) {
+    const body = bytes(length);
+    client.send(`POST /t HTTP/1.1\r\nHost: a\r\nContent-Length: ${length}\r\n\r\n`);
+    client.send(body.subarray(0, 1));
+    await until(() => bodies.slotsInUse === 1);
+    client.send(body.subarray(1));
+    assert.equal((await client.response()).text, expected(body));
+    assert.equal(bodies.slotsInUse, 0);
+    assert.equal(bodies.bytesHeld, 0);
+  }
+  client.close();
+});
+
+test('when all bodies together are over their limit the next gets 503, and the rest goes on', {
+  timeout,
+}, async (t) => {
+  const { port, bodies, until } = await start(t, [size], { receiveBufSize: 4000, bodiesTotal: 5000 });
+  const first = await RawClient.connect(port);
+  const body = bytes(4000);
+  first.send('POST /t HTTP/1.1\r\nHost: a\r\nContent-Length: 4000\r\n\r\n');
+  first.send(body.subarray(0, 3999));
+  await until(() => bodies.bytesHeld >= 3999);
+  const second = await RawClient.connect(port);
+  second.send('POST /t HTTP/1.1\r\nHost: a\r\nContent-Length: 4000\r\n\r\n');
+  second.send(body.subarray(0, 2000));
+  const refused = await second.response();
+  assert.equal(refused.status, 503);
+  assert.equal(refused.headers.get('retry-after'), '1');
+  assert.equal(bodies.slotsInUse, 1);
+  // The rest of the refused body is read and dropped; the connection stays usable.
+  second.send(body.subarray(2000));
+  first.send(body.subarray(3999));
+  assert.equal((await first.response()).text, expected(body));
+  assert.equal((await second.ask('POST', '/t', body)).text, expected(body));
+  first.close();
+  second.close();
+});
+
+test('a client that leaves in the middle of its body frees the slot', { timeout }, async (t) => {
+  const { port, bodies, until, counter, server } = await start(t, [size]);
+  for (const leave of ['close', 'kill'] as const) {
+    const client = await RawClient.connect(port);
+    client.send('POST /t HTTP/1.1\r\nHost: a\r\nContent-Length: 4000\r\n\r\nabc');
+    await until(() => bodies.slotsInUse === 1);
+    assert.equal(server.openExchanges, 1);
+    client[leave]();
+    await until(() => bodies.slotsInUse === 0);
+    assert.equal(server.openExchanges, 0);
+  }
+  assert.equal(counter('aborted'), 2);
+});
+
+test('a lent body is only valid during onRequest, an own one for ever', { timeout }, async (t) => {
+  const kept: Exchange[] = [];
+  const own: Uint8Array[] = [];
+  const { port } = await start(t, [
+    root({
+      root: 'lent',
+      borrowBody: true,
+      onRequest: (exchange) => {
+        kept.push(exchange);
+        exchange.reply(200, exchange.body.slice());
+      },
+    }),
+    root({
+      root: 'own',
+      onRequest: (exchange) => {
+        own.push(exchange.body);
+        exchange.reply(200, exchange.body);
+      },
+    }),
+  ]);
+  assert.equal((await ask(port, 'POST', '/lent', 'abc')).text, 'abc');
+  assert.equal((await ask(port, 'POST', '/own', 'abc')).text, 'abc');
+  await ask(port, 'POST', '/own', 'xyz');
+  assert.equal(kept[0]?.body.length, 0);
+  assert.equal(Buffer.from(own[0] ?? []).toString(), 'abc');
+});
+
+test('pipelined requests are answered in order when their handlers answer at once', { timeout }, async (t) => {
+  const { port } = await start(t, [root({ onRequest: (exchange) => void exchange.reply(200, exchange.path) })]);
+  const client = await RawClient.connect(port);
+  const count = 50;
+  client.send(
+    Array.from({ length: count }, (_, i) => `POST /t/${i} HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nxy`).join(''),
+  );
+  for (let i = 0; i < count; i++) assert.equal((await client.response()).text, `/${i}`);
+  client.close();
+});
+
+test('a second request while a reply is pending closes the connection and frees everything', { timeout }, async (t) => {
+  const gone: string[] = [];
+  let kept: Exchange | undefined;
+  const { port, server, until, counter } = await start(t, [
+    root({
+      onRequest: (exchange) => {
+        kept = exchange;
+        exchange.onGone = () => gone.push(exchange.path);
+      },
+    }),
+  ]);
+  const client = await RawClient.connect(port);
+  client.request('GET', '/t/first');
+  await until(() => server.openExchanges === 1);
+  const { signal } = kept as unknown as Exchange;
+  client.request('GET', '/t/second');
+  assert.equal(await client.isClosed(), true);
+  await until(() => server.openExchanges === 0 && server.openConnections === 0);
+  assert.ok(gone.includes('/first'));
+  assert.equal(new Set(gone).size, gone.length, 'onGone runs once for each');
+  assert.equal(signal.aborted, true);
+  assert.equal(kept?.finished, true);
+  assert.equal(kept?.reply(200, 'too late'), false);
+  assert.ok(counter('aborted') >= 1);
+});

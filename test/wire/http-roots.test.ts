@@ -1,0 +1,197 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { HttpServer } from '#src/httpd/server.js';
+import { options, root, start } from './http-server.js';
+import { ask, RawClient } from './raw-client.js';
+
+const timeout = 10_000;
+
+const echoPath = (name: string) =>
+  root({ module: name, root: name, onRequest: (exchange) => void exchange.reply(200, `${name}:${exchange.path}`) });
+
+test('a path is served by the root that is its first segment', { timeout }, async (t) => {
+  const { port } = await start(t, [echoPath('mi'), echoPath('mi_html'), echoPath('RPC2')]);
+  const table: readonly (readonly [path: string, served: string | 404 | 400])[] = [
+    ['/mi', 'mi:'],
+    ['/mi/', 'mi:/'],
+    ['/mi/any/thing', 'mi:/any/thing'],
+    ['/mi//', 'mi://'],
+    ['/mi?x=1', 'mi:'],
+    ['/mi/?x=1', 'mi:/'],
+    ['/mi/a?x=/mi_html', 'mi:/a'],
+    ['/mi_html', 'mi_html:'],
+    ['/mi_html/x', 'mi_html:/x'],
+    ['/RPC2', 'RPC2:'],
+    ['/m%69', 'mi:'],
+    ['/mi%2Fa', 'mi:/a'],
+    ['/mi/a%20b%2Bc+d', 'mi:/a b+c+d'],
+    ['/mi/%25%32%30', 'mi:/%20'],
+    ['/mi/%C3%A9', 'mi:/é'],
+    ['/mi/..', 'mi:/..'],
+    ['/MI', 404],
+    ['/m', 404],
+    ['/mix', 404],
+    ['/mi.', 404],
+    ['/', 404],
+    ['//mi', 404],
+    ['/rpc2', 404],
+    ['/mi%00', 400],
+    ['/mi/%00a', 400],
+    ['/mi/%', 400],
+    ['/mi/%4', 400],
+    ['/mi/%zz', 400],
+    ['/mi/%FF', 400],
+    ['/%zz', 400],
+  ];
+  for (const [path, served] of table) {
+    const response = await ask(port, 'GET', path);
+    if (typeof served === 'number') {
+      assert.equal(response.status, served, path);
+      assert.equal(response.headers.get('content-type'), 'text/plain; charset=utf-8', path);
+    } else {
+      assert.equal(response.text, served, path);
+    }
+  }
+});
+
+test('an unknown path is told with the roots there are, cut when long', { timeout }, async (t) => {
+  const { port, counter } = await start(t, [echoPath('mi'), echoPath('metrics')]);
+  const short = await ask(port, 'POST', '/nope', 'body');
+  assert.equal(short.status, 404);
+  assert.equal(short.text, 'no root path serves "/nope"; there are: /metrics, /mi\n');
+  const long = await ask(port, 'GET', `/${'x'.repeat(5000)}`);
+  assert.equal(long.status, 404);
+  assert.ok(long.text.length < 300, long.text);
+  assert.equal(counter('refused'), 2);
+});
+
+test('a refused request with a body leaves the connection usable', { timeout }, async (t) => {
+  const { port } = await start(t, [root({ methods: ['GET'] })]);
+  const client = await RawClient.connect(port);
+  assert.equal((await client.ask('POST', '/nope', 'x'.repeat(30000))).status, 404);
+  assert.equal((await client.ask('POST', '/t', 'GET /t HTTP/1.1\r\nHost: x\r\n\r\n')).status, 405);
+  assert.equal((await client.ask('GET', '/t')).text, 'ok');
+  client.close();
+});
+
+test('roots are listed newest first, and initialised in that order before listening', { timeout }, async (t) => {
+  const order: string[] = [];
+  const declare = (name: string) =>
+    root({
+      module: `module_${name}`,
+      root: name,
+      onInit: async () => {
+        await Promise.resolve();
+        order.push(name);
+      },
+    });
+  const { server } = await start(t, ['a', 'b', 'c'].map(declare));
+  assert.deepEqual(server.roots, [
+    { module: 'module_c', root: 'c' },
+    { module: 'module_b', root: 'b' },
+    { module: 'module_a', root: 'a' },
+  ]);
+  assert.deepEqual(order, ['c', 'b', 'a']);
+});
+
+test('a failing onInit fails the start', { timeout }, async () => {
+  const server = new HttpServer(options());
+  server.registerRoot(root({ onInit: () => Promise.reject(new Error('no database')) }));
+  await assert.rejects(server.start(), { message: 'no database' });
+  assert.equal(server.bound, undefined);
+});
+
+test('bad, taken and late roots are refused at registration', { timeout }, async (t) => {
+  const server = new HttpServer(options());
+  for (const name of ['', 'a/b', 'a-b', 'a b', 'ä', '/a', 'a.b']) {
+    assert.throws(() => server.registerRoot(root({ root: name })), /is not one or more of letters/, name);
+  }
+  server.registerRoot(root({ module: 'mi_http', root: 'mi' }));
+  assert.throws(
+    () => server.registerRoot(root({ module: 'mi_html', root: 'mi' })),
+    (error: Error) => {
+      assert.match(error.message, /mi_html/);
+      assert.match(error.message, /mi_http/);
+      return true;
+    },
+  );
+  const started = await start(t, [root()]);
+  assert.throws(() => started.server.registerRoot(root({ root: 'late' })), /too late/);
+});
+
+test('405 names the methods of the root; lower-case methods are other methods', { timeout }, async (t) => {
+  const { port, counter } = await start(t, [
+    root({ root: 'both' }),
+    root({ root: 'get', methods: ['GET'] }),
+    root({ root: 'post', methods: ['POST'] }),
+  ]);
+  const table: readonly (readonly [method: string, path: string, allow: string])[] = [
+    ['PUT', '/both', 'GET, HEAD, POST'],
+    ['get', '/both', 'GET, HEAD, POST'],
+    ['GETX', '/both', 'GET, HEAD, POST'],
+    ['POSTAL', '/both', 'GET, HEAD, POST'],
+    ['OPTIONS', '/both', 'GET, HEAD, POST'],
+    ['TRACE', '/both', 'GET, HEAD, POST'],
+    ['POST', '/get', 'GET, HEAD'],
+    ['GET', '/post', 'POST'],
+    ['HEAD', '/post', 'POST'],
+  ];
+  for (const [method, path, allow] of table) {
+    const response = await ask(port, method, path);
+    assert.equal(response.status, 405, `${method} ${path}`);
+    assert.equal(response.headers.get('allow'), allow, `${method} ${path}`);
+  }
+  assert.equal(counter('refused'), table.length);
+  assert.equal(counter('replies_4xx'), table.length);
+});
+
+test('the answers of the layer come in the content type of the root', { timeout }, async (t) => {
+  const { port } = await start(t, [
+    root({ root: 'html', contentType: 'text/html; charset=utf-8', accepts: () => false }),
+    root({ root: 'json', contentType: 'application/json', accepts: () => false }),
+    root({ root: 'text', accepts: () => false }),
+    root({ root: 'own', accepts: () => false, refuse: (status, reason) => `${status}!${reason}` }),
+    root({
+      root: 'bad',
+      accepts: () => false,
+      refuse: () => {
+        throw new Error('refuse is broken');
+      },
+    }),
+  ]);
+  const post = (path: string) => ask(port, 'POST', path, 'x', ['Content-Type: text/<b>']);
+  const html = await post('/html');
+  assert.equal(html.headers.get('content-type'), 'text/html; charset=utf-8');
+  assert.match(html.text, /<h1>415 Unsupported Media Type<\/h1>/);
+  assert.match(html.text, /text\/&lt;b&gt;/);
+  assert.doesNotMatch(html.text, /<b>/);
+  assert.deepEqual(JSON.parse((await post('/json')).text), { error: 'content type "text/<b>" is not accepted here' });
+  assert.equal((await post('/text')).text, 'content type "text/<b>" is not accepted here\n');
+  assert.equal((await post('/own')).text, '415!content type "text/<b>" is not accepted here');
+  assert.equal((await post('/bad')).status, 415);
+});
+
+test('accepts sees the bare media type', { timeout }, async (t) => {
+  const seen: string[] = [];
+  const { port } = await start(t, [root({ accepts: (type) => (seen.push(type), true) })]);
+  const types = ['application/json', 'Application/JSON ; charset=utf-8', 'text/xml;x', ' text/plain '];
+  for (const type of types) await ask(port, 'POST', '/t', 'x', [`Content-Type: ${type}`]);
+  await ask(port, 'POST', '/t', 'x');
+  await ask(port, 'GET', '/t');
+  assert.deepEqual(seen, ['application/json', 'application/json', 'text/xml', 'text/plain', '']);
+});
+
+test('only declared request headers are kept', { timeout }, async (t) => {
+  const { port, log } = await start(t, [
+    root({
+      headers: ['X-One', 'authorization'],
+      onRequest: (exchange) => {
+        if (exchange.path === '/undeclared') exchange.header('x-two');
+        exchange.reply(200, JSON.stringify([exchange.header('x-one'), exchange.header('Authorization')]));
+      },
+    }),
+  ]);
+  assert.equal((await ask(port, 'POST', '/t', 'body', ['x-ONE: 1'])).text, '["1",null]');
+  assert.equal((await ask(port, 'GET', '/t/undeclared')).status, 500);
+  assert.match(String((log[0]?.fields.err as Error).message), /request header x-two is not kept/);
+});

@@ -1,0 +1,93 @@
+import { once } from 'node:events';
+import type { TestContext } from 'node:test';
+import { httpCounterNames } from '#src/httpd/counters.js';
+import type { Exchange } from '#src/httpd/exchange.js';
+import type { RootDeclaration } from '#src/httpd/roots.js';
+import { HttpServer, type HttpServerOptions } from '#src/httpd/server.js';
+import { BodyPool } from '#src/native.js';
+
+/** A line of the log. */
+export interface LogLine {
+  readonly level: string;
+  readonly fields: { readonly err?: unknown };
+  readonly message: string;
+}
+
+/** A server under test, with all that can be looked into. */
+export interface TestServer {
+  readonly server: HttpServer;
+  readonly port: number;
+  readonly bodies: BodyPool;
+  readonly log: readonly LogLine[];
+  counter(name: string): number;
+  /** Resolves when `condition` holds; looks again whenever something was done in the process. */
+  until(condition: () => boolean): Promise<void>;
+}
+
+/** A root with what all tests have in common; replies 200 `ok` unless told otherwise. */
+export function root(declaration: Partial<RootDeclaration> = {}): RootDeclaration {
+  return {
+    module: 'test',
+    root: 't',
+    contentType: 'text/plain',
+    onRequest: (exchange: Exchange) => {
+      exchange.reply(200, 'ok');
+    },
+    ...declaration,
+  };
+}
+
+/** Options of a server on a free port of 127.0.0.1, quiet. */
+export function options(given: Partial<HttpServerOptions> = {}, log: LogLine[] = []): HttpServerOptions {
+  const write = (level: string) => (fields: object, message: string) => {
+    log.push({ level, fields, message });
+  };
+  return {
+    ip: '127.0.0.1',
+    port: 0,
+    windowSize: 65536,
+    postBufSize: 1024,
+    receiveBufSize: 65536,
+    bodiesTotal: 1 << 20,
+    connTimeout: 30,
+    maxConnections: 1000,
+    log: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') },
+    ...given,
+  };
+}
+
+/** Starts a server that ends with the test. */
+export async function start(
+  t: TestContext,
+  roots: readonly RootDeclaration[],
+  given: Partial<HttpServerOptions> = {},
+): Promise<TestServer> {
+  const log: LogLine[] = [];
+  const counters = new Float64Array(httpCounterNames.length);
+  const all = options({ counters, ...given }, log);
+  const bodies = new BodyPool(all.postBufSize, all.receiveBufSize, all.bodiesTotal);
+  const server = new HttpServer({ ...all, bodies });
+  for (const declaration of roots) server.registerRoot(declaration);
+  const { port } = await server.start();
+  t.after(() => server.close());
+  return {
+    server,
+    port,
+    bodies,
+    log,
+    counter: (name) => {
+      const slot = httpCounterNames.findIndex((counter) => counter.name === name);
+      if (slot === -1) throw new Error(`no counter ${name}`);
+      return counters[slot] ?? Number.NaN;
+    },
+    until: async (condition) => {
+      while (!condition()) await turn();
+    },
+  };
+}
+
+/** Lets the event loop turn once, without spinning. */
+async function turn(): Promise<void> {
+  const timeout = AbortSignal.timeout(2);
+  await once(timeout, 'abort');
+}
