@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { formatDiagnostic, formatPosition } from './config/diagnostic.js';
 import { ParameterError } from './config/parameter.js';
 import { readConfig } from './config/statements.js';
-import { type CheckedConfig, checkConfig, createConfiguredServer } from './configured-server.js';
+import { checkConfig, createConfiguredServer } from './configured-server.js';
 import { daemonLog } from './daemon-log.js';
 import { loadEngine } from './httpd/engine.js';
 import { type CommandLine, parseCommandLine, usage } from './options.js';
@@ -38,7 +38,9 @@ async function serve(line: CommandLine): Promise<void> {
   const file = line.file ?? (existsSync(opensipsConfig) ? opensipsConfig : shippedConfig);
   const checked = await checkConfig(readConfig(file), line.overrides);
   if (checked.errors.length > 0) return refuse(checked.errors.map(formatDiagnostic));
-  const log = daemonLog();
+  // Two logs: `log_level` is set on the server's, so that what the start has to tell is told whatever it is.
+  const announce = daemonLog();
+  const log = announce.child({});
   let server: Server;
   try {
     server = createConfiguredServer(checked, { log, privateMemory: line.privateMemory });
@@ -48,12 +50,6 @@ async function serve(line: CommandLine): Promise<void> {
     return refuse([`${file}: ${error.message}`]);
   }
   if (line.check) return exit(exitCode.ok, process.stdout, `${file}: good\n`);
-  await start(server, log, file, checked);
-}
-
-async function start(server: Server, log: ReturnType<typeof daemonLog>, file: string, checked: CheckedConfig) {
-  // A log of its own: what the start has to tell is told whatever `log_level` is.
-  const announce = log.child({}, { level: 'info' });
   for (const { name, at } of checked.ignored) {
     announce.info({ module: name, at: formatPosition(at) }, `module ${name} ignored: not a module of mi-httpd`);
   }

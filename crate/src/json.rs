@@ -1,55 +1,10 @@
 //! A strict reader of JSON text (RFC 8259): validates, and says where values lie. It builds nothing.
 
-use std::fmt;
+pub use crate::fault::{Fault, ParseError};
+use crate::text::plain_prefix;
 
 /// Containers may be nested this deep; RFC 8259 §9 allows a limit.
 pub const MAX_DEPTH: u32 = 128;
-
-/// Why a text is not JSON.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    NotUtf8,
-    TooLong,
-    TooDeep,
-    ExpectedValue,
-    ExpectedName,
-    ExpectedColon,
-    ExpectedCommaOrBrace,
-    ExpectedCommaOrBracket,
-    ExpectedEnd,
-    UnterminatedString,
-    ControlCharacter,
-    BadEscape,
-    BadNumber,
-}
-
-/// A [`Fault`] and the byte it was found at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ParseError {
-    pub fault: Fault,
-    pub position: usize,
-}
-
-impl fmt::Display for ParseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = match self.fault {
-            Fault::NotUtf8 => "invalid UTF-8",
-            Fault::TooLong => "text of more than 2147483647 bytes",
-            Fault::TooDeep => "more than 128 nested arrays and objects",
-            Fault::ExpectedValue => "expected a value",
-            Fault::ExpectedName => "expected a member name in quotes",
-            Fault::ExpectedColon => "expected ':'",
-            Fault::ExpectedCommaOrBrace => "expected ',' or '}'",
-            Fault::ExpectedCommaOrBracket => "expected ',' or ']'",
-            Fault::ExpectedEnd => "expected nothing after the value",
-            Fault::UnterminatedString => "string without closing quote",
-            Fault::ControlCharacter => "control character in a string, which must be escaped,",
-            Fault::BadEscape => "invalid escape in a string",
-            Fault::BadNumber => "invalid number",
-        };
-        write!(f, "{text} at byte {}", self.position)
-    }
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -336,32 +291,4 @@ impl<'a> Reader<'a> {
     fn rest(&self) -> &'a [u8] {
         self.text.get(self.position..).unwrap_or_default()
     }
-}
-
-/// Length of the part before the first quote, backslash or control character.
-pub fn plain_prefix(text: &[u8]) -> usize {
-    const ONES: u64 = u64::MAX / 255;
-    const HIGHS: u64 = ONES << 7;
-    let mut length = 0;
-    let (words, _) = text.as_chunks::<8>();
-    for word in words {
-        let word = u64::from_le_bytes(*word);
-        let quote = word ^ (ONES * u64::from(b'"'));
-        let backslash = word ^ (ONES * u64::from(b'\\'));
-        // Borrows can only mark bytes above a true hit, so the lowest mark is exact.
-        let hits = ((quote.wrapping_sub(ONES) & !quote)
-            | (backslash.wrapping_sub(ONES) & !backslash)
-            | (word.wrapping_sub(ONES * 0x20) & !word))
-            & HIGHS;
-        if hits != 0 {
-            return length + (hits.trailing_zeros() / 8) as usize;
-        }
-        length += 8;
-    }
-    let tail = text.get(length..).unwrap_or_default();
-    length
-        + tail
-            .iter()
-            .take_while(|&&byte| byte != b'"' && byte != b'\\' && byte >= 0x20)
-            .count()
 }

@@ -3,6 +3,8 @@
 #[forbid(unsafe_code)]
 pub mod body;
 #[forbid(unsafe_code)]
+pub mod fault;
+#[forbid(unsafe_code)]
 pub mod ids;
 #[forbid(unsafe_code)]
 pub mod json;

@@ -101,7 +101,7 @@ impl PrettyPrinter {
                 b'"' => self.in_string = false,
                 _ => {
                     // At least one byte, so that control characters, which cannot occur, cannot stall it either.
-                    end += crate::json::plain_prefix(source.get(end..).unwrap_or_default()).max(1);
+                    end += crate::text::plain_prefix(source.get(end..).unwrap_or_default()).max(1);
                     continue;
                 }
             }

@@ -6,7 +6,7 @@ pub fn write_string(out: &mut Vec<u8>, text: &str) {
     let mut rest = text.as_bytes();
     out.push(b'"');
     loop {
-        let (plain, from) = rest.split_at(crate::json::plain_prefix(rest));
+        let (plain, from) = rest.split_at(plain_prefix(rest));
         out.extend_from_slice(plain);
         let Some((&byte, after)) = from.split_first() else {
             break;
@@ -33,6 +33,34 @@ fn write_escape(out: &mut Vec<u8>, byte: u8) {
         }
     };
     out.extend_from_slice(&[b'\\', short]);
+}
+
+/// Length of the part before the first quote, backslash or control character.
+pub fn plain_prefix(text: &[u8]) -> usize {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGHS: u64 = ONES << 7;
+    let mut length = 0;
+    let (words, _) = text.as_chunks::<8>();
+    for word in words {
+        let word = u64::from_le_bytes(*word);
+        let quote = word ^ (ONES * u64::from(b'"'));
+        let backslash = word ^ (ONES * u64::from(b'\\'));
+        // Borrows can only mark bytes above a true hit, so the lowest mark is exact.
+        let hits = ((quote.wrapping_sub(ONES) & !quote)
+            | (backslash.wrapping_sub(ONES) & !backslash)
+            | (word.wrapping_sub(ONES * 0x20) & !word))
+            & HIGHS;
+        if hits != 0 {
+            return length + (hits.trailing_zeros() / 8) as usize;
+        }
+        length += 8;
+    }
+    let tail = text.get(length..).unwrap_or_default();
+    length
+        + tail
+            .iter()
+            .take_while(|&&byte| byte != b'"' && byte != b'\\' && byte >= 0x20)
+            .count()
 }
 
 /// The characters of a JSON string that is known to be valid, given without its quotes.

@@ -179,10 +179,10 @@ export class Dispatcher implements ExchangeHost {
     }
   }
 
-  /** Dispatches a request after which the connection closes, see {@link onLaterTurn}. */
+  /** Dispatches a request after which the connection closes, see `#onLaterTurn`. */
   #dispatchLast(exchange: HttpExchange): void {
     exchange.isCorked = false;
-    onLaterTurn(() => {
+    this.#onLaterTurn(() => {
       if (!exchange.finished) this.#dispatch(exchange);
     });
   }
@@ -208,7 +208,7 @@ export class Dispatcher implements ExchangeHost {
     exchange.isBodyRefused = true;
     this.#bodies.free(exchange.bodySlot);
     exchange.bodySlot = -1;
-    onLaterTurn(() => exchange.refuseItself(413, this.#tooLarge('in chunks')));
+    this.#onLaterTurn(() => exchange.refuseItself(413, this.#tooLarge('in chunks')));
   }
 
   /** Refuses by the head alone. A body of unknown length is not waited for: the connection closes. */
@@ -241,8 +241,23 @@ export class Dispatcher implements ExchangeHost {
     this.counters.add(Counter.refused, 1);
     this.#connections.exchangeBegan();
     response.onAborted(end);
-    if (isLast) onLaterTurn(send);
+    if (isLast) this.#onLaterTurn(send);
     else send();
+  }
+
+  /**
+   * For a reply after which nothing may be served on its connection. Given at once, the engine would go on with
+   * what follows in the same segment, and then forget to close. While a reply is pending it closes the
+   * connection when anything follows, and nothing of it is served.
+   */
+  #onLaterTurn(reply: () => void): void {
+    setImmediate(() => {
+      try {
+        reply();
+      } catch (error) {
+        this.log.error({ err: error }, 'a reply failed in the HTTP layer');
+      }
+    });
   }
 
   #notFound(path: string): string {
@@ -254,15 +269,6 @@ export class Dispatcher implements ExchangeHost {
   #tooLarge(size: string): string {
     return `a body ${size} is over the limit of ${this.#maxBody} bytes; send less, or raise receive_buf_size`;
   }
-}
-
-/**
- * For a reply after which nothing may be served on its connection. Given at once, the engine would go on with
- * what follows in the same segment, and then forget to close. While a reply is pending it closes
- * the connection when anything follows, and nothing of it is served.
- */
-function onLaterTurn(reply: () => void): void {
-  setImmediate(reply);
 }
 
 function quoteType(contentType: string): string {

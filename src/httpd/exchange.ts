@@ -28,6 +28,9 @@ export interface ChunkSource {
   release(): void;
 }
 
+/** Bytes up to which the body of a reply is sent or copied at once. A longer one is held until its client has read it. */
+export const heldBodySize = 262144;
+
 /** One HTTP request and its response, as the handler of a root sees it. */
 export interface Exchange {
   readonly method: Method;
@@ -61,7 +64,7 @@ export interface Exchange {
   header(name: string): string | undefined;
 
   /**
-   * Replies. A body of more than 256 KiB is held, and sent as fast as the client reads.
+   * Replies. A body of more than {@link heldBodySize} bytes is held, not copied, and sent as fast as the client reads.
    *
    * @param status 200 to 599
    * @returns false when {@link finished}: nothing was sent

@@ -2,7 +2,7 @@ import { formatAddress } from './address.js';
 import { FlushedBody, HeldBody } from './chunk-sources.js';
 import { Counter, type HttpCounters } from './counters.js';
 import type { UwsResponse } from './engine.js';
-import type { ChunkSource, Exchange, Method, ReplyHeaders } from './exchange.js';
+import { type ChunkSource, type Exchange, heldBodySize, type Method, type ReplyHeaders } from './exchange.js';
 import type { HttpLog } from './log.js';
 import { ReceivedRequest } from './received-request.js';
 import { refusalBody } from './refusal.js';
@@ -24,9 +24,6 @@ export interface ExchangeHost {
   /** @param isClosing whether the connection closes by itself when the reply has been sent */
   exchangeEnded(isClosing: boolean): void;
 }
-
-/** A longer body waits for the client here instead of in the engine, which would copy it. */
-const heldLimit = 262144;
 
 /** Timers take a signed 32-bit number of milliseconds. */
 const longestTimer = 2 ** 31 - 1;
@@ -98,7 +95,7 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
     const line = statusLine(status);
     if (this.#state !== 'open') return false;
     const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
-    if (length > heldLimit && this.method !== 'HEAD' && !isBodiless(status)) {
+    if (length > heldBodySize && this.method !== 'HEAD' && !isBodiless(status)) {
       this.#begin(status, new HeldBody(typeof body === 'string' ? Buffer.from(body) : body), headers);
       this.#stream?.startNow();
       return true;

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { command, defineModule, type JsonValue } from 'mi-httpd';
@@ -110,4 +112,27 @@ test('pretty printing is that of OpenSIPS', { timeout: 10_000 }, async (t) => {
     error.body,
     /^\{\n\t"jsonrpc":\t"2\.0",\n\t"error":\t\{\n\t\t"code":\t-32602,\n\t\t"message":\t"Invalid params"/,
   );
+});
+
+test('a large reply to a client that waits is not disturbed by the next one', { timeout: 20_000 }, async (t) => {
+  const { box, module } = giver();
+  const server = await startServer(t, { httpd: { buf_size: 33_554_432 }, modules: [module] });
+  // More than the kernel takes for a client that does not read.
+  const text = 'slow'.repeat(4_000_000);
+  box.value = text;
+  const socket = connect(server.port, '127.0.0.1');
+  socket.write(
+    `POST /mi HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${ask.length}\r\n\r\n${ask}`,
+  );
+  await once(socket, 'readable');
+  box.value = 'fast'.repeat(4_000_000);
+  const fast = await post(server, ask);
+  assert.equal(fast.body.length, framed(JSON.stringify(text)).length);
+  let received = '';
+  socket.setEncoding('latin1').on('data', (piece: string) => {
+    received += piece;
+    if (received.endsWith('"id":1}')) socket.end();
+  });
+  await once(socket, 'close');
+  assert.ok(received.endsWith(framed(JSON.stringify(text))));
 });

@@ -10,8 +10,16 @@ fuzz_target!(|text: &[u8]| {
         Err(error) => assert!(error.position <= text.len()),
         Ok(value) => {
             let raw = &text[value.start..value.end];
-            assert_eq!(validate(raw).map(|again| (again.kind, again.end)), Ok((value.kind, raw.len())));
-            assert!(text[..value.start].iter().chain(&text[value.end..]).all(u8::is_ascii_whitespace));
+            assert_eq!(
+                validate(raw).map(|again| (again.kind, again.end)),
+                Ok((value.kind, raw.len()))
+            );
+            assert!(
+                text[..value.start]
+                    .iter()
+                    .chain(&text[value.end..])
+                    .all(u8::is_ascii_whitespace)
+            );
             if value.kind == Kind::String
                 && let Some(text) = unescape(&raw[1..raw.len() - 1])
             {

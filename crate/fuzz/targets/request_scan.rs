@@ -15,10 +15,15 @@ fuzz_target!(|text: &[u8]| {
     assert_eq!(not_json, validate(text).err(), "at most {MAX_DEPTH} levels");
     for value in [request.method, request.params, request.id].into_iter().flatten() {
         let raw = &text[value.start..value.end];
-        assert_eq!(validate(raw).map(|again| (again.kind, again.count)), Ok((value.kind, value.count)));
+        assert_eq!(
+            validate(raw).map(|again| (again.kind, again.count)),
+            Ok((value.kind, value.count))
+        );
     }
     let mut scanner = Scanner::new(vec!["ps".into()], &[1]);
-    let Ok((outcome, fields)) = scanner.scan(text) else { panic!("one id is never too many") };
+    let Ok((outcome, fields)) = scanner.scan(text) else {
+        panic!("one id is never too many")
+    };
     assert_eq!(outcome == Outcome::ParseError, not_json.is_some());
     assert_eq!(scanner.reason().is_empty(), request.refusal.is_none());
     if let (Some(id), true) = (request.id, fields.id_slot >= 0) {

@@ -1,4 +1,4 @@
-import type { Exchange } from '../../httpd/exchange.js';
+import { type Exchange, heldBodySize } from '../../httpd/exchange.js';
 import type { Log } from '../../log.js';
 import { Call } from '../../mi/call.js';
 import type { Result } from '../../mi/command.js';
@@ -152,7 +152,7 @@ export class JsonRpc {
     selection.refresh();
     const { table, slots } = selection;
     const reply = this.#window.printStatistics(this.#scanner, table, slots, idSlot);
-    if (reply !== undefined) exchange.reply(200, reply);
+    if (reply !== undefined) exchange.reply(200, lasting(reply));
     else this.#stream(exchange, 200, Reply.result, JSON.stringify(selection), idSlot);
   }
 
@@ -205,7 +205,7 @@ export class JsonRpc {
   ): void {
     const reply = this.#window.print(this.#scanner, kind, text, idSlot);
     if (reply === undefined) this.#stream(exchange, status, kind, text, idSlot, headers);
-    else exchange.reply(status, reply, headers);
+    else exchange.reply(status, lasting(reply), headers);
   }
 
   #stream(
@@ -226,6 +226,11 @@ export class JsonRpc {
   #release(idSlot: number): void {
     if (idSlot >= 0) this.#scanner.release(idSlot);
   }
+}
+
+/** A large reply may wait for its client, while the window serves the next call: it gets memory of its own. */
+function lasting(reply: Uint8Array): Uint8Array {
+  return reply.length > heldBodySize ? Uint8Array.from(reply) : reply;
 }
 
 function parse(body: Uint8Array, start: number, end: number): CallParameters {

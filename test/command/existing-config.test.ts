@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { command, Daemon, type LogLine, mi, runCommand } from './daemon.js';
+
+const file = 'test/data/command/opensips.cfg';
+const text = readFileSync(file, 'utf8');
+const known = new Set(['httpd', 'mi_http']);
+
+test('a grown opensips.cfg is checked without complaint', { timeout: 20_000 }, async (t) => {
+  const { status, stderr } = await runCommand(t, ['-c', '-f', file]);
+  assert.deepEqual([status, stderr], [0, '']);
+});
+
+test('it serves MI, and every module of SIP is told as ignored, by its place', { timeout: 20_000 }, async (t) => {
+  const daemon = new Daemon(t, process.execPath, [command, '-f', file, '-p', '0']);
+  const serving = JSON.parse(await daemon.line(/serving http/)) as LogLine;
+  const url = String(serving.url);
+  assert.match(url, /^http:\/\/127\.0\.0\.1:\d+\/opensips_mi$/);
+  assert.deepEqual((await mi(url, 'httpd_list_root_path')).result, [{ http_root: 'opensips_mi', module: 'mi_http' }]);
+
+  const expected = text.split('\n').flatMap((line, index) => {
+    const name = /^loadmodule "(.*)\.so"$/.exec(line)?.[1];
+    return name === undefined || known.has(name) ? [] : [`${name} ${file}:${index + 1}`];
+  });
+  const ignored = daemon.log.filter(({ msg }) => msg.includes('ignored'));
+  assert.deepEqual(
+    ignored.map(({ module, at }) => `${module} ${String(at).replace(/:\d+$/, '')}`),
+    expected,
+  );
+  assert.equal(
+    daemon.log.every(({ level }) => level === 30),
+    true,
+    'no warning and no error',
+  );
+});

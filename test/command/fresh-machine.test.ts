@@ -1,0 +1,86 @@
+// What a machine that lacks something is told. Each test runs in a copy of the checkout that lacks it too.
+import assert from 'node:assert/strict';
+import { chmodSync, cpSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, type TestContext, test } from 'node:test';
+import { assertRefused, checkout, Running, temporaryFiles } from './daemon.js';
+
+/** Copies parts of the checkout to a place of their own. */
+function copyOfCheckout(t: TestContext, ...parts: readonly string[]): string {
+  const copy = temporaryFiles(t, {});
+  for (const part of parts) {
+    mkdirSync(dirname(join(copy, part)), { recursive: true });
+    cpSync(join(checkout, part), join(copy, part), { recursive: true });
+  }
+  return copy;
+}
+
+/** A PATH with Node.js and these programs alone; each is the text of a shell script. */
+function pathWith(t: TestContext, programs: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+  const directory = temporaryFiles(t, {});
+  symlinkSync(process.execPath, join(directory, 'node'));
+  for (const [name, script] of Object.entries(programs)) {
+    writeFileSync(join(directory, name), `#!/bin/sh\n${script}\n`);
+    chmodSync(join(directory, name), 0o755);
+  }
+  return { PATH: directory, HOME: directory };
+}
+
+describe('what is missing to build is told in one sentence', { timeout: 30_000, skip: process.platform === 'win32' }, () => {
+  const build = (t: TestContext, env: NodeJS.ProcessEnv, ...options: string[]) => {
+    const copy = copyOfCheckout(t, 'scripts', 'package.json', 'crate/Cargo.toml');
+    return new Running(t, process.execPath, [...options, 'scripts/build.mjs'], { cwd: copy, env }).ended;
+  };
+
+  test('cargo', async (t) => {
+    assertRefused(await build(t, pathWith(t, {})), /^mi-httpd: cargo is missing.*install Rust \d.*rustup\.rs/);
+  });
+
+  test('a cargo that is new enough', async (t) => {
+    const env = pathWith(t, { cargo: 'echo "cargo 1.70.0 (ec8a8a0ca 2023-04-25)"', cc: 'exit 0' });
+    assertRefused(await build(t, env), /^mi-httpd: cargo 1\.70 is too old.*rustup update/);
+  });
+
+  test('a C compiler', async (t) => {
+    const env = pathWith(t, { cargo: 'echo "cargo 1.999.0"' });
+    assertRefused(await build(t, env), /^mi-httpd: a C compiler is missing.*apt-get install gcc/);
+  });
+
+  test('a suitable Node.js', async (t) => {
+    const old = temporaryFiles(t, {
+      'old.cjs': `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '18.20.8' } });`,
+    });
+    const ended = await build(t, pathWith(t, {}), '--require', join(old, 'old.cjs'));
+    assertRefused(ended, /^mi-httpd: Node\.js 18\.20\.8 does not suit; install Node\.js \^20\.19 .*nodejs\.org/);
+  });
+});
+
+describe('a binary that is missing is told in one sentence', { timeout: 30_000 }, () => {
+  /** The built package, with all it depends on except what `lacks` names. */
+  const builtPackage = (t: TestContext, parts: readonly string[], lacks: (name: string) => boolean): string => {
+    const copy = copyOfCheckout(t, 'package.json', 'mi-httpd.cfg', 'dist', ...parts);
+    mkdirSync(join(copy, 'node_modules'));
+    for (const name of readdirSync(join(checkout, 'node_modules'))) {
+      if (name.startsWith('.') || lacks(name)) continue;
+      symlinkSync(join(checkout, 'node_modules', name), join(copy, 'node_modules', name), 'junction');
+    }
+    return copy;
+  };
+
+  test('no engine for this machine', async (t) => {
+    const copy = builtPackage(t, ['native'], (name) => name.startsWith('uws-') || name === '@uwsjs');
+    for (const args of [['-V'], ['-p', '0']]) {
+      const ended = await new Running(t, process.execPath, ['dist/main.js', ...args], { cwd: copy }).ended;
+      assertRefused(ended, new RegExp(`^mi-httpd: no HTTP engine loads on ${process.platform} ${process.arch}, Node\\.js `));
+      assert.match(ended.stderr, /supported on Linux, macOS and Windows/);
+    }
+  });
+
+  test('no addon for this machine', async (t) => {
+    const copy = builtPackage(t, [], () => false);
+    for (const args of [['-h'], ['-p', '0']]) {
+      const ended = await new Running(t, process.execPath, ['dist/main.js', ...args], { cwd: copy }).ended;
+      assertRefused(ended, new RegExp(`^mi-httpd: .*no native addon for ${process.platform}-${process.arch}.*npm run build`));
+    }
+  });
+});

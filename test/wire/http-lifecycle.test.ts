@@ -1,0 +1,347 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { test } from 'node:test';
+import { httpCounterNames } from '#src/httpd/counters.js';
+import type { Exchange } from '#src/httpd/exchange.js';
+import { HttpServer } from '#src/httpd/server.js';
+import { options, root, start } from './http-server.js';
+import { ask, RawClient } from './raw-client.js';
+
+const timeout = 20_000;
+
+const serverUrl = import.meta.resolve('#src/httpd/server.js');
+
+test('a port that another program has is told by name', { timeout }, async (t) => {
+  const other = createServer();
+  other.listen(0, '127.0.0.1');
+  await once(other, 'listening');
+  t.after(() => other.close());
+  const { port } = other.address() as { port: number };
+  const server = new HttpServer(options({ port }));
+  await assert.rejects(server.start(), (error: NodeJS.ErrnoException) => {
+    assert.equal(error.code, 'EADDRINUSE');
+    assert.equal(
+      error.message,
+      `cannot listen on 127.0.0.1:${port}: the port is in use; stop what listens there, or choose another port (EADDRINUSE)`,
+    );
+    return true;
+  });
+});
+
+test('two servers never share a port, whichever addresses they take', { timeout }, async (t) => {
+  for (const [first, second] of [['127.0.0.1', '127.0.0.1'], ['*', '*'], ['*', '127.0.0.1'], ['127.0.0.1', '*'], ['::1', '*']] as const) {
+    const { port } = await start(t, [root()], { ip: first });
+    const server = new HttpServer(options({ ip: second, port }));
+    await assert.rejects(server.start(), { code: 'EADDRINUSE' }, `${first} and ${second}`);
+  }
+});
+
+test('addresses and ports that are none are refused', { timeout }, async () => {
+  for (const port of [70_000, 65_536, -1, 1.5, Number.NaN]) {
+    await assert.rejects(new HttpServer(options({ port })).start(), /is not an integer from 0 to 65535/);
+  }
+  for (const ip of ['localhost', '1.2.3', '256.1.1.1', ':::', 'a b', '[::1]']) {
+    await assert.rejects(new HttpServer(options({ ip })).start(), /is neither an IPv4 nor an IPv6 address/);
+  }
+  await assert.rejects(new HttpServer(options({ ip: '192.0.2.1', port: 18_888 })).start(), (error: Error) => {
+    assert.match(error.message, /^cannot listen on 192\.0\.2\.1:18888: the address is not one of this machine.*EADDRNOTAVAIL/);
+    return true;
+  });
+});
+
+test('a privileged port without permission is told', { timeout, skip: process.getuid?.() === 0 }, async () => {
+  await assert.rejects(new HttpServer(options({ port: 80 })).start(), { code: 'EACCES' });
+});
+
+test('all addresses means both families, and one means one', { timeout }, async (t) => {
+  for (const ip of ['', '*'] as const) {
+    const { server, port } = await start(t, [root({ onRequest: (exchange) => void exchange.reply(200, exchange.remoteAddress) })], { ip });
+    for (const host of ['127.0.0.1', '::1']) {
+      const client = await RawClient.connect(port, host);
+      assert.equal((await client.ask('GET', '/t')).text, host);
+      client.close();
+    }
+    assert.equal(server.bound, `*:${port}`);
+    assert.equal(server.url, `http://127.0.0.1:${port}`);
+    assert.equal(server.isLoopback, false);
+  }
+  const { server, port } = await start(t, [root()], { ip: '::1' });
+  assert.equal(server.bound, `[::1]:${port}`);
+  assert.equal(server.url, `http://[::1]:${port}`);
+  assert.equal(server.isLoopback, true);
+  assert.match(server.engine, /^uWebSockets\.js \d+\.\d+/);
+  await assert.rejects(RawClient.connect(port, '127.0.0.1'));
+});
+
+test('several servers in one process do not mix', { timeout }, async (t) => {
+  const servers = await Promise.all(
+    ['one', 'two', 'three'].map((name) =>
+      start(t, [root({ onRequest: (exchange) => void exchange.reply(200, name) })]),
+    ),
+  );
+  for (const [index, name] of ['one', 'two', 'three'].entries()) {
+    const test = servers[index];
+    assert.equal((await ask(test?.port ?? 0, 'GET', '/t')).text, name);
+    assert.equal(test?.counter('requests'), 1);
+  }
+});
+
+test('a server starts once', { timeout }, async (t) => {
+  const { server } = await start(t, [root()]);
+  await assert.rejects(server.start(), /starts once/);
+  server.close();
+  await assert.rejects(server.start(), /starts once/);
+});
+
+test('a server closed while it starts does not listen', { timeout }, async () => {
+  const server = new HttpServer(options());
+  server.registerRoot(root({ onInit: () => server.close() }));
+  await assert.rejects(server.start(), /was closed before it listened/);
+  assert.equal(server.bound, undefined);
+});
+
+test('too few slots for the counters are refused', () => {
+  assert.throws(() => new HttpServer(options({ counters: new Float64Array(httpCounterNames.length - 1) })), /too few/);
+});
+
+test('connections up to the limit are served, the next is closed on arrival', { timeout }, async (t) => {
+  const { port, server, counter, until } = await start(t, [root()], { maxConnections: 3 });
+  const clients = [];
+  for (let i = 0; i < 3; i++) {
+    const client = await RawClient.connect(port);
+    assert.equal((await client.ask('GET', '/t')).text, 'ok');
+    clients.push(client);
+  }
+  const fourth = await RawClient.connect(port);
+  fourth.request('GET', '/t');
+  assert.equal((await fourth.rest()).length, 0);
+  assert.equal(counter('refused_connections'), 1);
+  assert.equal(counter('connections'), 3);
+  assert.equal(server.openConnections, 3);
+  clients[0]?.close();
+  await until(() => server.openConnections === 2);
+  assert.equal((await ask(port, 'GET', '/t')).text, 'ok');
+  for (const client of clients) client.close();
+});
+
+test('a limit of connections above that of open files is lowered', { timeout }, async (t) => {
+  const { log } = await start(t, [root()], { maxConnections: 1e9 });
+  if (process.platform === 'linux') assert.match(log[0]?.message ?? '', /max_connections 1000000000 lowered to \d+: the limit of open files is/);
+});
+
+test('drain finishes a running exchange, refuses new connections, and closes kept ones with their reply', { timeout }, async (t) => {
+  const kept: Exchange[] = [];
+  const { port, server, until } = await start(t, [
+    root({
+      onRequest: (exchange) => {
+        if (exchange.path === '/now') exchange.reply(200, 'now');
+        else kept.push(exchange);
+      },
+    }),
+  ]);
+  const running = await RawClient.connect(port);
+  const idle = await RawClient.connect(port);
+  const active = await RawClient.connect(port);
+  assert.equal((await idle.ask('GET', '/t/now')).headers.has('connection'), false);
+  assert.equal((await active.ask('GET', '/t/now')).headers.has('connection'), false);
+  running.request('GET', '/t');
+  await until(() => kept.length === 1);
+  server.stopAccepting();
+  server.stopAccepting();
+  let drained = false;
+  const draining = server.drain(10_000).then(() => {
+    drained = true;
+  });
+  await assert.rejects(RawClient.connect(port), { code: 'ECONNREFUSED' });
+  const last = await active.ask('GET', '/t/now');
+  assert.equal(last.text, 'now');
+  assert.equal(last.headers.get('connection'), 'close');
+  assert.equal(await active.isClosed(), true);
+  assert.equal(drained, false);
+  kept[0]?.reply(200, 'finished');
+  const response = await running.response();
+  assert.equal(response.text, 'finished');
+  assert.equal(response.headers.get('connection'), 'close');
+  assert.equal(await running.isClosed(), true);
+  await draining;
+  server.close();
+  assert.equal(await idle.isClosed(), true);
+  await until(() => server.openConnections === 0);
+});
+
+test('drain lets a stream come to its end', { timeout }, async (t) => {
+  let chunks = 50;
+  const { port, server, until } = await start(t, [
+    root({
+      onRequest: (exchange) => exchange.flush(200),
+      onFlush: async () => {
+        await new Promise((resolve) => setTimeout(resolve, 2));
+        return chunks-- > 0 ? Buffer.alloc(1000) : null;
+      },
+    }),
+  ]);
+  const client = await RawClient.connect(port);
+  client.request('GET', '/t');
+  await until(() => chunks < 40);
+  server.stopAccepting();
+  await server.drain(10_000);
+  server.close();
+  assert.equal((await client.response()).body.length, 50_000);
+});
+
+test('drain gives up at its deadline; close aborts what is left', { timeout }, async (t) => {
+  let kept: Exchange | undefined;
+  let gone = 0;
+  const { port, server, until, bodies } = await start(t, [
+    root({
+      onRequest: (exchange) => {
+        kept = exchange;
+        exchange.onGone = () => gone++;
+      },
+    }),
+  ]);
+  const client = await RawClient.connect(port);
+  client.request('GET', '/t');
+  const uploading = await RawClient.connect(port);
+  uploading.send('POST /t HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nabc');
+  await until(() => kept !== undefined && bodies.slotsInUse === 1);
+  const { signal } = kept as unknown as Exchange;
+  server.stopAccepting();
+  const started = performance.now();
+  await server.drain(100);
+  assert.ok(performance.now() - started >= 90);
+  assert.equal(server.openExchanges, 2);
+  server.close();
+  server.close();
+  await until(() => gone === 1);
+  assert.equal(signal.aborted, true);
+  assert.equal((signal.reason as Error).message, 'the server stops');
+  assert.equal(server.openExchanges, 0);
+  assert.equal(bodies.slotsInUse, 0);
+  assert.equal(kept?.reply(200, 'too late'), false);
+  await client.closed;
+  await uploading.closed;
+});
+
+test('a port is free again at once after close', { timeout }, async (t) => {
+  const finder = createServer().listen(0, '127.0.0.1');
+  await once(finder, 'listening');
+  const { port } = finder.address() as { port: number };
+  finder.close();
+  await once(finder, 'close');
+  const first = await start(t, [root()], { port });
+  assert.equal(first.port, port);
+  const client = await RawClient.connect(first.port);
+  await client.ask('GET', '/t');
+  // The server closes first, so that the system keeps the connection in TIME_WAIT on its side.
+  first.server.close();
+  await client.closed;
+  const second = await start(t, [root()], { port: first.port });
+  assert.equal((await ask(second.port, 'GET', '/t')).text, 'ok');
+});
+
+/** Runs a program in a process of its own; resolves with its exit code once it has ended by itself. */
+async function run(program: string): Promise<{ code: number | null; output: string }> {
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], { cwd: new URL('../../..', import.meta.url) });
+  let output = '';
+  child.stdout.on('data', (bytes) => (output += String(bytes)));
+  child.stderr.on('data', (bytes) => (output += String(bytes)));
+  const timer = setTimeout(() => child.kill('SIGKILL'), 8000);
+  const [code] = (await once(child, 'close')) as [number | null];
+  clearTimeout(timer);
+  return { code, output };
+}
+
+const program = (body: string) => `
+  import { connect } from 'node:net';
+  import { once } from 'node:events';
+  import { HttpServer } from ${JSON.stringify(serverUrl)};
+  const nothing = () => {};
+  const log = { debug: nothing, info: nothing, warn: nothing, error: nothing };
+  const server = new HttpServer({
+    ip: '127.0.0.1', port: 0, windowSize: 65536, postBufSize: 1024, receiveBufSize: 65536, bodiesTotal: 1 << 20,
+    connTimeout: 30, maxConnections: 100, log,
+  });
+  const kept = [];
+  server.registerRoot({
+    module: 'test', root: 't', contentType: 'text/plain',
+    onRequest: (exchange) => (exchange.path === '/keep' ? kept.push(exchange) : exchange.reply(200, 'ok')),
+  });
+  ${body}
+`;
+
+test('after close nothing keeps the process alive', { timeout }, async () => {
+  const { code, output } = await run(
+    program(`
+      const { port } = await server.start();
+      const idle = connect(port, '127.0.0.1');
+      idle.write('GET /t HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n');
+      await once(idle, 'data');
+      const pending = connect(port, '127.0.0.1');
+      pending.write('GET /t/keep HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n');
+      while (kept.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      server.close();
+      console.log('closed');
+    `),
+  );
+  assert.equal(output, 'closed\n');
+  assert.equal(code, 0);
+});
+
+test('a failed start keeps nothing alive either, nor does a server that never started', { timeout }, async () => {
+  const { code, output } = await run(
+    program(`
+      const { port } = await server.start();
+      const other = new HttpServer({
+        ip: '127.0.0.1', port, windowSize: 65536, postBufSize: 1024, receiveBufSize: 65536, bodiesTotal: 1 << 20,
+        connTimeout: 30, maxConnections: 100, log,
+      });
+      await other.start().catch((error) => console.log(error.code));
+      const never = new HttpServer({
+        ip: '127.0.0.1', port, windowSize: 65536, postBufSize: 1024, receiveBufSize: 65536, bodiesTotal: 1 << 20,
+        connTimeout: 30, maxConnections: 100, log,
+      });
+      never.stopAccepting();
+      await never.drain(1000);
+      never.close();
+      server.close();
+    `),
+  );
+  assert.equal(output, 'EADDRINUSE\n');
+  assert.equal(code, 0);
+});
+
+test('no mistake of a handler ends the process', { timeout }, async () => {
+  const { code, output } = await run(
+    program(`
+      const roots = {
+        nothing: () => {},
+        throws: () => { throw new Error('thrown'); },
+        rejects: async () => { throw new Error('rejected'); },
+        twice: (exchange) => { exchange.reply(200, '1'); exchange.reply(200, '2'); },
+        later: (exchange) => { setTimeout(() => exchange.reply(200, 'later'), 50); },
+        gone: (exchange) => { exchange.onGone = () => { throw new Error('in onGone'); }; },
+      };
+      for (const [root, onRequest] of Object.entries(roots)) {
+        server.registerRoot({ module: 'test', root, contentType: 'text/plain', timeout: 0.2, onRequest });
+      }
+      const { port } = await server.start();
+      for (const root of Object.keys(roots)) {
+        for (const stay of [true, false]) {
+          const client = connect(port, '127.0.0.1');
+          client.write('POST /' + root + ' HTTP/1.1\\r\\nHost: a\\r\\nContent-Length: 1\\r\\n\\r\\nx');
+          if (stay) await once(client, 'data');
+          else await new Promise((resolve) => setTimeout(resolve, 10));
+          client.destroy();
+        }
+      }
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      console.log(server.openExchanges);
+      server.close();
+    `),
+  );
+  assert.equal(output, '0\n');
+  assert.equal(code, 0);
+});

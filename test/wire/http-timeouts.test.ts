@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Exchange } from '#src/httpd/exchange.js';
+import { root, start } from './http-server.js';
+import { RawClient } from './raw-client.js';
+import { ChunkedChecker, SlowReader } from './slow-reader.js';
+
+const timeout = 60_000;
+
+/** These wait for the engine's own timer, 8 to 12 s, so that they run together. */
+describe("beyond the engine's timer", { concurrency: true, timeout }, () => {
+  const silent: readonly (readonly [name: string, sent: string])[] = [
+    ['that sends nothing', ''],
+    ['that sends half a head', 'GET /t HTTP/1.1\r\nHo'],
+    ['that sends an empty line first', '\r\nGET /t HTTP/1.1\r\nHost: a\r\n\r\n'],
+  ];
+  for (const [name, sent] of silent) {
+    test(`a client ${name} is closed`, { timeout }, async (t) => {
+      const { port, server, until, counter } = await start(t, [root()]);
+      const client = await RawClient.connect(port);
+      const started = performance.now();
+      if (sent !== '') client.send(sent);
+      await client.rest();
+      const took = performance.now() - started;
+      assert.ok(took > 7000 && took < 14_000, `closed after ${took} ms`);
+      await until(() => server.openConnections === 0);
+      assert.equal(counter('requests'), 0);
+    });
+  }
+
+  test('a body that stalls is given up, and its slot freed', { timeout }, async (t) => {
+    const { port, bodies, until, server } = await start(t, [root()]);
+    const client = await RawClient.connect(port);
+    client.send('POST /t HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nabc');
+    await until(() => bodies.slotsInUse === 1);
+    await client.rest();
+    await until(() => server.openConnections === 0);
+    assert.equal(bodies.slotsInUse, 0);
+    assert.equal(server.openExchanges, 0);
+  });
+
+  test('a reply that takes its time is waited for', { timeout }, async (t) => {
+    const kept: Exchange[] = [];
+    const { port, until } = await start(t, [root({ timeout: 0, onRequest: (exchange) => void kept.push(exchange) })]);
+    const client = await RawClient.connect(port);
+    client.request('POST', '/t', 'body');
+    await until(() => kept.length === 1);
+    await delay(15_000);
+    kept[0]?.reply(200, 'late');
+    assert.equal((await client.response()).text, 'late');
+    client.close();
+  });
+
+  test('a chunked request whose reply takes its time is answered too', { timeout }, async (t) => {
+    const kept: Exchange[] = [];
+    const { port, until } = await start(t, [root({ timeout: 0, onRequest: (exchange) => void kept.push(exchange) })]);
+    const client = await RawClient.connect(port);
+    client.send('POST /t HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n');
+    await until(() => kept.length === 1);
+    await delay(15_000);
+    kept[0]?.reply(200, 'late');
+    assert.equal((await client.response()).text, 'late');
+    assert.equal(await client.isClosed(), true);
+  });
+
+  test('a stream survives a source that pauses', { timeout }, async (t) => {
+    const parts = ['one', 'two', 'three'];
+    const { port } = await start(t, [
+      root({
+        onRequest: (exchange) => exchange.flush(200),
+        onFlush: async () => {
+          const part = parts.shift();
+          if (part !== 'one') await delay(part === 'two' ? 15_000 : 1);
+          return part ?? null;
+        },
+      }),
+    ]);
+    const client = await RawClient.connect(port);
+    assert.equal((await client.ask('GET', '/t')).text, 'onetwothree');
+    client.close();
+  });
+
+  for (const kind of ['flushed', 'held'] as const) {
+    test(`a reader that stalls for 15 s within connTimeout gets its whole ${kind} reply`, { timeout }, async (t) => {
+      const total = 24 << 20;
+      const chunk = Buffer.alloc(65536, 'x');
+      const body = Buffer.alloc(total, 'x');
+      const { port, until, server } = await start(t, [
+        root({
+          onRequest: (exchange) => {
+            if (kind === 'held') exchange.reply(200, body);
+            else exchange.flush(200);
+          },
+          onFlush: (_exchange, position) => (position < total ? chunk : null),
+        }),
+      ]);
+      const checker = new ChunkedChecker(() => {});
+      const reader = await SlowReader.ask(port, '/t', (bytes) => {
+        if (kind === 'flushed') checker.push(bytes);
+      });
+      await until(() => server.openExchanges === 1);
+      await delay(15_000);
+      assert.equal(server.openExchanges, 1);
+      reader.socket.resume();
+      await until(() => (kind === 'flushed' ? checker.isComplete : reader.received > total));
+      await until(() => server.openExchanges === 0);
+      if (kind === 'flushed') assert.equal(checker.length, total);
+      reader.socket.destroy();
+    });
+  }
+});
