@@ -1,30 +1,40 @@
-// The packages that hold the addon's binaries, one for each platform, as napi-rs lays them out.
+// The packages that hold the addon's binaries, one for each platform, as napi-rs lays them out below npm/.
 //   declare   adds them to package.json as optional dependencies, for the tarball (npm runs it before it packs)
 //   restore   takes that back
 // They are not in package.json all the time: `npm ci` refuses packages that the lock file cannot know before
 // they are published.
-import { copyFileSync, existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const manifest = join(root, 'package.json');
-const kept = join(root, 'package.json.unpacked');
+const declaration = /\n {2}"optionalDependencies": \{\n(?: {4}"mi-httpd-[^\n]*\n)+ {2}\},/;
+const successor = '\n  "devDependencies": {';
 
 const actions = {
-  declare() {
-    if (existsSync(kept)) return;
-    copyFileSync(manifest, kept);
-    const declared = JSON.parse(readFileSync(manifest, 'utf8'));
-    const names = readdirSync(join(root, 'npm')).sort();
-    declared.optionalDependencies = Object.fromEntries(names.map((name) => [`mi-httpd-${name}`, declared.version]));
-    writeFileSync(manifest, `${JSON.stringify(declared, undefined, 2)}\n`);
+  declare(text) {
+    const { version } = JSON.parse(text);
+    if (!text.includes(successor)) throw new Error('package.json has no devDependencies to declare the packages before');
+    const lines = readdirSync(join(root, 'npm'))
+      .sort()
+      .map((name) => `    "mi-httpd-${name}": "${version}"`);
+    const block = `\n  "optionalDependencies": {\n${lines.join(',\n')}\n  },`;
+    return actions.restore(text).replace(successor, `${block}${successor}`);
   },
-  restore() {
-    if (existsSync(kept)) renameSync(kept, manifest);
-  },
+  // As text, so that not one byte is left changed, also when an earlier pack broke off.
+  restore: (text) => text.replace(declaration, ''),
 };
 
 const action = actions[process.argv[2]];
 if (action === undefined) throw new Error('usage: platform-packages.mjs declare|restore');
-action();
+rewrite(action(readFileSync(manifest, 'utf8')));
+
+/** At once, and with the old time: what is built from package.json stays up to date. */
+function rewrite(text) {
+  const { atime, mtime } = statSync(manifest);
+  const next = `${manifest}.next`;
+  writeFileSync(next, text);
+  utimesSync(next, atime, mtime);
+  renameSync(next, manifest);
+}

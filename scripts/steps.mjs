@@ -45,14 +45,13 @@ export function buildAddon() {
 }
 
 export function buildTypeScript() {
-  if (isFresh('dist/.built', ['tsconfig.json', 'package.json', 'src'])) return;
+  if (isFresh('dist/revision.json', ['tsconfig.json', 'package.json', 'src'])) return;
   runTool('tsc', ['-p', 'tsconfig.json']);
   chmodSync(join(root, 'dist/main.js'), 0o755);
   writeRevision();
-  touch('dist/.built');
 }
 
-/** Records the commit for `version revision`; a source tree that is no repository records none. */
+/** Records the commit for `version revision`; a source tree that is no repository records none. The last step. */
 function writeRevision() {
   const git = spawnSync('git', ['rev-parse', '--short=9', 'HEAD'], { cwd: root, encoding: 'utf8' });
   const revision = git.status === 0 ? { git: git.stdout.trim() } : {};

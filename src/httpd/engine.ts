@@ -57,15 +57,12 @@ export interface UwsModule {
 export interface Engine {
   readonly name: string;
   readonly version: string;
-  /** Whether it refuses contradicting Content-Length and unknown transfer codings itself. */
-  readonly rejectsBadFraming: boolean;
   readonly uws: UwsModule;
 }
 
 interface Candidate {
   readonly specifier: string;
   readonly version: string;
-  readonly rejectsBadFraming: boolean;
   readonly nodeMajors: readonly number[];
   readonly supports: string;
 }
@@ -77,14 +74,12 @@ const candidates: readonly Candidate[] = [
   {
     specifier: 'uws-20.69',
     version: '20.69.0',
-    rejectsBadFraming: true,
     nodeMajors: [22, 24, 26],
     supports: 'Node.js 22, 24 and 26 with glibc 2.38 or later',
   },
   {
     specifier: 'uws-20.51',
     version: '20.51.4',
-    rejectsBadFraming: false,
     nodeMajors: [20, 22],
     supports: 'Node.js 20 and 22 with glibc 2.27 or later',
   },
@@ -106,7 +101,7 @@ let loaded: Promise<Engine> | undefined;
 export async function loadEngine(given?: UwsModule): Promise<Engine> {
   if (given !== undefined) {
     silence(given);
-    return { name: engineName, version: 'of the embedder', rejectsBadFraming: false, uws: given };
+    return { name: engineName, version: 'of the embedder', uws: given };
   }
   loaded ??= loadNewest();
   return loaded;
@@ -125,14 +120,14 @@ async function loadNewest(): Promise<Engine> {
 async function firstThatLoads(): Promise<Engine> {
   const failures: string[] = [];
   const major = Number(process.versions.node.split('.', 1));
-  for (const { specifier, version, rejectsBadFraming, nodeMajors } of candidates) {
+  for (const { specifier, version, nodeMajors } of candidates) {
     // The wrapper of one version loads the binary of the other where npm has installed just that one.
     if (!nodeMajors.includes(major)) continue;
     try {
       const namespace = (await import(specifier)) as { readonly default?: UwsModule } & UwsModule;
       const uws = namespace.default ?? namespace;
       silence(uws);
-      return { name: engineName, version, rejectsBadFraming, uws };
+      return { name: engineName, version, uws };
     } catch (error) {
       failures.push(`${version}: ${lastLine(error)}`);
     }
@@ -140,7 +135,7 @@ async function firstThatLoads(): Promise<Engine> {
   const supported = candidates.map(({ version, supports }) => `${version} for ${supports}`).join(', ');
   throw new Error(
     `no HTTP engine loads on ${platform()}; supported on Linux, macOS and Windows, x64 and arm64: ` +
-      `${supported} (${failures.join('; ')})`,
+      `${supported} (${failures.join('; ') || 'none of them is for this Node.js'})`,
   );
 }
 

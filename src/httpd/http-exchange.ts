@@ -53,7 +53,7 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
   #status = 200;
   #headers: ReplyHeaders | undefined;
   #remoteAddress: string | undefined;
-  /** Whether this layer cuts the connection itself, so that the client did not leave. */
+  /** Whether this layer cuts the connection itself: then no client has left. */
   #isCut = false;
 
   constructor(

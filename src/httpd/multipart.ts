@@ -71,7 +71,7 @@ function nameOf(head: string): string {
   return name;
 }
 
-const parameter = /\s*;\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)=(?:"((?:[^"\\]|\\[^])*)"|([^\s;"]*))/y;
+const parameter = /\s*;\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)=(?:"((?:[^"\\]|\\[\s\S])*)"|([^\s;"]*))/y;
 
 /** Parameter `name` of `form-data; name="x"` (RFC 7578 §4.2). */
 function dispositionName(value: string): string {
@@ -95,7 +95,7 @@ function dispositionName(value: string): string {
 
 /** Old clients escape with a backslash, browsers write %22, %0D and %0A. */
 function unquote(text: string): string {
-  return text.replace(/\\(["\\])/g, '$1').replace(/%(22|0D|0A)/gi, (escape) => decodeURIComponent(escape));
+  return text.replace(/\\(["\\])/g, '$1').replace(/%(22|0D|0A)/gi, (escaped) => decodeURIComponent(escaped));
 }
 
 function startsWith(bytes: Buffer, position: number, prefix: Buffer): boolean {

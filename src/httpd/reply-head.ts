@@ -5,7 +5,6 @@ import type { ReplyHeaders } from './exchange.js';
 const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
 /** What would end the line, or the string for some recipient: the engine sends values as they are. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
 const forbidden = /[\r\n\0]/;
 
 /** Framing and connection are the business of this layer: a second one of these would contradict the first. */

@@ -4,9 +4,10 @@ import type { UwsRequest } from './engine.js';
  * What of a request head decides about its framing, read in one pass over all header fields. One
  * object serves all requests of a server: it is only valid until the next head is read.
  *
- * The engine takes the first of several Content-Length and any transfer coding as chunked. A proxy
+ * An older engine takes the first of several Content-Length, and any transfer coding as chunked. A proxy
  * in front may decide otherwise and then disagree about where a request ends, so that anything but
- * plain framing is refused here (RFC 9112 §6.3).
+ * plain framing is refused here, on every engine alike (RFC 9112 §6.3). The pass over all fields costs no
+ * more than looking up the three that are needed.
  */
 export class RequestHead {
   /** Bytes of the body as announced; -1: not announced, and none unless {@link isChunked}. */
@@ -41,10 +42,11 @@ export class RequestHead {
     this.contentLength = -1;
     if (this.#contentLengths > 1) return `${this.#contentLengths} Content-Length headers; send one`;
     if (this.#codings > 1) return `${this.#codings} Transfer-Encoding headers; send one`;
-    if (this.isChunked && this.#contentLengths > 0)
-      return 'both Content-Length and Transfer-Encoding; send one of them';
-    if (this.isChunked && this.#coding !== 'chunked') {
-      return `transfer coding ${JSON.stringify(this.#coding.slice(0, 40))} is not supported; use chunked, or Content-Length`;
+    if (this.isChunked) {
+      if (this.#contentLengths > 0) return 'both Content-Length and Transfer-Encoding; send one of them';
+      const coding = JSON.stringify(this.#coding.slice(0, 40));
+      if (this.#coding !== 'chunked')
+        return `transfer coding ${coding} is not supported; use chunked, or Content-Length`;
     }
     if (this.#contentLengths > 0) {
       const length = this.#contentLength === '' ? 0 : Number(this.#contentLength);

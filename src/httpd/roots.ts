@@ -84,7 +84,8 @@ export class RootRegistry {
     const taken = this.#roots.get(name);
     if (taken !== undefined) {
       throw new Error(
-        `module ${module}: root path "${name}" is already registered by module ${taken.declaration.module}; give one of them another root`,
+        `module ${module}: root path "${name}" is already registered by module ${taken.declaration.module}; ` +
+          'give one of them another root',
       );
     }
     const servesGet = methods.includes('GET');

@@ -70,10 +70,9 @@ export class HttpServer {
    * @throws Error when the root is not one segment, is taken (naming both modules), or the server has started
    */
   registerRoot(declaration: RootDeclaration): void {
+    const { module, root } = declaration;
     if (this.#state !== 'new') {
-      throw new Error(
-        `module ${declaration.module}: root path "${declaration.root}" is registered too late; register it before start()`,
-      );
+      throw new Error(`module ${module}: root path "${root}" is registered too late; register it before start()`);
     }
     this.#roots.register(declaration);
   }

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
+import { FieldError, parseQuery, parseUrlencoded } from '#src/httpd/fields.js';
+import { parseMultipart } from '#src/httpd/multipart.js';
 import { root, start } from './http-server.js';
 import { ask } from './raw-client.js';
 
@@ -216,4 +219,63 @@ test('a raw root and other types get no fields', { timeout }, async (t) => {
   ]);
   assert.equal((await ask(port, 'POST', '/t', 'a=%zz', [urlencoded])).text, '0a=%zz');
   assert.equal((await ask(port, 'POST', '/other', 'a=%zz', ['Content-Type: text/plain'])).text, '0');
+});
+
+const field = fc.record({
+  name: fc.string({ unit: 'grapheme', minLength: 1 }),
+  value: fc.string({ unit: 'grapheme' }),
+});
+
+test('any form survives its encoding', { timeout }, () => {
+  fc.assert(
+    fc.property(fc.array(field, { maxLength: 20 }), (fields) => {
+      const text = new URLSearchParams(fields.map(({ name, value }): [string, string] => [name, value])).toString();
+      assert.deepEqual(pairs(parseUrlencoded(Buffer.from(text))), pairs(fields));
+      assert.deepEqual(pairs(parseQuery(text)), pairs(fields));
+    }),
+  );
+});
+
+test('any multipart form survives its encoding', { timeout }, async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(field, { maxLength: 5 }), async (fields) => {
+      // The encoder makes CR LF of every line end, and an escape of a quote in a name looks like text.
+      const plain = fields.filter(({ name, value }) => !/[\r\n%\\]/.test(name) && !/[\r\n]/.test(value));
+      const form = new FormData();
+      for (const { name, value } of plain) form.append(name, value);
+      const encoded = new Response(form);
+      const body = new Uint8Array(await encoded.arrayBuffer());
+      assert.deepEqual(pairs(parseMultipart(body, encoded.headers.get('content-type') ?? '')), pairs(plain));
+    }),
+    { numRuns: 200 },
+  );
+});
+
+function pairs(fields: readonly { readonly name: string; readonly value: string }[]): readonly (readonly string[])[] {
+  return fields.map(({ name, value }) => [name, value]);
+}
+
+test('a damaged form is refused and nothing worse', { timeout }, () => {
+  const good = Buffer.from(`${part('name="a"', 'x')}${part('name="b"; x="y"', 'z', 'X-Y: 1\r\n')}--XyZ--\r\n`);
+  const refusedOrRead = (parse: () => unknown) => {
+    try {
+      parse();
+    } catch (error) {
+      assert.ok(error instanceof FieldError, String(error));
+    }
+  };
+  const damage = fc.array(fc.tuple(fc.nat(good.length - 1), fc.constantFrom(...Buffer.from('\r\n-";=:\\X \xff'))), {
+    maxLength: 4,
+  });
+  fc.assert(
+    fc.property(damage, fc.nat(good.length), fc.uint8Array({ maxLength: 40 }), (changes, length, tail) => {
+      const body = Buffer.from(good);
+      for (const [at, byte] of changes) body[at] = byte;
+      refusedOrRead(() => parseMultipart(body, 'multipart/form-data; boundary=XyZ'));
+      refusedOrRead(() => parseMultipart(Buffer.concat([body.subarray(0, length), tail]), 'a/b; boundary=XyZ'));
+      refusedOrRead(() => parseUrlencoded(tail));
+      refusedOrRead(() => parseQuery(Buffer.from(tail).toString('latin1')));
+    }),
+    { numRuns: 500 },
+  );
 });

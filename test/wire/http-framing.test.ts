@@ -169,7 +169,7 @@ test('a head of up to 16 KiB is taken, which is more than the engine takes by it
   assert.equal((await client.ask('GET', '/t', undefined, [`X-Long: ${'x'.repeat(15_000)}`])).status, 200);
   client.send(`GET /t HTTP/1.1\r\nHost: a\r\nX-Long: ${'x'.repeat(20_000)}`);
   assert.equal((await client.response()).status, 431);
-  assert.equal(process.env['UWS_HTTP_MAX_HEADERS_SIZE'], undefined, 'the environment is left as it was');
+  assert.equal(process.env.UWS_HTTP_MAX_HEADERS_SIZE, undefined, 'the environment is left as it was');
 });
 
 test('Expect: 100-continue is answered before the body', { timeout }, async (t) => {

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
 import { httpCounterNames } from '#src/httpd/counters.js';
+import { loadEngine } from '#src/httpd/engine.js';
 import type { Exchange } from '#src/httpd/exchange.js';
 import { HttpServer } from '#src/httpd/server.js';
 import { options, root, start } from './http-server.js';
@@ -31,7 +32,13 @@ test('a port that another program has is told by name', { timeout }, async (t) =
 });
 
 test('two servers never share a port, whichever addresses they take', { timeout }, async (t) => {
-  for (const [first, second] of [['127.0.0.1', '127.0.0.1'], ['*', '*'], ['*', '127.0.0.1'], ['127.0.0.1', '*'], ['::1', '*']] as const) {
+  for (const [first, second] of [
+    ['127.0.0.1', '127.0.0.1'],
+    ['*', '*'],
+    ['*', '127.0.0.1'],
+    ['127.0.0.1', '*'],
+    ['::1', '*'],
+  ] as const) {
     const { port } = await start(t, [root()], { ip: first });
     const server = new HttpServer(options({ ip: second, port }));
     await assert.rejects(server.start(), { code: 'EADDRINUSE' }, `${first} and ${second}`);
@@ -46,7 +53,10 @@ test('addresses and ports that are none are refused', { timeout }, async () => {
     await assert.rejects(new HttpServer(options({ ip })).start(), /is neither an IPv4 nor an IPv6 address/);
   }
   await assert.rejects(new HttpServer(options({ ip: '192.0.2.1', port: 18_888 })).start(), (error: Error) => {
-    assert.match(error.message, /^cannot listen on 192\.0\.2\.1:18888: the address is not one of this machine.*EADDRNOTAVAIL/);
+    assert.match(
+      error.message,
+      /^cannot listen on 192\.0\.2\.1:18888: the address is not one of this machine.*EADDRNOTAVAIL/,
+    );
     return true;
   });
 });
@@ -57,7 +67,11 @@ test('a privileged port without permission is told', { timeout, skip: process.ge
 
 test('all addresses means both families, and one means one', { timeout }, async (t) => {
   for (const ip of ['', '*'] as const) {
-    const { server, port } = await start(t, [root({ onRequest: (exchange) => void exchange.reply(200, exchange.remoteAddress) })], { ip });
+    const { server, port } = await start(
+      t,
+      [root({ onRequest: (exchange) => void exchange.reply(200, exchange.remoteAddress) })],
+      { ip },
+    );
     for (const host of ['127.0.0.1', '::1']) {
       const client = await RawClient.connect(port, host);
       assert.equal((await client.ask('GET', '/t')).text, host);
@@ -128,10 +142,13 @@ test('connections up to the limit are served, the next is closed on arrival', { 
 
 test('a limit of connections above that of open files is lowered', { timeout }, async (t) => {
   const { log } = await start(t, [root()], { maxConnections: 1e9 });
-  if (process.platform === 'linux') assert.match(log[0]?.message ?? '', /max_connections 1000000000 lowered to \d+: the limit of open files is/);
+  if (process.platform === 'linux')
+    assert.match(log[0]?.message ?? '', /max_connections 1000000000 lowered to \d+: the limit of open files is/);
 });
 
-test('drain finishes a running exchange, refuses new connections, and closes kept ones with their reply', { timeout }, async (t) => {
+test('drain finishes a running exchange, refuses new connections, and closes kept ones with their reply', {
+  timeout,
+}, async (t) => {
   const kept: Exchange[] = [];
   const { port, server, until } = await start(t, [
     root({
@@ -244,7 +261,9 @@ test('a port is free again at once after close', { timeout }, async (t) => {
 
 /** Runs a program in a process of its own; resolves with its exit code once it has ended by itself. */
 async function run(program: string): Promise<{ code: number | null; output: string }> {
-  const child = spawn(process.execPath, ['--input-type=module', '-e', program], { cwd: new URL('../../..', import.meta.url) });
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+    cwd: new URL('../../..', import.meta.url),
+  });
   let output = '';
   child.stdout.on('data', (bytes) => (output += String(bytes)));
   child.stderr.on('data', (bytes) => (output += String(bytes)));
@@ -311,6 +330,24 @@ test('a failed start keeps nothing alive either, nor does a server that never st
   );
   assert.equal(output, 'EADDRINUSE\n');
   assert.equal(code, 0);
+});
+
+test('where no engine loads one line says so, and names what is supported', { timeout }, async () => {
+  const { code, output } = await run(`
+    Object.defineProperty(process, 'arch', { value: 'mips' });
+    const { loadEngine } = await import(${JSON.stringify(import.meta.resolve('#src/httpd/engine.js'))});
+    await loadEngine().catch((error) => console.log(error.message));
+  `);
+  assert.match(output, /^no HTTP engine loads on \w+ mips, Node\.js \d[^\n]*; supported on Linux[^\n]*\n$/);
+  assert.match(output, /20\.51\.4 for Node\.js 20/);
+  assert.equal(code, 0);
+});
+
+test('an embedder may bring the engine', { timeout }, async (t) => {
+  const { uws } = await loadEngine();
+  const { server, port } = await start(t, [root()], { engine: uws });
+  assert.equal((await ask(port, 'GET', '/t')).text, 'ok');
+  assert.match(server.engine, /of the embedder/);
 });
 
 test('no mistake of a handler ends the process', { timeout }, async () => {

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { connect } from 'node:net';
+import { formatAddress } from '#src/httpd/address.js';
 import type { Exchange, ReplyHeaders } from '#src/httpd/exchange.js';
-import { root, start } from './http-server.js';
+import { lastError, root, start } from './http-server.js';
 import { ask, RawClient } from './raw-client.js';
 
 const timeout = 20_000;
@@ -98,13 +99,13 @@ test('a handler cannot split the response, nor set its framing', { timeout }, as
       const response = await ask(port, 'GET', '/t');
       assert.equal(response.status, 500, JSON.stringify(headers));
       assert.equal(response.headers.has('x-injected'), false);
-      assert.match((log.at(-1)?.fields.err as Error).message, message);
+      assert.match(lastError(log), message);
     }
   }
   assert.equal(released, bad.length);
 });
 
-test('a status that is none is the handler\'s fault', { timeout }, async (t) => {
+test("a status that is none is the handler's fault", { timeout }, async (t) => {
   const { port, log } = await start(t, [
     root({ onRequest: (exchange) => void exchange.reply(Number(exchange.path.slice(1)), 'x') }),
   ]);
@@ -114,7 +115,9 @@ test('a status that is none is the handler\'s fault', { timeout }, async (t) => 
   }
 });
 
-test('a handler that fails is answered 500 without detail, logged once, and hurts nobody else', { timeout }, async (t) => {
+test('a handler that fails is answered 500 without detail, logged once, and hurts nobody else', {
+  timeout,
+}, async (t) => {
   const { port, log } = await start(t, [
     root({
       contentType: 'application/json',
@@ -137,13 +140,17 @@ test('a handler that fails is answered 500 without detail, logged once, and hurt
     }),
   ]);
   const client = await RawClient.connect(port);
-  for (const [method, path] of [['GET', '/t/sync'], ['POST', '/t/async'], ['POST', '/sync']] as const) {
+  for (const [method, path] of [
+    ['GET', '/t/sync'],
+    ['POST', '/t/async'],
+    ['POST', '/sync'],
+  ] as const) {
     const before = log.length;
     const response = await client.ask(method, path, method === 'POST' ? 'body' : undefined);
     assert.equal(response.status, 500, path);
     assert.doesNotMatch(response.text, /secret/);
     assert.equal(log.length, before + 1, path);
-    assert.match(String((log.at(-1)?.fields.err as Error).stack), /secret[^]*http-replies/);
+    assert.match(lastError(log), /secret[\s\S]*http-replies/);
   }
   const before = log.length;
   assert.equal((await client.ask('GET', '/t/replied')).text, '"fine"');
@@ -174,12 +181,14 @@ test('only the first reply counts', { timeout }, async (t) => {
 
 test('a handler that answers later is corked: one segment', { timeout }, async (t) => {
   const { port } = await start(t, [
-    root({ onRequest: (exchange) => void setTimeout(() => exchange.reply(200, 'later', { 'X-A': '1', 'X-B': '2' }), 5) }),
+    root({
+      onRequest: (exchange) => void setTimeout(() => exchange.reply(200, 'later', { 'X-A': '1', 'X-B': '2' }), 5),
+    }),
   ]);
   const socket = connect(port, '127.0.0.1');
   socket.write('GET /t HTTP/1.1\r\nHost: a\r\n\r\n');
   const first = await new Promise<Buffer>((resolve) => socket.once('data', resolve));
-  assert.match(first.toString(), /^HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\nlater$/);
+  assert.match(first.toString(), /^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\nlater$/);
   socket.destroy();
 });
 
@@ -204,7 +213,9 @@ test('an exchange that is left unanswered is answered 504', { timeout }, async (
 });
 
 test('the remote address is that of the connection, whatever a PROXY preface says', { timeout }, async (t) => {
-  const { port } = await start(t, [root({ onRequest: (exchange) => void exchange.reply(200, exchange.remoteAddress) })]);
+  const { port } = await start(t, [
+    root({ onRequest: (exchange) => void exchange.reply(200, exchange.remoteAddress) }),
+  ]);
   assert.equal((await ask(port, 'GET', '/t')).text, '127.0.0.1');
   const client = await RawClient.connect(port);
   const preface = Buffer.concat([
@@ -219,7 +230,19 @@ test('the remote address is that of the connection, whatever a PROXY preface say
 
 test('the remote address is known to a late reply, and empty when the client is gone', { timeout }, async (t) => {
   let kept: Exchange | undefined;
-  const { port, until, server } = await start(t, [root({ onRequest: (exchange) => void (kept = exchange) })], { ip: '*' });
+  const { port, until, server } = await start(
+    t,
+    [
+      root({
+        onRequest: (exchange) => {
+          kept = exchange;
+        },
+      }),
+    ],
+    {
+      ip: '*',
+    },
+  );
   const client = await RawClient.connect(port, '::1');
   client.request('GET', '/t');
   await until(() => kept !== undefined);
@@ -234,6 +257,45 @@ test('the remote address is known to a late reply, and empty when the client is 
   second.kill();
   await until(() => server.openExchanges === 0);
   assert.equal(kept?.remoteAddress, '');
+});
+
+test('addresses are told in their short form', () => {
+  const table: readonly (readonly [bytes: string, text: string])[] = [
+    ['', ''],
+    ['7f000001', '127.0.0.1'],
+    ['00000000000000000000ffff7f000001', '127.0.0.1'],
+    ['00000000000000000000000000000001', '::1'],
+    ['00000000000000000000000000000000', '::'],
+    ['20010db8000000000000000000000001', '2001:db8::1'],
+    ['20010db8000000010000000000000001', '2001:db8:0:1::1'],
+    ['20010db8000000010001000100010001', '2001:db8:0:1:1:1:1:1'],
+    ['fe800000000000000000000000000000', 'fe80::'],
+    ['00000001000200030004000500060007', '0:1:2:3:4:5:6:7'],
+    ['00010000000000020000000000000003', '1:0:0:2::3'],
+  ];
+  for (const [bytes, text] of table) assert.equal(formatAddress(Buffer.from(bytes, 'hex')), text);
+});
+
+test('a client that closes its sending side gets a reply made at once, and none that comes later', {
+  timeout,
+}, async (t) => {
+  let gone = 0;
+  const { port, until, server } = await start(t, [
+    root({
+      onRequest: (exchange) => {
+        if (exchange.path === '/later') exchange.onGone = () => gone++;
+        else exchange.reply(200, 'now');
+      },
+    }),
+  ]);
+  const now = await RawClient.connect(port);
+  now.socket.end('GET /t HTTP/1.1\r\nHost: a\r\n\r\n');
+  assert.equal((await now.response()).text, 'now');
+  const later = await RawClient.connect(port);
+  later.socket.end('GET /t/later HTTP/1.1\r\nHost: a\r\n\r\n');
+  assert.equal((await later.rest()).length, 0);
+  await until(() => server.openConnections === 0);
+  assert.equal(gone, 1);
 });
 
 test('a client that leaves is told once, and its signal aborted', { timeout }, async (t) => {
@@ -270,7 +332,16 @@ test('requests, replies and bytes are counted', { timeout }, async (t) => {
   const client = await RawClient.connect(port);
   for (const status of [200, 202, 301, 404, 500, 503]) await client.ask('POST', `/t/${status}`, 'body');
   assert.deepEqual(
-    ['requests', 'replies_2xx', 'replies_3xx', 'replies_4xx', 'replies_5xx', 'bytes_in', 'bytes_out', 'connections'].map(counter),
+    [
+      'requests',
+      'replies_2xx',
+      'replies_3xx',
+      'replies_4xx',
+      'replies_5xx',
+      'bytes_in',
+      'bytes_out',
+      'connections',
+    ].map(counter),
     [6, 2, 1, 1, 2, 24, 12, 1],
   );
   client.close();

@@ -24,6 +24,12 @@ export interface TestServer {
   until(condition: () => boolean): Promise<void>;
 }
 
+/** Text of the error in the last line of the log. */
+export function lastError(log: readonly LogLine[]): string {
+  const err = log.at(-1)?.fields.err;
+  return err instanceof Error ? (err.stack ?? err.message) : String(err);
+}
+
 /** A root with what all tests have in common; replies 200 `ok` unless told otherwise. */
 export function root(declaration: Partial<RootDeclaration> = {}): RootDeclaration {
   return {

@@ -60,7 +60,9 @@ test('flush streams 200 MB through a slow reader in bounded memory, every byte r
   reader.socket.destroy();
 });
 
-test('a held body of 64 MB goes to a stalled and then slow reader with its length, without a copy', { timeout }, async (t) => {
+test('a held body of 64 MB goes to a stalled and then slow reader with its length, without a copy', {
+  timeout,
+}, async (t) => {
   const body = fill(Buffer.alloc(64 * mega), 0);
   const { port, server, until } = await start(t, [root({ onRequest: (exchange) => void exchange.reply(200, body) })]);
   const before = process.memoryUsage.rss();
@@ -86,7 +88,9 @@ test('a held body of 64 MB goes to a stalled and then slow reader with its lengt
 
 for (const size of [262_143, 262_144, 262_145, 1_000_003]) {
   for (const kind of ['bytes', 'string'] as const) {
-    test(`a reply of ${size} bytes as ${kind} has its length and leaves the connection usable`, { timeout }, async (t) => {
+    test(`a reply of ${size} bytes as ${kind} has its length and leaves the connection usable`, {
+      timeout,
+    }, async (t) => {
       const bytes = Buffer.alloc(size, 'abcdefghij');
       const { port } = await start(t, [
         root({ onRequest: (exchange) => void exchange.reply(200, kind === 'bytes' ? bytes : bytes.toString()) }),
@@ -132,7 +136,17 @@ test('a source may give chunks now, later, none yet, and of any size', { timeout
   const make = (length?: number): ListSource => {
     const later = (chunk: Chunk) => delay(3).then(() => chunk);
     const source = new ListSource(
-      ['one', later(Buffer.from('two')), '', later(Buffer.alloc(0)), '', '', large, later(Buffer.from('end')), later(null)],
+      [
+        'one',
+        later(Buffer.from('two')),
+        '',
+        later(Buffer.alloc(0)),
+        '',
+        '',
+        large,
+        later(Buffer.from('end')),
+        later(null),
+      ],
       length,
     );
     sources.push(source);
@@ -151,7 +165,10 @@ test('a source may give chunks now, later, none yet, and of any size', { timeout
     assert.equal(response.headers.get('content-length'), path === '/t' ? undefined : String(expected.length));
   }
   client.close();
-  assert.deepEqual(sources.map(({ released }) => released), [1, 1, 1]);
+  assert.deepEqual(
+    sources.map(({ released }) => released),
+    [1, 1, 1],
+  );
 });
 
 test('an empty source gives an empty reply', { timeout }, async (t) => {
@@ -208,7 +225,10 @@ test('an error before the first chunk is a 500', { timeout }, async (t) => {
   client.close();
   assert.equal(counter('stream_errors'), 2);
   assert.equal(log.length, 2);
-  assert.deepEqual(sources.map(({ released }) => released), [1, 1]);
+  assert.deepEqual(
+    sources.map(({ released }) => released),
+    [1, 1],
+  );
 });
 
 const failures: readonly (readonly [name: string, source: () => ListSource])[] = [

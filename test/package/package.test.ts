@@ -1,0 +1,179 @@
+// What `npm pack` would publish, and what a project that installs it gets.
+import assert from 'node:assert/strict';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { publint } from 'publint';
+import { formatMessage } from 'publint/utils';
+import { checkout, installInEmptyProject, type Packed, packEverything, readManifest, run } from './packed.js';
+
+const platforms: Readonly<Record<string, { os: string; cpu: string; libc?: string }>> = {
+  'darwin-arm64': { os: 'darwin', cpu: 'arm64' },
+  'darwin-x64': { os: 'darwin', cpu: 'x64' },
+  'linux-arm64-gnu': { os: 'linux', cpu: 'arm64', libc: 'glibc' },
+  'linux-arm64-musl': { os: 'linux', cpu: 'arm64', libc: 'musl' },
+  'linux-x64-gnu': { os: 'linux', cpu: 'x64', libc: 'glibc' },
+  'linux-x64-musl': { os: 'linux', cpu: 'x64', libc: 'musl' },
+  'win32-x64-msvc': { os: 'win32', cpu: 'x64' },
+};
+
+const { version } = readManifest(checkout);
+
+describe('the package', { timeout: 600_000 }, () => {
+  let packed: Packed;
+  let project: string;
+  let installed: string;
+
+  before(async () => {
+    packed = await packEverything();
+    project = await installInEmptyProject(packed);
+    installed = join(project, 'node_modules/mi-httpd');
+  });
+
+  after(() => {
+    for (const directory of [packed?.copy, project]) {
+      if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
+    }
+  });
+
+  test('holds what is served and used, and nothing else', () => {
+    const { files } = packed;
+    const allowed = [
+      /^dist\/([a-z_]+\/)*[a-z-]+(\.js|\.d\.ts)$/,
+      /^dist\/revision\.json$/,
+      /^native\/binding\.(js|d\.ts)$/,
+      /^examples\/[a-z-]+\.(mjs|cfg)$/,
+      /^(package\.json|README\.md|LICENSE|mi-httpd\.cfg)$/,
+    ];
+    assert.deepEqual(
+      files.filter((file) => !allowed.some((pattern) => pattern.test(file))),
+      [],
+    );
+    const needed = ['dist/index.js', 'dist/index.d.ts', 'dist/main.js', 'native/binding.js', 'mi-httpd.cfg', 'LICENSE'];
+    for (const file of [...needed, 'README.md', 'package.json', 'examples/control-plane.mjs']) {
+      assert.ok(files.includes(file), `${file} is missing`);
+    }
+  });
+
+  test('leaves package.json as it was, byte for byte and in its time', () => {
+    const [before_, after_] = [checkout, packed.copy].map((directory) => join(directory, 'package.json'));
+    assert.equal(readFileSync(after_ ?? '', 'utf8'), readFileSync(before_ ?? '', 'utf8'));
+    const [old, now] = [before_, after_].map((file) => statSync(file ?? '').mtimeMs);
+    assert.ok(Math.abs((old ?? 0) - (now ?? 1)) < 1000, 'what is built from it would be built again');
+  });
+
+  test('declares a package for each platform, at its own version, and runs nothing when it is installed', () => {
+    const manifest = readManifest(installed);
+    const names = Object.keys(platforms).map((platform) => [`mi-httpd-${platform}`, version]);
+    assert.deepEqual(manifest.optionalDependencies, Object.fromEntries(names));
+    const scripts = Object.keys(manifest.scripts as object);
+    const atInstall = ['preinstall', 'install', 'postinstall', 'prepare', 'preprepare', 'postprepare', 'dependencies'];
+    assert.deepEqual(
+      scripts.filter((name) => atInstall.includes(name)),
+      [],
+    );
+    assert.equal(manifest.type, 'module');
+    assert.deepEqual(manifest.bin, { 'mi-httpd': 'dist/main.js' });
+    assert.deepEqual(manifest.engines, { node: '^20.19 || ^22.13 || >=24' });
+    assert.equal(manifest.version, version);
+  });
+
+  test('the packages of the platforms say where they fit', () => {
+    const directories = readdirSync(join(checkout, 'npm')).sort();
+    assert.deepEqual(directories, Object.keys(platforms));
+    for (const [platform, { os, cpu, libc }] of Object.entries(platforms)) {
+      const manifest = readManifest(join(checkout, 'npm', platform));
+      const binary = `mi-httpd.${platform}.node`;
+      assert.deepEqual(
+        [manifest.name, manifest.version, manifest.main, manifest.files],
+        [`mi-httpd-${platform}`, version, binary, [binary]],
+      );
+      assert.deepEqual([manifest.os, manifest.cpu, manifest.libc], [[os], [cpu], libc === undefined ? libc : [libc]]);
+      assert.deepEqual(manifest.engines, { node: '^20.19 || ^22.13 || >=24' });
+      assert.equal(manifest.scripts, undefined);
+    }
+  });
+
+  test('npm installs the addon of this platform and no other; it is found there', async () => {
+    const modules = readdirSync(join(project, 'node_modules')).filter((name) => name.startsWith('mi-httpd-'));
+    assert.deepEqual(modules, [`mi-httpd-${packed.platform}`]);
+    assert.deepEqual(
+      readdirSync(join(installed, 'native')).filter((name) => name.endsWith('.node')),
+      [],
+    );
+    const script = `await import('mi-httpd');
+      const loaded = process.report.getReport().sharedObjects.filter((path) => /mi-httpd\\..*\\.node$/.test(path));
+      console.log(JSON.stringify(loaded));`;
+    const loaded = JSON.parse(await run(process.execPath, ['--input-type=module', '-e', script], project)) as string[];
+    assert.equal(loaded.length, 1);
+    assert.match(loaded[0] ?? '', new RegExp(`mi-httpd-${packed.platform}.mi-httpd\\.${packed.platform}\\.node$`));
+  });
+
+  test('gives the project the command', async () => {
+    const told = await run('npx', ['--offline', '--no', 'mi-httpd', '-V'], project);
+    const nodeVersion = process.versions.node.replaceAll('.', '\\.');
+    assert.match(told, new RegExp(`^mi-httpd ${version} \\(uWebSockets\\.js [0-9.]+, Node\\.js ${nodeVersion}\\)$`, 'm'));
+    const checked = await run('npx', ['--offline', '--no', 'mi-httpd', '-c'], project);
+    assert.match(checked, /mi-httpd\.cfg: good$/m);
+  });
+
+  test("runs the README's example of embedding", async () => {
+    const readme = readFileSync(join(installed, 'README.md'), 'utf8');
+    const [example] = [...readme.matchAll(/^```js\n([^]*?)^```/gm)].flatMap(([, code = '']) =>
+      code.includes('createServer(') && code.includes('import ') ? [code] : [],
+    );
+    assert.ok(example !== undefined, 'README.md has no example of embedding');
+    writeFileSync(
+      join(project, 'example.js'),
+      `${example}
+const response = await fetch(server.urls[0], {
+  method: 'POST',
+  headers: { 'Content-Type': 'application/json' },
+  body: '{"jsonrpc":"2.0","method":"httpd_list_root_path","id":1}',
+});
+console.log(await response.text());
+await server.close();
+`,
+    );
+    const [url, reply] = (await run(process.execPath, ['example.js'], project)).trim().split('\n');
+    assert.match(url ?? '', /^http:\/\/127\.0\.0\.1:\d+\/mi$/);
+    assert.equal(reply, '{"jsonrpc":"2.0","result":[{"http_root":"mi","module":"mi_http"}],"id":1}');
+  });
+
+  test('its types compile in a strict project, and refuse what would fail', async () => {
+    cpSync('test/package/consumer.ts', join(project, 'consumer.ts'));
+    mkdirSync(join(project, 'out'), { recursive: true });
+    const compilerOptions = {
+      strict: true,
+      exactOptionalPropertyTypes: true,
+      noUncheckedIndexedAccess: true,
+      skipLibCheck: false,
+      target: 'es2022',
+      lib: ['es2023'],
+      module: 'nodenext',
+      outDir: 'out',
+      types: ['node'],
+      typeRoots: [join(checkout, 'node_modules/@types')],
+    };
+    writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['consumer.ts'] }));
+    await run(process.execPath, [join(checkout, 'node_modules/typescript/bin/tsc'), '-p', '.'], project);
+    assert.equal(await run(process.execPath, ['out/consumer.js'], project), '{"trunk":"carrier-a","capacity":30}\n');
+  });
+
+  test('publint has nothing to say', async () => {
+    const bytes = readFileSync(packed.tarball);
+    const tarball = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
+    const { messages, pkg } = await publint({ pack: { tarball }, strict: true });
+    assert.deepEqual(
+      messages.map((message) => formatMessage(message, pkg, { color: false })),
+      [],
+    );
+  });
+
+  test('attw has nothing to say', async () => {
+    const attw = join(checkout, 'node_modules/@arethetypeswrong/cli/dist/index.js');
+    const options = ['--profile', 'esm-only', '--no-definitely-typed', '--no-color', '--no-emoji', '--format', 'ascii'];
+    const told = await run(process.execPath, [attw, packed.tarball, ...options], checkout);
+    assert.match(told, /No problems found/);
+  });
+});
