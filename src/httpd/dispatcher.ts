@@ -68,9 +68,9 @@ export class Dispatcher implements ExchangeHost {
     try {
       this.#handle(response, request);
     } catch (error) {
-      this.log.error({ err: error }, 'a request failed in the HTTP layer');
+      this.log.error({ err: error }, 'a request failed before it reached its handler');
       try {
-        response.close();
+        this.#refuse(response, 'GET', undefined, 500, 'internal error; the log of the server tells why', true);
       } catch {
         // It has been answered already.
       }

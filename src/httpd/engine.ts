@@ -1,3 +1,5 @@
+import { createRequire } from 'node:module';
+
 /** An open listen socket of the engine; only handed back to it. */
 export interface UwsListenSocket {
   readonly uwsListenSocket?: never;
@@ -89,7 +91,9 @@ const candidates: readonly Candidate[] = [
 const headLimitVariable = 'UWS_HTTP_MAX_HEADERS_SIZE';
 const headLimit = '16384';
 
-let loaded: Promise<Engine> | undefined;
+const require = createRequire(import.meta.url);
+
+let loaded: Engine | undefined;
 
 /**
  * Loads the newest engine that works here, once per process. It must not be imported statically: it reads the
@@ -107,25 +111,25 @@ export async function loadEngine(given?: UwsModule): Promise<Engine> {
   return loaded;
 }
 
-async function loadNewest(): Promise<Engine> {
+function loadNewest(): Engine {
   const before = process.env[headLimitVariable];
   process.env[headLimitVariable] = before ?? headLimit;
   try {
-    return await firstThatLoads();
+    return firstThatLoads();
   } finally {
     if (before === undefined) delete process.env[headLimitVariable];
   }
 }
 
-async function firstThatLoads(): Promise<Engine> {
+function firstThatLoads(): Engine {
   const failures: string[] = [];
   const major = Number(process.versions.node.split('.', 1));
   for (const { specifier, version, nodeMajors } of candidates) {
     // The wrapper of one version loads the binary of the other where npm has installed just that one.
     if (!nodeMajors.includes(major)) continue;
     try {
-      const namespace = (await import(specifier)) as { readonly default?: UwsModule } & UwsModule;
-      const uws = namespace.default ?? namespace;
+      // Not by import(): where a CommonJS module fails to load, Node.js 20 ends the process, caught or not.
+      const uws = require(specifier) as UwsModule;
       silence(uws);
       return { name: engineName, version, uws };
     } catch (error) {

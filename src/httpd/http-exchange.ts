@@ -3,6 +3,7 @@ import { FlushedBody, HeldBody } from './chunk-sources.js';
 import { Counter, type HttpCounters } from './counters.js';
 import type { UwsResponse } from './engine.js';
 import { type ChunkSource, type Exchange, heldBodySize, type Method, type ReplyHeaders } from './exchange.js';
+import { LazyAbort } from './lazy-abort.js';
 import type { HttpLog } from './log.js';
 import { ReceivedRequest } from './received-request.js';
 import { refusalBody } from './refusal.js';
@@ -46,8 +47,7 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
   readonly #host: ExchangeHost;
   readonly #response: UwsResponse;
   #state: State = 'open';
-  #controller: AbortController | undefined;
-  #abortReason: Error | undefined;
+  #abort: LazyAbort | undefined;
   #deadline: NodeJS.Timeout | undefined;
   #stream: ReplyStream | undefined;
   #status = 200;
@@ -83,11 +83,8 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
   }
 
   get signal(): AbortSignal {
-    if (this.#controller === undefined) {
-      this.#controller = new AbortController();
-      if (this.#abortReason !== undefined) this.#controller.abort(this.#abortReason);
-    }
-    return this.#controller.signal;
+    this.#abort ??= new LazyAbort();
+    return this.#abort.signal;
   }
 
   reply(status: number, body: string | Uint8Array = '', headers?: ReplyHeaders): boolean {
@@ -285,8 +282,8 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
   }
 
   #abortSignal(reason: Error): void {
-    this.#abortReason ??= reason;
-    this.#controller?.abort(this.#abortReason);
+    this.#abort ??= new LazyAbort();
+    this.#abort.abort(reason);
   }
 
   #cut(): void {

@@ -1,4 +1,5 @@
 import type { Chunk, Exchange } from './exchange.js';
+import { checkReplyHeaders } from './reply-head.js';
 
 /** What a module registers: a root path and what serves it. */
 export interface RootDeclaration {
@@ -75,7 +76,7 @@ export class RootRegistry {
     return [...this.#roots.values()].reverse();
   }
 
-  /** @throws Error when the root is no single segment, or taken: naming both modules */
+  /** @throws Error when the root is no single segment, or taken (naming both modules), or declares what cannot be */
   register(declaration: RootDeclaration): void {
     const { module, root: name, methods = ['GET', 'POST'], headers = [], timeout = defaultTimeout } = declaration;
     if (!/^[A-Za-z0-9_]+$/.test(name)) {
@@ -88,6 +89,12 @@ export class RootRegistry {
           'give one of them another root',
       );
     }
+    if (!(timeout >= 0)) {
+      throw new RangeError(
+        `module ${module}: timeout ${timeout} of root path "${name}" is not 0 (never) or more seconds`,
+      );
+    }
+    checkReplyHeaders({ 'Content-Type': declaration.contentType });
     const servesGet = methods.includes('GET');
     const servesPost = methods.includes('POST');
     const root: Root = {

@@ -65,7 +65,7 @@ export async function installInEmptyProject({ tarball, platformTarballs }: Packe
   return project;
 }
 
-export function npm(cwd: string, ...args: readonly string[]): Promise<string> {
+function npm(cwd: string, ...args: readonly string[]): Promise<string> {
   return run(process.platform === 'win32' ? 'npm.cmd' : 'npm', args, cwd);
 }
 
@@ -74,9 +74,10 @@ export function run(program: string, args: readonly string[], cwd: string): Prom
   return new Promise((resolve_, reject) => {
     const done = (error: ExecFileException | null, stdout: string, stderr: string): void => {
       if (error === null) resolve_(stdout);
-      else reject(new Error(`${program} ${args.join(' ')} ended with ${error.code}: ${stdout}${stderr}`));
+      else reject(new Error(`${program} ${args.join(' ')} ended with ${error.code ?? error.signal}: ${stdout}${stderr}`));
     };
-    execFile(program, args, { cwd, env: outerEnvironment(), maxBuffer: 16 * 1024 * 1024 }, done);
+    const options = { cwd, env: outerEnvironment(), timeout: 240_000, maxBuffer: 16 * 1024 * 1024 };
+    execFile(program, args, options, done).stdin?.end();
   });
 }
 

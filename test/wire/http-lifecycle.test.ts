@@ -14,94 +14,6 @@ const timeout = 20_000;
 
 const serverUrl = import.meta.resolve('#src/httpd/server.js');
 
-test('a port that another program has is told by name', { timeout }, async (t) => {
-  const other = createServer();
-  other.listen(0, '127.0.0.1');
-  await once(other, 'listening');
-  t.after(() => other.close());
-  const { port } = other.address() as { port: number };
-  const server = new HttpServer(options({ port }));
-  await assert.rejects(server.start(), (error: NodeJS.ErrnoException) => {
-    assert.equal(error.code, 'EADDRINUSE');
-    assert.equal(
-      error.message,
-      `cannot listen on 127.0.0.1:${port}: the port is in use; stop what listens there, or choose another port (EADDRINUSE)`,
-    );
-    return true;
-  });
-});
-
-test('two servers never share a port, whichever addresses they take', { timeout }, async (t) => {
-  for (const [first, second] of [
-    ['127.0.0.1', '127.0.0.1'],
-    ['*', '*'],
-    ['*', '127.0.0.1'],
-    ['127.0.0.1', '*'],
-    ['::1', '*'],
-  ] as const) {
-    const { port } = await start(t, [root()], { ip: first });
-    const server = new HttpServer(options({ ip: second, port }));
-    await assert.rejects(server.start(), { code: 'EADDRINUSE' }, `${first} and ${second}`);
-  }
-});
-
-test('addresses and ports that are none are refused', { timeout }, async () => {
-  for (const port of [70_000, 65_536, -1, 1.5, Number.NaN]) {
-    await assert.rejects(new HttpServer(options({ port })).start(), /is not an integer from 0 to 65535/);
-  }
-  for (const ip of ['localhost', '1.2.3', '256.1.1.1', ':::', 'a b', '[::1]']) {
-    await assert.rejects(new HttpServer(options({ ip })).start(), /is neither an IPv4 nor an IPv6 address/);
-  }
-  await assert.rejects(new HttpServer(options({ ip: '192.0.2.1', port: 18_888 })).start(), (error: Error) => {
-    assert.match(
-      error.message,
-      /^cannot listen on 192\.0\.2\.1:18888: the address is not one of this machine.*EADDRNOTAVAIL/,
-    );
-    return true;
-  });
-});
-
-test('a privileged port without permission is told', { timeout, skip: process.getuid?.() === 0 }, async () => {
-  await assert.rejects(new HttpServer(options({ port: 80 })).start(), { code: 'EACCES' });
-});
-
-test('all addresses means both families, and one means one', { timeout }, async (t) => {
-  for (const ip of ['', '*'] as const) {
-    const { server, port } = await start(
-      t,
-      [root({ onRequest: (exchange) => void exchange.reply(200, exchange.remoteAddress) })],
-      { ip },
-    );
-    for (const host of ['127.0.0.1', '::1']) {
-      const client = await RawClient.connect(port, host);
-      assert.equal((await client.ask('GET', '/t')).text, host);
-      client.close();
-    }
-    assert.equal(server.bound, `*:${port}`);
-    assert.equal(server.url, `http://127.0.0.1:${port}`);
-    assert.equal(server.isLoopback, false);
-  }
-  const { server, port } = await start(t, [root()], { ip: '::1' });
-  assert.equal(server.bound, `[::1]:${port}`);
-  assert.equal(server.url, `http://[::1]:${port}`);
-  assert.equal(server.isLoopback, true);
-  assert.match(server.engine, /^uWebSockets\.js \d+\.\d+/);
-  await assert.rejects(RawClient.connect(port, '127.0.0.1'));
-});
-
-test('several servers in one process do not mix', { timeout }, async (t) => {
-  const servers = await Promise.all(
-    ['one', 'two', 'three'].map((name) =>
-      start(t, [root({ onRequest: (exchange) => void exchange.reply(200, name) })]),
-    ),
-  );
-  for (const [index, name] of ['one', 'two', 'three'].entries()) {
-    const test = servers[index];
-    assert.equal((await ask(test?.port ?? 0, 'GET', '/t')).text, name);
-    assert.equal(test?.counter('requests'), 1);
-  }
-});
-
 test('a server starts once', { timeout }, async (t) => {
   const { server } = await start(t, [root()]);
   await assert.rejects(server.start(), /starts once/);
@@ -118,32 +30,6 @@ test('a server closed while it starts does not listen', { timeout }, async () =>
 
 test('too few slots for the counters are refused', () => {
   assert.throws(() => new HttpServer(options({ counters: new Float64Array(httpCounterNames.length - 1) })), /too few/);
-});
-
-test('connections up to the limit are served, the next is closed on arrival', { timeout }, async (t) => {
-  const { port, server, counter, until } = await start(t, [root()], { maxConnections: 3 });
-  const clients = [];
-  for (let i = 0; i < 3; i++) {
-    const client = await RawClient.connect(port);
-    assert.equal((await client.ask('GET', '/t')).text, 'ok');
-    clients.push(client);
-  }
-  const fourth = await RawClient.connect(port);
-  fourth.request('GET', '/t');
-  assert.equal((await fourth.rest()).length, 0);
-  assert.equal(counter('refused_connections'), 1);
-  assert.equal(counter('connections'), 3);
-  assert.equal(server.openConnections, 3);
-  clients[0]?.close();
-  await until(() => server.openConnections === 2);
-  assert.equal((await ask(port, 'GET', '/t')).text, 'ok');
-  for (const client of clients) client.close();
-});
-
-test('a limit of connections above that of open files is lowered', { timeout }, async (t) => {
-  const { log } = await start(t, [root()], { maxConnections: 1e9 });
-  if (process.platform === 'linux')
-    assert.match(log[0]?.message ?? '', /max_connections 1000000000 lowered to \d+: the limit of open files is/);
 });
 
 test('drain finishes a running exchange, refuses new connections, and closes kept ones with their reply', {
@@ -208,6 +94,31 @@ test('drain lets a stream come to its end', { timeout }, async (t) => {
   assert.equal((await client.response()).body.length, 50_000);
 });
 
+test('a handler may stop or close the server', { timeout }, async (t) => {
+  for (const how of ['stop', 'close', 'closeInFlush'] as const) {
+    let pulls = 0;
+    const { port, server, until } = await start(t, [
+      root({
+        onRequest: (exchange) => {
+          if (how === 'stop') server.stopAccepting();
+          if (how === 'close') server.close();
+          if (how === 'closeInFlush') exchange.flush(200);
+          else assert.equal(exchange.reply(200, 'ok'), how === 'stop');
+        },
+        onFlush: () => {
+          if (++pulls === 3) server.close();
+          return Buffer.alloc(1000);
+        },
+      }),
+    ]);
+    const client = await RawClient.connect(port);
+    client.request('POST', '/t', 'body');
+    const received = (await client.rest()).toString();
+    assert.equal(received.endsWith('ok'), how === 'stop', how);
+    await until(() => server.openConnections === 0 && server.openExchanges === 0);
+  }
+});
+
 test('drain gives up at its deadline; close aborts what is left', { timeout }, async (t) => {
   let kept: Exchange | undefined;
   let gone = 0;
@@ -240,23 +151,6 @@ test('drain gives up at its deadline; close aborts what is left', { timeout }, a
   assert.equal(kept?.reply(200, 'too late'), false);
   await client.closed;
   await uploading.closed;
-});
-
-test('a port is free again at once after close', { timeout }, async (t) => {
-  const finder = createServer().listen(0, '127.0.0.1');
-  await once(finder, 'listening');
-  const { port } = finder.address() as { port: number };
-  finder.close();
-  await once(finder, 'close');
-  const first = await start(t, [root()], { port });
-  assert.equal(first.port, port);
-  const client = await RawClient.connect(first.port);
-  await client.ask('GET', '/t');
-  // The server closes first, so that the system keeps the connection in TIME_WAIT on its side.
-  first.server.close();
-  await client.closed;
-  const second = await start(t, [root()], { port: first.port });
-  assert.equal((await ask(second.port, 'GET', '/t')).text, 'ok');
 });
 
 /** Runs a program in a process of its own; resolves with its exit code once it has ended by itself. */

@@ -115,6 +115,8 @@ test('bad, taken and late roots are refused at registration', { timeout }, async
       return true;
     },
   );
+  assert.throws(() => server.registerRoot(root({ root: 'b', contentType: 'a\r\nX: b' })), /Content-Type contains CR/);
+  assert.throws(() => server.registerRoot(root({ root: 'b', timeout: -1 })), /timeout -1 of root path "b"/);
   const started = await start(t, [root()]);
   assert.throws(() => started.server.registerRoot(root({ root: 'late' })), /too late/);
 });
@@ -179,6 +181,19 @@ test('accepts sees the bare media type', { timeout }, async (t) => {
   await ask(port, 'POST', '/t', 'x');
   await ask(port, 'GET', '/t');
   assert.deepEqual(seen, ['application/json', 'application/json', 'text/xml', 'text/plain', '']);
+});
+
+test('an accepts that fails is answered 500', { timeout }, async (t) => {
+  const { port, log } = await start(t, [
+    root({
+      accepts: () => {
+        throw new Error('accepts is broken');
+      },
+    }),
+  ]);
+  assert.equal((await ask(port, 'POST', '/t', 'x')).status, 500);
+  assert.match(lastError(log), /accepts is broken/);
+  assert.equal((await ask(port, 'GET', '/t')).status, 200);
 });
 
 test('only declared request headers are kept', { timeout }, async (t) => {

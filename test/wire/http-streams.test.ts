@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
-import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
 import type { Chunk, ChunkSource } from '#src/httpd/exchange.js';
 import { root, start } from './http-server.js';
 import { ask, RawClient } from './raw-client.js';
@@ -169,6 +169,32 @@ test('a source may give chunks now, later, none yet, and of any size', { timeout
     sources.map(({ released }) => released),
     [1, 1, 1],
   );
+});
+
+test('a stream that must be the last on its connection says so in its head, and nothing in its body', {
+  timeout,
+}, async (t) => {
+  const large = Buffer.alloc(300_000, 'x');
+  const { port } = await start(t, [
+    root({
+      onRequest: (exchange) => {
+        if (exchange.path === '/held') exchange.reply(200, large);
+        else exchange.stream(200, new ListSource(['one', large, 'two']));
+      },
+    }),
+  ]);
+  for (const [path, length] of [
+    ['/t', 300_006],
+    ['/t/held', 300_000],
+  ] as const) {
+    const client = await RawClient.connect(port);
+    client.send(`POST ${path} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n`);
+    const response = await client.response();
+    assert.equal(response.headers.get('connection'), 'close');
+    assert.equal(response.body.length, length);
+    assert.equal(client.unread, '');
+    client.close();
+  }
 });
 
 test('an empty source gives an empty reply', { timeout }, async (t) => {

@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { formatAddress } from '#src/httpd/address.js';
+import type { Exchange } from '#src/httpd/exchange.js';
+import { root, start } from './http-server.js';
+import { ask, RawClient } from './raw-client.js';
+
+const timeout = 20_000;
+
+test('an exchange that is left unanswered is answered 504', { timeout }, async (t) => {
+  const kept: Exchange[] = [];
+  const { port, counter, server } = await start(t, [
+    root({ timeout: 0.2, onRequest: (exchange) => void kept.push(exchange) }),
+  ]);
+  const client = await RawClient.connect(port);
+  client.request('GET', '/t');
+  const response = await client.response();
+  assert.equal(response.status, 504);
+  assert.equal(response.text, 'no answer within 0.2 s\n');
+  assert.equal(kept[0]?.signal.aborted, true);
+  assert.equal(kept[0]?.reply(200, 'too late'), false);
+  assert.equal(counter('timeouts'), 1);
+  assert.equal(counter('aborted'), 0);
+  assert.equal(server.openExchanges, 0);
+  client.request('GET', '/t');
+  assert.equal((await client.response()).status, 504, 'the connection goes on');
+  client.close();
+});
+
+test('the remote address is that of the connection, whatever a PROXY preface says', { timeout }, async (t) => {
+  const { port } = await start(t, [
+    root({ onRequest: (exchange) => void exchange.reply(200, exchange.remoteAddress) }),
+  ]);
+  assert.equal((await ask(port, 'GET', '/t')).text, '127.0.0.1');
+  const client = await RawClient.connect(port);
+  const preface = Buffer.concat([
+    Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1'),
+    // Version 2, PROXY; TCP over IPv4; 12 bytes: 6.6.6.6:1 to 7.7.7.7:2.
+    Buffer.from([0x21, 0x11, 0, 12, 6, 6, 6, 6, 7, 7, 7, 7, 0, 1, 0, 2]),
+  ]);
+  client.send(Buffer.concat([preface, Buffer.from('GET /t HTTP/1.1\r\nHost: a\r\n\r\n')]));
+  assert.equal((await client.response()).text, '127.0.0.1');
+  client.close();
+});
+
+test('the remote address is known to a late reply, and empty when the client is gone', { timeout }, async (t) => {
+  let kept: Exchange | undefined;
+  const { port, until, server } = await start(
+    t,
+    [
+      root({
+        onRequest: (exchange) => {
+          kept = exchange;
+        },
+      }),
+    ],
+    {
+      ip: '*',
+    },
+  );
+  const client = await RawClient.connect(port, '::1');
+  client.request('GET', '/t');
+  await until(() => kept !== undefined);
+  const exchange = kept as unknown as Exchange;
+  assert.equal(exchange.remoteAddress, '::1');
+  client.close();
+  await until(() => server.openExchanges === 0);
+  assert.equal(exchange.remoteAddress, '::1');
+  const second = await RawClient.connect(port, '127.0.0.1');
+  second.request('GET', '/t');
+  await until(() => kept !== exchange);
+  second.kill();
+  await until(() => server.openExchanges === 0);
+  assert.equal(kept?.remoteAddress, '');
+});
+
+test('addresses are told in their short form', () => {
+  const table: readonly (readonly [bytes: string, text: string])[] = [
+    ['', ''],
+    ['7f000001', '127.0.0.1'],
+    ['00000000000000000000ffff7f000001', '127.0.0.1'],
+    ['00000000000000000000000000000001', '::1'],
+    ['00000000000000000000000000000000', '::'],
+    ['20010db8000000000000000000000001', '2001:db8::1'],
+    ['20010db8000000010000000000000001', '2001:db8:0:1::1'],
+    ['20010db8000000010001000100010001', '2001:db8:0:1:1:1:1:1'],
+    ['fe800000000000000000000000000000', 'fe80::'],
+    ['00000001000200030004000500060007', '0:1:2:3:4:5:6:7'],
+    ['00010000000000020000000000000003', '1:0:0:2::3'],
+  ];
+  for (const [bytes, text] of table) assert.equal(formatAddress(Buffer.from(bytes, 'hex')), text);
+});
+
+test('a client that closes its sending side gets a reply made at once, and none that comes later', {
+  timeout,
+}, async (t) => {
+  let gone = 0;
+  const { port, until, server } = await start(t, [
+    root({
+      onRequest: (exchange) => {
+        if (exchange.path === '/later') exchange.onGone = () => gone++;
+        else exchange.reply(200, 'now');
+      },
+    }),
+  ]);
+  const now = await RawClient.connect(port);
+  now.socket.end('GET /t HTTP/1.1\r\nHost: a\r\n\r\n');
+  assert.equal((await now.response()).text, 'now');
+  const later = await RawClient.connect(port);
+  later.socket.end('GET /t/later HTTP/1.1\r\nHost: a\r\n\r\n');
+  assert.equal((await later.rest()).length, 0);
+  await until(() => server.openConnections === 0);
+  assert.equal(gone, 1);
+});
+
+test('a client that leaves is told once, and its signal aborted', { timeout }, async (t) => {
+  let gone = 0;
+  const kept: Exchange[] = [];
+  const { port, until, counter, server } = await start(t, [
+    root({
+      onRequest: (exchange) => {
+        kept.push(exchange);
+        exchange.onGone = () => gone++;
+      },
+    }),
+  ]);
+  const client = await RawClient.connect(port);
+  client.request('POST', '/t', 'body');
+  await until(() => kept.length === 1);
+  const { signal } = kept[0] as Exchange;
+  assert.equal(signal.aborted, false);
+  client.kill();
+  await until(() => gone > 0);
+  assert.equal(signal.aborted, true);
+  assert.equal((signal.reason as Error).message, 'the client left');
+  assert.equal(kept[0]?.finished, true);
+  assert.equal(kept[0]?.reply(200, 'x', { 'X-A': 'b' }), false);
+  assert.equal(server.openExchanges, 0);
+  assert.equal(counter('aborted'), 1);
+  assert.equal(gone, 1);
+});
+
+test('requests, replies and bytes are counted', { timeout }, async (t) => {
+  const { port, counter, until } = await start(t, [
+    root({ onRequest: (exchange) => void exchange.reply(Number(exchange.path.slice(1)), 'é') }),
+  ]);
+  const client = await RawClient.connect(port);
+  for (const status of [200, 202, 301, 404, 500, 503]) await client.ask('POST', `/t/${status}`, 'body');
+  assert.deepEqual(
+    [
+      'requests',
+      'replies_2xx',
+      'replies_3xx',
+      'replies_4xx',
+      'replies_5xx',
+      'bytes_in',
+      'bytes_out',
+      'connections',
+    ].map(counter),
+    [6, 2, 1, 1, 2, 24, 12, 1],
+  );
+  client.close();
+  await until(() => counter('connections') === 0);
+  assert.equal(counter('connections_total'), 1);
+  assert.equal(counter('refused'), 0);
+  assert.equal(counter('aborted'), 0);
+});
