@@ -14,6 +14,9 @@ export const defaultPrivateMemory = 16;
 /** Seconds that a stopping server gives to what runs. */
 export const defaultDeadline = 10;
 
+/** Milliseconds that answers to calls given up have to leave. */
+const lastAnswers = 1000;
+
 /** What is common to servers from a file and servers from a program. */
 export interface ServerSettings {
   /** Where the server logs; a pino logger fits. Left out, warnings and errors become process warnings. */
@@ -147,6 +150,8 @@ export class Server {
         this.#log.error({ err: error }, 'a module failed to stop');
       }
     }
+    // What the modules gave up has been answered; the answers have to leave.
+    await this.#httpd.drain(lastAnswers);
     this.#httpd.close();
   }
 }

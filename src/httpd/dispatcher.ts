@@ -1,11 +1,11 @@
-import type { BodyPoolLike } from './body-pool.js';
+import type { Log } from '../log.js';
+import type { BodyPool } from '../native.js';
 import type { Connections } from './connections.js';
 import { Counter, type HttpCounters } from './counters.js';
 import type { UwsRequest, UwsResponse } from './engine.js';
 import type { Method, ReplyHeaders } from './exchange.js';
 import { FieldError, parseQuery, parseUrlencoded } from './fields.js';
 import { type ExchangeHost, HttpExchange } from './http-exchange.js';
-import type { HttpLog } from './log.js';
 import { parseMultipart } from './multipart.js';
 import { refusalBody, sendRefusal } from './refusal.js';
 import { mediaTypeOf, RequestHead } from './request-head.js';
@@ -15,14 +15,14 @@ import { decodePath, type Root, type RootMatch, type RootRegistry } from './root
 export interface DispatcherOptions {
   readonly roots: RootRegistry;
   readonly connections: Connections;
-  readonly bodies: BodyPoolLike;
+  readonly bodies: BodyPool;
   /** Largest body that is accepted, bytes. */
   readonly maxBody: number;
   readonly flushLimit: number;
   /** Milliseconds; 0: never. */
   readonly clientPatience: number;
   readonly counters: HttpCounters;
-  readonly log: HttpLog;
+  readonly log: Log;
 }
 
 /** Longest part of a path that an error repeats. */
@@ -31,12 +31,12 @@ const shownPath = 200;
 /** Takes requests from the engine, refuses what may not pass, and gives the rest to their roots as exchanges. */
 export class Dispatcher implements ExchangeHost {
   readonly counters: HttpCounters;
-  readonly log: HttpLog;
+  readonly log: Log;
   readonly flushLimit: number;
   readonly clientPatience: number;
   readonly #roots: RootRegistry;
   readonly #connections: Connections;
-  readonly #bodies: BodyPoolLike;
+  readonly #bodies: BodyPool;
   readonly #maxBody: number;
   readonly #head = new RequestHead();
 

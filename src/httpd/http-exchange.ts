@@ -1,10 +1,10 @@
+import type { Log } from '../log.js';
 import { formatAddress } from './address.js';
 import { FlushedBody, HeldBody } from './chunk-sources.js';
 import { Counter, type HttpCounters } from './counters.js';
 import type { UwsResponse } from './engine.js';
 import { type ChunkSource, type Exchange, heldBodySize, type Method, type ReplyHeaders } from './exchange.js';
 import { LazyAbort } from './lazy-abort.js';
-import type { HttpLog } from './log.js';
 import { ReceivedRequest } from './received-request.js';
 import { refusalBody } from './refusal.js';
 import { checkReplyHeaders, writeReplyHead } from './reply-head.js';
@@ -15,7 +15,7 @@ import { isBodiless, statusLine } from './status.js';
 /** What the exchanges of one server share. */
 export interface ExchangeHost {
   readonly counters: HttpCounters;
-  readonly log: HttpLog;
+  readonly log: Log;
   /** Most bytes a flush handler is asked for at once. */
   readonly flushLimit: number;
   /** Milliseconds without progress after which a reply is cut; 0: never. */
@@ -196,10 +196,7 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
   failed(error: unknown, isHeadSent: boolean): void {
     const { module, root } = this.root.declaration;
     this.#host.counters.add(Counter.streamErrors, 1);
-    this.#host.log.error(
-      { err: error, root, path: this.path },
-      `streamed reply of root /${root} of module ${module} failed`,
-    );
+    this.#host.log.error({ err: error, root, module }, `streamed reply of root /${root} failed`);
     if (isHeadSent) this.#cut();
     else this.#refuseInstead(500, 'internal error; the log of the server tells why');
   }
@@ -213,10 +210,7 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
     const seconds = (who === 'client' ? this.clientPatience : this.sourcePatience) / 1000;
     const what = who === 'client' ? 'the client read nothing' : 'there was no answer';
     this.#host.counters.add(Counter.timeouts, 1);
-    this.#host.log.warn(
-      { root, path: this.path, seconds },
-      `reply of root /${root} given up: ${what} for ${seconds} s`,
-    );
+    this.#host.log.warn({ root, seconds }, `reply of root /${root} given up: ${what} for ${seconds} s`);
     this.#abortSignal(new Error(`${what} for ${seconds} s`));
     if (isHeadSent || who === 'client') this.#cut();
     else this.#refuseInstead(504, `no answer within ${seconds} s`);

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { HttpLog } from './log.js';
+import type { Log } from '../log.js';
 
 /** Descriptors that are left for everything else: logs, modules, the engine, a few at once for the system. */
 const reserve = 64;
@@ -10,7 +10,7 @@ const reserve = 64;
  *
  * @returns `wanted`, or less with a warning
  */
-export function withinOpenFiles(wanted: number, log: HttpLog): number {
+export function withinOpenFiles(wanted: number, log: Log): number {
   const limit = openFilesLimit();
   const possible = Math.max(1, limit - reserve);
   if (wanted <= possible) return wanted;

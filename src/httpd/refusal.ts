@@ -1,12 +1,12 @@
+import type { Log } from '../log.js';
 import type { UwsResponse } from './engine.js';
 import type { Exchange, ReplyHeaders } from './exchange.js';
-import type { HttpLog } from './log.js';
 import { writeReplyHead } from './reply-head.js';
 import type { Root } from './roots.js';
 import { statusLine } from './status.js';
 
 /** Body of a short reply in the root's way; its own `refuse` may not be what makes a request fail. */
-export function refusalBody(root: Root, status: number, reason: string, log: HttpLog, exchange?: Exchange): string {
+export function refusalBody(root: Root, status: number, reason: string, log: Log, exchange?: Exchange): string {
   const { declaration } = root;
   try {
     const body = declaration.refuse?.(status, reason, exchange);

@@ -39,6 +39,8 @@ export interface RootDeclaration {
   /**
    * Makes the body of the short replies that the HTTP layer gives itself (400, 404, 405, 413, 415, 500, 503, 504).
    * Default by content type: a small page, `{"error":reason}`, or a line of text.
+   *
+   * @param exchange undefined when the head of the request was enough to refuse it
    */
   refuse?(status: number, reason: string, exchange?: Exchange): string;
 }

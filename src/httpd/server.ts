@@ -1,12 +1,11 @@
 import { BlockList, isIP } from 'node:net';
+import type { Log } from '../log.js';
 import { BodyPool } from '../native.js';
-import type { BodyPoolLike } from './body-pool.js';
 import { Connections } from './connections.js';
 import { HttpCounters } from './counters.js';
 import { Dispatcher } from './dispatcher.js';
 import { type Engine, loadEngine, type UwsApp, type UwsModule } from './engine.js';
 import { checkEndpoint, type Listener, type Listening, listen, stopListening } from './listener.js';
-import type { HttpLog } from './log.js';
 import { withinOpenFiles } from './open-files.js';
 import { chunkLimit } from './reply-stream.js';
 import { type RootDeclaration, RootRegistry } from './roots.js';
@@ -31,11 +30,11 @@ export interface HttpServerOptions {
   readonly maxConnections: number;
   /** One slot for each of `httpCounterNames`; left out, nobody reads them. */
   readonly counters?: Float64Array;
-  readonly log: HttpLog;
+  readonly log: Log;
   /** uWebSockets.js as the embedder loaded it; left out, the newest of the own ones that works. */
   readonly engine?: UwsModule;
   /** Where bodies are joined; left out, one in native memory. */
-  readonly bodies?: BodyPoolLike;
+  readonly bodies?: BodyPool;
 }
 
 const loopback = new BlockList();
@@ -52,7 +51,7 @@ export class HttpServer {
   readonly #roots = new RootRegistry();
   readonly #counters: HttpCounters;
   #connections: Connections;
-  #bodies: BodyPoolLike | undefined;
+  #bodies: BodyPool | undefined;
   #engine: Engine | undefined;
   #app: UwsApp | undefined;
   #listener: Listener | undefined;
@@ -188,12 +187,12 @@ export class HttpServer {
     return family !== 0 && loopback.check(this.#options.ip, family === 4 ? 'ipv4' : 'ipv6');
   }
 
-  #nativeBodies(): BodyPoolLike {
+  #nativeBodies(): BodyPool {
     const { postBufSize, receiveBufSize, bodiesTotal } = this.#options;
     return new BodyPool(postBufSize, receiveBufSize, bodiesTotal);
   }
 
-  #dispatcher(bodies: BodyPoolLike): Dispatcher {
+  #dispatcher(bodies: BodyPool): Dispatcher {
     const { receiveBufSize, windowSize, connTimeout, log } = this.#options;
     return new Dispatcher({
       roots: this.#roots,

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { test } from 'node:test';
 import { httpCounterNames } from '#src/httpd/counters.js';
 import { loadEngine } from '#src/httpd/engine.js';

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { test } from 'node:test';
-import { formatAddress } from '#src/httpd/address.js';
-import type { Exchange, ReplyHeaders } from '#src/httpd/exchange.js';
+import type { ReplyHeaders } from '#src/httpd/exchange.js';
 import { lastError, root, start } from './http-server.js';
 import { ask, RawClient } from './raw-client.js';
 

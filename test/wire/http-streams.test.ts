@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
-import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
-import type { Chunk, ChunkSource } from '#src/httpd/exchange.js';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Chunk } from '#src/httpd/exchange.js';
 import { root, start } from './http-server.js';
+import { ListSource } from './list-source.js';
 import { ask, RawClient } from './raw-client.js';
 import { ChunkedChecker, SlowReader } from './slow-reader.js';
 
@@ -106,30 +107,6 @@ for (const size of [262_143, 262_144, 262_145, 1_000_003]) {
   }
 }
 
-/** A source of given chunks that counts its releases. */
-class ListSource implements ChunkSource {
-  released = 0;
-  readonly length?: number;
-
-  constructor(
-    readonly chunks: (Chunk | Promise<Chunk> | Error | string | (() => Promise<Chunk>))[],
-    length?: number,
-  ) {
-    if (length !== undefined) this.length = length;
-  }
-
-  next(): Chunk | Promise<Chunk> {
-    const next = this.chunks.shift() ?? null;
-    if (next instanceof Error) throw next;
-    if (typeof next === 'function') return next();
-    return typeof next === 'string' ? Buffer.from(next) : next;
-  }
-
-  release(): void {
-    this.released++;
-  }
-}
-
 test('a source may give chunks now, later, none yet, and of any size', { timeout }, async (t) => {
   const large = fill(Buffer.alloc(mega + 5), 0);
   const sources: ListSource[] = [];
@@ -224,107 +201,6 @@ test('flush gives strings too, and counts positions in bytes', { timeout }, asyn
   assert.deepEqual(positions, [0, 2, 5, 5, 7]);
 });
 
-test('flush without onFlush is told as the mistake it is', { timeout }, async (t) => {
-  const { port, log } = await start(t, [root({ onRequest: (exchange) => exchange.flush(200) })]);
-  assert.equal((await ask(port, 'GET', '/t')).status, 500);
-  assert.match(String(log[0]?.fields.err), /has no onFlush/);
-});
-
-test('an error before the first chunk is a 500', { timeout }, async (t) => {
-  const sources: ListSource[] = [];
-  const { port, log, counter } = await start(t, [
-    root({
-      onRequest: (exchange) => {
-        const failure = new Error('source broke');
-        const source = new ListSource([exchange.path === '/later' ? () => Promise.reject(failure) : failure]);
-        sources.push(source);
-        exchange.stream(200, source);
-      },
-    }),
-  ]);
-  const client = await RawClient.connect(port);
-  for (const path of ['/t', '/t/later']) {
-    const response = await client.ask('GET', path);
-    assert.equal(response.status, 500);
-    assert.doesNotMatch(response.text, /broke/);
-  }
-  client.close();
-  assert.equal(counter('stream_errors'), 2);
-  assert.equal(log.length, 2);
-  assert.deepEqual(
-    sources.map(({ released }) => released),
-    [1, 1],
-  );
-});
-
-const failures: readonly (readonly [name: string, source: () => ListSource])[] = [
-  ['throws', () => new ListSource(['one', new Error('source broke')])],
-  ['rejects', () => new ListSource(['one', () => turn().then(() => Promise.reject(new Error('source broke')))])],
-  ['gives less than it announced', () => new ListSource(['one'], 10)],
-  ['gives more than it announced', () => new ListSource(['one', 'two'], 4)],
-  ['gives what is no chunk', () => new ListSource(['one', 5 as unknown as Uint8Array])],
-];
-
-for (const [name, make] of failures) {
-  test(`a source that ${name} in the middle cuts the connection`, { timeout }, async (t) => {
-    const source = make();
-    let gone = 0;
-    const { port, counter, log, server, until } = await start(t, [
-      root({
-        onRequest: (exchange) => {
-          exchange.onGone = () => gone++;
-          exchange.stream(200, source);
-        },
-      }),
-    ]);
-    const client = await RawClient.connect(port);
-    client.request('GET', '/t');
-    const received = (await client.rest()).toString();
-    assert.match(received, /^HTTP\/1\.1 200 OK/);
-    assert.doesNotMatch(received, /\r\n0\r\n\r\n$/, 'no clean end');
-    await until(() => server.openExchanges === 0);
-    assert.equal(source.released, 1);
-    assert.equal(gone, 1);
-    assert.equal(counter('stream_errors'), 1);
-    assert.equal(counter('aborted'), 0);
-    assert.equal(log.filter(({ level }) => level === 'error').length, 1);
-  });
-}
-
-for (const kind of ['flush', 'stream', 'length', 'held', 'waiting'] as const) {
-  test(`a client killed in the middle of a reply (${kind}) frees everything, once`, { timeout }, async (t) => {
-    const chunk = Buffer.alloc(65536);
-    let gone = 0;
-    let released = 0;
-    const source = (length?: number): ChunkSource => ({
-      length,
-      next: () => chunk,
-      release: () => released++,
-    });
-    const { port, server, until, counter } = await start(t, [
-      root({
-        onRequest: (exchange) => {
-          exchange.onGone = () => gone++;
-          if (kind === 'flush') exchange.flush(200);
-          else if (kind === 'held') exchange.reply(200, Buffer.alloc(64 * mega));
-          else if (kind === 'waiting') exchange.stream(200, { ...source(), next: () => new Promise(() => {}) });
-          else exchange.stream(200, source(kind === 'length' ? 1e12 : undefined));
-        },
-        onFlush: () => chunk,
-      }),
-    ]);
-    const reader = await SlowReader.ask(port, '/t');
-    await until(() => server.openExchanges === 1);
-    await delay(50);
-    reader.socket.resetAndDestroy();
-    await until(() => server.openExchanges === 0);
-    await turn();
-    assert.equal(gone, 1);
-    assert.equal(released, kind === 'flush' || kind === 'held' ? 0 : 1);
-    assert.equal(counter('aborted'), 1);
-  });
-}
-
 test('while one client streams as fast as it can, others are served', { timeout }, async (t) => {
   const chunk = Buffer.alloc(65536);
   const { port, server, until } = await start(t, [
@@ -342,65 +218,4 @@ test('while one client streams as fast as it can, others are served', { timeout 
   assert.equal(server.openExchanges, 1);
   reader.socket.destroy();
   client.close();
-});
-
-test('a client that reads nothing is cut after connTimeout, one that reads slowly is not', { timeout }, async (t) => {
-  const chunk = Buffer.alloc(65536);
-  let gone = 0;
-  const { port, server, until, counter, log } = await start(
-    t,
-    [
-      root({
-        onRequest: (exchange) => {
-          exchange.onGone = () => gone++;
-          if (exchange.path === '/held') exchange.reply(200, Buffer.alloc(64 * mega));
-          else exchange.flush(200);
-        },
-        onFlush: () => chunk,
-      }),
-    ],
-    { connTimeout: 1 },
-  );
-  for (const path of ['/t', '/t/held']) {
-    const stalled = await SlowReader.ask(port, path);
-    await until(() => server.openExchanges === 1);
-    const started = performance.now();
-    await until(() => server.openExchanges === 0);
-    const took = performance.now() - started;
-    assert.ok(took > 900 && took < 3000, `cut after ${took} ms`);
-    stalled.socket.destroy();
-  }
-  assert.equal(gone, 2);
-  assert.equal(counter('timeouts'), 2);
-  assert.equal(counter('aborted'), 0);
-  assert.equal(log.filter(({ message }) => message.includes('read nothing for 1 s')).length, 2);
-  const slow = await SlowReader.ask(port, '/t');
-  const stop = slow.pulse(5, 100);
-  await until(() => server.openExchanges === 1);
-  await delay(3000);
-  assert.equal(server.openExchanges, 1);
-  stop();
-  slow.socket.destroy();
-});
-
-test('a source that gives nothing for the timeout of the root is given up', { timeout }, async (t) => {
-  let released = 0;
-  const { port, counter, server, until } = await start(t, [
-    root({
-      timeout: 0.3,
-      onRequest: (exchange) => {
-        let given = exchange.path === '/begun' ? 1 : 0;
-        const wait = exchange.path === '/empty' ? Buffer.alloc(0) : new Promise<Chunk>(() => {});
-        exchange.stream(200, { next: () => (given-- > 0 ? Buffer.from('one') : wait), release: () => released++ });
-      },
-    }),
-  ]);
-  assert.equal((await ask(port, 'GET', '/t')).status, 504);
-  assert.equal((await ask(port, 'GET', '/t/empty')).status, 504);
-  const client = await RawClient.connect(port);
-  client.request('GET', '/t/begun');
-  assert.doesNotMatch((await client.rest()).toString(), /\r\n0\r\n\r\n$/);
-  await until(() => server.openExchanges === 0);
-  assert.equal(released, 3);
-  assert.equal(counter('timeouts'), 3);
 });
