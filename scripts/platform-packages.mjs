@@ -15,7 +15,8 @@ const successor = '\n  "devDependencies": {';
 const actions = {
   declare(text) {
     const { version } = JSON.parse(text);
-    if (!text.includes(successor)) throw new Error('package.json has no devDependencies to declare the packages before');
+    if (!text.includes(successor))
+      throw new Error('package.json has no devDependencies to declare the packages before');
     const lines = readdirSync(join(root, 'npm'))
       .sort()
       .map((name) => `    "mi-httpd-${name}": "${version}"`);

@@ -11,4 +11,7 @@ function isDefect(error: Error): boolean {
   return error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError;
 }
 
+// Whoever reads may leave first, as `head` does; that is no reason to fail.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+
 import('./daemon.js').then(({ run }) => run(process.argv.slice(2))).catch(fail);

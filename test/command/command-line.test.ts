@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
-import { assertRefused, runCommand } from './daemon.js';
+import { assertRefused, command, Running, runCommand } from './daemon.js';
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
 
@@ -36,6 +36,19 @@ describe('what the command tells about itself', { timeout: 60_000 }, () => {
       assert.equal(versions[2], process.versions.node);
     });
   }
+
+  test('nobody reads it: no complaint', async (t) => {
+    for (const [option, stream, status] of [
+      ['-h', 'stdout', 0],
+      ['-c', 'stdout', 0],
+      ['--frobnicate', 'stderr', 1],
+    ] as const) {
+      const running = new Running(t, process.execPath, [command, option]);
+      running.child[stream]?.destroy();
+      const ended = await running.ended;
+      assert.deepEqual([ended.status, ended.stdout, ended.stderr], [status, '', '']);
+    }
+  });
 
   test('the version of the engine is that of the binary that was loaded', async () => {
     const { loadEngine } = await import('#src/httpd/engine.js');

@@ -26,7 +26,10 @@ function pathWith(t: TestContext, programs: Readonly<Record<string, string>>): N
   return { PATH: directory, HOME: directory };
 }
 
-describe('what is missing to build is told in one sentence', { timeout: 30_000, skip: process.platform === 'win32' }, () => {
+describe('what is missing to build is told in one sentence', {
+  timeout: 30_000,
+  skip: process.platform === 'win32',
+}, () => {
   const build = (t: TestContext, env: NodeJS.ProcessEnv, ...options: string[]) => {
     const copy = copyOfCheckout(t, 'scripts', 'package.json', 'crate/Cargo.toml');
     return new Running(t, process.execPath, [...options, 'scripts/build.mjs'], { cwd: copy, env }).ended;
@@ -71,7 +74,10 @@ describe('a binary that is missing is told in one sentence', { timeout: 30_000 }
     const copy = builtPackage(t, ['native'], (name) => name.startsWith('uws-') || name === '@uwsjs');
     for (const args of [['-V'], ['-p', '0']]) {
       const ended = await new Running(t, process.execPath, ['dist/main.js', ...args], { cwd: copy }).ended;
-      assertRefused(ended, new RegExp(`^mi-httpd: no HTTP engine loads on ${process.platform} ${process.arch}, Node\\.js `));
+      assertRefused(
+        ended,
+        new RegExp(`^mi-httpd: no HTTP engine loads on ${process.platform} ${process.arch}, Node\\.js `),
+      );
       assert.match(ended.stderr, /supported on Linux, macOS and Windows/);
     }
   });
@@ -80,7 +86,10 @@ describe('a binary that is missing is told in one sentence', { timeout: 30_000 }
     const copy = builtPackage(t, [], () => false);
     for (const args of [['-h'], ['-p', '0']]) {
       const ended = await new Running(t, process.execPath, ['dist/main.js', ...args], { cwd: copy }).ended;
-      assertRefused(ended, new RegExp(`^mi-httpd: .*no native addon for ${process.platform}-${process.arch}.*npm run build`));
+      assertRefused(
+        ended,
+        new RegExp(`^mi-httpd: .*no native addon for ${process.platform}-${process.arch}.*npm run build`),
+      );
     }
   });
 });

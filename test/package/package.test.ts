@@ -112,14 +112,17 @@ describe('the package', { timeout: 600_000 }, () => {
   test('gives the project the command', async () => {
     const told = await run('npx', ['--offline', 'mi-httpd', '-V'], project);
     const nodeVersion = process.versions.node.replaceAll('.', '\\.');
-    assert.match(told, new RegExp(`^mi-httpd ${version} \\(uWebSockets\\.js [0-9.]+, Node\\.js ${nodeVersion}\\)$`, 'm'));
+    assert.match(
+      told,
+      new RegExp(`^mi-httpd ${version} \\(uWebSockets\\.js [0-9.]+, Node\\.js ${nodeVersion}\\)$`, 'm'),
+    );
     const checked = await run('npx', ['--offline', 'mi-httpd', '-c'], project);
     assert.match(checked, /mi-httpd\.cfg: good$/m);
   });
 
   test("runs the README's example of embedding", async () => {
     const readme = readFileSync(join(installed, 'README.md'), 'utf8');
-    const [example] = [...readme.matchAll(/^```js\n([^]*?)^```/gm)].flatMap(([, code = '']) =>
+    const [example] = [...readme.matchAll(/^```js\n([\s\S]*?)^```/gm)].flatMap(([, code = '']) =>
       code.includes('createServer(') && code.includes('import ') ? [code] : [],
     );
     assert.ok(example !== undefined, 'README.md has no example of embedding');

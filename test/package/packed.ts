@@ -74,7 +74,8 @@ export function run(program: string, args: readonly string[], cwd: string): Prom
   return new Promise((resolve_, reject) => {
     const done = (error: ExecFileException | null, stdout: string, stderr: string): void => {
       if (error === null) resolve_(stdout);
-      else reject(new Error(`${program} ${args.join(' ')} ended with ${error.code ?? error.signal}: ${stdout}${stderr}`));
+      else
+        reject(new Error(`${program} ${args.join(' ')} ended with ${error.code ?? error.signal}: ${stdout}${stderr}`));
     };
     const options = { cwd, env: outerEnvironment(), timeout: 240_000, maxBuffer: 16 * 1024 * 1024 };
     execFile(program, args, options, done).stdin?.end();

@@ -1,0 +1,72 @@
+// `npm start` in a checkout that is up to date, without npm, cargo or a compiler on the PATH: it needs none of them.
+import assert from 'node:assert/strict';
+import { cpSync, mkdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, type TestContext, test } from 'node:test';
+import { checkout, Daemon, type LogLine, mi, temporaryFiles } from './daemon.js';
+
+const files = ['package.json', 'package-lock.json', 'tsconfig.json', 'Cargo.toml', 'Cargo.lock', 'mi-httpd.cfg'];
+const folders = ['src', 'dist', 'native', 'crate/src', 'scripts', 'examples'];
+
+/** A copy, so that a rebuild here disturbs no other test. */
+function builtCheckout(t: TestContext): string {
+  const copy = temporaryFiles(t, {});
+  for (const name of [...files, ...folders, 'crate/Cargo.toml', 'crate/build.rs']) {
+    cpSync(join(checkout, name), join(copy, name), { recursive: true, preserveTimestamps: true });
+  }
+  symlinkSync(join(checkout, 'node_modules'), join(copy, 'node_modules'), 'junction');
+  // Up to date by definition, whatever the checkout is.
+  const now = new Date();
+  const longAgo = new Date(0);
+  for (const result of ['native/.built', 'dist/revision.json']) utimesSync(join(copy, result), now, now);
+  for (const source of ['package.json', 'package-lock.json']) utimesSync(join(copy, source), longAgo, longAgo);
+  return copy;
+}
+
+function start(t: TestContext, copy: string, ...args: readonly string[]): Daemon {
+  const path = join(copy, 'path');
+  mkdirSync(path);
+  symlinkSync(process.execPath, join(path, 'node'));
+  return new Daemon(t, process.execPath, ['scripts/start.mjs', ...args], { cwd: copy, env: { PATH: path } });
+}
+
+describe('npm start', { timeout: 60_000, skip: process.platform === 'win32' }, () => {
+  test('serves at once with the configuration of the checkout when nothing has changed', async (t) => {
+    const copy = builtCheckout(t);
+    const began = performance.now();
+    const daemon = start(t, copy, '-p', '0');
+    const { url } = JSON.parse(await daemon.line(/serving http:.*\/mi"/)) as LogLine;
+    const took = performance.now() - began;
+    t.diagnostic(`served after ${took.toFixed(0)} ms`);
+    // Promised are 2 s on an idle machine.
+    assert.ok(took < 4000, `took ${took} ms`);
+    assert.match(daemon.lines.join('\n'), /"config":"mi-httpd\.cfg"/);
+    assert.equal((await mi(String(url), 'uptime')).status, 200);
+    daemon.signal('SIGINT');
+    const { status, stderr } = await daemon.ended;
+    assert.deepEqual([status, stderr], [0, '']);
+  });
+
+  test('hands its arguments to the command', async (t) => {
+    const copy = builtCheckout(t);
+    const daemon = start(t, copy, '-p', '0', '-f', 'examples/greeting.cfg');
+    await daemon.line(/serving http:.*\/greeting"/);
+    assert.match(daemon.lines.join('\n'), /"config":"examples\/greeting\.cfg"/);
+    daemon.signal('SIGTERM');
+    assert.equal((await daemon.ended).status, 0);
+  });
+
+  test('builds what has changed first', async (t) => {
+    const copy = builtCheckout(t);
+    const options = join(copy, 'src/options.ts');
+    writeFileSync(
+      options,
+      readFileSync(options, 'utf8').replace('export const usage = `', 'export const usage = `changed '),
+    );
+    const soon = new Date(Date.now() + 1000);
+    utimesSync(options, soon, soon);
+    const { status, stdout } = await start(t, copy, '-h').ended;
+    assert.equal(status, 0);
+    assert.match(stdout, /^changed mi-httpd: /);
+  });
+});
