@@ -15,6 +15,7 @@ interface Addon {
   prettyPrinter(): { push(input: Uint8Array, output: Uint8Array, progress: Uint32Array): void };
   bodyPool(slotSize: number, maxBody: number, maxTotal: number): NativeBodyPool;
   replyHead(kind: number): Uint8Array;
+  recordTable(nonce: string): NativeRecordTable;
 }
 
 interface NativeScanner {
@@ -355,4 +356,41 @@ export class BodyPool {
   get bytesHeld(): number {
     return this.#native.bytesHeld();
   }
+}
+
+/**
+ * Records by key. Keys and records pass through a `memory` that the caller brings: a key lies at its start, a text
+ * right behind it, up to `end`.
+ */
+export interface NativeRecordTable {
+  /** Adds a way to print what depends on time; markers name them from 0 on. The texts are JSON, '' for none. */
+  addStyle(permanent: string, expired: string): void;
+  /** Whether the key is new. The text is compact JSON with at most so many markers. */
+  set(memory: Uint8Array, keyLength: number, end: number, marks: number, deadline: number): boolean;
+  /** As {@link set}, for any text, which is validated. */
+  setJson(memory: Uint8Array, keyLength: number, end: number, deadline: number): boolean;
+  /** Length of the record, which lies at the start of the memory then if it fits; -1 for none. */
+  get(memory: Uint8Array, keyLength: number, now: number): number;
+  has(memory: Uint8Array, keyLength: number): boolean;
+  delete(memory: Uint8Array, keyLength: number): boolean;
+  clear(): void;
+  size(): number;
+  bytes(): number;
+  heldBytes(): number;
+  /** Writes the next entry, the end and the generation of a walk, which is over when the first two are equal. */
+  beginWalk(walk: Uint32Array): void;
+  /** Writes keys that are due, each behind its length in four bytes, least first; how much that was. */
+  walk(memory: Uint8Array, walk: Uint32Array, due: number): number;
+  /** Slot of a new dump, -1 when too many are open. Shapes: 0 records, 1 keys, 2 objects with the key as a member. */
+  openDump(shape: number, member: string, now: number): number;
+  /** Bytes of a dump of records if nothing changes; -1 when that depends on time. */
+  dumpLength(): number;
+  fill(slot: number, window: Uint8Array): number;
+  release(slot: number): void;
+  dumpsOpen(): number;
+}
+
+/** @param nonce what markers begin with, see src/mi/seconds-left.ts */
+export function openRecordTable(nonce: string): NativeRecordTable {
+  return addon.recordTable(nonce);
 }

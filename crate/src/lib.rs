@@ -1,7 +1,13 @@
 //! The hot path of mi-httpd. This file and `node.rs` are the Node-API surface; the others know nothing of Node.
 
 #[forbid(unsafe_code)]
+pub mod arena;
+#[forbid(unsafe_code)]
 pub mod body;
+#[forbid(unsafe_code)]
+pub mod dump;
+#[forbid(unsafe_code)]
+pub mod entries;
 #[forbid(unsafe_code)]
 pub mod fault;
 #[forbid(unsafe_code)]
@@ -10,6 +16,8 @@ pub mod ids;
 pub mod json;
 #[forbid(unsafe_code)]
 pub mod pretty;
+#[forbid(unsafe_code)]
+pub mod record;
 #[forbid(unsafe_code)]
 pub mod reply;
 #[forbid(unsafe_code)]
@@ -20,6 +28,8 @@ pub mod scanner;
 pub mod slots;
 #[forbid(unsafe_code)]
 pub mod statistics;
+#[forbid(unsafe_code)]
+pub mod table;
 #[forbid(unsafe_code)]
 pub mod text;
 

@@ -6,9 +6,12 @@
 //! becomes a JavaScript error.
 
 use crate::body::BodyPool;
+use crate::dump::{DumpedTable, Shape};
 use crate::pretty::PrettyPrinter;
+use crate::record::Style;
 use crate::scanner::Scanner;
 use crate::statistics::StatisticNames;
+use crate::table::{Refused, Table, Walk};
 use crate::{reply, scanner};
 use napi::bindgen_prelude::{FromNapiValue, FunctionCallContext, JsObjectValue, Object, ToNapiValue, Uint8Array};
 use napi::{Env, Error, Result};
@@ -156,6 +159,85 @@ pub fn body_pool<'env>(env: &'env Env, slot_size: f64, max_body: f64, max_total:
         .add("slotsInUse", |pool, _| Ok(pool.slots_in_use() as u32))?
         .add("bytesHeld", |pool, _| Ok(pool.bytes_held() as f64))?;
     Ok(methods.object)
+}
+
+/// Keys and records come and go in one memory: a key at its start, a record to set behind it.
+#[napi(catch_unwind, ts_return_type = "object")]
+pub fn record_table<'env>(env: &'env Env, nonce: String) -> Result<Object<'env>> {
+    let methods = Methods::new(env, DumpedTable::new(Table::new(&nonce)))?
+        .add("addStyle", |held, given| {
+            let (permanent, expired) = (text(given.get(0)?), text(given.get(1)?));
+            held.table.add_style(Style { permanent, expired });
+            Ok(())
+        })?
+        .add("set", |held, given| {
+            let (key, text) = key_and_text(&given)?;
+            let (marks, deadline) = (given.position(3)?, given.get(4)?);
+            taken(held.table.set(key, text, marks, deadline))
+        })?
+        .add("setJson", |held, given| {
+            let (key, text) = key_and_text(&given)?;
+            taken(held.table.set_json(key, text, given.get(3)?))
+        })?
+        .add("get", |held, given| {
+            let (key_length, now) = (given.position(1)?, given.get::<f64>(2)? as u64);
+            Ok(length(held.table.get_over(key_length, now, given.window(0)?)))
+        })?
+        .add("has", |held, given| Ok(held.table.has(key(&given)?)))?
+        .add("delete", |held, given| Ok(held.table.delete(key(&given)?)))?
+        .add("clear", |held, _| {
+            held.table.clear();
+            Ok(())
+        })?
+        .add("size", |held, _| Ok(held.table.len() as u32))?
+        .add("bytes", |held, _| Ok(held.table.bytes() as f64))?
+        .add("heldBytes", |held, _| Ok(held.table.held() as f64))?
+        .add("beginWalk", |held, given| {
+            held.table.begin_walk().store(given.get(0)?);
+            Ok(())
+        })?
+        .add("walk", |held, given| {
+            let fields: &mut [u32] = given.get(1)?;
+            let mut walk = Walk::load(fields);
+            let written = held.table.walk(&mut walk, given.get(2)?, given.window(0)?);
+            walk.store(fields);
+            Ok(written as u32)
+        })?
+        .add("openDump", |held, given| {
+            let shape = match given.get::<u32>(0)? {
+                1 => Shape::Keys,
+                2 => Shape::Member(given.get::<String>(1)?.into()),
+                _ => Shape::Records,
+            };
+            Ok(held.open(shape, given.get::<f64>(2)? as u64))
+        })?
+        .add("dumpLength", |held, _| {
+            Ok(held.length().map_or(-1.0, |length| length as f64))
+        })?
+        .add("fill", |held, given| {
+            Ok(held.fill(given.get(0)?, given.window(1)?) as u32)
+        })?
+        .add("release", |held, given| given.get(0).map(|slot| held.release(slot)))?
+        .add("dumpsOpen", |held, _| Ok(held.dumps_open() as u32))?;
+    Ok(methods.object)
+}
+
+fn key<'a>(given: &'a Arguments<'_>) -> Result<&'a [u8]> {
+    let memory = given.bytes(0)?;
+    Ok(memory.get(..given.position(1)?).unwrap_or_default())
+}
+
+fn key_and_text<'a>(given: &'a Arguments<'_>) -> Result<(&'a [u8], &'a [u8])> {
+    let memory = given.bytes(0)?.get(..given.position(2)?).unwrap_or_default();
+    Ok(memory.split_at_checked(given.position(1)?).unwrap_or_default())
+}
+
+fn text(text: String) -> Box<[u8]> {
+    text.into_bytes().into()
+}
+
+fn taken(taken: std::result::Result<bool, Refused>) -> Result<bool> {
+    taken.map_err(|refused| Error::from_reason(refused.to_string()))
 }
 
 fn scan(scanner: &mut Scanner, body: &[u8], fields: &mut [i32]) -> Result<u32> {

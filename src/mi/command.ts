@@ -2,12 +2,18 @@ import type { Call } from './call.js';
 import type { JsonValue } from './json.js';
 import { type CompiledRecipe, compileRecipe, describeRecipes, type ParametersOf, type Recipe } from './recipe.js';
 import type { StatisticsSelection } from './statistics.js';
+import type { TableDump } from './table-dump.js';
 
 /**
- * What a handler may return: any JSON value (`null` included) or a selection of statistics.
- * Returning nothing is an error, -32000, as it is in OpenSIPS; a plain success is the text `OK`.
+ * What a handler may return: any JSON value (`null` included), with dumps of record tables anywhere in it, or a
+ * selection of statistics. Returning nothing is an error, -32000, as it is in OpenSIPS; a plain success is the text `OK`.
  */
-export type Result = JsonValue | StatisticsSelection;
+export type Result =
+  | JsonValue
+  | StatisticsSelection
+  | TableDump
+  | readonly Result[]
+  | { readonly [member: string]: Result | undefined };
 
 /** The declaration of an MI command. */
 export interface CommandDeclaration<R extends readonly Recipe[]> {

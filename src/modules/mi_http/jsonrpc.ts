@@ -1,24 +1,20 @@
-import { type Exchange, heldBodySize } from '../../httpd/exchange.js';
+import type { Exchange, ReplyHeaders } from '../../httpd/exchange.js';
 import type { Log } from '../../log.js';
 import { Call } from '../../mi/call.js';
 import type { Result } from '../../mi/command.js';
 import type { CommandEntry } from '../../mi/command-table.js';
 import { codes, MiError, serverError } from '../../mi/errors.js';
 import { isPromise, type ManagementInterface } from '../../mi/interface.js';
-import { printJson } from '../../mi/json.js';
+import { printParts } from '../../mi/print-parts.js';
 import type { CallParameters } from '../../mi/select.js';
 import { StatisticsSelection } from '../../mi/statistics.js';
-import { Outcome, ParamsKind, Reply, type ReplyKind, ReplyWindow, RequestScanner } from '../../native.js';
+import { Outcome, ParamsKind, Reply, RequestScanner } from '../../native.js';
 import { PendingCalls } from './pending.js';
-import { PrettyChunks } from './pretty-chunks.js';
 import { refusalError } from './refusal.js';
-import { TextChunks } from './text-chunks.js';
+import { Replies, type RepliesOptions } from './replies.js';
 
 /** What a JSON-RPC root is set to. */
-export interface JsonRpcOptions {
-  /** Bytes of the response window; a longer reply is streamed. */
-  readonly windowSize: number;
-  readonly pretty: boolean;
+export interface JsonRpcOptions extends RepliesOptions {
   /** Deadline of one call, seconds. */
   readonly timeout: number;
   /** Calls of asynchronous commands that may run at once. */
@@ -27,8 +23,6 @@ export interface JsonRpcOptions {
 
 /** In place of an id slot: a notification, which gets no reply. */
 const noReply = -2;
-
-const chunkSize = 65536;
 
 /**
  * JSON-RPC 2.0 over HTTP: one request in, one reply out.
@@ -41,21 +35,17 @@ export class JsonRpc {
   readonly #mi: ManagementInterface;
   readonly #log: Log;
   readonly #scanner: RequestScanner;
-  readonly #window: ReplyWindow;
+  readonly #replies: Replies;
   readonly #pending: PendingCalls;
   /** Commands that are known to answer later: refused before they run when too many are pending. */
   readonly #later = new Set<CommandEntry>();
-  readonly #streams = new Set<TextChunks>();
-  readonly #chunk = Buffer.alloc(chunkSize);
-  readonly #prettyChunk: Buffer | undefined;
 
   constructor(mi: ManagementInterface, log: Log, options: JsonRpcOptions) {
     this.#mi = mi;
     this.#log = log;
     this.#scanner = new RequestScanner(mi.commands.methods());
-    this.#window = new ReplyWindow(options.windowSize, options.pretty);
+    this.#replies = new Replies(this.#scanner, options);
     this.#pending = new PendingCalls(options.maxPending, options.timeout);
-    this.#prettyChunk = options.pretty ? Buffer.alloc(chunkSize) : undefined;
   }
 
   /** Request ids held for replies to come; 0 when nothing is pending. */
@@ -65,7 +55,7 @@ export class JsonRpc {
 
   /** Replies that are being streamed through the window. */
   get windowsInUse(): number {
-    return this.#streams.size;
+    return this.#replies.streaming;
   }
 
   /** Answers what is still waited for with 503, because the server stops. */
@@ -113,19 +103,19 @@ export class JsonRpc {
     try {
       result = this.#mi.run(entry, given, count, call);
     } catch (error) {
-      this.#answerFailure(exchange, idSlot, entry, error);
+      this.#answerFailure(exchange, idSlot, call, error);
       return;
     }
     if (isPromise(result)) this.#await(exchange, idSlot, entry, call, result);
-    else this.#answer(exchange, idSlot, entry, result);
+    else this.#answer(exchange, idSlot, call, result);
   }
 
   /** Suspends this connection alone until the handler settles, its deadline passes or the client leaves. */
   #await(exchange: Exchange, idSlot: number, entry: CommandEntry, call: Call, result: PromiseLike<Result>): void {
     this.#later.add(entry);
     const leave = this.#pending.follow(call, result, {
-      result: (value) => this.#answer(exchange, idSlot, entry, value),
-      failure: (error) => this.#answerFailure(exchange, idSlot, entry, error),
+      result: (value) => this.#answer(exchange, idSlot, call, value),
+      failure: (error) => this.#answerFailure(exchange, idSlot, call, error),
       givenUp: (status, reason) => this.#answerUnavailable(exchange, idSlot, status, reason),
     });
     if (idSlot === noReply) {
@@ -138,49 +128,44 @@ export class JsonRpc {
     }
   }
 
-  #answer(exchange: Exchange, idSlot: number, entry: CommandEntry, result: Result): void {
+  #answer(exchange: Exchange, idSlot: number, call: Call, result: Result): void {
     if (idSlot === noReply) {
       exchange.reply(202);
-    } else if (result instanceof StatisticsSelection) {
-      this.#answerStatistics(exchange, idSlot, result);
-    } else {
-      this.#answerValue(exchange, idSlot, entry, result);
-    }
-  }
-
-  #answerStatistics(exchange: Exchange, idSlot: number, selection: StatisticsSelection): void {
-    selection.refresh();
-    const { table, slots } = selection;
-    const reply = this.#window.printStatistics(this.#scanner, table, slots, idSlot);
-    if (reply !== undefined) exchange.reply(200, lasting(reply));
-    else this.#stream(exchange, 200, Reply.result, JSON.stringify(selection), idSlot);
-  }
-
-  #answerValue(exchange: Exchange, idSlot: number, entry: CommandEntry, result: Result): void {
-    let text: string | undefined;
-    try {
-      text = printJson(result);
-    } catch (error) {
-      this.#answerFailure(exchange, idSlot, entry, error);
       return;
     }
-    if (text === undefined) this.#answerError(exchange, idSlot, serverError('Command handler returned null'));
-    else this.#send(exchange, 200, Reply.result, text, idSlot);
+    if (result instanceof StatisticsSelection) {
+      this.#replies.statistics(exchange, result, idSlot);
+      return;
+    }
+    try {
+      const printed = printParts(result);
+      if (typeof printed === 'string') {
+        this.#replies.text(exchange, 200, Reply.result, printed, idSlot);
+      } else if (printed === undefined) {
+        this.#answerError(exchange, idSlot, serverError('Command handler returned null'));
+      } else {
+        // What is printed later is printed for this client alone.
+        exchange.onGone = () => call.abort(new Error('the client left'));
+        this.#replies.parts(exchange, printed, idSlot);
+      }
+    } catch (error) {
+      this.#answerFailure(exchange, idSlot, call, error);
+    }
   }
 
-  #answerFailure(exchange: Exchange, idSlot: number, entry: CommandEntry | undefined, error: unknown): void {
+  #answerFailure(exchange: Exchange, idSlot: number, call: Call | undefined, error: unknown): void {
     if (error instanceof MiError) {
       this.#answerError(exchange, idSlot, error);
       return;
     }
-    const command = entry?.fullName ?? 'request';
+    const command = call?.command ?? 'request';
     this.#log.error({ err: error, command }, `MI command ${command} failed`);
     this.#answerError(exchange, idSlot, serverError(`${command} failed; the log of the server tells why`));
   }
 
   #answerError(exchange: Exchange, idSlot: number, error: MiError): void {
     if (idSlot === noReply) exchange.reply(202);
-    else this.#send(exchange, 200, Reply.error, JSON.stringify(error), idSlot);
+    else this.#replies.text(exchange, 200, Reply.error, JSON.stringify(error), idSlot);
   }
 
   /** An error whose HTTP status tells too, so that proxies and pollers see it: 503 and 504. */
@@ -189,48 +174,16 @@ export class JsonRpc {
     idSlot: number,
     status: 503 | 504,
     reason: string,
-    headers?: Readonly<Record<string, string>>,
+    headers?: ReplyHeaders,
   ): void {
     if (idSlot === noReply) exchange.refuse(status, reason, headers);
-    else this.#send(exchange, status, Reply.error, JSON.stringify(refusalError(status, reason)), idSlot, headers);
-  }
-
-  #send(
-    exchange: Exchange,
-    status: number,
-    kind: ReplyKind,
-    text: string,
-    idSlot: number,
-    headers?: Readonly<Record<string, string>>,
-  ): void {
-    const reply = this.#window.print(this.#scanner, kind, text, idSlot);
-    if (reply === undefined) this.#stream(exchange, status, kind, text, idSlot, headers);
-    else exchange.reply(status, lasting(reply), headers);
-  }
-
-  #stream(
-    exchange: Exchange,
-    status: number,
-    kind: ReplyKind,
-    text: string,
-    idSlot: number,
-    headers?: Readonly<Record<string, string>>,
-  ): void {
-    const tail = this.#scanner.tail(idSlot);
-    const chunks = new TextChunks(this.#window.head(kind), text, tail, this.#chunk, () => this.#streams.delete(chunks));
-    this.#streams.add(chunks);
-    const pretty = this.#prettyChunk;
-    exchange.stream(status, pretty === undefined ? chunks : new PrettyChunks(chunks, pretty), headers);
+    else
+      this.#replies.text(exchange, status, Reply.error, JSON.stringify(refusalError(status, reason)), idSlot, headers);
   }
 
   #release(idSlot: number): void {
     if (idSlot >= 0) this.#scanner.release(idSlot);
   }
-}
-
-/** A large reply may wait for its client, while the window serves the next call: it gets memory of its own. */
-function lasting(reply: Uint8Array): Uint8Array {
-  return reply.length > heldBodySize ? Uint8Array.from(reply) : reply;
 }
 
 function parse(body: Uint8Array, start: number, end: number): CallParameters {

@@ -1,37 +1,56 @@
+import type { Chunk, ChunkSource } from '../../httpd/exchange.js';
 import { PrettyPrinter } from '../../native.js';
-
-/** What a streamed reply is pulled from; see `ChunkSource` of httpd. */
-interface Chunks {
-  next(): Uint8Array | null;
-  release(): void;
-}
+import type { ReplyChunks } from './reply-chunks.js';
 
 /** Indents the compact JSON that another source gives, chunk by chunk. */
-export class PrettyChunks {
+export class PrettyChunks implements ChunkSource {
   readonly #printer = new PrettyPrinter();
+  readonly #source: ReplyChunks;
+  readonly #buffer: Buffer;
   #input: Uint8Array = new Uint8Array(0);
 
-  /** @param buffer where indented chunks are written; shared as in TextChunks, but not with the source */
-  constructor(
-    readonly source: Chunks,
-    readonly buffer: Buffer,
-  ) {}
+  /** @param buffer where indented chunks are made, 64 KiB at most; shared by all replies, but not with their sources */
+  constructor(source: ReplyChunks, buffer: Buffer) {
+    this.#source = source;
+    this.#buffer = buffer;
+  }
 
-  next(): Uint8Array | null {
+  /** Whether all is indented: what the last chunk held was the end. */
+  get isComplete(): boolean {
+    return this.#source.isComplete && this.#input.length === 0;
+  }
+
+  next(): Chunk | Promise<Chunk> {
     for (;;) {
       if (this.#input.length === 0) {
-        const more = this.source.next();
+        const more = this.#source.next();
         if (more === null) return null;
-        // The source may share its buffer with other streams, while this chunk may take several turns.
-        this.#input = Uint8Array.from(more);
+        if (!(more instanceof Uint8Array)) return more.then((chunk) => this.#continue(chunk));
+        this.#take(more);
       }
-      this.#printer.push(this.#input, this.buffer);
-      this.#input = this.#input.subarray(this.#printer.consumed);
-      if (this.#printer.produced > 0) return this.buffer.subarray(0, this.#printer.produced);
+      const indented = this.#indent();
+      if (indented.length > 0) return indented;
     }
   }
 
+  #continue(chunk: Chunk): Chunk | Promise<Chunk> {
+    if (chunk === null) return null;
+    this.#take(chunk);
+    return this.next();
+  }
+
+  /** A copy: the buffer of the source is shared, and this input may take several turns. */
+  #take(chunk: Uint8Array): void {
+    this.#input = Uint8Array.from(chunk);
+  }
+
+  #indent(): Uint8Array {
+    this.#printer.push(this.#input, this.#buffer);
+    this.#input = this.#input.subarray(this.#printer.consumed);
+    return this.#buffer.subarray(0, this.#printer.produced);
+  }
+
   release(): void {
-    this.source.release();
+    this.#source.release();
   }
 }

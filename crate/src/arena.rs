@@ -1,0 +1,407 @@
+//! Memory for many blocks of bytes that come, change and go: a log of pages that is cleaned as it wears.
+
+use std::rc::Rc;
+
+/// Bytes of a page.
+pub const PAGE: usize = 64 << 10;
+/// Blocks of more bytes, header included, get memory of their own: a page must hold several to fill well.
+const LARGEST_IN_PAGE: usize = PAGE / 8;
+/// Sizes are rounded up to this, so that most new values of about the same length fit where the old one lies.
+const UNIT: usize = 8;
+/// Owner and length of a block.
+const HEADER: usize = 8;
+/// Pages are cleaned when more than one in so many bytes is dead.
+const DEAD_SHARE: usize = 10;
+/// Pages that are kept for the next need of one.
+const SPARE_PAGES: usize = 2;
+/// Pages are told apart by their dead bytes in so many steps.
+const LEVELS: usize = 32;
+const NONE: u32 = u32::MAX;
+
+/// Where a block lies. It changes when pages are cleaned; the owner is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// [`NONE`] for a block with memory of its own.
+    page: u32,
+    offset: u32,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self {
+            page: NONE,
+            offset: NONE,
+        }
+    }
+}
+
+/// Who knows the places of blocks.
+pub trait Owners {
+    /// Whether the block of `owner` is the one at `place`.
+    fn holds(&self, owner: u32, place: Place) -> bool;
+    /// The block of `owner` has moved.
+    fn moved(&mut self, owner: u32, to: Place);
+}
+
+/// A part of memory that is filled front to back.
+struct Page {
+    /// Never grows beyond its first allocation.
+    memory: Vec<u8>,
+    live: usize,
+    previous: u32,
+    next: u32,
+    /// The list it is in; 0 for none.
+    level: usize,
+}
+
+impl Page {
+    fn dead(&self) -> usize {
+        self.memory.len() - self.live
+    }
+}
+
+/// Holds blocks, each with the number of its owner. At most a tenth of what the pages hold, and one page, stays dead
+/// as long as [`Arena::clean`] is called after every change.
+pub struct Arena {
+    pages: Vec<Page>,
+    vacant: Vec<u32>,
+    spare: Vec<Vec<u8>>,
+    /// The page that new blocks are added to.
+    open: u32,
+    /// First page of each level, and one bit for each level that has one.
+    levels: [u32; LEVELS + 1],
+    filled: u64,
+    used: usize,
+    dead: usize,
+    large: Vec<Option<Rc<[u8]>>>,
+    vacant_large: Vec<u32>,
+    large_bytes: usize,
+}
+
+impl Default for Arena {
+    fn default() -> Self {
+        Self {
+            pages: Vec::new(),
+            vacant: Vec::new(),
+            spare: Vec::new(),
+            open: NONE,
+            levels: [NONE; LEVELS + 1],
+            filled: 0,
+            used: 0,
+            dead: 0,
+            large: Vec::new(),
+            vacant_large: Vec::new(),
+            large_bytes: 0,
+        }
+    }
+}
+
+impl Arena {
+    /// Adds a block made of `parts`. `None` when there is no memory for it.
+    pub fn insert(&mut self, owner: u32, parts: &[&[u8]]) -> Option<Place> {
+        let length = length_of(parts);
+        let size = block_size(length);
+        if size > LARGEST_IN_PAGE {
+            return self.insert_large(parts, length);
+        }
+        self.make_room(size)?;
+        self.append(size, |memory| {
+            memory.extend_from_slice(&owner.to_le_bytes());
+            memory.extend_from_slice(&(length as u32).to_le_bytes());
+            for part in parts {
+                memory.extend_from_slice(part);
+            }
+        })
+    }
+
+    /// Writes another block over the one at `place`, if it takes the same room. Returns whether it did.
+    pub fn overwrite(&mut self, place: Place, parts: &[&[u8]]) -> bool {
+        let Some(page) = self.pages.get_mut(place.page as usize) else {
+            return false;
+        };
+        let length = length_of(parts);
+        let offset = place.offset as usize;
+        let Some((_, old)) = header(&page.memory, offset) else {
+            return false;
+        };
+        if block_size(old) != block_size(length) {
+            return false;
+        }
+        let Some(block) = page.memory.get_mut(offset + 4..offset + HEADER + length) else {
+            return false;
+        };
+        let mut at = 0;
+        for part in [&(length as u32).to_le_bytes()[..]].iter().chain(parts) {
+            if let Some(target) = block.get_mut(at..at + part.len()) {
+                target.copy_from_slice(part);
+            }
+            at += part.len();
+        }
+        true
+    }
+
+    /// The block at `place`; empty for a place that has none.
+    pub fn get(&self, place: Place) -> &[u8] {
+        if place.page == NONE {
+            return self.large(place).map_or(&[], |block| block);
+        }
+        self.pages
+            .get(place.page as usize)
+            .and_then(|page| block(&page.memory, place.offset as usize))
+            .unwrap_or_default()
+    }
+
+    /// The block at `place`, to outlive any change.
+    pub fn hold(&self, place: Place) -> Rc<[u8]> {
+        match self.large(place) {
+            Some(block) if place.page == NONE => Rc::clone(block),
+            _ => Rc::from(self.get(place)),
+        }
+    }
+
+    /// Drops the block at `place`.
+    pub fn remove(&mut self, place: Place) {
+        if place.page == NONE {
+            if let Some(block) = self.large.get_mut(place.offset as usize).and_then(Option::take) {
+                self.large_bytes -= block.len();
+                self.vacant_large.push(place.offset);
+            }
+            return;
+        }
+        let Some(page) = self.pages.get_mut(place.page as usize) else {
+            return;
+        };
+        let Some((_, length)) = header(&page.memory, place.offset as usize) else {
+            return;
+        };
+        page.live -= block_size(length);
+        self.dead += block_size(length);
+        if page.live > 0 {
+            self.link(place.page);
+        } else if place.page == self.open {
+            self.used -= page.memory.len();
+            self.dead -= page.memory.len();
+            page.memory.clear();
+        } else {
+            self.retire(place.page);
+        }
+    }
+
+    /// Moves the blocks of the page with most dead bytes together, when too many bytes are dead. At most one page is
+    /// cleaned in a call, which is enough when it follows every change. Returns whether one was.
+    pub fn clean(&mut self, owners: &mut impl Owners) -> bool {
+        if self.dead <= PAGE + self.used / DEAD_SHARE {
+            return false;
+        }
+        let Some(level) = self.filled.checked_ilog2() else {
+            return false;
+        };
+        // What is left of one page fits into the rest of the open one and one more.
+        if self.spare.is_empty() && !self.add_spare() {
+            return false;
+        }
+        let Some(&victim) = self.levels.get(level as usize) else {
+            return false;
+        };
+        let Some(page) = self.pages.get_mut(victim as usize) else {
+            return false;
+        };
+        let memory = std::mem::take(&mut page.memory);
+        let mut offset = 0;
+        while let Some((owner, length)) = header(&memory, offset) {
+            let from = Place {
+                page: victim,
+                offset: offset as u32,
+            };
+            let size = block_size(length);
+            if owners.holds(owner, from)
+                && let Some(block) = memory.get(offset..offset + HEADER + length)
+                && self.make_room(size).is_some()
+                && let Some(to) = self.append(size, |memory| memory.extend_from_slice(block))
+            {
+                owners.moved(owner, to);
+            }
+            offset += size;
+        }
+        if let Some(page) = self.pages.get_mut(victim as usize) {
+            page.memory = memory;
+        }
+        self.retire(victim);
+        true
+    }
+
+    /// Bytes of memory that are held for blocks.
+    pub fn held(&self) -> usize {
+        (self.pages.len() - self.vacant.len() + self.spare.len()) * PAGE
+            + self.pages.capacity() * size_of::<Page>()
+            + self.large.capacity() * size_of::<Option<Rc<[u8]>>>()
+            + self.large_bytes
+    }
+
+    fn large(&self, place: Place) -> Option<&Rc<[u8]>> {
+        self.large.get(place.offset as usize)?.as_ref()
+    }
+
+    fn insert_large(&mut self, parts: &[&[u8]], length: usize) -> Option<Place> {
+        let mut block = Vec::new();
+        block.try_reserve_exact(length).ok()?;
+        for part in parts {
+            block.extend_from_slice(part);
+        }
+        let block = Some(Rc::from(block));
+        self.large_bytes += length;
+        let offset = match self.vacant_large.pop() {
+            Some(offset) => {
+                *self.large.get_mut(offset as usize)? = block;
+                offset
+            }
+            None => {
+                self.large.push(block);
+                self.large.len() as u32 - 1
+            }
+        };
+        Some(Place { page: NONE, offset })
+    }
+
+    /// Makes sure that the open page has room for `size` bytes.
+    fn make_room(&mut self, size: usize) -> Option<()> {
+        if let Some(page) = self.pages.get(self.open as usize) {
+            if page.memory.len() + size <= PAGE {
+                return Some(());
+            }
+            if self.spare.is_empty() && !self.add_spare() {
+                return None;
+            }
+            let full = std::mem::replace(&mut self.open, NONE);
+            self.link(full);
+        }
+        if self.spare.is_empty() && !self.add_spare() {
+            return None;
+        }
+        let page = Page {
+            memory: self.spare.pop()?,
+            live: 0,
+            previous: NONE,
+            next: NONE,
+            level: 0,
+        };
+        self.open = match self.vacant.pop() {
+            Some(number) => {
+                *self.pages.get_mut(number as usize)? = page;
+                number
+            }
+            None => {
+                self.pages.push(page);
+                self.pages.len() as u32 - 1
+            }
+        };
+        Some(())
+    }
+
+    fn add_spare(&mut self) -> bool {
+        let mut memory = Vec::new();
+        let added = memory.try_reserve_exact(PAGE).is_ok();
+        if added {
+            self.spare.push(memory);
+        }
+        added
+    }
+
+    fn append(&mut self, size: usize, write: impl FnOnce(&mut Vec<u8>)) -> Option<Place> {
+        let page = self.pages.get_mut(self.open as usize)?;
+        let offset = page.memory.len();
+        write(&mut page.memory);
+        page.memory.resize(offset + size, 0);
+        page.live += size;
+        self.used += size;
+        Some(Place {
+            page: self.open,
+            offset: offset as u32,
+        })
+    }
+
+    /// Gives back a page without blocks.
+    fn retire(&mut self, number: u32) {
+        self.unlink(number);
+        let Some(page) = self.pages.get_mut(number as usize) else {
+            return;
+        };
+        let mut memory = std::mem::take(&mut page.memory);
+        self.used -= memory.len();
+        self.dead -= memory.len() - page.live;
+        page.live = 0;
+        self.vacant.push(number);
+        if self.spare.len() < SPARE_PAGES {
+            memory.clear();
+            self.spare.push(memory);
+        }
+    }
+
+    /// Puts a page, unless it is open, into the list that its dead bytes say.
+    fn link(&mut self, number: u32) {
+        if number == self.open {
+            return;
+        }
+        let Some(page) = self.pages.get(number as usize) else {
+            return;
+        };
+        let level = (page.dead() * LEVELS).div_ceil(PAGE).min(LEVELS);
+        if level == page.level {
+            return;
+        }
+        self.unlink(number);
+        let Some(first) = self.levels.get_mut(level) else {
+            return;
+        };
+        let next = std::mem::replace(first, number);
+        self.filled |= 1 << level;
+        if let Some(page) = self.pages.get_mut(number as usize) {
+            (page.level, page.previous, page.next) = (level, NONE, next);
+        }
+        if let Some(page) = self.pages.get_mut(next as usize) {
+            page.previous = number;
+        }
+    }
+
+    fn unlink(&mut self, number: u32) {
+        let Some(page) = self.pages.get_mut(number as usize) else {
+            return;
+        };
+        let (level, previous, next) = (page.level, page.previous, page.next);
+        if level == 0 {
+            return;
+        }
+        page.level = 0;
+        if let Some(page) = self.pages.get_mut(next as usize) {
+            page.previous = previous;
+        }
+        if let Some(page) = self.pages.get_mut(previous as usize) {
+            page.next = next;
+        } else if let Some(first) = self.levels.get_mut(level) {
+            *first = next;
+            if next == NONE {
+                self.filled &= !(1 << level);
+            }
+        }
+    }
+}
+
+fn length_of(parts: &[&[u8]]) -> usize {
+    parts.iter().map(|part| part.len()).sum()
+}
+
+fn block_size(length: usize) -> usize {
+    (HEADER + length).next_multiple_of(UNIT)
+}
+
+/// Owner and length of the block at `offset`.
+fn header(memory: &[u8], offset: usize) -> Option<(u32, usize)> {
+    let (owner, rest) = memory.get(offset..)?.split_first_chunk::<4>()?;
+    let (length, _) = rest.split_first_chunk::<4>()?;
+    Some((u32::from_le_bytes(*owner), u32::from_le_bytes(*length) as usize))
+}
+
+fn block(memory: &[u8], offset: usize) -> Option<&[u8]> {
+    let (_, length) = header(memory, offset)?;
+    memory.get(offset + HEADER..offset + HEADER + length)
+}

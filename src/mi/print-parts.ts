@@ -1,0 +1,35 @@
+import { randomBytes } from 'node:crypto';
+import { printJson } from './json.js';
+import { collectDumps, type TableDump } from './table-dump.js';
+
+/** Stands for a dump in the text until it is cut there. It never leaves the process. */
+const marker = randomBytes(16).toString('base64url');
+
+/**
+ * Prints a value as compact JSON, as {@link printJson} does, but leaves the dumps in it to be printed piece by piece.
+ *
+ * @returns the text of a value without dumps; otherwise texts and dumps, by turns, to be written in their order;
+ *   undefined when there is nothing to print
+ * @throws RangeError when the value contains itself or is nested too deep, TypeError when a dump was printed into a
+ *   text by the value's own `toJSON`
+ */
+export function printParts(value: unknown): string | readonly (string | TableDump)[] | undefined {
+  const [text, dumps] = collectDumps(marker, () => printJson(value));
+  if (text === undefined || dumps.length === 0) return text;
+  const pieces = text.split(`"${marker}`);
+  const parts: (string | TableDump)[] = [pieces[0] ?? ''];
+  for (const piece of pieces.slice(1)) {
+    const end = piece.indexOf('"');
+    const dump = dumps[Number(piece.slice(0, end))];
+    if (dump === undefined) throw misplaced();
+    parts.push(dump, piece.slice(end + 1));
+  }
+  if (parts.some((part) => typeof part === 'string' && part.includes(marker))) throw misplaced();
+  return parts.filter((part) => part !== '');
+}
+
+function misplaced(): TypeError {
+  return new TypeError(
+    'dump of a record table was turned into a text before the reply was printed; return it as it is',
+  );
+}

@@ -1,0 +1,207 @@
+import { type NativeRecordTable, openRecordTable } from '../native.js';
+import { currentSecond, markHoles, marksPrinted, nonce, type SecondsLeft, styles } from './seconds-left.js';
+import { type DumpOptions, TableDump } from './table-dump.js';
+
+/** What may be set for a `T` that is got: wherever it has a number, the seconds until a time may stand. */
+export type Settable<T> =
+  | T
+  | (number extends T ? SecondsLeft : never)
+  | (T extends object ? { readonly [Member in keyof T]: Settable<T[Member]> } : never);
+
+/** What is kept beside a record. */
+export interface RecordOptions {
+  /** The time at which {@link RecordTable.due} finds the record, in a unit of the caller's choice. */
+  readonly deadline?: number;
+}
+
+/** Longest key in bytes of UTF-8. */
+export const maxKeyLength = 65535;
+
+/** Keys and records pass through it on their way to any table and back; it is never in use when a method returns. */
+const memory = Buffer.allocUnsafeSlow(131072);
+
+/**
+ * Records by key, held as JSON outside of the JavaScript heap: a million of them cost the garbage collector nothing.
+ * Each is encoded once, when it is set, and copied when it is dumped.
+ *
+ * Keys are any strings of up to 65535 bytes. Values that depend on time alone are given as {@link secondsLeft} and are
+ * read as what they are by then.
+ */
+export class RecordTable<T = unknown> {
+  readonly #native: NativeRecordTable = openRecordTable(nonce);
+  #styles = 0;
+
+  /**
+   * Sets the record of a key, and its deadline: one that is not given again is gone.
+   *
+   * @throws TypeError for a value that is not JSON or a key with half of a surrogate pair, RangeError for a key or
+   *   a record that is too long or a value that contains itself; then the table is as it was
+   */
+  set(key: string, value: Settable<T>, options?: RecordOptions): this {
+    const text = markHoles(value);
+    if (text === undefined) {
+      throw new TypeError(`record ${JSON.stringify(key)} is set to a ${typeof value}, which JSON does not have`);
+    }
+    const marks = marksPrinted();
+    if (marks > 0 && this.#styles < styles.length) this.#learnStyles();
+    const deadline = deadlineOf(options);
+    let place = memory;
+    if ((key.length + text.length) * 3 > memory.length) {
+      const length = Buffer.byteLength(key) + Buffer.byteLength(text);
+      if (length > memory.length) place = Buffer.allocUnsafeSlow(length);
+    }
+    const keyLength = writeKey(key, place);
+    this.#native.set(place, keyLength, keyLength + place.write(text, keyLength), marks, deadline);
+    return this;
+  }
+
+  /**
+   * Sets the record of a key to a JSON text (RFC 8259) in UTF-8. It is validated and kept without blanks, otherwise as
+   * it is: numbers of any size and repeated members stay.
+   *
+   * @throws Error saying what is wrong at which byte; then the table is as it was
+   */
+  setJson(key: string, json: Uint8Array, options?: RecordOptions): this {
+    const deadline = deadlineOf(options);
+    const length = Buffer.byteLength(key) + json.length;
+    const place = length > memory.length ? Buffer.allocUnsafeSlow(length) : memory;
+    place.set(json, writeKey(key, place));
+    this.#native.setJson(place, length - json.length, length, deadline);
+    return this;
+  }
+
+  /** Sets many records; one that is refused ends it, and those before it are set. */
+  setMany(records: Iterable<readonly [key: string, value: Settable<T>]>): this {
+    for (const [key, value] of records) this.set(key, value);
+    return this;
+  }
+
+  /** The record of a key as it is now; undefined when there is none. */
+  get(key: string): T | undefined {
+    const text = this.#read(key);
+    return text === undefined ? undefined : (JSON.parse(text.toString()) as T);
+  }
+
+  /** As {@link get}, as compact JSON in bytes of the caller's own. */
+  getJson(key: string): Uint8Array | undefined {
+    const text = this.#read(key);
+    return text === undefined ? undefined : new Uint8Array(text);
+  }
+
+  has(key: string): boolean {
+    return this.#native.has(memory, writeKey(key, memory));
+  }
+
+  /** Deletes a record; returns whether there was one. */
+  delete(key: string): boolean {
+    return this.#native.delete(memory, writeKey(key, memory));
+  }
+
+  /** Deletes all records and frees their memory. */
+  clear(): void {
+    this.#native.clear();
+  }
+
+  /** Records in the table. */
+  get size(): number {
+    return this.#native.size();
+  }
+
+  /** Bytes of all keys and records in UTF-8; what {@link secondsLeft} prints counts nothing. */
+  get bytes(): number {
+    return this.#native.bytes();
+  }
+
+  /** Bytes of memory that the table holds. */
+  get heldBytes(): number {
+    return this.#native.heldBytes();
+  }
+
+  /** Share of {@link heldBytes} that is not {@link bytes}, from 0 to 1: the table's own needs and free room. */
+  get fragmentation(): number {
+    return 1 - this.bytes / this.heldBytes;
+  }
+
+  /**
+   * The keys that are there now, in no order, each once. The table may change meanwhile: keys that are deleted before
+   * their turn are left out, as are new ones.
+   */
+  *keys(): Generator<string, void, undefined> {
+    for (const keys of this.#walk(Number.POSITIVE_INFINITY)) yield* keys;
+  }
+
+  /**
+   * The keys of records whose deadline is at or before `now`, in batches. Each looks at no more than 8192 records, in
+   * well under a millisecond, and may be empty, so that a caller can do other things in between.
+   *
+   * @throws RangeError unless `now` is finite
+   */
+  due(now: number): Generator<readonly string[], void, undefined> {
+    if (!Number.isFinite(now)) throw new RangeError(`time ${now} is not finite; give one to compare deadlines with`);
+    return this.#walk(now);
+  }
+
+  /**
+   * All records as an array, to be put anywhere into the result of a command. It is printed piece by piece at the pace
+   * of the reader, while the table may change; {@link DumpCursor} tells what is promised then.
+   */
+  dump(options: DumpOptions = {}): TableDump {
+    return new TableDump(this.#native, options);
+  }
+
+  *#walk(due: number): Generator<string[], void, undefined> {
+    const walk = new Uint32Array(3);
+    this.#native.beginWalk(walk);
+    while (walk[0] !== walk[1]) {
+      const length = this.#native.walk(memory, walk, due);
+      const keys: string[] = [];
+      for (let at = 0; at < length; ) {
+        const start = at + 4;
+        at = start + memory.readUInt32LE(at);
+        keys.push(memory.toString('utf8', start, at));
+      }
+      yield keys;
+    }
+  }
+
+  /** The record as it is now, in memory that is valid until the next call of any table. */
+  #read(key: string): Buffer | undefined {
+    const now = currentSecond();
+    const keyLength = writeKey(key, memory);
+    let place = memory;
+    let length = this.#native.get(place, keyLength, now);
+    if (length > place.length) {
+      place = Buffer.allocUnsafeSlow(length);
+      place.write(key, 0);
+      length = this.#native.get(place, keyLength, now);
+    }
+    return length < 0 ? undefined : place.subarray(0, length);
+  }
+
+  #learnStyles(): void {
+    for (const { texts } of styles.slice(this.#styles)) {
+      this.#native.addStyle(jsonOf(texts.permanent), jsonOf(texts.expired));
+    }
+    this.#styles = styles.length;
+  }
+}
+
+/** Writes a key to the start of a memory; its length there. */
+function writeKey(key: string, place: Buffer): number {
+  const length = place.write(key, 0);
+  // Two keys with different halves of surrogate pairs would be one in UTF-8; ASCII has none.
+  if (length !== key.length && /\p{Surrogate}/u.test(key)) {
+    throw new TypeError(`key ${JSON.stringify(key)} has half of a surrogate pair; give well-formed text`);
+  }
+  return length;
+}
+
+function jsonOf(text: string | undefined): string {
+  return text === undefined ? '' : JSON.stringify(text);
+}
+
+function deadlineOf(options: RecordOptions | undefined): number {
+  const deadline = options?.deadline ?? Number.POSITIVE_INFINITY;
+  if (Number.isNaN(deadline)) throw new RangeError('deadline is not a number; give a time or leave it out');
+  return deadline;
+}

@@ -1,0 +1,140 @@
+import { type Chunk, type Exchange, heldBodySize, type ReplyHeaders } from '../../httpd/exchange.js';
+import { BytesCursor, type Cursor, TextCursor } from '../../mi/cursor.js';
+import type { StatisticsSelection } from '../../mi/statistics.js';
+import { Reply, type ReplyKind, ReplyWindow, type RequestScanner } from '../../native.js';
+import { PrettyChunks } from './pretty-chunks.js';
+import { BegunChunks, ReplyChunks } from './reply-chunks.js';
+
+/** What replies are set to. */
+export interface RepliesOptions {
+  /** Bytes of the response window; a longer reply is streamed. */
+  readonly windowSize: number;
+  readonly pretty: boolean;
+}
+
+/** A part of a result that is printed while the reply is sent. */
+export interface PiecewisePart {
+  open(now: number): Cursor;
+}
+
+const chunkSize = 65536;
+
+/** Sends JSON-RPC replies: in one piece through the window where they fit, else as a stream. */
+export class Replies {
+  readonly #scanner: RequestScanner;
+  readonly #window: ReplyWindow;
+  readonly #chunk: Buffer;
+  readonly #indented: Buffer | undefined;
+  #streams = 0;
+
+  constructor(scanner: RequestScanner, { windowSize, pretty }: RepliesOptions) {
+    this.#scanner = scanner;
+    this.#window = new ReplyWindow(windowSize, pretty);
+    this.#chunk = Buffer.alloc(Math.min(windowSize, chunkSize));
+    this.#indented = pretty ? Buffer.alloc(Math.min(windowSize, chunkSize)) : undefined;
+  }
+
+  /** Replies that are being streamed. */
+  get streaming(): number {
+    return this.#streams;
+  }
+
+  /** Replies with the member `kind` of which `text` is the compact JSON. */
+  text(
+    exchange: Exchange,
+    status: number,
+    kind: ReplyKind,
+    text: string,
+    idSlot: number,
+    headers?: ReplyHeaders,
+  ): void {
+    const reply = this.#window.print(this.#scanner, kind, text, idSlot);
+    if (reply !== undefined) exchange.reply(status, lasting(reply), headers);
+    else this.#stream(exchange, status, this.#framed(kind, [new TextCursor(text)], idSlot), headers);
+  }
+
+  /** Replies with the statistics as they are now. */
+  statistics(exchange: Exchange, selection: StatisticsSelection, idSlot: number): void {
+    selection.refresh();
+    const { table, slots } = selection;
+    const reply = this.#window.printStatistics(this.#scanner, table, slots, idSlot);
+    if (reply !== undefined) exchange.reply(200, lasting(reply));
+    else this.#stream(exchange, 200, this.#framed(Reply.result, [new BytesCursor(table.printText(slots))], idSlot));
+  }
+
+  /** Replies with a result of texts and of parts that are printed as it is sent, all by the same clock. */
+  parts(exchange: Exchange, parts: readonly (string | PiecewisePart)[], idSlot: number): void {
+    const now = Math.floor(Date.now() / 1000);
+    const cursors = parts.map((part) => (typeof part === 'string' ? new TextCursor(part) : part.open(now)));
+    this.#stream(exchange, 200, this.#framed(Reply.result, cursors, idSlot));
+  }
+
+  #framed(kind: ReplyKind, cursors: readonly Cursor[], idSlot: number): FramedCursors {
+    const head = new BytesCursor(this.#window.head(kind));
+    const tail = new TailCursor(this.#scanner, idSlot);
+    return { cursors: [head, ...cursors, tail], tail };
+  }
+
+  #stream(exchange: Exchange, status: number, { cursors, tail }: FramedCursors, headers?: ReplyHeaders): void {
+    const isSlow = cursors.some((cursor) => cursor.isSlow === true);
+    const buffer = isSlow ? Buffer.alloc(this.#chunk.length) : this.#chunk;
+    const chunks = new ReplyChunks(cursors, buffer, () => {
+      this.#streams -= 1;
+    });
+    this.#streams += 1;
+    const source = this.#indented === undefined ? chunks : new PrettyChunks(chunks, this.#indented);
+    let first: Chunk | Promise<Chunk>;
+    try {
+      first = source.next();
+    } catch (error) {
+      // Nothing has been sent: the caller answers with an error, and with this id.
+      tail.keepId();
+      source.release();
+      throw error;
+    }
+    if (first instanceof Uint8Array && source.isComplete) {
+      exchange.reply(status, first, headers);
+      source.release();
+    } else {
+      exchange.stream(status, new BegunChunks(first, source), headers);
+    }
+  }
+}
+
+interface FramedCursors {
+  readonly cursors: readonly Cursor[];
+  readonly tail: TailCursor;
+}
+
+/** Prints what follows the value. It holds the id until then, so that it is given back when the client leaves. */
+class TailCursor implements Cursor {
+  readonly #scanner: RequestScanner;
+  readonly #idSlot: number;
+  #bytes: BytesCursor | undefined;
+  #hasId = true;
+
+  constructor(scanner: RequestScanner, idSlot: number) {
+    this.#scanner = scanner;
+    this.#idSlot = idSlot;
+  }
+
+  fill(buffer: Buffer): number {
+    this.#bytes ??= new BytesCursor(this.#scanner.tail(this.#idSlot));
+    this.#hasId = false;
+    return this.#bytes.fill(buffer);
+  }
+
+  keepId(): void {
+    this.#hasId = false;
+  }
+
+  release(): void {
+    if (this.#hasId && this.#idSlot >= 0) this.#scanner.release(this.#idSlot);
+    this.#hasId = false;
+  }
+}
+
+/** A large reply may wait for its client, while the window serves the next call: it gets memory of its own. */
+function lasting(reply: Uint8Array): Uint8Array {
+  return reply.length > heldBodySize ? Uint8Array.from(reply) : reply;
+}

@@ -1,0 +1,90 @@
+import type { Chunk, ChunkSource } from '../../httpd/exchange.js';
+import type { Cursor } from '../../mi/cursor.js';
+
+/** Less room than this is left unused: some cursors need it for one character. */
+const leastRoom = 4;
+
+/** A reply made of parts, as chunks that are as full as its buffer. */
+export class ReplyChunks implements ChunkSource {
+  readonly #parts: Cursor[];
+  readonly #buffer: Buffer;
+  readonly #released: () => void;
+
+  /**
+   * @param parts what the reply consists of, in order; released by this
+   * @param buffer where chunks are made, 64 KiB at most. Replies may share one if no part of theirs fills it later
+   * @param released told once, when the reply has ended or was given up
+   */
+  constructor(parts: readonly Cursor[], buffer: Buffer, released: () => void) {
+    this.#parts = [...parts];
+    this.#buffer = buffer;
+    this.#released = released;
+  }
+
+  /** Whether all parts are printed: what the last chunk held was the end. */
+  get isComplete(): boolean {
+    return this.#parts.length === 0;
+  }
+
+  next(): Chunk | Promise<Chunk> {
+    return this.#fill(0);
+  }
+
+  #fill(start: number): Chunk | Promise<Chunk> {
+    let at = start;
+    for (let part = this.#parts[0]; part !== undefined; part = this.#parts[0]) {
+      if (this.#buffer.length - at < leastRoom) break;
+      const written = part.fill(this.#buffer.subarray(at));
+      if (typeof written !== 'number') {
+        const from = at;
+        return written.then((later) => this.#continue(from, later));
+      }
+      at += written;
+      if (written === 0) this.#advance();
+    }
+    return this.#chunk(at);
+  }
+
+  /** What has been waited for is sent at once: the next wait may be long. */
+  #continue(at: number, written: number): Chunk | Promise<Chunk> {
+    if (written > 0) return this.#chunk(at + written);
+    this.#advance();
+    return this.#fill(at);
+  }
+
+  #chunk(end: number): Chunk {
+    return end === 0 ? null : this.#buffer.subarray(0, end);
+  }
+
+  #advance(): void {
+    this.#parts.shift()?.release();
+  }
+
+  release(): void {
+    for (const part of this.#parts.splice(0)) part.release();
+    this.#released();
+  }
+}
+
+/** A source whose first chunk has been asked for already, to see whether it is all there is. */
+export class BegunChunks implements ChunkSource {
+  #first: Chunk | Promise<Chunk> | undefined;
+
+  /** @param first copied, since it may have to wait for its turn */
+  constructor(
+    first: Chunk | Promise<Chunk>,
+    readonly rest: ChunkSource,
+  ) {
+    this.#first = first instanceof Uint8Array ? Uint8Array.from(first) : first;
+  }
+
+  next(): Chunk | Promise<Chunk> {
+    const first = this.#first;
+    this.#first = undefined;
+    return first === undefined ? this.rest.next() : first;
+  }
+
+  release(): void {
+    this.rest.release();
+  }
+}
