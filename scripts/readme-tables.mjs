@@ -39,7 +39,7 @@ function parameterTable() {
         continue;
       }
       const unit = declared.unit === undefined ? '' : ` ${declared.unit}`;
-      const range = declared.type === 'int' ? `${declared.min} to ${declared.max}${unit}` : '';
+      const range = declared.type === 'int' ? `${declared.min} to ${declared.max ?? 2147483647}${unit}` : '';
       rows.push([module, names, declared.type, `\`${JSON.stringify(declared.default)}\``, range, declared.help]);
     }
   }

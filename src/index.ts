@@ -14,7 +14,13 @@ export { type Command, type CommandDeclaration, command, type Result } from './m
 export { codes, MiError } from './mi/errors.js';
 export type { JsonObject, JsonValue } from './mi/json.js';
 export type { ParametersOf, ParameterType, ParameterTypes, Recipe } from './mi/recipe.js';
+/** Large results: tables of records that are dumped, and arrays and objects that are produced piece by piece. */
+export { type RecordOptions, RecordTable, type Settable } from './mi/record-table.js';
+export { type SecondsLeft, type SecondsLeftTexts, secondsLeft } from './mi/seconds-left.js';
 export type { Statistic, StatisticKind, Statistics } from './mi/statistics.js';
+export { type Stream, stream, streamObject } from './mi/stream.js';
+export type { DumpOptions, TableDump } from './mi/table-dump.js';
+
 /** Declare modules: parameters, commands, root paths, start and stop. */
 export {
   type ConfiguredModule,
@@ -24,4 +30,9 @@ export {
   type ModuleDeclaration,
   type ModuleInstance,
 } from './module.js';
+/** Keep contacts for a registrar in the same process: `server.usrloc`. */
+export type { Contact, ContactInput } from './modules/usrloc/contact.js';
+export type { Domain } from './modules/usrloc/domain.js';
+export type { DomainEvent, DomainListener } from './modules/usrloc/events.js';
+export type { Usrloc } from './modules/usrloc/usrloc.js';
 export { createServer, type Server, type ServerOptions } from './server.js';

@@ -14,4 +14,9 @@ function isDefect(error: Error): boolean {
 // Whoever reads may leave first, as `head` does; that is no reason to fail.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 
-import('./daemon.js').then(({ run }) => run(process.argv.slice(2))).catch(fail);
+const [verb, ...rest] = process.argv.slice(2);
+const done =
+  verb === 'load'
+    ? import('./load.js').then(({ load }) => load(rest))
+    : import('./daemon.js').then(({ run }) => run(process.argv.slice(2)));
+done.catch(fail);

@@ -36,6 +36,8 @@ export interface ModuleInstance {
   readonly commands?: readonly Command[];
   /** Module httpd only: the HTTP server that the others register their roots with. */
   readonly httpd?: HttpServer;
+  /** What the module offers to the program that the server runs in. */
+  readonly api?: object;
   /** Runs when the server starts, before it listens. */
   start?(): void | Promise<void>;
   /** Runs once when the server stops: calls still running are given up now. */

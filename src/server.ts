@@ -6,6 +6,8 @@ import type { ConfiguredModule, Module, ModuleContext, ModuleInstance, ServerFac
 import type { parameters as httpdParameters } from './modules/httpd/parameters.js';
 import type { parameters as miHttpParameters } from './modules/mi_http/parameters.js';
 import { builtInModules, loadableModules } from './modules/table.js';
+import type { parameters as usrlocParameters } from './modules/usrloc/parameters.js';
+import { Usrloc } from './modules/usrloc/usrloc.js';
 import { packageInfo } from './package-info.js';
 
 /** Private memory when nothing says otherwise, MB; OpenSIPS' `-M`. */
@@ -38,6 +40,8 @@ export interface ServerOptions extends ServerSettings {
   readonly httpd?: ParameterInput<typeof httpdParameters>;
   /** Parameters of module mi_http. */
   readonly mi_http?: ParameterInput<typeof miHttpParameters>;
+  /** Parameters of module usrloc, which is loaded when they are given; `{}` loads it with its defaults. */
+  readonly usrloc?: ParameterInput<typeof usrlocParameters>;
   /** Your own modules, in load order; `pbx.with({ … })` gives one its parameters. */
   readonly modules?: readonly (Module | ConfiguredModule)[];
 }
@@ -125,6 +129,11 @@ export class Server {
     return this.#httpd.roots.map(({ root }) => `${this.#httpd.url}/${root}`).reverse();
   }
 
+  /** The user location service, for a registrar in the same process; undefined when module usrloc is not loaded. */
+  get usrloc(): Usrloc | undefined {
+    return this.#instances.map(({ api }) => api).find((api) => api instanceof Usrloc);
+  }
+
   /** Name and version of the HTTP engine. */
   get engine(): string {
     return this.#httpd.engine;
@@ -168,8 +177,15 @@ export class Server {
  * @throws ParameterError that lists every wrong parameter
  */
 export function createServer(options: ServerOptions = {}): Server {
-  const given: Readonly<Record<string, object | undefined>> = { httpd: options.httpd, mi_http: options.mi_http };
-  const modules = loadableModules.map((module) => ({ module, parameters: given[module.name] ?? {} }));
+  const given: Readonly<Record<string, object | undefined>> = {
+    httpd: options.httpd ?? {},
+    mi_http: options.mi_http ?? {},
+    usrloc: options.usrloc,
+  };
+  const modules: ConfiguredModule[] = loadableModules.flatMap((module) => {
+    const parameters = given[module.name];
+    return parameters === undefined ? [] : [{ module, parameters }];
+  });
   for (const own of options.modules ?? []) {
     modules.push('module' in own ? own : { module: own, parameters: {} });
   }

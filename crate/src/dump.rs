@@ -37,6 +37,8 @@ struct Half {
 #[derive(Default)]
 pub struct Dump {
     walk: Walk,
+    /// Entries below are in the cache.
+    fetched: u32,
     now: u64,
     shape: Shape,
     stage: Stage,
@@ -76,6 +78,9 @@ impl Dump {
     }
 
     fn next_record(&mut self, table: &Table, window: &mut [u8], end: &mut usize) {
+        if self.walk.next >= self.fetched {
+            self.fetched = table.fetch(&self.walk);
+        }
         let Some(entry) = table.advance(&mut self.walk) else {
             self.stage = Stage::Done;
             self.leave(b"]");

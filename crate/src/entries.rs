@@ -183,3 +183,51 @@ impl Owners for Entries {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(entries: &Entries, from: u32, end: u32) -> Vec<u32> {
+        let mut numbers = Vec::new();
+        let mut next = from;
+        while let Some((id, _)) = entries.next(next, end) {
+            numbers.push(id);
+            next = id + 1;
+        }
+        numbers
+    }
+
+    #[test]
+    fn numbers_are_given_in_order_and_used_again() {
+        let mut entries = Entries::default();
+        for expected in 0..3000 {
+            assert_eq!(entries.insert(Entry::default()), Some(expected));
+        }
+        assert!(entries.remove(70).is_some() && entries.remove(70).is_none());
+        assert!(entries.get(70).is_none() && entries.get_mut(70).is_none() && entries.get(3000).is_none());
+        assert_eq!(numbers(&entries, 68, 73), [68, 69, 71, 72]);
+        assert_eq!(numbers(&entries, 2998, u32::MAX), [2998, 2999]);
+        assert_eq!(entries.insert(Entry::default()), Some(70));
+        assert_eq!(numbers(&entries, 0, entries.end()).len(), entries.len());
+    }
+
+    #[test]
+    fn memory_of_free_entries_is_given_back() {
+        let mut entries = Entries::default();
+        for _ in 0..10 * CHUNK {
+            entries.insert(Entry::default());
+        }
+        let full = entries.held();
+        for id in (0..10 * CHUNK as u32).filter(|id| *id != 5000) {
+            entries.remove(id);
+        }
+        assert!(entries.held() < full / 3);
+        assert_eq!(numbers(&entries, 0, entries.end()), [5000]);
+        for _ in 0..10 * CHUNK - 1 {
+            entries.insert(Entry::default());
+        }
+        assert_eq!(entries.end() as usize, 10 * CHUNK);
+        assert_eq!(numbers(&entries, 0, entries.end()).len(), 10 * CHUNK);
+    }
+}

@@ -243,7 +243,12 @@ impl Writer {
         [&self.head, key, if self.has_text { &self.text } else { text }]
     }
 
-    /// Bytes of memory that are held, and given back when they are many.
+    /// Holes of the record that was begun last.
+    pub fn holes(&self) -> usize {
+        self.head.len().saturating_sub(4) / HOLE
+    }
+
+    /// Gives memory back that only a long record needs.
     pub fn trim(&mut self) {
         const KEPT: usize = 64 << 10;
         if self.text.capacity() > KEPT {
@@ -274,4 +279,113 @@ fn marked(text: &[u8]) -> Option<(u16, u64, usize)> {
     let (style, time) = std::str::from_utf8(text.get(..end)?).ok()?.split_once('.')?;
     let time = time.parse().ok().filter(|time: &u64| *time < 1 << 48)?;
     Some((style.parse().ok()?, time, end + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(writer: &Writer, key: &[u8], text: &[u8]) -> Vec<u8> {
+        writer.parts(key, text).concat()
+    }
+
+    fn print(block: &[u8], clock: Clock<'_>, window: usize) -> String {
+        let (mut progress, mut whole) = (Progress::default(), Vec::new());
+        loop {
+            let mut window = vec![0; window];
+            let (written, complete) = Record::read(block).print(clock, &mut progress, &mut window);
+            whole.extend_from_slice(&window[..written]);
+            if complete {
+                assert_eq!(whole.len(), Record::read(block).printed_length(clock));
+                return String::from_utf8(whole).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn holes_are_printed_at_the_time_of_reading() {
+        let named = Style {
+            permanent: b"\"permanent\"".as_slice().into(),
+            expired: b"\"expired\"".as_slice().into(),
+        };
+        let styles = [Style::default(), named];
+        let mut writer = Writer::new("N_-");
+        let text = br#"["N_-0.0","N_-1.0",{"a":"N_-1.100","N_-b":"N_-0.100"},"N_-0.281474976710655","x"]"#;
+        assert_eq!(writer.with_holes(b"k", text, 5), Err(BadHoles::Misplaced));
+        let text = br#"["N_-0.0","N_-1.0",{"a":"N_-1.100","b":"N_-0.100"},"N_-0.281474976710655","x"]"#;
+        writer.with_holes(b"k", text, 5).unwrap();
+        let block = block(&writer, b"k", text);
+        assert_eq!((Record::read(&block).key, Record::read(&block).holes()), (&b"k"[..], 5));
+        for (now, expected) in [
+            (90, r#"[0,"permanent",{"a":10,"b":10},281474976710565,"x"]"#),
+            (99, r#"[0,"permanent",{"a":1,"b":1},281474976710556,"x"]"#),
+            (100, r#"[0,"permanent",{"a":"expired","b":0},281474976710555,"x"]"#),
+            (u64::MAX, r#"[0,"permanent",{"a":"expired","b":0},0,"x"]"#),
+        ] {
+            for window in [1, 2, 3, 7, 100] {
+                assert_eq!(print(&block, Clock { styles: &styles, now }, window), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn markers_that_are_none() {
+        let mut writer = Writer::new("N");
+        for text in [
+            r#"["N0.281474976710656"]"#,
+            r#"["N65536.1"]"#,
+            r#"["Nx.1"]"#,
+            r#"["N1"]"#,
+            r#"["N0.1x"]"#,
+            r#"["N"#,
+        ] {
+            assert_eq!(writer.with_holes(b"", text.as_bytes(), 9), Err(BadHoles::Misplaced));
+        }
+        let many = r#""N0.1","#.repeat(65_536);
+        assert_eq!(
+            writer.with_holes(b"", many.as_bytes(), usize::MAX),
+            Err(BadHoles::TooMany)
+        );
+        writer.with_holes(b"", &many.as_bytes()[7..], usize::MAX).unwrap();
+        let block = block(&writer, b"", b"");
+        assert_eq!(
+            print(
+                &block,
+                Clock {
+                    styles: &[Style::default()],
+                    now: 0
+                },
+                1000
+            ),
+            "1,".repeat(65_535)
+        );
+    }
+
+    #[test]
+    fn blanks_are_taken_out_of_json_alone() {
+        let mut writer = Writer::new("N");
+        for (text, expected) in [
+            (" [ ] ", "[]"),
+            (
+                "\t{\n\"a b\" :\r[ 1 , \" \\\" \" ,\"\\\\\" , -1.50E+3 ] }\n",
+                r#"{"a b":[1," \" ","\\",-1.50E+3]}"#,
+            ),
+            ("null", "null"),
+            ("\"\"", "\"\""),
+        ] {
+            writer.compact(b"", text.as_bytes());
+            assert_eq!(
+                print(&block(&writer, b"", b""), Clock { styles: &[], now: 0 }, 1000),
+                expected
+            );
+        }
+    }
+
+    #[test]
+    fn cut_blocks_are_empty_records() {
+        for block in [&b""[..], b"\x01", b"\x01\0\0\0", b"\0\0\x01\0"] {
+            let record = Record::read(block);
+            assert_eq!((record.key, record.text, record.holes()), (&b""[..], &b""[..], 0));
+        }
+    }
 }

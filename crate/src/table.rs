@@ -137,8 +137,8 @@ impl Table {
     fn store(&mut self, key: &[u8], text: &[u8], deadline: f64) -> Result<bool, Refused> {
         let (shard, hash) = self.hash(key);
         let parts = self.writer.parts(key, text);
-        let added = Record::read(parts[0]).holes();
-        let text_length = parts[2].len();
+        let added = self.writer.holes();
+        let text_length = parts.last().map_or(0, |text| text.len());
         let known = self.find(shard, hash, key);
         match known.and_then(|id| Some((id, self.entries.get(id)?.place))) {
             Some((id, place)) => {
@@ -321,6 +321,22 @@ impl Table {
         }
         walk.next = walk.end;
         None
+    }
+
+    /// Has the next records of a walk fetched into the cache: after much change they lie anywhere in memory, and each
+    /// would be waited for alone. Returns where to call it again.
+    pub fn fetch(&self, walk: &Walk) -> u32 {
+        const RECORDS: usize = 16;
+        let (mut next, mut sum) = (walk.next, 0);
+        for _ in 0..RECORDS {
+            let Some((id, entry)) = self.entries.next(next, walk.end) else {
+                return walk.end;
+            };
+            sum ^= self.arena.touch(entry.place);
+            next = id + 1;
+        }
+        std::hint::black_box(sum);
+        next
     }
 
     /// Writes the keys of the next records whose deadline is not after `due`, each behind its length in four bytes,

@@ -8,6 +8,7 @@ import { FieldError, parseQuery, parseUrlencoded } from './fields.js';
 import { type ExchangeHost, HttpExchange } from './http-exchange.js';
 import { parseMultipart } from './multipart.js';
 import { refusalBody, sendRefusal } from './refusal.js';
+import type { StreamLimits } from './reply-stream.js';
 import { mediaTypeOf, RequestHead } from './request-head.js';
 import { decodePath, type Root, type RootMatch, type RootRegistry } from './roots.js';
 
@@ -19,8 +20,7 @@ export interface DispatcherOptions {
   /** Largest body that is accepted, bytes. */
   readonly maxBody: number;
   readonly flushLimit: number;
-  /** Milliseconds; 0: never. */
-  readonly clientPatience: number;
+  readonly limits: StreamLimits;
   readonly counters: HttpCounters;
   readonly log: Log;
 }
@@ -33,7 +33,7 @@ export class Dispatcher implements ExchangeHost {
   readonly counters: HttpCounters;
   readonly log: Log;
   readonly flushLimit: number;
-  readonly clientPatience: number;
+  readonly limits: StreamLimits;
   readonly #roots: RootRegistry;
   readonly #connections: Connections;
   readonly #bodies: BodyPool;
@@ -44,7 +44,7 @@ export class Dispatcher implements ExchangeHost {
     this.counters = options.counters;
     this.log = options.log;
     this.flushLimit = options.flushLimit;
-    this.clientPatience = options.clientPatience;
+    this.limits = options.limits;
     this.#roots = options.roots;
     this.#connections = options.connections;
     this.#bodies = options.bodies;

@@ -8,7 +8,7 @@ import { LazyAbort } from './lazy-abort.js';
 import { ReceivedRequest } from './received-request.js';
 import { refusalBody } from './refusal.js';
 import { checkReplyHeaders, writeReplyHead } from './reply-head.js';
-import { ReplyStream, type StreamOwner } from './reply-stream.js';
+import { ReplyStream, type StreamLimits, type StreamOwner } from './reply-stream.js';
 import type { Root } from './roots.js';
 import { isBodiless, statusLine } from './status.js';
 
@@ -18,8 +18,7 @@ export interface ExchangeHost {
   readonly log: Log;
   /** Most bytes a flush handler is asked for at once. */
   readonly flushLimit: number;
-  /** Milliseconds without progress after which a reply is cut; 0: never. */
-  readonly clientPatience: number;
+  readonly limits: StreamLimits;
   readonly isStopping: boolean;
   freeBody(slot: number): void;
   /** @param isClosing whether the connection closes by itself when the reply has been sent */
@@ -171,8 +170,8 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
 
   // What follows is for the stream of the reply.
 
-  get clientPatience(): number {
-    return this.#host.clientPatience;
+  get limits(): StreamLimits {
+    return this.#host.limits;
   }
 
   get sourcePatience(): number {
@@ -205,14 +204,17 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
     this.#host.log.error({ err: error, root: this.root.declaration.root }, 'releasing the source of a reply failed');
   }
 
-  timedOut(who: 'client' | 'source', isHeadSent: boolean): void {
+  timedOut(who: 'client' | 'source' | 'reply', isHeadSent: boolean): void {
     const { root } = this.root.declaration;
-    const seconds = (who === 'client' ? this.clientPatience : this.sourcePatience) / 1000;
-    const what = who === 'client' ? 'the client read nothing' : 'there was no answer';
+    const { clientPatience, replyPatience } = this.limits;
+    const seconds = { client: clientPatience, source: this.sourcePatience, reply: replyPatience }[who] / 1000;
+    const what = { client: 'the client read nothing', source: 'there was no answer', reply: 'it was not read whole' }[
+      who
+    ];
     this.#host.counters.add(Counter.timeouts, 1);
     this.#host.log.warn({ root, seconds }, `reply of root /${root} given up: ${what} for ${seconds} s`);
     this.#abortSignal(new Error(`${what} for ${seconds} s`));
-    if (isHeadSent || who === 'client') this.#cut();
+    if (isHeadSent || who !== 'source') this.#cut();
     else this.#refuseInstead(504, `no answer within ${seconds} s`);
   }
 

@@ -11,10 +11,19 @@ const heldLimit = 262144;
 const nudgeInterval = 4000;
 const longestBackOff = 100;
 
+/** How long and how large a streamed reply may become; 0 is without limit. Beyond, the connection is cut. */
+export interface StreamLimits {
+  /** Milliseconds without progress of the client. */
+  readonly clientPatience: number;
+  /** Milliseconds for the whole reply. */
+  readonly replyPatience: number;
+  /** Bytes of the body. */
+  readonly maxReply: number;
+}
+
 /** What a stream needs of the exchange whose reply it sends. */
 export interface StreamOwner {
-  /** Milliseconds without progress of the client after which the reply is cut; 0: never. */
-  readonly clientPatience: number;
+  readonly limits: StreamLimits;
   /** Milliseconds that the source may give nothing; 0: without limit. */
   readonly sourcePatience: number;
   /** Writes the head; called once, corked, just before the first bytes of the body. */
@@ -27,7 +36,7 @@ export interface StreamOwner {
   /** The source threw when it was released, which changes nothing for the client. */
   releaseFailed(error: unknown): void;
   /** Somebody was too slow; nothing more is sent. */
-  timedOut(who: 'client' | 'source', isHeadSent: boolean): void;
+  timedOut(who: 'client' | 'source' | 'reply', isHeadSent: boolean): void;
 }
 
 type State =
@@ -60,6 +69,7 @@ export class ReplyStream {
   #backOff = 1;
   #backOffTimer: NodeJS.Timeout | undefined;
   #watch: NodeJS.Timeout | undefined;
+  #deadline: NodeJS.Timeout | undefined;
   #lastProgress = 0;
 
   constructor(response: UwsResponse, source: ChunkSource, owner: StreamOwner) {
@@ -80,12 +90,23 @@ export class ReplyStream {
 
   /** Begins on the next turn, after the handler has returned. */
   start(): void {
+    this.#limitTime();
     setImmediate(this.#turn);
   }
 
   /** Begins now; for bytes that are there already. */
   startNow(): void {
+    this.#limitTime();
     this.#turn();
+  }
+
+  #limitTime(): void {
+    const { replyPatience } = this.#owner.limits;
+    if (replyPatience === 0) return;
+    this.#deadline = setTimeout(() => {
+      this.#finish();
+      this.#owner.timedOut('reply', this.#isHeadSent);
+    }, replyPatience);
   }
 
   /** The client has left: frees everything. Harmless when the stream is over. */
@@ -162,6 +183,10 @@ export class ReplyStream {
     if (length !== undefined && this.#offset + chunk.length > length) {
       throw new RangeError(`the source gave more than the ${length} bytes that were announced`);
     }
+    const { maxReply } = this.#owner.limits;
+    if (maxReply > 0 && this.#offset + chunk.length > maxReply) {
+      throw new RangeError(`the reply is longer than ${maxReply} bytes; ask for less, or raise max_reply_size`);
+    }
     const piece = chunk.length > this.#limit ? chunk.subarray(0, this.#limit) : chunk;
     let taken = piece.length;
     let isFree = true;
@@ -218,16 +243,16 @@ export class ReplyStream {
   #watchOver(): void {
     if (this.#lastProgress === 0) this.#lastProgress = performance.now();
     if (this.#watch !== undefined) return;
-    const { clientPatience, sourcePatience } = this.#owner;
-    const shortest = Math.min(clientPatience || Infinity, sourcePatience || Infinity);
+    const { limits, sourcePatience } = this.#owner;
+    const shortest = Math.min(limits.clientPatience || Infinity, sourcePatience || Infinity);
     this.#watch = setInterval(() => this.#look(), Math.max(50, Math.min(nudgeInterval, shortest / 4)));
   }
 
   #look(): void {
     if (this.#state === 'moving' || this.#state === 'over') return;
     const who = this.#state === 'blocked' ? 'client' : 'source';
-    const { clientPatience, sourcePatience } = this.#owner;
-    const patience = who === 'client' ? clientPatience : sourcePatience;
+    const { limits, sourcePatience } = this.#owner;
+    const patience = who === 'client' ? limits.clientPatience : sourcePatience;
     if (patience > 0 && performance.now() - this.#lastProgress >= patience) {
       this.#finish();
       this.#owner.timedOut(who, this.#isHeadSent);
@@ -257,6 +282,7 @@ export class ReplyStream {
     this.#rest = undefined;
     clearTimeout(this.#backOffTimer);
     clearInterval(this.#watch);
+    clearTimeout(this.#deadline);
     try {
       this.#source.release();
     } catch (error) {

@@ -26,6 +26,10 @@ export interface HttpServerOptions {
   readonly bodiesTotal: number;
   /** Seconds without progress after which a reply is cut; 0: never. */
   readonly connTimeout: number;
+  /** Seconds that a streamed reply may take as a whole; 0, the default: without limit. */
+  readonly replyTimeout?: number;
+  /** Bytes of the longest streamed reply; 0, the default: without limit. */
+  readonly maxReplySize?: number;
   /** Connections open at once; the next is closed on arrival. Lowered when the limit of open files is lower. */
   readonly maxConnections: number;
   /** One slot for each of `httpCounterNames`; left out, nobody reads them. */
@@ -193,14 +197,14 @@ export class HttpServer {
   }
 
   #dispatcher(bodies: BodyPool): Dispatcher {
-    const { receiveBufSize, windowSize, connTimeout, log } = this.#options;
+    const { receiveBufSize, windowSize, connTimeout, replyTimeout = 0, maxReplySize = 0, log } = this.#options;
     return new Dispatcher({
       roots: this.#roots,
       connections: this.#connections,
       bodies,
       maxBody: receiveBufSize,
       flushLimit: Math.min(windowSize, chunkLimit),
-      clientPatience: connTimeout * 1000,
+      limits: { clientPatience: connTimeout * 1000, replyPatience: replyTimeout * 1000, maxReply: maxReplySize },
       counters: this.#counters,
       log,
     });

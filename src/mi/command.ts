@@ -1,17 +1,17 @@
 import type { Call } from './call.js';
 import type { JsonValue } from './json.js';
+import type { Piecewise } from './piecewise.js';
 import { type CompiledRecipe, compileRecipe, describeRecipes, type ParametersOf, type Recipe } from './recipe.js';
 import type { StatisticsSelection } from './statistics.js';
-import type { TableDump } from './table-dump.js';
 
 /**
- * What a handler may return: any JSON value (`null` included), with dumps of record tables anywhere in it, or a
- * selection of statistics. Returning nothing is an error, -32000, as it is in OpenSIPS; a plain success is the text `OK`.
+ * What a handler may return: any JSON value (`null` included), with dumps of record tables and streams anywhere in it,
+ * or a selection of statistics. Returning nothing is an error, -32000, as it is in OpenSIPS; a plain success is the text `OK`.
  */
 export type Result =
   | JsonValue
   | StatisticsSelection
-  | TableDump
+  | Piecewise
   | readonly Result[]
   | { readonly [member: string]: Result | undefined };
 

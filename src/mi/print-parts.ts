@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { printJson } from './json.js';
-import { collectDumps, type TableDump } from './table-dump.js';
+import { collectPieces, type Piecewise } from './piecewise.js';
 
 /** Stands for a dump in the text until it is cut there. It never leaves the process. */
 const marker = randomBytes(16).toString('base64url');
@@ -13,11 +13,11 @@ const marker = randomBytes(16).toString('base64url');
  * @throws RangeError when the value contains itself or is nested too deep, TypeError when a dump was printed into a
  *   text by the value's own `toJSON`
  */
-export function printParts(value: unknown): string | readonly (string | TableDump)[] | undefined {
-  const [text, dumps] = collectDumps(marker, () => printJson(value));
+export function printParts(value: unknown): string | readonly (string | Piecewise)[] | undefined {
+  const [text, dumps] = collectPieces(marker, () => printJson(value));
   if (text === undefined || dumps.length === 0) return text;
   const pieces = text.split(`"${marker}`);
-  const parts: (string | TableDump)[] = [pieces[0] ?? ''];
+  const parts: (string | Piecewise)[] = [pieces[0] ?? ''];
   for (const piece of pieces.slice(1)) {
     const end = piece.indexOf('"');
     const dump = dumps[Number(piece.slice(0, end))];

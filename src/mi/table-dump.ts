@@ -1,4 +1,6 @@
 import type { NativeRecordTable } from '../native.js';
+import type { Cursor } from './cursor.js';
+import { Piecewise } from './piecewise.js';
 import { currentSecond } from './seconds-left.js';
 
 /** What a dump prints of each record. */
@@ -9,21 +11,18 @@ export interface DumpOptions {
   readonly member?: string;
 }
 
-/** The dumps of the value that is being printed; see {@link collectDumps}. */
-let collected: TableDump[] | undefined;
-let placeholder = '';
-
 /**
  * The records of a table as a JSON array, to stand anywhere in the result of a command. It is nothing but the wish to
  * dump: what it prints is read when its turn in the reply comes.
  */
-export class TableDump {
+export class TableDump extends Piecewise {
   readonly #table: NativeRecordTable;
   readonly #shape: number;
   readonly #member: string;
 
   /** For {@link RecordTable.dump}. */
   constructor(table: NativeRecordTable, { as = 'records', member }: DumpOptions) {
+    super();
     if (as === 'records' && member !== undefined) {
       throw new TypeError(`dump of records has a member name ${JSON.stringify(member)}; give it with as: 'keys'`);
     }
@@ -45,15 +44,9 @@ export class TableDump {
     return new DumpCursor(this.#table, slot, length < 0 ? undefined : length);
   }
 
-  /**
-   * All records as values, which takes memory for all of them: this is what `JSON.stringify` prints. A reply does not
-   * use it: there the dump stays a dump.
-   */
-  toJSON(): unknown {
-    if (collected === undefined) return JSON.parse(this.#readAll());
-    let index = collected.indexOf(this);
-    if (index < 0) index = collected.push(this) - 1;
-    return `${placeholder}${index}`;
+  /** All records as values, which takes memory for all of them: this is what `JSON.stringify` prints. */
+  protected whole(): unknown {
+    return JSON.parse(this.#readAll());
   }
 
   #readAll(): string {
@@ -72,7 +65,7 @@ export class TableDump {
  * A dump under way. Promised: a record that is there from start to end appears once, whole, as it is when its turn
  * comes; one that is added or deleted meanwhile may be missing; the text is always a complete JSON array.
  */
-export class DumpCursor {
+export class DumpCursor implements Cursor {
   readonly #table: NativeRecordTable;
   readonly #slot: number;
 
@@ -104,22 +97,5 @@ export class DumpCursor {
   /** Ends the dump; to be called when its end is not reached. */
   release(): void {
     this.#table.release(this.#slot);
-  }
-}
-
-/**
- * Calls `print`, during which every dump prints itself as the string `marker` and its index in the array that is
- * returned with the text.
- */
-export function collectDumps(marker: string, print: () => string | undefined): [string | undefined, TableDump[]] {
-  const [before, beforeMarker] = [collected, placeholder];
-  const dumps: TableDump[] = [];
-  collected = dumps;
-  placeholder = marker;
-  try {
-    return [print(), dumps];
-  } finally {
-    collected = before;
-    placeholder = beforeMarker;
   }
 }

@@ -35,7 +35,7 @@ async function ask(url, method) {
 `;
 
 describe('README', { timeout: 60_000 }, () => {
-  const [embedding, roots] = blocks('js');
+  const [embedding, records, roots] = blocks('js');
 
   test('the server of "Embed" starts in ten lines and serves its command', async () => {
     assert.ok(embedding !== undefined);
@@ -48,6 +48,19 @@ describe('README', { timeout: 60_000 }, () => {
     const [url, reply] = output.trim().split('\n');
     assert.match(url ?? '', /^http:\/\/127\.0\.0\.1:\d+\/mi$/);
     assert.equal(reply, '{"jsonrpc":"2.0","result":{"active":3},"id":1}');
+  });
+
+  test('the table of "Large results" is dumped', async () => {
+    assert.ok(records !== undefined);
+    const output = await runProgram(
+      'records.mjs',
+      records,
+      `${ask}console.log(await ask(server.urls[0], 'pbx:calls')); await server.close();`,
+    );
+    assert.match(
+      output,
+      /"count":1,"calls":\[\{"caller":"sip:alice@example\.com","state":"ringing","timeout":\d\d\}\]/,
+    );
   });
 
   test('the root of "Root paths" is flushed', async () => {

@@ -20,6 +20,8 @@ export const httpdModule = defineModule({
       // All bodies together: what the window leaves of the private memory, and room for the largest one at least.
       bodiesTotal: Math.max(facts.privateMemory - windowSize, parameters.receive_buf_size),
       connTimeout: parameters.conn_timeout,
+      replyTimeout: parameters.reply_timeout,
+      maxReplySize: parameters.max_reply_size,
       maxConnections: parameters.max_connections,
       counters: counters(mi.statistics),
       log,

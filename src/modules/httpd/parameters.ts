@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { defineParameters } from '../../config/parameter.js';
+import { heldBodySize } from '../../httpd/exchange.js';
 
 const tls = 'TLS is not available yet; put a TLS proxy in front, or remove the line';
 const auth =
@@ -62,6 +63,25 @@ export const parameters = defineParameters({
     help:
       'a client that reads nothing of its reply for this long is cut; 0: never. Idle connections and stalled ' +
       'uploads are closed by the engine after 8 to 12 s, whatever is set here',
+  },
+  reply_timeout: {
+    type: 'int',
+    default: 600,
+    min: 0,
+    max: 86400,
+    unit: 's',
+    help: 'a streamed reply that is not read whole by then is cut, however steadily its client reads; 0: never',
+  },
+  max_reply_size: {
+    type: 'int',
+    default: 0,
+    min: 0,
+    unit: 'bytes',
+    help: 'a streamed reply that grows longer is cut and logged; 0: no limit',
+    check: (size) =>
+      size > 0 && size < heldBodySize
+        ? `max_reply_size ${size} is below ${heldBodySize}, and shorter replies are sent in one piece; 0 means no limit`
+        : undefined,
   },
   max_connections: {
     type: 'int',

@@ -28,8 +28,8 @@ export const miHttpModule = defineModule({
       accepts: (mediaType) => mediaTypes.has(mediaType),
       body: 'raw',
       borrowBody: true,
-      // Calls have a deadline of their own, mi_timeout.
-      timeout: 0,
+      // For streams that give nothing. A call that is waited for has a timer of its own that runs out first and answers.
+      timeout: parameters.mi_timeout,
       refuse: refusalBody,
       onInit: () => {
         // Now, not at load: by now every module has registered its commands.

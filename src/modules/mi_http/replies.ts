@@ -1,5 +1,6 @@
 import { type Chunk, type Exchange, heldBodySize, type ReplyHeaders } from '../../httpd/exchange.js';
 import { BytesCursor, type Cursor, TextCursor } from '../../mi/cursor.js';
+import type { Piecewise } from '../../mi/piecewise.js';
 import type { StatisticsSelection } from '../../mi/statistics.js';
 import { Reply, type ReplyKind, ReplyWindow, type RequestScanner } from '../../native.js';
 import { PrettyChunks } from './pretty-chunks.js';
@@ -10,11 +11,6 @@ export interface RepliesOptions {
   /** Bytes of the response window; a longer reply is streamed. */
   readonly windowSize: number;
   readonly pretty: boolean;
-}
-
-/** A part of a result that is printed while the reply is sent. */
-export interface PiecewisePart {
-  open(now: number): Cursor;
 }
 
 const chunkSize = 65536;
@@ -63,7 +59,7 @@ export class Replies {
   }
 
   /** Replies with a result of texts and of parts that are printed as it is sent, all by the same clock. */
-  parts(exchange: Exchange, parts: readonly (string | PiecewisePart)[], idSlot: number): void {
+  parts(exchange: Exchange, parts: readonly (string | Piecewise)[], idSlot: number): void {
     const now = Math.floor(Date.now() / 1000);
     const cursors = parts.map((part) => (typeof part === 'string' ? new TextCursor(part) : part.open(now)));
     this.#stream(exchange, 200, this.#framed(Reply.result, cursors, idSlot));

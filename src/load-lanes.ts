@@ -1,0 +1,118 @@
+import { CallError, type MiClient } from './load-client.js';
+
+/** A contact to be sent: a line of the input, as it stands there. */
+export interface LoadLine {
+  readonly number: number;
+  readonly text: string;
+  /** What decides about order: lines of one address of record are sent one after the other. */
+  readonly aor: string;
+}
+
+/** What becomes of the lines. */
+export interface LoadOutcome {
+  added(count: number): void;
+  rejected(line: number, reason: string): void;
+}
+
+/** Bytes of a batch: far below the body that every server takes, and its contacts are saved in about a millisecond. */
+const batchSize = 65536;
+
+/** What one line adds to the request. */
+const separator = 1;
+
+/**
+ * Sends contacts in batches, a few of which are under way at a time. A contact waits for those of the same address of
+ * record that came before, so the last of several lines for one contact counts.
+ */
+export class LoadLanes {
+  readonly #client: MiClient;
+  readonly #domain: string;
+  readonly #outcome: LoadOutcome;
+  readonly #lanes: { lines: LoadLine[]; bytes: number; sending: Promise<void> }[];
+
+  constructor(client: MiClient, domain: string, lanes: number, outcome: LoadOutcome) {
+    this.#client = client;
+    this.#domain = domain;
+    this.#outcome = outcome;
+    this.#lanes = Array.from({ length: lanes }, () => ({ lines: [], bytes: 0, sending: Promise.resolve() }));
+  }
+
+  /**
+   * Takes a contact; resolves when the next can be taken.
+   *
+   * @throws whatever ends the load: {@link CallError} or a broken connection
+   */
+  async add(line: LoadLine): Promise<void> {
+    const lane = this.#lanes[laneOf(line.aor, this.#lanes.length)];
+    if (lane === undefined) return;
+    const bytes = Buffer.byteLength(line.text) + separator;
+    if (lane.bytes > 0 && lane.bytes + bytes > batchSize) await this.#send(lane);
+    lane.lines.push(line);
+    lane.bytes += bytes;
+  }
+
+  /** Sends what is left, and resolves when all of it has been answered. */
+  async finish(): Promise<void> {
+    for (const lane of this.#lanes) await this.#send(lane);
+    await Promise.all(this.#lanes.map(({ sending }) => sending));
+  }
+
+  async #send(lane: { lines: LoadLine[]; bytes: number; sending: Promise<void> }): Promise<void> {
+    await lane.sending;
+    const { lines } = lane;
+    lane.lines = [];
+    lane.bytes = 0;
+    if (lines.length === 0) return;
+    lane.sending = this.#sendBatch(lines);
+    // It is awaited later; until then its failure is no unhandled one.
+    lane.sending.catch(() => {});
+  }
+
+  async #sendBatch(lines: readonly LoadLine[]): Promise<void> {
+    const contacts = lines.map(({ text }) => text).join(',');
+    let result: unknown;
+    try {
+      const params = `{"table_name":${JSON.stringify(this.#domain)},"contacts":[${contacts}]}`;
+      result = await this.#client.call('usrloc:add_many', params);
+    } catch (error) {
+      if (!(error instanceof CallError) || !isFaultOfLines(error)) throw error;
+      await this.#sendHalves(lines, error);
+      return;
+    }
+    const rejected = rejectedOf(result);
+    this.#outcome.added(lines.length - rejected.length);
+    for (const { index, reason } of rejected) this.#outcome.rejected(lines[index]?.number ?? 0, reason);
+  }
+
+  /** A batch that is too large, or has a line that spoils it, is halved until that line is alone. */
+  async #sendHalves(lines: readonly LoadLine[], error: CallError): Promise<void> {
+    const [first] = lines;
+    if (lines.length === 1 && first !== undefined) {
+      this.#outcome.rejected(first.number, error.message);
+      return;
+    }
+    const middle = Math.ceil(lines.length / 2);
+    await this.#sendBatch(lines.slice(0, middle));
+    await this.#sendBatch(lines.slice(middle));
+  }
+}
+
+/** Too large, or not valid to the server; anything else, such as an unknown domain, would meet every batch. */
+function isFaultOfLines({ code, status }: CallError): boolean {
+  return status === 413 || code === -32700 || code === -32600 || code === -32602;
+}
+
+function rejectedOf(result: unknown): readonly { index: number; reason: string }[] {
+  const { rejected } = (typeof result === 'object' && result !== null ? result : {}) as { rejected?: unknown };
+  if (Array.isArray(rejected)) return rejected as { index: number; reason: string }[];
+  throw new CallError('answer of usrloc:add_many has no list of what was rejected', undefined, 200);
+}
+
+/** By the user part: without `use_domain`, addresses of several domains are one. */
+function laneOf(aor: string, lanes: number): number {
+  const at = aor.indexOf('@');
+  const end = at < 0 ? aor.length : at;
+  let hash = 0;
+  for (let index = 0; index < end; index++) hash = (Math.imul(hash, 31) + aor.charCodeAt(index)) >>> 0;
+  return hash % lanes;
+}

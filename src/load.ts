@@ -1,0 +1,146 @@
+import { open } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+import { parseArgs } from 'node:util';
+import { MiClient } from './load-client.js';
+import { LoadLanes } from './load-lanes.js';
+import { readLines } from './load-lines.js';
+import { LoadProgress } from './load-progress.js';
+
+/** The text of `mi-httpd load --help`. */
+export const loadUsage = `mi-httpd load: send contacts to a running server
+
+usage: mi-httpd load FILE|- [--url URL] [--domain NAME]
+
+  FILE            one contact a line, as a JSON object; - is standard input:
+                    {"aor":"alice@example.com","contact":"sip:alice@192.0.2.1","expires":3600}
+                  expires is in seconds, 0 is for ever. Members that may follow: q, callid, cseq,
+                  user_agent, received, path, flags, cflags, socket, methods, attr, sip_instance, kv_store
+  --url URL       the server's mi_http (default: http://127.0.0.1:8888/mi)
+  --domain NAME   table of usrloc (default: location)
+  -h, --help      print this and exit
+
+Lines that are rejected are told on standard error, as FILE:LINE: reason.
+exit status: 0 every contact was added; 1 some lines were rejected, or the load ended early
+`;
+
+const options = {
+  url: { type: 'string', default: 'http://127.0.0.1:8888/mi' },
+  domain: { type: 'string', default: 'location' },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const;
+
+/** Batches under way at a time. */
+const lanes = 4;
+
+/**
+ * The command `mi-httpd load`. Sets the exit status.
+ *
+ * @param args what follows `load`
+ * @throws Error with a message of one line when the load cannot begin or ends early
+ */
+export async function load(args: readonly string[]): Promise<void> {
+  const { values, positionals } = parse(args);
+  if (values.help) {
+    process.stdout.write(loadUsage);
+    return;
+  }
+  const [file, another] = positionals;
+  if (file === undefined || another !== undefined) {
+    throw usageError(`load takes one file, not ${positionals.length}`);
+  }
+  const url = parseUrl(values.url);
+  const { input, size } = await openInput(file);
+  const client = new MiClient(url, lanes);
+  const progress = new LoadProgress(process.stderr, size);
+  let added = 0;
+  let rejected = 0;
+  const reject = (line: number, reason: string): void => {
+    rejected += 1;
+    progress.clear();
+    process.stderr.write(`${file}:${line}: ${reason}\n`);
+  };
+  const outcome = {
+    added: (count: number) => {
+      added += count;
+      progress.added(count);
+    },
+    rejected: reject,
+  };
+  const sending = new LoadLanes(client, values.domain, lanes, outcome);
+  try {
+    for await (const { number, text, problem } of readLines(input, (bytes) => progress.read(bytes))) {
+      const aor = text === undefined ? undefined : aorOf(text);
+      if (text === undefined) reject(number, problem ?? 'line cannot be read');
+      else if (aor === undefined) reject(number, lineProblem(text));
+      else await sending.add({ number, text, aor });
+    }
+    await sending.finish();
+  } catch (error) {
+    progress.clear();
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`load ended early, after ${counted(added)}: ${reason}`, { cause: error });
+  } finally {
+    progress.clear();
+    input.destroy();
+    client.close();
+  }
+  process.stdout.write(`${counted(added)}${rejected === 0 ? '' : `, ${rejected} rejected`}\n`);
+  if (rejected > 0) process.exitCode = 1;
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options, strict: true, allowPositionals: true });
+  } catch (error) {
+    const [reason = ''] = (error instanceof Error ? error.message : String(error)).split(/\. |\n/, 1);
+    throw usageError(reason);
+  }
+}
+
+function usageError(reason: string): Error {
+  return new Error(`${reason}; mi-httpd load --help tells how`);
+}
+
+function parseUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol === 'http:') return url;
+  throw usageError(`option --url is "${text}"; give a URL such as ${options.url.default}`);
+}
+
+/** @throws Error naming the file and why it cannot be read */
+async function openInput(file: string): Promise<{ input: Readable; size: number | undefined }> {
+  if (file === '-') return { input: process.stdin, size: undefined };
+  try {
+    const handle = await open(file);
+    const found = await handle.stat();
+    // What is no file, such as a pipe, has no size.
+    return { input: handle.createReadStream(), size: found.isFile() ? found.size : undefined };
+  } catch (error) {
+    throw new Error(`contacts cannot be read: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+/** The address of record of a line; undefined where the line is not an object that has one. */
+function aorOf(text: string): string | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value !== 'object' || value === null || !('aor' in value)) return undefined;
+    return typeof value.aor === 'string' ? value.aor : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function lineProblem(text: string): string {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'line is not a JSON object';
+    return 'aor' in value ? 'aor is not a string' : 'aor is missing';
+  } catch (error) {
+    return `line is not JSON: ${error instanceof Error ? error.message.replaceAll(/\s+/g, ' ') : error}`;
+  }
+}
+
+function counted(added: number): string {
+  return `${added} contact${added === 1 ? '' : 's'} added`;
+}

@@ -1,0 +1,173 @@
+import { type Command, command } from '../../mi/command.js';
+import { MiError } from '../../mi/errors.js';
+import { currentSecond } from '../../mi/seconds-left.js';
+import { addMany } from './bulk.js';
+import type { ContactInput } from './contact.js';
+import { AorError, ContactLimitError, type Domain, DomainMissingError } from './domain.js';
+import { parseQ } from './q.js';
+import type { Usrloc } from './usrloc.js';
+
+/** How the commands answer. */
+export interface CommandOptions {
+  /** What `dump` tells as the size of every domain. */
+  readonly hashSize: number;
+  /** Name of the branch flag of bit 0. */
+  readonly firstFlag: string | undefined;
+}
+
+/** What OpenSIPS gives contacts that come from its management interface, and clients tell them by. */
+const ofCommand = {
+  callId: 'dfjrewr12386fd6-343@opensips.mi',
+  cseq: 1,
+  userAgent: 'OpenSIPS MI Server',
+} as const satisfies Partial<ContactInput>;
+
+/** The MI commands of usrloc, in the order in which OpenSIPS lists them. */
+export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag }: CommandOptions): readonly Command[] {
+  const flagNames = (mask: number): readonly string[] => {
+    return firstFlag === undefined || firstFlag === '' || mask % 2 === 0 ? [] : [firstFlag];
+  };
+  return [
+    command({
+      name: 'rm',
+      aliases: ['ul_rm'],
+      help: 'Deletes an address of record with all of its contacts; one that is not there is no error.',
+      recipes: [{ table_name: 'string', aor: 'string' }],
+      run: ({ table_name: table, aor }) => {
+        const domain = domainOf(usrloc, table);
+        refusing(() => domain.remove(aor));
+        return 'OK';
+      },
+    }),
+    command({
+      name: 'rm_contact',
+      aliases: ['ul_rm_contact'],
+      help: 'Deletes one contact of an address of record, found by the text of its URI.',
+      recipes: [{ table_name: 'string', aor: 'string', contact: 'string' }],
+      run: ({ table_name: table, aor, contact }) => {
+        const domain = domainOf(usrloc, table);
+        if (!refusing(() => domain.has(aor))) throw new MiError(404, 'AOR not found');
+        if (domain.remove(aor, contact) === 0) throw new MiError(404, 'Contact not found');
+        return 'OK';
+      },
+    }),
+    command({
+      name: 'dump',
+      aliases: ['ul_dump'],
+      help: 'Lists the addresses of record of all domains, with their contacts; with brief other than 0 the names alone.',
+      recipes: [{}, { brief: 'int' }],
+      run: ({ brief = 0 }) => ({
+        Domains: usrloc.domains.map((domain) => ({
+          name: domain.name,
+          hash_size: hashSize,
+          AORs: domain.dump(brief !== 0),
+        })),
+      }),
+    }),
+    command({
+      name: 'flush',
+      aliases: ['ul_flush'],
+      help: 'Writes pending changes to the database; here there is none, so this has nothing to do.',
+      run: () => 'OK',
+    }),
+    command({
+      name: 'add',
+      aliases: ['ul_add'],
+      help: 'Saves a contact. expires is in seconds, 0 is for ever; q is a text such as 0.5; the last three are bit masks.',
+      recipes: [
+        {
+          table_name: 'string',
+          aor: 'string',
+          contact: 'string',
+          expires: 'int',
+          q: 'string',
+          flags: 'int',
+          cflags: 'int',
+          methods: 'int',
+        },
+      ],
+      run: ({ table_name: table, aor, contact, expires, q: qText, flags, cflags, methods }) => {
+        const domain = domainOf(usrloc, table);
+        refusing(() => domain.key(aor));
+        const q = parseQ(qText) ?? badValue(`q is ${JSON.stringify(qText.slice(0, 64))}; give 0 to 1`);
+        if (Math.abs(expires) > 2147483647) badValue(`expires is ${expires}; give up to 2147483647 seconds`);
+        const input = {
+          ...ofCommand,
+          contact,
+          q,
+          flags: mask('flags', flags),
+          cflags: flagNames(mask('cflags', cflags)),
+          methods: mask('methods', methods),
+        };
+        refusing(() => domain.put(aor, input, expires === 0 ? 0 : Math.max(1, currentSecond() + expires)));
+        return 'OK';
+      },
+    }),
+    command({
+      name: 'show_contact',
+      aliases: ['ul_show_contact'],
+      help: 'Shows the contacts of one address of record.',
+      recipes: [{ table_name: 'string', aor: 'string' }],
+      run: ({ table_name: table, aor }) => {
+        const domain = domainOf(usrloc, table);
+        const record = refusing(() => domain.record(aor));
+        if (record === undefined) throw new MiError(404, 'AOR not found');
+        return { AOR: record.AOR, Contacts: record.Contacts };
+      },
+    }),
+    command({
+      name: 'sync',
+      aliases: ['ul_sync'],
+      help: 'Writes the contacts of a domain, or of one address of record, to the database anew; here there is none.',
+      recipes: [{ table_name: 'string' }, { table_name: 'string', aor: 'string' }],
+      run: () => {
+        throw new MiError(200, 'Contacts already synced');
+      },
+    }),
+    command({
+      name: 'cluster_sync',
+      aliases: ['ul_cluster_sync'],
+      help: 'Asks another node of the cluster for its contacts; here there is no cluster.',
+      run: () => {
+        throw new MiError(400, 'Clustering not enabled');
+      },
+    }),
+    command({
+      name: 'add_many',
+      help:
+        'Saves many contacts, given as objects with the members aor, contact and expires and, if known, q, callid, ' +
+        'cseq, user_agent, received, path, flags, cflags, socket, methods, attr, sip_instance and kv_store. ' +
+        'Tells how many were added, and of those that were not the index and the reason.',
+      recipes: [{ table_name: 'string', contacts: 'object[]' }],
+      run: ({ table_name: table, contacts }, call) => addMany(domainOf(usrloc, table), contacts, flagNames, call),
+    }),
+  ];
+}
+
+function domainOf(usrloc: Usrloc, name: string): Domain {
+  const domain = usrloc.find(name);
+  if (domain === undefined) throw new MiError(404, 'Table not found');
+  return domain;
+}
+
+/** Bits, given as OpenSIPS' 32-bit integers are: those of a negative number are its two's complement. */
+function mask(name: string, bits: number): number {
+  if (bits < -2147483648 || bits > 4294967295) badValue(`${name} is ${bits}; give up to 32 bits`);
+  return bits >>> 0;
+}
+
+function badValue(data: string): never {
+  throw new MiError(400, 'Bad parameter value', data);
+}
+
+/** Runs what may refuse the values of a client, and answers with the codes of OpenSIPS then. */
+function refusing<T>(run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (error instanceof DomainMissingError) throw new MiError(400, error.message);
+    if (error instanceof ContactLimitError) throw new MiError(500, 'Internal Error', error.message);
+    if (error instanceof AorError || error instanceof RangeError) badValue(error.message);
+    throw error;
+  }
+}

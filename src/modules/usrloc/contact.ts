@@ -1,0 +1,190 @@
+import { type SecondsLeft, secondsLeft } from '../../mi/seconds-left.js';
+import { printQ } from './q.js';
+
+/** A contact to be saved: where an address of record can be reached, for how long, and what is known about it. */
+export interface ContactInput {
+  /** The contact URI. Contacts of one address of record are told apart by its text. */
+  readonly contact: string;
+  /** Seconds from now, 1 to 2147483647, or `permanent`. */
+  readonly expires: number | 'permanent';
+  /** 0 to 1 (RFC 3261 §20.10), of which three decimals are kept; left out: unset, which is below 0. */
+  readonly q?: number | undefined;
+  /** Left out: `mi-httpd`. */
+  readonly callId?: string | undefined;
+  /** Left out: 1. */
+  readonly cseq?: number | undefined;
+  readonly userAgent?: string | undefined;
+  /** SIP URI of where the registration came from, when that is not the contact. */
+  readonly received?: string | undefined;
+  /** The Path header field (RFC 3327). */
+  readonly path?: string | undefined;
+  /** OpenSIPS' internal flags: 1 memory only, 2 extra hop, 4 push notification. Left out: 0. */
+  readonly flags?: number | undefined;
+  /** Names of branch flags. */
+  readonly cflags?: readonly string[] | undefined;
+  /** Local socket of the registration, `proto:ip:port`. */
+  readonly socket?: string | undefined;
+  /** Bit mask of methods (docs/compatibility.md); left out: all bits, which stands for unknown. */
+  readonly methods?: number | undefined;
+  readonly attr?: string | undefined;
+  /** `+sip.instance` (RFC 5626) with its angle brackets. */
+  readonly sipInstance?: string | undefined;
+  /** Microseconds that the last ping took. */
+  readonly pingLatency?: number | undefined;
+  /** Pairs of other modules; refused unless `mi_dump_kv_store` is 1. */
+  readonly keyValues?: Readonly<Record<string, string | number>> | undefined;
+}
+
+/** A contact as it is kept. */
+export interface Contact extends ContactInput {
+  /** Unsigned 62-bit number in decimal; stays the same while the contact is updated. */
+  readonly contactId: string;
+  /** Seconds since 1970; 0: permanent. */
+  readonly expiresAt: number;
+}
+
+/** A contact in a record: the members and their order are those that `ul_dump` shows. */
+export interface StoredContact {
+  readonly Contact: string;
+  readonly ContactID: string;
+  /** Seconds since 1970, 0 for permanent. In the table it is what is left of that. */
+  readonly Expires: number;
+  readonly Q: string;
+  readonly Callid: string;
+  readonly Cseq: number;
+  readonly 'User-agent'?: string | undefined;
+  readonly Received?: string | undefined;
+  readonly Path?: string | undefined;
+  readonly State: string;
+  readonly Flags: number;
+  readonly Cflags: string;
+  readonly Socket?: string | undefined;
+  readonly Methods: number;
+  readonly Attr?: string | undefined;
+  readonly SIP_instance?: string | undefined;
+  readonly 'Ping-Latency'?: number | undefined;
+  readonly 'KV-Store'?: string | undefined;
+}
+
+/** A contact as a table gives it back: `Expires` read at some moment. */
+export type ReadContact = Omit<StoredContact, 'Expires'> & { readonly Expires: number | string };
+
+const texts = { permanent: 'permanent', expired: 'expired' } as const;
+
+/** What the table is given for `Expires`. */
+export function expiresHole(at: number): SecondsLeft {
+  return secondsLeft(at, texts);
+}
+
+/** Makes what {@link expiresHole} was read as at `now` absolute again; of an expired one only that is known. */
+export function expiresAt(read: number | string, now: number): number {
+  if (typeof read === 'number') return now + read;
+  return read === texts.permanent ? 0 : now;
+}
+
+/** Whether a contact has expired by `now`. */
+export function isExpired(expires: number, now: number): boolean {
+  return expires !== 0 && expires <= now;
+}
+
+/**
+ * When a contact expires, in seconds since 1970; 0: never.
+ *
+ * @throws RangeError for other than 1 to 2147483647 seconds or `permanent`
+ */
+export function expiryOf(expires: ContactInput['expires'], now: number): number {
+  return expires === 'permanent' ? 0 : now + whole('expires', expires, 1, 2147483647);
+}
+
+/**
+ * @param at seconds since 1970; 0: permanent
+ * @throws RangeError or TypeError that names the member and what it may be
+ */
+export function storedContact(input: Omit<ContactInput, 'expires'>, contactId: string, at: number): StoredContact {
+  const { contact, cflags = [], keyValues } = input;
+  if (contact === '') throw new RangeError('contact is empty; give its URI');
+  return {
+    Contact: text('contact', contact),
+    ContactID: contactId,
+    Expires: at,
+    Q: qText(input.q),
+    Callid: text('callId', input.callId ?? 'mi-httpd'),
+    Cseq: whole('cseq', input.cseq ?? 1, 0, 2147483647),
+    'User-agent': optional('userAgent', input.userAgent),
+    Received: optional('received', input.received),
+    Path: optional('path', input.path),
+    // Nothing is written to a database, so every contact is new to it.
+    State: 'CS_NEW',
+    Flags: whole('flags', input.flags ?? 0, 0, 4294967295),
+    Cflags: flagNames(cflags),
+    Socket: optional('socket', input.socket),
+    Methods: whole('methods', input.methods ?? 4294967295, 0, 4294967295),
+    Attr: optional('attr', input.attr),
+    SIP_instance: optional('sipInstance', input.sipInstance),
+    'Ping-Latency': whole('pingLatency', input.pingLatency ?? 0, 0, 4294967295) || undefined,
+    'KV-Store': keyValues === undefined ? undefined : JSON.stringify(keyValues),
+  };
+}
+
+/** A contact of a record for the program. */
+export function contactOf(stored: StoredContact, now: number): Contact {
+  const at = stored.Expires;
+  return {
+    contact: stored.Contact,
+    contactId: stored.ContactID,
+    expires: at === 0 ? 'permanent' : Math.max(0, at - now),
+    expiresAt: at,
+    q: stored.Q === '' ? undefined : Number(stored.Q),
+    callId: stored.Callid,
+    cseq: stored.Cseq,
+    userAgent: stored['User-agent'],
+    received: stored.Received,
+    path: stored.Path,
+    flags: stored.Flags,
+    cflags: stored.Cflags === '' ? [] : stored.Cflags.split(' '),
+    socket: stored.Socket,
+    methods: stored.Methods,
+    attr: stored.Attr,
+    sipInstance: stored.SIP_instance,
+    pingLatency: stored['Ping-Latency'],
+    keyValues: stored['KV-Store'] === undefined ? undefined : JSON.parse(stored['KV-Store']),
+  };
+}
+
+function qText(q: number | undefined): string {
+  if (q !== undefined && !(typeof q === 'number' && q >= 0 && q <= 1)) {
+    throw new RangeError(`q is ${shown(q)}; give 0 to 1`);
+  }
+  return printQ(q);
+}
+
+function flagNames(names: readonly string[]): string {
+  for (const name of names) {
+    if (typeof name !== 'string' || !/^[^\s]+$/.test(name)) {
+      throw new RangeError(`cflags has ${shown(name)}; give names of flags without blanks`);
+    }
+  }
+  return names.join(' ');
+}
+
+function text(member: string, value: string): string {
+  if (typeof value !== 'string') throw new TypeError(`${member} is ${shown(value)}; give a string`);
+  return value;
+}
+
+/** Empty texts are not shown, so they are not kept. */
+function optional(member: string, value: string | undefined): string | undefined {
+  return value === undefined || value === '' ? undefined : text(member, value);
+}
+
+function whole(member: string, value: number, min: number, max: number): number {
+  if (!Number.isInteger(value) || value < min || value > max) {
+    throw new RangeError(`${member} is ${shown(value)}; give a whole number from ${min} to ${max}`);
+  }
+  return value;
+}
+
+function shown(value: unknown): string {
+  const json = JSON.stringify(value) ?? String(value);
+  return json.length > 64 ? `${json.slice(0, 64)}…` : json;
+}

@@ -1,0 +1,287 @@
+import type { RecordTable } from '../../mi/record-table.js';
+import { currentSecond } from '../../mi/seconds-left.js';
+import type { Statistic } from '../../mi/statistics.js';
+import type { TableDump } from '../../mi/table-dump.js';
+import {
+  type Contact,
+  type ContactInput,
+  contactOf,
+  expiresAt,
+  expiresHole,
+  expiryOf,
+  isExpired,
+  type ReadContact,
+  type StoredContact,
+  storedContact,
+} from './contact.js';
+import { ContactIds, maxContacts } from './contact-id.js';
+import type { DomainEvent, DomainEvents, DomainListener } from './events.js';
+import { qRank } from './q.js';
+
+/** Longest address of record in characters; one is three bytes of UTF-8 at most, so it fits every table. */
+const maxAorLength = 4096;
+
+/** What a table keeps of an address of record: what `ul_dump` shows of it. */
+export interface AorRecord {
+  readonly AOR: string;
+  readonly Contacts: readonly ReadContact[];
+}
+
+/** How the domains of a server keep their contacts. */
+export interface DomainOptions {
+  /** Whether addresses of record keep their domain. */
+  readonly useDomain: boolean;
+  readonly newestFirst: boolean;
+  readonly keyValues: boolean;
+}
+
+/** What a domain is made of. */
+export interface DomainParts {
+  readonly table: RecordTable<AorRecord>;
+  readonly options: DomainOptions;
+  readonly events: DomainEvents;
+  /** Counts the contacts that expired. */
+  readonly expired: Statistic;
+}
+
+/** An address of record is not one that the server can keep. */
+export class AorError extends Error {
+  override readonly name: string = 'AorError';
+}
+
+/** With `use_domain`, an address of record has to have one. The message is the one that clients of OpenSIPS know. */
+export class DomainMissingError extends AorError {
+  override readonly name = 'DomainMissingError';
+
+  constructor() {
+    super('Domain missing in AOR');
+  }
+}
+
+/** An address of record has as many contacts as it can have. */
+export class ContactLimitError extends Error {
+  override readonly name = 'ContactLimitError';
+}
+
+/**
+ * A table of addresses of record and their contacts. All of it lives outside of the JavaScript heap, encoded as the
+ * JSON that a dump shows.
+ */
+export class Domain {
+  readonly #parts: DomainParts;
+  readonly #ids = new ContactIds();
+  #contacts = 0;
+
+  /** For {@link Usrloc}. */
+  constructor(
+    readonly name: string,
+    parts: DomainParts,
+  ) {
+    this.#parts = parts;
+  }
+
+  /** Addresses of record that have contacts. */
+  get users(): number {
+    return this.#parts.table.size;
+  }
+
+  /** Contacts, those that have expired but have not been deleted yet included. */
+  get contacts(): number {
+    return this.#contacts;
+  }
+
+  /** Calls `listener` whenever a contact is inserted, updated, deleted or has expired, whoever did it. */
+  on(event: DomainEvent, listener: DomainListener): this {
+    this.#parts.events.add(event, listener);
+    return this;
+  }
+
+  off(event: DomainEvent, listener: DomainListener): this {
+    this.#parts.events.remove(event, listener);
+    return this;
+  }
+
+  /**
+   * Adds a contact.
+   *
+   * @throws Error when the address of record has this contact already; as {@link save}
+   */
+  insert(aor: string, input: ContactInput): Contact {
+    const key = this.key(aor);
+    if (this.#read(key).contacts.some(({ Contact }) => Contact === input.contact)) {
+      throw new Error(`contact ${input.contact} of ${key} is there already; update it, or save it either way`);
+    }
+    return this.save(aor, input);
+  }
+
+  /**
+   * Changes members of a contact; those that are not given stay as they are. One that has expired is not there.
+   *
+   * @returns undefined when the address of record has no such contact
+   * @throws RangeError or TypeError as {@link save}
+   */
+  update(aor: string, contact: string, changes: Partial<Omit<ContactInput, 'contact'>>): Contact | undefined {
+    const { contacts, now } = this.#read(this.key(aor));
+    const found = contacts.find((one) => one.Contact === contact);
+    if (found === undefined || isExpired(found.Expires, now)) return undefined;
+    const given = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
+    const at = changes.expires === undefined ? found.Expires : expiryOf(changes.expires, now);
+    return contactOf(this.put(aor, { ...contactOf(found, now), ...given, contact }, at), now);
+  }
+
+  /**
+   * Adds a contact, or replaces the one with this URI, which keeps its id.
+   *
+   * @throws RangeError or TypeError that names a wrong member; {@link AorError}, {@link ContactLimitError}
+   */
+  save(aor: string, input: ContactInput): Contact {
+    const now = currentSecond();
+    return contactOf(this.put(aor, input, expiryOf(input.expires, now)), now);
+  }
+
+  /** As {@link save}, with the time of expiry in seconds since 1970, past ones too; 0: permanent. */
+  put(aor: string, input: Omit<ContactInput, 'expires'>, at: number): StoredContact {
+    const { options, events } = this.#parts;
+    const key = this.key(aor);
+    if (key === '') throw new AorError('address of record is empty; give user@domain or user');
+    if (input.keyValues !== undefined && !options.keyValues) {
+      throw new RangeError('keyValues are not kept; set mi_dump_kv_store to 1');
+    }
+    const { contacts } = this.#read(key);
+    const index = contacts.findIndex(({ Contact }) => Contact === input.contact);
+    const before = contacts[index];
+    if (before === undefined && contacts.length >= maxContacts) {
+      throw new ContactLimitError(`${key} has ${maxContacts} contacts, the most that one can have; remove some`);
+    }
+    const taken = contacts.map(({ ContactID }) => ContactID);
+    const id = before?.ContactID ?? (taken.length === 0 ? this.#ids.first(key) : this.#ids.next(taken));
+    const stored = storedContact(input, id, at);
+    this.#write(key, placed(contacts, index, stored, options.newestFirst), contacts.length);
+    events.emit(before === undefined ? 'insert' : 'update', key, () => contactOf(stored, currentSecond()));
+    return stored;
+  }
+
+  /**
+   * Deletes a contact, or all contacts of an address of record.
+   *
+   * @returns how many were deleted
+   */
+  remove(aor: string, contact?: string): number {
+    const key = this.key(aor);
+    const { contacts, now } = this.#read(key);
+    const kept = contact === undefined ? [] : contacts.filter(({ Contact }) => Contact !== contact);
+    if (kept.length < contacts.length) this.#write(key, kept, contacts.length);
+    this.#tell('delete', key, contacts, kept, now);
+    return contacts.length - kept.length;
+  }
+
+  /** The contacts of an address of record that have not expired, in the order in which they are to be tried. */
+  lookup(aor: string): readonly Contact[] {
+    const { contacts, now } = this.#read(this.key(aor));
+    return contacts.filter(({ Expires }) => !isExpired(Expires, now)).map((one) => contactOf(one, now));
+  }
+
+  /** The record of an address of record as `ul_show_contact` shows it; undefined when there is none. */
+  record(aor: string): AorRecord | undefined {
+    return this.#parts.table.get(this.key(aor));
+  }
+
+  has(aor: string): boolean {
+    return this.#parts.table.has(this.key(aor));
+  }
+
+  /** All addresses of record, or their names alone, for the result of a command. */
+  dump(brief: boolean): TableDump {
+    return this.#parts.table.dump(brief ? { as: 'keys', member: 'AOR' } : {});
+  }
+
+  /** The addresses of record that have contacts which expired, in batches; see {@link RecordTable.due}. */
+  due(now: number): Generator<readonly string[], void, undefined> {
+    return this.#parts.table.due(now);
+  }
+
+  /** Deletes the expired contacts of an address of record as {@link due} names it; returns how many there were. */
+  expire(key: string): number {
+    const { contacts, now } = this.#read(key);
+    const kept = contacts.filter(({ Expires }) => !isExpired(Expires, now));
+    const gone = contacts.length - kept.length;
+    if (gone > 0) {
+      this.#write(key, kept, contacts.length);
+      this.#parts.expired.add(gone);
+      this.#tell('expire', key, contacts, kept, now);
+    }
+    return gone;
+  }
+
+  /**
+   * What an address of record is kept under: the user part, or all of it with `use_domain`.
+   *
+   * @throws AorError when the domain is missing, or for a text that is too long or not well-formed
+   */
+  key(aor: string): string {
+    const at = aor.indexOf('@');
+    if (this.#parts.options.useDomain && at < 0) throw new DomainMissingError();
+    const key = this.#parts.options.useDomain || at < 0 ? aor : aor.slice(0, at);
+    if (key.length > maxAorLength) {
+      throw new AorError(`address of record has ${key.length} characters; give ${maxAorLength} at most`);
+    }
+    if (/\p{Surrogate}/u.test(key)) throw new AorError('address of record has half of a surrogate pair; give text');
+    return key;
+  }
+
+  /** The contacts of an address of record with absolute times. */
+  #read(key: string): { contacts: readonly StoredContact[]; now: number } {
+    for (;;) {
+      const now = currentSecond();
+      const record = this.#parts.table.get(key);
+      if (record === undefined) return { contacts: [], now };
+      // What is left of a time is only good for the second in which it was read.
+      if (currentSecond() !== now) continue;
+      const contacts = record.Contacts.map((one) => ({ ...one, Expires: expiresAt(one.Expires, now) }));
+      return { contacts, now };
+    }
+  }
+
+  #write(key: string, contacts: readonly StoredContact[], before: number): void {
+    const { table } = this.#parts;
+    if (contacts.length === 0) {
+      table.delete(key);
+    } else {
+      const Contacts = contacts.map((one) => ({ ...one, Expires: expiresHole(one.Expires) }));
+      const deadline = contacts.reduce((first, { Expires }) => Math.min(first, Expires || Infinity), Infinity);
+      table.set(key, { AOR: key, Contacts }, { deadline });
+    }
+    this.#contacts += contacts.length - before;
+  }
+
+  #tell(
+    event: DomainEvent,
+    key: string,
+    before: readonly StoredContact[],
+    after: readonly StoredContact[],
+    now: number,
+  ): void {
+    const kept = new Set(after);
+    for (const one of before) {
+      if (!kept.has(one)) this.#parts.events.emit(event, key, () => contactOf(one, now));
+    }
+  }
+}
+
+/**
+ * The contacts with a new or changed one in its place: the newest first, or by q with the highest first, where one
+ * whose q did not change keeps its place and any other comes behind its equals.
+ */
+function placed(
+  contacts: readonly StoredContact[],
+  index: number,
+  stored: StoredContact,
+  newestFirst: boolean,
+): readonly StoredContact[] {
+  if (!newestFirst && contacts[index]?.Q === stored.Q) return contacts.with(index, stored);
+  const others = index < 0 ? contacts : contacts.toSpliced(index, 1);
+  if (newestFirst) return [stored, ...others];
+  const rank = qRank(stored.Q);
+  const lower = others.findIndex(({ Q }) => qRank(Q) < rank);
+  return others.toSpliced(lower < 0 ? others.length : lower, 0, stored);
+}

@@ -1,0 +1,50 @@
+import type { Log } from '../../log.js';
+import type { Contact } from './contact.js';
+
+/** What a domain tells its listeners; each gets the contact as it is now, or was last. */
+export type DomainEvent = 'insert' | 'update' | 'delete' | 'expire';
+
+/** A listener; what it throws is logged and changes nothing. */
+export type DomainListener = (aor: string, contact: Contact) => void;
+
+/** The listeners of a domain. */
+export class DomainEvents {
+  readonly #listeners: Readonly<Record<DomainEvent, Set<DomainListener>>> = {
+    insert: new Set(),
+    update: new Set(),
+    delete: new Set(),
+    expire: new Set(),
+  };
+
+  constructor(readonly log: Log) {}
+
+  add(event: DomainEvent, listener: DomainListener): void {
+    this.#of(event).add(listener);
+  }
+
+  remove(event: DomainEvent, listener: DomainListener): void {
+    this.#of(event).delete(listener);
+  }
+
+  /** Tells every listener that is there now. `contact` is only called when there is one. */
+  emit(event: DomainEvent, aor: string, contact: () => Contact): void {
+    const listeners = this.#of(event);
+    if (listeners.size === 0) return;
+    const told = contact();
+    for (const listener of [...listeners]) {
+      try {
+        listener(aor, told);
+      } catch (error) {
+        this.log.error({ err: error, event }, `listener of usrloc for "${event}" failed`);
+      }
+    }
+  }
+
+  #of(event: DomainEvent): Set<DomainListener> {
+    const listeners = Object.hasOwn(this.#listeners, event) ? this.#listeners[event] : undefined;
+    if (listeners === undefined) {
+      throw new TypeError(`event ${JSON.stringify(event)} is none of insert, update, delete and expire`);
+    }
+    return listeners;
+  }
+}

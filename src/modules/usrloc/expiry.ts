@@ -1,0 +1,68 @@
+import { setImmediate } from 'node:timers/promises';
+import type { Domain } from './domain.js';
+
+/** Longest time for which expiring contacts keeps other work waiting, ms; one record may go beyond it. */
+const slice = 0.5;
+
+/** Deletes the contacts that have expired, every few seconds, in slices between which other work has its turn. */
+export class ExpiryTimer {
+  readonly #domains: () => Iterable<Domain>;
+  readonly #interval: number;
+  readonly #atOnce: number;
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> | undefined;
+  #isStopped = false;
+
+  /**
+   * @param domains the domains that there are when a search begins
+   * @param interval seconds between two searches
+   * @param atOnce contacts that one slice deletes at most; the contacts of one address of record leave together
+   */
+  constructor(domains: () => Iterable<Domain>, interval: number, atOnce: number) {
+    this.#domains = domains;
+    this.#interval = interval;
+    this.#atOnce = atOnce;
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => void this.run(), this.#interval * 1000);
+    // Contacts in memory are no reason for a process to stay.
+    this.#timer.unref();
+  }
+
+  /** Ends the searches; one that is under way ends with its slice. */
+  stop(): void {
+    this.#isStopped = true;
+    clearInterval(this.#timer);
+  }
+
+  /** Searches now, unless a search is under way: then waits for that. */
+  run(): Promise<void> {
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const now = Math.floor(Date.now() / 1000);
+    let deleted = 0;
+    let end = performance.now() + slice;
+    const rest = async (): Promise<void> => {
+      await setImmediate();
+      deleted = 0;
+      end = performance.now() + slice;
+    };
+    for (const domain of [...this.#domains()]) {
+      for (const keys of domain.due(now)) {
+        for (const key of keys) {
+          if (this.#isStopped) return;
+          deleted += domain.expire(key);
+          if (deleted >= this.#atOnce || performance.now() > end) await rest();
+        }
+        if (performance.now() > end) await rest();
+        if (this.#isStopped) return;
+      }
+    }
+  }
+}

@@ -1,0 +1,51 @@
+import type { Log } from '../../log.js';
+import { defineModule } from '../../module.js';
+import { usrlocCommands } from './commands.js';
+import { ExpiryTimer } from './expiry.js';
+import { inertParameters, listedNames, type Parameters, parameters } from './parameters.js';
+import { Usrloc } from './usrloc.js';
+
+/** The user location service: contacts by address of record, in memory. */
+export const usrlocModule = defineModule({
+  name: 'usrloc',
+  parameters,
+  load({ parameters: values, mi, log }) {
+    const usrloc = new Usrloc(mi.statistics, log, {
+      useDomain: values.use_domain === 1,
+      newestFirst: values.desc_time_order === 1,
+      keyValues: values.mi_dump_kv_store === 1,
+    });
+    for (const name of listedNames(values.domains)) usrloc.domain(name);
+    const timer = new ExpiryTimer(() => usrloc.domains, values.timer_interval, values.max_contact_delete);
+    return {
+      api: usrloc,
+      commands: usrlocCommands(usrloc, {
+        hashSize: values.hash_size <= 1 ? 512 : 2 ** values.hash_size,
+        firstFlag: values.nat_bflag,
+      }),
+      start: () => {
+        tellInert(values, log);
+        timer.start();
+      },
+      stop: () => timer.stop(),
+    };
+  },
+});
+
+/** Said once, at start: whoever set these may count on what they do in a SIP server. */
+function tellInert(values: Parameters, log: Log): void {
+  const { elsewhere, inert } = inertParameters(values);
+  if (elsewhere.length > 0) {
+    log.warn(
+      { parameters: elsewhere },
+      `usrloc keeps contacts in memory only, and they are gone when the server ends: ${elsewhere.join(', ')} ` +
+        'without effect; remove what you set, or load contacts at start with mi-httpd load',
+    );
+  }
+  if (inert.length > 0) {
+    log.info(
+      { parameters: inert },
+      `parameters of usrloc that are for a SIP server, without effect: ${inert.join(', ')}`,
+    );
+  }
+}

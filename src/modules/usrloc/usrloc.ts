@@ -1,0 +1,58 @@
+import type { Log } from '../../log.js';
+import { RecordTable } from '../../mi/record-table.js';
+import type { Statistics } from '../../mi/statistics.js';
+import { type AorRecord, Domain, type DomainOptions } from './domain.js';
+import { DomainEvents } from './events.js';
+import { domainNameProblem } from './parameters.js';
+
+/** The user location service: domains of contacts, for the MI commands and for a registrar in the same process. */
+export class Usrloc {
+  readonly #domains = new Map<string, Domain>();
+  readonly #statistics: Statistics;
+  readonly #log: Log;
+  readonly #options: DomainOptions;
+
+  /** For module usrloc. */
+  constructor(statistics: Statistics, log: Log, options: DomainOptions) {
+    this.#statistics = statistics;
+    this.#log = log;
+    this.#options = options;
+    statistics.add('usrloc', 'registered_users', 'computed', () => {
+      return this.domains.reduce((sum, domain) => sum + domain.users, 0);
+    });
+  }
+
+  /** All domains, newest first, as `ul_dump` lists them. */
+  get domains(): readonly Domain[] {
+    return [...this.#domains.values()].reverse();
+  }
+
+  /**
+   * The domain of a name; made on first use, with statistics of its own.
+   *
+   * @throws RangeError for a name that is not 1 to 64 letters, digits, `_`, `.` and `-`; Error when another domain
+   *   has the name in other case, for statistics make no difference
+   */
+  domain(name: string): Domain {
+    const existing = this.find(name);
+    if (existing !== undefined) return existing;
+    const problem = domainNameProblem(name);
+    if (problem !== undefined) throw new RangeError(problem);
+    const statistics = this.#statistics;
+    statistics.add('usrloc', `${name}-users`, 'computed', () => domain.users);
+    statistics.add('usrloc', `${name}-contacts`, 'computed', () => domain.contacts);
+    const domain: Domain = new Domain(name, {
+      table: new RecordTable<AorRecord>(),
+      options: this.#options,
+      events: new DomainEvents(this.#log),
+      expired: statistics.add('usrloc', `${name}-expires`, 'counter'),
+    });
+    this.#domains.set(name, domain);
+    return domain;
+  }
+
+  /** The domain of a name if there is one. */
+  find(name: string): Domain | undefined {
+    return this.#domains.get(name);
+  }
+}
