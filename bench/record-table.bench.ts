@@ -114,17 +114,17 @@ function dump(name: string, table: RecordTable<Location>): void {
 const some = Array.from({ length: 1000 }, (_, index) => location(index * 991));
 const keys = Array.from({ length: count }, (_, index) => `user${index}@example.com`);
 const keyOf = (index: number) => keys[index % count] ?? '';
-const valueOf = (index: number) => some[index % 1000] ?? location(0);
-line('records', `${count.toLocaleString('en')} of ${JSON.stringify(valueOf(500)).length} bytes`);
+const recordOf = (index: number) => some[index % 1000] ?? location(0);
+line('records', `${count.toLocaleString('en')} of ${JSON.stringify(recordOf(500)).length} bytes`);
 
 {
   const table = new RecordTable<Location>();
   const few = Math.min(count, 100_000);
-  rate('JSON.stringify alone', few, (index) => void JSON.stringify(valueOf(index)));
-  rate('set again, 1000 keys', few, (index) => table.set(keyOf(index % 1000), valueOf(index)));
+  rate('JSON.stringify alone', few, (index) => void JSON.stringify(recordOf(index)));
+  rate('set again, 1000 keys', few, (index) => table.set(keyOf(index % 1000), recordOf(index)));
   rate('set new keys (with clear)', few, (index) => {
     if (index === 0) table.clear();
-    table.set(keyOf(index), valueOf(index));
+    table.set(keyOf(index), recordOf(index));
   });
   rate('get', few, (index) => void table.get(keyOf(index)));
   rate('getJson', few, (index) => void table.getJson(keyOf(index)));
@@ -134,7 +134,7 @@ line('records', `${count.toLocaleString('en')} of ${JSON.stringify(valueOf(500))
 const before = resident();
 const table = new RecordTable<Location>();
 const loading = performance.now();
-for (let index = 0; index < count; index += 1) table.set(keyOf(index), valueOf(index));
+for (let index = 0; index < count; index += 1) table.set(keyOf(index), recordOf(index));
 line(
   'load of the whole table',
   `${Math.round((count / (performance.now() - loading)) * 1000).toLocaleString('en')} /s`,
@@ -152,7 +152,7 @@ for (let step = 0; step < 10 * count; step += 1) {
   else table.set(key, longer[Math.floor(Math.random() * 1000)] ?? location(0));
   if (step % 50_000 === 0) worst = Math.max(worst, table.heldBytes / table.bytes);
 }
-for (const key of keys) if (!table.has(key)) table.set(key, valueOf(1));
+for (const key of keys) if (!table.has(key)) table.set(key, recordOf(1));
 line(
   'churn of ten times the table',
   `${Math.round((10 * count) / (performance.now() - churning)).toLocaleString('en')} k/s`,

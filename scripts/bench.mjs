@@ -1,9 +1,9 @@
-// npm run bench: builds, then runs every benchmark in bench/, or those named: npm run bench -- reply-shapes
+// npm run bench: builds, then runs every benchmark in bench/, or one with its arguments: npm run bench -- dump 10000
 import { basename } from 'node:path';
 import { buildAddon, buildTypeScript, filesBelow, installDependencies, run, runTool } from './steps.mjs';
 import { requireNode } from './toolchain.mjs';
 
-const only = process.argv.slice(2);
+const [only, ...args] = process.argv.slice(2);
 
 requireNode();
 installDependencies();
@@ -11,6 +11,5 @@ buildAddon();
 buildTypeScript();
 runTool('tsc', ['-p', 'tsconfig.test.json']);
 for (const file of filesBelow('build/bench', '.bench.js')) {
-  const name = basename(file, '.bench.js');
-  if (only.length === 0 || only.includes(name)) run(process.execPath, [file]);
+  if (only === undefined || only === basename(file, '.bench.js')) run(process.execPath, [file, ...args]);
 }

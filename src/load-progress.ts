@@ -7,7 +7,7 @@ export class LoadProgress {
   readonly #terminal: NodeJS.WriteStream | undefined;
   readonly #size: number | undefined;
   readonly #started = performance.now();
-  #drawnAt = 0;
+  #drawnAt = Number.NEGATIVE_INFINITY;
   #bytes = 0;
   #added = 0;
 
@@ -33,7 +33,6 @@ export class LoadProgress {
   /** Takes the bar away, so that a line can be written. */
   clear(): void {
     this.#terminal?.write('\r\u001b[K');
-    this.#drawnAt = 0;
   }
 
   #draw(): void {

@@ -38,16 +38,41 @@ fn left(time: u64, now: u64) -> Value {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Set { key: u8, time: u64, padding: usize },
-    SetJson { key: u8 },
-    Refuse { key: u8 },
-    Delete { key: u8 },
+    Set {
+        key: u8,
+        time: u64,
+        padding: usize,
+    },
+    SetJson {
+        key: u8,
+    },
+    Refuse {
+        key: u8,
+    },
+    Delete {
+        key: u8,
+    },
+    /// Many sets of a few keys, so that pages wear out.
+    Wear {
+        key: u8,
+        padding: usize,
+    },
     Clear,
-    Open { shape: u8, now: u64 },
-    Fill { dump: u8, window: usize },
-    Release { dump: u8 },
+    Open {
+        shape: u8,
+        now: u64,
+    },
+    Fill {
+        dump: u8,
+        window: usize,
+    },
+    Release {
+        dump: u8,
+    },
     BeginWalk,
-    Walk { walk: u8 },
+    Walk {
+        walk: u8,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -59,6 +84,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => any::<u8>().prop_map(|key| Step::SetJson { key }),
         1 => any::<u8>().prop_map(|key| Step::Refuse { key }),
         12 => any::<u8>().prop_map(|key| Step::Delete { key }),
+        2 => (any::<u8>(), 500..2500_usize).prop_map(|(key, padding)| Step::Wear { key, padding }),
         1 => Just(Step::Clear),
         3 => (0..3_u8, 0..300_u64).prop_map(|(shape, now)| Step::Open { shape, now }),
         30 => (any::<u8>(), window).prop_map(|(dump, window)| Step::Fill { dump, window }),
@@ -157,6 +183,13 @@ impl Run {
                     self.held.table.delete(key.as_bytes()),
                     self.model.remove(&key).is_some()
                 );
+            }
+            Step::Wear { key, padding } => {
+                for number in 0..60 {
+                    let key = key_of(key.wrapping_add(number % 13));
+                    let text = record(&key, self.version + 1, 5, padding + usize::from(number) * 16);
+                    self.set(key, 5, text, false);
+                }
             }
             Step::Clear => {
                 for key in std::mem::take(&mut self.model).into_keys() {

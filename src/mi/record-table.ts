@@ -24,8 +24,10 @@ const memory = Buffer.allocUnsafeSlow(131072);
  * Records by key, held as JSON outside of the JavaScript heap: a million of them cost the garbage collector nothing.
  * Each is encoded once, when it is set, and copied when it is dumped.
  *
- * Keys are any strings of up to 65535 bytes. Values that depend on time alone are given as {@link secondsLeft} and are
- * read as what they are by then.
+ * Keys are any well-formed strings of up to {@link maxKeyLength} bytes. Values that depend on time alone are given as
+ * {@link secondsLeft} and are read as what they are by then.
+ *
+ * The collector does not see how much memory a table holds: {@link RecordTable.clear} one that is no longer needed.
  */
 export class RecordTable<T = unknown> {
   readonly #native: NativeRecordTable = openRecordTable(nonce);
@@ -34,8 +36,8 @@ export class RecordTable<T = unknown> {
   /**
    * Sets the record of a key, and its deadline: one that is not given again is gone.
    *
-   * @throws TypeError for a value that is not JSON or a key with half of a surrogate pair, RangeError for a key or
-   *   a record that is too long or a value that contains itself; then the table is as it was
+   * @throws TypeError for a value that is not JSON or a key with half of a surrogate pair, RangeError for a value that
+   *   contains itself, Error for a key or a record that is too long; then the table is as it was
    */
   set(key: string, value: Settable<T>, options?: RecordOptions): this {
     const text = markHoles(value);

@@ -24,7 +24,10 @@ export interface ContactInput {
   readonly cflags?: readonly string[] | undefined;
   /** Local socket of the registration, `proto:ip:port`. */
   readonly socket?: string | undefined;
-  /** Bit mask of methods (docs/compatibility.md); left out: all bits, which stands for unknown. */
+  /**
+   * Methods that are understood, as bits from the lowest: INVITE, CANCEL, ACK, BYE, INFO, OPTIONS, UPDATE, REGISTER,
+   * MESSAGE, SUBSCRIBE, NOTIFY, PRACK, REFER, PUBLISH, any other. Left out: all bits, which stands for unknown.
+   */
   readonly methods?: number | undefined;
   readonly attr?: string | undefined;
   /** `+sip.instance` (RFC 5626) with its angle brackets. */

@@ -1,4 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
+import type { Log } from '../../log.js';
+import { currentSecond } from '../../mi/seconds-left.js';
 import type { Domain } from './domain.js';
 
 /** Longest time for which expiring contacts keeps other work waiting, ms; one record may go beyond it. */
@@ -9,6 +11,7 @@ export class ExpiryTimer {
   readonly #domains: () => Iterable<Domain>;
   readonly #interval: number;
   readonly #atOnce: number;
+  readonly #log: Log;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
   #isStopped = false;
@@ -18,14 +21,19 @@ export class ExpiryTimer {
    * @param interval seconds between two searches
    * @param atOnce contacts that one slice deletes at most; the contacts of one address of record leave together
    */
-  constructor(domains: () => Iterable<Domain>, interval: number, atOnce: number) {
+  constructor(domains: () => Iterable<Domain>, interval: number, atOnce: number, log: Log) {
     this.#domains = domains;
     this.#interval = interval;
     this.#atOnce = atOnce;
+    this.#log = log;
   }
 
   start(): void {
-    this.#timer = setInterval(() => void this.run(), this.#interval * 1000);
+    this.#timer = setInterval(() => {
+      this.run().catch((error: unknown) => {
+        this.#log.error({ err: error }, 'search for expired contacts failed; it is tried again');
+      });
+    }, this.#interval * 1000);
     // Contacts in memory are no reason for a process to stay.
     this.#timer.unref();
   }
@@ -45,7 +53,7 @@ export class ExpiryTimer {
   }
 
   async #run(): Promise<void> {
-    const now = Math.floor(Date.now() / 1000);
+    const now = currentSecond();
     let deleted = 0;
     let end = performance.now() + slice;
     const rest = async (): Promise<void> => {

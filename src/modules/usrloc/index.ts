@@ -16,7 +16,7 @@ export const usrlocModule = defineModule({
       keyValues: values.mi_dump_kv_store === 1,
     });
     for (const name of listedNames(values.domains)) usrloc.domain(name);
-    const timer = new ExpiryTimer(() => usrloc.domains, values.timer_interval, values.max_contact_delete);
+    const timer = new ExpiryTimer(() => usrloc.domains, values.timer_interval, values.max_contact_delete, log);
     return {
       api: usrloc,
       commands: usrlocCommands(usrloc, {

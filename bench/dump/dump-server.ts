@@ -1,0 +1,61 @@
+// What bench/dump.bench.ts measures, each in a process of its own: `ours CONTACTS`, a server whose usrloc has that many
+// contacts, or `bare BYTES`, the engine alone streaming a constant buffer in chunks of the same size and manner.
+import { createServer } from 'mi-httpd';
+import { loadEngine, type UwsResponse } from '#src/httpd/engine.js';
+
+const [kind = 'ours', amount = '0'] = process.argv.slice(2);
+
+if (kind === 'ours') await serveContacts(Number(amount));
+else await serveConstant(Number(amount));
+
+async function serveContacts(contacts: number): Promise<void> {
+  const server = createServer({ httpd: { ip: '127.0.0.1', port: 0 }, usrloc: {} });
+  const domain = server.usrloc?.domain('location');
+  for (let n = 0; n < contacts; n++) {
+    domain?.save(`subscriber${n}@sip.example.com`, {
+      contact: `sip:subscriber${n}@10.${(n >> 16) & 255}.${(n >> 8) & 255}.${n & 255}:5060;transport=udp`,
+      expires: 3600,
+      q: 0.5,
+      callId: `${n.toString(16).padStart(16, '0')}@10.0.0.1`,
+      cseq: 17,
+      userAgent: 'Example Phone 4.2.1',
+    });
+  }
+  await server.start();
+  process.stdout.write(`${server.port}\n`);
+}
+
+async function serveConstant(bytes: number): Promise<void> {
+  const { uws } = await loadEngine();
+  const chunk = Buffer.alloc(65536, 'x');
+  const app = uws.App().any('/*', (response: UwsResponse) => {
+    let left = bytes;
+    let state: 'moving' | 'blocked' | 'over' = 'moving';
+    const turn = (): void => {
+      if (state === 'over') return;
+      state = 'moving';
+      response.cork(() => {
+        if (left === 0) {
+          state = 'over';
+          response.end();
+          return;
+        }
+        const piece = left < chunk.length ? chunk.subarray(0, left) : chunk;
+        left -= piece.length;
+        if (!response.write(piece)) state = 'blocked';
+      });
+      if (state === 'moving') setImmediate(turn);
+    };
+    response.onAborted(() => {
+      state = 'over';
+    });
+    response.onWritable(() => {
+      if (state === 'blocked') setImmediate(turn);
+      return true;
+    });
+    setImmediate(turn);
+  });
+  app.listen('127.0.0.1', 0, 0, (socket) => {
+    if (socket !== false) process.stdout.write(`${uws.us_socket_local_port(socket)}\n`);
+  });
+}

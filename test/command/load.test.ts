@@ -1,0 +1,199 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { createServer as createHttpServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { describe, type TestContext, test } from 'node:test';
+import { createServer, type Server } from 'mi-httpd';
+import { assertNoStack, command, type Ended, Running, temporaryFiles } from './daemon.js';
+
+async function start(t: TestContext, receiveBufSize = 1048576): Promise<Server> {
+  const httpd = { ip: '127.0.0.1', port: 0, receive_buf_size: receiveBufSize };
+  const server = await createServer({ httpd, usrloc: { domains: 'location,gateways' } }).start();
+  t.after(() => server.close({ deadline: 0 }));
+  return server;
+}
+
+function run(t: TestContext, args: readonly string[], input?: string): Promise<Ended> {
+  return new Running(t, process.execPath, [command, 'load', ...args], input === undefined ? {} : { input }).ended;
+}
+
+function line(name: string, extra: object = {}): string {
+  return JSON.stringify({ aor: `${name}@example.com`, contact: `sip:${name}@192.0.2.1`, expires: 600, ...extra });
+}
+
+describe('mi-httpd load', { timeout: 60_000 }, () => {
+  test('sends the contacts of a file, in batches', async (t) => {
+    const server = await start(t);
+    const lines = Array.from({ length: 3000 }, (_none, i) => line(`user${i}`));
+    const directory = temporaryFiles(t, { 'contacts.ndjson': `\ufeff${lines.join('\r\n')}\n` });
+    const ended = await run(t, [join(directory, 'contacts.ndjson'), '--url', server.urls[0] ?? '']);
+    assert.deepEqual(ended, { status: 0, signal: null, stdout: '3000 contacts added\n', stderr: '' });
+    const location = server.usrloc?.domain('location');
+    assert.equal(location?.users, 3000);
+    assert.deepEqual(
+      location?.lookup('user2999').map(({ contact }) => contact),
+      ['sip:user2999@192.0.2.1'],
+    );
+  });
+
+  test('reads standard input, into another domain; the last line for a contact counts', async (t) => {
+    const server = await start(t);
+    const many = Array.from({ length: 2000 }, (_none, i) => line('one', { q: (i % 1000) / 1000, attr: `${i}` }));
+    const args = ['-', '--domain', 'gateways', '--url', server.urls[0] ?? ''];
+    const ended = await run(t, args, many.join('\n'));
+    assert.deepEqual([ended.status, ended.stderr], [0, '']);
+    const [contact, another] = server.usrloc?.domain('gateways').lookup('one') ?? [];
+    assert.deepEqual([contact?.attr, another], ['1999', undefined]);
+  });
+
+  test('tells the rejected lines by number, and adds the others', async (t) => {
+    const server = await start(t);
+    const input = Buffer.concat([
+      Buffer.from(
+        [
+          line('a'),
+          '',
+          '{"aor":',
+          '[1]',
+          '{"contact":"sip:x","expires":5}',
+          '{"aor":7}',
+          line('b', { q: 7 }),
+          `${'['.repeat(200)}${']'.repeat(200)}`,
+          line('deep', { kv_store: JSON.parse(`${'['.repeat(200)}${']'.repeat(200)}`) }),
+          line('c', { expires: 0 }),
+          '  ',
+          line('d', { attr: 'x'.repeat(1048577) }),
+          '',
+        ].join('\n'),
+      ),
+      Buffer.from([0x22, 0xff, 0x22, 0x0a]),
+      Buffer.from(line('e')),
+    ]);
+    const directory = temporaryFiles(t, {});
+    const file = join(directory, 'contacts');
+    writeFileSync(file, input);
+    const { status, stdout, stderr } = await run(t, [file, '--url', server.urls[0] ?? '']);
+    assert.deepEqual([status, stdout], [1, '3 contacts added, 9 rejected\n']);
+    assertNoStack(stderr);
+    const told = stderr
+      .trimEnd()
+      .split('\n')
+      .sort((a, b) => numberOf(a) - numberOf(b));
+    const expected: readonly (readonly [number, RegExp])[] = [
+      [3, /line is not JSON: /],
+      [4, /line is not a JSON object$/],
+      [5, /aor is missing$/],
+      [6, /aor is not a string$/],
+      [7, /q is 7; give 0 to 1$/],
+      [8, /line is not a JSON object$/],
+      [9, /128|deep|nest/],
+      [12, /line is longer than 1048576 bytes$/],
+      [13, /line is not UTF-8$/],
+    ];
+    assert.deepEqual(
+      told.map(numberOf),
+      expected.map(([number]) => number),
+    );
+    for (const [index, [number, reason]] of expected.entries()) {
+      assert.ok(told[index]?.startsWith(`${file}:${number}: `), told[index]);
+      assert.match(told[index] ?? '', reason);
+    }
+    assert.equal(server.usrloc?.domain('location').contacts, 3);
+
+    function numberOf(text: string): number {
+      return Number(text.slice(file.length + 1).split(':', 1)[0]);
+    }
+  });
+
+  test('makes batches smaller for a server that takes less; a line that alone is too large is rejected', async (t) => {
+    const server = await start(t, 2048);
+    const lines = Array.from({ length: 300 }, (_none, i) => line(`user${i}`));
+    const input = [...lines, line('large', { attr: 'x'.repeat(3000) })].join('\n');
+    const { status, stdout, stderr } = await run(t, ['-', '--url', server.urls[0] ?? ''], input);
+    assert.deepEqual([status, stdout], [1, '300 contacts added, 1 rejected\n'], stderr);
+    assert.match(stderr, /^-:301: .*2048.*\n$/);
+    assert.equal(server.usrloc?.domain('location').users, 300);
+  });
+
+  test('ends early, in one line, when there is nobody to send to', async (t) => {
+    const server = await createServer({ httpd: { ip: '127.0.0.1', port: 0 } }).start();
+    t.after(() => server.close({ deadline: 0 }));
+    const { port } = server;
+    const answered = await answering(t, (response) => response.writeHead(404).end('no such page'));
+    const refused: readonly (readonly [args: readonly string[], reason: RegExp])[] = [
+      [
+        ['-', '--url', `http://127.0.0.1:${port}/mi`],
+        /after 0 contacts added: Method not found: no module "usrloc" is/,
+      ],
+      [['-', '--url', `http://127.0.0.1:${answered}/mi`], /answers 404, which is no JSON-RPC; give the URL of mi_http/],
+      [['-', '--url', 'http://127.0.0.1:1/mi'], /http:\/\/127\.0\.0\.1:1\/mi: connect ECONNREFUSED/],
+      [['-', '--url', 'https://127.0.0.1/mi'], /option --url is "https:\/\/127.0.0.1\/mi"; give a URL such as/],
+      [['-', '--url', 'mi'], /option --url is "mi"/],
+      [['--frobnicate'], /Unknown option '--frobnicate'; mi-httpd load --help tells how/],
+      [[], /load takes one file, not 0/],
+      [['a', 'b'], /load takes one file, not 2/],
+      [['/no/such/file'], /contacts cannot be read: ENOENT/],
+    ];
+    for (const [args, reason] of refused) {
+      const { status, stdout, stderr } = await run(t, args, line('a'));
+      assert.deepEqual([status, stdout], [1, ''], args.join(' '));
+      assert.match(stderr, reason);
+      assert.equal(stderr.trimEnd().split('\n').length, 1, stderr);
+      assertNoStack(stderr);
+    }
+  });
+
+  test('an unknown domain ends it', async (t) => {
+    const server = await start(t);
+    const { status, stderr } = await run(t, ['-', '--domain', 'x', '--url', server.urls[0] ?? ''], line('a'));
+    assert.equal(status, 1);
+    assert.match(stderr, /^mi-httpd: load ended early, after 0 contacts added: Table not found\n$/);
+  });
+
+  test('sends again what a server that closed the idle connection has not seen', async (t) => {
+    let calls = 0;
+    const port = await answering(t, (response) => {
+      calls += 1;
+      if (calls === 2) response.socket?.resetAndDestroy();
+      else response.end('{"jsonrpc":"2.0","result":{"added":1,"rejected":[]},"id":1}');
+    });
+    const lines = Array.from({ length: 4 }, (_none, i) => line('same', { attr: `${i}${'x'.repeat(60_000)}` }));
+    const { status, stdout, stderr } = await run(t, ['-', '--url', `http://127.0.0.1:${port}/`], lines.join('\n'));
+    assert.deepEqual([status, stdout, stderr, calls], [0, '4 contacts added\n', '', 5]);
+  });
+
+  const noScript = spawnSync('script', ['--version']).status === 0 ? false : 'script of util-linux is not here';
+  test('draws a bar on a terminal, and takes it away', { skip: noScript }, async (t) => {
+    const server = await start(t);
+    const lines = Array.from({ length: 3000 }, (_none, i) => line(`user${i}`));
+    const directory = temporaryFiles(t, { contacts: [...lines, 'x'].join('\n') });
+    const shell = `'${process.execPath}' '${command}' load '${join(directory, 'contacts')}' --url ${server.urls[0]}`;
+    const { status, stdout } = await new Running(t, 'script', ['-qec', shell, '/dev/null']).ended;
+    assert.equal(status, 1);
+    const drawn = stdout.replaceAll('\r\u001b[K', '|');
+    assert.match(drawn, /\|\[=* *\] +\d+ % {2}\d+ contacts, \d+ per second\|/);
+    assert.match(drawn, /\|\S+contacts:3001: line is not JSON/);
+    assert.match(drawn, /\|3000 contacts added, 1 rejected\r\n$/);
+  });
+
+  test('help tells the options', async (t) => {
+    const { status, stdout } = await run(t, ['--help']);
+    assert.equal(status, 0);
+    for (const named of ['FILE|-', '--url', '--domain', 'exit status']) assert.ok(stdout.includes(named), named);
+  });
+});
+
+/** A server that answers every request with `answer`; its port. */
+function answering(t: TestContext, answer: (response: ServerResponse) => void): Promise<number> {
+  const server = createHttpServer((request, response) => {
+    request.resume();
+    request.on('end', () => answer(response));
+  });
+  t.after(() => server.closeAllConnections());
+  t.after(() => server.close());
+  return new Promise((resolve) => {
+    server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port));
+  });
+}

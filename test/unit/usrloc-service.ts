@@ -1,0 +1,50 @@
+// A user location service without a server around it, at a time that the test sets.
+import type { TestContext } from 'node:test';
+import type { Log } from '#src/log.js';
+import { Statistics } from '#src/mi/statistics.js';
+import type { Domain, DomainOptions } from '#src/modules/usrloc/domain.js';
+import { Usrloc } from '#src/modules/usrloc/usrloc.js';
+
+/** The second in which tests begin. */
+export const start = 1_800_000_000;
+
+export interface Service {
+  readonly usrloc: Usrloc;
+  readonly location: Domain;
+  /** Messages of errors that were logged. */
+  readonly errors: string[];
+  readonly log: Log;
+  statistic(name: string): number;
+}
+
+export function service(given: Partial<DomainOptions> = {}): Service {
+  const errors: string[] = [];
+  const quiet = (): void => {};
+  const log: Log = {
+    debug: quiet,
+    info: quiet,
+    warn: quiet,
+    error: (_fields: object, message: string) => void errors.push(message),
+  };
+  const statistics = new Statistics();
+  const usrloc = new Usrloc(statistics, log, { useDomain: false, newestFirst: false, keyValues: false, ...given });
+  const location = usrloc.domain('location');
+  return {
+    usrloc,
+    location,
+    errors,
+    log,
+    statistic: (name) => Object.values(statistics.select(statistics.find([name], { all: false })).toJSON())[0] ?? -1,
+  };
+}
+
+/** Stops the clock of the wall at {@link start}; immediate callbacks and `performance` run on. */
+export function stopClock(t: TestContext): { advance(seconds: number): void } {
+  t.mock.timers.enable({ apis: ['Date', 'setInterval'], now: start * 1000 });
+  return { advance: (seconds) => t.mock.timers.tick(seconds * 1000) };
+}
+
+/** What a dump prints, as values. */
+export function dumped(domain: Domain, brief = false): { AOR: string; Contacts?: Record<string, unknown>[] }[] {
+  return JSON.parse(JSON.stringify(domain.dump(brief)));
+}
