@@ -48,7 +48,7 @@ function parameterTable() {
 
 /** Asks a running server, as any client would. */
 async function commandTable() {
-  const server = await createServer({ httpd: { ip: '127.0.0.1', port: 0 } }).start();
+  const server = await createServer({ httpd: { ip: '127.0.0.1', port: 0 }, usrloc: {} }).start();
   const ask = async (method, params) => {
     const body = JSON.stringify({ jsonrpc: '2.0', method, params, id: 1 });
     const headers = { 'Content-Type': 'application/json', Connection: 'close' };

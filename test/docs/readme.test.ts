@@ -35,7 +35,7 @@ async function ask(url, method) {
 `;
 
 describe('README', { timeout: 60_000 }, () => {
-  const [embedding, records, roots] = blocks('js');
+  const [embedding, records, registrar, roots] = blocks('js');
 
   test('the server of "Embed" starts in ten lines and serves its command', async () => {
     assert.ok(embedding !== undefined);
@@ -61,6 +61,18 @@ describe('README', { timeout: 60_000 }, () => {
       output,
       /"count":1,"calls":\[\{"caller":"sip:alice@example\.com","state":"ringing","timeout":\d\d\}\]/,
     );
+  });
+
+  test('the registrar of "Contacts" finds its contact, and so does ul_dump', async () => {
+    assert.ok(registrar !== undefined);
+    const output = await runProgram(
+      'registrar.mjs',
+      registrar,
+      `${ask}console.log(await ask(server.urls[0], 'ul_dump')); await server.close();`,
+    );
+    const [contact, dump] = output.trim().split('\n');
+    assert.equal(contact, 'sip:alice@192.0.2.7:5060');
+    assert.match(dump ?? '', /"AORs":\[\{"AOR":"alice","Contacts":\[\{"Contact":"sip:alice@192\.0\.2\.7:5060"/);
   });
 
   test('the root of "Root paths" is flushed', async () => {
@@ -110,7 +122,12 @@ describe('README', { timeout: 60_000 }, () => {
   });
 
   test('every anchor that it links to is a heading', () => {
-    const anchors = [...readme.matchAll(/^#+ (.+)$/gm)].map(([, title]) => title?.toLowerCase().replaceAll(' ', '-'));
+    const anchors = [...readme.matchAll(/^#+ (.+)$/gm)].map(([, title]) =>
+      title
+        ?.toLowerCase()
+        .replace(/[^a-z0-9 -]/g, '')
+        .replaceAll(' ', '-'),
+    );
     for (const [, anchor] of readme.matchAll(/\]\(#([^)]+)\)/g)) assert.ok(anchors.includes(anchor), anchor);
   });
 

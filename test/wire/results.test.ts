@@ -70,10 +70,15 @@ test('a result many times the window is streamed whole', { timeout: 60_000 }, as
     const server = await startServer(t, { httpd: { buf_size: 4096 }, mi_http: { pretty_printing }, modules: [module] });
     const rows = Array.from({ length: 40_000 }, (_, index) => ({ aor: `žofia😀${index}`, contacts: [index, 'sip:x'] }));
     box.value = rows;
-    const { status, body } = await post(server, ask);
+    const { status, headers, body } = await post(server, ask);
     assert.equal(status, 200);
     assert.deepEqual(JSON.parse(body), { jsonrpc: '2.0', result: rows, id: 1 });
     if (pretty_printing === 0) assert.equal(body, framed(JSON.stringify(rows)));
+    assert.equal(headers['transfer-encoding'], 'chunked');
+    box.value = rows.slice(0, 1000);
+    const counted = await post(server, ask);
+    assert.equal(JSON.parse(counted.body).result.length, 1000);
+    if (pretty_printing === 0) assert.equal(counted.headers['content-length'], String(Buffer.byteLength(counted.body)));
   }
 });
 

@@ -14,6 +14,7 @@ export interface RepliesOptions {
 }
 
 const chunkSize = 65536;
+const longestCounted = 1 << 20;
 
 /** Sends JSON-RPC replies: in one piece through the window where they fit, else as a stream. */
 export class Replies {
@@ -46,7 +47,7 @@ export class Replies {
   ): void {
     const reply = this.#window.print(this.#scanner, kind, text, idSlot);
     if (reply !== undefined) exchange.reply(status, lasting(reply), headers);
-    else this.#stream(exchange, status, this.#framed(kind, [new TextCursor(text)], idSlot), headers);
+    else this.#stream(exchange, status, this.#framed(kind, [new TextCursor(text)], idSlot, lengthOf(text)), headers);
   }
 
   /** Replies with the statistics as they are now. */
@@ -65,18 +66,21 @@ export class Replies {
     this.#stream(exchange, 200, this.#framed(Reply.result, cursors, idSlot));
   }
 
-  #framed(kind: ReplyKind, cursors: readonly Cursor[], idSlot: number): FramedCursors {
+  #framed(kind: ReplyKind, cursors: readonly Cursor[], idSlot: number, length?: number): FramedCursors {
     const head = new BytesCursor(this.#window.head(kind));
     const tail = new TailCursor(this.#scanner, idSlot);
-    return { cursors: [head, ...cursors, tail], tail };
+    const whole = length === undefined ? undefined : head.bytes.length + length + tail.length;
+    return { cursors: [head, ...cursors, tail], tail, length: whole };
   }
 
-  #stream(exchange: Exchange, status: number, { cursors, tail }: FramedCursors, headers?: ReplyHeaders): void {
+  #stream(exchange: Exchange, status: number, { cursors, tail, length }: FramedCursors, headers?: ReplyHeaders): void {
     const isSlow = cursors.some((cursor) => cursor.isSlow === true);
     const buffer = isSlow ? Buffer.alloc(this.#chunk.length) : this.#chunk;
-    const chunks = new ReplyChunks(cursors, buffer, () => {
+    const released = (): void => {
       this.#streams -= 1;
-    });
+    };
+    // Indenting makes it longer, by how much is not known before.
+    const chunks = new ReplyChunks(cursors, buffer, released, this.#indented === undefined ? length : undefined);
     this.#streams += 1;
     const source = this.#indented === undefined ? chunks : new PrettyChunks(chunks, this.#indented);
     let first: Chunk | Promise<Chunk>;
@@ -100,6 +104,8 @@ export class Replies {
 interface FramedCursors {
   readonly cursors: readonly Cursor[];
   readonly tail: TailCursor;
+  /** Bytes of all of them, when known. */
+  readonly length: number | undefined;
 }
 
 /** Prints what follows the value. It holds the id until then, so that it is given back when the client leaves. */
@@ -114,10 +120,19 @@ class TailCursor implements Cursor {
     this.#idSlot = idSlot;
   }
 
+  /** Bytes it will print; asking takes the id. */
+  get length(): number {
+    return this.#take().bytes.length;
+  }
+
   fill(buffer: Buffer): number {
+    return this.#take().fill(buffer);
+  }
+
+  #take(): BytesCursor {
     this.#bytes ??= new BytesCursor(this.#scanner.tail(this.#idSlot));
     this.#hasId = false;
-    return this.#bytes.fill(buffer);
+    return this.#bytes;
   }
 
   keepId(): void {
@@ -128,6 +143,11 @@ class TailCursor implements Cursor {
     if (this.#hasId && this.#idSlot >= 0) this.#scanner.release(this.#idSlot);
     this.#hasId = false;
   }
+}
+
+/** Bytes of a text in UTF-8, where counting takes well under a millisecond. */
+function lengthOf(text: string): number | undefined {
+  return text.length > longestCounted ? undefined : Buffer.byteLength(text);
 }
 
 /** A large reply may wait for its client, while the window serves the next call: it gets memory of its own. */

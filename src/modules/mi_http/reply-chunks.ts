@@ -14,8 +14,14 @@ export class ReplyChunks implements ChunkSource {
    * @param parts what the reply consists of, in order; released by this
    * @param buffer where chunks are made, 64 KiB at most. Replies may share one if no part of theirs fills it later
    * @param released told once, when the reply has ended or was given up
+   * @param length bytes of all parts together, when known
    */
-  constructor(parts: readonly Cursor[], buffer: Buffer, released: () => void) {
+  constructor(
+    parts: readonly Cursor[],
+    buffer: Buffer,
+    released: () => void,
+    readonly length?: number,
+  ) {
     this.#parts = [...parts];
     this.#buffer = buffer;
     this.#released = released;
@@ -68,6 +74,7 @@ export class ReplyChunks implements ChunkSource {
 
 /** A source whose first chunk has been asked for already, to see whether it is all there is. */
 export class BegunChunks implements ChunkSource {
+  readonly length: number | undefined;
   #first: Chunk | Promise<Chunk> | undefined;
 
   /** @param first copied, since it may have to wait for its turn */
@@ -75,6 +82,7 @@ export class BegunChunks implements ChunkSource {
     first: Chunk | Promise<Chunk>,
     readonly rest: ChunkSource,
   ) {
+    this.length = rest.length;
     this.#first = first instanceof Uint8Array ? Uint8Array.from(first) : first;
   }
 

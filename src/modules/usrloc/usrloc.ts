@@ -41,8 +41,13 @@ export class Usrloc {
     const statistics = this.#statistics;
     statistics.add('usrloc', `${name}-users`, 'computed', () => domain.users);
     statistics.add('usrloc', `${name}-contacts`, 'computed', () => domain.contacts);
+    const table = new RecordTable<AorRecord>();
+    // In group mem, for clients know what group usrloc has.
+    statistics.add('mem', `${name}-table_bytes`, 'computed', () => table.bytes);
+    statistics.add('mem', `${name}-table_held`, 'computed', () => table.heldBytes);
+    statistics.add('mem', `${name}-table_fragmentation`, 'computed', () => table.fragmentation);
     const domain: Domain = new Domain(name, {
-      table: new RecordTable<AorRecord>(),
+      table,
       options: this.#options,
       events: new DomainEvents(this.#log),
       expired: statistics.add('usrloc', `${name}-expires`, 'counter'),
