@@ -1,6 +1,16 @@
 // Steps that bring a checkout up to date; each does nothing when its result is newer than what it is made from.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { requireRust, stop } from './toolchain.mjs';
@@ -47,8 +57,15 @@ export function buildAddon() {
 export function buildTypeScript() {
   if (isFresh('dist/revision.json', ['tsconfig.json', 'package.json', 'src'])) return;
   runTool('tsc', ['-p', 'tsconfig.json']);
+  copyAssets('modules/mi_http/web/assets');
   chmodSync(join(root, 'dist/main.js'), 0o755);
   writeRevision();
+}
+
+/** What browsers load is served as it is written; the compiler does not touch it. */
+function copyAssets(directory) {
+  rmSync(join(root, 'dist', directory), { recursive: true, force: true });
+  cpSync(join(root, 'src', directory), join(root, 'dist', directory), { recursive: true });
 }
 
 /** Records the commit for `version revision`; a source tree that is no repository records none. The last step. */

@@ -13,6 +13,7 @@ interface Addon {
   requestScanner(methods: readonly string[], numbers: Int32Array): NativeScanner;
   statisticNames(): NativeStatisticNames;
   prettyPrinter(): { push(input: Uint8Array, output: Uint8Array, progress: Uint32Array): void };
+  htmlEscaper(): { push(input: Uint8Array, output: Uint8Array, progress: Uint32Array): void };
   bodyPool(slotSize: number, maxBody: number, maxTotal: number): NativeBodyPool;
   replyHead(kind: number): Uint8Array;
   recordTable(nonce: string): NativeRecordTable;
@@ -271,6 +272,20 @@ export class PrettyPrinter {
   get produced(): number {
     return this.#progress[1] ?? 0;
   }
+}
+
+const escaper = addon.htmlEscaper();
+const escapeProgress = new Uint32Array(2);
+
+/**
+ * Copies UTF-8 from `input` to `output`, which must not share memory, such that HTML shows it literally. Input may be
+ * cut anywhere. An output of 6 bytes or more always makes progress.
+ *
+ * @returns bytes of input that are done with, and bytes of output that were written
+ */
+export function escapeHtmlBytes(input: Uint8Array, output: Uint8Array): readonly [consumed: number, produced: number] {
+  escaper.push(input, output, escapeProgress);
+  return [escapeProgress[0] ?? 0, escapeProgress[1] ?? 0];
 }
 
 /** Names of statistics, encoded once, and their values, which JavaScript changes with plain stores. */

@@ -4,6 +4,7 @@ import { type Log, LogLevel, quietLog } from './log.js';
 import { ManagementInterface } from './mi/interface.js';
 import type { ConfiguredModule, Module, ModuleContext, ModuleInstance, ServerFacts } from './module.js';
 import type { parameters as httpdParameters } from './modules/httpd/parameters.js';
+import type { parameters as miHtmlParameters } from './modules/mi_html/parameters.js';
 import type { parameters as miHttpParameters } from './modules/mi_http/parameters.js';
 import { builtInModules, loadableModules } from './modules/table.js';
 import type { parameters as usrlocParameters } from './modules/usrloc/parameters.js';
@@ -40,6 +41,8 @@ export interface ServerOptions extends ServerSettings {
   readonly httpd?: ParameterInput<typeof httpdParameters>;
   /** Parameters of module mi_http. */
   readonly mi_http?: ParameterInput<typeof miHttpParameters>;
+  /** Parameters of module mi_html, which is loaded when they are given. */
+  readonly mi_html?: ParameterInput<typeof miHtmlParameters>;
   /** Parameters of module usrloc, which is loaded when they are given; `{}` loads it with its defaults. */
   readonly usrloc?: ParameterInput<typeof usrlocParameters>;
   /** Your own modules, in load order; `pbx.with({ … })` gives one its parameters. */
@@ -180,6 +183,7 @@ export function createServer(options: ServerOptions = {}): Server {
   const given: Readonly<Record<string, object | undefined>> = {
     httpd: options.httpd ?? {},
     mi_http: options.mi_http ?? {},
+    mi_html: options.mi_html,
     usrloc: options.usrloc,
   };
   const modules: ConfiguredModule[] = loadableModules.flatMap((module) => {

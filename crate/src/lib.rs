@@ -11,6 +11,8 @@ pub mod entries;
 #[forbid(unsafe_code)]
 pub mod fault;
 #[forbid(unsafe_code)]
+pub mod html;
+#[forbid(unsafe_code)]
 pub mod ids;
 #[forbid(unsafe_code)]
 pub mod json;

@@ -12,7 +12,7 @@ use crate::record::Style;
 use crate::scanner::Scanner;
 use crate::statistics::StatisticNames;
 use crate::table::{Refused, Table, Walk};
-use crate::{reply, scanner};
+use crate::{html, reply, scanner};
 use napi::bindgen_prelude::{FromNapiValue, FunctionCallContext, JsObjectValue, Object, ToNapiValue, Uint8Array};
 use napi::{Env, Error, Result};
 use napi_derive::napi;
@@ -140,6 +140,16 @@ pub fn statistic_names<'env>(env: &'env Env) -> Result<Object<'env>> {
 pub fn pretty_printer<'env>(env: &'env Env) -> Result<Object<'env>> {
     let methods = Methods::new(env, PrettyPrinter::default())?.add("push", |printer, given| {
         let progress = printer.push(given.bytes(0)?, given.window(1)?);
+        store([progress.consumed, progress.produced], given.get(2)?);
+        Ok(())
+    })?;
+    Ok(methods.object)
+}
+
+#[napi(catch_unwind, ts_return_type = "object")]
+pub fn html_escaper<'env>(env: &'env Env) -> Result<Object<'env>> {
+    let methods = Methods::new(env, ())?.add("push", |(), given| {
+        let progress = html::escape(given.bytes(0)?, given.window(1)?);
         store([progress.consumed, progress.produced], given.get(2)?);
         Ok(())
     })?;

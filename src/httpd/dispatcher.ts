@@ -7,7 +7,7 @@ import type { Method, ReplyHeaders } from './exchange.js';
 import { FieldError, parseQuery, parseUrlencoded } from './fields.js';
 import { type ExchangeHost, HttpExchange } from './http-exchange.js';
 import { parseMultipart } from './multipart.js';
-import { refusalBody, sendRefusal } from './refusal.js';
+import { refusalOf, sendRefusal } from './refusal.js';
 import type { StreamLimits } from './reply-stream.js';
 import { mediaTypeOf, RequestHead } from './request-head.js';
 import { decodePath, type Root, type RootMatch, type RootRegistry } from './roots.js';
@@ -224,7 +224,10 @@ export class Dispatcher implements ExchangeHost {
     const isLast = mustClose || this.#head.isChunked || this.#head.contentLength > this.#maxBody;
     const isClosing = isLast || this.isStopping;
     const isHead = method === 'HEAD';
-    const body = root === undefined ? `${reason}\n` : refusalBody(root, status, reason, this.log);
+    const request = { method, mediaType: mediaTypeOf(this.#head.contentType) };
+    const refusal = root === undefined ? undefined : refusalOf(root, status, reason, this.log, request);
+    const body = refusal?.body ?? `${reason}\n`;
+    const replyHeaders = refusal?.headers === undefined ? headers : { ...refusal.headers, ...headers };
     const contentType = root === undefined ? 'text/plain; charset=utf-8' : root.declaration.contentType;
     let isGone = false;
     const end = (): void => {
@@ -235,7 +238,9 @@ export class Dispatcher implements ExchangeHost {
       if (isGone) return;
       this.counters.addReply(status);
       if (!isHead) this.counters.add(Counter.bytesOut, Buffer.byteLength(body));
-      response.cork(() => sendRefusal(response, { status, contentType, body, headers, isHead, isClosing }));
+      response.cork(() =>
+        sendRefusal(response, { status, contentType, body, headers: replyHeaders, isHead, isClosing }),
+      );
       end();
     };
     this.counters.add(Counter.refused, 1);

@@ -6,7 +6,7 @@ import type { UwsResponse } from './engine.js';
 import { type ChunkSource, type Exchange, heldBodySize, type Method, type ReplyHeaders } from './exchange.js';
 import { LazyAbort } from './lazy-abort.js';
 import { ReceivedRequest } from './received-request.js';
-import { refusalBody } from './refusal.js';
+import { refusalOf } from './refusal.js';
 import { checkReplyHeaders, writeReplyHead } from './reply-head.js';
 import { ReplyStream, type StreamLimits, type StreamOwner } from './reply-stream.js';
 import type { Root } from './roots.js';
@@ -125,7 +125,8 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
   }
 
   refuse(status: number, reason: string, headers?: ReplyHeaders): void {
-    this.reply(status, refusalBody(this.root, status, reason, this.#host.log, this), headers);
+    const refusal = refusalOf(this.root, status, reason, this.#host.log, this);
+    this.reply(status, refusal.body, refusal.headers === undefined ? headers : { ...refusal.headers, ...headers });
   }
 
   // What follows is for the HTTP layer.

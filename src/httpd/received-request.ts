@@ -45,7 +45,10 @@ export class ReceivedRequest {
 
   /** Keeps the headers that the root asks for. */
   keepHeaders(request: UwsRequest): void {
-    if (this.root.keptHeaders.length > 0) this.#kept = this.root.keptHeaders.map((name) => request.getHeader(name));
+    const { keptHeaders, declaration } = this.root;
+    if (keptHeaders.length === 0) return;
+    const read = (name: string): string => request.getHeader(name);
+    if (declaration.keepsHeaders?.(this, read) !== false) this.#kept = keptHeaders.map(read);
   }
 
   /** Takes back a body that was only lent. */

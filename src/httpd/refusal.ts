@@ -1,20 +1,25 @@
 import type { Log } from '../log.js';
 import type { UwsResponse } from './engine.js';
-import type { Exchange, ReplyHeaders } from './exchange.js';
-import { writeReplyHead } from './reply-head.js';
-import type { Root } from './roots.js';
+import type { ReplyHeaders } from './exchange.js';
+import { html } from './markup.js';
+import { checkReplyHeaders, writeReplyHead } from './reply-head.js';
+import type { Refusal, RefusedRequest, Root } from './roots.js';
 import { statusLine } from './status.js';
 
-/** Body of a short reply in the root's way; its own `refuse` may not be what makes a request fail. */
-export function refusalBody(root: Root, status: number, reason: string, log: Log, exchange?: Exchange): string {
+/** A short reply in the root's way; its own `refuse` may not be what makes a request fail. */
+export function refusalOf(root: Root, status: number, reason: string, log: Log, request: RefusedRequest): Refusal {
   const { declaration } = root;
   try {
-    const body = declaration.refuse?.(status, reason, exchange);
-    if (body !== undefined) return body;
+    const refusal = declaration.refuse?.(status, reason, request);
+    if (typeof refusal === 'string') return { body: refusal };
+    if (refusal !== undefined) {
+      checkReplyHeaders(refusal.headers ?? {});
+      return refusal;
+    }
   } catch (error) {
     log.error({ err: error, root: declaration.root }, `refuse of root /${declaration.root} failed`);
   }
-  return shortBody(declaration.contentType, status, reason);
+  return { body: shortBody(declaration.contentType, status, reason) };
 }
 
 /** A refusal by the head of a request alone, before there is an exchange. */
@@ -46,22 +51,10 @@ export function shortBody(contentType: string, status: number, reason: string): 
   if (contentType.startsWith('application/json')) return JSON.stringify({ error: reason });
   if (contentType.startsWith('text/html')) {
     const title = statusLine(status);
-    return (
-      `<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>${title}</title></head>` +
-      `<body><h1>${title}</h1><p>${escapeHtml(reason)}</p></body></html>\n`
-    );
+    const page = html`<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>${title}</title></head><body>
+<h1>${title}</h1><p>${reason}</p></body></html>
+`;
+    return page.text;
   }
   return `${reason}\n`;
-}
-
-const entities: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-
-function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => entities[character] ?? '');
 }

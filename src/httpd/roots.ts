@@ -1,5 +1,20 @@
-import type { Chunk, Exchange } from './exchange.js';
+import type { Chunk, Exchange, ReplyHeaders } from './exchange.js';
 import { checkReplyHeaders } from './reply-head.js';
+
+/** What a refusal knows of its request. */
+export interface RefusedRequest {
+  /** As received; not always one that the root serves. */
+  readonly method: string;
+  /** Lower case, parameters cut, '' when absent. */
+  readonly mediaType: string;
+}
+
+/** The short reply to a request that is refused. */
+export interface Refusal {
+  readonly body: string;
+  /** Content-Type among them wins over that of the root. */
+  readonly headers?: ReplyHeaders;
+}
 
 /** What a module registers: a root path and what serves it. */
 export interface RootDeclaration {
@@ -22,6 +37,11 @@ export interface RootDeclaration {
   readonly borrowBody?: boolean;
   /** Names of request headers kept for `exchange.header(name)`. */
   readonly headers?: readonly string[];
+  /**
+   * Whether they are kept for this request, for roots where few need them; default: always.
+   * @param header reads one header, '' when absent
+   */
+  readonly keepsHeaders?: (request: RefusedRequest, header: (name: string) => string) => boolean;
   /** Seconds until an exchange that `onRequest` left unanswered is answered 504; default 240, 0: never. */
   readonly timeout?: number;
   /** Runs when the server starts, before it listens. A failure fails the start. */
@@ -39,10 +59,8 @@ export interface RootDeclaration {
   /**
    * Makes the body of the short replies that the HTTP layer gives itself (400, 404, 405, 413, 415, 500, 503, 504).
    * Default by content type: a small page, `{"error":reason}`, or a line of text.
-   *
-   * @param exchange undefined when the head of the request was enough to refuse it
    */
-  refuse?(status: number, reason: string, exchange?: Exchange): string;
+  refuse?(status: number, reason: string, request: RefusedRequest): string | Refusal;
 }
 
 /** A registered root: its declaration, and what requests need of it, worked out once. */
@@ -78,9 +96,19 @@ export class RootRegistry {
     return [...this.#roots.values()].reverse();
   }
 
+  /**
+   * Registers one exact path, `/` or `/name`, that is no root and not listed as one.
+   * @throws Error when it is taken
+   */
+  registerPath(declaration: RootDeclaration): void {
+    const path = `/${declaration.root}`;
+    if (this.#common.has(path)) throw new Error(`path ${path} is already served`);
+    this.#common.set(path, { root: rootOf(declaration), rest: '' });
+  }
+
   /** @throws Error when the root is no single segment, or taken (naming both modules), or declares what cannot be */
   register(declaration: RootDeclaration): void {
-    const { module, root: name, methods = ['GET', 'POST'], headers = [], timeout = defaultTimeout } = declaration;
+    const { module, root: name, timeout = defaultTimeout } = declaration;
     if (!/^[A-Za-z0-9_]+$/.test(name)) {
       throw new Error(`module ${module}: root path "${name}" is not one or more of letters, digits and "_"`);
     }
@@ -91,22 +119,20 @@ export class RootRegistry {
           'give one of them another root',
       );
     }
+    const served = this.#common.get(`/${name}`);
+    if (served !== undefined) {
+      throw new Error(
+        `module ${module}: path "/${name}" is served by module ${served.root.declaration.module} already; ` +
+          'give this root another name, or turn that path off',
+      );
+    }
     if (!(timeout >= 0)) {
       throw new RangeError(
         `module ${module}: timeout ${timeout} of root path "${name}" is not 0 (never) or more seconds`,
       );
     }
     checkReplyHeaders({ 'Content-Type': declaration.contentType });
-    const servesGet = methods.includes('GET');
-    const servesPost = methods.includes('POST');
-    const root: Root = {
-      declaration,
-      deadline: timeout * 1000,
-      allow: [...(servesGet ? ['GET', 'HEAD'] : []), ...(servesPost ? ['POST'] : [])].join(', '),
-      servesGet,
-      servesPost,
-      keptHeaders: headers.map((header) => header.toLowerCase()),
-    };
+    const root = rootOf(declaration);
     this.#roots.set(name, root);
     this.#common.set(`/${name}`, { root, rest: '' });
     this.#common.set(`/${name}/`, { root, rest: '/' });
@@ -124,6 +150,20 @@ export class RootRegistry {
     const root = this.#roots.get(path.slice(1, end));
     return root === undefined ? undefined : { root, rest: path.slice(end) };
   }
+}
+
+function rootOf(declaration: RootDeclaration): Root {
+  const { methods = ['GET', 'POST'], headers = [], timeout = defaultTimeout } = declaration;
+  const servesGet = methods.includes('GET');
+  const servesPost = methods.includes('POST');
+  return {
+    declaration,
+    deadline: timeout * 1000,
+    allow: [...(servesGet ? ['GET', 'HEAD'] : []), ...(servesPost ? ['POST'] : [])].join(', '),
+    servesGet,
+    servesPost,
+    keptHeaders: headers.map((header) => header.toLowerCase()),
+  };
 }
 
 /**

@@ -1,6 +1,7 @@
 import { BlockList, isIP } from 'node:net';
 import type { Log } from '../log.js';
 import { BodyPool } from '../native.js';
+import { AllowedHosts } from './allowed-hosts.js';
 import { Connections } from './connections.js';
 import { HttpCounters } from './counters.js';
 import { Dispatcher } from './dispatcher.js';
@@ -32,6 +33,8 @@ export interface HttpServerOptions {
   readonly maxReplySize?: number;
   /** Connections open at once; the next is closed on arrival. Lowered when the limit of open files is lower. */
   readonly maxConnections: number;
+  /** Names, parted by commas, that browsers may reach the server by; addresses and localhost always are. */
+  readonly allowedHosts?: string;
   /** One slot for each of `httpCounterNames`; left out, nobody reads them. */
   readonly counters?: Float64Array;
   readonly log: Log;
@@ -54,6 +57,7 @@ export class HttpServer {
   readonly #options: HttpServerOptions;
   readonly #roots = new RootRegistry();
   readonly #counters: HttpCounters;
+  readonly #allowedHosts: AllowedHosts;
   #connections: Connections;
   #bodies: BodyPool | undefined;
   #engine: Engine | undefined;
@@ -65,6 +69,7 @@ export class HttpServer {
   constructor(options: HttpServerOptions) {
     this.#options = options;
     this.#counters = new HttpCounters(options.counters);
+    this.#allowedHosts = new AllowedHosts(options.allowedHosts ?? '');
     this.#connections = new Connections(options.maxConnections, this.#counters);
   }
 
@@ -78,6 +83,26 @@ export class HttpServer {
       throw new Error(`module ${module}: root path "${root}" is registered too late; register it before start()`);
     }
     this.#roots.register(declaration);
+  }
+
+  /**
+   * Registers one exact path, `/` or `/name`; not listed among {@link roots}.
+   * @throws Error when it is taken or the server has started
+   */
+  registerPath(declaration: RootDeclaration): void {
+    const { module, root } = declaration;
+    if (this.#state !== 'new') throw new Error(`module ${module}: path "/${root}" is registered too late`);
+    this.#roots.registerPath(declaration);
+  }
+
+  /** Which Host headers browsers may come with. */
+  get allowedHosts(): AllowedHosts {
+    return this.#allowedHosts;
+  }
+
+  /** Whether it listens and is not stopping. */
+  get isListening(): boolean {
+    return this.#state === 'listening';
   }
 
   /** What is registered, newest first. */

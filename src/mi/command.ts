@@ -25,6 +25,11 @@ export interface CommandDeclaration<R extends readonly Recipe[]> {
   readonly help: string;
   /** Accepted combinations of parameters; left out, none: `[{}]`. */
   readonly recipes?: R;
+  /**
+   * Whether it changes nothing, so that any page may link to it; default false. The web interface runs other
+   * commands for requests from its own pages only.
+   */
+  readonly readOnly?: boolean;
   /** Refuse positional parameters, for recipes that only names can tell apart. */
   readonly namedOnly?: boolean;
   /**
@@ -45,16 +50,18 @@ export class Command {
   readonly aliases: readonly string[];
   readonly help: string;
   readonly namedOnly: boolean;
+  readonly readOnly: boolean;
   readonly recipes: readonly CompiledRecipe[];
   readonly run: (parameters: Readonly<Record<string, JsonValue>>, call: Call) => Result | Promise<Result>;
 
   constructor(declaration: Omit<CommandDeclaration<readonly Recipe[]>, 'run'> & { readonly run: Run }) {
-    const { name, aliases = [], help, recipes = [{}], namedOnly = false, run } = declaration;
+    const { name, aliases = [], help, recipes = [{}], namedOnly = false, readOnly = false, run } = declaration;
     if (!localName.test(name)) throw new TypeError(`command name "${name}" does not match ${localName}`);
     this.name = name;
     this.aliases = aliases;
     this.help = help;
     this.namedOnly = namedOnly;
+    this.readOnly = readOnly;
     this.recipes = recipes.map(compileRecipe);
     // The types of the declaration promise what conversion by recipe delivers; the compiler cannot follow that.
     this.run = run as Command['run'];

@@ -47,8 +47,8 @@ describe('HTTP outcomes of a JSON-RPC root', options, () => {
     assert.match(data ?? '', /no body/);
   });
 
-  test('GET is 405 with Allow and the reason; HEAD likewise, without a body', async (t) => {
-    const server = await startServer(t);
+  test('without pages GET is 405 with Allow and the reason; HEAD likewise, without a body', async (t) => {
+    const server = await startServer(t, { mi_http: { html: 0 } });
     const get = await post(server, '', { method: 'GET', headers: { 'Content-Type': null } });
     assert.equal(get.status, 405);
     assert.equal(get.headers.allow, 'POST');
@@ -58,8 +58,8 @@ describe('HTTP outcomes of a JSON-RPC root', options, () => {
     assert.equal(head.body, '');
   });
 
-  test('only JSON media types are accepted, or none', async (t) => {
-    const server = await startServer(t);
+  test('without pages only JSON media types are accepted, or none', async (t) => {
+    const server = await startServer(t, { mi_http: { html: 0 } });
     const body = '{"jsonrpc":"2.0","method":"version","id":1}';
     for (const type of ['application/json', 'Application/JSON; charset=utf-8', 'application/json-rpc', null]) {
       assert.equal((await post(server, body, { headers: { 'Content-Type': type } })).status, 200, String(type));

@@ -91,7 +91,7 @@ test('statistics', { timeout: 20_000 }, async (t) => {
     await call(server, 'reset_all_statistics');
     await call(server, 'version');
     await callError(server, 'version', [1, 2]);
-    await post(server, '', { method: 'GET', headers: { 'Content-Type': null } });
+    await post(server, '', { method: 'PUT', headers: { 'Content-Type': null } });
     const counts = (await call(server, 'get_statistics', [['all']])) as Record<string, number>;
     assert.equal(counts['mi:version-calls'], 2);
     assert.equal(counts['mi:errors'], 1);

@@ -11,6 +11,7 @@ export function informationCommands(context: ModuleContext<object>): readonly Co
   return [
     command({
       name: 'uptime',
+      readOnly: true,
       help: 'Tells the time, when the server was started, and the seconds since then.',
       run: () => {
         const now = Date.now();
@@ -23,22 +24,26 @@ export function informationCommands(context: ModuleContext<object>): readonly Co
     }),
     command({
       name: 'version',
+      readOnly: true,
       help: 'Tells the name and version of the server; with any value for revision, the source revision too.',
       recipes: [{}, { revision: 'string' }],
       run: ({ revision }) => (revision === undefined ? { Server: server } : { Server: server, ...sourceRevision() }),
     }),
     command({
       name: 'pwd',
+      readOnly: true,
       help: 'Tells the working directory of the server.',
       run: () => ({ WD: workingDirectory() }),
     }),
     command({
       name: 'arg',
+      readOnly: true,
       help: 'Lists the arguments that the server was started with.',
       run: () => [...process.argv],
     }),
     command({
       name: 'ps',
+      readOnly: true,
       help: 'Lists the processes of the server: one, since one process serves all.',
       run: () => ({ Processes: [{ ID: 0, PID: process.pid, Type: processTitle(context) }] }),
     }),

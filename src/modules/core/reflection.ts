@@ -8,6 +8,7 @@ export function reflectionCommands({ mi }: ModuleContext<object>): readonly Comm
   return [
     command({
       name: 'which',
+      readOnly: true,
       help:
         'Lists all MI commands: the full names, then the names of OpenSIPS 3.x. For one command it lists the ' +
         'accepted combinations of parameters; for a module name with a colon, the commands of that module.',
@@ -22,6 +23,7 @@ export function reflectionCommands({ mi }: ModuleContext<object>): readonly Comm
     }),
     command({
       name: 'help',
+      readOnly: true,
       help: 'Tells what an MI command does and which module exports it.',
       recipes: [{}, { mi_cmd: 'string' }],
       run: ({ mi_cmd: text }) => {

@@ -3,6 +3,8 @@ import { HttpServer } from '../../httpd/server.js';
 import { command } from '../../mi/command.js';
 import type { Statistics } from '../../mi/statistics.js';
 import { defineModule } from '../../module.js';
+import { healthPaths } from './health.js';
+import { landingPage } from './landing.js';
 import { parameters } from './parameters.js';
 
 /** The HTTP server and its registry of root paths. */
@@ -22,10 +24,13 @@ export const httpdModule = defineModule({
       connTimeout: parameters.conn_timeout,
       replyTimeout: parameters.reply_timeout,
       maxReplySize: parameters.max_reply_size,
+      allowedHosts: parameters.allowed_hosts,
       maxConnections: parameters.max_connections,
       counters: counters(mi.statistics),
       log,
     });
+    if (parameters.landing === 1) httpd.registerPath(landingPage(httpd, facts));
+    if (parameters.health === 1) for (const path of healthPaths(httpd)) httpd.registerPath(path);
     mi.statistics.add('mem', 'bodies', 'computed', () => httpd.bodyBytes);
     return {
       httpd,
@@ -33,6 +38,7 @@ export const httpdModule = defineModule({
         command({
           name: 'list_root_path',
           aliases: ['httpd_list_root_path'],
+          readOnly: true,
           help: 'Lists the registered root paths and the modules that own them, newest first.',
           run: () => httpd.roots.map(({ module, root }) => ({ http_root: root, module })),
         }),

@@ -83,6 +83,27 @@ export const parameters = defineParameters({
         ? `max_reply_size ${size} is below ${heldBodySize}, and shorter replies are sent in one piece; 0 means no limit`
         : undefined,
   },
+  allowed_hosts: {
+    type: 'string',
+    default: '',
+    help:
+      'names, parted by commas, that browsers may reach this server by; addresses and localhost always are; ' +
+      'any other Host header gets 403',
+  },
+  landing: {
+    type: 'int',
+    default: 1,
+    min: 0,
+    max: 1,
+    help: '1: / lists the root paths, as a page or, where Accept asks for it, as JSON; 0: it is 404',
+  },
+  health: {
+    type: 'int',
+    default: 1,
+    min: 0,
+    max: 1,
+    help: '1: /healthz tells that the process answers, /readyz whether it takes requests, as plain text; 0: they are 404',
+  },
   max_connections: {
     type: 'int',
     default: 10000,

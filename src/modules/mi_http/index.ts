@@ -1,7 +1,12 @@
 import { defineModule } from '../../module.js';
 import { JsonRpc } from './jsonrpc.js';
 import { parameters } from './parameters.js';
+import { PendingCalls } from './pending.js';
 import { refusalBody } from './refusal.js';
+import { browserHeaders, callRefusal, isForm, wantsPage } from './web/guard.js';
+import { pageHeaders } from './web/page.js';
+import { webInterface } from './web/site.js';
+import type { WebInterface } from './web/web.js';
 
 const mediaTypes: ReadonlySet<string> = new Set([
   '',
@@ -10,38 +15,52 @@ const mediaTypes: ReadonlySet<string> = new Set([
   'application/jsonrpc',
 ]);
 
-/** MI over HTTP as JSON-RPC 2.0. */
+/** MI over HTTP: as JSON-RPC 2.0, and as pages for browsers. */
 export const miHttpModule = defineModule({
   name: 'mi_http',
   parameters,
   needs: ['httpd'],
   load(context) {
     const { httpd, mi, parameters } = context;
+    const { root } = parameters;
+    const hasPages = parameters.html === 1;
+    const pending = new PendingCalls(parameters.max_pending, parameters.mi_timeout);
     let jsonRpc: JsonRpc | undefined;
-    mi.statistics.add('mem', 'windows_in_use', 'computed', () => jsonRpc?.windowsInUse ?? 0);
+    let web: WebInterface | undefined;
+    mi.statistics.add('mem', 'windows_in_use', 'computed', () => (jsonRpc?.windowsInUse ?? 0) + (web?.streaming ?? 0));
     mi.statistics.add('mem', 'ids_held', 'computed', () => jsonRpc?.idsHeld ?? 0);
     httpd.registerRoot({
       module: 'mi_http',
-      root: parameters.root,
+      root,
       contentType: 'application/json',
-      methods: ['POST'],
-      accepts: (mediaType) => mediaTypes.has(mediaType),
-      body: 'raw',
+      methods: hasPages ? ['GET', 'POST'] : ['POST'],
+      accepts: (mediaType) => mediaTypes.has(mediaType) || (hasPages && isForm(mediaType)),
+      body: hasPages ? 'fields' : 'raw',
       borrowBody: true,
+      headers: browserHeaders,
+      // Calls that are not a browser's need none of them, which saves most of a microsecond.
+      keepsHeaders: (request, header) => wantsPage(request) || header('origin') !== '',
       // For streams that give nothing. A call that is waited for has a timer of its own that runs out first and answers.
       timeout: parameters.mi_timeout,
-      refuse: refusalBody,
+      refuse: (status, reason, request) =>
+        web !== undefined && wantsPage(request)
+          ? { body: web.refusalPage(status, reason), headers: pageHeaders }
+          : refusalBody(status, reason),
       onInit: () => {
         // Now, not at load: by now every module has registered its commands.
-        jsonRpc = new JsonRpc(mi, context.log, {
+        jsonRpc = new JsonRpc(mi, context.log, pending, {
           windowSize: httpd.windowSize,
           pretty: parameters.pretty_printing === 1,
-          timeout: parameters.mi_timeout,
-          maxPending: parameters.max_pending,
         });
+        if (hasPages) web = webInterface(context, { root, formMethod: parameters.mi_http_method, pending });
       },
-      onRequest: (exchange) => jsonRpc?.handle(exchange),
+      onRequest: (exchange) => {
+        if (web !== undefined && wantsPage(exchange)) return web.handle(exchange);
+        const refusal = callRefusal(exchange, httpd.allowedHosts);
+        if (refusal !== undefined) exchange.refuse(403, refusal);
+        else jsonRpc?.handle(exchange);
+      },
     });
-    return { stop: () => jsonRpc?.stop() };
+    return { stop: () => pending.giveUpAll('the server stops') };
   },
 });

@@ -9,17 +9,9 @@ import { printParts } from '../../mi/print-parts.js';
 import type { CallParameters } from '../../mi/select.js';
 import { StatisticsSelection } from '../../mi/statistics.js';
 import { Outcome, ParamsKind, Reply, RequestScanner } from '../../native.js';
-import { PendingCalls } from './pending.js';
+import type { PendingCalls } from './pending.js';
 import { refusalError } from './refusal.js';
 import { Replies, type RepliesOptions } from './replies.js';
-
-/** What a JSON-RPC root is set to. */
-export interface JsonRpcOptions extends RepliesOptions {
-  /** Deadline of one call, seconds. */
-  readonly timeout: number;
-  /** Calls of asynchronous commands that may run at once. */
-  readonly maxPending: number;
-}
 
 /** In place of an id slot: a notification, which gets no reply. */
 const noReply = -2;
@@ -37,15 +29,13 @@ export class JsonRpc {
   readonly #scanner: RequestScanner;
   readonly #replies: Replies;
   readonly #pending: PendingCalls;
-  /** Commands that are known to answer later: refused before they run when too many are pending. */
-  readonly #later = new Set<CommandEntry>();
 
-  constructor(mi: ManagementInterface, log: Log, options: JsonRpcOptions) {
+  constructor(mi: ManagementInterface, log: Log, pending: PendingCalls, options: RepliesOptions) {
     this.#mi = mi;
     this.#log = log;
     this.#scanner = new RequestScanner(mi.commands.methods());
     this.#replies = new Replies(this.#scanner, options);
-    this.#pending = new PendingCalls(options.maxPending, options.timeout);
+    this.#pending = pending;
   }
 
   /** Request ids held for replies to come; 0 when nothing is pending. */
@@ -56,11 +46,6 @@ export class JsonRpc {
   /** Replies that are being streamed through the window. */
   get windowsInUse(): number {
     return this.#replies.streaming;
-  }
-
-  /** Answers what is still waited for with 503, because the server stops. */
-  stop(): void {
-    this.#pending.giveUpAll('the server stops');
   }
 
   /** Answers one exchange; its body is only read before this returns. */
@@ -93,7 +78,7 @@ export class JsonRpc {
   }
 
   #run(exchange: Exchange, idSlot: number, entry: CommandEntry, given: CallParameters, count: number): void {
-    if (this.#pending.isFull && this.#later.has(entry)) {
+    if (this.#pending.refuses(entry)) {
       const reason = `${this.#pending.limit} calls are pending, which is the limit max_pending; try again`;
       this.#answerUnavailable(exchange, idSlot, 503, reason, { 'Retry-After': '1' });
       return;
@@ -112,7 +97,7 @@ export class JsonRpc {
 
   /** Suspends this connection alone until the handler settles, its deadline passes or the client leaves. */
   #await(exchange: Exchange, idSlot: number, entry: CommandEntry, call: Call, result: PromiseLike<Result>): void {
-    this.#later.add(entry);
+    this.#pending.later.add(entry);
     const leave = this.#pending.follow(call, result, {
       result: (value) => this.#answer(exchange, idSlot, call, value),
       failure: (error) => this.#answerFailure(exchange, idSlot, call, error),

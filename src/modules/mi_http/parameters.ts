@@ -24,6 +24,13 @@ export const parameters = defineParameters({
     max: 1,
     help: 'method of the forms of the web interface: 0 GET, 1 POST',
   },
+  html: {
+    type: 'int',
+    default: 1,
+    min: 0,
+    max: 1,
+    help: '1: GET and forms give the pages of the web interface; 0: JSON-RPC alone',
+  },
   mi_timeout: {
     type: 'int',
     default: 240,

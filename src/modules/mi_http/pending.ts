@@ -1,5 +1,6 @@
 import type { Call } from '../../mi/call.js';
 import type { Result } from '../../mi/command.js';
+import type { CommandEntry } from '../../mi/command-table.js';
 
 /** What becomes of a pending call; exactly one of these is called, once, unless the client leaves first. */
 export interface PendingOutcome {
@@ -14,6 +15,8 @@ export interface PendingOutcome {
  * its client has left or its deadline has passed: what runs holds memory, whoever waits for it.
  */
 export class PendingCalls {
+  /** Commands that are known to answer later: refused before they run when too many are pending. */
+  readonly later = new Set<CommandEntry>();
   readonly #running = new Map<Call, (reason: string) => void>();
 
   /**
@@ -25,8 +28,9 @@ export class PendingCalls {
     readonly timeout: number,
   ) {}
 
-  get isFull(): boolean {
-    return this.#running.size >= this.limit;
+  /** Whether a call of this command would be one too many. */
+  refuses(entry: CommandEntry): boolean {
+    return this.#running.size >= this.limit && this.later.has(entry);
   }
 
   /**

@@ -14,6 +14,7 @@ export const statisticsModule = defineModule({
         command({
           name: 'get',
           aliases: ['get_statistics'],
+          readOnly: true,
           help: 'Reads statistics. Each item is `all`, a group with a colon (`core:`), or one bare name (`timestamp`).',
           recipes: [{ statistics: 'string[]' }],
           run: ({ statistics: items }) => statistics.select(someOf(statistics.find(items, { all: true }))),
@@ -21,6 +22,7 @@ export const statisticsModule = defineModule({
         command({
           name: 'list',
           aliases: ['list_statistics'],
+          readOnly: true,
           help: 'Lists statistics and whether each is incremental; items as for get_statistics, without `all`.',
           recipes: [{}, { statistics: 'string[]' }],
           run: ({ statistics: items }) => {

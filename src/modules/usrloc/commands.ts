@@ -54,6 +54,7 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag }: CommandO
     command({
       name: 'dump',
       aliases: ['ul_dump'],
+      readOnly: true,
       help: 'Lists the addresses of record of all domains, with their contacts; with brief other than 0 the names alone.',
       recipes: [{}, { brief: 'int' }],
       run: ({ brief = 0 }) => ({
@@ -106,6 +107,7 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag }: CommandO
     command({
       name: 'show_contact',
       aliases: ['ul_show_contact'],
+      readOnly: true,
       help: 'Shows the contacts of one address of record.',
       recipes: [{ table_name: 'string', aor: 'string' }],
       run: ({ table_name: table, aor }) => {

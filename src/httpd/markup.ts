@@ -1,0 +1,42 @@
+const entities: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
+
+/** Text as HTML shows it literally, in content and in quoted attributes alike. */
+export function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => entities[character] ?? '');
+}
+
+/** HTML that is safe as it is; only {@link html} makes it, so that no text can pass for it. */
+export class Markup {
+  private constructor(readonly text: string) {}
+
+  /** For the constant parts of a template and what it escaped itself. */
+  static of(strings: TemplateStringsArray, values: readonly Insertion[]): Markup {
+    let text = strings[0] ?? '';
+    for (const [index, value] of values.entries()) text += insert(value) + (strings[index + 1] ?? '');
+    return new Markup(text);
+  }
+
+  toString(): string {
+    return this.text;
+  }
+}
+
+/** What may stand in a template; texts and numbers are escaped, `undefined` and false leave nothing. */
+export type Insertion = string | number | Markup | undefined | false | readonly Insertion[];
+
+/** A template that escapes all that is inserted, unless it is markup itself. */
+export function html(strings: TemplateStringsArray, ...values: readonly Insertion[]): Markup {
+  return Markup.of(strings, values);
+}
+
+function insert(value: Insertion): string {
+  if (value === undefined || value === false) return '';
+  if (value instanceof Markup) return value.text;
+  return typeof value === 'object' ? value.map(insert).join('') : escapeHtml(String(value));
+}

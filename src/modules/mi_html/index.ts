@@ -1,0 +1,34 @@
+import { defineModule } from '../../module.js';
+import { PendingCalls } from '../mi_http/pending.js';
+import { browserHeaders, isForm } from '../mi_http/web/guard.js';
+import { pageHeaders } from '../mi_http/web/page.js';
+import { webInterface } from '../mi_http/web/site.js';
+import type { WebInterface } from '../mi_http/web/web.js';
+import { parameters } from './parameters.js';
+
+/** The web interface alone, on a root of its own. */
+export const miHtmlModule = defineModule({
+  name: 'mi_html',
+  parameters,
+  needs: ['httpd'],
+  load(context) {
+    const { httpd, parameters } = context;
+    const { root, http_method: formMethod } = parameters;
+    const pending = new PendingCalls(parameters.max_pending, parameters.mi_timeout);
+    let web: WebInterface | undefined;
+    httpd.registerRoot({
+      module: 'mi_html',
+      root,
+      contentType: 'text/html; charset=utf-8',
+      accepts: (mediaType) => mediaType === '' || isForm(mediaType),
+      headers: browserHeaders,
+      timeout: parameters.mi_timeout,
+      refuse: (status, reason) => ({ body: web?.refusalPage(status, reason) ?? reason, headers: pageHeaders }),
+      onInit: () => {
+        web = webInterface(context, { root, formMethod, pending });
+      },
+      onRequest: (exchange) => web?.handle(exchange),
+    });
+    return { stop: () => pending.giveUpAll('the server stops') };
+  },
+});

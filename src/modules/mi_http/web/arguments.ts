@@ -1,0 +1,146 @@
+import type { Field } from '../../../httpd/exchange.js';
+import type { Command } from '../../../mi/command.js';
+import { codes, MiError } from '../../../mi/errors.js';
+import type { JsonValue } from '../../../mi/json.js';
+import type { CompiledRecipe, ParameterType } from '../../../mi/recipe.js';
+import type { CallParameters } from '../../../mi/select.js';
+import { splitWords } from './words.js';
+
+/** What a submitted form asks for: the parameters of the call. */
+export interface Submitted {
+  readonly given: CallParameters;
+  readonly count: number;
+}
+
+const prefix = 'p.';
+
+/** As for the bodies of JSON-RPC. */
+const maxNesting = 128;
+
+/** Whether a form was submitted, and not just a page opened. */
+export function isSubmitted(fields: readonly Field[]): boolean {
+  return fields.some(({ name }) => name === 'arg' || name === 'recipe' || name.startsWith(prefix));
+}
+
+/**
+ * The parameters that the fields of a form give: those of `arg` when it is not empty, else those of the inputs of
+ * one recipe.
+ *
+ * @throws MiError -32700 when they are no JSON, or a quote is open
+ */
+export function readArguments(command: Command, fields: readonly Field[]): Submitted {
+  const text = fields.find(({ name }) => name === 'arg')?.value.trim() ?? '';
+  if (text === '') return fromInputs(command, fields);
+  if (!/^[[{]/.test(text)) return fromWords(command, splitWords(text));
+  return counted(parseJson(text, 'the parameters') as CallParameters);
+}
+
+function counted(given: CallParameters): Submitted {
+  const count = given === undefined ? 0 : Array.isArray(given) ? given.length : Object.keys(given).length;
+  return { given: count === 0 ? undefined : given, count };
+}
+
+/** Words are texts by position; where the last parameter is a list, it takes those that are left over. */
+function fromWords({ recipes }: Command, words: readonly string[]): Submitted {
+  const lists = recipes.filter(({ types }) => isList(types.at(-1)));
+  const isPlain = recipes.some(({ names, types }) => names.length === words.length && !isList(types.at(-1)));
+  const [recipe] = lists
+    .filter(({ names }) => names.length <= words.length)
+    .sort((a, b) => b.names.length - a.names.length);
+  if (isPlain || recipe === undefined) return counted(words);
+  const before = recipe.names.length - 1;
+  return counted([...words.slice(0, before), words.slice(before)]);
+}
+
+/** One recipe with what was written into its inputs. */
+interface Filled {
+  readonly recipe: CompiledRecipe;
+  readonly values: readonly string[];
+  readonly isEmpty: boolean;
+}
+
+function fromInputs({ recipes }: Command, fields: readonly Field[]): Submitted {
+  const all = recipes.map((recipe, index) => filled(recipes, recipe, index, fields));
+  const chosen = all[Number(fields.find(({ name }) => name === 'recipe')?.value ?? 0)];
+  const others = all.filter(({ isEmpty }) => !isEmpty);
+  // Who fills in the inputs of one recipe and forgets to choose it means that one.
+  const used = chosen?.isEmpty === false ? chosen : others.length === 1 ? others[0] : undefined;
+  if (used === undefined) return { given: undefined, count: 0 };
+  const { names, types } = used.recipe;
+  return counted(
+    Object.fromEntries(names.map((name, i) => [name, inputValue(name, types[i] ?? 'json', used.values[i] ?? '')])),
+  );
+}
+
+/** Recipes may share names: a form that has an input for each sends as many values, in the order of the recipes. */
+function filled(
+  recipes: readonly CompiledRecipe[],
+  recipe: CompiledRecipe,
+  index: number,
+  fields: readonly Field[],
+): Filled {
+  const values = recipe.names.map((name) => {
+    const given = fields.filter((field) => field.name === prefix + name).map(({ value }) => value);
+    const sharing = recipes.filter(({ names }) => names.includes(name)).length;
+    const before = recipes.slice(0, index).filter(({ names }) => names.includes(name)).length;
+    return (given.length === sharing ? given[before] : given.find((value) => value !== '')) ?? '';
+  });
+  return { recipe, values, isEmpty: values.every((value) => value === '') };
+}
+
+function inputValue(name: string, type: ParameterType, text: string): JsonValue {
+  switch (type) {
+    case 'string[]':
+    case 'int[]':
+      return text.trimStart().startsWith('[') ? parseJson(text, name) : splitWords(text);
+    case 'object[]':
+      return parseJson(text, name);
+    case 'json':
+      return isJson(text) ? parseJson(text, name) : text;
+    case 'int':
+    case 'bool':
+      return text.trim();
+    case 'string':
+      return text;
+  }
+}
+
+function isList(type: ParameterType | undefined): boolean {
+  return type === 'string[]' || type === 'int[]';
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function parseJson(text: string, what: string): JsonValue {
+  if (nestingOf(text) > maxNesting) {
+    throw new MiError(codes.parseError, undefined, `${what}: nested deeper than ${maxNesting} levels`);
+  }
+  try {
+    return JSON.parse(text) as JsonValue;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new MiError(codes.parseError, undefined, `${what}: ${reason.slice(0, 200)}`);
+  }
+}
+
+/** Brackets that are open at once, those within strings left out; at least as many as JSON in the text nests. */
+function nestingOf(text: string): number {
+  let [open, most, isString] = [0, 0, false];
+  for (let at = 0; at < text.length; at += 1) {
+    const character = text.charAt(at);
+    if (character === '"') isString = !isString;
+    else if (isString && character === '\\') at += 1;
+    else if (!isString && (character === '[' || character === '{')) {
+      open += 1;
+      most = Math.max(most, open);
+    } else if (!isString && (character === ']' || character === '}')) open -= 1;
+  }
+  return most;
+}

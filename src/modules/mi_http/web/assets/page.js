@@ -1,0 +1,16 @@
+// What the pages gain with JavaScript. Without it they are complete: every link, form and result works as it is.
+// Values come from SIP users: they reach the document as text alone, never as markup.
+import { rememberCalls } from './history.js';
+import { chooseRecipes } from './recipes.js';
+import { showResult } from './result.js';
+import { searchCommands } from './search.js';
+
+const header = document.querySelector('header');
+const home = document.querySelector('header h1 a');
+const form = document.querySelector('form.call');
+const result = document.querySelector('section.result');
+
+if (header && home) searchCommands(header, home.pathname);
+if (form) chooseRecipes(form);
+rememberCalls(form, result);
+if (result) showResult(result);

@@ -1,0 +1,74 @@
+import { button, element } from './element.js';
+import { tableOf } from './table.js';
+import { treeOf } from './tree.js';
+import { completed, parseExactly, recordsOf } from './values.js';
+
+/** Shows the result of a call as table, tree or text, and offers to copy it. */
+export function showResult(section) {
+  const text = section.querySelector('pre.json');
+  const bar = element('div', { className: 'bar' });
+  const told = element('span', { role: 'status', className: 'told' });
+  const views = text ? viewsOf(section, text) : [];
+  if (views.length > 1) bar.append(choiceOf(views, text));
+  const copy = (label, content) =>
+    button(label, async () => {
+      told.textContent = (await copyText(content)) ? 'Copied' : 'The browser does not allow copying';
+    });
+  if (text && !isCut(section)) bar.append(copy('Copy as JSON', text.textContent));
+  if (section.dataset.curl) bar.append(copy('Copy as curl', section.dataset.curl));
+  bar.append(told);
+  (section.querySelector('.error') ?? section.querySelector('.facts') ?? section.firstElementChild)?.after(bar);
+}
+
+function isCut(section) {
+  return section.querySelector('.cut') !== null;
+}
+
+/** Each view is made when it is first looked at. The text stays what the server sent. */
+function viewsOf(section, text) {
+  const views = [{ name: 'Text', make: () => text }];
+  let value;
+  try {
+    // Of a large result the page has the first part.
+    value = parseExactly(isCut(section) ? completed(text.textContent) : text.textContent);
+  } catch {
+    return views;
+  }
+  if (typeof value === 'object' && value !== null) views.unshift({ name: 'Tree', make: () => treeOf(value) });
+  const records = section.dataset.status === 'error' ? undefined : recordsOf(value);
+  if (records) views.unshift({ name: 'Table', make: () => tableOf(records) });
+  return views;
+}
+
+function choiceOf(views, text) {
+  const made = new Map([['Text', text]]);
+  let shown = text;
+  const buttons = views.map(({ name, make }) =>
+    button(name, () => {
+      if (!made.has(name)) made.set(name, make());
+      const view = made.get(name);
+      if (view !== shown) shown.replaceWith(view);
+      shown = view;
+      for (const each of buttons) each.setAttribute('aria-pressed', String(each.textContent === name));
+    }),
+  );
+  buttons[0]?.click();
+  return element('div', { role: 'group', 'aria-label': 'Show as', className: 'choice' }, ...buttons);
+}
+
+/** Pages on plain HTTP that are not on localhost have no clipboard of the modern kind. */
+async function copyText(content) {
+  try {
+    await navigator.clipboard.writeText(content);
+    return true;
+  } catch {
+    const area = element('textarea', { value: content, className: 'offscreen', readOnly: true });
+    const focused = document.activeElement;
+    document.body.append(area);
+    area.select();
+    const copied = document.execCommand('copy');
+    area.remove();
+    focused?.focus();
+    return copied;
+  }
+}

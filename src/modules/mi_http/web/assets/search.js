@@ -1,0 +1,137 @@
+import { element } from './element.js';
+
+const shown = 12;
+
+/** Adds the search over all commands to the header. The key / goes there from anywhere on the page. */
+export function searchCommands(header, home) {
+  const list = element('ul', { id: 'found', role: 'listbox', 'aria-label': 'Commands', hidden: true });
+  const input = element('input', {
+    type: 'search',
+    id: 'search',
+    autocomplete: 'off',
+    spellcheck: false,
+    placeholder: 'Find a command',
+    role: 'combobox',
+    'aria-label': 'Find a command',
+    'aria-controls': 'found',
+    'aria-expanded': 'false',
+    'aria-autocomplete': 'list',
+    'aria-keyshortcuts': '/',
+  });
+  const key = element('kbd', { 'aria-hidden': 'true' }, '/');
+  header.append(element('div', { role: 'search', className: 'search' }, input, key, list));
+
+  let commands;
+  let found = [];
+  let active = 0;
+
+  const load = () => {
+    commands ??= commandsOf(home).catch(() => {
+      commands = undefined;
+      return [];
+    });
+    return commands;
+  };
+
+  async function update() {
+    const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const all = await load();
+    found = words.length === 0 ? all : all.filter((command) => words.every((word) => command.text.includes(word)));
+    const rank = (command) => Math.min(...words.map((word) => rankOf(command.name.toLowerCase(), word)));
+    if (words.length > 0) found = found.toSorted((a, b) => rank(a) - rank(b));
+    found = found.slice(0, shown);
+    active = 0;
+    list.replaceChildren(
+      ...found.map(({ name, help, href }, index) =>
+        element(
+          'li',
+          { role: 'option', id: `found-${index}`, onclick: () => location.assign(href) },
+          element('span', { className: 'name' }, name),
+          element('span', { className: 'help' }, help),
+        ),
+      ),
+    );
+    if (found.length === 0) {
+      const none = element(
+        'li',
+        { role: 'option', 'aria-disabled': 'true' },
+        'No command has that in its name or help',
+      );
+      list.append(none);
+    }
+    open(document.activeElement === input);
+  }
+
+  function open(wanted) {
+    list.hidden = !wanted;
+    input.setAttribute('aria-expanded', String(wanted));
+    if (wanted) point();
+    else input.removeAttribute('aria-activedescendant');
+  }
+
+  function point() {
+    for (const [index, option] of [...list.children].entries()) {
+      option.setAttribute('aria-selected', String(index === active && found.length > 0));
+    }
+    if (found.length === 0) return input.removeAttribute('aria-activedescendant');
+    input.setAttribute('aria-activedescendant', `found-${active}`);
+    list.children[active]?.scrollIntoView({ block: 'nearest' });
+  }
+
+  input.addEventListener('input', update);
+  input.addEventListener('focus', update);
+  input.addEventListener('blur', () => open(false));
+  // The blur of a click would close the list before the click arrives.
+  list.addEventListener('pointerdown', (event) => event.preventDefault());
+  input.addEventListener('keydown', (event) => {
+    if (event.isComposing) return;
+    if (event.key === 'ArrowDown' || event.key === 'ArrowUp') {
+      event.preventDefault();
+      if (list.hidden) open(true);
+      const step = event.key === 'ArrowDown' ? 1 : found.length - 1;
+      if (found.length > 0) active = (active + step) % found.length;
+      point();
+    } else if (event.key === 'Enter') {
+      const command = found[active];
+      if (command && !list.hidden) location.assign(command.href);
+    } else if (event.key === 'Escape') {
+      if (list.hidden) input.blur();
+      input.value = '';
+      open(false);
+    }
+  });
+  document.addEventListener('keydown', (event) => {
+    if (event.key !== '/' || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+    event.preventDefault();
+    input.focus();
+    input.select();
+  });
+}
+
+function rankOf(name, word) {
+  const local = name.slice(name.indexOf(':') + 1);
+  if (local.startsWith(word) || name.startsWith(word)) return 0;
+  return name.includes(word) ? 1 : 2;
+}
+
+function isTyping(target) {
+  if (!(target instanceof HTMLElement)) return false;
+  return target.isContentEditable || target.matches('textarea, select, input:not([type=radio], [type=submit])');
+}
+
+/** The start page lists every command with its help; a root that serves pages alone has it too. */
+async function commandsOf(home) {
+  let page = document;
+  if (location.pathname.replace(/\/$/, '') !== home) {
+    const response = await fetch(home, { headers: { Accept: 'text/html' } });
+    if (!response.ok) throw new Error(`${home} gives ${response.status}`);
+    page = new DOMParser().parseFromString(await response.text(), 'text/html');
+  }
+  return [...page.querySelectorAll('ul.commands > li')].flatMap((item) => {
+    const link = item.querySelector('a');
+    if (!link) return [];
+    const name = link.textContent.trim();
+    const help = item.querySelector('.help')?.textContent.trim() ?? '';
+    return [{ name, help, href: link.getAttribute('href'), text: `${item.textContent}`.toLowerCase() }];
+  });
+}

@@ -1,0 +1,60 @@
+import type { AllowedHosts } from '../../../httpd/allowed-hosts.js';
+import type { Exchange } from '../../../httpd/exchange.js';
+import type { RefusedRequest } from '../../../httpd/roots.js';
+
+/** Request headers that tell where a browser's request comes from and what it asks for. */
+export const browserHeaders = ['host', 'origin', 'referer', 'sec-fetch-site', 'if-none-match'] as const;
+
+const formTypes: ReadonlySet<string> = new Set(['application/x-www-form-urlencoded', 'multipart/form-data']);
+
+/** Whether a POST body of this type is a form, which any page can send anywhere. */
+export function isForm(mediaType: string): boolean {
+  return formTypes.has(mediaType);
+}
+
+/** Whether the request is one for pages, and not a JSON-RPC call. */
+export function wantsPage({ method, mediaType }: RefusedRequest): boolean {
+  return method === 'GET' || method === 'HEAD' || (method === 'POST' && isForm(mediaType));
+}
+
+/**
+ * Why a request that may change something is refused: it cannot be shown to come from a page of this server, or from
+ * the user directly. Browsers tell by Sec-Fetch-Site (Fetch Metadata), older ones by Origin or Referer.
+ */
+export function crossSiteRefusal(exchange: Exchange): string | undefined {
+  const site = exchange.header('sec-fetch-site');
+  const host = exchange.header('host') ?? '';
+  const remedy = 'open the command from the menu of this server and run it there, or use JSON-RPC';
+  if (site !== undefined) {
+    if (site === 'same-origin' || site === 'none') return undefined;
+    return `the request comes from another site (Sec-Fetch-Site: ${site.slice(0, 40)}); ${remedy}`;
+  }
+  const from = exchange.header('origin') ?? exchange.header('referer');
+  if (from === undefined) {
+    return `the request does not tell which page it comes from (no Sec-Fetch-Site, Origin or Referer); ${remedy}`;
+  }
+  if (isOf(from, host)) return undefined;
+  return `the request comes from ${JSON.stringify(from.slice(0, 100))}, not from ${JSON.stringify(host.slice(0, 100))}; ${remedy}`;
+}
+
+/**
+ * Why a JSON-RPC call of a browser is refused; those that are none carry no Origin and pass. A body without a type
+ * is sent anywhere by any page without asking, unlike one of type JSON.
+ */
+export function callRefusal(exchange: Exchange, hosts: AllowedHosts): string | undefined {
+  if (exchange.header('origin') === undefined) return undefined;
+  const refusal = hosts.refusal(exchange.header('host'));
+  if (refusal !== undefined || exchange.mediaType !== '') return refusal;
+  const site = crossSiteRefusal(exchange);
+  return site === undefined ? undefined : `${site}, and send it as application/json`;
+}
+
+/** Whether a URL names the host of the Host header, default ports left out. */
+function isOf(url: string, host: string): boolean {
+  try {
+    const from = new URL(url);
+    return /^https?:$/.test(from.protocol) && from.host === new URL(`${from.protocol}//${host}`).host;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,30 @@
+import type { ModuleContext } from '../../../module.js';
+import type { PendingCalls } from '../pending.js';
+import { WebInterface } from './web.js';
+
+/** Most bytes of a result that a page shows: what browsers still lay out at once. */
+const mostShown = 262144;
+
+/** What sets the web interfaces of one server apart. */
+export interface WebRoot {
+  readonly root: string;
+  /** 0: GET; 1: POST. */
+  readonly formMethod: number;
+  readonly pending: PendingCalls;
+}
+
+/** Makes the web interface of a root; to be called when all modules have registered their commands and roots. */
+export function webInterface(context: ModuleContext<object>, { root, formMethod, pending }: WebRoot): WebInterface {
+  const { mi, httpd, log, facts } = context;
+  const jsonRpc = httpd.roots.find(({ module }) => module === 'mi_http');
+  return new WebInterface(mi, log, {
+    base: `/${root}`,
+    formMethod: formMethod === 1 ? 'post' : 'get',
+    jsonRpcPath: jsonRpc === undefined ? undefined : `/${jsonRpc.root}`,
+    shownSize: Math.min(httpd.windowSize, mostShown),
+    server: `${facts.name} ${facts.version}`,
+    startedAt: facts.startedAt,
+    hosts: httpd.allowedHosts,
+    pending,
+  });
+}

@@ -1,0 +1,263 @@
+import { nearestNames } from '../../../config/nearest.js';
+import type { AllowedHosts } from '../../../httpd/allowed-hosts.js';
+import type { Exchange, ReplyHeaders } from '../../../httpd/exchange.js';
+import { html, type Insertion, type Markup } from '../../../httpd/markup.js';
+import { statusLine } from '../../../httpd/status.js';
+import type { Log } from '../../../log.js';
+import { Call } from '../../../mi/call.js';
+import type { Result } from '../../../mi/command.js';
+import type { CommandEntry } from '../../../mi/command-table.js';
+import { MiError, serverError } from '../../../mi/errors.js';
+import { isPromise, type ManagementInterface } from '../../../mi/interface.js';
+import type { PendingCalls } from '../pending.js';
+import { isSubmitted, readArguments, type Submitted } from './arguments.js';
+import { Assets } from './assets.js';
+import { curlLine, rawLink } from './call-links.js';
+import { commandForm } from './form.js';
+import { crossSiteRefusal } from './guard.js';
+import { menu, pathOf } from './menu.js';
+import { page, pageHeaders, pageParts, rawHeaders, type Site } from './page.js';
+import { type Frame, Results } from './results.js';
+
+/** What a web interface is set to. */
+export interface WebOptions {
+  /** Path of its root: `/mi`. */
+  readonly base: string;
+  /** Method of its forms; both are always taken. */
+  readonly formMethod: 'get' | 'post';
+  /** Path of a root that speaks JSON-RPC, for the lines to copy; undefined: none does. */
+  readonly jsonRpcPath: string | undefined;
+  /** Bytes of a result that a page shows. */
+  readonly shownSize: number;
+  /** Name and version of the server. */
+  readonly server: string;
+  readonly startedAt: number;
+  readonly hosts: AllowedHosts;
+  readonly pending: PendingCalls;
+}
+
+/** A command that was asked for, with what the answer needs. */
+interface Asked {
+  readonly entry: CommandEntry;
+  readonly exchange: Exchange;
+  readonly submitted: Submitted;
+  readonly started: number;
+  readonly call: Call;
+}
+
+/** The management interface as pages: menu, forms, results (docs/compatibility.md, "Web interface"). */
+export class WebInterface {
+  readonly #mi: ManagementInterface;
+  readonly #log: Log;
+  readonly #options: WebOptions;
+  readonly #site: Site;
+  readonly #assets = new Assets();
+  readonly #results: Results;
+
+  /** Made when all commands are registered. */
+  constructor(mi: ManagementInterface, log: Log, options: WebOptions) {
+    this.#mi = mi;
+    this.#log = log;
+    this.#options = options;
+    const { base, server, startedAt } = options;
+    const modules = [...new Set(mi.commands.entries.map(({ module }) => module))];
+    this.#site = { base, server, startedAt, modules };
+    this.#results = new Results(options.shownSize);
+  }
+
+  /** Results that are being streamed. */
+  get streaming(): number {
+    return this.#results.streaming;
+  }
+
+  /** Answers one exchange: GET, HEAD, or POST of a form. */
+  handle(exchange: Exchange): void | Promise<void> {
+    const hostRefusal = this.#options.hosts.refusal(exchange.header('host'));
+    if (hostRefusal !== undefined) {
+      this.#refuse(exchange, 403, hostRefusal);
+      return;
+    }
+    // Anything behind the command is ignored, as in the original.
+    const [, moduleName = '', commandName = ''] = exchange.path.split('/', 3);
+    if (moduleName === '') {
+      this.#reply(
+        exchange,
+        'All commands',
+        undefined,
+        menu(this.#site.base, this.#site.modules, this.#mi.commands.entries),
+      );
+    } else if (moduleName === '-') {
+      if (!this.#assets.reply(exchange, commandName)) this.#refuse(exchange, 404, 'there is no such file');
+    } else if (!this.#site.modules.includes(moduleName)) {
+      const near = nearest(moduleName, this.#site.modules, (one) => `${this.#site.base}/${one}`);
+      this.#refuse(exchange, 404, html`no module ${quoted(moduleName)} has commands${near}`);
+    } else if (commandName === '') {
+      this.#reply(exchange, moduleName, moduleName, menu(this.#site.base, [moduleName], this.#mi.commands.entries));
+    } else {
+      return this.#command(exchange, moduleName, commandName);
+    }
+  }
+
+  /** The page of a refusal of the HTTP layer, which has no module or command. */
+  refusalPage(status: number, reason: string): string {
+    return this.#refusalPage(status, reason);
+  }
+
+  #command(exchange: Exchange, module: string, name: string): void | Promise<void> {
+    const { commands } = this.#mi;
+    const entries = commands.entries.filter((entry) => entry.module === module);
+    const entry = entries.find((one) => one.fullName === name || commands.flatName(one) === name);
+    if (entry === undefined) {
+      const names = entries.flatMap((one) => [one.fullName, commands.flatName(one)]);
+      const near = nearest(name, names, (text) => `${this.#site.base}/${module}/${encodeURIComponent(text)}`);
+      this.#refuse(exchange, 404, html`module ${module} has no command ${quoted(name)}${near}`, module);
+      return;
+    }
+    // A HEAD request runs nothing: nobody could see the result.
+    if (exchange.method === 'HEAD' || !isSubmitted(exchange.fields)) {
+      this.#reply(exchange, entry.fullName, module, this.#form(entry, exchange));
+      return;
+    }
+    if (!entry.command.readOnly) {
+      const refusal = crossSiteRefusal(exchange);
+      if (refusal !== undefined) {
+        const reason = html`${entry.fullName} may change the state of the server, and ${refusal}`;
+        this.#refuse(exchange, 403, reason, module);
+        return;
+      }
+    }
+    return this.#run(exchange, entry);
+  }
+
+  #run(exchange: Exchange, entry: CommandEntry): void | Promise<void> {
+    const { pending } = this.#options;
+    if (pending.refuses(entry)) {
+      const reason = `${pending.limit} calls are pending, which is the limit max_pending; try again`;
+      this.#refuse(exchange, 503, reason, entry.module, { 'Retry-After': '1' });
+      return;
+    }
+    const call = new Call(entry.fullName, exchange);
+    let asked: Asked = { entry, exchange, call, submitted: { given: undefined, count: 0 }, started: performance.now() };
+    let result: Result | Promise<Result>;
+    try {
+      const submitted = readArguments(entry.command, exchange.fields);
+      asked = { ...asked, submitted, started: performance.now() };
+      result = this.#mi.run(entry, submitted.given, submitted.count, call);
+    } catch (error) {
+      this.#answerFailure(asked, error);
+      return;
+    }
+    if (isPromise(result)) this.#await(asked, result);
+    else return this.#answer(asked, result);
+  }
+
+  #await(asked: Asked, result: PromiseLike<Result>): void {
+    const { entry, exchange, call } = asked;
+    const { pending } = this.#options;
+    pending.later.add(entry);
+    const leave = pending.follow(call, result, {
+      result: (value) => {
+        this.#answer(asked, value)?.catch((error: unknown) => this.#answerFailure(asked, error));
+      },
+      failure: (error) => this.#answerFailure(asked, error),
+      givenUp: (status, reason) => this.#refuse(exchange, status, reason, entry.module),
+    });
+    exchange.onGone = () => {
+      leave();
+    };
+  }
+
+  #answer(asked: Asked, result: Result): void | Promise<void> {
+    const { exchange, entry, call } = asked;
+    exchange.onGone = () => call.abort(new Error('the client left'));
+    try {
+      if (isRaw(exchange)) {
+        const isDownload = exchange.argument('download') === '1';
+        this.#results.raw(exchange, result, isDownload ? entry.fullName.replace(':', '_') : undefined);
+        return;
+      }
+      const shown = this.#results.show(exchange, result, this.#frame(asked));
+      return shown?.catch((error: unknown) => this.#answerFailure(asked, error));
+    } catch (error) {
+      this.#answerFailure(asked, error);
+    }
+  }
+
+  #answerFailure(asked: Asked, error: unknown): void {
+    const { exchange, entry } = asked;
+    let told: MiError;
+    if (error instanceof MiError) {
+      told = error;
+    } else {
+      this.#log.error({ err: error, command: entry.fullName }, `MI command ${entry.fullName} failed`);
+      told = serverError(`${entry.fullName} failed; the log of the server tells why`);
+    }
+    if (exchange.finished) return;
+    if (isRaw(exchange)) {
+      // A result may look like an error, so that the status has to tell: the code itself, as 2.4 did.
+      const status = told.code >= 400 && told.code < 600 ? told.code : told.code === -32000 ? 500 : 400;
+      exchange.reply(status, JSON.stringify({ error: told }), rawHeaders);
+    } else {
+      this.#results.showError(exchange, told, this.#frame(asked));
+    }
+  }
+
+  #frame({ entry, exchange, submitted, started }: Asked): Frame {
+    const { head, tail } = pageParts(this.#site, entry.fullName, entry.module);
+    const { jsonRpcPath } = this.#options;
+    const host = exchange.header('host') ?? '';
+    return {
+      head: html`${head}${this.#form(entry, exchange)}`,
+      tail,
+      time: performance.now() - started,
+      rawLink: rawLink(pathOf(this.#site.base, entry), submitted),
+      curl: jsonRpcPath === undefined ? undefined : curlLine(`http://${host}${jsonRpcPath}`, entry.fullName, submitted),
+    };
+  }
+
+  #form(entry: CommandEntry, { fields }: Exchange): Markup {
+    const { command } = entry;
+    const candidates = new Set([this.#mi.commands.flatName(entry), command.name, ...command.aliases]);
+    return commandForm(entry, {
+      method: this.#options.formMethod,
+      action: pathOf(this.#site.base, entry),
+      names: [...candidates].filter((name) => name !== entry.fullName && this.#finds(name, entry)),
+      fields,
+    });
+  }
+
+  #finds(name: string, entry: CommandEntry): boolean {
+    try {
+      return this.#mi.commands.find(name) === entry;
+    } catch {
+      return false;
+    }
+  }
+
+  #reply(exchange: Exchange, title: string, module: string | undefined, main: Insertion): void {
+    exchange.reply(200, page(this.#site, title, module, main), pageHeaders);
+  }
+
+  #refuse(exchange: Exchange, status: number, reason: Insertion, module?: string, headers: ReplyHeaders = {}): void {
+    exchange.reply(status, this.#refusalPage(status, reason, module), { ...pageHeaders, ...headers });
+  }
+
+  #refusalPage(status: number, reason: Insertion, module?: string): string {
+    const title = statusLine(status);
+    return page(this.#site, title, module, html`<h2>${title}</h2>\n<p role="alert" class="error">${reason}</p>\n`);
+  }
+}
+
+function isRaw(exchange: Exchange): boolean {
+  return exchange.argument('raw') === '1';
+}
+
+function quoted(text: string): string {
+  return `"${text.length > 64 ? `${text.slice(0, 64)}…` : text}"`;
+}
+
+function nearest(name: string, names: readonly string[], pathTo: (name: string) => string): Markup | undefined {
+  const near = nearestNames(name, new Set(names));
+  if (near.length === 0) return undefined;
+  return html`; nearest: ${near.map((one) => html`<a href="${pathTo(one)}">${one}</a> `)}`;
+}

@@ -1,0 +1,123 @@
+// Without JavaScript, with the keyboard alone, and for assistive technology.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { describe, test } from 'node:test';
+import type { Page } from 'playwright-core';
+import { startServer } from '../wire/mi-client.js';
+import { openTab, runForm, showAs, skipped } from './chromium.js';
+import { sampleModule } from './sample-module.js';
+
+const options = { skip: skipped, timeout: 180_000 };
+const axe = readFileSync('node_modules/axe-core/axe.min.js', 'utf8');
+
+interface AxeResults {
+  readonly violations: readonly { id: string; help: string; nodes: readonly { html: string }[] }[];
+  readonly passes: readonly unknown[];
+}
+
+async function assertAccessible(page: Page, where: string): Promise<void> {
+  const { violations, passes } = (await page.evaluate('axe.run()')) as AxeResults;
+  const found = violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html }) => html).join(' ')}`);
+  assert.deepEqual(found, [], where);
+  assert.ok(passes.length > 10, `axe looked at the page: ${passes.length}`);
+}
+
+describe('access', options, () => {
+  for (const colorScheme of ['light', 'dark'] as const) {
+    test(`axe finds no violations, ${colorScheme}`, async (t) => {
+      const server = await startServer(t, { modules: [sampleModule()], usrloc: {} });
+      const page = await openTab(t, server, { prepare: axe, colorScheme, expected: /404/ });
+      await assertAccessible(page, 'start');
+      await page.goto('/mi/usrloc');
+      await assertAccessible(page, 'module');
+      await page.goto('/mi/usrloc/usrloc:add');
+      await assertAccessible(page, 'form');
+      await page.goto('/mi/sample/sample:calls');
+      await runForm(page);
+      for (const view of ['Table', 'Tree', 'Text'] as const) {
+        await showAs(page, view);
+        await assertAccessible(page, view);
+      }
+      await page.goto('/mi/core/core:log_level?arg=%5B1,2,3%5D');
+      await page.getByRole('alert').waitFor();
+      await assertAccessible(page, 'error');
+      await page.keyboard.press('/');
+      await page.keyboard.type('u');
+      await page.getByRole('option').first().waitFor();
+      await assertAccessible(page, 'search');
+      await page.goto('/mi/nothing');
+      await assertAccessible(page, 'not found');
+      // The landing page has the colours of the browser, which axe takes for light in every scheme.
+      if (colorScheme === 'dark') return;
+      await page.goto('/');
+      await assertAccessible(page, 'landing page');
+    });
+  }
+
+  test('a phone shows every page without scrolling sideways', async (t) => {
+    const server = await startServer(t, { modules: [sampleModule()], usrloc: {} });
+    const page = await openTab(t, server, { viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true });
+    const paths = ['/', '/mi', '/mi/usrloc', '/mi/usrloc/usrloc:add', '/mi/core/core:log_level?arg=1+2+3'];
+    for (const path of [...paths, '/mi/sample/sample:calls?arg=', '/mi/sample/sample:hostile?arg=']) {
+      await page.goto(path);
+      const width = await page.evaluate('document.documentElement.scrollWidth');
+      assert.equal(width, 360, path);
+    }
+  });
+
+  test('without JavaScript every step works', async (t) => {
+    const server = await startServer(t, { modules: [sampleModule()], usrloc: {} });
+    const page = await openTab(t, server, { javaScriptEnabled: false });
+    await page.getByRole('link', { name: 'sample', exact: true }).click();
+    await page.getByRole('link', { name: 'sample:echo', exact: true }).click();
+    await page.getByRole('radio', { name: /text, also/ }).check();
+    await page.getByLabel(/^text/).last().fill('a');
+    await page.getByLabel(/^also/).fill('b');
+    await runForm(page);
+    const result = await page.getByRole('region', { name: 'Result' }).locator('pre').textContent();
+    assert.deepEqual(JSON.parse(result ?? ''), { text: 'a', also: 'b' });
+    await page.goto('/mi/sample/sample:change');
+    await runForm(page);
+    assert.match((await page.getByRole('region', { name: 'Result' }).textContent()) ?? '', /OK/);
+    await page.goto('/mi/usrloc/usrloc:rm');
+    await page.getByLabel(/^table_name/).fill('location');
+    await page.getByLabel(/^aor/).fill('nobody');
+    await runForm(page);
+    assert.equal(await page.getByRole('alert').count(), 0);
+  });
+
+  test('the keyboard alone finds a command, runs it and sorts its table', async (t) => {
+    const server = await startServer(t, { modules: [sampleModule()], usrloc: {} });
+    const page = await openTab(t, server);
+    await page.keyboard.press('/');
+    await page.keyboard.type('records');
+    await page.getByRole('option', { name: /sample:calls/ }).waitFor();
+    const names = await page.getByRole('option').allTextContents();
+    const at = names.findIndex((name) => name.startsWith('sample:calls'));
+    for (let step = 0; step < at; step++) await page.keyboard.press('ArrowDown');
+    assert.match((await page.getByRole('option', { selected: true }).textContent()) ?? '', /sample:calls/);
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { level: 2, name: 'sample:calls' }).waitFor();
+    await tabTo(page, 'Run');
+    await page.keyboard.press('Enter');
+    await page.getByRole('table').waitFor();
+    await tabTo(page, 'Caller');
+    await page.keyboard.press('Enter');
+    const header = page.getByRole('columnheader', { name: 'Caller' });
+    assert.equal(await header.getAttribute('aria-sort'), 'ascending');
+    await page.keyboard.press('/');
+    await page.keyboard.type('zzz');
+    await page.getByText('No command has that').waitFor();
+    await page.keyboard.press('Escape');
+    assert.equal(await page.getByRole('option').count(), 0);
+  });
+});
+
+/** Presses Tab until the control of that name has the focus. */
+async function tabTo(page: Page, name: string): Promise<void> {
+  for (let presses = 0; presses < 80; presses++) {
+    await page.keyboard.press('Tab');
+    if ((await page.evaluate('document.activeElement.textContent')) === name) return;
+  }
+  assert.fail(`Tab does not reach ${name}`);
+}

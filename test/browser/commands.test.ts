@@ -1,0 +1,138 @@
+// Every command of every module, found in the menu and run.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Page } from 'playwright-core';
+import { startServer } from '../wire/mi-client.js';
+import { openTab, runForm, showAs, skipped } from './chromium.js';
+import { sampleModule } from './sample-module.js';
+
+const options = { skip: skipped, timeout: 180_000 };
+
+/** Parameters for commands that do not run without. */
+const words: Readonly<Record<string, string>> = {
+  'statistics:get': '[["core:"]]',
+  'statistics:reset': '[["requests"]]',
+  'usrloc:add': 'location alice sip:alice@192.0.2.7 3600 0.5 0 0 0',
+  'usrloc:show_contact': 'location alice',
+  'usrloc:sync': 'location',
+  'usrloc:rm_contact': 'location alice sip:alice@192.0.2.7',
+  'usrloc:rm': '{"table_name":"location","aor":"alice"}',
+  'usrloc:add_many': '["location",[{"aor":"bob","contact":"sip:bob@192.0.2.8","expires":60}]]',
+  'sample:echo': '"two words"',
+};
+
+/** There is neither database nor cluster here, which the page tells, too. */
+const refusing: Readonly<Record<string, RegExp>> = {
+  'usrloc:sync': /200 Contacts already synced/,
+  'usrloc:cluster_sync': /\d+ \w+/,
+};
+
+/** In this order; the others as the menu has them. */
+const late = ['usrloc:show_contact', 'usrloc:rm_contact', 'usrloc:rm'];
+
+async function runEveryCommand(page: Page): Promise<number> {
+  const modules = await page.getByRole('navigation', { name: 'Modules' }).getByRole('link').allTextContents();
+  assert.ok(modules.includes('core') && modules.includes('usrloc'), modules.join());
+  let count = 0;
+  for (const module of modules) {
+    await page.getByRole('navigation', { name: 'Modules' }).getByRole('link', { name: module, exact: true }).click();
+    await page.getByRole('heading', { level: 2, name: module, exact: true }).waitFor();
+    const listed = await page.getByRole('main').getByRole('link').allTextContents();
+    assert.ok(listed.length > 0, module);
+    const names = [...listed.filter((name) => !late.includes(name)), ...late.filter((name) => listed.includes(name))];
+    for (const name of names) {
+      if (name === 'core:kill' || name === 'sample:huge') continue;
+      const menu = page.getByRole('navigation', { name: 'Modules' }).getByRole('link', { name: module, exact: true });
+      await menu.click();
+      await page.getByRole('main').getByRole('link', { name, exact: true }).click();
+      await page.getByRole('heading', { level: 2, name, exact: true }).waitFor();
+      assert.equal(await page.getByRole('region', { name: 'Result' }).count(), 0, `${name} ran before it was asked to`);
+      await page.getByLabel(/as JSON, or words/).fill(words[name] ?? '');
+      await runForm(page);
+      const errors = await page.getByRole('alert').allTextContents();
+      assert.deepEqual(errors.length, name in refusing ? 1 : 0, `${name}: ${errors.join()}`);
+      for (const error of errors) assert.match(error, refusing[name] ?? /^$/);
+      count++;
+    }
+  }
+  return count;
+}
+
+for (const [method, verb] of [
+  [0, 'GET'],
+  [1, 'POST'],
+] as const) {
+  describe(`forms by ${verb}`, options, () => {
+    test('every command of every module is in the menu and runs', async (t) => {
+      const server = await startServer(t, {
+        modules: [sampleModule()],
+        usrloc: {},
+        mi_http: { mi_http_method: method },
+      });
+      const page = await openTab(t, server);
+      const count = await runEveryCommand(page);
+      assert.ok(count >= 27, `${count} commands`);
+    });
+
+    test('parameters have inputs of their own', async (t) => {
+      const server = await startServer(t, { modules: [sampleModule()], mi_http: { mi_http_method: method } });
+      const page = await openTab(t, server);
+      const requests: string[] = [];
+      page.on('request', (request) => {
+        if (request.isNavigationRequest()) requests.push(request.method());
+      });
+      await page.goto('/mi/sample/sample:echo');
+      await page.getByRole('radio', { name: /text, also/ }).check();
+      const group = page.getByRole('group', { name: /text, also/ });
+      await group.getByLabel(/^text/).fill('one two');
+      await group.getByLabel(/^also/).fill('"three"');
+      await runForm(page);
+      const text = await resultText(page);
+      assert.deepEqual(JSON.parse(text), { text: 'one two', also: '"three"' });
+      assert.deepEqual(requests, ['GET', verb]);
+      assert.equal(new URL(page.url()).search === '', verb === 'POST');
+    });
+
+    test('wrong arguments are errors that one can see', async (t) => {
+      const server = await startServer(t, { modules: [sampleModule()], mi_http: { mi_http_method: method } });
+      const page = await openTab(t, server);
+      for (const [argument, told] of [
+        ['[1,2,3]', /-32602/],
+        ['{"txt":"x"}', /-32602/],
+        ['a b c', /-32602/],
+        ['[1,', /JSON/],
+        ['"no end', /"/],
+      ] as const) {
+        await page.goto('/mi/sample/sample:echo');
+        await page.getByLabel(/as JSON, or words/).fill(argument);
+        await page.getByRole('button', { name: 'Run', exact: true }).click();
+        const alert = page.getByRole('alert');
+        await alert.waitFor();
+        assert.match((await alert.textContent()) ?? '', told, argument);
+        assert.equal(await page.getByLabel(/as JSON, or words/).inputValue(), argument, 'to be mended');
+      }
+    });
+  });
+}
+
+describe('the page of kill', options, () => {
+  test('stops the server, and says that it does', async (t) => {
+    let killed = false;
+    const server = await startServer(t, {
+      kill: () => {
+        killed = true;
+      },
+    });
+    const page = await openTab(t, server);
+    await page.goto('/mi/core/core:kill');
+    assert.equal(killed, false);
+    await runForm(page);
+    assert.equal(killed, true);
+    assert.match(await resultText(page), /OK/);
+  });
+});
+
+async function resultText(page: Page): Promise<string> {
+  await showAs(page, 'Text');
+  return (await page.getByRole('region', { name: 'Result' }).locator('pre').textContent()) ?? '';
+}

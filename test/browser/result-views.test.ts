@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Page } from 'playwright-core';
+import { startServer } from '../wire/mi-client.js';
+import { openTab, runForm, showAs, skipped } from './chromium.js';
+import { sampleModule } from './sample-module.js';
+
+const options = { skip: skipped, timeout: 120_000 };
+
+/** Cells of one column, top down. */
+async function column(page: Page, index: number): Promise<string[]> {
+  const rows = await page.getByRole('table').getByRole('row').all();
+  const cells = await Promise.all(rows.slice(1).map((row) => row.getByRole('cell').nth(index).textContent()));
+  return cells.map((cell) => cell ?? '');
+}
+
+describe('a result', options, () => {
+  test('that is a list of records is a table that sorts and filters', async (t) => {
+    const server = await startServer(t, { modules: [sampleModule()] });
+    const page = await openTab(t, server);
+    await page.goto('/mi/sample/sample:calls');
+    await runForm(page);
+    assert.deepEqual(await page.getByRole('columnheader').allTextContents(), ['Id', 'Caller', 'Seconds']);
+    assert.deepEqual(await column(page, 0), ['2', '10', '1']);
+    const byId = page.getByRole('columnheader', { name: 'Id' });
+    await byId.getByRole('button').click();
+    assert.deepEqual(await column(page, 0), ['1', '2', '10']);
+    assert.equal(await byId.getAttribute('aria-sort'), 'ascending');
+    await byId.getByRole('button').click();
+    assert.deepEqual(await column(page, 0), ['10', '2', '1']);
+    assert.equal(await byId.getAttribute('aria-sort'), 'descending');
+    await page.getByRole('columnheader', { name: 'Caller' }).getByRole('button').click();
+    assert.deepEqual(await column(page, 2), ['9', '70', '300']);
+    await page.getByRole('searchbox', { name: 'Filter rows' }).fill('BOB@');
+    assert.deepEqual(await column(page, 0), ['2']);
+    await page.getByText('1 of 3 rows').waitFor();
+  });
+
+  test('with records in records has a row for each of the innermost', async (t) => {
+    const server = await startServer(t, { modules: [sampleModule()] });
+    const page = await openTab(t, server);
+    await page.goto('/mi/sample/sample:nested');
+    await runForm(page);
+    assert.deepEqual(await page.getByRole('columnheader').allTextContents(), ['name', 'AOR', 'Contact']);
+    assert.deepEqual(await column(page, 1), ['alice', 'alice', 'bob']);
+    assert.deepEqual(await column(page, 2), ['sip:a1', 'sip:a2', 'sip:b1']);
+  });
+
+  test('folds and unfolds as a tree', async (t) => {
+    const server = await startServer(t, { modules: [sampleModule()] });
+    const page = await openTab(t, server);
+    await page.goto('/mi/sample/sample:calls');
+    await runForm(page);
+    await showAs(page, 'Tree');
+    const bob = page.getByText('sip:bob@example.com', { exact: true });
+    assert.ok(await bob.isVisible());
+    await page.getByText('3 items').click();
+    assert.ok(await bob.isHidden());
+    await page.getByText('3 items').click();
+    assert.ok(await bob.isVisible());
+  });
+
+  test('keeps integers as they are', async (t) => {
+    const server = await startServer(t, { modules: [sampleModule()] });
+    const page = await openTab(t, server);
+    await page.goto('/mi/sample/sample:exact');
+    await runForm(page);
+    for (const view of ['Tree', 'Text'] as const) {
+      await showAs(page, view);
+      const text = await page.getByRole('region', { name: 'Result' }).textContent();
+      assert.ok(text?.includes('12345678901234567891'), view);
+    }
+  });
+
+  test('tells its time and size, and is copied as JSON and as curl line', async (t) => {
+    const server = await startServer(t, { modules: [sampleModule()] });
+    const page = await openTab(t, server, { permissions: ['clipboard-read', 'clipboard-write'] });
+    await page.goto('/mi/sample/sample:echo');
+    await page.getByLabel(/as JSON, or words/).fill(`["it's \\"quoted\\""]`);
+    await runForm(page);
+    const result = page.getByRole('region', { name: 'Result' });
+    assert.match((await result.textContent()) ?? '', /\d ?ms[\s\S]*\d+ bytes/);
+    const clipboard = (): Promise<string> => page.evaluate('navigator.clipboard.readText()');
+    await result.getByRole('button', { name: 'Copy as JSON' }).click();
+    await result.getByText('Copied').waitFor();
+    assert.deepEqual(JSON.parse(await clipboard()), { text: `it's "quoted"` });
+    await result.getByRole('button', { name: 'Copy as curl' }).click();
+    let line = await clipboard();
+    for (let tries = 0; tries < 50 && !line.startsWith('curl'); tries++) line = await clipboard();
+    const { execFileSync } = await import('node:child_process');
+    assert.match(line, /^curl /);
+    const pieces = execFileSync('/bin/sh', ['-c', `curl() { printf '%s\\n' "$@"; }; ${line}`], { encoding: 'utf8' });
+    const body = pieces.split('\n').find((piece) => piece.startsWith('{'));
+    assert.deepEqual(JSON.parse(body ?? '').params, [`it's "quoted"`]);
+    assert.ok(pieces.includes(`http://127.0.0.1:${server.port}/mi`), pieces);
+  });
+});
+
+describe('the history', options, () => {
+  for (const method of [0, 1]) {
+    test(`leads back to forms as they were filled in and runs nothing, mi_http_method ${method}`, async (t) => {
+      const server = await startServer(t, { modules: [sampleModule()], mi_http: { mi_http_method: method } });
+      const page = await openTab(t, server);
+      await page.goto('/mi/sample/sample:echo');
+      await page.getByLabel(/as JSON, or words/).fill('"first call"');
+      await runForm(page);
+      await page.goto('/mi/sample/sample:echo');
+      await page.getByRole('radio', { name: /text, also/ }).check();
+      const group = page.getByRole('group', { name: /text, also/ });
+      await group.getByLabel(/^text/).fill('second');
+      await group.getByLabel(/^also/).fill('call');
+      await runForm(page);
+      const history = page.getByRole('complementary', { name: 'History' });
+      const links = history.getByRole('link', { name: 'sample:echo' });
+      assert.equal(await links.count(), 2);
+      await links.nth(1).click();
+      // After a POST the link leads to the page that is open: its form is filled in where it stands.
+      if (method === 0) await page.getByRole('region', { name: 'Result' }).waitFor({ state: 'detached' });
+      await page.waitForLoadState('domcontentloaded');
+      assert.equal(await page.getByLabel(/as JSON, or words/).inputValue(), '"first call"');
+      await links.nth(0).click();
+      assert.ok(await page.getByRole('radio', { name: /text, also/ }).isChecked());
+      assert.equal(await group.getByLabel(/^also/).inputValue(), 'call');
+      assert.equal(await links.count(), 2);
+      await history.getByRole('button', { name: 'Forget' }).click();
+      await page.reload();
+      assert.equal(await history.count(), 0);
+    });
+  }
+});

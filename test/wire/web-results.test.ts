@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { command, defineModule, MiError, RecordTable, stream } from 'mi-httpd';
+import { call, startServer } from './mi-client.js';
+import { RawClient } from './raw-client.js';
+import { get, resultOf, resultText } from './web-client.js';
+
+const timeout = 60_000;
+const quiet = { debug() {}, info() {}, warn() {}, error() {} };
+
+function results() {
+  const table = new RecordTable();
+  const seen = { closed: 0 };
+  const readOnly = true;
+  async function* endless() {
+    try {
+      for (let number = 0; ; number += 1) yield { number };
+    } finally {
+      seen.closed += 1;
+    }
+  }
+  async function* failing(after: number) {
+    for (let number = 0; number < after; number += 1) yield { number, text: 'é<'.repeat(50) };
+    throw new Error('a secret');
+  }
+  async function* stuck() {
+    yield 1;
+    try {
+      await new Promise(() => {});
+    } finally {
+      seen.closed += 1;
+    }
+  }
+  const module = defineModule({
+    name: 'pbx',
+    commands: [
+      command({ name: 'dump', readOnly, help: 'Dumps.', run: () => ({ records: table.dump() }) }),
+      command({
+        name: 'text',
+        readOnly,
+        help: 'A text.',
+        recipes: [{ size: 'int' }],
+        run: ({ size }) => '<é\u{1f4de}'.repeat(size),
+      }),
+      command({ name: 'endless', readOnly, help: 'No end.', run: () => stream(endless()) }),
+      command({
+        name: 'failing',
+        readOnly,
+        help: 'Fails.',
+        recipes: [{ after: 'int' }],
+        run: ({ after }) => stream(failing(after)),
+      }),
+      command({ name: 'stuck', readOnly, help: 'Gets stuck.', run: () => stream(stuck()) }),
+      command({ name: 'never', readOnly, help: 'Never ends.', run: () => new Promise<string>(() => {}) }),
+      command({
+        name: 'refuses',
+        readOnly,
+        help: 'Refuses.',
+        run: () => {
+          throw new MiError(404, 'None');
+        },
+      }),
+      command({ name: 'nothing', readOnly, help: 'Nothing.', run: () => undefined as never }),
+    ],
+  });
+  return { table, seen, module };
+}
+
+suite('web interface: results', { timeout }, () => {
+  test('of a large dump the first part is shown, the rest counted and linked', async (t) => {
+    const { table, module } = results();
+    for (let number = 0; number < 20_000; number += 1)
+      table.set(`${number}`, { number, agent: '<b>"é\u{1f4de}"</b>'.repeat(4) });
+    const server = await startServer(t, { modules: [module] });
+    const page = await get(server, '/mi/pbx/pbx:dump?arg=');
+    const raw = await get(server, '/mi/pbx/pbx:dump?arg=&raw=1');
+    assert.equal(raw.headers['content-type'], 'application/json');
+    assert.equal(JSON.parse(raw.body).records.length, 20_000);
+    const size = Buffer.byteLength(raw.body);
+    const [, shown = '', all = ''] =
+      /class="cut">(\d+) bytes of (\d+) shown; <a href="\/mi\/pbx\/pbx:dump\?arg=&amp;raw=1">/.exec(page.body) ?? [];
+    assert.equal(Number(all), size);
+    assert.ok(Number(shown) <= 262144 && Number(shown) > 262100, shown);
+    const text = resultText(page.body) ?? '';
+    assert.doesNotMatch(text, /\ufffd/);
+    const compact = text.replaceAll(/[\t\n]|(?<=\}), (?=\{)/g, (blank) => (blank === ', ' ? ',' : ''));
+    assert.equal(compact, Buffer.from(raw.body).subarray(0, Number(shown)).toString());
+    assert.match(page.body, /<\/html>\n$/);
+    const file = await get(server, '/mi/pbx/pbx:dump?arg=&raw=1&download=1');
+    assert.equal(file.headers['content-disposition'], 'attachment; filename="pbx_dump.json"');
+    assert.deepEqual(await call(server, 'get_statistics', [['windows_in_use']]), { 'mem:windows_in_use': 0 });
+  });
+
+  test('results up to the bound are shown whole, whatever the window', async (t) => {
+    const { module } = results();
+    const server = await startServer(t, { modules: [module], httpd: { buf_size: 1024 } });
+    // 7 bytes each, and the two quotes.
+    for (const [size, isWhole] of [
+      [1, true],
+      [146, true],
+      [147, false],
+      [150, false],
+      [40_000, false],
+    ] as const) {
+      const { body } = await get(server, `/mi/pbx/pbx:text?arg=${size}`);
+      assert.equal(/class="cut"/.test(body), !isWhole, String(size));
+      const text = resultText(body) ?? '';
+      if (isWhole) assert.equal(resultOf(body), '<é\u{1f4de}'.repeat(size));
+      else assert.match(text, /^"(<é\u{1f4de})+(<é?)?$/u);
+      assert.match(body, isWhole ? new RegExp(`, ${size * 7 + 2} bytes<`) : new RegExp(`of ${size * 7 + 2} shown`));
+    }
+  });
+
+  test('a stream without end gives a page with an end, and is closed', async (t) => {
+    const { seen, module } = results();
+    const server = await startServer(t, { modules: [module] });
+    const { body } = await get(server, '/mi/pbx/pbx:endless?arg=');
+    assert.match(body, /bytes of more than \d+ shown/);
+    assert.match(body, /<\/html>\n$/);
+    assert.equal(seen.closed, 1);
+  });
+
+  test('a stream that fails is an error at first, and is told of at the end', async (t) => {
+    const { module } = results();
+    const server = await startServer(t, { modules: [module], log: quiet });
+    const early = await get(server, '/mi/pbx/pbx:failing?arg=3');
+    assert.match(early.body, /data-status="error"/);
+    assert.match(early.body, /-32000 Server error/);
+    const late = await get(server, '/mi/pbx/pbx:failing?arg=5000');
+    assert.match(late.body, /data-status="ok"/);
+    assert.match(late.body, /bytes of \d+ before it failed shown/);
+    assert.doesNotMatch(early.body + late.body, /secret/);
+    assert.match(late.body, /<\/html>\n$/);
+  });
+
+  test('as JSON an error has a status of its own', async (t) => {
+    const { module } = results();
+    const server = await startServer(t, { modules: [module], log: quiet });
+    for (const [path, status, code] of [
+      ['pbx:refuses?arg=&raw=1', 404, 404],
+      ['pbx:nothing?arg=&raw=1', 500, -32000],
+      ['pbx:text?arg=&raw=1', 400, -32602],
+    ] as const) {
+      const reply = await get(server, `/mi/pbx/${path}`);
+      assert.equal(reply.status, status, path);
+      assert.equal(JSON.parse(reply.body).error.code, code);
+    }
+  });
+
+  test('what gives no result within mi_timeout is a 504 page', async (t) => {
+    const { module } = results();
+    const server = await startServer(t, { modules: [module], mi_http: { mi_timeout: 1 }, log: quiet });
+    for (const name of ['never', 'stuck']) {
+      const page = await get(server, `/mi/pbx/pbx:${name}?arg=`);
+      assert.equal(page.status, 504, name);
+      assert.match(page.body, /role="alert"/);
+    }
+  });
+
+  test('a client that leaves frees what it asked for', async (t) => {
+    const { seen, module } = results();
+    const server = await startServer(t, { modules: [module], log: quiet });
+    const client = await RawClient.connect(server.port);
+    client.send('GET /mi/pbx/pbx:endless?arg=&raw=1 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n');
+    while (!client.unread.includes('number')) await new Promise((resolve) => client.socket.once('data', resolve));
+    client.kill();
+    while (seen.closed === 0) await call(server, 'pwd');
+    assert.deepEqual(await call(server, 'get_statistics', [['windows_in_use']]), { 'mem:windows_in_use': 0 });
+  });
+
+  test('when too many calls are pending the page says so', async (t) => {
+    const { module } = results();
+    const server = await startServer(t, { modules: [module], mi_http: { max_pending: 1 }, log: quiet });
+    const client = await RawClient.connect(server.port);
+    t.after(() => client.close());
+    client.send('GET /mi/pbx/pbx:never?arg= HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n');
+    const pending = async (): Promise<unknown> => call(server, 'get_statistics', [['pending']]);
+    while (JSON.stringify(await pending()) !== '{"mi:pending":1}') await pending();
+    const page = await get(server, '/mi/pbx/pbx:never?arg=');
+    assert.equal(page.status, 503);
+    assert.equal(page.headers['retry-after'], '1');
+    assert.match(page.body, /max_pending/);
+  });
+});

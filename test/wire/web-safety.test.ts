@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { command, defineModule } from 'mi-httpd';
+import { type HttpReply, post, startServer } from './mi-client.js';
+import { get, postForm } from './web-client.js';
+
+const timeout = 20_000;
+
+function counting() {
+  const seen = { runs: 0 };
+  const module = defineModule({
+    name: 'pbx',
+    commands: [
+      command({
+        name: 'change',
+        help: 'Changes something.',
+        run: () => {
+          seen.runs += 1;
+          return seen.runs;
+        },
+      }),
+      command({ name: 'look', readOnly: true, help: 'Looks.', run: () => 'OK' }),
+    ],
+  });
+  return { seen, module };
+}
+
+suite('web interface: safety', { timeout }, () => {
+  test('a command that changes something needs a request from a page of this server', async (t) => {
+    const { seen, module } = counting();
+    const server = await startServer(t, { modules: [module] });
+    const here = `127.0.0.1:${server.port}`;
+    const cases: readonly (readonly [Record<string, string>, boolean])[] = [
+      [{}, false],
+      [{ 'Sec-Fetch-Site': 'same-origin' }, true],
+      [{ 'Sec-Fetch-Site': 'none' }, true],
+      [{ 'Sec-Fetch-Site': 'same-site' }, false],
+      [{ 'Sec-Fetch-Site': 'cross-site', Origin: `http://${here}` }, false],
+      [{ Origin: `http://${here}` }, true],
+      [{ Origin: `http://127.0.0.1:${server.port + 1}` }, false],
+      [{ Origin: 'null' }, false],
+      [{ Origin: 'http://evil.example', Referer: `http://${here}/mi` }, false],
+      [{ Referer: `http://${here}/mi/pbx/pbx:change` }, true],
+      [{ Referer: `http://evil.example/?http://${here}/` }, false],
+      [{ Referer: 'garbage' }, false],
+    ];
+    for (const [headers, isAllowed] of cases) {
+      const path = '/mi/pbx/pbx:change';
+      for (const ask of [
+        (): Promise<HttpReply> => get(server, `${path}?arg=`, { headers }),
+        (): Promise<HttpReply> => get(server, `${path}?arg=&raw=1`, { headers }),
+        (): Promise<HttpReply> => postForm(server, path, 'arg=', headers),
+      ]) {
+        const before = seen.runs;
+        const { status, body } = await ask();
+        assert.equal(status, isAllowed ? 200 : 403, JSON.stringify(headers));
+        assert.equal(seen.runs, before + (isAllowed ? 1 : 0));
+        if (!isAllowed) assert.match(body, /pbx:change may change the state of the server, and the request/);
+      }
+      assert.equal((await get(server, '/mi/pbx/pbx:look?arg=', { headers })).status, 200);
+    }
+    await get(server, '/mi/pbx/pbx:change?arg=', { method: 'HEAD', headers: { 'Sec-Fetch-Site': 'none' } });
+    assert.equal(seen.runs, cases.filter(([, isAllowed]) => isAllowed).length * 3);
+  });
+
+  test('of the shipped commands those that change something say so', async (t) => {
+    const server = await startServer(t, { usrloc: {} });
+    for (const name of [
+      'core:kill',
+      'core:log_level',
+      'statistics:reset',
+      'statistics:reset_all',
+      'usrloc:add',
+      'usrloc:rm',
+    ]) {
+      const [module] = name.split(':');
+      assert.equal((await get(server, `/mi/${module}/${name}?arg=`)).status, 403, name);
+    }
+    for (const name of ['core:ps', 'core:which', 'statistics:list', 'usrloc:dump', 'httpd:list_root_path']) {
+      const [module] = name.split(':');
+      assert.equal((await get(server, `/mi/${module}/${name}?arg=`)).status, 200, name);
+    }
+  });
+
+  test('only addresses, localhost and allowed_hosts are served to browsers', async (t) => {
+    const { module } = counting();
+    const server = await startServer(t, { modules: [module], httpd: { allowed_hosts: 'MI.example.org, other' } });
+    const call = '{"jsonrpc":"2.0","method":"pwd","id":1}';
+    for (const [host, isAllowed] of [
+      ['127.0.0.1:1', true],
+      ['[::1]:8888', true],
+      ['192.0.2.7', true],
+      ['localhost', true],
+      ['LOCALHOST:8888', true],
+      ['a.localhost', true],
+      ['mi.example.org:8888', true],
+      ['other', true],
+      ['evil.example', false],
+      ['localhost.evil.example', false],
+      ['127.0.0.1.evil.example', false],
+      ['evil.example:127', false],
+      ['127.1', false],
+      ['[evil]', false],
+      ['a b', false],
+    ] as const) {
+      for (const path of ['/mi', '/mi/pbx/pbx:look?arg=', '/mi/-/style.css', '/']) {
+        const { status, body } = await get(server, path, { headers: { Host: host, Accept: 'text/html' } });
+        assert.equal(status, isAllowed ? 200 : 403, `${host} ${path}`);
+        if (!isAllowed) assert.match(body, /allowed_hosts/);
+      }
+      const browser = await post(server, call, { headers: { Host: host, Origin: `http://${host}` } });
+      assert.equal(browser.status, isAllowed ? 200 : 403, host);
+      // What is no browser may call the server what it likes.
+      assert.equal((await post(server, call, { headers: { Host: host } })).status, 200);
+    }
+  });
+
+  test('a page elsewhere cannot send JSON without its type', async (t) => {
+    const { seen, module } = counting();
+    const server = await startServer(t, { modules: [module] });
+    const call = '{"jsonrpc":"2.0","method":"change","id":1}';
+    for (const Origin of ['http://evil.example', 'null']) {
+      const reply = await post(server, call, { headers: { 'Content-Type': null, Origin } });
+      assert.equal(reply.status, 403);
+      assert.match(JSON.parse(reply.body).error.data, /application\/json/);
+    }
+    assert.equal(seen.runs, 0);
+    const preflight = await post(server, '', {
+      method: 'OPTIONS',
+      headers: { 'Content-Type': null, Origin: 'http://evil.example' },
+    });
+    assert.equal(preflight.status, 405);
+    assert.equal(preflight.headers['access-control-allow-origin'], undefined);
+    assert.equal((await post(server, call, { headers: { 'Content-Type': null } })).status, 200);
+  });
+});
