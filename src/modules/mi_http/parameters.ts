@@ -1,4 +1,5 @@
 import { defineParameters } from '../../config/parameter.js';
+import { isRootName } from '../../httpd/roots.js';
 
 const tracing = 'MI tracing over HEP is not available; remove the line';
 
@@ -9,6 +10,8 @@ export const parameters = defineParameters({
     default: 'mi',
     aliases: ['mi_http_root'],
     help: 'root path: JSON-RPC is served at http://ip:port/[root]',
+    check: (root) =>
+      isRootName(root) ? undefined : 'it is one segment of a path; give one or more of letters, digits and "_"',
   },
   pretty_printing: {
     type: 'int',
@@ -22,7 +25,7 @@ export const parameters = defineParameters({
     default: 0,
     min: 0,
     max: 1,
-    help: 'method of the forms of the web interface: 0 GET, 1 POST',
+    help: 'method of the forms of the web interface, which is not there yet: 0 GET, 1 POST',
   },
   mi_timeout: {
     type: 'int',
