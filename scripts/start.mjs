@@ -9,7 +9,8 @@ buildAddon();
 buildTypeScript();
 
 const args = process.argv.slice(2);
-const namesFile = args.some((arg) => /^(-f|--file)/.test(arg));
+// `load` talks to a server that runs already, so it takes no configuration.
+const needsFile = args[0] !== 'load' && !args.some((arg) => /^(-f|--file)/.test(arg));
 const main = join(root, 'dist/main.js');
-process.argv = [process.argv[0], main, ...(namesFile ? [] : ['-f', 'mi-httpd.cfg']), ...args];
+process.argv = [process.argv[0], main, ...(needsFile ? ['-f', 'mi-httpd.cfg'] : []), ...args];
 await import(new URL('../dist/main.js', import.meta.url));

@@ -5,7 +5,7 @@ import { parametersFromObject } from './config/parameter.js';
 import type { ConfigFile, LoadModule } from './config/statements.js';
 import { command } from './mi/command.js';
 import { MiError } from './mi/errors.js';
-import { type ConfiguredModule, defineModule, type Module } from './module.js';
+import { type ConfiguredModule, defineModule, isModule, type Module } from './module.js';
 import { loadableModules } from './modules/table.js';
 import { Server, type ServerSettings } from './server.js';
 
@@ -62,7 +62,7 @@ export async function checkConfig(
   });
   return {
     modules,
-    errors: [...errors, ...applied.errors, ...missingModules(config, loaded)],
+    errors: inOrderOfFiles([...errors, ...applied.errors, ...missingModules(config, loaded)], config.files),
     ignored,
     logLevel: typeof logLevel === 'number' ? logLevel : undefined,
   };
@@ -94,10 +94,17 @@ function missingModules(config: ConfigFile, loaded: readonly LoadedStatement[]):
         diagnosticAt(statement.at, `module ${module.name} needs ${needed}: add loadmodule "${needed}.so"`),
       ),
   );
-  if (names.has('httpd') || errors.length > 0) return errors;
+  // After a missing include or an error of syntax the rest has not been read.
+  if (names.has('httpd') || errors.length > 0 || config.errors.length > 0) return errors;
   const [file = '<text>'] = config.files;
   const text = 'module httpd is not loaded, so nothing can be served: add loadmodule "httpd.so"';
   return [diagnosticAt({ file, line: 1, column: 1 }, text)];
+}
+
+/** As somebody who mends the files line by line wants them. */
+function inOrderOfFiles(errors: readonly Diagnostic[], files: readonly string[]): readonly Diagnostic[] {
+  const placeOf = ({ file }: Diagnostic): number => files.indexOf(file);
+  return errors.toSorted((a, b) => placeOf(a) - placeOf(b) || a.line - b.line || a.column - b.column);
 }
 
 function knownModule(name: string): Module | undefined {
@@ -118,16 +125,4 @@ async function importModule(statement: LoadModule, errors: Diagnostic[]): Promis
   } catch (error) {
     return fail(error instanceof Error ? error.message : String(error));
   }
-}
-
-/** By shape, not by class: the file may import another copy of this package. */
-function isModule(value: unknown): value is Module {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    'name' in value &&
-    typeof value.name === 'string' &&
-    'load' in value &&
-    typeof value.load === 'function'
-  );
 }

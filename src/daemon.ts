@@ -36,6 +36,7 @@ export async function run(args: readonly string[]): Promise<void> {
 
 async function serve(line: CommandLine): Promise<void> {
   const file = line.file ?? (existsSync(opensipsConfig) ? opensipsConfig : shippedConfig);
+  const name = file === '-' ? '<stdin>' : file;
   const checked = await checkConfig(readConfig(file), line.overrides);
   if (checked.errors.length > 0) return refuse(checked.errors.map(formatDiagnostic));
   // Two logs: `log_level` is set on the server's, so that what the start has to tell is told whatever it is.
@@ -47,19 +48,25 @@ async function serve(line: CommandLine): Promise<void> {
   } catch (error) {
     // What is wrong with a parameter of the command line is no fault of the file.
     if (error instanceof ParameterError || !(error instanceof Error)) throw error;
-    return refuse([`${file}: ${error.message}`]);
+    return refuse([`${name}: ${error.message}`]);
   }
-  if (line.check) return exit(exitCode.ok, process.stdout, `${file}: good\n`);
-  for (const { name, at } of checked.ignored) {
-    announce.info({ module: name, at: formatPosition(at) }, `module ${name} ignored: not a module of mi-httpd`);
+  if (line.check) return exit(exitCode.ok, process.stdout, `${name}: good\n`);
+  for (const { name: module, at } of checked.ignored) {
+    announce.info({ module, at: formatPosition(at) }, `module ${module} ignored: not a module of mi-httpd`);
   }
   stopOnSignals(server, log);
   await server.start();
   announce.info(
-    { config: file, engine: server.engine },
-    `mi-httpd ${packageInfo.version} on ${server.engine}, configured by ${file}`,
+    { config: name, engine: server.engine },
+    `mi-httpd ${packageInfo.version} on ${server.engine}, configured by ${name}`,
   );
   for (const url of server.urls) announce.info({ url }, `serving ${url}`);
+  if (server.urls.length === 0) {
+    announce.warn(
+      { config: name },
+      'no root path is registered, so every request gets 404; add loadmodule "mi_http.so"',
+    );
+  }
 }
 
 function refuse(errors: readonly string[]): void {

@@ -1,9 +1,14 @@
 /** Start a management server: the one function that most users need. */
 
-export type { ParameterDeclaration, ParameterDeclarations, ParameterValues } from './config/parameter.js';
+export type {
+  ParameterDeclaration,
+  ParameterDeclarations,
+  ParameterInput,
+  ParameterValues,
+} from './config/parameter.js';
 export { ParameterError } from './config/parameter.js';
 /** Serve root paths of your own. */
-export type { Exchange } from './httpd/exchange.js';
+export type { Chunk, ChunkSource, Exchange, Field, Method, ReplyHeaders } from './httpd/exchange.js';
 export type { RootDeclaration } from './httpd/roots.js';
 /** What a server needs of a logger; pino fits. */
 export type { Log } from './log.js';
@@ -35,4 +40,4 @@ export type { Contact, ContactInput } from './modules/usrloc/contact.js';
 export type { Domain } from './modules/usrloc/domain.js';
 export type { DomainEvent, DomainListener } from './modules/usrloc/events.js';
 export type { Usrloc } from './modules/usrloc/usrloc.js';
-export { createServer, type Server, type ServerOptions } from './server.js';
+export { createServer, type Server, type ServerOptions, type ServerSettings } from './server.js';

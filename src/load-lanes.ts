@@ -29,12 +29,19 @@ export class LoadLanes {
   readonly #domain: string;
   readonly #outcome: LoadOutcome;
   readonly #lanes: { lines: LoadLine[]; bytes: number; sending: Promise<void> }[];
+  #fail: (error: unknown) => void = () => {};
+  /** Rejects with the first lane that fails: the others may wait long for their answers. */
+  readonly #failed = new Promise<never>((_resolve, reject) => {
+    this.#fail = reject;
+  });
 
   constructor(client: MiClient, domain: string, lanes: number, outcome: LoadOutcome) {
     this.#client = client;
     this.#domain = domain;
     this.#outcome = outcome;
     this.#lanes = Array.from({ length: lanes }, () => ({ lines: [], bytes: 0, sending: Promise.resolve() }));
+    // It is awaited with every lane; until then it is no unhandled one.
+    this.#failed.catch(() => {});
   }
 
   /**
@@ -54,18 +61,17 @@ export class LoadLanes {
   /** Sends what is left, and resolves when all of it has been answered. */
   async finish(): Promise<void> {
     for (const lane of this.#lanes) await this.#send(lane);
-    await Promise.all(this.#lanes.map(({ sending }) => sending));
+    await Promise.race([this.#failed, Promise.all(this.#lanes.map(({ sending }) => sending))]);
   }
 
   async #send(lane: { lines: LoadLine[]; bytes: number; sending: Promise<void> }): Promise<void> {
-    await lane.sending;
+    await Promise.race([this.#failed, lane.sending]);
     const { lines } = lane;
     lane.lines = [];
     lane.bytes = 0;
     if (lines.length === 0) return;
     lane.sending = this.#sendBatch(lines);
-    // It is awaited later; until then its failure is no unhandled one.
-    lane.sending.catch(() => {});
+    lane.sending.catch(this.#fail);
   }
 
   async #sendBatch(lines: readonly LoadLine[]): Promise<void> {
@@ -79,7 +85,7 @@ export class LoadLanes {
       await this.#sendHalves(lines, error);
       return;
     }
-    const rejected = rejectedOf(result);
+    const rejected = rejectedOf(result, lines.length);
     this.#outcome.added(lines.length - rejected.length);
     for (const { index, reason } of rejected) this.#outcome.rejected(lines[index]?.number ?? 0, reason);
   }
@@ -102,9 +108,19 @@ function isFaultOfLines({ code, status }: CallError): boolean {
   return status === 413 || code === -32700 || code === -32600 || code === -32602;
 }
 
-function rejectedOf(result: unknown): readonly { index: number; reason: string }[] {
+interface Rejected {
+  readonly index: number;
+  readonly reason: string;
+}
+
+/** @param count lines that were sent */
+function rejectedOf(result: unknown, count: number): readonly Rejected[] {
   const { rejected } = (typeof result === 'object' && result !== null ? result : {}) as { rejected?: unknown };
-  if (Array.isArray(rejected)) return rejected as { index: number; reason: string }[];
+  const isOne = (item: unknown): item is Rejected => {
+    const { index, reason } = (typeof item === 'object' && item !== null ? item : {}) as Partial<Rejected>;
+    return Number.isInteger(index) && Number(index) >= 0 && Number(index) < count && typeof reason === 'string';
+  };
+  if (Array.isArray(rejected) && rejected.every(isOne)) return rejected;
   throw new CallError('answer of usrloc:add_many has no list of what was rejected', undefined, 200);
 }
 

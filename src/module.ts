@@ -94,6 +94,21 @@ export class Module<D extends ParameterDeclarations = ParameterDeclarations> {
   }
 }
 
+/** By shape, not by class: its file may import another copy of this package. */
+export function isModule(value: unknown): value is Module {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'name' in value &&
+    typeof value.name === 'string' &&
+    'parameters' in value &&
+    'commands' in value &&
+    'needs' in value &&
+    'load' in value &&
+    typeof value.load === 'function'
+  );
+}
+
 /**
  * Declares a module: its parameters, its MI commands, and what it does when it is loaded.
  *

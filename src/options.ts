@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { defaultPrivateMemory } from './server.js';
+import { defaultPrivateMemory, maxPrivateMemory } from './server.js';
 
 /** What the command line asks for. */
 export interface CommandLine {
@@ -24,7 +24,7 @@ usage: mi-httpd [-f FILE] [-c] [-M MB] [-p PORT] [-l IP] [-V] [-h]
                       (left out: /etc/opensips/opensips.cfg, else the file that comes with mi-httpd)
   -c, --check         check the configuration and exit: 0 when it is good, else 255,
                       with every error as FILE:LINE:COL: text
-  -M, --memory MB     private memory in MB, default ${defaultPrivateMemory}; buf_size 0 means a quarter of it
+  -M, --memory MB     private memory in MB, 1 to ${maxPrivateMemory}, default ${defaultPrivateMemory}; buf_size 0 means a quarter of it
   -p, --port PORT     TCP port; wins over the file
   -l, --listen IP     address to listen on; wins over the file
   -V, --version       print the versions of mi-httpd, its HTTP engine and Node.js, and exit
@@ -58,8 +58,8 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
   return {
     file: values.file,
     check: values.check ?? false,
-    // An upper bound that no buffer of JavaScript exceeds.
-    privateMemory: values.memory === undefined ? defaultPrivateMemory : wholeNumber('-M', values.memory, 1, 4096),
+    privateMemory:
+      values.memory === undefined ? defaultPrivateMemory : wholeNumber('-M', values.memory, 1, maxPrivateMemory),
     overrides,
     version: values.version ?? false,
     help: values.help ?? false,

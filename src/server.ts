@@ -1,8 +1,16 @@
+import { suggestNames } from './config/nearest.js';
 import { type ParameterInput, parametersFromObject } from './config/parameter.js';
 import type { HttpServer } from './httpd/server.js';
 import { type Log, LogLevel, quietLog } from './log.js';
 import { ManagementInterface } from './mi/interface.js';
-import type { ConfiguredModule, Module, ModuleContext, ModuleInstance, ServerFacts } from './module.js';
+import {
+  type ConfiguredModule,
+  isModule,
+  type Module,
+  type ModuleContext,
+  type ModuleInstance,
+  type ServerFacts,
+} from './module.js';
 import type { parameters as httpdParameters } from './modules/httpd/parameters.js';
 import type { parameters as miHtmlParameters } from './modules/mi_html/parameters.js';
 import type { parameters as miHttpParameters } from './modules/mi_http/parameters.js';
@@ -13,6 +21,9 @@ import { packageInfo } from './package-info.js';
 
 /** Private memory when nothing says otherwise, MB; OpenSIPS' `-M`. */
 export const defaultPrivateMemory = 16;
+
+/** Most private memory, MB: a quarter of it is a buffer that every JavaScript engine still gives. */
+export const maxPrivateMemory = 4096;
 
 /** Seconds that a stopping server gives to what runs. */
 export const defaultDeadline = 10;
@@ -60,20 +71,26 @@ export class Server {
 
   /**
    * @param modules modules with their checked parameters, in load order; the built-in ones are not among them
-   * @throws Error when a needed module is missing, or two modules register the same thing
+   * @throws Error when a needed module is missing, or two modules have one name or register the same thing;
+   *   RangeError for private memory out of range
    */
   constructor(modules: readonly ConfiguredModule[], settings: ServerSettings) {
+    const privateMemory = settings.privateMemory ?? defaultPrivateMemory;
+    if (!(privateMemory > 0 && privateMemory <= maxPrivateMemory)) {
+      throw new RangeError(`privateMemory is ${privateMemory}; give more than 0 and at most ${maxPrivateMemory} MB`);
+    }
     this.#log = settings.log ?? quietLog;
     const logLevel = new LogLevel(this.#log, settings.logLevel ?? 3);
     this.#applyLogLevel = () => settings.logLevel !== undefined && logLevel.apply();
     const facts: ServerFacts = {
       ...packageInfo,
       startedAt: Date.now(),
-      privateMemory: (settings.privateMemory ?? defaultPrivateMemory) * 1024 * 1024,
+      privateMemory: Math.floor(privateMemory * 1024 * 1024),
       kill: settings.kill ?? (() => process.kill(process.pid, 'SIGTERM')),
     };
     let httpd: HttpServer | undefined;
     const common = { mi: this.#mi, log: this.#log, logLevel, facts };
+    const names = new Set<string>();
     const builtIn = builtInModules.map((module) => ({ module, parameters: {} }));
     for (const { module, parameters } of [...builtIn, ...inOrderOfNeed(modules)]) {
       const context: ModuleContext<never> = {
@@ -84,7 +101,13 @@ export class Server {
           return httpd;
         },
       };
+      if (names.has(module.name)) throw new Error(`two modules are named ${module.name}; give one another name`);
+      names.add(module.name);
       const instance = module.load(context) ?? {};
+      // Modules of the user's own may be JavaScript, where no compiler tells.
+      if ('then' in instance) {
+        throw new Error(`module ${module.name}: load gives a promise; load at once, and do what takes time in start`);
+      }
       httpd ??= instance.httpd;
       this.#instances.push(instance);
       for (const command of [...module.commands, ...(instance.commands ?? [])]) {
@@ -177,9 +200,10 @@ export class Server {
  * await server.close();
  * ```
  *
- * @throws ParameterError that lists every wrong parameter
+ * @throws ParameterError that lists every wrong parameter of a module; TypeError for an option that does not exist
  */
 export function createServer(options: ServerOptions = {}): Server {
+  checkOptions(options);
   const given: Readonly<Record<string, object | undefined>> = {
     httpd: options.httpd ?? {},
     mi_http: options.mi_http ?? {},
@@ -200,6 +224,33 @@ export function createServer(options: ServerOptions = {}): Server {
   return new Server(checked, options);
 }
 
+const optionNames: Readonly<Record<keyof ServerOptions, true>> = {
+  httpd: true,
+  mi_http: true,
+  mi_html: true,
+  usrloc: true,
+  modules: true,
+  log: true,
+  logLevel: true,
+  privateMemory: true,
+  kill: true,
+};
+
+/** In JavaScript no compiler tells of a slip, and parameters that nobody reads would leave the server open to all. */
+function checkOptions(options: ServerOptions): void {
+  const known = Object.keys(optionNames);
+  const unknown = Object.keys(options).find((name) => !known.includes(name));
+  if (unknown !== undefined) {
+    throw new TypeError(`createServer has no option "${unknown}": ${suggestNames(unknown, 'known', known)}`);
+  }
+  for (const [index, own] of (options.modules ?? []).entries()) {
+    const given: unknown = typeof own === 'object' && own !== null && 'module' in own ? own.module : own;
+    if (!isModule(given)) {
+      throw new TypeError(`modules[${index}] is no module; give what defineModule or its method with returns`);
+    }
+  }
+}
+
 /** Load order, but a module comes after those it needs, whatever order the file has them in. */
 function inOrderOfNeed(modules: readonly ConfiguredModule[]): readonly ConfiguredModule[] {
   const ordered = new Set<ConfiguredModule>();
@@ -208,7 +259,11 @@ function inOrderOfNeed(modules: readonly ConfiguredModule[]): readonly Configure
     if (path.includes(name)) throw new Error(`modules need each other: ${[...path, name].join(' -> ')}`);
     for (const needed of needs) {
       const found = modules.find(({ module }) => module.name === needed);
-      if (found === undefined) throw new Error(`module ${name} needs ${needed}; add loadmodule "${needed}.so"`);
+      if (found === undefined) {
+        throw new Error(
+          `module ${name} needs ${needed}; load it too: loadmodule "${needed}.so", or an option of createServer`,
+        );
+      }
       visit(found, [...path, name]);
     }
     ordered.add(configured);

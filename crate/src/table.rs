@@ -346,8 +346,13 @@ impl Table {
         let mut end = 0;
         for _ in 0..STEP {
             let before = *walk;
-            let Some(entry) = self.advance(walk) else { break };
-            if entry.deadline > due {
+            // Not by `advance`: entries that are new to the walk count as steps, too.
+            let Some((id, entry)) = self.entries.next(walk.next, walk.end) else {
+                walk.next = walk.end;
+                break;
+            };
+            walk.next = id + 1;
+            if entry.born >= walk.mark || entry.deadline > due {
                 continue;
             }
             let key = self.record(entry).key;

@@ -453,6 +453,25 @@ fn deadlines_find_what_is_due() {
 }
 
 #[test]
+fn a_step_of_a_walk_is_limited_among_records_that_are_new_to_it() {
+    let mut table = new_table();
+    let fill = |table: &mut Table| {
+        for number in 0..20_000 {
+            table.set(number.to_string().as_bytes(), b"{}", 0, 1.0).unwrap();
+        }
+    };
+    fill(&mut table);
+    let (mut walk, mut steps) = (table.begin_walk(), 0);
+    table.clear();
+    fill(&mut table);
+    while walk.next != walk.end {
+        assert_eq!(table.walk(&mut walk, 2.0, &mut [0; 70_000]), 0);
+        steps += 1;
+    }
+    assert_eq!(steps, 3);
+}
+
+#[test]
 fn limits_and_refusals_change_nothing() {
     let mut table = new_table();
     table.set(b"k", b"1", 0, 0.0).unwrap();

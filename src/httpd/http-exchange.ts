@@ -158,7 +158,6 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
     if (this.#state === 'ended') return;
     if (!this.#isCut) this.#host.counters.add(Counter.aborted, 1);
     this.#end(true);
-    this.#stream?.abort();
     this.#abortSignal(new Error(this.#host.isStopping ? 'the server stops' : 'the client left'));
     const { onGone } = this;
     this.onGone = undefined;
@@ -167,6 +166,8 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
     } catch (error) {
       this.handlerFailed(error);
     }
+    // After those who wait have been told why: what they wait for may be what the source waits for.
+    this.#stream?.abort();
   }
 
   // What follows is for the stream of the reply.

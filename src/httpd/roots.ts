@@ -85,6 +85,11 @@ export interface RootMatch {
 
 const defaultTimeout = 240;
 
+/** Whether a text can be a root path: one segment, so that no path has two. */
+export function isRootName(text: string): boolean {
+  return /^[A-Za-z0-9_]+$/.test(text);
+}
+
 /** Root paths of one server. A root is one segment, so that a path has at most one and order does not matter. */
 export class RootRegistry {
   readonly #roots = new Map<string, Root>();
@@ -109,7 +114,7 @@ export class RootRegistry {
   /** @throws Error when the root is no single segment, or taken (naming both modules), or declares what cannot be */
   register(declaration: RootDeclaration): void {
     const { module, root: name, timeout = defaultTimeout } = declaration;
-    if (!/^[A-Za-z0-9_]+$/.test(name)) {
+    if (!isRootName(name)) {
       throw new Error(`module ${module}: root path "${name}" is not one or more of letters, digits and "_"`);
     }
     const taken = this.#roots.get(name);

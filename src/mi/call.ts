@@ -6,6 +6,8 @@ export interface Client {
 
 /** One MI command being run. */
 export class Call {
+  /** When waiting for its result began, by `performance.now()`; undefined while nobody had to wait. */
+  waitedSince: number | undefined = undefined;
   #controller: AbortController | undefined;
   #abortReason: Error | undefined;
 

@@ -57,6 +57,7 @@ export class Command {
   constructor(declaration: Omit<CommandDeclaration<readonly Recipe[]>, 'run'> & { readonly run: Run }) {
     const { name, aliases = [], help, recipes = [{}], namedOnly = false, readOnly = false, run } = declaration;
     if (!localName.test(name)) throw new TypeError(`command name "${name}" does not match ${localName}`);
+    if (typeof run !== 'function') throw new TypeError(`command ${name} has no function run; give one`);
     this.name = name;
     this.aliases = aliases;
     this.help = help;

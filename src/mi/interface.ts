@@ -40,14 +40,17 @@ export class ManagementInterface {
     const started = performance.now();
     this.calls.add(1);
     let result: Result | Promise<Result>;
+    let isLater: boolean;
     try {
       result = entry.command.run(selectParameters(entry.command, given, count), call);
+      // Asking may fail too: a proxy, or a getter.
+      isLater = isPromise(result);
     } catch (error) {
       this.#finished(entry, started);
       this.errors.add(1);
       throw error;
     }
-    if (!isPromise(result)) {
+    if (!isLater) {
       this.#finished(entry, started);
       return result;
     }

@@ -6,7 +6,7 @@ export interface JsonObject {
   readonly [member: string]: JsonValue | undefined;
 }
 
-/** Deepest nesting that a result may have; the same limit holds for requests. */
+/** Deepest nesting of a result that V8 cannot print by itself; the same limit holds for requests. */
 export const maxDepth = 128;
 
 /**
@@ -16,13 +16,15 @@ export const maxDepth = 128;
  * V8's printer does the work. It refuses `bigint`, so a value that holds one is printed a second
  * time by the slow path below: rare, and the common case pays nothing for it.
  *
- * @throws RangeError when the value contains itself or is nested deeper than {@link maxDepth}.
+ * @throws RangeError when the value contains itself, or is nested too deep to be printed
  */
 export function printJson(value: unknown): string | undefined {
   try {
     return JSON.stringify(value);
   } catch (error) {
     if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
+    // The slow path would come to the same end, after minutes.
+    if (error.message === 'Invalid string length') throw error;
     return printExactly(value, '', 0);
   }
 }
@@ -36,8 +38,13 @@ function printExactly(value: unknown, member: string, depth: number): string | u
   if ('toJSON' in value && typeof value.toJSON === 'function') {
     return printExactly(value.toJSON(member), member, depth + 1);
   }
+  if (value instanceof Number || value instanceof String || value instanceof Boolean || value instanceof BigInt) {
+    return printExactly(value.valueOf(), member, depth);
+  }
   if (Array.isArray(value)) {
-    return `[${value.map((item, index) => printExactly(item, String(index), depth + 1) ?? 'null').join(',')}]`;
+    // Not by map(), which leaves out the holes of an array.
+    const items = Array.from(value, (item, index) => printExactly(item, String(index), depth + 1) ?? 'null');
+    return `[${items.join(',')}]`;
   }
   const members: string[] = [];
   for (const [name, item] of Object.entries(value)) {

@@ -16,6 +16,9 @@ export abstract class Piecewise {
    */
   abstract open(now: number): Cursor;
 
+  /** Gives back what it holds, in place of {@link open}: nobody will print it. Never fails. */
+  discard(): void {}
+
   /** The whole value at once, for a text that is not a reply. */
   protected abstract whole(): unknown;
 

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { type Cursor, TextCursor } from './cursor.js';
 import { printJson } from './json.js';
-import { collectPieces, type Piecewise } from './piecewise.js';
+import { collectPieces, Piecewise } from './piecewise.js';
 
 /** Stands for a dump in the text until it is cut there. It never leaves the process. */
 const marker = randomBytes(16).toString('base64url');
@@ -26,6 +27,39 @@ export function printParts(value: unknown): string | readonly (string | Piecewis
   }
   if (parts.some((part) => typeof part === 'string' && part.includes(marker))) throw misplaced();
   return parts.filter((part) => part !== '');
+}
+
+/**
+ * Begins to print the parts that {@link printParts} gave.
+ *
+ * @param now seconds since 1970, see {@link Piecewise.open}
+ * @throws whatever a part throws; what the others hold has been given back then
+ */
+export function openParts(parts: readonly (string | Piecewise)[], now: number): Cursor[] {
+  const cursors: Cursor[] = [];
+  try {
+    for (const part of parts) cursors.push(typeof part === 'string' ? new TextCursor(part) : part.open(now));
+    return cursors;
+  } catch (error) {
+    for (const part of parts.slice(cursors.length + 1)) discard(part);
+    for (const cursor of cursors) cursor.release();
+    throw error;
+  }
+}
+
+/** Gives back what the parts of a value hold that nobody will print. Never fails. */
+export function discardParts(value: unknown): void {
+  if (typeof value !== 'object' || value === null) return;
+  try {
+    const parts = printParts(value);
+    if (Array.isArray(parts)) for (const part of parts) discard(part);
+  } catch {
+    // A value that cannot be printed: nobody wants it.
+  }
+}
+
+function discard(part: string | Piecewise): void {
+  if (part instanceof Piecewise) part.discard();
 }
 
 function misplaced(): TypeError {

@@ -41,7 +41,8 @@ export type ParametersOf<R extends readonly Recipe[]> = {
   readonly [Name in Exclude<NamesOf<R[number]>, keyof R[number]>]?: ValueOf<TypeIn<R[number], Name>>;
 };
 
-const parameterName = /^[A-Za-z_][A-Za-z0-9_-]*$/;
+/** Not with two underscores: `__proto__` is no plain member of a JavaScript object. */
+const parameterName = /^(?!__)[A-Za-z_][A-Za-z0-9_-]*$/;
 
 /** A recipe made ready for calls: names and types side by side, in positional order. */
 export interface CompiledRecipe {
@@ -49,11 +50,26 @@ export interface CompiledRecipe {
   readonly types: readonly ParameterType[];
 }
 
-/** @throws TypeError for a parameter name that is not an identifier. */
+const parameterTypes: Readonly<Record<ParameterType, true>> = {
+  int: true,
+  string: true,
+  bool: true,
+  'string[]': true,
+  'int[]': true,
+  'object[]': true,
+  json: true,
+};
+
+/** @throws TypeError for a parameter name that is not an identifier, or a type that does not exist */
 export function compileRecipe(recipe: Recipe): CompiledRecipe {
   const names = Object.keys(recipe);
   for (const name of names) {
     if (!parameterName.test(name)) throw new TypeError(`parameter name "${name}" does not match ${parameterName}`);
+  }
+  for (const [name, type] of Object.entries(recipe)) {
+    if (!Object.hasOwn(parameterTypes, type)) {
+      throw new TypeError(`parameter "${name}" has the type "${type}"; give ${Object.keys(parameterTypes).join(', ')}`);
+    }
   }
   return { names, types: Object.values(recipe) };
 }

@@ -129,7 +129,10 @@ export class RecordTable<T = unknown> {
    * their turn are left out, as are new ones.
    */
   *keys(): Generator<string, void, undefined> {
-    for (const keys of this.#walk(Number.POSITIVE_INFINITY)) yield* keys;
+    for (const keys of this.#walk(Number.POSITIVE_INFINITY)) {
+      // They come many at a time, and may be deleted between two turns.
+      for (const key of keys) if (this.has(key)) yield key;
+    }
   }
 
   /**

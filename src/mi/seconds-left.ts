@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { printJson } from './json.js';
+import { printWhole } from './piecewise.js';
 
 /** What stands in place of a number of seconds. */
 export interface SecondsLeftTexts {
@@ -86,7 +87,8 @@ export function markHoles(value: unknown): string | undefined {
   if (!before) marks = 0;
   marking = true;
   try {
-    return printJson(value);
+    // A dump in a record is stored as what it prints, even if a reply that is being printed sets the record.
+    return printWhole(() => printJson(value));
   } finally {
     marking = before;
   }

@@ -9,6 +9,7 @@ const slice = 0.5;
 export class Stream extends Piecewise {
   readonly #items: Iterable<unknown> | AsyncIterable<unknown>;
   readonly #shape: Shape;
+  #wasOpened = false;
 
   /** For {@link stream} and {@link streamObject}. */
   constructor(items: Iterable<unknown> | AsyncIterable<unknown>, shape: Shape) {
@@ -17,8 +18,22 @@ export class Stream extends Piecewise {
     this.#shape = shape;
   }
 
+  /** @throws TypeError when its items were read already and cannot be iterated again */
   open(): Cursor {
-    return new StreamCursor(this.#items, this.#shape);
+    const cursor = new StreamCursor(this.#items, this.#shape);
+    if (this.#wasOpened && cursor.isReadOnce) {
+      throw new TypeError('stream was sent already and its items can be read once; make a stream for each result');
+    }
+    this.#wasOpened = true;
+    return cursor;
+  }
+
+  override discard(): void {
+    try {
+      this.open().release();
+    } catch {
+      // It did not begin, so there is nothing to close.
+    }
   }
 
   protected whole(): unknown {
@@ -76,40 +91,87 @@ const objectShape: Shape = {
   },
 };
 
+/** One {@link Cursor.fill} under way. */
+interface Pull {
+  written: number;
+  /** The item that is waited for. */
+  awaited: IteratorResult<unknown> | Promise<IteratorResult<unknown>> | undefined;
+  isTurnOver: boolean;
+  /** Whether it has ended before the awaited item came. */
+  isAnswered: boolean;
+}
+
 /** Prints a stream. Asynchronous from the first call, since any item may let others wait. */
 class StreamCursor implements Cursor {
   readonly isSlow = true;
+  /** Whether the items are an iterator themselves, as those of a generator are: another cursor would share it. */
+  readonly isReadOnce: boolean;
   readonly #iterator: Iterator<unknown> | AsyncIterator<unknown>;
   readonly #isAsync: boolean;
   readonly #shape: Shape;
   #text: TextCursor | undefined;
   #separator: string;
+  /** An item that has been asked for, while what was there before it is sent. */
+  #asked: Pull['awaited'];
   #isOver = false;
   #isReleased = false;
 
   constructor(items: Iterable<unknown> | AsyncIterable<unknown>, shape: Shape) {
-    this.#isAsync = Symbol.asyncIterator in items;
-    this.#iterator = Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]();
+    // Not by `in`, which a string does not allow.
+    const { [Symbol.asyncIterator]: later } = items as Partial<AsyncIterable<unknown>>;
+    this.#isAsync = later !== undefined;
+    this.#iterator = later?.call(items) ?? (items as Iterable<unknown>)[Symbol.iterator]();
     this.#shape = shape;
     this.#separator = shape.open;
+    this.isReadOnce = (this.#iterator as unknown) === items;
   }
 
-  async fill(buffer: Buffer): Promise<number> {
-    const until = performance.now() + slice;
-    let at = 0;
+  fill(buffer: Buffer): Promise<number> {
+    const pull: Pull = { written: 0, awaited: undefined, isTurnOver: false, isAnswered: false };
+    const filled = this.#fill(buffer, pull);
+    return this.#isAsync ? this.#withinTurn(pull, filled) : filled;
+  }
+
+  /** What is there already is not held back while the next item takes longer than a turn of the event loop. */
+  #withinTurn(pull: Pull, filled: Promise<number>): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const turn = setImmediate(() => {
+        pull.isTurnOver = true;
+        if (pull.written === 0 || pull.awaited === undefined) return;
+        pull.isAnswered = true;
+        this.#asked = pull.awaited;
+        resolve(pull.written);
+      });
+      // Without effect when it has been answered: then the next pull waits for the same item, or the same failure.
+      filled.then(resolve, reject).finally(() => clearImmediate(turn));
+    });
+  }
+
+  async #fill(buffer: Buffer, pull: Pull): Promise<number> {
+    let until = performance.now() + slice;
     for (;;) {
-      at += this.#drain(buffer.subarray(at));
+      pull.written += this.#drain(buffer.subarray(pull.written));
       // Less room than four bytes may not take the next character.
-      if (this.#text !== undefined || buffer.length - at < 4) return at;
-      if (this.#isOver || this.#isReleased) return at;
-      if (performance.now() >= until) {
-        if (at > 0) return at;
+      if (this.#text !== undefined || buffer.length - pull.written < 4) return pull.written;
+      if (this.#isOver || this.#isReleased) return pull.written;
+      const isSliceOver = performance.now() >= until;
+      if (pull.written > 0 && (pull.isTurnOver || isSliceOver)) return pull.written;
+      if (isSliceOver) {
         await new Promise(setImmediate);
-        return this.fill(buffer);
+        until = performance.now() + slice;
       }
-      const next = this.#iterator.next();
+      const next = this.#asked ?? this.#iterator.next();
+      this.#asked = undefined;
       // Waiting for what is there already would cost a turn for each item.
-      this.#take(this.#isAsync ? await next : (next as IteratorResult<unknown>));
+      if (!this.#isAsync) {
+        this.#take(next as IteratorResult<unknown>);
+        continue;
+      }
+      pull.awaited = next;
+      const item = await next;
+      pull.awaited = undefined;
+      if (pull.isAnswered) return 0;
+      this.#take(item);
     }
   }
 
@@ -142,7 +204,10 @@ class StreamCursor implements Cursor {
     if (this.#isReleased) return;
     this.#isReleased = true;
     if (this.#isOver) return;
-    // An asynchronous iterator may fail to close, and nobody is left to tell.
-    Promise.resolve(this.#iterator.return?.()).catch(() => {});
+    try {
+      Promise.resolve(this.#iterator.return?.()).catch(() => {});
+    } catch {
+      // An iterator may fail to close, at once or later, and nobody is left to tell.
+    }
   }
 }

@@ -67,7 +67,8 @@ export class TableDump extends Piecewise {
  */
 export class DumpCursor implements Cursor {
   readonly #table: NativeRecordTable;
-  readonly #slot: number;
+  /** -1 once it is given back: its number is another dump's some day. */
+  #slot: number;
 
   /** For {@link TableDump.open}. */
   constructor(
@@ -97,5 +98,6 @@ export class DumpCursor implements Cursor {
   /** Ends the dump; to be called when its end is not reached. */
   release(): void {
     this.#table.release(this.#slot);
+    this.#slot = -1;
   }
 }

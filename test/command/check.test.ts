@@ -11,7 +11,7 @@ modparam("httpd", "port", 0)
 loadmodule "mi_http.so"
 `;
 
-/** Five mistakes, each of another kind. */
+/** Mistakes of different kinds, found by different steps. */
 const bad = `loadmodule "httpd.so"
 modparam("httpd", "prot", 8888)
 modparam("httpd", "port", "8888")
@@ -19,6 +19,10 @@ modparam("httpd", "port", "8888")
 modparam("httpd", "tls_cert_file", "/etc/cert.pem")
 loadmodule "mi_http.so"
 modparam("mi_html", "root", "mi")
+log_level="high"
+loadmodule "none.mjs"
+loadmodule "./none.mjs"
+modparam("httpd", "buf_size", 1)
 `;
 
 const badLines: readonly RegExp[] = [
@@ -27,6 +31,10 @@ const badLines: readonly RegExp[] = [
   /^FILE:4:38: .*post_buf_size.*256/,
   /^FILE:5:\d+: .*tls_cert_file.*TLS/,
   /^FILE:7:10: .*mi_html/,
+  /^FILE:8:11: log_level/,
+  /^FILE:9:\d+: .*none\.mjs/,
+  /^FILE:10:\d+: .*none\.mjs/,
+  /^FILE:11:31: .*buf_size.*1024/,
 ];
 
 function assertAllListed({ status, stdout, stderr }: Ended, file: string): void {
@@ -76,6 +84,7 @@ describe('-c checks a configuration', { timeout: 60_000 }, () => {
       ['', /^<stdin>:1:1: .*httpd.*loadmodule "httpd\.so"/],
       ['loadmodule "./none.mjs"\nloadmodule "httpd.so"\n', /^<stdin>:1:\d+: .*none\.mjs/],
       ['loadmodule "httpd.so"\ninclude_file "none.cfg"\n', /^<stdin>:2:\d+: .*none\.cfg/],
+      [`${good}modparam("mi_http", "root", "a/b")\n`, /^<stdin>:5:29: parameter "root" of module mi_http is "a\/b": /],
     ];
     for (const [input, expected] of inputs) {
       const { status, stderr } = await runCommand(t, ['-c', '-f', '-'], { input });
@@ -91,11 +100,23 @@ describe('-c checks a configuration', { timeout: 60_000 }, () => {
       'empty.mjs': 'export default 5;',
       'twice.mjs': `export default ({ defineModule, command }) => defineModule({ name: 'twice', commands: [
         command({ name: 'x', help: 'x', run: () => 1 }), command({ name: 'x', help: 'x', run: () => 1 })] });`,
+      'late.mjs': `export default ({ defineModule }) => defineModule({ name: 'late', load: async () => ({ commands: [] }) });`,
+      'core.mjs': `export default ({ defineModule }) => defineModule({ name: 'core' });`,
+      'plain.mjs': `export default { name: 'plain', load: () => undefined };`,
+      'type.mjs': `export default ({ defineModule, command }) => defineModule({ name: 'type', commands: [
+        command({ name: 'x', help: 'x', recipes: [{ size: 'number' }], run: () => 1 })] });`,
+      'idle.mjs': `export default ({ defineModule, command }) => defineModule({ name: 'idle', commands: [
+        command({ name: 'x', help: 'x' })] });`,
     });
     for (const [name, reason] of [
       ['broken', /:2:1: .*no licence/],
       ['empty', /:2:1: .*defineModule/],
       ['twice', /twice:x/],
+      ['late', /^<stdin>: module late: load gives a promise.* start$/m],
+      ['core', /two modules are named core/],
+      ['plain', /:2:1: .*defineModule/],
+      ['type', /:2:1: .*"size" has the type "number"; give int, string/],
+      ['idle', /:2:1: .*command x has no function run/],
     ] as const) {
       const file = join(directory, `${name}.cfg`);
       const input = `loadmodule "httpd.so"\nloadmodule "${join(directory, `${name}.mjs`)}"\n`;

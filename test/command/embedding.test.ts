@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { createServer, defineModule, type Module, type ServerOptions } from '#src/index.js';
 import { Running } from './daemon.js';
 
 test('two servers in one process answer apart, close, and let the process end', { timeout: 20_000 }, async (t) => {
@@ -13,4 +14,30 @@ test('two servers in one process answer apart, close, and let the process end', 
   assert.equal(new Set(urls).size, 2);
   assert.deepEqual(replies, [reply('first'), reply('second'), reply('second')]);
   assert.equal(refused, 'ECONNREFUSED');
+});
+
+test('options that a program gives wrong are refused by name, not passed over', () => {
+  const pbx = defineModule({ name: 'pbx' });
+  const needy = defineModule({ name: 'needy', needs: ['usrloc'] });
+  // As JavaScript would give them, where no compiler tells.
+  const wrong: readonly (readonly [object, RegExp])[] = [
+    [{ htpd: { port: 0 } }, /^TypeError: createServer has no option "htpd": did you mean "httpd"\?$/],
+    [{ modules: [pbx, undefined] }, /^TypeError: modules\[1\] is no module/],
+    [{ modules: [{ name: 'run' }] }, /^TypeError: modules\[0\] is no module/],
+    [{ modules: [pbx, pbx.with({})] }, /^Error: two modules are named pbx; /],
+    [{ modules: [needy] }, /^Error: module needy needs usrloc; .*createServer/],
+    [{ privateMemory: Number.NaN }, /^RangeError: privateMemory is NaN; /],
+    [{ privateMemory: -5 }, /^RangeError: privateMemory is -5; /],
+    [{ privateMemory: 5000 }, /^RangeError: privateMemory is 5000; .* 4096 MB$/],
+    [{ mi_http: { root: 'a/b' } }, /^ParameterError: parameter "root" of module mi_http is "a\/b"/],
+  ];
+  for (const [options, reason] of wrong) {
+    assert.throws(
+      () => createServer(options as ServerOptions),
+      (error) => reason.test(String(error)),
+      String(reason),
+    );
+  }
+  const modules: readonly Module[] = [pbx];
+  assert.ok(createServer({ modules, usrloc: {}, privateMemory: 0.5 }));
 });

@@ -34,3 +34,12 @@ test('it serves MI, and every module of SIP is told as ignored, by its place', {
     'no error, and no warning but of contacts that are expected in a database',
   );
 });
+
+test('a file that loads no module with a root path is told to serve nothing', { timeout: 20_000 }, async (t) => {
+  const input = 'loadmodule "httpd.so"\nmodparam("httpd", "ip", "127.0.0.1")\nloadmodule "mi_json.so"\n';
+  const daemon = new Daemon(t, process.execPath, [command, '-f', '-', '-p', '0'], { input });
+  const warning = JSON.parse(await daemon.line(/no root path/)) as LogLine;
+  assert.equal(warning.level, 40);
+  assert.equal(warning.config, '<stdin>');
+  assert.match(warning.msg, /404; add loadmodule "mi_http\.so"/);
+});

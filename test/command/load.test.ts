@@ -164,6 +164,27 @@ describe('mi-httpd load', { timeout: 60_000 }, () => {
     assert.deepEqual([status, stdout, stderr, calls], [0, '4 contacts added\n', '', 5]);
   });
 
+  test('ends as soon as one batch has failed, whatever the others wait for', async (t) => {
+    let calls = 0;
+    const port = await answering(t, (response) => {
+      calls += 1;
+      if (calls === 2) response.end('{"jsonrpc":"2.0","error":{"code":404,"message":"Table not found"},"id":2}');
+    });
+    const lines = Array.from({ length: 4000 }, (_none, i) => line(`user${i}`));
+    const { status, stderr } = await run(t, ['-', '--url', `http://127.0.0.1:${port}/`], lines.join('\n'));
+    assert.deepEqual([status, stderr], [1, 'mi-httpd: load ended early, after 0 contacts added: Table not found\n']);
+  });
+
+  test('an answer that makes no sense ends it in one line', async (t) => {
+    for (const rejected of ['7', '[null]', '[{"index":1,"reason":"x"}]', '[{"index":0}]']) {
+      const answer = `{"jsonrpc":"2.0","result":{"added":0,"rejected":${rejected}},"id":1}`;
+      const port = await answering(t, (response) => response.end(answer));
+      const { status, stderr } = await run(t, ['-', '--url', `http://127.0.0.1:${port}/`], line('a'));
+      assert.equal(status, 1);
+      assert.match(stderr, /^mi-httpd: load ended early, after 0 contacts added: answer of usrloc:add_many .*\n$/);
+    }
+  });
+
   const noScript = spawnSync('script', ['--version']).status === 0 ? false : 'script of util-linux is not here';
   test('draws a bar on a terminal, and takes it away', { skip: noScript }, async (t) => {
     const server = await start(t);

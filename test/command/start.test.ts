@@ -56,6 +56,12 @@ describe('npm start', { timeout: 60_000, skip: process.platform === 'win32' }, (
     assert.equal((await daemon.ended).status, 0);
   });
 
+  test('hands load to the command, without a configuration', async (t) => {
+    const { status, stdout, stderr } = await start(t, builtCheckout(t), 'load', '--help').ended;
+    assert.deepEqual([status, stderr], [0, '']);
+    assert.match(stdout, /^mi-httpd load: /);
+  });
+
   test('builds what has changed first', async (t) => {
     const copy = builtCheckout(t);
     const options = join(copy, 'src/options.ts');

@@ -5,6 +5,8 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
+import { createServer } from '#src/index.js';
+import { loadableModules } from '#src/modules/table.js';
 
 const run = promisify(execFile);
 const readme = readFileSync('README.md', 'utf8');
@@ -115,6 +117,40 @@ describe('README', { timeout: 60_000 }, () => {
 
   test('the tables are what the modules declare', async () => {
     await run(process.execPath, ['scripts/readme-tables.mjs', '--check']);
+  });
+
+  test('its table of statistics is what a server has', async () => {
+    const server = await createServer({ httpd: { ip: '127.0.0.1', port: 0 }, usrloc: {} }).start();
+    const listed = async (method: string, params: unknown): Promise<readonly string[]> => {
+      const headers = { 'Content-Type': 'application/json', Connection: 'close' };
+      const body = JSON.stringify({ jsonrpc: '2.0', method, params, id: 1 });
+      const response = await fetch(server.urls[0] ?? '', { method: 'POST', headers, body });
+      const { result } = (await response.json()) as { result: object };
+      return Array.isArray(result) ? result : Object.keys(result);
+    };
+    const names = await listed('get_statistics', [['all']]);
+    const commands = (await listed('which', [])).filter((name) => !name.includes(':'));
+    await server.close();
+    const [table = ''] = /^## Statistics$[\s\S]*?^## /m.exec(readme) ?? [];
+    const told = [...table.matchAll(/`([a-z]+:[A-Za-z0-9_-]+)`/g)].map(([, name = '']) => name);
+    const expected = told.flatMap((name) =>
+      name.includes('COMMAND')
+        ? commands.map((one) => name.replace('COMMAND', one))
+        : [name.replace('DOMAIN', 'location')],
+    );
+    assert.deepEqual([...names].sort(), expected.sort());
+  });
+
+  test('the configuration that comes with the package has every parameter of httpd and mi_http, with its default', () => {
+    const text = readFileSync('mi-httpd.cfg', 'utf8');
+    for (const { name: module, parameters } of loadableModules.filter(({ name }) => name !== 'usrloc')) {
+      for (const [name, declaration] of Object.entries(parameters)) {
+        if ('refused' in declaration) continue;
+        const value = name === 'ip' ? '127.0.0.1' : declaration.default;
+        const line = `modparam("${module}", "${name}", ${JSON.stringify(value)})`;
+        assert.ok(text.includes(`\n${line}\n`), line);
+      }
+    }
   });
 
   test('every file and folder that it links to exists', () => {

@@ -1,13 +1,22 @@
 // What a project of somebody else's would write; compiled and run there against the packed package.
 import {
+  type ChunkSource,
   codes,
   command,
   createServer,
   defineModule,
+  type Exchange,
+  type JsonObject,
+  type JsonValue,
   type Log,
   MiError,
+  RecordTable,
+  type RootDeclaration,
   type Server,
   type ServerOptions,
+  secondsLeft,
+  stream,
+  streamObject,
 } from 'mi-httpd';
 
 const resize = command({
@@ -26,6 +35,63 @@ const resize = command({
     return { trunk: name, capacity: count ?? 30 };
   },
 });
+
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+function same<A, B>(..._proof: Equal<A, B> extends true ? [] : [never]): void {}
+
+export const everyType = command({
+  name: 'every_type',
+  help: 'Has a parameter of each type.',
+  recipes: [
+    { i: 'int', s: 'string', b: 'bool', is: 'int[]', ss: 'string[]', os: 'object[]', j: 'json' },
+    { i: 'string' },
+  ],
+  run: ({ i, s, b, is, ss, os, j }) => {
+    same<typeof i, number | string>();
+    same<typeof s, string | undefined>();
+    same<typeof b, boolean | undefined>();
+    same<typeof is, readonly number[] | undefined>();
+    same<typeof ss, readonly string[] | undefined>();
+    same<typeof os, readonly JsonObject[] | undefined>();
+    same<typeof j, JsonValue | undefined>();
+    return { i, s, b, is, ss, os, j: j ?? null, big: 2n ** 64n };
+  },
+});
+
+type Ringing = { caller: string; timeout: number };
+interface Talking {
+  caller: string;
+}
+const ringing = new RecordTable<Ringing>();
+ringing.set('a1', { caller: 'alice', timeout: secondsLeft(1) });
+// @ts-expect-error caller is missing
+export const incomplete = () => ringing.set('a1', { timeout: 1 });
+// @ts-expect-error a text is no number of seconds
+export const noText = () => ringing.set('a1', { caller: secondsLeft(1), timeout: 1 });
+
+const listed: Ringing[] = [];
+const talking: Talking[] = [];
+export const large = () => [
+  command({ name: 'dump', help: 'Dumps.', run: () => ({ size: ringing.size, calls: ringing.dump() }) }),
+  command({ name: 'list', help: 'Lists.', run: async () => ({ listed, streamed: stream(listed) }) }),
+  command({ name: 'members', help: 'Lists.', run: () => streamObject(new Map([['a', 1]])) }),
+  // @ts-expect-error README, "Embed": an interface might get further members
+  command({ name: 'interface', help: 'Lists.', run: () => talking }),
+  // @ts-expect-error nothing is no result
+  command({ name: 'nothing', help: 'Nothing.', run: () => {} }),
+  // @ts-expect-error there is no type number
+  command({ name: 'type', help: 'Wrong.', recipes: [{ size: 'number' }], run: () => 1 }),
+];
+
+const source: ChunkSource = { next: () => null, release: () => {} };
+export const root: RootDeclaration = {
+  module: 'pbx',
+  root: 'pbx',
+  contentType: 'text/plain',
+  onInit: async () => {},
+  onRequest: (exchange: Exchange) => (exchange.method === 'GET' ? exchange.flush(200) : exchange.stream(200, source)),
+  onFlush: async (_exchange, position, max) => (position < max ? 'text' : null),
+};
 
 const pbx = defineModule({
   name: 'pbx',

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { printParts } from '#src/mi/print-parts.js';
 import { RecordTable } from '#src/mi/record-table.js';
 import { currentSecond, nonce, secondsLeft } from '#src/mi/seconds-left.js';
 import { type DumpCursor, TableDump } from '#src/mi/table-dump.js';
@@ -200,6 +201,12 @@ test('released dumps end, and slots of others are not theirs', { timeout }, () =
   first.release();
   assert.equal(first.fill(new Uint8Array(9)), 0);
   assert.equal(rest(second), '[1]');
+  // The table's numbers of dumps begin anew after 2048.
+  for (let index = 0; index < 2046; index += 1) table.dump().open().release();
+  const later = table.dump().open();
+  first.release();
+  assert.equal(first.fill(new Uint8Array(9)), 0);
+  assert.equal(rest(later), '[1]');
 });
 
 test('a dump outside of a reply is an array of its records', { timeout }, () => {
@@ -209,6 +216,14 @@ test('a dump outside of a reply is an array of its records', { timeout }, () => 
     JSON.stringify({ list: table.dump(), none: new RecordTable().dump() }),
     '{"list":[{"a":"€"}],"none":[]}',
   );
+});
+
+test('a dump in a record is stored whole, also while a reply is printed', { timeout }, () => {
+  const inner = new RecordTable<number>().set('a', 1);
+  const table = new RecordTable();
+  const lazy = { toJSON: () => table.set('k', { dump: inner.dump() }).get('k') };
+  assert.equal(printParts({ lazy }), '{"lazy":{"dump":[1]}}');
+  assert.equal(textOf(table.getJson('k')), '{"dump":[1]}');
 });
 
 test('keys can be walked while the table changes', { timeout }, () => {
@@ -224,6 +239,10 @@ test('keys can be walked while the table changes', { timeout }, () => {
   }
   assert.equal(seen.size, count);
   assert.equal(table.size, count);
+  const before = table.keys();
+  before.next();
+  table.clear();
+  assert.equal(before.next().done, true, 'keys that are deleted before their turn are left out');
 });
 
 test('deadlines are found in batches', { timeout }, () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import type { Contact, ContactInput } from 'mi-httpd';
 import { dumped, service, start, stopClock } from './usrloc-service.js';
 
@@ -184,6 +185,27 @@ describe('a domain of usrloc', { timeout }, () => {
     assert.deepEqual(errors, Array(2).fill('listener of usrloc for "delete" failed'));
     assert.equal(location.users, 0);
     assert.throws(() => location.on('constructor' as 'insert', silent), TypeError);
+  });
+
+  test('a listener that rejects later is logged, too', async () => {
+    const { location, errors } = service();
+    location.on('insert', async () => {
+      throw new Error('no');
+    });
+    location.save('alice', { contact: 'sip:1', expires: 60 });
+    await setImmediate();
+    assert.deepEqual(errors, ['listener of usrloc for "insert" failed']);
+  });
+
+  test('inserts a contact again that has expired but has not been deleted yet', (t) => {
+    const clock = stopClock(t);
+    const { location } = service();
+    location.insert('alice', { contact: 'sip:1', expires: 10 });
+    assert.throws(() => location.insert('alice', { contact: 'sip:1', expires: 10 }), /is there already/);
+    clock.advance(10);
+    assert.equal(location.update('alice', 'sip:1', { expires: 10 }), undefined);
+    assert.equal(location.insert('alice', { contact: 'sip:1', expires: 30 }).expires, 30);
+    assert.deepEqual([location.contacts, location.lookup('alice').length], [1, 1]);
   });
 
   test('listeners may change the domain they are told about', () => {

@@ -168,6 +168,33 @@ describe('streams', options, () => {
     assert.equal(new Set(marks.flatMap((set) => [...set])).size, 3);
   });
 
+  test('send what is there while the next item takes its time', async (t) => {
+    const next = withResolvers<void>();
+    async function* slow(): AsyncGenerator<number> {
+      yield 1;
+      yield 2;
+      await next.promise;
+      yield 3;
+    }
+    const server = await startServer(t, { modules: [giving(() => stream(slow()))] });
+    const socket = connect(server.port, '127.0.0.1');
+    let received = '';
+    socket.setEncoding('utf8').on('data', (text) => {
+      received += text;
+    });
+    socket.write(request);
+    while (!received.includes('[1,2')) await once(socket, 'data');
+    next.resolve();
+    while (!received.includes('"id":7}')) await once(socket, 'data');
+    assert.ok(received.includes(',3]'));
+    socket.destroy();
+  });
+
+  test('of the letters of a string', async (t) => {
+    const server = await startServer(t, { modules: [giving(() => stream('ab'))] });
+    assert.deepEqual(await call(server, 'part:give'), ['a', 'b']);
+  });
+
   test('are pulled at the pace of the client, and closed when it leaves', async (t) => {
     const closed = withResolvers<number>();
     const aborted = withResolvers<void>();

@@ -35,7 +35,7 @@ export const parameters = defineParameters({
     min: 0,
     max: 1073741824,
     unit: 'bytes',
-    help: 'response window, preallocated: a longer reply is streamed; 0: a quarter of the private memory (-M)',
+    help: 'response window, preallocated: a longer reply is streamed; 0: a quarter of the private memory (-M); else 1024 or more',
     check: (size) => (size > 0 && size < 1024 ? `buf_size ${size} is below 1024; 0 means the default` : undefined),
   },
   post_buf_size: {
@@ -77,7 +77,7 @@ export const parameters = defineParameters({
     default: 0,
     min: 0,
     unit: 'bytes',
-    help: 'a streamed reply that grows longer is cut and logged; 0: no limit',
+    help: `a streamed reply that grows longer is cut and logged; 0: no limit; else ${heldBodySize} or more`,
     check: (size) =>
       size > 0 && size < heldBodySize
         ? `max_reply_size ${size} is below ${heldBodySize}, and shorter replies are sent in one piece; 0 means no limit`

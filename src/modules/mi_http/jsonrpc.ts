@@ -4,14 +4,15 @@ import { Call } from '../../mi/call.js';
 import type { Result } from '../../mi/command.js';
 import type { CommandEntry } from '../../mi/command-table.js';
 import { codes, MiError, serverError } from '../../mi/errors.js';
-import { isPromise, type ManagementInterface } from '../../mi/interface.js';
-import { printParts } from '../../mi/print-parts.js';
+import type { ManagementInterface } from '../../mi/interface.js';
+import { printJson } from '../../mi/json.js';
+import { discardParts, printParts } from '../../mi/print-parts.js';
 import type { CallParameters } from '../../mi/select.js';
 import { StatisticsSelection } from '../../mi/statistics.js';
 import { Outcome, ParamsKind, Reply, RequestScanner } from '../../native.js';
 import type { PendingCalls } from './pending.js';
 import { refusalError } from './refusal.js';
-import { Replies, type RepliesOptions } from './replies.js';
+import { type AwaitedReply, Replies, type RepliesOptions } from './replies.js';
 
 /** In place of an id slot: a notification, which gets no reply. */
 const noReply = -2;
@@ -91,7 +92,8 @@ export class JsonRpc {
       this.#answerFailure(exchange, idSlot, call, error);
       return;
     }
-    if (isPromise(result)) this.#await(exchange, idSlot, entry, call, result);
+    // Not by its `then`, which was asked for already: what answers later comes as a promise of this realm.
+    if (result instanceof Promise) this.#await(exchange, idSlot, entry, call, result);
     else this.#answer(exchange, idSlot, call, result);
   }
 
@@ -101,6 +103,7 @@ export class JsonRpc {
     const leave = this.#pending.follow(call, result, {
       result: (value) => this.#answer(exchange, idSlot, call, value),
       failure: (error) => this.#answerFailure(exchange, idSlot, call, error),
+      late: (value) => discardParts(value),
       givenUp: (status, reason) => this.#answerUnavailable(exchange, idSlot, status, reason),
     });
     if (idSlot === noReply) {
@@ -116,13 +119,14 @@ export class JsonRpc {
   #answer(exchange: Exchange, idSlot: number, call: Call, result: Result): void {
     if (idSlot === noReply) {
       exchange.reply(202);
-      return;
-    }
-    if (result instanceof StatisticsSelection) {
-      this.#replies.statistics(exchange, result, idSlot);
+      discardParts(result);
       return;
     }
     try {
+      if (result instanceof StatisticsSelection) {
+        this.#replies.statistics(exchange, result, idSlot);
+        return;
+      }
       const printed = printParts(result);
       if (typeof printed === 'string') {
         this.#replies.text(exchange, 200, Reply.result, printed, idSlot);
@@ -131,11 +135,37 @@ export class JsonRpc {
       } else {
         // What is printed later is printed for this client alone.
         exchange.onGone = () => call.abort(new Error('the client left'));
-        this.#replies.parts(exchange, printed, idSlot);
+        const givenUp = (): void => call.abort(new Error('the reply was given up'));
+        const awaited = this.#replies.parts(exchange, printed, idSlot, givenUp);
+        if (awaited !== undefined) this.#awaitFirst(exchange, idSlot, call, awaited);
       }
     } catch (error) {
       this.#answerFailure(exchange, idSlot, call, error);
     }
+  }
+
+  /** Nothing is sent before the first item is there: until then a failure is answered as that of the command. */
+  #awaitFirst(exchange: Exchange, idSlot: number, call: Call, { first, send, giveUp }: AwaitedReply): void {
+    const leave = this.#pending.follow(call, first, {
+      result: send,
+      failure: (error) => {
+        giveUp();
+        this.#answerFailure(exchange, idSlot, call, error);
+      },
+      late: () => {},
+      givenUp: (status, reason) => {
+        giveUp();
+        this.#answerUnavailable(exchange, idSlot, status, reason);
+      },
+    });
+    exchange.onGone = () => {
+      if (!leave()) {
+        call.abort(new Error('the client left'));
+        return;
+      }
+      giveUp();
+      this.#release(idSlot);
+    };
   }
 
   #answerFailure(exchange: Exchange, idSlot: number, call: Call | undefined, error: unknown): void {
@@ -150,7 +180,18 @@ export class JsonRpc {
 
   #answerError(exchange: Exchange, idSlot: number, error: MiError): void {
     if (idSlot === noReply) exchange.reply(202);
-    else this.#replies.text(exchange, 200, Reply.error, JSON.stringify(error), idSlot);
+    else this.#replies.text(exchange, 200, Reply.error, this.#printError(error), idSlot);
+  }
+
+  /** Commands in JavaScript put all sorts of things into an error. */
+  #printError(error: MiError): string {
+    try {
+      const text = printJson(error);
+      if (text !== undefined) return text;
+    } catch (cause) {
+      this.#log.error({ err: cause }, 'the error of an MI command cannot be printed');
+    }
+    return JSON.stringify(serverError('the error of the command cannot be printed as JSON'));
   }
 
   /** An error whose HTTP status tells too, so that proxies and pollers see it: 503 and 504. */

@@ -1,4 +1,5 @@
 import { defineParameters } from '../../config/parameter.js';
+import { isRootName } from '../../httpd/roots.js';
 
 const tracing = 'MI tracing over HEP is not available; remove the line';
 
@@ -9,6 +10,8 @@ export const parameters = defineParameters({
     default: 'mi',
     aliases: ['mi_http_root'],
     help: 'root path: JSON-RPC is served at http://ip:port/[root]',
+    check: (root) =>
+      isRootName(root) ? undefined : 'it is one segment of a path; give one or more of letters, digits and "_"',
   },
   pretty_printing: {
     type: 'int',

@@ -1,11 +1,12 @@
 import type { Call } from '../../mi/call.js';
-import type { Result } from '../../mi/command.js';
 import type { CommandEntry } from '../../mi/command-table.js';
 
-/** What becomes of a pending call; exactly one of these is called, once, unless the client leaves first. */
-export interface PendingOutcome {
-  result(value: Result): void;
+/** What becomes of a pending call; `result`, `failure` or `givenUp` is called, once, unless the client leaves first. */
+export interface PendingOutcome<T> {
+  result(value: T): void;
   failure(error: unknown): void;
+  /** The result of a call that nobody waits for any more. */
+  late(value: T): void;
   /** Nobody waits any more: 504 because the deadline passed, 503 because the server stops. */
   givenUp(status: 503 | 504, reason: string): void;
 }
@@ -34,11 +35,11 @@ export class PendingCalls {
   }
 
   /**
-   * Waits for the handler of `call`, up to the deadline.
+   * Waits for what the handler of `call` promised, up to the deadline of the call, whatever it was waited for before.
    *
    * @returns a function to call when the client leaves; it aborts the call and tells whether anybody still waited
    */
-  follow(call: Call, result: PromiseLike<Result>, outcome: PendingOutcome): () => boolean {
+  follow<T>(call: Call, result: PromiseLike<T>, outcome: PendingOutcome<T>): () => boolean {
     let waiting = true;
     const stopWaiting = (): boolean => {
       const waited = waiting;
@@ -51,14 +52,18 @@ export class PendingCalls {
       call.abort(new Error(reason));
       outcome.givenUp(status, reason);
     };
+    const now = performance.now();
+    call.waitedSince ??= now;
+    const left = this.timeout * 1000 - (now - call.waitedSince);
     const deadline = setTimeout(() => {
       giveUp(504, `${call.command} gave no result within ${this.timeout} s, the limit mi_timeout`);
-    }, this.timeout * 1000);
+    }, Math.floor(left));
     this.#running.set(call, (reason) => giveUp(503, reason));
     result.then(
       (value) => {
         this.#running.delete(call);
         if (stopWaiting()) outcome.result(value);
+        else outcome.late(value);
       },
       (error: unknown) => {
         this.#running.delete(call);

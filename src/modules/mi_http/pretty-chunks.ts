@@ -9,7 +9,10 @@ export class PrettyChunks implements ChunkSource {
   readonly #buffer: Buffer;
   #input: Uint8Array = new Uint8Array(0);
 
-  /** @param buffer where indented chunks are made, 64 KiB at most; shared by all replies, but not with their sources */
+  /**
+   * @param buffer where indented chunks are made, 64 KiB at most; not that of the source. Replies may share one if
+   *   their sources never answer later
+   */
   constructor(source: ReplyChunks, buffer: Buffer) {
     this.#source = source;
     this.#buffer = buffer;

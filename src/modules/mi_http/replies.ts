@@ -1,6 +1,7 @@
 import { type Chunk, type Exchange, heldBodySize, type ReplyHeaders } from '../../httpd/exchange.js';
 import { BytesCursor, type Cursor, TextCursor } from '../../mi/cursor.js';
 import type { Piecewise } from '../../mi/piecewise.js';
+import { openParts } from '../../mi/print-parts.js';
 import type { StatisticsSelection } from '../../mi/statistics.js';
 import { Reply, type ReplyKind, ReplyWindow, type RequestScanner } from '../../native.js';
 import { PrettyChunks } from './pretty-chunks.js';
@@ -11,6 +12,15 @@ export interface RepliesOptions {
   /** Bytes of the response window; a longer reply is streamed. */
   readonly windowSize: number;
   readonly pretty: boolean;
+}
+
+/** A reply of which nothing can be sent yet. */
+export interface AwaitedReply {
+  readonly first: Promise<Chunk>;
+  /** Sends the reply, given what {@link first} resolved to. */
+  send(first: Chunk): void;
+  /** Frees everything but the id, which the caller answers with in another way. */
+  giveUp(): void;
 }
 
 const chunkSize = 65536;
@@ -59,11 +69,20 @@ export class Replies {
     else this.#stream(exchange, 200, this.#framed(Reply.result, [new BytesCursor(table.printText(slots))], idSlot));
   }
 
-  /** Replies with a result of texts and of parts that are printed as it is sent, all by the same clock. */
-  parts(exchange: Exchange, parts: readonly (string | Piecewise)[], idSlot: number): void {
-    const now = Math.floor(Date.now() / 1000);
-    const cursors = parts.map((part) => (typeof part === 'string' ? new TextCursor(part) : part.open(now)));
-    this.#stream(exchange, 200, this.#framed(Reply.result, cursors, idSlot));
+  /**
+   * Replies with a result of texts and of parts that are printed as it is sent, all by the same clock.
+   *
+   * @param givenUp told when the reply ends before all of it was printed
+   * @returns undefined when the reply has begun
+   */
+  parts(
+    exchange: Exchange,
+    parts: readonly (string | Piecewise)[],
+    idSlot: number,
+    givenUp: () => void,
+  ): AwaitedReply | undefined {
+    const cursors = openParts(parts, Math.floor(Date.now() / 1000));
+    return this.#stream(exchange, 200, this.#framed(Reply.result, cursors, idSlot), undefined, givenUp);
   }
 
   #framed(kind: ReplyKind, cursors: readonly Cursor[], idSlot: number, length?: number): FramedCursors {
@@ -73,31 +92,47 @@ export class Replies {
     return { cursors: [head, ...cursors, tail], tail, length: whole };
   }
 
-  #stream(exchange: Exchange, status: number, { cursors, tail, length }: FramedCursors, headers?: ReplyHeaders): void {
+  #stream(
+    exchange: Exchange,
+    status: number,
+    { cursors, tail, length }: FramedCursors,
+    headers?: ReplyHeaders,
+    givenUp?: () => void,
+  ): AwaitedReply | undefined {
     const isSlow = cursors.some((cursor) => cursor.isSlow === true);
-    const buffer = isSlow ? Buffer.alloc(this.#chunk.length) : this.#chunk;
-    const released = (): void => {
+    const own = (shared: Buffer): Buffer => (isSlow ? Buffer.alloc(shared.length) : shared);
+    const buffer = own(this.#chunk);
+    const released = (isComplete: boolean): void => {
       this.#streams -= 1;
+      if (!isComplete) givenUp?.();
     };
     // Indenting makes it longer, by how much is not known before.
     const chunks = new ReplyChunks(cursors, buffer, released, this.#indented === undefined ? length : undefined);
     this.#streams += 1;
-    const source = this.#indented === undefined ? chunks : new PrettyChunks(chunks, this.#indented);
+    const source = this.#indented === undefined ? chunks : new PrettyChunks(chunks, own(this.#indented));
+    const giveUp = (): void => {
+      tail.keepId();
+      source.release();
+    };
+    const send = (first: Chunk): void => {
+      if (first !== null && source.isComplete) {
+        exchange.reply(status, first, headers);
+        source.release();
+      } else {
+        exchange.stream(status, new BegunChunks(first, source), headers);
+      }
+    };
     let first: Chunk | Promise<Chunk>;
     try {
       first = source.next();
     } catch (error) {
       // Nothing has been sent: the caller answers with an error, and with this id.
-      tail.keepId();
-      source.release();
+      giveUp();
       throw error;
     }
-    if (first instanceof Uint8Array && source.isComplete) {
-      exchange.reply(status, first, headers);
-      source.release();
-    } else {
-      exchange.stream(status, new BegunChunks(first, source), headers);
-    }
+    if (first instanceof Promise) return { first, send, giveUp };
+    send(first);
+    return undefined;
   }
 }
 

@@ -8,18 +8,18 @@ const leastRoom = 4;
 export class ReplyChunks implements ChunkSource {
   readonly #parts: Cursor[];
   readonly #buffer: Buffer;
-  readonly #released: () => void;
+  readonly #released: (isComplete: boolean) => void;
 
   /**
    * @param parts what the reply consists of, in order; released by this
    * @param buffer where chunks are made, 64 KiB at most. Replies may share one if no part of theirs fills it later
-   * @param released told once, when the reply has ended or was given up
+   * @param released told once, when the reply has ended or was given up before all of it was printed
    * @param length bytes of all parts together, when known
    */
   constructor(
     parts: readonly Cursor[],
     buffer: Buffer,
-    released: () => void,
+    released: (isComplete: boolean) => void,
     readonly length?: number,
   ) {
     this.#parts = [...parts];
@@ -67,12 +67,13 @@ export class ReplyChunks implements ChunkSource {
   }
 
   release(): void {
+    const { isComplete } = this;
     for (const part of this.#parts.splice(0)) part.release();
-    this.#released();
+    this.#released(isComplete);
   }
 }
 
-/** A source whose first chunk has been asked for already, to see whether it is all there is. */
+/** A source whose first chunk has been made already, to see whether it is all there is, and not an error. */
 export class BegunChunks implements ChunkSource {
   readonly length: number | undefined;
   #first: Chunk | Promise<Chunk> | undefined;
@@ -84,6 +85,8 @@ export class BegunChunks implements ChunkSource {
   ) {
     this.length = rest.length;
     this.#first = first instanceof Uint8Array ? Uint8Array.from(first) : first;
+    // When the client leaves before its turn, nobody looks at how it ended.
+    if (first instanceof Promise) first.catch(() => {});
   }
 
   next(): Chunk | Promise<Chunk> {

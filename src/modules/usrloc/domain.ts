@@ -102,13 +102,14 @@ export class Domain {
   }
 
   /**
-   * Adds a contact.
+   * Adds a contact. One that has expired is not there, though replacing it is an update to listeners.
    *
    * @throws Error when the address of record has this contact already; as {@link save}
    */
   insert(aor: string, input: ContactInput): Contact {
     const key = this.key(aor);
-    if (this.#read(key).contacts.some(({ Contact }) => Contact === input.contact)) {
+    const { contacts, now } = this.#read(key);
+    if (contacts.some(({ Contact, Expires }) => Contact === input.contact && !isExpired(Expires, now))) {
       throw new Error(`contact ${input.contact} of ${key} is there already; update it, or save it either way`);
     }
     return this.save(aor, input);

@@ -4,7 +4,7 @@ import type { Contact } from './contact.js';
 /** What a domain tells its listeners; each gets the contact as it is now, or was last. */
 export type DomainEvent = 'insert' | 'update' | 'delete' | 'expire';
 
-/** A listener; what it throws is logged and changes nothing. */
+/** A listener; what it throws, or rejects with later, is logged and changes nothing. */
 export type DomainListener = (aor: string, contact: Contact) => void;
 
 /** The listeners of a domain. */
@@ -33,11 +33,17 @@ export class DomainEvents {
     const told = contact();
     for (const listener of [...listeners]) {
       try {
-        listener(aor, told);
+        // An asynchronous function is a listener, too, and a rejection that nobody handles ends the process.
+        const returned: unknown = listener(aor, told);
+        if (returned instanceof Promise) returned.catch((error: unknown) => this.#failed(event, error));
       } catch (error) {
-        this.log.error({ err: error, event }, `listener of usrloc for "${event}" failed`);
+        this.#failed(event, error);
       }
     }
+  }
+
+  #failed(event: DomainEvent, error: unknown): void {
+    this.log.error({ err: error, event }, `listener of usrloc for "${event}" failed`);
   }
 
   #of(event: DomainEvent): Set<DomainListener> {

@@ -9,6 +9,7 @@ import type { Result } from '../../../mi/command.js';
 import type { CommandEntry } from '../../../mi/command-table.js';
 import { MiError, serverError } from '../../../mi/errors.js';
 import { isPromise, type ManagementInterface } from '../../../mi/interface.js';
+import { discardParts } from '../../../mi/print-parts.js';
 import type { PendingCalls } from '../pending.js';
 import { isSubmitted, readArguments, type Submitted } from './arguments.js';
 import { Assets } from './assets.js';
@@ -160,6 +161,7 @@ export class WebInterface {
         this.#answer(asked, value)?.catch((error: unknown) => this.#answerFailure(asked, error));
       },
       failure: (error) => this.#answerFailure(asked, error),
+      late: (value) => discardParts(value),
       givenUp: (status, reason) => this.#refuse(exchange, status, reason, entry.module),
     });
     exchange.onGone = () => {

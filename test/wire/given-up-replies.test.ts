@@ -1,0 +1,293 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { describe, type TestContext, test } from 'node:test';
+import { type Call, command, defineModule, MiError, type Result, type Server, stream } from 'mi-httpd';
+import { call, post, startServer, withResolvers } from './mi-client.js';
+
+const options = { timeout: 20_000 };
+
+function giving(run: (call: Call) => Result | Promise<Result>) {
+  const give = command({ name: 'give', help: 'Gives a value.', run: (_parameters, call) => run(call) });
+  return defineModule({ name: 'part', commands: [give] });
+}
+
+const ask = '{"jsonrpc":"2.0","method":"part:give","id":7}';
+const notify = '{"jsonrpc":"2.0","method":"part:give"}';
+
+function request(body: string): string {
+  return `POST /mi HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+}
+
+/** Fails unless everything that replies hold is given back; waits for connections that are being closed. */
+async function assertAtRest(server: Server): Promise<void> {
+  const names = ['windows_in_use', 'ids_held', 'pending', 'connections'];
+  const rest = { 'mi:pending': 0, 'httpd:connections': 1, 'mem:windows_in_use': 0, 'mem:ids_held': 1 };
+  let counts: unknown;
+  for (let round = 0; round < 100; round++) {
+    counts = await call(server, 'get_statistics', [names]);
+    if (JSON.stringify(counts) === JSON.stringify(rest)) return;
+  }
+  assert.deepEqual(counts, rest);
+}
+
+/** Collects what would end the process. */
+function collectUnhandled(t: TestContext): unknown[] {
+  const unhandled: unknown[] = [];
+  const note = (reason: unknown): void => void unhandled.push(reason);
+  process.on('unhandledRejection', note);
+  t.after(() => process.off('unhandledRejection', note));
+  return unhandled;
+}
+
+/** Items that hold something from the moment they are made, as a database cursor does. */
+function held(closed: () => void): Iterable<number> & Iterator<number> {
+  return {
+    next: () => ({ done: false, value: 1 }),
+    return: () => {
+      closed();
+      return { done: true, value: undefined };
+    },
+    [Symbol.iterator]() {
+      return this;
+    },
+  };
+}
+
+describe('streams that nobody reads', options, () => {
+  test('as results of notifications are closed', { timeout: 5000 }, async (t) => {
+    let closed = 0;
+    const sources = [() => stream(held(() => closed++)), async () => ({ rows: [stream(held(() => closed++))] })];
+    for (const make of sources) {
+      closed = 0;
+      const server = await startServer(t, { modules: [giving(make)] });
+      assert.equal((await post(server, notify)).status, 202);
+      await assertAtRest(server);
+      assert.equal(closed, 1);
+    }
+  });
+
+  test('are closed when they come after the client has left', { timeout: 5000 }, async (t) => {
+    const entered = withResolvers<AbortSignal>();
+    const later = withResolvers<Result>();
+    const closed = withResolvers<void>();
+    const server = await startServer(t, {
+      modules: [
+        giving(({ signal }) => {
+          entered.resolve(signal);
+          return later.promise;
+        }),
+      ],
+    });
+    const socket = connect(server.port, '127.0.0.1');
+    socket.write(request(ask));
+    const signal = await entered.promise;
+    socket.destroy();
+    await once(signal, 'abort');
+    later.resolve(stream(held(closed.resolve)));
+    await closed.promise;
+    await assertAtRest(server);
+  });
+
+  test('are closed when they come after the deadline', { timeout: 5000 }, async (t) => {
+    const later = withResolvers<Result>();
+    const closed = withResolvers<void>();
+    const server = await startServer(t, { mi_http: { mi_timeout: 1 }, modules: [giving(() => later.promise)] });
+    assert.equal((await post(server, ask)).status, 504);
+    later.resolve(stream(held(closed.resolve)));
+    await closed.promise;
+    await assertAtRest(server);
+  });
+
+  test('are closed when another part of the reply fails to begin', { timeout: 5000 }, async (t) => {
+    let closed = 0;
+    const broken = {
+      [Symbol.iterator]() {
+        throw new Error('no database');
+      },
+    };
+    const make = (): Result => [stream(held(() => closed++)), stream(broken as never), stream(held(() => closed++))];
+    const server = await startServer(t, { modules: [giving(make)] });
+    assert.match((await post(server, ask)).body, /"error":\{"code":-32000.*"id":7\}$/);
+    await assertAtRest(server);
+    assert.equal(closed, 2);
+  });
+
+  test('give everything back although closing them fails', { timeout: 5000 }, async (t) => {
+    const closed = withResolvers<void>();
+    const make = (): Result => {
+      const failing = held(() => {
+        closed.resolve();
+        throw new Error('cannot close');
+      });
+      return [stream(failing), stream(held(() => {}))];
+    };
+    const server = await startServer(t, { modules: [giving(make)] });
+    const socket = connect(server.port, '127.0.0.1');
+    socket.write(request(ask));
+    await once(socket, 'readable');
+    socket.destroy();
+    await closed.promise;
+    await assertAtRest(server);
+  });
+});
+
+describe('streams that fail', options, () => {
+  test('before their first turn, their client gone, end no process', { timeout: 5000 }, async (t) => {
+    const unhandled = collectUnhandled(t);
+    const aborted = withResolvers<void>();
+    const server = await startServer(t, {
+      modules: [
+        giving(({ signal }) => {
+          async function* failing(): AsyncGenerator<number> {
+            await once(signal, 'abort').finally(aborted.resolve);
+            yield Promise.reject(new Error('aborted'));
+          }
+          return stream(failing());
+        }),
+      ],
+    });
+    const socket = connect(server.port, '127.0.0.1');
+    socket.on('error', () => {});
+    // What follows a request whose reply is pending makes the engine close at once, within the same turn.
+    socket.write(request(ask) + request(ask));
+    await once(socket, 'close');
+    await aborted.promise;
+    await assertAtRest(server);
+    assert.deepEqual(unhandled, []);
+  });
+
+  test('at their first item are answered with an error, and with the id', { timeout: 5000 }, async (t) => {
+    const items = [
+      () => {
+        throw new MiError(404, 'no rows');
+      },
+      async () => {
+        await new Promise(setImmediate);
+        throw new MiError(404, 'no rows');
+      },
+    ];
+    for (const item of items) {
+      async function* failing(): AsyncGenerator<number> {
+        yield item();
+      }
+      const server = await startServer(t, { modules: [giving(() => ({ rows: stream(failing()) }))] });
+      const { status, body } = await post(server, ask);
+      assert.deepEqual([status, body], [200, '{"jsonrpc":"2.0","error":{"code":404,"message":"no rows"},"id":7}']);
+      await assertAtRest(server);
+    }
+  });
+
+  test('to give anything in time abort the signal of their call', { timeout: 5000 }, async (t) => {
+    const aborted = withResolvers<void>();
+    const server = await startServer(t, {
+      mi_http: { mi_timeout: 1 },
+      modules: [
+        giving(({ signal }) => {
+          async function* silent(): AsyncGenerator<number> {
+            await once(signal, 'abort').finally(aborted.resolve);
+            yield 1;
+          }
+          return stream(silent());
+        }),
+      ],
+    });
+    const { status, body } = await post(server, ask);
+    assert.equal(status, 504);
+    assert.match(body, /mi_timeout.*"id":7\}$/);
+    await aborted.promise;
+    await assertAtRest(server);
+  });
+
+  test('a second time, since an iterator is read once', { timeout: 5000 }, async (t) => {
+    const once = stream(
+      (function* () {
+        yield 1;
+      })(),
+    );
+    const again = stream([1]);
+    let make = (): Result => once;
+    const server = await startServer(t, { modules: [giving(() => make())] });
+    assert.deepEqual(await call(server, 'part:give'), [1]);
+    assert.match((await post(server, ask)).body, /"error":\{"code":-32000/);
+    make = () => [again, again];
+    assert.deepEqual(await call(server, 'part:give'), [[1], [1]]);
+    assert.deepEqual(await call(server, 'part:give'), [[1], [1]]);
+    await assertAtRest(server);
+  });
+});
+
+test('pretty streams that wait for the same event do not mix', options, async (t) => {
+  let next = 0;
+  const events = [withResolvers<void>(), withResolvers<void>()];
+  async function* own(mark: number): AsyncGenerator<string> {
+    if (mark === 1) setTimeout(() => events[0]?.resolve(), 100);
+    for (const { promise } of events) {
+      await promise;
+      yield String(mark).repeat(100);
+    }
+  }
+  const server = await startServer(t, {
+    mi_http: { pretty_printing: 1 },
+    modules: [giving(() => stream(own(next++)))],
+  });
+  const replies = [post(server, ask), post(server, ask)];
+  await events[0]?.promise;
+  setTimeout(() => events[1]?.resolve(), 100);
+  const results = (await Promise.all(replies)).map(({ body }) => JSON.parse(body).result).sort();
+  assert.deepEqual(results, [Array(2).fill('0'.repeat(100)), Array(2).fill('1'.repeat(100))]);
+});
+
+describe('results and errors that cannot be printed', options, () => {
+  function fail(): never {
+    throw new Error('nobody may look');
+  }
+  const unprintable = new MiError(400, 'x', { toJSON: fail } as never);
+  const throwing = (error: unknown) => (): never => {
+    throw error;
+  };
+  for (const [name, run] of [
+    ['an error with data of its own mind', throwing(unprintable)],
+    ['later, an error with data of its own mind', () => Promise.reject(unprintable)],
+    ['nothing thrown', throwing(undefined)],
+    ['later, nothing thrown', () => Promise.reject()],
+    ['a proxy', () => new Proxy({}, { has: fail, get: fail })],
+    [
+      'later, a getter',
+      async () => ({
+        a: 1,
+        get b() {
+          return fail();
+        },
+      }),
+    ],
+  ] as const) {
+    test(name, { timeout: 5000 }, async (t) => {
+      const unhandled = collectUnhandled(t);
+      const server = await startServer(t, { modules: [giving(run)] });
+      const { status, body } = await post(server, ask);
+      assert.deepEqual([status, JSON.parse(body).error.code, JSON.parse(body).id], [200, -32000, 7]);
+      await assertAtRest(server);
+      assert.deepEqual(await call(server, 'get_statistics', [['errors']]), {
+        'mi:errors': name === 'later, a getter' ? 0 : 1,
+      });
+      assert.deepEqual(unhandled, []);
+    });
+  }
+
+  test('a statistic that fails to compute', { timeout: 5000 }, async (t) => {
+    const broken = defineModule({
+      name: 'broken',
+      load: ({ mi }) => {
+        mi.statistics.add('broken', 'gauge', 'computed', fail);
+      },
+    });
+    const server = await startServer(t, { modules: [broken] });
+    const { status, body } = await post(
+      server,
+      '{"jsonrpc":"2.0","method":"get_statistics","params":[["gauge"]],"id":7}',
+    );
+    assert.deepEqual([status, JSON.parse(body).error.code, JSON.parse(body).id], [200, -32000, 7]);
+    await assertAtRest(server);
+  });
+});
