@@ -1,10 +1,10 @@
+import { LazyAbort } from '../lazy-abort.js';
 import type { Log } from '../log.js';
 import { formatAddress } from './address.js';
 import { FlushedBody, HeldBody } from './chunk-sources.js';
 import { Counter, type HttpCounters } from './counters.js';
 import type { UwsResponse } from './engine.js';
 import { type ChunkSource, type Exchange, heldBodySize, type Method, type ReplyHeaders } from './exchange.js';
-import { LazyAbort } from './lazy-abort.js';
 import { ReceivedRequest } from './received-request.js';
 import { refusalOf } from './refusal.js';
 import { checkReplyHeaders, writeReplyHead } from './reply-head.js';

@@ -1,8 +1,9 @@
-/** An abort signal that is only made when somebody looks at it; the first reason stays. */
+/** An abort signal that is only made when somebody looks at it, which few handlers do. */
 export class LazyAbort {
   #controller: AbortController | undefined;
   #reason: Error | undefined;
 
+  /** Made on first use. */
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
@@ -11,6 +12,7 @@ export class LazyAbort {
     return this.#controller.signal;
   }
 
+  /** Aborts {@link signal} with `reason`; the first reason stays. */
   abort(reason: Error): void {
     if (this.#reason !== undefined) return;
     this.#reason = reason;
