@@ -40,7 +40,14 @@ function parameterTable() {
       }
       const unit = declared.unit === undefined ? '' : ` ${declared.unit}`;
       const range = declared.type === 'int' ? `${declared.min} to ${declared.max ?? 2147483647}${unit}` : '';
-      rows.push([module, names, declared.type, `\`${JSON.stringify(declared.default)}\``, range, declared.help]);
+      rows.push([
+        module,
+        names,
+        declared.type,
+        declared.type === 'list' ? 'none' : `\`${JSON.stringify(declared.default)}\``,
+        range,
+        declared.help,
+      ]);
     }
   }
   return markdown(rows);

@@ -145,14 +145,18 @@ export class Server {
     return this;
   }
 
-  /** The port that is listened on; useful after `port: 0`. */
+  /** The port of the first listener that has one, else 0; useful after `port: 0`. */
   get port(): number {
     return this.#httpd.port;
   }
 
-  /** The URL of every root path, in order of registration: `http://127.0.0.1:8888/mi`. */
+  /**
+   * The URL of every root path on every listener, in order of their declaration: `http://127.0.0.1:8888/mi`;
+   * on a Unix socket as nginx writes it, `http://unix:/run/mi-httpd.sock:/mi`.
+   */
   get urls(): readonly string[] {
-    return this.#httpd.roots.map(({ root }) => `${this.#httpd.url}/${root}`).reverse();
+    const roots = this.#httpd.roots.map(({ root }) => root).reverse();
+    return this.#httpd.urls.flatMap((url) => roots.map((root) => `${url}/${root}`));
   }
 
   /** The user location service, for a registrar in the same process; undefined when module usrloc is not loaded. */

@@ -2,9 +2,10 @@ import type { ConfigFile, ModParam } from './config-file.js';
 import { type Diagnostic, diagnosticAt } from './diagnostic.js';
 import { suggestNames } from './nearest.js';
 import {
-  defaultValues,
+  exclusionProblem,
   findParameter,
   type ParameterDeclarations,
+  type ParameterValue,
   unknownParameter,
   valueProblem,
 } from './parameter.js';
@@ -24,15 +25,15 @@ export interface IgnoredModule {
   readonly order: number;
 }
 
-/** The values of every module's parameters, defaults filled in, and all that is wrong with the modparam statements. */
+/** The parameters of every module that the file sets, and all that is wrong with the modparam statements. */
 export interface AppliedParameters {
-  readonly values: Map<string, Record<string, string | number | undefined>>;
+  readonly values: Map<string, Record<string, ParameterValue>>;
   readonly errors: Diagnostic[];
 }
 
 /**
  * Sets the parameters of modules as the modparam statements say, in the order of the file: the last value of a
- * parameter counts. A statement reaches the modules loaded before it whose names its expression matches. All errors are
+ * parameter counts, and lists grow with every value. A statement reaches the modules loaded before it whose names its expression matches. All errors are
  * collected, each at the argument that is wrong.
  */
 export function applyModParams(
@@ -40,7 +41,7 @@ export function applyModParams(
   modules: readonly LoadedModule[],
   ignored: readonly IgnoredModule[],
 ): AppliedParameters {
-  const values = new Map(modules.map((module) => [module.name, defaultValues(module.parameters)]));
+  const values = new Map(modules.map(({ name }) => [name, {} as Record<string, ParameterValue>]));
   const errors: Diagnostic[] = [];
   for (const statement of config.parameters) {
     const pattern = compile(statement, errors);
@@ -83,7 +84,7 @@ function noTarget(statement: ModParam, pattern: ModulePattern, loaded: readonly 
 function assign(
   { name, value, nameAt, valueAt }: ModParam,
   { name: module, parameters }: LoadedModule,
-  values: Record<string, string | number | undefined>,
+  values: Record<string, ParameterValue>,
 ): Diagnostic | undefined {
   const found = findParameter(parameters, name);
   if (found === undefined) return diagnosticAt(nameAt, unknownParameter(module, parameters, name));
@@ -94,12 +95,15 @@ function assign(
     const remedy = /^[-+]?[0-9]+$/.test(value) ? `write ${value} without quotes` : 'write a number without quotes';
     return diagnosticAt(valueAt, `${what} is an integer, not a string: ${remedy}`);
   }
-  if (declaration.type === 'string' && typeof value === 'number') {
-    const example = declaration.secret === true ? '' : `, such as "${value}"`;
+  if (declaration.type !== 'int' && typeof value === 'number') {
+    const example = declaration.type === 'list' || declaration.secret === true ? '' : `, such as "${value}"`;
     return diagnosticAt(valueAt, `${what} is a string, not an integer: write it with quotes${example}`);
   }
   const problem = valueProblem(what, declaration, value);
   if (problem !== undefined) return diagnosticAt(valueAt, problem);
-  values[found.name] = value;
+  const excluded = exclusionProblem(module, parameters, found.name, Object.keys(values));
+  if (excluded !== undefined) return diagnosticAt(nameAt, excluded);
+  const before = values[found.name];
+  values[found.name] = declaration.type !== 'list' ? value : [...(Array.isArray(before) ? before : []), String(value)];
   return undefined;
 }

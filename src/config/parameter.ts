@@ -6,6 +6,8 @@ interface DeclarationBase {
   readonly help: string;
   /** Other names that configuration files may use for it, such as those of an older generation. */
   readonly aliases?: readonly string[];
+  /** Parameters of the same module that cannot be set beside this one, and what to do instead. */
+  readonly excludes?: { readonly names: readonly string[]; readonly remedy: string };
 }
 
 /** An integer parameter. Values are 32-bit signed integers. */
@@ -32,13 +34,23 @@ export interface StringParameter extends DeclarationBase {
   readonly check?: (value: string) => string | undefined;
 }
 
+/** A parameter that is given once for each of several values; in a file every line adds one. By default there are none. */
+export interface ListParameter extends DeclarationBase {
+  readonly type: 'list';
+  /** Says what is wrong with one value, or undefined when nothing is. */
+  readonly check?: (value: string) => string | undefined;
+}
+
 /** A parameter that is known but that cannot be set: doing so is an error with this reason. */
 export interface RefusedParameter extends DeclarationBase {
   readonly type: 'int' | 'string';
   readonly refused: string;
 }
 
-export type ParameterDeclaration = IntParameter | StringParameter | RefusedParameter;
+export type ParameterDeclaration = IntParameter | StringParameter | ListParameter | RefusedParameter;
+
+/** The value of a parameter that is set, or its default. */
+export type ParameterValue = string | number | readonly string[] | undefined;
 
 /** What a module's parameters are: main name -> declaration. */
 export type ParameterDeclarations = Readonly<Record<string, ParameterDeclaration>>;
@@ -47,9 +59,11 @@ type ValueOf<P> = P extends { refused: string }
   ? never
   : P extends { type: 'int' }
     ? number
-    : P extends { default: string }
-      ? string
-      : string | undefined;
+    : P extends { type: 'list' }
+      ? readonly string[]
+      : P extends { default: string }
+        ? string
+        : string | undefined;
 
 type SettableName<D extends ParameterDeclarations> = {
   [K in keyof D]: D[K] extends { refused: string } ? never : K;
@@ -97,10 +111,10 @@ export function findParameter(
 }
 
 /** The defaults of all parameters that can be set, as a fresh object. */
-export function defaultValues(declarations: ParameterDeclarations): Record<string, string | number | undefined> {
-  const values: Record<string, string | number | undefined> = {};
+export function defaultValues(declarations: ParameterDeclarations): Record<string, ParameterValue> {
+  const values: Record<string, ParameterValue> = {};
   for (const [name, declaration] of Object.entries(declarations)) {
-    if (!('refused' in declaration)) values[name] = declaration.default;
+    if (!('refused' in declaration)) values[name] = declaration.type === 'list' ? [] : declaration.default;
   }
   return values;
 }
@@ -108,13 +122,15 @@ export function defaultValues(declarations: ParameterDeclarations): Record<strin
 /** Says what is wrong with a value of the declared type, undefined when nothing is. `what` names the parameter. */
 export function valueProblem(
   what: string,
-  declaration: IntParameter | StringParameter,
+  declaration: IntParameter | StringParameter | ListParameter,
   value: string | number,
 ): string | undefined {
-  if (declaration.type === 'string') {
+  if (declaration.type !== 'int') {
     const problem = declaration.check?.(String(value));
     if (problem === undefined) return undefined;
-    return declaration.secret === true ? `${what}: ${problem}` : `${what} is ${JSON.stringify(value)}: ${problem}`;
+    return declaration.type === 'string' && declaration.secret === true
+      ? `${what}: ${problem}`
+      : `${what} is ${JSON.stringify(value)}: ${problem}`;
   }
   const number = Number(value);
   const unit = declaration.unit === undefined ? '' : ` ${declaration.unit}`;
@@ -150,7 +166,11 @@ export function parametersFromObject<const D extends ParameterDeclarations>(
     if (declaration === undefined) problems.push(unknownParameter(module, declarations, name));
     else if (value === undefined) continue;
     else if ('refused' in declaration) problems.push(`${what} cannot be set: ${declaration.refused}`);
-    else if (typeof value !== (declaration.type === 'int' ? 'number' : 'string')) {
+    else if (declaration.type === 'list') {
+      const found = listProblems(what, declaration, value);
+      if (found.length === 0) values[name] = value as readonly string[];
+      problems.push(...found);
+    } else if (typeof value !== (declaration.type === 'int' ? 'number' : 'string')) {
       const wanted = declaration.type === 'int' ? 'a number' : 'a string';
       problems.push(`${what} must be ${wanted}, not ${describe(value)}`);
     } else {
@@ -159,8 +179,34 @@ export function parametersFromObject<const D extends ParameterDeclarations>(
       else problems.push(problem);
     }
   }
+  const given = Object.entries(input ?? {}).filter(([, value]) => value !== undefined && !isEmptyList(value));
+  for (const [index, [name]] of given.entries()) {
+    const before = given.slice(0, index).map(([other]) => other);
+    const problem = exclusionProblem(module, declarations, name, before);
+    if (problem !== undefined) problems.push(problem);
+  }
   if (problems.length > 0) throw new ParameterError(module, problems);
   return values as ParameterValues<D>;
+}
+
+/** Says that a parameter does not go with one of those `given` before it, undefined when it does. */
+export function exclusionProblem(
+  module: string,
+  declarations: ParameterDeclarations,
+  name: string,
+  given: readonly string[],
+): string | undefined {
+  for (const other of given) {
+    for (const [one, two] of [
+      [name, other],
+      [other, name],
+    ] as const) {
+      const excludes = ownDeclaration(declarations, one)?.excludes;
+      if (excludes?.names.includes(two) === true)
+        return `parameters "${one}" and "${two}" of module ${module} do not mix: ${excludes.remedy}`;
+    }
+  }
+  return undefined;
 }
 
 /** The error for a parameter that a module does not have, with the nearest one that it has. */
@@ -170,6 +216,18 @@ export function unknownParameter(module: string, declarations: ParameterDeclarat
     return `module ${module} has no parameter "${name}": use its main name "${viaAlias.name}"`;
   const known = Object.keys(declarations).filter((main) => !isRefused(declarations, main));
   return `module ${module} has no parameter "${name}": ${suggestNames(name, 'known', known)}`;
+}
+
+function listProblems(what: string, declaration: ListParameter, value: unknown): readonly string[] {
+  if (!Array.isArray(value)) return [`${what} must be an array of strings, not ${describe(value)}`];
+  return value.flatMap((one: unknown) => {
+    if (typeof one !== 'string') return [`${what} must be an array of strings, not of ${describe(one)}`];
+    return valueProblem(what, declaration, one) ?? [];
+  });
+}
+
+function isEmptyList(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 0;
 }
 
 function ownDeclaration(declarations: ParameterDeclarations, name: string): ParameterDeclaration | undefined {

@@ -6,6 +6,7 @@ import type { UwsRequest, UwsResponse } from './engine.js';
 import type { Method, ReplyHeaders } from './exchange.js';
 import { FieldError, parseQuery, parseUrlencoded } from './fields.js';
 import { type ExchangeHost, HttpExchange } from './http-exchange.js';
+import type { ListenerOptions } from './listener.js';
 import { parseMultipart } from './multipart.js';
 import { refusalOf, sendRefusal } from './refusal.js';
 import type { StreamLimits } from './reply-stream.js';
@@ -63,21 +64,23 @@ export class Dispatcher implements ExchangeHost {
     this.#connections.exchangeEnded(isClosing);
   }
 
-  /** Handler of the engine for every request: nothing may be thrown back into it. */
-  readonly handle = (response: UwsResponse, request: UwsRequest): void => {
-    try {
-      this.#handle(response, request);
-    } catch (error) {
-      this.log.error({ err: error }, 'a request failed before it reached its handler');
+  /** Handler of the engine for every request of a listener: nothing may be thrown back into it. */
+  handleFor(listener: ListenerOptions): (response: UwsResponse, request: UwsRequest) => void {
+    return (response, request) => {
       try {
-        this.#refuse(response, 'GET', undefined, 500, 'internal error; the log of the server tells why', true);
-      } catch {
-        // It has been answered already.
+        this.#handle(listener, response, request);
+      } catch (error) {
+        this.log.error({ err: error }, 'a request failed before it reached its handler');
+        try {
+          this.#refuse(response, 'GET', undefined, 500, 'internal error; the log of the server tells why', true);
+        } catch {
+          // It has been answered already.
+        }
       }
-    }
-  };
+    };
+  }
 
-  #handle(response: UwsResponse, request: UwsRequest): void {
+  #handle(listener: ListenerOptions, response: UwsResponse, request: UwsRequest): void {
     this.counters.add(Counter.requests, 1);
     const head = this.#head;
     const badFraming = head.read(request);
@@ -116,14 +119,21 @@ export class Dispatcher implements ExchangeHost {
     } else if (isPost && root.declaration.accepts?.(mediaTypeOf(head.contentType)) === false) {
       this.#refuse(response, method, root, 415, `content type ${quoteType(head.contentType)} is not accepted here`);
     } else {
-      this.#accept(response, request, match, method as Method);
+      this.#accept(listener, response, request, match, method as Method);
     }
   }
 
-  #accept(response: UwsResponse, request: UwsRequest, match: RootMatch, method: Method): void {
+  #accept(
+    listener: ListenerOptions,
+    response: UwsResponse,
+    request: UwsRequest,
+    match: RootMatch,
+    method: Method,
+  ): void {
     const head = this.#head;
     const exchange = new HttpExchange(
       this,
+      listener,
       match.root,
       response,
       method,

@@ -46,6 +46,10 @@ export interface Exchange {
   readonly fields: readonly Field[];
   /** Address of the other end of the connection, '' once it is gone; never one that a proxy reports. */
   readonly remoteAddress: string;
+  /** Whether the connection is TLS. */
+  readonly isSecure: boolean;
+  /** The listener it came by, as it is set: `https:127.0.0.1:8443`, `unix:/run/x.sock`. */
+  readonly listener: string;
   /** Whether nothing can be replied any more: a reply was made (or begun), or the client left. */
   readonly finished: boolean;
   /** Aborted when the client leaves before its reply has ended, the deadline passes, or the server stops. */

@@ -1,97 +1,90 @@
-import { createServer, isIP } from 'node:net';
-import type { Engine, UwsApp, UwsListenSocket } from './engine.js';
+import { BlockList, isIP } from 'node:net';
+import type { Engine, UwsApp, UwsRequest, UwsResponse } from './engine.js';
+import { bracketed, type ListenSetting } from './listen-setting.js';
+import { type Listener, listen } from './tcp-socket.js';
+import type { TlsSetting } from './tls/setting.js';
+
+/** One listener of a server: where, and who may do what there. */
+export interface ListenerOptions {
+  readonly setting: ListenSetting;
+  /** Present where the setting says https. */
+  readonly tls?: TlsSetting;
+}
 
 /** What is listened on. */
 export interface Listening {
-  /** As given; '*' for all addresses. */
-  readonly address: string;
+  readonly options: ListenerOptions;
+  /** `127.0.0.1:8888`, `[::1]:8888`, `*:8888` or `/run/x.sock`. */
+  readonly bound: string;
+  /** 0 of a Unix socket. */
   readonly port: number;
-  readonly family: 'IPv4' | 'IPv6' | 'both';
+  /** Where a client on this machine reaches it, without a path: `http://127.0.0.1:8888`. */
+  readonly url: string;
 }
 
-/** An open listen socket. */
-export interface Listener extends Listening {
-  readonly socket: UwsListenSocket;
+/** A listener that takes connections until it is stopped. */
+export interface OpenListener extends Listening {
+  /** Takes no new connections; those that are open stay. */
+  stop(): void;
+  /** Closes every connection at once. */
+  close(): void;
 }
 
-const everyIPv6 = '::';
-const everyIPv4 = '0.0.0.0';
-
-/** Refuse a second listener on the port instead of sharing it; absent from the exports of some builds. */
-const exclusivePort = 1;
-
-const remedies: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'the port is in use; stop what listens there, or choose another port',
-  EACCES: 'no permission for this port; use 1024 or more',
-  EADDRNOTAVAIL: 'the address is not one of this machine; use one that is, or "*" for all',
-};
-
-/** @throws RangeError telling what is wrong: the engine would take a port modulo 65536 and '' for anything */
-export function checkEndpoint(ip: string, port: number): void {
-  if (ip !== '' && ip !== '*' && isIP(ip) === 0) {
-    throw new RangeError(`ip ${JSON.stringify(ip)} is neither an IPv4 nor an IPv6 address; use one, or "*" for all`);
-  }
-  if (!Number.isInteger(port) || port < 0 || port > 65535) {
-    throw new RangeError(`port ${port} is not an integer from 0 to 65535`);
-  }
+/** What the listeners of a server do with what arrives. */
+export interface ListenerHandlers {
+  request(response: UwsResponse, request: UwsRequest): void;
+  connection(response: UwsResponse, delta: number): void;
 }
+
+const loopback = new BlockList();
+loopback.addSubnet('127.0.0.0', 8, 'ipv4');
+loopback.addAddress('::1', 'ipv6');
 
 /**
- * Listens on an address. All addresses means one socket for both families, or IPv4 alone where the
- * system has no IPv6.
+ * Opens a listener with an app of its own: whether it speaks TLS is a matter of the app.
  *
- * @throws Error in one line naming address, port and reason
+ * @throws Error in one line naming what cannot be listened on, and why
  */
-export async function listen(engine: Engine, app: UwsApp, ip: string, port: number): Promise<Listener> {
-  checkEndpoint(ip, port);
-  if (ip !== '' && ip !== '*') {
-    const problem = await probe(ip, port);
-    if (problem !== undefined) throw cannotListen(ip, port, problem);
-    return { address: ip, family: isIP(ip) === 4 ? 'IPv4' : 'IPv6', ...bind(engine, app, ip, ip, port) };
+export async function openListener(
+  engine: Engine,
+  options: ListenerOptions,
+  handlers: ListenerHandlers,
+): Promise<OpenListener> {
+  const { setting } = options;
+  if (setting.kind !== 'http') throw new Error(`listener ${setting.kind} is not available yet`);
+  const app = engine.uws.App();
+  serve(app, handlers);
+  let listener: Listener;
+  try {
+    listener = await listen(engine, app, setting.address, setting.port);
+  } catch (error) {
+    app.close();
+    throw error;
   }
-  const withoutIPv6 = await probe(everyIPv6, port);
-  if (withoutIPv6 === undefined) return { address: '*', family: 'both', ...bind(engine, app, everyIPv6, '*', port) };
-  if (withoutIPv6 !== 'EAFNOSUPPORT' && withoutIPv6 !== 'EADDRNOTAVAIL') throw cannotListen('*', port, withoutIPv6);
-  const problem = await probe(everyIPv4, port);
-  if (problem !== undefined) throw cannotListen('*', port, problem);
-  return { address: '*', family: 'IPv4', ...bind(engine, app, everyIPv4, '*', port) };
+  const { port, socket } = listener;
+  return {
+    options,
+    ...placeOf(setting, port),
+    stop: () => engine.uws.us_listen_socket_close(socket),
+    close: () => void app.close(),
+  };
 }
 
-/** Closes the socket to new connections; those that are open stay. */
-export function stopListening(engine: Engine, listener: Listener): void {
-  engine.uws.us_listen_socket_close(listener.socket);
+/** Where a listener is: the port is the one that it got. */
+export function placeOf(setting: ListenSetting, port: number): Omit<Listening, 'options'> {
+  const { kind, address, path } = setting;
+  if (kind === 'unix') return { bound: path, port: 0, url: `http://unix:${path}:` };
+  const host = address === '*' || address === '0.0.0.0' ? '127.0.0.1' : address === '::' ? '::1' : address;
+  return { bound: `${bracketed(address)}:${port}`, port, url: `${kind}://${bracketed(host)}:${port}` };
 }
 
-function bind(
-  { uws }: Engine,
-  app: UwsApp,
-  host: string,
-  address: string,
-  port: number,
-): { socket: UwsListenSocket; port: number } {
-  let socket: UwsListenSocket | false = false;
-  // The callback runs before this returns.
-  app.listen(host, port, uws.LIBUS_LISTEN_EXCLUSIVE_PORT ?? exclusivePort, (opened) => {
-    socket = opened;
-  });
-  if (socket === false) throw cannotListen(address, port, 'EADDRINUSE');
-  return { socket, port: uws.us_socket_local_port(socket) };
+/** Whether only this machine can reach it. */
+export function isLocal({ kind, address }: ListenSetting): boolean {
+  const family = isIP(address);
+  return kind === 'unix' || (family !== 0 && loopback.check(address, family === 4 ? 'ipv4' : 'ipv6'));
 }
 
-/** The engine tells only that it failed. Node.js tells why: the code of the error, undefined when all is well. */
-function probe(host: string, port: number): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
-    server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(undefined)));
-  });
-}
-
-function cannotListen(address: string, port: number, code: string): NodeJS.ErrnoException {
-  const at = isIP(address) === 6 ? `[${address}]:${port}` : `${address}:${port}`;
-  const error: NodeJS.ErrnoException = new Error(
-    `cannot listen on ${at}: ${remedies[code] ?? 'the system refused'} (${code})`,
-  );
-  error.code = code;
-  return error;
+function serve(app: UwsApp, { request, connection }: ListenerHandlers): void {
+  app.any('/*', request);
+  app.filter(connection);
 }

@@ -1,22 +1,19 @@
-import { BlockList, isIP } from 'node:net';
 import type { Log } from '../log.js';
 import { BodyPool } from '../native.js';
 import { AllowedHosts } from './allowed-hosts.js';
 import { Connections } from './connections.js';
 import { HttpCounters } from './counters.js';
 import { Dispatcher } from './dispatcher.js';
-import { type Engine, loadEngine, type UwsApp, type UwsModule } from './engine.js';
-import { checkEndpoint, type Listener, type Listening, listen, stopListening } from './listener.js';
+import { type Engine, loadEngine, type UwsModule } from './engine.js';
+import { isLocal, type ListenerOptions, type Listening, type OpenListener, openListener, placeOf } from './listener.js';
 import { withinOpenFiles } from './open-files.js';
 import { chunkLimit } from './reply-stream.js';
 import { type RootDeclaration, RootRegistry } from './roots.js';
 
 /** What an HTTP server is set to. */
 export interface HttpServerOptions {
-  /** IPv4 or IPv6 address; '' or '*': all, both families. */
-  readonly ip: string;
-  /** TCP port, 0 to 65535; 0: one that is free. */
-  readonly port: number;
+  /** Where it listens: one or more, each with its own TLS and access settings. */
+  readonly listeners: readonly ListenerOptions[];
   /** Bytes of the response window; a flush handler is asked for at most this much, and 65536, at once. */
   readonly windowSize: number;
   /** Bytes preallocated for a body that arrives in pieces. */
@@ -44,10 +41,6 @@ export interface HttpServerOptions {
   readonly bodies?: BodyPool;
 }
 
-const loopback = new BlockList();
-loopback.addSubnet('127.0.0.0', 8, 'ipv4');
-loopback.addAddress('::1', 'ipv6');
-
 /**
  * An HTTP/1.1 server whose paths are served by the roots registered with it. Several fit in one process.
  *
@@ -61,8 +54,7 @@ export class HttpServer {
   #connections: Connections;
   #bodies: BodyPool | undefined;
   #engine: Engine | undefined;
-  #app: UwsApp | undefined;
-  #listener: Listener | undefined;
+  #open: OpenListener[] = [];
   #state: 'new' | 'starting' | 'listening' | 'stopping' | 'closed' = 'new';
 
   /** @throws RangeError when there are too few counters */
@@ -113,12 +105,12 @@ export class HttpServer {
   /**
    * Runs the `onInit` of every root, newest first, then listens.
    *
-   * @throws Error in one line when an `onInit` fails, no engine loads, or the address cannot be listened on
+   * @throws Error in one line when an `onInit` fails, no engine loads, or an address cannot be listened on; then it
+   *   listens on none
    */
-  async start(): Promise<Listening> {
+  async start(): Promise<void> {
     if (this.#state !== 'new') throw new Error(`an HTTP server starts once; this one is ${this.#state}`);
-    const { ip, port, maxConnections, log } = this.#options;
-    checkEndpoint(ip, port);
+    const { listeners, maxConnections, log } = this.#options;
     this.#state = 'starting';
     try {
       const engine = await loadEngine(this.#options.engine);
@@ -127,28 +119,26 @@ export class HttpServer {
       for (const { declaration } of this.#roots.newestFirst) await declaration.onInit?.();
       this.#refuseWhenClosed();
       this.#connections = new Connections(withinOpenFiles(maxConnections, log), this.#counters);
-      const app = engine.uws.App();
-      this.#app = app;
-      app.any('/*', this.#dispatcher(this.#bodies).handle);
-      app.filter(this.#connections.change);
-      const listener = await listen(engine, app, ip, port);
-      this.#listener = listener;
-      this.#refuseWhenClosed();
+      const dispatcher = this.#dispatcher(this.#bodies);
+      const connection = this.#connections.change;
+      for (const listener of listeners) {
+        const handlers = { request: dispatcher.handleFor(listener), connection };
+        this.#open.push(await openListener(engine, listener, handlers));
+        this.#refuseWhenClosed();
+      }
       this.#state = 'listening';
-      const { address, family } = listener;
-      return { address, port: listener.port, family };
     } catch (error) {
       this.close();
       throw error;
     }
   }
 
-  /** Closes the port to new connections. From now on every reply closes its connection. */
+  /** Closes every listener to new connections. From now on every reply closes its connection. */
   stopAccepting(): void {
-    if (this.#state !== 'listening' || this.#engine === undefined || this.#listener === undefined) return;
+    if (this.#state !== 'listening') return;
     this.#state = 'stopping';
     this.#connections.stop();
-    stopListening(this.#engine, this.#listener);
+    for (const listener of this.#open) listener.stop();
   }
 
   /**
@@ -161,12 +151,10 @@ export class HttpServer {
 
   /** Closes everything at once: clients that still wait are cut, their exchanges are gone. Never fails. */
   close(): void {
-    if (this.#state === 'closed') return;
+    if (this.#state === 'closed' && this.#open.length === 0) return;
     this.#connections.stop();
     this.#state = 'closed';
-    this.#app?.close();
-    this.#app = undefined;
-    this.#listener = undefined;
+    for (const listener of this.#open.splice(0)) listener.close();
   }
 
   get openConnections(): number {
@@ -193,27 +181,30 @@ export class HttpServer {
     return this.#engine === undefined ? 'no engine loaded' : `${this.#engine.name} ${this.#engine.version}`;
   }
 
-  /** The port listened on; before that, the one that is set. */
+  /** The listeners in order of declaration; before and after it listens, as they are set. */
+  get listening(): readonly Listening[] {
+    if (this.#open.length > 0) return this.#open;
+    return this.#options.listeners.map((options) => ({ options, ...placeOf(options.setting, options.setting.port) }));
+  }
+
+  /** The port of the first listener that has one; before it listens, the one that is set; 0 for none. */
   get port(): number {
-    return this.#listener?.port ?? this.#options.port;
+    return this.listening.find(({ options }) => options.setting.kind !== 'unix')?.port ?? 0;
   }
 
-  /** `127.0.0.1:8888`, `[::1]:8888` or `*:8888`; undefined when not listening. */
+  /** `127.0.0.1:8888, /run/x.sock`: what is listened on; undefined when nothing is. */
   get bound(): string | undefined {
-    return this.#listener === undefined ? undefined : `${bracketed(this.#listener.address)}:${this.#listener.port}`;
+    return this.#open.length === 0 ? undefined : this.#open.map(({ bound }) => bound).join(', ');
   }
 
-  /** Where a client on this machine reaches the server: `http://127.0.0.1:8888`. */
-  get url(): string {
-    const { ip } = this.#options;
-    const host = ip === '' || ip === '*' || ip === '0.0.0.0' ? '127.0.0.1' : ip === '::' ? '::1' : ip;
-    return `http://${bracketed(host)}:${this.port}`;
+  /** Where clients on this machine reach the listeners: `http://127.0.0.1:8888`, `http://unix:/run/x.sock:`. */
+  get urls(): readonly string[] {
+    return this.listening.map(({ url }) => url);
   }
 
   /** Whether only this machine can reach the server. */
   get isLoopback(): boolean {
-    const family = isIP(this.#options.ip);
-    return family !== 0 && loopback.check(this.#options.ip, family === 4 ? 'ipv4' : 'ipv6');
+    return this.#options.listeners.every(({ setting }) => isLocal(setting));
   }
 
   #nativeBodies(): BodyPool {
@@ -238,8 +229,4 @@ export class HttpServer {
   #refuseWhenClosed(): void {
     if (this.#state === 'closed') throw new Error('the HTTP server was closed before it listened');
   }
-}
-
-function bracketed(address: string): string {
-  return isIP(address) === 6 ? `[${address}]` : address;
 }

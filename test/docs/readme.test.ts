@@ -141,13 +141,17 @@ describe('README', { timeout: 60_000 }, () => {
     assert.deepEqual([...names].sort(), expected.sort());
   });
 
-  test('the configuration that comes with the package has every parameter of httpd and mi_http, with its default', () => {
+  test('the configuration that comes with the package has every parameter of httpd and mi_http, with its default if it has one', () => {
     const text = readFileSync('mi-httpd.cfg', 'utf8');
     for (const { name: module, parameters } of loadableModules.filter(({ name }) =>
       ['httpd', 'mi_http'].includes(name),
     )) {
       for (const [name, declaration] of Object.entries(parameters)) {
         if ('refused' in declaration) continue;
+        if (declaration.type === 'list' || declaration.default === undefined) {
+          assert.ok(text.includes(`\n# modparam("${module}", "${name}", "`), `a comment that shows ${name}`);
+          continue;
+        }
         const value = name === 'ip' ? '127.0.0.1' : declaration.default;
         const line = `modparam("${module}", "${name}", ${JSON.stringify(value)})`;
         assert.ok(text.includes(`\n${line}\n`), line);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { applyModParams } from '#src/config/apply.js';
 import { formatDiagnostic } from '#src/config/diagnostic.js';
-import { defineParameters } from '#src/config/parameter.js';
+import { defaultValues, defineParameters } from '#src/config/parameter.js';
 import { parseConfig } from '#src/config/statements.js';
 
 const timeout = 10_000;
@@ -12,6 +12,7 @@ const known = new Map(
     httpd: defineParameters({
       ip: { type: 'string', default: '127.0.0.1', help: 'address' },
       port: { type: 'int', default: 8888, min: 1, max: 65535, help: 'port' },
+      listen: { type: 'list', help: 'listeners', excludes: { names: ['ip'], remedy: 'leave ip out' } },
       tls_ciphers: { type: 'string', refused: 'the ciphers are those of the TLS library', help: 'ciphers' },
     }),
     mi_http: defineParameters({
@@ -31,7 +32,8 @@ function apply(text: string): { values: Record<string, unknown>; errors: string[
   });
   const ignored = config.modules.filter(({ name }) => !known.has(name));
   const { values, errors } = applyModParams(config, modules, ignored);
-  return { values: Object.fromEntries(values), errors: errors.map(formatDiagnostic) };
+  const filled = modules.map(({ name, parameters }) => [name, { ...defaultValues(parameters), ...values.get(name) }]);
+  return { values: Object.fromEntries(filled), errors: errors.map(formatDiagnostic) };
 }
 
 const all = 'loadmodule "tm.so" loadmodule "httpd.so" loadmodule "mi_http.so" loadmodule "mi_html.so"\n';
@@ -42,10 +44,16 @@ test('defaults, last value wins, aliases, several modules, ignored modules', { t
     modparam("mi_.*", "root", "both") modparam("mi_http|tm", "mi_http_root", "one") modparam("tm", "any", 1)`);
   assert.deepEqual(errors, []);
   assert.deepEqual(values, {
-    httpd: { ip: '127.0.0.1', port: 2 },
+    httpd: { ip: '127.0.0.1', port: 2, listen: [] },
     mi_http: { root: 'one', trace: undefined },
     mi_html: { root: 'both' },
   });
+});
+
+test('a list grows with every value', { timeout }, () => {
+  const { values, errors } = apply(`${all}modparam("httpd", "listen", "a") modparam("httpd", "listen", "b" "c")`);
+  assert.deepEqual(errors, []);
+  assert.deepEqual(values.httpd, { ip: '127.0.0.1', port: 8888, listen: ['a', 'bc'] });
 });
 
 test('a module loaded after the modparam is out of reach of its expression', { timeout }, () => {
@@ -57,7 +65,7 @@ test('a module loaded after the modparam is out of reach of its expression', { t
 const errors: [string, string][] = [
   ['modparam("httpd", "prot", 1)', '2:19: module httpd has no parameter "prot": did you mean "port"?'],
   ['modparam("httpd", "Port", 1)', '2:19: module httpd has no parameter "Port": did you mean "port"?'],
-  ['modparam("httpd", "zzzzzz", 1)', '2:19: module httpd has no parameter "zzzzzz": known: ip, port'],
+  ['modparam("httpd", "zzzzzz", 1)', '2:19: module httpd has no parameter "zzzzzz": known: ip, port, listen'],
   ['modparam("httpd|mi_html", "port", 1)', '2:27: module mi_html has no parameter "port": known: root'],
   [
     'modparam("httpd", "port", "8888")',
@@ -70,6 +78,18 @@ const errors: [string, string][] = [
   [
     'modparam("httpd", "ip", 7)',
     '2:25: parameter "ip" of module httpd is a string, not an integer: write it with quotes, such as "7"',
+  ],
+  [
+    'modparam("httpd", "listen", 7)',
+    '2:29: parameter "listen" of module httpd is a string, not an integer: write it with quotes',
+  ],
+  [
+    'modparam("httpd", "listen", "a")\nmodparam("httpd", "ip", "::1")',
+    '3:19: parameters "listen" and "ip" of module httpd do not mix: leave ip out',
+  ],
+  [
+    'modparam("httpd", "ip", "::1")\nmodparam("httpd", "listen", "a")',
+    '3:19: parameters "listen" and "ip" of module httpd do not mix: leave ip out',
   ],
   [
     'modparam("httpd", "port", 0)',
@@ -109,5 +129,5 @@ test('all errors are collected, and what is right is set', { timeout }, () => {
     result.errors.map((text) => text.split(': ', 1)[0]),
     ['a.cfg:2:19', 'a.cfg:3:10', 'a.cfg:5:16', 'a.cfg:5:16'],
   );
-  assert.deepEqual(result.values.httpd, { ip: '::1', port: 5 });
+  assert.deepEqual(result.values.httpd, { ip: '::1', port: 5, listen: [] });
 });

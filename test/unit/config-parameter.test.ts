@@ -34,6 +34,12 @@ const declarations = defineParameters({
     help: 'password',
     check: (v) => (v.length < 4 ? 'too short' : undefined),
   },
+  listen: {
+    type: 'list',
+    help: 'listeners',
+    excludes: { names: ['port'], remedy: 'leave port out' },
+    check: (v) => (v.includes(':') ? undefined : 'it has no colon'),
+  },
   tls_ciphers: { type: 'string', refused: 'the ciphers are those of the TLS library', help: 'ciphers' },
 });
 
@@ -46,6 +52,7 @@ const typesAreInferred: Same<
     readonly buf_size: number;
     readonly root: string;
     readonly auth_password: string | undefined;
+    readonly listen: readonly string[];
   }
 > = true;
 const input: ParameterInput<typeof declarations> = { port: 80, root: undefined };
@@ -66,11 +73,33 @@ function problemsOf(given: object): readonly string[] {
 
 test('defaults are filled in, undefined means the default', { timeout }, () => {
   assert.ok(typesAreInferred);
-  const defaults = { port: 8888, buf_size: 1024, root: 'mi', auth_password: undefined };
+  const defaults = { port: 8888, buf_size: 1024, root: 'mi', auth_password: undefined, listen: [] };
   assert.deepEqual(parametersFromObject('httpd', declarations, undefined), defaults);
   assert.deepEqual(parametersFromObject('httpd', declarations, input), { ...defaults, port: 80 });
   const root: string = parametersFromObject('httpd', declarations, { root: 'x', auth_password: 'long enough' }).root;
   assert.equal(root, 'x');
+});
+
+test('a list takes strings, each of which is checked', { timeout }, () => {
+  const listen = ['a:1', 'b:2'];
+  assert.deepEqual(parametersFromObject('httpd', declarations, { listen }).listen, listen);
+  assert.deepEqual(problemsOf({ listen: 'a:1' }), [
+    'parameter "listen" of module httpd must be an array of strings, not a string',
+  ]);
+  assert.deepEqual(problemsOf({ listen: ['a', 1, 'b:2'] }), [
+    'parameter "listen" of module httpd is "a": it has no colon',
+    'parameter "listen" of module httpd must be an array of strings, not of a number',
+  ]);
+});
+
+test('parameters that exclude each other are told, in either order; an empty list excludes nothing', {
+  timeout,
+}, () => {
+  const problem = ['parameters "listen" and "port" of module httpd do not mix: leave port out'];
+  assert.deepEqual(problemsOf({ listen: ['a:1'], port: 1 }), problem);
+  assert.deepEqual(problemsOf({ port: 1, listen: ['a:1'] }), problem);
+  assert.deepEqual(problemsOf({ port: 1, listen: [] }), []);
+  assert.deepEqual(problemsOf({ port: undefined, listen: ['a:1'] }), []);
 });
 
 test('every problem is listed', { timeout }, () => {
@@ -101,10 +130,13 @@ const wrong: [object, string][] = [
   [{ root: 1n }, 'parameter "root" of module httpd must be a string, not a bigint'],
   [{ auth_password: 'abc' }, 'parameter "auth_password" of module httpd: too short'],
   [{ mi_http_root: 'x' }, 'module httpd has no parameter "mi_http_root": use its main name "root"'],
-  [{ constructor: 1 }, 'module httpd has no parameter "constructor": known: port, buf_size, root, auth_password'],
+  [
+    { constructor: 1 },
+    'module httpd has no parameter "constructor": known: port, buf_size, root, auth_password, listen',
+  ],
   [
     JSON.parse('{"__proto__": 1}'),
-    'module httpd has no parameter "__proto__": known: port, buf_size, root, auth_password',
+    'module httpd has no parameter "__proto__": known: port, buf_size, root, auth_password, listen',
   ],
   [[1], 'parameters of module httpd: give an object, not an array'],
 ];

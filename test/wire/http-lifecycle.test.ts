@@ -169,11 +169,12 @@ async function run(program: string): Promise<{ code: number | null; output: stri
 const program = (body: string) => `
   import { connect } from 'node:net';
   import { once } from 'node:events';
+  import { tcpSetting } from ${JSON.stringify(import.meta.resolve('#src/httpd/listen-setting.js'))};
   import { HttpServer } from ${JSON.stringify(serverUrl)};
   const nothing = () => {};
   const log = { debug: nothing, info: nothing, warn: nothing, error: nothing };
   const server = new HttpServer({
-    ip: '127.0.0.1', port: 0, windowSize: 65536, postBufSize: 1024, receiveBufSize: 65536, bodiesTotal: 1 << 20,
+    listeners: [{ setting: tcpSetting('http', '127.0.0.1', 0) }], windowSize: 65536, postBufSize: 1024, receiveBufSize: 65536, bodiesTotal: 1 << 20,
     connTimeout: 30, maxConnections: 100, log,
   });
   const kept = [];
@@ -187,7 +188,8 @@ const program = (body: string) => `
 test('after close nothing keeps the process alive', { timeout }, async () => {
   const { code, output } = await run(
     program(`
-      const { port } = await server.start();
+      await server.start();
+      const { port } = server;
       const idle = connect(port, '127.0.0.1');
       idle.write('GET /t HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n');
       await once(idle, 'data');
@@ -205,15 +207,16 @@ test('after close nothing keeps the process alive', { timeout }, async () => {
 test('a failed start keeps nothing alive either, nor does a server that never started', { timeout }, async () => {
   const { code, output } = await run(
     program(`
-      const { port } = await server.start();
+      await server.start();
+      const { port } = server;
       const other = new HttpServer({
-        ip: '127.0.0.1', port, windowSize: 65536, postBufSize: 1024, receiveBufSize: 65536, bodiesTotal: 1 << 20,
-        connTimeout: 30, maxConnections: 100, log,
+        listeners: [{ setting: tcpSetting('http', '127.0.0.1', port) }],
+        windowSize: 65536, postBufSize: 1024, receiveBufSize: 65536, bodiesTotal: 1 << 20, connTimeout: 30, maxConnections: 100, log,
       });
       await other.start().catch((error) => console.log(error.code));
       const never = new HttpServer({
-        ip: '127.0.0.1', port, windowSize: 65536, postBufSize: 1024, receiveBufSize: 65536, bodiesTotal: 1 << 20,
-        connTimeout: 30, maxConnections: 100, log,
+        listeners: [{ setting: tcpSetting('http', '127.0.0.1', port) }],
+        windowSize: 65536, postBufSize: 1024, receiveBufSize: 65536, bodiesTotal: 1 << 20, connTimeout: 30, maxConnections: 100, log,
       });
       never.stopAccepting();
       await never.drain(1000);
@@ -257,7 +260,8 @@ test('no mistake of a handler ends the process', { timeout }, async () => {
       for (const [root, onRequest] of Object.entries(roots)) {
         server.registerRoot({ module: 'test', root, contentType: 'text/plain', timeout: 0.2, onRequest });
       }
-      const { port } = await server.start();
+      await server.start();
+      const { port } = server;
       for (const root of Object.keys(roots)) {
         for (const stay of [true, false]) {
           const client = connect(port, '127.0.0.1');

@@ -72,12 +72,12 @@ test('all addresses means both families, and one means one', { timeout }, async 
       client.close();
     }
     assert.equal(server.bound, `*:${port}`);
-    assert.equal(server.url, `http://127.0.0.1:${port}`);
+    assert.deepEqual(server.urls, [`http://127.0.0.1:${port}`]);
     assert.equal(server.isLoopback, false);
   }
   const { server, port } = await start(t, [root()], { ip: '::1' });
   assert.equal(server.bound, `[::1]:${port}`);
-  assert.equal(server.url, `http://[::1]:${port}`);
+  assert.deepEqual(server.urls, [`http://[::1]:${port}`]);
   assert.equal(server.isLoopback, true);
   assert.match(server.engine, /^uWebSockets\.js \d+\.\d+/);
   await assert.rejects(RawClient.connect(port, '127.0.0.1'));

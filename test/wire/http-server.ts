@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { TestContext } from 'node:test';
 import { httpCounterNames } from '#src/httpd/counters.js';
 import type { Exchange } from '#src/httpd/exchange.js';
+import { tcpSetting } from '#src/httpd/listen-setting.js';
 import type { RootDeclaration } from '#src/httpd/roots.js';
 import { HttpServer, type HttpServerOptions } from '#src/httpd/server.js';
 import { BodyPool } from '#src/native.js';
@@ -43,14 +44,19 @@ export function root(declaration: Partial<RootDeclaration> = {}): RootDeclaratio
   };
 }
 
+/** Options of a server; `ip` and `port` are those of a single plain listener. */
+export type GivenOptions = Partial<HttpServerOptions> & { readonly ip?: string; readonly port?: number };
+
 /** Options of a server on a free port of 127.0.0.1, quiet. */
-export function options(given: Partial<HttpServerOptions> = {}, log: LogLine[] = []): HttpServerOptions {
+export function options(
+  { ip = '127.0.0.1', port = 0, ...given }: GivenOptions = {},
+  log: LogLine[] = [],
+): HttpServerOptions {
   const write = (level: string) => (fields: object, message: string) => {
     log.push({ level, fields, message });
   };
   return {
-    ip: '127.0.0.1',
-    port: 0,
+    listeners: [{ setting: tcpSetting('http', ip, port) }],
     windowSize: 65536,
     postBufSize: 1024,
     receiveBufSize: 65536,
@@ -66,7 +72,7 @@ export function options(given: Partial<HttpServerOptions> = {}, log: LogLine[] =
 export async function start(
   t: TestContext,
   roots: readonly RootDeclaration[],
-  given: Partial<HttpServerOptions> = {},
+  given: GivenOptions = {},
 ): Promise<TestServer> {
   const log: LogLine[] = [];
   const counters = new Float64Array(httpCounterNames.length);
@@ -74,11 +80,11 @@ export async function start(
   const bodies = new BodyPool(all.postBufSize, all.receiveBufSize, all.bodiesTotal);
   const server = new HttpServer({ ...all, bodies });
   for (const declaration of roots) server.registerRoot(declaration);
-  const { port } = await server.start();
+  await server.start();
   t.after(() => server.close());
   return {
     server,
-    port,
+    port: server.port,
     bodies,
     log,
     counter: (name) => {

@@ -5,6 +5,7 @@ import type { Statistics } from '../../mi/statistics.js';
 import { defineModule } from '../../module.js';
 import { healthPaths } from './health.js';
 import { landingPage } from './landing.js';
+import { listeners } from './listeners.js';
 import { parameters } from './parameters.js';
 
 /** The HTTP server and its registry of root paths. */
@@ -14,8 +15,7 @@ export const httpdModule = defineModule({
   load({ parameters, mi, log, facts }) {
     const windowSize = parameters.buf_size || Math.max(1024, Math.floor(facts.privateMemory / 4));
     const httpd = new HttpServer({
-      ip: parameters.ip,
-      port: parameters.port,
+      listeners: listeners(parameters),
       windowSize,
       postBufSize: parameters.post_buf_size,
       receiveBufSize: parameters.receive_buf_size,

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { defineParameters } from '../../config/parameter.js';
 import { heldBodySize } from '../../httpd/exchange.js';
+import { parseListenSetting } from '../../httpd/listen-setting.js';
 
 const tls = 'TLS is not available yet; put a TLS proxy in front, or remove the line';
 const auth =
@@ -23,11 +24,20 @@ export const parameters = defineParameters({
     min: 0,
     max: 65535,
     help: 'TCP port; 0: one that is free; 1 to 1023 are refused',
-    check: (port) =>
-      port > 0 && port < 1024
-        ? `port ${port} is reserved for privileged services, and this server must not run as root; ` +
-          'use 1024 or more (default 8888) and forward the low port to it'
-        : undefined,
+    check: portProblem,
+  },
+  listen: {
+    type: 'list',
+    help:
+      'one listener, repeated for more: `http:ADDRESS:PORT`, `https:ADDRESS:PORT` (IPv6 in brackets, `*` for all) or ' +
+      '`unix:/path`, then options as `;name=value`; takes the place of `ip` and `port`',
+    excludes: {
+      names: ['ip', 'port'],
+      remedy:
+        'ip and port (-l and -p) are the one listener of a server without listen; ' +
+        'give that one as a listener too, such as "http:127.0.0.1:8888"',
+    },
+    check: listenProblem,
   },
   buf_size: {
     type: 'int',
@@ -118,3 +128,20 @@ export const parameters = defineParameters({
   auth_username: { type: 'string', refused: auth, help: 'user name' },
   auth_password: { type: 'string', refused: auth, help: 'password' },
 });
+
+function portProblem(port: number): string | undefined {
+  if (port === 0 || port >= 1024) return undefined;
+  return (
+    `port ${port} is reserved for privileged services, and this server must not run as root; ` +
+    'use 1024 or more (default 8888) and forward the low port to it'
+  );
+}
+
+function listenProblem(text: string): string | undefined {
+  try {
+    return portProblem(parseListenSetting(text).port);
+  } catch (error) {
+    if (error instanceof RangeError) return error.message;
+    throw error;
+  }
+}

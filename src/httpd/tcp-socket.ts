@@ -1,0 +1,79 @@
+import { createServer, isIP } from 'node:net';
+import type { Engine, UwsApp, UwsListenSocket } from './engine.js';
+import { bracketed } from './listen-setting.js';
+
+/** An open listen socket. */
+export interface Listener {
+  readonly socket: UwsListenSocket;
+  readonly port: number;
+}
+
+const everyIPv6 = '::';
+const everyIPv4 = '0.0.0.0';
+
+/** Refuse a second listener on the port instead of sharing it; absent from the exports of some builds. */
+const exclusivePort = 1;
+
+const remedies: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'the port is in use; stop what listens there, or choose another port',
+  EACCES: 'no permission for this port; use 1024 or more',
+  EADDRNOTAVAIL: 'the address is not one of this machine; use one that is, or "*" for all',
+};
+
+/** @throws RangeError telling what is wrong: the engine would take a port modulo 65536 and '' for anything */
+export function checkEndpoint(ip: string, port: number): void {
+  if (ip !== '*' && isIP(ip) === 0) {
+    throw new RangeError(`ip ${JSON.stringify(ip)} is neither an IPv4 nor an IPv6 address; use one, or "*" for all`);
+  }
+  if (!Number.isInteger(port) || port < 0 || port > 65535) {
+    throw new RangeError(`port ${port} is not an integer from 0 to 65535`);
+  }
+}
+
+/**
+ * Listens on an address. All addresses means one socket for both families, or IPv4 alone where the
+ * system has no IPv6.
+ *
+ * @throws Error in one line naming address, port and reason
+ */
+export async function listen(engine: Engine, app: UwsApp, ip: string, port: number): Promise<Listener> {
+  checkEndpoint(ip, port);
+  if (ip !== '*') {
+    const problem = await probe(ip, port);
+    if (problem !== undefined) throw cannotListen(ip, port, problem);
+    return bind(engine, app, ip, ip, port);
+  }
+  const withoutIPv6 = await probe(everyIPv6, port);
+  if (withoutIPv6 === undefined) return bind(engine, app, everyIPv6, '*', port);
+  if (withoutIPv6 !== 'EAFNOSUPPORT' && withoutIPv6 !== 'EADDRNOTAVAIL') throw cannotListen('*', port, withoutIPv6);
+  const problem = await probe(everyIPv4, port);
+  if (problem !== undefined) throw cannotListen('*', port, problem);
+  return bind(engine, app, everyIPv4, '*', port);
+}
+
+function bind({ uws }: Engine, app: UwsApp, host: string, address: string, port: number): Listener {
+  let socket: UwsListenSocket | false = false;
+  // The callback runs before this returns.
+  app.listen(host, port, uws.LIBUS_LISTEN_EXCLUSIVE_PORT ?? exclusivePort, (opened) => {
+    socket = opened;
+  });
+  if (socket === false) throw cannotListen(address, port, 'EADDRINUSE');
+  return { socket, port: uws.us_socket_local_port(socket) };
+}
+
+/** The engine tells only that it failed. Node.js tells why: the code of the error, undefined when all is well. */
+function probe(host: string, port: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(undefined)));
+  });
+}
+
+function cannotListen(address: string, port: number, code: string): NodeJS.ErrnoException {
+  const error: NodeJS.ErrnoException = new Error(
+    `cannot listen on ${bracketed(address)}:${port}: ${remedies[code] ?? 'the system refused'} (${code})`,
+  );
+  error.code = code;
+  return error;
+}
