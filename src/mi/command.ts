@@ -1,4 +1,5 @@
 import type { Call } from './call.js';
+import type { ConstantResult } from './constant-result.js';
 import type { JsonValue } from './json.js';
 import type { Piecewise } from './piecewise.js';
 import { type CompiledRecipe, compileRecipe, describeRecipes, type ParametersOf, type Recipe } from './recipe.js';
@@ -11,6 +12,7 @@ import type { StatisticsSelection } from './statistics.js';
 export type Result =
   | JsonValue
   | StatisticsSelection
+  | ConstantResult
   | Piecewise
   | readonly Result[]
   | { readonly [member: string]: Result | undefined };

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { ConstantResult } from './constant-result.js';
 import { type Cursor, TextCursor } from './cursor.js';
 import { printJson } from './json.js';
 import { collectPieces, Piecewise } from './piecewise.js';
@@ -15,6 +16,7 @@ const marker = randomBytes(16).toString('base64url');
  *   text by the value's own `toJSON`
  */
 export function printParts(value: unknown): string | readonly (string | Piecewise)[] | undefined {
+  if (value instanceof ConstantResult) return value.text;
   const [text, dumps] = collectPieces(marker, () => printJson(value));
   if (text === undefined || dumps.length === 0) return text;
   const pieces = text.split(`"${marker}`);

@@ -1,4 +1,5 @@
 import { type Command, command } from '../../mi/command.js';
+import { ConstantResult } from '../../mi/constant-result.js';
 import { serverError } from '../../mi/errors.js';
 import type { ModuleContext } from '../../module.js';
 import { processTitle } from './process-title.js';
@@ -8,6 +9,7 @@ import { sourceRevision } from './revision.js';
 export function informationCommands(context: ModuleContext<object>): readonly Command[] {
   const { facts } = context;
   const server = `${facts.name} (${facts.version} (${machine()}/${process.platform}))`;
+  const version = new ConstantResult({ Server: server });
   return [
     command({
       name: 'uptime',
@@ -27,7 +29,7 @@ export function informationCommands(context: ModuleContext<object>): readonly Co
       readOnly: true,
       help: 'Tells the name and version of the server; with any value for revision, the source revision too.',
       recipes: [{}, { revision: 'string' }],
-      run: ({ revision }) => (revision === undefined ? { Server: server } : { Server: server, ...sourceRevision() }),
+      run: ({ revision }) => (revision === undefined ? version : { Server: server, ...sourceRevision() }),
     }),
     command({
       name: 'pwd',

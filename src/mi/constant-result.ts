@@ -1,0 +1,19 @@
+import { type JsonValue, printJson } from './json.js';
+
+/**
+ * A result that is the same at every call, printed once: printing even a short one costs V8 more than the rest of a
+ * call costs this process (docs/performance.md).
+ */
+export class ConstantResult {
+  /** The value as compact JSON. */
+  readonly text: string;
+
+  constructor(readonly value: JsonValue) {
+    this.text = printJson(value) ?? 'null';
+  }
+
+  /** Within another value it is printed with it. */
+  toJSON(): JsonValue {
+    return this.value;
+  }
+}
