@@ -52,7 +52,7 @@ const keywords: ReadonlyMap<string, Predicate> = new Map<string, Predicate>([
 
 /** Whether the text begins as a list of OpenSSL does, not as a GnuTLS priority string. */
 export function isOpensslList(text: string): boolean {
-  const [first = ''] = text.split(/[:, ]/, 1);
+  const [first = ''] = text.split(/[:, ]|(?!^)@/, 1);
   return /^@(STRENGTH|SECLEVEL)/.test(first) || meaningOf(first.replace(/^[-!]/, '')) !== undefined;
 }
 
@@ -67,7 +67,7 @@ export function readOpensslList(text: string): CipherList {
   const killed = new Set<Suite>();
   const missing: string[] = [];
   const unmet: string[] = [];
-  for (const token of text.split(/[:, ]+/).filter((one) => one !== '')) {
+  for (const token of text.split(/[:, ]+|(?=@)/).filter((one) => one !== '')) {
     if (token === '@STRENGTH') {
       suites = suites.toSorted((a, b) => strength(b) - strength(a));
     } else if (/^@SECLEVEL=[0-5]$/.test(token)) {
@@ -117,5 +117,7 @@ function strength({ cipher }: Suite): number {
 function unknown(token: string, words: string): RangeError {
   const word = words.split('+').find((one) => wordMeaning(one) === undefined) ?? words;
   const known = [...keywords.keys(), ...engineSuites.map(({ name }) => name)];
-  return new RangeError(`"${token}" is no suite and no keyword of OpenSSL: ${suggestNames(word, 'known', known)}`);
+  return new RangeError(
+    `${JSON.stringify(token)} is no suite and no keyword of OpenSSL: ${suggestNames(word, 'known', known)}`,
+  );
 }

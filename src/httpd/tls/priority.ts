@@ -63,7 +63,9 @@ function apply(wanted: Wanted, token: string, unmet: Set<string>): Wanted {
     return wanted;
   }
   if (token === 'SYSTEM' || sign === '@') {
-    throw new RangeError(`token "${token}" refers to priorities of the system, which are not read: write them out`);
+    throw new RangeError(
+      `token ${JSON.stringify(token)} refers to priorities of the system, which are not read: write them out`,
+    );
   }
   if (sign === '+') return changed(wanted, token, unmet, added);
   if (sign === '-' || sign === '!') return changed(wanted, token, unmet, removed);
@@ -181,5 +183,5 @@ function versionClauses({ versions, ciphers }: Wanted, suites: readonly Suite[])
 
 function unknown(token: string, known: readonly string[]): RangeError {
   const remedy = token === '' ? 'remove the colon' : suggestNames(token, 'known', known);
-  return new RangeError(`token "${token}" is none of a GnuTLS priority string: ${remedy}`);
+  return new RangeError(`token ${JSON.stringify(token)} is none of a GnuTLS priority string: ${remedy}`);
 }

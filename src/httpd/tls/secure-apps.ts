@@ -92,11 +92,8 @@ export class SecureApps {
       if (app !== undefined && this.#isStill(certificate)) return this.#served(app, certificate);
       app?.close();
       if (attempt < attempts) continue;
-      const { certFile, keyFile } = this.#setting;
-      throw new Error(
-        `certificate ${certFile} and key ${keyFile}: ` +
-          `${app === undefined ? 'the engine does not take them, and does not say why' : 'they change all the time'}`,
-      );
+      const reason = app === undefined ? refusal(certificate) : 'they change all the time';
+      throw new Error(`certificate ${this.#setting.certFile} and key ${this.#setting.keyFile}: ${reason}`);
     }
   }
 
@@ -134,4 +131,10 @@ export class SecureApps {
       return undefined;
     }
   }
+}
+
+/** What Node.js reads and the engine does not; it does not say why. */
+function refusal({ passphrase }: Certificate): string {
+  const remedy = passphrase === undefined ? '' : ': encrypt the key with openssl pkcs8 -topk8 -v2 aes-256-cbc';
+  return `the engine does not take them${remedy}`;
 }
