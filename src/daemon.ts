@@ -50,11 +50,12 @@ async function serve(line: CommandLine): Promise<void> {
     if (error instanceof ParameterError || !(error instanceof Error)) throw error;
     return refuse([`${name}: ${error.message}`]);
   }
-  if (line.check) return exit(exitCode.ok, process.stdout, `${name}: good\n`);
+  if (line.check) return check(server, name);
   for (const { name: module, at } of checked.ignored) {
     announce.info({ module, at: formatPosition(at) }, `module ${module} ignored: not a module of mi-httpd`);
   }
   stopOnSignals(server, log);
+  reloadOnSignal(server, log);
   await server.start();
   announce.info(
     { config: name, engine: server.engine },
@@ -67,6 +68,19 @@ async function serve(line: CommandLine): Promise<void> {
       'no root path is registered, so every request gets 404; add loadmodule "mi_http.so"',
     );
   }
+}
+
+/** The files that the configuration names are looked at too: a server that cannot start has no good configuration. */
+function check(server: Server, name: string): void {
+  let notices: readonly string[];
+  try {
+    notices = server.check();
+  } catch (error) {
+    refuse([`${name}: ${error instanceof Error ? error.message : String(error)}`]);
+    return;
+  }
+  const lines = [...notices.map((notice) => `${name}: note: ${notice}`), `${name}: good`];
+  exit(exitCode.ok, process.stdout, `${lines.join('\n')}\n`);
 }
 
 function refuse(errors: readonly string[]): void {
@@ -95,4 +109,14 @@ function stopOnSignals(server: Server, log: ReturnType<typeof daemonLog>): void 
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
+}
+
+function reloadOnSignal(server: Server, log: ReturnType<typeof daemonLog>): void {
+  process.on('SIGHUP', (signal) => {
+    const reloads = server.reloadTls();
+    if (reloads.length === 0) log.info({ signal }, `${signal}: no listener has a certificate to read again`);
+    for (const { certificate, outcome } of reloads) {
+      if (outcome === 'unchanged') log.info({ signal, certificate }, `${signal}: ${certificate} has not changed`);
+    }
+  });
 }

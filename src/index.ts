@@ -10,6 +10,7 @@ export { ParameterError } from './config/parameter.js';
 /** Serve root paths of your own. */
 export type { Chunk, ChunkSource, Exchange, Field, Method, ReplyHeaders } from './httpd/exchange.js';
 export type { RootDeclaration } from './httpd/roots.js';
+export type { Reload } from './httpd/tls/certificates.js';
 /** What a server needs of a logger; pino fits. */
 export type { Log } from './log.js';
 export type { Call, Client } from './mi/call.js';

@@ -38,6 +38,12 @@ export interface ModuleInstance {
   readonly httpd?: HttpServer;
   /** What the module offers to the program that the server runs in. */
   readonly api?: object;
+  /**
+   * Looks at what the parameters refer to, such as files, without starting.
+   * @returns what should be known although nothing is wrong, one line each
+   * @throws Error in one line when the module could not start
+   */
+  check?(): readonly string[];
   /** Runs when the server starts, before it listens. */
   start?(): void | Promise<void>;
   /** Runs once when the server stops: calls still running are given up now. */

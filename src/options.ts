@@ -23,14 +23,15 @@ usage: mi-httpd [-f FILE] [-c] [-M MB] [-p PORT] [-l IP] [-V] [-h]
   -f, --file FILE     configuration, an opensips.cfg; - is standard input
                       (left out: /etc/opensips/opensips.cfg, else the file that comes with mi-httpd)
   -c, --check         check the configuration and exit: 0 when it is good, else 255,
-                      with every error as FILE:LINE:COL: text
+                      with every error as FILE:LINE:COL: text; files of TLS are looked at too
   -M, --memory MB     private memory in MB, 1 to ${maxPrivateMemory}, default ${defaultPrivateMemory}; buf_size 0 means a quarter of it
   -p, --port PORT     TCP port; wins over the file
   -l, --listen IP     address to listen on; wins over the file
   -V, --version       print the versions of mi-httpd, its HTTP engine and Node.js, and exit
   -h, --help          print this and exit
 
-signals: SIGTERM and SIGINT finish what runs (10 s at most) and exit 0; a second one exits at once
+signals: SIGTERM and SIGINT finish what runs (10 s at most) and exit 0; a second one exits at once;
+         SIGHUP reads the TLS certificates again, without losing a connection
 exit status: 0 stopped as asked; 1 could not start; 255 the configuration has errors
 `;
 

@@ -1,6 +1,7 @@
 import { suggestNames } from './config/nearest.js';
 import { type ParameterInput, parametersFromObject } from './config/parameter.js';
 import type { HttpServer } from './httpd/server.js';
+import type { Reload } from './httpd/tls/certificates.js';
 import { type Log, LogLevel, quietLog } from './log.js';
 import { ManagementInterface } from './mi/interface.js';
 import {
@@ -134,10 +135,12 @@ export class Server {
       await this.close({ deadline: 0 });
       throw error;
     }
-    if (!this.#httpd.isLoopback) {
+    const exposed = this.#httpd.listening.filter(({ isLocal }) => !isLocal).map(({ bound }) => bound);
+    if (exposed.length > 0) {
+      const address = exposed.join(', ');
       this.#log.warn(
-        { address: this.#httpd.bound },
-        `LISTENING ON ${this.#httpd.bound} WITHOUT AUTHENTICATION: whoever reaches this port runs every MI command, ` +
+        { address },
+        `LISTENING ON ${address} WITHOUT AUTHENTICATION: whoever reaches this port runs every MI command, ` +
           'kill included; unless a firewall or proxy guards it, set modparam("httpd", "ip", "127.0.0.1")',
       );
     }
@@ -167,6 +170,26 @@ export class Server {
   /** Name and version of the HTTP engine. */
   get engine(): string {
     return this.#httpd.engine;
+  }
+
+  /**
+   * Looks at what the settings refer to, such as certificates, without starting.
+   *
+   * @returns what should be known although nothing is wrong, one line each
+   * @throws Error in one line when the server could not start
+   */
+  check(): readonly string[] {
+    return this.#instances.flatMap((instance) => instance.check?.() ?? []);
+  }
+
+  /**
+   * Reads certificates and keys again. Open connections go on with those they have; where new files are bad, the former
+   * certificate stays, which is logged.
+   *
+   * @returns what came of it, for each listener with TLS
+   */
+  reloadTls(): readonly Reload[] {
+    return this.#httpd.certificates?.reload() ?? [];
   }
 
   /**

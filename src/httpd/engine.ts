@@ -42,12 +42,37 @@ export interface UwsApp {
   any(pattern: string, handler: (response: UwsResponse, request: UwsRequest) => void): UwsApp;
   filter(callback: (response: UwsResponse, delta: number) => void): UwsApp;
   listen(host: string, port: number, options: number, callback: (socket: UwsListenSocket | false) => void): UwsApp;
+  listen_unix(callback: (socket: UwsListenSocket | false) => void, path: string): UwsApp;
   close(): UwsApp;
+  /** What stands for this app in the next two. */
+  getDescriptor(): UwsDescriptor;
+  /** Connections that arrive on the listen sockets of this app are served by that one; both have to be TLS, or none. */
+  addChildAppDescriptor(child: UwsDescriptor): void;
+  removeChildAppDescriptor(child: UwsDescriptor): void;
+}
+
+/** What is done with the requests and the connections (1: come, -1: gone) of an app. */
+export interface UwsHandlers {
+  request(response: UwsResponse, request: UwsRequest): void;
+  connection(response: UwsResponse, delta: number): void;
+}
+
+/** Stands for an app; only handed back to the engine. */
+export type UwsDescriptor = unknown;
+
+/** Options of an app that speaks TLS. */
+export interface UwsTlsOptions {
+  readonly cert_file_name?: string;
+  readonly key_file_name?: string;
+  readonly passphrase?: string;
+  readonly ssl_ciphers?: string;
 }
 
 /** What is used of uWebSockets.js, from whatever package it comes. */
 export interface UwsModule {
   App(): UwsApp;
+  /** @throws Error without any reason when the files or the list of ciphers are not to its taste */
+  SSLApp(options: UwsTlsOptions): UwsApp;
   us_listen_socket_close(socket: UwsListenSocket): void;
   us_socket_local_port(socket: UwsListenSocket): number;
   /** Absent from the typings of all packages, present in the engine. */

@@ -5,7 +5,6 @@ import { FlushedBody, HeldBody } from './chunk-sources.js';
 import { Counter, type HttpCounters } from './counters.js';
 import type { UwsResponse } from './engine.js';
 import { type ChunkSource, type Exchange, heldBodySize, type Method, type ReplyHeaders } from './exchange.js';
-import { settingName } from './listen-setting.js';
 import type { ListenerOptions } from './listener.js';
 import { ReceivedRequest } from './received-request.js';
 import { refusalOf } from './refusal.js';
@@ -46,7 +45,6 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
   mustClose = false;
 
   readonly #host: ExchangeHost;
-  readonly #listener: ListenerOptions;
   readonly #response: UwsResponse;
   #state: State = 'open';
   #abort: LazyAbort | undefined;
@@ -60,7 +58,7 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
 
   constructor(
     host: ExchangeHost,
-    listener: ListenerOptions,
+    via: ListenerOptions,
     root: Root,
     response: UwsResponse,
     method: Method,
@@ -68,22 +66,13 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
     query: string,
     contentType: string,
   ) {
-    super(root, method, path, query, contentType);
+    super(via, root, method, path, query, contentType);
     this.#host = host;
-    this.#listener = listener;
     this.#response = response;
   }
 
   get finished(): boolean {
     return this.#state !== 'open';
-  }
-
-  get isSecure(): boolean {
-    return this.#listener.setting.kind === 'https';
-  }
-
-  get listener(): string {
-    return settingName(this.#listener.setting);
   }
 
   get remoteAddress(): string {

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { suggestNames } from '../config/nearest.js';
+import { ciphersProblem } from './tls/ciphers.js';
 
 /** What is listened on, as `http:127.0.0.1:8888`, `https:[::1]:8443;cert=/etc/x.pem` or `unix:/run/x.sock` says it. */
 export interface ListenSetting {
@@ -28,7 +29,7 @@ const optionDeclarations: Readonly<Record<string, OptionDeclaration>> = {
   cert: { kinds: ['https'] },
   key: { kinds: ['https'] },
   passphrase_file: { kinds: ['https'] },
-  ciphers: { kinds: ['https'] },
+  ciphers: { kinds: ['https'], check: ciphersProblem },
   mode: {
     kinds: ['unix'],
     check: (mode) => (/^0?[0-7]{3}$/.test(mode) ? undefined : 'give three octal digits, such as 0660'),

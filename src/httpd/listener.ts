@@ -1,8 +1,13 @@
 import { BlockList, isIP } from 'node:net';
-import type { Engine, UwsApp, UwsRequest, UwsResponse } from './engine.js';
-import { bracketed, type ListenSetting } from './listen-setting.js';
-import { type Listener, listen } from './tcp-socket.js';
+import type { Log } from '../log.js';
+import type { Engine, UwsApp, UwsHandlers } from './engine.js';
+import { bracketed, type ListenSetting, settingName } from './listen-setting.js';
+import { listen } from './tcp-socket.js';
+import { readCertificate } from './tls/certificate.js';
+import { readCiphers } from './tls/ciphers.js';
+import { SecureApps } from './tls/secure-apps.js';
 import type { TlsSetting } from './tls/setting.js';
+import { listenUnix } from './unix-socket.js';
 
 /** One listener of a server: where, and who may do what there. */
 export interface ListenerOptions {
@@ -20,20 +25,18 @@ export interface Listening {
   readonly port: number;
   /** Where a client on this machine reaches it, without a path: `http://127.0.0.1:8888`. */
   readonly url: string;
+  /** Whether only this machine can reach it. */
+  readonly isLocal: boolean;
 }
 
 /** A listener that takes connections until it is stopped. */
 export interface OpenListener extends Listening {
+  /** Present where it speaks TLS. */
+  readonly secure: SecureApps | undefined;
   /** Takes no new connections; those that are open stay. */
   stop(): void;
   /** Closes every connection at once. */
   close(): void;
-}
-
-/** What the listeners of a server do with what arrives. */
-export interface ListenerHandlers {
-  request(response: UwsResponse, request: UwsRequest): void;
-  connection(response: UwsResponse, delta: number): void;
 }
 
 const loopback = new BlockList();
@@ -43,48 +46,81 @@ loopback.addAddress('::1', 'ipv6');
 /**
  * Opens a listener with an app of its own: whether it speaks TLS is a matter of the app.
  *
- * @throws Error in one line naming what cannot be listened on, and why
+ * @throws Error in one line naming what cannot be listened on or served, and why
  */
 export async function openListener(
   engine: Engine,
   options: ListenerOptions,
-  handlers: ListenerHandlers,
+  handlers: UwsHandlers,
+  log: Log,
 ): Promise<OpenListener> {
   const { setting } = options;
-  if (setting.kind !== 'http') throw new Error(`listener ${setting.kind} is not available yet`);
-  const app = engine.uws.App();
-  serve(app, handlers);
-  let listener: Listener;
+  const secure = secureApps(engine, options, handlers, log);
+  const app = secure?.acceptor ?? plainApp(engine, handlers);
+  const closeApp = (): void => void (secure ?? app).close();
   try {
-    listener = await listen(engine, app, setting.address, setting.port);
+    const { socket, port, removeFile } = await (setting.kind === 'unix'
+      ? listenUnix(app, setting.path, setting.options.get('mode'))
+      : listen(engine, app, setting.address, setting.port));
+    const stop = (): void => {
+      removeFile?.();
+      engine.uws.us_listen_socket_close(socket);
+    };
+    const close = (): void => {
+      removeFile?.();
+      closeApp();
+    };
+    return { options, secure, ...placeOf(setting, port), stop, close };
   } catch (error) {
-    app.close();
+    closeApp();
     throw error;
   }
-  const { port, socket } = listener;
-  return {
-    options,
-    ...placeOf(setting, port),
-    stop: () => engine.uws.us_listen_socket_close(socket),
-    close: () => void app.close(),
-  };
+}
+
+function secureApps(
+  engine: Engine,
+  { setting, tls }: ListenerOptions,
+  handlers: UwsHandlers,
+  log: Log,
+): SecureApps | undefined {
+  if (setting.kind !== 'https') return undefined;
+  const name = settingName(setting);
+  if (tls === undefined) throw new Error(`listener ${name} has neither certificate nor key`);
+  try {
+    return new SecureApps(engine, tls, handlers, log);
+  } catch (error) {
+    throw new Error(`cannot serve ${name}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/**
+ * Looks at the files of a listener without opening it.
+ *
+ * @returns what should be known of them, one line each
+ * @throws Error in one line that says why it could not be opened
+ */
+export function checkListener({ setting, tls }: ListenerOptions): readonly string[] {
+  if (tls === undefined) return [];
+  try {
+    return readCertificate(tls, readCiphers(tls.ciphers)).warnings;
+  } catch (error) {
+    throw new Error(`cannot serve ${settingName(setting)}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+function plainApp(engine: Engine, { request, connection }: UwsHandlers): UwsApp {
+  const app = engine.uws.App();
+  app.any('/*', request);
+  app.filter(connection);
+  return app;
 }
 
 /** Where a listener is: the port is the one that it got. */
 export function placeOf(setting: ListenSetting, port: number): Omit<Listening, 'options'> {
   const { kind, address, path } = setting;
-  if (kind === 'unix') return { bound: path, port: 0, url: `http://unix:${path}:` };
+  if (kind === 'unix') return { bound: path, port: 0, url: `http://unix:${path}:`, isLocal: true };
   const host = address === '*' || address === '0.0.0.0' ? '127.0.0.1' : address === '::' ? '::1' : address;
-  return { bound: `${bracketed(address)}:${port}`, port, url: `${kind}://${bracketed(host)}:${port}` };
-}
-
-/** Whether only this machine can reach it. */
-export function isLocal({ kind, address }: ListenSetting): boolean {
   const family = isIP(address);
-  return kind === 'unix' || (family !== 0 && loopback.check(address, family === 4 ? 'ipv4' : 'ipv6'));
-}
-
-function serve(app: UwsApp, { request, connection }: ListenerHandlers): void {
-  app.any('/*', request);
-  app.filter(connection);
+  const isLocal = family !== 0 && loopback.check(address, family === 4 ? 'ipv4' : 'ipv6');
+  return { bound: `${bracketed(address)}:${port}`, port, url: `${kind}://${bracketed(host)}:${port}`, isLocal };
 }

@@ -1,5 +1,7 @@
 import type { UwsRequest } from './engine.js';
 import type { Field, Method } from './exchange.js';
+import { settingName } from './listen-setting.js';
+import type { ListenerOptions } from './listener.js';
 import { mediaTypeOf } from './request-head.js';
 import type { Root } from './roots.js';
 
@@ -14,6 +16,7 @@ export class ReceivedRequest {
   #kept: readonly string[] | undefined;
 
   constructor(
+    readonly via: ListenerOptions,
     readonly root: Root,
     readonly method: Method,
     readonly path: string,
@@ -22,6 +25,14 @@ export class ReceivedRequest {
     readonly contentType: string,
   ) {
     this.mediaType = mediaTypeOf(contentType);
+  }
+
+  get isSecure(): boolean {
+    return this.via.setting.kind === 'https';
+  }
+
+  get listener(): string {
+    return settingName(this.via.setting);
   }
 
   argument(name: string): string | undefined {

@@ -5,10 +5,19 @@ import { Connections } from './connections.js';
 import { HttpCounters } from './counters.js';
 import { Dispatcher } from './dispatcher.js';
 import { type Engine, loadEngine, type UwsModule } from './engine.js';
-import { isLocal, type ListenerOptions, type Listening, type OpenListener, openListener, placeOf } from './listener.js';
+import {
+  checkListener,
+  type ListenerOptions,
+  type Listening,
+  type OpenListener,
+  openListener,
+  placeOf,
+} from './listener.js';
 import { withinOpenFiles } from './open-files.js';
 import { chunkLimit } from './reply-stream.js';
 import { type RootDeclaration, RootRegistry } from './roots.js';
+import { Certificates } from './tls/certificates.js';
+import { ciphersNotice, defaultCiphers } from './tls/ciphers.js';
 
 /** What an HTTP server is set to. */
 export interface HttpServerOptions {
@@ -55,6 +64,7 @@ export class HttpServer {
   #bodies: BodyPool | undefined;
   #engine: Engine | undefined;
   #open: OpenListener[] = [];
+  #certificates: Certificates | undefined;
   #state: 'new' | 'starting' | 'listening' | 'stopping' | 'closed' = 'new';
 
   /** @throws RangeError when there are too few counters */
@@ -123,9 +133,11 @@ export class HttpServer {
       const connection = this.#connections.change;
       for (const listener of listeners) {
         const handlers = { request: dispatcher.handleFor(listener), connection };
-        this.#open.push(await openListener(engine, listener, handlers));
+        this.#open.push(await openListener(engine, listener, handlers, log));
         this.#refuseWhenClosed();
       }
+      this.#certificates = new Certificates(this.#open, log);
+      this.#tellCiphers();
       this.#state = 'listening';
     } catch (error) {
       this.close();
@@ -133,10 +145,23 @@ export class HttpServer {
     }
   }
 
+  /**
+   * Looks at the files that the settings refer to, without listening.
+   *
+   * @returns what should be known of the settings, one line each
+   * @throws Error in one line that says why it could not start
+   */
+  check(): readonly string[] {
+    const { listeners } = this.#options;
+    const warnings = listeners.flatMap(checkListener);
+    return [...new Set([...warnings, ...this.#ciphers().flatMap((ciphers) => ciphersNotice(ciphers) ?? [])])];
+  }
+
   /** Closes every listener to new connections. From now on every reply closes its connection. */
   stopAccepting(): void {
     if (this.#state !== 'listening') return;
     this.#state = 'stopping';
+    this.#certificates?.close();
     this.#connections.stop();
     for (const listener of this.#open) listener.stop();
   }
@@ -154,7 +179,13 @@ export class HttpServer {
     if (this.#state === 'closed' && this.#open.length === 0) return;
     this.#connections.stop();
     this.#state = 'closed';
+    this.#certificates?.close();
     for (const listener of this.#open.splice(0)) listener.close();
+  }
+
+  /** The certificates of the listeners with TLS; undefined before it listens. */
+  get certificates(): Certificates | undefined {
+    return this.#certificates;
   }
 
   get openConnections(): number {
@@ -204,7 +235,19 @@ export class HttpServer {
 
   /** Whether only this machine can reach the server. */
   get isLoopback(): boolean {
-    return this.#options.listeners.every(({ setting }) => isLocal(setting));
+    return this.listening.every(({ isLocal }) => isLocal);
+  }
+
+  #ciphers(): readonly string[] {
+    return [...new Set(this.#options.listeners.flatMap(({ tls }) => tls?.ciphers ?? []))];
+  }
+
+  /** The default is nobody's wish, so that it is no reason to warn. */
+  #tellCiphers(): void {
+    for (const ciphers of this.#ciphers()) {
+      const notice = ciphersNotice(ciphers);
+      if (notice !== undefined) this.#options.log[ciphers === defaultCiphers ? 'info' : 'warn']({ ciphers }, notice);
+    }
   }
 
   #nativeBodies(): BodyPool {

@@ -3,9 +3,12 @@ import type { Engine, UwsApp, UwsListenSocket } from './engine.js';
 import { bracketed } from './listen-setting.js';
 
 /** An open listen socket. */
-export interface Listener {
+export interface ListenSocket {
   readonly socket: UwsListenSocket;
+  /** 0 of a Unix socket. */
   readonly port: number;
+  /** Of a Unix socket: removes its file, unless somebody has put another one in its place. Never fails. */
+  readonly removeFile?: () => void;
 }
 
 const everyIPv6 = '::';
@@ -36,7 +39,7 @@ export function checkEndpoint(ip: string, port: number): void {
  *
  * @throws Error in one line naming address, port and reason
  */
-export async function listen(engine: Engine, app: UwsApp, ip: string, port: number): Promise<Listener> {
+export async function listen(engine: Engine, app: UwsApp, ip: string, port: number): Promise<ListenSocket> {
   checkEndpoint(ip, port);
   if (ip !== '*') {
     const problem = await probe(ip, port);
@@ -51,7 +54,7 @@ export async function listen(engine: Engine, app: UwsApp, ip: string, port: numb
   return bind(engine, app, everyIPv4, '*', port);
 }
 
-function bind({ uws }: Engine, app: UwsApp, host: string, address: string, port: number): Listener {
+function bind({ uws }: Engine, app: UwsApp, host: string, address: string, port: number): ListenSocket {
   let socket: UwsListenSocket | false = false;
   // The callback runs before this returns.
   app.listen(host, port, uws.LIBUS_LISTEN_EXCLUSIVE_PORT ?? exclusivePort, (opened) => {

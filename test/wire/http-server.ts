@@ -5,6 +5,7 @@ import type { Exchange } from '#src/httpd/exchange.js';
 import { tcpSetting } from '#src/httpd/listen-setting.js';
 import type { RootDeclaration } from '#src/httpd/roots.js';
 import { HttpServer, type HttpServerOptions } from '#src/httpd/server.js';
+import type { TlsSetting } from '#src/httpd/tls/setting.js';
 import { BodyPool } from '#src/native.js';
 
 /** A line of the log. */
@@ -44,19 +45,25 @@ export function root(declaration: Partial<RootDeclaration> = {}): RootDeclaratio
   };
 }
 
-/** Options of a server; `ip` and `port` are those of a single plain listener. */
-export type GivenOptions = Partial<HttpServerOptions> & { readonly ip?: string; readonly port?: number };
+/** Options of a server; `ip` and `port` are those of a single listener, plain unless `tls` is given. */
+export type GivenOptions = Partial<HttpServerOptions> & {
+  readonly ip?: string;
+  readonly port?: number;
+  readonly tls?: TlsSetting;
+};
 
 /** Options of a server on a free port of 127.0.0.1, quiet. */
 export function options(
-  { ip = '127.0.0.1', port = 0, ...given }: GivenOptions = {},
+  { ip = '127.0.0.1', port = 0, tls, ...given }: GivenOptions = {},
   log: LogLine[] = [],
 ): HttpServerOptions {
   const write = (level: string) => (fields: object, message: string) => {
     log.push({ level, fields, message });
   };
   return {
-    listeners: [{ setting: tcpSetting('http', ip, port) }],
+    listeners: [
+      tls === undefined ? { setting: tcpSetting('http', ip, port) } : { setting: tcpSetting('https', ip, port), tls },
+    ],
     windowSize: 65536,
     postBufSize: 1024,
     receiveBufSize: 65536,

@@ -5,8 +5,9 @@ import type { Statistics } from '../../mi/statistics.js';
 import { defineModule } from '../../module.js';
 import { healthPaths } from './health.js';
 import { landingPage } from './landing.js';
-import { listeners } from './listeners.js';
+import { listenerNotices, listeners } from './listeners.js';
 import { parameters } from './parameters.js';
+import { reloadTlsCommand } from './reload-tls.js';
 
 /** The HTTP server and its registry of root paths. */
 export const httpdModule = defineModule({
@@ -14,8 +15,10 @@ export const httpdModule = defineModule({
   parameters,
   load({ parameters, mi, log, facts }) {
     const windowSize = parameters.buf_size || Math.max(1024, Math.floor(facts.privateMemory / 4));
+    const listening = listeners(parameters);
+    const notices = listenerNotices(parameters, listening);
     const httpd = new HttpServer({
-      listeners: listeners(parameters),
+      listeners: listening,
       windowSize,
       postBufSize: parameters.post_buf_size,
       receiveBufSize: parameters.receive_buf_size,
@@ -32,8 +35,15 @@ export const httpdModule = defineModule({
     if (parameters.landing === 1) httpd.registerPath(landingPage(httpd, facts));
     if (parameters.health === 1) for (const path of healthPaths(httpd)) httpd.registerPath(path);
     mi.statistics.add('mem', 'bodies', 'computed', () => httpd.bodyBytes);
+    if (listening.some(({ tls }) => tls !== undefined)) {
+      mi.statistics.add('httpd', 'tls_days_left', 'computed', () => httpd.certificates?.daysLeft ?? 0);
+    }
     return {
       httpd,
+      start: () => {
+        for (const notice of notices) log.warn({}, notice);
+      },
+      check: () => [...notices, ...httpd.check()],
       commands: [
         command({
           name: 'list_root_path',
@@ -42,6 +52,7 @@ export const httpdModule = defineModule({
           help: 'Lists the registered root paths and the modules that own them, newest first.',
           run: () => httpd.roots.map(({ module, root }) => ({ http_root: root, module })),
         }),
+        reloadTlsCommand(httpd),
       ],
     };
   },

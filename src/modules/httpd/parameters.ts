@@ -2,8 +2,8 @@ import { isIP } from 'node:net';
 import { defineParameters } from '../../config/parameter.js';
 import { heldBodySize } from '../../httpd/exchange.js';
 import { parseListenSetting } from '../../httpd/listen-setting.js';
+import { ciphersProblem, defaultCiphers } from '../../httpd/tls/ciphers.js';
 
-const tls = 'TLS is not available yet; put a TLS proxy in front, or remove the line';
 const auth =
   'authentication is not available yet; listen on 127.0.0.1 behind a proxy that authenticates, or remove the line';
 
@@ -121,9 +121,30 @@ export const parameters = defineParameters({
     max: 1000000,
     help: 'connections open at once; the next is closed on arrival; lowered when the limit of open files is lower',
   },
-  tls_cert_file: { type: 'string', refused: tls, help: 'certificate' },
-  tls_key_file: { type: 'string', refused: tls, help: 'private key' },
-  tls_ciphers: { type: 'string', refused: tls, help: 'GnuTLS priority string' },
+  tls_cert_file: {
+    type: 'string',
+    default: undefined,
+    help: 'PEM file: certificate, then those that lead to a root; with `tls_key_file` TLS is on, and plain HTTP off',
+    check: fileProblem,
+  },
+  tls_key_file: {
+    type: 'string',
+    default: undefined,
+    help: 'PEM file: private key of the certificate; RSA, P-256, P-384, P-521 or Ed25519',
+    check: fileProblem,
+  },
+  tls_key_passphrase_file: {
+    type: 'string',
+    default: undefined,
+    help: 'file whose first line decrypts the private key',
+    check: fileProblem,
+  },
+  tls_ciphers: {
+    type: 'string',
+    default: defaultCiphers,
+    help: 'GnuTLS priority string, or a list of suites as OpenSSL has it; what the engine cannot do of it is told',
+    check: ciphersProblem,
+  },
   auth_realm: { type: 'string', refused: auth, help: 'realm of Basic authentication' },
   auth_username: { type: 'string', refused: auth, help: 'user name' },
   auth_password: { type: 'string', refused: auth, help: 'password' },
@@ -144,4 +165,8 @@ function listenProblem(text: string): string | undefined {
     if (error instanceof RangeError) return error.message;
     throw error;
   }
+}
+
+function fileProblem(file: string): string | undefined {
+  return file === '' ? 'it is empty: give the path of a file, or remove the line' : undefined;
 }

@@ -207,13 +207,13 @@ export class WebInterface {
   #frame({ entry, exchange, submitted, started }: Asked): Frame {
     const { head, tail } = pageParts(this.#site, entry.fullName, entry.module);
     const { jsonRpcPath } = this.#options;
-    const host = exchange.header('host') ?? '';
+    const origin = `${exchange.isSecure ? 'https' : 'http'}://${exchange.header('host') ?? ''}`;
     return {
       head: html`${head}${this.#form(entry, exchange)}`,
       tail,
       time: performance.now() - started,
       rawLink: rawLink(pathOf(this.#site.base, entry), submitted),
-      curl: jsonRpcPath === undefined ? undefined : curlLine(`http://${host}${jsonRpcPath}`, entry.fullName, submitted),
+      curl: jsonRpcPath === undefined ? undefined : curlLine(`${origin}${jsonRpcPath}`, entry.fullName, submitted),
     };
   }
 

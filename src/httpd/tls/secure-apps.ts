@@ -1,0 +1,140 @@
+import type { Log } from '../../log.js';
+import type { Engine, UwsApp, UwsHandlers } from '../engine.js';
+import { type Certificate, readCertificate } from './certificate.js';
+import { readCiphers } from './ciphers.js';
+import type { TlsSetting } from './setting.js';
+import { type CipherList, engineList } from './suites.js';
+
+/** An app that serves with one certificate, and how many connections it has. */
+interface Serving {
+  readonly app: UwsApp;
+  readonly certificate: Certificate;
+  connections: number;
+}
+
+/** How often the files are read anew when they change while they are read. */
+const attempts = 3;
+
+/**
+ * The apps of one listener with TLS. An app of the engine keeps the certificate that it was made with. So one app has
+ * the listen socket, for as long as the listener is open, and gives every connection that arrives to another one, which
+ * is replaced when the certificate is: no connection is lost, and those that are open go on as they began.
+ */
+export class SecureApps {
+  /** The app to listen with. It has no certificate and serves nothing itself. */
+  readonly acceptor: UwsApp;
+  readonly #engine: Engine;
+  readonly #setting: TlsSetting;
+  readonly #ciphers: CipherList;
+  readonly #handlers: UwsHandlers;
+  readonly #log: Log;
+  #current: Serving;
+  /** Replaced, but with open connections. */
+  readonly #former = new Set<Serving>();
+
+  /** @throws Error in one line that says what is wrong with certificate, key or ciphers */
+  constructor(engine: Engine, setting: TlsSetting, handlers: UwsHandlers, log: Log) {
+    this.#engine = engine;
+    this.#setting = setting;
+    this.#ciphers = readCiphers(setting.ciphers);
+    this.#handlers = handlers;
+    this.#log = log;
+    this.#current = this.#serve();
+    this.acceptor = engine.uws.SSLApp({});
+    this.acceptor.addChildAppDescriptor(this.#current.app.getDescriptor());
+  }
+
+  /** Milliseconds since 1970 at which the certificate that is served expires. */
+  get expiresAt(): number {
+    return this.#current.certificate.expiresAt;
+  }
+
+  /**
+   * Reads the files again, and serves new connections with what is in them.
+   *
+   * @returns false when nothing in them has changed
+   * @throws Error in one line that says what is wrong with them; then the former certificate goes on
+   */
+  reload(): boolean {
+    const next = this.#serve(this.#current.certificate.digest);
+    if (next === undefined) return false;
+    const former = this.#current;
+    // In this order: the engine counts on round through a list, and must never find it shorter than its count.
+    this.acceptor.removeChildAppDescriptor(former.app.getDescriptor());
+    this.acceptor.addChildAppDescriptor(next.app.getDescriptor());
+    this.#current = next;
+    this.#former.add(former);
+    // What the listen socket has accepted in this turn may still be on its way to the former app.
+    setTimeout(() => this.#forgetIdle(former), 1000).unref();
+    return true;
+  }
+
+  /** Closes every connection at once, with whatever certificate it began. */
+  close(): void {
+    for (const { app } of [this.#current, ...this.#former]) app.close();
+    this.#former.clear();
+    this.acceptor.close();
+  }
+
+  #forgetIdle(former: Serving): void {
+    if (former.connections > 0 || !this.#former.delete(former)) return;
+    former.app.close();
+  }
+
+  #serve(): Serving;
+  #serve(known: string): Serving | undefined;
+  #serve(known?: string): Serving | undefined {
+    for (let attempt = 1; ; attempt++) {
+      const certificate = readCertificate(this.#setting, this.#ciphers);
+      if (certificate.digest === known) return undefined;
+      const app = this.#engineApp(certificate);
+      // The engine reads the files itself, so that they might have changed in between.
+      if (app !== undefined && this.#isStill(certificate)) return this.#served(app, certificate);
+      app?.close();
+      if (attempt < attempts) continue;
+      const reason = app === undefined ? refusal(certificate) : 'they change all the time';
+      throw new Error(`certificate ${this.#setting.certFile} and key ${this.#setting.keyFile}: ${reason}`);
+    }
+  }
+
+  #isStill({ digest }: Certificate): boolean {
+    try {
+      return readCertificate(this.#setting, this.#ciphers).digest === digest;
+    } catch {
+      return false;
+    }
+  }
+
+  #served(app: UwsApp, certificate: Certificate): Serving {
+    const serving: Serving = { app, certificate, connections: 0 };
+    app.any('/*', this.#handlers.request);
+    const connection: UwsHandlers['connection'] = (response, delta) => {
+      serving.connections += delta;
+      this.#handlers.connection(response, delta);
+      if (delta < 0 && serving !== this.#current) setImmediate(() => this.#forgetIdle(serving));
+    };
+    app.filter(connection);
+    const { certFile } = this.#setting;
+    for (const warning of certificate.warnings) this.#log.warn({ certificate: certFile }, warning);
+    return serving;
+  }
+
+  #engineApp({ passphrase }: Certificate): UwsApp | undefined {
+    try {
+      return this.#engine.uws.SSLApp({
+        cert_file_name: this.#setting.certFile,
+        key_file_name: this.#setting.keyFile,
+        ssl_ciphers: engineList(this.#ciphers),
+        ...(passphrase === undefined ? {} : { passphrase }),
+      });
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+/** What Node.js reads and the engine does not; it does not say why. */
+function refusal({ passphrase }: Certificate): string {
+  const remedy = passphrase === undefined ? '' : ': encrypt the key with openssl pkcs8 -topk8 -v2 aes-256-cbc';
+  return `the engine does not take them${remedy}`;
+}

@@ -1,0 +1,84 @@
+import { chmodSync, lstatSync, type Stats, unlinkSync } from 'node:fs';
+import { connect } from 'node:net';
+import { dirname } from 'node:path';
+import type { UwsApp, UwsListenSocket } from './engine.js';
+import type { ListenSocket } from './tcp-socket.js';
+
+/** Owner and group may connect. */
+const defaultMode = '0660';
+
+/**
+ * Listens on a Unix socket. A file that a server has left behind is replaced; one that is in use is not.
+ *
+ * @param mode octal digits: who may connect is who may write
+ * @throws Error in one line naming the path and the reason
+ */
+export async function listenUnix(app: UwsApp, path: string, mode = defaultMode): Promise<ListenSocket> {
+  const before = statusOf(path);
+  if (before !== undefined) {
+    if (!before.isSocket()) throw cannotListen(path, 'there is a file of another kind; choose another path', 'EEXIST');
+    if (await isLive(path)) {
+      throw cannotListen(path, 'a server listens there; stop it, or choose another path', 'EADDRINUSE');
+    }
+    // The file may be gone meanwhile, by whoever cleans up.
+    if (statusOf(path) !== undefined) remove(path);
+  }
+  let socket: UwsListenSocket | false = false;
+  // The callback runs before this returns. The file is for its owner alone until its mode is set.
+  app.listen_unix((opened) => {
+    socket = opened;
+  }, path);
+  if (socket === false) {
+    const folder = dirname(path);
+    const reason = statusOf(folder) === undefined ? `there is no folder ${folder}` : `no permission in ${folder}`;
+    throw cannotListen(path, `${reason}; make one that this user may write to`, 'EACCES');
+  }
+  chmodSync(path, Number.parseInt(mode, 8));
+  const own = statusOf(path);
+  const removeFile = (): void => {
+    const now = statusOf(path);
+    if (now === undefined || now.ino !== own?.ino || now.dev !== own.dev) return;
+    try {
+      unlinkSync(path);
+    } catch {
+      // It stays behind, and whoever listens there next replaces it.
+    }
+  };
+  return { socket, port: 0, removeFile };
+}
+
+function statusOf(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch {
+    // Not to be looked at is as good as not there: listening will fail.
+    return undefined;
+  }
+}
+
+function remove(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOENT') throw cannotListen(path, `the file cannot be removed: ${message}`, code ?? 'EACCES');
+  }
+}
+
+/** Whether somebody takes connections there. A full queue, or a socket that this user may not use, is somebody too. */
+function isLive(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.on('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.on('error', ({ code }: NodeJS.ErrnoException) => resolve(code !== 'ECONNREFUSED' && code !== 'ENOENT'));
+  });
+}
+
+function cannotListen(path: string, reason: string, code: string): NodeJS.ErrnoException {
+  const error: NodeJS.ErrnoException = new Error(`cannot listen on unix:${path}: ${reason} (${code})`);
+  error.code = code;
+  return error;
+}

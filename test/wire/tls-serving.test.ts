@@ -1,0 +1,247 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, readFileSync } from 'node:fs';
+import { request } from 'node:https';
+import { connect } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { getCiphers } from 'node:tls';
+import { promisify } from 'node:util';
+import { HttpServer } from '#src/httpd/server.js';
+import { defaultCiphers } from '#src/httpd/tls/ciphers.js';
+import { type LogLine, options, root, start, type TestServer } from './http-server.js';
+import { askTls, connectTls, served } from './tls-client.js';
+import { type TestCertificate, TlsFiles } from './tls-files.js';
+
+const timeout = 60_000;
+const run = promisify(execFile);
+
+function serve(
+  t: TestContext,
+  { certFile, keyFile }: TestCertificate,
+  ciphers: string = defaultCiphers,
+  passphraseFile?: string,
+): Promise<TestServer> {
+  const onRequest = root({
+    methods: ['GET', 'POST'],
+    onRequest: (exchange) => {
+      if (exchange.path === '/large') exchange.reply(200, 'x'.repeat(5_000_000));
+      else if (exchange.method === 'POST') exchange.reply(200, exchange.body);
+      else exchange.reply(200, `${exchange.isSecure} ${exchange.listener} ${exchange.remoteAddress}`);
+    },
+  });
+  return start(t, [onRequest], { tls: { certFile, keyFile, ciphers, passphraseFile } });
+}
+
+test('TLS is served, and nothing else is on its port', { timeout }, async (t) => {
+  const { port, server, counter, until } = await serve(t, new TlsFiles(t).make('one'));
+  assert.deepEqual(server.urls, [`https://127.0.0.1:${port}`]);
+  const socket = await connectTls(port);
+  assert.match(await askTls(socket), /^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\ntrue https:127\.0\.0\.1:0 127\.0\.0\.1$/);
+  assert.match(await askTls(socket), /^HTTP\/1\.1 200 OK/);
+  assert.equal(counter('connections'), 1);
+  socket.destroy();
+  await until(() => server.openConnections === 0);
+
+  const plain = connect(port, '127.0.0.1');
+  plain.on('error', () => {});
+  let bytes = 0;
+  plain.on('data', (data) => {
+    bytes += data.length;
+  });
+  plain.write('GET /t HTTP/1.1\r\nHost: test\r\n\r\n');
+  await once(plain, 'close');
+  // A TLS alert at most, never a reply.
+  assert.ok(bytes <= 7, `${bytes} bytes`);
+  assert.equal(counter('requests'), 2);
+});
+
+test('bodies and large replies pass', { timeout }, async (t) => {
+  const { port } = await serve(t, new TlsFiles(t).make('one'));
+  const exchange = async (method: string, path: string, body?: Buffer): Promise<Buffer> => {
+    const asked = request({ host: '127.0.0.1', port, method, path, rejectUnauthorized: false, agent: false });
+    asked.end(body);
+    const [response] = await once(asked, 'response');
+    const chunks: Buffer[] = [];
+    for await (const chunk of response) chunks.push(chunk as Buffer);
+    return Buffer.concat(chunks);
+  };
+  const body = Buffer.alloc(60_000, 'abcdefg');
+  assert.deepEqual(await exchange('POST', '/t', body), body);
+  assert.equal((await exchange('GET', '/t/large')).length, 5_000_000);
+});
+
+/** What a client that knows everything gets with each suite of TLS 1.2 that OpenSSL has. */
+async function accepted(port: number): Promise<string[]> {
+  const names: string[] = [];
+  for (const name of getCiphers().filter((one) => !one.startsWith('tls_'))) {
+    try {
+      const ciphers = `${name.toUpperCase()}:@SECLEVEL=0`;
+      const socket = await connectTls(port, { ciphers, minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2' });
+      names.push(socket.getCipher().name);
+      socket.destroy();
+    } catch {
+      // Not offered.
+    }
+  }
+  return names.sort();
+}
+
+async function version(port: number, minMax: 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3'): Promise<string | undefined> {
+  try {
+    const socket = await connectTls(port, { minVersion: minMax, maxVersion: minMax, ciphers: 'ALL:@SECLEVEL=0' });
+    const protocol = socket.getProtocol() ?? undefined;
+    socket.destroy();
+    return protocol;
+  } catch {
+    return undefined;
+  }
+}
+
+test('what is offered is what the default string says, as far as the engine can', { timeout }, async (t) => {
+  const files = new TlsFiles(t);
+  const rsa = await serve(t, files.make('rsa'));
+  assert.deepEqual(await accepted(rsa.port), [
+    'AES256-GCM-SHA384',
+    'ECDHE-RSA-AES256-GCM-SHA384',
+    'ECDHE-RSA-CHACHA20-POLY1305',
+  ]);
+  const ec = await serve(t, files.make('ec', { key: 'ec' }));
+  assert.deepEqual(await accepted(ec.port), ['ECDHE-ECDSA-AES256-GCM-SHA384', 'ECDHE-ECDSA-CHACHA20-POLY1305']);
+  assert.equal(await version(rsa.port, 'TLSv1'), undefined);
+  assert.equal(await version(rsa.port, 'TLSv1.1'), undefined);
+  assert.equal(await version(rsa.port, 'TLSv1.2'), 'TLSv1.2');
+  // The one thing that is offered and was not asked for, which the start tells.
+  assert.equal(await version(rsa.port, 'TLSv1.3'), 'TLSv1.3');
+  assert.ok(rsa.log.some(({ level, message }) => level === 'info' && /TLS 1\.3 cannot be switched off/.test(message)));
+});
+
+const offers: [string, readonly string[]][] = [
+  ['NONE:+VERS-TLS1.2:+AES-128-GCM:+ECDHE-RSA:+AEAD', ['ECDHE-RSA-AES128-GCM-SHA256']],
+  ['NORMAL:-VERS-ALL:+VERS-TLS1.3', []],
+  ['kRSA+AESGCM', ['AES128-GCM-SHA256', 'AES256-GCM-SHA384']],
+  ['NORMAL:-ECDHE-RSA:-AES-128-GCM:-AES-128-CBC', ['AES256-GCM-SHA384', 'AES256-SHA']],
+];
+
+for (const [ciphers, expected] of offers) {
+  test(`what is offered is what ${ciphers} says`, { timeout }, async (t) => {
+    const { port } = await serve(t, new TlsFiles(t).make('one'), ciphers);
+    assert.deepEqual(await accepted(port), expected);
+    assert.equal(await version(port, 'TLSv1.3'), 'TLSv1.3');
+  });
+}
+
+test('openssl sees the same', { timeout }, async (t) => {
+  const { port } = await serve(t, new TlsFiles(t).make('one'));
+  const seen = async (...args: string[]): Promise<string> => {
+    const client = run('openssl', ['s_client', '-connect', `127.0.0.1:${port}`, ...args]);
+    client.child.stdin?.end();
+    const { stdout, stderr } = await client.catch((error: { stdout: string; stderr: string }) => error);
+    return /Cipher is ([^\s]+)/.exec(stdout)?.[1] ?? stderr;
+  };
+  assert.equal(await seen('-tls1_2'), 'ECDHE-RSA-AES256-GCM-SHA384');
+  assert.equal(await seen('-tls1_2', '-cipher', 'AES256-GCM-SHA384'), 'AES256-GCM-SHA384');
+  assert.equal(await seen('-tls1_2', '-cipher', 'ECDHE-RSA-AES128-GCM-SHA256'), '(NONE)');
+  assert.equal(await seen('-tls1_2', '-curves', 'P-384'), 'ECDHE-RSA-AES256-GCM-SHA384');
+  assert.match(await seen('-tls1_3'), /^TLS_AES_/);
+});
+
+test('every kind of key that is accepted is served, encrypted ones too', { timeout }, async (t) => {
+  const files = new TlsFiles(t);
+  for (const key of ['rsa', 'ec', 'ed25519'] as const) {
+    assert.equal(await served((await serve(t, files.make(key, { key }))).port), key);
+  }
+  const one = files.make('one');
+  const passphraseFile = files.write('passphrase', 'sécret wörd\nnot this\n');
+  const { port } = await serve(t, { ...one, keyFile: files.encrypt(one, 'sécret wörd') }, 'NORMAL', passphraseFile);
+  assert.equal(await served(port), 'one');
+});
+
+test('what is wrong with certificate and key is told, with the name of the file', { timeout }, async (t) => {
+  const files = new TlsFiles(t);
+  const [one, two, old] = [files.make('one'), files.make('two'), files.make('old', { days: -1 })];
+  const odd = files.make('odd', { key: 'secp256k1' });
+  const pss = files.make('pss', { key: 'rsa-pss' });
+  const encrypted = files.encrypt(one, 'secret');
+  const scrypt = files.encrypt(two, 'secret', '-scrypt');
+  const right = files.write('right', 'secret\n');
+  const wrong = files.write('wrong', 'hunter2\n');
+  const empty = files.write('empty', '');
+  const damaged = files.write('damaged', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n');
+  const noKey = files.write('no-key', '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n');
+  const missing = files.path('missing');
+  const cases: [string, string, string | undefined, RegExp][] = [
+    [missing, one.keyFile, undefined, /certificate .*\/missing: there is no such file$/],
+    [one.certFile, missing, undefined, /key .*\/missing: there is no such file$/],
+    [files.folder, one.keyFile, undefined, /certificate .*: it is a directory$/],
+    ['/dev/zero', one.keyFile, undefined, /certificate \/dev\/zero: it is no regular file$/],
+    [empty, one.keyFile, undefined, /certificate .*\/empty: there is no certificate in PEM format in it$/],
+    [one.keyFile, one.certFile, undefined, /are certificate and key swapped\?$/],
+    [damaged, one.keyFile, undefined, /certificate .*\/damaged: number 1 in it is damaged$/],
+    [one.certFile, noKey, undefined, /key .*\/no-key is damaged$/],
+    [one.certFile, two.keyFile, undefined, /key .*\/two\.key does not belong to certificate .*\/one\.pem/],
+    [one.certFile, encrypted, undefined, /key .*\/one\.encrypted is encrypted: name a file with its passphrase/],
+    [one.certFile, encrypted, wrong, /key .*: the passphrase in .*\/wrong does not decrypt it/],
+    [one.certFile, encrypted, missing, /passphrase .*\/missing: there is no such file$/],
+    [two.certFile, scrypt, right, /the engine does not take them: encrypt the key with openssl pkcs8/],
+    [old.certFile, old.keyFile, undefined, /certificate .*\/old\.pem expired on .* GMT: renew it$/],
+    [odd.certFile, odd.keyFile, undefined, /key .* is of curve secp256k1, which the engine has not/],
+    [pss.certFile, pss.keyFile, undefined, /key .* is of type rsa-pss, which the engine has not/],
+  ];
+  for (const [certFile, keyFile, passphraseFile, message] of cases) {
+    const log: LogLine[] = [];
+    const server = new HttpServer(
+      options({ tls: { certFile, keyFile, passphraseFile, ciphers: defaultCiphers } }, log),
+    );
+    await assert.rejects(server.start(), (error: Error) => {
+      assert.match(error.message, /^cannot serve https:127\.0\.0\.1:0: /);
+      assert.match(error.message, message);
+      assert.doesNotMatch(`${error.stack}${JSON.stringify(log)}`, /hunter2|secret|MII/);
+      return true;
+    });
+    if (keyFile !== scrypt) assert.throws(() => server.check(), message);
+  }
+});
+
+test('the certificate of the key has to come first in its file', { timeout }, async (t) => {
+  const files = new TlsFiles(t);
+  const [one, two] = [files.make('one'), files.make('two')];
+  const texts = [one, two].map(({ certFile }) => readFileSync(certFile, 'utf8'));
+  const chain = files.write('chain', texts.join(''));
+  assert.equal(await served((await serve(t, { ...one, certFile: chain })).port), 'one');
+  await assert.rejects(serve(t, { ...two, certFile: chain }), /the one of key .*two\.key is number 2 in the file/);
+});
+
+test('what is not wrong but should be known is told', { timeout }, async (t) => {
+  const files = new TlsFiles(t);
+  const soon = files.make('soon', { days: 5 });
+  chmodSync(soon.keyFile, 0o644);
+  const { log } = await serve(t, soon, 'SUITEB128');
+  const warnings = log.filter(({ level }) => level === 'warn').map(({ message }) => message);
+  assert.equal(warnings.length, 4, JSON.stringify(warnings));
+  assert.match(warnings.join('\n'), /every chosen suite of TLS 1\.2 needs a key for ECDSA/);
+  assert.match(warnings.join('\n'), /soon\.key can be read by every user of this machine/);
+  assert.match(warnings.join('\n'), /soon\.pem expires on .* GMT, in 4 days/);
+  assert.match(warnings.join('\n'), /tls_ciphers "SUITEB128": TLS 1\.3 cannot be switched off/);
+});
+
+test('a connection that never begins its handshake counts, and is closed', { timeout }, async (t) => {
+  const { port, server, until } = await serve(t, new TlsFiles(t).make('one'));
+  const silent = connect(port, '127.0.0.1');
+  silent.on('error', () => {});
+  silent.resume();
+  await until(() => server.openConnections === 1);
+  await once(silent, 'close');
+  await until(() => server.openConnections === 0);
+});
+
+test('the limit of connections holds', { timeout }, async (t) => {
+  const { certFile, keyFile } = new TlsFiles(t).make('one');
+  const tls = { certFile, keyFile, ciphers: defaultCiphers };
+  const { port, counter } = await start(t, [root()], { tls, maxConnections: 1 });
+  const first = await connectTls(port);
+  await assert.rejects(connectTls(port));
+  assert.equal(counter('refused_connections'), 1);
+  assert.match(await askTls(first), /^HTTP\/1\.1 200/);
+  first.destroy();
+});
