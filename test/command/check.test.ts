@@ -16,7 +16,7 @@ const bad = `loadmodule "httpd.so"
 modparam("httpd", "prot", 8888)
 modparam("httpd", "port", "8888")
   modparam("httpd", "post_buf_size", 1)
-modparam("httpd", "tls_cert_file", "/etc/cert.pem")
+modparam("httpd", "tls_ciphers", "NORMAL:+FOO")
 loadmodule "mi_http.so"
 modparam("mi_html", "root", "mi")
 log_level="high"
@@ -29,7 +29,7 @@ const badLines: readonly RegExp[] = [
   /^FILE:2:19: .*"?prot"?.*port/,
   /^FILE:3:27: .*port.*/,
   /^FILE:4:38: .*post_buf_size.*256/,
-  /^FILE:5:\d+: .*tls_cert_file.*TLS/,
+  /^FILE:5:34: .*tls_ciphers.*"\+FOO"/,
   /^FILE:7:10: .*mi_html/,
   /^FILE:8:11: log_level/,
   /^FILE:9:\d+: .*none\.mjs/,

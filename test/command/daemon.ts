@@ -112,7 +112,7 @@ export class Daemon extends Running {
 /** Starts the command and waits until it serves. Give it `-p 0`, or the port of a file. */
 export async function startDaemon(t: TestContext, args: readonly string[], options: RunOptions = {}): Promise<Daemon> {
   const daemon = new Daemon(t, process.execPath, [command, ...args], options);
-  const line = await daemon.line(/serving http:\/\/[^"]*\/mi"/);
+  const line = await daemon.line(/serving https?:\/\/[^"]*\/mi"/);
   daemon.url = String((JSON.parse(line) as LogLine).url);
   return daemon;
 }

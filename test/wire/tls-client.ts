@@ -23,9 +23,9 @@ export async function askTls(socket: TLSSocket, path = '/t'): Promise<string> {
 }
 
 /** Common name that a new connection is greeted with, after it has been served. */
-export async function served(port: number): Promise<string> {
+export async function served(port: number, path = '/t'): Promise<string> {
   const socket = await connectTls(port);
-  const response = await askTls(socket);
+  const response = await askTls(socket, path);
   const name = nameOf(socket);
   socket.destroy();
   if (!response.startsWith('HTTP/1.1 200')) throw new Error(`no good response: ${response}`);

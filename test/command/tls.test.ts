@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { copyFileSync, existsSync } from 'node:fs';
+import { request } from 'node:http';
+import { describe, test } from 'node:test';
+import { served } from '../wire/tls-client.js';
+import { TlsFiles } from '../wire/tls-files.js';
+import { assertNoStack, assertRefused, runCommand, startDaemon } from './daemon.js';
+
+const head = 'loadmodule "httpd.so"\n';
+const tail = 'loadmodule "mi_http.so"\n';
+
+function tls(certFile: string, keyFile: string): string {
+  return `modparam("httpd", "tls_cert_file", "${certFile}")\nmodparam("httpd", "tls_key_file", "${keyFile}")\n`;
+}
+
+describe('TLS', { timeout: 60_000 }, () => {
+  test('the URL says https, and SIGHUP reads the certificate again', async (t) => {
+    const files = new TlsFiles(t);
+    const [one, two] = [files.make('one'), files.make('two')];
+    const [certFile, keyFile] = [files.path('live.pem'), files.path('live.key')];
+    const use = ({ certFile: cert, keyFile: key }: typeof one): void => {
+      copyFileSync(cert, certFile);
+      copyFileSync(key, keyFile);
+    };
+    use(one);
+    const daemon = await startDaemon(t, ['-f', '-', '-l', '127.0.0.1', '-p', '0'], {
+      input: head + tls(certFile, keyFile) + tail,
+    });
+    assert.match(daemon.url, /^https:\/\/127\.0\.0\.1:\d+\/mi$/);
+    assert.equal(await served(daemon.port, '/healthz'), 'one');
+    daemon.signal('SIGHUP');
+    await daemon.line(/SIGHUP: .*live\.pem has not changed/);
+    use(two);
+    daemon.signal('SIGHUP');
+    await daemon.line(/new connections to 127\.0\.0\.1:\d+ get the new certificate .*live\.pem, valid until 20/);
+    assert.equal(await served(daemon.port, '/healthz'), 'two');
+    copyFileSync(one.keyFile, keyFile);
+    daemon.signal('SIGHUP');
+    await daemon.line(/keeps its former certificate: key .*live\.key does not belong to certificate/);
+    assert.equal(await served(daemon.port, '/healthz'), 'two');
+    daemon.signal('SIGTERM');
+    // What watches the files keeps nothing alive.
+    assert.equal((await daemon.ended).status, 0);
+  });
+
+  test('SIGHUP without TLS changes nothing', async (t) => {
+    const daemon = await startDaemon(t, ['-p', '0']);
+    daemon.signal('SIGHUP');
+    await daemon.line(/SIGHUP: no listener has a certificate to read again/);
+    assert.equal((await fetch(daemon.url)).status, 200);
+  });
+
+  test('a certificate that cannot be served is refused, with or without -c', async (t) => {
+    const files = new TlsFiles(t);
+    const old = files.make('old', { days: -1 });
+    const input = head + tls(old.certFile, old.keyFile) + tail;
+    const options = ['-f', '-', '-l', '127.0.0.1', '-p', '0'];
+    const reason = /cannot serve https:127\.0\.0\.1:0: certificate .*old\.pem expired on .* GMT: renew it/;
+    assertRefused(await runCommand(t, options, { input }), reason);
+    const { status, stderr } = await runCommand(t, ['-c', ...options], { input });
+    assert.equal(status, 255);
+    assert.match(stderr, /^<stdin>: cannot serve https:.*expired/);
+    assertNoStack(stderr);
+  });
+
+  test('-c tells what the engine cannot do', async (t) => {
+    const { certFile, keyFile } = new TlsFiles(t).make('one');
+    const input = head + tls(certFile, keyFile) + tail;
+    const { status, stdout } = await runCommand(t, ['-c', '-f', '-'], { input });
+    assert.equal(status, 0);
+    const [note, last, ...rest] = stdout.trimEnd().split('\n');
+    assert.match(note ?? '', /^<stdin>: note: tls_ciphers "SECURE256:.*": TLS 1\.3 cannot be switched off/);
+    assert.equal(last, '<stdin>: good');
+    assert.deepEqual(rest, []);
+  });
+});
+
+describe('listeners', { timeout: 60_000 }, () => {
+  test('each is served and told, also the one on a Unix socket, whose file goes at the end', async (t) => {
+    const files = new TlsFiles(t);
+    const { certFile, keyFile } = files.make('one');
+    const path = files.path('mi.sock');
+    const listen = [`http:127.0.0.1:0`, `https:127.0.0.1:0;cert=${certFile};key=${keyFile}`, `unix:${path}`];
+    const lines = listen.map((value) => `modparam("httpd", "listen", "${value}")\n`).join('');
+    const daemon = await startDaemon(t, ['-f', '-'], { input: head + lines + tail });
+    await daemon.line(new RegExp(`serving http://unix:${path}:/mi`));
+    const secure = await daemon.line(/serving https:/);
+    assert.equal(await served(Number(/:(\d+)\/mi/.exec(secure)?.[1]), '/healthz'), 'one');
+    const asked = request({ socketPath: path, path: '/healthz' }).end();
+    const [response] = await once(asked, 'response');
+    assert.equal(response.statusCode, 200);
+    response.resume();
+    assert.doesNotMatch(daemon.lines.join('\n'), /WITHOUT AUTHENTICATION/);
+    daemon.signal('SIGTERM');
+    assert.equal((await daemon.ended).status, 0);
+    assert.equal(existsSync(path), false);
+  });
+
+  test('only what others can reach is warned of', async (t) => {
+    const lines = ['http:127.0.0.1:0', 'http:*:0'].map((value) => `modparam("httpd", "listen", "${value}")\n`);
+    const daemon = await startDaemon(t, ['-f', '-'], { input: head + lines.join('') + tail });
+    const warning = await daemon.line(/LISTENING ON/);
+    assert.match(warning, /LISTENING ON \*:\d+ WITHOUT AUTHENTICATION/);
+  });
+
+  test('listen does not mix with ip and port, nor with -l and -p', async (t) => {
+    const listen = 'modparam("httpd", "listen", "http:127.0.0.1:0")\n';
+    const inFile = await runCommand(t, ['-c', '-f', '-'], {
+      input: `${head}${listen}modparam("httpd", "port", 1024)\n`,
+    });
+    assert.equal(inFile.status, 255);
+    assert.match(inFile.stderr, /^<stdin>:3:19: parameters "listen" and "port" of module httpd do not mix: /);
+    for (const options of [
+      ['-p', '0'],
+      ['-l', '::1'],
+    ]) {
+      const ended = await runCommand(t, ['-f', '-', ...options], { input: head + listen + tail });
+      assertRefused(ended, /^mi-httpd: parameters "listen" and "(port|ip)" of module httpd do not mix: .*-l and -p/);
+    }
+  });
+});

@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { connect, createServer as createNetServer } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { createServer } from '#src/index.js';
+import { TlsFiles } from './tls-files.js';
+import { call, startMi } from './url-client.js';
+
+const timeout = 30_000;
+
+/** A folder that goes with the test. */
+const folderOf = (t: TestContext): TlsFiles => new TlsFiles(t);
+
+test('one server on several listeners of every kind', { timeout }, async (t) => {
+  const files = folderOf(t);
+  const { certFile, keyFile } = files.make('one');
+  const path = files.path('mi.sock');
+  const server = await startMi(t, {
+    listen: [
+      'http:127.0.0.1:0',
+      `https:[::1]:0;cert=${certFile};key=${keyFile};ciphers=NORMAL`,
+      `unix:${path};mode=0600`,
+    ],
+  });
+  const [plain = '', secure = '', local = ''] = server.urls;
+  assert.match(plain, /^http:\/\/127\.0\.0\.1:\d+\/mi$/);
+  assert.match(secure, /^https:\/\/\[::1\]:\d+\/mi$/);
+  assert.equal(local, `http://unix:${path}:/mi`);
+  assert.equal(server.urls.length, 3);
+  assert.equal(server.port, Number(new URL(plain).port));
+  assert.equal(statSync(path).mode & 0o777, 0o600);
+  const Type = `HTTPD 127.0.0.1:${server.port}, [::1]:${new URL(secure).port}, ${path}`;
+  for (const url of server.urls) {
+    const { result } = await call(server, 'ps', undefined, url);
+    assert.deepEqual(result, { Processes: [{ ID: 0, PID: process.pid, Type }] });
+  }
+  // They share everything: what one counts the others tell.
+  const { result } = await call(server, 'get_statistics', [['requests', 'connections_total']], local);
+  assert.deepEqual(result, { 'httpd:requests': 4, 'httpd:connections_total': 4 });
+  await server.close();
+  assert.equal(existsSync(path), false);
+  for (const url of [plain, secure]) await assert.rejects(call(server, 'ps', undefined, url), { code: 'ECONNREFUSED' });
+});
+
+test('a listener that fails opens none of the others', { timeout }, async (t) => {
+  const taken = createNetServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  t.after(() => taken.close());
+  const { port } = taken.address() as { port: number };
+  const path = folderOf(t).path('mi.sock');
+  const server = createServer({ httpd: { listen: [`unix:${path}`, `http:127.0.0.1:${port}`] } });
+  await assert.rejects(server.start(), { code: 'EADDRINUSE' });
+  assert.equal(existsSync(path), false);
+});
+
+test('the file of a Unix socket may be left behind, but not in use, nor something else', { timeout }, async (t) => {
+  const files = folderOf(t);
+  const path = files.path('mi.sock');
+  const server = await startMi(t, { listen: [`unix:${path}`] });
+  assert.equal(server.port, 0);
+  assert.equal(statSync(path).mode & 0o777, 0o660);
+  const refused = (listen: string, message: RegExp) =>
+    assert.rejects(createServer({ httpd: { listen: [listen] } }).start(), message);
+  await refused(
+    `unix:${path}`,
+    /^Error: cannot listen on unix:.*mi\.sock: a server listens there; stop it, .*EADDRINUSE/,
+  );
+  // The one that was refused has left the other in peace.
+  assert.ok(existsSync(path));
+  assert.ok((await call(server, 'ps')).result);
+
+  // A server that was killed leaves its file behind.
+  const dead = files.path('dead.sock');
+  const program = `require('net').createServer().listen(${JSON.stringify(dead)}, () => process.kill(process.pid, 'SIGKILL'))`;
+  spawnSync(process.execPath, ['-e', program]);
+  assert.ok(statSync(dead).isSocket());
+  const next = await startMi(t, { listen: [`unix:${dead}`] });
+  assert.ok((await call(next, 'ps')).result);
+
+  writeFileSync(files.path('file'), 'precious');
+  await refused(`unix:${files.path('file')}`, /there is a file of another kind; choose another path/);
+  symlinkSync(path, files.path('link'));
+  await refused(`unix:${files.path('link')}`, /there is a file of another kind/);
+  await refused(`unix:${files.path('none/mi.sock')}`, /there is no folder .*none; make one/);
+});
+
+test('the file of another server is left alone when this one closes', { timeout }, async (t) => {
+  const files = folderOf(t);
+  const path = files.path('mi.sock');
+  const first = await startMi(t, { listen: [`unix:${path}`] });
+  rmSync(path);
+  const second = await startMi(t, { listen: [`unix:${path}`] });
+  await first.close();
+  assert.ok(existsSync(path));
+  assert.ok((await call(second, 'ps')).result);
+});
+
+test('connections to a Unix socket end like others', { timeout }, async (t) => {
+  const path = folderOf(t).path('mi.sock');
+  const server = await startMi(t, { listen: [`unix:${path}`] });
+  const idle = connect(path);
+  await once(idle, 'connect');
+  idle.write('GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n');
+  await once(idle, 'data');
+  const closed = once(idle, 'close');
+  await server.close({ deadline: 0 });
+  await closed;
+});
+
+const refused: [object, RegExp][] = [
+  [
+    { listen: ['http:127.0.0.1:8888'], port: 8888 },
+    /^parameters "listen" and "port" of module httpd do not mix: ip and port/,
+  ],
+  [{ ip: '', listen: ['http:127.0.0.1:8888'] }, /parameters "listen" and "ip" of module httpd do not mix/],
+  [{ listen: ['http:127.0.0.1:80'] }, /port 80 is reserved for privileged services/],
+  [
+    { listen: ['http:127.0.0.1:8888', 'http:127.0.0.1:8888;auth=off'] },
+    /listener http:127\.0\.0\.1:8888 is given twice/,
+  ],
+  [{ listen: ['unix:/x', 'unix:/x'] }, /listener unix:\/x is given twice/],
+  [{ listen: ['https:127.0.0.1:0'] }, /has no certificate, and TLS needs both.*set tls_cert_file, or ;cert=FILE/],
+  [{ listen: ['https:127.0.0.1:0;cert=/x'] }, /has no key, and TLS needs both.*set tls_key_file, or ;key=FILE/],
+  [{ listen: ['https:*:8443;ciphers=FOO'] }, /option ciphers is "FOO": token "FOO" is none of a GnuTLS/],
+  [
+    { tls_cert_file: '/x' },
+    /^listener https:\*:8888 has no key, and TLS needs both certificate and key: set tls_key_file$/,
+  ],
+  [{ tls_key_file: '/x' }, /has no certificate, .*: set tls_cert_file$/],
+  [{ tls_cert_file: '' }, /parameter "tls_cert_file" of module httpd is "": it is empty/],
+  [{ tls_ciphers: 'NORMAL:+FOO' }, /parameter "tls_ciphers" of module httpd is "NORMAL:\+FOO": token "\+FOO" is none/],
+];
+
+for (const [httpd, message] of refused) {
+  test(`refuses ${JSON.stringify(httpd)}`, { timeout }, () => {
+    assert.throws(
+      () => createServer({ httpd }),
+      (error: Error) => {
+        assert.match(error.message, message);
+        return true;
+      },
+    );
+  });
+}
+
+test('files of TLS that no listener uses are told of', { timeout }, () => {
+  const server = createServer({ httpd: { listen: ['http:127.0.0.1:0'], tls_cert_file: '/x', tls_key_file: '/y' } });
+  assert.deepEqual(server.check(), [
+    'tls_cert_file is set, but no listener speaks TLS: give one as "https:ADDRESS:PORT"',
+  ]);
+});

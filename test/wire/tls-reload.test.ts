@@ -1,0 +1,196 @@
+import assert from 'node:assert/strict';
+import { cpSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { type TestContext, test } from 'node:test';
+import { defaultCiphers } from '#src/httpd/tls/ciphers.js';
+import { root, start, type TestServer } from './http-server.js';
+import { askTls, connectTls, nameOf, served } from './tls-client.js';
+import { type TestCertificate, TlsFiles } from './tls-files.js';
+import { call, startMi } from './url-client.js';
+
+const timeout = 60_000;
+
+function serve(t: TestContext, certFile: string, keyFile: string): Promise<TestServer> {
+  return start(t, [root()], { tls: { certFile, keyFile, ciphers: defaultCiphers }, maxConnections: 5000 });
+}
+
+/** Copies the files of a certificate over those that are served. */
+function overwrite(from: TestCertificate, certFile: string, keyFile: string): void {
+  cpSync(from.certFile, certFile);
+  cpSync(from.keyFile, keyFile);
+}
+
+/** Until new connections get the certificate of that name. */
+async function untilServed(port: number, name: string): Promise<void> {
+  while ((await served(port)) !== name);
+}
+
+/** A server with copies of the files of a certificate, so that they can be overwritten. */
+async function serveCopies(t: TestContext, one: TestCertificate, files: TlsFiles) {
+  const [certFile, keyFile] = [files.path('live.pem'), files.path('live.key')];
+  overwrite(one, certFile, keyFile);
+  const running = await serve(t, certFile, keyFile);
+  const { certificates } = running.server;
+  assert.ok(certificates !== undefined);
+  return { ...running, certificates, certFile, keyFile };
+}
+
+test('under load no connection is lost when the certificate changes, and old ones go on', { timeout }, async (t) => {
+  const files = new TlsFiles(t);
+  const both = [files.make('one'), files.make('two')] as const;
+  const { port, certificates, certFile, keyFile, server, until } = await serveCopies(t, both[0], files);
+  const kept = await connectTls(port);
+  const seen = new Map<string, number>();
+  let isOver = false;
+  const clients = Array.from({ length: 8 }, async () => {
+    while (!isOver) {
+      const name = await served(port);
+      seen.set(name, (seen.get(name) ?? 0) + 1);
+    }
+  });
+  for (let round = 1; round <= 20; round++) {
+    const next = both[round % 2] ?? both[0];
+    overwrite(next, certFile, keyFile);
+    const [{ outcome } = { outcome: undefined }] = certificates.reload();
+    assert.equal(outcome, 'reloaded');
+    const before = seen.get(next.name) ?? 0;
+    await until(() => (seen.get(next.name) ?? 0) >= before + 3);
+    // Whoever connects from now on gets the new one, without exception.
+    assert.equal(await served(port), next.name);
+    assert.match(await askTls(kept), /^HTTP\/1\.1 200/);
+  }
+  isOver = true;
+  // A connection that was lost would have rejected.
+  await Promise.all(clients);
+  assert.deepEqual([...seen.keys()].sort(), ['one', 'two']);
+  assert.equal(nameOf(kept), 'one');
+  assert.equal(certificates.reload()[0]?.outcome, 'unchanged');
+  await until(() => server.openConnections === 1);
+  kept.destroy();
+  await until(() => server.openConnections === 0);
+});
+
+test('closing cuts connections of former certificates too', { timeout }, async (t) => {
+  const files = new TlsFiles(t);
+  const { port, server, certificates, certFile, keyFile } = await serveCopies(t, files.make('one'), files);
+  const former = await connectTls(port);
+  const closed = new Promise<void>((resolve) => former.once('close', () => resolve()));
+  overwrite(files.make('two'), certFile, keyFile);
+  certificates.reload();
+  server.close();
+  await closed;
+  assert.deepEqual(certificates.reload(), []);
+});
+
+test('bad new files keep the former certificate, and say so', { timeout }, async (t) => {
+  const files = new TlsFiles(t);
+  const [one, two, old] = [files.make('one'), files.make('two'), files.make('old', { days: -1 })];
+  const { port, certificates, certFile, keyFile, log } = await serveCopies(t, one, files);
+  const cases: [() => void, RegExp][] = [
+    [() => overwrite(old, certFile, keyFile), /live\.pem expired on/],
+    [() => cpSync(two.certFile, certFile), /does not belong to certificate/],
+    [() => writeFileSync(certFile, ''), /there is no certificate in PEM format/],
+    [() => rmSync(certFile), /there is no such file/],
+  ];
+  for (const [spoil, problem] of cases) {
+    overwrite(one, certFile, keyFile);
+    spoil();
+    const [reload] = certificates.reload();
+    assert.equal(reload?.outcome, 'kept');
+    assert.match(reload?.problem ?? '', problem);
+    assert.equal(await served(port), 'one');
+    assert.ok(log.some(({ level, message }) => level === 'error' && problem.test(message)));
+  }
+  overwrite(two, certFile, keyFile);
+  assert.equal(certificates.reload()[0]?.outcome, 'reloaded');
+  assert.equal(await served(port), 'two');
+});
+
+test('files that are written anew are noticed', { timeout }, async (t) => {
+  const files = new TlsFiles(t);
+  const { port, certFile, keyFile } = await serveCopies(t, files.make('one'), files);
+  for (const name of ['two', 'three']) {
+    overwrite(files.make(name), certFile, keyFile);
+    await untilServed(port, name);
+  }
+});
+
+test('files that are renamed into place are noticed, again and again', { timeout }, async (t) => {
+  const files = new TlsFiles(t);
+  const { port, certFile, keyFile } = await serveCopies(t, files.make('one'), files);
+  for (const name of ['two', 'three']) {
+    const next = files.make(name);
+    renameSync(next.keyFile, keyFile);
+    renameSync(next.certFile, certFile);
+    await untilServed(port, name);
+  }
+});
+
+/** A folder with a certificate as `tls.pem` and `tls.key`. */
+function folderOf(files: TlsFiles, certificate: TestCertificate): string {
+  const folder = files.path(`..${certificate.name}`);
+  mkdirSync(folder);
+  cpSync(certificate.certFile, `${folder}/tls.pem`);
+  cpSync(certificate.keyFile, `${folder}/tls.key`);
+  return folder;
+}
+
+test('a symbolic link to a folder that is swapped is noticed, as Kubernetes does it', { timeout }, async (t) => {
+  const files = new TlsFiles(t);
+  symlinkSync(folderOf(files, files.make('one')), files.path('..data'));
+  for (const name of ['tls.pem', 'tls.key']) symlinkSync(`..data/${name}`, files.path(name));
+  const { port } = await serve(t, files.path('tls.pem'), files.path('tls.key'));
+  for (const name of ['two', 'three']) {
+    symlinkSync(folderOf(files, files.make(name)), files.path('..data_tmp'));
+    renameSync(files.path('..data_tmp'), files.path('..data'));
+    await untilServed(port, name);
+  }
+});
+
+test('a whole folder that is replaced is noticed, even when it is away for a while', { timeout }, async (t) => {
+  const files = new TlsFiles(t);
+  const live = files.path('live');
+  renameSync(folderOf(files, files.make('one')), live);
+  const { port, log, until } = await serve(t, `${live}/tls.pem`, `${live}/tls.key`);
+  rmSync(live, { recursive: true });
+  await until(() => log.some(({ level, message }) => level === 'error' && /no such file/.test(message)));
+  assert.equal(await served(port), 'one');
+  renameSync(folderOf(files, files.make('two')), live);
+  await untilServed(port, 'two');
+});
+
+test('the MI command reloads, tells, and keeps what is good; a statistic counts the days', { timeout }, async (t) => {
+  const files = new TlsFiles(t);
+  const [one, two] = [files.make('one', { days: 100 }), files.make('two', { days: 30 })];
+  const [certFile, keyFile] = [files.path('live.pem'), files.path('live.key')];
+  overwrite(one, certFile, keyFile);
+  const server = await startMi(t, { ip: '127.0.0.1', port: 0, tls_cert_file: certFile, tls_key_file: keyFile });
+  const days = async () => (await call(server, 'get_statistics', [['tls_days_left']])).result;
+  assert.deepEqual(await days(), { 'httpd:tls_days_left': 99 });
+  overwrite(two, certFile, keyFile);
+  const { result } = await call(server, 'httpd:reload_tls');
+  const [reload] = result as { expires: string }[];
+  assert.deepEqual(result, [
+    {
+      listener: `127.0.0.1:${server.port}`,
+      certificate: certFile,
+      outcome: 'reloaded',
+      expires: reload?.expires,
+      days_left: 29,
+    },
+  ]);
+  assert.ok(Date.parse(reload?.expires ?? '') > Date.now());
+  assert.deepEqual(await days(), { 'httpd:tls_days_left': 29 });
+  cpSync(one.keyFile, keyFile);
+  const { error } = await call(server, 'httpd_reload_tls');
+  assert.equal(error?.code, 500);
+  assert.equal(error?.message, 'Certificate not reloaded');
+  assert.match(String(error?.data), /^127\.0\.0\.1:\d+: key .* does not belong to certificate/);
+  assert.equal(await served(server.port, '/healthz'), 'two');
+});
+
+test('without TLS there is nothing to reload', { timeout }, async (t) => {
+  const server = await startMi(t, { ip: '127.0.0.1', port: 0 });
+  assert.deepEqual((await call(server, 'httpd:reload_tls')).error, { code: 404, message: 'No listener has TLS' });
+  assert.equal((await call(server, 'get_statistics', [['tls_days_left']])).result, undefined);
+  assert.deepEqual(server.reloadTls(), []);
+});
