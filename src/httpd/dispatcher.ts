@@ -146,6 +146,7 @@ export class Dispatcher implements ExchangeHost {
     exchange.keepHeaders(request);
     // Chunks are parsed leniently by the engine: what follows might not be what it takes it for.
     exchange.mustClose = head.isChunked;
+    exchange.isLastAsked = head.isLastAsked;
     if (method === 'POST' && (head.isChunked || head.contentLength > 0)) {
       exchange.isCorked = false;
       response.onData((chunk, isLast) => {
@@ -234,6 +235,7 @@ export class Dispatcher implements ExchangeHost {
     const isLast = mustClose || this.#head.isChunked || this.#head.contentLength > this.#maxBody;
     const isClosing = isLast || this.isStopping;
     const isHead = method === 'HEAD';
+    const { isLastAsked } = this.#head;
     const request = { method, mediaType: mediaTypeOf(this.#head.contentType) };
     const refusal = root === undefined ? undefined : refusalOf(root, status, reason, this.log, request);
     const body = refusal?.body ?? `${reason}\n`;
@@ -249,7 +251,15 @@ export class Dispatcher implements ExchangeHost {
       this.counters.addReply(status);
       if (!isHead) this.counters.add(Counter.bytesOut, Buffer.byteLength(body));
       response.cork(() =>
-        sendRefusal(response, { status, contentType, body, headers: replyHeaders, isHead, isClosing }),
+        sendRefusal(response, {
+          status,
+          contentType,
+          body,
+          headers: replyHeaders,
+          isHead,
+          isClosing,
+          isLastAsked,
+        }),
       );
       end();
     };

@@ -43,6 +43,8 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
   isBodyRefused = false;
   /** Whether the connection may not be used for another request. */
   mustClose = false;
+  /** Whether the client asks that the connection closes after this reply: the engine closes, and leaves the header out. */
+  isLastAsked = false;
 
   readonly #host: ExchangeHost;
   readonly #response: UwsResponse;
@@ -185,7 +187,7 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
   writeHead(): void {
     this.#writeHead(this.#status, statusLine(this.#status), this.#headers);
     // The engine can close by itself only when a body is sent whole; here the client is asked to.
-    if (this.#isClosing()) this.#response.writeHeader('Connection', 'close');
+    if (this.#isClosing() || this.isLastAsked) this.#response.writeHeader('Connection', 'close');
   }
 
   sent(bytes: number): void {
@@ -250,6 +252,7 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
     }
     const isClosing = this.#isClosing();
     this.#writeHead(status, line, headers);
+    if (this.isLastAsked && !isClosing) this.#response.writeHeader('Connection', 'close');
     this.#response.end(body, isClosing);
     this.sent(length);
     this.#end(isClosing);
@@ -266,7 +269,7 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
       this.#response.end('', true);
     } else {
       if (length !== undefined && !isBodiless(status)) this.#response.writeHeader('Content-Length', String(length));
-      if (this.#host.isStopping) this.#response.writeHeader('Connection', 'close');
+      if (this.#host.isStopping || this.isLastAsked) this.#response.writeHeader('Connection', 'close');
       this.#response.endWithoutBody();
     }
     this.#end(this.mustClose);

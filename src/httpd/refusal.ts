@@ -30,12 +30,15 @@ export interface HeadRefusal {
   readonly headers?: ReplyHeaders | undefined;
   readonly isHead: boolean;
   readonly isClosing: boolean;
+  /** Whether the client asks that the connection closes, RFC 9112 §9.6; the engine then closes by itself. */
+  readonly isLastAsked: boolean;
 }
 
 /** Sends a refusal; the response has to be corked. */
 export function sendRefusal(response: UwsResponse, refusal: HeadRefusal): void {
-  const { status, contentType, body, headers, isHead, isClosing } = refusal;
+  const { status, contentType, body, headers, isHead, isClosing, isLastAsked } = refusal;
   writeReplyHead(response, status, statusLine(status), contentType, headers);
+  if (isLastAsked && !isClosing) response.writeHeader('Connection', 'close');
   if (!isHead) {
     response.end(body, isClosing);
   } else if (isClosing) {

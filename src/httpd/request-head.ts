@@ -7,7 +7,7 @@ import type { UwsRequest } from './engine.js';
  * An older engine takes the first of several Content-Length, and any transfer coding as chunked. A proxy
  * in front may decide otherwise and then disagree about where a request ends, so that anything but
  * plain framing is refused here, on every engine alike (RFC 9112 §6.3). The pass over all fields costs no
- * more than looking up the three that are needed.
+ * more than looking up those that are needed.
  */
 export class RequestHead {
   /** Bytes of the body as announced; -1: not announced, and none unless {@link isChunked}. */
@@ -15,6 +15,8 @@ export class RequestHead {
   isChunked = false;
   /** Value of Content-Type, '' when absent; the first one if it was repeated. */
   contentType = '';
+  /** The client asks that the connection closes after the reply: `Connection: close` (RFC 9112 §9.6). */
+  isLastAsked = false;
   #contentLengths = 0;
   #contentLength = '';
   #codings = 0;
@@ -28,6 +30,8 @@ export class RequestHead {
       if (this.#contentLengths++ === 0) this.#contentLength = value;
     } else if (name === 'transfer-encoding') {
       if (this.#codings++ === 0) this.#coding = value;
+    } else if (name === 'connection') {
+      if (value === 'close' || closeOption.test(value)) this.isLastAsked = true;
     }
   };
 
@@ -37,6 +41,7 @@ export class RequestHead {
     this.#codings = 0;
     this.#contentTypes = 0;
     this.contentType = '';
+    this.isLastAsked = false;
     request.forEach(this.#visit);
     this.isChunked = this.#codings > 0;
     this.contentLength = -1;
@@ -57,6 +62,8 @@ export class RequestHead {
     return undefined;
   }
 }
+
+const closeOption = /(?:^|,)[ \t]*close[ \t]*(?:,|$)/i;
 
 /** Media type of a Content-Type value: lower case, parameters cut, '' when absent (RFC 9110 §8.3.1). */
 export function mediaTypeOf(contentType: string): string {

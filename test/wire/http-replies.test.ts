@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import type { ReplyHeaders } from '#src/httpd/exchange.js';
+import type { RootDeclaration } from '#src/httpd/roots.js';
 import { lastError, root, start } from './http-server.js';
 import { ask, RawClient } from './raw-client.js';
 
@@ -189,4 +190,29 @@ test('a handler that answers later is corked: one segment', { timeout }, async (
   const first = await new Promise<Buffer>((resolve) => socket.once('data', resolve));
   assert.match(first.toString(), /^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\nlater$/);
   socket.destroy();
+});
+
+describe('a client that asks for the connection to be closed', { timeout: 10_000 }, () => {
+  const streamed = root({ onRequest: (exchange) => exchange.stream(200, { next: () => null, release: () => {} }) });
+  const cases: readonly (readonly [string, RootDeclaration, string, string])[] = [
+    ['a reply', root(), 'GET', '/t'],
+    ['a streamed reply', streamed, 'GET', '/t'],
+    ['a reply without a body', root(), 'HEAD', '/t'],
+    ['a refusal', root(), 'GET', '/nowhere'],
+  ];
+  for (const [what, declaration, method, path] of cases) {
+    for (const value of ['close', 'Close', 'keep-alive, close']) {
+      test(`is told so once in ${what}, for ${value}`, async (t) => {
+        const { port } = await start(t, [declaration]);
+        const { headers } = await ask(port, method, path, undefined, [`Connection: ${value}`]);
+        assert.equal(headers.get('connection'), 'close');
+      });
+    }
+  }
+
+  test('is not told so when it asks for something else', async (t) => {
+    const { port } = await start(t, [root()]);
+    const { headers } = await ask(port, 'GET', '/t', undefined, ['Connection: keep-alive']);
+    assert.equal(headers.get('connection'), undefined);
+  });
 });

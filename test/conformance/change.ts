@@ -1,0 +1,77 @@
+import type { Expectation, ExpectedReply, ExpectedResponse } from './differences.js';
+
+/** Framing is not compared as it is written: the body that comes out of it is. */
+const uncompared: ReadonlySet<string> = new Set(['date', 'content-length', 'transfer-encoding']);
+
+/** Headers as they are compared: without those that cannot be, names in lower case, in alphabetical order. */
+export function comparable(headers: Iterable<readonly [string, string]>): Record<string, string> {
+  const lower = [...headers].map(([name, value]) => [name.toLowerCase(), value] as const);
+  return Object.fromEntries(lower.filter(([name]) => !uncompared.has(name)).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** What is expected after a difference has changed it. */
+export function change(expected: readonly ExpectedResponse[], by: Expectation): readonly ExpectedResponse[] {
+  if (by.responses !== undefined) return by.responses;
+  return expected.map((response) => ('none' in response && expected.length > 1 ? response : changed(response, by)));
+}
+
+function changed(response: ExpectedResponse, by: Expectation): ExpectedResponse {
+  if (by.engineRefusal !== undefined) return refusedByEngine(by.engineRefusal);
+  const reply = 'none' in response ? { status: 0, headers: {}, connection: 'open' } : response;
+  const { leftOut, bodyBase64, bodyPattern, bodyUnfinished, statusLine, body: _, ...kept } = reply as ExpectedReply;
+  const body = bodyAfter(reply, by);
+  const headers = Object.entries({ ...reply.headers, ...lowerKeys(by.headers) }).filter(([, value]) => value !== null);
+  return {
+    ...kept,
+    ...(body === undefined && bodyBase64 !== undefined ? { bodyBase64 } : {}),
+    ...(body === undefined && leftOut !== undefined ? { leftOut } : {}),
+    ...(body === undefined && bodyPattern !== undefined ? { bodyPattern } : {}),
+    ...((by.status ?? reply.status) === reply.status && statusLine !== undefined ? { statusLine } : {}),
+    status: by.status ?? reply.status,
+    headers: comparable(headers as [string, string][]),
+    ...body,
+    ...(by.connection === undefined ? {} : { connection: by.connection }),
+  };
+}
+
+function refusedByEngine(statuses: readonly number[]): ExpectedReply {
+  const bodyPattern = '^<h1>[^<]+</h1>.*<i>uWebSockets/\\d+ Server</i>$';
+  return { status: statuses[0] ?? 400, statuses, headers: { connection: 'close' }, bodyPattern, connection: 'closed' };
+}
+
+function lowerKeys(headers: Expectation['headers']): Readonly<Record<string, string | null>> {
+  return Object.fromEntries(Object.entries(headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]));
+}
+
+function bodyAfter(reply: ExpectedReply, by: Expectation): Pick<ExpectedReply, 'body' | 'bodyPattern'> | undefined {
+  if (by.body !== undefined) return { body: by.body };
+  if (by.bodyPattern !== undefined) return { bodyPattern: by.bodyPattern };
+  let body = reply.body;
+  const id = by.id ?? /"id":\s*("(?:[^"\\]|\\.)*"|[^"{}]*)\s*\}$/.exec(body ?? '')?.[1] ?? 'null';
+  if (by.error !== undefined) body = `{"jsonrpc":"2.0","error":${JSON.stringify(by.error)},"id":${id}}`;
+  else if (by.result !== undefined) body = `{"jsonrpc":"2.0","result":${by.result},"id":${id}}`;
+  if (body === undefined) return undefined;
+  if (by.id !== undefined)
+    body = body.replace(/("id":\s*)(?:"(?:[^"\\]|\\.)*"|[^"{}]*)\}$/, (_all, start) => `${start}${by.id}}`);
+  for (const [pattern, replacement] of by.replace ?? []) body = body.replace(new RegExp(pattern, 'g'), replacement);
+  const data = by.data ?? (by.dataSuffix === undefined ? undefined : `${dataOf(body)}${by.dataSuffix}`);
+  if (data !== undefined) body = withData(body, JSON.stringify(data));
+  if (by.dataPattern === undefined) return { body };
+  const mark = '\u0000';
+  const text = withData(body, mark).replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  return { bodyPattern: `^${text.replace(mark, () => `"${by.dataPattern}"`)}$` };
+}
+
+function dataOf(body: string): string {
+  const data = /"data":\s*("(?:[^"\\]|\\.)*")/.exec(body)?.[1];
+  return data === undefined ? '' : (JSON.parse(data) as string);
+}
+
+/** Puts `data` where the printer of the original puts it: behind the message, in its style. */
+function withData(body: string, data: string): string {
+  if (/"data":/.test(body)) return body.replace(/("data":\s*)"(?:[^"\\]|\\.)*"/, (_all, start) => `${start}${data}`);
+  return body.replace(
+    /(\s*)("message":(\s*)"(?:[^"\\]|\\.)*")/,
+    (all, before, _member, blank) => `${all},${before}"data":${blank}${data}`,
+  );
+}

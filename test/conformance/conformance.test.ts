@@ -1,0 +1,106 @@
+// Every exchange that was recorded with the original is replayed, and comes out identical, or as a row of the table of
+// differences says, from which docs/compatibility.md is made.
+import assert from 'node:assert/strict';
+import { rm } from 'node:fs/promises';
+import { after, before, describe, test } from 'node:test';
+import type { Server } from '#src/server.js';
+import { makeTlsFiles } from './certificate.js';
+import { commandNames } from './commands.js';
+import { readDifferences } from './differences.js';
+import { readRecordings } from './recording.js';
+import { counts, type Result, replayAll } from './runner.js';
+import { prepare, startPrepared, type TlsFiles } from './servers.js';
+
+const table = readDifferences();
+const recordings = readRecordings();
+
+describe('replay of the recordings', { timeout: 120_000 }, () => {
+  let results: readonly Result[] = [];
+  let files: TlsFiles | undefined;
+
+  before(async () => {
+    files = await makeTlsFiles();
+    results = await replayAll(recordings, table, files);
+  });
+  after(() => files && rm(files.place, { recursive: true }));
+
+  test('every exchange is identical, different on purpose or not applicable', (t) => {
+    assert.equal(results.length, recordings.length);
+    const lines = Object.entries(counts(results)).map(([outcome, count]) => `${outcome} ${count}`);
+    t.diagnostic(`${results.length} exchanges: ${lines.join(', ')}`);
+    for (const [lacking, count] of reasons(results)) t.diagnostic(`not applicable: ${lacking}: ${count}`);
+    const failing = results.filter(({ outcome }) => outcome === 'failing');
+    const texts = failing.map(({ recording: { version, name }, problems }) => [`${version} ${name}`, ...problems]);
+    assert.deepEqual(texts, [], 'an unlisted difference: mend it, or give it a row in differences.json');
+  });
+
+  test('every difference that names recordings concerns one', () => {
+    const applied = new Set(results.flatMap(({ because }) => because));
+    const idle = table.differences.filter(({ id, match }) => match !== undefined && !applied.has(id));
+    assert.deepEqual(
+      idle.map(({ id }) => id),
+      [],
+    );
+  });
+
+  test('every case of a difference names a recording', () => {
+    const names = new Set(recordings.flatMap(({ version, name }) => [name, `${version} ${name}`]));
+    const unknown = table.differences.flatMap(({ cases = {} }) =>
+      Object.keys(cases).filter((name) => !names.has(name)),
+    );
+    assert.deepEqual(unknown, []);
+  });
+});
+
+/** What the exchanges that are not applicable lack, and how many lack it. */
+function reasons(results: readonly Result[]): ReadonlyMap<string, number> {
+  const found = new Map<string, number>();
+  for (const { outcome, because } of results) {
+    const lacking = because.join(', ');
+    if (outcome === 'not applicable') found.set(lacking, (found.get(lacking) ?? 0) + 1);
+  }
+  return found;
+}
+
+describe('commands of the recorded servers', { timeout: 30_000 }, () => {
+  const sip = Object.values(table.sipCommands).flat();
+
+  let server: Server | undefined;
+
+  before(async () => {
+    server = await startPrepared(await prepare('4.0', 'default'));
+  });
+  after(() => server?.close({ deadline: 0 }));
+
+  async function ask(method: string): Promise<{ result?: readonly string[]; error?: { code: number } }> {
+    const body = JSON.stringify({ jsonrpc: '2.0', method, id: 1 });
+    const headers = { 'Content-Type': 'application/json', Connection: 'close' };
+    const response = await fetch(`http://127.0.0.1:${server?.port}/mi`, { method: 'POST', headers, body });
+    return (await response.json()) as Awaited<ReturnType<typeof ask>>;
+  }
+
+  test('each is here, or in the table by name', async () => {
+    const { result: ours = [] } = await ask('which');
+    const known = new Set([...ours, ...sip, ...table.comingCommands]);
+    assert.deepEqual(
+      commandNames(recordings).filter((name) => !known.has(name)),
+      [],
+    );
+    assert.deepEqual(
+      [...sip, ...table.comingCommands].filter((name) => ours.includes(name)),
+      [],
+      'these are here: take them out of sipCommands or comingCommands',
+    );
+  });
+
+  test('each of ours is recorded, or in the table by name', async () => {
+    const { result: ours = [] } = await ask('which');
+    const recorded = commandNames(recordings);
+    const own = ours.filter((name) => name.includes(':') && !recorded.includes(name));
+    assert.deepEqual(own.sort(), [...table.ownCommands].sort(), 'ownCommands lists what OpenSIPS has not');
+  });
+
+  test('those of a SIP server are not found', async () => {
+    for (const name of sip) assert.equal((await ask(name)).error?.code, -32601, name);
+  });
+});

@@ -1,0 +1,125 @@
+import { readFileSync } from 'node:fs';
+import type { Recording, Repeated } from './recording.js';
+
+/** Everything that test/conformance/differences.json says. */
+export interface DifferenceTable {
+  /** What is not compared, for every exchange. */
+  readonly normalisations: readonly { readonly what: string; readonly why: string }[];
+  readonly sections: readonly { readonly id: string; readonly title: string; readonly text: readonly string[] }[];
+  readonly differences: readonly Difference[];
+  /** Commands of the recorded servers that only a SIP server can have, by the module that has them. */
+  readonly sipCommands: Readonly<Record<string, readonly string[]>>;
+  /** Commands of the recorded servers that are on their way: not applicable as long as they are unknown. */
+  readonly comingCommands: readonly string[];
+  /** Commands of ours, by full name, that the recorded servers have not. */
+  readonly ownCommands: readonly string[];
+  /** What -32602 tells a caller of each command: `{accepted}` in texts. */
+  readonly accepted: Readonly<Record<string, string>>;
+}
+
+/** One deliberate difference: a row of docs/compatibility.md, and what the replay expects instead of the recording. */
+export interface Difference {
+  readonly id: string;
+  /** Id of the section of the page. */
+  readonly section: string;
+  readonly what: string;
+  readonly original: string;
+  readonly ours: string;
+  readonly why: string;
+  /** `not applicable`: what is asked for is not part of mi-httpd; the answer is checked all the same. */
+  readonly kind?: 'different' | 'not applicable';
+  /** Versions that it concerns where it is not all of them: `2.4`, `3.x up to 3.5`. */
+  readonly from?: string;
+  /** Recorded exchanges that it concerns, any of these; left out: beyond the recordings. */
+  readonly match?: readonly Match[];
+  readonly expect?: Expectation;
+  /** By name of the exchange (`cmd.ps`), or version and name (`3.4 cmd.ps`), on top of `expect`. */
+  readonly cases?: Readonly<Record<string, Expectation>>;
+}
+
+/** All that is given must hold. */
+export interface Match {
+  /** Names of exchanges; `*` stands for anything. */
+  readonly names?: readonly string[];
+  readonly except?: readonly string[];
+  readonly versions?: readonly Recording['version'][];
+  readonly interfaces?: readonly Recording['interface'][];
+  readonly configs?: readonly string[];
+  /** HTTP methods. */
+  readonly http?: readonly string[];
+  /** JSON-RPC methods; `*` stands for anything, `sip` alone for every command of `sipCommands`. */
+  readonly rpc?: readonly string[];
+  /** Regular expression that the first bytes of the request fit. */
+  readonly request?: string;
+  readonly status?: readonly number[];
+  readonly none?: readonly string[];
+  /** Regular expression that the body of the first reply fits. */
+  readonly body?: string;
+  readonly bodyUnfinished?: boolean;
+  readonly leftOut?: readonly string[];
+  /** `Connection: close` in the recorded reply. */
+  readonly closes?: boolean;
+}
+
+/**
+ * What changes in the recorded reply. In texts, `{rpc}` stands for the JSON-RPC method of the request, `{module}` for
+ * what is before its colon, `{accepted}` for what that command accepts, `{http}` for the HTTP method, `{path}` for the
+ * path without the query; `{cwd}`, `{argv}` and `{revision}` for those of this process.
+ */
+export interface Expectation {
+  /** All replies anew, where their number changes. */
+  readonly responses?: readonly ExpectedResponse[];
+  readonly status?: number;
+  /** By name; null takes one away. */
+  readonly headers?: Readonly<Record<string, string | null>>;
+  readonly body?: string;
+  /** A regular expression for the whole body, where a part of it cannot be told in advance. */
+  readonly bodyPattern?: string;
+  /** The `error` of the JSON-RPC reply; the id stays as it is. */
+  readonly error?: { readonly code: number; readonly message: string; readonly data?: string };
+  /** Replaces the `data` of the recorded error, or adds it. */
+  readonly data?: string;
+  /** Added behind the `data` of the recorded error. */
+  readonly dataSuffix?: string;
+  /** As `data`, a regular expression. */
+  readonly dataPattern?: string;
+  /** The `result` of the JSON-RPC reply, as JSON text. */
+  readonly result?: string;
+  /** The id of the JSON-RPC reply, as JSON text. */
+  readonly id?: string;
+  /** Regular expressions and their replacements in the body. */
+  readonly replace?: readonly (readonly [pattern: string, replacement: string])[];
+  readonly connection?: 'open' | 'closed';
+  /** The engine refuses before any of our code sees the request, by one of these statuses, and closes. */
+  readonly engineRefusal?: readonly number[];
+}
+
+/** A reply as it has to be. */
+export interface ExpectedReply {
+  readonly status: number;
+  /** Instead of `status`: any of these. */
+  readonly statuses?: readonly number[];
+  readonly statusLine?: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly bodyBase64?: string;
+  readonly bodyPattern?: string;
+  /** The original's body is not kept, and no difference says what ours is. */
+  readonly leftOut?: string;
+  readonly interim?: readonly string[];
+  readonly connection?: string;
+  /** The end of the body does not come by itself. */
+  readonly bodyUnfinished?: boolean;
+  /** No reply comes before these bytes are sent too. */
+  readonly after?: Repeated;
+}
+
+/**
+ * No reply: the connection is `closed` at once, or when it has been `idle` for long; or nothing happens (`silent`), or
+ * the server ends (`crashed`), which only the recorded ones do.
+ */
+export type ExpectedResponse = ExpectedReply | { readonly none: 'closed' | 'idle' | 'silent' | 'crashed' };
+
+export function readDifferences(file = 'test/conformance/differences.json'): DifferenceTable {
+  return JSON.parse(readFileSync(file, 'utf8')) as DifferenceTable;
+}

@@ -1,0 +1,107 @@
+// What the JSON grammar accepts and refuses, from the socket to the command and back: as a parameter, and as a body.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, before, describe, test } from 'node:test';
+import { command, createServer, defineModule, type Server } from 'mi-httpd';
+import { RawClient } from '../wire/raw-client.js';
+import { type Repeated, spell } from './recording.js';
+
+/** One text; `y_` has to be accepted, `n_` refused, `i_` is left to the implementation, see `outcome`. */
+interface GrammarCase {
+  readonly name: string;
+  /** Section of RFC 8259. */
+  readonly section: string;
+  readonly text?: string;
+  readonly base64?: string;
+  readonly parts?: Repeated;
+  readonly outcome?: 'accepted' | 'refused';
+  /** What comes back of an accepted value, where it is not what ECMAScript makes of it. */
+  readonly result?: string;
+  readonly why?: string;
+  /** Within an array it would be another text: sent as a body alone. */
+  readonly only?: 'body';
+}
+
+const cases = JSON.parse(readFileSync('test/conformance/json-grammar.json', 'utf8')) as readonly GrammarCase[];
+
+const echo = defineModule({
+  name: 'grammar',
+  commands: [
+    command({
+      name: 'echo',
+      help: 'Gives back its parameter.',
+      readOnly: true,
+      recipes: [{ value: 'json' }],
+      run: ({ value }) => value,
+    }),
+  ],
+});
+
+describe('the JSON grammar (RFC 8259) through a socket', { timeout: 60_000 }, () => {
+  let server: Server | undefined;
+  let client: RawClient | undefined;
+
+  before(async () => {
+    server = await createServer({ httpd: { ip: '127.0.0.1', port: 0 }, modules: [echo] }).start();
+    client = await RawClient.connect(server.port);
+  });
+  after(async () => {
+    client?.close();
+    await server?.close({ deadline: 0 });
+  });
+
+  async function post(body: Buffer): Promise<string> {
+    assert.ok(client !== undefined);
+    const reply = await client.ask('POST', '/mi', body, ['Content-Type: application/json']);
+    return `${reply.status} ${reply.text}`;
+  }
+
+  test('has cases of every kind for every section', () => {
+    for (const section of ['2', '3', '4', '5', '6', '7', '8.1', '8.2', '9']) {
+      assert.ok(
+        cases.some((one) => one.section === section),
+        section,
+      );
+    }
+    assert.equal(new Set(cases.map(({ name }) => name)).size, cases.length);
+    for (const { name, outcome, why } of cases) {
+      assert.match(name, /^[yni]_/);
+      assert.equal(outcome !== undefined && why !== undefined, name.startsWith('i_'), `${name}: outcome and why`);
+    }
+  });
+
+  for (const one of cases) {
+    const text = bytesOf(one);
+    const isAccepted = one.outcome === 'accepted' || one.name.startsWith('y_');
+    if (one.only === undefined) {
+      test(`${one.name} as a parameter`, async () => {
+        const reply = await post(
+          Buffer.concat([Buffer.from('{"jsonrpc":"2.0","method":"echo","params":['), text, Buffer.from('],"id":1}')]),
+        );
+        if (isAccepted) assert.equal(reply, `200 {"jsonrpc":"2.0","result":${resultOf(one, text)},"id":1}`);
+        else assert.match(reply, parseError);
+      });
+    }
+    test(`${one.name} as a body`, async () => {
+      const reply = await post(text);
+      if (isAccepted) assert.match(reply, invalidRequest);
+      else if (text.length === 0) assert.match(reply, /^400 \{"jsonrpc":"2\.0","error":\{"code":-32600,/);
+      else assert.match(reply, parseError);
+    });
+  }
+});
+
+const parseError =
+  /^200 \{"jsonrpc":"2\.0","error":\{"code":-32700,"message":"Parse error","data":"[^"]+"\},"id":null\}$/;
+
+/** A value is no request; an array may be taken for a batch, each element of which then is none. */
+const invalidRequest = /^200 \[?\{"jsonrpc":"2\.0","error":\{"code":-32600,"message":"Invalid Request","data":/;
+
+function bytesOf({ text, base64, parts }: GrammarCase): Buffer {
+  if (base64 !== undefined) return Buffer.from(base64, 'base64');
+  return Buffer.from(text ?? spell(parts ?? ''));
+}
+
+function resultOf({ result }: GrammarCase, text: Buffer): string {
+  return result ?? JSON.stringify(JSON.parse(text.toString('utf8')));
+}

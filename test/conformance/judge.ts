@@ -1,0 +1,79 @@
+import { sourceRevision } from '#src/modules/core/revision.js';
+import { change, comparable } from './change.js';
+import type { Difference, DifferenceTable, Expectation, ExpectedResponse } from './differences.js';
+import { concerns } from './match.js';
+import { methodsOf, type RecordedResponse, type Recording } from './recording.js';
+
+/** What an exchange has to come to, and by which differences. */
+export interface Judged {
+  readonly expected: readonly ExpectedResponse[];
+  readonly applied: readonly Difference[];
+}
+
+/** Applies every difference that concerns an exchange, in the order of the table, to what was recorded. */
+export function judge(recording: Recording, table: DifferenceTable): Judged {
+  let expected: readonly ExpectedResponse[] = recording.responses.map(asExpected);
+  const applied: Difference[] = [];
+  for (const difference of table.differences) {
+    if (!(difference.match ?? []).some((match) => concerns(match, recording, table))) continue;
+    const before = JSON.stringify(expected);
+    for (const expectation of [difference.expect, caseOf(difference, recording)]) {
+      if (expectation !== undefined) expected = change(expected, fill(expectation, recording, table));
+    }
+    if (JSON.stringify(expected) !== before) applied.push(difference);
+  }
+  return { expected, applied };
+}
+
+function caseOf({ cases = {} }: Difference, { version, name }: Recording): Expectation | undefined {
+  return cases[`${version} ${name}`] ?? cases[name];
+}
+
+function asExpected(response: RecordedResponse): ExpectedResponse {
+  if ('none' in response) return response;
+  const { status, statusLine, headers, body, bodyBase64, leftOut, interim, connection, bodyUnfinished } = response;
+  return {
+    status,
+    statusLine,
+    headers: comparable(Object.entries(headers)),
+    ...(body === undefined ? {} : { body }),
+    ...(bodyBase64 === undefined ? {} : { bodyBase64 }),
+    ...(leftOut === undefined ? {} : { leftOut }),
+    ...(interim === undefined ? {} : { interim }),
+    ...(connection === undefined ? {} : { connection }),
+    ...(bodyUnfinished === undefined ? {} : { bodyUnfinished }),
+  };
+}
+
+/** What our process tells of itself: `{cwd}`, and as JSON `{argv}` and `{revision}`. */
+const ownValues = {
+  cwd: process.cwd(),
+  argv: JSON.stringify(process.argv),
+  revision: JSON.stringify(sourceRevision()).slice(1, -1),
+};
+
+function fill(expectation: Expectation, recording: Recording, table: DifferenceTable): Expectation {
+  const { http, rpc = '' } = methodsOf(recording);
+  const path = 'path' in recording.request ? recording.request.path.replace(/\?.*$/s, '') : '';
+  const { cwd, argv, revision } = ownValues;
+  const values = {
+    cwd,
+    argv,
+    revision,
+    http,
+    rpc,
+    path,
+    module: rpc.replace(/:.*$/s, ''),
+    accepted: table.accepted[rpc] ?? '',
+  };
+  const filled = Object.entries(expectation).map(([key, value]) => {
+    const isPattern = key.endsWith('Pattern');
+    let text = JSON.stringify(value);
+    for (const [name, replacement] of Object.entries(values)) {
+      const escaped = isPattern ? replacement.replace(/[.*+?^${}()|[\]\\]/g, '\\$&') : replacement;
+      text = text.replaceAll(`{${name}}`, () => JSON.stringify(escaped).slice(1, -1));
+    }
+    return [key, JSON.parse(text)];
+  });
+  return Object.fromEntries(filled) as Expectation;
+}

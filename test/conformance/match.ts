@@ -1,0 +1,44 @@
+import type { DifferenceTable, Match } from './differences.js';
+import { methodsOf, type Recording, writesOf } from './recording.js';
+
+/** Whether a difference that is given by `match` concerns an exchange. */
+export function concerns(match: Match, recording: Recording, table: DifferenceTable): boolean {
+  const [response] = recording.responses;
+  const reply = response === undefined || 'none' in response ? undefined : response;
+  const none = response !== undefined && 'none' in response ? response.none : undefined;
+  const { http, rpc } = methodsOf(recording);
+  const holds = <T>(wanted: T | undefined, test: (wanted: T) => boolean): boolean =>
+    wanted === undefined || test(wanted);
+  return (
+    holds(match.names, (names) => names.some((name) => fits(name, recording.name))) &&
+    holds(match.except, (names) => !names.some((name) => fits(name, recording.name))) &&
+    holds(match.versions, (versions) => versions.includes(recording.version)) &&
+    holds(match.interfaces, (interfaces) => interfaces.includes(recording.interface)) &&
+    holds(match.configs, (configs) => configs.includes(recording.config)) &&
+    holds(match.http, (methods) => methods.includes(http)) &&
+    holds(match.rpc, (methods) => rpc !== undefined && methods.some((method) => isMethod(method, rpc, table))) &&
+    holds(match.request, (pattern) => new RegExp(pattern).test(firstBytes(recording))) &&
+    holds(match.status, (statuses) => reply !== undefined && statuses.includes(reply.status)) &&
+    holds(match.none, (kinds) => none !== undefined && kinds.includes(none)) &&
+    holds(match.body, (pattern) => reply?.body !== undefined && new RegExp(pattern).test(reply.body)) &&
+    holds(match.bodyUnfinished, (is) => (reply?.bodyUnfinished ?? false) === is) &&
+    holds(match.leftOut, (kinds) => reply?.leftOut !== undefined && kinds.includes(reply.leftOut)) &&
+    holds(match.closes, (is) => (reply !== undefined && /close/i.test(reply.headers.Connection ?? '')) === is)
+  );
+}
+
+function isMethod(pattern: string, method: string, { sipCommands }: DifferenceTable): boolean {
+  if (pattern === 'sip') return Object.values(sipCommands).some((names) => names.includes(method));
+  return fits(pattern, method);
+}
+
+function fits(pattern: string, text: string): boolean {
+  const parts = pattern.split('*').map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
+  return new RegExp(`^${parts.join('.*')}$`, 's').test(text);
+}
+
+function firstBytes({ request }: Recording): string {
+  return Buffer.concat([...writesOf(request)])
+    .toString('latin1')
+    .slice(0, 4096);
+}

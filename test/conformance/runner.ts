@@ -1,0 +1,177 @@
+import type { Server } from '#src/server.js';
+import { disagreements, type Observed } from './compare.js';
+import type { DifferenceTable, ExpectedResponse } from './differences.js';
+import { type Judged, judge } from './judge.js';
+import { methodsOf, type Recording, spell, writesOf } from './recording.js';
+import { prepare, startPrepared, type TlsFiles } from './servers.js';
+import { Wire } from './wire.js';
+
+/** What became of one exchange. */
+export interface Result {
+  readonly recording: Recording;
+  readonly outcome: 'identical' | 'different on purpose' | 'not applicable' | 'failing';
+  /** Ids of the differences that were applied, or what this build lacks. */
+  readonly because: readonly string[];
+  readonly problems: readonly string[];
+  readonly observed?: Observed | string;
+}
+
+/** Milliseconds for one exchange; only a server that hangs needs them. */
+const deadline = 30_000;
+
+/** Replays every recording on servers set as the recorded ones were, groups in order on a server of their own. */
+export async function replayAll(
+  recordings: readonly Recording[],
+  table: DifferenceTable,
+  files: TlsFiles | undefined,
+): Promise<readonly Result[]> {
+  const sets = new Map<string, Recording[]>();
+  for (const recording of recordings) {
+    const key = [recording.file, recording.config, recording.group ?? ''].join(' ');
+    sets.set(key, [...(sets.get(key) ?? []), recording]);
+  }
+  const results: Result[][] = [];
+  // Several at once: some exchanges wait for a deadline of the server.
+  const waiting = [...sets.values()];
+  const lane = async (): Promise<void> => {
+    for (let set = waiting.pop(); set !== undefined; set = waiting.pop())
+      results.push(await replaySet(set, table, files));
+  };
+  await Promise.all(Array.from({ length: 4 }, lane));
+  const all = new Map(results.flat().map((result) => [result.recording, result]));
+  return recordings.flatMap((recording) => all.get(recording) ?? []);
+}
+
+async function replaySet(
+  set: readonly Recording[],
+  table: DifferenceTable,
+  files: TlsFiles | undefined,
+): Promise<Result[]> {
+  const [first] = set;
+  if (first === undefined) return [];
+  const prepared = await prepare(first.version, first.config, files);
+  const refused = [...new Set(prepared.refused.map((reason) => /cannot be set: ([^;]*)/.exec(reason)?.[1] ?? reason))];
+  const isNotYetThere = refused.length > 0 && refused.every((reason) => reason.includes('not available'));
+  if (refused.length > 0 && !isNotYetThere) throw new Error(`configuration ${first.config}: ${refused.join('; ')}`);
+  const server = isNotYetThere ? undefined : await startPrepared(prepared);
+  try {
+    const results: Promise<Result>[] = [];
+    for (const recording of set) {
+      const { interface: name } = recording;
+      const lacking = prepared.missing.includes(name) ? [`module ${name}`] : refused;
+      if (server === undefined || lacking.length > 0) {
+        results.push(Promise.resolve({ recording, outcome: 'not applicable', because: lacking, problems: [] }));
+        continue;
+      }
+      const judged = judge(recording, table);
+      const result = replay(recording, judged, server, table.comingCommands);
+      results.push(result);
+      // What waits for a deadline of the server leaves no trace: it waits beside the others.
+      if (!judged.expected.some(isIdle)) await result;
+    }
+    return await Promise.all(results);
+  } finally {
+    await server?.close({ deadline: 0 });
+  }
+}
+
+function isIdle(response: ExpectedResponse): boolean {
+  return 'none' in response && response.none === 'idle';
+}
+
+async function replay(
+  recording: Recording,
+  { expected, applied }: Judged,
+  server: Server,
+  coming: readonly string[],
+): Promise<Result> {
+  const observed = await withDeadline(exchange(recording, expected, server));
+  const { rpc } = methodsOf(recording);
+  if (rpc !== undefined && coming.includes(rpc) && typeof observed !== 'string' && isUnknownCommand(observed)) {
+    return { recording, outcome: 'not applicable', because: [`command ${rpc}`], problems: [], observed };
+  }
+  const problems = typeof observed === 'string' ? [observed] : disagreements(expected, observed, recording);
+  const isForeign = applied.some(({ kind }) => kind === 'not applicable');
+  const success = isForeign ? 'not applicable' : applied.length > 0 ? 'different on purpose' : 'identical';
+  return {
+    recording,
+    outcome: problems.length > 0 ? 'failing' : success,
+    because: applied.map(({ id }) => id),
+    problems,
+    observed,
+  };
+}
+
+function isUnknownCommand({ replies }: Observed): boolean {
+  return /"code":\s*-32601/.test(replies[0]?.body.toString() ?? '');
+}
+
+async function exchange(
+  recording: Recording,
+  expected: readonly ExpectedResponse[],
+  server: Server,
+): Promise<Observed> {
+  const isTls = recording.overTls === true;
+  const { http } = methodsOf(recording);
+  const wire = await Wire.open(server.port, isTls);
+  try {
+    await wire.send(writesOf(recording.request));
+    const replies: Observed['replies'][number][] = [];
+    for (const response of expected) {
+      if ('none' in response) continue;
+      if (response.after !== undefined) {
+        await roundTrip(server, isTls);
+        if (wire.unread !== '') break;
+        await wire.send([Buffer.from(spell(response.after), 'latin1')]);
+      }
+      const reply = await wire.reply(http === 'HEAD');
+      if (reply === undefined) return { replies, connection: 'closed' };
+      replies.push(reply);
+    }
+    if (expected.some(isIdle))
+      return { replies, connection: (await wire.reply(false)) === undefined ? 'closed' : 'more bytes followed' };
+    return { replies, connection: await connectionState(wire) };
+  } finally {
+    wire.close();
+  }
+}
+
+/** How many exchanges came to what. */
+export function counts(results: readonly Result[]): Readonly<Record<Result['outcome'], number>> {
+  const count = (outcome: Result['outcome']): number => results.filter((result) => result.outcome === outcome).length;
+  return {
+    identical: count('identical'),
+    'different on purpose': count('different on purpose'),
+    'not applicable': count('not applicable'),
+    failing: count('failing'),
+  };
+}
+
+const probe = 'GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Basic YWRtaW46czNjcmV0Ong=\r\n\r\n';
+
+/** An open connection answers one more request, and with nothing before it. */
+async function connectionState(wire: Wire): Promise<Observed['connection']> {
+  await wire.send([Buffer.from(probe)]);
+  const reply = await wire.reply(false);
+  if (reply === undefined) return 'closed';
+  return reply.status === 200 && reply.body.toString() === 'ok\n' ? 'open' : 'more bytes followed';
+}
+
+/** When another connection has been answered, the server has seen what this one sent before. */
+async function roundTrip(server: Server, isTls: boolean): Promise<void> {
+  const wire = await Wire.open(server.port, isTls);
+  await connectionState(wire);
+  wire.close();
+}
+
+async function withDeadline<T>(work: Promise<T>): Promise<T | string> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<string>((resolve) => {
+    timer = setTimeout(() => resolve(`no reply within ${deadline} ms`), deadline);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
