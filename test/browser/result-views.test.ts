@@ -101,7 +101,8 @@ describe('the history', options, () => {
     test(`leads back to forms as they were filled in and runs nothing, mi_http_method ${method}`, async (t) => {
       const server = await startServer(t, { modules: [sampleModule()], mi_http: { mi_http_method: method } });
       const page = await openTab(t, server);
-      await page.goto('/mi/sample/sample:echo');
+      // The form leads to the page of the full name.
+      await page.goto('/mi/sample/echo');
       await page.getByLabel(/as JSON, or words/).fill('"first call"');
       await runForm(page);
       await page.goto('/mi/sample/sample:echo');
@@ -114,14 +115,20 @@ describe('the history', options, () => {
       const links = history.getByRole('link', { name: 'sample:echo' });
       assert.equal(await links.count(), 2);
       await links.nth(1).click();
-      // After a POST the link leads to the page that is open: its form is filled in where it stands.
-      if (method === 0) await page.getByRole('region', { name: 'Result' }).waitFor({ state: 'detached' });
+      await page.getByRole('region', { name: 'Result' }).waitFor({ state: 'detached' });
       await page.waitForLoadState('domcontentloaded');
       assert.equal(await page.getByLabel(/as JSON, or words/).inputValue(), '"first call"');
       await links.nth(0).click();
       assert.ok(await page.getByRole('radio', { name: /text, also/ }).isChecked());
       assert.equal(await group.getByLabel(/^also/).inputValue(), 'call');
+      assert.equal(await page.getByLabel(/as JSON, or words/).inputValue(), '', 'left from the other link');
       assert.equal(await links.count(), 2);
+      // What is run from there is the same call again.
+      await runForm(page);
+      await showAs(page, 'Text');
+      const again = await page.getByRole('region', { name: 'Result' }).locator('pre').textContent();
+      assert.deepEqual(JSON.parse(again ?? ''), { text: 'second', also: 'call' });
+      assert.equal(await links.count(), 3);
       await history.getByRole('button', { name: 'Forget' }).click();
       await page.reload();
       assert.equal(await history.count(), 0);

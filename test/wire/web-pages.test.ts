@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { command, defineModule, MiError } from 'mi-httpd';
 import { startServer } from './mi-client.js';
-import { get, postForm, resultOf } from './web-client.js';
+import { get, postForm, resultOf, unescapeHtml } from './web-client.js';
 
 const timeout = 20_000;
 const hostile = '<script>alert("x")</script>\' & \u{1f4de} \u202e\u0627\u0628';
@@ -124,14 +124,13 @@ suite('web interface: pages', { timeout }, () => {
     const { body } = await get(server, `/mi/pbx/pbx:echo?arg=${encodeURIComponent(JSON.stringify([hostile]))}`);
     assert.doesNotMatch(body, /<script>/);
     assert.match(body, /value="\[&quot;&lt;script&gt;/);
-    assert.match(body, /data-curl="curl [^"]*&lt;script&gt;/);
+    assert.match(body, /data-call="[^"]*&lt;script&gt;/);
   });
 
   test('errors are pages with code, reason and data', async (t) => {
     const server = await startServer(t, { modules: [pbx], log: { debug() {}, info() {}, warn() {}, error() {} } });
     for (const [path, text] of [
       ['pbx:fails?arg=', /role="alert" class="error">480 Not &lt;now&gt; \(&quot;soon&quot;\)/],
-      ['pbx:breaks?arg=', /-32000 Server error \(pbx:breaks failed/],
       ['pbx:echo?arg=%5B1', /-32700 Parse error/],
       ['pbx:echo?arg=%22open', /-32700 Parse error .*quote/],
       [`pbx:echo?arg=${'['.repeat(129)}`, /-32700 Parse error .*deeper than 128/],
@@ -144,6 +143,42 @@ suite('web interface: pages', { timeout }, () => {
       assert.match(page.body, text, path);
       assert.doesNotMatch(page.body, /a secret/);
     }
+  });
+
+  test('a command that fails by a fault of its own is a 500 page that says where to look', async (t) => {
+    const server = await startServer(t, { modules: [pbx], log: { debug() {}, info() {}, warn() {}, error() {} } });
+    const page = await get(server, '/mi/pbx/pbx:breaks?arg=');
+    assert.equal(page.status, 500);
+    assert.match(page.body, /role="alert" class="error">-32000 Server error \(pbx:breaks failed; the log/);
+    assert.doesNotMatch(page.body, /a secret/);
+    assert.match(page.body, /<\/html>\n$/);
+  });
+
+  test('a recipe that is chosen and not filled in is not taken for the one without parameters', async (t) => {
+    const server = await startServer(t, { modules: [pbx] });
+    const { body } = await get(server, '/mi/pbx/pbx:echo?arg=&recipe=1&p.text=');
+    assert.match(body, /-32602 Invalid params \(nothing is given for text; fill in, or choose/);
+    const form = await get(server, '/mi/pbx/pbx:echo');
+    assert.match(form.body, /name="recipe" value="0" checked> without parameters/);
+  });
+
+  test('the syntaxes of arg are shown by the parameters of the command', async (t) => {
+    const server = await startServer(t, { modules: [pbx] });
+    const { body } = await get(server, '/mi/pbx/pbx:words');
+    const text = unescapeHtml(body.replaceAll(/<[^>]*>/g, ' '));
+    for (const example of [
+      '{"group":"group","names":["names"]}',
+      '["group",["names"]]',
+      'group names',
+      '"two words"',
+    ]) {
+      assert.ok(text.includes(` ${example} `), example);
+    }
+    for (const arg of ['{"group":"group","names":["names"]}', '["group",["names"]]', 'group names']) {
+      const page = await get(server, `/mi/pbx/pbx:words?arg=${encodeURIComponent(arg)}`);
+      assert.deepEqual(resultOf(page.body), ['group', 'names'], arg);
+    }
+    assert.match((await get(server, '/mi/pbx/pbx:later')).body, /<input type="hidden" name="arg" value="">/);
   });
 
   test('arg takes JSON and words; inputs take what is left empty there', async (t) => {
@@ -222,7 +257,7 @@ suite('web interface: pages', { timeout }, () => {
     const page = await get(server, '/pages/pbx/pbx:echo?arg=');
     assert.match(page.body, /<form method="post" action="\/pages\/pbx\/pbx:echo"/);
     assert.match(page.body, /href="\/pages\/-\/style.css"/);
-    assert.match(page.body, /data-curl="[^"]*\/mi&#39;"/);
+    assert.match(page.body, /data-path="\/mi" data-call="\{&quot;jsonrpc/);
     assert.equal((await postForm(server, '/pages', '{}', { 'Content-Type': 'application/json' })).status, 415);
   });
 

@@ -1,6 +1,6 @@
 import type { Field } from '../../../httpd/exchange.js';
 import type { Command } from '../../../mi/command.js';
-import { codes, MiError } from '../../../mi/errors.js';
+import { codes, invalidParams, MiError } from '../../../mi/errors.js';
 import type { JsonValue } from '../../../mi/json.js';
 import type { CompiledRecipe, ParameterType } from '../../../mi/recipe.js';
 import type { CallParameters } from '../../../mi/select.js';
@@ -52,6 +52,14 @@ function fromWords({ recipes }: Command, words: readonly string[]): Submitted {
   return counted([...words.slice(0, before), words.slice(before)]);
 }
 
+/** Index of the recipe that a form chooses: without a choice the one without parameters, else the first. */
+export function chosenRecipe(recipes: readonly CompiledRecipe[], fields: readonly Field[]): number {
+  const given = fields.find(({ name }) => name === 'recipe')?.value;
+  if (given !== undefined && /^\d{1,3}$/.test(given) && Number(given) < recipes.length) return Number(given);
+  const withoutParameters = recipes.findIndex(({ names }) => names.length === 0);
+  return Math.max(0, withoutParameters);
+}
+
 /** One recipe with what was written into its inputs. */
 interface Filled {
   readonly recipe: CompiledRecipe;
@@ -61,11 +69,19 @@ interface Filled {
 
 function fromInputs({ recipes }: Command, fields: readonly Field[]): Submitted {
   const all = recipes.map((recipe, index) => filled(recipes, recipe, index, fields));
-  const chosen = all[Number(fields.find(({ name }) => name === 'recipe')?.value ?? 0)];
+  const index = chosenRecipe(recipes, fields);
+  const chosen = all[index];
   const others = all.filter(({ isEmpty }) => !isEmpty);
   // Who fills in the inputs of one recipe and forgets to choose it means that one.
   const used = chosen?.isEmpty === false ? chosen : others.length === 1 ? others[0] : undefined;
-  if (used === undefined) return { given: undefined, count: 0 };
+  if (used === undefined) {
+    const names = chosen?.recipe.names ?? [];
+    // Who chose parameters must not get the other recipe, which may be the one that concerns everything.
+    if (names.length > 0 && recipes.some((recipe) => recipe.names.length === 0)) {
+      throw invalidParams(`nothing is given for ${names.join(', ')}; fill in, or choose "without parameters"`);
+    }
+    return { given: undefined, count: 0 };
+  }
   const { names, types } = used.recipe;
   return counted(
     Object.fromEntries(names.map((name, i) => [name, inputValue(name, types[i] ?? 'json', used.values[i] ?? '')])),

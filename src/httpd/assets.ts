@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { extname } from 'node:path';
-import type { Exchange, ReplyHeaders } from '../../../httpd/exchange.js';
+import type { Exchange, ReplyHeaders } from './exchange.js';
 
 interface Asset {
   readonly body: Uint8Array;
@@ -9,23 +9,29 @@ interface Asset {
   readonly headers: ReplyHeaders;
 }
 
-const directory = new URL('./assets/', import.meta.url);
+/** Folder of the style sheet that all pages share, `style.css`. */
+export const sharedAssets = new URL('./assets/', import.meta.url);
 
 const types: Readonly<Record<string, string>> = {
   '.css': 'text/css; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',
 };
 
-/** Style and scripts of the pages, in memory: every file of the folder `assets`. */
+/** Styles and scripts of pages, in memory: every file of some folders. */
 export class Assets {
   readonly #assets: ReadonlyMap<string, Asset>;
 
-  /** @throws Error when the package is incomplete */
-  constructor() {
-    this.#assets = new Map(readdirSync(directory).map((name) => [name, load(name)]));
+  /**
+   * @param folders URLs that end with a slash
+   * @throws Error when the package is incomplete
+   */
+  constructor(...folders: readonly URL[]) {
+    this.#assets = new Map(
+      folders.flatMap((folder) => readdirSync(folder).map((name) => [name, load(new URL(name, folder))])),
+    );
   }
 
-  /** Answers with the asset of that name, or 304 to a client that has it (RFC 9110 §13.1.2). */
+  /** Answers with the asset of that name, or 304 to a client that has it (RFC 9110 §13.1.2); false: there is none. */
   reply(exchange: Exchange, name: string): boolean {
     const asset = this.#assets.get(name);
     if (asset === undefined) return false;
@@ -36,11 +42,11 @@ export class Assets {
   }
 }
 
-function load(name: string): Asset {
-  const body = readFileSync(new URL(name, directory));
+function load(file: URL): Asset {
+  const body = readFileSync(file);
   const tag = `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`;
   const headers = {
-    'Content-Type': types[extname(name)] ?? 'application/octet-stream',
+    'Content-Type': types[extname(file.pathname)] ?? 'application/octet-stream',
     ETag: tag,
     'Cache-Control': 'no-cache, no-transform',
     'X-Content-Type-Options': 'nosniff',
