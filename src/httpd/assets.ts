@@ -12,6 +12,9 @@ interface Asset {
 /** Folder of the style sheet that all pages share, `style.css`. */
 export const sharedAssets = new URL('./assets/', import.meta.url);
 
+/** What never changes under its path (RFC 8246). */
+const lasting = 'private, max-age=31536000, immutable, no-transform';
+
 const types: Readonly<Record<string, string>> = {
   '.css': 'text/css; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',
@@ -20,6 +23,11 @@ const types: Readonly<Record<string, string>> = {
 /** Styles and scripts of pages, in memory: every file of some folders. */
 export class Assets {
   readonly #assets: ReadonlyMap<string, Asset>;
+  /**
+   * Stands for the content of all of them. As a folder in their path it lets browsers keep them without asking again,
+   * each script with those that it imports.
+   */
+  readonly version: string;
 
   /**
    * @param folders URLs that end with a slash
@@ -29,22 +37,35 @@ export class Assets {
     this.#assets = new Map(
       folders.flatMap((folder) => readdirSync(folder).map((name) => [name, load(new URL(name, folder))])),
     );
+    const tags = [...this.#assets].map(([name, { tag }]) => `${name} ${tag}`);
+    this.version = digest(tags.sort().join('\n')).slice(0, 12);
   }
 
-  /** Answers with the asset of that name, or 304 to a client that has it (RFC 9110 §13.1.2); false: there is none. */
-  reply(exchange: Exchange, name: string): boolean {
-    const asset = this.#assets.get(name);
+  /**
+   * Answers with an asset, or 304 to a client that has it (RFC 9110 §13.1.2).
+   *
+   * @param path its name, or with {@link version} in front `VERSION/name`
+   * @returns false when there is none
+   */
+  reply(exchange: Exchange, path: string): boolean {
+    const isLasting = path.startsWith(`${this.version}/`);
+    const asset = this.#assets.get(isLasting ? path.slice(this.version.length + 1) : path);
     if (asset === undefined) return false;
+    const headers = isLasting ? { ...asset.headers, 'Cache-Control': lasting } : asset.headers;
     const known = (exchange.header('if-none-match') ?? '').split(/\s*,\s*/).map((tag) => tag.replace(/^W\//, ''));
-    if (known.includes(asset.tag) || known.includes('*')) exchange.reply(304, '', asset.headers);
-    else exchange.reply(200, asset.body, asset.headers);
+    if (known.includes(asset.tag) || known.includes('*')) exchange.reply(304, '', headers);
+    else exchange.reply(200, asset.body, headers);
     return true;
   }
 }
 
+function digest(data: string | Uint8Array): string {
+  return createHash('sha256').update(data).digest('base64url');
+}
+
 function load(file: URL): Asset {
   const body = readFileSync(file);
-  const tag = `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`;
+  const tag = `"${digest(body).slice(0, 22)}"`;
   const headers = {
     'Content-Type': types[extname(file.pathname)] ?? 'application/octet-stream',
     ETag: tag,

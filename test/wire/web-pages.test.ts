@@ -75,7 +75,7 @@ suite('web interface: pages', { timeout }, () => {
   test('unknown modules and commands are 404 with the nearest names, shown literally', async (t) => {
     const server = await startServer(t, { modules: [pbx] });
     for (const [path, text] of [
-      ['/mi/pbxx', /no module &quot;pbxx&quot;.*<a href="\/mi\/pbx">pbx<\/a>/],
+      ['/mi/pbxx', /no module <bdi>"pbxx"<\/bdi>.*<a href="\/mi\/pbx">pbx<\/a>/],
       ['/mi/PBX', /no module/],
       ['/mi/pbx/pbx:ecko', /<a href="\/mi\/pbx\/pbx%3Aecho">pbx:echo/],
       ['/mi/core/pbx:echo', /module core has no command/],
@@ -130,12 +130,12 @@ suite('web interface: pages', { timeout }, () => {
   test('errors are pages with code, reason and data', async (t) => {
     const server = await startServer(t, { modules: [pbx], log: { debug() {}, info() {}, warn() {}, error() {} } });
     for (const [path, text] of [
-      ['pbx:fails?arg=', /role="alert" class="error">480 Not &lt;now&gt; \(&quot;soon&quot;\)/],
-      ['pbx:echo?arg=%5B1', /-32700 Parse error/],
-      ['pbx:echo?arg=%22open', /-32700 Parse error .*quote/],
-      [`pbx:echo?arg=${'['.repeat(129)}`, /-32700 Parse error .*deeper than 128/],
-      ['pbx:echo?arg=a%20b', /-32602 Invalid params .*count/],
-      ['pbx:echo?arg=a%20b%20c', /-32602 Invalid params .*Too few or too many/],
+      ['pbx:fails?arg=', /role="alert" class="error">480 <bdi>Not &lt;now&gt;<\/bdi> \(<bdi>&quot;soon&quot;<\/bdi>\)/],
+      ['pbx:echo?arg=%5B1', /-32700 <bdi>Parse error/],
+      ['pbx:echo?arg=%22open', /-32700 <bdi>Parse error.*quote/],
+      [`pbx:echo?arg=${'['.repeat(129)}`, /-32700 <bdi>Parse error.*deeper than 128/],
+      ['pbx:echo?arg=a%20b', /-32602 <bdi>Invalid params.*count/],
+      ['pbx:echo?arg=a%20b%20c', /-32602 <bdi>Invalid params.*Too few or too many/],
     ] as const) {
       const page = await get(server, `/mi/pbx/${path}`);
       assert.equal(page.status, 200, path);
@@ -149,7 +149,10 @@ suite('web interface: pages', { timeout }, () => {
     const server = await startServer(t, { modules: [pbx], log: { debug() {}, info() {}, warn() {}, error() {} } });
     const page = await get(server, '/mi/pbx/pbx:breaks?arg=');
     assert.equal(page.status, 500);
-    assert.match(page.body, /role="alert" class="error">-32000 Server error \(pbx:breaks failed; the log/);
+    assert.match(
+      page.body,
+      /role="alert" class="error">-32000 <bdi>Server error<\/bdi> \(<bdi>pbx:breaks failed; the log/,
+    );
     assert.doesNotMatch(page.body, /a secret/);
     assert.match(page.body, /<\/html>\n$/);
   });
@@ -157,7 +160,7 @@ suite('web interface: pages', { timeout }, () => {
   test('a recipe that is chosen and not filled in is not taken for the one without parameters', async (t) => {
     const server = await startServer(t, { modules: [pbx] });
     const { body } = await get(server, '/mi/pbx/pbx:echo?arg=&recipe=1&p.text=');
-    assert.match(body, /-32602 Invalid params \(nothing is given for text; fill in, or choose/);
+    assert.match(body, /-32602 <bdi>Invalid params<\/bdi> \(<bdi>nothing is given for text; fill in, or choose/);
     const form = await get(server, '/mi/pbx/pbx:echo');
     assert.match(form.body, /name="recipe" value="0" checked> without parameters/);
   });
@@ -256,7 +259,7 @@ suite('web interface: pages', { timeout }, () => {
     assert.equal((await get(server, '/mi')).status, 405);
     const page = await get(server, '/pages/pbx/pbx:echo?arg=');
     assert.match(page.body, /<form method="post" action="\/pages\/pbx\/pbx:echo"/);
-    assert.match(page.body, /href="\/pages\/-\/style.css"/);
+    assert.match(page.body, /href="\/pages\/-\/[^/"]+\/style.css"/);
     assert.match(page.body, /data-path="\/mi" data-call="\{&quot;jsonrpc/);
     assert.equal((await postForm(server, '/pages', '{}', { 'Content-Type': 'application/json' })).status, 415);
   });
@@ -275,6 +278,16 @@ suite('web interface: pages', { timeout }, () => {
       const second = await get(server, `/mi/-/${name}`, { headers: { 'If-None-Match': `"a", W/${tag}` } });
       assert.equal(second.status, 304);
       assert.equal(second.body, '');
+    }
+    // Pages name them with a version, under which they never change.
+    const { body } = await get(server, '/mi');
+    const paths = [...body.matchAll(/(?:href|src)="(\/mi\/-\/[^"]+)"/g)].map(([, path = '']) => path);
+    assert.equal(paths.length, 2);
+    for (const path of paths) {
+      const reply = await get(server, path);
+      assert.equal(reply.status, 200, path);
+      assert.match(String(reply.headers['cache-control']), /immutable/);
+      assert.equal((await get(server, path.replace(/-\/[^/]+/, '-/other'))).status, 404);
     }
     assert.equal((await get(server, '/mi/-/web.js')).status, 404);
     assert.equal((await get(server, '/mi/-/..%2Fweb.js')).status, 404);

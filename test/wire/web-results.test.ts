@@ -135,7 +135,7 @@ suite('web interface: results', { timeout }, () => {
     const early = await get(server, '/mi/pbx/pbx:failing?arg=3');
     assert.equal(early.status, 500);
     assert.match(early.body, /data-status="error"/);
-    assert.match(early.body, /-32000 Server error/);
+    assert.match(early.body, /-32000 <bdi>Server error/);
     const late = await get(server, '/mi/pbx/pbx:failing?arg=5000');
     assert.match(late.body, /data-status="ok"/);
     assert.match(late.body, /bytes of \d+ before it failed shown/);

@@ -10,7 +10,7 @@ export function argumentExamples({ recipes, namedOnly }: Command, isOpen: boolea
   const byName = html`<dt>A JSON object, by name</dt><dd><code>${object}</code></dd>\n`;
   const byPosition = namedOnly
     ? undefined
-    : html`<dt>A JSON array, by position</dt><dd><code>${JSON.stringify(samples)}</code></dd>\n${wordExample(names, types)}`;
+    : html`<dt>A JSON array, by position</dt><dd><code>${JSON.stringify(samples)}</code></dd>\n${wordExample(recipes)}`;
   return html`<details class="examples"${isOpen && html` open`}><summary>How to write them</summary>
 <dl>
 ${byName}${byPosition}</dl>
@@ -26,9 +26,11 @@ function sample(name: string, type: ParameterType): unknown {
   return { int: 1, string: name, bool: 1, json: {}, 'int[]': [1, 2], 'string[]': [name], 'object[]': [{}] }[type];
 }
 
-function wordExample(names: readonly string[], types: readonly ParameterType[]): Markup | undefined {
+function wordExample(recipes: readonly CompiledRecipe[]): Markup | undefined {
   // Words are texts, which are no JSON.
-  if (types.some((type) => type === 'json' || type === 'object[]')) return undefined;
+  const plain = recipes.filter(({ types }) => !types.some((type) => type === 'json' || type === 'object[]'));
+  if (plain.length === 0) return undefined;
+  const { names, types } = longestOf(plain);
   const words = names.map((name, index) => word(name, types[index] ?? 'json')).join(' ');
   const isList = types.at(-1) === 'string[]' || types.at(-1) === 'int[]';
   const rest = isList ? '; the list at the end takes all words that are left' : '';

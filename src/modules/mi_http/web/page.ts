@@ -5,6 +5,8 @@ import { html, type Insertion, type Markup } from '../../../httpd/markup.js';
 export interface Site {
   /** Path of the root: `/mi`. */
   readonly base: string;
+  /** Path of the folder with style sheet and scripts. */
+  readonly assets: string;
   /** Name and version of the server. */
   readonly server: string;
   /** Milliseconds since 1970. */
@@ -27,15 +29,15 @@ export function page(site: Site, title: string, module: string | undefined, main
 
 /** @param module whose commands are shown, if it is one's */
 export function pageParts(site: Site, title: string, module: string | undefined): PageParts {
-  const { base, server, startedAt, modules } = site;
+  const { base, assets, server, startedAt, modules } = site;
   const links = modules.map((name) => {
     const current = name === module ? html` aria-current="page"` : undefined;
     return html`<li><a href="${base}/${name}"${current}>${name}</a></li>\n`;
   });
   const start = documentStart({
     title: `${title} - OpenSIPS Management Interface`,
-    style: `${base}/-/style.css`,
-    script: `${base}/-/page.js`,
+    style: `${assets}/style.css`,
+    script: `${assets}/page.js`,
   });
   const head = html`${start}<header>
 <h1><a href="${base}">Management Interface</a></h1>

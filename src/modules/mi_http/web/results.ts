@@ -75,7 +75,7 @@ export class Results {
   showError(exchange: Exchange, error: MiError, frame: Frame): void {
     const { code, message, data } = error;
     const json = Buffer.from(JSON.stringify(error));
-    const alert = html`<p role="alert" class="error">${code} ${message}${data !== undefined && html` (${data})`}</p>\n`;
+    const alert = html`<p role="alert" class="error">${code} <bdi>${message}</bdi>${data !== undefined && html` (<bdi>${data}</bdi>)`}</p>\n`;
     const head = html`${frame.head}${this.#sectionHead(frame, 'error', html`${alert}${facts(frame.time, `${json.length} bytes`)}`)}`;
     const status = code === codes.serverError ? 500 : 200;
     this.#send(exchange, status, [new TextCursor(head.text), new JsonHtmlCursor(json), tail(frame)]);

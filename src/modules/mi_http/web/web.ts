@@ -64,7 +64,7 @@ export class WebInterface {
     this.#options = options;
     const { base, server, startedAt } = options;
     const modules = [...new Set(mi.commands.entries.map(({ module }) => module))];
-    this.#site = { base, server, startedAt, modules };
+    this.#site = { base, assets: `${base}/-/${this.#assets.version}`, server, startedAt, modules };
     this.#results = new Results(options.shownSize);
   }
 
@@ -90,7 +90,8 @@ export class WebInterface {
         menu(this.#site.base, this.#site.modules, this.#mi.commands.entries),
       );
     } else if (moduleName === '-') {
-      if (!this.#assets.reply(exchange, commandName)) this.#refuse(exchange, 404, 'there is no such file');
+      if (!this.#assets.reply(exchange, exchange.path.slice('/-/'.length)))
+        this.#refuse(exchange, 404, 'there is no such file');
     } else if (!this.#site.modules.includes(moduleName)) {
       const near = nearest(moduleName, this.#site.modules, (one) => `${this.#site.base}/${one}`);
       this.#refuse(exchange, 404, html`no module ${quoted(moduleName)} has commands${near}`);
@@ -256,8 +257,9 @@ function alert(status: number, reason: Insertion): Markup {
   return html`<h2>${statusLine(status)}</h2>\n<p role="alert" class="error">${reason}</p>\n`;
 }
 
-function quoted(text: string): string {
-  return `"${text.length > 64 ? `${text.slice(0, 64)}…` : text}"`;
+/** What somebody chose, isolated: its direction of writing ends where it ends. */
+function quoted(text: string): Markup {
+  return html`<bdi>"${text.length > 64 ? `${text.slice(0, 64)}…` : text}"</bdi>`;
 }
 
 function nearest(name: string, names: readonly string[], pathTo: (name: string) => string): Markup | undefined {
