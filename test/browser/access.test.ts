@@ -104,6 +104,9 @@ describe('access', options, () => {
     assert.match((await page.getByRole('option', { selected: true }).textContent()) ?? '', /sample:calls/);
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { level: 2, name: 'sample:calls' }).waitFor();
+    await page.keyboard.press('Tab');
+    await page.getByRole('link', { name: 'Skip to the content' }).press('Enter');
+    assert.equal(await page.evaluate('document.activeElement.localName'), 'main');
     await tabTo(page, 'Run');
     await page.keyboard.press('Enter');
     await page.getByRole('table').waitFor();

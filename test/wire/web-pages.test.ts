@@ -161,6 +161,20 @@ suite('web interface: pages', { timeout }, () => {
     const server = await startServer(t, { modules: [pbx] });
     const { body } = await get(server, '/mi/pbx/pbx:echo?arg=&recipe=1&p.text=');
     assert.match(body, /-32602 <bdi>Invalid params<\/bdi> \(<bdi>nothing is given for text; fill in, or choose/);
+    // Without a choice, what is filled in decides, and never for less than that.
+    assert.deepEqual(resultOf((await get(server, '/mi/pbx/pbx:echo?p.text=x')).body), {
+      text: 'x',
+      [hostile]: hostile,
+    });
+    for (const [query, reason] of [
+      [
+        'recipe=0&p.text=a&p.text=b&p.count=1&arg=',
+        /no combination of parameters has just what is filled in \(text, count\)/,
+      ],
+      ['p.tex=a', /no combination of parameters has just what is filled in \(tex\)/],
+    ] as const) {
+      assert.match((await get(server, `/mi/pbx/pbx:echo?${query}`)).body, reason);
+    }
     const form = await get(server, '/mi/pbx/pbx:echo');
     assert.match(form.body, /name="recipe" value="0" checked> without parameters/);
   });

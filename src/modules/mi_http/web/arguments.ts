@@ -64,16 +64,14 @@ export function chosenRecipe(recipes: readonly CompiledRecipe[], fields: readonl
 interface Filled {
   readonly recipe: CompiledRecipe;
   readonly values: readonly string[];
-  readonly isEmpty: boolean;
+  /** Inputs that are not empty. */
+  readonly count: number;
 }
 
 function fromInputs({ recipes }: Command, fields: readonly Field[]): Submitted {
   const all = recipes.map((recipe, index) => filled(recipes, recipe, index, fields));
-  const index = chosenRecipe(recipes, fields);
-  const chosen = all[index];
-  const others = all.filter(({ isEmpty }) => !isEmpty);
-  // Who fills in the inputs of one recipe and forgets to choose it means that one.
-  const used = chosen?.isEmpty === false ? chosen : others.length === 1 ? others[0] : undefined;
+  const chosen = all[chosenRecipe(recipes, fields)];
+  const used = chosen !== undefined && chosen.count > 0 ? chosen : meantRecipe(all, fields);
   if (used === undefined) {
     const names = chosen?.recipe.names ?? [];
     // Who chose parameters must not get the other recipe, which may be the one that concerns everything.
@@ -86,6 +84,23 @@ function fromInputs({ recipes }: Command, fields: readonly Field[]): Submitted {
   return counted(
     Object.fromEntries(names.map((name, i) => [name, inputValue(name, types[i] ?? 'json', used.values[i] ?? '')])),
   );
+}
+
+/**
+ * The recipe of those who fill in the inputs of one and forget to choose it; undefined when nothing is filled in.
+ * @throws MiError -32602 when it may be more than one, or none has these inputs
+ */
+function meantRecipe(all: readonly Filled[], fields: readonly Field[]): Filled | undefined {
+  const entered = fields.filter(({ name, value }) => name.startsWith(prefix) && value !== '');
+  if (entered.length === 0) return undefined;
+  const able = all.filter(({ count }) => count === entered.length);
+  const whole = able.filter(({ recipe, count }) => recipe.names.length === count);
+  const [meant, another] = whole.length > 0 ? whole : able;
+  if (meant !== undefined && another === undefined) return meant;
+  const names = [...new Set(entered.map(({ name }) => name.slice(prefix.length)))].join(', ').slice(0, 200);
+  const reason =
+    meant === undefined ? 'no combination of parameters has just' : 'several combinations of parameters have';
+  throw invalidParams(`${reason} what is filled in (${names}); choose one and fill in its inputs alone`);
 }
 
 /** Recipes may share names: a form that has an input for each sends as many values, in the order of the recipes. */
@@ -101,7 +116,7 @@ function filled(
     const before = recipes.slice(0, index).filter(({ names }) => names.includes(name)).length;
     return (given.length === sharing ? given[before] : given.find((value) => value !== '')) ?? '';
   });
-  return { recipe, values, isEmpty: values.every((value) => value === '') };
+  return { recipe, values, count: values.filter((value) => value !== '').length };
 }
 
 function inputValue(name: string, type: ParameterType, text: string): JsonValue {

@@ -39,14 +39,15 @@ export function pageParts(site: Site, title: string, module: string | undefined)
     style: `${assets}/style.css`,
     script: `${assets}/page.js`,
   });
-  const head = html`${start}<header>
+  const head = html`${start}<a class="skip" href="#main">Skip to the content</a>
+<header>
 <h1><a href="${base}">Management Interface</a></h1>
 ${serverLine(server, startedAt)}</header>
 <nav aria-label="Modules">
 <ul>
 ${links}</ul>
 </nav>
-<main>
+<main id="main" tabindex="-1">
 `;
   return { head, tail: html`</main>\n${documentEnd}` };
 }

@@ -47,9 +47,7 @@ function show(calls) {
     button('Forget', () => {
       sessionStorage.removeItem(key);
       aside.remove();
-      const main = document.querySelector('main');
-      main.tabIndex = -1;
-      main.focus();
+      document.querySelector('main')?.focus();
     }),
   );
   document.querySelector('main')?.after(aside);
