@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { createServer } from 'mi-httpd';
 import type { Page } from 'playwright-core';
 import { startServer } from '../wire/mi-client.js';
+import { TlsFiles } from '../wire/tls-files.js';
 import { openTab, runForm, showAs, skipped } from './chromium.js';
 import { sampleModule } from './sample-module.js';
 
@@ -93,6 +95,23 @@ describe('a result', options, () => {
     const body = pieces.split('\n').find((piece) => piece.startsWith('{'));
     assert.deepEqual(JSON.parse(body ?? '').params, [`it's "quoted"`]);
     assert.ok(pieces.includes(`http://127.0.0.1:${server.port}/mi`), pieces);
+  });
+
+  test('is copied as the curl line of the scheme and name by which it was reached', async (t) => {
+    const { certFile, keyFile } = new TlsFiles(t).make('localhost', { key: 'ec' });
+    const listen = ['https:127.0.0.1:0'];
+    const server = createServer({ httpd: { listen, tls_cert_file: certFile, tls_key_file: keyFile } });
+    await server.start();
+    t.after(() => server.close({ deadline: 0 }));
+    const baseURL = `https://localhost:${server.port}`;
+    const permissions = ['clipboard-read', 'clipboard-write'];
+    const page = await openTab(t, server, { baseURL, ignoreHTTPSErrors: true, permissions });
+    await page.goto('/mi/core/core:pwd');
+    await runForm(page);
+    await page.getByRole('button', { name: 'Copy as curl' }).click();
+    await page.getByText('Copied').waitFor();
+    const line = await page.evaluate('navigator.clipboard.readText()');
+    assert.match(String(line), new RegExp(` '${baseURL}/mi'$`));
   });
 });
 
