@@ -57,6 +57,7 @@ export function buildAddon() {
 export function buildTypeScript() {
   if (isFresh('dist/revision.json', ['tsconfig.json', 'package.json', 'src'])) return;
   runTool('tsc', ['-p', 'tsconfig.json']);
+  copyAssets('httpd/assets');
   copyAssets('modules/mi_http/web/assets');
   chmodSync(join(root, 'dist/main.js'), 0o755);
   writeRevision();

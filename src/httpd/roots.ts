@@ -24,6 +24,8 @@ export interface RootDeclaration {
   readonly root: string;
   /** Content-Type of its replies, such as `application/json`. */
   readonly contentType: string;
+  /** What is served there, a few words for the landing page. */
+  readonly about?: string;
   /** Default: both. HEAD is served wherever GET is. */
   readonly methods?: readonly ('GET' | 'POST')[];
   /**
@@ -102,7 +104,7 @@ export class RootRegistry {
   }
 
   /**
-   * Registers one exact path, `/` or `/name`, that is no root and not listed as one.
+   * Registers one exact path, such as `/` or `/name`, that is no root and not listed as one.
    * @throws Error when it is taken
    */
   registerPath(declaration: RootDeclaration): void {

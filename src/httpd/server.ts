@@ -50,6 +50,15 @@ export interface HttpServerOptions {
   readonly bodies?: BodyPool;
 }
 
+/** A root as it is listed. */
+export interface ListedRoot {
+  readonly module: string;
+  readonly root: string;
+  readonly about: string | undefined;
+  /** Whether a link to it leads anywhere. */
+  readonly servesGet: boolean;
+}
+
 /**
  * An HTTP/1.1 server whose paths are served by the roots registered with it. Several fit in one process.
  *
@@ -88,7 +97,7 @@ export class HttpServer {
   }
 
   /**
-   * Registers one exact path, `/` or `/name`; not listed among {@link roots}.
+   * Registers one exact path, such as `/` or `/name`; not listed among {@link roots}.
    * @throws Error when it is taken or the server has started
    */
   registerPath(declaration: RootDeclaration): void {
@@ -108,8 +117,13 @@ export class HttpServer {
   }
 
   /** What is registered, newest first. */
-  get roots(): readonly { readonly module: string; readonly root: string }[] {
-    return this.#roots.newestFirst.map(({ declaration: { module, root } }) => ({ module, root }));
+  get roots(): readonly ListedRoot[] {
+    return this.#roots.newestFirst.map(({ declaration: { module, root, about }, servesGet }) => ({
+      module,
+      root,
+      about,
+      servesGet,
+    }));
   }
 
   /**

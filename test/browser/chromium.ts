@@ -79,7 +79,8 @@ function watch(context: BrowserContext, faults: string[], expected: RegExp | und
   });
   context.on('request', (request) => {
     const { hostname, protocol } = new URL(request.url());
-    if (protocol.startsWith('http') && hostname !== '127.0.0.1') add(`external request: ${request.url()}`);
+    if (protocol.startsWith('http') && hostname !== '127.0.0.1' && hostname !== 'localhost')
+      add(`external request: ${request.url()}`);
   });
 }
 

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { createServer } from 'mi-httpd';
 import type { Page } from 'playwright-core';
 import { startServer } from '../wire/mi-client.js';
+import { TlsFiles } from '../wire/tls-files.js';
 import { openTab, runForm, showAs, skipped } from './chromium.js';
 import { sampleModule } from './sample-module.js';
 
@@ -94,6 +96,23 @@ describe('a result', options, () => {
     assert.deepEqual(JSON.parse(body ?? '').params, [`it's "quoted"`]);
     assert.ok(pieces.includes(`http://127.0.0.1:${server.port}/mi`), pieces);
   });
+
+  test('is copied as the curl line of the scheme and name by which it was reached', async (t) => {
+    const { certFile, keyFile } = new TlsFiles(t).make('localhost', { key: 'ec' });
+    const listen = ['https:127.0.0.1:0'];
+    const server = createServer({ httpd: { listen, tls_cert_file: certFile, tls_key_file: keyFile } });
+    await server.start();
+    t.after(() => server.close({ deadline: 0 }));
+    const baseURL = `https://localhost:${server.port}`;
+    const permissions = ['clipboard-read', 'clipboard-write'];
+    const page = await openTab(t, server, { baseURL, ignoreHTTPSErrors: true, permissions });
+    await page.goto('/mi/core/core:pwd');
+    await runForm(page);
+    await page.getByRole('button', { name: 'Copy as curl' }).click();
+    await page.getByText('Copied').waitFor();
+    const line = await page.evaluate('navigator.clipboard.readText()');
+    assert.match(String(line), new RegExp(` '${baseURL}/mi'$`));
+  });
 });
 
 describe('the history', options, () => {
@@ -101,7 +120,8 @@ describe('the history', options, () => {
     test(`leads back to forms as they were filled in and runs nothing, mi_http_method ${method}`, async (t) => {
       const server = await startServer(t, { modules: [sampleModule()], mi_http: { mi_http_method: method } });
       const page = await openTab(t, server);
-      await page.goto('/mi/sample/sample:echo');
+      // The form leads to the page of the full name.
+      await page.goto('/mi/sample/echo');
       await page.getByLabel(/as JSON, or words/).fill('"first call"');
       await runForm(page);
       await page.goto('/mi/sample/sample:echo');
@@ -114,14 +134,20 @@ describe('the history', options, () => {
       const links = history.getByRole('link', { name: 'sample:echo' });
       assert.equal(await links.count(), 2);
       await links.nth(1).click();
-      // After a POST the link leads to the page that is open: its form is filled in where it stands.
-      if (method === 0) await page.getByRole('region', { name: 'Result' }).waitFor({ state: 'detached' });
+      await page.getByRole('region', { name: 'Result' }).waitFor({ state: 'detached' });
       await page.waitForLoadState('domcontentloaded');
       assert.equal(await page.getByLabel(/as JSON, or words/).inputValue(), '"first call"');
       await links.nth(0).click();
       assert.ok(await page.getByRole('radio', { name: /text, also/ }).isChecked());
       assert.equal(await group.getByLabel(/^also/).inputValue(), 'call');
+      assert.equal(await page.getByLabel(/as JSON, or words/).inputValue(), '', 'left from the other link');
       assert.equal(await links.count(), 2);
+      // What is run from there is the same call again.
+      await runForm(page);
+      await showAs(page, 'Text');
+      const again = await page.getByRole('region', { name: 'Result' }).locator('pre').textContent();
+      assert.deepEqual(JSON.parse(again ?? ''), { text: 'second', also: 'call' });
+      assert.equal(await links.count(), 3);
       await history.getByRole('button', { name: 'Forget' }).click();
       await page.reload();
       assert.equal(await history.count(), 0);

@@ -1,4 +1,4 @@
-import { command, defineModule, type Module, stream } from 'mi-httpd';
+import { command, defineModule, type Module } from 'mi-httpd';
 
 /** What a SIP user may put into a display name, and what a careless page makes of it. */
 export const hostile = {
@@ -54,17 +54,6 @@ export function sampleModule(): Module {
       }),
       command({ name: 'exact', help: 'A large integer.', readOnly: true, run: () => ({ id: 12345678901234567891n }) }),
       command({ name: 'change', help: 'Changes something.', run: () => 'OK' }),
-      command({
-        name: 'huge',
-        help: 'A result of 300 MB.',
-        readOnly: true,
-        run: () => ({ rows: stream(rows(300_000)) }),
-      }),
     ],
   });
-}
-
-function* rows(count: number): Generator<{ index: number; text: string }> {
-  const text = 'x'.repeat(1000);
-  for (let index = 0; index < count; index++) yield { index, text };
 }

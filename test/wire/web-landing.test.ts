@@ -15,6 +15,13 @@ suite('landing page and health', { timeout }, () => {
     assert.equal(page.headers['content-type'], 'text/html; charset=utf-8');
     assert.match(page.body, /<a href="\/mi">\/mi<\/a>/);
     assert.match(page.body, /<a href="\/pages">/);
+    assert.match(page.body, /<a href="\/readyz">/);
+    const [, style = ''] = /<link rel="stylesheet" href="([^"]+)">/.exec(page.body) ?? [];
+    const sheet = await get(server, style);
+    assert.equal(sheet.headers['content-type'], 'text/css; charset=utf-8');
+    const known = await get(server, style, { headers: { 'If-None-Match': String(sheet.headers.etag) } });
+    assert.equal(known.status, 304);
+    assert.match(String(page.headers['content-security-policy']), /frame-ancestors 'none'$/);
     for (const Accept of ['application/json', '*/*', 'text/html;q=0.5, application/json', null]) {
       const json = await get(server, '/', { headers: { Accept } });
       assert.equal(json.headers['content-type'], 'application/json', String(Accept));

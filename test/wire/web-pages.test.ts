@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { command, defineModule, MiError } from 'mi-httpd';
 import { startServer } from './mi-client.js';
-import { get, postForm, resultOf } from './web-client.js';
+import { get, postForm, resultOf, unescapeHtml } from './web-client.js';
 
 const timeout = 20_000;
 const hostile = '<script>alert("x")</script>\' & \u{1f4de} \u202e\u0627\u0628';
@@ -75,7 +75,7 @@ suite('web interface: pages', { timeout }, () => {
   test('unknown modules and commands are 404 with the nearest names, shown literally', async (t) => {
     const server = await startServer(t, { modules: [pbx] });
     for (const [path, text] of [
-      ['/mi/pbxx', /no module &quot;pbxx&quot;.*<a href="\/mi\/pbx">pbx<\/a>/],
+      ['/mi/pbxx', /no module <bdi>"pbxx"<\/bdi>.*<a href="\/mi\/pbx">pbx<\/a>/],
       ['/mi/PBX', /no module/],
       ['/mi/pbx/pbx:ecko', /<a href="\/mi\/pbx\/pbx%3Aecho">pbx:echo/],
       ['/mi/core/pbx:echo', /module core has no command/],
@@ -124,19 +124,18 @@ suite('web interface: pages', { timeout }, () => {
     const { body } = await get(server, `/mi/pbx/pbx:echo?arg=${encodeURIComponent(JSON.stringify([hostile]))}`);
     assert.doesNotMatch(body, /<script>/);
     assert.match(body, /value="\[&quot;&lt;script&gt;/);
-    assert.match(body, /data-curl="curl [^"]*&lt;script&gt;/);
+    assert.match(body, /data-call="[^"]*&lt;script&gt;/);
   });
 
   test('errors are pages with code, reason and data', async (t) => {
     const server = await startServer(t, { modules: [pbx], log: { debug() {}, info() {}, warn() {}, error() {} } });
     for (const [path, text] of [
-      ['pbx:fails?arg=', /role="alert" class="error">480 Not &lt;now&gt; \(&quot;soon&quot;\)/],
-      ['pbx:breaks?arg=', /-32000 Server error \(pbx:breaks failed/],
-      ['pbx:echo?arg=%5B1', /-32700 Parse error/],
-      ['pbx:echo?arg=%22open', /-32700 Parse error .*quote/],
-      [`pbx:echo?arg=${'['.repeat(129)}`, /-32700 Parse error .*deeper than 128/],
-      ['pbx:echo?arg=a%20b', /-32602 Invalid params .*count/],
-      ['pbx:echo?arg=a%20b%20c', /-32602 Invalid params .*Too few or too many/],
+      ['pbx:fails?arg=', /role="alert" class="error">480 <bdi>Not &lt;now&gt;<\/bdi> \(<bdi>&quot;soon&quot;<\/bdi>\)/],
+      ['pbx:echo?arg=%5B1', /-32700 <bdi>Parse error/],
+      ['pbx:echo?arg=%22open', /-32700 <bdi>Parse error.*quote/],
+      [`pbx:echo?arg=${'['.repeat(129)}`, /-32700 <bdi>Parse error.*deeper than 128/],
+      ['pbx:echo?arg=a%20b', /-32602 <bdi>Invalid params.*count/],
+      ['pbx:echo?arg=a%20b%20c', /-32602 <bdi>Invalid params.*Too few or too many/],
     ] as const) {
       const page = await get(server, `/mi/pbx/${path}`);
       assert.equal(page.status, 200, path);
@@ -144,6 +143,59 @@ suite('web interface: pages', { timeout }, () => {
       assert.match(page.body, text, path);
       assert.doesNotMatch(page.body, /a secret/);
     }
+  });
+
+  test('a command that fails by a fault of its own is a 500 page that says where to look', async (t) => {
+    const server = await startServer(t, { modules: [pbx], log: { debug() {}, info() {}, warn() {}, error() {} } });
+    const page = await get(server, '/mi/pbx/pbx:breaks?arg=');
+    assert.equal(page.status, 500);
+    assert.match(
+      page.body,
+      /role="alert" class="error">-32000 <bdi>Server error<\/bdi> \(<bdi>pbx:breaks failed; the log/,
+    );
+    assert.doesNotMatch(page.body, /a secret/);
+    assert.match(page.body, /<\/html>\n$/);
+  });
+
+  test('a recipe that is chosen and not filled in is not taken for the one without parameters', async (t) => {
+    const server = await startServer(t, { modules: [pbx] });
+    const { body } = await get(server, '/mi/pbx/pbx:echo?arg=&recipe=1&p.text=');
+    assert.match(body, /-32602 <bdi>Invalid params<\/bdi> \(<bdi>nothing is given for text; fill in, or choose/);
+    // Without a choice, what is filled in decides, and never for less than that.
+    assert.deepEqual(resultOf((await get(server, '/mi/pbx/pbx:echo?p.text=x')).body), {
+      text: 'x',
+      [hostile]: hostile,
+    });
+    for (const [query, reason] of [
+      [
+        'recipe=0&p.text=a&p.text=b&p.count=1&arg=',
+        /no combination of parameters has just what is filled in \(text, count\)/,
+      ],
+      ['p.tex=a', /no combination of parameters has just what is filled in \(tex\)/],
+    ] as const) {
+      assert.match((await get(server, `/mi/pbx/pbx:echo?${query}`)).body, reason);
+    }
+    const form = await get(server, '/mi/pbx/pbx:echo');
+    assert.match(form.body, /name="recipe" value="0" checked> without parameters/);
+  });
+
+  test('the syntaxes of arg are shown by the parameters of the command', async (t) => {
+    const server = await startServer(t, { modules: [pbx] });
+    const { body } = await get(server, '/mi/pbx/pbx:words');
+    const text = unescapeHtml(body.replaceAll(/<[^>]*>/g, ' '));
+    for (const example of [
+      '{"group":"group","names":["names"]}',
+      '["group",["names"]]',
+      'group names',
+      '"two words"',
+    ]) {
+      assert.ok(text.includes(` ${example} `), example);
+    }
+    for (const arg of ['{"group":"group","names":["names"]}', '["group",["names"]]', 'group names']) {
+      const page = await get(server, `/mi/pbx/pbx:words?arg=${encodeURIComponent(arg)}`);
+      assert.deepEqual(resultOf(page.body), ['group', 'names'], arg);
+    }
+    assert.match((await get(server, '/mi/pbx/pbx:later')).body, /<input type="hidden" name="arg" value="">/);
   });
 
   test('arg takes JSON and words; inputs take what is left empty there', async (t) => {
@@ -221,8 +273,8 @@ suite('web interface: pages', { timeout }, () => {
     assert.equal((await get(server, '/mi')).status, 405);
     const page = await get(server, '/pages/pbx/pbx:echo?arg=');
     assert.match(page.body, /<form method="post" action="\/pages\/pbx\/pbx:echo"/);
-    assert.match(page.body, /href="\/pages\/-\/style.css"/);
-    assert.match(page.body, /data-curl="[^"]*\/mi&#39;"/);
+    assert.match(page.body, /href="\/pages\/-\/[^/"]+\/style.css"/);
+    assert.match(page.body, /data-path="\/mi" data-call="\{&quot;jsonrpc/);
     assert.equal((await postForm(server, '/pages', '{}', { 'Content-Type': 'application/json' })).status, 415);
   });
 
@@ -240,6 +292,16 @@ suite('web interface: pages', { timeout }, () => {
       const second = await get(server, `/mi/-/${name}`, { headers: { 'If-None-Match': `"a", W/${tag}` } });
       assert.equal(second.status, 304);
       assert.equal(second.body, '');
+    }
+    // Pages name them with a version, under which they never change.
+    const { body } = await get(server, '/mi');
+    const paths = [...body.matchAll(/(?:href|src)="(\/mi\/-\/[^"]+)"/g)].map(([, path = '']) => path);
+    assert.equal(paths.length, 2);
+    for (const path of paths) {
+      const reply = await get(server, path);
+      assert.equal(reply.status, 200, path);
+      assert.match(String(reply.headers['cache-control']), /immutable/);
+      assert.equal((await get(server, path.replace(/-\/[^/]+/, '-/other'))).status, 404);
     }
     assert.equal((await get(server, '/mi/-/web.js')).status, 404);
     assert.equal((await get(server, '/mi/-/..%2Fweb.js')).status, 404);

@@ -3,7 +3,7 @@ import { suite, test } from 'node:test';
 import { command, defineModule, MiError, RecordTable, stream } from 'mi-httpd';
 import { call, startServer } from './mi-client.js';
 import { RawClient } from './raw-client.js';
-import { get, resultOf, resultText } from './web-client.js';
+import { get, resultOf, resultText, unescapeHtml } from './web-client.js';
 
 const timeout = 60_000;
 const quiet = { debug() {}, info() {}, warn() {}, error() {} };
@@ -77,9 +77,14 @@ suite('web interface: results', { timeout }, () => {
     assert.equal(raw.headers['content-type'], 'application/json');
     assert.equal(JSON.parse(raw.body).records.length, 20_000);
     const size = Buffer.byteLength(raw.body);
-    const [, shown = '', all = ''] =
-      /class="cut">(\d+) bytes of (\d+) shown; <a href="\/mi\/pbx\/pbx:dump\?arg=&amp;raw=1">/.exec(page.body) ?? [];
+    const told = /class="cut" id="rest">(\d+) bytes of (\d+) shown, (\d+) left out; (<a .*)<\/p>/.exec(page.body) ?? [];
+    const [, shown = '', all = '', left = '', links = ''] = told;
     assert.equal(Number(all), size);
+    assert.equal(Number(left), size - Number(shown));
+    assert.deepEqual(
+      [...links.matchAll(/href="([^"]+)"/g)].map(([, link = '']) => unescapeHtml(link)),
+      ['', '&text=1', '&download=1'].map((end) => `/mi/pbx/pbx:dump?arg=&raw=1${end}`),
+    );
     assert.ok(Number(shown) <= 262144 && Number(shown) > 262100, shown);
     const text = resultText(page.body) ?? '';
     assert.doesNotMatch(text, /\ufffd/);
@@ -88,6 +93,10 @@ suite('web interface: results', { timeout }, () => {
     assert.match(page.body, /<\/html>\n$/);
     const file = await get(server, '/mi/pbx/pbx:dump?arg=&raw=1&download=1');
     assert.equal(file.headers['content-disposition'], 'attachment; filename="pbx_dump.json"');
+    const plain = await get(server, '/mi/pbx/pbx:dump?arg=&raw=1&text=1');
+    assert.equal(plain.headers['content-type'], 'text/plain; charset=utf-8');
+    assert.equal(plain.headers['x-content-type-options'], 'nosniff');
+    assert.equal(plain.body, raw.body);
     assert.deepEqual(await call(server, 'get_statistics', [['windows_in_use']]), { 'mem:windows_in_use': 0 });
   });
 
@@ -124,8 +133,9 @@ suite('web interface: results', { timeout }, () => {
     const { module } = results();
     const server = await startServer(t, { modules: [module], log: quiet });
     const early = await get(server, '/mi/pbx/pbx:failing?arg=3');
+    assert.equal(early.status, 500);
     assert.match(early.body, /data-status="error"/);
-    assert.match(early.body, /-32000 Server error/);
+    assert.match(early.body, /-32000 <bdi>Server error/);
     const late = await get(server, '/mi/pbx/pbx:failing?arg=5000');
     assert.match(late.body, /data-status="ok"/);
     assert.match(late.body, /bytes of \d+ before it failed shown/);

@@ -3,13 +3,17 @@ import type { HttpServer } from '../../httpd/server.js';
 
 /** `/healthz`: the process answers. `/readyz`: it takes requests, which ends when it is told to stop. */
 export function healthPaths(httpd: HttpServer): readonly RootDeclaration[] {
-  return [plain('healthz', () => true, 'ok'), plain('readyz', () => httpd.isListening, 'ready')];
+  return [
+    plain('healthz', 'the process answers', () => true, 'ok'),
+    plain('readyz', 'it takes requests, and is not stopping', () => httpd.isListening, 'ready'),
+  ];
 }
 
-function plain(path: string, isGood: () => boolean, text: string): RootDeclaration {
+function plain(path: string, about: string, isGood: () => boolean, text: string): RootDeclaration {
   return {
     module: 'httpd',
     root: path,
+    about,
     contentType: 'text/plain; charset=utf-8',
     methods: ['GET'],
     onRequest: (exchange) => {

@@ -4,7 +4,7 @@ import { command } from '../../mi/command.js';
 import type { Statistics } from '../../mi/statistics.js';
 import { defineModule } from '../../module.js';
 import { healthPaths } from './health.js';
-import { landingPage } from './landing.js';
+import { landingPaths } from './landing.js';
 import { listenerNotices, listeners } from './listeners.js';
 import { parameters } from './parameters.js';
 import { reloadTlsCommand } from './reload-tls.js';
@@ -32,8 +32,9 @@ export const httpdModule = defineModule({
       counters: counters(mi.statistics),
       log,
     });
-    if (parameters.landing === 1) httpd.registerPath(landingPage(httpd, facts));
-    if (parameters.health === 1) for (const path of healthPaths(httpd)) httpd.registerPath(path);
+    const health = parameters.health === 1 ? healthPaths(httpd) : [];
+    const landing = parameters.landing === 1 ? landingPaths(httpd, facts, health) : [];
+    for (const path of [...landing, ...health]) httpd.registerPath(path);
     mi.statistics.add('mem', 'bodies', 'computed', () => httpd.bodyBytes);
     if (listening.some(({ tls }) => tls !== undefined)) {
       mi.statistics.add('httpd', 'tls_days_left', 'computed', () => httpd.certificates?.daysLeft ?? 0);

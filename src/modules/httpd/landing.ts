@@ -1,60 +1,88 @@
-import type { Exchange, ReplyHeaders } from '../../httpd/exchange.js';
-import { html } from '../../httpd/markup.js';
+import { Assets, sharedAssets } from '../../httpd/assets.js';
+import { documentEnd, documentStart, pageHeaders, privateHeaders, serverLine } from '../../httpd/document.js';
+import type { Exchange } from '../../httpd/exchange.js';
+import { html, type Markup } from '../../httpd/markup.js';
 import type { RootDeclaration } from '../../httpd/roots.js';
-import type { HttpServer } from '../../httpd/server.js';
+import type { HttpServer, ListedRoot } from '../../httpd/server.js';
 import type { ServerFacts } from '../../module.js';
 
-const headers: ReplyHeaders = {
-  'Cache-Control': 'no-store',
-  'Content-Security-Policy':
-    "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-  'X-Content-Type-Options': 'nosniff',
-  'Referrer-Policy': 'same-origin',
-  Vary: 'Accept',
-};
+const style = '-/style.css';
 
-/** `/`: the root paths with links, as a page or as JSON. */
-export function landingPage(httpd: HttpServer, { name, version }: ServerFacts): RootDeclaration {
-  return {
+/** `/`: the root paths with links, as a page or as JSON; and the style sheet of that page. */
+export function landingPaths(
+  httpd: HttpServer,
+  facts: ServerFacts,
+  health: readonly RootDeclaration[],
+): readonly RootDeclaration[] {
+  const assets = new Assets(sharedAssets);
+  const path = (root: string, header: string, answer: (exchange: Exchange) => void): RootDeclaration => ({
     module: 'httpd',
-    root: '',
+    root,
     contentType: 'text/html; charset=utf-8',
     methods: ['GET'],
-    headers: ['host', 'accept'],
+    headers: ['host', header],
     onRequest: (exchange) => {
       const refusal = httpd.allowedHosts.refusal(exchange.header('host'));
-      if (refusal !== undefined) {
-        exchange.refuse(403, refusal);
-        return;
-      }
-      const roots = httpd.roots.toReversed().map(({ root, module }) => ({ path: `/${root}`, module }));
-      if (prefersJson(exchange)) {
-        const body = `${JSON.stringify({ server: `${name} ${version}`, roots })}\n`;
-        exchange.reply(200, body, { ...headers, 'Content-Type': 'application/json' });
-        return;
-      }
-      const page = html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>${name}</title>
-<link rel="icon" href="data:,">
-</head>
-<body>
-<main>
-<h1>${name} ${version}</h1>
-<p>Root paths of this server:</p>
-<ul>
-${roots.map(({ path, module }) => html`<li><a href="${path}">${path}</a> (module ${module})</li>\n`)}</ul>
-</main>
-</body>
-</html>
-`;
-      exchange.reply(200, page.text, headers);
+      if (refusal === undefined) answer(exchange);
+      else exchange.refuse(403, refusal);
     },
-  };
+  });
+  return [
+    path('', 'accept', (exchange) => {
+      // In the order in which they were registered.
+      const roots = httpd.roots.toReversed();
+      if (prefersJson(exchange)) {
+        const body = {
+          server: `${facts.name} ${facts.version}`,
+          roots: roots.map(({ root, module }) => ({ path: `/${root}`, module })),
+        };
+        const headers = { ...privateHeaders, 'Content-Type': 'application/json', Vary: 'Accept' };
+        exchange.reply(200, `${JSON.stringify(body)}\n`, headers);
+      } else {
+        exchange.reply(200, page(facts, roots, health).text, { ...pageHeaders, Vary: 'Accept' });
+      }
+    }),
+    path(style, 'if-none-match', (exchange) => {
+      assets.reply(exchange, 'style.css');
+    }),
+  ];
+}
+
+function page(
+  { name, version, startedAt }: ServerFacts,
+  roots: readonly ListedRoot[],
+  health: readonly RootDeclaration[],
+): Markup {
+  const server = `${name} ${version}`;
+  return html`${documentStart({ title: server, style: `/${style}` })}<header>
+<h1>${name}</h1>
+${serverLine(server, startedAt)}</header>
+<main>
+${list(
+  'Root paths',
+  roots.map(({ root, module, about, servesGet }) => item(root, about ?? '', `module ${module}`, servesGet)),
+)}${list(
+  'Health',
+  health.map(({ root, about }) => item(root, about ?? '', 'plain text', true)),
+)}</main>
+${documentEnd}`;
+}
+
+function list(title: string, items: readonly Markup[]): Markup | undefined {
+  if (items.length === 0) return undefined;
+  return html`<section aria-label="${title}">
+<h2>${title}</h2>
+<ul class="commands">
+${items}</ul>
+</section>
+`;
+}
+
+function item(root: string, about: string, note: string, isLink: boolean): Markup {
+  const path = `/${root}`;
+  const name = isLink ? html`<a href="${path}">${path}</a>` : html`<code>${path}</code>`;
+  const text = about === '' ? note : `${about} (${note})`;
+  return html`<li>${name} <span class="help">${text}</span></li>\n`;
 }
 
 /** Whether JSON is asked for with more weight than HTML (RFC 9110 §12.5.1); clients that take anything get JSON too. */

@@ -1,7 +1,7 @@
+import { pageHeaders } from '../../httpd/document.js';
 import { defineModule } from '../../module.js';
 import { PendingCalls } from '../mi_http/pending.js';
 import { browserHeaders, isForm } from '../mi_http/web/guard.js';
-import { pageHeaders } from '../mi_http/web/page.js';
 import { webInterface } from '../mi_http/web/site.js';
 import type { WebInterface } from '../mi_http/web/web.js';
 import { parameters } from './parameters.js';
@@ -20,6 +20,7 @@ export const miHtmlModule = defineModule({
       module: 'mi_html',
       root,
       contentType: 'text/html; charset=utf-8',
+      about: 'management interface: pages',
       accepts: (mediaType) => mediaType === '' || isForm(mediaType),
       headers: browserHeaders,
       timeout: parameters.mi_timeout,

@@ -1,10 +1,10 @@
+import { pageHeaders } from '../../httpd/document.js';
 import { defineModule } from '../../module.js';
 import { JsonRpc } from './jsonrpc.js';
 import { parameters } from './parameters.js';
 import { PendingCalls } from './pending.js';
 import { refusalBody } from './refusal.js';
 import { browserHeaders, callRefusal, isForm, wantsPage } from './web/guard.js';
-import { pageHeaders } from './web/page.js';
 import { webInterface } from './web/site.js';
 import type { WebInterface } from './web/web.js';
 
@@ -33,6 +33,9 @@ export const miHttpModule = defineModule({
       module: 'mi_http',
       root,
       contentType: 'application/json',
+      about: hasPages
+        ? 'management interface: pages, and JSON-RPC 2.0 by POST'
+        : 'management interface: JSON-RPC 2.0 by POST',
       methods: hasPages ? ['GET', 'POST'] : ['POST'],
       accepts: (mediaType) => mediaTypes.has(mediaType) || (hasPages && isForm(mediaType)),
       body: hasPages ? 'fields' : 'raw',

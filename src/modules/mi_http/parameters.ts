@@ -1,7 +1,5 @@
 import { defineParameters } from '../../config/parameter.js';
-import { isRootName } from '../../httpd/roots.js';
-
-const tracing = 'MI tracing over HEP is not available; remove the line';
+import { callParameters, checkRoot } from './call-parameters.js';
 
 /** Parameters of mi_http, with the names of 3.x/4.0 and, as aliases, of 2.x. */
 export const parameters = defineParameters({
@@ -10,8 +8,7 @@ export const parameters = defineParameters({
     default: 'mi',
     aliases: ['mi_http_root'],
     help: 'root path: JSON-RPC is served at http://ip:port/[root]',
-    check: (root) =>
-      isRootName(root) ? undefined : 'it is one segment of a path; give one or more of letters, digits and "_"',
+    check: checkRoot,
   },
   pretty_printing: {
     type: 'int',
@@ -34,21 +31,5 @@ export const parameters = defineParameters({
     max: 1,
     help: '1: GET and forms give the pages of the web interface; 0: JSON-RPC alone',
   },
-  mi_timeout: {
-    type: 'int',
-    default: 240,
-    min: 1,
-    max: 86400,
-    unit: 's',
-    help: 'deadline of one call; the client of a command that takes longer gets 504',
-  },
-  max_pending: {
-    type: 'int',
-    default: 1024,
-    min: 1,
-    max: 1000000,
-    help: 'calls of asynchronous commands that may run at once; the next one gets 503',
-  },
-  trace_destination: { type: 'string', refused: tracing, help: 'HEP destination of MI traces' },
-  trace_bwlist: { type: 'string', refused: tracing, help: 'commands that are traced, or not' },
+  ...callParameters,
 });

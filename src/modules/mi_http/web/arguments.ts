@@ -1,6 +1,6 @@
 import type { Field } from '../../../httpd/exchange.js';
 import type { Command } from '../../../mi/command.js';
-import { codes, MiError } from '../../../mi/errors.js';
+import { codes, invalidParams, MiError } from '../../../mi/errors.js';
 import type { JsonValue } from '../../../mi/json.js';
 import type { CompiledRecipe, ParameterType } from '../../../mi/recipe.js';
 import type { CallParameters } from '../../../mi/select.js';
@@ -52,24 +52,55 @@ function fromWords({ recipes }: Command, words: readonly string[]): Submitted {
   return counted([...words.slice(0, before), words.slice(before)]);
 }
 
+/** Index of the recipe that a form chooses: without a choice the one without parameters, else the first. */
+export function chosenRecipe(recipes: readonly CompiledRecipe[], fields: readonly Field[]): number {
+  const given = fields.find(({ name }) => name === 'recipe')?.value;
+  if (given !== undefined && /^\d{1,3}$/.test(given) && Number(given) < recipes.length) return Number(given);
+  const withoutParameters = recipes.findIndex(({ names }) => names.length === 0);
+  return Math.max(0, withoutParameters);
+}
+
 /** One recipe with what was written into its inputs. */
 interface Filled {
   readonly recipe: CompiledRecipe;
   readonly values: readonly string[];
-  readonly isEmpty: boolean;
+  /** Inputs that are not empty. */
+  readonly count: number;
 }
 
 function fromInputs({ recipes }: Command, fields: readonly Field[]): Submitted {
   const all = recipes.map((recipe, index) => filled(recipes, recipe, index, fields));
-  const chosen = all[Number(fields.find(({ name }) => name === 'recipe')?.value ?? 0)];
-  const others = all.filter(({ isEmpty }) => !isEmpty);
-  // Who fills in the inputs of one recipe and forgets to choose it means that one.
-  const used = chosen?.isEmpty === false ? chosen : others.length === 1 ? others[0] : undefined;
-  if (used === undefined) return { given: undefined, count: 0 };
+  const chosen = all[chosenRecipe(recipes, fields)];
+  const used = chosen !== undefined && chosen.count > 0 ? chosen : meantRecipe(all, fields);
+  if (used === undefined) {
+    const names = chosen?.recipe.names ?? [];
+    // Who chose parameters must not get the other recipe, which may be the one that concerns everything.
+    if (names.length > 0 && recipes.some((recipe) => recipe.names.length === 0)) {
+      throw invalidParams(`nothing is given for ${names.join(', ')}; fill in, or choose "without parameters"`);
+    }
+    return { given: undefined, count: 0 };
+  }
   const { names, types } = used.recipe;
   return counted(
     Object.fromEntries(names.map((name, i) => [name, inputValue(name, types[i] ?? 'json', used.values[i] ?? '')])),
   );
+}
+
+/**
+ * The recipe of those who fill in the inputs of one and forget to choose it; undefined when nothing is filled in.
+ * @throws MiError -32602 when it may be more than one, or none has these inputs
+ */
+function meantRecipe(all: readonly Filled[], fields: readonly Field[]): Filled | undefined {
+  const entered = fields.filter(({ name, value }) => name.startsWith(prefix) && value !== '');
+  if (entered.length === 0) return undefined;
+  const able = all.filter(({ count }) => count === entered.length);
+  const whole = able.filter(({ recipe, count }) => recipe.names.length === count);
+  const [meant, another] = whole.length > 0 ? whole : able;
+  if (meant !== undefined && another === undefined) return meant;
+  const names = [...new Set(entered.map(({ name }) => name.slice(prefix.length)))].join(', ').slice(0, 200);
+  const reason =
+    meant === undefined ? 'no combination of parameters has just' : 'several combinations of parameters have';
+  throw invalidParams(`${reason} what is filled in (${names}); choose one and fill in its inputs alone`);
 }
 
 /** Recipes may share names: a form that has an input for each sends as many values, in the order of the recipes. */
@@ -85,7 +116,7 @@ function filled(
     const before = recipes.slice(0, index).filter(({ names }) => names.includes(name)).length;
     return (given.length === sharing ? given[before] : given.find((value) => value !== '')) ?? '';
   });
-  return { recipe, values, isEmpty: values.every((value) => value === '') };
+  return { recipe, values, count: values.filter((value) => value !== '').length };
 }
 
 function inputValue(name: string, type: ParameterType, text: string): JsonValue {

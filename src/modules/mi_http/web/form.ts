@@ -2,6 +2,9 @@ import type { Field } from '../../../httpd/exchange.js';
 import { html, type Markup } from '../../../httpd/markup.js';
 import type { CommandEntry } from '../../../mi/command-table.js';
 import type { CompiledRecipe, ParameterType } from '../../../mi/recipe.js';
+import { chosenRecipe, isSubmitted } from './arguments.js';
+import { argumentExamples } from './examples.js';
+import { helpText } from './menu.js';
 
 /** How a form is shown. */
 export interface FormOptions {
@@ -15,58 +18,38 @@ export interface FormOptions {
 }
 
 /** Name, help and form of one command. */
-export function commandForm({ command, fullName }: CommandEntry, options: FormOptions): Markup {
-  const { method, action, names, fields } = options;
+export function commandForm(entry: CommandEntry, { method, action, names, fields }: FormOptions): Markup {
+  const { command, fullName } = entry;
   const { recipes, readOnly, help } = command;
-  const hasChoice = recipes.length > 1;
-  const chosen = Math.max(0, Math.trunc(Number(first(fields, 'recipe')) || 0));
-  const sets = recipes.map((recipe, index) => fieldset(recipe, index, hasChoice, index === chosen, fields));
+  const takesNone = recipes.every((recipe) => recipe.names.length === 0);
   const also = names.length === 0 ? undefined : html`<p class="aliases">Also: ${names.map(code)}</p>\n`;
   const note = readOnly ? undefined : html`<p class="note">This command may change the state of the server.</p>\n`;
-  return html`<h2>${fullName}</h2>
-<p class="help">${help}</p>
-${also}${note}<form method="${method}" action="${action}" class="call" accept-charset="utf-8">
-${sets}<p><label for="arg">Parameters as JSON, or words separated by blanks</label>
+  const inputs = takesNone
+    ? html`<p class="none">It takes no parameters.</p>\n<input type="hidden" name="arg" value="">\n`
+    : html`${fieldsets(recipes, fields)}<p><label for="arg">Parameters as JSON, or words separated by blanks</label>
 <input id="arg" name="arg" value="${first(fields, 'arg')}" autocomplete="off" spellcheck="false" autocapitalize="off" aria-describedby="arg-hint"></p>
-<p class="hint" id="arg-hint">${hint(recipes)} Left empty, the inputs of the single parameters are used, and without any the command runs without parameters.</p>
-<p><button type="submit">Run</button></p>
+<p class="hint" id="arg-hint">Leave it empty to use the inputs of single parameters.</p>
+${argumentExamples(command, !isSubmitted(fields))}`;
+  return html`<h2>${fullName}</h2>
+<p class="help">${helpText(help)}</p>
+${also}${note}<form method="${method}" action="${action}" class="call" accept-charset="utf-8">
+${inputs}<p class="run"><button type="submit">Run</button></p>
 </form>
 `;
 }
 
-function hint(recipes: readonly CompiledRecipe[]): Markup {
-  const longest = recipes.reduce((long, recipe) => (recipe.names.length > long.names.length ? recipe : long));
-  const { names, types } = longest;
-  const samples = names.map((_name, index) => sample(types[index] ?? 'json'));
-  const isEmpty = names.length === 0;
-  const list = isEmpty ? '["location", "alice"]' : JSON.stringify(samples);
-  const named = isEmpty
-    ? '{"table_name": "location"}'
-    : JSON.stringify(Object.fromEntries(names.map((name, index) => [name, samples[index] ?? ''])));
-  return html`A JSON array by position: <code>${list}</code>; a JSON object by name: <code>${named}</code>; or words in the order of the parameters, those with blanks in double quotes: <code>alice "two words"</code>, where a list as last parameter takes all words that are left.`;
-}
-
-function sample(type: ParameterType): unknown {
-  return { int: 1, string: 'text', bool: 1, json: {}, 'int[]': [1], 'string[]': ['text'], 'object[]': [{}] }[type];
-}
-
-function fieldset(
-  { names, types }: CompiledRecipe,
-  index: number,
-  hasChoice: boolean,
-  isChosen: boolean,
-  fields: readonly Field[],
-): Markup {
-  if (names.length === 0 && !hasChoice) return html`<p class="none">It takes no parameters.</p>\n`;
-  const title = names.length === 0 ? 'without parameters' : `with ${names.join(', ')}`;
-  const legend = hasChoice
-    ? html`<label><input type="radio" name="recipe" value="${index}"${isChosen && html` checked`}> ${title}</label>`
-    : title;
-  const inputs = names.map((name, at) => input(`p${index}-${name}`, name, types[at] ?? 'json', isChosen, fields));
-  return html`<fieldset>
-<legend>${legend}</legend>
-${inputs}</fieldset>
-`;
+function fieldsets(recipes: readonly CompiledRecipe[], fields: readonly Field[]): readonly Markup[] {
+  const chosen = chosenRecipe(recipes, fields);
+  return recipes.map(({ names, types }, index) => {
+    const isChosen = index === chosen;
+    const title = names.length === 0 ? 'without parameters' : `with ${names.join(', ')}`;
+    const legend =
+      recipes.length > 1
+        ? html`<label><input type="radio" name="recipe" value="${index}"${isChosen && html` checked`}> ${title}</label>`
+        : 'Parameters';
+    const inputs = names.map((name, at) => input(`p${index}-${name}`, name, types[at] ?? 'json', isChosen, fields));
+    return html`<fieldset>\n<legend>${legend}</legend>\n${inputs}</fieldset>\n`;
+  });
 }
 
 function input(id: string, name: string, type: ParameterType, isChosen: boolean, fields: readonly Field[]): Markup {
@@ -87,8 +70,8 @@ const typeText: Readonly<Record<ParameterType, string>> = {
   json: 'JSON',
 };
 
-function code(name: string): Markup {
-  return html`<code>${name}</code> `;
+function code(name: string, index: number): Markup {
+  return html`${index > 0 && ', '}<code>${name}</code>`;
 }
 
 /** The first value that is not empty. */

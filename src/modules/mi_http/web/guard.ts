@@ -18,15 +18,19 @@ export function wantsPage({ method, mediaType }: RefusedRequest): boolean {
 }
 
 /**
- * Why a request that may change something is refused: it cannot be shown to come from a page of this server, or from
- * the user directly. Browsers tell by Sec-Fetch-Site (Fetch Metadata), older ones by Origin or Referer.
+ * Why a request that may change something is refused: it cannot be shown to come from a page of this server. Browsers
+ * tell by Sec-Fetch-Site (Fetch Metadata), older ones by Origin or Referer. What was typed, or clicked in a mail, comes
+ * from no page (`none`); as GET it is refused too, while a POST is one of our forms that is sent again.
  */
 export function crossSiteRefusal(exchange: Exchange): string | undefined {
   const site = exchange.header('sec-fetch-site');
   const host = exchange.header('host') ?? '';
-  const remedy = 'open the command from the menu of this server and run it there, or use JSON-RPC';
+  const remedy = 'run it from its page on this server, or use JSON-RPC';
   if (site !== undefined) {
-    if (site === 'same-origin' || site === 'none') return undefined;
+    if (site === 'same-origin' || (site === 'none' && exchange.method === 'POST')) return undefined;
+    if (site === 'none') {
+      return `the request comes from no page of this server, but from an address that was typed or a link elsewhere; ${remedy}`;
+    }
     return `the request comes from another site (Sec-Fetch-Site: ${site.slice(0, 40)}); ${remedy}`;
   }
   const from = exchange.header('origin') ?? exchange.header('referer');

@@ -22,6 +22,13 @@ ${commands.map((entry) => item(base, entry))}</ul>
 
 function item(base: string, entry: CommandEntry): Markup {
   const { command, fullName } = entry;
-  return html`<li><a href="${pathOf(base, entry)}">${fullName}</a> <span class="help">${command.help}</span></li>
+  return html`<li><a href="${pathOf(base, entry)}">${fullName}</a> <span class="help">${helpText(command.help)}</span></li>
 `;
+}
+
+/** Help as it is declared, where backquotes enclose what is written literally. */
+export function helpText(help: string): readonly Markup[] {
+  // Every second piece lies between two of them; the last one of an odd number encloses nothing.
+  const pieces = help.split(/`([^`]+)`/);
+  return pieces.map((piece, index) => (index % 2 === 1 ? html`<code>${piece}</code>` : html`${piece}`));
 }

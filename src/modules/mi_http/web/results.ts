@@ -1,23 +1,24 @@
-import type { ChunkSource, Exchange } from '../../../httpd/exchange.js';
-import { html, type Markup } from '../../../httpd/markup.js';
+import { pageHeaders } from '../../../httpd/document.js';
+import type { ChunkSource, Exchange, ReplyHeaders } from '../../../httpd/exchange.js';
+import { html, type Insertion, type Markup } from '../../../httpd/markup.js';
 import type { Result } from '../../../mi/command.js';
 import { BytesCursor, type Cursor, TextCursor } from '../../../mi/cursor.js';
-import { type MiError, serverError } from '../../../mi/errors.js';
+import { codes, type MiError, serverError } from '../../../mi/errors.js';
 import { printParts } from '../../../mi/print-parts.js';
 import { StatisticsSelection } from '../../../mi/statistics.js';
 import { BegunChunks, ReplyChunks } from '../reply-chunks.js';
 import { type FirstPart, pullFirstPart } from './first-part.js';
 import { JsonHtmlCursor, type PrintRest, RestCursor } from './html-cursors.js';
-import { type PageParts, pageHeaders, rawHeaders } from './page.js';
+import type { PageParts } from './page.js';
 
 /** Where a result is shown: the page around it, and what leads to it again. */
 export interface Frame extends PageParts {
   /** Milliseconds that the command took. */
   readonly time: number;
-  /** Link to the result as JSON; undefined when the parameters are too long for one. */
-  readonly rawLink: string | undefined;
-  /** The same call as a line for a shell. */
-  readonly curl: string | undefined;
+  /** What leads to all of the result, where a page shows its first part. */
+  readonly all: Insertion;
+  /** The same call as a JSON-RPC request, and the path that takes it; undefined when there is none to copy. */
+  readonly call: { readonly path: string; readonly request: string } | undefined;
 }
 
 const chunkSize = 65536;
@@ -70,21 +71,18 @@ export class Results {
     );
   }
 
-  /** Replies with the page of an error. */
+  /** Replies with the page of an error: 200, for the command was run, or 500 when it is the server that failed. */
   showError(exchange: Exchange, error: MiError, frame: Frame): void {
     const { code, message, data } = error;
     const json = Buffer.from(JSON.stringify(error));
-    const alert = html`<p role="alert" class="error">${code} ${message}${data !== undefined && html` (${data})`}</p>\n`;
+    const alert = html`<p role="alert" class="error">${code} <bdi>${message}</bdi>${data !== undefined && html` (<bdi>${data}</bdi>)`}</p>\n`;
     const head = html`${frame.head}${this.#sectionHead(frame, 'error', html`${alert}${facts(frame.time, `${json.length} bytes`)}`)}`;
-    this.#send(exchange, [new TextCursor(head.text), new JsonHtmlCursor(json), tail(frame)]);
+    const status = code === codes.serverError ? 500 : 200;
+    this.#send(exchange, status, [new TextCursor(head.text), new JsonHtmlCursor(json), tail(frame)]);
   }
 
   /** Replies with the result as JSON, whatever its size. */
-  raw(exchange: Exchange, result: Result, fileName: string | undefined): void {
-    const headers =
-      fileName === undefined
-        ? rawHeaders
-        : { ...rawHeaders, 'Content-Disposition': `attachment; filename="${fileName}.json"` };
+  raw(exchange: Exchange, result: Result, headers: ReplyHeaders): void {
     const source = this.#source(result);
     let first: ReturnType<ChunkSource['next']>;
     try {
@@ -98,7 +96,9 @@ export class Results {
 
   #showFirst(exchange: Exchange, first: FirstPart, frame: Frame): void {
     const { bytes, isWhole, pulled, source } = first;
-    const size = isWhole ? `${pulled} bytes` : `more than ${pulled - 1} bytes`;
+    const size = isWhole
+      ? `${pulled} bytes`
+      : html`more than ${pulled - 1} bytes<span class="part">, of which the first ${bytes.length} are shown; <a href="#rest">the rest</a></span>`;
     const head = html`${frame.head}${this.#sectionHead(frame, 'ok', facts(frame.time, size))}`;
     const parts: Cursor[] = [new TextCursor(head.text), new JsonHtmlCursor(bytes)];
     if (isWhole) {
@@ -106,35 +106,33 @@ export class Results {
       parts.push(tail(frame));
     } else {
       const print: PrintRest = (count, end) => {
-        const all = { reached: `${count}`, far: `more than ${count}`, failed: `${count} before it failed` }[end];
-        const link =
-          frame.rawLink === undefined
-            ? 'all of it comes by JSON-RPC'
-            : html`<a href="${frame.rawLink}">all of it as JSON</a>, <a href="${frame.rawLink}&amp;download=1" download>as a file</a>`;
+        const more = end === 'far' ? 'more than ' : '';
+        const failed = end === 'failed' ? ' before it failed' : '';
+        const left = `${more}${count - bytes.length}`;
         return html`</pre>
-<p class="cut">${bytes.length} bytes of ${all} shown; ${link}</p>
+<p class="cut" id="rest">${bytes.length} bytes of ${more}${count}${failed} shown, ${left} left out; ${frame.all}</p>
 </section>
 ${frame.tail}`.text;
       };
       parts.push(new RestCursor(source, pulled, print));
     }
-    this.#send(exchange, parts);
+    this.#send(exchange, 200, parts);
   }
 
-  #sectionHead({ curl }: Frame, status: 'ok' | 'error', before: Markup): Markup {
-    const line = curl === undefined ? undefined : html` data-curl="${curl}"`;
-    return html`<section class="result" aria-label="Result" data-status="${status}"${line}>
+  #sectionHead({ call }: Frame, status: 'ok' | 'error', before: Markup): Markup {
+    const copied = call === undefined ? undefined : html` data-path="${call.path}" data-call="${call.request}"`;
+    return html`<section class="result" aria-label="Result" data-status="${status}"${copied}>
 ${before}<pre class="json" id="result">`;
   }
 
-  #send(exchange: Exchange, parts: readonly Cursor[]): void {
+  #send(exchange: Exchange, status: number, parts: readonly Cursor[]): void {
     const chunks = this.#chunks(parts);
     const first = chunks.next();
     if (first instanceof Uint8Array && chunks.isComplete) {
-      exchange.reply(200, first, pageHeaders);
+      exchange.reply(status, first, pageHeaders);
       chunks.release();
     } else {
-      exchange.stream(200, new BegunChunks(first, chunks), pageHeaders);
+      exchange.stream(status, new BegunChunks(first, chunks), pageHeaders);
     }
   }
 
@@ -162,7 +160,7 @@ function cursorsOf(result: Result): readonly Cursor[] {
   return printed.map((part) => (typeof part === 'string' ? new TextCursor(part) : part.open(now)));
 }
 
-function facts(time: number, size: string): Markup {
+function facts(time: number, size: Insertion): Markup {
   return html`<p class="facts">${time.toFixed(1)} ms, ${size}</p>\n`;
 }
 

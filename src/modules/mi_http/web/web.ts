@@ -1,5 +1,7 @@
 import { nearestNames } from '../../../config/nearest.js';
 import type { AllowedHosts } from '../../../httpd/allowed-hosts.js';
+import { Assets, sharedAssets } from '../../../httpd/assets.js';
+import { pageHeaders } from '../../../httpd/document.js';
 import type { Exchange, ReplyHeaders } from '../../../httpd/exchange.js';
 import { html, type Insertion, type Markup } from '../../../httpd/markup.js';
 import { statusLine } from '../../../httpd/status.js';
@@ -12,12 +14,12 @@ import { isPromise, type ManagementInterface } from '../../../mi/interface.js';
 import { discardParts } from '../../../mi/print-parts.js';
 import type { PendingCalls } from '../pending.js';
 import { isSubmitted, readArguments, type Submitted } from './arguments.js';
-import { Assets } from './assets.js';
-import { curlLine, rawLink } from './call-links.js';
+import { callText } from './call-text.js';
 import { commandForm } from './form.js';
 import { crossSiteRefusal } from './guard.js';
 import { menu, pathOf } from './menu.js';
-import { page, pageHeaders, pageParts, rawHeaders, type Site } from './page.js';
+import { page, pageParts, type Site } from './page.js';
+import { isRaw, rawErrorStatus, rawHeaders, rawLinks } from './raw.js';
 import { type Frame, Results } from './results.js';
 
 /** What a web interface is set to. */
@@ -52,7 +54,7 @@ export class WebInterface {
   readonly #log: Log;
   readonly #options: WebOptions;
   readonly #site: Site;
-  readonly #assets = new Assets();
+  readonly #assets = new Assets(sharedAssets, new URL('./assets/', import.meta.url));
   readonly #results: Results;
 
   /** Made when all commands are registered. */
@@ -62,7 +64,7 @@ export class WebInterface {
     this.#options = options;
     const { base, server, startedAt } = options;
     const modules = [...new Set(mi.commands.entries.map(({ module }) => module))];
-    this.#site = { base, server, startedAt, modules };
+    this.#site = { base, assets: `${base}/-/${this.#assets.version}`, server, startedAt, modules };
     this.#results = new Results(options.shownSize);
   }
 
@@ -88,7 +90,8 @@ export class WebInterface {
         menu(this.#site.base, this.#site.modules, this.#mi.commands.entries),
       );
     } else if (moduleName === '-') {
-      if (!this.#assets.reply(exchange, commandName)) this.#refuse(exchange, 404, 'there is no such file');
+      if (!this.#assets.reply(exchange, exchange.path.slice('/-/'.length)))
+        this.#refuse(exchange, 404, 'there is no such file');
     } else if (!this.#site.modules.includes(moduleName)) {
       const near = nearest(moduleName, this.#site.modules, (one) => `${this.#site.base}/${one}`);
       this.#refuse(exchange, 404, html`no module ${quoted(moduleName)} has commands${near}`);
@@ -123,7 +126,9 @@ export class WebInterface {
       const refusal = crossSiteRefusal(exchange);
       if (refusal !== undefined) {
         const reason = html`${entry.fullName} may change the state of the server, and ${refusal}`;
-        this.#refuse(exchange, 403, reason, module);
+        // Filled in as it was asked for: who means it presses the button.
+        const main = html`${alert(403, reason)}${this.#form(entry, exchange)}`;
+        exchange.reply(403, page(this.#site, statusLine(403), module, main), pageHeaders);
         return;
       }
     }
@@ -174,8 +179,7 @@ export class WebInterface {
     exchange.onGone = () => call.abort(new Error('the client left'));
     try {
       if (isRaw(exchange)) {
-        const isDownload = exchange.argument('download') === '1';
-        this.#results.raw(exchange, result, isDownload ? entry.fullName.replace(':', '_') : undefined);
+        this.#results.raw(exchange, result, rawHeaders(exchange, entry.fullName));
         return;
       }
       const shown = this.#results.show(exchange, result, this.#frame(asked));
@@ -196,9 +200,7 @@ export class WebInterface {
     }
     if (exchange.finished) return;
     if (isRaw(exchange)) {
-      // A result may look like an error, so that the status has to tell: the code itself, as 2.4 did.
-      const status = told.code >= 400 && told.code < 600 ? told.code : told.code === -32000 ? 500 : 400;
-      exchange.reply(status, JSON.stringify({ error: told }), rawHeaders);
+      exchange.reply(rawErrorStatus(told), JSON.stringify({ error: told }), rawHeaders(exchange, entry.fullName));
     } else {
       this.#results.showError(exchange, told, this.#frame(asked));
     }
@@ -206,14 +208,16 @@ export class WebInterface {
 
   #frame({ entry, exchange, submitted, started }: Asked): Frame {
     const { head, tail } = pageParts(this.#site, entry.fullName, entry.module);
-    const { jsonRpcPath } = this.#options;
-    const origin = `${exchange.isSecure ? 'https' : 'http'}://${exchange.header('host') ?? ''}`;
+    const { jsonRpcPath: path } = this.#options;
+    const request = callText(entry.fullName, submitted);
+    // A link runs the command anew, which is nothing to be offered in passing where it changes something.
+    const links = entry.command.readOnly ? rawLinks(pathOf(this.#site.base, entry), submitted) : undefined;
     return {
       head: html`${head}${this.#form(entry, exchange)}`,
       tail,
       time: performance.now() - started,
-      rawLink: rawLink(pathOf(this.#site.base, entry), submitted),
-      curl: jsonRpcPath === undefined ? undefined : curlLine(`${origin}${jsonRpcPath}`, entry.fullName, submitted),
+      all: links ?? 'JSON-RPC gives all of it',
+      call: path === undefined || request === undefined ? undefined : { path, request },
     };
   }
 
@@ -245,17 +249,17 @@ export class WebInterface {
   }
 
   #refusalPage(status: number, reason: Insertion, module?: string): string {
-    const title = statusLine(status);
-    return page(this.#site, title, module, html`<h2>${title}</h2>\n<p role="alert" class="error">${reason}</p>\n`);
+    return page(this.#site, statusLine(status), module, alert(status, reason));
   }
 }
 
-function isRaw(exchange: Exchange): boolean {
-  return exchange.argument('raw') === '1';
+function alert(status: number, reason: Insertion): Markup {
+  return html`<h2>${statusLine(status)}</h2>\n<p role="alert" class="error">${reason}</p>\n`;
 }
 
-function quoted(text: string): string {
-  return `"${text.length > 64 ? `${text.slice(0, 64)}…` : text}"`;
+/** What somebody chose, isolated: its direction of writing ends where it ends. */
+function quoted(text: string): Markup {
+  return html`<bdi>"${text.length > 64 ? `${text.slice(0, 64)}…` : text}"</bdi>`;
 }
 
 function nearest(name: string, names: readonly string[], pathTo: (name: string) => string): Markup | undefined {

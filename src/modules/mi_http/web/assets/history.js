@@ -1,7 +1,6 @@
 import { button, element } from './element.js';
 
-const callsKey = 'mi-history';
-const sentKey = 'mi-sent';
+const key = 'mi-history';
 const limit = 40;
 
 /**
@@ -9,22 +8,21 @@ const limit = 40;
  * in; they run nothing, since the command may change state.
  */
 export function rememberCalls(form, result) {
-  form?.addEventListener('submit', () => {
-    write(sentKey, { path: location.pathname, fields: entries(new FormData(form)) });
-  });
-  const sent = read(sentKey);
-  sessionStorage.removeItem(sentKey);
-  let calls = read(callsKey) ?? [];
-  const reloaded = performance.getEntriesByType('navigation')[0]?.type !== 'navigate';
-  if (result && !reloaded) {
-    const inUrl = entries(new URLSearchParams(location.search));
-    const fields = inUrl.length > 0 || sent?.path !== location.pathname ? inUrl : sent.fields;
+  let calls = read() ?? [];
+  const isNew = performance.getEntriesByType('navigation')[0]?.type === 'navigate';
+  if (form && result && isNew) {
     const name = document.querySelector('main h2')?.textContent ?? location.pathname;
-    const call = { path: location.pathname, name, fields, status: result.dataset.status, time: Date.now() };
+    const path = new URL(form.action).pathname;
+    const call = { path, name, fields: submitted(form), status: result.dataset.status, time: Date.now() };
     calls = [call, ...calls].slice(0, limit);
-    write(callsKey, calls);
+    write(calls);
   }
   if (calls.length > 0) show(calls);
+}
+
+/** The page of a result has its form filled in with what was submitted, by GET and by POST alike. */
+function submitted(form) {
+  return [...new FormData(form)].filter(([name, value]) => name === 'arg' || value !== '').slice(0, 64);
 }
 
 function show(calls) {
@@ -34,8 +32,9 @@ function show(calls) {
     return element(
       'li',
       {},
-      element('a', { href: `${path}#${new URLSearchParams(fields)}` }, name),
-      given.length > 0 ? element('code', {}, given.join(' ')) : undefined,
+      // With the question mark it is never the page of a result, on which it would only move the view.
+      element('a', { href: `${path}?#${new URLSearchParams(fields)}` }, name),
+      given.length > 0 ? element('code', { dir: 'auto' }, given.join(' ')) : undefined,
       status === 'error' ? element('span', { className: 'failed' }, 'error') : undefined,
       element('time', { dateTime: at.toISOString() }, at.toLocaleTimeString()),
     );
@@ -46,7 +45,7 @@ function show(calls) {
     element('h2', {}, 'This session'),
     element('ol', {}, ...items),
     button('Forget', () => {
-      sessionStorage.removeItem(callsKey);
+      sessionStorage.removeItem(key);
       aside.remove();
       document.querySelector('main')?.focus();
     }),
@@ -54,11 +53,7 @@ function show(calls) {
   document.querySelector('main')?.after(aside);
 }
 
-function entries(fields) {
-  return [...fields].filter(([, value]) => typeof value === 'string').slice(0, 32);
-}
-
-function read(key) {
+function read() {
   try {
     return JSON.parse(sessionStorage.getItem(key));
   } catch {
@@ -66,9 +61,9 @@ function read(key) {
   }
 }
 
-function write(key, value) {
+function write(calls) {
   try {
-    sessionStorage.setItem(key, JSON.stringify(value));
+    sessionStorage.setItem(key, JSON.stringify(calls));
   } catch {
     // Storage that is full or switched off costs the history, nothing else.
   }

@@ -10,6 +10,8 @@ const home = document.querySelector('header h1 a');
 const form = document.querySelector('form.call');
 const result = document.querySelector('section.result');
 
+// On a phone the modules are one row that scrolls.
+document.querySelector('nav [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
 if (header && home) searchCommands(header, home.pathname);
 if (form) chooseRecipes(form);
 rememberCalls(form, result);

@@ -30,7 +30,12 @@ export function chooseRecipes(form) {
 
 /** Links of the history carry what was entered behind the #, so that opening one runs nothing. */
 function fillFromFragment(form) {
-  for (const [name, value] of new URLSearchParams(location.hash.slice(1))) {
+  const fields = new URLSearchParams(location.hash.slice(1));
+  const isCall = [...form.elements].some(({ name }) => fields.has(name));
+  if (!isCall) return;
+  // What an earlier link filled in is no part of this call.
+  for (const input of form.elements) if (input.type === 'text') input.value = '';
+  for (const [name, value] of fields) {
     for (const input of form.elements) {
       if (input.name !== name) continue;
       if (input.type === 'radio') input.checked = input.value === value;

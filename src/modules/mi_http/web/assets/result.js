@@ -1,3 +1,4 @@
+import { curlLine } from './curl.js';
 import { button, element } from './element.js';
 import { tableOf } from './table.js';
 import { treeOf } from './tree.js';
@@ -15,9 +16,17 @@ export function showResult(section) {
       told.textContent = (await copyText(content)) ? 'Copied' : 'The browser does not allow copying';
     });
   if (text && !isCut(section)) bar.append(copy('Copy as JSON', text.textContent));
-  if (section.dataset.curl) bar.append(copy('Copy as curl', section.dataset.curl));
+  if (section.dataset.call) bar.append(copy('Copy as curl', curlLine(section.dataset)));
   bar.append(told);
-  (section.querySelector('.error') ?? section.querySelector('.facts') ?? section.firstElementChild)?.after(bar);
+  const facts = section.querySelector('.facts');
+  facts?.after(bar);
+  const cut = section.querySelector('.cut');
+  if (cut) {
+    // What the views below leave out has to be seen before them.
+    facts.querySelector('.part')?.remove();
+    facts.after(cut);
+  }
+  comeIntoView(section);
 }
 
 function isCut(section) {
@@ -36,7 +45,7 @@ function viewsOf(section, text) {
   }
   if (typeof value === 'object' && value !== null) views.unshift({ name: 'Tree', make: () => treeOf(value) });
   const records = section.dataset.status === 'error' ? undefined : recordsOf(value);
-  if (records) views.unshift({ name: 'Table', make: () => tableOf(records) });
+  if (records) views.unshift({ name: 'Table', make: () => tableOf(records, isCut(section)) });
   return views;
 }
 
@@ -54,6 +63,12 @@ function choiceOf(views, text) {
   );
   buttons[0]?.click();
   return element('div', { role: 'group', 'aria-label': 'Show as', className: 'choice' }, ...buttons);
+}
+
+/** On a small screen the form may fill it. */
+function comeIntoView(section) {
+  const isNew = performance.getEntriesByType('navigation')[0]?.type === 'navigate';
+  if (isNew && !location.hash && section.getBoundingClientRect().top > innerHeight * 0.75) section.scrollIntoView();
 }
 
 /** Pages on plain HTTP that are not on localhost have no clipboard of the modern kind. */

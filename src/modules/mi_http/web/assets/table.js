@@ -4,8 +4,11 @@ import { compact, ExactNumber, isContainer } from './values.js';
 const portion = 200;
 const collator = new Intl.Collator(undefined, { numeric: true });
 
-/** Records as a table: sortable by every column, with a filter over the rows, shown a portion at a time. */
-export function tableOf(records) {
+/**
+ * Records as a table: sortable by every column, with a filter over the rows, shown a portion at a time.
+ * @param isPart whether there are more records than these
+ */
+export function tableOf(records, isPart) {
   const columns = [...new Set(records.flatMap((record) => Object.keys(record)))];
   const rows = records.map((record, index) => ({ index, cells: columns.map((name) => record[name]) }));
   const body = element('tbody', {});
@@ -49,7 +52,7 @@ export function tableOf(records) {
     next = 0;
     body.replaceChildren();
     add();
-    const all = `${rows.length} ${rows.length === 1 ? 'row' : 'rows'}`;
+    const all = `${rows.length} ${rows.length === 1 ? 'row' : 'rows'}${isPart ? ' in the part shown' : ''}`;
     count.textContent = visible.length === rows.length ? all : `${visible.length} of ${all}`;
   }
 

@@ -33,7 +33,7 @@ function list(value, depth) {
 }
 
 function branch(name, value, inArray, depth) {
-  const key = element('span', { className: inArray ? 'index' : 'key' }, String(name));
+  const key = element('span', { className: inArray ? 'index' : 'key', dir: 'auto' }, String(name));
   if (!isContainer(value)) return element('li', {}, key, leaf(value));
   const size = Array.isArray(value) ? value.length : Object.keys(value).length;
   if (size === 0) return element('li', {}, key, element('span', { className: 'empty' }, isRecord(value) ? '{}' : '[]'));

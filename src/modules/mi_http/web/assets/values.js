@@ -101,9 +101,11 @@ function unroll(records) {
     const { [list]: inner, ...outer } = record;
     if (!isList(inner)) return [outer];
     return inner.map((row) => {
-      const merged = { ...outer };
-      for (const [name, member] of Object.entries(row)) merged[name in outer ? `${list}.${name}` : name] = member;
-      return merged;
+      const named = Object.entries(row).map(([name, member]) => [
+        Object.hasOwn(outer, name) ? `${list}.${name}` : name,
+        member,
+      ]);
+      return Object.fromEntries([...Object.entries(outer), ...named]);
     });
   });
   return unroll(rows);

@@ -1,0 +1,30 @@
+import { defineParameters } from '../../config/parameter.js';
+import { isRootName } from '../../httpd/roots.js';
+
+const tracing = 'MI tracing over HEP is not available; remove the line';
+
+/** Parameters of every module that takes MI calls over HTTP. */
+export const callParameters = defineParameters({
+  mi_timeout: {
+    type: 'int',
+    default: 240,
+    min: 1,
+    max: 86400,
+    unit: 's',
+    help: 'deadline of one call; the client of a command that takes longer gets 504',
+  },
+  max_pending: {
+    type: 'int',
+    default: 1024,
+    min: 1,
+    max: 1000000,
+    help: 'calls of asynchronous commands that may run at once on this root; the next one gets 503',
+  },
+  trace_destination: { type: 'string', refused: tracing, help: 'HEP destination of MI traces' },
+  trace_bwlist: { type: 'string', refused: tracing, help: 'commands that are traced, or not' },
+});
+
+/** What is wrong with the name of a root, if anything is. */
+export function checkRoot(root: string): string | undefined {
+  return isRootName(root) ? undefined : 'it is one segment of a path; give one or more of letters, digits and "_"';
+}
