@@ -22,6 +22,9 @@ import { type Result, readResult, type Skipped } from './result.js';
 import { runAll } from './runner.js';
 import { sampleReplies } from './sample-replies.js';
 
+// With `exit`, what was started ends and what was written for a while goes.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+
 const roles: Roles = { own: miHttpd.name, baseline, constant: nginx.name };
 
 try {
@@ -54,28 +57,25 @@ async function measure(options: BenchOptions): Promise<Result> {
   const { present, absent } = choosePeers(options);
   for (const { peer, reason } of absent) process.stderr.write(`bench: ${peer} is skipped: ${reason}\n`);
   const folder = mkdtempSync(join(tmpdir(), 'mi-httpd-bench-'));
-  try {
-    const replies = await sampleReplies(folder);
-    const place = { folder, certificate: makeCertificate(folder), replies };
-    const questions = allQuestions.filter(({ name }) => options.only.length === 0 || options.only.includes(name));
-    const found = await runAll(questions, present, options, place, new Progress(process.stderr));
-    return {
-      format: 1,
-      date: new Date().toISOString().slice(0, 10),
-      command: ['npm run bench', ...quoted(process.argv.slice(2))].join(' '),
-      quick: options.quick,
-      seconds: options.seconds,
-      repeats: options.repeats,
-      machine: describeMachine(),
-      versions: await versions(),
-      warnings: doubts,
-      peers: present.map(({ name, what }) => ({ name, what: what() })),
-      rows: found.rows,
-      skipped: [...absent, ...found.skipped],
-    };
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  const replies = await sampleReplies(folder);
+  const place = { folder, certificate: makeCertificate(folder), replies };
+  const questions = allQuestions.filter(({ name }) => options.only.length === 0 || options.only.includes(name));
+  const found = await runAll(questions, present, options, place, new Progress(process.stderr));
+  return {
+    format: 1,
+    date: new Date().toISOString().slice(0, 10),
+    command: ['npm run bench', ...quoted(process.argv.slice(2))].join(' '),
+    quick: options.quick,
+    seconds: options.seconds,
+    repeats: options.repeats,
+    machine: describeMachine(),
+    versions: await versions(),
+    warnings: doubts,
+    peers: present.map(({ name, what }) => ({ name, what: what() })),
+    rows: found.rows,
+    skipped: [...absent, ...found.skipped],
+  };
 }
 
 function choosePeers({ peers: names, original }: BenchOptions): {

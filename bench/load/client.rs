@@ -1,7 +1,7 @@
 //! The load that wrk cannot make: calls by schedule, readers of dumps, clients that read slowly or only stay.
 //! Standard library only, built by `rustc -O`. All of them talk to 127.0.0.1.
 //!
-//! client rate PORT PATH BODY RATE CONNECTIONS SECONDS    latencies on standard output, u32 nanoseconds, little endian
+//! client rate PORT PATH BODY RATE CONNECTIONS SECONDS    latencies on standard output, f64 ms, little endian
 //! client read PORT PATH BODY COUNT                       for each reply a line BYTES FIRST_BYTE_NS TOTAL_NS; 0: for ever
 //! client slow PORT PATH BODY CONNECTIONS SECONDS         each reads 64 KiB ten times a second
 //! client stay PORT PATH BODY CONNECTIONS SECONDS         each makes one call, then stays; tells `ready`
@@ -90,7 +90,7 @@ struct Lane {
 fn run_lane(target: &Target, begin: Instant, first: u64, step: u64, rate: f64, total: u64) -> io::Result<Lane> {
     let mut stream = target.connect()?;
     let mut memory = vec![0; 65536];
-    let mut lane = Lane { latencies: Vec::with_capacity(4 * (total / step + 1) as usize), errors: 0 };
+    let mut lane = Lane { latencies: Vec::with_capacity(8 * (total / step + 1) as usize), errors: 0 };
     let give_up = begin + Duration::from_secs_f64(total as f64 / rate) + PATIENCE;
     for number in (first..total).step_by(step as usize) {
         let due = begin + Duration::from_secs_f64(number as f64 / rate);
@@ -111,8 +111,7 @@ fn run_lane(target: &Target, begin: Instant, first: u64, step: u64, rate: f64, t
             stream = target.connect()?;
             continue;
         }
-        let nanoseconds = u32::try_from(from.elapsed().as_nanos()).unwrap_or(u32::MAX);
-        lane.latencies.extend_from_slice(&nanoseconds.to_le_bytes());
+        lane.latencies.extend_from_slice(&(from.elapsed().as_secs_f64() * 1e3).to_le_bytes());
     }
     Ok(lane)
 }

@@ -33,8 +33,8 @@ export async function callBySchedule(
 ): Promise<Latency> {
   const child = start('rate', port, call, [load.rate, load.connections, load.seconds]);
   const bytes = await outputOf(child, 'the client');
-  const nanoseconds = Uint32Array.from({ length: bytes.length >> 2 }, (_, n) => bytes.readUInt32LE(4 * n)).sort();
-  const at = (share: number): number => percentile(nanoseconds, share) / 1e6;
+  const milliseconds = Float64Array.from({ length: bytes.length >> 3 }, (_, n) => bytes.readDoubleLE(8 * n)).sort();
+  const at = (share: number): number => percentile(milliseconds, share);
   return { p50: at(0.5), p99: at(0.99), max: at(1) };
 }
 

@@ -16,7 +16,10 @@ export interface WrkLoad {
   readonly tls?: boolean;
 }
 
-/** Latencies in milliseconds; as wrk times them, from sending to reply, so a stall counts once for a connection. */
+/**
+ * Latencies in milliseconds, from sending to reply. wrk guesses what a closed loop omits while a reply is late; what was
+ * really waited is told by the calls by schedule (client.ts).
+ */
 export interface WrkResult {
   readonly requests: number;
   /** Replies a second. */

@@ -16,7 +16,8 @@ export const loadCore = 1;
 /** What is started here and has not ended. */
 const running = new Set<ChildProcess>();
 process.once('exit', () => {
-  for (const child of running) child.kill('SIGKILL');
+  // Not SIGKILL: a server of several processes has to end its own.
+  for (const child of running) child.kill('SIGTERM');
 });
 
 /** @param core where the process runs, if processes can be pinned here */

@@ -23,7 +23,7 @@ export async function end(child: ChildProcess, signal: NodeJS.Signals = 'SIGKILL
   if (child.exitCode !== null || child.signalCode !== null) return;
   const closed = once(child, 'close');
   child.kill(signal);
-  const late = setTimeout(() => child.kill('SIGKILL'), 3000);
+  const late = setTimeout(() => child.kill('SIGKILL'), 10_000);
   await closed;
   clearTimeout(late);
 }
