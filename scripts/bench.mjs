@@ -1,15 +1,16 @@
-// npm run bench: builds, then runs every benchmark in bench/, or one with its arguments: npm run bench -- dump 10000
+// npm run bench: builds, then measures mi-httpd against its rivals (bench/main.ts; --help tells how), or runs one
+// benchmark by itself with its arguments: npm run bench -- dump 10000
 import { basename } from 'node:path';
 import { buildAddon, buildTypeScript, filesBelow, installDependencies, run, runTool } from './steps.mjs';
 import { requireNode } from './toolchain.mjs';
 
-const [only, ...args] = process.argv.slice(2);
+const [first, ...rest] = process.argv.slice(2);
 
 requireNode();
 installDependencies();
 buildAddon();
 buildTypeScript();
 runTool('tsc', ['-p', 'tsconfig.test.json']);
-for (const file of filesBelow('build/bench', '.bench.js')) {
-  if (only === undefined || only === basename(file, '.bench.js')) run(process.execPath, [file, ...args]);
-}
+const single = filesBelow('build/bench', '.bench.js').find((file) => first === basename(file, '.bench.js'));
+if (single !== undefined) run(process.execPath, [single, ...rest]);
+else run(process.execPath, ['build/bench/main.js', ...process.argv.slice(2)]);

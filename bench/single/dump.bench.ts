@@ -1,18 +1,25 @@
 // Is a dump as fast as the engine can stream, does it keep memory flat, and do small commands stay fast meanwhile?
 // npm run bench:dump [-- CONTACTS...], default 10000 100000 1000000; results go to bench/results/.
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { connect, type Socket } from 'node:net';
-import { cpus, release, totalmem } from 'node:os';
-import { setTimeout as pause } from 'node:timers/promises';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { loadEngine } from '#src/httpd/engine.js';
-import { isPinned, linesOf, MeasuredServer, start } from './dump/measured-process.js';
+import { figureOf } from '../figures.js';
+import { buildClient, callBySchedule, download, type Latency, readForEver, readSlowly } from '../load/client.js';
+import { describeMachine } from '../machine.js';
+import { miCall } from '../peers/peer.js';
+import { isPinned, serverCore, startOn } from '../process/pinned.js';
+import { end } from '../process/run-to-end.js';
+import { type Usage, usageOf } from '../process/usage.js';
 
 /** The default response window: a quarter of 16 MB. */
 const windowSize = 4 << 20;
 const rounds = 7;
 const slowReaders = 50;
-const dumpCall = '{"jsonrpc":"2.0","method":"ul_dump","id":1}';
+const dumpCall = miCall('ul_dump');
+/** Calls of `version`: so few that the load's core has time for the reader of the dumps. */
+const calls = { rate: 500, connections: 4, seconds: 8 };
 
 interface Row {
   readonly contacts: number;
@@ -29,12 +36,7 @@ interface Row {
   readonly busy: Latency;
 }
 
-interface Latency {
-  readonly p50: number;
-  readonly p99: number;
-  readonly max: number;
-}
-
+buildClient();
 const asked = process.argv.slice(2).map(Number);
 const rows: Row[] = [];
 for (const contacts of asked.length > 0 ? asked : [10_000, 100_000, 1_000_000]) {
@@ -44,11 +46,11 @@ for (const contacts of asked.length > 0 ? asked : [10_000, 100_000, 1_000_000]) 
 await report();
 
 async function measure(contacts: number): Promise<Row> {
-  const ours = await MeasuredServer.start('ours', contacts);
-  const [warm] = await download(ours, 2);
+  const ours = await startServer('ours', contacts);
+  const [warm] = await download(ours.port, dumpCall, 2);
   const bytes = warm?.bytes ?? 0;
-  const bare = await MeasuredServer.start('bare', bytes);
-  await download(bare, 2);
+  const bare = await startServer('bare', bytes);
+  await download(bare.port, dumpCall, 2);
 
   progress('rate');
   // By turns, so that what else the machine does hits both.
@@ -59,15 +61,14 @@ async function measure(contacts: number): Promise<Row> {
   }
 
   progress('memory');
-  const growthOneDump = await growth(ours, () => download(ours, 3).then(() => undefined));
-  const growthSlowReaders = await growth(ours, () => readSlowly(ours.port));
+  const growthOneDump = await growth(ours, () => download(ours.port, dumpCall, 3));
+  const growthSlowReaders = await growth(ours, () => once(readSlowly(ours.port, dumpCall, slowReaders, 5), 'close'));
 
   progress('latency');
-  const idle = await latency(ours.port);
-  const dumping = start(1, 'dump-client.js', [ours.port, 0]);
-  const busy = await latency(ours.port);
-  dumping.kill('SIGKILL');
-  await Promise.all([ours.stop(), bare.stop()]);
+  const idle = await callBySchedule(ours.port, miCall('version'), calls);
+  const dumping = readForEver(ours.port, dumpCall);
+  const busy = await callBySchedule(ours.port, miCall('version'), calls);
+  await Promise.all([dumping, ours.child, bare.child].map((child) => end(child)));
 
   const rate = median(own.rates);
   const bareRate = median(rival.rates);
@@ -99,82 +100,48 @@ function emptySample(): Sample {
   return { rates: [], firstBytes: [], processor: 0, bytes: 0 };
 }
 
-async function sample(server: MeasuredServer, into: Sample): Promise<void> {
-  const before = server.processorTime;
-  for (const { bytes, firstByteMs, totalMs } of await download(server, 3)) {
+async function sample(server: Server, into: Sample): Promise<void> {
+  const before = usage(server).processor;
+  for (const { bytes, firstByteMs, totalMs } of await download(server.port, dumpCall, 3)) {
     into.rates.push(bytes / 1e3 / totalMs);
     into.firstBytes.push(firstByteMs);
     into.bytes += bytes;
   }
-  into.processor += server.processorTime - before;
+  into.processor += usage(server).processor - before;
 }
 
-interface Download {
-  readonly bytes: number;
-  readonly firstByteMs: number;
-  readonly totalMs: number;
+interface Server {
+  readonly child: ChildProcess;
+  readonly port: number;
 }
 
-async function download({ port }: MeasuredServer, count: number): Promise<readonly Download[]> {
-  return (await linesOf(start(1, 'dump-client.js', [port, count]))).map((line) => JSON.parse(line) as Download);
+/** Starts dump-server.ts, which prints its port when it is ready. */
+async function startServer(kind: 'ours' | 'bare', amount: number): Promise<Server> {
+  const script = fileURLToPath(new URL('dump-server.js', import.meta.url));
+  const command = [process.execPath, script, kind, String(amount)];
+  const child = startOn(serverCore, command, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [line] = child.stdout === null ? ['0'] : await once(child.stdout, 'data');
+  return { child, port: Number(String(line)) };
+}
+
+function usage({ child }: Server): Usage {
+  return usageOf(child.pid ?? 0);
 }
 
 /** How much the resident memory of a server rises above where it was, bytes. */
-async function growth(server: MeasuredServer, work: () => Promise<void>): Promise<number> {
-  const before = server.resident;
+async function growth(server: Server, work: () => Promise<unknown>): Promise<number> {
+  const before = usage(server).resident;
   let peak = before;
   const watch = setInterval(() => {
-    peak = Math.max(peak, server.resident);
+    peak = Math.max(peak, usage(server).resident);
   }, 20);
   await work();
   clearInterval(watch);
-  return Math.max(peak, server.resident) - before;
-}
-
-/** Many clients that read 64 KiB ten times a second, for five seconds, and leave. */
-async function readSlowly(port: number): Promise<void> {
-  const sockets: Socket[] = [];
-  for (let n = 0; n < slowReaders; n++) {
-    const socket = connect(port, '127.0.0.1');
-    await once(socket, 'connect');
-    socket.write(post(dumpCall));
-    sockets.push(socket);
-  }
-  for (let round = 0; round < 50; round++) {
-    for (const socket of sockets) socket.read(65536);
-    await pause(100);
-  }
-  for (const socket of sockets) socket.destroy();
-  await pause(200);
-}
-
-/** Milliseconds that `version` takes, one call at a time on one connection. */
-async function latency(port: number): Promise<Latency> {
-  const socket = connect({ host: '127.0.0.1', port, noDelay: true });
-  await once(socket, 'connect');
-  const request = post('{"jsonrpc":"2.0","method":"version","id":1}');
-  const times: number[] = [];
-  const end = performance.now() + 8000;
-  while (performance.now() < end) {
-    const sent = performance.now();
-    socket.write(request);
-    await once(socket, 'data');
-    times.push(performance.now() - sent);
-    // A pause, so that the client does not occupy the core that it shares with the reader of the dump.
-    await pause(1);
-  }
-  socket.destroy();
-  times.sort((a, b) => a - b);
-  const at = (share: number): number => times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? 0;
-  return { p50: at(0.5), p99: at(0.99), max: at(1) };
-}
-
-function post(body: string): string {
-  return `POST /mi HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+  return Math.max(peak, usage(server).resident) - before;
 }
 
 function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+  return figureOf(values).median;
 }
 
 function progress(what: string): void {
@@ -183,8 +150,7 @@ function progress(what: string): void {
 
 async function report(): Promise<void> {
   const engine = await loadEngine();
-  const model = /^model name\s*: (.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1] ?? 'unknown processor';
-  const machine = `${cpus().length} cores (${model}), ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}`;
+  const machine = describeMachine();
   const versions = `Node.js ${process.versions.node}, ${engine.name} ${engine.version}`;
   const pinned = isPinned ? 'server on core 0, clients on core 1' : 'not pinned, taskset is missing';
   const date = new Date().toISOString().slice(0, 10);

@@ -1,7 +1,7 @@
 /**
  * What a record table of contacts costs: time to set and get, memory before and after churn, speed of a dump.
  *
- * Run: `npm run build && npx tsc -p tsconfig.test.json && node build/bench/record-table.bench.js [RECORDS]`
+ * Run: `npm run bench -- record-table [RECORDS]`
  */
 import { RecordTable } from '#src/mi/record-table.js';
 import { currentSecond, type SecondsLeft, secondsLeft } from '#src/mi/seconds-left.js';

@@ -1,4 +1,4 @@
-// What bench/dump.bench.ts measures, each in a process of its own: `ours CONTACTS`, a server whose usrloc has that many
+// What dump.bench.ts measures, each in a process of its own: `ours CONTACTS`, a server whose usrloc has that many
 // contacts, or `bare BYTES`, the engine alone streaming a constant buffer in chunks of the same size and manner.
 import { createServer } from 'mi-httpd';
 import { loadEngine, type UwsResponse } from '#src/httpd/engine.js';

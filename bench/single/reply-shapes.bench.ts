@@ -1,7 +1,7 @@
 /**
  * Which way a JSON-RPC reply is printed fastest, by the shape of its value.
  *
- * Run: `npm run build && npx tsc -p tsconfig.test.json && node build/bench/reply-shapes.bench.js`
+ * Run: `npm run bench -- reply-shapes`
  */
 import { Bench } from 'tinybench';
 import { Reply, ReplyWindow, RequestScanner, StatisticsTable } from '#src/native.js';

@@ -1,0 +1,20 @@
+-- A POST of JSON for wrk: `wrk -s wrk.lua URL -- BODY PIPELINED CLOSE`; the last line of the output is JSON.
+function init(arguments)
+  wrk.method = 'POST'
+  wrk.headers['Content-Type'] = 'application/json'
+  if arguments[3] == '1' then wrk.headers['Connection'] = 'close' end
+  wrk.body = arguments[1]
+  requests = string.rep(wrk.format(), tonumber(arguments[2]))
+end
+
+function request()
+  return requests
+end
+
+function done(summary, latency)
+  local e = summary.errors
+  io.write(string.format(
+    '{"requests":%d,"microseconds":%d,"p50":%d,"p99":%d,"max":%d,"connect":%d,"read":%d,"write":%d,"status":%d,"timeout":%d}\n',
+    summary.requests, summary.duration, latency:percentile(50), latency:percentile(99), latency.max,
+    e.connect, e.read, e.write, e.status, e.timeout))
+end

@@ -1,0 +1,68 @@
+// A closed loop by wrk: each connection sends its next request when it has its reply.
+import { resolve } from 'node:path';
+import type { Call } from '../peers/peer.js';
+import { missing } from '../peers/program.js';
+import { loadCore, startOn } from '../process/pinned.js';
+import { outputOf } from '../process/run-to-end.js';
+
+/** What a closed loop is made of. */
+export interface WrkLoad {
+  readonly connections: number;
+  readonly seconds: number;
+  /** Requests in one write; 1 is none before its reply. */
+  readonly pipelined?: number;
+  /** A connection for each request. */
+  readonly newConnections?: boolean;
+  readonly tls?: boolean;
+}
+
+/**
+ * Latencies in milliseconds, from sending to reply. wrk guesses what a closed loop omits while a reply is late; what was
+ * really waited is told by the calls by schedule (client.ts).
+ */
+export interface WrkResult {
+  readonly requests: number;
+  /** Replies a second. */
+  readonly rate: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly max: number;
+}
+
+interface Told {
+  readonly requests: number;
+  readonly microseconds: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly max: number;
+  readonly connect: number;
+  readonly read: number;
+  readonly write: number;
+  readonly status: number;
+  readonly timeout: number;
+}
+
+/** Why there is no wrk; undefined: there is. */
+export const wrkMissing = (): string | undefined => missing('wrk', ['-v'], 'wrk');
+
+/** @throws Error when calls failed: what is measured then is something else */
+export async function runWrk(port: number, call: Call, load: WrkLoad): Promise<WrkResult> {
+  const { connections, seconds, pipelined = 1, newConnections = false, tls = false } = load;
+  const url = `${tls ? 'https' : 'http'}://127.0.0.1:${port}${call.path}`;
+  const options = ['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '30s', '-s', resolve('bench/load/wrk.lua')];
+  const command = ['wrk', ...options, url, '--', call.body, String(pipelined), newConnections ? '1' : '0'];
+  const output = await outputOf(startOn(loadCore, command, { stdio: ['ignore', 'pipe', 'pipe'] }), 'wrk');
+  const told = JSON.parse(output.toString().trim().split('\n').at(-1) ?? '') as Told;
+  // wrk counts the end of a connection that was not announced as a failed read.
+  const failed = told.connect + told.write + told.status + told.timeout + (newConnections ? 0 : told.read);
+  if (failed > 0 || told.requests === 0) {
+    throw new Error(`${failed} of ${told.requests} calls failed: ${JSON.stringify(told)}`);
+  }
+  return {
+    requests: told.requests,
+    rate: (told.requests / told.microseconds) * 1e6,
+    p50: told.p50 / 1000,
+    p99: told.p99 / 1000,
+    max: told.max / 1000,
+  };
+}

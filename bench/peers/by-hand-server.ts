@@ -1,0 +1,87 @@
+// A process that serves ByHandCommands: `uws|node|fastify PORT CONTACTS REPLIES-FILE [CERT KEY]`.
+import { readFileSync } from 'node:fs';
+import { createServer, type RequestListener } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import { createRequire } from 'node:module';
+import { resolve } from 'node:path';
+import { loadEngine, type UwsApp, type UwsResponse } from '#src/httpd/engine.js';
+import { ByHandCommands, type RpcReply, type RpcRequest } from './by-hand-commands.js';
+import type { SampleReplies } from './peer.js';
+
+const [kind = '', portText = '0', contacts = '0', repliesFile = '', cert, key] = process.argv.slice(2);
+const port = Number(portText);
+const commands = new ByHandCommands(JSON.parse(readFileSync(repliesFile, 'utf8')) as SampleReplies, Number(contacts));
+const tls = cert !== undefined && key !== undefined ? { cert, key } : undefined;
+
+if (kind === 'uws') await serveUws();
+else if (kind === 'node') serveNode();
+else await serveFastify();
+
+/** A reply at once where that can be: a promise costs a turn. */
+function answer(text: string, send: (reply: string) => void): void {
+  const reply = commands.run(JSON.parse(text) as RpcRequest);
+  if (reply instanceof Promise) reply.then((value: RpcReply) => send(JSON.stringify(value)));
+  else send(JSON.stringify(reply));
+}
+
+async function serveUws(): Promise<void> {
+  const { uws } = await loadEngine();
+  const { SSLApp } = uws as typeof uws & { SSLApp(options: Readonly<Record<string, string>>): UwsApp };
+  const app = tls === undefined ? uws.App() : SSLApp({ cert_file_name: tls.cert, key_file_name: tls.key });
+  app.any('/mi', (response: UwsResponse) => {
+    let left = false;
+    let held: Buffer | undefined;
+    response.onAborted(() => {
+      left = true;
+    });
+    response.onData((piece, last) => {
+      const bytes = Buffer.from(piece);
+      // The engine's memory is valid in this call only.
+      if (!last) held = Buffer.concat([held ?? Buffer.alloc(0), bytes]);
+      else {
+        const text = (held === undefined ? bytes : Buffer.concat([held, bytes])).toString();
+        answer(text, (reply) => {
+          if (left) return;
+          response.cork(() => response.writeHeader('Content-Type', 'application/json').end(reply));
+        });
+      }
+    });
+  });
+  app.listen('127.0.0.1', port, 0, () => {});
+}
+
+function serveNode(): void {
+  const listener: RequestListener = (request, response) => {
+    const pieces: Buffer[] = [];
+    request.on('data', (piece: Buffer) => pieces.push(piece));
+    request.on('end', () => {
+      const [first = Buffer.alloc(0)] = pieces;
+      answer((pieces.length === 1 ? first : Buffer.concat(pieces)).toString(), (reply) => {
+        response.setHeader('Content-Type', 'application/json');
+        response.setHeader('Content-Length', Buffer.byteLength(reply));
+        response.end(reply);
+      });
+    });
+  };
+  const server =
+    tls === undefined
+      ? createServer(listener)
+      : createTlsServer({ cert: readFileSync(tls.cert), key: readFileSync(tls.key) }, listener);
+  server.listen(port, '127.0.0.1');
+}
+
+interface FastifyServer {
+  post(path: string, handler: (request: { body: RpcRequest }) => Promise<RpcReply>): void;
+  listen(options: { port: number; host: string }): Promise<string>;
+}
+
+async function serveFastify(): Promise<void> {
+  // It has a lock file of its own, so that it is no dependency of the project.
+  const fastify = createRequire(resolve('bench/peers/fastify/package.json'))('fastify') as (
+    options: object,
+  ) => FastifyServer;
+  const https = tls && { cert: readFileSync(tls.cert), key: readFileSync(tls.key) };
+  const app = fastify({ logger: false, ...(https === undefined ? {} : { https }) });
+  app.post('/mi', async ({ body }) => commands.run(body));
+  await app.listen({ port, host: '127.0.0.1' });
+}

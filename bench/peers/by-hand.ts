@@ -1,0 +1,57 @@
+// Bare uWebSockets.js, node:http and Fastify, each answering the same JSON-RPC by hand.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { serverCore, startOn } from '../process/pinned.js';
+import { miCall, type Peer } from './peer.js';
+
+/** V8 holds no string over 512 MB, and a tree of objects for each contact. */
+const mostContacts = 100_000;
+
+const fastifyPackage = 'bench/peers/fastify/node_modules/fastify/package.json';
+
+function peer(kind: string, name: string, what: () => string, unavailable: () => string | undefined): Peer {
+  return {
+    name,
+    what,
+    unavailable,
+    refuses: (_command, { contacts }) =>
+      contacts > mostContacts
+        ? `its reply is one string of objects made for it; ${contacts} contacts are more than V8 takes well`
+        : undefined,
+    call: miCall,
+    launch: async (need, port, { folder, certificate, replies }) => {
+      const file = join(folder, 'replies.json');
+      writeFileSync(file, JSON.stringify(replies));
+      const tls = need.tls && certificate !== undefined ? [certificate.cert, certificate.key] : [];
+      const script = fileURLToPath(new URL('by-hand-server.js', import.meta.url));
+      const args = [kind, String(port), String(need.contacts), file, ...tls];
+      const child = startOn(serverCore, [process.execPath, script, ...args], {
+        stdio: ['ignore', 'ignore', 'inherit'],
+      });
+      return { child, pid: child.pid ?? 0, port };
+    },
+  };
+}
+
+const always = (): undefined => undefined;
+
+export const bareUws = peer(
+  'uws',
+  'bare uWebSockets.js',
+  () => 'JSON-RPC by hand on the engine that mi-httpd has',
+  always,
+);
+
+export const nodeHttp = peer('node', 'node:http', () => `JSON-RPC by hand, Node.js ${process.versions.node}`, always);
+
+export const fastify = peer(
+  'fastify',
+  'Fastify',
+  () =>
+    `JSON-RPC by hand, Fastify ${(JSON.parse(readFileSync(fastifyPackage, 'utf8')) as { version: string }).version}`,
+  () =>
+    existsSync(fastifyPackage)
+      ? undefined
+      : 'it is not installed (npm run bench -- --install, or npm ci --prefix bench/peers/fastify)',
+);

@@ -1,0 +1,63 @@
+// What a server under measurement is.
+import type { ChildProcess } from 'node:child_process';
+
+/** What the questions ask for; each peer has its own words for it. */
+export type Command = 'version' | 'which' | 'get_statistics' | 'ul_dump' | 'wait';
+
+/** One HTTP request: a POST of JSON. */
+export interface Call {
+  readonly path: string;
+  readonly body: string;
+}
+
+/** How a peer is to be started. */
+export interface Need {
+  readonly contacts: number;
+  readonly tls: boolean;
+}
+
+/** What is there for all peers of a run. */
+export interface Place {
+  /** An absolute path; each peer may write there. */
+  readonly folder: string;
+  /** PEM files; undefined where openssl is missing. */
+  readonly certificate: { readonly cert: string; readonly key: string } | undefined;
+  /** What mi-httpd answers, so that the others can answer the same. */
+  readonly replies: SampleReplies;
+}
+
+export interface SampleReplies {
+  readonly version: string;
+  readonly which: readonly string[];
+  readonly statistics: readonly string[];
+}
+
+/** A process that will serve on the port it was given. */
+export interface Launched {
+  /** Undefined: it ran before and will stay. */
+  readonly child: ChildProcess | undefined;
+  readonly pid: number;
+  readonly port: number;
+  /** After it answers: what else must be done before it is measured. */
+  readonly prepare?: () => Promise<void>;
+}
+
+/** A rival, or mi-httpd itself. */
+export interface Peer {
+  /** As tables and `--peers` have it. */
+  readonly name: string;
+  /** For people: what it is, with its version. */
+  readonly what: () => string;
+  /** Why it cannot run here, with the remedy; undefined: it can. */
+  readonly unavailable: () => string | undefined;
+  /** Why it has no such command, or cannot be started so; undefined: it can. */
+  readonly refuses: (command: Command, need: Need) => string | undefined;
+  readonly call: (command: Command) => Call;
+  readonly launch: (need: Need, port: number, place: Place) => Promise<Launched>;
+}
+
+/** The call of those that speak MI on root `mi`. */
+export function miCall(command: Command): Call {
+  const params: Partial<Record<Command, unknown>> = { get_statistics: [['all']], wait: [1000] };
+  return { path: '/mi', body: JSON.stringify({ jsonrpc: '2.0', method: command, params: params[command], id: 1 }) };
+}

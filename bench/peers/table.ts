@@ -1,0 +1,12 @@
+import { bareUws, fastify, nodeHttp } from './by-hand.js';
+import { kamailio } from './kamailio.js';
+import { libmicrohttpd } from './libmicrohttpd.js';
+import { miHttpd } from './mi-httpd.js';
+import { nginx } from './nginx.js';
+import type { Peer } from './peer.js';
+
+/** What the others are compared with. */
+export const baseline = libmicrohttpd.name;
+
+/** All that can be started, in the order of the tables. */
+export const peers: readonly Peer[] = [miHttpd, libmicrohttpd, kamailio, bareUws, nodeHttp, fastify, nginx];

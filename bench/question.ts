@@ -1,0 +1,68 @@
+// What a question of the benchmark is: cases, each put to every peer that can answer it.
+import type { Call, Command, Need } from './peers/peer.js';
+import type { Usage } from './process/usage.js';
+
+/** What can be measured, in the order of the tables. */
+export const metrics = {
+  rate: { title: 'requests/s', digits: 0, better: 'more' },
+  megabytesPerSecond: { title: 'MB/s', digits: 0, better: 'more' },
+  start: { title: 'ms to the first answer', digits: 0, better: 'less' },
+  firstByte: { title: 'first byte ms', digits: 2, better: 'less' },
+  p50: { title: 'p50 ms', digits: 3, better: 'less' },
+  p99: { title: 'p99 ms', digits: 3, better: 'less' },
+  max: { title: 'max ms', digits: 2, better: 'less' },
+  cpu: { title: 'CPU µs/request', digits: 1, better: 'less' },
+  cpuPerGigabyte: { title: 'CPU s/GB', digits: 2, better: 'less' },
+  resident: { title: 'resident MB', digits: 1, better: 'less' },
+  growth: { title: 'growth MB', digits: 1, better: 'less' },
+  peak: { title: 'peak MB', digits: 1, better: 'less' },
+} as const;
+
+export type Metric = keyof typeof metrics;
+
+/** What one measurement gave. */
+export type Sample = Partial<Record<Metric, number>>;
+
+/** How long and how often is measured. */
+export interface Effort {
+  readonly quick: boolean;
+  /** Of one measurement of a rate. */
+  readonly seconds: number;
+  readonly repeats: number;
+}
+
+/** A peer that answers. */
+export interface RunningPeer {
+  readonly name: string;
+  readonly port: number;
+  call(command: Command): Call;
+  usage(): Usage;
+}
+
+/** One row of a table for each peer. */
+export interface Case {
+  readonly name: string;
+  /** What is called; peers that refuse it are skipped with their reason. */
+  readonly command: Command;
+  readonly need: Need;
+  /** What most readers look for: a quick run measures it as often as asked too, and all else once. */
+  readonly headline?: boolean;
+  /** Measures a peer that was started for this case or one before it with the same need. */
+  readonly measure?: (peer: RunningPeer) => Promise<Sample>;
+  /** Instead of `measure`: starts the peer itself, which it measures with that. */
+  readonly measureStart?: (start: () => Promise<{ peer: RunningPeer; startMs: number }>) => Promise<Sample>;
+}
+
+/** One file of bench/questions. */
+export interface Question {
+  /** As `--only` has it. */
+  readonly name: string;
+  readonly title: string;
+  /** What is measured and how, in a sentence or two. */
+  readonly method: string;
+  /** In the chart, and in what ratio to the baseline is given. */
+  readonly chart: Metric;
+  cases(effort: Effort): readonly Case[];
+}
+
+export const plain: Need = { contacts: 0, tls: false };

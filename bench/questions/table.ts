@@ -1,0 +1,12 @@
+import type { Question } from '../question.js';
+import { dumps } from './dumps.js';
+import { headOfLine } from './head-of-line.js';
+import { latency } from './latency.js';
+import { medium } from './medium.js';
+import { memory } from './memory.js';
+import { pipelining } from './pipelining.js';
+import { small } from './small.js';
+import { startUp } from './start-up.js';
+
+/** All questions, in the order of the report. */
+export const questions: readonly Question[] = [small, medium, pipelining, latency, dumps, headOfLine, memory, startUp];

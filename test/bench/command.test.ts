@@ -1,0 +1,153 @@
+// The command `npm run bench` itself, and what it compares with.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { promisify } from 'node:util';
+import { wrkMissing } from '../../bench/load/wrk.js';
+import { parseOptions } from '../../bench/options.js';
+import { ask, PeerPool } from '../../bench/peer-pool.js';
+import { bareUws, fastify, nodeHttp } from '../../bench/peers/by-hand.js';
+import { libmicrohttpd } from '../../bench/peers/libmicrohttpd.js';
+import { miHttpd } from '../../bench/peers/mi-httpd.js';
+import type { Result } from '../../bench/result.js';
+import { sampleReplies } from '../../bench/sample-replies.js';
+
+const run = promisify(execFile);
+const folder = mkdtempSync(join(tmpdir(), 'mi-httpd-bench-test-'));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Runs a program that may fail. */
+async function outcome(
+  file: string,
+  args: readonly string[],
+): Promise<{ code: unknown; stdout: string; stderr: string }> {
+  try {
+    return { code: 0, ...(await run(process.execPath, [file, ...args], { timeout: 60_000 })) };
+  } catch (error) {
+    return error as { code: unknown; stdout: string; stderr: string };
+  }
+}
+
+describe('npm run bench', { timeout: 120_000 }, () => {
+  test('options: defaults, quick, and what is wrong', () => {
+    assert.deepEqual([parseOptions([]).seconds, parseOptions([]).repeats], [4, 5]);
+    assert.deepEqual([parseOptions(['--quick']).seconds, parseOptions(['--quick', '--repeats', '7']).repeats], [1, 7]);
+    assert.deepEqual(parseOptions(['--only', 'small, dumps']).only, ['small', 'dumps']);
+    assert.equal(parseOptions(['--original', 'http://127.0.0.1:8888/mi', '--original-pid', '42']).original?.pid, 42);
+    const wrong: readonly (readonly [readonly string[], RegExp])[] = [
+      [['--only', 'larger'], /--only has no "larger"; there are "small", "medium"/],
+      [['--peers', 'apache'], /--peers has no "apache"; there are "mi-httpd", "libmicrohttpd"/],
+      [['--seconds', '0'], /--seconds is "0"; give a whole number from 1 to 600/],
+      [['--original', 'http://127.0.0.1:8888/mi'], /--original and --original-pid go together/],
+      [['--original', 'http://192.0.2.1/mi', '--original-pid', '42'], /on this machine/],
+      [['--fast'], /--fast.*--help lists the options/],
+    ];
+    for (const [args, message] of wrong) assert.throws(() => parseOptions(args), message);
+  });
+
+  test('--help tells all, and a wrong option ends with status 2', async () => {
+    const help = await outcome('build/bench/main.js', ['--help']);
+    assert.equal(help.code, 0);
+    for (const word of [
+      '--quick',
+      '--original-pid',
+      '--install',
+      '--publish',
+      'head-of-line',
+      'reply-shapes',
+      'Kamailio',
+    ]) {
+      assert.ok(help.stdout.includes(word), word);
+    }
+    const wrong = await outcome('build/bench/main.js', ['--fast']);
+    assert.equal(wrong.code, 2);
+    assert.match(wrong.stderr, /^bench: .*--fast/);
+  });
+
+  test('the rivals answer what mi-httpd answers', async (t) => {
+    const replies = await sampleReplies(folder);
+    const pool = new PeerPool({ folder, certificate: undefined, replies });
+    try {
+      const need = { contacts: 3, tls: false };
+      const own = await pool.get(miHttpd, need);
+      for (const peer of [libmicrohttpd, bareUws, nodeHttp, fastify]) {
+        const reason = peer.unavailable();
+        if (reason !== undefined) {
+          t.diagnostic(`${peer.name} skipped: ${reason}`);
+          continue;
+        }
+        const rival = await pool.get(peer, need);
+        for (const command of ['version', 'which', 'get_statistics', 'ul_dump'] as const) {
+          const [ours, theirs] = await Promise.all([
+            ask(own.port, own.call(command)),
+            ask(rival.port, rival.call(command)),
+          ]);
+          assert.deepEqual(shapeOf(theirs), shapeOf(ours), `${command} of ${peer.name}`);
+        }
+        const { resident, peak } = rival.usage();
+        assert.ok(resident > 1e6 && peak >= resident, `${peer.name}: ${resident} bytes, ${peak} at most`);
+      }
+    } finally {
+      await pool.endAll();
+    }
+  });
+
+  test('a run measures, and writes JSON, text and charts', async (t) => {
+    const reason = wrkMissing();
+    if (reason !== undefined) return t.skip(reason);
+    const out = join(folder, 'out');
+    const { code, stdout, stderr } = await outcome('build/bench/main.js', [
+      ...['--quick', '--repeats', '1', '--only', 'pipelining,start-up', '--peers', 'mi-httpd', '--out', out],
+    ]);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /\| mi-httpd \|/);
+    const result = JSON.parse(readFileSync(join(out, 'results.json'), 'utf8')) as Result;
+    assert.deepEqual(
+      result.rows.map(({ question, peer }) => [question, peer]),
+      [
+        ['pipelining', 'mi-httpd'],
+        ['start-up', 'mi-httpd'],
+      ],
+    );
+    assert.ok((result.rows[0]?.figures.rate?.median ?? 0) > 100);
+    assert.ok((result.rows[0]?.figures.cpu?.median ?? 0) > 0);
+    assert.match(readFileSync(join(out, 'pipelining.svg'), 'utf8'), /^<svg /);
+    assert.match(readFileSync(join(out, 'report.md'), 'utf8'), /### Pipelining/);
+  });
+
+  test('instruction counts: the same passes, 5 % more fails, as does what has no baseline', async () => {
+    const write = (name: string, counts: object): string => {
+      const file = join(folder, name);
+      writeFileSync(file, JSON.stringify(counts));
+      return file;
+    };
+    const baseline = write('baseline.json', { scan: 1000, dump: 2000 });
+    const compare = (counts: object) =>
+      outcome('scripts/instructions.mjs', ['--baseline', baseline, '--counts', write('counts.json', counts)]);
+    assert.equal((await compare({ scan: 1049, dump: 2000 })).code, 0);
+    const risen = await compare({ scan: 1051, dump: 2000 });
+    assert.equal(risen.code, 1);
+    assert.match(risen.stdout, /1051 +5\.1 % +scan ROSE/);
+    assert.equal((await compare({ scan: 1000, dump: 2000, other: 1 })).code, 1);
+    assert.equal((await compare({ scan: 1000 })).code, 1);
+    assert.match((await compare({ scan: 1000, dump: 1000 })).stdout, /dump fell/);
+  });
+});
+
+/** A reply with its numbers and the contacts' own ids, which differ from run to run, taken out. */
+function shapeOf(reply: string): unknown {
+  const order = (value: unknown): unknown =>
+    Array.isArray(value) && value.every((item) => typeof item === 'object')
+      ? value.map(order).sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
+      : typeof value === 'object' && value !== null
+        ? Object.fromEntries(Object.entries(value).map(([name, item]) => [name, order(item)]))
+        : value;
+  const parsed: unknown = JSON.parse(reply, (name, value: unknown) => {
+    if (name === 'ContactID') return typeof value;
+    return typeof value === 'number' && name !== 'Cseq' ? 0 : value;
+  });
+  return order(parsed);
+}

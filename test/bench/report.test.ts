@@ -1,0 +1,148 @@
+// What the benchmark makes of a result: tables, charts, the sections of the documents.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { describe, test } from 'node:test';
+import type { Metric } from '../../bench/question.js';
+import { questions } from '../../bench/questions/table.js';
+import { barChart } from '../../bench/report/chart.js';
+import { charts, document, type Roles } from '../../bench/report/document.js';
+import { Progress } from '../../bench/report/progress.js';
+import { publishedFiles } from '../../bench/report/publish.js';
+import { markdownTable, questionTable } from '../../bench/report/table.js';
+import type { Result } from '../../bench/result.js';
+
+const roles: Roles = { own: 'mi-httpd', baseline: 'libmicrohttpd', constant: 'nginx constant' };
+
+function figures(values: Partial<Record<Metric, number>>) {
+  return Object.fromEntries(
+    Object.entries(values).map(([name, median]) => [name, { median, min: median * 0.9, max: median * 1.1, count: 3 }]),
+  );
+}
+
+const name = '64 connections, keep-alive';
+const result: Result = {
+  format: 1,
+  date: '2026-01-02',
+  command: 'npm run bench',
+  quick: false,
+  seconds: 4,
+  repeats: 3,
+  machine: '2 cores',
+  versions: 'Node.js 20',
+  warnings: ['the moon is full'],
+  peers: [{ name: 'mi-httpd', what: 'this' }],
+  rows: [
+    { question: 'small', case: name, peer: 'mi-httpd', figures: figures({ rate: 150_000, cpu: 6, p99: 0.5 }) },
+    { question: 'small', case: name, peer: 'libmicrohttpd', figures: figures({ rate: 100_000, cpu: 12 }) },
+    { question: 'small', case: name, peer: 'nginx constant', figures: figures({ rate: 200_000, cpu: 3.1 }) },
+    { question: 'small', case: 'alone', peer: 'mi-httpd', figures: figures({ rate: 50_000 }) },
+  ],
+  skipped: [
+    { peer: 'OpenSIPS', reason: 'none was named' },
+    { question: 'small', case: 'TLS', peer: 'Kamailio', reason: 'it has none' },
+  ],
+};
+const [small] = questions;
+
+describe('the report of the benchmark', { timeout: 30_000 }, () => {
+  test('a table is padded, texts to the left and numbers to the right', () => {
+    assert.equal(
+      markdownTable(
+        ['name', 'n'],
+        [
+          ['a', '1'],
+          ['longer', '1000'],
+        ],
+        1,
+      ),
+      ['| name   |    n |', '| ------ | ---: |', '| a      |    1 |', '| longer | 1000 |'].join('\n'),
+    );
+  });
+
+  test('a question has one row for each peer, with ratios to the baseline where it was measured', () => {
+    assert.ok(small !== undefined);
+    const table = questionTable(small, result, roles.baseline);
+    assert.ok(table !== undefined);
+    const rows = table.split('\n').map((line) =>
+      line
+        .split('|')
+        .map((cell) => cell.trim())
+        .slice(1, -1),
+    );
+    assert.deepEqual(rows[0], [
+      ...['case', 'peer', 'requests/s', 'p99 ms', 'CPU µs/request'],
+      ...['requests/s ÷ libmicrohttpd', 'CPU µs/request ÷ libmicrohttpd'],
+    ]);
+    assert.deepEqual(rows[2], [name, 'mi-httpd', '150,000 ±10 %', '0.500', '6.0', '1.50', '0.50']);
+    assert.deepEqual(rows[3], ['', 'libmicrohttpd', '100,000 ±10 %', '', '12.0', '1.00', '1.00']);
+    assert.deepEqual(rows[5], ['alone', 'mi-httpd', '50,000 ±10 %', '', '', '', '']);
+  });
+
+  test('the document tells the conditions, what was skipped, and OpenSIPS as an estimate', () => {
+    const text = document(result, questions, roles, 'charts');
+    assert.match(text, /`npm run bench`, 2026-01-02; 2 cores; Node\.js 20\. 3 rounds of 4 s/);
+    assert.match(text, /\*\*Mind that the moon is full\.\*\*/);
+    assert.match(text, /!\[A small command\]\(charts\/small\.svg\)/);
+    assert.match(text, /- OpenSIPS: skipped, none was named/);
+    assert.match(text, /- Kamailio: it has none \(TLS\)/);
+    // nginx takes half of what it took there.
+    assert.match(text, /would be 4\.[34] to 4\.9 µs here\. An estimate/);
+    assert.doesNotMatch(text, /### Pipelining/);
+  });
+
+  test('a chart has a bar for each peer, as long as its figure, and is well-formed', () => {
+    const svg = charts(result, questions, roles).get('small');
+    assert.ok(svg !== undefined);
+    const width = (role: string): number =>
+      Number(new RegExp(`<rect class="${role}"[^>]* width="([0-9.]+)"`).exec(svg)?.[1]);
+    assert.ok(Math.abs(width('own') / width('base') - 1.5) < 0.01);
+    assert.match(svg, /prefers-color-scheme: dark/);
+    assert.equal(
+      [...svg.matchAll(/<(rect|text|line|svg|style)[ >]/g)].length,
+      [...svg.matchAll(/<\/(rect|text|line|svg|style)>|\/>/g)].length,
+    );
+  });
+
+  test('names are escaped, and what is far apart is drawn by decades', () => {
+    const bar = (name: string, median: number) =>
+      ({ name, role: 'rival', figure: { median, min: median, max: median, count: 1 } }) as const;
+    const groups = [{ name: 'a & b', bars: [bar('<one>', 1), bar('two', 1000), bar('none', 0)] }];
+    const svg = barChart({ title: '"t"', unit: 'ms', better: 'less', digits: 1, groups });
+    assert.match(svg, /a &#38; b/);
+    assert.match(svg, /&#60;one&#62;/);
+    assert.match(svg, /logarithmic scale/);
+    const widths = [...svg.matchAll(/<rect [^>]* width="([0-9.]+)"/g)].map(([, width]) => Number(width));
+    assert.ok(widths.every((width) => width >= 1));
+    assert.ok((widths[0] ?? 0) > (widths[1] ?? 0) / 20);
+  });
+
+  test('what is published is what the texts show', () => {
+    for (const [file, text] of publishedFiles(questions, roles)) {
+      // Not assert.equal, which would show both files.
+      const remedy = 'npm run bench -- --publish --from bench/results/peers.json';
+      assert.ok(readFileSync(file, 'utf8') === text, `${file} is out of date: ${remedy}`);
+    }
+  });
+
+  test('progress: a bar on a terminal, a few lines elsewhere', () => {
+    let now = 0;
+    const told = { terminal: '', file: '' };
+    const terminal = new Progress(
+      { isTTY: true, columns: 60, write: (text: string) => (told.terminal += text) },
+      () => now,
+    );
+    const file = new Progress({ write: (text: string) => (told.file += text) }, () => now);
+    for (const progress of [terminal, file]) {
+      now = 0;
+      progress.begin(100);
+      for (let step = 0; step < 100; step++) {
+        progress.step(`step ${step}`);
+        now += 1000;
+      }
+      progress.end();
+    }
+    assert.ok(told.terminal.includes('\r\x1b[K[##########..........] 50 %, 0:50 left  step 50'));
+    assert.equal(told.file.trim().split('\n').length, 10);
+    assert.match(told.file, /^50 %, 0:50 left: step 50$/m);
+  });
+});
