@@ -22,8 +22,9 @@ const words: Readonly<Record<string, string>> = {
   'sample:echo': '"two words"',
 };
 
-/** There is neither database nor cluster here, which the page tells, too. */
+/** There is neither database nor cluster nor TLS here, which the page tells, too. */
 const refusing: Readonly<Record<string, RegExp>> = {
+  'httpd:reload_tls': /404 No listener has TLS/,
   'usrloc:sync': /200 Contacts already synced/,
   'usrloc:cluster_sync': /\d+ \w+/,
 };
@@ -119,6 +120,14 @@ for (const [method, verb] of [
       assert.deepEqual(runs, []);
       await runForm(page);
       assert.deepEqual(runs, ['a b']);
+      // After a POST browsers ask.
+      if (method === 1) return;
+      await page.reload();
+      assert.equal(await page.getByLabel(/as JSON, or words/).inputValue(), '["a b"]');
+      await page.goto('/mi');
+      await page.goBack();
+      await page.getByRole('heading', { level: 2, name: 'pbx:hangup' }).waitFor();
+      assert.deepEqual(runs, ['a b'], 'neither reloaded nor gone back to');
     });
 
     test('wrong arguments are errors that one can see', async (t) => {

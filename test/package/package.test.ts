@@ -41,7 +41,7 @@ describe('the package', { timeout: 600_000 }, () => {
     const allowed = [
       /^dist\/([a-z_]+\/)*[a-z-]+(\.js|\.d\.ts)$/,
       /^dist\/revision\.json$/,
-      /^dist\/modules\/mi_http\/web\/assets\/style\.css$/,
+      /^dist\/httpd\/assets\/style\.css$/,
       /^native\/binding\.(js|d\.ts)$/,
       /^examples\/[a-z-]+\.(mjs|cfg)$/,
       /^(package\.json|README\.md|LICENSE|mi-httpd\.cfg)$/,

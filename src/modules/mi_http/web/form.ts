@@ -32,7 +32,7 @@ export function commandForm(entry: CommandEntry, { method, action, names, fields
 ${argumentExamples(command, !isSubmitted(fields))}`;
   return html`<h2>${fullName}</h2>
 <p class="help">${helpText(help)}</p>
-${also}${note}<form method="${method}" action="${action}" class="call" accept-charset="utf-8">
+${also}${note}<form method="${method}" action="${action}" class="call" accept-charset="utf-8"${!readOnly && html` data-changes="1"`}>
 ${inputs}<p class="run"><button type="submit">Run</button></p>
 </form>
 `;

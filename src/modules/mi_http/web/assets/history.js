@@ -16,6 +16,8 @@ export function rememberCalls(form, result) {
     const call = { path, name, fields: submitted(form), status: result.dataset.status, time: Date.now() };
     calls = [call, ...calls].slice(0, limit);
     write(calls);
+    // Going back, or reloading, must not run again what changed something; after a POST browsers ask.
+    if (form.dataset.changes && location.search) history.replaceState(null, '', `${path}#${fragmentOf(call)}`);
   }
   if (calls.length > 0) show(calls);
 }
@@ -25,6 +27,10 @@ function submitted(form) {
   return [...new FormData(form)].filter(([name, value]) => name === 'arg' || value !== '').slice(0, 64);
 }
 
+function fragmentOf({ fields }) {
+  return new URLSearchParams(fields).toString();
+}
+
 function show(calls) {
   const items = calls.map(({ path, name, fields, status, time }) => {
     const given = fields.filter(([field, value]) => field !== 'recipe' && value !== '').map(([, value]) => value);
@@ -32,8 +38,8 @@ function show(calls) {
     return element(
       'li',
       {},
-      // With the question mark it is never the page of a result, on which it would only move the view.
-      element('a', { href: `${path}?#${new URLSearchParams(fields)}` }, name),
+      // With a query of its own it is never the page of a result, on which it would only move the view.
+      element('a', { href: `${path}?form#${fragmentOf({ fields })}` }, name),
       given.length > 0 ? element('code', { dir: 'auto' }, given.join(' ')) : undefined,
       status === 'error' ? element('span', { className: 'failed' }, 'error') : undefined,
       element('time', { dateTime: at.toISOString() }, at.toLocaleTimeString()),
