@@ -8,6 +8,7 @@ export type {
 } from './config/parameter.js';
 export { ParameterError } from './config/parameter.js';
 /** Serve root paths of your own. */
+export type { Caller } from './httpd/caller.js';
 export type { Chunk, ChunkSource, Exchange, Field, Method, ReplyHeaders } from './httpd/exchange.js';
 export type { RootDeclaration } from './httpd/roots.js';
 export type { Reload } from './httpd/tls/certificates.js';
@@ -19,6 +20,7 @@ export { type Command, type CommandDeclaration, command, type Result } from './m
 /** What can go wrong, with stable codes. */
 export { codes, MiError } from './mi/errors.js';
 export type { JsonObject, JsonValue } from './mi/json.js';
+export type { Level } from './mi/level.js';
 export type { ParametersOf, ParameterType, ParameterTypes, Recipe } from './mi/recipe.js';
 /** Large results: tables of records that are dumped, and arrays and objects that are produced piece by piece. */
 export { type RecordOptions, RecordTable, type Settable } from './mi/record-table.js';

@@ -29,8 +29,15 @@ export class MiClient {
   readonly #agent: Agent;
   #id = 0;
 
-  /** @param connections calls that can run at once */
-  constructor(url: URL, connections: number) {
+  /**
+   * @param connections calls that can run at once
+   * @param authorization value of the header; undefined: no login
+   */
+  constructor(
+    url: URL,
+    connections: number,
+    readonly authorization?: string,
+  ) {
     this.#url = url;
     this.#agent = new Agent({ keepAlive: true, maxSockets: connections });
   }
@@ -62,7 +69,11 @@ export class MiClient {
       const sent: ClientRequest = request(this.#url, {
         method: 'POST',
         agent: this.#agent,
-        headers: { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) },
+        headers: {
+          'Content-Type': 'application/json',
+          'Content-Length': Buffer.byteLength(body),
+          ...(this.authorization === undefined ? {} : { Authorization: this.authorization }),
+        },
         timeout: timeout * 1000,
       });
       sent.on('timeout', () => sent.destroy(new Error(`no answer within ${timeout} s`)));
@@ -102,6 +113,7 @@ interface Answer {
 
 function resultOf(body: string, status: number, url: URL): unknown {
   let answer: unknown;
+  if (status === 401) throw new CallError(`${url.href} asks for a login: give --login FILE`, undefined, status);
   try {
     answer = JSON.parse(body);
   } catch {

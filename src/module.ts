@@ -46,6 +46,11 @@ export interface ModuleInstance {
   check?(): readonly string[];
   /** Runs when the server starts, before it listens. */
   start?(): void | Promise<void>;
+  /**
+   * Runs when the operator asks to read files again (SIGHUP). What cannot be read keeps what was there.
+   * @throws Error telling what is wrong
+   */
+  reload?(): void | Promise<void>;
   /** Runs once when the server stops: calls still running are given up now. */
   stop?(): void | Promise<void>;
 }

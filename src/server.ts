@@ -12,6 +12,7 @@ import {
   type ModuleInstance,
   type ServerFacts,
 } from './module.js';
+import { warnOfExposure } from './modules/httpd/exposure.js';
 import type { parameters as httpdParameters } from './modules/httpd/parameters.js';
 import type { parameters as miHtmlParameters } from './modules/mi_html/parameters.js';
 import type { parameters as miHttpParameters } from './modules/mi_http/parameters.js';
@@ -135,17 +136,28 @@ export class Server {
       await this.close({ deadline: 0 });
       throw error;
     }
-    const exposed = this.#httpd.listening.filter(({ isLocal }) => !isLocal).map(({ bound }) => bound);
-    if (exposed.length > 0) {
-      const address = exposed.join(', ');
-      this.#log.warn(
-        { address },
-        `LISTENING ON ${address} WITHOUT AUTHENTICATION: whoever reaches this port runs every MI command, ` +
-          'kill included; unless a firewall or proxy guards it, set modparam("httpd", "ip", "127.0.0.1")',
-      );
-    }
+    warnOfExposure(this.#httpd, this.#log);
     this.#applyLogLevel();
     return this;
+  }
+
+  /**
+   * Reads users and tokens again, and opens the audit log anew. What is wrong is logged, and stays as it was.
+   *
+   * @returns whether all went well
+   */
+  async reload(): Promise<boolean> {
+    let isGood = true;
+    for (const instance of this.#instances) {
+      try {
+        await instance.reload?.();
+      } catch (error) {
+        isGood = false;
+        const reason = error instanceof Error ? error.message : String(error);
+        this.#log.error({}, `reload failed, what was there stays: ${reason}`);
+      }
+    }
+    return isGood;
   }
 
   /** The port of the first listener that has one, else 0; useful after `port: 0`. */

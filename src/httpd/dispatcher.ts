@@ -1,14 +1,17 @@
 import type { Log } from '../log.js';
 import type { BodyPool } from '../native.js';
+import { type Admission, Denial } from './access.js';
+import { Arrival } from './arrival.js';
 import type { Connections } from './connections.js';
 import { Counter, type HttpCounters } from './counters.js';
 import type { UwsRequest, UwsResponse } from './engine.js';
 import type { Method, ReplyHeaders } from './exchange.js';
-import { FieldError, parseQuery, parseUrlencoded } from './fields.js';
+import { FieldError } from './fields.js';
+import { HeadRefusals } from './head-refusals.js';
+import { holdUntilAdmitted } from './held-exchange.js';
 import { type ExchangeHost, HttpExchange } from './http-exchange.js';
+import { onLaterTurn } from './later-turn.js';
 import type { ListenerOptions } from './listener.js';
-import { parseMultipart } from './multipart.js';
-import { refusalOf, sendRefusal } from './refusal.js';
 import type { StreamLimits } from './reply-stream.js';
 import { mediaTypeOf, RequestHead } from './request-head.js';
 import { decodePath, type Root, type RootMatch, type RootRegistry } from './roots.js';
@@ -40,6 +43,10 @@ export class Dispatcher implements ExchangeHost {
   readonly #bodies: BodyPool;
   readonly #maxBody: number;
   readonly #head = new RequestHead();
+  readonly #arrival = new Arrival();
+  readonly #refusals: HeadRefusals;
+  /** Of the request whose head is {@link #head}. */
+  #admission: Admission;
 
   constructor(options: DispatcherOptions) {
     this.counters = options.counters;
@@ -50,6 +57,7 @@ export class Dispatcher implements ExchangeHost {
     this.#connections = options.connections;
     this.#bodies = options.bodies;
     this.#maxBody = options.maxBody;
+    this.#refusals = new HeadRefusals(options.connections, options.counters, options.log);
   }
 
   get isStopping(): boolean {
@@ -71,6 +79,7 @@ export class Dispatcher implements ExchangeHost {
         this.#handle(listener, response, request);
       } catch (error) {
         this.log.error({ err: error }, 'a request failed before it reached its handler');
+        this.#admission = undefined;
         try {
           this.#refuse(response, 'GET', undefined, 500, 'internal error; the log of the server tells why', true);
         } catch {
@@ -84,12 +93,21 @@ export class Dispatcher implements ExchangeHost {
     this.counters.add(Counter.requests, 1);
     const head = this.#head;
     const badFraming = head.read(request);
+    this.#admission = undefined;
     const path = request.getUrl();
     const method = request.getCaseSensitiveMethod();
     let match = this.#roots.findCommon(path);
     if (badFraming !== undefined) {
       this.#refuse(response, method, match?.root, 400, badFraming, true);
       return;
+    }
+    if (listener.access !== undefined) {
+      const admission = listener.access.check(this.#arrival.of(response, request));
+      if (admission instanceof Denial) {
+        this.#refuse(response, method, match?.root, admission.status, admission.reason, true, admission.headers);
+        return;
+      }
+      this.#admission = admission;
     }
     if (match === undefined) {
       const decoded = decodePath(path);
@@ -143,6 +161,12 @@ export class Dispatcher implements ExchangeHost {
     );
     response.onAborted(() => exchange.abort());
     this.#connections.exchangeBegan();
+    const admission = this.#admission;
+    if (admission instanceof Promise) {
+      holdUntilAdmitted(exchange, admission, this.log, (held) => this.#dispatch(held));
+    } else {
+      exchange.caller = admission;
+    }
     exchange.keepHeaders(request);
     // Chunks are parsed leniently by the engine: what follows might not be what it takes it for.
     exchange.mustClose = head.isChunked;
@@ -166,7 +190,7 @@ export class Dispatcher implements ExchangeHost {
   #receive(exchange: HttpExchange, chunk: ArrayBuffer, isLast: boolean): void {
     if (exchange.finished || exchange.isBodyRefused) return;
     exchange.isCorked = true;
-    if (isLast && exchange.bodySlot === -1 && !exchange.mustClose) {
+    if (isLast && exchange.bodySlot === -1 && !exchange.mustClose && !exchange.isHeld) {
       // The engine takes its memory back when this returns.
       const isLent = exchange.root.declaration.borrowBody === true;
       exchange.body = new Uint8Array(isLent ? chunk : chunk.slice(0));
@@ -190,19 +214,24 @@ export class Dispatcher implements ExchangeHost {
     }
   }
 
-  /** Dispatches a request after which the connection closes, see `#onLaterTurn`. */
+  /** Dispatches a request after which the connection closes, see {@link onLaterTurn}. */
   #dispatchLast(exchange: HttpExchange): void {
     exchange.isCorked = false;
-    this.#onLaterTurn(() => {
+    onLaterTurn(this.log, () => {
       if (!exchange.finished) this.#dispatch(exchange);
     });
   }
 
   #dispatch(exchange: HttpExchange): void {
+    if (exchange.isHeld) {
+      exchange.isCorked = false;
+      exchange.isWhole = true;
+      return;
+    }
     const { declaration } = exchange.root;
     this.counters.add(Counter.bytesIn, exchange.body.length);
     try {
-      exchange.fields = fieldsOf(exchange);
+      exchange.readFields();
       const result: unknown = declaration.onRequest(exchange);
       // Handlers in JavaScript return all sorts of things, such as what reply() gave.
       if (result instanceof Promise) result.catch((error: unknown) => exchange.handlerFailed(error));
@@ -219,7 +248,7 @@ export class Dispatcher implements ExchangeHost {
     exchange.isBodyRefused = true;
     this.#bodies.free(exchange.bodySlot);
     exchange.bodySlot = -1;
-    this.#onLaterTurn(() => exchange.refuseItself(413, this.#tooLarge('in chunks')));
+    onLaterTurn(this.log, () => exchange.refuseItself(413, this.#tooLarge('in chunks')));
   }
 
   /** Refuses by the head alone. A body of unknown length is not waited for: the connection closes. */
@@ -232,56 +261,17 @@ export class Dispatcher implements ExchangeHost {
     mustClose = false,
     headers?: ReplyHeaders,
   ): void {
-    const isLast = mustClose || this.#head.isChunked || this.#head.contentLength > this.#maxBody;
-    const isClosing = isLast || this.isStopping;
-    const isHead = method === 'HEAD';
-    const { isLastAsked } = this.#head;
-    const request = { method, mediaType: mediaTypeOf(this.#head.contentType) };
-    const refusal = root === undefined ? undefined : refusalOf(root, status, reason, this.log, request);
-    const body = refusal?.body ?? `${reason}\n`;
-    const replyHeaders = refusal?.headers === undefined ? headers : { ...refusal.headers, ...headers };
-    const contentType = root === undefined ? 'text/plain; charset=utf-8' : root.declaration.contentType;
-    let isGone = false;
-    const end = (): void => {
-      isGone = true;
-      this.#connections.exchangeEnded(isClosing);
-    };
-    const send = (): void => {
-      if (isGone) return;
-      this.counters.addReply(status);
-      if (!isHead) this.counters.add(Counter.bytesOut, Buffer.byteLength(body));
-      response.cork(() =>
-        sendRefusal(response, {
-          status,
-          contentType,
-          body,
-          headers: replyHeaders,
-          isHead,
-          isClosing,
-          isLastAsked,
-        }),
-      );
-      end();
-    };
-    this.counters.add(Counter.refused, 1);
-    this.#connections.exchangeBegan();
-    response.onAborted(end);
-    if (isLast) this.#onLaterTurn(send);
-    else send();
-  }
-
-  /**
-   * For a reply after which nothing may be served on its connection. Given at once, the engine would go on with
-   * what follows in the same segment, and then forget to close. While a reply is pending it closes the
-   * connection when anything follows, and nothing of it is served.
-   */
-  #onLaterTurn(reply: () => void): void {
-    setImmediate(() => {
-      try {
-        reply();
-      } catch (error) {
-        this.log.error({ err: error }, 'a reply failed in the HTTP layer');
-      }
+    const { isChunked, contentLength, contentType, isLastAsked } = this.#head;
+    this.#refusals.send(response, {
+      method,
+      mediaType: mediaTypeOf(contentType),
+      root,
+      status,
+      reason,
+      headers,
+      isLast: mustClose || isChunked || contentLength > this.#maxBody,
+      isLastAsked,
+      admission: this.#admission,
     });
   }
 
@@ -298,12 +288,4 @@ export class Dispatcher implements ExchangeHost {
 
 function quoteType(contentType: string): string {
   return contentType === '' ? '(none)' : JSON.stringify(mediaTypeOf(contentType).slice(0, 80));
-}
-
-function fieldsOf({ method, query, mediaType, contentType, body, root, fields }: HttpExchange): HttpExchange['fields'] {
-  if (method !== 'POST') return query === '' ? fields : parseQuery(query);
-  if (root.declaration.body === 'raw') return fields;
-  if (mediaType === 'application/x-www-form-urlencoded') return parseUrlencoded(body);
-  if (mediaType === 'multipart/form-data') return parseMultipart(body, contentType);
-  return fields;
 }

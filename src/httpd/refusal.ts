@@ -6,6 +6,9 @@ import { checkReplyHeaders, writeReplyHead } from './reply-head.js';
 import type { Refusal, RefusedRequest, Root } from './roots.js';
 import { statusLine } from './status.js';
 
+/** Content-Type of a page. */
+export const pageType = 'text/html; charset=utf-8';
+
 /** A short reply in the root's way; its own `refuse` may not be what makes a request fail. */
 export function refusalOf(root: Root, status: number, reason: string, log: Log, request: RefusedRequest): Refusal {
   const { declaration } = root;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { createServer as createHttpServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -46,6 +47,41 @@ describe('mi-httpd load', { timeout: 60_000 }, () => {
     assert.deepEqual([ended.status, ended.stderr], [0, '']);
     const [contact, another] = server.usrloc?.domain('gateways').lookup('one') ?? [];
     assert.deepEqual([contact?.attr, another], ['1999', undefined]);
+  });
+
+  test('logs in with what a file has: a name and a password, or a token', async (t) => {
+    const tokens = createHash('sha256').update('mi_loader').digest('hex');
+    const directory = temporaryFiles(t, {
+      tokens: `loader:operate:sha256$${tokens}\nreader:read:sha256$${createHash('sha256').update('mi_reader').digest('hex')}\n`,
+      password: 'admin:s3cret:x\n',
+      token: 'mi_loader',
+      reader: 'mi_reader',
+      wrong: 'admin:GEHEIM',
+      neither: 'no token GEHEIM',
+    });
+    const file = (name: string): string => join(directory, name);
+    const login = { auth_username: 'admin', auth_password: 's3cret:x', auth_tokens: file('tokens') };
+    const server = await createServer({ httpd: { ip: '127.0.0.1', port: 0, ...login }, usrloc: {} }).start();
+    t.after(() => server.close({ deadline: 0 }));
+    const url = server.urls[0] ?? '';
+    for (const [name, status, reason] of [
+      ['password', 0, /^$/],
+      ['token', 0, /^$/],
+      ['reader', 1, /usrloc:add_many needs level operate; reader has level read/],
+      ['wrong', 1, /asks for a login: give --login FILE/],
+      ['neither', 1, /neither is neither a token nor NAME:PASSWORD/],
+      ['missing', 1, /login cannot be read: ENOENT/],
+    ] as const) {
+      const ended = await run(t, ['-', '--url', url, '--login', file(name)], line(name));
+      assert.equal(ended.status, status, ended.stderr);
+      assert.match(ended.stderr, reason);
+      assert.doesNotMatch(ended.stderr, /GEHEIM/);
+    }
+    assert.match((await run(t, ['-', '--url', url], line('x'))).stderr, /asks for a login/);
+    const inUrl = await run(t, ['-', '--url', url.replace('http://', 'http://a:GEHEIM@')], line('x'));
+    assert.match(inUrl.stderr, /put them into a file for --login/);
+    assert.doesNotMatch(inUrl.stderr, /GEHEIM/);
+    assert.equal(server.usrloc?.domain('location').users, 2);
   });
 
   test('tells the rejected lines by number, and adds the others', async (t) => {

@@ -3,10 +3,13 @@ import { HttpServer } from '../../httpd/server.js';
 import { command } from '../../mi/command.js';
 import type { Statistics } from '../../mi/statistics.js';
 import { defineModule } from '../../module.js';
+import { AccessControl } from './access-control.js';
+import { refuseExposure } from './exposure.js';
 import { healthPaths } from './health.js';
 import { landingPaths } from './landing.js';
 import { listenerNotices, listeners } from './listeners.js';
 import { parameters } from './parameters.js';
+import { protectCommands } from './protection.js';
 import { reloadTlsCommand } from './reload-tls.js';
 
 /** The HTTP server and its registry of root paths. */
@@ -15,8 +18,12 @@ export const httpdModule = defineModule({
   parameters,
   load({ parameters, mi, log, facts }) {
     const windowSize = parameters.buf_size || Math.max(1024, Math.floor(facts.privateMemory / 4));
-    const listening = listeners(parameters);
+    const denied = mi.statistics.add('httpd', 'access_denied', 'counter');
+    const access = new AccessControl(parameters, log, () => denied.add(1));
+    const listening = listeners(parameters, access);
     const notices = listenerNotices(parameters, listening);
+    const hasCallers = listening.some((listener) => listener.access !== undefined);
+    const audit = protectCommands(mi, parameters, hasCallers, log);
     const httpd = new HttpServer({
       listeners: listening,
       windowSize,
@@ -42,9 +49,19 @@ export const httpdModule = defineModule({
     return {
       httpd,
       start: () => {
+        refuseExposure(httpd, parameters);
         for (const notice of notices) log.warn({}, notice);
+        audit?.open();
       },
-      check: () => [...notices, ...httpd.check()],
+      check: () => {
+        refuseExposure(httpd, parameters);
+        return [...notices, ...httpd.check()];
+      },
+      reload: () => {
+        audit?.reopen();
+        access.reload();
+      },
+      stop: () => audit?.close(),
       commands: [
         command({
           name: 'list_root_path',
