@@ -1,9 +1,12 @@
 // Certificates for tests, made when they are needed, by the openssl command.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+
+/** Why tests with certificates are skipped; false where they are not. */
+export const noOpenssl = spawnSync('openssl', ['version']).status === 0 ? false : 'the command openssl is missing';
 
 /** Kinds of keys, as `openssl req -newkey` takes them. */
 const keys = {
