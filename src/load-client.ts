@@ -1,4 +1,6 @@
 import { Agent, type ClientRequest, request } from 'node:http';
+import { Agent as SecureAgent, request as secureRequest } from 'node:https';
+import type { LoadTarget } from './load-target.js';
 
 /** The server answered a call with an error, or with something that is no answer. */
 export class CallError extends Error {
@@ -25,14 +27,15 @@ const timeout = 120;
 
 /** Calls MI commands of a server over a few connections that stay open. */
 export class MiClient {
-  readonly #url: URL;
+  readonly #target: LoadTarget;
   readonly #agent: Agent;
   #id = 0;
 
   /** @param connections calls that can run at once */
-  constructor(url: URL, connections: number) {
-    this.#url = url;
-    this.#agent = new Agent({ keepAlive: true, maxSockets: connections });
+  constructor(target: LoadTarget, connections: number) {
+    this.#target = target;
+    const options = { keepAlive: true, maxSockets: connections };
+    this.#agent = target.isSecure ? new SecureAgent(options) : new Agent(options);
   }
 
   /**
@@ -59,7 +62,9 @@ export class MiClient {
 
   #post(body: string, isFirst: boolean): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const sent: ClientRequest = request(this.#url, {
+      const { url, isSecure, options } = this.#target;
+      const sent: ClientRequest = (isSecure ? secureRequest : request)({
+        ...options,
         method: 'POST',
         agent: this.#agent,
         headers: { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) },
@@ -68,7 +73,7 @@ export class MiClient {
       sent.on('timeout', () => sent.destroy(new Error(`no answer within ${timeout} s`)));
       sent.on('error', (error: NodeJS.ErrnoException) => {
         const wasClosed = sent.reusedSocket && ['ECONNRESET', 'EPIPE'].includes(error.code ?? '');
-        reject(isFirst && wasClosed ? closedIdle : new Error(`${this.#url.href}: ${error.message || error.code}`));
+        reject(isFirst && wasClosed ? closedIdle : new Error(`${url}: ${error.message || error.code}`));
       });
       sent.on('response', (response) => {
         const pieces: Buffer[] = [];
@@ -78,10 +83,10 @@ export class MiClient {
           pieces.push(piece);
           if (length > maxAnswer) response.destroy(new Error(`answer is longer than ${maxAnswer} bytes`));
         });
-        response.on('error', (error) => reject(new Error(`${this.#url.href}: ${error.message}`)));
+        response.on('error', (error) => reject(new Error(`${url}: ${error.message}`)));
         response.on('end', () => {
           try {
-            resolve(resultOf(Buffer.concat(pieces).toString('utf8'), response.statusCode ?? 0, this.#url));
+            resolve(resultOf(Buffer.concat(pieces).toString('utf8'), response.statusCode ?? 0, url));
           } catch (error) {
             reject(error);
           }
@@ -100,16 +105,12 @@ interface Answer {
   readonly error?: { readonly code?: unknown; readonly message?: unknown; readonly data?: unknown };
 }
 
-function resultOf(body: string, status: number, url: URL): unknown {
+function resultOf(body: string, status: number, url: string): unknown {
   let answer: unknown;
   try {
     answer = JSON.parse(body);
   } catch {
-    throw new CallError(
-      `${url.href} answers ${status}, which is no JSON-RPC; give the URL of mi_http`,
-      undefined,
-      status,
-    );
+    throw new CallError(`${url} answers ${status}, which is no JSON-RPC; give the URL of mi_http`, undefined, status);
   }
   const { result, error } = (typeof answer === 'object' && answer !== null ? answer : {}) as Answer;
   if (error === undefined && result !== undefined) return result;

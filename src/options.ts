@@ -17,7 +17,7 @@ export interface CommandLine {
 export const usage = `mi-httpd: the OpenSIPS management interface over HTTP
 
 usage: mi-httpd [-f FILE] [-c] [-M MB] [-p PORT] [-l IP] [-V] [-h]
-       mi-httpd load FILE|- [--url URL] [--domain NAME]
+       mi-httpd load FILE|- [--url URL] [--ca FILE] [--domain NAME]
                       send contacts to a running server; mi-httpd load --help tells more
 
   -f, --file FILE     configuration, an opensips.cfg; - is standard input

@@ -1,8 +1,9 @@
 // What client.rs does, over TLS, for which the standard library of Rust has nothing: the verbs rate, read and slow, with the
 // same arguments and the same output.
 import { once } from 'node:events';
+import type { OnReadOpts } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
-import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
+import { connect, type TLSSocket } from 'node:tls';
 
 const [verb, port = '0', path = '/', body = '', ...numbers] = process.argv.slice(2);
 const [first = 0, second = 0, third = 0] = numbers.map(Number);
@@ -17,7 +18,7 @@ function request(connection = ''): string {
   return `${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
 }
 
-function begin(options: Pick<ConnectionOptions, 'onread'> = {}): TLSSocket {
+function begin(options: { readonly onread?: OnReadOpts } = {}): TLSSocket {
   return connect({ host: '127.0.0.1', port: Number(port), rejectUnauthorized: false, ...options }).setNoDelay();
 }
 

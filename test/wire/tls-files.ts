@@ -34,6 +34,7 @@ export class TlsFiles {
 
   /** @param days until it expires; less than 0: it has */
   make(name: string, { key = 'rsa' as keyof typeof keys, days = 100 } = {}): TestCertificate {
+    const names = this.write('names', 'subjectAltName=IP:127.0.0.1,DNS:localhost\n');
     const [certFile, keyFile, request] = [this.path(`${name}.pem`), this.path(`${name}.key`), this.path('request')];
     openssl(
       'req',
@@ -48,7 +49,20 @@ export class TlsFiles {
       '-subj',
       `/CN=${name}`,
     );
-    openssl('x509', '-req', '-in', request, '-signkey', keyFile, '-days', String(days), '-out', certFile);
+    openssl(
+      'x509',
+      '-req',
+      '-in',
+      request,
+      '-signkey',
+      keyFile,
+      '-days',
+      String(days),
+      '-out',
+      certFile,
+      '-extfile',
+      names,
+    );
     return { name, certFile, keyFile };
   }
 
