@@ -17,7 +17,7 @@ export interface CommandLine {
 export const usage = `mi-httpd: the OpenSIPS management interface over HTTP
 
 usage: mi-httpd [-f FILE] [-c] [-M MB] [-p PORT] [-l IP] [-V] [-h]
-       mi-httpd load FILE|- [--url URL] [--domain NAME] [--login FILE]
+       mi-httpd load FILE|- [--url URL] [--ca FILE] [--domain NAME] [--login FILE]
                       send contacts to a running server; mi-httpd load --help tells more
        mi-httpd passwd NAME [--level read|operate|admin]
                       make a line for the file of users, auth_file

@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { createServer, type Server } from 'mi-httpd';
+import { noOpenssl, TlsFiles } from '../wire/tls-files.js';
 import { assertNoStack, command, type Ended, Running, temporaryFiles } from './daemon.js';
 
 async function start(t: TestContext, receiveBufSize = 1048576): Promise<Server> {
@@ -37,6 +38,27 @@ describe('mi-httpd load', { timeout: 60_000 }, () => {
       location?.lookup('user2999').map(({ contact }) => contact),
       ['sip:user2999@192.0.2.1'],
     );
+  });
+
+  test('sends to a server with TLS, whose certificate has to be good, and to one on a Unix socket', {
+    skip: noOpenssl,
+  }, async (t) => {
+    const files = new TlsFiles(t);
+    const { certFile, keyFile } = files.make('one');
+    const listen = [`https:127.0.0.1:0;cert=${certFile};key=${keyFile}`, `unix:${files.path('mi.sock')}`];
+    const server = await createServer({ httpd: { listen }, usrloc: {} }).start();
+    t.after(() => server.close({ deadline: 0 }));
+    const [secure = '', local = ''] = server.urls;
+    const unverified = await run(t, ['-', '--url', secure], line('a'));
+    assert.equal(unverified.status, 1);
+    assert.match(unverified.stderr, /self-signed certificate/);
+    for (const args of [
+      ['--url', secure, '--ca', certFile],
+      ['--url', local],
+    ]) {
+      const ended = await run(t, ['-', ...args], line('a'));
+      assert.deepEqual(ended, { status: 0, signal: null, stdout: '1 contact added\n', stderr: '' });
+    }
   });
 
   test('reads standard input, into another domain; the last line for a contact counts', async (t) => {
@@ -165,7 +187,8 @@ describe('mi-httpd load', { timeout: 60_000 }, () => {
       ],
       [['-', '--url', `http://127.0.0.1:${answered}/mi`], /answers 404, which is no JSON-RPC; give the URL of mi_http/],
       [['-', '--url', 'http://127.0.0.1:1/mi'], /http:\/\/127\.0\.0\.1:1\/mi: connect ECONNREFUSED/],
-      [['-', '--url', 'https://127.0.0.1/mi'], /option --url is "https:\/\/127.0.0.1\/mi"; give a URL such as/],
+      [['-', '--url', 'ftp://127.0.0.1/mi'], /option --url is "ftp:\/\/127.0.0.1\/mi"; give a URL such as/],
+      [['-', '--url', 'https://127.0.0.1:1/mi', '--ca', '/nowhere'], /certificates cannot be read: .*nowhere/],
       [['-', '--url', 'mi'], /option --url is "mi"/],
       [['--frobnicate'], /Unknown option '--frobnicate'; mi-httpd load --help tells how/],
       [[], /load takes one file, not 0/],

@@ -102,12 +102,14 @@ describe('README', { timeout: 60_000 }, () => {
     await run('node_modules/.bin/tsc', ['--ignoreConfig', ...options, file]);
   });
 
-  test('the configuration is good', async () => {
-    const configuration = blocks('text').find((text) => text.includes('loadmodule'));
-    assert.ok(configuration !== undefined);
+  test('the configurations are good', async () => {
+    const configurations = blocks('text').filter((text) => text.includes('loadmodule'));
+    assert.ok(configurations.length > 1);
     writeFileSync(join(place, 'my-module.mjs'), readFileSync('examples/greeting-module.mjs'));
-    writeFileSync(join(place, 'readme.cfg'), configuration);
-    await run(process.execPath, ['dist/main.js', '-c', '-f', join(place, 'readme.cfg')]);
+    for (const configuration of configurations) {
+      writeFileSync(join(place, 'readme.cfg'), configuration);
+      await run(process.execPath, ['dist/main.js', '-c', '-f', join(place, 'readme.cfg')]);
+    }
   });
 
   test('the usage is that of --help', async () => {
