@@ -37,7 +37,9 @@ export class LocalCache implements Cache {
     const freed = before === undefined ? 0 : sizeOf(key, before.value);
     const size = sizeOf(key, value);
     if (room.bytes - freed + size > room.maxBytes) {
-      throw new RangeError(`the cache holds ${room.bytes} of ${room.maxBytes} bytes, and this entry takes ${size}; raise max_bytes`);
+      throw new RangeError(
+        `the cache holds ${room.bytes} of ${room.maxBytes} bytes, and this entry takes ${size}; raise max_bytes`,
+      );
     }
     if (before === undefined && room.entries >= room.maxEntries) {
       throw new RangeError(`the cache holds ${room.entries} entries, the limit max_entries; remove some`);

@@ -106,6 +106,8 @@ export class Connection {
       clearTimeout(deadline);
       this.#connected();
     });
+    // Half of a connection is none: what is sent there now is lost.
+    socket.on('end', () => socket.destroy());
     socket.on('error', (error) => {
       reason = error;
     });

@@ -36,7 +36,7 @@ export class Destinations {
   resolve(host: string): string | Promise<string> {
     if (isIP(host) === 0) return this.#resolveName(host);
     if (this.#allows(host)) return host;
-    throw this.#refusal(`${host} is`);
+    throw this.#refusal(`${host} is not`);
   }
 
   async #resolveName(name: string): Promise<string> {

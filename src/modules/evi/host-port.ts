@@ -23,7 +23,9 @@ export function parseHostPort(protocol: string, text: string): HostPort {
   const host = (six ?? name)?.toLowerCase();
   if (host === undefined || (six !== undefined && !isIPv6(six)) || port < 1 || port > 65535) {
     const shown = JSON.stringify(`${protocol}:${text}`.slice(0, 100));
-    throw new EventSocketError(`socket ${shown} is not ${protocol}:HOST:PORT; IPv6 goes in brackets, ports from 1 to 65535`);
+    throw new EventSocketError(
+      `socket ${shown} is not ${protocol}:HOST:PORT; IPv6 goes in brackets, ports from 1 to 65535`,
+    );
   }
   return { host, port, rest };
 }
