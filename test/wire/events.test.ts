@@ -90,7 +90,10 @@ describe('commands about events', { timeout: 30_000 }, () => {
       [['E_ONE', 'udp:::1:9'], /IPv6 goes in brackets/],
       [['E_ONE', 'udp:127.0.0.1:9/m'], /takes no method/],
       [['E_ONE', 'unix:/tmp/x'], /give udp:HOST:PORT/],
-      [['E_ONE', 'udp:192.0.2.1:9'], /192\.0\.2\.1 is not among the destinations of events, 127\.0\.0\.0\/8, ::1; add its network/],
+      [
+        ['E_ONE', 'udp:192.0.2.1:9'],
+        /192\.0\.2\.1 is not among the destinations of events, 127\.0\.0\.0\/8, ::1; add its network/,
+      ],
       [['E_ONE', 'tcp:192.0.2.1:9'], /is not among the destinations/],
       [['E_ONE', 'tcp:[2001:db8::1]:9'], /is not among the destinations/],
       [['E_ONE', 'tcp:[::ffff:192.0.2.1]:9'], /is not among the destinations/],
