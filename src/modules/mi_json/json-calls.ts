@@ -52,10 +52,13 @@ export class JsonCalls {
       this.#error(exchange, internalError);
       return;
     }
+    let command = name;
     try {
-      this.#run(exchange, this.#mi.commands.find(name));
+      const entry = this.#mi.commands.find(name);
+      command = entry.fullName;
+      this.#run(exchange, entry);
     } catch (error) {
-      this.#failed(exchange, name, error);
+      this.#failed(exchange, command, error);
     }
   }
 
