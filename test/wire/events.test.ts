@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { createServer as createTcpServer, type Socket } from 'node:net';
 import { describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { command, defineModule, type Server } from 'mi-httpd';
 import { tcpReceiver, udpReceiver } from './event-receiver.js';
 import { call, callError, startServer, withResolvers } from './mi-client.js';
 
+const run = promisify(execFile);
 const badValue = 'Bad parameter value';
 
 async function statistic(server: Server, name: string): Promise<number | undefined> {
@@ -395,6 +398,19 @@ describe('events by TCP', { timeout: 60_000 }, () => {
     const closed = receiver.allClosed();
     await call(server, 'event_subscribe', ['E_ONE', socket, 0]);
     await closed;
+  });
+
+  test('a subscriber that is away keeps no process alive, nor does a server that is closed', async () => {
+    const program = `
+      import { createServer } from 'mi-httpd';
+      const server = await createServer({ httpd: { ip: '127.0.0.1', port: 0 }, event_jsonrpc: {}, event_datagram: {} }).start();
+      const event = server.events.declare('E_ONE');
+      server.events.subscribe(event, 'jsonrpc:127.0.0.1:9', undefined);
+      server.events.subscribe(event, 'udp:127.0.0.1:9', 60);
+      console.log(event.raise([1]));
+      await server.close();`;
+    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', program], { timeout: 20_000 });
+    assert.equal(stdout, '2\n');
   });
 
   test('requests with replies are refused', async () => {

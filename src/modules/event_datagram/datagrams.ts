@@ -15,6 +15,7 @@ export class Datagrams {
   readonly #log: Log;
   readonly #queueSize: number;
   #waiting = 0;
+  #isClosed = false;
 
   /** @param queueSize bytes that may wait to be sent */
   constructor(counts: EventDeliveryCounts, log: Log, queueSize: number) {
@@ -26,7 +27,7 @@ export class Datagrams {
   /** Sends, or drops what is too long, or comes while too much waits. */
   send(text: string, address: string, port: number): void {
     const size = Buffer.byteLength(text);
-    if (size > longestDatagram || this.#waiting + size > this.#queueSize) {
+    if (this.#isClosed || size > longestDatagram || this.#waiting + size > this.#queueSize) {
       this.#counts.dropped(1);
       return;
     }
@@ -40,6 +41,7 @@ export class Datagrams {
   }
 
   close(): void {
+    this.#isClosed = true;
     for (const socket of this.#sockets.values()) socket.close();
     this.#sockets.clear();
   }

@@ -86,10 +86,8 @@ export class Connection {
     this.#isConnecting = true;
     Promise.resolve()
       .then(() => this.#target.address())
-      .then(
-        (address) => this.#open(address),
-        (error: unknown) => this.#failed(error),
-      );
+      .then((address) => this.#open(address))
+      .catch((error: unknown) => this.#failed(error));
   }
 
   #open(host: string): void {

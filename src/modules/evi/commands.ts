@@ -70,9 +70,9 @@ export function eventCommands(events: Events): readonly Command[] {
       run: ({ event: name, params }) => {
         const event = events.find(name);
         if (event === undefined) throw new MiError(404, 'Event not registered');
-        if (events.subscriptionsOf(event).length === 0) throw new MiError(480, 'Temporarily Unavailable');
-        event.raise(params === undefined ? [] : raisedParameters(params));
-        return 'OK';
+        const isWanted = events.subscriptionsOf(event).length > 0;
+        if (isWanted && event.raise(params === undefined ? [] : raisedParameters(params)) > 0) return 'OK';
+        throw new MiError(480, 'Temporarily Unavailable');
       },
     }),
   ];
