@@ -45,6 +45,8 @@ export class MiEvent {
   constructor(
     readonly id: number,
     readonly name: string,
+    /** Only a SIP server raises it: clients may subscribe to it, and are never told anything. */
+    readonly isForeign: boolean,
     log: Log,
     counts: EventCounts,
   ) {

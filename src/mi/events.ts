@@ -71,7 +71,19 @@ export class Events {
       throw new RangeError(`"${name}" is no name of an event; give E_ and 1 to 62 capital letters, digits and "_"`);
     }
     if (this.#events.has(name)) throw new Error(`event ${name} is declared already; keep what declare returned`);
-    const event = new MiEvent(this.#events.size, name, this.#log, { raised: () => this.#raised.add(1) });
+    return this.#declare(name, false);
+  }
+
+  /**
+   * Declares events that only a SIP server raises, so that clients which subscribe to everything they know need not be
+   * changed.
+   */
+  declareForeign(names: readonly string[]): void {
+    for (const name of names) this.#declare(name, true);
+  }
+
+  #declare(name: string, isForeign: boolean): MiEvent {
+    const event = new MiEvent(this.#events.size, name, isForeign, this.#log, { raised: () => this.#raised.add(1) });
     this.#events.set(name, event);
     return event;
   }

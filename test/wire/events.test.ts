@@ -22,13 +22,20 @@ describe('commands about events', { timeout: 30_000 }, () => {
     assert.deepEqual(await call(server, 'events_list'), {
       Events: [
         { name: 'E_CORE_SR_STATUS_CHANGED', id: 0 },
-        { name: 'E_CORE_LOG', id: 1 },
-        { name: 'E_UL_AOR_INSERT', id: 2 },
-        { name: 'E_UL_AOR_DELETE', id: 3 },
-        { name: 'E_UL_CONTACT_INSERT', id: 4 },
-        { name: 'E_UL_CONTACT_UPDATE', id: 5 },
-        { name: 'E_UL_CONTACT_DELETE', id: 6 },
-        { name: 'E_PBX_TRUNK_DOWN', id: 7 },
+        { name: 'E_CORE_THRESHOLD', id: 1 },
+        { name: 'E_CORE_SHM_THRESHOLD', id: 2 },
+        { name: 'E_CORE_PKG_THRESHOLD', id: 3 },
+        { name: 'E_CORE_PROC_AUTO_SCALE', id: 4 },
+        { name: 'E_CORE_TCP_DISCONNECT', id: 5 },
+        { name: 'E_UL_AOR_INSERT', id: 6 },
+        { name: 'E_UL_AOR_DELETE', id: 7 },
+        { name: 'E_UL_CONTACT_INSERT', id: 8 },
+        { name: 'E_UL_CONTACT_UPDATE', id: 9 },
+        { name: 'E_UL_CONTACT_DELETE', id: 10 },
+        { name: 'E_UL_CONTACT_REFRESH', id: 11 },
+        { name: 'E_UL_LATENCY_UPDATE', id: 12 },
+        { name: 'E_CORE_LOG', id: 13 },
+        { name: 'E_PBX_TRUNK_DOWN', id: 14 },
       ],
     });
     assert.deepEqual(await call(server, 'evi:list'), await call(server, 'events_list'));
@@ -125,6 +132,22 @@ describe('commands about events', { timeout: 30_000 }, () => {
     const { code, data } = await callError(server, 'event_subscribe', ['E_CORE_LOG', 'udp:127.0.0.1:9']);
     assert.equal(code, 400);
     assert.match(data ?? '', /add loadmodule "event_datagram\.so"/);
+  });
+
+  test('who subscribes to an event that only a SIP server raises is told in the log', async (t) => {
+    const warnings: string[] = [];
+    const log = {
+      debug() {},
+      info() {},
+      warn: (_: object, message: string) => void warnings.push(message),
+      error() {},
+    };
+    const server = await startServer(t, { event_datagram: {}, log });
+    for (const expire of [10, 20]) {
+      assert.equal(await call(server, 'event_subscribe', ['E_CORE_THRESHOLD', 'udp:127.0.0.1:9', expire]), 'OK');
+    }
+    assert.equal(await call(server, 'event_subscribe', ['E_CORE_LOG', 'udp:127.0.0.1:9']), 'OK');
+    assert.deepEqual(warnings, ['somebody subscribed to E_CORE_THRESHOLD, which this server never raises']);
   });
 
   test('there is a limit of subscribers', async (t) => {

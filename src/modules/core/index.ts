@@ -1,7 +1,7 @@
 import { defineModule } from '../../module.js';
 import { controlCommands } from './control.js';
 import { informationCommands } from './information.js';
-import { logConsumerCommands } from './log-consumers.js';
+import { logConsumerCommands, raiseLogLines } from './log-consumers.js';
 import { reflectionCommands } from './reflection.js';
 
 /** The commands and statistics that every server has. Loaded always. */
@@ -17,6 +17,8 @@ export const coreModule = defineModule({
         ...controlCommands(context),
         ...logConsumerCommands(context),
       ],
+      // After all modules have declared theirs: it is the last one of OpenSIPS.
+      start: () => raiseLogLines(context),
     };
   },
 });

@@ -4,8 +4,8 @@ import { ctime } from '../../mi/ctime.js';
 import { invalidParams, MiError } from '../../mi/errors.js';
 import type { ModuleContext } from '../../module.js';
 
-/** Commands about who gets log lines, and the event that carries them. */
-export function logConsumerCommands({ logConsumers, logLevel, events }: ModuleContext<object>): readonly Command[] {
+/** Declares the event that carries log lines, and lets the consumer `event` raise it. */
+export function raiseLogLines({ logConsumers, logLevel, events }: ModuleContext<object>): void {
   const lines = events.declare('E_CORE_LOG');
   logConsumers.connect(logLevel, ({ levelName, message }) => {
     if (!lines.hasSubscribers) return;
@@ -19,6 +19,10 @@ export function logConsumerCommands({ logConsumers, logLevel, events }: ModuleCo
       message,
     });
   });
+}
+
+/** Commands about who gets log lines. */
+export function logConsumerCommands({ logConsumers }: ModuleContext<object>): readonly Command[] {
   const known = (name: string): LogConsumer => {
     const consumer = logConsumers.find(name);
     if (consumer === undefined) throw new MiError(404, 'Unknown log consumer');

@@ -7,8 +7,12 @@ import type { JsonObject } from '../../mi/json.js';
 import { currentSecond } from '../../mi/seconds-left.js';
 import { raisedParameters } from './raised-parameters.js';
 
-/** The MI commands about events, in the order in which OpenSIPS lists them. */
-export function eventCommands(events: Events): readonly Command[] {
+/**
+ * The MI commands about events, in the order in which OpenSIPS lists them.
+ *
+ * @param subscribed told of every subscription that is made or renewed
+ */
+export function eventCommands(events: Events, subscribed: (event: MiEvent) => void): readonly Command[] {
   return [
     command({
       name: 'subscribe',
@@ -26,8 +30,12 @@ export function eventCommands(events: Events): readonly Command[] {
         const event = events.find(name);
         if (event === undefined) badValue(`event ${shown(name)} does not exist; events_list lists all`);
         try {
+          const done = (): 'OK' => {
+            subscribed(event);
+            return 'OK';
+          };
           const later = events.subscribe(event, socket, expire);
-          return later === undefined ? 'OK' : later.then(() => 'OK' as const, refused);
+          return later === undefined ? done() : later.then(done, refused);
         } catch (error) {
           return refused(error);
         }

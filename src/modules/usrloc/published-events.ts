@@ -18,6 +18,7 @@ export class PublishedEvents implements DomainPublisher {
     const insert = events.declare('E_UL_CONTACT_INSERT');
     const update = events.declare('E_UL_CONTACT_UPDATE');
     const gone = events.declare('E_UL_CONTACT_DELETE');
+    events.declareForeign(['E_UL_CONTACT_REFRESH', 'E_UL_LATENCY_UPDATE']);
     this.#contact = { insert, update, delete: gone, expire: gone };
     this.#firstFlag = firstFlag;
   }
