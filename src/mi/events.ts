@@ -153,7 +153,7 @@ export class Events {
 
   /** The subscriptions of an event, without those that are over. */
   subscriptionsOf(event: MiEvent): readonly Subscription[] {
-    this.#forget();
+    this.#forgetOf(event, currentSecond());
     return [...event.subscriptions.values()];
   }
 
@@ -216,20 +216,22 @@ export class Events {
   /** Drops the subscriptions that are over, and the sinks that nobody uses then. */
   #forget(): void {
     const now = currentSecond();
-    for (const event of this.#events.values()) {
-      for (const [socket, subscription] of event.subscriptions) {
-        if (!subscription.isOver(now)) continue;
-        event.subscriptions.delete(socket);
-        const shared = this.#sinks.get(socket);
-        if (shared === undefined) continue;
-        shared.uses -= 1;
-        if (shared.uses > 0) continue;
-        this.#sinks.delete(socket);
-        shared.sink.close();
-      }
-    }
+    for (const event of this.#events.values()) this.#forgetOf(event, now);
     if (this.#sinks.size > 0) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
+  }
+
+  #forgetOf(event: MiEvent, now: number): void {
+    for (const [socket, subscription] of event.subscriptions) {
+      if (!subscription.isOver(now)) continue;
+      event.subscriptions.delete(socket);
+      const shared = this.#sinks.get(socket);
+      if (shared === undefined) continue;
+      shared.uses -= 1;
+      if (shared.uses > 0) continue;
+      this.#sinks.delete(socket);
+      shared.sink.close();
+    }
   }
 }

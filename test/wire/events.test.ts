@@ -290,6 +290,23 @@ describe('events of modules and embedders', { timeout: 30_000 }, () => {
     assert.equal(await statistic(server, 'events_dropped'), 1);
   });
 
+  test('the last event of a server that stops still leaves', async (t) => {
+    const datagrams = await udpReceiver(t);
+    const lines = await tcpReceiver(t);
+    const server = await startServer(t, { event_datagram: {}, event_stream: {} });
+    for (const socket of [`udp:127.0.0.1:${datagrams.port}`, `tcp:127.0.0.1:${lines.port}`]) {
+      await call(server, 'event_subscribe', ['E_CORE_SR_STATUS_CHANGED', socket]);
+    }
+    // A connection is made with the first event.
+    server.status.add('pbx').set(2);
+    for (const receiver of [datagrams, lines]) await receiver.next();
+    await server.close();
+    const params = { group: 'core', identifier: 'main', status: -2, details: 'terminating', old_status: 1 };
+    const expected = { jsonrpc: '2.0', method: 'E_CORE_SR_STATUS_CHANGED', params };
+    assert.deepEqual(await datagrams.next(), expected);
+    assert.deepEqual(await lines.next(), expected);
+  });
+
   test('a name is resolved, and its address has to be a destination', async (t) => {
     const receiver = await udpReceiver(t);
     const server = await startServer(t, { event_datagram: { destinations: '127.0.0.1' } });

@@ -51,7 +51,8 @@ export const cacheModule = defineModule({
           run: ({ system, attr }) => {
             check(system, attr);
             const told = (value: string | undefined): { key: string; value: string } => {
-              if (value === undefined || value === '') throw new MiError(400, 'Value not found');
+              // An empty value is none in OpenSIPS; and a cache in JavaScript may give null.
+              if (!value) throw new MiError(400, 'Value not found');
               return { key: attr, value };
             };
             const found = on(system, 'fetch', (cache) => cache.fetch(attr));

@@ -26,8 +26,11 @@ export const cachedbLocalModule = defineModule({
     const clean = async (): Promise<void> => {
       if (isCleaning) return;
       isCleaning = true;
-      for (const cache of collections.values()) if (!stopped.signal.aborted) await cache.clean(stopped.signal);
-      isCleaning = false;
+      try {
+        for (const cache of collections.values()) if (!stopped.signal.aborted) await cache.clean(stopped.signal);
+      } finally {
+        isCleaning = false;
+      }
     };
     return {
       start: () => {

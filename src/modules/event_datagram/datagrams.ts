@@ -1,10 +1,14 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { isIP } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
 import type { Log } from '../../log.js';
 import type { EventDeliveryCounts } from '../../mi/events.js';
 
 /** Bytes of the longest event in a datagram, that of OpenSIPS. */
 export const longestDatagram = 65457;
+
+/** Milliseconds that datagrams have to leave when the server stops. */
+const lastWords = 100;
 
 type Family = 'udp4' | 'udp6';
 
@@ -40,8 +44,11 @@ export class Datagrams {
     });
   }
 
-  close(): void {
+  /** Sends nothing more; what is on its way has a moment to leave. */
+  async close(): Promise<void> {
     this.#isClosed = true;
+    const end = performance.now() + lastWords;
+    while (this.#waiting > 0 && performance.now() < end) await setImmediate();
     for (const socket of this.#sockets.values()) socket.close();
     this.#sockets.clear();
   }

@@ -11,7 +11,8 @@ export function healthPaths(httpd: HttpServer, status: StatusReports): readonly 
     if (!httpd.isListening) return 'the server stops';
     const [first] = status.unready;
     if (first === undefined) return undefined;
-    return `not ready: ${first.group} ${first.name}${first.details === undefined ? '' : `, ${first.details}`}`;
+    // Its details are for those who may call sr_get_status.
+    return `not ready: ${first.group} ${first.name}`;
   };
   return [
     plain('healthz', 'the process answers', () => undefined, 'ok'),
