@@ -400,6 +400,20 @@ describe('events by TCP', { timeout: 60_000 }, () => {
     assert.equal(await statistic(server, 'events_dropped'), 0);
   });
 
+  test('a burst to a subscriber that reads loses nothing', async (t) => {
+    const receiver = await tcpReceiver(t);
+    const server = await startServer(t, { event_jsonrpc: { queue_size: 20_000 } });
+    const event = server.events.declare('E_ONE');
+    await call(server, 'event_subscribe', ['E_ONE', `jsonrpc:127.0.0.1:${receiver.port}`]);
+    event.raise([0]);
+    await receiver.next();
+    for (let i = 1; i <= 500; i += 1) event.raise([i]);
+    for (let i = 1; i <= 500; i += 1) {
+      assert.deepEqual(await receiver.next(), { jsonrpc: '2.0', method: 'E_ONE', params: [i] });
+    }
+    assert.equal(await statistic(server, 'events_dropped'), 0);
+  });
+
   test('what waits is bounded, and the rest is counted', async (t) => {
     const stalled = createTcpServer((socket: Socket) => void socket.pause());
     const { promise: port, resolve } = withResolvers<number>();

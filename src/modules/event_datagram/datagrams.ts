@@ -7,6 +7,9 @@ import type { EventDeliveryCounts } from '../../mi/events.js';
 /** Bytes of the longest event in a datagram, that of OpenSIPS. */
 export const longestDatagram = 65457;
 
+/** Bytes of memory that a datagram takes beside its text. */
+const overhead = 256;
+
 /** Milliseconds that datagrams have to leave when the server stops. */
 const lastWords = 100;
 
@@ -30,8 +33,9 @@ export class Datagrams {
 
   /** Sends, or drops what is too long, or comes while too much waits. */
   send(text: string, address: string, port: number): void {
-    const size = Buffer.byteLength(text);
-    if (this.#isClosed || size > longestDatagram || this.#waiting + size > this.#queueSize) {
+    const length = Buffer.byteLength(text);
+    const size = length + overhead;
+    if (this.#isClosed || length > longestDatagram || this.#waiting + size > this.#queueSize) {
       this.#counts.dropped(1);
       return;
     }

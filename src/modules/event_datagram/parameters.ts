@@ -13,7 +13,7 @@ export const parameters = defineParameters({
   },
   queue_size: {
     type: 'int',
-    default: 1048576,
+    default: 8388608,
     min: 1024,
     max: 1073741824,
     unit: 'bytes',

@@ -57,7 +57,7 @@ export class Connection {
   /** Sends a text, or lets it wait, or drops it when too much waits already. */
   send(text: string): void {
     const bytes = Buffer.from(text);
-    if (this.#isClosed || this.#waiting + bytes.length + overhead > this.#options.queueSize) {
+    if (this.#isClosed || this.#unsent + bytes.length + overhead > this.#options.queueSize) {
       this.#options.counts.dropped(1);
       return;
     }
@@ -79,6 +79,11 @@ export class Connection {
     }
     socket?.destroySoon();
     setTimeout(() => socket?.destroy(), lastWords).unref();
+  }
+
+  /** What the operating system has taken is known at once, though told later: a burst is not cut short by that. */
+  get #unsent(): number {
+    return this.#isConnected && this.#socket?.writableLength === 0 ? 0 : this.#waiting;
   }
 
   #connect(): void {
