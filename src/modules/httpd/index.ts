@@ -16,7 +16,7 @@ import { reloadTlsCommand } from './reload-tls.js';
 export const httpdModule = defineModule({
   name: 'httpd',
   parameters,
-  load({ parameters, mi, log, facts }) {
+  load({ parameters, mi, log, status, facts }) {
     const windowSize = parameters.buf_size || Math.max(1024, Math.floor(facts.privateMemory / 4));
     const denied = mi.statistics.add('httpd', 'access_denied', 'counter');
     const access = new AccessControl(parameters, log, () => denied.add(1));
@@ -39,7 +39,7 @@ export const httpdModule = defineModule({
       counters: counters(mi.statistics),
       log,
     });
-    const health = parameters.health === 1 ? healthPaths(httpd) : [];
+    const health = parameters.health === 1 ? healthPaths(httpd, status) : [];
     const landing = parameters.landing === 1 ? landingPaths(httpd, facts, health) : [];
     for (const path of [...landing, ...health]) httpd.registerPath(path);
     mi.statistics.add('mem', 'bodies', 'computed', () => httpd.bodyBytes);
