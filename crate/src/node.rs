@@ -89,8 +89,9 @@ pub fn request_scanner<'env>(env: &'env Env, methods: Vec<String>, numbers: &[i3
             Ok(outcome as u32)
         })?
         .add("scanElement", |scanner, given| {
-            let scanned = scanner.scan_element(given.bytes(0)?, given.position(1)?);
-            found(scanned, given.get(2)?)
+            let (outcome, fields) = scanner.scan_element(given.bytes(0)?, given.position(1)?);
+            fields.store(given.get(2)?);
+            Ok(outcome as u32)
         })?
         .add("idsHeld", |scanner, _| Ok(scanner.ids.held() as u32))?
         .add("release", |scanner, given| {

@@ -25,6 +25,7 @@ pub enum Invalid {
 impl fmt::Display for Invalid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::BatchTooLong { limit: 0 } => "batches are refused, since max_batch is 0; send each request by itself",
             Self::BatchTooLong { limit } => {
                 return write!(
                     f,

@@ -14,6 +14,7 @@ pub enum Outcome {
     ParseError = 2,
     InvalidRequest = 3,
     Batch = 4,
+    TooManyIds = 5,
 }
 
 /// What a scan found out, for JavaScript: written into memory that both sides see, since each property of an object
@@ -93,14 +94,22 @@ impl Scanner {
         }
     }
 
-    /// As [`Scanner::scan`], for the element at `position` of a batch that [`Scanner::scan_batch`] has read.
-    pub fn scan_element(&mut self, text: &[u8], position: usize) -> Result<(Outcome, Fields), TooManyIds> {
+    /// As [`Scanner::scan`], for the element at `position` of a batch that [`Scanner::scan_batch`] has read. Where the
+    /// next one begins is told even when the id finds no place.
+    pub fn scan_element(&mut self, text: &[u8], position: usize) -> (Outcome, Fields) {
         let (request, next) = request::scan_element(text, position);
-        let fields = Fields {
-            position: next as i32,
-            ..self.fields(text, &request)?
+        let (outcome, fields) = match self.fields(text, &request) {
+            Ok(fields) => (self.outcome(&request), fields),
+            Err(TooManyIds) => (
+                Outcome::TooManyIds,
+                Fields {
+                    id_slot: -1,
+                    ..Fields::default()
+                },
+            ),
         };
-        Ok((self.outcome(&request), fields))
+        let position = next as i32;
+        (outcome, Fields { position, ..fields })
     }
 
     /// Remembers why it is none, for [`Scanner::reason`].

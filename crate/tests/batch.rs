@@ -120,7 +120,7 @@ fn the_scanner_holds_an_id_for_each_element_that_has_one() {
     let mut position = batch.start;
     let mut found = Vec::new();
     for _ in 0..batch.elements {
-        let (outcome, fields) = scanner.scan_element(text, position).unwrap();
+        let (outcome, fields) = scanner.scan_element(text, position);
         found.push((outcome, scanner.ids.get(fields.id_slot).to_vec(), scanner.reason()));
         position = fields.position as usize;
     }
@@ -150,4 +150,15 @@ fn the_scanner_holds_an_id_for_each_element_that_has_one() {
             "the batch has more than 3 requests, which is the limit max_batch; send it in parts".to_owned()
         )
     );
+}
+
+#[test]
+fn without_a_place_for_its_id_an_element_is_passed() {
+    let mut scanner = Scanner::default();
+    while scanner.ids.hold(b"").is_ok() {}
+    let text = br#"[{"jsonrpc":"2.0","method":"ps","id":1} , 7]"#;
+    let (_, batch) = scanner.scan_batch(text, 2);
+    let (outcome, fields) = scanner.scan_element(text, batch.start);
+    assert_eq!((outcome, fields.id_slot), (Outcome::TooManyIds, -1));
+    assert_eq!(text.get(fields.position as usize), Some(&b'7'));
 }

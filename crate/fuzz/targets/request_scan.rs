@@ -57,9 +57,7 @@ fn check_batch(text: &[u8]) {
         let part = text[position..next].trim_ascii_end();
         let alone = scan(part.strip_suffix(b",").unwrap_or(part));
         assert_eq!(request.refusal, alone.refusal);
-        let Ok((outcome, fields)) = scanner.scan_element(text, position) else {
-            panic!("one id is never too many")
-        };
+        let (outcome, fields) = scanner.scan_element(text, position);
         replies += usize::from(outcome != Outcome::Notification);
         assert_eq!(fields.position as usize, next);
         scanner.ids.release(fields.id_slot);

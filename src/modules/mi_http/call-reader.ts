@@ -1,0 +1,41 @@
+import type { CommandEntry } from '../../mi/command-table.js';
+import type { ManagementInterface } from '../../mi/interface.js';
+import type { CallParameters } from '../../mi/select.js';
+import { ParamsKind, type RequestScanner } from '../../native.js';
+import { discoverMethod, discovery } from './discovery.js';
+
+/**
+ * Turns what a scan found into a call. To be used before anything else runs: the ranges are those of the last scan,
+ * and the body is only lent.
+ */
+export class CallReader {
+  readonly #mi: ManagementInterface;
+  readonly #scanner: RequestScanner;
+  readonly #discovery: CommandEntry;
+
+  constructor(mi: ManagementInterface, scanner: RequestScanner) {
+    this.#mi = mi;
+    this.#scanner = scanner;
+    this.#discovery = discovery(mi);
+  }
+
+  /** @throws MiError -32601 or -32001, see {@link CommandTable.find} */
+  entry(body: Uint8Array): CommandEntry {
+    return this.#mi.commands.entries[this.#scanner.command] ?? this.#find(body);
+  }
+
+  /** The parameters, parsed; undefined when there are none. */
+  given(body: Uint8Array): CallParameters {
+    const { paramsKind, paramsStart, paramsEnd } = this.#scanner;
+    return paramsKind === ParamsKind.none ? undefined : (parse(body, paramsStart, paramsEnd) as CallParameters);
+  }
+
+  #find(body: Uint8Array): CommandEntry {
+    const method = parse(body, this.#scanner.methodStart, this.#scanner.methodEnd) as string;
+    return method === discoverMethod ? this.#discovery : this.#mi.commands.find(method);
+  }
+}
+
+function parse(body: Uint8Array, start: number, end: number): unknown {
+  return JSON.parse(Buffer.from(body.buffer, body.byteOffset + start, end - start).toString('utf8'));
+}
