@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
 import { createRequire } from 'node:module';
-import { openrpcDocument } from '@open-rpc/meta-schema';
+import { describe, test } from 'node:test';
 import { Ajv } from 'ajv';
 import { command, defineModule } from 'mi-httpd';
 import { call, callError, post, startServer } from './mi-client.js';
+
+// The types of the package name an export that it does not have.
+const require = createRequire(import.meta.url);
+const { openrpcDocument } = require('@open-rpc/meta-schema') as { openrpcDocument: object };
 
 const options = { timeout: 20_000 };
 
@@ -52,21 +55,21 @@ describe('rpc.discover', options, () => {
     const document = await call(server, 'rpc.discover');
     const ajv = new Ajv({ strict: false, validateFormats: false });
     // What the meta-schema calls a JSON Schema lies on the web under this name; draft 7, which it extends, is at hand.
-    const draft7 = createRequire(import.meta.url)('ajv/dist/refs/json-schema-draft-07.json') as object;
-    ajv.addSchema({
-      ...draft7,
-      $id: 'https://meta.json-schema.tools/',
-      definitions: {
-        ...(draft7 as { definitions: object }).definitions,
-        JSONSchemaObject: { properties: { $ref: { type: 'string' } } },
-      },
-    });
-    const isValid = ajv.compile(openrpcDocument as object);
+    const draft7 = require('ajv/dist/refs/json-schema-draft-07.json') as object;
+    for (const $id of ['https://meta.json-schema.tools', 'https://meta.json-schema.tools/']) {
+      const { definitions } = draft7 as { definitions: object };
+      const object = { properties: { $ref: { type: 'string' } } };
+      ajv.addSchema({ ...draft7, $id, definitions: { ...definitions, JSONSchemaObject: object } });
+    }
+    const isValid = ajv.compile(openrpcDocument);
     assert.ok(isValid(document), JSON.stringify(isValid.errors));
     assert.ok(!isValid({ ...(document as object), openrpc: 1 }), 'the validation can fail');
     const references = JSON.stringify(document).match(/#\/components\/\w+\/\w+/g) ?? [];
     for (const path of new Set(references)) {
-      const found = path.slice(2).split('/').reduce<unknown>((at, name) => (at as Record<string, unknown>)?.[name], document);
+      const found = path
+        .slice(2)
+        .split('/')
+        .reduce<unknown>((at, name) => (at as Record<string, unknown>)?.[name], document);
       assert.ok(found !== undefined, path);
     }
   });

@@ -10,7 +10,7 @@ const patience = 5;
 
 /**
  * The replies of a batch as one array, in the order of the requests, while later calls still run. They are printed when
- * the client reads; while it does not, no more calls begin.
+ * the client reads; while it does not, calls do not run far ahead.
  */
 export class BatchReply implements CompletedSource, BatchListener {
   readonly #batch: Batch;
@@ -35,7 +35,8 @@ export class BatchReply implements CompletedSource, BatchListener {
   }
 
   get isBlocked(): boolean {
-    return !this.#isPulled && (this.#printer.isWithinReply || this.#batch.first?.settled !== undefined);
+    if (this.#isPulled && !this.#printer.isDue) return false;
+    return this.#printer.isWithinReply || this.#batch.first?.settled !== undefined;
   }
 
   /** The first call begins the calls of the batch. */

@@ -23,7 +23,7 @@ export interface BatchHost {
 
 /** Who wants to know how a batch gets on. */
 export interface BatchListener {
-  /** Whether what is settled has to wait for the client to read: then no more calls need to begin. */
+  /** Whether what is settled has to wait for the client to read. */
   readonly isBlocked: boolean;
   /** A reply may be printed when its turn comes. */
   settled(): void;
@@ -46,6 +46,9 @@ export interface BatchItem {
 /** Milliseconds that calls may run before others get their turn. */
 const slice = 0.5;
 
+/** Replies that may wait for a client that does not read, before no more calls begin. */
+const runAhead = 64;
+
 /**
  * The calls of one batch. They begin in their order, in slices, and those that answer later run side by side. What a
  * call gave waits as a value, which is smaller than its text, until the replies before it are printed.
@@ -63,6 +66,9 @@ export class Batch {
   #position: number;
   /** Elements that have not begun. */
   #left: number;
+  #isBodyOwn = false;
+  /** Replies that are settled and not taken. */
+  #waiting = 0;
   #isPaused = false;
   #isGivenUp = false;
 
@@ -88,17 +94,18 @@ export class Batch {
     return this.#items[this.#next];
   }
 
-  /** Takes {@link first} out; from now on its id and its value are the caller's. */
+  /** Takes {@link first} out, which is settled; from now on its id and its value are the caller's. */
   take(): void {
     this.#items[this.#next] = undefined;
     this.#next += 1;
+    this.#waiting -= 1;
   }
 
   /** Begins calls for half a millisecond, and goes on by itself on later turns unless the listener is blocked. */
   run(listener: BatchListener): void {
     if (this.#isGivenUp) return;
     const until = performance.now() + slice;
-    while (this.#left > 0) {
+    while (this.#left > 0 && !this.#isFarAhead(listener)) {
       this.#begin(listener);
       if (performance.now() >= until) break;
     }
@@ -107,15 +114,9 @@ export class Batch {
       listener.begun();
       return;
     }
-    if (this.#position > 0) {
-      // A copy: the body is only lent for the first slice, and what has begun is not needed any more.
-      this.#body = this.#body.slice(this.#position);
-      this.#position = 0;
-    }
-    setImmediate(() => {
-      if (listener.isBlocked) this.#isPaused = true;
-      else this.run(listener);
-    });
+    this.#keepBody();
+    if (this.#isFarAhead(listener)) this.#isPaused = true;
+    else setImmediate(() => this.run(listener));
   }
 
   /** Goes on when the listener is blocked no more. */
@@ -124,6 +125,18 @@ export class Batch {
     this.#isPaused = false;
     this.#since = performance.now();
     this.run(listener);
+  }
+
+  #isFarAhead(listener: BatchListener): boolean {
+    return this.#waiting >= runAhead && listener.isBlocked;
+  }
+
+  /** The body is only lent for the first slice; what has begun is not needed any more. */
+  #keepBody(): void {
+    if (this.#isBodyOwn) return;
+    this.#isBodyOwn = true;
+    this.#body = this.#body.slice(this.#position);
+    this.#position = 0;
   }
 
   /** Nobody waits any more: aborts what runs, begins nothing, and gives back what the replies hold. */
@@ -223,6 +236,7 @@ export class Batch {
       return;
     }
     item.settled = settled;
+    this.#waiting += 1;
     listener.settled();
   }
 
