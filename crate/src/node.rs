@@ -7,10 +7,9 @@
 
 use crate::body::BodyPool;
 use crate::dump::{DumpedTable, Shape};
-use crate::ids::TooManyIds;
 use crate::pretty::PrettyPrinter;
 use crate::record::Style;
-use crate::scanner::{Fields, Outcome, Scanner};
+use crate::scanner::Scanner;
 use crate::statistics::StatisticNames;
 use crate::table::{Refused, Table, Walk};
 use crate::{html, reply};
@@ -80,7 +79,10 @@ impl Arguments<'_> {
 pub fn request_scanner<'env>(env: &'env Env, methods: Vec<String>, numbers: &[i32]) -> Result<Object<'env>> {
     let methods = Methods::new(env, Scanner::new(methods, numbers))?
         .add("scan", |scanner, given| {
-            found(scanner.scan(given.bytes(0)?), given.get(1)?)
+            let outcome = scanner.scan_into(given.bytes(0)?, given.get(1)?);
+            outcome
+                .map(|outcome| outcome as u32)
+                .map_err(|error| Error::from_reason(error.to_string()))
         })?
         .add("reason", |scanner, _| Ok(scanner.reason()))?
         .add("scanBatch", |scanner, given| {
@@ -260,12 +262,6 @@ fn text(text: String) -> Box<[u8]> {
 
 fn taken(taken: std::result::Result<bool, Refused>) -> Result<bool> {
     taken.map_err(|refused| Error::from_reason(refused.to_string()))
-}
-
-fn found(scanned: std::result::Result<(Outcome, Fields), TooManyIds>, out: &mut [i32]) -> Result<u32> {
-    let (outcome, fields) = scanned.map_err(|error| Error::from_reason(error.to_string()))?;
-    fields.store(out);
-    Ok(outcome as u32)
 }
 
 /// JavaScript's form of a position that may not exist.

@@ -99,8 +99,13 @@ pub fn scan(text: &[u8]) -> Request {
 
 /// Whether a text is an array, should it be JSON: a batch (JSON-RPC 2.0 §6).
 pub fn is_batch(text: &[u8]) -> bool {
-    let is_blank = |byte: &&u8| matches!(byte, b' ' | b'\n' | b'\t' | b'\r');
-    text.iter().find(|byte| !is_blank(byte)) == Some(&b'[')
+    // Nearly all requests begin with their brace.
+    if text.first() == Some(&b'{') {
+        return false;
+    }
+    let mut reader = Reader::within(text, 0);
+    reader.skip_blanks();
+    reader.peek() == Some(b'[')
 }
 
 /// What an array of requests holds.

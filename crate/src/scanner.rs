@@ -76,14 +76,21 @@ impl Scanner {
     }
 
     /// Scans one request. A call's id is copied into a slot, as is that of an invalid request with a valid id.
-    /// Of a batch it only says that it is one.
     pub fn scan(&mut self, text: &[u8]) -> Result<(Outcome, Fields), TooManyIds> {
-        if request::is_batch(text) {
-            self.refusal = None;
-            return Ok((Outcome::Batch, Fields::default()));
-        }
         let request = request::scan(text);
-        Ok((self.outcome(&request), self.fields(text, &request)?))
+        let outcome = self.outcome(&request);
+        Ok((outcome, self.fields(text, &request)?))
+    }
+
+    /// As [`Scanner::scan`], with the fields in `out`; of a batch it only says that it is one. (A batch as an outcome of
+    /// `scan` itself cost every request 20 ns, for the way its result is handed on.)
+    pub fn scan_into(&mut self, text: &[u8], out: &mut [i32]) -> Result<Outcome, TooManyIds> {
+        if request::is_batch(text) {
+            return Ok(Outcome::Batch);
+        }
+        let (outcome, fields) = self.scan(text)?;
+        fields.store(out);
+        Ok(outcome)
     }
 
     /// Reads a batch whole; the outcome is [`Outcome::Batch`] unless it is refused as one.

@@ -113,7 +113,7 @@ fn nesting_counts_the_batch() {
 fn the_scanner_holds_an_id_for_each_element_that_has_one() {
     let mut scanner = Scanner::new(vec!["ps".into()], &[4]);
     let text = br#"[{"jsonrpc":"2.0","method":"ps","id":1},{"jsonrpc":"2.0","method":"ps"},7,{"id":"x"}]"#;
-    assert_eq!(scanner.scan(text).unwrap().0, Outcome::Batch);
+    assert_eq!(scanner.scan_into(text, &mut []), Ok(Outcome::Batch));
     let (outcome, batch) = scanner.scan_batch(text, 4);
     assert_eq!((outcome, batch.elements, batch.replies), (Outcome::Batch, 4, 3));
     assert_eq!(scanner.ids.held(), 0);

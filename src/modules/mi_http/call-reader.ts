@@ -19,18 +19,23 @@ export class CallReader {
     this.#discovery = discovery(mi);
   }
 
-  /** @throws MiError -32601 or -32001, see {@link CommandTable.find} */
-  entry(body: Uint8Array): CommandEntry {
-    return this.#mi.commands.entries[this.#scanner.command] ?? this.#find(body);
-  }
-
   /** The parameters, parsed; undefined when there are none. */
   given(body: Uint8Array): CallParameters {
-    const { paramsKind, paramsStart, paramsEnd } = this.#scanner;
-    return paramsKind === ParamsKind.none ? undefined : (parse(body, paramsStart, paramsEnd) as CallParameters);
+    const scanner = this.#scanner;
+    if (scanner.paramsKind === ParamsKind.none) return undefined;
+    return parse(body, scanner.paramsStart, scanner.paramsEnd) as CallParameters;
   }
 
-  #find(body: Uint8Array): CommandEntry {
+  /** @throws MiError as {@link find} does */
+  entry(body: Uint8Array): CommandEntry {
+    return this.#mi.commands.entries[this.#scanner.command] ?? this.find(body);
+  }
+
+  /**
+   * What a method names that is no command's.
+   * @throws MiError -32601 or -32001, see {@link CommandTable.find}
+   */
+  find(body: Uint8Array): CommandEntry {
     const method = parse(body, this.#scanner.methodStart, this.#scanner.methodEnd) as string;
     return method === discoverMethod ? this.#discovery : this.#mi.commands.find(method);
   }

@@ -8,7 +8,7 @@ import type { ManagementInterface } from '../../mi/interface.js';
 import { discardParts, printParts } from '../../mi/print-parts.js';
 import type { CallParameters } from '../../mi/select.js';
 import { StatisticsSelection } from '../../mi/statistics.js';
-import { Outcome, Reply, RequestScanner } from '../../native.js';
+import { Outcome, ParamsKind, Reply, RequestScanner } from '../../native.js';
 import { Batches, type BatchesOptions } from './batches.js';
 import { CallReader } from './call-reader.js';
 import { Failures } from './failures.js';
@@ -76,8 +76,9 @@ export class JsonRpc {
     let given: CallParameters;
     const count = scanner.paramsCount;
     try {
-      given = this.#calls.given(body);
-      entry = this.#calls.entry(body);
+      // Most calls need neither of the methods, which is why they are not asked first.
+      given = scanner.paramsKind === ParamsKind.none ? undefined : this.#calls.given(body);
+      entry = this.#mi.commands.entries[scanner.command] ?? this.#calls.find(body);
     } catch (error) {
       this.#answerFailure(exchange, idSlot, undefined, error);
       return;
