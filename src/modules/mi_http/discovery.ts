@@ -10,7 +10,7 @@ export const discoverMethod = 'rpc.discover';
 
 /**
  * The command behind {@link discoverMethod}. It stands in no table: `which` and `help` list MI commands, and JSON-RPC 2.0
- * §4.3 keeps names that begin with "rpc." for the protocol.
+ * §8 keeps names that begin with "rpc." for the protocol.
  */
 export function discovery(mi: ManagementInterface): CommandEntry {
   const methods = mi.commands.methods();
