@@ -339,6 +339,30 @@ describe('calls of a batch', options, () => {
     assert.ok(served > 10, `${served} calls were served meanwhile`);
   });
 
+  test('that stop the server at once end the batch, not the process', async (t) => {
+    let ran = 0;
+    const stopping = defineModule({
+      name: 'stopping',
+      commands: [
+        command({
+          name: 'stop',
+          help: 'Stops the server.',
+          run: () => {
+            void server.close({ deadline: 0 });
+            return stream([1, 2, 3]);
+          },
+        }),
+        command({ name: 'count', help: 'Counts.', run: () => ++ran }),
+      ],
+    });
+    const server = await startServer(t, { modules: [stopping] });
+    const of = (name: string, id: number): string => `{"jsonrpc":"2.0","method":"stopping:${name}","id":${id}}`;
+    const calls = [of('count', 1), of('stop', 2), ...repeat(900, (id) => of('count', id))];
+    await post(server, `[${calls}]`).catch(() => {});
+    await server.close();
+    assert.ok(ran >= 1);
+  });
+
   test('get the reason when they outlast the time the server has to stop', async (t) => {
     const { module, entered, enter } = gate();
     const server = await startServer(t, { modules: [module] });

@@ -121,6 +121,7 @@ export class BatchReply implements CompletedSource, BatchListener {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#isPulled = false;
+    this.#batch.progressed();
     return this.#printer.take();
   }
 }

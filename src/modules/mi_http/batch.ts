@@ -56,7 +56,7 @@ const runAhead = 64;
 export class Batch {
   readonly #host: BatchHost;
   readonly #client: Client;
-  /** When the time of the calls that begin now began. */
+  /** When the time of the calls that begin now began: when the client got something last. */
   #since = performance.now();
   readonly #running = new Set<Leave>();
   /** Replies in the order of the requests; those before {@link #next} are taken. */
@@ -107,6 +107,8 @@ export class Batch {
     const until = performance.now() + slice;
     while (this.#left > 0 && !this.#isFarAhead(listener)) {
       this.#begin(listener);
+      // Not above: a command may have made the client leave.
+      if (this.#isGivenUp) return;
       if (performance.now() >= until) break;
     }
     if (this.#left === 0) {
@@ -119,11 +121,15 @@ export class Batch {
     else setImmediate(() => this.run(listener));
   }
 
+  /** A part of the replies is about to be sent: whoever waits for the next one begins to do so later. */
+  progressed(): void {
+    this.#since = performance.now();
+  }
+
   /** Goes on when the listener is blocked no more. */
   resume(listener: BatchListener): void {
     if (!this.#isPaused) return;
     this.#isPaused = false;
-    this.#since = performance.now();
     this.run(listener);
   }
 
@@ -208,7 +214,7 @@ export class Batch {
       return;
     }
     pending.later.add(entry);
-    // No later than the exchange begins to wait for them: they answer before it is given up.
+    // No later than the exchange began to wait: the call answers before the exchange is given up.
     call.waitedSince = this.#since;
     const settle = (settled: Settled): void => {
       this.#running.delete(leave);
@@ -230,8 +236,8 @@ export class Batch {
   }
 
   #settle(item: BatchItem | undefined, settled: Settled, listener: BatchListener): void {
-    if (item === undefined) {
-      // A notification: nobody gets its result, nor its error.
+    if (item === undefined || this.#isGivenUp) {
+      // Nobody gets the result of a notification, nor its error.
       if (settled.kind === 'result') discardParts(settled.value);
       return;
     }
