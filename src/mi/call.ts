@@ -15,7 +15,7 @@ export interface Client {
  * deadline passed or the server stops.
  */
 export class Call extends LazyAbort {
-  /** When waiting for its result began, by `performance.now()`; undefined while nobody had to wait. */
+  /** When the time for its result began, by `performance.now()`; undefined while nobody had to wait. */
   waitedSince: number | undefined = undefined;
 
   /**
