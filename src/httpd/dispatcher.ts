@@ -57,7 +57,11 @@ export class Dispatcher implements ExchangeHost {
   }
 
   freeBody(slot: number): void {
-    this.#bodies.free(slot);
+    try {
+      this.#bodies.free(slot);
+    } catch (error) {
+      this.log.error({ err: error }, 'the memory of a body could not be given back');
+    }
   }
 
   exchangeEnded(isClosing: boolean): void {
@@ -143,17 +147,26 @@ export class Dispatcher implements ExchangeHost {
     );
     response.onAborted(() => exchange.abort());
     this.#connections.exchangeBegan();
-    exchange.keepHeaders(request);
     // Chunks are parsed leniently by the engine: what follows might not be what it takes it for.
     exchange.mustClose = head.isChunked;
     exchange.isLastAsked = head.isLastAsked;
-    if (method === 'POST' && (head.isChunked || head.contentLength > 0)) {
+    try {
+      this.#begin(exchange, response, request);
+    } catch (error) {
+      this.#failed(exchange, error);
+    }
+  }
+
+  #begin(exchange: HttpExchange, response: UwsResponse, request: UwsRequest): void {
+    const { isChunked, contentLength } = this.#head;
+    exchange.keepHeaders(request);
+    if (exchange.method === 'POST' && (isChunked || contentLength > 0)) {
       exchange.isCorked = false;
       response.onData((chunk, isLast) => {
         try {
           this.#receive(exchange, chunk, isLast);
         } catch (error) {
-          exchange.handlerFailed(error);
+          this.#failed(exchange, error);
         }
       });
     } else if (exchange.mustClose) {
@@ -190,12 +203,29 @@ export class Dispatcher implements ExchangeHost {
     }
   }
 
+  /** This layer failed before a handler took over; the rest of the body, if there is one, is dropped. */
+  #failed(exchange: HttpExchange, error: unknown): void {
+    exchange.isBodyRefused = true;
+    if (!exchange.mustClose) {
+      exchange.handlerFailed(error);
+      return;
+    }
+    exchange.isCorked = false;
+    this.#onLaterTurn(
+      () => exchange.handlerFailed(error),
+      () => exchange.cut(error),
+    );
+  }
+
   /** Dispatches a request after which the connection closes, see `#onLaterTurn`. */
   #dispatchLast(exchange: HttpExchange): void {
     exchange.isCorked = false;
-    this.#onLaterTurn(() => {
-      if (!exchange.finished) this.#dispatch(exchange);
-    });
+    this.#onLaterTurn(
+      () => {
+        if (!exchange.finished) this.#dispatch(exchange);
+      },
+      (error) => exchange.cut(error),
+    );
   }
 
   #dispatch(exchange: HttpExchange): void {
@@ -219,7 +249,10 @@ export class Dispatcher implements ExchangeHost {
     exchange.isBodyRefused = true;
     this.#bodies.free(exchange.bodySlot);
     exchange.bodySlot = -1;
-    this.#onLaterTurn(() => exchange.refuseItself(413, this.#tooLarge('in chunks')));
+    this.#onLaterTurn(
+      () => exchange.refuseItself(413, this.#tooLarge('in chunks')),
+      (error) => exchange.cut(error),
+    );
   }
 
   /** Refuses by the head alone. A body of unknown length is not waited for: the connection closes. */
@@ -243,30 +276,39 @@ export class Dispatcher implements ExchangeHost {
     const contentType = root === undefined ? 'text/plain; charset=utf-8' : root.declaration.contentType;
     let isGone = false;
     const end = (): void => {
+      if (isGone) return;
       isGone = true;
       this.#connections.exchangeEnded(isClosing);
+    };
+    const cut = (error: unknown): void => {
+      this.log.error({ err: error }, 'a refusal could not be sent; its connection is cut');
+      response.close();
     };
     const send = (): void => {
       if (isGone) return;
       this.counters.addReply(status);
       if (!isHead) this.counters.add(Counter.bytesOut, Buffer.byteLength(body));
-      response.cork(() =>
-        sendRefusal(response, {
-          status,
-          contentType,
-          body,
-          headers: replyHeaders,
-          isHead,
-          isClosing,
-          isLastAsked,
-        }),
-      );
-      end();
+      try {
+        response.cork(() =>
+          sendRefusal(response, {
+            status,
+            contentType,
+            body,
+            headers: replyHeaders,
+            isHead,
+            isClosing,
+            isLastAsked,
+          }),
+        );
+        end();
+      } catch (error) {
+        cut(error);
+      }
     };
+    response.onAborted(end);
     this.counters.add(Counter.refused, 1);
     this.#connections.exchangeBegan();
-    response.onAborted(end);
-    if (isLast) this.#onLaterTurn(send);
+    if (isLast) this.#onLaterTurn(send, cut);
     else send();
   }
 
@@ -274,15 +316,21 @@ export class Dispatcher implements ExchangeHost {
    * For a reply after which nothing may be served on its connection. Given at once, the engine would go on with
    * what follows in the same segment, and then forget to close. While a reply is pending it closes the
    * connection when anything follows, and nothing of it is served.
+   *
+   * @param cut what is done where there is no later turn to be had
    */
-  #onLaterTurn(reply: () => void): void {
-    setImmediate(() => {
-      try {
-        reply();
-      } catch (error) {
-        this.log.error({ err: error }, 'a reply failed in the HTTP layer');
-      }
-    });
+  #onLaterTurn(reply: () => void, cut: (error: unknown) => void): void {
+    try {
+      setImmediate(() => {
+        try {
+          reply();
+        } catch (error) {
+          cut(error);
+        }
+      });
+    } catch (error) {
+      cut(error);
+    }
   }
 
   #notFound(path: string): string {

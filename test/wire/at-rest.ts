@@ -39,11 +39,11 @@ function openDescriptors(): number {
   }
 }
 
-/** Milliseconds that what is being closed may take. */
-const patience = 10_000;
+/** Milliseconds that what is being closed may take on a loaded machine. */
+const usualPatience = 10_000;
 
 /** Waits until `counts` gives what it should; fails with the difference when it does not in time. */
-export async function reaches<T>(expected: T, counts: () => T | Promise<T>): Promise<void> {
+export async function reaches<T>(expected: T, counts: () => T | Promise<T>, patience = usualPatience): Promise<void> {
   const deadline = performance.now() + patience;
   for (let wait = 1; ; wait = Math.min(wait * 2, 100)) {
     const found = await counts();
@@ -61,12 +61,12 @@ export async function reaches<T>(expected: T, counts: () => T | Promise<T>): Pro
  * Remembers what a process without clients holds; the function that it gives waits until that is so again and every
  * count of the server is back at rest. To be called when the server listens and nothing is connected.
  */
-export async function rests(server: Server): Promise<() => Promise<void>> {
+export async function rests(server: Server, patience = usualPatience): Promise<() => Promise<void>> {
   await reaches<unknown>(atRest, () => call(server, 'get_statistics', [names]));
   const before = await settled();
   return async () => {
-    await reaches<unknown>(atRest, () => call(server, 'get_statistics', [names]));
-    await reaches(before, processCounts);
+    await reaches<unknown>(atRest, () => call(server, 'get_statistics', [names]), patience);
+    await reaches(before, processCounts, patience);
   };
 }
 

@@ -180,7 +180,18 @@ export class JsonRpc {
 
   #answerError(exchange: Exchange, idSlot: number, error: MiError): void {
     if (idSlot === noReply) exchange.reply(202);
-    else this.#replies.text(exchange, 200, Reply.error, this.#printError(error), idSlot);
+    else this.#sendError(exchange, 200, this.#printError(error), idSlot);
+  }
+
+  /** The last resort: when this fails too, the refusal is one without the id. */
+  #sendError(exchange: Exchange, status: number, text: string, idSlot: number, headers?: ReplyHeaders): void {
+    try {
+      this.#replies.text(exchange, status, Reply.error, text, idSlot, headers);
+    } catch (error) {
+      this.#log.error({ err: error }, 'an error reply failed');
+      this.#release(idSlot);
+      exchange.refuse(500, 'internal error; the log of the server tells why');
+    }
   }
 
   /** Commands in JavaScript put all sorts of things into an error. */
@@ -203,8 +214,7 @@ export class JsonRpc {
     headers?: ReplyHeaders,
   ): void {
     if (idSlot === noReply) exchange.refuse(status, reason, headers);
-    else
-      this.#replies.text(exchange, status, Reply.error, JSON.stringify(refusalError(status, reason)), idSlot, headers);
+    else this.#sendError(exchange, status, JSON.stringify(refusalError(status, reason)), idSlot, headers);
   }
 
   #release(idSlot: number): void {
