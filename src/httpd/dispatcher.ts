@@ -147,8 +147,8 @@ export class Dispatcher implements ExchangeHost {
     );
     response.onAborted(() => exchange.abort());
     this.#connections.exchangeBegan();
-    // Chunks are parsed leniently by the engine: what follows might not be what it takes it for.
-    exchange.mustClose = head.isChunked;
+    // What follows might not be what the engine takes it for.
+    exchange.mustClose = head.isEndDoubtful(method);
     exchange.isLastAsked = head.isLastAsked;
     try {
       this.#begin(exchange, response, request);
@@ -265,7 +265,7 @@ export class Dispatcher implements ExchangeHost {
     mustClose = false,
     headers?: ReplyHeaders,
   ): void {
-    const isLast = mustClose || this.#head.isChunked || this.#head.contentLength > this.#maxBody;
+    const isLast = mustClose || this.#head.isEndDoubtful(method) || this.#head.contentLength > this.#maxBody;
     const isClosing = isLast || this.isStopping;
     const isHead = method === 'HEAD';
     const { isLastAsked } = this.#head;
