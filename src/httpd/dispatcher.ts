@@ -8,6 +8,7 @@ import { FieldError, parseQuery, parseUrlencoded } from './fields.js';
 import { type ExchangeHost, HttpExchange } from './http-exchange.js';
 import type { ListenerOptions } from './listener.js';
 import { parseMultipart } from './multipart.js';
+import { ReadProbe } from './read-probe.js';
 import { refusalOf, sendRefusal } from './refusal.js';
 import type { StreamLimits } from './reply-stream.js';
 import { mediaTypeOf, RequestHead } from './request-head.js';
@@ -39,6 +40,7 @@ export class Dispatcher implements ExchangeHost {
   readonly #connections: Connections;
   readonly #bodies: BodyPool;
   readonly #maxBody: number;
+  readonly probe = new ReadProbe();
   readonly #head = new RequestHead();
 
   constructor(options: DispatcherOptions) {
@@ -148,7 +150,7 @@ export class Dispatcher implements ExchangeHost {
     response.onAborted(() => exchange.abort());
     this.#connections.exchangeBegan();
     // What follows might not be what the engine takes it for.
-    exchange.mustClose = head.isEndDoubtful(method);
+    exchange.mustClose = head.isEndDoubtful(method) || this.probe.isLastDue();
     exchange.isLastAsked = head.isLastAsked;
     try {
       this.#begin(exchange, response, request);
@@ -265,7 +267,8 @@ export class Dispatcher implements ExchangeHost {
     mustClose = false,
     headers?: ReplyHeaders,
   ): void {
-    const isLast = mustClose || this.#head.isEndDoubtful(method) || this.#head.contentLength > this.#maxBody;
+    const isTooLarge = this.#head.contentLength > this.#maxBody;
+    const isLast = mustClose || this.#head.isEndDoubtful(method) || isTooLarge || this.probe.isLastDue();
     const isClosing = isLast || this.isStopping;
     const isHead = method === 'HEAD';
     const { isLastAsked } = this.#head;
@@ -305,6 +308,7 @@ export class Dispatcher implements ExchangeHost {
         cut(error);
       }
     };
+    this.probe.count(body.length);
     response.onAborted(end);
     this.counters.add(Counter.refused, 1);
     this.#connections.exchangeBegan();

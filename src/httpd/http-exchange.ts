@@ -6,6 +6,7 @@ import { Counter, type HttpCounters } from './counters.js';
 import type { UwsResponse } from './engine.js';
 import { type ChunkSource, type Exchange, heldBodySize, type Method, type ReplyHeaders } from './exchange.js';
 import type { ListenerOptions } from './listener.js';
+import type { ReadProbe } from './read-probe.js';
 import { ReceivedRequest } from './received-request.js';
 import { refusalOf } from './refusal.js';
 import { checkReplyHeaders, writeReplyHead } from './reply-head.js';
@@ -21,6 +22,7 @@ export interface ExchangeHost {
   readonly flushLimit: number;
   readonly limits: StreamLimits;
   readonly isStopping: boolean;
+  readonly probe: ReadProbe;
   freeBody(slot: number): void;
   /** @param isClosing whether the connection closes by itself when the reply has been sent */
   exchangeEnded(isClosing: boolean): void;
@@ -95,8 +97,14 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
     const line = statusLine(status);
     if (this.#state !== 'open') return false;
     const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
-    if (length > heldBodySize && this.method !== 'HEAD' && !isBodiless(status)) {
+    const { probe } = this.#host;
+    if (length === 0 || this.method === 'HEAD' || isBodiless(status)) {
+      probe.count(0);
+    } else if (length > heldBodySize) {
       this.#begin(status, new HeldBody(typeof body === 'string' ? Buffer.from(body) : body), headers)?.startNow();
+      return true;
+    } else if (probe.isDue(length) && !this.#isClosing()) {
+      this.#begin(status, new HeldBody(Buffer.from(body)), headers)?.startNow();
       return true;
     }
     try {
@@ -125,6 +133,7 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
       source.release();
     } else if (this.method === 'HEAD' || isBodiless(status)) {
       source.release();
+      this.#host.probe.count(0);
       try {
         this.#response.cork(() => this.#sendHeadOnly(status, source.length, headers));
       } catch (error) {

@@ -71,7 +71,11 @@ const probes: readonly (readonly [name: string, request: string, outcome: Outcom
   ['OPTIONS *', get('', 'OPTIONS * HTTP/1.1'), version],
   ['CONNECT', get('', 'CONNECT a:80 HTTP/1.1'), version],
   ['a TLS handshake', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', version],
-  ['an upgrade to HTTP/2', get('Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMA\r\n'), 'whole'],
+  [
+    'an upgrade to HTTP/2',
+    get('Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMA\r\n'),
+    'whole',
+  ],
   ['an upgrade to WebSocket', get('Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: YQ==\r\n'), 'whole'],
   ['98 fields', get('X: a\r\n'.repeat(97)), 'whole'],
   ['200 fields', get('X: a\r\n'.repeat(200)), tooLarge],
