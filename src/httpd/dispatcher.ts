@@ -6,10 +6,11 @@ import type { UwsRequest, UwsResponse } from './engine.js';
 import type { Method, ReplyHeaders } from './exchange.js';
 import { FieldError, parseQuery, parseUrlencoded } from './fields.js';
 import { type ExchangeHost, HttpExchange } from './http-exchange.js';
+import { onLaterTurn } from './later-turn.js';
 import type { ListenerOptions } from './listener.js';
 import { parseMultipart } from './multipart.js';
 import { ReadProbe } from './read-probe.js';
-import { refusalOf, sendRefusal } from './refusal.js';
+import { refusalOf, refuseByHead } from './refusal.js';
 import type { StreamLimits } from './reply-stream.js';
 import { mediaTypeOf, RequestHead } from './request-head.js';
 import { decodePath, type Root, type RootMatch, type RootRegistry } from './roots.js';
@@ -213,16 +214,16 @@ export class Dispatcher implements ExchangeHost {
       return;
     }
     exchange.isCorked = false;
-    this.#onLaterTurn(
+    onLaterTurn(
       () => exchange.handlerFailed(error),
       () => exchange.cut(error),
     );
   }
 
-  /** Dispatches a request after which the connection closes, see `#onLaterTurn`. */
+  /** Dispatches a request after which the connection closes, see {@link onLaterTurn}. */
   #dispatchLast(exchange: HttpExchange): void {
     exchange.isCorked = false;
-    this.#onLaterTurn(
+    onLaterTurn(
       () => {
         if (!exchange.finished) this.#dispatch(exchange);
       },
@@ -251,7 +252,7 @@ export class Dispatcher implements ExchangeHost {
     exchange.isBodyRefused = true;
     this.#bodies.free(exchange.bodySlot);
     exchange.bodySlot = -1;
-    this.#onLaterTurn(
+    onLaterTurn(
       () => exchange.refuseItself(413, this.#tooLarge('in chunks')),
       (error) => exchange.cut(error),
     );
@@ -277,64 +278,10 @@ export class Dispatcher implements ExchangeHost {
     const body = refusal?.body ?? `${reason}\n`;
     const replyHeaders = refusal?.headers === undefined ? headers : { ...refusal.headers, ...headers };
     const contentType = root === undefined ? 'text/plain; charset=utf-8' : root.declaration.contentType;
-    let isGone = false;
-    const end = (): void => {
-      if (isGone) return;
-      isGone = true;
-      this.#connections.exchangeEnded(isClosing);
-    };
-    const cut = (error: unknown): void => {
-      this.log.error({ err: error }, 'a refusal could not be sent; its connection is cut');
-      response.close();
-    };
-    const send = (): void => {
-      if (isGone) return;
-      this.counters.addReply(status);
-      if (!isHead) this.counters.add(Counter.bytesOut, Buffer.byteLength(body));
-      try {
-        response.cork(() =>
-          sendRefusal(response, {
-            status,
-            contentType,
-            body,
-            headers: replyHeaders,
-            isHead,
-            isClosing,
-            isLastAsked,
-          }),
-        );
-        end();
-      } catch (error) {
-        cut(error);
-      }
-    };
+    const told = { status, contentType, body, headers: replyHeaders, isHead, isClosing, isLastAsked };
     this.probe.count(body.length);
-    response.onAborted(end);
     this.counters.add(Counter.refused, 1);
-    this.#connections.exchangeBegan();
-    if (isLast) this.#onLaterTurn(send, cut);
-    else send();
-  }
-
-  /**
-   * For a reply after which nothing may be served on its connection. Given at once, the engine would go on with
-   * what follows in the same segment, and then forget to close. While a reply is pending it closes the
-   * connection when anything follows, and nothing of it is served.
-   *
-   * @param cut what is done where there is no later turn to be had
-   */
-  #onLaterTurn(reply: () => void, cut: (error: unknown) => void): void {
-    try {
-      setImmediate(() => {
-        try {
-          reply();
-        } catch (error) {
-          cut(error);
-        }
-      });
-    } catch (error) {
-      cut(error);
-    }
+    refuseByHead(response, told, isLast, { counters: this.counters, connections: this.#connections, log: this.log });
   }
 
   #notFound(path: string): string {

@@ -21,6 +21,11 @@ async function* countLater(to: number): AsyncGenerator<string> {
   }
 }
 
+/** More than the kernel takes for a client that does not read; a multiple of what is flushed at once. */
+export const largeSize = 12 << 20;
+
+const large = Buffer.alloc(largeSize, 'z');
+
 function giving(name: string, run: (signal: () => AbortSignal) => Result | Promise<Result>) {
   return command({
     name,
@@ -51,12 +56,14 @@ export function faultyModule() {
         },
         onRequest: (exchange) => {
           faults.point('handler', 'onRequest');
-          if (exchange.path === '/flush') exchange.flush(200);
+          if (exchange.path === '/flush' || exchange.path === '/large') exchange.flush(200);
+          else if (exchange.path === '/large-held') exchange.reply(200, large);
           else if (exchange.path === '/held') exchange.reply(200, 'x'.repeat(300_000));
           else exchange.reply(200, exchange.body);
         },
-        onFlush: (_exchange, position) => {
+        onFlush: (exchange, position) => {
           faults.point('handler', 'onFlush');
+          if (exchange.path === '/large') return position < largeSize ? large.subarray(0, 65_536) : null;
           return position < 3000 ? Buffer.alloc(1000, 'y') : null;
         },
       });
