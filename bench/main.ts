@@ -47,6 +47,7 @@ async function run(options: BenchOptions): Promise<void> {
 }
 
 async function measure(options: BenchOptions): Promise<Result> {
+  if (process.platform !== 'linux') throw new Error('servers are measured by /proc, which only Linux has');
   // Both are told before anything is measured, while something can still be done about it.
   const doubts = warnings();
   for (const doubt of doubts) process.stderr.write(`bench: mind that ${doubt}\n`);

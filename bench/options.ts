@@ -38,7 +38,7 @@ usage: npm run bench -- [--quick] [--only QUESTION,...] [--peers NAME,...] [--pu
   --quick             less of everything: done within two minutes, for a first look
   --only QUESTIONS    some of ${questions.map(({ name }) => name).join(', ')}
   --peers NAMES       some of ${peers.map(({ name }) => `"${name}"`).join(', ')}
-  --seconds N         length of one measurement of a rate (4; quick 1)
+  --seconds N         length of one measurement of a rate (3; quick 1)
   --repeats N         how often each is measured; all peers take turns (5; quick 3)
   --original URL      a running OpenSIPS' mi_http as one more rival
   --original-pid PID  its process HTTPD, whose processor time and memory are measured
@@ -48,7 +48,7 @@ usage: npm run bench -- [--quick] [--only QUESTION,...] [--peers NAME,...] [--pu
   --from FILE         takes a results.json instead of measuring: with --publish it renews what is published
   -h, --help          print this and exit
 
-Servers run on core 0, the load on core 1; nothing else should run. Rivals that cannot be had are skipped with the reason.
+Without --quick it takes about 40 minutes. Servers run on core 0, the load on core 1; nothing else should run. Rivals that cannot be had are skipped with the reason.
 exit status: 0 measured; 1 something failed; 2 the command line cannot be read
 `;
 }
@@ -68,7 +68,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     quick,
     only: names('--only', values.only, questions),
     peers: names('--peers', values.peers, peers),
-    seconds: wholeNumber('--seconds', values.seconds ?? (quick ? '1' : '4'), 600),
+    seconds: wholeNumber('--seconds', values.seconds ?? (quick ? '1' : '3'), 600),
     repeats: wholeNumber('--repeats', values.repeats ?? (quick ? '3' : '5'), 100),
     original: original(values.original, values['original-pid']),
     publish: values.publish ?? false,

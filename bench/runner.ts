@@ -51,14 +51,21 @@ function planCase(
   skipped: Skipped[],
 ): Planned {
   const able = peers.filter((peer) => {
-    const reason =
-      one.need.tls && place.certificate === undefined
-        ? 'openssl is not installed, which makes the certificate (apt-get install openssl)'
-        : peer.refuses(one.command, one.need);
+    const reason = reasonAgainst(peer, one, place);
     if (reason !== undefined) skipped.push({ question: question.name, case: one.name, peer: peer.name, reason });
     return reason === undefined;
   });
   return { question, one, peers: able, repeats: effort.quick && one.headline !== true ? 1 : effort.repeats };
+}
+
+/** Why a case cannot be put to a peer; undefined: it can. */
+function reasonAgainst(peer: Peer, one: Case, place: Place): string | undefined {
+  if (one.need.tls && place.certificate === undefined) {
+    return 'openssl is not installed, which makes the certificate (apt-get install openssl)';
+  }
+  if (one.measureStart !== undefined && peer.runsAlready === true)
+    return 'it runs already, and this begins with a start';
+  return peer.refuses(one.command, one.need);
 }
 
 async function runCase(

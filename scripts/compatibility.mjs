@@ -4,7 +4,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 
 const page = new URL('../docs/compatibility.md', import.meta.url);
-const { normalisations, sections, differences, sipCommands } = JSON.parse(
+const { normalisations, sections, differences, sipCommands, ownCommands } = JSON.parse(
   readFileSync(new URL('../test/conformance/differences.json', import.meta.url), 'utf8'),
 );
 
@@ -27,7 +27,7 @@ for (const { id, title, text } of sections) {
   if (text.length > 0) parts.push(text.join('\n'));
   const rows = differences.filter((difference) => difference.section === id);
   if (rows.length > 0) parts.push(tableOf(rows));
-  if (id === 'commands') parts.push(commandsOf(sipCommands));
+  if (id === 'commands') parts.push(commandsOf(sipCommands), `Commands that OpenSIPS has not: ${listed(ownCommands)}.`);
 }
 parts.push('## What is not compared');
 parts.push(normalisations.map(({ what, why }) => `- ${what}: ${why}`).join('\n'));
@@ -55,10 +55,13 @@ function tableOf(rows) {
 }
 
 function commandsOf(byModule) {
-  const lines = Object.entries(byModule).map(
-    ([module, names]) => `- ${module}: ${names.map((name) => `\`${name}\``).join(', ')}`,
-  );
-  return `Commands that only a SIP server can have, by the names of 4.0 and 3.x. A caller gets -32601 \`Method not found\`:
+  const lines = Object.entries(byModule).map(([module, names]) => `- ${module}: ${listed(names)}`);
+  return `Commands of OpenSIPS that are not here, nearly all of which only a SIP server can have, by their names in 4.0 and 3.x. A
+caller gets -32601 \`Method not found\`:
 
 ${lines.join('\n')}`;
+}
+
+function listed(names) {
+  return names.map((name) => `\`${name}\``).join(', ');
 }

@@ -55,14 +55,18 @@ function parameterTable() {
 
 /** Asks a running server, as any client would. */
 async function commandTable() {
-  const server = await createServer({ httpd: { ip: '127.0.0.1', port: 0 }, usrloc: {} }).start();
-  const ask = async (method, params) => {
+  const levels = ['read', 'operate', 'admin'];
+  const listen = levels.map((level) => `http:127.0.0.1:0;level=${level}`);
+  const server = await createServer({ httpd: { listen }, usrloc: {} }).start();
+  const ask = async (method, params, url = server.urls.at(-1)) => {
     const body = JSON.stringify({ jsonrpc: '2.0', method, params, id: 1 });
     const headers = { 'Content-Type': 'application/json', Connection: 'close' };
-    return (await (await fetch(server.urls[0], { method: 'POST', headers, body })).json()).result;
+    return (await (await fetch(url, { method: 'POST', headers, body })).json()).result;
   };
-  const rows = [['command', 'also', 'parameters', 'what it does']];
+  const rows = [['command', 'also', 'parameters', 'level', 'what it does']];
   const names = await ask('which');
+  const visible = [];
+  for (const url of server.urls) visible.push(await ask('which', undefined, url));
   const flat = names.filter((name) => !name.includes(':'));
   for (const name of names.filter((text) => text.includes(':'))) {
     const recipes = await ask('which', [name]);
@@ -77,6 +81,7 @@ async function commandTable() {
       `\`${name}\``,
       [...new Set([local, ...also])].map((text) => `\`${text}\``).join(', '),
       recipes.map((recipe) => `(${recipe.join(', ')})`).join(' '),
+      levels[visible.findIndex((some) => some.includes(name))],
       help,
     ]);
   }

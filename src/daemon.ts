@@ -113,6 +113,8 @@ function stopOnSignals(server: Server, log: ReturnType<typeof daemonLog>): void 
 
 function reloadOnSignal(server: Server, log: ReturnType<typeof daemonLog>): void {
   process.on('SIGHUP', (signal) => {
+    log.info({ signal }, `${signal}: reading users, tokens and certificates again`);
+    void server.reload();
     const reloads = server.reloadTls();
     if (reloads.length === 0) log.info({ signal }, `${signal}: no listener has a certificate to read again`);
     for (const { certificate, outcome } of reloads) {

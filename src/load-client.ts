@@ -1,4 +1,6 @@
 import { Agent, type ClientRequest, request } from 'node:http';
+import { Agent as SecureAgent, request as secureRequest } from 'node:https';
+import type { LoadTarget } from './load-target.js';
 
 /** The server answered a call with an error, or with something that is no answer. */
 export class CallError extends Error {
@@ -25,14 +27,22 @@ const timeout = 120;
 
 /** Calls MI commands of a server over a few connections that stay open. */
 export class MiClient {
-  readonly #url: URL;
+  readonly #target: LoadTarget;
   readonly #agent: Agent;
   #id = 0;
 
-  /** @param connections calls that can run at once */
-  constructor(url: URL, connections: number) {
-    this.#url = url;
-    this.#agent = new Agent({ keepAlive: true, maxSockets: connections });
+  /**
+   * @param connections calls that can run at once
+   * @param authorization value of the header; undefined: no login
+   */
+  constructor(
+    target: LoadTarget,
+    connections: number,
+    readonly authorization?: string,
+  ) {
+    this.#target = target;
+    const options = { keepAlive: true, maxSockets: connections };
+    this.#agent = target.isSecure ? new SecureAgent(options) : new Agent(options);
   }
 
   /**
@@ -59,16 +69,22 @@ export class MiClient {
 
   #post(body: string, isFirst: boolean): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const sent: ClientRequest = request(this.#url, {
+      const { url, isSecure, options } = this.#target;
+      const sent: ClientRequest = (isSecure ? secureRequest : request)({
+        ...options,
         method: 'POST',
         agent: this.#agent,
-        headers: { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) },
+        headers: {
+          'Content-Type': 'application/json',
+          'Content-Length': Buffer.byteLength(body),
+          ...(this.authorization === undefined ? {} : { Authorization: this.authorization }),
+        },
         timeout: timeout * 1000,
       });
       sent.on('timeout', () => sent.destroy(new Error(`no answer within ${timeout} s`)));
       sent.on('error', (error: NodeJS.ErrnoException) => {
         const wasClosed = sent.reusedSocket && ['ECONNRESET', 'EPIPE'].includes(error.code ?? '');
-        reject(isFirst && wasClosed ? closedIdle : new Error(`${this.#url.href}: ${error.message || error.code}`));
+        reject(isFirst && wasClosed ? closedIdle : new Error(`${url}: ${error.message || error.code}`));
       });
       sent.on('response', (response) => {
         const pieces: Buffer[] = [];
@@ -78,10 +94,10 @@ export class MiClient {
           pieces.push(piece);
           if (length > maxAnswer) response.destroy(new Error(`answer is longer than ${maxAnswer} bytes`));
         });
-        response.on('error', (error) => reject(new Error(`${this.#url.href}: ${error.message}`)));
+        response.on('error', (error) => reject(new Error(`${url}: ${error.message}`)));
         response.on('end', () => {
           try {
-            resolve(resultOf(Buffer.concat(pieces).toString('utf8'), response.statusCode ?? 0, this.#url));
+            resolve(resultOf(Buffer.concat(pieces).toString('utf8'), response.statusCode ?? 0, url));
           } catch (error) {
             reject(error);
           }
@@ -100,16 +116,13 @@ interface Answer {
   readonly error?: { readonly code?: unknown; readonly message?: unknown; readonly data?: unknown };
 }
 
-function resultOf(body: string, status: number, url: URL): unknown {
+function resultOf(body: string, status: number, url: string): unknown {
   let answer: unknown;
+  if (status === 401) throw new CallError(`${url} asks for a login: give --login FILE`, undefined, status);
   try {
     answer = JSON.parse(body);
   } catch {
-    throw new CallError(
-      `${url.href} answers ${status}, which is no JSON-RPC; give the URL of mi_http`,
-      undefined,
-      status,
-    );
+    throw new CallError(`${url} answers ${status}, which is no JSON-RPC; give the URL of mi_http`, undefined, status);
   }
   const { result, error } = (typeof answer === 'object' && answer !== null ? answer : {}) as Answer;
   if (error === undefined && result !== undefined) return result;

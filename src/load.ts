@@ -1,22 +1,26 @@
-import { open } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { parseArgs } from 'node:util';
 import { MiClient } from './load-client.js';
 import { LoadLanes } from './load-lanes.js';
 import { readLines } from './load-lines.js';
 import { LoadProgress } from './load-progress.js';
+import { loadTarget } from './load-target.js';
 
 /** The text of `mi-httpd load --help`. */
 export const loadUsage = `mi-httpd load: send contacts to a running server
 
-usage: mi-httpd load FILE|- [--url URL] [--domain NAME]
+usage: mi-httpd load FILE|- [--url URL] [--ca FILE] [--domain NAME] [--login FILE]
 
   FILE            one contact a line, as a JSON object; - is standard input:
                     {"aor":"alice@example.com","contact":"sip:alice@192.0.2.1","expires":3600}
                   expires is in seconds, 0 is for ever. Members that may follow: q, callid, cseq,
                   user_agent, received, path, flags, cflags, socket, methods, attr, sip_instance, kv_store
-  --url URL       the server's mi_http (default: http://127.0.0.1:8888/mi)
+  --url URL       the server's mi_http, http or https, or on a Unix socket http://unix:/path:/mi
+                  (default: http://127.0.0.1:8888/mi)
+  --ca FILE       for https: PEM file of the certificates that the server's may be signed by
   --domain NAME   table of usrloc (default: location)
+  --login FILE    file whose first line is a token, or NAME:PASSWORD; of level operate or admin
   -h, --help      print this and exit
 
 Lines that are rejected are told on standard error, as FILE:LINE: reason.
@@ -25,7 +29,9 @@ exit status: 0 every contact was added; 1 some lines were rejected, or the load 
 
 const options = {
   url: { type: 'string', default: 'http://127.0.0.1:8888/mi' },
+  ca: { type: 'string' },
   domain: { type: 'string', default: 'location' },
+  login: { type: 'string' },
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
 
@@ -48,9 +54,12 @@ export async function load(args: readonly string[]): Promise<void> {
   if (file === undefined || another !== undefined) {
     throw usageError(`load takes one file, not ${positionals.length}`);
   }
-  const url = parseUrl(values.url);
+  const target = loadTarget(values.url, values.ca);
+  if (target === undefined)
+    throw usageError(`option --url is "${values.url}"; give a URL such as ${options.url.default}`);
+  const authorization = values.login === undefined ? undefined : await readLogin(values.login);
   const { input, size } = await openInput(file);
-  const client = new MiClient(url, lanes);
+  const client = new MiClient(target, lanes, authorization);
   const progress = new LoadProgress(process.stderr, size);
   let added = 0;
   let rejected = 0;
@@ -101,10 +110,21 @@ function usageError(reason: string): Error {
   return new Error(`${reason}; mi-httpd load --help tells how`);
 }
 
-function parseUrl(text: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol === 'http:') return url;
-  throw usageError(`option --url is "${text}"; give a URL such as ${options.url.default}`);
+/**
+ * The value of the header Authorization.
+ * @throws Error naming the file and what is wrong, without what is in it
+ */
+async function readLogin(file: string): Promise<string> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    throw new Error(`login cannot be read: ${error instanceof Error ? error.message : error}`);
+  }
+  const [line = ''] = text.split(/\r?\n/, 1);
+  if (line.includes(':')) return `Basic ${Buffer.from(line).toString('base64')}`;
+  if (/^[A-Za-z0-9._~+/-]+=*$/.test(line)) return `Bearer ${line}`;
+  throw new Error(`login cannot be read: the first line of ${file} is neither a token nor NAME:PASSWORD`);
 }
 
 /** @throws Error naming the file and why it cannot be read */

@@ -15,8 +15,18 @@ function isDefect(error: Error): boolean {
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 
 const [verb, ...rest] = process.argv.slice(2);
-const done =
-  verb === 'load'
-    ? import('./load.js').then(({ load }) => load(rest))
-    : import('./daemon.js').then(({ run }) => run(process.argv.slice(2)));
-done.catch(fail);
+
+function begin(): Promise<void> {
+  switch (verb) {
+    case 'load':
+      return import('./load.js').then(({ load }) => load(rest));
+    case 'passwd':
+      return import('./account-line.js').then(({ passwd }) => passwd(rest));
+    case 'token':
+      return import('./account-line.js').then(({ token }) => token(rest));
+    default:
+      return import('./daemon.js').then(({ run }) => run(process.argv.slice(2)));
+  }
+}
+
+begin().catch(fail);

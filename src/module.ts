@@ -1,8 +1,12 @@
 import type { ParameterDeclarations, ParameterInput, ParameterValues } from './config/parameter.js';
 import type { HttpServer } from './httpd/server.js';
 import type { Log, LogLevel } from './log.js';
+import type { LogConsumers } from './log-consumers.js';
+import type { CacheSystems } from './mi/cache-systems.js';
 import type { Command } from './mi/command.js';
+import type { Events } from './mi/events.js';
 import type { ManagementInterface } from './mi/interface.js';
+import type { StatusReports } from './mi/status-reports.js';
 
 /** Facts about the server that modules report or depend on. */
 export interface ServerFacts {
@@ -23,6 +27,13 @@ export interface ModuleContext<Parameters> {
   readonly mi: ManagementInterface;
   readonly log: Log;
   readonly logLevel: LogLevel;
+  readonly logConsumers: LogConsumers;
+  /** Events that others can subscribe to: declare yours when the module is loaded. */
+  readonly events: Events;
+  /** What is ready and what is not, for `sr_get_status` and `/readyz`. */
+  readonly status: StatusReports;
+  /** Caches of the commands `cache_*`. */
+  readonly caches: CacheSystems;
   readonly facts: ServerFacts;
   /**
    * The HTTP server with its registry of root paths.
@@ -46,6 +57,11 @@ export interface ModuleInstance {
   check?(): readonly string[];
   /** Runs when the server starts, before it listens. */
   start?(): void | Promise<void>;
+  /**
+   * Runs when the operator asks to read files again (SIGHUP). What cannot be read keeps what was there.
+   * @throws Error telling what is wrong
+   */
+  reload?(): void | Promise<void>;
   /** Runs once when the server stops: calls still running are given up now. */
   stop?(): void | Promise<void>;
 }

@@ -17,8 +17,12 @@ export interface CommandLine {
 export const usage = `mi-httpd: the OpenSIPS management interface over HTTP
 
 usage: mi-httpd [-f FILE] [-c] [-M MB] [-p PORT] [-l IP] [-V] [-h]
-       mi-httpd load FILE|- [--url URL] [--domain NAME]
+       mi-httpd load FILE|- [--url URL] [--ca FILE] [--domain NAME] [--login FILE]
                       send contacts to a running server; mi-httpd load --help tells more
+       mi-httpd passwd NAME [--level read|operate|admin]
+                      make a line for the file of users, auth_file
+       mi-httpd token NAME [--level read|operate|admin]
+                      make a bearer token, and its line for auth_tokens
 
   -f, --file FILE     configuration, an opensips.cfg; - is standard input
                       (left out: /etc/opensips/opensips.cfg, else the file that comes with mi-httpd)
@@ -31,7 +35,8 @@ usage: mi-httpd [-f FILE] [-c] [-M MB] [-p PORT] [-l IP] [-V] [-h]
   -h, --help          print this and exit
 
 signals: SIGTERM and SIGINT finish what runs (10 s at most) and exit 0; a second one exits at once;
-         SIGHUP reads the TLS certificates again, without losing a connection
+         SIGHUP reads users, tokens and TLS certificates again, without losing a connection, and opens the
+         audit log anew
 exit status: 0 stopped as asked; 1 could not start; 255 the configuration has errors
 `;
 

@@ -3,7 +3,11 @@ import { type ParameterInput, parametersFromObject } from './config/parameter.js
 import type { HttpServer } from './httpd/server.js';
 import type { Reload } from './httpd/tls/certificates.js';
 import { type Log, LogLevel, quietLog } from './log.js';
+import { LogConsumers } from './log-consumers.js';
+import { CacheSystems } from './mi/cache-systems.js';
+import { Events } from './mi/events.js';
 import { ManagementInterface } from './mi/interface.js';
+import { type StatusIdentifier, StatusReports } from './mi/status-reports.js';
 import {
   type ConfiguredModule,
   isModule,
@@ -12,9 +16,15 @@ import {
   type ModuleInstance,
   type ServerFacts,
 } from './module.js';
+import type { parameters as cachedbLocalParameters } from './modules/cachedb_local/parameters.js';
+import type { parameters as eventDatagramParameters } from './modules/event_datagram/parameters.js';
+import type { parameters as eventJsonrpcParameters } from './modules/event_jsonrpc/index.js';
+import type { parameters as eventStreamParameters } from './modules/event_stream/index.js';
+import { warnOfExposure } from './modules/httpd/exposure.js';
 import type { parameters as httpdParameters } from './modules/httpd/parameters.js';
 import type { parameters as miHtmlParameters } from './modules/mi_html/parameters.js';
 import type { parameters as miHttpParameters } from './modules/mi_http/parameters.js';
+import type { parameters as miJsonParameters } from './modules/mi_json/parameters.js';
 import { builtInModules, loadableModules } from './modules/table.js';
 import type { parameters as usrlocParameters } from './modules/usrloc/parameters.js';
 import { Usrloc } from './modules/usrloc/usrloc.js';
@@ -31,6 +41,9 @@ export const defaultDeadline = 10;
 
 /** Milliseconds that answers to calls given up have to leave. */
 const lastAnswers = 1000;
+
+/** Status of `core`, identifier `main`. */
+const state = { running: 1, initializing: -1, terminating: -2 } as const;
 
 /** What is common to servers from a file and servers from a program. */
 export interface ServerSettings {
@@ -57,6 +70,16 @@ export interface ServerOptions extends ServerSettings {
   readonly mi_html?: ParameterInput<typeof miHtmlParameters>;
   /** Parameters of module usrloc, which is loaded when they are given; `{}` loads it with its defaults. */
   readonly usrloc?: ParameterInput<typeof usrlocParameters>;
+  /** Parameters of module mi_json, which is loaded when they are given. */
+  readonly mi_json?: ParameterInput<typeof miJsonParameters>;
+  /** Parameters of module cachedb_local, which is loaded when they are given. */
+  readonly cachedb_local?: ParameterInput<typeof cachedbLocalParameters>;
+  /** Parameters of module event_datagram, which is loaded when they are given. */
+  readonly event_datagram?: ParameterInput<typeof eventDatagramParameters>;
+  /** Parameters of module event_stream, which is loaded when they are given. */
+  readonly event_stream?: ParameterInput<typeof eventStreamParameters>;
+  /** Parameters of module event_jsonrpc, which is loaded when they are given. */
+  readonly event_jsonrpc?: ParameterInput<typeof eventJsonrpcParameters>;
   /** Your own modules, in load order; `pbx.with({ … })` gives one its parameters. */
   readonly modules?: readonly (Module | ConfiguredModule)[];
 }
@@ -64,10 +87,15 @@ export interface ServerOptions extends ServerSettings {
 /** A management server: modules, their MI commands and root paths, and the HTTP server that serves them. */
 export class Server {
   readonly #mi = new ManagementInterface();
+  readonly #main: StatusIdentifier;
   readonly #instances: ModuleInstance[] = [];
   readonly #log: Log;
   readonly #httpd: HttpServer;
   readonly #applyLogLevel: () => void;
+  /** Declare and raise events of your own; clients subscribe with `event_subscribe`. */
+  readonly events: Events;
+  /** Tell what is ready and what is not, for `sr_get_status` and `/readyz`. */
+  readonly status: StatusReports;
   #closed: Promise<void> | undefined;
 
   /**
@@ -80,8 +108,10 @@ export class Server {
     if (!(privateMemory > 0 && privateMemory <= maxPrivateMemory)) {
       throw new RangeError(`privateMemory is ${privateMemory}; give more than 0 and at most ${maxPrivateMemory} MB`);
     }
-    this.#log = settings.log ?? quietLog;
-    const logLevel = new LogLevel(this.#log, settings.logLevel ?? 3);
+    const target = settings.log ?? quietLog;
+    const logConsumers = new LogConsumers(target);
+    this.#log = logConsumers.log;
+    const logLevel = new LogLevel(target, settings.logLevel ?? 3);
     this.#applyLogLevel = () => settings.logLevel !== undefined && logLevel.apply();
     const facts: ServerFacts = {
       ...packageInfo,
@@ -90,7 +120,13 @@ export class Server {
       kill: settings.kill ?? (() => process.kill(process.pid, 'SIGTERM')),
     };
     let httpd: HttpServer | undefined;
-    const common = { mi: this.#mi, log: this.#log, logLevel, facts };
+    this.events = new Events(this.#log, this.#mi.statistics);
+    this.status = new StatusReports(this.events.declare('E_CORE_SR_STATUS_CHANGED'));
+    this.#main = this.status.add('core', { status: state.initializing, details: 'initializing' });
+    this.#main.report('initializing');
+    const { events, status } = this;
+    const caches = new CacheSystems();
+    const common = { mi: this.#mi, log: this.#log, logLevel, logConsumers, events, status, caches, facts };
     const names = new Set<string>();
     const builtIn = builtInModules.map((module) => ({ module, parameters: {} }));
     for (const { module, parameters } of [...builtIn, ...inOrderOfNeed(modules)]) {
@@ -131,21 +167,34 @@ export class Server {
     try {
       for (const instance of this.#instances) await instance.start?.();
       await this.#httpd.start();
+      this.#main.set(state.running, 'running');
+      this.#main.report('initialization completed, ready now');
     } catch (error) {
       await this.close({ deadline: 0 });
       throw error;
     }
-    const exposed = this.#httpd.listening.filter(({ isLocal }) => !isLocal).map(({ bound }) => bound);
-    if (exposed.length > 0) {
-      const address = exposed.join(', ');
-      this.#log.warn(
-        { address },
-        `LISTENING ON ${address} WITHOUT AUTHENTICATION: whoever reaches this port runs every MI command, ` +
-          'kill included; unless a firewall or proxy guards it, set modparam("httpd", "ip", "127.0.0.1")',
-      );
-    }
+    warnOfExposure(this.#httpd, this.#log);
     this.#applyLogLevel();
     return this;
+  }
+
+  /**
+   * Reads users and tokens again, and opens the audit log anew. What is wrong is logged, and stays as it was.
+   *
+   * @returns whether all went well
+   */
+  async reload(): Promise<boolean> {
+    let isGood = true;
+    for (const instance of this.#instances) {
+      try {
+        await instance.reload?.();
+      } catch (error) {
+        isGood = false;
+        const reason = error instanceof Error ? error.message : String(error);
+        this.#log.error({}, `reload failed, what was there stays: ${reason}`);
+      }
+    }
+    return isGood;
   }
 
   /** The port of the first listener that has one, else 0; useful after `port: 0`. */
@@ -203,6 +252,8 @@ export class Server {
   }
 
   async #close(deadline: number): Promise<void> {
+    this.#main.set(state.terminating, 'terminating');
+    this.#main.report('terminating');
     this.#httpd.stopAccepting();
     await this.#httpd.drain(deadline);
     for (const instance of this.#instances.toReversed()) {
@@ -212,6 +263,7 @@ export class Server {
         this.#log.error({ err: error }, 'a module failed to stop');
       }
     }
+    this.events.close();
     // What the modules gave up has been answered; the answers have to leave.
     await this.#httpd.drain(lastAnswers);
     this.#httpd.close();
@@ -235,7 +287,12 @@ export function createServer(options: ServerOptions = {}): Server {
     httpd: options.httpd ?? {},
     mi_http: options.mi_http ?? {},
     mi_html: options.mi_html,
+    mi_json: options.mi_json,
     usrloc: options.usrloc,
+    cachedb_local: options.cachedb_local,
+    event_datagram: options.event_datagram,
+    event_stream: options.event_stream,
+    event_jsonrpc: options.event_jsonrpc,
   };
   const modules: ConfiguredModule[] = loadableModules.flatMap((module) => {
     const parameters = given[module.name];
@@ -255,7 +312,12 @@ const optionNames: Readonly<Record<keyof ServerOptions, true>> = {
   httpd: true,
   mi_http: true,
   mi_html: true,
+  mi_json: true,
   usrloc: true,
+  cachedb_local: true,
+  event_datagram: true,
+  event_stream: true,
+  event_jsonrpc: true,
   modules: true,
   log: true,
   logLevel: true,

@@ -3,12 +3,15 @@ import type { ChildProcess } from 'node:child_process';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { percentile } from '../figures.js';
 import type { Call } from '../peers/peer.js';
 import { loadCore, startOn } from '../process/pinned.js';
 import { outputOf } from '../process/run-to-end.js';
+import type { Transport } from './transport.js';
 
 const program = resolve('build/bench-client');
+const tlsProgram = fileURLToPath(new URL('tls-client.js', import.meta.url));
 
 /** @throws Error when it cannot be compiled; the addon needs rustc too, so it is there */
 export function buildClient(): void {
@@ -30,8 +33,9 @@ export async function callBySchedule(
   port: number,
   call: Call,
   load: { readonly rate: number; readonly connections: number; readonly seconds: number },
+  transport: Transport = 'plain',
 ): Promise<Latency> {
-  const child = start('rate', port, call, [load.rate, load.connections, load.seconds]);
+  const child = start('rate', port, call, [load.rate, load.connections, load.seconds], transport);
   const bytes = await outputOf(child, 'the client');
   const milliseconds = Float64Array.from({ length: bytes.length >> 3 }, (_, n) => bytes.readDoubleLE(8 * n)).sort();
   const at = (share: number): number => percentile(milliseconds, share);
@@ -45,8 +49,14 @@ export interface Download {
   readonly totalMs: number;
 }
 
-export async function download(port: number, call: Call, count: number): Promise<readonly Download[]> {
-  const lines = (await outputOf(start('read', port, call, [count]), 'the reader')).toString().trim().split('\n');
+export async function download(
+  port: number,
+  call: Call,
+  count: number,
+  transport: Transport = 'plain',
+): Promise<readonly Download[]> {
+  const output = await outputOf(start('read', port, call, [count], transport), 'the reader');
+  const lines = output.toString().trim().split('\n');
   return lines.map((line) => {
     const [bytes = 0, first = 0, total = 0] = line.split(' ').map(Number);
     return { bytes, firstByteMs: first / 1e6, totalMs: total / 1e6 };
@@ -54,13 +64,19 @@ export async function download(port: number, call: Call, count: number): Promise
 }
 
 /** Reads one reply after the other until it is ended. */
-export function readForEver(port: number, call: Call): ChildProcess {
-  return start('read', port, call, [0]);
+export function readForEver(port: number, call: Call, transport: Transport = 'plain'): ChildProcess {
+  return start('read', port, call, [0], transport);
 }
 
 /** Each connection reads 64 KiB ten times a second. */
-export function readSlowly(port: number, call: Call, connections: number, seconds: number): ChildProcess {
-  return start('slow', port, call, [connections, seconds]);
+export function readSlowly(
+  port: number,
+  call: Call,
+  connections: number,
+  seconds: number,
+  transport: Transport = 'plain',
+): ChildProcess {
+  return start('slow', port, call, [connections, seconds], transport);
 }
 
 /** Connections that have made one call each and stay open until the process is ended. */
@@ -71,7 +87,14 @@ export async function stay(port: number, call: Call, connections: number): Promi
   return child;
 }
 
-function start(verb: string, port: number, { path, body }: Call, numbers: readonly number[]): ChildProcess {
-  const command = [program, verb, String(port), path, body, ...numbers.map(String)];
+function start(
+  verb: string,
+  port: number,
+  { path, body }: Call,
+  numbers: readonly number[],
+  transport: Transport = 'plain',
+): ChildProcess {
+  const client = transport === 'plain' ? [program] : [process.execPath, tlsProgram];
+  const command = [...client, verb, String(port), path, body, ...numbers.map(String)];
   return startOn(loadCore, command, { stdio: ['ignore', 'pipe', 'pipe'] });
 }

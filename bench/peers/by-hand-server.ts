@@ -4,7 +4,7 @@ import { createServer, type RequestListener } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
-import { loadEngine, type UwsApp, type UwsResponse } from '#src/httpd/engine.js';
+import { loadEngine, type UwsResponse } from '#src/httpd/engine.js';
 import { ByHandCommands, type RpcReply, type RpcRequest } from './by-hand-commands.js';
 import type { SampleReplies } from './peer.js';
 
@@ -26,8 +26,7 @@ function answer(text: string, send: (reply: string) => void): void {
 
 async function serveUws(): Promise<void> {
   const { uws } = await loadEngine();
-  const { SSLApp } = uws as typeof uws & { SSLApp(options: Readonly<Record<string, string>>): UwsApp };
-  const app = tls === undefined ? uws.App() : SSLApp({ cert_file_name: tls.cert, key_file_name: tls.key });
+  const app = tls === undefined ? uws.App() : uws.SSLApp({ cert_file_name: tls.cert, key_file_name: tls.key });
   app.any('/mi', (response: UwsResponse) => {
     let left = false;
     let held: Buffer | undefined;

@@ -7,6 +7,7 @@ export function originalPeer(url: URL, pid: number): Peer {
   const path = url.pathname;
   return {
     name: 'OpenSIPS',
+    runsAlready: true,
     what: () => `OpenSIPS at ${url.href}, process ${pid}`,
     unavailable: () => (existsSync(`/proc/${pid}`) ? undefined : `there is no process ${pid} on this machine`),
     refuses: (command, { tls, contacts }) => {

@@ -48,6 +48,8 @@ export interface Peer {
   readonly name: string;
   /** For people: what it is, with its version. */
   readonly what: () => string;
+  /** It is not started by the benchmark, so neither its start nor what it needs anew can be measured. */
+  readonly runsAlready?: true;
   /** Why it cannot run here, with the remedy; undefined: it can. */
   readonly unavailable: () => string | undefined;
   /** Why it has no such command, or cannot be started so; undefined: it can. */

@@ -38,7 +38,7 @@ export function conditions(result: Result): string {
   const doubts = result.warnings.map((warning) => `\n\n**Mind that ${warning}.**`).join('');
   const rounds = quick
     ? `A quick run, for a first look: ${repeats} rounds of the small command, one of all else, ${seconds} s each`
-    : `${repeats} rounds of ${seconds} s`;
+    : `${repeats} round${repeats === 1 ? '' : 's'} of ${seconds} s`;
   return (
     `\`${command}\`, ${date}; ${machine}; ${versions}. ${rounds}, all peers by turns; medians, ± half of what lies ` +
     `between the lowest and the highest.${doubts}`

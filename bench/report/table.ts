@@ -60,5 +60,7 @@ export function number(value: number, digits: number): string {
 
 function ratio(row: ResultRow, base: ResultRow | undefined, metric: Metric): string {
   const [value, of] = [row.figures[metric], base?.figures[metric]];
-  return value === undefined || of === undefined || of.median === 0 ? '' : (value.median / of.median).toFixed(2);
+  if (value === undefined || of === undefined || of.median === 0) return '';
+  const times = value.median / of.median;
+  return times > 0 && times < 0.1 ? Number(times.toPrecision(2)).toFixed(4) : times.toFixed(2);
 }

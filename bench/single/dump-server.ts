@@ -1,15 +1,19 @@
 // What dump.bench.ts measures, each in a process of its own: `ours CONTACTS`, a server whose usrloc has that many
 // contacts, or `bare BYTES`, the engine alone streaming a constant buffer in chunks of the same size and manner.
+// With `CERTIFICATE KEY` behind it, over TLS, with the same suites.
 import { createServer } from 'mi-httpd';
 import { loadEngine, type UwsResponse } from '#src/httpd/engine.js';
+import { defaultCiphers, readCiphers } from '#src/httpd/tls/ciphers.js';
+import { engineList } from '#src/httpd/tls/suites.js';
 
-const [kind = 'ours', amount = '0'] = process.argv.slice(2);
+const [kind = 'ours', amount = '0', certFile, keyFile] = process.argv.slice(2);
 
 if (kind === 'ours') await serveContacts(Number(amount));
 else await serveConstant(Number(amount));
 
 async function serveContacts(contacts: number): Promise<void> {
-  const server = createServer({ httpd: { ip: '127.0.0.1', port: 0 }, usrloc: {} });
+  const tls = { tls_cert_file: certFile, tls_key_file: keyFile };
+  const server = createServer({ httpd: { ip: '127.0.0.1', port: 0, ...tls }, usrloc: {} });
   const domain = server.usrloc?.domain('location');
   for (let n = 0; n < contacts; n++) {
     domain?.save(`subscriber${n}@sip.example.com`, {
@@ -28,7 +32,12 @@ async function serveContacts(contacts: number): Promise<void> {
 async function serveConstant(bytes: number): Promise<void> {
   const { uws } = await loadEngine();
   const chunk = Buffer.alloc(65536, 'x');
-  const app = uws.App().any('/*', (response: UwsResponse) => {
+  const ssl_ciphers = engineList(readCiphers(defaultCiphers));
+  const app =
+    certFile === undefined || keyFile === undefined
+      ? uws.App()
+      : uws.SSLApp({ cert_file_name: certFile, key_file_name: keyFile, ssl_ciphers });
+  app.any('/*', (response: UwsResponse) => {
     let left = bytes;
     let state: 'moving' | 'blocked' | 'over' = 'moving';
     const turn = (): void => {

@@ -1,5 +1,5 @@
 // Is a dump as fast as the engine can stream, does it keep memory flat, and do small commands stay fast meanwhile?
-// npm run bench:dump [-- CONTACTS...], default 10000 100000 1000000; results go to bench/results/.
+// npm run bench:dump [-- CONTACTS... TRANSPORT...], default 10000 100000 1000000 plain TLS; results go to bench/results/.
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { loadEngine } from '#src/httpd/engine.js';
 import { figureOf } from '../figures.js';
 import { buildClient, callBySchedule, download, type Latency, readForEver, readSlowly } from '../load/client.js';
+import { makeCertificate, type Transport, transportOf, transports } from '../load/transport.js';
 import { describeMachine } from '../machine.js';
 import { miCall } from '../peers/peer.js';
 import { isPinned, serverCore, startOn } from '../process/pinned.js';
@@ -22,6 +23,7 @@ const dumpCall = miCall('ul_dump');
 const calls = { rate: 500, connections: 4, seconds: 8 };
 
 interface Row {
+  readonly transport: Transport;
   readonly contacts: number;
   readonly megabytes: number;
   readonly rate: number;
@@ -37,20 +39,25 @@ interface Row {
 }
 
 buildClient();
-const asked = process.argv.slice(2).map(Number);
+const asked = process.argv.slice(2);
+const sizes = asked.filter((word) => /^[0-9]+$/.test(word)).map(Number);
+const ways = asked.filter((word) => !/^[0-9]+$/.test(word)).map(transportOf);
 const rows: Row[] = [];
-for (const contacts of asked.length > 0 ? asked : [10_000, 100_000, 1_000_000]) {
-  process.stderr.write(`${contacts} contacts: loading\n`);
-  rows.push(await measure(contacts));
+for (const transport of ways.length > 0 ? ways : transports) {
+  const tls = transport === 'TLS' ? makeCertificate() : [];
+  for (const contacts of sizes.length > 0 ? sizes : [10_000, 100_000, 1_000_000]) {
+    process.stderr.write(`${contacts} contacts, ${transport}: loading\n`);
+    rows.push(await measure(transport, contacts, tls));
+  }
 }
 await report();
 
-async function measure(contacts: number): Promise<Row> {
-  const ours = await startServer('ours', contacts);
-  const [warm] = await download(ours.port, dumpCall, 2);
+async function measure(transport: Transport, contacts: number, tls: readonly string[]): Promise<Row> {
+  const ours = await startServer('ours', contacts, transport, tls);
+  const [warm] = await download(ours.port, dumpCall, 2, transport);
   const bytes = warm?.bytes ?? 0;
-  const bare = await startServer('bare', bytes);
-  await download(bare.port, dumpCall, 2);
+  const bare = await startServer('bare', bytes, transport, tls);
+  await download(bare.port, dumpCall, 2, transport);
 
   progress('rate');
   // By turns, so that what else the machine does hits both.
@@ -61,18 +68,20 @@ async function measure(contacts: number): Promise<Row> {
   }
 
   progress('memory');
-  const growthOneDump = await growth(ours, () => download(ours.port, dumpCall, 3));
-  const growthSlowReaders = await growth(ours, () => once(readSlowly(ours.port, dumpCall, slowReaders, 5), 'close'));
+  const growthOneDump = await growth(ours, () => download(ours.port, dumpCall, 3, transport));
+  const readers = () => once(readSlowly(ours.port, dumpCall, slowReaders, 5, transport), 'close');
+  const growthSlowReaders = await growth(ours, readers);
 
   progress('latency');
-  const idle = await callBySchedule(ours.port, miCall('version'), calls);
-  const dumping = readForEver(ours.port, dumpCall);
-  const busy = await callBySchedule(ours.port, miCall('version'), calls);
+  const idle = await callBySchedule(ours.port, miCall('version'), calls, transport);
+  const dumping = readForEver(ours.port, dumpCall, transport);
+  const busy = await callBySchedule(ours.port, miCall('version'), calls, transport);
   await Promise.all([dumping, ours.child, bare.child].map((child) => end(child)));
 
   const rate = median(own.rates);
   const bareRate = median(rival.rates);
   return {
+    transport,
     contacts,
     megabytes: bytes / 1e6,
     rate,
@@ -102,7 +111,7 @@ function emptySample(): Sample {
 
 async function sample(server: Server, into: Sample): Promise<void> {
   const before = usage(server).processor;
-  for (const { bytes, firstByteMs, totalMs } of await download(server.port, dumpCall, 3)) {
+  for (const { bytes, firstByteMs, totalMs } of await download(server.port, dumpCall, 3, server.transport)) {
     into.rates.push(bytes / 1e3 / totalMs);
     into.firstBytes.push(firstByteMs);
     into.bytes += bytes;
@@ -113,15 +122,21 @@ async function sample(server: Server, into: Sample): Promise<void> {
 interface Server {
   readonly child: ChildProcess;
   readonly port: number;
+  readonly transport: Transport;
 }
 
 /** Starts dump-server.ts, which prints its port when it is ready. */
-async function startServer(kind: 'ours' | 'bare', amount: number): Promise<Server> {
+async function startServer(
+  kind: 'ours' | 'bare',
+  amount: number,
+  transport: Transport,
+  tls: readonly string[],
+): Promise<Server> {
   const script = fileURLToPath(new URL('dump-server.js', import.meta.url));
-  const command = [process.execPath, script, kind, String(amount)];
+  const command = [process.execPath, script, kind, String(amount), ...tls];
   const child = startOn(serverCore, command, { stdio: ['ignore', 'pipe', 'inherit'] });
   const [line] = child.stdout === null ? ['0'] : await once(child.stdout, 'data');
-  return { child, port: Number(String(line)) };
+  return { child, port: Number(String(line)), transport };
 }
 
 function usage({ child }: Server): Usage {
@@ -158,14 +173,15 @@ async function report(): Promise<void> {
     `# Dumps, ${date}`,
     '',
     `\`npm run bench:dump\`; ${machine}; ${versions}; ${pinned}. Medians of ${rounds * 3} dumps by turns with the bare`,
-    'engine, which streams a constant buffer of the same length in the same chunks, plain TCP on loopback.',
+    'engine, which streams a constant buffer of the same length in the same chunks, over plain TCP and over TLS 1.3',
+    'on loopback. Over TLS both rates are also those of the client, which decrypts: compare the processor time.',
     '',
-    '| contacts | MB | MB/s | bare engine MB/s | ratio | server s/GB | bare s/GB | first byte ms | growth, one dump MB |' +
+    '| transport | contacts | MB | MB/s | bare engine MB/s | ratio | server s/GB | bare s/GB | first byte ms | growth, one dump MB |' +
       ` growth, ${slowReaders} slow readers MB | \`version\` p99 idle ms | p99 during dumps ms | max during dumps ms |`,
-    `|${' ---: |'.repeat(13)}`,
+    `| :--- |${' ---: |'.repeat(13)}`,
     ...rows.map(
       (row) =>
-        `| ${row.contacts} | ${row.megabytes.toFixed(1)} | ${row.rate.toFixed(0)} | ${row.bareRate.toFixed(0)} ` +
+        `| ${row.transport} | ${row.contacts} | ${row.megabytes.toFixed(1)} | ${row.rate.toFixed(0)} | ${row.bareRate.toFixed(0)} ` +
         `| ${row.rateRatio.toFixed(2)} | ${row.processorPerGigabyte.toFixed(2)} | ${row.bareProcessorPerGigabyte.toFixed(2)} ` +
         `| ${row.firstByteMs.toFixed(2)} | ${(row.growthOneDump / 1e6).toFixed(1)} | ${(row.growthSlowReaders / 1e6).toFixed(1)} ` +
         `| ${row.idle.p99.toFixed(2)} | ${row.busy.p99.toFixed(2)} | ${row.busy.max.toFixed(2)} |`,

@@ -17,6 +17,7 @@ const GLOBALS: ReadonlyMap<string, { name: string; type: 'int' | 'string' }> = n
   ['chroot', { name: 'chroot', type: 'string' }],
 ]);
 
+const SECRET_NAME = /passw|secret|token/;
 const M4_CALL = /^(?:define|undefine|divert|changequote|changecom|ifdef|ifelse|s?include|e?syscmd|m4_[a-z_]+)$/;
 const EXPAND_FIRST = 'expand the macros first, with m4 or cpp, and read the result';
 const LONGEST_SHOWN = 40;
@@ -123,8 +124,7 @@ export class StatementReader {
     this.#expect(',', needs);
     const name = this.#string(needs);
     this.#expect(',', needs);
-    const value = this.#value(needs);
-    this.#expect(')', needs);
+    const value = this.#parameterValue(name.value ?? '', needs);
     const order = ++this.#order;
     if (module.value !== undefined && name.value !== undefined && value.value !== undefined) {
       this.#config.parameters.push({
@@ -139,6 +139,21 @@ export class StatementReader {
       });
     }
     this.#refuseSemicolon('modparam');
+  }
+
+  /** What stands in place of a secret is never shown, whatever is wrong with it. */
+  #parameterValue(name: string, needs: string): Value {
+    try {
+      const value = this.#value(needs);
+      this.#expect(')', needs);
+      return value;
+    } catch (error) {
+      if (!(error instanceof SyntaxFault) || !SECRET_NAME.test(name)) throw error;
+      throw new SyntaxFault(
+        error.offset,
+        `${needs}: the value of ${name} is not one quoted string with a ")" behind it`,
+      );
+    }
   }
 
   #modulePath(): void {

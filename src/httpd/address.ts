@@ -23,3 +23,17 @@ function longestZeros(groups: readonly number[]): { start: number; length: numbe
   }
   return best;
 }
+
+/**
+ * The network that counts as one party: an IPv4 address, or the first 64 bits of an IPv6 one, since a single customer
+ * has as many addresses below them as it likes. '' stays ''.
+ */
+export function networkOf(address: string): string {
+  if (!address.includes(':')) return address;
+  const [before = '', after] = address.split('::');
+  const head = before === '' ? [] : before.split(':');
+  const tail = after === undefined || after === '' ? [] : after.split(':');
+  const zeros = after === undefined ? 0 : 8 - head.length - tail.length;
+  const groups = [...head, ...new Array<string>(Math.max(0, zeros)).fill('0'), ...tail];
+  return `${groups.slice(0, 4).join(':')}::/64`;
+}

@@ -28,6 +28,8 @@ export class Connections {
       return;
     }
     this.counters.add(Counter.connectionsTotal, 1);
+    // One that was accepted just before the listen socket closed.
+    if (this.isStopping) this.#idle++;
     if (this.open > this.max) {
       this.counters.add(Counter.refusedConnections, 1);
       response.close();

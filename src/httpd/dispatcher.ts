@@ -1,16 +1,18 @@
 import type { Log } from '../log.js';
 import type { BodyPool } from '../native.js';
+import { type Admission, Denial } from './access.js';
+import { Arrival } from './arrival.js';
 import type { Connections } from './connections.js';
 import { Counter, type HttpCounters } from './counters.js';
 import type { UwsRequest, UwsResponse } from './engine.js';
 import type { Method, ReplyHeaders } from './exchange.js';
-import { FieldError, parseQuery, parseUrlencoded } from './fields.js';
+import { FieldError } from './fields.js';
+import { HeadRefusals } from './head-refusals.js';
+import { holdUntilAdmitted } from './held-exchange.js';
 import { type ExchangeHost, HttpExchange } from './http-exchange.js';
 import { onLaterTurn } from './later-turn.js';
 import type { ListenerOptions } from './listener.js';
-import { parseMultipart } from './multipart.js';
 import { ReadProbe } from './read-probe.js';
-import { refusalOf, refuseByHead } from './refusal.js';
 import type { StreamLimits } from './reply-stream.js';
 import { mediaTypeOf, RequestHead } from './request-head.js';
 import { decodePath, type Root, type RootMatch, type RootRegistry } from './roots.js';
@@ -43,6 +45,10 @@ export class Dispatcher implements ExchangeHost {
   readonly #maxBody: number;
   readonly probe = new ReadProbe();
   readonly #head = new RequestHead();
+  readonly #arrival = new Arrival();
+  readonly #refusals: HeadRefusals;
+  /** Of the request whose head is {@link #head}. */
+  #admission: Admission;
 
   constructor(options: DispatcherOptions) {
     this.counters = options.counters;
@@ -53,6 +59,7 @@ export class Dispatcher implements ExchangeHost {
     this.#connections = options.connections;
     this.#bodies = options.bodies;
     this.#maxBody = options.maxBody;
+    this.#refusals = new HeadRefusals(options.connections, options.counters, options.log);
   }
 
   get isStopping(): boolean {
@@ -78,6 +85,7 @@ export class Dispatcher implements ExchangeHost {
         this.#handle(listener, response, request);
       } catch (error) {
         this.log.error({ err: error }, 'a request failed before it reached its handler');
+        this.#admission = undefined;
         try {
           this.#refuse(response, 'GET', undefined, 500, 'internal error; the log of the server tells why', true);
         } catch {
@@ -91,12 +99,21 @@ export class Dispatcher implements ExchangeHost {
     this.counters.add(Counter.requests, 1);
     const head = this.#head;
     const badFraming = head.read(request);
+    this.#admission = undefined;
     const path = request.getUrl();
     const method = request.getCaseSensitiveMethod();
     let match = this.#roots.findCommon(path);
     if (badFraming !== undefined) {
       this.#refuse(response, method, match?.root, 400, badFraming, true);
       return;
+    }
+    if (listener.access !== undefined) {
+      const admission = listener.access.check(this.#arrival.of(response, request));
+      if (admission instanceof Denial) {
+        this.#refuse(response, method, match?.root, admission.status, admission.reason, true, admission.headers);
+        return;
+      }
+      this.#admission = admission;
     }
     if (match === undefined) {
       const decoded = decodePath(path);
@@ -162,6 +179,12 @@ export class Dispatcher implements ExchangeHost {
 
   #begin(exchange: HttpExchange, response: UwsResponse, request: UwsRequest): void {
     const { isChunked, contentLength } = this.#head;
+    const admission = this.#admission;
+    if (admission instanceof Promise) {
+      holdUntilAdmitted(exchange, admission, (held) => this.#dispatch(held));
+    } else {
+      exchange.caller = admission;
+    }
     exchange.keepHeaders(request);
     if (exchange.method === 'POST' && (isChunked || contentLength > 0)) {
       exchange.isCorked = false;
@@ -182,7 +205,7 @@ export class Dispatcher implements ExchangeHost {
   #receive(exchange: HttpExchange, chunk: ArrayBuffer, isLast: boolean): void {
     if (exchange.finished || exchange.isBodyRefused) return;
     exchange.isCorked = true;
-    if (isLast && exchange.bodySlot === -1 && !exchange.mustClose) {
+    if (isLast && exchange.bodySlot === -1 && !exchange.mustClose && !exchange.isHeld) {
       // The engine takes its memory back when this returns.
       const isLent = exchange.root.declaration.borrowBody === true;
       exchange.body = new Uint8Array(isLent ? chunk : chunk.slice(0));
@@ -232,10 +255,15 @@ export class Dispatcher implements ExchangeHost {
   }
 
   #dispatch(exchange: HttpExchange): void {
+    if (exchange.isHeld) {
+      exchange.isCorked = false;
+      exchange.isWhole = true;
+      return;
+    }
     const { declaration } = exchange.root;
     this.counters.add(Counter.bytesIn, exchange.body.length);
     try {
-      exchange.fields = fieldsOf(exchange);
+      exchange.readFields();
       const result: unknown = declaration.onRequest(exchange);
       // Handlers in JavaScript return all sorts of things, such as what reply() gave.
       if (result instanceof Promise) result.catch((error: unknown) => exchange.handlerFailed(error));
@@ -268,20 +296,20 @@ export class Dispatcher implements ExchangeHost {
     mustClose = false,
     headers?: ReplyHeaders,
   ): void {
-    const isTooLarge = this.#head.contentLength > this.#maxBody;
-    const isLast = mustClose || this.#head.isEndDoubtful(method) || isTooLarge || this.probe.isLastDue();
-    const isClosing = isLast || this.isStopping;
-    const isHead = method === 'HEAD';
-    const { isLastAsked } = this.#head;
-    const request = { method, mediaType: mediaTypeOf(this.#head.contentType) };
-    const refusal = root === undefined ? undefined : refusalOf(root, status, reason, this.log, request);
-    const body = refusal?.body ?? `${reason}\n`;
-    const replyHeaders = refusal?.headers === undefined ? headers : { ...refusal.headers, ...headers };
-    const contentType = root === undefined ? 'text/plain; charset=utf-8' : root.declaration.contentType;
-    const told = { status, contentType, body, headers: replyHeaders, isHead, isClosing, isLastAsked };
-    this.probe.count(body.length);
-    this.counters.add(Counter.refused, 1);
-    refuseByHead(response, told, isLast, { counters: this.counters, connections: this.#connections, log: this.log });
+    const { contentLength, contentType, isLastAsked } = this.#head;
+    const isDoubtful = this.#head.isEndDoubtful(method) || contentLength > this.#maxBody;
+    this.probe.count(reason.length);
+    this.#refusals.send(response, {
+      method,
+      mediaType: mediaTypeOf(contentType),
+      root,
+      status,
+      reason,
+      headers,
+      isLast: mustClose || isDoubtful || this.probe.isLastDue(),
+      isLastAsked,
+      admission: this.#admission,
+    });
   }
 
   #notFound(path: string): string {
@@ -297,12 +325,4 @@ export class Dispatcher implements ExchangeHost {
 
 function quoteType(contentType: string): string {
   return contentType === '' ? '(none)' : JSON.stringify(mediaTypeOf(contentType).slice(0, 80));
-}
-
-function fieldsOf({ method, query, mediaType, contentType, body, root, fields }: HttpExchange): HttpExchange['fields'] {
-  if (method !== 'POST') return query === '' ? fields : parseQuery(query);
-  if (root.declaration.body === 'raw') return fields;
-  if (mediaType === 'application/x-www-form-urlencoded') return parseUrlencoded(body);
-  if (mediaType === 'multipart/form-data') return parseMultipart(body, contentType);
-  return fields;
 }

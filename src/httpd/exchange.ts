@@ -1,3 +1,5 @@
+import type { Caller } from './caller.js';
+
 /** What was asked with: HEAD is GET without the body (RFC 9110 §9.3.2). */
 export type Method = 'GET' | 'HEAD' | 'POST';
 
@@ -50,6 +52,8 @@ export interface Exchange {
   readonly isSecure: boolean;
   /** The listener it came by, as it is set: `https:127.0.0.1:8443`, `unix:/run/x.sock`. */
   readonly listener: string;
+  /** Who makes it; undefined where the listener lets everybody do everything. */
+  readonly caller: Caller | undefined;
   /** Whether nothing can be replied any more: a reply was made (or begun), or the client left. */
   readonly finished: boolean;
   /** Aborted when the client leaves before its reply has ended, the deadline passes, or the server stops. */

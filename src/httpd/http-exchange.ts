@@ -154,8 +154,12 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
   /** A refusal of the layer itself, which is counted. */
   refuseItself(status: number, reason: string, headers?: ReplyHeaders): void {
     if (this.#state !== 'open') return;
-    this.#host.counters.add(Counter.refused, 1);
+    this.countRefusal();
     this.refuse(status, reason, headers);
+  }
+
+  countRefusal(): void {
+    this.#host.counters.add(Counter.refused, 1);
   }
 
   /** The handler has returned: unless it has replied, the deadline begins to run. */

@@ -1,5 +1,6 @@
 import { BlockList, isIP } from 'node:net';
 import type { Log } from '../log.js';
+import type { Access } from './access.js';
 import type { Engine, UwsApp, UwsHandlers } from './engine.js';
 import { bracketed, type ListenSetting, settingName } from './listen-setting.js';
 import { listen } from './tcp-socket.js';
@@ -14,6 +15,8 @@ export interface ListenerOptions {
   readonly setting: ListenSetting;
   /** Present where the setting says https. */
   readonly tls?: TlsSetting;
+  /** Left out, everybody is let in, and nothing is known of callers. */
+  readonly access?: Access | undefined;
 }
 
 /** What is listened on. */

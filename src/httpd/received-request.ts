@@ -1,7 +1,10 @@
+import type { Caller } from './caller.js';
 import type { UwsRequest } from './engine.js';
 import type { Field, Method } from './exchange.js';
+import { parseQuery, parseUrlencoded } from './fields.js';
 import { settingName } from './listen-setting.js';
 import type { ListenerOptions } from './listener.js';
+import { parseMultipart } from './multipart.js';
 import { mediaTypeOf } from './request-head.js';
 import type { Root } from './roots.js';
 
@@ -12,6 +15,11 @@ const noFields: readonly Field[] = [];
 export class ReceivedRequest {
   body: Uint8Array = noBytes;
   fields: readonly Field[] = noFields;
+  caller: Caller | undefined = undefined;
+  /** Whether its caller is not known yet: it is not handed to its root before. */
+  isHeld = false;
+  /** Whether it could be handed to its root but for {@link isHeld}. */
+  isWhole = false;
   readonly mediaType: string;
   #kept: readonly string[] | undefined;
 
@@ -52,6 +60,20 @@ export class ReceivedRequest {
       );
     }
     return this.#kept?.[index] || undefined;
+  }
+
+  /**
+   * Decodes {@link fields} of the whole body, or of the query.
+   * @throws FieldError for a malformed form
+   */
+  readFields(): void {
+    const { method, query, mediaType, contentType, body } = this;
+    if (method !== 'POST') {
+      if (query !== '') this.fields = parseQuery(query);
+    } else if (this.root.declaration.body !== 'raw') {
+      if (mediaType === 'application/x-www-form-urlencoded') this.fields = parseUrlencoded(body);
+      else if (mediaType === 'multipart/form-data') this.fields = parseMultipart(body, contentType);
+    }
   }
 
   /** Keeps the headers that the root asks for. */

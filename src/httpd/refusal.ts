@@ -1,13 +1,13 @@
 import type { Log } from '../log.js';
-import type { Connections } from './connections.js';
-import { Counter, type HttpCounters } from './counters.js';
 import type { UwsResponse } from './engine.js';
 import type { ReplyHeaders } from './exchange.js';
-import { onLaterTurn } from './later-turn.js';
 import { html } from './markup.js';
 import { checkReplyHeaders, writeReplyHead } from './reply-head.js';
 import type { Refusal, RefusedRequest, Root } from './roots.js';
 import { statusLine } from './status.js';
+
+/** Content-Type of a page. */
+export const pageType = 'text/html; charset=utf-8';
 
 /** A short reply in the root's way; its own `refuse` may not be what makes a request fail. */
 export function refusalOf(root: Root, status: number, reason: string, log: Log, request: RefusedRequest): Refusal {
@@ -37,54 +37,8 @@ export interface HeadRefusal {
   readonly isLastAsked: boolean;
 }
 
-/** What keeps count of refusals. */
-export interface RefusalHost {
-  readonly counters: HttpCounters;
-  readonly connections: Connections;
-  readonly log: Log;
-}
-
-/**
- * Refuses a request for which there is no exchange, and counts one all the same until the reply is sent.
- *
- * @param isLast whether nothing may be served behind it
- */
-export function refuseByHead(response: UwsResponse, refusal: HeadRefusal, isLast: boolean, host: RefusalHost): void {
-  const { counters, connections, log } = host;
-  let isGone = false;
-  const end = (): void => {
-    if (isGone) return;
-    isGone = true;
-    connections.exchangeEnded(refusal.isClosing);
-  };
-  const cut = (error: unknown): void => {
-    log.error({ err: error }, 'a refusal could not be sent; its connection is cut');
-    try {
-      response.close();
-    } catch {
-      // It has been closed already.
-    }
-    end();
-  };
-  const send = (): void => {
-    if (isGone) return;
-    counters.addReply(refusal.status);
-    if (!refusal.isHead) counters.add(Counter.bytesOut, Buffer.byteLength(refusal.body));
-    try {
-      response.cork(() => sendRefusal(response, refusal));
-      end();
-    } catch (error) {
-      cut(error);
-    }
-  };
-  response.onAborted(end);
-  connections.exchangeBegan();
-  if (isLast) onLaterTurn(send, cut);
-  else send();
-}
-
 /** Sends a refusal; the response has to be corked. */
-function sendRefusal(response: UwsResponse, refusal: HeadRefusal): void {
+export function sendRefusal(response: UwsResponse, refusal: HeadRefusal): void {
   const { status, contentType, body, headers, isHead, isClosing, isLastAsked } = refusal;
   writeReplyHead(response, status, statusLine(status), contentType, headers);
   if (isLastAsked && !isClosing) response.writeHeader('Connection', 'close');

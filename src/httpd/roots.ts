@@ -59,7 +59,8 @@ export interface RootDeclaration {
    */
   onFlush?(exchange: Exchange, position: number, max: number): Chunk | string | Promise<Chunk | string>;
   /**
-   * Makes the body of the short replies that the HTTP layer gives itself (400, 404, 405, 413, 415, 500, 503, 504).
+   * Makes the body of the short replies that the HTTP layer gives itself (400, 403, 404, 405, 413, 415, 429, 500, 503,
+   * 504); 401 has the same page everywhere.
    * Default by content type: a small page, `{"error":reason}`, or a line of text.
    */
   refuse?(status: number, reason: string, request: RefusedRequest): string | Refusal;

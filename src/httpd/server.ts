@@ -252,9 +252,9 @@ export class HttpServer {
     return this.listening.map(({ url }) => url);
   }
 
-  /** Whether only this machine can reach the server. */
-  get isLoopback(): boolean {
-    return this.listening.every(({ isLocal }) => isLocal);
+  /** The listeners that other machines can reach. */
+  get exposed(): readonly Listening[] {
+    return this.listening.filter(({ isLocal }) => !isLocal);
   }
 
   #ciphers(): readonly string[] {

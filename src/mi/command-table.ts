@@ -40,7 +40,13 @@ export class CommandTable {
 
   /** The full names, then the flat names, each in registration order and each once. */
   get names(): readonly string[] {
-    return [...new Set([...this.#full.keys(), ...this.#entries.map((entry) => this.flatName(entry))])];
+    return this.namesOf(this.#entries);
+  }
+
+  /** The same of some commands. */
+  namesOf(entries: readonly CommandEntry[]): readonly string[] {
+    const names = [...entries.map(({ fullName }) => fullName), ...entries.map((entry) => this.flatName(entry))];
+    return [...new Set(names)];
   }
 
   /**

@@ -1,6 +1,7 @@
 import type { Call } from './call.js';
 import type { ConstantResult } from './constant-result.js';
 import type { JsonValue } from './json.js';
+import { isLevel, type Level, levels } from './level.js';
 import type { Piecewise } from './piecewise.js';
 import { type CompiledRecipe, compileRecipe, describeRecipes, type ParametersOf, type Recipe } from './recipe.js';
 import type { StatisticsSelection } from './statistics.js';
@@ -32,6 +33,10 @@ export interface CommandDeclaration<R extends readonly Recipe[]> {
    * commands for requests from its own pages only.
    */
   readonly readOnly?: boolean;
+  /** The least level of a caller who may run it; default `read` for what is read-only, else `operate`. */
+  readonly level?: Level;
+  /** Names of parameters whose values are written to no log. */
+  readonly secrets?: readonly string[];
   /** Refuse positional parameters, for recipes that only names can tell apart. */
   readonly namedOnly?: boolean;
   /**
@@ -53,19 +58,29 @@ export class Command {
   readonly help: string;
   readonly namedOnly: boolean;
   readonly readOnly: boolean;
+  readonly level: Level;
+  readonly secrets: readonly string[];
   readonly recipes: readonly CompiledRecipe[];
   readonly run: (parameters: Readonly<Record<string, JsonValue>>, call: Call) => Result | Promise<Result>;
 
   constructor(declaration: Omit<CommandDeclaration<readonly Recipe[]>, 'run'> & { readonly run: Run }) {
     const { name, aliases = [], help, recipes = [{}], namedOnly = false, readOnly = false, run } = declaration;
+    const { level = readOnly ? 'read' : 'operate', secrets = [] } = declaration;
     if (!localName.test(name)) throw new TypeError(`command name "${name}" does not match ${localName}`);
     if (typeof run !== 'function') throw new TypeError(`command ${name} has no function run; give one`);
+    if (!isLevel(level)) throw new TypeError(`command ${name} has the level "${level}"; give ${levels.join(', ')}`);
     this.name = name;
     this.aliases = aliases;
     this.help = help;
     this.namedOnly = namedOnly;
     this.readOnly = readOnly;
+    this.level = level;
     this.recipes = recipes.map(compileRecipe);
+    this.secrets = secrets;
+    const unknown = secrets.find((secret) => !this.recipes.some(({ names }) => names.includes(secret)));
+    if (unknown !== undefined) {
+      throw new TypeError(`command ${name} has the secret "${unknown}", which is no parameter of its recipes`);
+    }
     // The types of the declaration promise what conversion by recipe delivers; the compiler cannot follow that.
     this.run = run as Command['run'];
   }

@@ -1,4 +1,4 @@
-/** The codes that JSON-RPC 2.0 §5.1 reserves, and those that OpenSIPS added to them. */
+/** The codes that JSON-RPC 2.0 §5.1 reserves, those that OpenSIPS added to them, and -32003 and -32004, which are ours. */
 export const codes = {
   parseError: -32700,
   invalidRequest: -32600,
@@ -7,6 +7,8 @@ export const codes = {
   internalError: -32603,
   serverError: -32000,
   methodAmbiguous: -32001,
+  permissionDenied: -32003,
+  rateLimited: -32004,
 } as const;
 
 const messages: Readonly<Record<number, string>> = {
@@ -17,6 +19,8 @@ const messages: Readonly<Record<number, string>> = {
   [codes.internalError]: 'Internal error',
   [codes.serverError]: 'Server error',
   [codes.methodAmbiguous]: 'Method ambiguous',
+  [codes.permissionDenied]: 'Permission denied',
+  [codes.rateLimited]: 'Too many calls',
 };
 
 /**
@@ -46,6 +50,17 @@ export class MiError extends Error {
   toJSON(): { code: number; message: string; data?: string } {
     const { code, message, data } = this;
     return data === undefined ? { code, message } : { code, message, data };
+  }
+}
+
+/** -32004: the client calls too often. Answered with HTTP status 429 where it is the only call of a request. */
+export class RateLimitError extends MiError {
+  /** @param retryAfter whole seconds after which a call is free again */
+  constructor(
+    data: string,
+    readonly retryAfter: number,
+  ) {
+    super(codes.rateLimited, undefined, data);
   }
 }
 

@@ -1,6 +1,10 @@
-import type { Call } from './call.js';
+import { type Audit, outcomeOf } from './audit.js';
+import type { Call, Client } from './call.js';
 import type { Result } from './command.js';
+import { CommandList } from './command-list.js';
 import { type CommandEntry, CommandTable } from './command-table.js';
+import type { MiError } from './errors.js';
+import { Guard, type GuardOptions } from './guard.js';
 import { type CallParameters, selectParameters } from './select.js';
 import { type Statistic, Statistics } from './statistics.js';
 
@@ -10,6 +14,15 @@ interface CommandCounts {
   readonly time: Statistic;
 }
 
+/** What protects the commands of a server; see {@link ManagementInterface.protect}. */
+export interface Protection extends Omit<GuardOptions, 'allowed' | 'denied'> {
+  /** Patterns of commands parted by commas, see {@link CommandList}; '': all may be called. */
+  readonly allowCommands: string;
+  /** '': none is denied. */
+  readonly denyCommands: string;
+  readonly audit?: Audit | undefined;
+}
+
 /** The management interface of one server: its commands, its statistics, and the running of calls. */
 export class ManagementInterface {
   readonly commands = new CommandTable();
@@ -17,10 +30,25 @@ export class ManagementInterface {
   readonly calls = this.statistics.add('mi', 'calls', 'counter');
   readonly errors = this.statistics.add('mi', 'errors', 'counter');
   readonly pending = this.statistics.add('mi', 'pending', 'gauge');
+  readonly denied = this.statistics.add('mi', 'denied', 'counter');
+  readonly rateLimited = this.statistics.add('mi', 'rate_limited', 'counter');
   readonly #counts: CommandCounts[] = [];
+  #protection: Protection | undefined;
+  #guard: Guard | undefined;
+  #audit: Audit | undefined;
 
-  /** Registers the counts of every command; call it once, after the last command was added. */
+  /** Holds all calls from the network to permissions, lists and limits. Left out, everything is run. */
+  protect(protection: Protection): void {
+    this.#protection = protection;
+  }
+
+  /**
+   * Registers the counts of every command and looks up those that are protected; call it once, after the last command
+   * was added.
+   * @throws Error naming a pattern of commands that fits none
+   */
   seal(): void {
+    if (this.#protection !== undefined) this.#seal(this.#protection);
     for (const entry of this.commands.entries) {
       const name = this.commands.flatName(entry).replace(':', '_');
       this.#counts.push({
@@ -30,13 +58,108 @@ export class ManagementInterface {
     }
   }
 
+  #seal(protection: Protection): void {
+    const { allowCommands, denyCommands, audit } = protection;
+    const list = (parameter: string, text: string): CommandList | undefined =>
+      text.trim() === '' ? undefined : new CommandList(`parameter ${parameter}`, text, this.commands);
+    this.#guard = new Guard({
+      ...protection,
+      allowed: list('allow_commands', allowCommands),
+      denied: list('deny_commands', denyCommands),
+    });
+    this.#audit = audit;
+  }
+
+  /** Why a client may not run a command, -32003; undefined: it may. */
+  refusal(entry: CommandEntry, client: Client | undefined): MiError | undefined {
+    return this.#guard?.refusal(entry, client);
+  }
+
+  /** The commands that a client may run, in registration order: what listings show to it. */
+  visibleTo(client: Client | undefined): readonly CommandEntry[] {
+    const guard = this.#guard;
+    const { entries } = this.commands;
+    return guard === undefined ? entries : entries.filter((entry) => guard.refusal(entry, client) === undefined);
+  }
+
   /**
-   * Runs one call: chooses the recipe, converts the parameters, runs the handler, counts.
+   * Runs one call: checks whether its client may, chooses the recipe, converts the parameters, runs the handler, counts.
    *
-   * @throws MiError for wrong parameters; whatever the handler throws. A promise that the handler
+   * @throws MiError for wrong parameters, a missing permission, or too many calls; whatever the handler throws. A promise that the handler
    *   returned is handed on, and its time is counted when it settles.
    */
   run(entry: CommandEntry, given: CallParameters, count: number, call: Call): Result | Promise<Result> {
+    return this.#guard === undefined
+      ? this.#run(entry, given, count, call)
+      : this.#runGuarded(this.#guard, entry, given, count, call);
+  }
+
+  #runGuarded(
+    guard: Guard,
+    entry: CommandEntry,
+    given: CallParameters,
+    count: number,
+    call: Call,
+  ): Result | Promise<Result> {
+    const started = performance.now();
+    const excess = guard.excess(call.client);
+    if (excess !== undefined) {
+      // Not audited: a log that everybody can fill tells nothing.
+      this.rateLimited.add(1);
+      throw excess;
+    }
+    const audit = this.#audit;
+    const refusal = guard.refusal(entry, call.client);
+    if (refusal !== undefined) {
+      this.denied.add(1);
+      audit?.write(entry, given, call, refusal.code, started);
+      throw refusal;
+    }
+    if (audit === undefined) return this.#run(entry, given, count, call);
+    return this.#runAudited(audit, entry, given, count, call, started);
+  }
+
+  #runAudited(
+    audit: Audit,
+    entry: CommandEntry,
+    given: CallParameters,
+    count: number,
+    call: Call,
+    started: number,
+  ): Result | Promise<Result> {
+    let result: Result | Promise<Result>;
+    try {
+      result = this.#run(entry, given, count, call);
+    } catch (error) {
+      audit.write(entry, given, call, outcomeOf(error), started);
+      throw error;
+    }
+    if (!(result instanceof Promise)) {
+      audit.write(entry, given, call, 'ok', started);
+      return result;
+    }
+    // What never ends would never be told: then giving up is.
+    const { signal } = call;
+    const givenUp = (): void => audit.write(entry, given, call, 'given_up', started);
+    signal.addEventListener('abort', givenUp, { once: true });
+    if (signal.aborted) givenUp();
+    const settled = (outcome: 'ok' | number): void => {
+      signal.removeEventListener('abort', givenUp);
+      if (!signal.aborted) audit.write(entry, given, call, outcome, started);
+    };
+    return result.then(
+      (value) => {
+        settled('ok');
+        return value;
+      },
+      (error: unknown) => {
+        settled(outcomeOf(error));
+        throw error;
+      },
+    );
+  }
+
+  #run(entry: CommandEntry, given: CallParameters, count: number, call: Call): Result | Promise<Result> {
     const started = performance.now();
     this.calls.add(1);
     let result: Result | Promise<Result>;

@@ -1,13 +1,37 @@
 import type { Module } from '../module.js';
+import { cacheModule } from './cache/index.js';
+import { cachedbLocalModule } from './cachedb_local/index.js';
 import { coreModule } from './core/index.js';
+import { eventDatagramModule } from './event_datagram/index.js';
+import { eventJsonrpcModule } from './event_jsonrpc/index.js';
+import { eventStreamModule } from './event_stream/index.js';
+import { eviModule } from './evi/index.js';
 import { httpdModule } from './httpd/index.js';
 import { miHtmlModule } from './mi_html/index.js';
 import { miHttpModule } from './mi_http/index.js';
+import { miJsonModule } from './mi_json/index.js';
 import { statisticsModule } from './statistics/index.js';
+import { statusReportModule } from './status_report/index.js';
 import { usrlocModule } from './usrloc/index.js';
 
 /** Modules that every server has; their commands come first, as in OpenSIPS. */
-export const builtInModules: readonly Module[] = [statisticsModule, coreModule];
+export const builtInModules: readonly Module[] = [
+  statisticsModule,
+  coreModule,
+  cacheModule,
+  statusReportModule,
+  eviModule,
+];
 
 /** Modules that `loadmodule` knows by name. */
-export const loadableModules: readonly Module[] = [httpdModule, miHttpModule, miHtmlModule, usrlocModule];
+export const loadableModules: readonly Module[] = [
+  httpdModule,
+  miHttpModule,
+  miHtmlModule,
+  miJsonModule,
+  usrlocModule,
+  cachedbLocalModule,
+  eventDatagramModule,
+  eventStreamModule,
+  eventJsonrpcModule,
+];

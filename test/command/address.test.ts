@@ -10,6 +10,9 @@ const hasIPv6 = await occupy('::1').then(
 );
 const noIPv6 = hasIPv6 ? false : 'this machine has no IPv6 loopback';
 
+/** The file that comes with mi-httpd, with leave to be open to everybody. */
+const open = readFileSync('mi-httpd.cfg', 'utf8').replace('"allow_unauthenticated", 0', '"allow_unauthenticated", 1');
+
 const warning = /LISTENING ON .* WITHOUT AUTHENTICATION/;
 
 describe('an address that cannot be listened on is refused in one line', { timeout: 60_000 }, () => {
@@ -17,7 +20,7 @@ describe('an address that cannot be listened on is refused in one line', { timeo
     const { server, port } = await occupy();
     t.after(() => server.close());
     for (const ip of ['127.0.0.1', '*', '0.0.0.0']) {
-      const ended = await runCommand(t, ['-l', ip, '-p', String(port)]);
+      const ended = await runCommand(t, ['-f', '-', '-l', ip, '-p', String(port)], { input: open });
       assertRefused(ended, new RegExp(`^mi-httpd: cannot listen on ${ip.replace('*', '\\*')}:${port}: .*in use`));
     }
   });
@@ -25,7 +28,7 @@ describe('an address that cannot be listened on is refused in one line', { timeo
   test('the port is in use by another mi-httpd, which goes on serving', async (t) => {
     const first = await startDaemon(t, ['-p', '0']);
     for (const ip of ['127.0.0.1', '*']) {
-      const ended = await runCommand(t, ['-l', ip, '-p', String(first.port)]);
+      const ended = await runCommand(t, ['-f', '-', '-l', ip, '-p', String(first.port)], { input: open });
       assertRefused(ended, new RegExp(`cannot listen on .*:${first.port}: .*in use`));
     }
     // Had the two shared the port, about half of these would miss the first.
@@ -36,13 +39,13 @@ describe('an address that cannot be listened on is refused in one line', { timeo
   });
 
   test('a mi-httpd on all addresses keeps one on a single address away', async (t) => {
-    const first = await startDaemon(t, ['-l', '*', '-p', '0']);
+    const first = await startDaemon(t, ['-f', '-', '-l', '*', '-p', '0'], { input: open });
     const ended = await runCommand(t, ['-p', String(first.port)]);
     assertRefused(ended, new RegExp(`cannot listen on 127\\.0\\.0\\.1:${first.port}: .*in use`));
   });
 
   test('the address is not one of this machine', async (t) => {
-    const ended = await runCommand(t, ['-l', '192.0.2.1', '-p', '0']);
+    const ended = await runCommand(t, ['-f', '-', '-l', '192.0.2.1', '-p', '0'], { input: open });
     assertRefused(ended, /^mi-httpd: cannot listen on 192\.0\.2\.1:0: .*not one of this machine/);
   });
 
@@ -78,7 +81,7 @@ describe('the addresses that are listened on', { timeout: 60_000 }, () => {
 
   test('"*" and "" are all addresses of both families', { skip: noIPv6 }, async (t) => {
     for (const ip of ['*', '']) {
-      const daemon = await startDaemon(t, ['-l', ip, '-p', '0']);
+      const daemon = await startDaemon(t, ['-f', '-', '-l', ip, '-p', '0'], { input: open });
       const { port } = daemon;
       assert.equal((await mi(`http://127.0.0.1:${port}/mi`, 'uptime')).status, 200);
       assert.equal((await mi(`http://[::1]:${port}/mi`, 'uptime')).status, 200);
@@ -90,7 +93,7 @@ describe('the addresses that are listened on', { timeout: 60_000 }, () => {
 
 describe('the warning of an open address', { timeout: 60_000 }, () => {
   test('stands with 0.0.0.0, names the danger and the remedy', async (t) => {
-    const daemon = await startDaemon(t, ['-l', '0.0.0.0', '-p', '0']);
+    const daemon = await startDaemon(t, ['-f', '-', '-l', '0.0.0.0', '-p', '0'], { input: open });
     const [warned] = daemon.log.filter(({ level }) => level === 40);
     assert.match(warned?.msg ?? '', warning);
     assert.match(warned?.msg ?? '', /0\.0\.0\.0:\d+.*modparam\("httpd", "ip", "127\.0\.0\.1"\)/);
@@ -98,7 +101,7 @@ describe('the warning of an open address', { timeout: 60_000 }, () => {
   });
 
   test('stands even when the file silences all but alerts', async (t) => {
-    const input = `log_level=-3\n${readFileSync('mi-httpd.cfg', 'utf8').replace('log_level=3', '')}`;
+    const input = `log_level=-3\n${open.replace('log_level=3', '')}`;
     const daemon = await startDaemon(t, ['-f', '-', '-l', '0.0.0.0', '-p', '0'], { input });
     assert.match(daemon.lines.join('\n'), warning);
   });
@@ -110,6 +113,40 @@ describe('the warning of an open address', { timeout: 60_000 }, () => {
         daemon.log.filter(({ level }) => level >= 40),
         [],
       );
+    }
+  });
+});
+
+describe('a listener that is open to everybody is refused', { timeout: 60_000 }, () => {
+  const modules = 'loadmodule "httpd.so"\nloadmodule "mi_http.so"\n';
+
+  test('with or without -c, and the lines to add are told', async (t) => {
+    for (const ip of ['0.0.0.0', '*', '192.0.2.1', '::']) {
+      const ended = await runCommand(t, ['-c', '-f', '-', '-l', ip], { input: modules });
+      assert.equal(ended.status, 255, ip);
+      assert.match(ended.stderr, /^<stdin>: listener http:\S+:8888 can be reached by other machines/);
+      for (const line of ['"auth_username", "NAME"', '"ip", "127.0.0.1"', '"allow_unauthenticated", 1']) {
+        assert.ok(ended.stderr.includes(`modparam("httpd", ${line})`), line);
+      }
+    }
+    const ended = await runCommand(t, ['-f', '-', '-l', '*', '-p', '0'], { input: modules });
+    assertRefused(ended, /listener http:\*:0 can be reached by other machines/);
+  });
+
+  test('a login, a Unix socket, or leave to be open makes it good; a list of addresses does not', async (t) => {
+    const login = 'modparam("httpd", "auth_username", "a")\nmodparam("httpd", "auth_password", "b")\n';
+    const cases: readonly (readonly [string, number])[] = [
+      [login, 0],
+      ['modparam("httpd", "allow_unauthenticated", 1)\n', 0],
+      ['modparam("httpd", "listen", "unix:/nowhere/x.sock")\n', 0],
+      ['modparam("httpd", "allow_from", "192.0.2.0/24")\n', 255],
+      [`${login}modparam("httpd", "listen", "http:*:8888;auth=off")\n`, 255],
+      [`${login}modparam("httpd", "listen", "http:*:8888;auth=off;level=read")\n`, 255],
+      [`${login}modparam("httpd", "listen", "http:127.0.0.1:8888;auth=off")\n`, 0],
+    ];
+    for (const [lines, status] of cases) {
+      const ended = await runCommand(t, ['-c', '-f', '-'], { input: modules + lines });
+      assert.equal(ended.status, status, `${lines}${ended.stderr}`);
     }
   });
 });

@@ -39,5 +39,5 @@ test('options that a program gives wrong are refused by name, not passed over', 
     );
   }
   const modules: readonly Module[] = [pbx];
-  assert.ok(createServer({ modules, usrloc: {}, privateMemory: 0.5 }));
+  assert.ok(createServer({ httpd: { ip: '127.0.0.1' }, modules, usrloc: {}, privateMemory: 0.5 }));
 });

@@ -36,7 +36,7 @@ test('it serves MI, and every module of SIP is told as ignored, by its place', {
 });
 
 test('a file that loads no module with a root path is told to serve nothing', { timeout: 20_000 }, async (t) => {
-  const input = 'loadmodule "httpd.so"\nmodparam("httpd", "ip", "127.0.0.1")\nloadmodule "mi_json.so"\n';
+  const input = 'loadmodule "httpd.so"\nmodparam("httpd", "ip", "127.0.0.1")\nloadmodule "mi_fifo.so"\n';
   const daemon = new Daemon(t, process.execPath, [command, '-f', '-', '-p', '0'], { input });
   const warning = JSON.parse(await daemon.line(/no root path/)) as LogLine;
   assert.equal(warning.level, 40);

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { createServer as createHttpServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { createServer, type Server } from 'mi-httpd';
+import { noOpenssl, TlsFiles } from '../wire/tls-files.js';
 import { assertNoStack, command, type Ended, Running, temporaryFiles } from './daemon.js';
 
 async function start(t: TestContext, receiveBufSize = 1048576): Promise<Server> {
@@ -38,6 +40,27 @@ describe('mi-httpd load', { timeout: 60_000 }, () => {
     );
   });
 
+  test('sends to a server with TLS, whose certificate has to be good, and to one on a Unix socket', {
+    skip: noOpenssl,
+  }, async (t) => {
+    const files = new TlsFiles(t);
+    const { certFile, keyFile } = files.make('one');
+    const listen = [`https:127.0.0.1:0;cert=${certFile};key=${keyFile}`, `unix:${files.path('mi.sock')}`];
+    const server = await createServer({ httpd: { listen }, usrloc: {} }).start();
+    t.after(() => server.close({ deadline: 0 }));
+    const [secure = '', local = ''] = server.urls;
+    const unverified = await run(t, ['-', '--url', secure], line('a'));
+    assert.equal(unverified.status, 1);
+    assert.match(unverified.stderr, /self-signed certificate/);
+    for (const args of [
+      ['--url', secure, '--ca', certFile],
+      ['--url', local],
+    ]) {
+      const ended = await run(t, ['-', ...args], line('a'));
+      assert.deepEqual(ended, { status: 0, signal: null, stdout: '1 contact added\n', stderr: '' });
+    }
+  });
+
   test('reads standard input, into another domain; the last line for a contact counts', async (t) => {
     const server = await start(t);
     const many = Array.from({ length: 2000 }, (_none, i) => line('one', { q: (i % 1000) / 1000, attr: `${i}` }));
@@ -46,6 +69,41 @@ describe('mi-httpd load', { timeout: 60_000 }, () => {
     assert.deepEqual([ended.status, ended.stderr], [0, '']);
     const [contact, another] = server.usrloc?.domain('gateways').lookup('one') ?? [];
     assert.deepEqual([contact?.attr, another], ['1999', undefined]);
+  });
+
+  test('logs in with what a file has: a name and a password, or a token', async (t) => {
+    const tokens = createHash('sha256').update('mi_loader').digest('hex');
+    const directory = temporaryFiles(t, {
+      tokens: `loader:operate:sha256$${tokens}\nreader:read:sha256$${createHash('sha256').update('mi_reader').digest('hex')}\n`,
+      password: 'admin:s3cret:x\n',
+      token: 'mi_loader',
+      reader: 'mi_reader',
+      wrong: 'admin:GEHEIM',
+      neither: 'no token GEHEIM',
+    });
+    const file = (name: string): string => join(directory, name);
+    const login = { auth_username: 'admin', auth_password: 's3cret:x', auth_tokens: file('tokens') };
+    const server = await createServer({ httpd: { ip: '127.0.0.1', port: 0, ...login }, usrloc: {} }).start();
+    t.after(() => server.close({ deadline: 0 }));
+    const url = server.urls[0] ?? '';
+    for (const [name, status, reason] of [
+      ['password', 0, /^$/],
+      ['token', 0, /^$/],
+      ['reader', 1, /usrloc:add_many needs level operate; reader has level read/],
+      ['wrong', 1, /asks for a login: give --login FILE/],
+      ['neither', 1, /neither is neither a token nor NAME:PASSWORD/],
+      ['missing', 1, /login cannot be read: ENOENT/],
+    ] as const) {
+      const ended = await run(t, ['-', '--url', url, '--login', file(name)], line(name));
+      assert.equal(ended.status, status, ended.stderr);
+      assert.match(ended.stderr, reason);
+      assert.doesNotMatch(ended.stderr, /GEHEIM/);
+    }
+    assert.match((await run(t, ['-', '--url', url], line('x'))).stderr, /asks for a login/);
+    const inUrl = await run(t, ['-', '--url', url.replace('http://', 'http://a:GEHEIM@')], line('x'));
+    assert.match(inUrl.stderr, /put them into a file for --login/);
+    assert.doesNotMatch(inUrl.stderr, /GEHEIM/);
+    assert.equal(server.usrloc?.domain('location').users, 2);
   });
 
   test('tells the rejected lines by number, and adds the others', async (t) => {
@@ -129,7 +187,8 @@ describe('mi-httpd load', { timeout: 60_000 }, () => {
       ],
       [['-', '--url', `http://127.0.0.1:${answered}/mi`], /answers 404, which is no JSON-RPC; give the URL of mi_http/],
       [['-', '--url', 'http://127.0.0.1:1/mi'], /http:\/\/127\.0\.0\.1:1\/mi: connect ECONNREFUSED/],
-      [['-', '--url', 'https://127.0.0.1/mi'], /option --url is "https:\/\/127.0.0.1\/mi"; give a URL such as/],
+      [['-', '--url', 'ftp://127.0.0.1/mi'], /option --url is "ftp:\/\/127.0.0.1\/mi"; give a URL such as/],
+      [['-', '--url', 'https://127.0.0.1:1/mi', '--ca', '/nowhere'], /certificates cannot be read: .*nowhere/],
       [['-', '--url', 'mi'], /option --url is "mi"/],
       [['--frobnicate'], /Unknown option '--frobnicate'; mi-httpd load --help tells how/],
       [[], /load takes one file, not 0/],

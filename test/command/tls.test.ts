@@ -4,7 +4,7 @@ import { copyFileSync, existsSync } from 'node:fs';
 import { request } from 'node:http';
 import { describe, test } from 'node:test';
 import { served } from '../wire/tls-client.js';
-import { TlsFiles } from '../wire/tls-files.js';
+import { noOpenssl, TlsFiles } from '../wire/tls-files.js';
 import { assertNoStack, assertRefused, runCommand, startDaemon } from './daemon.js';
 
 const head = 'loadmodule "httpd.so"\n';
@@ -14,7 +14,7 @@ function tls(certFile: string, keyFile: string): string {
   return `modparam("httpd", "tls_cert_file", "${certFile}")\nmodparam("httpd", "tls_key_file", "${keyFile}")\n`;
 }
 
-describe('TLS', { timeout: 60_000 }, () => {
+describe('TLS', { timeout: 60_000, skip: noOpenssl }, () => {
   test('the URL says https, and SIGHUP reads the certificate again', async (t) => {
     const files = new TlsFiles(t);
     const [one, two] = [files.make('one'), files.make('two')];
@@ -77,7 +77,9 @@ describe('TLS', { timeout: 60_000 }, () => {
 });
 
 describe('listeners', { timeout: 60_000 }, () => {
-  test('each is served and told, also the one on a Unix socket, whose file goes at the end', async (t) => {
+  test('each is served and told, also the one on a Unix socket, whose file goes at the end', {
+    skip: noOpenssl,
+  }, async (t) => {
     const files = new TlsFiles(t);
     const { certFile, keyFile } = files.make('one');
     const path = files.path('mi.sock');

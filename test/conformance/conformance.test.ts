@@ -7,6 +7,7 @@ import type { Server } from '#src/server.js';
 import { makeTlsFiles } from './certificate.js';
 import { commandNames } from './commands.js';
 import { readDifferences } from './differences.js';
+import { fits } from './match.js';
 import { readRecordings } from './recording.js';
 import { counts, type Result, replayAll } from './runner.js';
 import { prepare, startPrepared, type TlsFiles } from './servers.js';
@@ -35,12 +36,21 @@ describe('replay of the recordings', { timeout: 120_000 }, () => {
   });
 
   test('every difference that names recordings concerns one', () => {
-    const applied = new Set(results.flatMap(({ because }) => because));
+    const applied = new Set(results.flatMap((result) => result.applied.map(({ id }) => id)));
     const idle = table.differences.filter(({ id, match }) => match !== undefined && !applied.has(id));
     assert.deepEqual(
       idle.map(({ id }) => id),
       [],
     );
+  });
+
+  test('what was on its way has not arrived', () => {
+    const isReplayed = ({ outcome }: Result): boolean => outcome === 'identical' || outcome === 'different on purpose';
+    const arrived = table.comingExchanges.filter((pattern) => {
+      const named = results.filter(({ recording }) => fits(pattern, recording.name));
+      return named.every(isReplayed);
+    });
+    assert.deepEqual(arrived, [], 'these come out as the table says: take them out of comingExchanges');
   });
 
   test('every case of a difference names a recording', () => {

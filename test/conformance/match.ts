@@ -32,7 +32,8 @@ function isMethod(pattern: string, method: string, { sipCommands }: DifferenceTa
   return fits(pattern, method);
 }
 
-function fits(pattern: string, text: string): boolean {
+/** Whether a text is what `pattern` says, in which `*` stands for anything. */
+export function fits(pattern: string, text: string): boolean {
   const parts = pattern.split('*').map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
   return new RegExp(`^${parts.join('.*')}$`, 's').test(text);
 }

@@ -1,7 +1,8 @@
 import type { Server } from '#src/server.js';
 import { disagreements, type Observed } from './compare.js';
-import type { DifferenceTable, ExpectedResponse } from './differences.js';
+import type { Difference, DifferenceTable, ExpectedResponse } from './differences.js';
 import { type Judged, judge } from './judge.js';
+import { fits } from './match.js';
 import { methodsOf, type Recording, spell, writesOf } from './recording.js';
 import { prepare, startPrepared, type TlsFiles } from './servers.js';
 import { Wire } from './wire.js';
@@ -12,8 +13,9 @@ export interface Result {
   readonly outcome: 'identical' | 'different on purpose' | 'not applicable' | 'failing';
   /** Ids of the differences that were applied, or what this build lacks. */
   readonly because: readonly string[];
+  /** The differences that concern it, also where it is not replayed. */
+  readonly applied: readonly Difference[];
   readonly problems: readonly string[];
-  readonly observed?: Observed | string;
 }
 
 /** Milliseconds for one exchange; only a server that hangs needs them. */
@@ -27,7 +29,9 @@ export async function replayAll(
 ): Promise<readonly Result[]> {
   const sets = new Map<string, Recording[]>();
   for (const recording of recordings) {
-    const key = [recording.file, recording.config, recording.group ?? ''].join(' ');
+    // Failed logins are remembered, so that each has a server of its own.
+    const single = recording.config.startsWith('auth') ? recording.name : '';
+    const key = [recording.file, recording.config, recording.group ?? '', single].join(' ');
     sets.set(key, [...(sets.get(key) ?? []), recording]);
   }
   const results: Result[][] = [];
@@ -59,12 +63,15 @@ async function replaySet(
     for (const recording of set) {
       const { interface: name } = recording;
       const lacking = prepared.missing.includes(name) ? [`module ${name}`] : refused;
+      const judged = judge(recording, table);
       if (server === undefined || lacking.length > 0) {
-        results.push(Promise.resolve({ recording, outcome: 'not applicable', because: lacking, problems: [] }));
+        const { applied } = judged;
+        results.push(
+          Promise.resolve({ recording, outcome: 'not applicable', because: lacking, applied, problems: [] }),
+        );
         continue;
       }
-      const judged = judge(recording, table);
-      const result = replay(recording, judged, server, table.comingCommands);
+      const result = replay(recording, judged, server, table);
       results.push(result);
       // What waits for a deadline of the server leaves no trace: it waits beside the others.
       if (!judged.expected.some(isIdle)) await result;
@@ -83,23 +90,26 @@ async function replay(
   recording: Recording,
   { expected, applied }: Judged,
   server: Server,
-  coming: readonly string[],
+  { comingCommands, comingExchanges }: DifferenceTable,
 ): Promise<Result> {
   const observed = await withDeadline(exchange(recording, expected, server));
-  const { rpc } = methodsOf(recording);
-  if (rpc !== undefined && coming.includes(rpc) && typeof observed !== 'string' && isUnknownCommand(observed)) {
-    return { recording, outcome: 'not applicable', because: [`command ${rpc}`], problems: [], observed };
-  }
   const problems = typeof observed === 'string' ? [observed] : disagreements(expected, observed, recording);
-  const isForeign = applied.some(({ kind }) => kind === 'not applicable');
-  const success = isForeign ? 'not applicable' : applied.length > 0 ? 'different on purpose' : 'identical';
-  return {
-    recording,
-    outcome: problems.length > 0 ? 'failing' : success,
-    because: applied.map(({ id }) => id),
-    problems,
-    observed,
-  };
+  const because = applied.map(({ id }) => id);
+  const { rpc } = methodsOf(recording);
+  if (problems.length > 0) {
+    const isUnknown = typeof observed !== 'string' && isUnknownCommand(observed);
+    if (rpc !== undefined && comingCommands.includes(rpc) && isUnknown) {
+      return { recording, outcome: 'not applicable', because: [`command ${rpc}`], applied, problems: [] };
+    }
+    if (comingExchanges.some((name) => fits(name, recording.name))) {
+      return { recording, outcome: 'not applicable', because: ['on its way'], applied, problems: [] };
+    }
+    return { recording, outcome: 'failing', because, applied, problems };
+  }
+  if (applied.some(({ kind }) => kind === 'not applicable')) {
+    return { recording, outcome: 'not applicable', because, applied, problems };
+  }
+  return { recording, outcome: applied.length > 0 ? 'different on purpose' : 'identical', because, applied, problems };
 }
 
 function isUnknownCommand({ replies }: Observed): boolean {

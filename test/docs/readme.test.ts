@@ -37,7 +37,7 @@ async function ask(url, method) {
 `;
 
 describe('README', { timeout: 60_000 }, () => {
-  const [embedding, records, registrar, roots] = blocks('js');
+  const [embedding, records, registrar, publisher, roots] = blocks('js');
 
   test('the server of "Embed" starts in ten lines and serves its command', async () => {
     assert.ok(embedding !== undefined);
@@ -77,6 +77,18 @@ describe('README', { timeout: 60_000 }, () => {
     assert.match(dump ?? '', /"AORs":\[\{"AOR":"alice","Contacts":\[\{"Contact":"sip:alice@192\.0\.2\.7:5060"/);
   });
 
+  test('the event of "Events" is declared and raised', async () => {
+    assert.ok(publisher !== undefined);
+    const output = await runProgram(
+      'events.mjs',
+      publisher,
+      `${ask}console.log(await ask(server.urls[0], 'events_list')); await server.close();`,
+    );
+    const [told, events] = output.trim().split('\n');
+    assert.equal(told, '0');
+    assert.match(events ?? '', /"name":"E_PBX_TRUNK_DOWN"/);
+  });
+
   test('the root of "Root paths" is flushed', async () => {
     assert.ok(roots !== undefined);
     const output = await runProgram(
@@ -88,10 +100,11 @@ describe('README', { timeout: 60_000 }, () => {
     assert.match(output, /\/reports\n1\d{6} line at 0/);
   });
 
-  test('the TypeScript of "Embed" compiles, strictly, and its types are those it tells', async () => {
-    const [source] = blocks('ts');
-    assert.ok(source !== undefined);
+  test('the TypeScript compiles, strictly, and its types are those it tells', async () => {
+    const [source, module] = blocks('ts');
+    assert.ok(source !== undefined && module !== undefined);
     const file = join(place, 'resize.ts');
+    writeFileSync(join(place, 'module.ts'), module);
     const typed = source.replace(
       '// trunk: string; capacity: number | undefined',
       'const a: string = trunk; const b: number | undefined = capacity; void a; void b;',
@@ -99,15 +112,17 @@ describe('README', { timeout: 60_000 }, () => {
     assert.notEqual(typed, source);
     writeFileSync(file, typed);
     const options = ['--strict', '--noEmit', '--module', 'nodenext', '--target', 'es2022', '--types', 'node'];
-    await run('node_modules/.bin/tsc', ['--ignoreConfig', ...options, file]);
+    await run('node_modules/.bin/tsc', ['--ignoreConfig', ...options, file, join(place, 'module.ts')]);
   });
 
-  test('the configuration is good', async () => {
-    const configuration = blocks('text').find((text) => text.includes('loadmodule'));
-    assert.ok(configuration !== undefined);
+  test('the configurations are good', async () => {
+    const configurations = blocks('text').filter((text) => text.includes('loadmodule'));
+    assert.ok(configurations.length > 1);
     writeFileSync(join(place, 'my-module.mjs'), readFileSync('examples/greeting-module.mjs'));
-    writeFileSync(join(place, 'readme.cfg'), configuration);
-    await run(process.execPath, ['dist/main.js', '-c', '-f', join(place, 'readme.cfg')]);
+    for (const configuration of configurations) {
+      writeFileSync(join(place, 'readme.cfg'), configuration);
+      await run(process.execPath, ['dist/main.js', '-c', '-f', join(place, 'readme.cfg')]);
+    }
   });
 
   test('the usage is that of --help', async () => {
@@ -120,7 +135,7 @@ describe('README', { timeout: 60_000 }, () => {
   });
 
   test('its table of statistics is what a server has', async () => {
-    const server = await createServer({ httpd: { ip: '127.0.0.1', port: 0 }, usrloc: {} }).start();
+    const server = await createServer({ httpd: { ip: '127.0.0.1', port: 0 }, usrloc: {}, cachedb_local: {} }).start();
     const listed = async (method: string, params: unknown): Promise<readonly string[]> => {
       const headers = { 'Content-Type': 'application/json', Connection: 'close' };
       const body = JSON.stringify({ jsonrpc: '2.0', method, params, id: 1 });
@@ -132,7 +147,7 @@ describe('README', { timeout: 60_000 }, () => {
     const commands = (await listed('which', [])).filter((name) => !name.includes(':'));
     await server.close();
     const [table = ''] = /^## Statistics$[\s\S]*?^## /m.exec(readme) ?? [];
-    const told = [...table.matchAll(/`([a-z]+:[A-Za-z0-9_-]+)`/g)].map(([, name = '']) => name);
+    const told = [...table.matchAll(/`([a-z_]+:[A-Za-z0-9_-]+)`/g)].map(([, name = '']) => name);
     const expected = told.flatMap((name) =>
       name.includes('COMMAND')
         ? commands.map((one) => name.replace('COMMAND', one))

@@ -1,19 +1,24 @@
 // What a project of somebody else's would write; compiled and run there against the packed package.
 import {
+  type Cache,
   type ChunkSource,
   codes,
   command,
   createServer,
   defineModule,
+  EventSocketError,
+  type EventTransport,
   type Exchange,
   type JsonObject,
   type JsonValue,
   type Log,
   MiError,
+  type MiEvent,
   RecordTable,
   type RootDeclaration,
   type Server,
   type ServerOptions,
+  type StatusIdentifier,
   secondsLeft,
   stream,
   streamObject,
@@ -99,6 +104,29 @@ const pbx = defineModule({
   load: ({ parameters }) => {
     const trunks: number = parameters.trunks;
     return { commands: [resize, command({ name: 'trunks', help: 'Number of trunks.', run: () => trunks })] };
+  },
+});
+
+const cache: Cache = { store: async () => {}, fetch: (key) => (key === 'a' ? 'b' : undefined), remove: () => {} };
+const pager: EventTransport = {
+  protocol: 'pager',
+  maxSubscribers: 1,
+  canonical: (socket) => {
+    if (socket === 'pager:') throw new EventSocketError('give a number');
+    return socket;
+  },
+  open: async () => ({ send: (event, params) => void [event.length, params], close: () => {} }),
+};
+export const told = defineModule({
+  name: 'told',
+  load: ({ events, status, caches }) => {
+    const event: MiEvent = events.declare('E_TOLD');
+    const part: StatusIdentifier = status.add('told', { status: -1 });
+    events.addTransport(pager);
+    caches.add('told', cache);
+    // @ts-expect-error an object is no value of an event
+    const wrong = (): number => event.raise({ a: {} });
+    return { start: () => part.set(event.raise({ a: 1, b: 'x' }) + 1), stop: () => void wrong };
   },
 });
 

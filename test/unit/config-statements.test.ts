@@ -124,6 +124,14 @@ const faults: [string, string][] = [
     `1:20: ${needs}: expected a quoted string or an integer, found null; null is not a value here`,
   ],
   [
+    'modparam("a", "auth_password", GEHEIM)',
+    `1:32: ${needs}: the value of auth_password is not one quoted string with a ")" behind it`,
+  ],
+  [
+    'modparam("a", "auth_password", "GE" HEIM)',
+    `1:37: ${needs}: the value of auth_password is not one quoted string with a ")" behind it`,
+  ],
+  [
     'modparam("a", "b", PORT)',
     `1:20: ${needs}: expected a quoted string or an integer, found PORT; if this is a macro, ${expand}`,
   ],

@@ -84,7 +84,7 @@ const cases: readonly (readonly [string, string, string | RegExp])[] = [
   [
     'ambiguous bare name',
     '{"jsonrpc":"2.0","method":"list","id":1}',
-    '{"jsonrpc":"2.0","error":{"code":-32001,"message":"Method ambiguous","data":"supported names: statistics:list, t:list"},"id":1}',
+    '{"jsonrpc":"2.0","error":{"code":-32001,"message":"Method ambiguous","data":"supported names: statistics:list, evi:list, t:list"},"id":1}',
   ],
 ];
 

@@ -5,7 +5,7 @@ import { existsSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:f
 import { connect, createServer as createNetServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { createServer } from '#src/index.js';
-import { TlsFiles } from './tls-files.js';
+import { noOpenssl, TlsFiles } from './tls-files.js';
 import { call, startMi } from './url-client.js';
 
 const timeout = 30_000;
@@ -13,7 +13,7 @@ const timeout = 30_000;
 /** A folder that goes with the test. */
 const folderOf = (t: TestContext): TlsFiles => new TlsFiles(t);
 
-test('one server on several listeners of every kind', { timeout }, async (t) => {
+test('one server on several listeners of every kind', { timeout, skip: noOpenssl }, async (t) => {
   const files = folderOf(t);
   const { certFile, keyFile } = files.make('one');
   const path = files.path('mi.sock');

@@ -1,9 +1,12 @@
 // Certificates for tests, made when they are needed, by the openssl command.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+
+/** Why tests with certificates are skipped; false where they are not. */
+export const noOpenssl = spawnSync('openssl', ['version']).status === 0 ? false : 'the command openssl is missing';
 
 /** Kinds of keys, as `openssl req -newkey` takes them. */
 const keys = {
@@ -31,6 +34,7 @@ export class TlsFiles {
 
   /** @param days until it expires; less than 0: it has */
   make(name: string, { key = 'rsa' as keyof typeof keys, days = 100 } = {}): TestCertificate {
+    const names = this.write('names', 'subjectAltName=IP:127.0.0.1,DNS:localhost\n');
     const [certFile, keyFile, request] = [this.path(`${name}.pem`), this.path(`${name}.key`), this.path('request')];
     openssl(
       'req',
@@ -45,7 +49,20 @@ export class TlsFiles {
       '-subj',
       `/CN=${name}`,
     );
-    openssl('x509', '-req', '-in', request, '-signkey', keyFile, '-days', String(days), '-out', certFile);
+    openssl(
+      'x509',
+      '-req',
+      '-in',
+      request,
+      '-signkey',
+      keyFile,
+      '-days',
+      String(days),
+      '-out',
+      certFile,
+      '-extfile',
+      names,
+    );
     return { name, certFile, keyFile };
   }
 

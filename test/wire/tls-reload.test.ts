@@ -4,7 +4,7 @@ import { type TestContext, test } from 'node:test';
 import { defaultCiphers } from '#src/httpd/tls/ciphers.js';
 import { root, start, type TestServer } from './http-server.js';
 import { askTls, connectTls, nameOf, served } from './tls-client.js';
-import { type TestCertificate, TlsFiles } from './tls-files.js';
+import { noOpenssl, type TestCertificate, TlsFiles } from './tls-files.js';
 import { call, startMi } from './url-client.js';
 
 const timeout = 60_000;
@@ -34,7 +34,10 @@ async function serveCopies(t: TestContext, one: TestCertificate, files: TlsFiles
   return { ...running, certificates, certFile, keyFile };
 }
 
-test('under load no connection is lost when the certificate changes, and old ones go on', { timeout }, async (t) => {
+test('under load no connection is lost when the certificate changes, and old ones go on', {
+  timeout,
+  skip: noOpenssl,
+}, async (t) => {
   const files = new TlsFiles(t);
   const both = [files.make('one'), files.make('two')] as const;
   const { port, certificates, certFile, keyFile, server, until } = await serveCopies(t, both[0], files);
@@ -69,7 +72,7 @@ test('under load no connection is lost when the certificate changes, and old one
   await until(() => server.openConnections === 0);
 });
 
-test('closing cuts connections of former certificates too', { timeout }, async (t) => {
+test('closing cuts connections of former certificates too', { timeout, skip: noOpenssl }, async (t) => {
   const files = new TlsFiles(t);
   const { port, server, certificates, certFile, keyFile } = await serveCopies(t, files.make('one'), files);
   const former = await connectTls(port);
@@ -81,7 +84,7 @@ test('closing cuts connections of former certificates too', { timeout }, async (
   assert.deepEqual(certificates.reload(), []);
 });
 
-test('bad new files keep the former certificate, and say so', { timeout }, async (t) => {
+test('bad new files keep the former certificate, and say so', { timeout, skip: noOpenssl }, async (t) => {
   const files = new TlsFiles(t);
   const [one, two, old] = [files.make('one'), files.make('two'), files.make('old', { days: -1 })];
   const { port, certificates, certFile, keyFile, log } = await serveCopies(t, one, files);
@@ -105,7 +108,7 @@ test('bad new files keep the former certificate, and say so', { timeout }, async
   assert.equal(await served(port), 'two');
 });
 
-test('files that are written anew are noticed', { timeout }, async (t) => {
+test('files that are written anew are noticed', { timeout, skip: noOpenssl }, async (t) => {
   const files = new TlsFiles(t);
   const { port, certFile, keyFile } = await serveCopies(t, files.make('one'), files);
   for (const name of ['two', 'three']) {
@@ -114,7 +117,7 @@ test('files that are written anew are noticed', { timeout }, async (t) => {
   }
 });
 
-test('files that are renamed into place are noticed, again and again', { timeout }, async (t) => {
+test('files that are renamed into place are noticed, again and again', { timeout, skip: noOpenssl }, async (t) => {
   const files = new TlsFiles(t);
   const { port, certFile, keyFile } = await serveCopies(t, files.make('one'), files);
   for (const name of ['two', 'three']) {
@@ -134,7 +137,10 @@ function folderOf(files: TlsFiles, certificate: TestCertificate): string {
   return folder;
 }
 
-test('a symbolic link to a folder that is swapped is noticed, as Kubernetes does it', { timeout }, async (t) => {
+test('a symbolic link to a folder that is swapped is noticed, as Kubernetes does it', {
+  timeout,
+  skip: noOpenssl,
+}, async (t) => {
   const files = new TlsFiles(t);
   symlinkSync(folderOf(files, files.make('one')), files.path('..data'));
   for (const name of ['tls.pem', 'tls.key']) symlinkSync(`..data/${name}`, files.path(name));
@@ -146,7 +152,10 @@ test('a symbolic link to a folder that is swapped is noticed, as Kubernetes does
   }
 });
 
-test('a whole folder that is replaced is noticed, even when it is away for a while', { timeout }, async (t) => {
+test('a whole folder that is replaced is noticed, even when it is away for a while', {
+  timeout,
+  skip: noOpenssl,
+}, async (t) => {
   const files = new TlsFiles(t);
   const live = files.path('live');
   renameSync(folderOf(files, files.make('one')), live);
@@ -158,7 +167,10 @@ test('a whole folder that is replaced is noticed, even when it is away for a whi
   await untilServed(port, 'two');
 });
 
-test('the MI command reloads, tells, and keeps what is good; a statistic counts the days', { timeout }, async (t) => {
+test('the MI command reloads, tells, and keeps what is good; a statistic counts the days', {
+  timeout,
+  skip: noOpenssl,
+}, async (t) => {
   const files = new TlsFiles(t);
   const [one, two] = [files.make('one', { days: 100 }), files.make('two', { days: 30 })];
   const [certFile, keyFile] = [files.path('live.pem'), files.path('live.key')];
@@ -188,7 +200,7 @@ test('the MI command reloads, tells, and keeps what is good; a statistic counts 
   assert.equal(await served(server.port, '/healthz'), 'two');
 });
 
-test('without TLS there is nothing to reload', { timeout }, async (t) => {
+test('without TLS there is nothing to reload', { timeout, skip: noOpenssl }, async (t) => {
   const server = await startMi(t, { ip: '127.0.0.1', port: 0 });
   assert.deepEqual((await call(server, 'httpd:reload_tls')).error, { code: 404, message: 'No listener has TLS' });
   assert.equal((await call(server, 'get_statistics', [['tls_days_left']])).result, undefined);

@@ -20,14 +20,23 @@ interface Wanted {
   macs: readonly string[];
 }
 
-type Class = keyof Wanted;
+interface ClassNames {
+  readonly key: keyof Wanted;
+  readonly prefix: string;
+  readonly names: readonly string[];
+  /** What stands for all of them. */
+  readonly all: RegExp;
+}
 
-const classes: readonly (readonly [key: Class, prefix: string, all: RegExp, names: readonly string[]])[] = [
-  ['versions', 'VERS-', /^VERS-(TLS-)?ALL$/, versions],
-  ['keyExchanges', '', /^KX-ALL$/, keyExchanges.filter((name) => !anonymous.includes(name))],
-  ['ciphers', '', /^CIPHER-ALL$/, ciphers.filter((name) => name !== 'NULL')],
-  ['macs', '', /^MAC-ALL$/, macs],
+const classes: readonly ClassNames[] = [
+  { key: 'versions', prefix: 'VERS-', names: versions, all: /^VERS-(TLS-)?ALL$/ },
+  { key: 'keyExchanges', prefix: '', names: keyExchanges, all: /^KX-ALL$/ },
+  { key: 'ciphers', prefix: '', names: ciphers, all: /^CIPHER-ALL$/ },
+  { key: 'macs', prefix: '', names: macs, all: /^MAC-ALL$/ },
 ];
+
+/** What is not added with all of its class: nobody means it. */
+const neverAll: readonly string[] = [...anonymous, 'NULL'];
 
 const nothing: Wanted = { versions: [], keyExchanges: [], ciphers: [], macs: [] };
 
@@ -89,12 +98,13 @@ function changed(wanted: Wanted, token: string, unmet: Set<string>, change: Chan
       macs: change(wanted.macs, level.macs),
     };
   }
-  for (const [key, prefix, all, names] of classes) {
-    if (all.test(name)) return { ...wanted, [key]: change(wanted[key], names) };
-    const own = name.startsWith(prefix) ? name.slice(prefix.length) : '';
-    if (names.includes(own) || (key !== 'versions' && allNames[key].includes(own))) {
-      return { ...wanted, [key]: change(wanted[key], [own]) };
+  for (const { key, prefix, names, all } of classes) {
+    if (all.test(name)) {
+      const meant = change === added ? names.filter((one) => !neverAll.includes(one)) : names;
+      return { ...wanted, [key]: change(wanted[key], meant) };
     }
+    const own = name.startsWith(prefix) ? name.slice(prefix.length) : '';
+    if (names.includes(own)) return { ...wanted, [key]: change(wanted[key], [own]) };
   }
   const found = unsettable.find(([, pattern]) => pattern.test(name));
   if (found === undefined) {
@@ -114,9 +124,6 @@ function changed(wanted: Wanted, token: string, unmet: Set<string>, change: Chan
   if (what !== 'nothing') unmet.add(limits[what]);
   return wanted;
 }
-
-/** With those that "all" leaves out. */
-const allNames: Readonly<Record<Class, readonly string[]>> = { versions, keyExchanges, ciphers, macs };
 
 const limits = {
   groups: 'key exchange groups are X25519, P-256 and P-384, whatever is asked for',

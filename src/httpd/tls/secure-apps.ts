@@ -10,7 +10,12 @@ interface Serving {
   readonly app: UwsApp;
   readonly certificate: Certificate;
   connections: number;
+  /** Replaced so long ago that no connection is on its way to it any more. */
+  isClosed: boolean;
 }
+
+/** Milliseconds in which a connection that was accepted reaches the app that it was meant for. */
+const handover = 1000;
 
 /** How often the files are read anew when they change while they are read. */
 const attempts = 3;
@@ -18,7 +23,8 @@ const attempts = 3;
 /**
  * The apps of one listener with TLS. An app of the engine keeps the certificate that it was made with. So one app has
  * the listen socket, for as long as the listener is open, and gives every connection that arrives to another one, which
- * is replaced when the certificate is: no connection is lost, and those that are open go on as they began.
+ * is replaced when the certificate is: no connection is lost, and those that are open go on as they began. The engine
+ * gives the memory of a replaced app (some 20 KB) back to nobody, so that an unchanged certificate makes no new app.
  */
 export class SecureApps {
   /** The app to listen with. It has no certificate and serves nothing itself. */
@@ -41,6 +47,10 @@ export class SecureApps {
     this.#log = log;
     this.#current = this.#serve();
     this.acceptor = engine.uws.SSLApp({});
+    // An embedder may bring any engine.
+    if (typeof this.acceptor.addChildAppDescriptor !== 'function') {
+      throw new Error('this HTTP engine cannot change certificates; bring uWebSockets.js 20.51 or later');
+    }
     this.acceptor.addChildAppDescriptor(this.#current.app.getDescriptor());
   }
 
@@ -64,8 +74,10 @@ export class SecureApps {
     this.acceptor.addChildAppDescriptor(next.app.getDescriptor());
     this.#current = next;
     this.#former.add(former);
-    // What the listen socket has accepted in this turn may still be on its way to the former app.
-    setTimeout(() => this.#forgetIdle(former), 1000).unref();
+    setTimeout(() => {
+      former.isClosed = true;
+      this.#forgetIdle(former);
+    }, handover).unref();
     return true;
   }
 
@@ -77,8 +89,7 @@ export class SecureApps {
   }
 
   #forgetIdle(former: Serving): void {
-    if (former.connections > 0 || !this.#former.delete(former)) return;
-    former.app.close();
+    if (former.isClosed && former.connections === 0 && this.#former.delete(former)) former.app.close();
   }
 
   #serve(): Serving;
@@ -106,12 +117,12 @@ export class SecureApps {
   }
 
   #served(app: UwsApp, certificate: Certificate): Serving {
-    const serving: Serving = { app, certificate, connections: 0 };
+    const serving: Serving = { app, certificate, connections: 0, isClosed: false };
     app.any('/*', this.#handlers.request);
     const connection: UwsHandlers['connection'] = (response, delta) => {
       serving.connections += delta;
       this.#handlers.connection(response, delta);
-      if (delta < 0 && serving !== this.#current) setImmediate(() => this.#forgetIdle(serving));
+      if (delta < 0 && serving.isClosed) setImmediate(() => this.#forgetIdle(serving));
     };
     app.filter(connection);
     const { certFile } = this.#setting;

@@ -9,6 +9,7 @@ export function controlCommands(context: ModuleContext<object>): readonly Comman
   return [
     command({
       name: 'kill',
+      level: 'admin',
       help: 'Stops the server: what runs is finished first.',
       run: () => {
         // On a later turn, so that the answer leaves before the server stops.
@@ -18,6 +19,7 @@ export function controlCommands(context: ModuleContext<object>): readonly Comman
     }),
     command({
       name: 'log_level',
+      level: 'admin',
       help:
         'Tells the log level of each process, or sets it: -3 alert, -2 critical, -1 error, 1 warning, 2 notice, ' +
         '3 info, 4 debug.',

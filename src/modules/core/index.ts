@@ -1,6 +1,7 @@
 import { defineModule } from '../../module.js';
 import { controlCommands } from './control.js';
 import { informationCommands } from './information.js';
+import { logConsumerCommands, raiseLogLines } from './log-consumers.js';
 import { reflectionCommands } from './reflection.js';
 
 /** The commands and statistics that every server has. Loaded always. */
@@ -10,7 +11,14 @@ export const coreModule = defineModule({
     const { mi, facts } = context;
     mi.statistics.add('core', 'timestamp', 'computed', () => Math.floor((Date.now() - facts.startedAt) / 1000));
     return {
-      commands: [...informationCommands(context), ...reflectionCommands(context), ...controlCommands(context)],
+      commands: [
+        ...informationCommands(context),
+        ...reflectionCommands(context),
+        ...controlCommands(context),
+        ...logConsumerCommands(context),
+      ],
+      // After all modules have declared theirs: it is the last one of OpenSIPS.
+      start: () => raiseLogLines(context),
     };
   },
 });

@@ -1,5 +1,6 @@
 import { type Command, command } from '../../mi/command.js';
 import { ConstantResult } from '../../mi/constant-result.js';
+import { ctime } from '../../mi/ctime.js';
 import { serverError } from '../../mi/errors.js';
 import type { ModuleContext } from '../../module.js';
 import { processTitle } from './process-title.js';
@@ -63,15 +64,4 @@ function workingDirectory(): string {
   } catch {
     throw serverError('the working directory no longer exists');
   }
-}
-
-const weekdays = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
-const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
-
-/** Local time as C's ctime() writes it: `Tue Mar  4 10:00:00 2025`. */
-function ctime(milliseconds: number): string {
-  const time = new Date(milliseconds);
-  const day = String(time.getDate()).padStart(2, ' ');
-  const clock = [time.getHours(), time.getMinutes(), time.getSeconds()].map((n) => String(n).padStart(2, '0'));
-  return `${weekdays[time.getDay()]} ${months[time.getMonth()]} ${day} ${clock.join(':')} ${time.getFullYear()}`;
 }

@@ -10,13 +10,14 @@ export function reflectionCommands({ mi }: ModuleContext<object>): readonly Comm
       name: 'which',
       readOnly: true,
       help:
-        'Lists all MI commands: the full names, then the names of OpenSIPS 3.x. For one command it lists the ' +
+        'Lists all MI commands that the caller may run: the full names, then the names of OpenSIPS 3.x. For one command it lists the ' +
         'accepted combinations of parameters; for a module name with a colon, the commands of that module.',
       recipes: [{}, { command: 'string' }],
-      run: ({ command: text }) => {
-        if (text === undefined) return mi.commands.names;
-        if (!text.endsWith(':')) return known(text).command.recipes.map(({ names }) => names);
-        const names = mi.commands.entries.map(({ fullName }) => fullName).filter((name) => name.startsWith(text));
+      run: ({ command: text }, { client }) => {
+        const visible = mi.visibleTo(client);
+        if (text === undefined) return mi.commands.namesOf(visible);
+        if (!text.endsWith(':')) return known(text, visible).command.recipes.map(({ names }) => names);
+        const names = visible.map(({ fullName }) => fullName).filter((name) => name.startsWith(text));
         if (names.length === 0) throw unknownCommand();
         return names;
       },
@@ -26,20 +27,23 @@ export function reflectionCommands({ mi }: ModuleContext<object>): readonly Comm
       readOnly: true,
       help: 'Tells what an MI command does and which module exports it.',
       recipes: [{}, { mi_cmd: 'string' }],
-      run: ({ mi_cmd: text }) => {
+      run: ({ mi_cmd: text }, { client }) => {
         if (text === undefined) return 'help <command> describes an MI command; which lists all of them';
-        const { command: found, module } = known(text);
+        const { command: found, module } = known(text, mi.visibleTo(client));
         return { Help: found.help, 'Exported by': module };
       },
     }),
   ];
 
-  function known(text: string): CommandEntry {
+  function known(text: string, visible: readonly CommandEntry[]): CommandEntry {
+    let entry: CommandEntry;
     try {
-      return mi.commands.find(text);
+      entry = mi.commands.find(text);
     } catch {
       throw unknownCommand();
     }
+    if (!visible.includes(entry)) throw unknownCommand();
+    return entry;
   }
 }
 

@@ -1,15 +1,27 @@
 import type { RootDeclaration } from '../../httpd/roots.js';
 import type { HttpServer } from '../../httpd/server.js';
+import type { StatusReports } from '../../mi/status-reports.js';
 
-/** `/healthz`: the process answers. `/readyz`: it takes requests, which ends when it is told to stop. */
-export function healthPaths(httpd: HttpServer): readonly RootDeclaration[] {
+/**
+ * `/healthz`: the process answers. `/readyz`: it takes requests and all of its parts are ready, as `sr_list_status`
+ * tells; that ends when it is told to stop.
+ */
+export function healthPaths(httpd: HttpServer, status: StatusReports): readonly RootDeclaration[] {
+  const unready = (): string | undefined => {
+    if (!httpd.isListening) return 'the server stops';
+    const [first] = status.unready;
+    if (first === undefined) return undefined;
+    // Its details are for those who may call sr_get_status.
+    return `not ready: ${first.group} ${first.name}`;
+  };
   return [
-    plain('healthz', 'the process answers', () => true, 'ok'),
-    plain('readyz', 'it takes requests, and is not stopping', () => httpd.isListening, 'ready'),
+    plain('healthz', 'the process answers', () => undefined, 'ok'),
+    plain('readyz', 'it takes requests, is not stopping, and all of its parts are ready', unready, 'ready'),
   ];
 }
 
-function plain(path: string, about: string, isGood: () => boolean, text: string): RootDeclaration {
+/** @param problem why the answer is 503, if it is */
+function plain(path: string, about: string, problem: () => string | undefined, text: string): RootDeclaration {
   return {
     module: 'httpd',
     root: path,
@@ -18,8 +30,9 @@ function plain(path: string, about: string, isGood: () => boolean, text: string)
     methods: ['GET'],
     onRequest: (exchange) => {
       const headers = { 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' };
-      if (isGood()) exchange.reply(200, `${text}\n`, headers);
-      else exchange.reply(503, 'the server stops\n', headers);
+      const reason = problem();
+      if (reason === undefined) exchange.reply(200, `${text}\n`, headers);
+      else exchange.reply(503, `${reason}\n`, headers);
     },
   };
 }

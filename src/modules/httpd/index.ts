@@ -3,20 +3,27 @@ import { HttpServer } from '../../httpd/server.js';
 import { command } from '../../mi/command.js';
 import type { Statistics } from '../../mi/statistics.js';
 import { defineModule } from '../../module.js';
+import { AccessControl } from './access-control.js';
+import { refuseExposure } from './exposure.js';
 import { healthPaths } from './health.js';
 import { landingPaths } from './landing.js';
 import { listenerNotices, listeners } from './listeners.js';
 import { parameters } from './parameters.js';
+import { protectCommands } from './protection.js';
 import { reloadTlsCommand } from './reload-tls.js';
 
 /** The HTTP server and its registry of root paths. */
 export const httpdModule = defineModule({
   name: 'httpd',
   parameters,
-  load({ parameters, mi, log, facts }) {
+  load({ parameters, mi, log, status, facts }) {
     const windowSize = parameters.buf_size || Math.max(1024, Math.floor(facts.privateMemory / 4));
-    const listening = listeners(parameters);
+    const denied = mi.statistics.add('httpd', 'access_denied', 'counter');
+    const access = new AccessControl(parameters, log, () => denied.add(1));
+    const listening = listeners(parameters, access);
     const notices = listenerNotices(parameters, listening);
+    const hasCallers = listening.some((listener) => listener.access !== undefined);
+    const audit = protectCommands(mi, parameters, hasCallers, log);
     const httpd = new HttpServer({
       listeners: listening,
       windowSize,
@@ -32,7 +39,7 @@ export const httpdModule = defineModule({
       counters: counters(mi.statistics),
       log,
     });
-    const health = parameters.health === 1 ? healthPaths(httpd) : [];
+    const health = parameters.health === 1 ? healthPaths(httpd, status) : [];
     const landing = parameters.landing === 1 ? landingPaths(httpd, facts, health) : [];
     for (const path of [...landing, ...health]) httpd.registerPath(path);
     mi.statistics.add('httpd', 'exchanges', 'computed', () => httpd.openExchanges);
@@ -44,9 +51,19 @@ export const httpdModule = defineModule({
     return {
       httpd,
       start: () => {
+        refuseExposure(httpd, parameters);
         for (const notice of notices) log.warn({}, notice);
+        audit?.open();
       },
-      check: () => [...notices, ...httpd.check()],
+      check: () => {
+        refuseExposure(httpd, parameters);
+        return [...notices, ...httpd.check()];
+      },
+      reload: () => {
+        audit?.reopen();
+        access.reload();
+      },
+      stop: () => audit?.close(),
       commands: [
         command({
           name: 'list_root_path',

@@ -2,6 +2,7 @@ import type { ParameterValues } from '../../config/parameter.js';
 import { type ListenSetting, parseListenSetting, settingName, tcpSetting } from '../../httpd/listen-setting.js';
 import type { ListenerOptions } from '../../httpd/listener.js';
 import type { TlsSetting } from '../../httpd/tls/setting.js';
+import type { AccessControl } from './access-control.js';
 import type { parameters } from './parameters.js';
 
 type Values = ParameterValues<typeof parameters>;
@@ -10,9 +11,9 @@ type Values = ParameterValues<typeof parameters>;
  * The listeners that the parameters ask for: those of `listen`, else the one of `ip` and `port`, which speaks TLS when
  * it has a certificate and a key.
  *
- * @throws Error in one line when two listeners are the same, or a certificate or a key is missing
+ * @throws Error in one line when two listeners are the same, a certificate or a key is missing, or an option is wrong
  */
-export function listeners(values: Values): readonly ListenerOptions[] {
+export function listeners(values: Values, control: AccessControl): readonly ListenerOptions[] {
   const settings = values.listen.length > 0 ? values.listen.map(parseListenSetting) : [onlySetting(values)];
   const names = new Set<string>();
   return settings.map((setting) => {
@@ -21,7 +22,8 @@ export function listeners(values: Values): readonly ListenerOptions[] {
       throw new Error(`listener ${name} is given twice: remove one`);
     }
     names.add(name);
-    return setting.kind === 'https' ? { setting, tls: tlsOf(setting, name, values) } : { setting };
+    const access = control.accessOf({ name, options: setting.options });
+    return setting.kind === 'https' ? { setting, access, tls: tlsOf(setting, name, values) } : { setting, access };
   });
 }
 

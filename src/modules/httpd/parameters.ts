@@ -3,9 +3,7 @@ import { defineParameters } from '../../config/parameter.js';
 import { heldBodySize } from '../../httpd/exchange.js';
 import { parseListenSetting } from '../../httpd/listen-setting.js';
 import { ciphersProblem, defaultCiphers } from '../../httpd/tls/ciphers.js';
-
-const auth =
-  'authentication is not available yet; listen on 127.0.0.1 behind a proxy that authenticates, or remove the line';
+import { accessParameters } from './access-parameters.js';
 
 /** Parameters of httpd, with the names of OpenSIPS. */
 export const parameters = defineParameters({
@@ -145,9 +143,7 @@ export const parameters = defineParameters({
     help: 'GnuTLS priority string, or a list of suites as OpenSSL has it; what the engine cannot do of it is told',
     check: ciphersProblem,
   },
-  auth_realm: { type: 'string', refused: auth, help: 'realm of Basic authentication' },
-  auth_username: { type: 'string', refused: auth, help: 'user name' },
-  auth_password: { type: 'string', refused: auth, help: 'password' },
+  ...accessParameters,
 });
 
 function portProblem(port: number): string | undefined {

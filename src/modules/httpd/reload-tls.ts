@@ -7,6 +7,7 @@ import { MiError } from '../../mi/errors.js';
 export function reloadTlsCommand(httpd: HttpServer): Command {
   return command({
     name: 'reload_tls',
+    level: 'admin',
     aliases: ['httpd_reload_tls'],
     help:
       'Reads the certificates and keys of all listeners with TLS again; open connections go on with those they have. ' +

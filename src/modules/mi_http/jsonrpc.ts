@@ -3,7 +3,7 @@ import type { Log } from '../../log.js';
 import { Call } from '../../mi/call.js';
 import type { Result } from '../../mi/command.js';
 import type { CommandEntry } from '../../mi/command-table.js';
-import { codes, MiError, serverError } from '../../mi/errors.js';
+import { codes, MiError, RateLimitError, serverError } from '../../mi/errors.js';
 import type { ManagementInterface } from '../../mi/interface.js';
 import { printJson } from '../../mi/json.js';
 import { discardParts, printParts } from '../../mi/print-parts.js';
@@ -179,7 +179,11 @@ export class JsonRpc {
   }
 
   #answerError(exchange: Exchange, idSlot: number, error: MiError): void {
-    if (idSlot === noReply) exchange.reply(202);
+    if (error instanceof RateLimitError) {
+      const headers = { 'Retry-After': String(error.retryAfter) };
+      if (idSlot === noReply) exchange.refuse(429, error.data ?? error.message, headers);
+      else this.#sendError(exchange, 429, this.#printError(error), idSlot, headers);
+    } else if (idSlot === noReply) exchange.reply(202);
     else this.#sendError(exchange, 200, this.#printError(error), idSlot);
   }
 

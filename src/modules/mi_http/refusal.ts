@@ -1,6 +1,7 @@
 import { codes, MiError } from '../../mi/errors.js';
 
 const codeOf: Readonly<Record<number, number>> = {
+  429: codes.rateLimited,
   500: codes.internalError,
   503: codes.serverError,
   504: codes.serverError,

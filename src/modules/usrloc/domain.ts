@@ -158,6 +158,7 @@ export class Domain {
     const id = before?.ContactID ?? (taken.length === 0 ? this.#ids.first(key) : this.#ids.next(taken));
     const stored = storedContact(input, id, at);
     this.#write(key, placed(contacts, index, stored, options.newestFirst), contacts.length);
+    if (contacts.length === 0) events.emitAor('insert', key);
     events.emit(before === undefined ? 'insert' : 'update', key, () => contactOf(stored, currentSecond()));
     return stored;
   }
@@ -266,6 +267,7 @@ export class Domain {
     for (const one of before) {
       if (!kept.has(one)) this.#parts.events.emit(event, key, () => contactOf(one, now));
     }
+    if (after.length === 0 && before.length > 0) this.#parts.events.emitAor('delete', key);
   }
 }
 

@@ -7,6 +7,14 @@ export type DomainEvent = 'insert' | 'update' | 'delete' | 'expire';
 /** A listener; what it throws, or rejects with later, is logged and changes nothing. */
 export type DomainListener = (aor: string, contact: Contact) => void;
 
+/** Who is told of what happens in all domains. */
+export interface DomainPublisher {
+  /** An address of record has got its first contact, or lost its last one. */
+  aor(what: 'insert' | 'delete', domain: string, aor: string): void;
+  /** @param contact only called when somebody wants it */
+  contact(what: DomainEvent, domain: string, aor: string, contact: () => Contact): void;
+}
+
 /** The listeners of a domain. */
 export class DomainEvents {
   readonly #listeners: Readonly<Record<DomainEvent, Set<DomainListener>>> = {
@@ -16,7 +24,12 @@ export class DomainEvents {
     expire: new Set(),
   };
 
-  constructor(readonly log: Log) {}
+  /** @param publisher told too, of everything; left out, nobody is */
+  constructor(
+    readonly log: Log,
+    readonly domain = '',
+    readonly publisher?: DomainPublisher | undefined,
+  ) {}
 
   add(event: DomainEvent, listener: DomainListener): void {
     this.#of(event).add(listener);
@@ -28,6 +41,7 @@ export class DomainEvents {
 
   /** Tells every listener that is there now. `contact` is only called when there is one. */
   emit(event: DomainEvent, aor: string, contact: () => Contact): void {
+    this.publisher?.contact(event, this.domain, aor, contact);
     const listeners = this.#of(event);
     if (listeners.size === 0) return;
     const told = contact();
@@ -40,6 +54,11 @@ export class DomainEvents {
         this.#failed(event, error);
       }
     }
+  }
+
+  /** Tells that an address of record has got its first contact, or lost its last one. */
+  emitAor(event: 'insert' | 'delete', aor: string): void {
+    this.publisher?.aor(event, this.domain, aor);
   }
 
   #failed(event: DomainEvent, error: unknown): void {

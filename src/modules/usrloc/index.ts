@@ -3,18 +3,20 @@ import { defineModule } from '../../module.js';
 import { usrlocCommands } from './commands.js';
 import { ExpiryTimer } from './expiry.js';
 import { inertParameters, listedNames, type Parameters, parameters } from './parameters.js';
+import { PublishedEvents } from './published-events.js';
 import { Usrloc } from './usrloc.js';
 
 /** The user location service: contacts by address of record, in memory. */
 export const usrlocModule = defineModule({
   name: 'usrloc',
   parameters,
-  load({ parameters: values, mi, log }) {
-    const usrloc = new Usrloc(mi.statistics, log, {
+  load({ parameters: values, mi, log, events }) {
+    const options = {
       useDomain: values.use_domain === 1,
       newestFirst: values.desc_time_order === 1,
       keyValues: values.mi_dump_kv_store === 1,
-    });
+    };
+    const usrloc = new Usrloc(mi.statistics, log, options, new PublishedEvents(events, values.nat_bflag));
     for (const name of listedNames(values.domains)) usrloc.domain(name);
     const timer = new ExpiryTimer(() => usrloc.domains, values.timer_interval, values.max_contact_delete, log);
     return {

@@ -2,7 +2,7 @@ import type { Log } from '../../log.js';
 import { RecordTable } from '../../mi/record-table.js';
 import type { Statistics } from '../../mi/statistics.js';
 import { type AorRecord, Domain, type DomainOptions } from './domain.js';
-import { DomainEvents } from './events.js';
+import { DomainEvents, type DomainPublisher } from './events.js';
 import { domainNameProblem } from './parameters.js';
 
 /** The user location service: domains of contacts, for the MI commands and for a registrar in the same process. */
@@ -11,12 +11,14 @@ export class Usrloc {
   readonly #statistics: Statistics;
   readonly #log: Log;
   readonly #options: DomainOptions;
+  readonly #publisher: DomainPublisher | undefined;
 
   /** For module usrloc. */
-  constructor(statistics: Statistics, log: Log, options: DomainOptions) {
+  constructor(statistics: Statistics, log: Log, options: DomainOptions, publisher?: DomainPublisher) {
     this.#statistics = statistics;
     this.#log = log;
     this.#options = options;
+    this.#publisher = publisher;
     statistics.add('usrloc', 'registered_users', 'computed', () => {
       return this.domains.reduce((sum, domain) => sum + domain.users, 0);
     });
@@ -49,7 +51,7 @@ export class Usrloc {
     const domain: Domain = new Domain(name, {
       table,
       options: this.#options,
-      events: new DomainEvents(this.#log),
+      events: new DomainEvents(this.#log, name, this.#publisher),
       expired: statistics.add('usrloc', `${name}-expires`, 'counter'),
     });
     this.#domains.set(name, domain);

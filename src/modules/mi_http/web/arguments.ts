@@ -41,7 +41,7 @@ function counted(given: CallParameters): Submitted {
 }
 
 /** Words are texts by position; where the last parameter is a list, it takes those that are left over. */
-function fromWords({ recipes }: Command, words: readonly string[]): Submitted {
+export function fromWords({ recipes }: Command, words: readonly string[]): Submitted {
   const lists = recipes.filter(({ types }) => isList(types.at(-1)));
   const isPlain = recipes.some(({ names, types }) => names.length === words.length && !isList(types.at(-1)));
   const [recipe] = lists

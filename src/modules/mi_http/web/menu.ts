@@ -10,6 +10,7 @@ export function pathOf(base: string, { module, fullName }: CommandEntry): string
 export function menu(base: string, modules: readonly string[], entries: readonly CommandEntry[]): Markup {
   const sections = modules.map((module) => {
     const commands = entries.filter((entry) => entry.module === module);
+    if (commands.length === 0) return undefined;
     return html`<section aria-labelledby="module-${module}">
 <h2 id="module-${module}">${module}</h2>
 <ul class="commands">

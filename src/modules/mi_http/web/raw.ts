@@ -26,7 +26,7 @@ export function rawHeaders(exchange: Exchange, command: string): ReplyHeaders {
 /** A bare error looks like a result, so that the status has to tell: its code itself, as 2.4 did. */
 export function rawErrorStatus({ code }: MiError): number {
   if (code >= 400 && code < 600) return code;
-  return code === codes.serverError ? 500 : 400;
+  return { [codes.serverError]: 500, [codes.permissionDenied]: 403 }[code] ?? 400;
 }
 
 /**

@@ -9,7 +9,7 @@ import type { Log } from '../../../log.js';
 import { Call } from '../../../mi/call.js';
 import type { Result } from '../../../mi/command.js';
 import type { CommandEntry } from '../../../mi/command-table.js';
-import { MiError, serverError } from '../../../mi/errors.js';
+import { codes, MiError, RateLimitError, serverError } from '../../../mi/errors.js';
 import { isPromise, type ManagementInterface } from '../../../mi/interface.js';
 import { discardParts } from '../../../mi/print-parts.js';
 import type { PendingCalls } from '../pending.js';
@@ -87,7 +87,7 @@ export class WebInterface {
         exchange,
         'All commands',
         undefined,
-        menu(this.#site.base, this.#site.modules, this.#mi.commands.entries),
+        menu(this.#site.base, this.#site.modules, this.#mi.visibleTo(exchange)),
       );
     } else if (moduleName === '-') {
       if (!this.#assets.reply(exchange, exchange.path.slice('/-/'.length)))
@@ -96,7 +96,7 @@ export class WebInterface {
       const near = nearest(moduleName, this.#site.modules, (one) => `${this.#site.base}/${one}`);
       this.#refuse(exchange, 404, html`no module ${quoted(moduleName)} has commands${near}`);
     } else if (commandName === '') {
-      this.#reply(exchange, moduleName, moduleName, menu(this.#site.base, [moduleName], this.#mi.commands.entries));
+      this.#reply(exchange, moduleName, moduleName, menu(this.#site.base, [moduleName], this.#mi.visibleTo(exchange)));
     } else {
       return this.#command(exchange, moduleName, commandName);
     }
@@ -104,7 +104,7 @@ export class WebInterface {
 
   /** The page of a refusal of the HTTP layer, which has no module or command. */
   refusalPage(status: number, reason: string): string {
-    return this.#refusalPage(status, reason);
+    return page(this.#site, statusLine(status), undefined, alert(status, reason));
   }
 
   #command(exchange: Exchange, module: string, name: string): void | Promise<void> {
@@ -115,6 +115,11 @@ export class WebInterface {
       const names = entries.flatMap((one) => [one.fullName, commands.flatName(one)]);
       const near = nearest(name, names, (text) => `${this.#site.base}/${module}/${encodeURIComponent(text)}`);
       this.#refuse(exchange, 404, html`module ${module} has no command ${quoted(name)}${near}`, module);
+      return;
+    }
+    const missing = this.#mi.refusal(entry, exchange);
+    if (missing !== undefined && !isSubmitted(exchange.fields)) {
+      this.#refuse(exchange, 403, missing.data ?? missing.message, module);
       return;
     }
     // A HEAD request runs nothing: nobody could see the result.
@@ -128,7 +133,7 @@ export class WebInterface {
         const reason = html`${entry.fullName} may change the state of the server, and ${refusal}`;
         // Filled in as it was asked for: who means it presses the button.
         const main = html`${alert(403, reason)}${this.#form(entry, exchange)}`;
-        exchange.reply(403, page(this.#site, statusLine(403), module, main), pageHeaders);
+        exchange.reply(403, page(this.#siteOf(exchange), statusLine(403), module, main), pageHeaders);
         return;
       }
     }
@@ -199,15 +204,20 @@ export class WebInterface {
       told = serverError(`${entry.fullName} failed; the log of the server tells why`);
     }
     if (exchange.finished) return;
-    if (isRaw(exchange)) {
+    if (told instanceof RateLimitError) {
+      const headers = { 'Retry-After': String(told.retryAfter) };
+      this.#refuse(exchange, 429, told.data ?? told.message, entry.module, headers);
+    } else if (isRaw(exchange)) {
       exchange.reply(rawErrorStatus(told), JSON.stringify({ error: told }), rawHeaders(exchange, entry.fullName));
+    } else if (told.code === codes.permissionDenied) {
+      this.#refuse(exchange, 403, told.data ?? told.message, entry.module);
     } else {
       this.#results.showError(exchange, told, this.#frame(asked));
     }
   }
 
   #frame({ entry, exchange, submitted, started }: Asked): Frame {
-    const { head, tail } = pageParts(this.#site, entry.fullName, entry.module);
+    const { head, tail } = pageParts(this.#siteOf(exchange), entry.fullName, entry.module);
     const { jsonRpcPath: path } = this.#options;
     const request = callText(entry.fullName, submitted);
     // A link runs the command anew, which is nothing to be offered in passing where it changes something.
@@ -240,16 +250,19 @@ export class WebInterface {
     }
   }
 
+  /** The site as far as the caller may see it: modules without a command that it may run are left out. */
+  #siteOf(exchange: Exchange): Site {
+    const visible = new Set(this.#mi.visibleTo(exchange).map(({ module }) => module));
+    return { ...this.#site, modules: this.#site.modules.filter((module) => visible.has(module)) };
+  }
+
   #reply(exchange: Exchange, title: string, module: string | undefined, main: Insertion): void {
-    exchange.reply(200, page(this.#site, title, module, main), pageHeaders);
+    exchange.reply(200, page(this.#siteOf(exchange), title, module, main), pageHeaders);
   }
 
   #refuse(exchange: Exchange, status: number, reason: Insertion, module?: string, headers: ReplyHeaders = {}): void {
-    exchange.reply(status, this.#refusalPage(status, reason, module), { ...pageHeaders, ...headers });
-  }
-
-  #refusalPage(status: number, reason: Insertion, module?: string): string {
-    return page(this.#site, statusLine(status), module, alert(status, reason));
+    const text = page(this.#siteOf(exchange), statusLine(status), module, alert(status, reason));
+    exchange.reply(status, text, { ...pageHeaders, ...headers });
   }
 }
 

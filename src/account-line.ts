@@ -1,0 +1,106 @@
+import { parseArgs } from 'node:util';
+import { accountName } from './httpd/access/account-file.js';
+import { formatPasswordHash, hashPassword } from './httpd/access/password.js';
+import { digestToken, formatTokenHash, makeToken } from './httpd/access/token.js';
+import { isLevel, type Level, levels } from './mi/level.js';
+import { readSecret } from './secret-input.js';
+
+/** The text of `mi-httpd passwd --help`. */
+export const passwdUsage = `mi-httpd passwd: make a line for auth_file, the file of users
+
+usage: mi-httpd passwd NAME [--level LEVEL] >> FILE
+
+  NAME            name of the user: up to 128 printable ASCII characters, no blank, no colon
+  --level LEVEL   what the user may run: ${levels.join(', ')} (default: read)
+  -h, --help      print this and exit
+
+The password is asked for twice on a terminal, without showing it; else it is the first line of standard input.
+The line goes to standard output. A running server reads the file again on SIGHUP.
+`;
+
+/** The text of `mi-httpd token --help`. */
+export const tokenUsage = `mi-httpd token: make a bearer token, and its line for auth_tokens
+
+usage: mi-httpd token NAME [--level LEVEL] >> FILE
+
+  NAME            name that the audit log tells: up to 128 printable ASCII characters, no blank, no colon
+  --level LEVEL   what the token allows: ${levels.join(', ')} (default: read)
+  -h, --help      print this and exit
+
+The token goes to standard error, and is not kept anywhere: write it down. The line goes to standard output.
+Clients send the token as a header, Authorization: Bearer TOKEN. A running server reads the file again on SIGHUP.
+`;
+
+const options = {
+  level: { type: 'string', default: 'read' },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const;
+
+/**
+ * The command `mi-httpd passwd`.
+ *
+ * @param args what follows `passwd`
+ * @throws Error with a message of one line
+ */
+export async function passwd(args: readonly string[]): Promise<void> {
+  const asked = parse('passwd', args, passwdUsage);
+  if (asked === undefined) return;
+  const { name, level } = asked;
+  const password = await readSecret(`password of ${name}`);
+  if (password === '') throw new Error('the password is empty; give one of a character or more');
+  process.stdout.write(`${name}:${level}:${formatPasswordHash(await hashPassword(password))}\n`);
+}
+
+/**
+ * The command `mi-httpd token`.
+ *
+ * @param args what follows `token`
+ * @throws Error with a message of one line
+ */
+export async function token(args: readonly string[]): Promise<void> {
+  const asked = parse('token', args, tokenUsage);
+  if (asked === undefined) return;
+  const { name, level } = asked;
+  const made = makeToken();
+  process.stderr.write(`token of ${name}, which is shown only now: ${made}\n`);
+  process.stdout.write(`${name}:${level}:${formatTokenHash(digestToken(made))}\n`);
+}
+
+/** @returns undefined when the help was asked for, and printed */
+function parse(
+  command: string,
+  args: readonly string[],
+  usage: string,
+): { readonly name: string; readonly level: Level } | undefined {
+  const { values, positionals } = parseValues(command, args);
+  if (values.help) {
+    process.stdout.write(usage);
+    return undefined;
+  }
+  const [name, another] = positionals;
+  if (name === undefined || another !== undefined) {
+    throw usageError(command, `${command} takes one name, not ${positionals.length}`);
+  }
+  if (!accountName.test(name)) {
+    throw usageError(
+      command,
+      `name ${JSON.stringify(name)} is not 1 to 128 printable ASCII characters without blank and colon`,
+    );
+  }
+  const { level } = values;
+  if (!isLevel(level)) throw usageError(command, `option --level is "${level}"; give ${levels.join(', ')}`);
+  return { name, level };
+}
+
+function parseValues(command: string, args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options, strict: true, allowPositionals: true });
+  } catch (error) {
+    const [reason = ''] = (error instanceof Error ? error.message : String(error)).split(/\. |\n/, 1);
+    throw usageError(command, reason);
+  }
+}
+
+function usageError(command: string, reason: string): Error {
+  return new Error(`${reason}; mi-httpd ${command} --help tells how`);
+}

@@ -1,0 +1,32 @@
+import type { Caller } from './caller.js';
+import type { ReplyHeaders } from './exchange.js';
+
+/** What of a request decides whether it is let in; read from the engine only when it is asked for. */
+export interface ArrivingRequest {
+  /** Value of the header Authorization, '' when absent. */
+  readonly authorization: string;
+  /** Address of the other end of the connection; '' for a socket of this machine that has none. */
+  readonly address: string;
+  /** Path without the query, as received. */
+  readonly path: string;
+}
+
+/** A request is not let in. The connection closes, since its body is not read. */
+export class Denial {
+  constructor(
+    readonly status: 401 | 403 | 429 | 503,
+    readonly reason: string,
+    readonly headers: ReplyHeaders = {},
+  ) {}
+}
+
+/** What is known of a caller when the head of its request has come. */
+export type Admission = Caller | Promise<Caller | Denial> | undefined;
+
+/** Decides who is let in at a listener: once per request, before its path and method are looked at. */
+export interface Access {
+  /** Whether everybody has to log in. */
+  readonly needsLogin: boolean;
+  /** Answers later only where a password has to be verified. A promise never rejects. */
+  check(request: ArrivingRequest): Caller | Denial | Promise<Caller | Denial>;
+}

@@ -1,0 +1,85 @@
+import { readFileSync, statSync } from 'node:fs';
+
+/** One line of a file of users or tokens. */
+export interface AccountLine<Secret> {
+  readonly name: string;
+  readonly grant: string;
+  readonly secret: Secret;
+}
+
+/** How a file of accounts is read. */
+export interface AccountFileOptions<Secret> {
+  /** What the lines are: `user`, `token`. */
+  readonly what: string;
+  /** Words that may stand between name and secret. */
+  readonly grants: readonly string[];
+  /** @throws RangeError telling what is wrong, without the secret */
+  readonly parseSecret: (text: string) => Secret;
+  /** Told of what is dangerous, but works. */
+  readonly warn: (message: string) => void;
+}
+
+const largest = 16777216;
+
+/** What a name may be made of: printable ASCII without a colon, which would end it in Basic authentication. */
+export const accountName = /^[\x21-\x39\x3b-\x7e]{1,128}$/;
+
+/**
+ * Reads a file with a line `name:grant:secret` for each account; empty lines and those that begin with `#` are passed over.
+ *
+ * @throws Error with the first problem as `FILE:LINE: text`, or why the file cannot be read; secrets are never in it
+ */
+export function readAccountFile<Secret>(
+  file: string,
+  { what, grants, parseSecret, warn }: AccountFileOptions<Secret>,
+): readonly AccountLine<Secret>[] {
+  const text = readSmallFile(file, what, warn);
+  const accounts = new Map<string, AccountLine<Secret>>();
+  for (const [index, raw] of text.split('\n').entries()) {
+    const line = raw.trim();
+    if (line === '' || line.startsWith('#')) continue;
+    const at = `${file}:${index + 1}`;
+    const [name = '', grant = '', secret, ...rest] = line.split(':');
+    if (secret === undefined || rest.length > 0) {
+      throw new Error(`${at}: a ${what} is a line name:level:hash; make it with mi-httpd ${commandOf[what] ?? what}`);
+    }
+    if (!accountName.test(name)) {
+      throw new Error(`${at}: the name is empty, longer than 128 characters, or has blanks or other than ASCII in it`);
+    }
+    if (!grants.includes(grant)) {
+      throw new Error(
+        `${at}: ${what} "${name}" has the level ${JSON.stringify(grant.slice(0, 40))}; give ${grants.join(', ')}`,
+      );
+    }
+    if (accounts.has(name)) throw new Error(`${at}: ${what} "${name}" is there twice; remove one of the lines`);
+    try {
+      accounts.set(name, { name, grant, secret: parseSecret(secret) });
+    } catch (error) {
+      throw new Error(`${at}: ${what} "${name}": ${error instanceof Error ? error.message : error}`);
+    }
+  }
+  return [...accounts.values()];
+}
+
+const commandOf: Readonly<Record<string, string>> = { user: 'passwd', token: 'token' };
+
+function readSmallFile(file: string, what: string, warn: (message: string) => void): string {
+  try {
+    const found = statSync(file);
+    if (!found.isFile()) throw new Error('it is not a file');
+    if (found.size > largest) throw new Error(`it has ${found.size} bytes, more than ${largest}`);
+    if (process.platform !== 'win32' && (found.mode & 0o004) !== 0) {
+      warn(`the file of ${what}s ${file} is readable by everybody on this machine; run chmod o-rwx ${file}`);
+    }
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new Error(`the file of ${what}s ${file} cannot be read: ${reasonOf(error)}`);
+  }
+}
+
+function reasonOf(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === 'ENOENT') return 'there is no such file';
+  if (code === 'EACCES') return 'the user that the server runs as may not read it';
+  return message;
+}

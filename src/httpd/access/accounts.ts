@@ -1,0 +1,82 @@
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { AccountLine } from './account-file.js';
+import type { BasicCredentials } from './credentials.js';
+import { hashOfNobody, type PasswordHash, verifyPassword } from './password.js';
+import { digestToken } from './token.js';
+import { Turns } from './turns.js';
+import { VerifiedCredentials } from './verified.js';
+
+/** Somebody who may log in. */
+export interface Account {
+  readonly name: string;
+  readonly grant: string;
+}
+
+/** Passwords that are verified at a time, and those that may wait for it: each takes 16 MiB and a thread. */
+const atOnce = 2;
+const maxWaiting = 64;
+
+/** What a server knows of accounts at one time. */
+export interface AccountSettings {
+  /** The account whose password stands in the configuration. */
+  readonly single?: AccountLine<string> | undefined;
+  readonly users: readonly AccountLine<PasswordHash>[];
+  /** Each with the digest of its token. */
+  readonly tokens: readonly AccountLine<string>[];
+}
+
+/** Everybody who may log in, and the proofs. Another object after the files have changed: then nobody is remembered. */
+export class Accounts {
+  readonly verified = new VerifiedCredentials<Account>();
+  readonly #key = randomBytes(32);
+  readonly #single: { readonly account: Account; readonly name: Buffer; readonly password: Buffer } | undefined;
+  readonly #users: ReadonlyMap<string, AccountLine<PasswordHash>>;
+  readonly #tokens: ReadonlyMap<string, Account>;
+  readonly #nobody: PasswordHash;
+
+  /** @param turns shared by all accounts of a server, old ones too */
+  constructor(
+    { single, users, tokens }: AccountSettings,
+    readonly turns: Turns = new Turns(atOnce, maxWaiting),
+  ) {
+    this.#single =
+      single === undefined
+        ? undefined
+        : {
+            account: { name: single.name, grant: single.grant },
+            name: this.#digest(single.name),
+            password: this.#digest(single.secret),
+          };
+    this.#users = new Map(users.map((user) => [user.name, user]));
+    this.#tokens = new Map(tokens.map(({ name, grant, secret }) => [secret, { name, grant }]));
+    const costs = users.map(({ secret }) => secret).sort((a, b) => b.n * b.r * b.p - a.n * a.r * a.p);
+    this.#nobody = hashOfNobody(costs[0]);
+  }
+
+  /**
+   * Whose password this is. It takes as long for a name that nobody has as for a wrong password.
+   *
+   * @returns at once where no hash has to be made
+   * @throws BusyError later, when too many passwords wait to be verified
+   */
+  byPassword({ name, password }: BasicCredentials): Account | undefined | Promise<Account | undefined> {
+    const single = this.#single;
+    // Both are always compared.
+    const isName = single !== undefined && timingSafeEqual(this.#digest(name), single.name);
+    const isPassword = single !== undefined && timingSafeEqual(this.#digest(password), single.password);
+    if (isName && isPassword) return single.account;
+    if (this.#users.size === 0) return undefined;
+    const user = isName ? undefined : this.#users.get(name);
+    return this.turns
+      .run(() => verifyPassword(password, user?.secret ?? this.#nobody))
+      .then((isRight) => (isRight && user !== undefined ? { name: user.name, grant: user.grant } : undefined));
+  }
+
+  byToken(token: string): Account | undefined {
+    return this.#tokens.get(digestToken(token));
+  }
+
+  #digest(text: string): Buffer {
+    return createHmac('sha256', this.#key).update(text).digest();
+  }
+}

@@ -1,0 +1,147 @@
+import type { Log } from '../../log.js';
+import { type Access, type ArrivingRequest, Denial } from '../access.js';
+import { networkOf } from '../address.js';
+import type { Caller } from '../caller.js';
+import type { Account, Accounts } from './accounts.js';
+import type { AddressList } from './address-list.js';
+import type { BackOff } from './back-off.js';
+import { readBasic, readBearer } from './credentials.js';
+import { BusyError } from './turns.js';
+
+/** What a gate is set to. */
+export interface GateOptions {
+  /** Addresses that are let in; undefined: all. */
+  readonly allowed?: AddressList | undefined;
+  /** Who may log in, as of now; undefined: nobody has to. */
+  readonly accounts?: (() => Accounts) | undefined;
+  /** What a caller may do here, given what its account allows; undefined: who need not log in. */
+  readonly grantOf: (accountGrant: string | undefined) => string;
+  readonly realm: string;
+  /** Shared by the gates of a server. */
+  readonly backOff: BackOff;
+  /** Told of every login that failed and every address that was sent away. */
+  readonly failed: () => void;
+  readonly log: Log;
+}
+
+const shownPath = 200;
+
+/** The access of one listener: address list, login, waiting times after failures. */
+export class Gate implements Access {
+  readonly #options: GateOptions;
+  readonly #anonymous: Caller;
+  readonly #challenge: Denial;
+  readonly #callers = new WeakMap<Account, Caller>();
+  /** Logins that are being verified: a client that opens several connections at once is verified once. */
+  readonly #running = new Map<string, Promise<Caller | Denial>>();
+
+  constructor(options: GateOptions) {
+    this.#options = options;
+    this.#anonymous = { name: '-', method: 'none', grant: options.grantOf(undefined) };
+    const realm = options.realm.replace(/["\\]/g, '\\$&');
+    // The same for a missing, malformed or wrong credential and for an unknown user.
+    this.#challenge = new Denial(401, 'log in with a name and its password, or with a token', {
+      'WWW-Authenticate': `Basic realm="${realm}"`,
+    });
+  }
+
+  get needsLogin(): boolean {
+    return this.#options.accounts !== undefined;
+  }
+
+  check(request: ArrivingRequest): Caller | Denial | Promise<Caller | Denial> {
+    const { allowed, accounts } = this.#options;
+    if (allowed !== undefined && !allowed.includes(request.address)) return this.#refuseAddress(request);
+    if (accounts === undefined) return this.#anonymous;
+    const { authorization } = request;
+    if (authorization === '') return this.#challenge;
+    const now = accounts();
+    const token = readBearer(authorization);
+    const owner = token === undefined ? undefined : now.byToken(token);
+    if (owner !== undefined) return this.#callerOf(owner, 'bearer');
+    const digest = now.verified.digest(authorization);
+    const known = now.verified.find(digest);
+    if (known !== undefined) return this.#callerOf(known, 'basic');
+    return this.#login(request, authorization, now, digest);
+  }
+
+  /** A credential that was not verified lately, and that guessing is to be slow with. */
+  #login(
+    { address, path }: ArrivingRequest,
+    authorization: string,
+    accounts: Accounts,
+    digest: string,
+  ): Caller | Denial | Promise<Caller | Denial> {
+    const { backOff } = this.#options;
+    const network = networkOf(address);
+    const attempt = `${digest} ${network}`;
+    const running = this.#running.get(attempt);
+    if (running !== undefined) return running;
+    const credentials = readBasic(authorization);
+    // What cannot be anybody's is no guess.
+    if (credentials === undefined && readBearer(authorization) === undefined) return this.#refuseMalformed(address);
+    const wait = backOff.wait(network);
+    if (wait > 0) return this.#wait(address, wait);
+    const account = credentials === undefined ? undefined : accounts.byPassword(credentials);
+    const settle = (found: Account | undefined): Caller | Denial => {
+      if (found === undefined) return this.#refuseLogin(address, path, network);
+      backOff.succeeded(network);
+      accounts.verified.add(digest, found);
+      return this.#callerOf(found, 'basic');
+    };
+    if (!(account instanceof Promise)) return settle(account);
+    backOff.began(network);
+    const settled = account
+      .then(settle)
+      .catch((error: unknown) => this.#cannotVerify(error))
+      .finally(() => {
+        this.#running.delete(attempt);
+        backOff.ended(network);
+      });
+    this.#running.set(attempt, settled);
+    return settled;
+  }
+
+  #callerOf(account: Account, method: Caller['method']): Caller {
+    let caller = this.#callers.get(account);
+    if (caller === undefined) {
+      caller = { name: account.name, method, grant: this.#options.grantOf(account.grant) };
+      this.#callers.set(account, caller);
+    }
+    return caller;
+  }
+
+  #refuseAddress({ address }: ArrivingRequest): Denial {
+    this.#options.failed();
+    this.#options.log.debug({ address }, `request from ${address} refused: the address is not allowed here`);
+    return new Denial(403, `address ${address} is not allowed here`);
+  }
+
+  #refuseMalformed(address: string): Denial {
+    this.#options.failed();
+    this.#options.log.debug({ address }, `login from ${address || 'a local socket'} is malformed`);
+    return this.#challenge;
+  }
+
+  /** Neither password nor name is logged: whoever mistypes may put the one in place of the other. */
+  #refuseLogin(address: string, path: string, network: string): Denial {
+    const { backOff, failed, log } = this.#options;
+    failed();
+    backOff.failed(network);
+    const shown = path.slice(0, shownPath);
+    log.warn({ address, path: shown }, `login from ${address || 'a local socket'} failed`);
+    return this.#challenge;
+  }
+
+  #wait(address: string, seconds: number): Denial {
+    this.#options.failed();
+    const reason = `too many failed logins from ${address || 'this socket'}; try again in ${seconds} s`;
+    return new Denial(429, reason, { 'Retry-After': String(seconds) });
+  }
+
+  #cannotVerify(error: unknown): Denial {
+    const { log } = this.#options;
+    if (!(error instanceof BusyError)) log.error({ err: error }, 'a password cannot be verified');
+    return new Denial(503, 'the login cannot be verified now; try again', { 'Retry-After': '1' });
+  }
+}

@@ -1,0 +1,73 @@
+import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
+
+/** A salted hash of a password by scrypt (RFC 7914). */
+export interface PasswordHash {
+  /** Cost of memory and time, a power of 2. */
+  readonly n: number;
+  /** Size of a block. */
+  readonly r: number;
+  /** Times that all is done. */
+  readonly p: number;
+  readonly salt: Buffer;
+  readonly hash: Buffer;
+}
+
+/** 16 MiB and about 0.2 s: one of the equivalent settings that OWASP recommends. */
+const cost = { n: 16384, r: 8, p: 5 } as const;
+const hashSize = 32;
+const saltSize = 16;
+
+/** Most memory that a hash of a file may take, so that a login cannot exhaust the server. */
+const maxMemory = 268435456;
+
+const form = /^scrypt\$(\d{1,8})\$(\d{1,3})\$(\d{1,3})\$([A-Za-z0-9_-]{11,86})\$([A-Za-z0-9_-]{22,86})$/;
+
+/** Hashes a password with a new salt. */
+export async function hashPassword(password: string): Promise<PasswordHash> {
+  const salt = randomBytes(saltSize);
+  return { ...cost, salt, hash: await derive(password, { ...cost, salt, hash: Buffer.alloc(hashSize) }) };
+}
+
+/** A hash that no password has, at the cost of `like`: verified where there is no user, so that it takes as long. */
+export function hashOfNobody(
+  like: PasswordHash = { ...cost, salt: randomBytes(saltSize), hash: randomBytes(hashSize) },
+): PasswordHash {
+  return { ...like, salt: randomBytes(like.salt.length), hash: randomBytes(like.hash.length) };
+}
+
+/** `scrypt$N$r$p$salt$hash`, salt and hash in base64url. */
+export function formatPasswordHash({ n, r, p, salt, hash }: PasswordHash): string {
+  return `scrypt$${n}$${r}$${p}$${salt.toString('base64url')}$${hash.toString('base64url')}`;
+}
+
+/** @throws RangeError telling what is wrong, without the hash */
+export function parsePasswordHash(text: string): PasswordHash {
+  const match = form.exec(text);
+  if (match === null) {
+    throw new RangeError('the password is not of the form scrypt$N$r$p$salt$hash; make the line with mi-httpd passwd');
+  }
+  const [n = 0, r = 0, p = 0] = match.slice(1, 4).map(Number);
+  const isPower = Number.isInteger(Math.log2(n));
+  if (n < 1024 || !isPower || r < 1 || p < 1 || p > 64 || 128 * n * r > maxMemory) {
+    throw new RangeError(
+      `the cost ${n}$${r}$${p} is out of range; N is a power of 2 from 1024, p is 1 to 64, ` +
+        `and 128 * N * r is at most ${maxMemory} bytes`,
+    );
+  }
+  return { n, r, p, salt: Buffer.from(match[4] ?? '', 'base64url'), hash: Buffer.from(match[5] ?? '', 'base64url') };
+}
+
+/** Off the main thread. The comparison takes the same time wherever they differ. */
+export async function verifyPassword(password: string, expected: PasswordHash): Promise<boolean> {
+  return timingSafeEqual(await derive(password, expected), expected.hash);
+}
+
+function derive(password: string, { n, r, p, salt, hash }: PasswordHash): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const options = { N: n, r, p, maxmem: 128 * r * (n + p + 2) + 65536 };
+    scrypt(password.normalize('NFC'), salt, hash.length, options, (error, key) => {
+      if (error === null) resolve(key);
+      else reject(error);
+    });
+  });
+}

@@ -1,0 +1,98 @@
+import type { Log } from '../log.js';
+import { type Admission, Denial } from './access.js';
+import type { Connections } from './connections.js';
+import { Counter, type HttpCounters } from './counters.js';
+import type { UwsResponse } from './engine.js';
+import type { ReplyHeaders } from './exchange.js';
+import { onLaterTurn } from './later-turn.js';
+import { type HeadRefusal, pageType, refusalOf, sendRefusal, shortBody } from './refusal.js';
+import type { RefusedRequest, Root } from './roots.js';
+
+/** A request that is refused by its head, before there is an exchange. */
+export interface RefusedHead extends RefusedRequest {
+  /** Where it leads; undefined: nowhere. */
+  readonly root: Root | undefined;
+  readonly status: number;
+  readonly reason: string;
+  readonly headers?: ReplyHeaders | undefined;
+  /** Whether its connection closes because of it, such as when its body is not waited for. */
+  readonly isLast: boolean;
+  /** Whether the client asks that it closes. */
+  readonly isLastAsked: boolean;
+  /** While the caller is not known, it is not told why: a login that fails comes first. */
+  readonly admission: Admission;
+}
+
+const lineType = 'text/plain; charset=utf-8';
+
+/** Replies to requests that are refused by their head alone. */
+export class HeadRefusals {
+  readonly #connections: Connections;
+  readonly #counters: HttpCounters;
+  readonly #log: Log;
+
+  constructor(connections: Connections, counters: HttpCounters, log: Log) {
+    this.#connections = connections;
+    this.#counters = counters;
+    this.#log = log;
+  }
+
+  send(response: UwsResponse, refused: RefusedHead): void {
+    const { isLast, admission } = refused;
+    let refusal = this.#refusal(refused, isLast || this.#connections.isStopping);
+    let isGone = false;
+    const end = (): void => {
+      if (isGone) return;
+      isGone = true;
+      this.#connections.exchangeEnded(refusal.isClosing);
+    };
+    const cut = (error: unknown): void => {
+      this.#log.error({ err: error }, 'a refusal could not be sent; its connection is cut');
+      try {
+        response.close();
+      } catch {
+        // It has been closed already.
+      }
+      end();
+    };
+    const send = (): void => {
+      if (isGone) return;
+      this.#counters.addReply(refusal.status);
+      if (!refusal.isHead) this.#counters.add(Counter.bytesOut, Buffer.byteLength(refusal.body));
+      try {
+        response.cork(() => sendRefusal(response, refusal));
+        end();
+      } catch (error) {
+        cut(error);
+      }
+    };
+    response.onAborted(end);
+    this.#counters.add(Counter.refused, 1);
+    this.#connections.exchangeBegan();
+    if (admission instanceof Promise) {
+      admission.then((checked) => {
+        if (checked instanceof Denial) refusal = this.#refusal({ ...refused, ...checked }, true);
+        onLaterTurn(send, cut);
+      });
+    } else if (isLast) {
+      onLaterTurn(send, cut);
+    } else {
+      send();
+    }
+  }
+
+  #refusal(refused: RefusedHead, isClosing: boolean): HeadRefusal {
+    const { root, status, reason, headers, method, isLastAsked } = refused;
+    const common = { status, isHead: method === 'HEAD', isClosing, isLastAsked };
+    // A missing login gets the same answer wherever it is missing.
+    if (status === 401) return { ...common, contentType: pageType, body: shortBody(pageType, status, reason), headers };
+    if (root === undefined) return { ...common, contentType: lineType, body: `${reason}\n`, headers };
+    const refusal = refusalOf(root, status, reason, this.#log, refused);
+    return {
+      ...common,
+      contentType: root.declaration.contentType,
+      body: refusal.body,
+      headers: refusal.headers === undefined ? headers : { ...refusal.headers, ...headers },
+    };
+  }
+}

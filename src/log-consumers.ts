@@ -1,0 +1,84 @@
+import type { Log, LogLevel } from './log.js';
+
+/** Names of the consumers of log lines that OpenSIPS has. */
+export const consumerNames = ['stderror', 'syslog', 'event'] as const;
+
+export type ConsumerName = (typeof consumerNames)[number];
+
+/** One who gets log lines. */
+export class LogConsumer {
+  /** The highest level that it gets, beside `log_level`; 0: no limit of its own. */
+  levelFilter = 0;
+
+  constructor(
+    readonly name: ConsumerName,
+    public isMuted: boolean,
+  ) {}
+
+  takes(level: number): boolean {
+    return !this.isMuted && (this.levelFilter === 0 || level <= this.levelFilter);
+  }
+}
+
+/** A log line as the consumer `event` gets it. */
+export interface LogLine {
+  /** OpenSIPS' level: -1 error, 1 warning, 3 info, 4 debug. */
+  readonly level: number;
+  readonly levelName: string;
+  readonly message: string;
+}
+
+const levels = {
+  debug: [4, 'DBG'],
+  info: [3, 'INFO'],
+  warn: [1, 'WARNING'],
+  error: [-1, 'ERROR'],
+} as const;
+
+type Method = keyof typeof levels;
+
+/**
+ * The consumers of what a server logs: `stderror` is the logger that the server was given, `event` the subscribers of
+ * `E_CORE_LOG`, and `syslog` nobody, so that it is always mute.
+ */
+export class LogConsumers {
+  readonly stderror = new LogConsumer('stderror', false);
+  readonly syslog = new LogConsumer('syslog', true);
+  readonly event = new LogConsumer('event', true);
+  /** What modules log to. */
+  readonly log: Log;
+  readonly #target: Log;
+  #level: LogLevel | undefined;
+  #tell: ((line: LogLine) => void) | undefined;
+  #isTelling = false;
+
+  constructor(target: Log) {
+    this.#target = target;
+    const write = (method: Method) => (fields: object, message: string) => this.#write(method, fields, message);
+    this.log = { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
+  }
+
+  /** Connects the consumer `event`. */
+  connect(level: LogLevel, tell: (line: LogLine) => void): void {
+    this.#level = level;
+    this.#tell = tell;
+  }
+
+  find(name: string): LogConsumer | undefined {
+    return [this.stderror, this.syslog, this.event].find((one) => one.name === name);
+  }
+
+  #write(method: Method, fields: object, message: string): void {
+    const [level, levelName] = levels[method];
+    if (this.stderror.takes(level)) this.#target[method](fields, message);
+    if (!this.event.takes(level) || level > (this.#level?.value ?? 3)) return;
+    // What telling it logs is not told: it would never end.
+    if (this.#isTelling) return;
+    this.#isTelling = true;
+    try {
+      this.#tell?.({ level, levelName, message });
+    } finally {
+      this.#isTelling = false;
+    }
+  }
+}

@@ -1,0 +1,28 @@
+/** A cache of texts by key, as the `cache_*` commands use it. Each may answer by a promise. */
+export interface Cache {
+  /** @param expire seconds from now; 0: never */
+  store(key: string, value: string, expire: number): void | Promise<void>;
+  /** @returns undefined when the key is not there */
+  fetch(key: string): string | undefined | Promise<string | undefined>;
+  /** A key that is not there is no error. */
+  remove(key: string): void | Promise<void>;
+}
+
+/** The caches of a server by the names of their connections: `local`, `local:group`. */
+export class CacheSystems {
+  readonly #caches = new Map<string, Cache>();
+
+  /** @throws Error when the name is taken */
+  add(system: string, cache: Cache): void {
+    if (this.#caches.has(system)) throw new Error(`two caches are named ${system}; give one another group`);
+    this.#caches.set(system, cache);
+  }
+
+  find(system: string): Cache | undefined {
+    return this.#caches.get(system);
+  }
+
+  get names(): readonly string[] {
+    return [...this.#caches.keys()];
+  }
+}

@@ -1,0 +1,36 @@
+/** What one parameter of an event may be. */
+export type EventValue = string | number;
+
+/** Parameters of an event: by name, or, as scripts of OpenSIPS raise them, by position. */
+export type EventParameters = Readonly<Record<string, EventValue>> | readonly EventValue[];
+
+/** Where the events of one subscriber go. It is shared by all of its subscriptions. */
+export interface EventSink {
+  /** Sends an event, or drops it and counts that; never waits and never throws. */
+  send(event: string, parameters: EventParameters): void;
+  /** Drops what waits and closes what is open. Called once. */
+  close(): void;
+}
+
+/** How events are sent: what OpenSIPS' modules `event_*` are. */
+export interface EventTransport {
+  /** What its sockets begin with, up to the first colon: `udp`. */
+  readonly protocol: string;
+  /** Subscribers (sockets, whatever they subscribe to) that there may be at once. */
+  readonly maxSubscribers: number;
+  /**
+   * The one way to write a socket, so that its subscriptions are found again.
+   * @throws EventSocketError for one that cannot be
+   */
+  canonical(socket: string): string;
+  /**
+   * Makes the sink of a socket in canonical form; a name in it is resolved by then.
+   * @throws EventSocketError for one that may not be sent to
+   */
+  open(socket: string): EventSink | Promise<EventSink>;
+}
+
+/** A socket that cannot be subscribed, and why; 400 for the client. */
+export class EventSocketError extends Error {
+  override readonly name = 'EventSocketError';
+}

@@ -1,0 +1,66 @@
+import type { Client } from './call.js';
+import type { CommandList } from './command-list.js';
+import type { CommandEntry } from './command-table.js';
+import { codes, MiError, RateLimitError } from './errors.js';
+import { includesLevel } from './level.js';
+import type { RateLimit } from './rate-limit.js';
+
+/** What calls from the network are held to. */
+export interface GuardOptions {
+  /** Commands that may be called; undefined: all. */
+  readonly allowed?: CommandList | undefined;
+  /** Commands that nobody may call, whatever their level. */
+  readonly denied?: CommandList | undefined;
+  /** Calls from one network. */
+  readonly addressRate?: RateLimit | undefined;
+  /** Calls of one user or token. */
+  readonly userRate?: RateLimit | undefined;
+  /** The network of an address, which shares one limit. */
+  readonly networkOf: (address: string) => string;
+}
+
+/** Decides which calls are run. Within the process everything is. */
+export class Guard {
+  readonly #options: GuardOptions;
+
+  constructor(options: GuardOptions) {
+    this.#options = options;
+  }
+
+  /** Why this client may not run a command, -32003 naming the level that is missing; undefined: it may. */
+  refusal(entry: CommandEntry, client: Client | undefined): MiError | undefined {
+    if (client === undefined) return undefined;
+    const { allowed, denied } = this.#options;
+    if (denied?.has(entry) === true) return refused(`${entry.fullName} is denied on this server (deny_commands)`);
+    if (allowed?.has(entry) === false) {
+      return refused(`${entry.fullName} is not allowed on this server (allow_commands)`);
+    }
+    const { caller } = client;
+    const { level } = entry.command;
+    if (caller === undefined || includesLevel(caller.grant, level)) return undefined;
+    const who = caller.name === '-' ? 'callers here have' : `${caller.name} has`;
+    return refused(`${entry.fullName} needs level ${level}; ${who} level ${caller.grant}`);
+  }
+
+  /** Takes one call out of the limits of this client; -32004 when there is none left. */
+  excess(client: Client | undefined): RateLimitError | undefined {
+    if (client === undefined) return undefined;
+    const { addressRate, userRate, networkOf } = this.#options;
+    if (addressRate !== undefined) {
+      const wait = addressRate.take(networkOf(client.remoteAddress));
+      if (wait > 0) return tooMany(`${addressRate.rate} calls a second from one address`, 'rate_limit_address', wait);
+    }
+    const { caller } = client;
+    if (userRate === undefined || caller === undefined || caller.name === '-') return undefined;
+    const wait = userRate.take(caller.name);
+    return wait > 0 ? tooMany(`${userRate.rate} calls a second of one user`, 'rate_limit_user', wait) : undefined;
+  }
+}
+
+function refused(data: string): MiError {
+  return new MiError(codes.permissionDenied, undefined, data);
+}
+
+function tooMany(what: string, parameter: string, wait: number): RateLimitError {
+  return new RateLimitError(`more than ${what}, the limit ${parameter}; try again in ${wait} s`, wait);
+}

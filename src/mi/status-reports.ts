@@ -1,0 +1,150 @@
+import type { MiEvent } from './event.js';
+
+/** Reports that an identifier keeps; the oldest leave first. */
+export const keptReports = 100;
+
+/** Characters of a report or of details that are kept. */
+const longestText = 1024;
+
+/** The identifier of a group that has only one. */
+export const mainIdentifier = 'main';
+
+const name = /^[A-Za-z0-9_.:-]{1,64}$/;
+
+/** What an identifier tells beside its status: one line of its history. */
+export interface StatusReport {
+  /** Seconds since 1970. */
+  readonly timestamp: number;
+  readonly text: string;
+}
+
+/** Something whose readiness can be asked for: a part of a module, such as a table or a connection. */
+export class StatusIdentifier {
+  readonly #changed: (before: number, identifier: StatusIdentifier) => void;
+  readonly #reports: StatusReport[] = [];
+  #status: number;
+  #details: string | undefined;
+
+  /** For {@link StatusReports}. */
+  constructor(
+    readonly group: string,
+    readonly name: string,
+    status: number,
+    details: string | undefined,
+    changed: (before: number, identifier: StatusIdentifier) => void,
+  ) {
+    this.#status = checked(status);
+    this.#details = details?.slice(0, longestText);
+    this.#changed = changed;
+  }
+
+  /** Negative: not ready; positive: ready. What else it tells is up to the module. */
+  get status(): number {
+    return this.#status;
+  }
+
+  get isReady(): boolean {
+    return this.#status > 0;
+  }
+
+  get details(): string | undefined {
+    return this.#details;
+  }
+
+  /** Oldest first. */
+  get reports(): readonly StatusReport[] {
+    return this.#reports;
+  }
+
+  /**
+   * Sets the status; a change raises `E_CORE_SR_STATUS_CHANGED`.
+   *
+   * @param status an integer other than 0; negative: not ready, positive: ready
+   * @param details what clients are told with it
+   * @throws RangeError for any other status
+   */
+  set(status: number, details?: string): void {
+    const before = this.#status;
+    this.#status = checked(status);
+    this.#details = details?.slice(0, longestText);
+    if (before !== status) this.#changed(before, this);
+  }
+
+  /** Adds a line to the history. */
+  report(text: string): void {
+    this.#reports.push({ timestamp: Math.floor(Date.now() / 1000), text: text.slice(0, longestText) });
+    if (this.#reports.length > keptReports) this.#reports.shift();
+  }
+}
+
+/**
+ * What is ready and what is not (OpenSIPS' status/report interface): groups, mostly named like their modules, of
+ * identifiers. `/readyz` is 200 while every one of them is ready.
+ *
+ * ```ts
+ * const trunks = server.status.add('pbx', { status: -1, details: 'connecting' });
+ * trunks.set(1, 'connected');
+ * trunks.report('connected to north');
+ * ```
+ */
+export class StatusReports {
+  readonly #groups = new Map<string, Map<string, StatusIdentifier>>();
+  readonly #changed: MiEvent;
+
+  /** @param changed raised when a status changes */
+  constructor(changed: MiEvent) {
+    this.#changed = changed;
+  }
+
+  /** Groups and their identifiers, in the order in which they were added. */
+  get groups(): ReadonlyMap<string, ReadonlyMap<string, StatusIdentifier>> {
+    return this.#groups;
+  }
+
+  /** All identifiers that are not ready. */
+  get unready(): readonly StatusIdentifier[] {
+    return [...this.#groups.values()].flatMap((group) => [...group.values()].filter(({ isReady }) => !isReady));
+  }
+
+  /**
+   * Adds an identifier to a group, which comes to be with its first one.
+   *
+   * @param options.identifier left out: `main`, for groups that have no other
+   * @param options.status left out: 1, ready
+   * @throws Error when it is there; RangeError for a wrong name or status
+   */
+  add(
+    group: string,
+    options: { readonly identifier?: string; readonly status?: number; readonly details?: string } = {},
+  ): StatusIdentifier {
+    const { identifier = mainIdentifier, status = 1, details } = options;
+    for (const one of [group, identifier]) {
+      if (!name.test(one) || one === 'all') {
+        throw new RangeError(
+          `"${one}" is no name here; give 1 to 64 letters, digits, "_", ".", ":" and "-", and not all`,
+        );
+      }
+    }
+    const members = this.#groups.get(group) ?? new Map<string, StatusIdentifier>();
+    if (members.has(identifier)) throw new Error(`status group ${group} has an identifier ${identifier} already`);
+    const added = new StatusIdentifier(group, identifier, status, details, (before, changed) => {
+      this.#changed.raise({
+        group,
+        identifier,
+        status: changed.status,
+        details: changed.details ?? '',
+        old_status: before,
+      });
+    });
+    members.set(identifier, added);
+    this.#groups.set(group, members);
+    return added;
+  }
+}
+
+function checked(status: number): number {
+  if (!Number.isSafeInteger(status) || status === 0) {
+    throw new RangeError(`status is ${status}; give a whole number, negative for not ready, positive for ready`);
+  }
+  return status;
+}

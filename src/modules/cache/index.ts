@@ -1,0 +1,86 @@
+import type { Cache, CacheSystems } from '../../mi/cache-systems.js';
+import { command } from '../../mi/command.js';
+import { invalidParams, MiError } from '../../mi/errors.js';
+import { defineModule } from '../../module.js';
+
+/** The commands about caches. Loaded always; the caches are those of other modules. */
+export const cacheModule = defineModule({
+  name: 'cache',
+  load: ({ caches, log }) => {
+    /** Runs one operation; whatever fails in it is the error that clients of OpenSIPS know. */
+    const on = <T>(system: string, operation: 'store' | 'fetch' | 'remove', run: (cache: Cache) => T | Promise<T>) => {
+      const failed = (data: string): MiError => new MiError(500, `Cache ${operation} command failed`, data);
+      const refused = (error: unknown): never => {
+        if (error instanceof RangeError) throw failed(error.message);
+        log.error({ err: error, system }, `cache ${system} failed to ${operation}`);
+        throw failed('the log of the server tells why');
+      };
+      const cache = caches.find(system);
+      if (cache === undefined) throw failed(unknown(system, caches));
+      try {
+        const result = run(cache);
+        return result instanceof Promise ? result.catch(refused) : result;
+      } catch (error) {
+        return refused(error);
+      }
+    };
+    return {
+      commands: [
+        command({
+          name: 'store',
+          aliases: ['cache_store'],
+          help: 'Stores a value under a key (attr) of a cache, such as local, for expire seconds; 0 or none: for good.',
+          recipes: [
+            { system: 'string', attr: 'string', value: 'string' },
+            { system: 'string', attr: 'string', value: 'string', expire: 'int' },
+          ],
+          run: ({ system, attr, value, expire = 0 }) => {
+            check(system, attr);
+            if (value === '') throw invalidParams('Empty value');
+            if (expire < 0) throw invalidParams('Negative expire value');
+            const stored = on(system, 'store', (cache) => cache.store(attr, value, expire));
+            return stored instanceof Promise ? stored.then(() => 'OK' as const) : 'OK';
+          },
+        }),
+        command({
+          name: 'fetch',
+          aliases: ['cache_fetch'],
+          readOnly: true,
+          help: 'Tells the value that a cache has under a key (attr).',
+          recipes: [{ system: 'string', attr: 'string' }],
+          run: ({ system, attr }) => {
+            check(system, attr);
+            const told = (value: string | undefined): { key: string; value: string } => {
+              // An empty value is none in OpenSIPS; and a cache in JavaScript may give null.
+              if (!value) throw new MiError(400, 'Value not found');
+              return { key: attr, value };
+            };
+            const found = on(system, 'fetch', (cache) => cache.fetch(attr));
+            return found instanceof Promise ? found.then(told) : told(found);
+          },
+        }),
+        command({
+          name: 'remove',
+          aliases: ['cache_remove'],
+          help: 'Removes a key (attr) from a cache; one that is not there is no error.',
+          recipes: [{ system: 'string', attr: 'string' }],
+          run: ({ system, attr }) => {
+            check(system, attr);
+            const removed = on(system, 'remove', (cache) => cache.remove(attr));
+            return removed instanceof Promise ? removed.then(() => 'OK' as const) : 'OK';
+          },
+        }),
+      ],
+    };
+  },
+});
+
+function check(system: string, attr: string): void {
+  if (system === '') throw invalidParams('Empty memory cache id');
+  if (attr === '') throw invalidParams('Empty attribute name');
+}
+
+function unknown(system: string, { names }: CacheSystems): string {
+  const what = `no cache is named ${JSON.stringify(system.slice(0, 64))}`;
+  return names.length === 0 ? `${what}; add loadmodule "cachedb_local.so"` : `${what}; there is ${names.join(', ')}`;
+}

@@ -1,0 +1,73 @@
+import { createSocket, type Socket } from 'node:dgram';
+import { isIP } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
+import type { Log } from '../../log.js';
+import type { EventDeliveryCounts } from '../../mi/events.js';
+
+/** Bytes of the longest event in a datagram, that of OpenSIPS. */
+export const longestDatagram = 65457;
+
+/** Bytes of memory that a datagram takes beside its text. */
+const overhead = 256;
+
+/** Milliseconds that datagrams have to leave when the server stops. */
+const lastWords = 100;
+
+type Family = 'udp4' | 'udp6';
+
+/** Sends datagrams. A socket per address family serves all subscribers, and keeps no process alive. */
+export class Datagrams {
+  readonly #sockets = new Map<Family, Socket>();
+  readonly #counts: EventDeliveryCounts;
+  readonly #log: Log;
+  readonly #queueSize: number;
+  #waiting = 0;
+  #isClosed = false;
+
+  /** @param queueSize bytes that may wait to be sent */
+  constructor(counts: EventDeliveryCounts, log: Log, queueSize: number) {
+    this.#counts = counts;
+    this.#log = log;
+    this.#queueSize = queueSize;
+  }
+
+  /** Sends, or drops what is too long, or comes while too much waits. */
+  send(text: string, address: string, port: number): void {
+    const length = Buffer.byteLength(text);
+    const size = length + overhead;
+    if (this.#isClosed || length > longestDatagram || this.#waiting + size > this.#queueSize) {
+      this.#counts.dropped(1);
+      return;
+    }
+    this.#waiting += size;
+    // What cannot be sent (no route, a host that refuses) is no reason to log: UDP promises nothing.
+    this.#socket(isIP(address) === 6 ? 'udp6' : 'udp4').send(text, port, address, (error) => {
+      this.#waiting -= size;
+      if (error === null) this.#counts.sent();
+      else this.#counts.dropped(1);
+    });
+  }
+
+  /** Sends nothing more; what is on its way has a moment to leave. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    const end = performance.now() + lastWords;
+    while (this.#waiting > 0 && performance.now() < end) await setImmediate();
+    for (const socket of this.#sockets.values()) socket.close();
+    this.#sockets.clear();
+  }
+
+  #socket(family: Family): Socket {
+    const existing = this.#sockets.get(family);
+    if (existing !== undefined) return existing;
+    const socket = createSocket(family);
+    socket.on('error', (error) => {
+      this.#log.warn({ err: error }, `the ${family} socket of events failed; the next event gets a new one`);
+      if (this.#sockets.get(family) === socket) this.#sockets.delete(family);
+      socket.close();
+    });
+    socket.unref();
+    this.#sockets.set(family, socket);
+    return socket;
+  }
+}

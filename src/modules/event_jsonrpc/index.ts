@@ -1,0 +1,17 @@
+import { defineParameters } from '../../config/parameter.js';
+import { defineModule } from '../../module.js';
+import { awaitingReplies, streamParameters } from '../event_stream/parameters.js';
+import { streamTransport } from '../event_stream/transport.js';
+
+/** Parameters of event_jsonrpc. */
+export const parameters = defineParameters({ ...streamParameters, sync_mode: awaitingReplies() });
+
+/** Events over TCP, sockets `jsonrpc:HOST:PORT[/METHOD]`: the name that OpenSIPS 2.x and 3.0 have for event_stream. */
+export const eventJsonrpcModule = defineModule({
+  name: 'event_jsonrpc',
+  parameters,
+  load({ parameters: values, events, log }) {
+    events.addTransport(streamTransport('jsonrpc', values, { counts: events.counts, log }));
+    return undefined;
+  },
+});

@@ -1,0 +1,168 @@
+import { createConnection, type Socket } from 'node:net';
+import type { Log } from '../../log.js';
+import type { EventDeliveryCounts } from '../../mi/events.js';
+
+/** Milliseconds before a connection is tried again: doubled each time, from the first to the last. */
+const firstDelay = 100;
+const lastDelay = 10_000;
+
+/** Bytes of memory that an event takes beside its text. */
+const overhead = 256;
+
+/** Milliseconds that a connection has to send what the operating system was not given yet when it is closed. */
+const lastWords = 1000;
+
+/** What connections are set to. */
+export interface ConnectionOptions {
+  /** Milliseconds that connecting may take. */
+  readonly timeout: number;
+  /** Bytes that may wait. */
+  readonly queueSize: number;
+  readonly counts: EventDeliveryCounts;
+  readonly log: Log;
+}
+
+/** Where to connect. */
+export interface Target {
+  /** As it was subscribed, for the log. */
+  readonly socket: string;
+  /** Finds the address anew for each connection, for names that move. */
+  readonly address: () => string | Promise<string>;
+  readonly port: number;
+}
+
+/**
+ * A TCP connection to one subscriber, made with its first event and kept. What cannot be sent waits, up to a number of
+ * bytes, while it is made again, at growing intervals. It keeps no process alive.
+ */
+export class Connection {
+  readonly #target: Target;
+  readonly #options: ConnectionOptions;
+  readonly #queue: Buffer[] = [];
+  /** Bytes of events that are neither sent nor dropped. */
+  #waiting = 0;
+  #socket: Socket | undefined;
+  #isConnecting = false;
+  #isConnected = false;
+  #isClosed = false;
+  #isDown = false;
+  #delay = firstDelay;
+  #retry: NodeJS.Timeout | undefined;
+
+  constructor(target: Target, options: ConnectionOptions) {
+    this.#target = target;
+    this.#options = options;
+  }
+
+  /** Sends a text, or lets it wait, or drops it when too much waits already. */
+  send(text: string): void {
+    const bytes = Buffer.from(text);
+    if (this.#isClosed || this.#unsent + bytes.length + overhead > this.#options.queueSize) {
+      this.#options.counts.dropped(1);
+      return;
+    }
+    this.#queue.push(bytes);
+    this.#waiting += bytes.length + overhead;
+    if (this.#isConnected) this.#flush();
+    else if (!this.#isConnecting && this.#retry === undefined) this.#connect();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#retry);
+    this.#options.counts.dropped(this.#queue.length);
+    this.#queue.length = 0;
+    const socket = this.#socket;
+    if (!this.#isConnected) {
+      socket?.destroy();
+      return;
+    }
+    socket?.destroySoon();
+    setTimeout(() => socket?.destroy(), lastWords).unref();
+  }
+
+  /** What the operating system has taken is known at once, though told later: a burst is not cut short by that. */
+  get #unsent(): number {
+    return this.#isConnected && this.#socket?.writableLength === 0 ? 0 : this.#waiting;
+  }
+
+  #connect(): void {
+    this.#retry = undefined;
+    this.#isConnecting = true;
+    Promise.resolve()
+      .then(() => this.#target.address())
+      .then((address) => this.#open(address))
+      .catch((error: unknown) => this.#failed(error));
+  }
+
+  #open(host: string): void {
+    if (this.#isClosed) return;
+    const socket = createConnection({ host, port: this.#target.port, noDelay: true });
+    this.#socket = socket;
+    socket.unref();
+    const deadline = setTimeout(() => {
+      socket.destroy(new Error(`no connection within ${this.#options.timeout} ms`));
+    }, this.#options.timeout);
+    deadline.unref();
+    let reason: Error | undefined;
+    socket.on('connect', () => {
+      clearTimeout(deadline);
+      this.#connected();
+    });
+    // Half of a connection is none: what is sent there now is lost.
+    socket.on('end', () => socket.destroy());
+    socket.on('error', (error) => {
+      reason = error;
+    });
+    socket.on('close', () => {
+      clearTimeout(deadline);
+      this.#failed(reason ?? new Error('the subscriber closed the connection'));
+    });
+    // A subscriber that answers notifications is not listened to.
+    socket.resume();
+  }
+
+  #connected(): void {
+    this.#isConnecting = false;
+    this.#isConnected = true;
+    this.#delay = firstDelay;
+    if (this.#isDown) {
+      this.#isDown = false;
+      this.#options.log.info({ socket: this.#target.socket }, `event subscriber ${this.#target.socket} is back`);
+    }
+    this.#flush();
+  }
+
+  #flush(): void {
+    const { counts } = this.#options;
+    for (const bytes of this.#queue.splice(0)) {
+      this.#socket?.write(bytes, (error) => {
+        this.#waiting -= bytes.length + overhead;
+        if (error === undefined || error === null) counts.sent();
+        else counts.dropped(1);
+      });
+    }
+  }
+
+  /** A subscriber that is not there is told of once, until it is back. */
+  #failed(error: unknown): void {
+    const wasConnected = this.#isConnected;
+    this.#socket = undefined;
+    this.#isConnecting = false;
+    this.#isConnected = false;
+    if (this.#isClosed) return;
+    if (!this.#isDown && (!wasConnected || this.#queue.length > 0)) {
+      this.#isDown = true;
+      const { socket } = this.#target;
+      this.#options.log.warn(
+        { err: error, socket },
+        `event subscriber ${socket} cannot be reached; its events wait, up to ${this.#options.queueSize} bytes`,
+      );
+    }
+    // Without anything to send, the next event connects.
+    if (this.#queue.length === 0) return;
+    this.#retry = setTimeout(() => this.#connect(), this.#delay);
+    this.#retry.unref();
+    this.#delay = Math.min(this.#delay * 2, lastDelay);
+  }
+}

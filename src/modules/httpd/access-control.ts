@@ -1,0 +1,128 @@
+import { suggestNames } from '../../config/nearest.js';
+import type { ParameterValues } from '../../config/parameter.js';
+import { readAccountFile } from '../../httpd/access/account-file.js';
+import { Accounts } from '../../httpd/access/accounts.js';
+import { AddressList } from '../../httpd/access/address-list.js';
+import { BackOff } from '../../httpd/access/back-off.js';
+import { Gate } from '../../httpd/access/gate.js';
+import { parsePasswordHash } from '../../httpd/access/password.js';
+import { parseTokenHash } from '../../httpd/access/token.js';
+import type { Access } from '../../httpd/access.js';
+import type { Log } from '../../log.js';
+import { isLevel, type Level, levels, lowerLevel } from '../../mi/level.js';
+import type { accessParameters } from './access-parameters.js';
+
+/** What the parameters of httpd say about access. */
+export type AccessSettings = Pick<ParameterValues<typeof accessParameters>, keyof typeof accessParameters>;
+
+/** A listener, as far as access to it goes. */
+export interface GuardedListener {
+  /** How messages name it: `http:127.0.0.1:8888`. */
+  readonly name: string;
+  /** `auth`, `level` and `allow` of the parameter `listen`. */
+  readonly options: ReadonlyMap<string, string>;
+}
+
+/** Who may do what at which listener: accounts, levels, address lists. One for each server. */
+export class AccessControl {
+  readonly #settings: AccessSettings;
+  readonly #log: Log;
+  readonly #failed: () => void;
+  readonly #backOff = new BackOff();
+  #accounts: Accounts;
+
+  /**
+   * @param failed told of every request that was not let in
+   * @throws Error naming the file and line, or the parameter, that is wrong
+   */
+  constructor(settings: AccessSettings, log: Log, failed: () => void) {
+    const { auth_username: name, auth_password: password } = settings;
+    if ((name === undefined) !== (password === undefined)) {
+      const [given, missing] =
+        name === undefined ? ['auth_password', 'auth_username'] : ['auth_username', 'auth_password'];
+      throw new Error(`parameter ${given} is set without ${missing}; set both, or none`);
+    }
+    this.#settings = settings;
+    this.#log = log;
+    this.#failed = failed;
+    this.#accounts = this.#readAccounts();
+  }
+
+  /** Whether there is anybody who could log in. */
+  get hasAccounts(): boolean {
+    const { auth_username: name, auth_file: users, auth_tokens: tokens } = this.#settings;
+    return name !== undefined || users !== '' || tokens !== '';
+  }
+
+  /**
+   * Reads the files of users and tokens again. Logins are verified anew.
+   * @throws Error telling what is wrong; then everything stays as it was
+   */
+  reload(): void {
+    this.#accounts = this.#readAccounts(this.#accounts);
+  }
+
+  /**
+   * The access of a listener.
+   *
+   * @returns undefined where everybody may do everything
+   * @throws Error for a wrong option
+   */
+  accessOf({ name, options }: GuardedListener): Access | undefined {
+    const needsLogin = this.#needsLogin(name, options.get('auth'));
+    const level = levelOf(name, options.get('level'));
+    const allow = options.get('allow') ?? this.#settings.allow_from;
+    if (!needsLogin && level === 'admin' && allow === '') return undefined;
+    return new Gate({
+      allowed: allow === '' ? undefined : addressList(name, allow),
+      accounts: needsLogin ? () => this.#accounts : undefined,
+      // The grants of accounts have been checked when they were read.
+      grantOf: (granted) => (granted === undefined ? level : lowerLevel(granted as Level, level)),
+      realm: this.#settings.auth_realm,
+      backOff: this.#backOff,
+      failed: this.#failed,
+      log: this.#log,
+    });
+  }
+
+  #needsLogin(name: string, option: string | undefined): boolean {
+    if (option === undefined) return this.hasAccounts;
+    if (option !== 'on' && option !== 'off') throw new Error(`listener ${name}: auth is "${option}"; give on or off`);
+    if (option === 'on' && !this.hasAccounts) {
+      throw new Error(
+        `listener ${name} has auth=on, and there is nobody who could log in; ` +
+          'set auth_file, auth_tokens, or auth_username and auth_password',
+      );
+    }
+    return option === 'on';
+  }
+
+  #readAccounts(before?: Accounts): Accounts {
+    const { auth_username: name, auth_password: password, auth_file: users, auth_tokens: tokens } = this.#settings;
+    const warn = (message: string): void => this.#log.warn({}, message);
+    const common = { grants: levels, warn };
+    const settings = {
+      single: name === undefined || password === undefined ? undefined : { name, grant: 'admin', secret: password },
+      users: users === '' ? [] : readAccountFile(users, { ...common, what: 'user', parseSecret: parsePasswordHash }),
+      tokens: tokens === '' ? [] : readAccountFile(tokens, { ...common, what: 'token', parseSecret: parseTokenHash }),
+    };
+    if (settings.users.some((user) => user.name === name)) {
+      throw new Error(`user "${name}" of ${users} has the name of auth_username; give one of them another`);
+    }
+    return new Accounts(settings, before?.turns);
+  }
+}
+
+function levelOf(name: string, option: string | undefined): Level {
+  if (option === undefined) return 'admin';
+  if (isLevel(option)) return option;
+  throw new Error(`listener ${name}: level "${option}" does not exist; ${suggestNames(option, 'known', levels)}`);
+}
+
+function addressList(name: string, text: string): AddressList {
+  try {
+    return new AddressList(text);
+  } catch (error) {
+    throw new Error(`listener ${name}: allow: ${error instanceof Error ? error.message : error}`);
+  }
+}

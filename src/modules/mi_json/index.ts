@@ -1,0 +1,30 @@
+import { defineModule } from '../../module.js';
+import { PendingCalls } from '../mi_http/pending.js';
+import { JsonCalls, judgedHeaders } from './json-calls.js';
+import { parameters } from './parameters.js';
+import { printError } from './print.js';
+
+/** MI over HTTP as OpenSIPS 2.x had it in JSON, for clients of that time (docs/compatibility.md, "mi_json"). */
+export const miJsonModule = defineModule({
+  name: 'mi_json',
+  parameters,
+  needs: ['httpd'],
+  load({ httpd, mi, log, parameters: { root, mi_timeout: timeout, max_pending: maxPending } }) {
+    const pending = new PendingCalls(maxPending, timeout);
+    let calls: JsonCalls | undefined;
+    httpd.registerRoot({
+      module: 'mi_json',
+      root,
+      contentType: 'application/json',
+      body: 'raw',
+      headers: judgedHeaders,
+      timeout,
+      refuse: (status, reason) => printError(status, reason),
+      onInit: () => {
+        calls = new JsonCalls(mi, log, { pending, hosts: httpd.allowedHosts, longestReply: httpd.windowSize });
+      },
+      onRequest: (exchange) => calls?.handle(exchange),
+    });
+    return { stop: () => pending.giveUpAll('the server stops') };
+  },
+});

@@ -1,0 +1,145 @@
+import type { AllowedHosts } from '../../httpd/allowed-hosts.js';
+import type { Exchange } from '../../httpd/exchange.js';
+import type { Log } from '../../log.js';
+import { Call } from '../../mi/call.js';
+import type { Result } from '../../mi/command.js';
+import type { CommandEntry } from '../../mi/command-table.js';
+import { MiError } from '../../mi/errors.js';
+import { isPromise, type ManagementInterface } from '../../mi/interface.js';
+import { discardParts } from '../../mi/print-parts.js';
+import type { PendingCalls } from '../mi_http/pending.js';
+import { browserHeaders, crossSiteRefusal } from '../mi_http/web/guard.js';
+import { internalError, legacyError, legacyParameters } from './legacy-call.js';
+import { printError, printTree } from './print.js';
+import { treeOf } from './tree.js';
+import { TooLongError, wholeResult } from './whole-result.js';
+
+/** Request headers that the calls are judged by. */
+export const judgedHeaders = [...browserHeaders, 'user-agent'] as const;
+
+/** What the calls of one server are set to. */
+export interface JsonCallsOptions {
+  readonly pending: PendingCalls;
+  readonly hosts: AllowedHosts;
+  /** Bytes of the longest reply, as in 2.x the size of its buffer. */
+  readonly longestReply: number;
+}
+
+/** MI commands by GET, with the replies of OpenSIPS 2.x: always status 200, errors in the body. */
+export class JsonCalls {
+  readonly #mi: ManagementInterface;
+  readonly #log: Log;
+  readonly #options: JsonCallsOptions;
+
+  constructor(mi: ManagementInterface, log: Log, options: JsonCallsOptions) {
+    this.#mi = mi;
+    this.#log = log;
+    this.#options = options;
+  }
+
+  handle(exchange: Exchange): void {
+    if (exchange.method === 'POST') {
+      exchange.reply(200, printError(406, 'Unexpected method'));
+      return;
+    }
+    // A HEAD request runs nothing: nobody could see the result.
+    if (exchange.method === 'HEAD') {
+      exchange.reply(200);
+      return;
+    }
+    const [, name = ''] = exchange.path.split('/', 2);
+    if (name === '') {
+      this.#error(exchange, internalError);
+      return;
+    }
+    let command = name;
+    try {
+      const entry = this.#mi.commands.find(name);
+      command = entry.fullName;
+      this.#run(exchange, entry);
+    } catch (error) {
+      this.#failed(exchange, command, error);
+    }
+  }
+
+  #run(exchange: Exchange, entry: CommandEntry): void {
+    const { pending } = this.#options;
+    const refusal = this.#refusal(exchange, entry);
+    if (refusal !== undefined) {
+      exchange.reply(403, printError(403, refusal));
+      return;
+    }
+    if (pending.refuses(entry)) {
+      const reason = `${pending.limit} calls are pending, which is the limit max_pending; try again`;
+      exchange.reply(503, printError(503, reason), { 'Retry-After': '1' });
+      return;
+    }
+    const call = new Call(entry.fullName, exchange);
+    const { given, count } = legacyParameters(entry, exchange.argument('params') ?? '');
+    const result = this.#mi.run(entry, given, count, call);
+    if (isPromise(result)) pending.later.add(entry);
+    const text = isPromise(result)
+      ? Promise.resolve(result).then((value) => this.#text(entry, call, value))
+      : this.#text(entry, call, result);
+    if (typeof text === 'string') exchange.reply(200, text);
+    else this.#await(exchange, entry, call, text);
+  }
+
+  #await(exchange: Exchange, { fullName }: CommandEntry, call: Call, text: Promise<string>): void {
+    const leave = this.#options.pending.follow(call, text, {
+      result: (value) => exchange.reply(200, value),
+      failure: (error) => this.#failed(exchange, fullName, error),
+      late: () => {},
+      givenUp: (status, reason) => exchange.reply(status, printError(status, reason)),
+    });
+    exchange.onGone = () => {
+      leave();
+    };
+  }
+
+  /** The reply to a result; whatever it consists of is read whole before. */
+  #text({ fullName }: CommandEntry, call: Call, result: Result): string | Promise<string> {
+    const { longestReply } = this.#options;
+    if (call.signal.aborted) {
+      discardParts(result);
+      return '';
+    }
+    const printed = (value: Parameters<typeof treeOf>[1]): string => {
+      const text = printTree(treeOf(fullName, value));
+      if (Buffer.byteLength(text) > longestReply) throw new TooLongError(longestReply);
+      return text;
+    };
+    const whole = wholeResult(result, longestReply, call.signal);
+    return whole instanceof Promise ? whole.then(printed) : printed(whole);
+  }
+
+  /**
+   * Why a browser may not run this command: any page can make it send a GET request. What tells a browser is that it
+   * says where the request comes from, or its name, which no page can change.
+   */
+  #refusal(exchange: Exchange, { command, fullName }: CommandEntry): string | undefined {
+    const isBrowser =
+      ['sec-fetch-site', 'origin', 'referer'].some((name) => exchange.header(name) !== undefined) ||
+      /^mozilla\//i.test(exchange.header('user-agent') ?? '');
+    if (!isBrowser) return undefined;
+    const hostRefusal = this.#options.hosts.refusal(exchange.header('host'));
+    if (hostRefusal !== undefined || command.readOnly) return hostRefusal;
+    const refusal = crossSiteRefusal(exchange);
+    return refusal === undefined ? undefined : `${fullName} may change the state of the server, and ${refusal}`;
+  }
+
+  #failed(exchange: Exchange, command: string, error: unknown): void {
+    if (error instanceof MiError) {
+      const told = legacyError(error);
+      if (told === undefined) exchange.reply(200, '');
+      else this.#error(exchange, told);
+      return;
+    }
+    this.#log.error({ err: error, command }, `MI command ${command} failed`);
+    this.#error(exchange, internalError);
+  }
+
+  #error(exchange: Exchange, { code, message }: { readonly code: number; readonly message: string }): void {
+    exchange.reply(200, printError(code, message));
+  }
+}

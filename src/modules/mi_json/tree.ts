@@ -1,0 +1,108 @@
+import type { JsonObject, JsonValue } from '../../mi/json.js';
+
+/** A member of a tree of OpenSIPS 2.x: a text, or a list of nodes that share its name. */
+export type Member =
+  | { readonly name: string; readonly text: string }
+  | { readonly name: string; readonly nodes: readonly Node[] };
+
+/** A node of a list: its value, its attributes, and what is below it. */
+export interface Node {
+  readonly value?: string | undefined;
+  readonly attributes?: readonly { readonly name: string; readonly text: string }[];
+  readonly children?: readonly Member[];
+}
+
+/** How the objects of an array are nodes. */
+interface NodeRule {
+  /** Name of the list. */
+  readonly name: string;
+  /** The member that is the value of the node. */
+  readonly value?: string;
+  /** Members that are attributes; the others are children. */
+  readonly attributes?: readonly string[];
+  /** Arrays below it. */
+  readonly lists?: ListRules;
+}
+
+/** By the name of the array in a result of OpenSIPS 3.x. */
+type ListRules = Readonly<Record<string, NodeRule>>;
+
+const processes: ListRules = {
+  Processes: { name: 'Process', attributes: ['ID', 'PID', 'Log level', 'Type'] },
+};
+
+const contacts: ListRules = { Contacts: { name: 'Contact', value: 'Contact', attributes: ['Q'] } };
+const aor: NodeRule = { name: 'AOR', value: 'AOR', lists: contacts };
+
+/** Where the trees of 2.x differ from the results of 3.x by more than their printing. */
+const rules: Readonly<Record<string, ListRules>> = {
+  'core:ps': processes,
+  'core:log_level': processes,
+  'evi:list': { Events: { name: 'Event', value: 'name', attributes: ['id'] } },
+  'evi:subscribers': {
+    Events: {
+      name: 'Event',
+      value: 'name',
+      attributes: ['id'],
+      lists: { Subscribers: { name: 'Subscriber', attributes: ['socket', 'expire', 'ttl'] } },
+    },
+  },
+  'httpd:list_root_path': { '': { name: 'http_root', value: 'http_root', attributes: ['module'] } },
+  'usrloc:dump': {
+    Domains: { name: 'Domain', value: 'name', attributes: ['hash_size'], lists: { AORs: aor } },
+  },
+};
+
+/**
+ * The tree that a result of 3.x was in 2.x. A plain `OK` is no tree: it has no members.
+ *
+ * @param command full name of the command
+ */
+export function treeOf(command: string, result: JsonValue): readonly Member[] {
+  if (result === 'OK') return [];
+  if (command === 'usrloc:show_contact' && isObject(result)) return [{ name: aor.name, nodes: [node(aor, result)] }];
+  const lists = rules[command] ?? {};
+  if (isObject(result)) return members(result, lists);
+  const items = Array.isArray(result) ? (result as readonly JsonValue[]) : [result];
+  return items.length === 0 ? [] : [list('', items, lists)];
+}
+
+function members(object: JsonObject, lists: ListRules, without: readonly string[] = []): readonly Member[] {
+  return Object.entries(object)
+    .filter(([name, value]) => value !== undefined && !without.includes(name))
+    .filter(([, value]) => !Array.isArray(value) || value.length > 0)
+    .map(([name, value = null]) => {
+      if (Array.isArray(value)) return list(name, value as readonly JsonValue[], lists);
+      return isObject(value) ? { name, nodes: [{ children: members(value, lists) }] } : { name, text: text(value) };
+    });
+}
+
+function list(name: string, items: readonly JsonValue[], lists: ListRules): Member {
+  const rule = Object.hasOwn(lists, name) ? lists[name] : undefined;
+  const nodes = items.map((item): Node => {
+    if (isObject(item)) return node(rule ?? { name }, item);
+    if (Array.isArray(item)) return { children: [list('', item as readonly JsonValue[], {})] };
+    return { value: text(item) };
+  });
+  return { name: rule?.name ?? name, nodes };
+}
+
+function node({ value, attributes = [], lists = {} }: NodeRule, object: JsonObject): Node {
+  const used = value === undefined ? attributes : [value, ...attributes];
+  return {
+    value: value === undefined ? undefined : text(object[value] ?? null),
+    attributes: attributes
+      .filter((name) => object[name] !== undefined)
+      .map((name) => ({ name, text: text(object[name] ?? null) })),
+    children: members(object, lists, used),
+  };
+}
+
+function text(value: JsonValue): string {
+  if (value === null) return '';
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+}
+
+function isObject(value: JsonValue): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,63 @@
+import type { Result } from '../../mi/command.js';
+import { serverError } from '../../mi/errors.js';
+import type { JsonValue } from '../../mi/json.js';
+import { openParts, printParts } from '../../mi/print-parts.js';
+import { StatisticsSelection } from '../../mi/statistics.js';
+import { ReplyChunks } from '../mi_http/reply-chunks.js';
+import { type FirstPart, pullFirstPart } from '../mi_http/web/first-part.js';
+
+const chunkSize = 65536;
+
+/** A result does not fit where it has to be whole. */
+export class TooLongError extends Error {
+  override readonly name = 'TooLongError';
+
+  constructor(limit: number) {
+    super(
+      `result is longer than buf_size, ${limit} bytes, which a reply of mi_json has to fit; use JSON-RPC, or raise it`,
+    );
+  }
+}
+
+/**
+ * Reads a result whole, dumps and streams in it included.
+ *
+ * @param limit bytes of its JSON at most
+ * @param signal when nobody waits any more
+ * @throws TooLongError; MiError -32000 for no result; what printing it throws
+ */
+export function wholeResult(result: Result, limit: number, signal: AbortSignal): JsonValue | Promise<JsonValue> {
+  if (result instanceof StatisticsSelection) return result.toJSON();
+  const printed = printParts(result);
+  if (printed === undefined) throw serverError('Command handler returned null');
+  if (typeof printed === 'string') return parsed(printed, limit);
+  const cursors = openParts(printed, Math.floor(Date.now() / 1000));
+  const source = new ReplyChunks(cursors, Buffer.allocUnsafe(chunkSize), () => {});
+  let isReleased = false;
+  const release = (): void => {
+    if (!isReleased) source.release();
+    isReleased = true;
+  };
+  const read = ({ bytes, isWhole }: FirstPart): JsonValue => {
+    release();
+    if (!isWhole) throw new TooLongError(limit);
+    return parsed(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8'), limit);
+  };
+  try {
+    const first = pullFirstPart(source, limit);
+    if (!(first instanceof Promise)) return read(first);
+    signal.addEventListener('abort', release, { once: true });
+    return first.then(read).finally(() => {
+      signal.removeEventListener('abort', release);
+      release();
+    });
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+function parsed(text: string, limit: number): JsonValue {
+  if (text.length > limit) throw new TooLongError(limit);
+  return JSON.parse(text) as JsonValue;
+}

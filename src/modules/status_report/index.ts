@@ -1,0 +1,92 @@
+import { command } from '../../mi/command.js';
+import { ctime } from '../../mi/ctime.js';
+import { MiError } from '../../mi/errors.js';
+import type { JsonObject } from '../../mi/json.js';
+import { mainIdentifier, type StatusIdentifier, type StatusReport } from '../../mi/status-reports.js';
+import { defineModule } from '../../module.js';
+
+/** The commands about what is ready and what happened. Loaded always. */
+export const statusReportModule = defineModule({
+  name: 'status_report',
+  load: ({ status: { groups } }) => {
+    const membersOf = (group: string): ReadonlyMap<string, StatusIdentifier> => {
+      const members = groups.get(group);
+      if (members === undefined) throw new MiError(404, 'Group not found');
+      return members;
+    };
+    return {
+      commands: [
+        command({
+          name: 'get',
+          aliases: ['sr_get_status'],
+          readOnly: true,
+          help: 'Tells whether an identifier of a group (main) is ready, or with all, whether all of them are.',
+          recipes: [{ group: 'string' }, { group: 'string', identifier: 'string' }],
+          run: ({ group, identifier = mainIdentifier }) => {
+            const members = membersOf(group);
+            if (identifier === 'all') return aggregated([...members.values()]);
+            const found = members.get(identifier);
+            if (found === undefined) throw new MiError(404, 'Identity not found');
+            return told(found);
+          },
+        }),
+        command({
+          name: 'status',
+          aliases: ['sr_list_status'],
+          readOnly: true,
+          help: 'Lists what is ready and what is not, of all groups or of one.',
+          recipes: [{}, { group: 'string' }],
+          run: ({ group }) => {
+            const listed = (members: ReadonlyMap<string, StatusIdentifier>): readonly JsonObject[] =>
+              [...members.values()].map((one) => ({ Name: one.name, ...told(one) }));
+            if (group !== undefined) return listed(membersOf(group));
+            return [...groups].map(([Name, members]) => ({ Name, Identifiers: listed(members) }));
+          },
+        }),
+        command({
+          name: 'reports',
+          aliases: ['sr_list_reports'],
+          readOnly: true,
+          help: 'Lists what was reported, oldest first, of all groups, one group, or one identifier.',
+          recipes: [{}, { group: 'string' }, { group: 'string', identifier: 'string' }],
+          run: ({ group, identifier }) => {
+            const listed = (members: ReadonlyMap<string, StatusIdentifier>): readonly JsonObject[] =>
+              [...members.values()].map(({ name, reports }) => ({ Name: name, Reports: reports.map(printed) }));
+            if (group === undefined) {
+              return [...groups].map(([Name, members]) => ({ Name, Identifiers: listed(members) }));
+            }
+            const members = membersOf(group);
+            if (identifier === undefined) return listed(members);
+            const found = members.get(identifier);
+            if (found === undefined) throw new MiError(404, 'Identifier not found');
+            return found.reports.map(printed);
+          },
+        }),
+        command({
+          name: 'identifiers',
+          aliases: ['sr_list_identifiers'],
+          readOnly: true,
+          help: 'Lists the identifiers of all groups, or of one.',
+          recipes: [{}, { group: 'string' }],
+          run: ({ group }) => {
+            if (group !== undefined) return { Group: group, Identifiers: [...membersOf(group).keys()] };
+            return [...groups].map(([Group, members]) => ({ Group, Identifiers: [...members.keys()] }));
+          },
+        }),
+      ],
+    };
+  },
+});
+
+function told({ isReady, status, details }: StatusIdentifier): JsonObject {
+  return { Readiness: isReady, Status: status, Details: details };
+}
+
+function aggregated(members: readonly StatusIdentifier[]): JsonObject {
+  const isReady = members.every((one) => one.isReady);
+  return { Readiness: isReady, Status: isReady ? 1 : -1, Details: 'aggregated' };
+}
+
+function printed({ timestamp, text }: StatusReport): JsonObject {
+  return { Timestamp: timestamp, Date: ctime(timestamp * 1000), Log: text };
+}

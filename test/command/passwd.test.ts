@@ -1,0 +1,131 @@
+// mi-httpd passwd and mi-httpd token: lines that a server takes, and secrets that nobody sees.
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { assertRefused, command, mi, runCommand, startDaemon, temporaryFiles } from './daemon.js';
+
+const hasScript = spawnSync('script', ['--version']).status === 0;
+
+/** Quotes for a shell. */
+const quoted = (text: string): string => `'${text}'`;
+
+describe('mi-httpd passwd and token', { timeout: 120_000 }, () => {
+  test('make lines that the server takes, and SIGHUP reads', async (t) => {
+    const directory = temporaryFiles(t, { users: '', tokens: '', 'audit.log': '' });
+    const [users, tokens] = [join(directory, 'users'), join(directory, 'tokens')];
+    const passwd = await runCommand(t, ['passwd', 'alice', '--level', 'operate'], {
+      input: 'wonder land\r\nsecond line\n',
+    });
+    assert.deepEqual([passwd.status, passwd.stderr], [0, '']);
+    assert.match(passwd.stdout, /^alice:operate:scrypt\$16384\$8\$5\$[\w-]{22}\$[\w-]{43}\n$/);
+    const token = await runCommand(t, ['token', 'exporter']);
+    assert.equal(token.status, 0);
+    assert.match(token.stdout, /^exporter:read:sha256\$[0-9a-f]{64}\n$/);
+    const [, secret = ''] = /: (mi_[\w-]{43})\n$/.exec(token.stderr) ?? [];
+    assert.ok(!token.stdout.includes(secret));
+
+    const input = [
+      'loadmodule "httpd.so"',
+      'modparam("httpd", "ip", "127.0.0.1")',
+      `modparam("httpd", "auth_file", "${users}")`,
+      `modparam("httpd", "auth_tokens", "${tokens}")`,
+      'loadmodule "mi_http.so"\n',
+    ].join('\n');
+    const daemon = await startDaemon(t, ['-f', '-', '-p', '0'], { input });
+    const status = async (authorization: string): Promise<number> =>
+      (
+        await fetch(`${daemon.url.replace(/\/mi$/, '')}/healthz`, {
+          headers: { Authorization: authorization, Connection: 'close' },
+        })
+      ).status;
+    const basic = `Basic ${Buffer.from('alice:wonder land').toString('base64')}`;
+    assert.deepEqual([await status(basic), await status(`Bearer ${secret}`)], [401, 401]);
+    writeFileSync(users, passwd.stdout);
+    writeFileSync(tokens, token.stdout);
+    daemon.signal('SIGHUP');
+    await daemon.line(/SIGHUP: reading/);
+    while ((await status(`Bearer ${secret}`)) !== 200);
+    assert.equal(await status(basic), 200);
+    daemon.signal('SIGTERM');
+    assert.equal((await daemon.ended).status, 0);
+    assert.doesNotMatch((await daemon.ended).stdout, /wonder|mi_|scrypt/);
+  });
+
+  test('a password is not shown by arg, and not by -c', async (t) => {
+    const input = [
+      'loadmodule "httpd.so"',
+      'modparam("httpd", "ip", "127.0.0.1")',
+      'modparam("httpd", "auth_password", "GEHEIM")',
+      'loadmodule "mi_http.so"\n',
+    ].join('\n');
+    const checked = await runCommand(t, ['-c', '-f', '-'], { input });
+    assert.equal(checked.status, 255);
+    assert.match(checked.stderr, /auth_password is set without auth_username/);
+    assert.doesNotMatch(checked.stderr, /GEHEIM/);
+    const wrong = await runCommand(t, ['-c', '-f', '-'], { input: input.replace('"GEHEIM"', '4711') });
+    assert.match(wrong.stderr, /auth_password.*is a string/);
+    assert.doesNotMatch(wrong.stderr, /4711/);
+  });
+
+  test('wrong arguments are refused in one line', async (t) => {
+    for (const [args, reason] of [
+      [['passwd'], /takes one name, not 0; mi-httpd passwd --help/],
+      [['token', 'a', 'b'], /takes one name, not 2; mi-httpd token --help/],
+      [['passwd', 'a:b'], /"a:b" is not 1 to 128 printable ASCII/],
+      [['passwd', 'ä'], /printable ASCII/],
+      [['token', 'a', '--level', 'boss'], /--level is "boss"; give read, operate, admin/],
+      [['token', 'a', '--lvel', 'read'], /--lvel/],
+      [['passwd', 'a'], /the password is empty/],
+    ] as const) {
+      assertRefused(await runCommand(t, args), reason);
+    }
+    const long = await runCommand(t, ['passwd', 'a'], { input: 'x'.repeat(5000) });
+    assertRefused(long, /longer than 4096/);
+    for (const verb of ['passwd', 'token']) {
+      const help = await runCommand(t, [verb, '--help']);
+      assert.match(help.stdout, new RegExp(`^mi-httpd ${verb}: `));
+    }
+  });
+
+  test('on a terminal the password is asked for twice and never shown', { skip: !hasScript }, async (t) => {
+    for (const [keys, isGood] of [
+      ['GEHEIX\x7fM\r|GEHEIM\r', true],
+      ['GEHEIM\rGEHEIM\r', true],
+      ['GEHEIM\r|GEHEIN\r', false],
+      ['GEHEIM\x03', false],
+    ] as const) {
+      const line = [process.execPath, command, 'passwd', 'alice'].map(quoted).join(' ');
+      const child = spawn('script', ['-qec', line, '/dev/null'], { stdio: 'pipe' });
+      t.after(() => child.kill('SIGKILL'));
+      child.stdin.on('error', () => {});
+      const [first = '', second] = keys.split('|');
+      let shown = '';
+      const status = await new Promise((resolve) => {
+        child.stdout.setEncoding('utf8');
+        child.stdout.on('data', (text: string) => {
+          const before = shown;
+          shown += text;
+          if (!before.includes('alice: ') && shown.includes('alice: ')) child.stdin.write(first);
+          if (!before.includes('more: ') && shown.includes('more: ') && second !== undefined) child.stdin.write(second);
+        });
+        child.on('close', resolve);
+      });
+      assert.equal(status === 0, isGood, shown);
+      assert.equal(shown.includes('alice:read:scrypt$'), isGood, shown);
+      assert.doesNotMatch(shown, /GEHEI/);
+    }
+  });
+});
+
+test('the audit log of the command is written to its end', { timeout: 60_000 }, async (t) => {
+  const directory = temporaryFiles(t, { x: '' });
+  const file = join(directory, 'audit.log');
+  const input = `loadmodule "httpd.so"\nmodparam("httpd", "ip", "127.0.0.1")\nmodparam("httpd", "audit_file", "${file}")\nloadmodule "mi_http.so"\n`;
+  const daemon = await startDaemon(t, ['-f', '-', '-p', '0'], { input });
+  await mi(daemon.url, 'kill');
+  assert.equal((await daemon.ended).status, 0);
+  const { stdout } = spawnSync('cat', [file], { encoding: 'utf8' });
+  assert.equal(JSON.parse(stdout).command, 'core:kill');
+});

@@ -1,0 +1,288 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { AddressList } from '#src/httpd/access/address-list.js';
+import { BackOff } from '#src/httpd/access/back-off.js';
+import { readBasic, readBearer } from '#src/httpd/access/credentials.js';
+import { formatPasswordHash, hashPassword, parsePasswordHash, verifyPassword } from '#src/httpd/access/password.js';
+import { digestToken, formatTokenHash, makeToken, parseTokenHash } from '#src/httpd/access/token.js';
+import { BusyError, Turns } from '#src/httpd/access/turns.js';
+import { VerifiedCredentials } from '#src/httpd/access/verified.js';
+import { formatAddress, networkOf } from '#src/httpd/address.js';
+import { command } from '#src/mi/command.js';
+import { CommandList } from '#src/mi/command-list.js';
+import { CommandTable } from '#src/mi/command-table.js';
+import { includesLevel, levels, lowerLevel } from '#src/mi/level.js';
+import { RateLimit } from '#src/mi/rate-limit.js';
+
+describe('passwords', { timeout: 60_000 }, () => {
+  test('the hash is the one of RFC 7914 §12', async () => {
+    const salt = Buffer.from('SodiumChloride').toString('base64url');
+    const hash = Buffer.from('7023bdcb3afd7348461c06cd81fd38ebfda8fbba904f8e3ea9b543f6545da1f2', 'hex');
+    const line = parsePasswordHash(`scrypt$16384$8$1$${salt}$${hash.toString('base64url')}`);
+    // The first 32 bytes of the vector: a shorter key is a prefix of a longer one.
+    assert.equal(await verifyPassword('pleaseletmein', line), true);
+    assert.equal(await verifyPassword('pleaseletmeout', line), false);
+  });
+
+  test('a hash that was made is read back, and no two are equal', async () => {
+    const [one, another] = [await hashPassword('pässword'), await hashPassword('pässword')];
+    assert.notEqual(formatPasswordHash(one), formatPasswordHash(another));
+    const read = parsePasswordHash(formatPasswordHash(one));
+    assert.equal(await verifyPassword('pässword', read), true);
+    assert.equal(await verifyPassword('pa\u0308ssword', read), true, 'the same letters in another form');
+    assert.equal(await verifyPassword('passwort', read), false);
+  });
+
+  test('costs that would exhaust the server, and malformed ones, are refused without repeating the hash', () => {
+    const [salt, hash] = ['A'.repeat(22), 'B'.repeat(43)];
+    for (const cost of ['1023$8$1', '1000$8$1', '16385$8$1', '4194304$8$1', '32768$128$1', '16384$0$1', '16384$8$65']) {
+      assert.throws(() => parsePasswordHash(`scrypt$${cost}$${salt}$${hash}`), /^RangeError: the cost .* out of range/);
+    }
+    for (const text of [
+      '',
+      'plain',
+      `scrypt$16384$8$1$${salt}`,
+      `bcrypt$16384$8$1$${salt}$${hash}`,
+      `scrypt$16384$8$1$a$b`,
+    ]) {
+      assert.throws(
+        () => parsePasswordHash(text),
+        (error) => !String(error).includes(hash) && /mi-httpd passwd/.test(String(error)),
+      );
+    }
+  });
+});
+
+test('tokens are long, differ, and their lines are read back', () => {
+  const tokens = new Set(Array.from({ length: 100 }, makeToken));
+  assert.equal(tokens.size, 100);
+  for (const token of tokens) {
+    assert.match(token, /^mi_[A-Za-z0-9_-]{43}$/);
+    assert.equal(readBearer(`Bearer ${token}`), token);
+    assert.equal(parseTokenHash(formatTokenHash(digestToken(token))), digestToken(token));
+  }
+  assert.throws(() => parseTokenHash('sha256$abc'), /mi-httpd token/);
+});
+
+test('what Basic carries is read back; nothing else is a credential, and nothing fails', () => {
+  fc.assert(
+    fc.property(
+      fc.string({ unit: 'grapheme' }).filter((name) => !name.includes(':')),
+      fc.string({ unit: 'grapheme' }),
+      (name, password) => {
+        const encoded = Buffer.from(`${name}:${password}`).toString('base64');
+        assert.deepEqual(readBasic(`Basic ${encoded}`), { name, password });
+      },
+    ),
+  );
+  fc.assert(
+    fc.property(fc.string(), (text) => {
+      readBasic(text);
+      readBearer(text);
+      assert.equal(readBasic(`Digest ${text}`), undefined);
+    }),
+  );
+  for (const text of [
+    '',
+    'Basic',
+    'Basic ',
+    'Basic !',
+    'Basic YQ',
+    'Basic YQ==',
+    'basic YTpi',
+    'BasicYTpi',
+    'Basic YTpi YTpi',
+  ]) {
+    assert.equal(readBasic(text), undefined, text);
+  }
+});
+
+describe('addresses', () => {
+  test('a list has what its networks have', () => {
+    const list = new AddressList('127.0.0.1, 192.0.2.0/24 ,2001:db8::/32,::1');
+    for (const address of ['127.0.0.1', '192.0.2.0', '192.0.2.255', '2001:db8::1', '2001:db8:ffff::', '::1', '']) {
+      assert.equal(list.includes(address), true, address);
+    }
+    for (const address of ['127.0.0.2', '192.0.3.0', '2001:db9::', '::2']) {
+      assert.equal(list.includes(address), false, address);
+    }
+    assert.equal(new AddressList('0.0.0.0/0').includes('203.0.113.9'), true);
+    for (const text of [
+      '',
+      'a',
+      '1.2.3',
+      '1.2.3.4/33',
+      '1.2.3.4/-1',
+      '1.2.3.4/',
+      '::1/129',
+      '1.2.3.4/24/1',
+      '1.2.3.4,',
+    ]) {
+      assert.throws(() => new AddressList(text), RangeError, text);
+    }
+  });
+
+  test('the network of an IPv6 address is its first half, whatever form it has', () => {
+    assert.equal(networkOf('192.0.2.7'), '192.0.2.7');
+    assert.equal(networkOf(''), '');
+    assert.equal(networkOf('::1'), '0:0:0:0::/64');
+    assert.equal(networkOf('2001:db8::1'), '2001:db8:0:0::/64');
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ minLength: 16, maxLength: 16 }),
+        fc.uint8Array({ minLength: 8, maxLength: 8 }),
+        (bytes, rest) => {
+          const groups = new DataView(bytes.buffer);
+          const first = [0, 2, 4, 6].map((at) => groups.getUint16(at).toString(16)).join(':');
+          const address = formatAddress(bytes);
+          if (!address.includes(':')) return;
+          assert.equal(networkOf(address), `${first}::/64`);
+          const neighbour = formatAddress(Uint8Array.from([...bytes.subarray(0, 8), ...rest]));
+          if (neighbour.includes(':')) assert.equal(networkOf(neighbour), networkOf(address));
+        },
+      ),
+    );
+  });
+});
+
+describe('waiting after failures', () => {
+  test('five are free, then 1 s, 2, 4, up to a minute', () => {
+    let now = 0;
+    const backOff = new BackOff(() => now);
+    for (let i = 0; i < 5; i++) {
+      assert.equal(backOff.wait('a'), 0);
+      backOff.failed('a');
+    }
+    for (const seconds of [1, 2, 4, 8, 16, 32, 60, 60]) {
+      assert.equal(backOff.wait('a'), seconds);
+      now += seconds * 1000 - 1;
+      assert.equal(backOff.wait('a'), 1, 'to the end');
+      now += 1;
+      assert.equal(backOff.wait('a'), 0);
+      backOff.failed('a');
+    }
+    assert.equal(backOff.wait('b'), 0);
+  });
+
+  test('a success, or time, clears it', () => {
+    let now = 0;
+    const backOff = new BackOff(() => now);
+    for (let i = 0; i < 5; i++) backOff.failed('a');
+    backOff.succeeded('a');
+    assert.deepEqual([backOff.wait('a'), backOff.size], [0, 0]);
+    for (let i = 0; i < 6; i++) backOff.failed('a');
+    now += 62_001;
+    for (let i = 0; i < 4; i++) backOff.failed('a');
+    assert.equal(backOff.wait('a'), 0);
+  });
+
+  test('logins under way count as failures until they end, and leave nothing behind', () => {
+    const backOff = new BackOff(() => 0);
+    for (let i = 0; i < 5; i++) backOff.began('a');
+    assert.equal(backOff.wait('a'), 1);
+    backOff.ended('a');
+    assert.equal(backOff.wait('a'), 0);
+    for (let i = 0; i < 4; i++) backOff.ended('a');
+    assert.equal(backOff.size, 0);
+  });
+
+  test('the table is bounded: the network that failed the longest ago is forgotten', () => {
+    const backOff = new BackOff(() => 0);
+    for (let i = 0; i < 5; i++) backOff.failed('first');
+    for (let i = 0; i < 5000; i++) backOff.failed(`n${i}`);
+    assert.equal(backOff.size, 4096);
+    assert.equal(backOff.wait('first'), 0);
+  });
+});
+
+test('verified credentials are forgotten when they are not used, and when there are too many', () => {
+  let now = 0;
+  const verified = new VerifiedCredentials<string>(() => now);
+  const digest = verified.digest('Basic x');
+  assert.equal(digest, verified.digest('Basic x'));
+  assert.notEqual(digest, verified.digest('Basic y'));
+  assert.notEqual(
+    digest,
+    new VerifiedCredentials(() => now).digest('Basic x'),
+    'the key is of one process, and one table',
+  );
+  verified.add(digest, 'alice');
+  for (let i = 0; i < 3; i++) {
+    now += 299_999;
+    assert.equal(verified.find(digest), 'alice');
+  }
+  now += 300_001;
+  assert.equal(verified.find(digest), undefined);
+  for (let i = 0; i < 300; i++) verified.add(`${i}`, 'x');
+  assert.equal(verified.size, 256);
+  assert.equal(verified.find('43'), undefined);
+  assert.equal(verified.find('44'), 'x');
+});
+
+test('turns: a few at a time, a bounded number waits, in order', async () => {
+  const turns = new Turns(2, 3);
+  const order: number[] = [];
+  const ends: (() => void)[] = [];
+  const all = [0, 1, 2, 3, 4].map((i) =>
+    turns.run(() => {
+      order.push(i);
+      return new Promise<void>((resolve) => ends.push(resolve));
+    }),
+  );
+  await assert.rejects(
+    turns.run(async () => {}),
+    BusyError,
+  );
+  assert.deepEqual(order, [0, 1]);
+  for (let i = 0; i < 5; i++) {
+    ends[i]?.();
+    await all[i];
+    await new Promise(setImmediate);
+  }
+  assert.deepEqual(order, [0, 1, 2, 3, 4]);
+  await assert.rejects(
+    turns.run(() => Promise.reject(new Error('no'))),
+    /no/,
+  );
+  assert.equal(await turns.run(async () => 'free again'), 'free again');
+});
+
+test('a rate limit gives as many calls as its rate has, for each party, and is bounded', () => {
+  let now = 0;
+  const limit = new RateLimit(4, () => now);
+  const take = (): number[] => Array.from({ length: 5 }, () => limit.take('a'));
+  assert.deepEqual(take(), [0, 0, 0, 0, 1]);
+  assert.equal(limit.take('b'), 0);
+  now += 250;
+  assert.deepEqual([limit.take('a'), limit.take('a')], [0, 1]);
+  now += 3_600_000;
+  assert.deepEqual(take(), [0, 0, 0, 0, 1]);
+  for (let i = 0; i < 20_000; i++) limit.take(`p${i}`);
+  assert.equal(limit.size, 16384);
+});
+
+test('levels', () => {
+  for (const [i, one] of levels.entries()) {
+    for (const [j, another] of levels.entries()) {
+      assert.equal(includesLevel(one, another), i >= j);
+      assert.equal(lowerLevel(one, another), levels[Math.min(i, j)]);
+    }
+    assert.equal(includesLevel('boss', one), false);
+    assert.equal(includesLevel('', one), false);
+  }
+});
+
+test('lists of commands take characters as they are, but for the star', () => {
+  const table = new CommandTable();
+  const entry = table.add('usrloc', command({ name: 'dump', aliases: ['ul_dump'], help: 'x', run: () => 1 }));
+  const other = table.add('core', command({ name: 'log.level', help: 'x', run: () => 1 }));
+  const fits = (text: string): boolean[] => [entry, other].map((one) => new CommandList('list', text, table).has(one));
+  assert.deepEqual(fits('ul_*'), [true, false]);
+  assert.deepEqual(fits('*'), [true, true]);
+  assert.deepEqual(fits('core:*, dump'), [true, true]);
+  assert.deepEqual(fits('log.level'), [false, true]);
+  for (const text of ['log.lev.l', 'dum', 'ump', 'DUMP', '', 'dump,', '(', '[a']) {
+    assert.throws(() => new CommandList('list', text, table), /^Error: list has ".*", which fits no MI command/, text);
+  }
+});

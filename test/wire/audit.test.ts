@@ -1,0 +1,267 @@
+// The audit log: one JSON line for each call.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, renameSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, type TestContext, test } from 'node:test';
+import { command, createServer, defineModule, MiError, type Server, type ServerOptions } from 'mi-httpd';
+import { basic, temporaryFile, userLine } from './accounts.js';
+import { post, startServer, withResolvers } from './mi-client.js';
+import { RawClient } from './raw-client.js';
+import { get } from './web-client.js';
+
+const hasMkfifo = spawnSync('mkfifo', ['--version']).status === 0;
+
+const stuck = withResolvers<string>();
+
+const lab = defineModule({
+  name: 'lab',
+  commands: [
+    command({
+      name: 'login',
+      help: 'Takes a secret.',
+      recipes: [{ user: 'string', password: 'string' }, { password: 'string' }],
+      secrets: ['password'],
+      run: () => 'OK',
+    }),
+    command({ name: 'take', help: 'Takes anything.', recipes: [{ value: 'json' }], run: () => 'OK' }),
+    command({
+      name: 'fail',
+      help: 'Fails.',
+      run: () => {
+        throw new MiError(404, 'not there');
+      },
+    }),
+    command({
+      name: 'crash',
+      help: 'Crashes.',
+      run: () => {
+        throw new TypeError('oops');
+      },
+    }),
+    command({
+      name: 'later',
+      help: 'Answers later.',
+      run: async () => {
+        await Promise.resolve();
+        return 'late';
+      },
+    }),
+    command({ name: 'stuck', help: 'Never answers.', run: () => stuck.promise }),
+  ],
+});
+
+interface Line {
+  readonly time: string;
+  readonly who: string;
+  readonly level: string;
+  readonly from: string;
+  readonly listener: string;
+  readonly command: string;
+  readonly params?: unknown;
+  readonly outcome: unknown;
+  readonly ms: number;
+}
+
+interface Audited {
+  readonly server: Server;
+  readonly file: string;
+}
+
+async function start(t: TestContext, options: ServerOptions = {}): Promise<Audited> {
+  const file = temporaryFile(t, 'audit.log', '');
+  const httpd = { audit_file: file, ...options.httpd };
+  return { server: await startServer(t, { ...options, httpd, modules: [lab] }), file };
+}
+
+function send(server: Server, method: string, params?: unknown, authorization?: string): Promise<unknown> {
+  const headers = authorization === undefined ? {} : { Authorization: authorization };
+  return post(server, JSON.stringify({ jsonrpc: '2.0', method, params, id: 1 }), { headers });
+}
+
+/** All lines, when the server has written what it has to write. */
+async function lines({ server, file }: Audited): Promise<readonly Line[]> {
+  await server.close();
+  return read(file);
+}
+
+function read(file: string): readonly Line[] {
+  const text = readFileSync(file, 'utf8');
+  return text === ''
+    ? []
+    : text
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line));
+}
+
+describe('audit log', { timeout: 60_000 }, () => {
+  test('tells who, from where, which command, the outcome and the time', async (t) => {
+    const users = temporaryFile(t, 'users', userLine('alice', 'pw', 'read'));
+    const audited = await start(t, { httpd: { auth_file: users, auth_username: 'root', auth_password: 'r' } });
+    const before = Date.now();
+    await send(audited.server, 'version', undefined, basic('alice', 'pw'));
+    await send(audited.server, 'kill', undefined, basic('alice', 'pw'));
+    for (const method of ['fail', 'crash', 'later', 'unknown']) {
+      await send(audited.server, method, undefined, basic('root', 'r'));
+    }
+    await send(audited.server, 'login', ['too', 'many', 'words'], basic('root', 'r'));
+    const written = await lines(audited);
+    assert.deepEqual(
+      written.map(({ who, level, command: name, outcome }) => [who, level, name, outcome]),
+      [
+        ['alice', 'read', 'core:version', 'ok'],
+        ['alice', 'read', 'core:kill', -32003],
+        ['root', 'admin', 'lab:fail', 404],
+        ['root', 'admin', 'lab:crash', -32000],
+        ['root', 'admin', 'lab:later', 'ok'],
+        ['root', 'admin', 'lab:login', -32602],
+      ],
+    );
+    for (const { time, from, listener, ms } of written) {
+      assert.ok(Date.parse(time) >= before && Date.parse(time) <= Date.now());
+      assert.equal(from, '127.0.0.1');
+      assert.equal(listener, 'http:127.0.0.1:0');
+      assert.ok(ms >= 0 && ms < 60_000);
+    }
+  });
+
+  test('secrets are in no line, however they are given', async (t) => {
+    const audited = await start(t);
+    for (const params of [
+      ['alice', 'GEHEIM'],
+      ['GEHEIM'],
+      { user: 'alice', password: 'GEHEIM' },
+      { password: 'GEHEIM' },
+      { user: 'alice', pasword: 'GEHEIM' },
+      ['GEHEIM', 'GEHEIM', 'GEHEIM'],
+      { password: { nested: ['GEHEIM'] } },
+    ]) {
+      await send(audited.server, 'login', params);
+    }
+    const written = await lines(audited);
+    assert.equal(written.length, 7);
+    assert.doesNotMatch(readFileSync(audited.file, 'utf8'), /GEHEIM/);
+    assert.deepEqual(written[0]?.params, ['alice', '(secret)']);
+    assert.deepEqual(written[2]?.params, { user: 'alice', password: '(secret)' });
+  });
+
+  test('long parameters are cut, and every line is one line', async (t) => {
+    const audited = await start(t);
+    const values = [
+      'x'.repeat(10_000),
+      Array.from({ length: 5000 }, (_, i) => `item ${i}`),
+      'a\nb\u2028c"',
+      { __proto__x: [[[[[1]]]]] },
+    ];
+    for (const value of values) await send(audited.server, 'take', [value]);
+    await send(audited.server, 'take', JSON.parse('{"__proto__":{"x":1}}'));
+    const written = await lines(audited);
+    assert.equal(written.length, 5);
+    assert.deepEqual(written[2]?.params, ['a\nb\u2028c"']);
+    for (const line of readFileSync(audited.file, 'utf8').split('\n')) assert.ok(line.length < 8192, `${line.length}`);
+  });
+
+  test('calls of the web interface are in it, and pages that run nothing are not', async (t) => {
+    const audited = await start(t);
+    await get(audited.server, '/mi/core/core:version');
+    await get(audited.server, '/mi/core/core:which?arg=["ps"]');
+    assert.deepEqual(
+      (await lines(audited)).map(({ command: name, params, outcome }) => [name, params, outcome]),
+      [['core:which', ['ps'], 'ok']],
+    );
+  });
+
+  test('a call that nobody waits for any more is told as given up, once', async (t) => {
+    const audited = await start(t);
+    const client = await RawClient.connect(audited.server.port);
+    client.request('POST', '/mi', '{"jsonrpc":"2.0","method":"stuck","id":1}', ['Content-Type: application/json']);
+    while (!(await isPending(audited.server))) await new Promise(setImmediate);
+    client.kill();
+    while (!readFileSync(audited.file, 'utf8').includes('stuck')) await new Promise(setImmediate);
+    stuck.resolve('late');
+    const written = (await lines(audited)).filter(({ command: name }) => name === 'lab:stuck');
+    assert.deepEqual(
+      written.map(({ outcome }) => outcome),
+      ['given_up'],
+    );
+  });
+
+  test('reload opens the file anew, so that it can be rotated', async (t) => {
+    const audited = await start(t);
+    await send(audited.server, 'version');
+    while (read(audited.file).length < 1) await new Promise(setImmediate);
+    const old = join(dirname(audited.file), 'audit.log.1');
+    renameSync(audited.file, old);
+    assert.equal(await audited.server.reload(), true);
+    await send(audited.server, 'uptime');
+    assert.deepEqual(
+      (await lines(audited)).map(({ command: name }) => name),
+      ['core:uptime'],
+    );
+    assert.deepEqual(
+      read(old).map(({ command: name }) => name),
+      ['core:version'],
+    );
+  });
+
+  test('it is appended to, nobody else can read it, and one that cannot be written refuses the start', async (t) => {
+    const file = join(dirname(temporaryFile(t, 'x', '')), 'new.log');
+    for (let i = 0; i < 2; i++) {
+      const server = await startServer(t, { httpd: { audit_file: file } });
+      await send(server, 'version');
+      await server.close();
+    }
+    assert.equal(read(file).length, 2);
+    if (process.platform !== 'win32') assert.equal(statSync(file).mode & 0o777, 0o600);
+    await assert.rejects(
+      startServer(t, { httpd: { audit_file: '/nowhere/audit.log' } }),
+      /audit_file \/nowhere\/audit\.log cannot be written: ENOENT/,
+    );
+    const unused = join(dirname(file), 'unused.log');
+    createServer({ httpd: { ip: '127.0.0.1', audit_file: unused } });
+    assert.equal(existsSync(unused), false, 'made before the start');
+  });
+
+  test('a disk that takes nothing keeps no call waiting, and is told once', {
+    skip: !existsSync('/dev/full'),
+  }, async (t) => {
+    const told: string[] = [];
+    const write = (_fields: object, message: string): void => {
+      told.push(message);
+    };
+    const server = await startServer(t, {
+      httpd: { audit_file: '/dev/full' },
+      log: { debug: write, info: write, warn: write, error: write },
+    });
+    for (let i = 0; i < 20; i++) await send(server, 'version');
+    while (told.length === 0) await new Promise(setImmediate);
+    await send(server, 'version');
+    await server.close();
+    assert.equal(told.length, 1, told.join('\n'));
+    assert.match(told[0] ?? '', /^audit_file \/dev\/full cannot be written: ENOSPC/);
+  });
+
+  test('a pipe is refused, since opening it would wait for its reader', { skip: !hasMkfifo }, async (t) => {
+    const pipe = join(dirname(temporaryFile(t, 'x', '')), 'pipe');
+    assert.equal(spawnSync('mkfifo', [pipe]).status, 0);
+    await assert.rejects(startServer(t, { httpd: { audit_file: pipe } }), /it is a pipe, not a file/);
+  });
+
+  test('a secret that is no parameter is a mistake of the declaration', () => {
+    assert.throws(
+      () => command({ name: 'x', help: 'x', recipes: [{ user: 'string' }], secrets: ['pasword'], run: () => 1 }),
+      /secret "pasword", which is no parameter/,
+    );
+    assert.throws(
+      // As JavaScript would give it.
+      () => command({ name: 'x', help: 'x', level: 'boss' as 'admin', run: () => 1 }),
+      /level "boss"; give read, operate, admin/,
+    );
+  });
+});
+
+async function isPending(server: Server): Promise<boolean> {
+  const reply = await post(server, '{"jsonrpc":"2.0","method":"get_statistics","params":[["pending"]],"id":1}');
+  return JSON.parse(reply.body).result['mi:pending'] > 0;
+}

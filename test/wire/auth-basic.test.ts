@@ -1,0 +1,147 @@
+// The login of OpenSIPS 4.0: auth_realm, auth_username, auth_password, as it was recorded.
+import assert from 'node:assert/strict';
+import { describe, type TestContext, test } from 'node:test';
+import type { Server } from 'mi-httpd';
+import { basic } from './accounts.js';
+import { post, startServer } from './mi-client.js';
+import { ask, RawClient, type RawResponse } from './raw-client.js';
+
+const version = '{"jsonrpc":"2.0","method":"version","id":1}';
+const json = 'Content-Type: application/json';
+const right = basic('admin', 's3cret:x');
+
+function start(t: TestContext, httpd: object = {}): Promise<Server> {
+  return startServer(t, { httpd: { auth_username: 'admin', auth_password: 's3cret:x', ...httpd } });
+}
+
+function assertChallenge(response: RawResponse, realm = 'OpenSIPS MI'): void {
+  assert.equal(response.statusLine, 'HTTP/1.1 401 Unauthorized');
+  assert.equal(response.headers.get('www-authenticate'), `Basic realm="${realm}"`);
+  assert.equal(response.headers.get('connection'), 'close');
+}
+
+describe('Basic authentication with one account', { timeout: 60_000 }, () => {
+  const refused: readonly (readonly [name: string, method: string, path: string, authorization?: string])[] = [
+    ['no credential', 'POST', '/mi'],
+    ['a scheme in lower case', 'POST', '/mi', right.replace('Basic', 'basic')],
+    ['a wrong password', 'POST', '/mi', basic('admin', 'zzz')],
+    ['an empty password', 'POST', '/mi', basic('admin', '')],
+    ['an unknown user', 'POST', '/mi', basic('nobody', 's3cret:x')],
+    ['a user in other letters', 'POST', '/mi', basic('Admin', 's3cret:x')],
+    ['no colon', 'POST', '/mi', `Basic ${Buffer.from('admin').toString('base64')}`],
+    ['a token that nobody has', 'POST', '/mi', 'Bearer abc'],
+    ['nothing behind the scheme', 'POST', '/mi', 'Basic'],
+    ['base64 without its padding', 'POST', '/mi', right.replace(/=+$/, '')],
+    ['GET', 'GET', '/mi'],
+    ['a path that nothing serves', 'GET', '/zz'],
+    ['the landing page', 'GET', '/'],
+    ['a health path', 'GET', '/healthz'],
+    ['a method that nothing serves', 'PUT', '/mi'],
+    ['a malformed path', 'GET', '/%zz'],
+    ['a body over the limit', 'POST', '/mi'],
+  ];
+
+  for (const [name, method, path, authorization] of refused) {
+    test(`${name}: 401, and the connection closes`, async (t) => {
+      const { port } = await start(t, { receive_buf_size: 256 });
+      const client = await RawClient.connect(port);
+      const headers = [json, ...(authorization === undefined ? [] : [`Authorization: ${authorization}`])];
+      const body = name === 'a body over the limit' ? ' '.repeat(300) : version;
+      const response = await client.ask(method, path, method === 'POST' ? body : undefined, headers);
+      assertChallenge(response);
+      assert.match(response.text, /Unauthorized/);
+      assert.equal(response.headers.get('content-type'), 'text/html; charset=utf-8');
+      assert.ok(await client.isClosed());
+    });
+  }
+
+  test('HEAD: the same without a body', async (t) => {
+    const { port } = await start(t);
+    const client = await RawClient.connect(port);
+    client.request('HEAD', '/mi', undefined, [json]);
+    assertChallenge(await client.response(true));
+    assert.ok(await client.isClosed());
+  });
+
+  test('the body is not waited for', async (t) => {
+    const { port } = await start(t);
+    const client = await RawClient.connect(port);
+    client.send(`POST /mi HTTP/1.1\r\nHost: x\r\n${json}\r\nContent-Length: 43\r\n\r\n`);
+    assertChallenge(await client.response());
+    assert.ok(await client.isClosed());
+  });
+
+  test('what follows in the same segment is not served', async (t) => {
+    const { port } = await start(t);
+    const client = await RawClient.connect(port);
+    const second = `GET /healthz HTTP/1.1\r\nHost: x\r\nAuthorization: ${right}\r\n\r\n`;
+    client.send(`GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n${second}`);
+    const all = (await client.rest()).toString();
+    assert.equal(all.match(/HTTP\/1\.1 /g)?.length ?? 0, all === '' ? 0 : 1, all);
+    assert.doesNotMatch(all, /200 OK/);
+  });
+
+  test('the realm is the one that is set, quoted', async (t) => {
+    const { port } = await start(t, { auth_realm: 'My "Realm"' });
+    assertChallenge(await ask(port, 'GET', '/mi'), 'My \\"Realm\\"');
+  });
+
+  test('the right credential passes, to every path, and keeps the connection', async (t) => {
+    const { port } = await start(t);
+    const client = await RawClient.connect(port);
+    for (let i = 0; i < 3; i++) {
+      const response = await client.ask('POST', '/mi', version, [json, `Authorization: ${right}`]);
+      assert.equal(response.status, 200);
+      assert.match(response.text, /mi-httpd/);
+    }
+    assert.equal((await client.ask('GET', '/zz', undefined, [`Authorization: ${right}`])).status, 404);
+    assert.equal((await client.ask('PUT', '/mi', undefined, [`Authorization: ${right}`])).status, 405);
+    assert.equal((await client.ask('GET', '/healthz', undefined, [`Authorization: ${right}`])).status, 200);
+    client.close();
+  });
+
+  test('it has level admin', async (t) => {
+    const kills: string[] = [];
+    const server = await startServer(t, {
+      httpd: { auth_username: 'admin', auth_password: '' },
+      kill: () => kills.push('kill'),
+    });
+    const body = '{"jsonrpc":"2.0","method":"kill","id":1}';
+    const { status } = await post(server, body, { headers: { Authorization: basic('admin', '') } });
+    assert.deepEqual([status, await new Promise((resolve) => setImmediate(() => resolve(kills)))], [200, ['kill']]);
+  });
+
+  test('name and password are set together, and the name is one', async (t) => {
+    for (const [httpd, reason] of [
+      [{ auth_username: 'a' }, /auth_username is set without auth_password/],
+      [{ auth_password: 'geheim' }, /auth_password is set without auth_username/],
+      [{ auth_username: '', auth_password: 'geheim' }, /auth_username.*one character or more/],
+      [{ auth_username: 'a:b', auth_password: 'geheim' }, /no colon/],
+    ] as const) {
+      await assert.rejects(startServer(t, { httpd }), (error) => {
+        assert.match(String(error), reason);
+        assert.doesNotMatch(String(error), /geheim/);
+        return true;
+      });
+    }
+  });
+
+  test('refused logins are counted and logged without their secrets', async (t) => {
+    const lines: string[] = [];
+    const write = (fields: object, message: string): void => {
+      lines.push(JSON.stringify([fields, message]));
+    };
+    const server = await startServer(t, {
+      httpd: { auth_username: 'admin', auth_password: 'right' },
+      log: { debug: write, info: write, warn: write, error: write },
+    });
+    await post(server, version, { path: '/mi?token=query', headers: { Authorization: basic('nobody', 'wrong') } });
+    const [line = '', ...others] = lines.filter((text) => text.includes('login'));
+    assert.deepEqual(others, []);
+    assert.match(line, /127\.0\.0\.1/);
+    assert.doesNotMatch(lines.join(), /nobody|wrong|right|query/);
+    const params = '{"jsonrpc":"2.0","method":"get_statistics","params":[["access_denied"]],"id":1}';
+    const { body } = await post(server, params, { headers: { Authorization: basic('admin', 'right') } });
+    assert.match(body, /"httpd:access_denied":1/);
+  });
+});

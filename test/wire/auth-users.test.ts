@@ -1,0 +1,222 @@
+// Users of auth_file and tokens of auth_tokens: verified off the main thread while the request arrives.
+import assert from 'node:assert/strict';
+import { appendFileSync, chmodSync, writeFileSync } from 'node:fs';
+import { describe, type TestContext, test } from 'node:test';
+import type { Server, ServerOptions } from 'mi-httpd';
+import { basic, temporaryFile, tokenLine, userLine } from './accounts.js';
+import { post, startServer } from './mi-client.js';
+import { ask, RawClient } from './raw-client.js';
+
+const version = '{"jsonrpc":"2.0","method":"version","id":1}';
+const json = 'Content-Type: application/json';
+const alice = basic('alice', 'wonder:land');
+
+interface WithUsers {
+  readonly server: Server;
+  readonly file: string;
+}
+
+async function start(t: TestContext, options: ServerOptions = {}): Promise<WithUsers> {
+  const file = temporaryFile(t, 'users', `# staff\n\n${userLine('alice', 'wonder:land', 'operate')}`);
+  const server = await startServer(t, { ...options, httpd: { auth_file: file, ...options.httpd } });
+  return { server, file };
+}
+
+async function status(server: Server, authorization: string): Promise<number> {
+  return (await post(server, version, { headers: { Authorization: authorization } })).status;
+}
+
+describe('users of a file', { timeout: 60_000 }, () => {
+  test('the right password passes, at first and remembered', async (t) => {
+    const { server } = await start(t);
+    for (let i = 0; i < 3; i++) assert.equal(await status(server, alice), 200);
+  });
+
+  test('a wrong password and an unknown user get the same bytes', async (t) => {
+    const { server } = await start(t, { httpd: { auth_username: 'root', auth_password: 'r' } });
+    const answers = new Set<string>();
+    for (const authorization of [basic('alice', 'x'), basic('nobody', 'x'), basic('root', 'x'), 'Basic !']) {
+      const client = await RawClient.connect(server.port);
+      client.request('POST', '/mi', version, [json, `Authorization: ${authorization}`]);
+      answers.add((await client.rest()).toString('latin1').replace(/^Date: .*\r\n/m, ''));
+    }
+    assert.equal(answers.size, 1, [...answers].join('\n---\n'));
+    assert.match([...answers].join(), /^HTTP\/1\.1 401 /);
+  });
+
+  test('what else is wrong with a request is only told to who is let in', async (t) => {
+    const { server } = await start(t);
+    for (const [method, path, expected] of [
+      ['GET', '/zz', 404],
+      ['PUT', '/mi', 405],
+      ['GET', '/%zz', 400],
+    ] as const) {
+      const wrong = await ask(server.port, method, path, undefined, [`Authorization: ${basic('alice', path)}`]);
+      assert.equal(wrong.status, 401, path);
+      assert.equal(wrong.headers.get('connection'), 'close');
+      // A server that does not remember the credential yet has to wait for the verdict.
+      const { server: other } = await start(t);
+      const client = await RawClient.connect(other.port);
+      assert.equal((await client.ask(method, path, undefined, [`Authorization: ${alice}`])).status, expected, path);
+      assert.equal((await client.ask('GET', '/healthz', undefined, [`Authorization: ${alice}`])).status, 200);
+      client.close();
+    }
+  });
+
+  test('a body that arrives while the password is verified is received whole, however it is cut', async (t) => {
+    const body = '{"jsonrpc":"2.0","method":"which","params":["core:version"],"id":"ÄÖÜ"}';
+    const { length } = Buffer.from(body);
+    for (let cut = 0; cut <= length; cut += 9) {
+      const { server } = await start(t);
+      const client = await RawClient.connect(server.port);
+      const bytes = Buffer.from(body);
+      client.send(
+        `POST /mi HTTP/1.1\r\nHost: x\r\n${json}\r\nAuthorization: ${alice}\r\nContent-Length: ${length}\r\n\r\n`,
+      );
+      client.send(bytes.subarray(0, cut));
+      await new Promise(setImmediate);
+      client.send(bytes.subarray(cut));
+      const response = await client.response();
+      assert.equal(response.status, 200);
+      assert.deepEqual(JSON.parse(response.text).id, 'ÄÖÜ');
+      client.close();
+    }
+  });
+
+  test('chunked bodies, forms, HEAD and GET are held too', async (t) => {
+    const login = `Authorization: ${alice}`;
+    const chunked = `POST /mi HTTP/1.1\r\nHost: x\r\n${json}\r\n${login}\r\nTransfer-Encoding: chunked\r\n\r\n`;
+    const { server } = await start(t);
+    const client = await RawClient.connect(server.port);
+    client.send(`${chunked}${version.length.toString(16)}\r\n${version}\r\n0\r\n\r\n`);
+    assert.match((await client.response()).text, /mi-httpd/);
+
+    const { server: second } = await start(t);
+    const form = { 'Content-Type': 'application/x-www-form-urlencoded', 'Sec-Fetch-Site': 'same-origin' };
+    const headers = { ...form, Authorization: alice };
+    assert.match((await post(second, 'arg=', { path: '/mi/core/core:version', headers })).body, /id="result"/);
+
+    const { server: third } = await start(t);
+    const headClient = await RawClient.connect(third.port);
+    headClient.request('HEAD', '/mi', undefined, [login]);
+    assert.equal((await headClient.response(true)).headers.get('content-type'), 'text/html; charset=utf-8');
+    headClient.close();
+
+    const { server: fourth } = await start(t);
+    const page = await post(fourth, '', { method: 'GET', headers: { 'Content-Type': null, Authorization: alice } });
+    assert.match(page.body, /core:version/);
+  });
+
+  test('a body over the limit is refused while the password is verified, and its slot freed', async (t) => {
+    const { server } = await start(t, { httpd: { receive_buf_size: 256 } });
+    const client = await RawClient.connect(server.port);
+    client.request('POST', '/mi', ' '.repeat(300), [json, `Authorization: ${alice}`]);
+    assert.equal((await client.response()).status, 413);
+    assert.ok(await client.isClosed());
+    assert.equal(await bodies(server), 0);
+  });
+
+  test('clients that leave meanwhile leave nothing behind', async (t) => {
+    const { server } = await start(t);
+    for (let i = 0; i < 20; i++) {
+      const client = await RawClient.connect(server.port);
+      client.send(
+        `POST /mi HTTP/1.1\r\nHost: x\r\n${json}\r\nAuthorization: ${alice}\r\nContent-Length: 43\r\n\r\n{"js`,
+      );
+      await new Promise(setImmediate);
+      client.kill();
+    }
+    assert.equal(await bodies(server), 0);
+  });
+
+  test('many connections at once pass, and are verified as one', async (t) => {
+    const { server } = await start(t);
+    const statuses = await Promise.all(Array.from({ length: 30 }, () => status(server, alice)));
+    assert.deepEqual(new Set(statuses), new Set([200]));
+  });
+
+  test('many wrong passwords at once from one address are no more guesses than are free', async (t) => {
+    const { server } = await start(t);
+    const statuses = await Promise.all(
+      Array.from({ length: 30 }, (_, i) => status(server, basic('alice', `guess ${i}`))),
+    );
+    assert.ok(statuses.filter((one) => one === 401).length <= 5, statuses.join());
+    assert.ok(
+      statuses.every((one) => one === 401 || one === 429),
+      statuses.join(),
+    );
+  });
+});
+
+describe('tokens', { timeout: 60_000 }, () => {
+  test('pass as Bearer, in any letters of the scheme, and not as a password', async (t) => {
+    const file = temporaryFile(t, 'tokens', tokenLine('exporter', 'mi_abc-_~+/==', 'read'));
+    const server = await startServer(t, { httpd: { auth_tokens: file } });
+    assert.equal(await status(server, 'Bearer mi_abc-_~+/=='), 200);
+    assert.equal(await status(server, 'bearer  mi_abc-_~+/=='), 200);
+    assert.equal(await status(server, 'Bearer mi_abd'), 401);
+    assert.equal(await status(server, basic('exporter', 'mi_abc-_~+/==')), 401);
+    assert.equal(await status(server, basic('exporter', '')), 401);
+  });
+});
+
+describe('files of accounts', { timeout: 60_000 }, () => {
+  test('are read again on reload: new users in, old ones out, also those who were remembered', async (t) => {
+    const { server, file } = await start(t);
+    assert.equal(await status(server, alice), 200);
+    writeFileSync(file, userLine('bob', 'b', 'read'));
+    assert.equal(await server.reload(), true);
+    assert.equal(await status(server, alice), 401);
+    assert.equal(await status(server, basic('bob', 'b')), 200);
+  });
+
+  test('a file that has become wrong keeps the users that were there, and says why', async (t) => {
+    const lines: string[] = [];
+    const write = (_fields: object, message: string): void => {
+      lines.push(message);
+    };
+    const { server, file } = await start(t, { log: { debug: write, info: write, warn: write, error: write } });
+    appendFileSync(file, 'bob:boss:scrypt$1024$1$1$x$y\n');
+    assert.equal(await server.reload(), false);
+    assert.match(lines.at(-1) ?? '', /stays: .*users:4: user "bob" has the level "boss"; give read, operate, admin/);
+    assert.equal(await status(server, alice), 200);
+  });
+
+  test('one that everybody can read is warned of', { skip: process.platform === 'win32' }, async (t) => {
+    const lines: string[] = [];
+    const write = (_fields: object, message: string): void => {
+      lines.push(message);
+    };
+    const { server, file } = await start(t, { log: { debug: write, info: write, warn: write, error: write } });
+    assert.deepEqual(lines, []);
+    chmodSync(file, 0o644);
+    await server.reload();
+    assert.match(lines.join(), /users.* is readable by everybody/);
+  });
+
+  test('a file that is wrong at the start refuses it, at the line', async (t) => {
+    for (const [text, reason] of [
+      ['alice:read\n', /users:1: a user is a line name:level:hash/],
+      [`${userLine('a', 'x', 'read')}\n${userLine('a', 'y', 'read')}`, /users:3: user "a" is there twice/],
+      ['a:read:geheim\n', /users:1: user "a": the password is not of the form scrypt/],
+      ['a:read:sha256$00\n', /users:1: user "a"/],
+      ['a b:read:x\n', /users:1: the name/],
+      [`a:read:scrypt$1048576$64$1$${'A'.repeat(22)}$${'A'.repeat(43)}\n`, /users:1: .*out of range/],
+    ] as const) {
+      const file = temporaryFile(t, 'users', text);
+      await assert.rejects(startServer(t, { httpd: { auth_file: file } }), (error) => {
+        assert.match(String(error), reason);
+        assert.doesNotMatch(String(error), /geheim/);
+        return true;
+      });
+    }
+    await assert.rejects(startServer(t, { httpd: { auth_file: '/nowhere/users' } }), /there is no such file/);
+    await assert.rejects(startServer(t, { httpd: { auth_tokens: '/' } }), /file of tokens \/ cannot be read/);
+  });
+});
+
+async function bodies(server: Server): Promise<number> {
+  const params = '{"jsonrpc":"2.0","method":"get_statistics","params":[["bodies"]],"id":1}';
+  const { body } = await post(server, params, { headers: { Authorization: alice } });
+  return JSON.parse(body).result['mem:bodies'];
+}

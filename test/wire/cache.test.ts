@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { defineModule, type Server } from 'mi-httpd';
+import { call, callError, startServer } from './mi-client.js';
+
+async function held(server: Server): Promise<Record<string, number>> {
+  return (await call(server, 'get_statistics', [['cachedb_local:']])) as Record<string, number>;
+}
+
+describe('cache_store, cache_fetch, cache_remove', { timeout: 30_000 }, () => {
+  test('a value is stored, told, replaced and removed', async (t) => {
+    const server = await startServer(t, { cachedb_local: {} });
+    const value = '<b>"x"&\'y\'</b>\nl2\t€ 😀';
+    assert.equal(await call(server, 'cache_store', ['local', 'k', value]), 'OK');
+    assert.deepEqual(await call(server, 'cache_fetch', ['local', 'k']), { key: 'k', value });
+    assert.equal(await call(server, 'cache:store', { system: 'local', attr: 'k', value: 4294967296 }), 'OK');
+    assert.deepEqual(await call(server, 'cache:fetch', ['local', 'k']), { key: 'k', value: '4294967296' });
+    assert.equal((await held(server))['cachedb_local:cache_entries'], 1);
+    assert.equal(await call(server, 'cache_remove', ['local', 'k']), 'OK');
+    assert.equal(await call(server, 'cache_remove', ['local', 'k']), 'OK');
+    assert.deepEqual(await callError(server, 'cache_fetch', ['local', 'k']), { code: 400, message: 'Value not found' });
+    assert.deepEqual(await held(server), { 'cachedb_local:cache_entries': 0, 'cachedb_local:cache_bytes': 0 });
+  });
+
+  test('wrong parameters are refused with the texts of OpenSIPS', async (t) => {
+    const server = await startServer(t, { cachedb_local: {} });
+    const refusals: readonly (readonly [string, unknown[], string])[] = [
+      ['cache_store', ['', 'k', 'v'], 'Empty memory cache id'],
+      ['cache_store', ['local', '', 'v'], 'Empty attribute name'],
+      ['cache_store', ['local', 'k', ''], 'Empty value'],
+      ['cache_store', ['local', 'k', 'v', -1], 'Negative expire value'],
+      ['cache_store', ['local', 'k', 'v', 'x'], "Bad type for parameter 'expire'"],
+      ['cache_fetch', ['', 'k'], 'Empty memory cache id'],
+      ['cache_fetch', ['local', ''], 'Empty attribute name'],
+      ['cache_remove', ['', 'k'], 'Empty memory cache id'],
+      ['cache_remove', ['local', ''], 'Empty attribute name'],
+    ];
+    for (const [method, params, data] of refusals) {
+      assert.deepEqual(await callError(server, method, params), { code: -32602, message: 'Invalid params', data });
+    }
+    assert.match((await callError(server, 'cache_store', ['local'])).data ?? '', /^Too few or too many parameters/);
+  });
+
+  test('a system that is not there fails with the code of OpenSIPS, and the reason', async (t) => {
+    const server = await startServer(t, { cachedb_local: {} });
+    for (const [operation, params] of [
+      ['store', ['zzz', 'k', 'v']],
+      ['fetch', ['zzz', 'k']],
+      ['remove', ['zzz', 'k']],
+    ] as const) {
+      const { code, message, data } = await callError(server, `cache_${operation}`, params);
+      assert.deepEqual([code, message], [500, `Cache ${operation} command failed`]);
+      assert.equal(data, 'no cache is named "zzz"; there is local');
+    }
+    const { data } = await callError(await startServer(t), 'cache_fetch', ['local', 'k']);
+    assert.equal(data, 'no cache is named "local"; add loadmodule "cachedb_local.so"');
+  });
+
+  test('values expire, on time and for good', async (t) => {
+    t.mock.timers.enable({ apis: ['Date'], now: Date.now() });
+    const server = await startServer(t, { cachedb_local: {} });
+    await call(server, 'cache_store', ['local', 'short', 'v', 10]);
+    await call(server, 'cache_store', ['local', 'long', 'v', 0]);
+    t.mock.timers.tick(9_999);
+    assert.deepEqual(await call(server, 'cache_fetch', ['local', 'short']), { key: 'short', value: 'v' });
+    t.mock.timers.tick(1);
+    assert.equal((await callError(server, 'cache_fetch', ['local', 'short'])).message, 'Value not found');
+    t.mock.timers.tick(1e12);
+    assert.deepEqual(await call(server, 'cache_fetch', ['local', 'long']), { key: 'long', value: 'v' });
+    assert.equal((await held(server))['cachedb_local:cache_entries'], 1);
+  });
+
+  test('expired values leave without being asked for', async (t) => {
+    const server = await startServer(t, { cachedb_local: { cache_clean_period: 1 } });
+    for (let i = 0; i < 50; i += 1) await call(server, 'cache_store', ['local', `k${i}`, 'v', 1]);
+    await call(server, 'cache_store', ['local', 'kept', 'v']);
+    for (;;) {
+      const { 'cachedb_local:cache_entries': entries } = await held(server);
+      if (entries === 1) break;
+    }
+    assert.deepEqual(await call(server, 'cache_fetch', ['local', 'kept']), { key: 'kept', value: 'v' });
+  });
+
+  test('entries and bytes are bounded; replacing counts what it frees', async (t) => {
+    const server = await startServer(t, { cachedb_local: { max_entries: 2, max_bytes: 2048 } });
+    await call(server, 'cache_store', ['local', 'a', 'v']);
+    await call(server, 'cache_store', ['local', 'b', 'v']);
+    const full = await callError(server, 'cache_store', ['local', 'c', 'v']);
+    assert.deepEqual([full.code, full.message], [500, 'Cache store command failed']);
+    assert.match(full.data ?? '', /holds 2 entries, the limit max_entries/);
+    const big = await callError(server, 'cache_store', ['local', 'a', 'x'.repeat(1000)]);
+    assert.match(big.data ?? '', /of 2048 bytes, and this entry takes 2130; raise max_bytes/);
+    // A refused value leaves the one that was there.
+    assert.deepEqual(await call(server, 'cache_fetch', ['local', 'a']), { key: 'a', value: 'v' });
+    assert.equal(await call(server, 'cache_store', ['local', 'a', 'x'.repeat(800)]), 'OK');
+    assert.equal(await call(server, 'cache_store', ['local', 'a', 'y'.repeat(800)]), 'OK');
+    assert.deepEqual(await held(server), {
+      'cachedb_local:cache_entries': 2,
+      'cachedb_local:cache_bytes': 2 * 801 + 128 + 2 * 2 + 128,
+    });
+  });
+
+  test('systems share a collection by their URLs', async (t) => {
+    const server = await startServer(t, {
+      cachedb_local: {
+        cachedb_url: ['local:one:///c', 'local:two:///c', 'local:///other'],
+        cache_collections: 'c; other=5',
+      },
+    });
+    await call(server, 'cache_store', ['local:one', 'k', 'v']);
+    assert.deepEqual(await call(server, 'cache_fetch', ['local:two', 'k']), { key: 'k', value: 'v' });
+    assert.equal((await callError(server, 'cache_fetch', ['local', 'k'])).message, 'Value not found');
+    await assert.rejects(
+      startServer(t, { cachedb_local: { cachedb_url: ['redis://x'] } }),
+      /give local:\/\/\/COLLECTION/,
+    );
+    await assert.rejects(startServer(t, { cachedb_local: { enable_restart_persistency: 1 } }), /end with the server/);
+  });
+
+  test('a module of the user adds a cache of its own, which may answer later or fail', async (t) => {
+    const logged: string[] = [];
+    const store = new Map<string, string>();
+    const remote = defineModule({
+      name: 'remote',
+      load: ({ caches }) => {
+        caches.add('remote', {
+          store: async (key, value) => void store.set(key, value),
+          fetch: async (key) => store.get(key),
+          remove: async () => {
+            throw new Error('the wire is cut');
+          },
+        });
+        return undefined;
+      },
+    });
+    const log = { debug() {}, info() {}, warn() {}, error: (_: object, message: string) => void logged.push(message) };
+    const server = await startServer(t, { modules: [remote], log });
+    assert.equal(await call(server, 'cache_store', ['remote', 'k', 'v']), 'OK');
+    assert.deepEqual(await call(server, 'cache_fetch', ['remote', 'k']), { key: 'k', value: 'v' });
+    assert.equal((await callError(server, 'cache_fetch', ['remote', 'none'])).message, 'Value not found');
+    const { code, message } = await callError(server, 'cache_remove', ['remote', 'k']);
+    assert.deepEqual([code, message], [500, 'Cache remove command failed']);
+    assert.deepEqual(logged, ['cache remote failed to remove']);
+  });
+});

@@ -1,0 +1,478 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { createServer as createTcpServer, type Socket } from 'node:net';
+import { describe, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { command, defineModule, type Server } from 'mi-httpd';
+import { tcpReceiver, udpReceiver } from './event-receiver.js';
+import { call, callError, startServer, withResolvers } from './mi-client.js';
+
+const run = promisify(execFile);
+const badValue = 'Bad parameter value';
+
+async function statistic(server: Server, name: string): Promise<number | undefined> {
+  return ((await call(server, 'get_statistics', [[name]])) as Record<string, number>)[`evi:${name}`];
+}
+
+describe('commands about events', { timeout: 30_000 }, () => {
+  test('events_list numbers the events in the order of their declaration', async (t) => {
+    const server = await startServer(t, { usrloc: {} });
+    server.events.declare('E_PBX_TRUNK_DOWN');
+    assert.deepEqual(await call(server, 'events_list'), {
+      Events: [
+        { name: 'E_CORE_SR_STATUS_CHANGED', id: 0 },
+        { name: 'E_CORE_THRESHOLD', id: 1 },
+        { name: 'E_CORE_SHM_THRESHOLD', id: 2 },
+        { name: 'E_CORE_PKG_THRESHOLD', id: 3 },
+        { name: 'E_CORE_PROC_AUTO_SCALE', id: 4 },
+        { name: 'E_CORE_TCP_DISCONNECT', id: 5 },
+        { name: 'E_UL_AOR_INSERT', id: 6 },
+        { name: 'E_UL_AOR_DELETE', id: 7 },
+        { name: 'E_UL_CONTACT_INSERT', id: 8 },
+        { name: 'E_UL_CONTACT_UPDATE', id: 9 },
+        { name: 'E_UL_CONTACT_DELETE', id: 10 },
+        { name: 'E_UL_CONTACT_REFRESH', id: 11 },
+        { name: 'E_UL_LATENCY_UPDATE', id: 12 },
+        { name: 'E_CORE_LOG', id: 13 },
+        { name: 'E_PBX_TRUNK_DOWN', id: 14 },
+      ],
+    });
+    assert.deepEqual(await call(server, 'evi:list'), await call(server, 'events_list'));
+  });
+
+  test('subscribers are listed, found, and expire', async (t) => {
+    const server = await startServer(t, { event_datagram: {} });
+    server.events.declare('E_ONE');
+    server.events.declare('E_TWO');
+    const socket = 'udp:127.0.0.1:9';
+    assert.deepEqual(await call(server, 'subscribers_list'), { Events: [] });
+    assert.deepEqual(await call(server, 'subscribers_list', ['E_ONE']), { Event: {} });
+    assert.equal(await call(server, 'event_subscribe', ['E_ONE', socket]), 'OK');
+    assert.equal(await call(server, 'event_subscribe', { event: 'E_TWO', socket, expire: 600 }), 'OK');
+    const { Events } = (await call(server, 'subscribers_list')) as {
+      Events: { name: string; id: number; Subscribers: { socket: string; expire: number; ttl: number }[] }[];
+    };
+    assert.deepEqual(
+      Events.map(({ name, Subscribers }) => [name, Subscribers.map((one) => [one.socket, one.expire])]),
+      [
+        ['E_ONE', [[socket, 3600]]],
+        ['E_TWO', [[socket, 600]]],
+      ],
+    );
+    for (const { Subscribers } of Events) {
+      for (const { expire, ttl } of Subscribers) assert.ok(ttl <= expire && ttl > expire - 20, `${ttl} of ${expire}`);
+    }
+    const { Event } = (await call(server, 'subscribers_list', ['E_TWO', socket])) as {
+      Event: { name: string; id: number; Subscriber: { socket: string; expire: number } };
+    };
+    assert.deepEqual(Object.keys(Event), ['name', 'id', 'Subscriber']);
+    assert.equal(Event.Subscriber.expire, 600);
+    assert.deepEqual(await callError(server, 'subscribers_list', ['E_ONE', 'udp:127.0.0.1:10']), {
+      code: 404,
+      message: 'Subscriber does not exist',
+    });
+    assert.deepEqual(await callError(server, 'subscribers_list', ['E_NONE']), {
+      code: 404,
+      message: 'Event not published',
+    });
+    // Another spelling of the same socket sets the same subscription anew.
+    assert.equal(await call(server, 'event_subscribe', ['E_TWO', 'udp:127.0.0.1:09', 700]), 'OK');
+    assert.equal(await statistic(server, 'event_subscribers'), 1);
+    assert.equal(await call(server, 'event_subscribe', ['E_TWO', socket, 0]), 'OK');
+    const after = (await call(server, 'subscribers_list', ['E_TWO'])) as {
+      Event: { Subscribers?: { ttl: unknown }[] };
+    };
+    // In the second in which it ends it is still listed.
+    for (const { ttl } of after.Event.Subscribers ?? []) assert.equal(ttl, 'expired');
+    assert.equal(server.events.raise('E_TWO', { a: 1 }), 0);
+  });
+
+  test('what cannot be subscribed is refused with the reason', async (t) => {
+    const server = await startServer(t, { event_datagram: {}, event_jsonrpc: {}, event_stream: {} });
+    server.events.declare('E_ONE');
+    const refusals: readonly (readonly [unknown[], RegExp])[] = [
+      [['E_NONE', 'udp:127.0.0.1:9'], /event "E_NONE" does not exist; events_list lists all/],
+      [['E_ONE', 'zzz'], /no event transport for socket "zzz"; give udp: or unix: or tcp: or jsonrpc:/],
+      [['E_ONE', 'udp:127.0.0.1'], /is not udp:HOST:PORT/],
+      [['E_ONE', 'udp:127.0.0.1:0'], /ports from 1 to 65535/],
+      [['E_ONE', 'udp:127.0.0.1:65536'], /ports from 1 to 65535/],
+      [['E_ONE', 'udp:::1:9'], /IPv6 goes in brackets/],
+      [['E_ONE', 'udp:127.0.0.1:9/m'], /takes no method/],
+      [['E_ONE', 'unix:/tmp/x'], /give udp:HOST:PORT/],
+      [
+        ['E_ONE', 'udp:192.0.2.1:9'],
+        /192\.0\.2\.1 is not among the destinations of events, 127\.0\.0\.0\/8, ::1; add its network/,
+      ],
+      [['E_ONE', 'tcp:192.0.2.1:9'], /is not among the destinations/],
+      [['E_ONE', 'tcp:[2001:db8::1]:9'], /is not among the destinations/],
+      [['E_ONE', 'tcp:[::ffff:192.0.2.1]:9'], /is not among the destinations/],
+      [['E_ONE', 'jsonrpc:127.0.0.1:9/a b'], /method/],
+      [['E_ONE', 'udp:127.0.0.1:9', 2147483648], /up to 2147483647 seconds/],
+    ];
+    for (const [params, reason] of refusals) {
+      const { code, message, data } = await callError(server, 'event_subscribe', params);
+      assert.deepEqual([code, message], [400, badValue], JSON.stringify(params));
+      assert.match(data ?? '', reason);
+    }
+    assert.deepEqual(await callError(server, 'event_subscribe', ['E_ONE', 'udp:127.0.0.1:9', -1]), {
+      code: -32602,
+      message: 'Invalid params',
+      data: 'Negative expire value',
+    });
+    const name = `udp:no-such-host.invalid:9`;
+    const { code, data } = await callError(server, 'event_subscribe', ['E_ONE', name]);
+    assert.equal(code, 400);
+    assert.match(data ?? '', /no-such-host\.invalid cannot be resolved/);
+    assert.deepEqual(await call(server, 'subscribers_list'), { Events: [] });
+  });
+
+  test('without a transport the remedy is told', async (t) => {
+    const server = await startServer(t);
+    const { code, data } = await callError(server, 'event_subscribe', ['E_CORE_LOG', 'udp:127.0.0.1:9']);
+    assert.equal(code, 400);
+    assert.match(data ?? '', /add loadmodule "event_datagram\.so"/);
+  });
+
+  test('who subscribes to an event that only a SIP server raises is told in the log', async (t) => {
+    const warnings: string[] = [];
+    const log = {
+      debug() {},
+      info() {},
+      warn: (_: object, message: string) => void warnings.push(message),
+      error() {},
+    };
+    const server = await startServer(t, { event_datagram: {}, log });
+    for (const expire of [10, 20]) {
+      assert.equal(await call(server, 'event_subscribe', ['E_CORE_THRESHOLD', 'udp:127.0.0.1:9', expire]), 'OK');
+    }
+    assert.equal(await call(server, 'event_subscribe', ['E_CORE_LOG', 'udp:127.0.0.1:9']), 'OK');
+    assert.deepEqual(warnings, ['somebody subscribed to E_CORE_THRESHOLD, which this server never raises']);
+  });
+
+  test('there is a limit of subscribers', async (t) => {
+    const server = await startServer(t, { event_datagram: { max_subscribers: 2 } });
+    server.events.declare('E_ONE');
+    server.events.declare('E_TWO');
+    for (const event of ['E_ONE', 'E_TWO']) {
+      for (const port of [11, 12]) await call(server, 'event_subscribe', [event, `udp:127.0.0.1:${port}`]);
+    }
+    const { code, data } = await callError(server, 'event_subscribe', ['E_ONE', 'udp:127.0.0.1:13']);
+    assert.equal(code, 400);
+    assert.match(data ?? '', /2 sockets are subscribed by udp, the limit max_subscribers/);
+    assert.equal(await call(server, 'event_subscribe', ['E_ONE', 'udp:127.0.0.1:12', 5]), 'OK');
+  });
+});
+
+describe('raise_event', { timeout: 30_000 }, () => {
+  test('sends texts by position and members by name', async (t) => {
+    const receiver = await udpReceiver(t);
+    const server = await startServer(t, { event_datagram: {} });
+    server.events.declare('E_MI_TEST');
+    await call(server, 'event_subscribe', ['E_MI_TEST', `udp:127.0.0.1:${receiver.port}`]);
+    const raised: readonly (readonly [unknown[], unknown])[] = [
+      [['E_MI_TEST'], []],
+      [['E_MI_TEST', []], []],
+      [
+        ['E_MI_TEST', ['a', 2]],
+        ['a', '2'],
+      ],
+      [['E_MI_TEST', '{"a":1,"b":"x","c":[1],"d":true,"e":null}'], { a: 1, b: 'x', c: '[1]', d: 'true', e: 'null' }],
+    ];
+    for (const [given, params] of raised) {
+      assert.equal(await call(server, 'raise_event', given), 'OK');
+      assert.deepEqual(await receiver.next(), { jsonrpc: '2.0', method: 'E_MI_TEST', params });
+    }
+    assert.equal(await statistic(server, 'events_raised'), raised.length);
+  });
+
+  test('refuses with the codes of OpenSIPS', async (t) => {
+    const server = await startServer(t, { event_datagram: {} });
+    assert.deepEqual(await callError(server, 'raise_event', ['E_MI_TEST']), {
+      code: 404,
+      message: 'Event not registered',
+    });
+    server.events.declare('E_MI_TEST');
+    assert.deepEqual(await callError(server, 'raise_event', ['E_MI_TEST']), {
+      code: 480,
+      message: 'Temporarily Unavailable',
+    });
+    await call(server, 'event_subscribe', ['E_MI_TEST', 'udp:127.0.0.1:9']);
+    const refusals: readonly (readonly [unknown, string])[] = [
+      [{ a: 1 }, 'No Params'],
+      [5, 'No Params'],
+      [null, 'No Params'],
+      ['x', 'Bad Params'],
+      ['[1]', 'Bad Params'],
+      [[[1]], 'Bad Params'],
+      [[true], 'Bad Params'],
+    ];
+    for (const [params, expected] of refusals) {
+      const { code, message } = await callError(server, 'raise_event', { event: 'E_MI_TEST', params });
+      assert.deepEqual([code, message], [400, expected], JSON.stringify(params));
+    }
+  });
+});
+
+describe('events of modules and embedders', { timeout: 30_000 }, () => {
+  test('a module declares and raises; members of any kind arrive', async (t) => {
+    const receiver = await udpReceiver(t);
+    const pbx = defineModule({
+      name: 'pbx',
+      load: ({ events }) => {
+        const down = events.declare('E_PBX_DOWN');
+        return {
+          commands: [command({ name: 'down', help: 'Raises.', run: () => down.raise({ trunk: 'n', calls: 3 }) })],
+        };
+      },
+    });
+    const server = await startServer(t, { event_datagram: {}, modules: [pbx] });
+    assert.equal(await call(server, 'pbx:down'), 0);
+    await call(server, 'event_subscribe', ['E_PBX_DOWN', `udp:127.0.0.1:${receiver.port}`]);
+    assert.equal(await call(server, 'pbx:down'), 1);
+    assert.deepEqual(await receiver.next(), { jsonrpc: '2.0', method: 'E_PBX_DOWN', params: { trunk: 'n', calls: 3 } });
+  });
+
+  test('wrong names are refused where they are written', async (t) => {
+    const server = await startServer(t);
+    assert.throws(() => server.events.declare('MY_EVENT'), /"MY_EVENT" is no name of an event; give E_/);
+    server.events.declare('E_MY_EVENT');
+    assert.throws(() => server.events.declare('E_MY_EVENT'), /E_MY_EVENT is declared already/);
+    assert.throws(() => server.events.raise('E_MY_EVNT'), /did you mean E_MY_EVENT\?/);
+  });
+
+  test('usrloc raises the events of OpenSIPS', async (t) => {
+    const receiver = await udpReceiver(t);
+    const server = await startServer(t, { event_datagram: {}, usrloc: { nat_bflag: 'NAT' } });
+    for (const name of ['AOR_INSERT', 'CONTACT_INSERT', 'CONTACT_UPDATE', 'CONTACT_DELETE', 'AOR_DELETE']) {
+      await call(server, 'event_subscribe', [`E_UL_${name}`, `udp:127.0.0.1:${receiver.port}`]);
+    }
+    const location = server.usrloc?.domain('location');
+    const saved = location?.save('alice', { contact: 'sip:a@192.0.2.1', expires: 60, q: 0.5, cflags: ['NAT'] });
+    location?.save('alice', { contact: 'sip:a@192.0.2.1', expires: 90, cseq: 2, userAgent: 'phone' });
+    location?.remove('alice');
+    const aor = { domain: 'location', aor: 'alice' };
+    const contact = {
+      ...aor,
+      uri: 'sip:a@192.0.2.1',
+      received: '',
+      path: '',
+      qval: 5,
+      user_agent: '',
+      socket: '',
+      bflags: 1,
+      expires: saved?.expiresAt,
+      callid: 'mi-httpd',
+      cseq: 1,
+      attr: '',
+      latency: 0,
+      shtag: '',
+    };
+    const next = async (): Promise<{ method: string; params: Record<string, unknown> }> =>
+      (await receiver.next()) as { method: string; params: Record<string, unknown> };
+    assert.deepEqual(await next(), { jsonrpc: '2.0', method: 'E_UL_AOR_INSERT', params: aor });
+    assert.deepEqual(await next(), { jsonrpc: '2.0', method: 'E_UL_CONTACT_INSERT', params: contact });
+    const update = await next();
+    assert.equal(update.method, 'E_UL_CONTACT_UPDATE');
+    assert.deepEqual([update.params.cseq, update.params.qval, update.params.user_agent], [2, -1, 'phone']);
+    assert.equal((await next()).method, 'E_UL_CONTACT_DELETE');
+    assert.deepEqual(await next(), { jsonrpc: '2.0', method: 'E_UL_AOR_DELETE', params: aor });
+  });
+
+  test('an event that is too long for a datagram is dropped and counted', async (t) => {
+    const receiver = await udpReceiver(t);
+    const server = await startServer(t, { event_datagram: {} });
+    const event = server.events.declare('E_LONG');
+    await call(server, 'event_subscribe', ['E_LONG', `udp:127.0.0.1:${receiver.port}`]);
+    event.raise({ text: 'x'.repeat(70_000) });
+    event.raise({ text: 'short' });
+    assert.deepEqual(await receiver.next(), { jsonrpc: '2.0', method: 'E_LONG', params: { text: 'short' } });
+    assert.equal(await statistic(server, 'events_dropped'), 1);
+  });
+
+  test('the last event of a server that stops still leaves', async (t) => {
+    const datagrams = await udpReceiver(t);
+    const lines = await tcpReceiver(t);
+    const server = await startServer(t, { event_datagram: {}, event_stream: {} });
+    for (const socket of [`udp:127.0.0.1:${datagrams.port}`, `tcp:127.0.0.1:${lines.port}`]) {
+      await call(server, 'event_subscribe', ['E_CORE_SR_STATUS_CHANGED', socket]);
+    }
+    // A connection is made with the first event.
+    server.status.add('pbx').set(2);
+    for (const receiver of [datagrams, lines]) await receiver.next();
+    await server.close();
+    const params = { group: 'core', identifier: 'main', status: -2, details: 'terminating', old_status: 1 };
+    const expected = { jsonrpc: '2.0', method: 'E_CORE_SR_STATUS_CHANGED', params };
+    assert.deepEqual(await datagrams.next(), expected);
+    assert.deepEqual(await lines.next(), expected);
+  });
+
+  test('a name is resolved, and its address has to be a destination', async (t) => {
+    const receiver = await udpReceiver(t);
+    const server = await startServer(t, { event_datagram: { destinations: '127.0.0.1' } });
+    server.events.declare('E_ONE');
+    assert.equal(await call(server, 'event_subscribe', ['E_ONE', `udp:LocalHost:${receiver.port}`]), 'OK');
+    assert.equal(await call(server, 'event_subscribe', ['E_ONE', `udp:localhost:${receiver.port}`]), 'OK');
+    assert.equal(server.events.raise('E_ONE', ['x']), 1);
+    assert.deepEqual(await receiver.next(), { jsonrpc: '2.0', method: 'E_ONE', params: ['x'] });
+    const narrow = await startServer(t, { event_datagram: { destinations: '192.0.2.0/24' } });
+    const { data } = await callError(narrow, 'event_subscribe', ['E_CORE_LOG', 'udp:localhost:9']);
+    assert.match(
+      data ?? '',
+      /localhost resolves to nothing that is among the destinations of events, 192\.0\.2\.0\/24/,
+    );
+  });
+});
+
+describe('events by TCP', { timeout: 60_000 }, () => {
+  test('one connection serves all events of a subscriber', async (t) => {
+    const receiver = await tcpReceiver(t);
+    const server = await startServer(t, { event_jsonrpc: {}, event_stream: { event_param: 'event' } });
+    for (const name of ['E_ONE', 'E_TWO']) {
+      server.events.declare(name);
+      await call(server, 'event_subscribe', [name, `jsonrpc:127.0.0.1:${receiver.port}`]);
+    }
+    for (let i = 0; i < 20; i += 1) server.events.raise(i % 2 === 0 ? 'E_ONE' : 'E_TWO', { i });
+    for (let i = 0; i < 20; i += 1) {
+      const method = i % 2 === 0 ? 'E_ONE' : 'E_TWO';
+      assert.deepEqual(await receiver.next(), { jsonrpc: '2.0', method, params: { i } });
+    }
+    assert.equal(receiver.connections, 1);
+    await call(server, 'event_subscribe', ['E_ONE', `tcp:127.0.0.1:${receiver.port}/handle`]);
+    server.events.raise('E_ONE', { a: 'b' });
+    const both = [await receiver.next(), await receiver.next()];
+    const own = { jsonrpc: '2.0', method: 'handle', params: { event: 'E_ONE', a: 'b' } };
+    assert.ok(
+      both.some((one) => JSON.stringify(one) === JSON.stringify(own)),
+      JSON.stringify(both),
+    );
+  });
+
+  test('events wait while the subscriber is away, and it is found again', async (t) => {
+    const first = await tcpReceiver(t);
+    const logged: string[] = [];
+    const log = (_: object, message: string): void => void logged.push(message);
+    const server = await startServer(t, {
+      event_jsonrpc: {},
+      log: { debug() {}, info: log, warn: log, error: log },
+    });
+    const event = server.events.declare('E_ONE');
+    await call(server, 'event_subscribe', ['E_ONE', `jsonrpc:127.0.0.1:${first.port}`]);
+    event.raise(['1']);
+    assert.deepEqual(await first.next(), { jsonrpc: '2.0', method: 'E_ONE', params: ['1'] });
+    await first.close();
+    const second = await tcpReceiver(t, first.port);
+    const found = second.next();
+    // What was written before the server learnt of the end is lost, as it is with TCP.
+    for (let isFound = false; !isFound; ) {
+      event.raise(['2']);
+      isFound = await Promise.race([found.then(() => true), setTimeout(10, false)]);
+    }
+    assert.deepEqual(await found, { jsonrpc: '2.0', method: 'E_ONE', params: ['2'] });
+  });
+
+  test('a subscriber that is not there is told of once, and gets what waited when it comes', async (t) => {
+    const gone = await tcpReceiver(t);
+    await gone.close();
+    const { promise, resolve } = withResolvers<string>();
+    const warnings: string[] = [];
+    const server = await startServer(t, {
+      event_jsonrpc: {},
+      log: {
+        debug() {},
+        info() {},
+        warn: (_fields, message) => {
+          warnings.push(message);
+          resolve(message);
+        },
+        error() {},
+      },
+    });
+    const event = server.events.declare('E_ONE');
+    await call(server, 'event_subscribe', ['E_ONE', `jsonrpc:127.0.0.1:${gone.port}`]);
+    event.raise(['1']);
+    event.raise(['2']);
+    assert.match(await promise, /event subscriber jsonrpc:127\.0\.0\.1:\d+ cannot be reached; its events wait/);
+    const back = await tcpReceiver(t, gone.port);
+    assert.deepEqual(await back.next(), { jsonrpc: '2.0', method: 'E_ONE', params: ['1'] });
+    assert.deepEqual(await back.next(), { jsonrpc: '2.0', method: 'E_ONE', params: ['2'] });
+    assert.equal(warnings.length, 1);
+    assert.equal(await statistic(server, 'events_dropped'), 0);
+  });
+
+  test('a burst to a subscriber that reads loses nothing', async (t) => {
+    const receiver = await tcpReceiver(t);
+    const server = await startServer(t, { event_jsonrpc: { queue_size: 20_000 } });
+    const event = server.events.declare('E_ONE');
+    await call(server, 'event_subscribe', ['E_ONE', `jsonrpc:127.0.0.1:${receiver.port}`]);
+    event.raise([0]);
+    await receiver.next();
+    for (let i = 1; i <= 500; i += 1) event.raise([i]);
+    for (let i = 1; i <= 500; i += 1) {
+      assert.deepEqual(await receiver.next(), { jsonrpc: '2.0', method: 'E_ONE', params: [i] });
+    }
+    assert.equal(await statistic(server, 'events_dropped'), 0);
+  });
+
+  test('what waits is bounded, and the rest is counted', async (t) => {
+    const stalled = createTcpServer((socket: Socket) => void socket.pause());
+    const { promise: port, resolve } = withResolvers<number>();
+    stalled.listen(0, '127.0.0.1', () => resolve((stalled.address() as { port: number }).port));
+    t.after(() => stalled.close());
+    const server = await startServer(t, { event_jsonrpc: { queue_size: 20_000 } });
+    const event = server.events.declare('E_ONE');
+    await call(server, 'event_subscribe', ['E_ONE', `jsonrpc:127.0.0.1:${await port}`]);
+    const text = 'x'.repeat(5000);
+    for (let i = 0; i < 10; i += 1) event.raise([text]);
+    assert.equal(await statistic(server, 'events_dropped'), 7);
+    await server.close({ deadline: 0 });
+  });
+
+  test('closing the server closes its connections', async (t) => {
+    const receiver = await tcpReceiver(t);
+    const server = await startServer(t, { event_jsonrpc: {} });
+    const event = server.events.declare('E_ONE');
+    await call(server, 'event_subscribe', ['E_ONE', `jsonrpc:127.0.0.1:${receiver.port}`]);
+    event.raise([]);
+    await receiver.next();
+    const closed = receiver.allClosed();
+    await server.close();
+    await closed;
+    assert.equal(event.raise([]), 0);
+  });
+
+  test('an ended subscription closes its connection', async (t) => {
+    const receiver = await tcpReceiver(t);
+    const server = await startServer(t, { event_jsonrpc: {} });
+    const event = server.events.declare('E_ONE');
+    const socket = `jsonrpc:127.0.0.1:${receiver.port}`;
+    await call(server, 'event_subscribe', ['E_ONE', socket]);
+    event.raise([]);
+    await receiver.next();
+    const closed = receiver.allClosed();
+    await call(server, 'event_subscribe', ['E_ONE', socket, 0]);
+    await closed;
+  });
+
+  test('a subscriber that is away keeps no process alive, nor does a server that is closed', async () => {
+    const program = `
+      import { createServer } from 'mi-httpd';
+      const server = await createServer({ httpd: { ip: '127.0.0.1', port: 0 }, event_jsonrpc: {}, event_datagram: {} }).start();
+      const event = server.events.declare('E_ONE');
+      server.events.subscribe(event, 'jsonrpc:127.0.0.1:9', undefined);
+      server.events.subscribe(event, 'udp:127.0.0.1:9', 60);
+      console.log(event.raise([1]));
+      await server.close();`;
+    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', program], { timeout: 20_000 });
+    assert.equal(stdout, '2\n');
+  });
+
+  test('requests with replies are refused', async () => {
+    const start = (options: object) => () => startServer({ after() {} } as never, options);
+    await Promise.all([
+      assert.rejects(start({ event_jsonrpc: { sync_mode: 1 } }), /sync_mode.*set 0 for notifications/),
+      assert.rejects(start({ event_stream: { reliable_mode: 1 } }), /reliable_mode.*set 0 for notifications/),
+      assert.rejects(start({ event_datagram: { destinations: '127.0.0.1/33' } }), /"127\.0\.0\.1\/33" is no address/),
+    ]);
+  });
+});

@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { command, defineModule, type Log } from 'mi-httpd';
+import { udpReceiver } from './event-receiver.js';
+import { call, callError, startServer } from './mi-client.js';
+
+/** A module that logs a line of each level when it is told to, and the log that the lines come to. */
+function speaker(): { log: Log; lines: string[]; module: ReturnType<typeof defineModule> } {
+  const lines: string[] = [];
+  const write = (_: object, message: string): void => void lines.push(message);
+  const module = defineModule({
+    name: 'speaker',
+    load: ({ log }) => ({
+      commands: [
+        command({
+          name: 'speak',
+          help: 'Logs.',
+          run: () => {
+            for (const level of ['debug', 'info', 'warn', 'error'] as const) log[level]({}, level);
+            return 'OK';
+          },
+        }),
+      ],
+    }),
+  });
+  return { log: { debug: write, info: write, warn: write, error: write }, lines, module };
+}
+
+describe('log_level_filter and log_mute_state', { timeout: 30_000 }, () => {
+  test('the filter of stderror limits what the logger gets', async (t) => {
+    const { log, lines, module } = speaker();
+    const server = await startServer(t, { log, modules: [module] });
+    assert.deepEqual(await call(server, 'log_level_filter', ['stderror']), { 'Log level filter': 0 });
+    const expected: readonly (readonly [number, readonly string[]])[] = [
+      [0, ['debug', 'info', 'warn', 'error']],
+      [4, ['debug', 'info', 'warn', 'error']],
+      [3, ['info', 'warn', 'error']],
+      [2, ['warn', 'error']],
+      [1, ['warn', 'error']],
+      [-1, ['error']],
+      [-2, []],
+    ];
+    for (const [level, told] of expected) {
+      assert.equal(await call(server, 'log_level_filter', ['stderror', level]), 'OK');
+      assert.deepEqual(await call(server, 'core:log_level_filter', ['stderror']), { 'Log level filter': level });
+      lines.length = 0;
+      await call(server, 'speak');
+      assert.deepEqual(lines, told, `filter ${level}`);
+    }
+  });
+
+  test('a mute logger gets nothing', async (t) => {
+    const { log, lines, module } = speaker();
+    const server = await startServer(t, { log, modules: [module] });
+    assert.deepEqual(await call(server, 'log_mute_state', ['stderror']), { 'mute state': 0 });
+    assert.equal(await call(server, 'log_mute_state', { consumer: 'stderror', mute_state: 1 }), 'OK');
+    assert.deepEqual(await call(server, 'log_mute_state', ['stderror']), { 'mute state': 1 });
+    lines.length = 0;
+    await call(server, 'speak');
+    assert.deepEqual(lines, []);
+    await call(server, 'log_mute_state', ['stderror', 0]);
+    await call(server, 'speak');
+    assert.equal(lines.length, 4);
+  });
+
+  test('log_level goes on to set the level of the logger', async (t) => {
+    const log = { level: 'info', debug() {}, info() {}, warn() {}, error() {} };
+    const server = await startServer(t, { log });
+    await call(server, 'log_level_filter', ['stderror', -1]);
+    await call(server, 'log_level', [4]);
+    assert.equal(log.level, 'debug');
+  });
+
+  test('syslog is mute, and stays so', async (t) => {
+    const server = await startServer(t);
+    assert.deepEqual(await call(server, 'log_mute_state', ['syslog']), { 'mute state': 1 });
+    assert.equal(await call(server, 'log_mute_state', ['syslog', 1]), 'OK');
+    const { code, data } = await callError(server, 'log_mute_state', ['syslog', 0]);
+    assert.equal(code, -32602);
+    assert.match(data ?? '', /nothing is written to syslog, so it stays mute/);
+  });
+
+  test('unknown consumers and wrong types are refused', async (t) => {
+    const server = await startServer(t);
+    const unknown = { code: 404, message: 'Unknown log consumer' };
+    assert.deepEqual(await callError(server, 'log_level_filter', ['nope']), unknown);
+    assert.deepEqual(await callError(server, 'log_mute_state', ['nope', 1]), unknown);
+    assert.deepEqual(await callError(server, 'log_mute_state', { consumer: 'syslog', mute_state: 'x' }), {
+      code: -32602,
+      message: 'Invalid params',
+      data: "Bad type for parameter 'mute_state'",
+    });
+  });
+
+  test('the consumer event gets lines as E_CORE_LOG, when it is not mute', async (t) => {
+    const receiver = await udpReceiver(t);
+    const { log, module } = speaker();
+    const server = await startServer(t, { log, modules: [module], event_datagram: {} });
+    await call(server, 'event_subscribe', ['E_CORE_LOG', `udp:127.0.0.1:${receiver.port}`]);
+    assert.deepEqual(await call(server, 'log_mute_state', ['event']), { 'mute state': 1 });
+    await call(server, 'speak');
+    await call(server, 'log_mute_state', ['event', 0]);
+    await call(server, 'speak');
+    const told: string[] = [];
+    for (let i = 0; i < 3; i += 1) {
+      const { method, params } = (await receiver.next()) as { method: string; params: Record<string, unknown> };
+      assert.equal(method, 'E_CORE_LOG');
+      assert.deepEqual(Object.keys(params), ['time', 'pid', 'level', 'module', 'function', 'prefix', 'message']);
+      assert.equal(params.pid, process.pid);
+      told.push(`${params.level} ${params.message}`);
+    }
+    // Of log_level 3; the four lines of when it was mute are not among them.
+    assert.deepEqual(told, ['INFO info', 'WARNING warn', 'ERROR error']);
+    await call(server, 'log_level_filter', ['event', -1]);
+    await call(server, 'speak');
+    const { params } = (await receiver.next()) as { params: { level: string } };
+    assert.equal(params.level, 'ERROR');
+  });
+});

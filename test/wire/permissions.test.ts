@@ -1,0 +1,265 @@
+// Levels of commands, users, tokens and listeners; lists of commands; address lists.
+import assert from 'node:assert/strict';
+import { request } from 'node:http';
+import { describe, type TestContext, test } from 'node:test';
+import { command, createServer, defineModule, type Server, type ServerOptions } from 'mi-httpd';
+import { basic, temporaryFile, tokenLine, userLine } from './accounts.js';
+import { post, startServer } from './mi-client.js';
+import { get, postForm } from './web-client.js';
+
+const lab = defineModule({
+  name: 'lab',
+  commands: [
+    command({ name: 'look', help: 'Looks.', readOnly: true, run: () => 'seen' }),
+    command({ name: 'move', help: 'Moves.', run: () => 'moved' }),
+    command({ name: 'burn', help: 'Burns.', level: 'admin', readOnly: true, run: () => 'burnt' }),
+    command({
+      name: 'whoami',
+      help: 'Tells who calls.',
+      readOnly: true,
+      run: (_parameters, { client }) => ({ ...client?.caller, listener: client?.listener ?? '' }),
+    }),
+  ],
+});
+
+const names = ['read', 'operate', 'admin'] as const;
+
+async function start(t: TestContext, options: ServerOptions = {}): Promise<Server> {
+  const users = temporaryFile(t, 'users', names.map((level) => userLine(level, 'pw', level)).join(''));
+  const tokens = temporaryFile(t, 'tokens', tokenLine('robot', 'mi_robot', 'operate'));
+  const httpd = { auth_file: users, auth_tokens: tokens, ...options.httpd };
+  return startServer(t, { ...options, httpd, modules: [lab] });
+}
+
+interface Reply {
+  readonly result?: unknown;
+  readonly error?: { readonly code: number; readonly message: string; readonly data?: string };
+}
+
+async function rpc(server: Server, authorization: string, method: string, params?: unknown): Promise<Reply> {
+  const body = JSON.stringify({ jsonrpc: '2.0', method, params, id: 1 });
+  const reply = await post(server, body, { headers: { Authorization: authorization } });
+  assert.equal(reply.status, 200, reply.body);
+  return JSON.parse(reply.body);
+}
+
+const as = (name: string): string => basic(name, 'pw');
+
+describe('levels', { timeout: 60_000 }, () => {
+  test('each includes those below, and a refusal names the level that is missing', async (t) => {
+    const server = await start(t);
+    const needed = { look: 'read', move: 'operate', burn: 'admin', log_level: 'admin', 'core:log_level': 'admin' };
+    for (const [rank, name] of names.entries()) {
+      for (const [method, level] of Object.entries(needed)) {
+        const { error } = await rpc(server, as(name), method);
+        if (rank >= names.indexOf(level as 'read')) assert.equal(error, undefined, `${name} ${method}`);
+        else {
+          assert.equal(error?.code, -32003);
+          assert.equal(error?.message, 'Permission denied');
+          assert.match(
+            error?.data ?? '',
+            new RegExp(`^\\w+:${method.replace(/.*:/, '')} needs level ${level}; ${name} has level ${name}$`),
+          );
+        }
+      }
+    }
+    const { result } = await rpc(server, as('admin'), 'get_statistics', [['denied']]);
+    assert.deepEqual(result, { 'mi:denied': 7 });
+  });
+
+  test('a token has its level too', async (t) => {
+    const server = await start(t);
+    assert.equal((await rpc(server, 'Bearer mi_robot', 'move')).result, 'moved');
+    assert.match((await rpc(server, 'Bearer mi_robot', 'burn')).error?.data ?? '', /robot has level operate/);
+  });
+
+  test('a notification that is not allowed does nothing, and is not told', async (t) => {
+    const killed: string[] = [];
+    const server = await start(t, { kill: () => killed.push('!') });
+    const body = '{"jsonrpc":"2.0","method":"kill"}';
+    assert.equal((await post(server, body, { headers: { Authorization: as('operate') } })).status, 202);
+    await new Promise(setImmediate);
+    assert.deepEqual(killed, []);
+  });
+
+  test('which and help show what the caller may run', async (t) => {
+    const server = await start(t);
+    const { result: all } = await rpc(server, as('admin'), 'which');
+    const { result: some } = await rpc(server, as('read'), 'which');
+    assert.ok(Array.isArray(all) && Array.isArray(some));
+    assert.ok(all.includes('lab:burn') && all.includes('kill'));
+    for (const hidden of ['lab:burn', 'burn', 'lab:move', 'kill', 'core:kill', 'reset_statistics']) {
+      assert.ok(!some.includes(hidden), hidden);
+    }
+    assert.ok(some.includes('lab:look') && some.includes('look'));
+    assert.deepEqual((await rpc(server, as('read'), 'which', ['lab:'])).result, ['lab:look', 'lab:whoami']);
+    for (const method of ['which', 'help']) {
+      assert.equal((await rpc(server, as('read'), method, ['burn'])).error?.code, 404);
+      assert.equal((await rpc(server, as('admin'), method, ['burn'])).error, undefined);
+    }
+  });
+
+  test('a command is told who calls', async (t) => {
+    const server = await start(t);
+    const listener = `http:127.0.0.1:0`;
+    assert.deepEqual((await rpc(server, 'Bearer mi_robot', 'whoami')).result, {
+      name: 'robot',
+      method: 'bearer',
+      grant: 'operate',
+      listener,
+    });
+  });
+});
+
+describe('the web interface', { timeout: 60_000 }, () => {
+  const same = { 'Sec-Fetch-Site': 'same-origin' };
+
+  test('shows what the caller may run, and refuses the rest with 403', async (t) => {
+    const server = await start(t);
+    const read = { ...same, Authorization: as('read') };
+    const menu = (await get(server, '/mi', { headers: read })).body;
+    assert.match(menu, /lab:look/);
+    assert.doesNotMatch(menu, /lab:burn|lab:move|core:kill/);
+    assert.match((await get(server, '/mi', { headers: { ...same, Authorization: as('admin') } })).body, /lab:burn/);
+    for (const path of ['/mi/lab/lab:move', '/mi/lab/lab:move?arg=']) {
+      const page = await get(server, path, { headers: read });
+      assert.equal(page.status, 403, path);
+      assert.match(page.body, /lab:move needs level operate; read has level read/);
+    }
+    const form = await postForm(server, '/mi/lab/lab:move', 'arg=', read);
+    assert.equal(form.status, 403);
+    const raw = await get(server, '/mi/lab/lab:move?arg=&raw=1', { headers: read });
+    assert.equal(raw.status, 403);
+    assert.equal(JSON.parse(raw.body).error.code, -32003);
+    assert.equal((await get(server, '/mi/lab/lab:look?arg=', { headers: read })).status, 200);
+  });
+
+  test('a module of which the caller may run nothing is not in the menu', async (t) => {
+    const server = await start(t, { httpd: { deny_commands: 'lab:*' } });
+    const page = await get(server, '/mi', { headers: { Authorization: as('admin') } });
+    assert.doesNotMatch(page.body, /lab:|\/mi\/lab/);
+  });
+});
+
+describe('lists of commands', { timeout: 60_000 }, () => {
+  test('deny_commands forbids to everybody, by full name, flat name and pattern', async (t) => {
+    const server = await startServer(t, {
+      httpd: { deny_commands: 'lab:burn, reset_statistics , *:log_l*' },
+      modules: [lab],
+    });
+    for (const [method, isDenied] of [
+      ['burn', true],
+      ['lab:burn', true],
+      ['statistics:reset', true],
+      ['reset', true],
+      ['log_level', true],
+      ['look', false],
+      ['uptime', false],
+    ] as const) {
+      const { error } = await rpc(server, '', method);
+      assert.equal(error?.code === -32003, isDenied, method);
+      if (isDenied) assert.match(error?.data ?? '', /denied on this server \(deny_commands\)/);
+    }
+  });
+
+  test('allow_commands allows nothing else', async (t) => {
+    const server = await startServer(t, { httpd: { allow_commands: 'look,which,core:up*' }, modules: [lab] });
+    assert.deepEqual((await rpc(server, '', 'which')).result, [
+      'core:uptime',
+      'core:which',
+      'lab:look',
+      'uptime',
+      'which',
+      'look',
+    ]);
+    assert.match((await rpc(server, '', 'move')).error?.data ?? '', /not allowed on this server \(allow_commands\)/);
+  });
+
+  test('a pattern that fits no command refuses the start, since it would protect nothing', () => {
+    const httpd = { ip: '127.0.0.1', deny_commands: 'kil' };
+    assert.throws(
+      () => createServer({ httpd }),
+      /deny_commands has "kil", which fits no MI command: did you mean "kill"/,
+    );
+  });
+});
+
+describe('listeners', { timeout: 60_000 }, () => {
+  test('each has its own login, level and addresses', async (t) => {
+    const users = temporaryFile(t, 'users', userLine('boss', 'pw', 'admin'));
+    const server = createServer({
+      httpd: {
+        auth_file: users,
+        listen: [
+          'http:127.0.0.1:0',
+          'http:127.0.0.1:0; auth=off; level=read',
+          'http:127.0.0.1:0;level=operate',
+          'http:127.0.0.1:0;auth=off;allow=127.0.0.2, 192.0.2.0/24',
+        ],
+      },
+      modules: [lab],
+    });
+    await server.start();
+    t.after(() => server.close({ deadline: 0 }));
+    const [full, reading, limited, listed] = server.urls.map((url) => Number(new URL(url).port));
+    const boss = basic('boss', 'pw');
+    assert.deepEqual(await outcome(full, 'burn'), 401);
+    assert.deepEqual(await outcome(full, 'burn', boss), 'burnt');
+    assert.deepEqual(await outcome(reading, 'look'), 'seen');
+    assert.deepEqual(await outcome(reading, 'move'), 'lab:move needs level operate; callers here have level read');
+    assert.deepEqual(await outcome(limited, 'move', boss), 'moved');
+    assert.deepEqual(await outcome(limited, 'burn', boss), 'lab:burn needs level admin; boss has level operate');
+    assert.deepEqual(await outcome(listed, 'look'), 403);
+    assert.deepEqual(await outcome(listed, 'burn', undefined, '127.0.0.2'), 'burnt');
+  });
+
+  test('allow_from is for all that have no list of their own', async (t) => {
+    const server = await startServer(t, { httpd: { allow_from: '127.0.0.2/31,::1' }, modules: [lab] });
+    assert.deepEqual(await outcome(server.port, 'burn'), 403);
+    assert.deepEqual(await outcome(server.port, 'burn', undefined, '127.0.0.3'), 'burnt');
+    assert.deepEqual(await outcome(server.port, 'burn', undefined, '127.0.0.4'), 403);
+  });
+
+  test('wrong options are refused by name', () => {
+    for (const [listen, reason] of [
+      ['http:127.0.0.1:0;auth=maybe', /auth is "maybe"; give on or off/],
+      ['http:127.0.0.1:0;auth=on', /auth=on, and there is nobody who could log in/],
+      ['http:127.0.0.1:0;level=reed', /level "reed" does not exist; did you mean "read"/],
+      ['http:127.0.0.1:0;allow=127.0.0.0/33', /prefix length "33"; give 0 to 32/],
+      ['http:127.0.0.1:0;allow=localhost', /"localhost" is neither an address nor a network/],
+    ] as const) {
+      assert.throws(() => createServer({ httpd: { listen: [listen] } }), reason);
+    }
+    assert.throws(() => createServer({ httpd: { allow_from: '1.2.3' } }), /allow_from.*"1\.2\.3" is neither/);
+  });
+});
+
+/** The result of a call, the reason of its error, or the status of a refusal. */
+function outcome(
+  port: number | undefined,
+  method: string,
+  authorization?: string,
+  localAddress = '127.0.0.1',
+): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const headers = {
+      'Content-Type': 'application/json',
+      ...(authorization === undefined ? {} : { Authorization: authorization }),
+    };
+    const sent = request({ host: '127.0.0.1', port, path: '/mi', method: 'POST', headers, localAddress, agent: false });
+    sent.on('error', reject);
+    sent.on('response', (response) => {
+      let text = '';
+      response.setEncoding('utf8');
+      response.on('data', (piece: string) => {
+        text += piece;
+      });
+      response.on('end', () => {
+        if (response.statusCode !== 200) return resolve(response.statusCode);
+        const { result, error } = JSON.parse(text) as Reply;
+        resolve(error === undefined ? result : error.data);
+      });
+    });
+    sent.end(JSON.stringify({ jsonrpc: '2.0', method, id: 1 }));
+  });
+}

@@ -1,0 +1,109 @@
+// Limits of calls a second, and waiting times after failed logins.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Server } from 'mi-httpd';
+import { basic, temporaryFile, tokenLine } from './accounts.js';
+import { type HttpReply, post, startServer } from './mi-client.js';
+import { get } from './web-client.js';
+
+function version(server: Server, authorization?: string, body?: string): Promise<HttpReply> {
+  const headers = authorization === undefined ? {} : { Authorization: authorization };
+  return post(server, body ?? '{"jsonrpc":"2.0","method":"version","id":"x"}', { headers });
+}
+
+/** Calls until a limit is met. One of 1 a second may refill meanwhile. */
+async function refusal(server: Server, authorization?: string): Promise<HttpReply> {
+  for (;;) {
+    const reply = await version(server, authorization);
+    if (reply.status !== 200) return reply;
+  }
+}
+
+describe('calls a second', { timeout: 60_000 }, () => {
+  test('of one address: 429 with the error of JSON-RPC, and when to come back', async (t) => {
+    const server = await startServer(t, { httpd: { rate_limit_address: 1 } });
+    const { status, headers, body } = await refusal(server);
+    assert.equal(status, 429);
+    assert.equal(headers['retry-after'], '1');
+    assert.equal(headers['content-type'], 'application/json');
+    const data = 'more than 1 calls a second from one address, the limit rate_limit_address; try again in 1 s';
+    assert.deepEqual(JSON.parse(body), {
+      jsonrpc: '2.0',
+      error: { code: -32004, message: 'Too many calls', data },
+      id: 'x',
+    });
+  });
+
+  test('as many at once as a second has', async (t) => {
+    const server = await startServer(t, { httpd: { rate_limit_address: 50 } });
+    const replies = await Promise.all(Array.from({ length: 50 }, () => version(server)));
+    assert.ok(replies.every(({ status }) => status === 200));
+    const { status } = await refusal(server);
+    assert.equal(status, 429);
+  });
+
+  test('of one user, whatever the address; others go on', async (t) => {
+    const file = temporaryFile(t, 'tokens', tokenLine('a', 'mi_a', 'read') + tokenLine('b', 'mi_b', 'read'));
+    const server = await startServer(t, { httpd: { auth_tokens: file, rate_limit_user: 1 } });
+    const { status, body } = await refusal(server, 'Bearer mi_a');
+    assert.equal(status, 429);
+    assert.match(body, /of one user, the limit rate_limit_user/);
+    assert.equal((await version(server, 'Bearer mi_b')).status, 200);
+  });
+
+  test('pages and notifications get it too, and all are counted', async (t) => {
+    const server = await startServer(t, { httpd: { rate_limit_address: 3 } });
+    let page: HttpReply;
+    do page = await get(server, '/mi/core/core:version?arg=');
+    while (page.status === 200);
+    assert.equal(page.status, 429);
+    assert.equal(page.headers['retry-after'], '1');
+    assert.match(page.body, /rate_limit_address/);
+    let notified: HttpReply;
+    do notified = await version(server, undefined, '{"jsonrpc":"2.0","method":"version"}');
+    while (notified.status === 202);
+    assert.equal(notified.status, 429);
+    assert.equal((await get(server, '/mi')).status, 200, 'a page that runs nothing is no call');
+  });
+});
+
+describe('waiting after failed logins', { timeout: 60_000 }, () => {
+  const right = basic('admin', 'right');
+
+  async function failedFive(server: Server): Promise<void> {
+    for (let i = 0; i < 5; i++) assert.equal((await version(server, basic('admin', `wrong ${i}`))).status, 401);
+  }
+
+  test('the sixth login is not even looked at, right or wrong; without a login it is asked for', async (t) => {
+    const server = await startServer(t, { httpd: { auth_username: 'admin', auth_password: 'right' } });
+    await failedFive(server);
+    for (const authorization of [right, basic('admin', 'wrong'), basic('nobody', 'x')]) {
+      const { status, headers, body } = await version(server, authorization);
+      assert.equal(status, 429);
+      assert.equal(headers['retry-after'], '1');
+      assert.match(JSON.parse(body).error.data, /too many failed logins from 127\.0\.0\.1; try again in 1 s/);
+    }
+    assert.equal((await version(server)).status, 401);
+  });
+
+  test('who has logged in before goes on, and a token does too', async (t) => {
+    const file = temporaryFile(t, 'tokens', tokenLine('a', 'mi_a', 'read'));
+    const server = await startServer(t, {
+      httpd: { auth_username: 'admin', auth_password: 'right', auth_tokens: file },
+    });
+    assert.equal((await version(server, right)).status, 200);
+    await failedFive(server);
+    assert.equal((await version(server, basic('admin', 'wrong'))).status, 429);
+    assert.equal((await version(server, right)).status, 200);
+    assert.equal((await version(server, 'Bearer mi_a')).status, 200);
+  });
+
+  test('it ends by itself', async (t) => {
+    const server = await startServer(t, { httpd: { auth_username: 'admin', auth_password: 'right' } });
+    await failedFive(server);
+    let reply: HttpReply;
+    do reply = await version(server, right);
+    while (reply.status === 429);
+    assert.equal(reply.status, 200);
+  });
+});
