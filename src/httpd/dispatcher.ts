@@ -12,6 +12,7 @@ import { holdUntilAdmitted } from './held-exchange.js';
 import { type ExchangeHost, HttpExchange } from './http-exchange.js';
 import { onLaterTurn } from './later-turn.js';
 import type { ListenerOptions } from './listener.js';
+import { ReadProbe } from './read-probe.js';
 import type { StreamLimits } from './reply-stream.js';
 import { mediaTypeOf, RequestHead } from './request-head.js';
 import { decodePath, type Root, type RootMatch, type RootRegistry } from './roots.js';
@@ -42,6 +43,7 @@ export class Dispatcher implements ExchangeHost {
   readonly #connections: Connections;
   readonly #bodies: BodyPool;
   readonly #maxBody: number;
+  readonly probe = new ReadProbe();
   readonly #head = new RequestHead();
   readonly #arrival = new Arrival();
   readonly #refusals: HeadRefusals;
@@ -65,7 +67,11 @@ export class Dispatcher implements ExchangeHost {
   }
 
   freeBody(slot: number): void {
-    this.#bodies.free(slot);
+    try {
+      this.#bodies.free(slot);
+    } catch (error) {
+      this.log.error({ err: error }, 'the memory of a body could not be given back');
+    }
   }
 
   exchangeEnded(isClosing: boolean): void {
@@ -161,23 +167,32 @@ export class Dispatcher implements ExchangeHost {
     );
     response.onAborted(() => exchange.abort());
     this.#connections.exchangeBegan();
+    // What follows might not be what the engine takes it for.
+    exchange.mustClose = head.isEndDoubtful(method) || this.probe.isLastDue();
+    exchange.isLastAsked = head.isLastAsked;
+    try {
+      this.#begin(exchange, response, request);
+    } catch (error) {
+      this.#failed(exchange, error);
+    }
+  }
+
+  #begin(exchange: HttpExchange, response: UwsResponse, request: UwsRequest): void {
+    const { isChunked, contentLength } = this.#head;
     const admission = this.#admission;
     if (admission instanceof Promise) {
-      holdUntilAdmitted(exchange, admission, this.log, (held) => this.#dispatch(held));
+      holdUntilAdmitted(exchange, admission, (held) => this.#dispatch(held));
     } else {
       exchange.caller = admission;
     }
     exchange.keepHeaders(request);
-    // Chunks are parsed leniently by the engine: what follows might not be what it takes it for.
-    exchange.mustClose = head.isChunked;
-    exchange.isLastAsked = head.isLastAsked;
-    if (method === 'POST' && (head.isChunked || head.contentLength > 0)) {
+    if (exchange.method === 'POST' && (isChunked || contentLength > 0)) {
       exchange.isCorked = false;
       response.onData((chunk, isLast) => {
         try {
           this.#receive(exchange, chunk, isLast);
         } catch (error) {
-          exchange.handlerFailed(error);
+          this.#failed(exchange, error);
         }
       });
     } else if (exchange.mustClose) {
@@ -214,12 +229,29 @@ export class Dispatcher implements ExchangeHost {
     }
   }
 
+  /** This layer failed before a handler took over; the rest of the body, if there is one, is dropped. */
+  #failed(exchange: HttpExchange, error: unknown): void {
+    exchange.isBodyRefused = true;
+    if (!exchange.mustClose) {
+      exchange.handlerFailed(error);
+      return;
+    }
+    exchange.isCorked = false;
+    onLaterTurn(
+      () => exchange.handlerFailed(error),
+      () => exchange.cut(error),
+    );
+  }
+
   /** Dispatches a request after which the connection closes, see {@link onLaterTurn}. */
   #dispatchLast(exchange: HttpExchange): void {
     exchange.isCorked = false;
-    onLaterTurn(this.log, () => {
-      if (!exchange.finished) this.#dispatch(exchange);
-    });
+    onLaterTurn(
+      () => {
+        if (!exchange.finished) this.#dispatch(exchange);
+      },
+      (error) => exchange.cut(error),
+    );
   }
 
   #dispatch(exchange: HttpExchange): void {
@@ -248,7 +280,10 @@ export class Dispatcher implements ExchangeHost {
     exchange.isBodyRefused = true;
     this.#bodies.free(exchange.bodySlot);
     exchange.bodySlot = -1;
-    onLaterTurn(this.log, () => exchange.refuseItself(413, this.#tooLarge('in chunks')));
+    onLaterTurn(
+      () => exchange.refuseItself(413, this.#tooLarge('in chunks')),
+      (error) => exchange.cut(error),
+    );
   }
 
   /** Refuses by the head alone. A body of unknown length is not waited for: the connection closes. */
@@ -261,7 +296,9 @@ export class Dispatcher implements ExchangeHost {
     mustClose = false,
     headers?: ReplyHeaders,
   ): void {
-    const { isChunked, contentLength, contentType, isLastAsked } = this.#head;
+    const { contentLength, contentType, isLastAsked } = this.#head;
+    const isDoubtful = this.#head.isEndDoubtful(method) || contentLength > this.#maxBody;
+    this.probe.count(reason.length);
     this.#refusals.send(response, {
       method,
       mediaType: mediaTypeOf(contentType),
@@ -269,7 +306,7 @@ export class Dispatcher implements ExchangeHost {
       status,
       reason,
       headers,
-      isLast: mustClose || isChunked || contentLength > this.#maxBody,
+      isLast: mustClose || isDoubtful || this.probe.isLastDue(),
       isLastAsked,
       admission: this.#admission,
     });

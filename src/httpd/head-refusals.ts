@@ -42,26 +42,40 @@ export class HeadRefusals {
     let refusal = this.#refusal(refused, isLast || this.#connections.isStopping);
     let isGone = false;
     const end = (): void => {
+      if (isGone) return;
       isGone = true;
       this.#connections.exchangeEnded(refusal.isClosing);
+    };
+    const cut = (error: unknown): void => {
+      this.#log.error({ err: error }, 'a refusal could not be sent; its connection is cut');
+      try {
+        response.close();
+      } catch {
+        // It has been closed already.
+      }
+      end();
     };
     const send = (): void => {
       if (isGone) return;
       this.#counters.addReply(refusal.status);
       if (!refusal.isHead) this.#counters.add(Counter.bytesOut, Buffer.byteLength(refusal.body));
-      response.cork(() => sendRefusal(response, refusal));
-      end();
+      try {
+        response.cork(() => sendRefusal(response, refusal));
+        end();
+      } catch (error) {
+        cut(error);
+      }
     };
+    response.onAborted(end);
     this.#counters.add(Counter.refused, 1);
     this.#connections.exchangeBegan();
-    response.onAborted(end);
     if (admission instanceof Promise) {
       admission.then((checked) => {
         if (checked instanceof Denial) refusal = this.#refusal({ ...refused, ...checked }, true);
-        onLaterTurn(this.#log, send);
+        onLaterTurn(send, cut);
       });
     } else if (isLast) {
-      onLaterTurn(this.#log, send);
+      onLaterTurn(send, cut);
     } else {
       send();
     }

@@ -1,4 +1,3 @@
-import type { Log } from '../log.js';
 import { Denial } from './access.js';
 import type { Caller } from './caller.js';
 import type { HttpExchange } from './http-exchange.js';
@@ -13,21 +12,23 @@ import { pageType, shortBody } from './refusal.js';
 export function holdUntilAdmitted(
   exchange: HttpExchange,
   admission: Promise<Caller | Denial>,
-  log: Log,
   dispatch: (exchange: HttpExchange) => void,
 ): void {
   exchange.isHeld = true;
   admission.then((checked) => {
-    onLaterTurn(log, () => {
-      if (exchange.finished) return;
-      exchange.isHeld = false;
-      if (checked instanceof Denial) {
-        deny(exchange, checked);
-        return;
-      }
-      exchange.caller = checked;
-      if (exchange.isWhole) dispatch(exchange);
-    });
+    onLaterTurn(
+      () => {
+        if (exchange.finished) return;
+        exchange.isHeld = false;
+        if (checked instanceof Denial) {
+          deny(exchange, checked);
+          return;
+        }
+        exchange.caller = checked;
+        if (exchange.isWhole) dispatch(exchange);
+      },
+      (error) => exchange.cut(error),
+    );
   });
 }
 

@@ -6,6 +6,7 @@ import { Counter, type HttpCounters } from './counters.js';
 import type { UwsResponse } from './engine.js';
 import { type ChunkSource, type Exchange, heldBodySize, type Method, type ReplyHeaders } from './exchange.js';
 import type { ListenerOptions } from './listener.js';
+import type { ReadProbe } from './read-probe.js';
 import { ReceivedRequest } from './received-request.js';
 import { refusalOf } from './refusal.js';
 import { checkReplyHeaders, writeReplyHead } from './reply-head.js';
@@ -21,6 +22,7 @@ export interface ExchangeHost {
   readonly flushLimit: number;
   readonly limits: StreamLimits;
   readonly isStopping: boolean;
+  readonly probe: ReadProbe;
   freeBody(slot: number): void;
   /** @param isClosing whether the connection closes by itself when the reply has been sent */
   exchangeEnded(isClosing: boolean): void;
@@ -95,14 +97,24 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
     const line = statusLine(status);
     if (this.#state !== 'open') return false;
     const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
-    if (length > heldBodySize && this.method !== 'HEAD' && !isBodiless(status)) {
-      this.#begin(status, new HeldBody(typeof body === 'string' ? Buffer.from(body) : body), headers);
-      this.#stream?.startNow();
+    const { probe } = this.#host;
+    if (length === 0 || this.method === 'HEAD' || isBodiless(status)) {
+      probe.count(0);
+    } else if (length > heldBodySize) {
+      this.#begin(status, new HeldBody(typeof body === 'string' ? Buffer.from(body) : body), headers)?.startNow();
+      return true;
+    } else if (probe.isDue(length) && !this.#isClosing()) {
+      this.#begin(status, new HeldBody(Buffer.from(body)), headers)?.startNow();
       return true;
     }
-    if (this.isCorked) this.#send(status, line, body, length, headers);
-    else this.#response.cork(() => this.#send(status, line, body, length, headers));
-    return true;
+    try {
+      if (this.isCorked) this.#send(status, line, body, length, headers);
+      else this.#response.cork(() => this.#send(status, line, body, length, headers));
+      return true;
+    } catch (error) {
+      this.#sendFailed(error);
+      return false;
+    }
   }
 
   flush(status: number, headers?: ReplyHeaders): void {
@@ -121,10 +133,14 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
       source.release();
     } else if (this.method === 'HEAD' || isBodiless(status)) {
       source.release();
-      this.#response.cork(() => this.#sendHeadOnly(status, source.length, headers));
+      this.#host.probe.count(0);
+      try {
+        this.#response.cork(() => this.#sendHeadOnly(status, source.length, headers));
+      } catch (error) {
+        this.#sendFailed(error);
+      }
     } else {
-      this.#begin(status, source, headers);
-      this.#stream?.start();
+      this.#begin(status, source, headers)?.start();
     }
   }
 
@@ -159,6 +175,13 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
     const { module, root } = this.root.declaration;
     this.#host.log.error({ err: error, root, path: this.path }, `root /${root} of module ${module} failed`);
     if (this.#state === 'open') this.refuse(500, 'internal error; the log of the server tells why');
+  }
+
+  /** Nothing can be replied any more, and nobody may take what was for the whole: the connection is cut. */
+  cut(error: unknown): void {
+    const { module, root } = this.root.declaration;
+    this.#host.log.error({ err: error, root, module }, `reply of root /${root} failed; its connection is cut`);
+    this.#cut();
   }
 
   /** The engine tells that the connection is gone. */
@@ -228,13 +251,26 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
     else this.#refuseInstead(504, `no answer within ${seconds} s`);
   }
 
-  #begin(status: number, source: ChunkSource, headers: ReplyHeaders | undefined): void {
+  /** @returns undefined when the engine refused, and that has been answered */
+  #begin(status: number, source: ChunkSource, headers: ReplyHeaders | undefined): ReplyStream | undefined {
     clearTimeout(this.#deadline);
     this.#state = 'replying';
     this.#status = status;
     // A copy: what was checked is what is sent.
     this.#headers = headers === undefined ? undefined : { ...headers };
-    this.#stream = new ReplyStream(this.#response, source, this);
+    try {
+      this.#stream = new ReplyStream(this.#response, source, this);
+    } catch (error) {
+      source.release();
+      this.failed(error, false);
+    }
+    return this.#stream;
+  }
+
+  /** The engine failed on the way: part of a head may have been written, so that no other reply can follow. */
+  #sendFailed(error: unknown): void {
+    if (this.#state !== 'ended') this.cut(error);
+    else this.#host.log.error({ err: error, root: this.root.declaration.root }, 'the end of a reply failed');
   }
 
   #refuseInstead(status: number, reason: string): void {
@@ -295,16 +331,20 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
 
   #cut(): void {
     this.#isCut = true;
-    this.#response.close();
+    try {
+      this.#response.close();
+    } catch {
+      // It has been closed already.
+    }
+    this.abort();
   }
 
   #end(isClosing: boolean): void {
     this.#state = 'ended';
     clearTimeout(this.#deadline);
-    if (this.bodySlot !== -1) {
-      this.#host.freeBody(this.bodySlot);
-      this.bodySlot = -1;
-    }
+    const { bodySlot } = this;
+    this.bodySlot = -1;
     this.#host.exchangeEnded(isClosing);
+    if (bodySlot !== -1) this.#host.freeBody(bodySlot);
   }
 }

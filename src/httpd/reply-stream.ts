@@ -82,7 +82,7 @@ export class ReplyStream {
       // The engine may call this without need; a second chain of turns must not begin.
       if (this.#state === 'blocked') {
         this.#lastProgress = performance.now();
-        this.#schedule();
+        this.#try(() => this.#schedule());
       }
       return true;
     });
@@ -90,14 +90,27 @@ export class ReplyStream {
 
   /** Begins on the next turn, after the handler has returned. */
   start(): void {
-    this.#limitTime();
-    setImmediate(this.#turn);
+    this.#try(() => {
+      this.#limitTime();
+      setImmediate(this.#turn);
+    });
   }
 
   /** Begins now; for bytes that are there already. */
   startNow(): void {
-    this.#limitTime();
-    this.#turn();
+    this.#try(() => {
+      this.#limitTime();
+      this.#turn();
+    });
+  }
+
+  /** For what the engine or a timer calls: nothing may be thrown back into them. */
+  #try(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   #limitTime(): void {
@@ -117,12 +130,10 @@ export class ReplyStream {
   readonly #turn = (): void => {
     if (this.#state === 'over') return;
     this.#state = 'moving';
-    try {
+    this.#try(() => {
       if (this.#rest === undefined) this.#pull();
       else this.#write(this.#rest);
-    } catch (error) {
-      this.#fail(error);
-    }
+    });
   };
 
   #schedule(): void {
@@ -136,18 +147,13 @@ export class ReplyStream {
       this.#accept(next);
       return;
     }
-    this.#wait();
     next.then(
       (chunk) => {
-        if (this.#state === 'over') return;
-        try {
-          this.#accept(chunk);
-        } catch (error) {
-          this.#fail(error);
-        }
+        if (this.#state !== 'over') this.#try(() => this.#accept(chunk));
       },
       (error: unknown) => this.#fail(error),
     );
+    this.#wait();
   }
 
   #accept(chunk: Chunk): void {
@@ -245,7 +251,7 @@ export class ReplyStream {
     if (this.#watch !== undefined) return;
     const { limits, sourcePatience } = this.#owner;
     const shortest = Math.min(limits.clientPatience || Infinity, sourcePatience || Infinity);
-    this.#watch = setInterval(() => this.#look(), Math.max(50, Math.min(nudgeInterval, shortest / 4)));
+    this.#watch = setInterval(() => this.#try(() => this.#look()), Math.max(50, Math.min(nudgeInterval, shortest / 4)));
   }
 
   #look(): void {

@@ -35,6 +35,14 @@ export class RequestHead {
     }
   };
 
+  /**
+   * Whether somebody in front might see another end of this request. The engine parses chunks leniently, and takes a
+   * field without a name for the end of the head, which may hide a length: a request that should have one has none.
+   */
+  isEndDoubtful(method: string): boolean {
+    return this.isChunked || (this.contentLength === -1 && method !== 'GET' && method !== 'HEAD');
+  }
+
   /** @returns what is wrong with the framing; undefined when it is plain */
   read(request: UwsRequest): string | undefined {
     this.#contentLengths = 0;

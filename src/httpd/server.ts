@@ -216,6 +216,11 @@ export class HttpServer {
     return this.#bodies?.bytesHeld ?? 0;
   }
 
+  /** Bodies that are being received in pieces. */
+  get bodySlots(): number {
+    return this.#bodies?.slotsInUse ?? 0;
+  }
+
   /** Bytes of the response window, as set. */
   get windowSize(): number {
     return this.#options.windowSize;

@@ -53,6 +53,16 @@ function request(client: string, lines: readonly string[], body: string, accepts
   return { client, head, body, accepts };
 }
 
+/** A probe of kubelet: a GET, of which the status alone counts. */
+function probe(path: string): CorpusEntry {
+  const lines = [`GET ${path} HTTP/1.1`, host, 'User-Agent: kube-probe/1.29', 'Accept: */*', 'Connection: close'];
+  const accepts = (status: number): unknown => {
+    if (status < 200 || status >= 400) throw new Error(`kubelet fails: ${status}`);
+    return status;
+  };
+  return { client: `Kubernetes ${path}`, head: `${lines.join('\r\n')}\r\n\r\n`, body: '', accepts };
+}
+
 export const corpus: readonly CorpusEntry[] = [
   pythonRequest('{"jsonrpc": "2.0", "id": "20379", "method": "which", "params": {}}'),
   pythonRequest('{"jsonrpc": "2.0", "id": "101", "method": "uptime", "params": {}}'),
@@ -114,4 +124,12 @@ export const corpus: readonly CorpusEntry[] = [
     '{"jsonrpc":"2.0","method":"httpd_list_root_path","id":1}',
     ruby,
   ),
+  request(
+    'Grafana, JSON data source',
+    ['User-Agent: Grafana/10.4.1', 'Content-Type: application/json', 'Accept-Encoding: gzip'],
+    '{"jsonrpc":"2.0","method":"get_statistics","params":{"statistics":["core:","httpd:"]},"id":"A"}',
+    exporter,
+  ),
+  probe('/healthz'),
+  probe('/readyz'),
 ];

@@ -27,6 +27,8 @@ export interface RunOptions {
   readonly input?: string;
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
+  /** A program that runs the command, and its arguments before those of the command. */
+  readonly through?: readonly [program: string, args: readonly string[]];
 }
 
 /** A running process. It is killed when the test ends, if it still runs. */
@@ -111,7 +113,8 @@ export class Daemon extends Running {
 
 /** Starts the command and waits until it serves. Give it `-p 0`, or the port of a file. */
 export async function startDaemon(t: TestContext, args: readonly string[], options: RunOptions = {}): Promise<Daemon> {
-  const daemon = new Daemon(t, process.execPath, [command, ...args], options);
+  const [program, before] = options.through ?? [process.execPath, []];
+  const daemon = new Daemon(t, program, [...before, command, ...args], options);
   const line = await daemon.line(/serving https?:\/\/[^"]*\/mi"/);
   daemon.url = String((JSON.parse(line) as LogLine).url);
   return daemon;

@@ -18,7 +18,7 @@ type Outcome = string | { readonly status: number; readonly closed: boolean };
 const closedWith = (status: number): Outcome => ({ status, closed: true });
 
 const table: readonly (readonly [name: string, request: string, outcome: Outcome])[] = [
-  ['no length', post(''), 'POST '],
+  ['no length', post(''), closedWith(200)],
   ['length 0', post('Content-Length: 0\r\n'), 'POST '],
   ['empty length', post('Content-Length:\r\n'), 'POST '],
   ['length 5', post('Content-Length: 5\r\n', 'hello'), 'POST hello'],
@@ -100,6 +100,9 @@ const suspicious: readonly (readonly [name: string, request: string])[] = [
   ['a chunked HEAD', 'HEAD /t HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
   ['a chunked body to nowhere', 'POST /n HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
   ['a body that is too large', post('Content-Length: 6\r\n', 'abcdef')],
+  ['a length hidden behind a field without a name', post(': x\r\nContent-Length: 100\r\n')],
+  ['a coding hidden behind a field without a name', post(': x\r\nTransfer-Encoding: chunked\r\n', '0\r\n\r\n')],
+  ['an unknown method without a length', 'PUT /t HTTP/1.1\r\nHost: a\r\n: x\r\nContent-Length: 100\r\n\r\n'],
 ];
 
 for (const [name, request] of suspicious) {

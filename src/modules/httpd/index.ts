@@ -42,7 +42,9 @@ export const httpdModule = defineModule({
     const health = parameters.health === 1 ? healthPaths(httpd, status) : [];
     const landing = parameters.landing === 1 ? landingPaths(httpd, facts, health) : [];
     for (const path of [...landing, ...health]) httpd.registerPath(path);
+    mi.statistics.add('httpd', 'exchanges', 'computed', () => httpd.openExchanges);
     mi.statistics.add('mem', 'bodies', 'computed', () => httpd.bodyBytes);
+    mi.statistics.add('mem', 'body_slots', 'computed', () => httpd.bodySlots);
     if (listening.some(({ tls }) => tls !== undefined)) {
       mi.statistics.add('httpd', 'tls_days_left', 'computed', () => httpd.certificates?.daysLeft ?? 0);
     }

@@ -17,6 +17,11 @@ export class Failures {
     return serverError(`${command} failed; the log of the server tells why`);
   }
 
+  /** An error reply failed, of which nothing but the log can tell. */
+  ofReply(error: unknown): void {
+    this.#log.error({ err: error }, 'an error reply failed');
+  }
+
   /** The error member of a reply. Commands in JavaScript put all sorts of things into an error. */
   print(error: MiError): string {
     try {

@@ -195,9 +195,20 @@ export class JsonRpc {
     if (error instanceof RateLimitError) {
       const headers = { 'Retry-After': String(error.retryAfter) };
       if (idSlot === noReply) exchange.refuse(429, error.data ?? error.message, headers);
-      else this.#replies.text(exchange, 429, Reply.error, this.#failures.print(error), idSlot, headers);
+      else this.#sendError(exchange, 429, this.#failures.print(error), idSlot, headers);
     } else if (idSlot === noReply) exchange.reply(202);
-    else this.#replies.text(exchange, 200, Reply.error, this.#failures.print(error), idSlot);
+    else this.#sendError(exchange, 200, this.#failures.print(error), idSlot);
+  }
+
+  /** The last resort: when this fails too, the refusal is one without the id. */
+  #sendError(exchange: Exchange, status: number, text: string, idSlot: number, headers?: ReplyHeaders): void {
+    try {
+      this.#replies.text(exchange, status, Reply.error, text, idSlot, headers);
+    } catch (error) {
+      this.#failures.ofReply(error);
+      this.#release(idSlot);
+      exchange.refuse(500, 'internal error; the log of the server tells why');
+    }
   }
 
   /** An error whose HTTP status tells too, so that proxies and pollers see it: 503 and 504. */
@@ -209,8 +220,7 @@ export class JsonRpc {
     headers?: ReplyHeaders,
   ): void {
     if (idSlot === noReply) exchange.refuse(status, reason, headers);
-    else
-      this.#replies.text(exchange, status, Reply.error, JSON.stringify(refusalError(status, reason)), idSlot, headers);
+    else this.#sendError(exchange, status, JSON.stringify(refusalError(status, reason)), idSlot, headers);
   }
 
   #release(idSlot: number): void {

@@ -69,9 +69,19 @@ export class PendingCalls {
     const now = performance.now();
     call.waitedSince ??= now;
     const left = this.timeout * 1000 - (now - call.waitedSince);
-    const deadline = setTimeout(() => {
-      giveUp(504, `${call.command} gave no result within ${this.timeout} s, the limit mi_timeout`);
-    }, Math.floor(left));
+    let deadline: NodeJS.Timeout | undefined;
+    try {
+      deadline = setTimeout(() => {
+        giveUp(504, `${call.command} gave no result within ${this.timeout} s, the limit mi_timeout`);
+      }, Math.floor(left));
+    } catch (error) {
+      // Nothing is waited for that has no deadline.
+      waiting = false;
+      call.abort(error instanceof Error ? error : new Error(String(error)));
+      result.then(outcome.late, () => {});
+      outcome.failure(error);
+      return () => false;
+    }
     this.#running.set(call, (reason) => giveUp(503, reason));
     result.then(
       (value) => {

@@ -110,11 +110,20 @@ export class Replies {
     // Indenting makes it longer, by how much is not known before.
     const chunks = new ReplyChunks(cursors, buffer, released, this.#indented === undefined ? length : undefined);
     this.#streams += 1;
-    const source = this.#indented === undefined ? chunks : new PrettyChunks(chunks, own(this.#indented));
     const giveUp = (): void => {
       tail.keepId();
-      source.release();
+      chunks.release();
     };
+    let source: ReplyChunks | PrettyChunks;
+    let first: Chunk | Promise<Chunk>;
+    try {
+      source = this.#indented === undefined ? chunks : new PrettyChunks(chunks, own(this.#indented));
+      first = source.next();
+    } catch (error) {
+      // Nothing has been sent: the caller answers with an error, and with this id.
+      giveUp();
+      throw error;
+    }
     const send = (first: Chunk): void => {
       if (first !== null && source.isComplete) {
         exchange.reply(status, first, headers);
@@ -123,14 +132,6 @@ export class Replies {
         exchange.stream(status, new BegunChunks(first, source), headers);
       }
     };
-    let first: Chunk | Promise<Chunk>;
-    try {
-      first = source.next();
-    } catch (error) {
-      // Nothing has been sent: the caller answers with an error, and with this id.
-      giveUp();
-      throw error;
-    }
     if (first instanceof Promise) return { first, send, giveUp };
     send(first);
     return undefined;

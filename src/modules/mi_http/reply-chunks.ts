@@ -13,7 +13,7 @@ export interface CompletedSource extends ChunkSource {
 export class ReplyChunks implements CompletedSource {
   readonly #parts: Cursor[];
   readonly #buffer: Buffer;
-  readonly #released: (isComplete: boolean) => void;
+  #released: ((isComplete: boolean) => void) | undefined;
 
   /**
    * @param parts what the reply consists of, in order; released by this
@@ -71,10 +71,22 @@ export class ReplyChunks implements CompletedSource {
     this.#parts.shift()?.release();
   }
 
+  /** Harmless when it was called before. */
   release(): void {
+    const released = this.#released;
+    if (released === undefined) return;
+    this.#released = undefined;
     const { isComplete } = this;
-    for (const part of this.#parts.splice(0)) part.release();
-    this.#released(isComplete);
+    const failures: unknown[] = [];
+    for (const part of this.#parts.splice(0)) {
+      try {
+        part.release();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    released(isComplete);
+    if (failures.length > 0) throw failures[0];
   }
 }
 

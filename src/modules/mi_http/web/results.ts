@@ -47,28 +47,27 @@ export class Results {
     let first: FirstPart | Promise<FirstPart>;
     try {
       first = pullFirstPart(source, this.#bound);
+      if (!(first instanceof Promise)) {
+        this.#showFirst(exchange, first, frame);
+        return undefined;
+      }
     } catch (error) {
       source.release();
       throw error;
     }
-    if (!(first instanceof Promise)) {
-      this.#showFirst(exchange, first, frame);
-      return undefined;
-    }
     // Whoever gives up first: the client by leaving, the deadline, or the server by stopping.
-    const release = once(() => source.release());
+    const release = (): void => source.release();
     exchange.signal.addEventListener('abort', release, { once: true });
-    return first.then(
-      (part) => {
+    return first
+      .then((part) => {
         exchange.signal.removeEventListener('abort', release);
         if (!exchange.finished) this.#showFirst(exchange, part, frame);
         else if (!exchange.signal.aborted) release();
-      },
-      (error: unknown) => {
+      })
+      .catch((error: unknown) => {
         release();
         throw error;
-      },
-    );
+      });
   }
 
   /** Replies with the page of an error: 200, for the command was run, or 500 when it is the server that failed. */
@@ -127,7 +126,13 @@ ${before}<pre class="json" id="result">`;
 
   #send(exchange: Exchange, status: number, parts: readonly Cursor[]): void {
     const chunks = this.#chunks(parts);
-    const first = chunks.next();
+    let first: ReturnType<ChunkSource['next']>;
+    try {
+      first = chunks.next();
+    } catch (error) {
+      chunks.release();
+      throw error;
+    }
     if (first instanceof Uint8Array && chunks.isComplete) {
       exchange.reply(status, first, pageHeaders);
       chunks.release();
@@ -166,12 +171,4 @@ function facts(time: number, size: Insertion): Markup {
 
 function tail(frame: Frame): Cursor {
   return new TextCursor(html`</pre>\n</section>\n${frame.tail}`.text);
-}
-
-function once(action: () => void): () => void {
-  let isDone = false;
-  return () => {
-    if (!isDone) action();
-    isDone = true;
-  };
 }

@@ -1,0 +1,113 @@
+// The client corpus on one connection: pipelined as a whole, fifty thousand requests, and what the engine forbids.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { describe, test } from 'node:test';
+import { command, defineModule } from 'mi-httpd';
+import { rests } from '../wire/at-rest.js';
+import { startServer, withResolvers } from '../wire/mi-client.js';
+import { RawClient } from '../wire/raw-client.js';
+import { corpus } from './corpus.js';
+import { exceptions } from './engine-exceptions.js';
+
+const timeout = 60_000;
+
+const kept = corpus.filter(({ head }) => !/^connection: close/im.test(head));
+const lasts = corpus.filter((entry) => !kept.includes(entry));
+
+function slow() {
+  const entered = withResolvers<AbortSignal>();
+  const run = command({
+    name: 'wait',
+    help: 'Waits until nobody waits.',
+    run: async (_parameters, { signal }) => {
+      entered.resolve(signal);
+      await once(signal, 'abort');
+      return 'OK';
+    },
+  });
+  return { entered: entered.promise, module: defineModule({ name: 'slow', commands: [run] }) };
+}
+
+const waiting = '{"jsonrpc":"2.0","method":"slow:wait","id":1}';
+
+describe('the client corpus on one connection', { timeout }, () => {
+  for (const last of lasts) {
+    test(`pipelined as a whole, and closed behind ${last.client} ${last.body.slice(0, 70)}`, { timeout }, async (t) => {
+      const server = await startServer(t);
+      const atRest = await rests(server);
+      const client = await RawClient.connect(server.port);
+      const all = [...kept, ...kept, ...kept, last];
+      client.send(all.map(({ head, body }) => head + body).join(''));
+      for (const { accepts, client: name } of all) {
+        const { status, headers, text } = await client.response();
+        assert.equal(status, 200, name);
+        assert.ok(accepts(status, headers.get('content-type') ?? '', text) !== undefined);
+      }
+      assert.equal((await client.rest()).length, 0);
+      await atRest();
+    });
+  }
+
+  test('50,000 requests, and nothing grows', { timeout }, async (t) => {
+    const server = await startServer(t);
+    const atRest = await rests(server);
+    const client = await RawClient.connect(server.port);
+    const methods = ['pwd', 'which', 'core:uptime', 'no_such_method'];
+    const round = 250;
+    for (let first = 0; first < 50_000; first += round) {
+      const bodies = Array.from(
+        { length: round },
+        (_, n) => `{"jsonrpc":"2.0","method":"${methods[n % methods.length]}","id":${first + n}}`,
+      );
+      for (const body of bodies) client.request('POST', '/mi', body, ['Content-Type: application/json']);
+      for (let n = 0; n < round; n++) {
+        const { status, text } = await client.response();
+        assert.equal(status, 200);
+        assert.ok(text.startsWith('{"jsonrpc":"2.0",') && text.endsWith(`,"id":${first + n}}`), text);
+        assert.equal(text.includes('"error"'), n % methods.length === 3);
+      }
+    }
+    client.close();
+    await atRest();
+  });
+
+  test(`except behind a pending call: ${exceptions.behindPending}`, { timeout }, async (t) => {
+    const { entered, module } = slow();
+    const server = await startServer(t, { modules: [module] });
+    const atRest = await rests(server);
+    const client = await RawClient.connect(server.port);
+    client.request('POST', '/mi', waiting, ['Content-Type: application/json']);
+    const signal = await entered;
+    client.request('GET', '/healthz');
+    assert.equal((await client.rest()).length, 0, 'neither is answered, so that no reply is taken for another');
+    assert.equal(signal.aborted, true);
+    await atRest();
+  });
+
+  test(`except half-closed while a call is pending: ${exceptions.halfClosedPending}`, { timeout }, async (t) => {
+    const { entered, module } = slow();
+    const server = await startServer(t, { modules: [module] });
+    const atRest = await rests(server);
+    const client = await RawClient.connect(server.port);
+    client.request('POST', '/mi', waiting, ['Content-Type: application/json']);
+    const signal = await entered;
+    client.socket.end();
+    assert.equal((await client.rest()).length, 0);
+    assert.equal(signal.aborted, true);
+    await atRest();
+  });
+
+  test('a call is given up wherever its client is reset', { timeout }, async (t) => {
+    const { entered, module } = slow();
+    const server = await startServer(t, { modules: [module] });
+    const atRest = await rests(server);
+    for (let round = 0; round < 50; round++) {
+      const client = await RawClient.connect(server.port);
+      client.request('POST', '/mi', waiting, ['Content-Type: application/json']);
+      if (round === 0) await entered;
+      client.kill();
+      await client.closed;
+    }
+    await atRest();
+  });
+});

@@ -1,0 +1,94 @@
+// Calls fail while a large reply waits for its client, which rests before it reads.
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { describe, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { rests } from '../wire/at-rest.js';
+import { ChunkedChecker } from '../wire/slow-reader.js';
+import { type FaultKind, faults } from './seams.js';
+
+// Loaded now, behind the seams.
+const { startServer } = await import('../wire/mi-client.js');
+const { faultyModule, largeSize } = await import('./faulty-module.js');
+
+const timeout = 120_000;
+const nothing = (): void => {};
+
+/** What became of a reply; anything else fails. */
+type End = 'whole' | 'cut' | 'error';
+
+/** Asks, rests, reads until the server closes. */
+async function readLate(port: number, path: string): Promise<End> {
+  const socket = connect({ port, host: '127.0.0.1' });
+  socket.on('error', nothing);
+  const closed = new Promise((resolve) => socket.on('close', resolve));
+  await once(socket, 'connect');
+  let head = '';
+  let length = 0;
+  const checker = new ChunkedChecker(nothing);
+  socket.on('data', (bytes: Buffer) => {
+    length += bytes.length;
+    if (head === '') head = bytes.subarray(0, 400).toString('latin1').split('\r\n\r\n')[0] ?? '';
+    if (/^transfer-encoding: chunked/im.test(head)) checker.push(bytes);
+  });
+  socket.pause();
+  socket.write(`GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+  await delay(30);
+  socket.resume();
+  const overdue = await Promise.race([closed.then(() => false), delay(15_000, true, { ref: false })]);
+  assert.equal(overdue, false, 'neither the rest of a reply nor the end of the connection');
+  if (head.startsWith('HTTP/1.1 500 ')) return 'error';
+  if (head === '') return 'cut';
+  assert.match(head, /^HTTP\/1\.1 200 OK\r\n/);
+  const announced = /^content-length: (\d+)/im.exec(head)?.[1];
+  if (announced === undefined) {
+    if (checker.isComplete) assert.equal(checker.length, largeSize, 'a reply that ends well is whole');
+    return checker.isComplete ? 'whole' : 'cut';
+  }
+  assert.equal(Number(announced), largeSize);
+  return length === head.length + 4 + largeSize ? 'whole' : 'cut';
+}
+
+/** All of the first calls, in which a stream begins, and some of the many that are like each other. */
+function chosen(calls: number): readonly number[] {
+  const step = Math.max(1, Math.floor(calls / 12));
+  return Array.from({ length: calls }, (_, n) => n + 1).filter((n) => n <= 14 || n % step === 0 || n > calls - 4);
+}
+
+describe('when one call fails while a reply waits for its client', { timeout }, () => {
+  for (const kind of ['engine', 'timer', 'early timer', 'handler'] satisfies FaultKind[]) {
+    for (const path of ['/raw/large', '/raw/large-held']) {
+      test(`of kind ${kind}, ${path}`, { timeout }, async (t) => {
+        const unhandled: unknown[] = [];
+        const note = (error: unknown): void => void unhandled.push(error);
+        for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+          process.on(event, note);
+          t.after(() => process.off(event, note));
+        }
+        const server = await startServer(t, {
+          modules: [faultyModule()],
+          log: { debug: nothing, info: nothing, warn: nothing, error: nothing },
+          httpd: { conn_timeout: 2 },
+        });
+        const atRest = await rests(server);
+        faults.arm(kind, 0);
+        assert.equal(await readLate(server.port, path), 'whole');
+        const calls = faults.seen;
+        faults.disarm();
+        await atRest();
+        const ends = { whole: 0, cut: 0, error: 0 };
+        for (const n of chosen(calls)) {
+          faults.arm(kind, n);
+          ends[await readLate(server.port, path)] += 1;
+          const { failed } = faults;
+          faults.disarm();
+          assert.deepEqual(unhandled, [], `${kind} ${n} (${failed})`);
+          await atRest();
+        }
+        t.diagnostic(`${calls} calls; ${JSON.stringify(ends)}`);
+      });
+    }
+  }
+});

@@ -1,0 +1,105 @@
+// The n-th call of the addon, of the engine, of a timer or of a handler fails, for every n of every conversation.
+
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { rests } from '../wire/at-rest.js';
+import type { RawResponse } from '../wire/raw-client.js';
+import { type Conversation, conversations, converse } from './conversations.js';
+import { type FaultKind, faults } from './seams.js';
+
+// Loaded now, behind the seams.
+const { startServer } = await import('../wire/mi-client.js');
+const { faultyModule } = await import('./faulty-module.js');
+
+const timeout = 600_000;
+
+const nothing = (): void => {};
+
+const kinds: readonly FaultKind[] = ['native', 'engine', 'timer', 'early timer', 'handler'];
+
+/** What a reply says, without what differs between two of a kind. */
+function told({ statusLine, headers, text }: RawResponse): object {
+  const lasting = [...headers].filter(([name]) => name !== 'date' && name !== 'connection');
+  // How long it took, and how much had been printed after the first half of a millisecond.
+  const lastingText = text.replace(/\d+\.\d ms/g, 'N ms').replace(/more than \d+ bytes/g, 'more than N bytes');
+  return { statusLine, headers: lasting.sort(), text: lastingText };
+}
+
+/** Fails unless the reply can be told from the right one: an error, and whole. */
+function checkError({ status, headers, text }: RawResponse, name: string): void {
+  for (const header of ['content-type', 'content-length', 'transfer-encoding']) {
+    assert.equal(headers.get(header)?.includes('|') ?? false, false, `${name}: two ${header}`);
+  }
+  assert.ok(headers.has('content-length') || headers.get('transfer-encoding') === 'chunked', `${name}: no framing`);
+  if (headers.get('content-type') === 'application/json' && text !== '') {
+    const { error } = JSON.parse(text);
+    assert.ok(error !== undefined && (status !== 200 || error.code === -32000), `${name}: ${text}`);
+  } else if (status === 200) {
+    // A page that has begun says that its result has not ended well, or that it was not waited for.
+    assert.match(text, /data-status="error"|bytes of (?:\d+ before it failed|more than \d+) shown/, name);
+  } else {
+    assert.ok(status >= 400, `${name}: status ${status}`);
+  }
+}
+
+function check(expected: readonly RawResponse[], found: readonly RawResponse[], name: string): void {
+  for (const [index, reply] of found.entries()) {
+    const right = expected[index];
+    assert.ok(right !== undefined, `${name}: one reply too many`);
+    try {
+      assert.deepEqual(told(reply), told(right));
+    } catch {
+      checkError(reply, name);
+    }
+  }
+}
+
+describe('when one call fails', { timeout }, () => {
+  for (const kind of kinds) {
+    for (const conversation of conversations) {
+      test(`of kind ${kind}, in ${conversation.name}`, { timeout }, async (t) => {
+        const unhandled: unknown[] = [];
+        const note = (error: unknown): void => void unhandled.push(error);
+        for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+          process.on(event, note);
+          t.after(() => process.off(event, note));
+        }
+        const server = await startServer(t, {
+          modules: [faultyModule()],
+          log: { debug: nothing, info: nothing, warn: nothing, error: nothing },
+          httpd: { buf_size: 1024, receive_buf_size: 32_768, conn_timeout: 1 },
+          mi_http: { mi_timeout: 1, pretty_printing: conversation.pretty === true ? 1 : 0 },
+        });
+        const atRest = await rests(server, 4000);
+        faults.arm(kind, 0);
+        const { replies: expected, isCut } = await converse(server.port, conversation);
+        assert.equal(isCut, false);
+        await atRest();
+        const calls = await countCalls(server.port, kind, conversation);
+        t.diagnostic(`${calls} calls`);
+        for (let n = 1; n <= calls; n++) {
+          faults.arm(kind, n);
+          const { replies } = await converse(server.port, conversation);
+          faults.disarm();
+          const name = `${kind} ${n} (${faults.failed})`;
+          check(expected, replies, name);
+          assert.deepEqual(unhandled, [], name);
+          try {
+            await atRest();
+          } catch (difference) {
+            throw new Error(`${name}: something was kept`, { cause: difference });
+          }
+        }
+      });
+    }
+  }
+});
+
+/** How many calls of a kind there are when nothing fails. */
+async function countCalls(port: number, kind: FaultKind, conversation: Conversation): Promise<number> {
+  faults.arm(kind, 0);
+  await converse(port, conversation);
+  const { seen } = faults;
+  faults.disarm();
+  return seen;
+}

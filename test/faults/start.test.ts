@@ -1,0 +1,46 @@
+// The n-th call of the addon fails while a server is made and started: it says so, and leaves nothing behind.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { processCounts, reaches } from '../wire/at-rest.js';
+import { faults, InjectedFault } from './seams.js';
+
+// Loaded now, behind the seams.
+const { createServer } = await import('mi-httpd');
+const { faultyModule } = await import('./faulty-module.js');
+
+const timeout = 60_000;
+const nothing = (): void => {};
+const log = { debug: nothing, info: nothing, warn: nothing, error: nothing };
+
+for (const kind of ['native', 'timer'] as const) {
+  test(`when one call of kind ${kind} fails, a server does not start, or as if nothing had failed`, {
+    timeout,
+  }, async () => {
+    const run = async (): Promise<void> => {
+      const httpd = { ip: '127.0.0.1', port: 0 };
+      const server = createServer({ httpd, log, usrloc: {}, modules: [faultyModule()] });
+      await server.start();
+      await server.close({ deadline: 0 });
+    };
+    await run();
+    const before = processCounts();
+    faults.arm(kind, 0);
+    await run();
+    const calls = faults.seen;
+    faults.disarm();
+    await reaches(before, processCounts);
+    const step = Math.max(1, Math.floor(calls / 100));
+    for (let n = 1; n <= calls; n += step) {
+      faults.arm(kind, n);
+      const { failed } = faults;
+      try {
+        await run();
+      } catch (error) {
+        assert.ok(error instanceof InjectedFault, `${kind} ${n} (${failed}): ${error}`);
+      }
+      faults.disarm();
+      await reaches(before, processCounts);
+    }
+  });
+}

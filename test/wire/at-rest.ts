@@ -1,0 +1,83 @@
+// What a server must have given back once all its clients have left: every test on the wire ends with this.
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Server } from 'mi-httpd';
+import { call } from './mi-client.js';
+
+/** The counts of a server with one client, the one that asks. */
+const atRest = {
+  'httpd:connections': 1,
+  'httpd:exchanges': 1,
+  'mem:bodies': 0,
+  'mem:body_slots': 0,
+  'mem:windows_in_use': 0,
+  'mem:ids_held': 1,
+  'mi:pending': 0,
+};
+
+const names = Object.keys(atRest).map((name) => name.slice(name.indexOf(':') + 1));
+
+/** What of a process counts are not kept of by the server itself. */
+export interface ProcessCounts {
+  readonly timers: number;
+  /** 0 where the system does not tell. */
+  readonly descriptors: number;
+}
+
+/** Timers that keep this process alive, and its open descriptors. */
+export function processCounts(): ProcessCounts {
+  const timers = process.getActiveResourcesInfo().filter((name) => name === 'Timeout' || name === 'Immediate').length;
+  return { timers, descriptors: openDescriptors() };
+}
+
+function openDescriptors(): number {
+  try {
+    return readdirSync('/proc/self/fd').length;
+  } catch {
+    return 0;
+  }
+}
+
+/** Milliseconds that what is being closed may take on a loaded machine. */
+const usualPatience = 10_000;
+
+/** Waits until `counts` gives what it should; fails with the difference when it does not in time. */
+export async function reaches<T>(expected: T, counts: () => T | Promise<T>, patience = usualPatience): Promise<void> {
+  const deadline = performance.now() + patience;
+  for (let wait = 1; ; wait = Math.min(wait * 2, 100)) {
+    const found = await counts();
+    try {
+      assert.deepEqual(found, expected);
+      return;
+    } catch (difference) {
+      if (performance.now() > deadline) throw difference;
+    }
+    await delay(wait);
+  }
+}
+
+/**
+ * Remembers what a process without clients holds; the function that it gives waits until that is so again and every
+ * count of the server is back at rest. To be called when the server listens and nothing is connected.
+ */
+export async function rests(server: Server, patience = usualPatience): Promise<() => Promise<void>> {
+  await reaches<unknown>(atRest, () => call(server, 'get_statistics', [names]));
+  const before = await settled();
+  return async () => {
+    await reaches<unknown>(atRest, () => call(server, 'get_statistics', [names]), patience);
+    await reaches(before, processCounts, patience);
+  };
+}
+
+/** The counts of a process once they no longer change: what was closed before takes its time. */
+async function settled(): Promise<ProcessCounts> {
+  let last = processCounts();
+  for (let same = 0; same < 5; ) {
+    await delay(2);
+    const now = processCounts();
+    same = now.timers === last.timers && now.descriptors === last.descriptors ? same + 1 : 0;
+    last = now;
+  }
+  return last;
+}

@@ -1,0 +1,174 @@
+// Floods: pipelined requests whose replies nobody reads, connections, descriptors. Others are served meanwhile.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { describe, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { command, defineModule } from 'mi-httpd';
+import { ReadProbe } from '#src/httpd/read-probe.js';
+import { mi, startDaemon } from '../command/daemon.js';
+import { rests } from './at-rest.js';
+import { call, startServer } from './mi-client.js';
+import { RawClient } from './raw-client.js';
+
+const timeout = 60_000;
+
+/** `text:give` gives a text of `length` characters that begins with `n`. */
+const texts = defineModule({
+  name: 'text',
+  commands: [
+    command({
+      name: 'give',
+      help: 'Gives a text.',
+      recipes: [{ n: 'int', length: 'int' }],
+      run: ({ n, length }) => `${n} `.padEnd(length, String(n)),
+    }),
+  ],
+});
+
+function request(n: number, length: number): string {
+  const body = `{"jsonrpc":"2.0","method":"text:give","params":[${n},${length}],"id":${n}}`;
+  const head = 'POST /mi HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n';
+  return `${head}Content-Length: ${body.length}\r\n\r\n${body}`;
+}
+
+function many(count: number, length: number): string {
+  return Array.from({ length: count }, (_, n) => request(n, length)).join('');
+}
+
+describe('floods', { timeout }, () => {
+  for (const length of [200_000, 2000, 100]) {
+    test(`replies of ${length} bytes that are not read are not made without end`, { timeout }, async (t) => {
+      const server = await startServer(t, { modules: [texts] });
+      const atRest = await rests(server);
+      const client = await RawClient.connect(server.port);
+      client.socket.pause();
+      const wanted = 600 << 20;
+      const flood = many(Math.min(wanted / length, 10_000), length);
+      let sent = 0;
+      let isGone = false;
+      client.closed.then(() => {
+        isGone = true;
+      });
+      // As long as the server takes what is sent; it cuts the connection when replies pile up.
+      while (!isGone && sent < wanted / length && client.socket.writableLength === 0) {
+        client.send(flood);
+        sent += 10_000;
+        await delay(5);
+      }
+      assert.deepEqual(await call(server, 'text:give', [7, 10]), '7 77777777');
+      const { 'httpd:bytes_out': bytes } = (await call(server, 'get_statistics', [['bytes_out']])) as Record<
+        string,
+        number
+      >;
+      // What the kernel takes for a client on the same machine is several MiB.
+      assert.ok((bytes ?? Infinity) < 64 << 20, `${bytes} bytes of replies for a client that reads nothing`);
+      client.kill();
+      await atRest();
+    });
+  }
+
+  test('a client that pipelines and reads gets every reply as it is', { timeout }, async (t) => {
+    const server = await startServer(t, { modules: [texts] });
+    const atRest = await rests(server);
+    for (const length of [100, 3000, 70_000, 250_000]) {
+      const client = await RawClient.connect(server.port);
+      const count = Math.min(3000, Math.floor(24e6 / length));
+      const burst = Math.max(1, Math.min(100, Math.floor(1e6 / length)));
+      for (let first = 0; first < count; first += burst) {
+        for (let n = first; n < first + burst; n++) client.send(request(n, length));
+        for (let n = first; n < first + burst; n++) {
+          const { status, text } = await client.response();
+          assert.equal(status, 200);
+          assert.equal(text, `{"jsonrpc":"2.0","result":"${`${n} `.padEnd(length, String(n))}","id":${n}}`);
+        }
+      }
+      client.close();
+    }
+    await atRest();
+  });
+
+  test('a reply that waits for its client stays as it is while others are made', { timeout }, async (t) => {
+    const server = await startServer(t, { modules: [texts] });
+    const atRest = await rests(server);
+    const client = await RawClient.connect(server.port);
+    client.socket.pause();
+    const exchanges = async (): Promise<unknown> => await call(server, 'get_statistics', [['exchanges']]);
+    let asked = 0;
+    do {
+      assert.ok(asked < 1000, 'a reply has to wait some day');
+      client.send(request(asked++, 150_000));
+      // Once it has been received, only what waits for its client is left beside this call.
+      await delay(2);
+    } while (JSON.stringify(await exchanges()) === '{"httpd:exchanges":1}');
+    for (let n = 0; n < 200; n++) assert.equal(await call(server, 'text:give', [9, 50]), '9 '.padEnd(50, '9'));
+    client.socket.resume();
+    for (let n = 0; n < asked; n++) {
+      const { text } = await client.response();
+      assert.equal(text, `{"jsonrpc":"2.0","result":"${`${n} `.padEnd(150_000, String(n))}","id":${n}}`);
+    }
+    assert.equal((await client.ask('GET', '/healthz')).status, 200, 'the connection goes on');
+    client.close();
+    await atRest();
+  });
+
+  test('replies that cannot probe end a connection after many of them', () => {
+    const probe = new ReadProbe();
+    let replies = 0;
+    for (; !probe.isLastDue(); replies++) probe.count(0);
+    assert.ok(replies > 100_000 && replies < 1_000_000, `${replies}`);
+    assert.equal(probe.isLastDue(), false);
+  });
+
+  test('connections over max_connections are closed, and those within it served', { timeout }, async (t) => {
+    const server = await startServer(t, { httpd: { max_connections: 50 } });
+    const atRest = await rests(server);
+    const clients = await Promise.all(Array.from({ length: 300 }, () => RawClient.connect(server.port)));
+    const served: RawClient[] = [];
+    await Promise.all(
+      clients.map(async (client) => {
+        client.request('GET', '/healthz');
+        try {
+          assert.equal((await client.response()).text, 'ok\n');
+          served.push(client);
+        } catch {
+          // Closed on arrival.
+        }
+      }),
+    );
+    assert.equal(served.length, 50);
+    for (const client of served) assert.equal((await client.ask('GET', '/healthz')).status, 200);
+    for (const client of clients) client.close();
+    await atRest();
+    const counts = await call(server, 'get_statistics', [['refused_connections']]);
+    assert.deepEqual(counts, { 'httpd:refused_connections': 250 });
+  });
+});
+
+/** Seconds of processor time that a process has used. */
+function processorTime(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+const isLinux = process.platform === 'linux';
+
+test('with few descriptors it closes what is too much, and does not spin', { timeout, skip: !isLinux }, async (t) => {
+  const limited = ['-c', 'ulimit -n 128; exec "$0" "$@"', process.execPath];
+  const daemon = await startDaemon(t, ['-p', '0'], { through: ['sh', limited] });
+  const clients = await Promise.all(Array.from({ length: 400 }, () => RawClient.connect(daemon.port)));
+  const pid = daemon.child.pid ?? 0;
+  const before = processorTime(pid);
+  const started = performance.now();
+  await delay(1500);
+  const share = (processorTime(pid) - before) / ((performance.now() - started) / 1000);
+  assert.ok(share < 0.5, `idle connections take ${share} of a processor`);
+  const open = clients.filter(({ socket }) => !socket.closed && socket.readyState === 'open');
+  assert.ok(open.length > 0 && open.length <= 64, `${open.length} connections are open`);
+  for (const client of open) assert.equal((await client.ask('GET', '/healthz')).status, 200);
+  for (const client of clients) client.close();
+  for (;;) {
+    const { result } = await mi(daemon.url, 'get_statistics', [['connections']]).catch(() => ({ result: undefined }));
+    if ((result as Record<string, number> | undefined)?.['httpd:connections'] === 1) break;
+    await delay(20);
+  }
+});

@@ -1,0 +1,177 @@
+// JSON that is too much of something, and texts that want to become something else: a header, a line of the log.
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { command, defineModule, type Server } from 'mi-httpd';
+import { startDaemon, temporaryFiles } from '../command/daemon.js';
+import { rests } from './at-rest.js';
+import { call, post, startServer } from './mi-client.js';
+import { ask } from './raw-client.js';
+
+const timeout = 60_000;
+
+const echo = defineModule({
+  name: 'echo',
+  commands: [
+    command({ name: 'text', help: 'Gives its text.', recipes: [{ text: 'string' }], run: ({ text }) => text }),
+    command({ name: 'int', help: 'Gives its number.', recipes: [{ n: 'int' }], run: ({ n }) => n }),
+  ],
+});
+
+function request(params: string, method = 'echo:text', id = '1'): string {
+  return `{"jsonrpc":"2.0","method":"${method}","params":${params},"id":${id}}`;
+}
+
+/** Members with names whose numbers are far apart, so that they meet in a table that is not seeded. */
+function members(count: number, nameOf: (n: number) => string): string {
+  return Array.from({ length: count }, (_, n) => `"${nameOf(n)}":${n}`).join(',');
+}
+
+const collisions: Readonly<Record<string, (n: number) => string>> = {
+  numbers: (n) => String(n * 65536),
+  'long numbers': (n) => String(4_294_967_296 + n * 16_777_216),
+  texts: (n) => n.toString(2).padStart(17, '0').replaceAll('0', 'Aa').replaceAll('1', 'BB'),
+};
+
+const code = (body: string): unknown => JSON.parse(body).error?.code;
+
+/** Sends a body again and again while somebody else calls; both are answered. */
+async function whileOthersCall(server: Server, body: string, answered: (reply: string) => void): Promise<void> {
+  const replies = Array.from({ length: 5 }, () => post(server, body));
+  for (let n = 0; n < 20; n++) assert.equal(await call(server, 'echo:int', [n]), n);
+  for (const reply of await Promise.all(replies)) {
+    assert.equal(reply.status, 200);
+    answered(reply.body);
+  }
+}
+
+describe('hostile JSON', { timeout }, () => {
+  test('a body of the largest size is read, one byte more is refused', { timeout }, async (t) => {
+    const server = await startServer(t, { modules: [echo] });
+    const atRest = await rests(server);
+    const around = request('[""]').length;
+    const largest = 'x'.repeat(1_048_576 - around);
+    await whileOthersCall(server, request(`["${largest}"]`), (reply) =>
+      assert.equal(JSON.parse(reply).result, largest),
+    );
+    const over = await ask(server.port, 'POST', '/mi', request(`["${largest}x"]`), ['Content-Type: application/json']);
+    assert.equal(over.status, 413);
+    await atRest();
+  });
+
+  for (const [open, close] of [
+    ['[', ']'],
+    ['{"a":', '}'],
+  ] as const) {
+    test(`nesting of ${open} has a limit, however deep it is`, { timeout }, async (t) => {
+      const server = await startServer(t, { modules: [echo] });
+      const atRest = await rests(server);
+      const nested = (depth: number): string => request(`${open.repeat(depth)}1${close.repeat(depth)}`);
+      assert.equal(code((await post(server, nested(127))).body), -32602);
+      assert.equal(code((await post(server, nested(128))).body), -32700);
+      const deepest = Math.floor(500_000 / open.length);
+      await whileOthersCall(server, nested(deepest), (reply) => assert.equal(code(reply), -32700));
+      await whileOthersCall(server, open.repeat(deepest), (reply) => assert.equal(code(reply), -32700));
+      await atRest();
+    });
+  }
+
+  for (const [name, nameOf] of Object.entries(collisions)) {
+    test(`members whose names are ${name} that may collide keep nobody waiting`, { timeout }, async (t) => {
+      const server = await startServer(t, { modules: [echo] });
+      const atRest = await rests(server);
+      const many = members(20_000, nameOf);
+      await whileOthersCall(server, request(`{${many}}`), (reply) => assert.equal(code(reply), -32602));
+      await whileOthersCall(server, `{${many},"jsonrpc":"2.0","method":"pwd","id":1}`, (reply) =>
+        assert.ok('result' in JSON.parse(reply)),
+      );
+      await whileOthersCall(server, `{"jsonrpc":"2.0","method":"pwd","id":1${',"id":1'.repeat(100_000)}}`, (reply) =>
+        assert.equal(code(reply), -32600),
+      );
+      await atRest();
+    });
+  }
+
+  test('numbers of any length are refused or kept, never wrong', { timeout }, async (t) => {
+    const server = await startServer(t, { modules: [echo] });
+    const atRest = await rests(server);
+    const long = '9'.repeat(900_000);
+    for (const number of [long, `1e${long}`, `0.4${long}`, `-${long}`, '1e400', '9007199254740993']) {
+      const { body } = await post(server, request(`[${number}]`, 'echo:int'));
+      if (number.startsWith('0.')) assert.equal(JSON.parse(body).result, 0);
+      else assert.equal(code(body), -32602, number.slice(0, 20));
+      const { body: reply } = await post(server, request('["a"]', 'echo:text', number));
+      assert.equal(reply, `{"jsonrpc":"2.0","result":"a","id":${number}}`, 'an id is echoed byte for byte');
+    }
+    await atRest();
+  });
+
+  test('names of the prototype are names like others', { timeout }, async (t) => {
+    const server = await startServer(t, { modules: [echo] });
+    for (const name of ['__proto__', 'constructor', 'toString', 'hasOwnProperty']) {
+      assert.equal(code((await post(server, request(`{"${name}":{"text":"a"}}`))).body), -32602);
+      assert.equal(code((await post(server, request(`{"text":"a","${name}":1}`))).body), -32602);
+      assert.equal(code((await post(server, request('[]', name))).body), -32601);
+    }
+    assert.equal('text' in {}, false);
+  });
+});
+
+describe('texts that want to be something else', { timeout }, () => {
+  const broken = 'x\r\nSet-Cookie: a=b\r\n\r\nHTTP/1.1 200 OK\r\n';
+
+  test('never become headers', { timeout }, async (t) => {
+    const server = await startServer(t, { modules: [echo] });
+    const path = encodeURIComponent(broken);
+    for (const [method, target] of [
+      ['GET', `/${path}`],
+      ['GET', `/mi/${path}`],
+      ['GET', `/mi/echo/${path}`],
+      ['GET', `/mi/echo/echo:int?arg=${path}`],
+      ['GET', `/mi/core/core:pwd?arg=&raw=1&download=${path}`],
+      ['POST', `/mi/${path}`],
+    ] as const) {
+      const { headers, statusLine } = await ask(server.port, method, target, method === 'POST' ? '{}' : undefined);
+      assert.match(statusLine, /^HTTP\/1\.1 [1-5]\d\d [A-Za-z ]+$/);
+      assert.equal(headers.has('set-cookie'), false, target);
+    }
+    const { headers, text } = await ask(server.port, 'POST', '/mi', request(JSON.stringify([broken])), [
+      'Content-Type: application/json',
+    ]);
+    assert.equal(headers.has('set-cookie'), false);
+    assert.equal(JSON.parse(text).result, broken);
+  });
+
+  test('never become lines of the log', { timeout }, async (t) => {
+    const directory = temporaryFiles(t, {
+      'fails.mjs': `export default ({ defineModule, command }) => defineModule({
+        name: 'fails',
+        commands: [command({ name: 'now', help: 'x', recipes: [{ text: 'string' }], run: ({ text }) => { throw new Error(text); } })],
+        load: ({ httpd }) => httpd.registerRoot({ module: 'fails', root: 'fails', contentType: 'text/plain',
+          onRequest: (exchange) => { throw new Error(exchange.path + exchange.query); } }),
+      });`,
+      'fails.cfg':
+        'loadmodule "httpd.so"\nmodparam("httpd", "ip", "127.0.0.1")\nmodparam("httpd", "port", 0)\n' +
+        'loadmodule "mi_http.so"\nloadmodule "./fails.mjs"\n',
+    });
+    const daemon = await startDaemon(t, ['-f', join(directory, 'fails.cfg')]);
+    const forged = '\n{"level":30,"msg":"forged"}\r\n\u001b[2Jforged\u2028forged\0';
+    const escaped = encodeURIComponent(forged.replace('\0', ''));
+    assert.equal((await ask(daemon.port, 'GET', `/fails/${escaped}?${escaped}`)).status, 500);
+    const body = request(JSON.stringify([forged]), 'fails:now');
+    const { text } = await ask(daemon.port, 'POST', '/mi', body, ['Content-Type: application/json']);
+    assert.equal(code(text), -32000);
+    const failures = (): unknown[] => daemon.log.filter(({ level }) => level === 50);
+    while (failures().length < 2)
+      await daemon.line(/failed/).then(() => new Promise((resolve) => setTimeout(resolve, 5)));
+    assert.equal(
+      daemon.log.some(({ msg }) => msg === 'forged'),
+      false,
+    );
+    assert.equal(
+      daemon.lines.some((line) => line.includes('\u001b')),
+      false,
+      'no control character for a terminal',
+    );
+  });
+});
