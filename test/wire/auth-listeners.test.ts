@@ -4,7 +4,7 @@ import { request } from 'node:http';
 import { request as requestTls } from 'node:https';
 import { describe, test } from 'node:test';
 import { createServer } from 'mi-httpd';
-import { basic, userLine } from './accounts.js';
+import { basic, tokenLine, userLine } from './accounts.js';
 import { post, startServer } from './mi-client.js';
 import { TlsFiles } from './tls-files.js';
 
@@ -56,14 +56,18 @@ describe('logins', { timeout: 60_000 }, () => {
 
   test('one that is being verified when the server stops is answered', async (t) => {
     const files = new TlsFiles(t);
-    const users = files.write('users', userLine('alice', 'pw', 'read'));
-    const server = await startServer(t, { httpd: { auth_file: users } });
+    const auth_file = files.write('users', userLine('alice', 'pw', 'read'));
+    const auth_tokens = files.write('tokens', tokenLine('watcher', 'mi_watcher', 'read'));
+    const server = await startServer(t, { httpd: { auth_file, auth_tokens } });
     const body = '{"jsonrpc":"2.0","method":"version","id":1}';
-    const replies = [alice, basic('alice', 'wrong')].map((Authorization) =>
-      post(server, body, { headers: { Authorization } }),
-    );
-    // Both have arrived when a third, on a connection that came later, is answered.
-    await post(server, body);
+    const logins = [alice, basic('alice', 'wrong')];
+    const replies = logins.map((Authorization) => post(server, body, { headers: { Authorization } }));
+    const headers = { Authorization: 'Bearer mi_watcher' };
+    const count = '{"jsonrpc":"2.0","method":"get_statistics","params":[["requests"]],"id":1}';
+    for (let asked = 1; ; asked++) {
+      const { result } = JSON.parse((await post(server, count, { headers })).body);
+      if (result['httpd:requests'] === asked + logins.length) break;
+    }
     await server.close();
     assert.deepEqual(
       (await Promise.all(replies)).map((reply) => reply.status),
