@@ -58,7 +58,10 @@ describe('users of a file', { timeout: 60_000 }, () => {
       const { server: other } = await start(t);
       const client = await RawClient.connect(other.port);
       assert.equal((await client.ask(method, path, undefined, [`Authorization: ${alice}`])).status, expected, path);
-      assert.equal((await client.ask('GET', '/healthz', undefined, [`Authorization: ${alice}`])).status, 200);
+      // Whether a PUT without a length has a body is in doubt, so that its connection closes.
+      if (method === 'GET') {
+        assert.equal((await client.ask('GET', '/healthz', undefined, [`Authorization: ${alice}`])).status, 200);
+      }
       client.close();
     }
   });
