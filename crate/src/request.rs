@@ -91,9 +91,10 @@ struct Members {
 
 /// Scans one request. Never fails: what is wrong is in [`Request::refusal`], with the id beside it if that is sound.
 pub fn scan(text: &[u8]) -> Request {
-    match members(text) {
+    let mut members = Members::default();
+    match read(text, &mut members) {
         Err(refusal) => Request::refused(refusal),
-        Ok(members) => members.check(text),
+        Ok(()) => members.check(text),
     }
 }
 
@@ -168,7 +169,9 @@ pub fn scan_element(text: &[u8], position: usize) -> (Request, usize) {
 
 fn element(text: &[u8], reader: &mut Reader<'_>) -> Result<Request, ParseError> {
     let request = if reader.peek() == Some(b'{') {
-        object(text, reader, MAX_DEPTH - 2)?.check(text)
+        let mut members = Members::default();
+        object(text, reader, MAX_DEPTH - 2, &mut members)?;
+        members.check(text)
     } else {
         reader.value(MAX_DEPTH - 1)?;
         Request::refused(Refusal::Invalid(Invalid::NotAnObject))
@@ -177,22 +180,21 @@ fn element(text: &[u8], reader: &mut Reader<'_>) -> Result<Request, ParseError> 
     Ok(request)
 }
 
-fn members(text: &[u8]) -> Result<Members, Refusal> {
+fn read(text: &[u8], members: &mut Members) -> Result<(), Refusal> {
     let mut reader = Reader::new(text).map_err(Refusal::NotJson)?;
     reader.skip_blanks();
     if reader.peek() == Some(b'{') {
-        let members = object(text, &mut reader, MAX_DEPTH - 1).map_err(Refusal::NotJson)?;
-        reader.end().map_err(Refusal::NotJson)?;
-        return Ok(members);
+        return object(text, &mut reader, MAX_DEPTH - 1, members)
+            .and_then(|()| reader.end())
+            .map_err(Refusal::NotJson);
     }
     reader.value(MAX_DEPTH).map_err(Refusal::NotJson)?;
     reader.end().map_err(Refusal::NotJson)?;
     Err(Refusal::Invalid(Invalid::NotAnObject))
 }
 
-/// Reads an object whose values may have so many `levels` of containers.
-fn object(text: &[u8], reader: &mut Reader<'_>, levels: u32) -> Result<Members, ParseError> {
-    let mut members = Members::default();
+/// Reads the members of an object whose values may have so many `levels` of containers.
+fn object(text: &[u8], reader: &mut Reader<'_>, levels: u32, members: &mut Members) -> Result<(), ParseError> {
     let mut more = reader.pass(b'{') && !reader.pass(b'}');
     while more {
         let name = reader.name()?;
@@ -204,7 +206,7 @@ fn object(text: &[u8], reader: &mut Reader<'_>, levels: u32) -> Result<Members, 
             return reader.fail(Fault::ExpectedCommaOrBrace);
         }
     }
-    Ok(members)
+    Ok(())
 }
 
 impl Request {
