@@ -48,7 +48,7 @@ describe('users of a file', { timeout: 60_000 }, () => {
     const { server } = await start(t);
     for (const [method, path, expected] of [
       ['GET', '/zz', 404],
-      ['PUT', '/mi', 405],
+      ['DELETE', '/mi', 405],
       ['GET', '/%zz', 400],
     ] as const) {
       const wrong = await ask(server.port, method, path, undefined, [`Authorization: ${basic('alice', path)}`]);
