@@ -1,5 +1,5 @@
 /** What a scan found; see {@link RequestScanner.scan}. */
-export const Outcome = { call: 0, notification: 1, parseError: 2, invalidRequest: 3 } as const;
+export const Outcome = { call: 0, notification: 1, parseError: 2, invalidRequest: 3, batch: 4, tooManyIds: 5 } as const;
 
 /** What `params` holds. Empty arrays and objects are `none`, as if absent (docs/compatibility.md). */
 export const ParamsKind = { none: 0, array: 1, object: 2 } as const;
@@ -22,7 +22,8 @@ interface Addon {
 interface NativeScanner {
   scan(body: Uint8Array, fields: Int32Array): number;
   reason(): string;
-  isBatch(): boolean;
+  scanBatch(body: Uint8Array, limit: number, found: Uint32Array): number;
+  scanElement(body: Uint8Array, position: number, fields: Int32Array): number;
   release(idSlot: number): void;
   tail(idSlot: number): Uint8Array;
   idsHeld(): number;
@@ -78,6 +79,7 @@ const field = {
 export class RequestScanner {
   readonly #native: NativeScanner;
   readonly #fields = new Int32Array(9);
+  readonly #batch = new Uint32Array(3);
 
   /** @param methods method text to number of the command, 0 or above */
   constructor(methods: ReadonlyMap<string, number>) {
@@ -124,13 +126,16 @@ export class RequestScanner {
     return this.#fields[field.methodEnd] ?? 0;
   }
 
-  /** Byte at which the last body stopped being JSON; 0 without a parse error. */
+  /**
+   * Byte at which the last body stopped being JSON, 0 without a parse error; of an element of a batch, where the next
+   * one begins.
+   */
   get position(): number {
     return this.#fields[field.position] ?? 0;
   }
 
   /**
-   * Scans one request; the getters tell about it until the next scan.
+   * Scans one request; the getters tell about it until the next scan. Of a batch it only tells that it is one.
    *
    * @returns one of {@link Outcome}
    * @throws Error when 1048576 ids are held
@@ -144,9 +149,38 @@ export class RequestScanner {
     return this.#native.reason();
   }
 
-  /** Whether the last scan was refused because the body is an array (JSON-RPC 2.0 §6). */
-  get isBatch(): boolean {
-    return this.#native.isBatch();
+  /**
+   * Reads a batch (JSON-RPC 2.0 §6) whole, after {@link scan} has told that a body is one. Of a batch with more than
+   * `limit` elements nothing is read behind them.
+   *
+   * @returns {@link Outcome.batch}; parseError or invalidRequest, with a {@link reason}, when it is refused as a whole
+   */
+  scanBatch(body: Uint8Array, limit: number): number {
+    return this.#native.scanBatch(body, limit, this.#batch);
+  }
+
+  /** Elements of the last batch. */
+  get batchElements(): number {
+    return this.#batch[0] ?? 0;
+  }
+
+  /** Elements of the last batch that get a reply: all but notifications. */
+  get batchReplies(): number {
+    return this.#batch[1] ?? 0;
+  }
+
+  /** Byte at which the first element of the last batch begins. */
+  get batchStart(): number {
+    return this.#batch[2] ?? 0;
+  }
+
+  /**
+   * As {@link scan}, for the element at a position of a body that {@link scanBatch} has read.
+   *
+   * @returns one of {@link Outcome}; tooManyIds when 1048576 ids are held
+   */
+  scanElement(body: Uint8Array, position: number): number {
+    return this.#native.scanElement(body, position, this.#fields);
   }
 
   /** Gives back the slot of an id that no reply will echo; without effect for one that is not held. */
@@ -177,6 +211,11 @@ export class RequestScanner {
 
 const heads = [addon.replyHead(Reply.result), addon.replyHead(Reply.error)] as const;
 
+/** What precedes the value in a reply. */
+export function replyHead(kind: ReplyKind): Uint8Array {
+  return heads[kind];
+}
+
 /** Bytes behind a window: writing text stops before a character that does not fit, which takes up to 4 of them. */
 const slack = 4;
 
@@ -200,11 +239,6 @@ export class ReplyWindow {
     this.#text = Buffer.from(this.#memory);
     this.#window = new Uint8Array(this.#memory, 0, size);
     this.#indented = pretty ? new Uint8Array(size) : undefined;
-  }
-
-  /** What precedes the value in a streamed reply. */
-  head(kind: ReplyKind): Uint8Array {
-    return heads[kind];
   }
 
   /**

@@ -61,6 +61,16 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Begins within a text of which it is known that [`Reader::new`] takes it, or will be.
+    pub fn within(text: &'a [u8], position: usize) -> Self {
+        Self { text, position }
+    }
+
+    /// The byte that is read next.
+    pub fn position(&self) -> usize {
+        self.position
+    }
+
     pub fn peek(&self) -> Option<u8> {
         self.text.get(self.position).copied()
     }

@@ -12,7 +12,7 @@ use crate::record::Style;
 use crate::scanner::Scanner;
 use crate::statistics::StatisticNames;
 use crate::table::{Refused, Table, Walk};
-use crate::{html, reply, scanner};
+use crate::{html, reply};
 use napi::bindgen_prelude::{FromNapiValue, FunctionCallContext, JsObjectValue, Object, ToNapiValue, Uint8Array};
 use napi::{Env, Error, Result};
 use napi_derive::napi;
@@ -78,9 +78,23 @@ impl Arguments<'_> {
 #[napi(catch_unwind, ts_return_type = "object")]
 pub fn request_scanner<'env>(env: &'env Env, methods: Vec<String>, numbers: &[i32]) -> Result<Object<'env>> {
     let methods = Methods::new(env, Scanner::new(methods, numbers))?
-        .add("scan", |scanner, given| scan(scanner, given.bytes(0)?, given.get(1)?))?
+        .add("scan", |scanner, given| {
+            let outcome = scanner.scan_into(given.bytes(0)?, given.get(1)?);
+            outcome
+                .map(|outcome| outcome as u32)
+                .map_err(|error| Error::from_reason(error.to_string()))
+        })?
         .add("reason", |scanner, _| Ok(scanner.reason()))?
-        .add("isBatch", |scanner, _| Ok(scanner.is_batch()))?
+        .add("scanBatch", |scanner, given| {
+            let (outcome, batch) = scanner.scan_batch(given.bytes(0)?, given.position(1)?);
+            store([batch.elements, batch.replies, batch.start], given.get(2)?);
+            Ok(outcome as u32)
+        })?
+        .add("scanElement", |scanner, given| {
+            let (outcome, fields) = scanner.scan_element(given.bytes(0)?, given.position(1)?);
+            fields.store(given.get(2)?);
+            Ok(outcome as u32)
+        })?
         .add("idsHeld", |scanner, _| Ok(scanner.ids.held() as u32))?
         .add("release", |scanner, given| {
             given.get(0).map(|slot| scanner.ids.release(slot))
@@ -250,20 +264,12 @@ fn taken(taken: std::result::Result<bool, Refused>) -> Result<bool> {
     taken.map_err(|refused| Error::from_reason(refused.to_string()))
 }
 
-fn scan(scanner: &mut Scanner, body: &[u8], fields: &mut [i32]) -> Result<u32> {
-    let (outcome, found): (scanner::Outcome, scanner::Fields) = scanner
-        .scan(body)
-        .map_err(|error| Error::from_reason(error.to_string()))?;
-    found.store(fields);
-    Ok(outcome as u32)
-}
-
 /// JavaScript's form of a position that may not exist.
 fn length(length: Option<usize>) -> i32 {
     length.and_then(|length| i32::try_from(length).ok()).unwrap_or(-1)
 }
 
-fn store(values: [usize; 2], out: &mut [u32]) {
+fn store<const N: usize>(values: [usize; N], out: &mut [u32]) {
     for (place, value) in out.iter_mut().zip(values) {
         *place = value as u32;
     }

@@ -8,7 +8,8 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Invalid {
     NotAnObject,
-    Batch { empty: bool },
+    EmptyBatch,
+    BatchTooLong { limit: usize },
     JsonrpcMissing,
     JsonrpcRepeated,
     JsonrpcNot20,
@@ -24,9 +25,15 @@ pub enum Invalid {
 impl fmt::Display for Invalid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::BatchTooLong { limit: 0 } => "batches are refused, since max_batch is 0; send each request by itself",
+            Self::BatchTooLong { limit } => {
+                return write!(
+                    f,
+                    "the batch has more than {limit} requests, which is the limit max_batch; send it in parts"
+                );
+            }
             Self::NotAnObject => "a request must be an object",
-            Self::Batch { empty: false } => "batches are not supported; send each request by itself",
-            Self::Batch { empty: true } => "an empty array is no request; send an object",
+            Self::EmptyBatch => "an empty array is no batch; send an object, or an array of at least one",
             Self::JsonrpcMissing => "member \"jsonrpc\" is missing; it must be the string \"2.0\"",
             Self::JsonrpcRepeated => "member \"jsonrpc\" is repeated; give it once",
             Self::JsonrpcNot20 => "member \"jsonrpc\" must be the string \"2.0\"",
@@ -85,36 +92,111 @@ struct Members {
 /// Scans one request. Never fails: what is wrong is in [`Request::refusal`], with the id beside it if that is sound.
 pub fn scan(text: &[u8]) -> Request {
     match members(text) {
-        Err(refusal) => Request {
-            refusal: Some(refusal),
-            ..Request::default()
-        },
+        Err(refusal) => Request::refused(refusal),
         Ok(members) => members.check(text),
     }
+}
+
+/// Whether a text is an array, should it be JSON: a batch (JSON-RPC 2.0 §6).
+pub fn is_batch(text: &[u8]) -> bool {
+    // Nearly all requests begin with their brace.
+    if text.first() == Some(&b'{') {
+        return false;
+    }
+    let mut reader = Reader::within(text, 0);
+    reader.skip_blanks();
+    reader.peek() == Some(b'[')
+}
+
+/// What an array of requests holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    pub elements: usize,
+    /// Elements that get a reply: all but notifications.
+    pub replies: usize,
+    /// Where the first element begins.
+    pub start: usize,
+}
+
+/// Reads a batch whole, so that none of it is run unless all of it is JSON (JSON-RPC 2.0 §7, "invalid JSON").
+///
+/// Of a batch with more than `limit` elements nothing is read behind the comma that makes it too long, be it JSON or
+/// not: what is refused must not cost more the larger it is.
+pub fn scan_batch(text: &[u8], limit: usize) -> Result<Batch, Refusal> {
+    let mut reader = Reader::within(text, 0);
+    match elements(text, &mut reader, limit) {
+        Err(Refusal::Invalid(invalid)) => Err(Refusal::Invalid(invalid)),
+        // Late, since this looks at all of the text; but before any other fault, as in a single request.
+        read => Reader::new(text).map_err(Refusal::NotJson).and(read),
+    }
+}
+
+fn elements(text: &[u8], reader: &mut Reader<'_>, limit: usize) -> Result<Batch, Refusal> {
+    reader.skip_blanks();
+    let mut more = reader.pass(b'[') && !reader.pass(b']');
+    let mut batch = Batch {
+        start: reader.position(),
+        ..Batch::default()
+    };
+    while more {
+        if batch.elements == limit {
+            return Err(Refusal::Invalid(Invalid::BatchTooLong { limit }));
+        }
+        let request = element(text, reader).map_err(Refusal::NotJson)?;
+        batch.elements += 1;
+        batch.replies += usize::from(request.refusal.is_some() || request.id.is_some());
+        more = reader.pass(b',');
+        if !more && !reader.pass(b']') {
+            return reader.fail(Fault::ExpectedCommaOrBracket).map_err(Refusal::NotJson);
+        }
+    }
+    reader.end().map_err(Refusal::NotJson)?;
+    if batch.elements == 0 {
+        return Err(Refusal::Invalid(Invalid::EmptyBatch));
+    }
+    Ok(batch)
+}
+
+/// Scans the element of a batch that begins at `position`, of a text that [`scan_batch`] has read. Returns the position
+/// of the next one, that of the closing bracket behind the last.
+pub fn scan_element(text: &[u8], position: usize) -> (Request, usize) {
+    let mut reader = Reader::within(text, position);
+    let request = element(text, &mut reader).unwrap_or_else(|error| Request::refused(Refusal::NotJson(error)));
+    reader.pass(b',');
+    (request, reader.position())
+}
+
+fn element(text: &[u8], reader: &mut Reader<'_>) -> Result<Request, ParseError> {
+    let request = if reader.peek() == Some(b'{') {
+        object(text, reader, MAX_DEPTH - 2)?.check(text)
+    } else {
+        reader.value(MAX_DEPTH - 1)?;
+        Request::refused(Refusal::Invalid(Invalid::NotAnObject))
+    };
+    reader.skip_blanks();
+    Ok(request)
 }
 
 fn members(text: &[u8]) -> Result<Members, Refusal> {
     let mut reader = Reader::new(text).map_err(Refusal::NotJson)?;
     reader.skip_blanks();
     if reader.peek() == Some(b'{') {
-        return object(text, &mut reader).map_err(Refusal::NotJson);
+        let members = object(text, &mut reader, MAX_DEPTH - 1).map_err(Refusal::NotJson)?;
+        reader.end().map_err(Refusal::NotJson)?;
+        return Ok(members);
     }
-    let value = reader.value(MAX_DEPTH).map_err(Refusal::NotJson)?;
+    reader.value(MAX_DEPTH).map_err(Refusal::NotJson)?;
     reader.end().map_err(Refusal::NotJson)?;
-    Err(Refusal::Invalid(match value.kind {
-        Kind::Array => Invalid::Batch {
-            empty: value.count == 0,
-        },
-        _ => Invalid::NotAnObject,
-    }))
+    Err(Refusal::Invalid(Invalid::NotAnObject))
 }
 
-fn object(text: &[u8], reader: &mut Reader<'_>) -> Result<Members, ParseError> {
+/// Reads an object whose values may have so many `levels` of containers.
+fn object(text: &[u8], reader: &mut Reader<'_>, levels: u32) -> Result<Members, ParseError> {
     let mut members = Members::default();
     let mut more = reader.pass(b'{') && !reader.pass(b'}');
     while more {
         let name = reader.name()?;
-        let value = reader.value(MAX_DEPTH - 1)?;
+        let value = reader.value(levels)?;
         members.keep(text, name, value);
         reader.skip_blanks();
         more = reader.pass(b',');
@@ -122,8 +204,17 @@ fn object(text: &[u8], reader: &mut Reader<'_>) -> Result<Members, ParseError> {
             return reader.fail(Fault::ExpectedCommaOrBrace);
         }
     }
-    reader.end()?;
     Ok(members)
+}
+
+impl Request {
+    /// A request of which nothing is known but what is wrong with it.
+    pub fn refused(refusal: Refusal) -> Self {
+        Self {
+            refusal: Some(refusal),
+            ..Self::default()
+        }
+    }
 }
 
 impl Members {

@@ -108,8 +108,8 @@ fn invalid_requests() {
     use Invalid::*;
     for (text, invalid, id) in [
         ("1", NotAnObject, None),
-        ("[]", Batch { empty: true }, None),
-        ("[ {} ]", Batch { empty: false }, None),
+        ("[]", NotAnObject, None),
+        ("[ {} ]", NotAnObject, None),
         ("{}", JsonrpcMissing, None),
         (r#"{"id":7}"#, JsonrpcMissing, Some("7")),
         (

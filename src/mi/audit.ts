@@ -29,20 +29,43 @@ export class Audit {
     this.#sink = sink;
   }
 
-  /** @param started by `performance.now()` */
-  write(entry: CommandEntry, given: CallParameters, call: Call, outcome: AuditOutcome, started: number): void {
-    const { client } = call;
-    const parameters = given === undefined ? undefined : printable(entry, given);
+  /** A call that begins now; its line is written when it is known how it ended. */
+  begin(entry: CommandEntry, given: CallParameters, call: Call): AuditedCall {
+    return new AuditedCall(this.#sink, entry, given, call);
+  }
+}
+
+/** A call whose end is awaited. */
+export class AuditedCall {
+  readonly #sink: AuditSink;
+  readonly #entry: CommandEntry;
+  readonly #given: CallParameters;
+  readonly #call: Call;
+  /** Taken down at once: when the client has left, nobody knows where it was. */
+  readonly #from: string;
+  readonly #started = performance.now();
+
+  /** For {@link Audit.begin}. */
+  constructor(sink: AuditSink, entry: CommandEntry, given: CallParameters, call: Call) {
+    this.#sink = sink;
+    this.#entry = entry;
+    this.#given = given;
+    this.#call = call;
+    this.#from = call.client?.remoteAddress || 'local';
+  }
+
+  end(outcome: AuditOutcome): void {
+    const { client } = this.#call;
     const line = printJson({
       time: new Date().toISOString(),
       who: client?.caller?.name ?? '-',
       level: client?.caller?.grant ?? 'admin',
-      from: client?.remoteAddress || 'local',
+      from: this.#from,
       listener: client?.listener ?? '-',
-      command: entry.fullName,
-      params: parameters,
+      command: this.#entry.fullName,
+      params: this.#given === undefined ? undefined : printable(this.#entry, this.#given),
       outcome,
-      ms: Math.round((performance.now() - started) * 1000) / 1000,
+      ms: Math.round((performance.now() - this.#started) * 1000) / 1000,
     });
     this.#sink.write(`${line}\n`);
   }

@@ -5,9 +5,9 @@ export interface Client {
   /** Address of the other end of the connection; '' for a socket of this machine. */
   readonly remoteAddress: string;
   /** What the login gave: its name (`-` without one), and the level it may use. Undefined: everything is allowed. */
-  readonly caller?: { readonly name: string; readonly grant: string } | undefined;
+  readonly caller: { readonly name: string; readonly grant: string } | undefined;
   /** Where the connection came in: `http:127.0.0.1:8888`. */
-  readonly listener?: string;
+  readonly listener: string;
 }
 
 /**
@@ -15,7 +15,7 @@ export interface Client {
  * deadline passed or the server stops.
  */
 export class Call extends LazyAbort {
-  /** When waiting for its result began, by `performance.now()`; undefined while nobody had to wait. */
+  /** When the time for its result began, by `performance.now()`; undefined while nobody had to wait. */
   waitedSince: number | undefined = undefined;
 
   /**

@@ -31,8 +31,11 @@ export class Guard {
   refusal(entry: CommandEntry, client: Client | undefined): MiError | undefined {
     if (client === undefined) return undefined;
     const { allowed, denied } = this.#options;
-    if (denied?.has(entry) === true) return refused(`${entry.fullName} is denied on this server (deny_commands)`);
-    if (allowed?.has(entry) === false) {
+    // What stands in no table has no name in a list: it belongs to the protocol.
+    const isListed = entry.number >= 0;
+    if (isListed && denied?.has(entry) === true)
+      return refused(`${entry.fullName} is denied on this server (deny_commands)`);
+    if (isListed && allowed?.has(entry) === false) {
       return refused(`${entry.fullName} is not allowed on this server (allow_commands)`);
     }
     const { caller } = client;

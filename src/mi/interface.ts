@@ -1,4 +1,4 @@
-import { type Audit, outcomeOf } from './audit.js';
+import { type Audit, type AuditedCall, outcomeOf } from './audit.js';
 import type { Call, Client } from './call.js';
 import type { Result } from './command.js';
 import { CommandList } from './command-list.js';
@@ -101,62 +101,30 @@ export class ManagementInterface {
     count: number,
     call: Call,
   ): Result | Promise<Result> {
-    const started = performance.now();
     const excess = guard.excess(call.client);
     if (excess !== undefined) {
       // Not audited: a log that everybody can fill tells nothing.
       this.rateLimited.add(1);
       throw excess;
     }
-    const audit = this.#audit;
+    const audited = this.#audit?.begin(entry, given, call);
     const refusal = guard.refusal(entry, call.client);
     if (refusal !== undefined) {
       this.denied.add(1);
-      audit?.write(entry, given, call, refusal.code, started);
+      audited?.end(refusal.code);
       throw refusal;
     }
-    if (audit === undefined) return this.#run(entry, given, count, call);
-    return this.#runAudited(audit, entry, given, count, call, started);
-  }
-
-  #runAudited(
-    audit: Audit,
-    entry: CommandEntry,
-    given: CallParameters,
-    count: number,
-    call: Call,
-    started: number,
-  ): Result | Promise<Result> {
+    if (audited === undefined) return this.#run(entry, given, count, call);
     let result: Result | Promise<Result>;
     try {
       result = this.#run(entry, given, count, call);
     } catch (error) {
-      audit.write(entry, given, call, outcomeOf(error), started);
+      audited.end(outcomeOf(error));
       throw error;
     }
-    if (!(result instanceof Promise)) {
-      audit.write(entry, given, call, 'ok', started);
-      return result;
-    }
-    // What never ends would never be told: then giving up is.
-    const { signal } = call;
-    const givenUp = (): void => audit.write(entry, given, call, 'given_up', started);
-    signal.addEventListener('abort', givenUp, { once: true });
-    if (signal.aborted) givenUp();
-    const settled = (outcome: 'ok' | number): void => {
-      signal.removeEventListener('abort', givenUp);
-      if (!signal.aborted) audit.write(entry, given, call, outcome, started);
-    };
-    return result.then(
-      (value) => {
-        settled('ok');
-        return value;
-      },
-      (error: unknown) => {
-        settled(outcomeOf(error));
-        throw error;
-      },
-    );
+    if (result instanceof Promise) return endAudited(audited, call, result);
+    audited.end('ok');
+    return result;
   }
 
   #run(entry: CommandEntry, given: CallParameters, count: number, call: Call): Result | Promise<Result> {
@@ -204,4 +172,23 @@ export class ManagementInterface {
 /** Whether a handler answers later; a promise of another realm or library counts too. */
 export function isPromise(result: Result | PromiseLike<Result> | undefined): result is PromiseLike<Result> {
   return typeof result === 'object' && result !== null && 'then' in result && typeof result.then === 'function';
+}
+
+/** What never ends would never be told: then giving up is. */
+async function endAudited(audited: AuditedCall, { signal }: Call, result: Promise<Result>): Promise<Result> {
+  const givenUp = (): void => audited.end('given_up');
+  if (signal.aborted) givenUp();
+  else signal.addEventListener('abort', givenUp, { once: true });
+  const settled = (outcome: 'ok' | number): void => {
+    signal.removeEventListener('abort', givenUp);
+    if (!signal.aborted) audited.end(outcome);
+  };
+  try {
+    const value = await result;
+    settled('ok');
+    return value;
+  } catch (error) {
+    settled(outcomeOf(error));
+    throw error;
+  }
 }

@@ -39,7 +39,7 @@ describe('sockets of events', { timeout: 30_000 }, () => {
   });
 
   test('destinations are those of the list, and no others', () => {
-    const list = new Destinations('127.0.0.0/8, ::1 192.0.2.7,2001:db8::/32');
+    const list = new Destinations('127.0.0.0/8, ::1 ,192.0.2.7,2001:db8::/32');
     for (const address of ['127.0.0.1', '127.255.0.3', '::1', '192.0.2.7', '2001:db8:1::2', '::ffff:127.0.0.1']) {
       assert.equal(list.resolve(address), address);
     }
@@ -54,10 +54,10 @@ describe('sockets of events', { timeout: 30_000 }, () => {
   });
 
   test('a list with anything else in it has a problem', () => {
-    for (const list of ['', '127.0.0.1', '::1/128', ' 10.0.0.0/8 ,, ::/0 '])
+    for (const list of ['', '127.0.0.1', '::1/128', ' 10.0.0.0/8 , ::/0 '])
       assert.equal(destinationsProblem(list), undefined);
     for (const list of ['localhost', '10.0.0.0/33', '::1/129', '10.0.0.0/', '10.0.0.0/-1', '1.2.3.4/8/8', '1.2.3']) {
-      assert.match(destinationsProblem(list) ?? '', /is no address or network/, list);
+      assert.match(destinationsProblem(list) ?? '', /neither an address nor a network|prefix length/, list);
     }
     fc.assert(
       fc.property(fc.string(), (list) => {

@@ -8,6 +8,7 @@ import {
   Reply,
   ReplyWindow,
   RequestScanner,
+  replyHead,
   StatisticsTable,
 } from '#src/native.js';
 
@@ -56,14 +57,32 @@ test('refusals say why, and keep an id that can be echoed', { timeout }, () => {
   const scanner = newScanner();
   assert.equal(scanner.scan(bytes('{"jsonrpc":"2.0" "id":1}')), Outcome.parseError);
   assert.equal(scanner.reason(), "expected ',' or '}' at byte 17");
-  assert.deepEqual([scanner.position, scanner.idSlot, scanner.isBatch], [17, -1, false]);
+  assert.deepEqual([scanner.position, scanner.idSlot], [17, -1]);
   assert.equal(scanner.scan(new Uint8Array(0)), Outcome.parseError);
-  assert.equal(scanner.scan(bytes('[{"jsonrpc":"2.0"}]')), Outcome.invalidRequest);
-  assert.equal(scanner.isBatch, true);
   assert.equal(scanner.scan(bytes('{"jsonrpc":"1.0","id":9007199254740993}')), Outcome.invalidRequest);
   assert.equal(scanner.reason(), 'member "jsonrpc" must be the string "2.0"');
-  assert.equal(scanner.isBatch, false);
   assert.equal(textOf(scanner.tail(scanner.idSlot)), ',"id":9007199254740993}');
+  assert.equal(scanner.idsHeld, 0);
+});
+
+test('a batch is read whole, then element by element', { timeout }, () => {
+  const scanner = newScanner();
+  const body = bytes(' [{"jsonrpc":"2.0","method":"ps","params":[1],"id":"x"} , 7,{"jsonrpc":"2.0","method":"é"}]');
+  assert.equal(scanner.scan(body), Outcome.batch);
+  assert.equal(scanner.scanBatch(body, 3), Outcome.batch);
+  assert.deepEqual([scanner.batchElements, scanner.batchReplies], [3, 2]);
+  assert.equal(scanner.scanElement(body, scanner.batchStart), Outcome.call);
+  assert.deepEqual([scanner.command, scanner.paramsCount], [3, 1]);
+  assert.equal(body.toString('utf8', scanner.paramsStart, scanner.paramsEnd), '[1]');
+  assert.equal(textOf(scanner.tail(scanner.idSlot)), ',"id":"x"}');
+  assert.equal(scanner.scanElement(body, scanner.position), Outcome.invalidRequest);
+  assert.equal(scanner.reason(), 'a request must be an object');
+  assert.equal(scanner.scanElement(body, scanner.position), Outcome.notification);
+  assert.equal(body.toString('utf8', scanner.methodStart, scanner.methodEnd), '"é"');
+  assert.equal(scanner.scanBatch(body, 2), Outcome.invalidRequest);
+  assert.match(scanner.reason(), /more than 2 requests.*max_batch/);
+  assert.equal(scanner.scanBatch(bytes('[1,2'), 3), Outcome.parseError);
+  assert.match(scanner.reason(), /at byte 4/);
   assert.equal(scanner.idsHeld, 0);
 });
 
@@ -124,8 +143,7 @@ test('a lone surrogate never becomes invalid UTF-8', { timeout }, () => {
 test('heads and tails frame what a window is too small for', { timeout }, () => {
   const scanner = newScanner();
   scanner.scan(bytes('{"jsonrpc":"2.0","method":"ps","id":[]}'));
-  const window = new ReplyWindow(10, false);
-  const parts = [window.head(Reply.result), bytes('[1,2]'), scanner.tail(scanner.idSlot)];
+  const parts = [replyHead(Reply.result), bytes('[1,2]'), scanner.tail(scanner.idSlot)];
   assert.equal(Buffer.concat(parts).toString(), '{"jsonrpc":"2.0","result":[1,2],"id":null}');
 });
 

@@ -172,6 +172,22 @@ describe('audit log', { timeout: 60_000 }, () => {
     );
   });
 
+  test('notifications are in it, with what came of them later', async (t) => {
+    const audited = await start(t);
+    for (const method of ['version', 'later', 'fail']) {
+      const reply = await post(audited.server, JSON.stringify({ jsonrpc: '2.0', method }));
+      assert.equal(reply.status, 202);
+    }
+    assert.deepEqual(
+      (await lines(audited)).map(({ command: name, from, outcome }) => [name, from, outcome]),
+      [
+        ['core:version', '127.0.0.1', 'ok'],
+        ['lab:later', '127.0.0.1', 'ok'],
+        ['lab:fail', '127.0.0.1', 404],
+      ],
+    );
+  });
+
   test('a call that nobody waits for any more is told as given up, once', async (t) => {
     const audited = await start(t);
     const client = await RawClient.connect(audited.server.port);
@@ -182,8 +198,8 @@ describe('audit log', { timeout: 60_000 }, () => {
     stuck.resolve('late');
     const written = (await lines(audited)).filter(({ command: name }) => name === 'lab:stuck');
     assert.deepEqual(
-      written.map(({ outcome }) => outcome),
-      ['given_up'],
+      written.map(({ outcome, from }) => [outcome, from]),
+      [['given_up', '127.0.0.1']],
     );
   });
 

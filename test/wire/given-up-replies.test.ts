@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
-import { type Call, command, defineModule, MiError, type Result, type Server, stream } from 'mi-httpd';
-import { call, post, startServer, withResolvers } from './mi-client.js';
+import { type Call, command, defineModule, MiError, type Result, stream } from 'mi-httpd';
+import { assertAtRest, call, post, startServer, withResolvers } from './mi-client.js';
 
 const options = { timeout: 20_000 };
 
@@ -17,18 +17,6 @@ const notify = '{"jsonrpc":"2.0","method":"part:give"}';
 
 function request(body: string): string {
   return `POST /mi HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
-}
-
-/** Fails unless everything that replies hold is given back; waits for connections that are being closed. */
-async function assertAtRest(server: Server): Promise<void> {
-  const names = ['windows_in_use', 'ids_held', 'pending', 'connections'];
-  const rest = { 'mi:pending': 0, 'httpd:connections': 1, 'mem:windows_in_use': 0, 'mem:ids_held': 1 };
-  let counts: unknown;
-  for (let round = 0; round < 100; round++) {
-    counts = await call(server, 'get_statistics', [names]);
-    if (JSON.stringify(counts) === JSON.stringify(rest)) return;
-  }
-  assert.deepEqual(counts, rest);
 }
 
 /** Collects what would end the process. */

@@ -45,7 +45,7 @@ const cases: readonly (readonly [string, string, string | RegExp])[] = [
   ['number', '5', /-32600.*object.*"id":null/],
   ['string', '"x"', /-32600.*"id":null/],
   ['empty batch', '[]', /-32600.*"id":null/],
-  ['batch', '[{"jsonrpc":"2.0","method":"t:hello","id":1}]', /-32600.*batch.*"id":null/],
+  ['batch', '[{"jsonrpc":"2.0","method":"t:hello","id":1e0}]', `[${ok('1e0')}]`],
   ['no jsonrpc', '{"method":"t:hello","id":1}', /-32600.*jsonrpc.*"id":1/],
   ['jsonrpc 1', '{"jsonrpc":"1","method":"t:hello","id":1}', /-32600.*jsonrpc.*2\.0.*"id":1/],
   ['jsonrpc number', '{"jsonrpc":2.0,"method":"t:hello","id":1}', /-32600.*jsonrpc.*"id":1/],

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { command, defineModule, MiError, RecordTable, type Server, stream } from 'mi-httpd';
+import { command, createServer, defineModule, MiError, RecordTable, type Server, stream } from 'mi-httpd';
 import { type HttpReply, post, startServer } from './mi-client.js';
 
 type Headers = Readonly<Record<string, string>>;
@@ -253,6 +253,16 @@ describe('mi_json', { timeout: 60_000 }, () => {
     assert.equal(runs, own.length);
     const reading = await get(server, '/json/ps', { 'User-Agent': 'Mozilla/5.0' });
     assert.equal(reading.status, 200);
+  });
+
+  test('permissions and limits of calls hold here, too', async (t) => {
+    const reader = createServer({ httpd: { listen: ['http:127.0.0.1:0;level=read'] }, mi_json: {} });
+    await reader.start();
+    t.after(() => reader.close({ deadline: 0 }));
+    assert.match(await body(reader, '/json/kill'), /^\{"error": \{"code": 403, "message": ".*admin/);
+    assert.match(await body(reader, '/json/log_mute_state?params=stderror,1'), /"code": 403/);
+    assert.match(await body(reader, '/json/event_subscribe?params=E_CORE_LOG,udp:127.0.0.1:9'), /"code": 403/);
+    assert.match(await body(reader, '/json/version'), /"Server"/);
   });
 
   test('it is off unless it is loaded, and its root may be another', async (t) => {

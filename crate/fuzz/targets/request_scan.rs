@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use mi_httpd_native::json::{MAX_DEPTH, validate};
-use mi_httpd_native::request::{Refusal, scan};
+use mi_httpd_native::request::{Invalid, Refusal, is_batch, scan, scan_batch, scan_element};
 use mi_httpd_native::scanner::{Outcome, Scanner};
 
 fuzz_target!(|text: &[u8]| {
@@ -20,6 +20,10 @@ fuzz_target!(|text: &[u8]| {
             Ok((value.kind, value.count))
         );
     }
+    if is_batch(text) {
+        check_batch(text);
+        return;
+    }
     let mut scanner = Scanner::new(vec!["ps".into()], &[1]);
     let Ok((outcome, fields)) = scanner.scan(text) else {
         panic!("one id is never too many")
@@ -33,3 +37,36 @@ fuzz_target!(|text: &[u8]| {
     scanner.ids.release(fields.id_slot);
     assert_eq!(scanner.ids.held(), 0);
 });
+
+/// A batch is read as the validator reads it, within any limit, and its elements as if each were alone.
+fn check_batch(text: &[u8]) {
+    let read = scan_batch(text, usize::MAX);
+    let fault = match read {
+        Err(Refusal::NotJson(error)) => Some(error),
+        _ => None,
+    };
+    assert_eq!(fault, validate(text).err());
+    // Whatever the text is, an element can be looked for in it.
+    scan_element(text, text.len() / 2);
+    let Ok(batch) = read else { return };
+    let mut scanner = Scanner::new(vec!["ps".into()], &[1]);
+    let mut position = batch.start;
+    let mut replies = 0;
+    for _ in 0..batch.elements {
+        let (request, next) = scan_element(text, position);
+        let part = text[position..next].trim_ascii_end();
+        let alone = scan(part.strip_suffix(b",").unwrap_or(part));
+        assert_eq!(request.refusal, alone.refusal);
+        let (outcome, fields) = scanner.scan_element(text, position);
+        replies += usize::from(outcome != Outcome::Notification);
+        assert_eq!(fields.position as usize, next);
+        scanner.ids.release(fields.id_slot);
+        position = next;
+    }
+    assert_eq!((text[position], replies), (b']', batch.replies));
+    let limit = batch.elements - 1;
+    assert_eq!(
+        scan_batch(text, limit),
+        Err(Refusal::Invalid(Invalid::BatchTooLong { limit }))
+    );
+}

@@ -12,9 +12,9 @@ export interface Account {
   readonly grant: string;
 }
 
-/** Passwords that are verified at a time, and those that may wait for it: each takes 16 MiB and a thread. */
+/** Passwords that are verified at a time, each with 16 MiB and a thread of its own, and those that may wait: a few seconds. */
 const atOnce = 2;
-const maxWaiting = 64;
+const maxWaiting = 16;
 
 /** What a server knows of accounts at one time. */
 export interface AccountSettings {

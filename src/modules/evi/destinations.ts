@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns/promises';
-import { BlockList, isIP } from 'node:net';
+import { isIP } from 'node:net';
+import { AddressList } from '../../httpd/access/address-list.js';
 import { EventSocketError } from '../../mi/event-transport.js';
 
 /** Where events may go when nothing else is set: this machine. */
@@ -15,15 +16,11 @@ export const destinationsHelp =
  * a limit, a caller reaches what only this server reaches (server-side request forgery).
  */
 export class Destinations {
-  readonly #allowed = new BlockList();
-  readonly #list: string;
+  readonly #allowed: AddressList | undefined;
 
   /** @param list addresses and networks, parted by commas, that {@link destinationsProblem} finds nothing wrong with */
   constructor(list: string) {
-    this.#list = list;
-    for (const { address, prefix, family } of items(list).map(parse)) {
-      this.#allowed.addSubnet(address, prefix, family);
-    }
+    this.#allowed = list.trim() === '' ? undefined : new AddressList(list);
   }
 
   /**
@@ -53,12 +50,12 @@ export class Destinations {
   }
 
   #allows(address: string): boolean {
-    return this.#allowed.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
+    return this.#allowed?.includes(address) === true;
   }
 
   #refusal(what: string): EventSocketError {
     return new EventSocketError(
-      `${what} among the destinations of events, ${this.#list === '' ? 'which are none' : this.#list}; ` +
+      `${what} among the destinations of events, ${this.#allowed?.text ?? 'which are none'}; ` +
         'add its network to the parameter destinations',
     );
   }
@@ -66,25 +63,11 @@ export class Destinations {
 
 /** Says what is wrong with a list of destinations, or undefined when nothing is. */
 export function destinationsProblem(list: string): string | undefined {
-  const wrong = items(list).find((item) => !isNetwork(item));
-  return wrong === undefined
-    ? undefined
-    : `${JSON.stringify(wrong)} is no address or network; give such as 127.0.0.1, 192.0.2.0/24 or 2001:db8::/32`;
-}
-
-function items(list: string): readonly string[] {
-  return list.split(/[\s,]+/).filter((item) => item !== '');
-}
-
-function isNetwork(item: string): boolean {
-  const [address = '', prefix, more] = item.split('/');
-  const bits = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
-  if (bits < 0 || more !== undefined) return false;
-  return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= bits);
-}
-
-function parse(item: string): { address: string; prefix: number; family: 'ipv4' | 'ipv6' } {
-  const [address = '', prefix] = item.split('/');
-  const isSix = isIP(address) === 6;
-  return { address, prefix: Number(prefix ?? (isSix ? 128 : 32)), family: isSix ? 'ipv6' : 'ipv4' };
+  try {
+    new Destinations(list);
+    return undefined;
+  } catch (error) {
+    if (error instanceof RangeError) return error.message;
+    throw error;
+  }
 }

@@ -27,6 +27,7 @@ export const miHttpModule = defineModule({
     const pending = new PendingCalls(parameters.max_pending, parameters.mi_timeout);
     let jsonRpc: JsonRpc | undefined;
     let web: WebInterface | undefined;
+    const batches = mi.statistics.add('mi', 'batches', 'counter');
     mi.statistics.add('mem', 'windows_in_use', 'computed', () => (jsonRpc?.windowsInUse ?? 0) + (web?.streaming ?? 0));
     mi.statistics.add('mem', 'ids_held', 'computed', () => jsonRpc?.idsHeld ?? 0);
     httpd.registerRoot({
@@ -54,6 +55,8 @@ export const miHttpModule = defineModule({
         jsonRpc = new JsonRpc(mi, context.log, pending, {
           windowSize: httpd.windowSize,
           pretty: parameters.pretty_printing === 1,
+          maxBatch: parameters.max_batch,
+          batches,
         });
         if (hasPages) web = webInterface(context, { root, formMethod: parameters.mi_http_method, pending });
       },

@@ -5,11 +5,13 @@ import type { Result } from '../../mi/command.js';
 import type { CommandEntry } from '../../mi/command-table.js';
 import { codes, MiError, RateLimitError, serverError } from '../../mi/errors.js';
 import type { ManagementInterface } from '../../mi/interface.js';
-import { printJson } from '../../mi/json.js';
 import { discardParts, printParts } from '../../mi/print-parts.js';
 import type { CallParameters } from '../../mi/select.js';
 import { StatisticsSelection } from '../../mi/statistics.js';
 import { Outcome, ParamsKind, Reply, RequestScanner } from '../../native.js';
+import { Batches, type BatchesOptions } from './batches.js';
+import { CallReader } from './call-reader.js';
+import { Failures } from './failures.js';
 import type { PendingCalls } from './pending.js';
 import { refusalError } from './refusal.js';
 import { type AwaitedReply, Replies, type RepliesOptions } from './replies.js';
@@ -18,7 +20,7 @@ import { type AwaitedReply, Replies, type RepliesOptions } from './replies.js';
 const noReply = -2;
 
 /**
- * JSON-RPC 2.0 over HTTP: one request in, one reply out.
+ * JSON-RPC 2.0 over HTTP: one request in, one reply out; batches go to {@link Batches}.
  *
  * The hot path of a small command makes two native calls: one scans the body where it lies, one
  * frames the reply in the window. The id never becomes a JavaScript value; the scanner holds its
@@ -26,17 +28,23 @@ const noReply = -2;
  */
 export class JsonRpc {
   readonly #mi: ManagementInterface;
-  readonly #log: Log;
   readonly #scanner: RequestScanner;
+  readonly #calls: CallReader;
   readonly #replies: Replies;
+  readonly #failures: Failures;
   readonly #pending: PendingCalls;
+  readonly #batches: Batches;
 
-  constructor(mi: ManagementInterface, log: Log, pending: PendingCalls, options: RepliesOptions) {
+  constructor(mi: ManagementInterface, log: Log, pending: PendingCalls, options: RepliesOptions & BatchesOptions) {
+    const scanner = new RequestScanner(mi.commands.methods());
     this.#mi = mi;
-    this.#log = log;
-    this.#scanner = new RequestScanner(mi.commands.methods());
-    this.#replies = new Replies(this.#scanner, options);
+    this.#scanner = scanner;
+    this.#calls = new CallReader(mi, scanner);
+    this.#replies = new Replies(scanner, options);
+    this.#failures = new Failures(log);
     this.#pending = pending;
+    const host = { mi, scanner, calls: this.#calls, failures: this.#failures, pending };
+    this.#batches = new Batches(host, options);
   }
 
   /** Request ids held for replies to come; 0 when nothing is pending. */
@@ -46,7 +54,7 @@ export class JsonRpc {
 
   /** Replies that are being streamed through the window. */
   get windowsInUse(): number {
-    return this.#replies.streaming;
+    return this.#replies.streaming + this.#batches.streaming;
   }
 
   /** Answers one exchange; its body is only read before this returns. */
@@ -58,9 +66,9 @@ export class JsonRpc {
     }
     const scanner = this.#scanner;
     const outcome = scanner.scan(body);
-    if (outcome === Outcome.parseError || outcome === Outcome.invalidRequest) {
-      const code = outcome === Outcome.parseError ? codes.parseError : codes.invalidRequest;
-      this.#answerError(exchange, scanner.idSlot, new MiError(code, undefined, scanner.reason()));
+    if (outcome > Outcome.notification) {
+      if (outcome === Outcome.batch) this.#handleBatch(exchange, body);
+      else this.#refuse(exchange, outcome);
       return;
     }
     const idSlot = outcome === Outcome.call ? scanner.idSlot : noReply;
@@ -68,9 +76,9 @@ export class JsonRpc {
     let given: CallParameters;
     const count = scanner.paramsCount;
     try {
-      // Before anything else runs: the ranges are those of the last scan, and the body is only lent.
-      given = scanner.paramsKind === ParamsKind.none ? undefined : parse(body, scanner.paramsStart, scanner.paramsEnd);
-      entry = this.#mi.commands.entries[scanner.command] ?? this.#mi.commands.find(methodText(body, scanner));
+      // Most calls need neither of the methods, which is why they are not asked first.
+      given = scanner.paramsKind === ParamsKind.none ? undefined : this.#calls.given(body);
+      entry = this.#mi.commands.entries[scanner.command] ?? this.#calls.find(body);
     } catch (error) {
       this.#answerFailure(exchange, idSlot, undefined, error);
       return;
@@ -78,10 +86,21 @@ export class JsonRpc {
     this.#run(exchange, idSlot, entry, given, count);
   }
 
+  #handleBatch(exchange: Exchange, body: Uint8Array): void {
+    const outcome = this.#scanner.scanBatch(body, this.#batches.limit);
+    if (outcome === Outcome.batch) this.#batches.run(exchange, body);
+    else this.#refuse(exchange, outcome, -1);
+  }
+
+  /** Answers what is no request, or no batch as a whole. */
+  #refuse(exchange: Exchange, outcome: number, idSlot = this.#scanner.idSlot): void {
+    const code = outcome === Outcome.parseError ? codes.parseError : codes.invalidRequest;
+    this.#answerError(exchange, idSlot, new MiError(code, undefined, this.#scanner.reason()));
+  }
+
   #run(exchange: Exchange, idSlot: number, entry: CommandEntry, given: CallParameters, count: number): void {
     if (this.#pending.refuses(entry)) {
-      const reason = `${this.#pending.limit} calls are pending, which is the limit max_pending; try again`;
-      this.#answerUnavailable(exchange, idSlot, 503, reason, { 'Retry-After': '1' });
+      this.#answerUnavailable(exchange, idSlot, 503, this.#pending.refusal, { 'Retry-After': '1' });
       return;
     }
     const call = new Call(entry.fullName, exchange);
@@ -169,22 +188,16 @@ export class JsonRpc {
   }
 
   #answerFailure(exchange: Exchange, idSlot: number, call: Call | undefined, error: unknown): void {
-    if (error instanceof MiError) {
-      this.#answerError(exchange, idSlot, error);
-      return;
-    }
-    const command = call?.command ?? 'request';
-    this.#log.error({ err: error, command }, `MI command ${command} failed`);
-    this.#answerError(exchange, idSlot, serverError(`${command} failed; the log of the server tells why`));
+    this.#answerError(exchange, idSlot, this.#failures.errorOf(error, call?.command));
   }
 
   #answerError(exchange: Exchange, idSlot: number, error: MiError): void {
     if (error instanceof RateLimitError) {
       const headers = { 'Retry-After': String(error.retryAfter) };
       if (idSlot === noReply) exchange.refuse(429, error.data ?? error.message, headers);
-      else this.#sendError(exchange, 429, this.#printError(error), idSlot, headers);
+      else this.#sendError(exchange, 429, this.#failures.print(error), idSlot, headers);
     } else if (idSlot === noReply) exchange.reply(202);
-    else this.#sendError(exchange, 200, this.#printError(error), idSlot);
+    else this.#sendError(exchange, 200, this.#failures.print(error), idSlot);
   }
 
   /** The last resort: when this fails too, the refusal is one without the id. */
@@ -192,21 +205,10 @@ export class JsonRpc {
     try {
       this.#replies.text(exchange, status, Reply.error, text, idSlot, headers);
     } catch (error) {
-      this.#log.error({ err: error }, 'an error reply failed');
+      this.#failures.ofReply(error);
       this.#release(idSlot);
       exchange.refuse(500, 'internal error; the log of the server tells why');
     }
-  }
-
-  /** Commands in JavaScript put all sorts of things into an error. */
-  #printError(error: MiError): string {
-    try {
-      const text = printJson(error);
-      if (text !== undefined) return text;
-    } catch (cause) {
-      this.#log.error({ err: cause }, 'the error of an MI command cannot be printed');
-    }
-    return JSON.stringify(serverError('the error of the command cannot be printed as JSON'));
   }
 
   /** An error whose HTTP status tells too, so that proxies and pollers see it: 503 and 504. */
@@ -224,16 +226,4 @@ export class JsonRpc {
   #release(idSlot: number): void {
     if (idSlot >= 0) this.#scanner.release(idSlot);
   }
-}
-
-function parse(body: Uint8Array, start: number, end: number): CallParameters {
-  return JSON.parse(text(body, start, end)) as CallParameters;
-}
-
-function methodText(body: Uint8Array, scanner: RequestScanner): string {
-  return JSON.parse(text(body, scanner.methodStart, scanner.methodEnd)) as string;
-}
-
-function text(body: Uint8Array, start: number, end: number): string {
-  return Buffer.from(body.buffer, body.byteOffset + start, end - start).toString('utf8');
 }

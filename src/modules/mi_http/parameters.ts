@@ -31,5 +31,12 @@ export const parameters = defineParameters({
     max: 1,
     help: '1: GET and forms give the pages of the web interface; 0: JSON-RPC alone',
   },
+  max_batch: {
+    type: 'int',
+    default: 1000,
+    min: 0,
+    max: 100000,
+    help: 'requests of one batch; a longer one is refused before any of it runs. 0: batches are refused',
+  },
   ...callParameters,
 });

@@ -11,6 +11,9 @@ export interface PendingOutcome<T> {
   givenUp(status: 503 | 504, reason: string): void;
 }
 
+/** Ends the wait for a call; see {@link PendingCalls.follow}. */
+export type Leave = (reason?: Error) => boolean;
+
 /**
  * The calls of asynchronous commands that still run. One counts until its handler settles, also when
  * its client has left or its deadline has passed: what runs holds memory, whoever waits for it.
@@ -18,6 +21,7 @@ export interface PendingOutcome<T> {
 export class PendingCalls {
   /** Commands that are known to answer later: refused before they run when too many are pending. */
   readonly later = new Set<CommandEntry>();
+  #stopReason: string | undefined;
   readonly #running = new Map<Call, (reason: string) => void>();
 
   /**
@@ -29,6 +33,16 @@ export class PendingCalls {
     readonly timeout: number,
   ) {}
 
+  /** Why the server gives up what runs; undefined as long as it does not. Nothing may begin any more then. */
+  get stopReason(): string | undefined {
+    return this.#stopReason;
+  }
+
+  /** What a call that is refused is told. */
+  get refusal(): string {
+    return `${this.limit} calls are pending, which is the limit max_pending; try again`;
+  }
+
   /** Whether a call of this command would be one too many. */
   refuses(entry: CommandEntry): boolean {
     return this.#running.size >= this.limit && this.later.has(entry);
@@ -39,7 +53,7 @@ export class PendingCalls {
    *
    * @returns a function to call when the client leaves; it aborts the call and tells whether anybody still waited
    */
-  follow<T>(call: Call, result: PromiseLike<T>, outcome: PendingOutcome<T>): () => boolean {
+  follow<T>(call: Call, result: PromiseLike<T>, outcome: PendingOutcome<T>): Leave {
     let waiting = true;
     const stopWaiting = (): boolean => {
       const waited = waiting;
@@ -80,15 +94,16 @@ export class PendingCalls {
         if (stopWaiting()) outcome.failure(error);
       },
     );
-    return () => {
+    return (reason = new Error('the client left')) => {
       if (!stopWaiting()) return false;
-      call.abort(new Error('the client left'));
+      call.abort(reason);
       return true;
     };
   }
 
   /** Gives up every call that is still waited for. */
   giveUpAll(reason: string): void {
+    this.#stopReason = reason;
     for (const giveUp of this.#running.values()) giveUp(reason);
   }
 }

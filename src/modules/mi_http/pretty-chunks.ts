@@ -1,11 +1,11 @@
-import type { Chunk, ChunkSource } from '../../httpd/exchange.js';
+import type { Chunk } from '../../httpd/exchange.js';
 import { PrettyPrinter } from '../../native.js';
-import type { ReplyChunks } from './reply-chunks.js';
+import type { CompletedSource } from './reply-chunks.js';
 
 /** Indents the compact JSON that another source gives, chunk by chunk. */
-export class PrettyChunks implements ChunkSource {
+export class PrettyChunks implements CompletedSource {
   readonly #printer = new PrettyPrinter();
-  readonly #source: ReplyChunks;
+  readonly #source: CompletedSource;
   readonly #buffer: Buffer;
   #input: Uint8Array = new Uint8Array(0);
 
@@ -13,7 +13,7 @@ export class PrettyChunks implements ChunkSource {
    * @param buffer where indented chunks are made, 64 KiB at most; not that of the source. Replies may share one if
    *   their sources never answer later
    */
-  constructor(source: ReplyChunks, buffer: Buffer) {
+  constructor(source: CompletedSource, buffer: Buffer) {
     this.#source = source;
     this.#buffer = buffer;
   }

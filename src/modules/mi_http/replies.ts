@@ -3,9 +3,10 @@ import { BytesCursor, type Cursor, TextCursor } from '../../mi/cursor.js';
 import type { Piecewise } from '../../mi/piecewise.js';
 import { openParts } from '../../mi/print-parts.js';
 import type { StatisticsSelection } from '../../mi/statistics.js';
-import { Reply, type ReplyKind, ReplyWindow, type RequestScanner } from '../../native.js';
+import { Reply, type ReplyKind, ReplyWindow, type RequestScanner, replyHead } from '../../native.js';
 import { PrettyChunks } from './pretty-chunks.js';
 import { BegunChunks, ReplyChunks } from './reply-chunks.js';
+import { TailCursor } from './tail-cursor.js';
 
 /** What replies are set to. */
 export interface RepliesOptions {
@@ -86,7 +87,7 @@ export class Replies {
   }
 
   #framed(kind: ReplyKind, cursors: readonly Cursor[], idSlot: number, length?: number): FramedCursors {
-    const head = new BytesCursor(this.#window.head(kind));
+    const head = new BytesCursor(replyHead(kind));
     const tail = new TailCursor(this.#scanner, idSlot);
     const whole = length === undefined ? undefined : head.bytes.length + length + tail.length;
     return { cursors: [head, ...cursors, tail], tail, length: whole };
@@ -142,43 +143,6 @@ interface FramedCursors {
   readonly tail: TailCursor;
   /** Bytes of all of them, when known. */
   readonly length: number | undefined;
-}
-
-/** Prints what follows the value. It holds the id until then, so that it is given back when the client leaves. */
-class TailCursor implements Cursor {
-  readonly #scanner: RequestScanner;
-  readonly #idSlot: number;
-  #bytes: BytesCursor | undefined;
-  #hasId = true;
-
-  constructor(scanner: RequestScanner, idSlot: number) {
-    this.#scanner = scanner;
-    this.#idSlot = idSlot;
-  }
-
-  /** Bytes it will print; asking takes the id. */
-  get length(): number {
-    return this.#take().bytes.length;
-  }
-
-  fill(buffer: Buffer): number {
-    return this.#take().fill(buffer);
-  }
-
-  #take(): BytesCursor {
-    this.#bytes ??= new BytesCursor(this.#scanner.tail(this.#idSlot));
-    this.#hasId = false;
-    return this.#bytes;
-  }
-
-  keepId(): void {
-    this.#hasId = false;
-  }
-
-  release(): void {
-    if (this.#hasId && this.#idSlot >= 0) this.#scanner.release(this.#idSlot);
-    this.#hasId = false;
-  }
 }
 
 /** Bytes of a text in UTF-8, where counting takes well under a millisecond. */

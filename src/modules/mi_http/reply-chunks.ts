@@ -4,8 +4,13 @@ import type { Cursor } from '../../mi/cursor.js';
 /** Less room than this is left unused: some cursors need it for one character. */
 const leastRoom = 4;
 
+/** A source that tells when its last chunk was the end, so that a reply of one chunk needs no stream. */
+export interface CompletedSource extends ChunkSource {
+  readonly isComplete: boolean;
+}
+
 /** A reply made of parts, as chunks that are as full as its buffer. */
-export class ReplyChunks implements ChunkSource {
+export class ReplyChunks implements CompletedSource {
   readonly #parts: Cursor[];
   readonly #buffer: Buffer;
   #released: ((isComplete: boolean) => void) | undefined;

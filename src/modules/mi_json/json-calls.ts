@@ -4,7 +4,7 @@ import type { Log } from '../../log.js';
 import { Call } from '../../mi/call.js';
 import type { Result } from '../../mi/command.js';
 import type { CommandEntry } from '../../mi/command-table.js';
-import { MiError } from '../../mi/errors.js';
+import { MiError, RateLimitError } from '../../mi/errors.js';
 import { isPromise, type ManagementInterface } from '../../mi/interface.js';
 import { discardParts } from '../../mi/print-parts.js';
 import type { PendingCalls } from '../mi_http/pending.js';
@@ -129,6 +129,11 @@ export class JsonCalls {
   }
 
   #failed(exchange: Exchange, command: string, error: unknown): void {
+    if (error instanceof RateLimitError) {
+      const headers = { 'Retry-After': String(error.retryAfter) };
+      exchange.reply(429, printError(429, error.data ?? error.message), headers);
+      return;
+    }
     if (error instanceof MiError) {
       const told = legacyError(error);
       if (told === undefined) exchange.reply(200, '');

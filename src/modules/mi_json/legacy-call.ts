@@ -27,6 +27,8 @@ export function legacyError({ code, message, data }: MiError): { code: number; m
       return { code: 500, message: 'Command not found' };
     case codes.methodAmbiguous:
       return { code: 500, message: `Command ambiguous, ${data ?? message}` };
+    case codes.permissionDenied:
+      return { code: 403, message: data ?? message };
     case codes.invalidParams: {
       const isCount = data?.startsWith('Too few or too many parameters') === true;
       return { code: 400, message: isCount ? 'Too few or too many arguments' : (data ?? message) };

@@ -1,0 +1,46 @@
+import type { CommandEntry } from '../../mi/command-table.js';
+import type { ManagementInterface } from '../../mi/interface.js';
+import type { CallParameters } from '../../mi/select.js';
+import { ParamsKind, type RequestScanner } from '../../native.js';
+import { discoverMethod, discovery } from './discovery.js';
+
+/**
+ * Turns what a scan found into a call. To be used before anything else runs: the ranges are those of the last scan,
+ * and the body is only lent.
+ */
+export class CallReader {
+  readonly #mi: ManagementInterface;
+  readonly #scanner: RequestScanner;
+  readonly #discovery: CommandEntry;
+
+  constructor(mi: ManagementInterface, scanner: RequestScanner) {
+    this.#mi = mi;
+    this.#scanner = scanner;
+    this.#discovery = discovery(mi);
+  }
+
+  /** The parameters, parsed; undefined when there are none. */
+  given(body: Uint8Array): CallParameters {
+    const scanner = this.#scanner;
+    if (scanner.paramsKind === ParamsKind.none) return undefined;
+    return parse(body, scanner.paramsStart, scanner.paramsEnd) as CallParameters;
+  }
+
+  /** @throws MiError as {@link find} does */
+  entry(body: Uint8Array): CommandEntry {
+    return this.#mi.commands.entries[this.#scanner.command] ?? this.find(body);
+  }
+
+  /**
+   * What a method names that is no command's.
+   * @throws MiError -32601 or -32001, see {@link CommandTable.find}
+   */
+  find(body: Uint8Array): CommandEntry {
+    const method = parse(body, this.#scanner.methodStart, this.#scanner.methodEnd) as string;
+    return method === discoverMethod ? this.#discovery : this.#mi.commands.find(method);
+  }
+}
+
+function parse(body: Uint8Array, start: number, end: number): unknown {
+  return JSON.parse(Buffer.from(body.buffer, body.byteOffset + start, end - start).toString('utf8'));
+}

@@ -1,0 +1,77 @@
+// Logins on listeners of every kind, and while the server stops.
+import assert from 'node:assert/strict';
+import { request } from 'node:http';
+import { request as requestTls } from 'node:https';
+import { describe, test } from 'node:test';
+import { createServer } from 'mi-httpd';
+import { basic, tokenLine, userLine } from './accounts.js';
+import { post, startServer } from './mi-client.js';
+import { TlsFiles } from './tls-files.js';
+
+const alice = basic('alice', 'pw');
+
+/** Calls a command; gives the status of the reply. */
+function status(send: typeof request, options: object, authorization?: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const headers = {
+      'Content-Type': 'application/json',
+      ...(authorization === undefined ? {} : { Authorization: authorization }),
+    };
+    const sent = send({ method: 'POST', path: '/mi', agent: false, headers, ...options }, (response) => {
+      response.resume();
+      response.on('end', () => resolve(response.statusCode ?? 0));
+    });
+    sent.on('error', reject);
+    sent.end('{"jsonrpc":"2.0","method":"version","id":1}');
+  });
+}
+
+describe('logins', { timeout: 60_000 }, () => {
+  test('over TLS and over a Unix socket', { skip: process.platform === 'win32' }, async (t) => {
+    const files = new TlsFiles(t);
+    const { certFile, keyFile } = files.make('server', { key: 'ec' });
+    const [path, open] = [files.path('mi.sock'), files.path('open.sock')];
+    const server = createServer({
+      httpd: {
+        auth_file: files.write('users', userLine('alice', 'pw', 'read')),
+        audit_file: files.path('audit.log'),
+        listen: [
+          `https:127.0.0.1:0;cert=${certFile};key=${keyFile}`,
+          `unix:${path}`,
+          `unix:${open};auth=off;level=read`,
+        ],
+      },
+    });
+    await server.start();
+    t.after(() => server.close({ deadline: 0 }));
+    const tls = { host: '127.0.0.1', port: server.port, rejectUnauthorized: false };
+    const ask = requestTls as typeof request;
+    assert.deepEqual([await status(ask, tls), await status(ask, tls, alice)], [401, 200]);
+    const local = { socketPath: path };
+    assert.deepEqual([await status(request, local), await status(request, local, alice)], [401, 200]);
+    for (let i = 0; i < 5; i++) assert.equal(await status(request, local, basic('alice', `${i}`)), 401);
+    assert.equal(await status(request, local, basic('alice', 'x')), 429, 'those of this machine are one party');
+    assert.equal(await status(request, { socketPath: open }), 200);
+  });
+
+  test('one that is being verified when the server stops is answered', async (t) => {
+    const files = new TlsFiles(t);
+    const auth_file = files.write('users', userLine('alice', 'pw', 'read'));
+    const auth_tokens = files.write('tokens', tokenLine('watcher', 'mi_watcher', 'read'));
+    const server = await startServer(t, { httpd: { auth_file, auth_tokens } });
+    const body = '{"jsonrpc":"2.0","method":"version","id":1}';
+    const logins = [alice, basic('alice', 'wrong')];
+    const replies = logins.map((Authorization) => post(server, body, { headers: { Authorization } }));
+    const headers = { Authorization: 'Bearer mi_watcher' };
+    const count = '{"jsonrpc":"2.0","method":"get_statistics","params":[["requests"]],"id":1}';
+    for (let asked = 1; ; asked++) {
+      const { result } = JSON.parse((await post(server, count, { headers })).body);
+      if (result['httpd:requests'] === asked + logins.length) break;
+    }
+    await server.close();
+    assert.deepEqual(
+      (await Promise.all(replies)).map((reply) => reply.status),
+      [200, 401],
+    );
+  });
+});

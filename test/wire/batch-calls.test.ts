@@ -1,0 +1,386 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { describe, test } from 'node:test';
+import { type Call, command, defineModule, type JsonValue, stream } from 'mi-httpd';
+import { assertAtRest, call, post, startServer, withResolvers } from './mi-client.js';
+import { RawClient } from './raw-client.js';
+
+const options = { timeout: 90_000 };
+
+interface Entered {
+  readonly call: Call;
+  readonly resolve: (value: JsonValue) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Commands that answer when the test says so, and one that answers at once. */
+function gate() {
+  const entered: Entered[] = [];
+  let arrived = withResolvers<void>();
+  let ran = 0;
+  const module = defineModule({
+    name: 'gate',
+    commands: [
+      command({
+        name: 'wait',
+        help: 'Waits.',
+        run: (_parameters, call) => {
+          const { promise, resolve, reject } = withResolvers<JsonValue>();
+          entered.push({ call, resolve, reject });
+          arrived.resolve();
+          arrived = withResolvers<void>();
+          return promise;
+        },
+      }),
+      command({
+        name: 'open',
+        help: 'Ends the first wait.',
+        run: () => {
+          entered[0]?.resolve('opened');
+          return 'OK';
+        },
+      }),
+      command({ name: 'run', help: 'Gives a text.', run: () => `${++ran} ${'x'.repeat(10_000)}` }),
+    ],
+  });
+  const enter = async (count: number): Promise<void> => {
+    while (entered.length < count) await arrived.promise;
+  };
+  return { module, entered, enter, ran: () => ran };
+}
+
+const wait = (id: number): string => `{"jsonrpc":"2.0","method":"gate:wait","id":${id}}`;
+const run = (id: number): string => `{"jsonrpc":"2.0","method":"gate:run","id":${id}}`;
+const repeat = <T>(count: number, make: (id: number) => T): T[] => Array.from({ length: count }, (_, id) => make(id));
+
+async function send(port: number, body: string): Promise<Socket> {
+  const socket = connect(port, '127.0.0.1');
+  await once(socket, 'connect');
+  socket.write(
+    `POST /mi HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+  );
+  return socket;
+}
+
+/** Items that hold something from the moment they are made, as a database cursor does. */
+function held(closed: () => void): Iterable<number> & Iterator<number> {
+  return {
+    next: () => ({ done: false, value: 1 }),
+    return: () => {
+      closed();
+      return { done: true, value: undefined };
+    },
+    [Symbol.iterator]() {
+      return this;
+    },
+  };
+}
+
+describe('calls of a batch', options, () => {
+  test('run side by side, and are answered in order however they end', async (t) => {
+    const { module, entered, enter } = gate();
+    const server = await startServer(t, { modules: [module] });
+    const reply = post(server, `[${[wait(1), wait(2), run(3), wait(4)]}]`);
+    await enter(3);
+    assert.deepEqual(await call(server, 'get_statistics', [['pending']]), { 'mi:pending': 3 });
+    entered[2]?.resolve('c');
+    entered[1]?.reject(new Error('secret'));
+    await call(server, 'version');
+    entered[0]?.resolve('a');
+    const { status, body } = await reply;
+    assert.equal(status, 200);
+    const replies = JSON.parse(body) as { result?: string; error?: { code: number }; id: number }[];
+    assert.deepEqual(
+      replies.map(({ id, result, error }) => [id, result?.slice(0, 1), error?.code]),
+      [
+        [1, 'a', undefined],
+        [2, undefined, -32000],
+        [3, '1', undefined],
+        [4, 'c', undefined],
+      ],
+    );
+    assert.ok(!body.includes('secret'));
+    await assertAtRest(server);
+  });
+
+  test('one may wait for another far behind it', async (t) => {
+    const { module } = gate();
+    const server = await startServer(t, { modules: [module], mi_http: { max_batch: 5000 } });
+    const calls = [wait(-1), ...repeat(3000, run), '{"jsonrpc":"2.0","method":"gate:open","id":"o"}'];
+    const replies = JSON.parse((await post(server, `[${calls}]`)).body) as { result: string }[];
+    assert.equal(replies.length, 3002);
+    assert.equal(replies[0]?.result, 'opened');
+    await assertAtRest(server);
+  });
+
+  test('what is complete is sent while others still run', async (t) => {
+    const { module, entered, enter } = gate();
+    const server = await startServer(t, { modules: [module] });
+    const client = await RawClient.connect(server.port);
+    t.after(() => client.close());
+    client.request('POST', '/mi', `[${run(1)},${wait(2)},${run(3)}]`, ['Content-Type: application/json']);
+    await enter(1);
+    while (!client.unread.includes('"id":1}')) await once(client.socket, 'data');
+    assert.ok(!client.unread.includes('"id":3}'));
+    entered[0]?.resolve('now');
+    const { text } = await client.response();
+    assert.deepEqual(
+      (JSON.parse(text) as { id: number }[]).map(({ id }) => id),
+      [1, 2, 3],
+    );
+  });
+
+  test('each has the deadline mi_timeout, and its own error', async (t) => {
+    const { module, entered, enter } = gate();
+    const server = await startServer(t, { modules: [module], mi_http: { mi_timeout: 1 } });
+    const reply = post(server, `[${wait(1)},${run(2)},${wait(3)}]`);
+    await enter(2);
+    entered[1]?.resolve('in time');
+    const { status, body } = await reply;
+    assert.equal(status, 200);
+    const [late, quick, inTime] = JSON.parse(body);
+    assert.equal(late.error.code, -32000);
+    assert.match(late.error.data, /gate:wait .* 1 s.*mi_timeout/);
+    assert.equal(quick.id, 2);
+    assert.deepEqual([inTime.result, inTime.id], ['in time', 3]);
+    assert.equal(entered[0]?.call.signal.aborted, true);
+    assert.equal(entered[1]?.call.signal.aborted, false);
+    entered[0]?.resolve('too late');
+    await assertAtRest(server);
+  });
+
+  test('each counts against max_pending; one too many gets its own error', async (t) => {
+    const { module, entered, enter } = gate();
+    const server = await startServer(t, { modules: [module], mi_http: { max_pending: 2 } });
+    const reply = post(server, `[${[wait(1), wait(2), wait(3), run(4)]}]`);
+    await enter(2);
+    const refused = await post(server, wait(5));
+    assert.equal(refused.status, 503);
+    for (const { resolve } of entered) resolve('done');
+    const replies = JSON.parse((await reply).body);
+    assert.equal(entered.length, 2);
+    assert.deepEqual(replies[2], { ...JSON.parse(refused.body), id: 3 });
+    assert.deepEqual(
+      replies.map(({ id, result }: { id: number; result?: string }) => [id, result?.slice(0, 4)]),
+      [
+        [1, 'done'],
+        [2, 'done'],
+        [3, undefined],
+        [4, '1 xx'],
+      ],
+    );
+    await assertAtRest(server);
+  });
+
+  test('are all aborted when the client leaves, and free what they held', async (t) => {
+    const { module, entered, enter } = gate();
+    const server = await startServer(t, { modules: [module] });
+    const notification = wait(9).replace(',"id":9', '');
+    for (const calls of [
+      [wait(1), run(2), notification, wait(3)],
+      [run(1), wait(2), notification, wait(3)],
+      [notification, notification, notification],
+    ]) {
+      entered.length = 0;
+      const socket = await send(server.port, `[${calls}]`);
+      const hasReplies = calls[0] !== notification;
+      await enter(3);
+      const aborted = Promise.all(entered.map(({ call }) => once(call.signal, 'abort')));
+      if (hasReplies) {
+        socket.destroy();
+        await aborted;
+        for (const { call } of entered) assert.match(String(call.signal.reason), /client left/);
+      } else {
+        // They were accepted: nobody waits for them.
+        await once(socket, 'data');
+        socket.destroy();
+      }
+      for (const { reject } of entered) reject(new Error('nobody hears this'));
+      await assertAtRest(server);
+    }
+  });
+
+  test('a client that leaves closes what waits to be printed', async (t) => {
+    let closed = 0;
+    const { module, entered, enter } = gate();
+    const rowsModule = defineModule({
+      name: 'held',
+      commands: [
+        command({
+          name: 'rows',
+          help: 'Gives rows.',
+          run: () => stream(held(() => (closed += 1))),
+        }),
+      ],
+    });
+    const server = await startServer(t, { modules: [module, rowsModule] });
+    const rows = '{"jsonrpc":"2.0","method":"held:rows","id":7}';
+    const socket = await send(server.port, `[${wait(1)},${rows},${rows},${rows.replace(',"id":7', '')}]`);
+    await enter(1);
+    const aborted = once(entered[0]?.call.signal as AbortSignal, 'abort');
+    socket.destroy();
+    await aborted;
+    entered[0]?.resolve('nobody hears this');
+    await assertAtRest(server);
+    assert.equal(closed, 3);
+  });
+
+  test('a failure before anything of its reply is sent is an error; later it cuts the connection', async (t) => {
+    const failing = defineModule({
+      name: 'failing',
+      commands: [
+        command({
+          name: 'rows',
+          help: 'Gives rows until it fails.',
+          recipes: [{ count: 'int', later: 'bool' }],
+          run: ({ count, later }) => {
+            function* rows(): Generator<string> {
+              for (let n = 0; n < count; n++) yield 'x'.repeat(1000);
+              throw new Error('secret');
+            }
+            async function* slowly(): AsyncGenerator<string> {
+              for (const row of rows()) {
+                await new Promise(setImmediate);
+                yield row;
+              }
+            }
+            return { rows: stream(later ? slowly() : rows()) };
+          },
+        }),
+      ],
+    });
+    const server = await startServer(t, { modules: [failing, gate().module], log: silent });
+    const rows = (id: number, count: number, later: boolean): string =>
+      JSON.stringify({ jsonrpc: '2.0', method: 'failing:rows', params: { count, later }, id });
+    const { body } = await post(server, `[${[run(1), rows(2, 0, false), rows(3, 0, true), run(4)]}]`);
+    const replies = JSON.parse(body) as { id: number; error?: { code: number; data: string } }[];
+    assert.deepEqual(
+      replies.map(({ id, error }) => [id, error?.code]),
+      [
+        [1, undefined],
+        [2, -32000],
+        [3, -32000],
+        [4, undefined],
+      ],
+    );
+    assert.match(replies[1]?.error?.data ?? '', /failing:rows failed/);
+    assert.ok(!body.includes('secret'));
+    for (const later of [false, true]) {
+      await assert.rejects(post(server, `[${[run(1), rows(2, 500, later), run(4)]}]`));
+      await assertAtRest(server);
+    }
+  });
+
+  test('no more begin while the client does not read; all do when it reads', async (t) => {
+    const { module, ran } = gate();
+    const server = await startServer(t, { modules: [module], mi_http: { max_batch: 5000 } });
+    const count = 3000;
+    const socket = await send(server.port, `[${repeat(count, run)}]`);
+    socket.pause();
+    // 30 MB do not fit into the buffers of two sockets.
+    let before = -1;
+    for (let still = 0; still < 20; still = ran() === before ? still + 1 : 0) {
+      before = ran();
+      await call(server, 'version');
+    }
+    assert.ok(ran() < count, `${ran()} ran`);
+    assert.ok(before > 0);
+    let bytes = 0;
+    let tail = '';
+    socket.on('data', (piece) => {
+      bytes += piece.length;
+      tail = (tail + piece.toString('latin1')).slice(-200);
+      if (tail.endsWith('0\r\n\r\n')) socket.destroy();
+    });
+    socket.resume();
+    await once(socket, 'close');
+    assert.equal(ran(), count);
+    assert.ok(bytes > count * 10_000);
+    assert.match(tail, /"id":2999\}\]\r\n0\r\n\r\n$/);
+    await assertAtRest(server);
+  });
+
+  test('others are served between the calls of a long batch', async (t) => {
+    const server = await startServer(t, {
+      modules: [
+        defineModule({
+          name: 'busy',
+          commands: [
+            command({
+              name: 'work',
+              help: 'Keeps the process busy for a while.',
+              run: () => {
+                const until = performance.now() + 1;
+                while (performance.now() < until);
+                return 'OK';
+              },
+            }),
+          ],
+        }),
+      ],
+    });
+    const client = await RawClient.connect(server.port);
+    t.after(() => client.close());
+    let isOver = false;
+    const work = (id: number): string => `{"jsonrpc":"2.0","method":"busy:work","id":${id}}`;
+    const reply = post(server, `[${repeat(300, work)}]`).then((given) => {
+      isOver = true;
+      return given;
+    });
+    let served = 0;
+    while (!isOver) {
+      await client.ask('POST', '/mi', '{"jsonrpc":"2.0","method":"version","id":1}', [
+        'Content-Type: application/json',
+      ]);
+      served += 1;
+    }
+    assert.equal((JSON.parse((await reply).body) as unknown[]).length, 300);
+    assert.ok(served > 10, `${served} calls were served meanwhile`);
+  });
+
+  test('that stop the server at once end the batch, not the process', async (t) => {
+    let ran = 0;
+    const stopping = defineModule({
+      name: 'stopping',
+      commands: [
+        command({
+          name: 'stop',
+          help: 'Stops the server.',
+          run: () => {
+            void server.close({ deadline: 0 });
+            return stream([1, 2, 3]);
+          },
+        }),
+        command({ name: 'count', help: 'Counts.', run: () => ++ran }),
+      ],
+    });
+    const server = await startServer(t, { modules: [stopping] });
+    const of = (name: string, id: number): string => `{"jsonrpc":"2.0","method":"stopping:${name}","id":${id}}`;
+    const calls = [of('count', 1), of('stop', 2), ...repeat(900, (id) => of('count', id))];
+    await post(server, `[${calls}]`).catch(() => {});
+    await server.close();
+    assert.ok(ran >= 1);
+  });
+
+  test('get the reason when they outlast the time the server has to stop', async (t) => {
+    const { module, entered, enter } = gate();
+    const server = await startServer(t, { modules: [module] });
+    const reply = post(server, `[${wait(1)},${wait(2)}]`);
+    await enter(2);
+    await server.close({ deadline: 0.05 });
+    const { status, body } = await reply;
+    assert.equal(status, 200);
+    const replies = JSON.parse(body) as { error: { data: string }; id: number }[];
+    assert.deepEqual(
+      replies.map(({ error, id }) => [error.data, id]),
+      [
+        ['the server stops', 1],
+        ['the server stops', 2],
+      ],
+    );
+    assert.ok(entered.every(({ call }) => call.signal.aborted));
+  });
+});
+
+const silent = { debug() {}, info() {}, warn() {}, error() {} };

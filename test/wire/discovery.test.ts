@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
+import { describe, test } from 'node:test';
+import { Ajv } from 'ajv';
+import { command, defineModule } from 'mi-httpd';
+import { call, callError, post, startServer } from './mi-client.js';
+
+// The types of the package name an export that it does not have.
+const require = createRequire(import.meta.url);
+const { openrpcDocument } = require('@open-rpc/meta-schema') as { openrpcDocument: object };
+
+const options = { timeout: 20_000 };
+
+interface Method {
+  readonly name: string;
+  readonly description: string;
+  readonly paramStructure: string;
+  readonly params: readonly { readonly name: string; readonly required: boolean; readonly schema: object }[];
+  readonly 'x-recipes': readonly (readonly { readonly name: string; readonly type: string }[])[];
+  readonly 'x-aliases': readonly string[];
+}
+
+interface Document {
+  readonly openrpc: string;
+  readonly info: { readonly title: string; readonly version: string };
+  readonly methods: readonly Method[];
+  readonly components: { readonly schemas: Readonly<Record<string, object>> };
+}
+
+const odd = defineModule({
+  name: 'odd',
+  commands: [
+    command({
+      name: 'mixed',
+      aliases: ['odd_mixed'],
+      help: 'Takes what only names can tell apart.',
+      recipes: [{ late: 'int', both: 'string' }, { both: 'string[]' }],
+      run: () => 'OK',
+    }),
+    command({ name: 'named', help: 'By name.', recipes: [{ a: 'bool' }], namedOnly: true, run: () => 'OK' }),
+    command({
+      name: 'types',
+      help: 'Takes each type.',
+      recipes: [{ a: 'int', b: 'string', c: 'bool', d: 'int[]', e: 'string[]', f: 'object[]', g: 'json' }],
+      run: () => 'OK',
+    }),
+    // Makes the local name ambiguous.
+    command({ name: 'version', help: 'Another one.', run: () => 'OK' }),
+  ],
+});
+
+describe('rpc.discover', options, () => {
+  test('gives a valid OpenRPC document', async (t) => {
+    const server = await startServer(t, { modules: [odd], usrloc: {} });
+    const document = await call(server, 'rpc.discover');
+    const ajv = new Ajv({ strict: false, validateFormats: false });
+    // What the meta-schema calls a JSON Schema lies on the web under this name; draft 7, which it extends, is at hand.
+    const draft7 = require('ajv/dist/refs/json-schema-draft-07.json') as object;
+    for (const $id of ['https://meta.json-schema.tools', 'https://meta.json-schema.tools/']) {
+      const { definitions } = draft7 as { definitions: object };
+      const object = { properties: { $ref: { type: 'string' } } };
+      ajv.addSchema({ ...draft7, $id, definitions: { ...definitions, JSONSchemaObject: object } });
+    }
+    const isValid = ajv.compile(openrpcDocument);
+    assert.ok(isValid(document), JSON.stringify(isValid.errors));
+    assert.ok(!isValid({ ...(document as object), openrpc: 1 }), 'the validation can fail');
+    const references = JSON.stringify(document).match(/#\/components\/\w+\/\w+/g) ?? [];
+    for (const path of new Set(references)) {
+      const found = path
+        .slice(2)
+        .split('/')
+        .reduce<unknown>((at, name) => (at as Record<string, unknown>)?.[name], document);
+      assert.ok(found !== undefined, path);
+    }
+  });
+
+  test('describes every command, its recipes, its names', async (t) => {
+    const server = await startServer(t, { modules: [odd] });
+    const { openrpc, info, methods } = (await call(server, 'rpc.discover')) as Document;
+    assert.match(openrpc, /^1\.3\.\d$/);
+    assert.equal(info.title, 'mi-httpd');
+    const listed = ((await call(server, 'which')) as string[]).filter((name) => name.includes(':'));
+    assert.deepEqual(methods.map(({ name }) => name).sort(), listed.sort());
+    const method = (name: string): Method => {
+      const found = methods.find((other) => other.name === name);
+      assert.ok(found !== undefined, name);
+      return found;
+    };
+    const mixed = method('odd:mixed');
+    assert.equal(mixed.description, 'Takes what only names can tell apart.');
+    assert.equal(mixed.paramStructure, 'by-name');
+    assert.deepEqual(mixed.params, [
+      {
+        name: 'both',
+        required: true,
+        schema: { anyOf: [{ $ref: '#/components/schemas/string' }, { $ref: '#/components/schemas/strings' }] },
+      },
+      { name: 'late', required: false, schema: { $ref: '#/components/schemas/int' } },
+    ]);
+    assert.deepEqual(mixed['x-recipes'], [
+      [
+        { name: 'late', type: 'int' },
+        { name: 'both', type: 'string' },
+      ],
+      [{ name: 'both', type: 'string[]' }],
+    ]);
+    assert.deepEqual(mixed['x-aliases'], ['mixed', 'odd_mixed']);
+    assert.equal(method('odd:named').paramStructure, 'by-name');
+    assert.equal(method('core:log_level').paramStructure, 'either');
+    assert.deepEqual(method('odd:version')['x-aliases'], []);
+    for (const { name, 'x-aliases': aliases } of methods) {
+      for (const alias of aliases) {
+        assert.deepEqual(await call(server, 'help', [alias]), await call(server, 'help', [name]));
+      }
+    }
+  });
+
+  test('its schemas accept what the commands do', async (t) => {
+    const server = await startServer(t, { modules: [odd] });
+    const { components } = (await call(server, 'rpc.discover')) as Document;
+    const ajv = new Ajv({ strict: false });
+    ajv.addSchema({ $id: 'document', components });
+    const samples: Readonly<Record<string, readonly unknown[]>> = {
+      a: [1, 1.5, '+7', '-0', '1.5', '', true, null, 'x', []],
+      b: ['', 'x', 0, -1.5, true, null, [], {}],
+      c: [true, false, 0, 1, '0', '1', 'y', 'N', 2, 'yes', null, []],
+      d: [[1, '2'], [], ['x'], 1, [null]],
+      e: [['x', 1], [], [null], 'x'],
+      f: [[{}], [], [1], {}],
+      g: [null, 1, [], {}],
+    };
+    const good = { a: 1, b: '', c: true, d: [1], e: [''], f: [{}], g: null };
+    const schemas = { a: 'int', b: 'string', c: 'bool', d: 'ints', e: 'strings', f: 'objects', g: 'json' };
+    for (const [name, values] of Object.entries(samples)) {
+      const isValid = ajv.compile({ $ref: `document#/components/schemas/${schemas[name as keyof typeof schemas]}` });
+      for (const value of values) {
+        const params = { ...good, [name]: value };
+        const { body } = await post(server, JSON.stringify({ jsonrpc: '2.0', method: 'odd:types', params, id: 1 }));
+        assert.equal(isValid(value), body.includes('"result"'), `${name}: ${JSON.stringify(value)}`);
+      }
+    }
+  });
+
+  test('is a method of the protocol, no command', async (t) => {
+    const server = await startServer(t);
+    assert.ok(!((await call(server, 'which')) as string[]).includes('rpc.discover'));
+    assert.equal((await callError(server, 'rpc.discover', [1])).code, -32602);
+    assert.equal((await callError(server, 'rpc.other')).code, -32601);
+    const { body } = await post(server, '[{"jsonrpc":"2.0","method":"rpc.discover","id":7}]');
+    assert.deepEqual(JSON.parse(body), [{ jsonrpc: '2.0', result: await call(server, 'rpc.discover'), id: 7 }]);
+  });
+});
