@@ -162,6 +162,18 @@ describe('audit log', { timeout: 60_000 }, () => {
     for (const line of readFileSync(audited.file, 'utf8').split('\n')) assert.ok(line.length < 8192, `${line.length}`);
   });
 
+  test('each call of a batch has a line', async (t) => {
+    const audited = await start(t);
+    const batch = ['version', 'fail', 'later'].map((method, id) => ({ jsonrpc: '2.0', method, id }));
+    await post(audited.server, JSON.stringify(batch));
+    const outcomes = (await lines(audited)).map(({ command: name, outcome }) => [name, outcome]);
+    assert.deepEqual(outcomes, [
+      ['core:version', 'ok'],
+      ['lab:fail', 404],
+      ['lab:later', 'ok'],
+    ]);
+  });
+
   test('calls of the web interface are in it, and pages that run nothing are not', async (t) => {
     const audited = await start(t);
     await get(audited.server, '/mi/core/core:version');

@@ -48,7 +48,7 @@ describe('users of a file', { timeout: 60_000 }, () => {
     const { server } = await start(t);
     for (const [method, path, expected] of [
       ['GET', '/zz', 404],
-      ['DELETE', '/mi', 405],
+      ['PUT', '/mi', 405],
       ['GET', '/%zz', 400],
     ] as const) {
       const wrong = await ask(server.port, method, path, undefined, [`Authorization: ${basic('alice', path)}`]);
@@ -58,7 +58,10 @@ describe('users of a file', { timeout: 60_000 }, () => {
       const { server: other } = await start(t);
       const client = await RawClient.connect(other.port);
       assert.equal((await client.ask(method, path, undefined, [`Authorization: ${alice}`])).status, expected, path);
-      assert.equal((await client.ask('GET', '/healthz', undefined, [`Authorization: ${alice}`])).status, 200);
+      // Whether a PUT without a length has a body is in doubt, so that its connection closes.
+      if (method === 'GET') {
+        assert.equal((await client.ask('GET', '/healthz', undefined, [`Authorization: ${alice}`])).status, 200);
+      }
       client.close();
     }
   });

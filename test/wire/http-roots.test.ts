@@ -86,11 +86,8 @@ test('roots are listed newest first, and initialised in that order before listen
       },
     });
   const { server } = await start(t, ['a', 'b', 'c'].map(declare));
-  assert.deepEqual(server.roots, [
-    { module: 'module_c', root: 'c' },
-    { module: 'module_b', root: 'b' },
-    { module: 'module_a', root: 'a' },
-  ]);
+  const listed = server.roots.map(({ module, root }) => `${root} of ${module}`);
+  assert.deepEqual(listed, ['c of module_c', 'b of module_b', 'a of module_a']);
   assert.deepEqual(order, ['c', 'b', 'a']);
 });
 

@@ -263,6 +263,11 @@ describe('mi_json', { timeout: 60_000 }, () => {
     assert.match(await body(reader, '/json/log_mute_state?params=stderror,1'), /"code": 403/);
     assert.match(await body(reader, '/json/event_subscribe?params=E_CORE_LOG,udp:127.0.0.1:9'), /"code": 403/);
     assert.match(await body(reader, '/json/version'), /"Server"/);
+    const limited = await startServer(t, { httpd: { rate_limit_address: 1 }, mi_json: {} });
+    let reply = await get(limited, '/json/version');
+    while (reply.status === 200) reply = await get(limited, '/json/version');
+    assert.deepEqual([reply.status, reply.headers['retry-after']], [429, '1']);
+    assert.match(reply.body, /^\{"error": \{"code": 429, "message": "more than 1 calls a second/);
   });
 
   test('it is off unless it is loaded, and its root may be another', async (t) => {

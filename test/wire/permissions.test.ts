@@ -99,6 +99,19 @@ describe('levels', { timeout: 60_000 }, () => {
     }
   });
 
+  test('each call of a batch is held to them, and rpc.discover describes what the caller may run', async (t) => {
+    const server = await start(t);
+    const batch = ['look', 'move', 'burn'].map((method, id) => ({ jsonrpc: '2.0', method, id }));
+    const { body } = await post(server, JSON.stringify(batch), { headers: { Authorization: as('operate') } });
+    const outcomes = (JSON.parse(body) as Reply[]).map(({ result, error }) => result ?? error?.code);
+    assert.deepEqual(outcomes, ['seen', 'moved', -32003]);
+    const described = async (name: string): Promise<string> =>
+      JSON.stringify((await rpc(server, as(name), 'rpc.discover')).result);
+    assert.match(await described('admin'), /lab:burn/);
+    assert.doesNotMatch(await described('read'), /lab:burn|lab:move|core:kill/);
+    assert.match(await described('read'), /lab:look/);
+  });
+
   test('a command is told who calls', async (t) => {
     const server = await start(t);
     const listener = `http:127.0.0.1:0`;
@@ -141,6 +154,22 @@ describe('the web interface', { timeout: 60_000 }, () => {
   });
 });
 
+test('mi_json: the code is 403, and 429 beyond a limit', { timeout: 60_000 }, async (t) => {
+  const server = await startServer(t, {
+    httpd: { deny_commands: 'lab:burn', rate_limit_address: 5 },
+    modules: [lab],
+    mi_json: {},
+  });
+  const denied = await get(server, '/json/burn');
+  assert.deepEqual([denied.status, /403/.test(denied.body), /deny_commands/.test(denied.body)], [200, true, true]);
+  for (;;) {
+    const { status, headers, body } = await get(server, '/json/look');
+    if (status === 200) continue;
+    assert.deepEqual([status, headers['retry-after'], /rate_limit_address/.test(body)], [429, '1', true]);
+    break;
+  }
+});
+
 describe('lists of commands', { timeout: 60_000 }, () => {
   test('deny_commands forbids to everybody, by full name, flat name and pattern', async (t) => {
     const server = await startServer(t, {
@@ -173,6 +202,15 @@ describe('lists of commands', { timeout: 60_000 }, () => {
       'look',
     ]);
     assert.match((await rpc(server, '', 'move')).error?.data ?? '', /not allowed on this server \(allow_commands\)/);
+  });
+
+  test('rpc.discover is no command of a list, and tells only what is allowed', async (t) => {
+    const server = await startServer(t, { httpd: { allow_commands: 'look' }, modules: [lab] });
+    const { result } = await rpc(server, '', 'rpc.discover');
+    assert.deepEqual(
+      (result as { methods: { name: string }[] }).methods.map(({ name }) => name),
+      ['lab:look'],
+    );
   });
 
   test('a pattern that fits no command refuses the start, since it would protect nothing', () => {

@@ -51,6 +51,16 @@ describe('calls a second', { timeout: 60_000 }, () => {
     assert.equal((await version(server, 'Bearer mi_b')).status, 200);
   });
 
+  test('each call of a batch counts, and those that are too many get the error alone', async (t) => {
+    const server = await startServer(t, { httpd: { rate_limit_address: 2 } });
+    const batch = Array.from({ length: 20 }, (_, id) => ({ jsonrpc: '2.0', method: 'version', id }));
+    const { status, body } = await version(server, undefined, JSON.stringify(batch));
+    assert.equal(status, 200);
+    const codes = (JSON.parse(body) as { error?: { code: number } }[]).map(({ error }) => error?.code);
+    assert.deepEqual(codes.slice(0, 2), [undefined, undefined]);
+    assert.ok(codes.filter((code) => code === -32004).length >= 10, codes.join());
+  });
+
   test('pages and notifications get it too, and all are counted', async (t) => {
     const server = await startServer(t, { httpd: { rate_limit_address: 3 } });
     let page: HttpReply;

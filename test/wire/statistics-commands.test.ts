@@ -29,7 +29,7 @@ test('statistics', { timeout: 20_000 }, async (t) => {
     const all = (await call(server, 'get_statistics', [['all']])) as Record<string, number>;
     assert.equal(all['pbx:rings'], 3);
     const groups = new Set(Object.keys(all).map((name) => name.slice(0, name.indexOf(':'))));
-    assert.deepEqual([...groups].sort(), ['core', 'httpd', 'mem', 'mi', 'pbx']);
+    assert.deepEqual([...groups].sort(), ['core', 'evi', 'httpd', 'mem', 'mi', 'pbx']);
     assert.ok(Object.values(all).every((value) => typeof value === 'number'));
   });
   await t.test('computed ones are read each time', async () => {
