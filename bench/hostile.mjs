@@ -43,6 +43,13 @@ const attacks = {
   'deep JSON': { repeat: 1, first: params('['.repeat(500_000)) },
   'names that collide': { repeat: 1, first: params(`{${members(30_000, (n) => n * 65_536)}}`) },
   'many names': { repeat: 1, first: params(`{${members(60_000, (n) => `n${n}`)}}`) },
+  'batches of 1000': {
+    repeat: 1,
+    first: call(
+      `[${'{"jsonrpc":"2.0","method":"core:pwd","id":1},'.repeat(999)}{"jsonrpc":"2.0","method":"core:pwd","id":1}]`,
+    ),
+  },
+  'batches of 500,000 items': { repeat: 1, first: call(`[${'1,'.repeat(499_999)}1]`) },
   'bodies over the limit': { repeat: 4, first: `${json}Content-Length: 999999999\r\n\r\n${'x'.repeat(100_000)}` },
   'pages of another site': {
     repeat: 4,

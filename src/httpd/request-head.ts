@@ -1,5 +1,8 @@
 import type { UwsRequest } from './engine.js';
 
+/** Methods whose requests have a body, so that their clients send its length even when it is 0 (RFC 9110 §8.6). */
+const bodyMethods: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
+
 /**
  * What of a request head decides about its framing, read in one pass over all header fields. One
  * object serves all requests of a server: it is only valid until the next head is read.
@@ -40,7 +43,7 @@ export class RequestHead {
    * field without a name for the end of the head, which may hide a length: a request that should have one has none.
    */
   isEndDoubtful(method: string): boolean {
-    return this.isChunked || (this.contentLength === -1 && method !== 'GET' && method !== 'HEAD');
+    return this.isChunked || (this.contentLength === -1 && bodyMethods.has(method));
   }
 
   /** @returns what is wrong with the framing; undefined when it is plain */

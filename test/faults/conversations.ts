@@ -26,6 +26,18 @@ function get(path: string): string {
   return `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`;
 }
 
+/** Requests of every sort in one. */
+const batch = `[${[
+  '{"jsonrpc":"2.0","method":"part:small","id":1}',
+  '{"jsonrpc":"2.0","method":"part:later","id":2}',
+  '{"jsonrpc":"2.0","method":"part:small"}',
+  '{"jsonrpc":"2.0","method":"part:smal","id":3}',
+  '{"jsonrpc":"2.0","method":"part:rows","id":4}',
+  '{"jsonrpc":"2.0","method":"part:refuses","id":5}',
+  '5',
+  '{"jsonrpc":"2.0","method":"part:text","id":"6"}',
+].join(',')}]`;
+
 const chunkedHead = 'POST /raw HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n';
 const large = 'z'.repeat(3000);
 
@@ -57,6 +69,15 @@ export const conversations: readonly Conversation[] = [
   { name: 'a long text, indented', pieces: [call('part:text')], replies: 1, pretty: true },
   { name: 'a stream that waits, indented', pieces: [call('part:rows_later')], replies: 1, pretty: true },
   { name: 'dumps of a table, indented', pieces: [call('part:dump')], replies: 1, pretty: true },
+  { name: 'a batch', pieces: [post('/mi', batch)], replies: 1 },
+  { name: 'a batch, indented', pieces: [post('/mi', batch)], replies: 1, pretty: true },
+  { name: 'a batch of notifications', pieces: [post('/mi', '[{"jsonrpc":"2.0","method":"part:later"}]')], replies: 1 },
+  { name: 'a batch that is none', pieces: [post('/mi', '[{"jsonrpc":')], replies: 1 },
+  {
+    name: 'a client that leaves a batch',
+    pieces: [post('/mi', batch.replace('part:later', 'part:waits'))],
+    replies: 0,
+  },
   { name: 'an asynchronous call', pieces: [call('part:later')], replies: 1 },
   { name: 'an asynchronous call that fails', pieces: [call('part:refuses')], replies: 1 },
   { name: 'a client that leaves a call', pieces: [call('part:waits')], replies: 0 },

@@ -26,19 +26,34 @@ function told({ statusLine, headers, text }: RawResponse): object {
 }
 
 /** Fails unless the reply can be told from the right one: an error, and whole. */
-function checkError({ status, headers, text }: RawResponse, name: string): void {
+function checkError({ status, headers, text }: RawResponse, right: RawResponse, name: string): void {
   for (const header of ['content-type', 'content-length', 'transfer-encoding']) {
     assert.equal(headers.get(header)?.includes('|') ?? false, false, `${name}: two ${header}`);
   }
   assert.ok(headers.has('content-length') || headers.get('transfer-encoding') === 'chunked', `${name}: no framing`);
   if (headers.get('content-type') === 'application/json' && text !== '') {
-    const { error } = JSON.parse(text);
+    const reply = JSON.parse(text);
+    if (Array.isArray(reply)) {
+      checkBatch(reply, JSON.parse(right.text), name);
+      return;
+    }
+    const { error } = reply;
     assert.ok(error !== undefined && (status !== 200 || error.code === -32000), `${name}: ${text}`);
   } else if (status === 200) {
     // A page that has begun says that its result has not ended well, or that it was not waited for.
     assert.match(text, /data-status="error"|bytes of (?:\d+ before it failed|more than \d+) shown/, name);
   } else {
     assert.ok(status >= 400, `${name}: status ${status}`);
+  }
+}
+
+/** A request of a batch has its own reply or an error, and none goes missing. */
+function checkBatch(replies: readonly unknown[], right: readonly unknown[], name: string): void {
+  assert.equal(replies.length, right.length, `${name}: ${replies.length} replies`);
+  for (const [index, reply] of replies.entries()) {
+    const { error, id } = reply as { error?: { code: number }; id: unknown };
+    if (error?.code === -32000) assert.equal(id, (right[index] as { id: unknown }).id, name);
+    else assert.deepEqual(reply, right[index], name);
   }
 }
 
@@ -49,7 +64,7 @@ function check(expected: readonly RawResponse[], found: readonly RawResponse[], 
     try {
       assert.deepEqual(told(reply), told(right));
     } catch {
-      checkError(reply, name);
+      checkError(reply, right, name);
     }
   }
 }

@@ -47,6 +47,11 @@ const requests: readonly Buffer[] = [
   ...['stream', 'later', 'text'].map((name) =>
     post('/mi', 'application/json', `{"jsonrpc":"2.0","method":"sorts:${name}","id":"a\\u0041"}`),
   ),
+  post(
+    '/mi',
+    'application/json',
+    '[{"jsonrpc":"2.0","method":"sorts:later","id":1},{"jsonrpc":"2.0","method":"sorts:stream","id":2},5,{"jsonrpc":"2.0","method":"pwd"}]',
+  ),
   post('/mi', 'application/json', '{"jsonrpc":"2.0","method":"core:which"}', 'Expect: 100-continue\r\n'),
   post('/mi/core/core:which', 'application/x-www-form-urlencoded', 'arg=pwd&raw=1', 'Sec-Fetch-Site: same-origin\r\n'),
   post(

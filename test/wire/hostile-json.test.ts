@@ -92,6 +92,23 @@ describe('hostile JSON', { timeout }, () => {
     });
   }
 
+  test('a huge batch runs nothing, and one of the largest size keeps nobody waiting', { timeout }, async (t) => {
+    const server = await startServer(t, { modules: [echo] });
+    const atRest = await rests(server);
+    const batch = (count: number): string =>
+      `[${Array.from({ length: count }, (_, n) => request(`[${n}]`, 'echo:int')).join(',')}]`;
+    await whileOthersCall(server, batch(13_000), (reply) => assert.equal(code(reply), -32600));
+    await whileOthersCall(server, `[${'1,'.repeat(500_000)}1]`, (reply) => assert.equal(code(reply), -32600));
+    await whileOthersCall(server, batch(1000), (reply) => {
+      const results = JSON.parse(reply).map(({ result }: { result: number }) => result);
+      assert.deepEqual(
+        results,
+        Array.from({ length: 1000 }, (_, n) => n),
+      );
+    });
+    await atRest();
+  });
+
   test('numbers of any length are refused or kept, never wrong', { timeout }, async (t) => {
     const server = await startServer(t, { modules: [echo] });
     const atRest = await rests(server);

@@ -99,7 +99,7 @@ export class BatchPrinter {
         this.#isDue = true;
       } else {
         this.#batch.take();
-        this.#begin(item.idSlot, item.settled);
+        this.#withId(item.idSlot, item.settled);
       }
     }
   }
@@ -135,6 +135,16 @@ export class BatchPrinter {
   release(): void {
     this.#isReleased = true;
     for (const part of this.#parts.splice(0)) part.release();
+  }
+
+  /** A reply that fails gives its id back, unless what prints it holds it already. */
+  #withId(idSlot: number, settled: Settled): void {
+    try {
+      this.#begin(idSlot, settled);
+    } catch (error) {
+      if (this.#tail === undefined && idSlot >= 0) this.#scanner.release(idSlot);
+      throw error;
+    }
   }
 
   #begin(idSlot: number, settled: Settled): void {
@@ -247,7 +257,12 @@ export class BatchPrinter {
     const told = this.#failures.errorOf(error, this.#call?.command);
     for (const part of this.#parts.splice(0)) part.release();
     this.#close();
-    this.#error(told, idSlot);
+    try {
+      this.#error(told, idSlot);
+    } catch (cause) {
+      if (this.#tail === undefined && idSlot >= 0) this.#scanner.release(idSlot);
+      this.#broken = { error: cause };
+    }
   }
 
   #close(): void {

@@ -70,6 +70,11 @@ export class BatchReply implements CompletedSource, BatchListener {
     this.settled();
   }
 
+  failed(error: unknown): void {
+    this.#failure ??= { error };
+    this.#answer();
+  }
+
   /** Nobody waits for the replies any more. */
   giveUp(reason: Error): void {
     this.#printer.abort(reason);
@@ -110,11 +115,16 @@ export class BatchReply implements CompletedSource, BatchListener {
   /** What is there is not held back for long. */
   #keep(): void {
     if (this.#timer !== undefined || !this.#printer.hasPrinted) return;
-    this.#timer = setTimeout(() => {
+    const hurry = (): void => {
       this.#timer = undefined;
       this.#printer.hurry();
       this.#answer();
-    }, patience);
+    };
+    try {
+      this.#timer = setTimeout(hurry, patience);
+    } catch {
+      hurry();
+    }
   }
 
   #give(): Chunk {

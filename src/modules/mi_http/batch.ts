@@ -29,6 +29,8 @@ export interface BatchListener {
   settled(): void;
   /** Every call has begun. */
   begun(): void;
+  /** Calls cannot be begun any more; those that run go on until the batch is given up. */
+  failed(error: unknown): void;
 }
 
 /** What is known of one reply: nothing yet, a value to be printed, the text of statistics as they were, an error. */
@@ -104,6 +106,14 @@ export class Batch {
   /** Begins calls for half a millisecond, and goes on by itself on later turns unless the listener is blocked. */
   run(listener: BatchListener): void {
     if (this.#isGivenUp) return;
+    try {
+      this.#runSlice(listener);
+    } catch (error) {
+      listener.failed(error);
+    }
+  }
+
+  #runSlice(listener: BatchListener): void {
     const until = performance.now() + slice;
     while (this.#left > 0 && !this.#isFarAhead(listener)) {
       this.#begin(listener);
@@ -154,7 +164,12 @@ export class Batch {
     this.#running.clear();
     for (const item of this.#items.splice(0)) {
       if (item === undefined) continue;
-      if (item.idSlot >= 0) this.#host.scanner.release(item.idSlot);
+      try {
+        if (item.idSlot >= 0) this.#host.scanner.release(item.idSlot);
+      } catch (error) {
+        // Those behind it are given back all the same.
+        this.#host.failures.ofReply(error);
+      }
       if (item.settled?.kind !== 'result') continue;
       item.settled.call.abort(reason);
       discardParts(item.settled.value);

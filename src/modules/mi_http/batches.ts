@@ -49,13 +49,25 @@ export class Batches {
     if (batchReplies === 0) {
       // "The server MUST NOT return an empty Array and should return nothing at all" (JSON-RPC 2.0 §6).
       exchange.onGone = () => batch.giveUp(new Error('the client left'));
-      batch.run({ isBlocked: false, settled: () => {}, begun: () => void exchange.reply(202) });
+      const failed = (error: unknown): void => {
+        batch.giveUp(new Error('the batch failed'));
+        failures.ofReply(error);
+        exchange.refuse(500, 'internal error; the log of the server tells why');
+      };
+      batch.run({ isBlocked: false, settled: () => {}, begun: () => void exchange.reply(202), failed });
       return;
     }
     const reply = new BatchReply(batch, scanner, failures, this.#chunk);
-    const source = this.#pretty ? new PrettyChunks(reply, Buffer.alloc(this.#chunk.length)) : reply;
     exchange.onGone = () => reply.giveUp(new Error('the client left'));
-    const first = source.next();
+    let source: BatchReply | PrettyChunks;
+    let first: ReturnType<ChunkSource['next']>;
+    try {
+      source = this.#pretty ? new PrettyChunks(reply, Buffer.alloc(this.#chunk.length)) : reply;
+      first = source.next();
+    } catch (error) {
+      reply.release();
+      throw error;
+    }
     if (first instanceof Uint8Array && source.isComplete) {
       exchange.reply(200, first);
       source.release();

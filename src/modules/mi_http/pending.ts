@@ -79,7 +79,8 @@ export class PendingCalls {
       waiting = false;
       call.abort(error instanceof Error ? error : new Error(String(error)));
       result.then(outcome.late, () => {});
-      outcome.failure(error);
+      // Not at once: the caller does not hold what it gets from here yet.
+      queueMicrotask(() => outcome.failure(error));
       return () => false;
     }
     this.#running.set(call, (reason) => giveUp(503, reason));
