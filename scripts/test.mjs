@@ -18,6 +18,7 @@ if (only.length === 0) {
   cargoStep('clippy', ['clippy', '--locked', '--all-targets', '--', '-D', 'warnings']);
   step('Rust tests', () => run('cargo', ['test', '--locked', '--quiet']));
   step('fuzz targets', () => run(process.execPath, ['scripts/fuzz.mjs', '10']));
+  step('vulnerabilities and licences', () => run(process.execPath, ['scripts/audit.mjs']));
   step('instruction counts', () => run(process.execPath, ['scripts/instructions.mjs']));
 }
 step('TypeScript tests', () => {

@@ -1,0 +1,228 @@
+// docs/hardening.md holds: its configuration serves, its unit is one, nginx passes on what it is told to.
+import assert from 'node:assert/strict';
+import { execFile, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { describe, type TestContext, test } from 'node:test';
+import { promisify } from 'node:util';
+import { runCommand, startDaemon } from '../command/daemon.js';
+import { basic, tokenLine, userLine } from '../wire/accounts.js';
+import { connectTls } from '../wire/tls-client.js';
+import { TlsFiles } from '../wire/tls-files.js';
+
+const run = promisify(execFile);
+const page = readFileSync('docs/hardening.md', 'utf8');
+
+/** The one fenced block of a language. */
+function block(language: string): string {
+  const found = [...page.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\``, 'gm'))];
+  assert.equal(found.length, 1, `blocks of ${language}`);
+  return found[0]?.[1] ?? '';
+}
+
+/** The configuration in folders of the test, with its files and free ports, reached from this machine. */
+function production(t: TestContext): { readonly folder: string; readonly file: string; readonly socket: string } {
+  const folder = mkdtempSync(join(tmpdir(), 'mi-httpd-hard-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  for (const name of ['etc', 'run', 'log']) mkdirSync(join(folder, name));
+  const place = (name: string): string => join(folder, name);
+  const write = (name: string, text: string): void => writeFileSync(place(name), text, { mode: 0o600 });
+  write('etc/users', userLine('alice', 'wonder', 'admin'));
+  write('etc/tokens', tokenLine('exporter', 'mi_token', 'read'));
+  const { certFile, keyFile } = new TlsFiles(t).make('mi.example.org', { key: 'ec' });
+  const text = block('cfg')
+    .replace('/etc/mi-httpd/tls/server.pem', certFile)
+    .replace('/etc/mi-httpd/tls/server.key', keyFile)
+    .replaceAll('/etc/mi-httpd/', `${place('etc')}/`)
+    .replaceAll('/run/mi-httpd/', `${place('run')}/`)
+    .replaceAll('/var/log/mi-httpd/', `${place('log')}/`)
+    .replace(':8443;', ':0;')
+    .replace('127.0.0.1:8889', '127.0.0.1:0')
+    .replace('allow=192.0.2.0/24', 'allow=192.0.2.0/24,127.0.0.1');
+  write('etc/mi-httpd.cfg', text);
+  return { folder, file: place('etc/mi-httpd.cfg'), socket: place('run/mi.sock') };
+}
+
+interface Target {
+  readonly host?: string;
+  readonly port?: number;
+  readonly socketPath?: string;
+}
+
+/** Calls an MI command; gives the status and the whole body. */
+async function call(
+  target: Target,
+  authorization: string | undefined,
+  method: string,
+  params: unknown = [],
+): Promise<{ readonly status: number; readonly body: string }> {
+  const headers = {
+    'Content-Type': 'application/json',
+    ...(authorization === undefined ? {} : { Authorization: authorization }),
+  };
+  const sent = request({ ...target, path: '/mi', method: 'POST', headers, agent: false });
+  sent.end(JSON.stringify({ jsonrpc: '2.0', method, params, id: 1 }));
+  const [response] = await once(sent, 'response');
+  let body = '';
+  for await (const piece of response.setEncoding('utf8')) body += piece;
+  return { status: response.statusCode, body };
+}
+
+function lacks(program: string, ...args: readonly string[]): string | false {
+  return spawnSync(program, args).error === undefined ? false : `${program} is not installed`;
+}
+
+const alice = basic('alice', 'wonder');
+const options = { timeout: 60_000 };
+
+describe('the configuration for production', options, () => {
+  test('is good, with nothing to note', async (t) => {
+    const { file } = production(t);
+    const { status, stdout, stderr } = await runCommand(t, ['-c', '-f', file]);
+    assert.deepEqual([status, stdout, stderr], [0, `${file}: good\n`, '']);
+  });
+
+  test('serves without a warning, and each listener as its comment says', async (t) => {
+    const { file, socket, folder } = production(t);
+    const daemon = await startDaemon(t, ['-f', file]);
+    const exporterLine = await daemon.line(/serving http:\/\/127\.0\.0\.1:\d+\/mi"/);
+    assert.deepEqual(
+      daemon.log.filter(({ level }) => level >= 40),
+      [],
+    );
+    const local = { socketPath: socket };
+    const exporter = { host: '127.0.0.1', port: Number(/127\.0\.0\.1:(\d+)/.exec(exporterLine)?.[1]) };
+    for (const target of [local, exporter]) assert.equal((await call(target, undefined, 'pwd')).status, 401);
+    assert.match((await call(local, alice, 'log_level')).body, /"Processes"/);
+    assert.match((await call(local, alice, 'kill')).body, /deny_commands/);
+    assert.match((await call(exporter, alice, 'usrloc:flush')).body, /needs level operate/);
+    assert.match((await call(exporter, 'Bearer mi_token', 'uptime')).body, /"Up time"/);
+    const outside = await connectTls(daemon.port);
+    const text = JSON.stringify({ jsonrpc: '2.0', method: 'log_level', id: 1 });
+    outside.write(
+      `POST /mi HTTP/1.1\r\nHost: mi.example.org\r\nAuthorization: ${alice}\r\n` +
+        `Content-Type: application/json\r\nContent-Length: ${text.length}\r\n\r\n${text}`,
+    );
+    const [reply] = await once(outside, 'data');
+    outside.destroy();
+    assert.match(String(reply), /needs level admin; alice has level operate/);
+    daemon.signal('SIGTERM');
+    assert.equal((await daemon.ended).status, 0);
+    assert.match(readFileSync(join(folder, 'log/audit.log'), 'utf8'), /"who":"exporter".*"command":"core:uptime"/);
+  });
+
+  test('has the statistics that are to be watched', async (t) => {
+    const { file, socket } = production(t);
+    const daemon = await startDaemon(t, ['-f', file]);
+    const groups = JSON.parse(/"params":(\[\[.*?\]\])/.exec(page)?.[1] ?? '');
+    const { body } = await call({ socketPath: socket }, alice, 'get_statistics', groups);
+    const names = Object.keys(JSON.parse(body).result);
+    const [table = ''] = /^## What to watch$[\s\S]*/m.exec(page) ?? [];
+    const told = [...table.matchAll(/`([a-z]+:[a-z_]+)`/g)].map(([, name = '']) => name);
+    assert.ok(told.length >= 10);
+    for (const name of told) assert.ok(names.includes(name), name);
+    daemon.signal('SIGTERM');
+    await daemon.ended;
+  });
+});
+
+describe('the unit of systemd', options, () => {
+  const unit = block('ini');
+
+  test('is one that systemd understands', { skip: lacks('systemd-analyze', '--version') }, async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'mi-httpd-unit-'));
+    t.after(() => rmSync(folder, { recursive: true, force: true }));
+    const file = join(folder, 'mi-httpd.service');
+    const text = unit.replaceAll('/usr/bin/node', process.execPath).replaceAll('/opt/mi-httpd', resolve('.'));
+    const verify = async (content: string): Promise<string> => {
+      writeFileSync(file, content);
+      // What it finds out about other units of the machine is none of ours.
+      const { stderr } = await run('systemd-analyze', ['verify', file]).catch((error) => error);
+      return String(stderr)
+        .split('\n')
+        .filter((line) => line.includes('mi-httpd'))
+        .join('\n');
+    };
+    assert.equal(await verify(text), '');
+    assert.notEqual(await verify(text.replace('ProtectHome=', 'ProtectHme=')), '');
+  });
+
+  test('has the limits that the configuration needs', () => {
+    const most = Number(/"max_connections", (\d+)/.exec(block('cfg'))?.[1]);
+    const open = Number(/^LimitNOFILE=(\d+)/m.exec(unit)?.[1]);
+    assert.ok(open >= most + 64);
+    const allowed = /;allow=([^"]*)"/.exec(block('cfg'))?.[1]?.split(',') ?? [];
+    const line = /^IPAddressAllow=(.*)/m.exec(unit)?.[1]?.split(' ') ?? [];
+    assert.deepEqual(line, ['localhost', ...allowed]);
+  });
+});
+
+describe('nginx in front', { ...options, skip: lacks('nginx', '-v') }, () => {
+  test('passes on calls and dumps, and does not let in others', async (t) => {
+    const { file, socket, folder } = production(t);
+    const daemon = await startDaemon(t, ['-f', file]);
+    const { certFile, keyFile } = new TlsFiles(t).make('mi.example.org', { key: 'ec' });
+    const [inside, outside] = [join(folder, 'nginx.sock'), join(folder, 'nginx-outside.sock')];
+    const server = block('nginx')
+      .replace('/run/mi-httpd/mi.sock', socket)
+      .replace('/etc/nginx/mi.pem', certFile)
+      .replace('/etc/nginx/mi.key', keyFile)
+      .replace('listen 443 ssl;', `listen unix:${inside};`)
+      .replace('rate=20r/s', 'rate=1000r/s');
+    // nginx knows no address of who comes by a Unix socket.
+    const open = server.replace('deny all;', 'allow unix:; deny all;');
+    const closed = server.slice(server.indexOf('server {')).replace(inside, outside);
+    const places = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+      (name) => `${name}_temp_path ${folder}/${name};`,
+    );
+    // Workers of root's nginx would be nobody, who may not connect.
+    const user = process.getuid?.() === 0 ? 'user root;' : '';
+    const own = `${user} daemon off; pid ${folder}/nginx.pid; error_log stderr; events {}\n`;
+    const nginxFile = join(folder, 'nginx.conf');
+    writeFileSync(nginxFile, `${own}http { access_log off; ${places.join(' ')}\n${open}\n${closed}\n}\n`);
+    const nginx = spawn('nginx', ['-p', folder, '-c', nginxFile, '-e', 'stderr'], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    t.after(() => nginx.kill('SIGTERM'));
+    let errors = '';
+    nginx.stderr.setEncoding('utf8').on('data', (text: string) => {
+      errors += text;
+    });
+    await listening(inside, nginx, () => errors);
+    const through = { socketPath: inside };
+    assert.equal((await call(through, undefined, 'pwd')).status, 401);
+    assert.equal((await call({ socketPath: outside }, alice, 'pwd')).status, 403);
+    for (let i = 0; i < 20; i++) assert.equal((await call(through, alice, 'uptime')).status, 200);
+    const contacts = Array.from({ length: 3000 }, (_, i) => ({
+      aor: `user${i}`,
+      contact: `sip:user${i}@192.0.2.7:5060`,
+      expires: 3600,
+      user_agent: 'x'.repeat(100),
+    }));
+    assert.match((await call(through, alice, 'usrloc:add_many', ['location', contacts])).body, /3000/);
+    const dump = JSON.parse((await call(through, alice, 'ul_dump')).body);
+    assert.equal(dump.result.Domains[0].AORs.length, 3000);
+    assert.equal(errors.split('\n').filter((line) => /\[(error|crit|alert|emerg)\]/.test(line)).length, 1, errors);
+    assert.match(errors, /access forbidden by rule/);
+    nginx.kill('SIGTERM');
+    daemon.signal('SIGTERM');
+    await daemon.ended;
+  });
+});
+
+/** Waits until somebody listens on a Unix socket; fails when the program ends before. */
+async function listening(path: string, child: ReturnType<typeof spawn>, errors: () => string): Promise<void> {
+  for (;;) {
+    const isOpen = await new Promise<boolean>((settle) => {
+      const socket = connect(path, () => settle(true));
+      socket.on('error', () => settle(false)).on('connect', () => socket.destroy());
+    });
+    if (isOpen) return;
+    assert.equal(child.exitCode, null, errors());
+    await new Promise((settle) => setTimeout(settle, 20));
+  }
+}

@@ -1,0 +1,51 @@
+// SECURITY.md, docs/hardening.md: what they link to is there, and what they tell of the engine is so.
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, test } from 'node:test';
+import { start } from '../wire/http-server.js';
+import { RawClient } from '../wire/raw-client.js';
+
+const pages = ['SECURITY.md', 'docs/hardening.md'];
+
+describe('the pages on security', { timeout: 30_000 }, () => {
+  for (const file of pages) {
+    test(`${file}: every file and heading that it links to exists`, () => {
+      const links = [...readFileSync(file, 'utf8').matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)/g)];
+      assert.ok(links.length > 5);
+      for (const [link, path = '', anchor] of links) {
+        const target = path === '' ? file : join(dirname(file), path);
+        assert.ok(existsSync(target), link);
+        if (anchor !== undefined) assert.ok(anchorsOf(target).includes(anchor), link);
+      }
+    });
+  }
+
+  test('README, mi-httpd.cfg and each other lead to them', () => {
+    for (const file of ['README.md', 'mi-httpd.cfg', 'SECURITY.md']) {
+      assert.ok(readFileSync(file, 'utf8').includes('docs/hardening.md'), file);
+    }
+    for (const file of ['README.md', 'docs/hardening.md']) {
+      assert.ok(readFileSync(file, 'utf8').includes('SECURITY.md'), file);
+    }
+  });
+
+  test('HTTP/1.0 gets a page of the engine, which names it, and others do not', async (t) => {
+    const { port } = await start(t, []);
+    const old = await RawClient.connect(port);
+    old.send('GET / HTTP/1.0\r\nHost: a\r\n\r\n');
+    assert.match((await old.rest()).toString('latin1'), /^HTTP\/1\.1 505 [\s\S]*uWebSockets/);
+    const client = await RawClient.connect(port);
+    client.send('GET /nothing HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+    assert.doesNotMatch((await client.rest()).toString('latin1'), /uWebSockets|mi-httpd|server:/i);
+  });
+});
+
+function anchorsOf(file: string): readonly string[] {
+  return [...readFileSync(file, 'utf8').matchAll(/^#+ (.+)$/gm)].map(([, title = '']) =>
+    title
+      .toLowerCase()
+      .replace(/[^a-z0-9 -]/g, '')
+      .replaceAll(' ', '-'),
+  );
+}
