@@ -4,7 +4,7 @@ import { type Admission, Denial } from './access.js';
 import { Arrival } from './arrival.js';
 import type { Connections } from './connections.js';
 import { Counter, type HttpCounters } from './counters.js';
-import type { UwsRequest, UwsResponse } from './engine.js';
+import type { UwsHandlers, UwsRequest, UwsResponse } from './engine.js';
 import type { Method, ReplyHeaders } from './exchange.js';
 import { FieldError } from './fields.js';
 import { HeadRefusals } from './head-refusals.js';
@@ -78,31 +78,56 @@ export class Dispatcher implements ExchangeHost {
     this.#connections.exchangeEnded(isClosing);
   }
 
-  /** Handler of the engine for every request of a listener: nothing may be thrown back into it. */
-  handleFor(listener: ListenerOptions): (response: UwsResponse, request: UwsRequest) => void {
-    return (response, request) => {
-      try {
-        this.#handle(listener, response, request);
-      } catch (error) {
-        this.log.error({ err: error }, 'a request failed before it reached its handler');
-        this.#admission = undefined;
+  /** Handlers of the engine for the requests of a listener: nothing may be thrown back into it. */
+  handlersFor(listener: ListenerOptions): Pick<UwsHandlers, 'request' | 'posts'> {
+    const guarded =
+      (handle: (response: UwsResponse, request: UwsRequest) => void) =>
+      (response: UwsResponse, request: UwsRequest): void => {
         try {
-          this.#refuse(response, 'GET', undefined, 500, 'internal error; the log of the server tells why', true);
-        } catch {
-          // It has been answered already.
+          handle(response, request);
+        } catch (error) {
+          this.#handleFailed(response, error);
         }
-      }
+      };
+    return {
+      request: guarded((response, request) => {
+        const path = request.getUrl();
+        this.#handle(listener, response, request, request.getCaseSensitiveMethod(), path, this.#roots.findCommon(path));
+      }),
+      posts: this.#roots.newestFirst.map(({ declaration: { root } }) => {
+        const path = `/${root}`;
+        const match = this.#roots.findCommon(path);
+        return {
+          path,
+          request: guarded((response, request) => this.#handle(listener, response, request, 'POST', path, match)),
+        };
+      }),
     };
   }
 
-  #handle(listener: ListenerOptions, response: UwsResponse, request: UwsRequest): void {
+  #handleFailed(response: UwsResponse, error: unknown): void {
+    this.log.error({ err: error }, 'a request failed before it reached its handler');
+    this.#admission = undefined;
+    try {
+      this.#refuse(response, 'GET', undefined, 500, 'internal error; the log of the server tells why', true);
+    } catch {
+      // It has been answered already.
+    }
+  }
+
+  #handle(
+    listener: ListenerOptions,
+    response: UwsResponse,
+    request: UwsRequest,
+    method: string,
+    path: string,
+    common: RootMatch | undefined,
+  ): void {
     this.counters.add(Counter.requests, 1);
     const head = this.#head;
     const badFraming = head.read(request);
     this.#admission = undefined;
-    const path = request.getUrl();
-    const method = request.getCaseSensitiveMethod();
-    let match = this.#roots.findCommon(path);
+    let match = common;
     if (badFraming !== undefined) {
       this.#refuse(response, method, match?.root, 400, badFraming, true);
       return;
@@ -170,6 +195,7 @@ export class Dispatcher implements ExchangeHost {
     // What follows might not be what the engine takes it for.
     exchange.mustClose = head.isEndDoubtful(method) || this.probe.isLastDue();
     exchange.isLastAsked = head.isLastAsked;
+    exchange.hasOrigin = head.hasOrigin;
     try {
       this.#begin(exchange, response, request);
     } catch (error) {

@@ -40,6 +40,8 @@ export interface UwsRequest {
 /** An application of the engine: routes and listen sockets. */
 export interface UwsApp {
   any(pattern: string, handler: (response: UwsResponse, request: UwsRequest) => void): UwsApp;
+  /** For the method in capital letters alone, before {@link any}. */
+  post(pattern: string, handler: (response: UwsResponse, request: UwsRequest) => void): UwsApp;
   filter(callback: (response: UwsResponse, delta: number) => void): UwsApp;
   listen(host: string, port: number, options: number, callback: (socket: UwsListenSocket | false) => void): UwsApp;
   listen_unix(callback: (socket: UwsListenSocket | false) => void, path: string): UwsApp;
@@ -54,6 +56,8 @@ export interface UwsApp {
 /** What is done with the requests and the connections (1: come, -1: gone) of an app. */
 export interface UwsHandlers {
   request(response: UwsResponse, request: UwsRequest): void;
+  /** What takes POST of exactly these paths in place of {@link request}: what nearly all requests are. */
+  readonly posts: readonly { readonly path: string; request(response: UwsResponse, request: UwsRequest): void }[];
   connection(response: UwsResponse, delta: number): void;
 }
 
@@ -195,4 +199,10 @@ function lastLine(error: unknown): string {
       .filter((line) => !line.startsWith('- ') && line !== 'Require stack:')
       .at(-1) ?? text
   );
+}
+
+/** Has an app serve requests; with the path and the method known, two texts less are made of each. */
+export function serveRequests(app: UwsApp, { request, posts }: UwsHandlers): void {
+  for (const post of posts) app.post(post.path, post.request);
+  app.any('/*', request);
 }

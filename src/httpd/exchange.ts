@@ -46,6 +46,8 @@ export interface Exchange {
   readonly body: Uint8Array;
   /** GET: the arguments of the query; POST: the fields of a form. Decoded, in order of appearance. */
   readonly fields: readonly Field[];
+  /** Whether it has an Origin, which browsers send with what a page sends. */
+  readonly hasOrigin: boolean;
   /** Address of the other end of the connection, '' once it is gone; never one that a proxy reports. */
   readonly remoteAddress: string;
   /** Whether the connection is TLS. */

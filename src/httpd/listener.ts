@@ -1,7 +1,7 @@
 import { BlockList, isIP } from 'node:net';
 import type { Log } from '../log.js';
 import type { Access } from './access.js';
-import type { Engine, UwsApp, UwsHandlers } from './engine.js';
+import { type Engine, serveRequests, type UwsApp, type UwsHandlers } from './engine.js';
 import { bracketed, type ListenSetting, settingName } from './listen-setting.js';
 import { listen } from './tcp-socket.js';
 import { readCertificate } from './tls/certificate.js';
@@ -111,10 +111,10 @@ export function checkListener({ setting, tls }: ListenerOptions): readonly strin
   }
 }
 
-function plainApp(engine: Engine, { request, connection }: UwsHandlers): UwsApp {
+function plainApp(engine: Engine, handlers: UwsHandlers): UwsApp {
   const app = engine.uws.App();
-  app.any('/*', request);
-  app.filter(connection);
+  serveRequests(app, handlers);
+  app.filter(handlers.connection);
   return app;
 }
 

@@ -16,6 +16,7 @@ export class ReceivedRequest {
   body: Uint8Array = noBytes;
   fields: readonly Field[] = noFields;
   caller: Caller | undefined = undefined;
+  hasOrigin = false;
   /** Whether its caller is not known yet: it is not handed to its root before. */
   isHeld = false;
   /** Whether it could be handed to its root but for {@link isHeld}. */
@@ -80,8 +81,7 @@ export class ReceivedRequest {
   keepHeaders(request: UwsRequest): void {
     const { keptHeaders, declaration } = this.root;
     if (keptHeaders.length === 0) return;
-    const read = (name: string): string => request.getHeader(name);
-    if (declaration.keepsHeaders?.(this, read) !== false) this.#kept = keptHeaders.map(read);
+    if (declaration.keepsHeaders?.(this) !== false) this.#kept = keptHeaders.map((name) => request.getHeader(name));
   }
 
   /** Takes back a body that was only lent. */

@@ -9,6 +9,12 @@ export interface RefusedRequest {
   readonly mediaType: string;
 }
 
+/** What of an accepted request decides about what is kept of it. */
+export interface ArrivedRequest extends RefusedRequest {
+  /** Whether it has an Origin, which browsers send with what a page sends. */
+  readonly hasOrigin: boolean;
+}
+
 /** The short reply to a request that is refused. */
 export interface Refusal {
   readonly body: string;
@@ -41,9 +47,8 @@ export interface RootDeclaration {
   readonly headers?: readonly string[];
   /**
    * Whether they are kept for this request, for roots where few need them; default: always.
-   * @param header reads one header, '' when absent
    */
-  readonly keepsHeaders?: (request: RefusedRequest, header: (name: string) => string) => boolean;
+  readonly keepsHeaders?: (request: ArrivedRequest) => boolean;
   /** Seconds until an exchange that `onRequest` left unanswered is answered 504; default 240, 0: never. */
   readonly timeout?: number;
   /** Runs when the server starts, before it listens. A failure fails the start. */

@@ -146,7 +146,7 @@ export class HttpServer {
       const dispatcher = this.#dispatcher(this.#bodies);
       const connection = this.#connections.change;
       for (const listener of listeners) {
-        const handlers = { request: dispatcher.handleFor(listener), connection };
+        const handlers = { ...dispatcher.handlersFor(listener), connection };
         this.#open.push(await openListener(engine, listener, handlers, log));
         this.#refuseWhenClosed();
       }

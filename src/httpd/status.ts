@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 
-const lines = new Map<number, string>();
+/** By status. */
+const lines: string[] = [];
 
 /**
  * Status and reason phrase for a status line (RFC 9110 §15), such as `404 Not Found`.
@@ -8,13 +9,13 @@ const lines = new Map<number, string>();
  * @throws RangeError when the status is no integer from 200 to 599: interim replies are the engine's
  */
 export function statusLine(status: number): string {
-  const known = lines.get(status);
+  const known = lines[status];
   if (known !== undefined) return known;
   if (!Number.isInteger(status) || status < 200 || status > 599) {
     throw new RangeError(`status ${status} is not an integer from 200 to 599`);
   }
   const line = `${status} ${STATUS_CODES[status] ?? 'Other'}`;
-  lines.set(status, line);
+  lines[status] = line;
   return line;
 }
 

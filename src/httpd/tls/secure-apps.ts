@@ -1,5 +1,5 @@
 import type { Log } from '../../log.js';
-import type { Engine, UwsApp, UwsHandlers } from '../engine.js';
+import { type Engine, serveRequests, type UwsApp, type UwsHandlers } from '../engine.js';
 import { type Certificate, readCertificate } from './certificate.js';
 import { readCiphers } from './ciphers.js';
 import type { TlsSetting } from './setting.js';
@@ -118,7 +118,7 @@ export class SecureApps {
 
   #served(app: UwsApp, certificate: Certificate): Serving {
     const serving: Serving = { app, certificate, connections: 0, isClosed: false };
-    app.any('/*', this.#handlers.request);
+    serveRequests(app, this.#handlers);
     const connection: UwsHandlers['connection'] = (response, delta) => {
       serving.connections += delta;
       this.#handlers.connection(response, delta);

@@ -43,7 +43,7 @@ export const miHttpModule = defineModule({
       borrowBody: true,
       headers: browserHeaders,
       // Calls that are not a browser's need none of them, which saves most of a microsecond.
-      keepsHeaders: (request, header) => wantsPage(request) || header('origin') !== '',
+      keepsHeaders: (request) => wantsPage(request) || request.hasOrigin,
       // For streams that give nothing. A call that is waited for has a timer of its own that runs out first and answers.
       timeout: parameters.mi_timeout,
       refuse: (status, reason, request) =>

@@ -46,7 +46,7 @@ export function crossSiteRefusal(exchange: Exchange): string | undefined {
  * is sent anywhere by any page without asking, unlike one of type JSON.
  */
 export function callRefusal(exchange: Exchange, hosts: AllowedHosts): string | undefined {
-  if (exchange.header('origin') === undefined) return undefined;
+  if (!exchange.hasOrigin) return undefined;
   const refusal = hosts.refusal(exchange.header('host'));
   if (refusal !== undefined || exchange.mediaType !== '') return refusal;
   const site = crossSiteRefusal(exchange);
