@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { type Audit, type AuditedCall, outcomeOf } from './audit.js';
 import type { Call, Client } from './call.js';
 import type { Result } from './command.js';
@@ -36,6 +37,8 @@ export class ManagementInterface {
   #protection: Protection | undefined;
   #guard: Guard | undefined;
   #audit: Audit | undefined;
+  /** By the grant of callers, on which alone it depends; '': a caller that is not known. */
+  readonly #visible = new Map<string, readonly CommandEntry[]>();
 
   /** Holds all calls from the network to permissions, lists and limits. Left out, everything is run. */
   protect(protection: Protection): void {
@@ -75,11 +78,15 @@ export class ManagementInterface {
     return this.#guard?.refusal(entry, client);
   }
 
-  /** The commands that a client may run, in registration order: what listings show to it. */
+  /** The commands that a client may run, in registration order: what listings show to it. The same array each time. */
   visibleTo(client: Client | undefined): readonly CommandEntry[] {
     const guard = this.#guard;
     const { entries } = this.commands;
-    return guard === undefined ? entries : entries.filter((entry) => guard.refusal(entry, client) === undefined);
+    if (guard === undefined || client === undefined) return entries;
+    const grant = client.caller?.grant ?? '';
+    const visible = this.#visible.get(grant) ?? entries.filter((entry) => guard.refusal(entry, client) === undefined);
+    this.#visible.set(grant, visible);
+    return visible;
   }
 
   /**

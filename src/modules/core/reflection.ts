@@ -1,10 +1,12 @@
 import { type Command, command } from '../../mi/command.js';
 import type { CommandEntry } from '../../mi/command-table.js';
+import { ConstantResult } from '../../mi/constant-result.js';
 import { MiError } from '../../mi/errors.js';
 import type { ModuleContext } from '../../module.js';
 
 /** Commands about commands: which, help. */
 export function reflectionCommands({ mi }: ModuleContext<object>): readonly Command[] {
+  const names = new WeakMap<readonly CommandEntry[], ConstantResult>();
   return [
     command({
       name: 'which',
@@ -15,7 +17,7 @@ export function reflectionCommands({ mi }: ModuleContext<object>): readonly Comm
       recipes: [{}, { command: 'string' }],
       run: ({ command: text }, { client }) => {
         const visible = mi.visibleTo(client);
-        if (text === undefined) return mi.commands.namesOf(visible);
+        if (text === undefined) return allNames(visible);
         if (!text.endsWith(':')) return known(text, visible).command.recipes.map(({ names }) => names);
         const names = visible.map(({ fullName }) => fullName).filter((name) => name.startsWith(text));
         if (names.length === 0) throw unknownCommand();
@@ -34,6 +36,12 @@ export function reflectionCommands({ mi }: ModuleContext<object>): readonly Comm
       },
     }),
   ];
+
+  function allNames(visible: readonly CommandEntry[]): ConstantResult {
+    const known = names.get(visible) ?? new ConstantResult(mi.commands.namesOf(visible));
+    names.set(visible, known);
+    return known;
+  }
 
   function known(text: string, visible: readonly CommandEntry[]): CommandEntry {
     let entry: CommandEntry;
