@@ -44,7 +44,7 @@ function parameterTable() {
         module,
         names,
         declared.type,
-        declared.type === 'list' ? 'none' : `\`${JSON.stringify(declared.default)}\``,
+        declared.type === 'list' || declared.default === undefined ? 'none' : `\`${JSON.stringify(declared.default)}\``,
         range,
         declared.help,
       ]);
