@@ -2,6 +2,7 @@ import type { Log } from '../log.js';
 import type { BodyPool } from '../native.js';
 import { type Admission, Denial } from './access.js';
 import { Arrival } from './arrival.js';
+import { BodyReceiver } from './body-receiver.js';
 import type { Connections } from './connections.js';
 import { Counter, type HttpCounters } from './counters.js';
 import type { UwsHandlers, UwsRequest, UwsResponse } from './engine.js';
@@ -41,8 +42,7 @@ export class Dispatcher implements ExchangeHost {
   readonly limits: StreamLimits;
   readonly #roots: RootRegistry;
   readonly #connections: Connections;
-  readonly #bodies: BodyPool;
-  readonly #maxBody: number;
+  readonly #bodies: BodyReceiver;
   readonly probe = new ReadProbe();
   readonly #head = new RequestHead();
   readonly #arrival = new Arrival();
@@ -57,8 +57,13 @@ export class Dispatcher implements ExchangeHost {
     this.limits = options.limits;
     this.#roots = options.roots;
     this.#connections = options.connections;
-    this.#bodies = options.bodies;
-    this.#maxBody = options.maxBody;
+    this.#bodies = new BodyReceiver(
+      options.bodies,
+      options.maxBody,
+      (exchange) => this.#dispatch(exchange),
+      (exchange) => this.#dispatchLast(exchange),
+      options.log,
+    );
     this.#refusals = new HeadRefusals(options.connections, options.counters, options.log);
   }
 
@@ -67,11 +72,7 @@ export class Dispatcher implements ExchangeHost {
   }
 
   freeBody(slot: number): void {
-    try {
-      this.#bodies.free(slot);
-    } catch (error) {
-      this.log.error({ err: error }, 'the memory of a body could not be given back');
-    }
+    this.#bodies.free(slot);
   }
 
   exchangeEnded(isClosing: boolean): void {
@@ -163,8 +164,8 @@ export class Dispatcher implements ExchangeHost {
     if (isPost ? !root.servesPost : !((method === 'GET' || method === 'HEAD') && root.servesGet)) {
       const reason = `method ${method.slice(0, 20)} is not served here; use ${root.allow}`;
       this.#refuse(response, method, root, 405, reason, false, { Allow: root.allow });
-    } else if (head.contentLength > this.#maxBody) {
-      this.#refuse(response, method, root, 413, this.#tooLarge(`of ${head.contentLength} bytes`), true);
+    } else if (head.contentLength > this.#bodies.max) {
+      this.#refuse(response, method, root, 413, this.#bodies.tooLarge(`of ${head.contentLength} bytes`), true);
     } else if (isPost && root.declaration.accepts?.(mediaTypeOf(head.contentType)) === false) {
       this.#refuse(response, method, root, 415, `content type ${quoteType(head.contentType)} is not accepted here`);
     } else {
@@ -216,7 +217,7 @@ export class Dispatcher implements ExchangeHost {
       exchange.isCorked = false;
       response.onData((chunk, isLast) => {
         try {
-          this.#receive(exchange, chunk, isLast);
+          this.#bodies.receive(exchange, chunk, isLast);
         } catch (error) {
           this.#failed(exchange, error);
         }
@@ -225,33 +226,6 @@ export class Dispatcher implements ExchangeHost {
       this.#dispatchLast(exchange);
     } else {
       this.#dispatch(exchange);
-    }
-  }
-
-  #receive(exchange: HttpExchange, chunk: ArrayBuffer, isLast: boolean): void {
-    if (exchange.finished || exchange.isBodyRefused) return;
-    exchange.isCorked = true;
-    if (isLast && exchange.bodySlot === -1 && !exchange.mustClose && !exchange.isHeld) {
-      // The engine takes its memory back when this returns.
-      const isLent = exchange.root.declaration.borrowBody === true;
-      exchange.body = new Uint8Array(isLent ? chunk : chunk.slice(0));
-      this.#dispatch(exchange);
-      if (isLent) exchange.dropBody();
-      return;
-    }
-    if (exchange.bodySlot === -1) exchange.bodySlot = this.#bodies.open();
-    const outcome = chunk.byteLength === 0 ? 0 : this.#bodies.push(exchange.bodySlot, new Uint8Array(chunk));
-    if (outcome === 1) {
-      this.#refuseBody(exchange);
-    } else if (outcome === 2) {
-      exchange.refuseItself(503, 'too many bodies are being received; try again', { 'Retry-After': '1' });
-    } else if (isLast) {
-      exchange.body = this.#bodies.take(exchange.bodySlot);
-      exchange.bodySlot = -1;
-      if (exchange.mustClose) this.#dispatchLast(exchange);
-      else this.#dispatch(exchange);
-    } else {
-      exchange.isCorked = false;
     }
   }
 
@@ -300,18 +274,6 @@ export class Dispatcher implements ExchangeHost {
     exchange.settle();
   }
 
-  #refuseBody(exchange: HttpExchange): void {
-    exchange.mustClose = true;
-    exchange.isCorked = false;
-    exchange.isBodyRefused = true;
-    this.#bodies.free(exchange.bodySlot);
-    exchange.bodySlot = -1;
-    onLaterTurn(
-      () => exchange.refuseItself(413, this.#tooLarge('in chunks')),
-      (error) => exchange.cut(error),
-    );
-  }
-
   /** Refuses by the head alone. A body of unknown length is not waited for: the connection closes. */
   #refuse(
     response: UwsResponse,
@@ -323,7 +285,7 @@ export class Dispatcher implements ExchangeHost {
     headers?: ReplyHeaders,
   ): void {
     const { contentLength, contentType, isLastAsked } = this.#head;
-    const isDoubtful = this.#head.isEndDoubtful(method) || contentLength > this.#maxBody;
+    const isDoubtful = this.#head.isEndDoubtful(method) || contentLength > this.#bodies.max;
     this.probe.count(reason.length);
     this.#refusals.send(response, {
       method,
@@ -342,10 +304,6 @@ export class Dispatcher implements ExchangeHost {
     const shown = path.length > shownPath ? `${path.slice(0, shownPath)}...` : path;
     const roots = this.#roots.newestFirst.map(({ declaration }) => `/${declaration.root}`).join(', ');
     return `no root path serves ${JSON.stringify(shown)}; there are: ${roots || 'none'}`;
-  }
-
-  #tooLarge(size: string): string {
-    return `a body ${size} is over the limit of ${this.#maxBody} bytes; send less, or raise receive_buf_size`;
   }
 }
 

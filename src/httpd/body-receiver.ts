@@ -1,0 +1,84 @@
+import type { Log } from '../log.js';
+import type { BodyPool } from '../native.js';
+import type { HttpExchange } from './http-exchange.js';
+import { onLaterTurn } from './later-turn.js';
+
+/** Receives the bodies of requests: one that arrives whole as it lies, others joined in a slot of the pool. */
+export class BodyReceiver {
+  readonly #pool: BodyPool;
+  readonly #log: Log;
+  readonly #whole: (exchange: HttpExchange) => void;
+  readonly #last: (exchange: HttpExchange) => void;
+
+  /**
+   * @param max bytes of the largest body
+   * @param whole told when the body of an exchange is complete
+   * @param last told instead when the connection closes after its reply
+   */
+  constructor(
+    pool: BodyPool,
+    readonly max: number,
+    whole: (exchange: HttpExchange) => void,
+    last: (exchange: HttpExchange) => void,
+    log: Log,
+  ) {
+    this.#pool = pool;
+    this.#log = log;
+    this.#whole = whole;
+    this.#last = last;
+  }
+
+  /** Takes a piece, which is only lent by the engine. */
+  receive(exchange: HttpExchange, chunk: ArrayBuffer, isLast: boolean): void {
+    if (exchange.finished || exchange.isBodyRefused) return;
+    exchange.isCorked = true;
+    if (isLast && exchange.bodySlot === -1 && !exchange.mustClose && !exchange.isHeld) {
+      // The engine takes its memory back when this returns.
+      const isLent = exchange.root.declaration.borrowBody === true;
+      exchange.body = new Uint8Array(isLent ? chunk : chunk.slice(0));
+      this.#whole(exchange);
+      if (isLent) exchange.dropBody();
+      return;
+    }
+    if (exchange.bodySlot === -1) exchange.bodySlot = this.#pool.open();
+    const outcome = chunk.byteLength === 0 ? 0 : this.#pool.push(exchange.bodySlot, new Uint8Array(chunk));
+    if (outcome === 1) {
+      this.#refuse(exchange);
+    } else if (outcome === 2) {
+      exchange.refuseItself(503, 'too many bodies are being received; try again', { 'Retry-After': '1' });
+    } else if (isLast) {
+      exchange.body = this.#pool.take(exchange.bodySlot);
+      exchange.bodySlot = -1;
+      if (exchange.mustClose) this.#last(exchange);
+      else this.#whole(exchange);
+    } else {
+      exchange.isCorked = false;
+    }
+  }
+
+  /** Gives a slot back. Never fails. */
+  free(slot: number): void {
+    try {
+      this.#pool.free(slot);
+    } catch (error) {
+      this.#log.error({ err: error }, 'the memory of a body could not be given back');
+    }
+  }
+
+  /** Why a body is not accepted. */
+  tooLarge(size: string): string {
+    return `a body ${size} is over the limit of ${this.max} bytes; send less, or raise receive_buf_size`;
+  }
+
+  #refuse(exchange: HttpExchange): void {
+    exchange.mustClose = true;
+    exchange.isCorked = false;
+    exchange.isBodyRefused = true;
+    this.#pool.free(exchange.bodySlot);
+    exchange.bodySlot = -1;
+    onLaterTurn(
+      () => exchange.refuseItself(413, this.tooLarge('in chunks')),
+      (error) => exchange.cut(error),
+    );
+  }
+}
