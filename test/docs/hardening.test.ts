@@ -163,12 +163,18 @@ describe('the unit of systemd', options, () => {
 
 describe('nginx in front', { ...options, skip: lacks('nginx', '-v') }, () => {
   test('passes on calls and dumps, and does not let in others', async (t) => {
-    const { file, socket, folder } = production(t);
+    const { file, folder } = production(t);
+    const own = block('text').replace('8890', '0');
+    const text = readFileSync(file, 'utf8').replace(/^modparam\("httpd", "listen".*\n/gm, '');
+    writeFileSync(
+      file,
+      text.replace('loadmodule "httpd.so"\n', (line) => line + own),
+    );
     const daemon = await startDaemon(t, ['-f', file]);
     const { certFile, keyFile } = new TlsFiles(t).make('mi.example.org', { key: 'ec' });
     const [inside, outside] = [join(folder, 'nginx.sock'), join(folder, 'nginx-outside.sock')];
     const server = block('nginx')
-      .replace('/run/mi-httpd/mi.sock', socket)
+      .replace('127.0.0.1:8890', `127.0.0.1:${daemon.port}`)
       .replace('/etc/nginx/mi.pem', certFile)
       .replace('/etc/nginx/mi.key', keyFile)
       .replace('listen 443 ssl;', `listen unix:${inside};`)
@@ -181,9 +187,9 @@ describe('nginx in front', { ...options, skip: lacks('nginx', '-v') }, () => {
     );
     // Workers of root's nginx would be nobody, who may not connect.
     const user = process.getuid?.() === 0 ? 'user root;' : '';
-    const own = `${user} daemon off; pid ${folder}/nginx.pid; error_log stderr; events {}\n`;
+    const main = `${user} daemon off; pid ${folder}/nginx.pid; error_log stderr; events {}\n`;
     const nginxFile = join(folder, 'nginx.conf');
-    writeFileSync(nginxFile, `${own}http { access_log off; ${places.join(' ')}\n${open}\n${closed}\n}\n`);
+    writeFileSync(nginxFile, `${main}http { access_log off; ${places.join(' ')}\n${open}\n${closed}\n}\n`);
     const nginx = spawn('nginx', ['-p', folder, '-c', nginxFile, '-e', 'stderr'], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
