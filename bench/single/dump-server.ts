@@ -1,15 +1,17 @@
 // What dump.bench.ts measures, each in a process of its own: `ours CONTACTS`, a server whose usrloc has that many
-// contacts, or `bare BYTES`, the engine alone streaming a constant buffer in chunks of the same size and manner.
+// contacts, `bare BYTES`, the engine alone streaming a constant buffer in chunks of the same size and manner, or
+// `large BYTES`, the same in writes of 64 KiB, of which the engine loses some where a reader is slow.
 // With `CERTIFICATE KEY` behind it, over TLS, with the same suites.
 import { createServer } from 'mi-httpd';
 import { loadEngine, type UwsResponse } from '#src/httpd/engine.js';
+import { chunkLimit, corkedSize } from '#src/httpd/exchange.js';
 import { defaultCiphers, readCiphers } from '#src/httpd/tls/ciphers.js';
 import { engineList } from '#src/httpd/tls/suites.js';
 
 const [kind = 'ours', amount = '0', certFile, keyFile] = process.argv.slice(2);
 
 if (kind === 'ours') await serveContacts(Number(amount));
-else await serveConstant(Number(amount));
+else await serveConstant(Number(amount), kind === 'large' ? 65536 : corkedSize);
 
 async function serveContacts(contacts: number): Promise<void> {
   const tls = { tls_cert_file: certFile, tls_key_file: keyFile };
@@ -29,9 +31,10 @@ async function serveContacts(contacts: number): Promise<void> {
   process.stdout.write(`${server.port}\n`);
 }
 
-async function serveConstant(bytes: number): Promise<void> {
+async function serveConstant(bytes: number, part: number): Promise<void> {
   const { uws } = await loadEngine();
-  const chunk = Buffer.alloc(65536, 'x');
+  const chunk = Buffer.alloc(part, 'x');
+  const parts = part < chunkLimit ? chunkLimit / part : 1;
   const ssl_ciphers = engineList(readCiphers(defaultCiphers));
   const app =
     certFile === undefined || keyFile === undefined
@@ -43,16 +46,18 @@ async function serveConstant(bytes: number): Promise<void> {
     const turn = (): void => {
       if (state === 'over') return;
       state = 'moving';
-      response.cork(() => {
-        if (left === 0) {
-          state = 'over';
-          response.end();
-          return;
-        }
-        const piece = left < chunk.length ? chunk.subarray(0, left) : chunk;
-        left -= piece.length;
-        if (!response.write(piece)) state = 'blocked';
-      });
+      for (let n = 0; n < parts && state === 'moving'; n++) {
+        response.cork(() => {
+          if (left === 0) {
+            state = 'over';
+            response.end();
+            return;
+          }
+          const piece = left < chunk.length ? chunk.subarray(0, left) : chunk;
+          left -= piece.length;
+          if (!response.write(piece)) state = 'blocked';
+        });
+      }
       if (state === 'moving') setImmediate(turn);
     };
     response.onAborted(() => {

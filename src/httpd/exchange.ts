@@ -30,6 +30,15 @@ export interface ChunkSource {
   release(): void;
 }
 
+/** Bytes of a body that fit into what the engine corks, 16 KiB: what the kernel does not take of them it keeps for certain. */
+export const corkedSize = 16320;
+
+/** Bytes of the largest chunk that is sent in one turn of the event loop when the length of a reply is unknown. */
+export const chunkLimit = 4 * corkedSize;
+
+/** The same as {@link corkedSize}, beside a head. */
+export const corkedWithHeadSize = 14336;
+
 /** Bytes up to which the body of a reply is sent or copied at once. A longer one is held until its client has read it. */
 export const heldBodySize = 262144;
 

@@ -4,7 +4,14 @@ import { formatAddress } from './address.js';
 import { FlushedBody, HeldBody } from './chunk-sources.js';
 import { Counter, type HttpCounters } from './counters.js';
 import type { UwsResponse } from './engine.js';
-import { type ChunkSource, type Exchange, heldBodySize, type Method, type ReplyHeaders } from './exchange.js';
+import {
+  type ChunkSource,
+  corkedWithHeadSize,
+  type Exchange,
+  heldBodySize,
+  type Method,
+  type ReplyHeaders,
+} from './exchange.js';
 import type { ListenerOptions } from './listener.js';
 import type { ReadProbe } from './read-probe.js';
 import { ReceivedRequest } from './received-request.js';
@@ -100,7 +107,7 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
     const { probe } = this.#host;
     if (length === 0 || this.method === 'HEAD' || isBodiless(status)) {
       probe.count(0);
-    } else if (length > heldBodySize) {
+    } else if (length > heldBodySize || (length > corkedWithHeadSize && !this.#isClosing())) {
       this.#begin(status, new HeldBody(typeof body === 'string' ? Buffer.from(body) : body), headers)?.startNow();
       return true;
     } else if (probe.isDue(length) && !this.#isClosing()) {

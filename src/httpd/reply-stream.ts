@@ -1,10 +1,7 @@
 import type { UwsResponse } from './engine.js';
-import type { Chunk, ChunkSource } from './exchange.js';
+import { type Chunk, type ChunkSource, chunkLimit, corkedSize, corkedWithHeadSize, heldBodySize } from './exchange.js';
 
-/** Largest piece handed over at once when the length is unknown; also what of a source is taken at once. */
-export const chunkLimit = 65536;
-
-/** The same for a body of known length that is held anyway: fewer turns, and still far from a stall. */
+/** Largest piece handed over at once of a body of known length, that is held anyway: fewer turns, and still far from a stall. */
 const heldLimit = 262144;
 
 /** The engine cuts a connection 8 to 12 s after the last event it saw. */
@@ -197,15 +194,15 @@ export class ReplyStream {
     let taken = piece.length;
     let isFree = true;
     let isComplete = false;
-    this.#response.cork(() => {
-      if (!this.#isHeadSent) this.#writeHead();
-      if (length === undefined) {
-        isFree = this.#response.write(piece);
-      } else {
+    if (length === undefined) {
+      [taken, isFree] = this.#writeParts(piece);
+    } else {
+      this.#response.cork(() => {
+        if (!this.#isHeadSent) this.#writeHead();
         [isFree, isComplete] = this.#response.tryEnd(piece, length);
         if (!isComplete) taken = this.#response.getWriteOffset() - this.#offset;
-      }
-    });
+      });
+    }
     // Within the cork the engine may have found the client gone.
     if ((this.#state as State) === 'over') return;
     this.#offset += taken;
@@ -220,13 +217,33 @@ export class ReplyStream {
     else this.#block();
   }
 
+  /**
+   * Hands over as much as the client takes, in parts that the engine can cork: where a write does not fit behind what is
+   * corked, the line of its chunk among it, and the kernel refuses that, the engine loses the write. A part that is
+   * corked whole is kept. That the kernel is full shows at the part behind it.
+   */
+  #writeParts(piece: Uint8Array): [taken: number, isFree: boolean] {
+    let taken = 0;
+    let isFree = true;
+    while (isFree && taken < piece.length) {
+      const part = piece.subarray(taken, taken + (this.#isHeadSent ? corkedSize : corkedWithHeadSize));
+      this.#response.cork(() => {
+        if (!this.#isHeadSent) this.#writeHead();
+        isFree = this.#response.write(part);
+      });
+      if ((this.#state as State) === 'over') break;
+      taken += part.length;
+    }
+    return [taken, isFree];
+  }
+
   /** Keeps what was not taken: a copy where the source may use its memory again before the next turn. */
   #keep(chunk: Uint8Array, taken: number): void {
     if (taken >= chunk.length) {
       this.#rest = undefined;
     } else {
       const rest = chunk.subarray(taken);
-      this.#rest = this.#rest === undefined && chunk.length <= chunkLimit ? Uint8Array.from(rest) : rest;
+      this.#rest = this.#rest === undefined && chunk.length <= heldBodySize ? Uint8Array.from(rest) : rest;
     }
   }
 

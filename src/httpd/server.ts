@@ -5,6 +5,7 @@ import { Connections } from './connections.js';
 import { HttpCounters } from './counters.js';
 import { Dispatcher } from './dispatcher.js';
 import { type Engine, loadEngine, type UwsModule } from './engine.js';
+import { chunkLimit } from './exchange.js';
 import {
   checkListener,
   type ListenerOptions,
@@ -14,7 +15,6 @@ import {
   placeOf,
 } from './listener.js';
 import { withinOpenFiles } from './open-files.js';
-import { chunkLimit } from './reply-stream.js';
 import { type RootDeclaration, RootRegistry } from './roots.js';
 import { Certificates } from './tls/certificates.js';
 import { ciphersNotice, defaultCiphers } from './tls/ciphers.js';

@@ -56,7 +56,7 @@ test('flush streams 200 MB through a slow reader in bounded memory, every byte r
   assert.equal(checker.length, total);
   assert.equal(hash.digest('hex'), digest(total, 65536));
   assert.ok(peak - before < 64 * mega, `resident memory grew by ${Math.round((peak - before) / mega)} MB`);
-  assert.equal(largestMax, 65536);
+  assert.ok(largestMax > 60_000 && largestMax <= 65536, `asked for ${largestMax} bytes`);
   assert.equal(counter('bytes_out'), total);
   reader.socket.destroy();
 });

@@ -1,4 +1,4 @@
-import type { ChunkSource, Exchange } from '../../httpd/exchange.js';
+import { type ChunkSource, chunkLimit, type Exchange } from '../../httpd/exchange.js';
 import type { Statistic } from '../../mi/statistics.js';
 import { Batch, type BatchHost } from './batch.js';
 import { BatchReply } from './batch-reply.js';
@@ -16,8 +16,6 @@ export interface BatchesOptions {
   readonly batches: Statistic;
 }
 
-const chunkSize = 65536;
-
 /** Batches of JSON-RPC requests (JSON-RPC 2.0 §6): one array in, one array of replies out, in the same order. */
 export class Batches {
   readonly limit: number;
@@ -31,7 +29,7 @@ export class Batches {
     this.limit = maxBatch;
     this.#count = batches;
     this.#host = host;
-    this.#chunk = Buffer.alloc(Math.min(windowSize, chunkSize));
+    this.#chunk = Buffer.alloc(Math.min(windowSize, chunkLimit));
     this.#pretty = pretty;
   }
 

@@ -1,4 +1,4 @@
-import { type Chunk, type Exchange, heldBodySize, type ReplyHeaders } from '../../httpd/exchange.js';
+import { type Chunk, chunkLimit, type Exchange, heldBodySize, type ReplyHeaders } from '../../httpd/exchange.js';
 import { BytesCursor, type Cursor, TextCursor } from '../../mi/cursor.js';
 import type { Piecewise } from '../../mi/piecewise.js';
 import { openParts } from '../../mi/print-parts.js';
@@ -24,7 +24,6 @@ export interface AwaitedReply {
   giveUp(): void;
 }
 
-const chunkSize = 65536;
 const longestCounted = 1 << 20;
 
 /** Sends JSON-RPC replies: in one piece through the window where they fit, else as a stream. */
@@ -38,8 +37,8 @@ export class Replies {
   constructor(scanner: RequestScanner, { windowSize, pretty }: RepliesOptions) {
     this.#scanner = scanner;
     this.#window = new ReplyWindow(windowSize, pretty);
-    this.#chunk = Buffer.alloc(Math.min(windowSize, chunkSize));
-    this.#indented = pretty ? Buffer.alloc(Math.min(windowSize, chunkSize)) : undefined;
+    this.#chunk = Buffer.alloc(Math.min(windowSize, chunkLimit));
+    this.#indented = pretty ? Buffer.alloc(Math.min(windowSize, chunkLimit)) : undefined;
   }
 
   /** Replies that are being streamed. */

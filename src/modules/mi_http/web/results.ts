@@ -1,5 +1,5 @@
 import { pageHeaders } from '../../../httpd/document.js';
-import type { ChunkSource, Exchange, ReplyHeaders } from '../../../httpd/exchange.js';
+import { type ChunkSource, chunkLimit, type Exchange, type ReplyHeaders } from '../../../httpd/exchange.js';
 import { html, type Insertion, type Markup } from '../../../httpd/markup.js';
 import type { Result } from '../../../mi/command.js';
 import { BytesCursor, type Cursor, TextCursor } from '../../../mi/cursor.js';
@@ -20,8 +20,6 @@ export interface Frame extends PageParts {
   /** The same call as a JSON-RPC request, and the path that takes it; undefined when there is none to copy. */
   readonly call: { readonly path: string; readonly request: string } | undefined;
 }
-
-const chunkSize = 65536;
 
 /** Shows results in pages, and sends them as JSON. */
 export class Results {
@@ -147,7 +145,7 @@ ${before}<pre class="json" id="result">`;
 
   #chunks(parts: readonly Cursor[]): ReplyChunks {
     this.#streams += 1;
-    return new ReplyChunks(parts, Buffer.allocUnsafe(chunkSize), () => {
+    return new ReplyChunks(parts, Buffer.allocUnsafe(chunkLimit), () => {
       this.#streams -= 1;
     });
   }
