@@ -2,7 +2,16 @@
 // files, `npm test -- test/wire/http-framing.test.ts`; then only those run.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { buildAddon, buildTypeScript, filesBelow, installDependencies, root, run, runTool } from './steps.mjs';
+import {
+  buildAddon,
+  buildTests,
+  buildTypeScript,
+  filesBelow,
+  installDependencies,
+  root,
+  run,
+  runTool,
+} from './steps.mjs';
 import { requireNode } from './toolchain.mjs';
 
 const only = process.argv.slice(2);
@@ -11,7 +20,7 @@ requireNode();
 installDependencies();
 buildAddon();
 buildTypeScript();
-step('types of the tests', () => runTool('tsc', ['-p', 'tsconfig.test.json']));
+step('types of the tests', () => buildTests());
 if (only.length === 0) {
   step('style and structure', () => runTool('biome', ['check', '--error-on-warnings']));
   cargoStep('fmt', ['fmt', '--check']);

@@ -65,6 +65,7 @@ export class Statistics {
   readonly #all: Statistic[] = [];
   readonly #byName = new Map<string, Statistic>();
   readonly #byGroup = new Map<string, Statistic[]>();
+  #selectedAll: StatisticsSelection | undefined;
 
   /** Native memory of all values, for a hot path that adds to a slot without a method call. */
   get values(): Float64Array {
@@ -112,6 +113,12 @@ export class Statistics {
       }
     }
     return [...found];
+  }
+
+  /** All of them. Pollers ask for nothing else, so that it is made once. */
+  selectAll(): StatisticsSelection {
+    if (this.#selectedAll?.slots.length !== this.#all.length) this.#selectedAll = this.select([...this.#all]);
+    return this.#selectedAll;
   }
 
   select(statistics: readonly Statistic[]): StatisticsSelection {

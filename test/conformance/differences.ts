@@ -7,15 +7,8 @@ export interface DifferenceTable {
   readonly normalisations: readonly { readonly what: string; readonly why: string }[];
   readonly sections: readonly { readonly id: string; readonly title: string; readonly text: readonly string[] }[];
   readonly differences: readonly Difference[];
-  /** Commands of the recorded servers that are not here, as only a SIP server can have them, by their module. */
+  /** Commands of the recorded servers that are not here, by their module: nearly all, as only a SIP server can have them. */
   readonly sipCommands: Readonly<Record<string, readonly string[]>>;
-  /** Commands of the recorded servers that are on their way: not applicable as long as they are unknown. */
-  readonly comingCommands: readonly string[];
-  /**
-   * Exchanges (`*` stands for anything) that do not come out yet as the table says, as it is being built: not applicable
-   * until then. A test tells what has to leave the list.
-   */
-  readonly comingExchanges: readonly string[];
   /** Commands of ours, by full name, that the recorded servers have not. */
   readonly ownCommands: readonly string[];
   /** What -32602 tells a caller of each command: `{accepted}` in texts. */

@@ -2,7 +2,6 @@ import type { Server } from '#src/server.js';
 import { disagreements, type Observed } from './compare.js';
 import type { Difference, DifferenceTable, ExpectedResponse } from './differences.js';
 import { type Judged, judge } from './judge.js';
-import { fits } from './match.js';
 import { methodsOf, type Recording, spell, writesOf } from './recording.js';
 import { prepare, startPrepared, type TlsFiles } from './servers.js';
 import { Wire } from './wire.js';
@@ -71,7 +70,7 @@ async function replaySet(
         );
         continue;
       }
-      const result = replay(recording, judged, server, table);
+      const result = replay(recording, judged, server);
       results.push(result);
       // What waits for a deadline of the server leaves no trace: it waits beside the others.
       if (!judged.expected.some(isIdle)) await result;
@@ -86,34 +85,17 @@ function isIdle(response: ExpectedResponse): boolean {
   return 'none' in response && response.none === 'idle';
 }
 
-async function replay(
-  recording: Recording,
-  { expected, applied }: Judged,
-  server: Server,
-  { comingCommands, comingExchanges }: DifferenceTable,
-): Promise<Result> {
+async function replay(recording: Recording, { expected, applied }: Judged, server: Server): Promise<Result> {
   const observed = await withDeadline(exchange(recording, expected, server));
   const problems = typeof observed === 'string' ? [observed] : disagreements(expected, observed, recording);
   const because = applied.map(({ id }) => id);
-  const { rpc } = methodsOf(recording);
   if (problems.length > 0) {
-    const isUnknown = typeof observed !== 'string' && isUnknownCommand(observed);
-    if (rpc !== undefined && comingCommands.includes(rpc) && isUnknown) {
-      return { recording, outcome: 'not applicable', because: [`command ${rpc}`], applied, problems: [] };
-    }
-    if (comingExchanges.some((name) => fits(name, recording.name))) {
-      return { recording, outcome: 'not applicable', because: ['on its way'], applied, problems: [] };
-    }
     return { recording, outcome: 'failing', because, applied, problems };
   }
   if (applied.some(({ kind }) => kind === 'not applicable')) {
     return { recording, outcome: 'not applicable', because, applied, problems };
   }
   return { recording, outcome: applied.length > 0 ? 'different on purpose' : 'identical', because, applied, problems };
-}
-
-function isUnknownCommand({ replies }: Observed): boolean {
-  return /"code":\s*-32601/.test(replies[0]?.body.toString() ?? '');
 }
 
 async function exchange(

@@ -17,7 +17,10 @@ export const statisticsModule = defineModule({
           readOnly: true,
           help: 'Reads statistics. Each item is `all`, a group with a colon (`core:`), or one bare name (`timestamp`).',
           recipes: [{ statistics: 'string[]' }],
-          run: ({ statistics: items }) => statistics.select(someOf(statistics.find(items, { all: true }))),
+          run: ({ statistics: items }) =>
+            items.length === 1 && items[0] === 'all'
+              ? statistics.selectAll()
+              : statistics.select(someOf(statistics.find(items, { all: true }))),
         }),
         command({
           name: 'list',
