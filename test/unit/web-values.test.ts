@@ -52,7 +52,8 @@ suite('values of the web interface', { timeout: 30_000 }, () => {
     );
   });
 
-  test('integers that JavaScript would round stay as they were written', { skip: !tellsSource() }, () => {
+  const skip = tellsSource() ? false : 'JSON.parse of this Node.js does not tell the text of a number';
+  test('integers that JavaScript would round stay as they were written', { skip }, () => {
     fc.assert(
       fc.property(fc.bigInt(), (number) => {
         assert.equal(compact(parseExactly(`[${number}]`)), `[${number}]`);
