@@ -1,9 +1,6 @@
 import type { UwsResponse } from './engine.js';
 import { type Chunk, type ChunkSource, chunkLimit, corkedSize, corkedWithHeadSize, heldBodySize } from './exchange.js';
 
-/** Largest piece handed over at once of a body of known length, that is held anyway: fewer turns, and still far from a stall. */
-const heldLimit = 262144;
-
 /** The engine cuts a connection 8 to 12 s after the last event it saw. */
 const nudgeInterval = 4000;
 const longestBackOff = 100;
@@ -74,7 +71,8 @@ export class ReplyStream {
     this.#source = source;
     this.#owner = owner;
     this.#length = source.length;
-    this.#limit = source.length === undefined ? chunkLimit : heldLimit;
+    // A body of known length is held anyway: larger pieces are fewer turns, and still far from a stall.
+    this.#limit = source.length === undefined ? chunkLimit : heldBodySize;
     response.onWritable(() => {
       // The engine may call this without need; a second chain of turns must not begin.
       if (this.#state === 'blocked') {

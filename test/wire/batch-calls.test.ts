@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { describe, test } from 'node:test';
 import { type Call, command, defineModule, type JsonValue, stream } from 'mi-httpd';
+import { held } from './held-items.js';
 import { assertAtRest, call, post, startServer, withResolvers } from './mi-client.js';
 import { RawClient } from './raw-client.js';
 
@@ -61,20 +62,6 @@ async function send(port: number, body: string): Promise<Socket> {
     `POST /mi HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
   );
   return socket;
-}
-
-/** Items that hold something from the moment they are made, as a database cursor does. */
-function held(closed: () => void): Iterable<number> & Iterator<number> {
-  return {
-    next: () => ({ done: false, value: 1 }),
-    return: () => {
-      closed();
-      return { done: true, value: undefined };
-    },
-    [Symbol.iterator]() {
-      return this;
-    },
-  };
 }
 
 describe('calls of a batch', options, () => {

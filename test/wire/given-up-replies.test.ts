@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
 import { type Call, command, defineModule, MiError, type Result, stream } from 'mi-httpd';
+import { held } from './held-items.js';
 import { assertAtRest, call, post, startServer, withResolvers } from './mi-client.js';
 
 const options = { timeout: 20_000 };
@@ -26,20 +27,6 @@ function collectUnhandled(t: TestContext): unknown[] {
   process.on('unhandledRejection', note);
   t.after(() => process.off('unhandledRejection', note));
   return unhandled;
-}
-
-/** Items that hold something from the moment they are made, as a database cursor does. */
-function held(closed: () => void): Iterable<number> & Iterator<number> {
-  return {
-    next: () => ({ done: false, value: 1 }),
-    return: () => {
-      closed();
-      return { done: true, value: undefined };
-    },
-    [Symbol.iterator]() {
-      return this;
-    },
-  };
 }
 
 describe('streams that nobody reads', options, () => {
