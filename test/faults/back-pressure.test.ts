@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { rests } from '../wire/at-rest.js';
 import { ChunkedChecker } from '../wire/slow-reader.js';
 import { type FaultKind, faults } from './seams.js';
+import { collectUncaught } from './uncaught.js';
 
 // Loaded now, behind the seams.
 const { startServer } = await import('../wire/mi-client.js');
@@ -61,12 +62,7 @@ describe('when one call fails while a reply waits for its client', { timeout }, 
   for (const kind of ['engine', 'timer', 'early timer', 'handler'] satisfies FaultKind[]) {
     for (const path of ['/raw/large', '/raw/large-held']) {
       test(`of kind ${kind}, ${path}`, { timeout }, async (t) => {
-        const unhandled: unknown[] = [];
-        const note = (error: unknown): void => void unhandled.push(error);
-        for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
-          process.on(event, note);
-          t.after(() => process.off(event, note));
-        }
+        const unhandled = collectUncaught(t);
         const server = await startServer(t, {
           modules: [faultyModule()],
           log: { debug: nothing, info: nothing, warn: nothing, error: nothing },

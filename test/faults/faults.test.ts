@@ -6,6 +6,7 @@ import { rests } from '../wire/at-rest.js';
 import type { RawResponse } from '../wire/raw-client.js';
 import { type Conversation, conversations, converse } from './conversations.js';
 import { type FaultKind, faults } from './seams.js';
+import { collectUncaught } from './uncaught.js';
 
 // Loaded now, behind the seams.
 const { startServer } = await import('../wire/mi-client.js');
@@ -73,12 +74,7 @@ describe('when one call fails', { timeout }, () => {
   for (const kind of kinds) {
     for (const conversation of conversations) {
       test(`of kind ${kind}, in ${conversation.name}`, { timeout }, async (t) => {
-        const unhandled: unknown[] = [];
-        const note = (error: unknown): void => void unhandled.push(error);
-        for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
-          process.on(event, note);
-          t.after(() => process.off(event, note));
-        }
+        const unhandled = collectUncaught(t);
         const server = await startServer(t, {
           modules: [faultyModule()],
           log: { debug: nothing, info: nothing, warn: nothing, error: nothing },
