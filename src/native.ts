@@ -10,7 +10,7 @@ export type ReplyKind = (typeof Reply)[keyof typeof Reply];
 
 /** What crate/src/node.rs exports. Its objects hold their state and free it when they are collected. */
 interface Addon {
-  requestScanner(methods: readonly string[], numbers: Int32Array): NativeScanner;
+  requestScanner(methods: readonly string[], numbers: Int32Array, maxValues: number): NativeScanner;
   statisticNames(): NativeStatisticNames;
   prettyPrinter(): { push(input: Uint8Array, output: Uint8Array, progress: Uint32Array): void };
   htmlEscaper(): { push(input: Uint8Array, output: Uint8Array, progress: Uint32Array): void };
@@ -81,9 +81,12 @@ export class RequestScanner {
   readonly #fields = new Int32Array(9);
   readonly #batch = new Uint32Array(3);
 
-  /** @param methods method text to number of the command, 0 or above */
-  constructor(methods: ReadonlyMap<string, number>) {
-    this.#native = addon.requestScanner([...methods.keys()], Int32Array.from(methods.values()));
+  /**
+   * @param methods method text to number of the command, 0 or above
+   * @param maxValues values and names of members that one request may have
+   */
+  constructor(methods: ReadonlyMap<string, number>, maxValues: number) {
+    this.#native = addon.requestScanner([...methods.keys()], Int32Array.from(methods.values()), maxValues);
   }
 
   /** Number of the command that the last scan named, -1 for an unknown method. */

@@ -28,14 +28,18 @@ export interface Latency {
   readonly max: number;
 }
 
-/** Calls that are due at fixed times, whether or not the ones before were answered. */
+/**
+ * Calls that are due at fixed times, whether or not the ones before were answered. The caller runs before the readers
+ * on its core, so that it tells how long the server takes, not how long it waited for them itself.
+ */
 export async function callBySchedule(
   port: number,
   call: Call,
   load: { readonly rate: number; readonly connections: number; readonly seconds: number },
   transport: Transport = 'plain',
 ): Promise<Latency> {
-  const child = start('rate', port, call, [load.rate, load.connections, load.seconds], transport);
+  const numbers = [load.rate, load.connections, load.seconds];
+  const child = start('rate', port, call, numbers, transport, true);
   const bytes = await outputOf(child, 'the client');
   const milliseconds = Float64Array.from({ length: bytes.length >> 3 }, (_, n) => bytes.readDoubleLE(8 * n)).sort();
   const at = (share: number): number => percentile(milliseconds, share);
@@ -93,8 +97,9 @@ function start(
   { path, body }: Call,
   numbers: readonly number[],
   transport: Transport = 'plain',
+  isFirst = false,
 ): ChildProcess {
   const client = transport === 'plain' ? [program] : [process.execPath, tlsProgram];
   const command = [...client, verb, String(port), path, body, ...numbers.map(String)];
-  return startOn(loadCore, command, { stdio: ['ignore', 'pipe', 'pipe'] });
+  return startOn(loadCore, command, { stdio: ['ignore', 'pipe', 'pipe'] }, isFirst);
 }

@@ -7,6 +7,12 @@ const works = (command: string, ...args: string[]): boolean => spawnSync(command
 /** Server and load have a core of their own. */
 export const isPinned = cpus().length > 1 && works('taskset', '-c', '1', 'true');
 
+/**
+ * Whether a process may run before all others of its core: what measures delays must not wait for what makes the load.
+ * Needs the right to (root has it, unless a container takes it away).
+ */
+export const hasPriority = works('chrt', '--fifo', '1', 'true');
+
 const diesWithParent = works('setpriv', '--pdeathsig', 'TERM', 'true');
 
 /** The core of servers, and the core of what makes the load. */
@@ -20,10 +26,19 @@ process.once('exit', () => {
   for (const child of running) child.kill('SIGTERM');
 });
 
-/** @param core where the process runs, if processes can be pinned here */
-export function startOn(core: number, command: readonly string[], options: SpawnOptions): ChildProcess {
+/**
+ * @param core where the process runs, if processes can be pinned here
+ * @param isFirst whether it runs before all others of its core, if that can be had here
+ */
+export function startOn(
+  core: number,
+  command: readonly string[],
+  options: SpawnOptions,
+  isFirst = false,
+): ChildProcess {
   const [program = '', ...args] = [
     ...(isPinned ? ['taskset', '-c', String(core)] : []),
+    ...(isFirst && hasPriority ? ['chrt', '--fifo', '1'] : []),
     ...(diesWithParent ? ['setpriv', '--pdeathsig', 'TERM'] : []),
     ...command,
   ];

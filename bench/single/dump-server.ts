@@ -8,6 +8,9 @@ import { chunkLimit, corkedSize } from '#src/httpd/exchange.js';
 import { defaultCiphers, readCiphers } from '#src/httpd/tls/ciphers.js';
 import { engineList } from '#src/httpd/tls/suites.js';
 
+/** Where the bare engine answers with a constant. */
+const constantPath = '/constant';
+
 const [kind = 'ours', amount = '0', certFile, keyFile] = process.argv.slice(2);
 
 if (kind === 'ours') await serveContacts(Number(amount));
@@ -40,6 +43,10 @@ async function serveConstant(bytes: number, part: number): Promise<void> {
     certFile === undefined || keyFile === undefined
       ? uws.App()
       : uws.SSLApp({ cert_file_name: certFile, key_file_name: keyFile, ssl_ciphers });
+  // Not of the length of ours, but as small: what a small command costs beside a dump that costs nothing.
+  app.any(constantPath, (response: UwsResponse) => {
+    response.end('{"jsonrpc":"2.0","result":"OK","id":1}');
+  });
   app.any('/*', (response: UwsResponse) => {
     let left = bytes;
     let state: 'moving' | 'blocked' | 'over' = 'moving';

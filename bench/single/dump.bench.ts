@@ -9,8 +9,8 @@ import { figureOf } from '../figures.js';
 import { buildClient, callBySchedule, download, type Latency, readForEver, readSlowly } from '../load/client.js';
 import { makeCertificate, type Transport, transportOf, transports } from '../load/transport.js';
 import { describeMachine } from '../machine.js';
-import { miCall } from '../peers/peer.js';
-import { isPinned, serverCore, startOn } from '../process/pinned.js';
+import { type Call, miCall } from '../peers/peer.js';
+import { hasPriority, isPinned, serverCore, startOn } from '../process/pinned.js';
 import { end } from '../process/run-to-end.js';
 import { type Usage, usageOf } from '../process/usage.js';
 
@@ -19,8 +19,10 @@ const windowSize = 4 << 20;
 const rounds = 7;
 const slowReaders = 50;
 const dumpCall = miCall('ul_dump');
+/** What dump-server.ts answers at once where it serves the bare engine. */
+const constantCall: Call = { ...dumpCall, path: '/constant' };
 /** Calls of `version`: so few that the load's core has time for the reader of the dumps. */
-const calls = { rate: 500, connections: 4, seconds: 8 };
+const calls = { rate: 500, connections: 4, seconds: 2 };
 
 interface Row {
   readonly transport: Transport;
@@ -38,6 +40,9 @@ interface Row {
   readonly growthSlowReaders: number;
   readonly idle: Latency;
   readonly busy: Latency;
+  /** The same of the bare engine: what of it is the machine's. */
+  readonly bareIdle: Latency;
+  readonly bareBusy: Latency;
 }
 
 buildClient();
@@ -77,10 +82,15 @@ async function measure(transport: Transport, contacts: number, tls: readonly str
   const growthSlowReaders = await growth(ours, readers);
 
   progress('latency');
-  const idle = await callBySchedule(ours.port, miCall('version'), calls, transport);
-  const dumping = readForEver(ours.port, dumpCall, transport);
-  const busy = await callBySchedule(ours.port, miCall('version'), calls, transport);
-  await Promise.all([dumping, ours.child, bare.child, large.child].map((child) => end(child)));
+  const [delays, bareDelays]: [Delays, Delays] = [
+    { idle: [], busy: [] },
+    { idle: [], busy: [] },
+  ];
+  for (let round = 0; round < rounds; round++) {
+    await measureDelays(ours, miCall('version'), delays);
+    await measureDelays(bare, constantCall, bareDelays);
+  }
+  await Promise.all([ours.child, bare.child, large.child].map((child) => end(child)));
 
   const rate = median(own.rates);
   const bareRate = median(rival.rates);
@@ -97,8 +107,10 @@ async function measure(transport: Transport, contacts: number, tls: readonly str
     firstByteMs: median(own.firstBytes),
     growthOneDump,
     growthSlowReaders,
-    idle,
-    busy,
+    idle: medianLatency(delays.idle),
+    busy: medianLatency(delays.busy),
+    bareIdle: medianLatency(bareDelays.idle),
+    bareBusy: medianLatency(bareDelays.busy),
   };
 }
 
@@ -164,6 +176,25 @@ function median(values: readonly number[]): number {
   return figureOf(values).median;
 }
 
+/** Delays of a small call while nothing else runs, and while dumps are read. */
+interface Delays {
+  readonly idle: Latency[];
+  readonly busy: Latency[];
+}
+
+async function measureDelays({ port, transport }: Server, call: Call, into: Delays): Promise<void> {
+  into.idle.push(await callBySchedule(port, call, calls, transport));
+  const dumping = readForEver(port, dumpCall, transport);
+  into.busy.push(await callBySchedule(port, call, calls, transport));
+  await end(dumping);
+}
+
+/** Of several rounds: what stalls this machine now and then stalls few of them. */
+function medianLatency(rounds: readonly Latency[]): Latency {
+  const of = (figure: keyof Latency): number => median(rounds.map((latency) => latency[figure]));
+  return { p50: of('p50'), p99: of('p99'), max: of('max') };
+}
+
 function progress(what: string): void {
   process.stderr.write(`  ${what}\n`);
 }
@@ -180,17 +211,20 @@ async function report(): Promise<void> {
     `\`npm run bench:dump\`; ${machine}; ${versions}; ${pinned}. Medians of ${rounds * 3} dumps by turns with the bare`,
     'engine, which streams a constant buffer of the same length in the same chunks, and in writes of 64 KiB, of which it',
     'loses some where a reader is slow, so that nobody should use them; over plain TCP and over TLS 1.3',
-    'on loopback. Over TLS both rates are also those of the client, which decrypts: compare the processor time.',
+    `on loopback. Delays are medians of ${rounds} rounds of ${calls.seconds} s, idle and during dumps by turns, of ${calls.rate} calls a second.`,
+    `The caller of \`version\` ${hasPriority ? 'runs before' : 'has the same right to its core as'} the reader of dumps.`,
+    'Over TLS both rates are also those of the client, which decrypts: compare the processor time.',
     '',
     '| transport | contacts | MB | MB/s | bare engine MB/s | ratio | 64 KiB writes MB/s | server s/GB | bare s/GB | first byte ms | growth, one dump MB |' +
-      ` growth, ${slowReaders} slow readers MB | \`version\` p99 idle ms | p99 during dumps ms | max during dumps ms |`,
-    `| :--- |${' ---: |'.repeat(14)}`,
+      ` growth, ${slowReaders} slow readers MB | \`version\` p99 idle ms | p99 during dumps ms | max during dumps ms | bare engine: p99 idle ms | p99 during dumps ms |`,
+    `| :--- |${' ---: |'.repeat(16)}`,
     ...rows.map(
       (row) =>
         `| ${row.transport} | ${row.contacts} | ${row.megabytes.toFixed(1)} | ${row.rate.toFixed(0)} | ${row.bareRate.toFixed(0)} ` +
         `| ${row.rateRatio.toFixed(2)} | ${row.largeRate.toFixed(0)} | ${row.processorPerGigabyte.toFixed(2)} | ${row.bareProcessorPerGigabyte.toFixed(2)} ` +
         `| ${row.firstByteMs.toFixed(2)} | ${(row.growthOneDump / 1e6).toFixed(1)} | ${(row.growthSlowReaders / 1e6).toFixed(1)} ` +
-        `| ${row.idle.p99.toFixed(2)} | ${row.busy.p99.toFixed(2)} | ${row.busy.max.toFixed(2)} |`,
+        `| ${row.idle.p99.toFixed(2)} | ${row.busy.p99.toFixed(2)} | ${row.busy.max.toFixed(2)} ` +
+        `| ${row.bareIdle.p99.toFixed(2)} | ${row.bareBusy.p99.toFixed(2)} |`,
     ),
     '',
     `Limits: ratio 0.50 or more; first byte 5 ms; growth ${((2 * windowSize + (16 << 20)) / 1e6).toFixed(1)} MB ` +

@@ -6,7 +6,7 @@
 import { Bench } from 'tinybench';
 import { Reply, ReplyWindow, RequestScanner, StatisticsTable } from '#src/native.js';
 
-const scanner = new RequestScanner(new Map([['version', 0]]));
+const scanner = new RequestScanner(new Map([['version', 0]]), 100);
 const window = new ReplyWindow(65536, false);
 const pretty = new ReplyWindow(65536, true);
 const scratch = Buffer.alloc(65536);

@@ -18,6 +18,8 @@ pub enum Fault {
     ControlCharacter,
     BadEscape,
     BadNumber,
+    /// More values and names than a reader was told to read; no fault of the text.
+    TooManyValues,
 }
 
 /// A [`Fault`] and the byte it was found at.
@@ -43,6 +45,7 @@ impl fmt::Display for ParseError {
             Fault::ControlCharacter => "control character in a string, which must be escaped,",
             Fault::BadEscape => "invalid escape in a string",
             Fault::BadNumber => "invalid number",
+            Fault::TooManyValues => "more values than are read",
         };
         write!(f, "{text} at byte {}", self.position)
     }

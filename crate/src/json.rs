@@ -41,6 +41,8 @@ pub fn validate(text: &[u8]) -> Result<Value, ParseError> {
 pub struct Reader<'a> {
     text: &'a [u8],
     position: usize,
+    /// Values and names of members that may still be read.
+    values: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -53,7 +55,7 @@ impl<'a> Reader<'a> {
             });
         }
         match std::str::from_utf8(text) {
-            Ok(_) => Ok(Self { text, position: 0 }),
+            Ok(_) => Ok(Self::within(text, 0)),
             Err(error) => Err(ParseError {
                 fault: Fault::NotUtf8,
                 position: error.valid_up_to(),
@@ -63,7 +65,30 @@ impl<'a> Reader<'a> {
 
     /// Begins within a text of which it is known that [`Reader::new`] takes it, or will be.
     pub fn within(text: &'a [u8], position: usize) -> Self {
-        Self { text, position }
+        Self {
+            text,
+            position,
+            values: usize::MAX,
+        }
+    }
+
+    /// From here on reads at most so many values and names of members; the next one is [`Fault::TooManyValues`].
+    pub fn limit_values(&mut self, values: usize) {
+        self.values = values;
+    }
+
+    /// Values and names that may still be read.
+    pub fn values_left(&self) -> usize {
+        self.values
+    }
+
+    #[inline(always)]
+    fn count_value(&mut self) -> Result<(), ParseError> {
+        match self.values.checked_sub(1) {
+            Some(left) => self.values = left,
+            None => return self.fail(Fault::TooManyValues),
+        }
+        Ok(())
     }
 
     /// The byte that is read next.
@@ -113,6 +138,7 @@ impl<'a> Reader<'a> {
         if self.peek() != Some(b'"') {
             return self.fail(Fault::ExpectedName);
         }
+        self.count_value()?;
         let name = self.string()?;
         self.skip_blanks();
         if self.pass(b':') {
@@ -141,6 +167,7 @@ impl<'a> Reader<'a> {
                 if open == levels {
                     return self.fail(Fault::TooDeep);
                 }
+                self.count_value()?;
                 open += 1;
                 let is_object = begins == Some(b'{');
                 objects = objects << 1 | u128::from(is_object);
@@ -189,7 +216,9 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline(always)]
     fn scalar(&mut self) -> Result<Value, ParseError> {
+        self.count_value()?;
         match self.peek() {
             Some(b'"') => self.string(),
             Some(b'-' | b'0'..=b'9') => self.number(),
@@ -221,10 +250,15 @@ impl<'a> Reader<'a> {
         let mut escaped = false;
         self.position += 1;
         loop {
+            // Escapes often follow one another; to look for the end of nothing costs more than to look.
+            while self.peek() == Some(b'\\') {
+                self.escape()?;
+                escaped = true;
+            }
             self.position += plain_prefix(self.rest());
             match self.peek() {
                 Some(b'"') => break,
-                Some(b'\\') => self.escape()?,
+                Some(b'\\') => continue,
                 Some(_) => return self.fail(Fault::ControlCharacter),
                 None => {
                     return Err(ParseError {
@@ -233,7 +267,6 @@ impl<'a> Reader<'a> {
                     });
                 }
             }
-            escaped = true;
         }
         self.position += 1;
         Ok(Value {
@@ -256,6 +289,7 @@ impl<'a> Reader<'a> {
     }
 
     /// RFC 8259 §6, of any size and precision.
+    #[inline(always)]
     fn number(&mut self) -> Result<Value, ParseError> {
         let start = self.position;
         if self.peek() == Some(b'-') {
@@ -289,12 +323,15 @@ impl<'a> Reader<'a> {
         })
     }
 
+    #[inline(always)]
     fn digits(&mut self) -> Result<(), ParseError> {
-        let count = self.rest().iter().take_while(|byte| byte.is_ascii_digit()).count();
-        if count == 0 {
+        let start = self.position;
+        while let Some(b'0'..=b'9') = self.peek() {
+            self.position += 1;
+        }
+        if self.position == start {
             return self.fail(Fault::BadNumber);
         }
-        self.position += count;
         Ok(())
     }
 

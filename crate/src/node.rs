@@ -76,8 +76,13 @@ impl Arguments<'_> {
 }
 
 #[napi(catch_unwind, ts_return_type = "object")]
-pub fn request_scanner<'env>(env: &'env Env, methods: Vec<String>, numbers: &[i32]) -> Result<Object<'env>> {
-    let methods = Methods::new(env, Scanner::new(methods, numbers))?
+pub fn request_scanner<'env>(
+    env: &'env Env,
+    methods: Vec<String>,
+    numbers: &[i32],
+    max_values: u32,
+) -> Result<Object<'env>> {
+    let methods = Methods::new(env, Scanner::new(methods, numbers, max_values as usize))?
         .add("scan", |scanner, given| {
             let outcome = scanner.scan_into(given.bytes(0)?, given.get(1)?);
             outcome

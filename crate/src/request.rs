@@ -4,12 +4,17 @@ use crate::json::{Fault, Kind, MAX_DEPTH, ParseError, Reader, Value};
 use crate::text::unescape;
 use std::fmt;
 
+/// Requests of a batch together may have so many times the values of one.
+pub const FULL_BATCH: usize = 16;
+
 /// What makes valid JSON an invalid request (JSON-RPC 2.0 §4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Invalid {
     NotAnObject,
     EmptyBatch,
     BatchTooLong { limit: usize },
+    TooManyValues { limit: usize },
+    BatchTooFull { limit: usize },
     JsonrpcMissing,
     JsonrpcRepeated,
     JsonrpcNot20,
@@ -30,6 +35,18 @@ impl fmt::Display for Invalid {
                 return write!(
                     f,
                     "the batch has more than {limit} requests, which is the limit max_batch; send it in parts"
+                );
+            }
+            Self::TooManyValues { limit } => {
+                return write!(
+                    f,
+                    "the request has more than {limit} values and names, which is the limit max_values; send it in parts"
+                );
+            }
+            Self::BatchTooFull { limit } => {
+                return write!(
+                    f,
+                    "the batch has more than {limit} values and names, {FULL_BATCH} times the limit max_values; send it in parts"
                 );
             }
             Self::NotAnObject => "a request must be an object",
@@ -90,9 +107,12 @@ struct Members {
 }
 
 /// Scans one request. Never fails: what is wrong is in [`Request::refusal`], with the id beside it if that is sound.
-pub fn scan(text: &[u8]) -> Request {
+///
+/// Of a request with more than `max_values` values and names of members nothing is read behind the last of these: to
+/// make JavaScript values of them would keep everybody waiting, and what is refused must not cost more the larger it is.
+pub fn scan(text: &[u8], max_values: usize) -> Request {
     let mut members = Members::default();
-    match read(text, &mut members) {
+    match read(text, max_values, &mut members) {
         Err(refusal) => Request::refused(refusal),
         Ok(()) => members.check(text),
     }
@@ -122,28 +142,37 @@ pub struct Batch {
 /// Reads a batch whole, so that none of it is run unless all of it is JSON (JSON-RPC 2.0 §7, "invalid JSON").
 ///
 /// Of a batch with more than `limit` elements nothing is read behind the comma that makes it too long, be it JSON or
-/// not: what is refused must not cost more the larger it is.
-pub fn scan_batch(text: &[u8], limit: usize) -> Result<Batch, Refusal> {
+/// not: what is refused must not cost more the larger it is. Each element may have `max_values`, as in [`scan`], and all
+/// of them [`FULL_BATCH`] times as many: they are read in one go.
+pub fn scan_batch(text: &[u8], limit: usize, max_values: usize) -> Result<Batch, Refusal> {
     let mut reader = Reader::within(text, 0);
-    match elements(text, &mut reader, limit) {
+    match elements(text, &mut reader, limit, max_values) {
         Err(Refusal::Invalid(invalid)) => Err(Refusal::Invalid(invalid)),
         // Late, since this looks at all of the text; but before any other fault, as in a single request.
         read => Reader::new(text).map_err(Refusal::NotJson).and(read),
     }
 }
 
-fn elements(text: &[u8], reader: &mut Reader<'_>, limit: usize) -> Result<Batch, Refusal> {
+fn elements(text: &[u8], reader: &mut Reader<'_>, limit: usize, max_values: usize) -> Result<Batch, Refusal> {
     reader.skip_blanks();
     let mut more = reader.pass(b'[') && !reader.pass(b']');
     let mut batch = Batch {
         start: reader.position(),
         ..Batch::default()
     };
+    let full = max_values.saturating_mul(FULL_BATCH);
+    let mut left = full;
     while more {
         if batch.elements == limit {
             return Err(Refusal::Invalid(Invalid::BatchTooLong { limit }));
         }
-        let request = element(text, reader).map_err(Refusal::NotJson)?;
+        let allowed = max_values.min(left);
+        reader.limit_values(allowed);
+        let request = element(text, reader).map_err(|error| match refusal(error, max_values) {
+            Refusal::Invalid(_) if allowed < max_values => Refusal::Invalid(Invalid::BatchTooFull { limit: full }),
+            refusal => refusal,
+        })?;
+        left -= allowed - reader.values_left();
         batch.elements += 1;
         batch.replies += usize::from(request.refusal.is_some() || request.id.is_some());
         more = reader.pass(b',');
@@ -180,17 +209,31 @@ fn element(text: &[u8], reader: &mut Reader<'_>) -> Result<Request, ParseError> 
     Ok(request)
 }
 
-fn read(text: &[u8], members: &mut Members) -> Result<(), Refusal> {
+fn read(text: &[u8], max_values: usize, members: &mut Members) -> Result<(), Refusal> {
     let mut reader = Reader::new(text).map_err(Refusal::NotJson)?;
+    reader.limit_values(max_values);
     reader.skip_blanks();
-    if reader.peek() == Some(b'{') {
-        return object(text, &mut reader, MAX_DEPTH - 1, members)
-            .and_then(|()| reader.end())
-            .map_err(Refusal::NotJson);
+    let is_object = reader.peek() == Some(b'{');
+    let whole = if is_object {
+        object(text, &mut reader, MAX_DEPTH - 1, members)
+    } else {
+        reader.value(MAX_DEPTH).map(|_| ())
+    };
+    whole
+        .and_then(|()| reader.end())
+        .map_err(|error| refusal(error, max_values))?;
+    if is_object {
+        Ok(())
+    } else {
+        Err(Refusal::Invalid(Invalid::NotAnObject))
     }
-    reader.value(MAX_DEPTH).map_err(Refusal::NotJson)?;
-    reader.end().map_err(Refusal::NotJson)?;
-    Err(Refusal::Invalid(Invalid::NotAnObject))
+}
+
+fn refusal(error: ParseError, max_values: usize) -> Refusal {
+    match error.fault {
+        Fault::TooManyValues => Refusal::Invalid(Invalid::TooManyValues { limit: max_values }),
+        _ => Refusal::NotJson(error),
+    }
 }
 
 /// Reads the members of an object whose values may have so many `levels` of containers.

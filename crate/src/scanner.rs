@@ -58,26 +58,28 @@ impl Fields {
 }
 
 /// Scans requests and holds the ids of those that are still to be answered.
-#[derive(Default)]
 pub struct Scanner {
     methods: FxHashMap<Box<[u8]>, i32>,
+    max_values: usize,
     refusal: Option<Refusal>,
     pub ids: Ids,
 }
 
 impl Scanner {
-    /// `numbers[i]` is the command that `methods[i]` names.
-    pub fn new(methods: Vec<String>, numbers: &[i32]) -> Self {
+    /// `numbers[i]` is the command that `methods[i]` names; a request has at most `max_values` values and names.
+    pub fn new(methods: Vec<String>, numbers: &[i32], max_values: usize) -> Self {
         let names = methods.into_iter().map(|name| name.into_bytes().into_boxed_slice());
         Self {
             methods: names.zip(numbers.iter().copied()).collect(),
-            ..Self::default()
+            max_values,
+            refusal: None,
+            ids: Ids::default(),
         }
     }
 
     /// Scans one request. A call's id is copied into a slot, as is that of an invalid request with a valid id.
     pub fn scan(&mut self, text: &[u8]) -> Result<(Outcome, Fields), TooManyIds> {
-        let request = request::scan(text);
+        let request = request::scan(text, self.max_values);
         let outcome = self.outcome(&request);
         Ok((outcome, self.fields(text, &request)?))
     }
@@ -95,7 +97,7 @@ impl Scanner {
 
     /// Reads a batch whole; the outcome is [`Outcome::Batch`] unless it is refused as one.
     pub fn scan_batch(&mut self, text: &[u8], limit: usize) -> (Outcome, Batch) {
-        match request::scan_batch(text, limit) {
+        match request::scan_batch(text, limit, self.max_values) {
             Ok(batch) => (Outcome::Batch, batch),
             Err(refusal) => (self.outcome(&Request::refused(refusal)), Batch::default()),
         }

@@ -31,9 +31,9 @@ proptest! {
     fn each_element_is_scanned_as_if_alone(elements in prop::collection::vec((blanks(), element(), blanks()), 1..8)) {
         let parts: Vec<String> = elements.iter().map(|(before, text, after)| format!("{before}{text}{after}")).collect();
         let text = format!(" [{}] ", parts.join(","));
-        let alone: Vec<_> = elements.iter().map(|(_, text, _)| scan(text.as_bytes())).collect();
+        let alone: Vec<_> = elements.iter().map(|(_, text, _)| scan(text.as_bytes(), usize::MAX)).collect();
         prop_assert!(is_batch(text.as_bytes()));
-        let batch = scan_batch(text.as_bytes(), elements.len()).unwrap();
+        let batch = scan_batch(text.as_bytes(), elements.len(), usize::MAX).unwrap();
         prop_assert_eq!(batch.elements, elements.len());
         let replies = alone.iter().filter(|request| request.refusal.is_some() || request.id.is_some()).count();
         prop_assert_eq!(batch.replies, replies);
@@ -49,13 +49,13 @@ proptest! {
         }
         prop_assert_eq!(text.as_bytes().get(position), Some(&b']'));
         let limit = elements.len() - 1;
-        prop_assert_eq!(scan_batch(text.as_bytes(), limit), Err(Refusal::Invalid(Invalid::BatchTooLong { limit })));
+        prop_assert_eq!(scan_batch(text.as_bytes(), limit, usize::MAX), Err(Refusal::Invalid(Invalid::BatchTooLong { limit })));
     }
 
     #[test]
     fn refuses_what_is_not_json(text in support::nearly()) {
         if is_batch(&text) {
-            let fault = match scan_batch(&text, usize::MAX) {
+            let fault = match scan_batch(&text, usize::MAX, usize::MAX) {
                 Err(Refusal::NotJson(error)) => Some(error),
                 _ => None,
             };
@@ -73,18 +73,21 @@ proptest! {
 #[test]
 fn what_is_behind_the_limit_is_not_read() {
     let too_long = |limit| Err(Refusal::Invalid(Invalid::BatchTooLong { limit }));
-    assert_eq!(scan_batch(b"[1,2,\xff nonsense", 2), too_long(2));
-    assert_eq!(scan_batch(b"[x", 0), too_long(0));
-    assert!(matches!(scan_batch(b"[1,x", 2), Err(Refusal::NotJson(_))));
-    assert!(matches!(scan_batch(b"[\"\xff\"]", 1), Err(Refusal::NotJson(error)) if error.position == 2));
-    assert!(matches!(scan_batch(b"[1,2", 2), Err(Refusal::NotJson(error)) if error.position == 4));
+    assert_eq!(scan_batch(b"[1,2,\xff nonsense", 2, usize::MAX), too_long(2));
+    assert_eq!(scan_batch(b"[x", 0, usize::MAX), too_long(0));
+    assert!(matches!(scan_batch(b"[1,x", 2, usize::MAX), Err(Refusal::NotJson(_))));
+    assert!(matches!(scan_batch(b"[\"\xff\"]", 1, usize::MAX), Err(Refusal::NotJson(error)) if error.position == 2));
+    assert!(matches!(scan_batch(b"[1,2", 2, usize::MAX), Err(Refusal::NotJson(error)) if error.position == 4));
 }
 
 #[test]
 fn empty_batches_and_their_like() {
-    assert_eq!(scan_batch(b" [ ] ", 9), Err(Refusal::Invalid(Invalid::EmptyBatch)));
     assert_eq!(
-        scan_batch(b"[[]]", 9),
+        scan_batch(b" [ ] ", 9, usize::MAX),
+        Err(Refusal::Invalid(Invalid::EmptyBatch))
+    );
+    assert_eq!(
+        scan_batch(b"[[]]", 9, usize::MAX),
         Ok(Batch {
             elements: 1,
             replies: 1,
@@ -102,16 +105,16 @@ fn nesting_counts_the_batch() {
         let (open, close) = ("[".repeat(depth), "]".repeat(depth));
         format!(r#"[{{"jsonrpc":"2.0","method":"a","params":{open}{close}}}]"#)
     };
-    assert!(scan_batch(nested(126).as_bytes(), 1).is_ok());
+    assert!(scan_batch(nested(126).as_bytes(), 1, usize::MAX).is_ok());
     assert!(matches!(
-        scan_batch(nested(127).as_bytes(), 1),
+        scan_batch(nested(127).as_bytes(), 1, usize::MAX),
         Err(Refusal::NotJson(_))
     ));
 }
 
 #[test]
 fn the_scanner_holds_an_id_for_each_element_that_has_one() {
-    let mut scanner = Scanner::new(vec!["ps".into()], &[4]);
+    let mut scanner = Scanner::new(vec!["ps".into()], &[4], usize::MAX);
     let text = br#"[{"jsonrpc":"2.0","method":"ps","id":1},{"jsonrpc":"2.0","method":"ps"},7,{"id":"x"}]"#;
     assert_eq!(scanner.scan_into(text, &mut []), Ok(Outcome::Batch));
     let (outcome, batch) = scanner.scan_batch(text, 4);
@@ -154,11 +157,29 @@ fn the_scanner_holds_an_id_for_each_element_that_has_one() {
 
 #[test]
 fn without_a_place_for_its_id_an_element_is_passed() {
-    let mut scanner = Scanner::default();
+    let mut scanner = Scanner::new(Vec::new(), &[], usize::MAX);
     while scanner.ids.hold(b"").is_ok() {}
     let text = br#"[{"jsonrpc":"2.0","method":"ps","id":1} , 7]"#;
     let (_, batch) = scanner.scan_batch(text, 2);
     let (outcome, fields) = scanner.scan_element(text, batch.start);
     assert_eq!((outcome, fields.id_slot), (Outcome::TooManyIds, -1));
     assert_eq!(text.get(fields.position as usize), Some(&b'7'));
+}
+
+#[test]
+fn each_request_may_have_so_many_values() {
+    let request = r#"{"jsonrpc":"2.0","method":"ps","params":[1,{"a":[]}],"id":1}"#;
+    let batch = format!("[{request},{request}]");
+    assert!(scan_batch(batch.as_bytes(), 2, 12).is_ok());
+    let too_many = Err(Refusal::Invalid(Invalid::TooManyValues { limit: 11 }));
+    assert_eq!(scan_batch(batch.as_bytes(), 2, 11), too_many);
+    // Sixteen times as many together.
+    let full = |count: usize| format!("[{}]", vec!["[1,2]"; count].join(","));
+    assert!(scan_batch(full(16).as_bytes(), 100, 3).is_ok());
+    assert_eq!(
+        scan_batch(full(17).as_bytes(), 100, 3),
+        Err(Refusal::Invalid(Invalid::BatchTooFull { limit: 48 }))
+    );
+    // Nothing is read behind the one that is too many.
+    assert_eq!(scan_batch(b"[[1,2,3,4,5,6,7,8,9,10,11,12,\xff", 2, 11), too_many);
 }

@@ -52,7 +52,7 @@ proptest! {
         let Some(members) = members(&text) else { return Ok(()) };
         let named = |name: &str| members.iter().filter(|member| member.0 == name).map(|member| member.1.get()).collect::<Vec<_>>();
         let (jsonrpc, method, params, id) = (named("jsonrpc"), named("method"), named("params"), named("id"));
-        let request = scan(text.as_bytes());
+        let request = scan(text.as_bytes(), usize::MAX);
         let is = |raw: &str, kinds: &[Kind]| kinds.contains(&validate(raw.as_bytes()).unwrap().kind);
         let expected = match (&jsonrpc[..], &method[..], &params[..], &id[..]) {
             ([_, _, ..], ..) => Some(Invalid::JsonrpcRepeated),
@@ -83,9 +83,9 @@ proptest! {
     #[test]
     fn refuses_what_is_not_json(text in support::nearly()) {
         let is_json = validate(&text).is_ok();
-        prop_assert_eq!(matches!(scan(&text).refusal, Some(Refusal::NotJson(_))), !is_json);
+        prop_assert_eq!(matches!(scan(&text, usize::MAX).refusal, Some(Refusal::NotJson(_))), !is_json);
         if let Err(error) = validate(&text) {
-            prop_assert_eq!(scan(&text).refusal, Some(Refusal::NotJson(error)));
+            prop_assert_eq!(scan(&text, usize::MAX).refusal, Some(Refusal::NotJson(error)));
         }
     }
 
@@ -98,7 +98,7 @@ proptest! {
             _ => 0,
         };
         if serde_json::from_str::<Value>(&params).is_ok() {
-            prop_assert_eq!(scan(text.as_bytes()).params.map_or(0, |params| params.count), count);
+            prop_assert_eq!(scan(text.as_bytes(), usize::MAX).params.map_or(0, |params| params.count), count);
         }
     }
 }
@@ -152,7 +152,7 @@ fn invalid_requests() {
             None,
         ),
     ] {
-        let request = scan(text.as_bytes());
+        let request = scan(text.as_bytes(), usize::MAX);
         assert_eq!(request.refusal, Some(Refusal::Invalid(invalid)), "{text}");
         assert_eq!(request.id.map(|id| &text[id.start..id.end]), id, "{text}");
     }
@@ -167,16 +167,16 @@ fn nesting_counts_the_request_itself() {
             "]".repeat(depth)
         )
     };
-    assert_eq!(scan(nested(127).as_bytes()).refusal, None);
+    assert_eq!(scan(nested(127).as_bytes(), usize::MAX).refusal, None);
     assert!(matches!(
-        scan(nested(128).as_bytes()).refusal,
+        scan(nested(128).as_bytes(), usize::MAX).refusal,
         Some(Refusal::NotJson(_))
     ));
 }
 
 #[test]
 fn methods_become_commands() {
-    let mut scanner = Scanner::new(vec!["ps".into(), "größe".into(), "a\"b".into()], &[4, 5, 6]);
+    let mut scanner = Scanner::new(vec!["ps".into(), "größe".into(), "a\"b".into()], &[4, 5, 6], usize::MAX);
     for (method, command) in [
         ("ps", 4),
         (r"\u0070s", 4),
@@ -198,7 +198,7 @@ fn methods_become_commands() {
 
 #[test]
 fn ids_wait_in_slots() {
-    let mut scanner = Scanner::default();
+    let mut scanner = Scanner::new(Vec::new(), &[], usize::MAX);
     let mut scan = |text: &str| scanner.scan(text.as_bytes()).unwrap();
     let (outcome, call) = scan(r#"{"jsonrpc":"2.0","method":"a","id":"\u0041"}"#);
     assert_eq!((outcome, call.id_slot >= 0), (Outcome::Call, true));
@@ -215,4 +215,24 @@ fn ids_wait_in_slots() {
     assert_eq!(scanner.ids.get(call.id_slot), br#""\u0041""#);
     assert_eq!(scanner.ids.get(invalid.id_slot), b"17");
     assert_eq!(scanner.ids.held(), 2);
+}
+
+#[test]
+fn a_request_has_at_most_so_many_values_and_names() {
+    let text = br#"{"jsonrpc":"2.0","method":"ps","params":[1,{"a":[]}],"id":1}"#;
+    // Four members with their names; in params an item, an object, and one member with its name.
+    assert_eq!(scan(text, 12).refusal, None);
+    let request = scan(text, 11);
+    assert_eq!(
+        request.refusal,
+        Some(Refusal::Invalid(Invalid::TooManyValues { limit: 11 }))
+    );
+    assert_eq!(request.id, None);
+    assert_eq!(
+        scan(b"{\"a\":[1,2,3, nonsense", 4).refusal,
+        Some(Refusal::Invalid(Invalid::TooManyValues { limit: 4 }))
+    );
+    let refusal = scan(text, 11).refusal.map(|refusal| refusal.to_string());
+    let reason = "the request has more than 11 values and names, which is the limit max_values; send it in parts";
+    assert_eq!(refusal.as_deref(), Some(reason));
 }

@@ -21,6 +21,7 @@ const newScanner = () =>
       ['ps', 3],
       ['get_statistics', 7],
     ]),
+    1000,
   );
 
 test('a scan tells where the parts of a call lie', { timeout }, () => {

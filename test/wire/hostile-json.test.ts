@@ -35,6 +35,16 @@ const collisions: Readonly<Record<string, (n: number) => string>> = {
 
 const code = (body: string): unknown => JSON.parse(body).error?.code;
 
+/** A refusal of what has more values and names than a limit. */
+function tooMany(limit: number): (reply: string) => void {
+  return (reply) => {
+    assert.equal(code(reply), -32600);
+    const { error, id } = JSON.parse(reply);
+    assert.match(error.data, new RegExp(`has more than ${limit} values and names.*max_values`));
+    assert.equal(id, null);
+  };
+}
+
 /** Sends a body again and again while somebody else calls; both are answered. */
 async function whileOthersCall(server: Server, body: string, answered: (reply: string) => void): Promise<void> {
   const replies = Array.from({ length: 5 }, () => post(server, body));
@@ -80,17 +90,36 @@ describe('hostile JSON', { timeout }, () => {
     test(`members whose names are ${name} that may collide keep nobody waiting`, { timeout }, async (t) => {
       const server = await startServer(t, { modules: [echo] });
       const atRest = await rests(server);
-      const many = members(20_000, nameOf);
-      await whileOthersCall(server, request(`{${many}}`), (reply) => assert.equal(code(reply), -32602));
-      await whileOthersCall(server, `{${many},"jsonrpc":"2.0","method":"pwd","id":1}`, (reply) =>
+      const some = members(4000, nameOf);
+      await whileOthersCall(server, request(`{${some}}`), (reply) => assert.equal(code(reply), -32602));
+      await whileOthersCall(server, `{${some},"jsonrpc":"2.0","method":"pwd","id":1}`, (reply) =>
         assert.ok('result' in JSON.parse(reply)),
       );
-      await whileOthersCall(server, `{"jsonrpc":"2.0","method":"pwd","id":1${',"id":1'.repeat(100_000)}}`, (reply) =>
-        assert.equal(code(reply), -32600),
-      );
+      const many = members(20_000, nameOf);
+      await whileOthersCall(server, request(`{${many}}`), tooMany(8192));
+      await whileOthersCall(server, `{${many},"jsonrpc":"2.0","method":"pwd","id":1}`, tooMany(8192));
+      await whileOthersCall(server, `{"jsonrpc":"2.0","method":"pwd","id":1${',"id":1'.repeat(100_000)}}`, tooMany(8192));
       await atRest();
     });
   }
+
+  test('a request has at most max_values values and names, whatever follows', { timeout }, async (t) => {
+    const server = await startServer(t, { modules: [echo], mi_http: { max_values: 16 } });
+    // Four members of the request with their names, and the parameter.
+    const texts = (count: number): string => request(`[[${Array(count).fill('"a"').join(',')}]]`);
+    assert.equal(code((await post(server, texts(7))).body), -32602);
+    tooMany(16)((await post(server, texts(8))).body);
+    tooMany(16)((await post(server, request(`[${'1,'.repeat(1000)}nonsense`))).body);
+    const { body } = await post(server, `[${request('["a"]')},${texts(8)}]`);
+    tooMany(16)(body);
+  });
+
+  test('a batch has at most sixteen times as many', { timeout }, async (t) => {
+    const server = await startServer(t, { modules: [echo], mi_http: { max_values: 16 } });
+    const calls = (count: number): string => `[${Array(count).fill(request('["a"]')).join(',')}]`;
+    assert.equal(JSON.parse((await post(server, calls(28))).body).length, 28);
+    tooMany(256)((await post(server, calls(29))).body);
+  });
 
   test('a huge batch runs nothing, and one of the largest size keeps nobody waiting', { timeout }, async (t) => {
     const server = await startServer(t, { modules: [echo] });

@@ -77,7 +77,7 @@ pub fn workload(name: &str) -> Option<Workload> {
 
 fn scanner() -> Scanner {
     let names = ["version", "which", "get_statistics", "ul_dump", "ul_show_contact"];
-    Scanner::new(names.map(String::from).to_vec(), &[0, 1, 2, 3, 4])
+    Scanner::new(names.map(String::from).to_vec(), &[0, 1, 2, 3, 4], usize::MAX)
 }
 
 fn scan(text: &'static [u8]) -> Box<dyn FnMut()> {

@@ -7,7 +7,7 @@ use mi_httpd_native::request::{Invalid, Refusal, is_batch, scan, scan_batch, sca
 use mi_httpd_native::scanner::{Outcome, Scanner};
 
 fuzz_target!(|text: &[u8]| {
-    let request = scan(text);
+    let request = scan(text, usize::MAX);
     let not_json = match request.refusal {
         Some(Refusal::NotJson(error)) => Some(error),
         _ => None,
@@ -24,7 +24,7 @@ fuzz_target!(|text: &[u8]| {
         check_batch(text);
         return;
     }
-    let mut scanner = Scanner::new(vec!["ps".into()], &[1]);
+    let mut scanner = Scanner::new(vec!["ps".into()], &[1], usize::MAX);
     let Ok((outcome, fields)) = scanner.scan(text) else {
         panic!("one id is never too many")
     };
@@ -40,7 +40,7 @@ fuzz_target!(|text: &[u8]| {
 
 /// A batch is read as the validator reads it, within any limit, and its elements as if each were alone.
 fn check_batch(text: &[u8]) {
-    let read = scan_batch(text, usize::MAX);
+    let read = scan_batch(text, usize::MAX, usize::MAX);
     let fault = match read {
         Err(Refusal::NotJson(error)) => Some(error),
         _ => None,
@@ -49,13 +49,13 @@ fn check_batch(text: &[u8]) {
     // Whatever the text is, an element can be looked for in it.
     scan_element(text, text.len() / 2);
     let Ok(batch) = read else { return };
-    let mut scanner = Scanner::new(vec!["ps".into()], &[1]);
+    let mut scanner = Scanner::new(vec!["ps".into()], &[1], usize::MAX);
     let mut position = batch.start;
     let mut replies = 0;
     for _ in 0..batch.elements {
         let (request, next) = scan_element(text, position);
         let part = text[position..next].trim_ascii_end();
-        let alone = scan(part.strip_suffix(b",").unwrap_or(part));
+        let alone = scan(part.strip_suffix(b",").unwrap_or(part), usize::MAX);
         assert_eq!(request.refusal, alone.refusal);
         let (outcome, fields) = scanner.scan_element(text, position);
         replies += usize::from(outcome != Outcome::Notification);
@@ -66,7 +66,7 @@ fn check_batch(text: &[u8]) {
     assert_eq!((text[position], replies), (b']', batch.replies));
     let limit = batch.elements - 1;
     assert_eq!(
-        scan_batch(text, limit),
+        scan_batch(text, limit, usize::MAX),
         Err(Refusal::Invalid(Invalid::BatchTooLong { limit }))
     );
 }

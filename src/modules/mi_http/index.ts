@@ -56,6 +56,7 @@ export const miHttpModule = defineModule({
           windowSize: httpd.windowSize,
           pretty: parameters.pretty_printing === 1,
           maxBatch: parameters.max_batch,
+          maxValues: parameters.max_values,
           batches,
         });
         if (hasPages) web = webInterface(context, { root, formMethod: parameters.mi_http_method, pending });

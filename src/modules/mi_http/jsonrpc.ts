@@ -16,6 +16,12 @@ import type { PendingCalls } from './pending.js';
 import { refusalError } from './refusal.js';
 import { type AwaitedReply, Replies, type RepliesOptions } from './replies.js';
 
+/** What JSON-RPC is set to. */
+export interface JsonRpcOptions extends RepliesOptions, BatchesOptions {
+  /** Values and names of members that one request may have; those of a batch each by itself. */
+  readonly maxValues: number;
+}
+
 /** In place of an id slot: a notification, which gets no reply. */
 const noReply = -2;
 
@@ -35,8 +41,8 @@ export class JsonRpc {
   readonly #pending: PendingCalls;
   readonly #batches: Batches;
 
-  constructor(mi: ManagementInterface, log: Log, pending: PendingCalls, options: RepliesOptions & BatchesOptions) {
-    const scanner = new RequestScanner(mi.commands.methods());
+  constructor(mi: ManagementInterface, log: Log, pending: PendingCalls, options: JsonRpcOptions) {
+    const scanner = new RequestScanner(mi.commands.methods(), options.maxValues);
     this.#mi = mi;
     this.#scanner = scanner;
     this.#calls = new CallReader(mi, scanner);
