@@ -14,8 +14,11 @@ export interface LoadOutcome {
   rejected(line: number, reason: string): void;
 }
 
-/** Bytes of a batch: far below the body that every server takes, and its contacts are saved in about a millisecond. */
-const batchSize = 65536;
+/**
+ * Bytes of a batch: far below the body that every server takes, and however short its contacts are, they have fewer values
+ * than max_values allows.
+ */
+const batchSize = 32768;
 
 /** What one line adds to the request. */
 const separator = 1;

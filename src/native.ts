@@ -21,6 +21,8 @@ interface Addon {
 
 interface NativeScanner {
   scan(body: Uint8Array, fields: Int32Array): number;
+  scanBuffer(body: ArrayBuffer, fields: Int32Array): number;
+  holdShortId(fields: Int32Array): number;
   reason(): string;
   scanBatch(body: Uint8Array, limit: number, found: Uint32Array): number;
   scanElement(body: Uint8Array, position: number, fields: Int32Array): number;
@@ -69,16 +71,27 @@ const field = {
   methodStart: 6,
   methodEnd: 7,
   position: 8,
+  shortIdLength: 9,
+  shortId: 10,
 } as const;
+
+/** Bytes of the longest id that takes no slot. */
+const longestShortId = 64;
+
+/** In place of a slot: a short id, known until the next scan; see {@link RequestScanner.hold}. */
+const shortIdSlot = -3;
 
 /**
  * Validates JSON-RPC 2.0 requests strictly (RFC 8259, nesting up to 128) and says where their parts lie. Ranges are
- * bytes of the scanned body. The id never becomes a JavaScript value: its bytes wait in a slot until a reply echoes
- * them, so every slot has to end in a reply, in {@link tail} or in {@link release}.
+ * bytes of the scanned body. The id never becomes a JavaScript value: its bytes wait until a reply echoes them. Those of
+ * a short one need no slot while nothing else is scanned; every slot, of 0 or above, has to end in a reply, in
+ * {@link tail} or in {@link release}.
  */
 export class RequestScanner {
   readonly #native: NativeScanner;
-  readonly #fields = new Int32Array(9);
+  readonly #fields = new Int32Array(field.shortId + longestShortId / 4);
+  /** The id of the last scan, where its slot is {@link shortIdSlot}. */
+  readonly shortId = new Uint8Array(this.#fields.buffer, 4 * field.shortId, longestShortId);
   readonly #batch = new Uint32Array(3);
 
   /**
@@ -94,9 +107,26 @@ export class RequestScanner {
     return this.#fields[field.command] ?? -1;
   }
 
-  /** Slot that holds the id of the last scan; -1 stands for `null`, and is what errors without a sound id get. */
+  /**
+   * Slot that holds the id of the last scan; -1 stands for `null`, and is what errors without a sound id get. Below that,
+   * it has none: to be answered before the next scan, or held.
+   */
   get idSlot(): number {
     return this.#fields[field.idSlot] ?? -1;
+  }
+
+  /** Bytes of {@link shortId}. */
+  get shortIdLength(): number {
+    return this.#fields[field.shortIdLength] ?? 0;
+  }
+
+  /**
+   * Gives the id of the last scan a slot, for a reply that comes later; one that has a slot keeps it.
+   *
+   * @throws Error when 1048576 ids are held
+   */
+  hold(idSlot: number): number {
+    return idSlot === shortIdSlot ? this.#native.holdShortId(this.#fields) : idSlot;
   }
 
   /** One of {@link ParamsKind}. */
@@ -143,8 +173,10 @@ export class RequestScanner {
    * @returns one of {@link Outcome}
    * @throws Error when 1048576 ids are held
    */
-  scan(body: Uint8Array): number {
-    return this.#native.scan(body, this.#fields);
+  scan(body: Uint8Array | ArrayBuffer): number {
+    return body instanceof Uint8Array
+      ? this.#native.scan(body, this.#fields)
+      : this.#native.scanBuffer(body, this.#fields);
   }
 
   /** Why the last scan ended in parseError or invalidRequest, e.g. `expected ',' or '}' at byte 17`; otherwise ''. */
@@ -219,20 +251,89 @@ export function replyHead(kind: ReplyKind): Uint8Array {
   return heads[kind];
 }
 
+const idName = Buffer.from(',"id":');
+const closingBrace = 0x7d;
+
+/**
+ * Ends a reply of which all but the id is in `memory`, up to `end`, with the short id of the last scan. Not in Rust: so few
+ * bytes cost less than to cross over.
+ *
+ * @returns its length; -1 when it does not fit
+ */
+function endWithShortId(memory: Uint8Array, end: number, { shortId, shortIdLength }: RequestScanner): number {
+  const idStart = end + idName.length;
+  const length = idStart + shortIdLength + 1;
+  if (length > memory.length) return -1;
+  for (let at = 0; at < idName.length; at++) memory[end + at] = idName[at] ?? 0;
+  for (let at = 0; at < shortIdLength; at++) memory[idStart + at] = shortId[at] ?? 0;
+  memory[length - 1] = closingBrace;
+  return length;
+}
+
+/** Views of the start of some memory, made once for each length: they cost more than the rest of a short reply. */
+class Views {
+  /** Views are kept of replies shorter than this, bytes. */
+  static readonly #longestKept = 1024;
+  readonly #memory: ArrayBufferLike;
+  readonly #offset: number;
+  readonly #views: (Uint8Array | undefined)[] = [];
+
+  constructor({ buffer, byteOffset }: Uint8Array) {
+    this.#memory = buffer;
+    this.#offset = byteOffset;
+  }
+
+  /** @param base what is not counted where a length is short or not */
+  of(length: number, base = 0): Uint8Array {
+    const index = length - base;
+    if (index >= Views.#longestKept) return new Uint8Array(this.#memory, this.#offset, length);
+    this.#views[index] ??= new Uint8Array(this.#memory, this.#offset, length);
+    return this.#views[index];
+  }
+}
+
+/** A reply with a result that never changes: all but the id is written once. */
+export class ConstantReply {
+  readonly #memory: Uint8Array;
+  /** Where the value ends. */
+  readonly #end: number;
+  readonly #views: Views;
+
+  /** @param text the result, as compact JSON */
+  constructor(text: string) {
+    const [head] = heads;
+    const value = Buffer.from(text);
+    this.#end = head.length + value.length;
+    this.#memory = new Uint8Array(this.#end + idName.length + longestShortId + 1);
+    this.#memory.set(head);
+    this.#memory.set(value, head.length);
+    this.#views = new Views(this.#memory);
+  }
+
+  /** Bytes of the longest reply. */
+  get size(): number {
+    return this.#memory.length;
+  }
+
+  /** The reply to the request that was scanned last, valid until the next call; undefined when its id has a slot. */
+  print(scanner: RequestScanner, idSlot: number): Uint8Array | undefined {
+    if (idSlot !== shortIdSlot) return undefined;
+    return this.#views.of(endWithShortId(this.#memory, this.#end, scanner), this.#end);
+  }
+}
+
 /** Bytes behind a window: writing text stops before a character that does not fit, which takes up to 4 of them. */
 const slack = 4;
 
-/** Views are kept of replies shorter than this, bytes. */
-const viewsKept = 1024;
-
 /** The preallocated memory that replies are written into. One serves all replies of a root, one after the other. */
 export class ReplyWindow {
-  readonly #memory: ArrayBuffer;
   /** The window and its slack. */
   readonly #text: Buffer;
   readonly #window: Uint8Array;
   readonly #indented: Uint8Array | undefined;
-  readonly #views: (Uint8Array | undefined)[] = [];
+  readonly #views: Views;
+  /** What the window begins with. */
+  #head: ReplyKind | undefined;
 
   /**
    * @param size bytes of the longest reply that fits
@@ -242,9 +343,9 @@ export class ReplyWindow {
     readonly size: number,
     pretty: boolean,
   ) {
-    this.#memory = new ArrayBuffer(size + slack);
-    this.#text = Buffer.from(this.#memory);
-    this.#window = new Uint8Array(this.#memory, 0, size);
+    this.#text = Buffer.from(new ArrayBuffer(size + slack));
+    this.#window = new Uint8Array(this.#text.buffer, 0, size);
+    this.#views = new Views(this.#window);
     this.#indented = pretty ? new Uint8Array(size) : undefined;
   }
 
@@ -258,7 +359,7 @@ export class ReplyWindow {
     const start = heads[kind].length;
     const room = this.size - start;
     if (text.length > room) return undefined;
-    // V8 writes the text and Rust the frame. Compared in a trial addon (Node 20; "OK", 3 fields, 10 KB): this way 149,
+    // V8 writes the text. Compared in a trial addon (Node 20; "OK", 3 fields, 10 KB, with the frame in Rust): this way 149,
     // 145 and 929 ns; the string read through napi 129, 172 and 3739; read into the window by unsafe code 92, 90 and
     // 825, too small a part of a call to be worth it.
     const written = this.#text.write(text, start, 'utf8');
@@ -278,19 +379,30 @@ export class ReplyWindow {
 
   #finish(scanner: RequestScanner, kind: ReplyKind, end: number, idSlot: number): Uint8Array | undefined {
     const indented = this.#indented;
-    if (indented === undefined) {
-      const length = scanner.finish(this.#window, kind, end, idSlot);
-      return length < 0 ? undefined : this.#view(length);
+    if (indented !== undefined) return this.#finishPretty(scanner, indented, kind, end, idSlot);
+    if (this.#head !== kind) {
+      this.#window.set(heads[kind]);
+      this.#head = kind;
     }
-    const length = scanner.finishPretty(this.#window, indented, kind, end, idSlot);
-    return length < 0 ? undefined : indented.subarray(0, length);
+    const length =
+      idSlot === shortIdSlot
+        ? endWithShortId(this.#window, end, scanner)
+        : scanner.finish(this.#window, kind, end, idSlot);
+    return length < 0 ? undefined : this.#views.of(length);
   }
 
-  /** The start of the window. Views of short replies are made once for each length: they cost more than the rest. */
-  #view(length: number): Uint8Array {
-    if (length >= viewsKept) return new Uint8Array(this.#memory, 0, length);
-    this.#views[length] ??= new Uint8Array(this.#memory, 0, length);
-    return this.#views[length];
+  #finishPretty(
+    scanner: RequestScanner,
+    indented: Uint8Array,
+    kind: ReplyKind,
+    end: number,
+    idSlot: number,
+  ): Uint8Array | undefined {
+    const held = scanner.hold(idSlot);
+    const length = scanner.finishPretty(this.#window, indented, kind, end, held);
+    if (length >= 0) return indented.subarray(0, length);
+    if (held !== idSlot) scanner.release(held);
+    return undefined;
   }
 }
 

@@ -17,6 +17,8 @@ pub mod ids;
 #[forbid(unsafe_code)]
 pub mod json;
 #[forbid(unsafe_code)]
+pub mod plain;
+#[forbid(unsafe_code)]
 pub mod pretty;
 #[forbid(unsafe_code)]
 pub mod record;

@@ -13,7 +13,9 @@ use crate::scanner::Scanner;
 use crate::statistics::StatisticNames;
 use crate::table::{Refused, Table, Walk};
 use crate::{html, reply};
-use napi::bindgen_prelude::{FromNapiValue, FunctionCallContext, JsObjectValue, Object, ToNapiValue, Uint8Array};
+use napi::bindgen_prelude::{
+    ArrayBuffer, FromNapiValue, FunctionCallContext, JsObjectValue, Object, ToNapiValue, Uint8Array,
+};
 use napi::{Env, Error, Result};
 use napi_derive::napi;
 use std::cell::RefCell;
@@ -44,9 +46,7 @@ impl<'env, S: 'static> Methods<'env, S> {
         let function = self
             .env
             .create_function_from_closure::<(), R, _>(name, move |context| {
-                let mut state = state
-                    .try_borrow_mut()
-                    .map_err(|error| Error::from_reason(error.to_string()))?;
+                let mut state = state.try_borrow_mut().map_err(reason)?;
                 method(&mut state, Arguments(&context))
             })?;
         self.object.set_named_property(name, function)?;
@@ -83,11 +83,12 @@ pub fn request_scanner<'env>(
     max_values: u32,
 ) -> Result<Object<'env>> {
     let methods = Methods::new(env, Scanner::new(methods, numbers, max_values as usize))?
-        .add("scan", |scanner, given| {
-            let outcome = scanner.scan_into(given.bytes(0)?, given.get(1)?);
-            outcome
-                .map(|outcome| outcome as u32)
-                .map_err(|error| Error::from_reason(error.to_string()))
+        .add("scan", |scanner, given| scan(scanner, given.bytes(0)?, given.get(1)?))?
+        .add("scanBuffer", |scanner, given| {
+            scan(scanner, &given.get::<ArrayBuffer>(0)?, given.get(1)?)
+        })?
+        .add("holdShortId", |scanner, given| {
+            scanner.hold_short(given.get(0)?).map_err(reason)
         })?
         .add("reason", |scanner, _| Ok(scanner.reason()))?
         .add("scanBatch", |scanner, given| {
@@ -130,6 +131,15 @@ pub fn request_scanner<'env>(
             )))
         })?;
     Ok(methods.object)
+}
+
+fn scan(scanner: &mut Scanner, body: &[u8], fields: &mut [i32]) -> Result<u32> {
+    let outcome = scanner.scan_into(body, fields);
+    outcome.map(|outcome| outcome as u32).map_err(reason)
+}
+
+fn reason(error: impl std::fmt::Display) -> Error {
+    Error::from_reason(error.to_string())
 }
 
 #[napi(catch_unwind)]
@@ -266,7 +276,7 @@ fn text(text: String) -> Box<[u8]> {
 }
 
 fn taken(taken: std::result::Result<bool, Refused>) -> Result<bool> {
-    taken.map_err(|refused| Error::from_reason(refused.to_string()))
+    taken.map_err(reason)
 }
 
 /// JavaScript's form of a position that may not exist.

@@ -1,6 +1,7 @@
 //! JSON-RPC 2.0 requests: one pass over the text validates all of it and finds the members that matter.
 
 use crate::json::{Fault, Kind, MAX_DEPTH, ParseError, Reader, Value};
+use crate::plain;
 use crate::text::unescape;
 use std::fmt;
 
@@ -111,6 +112,11 @@ struct Members {
 /// Of a request with more than `max_values` values and names of members nothing is read behind the last of these: to
 /// make JavaScript values of them would keep everybody waiting, and what is refused must not cost more the larger it is.
 pub fn scan(text: &[u8], max_values: usize) -> Request {
+    plain::scan(text, max_values).unwrap_or_else(|| scan_strictly(text, max_values))
+}
+
+/// As [`scan`], which asks for it where [`plain::scan`] does not know.
+pub fn scan_strictly(text: &[u8], max_values: usize) -> Request {
     let mut members = Members::default();
     match read(text, max_values, &mut members) {
         Err(refusal) => Request::refused(refusal),

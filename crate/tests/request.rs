@@ -3,7 +3,8 @@
 mod support;
 
 use mi_httpd_native::json::{Kind, validate};
-use mi_httpd_native::request::{Invalid, Refusal, scan};
+use mi_httpd_native::plain;
+use mi_httpd_native::request::{Invalid, Refusal, scan, scan_strictly};
 use mi_httpd_native::scanner::{Outcome, Scanner};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -22,6 +23,23 @@ fn member() -> impl Strategy<Value = String> {
     let value =
         prop_oneof![3 => Just("\"2.0\"".to_owned()), 1 => Just(r#""2\u002e0""#.to_owned()), 4 => support::value()];
     (name, value).prop_map(|(name, value)| format!("{name} : {value}"))
+}
+
+/// Members as clients write them, and a few that are nearly so.
+fn plain_member() -> impl Strategy<Value = String> {
+    let colon = prop_oneof![4 => Just(":"), 2 => Just(": "), 1 => Just(" :")];
+    let member = prop_oneof![
+        3 => Just(("jsonrpc", r#""2.0""#.to_owned())).boxed(),
+        3 => Just(("method", r#""ul_dump""#.to_owned())).boxed(),
+        3 => support::value().prop_map(|value| ("params", value)).boxed(),
+        2 => prop_oneof![Just(r#"["a",{"b":[1,null]}]"#), Just("[]"), Just("{}"), Just("[[[]]]")]
+            .prop_map(|value| ("params", value.to_owned())).boxed(),
+        3 => prop_oneof![Just("1"), Just("170"), Just("0"), Just("-1"), Just("1.5"), Just("01"), Just("null"), Just("nul"),
+            Just("true"), Just(r#""a-1""#), Just(r#""\u0041""#), Just(r#""ä""#)]
+            .prop_map(|value| ("id", value.to_owned())).boxed(),
+        1 => Just(("other", "1".to_owned())).boxed(),
+    ];
+    (member, colon).prop_map(|((name, value), colon)| format!("\"{name}\"{colon}{value}"))
 }
 
 /// Members in order, names unescaped, repeated ones kept; `None` unless the text is an object.
@@ -86,6 +104,26 @@ proptest! {
         prop_assert_eq!(matches!(scan(&text, usize::MAX).refusal, Some(Refusal::NotJson(_))), !is_json);
         if let Err(error) = validate(&text) {
             prop_assert_eq!(scan(&text, usize::MAX).refusal, Some(Refusal::NotJson(error)));
+        }
+    }
+
+    #[test]
+    fn reads_plain_requests_as_the_strict_reader_does(
+        members in prop::collection::vec(plain_member(), 0..6),
+        between in prop_oneof![Just(","), Just(", "), Just(",  ")],
+        around in prop_oneof![4 => Just(("", "")), 1 => Just((" ", "")), 1 => Just(("", " ")), 1 => Just(("", "}"))],
+        max_values in prop_oneof![2 => 0..20_usize, 1 => Just(usize::MAX)],
+    ) {
+        let text = format!("{}{{{}}}{}", around.0, members.join(between), around.1);
+        if let Some(request) = plain::scan(text.as_bytes(), max_values) {
+            prop_assert_eq!(request, scan_strictly(text.as_bytes(), max_values));
+        }
+    }
+
+    #[test]
+    fn reads_nearly_plain_requests_as_the_strict_reader_does(text in support::nearly(), max_values in 0..40_usize) {
+        if let Some(request) = plain::scan(&text, max_values) {
+            prop_assert_eq!(request, scan_strictly(&text, max_values));
         }
     }
 
@@ -235,4 +273,17 @@ fn a_request_has_at_most_so_many_values_and_names() {
     let refusal = scan(text, 11).refusal.map(|refusal| refusal.to_string());
     let reason = "the request has more than 11 values and names, which is the limit max_values; send it in parts";
     assert_eq!(refusal.as_deref(), Some(reason));
+}
+
+#[test]
+fn what_clients_send_is_plain() {
+    for text in [
+        r#"{"jsonrpc":"2.0","method":"version","id":1}"#,
+        r#"{"jsonrpc": "2.0", "id": "3b9d2d", "method": "ul_dump", "params": []}"#,
+        r#"{"id":7,"jsonrpc":"2.0","method":"get_statistics","params":{"statistics":["all"]}}"#,
+        r#"{"jsonrpc":"2.0","method":"ps"}"#,
+        r#"{"jsonrpc":"2.0","method":"ps","id":null}"#,
+    ] {
+        assert!(plain::scan(text.as_bytes(), 20).is_some(), "{text}");
+    }
 }

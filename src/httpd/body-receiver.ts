@@ -35,7 +35,7 @@ export class BodyReceiver {
     if (isLast && exchange.bodySlot === -1 && !exchange.mustClose && !exchange.isHeld) {
       // The engine takes its memory back when this returns.
       const isLent = exchange.root.declaration.borrowBody === true;
-      exchange.body = new Uint8Array(isLent ? chunk : chunk.slice(0));
+      exchange.takeBody(isLent ? chunk : chunk.slice(0));
       this.#whole(exchange);
       if (isLent) exchange.dropBody();
       return;
@@ -47,7 +47,7 @@ export class BodyReceiver {
     } else if (outcome === 2) {
       exchange.refuseItself(503, 'too many bodies are being received; try again', { 'Retry-After': '1' });
     } else if (isLast) {
-      exchange.body = this.#pool.take(exchange.bodySlot);
+      exchange.takeBody(this.#pool.take(exchange.bodySlot));
       exchange.bodySlot = -1;
       if (exchange.mustClose) this.#last(exchange);
       else this.#whole(exchange);

@@ -15,7 +15,7 @@ import { onLaterTurn } from './later-turn.js';
 import type { ListenerOptions } from './listener.js';
 import { ReadProbe } from './read-probe.js';
 import type { StreamLimits } from './reply-stream.js';
-import { mediaTypeOf, RequestHead } from './request-head.js';
+import { RequestHead } from './request-head.js';
 import { decodePath, type Root, type RootMatch, type RootRegistry } from './roots.js';
 
 /** What a dispatcher is set to. */
@@ -30,6 +30,9 @@ export interface DispatcherOptions {
   readonly counters: HttpCounters;
   readonly log: Log;
 }
+
+/** One is enough, unless a handler makes something of its own happen. */
+const mostIdle = 16;
 
 /** Longest part of a path that an error repeats. */
 const shownPath = 200;
@@ -47,6 +50,10 @@ export class Dispatcher implements ExchangeHost {
   readonly #head = new RequestHead();
   readonly #arrival = new Arrival();
   readonly #refusals: HeadRefusals;
+  /** Exchanges that serve another request. */
+  readonly #idle: HttpExchange[] = [];
+  /** Made once: what a function sees of another is made at each call of that. */
+  readonly #dispatchHeld = (exchange: HttpExchange): void => this.#dispatch(exchange);
   /** Of the request whose head is {@link #head}. */
   #admission: Admission;
 
@@ -166,8 +173,8 @@ export class Dispatcher implements ExchangeHost {
       this.#refuse(response, method, root, 405, reason, false, { Allow: root.allow });
     } else if (head.contentLength > this.#bodies.max) {
       this.#refuse(response, method, root, 413, this.#bodies.tooLarge(`of ${head.contentLength} bytes`), true);
-    } else if (isPost && root.declaration.accepts?.(mediaTypeOf(head.contentType)) === false) {
-      this.#refuse(response, method, root, 415, `content type ${quoteType(head.contentType)} is not accepted here`);
+    } else if (isPost && root.declaration.accepts?.(head.mediaType) === false) {
+      this.#refuse(response, method, root, 415, `content type ${quoteType(head.mediaType)} is not accepted here`);
     } else {
       this.#accept(listener, response, request, match, method as Method);
     }
@@ -181,22 +188,14 @@ export class Dispatcher implements ExchangeHost {
     method: Method,
   ): void {
     const head = this.#head;
-    const exchange = new HttpExchange(
-      this,
-      listener,
-      match.root,
-      response,
-      method,
-      match.rest,
-      request.getQuery() ?? '',
-      head.contentType,
-    );
-    response.onAborted(() => exchange.abort());
+    // A form has what it asks for in its body.
+    const query = method === 'POST' && match.root.declaration.ignoresQuery === true ? '' : (request.getQuery() ?? '');
+    const exchange = this.#idle.pop() ?? new HttpExchange(this, listener, match.root, response);
+    exchange.begin(response, listener, match, method, query, head);
+    response.onAborted(exchange.aborted);
     this.#connections.exchangeBegan();
     // What follows might not be what the engine takes it for.
     exchange.mustClose = head.isEndDoubtful(method) || this.probe.isLastDue();
-    exchange.isLastAsked = head.isLastAsked;
-    exchange.hasOrigin = head.hasOrigin;
     try {
       this.#begin(exchange, response, request);
     } catch (error) {
@@ -208,24 +207,26 @@ export class Dispatcher implements ExchangeHost {
     const { isChunked, contentLength } = this.#head;
     const admission = this.#admission;
     if (admission instanceof Promise) {
-      holdUntilAdmitted(exchange, admission, (held) => this.#dispatch(held));
+      holdUntilAdmitted(exchange, admission, this.#dispatchHeld);
     } else {
       exchange.caller = admission;
     }
     exchange.keepHeaders(request);
     if (exchange.method === 'POST' && (isChunked || contentLength > 0)) {
       exchange.isCorked = false;
-      response.onData((chunk, isLast) => {
-        try {
-          this.#bodies.receive(exchange, chunk, isLast);
-        } catch (error) {
-          this.#failed(exchange, error);
-        }
-      });
+      response.onData(exchange.bodyPiece);
     } else if (exchange.mustClose) {
       this.#dispatchLast(exchange);
     } else {
       this.#dispatch(exchange);
+    }
+  }
+
+  bodyPiece(exchange: HttpExchange, piece: ArrayBuffer, isLast: boolean): void {
+    try {
+      this.#bodies.receive(exchange, piece, isLast);
+    } catch (error) {
+      this.#failed(exchange, error);
     }
   }
 
@@ -261,7 +262,7 @@ export class Dispatcher implements ExchangeHost {
       return;
     }
     const { declaration } = exchange.root;
-    this.counters.add(Counter.bytesIn, exchange.body.length);
+    this.counters.add(Counter.bytesIn, exchange.lentBody.byteLength);
     try {
       exchange.readFields();
       const result: unknown = declaration.onRequest(exchange);
@@ -272,6 +273,7 @@ export class Dispatcher implements ExchangeHost {
       else exchange.handlerFailed(error);
     }
     exchange.settle();
+    if (exchange.isFree && this.#idle.length < mostIdle) this.#idle.push(exchange);
   }
 
   /** Refuses by the head alone. A body of unknown length is not waited for: the connection closes. */
@@ -284,12 +286,12 @@ export class Dispatcher implements ExchangeHost {
     mustClose = false,
     headers?: ReplyHeaders,
   ): void {
-    const { contentLength, contentType, isLastAsked } = this.#head;
+    const { contentLength, mediaType, isLastAsked } = this.#head;
     const isDoubtful = this.#head.isEndDoubtful(method) || contentLength > this.#bodies.max;
     this.probe.count(reason.length);
     this.#refusals.send(response, {
       method,
-      mediaType: mediaTypeOf(contentType),
+      mediaType,
       root,
       status,
       reason,
@@ -307,6 +309,6 @@ export class Dispatcher implements ExchangeHost {
   }
 }
 
-function quoteType(contentType: string): string {
-  return contentType === '' ? '(none)' : JSON.stringify(mediaTypeOf(contentType).slice(0, 80));
+function quoteType(mediaType: string): string {
+  return mediaType === '' ? '(none)' : JSON.stringify(mediaType.slice(0, 80));
 }

@@ -53,6 +53,8 @@ export interface Exchange {
   readonly mediaType: string;
   /** The body. With `borrowBody` it is only valid until `onRequest` returns; otherwise it is the handler's own. */
   readonly body: Uint8Array;
+  /** The same bytes as they lie, where they may be handed on without a view of them being made. */
+  readonly lentBody: Uint8Array | ArrayBuffer;
   /** GET: the arguments of the query; POST: the fields of a form. Decoded, in order of appearance. */
   readonly fields: readonly Field[];
   /** Whether it has an Origin, which browsers send with what a page sends. */
@@ -94,6 +96,11 @@ export interface Exchange {
   flush(status: number, headers?: ReplyHeaders): void;
   /** Replies with what `source` gives. When {@link finished}, the source is released at once. */
   stream(status: number, source: ChunkSource, headers?: ReplyHeaders): void;
+  /**
+   * Tells that nobody keeps this object, nor anything that would use it: when its reply has ended by the time that the
+   * handler returns, it serves another request, so that none has to be made.
+   */
+  release(): void;
   /** Replies with a short body that tells `reason`, in the root's content type (its `refuse`). */
   refuse(status: number, reason: string, headers?: ReplyHeaders): void;
 }

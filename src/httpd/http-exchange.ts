@@ -18,7 +18,8 @@ import { ReceivedRequest } from './received-request.js';
 import { refusalOf } from './refusal.js';
 import { checkReplyHeaders, writeReplyHead } from './reply-head.js';
 import { ReplyStream, type StreamLimits, type StreamOwner } from './reply-stream.js';
-import type { Root } from './roots.js';
+import type { RequestHead } from './request-head.js';
+import type { Root, RootMatch } from './roots.js';
 import { isBodiless, statusLine } from './status.js';
 
 /** What the exchanges of one server share. */
@@ -31,6 +32,8 @@ export interface ExchangeHost {
   readonly isStopping: boolean;
   readonly probe: ReadProbe;
   freeBody(slot: number): void;
+  /** A piece of the body of an exchange, which is only lent. */
+  bodyPiece(exchange: HttpExchange, piece: ArrayBuffer, isLast: boolean): void;
   /** @param isClosing whether the connection closes by itself when the reply has been sent */
   exchangeEnded(isClosing: boolean): void;
 }
@@ -55,8 +58,12 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
   /** Whether the client asks that the connection closes after this reply: the engine closes, and leaves the header out. */
   isLastAsked = false;
 
+  /** For the engine; made once, since an exchange may serve many requests. */
+  readonly aborted = (): void => this.abort();
+  readonly bodyPiece = (piece: ArrayBuffer, isLast: boolean): void => this.#host.bodyPiece(this, piece, isLast);
+
   readonly #host: ExchangeHost;
-  readonly #response: UwsResponse;
+  #response: UwsResponse;
   #state: State = 'open';
   #abort: LazyAbort | undefined;
   #deadline: NodeJS.Timeout | undefined;
@@ -66,20 +73,48 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
   #remoteAddress: string | undefined;
   /** Whether this layer cuts the connection itself: then no client has left. */
   #isCut = false;
+  #isReleased = false;
 
-  constructor(
-    host: ExchangeHost,
-    via: ListenerOptions,
-    root: Root,
-    response: UwsResponse,
-    method: Method,
-    path: string,
-    query: string,
-    contentType: string,
-  ) {
-    super(via, root, method, path, query, contentType);
+  constructor(host: ExchangeHost, via: ListenerOptions, root: Root, response: UwsResponse) {
+    super(via, root);
     this.#host = host;
     this.#response = response;
+  }
+
+  /** Begins with another request. */
+  begin(
+    response: UwsResponse,
+    via: ListenerOptions,
+    match: RootMatch,
+    method: Method,
+    query: string,
+    head: RequestHead,
+  ): void {
+    this.beginRequest(via, match, method, query, head);
+    this.onGone = undefined;
+    this.bodySlot = -1;
+    this.isCorked = true;
+    this.isBodyRefused = false;
+    this.mustClose = false;
+    this.isLastAsked = head.isLastAsked;
+    this.#response = response;
+    this.#state = 'open';
+    this.#abort = undefined;
+    this.#deadline = undefined;
+    this.#stream = undefined;
+    this.#headers = undefined;
+    this.#remoteAddress = undefined;
+    this.#isCut = false;
+    this.#isReleased = false;
+  }
+
+  /** Whether it has ended and nobody knows it any more. */
+  get isFree(): boolean {
+    return this.#isReleased && this.#state === 'ended';
+  }
+
+  release(): void {
+    this.#isReleased = true;
   }
 
   get finished(): boolean {
@@ -348,7 +383,7 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
 
   #end(isClosing: boolean): void {
     this.#state = 'ended';
-    clearTimeout(this.#deadline);
+    if (this.#deadline !== undefined) clearTimeout(this.#deadline);
     const { bodySlot } = this;
     this.bodySlot = -1;
     this.#host.exchangeEnded(isClosing);

@@ -5,15 +5,14 @@ import { parseQuery, parseUrlencoded } from './fields.js';
 import { settingName } from './listen-setting.js';
 import type { ListenerOptions } from './listener.js';
 import { parseMultipart } from './multipart.js';
-import { mediaTypeOf } from './request-head.js';
-import type { Root } from './roots.js';
+import type { RequestHead } from './request-head.js';
+import type { Root, RootMatch } from './roots.js';
 
 const noBytes = new Uint8Array(0);
 const noFields: readonly Field[] = [];
 
 /** The request of an exchange: what is kept of it, since the engine's own object is gone when its handler returns. */
 export class ReceivedRequest {
-  body: Uint8Array = noBytes;
   fields: readonly Field[] = noFields;
   caller: Caller | undefined = undefined;
   hasOrigin = false;
@@ -21,19 +20,51 @@ export class ReceivedRequest {
   isHeld = false;
   /** Whether it could be handed to its root but for {@link isHeld}. */
   isWhole = false;
-  readonly mediaType: string;
+  method: Method = 'GET';
+  path = '';
+  query = '';
+  mediaType = '';
+  /** Content-Type as received. */
+  #contentType = '';
+  #body: Uint8Array | ArrayBuffer = noBytes;
   #kept: readonly string[] | undefined;
 
   constructor(
-    readonly via: ListenerOptions,
-    readonly root: Root,
-    readonly method: Method,
-    readonly path: string,
-    readonly query: string,
-    /** Content-Type as received. */
-    readonly contentType: string,
-  ) {
-    this.mediaType = mediaTypeOf(contentType);
+    public via: ListenerOptions,
+    public root: Root,
+  ) {}
+
+  /** Begins another request; nothing stays of the one before. */
+  protected beginRequest(
+    via: ListenerOptions,
+    { root, rest }: RootMatch,
+    method: Method,
+    query: string,
+    head: RequestHead,
+  ): void {
+    this.via = via;
+    this.root = root;
+    this.method = method;
+    this.path = rest;
+    this.query = query;
+    this.mediaType = head.mediaType;
+    this.hasOrigin = head.hasOrigin;
+    this.fields = noFields;
+    this.caller = undefined;
+    this.isHeld = false;
+    this.isWhole = false;
+    this.#contentType = head.contentType;
+    this.#body = noBytes;
+    this.#kept = undefined;
+  }
+
+  get body(): Uint8Array {
+    if (!(this.#body instanceof Uint8Array)) this.#body = new Uint8Array(this.#body);
+    return this.#body;
+  }
+
+  get lentBody(): Uint8Array | ArrayBuffer {
+    return this.#body;
   }
 
   get isSecure(): boolean {
@@ -68,12 +99,12 @@ export class ReceivedRequest {
    * @throws FieldError for a malformed form
    */
   readFields(): void {
-    const { method, query, mediaType, contentType, body } = this;
+    const { method, query, mediaType } = this;
     if (method !== 'POST') {
       if (query !== '') this.fields = parseQuery(query);
     } else if (this.root.declaration.body !== 'raw') {
-      if (mediaType === 'application/x-www-form-urlencoded') this.fields = parseUrlencoded(body);
-      else if (mediaType === 'multipart/form-data') this.fields = parseMultipart(body, contentType);
+      if (mediaType === 'application/x-www-form-urlencoded') this.fields = parseUrlencoded(this.body);
+      else if (mediaType === 'multipart/form-data') this.fields = parseMultipart(this.body, this.#contentType);
     }
   }
 
@@ -84,8 +115,13 @@ export class ReceivedRequest {
     if (declaration.keepsHeaders?.(this) !== false) this.#kept = keptHeaders.map((name) => request.getHeader(name));
   }
 
+  /** Takes the whole body, or one that is lent until {@link dropBody}. */
+  takeBody(body: Uint8Array | ArrayBuffer): void {
+    this.#body = body;
+  }
+
   /** Takes back a body that was only lent. */
   dropBody(): void {
-    this.body = noBytes;
+    this.#body = noBytes;
   }
 }

@@ -18,6 +18,8 @@ export class RequestHead {
   isChunked = false;
   /** Value of Content-Type, '' when absent; the first one if it was repeated. */
   contentType = '';
+  /** The media type of {@link contentType}. */
+  mediaType = '';
   /** Whether there is an Origin: browsers send it with what a page sends (Fetch §3.2). */
   hasOrigin = false;
   /** The client asks that the connection closes after the reply: `Connection: close` (RFC 9112 §9.6). */
@@ -28,17 +30,24 @@ export class RequestHead {
   #coding = '';
   #contentTypes = 0;
 
+  /** The length tells first: nearly all fields are none of these. */
   readonly #visit = (name: string, value: string): void => {
-    if (name === 'content-type') {
-      if (this.#contentTypes++ === 0) this.contentType = value;
-    } else if (name === 'content-length') {
-      if (this.#contentLengths++ === 0) this.#contentLength = value;
-    } else if (name === 'transfer-encoding') {
-      if (this.#codings++ === 0) this.#coding = value;
-    } else if (name === 'origin') {
-      this.hasOrigin = true;
-    } else if (name === 'connection') {
-      if (value === 'close' || closeOption.test(value)) this.isLastAsked = true;
+    switch (name.length) {
+      case 6:
+        if (name === 'origin') this.hasOrigin = true;
+        break;
+      case 10:
+        if (name === 'connection' && (value === 'close' || closeOption.test(value))) this.isLastAsked = true;
+        break;
+      case 12:
+        if (name === 'content-type' && this.#contentTypes++ === 0) this.contentType = value;
+        break;
+      case 14:
+        if (name === 'content-length' && this.#contentLengths++ === 0) this.#contentLength = value;
+        break;
+      case 17:
+        if (name === 'transfer-encoding' && this.#codings++ === 0) this.#coding = value;
+        break;
     }
   };
 
@@ -59,6 +68,7 @@ export class RequestHead {
     this.hasOrigin = false;
     this.isLastAsked = false;
     request.forEach(this.#visit);
+    this.mediaType = mediaTypeOf(this.contentType);
     this.isChunked = this.#codings > 0;
     this.contentLength = -1;
     if (this.#contentLengths > 1) return `${this.#contentLengths} Content-Length headers; send one`;

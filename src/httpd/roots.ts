@@ -43,6 +43,8 @@ export interface RootDeclaration {
   readonly body?: 'raw' | 'fields';
   /** The body is lent, without a copy, until `onRequest` returns. */
   readonly borrowBody?: boolean;
+  /** Whether nobody asks for the query of a POST: `exchange.query` is empty then. */
+  readonly ignoresQuery?: boolean;
   /** Names of request headers kept for `exchange.header(name)`. */
   readonly headers?: readonly string[];
   /**

@@ -15,6 +15,9 @@ export interface Client {
  * deadline passed or the server stops.
  */
 export class Call extends LazyAbort {
+  /** What commands get that do without a call. */
+  static readonly none = new Call('none');
+
   /** When the time for its result began, by `performance.now()`; undefined while nobody had to wait. */
   waitedSince: number | undefined = undefined;
 

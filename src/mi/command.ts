@@ -37,6 +37,11 @@ export interface CommandDeclaration<R extends readonly Recipe[]> {
   readonly level?: Level;
   /** Names of parameters whose values are written to no log. */
   readonly secrets?: readonly string[];
+  /**
+   * Whether `run` does without its call, and is given {@link Call.none}: then none is made, and what is often called leaves
+   * nothing to be collected. Default false.
+   */
+  readonly withoutCall?: boolean;
   /** Refuse positional parameters, for recipes that only names can tell apart. */
   readonly namedOnly?: boolean;
   /**
@@ -60,12 +65,13 @@ export class Command {
   readonly readOnly: boolean;
   readonly level: Level;
   readonly secrets: readonly string[];
+  readonly withoutCall: boolean;
   readonly recipes: readonly CompiledRecipe[];
   readonly run: (parameters: Readonly<Record<string, JsonValue>>, call: Call) => Result | Promise<Result>;
 
   constructor(declaration: Omit<CommandDeclaration<readonly Recipe[]>, 'run'> & { readonly run: Run }) {
     const { name, aliases = [], help, recipes = [{}], namedOnly = false, readOnly = false, run } = declaration;
-    const { level = readOnly ? 'read' : 'operate', secrets = [] } = declaration;
+    const { level = readOnly ? 'read' : 'operate', secrets = [], withoutCall = false } = declaration;
     if (!localName.test(name)) throw new TypeError(`command name "${name}" does not match ${localName}`);
     if (typeof run !== 'function') throw new TypeError(`command ${name} has no function run; give one`);
     if (!isLevel(level)) throw new TypeError(`command ${name} has the level "${level}"; give ${levels.join(', ')}`);
@@ -77,6 +83,7 @@ export class Command {
     this.level = level;
     this.recipes = recipes.map(compileRecipe);
     this.secrets = secrets;
+    this.withoutCall = withoutCall;
     const unknown = secrets.find((secret) => !this.recipes.some(({ names }) => names.includes(secret)));
     if (unknown !== undefined) {
       throw new TypeError(`command ${name} has the secret "${unknown}", which is no parameter of its recipes`);

@@ -1,3 +1,4 @@
+import type { ConstantReply } from '../native.js';
 import { type JsonValue, printJson } from './json.js';
 
 /**
@@ -7,6 +8,8 @@ import { type JsonValue, printJson } from './json.js';
 export class ConstantResult {
   /** The value as compact JSON. */
   readonly text: string;
+  /** What it was encoded to, kept here by who sends it. */
+  reply: ConstantReply | undefined = undefined;
 
   constructor(readonly value: JsonValue) {
     this.text = printJson(value) ?? 'null';

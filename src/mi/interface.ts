@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import { type Audit, type AuditedCall, outcomeOf } from './audit.js';
-import type { Call, Client } from './call.js';
+import { Call, type Client } from './call.js';
 import type { Result } from './command.js';
 import { CommandList } from './command-list.js';
 import { type CommandEntry, CommandTable } from './command-table.js';
@@ -13,7 +13,17 @@ import { type Statistic, Statistics } from './statistics.js';
 interface CommandCounts {
   readonly calls: Statistic;
   readonly time: Statistic;
+  /** Whether it has answered later before: then each call of it is timed, since it takes its time. */
+  isLater: boolean;
 }
+
+/** So many calls of a command are timed, and from then on one of {@link timedShare}, which counts for all of these. */
+const timedCalls = 1024;
+/** A power of two. To look at the clock twice costs a small command a tenth of its time. */
+const timedShare = 16;
+
+/** In place of a time: the call is not timed. */
+const untimed = -1;
 
 /** What protects the commands of a server; see {@link ManagementInterface.protect}. */
 export interface Protection extends Omit<GuardOptions, 'allowed' | 'denied'> {
@@ -57,6 +67,7 @@ export class ManagementInterface {
       this.#counts.push({
         calls: this.statistics.add('mi', `${name}-calls`, 'counter'),
         time: this.statistics.add('mi', `${name}-time_us`, 'counter'),
+        isLater: false,
       });
     }
   }
@@ -87,6 +98,11 @@ export class ManagementInterface {
     const visible = this.#visible.get(grant) ?? entries.filter((entry) => guard.refusal(entry, client) === undefined);
     this.#visible.set(grant, visible);
     return visible;
+  }
+
+  /** The call that a command of the table is run with when nobody waits for it yet. */
+  callOf(entry: CommandEntry, client: Client): Call {
+    return entry.command.withoutCall && this.#guard === undefined ? Call.none : new Call(entry.fullName, client);
   }
 
   /**
@@ -135,7 +151,7 @@ export class ManagementInterface {
   }
 
   #run(entry: CommandEntry, given: CallParameters, count: number, call: Call): Result | Promise<Result> {
-    const started = performance.now();
+    const started = this.#begun(entry);
     this.calls.add(1);
     let result: Result | Promise<Result>;
     let isLater: boolean;
@@ -148,11 +164,16 @@ export class ManagementInterface {
       this.errors.add(1);
       throw error;
     }
-    if (!isLater) {
-      this.#finished(entry, started);
-      return result;
-    }
+    if (isLater) return this.#await(entry, started, result as PromiseLike<Result>);
+    this.#finished(entry, started);
+    return result;
+  }
+
+  /** Not within {@link #run}: what its functions see would be made for every call. */
+  #await(entry: CommandEntry, started: number, result: PromiseLike<Result>): Promise<Result> {
     this.pending.add(1);
+    const counts = this.#counts[entry.number];
+    if (counts !== undefined) counts.isLater = true;
     return Promise.resolve(result).then(
       (value) => {
         this.pending.add(-1);
@@ -168,11 +189,23 @@ export class ManagementInterface {
     );
   }
 
-  #finished(entry: CommandEntry, started: number): void {
-    const counts = this.#counts[entry.number];
+  /** When a call of the command began, {@link untimed} for one that is only counted. */
+  #begun({ number }: CommandEntry): number {
+    const counts = this.#counts[number];
+    if (counts === undefined) return untimed;
+    const calls = counts.calls.value;
+    const isTimed = calls < timedCalls || counts.isLater || (calls & (timedShare - 1)) === 0;
+    return isTimed ? performance.now() : untimed;
+  }
+
+  #finished({ number }: CommandEntry, started: number): void {
+    const counts = this.#counts[number];
     if (counts === undefined) return;
+    const calls = counts.calls.value;
     counts.calls.add(1);
-    counts.time.add(Math.round((performance.now() - started) * 1000));
+    if (started === untimed) return;
+    const share = calls < timedCalls || counts.isLater ? 1 : timedShare;
+    counts.time.add(Math.round((performance.now() - started) * 1000 * share));
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Cursor } from './cursor.js';
+import { printJson } from './json.js';
 
-/** The parts that were met in the value that is being printed; see {@link collectPieces}. */
+/** The parts that were met in the value that is being printed; see {@link printCollecting}. */
 let collected: Piecewise[] | undefined;
 let placeholder = '';
 
@@ -30,21 +31,36 @@ export abstract class Piecewise {
   }
 }
 
+/** What pieces are collected in. Most results have none: then it serves the next one. */
+let spare: Piecewise[] = [];
+const none: readonly Piecewise[] = [];
+let taken = none;
+
 /**
- * Calls `print`, during which every {@link Piecewise} prints itself as the string `marker` and its index in the array
- * that is returned with the text.
+ * Prints a value, in which every {@link Piecewise} prints itself as the string `marker` and its index among
+ * {@link takePieces}.
  */
-export function collectPieces(marker: string, print: () => string | undefined): [string | undefined, Piecewise[]] {
-  const [before, beforeMarker] = [collected, placeholder];
-  const pieces: Piecewise[] = [];
+export function printCollecting(value: unknown, marker: string): string | undefined {
+  const outer = collected;
+  const outerMarker = placeholder;
+  const pieces = outer === undefined ? spare : [];
   collected = pieces;
   placeholder = marker;
   try {
-    return [print(), pieces];
+    return printJson(value);
   } finally {
-    collected = before;
-    placeholder = beforeMarker;
+    collected = outer;
+    placeholder = outerMarker;
+    taken = pieces.length === 0 ? none : pieces;
+    if (pieces === spare && pieces.length > 0) spare = [];
   }
+}
+
+/** The pieces that {@link printCollecting} has just met. */
+export function takePieces(): readonly Piecewise[] {
+  const pieces = taken;
+  taken = none;
+  return pieces;
 }
 
 /** Calls `print` as if no reply were being printed: pieces print themselves whole. */

@@ -1,14 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { ConstantResult } from './constant-result.js';
 import { type Cursor, TextCursor } from './cursor.js';
-import { printJson } from './json.js';
-import { collectPieces, Piecewise } from './piecewise.js';
+import { Piecewise, printCollecting, takePieces } from './piecewise.js';
 
 /** Stands for a dump in the text until it is cut there. It never leaves the process. */
 const marker = randomBytes(16).toString('base64url');
 
 /**
- * Prints a value as compact JSON, as {@link printJson} does, but leaves the dumps in it to be printed piece by piece.
+ * Prints a value as compact JSON, as `printJson` does, but leaves the dumps in it to be printed piece by piece.
  *
  * @returns the text of a value without dumps; otherwise texts and dumps, by turns, to be written in their order;
  *   undefined when there is nothing to print
@@ -17,7 +16,8 @@ const marker = randomBytes(16).toString('base64url');
  */
 export function printParts(value: unknown): string | readonly (string | Piecewise)[] | undefined {
   if (value instanceof ConstantResult) return value.text;
-  const [text, dumps] = collectPieces(marker, () => printJson(value));
+  const text = printCollecting(value, marker);
+  const dumps = takePieces();
   if (text === undefined || dumps.length === 0) return text;
   const pieces = text.split(`"${marker}`);
   const parts: (string | Piecewise)[] = [pieces[0] ?? ''];

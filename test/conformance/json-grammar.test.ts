@@ -42,7 +42,8 @@ describe('the JSON grammar (RFC 8259) through a socket', { timeout: 60_000 }, ()
   let client: RawClient | undefined;
 
   before(async () => {
-    server = await createServer({ httpd: { ip: '127.0.0.1', port: 0 }, modules: [echo] }).start();
+    const httpd = { ip: '127.0.0.1', port: 0 };
+    server = await createServer({ httpd, mi_http: { max_values: 100_000 }, modules: [echo] }).start();
     client = await RawClient.connect(server.port);
   });
   after(async () => {

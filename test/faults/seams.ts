@@ -99,7 +99,7 @@ function faultyApp(target: object): object {
   return new Proxy(target, {
     get(_target, property) {
       const value = Reflect.get(target, property) as Callable;
-      if (property !== 'any') return (...given: unknown[]) => value.apply(target, given);
+      if (property !== 'any' && property !== 'post') return (...given: unknown[]) => value.apply(target, given);
       return (pattern: unknown, handler: Callable) =>
         value.call(target, pattern, (response: object, request: unknown) => handler(faultyResponse(response), request));
     },

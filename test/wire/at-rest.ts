@@ -12,7 +12,7 @@ const atRest = {
   'mem:bodies': 0,
   'mem:body_slots': 0,
   'mem:windows_in_use': 0,
-  'mem:ids_held': 1,
+  'mem:ids_held': 0,
   'mi:pending': 0,
 };
 

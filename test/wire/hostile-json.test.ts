@@ -98,7 +98,11 @@ describe('hostile JSON', { timeout }, () => {
       const many = members(20_000, nameOf);
       await whileOthersCall(server, request(`{${many}}`), tooMany(8192));
       await whileOthersCall(server, `{${many},"jsonrpc":"2.0","method":"pwd","id":1}`, tooMany(8192));
-      await whileOthersCall(server, `{"jsonrpc":"2.0","method":"pwd","id":1${',"id":1'.repeat(100_000)}}`, tooMany(8192));
+      await whileOthersCall(
+        server,
+        `{"jsonrpc":"2.0","method":"pwd","id":1${',"id":1'.repeat(100_000)}}`,
+        tooMany(8192),
+      );
       await atRest();
     });
   }

@@ -15,6 +15,7 @@ export function informationCommands(context: ModuleContext<object>): readonly Co
     command({
       name: 'uptime',
       readOnly: true,
+      withoutCall: true,
       help: 'Tells the time, when the server was started, and the seconds since then.',
       run: () => {
         const now = Date.now();
@@ -28,6 +29,7 @@ export function informationCommands(context: ModuleContext<object>): readonly Co
     command({
       name: 'version',
       readOnly: true,
+      withoutCall: true,
       help: 'Tells the name and version of the server; with any value for revision, the source revision too.',
       recipes: [{}, { revision: 'string' }],
       run: ({ revision }) => (revision === undefined ? version : { Server: server, ...sourceRevision() }),
@@ -35,18 +37,21 @@ export function informationCommands(context: ModuleContext<object>): readonly Co
     command({
       name: 'pwd',
       readOnly: true,
+      withoutCall: true,
       help: 'Tells the working directory of the server.',
       run: () => ({ WD: workingDirectory() }),
     }),
     command({
       name: 'arg',
       readOnly: true,
+      withoutCall: true,
       help: 'Lists the arguments that the server was started with.',
       run: () => [...process.argv],
     }),
     command({
       name: 'ps',
       readOnly: true,
+      withoutCall: true,
       help: 'Lists the processes of the server: one, since one process serves all.',
       run: () => ({ Processes: [{ ID: 0, PID: process.pid, Type: processTitle(context) }] }),
     }),

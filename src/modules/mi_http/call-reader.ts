@@ -20,14 +20,14 @@ export class CallReader {
   }
 
   /** The parameters, parsed; undefined when there are none. */
-  given(body: Uint8Array): CallParameters {
+  given(body: Uint8Array | ArrayBuffer): CallParameters {
     const scanner = this.#scanner;
     if (scanner.paramsKind === ParamsKind.none) return undefined;
     return parse(body, scanner.paramsStart, scanner.paramsEnd) as CallParameters;
   }
 
   /** @throws MiError as {@link find} does */
-  entry(body: Uint8Array): CommandEntry {
+  entry(body: Uint8Array | ArrayBuffer): CommandEntry {
     return this.#mi.commands.entries[this.#scanner.command] ?? this.find(body);
   }
 
@@ -35,12 +35,16 @@ export class CallReader {
    * What a method names that is no command's.
    * @throws MiError -32601 or -32001, see {@link CommandTable.find}
    */
-  find(body: Uint8Array): CommandEntry {
+  find(body: Uint8Array | ArrayBuffer): CommandEntry {
     const method = parse(body, this.#scanner.methodStart, this.#scanner.methodEnd) as string;
     return method === discoverMethod ? this.#discovery : this.#mi.commands.find(method);
   }
 }
 
-function parse(body: Uint8Array, start: number, end: number): unknown {
-  return JSON.parse(Buffer.from(body.buffer, body.byteOffset + start, end - start).toString('utf8'));
+function parse(body: Uint8Array | ArrayBuffer, start: number, end: number): unknown {
+  const bytes =
+    body instanceof Uint8Array
+      ? Buffer.from(body.buffer, body.byteOffset + start, end - start)
+      : Buffer.from(body, start, end - start);
+  return JSON.parse(bytes.toString('utf8'));
 }

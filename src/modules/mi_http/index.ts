@@ -41,6 +41,7 @@ export const miHttpModule = defineModule({
       accepts: (mediaType) => mediaTypes.has(mediaType) || (hasPages && isForm(mediaType)),
       body: hasPages ? 'fields' : 'raw',
       borrowBody: true,
+      ignoresQuery: true,
       headers: browserHeaders,
       // Calls that are not a browser's need none of them, which saves most of a microsecond.
       keepsHeaders: (request) => wantsPage(request) || request.hasOrigin,

@@ -1,10 +1,12 @@
 import type { Exchange, ReplyHeaders } from '../../httpd/exchange.js';
 import type { Log } from '../../log.js';
-import { Call } from '../../mi/call.js';
+import { Call, type Client } from '../../mi/call.js';
 import type { Result } from '../../mi/command.js';
 import type { CommandEntry } from '../../mi/command-table.js';
+import { ConstantResult } from '../../mi/constant-result.js';
 import { codes, MiError, RateLimitError, serverError } from '../../mi/errors.js';
 import type { ManagementInterface } from '../../mi/interface.js';
+import type { Piecewise } from '../../mi/piecewise.js';
 import { discardParts, printParts } from '../../mi/print-parts.js';
 import type { CallParameters } from '../../mi/select.js';
 import { StatisticsSelection } from '../../mi/statistics.js';
@@ -65,15 +67,15 @@ export class JsonRpc {
 
   /** Answers one exchange; its body is only read before this returns. */
   handle(exchange: Exchange): void {
-    const { body } = exchange;
-    if (body.length === 0) {
+    const body = exchange.lentBody;
+    if (body.byteLength === 0) {
       exchange.refuse(400, 'the request has no body; POST a JSON-RPC 2.0 object');
       return;
     }
     const scanner = this.#scanner;
     const outcome = scanner.scan(body);
     if (outcome > Outcome.notification) {
-      if (outcome === Outcome.batch) this.#handleBatch(exchange, body);
+      if (outcome === Outcome.batch) this.#handleBatch(exchange);
       else this.#refuse(exchange, outcome);
       return;
     }
@@ -92,7 +94,8 @@ export class JsonRpc {
     this.#run(exchange, idSlot, entry, given, count);
   }
 
-  #handleBatch(exchange: Exchange, body: Uint8Array): void {
+  #handleBatch(exchange: Exchange): void {
+    const { body } = exchange;
     const outcome = this.#scanner.scanBatch(body, this.#batches.limit);
     if (outcome === Outcome.batch) this.#batches.run(exchange, body);
     else this.#refuse(exchange, outcome, -1);
@@ -109,25 +112,37 @@ export class JsonRpc {
       this.#answerUnavailable(exchange, idSlot, 503, this.#pending.refusal, { 'Retry-After': '1' });
       return;
     }
-    const call = new Call(entry.fullName, exchange);
+    const call = this.#mi.callOf(entry, exchange);
     let result: Result | Promise<Result>;
     try {
       result = this.#mi.run(entry, given, count, call);
     } catch (error) {
-      this.#answerFailure(exchange, idSlot, call, error);
+      this.#answerFailure(exchange, idSlot, entry, error);
       return;
     }
     // Not by its `then`, which was asked for already: what answers later comes as a promise of this realm.
-    if (result instanceof Promise) this.#await(exchange, idSlot, entry, call, result);
-    else this.#answer(exchange, idSlot, call, result);
+    if (result instanceof Promise) this.#await(exchange, idSlot, entry, lasting(call, entry, exchange), result);
+    else this.#answer(exchange, idSlot, entry, call, result);
+    // With a call of its own the command may have kept it, and with it its client.
+    if (call === Call.none) exchange.release();
   }
 
   /** Suspends this connection alone until the handler settles, its deadline passes or the client leaves. */
-  #await(exchange: Exchange, idSlot: number, entry: CommandEntry, call: Call, result: PromiseLike<Result>): void {
+  #await(exchange: Exchange, shortSlot: number, entry: CommandEntry, call: Call, result: PromiseLike<Result>): void {
+    let idSlot: number;
+    try {
+      idSlot = this.#scanner.hold(shortSlot);
+    } catch (error) {
+      // The call runs, and nobody will get what it gives.
+      call.abort(new Error('its request cannot be answered later'));
+      result.then(discardParts, () => {});
+      this.#answerFailure(exchange, shortSlot, entry, error);
+      return;
+    }
     this.#pending.later.add(entry);
     const leave = this.#pending.follow(call, result, {
-      result: (value) => this.#answer(exchange, idSlot, call, value),
-      failure: (error) => this.#answerFailure(exchange, idSlot, call, error),
+      result: (value) => this.#answer(exchange, idSlot, entry, call, value),
+      failure: (error) => this.#answerFailure(exchange, idSlot, entry, error),
       late: (value) => discardParts(value),
       givenUp: (status, reason) => this.#answerUnavailable(exchange, idSlot, status, reason),
     });
@@ -141,13 +156,17 @@ export class JsonRpc {
     }
   }
 
-  #answer(exchange: Exchange, idSlot: number, call: Call, result: Result): void {
+  #answer(exchange: Exchange, idSlot: number, entry: CommandEntry, call: Call, result: Result): void {
     if (idSlot === noReply) {
       exchange.reply(202);
       discardParts(result);
       return;
     }
     try {
+      if (result instanceof ConstantResult) {
+        this.#replies.constant(exchange, result, idSlot);
+        return;
+      }
       if (result instanceof StatisticsSelection) {
         this.#replies.statistics(exchange, result, idSlot);
         return;
@@ -158,24 +177,45 @@ export class JsonRpc {
       } else if (printed === undefined) {
         this.#answerError(exchange, idSlot, serverError('Command handler returned null'));
       } else {
-        // What is printed later is printed for this client alone.
-        exchange.onGone = () => call.abort(new Error('the client left'));
-        const givenUp = (): void => call.abort(new Error('the reply was given up'));
-        const awaited = this.#replies.parts(exchange, printed, idSlot, givenUp);
-        if (awaited !== undefined) this.#awaitFirst(exchange, idSlot, call, awaited);
+        this.#answerParts(exchange, idSlot, entry, lasting(call, entry, exchange), printed);
       }
     } catch (error) {
-      this.#answerFailure(exchange, idSlot, call, error);
+      this.#answerFailure(exchange, idSlot, entry, error);
+    }
+  }
+
+  #answerParts(
+    exchange: Exchange,
+    shortSlot: number,
+    entry: CommandEntry,
+    call: Call,
+    parts: readonly (string | Piecewise)[],
+  ): void {
+    const idSlot = this.#scanner.hold(shortSlot);
+    try {
+      // What is printed later is printed for this client alone.
+      exchange.onGone = () => call.abort(new Error('the client left'));
+      const givenUp = (): void => call.abort(new Error('the reply was given up'));
+      const awaited = this.#replies.parts(exchange, parts, idSlot, givenUp);
+      if (awaited !== undefined) this.#awaitFirst(exchange, idSlot, entry, call, awaited);
+    } catch (error) {
+      this.#answerFailure(exchange, idSlot, entry, error);
     }
   }
 
   /** Nothing is sent before the first item is there: until then a failure is answered as that of the command. */
-  #awaitFirst(exchange: Exchange, idSlot: number, call: Call, { first, send, giveUp }: AwaitedReply): void {
+  #awaitFirst(
+    exchange: Exchange,
+    idSlot: number,
+    entry: CommandEntry,
+    call: Call,
+    { first, send, giveUp }: AwaitedReply,
+  ): void {
     const leave = this.#pending.follow(call, first, {
       result: send,
       failure: (error) => {
         giveUp();
-        this.#answerFailure(exchange, idSlot, call, error);
+        this.#answerFailure(exchange, idSlot, entry, error);
       },
       late: () => {},
       givenUp: (status, reason) => {
@@ -193,8 +233,8 @@ export class JsonRpc {
     };
   }
 
-  #answerFailure(exchange: Exchange, idSlot: number, call: Call | undefined, error: unknown): void {
-    this.#answerError(exchange, idSlot, this.#failures.errorOf(error, call?.command));
+  #answerFailure(exchange: Exchange, idSlot: number, entry: CommandEntry | undefined, error: unknown): void {
+    this.#answerError(exchange, idSlot, this.#failures.errorOf(error, entry?.fullName));
   }
 
   #answerError(exchange: Exchange, idSlot: number, error: MiError): void {
@@ -232,4 +272,9 @@ export class JsonRpc {
   #release(idSlot: number): void {
     if (idSlot >= 0) this.#scanner.release(idSlot);
   }
+}
+
+/** The call of a command that does without one, when it turns out that its reply takes a while. */
+function lasting(call: Call, entry: CommandEntry, client: Client): Call {
+  return call === Call.none ? new Call(entry.fullName, client) : call;
 }

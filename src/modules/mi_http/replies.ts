@@ -1,9 +1,17 @@
-import { type Chunk, chunkLimit, type Exchange, heldBodySize, type ReplyHeaders } from '../../httpd/exchange.js';
+import {
+  type Chunk,
+  chunkLimit,
+  corkedWithHeadSize,
+  type Exchange,
+  heldBodySize,
+  type ReplyHeaders,
+} from '../../httpd/exchange.js';
+import type { ConstantResult } from '../../mi/constant-result.js';
 import { BytesCursor, type Cursor, TextCursor } from '../../mi/cursor.js';
 import type { Piecewise } from '../../mi/piecewise.js';
 import { openParts } from '../../mi/print-parts.js';
 import type { StatisticsSelection } from '../../mi/statistics.js';
-import { Reply, type ReplyKind, ReplyWindow, type RequestScanner, replyHead } from '../../native.js';
+import { ConstantReply, Reply, type ReplyKind, ReplyWindow, type RequestScanner, replyHead } from '../../native.js';
 import { PrettyChunks } from './pretty-chunks.js';
 import { BegunChunks, ReplyChunks } from './reply-chunks.js';
 import { TailCursor } from './tail-cursor.js';
@@ -57,7 +65,22 @@ export class Replies {
   ): void {
     const reply = this.#window.print(this.#scanner, kind, text, idSlot);
     if (reply !== undefined) exchange.reply(status, lasting(reply), headers);
-    else this.#stream(exchange, status, this.#framed(kind, [new TextCursor(text)], idSlot, lengthOf(text)), headers);
+    else this.#streamHeld(exchange, status, kind, new TextCursor(text), idSlot, headers, lengthOf(text));
+  }
+
+  /** Replies with a result that never changes. */
+  constant(exchange: Exchange, result: ConstantResult, idSlot: number): void {
+    if (this.#indented === undefined) {
+      result.reply ??= new ConstantReply(result.text);
+      // A longer one would not be copied when it is sent, but kept while the next one is made.
+      const fits = result.reply.size <= Math.min(this.#window.size, corkedWithHeadSize);
+      const reply = fits ? result.reply.print(this.#scanner, idSlot) : undefined;
+      if (reply !== undefined) {
+        exchange.reply(200, reply);
+        return;
+      }
+    }
+    this.text(exchange, 200, Reply.result, result.text, idSlot);
   }
 
   /** Replies with the statistics as they are now. */
@@ -66,7 +89,27 @@ export class Replies {
     const { table, slots } = selection;
     const reply = this.#window.printStatistics(this.#scanner, table, slots, idSlot);
     if (reply !== undefined) exchange.reply(200, lasting(reply));
-    else this.#stream(exchange, 200, this.#framed(Reply.result, [new BytesCursor(table.printText(slots))], idSlot));
+    else this.#streamHeld(exchange, 200, Reply.result, new BytesCursor(table.printText(slots)), idSlot);
+  }
+
+  /** Streams one value. The id is held, unless it is already, for as long as that lasts. */
+  #streamHeld(
+    exchange: Exchange,
+    status: number,
+    kind: ReplyKind,
+    value: Cursor,
+    idSlot: number,
+    headers?: ReplyHeaders,
+    length?: number,
+  ): void {
+    const held = this.#scanner.hold(idSlot);
+    try {
+      this.#stream(exchange, status, this.#framed(kind, [value], held, length), headers);
+    } catch (error) {
+      // The caller has another answer, and the id as it gave it.
+      if (held !== idSlot) this.#scanner.release(held);
+      throw error;
+    }
   }
 
   /**

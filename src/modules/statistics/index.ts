@@ -15,6 +15,7 @@ export const statisticsModule = defineModule({
           name: 'get',
           aliases: ['get_statistics'],
           readOnly: true,
+          withoutCall: true,
           help: 'Reads statistics. Each item is `all`, a group with a colon (`core:`), or one bare name (`timestamp`).',
           recipes: [{ statistics: 'string[]' }],
           run: ({ statistics: items }) =>
@@ -26,6 +27,7 @@ export const statisticsModule = defineModule({
           name: 'list',
           aliases: ['list_statistics'],
           readOnly: true,
+          withoutCall: true,
           help: 'Lists statistics and whether each is incremental; items as for get_statistics, without `all`.',
           recipes: [{}, { statistics: 'string[]' }],
           run: ({ statistics: items }) => {
@@ -38,6 +40,7 @@ export const statisticsModule = defineModule({
         command({
           name: 'reset',
           aliases: ['reset_statistics'],
+          withoutCall: true,
           help: 'Sets statistics back to 0, given by bare names; those that are not incremental keep their value.',
           recipes: [{ statistics: 'string[]' }],
           run: ({ statistics: items }) => {
@@ -49,6 +52,7 @@ export const statisticsModule = defineModule({
         command({
           name: 'reset_all',
           aliases: ['reset_all_statistics'],
+          withoutCall: true,
           help: 'Sets all incremental statistics back to 0.',
           run: () => {
             reset(statistics.all);
