@@ -16,6 +16,7 @@ interface Addon {
   htmlEscaper(): { push(input: Uint8Array, output: Uint8Array, progress: Uint32Array): void };
   bodyPool(slotSize: number, maxBody: number, maxTotal: number): NativeBodyPool;
   replyHead(kind: number): Uint8Array;
+  addressOf(memory: ArrayBuffer): number;
   recordTable(nonce: string): NativeRecordTable;
 }
 
@@ -242,6 +243,11 @@ export class RequestScanner {
   finishPretty(window: Uint8Array, indented: Uint8Array, kind: ReplyKind, end: number, idSlot: number): number {
     return this.#native.finishPretty(window, indented, kind, end, idSlot);
   }
+}
+
+/** Where memory lies. Only good for telling what lies behind what. */
+export function addressOf(memory: ArrayBuffer): number {
+  return addon.addressOf(memory);
 }
 
 const heads = [addon.replyHead(Reply.result), addon.replyHead(Reply.error)] as const;

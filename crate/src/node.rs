@@ -142,6 +142,12 @@ fn reason(error: impl std::fmt::Display) -> Error {
     Error::from_reason(error.to_string())
 }
 
+/// Where memory lies: tells what lies behind what, and nothing else.
+#[napi(catch_unwind)]
+pub fn address_of(memory: ArrayBuffer) -> f64 {
+    memory.as_ptr() as usize as f64
+}
+
 #[napi(catch_unwind)]
 pub fn reply_head(kind: u32) -> Uint8Array {
     reply::head(kind).to_vec().into()

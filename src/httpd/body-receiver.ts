@@ -2,6 +2,12 @@ import type { Log } from '../log.js';
 import type { BodyPool } from '../native.js';
 import type { HttpExchange } from './http-exchange.js';
 import { onLaterTurn } from './later-turn.js';
+import { longestPipeline, type Pipelining } from './pipelining.js';
+
+const tooManyAtOnce = `more than ${longestPipeline} requests in one piece; wait for replies before sending more`;
+
+/** Bytes of replies that the engine keeps back. */
+const keptBack = 16384;
 
 /** Receives the bodies of requests: one that arrives whole as it lies, others joined in a slot of the pool. */
 export class BodyReceiver {
@@ -9,6 +15,7 @@ export class BodyReceiver {
   readonly #log: Log;
   readonly #whole: (exchange: HttpExchange) => void;
   readonly #last: (exchange: HttpExchange) => void;
+  readonly #pipelining: Pipelining;
 
   /**
    * @param max bytes of the largest body
@@ -20,8 +27,10 @@ export class BodyReceiver {
     readonly max: number,
     whole: (exchange: HttpExchange) => void,
     last: (exchange: HttpExchange) => void,
+    pipelining: Pipelining,
     log: Log,
   ) {
+    this.#pipelining = pipelining;
     this.#pool = pool;
     this.#log = log;
     this.#whole = whole;
@@ -32,6 +41,11 @@ export class BodyReceiver {
   receive(exchange: HttpExchange, chunk: ArrayBuffer, isLast: boolean): void {
     if (exchange.finished || exchange.isBodyRefused) return;
     exchange.isCorked = true;
+    const excess = this.#pipelining.excess(chunk);
+    if (excess > 0) {
+      this.#refusePipelined(exchange, excess);
+      return;
+    }
     if (isLast && exchange.bodySlot === -1 && !exchange.mustClose && !exchange.isHeld) {
       // The engine takes its memory back when this returns.
       const isLent = exchange.root.declaration.borrowBody === true;
@@ -68,6 +82,19 @@ export class BodyReceiver {
   /** Why a body is not accepted. */
   tooLarge(size: string): string {
     return `a body ${size} is over the limit of ${this.max} bytes; send less, or raise receive_buf_size`;
+  }
+
+  /**
+   * One that is too many is refused, and the connection closed when another one follows. The engine keeps short replies
+   * back until it has handed over all requests of a piece, and loses them when the connection is closed before; a long one
+   * pushes them out, so that whoever sent the requests knows which were served. It may not be told to close by itself:
+   * it would hand over the next one all the same, and never its end.
+   */
+  #refusePipelined(exchange: HttpExchange, excess: number): void {
+    exchange.isBodyRefused = true;
+    exchange.isLastAsked = true;
+    if (excess > 1) exchange.drop();
+    else exchange.refuseItself(503, tooManyAtOnce, { 'Retry-After': '1' }, keptBack);
   }
 
   #refuse(exchange: HttpExchange): void {

@@ -13,6 +13,7 @@ import { holdUntilAdmitted } from './held-exchange.js';
 import { type ExchangeHost, HttpExchange } from './http-exchange.js';
 import { onLaterTurn } from './later-turn.js';
 import type { ListenerOptions } from './listener.js';
+import { Pipelining } from './pipelining.js';
 import { ReadProbe } from './read-probe.js';
 import type { StreamLimits } from './reply-stream.js';
 import { RequestHead } from './request-head.js';
@@ -47,6 +48,7 @@ export class Dispatcher implements ExchangeHost {
   readonly #connections: Connections;
   readonly #bodies: BodyReceiver;
   readonly probe = new ReadProbe();
+  readonly #pipelining = new Pipelining();
   readonly #head = new RequestHead();
   readonly #arrival = new Arrival();
   readonly #refusals: HeadRefusals;
@@ -68,7 +70,8 @@ export class Dispatcher implements ExchangeHost {
       options.bodies,
       options.maxBody,
       (exchange) => this.#dispatch(exchange),
-      (exchange) => this.#dispatchLast(exchange),
+      (exchange) => this.#dispatchLater(exchange),
+      this.#pipelining,
       options.log,
     );
     this.#refusals = new HeadRefusals(options.connections, options.counters, options.log);
@@ -132,6 +135,7 @@ export class Dispatcher implements ExchangeHost {
     common: RootMatch | undefined,
   ): void {
     this.counters.add(Counter.requests, 1);
+    this.#pipelining.count();
     const head = this.#head;
     const badFraming = head.read(request);
     this.#admission = undefined;
@@ -215,8 +219,8 @@ export class Dispatcher implements ExchangeHost {
     if (exchange.method === 'POST' && (isChunked || contentLength > 0)) {
       exchange.isCorked = false;
       response.onData(exchange.bodyPiece);
-    } else if (exchange.mustClose) {
-      this.#dispatchLast(exchange);
+    } else if (exchange.mustClose || this.#pipelining.isTurnLong()) {
+      this.#dispatchLater(exchange);
     } else {
       this.#dispatch(exchange);
     }
@@ -244,8 +248,8 @@ export class Dispatcher implements ExchangeHost {
     );
   }
 
-  /** Dispatches a request after which the connection closes, see {@link onLaterTurn}. */
-  #dispatchLast(exchange: HttpExchange): void {
+  /** Dispatches a request after which the connection closes if anything follows it, see {@link onLaterTurn}. */
+  #dispatchLater(exchange: HttpExchange): void {
     exchange.isCorked = false;
     onLaterTurn(
       () => {
@@ -296,7 +300,7 @@ export class Dispatcher implements ExchangeHost {
       status,
       reason,
       headers,
-      isLast: mustClose || isDoubtful || this.probe.isLastDue(),
+      isLast: mustClose || isDoubtful || this.probe.isLastDue() || this.#pipelining.isTurnLong(),
       isLastAsked,
       admission: this.#admission,
     });

@@ -186,18 +186,25 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
     }
   }
 
-  refuse(status: number, reason: string, headers?: ReplyHeaders): void {
+  refuse(status: number, reason: string, headers?: ReplyHeaders, padding = 0): void {
     const refusal = refusalOf(this.root, status, reason, this.#host.log, this);
-    this.reply(status, refusal.body, refusal.headers === undefined ? headers : { ...refusal.headers, ...headers });
+    this.reply(
+      status,
+      refusal.body + ' '.repeat(padding),
+      refusal.headers === undefined ? headers : { ...refusal.headers, ...headers },
+    );
   }
 
   // What follows is for the HTTP layer.
 
-  /** A refusal of the layer itself, which is counted. */
-  refuseItself(status: number, reason: string, headers?: ReplyHeaders): void {
+  /**
+   * A refusal of the layer itself, which is counted.
+   * @param padding blanks behind its body
+   */
+  refuseItself(status: number, reason: string, headers?: ReplyHeaders, padding = 0): void {
     if (this.#state !== 'open') return;
     this.countRefusal();
-    this.refuse(status, reason, headers);
+    this.refuse(status, reason, headers, padding);
   }
 
   countRefusal(): void {
@@ -223,6 +230,11 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
   cut(error: unknown): void {
     const { module, root } = this.root.declaration;
     this.#host.log.error({ err: error, root, module }, `reply of root /${root} failed; its connection is cut`);
+    this.#cut();
+  }
+
+  /** Closes the connection without a word: its client has been told why. */
+  drop(): void {
     this.#cut();
   }
 

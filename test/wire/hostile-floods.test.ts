@@ -73,7 +73,7 @@ describe('floods', { timeout }, () => {
     for (const length of [100, 3000, 70_000, 250_000]) {
       const client = await RawClient.connect(server.port);
       const count = Math.min(3000, Math.floor(24e6 / length));
-      const burst = Math.max(1, Math.min(100, Math.floor(1e6 / length)));
+      const burst = Math.max(1, Math.min(60, Math.floor(1e6 / length)));
       for (let first = 0; first < count; first += burst) {
         for (let n = first; n < first + burst; n++) client.send(request(n, length));
         for (let n = first; n < first + burst; n++) {
@@ -84,6 +84,62 @@ describe('floods', { timeout }, () => {
       }
       client.close();
     }
+    await atRest();
+  });
+
+  test('of more than 64 requests in one piece the others are refused, and not run', { timeout }, async (t) => {
+    const server = await startServer(t, { modules: [texts] });
+    const atRest = await rests(server);
+    let run = 0;
+    for (const count of [64, 100, 200, 5000]) {
+      const client = await RawClient.connect(server.port);
+      client.send(many(count, 10));
+      let served = 0;
+      let reply = await client.response();
+      for (; reply.status === 200; reply = await client.response()) {
+        assert.match(reply.text, new RegExp(`"id":${served}}$`));
+        served += 1;
+        if (served === count) break;
+      }
+      run += served;
+      assert.ok(served >= 64 && served <= 80, `${served} were served`);
+      if (count > 64) {
+        assert.equal(reply.status, 503);
+        assert.equal(reply.headers.get('connection'), 'close');
+        assert.match(JSON.parse(reply.text).error.data, /more than 64 requests in one piece/);
+        assert.equal(await client.isClosed(), true);
+      }
+      client.close();
+      assert.deepEqual(await call(server, 'get_statistics', [['give-calls']]), { 'mi:give-calls': run });
+    }
+    await atRest();
+  });
+
+  test('many clients that send a few at once are served, all of them', { timeout }, async (t) => {
+    const server = await startServer(t, { modules: [texts] });
+    const atRest = await rests(server);
+    const clients = await Promise.all(Array.from({ length: 40 }, () => RawClient.connect(server.port)));
+    for (let round = 0; round < 5; round++) {
+      for (const client of clients) client.send(many(64, 10));
+      for (const client of clients) {
+        for (let n = 0; n < 64; n++) assert.equal((await client.response()).status, 200);
+      }
+    }
+    for (const client of clients) client.close();
+    await atRest();
+  });
+
+  test('GET in one piece: the connection is closed when they take long', { timeout }, async (t) => {
+    const server = await startServer(t, { modules: [texts] });
+    const atRest = await rests(server);
+    const client = await RawClient.connect(server.port);
+    client.send('GET /mi/core HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n'.repeat(5000));
+    await client.closed;
+    const { 'httpd:requests': requests = 0 } = (await call(server, 'get_statistics', [['requests']])) as Record<
+      string,
+      number
+    >;
+    assert.ok(requests < 4000, `${requests} requests were looked at`);
     await atRest();
   });
 
