@@ -12,8 +12,13 @@ pub enum Pushed {
     PoolFull = 2,
 }
 
+/// Bytes of memory that are kept for the next large body.
+const KEPT: usize = 1 << 20;
+
 /// Collects bodies. Refused pieces change nothing; their slots stay open until they are freed.
 pub struct BodyPool {
+    /// What the last large body has left, for the next one: fresh memory of that size costs more than to fill it.
+    spare: Vec<u8>,
     slot_size: usize,
     max_body: usize,
     max_total: usize,
@@ -25,6 +30,7 @@ impl BodyPool {
     /// `slot_size`: bytes a slot is allocated with; `max_body`: largest body; `max_total`: bytes of all bodies.
     pub fn new(slot_size: usize, max_body: usize, max_total: usize) -> Self {
         Self {
+            spare: Vec::new(),
             slot_size: slot_size.min(max_body),
             max_body,
             max_total,
@@ -56,7 +62,11 @@ impl BodyPool {
                 .max(body.capacity().saturating_mul(2))
                 .max(self.slot_size)
                 .min(self.max_body);
-            if body.try_reserve_exact(capacity - body.len()).is_err() {
+            if length > self.slot_size && self.spare.capacity() >= length {
+                self.spare.extend_from_slice(body);
+                std::mem::swap(&mut self.spare, body);
+                self.spare.clear();
+            } else if body.try_reserve_exact(capacity - body.len()).is_err() {
                 return Pushed::PoolFull;
             }
         }
@@ -72,13 +82,29 @@ impl BodyPool {
         body
     }
 
+    /// Copies a body to the start of `out` and frees its slot. Returns its length, `Err` with it, and the slot still
+    /// open, when it does not fit; 0 for a slot that is not open.
+    pub fn copy_out(&mut self, slot: i32, out: &mut [u8]) -> Result<usize, usize> {
+        let Some(body) = self.slots.get(slot) else {
+            return Ok(0);
+        };
+        let length = body.len();
+        out.get_mut(..length).ok_or(length)?.copy_from_slice(body);
+        self.free(slot);
+        Ok(length)
+    }
+
     /// Drops a body and frees its slot; without effect for a slot that is not open.
     pub fn free(&mut self, slot: i32) {
-        if let Some(body) = self.slots.close(slot) {
-            self.held -= body.len();
-            body.clear();
-            body.shrink_to(self.slot_size);
+        let Some(body) = self.slots.close(slot) else {
+            return;
+        };
+        self.held -= body.len();
+        body.clear();
+        if body.capacity() > self.spare.capacity().max(self.slot_size) && body.capacity() <= KEPT {
+            std::mem::swap(&mut self.spare, body);
         }
+        body.shrink_to(self.slot_size);
     }
 
     /// Slots that are open.
@@ -128,12 +154,36 @@ mod tests {
 
     #[test]
     fn a_freed_slot_shrinks_to_the_slot_size() {
-        let mut pool = BodyPool::new(16, 100_000, 100_000);
-        let slot = pool.open();
+        let mut pool = BodyPool::new(16, 100_000, 200_000);
+        let (first, slot) = (pool.open(), pool.open());
+        pool.push(first, &[0; 100_000]);
         pool.push(slot, &[0; 100_000]);
+        pool.free(first);
         pool.free(slot);
         let (_, body) = pool.slots.open().unwrap();
         assert_eq!(body.capacity(), 16);
+    }
+
+    #[test]
+    fn memory_of_a_large_body_serves_the_next_one() {
+        let mut pool = BodyPool::new(16, KEPT + 1, usize::MAX);
+        let mut out = vec![0; KEPT + 1];
+        for (size, kept) in [
+            (5000, 5000),
+            (100_000, 100_000),
+            (3000, 100_000),
+            (KEPT, KEPT),
+            (KEPT + 1, KEPT),
+        ] {
+            let slot = pool.open();
+            pool.push(slot, b"ab");
+            pool.push(slot, &vec![b'x'; size - 2]);
+            assert_eq!(pool.copy_out(slot, &mut out[..size - 1]), Err(size));
+            assert_eq!(pool.copy_out(slot, &mut out), Ok(size));
+            assert_eq!((&out[..3], out[size - 1]), (&b"abx"[..], b'x'));
+            assert_eq!(pool.spare.capacity(), kept);
+            assert_eq!((pool.slots_in_use(), pool.bytes_held()), (0, 0));
+        }
     }
 
     #[test]
@@ -142,6 +192,7 @@ mod tests {
         for slot in [-1, 0, 7, i32::MAX, i32::MIN] {
             assert_eq!(pool.push(slot, b"x"), Pushed::PoolFull);
             assert_eq!(pool.take(slot), b"");
+            assert_eq!(pool.copy_out(slot, &mut []), Ok(0));
             pool.free(slot);
         }
         assert_eq!((pool.slots_in_use(), pool.bytes_held()), (0, 0));

@@ -200,6 +200,11 @@ pub fn body_pool<'env>(env: &'env Env, slot_size: f64, max_body: f64, max_total:
             Ok(pool.push(given.get(0)?, given.bytes(1)?) as u32)
         })?
         .add("take", |pool, given| Ok(Uint8Array::from(pool.take(given.get(0)?))))?
+        .add("copyOut", |pool, given| {
+            // What does not fit is told as a negative length.
+            let copied = pool.copy_out(given.get(0)?, given.window(1)?);
+            Ok(copied.map_or_else(|length| -(length as f64), |length| length as f64))
+        })?
         .add("free", |pool, given| given.get(0).map(|slot| pool.free(slot)))?
         .add("slotsInUse", |pool, _| Ok(pool.slots_in_use() as u32))?
         .add("bytesHeld", |pool, _| Ok(pool.bytes_held() as f64))?;

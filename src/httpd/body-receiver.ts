@@ -61,10 +61,13 @@ export class BodyReceiver {
     } else if (outcome === 2) {
       exchange.refuseItself(503, 'too many bodies are being received; try again', { 'Retry-After': '1' });
     } else if (isLast) {
-      exchange.takeBody(this.#pool.take(exchange.bodySlot));
+      const isNow = !exchange.mustClose && !exchange.isHeld;
+      const isLent = isNow && exchange.root.declaration.borrowBody === true;
+      exchange.takeBody(isLent ? this.#pool.lend(exchange.bodySlot) : this.#pool.take(exchange.bodySlot));
       exchange.bodySlot = -1;
       if (exchange.mustClose) this.#last(exchange);
       else this.#whole(exchange);
+      if (isLent) exchange.dropBody();
     } else {
       exchange.isCorked = false;
     }

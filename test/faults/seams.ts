@@ -53,7 +53,7 @@ export const faults = new Faults();
 type Callable = (...given: unknown[]) => unknown;
 
 /** What gives back: it fails when it has been done, since nothing else could be asked of who calls it. */
-const givesBack: ReadonlySet<string> = new Set(['free', 'release', 'take', 'tail']);
+const givesBack: ReadonlySet<string> = new Set(['free', 'release', 'take', 'copyOut', 'tail']);
 
 /** What only tells, or could not be answered for by anybody. */
 const neverFails: ReadonlySet<string> = new Set([

@@ -246,6 +246,29 @@ test('bodies are joined, within the limit of one and of all', { timeout }, () =>
   assert.equal(textOf(body), '0123456789');
 });
 
+test('a body is lent in memory that is used again', { timeout }, () => {
+  const pool = new BodyPool(8, 3 << 20, 4 << 20);
+  const lend = (size: number, byte: string): Uint8Array => {
+    const slot = pool.open();
+    assert.equal(pool.push(slot, bytes(byte)), 0);
+    assert.equal(pool.push(slot, Buffer.alloc(size - 1, byte)), 0);
+    const lent = pool.lend(slot);
+    assert.equal(textOf(lent), byte.repeat(size));
+    assert.deepEqual([pool.slotsInUse, pool.bytesHeld], [0, 0]);
+    return lent;
+  };
+  const first = lend(1000, 'a');
+  const second = lend(900, 'b');
+  assert.equal(first.buffer, second.buffer);
+  const largest = lend(1 << 20, 'c');
+  assert.equal(lend(5000, 'd').buffer, largest.buffer);
+  // What is larger is handed over.
+  const own = lend(2 << 20, 'e');
+  lend(10, 'f');
+  assert.equal(own[0], 'e'.charCodeAt(0));
+  assert.equal(pool.lend(-1).length, 0);
+});
+
 test('slots of bodies that are not open take and give nothing', { timeout }, () => {
   const pool = new BodyPool(8, 10, 15);
   const stale = pool.open();
