@@ -1,12 +1,12 @@
 // node bench/hostile.mjs [--seconds N] [ATTACK...]: what a well-behaved client and the memory of the server see of each
 // attack. A server, an attacker and the client are three processes on 127.0.0.1; with fewer processors than that, part
-// of what the client sees is the attacker's share of the machine; so the attacker yields to the client where it may (as root,
-// on Linux), and the server has a processor of its own. Build first: npm run build.
+// of what the client sees is the attacker's share of the machine; so the attacker runs only while the client does not, where
+// chrt can do that, and the server has a processor of its own. Build first: npm run build.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { availableParallelism, setPriority } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -25,6 +25,8 @@ const large = call('{"jsonrpc":"2.0","method":"hostile:large","id":1}');
  * on a new connection when it was closed. `reads` false: they read nothing.
  */
 const attacks = {
+  // No attack: what others see of a client that does nothing wrong, but as much of it as it can.
+  'ordinary calls': { repeat: 4, first: call('{"jsonrpc":"2.0","method":"core:pwd","id":1}') },
   'idle connections': { hold: 2000, first: '' },
   'slow heads': { hold: 500, first: 'GET /healthz HTTP/1.1\r\nHost: a\r\n', drip: 'X: y\r\n' },
   'slow bodies': { hold: 500, first: `${json}Content-Length: 100000\r\n\r\n`, drip: '{' },
@@ -62,7 +64,10 @@ const attacks = {
   'names made to resolve to us': { repeat: 4, first: get('', '/mi').replace('127.0.0.1', 'evil.example') },
 };
 
-const isPinned = availableParallelism() > 1 && spawnSync('taskset', ['-c', '1', 'true']).status === 0;
+const processors = availableParallelism();
+const works = (...command) => spawnSync(command[0], command.slice(1)).status === 0;
+const isPinned = processors > 1 && works('taskset', '-c', '1', 'true');
+const yields = works('chrt', '--idle', '0', 'true');
 
 /** Whatever happens here, they end. */
 const children = new Set();
@@ -99,18 +104,8 @@ async function serve() {
   process.stdin.resume().on('end', () => process.exit(0));
 }
 
-/** The higher, the later it gets its turn; what is not allowed is left. */
-function yieldTo(others) {
-  try {
-    setPriority(others);
-  } catch {
-    // Then they share.
-  }
-}
-
 function attack(port, { hold, repeat, first, drip, reads = true, replies = 1 }) {
   process.stdin.resume().on('end', () => process.exit(0));
-  yieldTo(19);
   const bytes = Buffer.from(first, 'latin1');
   const begin = () => {
     const socket = connect(port, '127.0.0.1');
@@ -145,10 +140,7 @@ function attack(port, { hold, repeat, first, drip, reads = true, replies = 1 }) 
 
 async function compare(names) {
   if (isPinned) spawnSync('taskset', ['-c', '-p', '1', String(process.pid)]);
-  yieldTo(-20);
-  process.stdout.write(
-    `hostile: ${seconds} s each, ${availableParallelism()} processors, Node.js ${process.versions.node}\n\n`,
-  );
+  process.stdout.write(`hostile: ${seconds} s each, ${processors} processors, Node.js ${process.versions.node}\n\n`);
   process.stdout.write(
     '| attack | p50 before, ms | p99 before | p50 during | p99 during | p99 ratio | MiB before | most | after |\n',
   );
@@ -187,10 +179,13 @@ async function measure(name) {
 }
 
 function start(...args) {
-  const core = args.includes('server') ? '0' : '1';
+  const isServer = args.includes('server');
   const command = [
-    ...(isPinned ? ['taskset', '-c', core] : []),
+    ...(isPinned ? ['taskset', '-c', isServer ? '0' : '1'] : []),
+    ...(yields && !isServer ? ['chrt', '--idle', '0'] : []),
     process.execPath,
+    // As the command does.
+    ...(isServer ? ['--max-semi-space-size=2'] : []),
     fileURLToPath(import.meta.url),
     ...args,
   ];

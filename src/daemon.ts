@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import type { Logger } from 'pino';
 import { formatDiagnostic, formatPosition } from './config/diagnostic.js';
 import { ParameterError } from './config/parameter.js';
 import { readConfig } from './config/statements.js';
@@ -40,7 +41,7 @@ async function serve(line: CommandLine): Promise<void> {
   const checked = await checkConfig(readConfig(file), line.overrides);
   if (checked.errors.length > 0) return refuse(checked.errors.map(formatDiagnostic));
   // Two logs: `log_level` is set on the server's, so that what the start has to tell is told whatever it is.
-  const announce = daemonLog();
+  const announce = await daemonLog();
   const log = announce.child({});
   let server: Server;
   try {
@@ -93,7 +94,7 @@ function exit(status: number, stream: NodeJS.WriteStream, lastWords: string): vo
   stream.write(lastWords, () => process.exit(status));
 }
 
-function stopOnSignals(server: Server, log: ReturnType<typeof daemonLog>): void {
+function stopOnSignals(server: Server, log: Logger): void {
   let stopping = false;
   const stop = (signal: NodeJS.Signals): void => {
     if (stopping) process.exit(exitCode.cannotStart);
@@ -111,7 +112,7 @@ function stopOnSignals(server: Server, log: ReturnType<typeof daemonLog>): void 
   process.on('SIGINT', stop);
 }
 
-function reloadOnSignal(server: Server, log: ReturnType<typeof daemonLog>): void {
+function reloadOnSignal(server: Server, log: Logger): void {
   process.on('SIGHUP', (signal) => {
     log.info({ signal }, `${signal}: reading users, tokens and certificates again`);
     void server.reload();

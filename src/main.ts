@@ -1,4 +1,5 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=2
+// A small young generation: its collections are short, and a server that keeps little alive needs no more (docs/performance.md).
 // Everything else is imported late, so that an addon that does not load is told like any other reason not to start.
 
 /** An error with a message made for people is told in one line; a defect keeps its stack. Then the process ends. */

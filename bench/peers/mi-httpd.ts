@@ -18,7 +18,7 @@ export const miHttpd: Peer = {
   call: miCall,
   launch: async (need, port, place) => {
     const file = configuration(need, port, place);
-    const child = startOn(serverCore, [process.execPath, main, '-f', file], { stdio: ['ignore', 'ignore', 'inherit'] });
+    const child = startOn(serverCore, [main, '-f', file], { stdio: ['ignore', 'ignore', 'inherit'] });
     const prepare = async (): Promise<void> => {
       const load = spawn(process.execPath, [main, 'load', '-', '--url', `http://127.0.0.1:${port}/mi`], {
         stdio: ['pipe', 'pipe', 'pipe'],
