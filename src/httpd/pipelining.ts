@@ -24,6 +24,11 @@ export class Pipelining {
   /** Requests of the piece that is being handed over. */
   #run = 0;
 
+  /** Made once: a function made in {@link count} would take memory at each call of it. */
+  readonly #reset = (): void => {
+    this.#requests = 0;
+  };
+
   /** Counts a request. */
   count(): void {
     this.#requests += 1;
@@ -32,9 +37,7 @@ export class Pipelining {
     this.#place = 0;
     this.#run = 0;
     // Once for so many requests, in whatever turns they came: then the count is at most what one turn had.
-    setImmediate(() => {
-      this.#requests = 0;
-    });
+    setImmediate(this.#reset);
   }
 
   /**

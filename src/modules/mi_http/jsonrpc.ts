@@ -30,9 +30,9 @@ const noReply = -2;
 /**
  * JSON-RPC 2.0 over HTTP: one request in, one reply out; batches go to {@link Batches}.
  *
- * The hot path of a small command makes two native calls: one scans the body where it lies, one
- * frames the reply in the window. The id never becomes a JavaScript value; the scanner holds its
- * bytes in a slot until the reply is framed.
+ * The hot path of a small command makes one native call, which scans the body where it lies; frame and id are put
+ * around the result in the window. The id never becomes a JavaScript value: its bytes are copied into the reply, or
+ * wait in a slot of the scanner for one that comes later.
  */
 export class JsonRpc {
   readonly #mi: ManagementInterface;
@@ -121,8 +121,11 @@ export class JsonRpc {
       return;
     }
     // Not by its `then`, which was asked for already: what answers later comes as a promise of this realm.
-    if (result instanceof Promise) this.#await(exchange, idSlot, entry, lasting(call, entry, exchange), result);
-    else this.#answer(exchange, idSlot, entry, call, result);
+    if (result instanceof Promise) {
+      this.#await(exchange, idSlot, entry, lasting(call, entry, exchange), result);
+      return;
+    }
+    this.#answer(exchange, idSlot, entry, call, result);
     // With a call of its own the command may have kept it, and with it its client.
     if (call === Call.none) exchange.release();
   }
