@@ -150,7 +150,9 @@ async function startServer(
   tls: readonly string[],
 ): Promise<Server> {
   const script = fileURLToPath(new URL('dump-server.js', import.meta.url));
-  const command = [process.execPath, script, kind, String(amount), ...tls];
+  // As the command runs.
+  const flags = kind === 'ours' ? ['--max-semi-space-size=2'] : [];
+  const command = [process.execPath, ...flags, script, kind, String(amount), ...tls];
   const child = startOn(serverCore, command, { stdio: ['ignore', 'pipe', 'inherit'] });
   const [line] = child.stdout === null ? ['0'] : await once(child.stdout, 'data');
   return { child, port: Number(String(line)), transport };
