@@ -1,4 +1,4 @@
-//! Requests as nearly all clients write them, read in a quarter of the time that the strict reader takes.
+//! Requests as nearly all clients write them, read in less than half of the time that the strict reader takes.
 //!
 //! Plain are texts in ASCII whose members are each given once, without escapes and without blanks but single spaces:
 //! `{"jsonrpc": "2.0", "method": "ps", "id": 17}`. Whatever is not like that, or is wrong, is left to
