@@ -1,7 +1,8 @@
-// node bench/hostile.mjs [--seconds N] [ATTACK...]: what a well-behaved client and the memory of the server see of each
-// attack. A server, an attacker and the client are three processes on 127.0.0.1; with fewer processors than that, part
-// of what the client sees is the attacker's share of the machine; so the attacker runs only while the client does not, where
-// chrt can do that, and the server has a processor of its own. Build first: npm run build.
+// node bench/hostile.mjs [--seconds N] [--rounds N] [ATTACK...]: what a well-behaved client and the memory of the server
+// see of each attack. Rounds without and with the attacker take turns; each figure is the median of them. A server, an
+// attacker and the client are three processes on 127.0.0.1; with fewer processors than that, part of what the client sees is
+// the attacker's share of the machine; so the attacker runs only while the client does not, where chrt can do that, and
+// the server has a processor of its own. Build first: npm run build.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -64,6 +65,9 @@ const attacks = {
   'names made to resolve to us': { repeat: 4, first: get('', '/mi').replace('127.0.0.1', 'evil.example') },
 };
 
+/** Bytes that an attacker hands over at once. */
+const pieceSize = 16_384;
+
 const processors = availableParallelism();
 const works = (...command) => spawnSync(command[0], command.slice(1)).status === 0;
 const isPinned = processors > 1 && works('taskset', '-c', '1', 'true');
@@ -77,11 +81,16 @@ process.on('exit', () => {
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { seconds: { type: 'string', default: '4' }, role: { type: 'string' }, port: { type: 'string' } },
+  options: {
+    seconds: { type: 'string', default: '1' },
+    rounds: { type: 'string', default: '5' },
+    role: { type: 'string' },
+    port: { type: 'string' },
+  },
 });
-const seconds = Number(values.seconds);
+const [seconds, rounds] = [Number(values.seconds), Number(values.rounds)];
 const unknown = positionals.filter((name) => !(name in attacks));
-if (unknown.length > 0 || !(seconds > 0)) {
+if (unknown.length > 0 || !(seconds > 0 && rounds >= 1)) {
   process.stderr.write(`hostile: no attack ${unknown.join(', ')}; there are ${Object.keys(attacks).join(', ')}\n`);
   process.exit(2);
 }
@@ -110,9 +119,14 @@ function attack(port, { hold, repeat, first, drip, reads = true, replies = 1 }) 
   const begin = () => {
     const socket = connect(port, '127.0.0.1');
     let timer;
+    // By pieces: within one long system call the client, which shares a processor with this, would not get its turn.
+    const send = (from = 0) => {
+      if (from >= bytes.length || socket.destroyed) return;
+      socket.write(bytes.subarray(from, from + pieceSize), () => send(from + pieceSize));
+    };
     socket.on('error', () => {});
     socket.on('connect', () => {
-      socket.write(bytes);
+      send();
       if (drip !== undefined) timer = setInterval(() => socket.write(drip), 500);
     });
     let missing = replies;
@@ -123,7 +137,7 @@ function attack(port, { hold, repeat, first, drip, reads = true, replies = 1 }) 
       missing -= parts.length - 1;
       if (repeat === undefined || missing > 0) return;
       missing = replies;
-      socket.write(bytes);
+      send();
     };
     if (reads) socket.on('data', take);
     else socket.pause();
@@ -140,7 +154,8 @@ function attack(port, { hold, repeat, first, drip, reads = true, replies = 1 }) 
 
 async function compare(names) {
   if (isPinned) spawnSync('taskset', ['-c', '-p', '1', String(process.pid)]);
-  process.stdout.write(`hostile: ${seconds} s each, ${processors} processors, Node.js ${process.versions.node}\n\n`);
+  const how = `${rounds} rounds of ${seconds} s each, ${processors} processors, Node.js ${process.versions.node}`;
+  process.stdout.write(`hostile: ${how}\n\n`);
   process.stdout.write(
     '| attack | p50 before, ms | p99 before | p50 during | p99 during | p99 ratio | MiB before | most | after |\n',
   );
@@ -150,29 +165,36 @@ async function compare(names) {
 
 async function measure(name) {
   const server = start('--role', 'server');
-  const [port] = await once(createInterface({ input: server.stdout }), 'line');
+  const port = Number((await once(createInterface({ input: server.stdout }), 'line'))[0]);
   try {
-    await latencies(Number(port), 1);
-    const before = await latencies(Number(port), seconds);
+    await latencies(port, 1);
     const memoryBefore = memory(server.pid);
-    const attacker = start('--role', 'attacker', '--port', port, '--', name);
     let most = memoryBefore;
     const looking = setInterval(() => {
       most = Math.max(most, memory(server.pid));
     }, 50);
-    await delay(500);
-    const during = await latencies(Number(port), seconds);
+    const [before, during] = [[], []];
+    for (let round = 0; round < rounds; round++) {
+      before.push(await latencies(port, seconds));
+      const attacker = start('--role', 'attacker', '--port', String(port), '--', name);
+      await delay(500);
+      during.push(await latencies(port, seconds));
+      attacker.kill('SIGKILL');
+      await once(attacker, 'exit');
+      await delay(500);
+    }
     clearInterval(looking);
-    attacker.kill('SIGKILL');
-    await once(attacker, 'exit');
-    await delay(2000);
+    await delay(1500);
     // Whoever was attacked still answers.
-    await latencies(Number(port), 0.2);
-    const [p50, p99] = [quantile(before, 0.5), quantile(before, 0.99)];
-    const [slow50, slow99] = [quantile(during, 0.5), quantile(during, 0.99)];
-    const times = [p50, p99, slow50, slow99].map((time) => time.toFixed(2));
+    await latencies(port, 0.2);
+    const median = (times, share) =>
+      quantile(
+        times.map((sorted) => quantile(sorted, share)).sort((a, b) => a - b),
+        0.5,
+      );
+    const times = [median(before, 0.5), median(before, 0.99), median(during, 0.5), median(during, 0.99)];
     const sizes = [memoryBefore, most, memory(server.pid)].map((size) => size.toFixed(0));
-    return [name, ...times, (slow99 / p99).toFixed(1), ...sizes];
+    return [name, ...times.map((time) => time.toFixed(2)), (times[3] / times[1]).toFixed(1), ...sizes];
   } finally {
     server.kill('SIGKILL');
   }
