@@ -42,18 +42,19 @@ const attacks = {
   'requests that are none': { repeat: 8, first: '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03' },
   'smuggling probes': { repeat: 8, first: `${json}Content-Length: 3\r\nContent-Length: 5\r\n\r\nabcde` },
   'PROXY prefaces': { repeat: 8, first: 'PROXY TCP4 6.6.6.6 127.0.0.1 1 2\r\n' },
-  'JSON of 1 MB': { repeat: 1, first: params(`["${'x'.repeat(1_000_000)}"]`) },
-  'JSON of 500,000 items': { repeat: 1, first: params(`[${'1,'.repeat(499_999)}1]`) },
-  'deep JSON': { repeat: 1, first: params('['.repeat(500_000)) },
-  'names that collide': { repeat: 1, first: params(`{${members(30_000, (n) => n * 65_536)}}`) },
-  'many names': { repeat: 1, first: params(`{${members(60_000, (n) => `n${n}`)}}`) },
+  // Of about the size that receive_buf_size allows unless it is set.
+  'JSON of 262,000 bytes': { repeat: 1, first: params(`["${'x'.repeat(262_000)}"]`) },
+  'JSON of 130,000 items': { repeat: 1, first: params(`[${'1,'.repeat(129_999)}1]`) },
+  'deep JSON': { repeat: 1, first: params('['.repeat(262_000)) },
+  'names that collide': { repeat: 1, first: params(`{${members(14_000, (n) => n * 65_536)}}`) },
+  'many names': { repeat: 1, first: params(`{${members(18_000, (n) => `n${n}`)}}`) },
   'batches of 1000': {
     repeat: 1,
     first: call(
       `[${'{"jsonrpc":"2.0","method":"core:pwd","id":1},'.repeat(999)}{"jsonrpc":"2.0","method":"core:pwd","id":1}]`,
     ),
   },
-  'batches of 500,000 items': { repeat: 1, first: call(`[${'1,'.repeat(499_999)}1]`) },
+  'batches of 130,000 items': { repeat: 1, first: call(`[${'1,'.repeat(129_999)}1]`) },
   'bodies over the limit': { repeat: 4, first: `${json}Content-Length: 999999999\r\n\r\n${'x'.repeat(100_000)}` },
   'pages of another site': {
     repeat: 4,

@@ -30,7 +30,7 @@ interface NativeScanner {
   release(idSlot: number): void;
   tail(idSlot: number): Uint8Array;
   idsHeld(): number;
-  finish(window: Uint8Array, kind: number, end: number, idSlot: number): number;
+  finish(window: Uint8Array, start: number, kind: number, end: number, idSlot: number): number;
   finishPretty(window: Uint8Array, indented: Uint8Array, kind: number, end: number, idSlot: number): number;
 }
 
@@ -235,12 +235,16 @@ export class RequestScanner {
     return this.#native.idsHeld();
   }
 
-  /** For {@link ReplyWindow}: completes the reply in `window`; its length, or -1 when it does not fit. */
-  finish(window: Uint8Array, kind: ReplyKind, end: number, idSlot: number): number {
-    return this.#native.finish(window, kind, end, idSlot);
+  /**
+   * Completes a reply that begins at `start` of a window and whose value, behind room for {@link replyHead}, ends at `end`.
+   *
+   * @returns the byte behind the reply; -1, the slot still held, when it does not fit
+   */
+  finish(window: Uint8Array, start: number, kind: ReplyKind, end: number, idSlot: number): number {
+    return this.#native.finish(window, start, kind, end, idSlot);
   }
 
-  /** As {@link finish}, and indents the reply into `indented`, whose length is returned. */
+  /** As {@link finish} at the start of a window, and indents the reply into `indented`, whose length is returned. */
   finishPretty(window: Uint8Array, indented: Uint8Array, kind: ReplyKind, end: number, idSlot: number): number {
     return this.#native.finishPretty(window, indented, kind, end, idSlot);
   }
@@ -394,7 +398,7 @@ export class ReplyWindow {
     const length =
       idSlot === shortIdSlot
         ? endWithShortId(this.#window, end, scanner)
-        : scanner.finish(this.#window, kind, end, idSlot);
+        : scanner.finish(this.#window, 0, kind, end, idSlot);
     return length < 0 ? undefined : this.#views.of(length);
   }
 

@@ -109,10 +109,12 @@ pub fn request_scanner<'env>(
             Ok(Uint8Array::from(reply::tail(&mut scanner.ids, given.get(0)?)))
         })?
         .add("finish", |scanner, given| {
-            let (kind, end, id_slot) = (given.get(1)?, given.position(2)?, given.get(3)?);
+            let (start, kind, end, id_slot) = (given.position(1)?, given.get(2)?, given.position(3)?, given.get(4)?);
+            let window = given.window(0)?;
             Ok(length(reply::finish(
                 &mut scanner.ids,
-                given.window(0)?,
+                window,
+                start,
                 kind,
                 end,
                 id_slot,

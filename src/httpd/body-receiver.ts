@@ -2,9 +2,7 @@ import type { Log } from '../log.js';
 import type { BodyPool } from '../native.js';
 import type { HttpExchange } from './http-exchange.js';
 import { onLaterTurn } from './later-turn.js';
-import { longestPipeline, type Pipelining } from './pipelining.js';
-
-const tooManyAtOnce = `more than ${longestPipeline} requests in one piece; wait for replies before sending more`;
+import { type Pipelining, shortestPipeline } from './pipelining.js';
 
 /** Bytes of replies that the engine keeps back. */
 const keptBack = 16384;
@@ -41,11 +39,8 @@ export class BodyReceiver {
   receive(exchange: HttpExchange, chunk: ArrayBuffer, isLast: boolean): void {
     if (exchange.finished || exchange.isBodyRefused) return;
     exchange.isCorked = true;
-    const excess = this.#pipelining.excess(chunk);
-    if (excess > 0) {
-      this.#refusePipelined(exchange, excess);
-      return;
-    }
+    const run = this.#pipelining.run(chunk);
+    if (run > shortestPipeline && this.#refusesPipelined(exchange, run)) return;
     if (isLast && exchange.bodySlot === -1 && !exchange.mustClose && !exchange.isHeld) {
       // The engine takes its memory back when this returns.
       const isLent = exchange.root.declaration.borrowBody === true;
@@ -93,11 +88,16 @@ export class BodyReceiver {
    * pushes them out, so that whoever sent the requests knows which were served. It may not be told to close by itself:
    * it would hand over the next one all the same, and never its end.
    */
-  #refusePipelined(exchange: HttpExchange, excess: number): void {
+  #refusesPipelined(exchange: HttpExchange, run: number): boolean {
+    const limit = this.#pipelining.limitOf(exchange);
+    if (run <= limit) return false;
+    this.#pipelining.remember(exchange);
     exchange.isBodyRefused = true;
     exchange.isLastAsked = true;
-    if (excess > 1) exchange.drop();
-    else exchange.refuseItself(503, tooManyAtOnce, { 'Retry-After': '1' }, keptBack);
+    const reason = `more than ${limit} requests in one piece; wait for replies before sending more`;
+    if (run > limit + 1) exchange.drop();
+    else exchange.refuseItself(503, reason, { 'Retry-After': '1' }, keptBack);
+    return true;
   }
 
   #refuse(exchange: HttpExchange): void {

@@ -1,13 +1,22 @@
 import { addressOf } from '../native.js';
 
 /**
- * Requests that may come in one piece on one connection: a client that sends 32 at a time is served, one that sends
+ * Requests that may come in one piece on one connection: more than clients that pipeline send, where one that sends
  * thousands would keep all others waiting for as long.
  */
-export const longestPipeline = 64;
+export const longestPipeline = 32;
+
+/** As many from an address that has sent more within the last {@link memory}: else it would come again and again. */
+export const shortestPipeline = 8;
+
+/** Milliseconds. */
+const memory = 1000;
+
+/** Addresses that are remembered at once. */
+const mostOffenders = 1024;
 
 /** Requests before it is looked at where they come from; as many more than {@link longestPipeline} may get through. */
-const watchedFrom = 16;
+const watchedFrom = 8;
 
 /** Milliseconds of one turn after which requests without a body wait for the next. */
 const longestTurn = 2;
@@ -23,6 +32,8 @@ export class Pipelining {
   #place = 0;
   /** Requests of the piece that is being handed over. */
   #run = 0;
+  /** Addresses that have sent too many, and until when they are remembered. */
+  readonly #offenders = new Map<string, number>();
 
   /** Made once: a function made in {@link count} would take memory at each call of it. */
   readonly #reset = (): void => {
@@ -41,15 +52,27 @@ export class Pipelining {
   }
 
   /**
-   * By how many requests its connection has sent too many in one piece, up to the one with this body, which lies where the
-   * engine received it; 0: it has not.
+   * How many requests its connection has sent in one piece, up to the one with this body, which lies where the engine
+   * received it; 0: few.
    */
-  excess(body: ArrayBuffer): number {
+  run(body: ArrayBuffer): number {
     if (this.#requests <= watchedFrom || body.byteLength === 0) return 0;
     const place = addressOf(body);
     this.#run = place > this.#place ? this.#run + 1 : 1;
     this.#place = place;
-    return Math.max(0, this.#run - longestPipeline);
+    return this.#run;
+  }
+
+  /** Most requests in one piece of the client that has sent more than {@link shortestPipeline}. */
+  limitOf({ remoteAddress }: { readonly remoteAddress: string }): number {
+    const until = this.#offenders.size === 0 ? undefined : this.#offenders.get(remoteAddress);
+    return until !== undefined && performance.now() < until ? shortestPipeline : longestPipeline;
+  }
+
+  /** Remembers a client that has sent too many. */
+  remember({ remoteAddress }: { readonly remoteAddress: string }): void {
+    if (this.#offenders.size >= mostOffenders) this.#offenders.clear();
+    this.#offenders.set(remoteAddress, performance.now() + memory);
   }
 
   /** Whether a request without a body, of which it cannot be told where it comes from, is to wait for the next turn. */

@@ -73,7 +73,7 @@ describe('floods', { timeout }, () => {
     for (const length of [100, 3000, 70_000, 250_000]) {
       const client = await RawClient.connect(server.port);
       const count = Math.min(3000, Math.floor(24e6 / length));
-      const burst = Math.max(1, Math.min(60, Math.floor(1e6 / length)));
+      const burst = Math.max(1, Math.min(32, Math.floor(1e6 / length)));
       for (let first = 0; first < count; first += burst) {
         for (let n = first; n < first + burst; n++) client.send(request(n, length));
         for (let n = first; n < first + burst; n++) {
@@ -87,11 +87,18 @@ describe('floods', { timeout }, () => {
     await atRest();
   });
 
-  test('of more than 64 requests in one piece the others are refused, and not run', { timeout }, async (t) => {
+  test('of more than 32 requests in one piece the others are refused, and not run', { timeout }, async (t) => {
     const server = await startServer(t, { modules: [texts] });
     const atRest = await rests(server);
     let run = 0;
-    for (const count of [64, 100, 200, 5000]) {
+    // The address is remembered for a second: then it is less.
+    for (const [count, least, most] of [
+      [32, 32, 32],
+      [50, 32, 40],
+      [50, 8, 16],
+      [200, 8, 16],
+      [5000, 8, 16],
+    ] as const) {
       const client = await RawClient.connect(server.port);
       client.send(many(count, 10));
       let served = 0;
@@ -102,11 +109,11 @@ describe('floods', { timeout }, () => {
         if (served === count) break;
       }
       run += served;
-      assert.ok(served >= 64 && served <= 80, `${served} were served`);
-      if (count > 64) {
+      assert.ok(served >= least && served <= most, `${served} were served`);
+      if (served < count) {
         assert.equal(reply.status, 503);
         assert.equal(reply.headers.get('connection'), 'close');
-        assert.match(JSON.parse(reply.text).error.data, /more than 64 requests in one piece/);
+        assert.match(JSON.parse(reply.text).error.data, /more than (32|8) requests in one piece/);
         assert.equal(await client.isClosed(), true);
       }
       client.close();
@@ -120,9 +127,9 @@ describe('floods', { timeout }, () => {
     const atRest = await rests(server);
     const clients = await Promise.all(Array.from({ length: 40 }, () => RawClient.connect(server.port)));
     for (let round = 0; round < 5; round++) {
-      for (const client of clients) client.send(many(64, 10));
+      for (const client of clients) client.send(many(32, 10));
       for (const client of clients) {
-        for (let n = 0; n < 64; n++) assert.equal((await client.response()).status, 200);
+        for (let n = 0; n < 32; n++) assert.equal((await client.response()).status, 200);
       }
     }
     for (const client of clients) client.close();

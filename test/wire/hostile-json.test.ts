@@ -55,12 +55,16 @@ async function whileOthersCall(server: Server, body: string, answered: (reply: s
   }
 }
 
+/** Bytes: four times the default, for more to be told apart. */
+const longest = 1 << 20;
+const httpd = { receive_buf_size: longest };
+
 describe('hostile JSON', { timeout }, () => {
   test('a body of the largest size is read, one byte more is refused', { timeout }, async (t) => {
-    const server = await startServer(t, { modules: [echo] });
+    const server = await startServer(t, { modules: [echo], httpd });
     const atRest = await rests(server);
     const around = request('[""]').length;
-    const largest = 'x'.repeat(1_048_576 - around);
+    const largest = 'x'.repeat(longest - around);
     await whileOthersCall(server, request(`["${largest}"]`), (reply) =>
       assert.equal(JSON.parse(reply).result, largest),
     );
@@ -74,7 +78,7 @@ describe('hostile JSON', { timeout }, () => {
     ['{"a":', '}'],
   ] as const) {
     test(`nesting of ${open} has a limit, however deep it is`, { timeout }, async (t) => {
-      const server = await startServer(t, { modules: [echo] });
+      const server = await startServer(t, { modules: [echo], httpd });
       const atRest = await rests(server);
       const nested = (depth: number): string => request(`${open.repeat(depth)}1${close.repeat(depth)}`);
       assert.equal(code((await post(server, nested(127))).body), -32602);
@@ -88,7 +92,7 @@ describe('hostile JSON', { timeout }, () => {
 
   for (const [name, nameOf] of Object.entries(collisions)) {
     test(`members whose names are ${name} that may collide keep nobody waiting`, { timeout }, async (t) => {
-      const server = await startServer(t, { modules: [echo] });
+      const server = await startServer(t, { modules: [echo], httpd });
       const atRest = await rests(server);
       const some = members(4000, nameOf);
       await whileOthersCall(server, request(`{${some}}`), (reply) => assert.equal(code(reply), -32602));
@@ -108,7 +112,7 @@ describe('hostile JSON', { timeout }, () => {
   }
 
   test('a request has at most max_values values and names, whatever follows', { timeout }, async (t) => {
-    const server = await startServer(t, { modules: [echo], mi_http: { max_values: 16 } });
+    const server = await startServer(t, { modules: [echo], httpd, mi_http: { max_values: 16 } });
     // Four members of the request with their names, and the parameter.
     const texts = (count: number): string => request(`[[${Array(count).fill('"a"').join(',')}]]`);
     assert.equal(code((await post(server, texts(7))).body), -32602);
@@ -119,14 +123,14 @@ describe('hostile JSON', { timeout }, () => {
   });
 
   test('a batch has at most sixteen times as many', { timeout }, async (t) => {
-    const server = await startServer(t, { modules: [echo], mi_http: { max_values: 16 } });
+    const server = await startServer(t, { modules: [echo], httpd, mi_http: { max_values: 16 } });
     const calls = (count: number): string => `[${Array(count).fill(request('["a"]')).join(',')}]`;
     assert.equal(JSON.parse((await post(server, calls(28))).body).length, 28);
     tooMany(256)((await post(server, calls(29))).body);
   });
 
   test('a huge batch runs nothing, and one of the largest size keeps nobody waiting', { timeout }, async (t) => {
-    const server = await startServer(t, { modules: [echo] });
+    const server = await startServer(t, { modules: [echo], httpd });
     const atRest = await rests(server);
     const batch = (count: number): string =>
       `[${Array.from({ length: count }, (_, n) => request(`[${n}]`, 'echo:int')).join(',')}]`;
@@ -143,7 +147,7 @@ describe('hostile JSON', { timeout }, () => {
   });
 
   test('numbers of any length are refused or kept, never wrong', { timeout }, async (t) => {
-    const server = await startServer(t, { modules: [echo] });
+    const server = await startServer(t, { modules: [echo], httpd });
     const atRest = await rests(server);
     const long = '9'.repeat(900_000);
     for (const number of [long, `1e${long}`, `0.4${long}`, `-${long}`, '1e400', '9007199254740993']) {
@@ -157,7 +161,7 @@ describe('hostile JSON', { timeout }, () => {
   });
 
   test('names of the prototype are names like others', { timeout }, async (t) => {
-    const server = await startServer(t, { modules: [echo] });
+    const server = await startServer(t, { modules: [echo], httpd });
     for (const name of ['__proto__', 'constructor', 'toString', 'hasOwnProperty']) {
       assert.equal(code((await post(server, request(`{"${name}":{"text":"a"}}`))).body), -32602);
       assert.equal(code((await post(server, request(`{"text":"a","${name}":1}`))).body), -32602);
@@ -171,7 +175,7 @@ describe('texts that want to be something else', { timeout }, () => {
   const broken = 'x\r\nSet-Cookie: a=b\r\n\r\nHTTP/1.1 200 OK\r\n';
 
   test('never become headers', { timeout }, async (t) => {
-    const server = await startServer(t, { modules: [echo] });
+    const server = await startServer(t, { modules: [echo], httpd });
     const path = encodeURIComponent(broken);
     for (const [method, target] of [
       ['GET', `/${path}`],

@@ -148,7 +148,7 @@ test('a lent body is only valid during onRequest, an own one for ever', { timeou
 test('pipelined requests are answered in order when their handlers answer at once', { timeout }, async (t) => {
   const { port } = await start(t, [root({ onRequest: (exchange) => void exchange.reply(200, exchange.path) })]);
   const client = await RawClient.connect(port);
-  const count = 50;
+  const count = 32;
   client.send(
     Array.from({ length: count }, (_, i) => `POST /t/${i} HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nxy`).join(''),
   );

@@ -250,7 +250,11 @@ describe('the commands of usrloc', { timeout: 20_000 }, () => {
   });
 
   test('a bulk of many is answered when all are there, and a dump of them is whole', async (t) => {
-    const server = await startServer(t, { usrloc: {}, httpd: { buf_size: 4096 }, mi_http: { max_values: 100_000 } });
+    const server = await startServer(t, {
+      usrloc: {},
+      httpd: { buf_size: 4096, receive_buf_size: 1 << 20 },
+      mi_http: { max_values: 100_000 },
+    });
     const contacts = Array.from({ length: 8000 }, (_none, i) => ({
       aor: `user${i}@example.com`,
       contact: `sip:user${i}@192.0.2.1`,

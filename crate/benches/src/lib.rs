@@ -104,6 +104,7 @@ fn scan_and_reply() -> Box<dyn FnMut()> {
                 &mut scanner.ids,
                 &mut window,
                 0,
+                0,
                 end.unwrap_or_default(),
                 fields.id_slot,
             ));

@@ -1,10 +1,9 @@
 import type { Call } from '../../mi/call.js';
-import type { Result } from '../../mi/command.js';
 import { BytesCursor, type Cursor, TextCursor } from '../../mi/cursor.js';
 import { type MiError, serverError } from '../../mi/errors.js';
 import { openParts, printParts } from '../../mi/print-parts.js';
 import { Reply, type ReplyKind, type RequestScanner, replyHead } from '../../native.js';
-import type { Batch, Settled } from './batch.js';
+import type { Batch, Settled, SettledResult } from './batch.js';
 import type { Failures } from './failures.js';
 import { TailCursor } from './tail-cursor.js';
 
@@ -36,6 +35,7 @@ export class BatchPrinter {
   #parts: Cursor[] = [];
   #tail: TailCursor | undefined;
   #call: Call | undefined;
+  #command: string | undefined;
   /** Where in the buffer it begins, so that a failure can still become its error; -1 when a part of it is sent. */
   #partsAt: number | undefined;
   /** Whether a cursor has the buffer. */
@@ -153,10 +153,10 @@ export class BatchPrinter {
     this.#separator = comma;
     if (settled.kind === 'error') this.#error(settled.error, idSlot);
     else if (settled.kind === 'text') this.#open([new BytesCursor(settled.bytes)], Reply.result, idSlot);
-    else this.#result(settled.value, settled.call, idSlot);
+    else this.#result(settled, idSlot);
   }
 
-  #result(value: Result, call: Call, idSlot: number): void {
+  #result({ value, call, command }: SettledResult, idSlot: number): void {
     let cursors: readonly Cursor[];
     try {
       const printed = printParts(value);
@@ -167,10 +167,11 @@ export class BatchPrinter {
       if (printed === undefined) throw serverError('Command handler returned null');
       cursors = openParts(printed, Math.floor(Date.now() / 1000));
     } catch (error) {
-      this.#error(this.#failures.errorOf(error, call.command), idSlot);
+      this.#error(this.#failures.errorOf(error, command), idSlot);
       return;
     }
     this.#call = call;
+    this.#command = command;
     this.#open(cursors, Reply.result, idSlot);
   }
 
@@ -183,10 +184,10 @@ export class BatchPrinter {
     const end = replyHead(kind).length + text.length * bytesPerUnit;
     if (end <= this.#buffer.length - start) {
       const written = this.#buffer.write(text, start + replyHead(kind).length, 'utf8');
-      const window = this.#buffer.subarray(start);
-      const length = this.#scanner.finish(window, kind, replyHead(kind).length + written, idSlot);
-      if (length >= 0) {
-        this.#at += length;
+      const behind = start + replyHead(kind).length + written;
+      const replyEnd = this.#scanner.finish(this.#buffer, start, kind, behind, idSlot);
+      if (replyEnd >= 0) {
+        this.#at = replyEnd;
         return;
       }
     }
@@ -254,7 +255,7 @@ export class BatchPrinter {
     }
     this.#at = this.#partsAt;
     const idSlot = this.#tail.keepId();
-    const told = this.#failures.errorOf(error, this.#call?.command);
+    const told = this.#failures.errorOf(error, this.#command);
     for (const part of this.#parts.splice(0)) part.release();
     this.#close();
     try {
@@ -269,6 +270,7 @@ export class BatchPrinter {
     this.#partsAt = undefined;
     this.#tail = undefined;
     this.#call = undefined;
+    this.#command = undefined;
   }
 
   #end(): void {

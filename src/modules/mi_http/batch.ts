@@ -1,4 +1,4 @@
-import { Call, type Client } from '../../mi/call.js';
+import type { Call, Client } from '../../mi/call.js';
 import type { Result } from '../../mi/command.js';
 import type { CommandEntry } from '../../mi/command-table.js';
 import { codes, MiError, serverError } from '../../mi/errors.js';
@@ -35,9 +35,12 @@ export interface BatchListener {
 
 /** What is known of one reply: nothing yet, a value to be printed, the text of statistics as they were, an error. */
 export type Settled =
-  | { readonly kind: 'result'; readonly value: Result; readonly call: Call }
+  | { readonly kind: 'result'; readonly value: Result; readonly call: Call; readonly command: string }
   | { readonly kind: 'text'; readonly bytes: Uint8Array }
   | { readonly kind: 'error'; readonly error: MiError };
+
+/** The value that a call gave. */
+export type SettledResult = Settled & { readonly kind: 'result' };
 
 /** A reply that is owed to an element of a batch. */
 export interface BatchItem {
@@ -46,7 +49,7 @@ export interface BatchItem {
 }
 
 /** Milliseconds that calls may run before others get their turn. */
-const slice = 0.5;
+const slice = 0.25;
 
 /** Replies that may wait for a client that does not read, before no more calls begin. */
 const runAhead = 64;
@@ -103,7 +106,7 @@ export class Batch {
     this.#waiting -= 1;
   }
 
-  /** Begins calls for half a millisecond, and goes on by itself on later turns unless the listener is blocked. */
+  /** Begins calls for a quarter of a millisecond, and goes on by itself on later turns unless the listener is blocked. */
   run(listener: BatchListener): void {
     if (this.#isGivenUp) return;
     try {
@@ -216,18 +219,29 @@ export class Batch {
       this.#settle(item, { kind: 'error', error: refusalError(503, refusal) }, listener);
       return;
     }
-    const call = new Call(entry.fullName, this.#client);
+    const call = mi.callOf(entry, this.#client);
     let result: Result | Promise<Result>;
     try {
       result = mi.run(entry, given, count, call);
     } catch (error) {
-      this.#settle(item, this.#error(error, call), listener);
+      this.#settle(item, this.#error(error, entry.fullName), listener);
       return;
     }
     if (!(result instanceof Promise)) {
-      this.#settle(item, resultOf(result, call), listener);
+      this.#settle(item, resultOf(result, call, entry), listener);
       return;
     }
+    this.#await(item, entry, call.lasting(entry.fullName, this.#client), result, listener);
+  }
+
+  #await(
+    item: BatchItem | undefined,
+    entry: CommandEntry,
+    call: Call,
+    result: Promise<Result>,
+    listener: BatchListener,
+  ): void {
+    const { pending } = this.#host;
     pending.later.add(entry);
     // No later than the exchange began to wait: the call answers before the exchange is given up.
     call.waitedSince = this.#since;
@@ -236,8 +250,8 @@ export class Batch {
       this.#settle(item, settled, listener);
     };
     const leave = pending.follow(call, result, {
-      result: (value) => settle(resultOf(value, call)),
-      failure: (error) => settle(this.#error(error, call)),
+      result: (value) => settle(resultOf(value, call, entry)),
+      failure: (error) => settle(this.#error(error, entry.fullName)),
       late: (value) => discardParts(value),
       givenUp: (status, reason) => settle({ kind: 'error', error: refusalError(status, reason) }),
     });
@@ -261,16 +275,16 @@ export class Batch {
     listener.settled();
   }
 
-  #error(error: unknown, call?: Call): Settled {
-    return { kind: 'error', error: this.#host.failures.errorOf(error, call?.command) };
+  #error(error: unknown, command?: string): Settled {
+    return { kind: 'error', error: this.#host.failures.errorOf(error, command) };
   }
 }
 
 const noBytes = new Uint8Array(0);
 
 /** Statistics are printed at once: read later, they would tell of what the calls behind have done. */
-function resultOf(value: Result, call: Call): Settled {
-  if (!(value instanceof StatisticsSelection)) return { kind: 'result', value, call };
+function resultOf(value: Result, call: Call, { fullName }: CommandEntry): Settled {
+  if (!(value instanceof StatisticsSelection)) return { kind: 'result', value, call, command: fullName };
   value.refresh();
   return { kind: 'text', bytes: value.table.printText(value.slots) };
 }

@@ -1,6 +1,6 @@
 import type { Exchange, ReplyHeaders } from '../../httpd/exchange.js';
 import type { Log } from '../../log.js';
-import { Call, type Client } from '../../mi/call.js';
+import { Call } from '../../mi/call.js';
 import type { Result } from '../../mi/command.js';
 import type { CommandEntry } from '../../mi/command-table.js';
 import { ConstantResult } from '../../mi/constant-result.js';
@@ -122,7 +122,7 @@ export class JsonRpc {
     }
     // Not by its `then`, which was asked for already: what answers later comes as a promise of this realm.
     if (result instanceof Promise) {
-      this.#await(exchange, idSlot, entry, lasting(call, entry, exchange), result);
+      this.#await(exchange, idSlot, entry, call.lasting(entry.fullName, exchange), result);
       return;
     }
     this.#answer(exchange, idSlot, entry, call, result);
@@ -180,7 +180,7 @@ export class JsonRpc {
       } else if (printed === undefined) {
         this.#answerError(exchange, idSlot, serverError('Command handler returned null'));
       } else {
-        this.#answerParts(exchange, idSlot, entry, lasting(call, entry, exchange), printed);
+        this.#answerParts(exchange, idSlot, entry, call.lasting(entry.fullName, exchange), printed);
       }
     } catch (error) {
       this.#answerFailure(exchange, idSlot, entry, error);
@@ -275,9 +275,4 @@ export class JsonRpc {
   #release(idSlot: number): void {
     if (idSlot >= 0) this.#scanner.release(idSlot);
   }
-}
-
-/** The call of a command that does without one, when it turns out that its reply takes a while. */
-function lasting(call: Call, entry: CommandEntry, client: Client): Call {
-  return call === Call.none ? new Call(entry.fullName, client) : call;
 }
