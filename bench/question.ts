@@ -12,6 +12,7 @@ export const metrics = {
   p99: { title: 'p99 ms', digits: 3, better: 'less' },
   max: { title: 'max ms', digits: 2, better: 'less' },
   cpu: { title: 'CPU µs/request', digits: 1, better: 'less' },
+  userCpu: { title: 'of it in user µs', digits: 2, better: 'less' },
   cpuPerGigabyte: { title: 'CPU s/GB', digits: 2, better: 'less' },
   resident: { title: 'resident MB', digits: 1, better: 'less' },
   growth: { title: 'growth MB', digits: 1, better: 'less' },

@@ -56,16 +56,40 @@ export function buildAddon() {
 
 export function buildTypeScript() {
   if (isFresh('dist/revision.json', ['tsconfig.json', 'package.json', 'src'])) return;
+  for (const name of ['lib', 'dist']) rmSync(join(root, name), { recursive: true, force: true });
   runTool('tsc', ['-p', 'tsconfig.json']);
+  bundle();
+  copyTypes();
   copyAssets('httpd/assets');
   copyAssets('modules/mi_http/web/assets');
   chmodSync(join(root, 'dist/main.js'), 0o755);
   writeRevision();
 }
 
+/**
+ * Makes what is run: the library and the command in a few files with what they share, since to read two hundred takes a
+ * third of the time to start. A module of the user's own that imports `mi-httpd` gets what the command has.
+ */
+function bundle() {
+  const options = [
+    '--bundle',
+    '--splitting',
+    '--format=esm',
+    '--platform=node',
+    '--target=node20',
+    '--log-level=warning',
+  ];
+  runTool('esbuild', ['lib/index.js', 'lib/main.js', '--outdir=dist', '--packages=external', ...options]);
+}
+
+function copyTypes() {
+  for (const file of filesBelow('lib', '.d.ts')) {
+    cpSync(join(root, file), join(root, file.replace(/^lib/, 'dist')), { recursive: true });
+  }
+}
+
 /** What browsers load is served as it is written; the compiler does not touch it. */
 function copyAssets(directory) {
-  rmSync(join(root, 'dist', directory), { recursive: true, force: true });
   cpSync(join(root, 'src', directory), join(root, 'dist', directory), { recursive: true });
 }
 

@@ -1,19 +1,21 @@
-// A process that serves ByHandCommands: `uws|node|fastify PORT CONTACTS REPLIES-FILE [CERT KEY]`.
+// A process that serves ByHandCommands: `uws|uws-constant|node|fastify PORT CONTACTS REPLIES-FILE [CERT KEY]`.
 import { readFileSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
-import { loadEngine, type UwsResponse } from '#src/httpd/engine.js';
+import { loadEngine, type UwsApp, type UwsResponse } from '#src/httpd/engine.js';
 import { ByHandCommands, type RpcReply, type RpcRequest } from './by-hand-commands.js';
 import type { SampleReplies } from './peer.js';
 
 const [kind = '', portText = '0', contacts = '0', repliesFile = '', cert, key] = process.argv.slice(2);
 const port = Number(portText);
-const commands = new ByHandCommands(JSON.parse(readFileSync(repliesFile, 'utf8')) as SampleReplies, Number(contacts));
+const replies = JSON.parse(readFileSync(repliesFile, 'utf8')) as SampleReplies;
+const commands = new ByHandCommands(replies, Number(contacts));
 const tls = cert !== undefined && key !== undefined ? { cert, key } : undefined;
 
 if (kind === 'uws') await serveUws();
+else if (kind === 'uws-constant') await serveConstant();
 else if (kind === 'node') serveNode();
 else await serveFastify();
 
@@ -24,9 +26,25 @@ function answer(text: string, send: (reply: string) => void): void {
   else send(JSON.stringify(reply));
 }
 
-async function serveUws(): Promise<void> {
+async function uwsApp(): Promise<UwsApp> {
   const { uws } = await loadEngine();
-  const app = tls === undefined ? uws.App() : uws.SSLApp({ cert_file_name: tls.cert, key_file_name: tls.key });
+  return tls === undefined ? uws.App() : uws.SSLApp({ cert_file_name: tls.cert, key_file_name: tls.key });
+}
+
+async function serveConstant(): Promise<void> {
+  const app = await uwsApp();
+  const reply = JSON.stringify({ jsonrpc: '2.0', result: { Server: replies.version }, id: 1 });
+  app.post('/mi', (response) => {
+    response.onAborted(() => {});
+    response.onData((_piece, last) => {
+      if (last) response.writeHeader('Content-Type', 'application/json').end(reply);
+    });
+  });
+  app.listen('127.0.0.1', port, 0, () => {});
+}
+
+async function serveUws(): Promise<void> {
+  const app = await uwsApp();
   app.any('/mi', (response: UwsResponse) => {
     let left = false;
     let held: Buffer | undefined;

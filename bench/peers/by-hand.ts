@@ -1,24 +1,27 @@
-// Bare uWebSockets.js, node:http and Fastify, each answering the same JSON-RPC by hand.
+// Bare uWebSockets.js, node:http and Fastify, each answering the same JSON-RPC by hand; and uWebSockets.js with a constant.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { serverCore, startOn } from '../process/pinned.js';
-import { miCall, type Peer } from './peer.js';
+import { type Command, miCall, type Need, type Peer } from './peer.js';
 
 /** V8 holds no string over 512 MB, and a tree of objects for each contact. */
 const mostContacts = 100_000;
 
 const fastifyPackage = 'bench/peers/fastify/node_modules/fastify/package.json';
 
-function peer(kind: string, name: string, what: () => string, unavailable: () => string | undefined): Peer {
+function peer(
+  kind: string,
+  name: string,
+  what: () => string,
+  unavailable: () => string | undefined,
+  refuses: Peer['refuses'] = tooMany,
+): Peer {
   return {
     name,
     what,
     unavailable,
-    refuses: (_command, { contacts }) =>
-      contacts > mostContacts
-        ? `its reply is one string of objects made for it; ${contacts} contacts are more than V8 takes well`
-        : undefined,
+    refuses,
     call: miCall,
     launch: async (need, port, { folder, certificate, replies }) => {
       const file = join(folder, 'replies.json');
@@ -34,6 +37,12 @@ function peer(kind: string, name: string, what: () => string, unavailable: () =>
   };
 }
 
+function tooMany(_command: Command, { contacts }: Need): string | undefined {
+  return contacts > mostContacts
+    ? `its reply is one string of objects made for it; ${contacts} contacts are more than V8 takes well`
+    : undefined;
+}
+
 const always = (): undefined => undefined;
 
 export const bareUws = peer(
@@ -41,6 +50,15 @@ export const bareUws = peer(
   'bare uWebSockets.js',
   () => 'JSON-RPC by hand on the engine that mi-httpd has',
   always,
+);
+
+/** What the engine takes with a body that is received and not looked at. */
+export const constantUws = peer(
+  'uws-constant',
+  'uWebSockets.js constant',
+  () => 'the same engine, a constant reply to each POST',
+  always,
+  (command) => (command === 'version' ? undefined : 'it has one constant reply'),
 );
 
 export const nodeHttp = peer('node', 'node:http', () => `JSON-RPC by hand, Node.js ${process.versions.node}`, always);

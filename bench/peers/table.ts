@@ -1,4 +1,4 @@
-import { bareUws, fastify, nodeHttp } from './by-hand.js';
+import { bareUws, constantUws, fastify, nodeHttp } from './by-hand.js';
 import { kamailio } from './kamailio.js';
 import { libmicrohttpd } from './libmicrohttpd.js';
 import { miHttpd } from './mi-httpd.js';
@@ -9,4 +9,13 @@ import type { Peer } from './peer.js';
 export const baseline = libmicrohttpd.name;
 
 /** All that can be started, in the order of the tables. */
-export const peers: readonly Peer[] = [miHttpd, libmicrohttpd, kamailio, bareUws, nodeHttp, fastify, nginx];
+export const peers: readonly Peer[] = [
+  miHttpd,
+  libmicrohttpd,
+  kamailio,
+  bareUws,
+  nodeHttp,
+  fastify,
+  constantUws,
+  nginx,
+];

@@ -8,6 +8,8 @@ const ticksPerSecond = 100;
 export interface Usage {
   /** Processor time in user and kernel, seconds. */
   readonly processor: number;
+  /** That in user alone, seconds. */
+  readonly user: number;
   /** Resident memory, bytes; the sum of all processes, so that memory they share counts for each. */
   readonly resident: number;
   /** The most that was resident since the start, bytes; likewise the sum. */
@@ -18,7 +20,12 @@ export interface Usage {
 export function usageOf(pid: number): Usage {
   const all = [pid, ...descendants(pid)].map(usageOfOne);
   const sum = (part: (usage: Usage) => number): number => all.reduce((total, usage) => total + part(usage), 0);
-  return { processor: sum((u) => u.processor), resident: sum((u) => u.resident), peak: sum((u) => u.peak) };
+  return {
+    processor: sum((u) => u.processor),
+    user: sum((u) => u.user),
+    resident: sum((u) => u.resident),
+    peak: sum((u) => u.peak),
+  };
 }
 
 function usageOfOne(pid: number): Usage {
@@ -29,6 +36,7 @@ function usageOfOne(pid: number): Usage {
   const kilobytes = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? 0);
   return {
     processor: (Number(fields[11]) + Number(fields[12])) / ticksPerSecond,
+    user: Number(fields[11]) / ticksPerSecond,
     resident: kilobytes('VmRSS') * 1024,
     peak: kilobytes('VmHWM') * 1024,
   };

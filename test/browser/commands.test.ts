@@ -1,8 +1,8 @@
 // Every command of every module, found in the menu and run.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { command, defineModule } from 'mi-httpd';
 import type { Page } from 'playwright-core';
+import { command, defineModule } from '#src/index.js';
 import { startServer } from '../wire/mi-client.js';
 import { openTab, runForm, showAs, skipped } from './chromium.js';
 import { sampleModule } from './sample-module.js';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 import { describe, test } from 'node:test';
-import type { Server } from 'mi-httpd';
+import type { Server } from '#src/index.js';
 import { call, startServer } from '../wire/mi-client.js';
 import { openTab, runForm, showAs, skipped } from './chromium.js';
 

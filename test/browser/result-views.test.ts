@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { createServer } from 'mi-httpd';
 import type { Page } from 'playwright-core';
+import { createServer } from '#src/index.js';
 import { startServer } from '../wire/mi-client.js';
 import { TlsFiles } from '../wire/tls-files.js';
 import { openTab, runForm, showAs, skipped } from './chromium.js';

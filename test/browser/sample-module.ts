@@ -1,4 +1,4 @@
-import { command, defineModule, type Module } from 'mi-httpd';
+import { command, defineModule, type Module } from '#src/index.js';
 
 /** What a SIP user may put into a display name, and what a careless page makes of it. */
 export const hostile = {

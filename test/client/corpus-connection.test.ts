@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { describe, test } from 'node:test';
-import { command, defineModule } from 'mi-httpd';
+import { command, defineModule } from '#src/index.js';
 import { rests } from '../wire/at-rest.js';
 import { startServer, withResolvers } from '../wire/mi-client.js';
 import { RawClient } from '../wire/raw-client.js';

@@ -1,7 +1,7 @@
 // Each request of the client corpus, sent in every way that a network and an impatient client come up with.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Server } from 'mi-httpd';
+import type { Server } from '#src/index.js';
 import { rests } from '../wire/at-rest.js';
 import { startServer } from '../wire/mi-client.js';
 import { RawClient, type RawResponse } from '../wire/raw-client.js';

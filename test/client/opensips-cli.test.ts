@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
-import type { Server } from 'mi-httpd';
+import type { Server } from '#src/index.js';
 import { startServer } from '../wire/mi-client.js';
 
 const run = promisify(execFile);

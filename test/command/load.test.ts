@@ -6,7 +6,7 @@ import { createServer as createHttpServer, type ServerResponse } from 'node:http
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
-import { createServer, type Server } from 'mi-httpd';
+import { createServer, type Server } from '#src/index.js';
 import { noOpenssl, TlsFiles } from '../wire/tls-files.js';
 import { assertNoStack, command, type Ended, Running, temporaryFiles } from './daemon.js';
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { command, createServer, defineModule, type Server } from 'mi-httpd';
+import { command, createServer, defineModule, type Server } from '#src/index.js';
 import { RawClient } from '../wire/raw-client.js';
 import { type Repeated, spell } from './recording.js';
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
-import { command, defineModule, MiError } from 'mi-httpd';
+import { command, defineModule, MiError } from '#src/index.js';
 import { post, startServer } from '../wire/mi-client.js';
 
 interface ConformanceCase {

@@ -1,6 +1,6 @@
 // Handlers of every sort, each of which tells when it runs, so that it can be made to fail.
 import { once } from 'node:events';
-import { command, defineModule, RecordTable, type Result, stream } from 'mi-httpd';
+import { command, defineModule, RecordTable, type Result, stream } from '#src/index.js';
 import { faults } from './seams.js';
 
 function* count(to: number): Generator<string> {

@@ -6,7 +6,7 @@ import { processCounts, reaches } from '../wire/at-rest.js';
 import { faults, InjectedFault } from './seams.js';
 
 // Loaded now, behind the seams.
-const { createServer } = await import('mi-httpd');
+const { createServer } = await import('#src/index.js');
 const { faultyModule } = await import('./faulty-module.js');
 
 const timeout = 60_000;

@@ -39,9 +39,11 @@ describe('the package', { timeout: 600_000 }, () => {
   test('holds what is served and used, and nothing else', () => {
     const { files } = packed;
     const allowed = [
-      /^dist\/([a-z_]+\/)*[a-z-]+(\.js|\.d\.ts)$/,
+      /^dist\/([a-z_]+\/)*[a-z-]+\.d\.ts$/,
+      /^dist\/(main|index|[a-z-]+-[0-9A-Z]{8})\.js$/,
       /^dist\/revision\.json$/,
       /^dist\/httpd\/assets\/style\.css$/,
+      /^dist\/modules\/mi_http\/web\/assets\/[a-z-]+\.(js|css)$/,
       /^native\/binding\.(js|d\.ts)$/,
       /^examples\/[a-z-]+\.(mjs|cfg)$/,
       /^(package\.json|README\.md|LICENSE|mi-httpd\.cfg)$/,

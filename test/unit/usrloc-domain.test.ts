@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-import type { Contact, ContactInput } from 'mi-httpd';
+import type { Contact, ContactInput } from '#src/index.js';
 import { dumped, service, start, stopClock } from './usrloc-service.js';
 
 const timeout = 20_000;

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { Agent } from 'node:http';
 import { connect } from 'node:net';
 import { describe, test } from 'node:test';
-import { type Call, command, defineModule } from 'mi-httpd';
+import { type Call, command, defineModule } from '#src/index.js';
 import { call, post, startServer, withResolvers } from './mi-client.js';
 
 const options = { timeout: 20_000 };

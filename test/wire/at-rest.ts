@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Server } from 'mi-httpd';
+import type { Server } from '#src/index.js';
 import { call } from './mi-client.js';
 
 /** The counts of a server with one client, the one that asks. */

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
-import { command, createServer, defineModule, MiError, type Server, type ServerOptions } from 'mi-httpd';
+import { command, createServer, defineModule, MiError, type Server, type ServerOptions } from '#src/index.js';
 import { basic, temporaryFile, userLine } from './accounts.js';
 import { post, startServer, withResolvers } from './mi-client.js';
 import { RawClient } from './raw-client.js';

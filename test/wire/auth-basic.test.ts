@@ -1,7 +1,7 @@
 // The login of OpenSIPS 4.0: auth_realm, auth_username, auth_password, as it was recorded.
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
-import type { Server } from 'mi-httpd';
+import type { Server } from '#src/index.js';
 import { basic } from './accounts.js';
 import { post, startServer } from './mi-client.js';
 import { ask, RawClient, type RawResponse } from './raw-client.js';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { request as requestTls } from 'node:https';
 import { describe, test } from 'node:test';
-import { createServer } from 'mi-httpd';
+import { createServer } from '#src/index.js';
 import { basic, tokenLine, userLine } from './accounts.js';
 import { post, startServer } from './mi-client.js';
 import { TlsFiles } from './tls-files.js';

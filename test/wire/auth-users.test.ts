@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { appendFileSync, chmodSync, writeFileSync } from 'node:fs';
 import { describe, type TestContext, test } from 'node:test';
-import type { Server, ServerOptions } from 'mi-httpd';
+import type { Server, ServerOptions } from '#src/index.js';
 import { basic, temporaryFile, tokenLine, userLine } from './accounts.js';
 import { post, startServer } from './mi-client.js';
 import { ask, RawClient } from './raw-client.js';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { describe, test } from 'node:test';
-import { type Call, command, defineModule, type JsonValue, stream } from 'mi-httpd';
+import { type Call, command, defineModule, type JsonValue, stream } from '#src/index.js';
 import { held } from './held-items.js';
 import { assertAtRest, call, post, startServer, withResolvers } from './mi-client.js';
 import { RawClient } from './raw-client.js';

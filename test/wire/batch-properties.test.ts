@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { command, defineModule, MiError, RecordTable, type Result, stream } from 'mi-httpd';
+import { command, defineModule, MiError, RecordTable, type Result, stream } from '#src/index.js';
 import { assertAtRest, post, startServer } from './mi-client.js';
 
 /** Results of every shape: texts, large ones, parts that are printed later, errors, at once and later. */

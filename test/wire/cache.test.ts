@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { defineModule, type Server } from 'mi-httpd';
+import { defineModule, type Server } from '#src/index.js';
 import { call, callError, startServer } from './mi-client.js';
 
 async function held(server: Server): Promise<Record<string, number>> {

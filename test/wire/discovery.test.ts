@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { describe, test } from 'node:test';
 import { Ajv } from 'ajv';
-import { command, defineModule } from 'mi-httpd';
+import { command, defineModule } from '#src/index.js';
 import { call, callError, post, startServer } from './mi-client.js';
 
 // The types of the package name an export that it does not have.

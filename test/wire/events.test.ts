@@ -4,7 +4,7 @@ import { createServer as createTcpServer, type Socket } from 'node:net';
 import { describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { command, defineModule, type Server } from 'mi-httpd';
+import { command, defineModule, type Server } from '#src/index.js';
 import { tcpReceiver, udpReceiver } from './event-receiver.js';
 import { call, callError, startServer, withResolvers } from './mi-client.js';
 
@@ -456,7 +456,7 @@ describe('events by TCP', { timeout: 60_000 }, () => {
 
   test('a subscriber that is away keeps no process alive, nor does a server that is closed', async () => {
     const program = `
-      import { createServer } from 'mi-httpd';
+      import { createServer } from '#src/index.js';
       const server = await createServer({ httpd: { ip: '127.0.0.1', port: 0 }, event_jsonrpc: {}, event_datagram: {} }).start();
       const event = server.events.declare('E_ONE');
       server.events.subscribe(event, 'jsonrpc:127.0.0.1:9', undefined);

@@ -6,7 +6,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { command, defineModule, type Server, stream } from 'mi-httpd';
+import { command, defineModule, type Server, stream } from '#src/index.js';
 import { corpus } from '../client/corpus.js';
 import { rests } from './at-rest.js';
 import { damaged, pieces, Random } from './fuzz-mutations.js';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
-import { type Call, command, defineModule, MiError, type Result, stream } from 'mi-httpd';
+import { type Call, command, defineModule, MiError, type Result, stream } from '#src/index.js';
 import { held } from './held-items.js';
 import { assertAtRest, call, post, startServer, withResolvers } from './mi-client.js';
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { command, defineModule, type Server } from 'mi-httpd';
+import { command, defineModule, type Server } from '#src/index.js';
 import { startDaemon, temporaryFiles } from '../command/daemon.js';
 import { rests } from './at-rest.js';
 import { call, post, startServer } from './mi-client.js';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { command, defineModule, stream } from 'mi-httpd';
+import { command, defineModule, stream } from '#src/index.js';
 import { rests } from './at-rest.js';
 import { call, startServer } from './mi-client.js';
 import { RawClient } from './raw-client.js';

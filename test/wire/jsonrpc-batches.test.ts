@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { command, defineModule, MiError, RecordTable, stream } from 'mi-httpd';
+import { command, defineModule, MiError, RecordTable, stream } from '#src/index.js';
 import { assertAtRest, call, post, startServer } from './mi-client.js';
 
 const options = { timeout: 30_000 };

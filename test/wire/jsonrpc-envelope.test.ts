@@ -89,7 +89,7 @@ const cases: readonly (readonly [string, string, string | RegExp])[] = [
 ];
 
 test('every envelope gets the reply that is documented', { timeout: 20_000 }, async (t) => {
-  const { command, defineModule } = await import('mi-httpd');
+  const { command, defineModule } = await import('#src/index.js');
   const hello = command({ name: 'hello', aliases: ['old_hello'], help: 'Says hello.', run: () => 'Hello' });
   const list = command({ name: 'list', help: 'Makes the name ambiguous.', run: () => [] });
   const server = await startServer(t, { modules: [defineModule({ name: 't', commands: [hello, list] })] });

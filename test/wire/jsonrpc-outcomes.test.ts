@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { command, createServer, defineModule, MiError } from 'mi-httpd';
+import { command, createServer, defineModule, MiError } from '#src/index.js';
 import { type HttpReply, post, startServer } from './mi-client.js';
 
 const options = { timeout: 10_000 };

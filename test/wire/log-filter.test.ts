@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { command, defineModule, type Log } from 'mi-httpd';
+import { command, defineModule, type Log } from '#src/index.js';
 import { udpReceiver } from './event-receiver.js';
 import { call, callError, startServer } from './mi-client.js';
 

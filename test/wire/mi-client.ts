@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type Agent, type IncomingHttpHeaders, request } from 'node:http';
 import type { TestContext } from 'node:test';
-import { createServer, type Server, type ServerOptions } from 'mi-httpd';
+import { createServer, type Server, type ServerOptions } from '#src/index.js';
 
 /** One HTTP reply, whole. */
 export interface HttpReply {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { command, createServer, defineModule, MiError, RecordTable, type Server, stream } from 'mi-httpd';
+import { command, createServer, defineModule, MiError, RecordTable, type Server, stream } from '#src/index.js';
 import { type HttpReply, post, startServer } from './mi-client.js';
 
 type Headers = Readonly<Record<string, string>>;

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { describe, type TestContext, test } from 'node:test';
-import { command, createServer, defineModule, type Server, type ServerOptions } from 'mi-httpd';
+import { command, createServer, defineModule, type Server, type ServerOptions } from '#src/index.js';
 import { basic, temporaryFile, tokenLine, userLine } from './accounts.js';
 import { post, startServer } from './mi-client.js';
 import { get, postForm } from './web-client.js';

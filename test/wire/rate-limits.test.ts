@@ -1,7 +1,7 @@
 // Limits of calls a second, and waiting times after failed logins.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Server } from 'mi-httpd';
+import type { Server } from '#src/index.js';
 import { basic, temporaryFile, tokenLine } from './accounts.js';
 import { type HttpReply, post, startServer } from './mi-client.js';
 import { get } from './web-client.js';

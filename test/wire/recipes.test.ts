@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { command, defineModule } from 'mi-httpd';
+import { command, defineModule } from '#src/index.js';
 import { call, callError, post, startServer } from './mi-client.js';
 
 const echo = defineModule({

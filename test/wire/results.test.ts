@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { command, defineModule, type JsonValue } from 'mi-httpd';
+import { command, defineModule, type JsonValue } from '#src/index.js';
 import { post, startServer } from './mi-client.js';
 
 /** A server whose command `result:give` gives whatever the test puts into `box`. */

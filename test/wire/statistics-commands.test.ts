@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { defineModule, type Statistic } from 'mi-httpd';
+import { defineModule, type Statistic } from '#src/index.js';
 import { call, callError, post, startServer } from './mi-client.js';
 
 test('statistics', { timeout: 20_000 }, async (t) => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { command, createServer, defineModule, type Server, type StatusIdentifier } from 'mi-httpd';
+import { command, createServer, defineModule, type Server, type StatusIdentifier } from '#src/index.js';
 import { udpReceiver } from './event-receiver.js';
 import { call, callError, post, startServer } from './mi-client.js';
 

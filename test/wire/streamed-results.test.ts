@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { Agent, type IncomingMessage, request as sendRequest } from 'node:http';
 import { connect } from 'node:net';
 import { describe, test } from 'node:test';
-import { command, defineModule, RecordTable, type Result, secondsLeft, stream, streamObject } from 'mi-httpd';
+import { command, defineModule, RecordTable, type Result, secondsLeft, stream, streamObject } from '#src/index.js';
 import { call, post, startServer, withResolvers } from './mi-client.js';
 
 const options = { timeout: 30_000 };

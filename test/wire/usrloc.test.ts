@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { createServer } from 'mi-httpd';
+import { createServer } from '#src/index.js';
 import { call, callError, post, startServer } from './mi-client.js';
 
 const add: readonly (string | number)[] = [

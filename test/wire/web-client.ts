@@ -1,4 +1,4 @@
-import type { Server } from 'mi-httpd';
+import type { Server } from '#src/index.js';
 import { type HttpReply, type PostOptions, post } from './mi-client.js';
 
 /** Gets a page. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { command, createServer, defineModule } from 'mi-httpd';
+import { command, createServer, defineModule } from '#src/index.js';
 import { call, startServer } from './mi-client.js';
 import { RawClient } from './raw-client.js';
 import { get } from './web-client.js';

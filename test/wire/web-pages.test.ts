@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { command, defineModule, MiError } from 'mi-httpd';
+import { command, defineModule, MiError } from '#src/index.js';
 import { startServer } from './mi-client.js';
 import { get, postForm, resultOf, unescapeHtml } from './web-client.js';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { command, defineModule, MiError, RecordTable, stream } from 'mi-httpd';
+import { command, defineModule, MiError, RecordTable, stream } from '#src/index.js';
 import { call, startServer } from './mi-client.js';
 import { RawClient } from './raw-client.js';
 import { get, resultOf, resultText, unescapeHtml } from './web-client.js';

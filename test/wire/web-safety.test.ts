@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { command, defineModule } from 'mi-httpd';
+import { command, defineModule } from '#src/index.js';
 import { type HttpReply, post, startServer } from './mi-client.js';
 import { get, postForm } from './web-client.js';
 

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { builtFile } from '../../package-files.js';
 
 /**
  * The source revision that the build recorded, as the member that `version` adds:
@@ -6,7 +7,7 @@ import { readFileSync } from 'node:fs';
  */
 export function sourceRevision(): Record<string, string> {
   try {
-    const { git } = JSON.parse(readFileSync(new URL('../../revision.json', import.meta.url), 'utf8'));
+    const { git } = JSON.parse(readFileSync(builtFile('revision.json'), 'utf8'));
     if (typeof git === 'string') return { git };
   } catch {
     // Built without a record: answered like an OpenSIPS built from no repository.

@@ -12,6 +12,7 @@ import type { CommandEntry } from '../../../mi/command-table.js';
 import { codes, MiError, RateLimitError, serverError } from '../../../mi/errors.js';
 import { isPromise, type ManagementInterface } from '../../../mi/interface.js';
 import { discardParts } from '../../../mi/print-parts.js';
+import { builtFile } from '../../../package-files.js';
 import type { PendingCalls } from '../pending.js';
 import { isSubmitted, readArguments, type Submitted } from './arguments.js';
 import { callText } from './call-text.js';
@@ -54,7 +55,7 @@ export class WebInterface {
   readonly #log: Log;
   readonly #options: WebOptions;
   readonly #site: Site;
-  readonly #assets = new Assets(sharedAssets, new URL('./assets/', import.meta.url));
+  readonly #assets = new Assets(sharedAssets, builtFile('modules/mi_http/web/assets/'));
   readonly #results: Results;
 
   /** Made when all commands are registered. */
