@@ -53,7 +53,7 @@ describe('the client corpus on one connection', { timeout }, () => {
     const atRest = await rests(server);
     const client = await RawClient.connect(server.port);
     const methods = ['pwd', 'which', 'core:uptime', 'no_such_method'];
-    const round = 50;
+    const round = 25;
     for (let first = 0; first < 50_000; first += round) {
       const bodies = Array.from(
         { length: round },
