@@ -16,7 +16,7 @@ interface Addon {
   htmlEscaper(): { push(input: Uint8Array, output: Uint8Array, progress: Uint32Array): void };
   bodyPool(slotSize: number, maxBody: number, maxTotal: number): NativeBodyPool;
   replyHead(kind: number): Uint8Array;
-  addressOf(memory: ArrayBuffer): number;
+  addresses(): { of(memory: ArrayBuffer): number };
   recordTable(nonce: string): NativeRecordTable;
 }
 
@@ -250,9 +250,11 @@ export class RequestScanner {
   }
 }
 
+const addresses = addon.addresses();
+
 /** Where memory lies. Only good for telling what lies behind what. */
 export function addressOf(memory: ArrayBuffer): number {
-  return addon.addressOf(memory);
+  return addresses.of(memory);
 }
 
 const heads = [addon.replyHead(Reply.result), addon.replyHead(Reply.error)] as const;

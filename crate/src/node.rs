@@ -145,9 +145,12 @@ fn reason(error: impl std::fmt::Display) -> Error {
 }
 
 /// Where memory lies: tells what lies behind what, and nothing else.
-#[napi(catch_unwind)]
-pub fn address_of(memory: ArrayBuffer) -> f64 {
-    memory.as_ptr() as usize as f64
+#[napi(catch_unwind, ts_return_type = "object")]
+pub fn addresses<'env>(env: &'env Env) -> Result<Object<'env>> {
+    let methods = Methods::new(env, ())?.add("of", |(), given| {
+        Ok(given.get::<ArrayBuffer>(0)?.as_ptr() as usize as f64)
+    })?;
+    Ok(methods.object)
 }
 
 #[napi(catch_unwind)]

@@ -18,6 +18,12 @@ const mostOffenders = 1024;
 /** Requests before it is looked at where they come from; as many more than {@link longestPipeline} may get through. */
 const watchedFrom = 8;
 
+/** Unless somebody has sent too many lately, one of so many is looked at, since that costs a tenth of a call; a power of two. */
+const watchedShare = 4;
+
+/** Length of a run from which each is looked at. */
+const exactFrom = longestPipeline - 2 * watchedShare;
+
 /** Milliseconds of one turn after which requests without a body wait for the next. */
 const longestTurn = 2;
 
@@ -30,10 +36,14 @@ export class Pipelining {
   #requests = 0;
   #watchedSince = 0;
   #place = 0;
+  /** Which request {@link #place} is of. */
+  #lookedAt = 0;
   /** Requests of the piece that is being handed over. */
   #run = 0;
   /** Addresses that have sent too many, and until when they are remembered. */
   readonly #offenders = new Map<string, number>();
+  /** The latest of these times. */
+  #lastUntil = 0;
 
   /** Made once: a function made in {@link count} would take memory at each call of it. */
   readonly #reset = (): void => {
@@ -45,7 +55,9 @@ export class Pipelining {
     this.#requests += 1;
     if (this.#requests !== watchedFrom) return;
     this.#watchedSince = performance.now();
+    if (this.#offenders.size > 0 && this.#watchedSince > this.#lastUntil) this.#offenders.clear();
     this.#place = 0;
+    this.#lookedAt = watchedFrom;
     this.#run = 0;
     // Once for so many requests, in whatever turns they came: then the count is at most what one turn had.
     setImmediate(this.#reset);
@@ -57,9 +69,12 @@ export class Pipelining {
    */
   run(body: ArrayBuffer): number {
     if (this.#requests <= watchedFrom || body.byteLength === 0) return 0;
+    const share = this.#offenders.size > 0 || this.#run >= exactFrom ? 1 : watchedShare;
+    if ((this.#requests & (share - 1)) !== 0) return this.#run;
     const place = addressOf(body);
-    this.#run = place > this.#place ? this.#run + 1 : 1;
+    this.#run = place > this.#place ? this.#run + this.#requests - this.#lookedAt : 1;
     this.#place = place;
+    this.#lookedAt = this.#requests;
     return this.#run;
   }
 
@@ -72,7 +87,8 @@ export class Pipelining {
   /** Remembers a client that has sent too many. */
   remember({ remoteAddress }: { readonly remoteAddress: string }): void {
     if (this.#offenders.size >= mostOffenders) this.#offenders.clear();
-    this.#offenders.set(remoteAddress, performance.now() + memory);
+    this.#lastUntil = performance.now() + memory;
+    this.#offenders.set(remoteAddress, this.#lastUntil);
   }
 
   /** Whether a request without a body, of which it cannot be told where it comes from, is to wait for the next turn. */
