@@ -5,7 +5,7 @@ import { Counter, type HttpCounters } from './counters.js';
 import type { UwsResponse } from './engine.js';
 import type { ReplyHeaders } from './exchange.js';
 import { onLaterTurn } from './later-turn.js';
-import { type HeadRefusal, pageType, refusalOf, sendRefusal, shortBody } from './refusal.js';
+import { HeadRefusal, pageType, refusalOf, sendRefusal, shortBody } from './refusal.js';
 import type { RefusedRequest, Root } from './roots.js';
 
 /** A request that is refused by its head, before there is an exchange. */
@@ -83,16 +83,13 @@ export class HeadRefusals {
 
   #refusal(refused: RefusedHead, isClosing: boolean): HeadRefusal {
     const { root, status, reason, headers, method, isLastAsked } = refused;
-    const common = { status, isHead: method === 'HEAD', isClosing, isLastAsked };
+    const of = (contentType: string, body: string, all = headers): HeadRefusal =>
+      new HeadRefusal(status, method, isLastAsked, isClosing, contentType, body, all);
     // A missing login gets the same answer wherever it is missing.
-    if (status === 401) return { ...common, contentType: pageType, body: shortBody(pageType, status, reason), headers };
-    if (root === undefined) return { ...common, contentType: lineType, body: `${reason}\n`, headers };
+    if (status === 401) return of(pageType, shortBody(pageType, status, reason));
+    if (root === undefined) return of(lineType, `${reason}\n`);
     const refusal = refusalOf(root, status, reason, this.#log, refused);
-    return {
-      ...common,
-      contentType: root.declaration.contentType,
-      body: refusal.body,
-      headers: refusal.headers === undefined ? headers : { ...refusal.headers, ...headers },
-    };
+    const all = refusal.headers === undefined ? headers : { ...refusal.headers, ...headers };
+    return of(root.declaration.contentType, refusal.body, all);
   }
 }

@@ -25,16 +25,28 @@ export function refusalOf(root: Root, status: number, reason: string, log: Log, 
   return { body: shortBody(declaration.contentType, status, reason) };
 }
 
-/** A refusal by the head of a request alone, before there is an exchange. */
-export interface HeadRefusal {
-  readonly status: number;
-  readonly contentType: string;
-  readonly body: string;
-  readonly headers?: ReplyHeaders | undefined;
+/**
+ * A refusal by the head of a request alone, before there is an exchange. A class, since V8 came to make objects of a literal
+ * in old space here, where each kept its texts until everything was collected.
+ */
+export class HeadRefusal {
   readonly isHead: boolean;
-  readonly isClosing: boolean;
-  /** Whether the client asks that the connection closes, RFC 9112 §9.6; the engine then closes by itself. */
-  readonly isLastAsked: boolean;
+
+  /**
+   * @param method of the request
+   * @param isLastAsked whether the client asks that the connection closes, RFC 9112 §9.6; the engine then closes by itself
+   */
+  constructor(
+    readonly status: number,
+    method: string,
+    readonly isLastAsked: boolean,
+    readonly isClosing: boolean,
+    readonly contentType: string,
+    readonly body: string,
+    readonly headers: ReplyHeaders | undefined,
+  ) {
+    this.isHead = method === 'HEAD';
+  }
 }
 
 /** Sends a refusal; the response has to be corked. */
