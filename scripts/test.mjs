@@ -1,6 +1,8 @@
 // npm test: builds, then every check and test of the project, Rust and TypeScript. Arguments name single test
-// files, `npm test -- test/wire/http-framing.test.ts`; then only those run.
+// files, `npm test -- test/wire/http-framing.test.ts`; then only those run. --long (npm run test:long) runs the files
+// that import test/long.ts, with their long counts.
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   buildAddon,
@@ -14,7 +16,10 @@ import {
 } from './steps.mjs';
 import { requireNode } from './toolchain.mjs';
 
-const only = process.argv.slice(2);
+const isLong = process.argv.includes('--long');
+const named = process.argv.slice(2).filter((argument) => argument !== '--long');
+const only = isLong && named.length === 0 ? filesBelow('test', '.test.ts').filter(hasLongCounts) : named;
+if (isLong) process.env.MI_HTTPD_LONG = '1';
 
 requireNode();
 installDependencies();
@@ -37,6 +42,10 @@ step('TypeScript tests', () => {
       : only.map((name) => join('build', name.replace(/\.ts$/, '.js')));
   run(process.execPath, ['--enable-source-maps', '--test', '--test-concurrency=2', ...files]);
 });
+
+function hasLongCounts(file) {
+  return /from '(\.\.\/)+long\.js'/.test(readFileSync(join(root, file), 'utf8'));
+}
 
 function step(title, action) {
   process.stdout.write(`\n== ${title}\n`);
