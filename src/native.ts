@@ -338,27 +338,52 @@ export class ConstantReply {
 /** Bytes behind a window: writing text stops before a character that does not fit, which takes up to 4 of them. */
 const slack = 4;
 
+/** Bytes of the longest error that is written into a window; a longer one is streamed. */
+const longestError = 65536;
+
+/**
+ * The preallocated memory for replies of one kind. The head is written once; a value is only ever written behind it, so
+ * that no reply can spoil the next one.
+ */
+class ReplyMemory {
+  readonly headLength: number;
+  /** Bytes of the longest value, frame of its reply not counted. */
+  readonly room: number;
+  /** The window and its slack. */
+  readonly text: Buffer;
+  readonly window: Uint8Array;
+  readonly views: Views;
+
+  constructor(
+    readonly kind: ReplyKind,
+    size: number,
+  ) {
+    const head = heads[kind];
+    this.headLength = head.length;
+    this.room = size - head.length;
+    this.text = Buffer.from(new ArrayBuffer(size + slack));
+    this.window = new Uint8Array(this.text.buffer, 0, size);
+    this.window.set(head.subarray(0, size));
+    this.views = new Views(this.window);
+  }
+}
+
 /** The preallocated memory that replies are written into. One serves all replies of a root, one after the other. */
 export class ReplyWindow {
-  /** The window and its slack. */
-  readonly #text: Buffer;
-  readonly #window: Uint8Array;
+  readonly #results: ReplyMemory;
+  readonly #errors: ReplyMemory;
   readonly #indented: Uint8Array | undefined;
-  readonly #views: Views;
-  /** What the window begins with. */
-  #head: ReplyKind | undefined;
 
   /**
-   * @param size bytes of the longest reply that fits
-   * @param pretty whether replies are indented, which takes a second buffer of `size`
+   * @param size bytes of the longest reply that fits; of an error, 64 KiB at most
+   * @param pretty whether replies are indented, which takes another buffer of `size`
    */
   constructor(
     readonly size: number,
     pretty: boolean,
   ) {
-    this.#text = Buffer.from(new ArrayBuffer(size + slack));
-    this.#window = new Uint8Array(this.#text.buffer, 0, size);
-    this.#views = new Views(this.#window);
+    this.#results = new ReplyMemory(Reply.result, size);
+    this.#errors = new ReplyMemory(Reply.error, Math.min(size, longestError));
     this.#indented = pretty ? new Uint8Array(size) : undefined;
   }
 
@@ -369,14 +394,13 @@ export class ReplyWindow {
    * @returns the whole reply, valid until the next call; undefined, the slot still held, when it does not fit
    */
   print(scanner: RequestScanner, kind: ReplyKind, text: string, idSlot: number): Uint8Array | undefined {
-    const start = heads[kind].length;
-    const room = this.size - start;
-    if (text.length > room) return undefined;
+    const memory = kind === Reply.result ? this.#results : this.#errors;
+    if (text.length > memory.room) return undefined;
     // V8 writes the text. Compared in a trial addon (Node 20; "OK", 3 fields, 10 KB, with the frame in Rust): this way 149,
     // 145 and 929 ns; the string read through napi 129, 172 and 3739; read into the window by unsafe code 92, 90 and
     // 825, too small a part of a call to be worth it.
-    const written = this.#text.write(text, start, 'utf8');
-    return written > room ? undefined : this.#finish(scanner, kind, start + written, idSlot);
+    const written = memory.text.write(text, memory.headLength, 'utf8');
+    return written > memory.room ? undefined : this.#finish(scanner, memory, memory.headLength + written, idSlot);
   }
 
   /** As {@link print}: the result is the object of the selected statistics, in that order. */
@@ -386,33 +410,29 @@ export class ReplyWindow {
     selection: Uint32Array,
     idSlot: number,
   ): Uint8Array | undefined {
-    const end = statistics.print(selection, this.#window, heads[Reply.result].length);
-    return end < 0 ? undefined : this.#finish(scanner, Reply.result, end, idSlot);
+    const end = statistics.print(selection, this.#results.window, this.#results.headLength);
+    return end < 0 ? undefined : this.#finish(scanner, this.#results, end, idSlot);
   }
 
-  #finish(scanner: RequestScanner, kind: ReplyKind, end: number, idSlot: number): Uint8Array | undefined {
+  #finish(scanner: RequestScanner, memory: ReplyMemory, end: number, idSlot: number): Uint8Array | undefined {
     const indented = this.#indented;
-    if (indented !== undefined) return this.#finishPretty(scanner, indented, kind, end, idSlot);
-    if (this.#head !== kind) {
-      this.#window.set(heads[kind]);
-      this.#head = kind;
-    }
+    if (indented !== undefined) return this.#finishPretty(scanner, memory, indented, end, idSlot);
     const length =
       idSlot === shortIdSlot
-        ? endWithShortId(this.#window, end, scanner)
-        : scanner.finish(this.#window, 0, kind, end, idSlot);
-    return length < 0 ? undefined : this.#views.of(length);
+        ? endWithShortId(memory.window, end, scanner)
+        : scanner.finish(memory.window, 0, memory.kind, end, idSlot);
+    return length < 0 ? undefined : memory.views.of(length);
   }
 
   #finishPretty(
     scanner: RequestScanner,
+    { window, kind }: ReplyMemory,
     indented: Uint8Array,
-    kind: ReplyKind,
     end: number,
     idSlot: number,
   ): Uint8Array | undefined {
     const held = scanner.hold(idSlot);
-    const length = scanner.finishPretty(this.#window, indented, kind, end, held);
+    const length = scanner.finishPretty(window, indented, kind, end, held);
     if (length >= 0) return indented.subarray(0, length);
     if (held !== idSlot) scanner.release(held);
     return undefined;
