@@ -108,7 +108,7 @@ async function serve() {
   });
   const nothing = () => {};
   const log = { debug: nothing, info: nothing, warn: nothing, error: nothing };
-  const options = { log, kill: nothing, httpd: { ip: '127.0.0.1', port: 0 }, modules: [module] };
+  const options = { log, kill: nothing, tellProcess: 'read', httpd: { ip: '127.0.0.1', port: 0 }, modules: [module] };
   const server = await createServer(options).start();
   process.stdout.write(`${server.port}\n`);
   process.stdin.resume().on('end', () => process.exit(0));

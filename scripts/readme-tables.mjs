@@ -57,7 +57,7 @@ function parameterTable() {
 async function commandTable() {
   const levels = ['read', 'operate', 'admin'];
   const listen = levels.map((level) => `http:127.0.0.1:0;level=${level}`);
-  const server = await createServer({ httpd: { listen }, usrloc: {} }).start();
+  const server = await createServer({ httpd: { listen }, usrloc: {}, tellProcess: 'read' }).start();
   const ask = async (method, params, url = server.urls.at(-1)) => {
     const body = JSON.stringify({ jsonrpc: '2.0', method, params, id: 1 });
     const headers = { 'Content-Type': 'application/json', Connection: 'close' };

@@ -47,7 +47,7 @@ async function serve() {
   const httpd = { ip: '127.0.0.1', port: 0, conn_timeout: 5 };
   const nothing = () => {};
   const log = { debug: nothing, info: nothing, warn: nothing, error: nothing };
-  const server = await createServer({ log, httpd, usrloc: {}, modules: [soakModule] }).start();
+  const server = await createServer({ log, tellProcess: 'read', httpd, usrloc: {}, modules: [soakModule] }).start();
   const { usrloc } = server;
   const domain = usrloc.domain('location');
   for (let n = 0; n < 20_000; n++) {

@@ -79,6 +79,9 @@ export function createConfiguredServer(config: CheckedConfig, settings: ServerSe
     parameters: parametersFromObject(module.name, module.parameters, parameters),
   }));
   return new Server(modules, {
+    // The process is the server's own.
+    kill: () => process.kill(process.pid, 'SIGTERM'),
+    tellProcess: 'read',
     ...settings,
     ...(config.logLevel === undefined ? {} : { logLevel: config.logLevel }),
   });

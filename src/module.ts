@@ -6,6 +6,7 @@ import type { CacheSystems } from './mi/cache-systems.js';
 import type { Command } from './mi/command.js';
 import type { Events } from './mi/events.js';
 import type { ManagementInterface } from './mi/interface.js';
+import type { Level } from './mi/level.js';
 import type { StatusReports } from './mi/status-reports.js';
 
 /** Facts about the server that modules report or depend on. */
@@ -17,8 +18,10 @@ export interface ServerFacts {
   readonly startedAt: number;
   /** Private memory in bytes (`-M`), from which buffers get their default size. */
   readonly privateMemory: number;
-  /** What the MI command `kill` does. */
-  readonly kill: () => void;
+  /** What the MI command `kill` does; undefined: it is refused. */
+  readonly kill: (() => void) | undefined;
+  /** The least level of callers who are told the arguments and the directory of the process; undefined: nobody is. */
+  readonly tellProcess: Level | undefined;
 }
 
 /** What a module gets when it is loaded. */

@@ -2,11 +2,13 @@ import { suggestNames } from './config/nearest.js';
 import { type ParameterInput, parametersFromObject } from './config/parameter.js';
 import type { HttpServer } from './httpd/server.js';
 import type { Reload } from './httpd/tls/certificates.js';
+import { LifeCycle } from './life-cycle.js';
 import { type Log, LogLevel, quietLog } from './log.js';
 import { LogConsumers } from './log-consumers.js';
 import { CacheSystems } from './mi/cache-systems.js';
 import { Events } from './mi/events.js';
 import { ManagementInterface } from './mi/interface.js';
+import type { Level } from './mi/level.js';
 import { type StatusIdentifier, StatusReports } from './mi/status-reports.js';
 import {
   type ConfiguredModule,
@@ -56,8 +58,13 @@ export interface ServerSettings {
   readonly logLevel?: number;
   /** Private memory in MB (`-M`), of which the response window is a quarter when `buf_size` is 0; default 16. */
   readonly privateMemory?: number;
-  /** What the MI command `kill` does; left out, SIGTERM to this process. */
+  /** What the MI command `kill` does; left out, it is refused: the process is not the server's own. */
   readonly kill?: () => void;
+  /**
+   * The least level of callers whom the MI commands `arg` and `pwd` tell the arguments and the working directory of this
+   * process; left out, they tell nobody: arguments may hold passwords, and without a login everybody has level `admin`.
+   */
+  readonly tellProcess?: Level;
 }
 
 /** Options of {@link createServer}. */
@@ -96,7 +103,10 @@ export class Server {
   readonly events: Events;
   /** Tell what is ready and what is not, for `sr_get_status` and `/readyz`. */
   readonly status: StatusReports;
-  #closed: Promise<void> | undefined;
+  readonly #life = new LifeCycle({
+    start: (goOn) => this.#start(goOn),
+    close: (deadline) => this.#close(deadline),
+  });
 
   /**
    * @param modules modules with their checked parameters, in load order; the built-in ones are not among them
@@ -117,7 +127,8 @@ export class Server {
       ...packageInfo,
       startedAt: Date.now(),
       privateMemory: Math.floor(privateMemory * 1024 * 1024),
-      kill: settings.kill ?? (() => process.kill(process.pid, 'SIGTERM')),
+      kill: settings.kill,
+      tellProcess: settings.tellProcess,
     };
     let httpd: HttpServer | undefined;
     this.events = new Events(this.#log, this.#mi.statistics);
@@ -158,24 +169,29 @@ export class Server {
   }
 
   /**
-   * Starts the modules, then listens.
+   * Starts the modules, then listens. Called again, it gives what came of the first call: a server that runs goes on.
    *
    * @returns this server, listening
-   * @throws Error in one line when the address cannot be listened on (in use, no permission, not of this machine)
+   * @throws Error in one line when the address cannot be listened on (in use, no permission, not of this machine), or the
+   *   server was closed
    */
   async start(): Promise<this> {
-    try {
-      for (const instance of this.#instances) await instance.start?.();
-      await this.#httpd.start();
-      this.#main.set(state.running, 'running');
-      this.#main.report('initialization completed, ready now');
-    } catch (error) {
-      await this.close({ deadline: 0 });
-      throw error;
+    await this.#life.start();
+    return this;
+  }
+
+  async #start(goOn: () => void): Promise<void> {
+    for (const instance of this.#instances) {
+      goOn();
+      await instance.start?.();
     }
+    goOn();
+    await this.#httpd.start();
+    goOn();
+    this.#main.set(state.running, 'running');
+    this.#main.report('initialization completed, ready now');
     warnOfExposure(this.#httpd, this.#log);
     this.#applyLogLevel();
-    return this;
   }
 
   /**
@@ -242,13 +258,13 @@ export class Server {
   }
 
   /**
-   * Stops: accepts no more, finishes what runs, then closes. Nothing is left open. A second call waits for the first.
+   * Stops: accepts no more, finishes what runs, then closes. Nothing is left open. A second call waits for the first. A start
+   * under way is given up first.
    *
    * @param options.deadline seconds for what runs; then pending calls are answered 503; default 10
    */
   close(options: { readonly deadline?: number } = {}): Promise<void> {
-    this.#closed ??= this.#close((options.deadline ?? defaultDeadline) * 1000);
-    return this.#closed;
+    return this.#life.close((options.deadline ?? defaultDeadline) * 1000);
   }
 
   async #close(deadline: number): Promise<void> {
@@ -323,6 +339,7 @@ const optionNames: Readonly<Record<keyof ServerOptions, true>> = {
   logLevel: true,
   privateMemory: true,
   kill: true,
+  tellProcess: true,
 };
 
 /** In JavaScript no compiler tells of a slip, and parameters that nobody reads would leave the server open to all. */

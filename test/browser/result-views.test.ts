@@ -100,7 +100,10 @@ describe('a result', options, () => {
   test('is copied as the curl line of the scheme and name by which it was reached', async (t) => {
     const { certFile, keyFile } = new TlsFiles(t).make('localhost', { key: 'ec' });
     const listen = ['https:127.0.0.1:0'];
-    const server = createServer({ httpd: { listen, tls_cert_file: certFile, tls_key_file: keyFile } });
+    const server = createServer({
+      tellProcess: 'read',
+      httpd: { listen, tls_cert_file: certFile, tls_key_file: keyFile },
+    });
     await server.start();
     t.after(() => server.close({ deadline: 0 }));
     const baseURL = `https://localhost:${server.port}`;

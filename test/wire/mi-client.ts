@@ -12,7 +12,11 @@ export interface HttpReply {
 
 /** A server on a free port of 127.0.0.1 that is closed when the test ends. */
 export async function startServer(t: TestContext, options: ServerOptions = {}): Promise<Server> {
-  const server = createServer({ ...options, httpd: { ip: '127.0.0.1', port: 0, ...options.httpd } });
+  const server = createServer({
+    tellProcess: 'read',
+    ...options,
+    httpd: { ip: '127.0.0.1', port: 0, ...options.httpd },
+  });
   await server.start();
   t.after(() => server.close({ deadline: 0 }));
   return server;

@@ -1,6 +1,7 @@
 import { type Command, command } from '../../mi/command.js';
 import { invalidParams } from '../../mi/errors.js';
 import type { ModuleContext } from '../../module.js';
+import { embedded } from './embedded.js';
 import { processTitle } from './process-title.js';
 
 /** Commands that change how the server runs: kill, log_level. */
@@ -12,6 +13,7 @@ export function controlCommands(context: ModuleContext<object>): readonly Comman
       level: 'admin',
       help: 'Stops the server: what runs is finished first.',
       run: () => {
+        if (facts.kill === undefined) throw embedded('core:kill', 'kill');
         // On a later turn, so that the answer leaves before the server stops.
         setImmediate(facts.kill);
         return 'OK';

@@ -3,6 +3,7 @@ import { ConstantResult } from '../../mi/constant-result.js';
 import { ctime } from '../../mi/ctime.js';
 import { serverError } from '../../mi/errors.js';
 import type { ModuleContext } from '../../module.js';
+import { embedded } from './embedded.js';
 import { processTitle } from './process-title.js';
 import { sourceRevision } from './revision.js';
 
@@ -37,16 +38,24 @@ export function informationCommands(context: ModuleContext<object>): readonly Co
     command({
       name: 'pwd',
       readOnly: true,
+      level: facts.tellProcess ?? 'admin',
       withoutCall: true,
       help: 'Tells the working directory of the server.',
-      run: () => ({ WD: workingDirectory() }),
+      run: () => {
+        if (facts.tellProcess === undefined) throw embedded('core:pwd', 'tellProcess');
+        return { WD: workingDirectory() };
+      },
     }),
     command({
       name: 'arg',
       readOnly: true,
+      level: facts.tellProcess ?? 'admin',
       withoutCall: true,
       help: 'Lists the arguments that the server was started with.',
-      run: () => [...process.argv],
+      run: () => {
+        if (facts.tellProcess === undefined) throw embedded('core:arg', 'tellProcess');
+        return [...process.argv];
+      },
     }),
     command({
       name: 'ps',

@@ -1,0 +1,97 @@
+// The life of an embedded server: each step is taken once, whenever and however often it is asked for.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { test } from 'node:test';
+import { createServer, defineModule, type ServerOptions } from '#src/index.js';
+import { call, withResolvers } from './mi-client.js';
+
+const httpd = { ip: '127.0.0.1', port: 0 } as const;
+
+/** A module that notes what is done with it, and whose start takes until it is let go. */
+function slowModule() {
+  const noted: string[] = [];
+  const { promise: isStarting, resolve: begun } = withResolvers<void>();
+  const { promise: held, resolve: letGo } = withResolvers<void>();
+  const module = defineModule({
+    name: 'slow',
+    load: () => ({
+      start: async () => {
+        noted.push('start');
+        begun();
+        await held;
+        noted.push('started');
+      },
+      stop: () => void noted.push('stop'),
+    }),
+  });
+  return { module, noted, isStarting, letGo };
+}
+
+test('a server that runs is not harmed by being started again, once or at once', async (t) => {
+  const { module, noted, letGo } = slowModule();
+  const server = createServer({ httpd, modules: [module] });
+  t.after(() => server.close({ deadline: 0 }));
+  const starts = [server.start(), server.start()];
+  letGo();
+  assert.deepEqual(await Promise.all(starts), [server, server]);
+  assert.equal(await server.start(), server);
+  assert.deepEqual(noted, ['start', 'started']);
+  await call(server, 'version');
+});
+
+test('a server that has been closed says so when it is started, and stays closed', async () => {
+  for (const wasRunning of [false, true]) {
+    const server = createServer({ httpd });
+    if (wasRunning) await server.start();
+    const { port } = server;
+    await Promise.all([server.close(), server.close()]);
+    await server.close();
+    await assert.rejects(server.start(), /^Error: the server has been closed; a server starts once, so make another/);
+    if (!wasRunning) continue;
+    const [error] = (await once(
+      connect(port, '127.0.0.1').on('connect', () => assert.fail()),
+      'error',
+    )) as [Error];
+    assert.match(error.message, /ECONNREFUSED/);
+  }
+});
+
+test('a server that is closed while it starts gives up the start, then stops its modules', async () => {
+  const { module, noted, isStarting, letGo } = slowModule();
+  const later = defineModule({ name: 'later', load: () => ({ start: () => void noted.push('later') }) });
+  const server = createServer({ httpd, modules: [module, later] });
+  const failed = assert.rejects(server.start(), /^Error: the server was closed before it listened$/);
+  await isStarting;
+  const closed = server.close();
+  letGo();
+  await failed;
+  await closed;
+  assert.deepEqual(noted, ['start', 'started', 'stop']);
+  assert.equal(server.close(), closed);
+});
+
+test('a module that never gets done with its start does not keep the server from being closed', async () => {
+  const { module, noted, isStarting } = slowModule();
+  const server = createServer({ httpd, modules: [module] });
+  server.start().catch(() => {});
+  await isStarting;
+  await server.close({ deadline: 0.01 });
+  assert.deepEqual(noted, ['start', 'stop']);
+});
+
+test('a start that fails frees the address, and says the same when it is asked again', async (t) => {
+  const first = await createServer({ httpd }).start();
+  t.after(() => first.close({ deadline: 0 }));
+  const { module, noted, letGo } = slowModule();
+  letGo();
+  const options: ServerOptions = { httpd: { ...httpd, port: first.port }, modules: [module] };
+  const second = createServer(options);
+  const reasons = await Promise.all([second.start(), second.start()].map((start) => start.catch(String)));
+  reasons.push(await second.start().catch(String));
+  assert.equal(new Set(reasons).size, 1);
+  assert.match(String(reasons[0]), /in use|EADDRINUSE|already/);
+  assert.deepEqual(noted, ['start', 'started', 'stop']);
+  await second.close();
+  await call(first, 'version');
+});
