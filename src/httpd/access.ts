@@ -5,8 +5,8 @@ import type { ReplyHeaders } from './exchange.js';
 export interface ArrivingRequest {
   /** Value of the header Authorization, '' when absent. */
   readonly authorization: string;
-  /** Address of the other end of the connection; '' for a socket of this machine that has none. */
-  readonly address: string;
+  /** Where it comes from, see `originOf`: an address, `local` or `unknown`. */
+  readonly origin: string;
   /** Path without the query, as received. */
   readonly path: string;
 }

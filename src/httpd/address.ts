@@ -24,13 +24,31 @@ function longestZeros(groups: readonly number[]): { start: number; length: numbe
   return best;
 }
 
+/** The origin of what comes by a Unix socket: its file mode says who that may be. */
+export const localOrigin = 'local';
+
+/**
+ * The origin of what comes by TCP from an address that the engine does not give, as when a reset has followed the
+ * request. It is never taken for {@link localOrigin}: that is a property of the listener.
+ */
+export const unknownOrigin = 'unknown';
+
+/** Where a request comes from: the address of its connection, {@link localOrigin} or {@link unknownOrigin}. */
+export function originOf(isUnix: boolean, address: string): string {
+  if (isUnix) return localOrigin;
+  return address === '' ? unknownOrigin : address;
+}
+
 /**
  * The network that counts as one party: an IPv4 address, or the first 64 bits of an IPv6 one, since a single customer
- * has as many addresses below them as it likes. '' stays ''.
+ * has as many addresses below them as it likes; {@link localOrigin} is one of its own.
+ *
+ * @returns undefined for an address that is not known: no limit can count it
  */
-export function networkOf(address: string): string {
-  if (!address.includes(':')) return address;
-  const [before = '', after] = address.split('::');
+export function networkOf(origin: string): string | undefined {
+  if (origin === unknownOrigin || origin === '') return undefined;
+  if (!origin.includes(':')) return origin;
+  const [before = '', after] = origin.split('::');
   const head = before === '' ? [] : before.split(':');
   const tail = after === undefined || after === '' ? [] : after.split(':');
   const zeros = after === undefined ? 0 : 8 - head.length - tail.length;

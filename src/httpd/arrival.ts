@@ -1,13 +1,16 @@
 import type { ArrivingRequest } from './access.js';
-import { formatAddress } from './address.js';
+import { formatAddress, originOf } from './address.js';
 import type { UwsRequest, UwsResponse } from './engine.js';
+import type { ListenSetting } from './listen-setting.js';
 
 /** A request as its access is decided on. One object serves all requests: it is only valid until the next. */
 export class Arrival implements ArrivingRequest {
+  #kind: ListenSetting['kind'] = 'http';
   #response: UwsResponse | undefined;
   #request: UwsRequest | undefined;
 
-  of(response: UwsResponse, request: UwsRequest): this {
+  of(kind: ListenSetting['kind'], response: UwsResponse, request: UwsRequest): this {
+    this.#kind = kind;
     this.#response = response;
     this.#request = request;
     return this;
@@ -17,8 +20,10 @@ export class Arrival implements ArrivingRequest {
     return this.#request?.getHeader('authorization') ?? '';
   }
 
-  get address(): string {
-    return this.#response === undefined ? '' : formatAddress(new Uint8Array(this.#response.getRemoteAddress()));
+  get origin(): string {
+    const isUnix = this.#kind === 'unix';
+    if (isUnix || this.#response === undefined) return originOf(isUnix, '');
+    return originOf(false, formatAddress(new Uint8Array(this.#response.getRemoteAddress())));
   }
 
   get path(): string {

@@ -145,7 +145,7 @@ export class Dispatcher implements ExchangeHost {
       return;
     }
     if (listener.access !== undefined) {
-      const admission = listener.access.check(this.#arrival.of(response, request));
+      const admission = listener.access.check(this.#arrival.of(listener.setting.kind, response, request));
       if (admission instanceof Denial) {
         this.#refuse(response, method, match?.root, admission.status, admission.reason, true, admission.headers);
         return;

@@ -61,6 +61,8 @@ export interface Exchange {
   readonly hasOrigin: boolean;
   /** Address of the other end of the connection, '' once it is gone; never one that a proxy reports. */
   readonly remoteAddress: string;
+  /** Where it comes from: an address, `local` by a Unix socket, `unknown` where the engine gives no address. */
+  readonly origin: string;
   /** Whether the connection is TLS. */
   readonly isSecure: boolean;
   /** The listener it came by, as it is set: `https:127.0.0.1:8443`, `unix:/run/x.sock`. */

@@ -1,6 +1,6 @@
 import { LazyAbort } from '../lazy-abort.js';
 import type { Log } from '../log.js';
-import { formatAddress } from './address.js';
+import { formatAddress, originOf } from './address.js';
 import { FlushedBody, HeldBody } from './chunk-sources.js';
 import { Counter, type HttpCounters } from './counters.js';
 import type { UwsResponse } from './engine.js';
@@ -127,6 +127,11 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
       this.#remoteAddress = formatAddress(new Uint8Array(this.#response.getRemoteAddress()));
     }
     return this.#remoteAddress;
+  }
+
+  get origin(): string {
+    const isUnix = this.via.setting.kind === 'unix';
+    return originOf(isUnix, isUnix ? '' : this.remoteAddress);
   }
 
   get signal(): AbortSignal {

@@ -51,7 +51,7 @@ export class AuditedCall {
     this.#entry = entry;
     this.#given = given;
     this.#call = call;
-    this.#from = call.client?.remoteAddress || 'local';
+    this.#from = call.client?.origin ?? 'local';
   }
 
   end(outcome: AuditOutcome): void {

@@ -2,8 +2,10 @@ import { LazyAbort } from '../lazy-abort.js';
 
 /** Who called. */
 export interface Client {
-  /** Address of the other end of the connection; '' for a socket of this machine. */
+  /** Address of the other end of the connection; '' for a Unix socket, and for one whose address is not known. */
   readonly remoteAddress: string;
+  /** Where the call comes from: its address, `local` by a Unix socket, `unknown` where the address is not known. */
+  readonly origin: string;
   /** What the login gave: its name (`-` without one), and the level it may use. Undefined: everything is allowed. */
   readonly caller: { readonly name: string; readonly grant: string } | undefined;
   /** Where the connection came in: `http:127.0.0.1:8888`. */

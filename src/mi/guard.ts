@@ -15,8 +15,8 @@ export interface GuardOptions {
   readonly addressRate?: RateLimit | undefined;
   /** Calls of one user or token. */
   readonly userRate?: RateLimit | undefined;
-  /** The network of an address, which shares one limit. */
-  readonly networkOf: (address: string) => string;
+  /** The network of an origin, which shares one limit; undefined where it is not known. */
+  readonly networkOf: (origin: string) => string | undefined;
 }
 
 /** Decides which calls are run. Within the process everything is. */
@@ -45,12 +45,15 @@ export class Guard {
     return refused(`${entry.fullName} needs level ${level}; ${who} level ${caller.grant}`);
   }
 
-  /** Takes one call out of the limits of this client; -32004 when there is none left. */
-  excess(client: Client | undefined): RateLimitError | undefined {
+  /** Takes one call out of the limits of this client; -32004 when there is none left, -32003 when it cannot be counted. */
+  excess(client: Client | undefined): MiError | undefined {
     if (client === undefined) return undefined;
     const { addressRate, userRate, networkOf } = this.#options;
     if (addressRate !== undefined) {
-      const wait = addressRate.take(networkOf(client.remoteAddress));
+      const network = networkOf(client.origin);
+      if (network === undefined)
+        return refused('the address of this connection is not known, and rate_limit_address counts by it');
+      const wait = addressRate.take(network);
       if (wait > 0) return tooMany(`${addressRate.rate} calls a second from one address`, 'rate_limit_address', wait);
     }
     const { caller } = client;

@@ -12,10 +12,10 @@ export class AddressList {
     for (const item of text.split(',')) this.#add(item.trim());
   }
 
-  /** A socket of this machine has no address, '': its file mode guards it, and it is always in the list. */
+  /** Whether an address is in the list; what is none, such as one that is not known, is not. */
   includes(address: string): boolean {
-    if (address === '') return true;
-    return this.#list.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
+    const family = isIP(address);
+    return family !== 0 && this.#list.check(address, family === 6 ? 'ipv6' : 'ipv4');
   }
 
   #add(item: string): void {

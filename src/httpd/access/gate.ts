@@ -1,6 +1,6 @@
 import type { Log } from '../../log.js';
 import { type Access, type ArrivingRequest, Denial } from '../access.js';
-import { networkOf } from '../address.js';
+import { localOrigin, networkOf, unknownOrigin } from '../address.js';
 import type { Caller } from '../caller.js';
 import type { Account, Accounts } from './accounts.js';
 import type { AddressList } from './address-list.js';
@@ -51,7 +51,10 @@ export class Gate implements Access {
 
   check(request: ArrivingRequest): Caller | Denial | Promise<Caller | Denial> {
     const { allowed, accounts } = this.#options;
-    if (allowed !== undefined && !allowed.includes(request.address)) return this.#refuseAddress(request);
+    if (allowed !== undefined) {
+      const { origin } = request;
+      if (!allowed.includes(origin)) return this.#refuseAddress(origin);
+    }
     if (accounts === undefined) return this.#anonymous;
     const { authorization } = request;
     if (authorization === '') return this.#challenge;
@@ -59,32 +62,37 @@ export class Gate implements Access {
     const token = readBearer(authorization);
     const owner = token === undefined ? undefined : now.byToken(token);
     if (owner !== undefined) return this.#callerOf(owner, 'bearer');
+    const { origin } = request;
+    const network = networkOf(origin);
+    // A guess that no network answers for would be free.
+    if (network === undefined) return this.#refuseAddress(origin);
     const digest = now.verified.digest(authorization);
     const known = now.verified.find(digest);
     if (known !== undefined) return this.#callerOf(known, 'basic');
-    return this.#login(request, authorization, now, digest);
+    return this.#login(origin, network, request.path, authorization, now, digest);
   }
 
   /** A credential that was not verified lately, and that guessing is to be slow with. */
   #login(
-    { address, path }: ArrivingRequest,
+    origin: string,
+    network: string,
+    path: string,
     authorization: string,
     accounts: Accounts,
     digest: string,
   ): Caller | Denial | Promise<Caller | Denial> {
     const { backOff } = this.#options;
-    const network = networkOf(address);
     const attempt = `${digest} ${network}`;
     const running = this.#running.get(attempt);
     if (running !== undefined) return running;
     const credentials = readBasic(authorization);
     // What cannot be anybody's is no guess.
-    if (credentials === undefined && readBearer(authorization) === undefined) return this.#refuseMalformed(address);
+    if (credentials === undefined && readBearer(authorization) === undefined) return this.#refuseMalformed(origin);
     const wait = backOff.wait(network);
-    if (wait > 0) return this.#wait(address, wait);
+    if (wait > 0) return this.#wait(origin, wait);
     const account = credentials === undefined ? undefined : accounts.byPassword(credentials);
     const settle = (found: Account | undefined): Caller | Denial => {
-      if (found === undefined) return this.#refuseLogin(address, path, network);
+      if (found === undefined) return this.#refuseLogin(origin, path, network);
       backOff.succeeded(network);
       accounts.verified.add(digest, found);
       return this.#callerOf(found, 'basic');
@@ -111,31 +119,33 @@ export class Gate implements Access {
     return caller;
   }
 
-  #refuseAddress({ address }: ArrivingRequest): Denial {
+  #refuseAddress(origin: string): Denial {
     this.#options.failed();
-    this.#options.log.debug({ address }, `request from ${address} refused: the address is not allowed here`);
-    return new Denial(403, `address ${address} is not allowed here`);
+    const isUnknown = origin === unknownOrigin;
+    const reason = isUnknown ? 'the address of this connection is not known' : `address ${origin} is not allowed here`;
+    this.#options.log.debug({ address: origin }, `request refused: ${reason}`);
+    return new Denial(403, reason);
   }
 
-  #refuseMalformed(address: string): Denial {
+  #refuseMalformed(origin: string): Denial {
     this.#options.failed();
-    this.#options.log.debug({ address }, `login from ${address || 'a local socket'} is malformed`);
+    this.#options.log.debug({ address: origin }, `login from ${shownOrigin(origin)} is malformed`);
     return this.#challenge;
   }
 
   /** Neither password nor name is logged: whoever mistypes may put the one in place of the other. */
-  #refuseLogin(address: string, path: string, network: string): Denial {
+  #refuseLogin(origin: string, path: string, network: string): Denial {
     const { backOff, failed, log } = this.#options;
     failed();
     backOff.failed(network);
     const shown = path.slice(0, shownPath);
-    log.warn({ address, path: shown }, `login from ${address || 'a local socket'} failed`);
+    log.warn({ address: origin, path: shown }, `login from ${shownOrigin(origin)} failed`);
     return this.#challenge;
   }
 
-  #wait(address: string, seconds: number): Denial {
+  #wait(origin: string, seconds: number): Denial {
     this.#options.failed();
-    const reason = `too many failed logins from ${address || 'this socket'}; try again in ${seconds} s`;
+    const reason = `too many failed logins from ${shownOrigin(origin)}; try again in ${seconds} s`;
     return new Denial(429, reason, { 'Retry-After': String(seconds) });
   }
 
@@ -144,4 +154,8 @@ export class Gate implements Access {
     if (!(error instanceof BusyError)) log.error({ err: error }, 'a password cannot be verified');
     return new Denial(503, 'the login cannot be verified now; try again', { 'Retry-After': '1' });
   }
+}
+
+function shownOrigin(origin: string): string {
+  return origin === localOrigin ? 'a local socket' : origin;
 }

@@ -8,6 +8,7 @@ import { Gate } from '../../httpd/access/gate.js';
 import { parsePasswordHash } from '../../httpd/access/password.js';
 import { parseTokenHash } from '../../httpd/access/token.js';
 import type { Access } from '../../httpd/access.js';
+import type { ListenSetting } from '../../httpd/listen-setting.js';
 import type { Log } from '../../log.js';
 import { isLevel, type Level, levels, lowerLevel } from '../../mi/level.js';
 import type { accessParameters } from './access-parameters.js';
@@ -19,6 +20,7 @@ export type AccessSettings = Pick<ParameterValues<typeof accessParameters>, keyo
 export interface GuardedListener {
   /** How messages name it: `http:127.0.0.1:8888`. */
   readonly name: string;
+  readonly kind: ListenSetting['kind'];
   /** `auth`, `level` and `allow` of the parameter `listen`. */
   readonly options: ReadonlyMap<string, string>;
 }
@@ -68,10 +70,11 @@ export class AccessControl {
    * @returns undefined where everybody may do everything
    * @throws Error for a wrong option
    */
-  accessOf({ name, options }: GuardedListener): Access | undefined {
+  accessOf({ name, kind, options }: GuardedListener): Access | undefined {
     const needsLogin = this.#needsLogin(name, options.get('auth'));
     const level = levelOf(name, options.get('level'));
-    const allow = options.get('allow') ?? this.#settings.allow_from;
+    // A Unix socket has no addresses: its file mode says who may connect.
+    const allow = kind === 'unix' ? '' : (options.get('allow') ?? this.#settings.allow_from);
     if (!needsLogin && level === 'admin' && allow === '') return undefined;
     return new Gate({
       allowed: allow === '' ? undefined : addressList(name, allow),

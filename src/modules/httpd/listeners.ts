@@ -22,7 +22,7 @@ export function listeners(values: Values, control: AccessControl): readonly List
       throw new Error(`listener ${name} is given twice: remove one`);
     }
     names.add(name);
-    const access = control.accessOf({ name, options: setting.options });
+    const access = control.accessOf({ name, kind: setting.kind, options: setting.options });
     return setting.kind === 'https' ? { setting, access, tls: tlsOf(setting, name, values) } : { setting, access };
   });
 }
