@@ -1,6 +1,7 @@
 import { pathToFileURL } from 'node:url';
 import { applyModParams } from './config/apply.js';
-import { type Diagnostic, diagnosticAt } from './config/diagnostic.js';
+import { type Diagnostic, diagnosticAt, formatPosition } from './config/diagnostic.js';
+import { slipOf } from './config/nearest.js';
 import { parametersFromObject } from './config/parameter.js';
 import type { ConfigFile, LoadModule } from './config/statements.js';
 import { command } from './mi/command.js';
@@ -15,8 +16,17 @@ export interface CheckedConfig {
   readonly errors: readonly Diagnostic[];
   /** Modules that the file loads and that only a SIP server has. */
   readonly ignored: readonly LoadModule[];
+  /** What should be known although nothing is wrong: the start logs it, and `-c` prints it. */
+  readonly notices: readonly Notice[];
   /** The global `log_level`, where the file sets it to a number. */
   readonly logLevel: number | undefined;
+}
+
+/** A line for the log. */
+export interface Notice {
+  readonly level: 'info' | 'warn';
+  readonly fields: object;
+  readonly text: string;
 }
 
 interface LoadedStatement {
@@ -64,6 +74,7 @@ export async function checkConfig(
     modules,
     errors: inOrderOfFiles([...errors, ...applied.errors, ...missingModules(config, loaded)], config.files),
     ignored,
+    notices: noticesOf(ignored),
     logLevel: typeof logLevel === 'number' ? logLevel : undefined,
   };
 }
@@ -102,6 +113,32 @@ function missingModules(config: ConfigFile, loaded: readonly LoadedStatement[]):
   const [file = '<text>'] = config.files;
   const text = 'module httpd is not loaded, so nothing can be served: add loadmodule "httpd.so"';
   return [diagnosticAt({ file, line: 1, column: 1 }, text)];
+}
+
+/** Modules of OpenSIPS that serve paths of their own over httpd. */
+const servingModules: ReadonlySet<string> = new Set(['prometheus', 'pi_http', 'mi_xmlrpc', 'mi_xmlrpc_ng', 'http2d']);
+
+function noticesOf(ignored: readonly LoadModule[]): readonly Notice[] {
+  const notices: Notice[] = [];
+  const known = loadableModules.map(({ name }) => name);
+  const plain: string[] = [];
+  for (const { name, at } of ignored) {
+    const fields = { module: name, at: formatPosition(at) };
+    const meant = servingModules.has(name) ? undefined : slipOf(name, known);
+    if (meant !== undefined) {
+      const text = `module ${name} at ${fields.at} is none of mi-httpd and ignored: did you mean "${meant}"?`;
+      notices.push({ level: 'warn', fields, text });
+    } else if (servingModules.has(name)) {
+      const text = `module ${name} at ${fields.at} is none of mi-httpd and ignored, so that its paths are 404`;
+      notices.push({ level: 'warn', fields, text });
+    } else plain.push(name);
+  }
+  if (plain.length > 0) {
+    const modules = plain.length === 1 ? 'module' : `${plain.length} modules`;
+    const text = `${modules} ignored, which only a SIP server has: ${plain.join(', ')}`;
+    notices.push({ level: 'info', fields: { modules: plain }, text });
+  }
+  return notices;
 }
 
 /** As somebody who mends the files line by line wants them. */

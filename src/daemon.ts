@@ -1,12 +1,13 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
-import { formatDiagnostic, formatPosition } from './config/diagnostic.js';
+import { formatDiagnostic } from './config/diagnostic.js';
 import { ParameterError } from './config/parameter.js';
 import { readConfig } from './config/statements.js';
-import { checkConfig, createConfiguredServer } from './configured-server.js';
+import { type CheckedConfig, checkConfig, createConfiguredServer } from './configured-server.js';
 import { daemonLog } from './daemon-log.js';
 import { loadEngine } from './httpd/engine.js';
+import type { Log } from './log.js';
 import { type CommandLine, parseCommandLine, usage } from './options.js';
 import { packageInfo } from './package-info.js';
 import { defaultDeadline, type Server } from './server.js';
@@ -40,6 +41,7 @@ async function serve(line: CommandLine): Promise<void> {
   const name = file === '-' ? '<stdin>' : file;
   const checked = await checkConfig(readConfig(file), line.overrides);
   if (checked.errors.length > 0) return refuse(checked.errors.map(formatDiagnostic));
+  if (line.check) return check(checked, line, name);
   // Two logs: `log_level` is set on the server's, so that what the start has to tell is told whatever it is.
   const announce = await daemonLog();
   const log = announce.child({});
@@ -51,10 +53,7 @@ async function serve(line: CommandLine): Promise<void> {
     if (error instanceof ParameterError || !(error instanceof Error)) throw error;
     return refuse([`${name}: ${error.message}`]);
   }
-  if (line.check) return check(server, name);
-  for (const { name: module, at } of checked.ignored) {
-    announce.info({ module, at: formatPosition(at) }, `module ${module} ignored: not a module of mi-httpd`);
-  }
+  tellNotices(checked, announce);
   stopOnSignals(server, log);
   reloadOnSignal(server, log);
   await server.start();
@@ -63,25 +62,28 @@ async function serve(line: CommandLine): Promise<void> {
     `mi-httpd ${packageInfo.version} on ${server.engine}, configured by ${name}`,
   );
   for (const url of server.urls) announce.info({ url }, `serving ${url}`);
-  if (server.urls.length === 0) {
-    announce.warn(
-      { config: name },
-      'no root path is registered, so every request gets 404; add loadmodule "mi_http.so"',
-    );
-  }
 }
 
-/** The files that the configuration names are looked at too: a server that cannot start has no good configuration. */
-function check(server: Server, name: string): void {
-  let notices: readonly string[];
+/** Does what the start does before it listens; all that the start would log is printed. */
+async function check(checked: CheckedConfig, { privateMemory }: CommandLine, name: string): Promise<void> {
+  const notes: string[] = [];
+  const keep = (_fields: object, message: string): void => void notes.push(message);
+  const log: Log = { debug: () => {}, info: keep, warn: keep, error: keep };
   try {
-    notices = server.check();
+    tellNotices(checked, log);
+    const server = createConfiguredServer(checked, { log, privateMemory });
+    for (const notice of await server.check()) keep({}, notice);
   } catch (error) {
-    refuse([`${name}: ${error instanceof Error ? error.message : String(error)}`]);
-    return;
+    // What is wrong with a parameter of the command line is no fault of the file.
+    if (error instanceof ParameterError || !(error instanceof Error)) throw error;
+    return refuse([`${name}: ${error.message}`]);
   }
-  const lines = [...notices.map((notice) => `${name}: note: ${notice}`), `${name}: good`];
+  const lines = [...[...new Set(notes)].map((note) => `${name}: note: ${note}`), `${name}: good`];
   exit(exitCode.ok, process.stdout, `${lines.join('\n')}\n`);
+}
+
+function tellNotices({ notices }: CheckedConfig, log: Log): void {
+  for (const { level, fields, text } of notices) log[level](fields, text);
 }
 
 function refuse(errors: readonly string[]): void {

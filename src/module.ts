@@ -53,11 +53,12 @@ export interface ModuleInstance {
   /** What the module offers to the program that the server runs in. */
   readonly api?: object;
   /**
-   * Looks at what the parameters refer to, such as files, without starting.
-   * @returns what should be known although nothing is wrong, one line each
+   * Looks at what the parameters refer to, such as files, without starting. Runs before every start, and alone for
+   * `mi-httpd -c`.
+   * @returns what should be known although nothing is wrong, one line each: the start logs it as warnings
    * @throws Error in one line when the module could not start
    */
-  check?(): readonly string[];
+  check?(): readonly string[] | Promise<readonly string[]>;
   /** Runs when the server starts, before it listens. */
   start?(): void | Promise<void>;
   /**

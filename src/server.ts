@@ -181,6 +181,7 @@ export class Server {
   }
 
   async #start(goOn: () => void): Promise<void> {
+    for (const notice of await this.#look()) this.#log.warn({}, notice);
     for (const instance of this.#instances) {
       goOn();
       await instance.start?.();
@@ -238,13 +239,27 @@ export class Server {
   }
 
   /**
-   * Looks at what the settings refer to, such as certificates, without starting.
+   * Tries what the start tries, such as loading certificates and opening files, without listening and without leaving
+   * anything behind. It logs what the start would log before it listens.
    *
-   * @returns what should be known although nothing is wrong, one line each
+   * @returns what should be known although nothing is wrong and is not logged, one line each; the start logs it
    * @throws Error in one line when the server could not start
    */
-  check(): readonly string[] {
-    return this.#instances.flatMap((instance) => instance.check?.() ?? []);
+  async check(): Promise<readonly string[]> {
+    const notices = await this.#look();
+    await this.#httpd.check();
+    warnOfExposure(this.#httpd, this.#log);
+    return notices;
+  }
+
+  /** What the start and the check have in common, before anything runs. */
+  async #look(): Promise<readonly string[]> {
+    const notices: string[] = [];
+    for (const instance of this.#instances) notices.push(...((await instance.check?.()) ?? []));
+    if (this.#httpd.roots.length === 0) {
+      notices.push('no root path is registered, so every request gets 404; add loadmodule "mi_http.so"');
+    }
+    return notices;
   }
 
   /**

@@ -3,6 +3,7 @@ import { distance } from 'fastest-levenshtein';
 const LONGEST_COMPARED = 64;
 const MOST_NEAREST = 3;
 const MOST_LISTED = 12;
+const SHORT = 6;
 
 /**
  * The known names that `name` may stand for, nearest first, three at most; empty when none is close. Letter case is
@@ -22,6 +23,20 @@ export function nearestNames(name: string, known: Iterable<string>): string[] {
   }
   near.sort((a, b) => a.away - b.away);
   return near.slice(0, MOST_NEAREST).map(({ candidate }) => candidate);
+}
+
+/**
+ * The one of `names` that `word` is a slip of: the same but for case, or up to two letters away, one of short words.
+ * Undefined where it is one of them, or like none.
+ */
+export function slipOf(word: string, names: readonly string[]): string | undefined {
+  if (word.length > LONGEST_COMPARED || names.includes(word)) return undefined;
+  const lower = word.toLowerCase();
+  const near = names
+    .map((name) => ({ name, away: editsBetween(lower, name.toLowerCase()) }))
+    .filter(({ name, away }) => away <= (name.length < SHORT ? 1 : 2))
+    .sort((a, b) => a.away - b.away);
+  return near[0]?.name;
 }
 
 /**

@@ -3,12 +3,10 @@ import type { Log } from '../log.js';
 import type { Access } from './access.js';
 import { type Engine, serveRequests, type UwsApp, type UwsHandlers } from './engine.js';
 import { bracketed, type ListenSetting, settingName } from './listen-setting.js';
-import { listen } from './tcp-socket.js';
-import { readCertificate } from './tls/certificate.js';
-import { readCiphers } from './tls/ciphers.js';
+import { listen, tryAddress } from './tcp-socket.js';
 import { SecureApps } from './tls/secure-apps.js';
 import type { TlsSetting } from './tls/setting.js';
-import { listenUnix } from './unix-socket.js';
+import { listenUnix, tryUnix } from './unix-socket.js';
 
 /** One listener of a server: where, and who may do what there. */
 export interface ListenerOptions {
@@ -96,19 +94,21 @@ function secureApps(
   }
 }
 
+/** Handlers of apps that no connection ever reaches. */
+const noHandlers: UwsHandlers = { request: () => {}, posts: [], connection: () => {} };
+
 /**
- * Looks at the files of a listener without opening it.
+ * Tries all of {@link openListener} that can be tried while another server listens there, such as the one that is to be
+ * restarted.
  *
- * @returns what should be known of them, one line each
+ * @returns the apps that loaded the certificate, where it speaks TLS; to be closed
  * @throws Error in one line that says why it could not be opened
  */
-export function checkListener({ setting, tls }: ListenerOptions): readonly string[] {
-  if (tls === undefined) return [];
-  try {
-    return readCertificate(tls, readCiphers(tls.ciphers)).warnings;
-  } catch (error) {
-    throw new Error(`cannot serve ${settingName(setting)}: ${error instanceof Error ? error.message : String(error)}`);
-  }
+export async function tryListener(engine: Engine, options: ListenerOptions, log: Log): Promise<SecureApps | undefined> {
+  const { setting } = options;
+  if (setting.kind === 'unix') tryUnix(setting.path);
+  else await tryAddress(setting.address, setting.port);
+  return secureApps(engine, options, noHandlers, log);
 }
 
 function plainApp(engine: Engine, handlers: UwsHandlers): UwsApp {

@@ -6,18 +6,20 @@ import { HttpCounters } from './counters.js';
 import { Dispatcher } from './dispatcher.js';
 import { type Engine, loadEngine, type UwsModule } from './engine.js';
 import { chunkLimit } from './exchange.js';
+import { settingName } from './listen-setting.js';
 import {
-  checkListener,
   type ListenerOptions,
   type Listening,
   type OpenListener,
   openListener,
   placeOf,
+  tryListener,
 } from './listener.js';
 import { withinOpenFiles } from './open-files.js';
 import { type RootDeclaration, RootRegistry } from './roots.js';
 import { Certificates } from './tls/certificates.js';
 import { ciphersNotice, defaultCiphers } from './tls/ciphers.js';
+import type { SecureApps } from './tls/secure-apps.js';
 
 /** What an HTTP server is set to. */
 export interface HttpServerOptions {
@@ -160,15 +162,25 @@ export class HttpServer {
   }
 
   /**
-   * Looks at the files that the settings refer to, without listening.
+   * Tries what {@link start} tries, without listening, and logs the warnings of it.
    *
-   * @returns what should be known of the settings, one line each
    * @throws Error in one line that says why it could not start
    */
-  check(): readonly string[] {
-    const { listeners } = this.#options;
-    const warnings = listeners.flatMap(checkListener);
-    return [...new Set([...warnings, ...this.#ciphers().flatMap((ciphers) => ciphersNotice(ciphers) ?? [])])];
+  async check(): Promise<void> {
+    const { listeners, maxConnections, log } = this.#options;
+    const engine = await loadEngine(this.#options.engine);
+    withinOpenFiles(maxConnections, log);
+    const holders: (Pick<Listening, 'options' | 'bound'> & { readonly secure: SecureApps | undefined })[] = [];
+    try {
+      for (const options of listeners) {
+        const secure = await tryListener(engine, options, log);
+        holders.push({ options, bound: settingName(options.setting), secure });
+      }
+      new Certificates(holders, log).close();
+    } finally {
+      for (const { secure } of holders) secure?.close();
+    }
+    this.#tellCiphers();
   }
 
   /** Closes every listener to new connections. From now on every reply closes its connection. */

@@ -54,6 +54,16 @@ export async function listen(engine: Engine, app: UwsApp, ip: string, port: numb
   return bind(engine, app, everyIPv4, '*', port);
 }
 
+/**
+ * Finds out whether the address is one of this machine. The port is left alone: another server may have it.
+ * @throws Error in one line naming address, port and reason
+ */
+export async function tryAddress(ip: string, port: number): Promise<void> {
+  checkEndpoint(ip, port);
+  const problem = ip === '*' ? undefined : await probe(ip, 0);
+  if (problem !== undefined) throw cannotListen(ip, port, problem);
+}
+
 function bind({ uws }: Engine, app: UwsApp, host: string, address: string, port: number): ListenSocket {
   let socket: UwsListenSocket | false = false;
   // The callback runs before this returns.

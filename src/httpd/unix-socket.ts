@@ -1,4 +1,4 @@
-import { chmodSync, lstatSync, type Stats, unlinkSync } from 'node:fs';
+import { accessSync, chmodSync, constants, lstatSync, type Stats, unlinkSync } from 'node:fs';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import type { UwsApp, UwsListenSocket } from './engine.js';
@@ -14,9 +14,8 @@ const defaultMode = '0660';
  * @throws Error in one line naming the path and the reason
  */
 export async function listenUnix(app: UwsApp, path: string, mode = defaultMode): Promise<ListenSocket> {
-  const before = statusOf(path);
-  if (before !== undefined) {
-    if (!before.isSocket()) throw cannotListen(path, 'there is a file of another kind; choose another path', 'EEXIST');
+  tryUnix(path);
+  if (statusOf(path) !== undefined) {
     if (await isLive(path)) {
       throw cannotListen(path, 'a server listens there; stop it, or choose another path', 'EADDRINUSE');
     }
@@ -28,11 +27,7 @@ export async function listenUnix(app: UwsApp, path: string, mode = defaultMode):
   app.listen_unix((opened) => {
     socket = opened;
   }, path);
-  if (socket === false) {
-    const folder = dirname(path);
-    const reason = statusOf(folder) === undefined ? `there is no folder ${folder}` : `no permission in ${folder}`;
-    throw cannotListen(path, `${reason}; make one that this user may write to`, 'EACCES');
-  }
+  if (socket === false) throw noPermission(path);
   chmodSync(path, Number.parseInt(mode, 8));
   const own = statusOf(path);
   const removeFile = (): void => {
@@ -45,6 +40,32 @@ export async function listenUnix(app: UwsApp, path: string, mode = defaultMode):
     }
   };
   return { socket, port: 0, removeFile };
+}
+
+/**
+ * Finds out whether a socket could be made there. A server that listens there already is left alone.
+ * @throws Error in one line naming the path and the reason
+ */
+export function tryUnix(path: string): void {
+  const folder = dirname(path);
+  const before = statusOf(path);
+  if (before !== undefined && !before.isSocket()) {
+    throw cannotListen(path, 'there is a file of another kind; choose another path', 'EEXIST');
+  }
+  try {
+    accessSync(folder, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') throw cannotListen(path, `there is no folder ${folder}; ${remedy}`, code);
+    if (code === 'ENOTDIR') throw cannotListen(path, `${folder} is no folder; ${remedy}`, code);
+    throw noPermission(path);
+  }
+}
+
+const remedy = 'make one that this user may write to';
+
+function noPermission(path: string): Error {
+  return cannotListen(path, `no permission in ${dirname(path)}; ${remedy}`, 'EACCES');
 }
 
 function statusOf(path: string): Stats | undefined {

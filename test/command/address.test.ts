@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { assertNoStack, assertRefused, isListening, mi, runCommand, startDaemon } from './daemon.js';
+import { assertNoStack, assertRefused, isListening, mi, runCommand, startDaemon, temporaryFiles } from './daemon.js';
 import { occupy } from './free-port.js';
 
 const hasIPv6 = await occupy('::1').then(
@@ -125,9 +126,11 @@ describe('a listener that is open to everybody is refused', { timeout: 60_000 },
       const ended = await runCommand(t, ['-c', '-f', '-', '-l', ip], { input: modules });
       assert.equal(ended.status, 255, ip);
       assert.match(ended.stderr, /^<stdin>: listener http:\S+:8888 can be reached by other machines/);
-      for (const line of ['"auth_username", "NAME"', '"ip", "127.0.0.1"', '"allow_unauthenticated", 1']) {
+      for (const line of ['"auth_file", "FILE"', '"ip", "127.0.0.1"', '"allow_unauthenticated", 1']) {
         assert.ok(ended.stderr.includes(`modparam("httpd", ${line})`), line);
       }
+      // OpenSIPS would not start with most of these lines in a file that both read.
+      assert.match(ended.stderr, /in a file of its own, \/etc\/mi-httpd\/mi-httpd\.cfg; .* include_file/);
     }
     const ended = await runCommand(t, ['-f', '-', '-l', '*', '-p', '0'], { input: modules });
     assertRefused(ended, /listener http:\*:0 can be reached by other machines/);
@@ -138,8 +141,11 @@ describe('a listener that is open to everybody is refused', { timeout: 60_000 },
     const cases: readonly (readonly [string, number])[] = [
       [login, 0],
       ['modparam("httpd", "allow_unauthenticated", 1)\n', 0],
-      ['modparam("httpd", "listen", "unix:/nowhere/x.sock")\n', 0],
-      ['modparam("httpd", "allow_from", "192.0.2.0/24")\n', 255],
+      [`modparam("httpd", "listen", "unix:${join(temporaryFiles(t, {}), 'x.sock')}")\n`, 0],
+      ['modparam("httpd", "ip", "0.0.0.0")\nmodparam("httpd", "allow_from", "192.0.2.0/24")\n', 255],
+      ['modparam("httpd", "ip", "")\n', 255],
+      ['modparam("httpd", "ip", "*")\n', 255],
+      ['modparam("httpd", "listen", "http:*:8888")\n', 255],
       [`${login}modparam("httpd", "listen", "http:*:8888;auth=off")\n`, 255],
       [`${login}modparam("httpd", "listen", "http:*:8888;auth=off;level=read")\n`, 255],
       [`${login}modparam("httpd", "listen", "http:127.0.0.1:8888;auth=off")\n`, 0],

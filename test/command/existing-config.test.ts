@@ -12,21 +12,21 @@ test('a grown opensips.cfg is checked without complaint', { timeout: 20_000 }, a
   assert.deepEqual([status, stderr], [0, '']);
 });
 
-test('it serves MI, and every module of SIP is told as ignored, by its place', { timeout: 20_000 }, async (t) => {
+test('it serves MI, and all modules of SIP are told as ignored, in one line', { timeout: 20_000 }, async (t) => {
   const daemon = new Daemon(t, process.execPath, [command, '-f', file, '-p', '0']);
   const serving = JSON.parse(await daemon.line(/serving http/)) as LogLine;
   const url = String(serving.url);
   assert.match(url, /^http:\/\/127\.0\.0\.1:\d+\/opensips_mi$/);
   assert.deepEqual((await mi(url, 'httpd_list_root_path')).result, [{ http_root: 'opensips_mi', module: 'mi_http' }]);
 
-  const expected = text.split('\n').flatMap((line, index) => {
+  const expected = text.split('\n').flatMap((line) => {
     const name = /^loadmodule "(.*)\.so"$/.exec(line)?.[1];
-    return name === undefined || known.has(name) ? [] : [`${name} ${file}:${index + 1}`];
+    return name === undefined || known.has(name) ? [] : [name];
   });
   const ignored = daemon.log.filter(({ msg }) => msg.includes('ignored'));
   assert.deepEqual(
-    ignored.map(({ module, at }) => `${module} ${String(at).replace(/:\d+$/, '')}`),
-    expected,
+    ignored.map(({ modules }) => modules),
+    [expected],
   );
   assert.deepEqual(
     daemon.log.filter(({ level }) => level > 30).map(({ parameters }) => parameters),
@@ -40,6 +40,5 @@ test('a file that loads no module with a root path is told to serve nothing', { 
   const daemon = new Daemon(t, process.execPath, [command, '-f', '-', '-p', '0'], { input });
   const warning = JSON.parse(await daemon.line(/no root path/)) as LogLine;
   assert.equal(warning.level, 40);
-  assert.equal(warning.config, '<stdin>');
   assert.match(warning.msg, /404; add loadmodule "mi_http\.so"/);
 });

@@ -217,7 +217,7 @@ test('what is wrong with certificate and key is told, with the name of the file'
       assert.doesNotMatch(`${error.stack}${JSON.stringify(log)}`, /hunter2|secret|MII/);
       return true;
     });
-    if (keyFile !== scrypt) assert.throws(() => server.check(), message);
+    await assert.rejects(server.check(), message);
   }
 });
 

@@ -1,4 +1,5 @@
-import { closeSync, openSync, statSync } from 'node:fs';
+import { accessSync, closeSync, constants, openSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { pino } from 'pino';
 import type { Log } from '../../log.js';
 import type { AuditSink } from '../../mi/audit.js';
@@ -24,15 +25,24 @@ export class AuditFile implements AuditSink {
     this.#dropped = dropped;
   }
 
+  /**
+   * Finds out whether it can be opened. Nothing is made, and nothing is written.
+   * @throws Error naming the file and why it cannot be written
+   */
+  check(): void {
+    this.#attempt(() => {
+      const status = statSync(this.#file, { throwIfNoEntry: false });
+      // Opening a pipe would wait for its reader, and nothing would be served meanwhile.
+      if (status?.isFIFO()) throw new Error('it is a pipe, not a file');
+      if (status !== undefined) closeSync(openSync(this.#file, constants.O_WRONLY | constants.O_APPEND));
+      else accessSync(dirname(resolve(this.#file)), constants.W_OK | constants.X_OK);
+    });
+  }
+
   /** @throws Error naming the file and why it cannot be written */
   open(): void {
-    try {
-      // Opening a pipe would wait for its reader, and nothing would be served meanwhile.
-      if (statSync(this.#file, { throwIfNoEntry: false })?.isFIFO()) throw new Error('it is a pipe, not a file');
-      closeSync(openSync(this.#file, 'a', 0o600));
-    } catch (error) {
-      throw new Error(`audit_file ${this.#file} cannot be written: ${error instanceof Error ? error.message : error}`);
-    }
+    this.check();
+    this.#attempt(() => closeSync(openSync(this.#file, 'a', 0o600)));
     const options = { dest: this.#file, append: true, sync: false, mode: 0o600, maxLength: longestQueue };
     const destination = pino.destination(options);
     destination.on('drop', () => this.#drop('the disk is too slow, or full'));
@@ -73,6 +83,14 @@ export class AuditFile implements AuditSink {
       });
       destination.end();
     });
+  }
+
+  #attempt(attempt: () => void): void {
+    try {
+      attempt();
+    } catch (error) {
+      throw new Error(`audit_file ${this.#file} cannot be written: ${error instanceof Error ? error.message : error}`);
+    }
   }
 
   #drop(reason: string): void {

@@ -2,6 +2,7 @@ import type { ParameterValues } from '../../config/parameter.js';
 import { settingName } from '../../httpd/listen-setting.js';
 import type { HttpServer } from '../../httpd/server.js';
 import type { Log } from '../../log.js';
+import { ownFile } from './own-file.js';
 import type { parameters } from './parameters.js';
 
 /**
@@ -16,9 +17,9 @@ export function refuseExposure(httpd: HttpServer, values: ParameterValues<typeof
   const local = values.listen.length > 0 ? `"listen", "${kind}:127.0.0.1:${port}"` : '"ip", "127.0.0.1"';
   throw new Error(
     `listener ${settingName(exposed.options.setting)} can be reached by other machines, and nobody has to log in ` +
-      'there: add modparam("httpd", "auth_username", "NAME") and modparam("httpd", "auth_password", "PASSWORD") (or ' +
-      `auth_file, or auth_tokens); or keep it on this machine, modparam("httpd", ${local}); or, where a firewall or ` +
-      'proxy guards it, modparam("httpd", "allow_unauthenticated", 1)',
+      `there: keep it on this machine, modparam("httpd", ${local}); or let users log in, modparam("httpd", ` +
+      '"auth_file", "FILE") with lines of mi-httpd passwd (or auth_tokens, or auth_username and auth_password); or, ' +
+      `where a firewall or proxy guards it, modparam("httpd", "allow_unauthenticated", 1); the last two ${ownFile}`,
   );
 }
 
@@ -30,8 +31,8 @@ export function warnOfExposure(httpd: HttpServer, log: Log): void {
       log.warn(
         { address: bound },
         `LISTENING ON ${bound} WITHOUT AUTHENTICATION: whoever reaches this port runs MI commands, kill included ` +
-          'unless a level or list forbids it; if no firewall or proxy guards it, set modparam("httpd", "auth_file", ' +
-          'FILE), or modparam("httpd", "ip", "127.0.0.1")',
+          'unless a level or list forbids it; if no firewall or proxy guards it, set modparam("httpd", "ip", ' +
+          `"127.0.0.1"), or modparam("httpd", "auth_file", "FILE") ${ownFile}`,
       );
     } else if (setting.kind === 'http') {
       log.warn(

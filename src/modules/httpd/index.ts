@@ -7,7 +7,7 @@ import { AccessControl } from './access-control.js';
 import { refuseExposure } from './exposure.js';
 import { healthPaths } from './health.js';
 import { landingPaths } from './landing.js';
-import { listenerNotices, listeners } from './listeners.js';
+import { listenerNotices, listeners, loopbackNotice } from './listeners.js';
 import { parameters } from './parameters.js';
 import { protectCommands } from './protection.js';
 import { reloadTlsCommand } from './reload-tls.js';
@@ -21,7 +21,6 @@ export const httpdModule = defineModule({
     const denied = mi.statistics.add('httpd', 'access_denied', 'counter');
     const access = new AccessControl(parameters, log, () => denied.add(1));
     const listening = listeners(parameters, access);
-    const notices = listenerNotices(parameters, listening);
     const hasCallers = listening.some((listener) => listener.access !== undefined);
     const audit = protectCommands(mi, parameters, hasCallers, log);
     const httpd = new HttpServer({
@@ -50,15 +49,14 @@ export const httpdModule = defineModule({
     }
     return {
       httpd,
-      start: () => {
-        refuseExposure(httpd, parameters);
-        for (const notice of notices) log.warn({}, notice);
-        audit?.open();
-      },
       check: () => {
         refuseExposure(httpd, parameters);
-        return [...notices, ...httpd.check()];
+        audit?.check();
+        const notice = loopbackNotice(parameters, access);
+        if (notice !== undefined) log.info({}, notice);
+        return listenerNotices(parameters, listening);
       },
+      start: () => audit?.open(),
       reload: () => {
         audit?.reopen();
         access.reload();

@@ -1,27 +1,26 @@
 import type { ParameterValues } from '../../config/parameter.js';
 import { type ListenSetting, parseListenSetting, settingName, tcpSetting } from '../../httpd/listen-setting.js';
 import type { ListenerOptions } from '../../httpd/listener.js';
+import { joinListeners } from '../../httpd/own-listeners.js';
 import type { TlsSetting } from '../../httpd/tls/setting.js';
 import type { AccessControl } from './access-control.js';
+import { ownFile } from './own-file.js';
 import type { parameters } from './parameters.js';
 
 type Values = ParameterValues<typeof parameters>;
+
+const loopback = '127.0.0.1';
 
 /**
  * The listeners that the parameters ask for: those of `listen`, else the one of `ip` and `port`, which speaks TLS when
  * it has a certificate and a key.
  *
- * @throws Error in one line when two listeners are the same, a certificate or a key is missing, or an option is wrong
+ * @throws Error in one line when two listeners collide, a certificate or a key is missing, or an option is wrong
  */
 export function listeners(values: Values, control: AccessControl): readonly ListenerOptions[] {
-  const settings = values.listen.length > 0 ? values.listen.map(parseListenSetting) : [onlySetting(values)];
-  const names = new Set<string>();
-  return settings.map((setting) => {
+  const settings = values.listen.length > 0 ? values.listen.map(parseListenSetting) : [onlySetting(values, control)];
+  return joinListeners(settings).map((setting) => {
     const name = settingName(setting);
-    if (names.has(name) && (setting.port !== 0 || setting.kind === 'unix')) {
-      throw new Error(`listener ${name} is given twice: remove one`);
-    }
-    names.add(name);
     const access = control.accessOf({ name, kind: setting.kind, options: setting.options });
     return setting.kind === 'https' ? { setting, access, tls: tlsOf(setting, name, values) } : { setting, access };
   });
@@ -33,7 +32,27 @@ export function listenerNotices(values: Values, listeners: readonly ListenerOpti
   return ['tls_cert_file is set, but no listener speaks TLS: give one as "https:ADDRESS:PORT"'];
 }
 
-function onlySetting({ ip, port, tls_cert_file: cert, tls_key_file: key }: Values): ListenSetting {
+/** Says that only this machine is listened to, and what to set for more; undefined where the parameters say where. */
+export function loopbackNotice(values: Values, control: AccessControl): string | undefined {
+  if (!staysOnMachine(values, control)) return undefined;
+  return (
+    `no ip is set and nobody has to log in, so only this machine is served, on ${loopback}:${values.port}; for other ` +
+    `machines let users log in: modparam("httpd", "auth_file", "FILE") ${ownFile}`
+  );
+}
+
+/** Without a word about where to listen, what nobody guards is not opened to others. */
+function staysOnMachine({ ip, listen, allow_unauthenticated: isOpen }: Values, control: AccessControl): boolean {
+  return ip === undefined && listen.length === 0 && !control.hasAccounts && isOpen === 0;
+}
+
+function onlySetting(values: Values, control: AccessControl): ListenSetting {
+  const {
+    ip = staysOnMachine(values, control) ? loopback : '*',
+    port,
+    tls_cert_file: cert,
+    tls_key_file: key,
+  } = values;
   return tcpSetting(cert === undefined && key === undefined ? 'http' : 'https', ip, port);
 }
 

@@ -9,8 +9,10 @@ import { accessParameters } from './access-parameters.js';
 export const parameters = defineParameters({
   ip: {
     type: 'string',
-    default: '',
-    help: 'address to listen on, IPv4 or IPv6; "" or "*": all, both families',
+    default: undefined,
+    help:
+      'address to listen on, IPv4 or IPv6; "" or "*": all, both families; not set: all where somebody has to log in, ' +
+      'else this machine alone, 127.0.0.1',
     check: (ip) =>
       ip !== '' && ip !== '*' && isIP(ip) === 0
         ? 'neither an IPv4 nor an IPv6 address; use one without port and brackets, or "*" for all'

@@ -25,10 +25,11 @@ export const usrlocModule = defineModule({
         hashSize: values.hash_size <= 1 ? 512 : 2 ** values.hash_size,
         firstFlag: values.nat_bflag,
       }),
-      start: () => {
+      check: () => {
         tellInert(values, log);
-        timer.start();
+        return [];
       },
+      start: () => timer.start(),
       stop: () => timer.stop(),
     };
   },
@@ -41,7 +42,7 @@ function tellInert(values: Parameters, log: Log): void {
     log.warn(
       { parameters: elsewhere },
       `usrloc keeps contacts in memory only, and they are gone when the server ends: ${elsewhere.join(', ')} ` +
-        'without effect; remove what you set, or load contacts at start with mi-httpd load',
+        'without effect here; mi-httpd load fills contacts in after a start',
     );
   }
   if (inert.length > 0) {

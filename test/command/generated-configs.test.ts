@@ -1,0 +1,87 @@
+// The configurations that OpenSIPS' own generator makes start as they are, on this machine alone.
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { parseConfig } from '#src/config/statements.js';
+import { checkConfig, createConfiguredServer } from '#src/configured-server.js';
+import { count } from '../long.js';
+import { command, Daemon, isListening, type LogLine, mi, runCommand, temporaryFiles } from './daemon.js';
+import { generatedConfigs } from './generated-configs.js';
+
+const configs = generatedConfigs();
+
+interface Told {
+  readonly level: string;
+  readonly message: string;
+}
+
+describe('generated configurations', { timeout: 120_000 }, () => {
+  test(`each of the ${configs.length} is good, and listens on 127.0.0.1`, async () => {
+    assert.ok(configs.length >= 33);
+    for (const { name, text } of configs) {
+      const checked = await checkConfig(parseConfig(text, { file: name }), { port: 0 });
+      assert.deepEqual(checked.errors, [], name);
+      const told: Told[] = [];
+      const keep = (level: string) => (_fields: object, message: string) => void told.push({ level, message });
+      const log = { debug: () => {}, info: keep('info'), warn: keep('warn'), error: keep('error') };
+      await createConfiguredServer(checked, { log }).check();
+      const server = await createConfiguredServer(checked, { log }).start();
+      try {
+        assert.match(server.urls[0] ?? '', /^http:\/\/127\.0\.0\.1:\d+\//, name);
+        assert.ok(await isListening(server.port), name);
+        const local = told.filter(({ message }) => /no ip is set and nobody has to log in/.test(message));
+        // Once by the check, once by the start.
+        assert.equal(local.length, 2, name);
+        assert.match(local[0]?.message ?? '', /on 127\.0\.0\.1:0; for other machines .*"auth_file"/);
+        assert.deepEqual(
+          told.filter(({ level }) => level === 'error'),
+          [],
+          name,
+        );
+      } finally {
+        await server.close({ deadline: 0 });
+      }
+    }
+  });
+
+  // As an operator does it; a process for each takes its time, so that npm test does it with a few.
+  const some = configs.filter((_, index) => index % count(13, 1) === 0);
+  test(`-c finds ${some.length} of them good, and the command serves them`, async (t) => {
+    const directory = temporaryFiles(t, {});
+    for (const { name, text } of some) {
+      const file = join(directory, name);
+      writeFileSync(file, text);
+      const checked = await runCommand(t, ['-c', '-f', file]);
+      assert.deepEqual([checked.status, checked.stderr], [0, ''], name);
+      const lines = checked.stdout.trimEnd().split('\n');
+      assert.equal(lines.pop(), `${file}: good`);
+      for (const line of lines) assert.ok(line.startsWith(`${file}: note: `), line);
+      assert.equal(lines.filter((line) => line.includes('on 127.0.0.1:8888; for other machines')).length, 1);
+
+      const daemon = new Daemon(t, process.execPath, [command, '-f', file, '-p', '0']);
+      const { url } = JSON.parse(await daemon.line(/serving http:/)) as LogLine;
+      assert.equal((await mi(String(url), 'uptime')).status, 200);
+      daemon.signal('SIGTERM');
+      assert.equal((await daemon.ended).status, 0);
+    }
+  });
+
+  test('an address that is written out, and a login, decide as before', async () => {
+    const start = async (lines: string): Promise<string> => {
+      const text = `loadmodule "httpd.so"\n${lines}loadmodule "mi_http.so"\n`;
+      const checked = await checkConfig(parseConfig(text), { port: 0 });
+      assert.deepEqual(checked.errors, []);
+      const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+      const server = createConfiguredServer(checked, { log });
+      await server.start();
+      const [url = ''] = await server.urls;
+      await server.close({ deadline: 0 });
+      return url;
+    };
+    for (const ip of ['', '*', '0.0.0.0', '::']) {
+      await assert.rejects(start(`modparam("httpd", "ip", "${ip}")\n`), /can be reached by other machines/);
+    }
+    await start('modparam("httpd", "allow_unauthenticated", 1)\n');
+  });
+});
