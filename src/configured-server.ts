@@ -61,6 +61,7 @@ export async function checkConfig(
       name: module.name,
       order: statement.order,
       parameters: module.parameters,
+      isOwn: statement.path === undefined,
     })),
     ignored,
   );
@@ -74,7 +75,7 @@ export async function checkConfig(
     modules,
     errors: inOrderOfFiles([...errors, ...applied.errors, ...missingModules(config, loaded)], config.files),
     ignored,
-    notices: noticesOf(ignored),
+    notices: [...passedOver(config), ...noticesOf(ignored)],
     logLevel: typeof logLevel === 'number' ? logLevel : undefined,
   };
 }
@@ -117,6 +118,14 @@ function missingModules(config: ConfigFile, loaded: readonly LoadedStatement[]):
 
 /** Modules of OpenSIPS that serve paths of their own over httpd. */
 const servingModules: ReadonlySet<string> = new Set(['prometheus', 'pi_http', 'mi_xmlrpc', 'mi_xmlrpc_ng', 'http2d']);
+
+function passedOver({ notices }: ConfigFile): readonly Notice[] {
+  return notices.map((notice) => ({
+    level: 'info',
+    fields: { at: formatPosition(notice) },
+    text: `${formatPosition(notice)}: ${notice.text}`,
+  }));
+}
 
 function noticesOf(ignored: readonly LoadModule[]): readonly Notice[] {
   const notices: Notice[] = [];

@@ -4,12 +4,14 @@ import { suggestNames } from './nearest.js';
 import {
   exclusionProblem,
   findParameter,
+  type ParameterDeclaration,
   type ParameterDeclarations,
   type ParameterValue,
   unknownParameter,
   valueProblem,
 } from './parameter.js';
 import { ModulePattern, PatternError } from './pattern.js';
+import { templateIn } from './template.js';
 
 /** A module that a configuration loads and that is known here. */
 export interface LoadedModule {
@@ -17,6 +19,8 @@ export interface LoadedModule {
   /** The `order` of its loadmodule statement; 0 for a module that is always there. */
   readonly order: number;
   readonly parameters: ParameterDeclarations;
+  /** Whether it comes with mi-httpd. What values of other modules mean is their own affair. */
+  readonly isOwn: boolean;
 }
 
 /** A module that a configuration loads but that is not known here: its parameters are dropped. */
@@ -51,6 +55,10 @@ export function applyModParams(
     if (targets.length === 0 && !ignored.some(isTarget)) {
       errors.push(diagnosticAt(statement.moduleAt, noTarget(statement, pattern, [...modules, ...ignored])));
     }
+    if (targets.length > 0 && statement.problems.length > 0) {
+      errors.push(...statement.problems);
+      continue;
+    }
     for (const target of targets) {
       const problem = assign(statement, target, values.get(target.name) ?? {});
       if (problem !== undefined) errors.push(problem);
@@ -83,7 +91,7 @@ function noTarget(statement: ModParam, pattern: ModulePattern, loaded: readonly 
 /** Sets the parameter in `values`, or says what is wrong. */
 function assign(
   { name, value, nameAt, valueAt }: ModParam,
-  { name: module, parameters }: LoadedModule,
+  { name: module, parameters, isOwn }: LoadedModule,
   values: Record<string, ParameterValue>,
 ): Diagnostic | undefined {
   const found = findParameter(parameters, name);
@@ -95,15 +103,44 @@ function assign(
     const remedy = /^[-+]?[0-9]+$/.test(value) ? `write ${value} without quotes` : 'write a number without quotes';
     return diagnosticAt(valueAt, `${what} is an integer, not a string: ${remedy}`);
   }
-  if (declaration.type !== 'int' && typeof value === 'number') {
-    const example = declaration.type === 'list' || declaration.secret === true ? '' : `, such as "${value}"`;
+  const isText = declaration.type !== 'int';
+  if (isText && typeof value === 'number' && !('takesNumber' in declaration && declaration.takesNumber === true)) {
+    const example = isSecret(declaration) || declaration.type === 'list' ? '' : `, such as "${value}"`;
     return diagnosticAt(valueAt, `${what} is a string, not an integer: write it with quotes${example}`);
   }
-  const problem = valueProblem(what, declaration, value);
+  const given = isText ? String(value) : value;
+  const template = isText && (isOwn || isSecret(declaration)) ? templateIn(String(given)) : undefined;
+  if (template !== undefined)
+    return diagnosticAt(valueAt, unexpanded(what, module, parameters, found.name, shown(declaration, template)));
+  const problem = valueProblem(what, declaration, given);
   if (problem !== undefined) return diagnosticAt(valueAt, problem);
   const excluded = exclusionProblem(module, parameters, found.name, Object.keys(values));
   if (excluded !== undefined) return diagnosticAt(nameAt, excluded);
   const before = values[found.name];
-  values[found.name] = declaration.type !== 'list' ? value : [...(Array.isArray(before) ? before : []), String(value)];
+  values[found.name] = declaration.type !== 'list' ? given : [...(Array.isArray(before) ? before : []), String(value)];
   return undefined;
+}
+
+function isSecret(declaration: ParameterDeclaration): boolean {
+  return 'secret' in declaration && declaration.secret === true;
+}
+
+/** A name in braces that is taken literally is a password that everybody can read in the template. */
+function unexpanded(
+  what: string,
+  module: string,
+  parameters: ParameterDeclarations,
+  name: string,
+  template: string,
+): string {
+  const file = `${name}_file`;
+  const remedy = Object.hasOwn(parameters, file)
+    ? `put the value into a file and name that, modparam("${module}", "${file}", "FILE"), or expand`
+    : 'expand';
+  return `${what} has ${template} in it, and nothing is expanded here: ${remedy} the text first, as with envsubst, and read the result`;
+}
+
+/** Nothing of a secret is shown, not even what may be the name of a variable. */
+function shown(declaration: ParameterDeclaration, template: string): string {
+  return isSecret(declaration) ? template.replace(/[\p{L}\p{N}_ .-]+/gu, '…') : template;
 }

@@ -17,6 +17,8 @@ export interface ModParam {
   readonly modulePattern: string;
   readonly name: string;
   readonly value: string | number;
+  /** What is wrong with the value by itself, such as text that is not UTF-8; matters only where the value is used. */
+  readonly problems: readonly Diagnostic[];
   readonly at: Position;
   readonly moduleAt: Position;
   readonly nameAt: Position;
@@ -44,6 +46,8 @@ export interface ConfigFile {
    */
   globals: ReadonlyMap<string, GlobalAssignment>;
   errors: Diagnostic[];
+  /** What is passed over although it may be a slip, such as an `import_file` that is not there. */
+  notices: Diagnostic[];
   /** Every file that was read, each once, the top one first. */
   files: string[];
 }

@@ -28,6 +28,7 @@ export class Lexer {
   #at = 0;
   #ahead: Token | undefined;
   #noVariableBefore = 0;
+  #unclosed: Token | undefined;
 
   constructor(text: string) {
     this.text = text;
@@ -46,6 +47,14 @@ export class Lexer {
     return token;
   }
 
+  /**
+   * The first string that ends right before a letter or digit: where a quote is missing, the quote that opens the next
+   * string is taken for it. Only to be asked for after an error.
+   */
+  get unclosed(): Token | undefined {
+    return this.#unclosed;
+  }
+
   /** The text of a token, as written. */
   textOf(token: Token): string {
     return this.text.slice(token.start, token.end);
@@ -61,12 +70,18 @@ export class Lexer {
     const start = this.#at;
     const first = this.text[start];
     if (first === undefined) return { kind: 'end', start, end: start };
-    if (first === '"' || first === "'") return this.#take('string', this.#endOfString(first));
+    if (first === '"' || first === "'") return this.#string(first);
     if (!isWordCode(first.charCodeAt(0))) {
       return this.#take('symbol', first === '$' ? this.#endOfVariable() : start + 1);
     }
     // a number takes letters too, so that 08 or 12ab is one wrong number and not two tokens
     return this.#take(isDigit(first) ? 'number' : 'word', this.#endOfWord(start));
+  }
+
+  #string(quote: string): Token {
+    const token = this.#take('string', this.#endOfString(quote));
+    if (isWordCode(this.text.charCodeAt(token.end))) this.#unclosed ??= token;
+    return token;
   }
 
   #take(kind: TokenKind, end: number): Token {

@@ -30,6 +30,8 @@ export interface StringParameter extends DeclarationBase {
   readonly default: string | undefined;
   /** Errors and listings must not show the value, for it is a password or the like. */
   readonly secret?: boolean;
+  /** A configuration file may give a number too, which is taken as it is written: older versions had numbers. */
+  readonly takesNumber?: boolean;
   /** Says what is wrong with a value, or undefined when nothing is. */
   readonly check?: (value: string) => string | undefined;
 }

@@ -3,6 +3,13 @@ import { closeSync, openSync, readSync } from 'node:fs';
 /** A file cannot be read whole; the message is the reason alone, without the name of the file. */
 export class UnreadableError extends Error {
   override readonly name = 'UnreadableError';
+  /** Whether there is no such file. */
+  readonly isMissing: boolean;
+
+  constructor(message: string, isMissing = false) {
+    super(message);
+    this.isMissing = isMissing;
+  }
 }
 
 const STDIN = 0;
@@ -18,7 +25,8 @@ export function readBounded(path: string | undefined, most: number): Buffer {
   try {
     if (path !== undefined) descriptor = openSync(path, 'r');
   } catch (error) {
-    throw new UnreadableError(reasonOf(error));
+    const code = codeOf(error);
+    throw new UnreadableError(reasonOf(error), code === 'ENOENT' || code === 'ENOTDIR');
   }
   try {
     return readToEnd(descriptor, most);

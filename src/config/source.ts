@@ -10,10 +10,14 @@ export const MAX_SOURCE_BYTES = 16 * 1024 * 1024;
 /** How deep includes may nest; the top file is at depth 0. */
 export const MAX_INCLUDE_DEPTH = 50;
 
-const INCLUDE_LINE = /^[ \t\b\r]*(?:include_file|import_file)[ \t\b\r]*(?:"([^"]*)"|'([^']*)')/d;
+const INCLUDE_LINE = /^[ \t\b\r]*(include_file|import_file)[ \t\b\r]*(?:"([^"]*)"|'([^']*)')/d;
 // a path cannot be longer than this on any system
 const LONGEST_INCLUDE = 8192;
 const BYTE_ORDER_MARK = '\xef\xbb\xbf';
+// a byte order mark of UTF-16, or ASCII with a NUL beside each of the first letters
+const UTF_16 = /^(?:\xff\xfe|\xfe\xff|(?:[^\0]\0){2}|(?:\0[^\0]){2})/;
+const UTF_16_PROBLEM =
+  'the file is UTF-16, and the language of OpenSIPS is bytes: save it as UTF-8, as with iconv -f UTF-16 -t UTF-8';
 
 interface OriginFile {
   readonly name: string;
@@ -63,6 +67,8 @@ export class Source {
 export interface Flattened {
   readonly source: Source;
   readonly errors: Diagnostic[];
+  /** Files to import that are not there. */
+  readonly notices: Diagnostic[];
   readonly files: string[];
 }
 
@@ -82,6 +88,7 @@ class Flattener {
   readonly #pieces: string[] = [];
   readonly #origins: Origin[] = [];
   readonly #errors: Diagnostic[] = [];
+  readonly #notices: Diagnostic[] = [];
   readonly #files = new Set<string>();
   #length = 0;
   #bytesRead = 0;
@@ -95,10 +102,14 @@ class Flattener {
       if (!(error instanceof FlattenStop)) throw error;
     }
     const source = new Source(this.#pieces.join(''), this.#origins);
-    return { source, errors: this.#errors, files: [...this.#files] };
+    return { source, errors: this.#errors, notices: this.#notices, files: [...this.#files] };
   }
 
   #addFile(text: string, file: OriginFile, depth: number): void {
+    if (UTF_16.test(text)) {
+      this.#errors.push({ file: file.name, line: 1, column: 1, text: UTF_16_PROBLEM });
+      return;
+    }
     let start = text.startsWith(BYTE_ORDER_MARK) ? BYTE_ORDER_MARK.length : 0;
     for (let line = 1; ; line++) {
       const newline = text.indexOf('\n', start);
@@ -122,9 +133,9 @@ class Flattener {
   }
 
   #include(match: RegExpExecArray, file: OriginFile, line: number, depth: number): void {
-    const quoteAt = (match.indices?.[1] ?? match.indices?.[2] ?? [1, 1])[0] - 1;
+    const quoteAt = (match.indices?.[2] ?? match.indices?.[3] ?? [1, 1])[0] - 1;
     const at = { file: file.name, line, column: columnAt(match[0], quoteAt) };
-    const written = decodeUtf8(Buffer.from(match[1] ?? match[2] ?? '', 'latin1'));
+    const written = decodeUtf8(Buffer.from(match[2] ?? match[3] ?? '', 'latin1'));
     if (written === undefined || written === '' || written.includes('\0')) {
       this.#errors.push({ ...at, text: 'the path to include is empty or not UTF-8 text: name a file' });
       return;
@@ -141,6 +152,10 @@ class Flattener {
     } catch (error) {
       if (!(error instanceof UnreadableError)) throw error;
       const tried = path === written ? '' : ` (looked for in the working directory and as "${path}")`;
+      if (match[1] === 'import_file' && error.isMissing) {
+        this.#notices.push({ ...at, text: `import_file "${written}" is passed over${tried}: ${error.message}` });
+        return;
+      }
       this.#errors.push({ ...at, text: `cannot include "${written}"${tried}: ${error.message}` });
       return;
     }

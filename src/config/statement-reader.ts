@@ -3,6 +3,7 @@ import { diagnosticAt } from './diagnostic.js';
 import { Lexer, SyntaxFault, type Token } from './lexer.js';
 import { booleanWord, parseInteger, unquote } from './literal.js';
 import { ModuleLoader } from './module-loader.js';
+import { slipOf } from './nearest.js';
 import type { Source } from './source.js';
 
 /** Name of a global in the file -> its main name and type. */
@@ -20,6 +21,9 @@ const GLOBALS: ReadonlyMap<string, { name: string; type: 'int' | 'string' }> = n
 const SECRET_NAME = /passw|secret|token/;
 const M4_CALL = /^(?:define|undefine|divert|changequote|changecom|ifdef|ifelse|s?include|e?syscmd|m4_[a-z_]+)$/;
 const EXPAND_FIRST = 'expand the macros first, with m4 or cpp, and read the result';
+const EXPAND_TEMPLATE = 'expand the text first, as with envsubst, and read the result';
+const QUOTED_STATEMENTS = ['loadmodule', 'include_file', 'import_file'];
+const TEMPLATE_STARTS: ReadonlySet<string> = new Set(['${', '{{', '{%', '<%']);
 const LONGEST_SHOWN = 40;
 
 interface Value {
@@ -37,7 +41,7 @@ export class StatementReader {
   readonly #lexer: Lexer;
   readonly #loader: ModuleLoader;
   readonly #globals = new Map<string, GlobalAssignment>();
-  readonly #config: Omit<ConfigFile, 'files'>;
+  readonly #config: Omit<ConfigFile, 'files' | 'notices'>;
   #order = 0;
 
   constructor(source: Source) {
@@ -47,7 +51,7 @@ export class StatementReader {
     this.#loader = new ModuleLoader(this.#config);
   }
 
-  read(): Omit<ConfigFile, 'files'> {
+  read(): Omit<ConfigFile, 'files' | 'notices'> {
     try {
       let before: Token | undefined;
       for (let token = this.#lexer.next(); token.kind !== 'end'; token = this.#lexer.next()) {
@@ -57,7 +61,9 @@ export class StatementReader {
       }
     } catch (error) {
       if (!(error instanceof SyntaxFault)) throw error;
-      this.#error(error.offset, error.message);
+      const open = this.#lexer.unclosed;
+      if (open === undefined) this.#error(error.offset, error.message);
+      else this.#error(open.start, this.#neverClosed(open));
     }
     return this.#config;
   }
@@ -77,10 +83,28 @@ export class StatementReader {
     else if (GLOBALS.has(word)) this.#global(token, word);
     else if (word === 'include_file' || word === 'import_file') {
       throw new SyntaxFault(token.start, `${word} must be the first on its line, with a quoted path after it`);
-    } else this.#refuseMacro(token, word);
+    } else {
+      this.#refuseMacro(token, word);
+      this.#refuseSlip(token, word);
+    }
+  }
+
+  /** A statement whose word is misspelled would be passed over like those of a SIP server, and with it what it protects. */
+  #refuseSlip(token: Token, word: string): void {
+    const next = this.#lexer.peek();
+    const isCall = this.#lexer.isSymbol(next, '(');
+    if (!isCall && next.kind !== 'string') return;
+    const meant = slipOf(word, isCall ? ['modparam'] : QUOTED_STATEMENTS);
+    if (meant === undefined) return;
+    throw new SyntaxFault(token.start, `"${word}" is no statement: did you mean ${meant}?`);
   }
 
   #symbol(token: Token): void {
+    const ahead = this.#lexer.text.slice(token.start, token.start + 2);
+    if (TEMPLATE_STARTS.has(ahead)) {
+      const text = `${this.#shownLine(token)} looks like a template: nothing is expanded here, so ${EXPAND_TEMPLATE}`;
+      throw new SyntaxFault(token.start, text);
+    }
     if (this.#lexer.isSymbol(token, '{')) this.#skipBlock(token);
     else if (this.#lexer.isSymbol(token, '}')) {
       throw new SyntaxFault(token.start, 'this } closes nothing: remove it, or add the missing {');
@@ -124,13 +148,17 @@ export class StatementReader {
     this.#expect(',', needs);
     const name = this.#string(needs);
     this.#expect(',', needs);
+    const before = this.#config.errors.length;
     const value = this.#parameterValue(name.value ?? '', needs);
+    // Whether they matter turns on whose parameter it is.
+    const problems = this.#config.errors.splice(before);
     const order = ++this.#order;
-    if (module.value !== undefined && name.value !== undefined && value.value !== undefined) {
+    if (module.value !== undefined && name.value !== undefined) {
       this.#config.parameters.push({
         modulePattern: module.value,
         name: name.value,
-        value: value.value,
+        value: value.value ?? '',
+        problems,
         at: this.#source.positionAt(keyword.start),
         moduleAt: this.#source.positionAt(module.start),
         nameAt: this.#source.positionAt(name.start),
@@ -237,7 +265,9 @@ export class StatementReader {
     if (this.#lexer.textOf(token) === 'null') hint = '; null is not a value here';
     else if (token.kind === 'word') hint = `; if this is a macro, ${EXPAND_FIRST}`;
     else if (this.#lexer.isSymbol(token, '`')) hint = `; this is a quote of m4, so ${EXPAND_FIRST}`;
-    else if (this.#lexer.isSymbol(token, '$')) hint = '; variables are not expanded here';
+    else if (token.kind === 'symbol' && /^[$@%<{]/.test(this.#lexer.textOf(token))) {
+      hint = `; if this is a template, nothing is expanded here: ${EXPAND_TEMPLATE}`;
+    }
     return new SyntaxFault(token.start, `${needs}: expected ${wanted}, found ${this.#shown(token)}${hint}`);
   }
 
@@ -257,6 +287,21 @@ export class StatementReader {
       .join('')
       .replace(/\p{Cc}/gu, ' ');
     return `${text}${shown.length > LONGEST_SHOWN ? '…' : ''}`;
+  }
+
+  /** A string that lacks its quote ends at that of the next one, and what is wrong shows only there. */
+  #neverClosed(open: Token): string {
+    const quote = this.#lexer.text[open.start] ?? '"';
+    const { line } = this.#source.positionAt(open.end);
+    return `string is not closed: add the missing ${quote} (as it is, it ends on line ${line})`;
+  }
+
+  /** A symbol and what follows it without a blank. */
+  #shownLine(token: Token): string {
+    const [found = ''] = /^[^\s"']{1,40}/.exec(this.#lexer.text.slice(token.start, token.start + 40)) ?? [];
+    return Buffer.from(found, 'latin1')
+      .toString('utf8')
+      .replace(/\p{Cc}/gu, ' ');
   }
 
   #error(offset: number, text: string): void {

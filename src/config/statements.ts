@@ -45,7 +45,7 @@ export function parseConfig(text: string | Uint8Array, options: ParseOptions = {
 }
 
 function parse(bytes: Uint8Array, file: string, directory: string): ConfigFile {
-  const { source, errors, files } = flatten(bytes, file, directory);
-  if (errors.length > 0) return { modules: [], parameters: [], globals: new Map(), errors, files };
-  return { ...new StatementReader(source).read(), files };
+  const { source, errors, notices, files } = flatten(bytes, file, directory);
+  if (errors.length > 0) return { modules: [], parameters: [], globals: new Map(), errors, notices, files };
+  return { ...new StatementReader(source).read(), notices, files };
 }

@@ -28,7 +28,7 @@ function apply(text: string): { values: Record<string, unknown>; errors: string[
   assert.deepEqual(config.errors, []);
   const modules = config.modules.flatMap(({ name, order }) => {
     const parameters = known.get(name);
-    return parameters === undefined ? [] : [{ name, order, parameters }];
+    return parameters === undefined ? [] : [{ name, order, parameters, isOwn: true }];
   });
   const ignored = config.modules.filter(({ name }) => !known.has(name));
   const { values, errors } = applyModParams(config, modules, ignored);

@@ -61,6 +61,17 @@ export function readAccountFile<Secret>(
   return [...accounts.values()];
 }
 
+/**
+ * Reads a password that stands in a file of its own, as its first line.
+ *
+ * @throws Error naming the file when it cannot be read, or the line is empty
+ */
+export function readPasswordFile(file: string, warn: (message: string) => void): string {
+  const [line = ''] = readSmallFile(file, 'password', warn).split(/\r?\n/, 1);
+  if (line === '') throw new Error(`the file of passwords ${file} has an empty first line; put the password there`);
+  return line;
+}
+
 const commandOf: Readonly<Record<string, string>> = { user: 'passwd', token: 'token' };
 
 function readSmallFile(file: string, what: string, warn: (message: string) => void): string {

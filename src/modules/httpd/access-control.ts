@@ -1,6 +1,6 @@
 import { suggestNames } from '../../config/nearest.js';
 import type { ParameterValues } from '../../config/parameter.js';
-import { readAccountFile } from '../../httpd/access/account-file.js';
+import { readAccountFile, readPasswordFile } from '../../httpd/access/account-file.js';
 import { Accounts } from '../../httpd/access/accounts.js';
 import { AddressList } from '../../httpd/access/address-list.js';
 import { BackOff } from '../../httpd/access/back-off.js';
@@ -38,10 +38,10 @@ export class AccessControl {
    * @throws Error naming the file and line, or the parameter, that is wrong
    */
   constructor(settings: AccessSettings, log: Log, failed: () => void) {
-    const { auth_username: name, auth_password: password } = settings;
-    if ((name === undefined) !== (password === undefined)) {
-      const [given, missing] =
-        name === undefined ? ['auth_password', 'auth_username'] : ['auth_username', 'auth_password'];
+    const { auth_username: name, auth_password: password, auth_password_file: file } = settings;
+    if ((name === undefined) !== (password === undefined && file === undefined)) {
+      const own = file === undefined ? 'auth_password' : 'auth_password_file';
+      const [given, missing] = name === undefined ? [own, 'auth_username'] : ['auth_username', 'auth_password'];
       throw new Error(`parameter ${given} is set without ${missing}; set both, or none`);
     }
     this.#settings = settings;
@@ -101,8 +101,9 @@ export class AccessControl {
   }
 
   #readAccounts(before?: Accounts): Accounts {
-    const { auth_username: name, auth_password: password, auth_file: users, auth_tokens: tokens } = this.#settings;
+    const { auth_username: name, auth_password_file: file, auth_file: users, auth_tokens: tokens } = this.#settings;
     const warn = (message: string): void => this.#log.warn({}, message);
+    const password = file === undefined ? this.#settings.auth_password : readPasswordFile(file, warn);
     const common = { grants: levels, warn };
     const settings = {
       single: name === undefined || password === undefined ? undefined : { name, grant: 'admin', secret: password },

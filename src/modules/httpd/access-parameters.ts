@@ -24,6 +24,13 @@ export const accessParameters = defineParameters({
     secret: true,
     help: 'password of `auth_username`, in plain text: keep the file from others, or use `auth_file`',
   },
+  auth_password_file: {
+    type: 'string',
+    default: undefined,
+    help: 'file whose first line is the password of `auth_username`, in place of `auth_password`; read again on SIGHUP',
+    excludes: { names: ['auth_password'], remedy: 'there is one password; remove one of the two' },
+    check: (file) => (file === '' ? 'it is empty: give the path of a file, or remove the line' : undefined),
+  },
   auth_file: {
     type: 'string',
     default: '',

@@ -78,7 +78,8 @@ export const parameters = defineParameters({
   nat_bflag: {
     type: 'string',
     default: undefined,
-    help: 'name of the branch flag that bit 0 of cflags stands for; bits without a name are not kept',
+    takesNumber: true,
+    help: 'name of the branch flag that bit 0 of cflags stands for, or a number, as 2.x has it; bits without a name are not kept',
   },
   ...inertInts({
     matching_mode: 0,
