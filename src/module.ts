@@ -22,6 +22,8 @@ export interface ServerFacts {
   readonly kill: (() => void) | undefined;
   /** The least level of callers who are told the arguments and the directory of the process; undefined: nobody is. */
   readonly tellProcess: Level | undefined;
+  /** uWebSockets.js as the embedder loaded it. */
+  readonly engine: object | undefined;
 }
 
 /** What a module gets when it is loaded. */

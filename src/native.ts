@@ -18,6 +18,7 @@ interface Addon {
   replyHead(kind: number): Uint8Array;
   addresses(): { of(memory: ArrayBuffer): number };
   recordTable(nonce: string): NativeRecordTable;
+  firstHeadLimit(variable: string): number;
 }
 
 interface NativeScanner {
@@ -618,4 +619,12 @@ export interface NativeRecordTable {
 /** @param nonce what markers begin with, see src/mi/seconds-left.ts */
 export function openRecordTable(nonce: string): NativeRecordTable {
   return addon.recordTable(nonce);
+}
+
+/**
+ * What the process had in a variable of its environment when any of its threads first asked: a number above 0, or 0 for none.
+ * The environment of a worker thread is a copy; this is the one that native code sees.
+ */
+export function firstHeadLimit(variable: string): number {
+  return addon.firstHeadLimit(variable);
 }

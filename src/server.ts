@@ -65,6 +65,11 @@ export interface ServerSettings {
    * process; left out, they tell nobody: arguments may hold passwords, and without a login everybody has level `admin`.
    */
   readonly tellProcess?: Level;
+  /**
+   * uWebSockets.js as you loaded it (`require('uWebSockets.js')`), in place of the binary that comes with this package, whose
+   * hash is known. Yours is taken as it is: set `UWS_HTTP_MAX_HEADERS_SIZE=16384` before it is loaded.
+   */
+  readonly engine?: object;
 }
 
 /** Options of {@link createServer}. */
@@ -129,6 +134,7 @@ export class Server {
       privateMemory: Math.floor(privateMemory * 1024 * 1024),
       kill: settings.kill,
       tellProcess: settings.tellProcess,
+      engine: settings.engine,
     };
     let httpd: HttpServer | undefined;
     this.events = new Events(this.#log, this.#mi.statistics);
@@ -355,6 +361,7 @@ const optionNames: Readonly<Record<keyof ServerOptions, true>> = {
   privateMemory: true,
   kill: true,
   tellProcess: true,
+  engine: true,
 };
 
 /** In JavaScript no compiler tells of a slip, and parameters that nobody reads would leave the server open to all. */

@@ -20,6 +20,7 @@ use napi::{Env, Error, Result};
 use napi_derive::napi;
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::OnceLock;
 
 /// An object whose methods share one state, freed with the last of them.
 struct Methods<'env, S> {
@@ -151,6 +152,19 @@ pub fn addresses<'env>(env: &'env Env) -> Result<Object<'env>> {
         Ok(given.get::<ArrayBuffer>(0)?.as_ptr() as usize as f64)
     })?;
     Ok(methods.object)
+}
+
+/// What the first thread that asked found in the environment of the process; 0 for nothing that is a number.
+static FIRST_HEAD_LIMIT: OnceLock<u32> = OnceLock::new();
+
+#[napi(catch_unwind)]
+pub fn first_head_limit(variable: String) -> u32 {
+    *FIRST_HEAD_LIMIT.get_or_init(|| {
+        std::env::var(variable)
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(0)
+    })
 }
 
 #[napi(catch_unwind)]

@@ -1,4 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { firstHeadLimit } from '../native.js';
+import { checkEngine, UnknownEngine } from './engine-pins.js';
 
 /** An open listen socket of the engine; only handed back to it. */
 export interface UwsListenSocket {
@@ -89,6 +92,8 @@ export interface Engine {
   readonly name: string;
   readonly version: string;
   readonly uws: UwsModule;
+  /** What is wrong with the way it was loaded, and what to do, in one line; undefined: nothing. */
+  readonly notice?: string | undefined;
 }
 
 interface Candidate {
@@ -120,6 +125,11 @@ const candidates: readonly Candidate[] = [
 const headLimitVariable = 'UWS_HTTP_MAX_HEADERS_SIZE';
 const headLimit = '16384';
 
+const shortHeads =
+  'heads of requests are limited to 4096 bytes in this process: the engine was loaded in a worker thread with an ' +
+  `environment of its own, and is loaded once; start the process with ${headLimitVariable}=${headLimit}, or the worker ` +
+  'with env: SHARE_ENV';
+
 const require = createRequire(import.meta.url);
 
 let loaded: Engine | undefined;
@@ -129,10 +139,12 @@ let loaded: Engine | undefined;
  * limit for heads from the environment when it is loaded.
  *
  * @param given an engine that the embedder brings, taken as it is
- * @throws Error in one line, naming this platform and what is supported, when no engine loads
+ * @throws Error in one line, naming this platform and what is supported, when no engine loads, or one is found that is not
+ *   the one this version was made with
  */
-export async function loadEngine(given?: UwsModule): Promise<Engine> {
+export async function loadEngine(given?: object): Promise<Engine> {
   if (given !== undefined) {
+    if (!isEngine(given)) throw new TypeError('option engine is not uWebSockets.js: it lacks App, SSLApp or others');
     silence(given);
     return { name: engineName, version: 'of the embedder', uws: given };
   }
@@ -140,11 +152,18 @@ export async function loadEngine(given?: UwsModule): Promise<Engine> {
   return loaded;
 }
 
+function isEngine(given: object): given is UwsModule {
+  const used = ['App', 'SSLApp', 'us_listen_socket_close', 'us_socket_local_port'];
+  return used.every((name) => typeof (given as Readonly<Record<string, unknown>>)[name] === 'function');
+}
+
 function loadNewest(): Engine {
   const before = process.env[headLimitVariable];
   process.env[headLimitVariable] = before ?? headLimit;
   try {
-    return firstThatLoads();
+    // In a worker thread the environment may be a copy, of which the engine sees nothing. It asks once in a process.
+    const isAsSet = firstHeadLimit(headLimitVariable) > 0;
+    return { ...firstThatLoads(), notice: isAsSet ? undefined : shortHeads };
   } finally {
     if (before === undefined) delete process.env[headLimitVariable];
   }
@@ -154,14 +173,11 @@ function firstThatLoads(): Engine {
   const failures: string[] = [];
   const major = Number(process.versions.node.split('.', 1));
   for (const { specifier, version, nodeMajors } of candidates) {
-    // The wrapper of one version loads the binary of the other where npm has installed just that one.
     if (!nodeMajors.includes(major)) continue;
     try {
-      // Not by import(): where a CommonJS module fails to load, Node.js 20 ends the process, caught or not.
-      const uws = require(specifier) as UwsModule;
-      silence(uws);
-      return { name: engineName, version, uws };
+      return loadBinary(specifier, `${process.platform}-${process.arch}-${major}`);
     } catch (error) {
+      if (error instanceof UnknownEngine) throw error;
       failures.push(`${version}: ${lastLine(error)}`);
     }
   }
@@ -170,6 +186,21 @@ function firstThatLoads(): Engine {
     `no HTTP engine loads on ${platform()}; supported on Linux, macOS and Windows, x64 and arm64: ` +
       `${supported} (${failures.join('; ') || 'none of them is for this Node.js'})`,
   );
+}
+
+/**
+ * Loads the binary itself, past the scripts that its packages put around it: no code of theirs runs that is not known.
+ * It may be another version than the one that was asked for, where npm has installed just that one.
+ */
+function loadBinary(specifier: string, target: string): Engine {
+  const fromWrapper = createRequire(require.resolve(specifier));
+  const path = fromWrapper.resolve(`@uwsjs/${target}/uws.node`);
+  const { version } = JSON.parse(readFileSync(fromWrapper.resolve(`@uwsjs/${target}/package.json`), 'utf8')) as Engine;
+  const checked = checkEngine(path, target, version);
+  // Not by import(): where a CommonJS module fails to load, Node.js 20 ends the process, caught or not.
+  const uws = require(path) as UwsModule;
+  silence(uws);
+  return { name: engineName, version: checked, uws };
 }
 
 /** The engine names itself in every reply unless told not to. */

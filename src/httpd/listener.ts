@@ -4,6 +4,7 @@ import type { Access } from './access.js';
 import { type Engine, serveRequests, type UwsApp, type UwsHandlers } from './engine.js';
 import { bracketed, type ListenSetting, settingName } from './listen-setting.js';
 import { listen, tryAddress } from './tcp-socket.js';
+import { closeAtThreadExit } from './thread-exit.js';
 import { SecureApps } from './tls/secure-apps.js';
 import type { TlsSetting } from './tls/setting.js';
 import { listenUnix, tryUnix } from './unix-socket.js';
@@ -58,7 +59,11 @@ export async function openListener(
   const { setting } = options;
   const secure = secureApps(engine, options, handlers, log);
   const app = secure?.acceptor ?? plainApp(engine, handlers);
-  const closeApp = (): void => void (secure ?? app).close();
+  const closeApp = (): void => {
+    forget();
+    (secure ?? app).close();
+  };
+  const forget = closeAtThreadExit(closeApp);
   try {
     const { socket, port, removeFile } = await (setting.kind === 'unix'
       ? listenUnix(app, setting.path, setting.options.get('mode'))

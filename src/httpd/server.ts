@@ -4,7 +4,7 @@ import { AllowedHosts } from './allowed-hosts.js';
 import { Connections } from './connections.js';
 import { HttpCounters } from './counters.js';
 import { Dispatcher } from './dispatcher.js';
-import { type Engine, loadEngine, type UwsModule } from './engine.js';
+import { type Engine, loadEngine } from './engine.js';
 import { chunkLimit } from './exchange.js';
 import { settingName } from './listen-setting.js';
 import {
@@ -47,7 +47,7 @@ export interface HttpServerOptions {
   readonly counters?: Float64Array;
   readonly log: Log;
   /** uWebSockets.js as the embedder loaded it; left out, the newest of the own ones that works. */
-  readonly engine?: UwsModule;
+  readonly engine?: object | undefined;
   /** Where bodies are joined; left out, one in native memory. */
   readonly bodies?: BodyPool;
 }
@@ -141,6 +141,7 @@ export class HttpServer {
     try {
       const engine = await loadEngine(this.#options.engine);
       this.#engine = engine;
+      if (engine.notice !== undefined) log.warn({}, engine.notice);
       this.#bodies = this.#options.bodies ?? this.#nativeBodies();
       for (const { declaration } of this.#roots.newestFirst) await declaration.onInit?.();
       this.#refuseWhenClosed();

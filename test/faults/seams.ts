@@ -131,7 +131,9 @@ for (const file of readdirSync(own).filter((name) => name.endsWith('.node'))) {
 let engines = 0;
 for (const name of ['uws-20.69', 'uws-20.51']) {
   try {
-    replace(name, (exports) => ({ ...exports, App: () => faultyApp((exports.App as () => object)()) }));
+    const target = `@uwsjs/${process.platform}-${process.arch}-${process.versions.node.split('.', 1)}`;
+    const binary = createRequire(require.resolve(name)).resolve(`${target}/uws.node`);
+    replace(binary, (exports) => ({ ...exports, App: () => faultyApp((exports.App as () => object)()) }));
     engines += 1;
   } catch {
     // One of them does not load here; the server takes the other, too.

@@ -230,8 +230,8 @@ test('a failed start keeps nothing alive either, nor does a server that never st
 
 test('where no engine loads one line says so, and names what is supported', { timeout }, async () => {
   const { code, output } = await run(`
-    Object.defineProperty(process, 'arch', { value: 'mips' });
     const { loadEngine } = await import(${JSON.stringify(import.meta.resolve('#src/httpd/engine.js'))});
+    Object.defineProperty(process, 'arch', { value: 'mips' });
     await loadEngine().catch((error) => console.log(error.message));
   `);
   assert.match(output, /^no HTTP engine loads on \w+ mips, Node\.js \d[^\n]*; supported on Linux[^\n]*\n$/);

@@ -36,6 +36,7 @@ export const httpdModule = defineModule({
       allowedHosts: parameters.allowed_hosts,
       maxConnections: parameters.max_connections,
       counters: counters(mi.statistics),
+      engine: facts.engine,
       log,
     });
     const health = parameters.health === 1 ? healthPaths(httpd, status) : [];

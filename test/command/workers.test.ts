@@ -1,0 +1,75 @@
+// Servers in worker threads: how the thread ends is a matter of the thread, and not of the process.
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { describe, type TestContext, test } from 'node:test';
+import { noOpenssl, TlsFiles } from '../wire/tls-files.js';
+import { type Ended, Running } from './daemon.js';
+
+interface Plan {
+  readonly ends: readonly string[];
+  readonly httpd?: object;
+  readonly mainFirst?: boolean;
+  readonly shareEnvironment?: boolean;
+}
+
+const plain = { listen: ['http:127.0.0.1:0'] };
+
+/** Runs a program with one worker after another; {@link Plan.ends} says how each ends. */
+function host(t: TestContext, plan: Plan, env: NodeJS.ProcessEnv = {}): Promise<Ended> {
+  const args = ['test/data/command/worker-host.mjs', JSON.stringify({ httpd: plain, ...plan })];
+  return new Running(t, process.execPath, args, { env: { ...process.env, ...env } }).ended;
+}
+
+const served = { status: 200, warnings: [] };
+const cutShort = { status: 431, warnings: ['heads of requests'] };
+
+describe('a worker thread with a server', { timeout: 60_000, concurrency: 2 }, () => {
+  const endings: Readonly<Record<string, readonly unknown[]>> = {
+    exit: [3],
+    throw: ['thrown', 1],
+    reject: ['rejected', 1],
+    'throw in a call': ['thrown in a call', 1],
+    'close, then exit': [3],
+    close: [0],
+  };
+
+  for (const [end, outcome] of Object.entries(endings)) {
+    test(`may end by ${end}, and the next one serves`, async (t) => {
+      const { status, signal, stdout, stderr } = await host(t, { ends: [end, end], shareEnvironment: true });
+      assert.deepEqual([status, signal, stderr], [0, null, '']);
+      assert.deepEqual(JSON.parse(stdout), [served, ...outcome, served, ...outcome]);
+    });
+  }
+
+  test('may end with TLS and a Unix socket open', { skip: noOpenssl }, async (t) => {
+    const files = new TlsFiles(t);
+    const { certFile, keyFile } = files.make('localhost', { key: 'ec' });
+    const listen = ['http:127.0.0.1:0', 'https:127.0.0.1:0', `unix:${join(files.folder, 'mi.sock')}`];
+    const httpd = { listen, tls_cert_file: certFile, tls_key_file: keyFile };
+    const { status, signal, stdout } = await host(t, { ends: ['exit', 'throw'], shareEnvironment: true, httpd });
+    assert.deepEqual([status, signal], [0, null]);
+    assert.deepEqual(JSON.parse(stdout), [served, 3, served, 'thrown', 1]);
+  });
+
+  test('takes the process along when it is terminated with the server open, as README says', async (t) => {
+    const { signal, stderr } = await host(t, { ends: ['terminate'], shareEnvironment: true });
+    assert.equal(signal, 'SIGABRT');
+    assert.match(stderr, /uv_loop_close\(\) while having open handles/);
+  });
+});
+
+describe('heads of requests that a worker thread takes', { timeout: 60_000, concurrency: 2 }, () => {
+  const cases: Readonly<Record<string, readonly [plan: Omit<Plan, 'ends'>, env: NodeJS.ProcessEnv, seen: object]>> = {
+    'are short where the thread loads the engine with an environment of its own, which is told': [{}, {}, cutShort],
+    'are long where the thread shares its environment': [{ shareEnvironment: true }, {}, served],
+    'are long where the process was started so': [{}, { UWS_HTTP_MAX_HEADERS_SIZE: '16384' }, served],
+    'are long where the main thread was first': [{ mainFirst: true }, {}, served],
+  };
+  for (const [name, [plan, env, seen]] of Object.entries(cases)) {
+    test(name, async (t) => {
+      const { stdout, stderr } = await host(t, { ...plan, ends: ['close', 'close'] }, env);
+      assert.equal(stderr, '');
+      assert.deepEqual(JSON.parse(stdout), [seen, 0, seen, 0]);
+    });
+  }
+});

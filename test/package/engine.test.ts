@@ -1,0 +1,126 @@
+// The engine comes from a registry, from somebody whom nobody vouches for: only what was looked at is loaded.
+import assert from 'node:assert/strict';
+import { appendFileSync, cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { describe, type TestContext, test } from 'node:test';
+import { enginePins } from '#src/httpd/engine-pins.js';
+import { createServer } from '#src/index.js';
+import { assertRefused, checkout, type Ended, Running, temporaryFiles } from '../command/daemon.js';
+
+const require = createRequire(join(checkout, 'package.json'));
+const lockFile = JSON.parse(readFileSync('package-lock.json', 'utf8')) as {
+  readonly packages: Readonly<Record<string, LockEntry>>;
+};
+
+interface LockEntry {
+  readonly version: string;
+  readonly integrity?: string;
+  readonly resolved?: string;
+}
+
+/** Packages with engines for other machines, which the registry that the lock file was made with did not have. */
+const notFetched = /node_modules\/@uwsjs\/(?:linux-arm|linux-arm64|darwin-x64|darwin-arm64|win32-x64)-\d+$/;
+
+/** The built package with packages of the engine that are its own. Where its binaries are, and a way to run it. */
+function ownEngine(t: TestContext) {
+  const copy = temporaryFiles(t, {});
+  for (const part of ['package.json', 'mi-httpd.cfg', 'dist', 'native']) {
+    cpSync(join(checkout, part), join(copy, part), { recursive: true });
+  }
+  mkdirSync(join(copy, 'node_modules'));
+  for (const name of readdirSync(join(checkout, 'node_modules'))) {
+    if (name.startsWith('.')) continue;
+    const [from, to] = [join(checkout, 'node_modules', name), join(copy, 'node_modules', name)];
+    if (name.startsWith('uws-') || name === '@uwsjs') cpSync(from, to, { recursive: true });
+    else symlinkSync(from, to, 'junction');
+  }
+  const files = readdirSync(join(copy, 'node_modules'), { recursive: true, encoding: 'utf8' })
+    .filter((path) => /^(?:@uwsjs|uws-)/.test(path))
+    .map((path) => join(copy, 'node_modules', path));
+  const run = (env: NodeJS.ProcessEnv = {}): Promise<Ended> =>
+    new Running(t, process.execPath, ['dist/main.js', '-V'], { cwd: copy, env: { ...process.env, ...env } }).ended;
+  return { run, binaries: files.filter((path) => path.endsWith('.node')), scripts: files.filter(isScript) };
+}
+
+function isScript(path: string): boolean {
+  return /\.m?js$/.test(path);
+}
+
+describe('the engine', { timeout: 60_000 }, () => {
+  test('is not loaded where one byte of it is another, unless its hash is named as trusted', async (t) => {
+    const { run, binaries } = ownEngine(t);
+    for (const path of binaries) appendFileSync(path, '\0');
+    const refused = await run();
+    assertRefused(
+      refused,
+      /^mi-httpd: the HTTP engine .*uws\.node has sha256 [0-9a-f]{64}; .* MI_HTTPD_ENGINE_SHA256 /,
+    );
+    const [, hash = ''] = /sha256 ([0-9a-f]{64})/.exec(refused.stderr) ?? [];
+    for (const [trusted, status] of [
+      ['', 1],
+      [hash.replace(/^./, 'x'), 1],
+      [`00, ${hash.toUpperCase()}`, 0],
+    ] as const) {
+      const ended = await run({ MI_HTTPD_ENGINE_SHA256: trusted });
+      assert.equal(ended.status, status, ended.stderr);
+    }
+  });
+
+  test('is loaded without running any script of its packages', async (t) => {
+    const { run, scripts } = ownEngine(t);
+    assert.ok(scripts.length > 0);
+    for (const path of scripts) writeFileSync(path, 'console.log("a script ran"); throw new Error("it ran");');
+    const { status, stdout, stderr } = await run();
+    assert.deepEqual([status, stderr], [0, '']);
+    assert.match(stdout, /^mi-httpd .*uWebSockets\.js 20\.\d+\.\d+/);
+  });
+
+  test('that an embedder brings is taken, and what is none is refused', async (t) => {
+    const target = `${process.platform}-${process.arch}-${process.versions.node.split('.', 1)}`;
+    const engine = ['uws-20.69', 'uws-20.51'].flatMap((name) => {
+      try {
+        return [require(createRequire(require.resolve(name)).resolve(`@uwsjs/${target}/uws.node`)) as object];
+      } catch {
+        return [];
+      }
+    })[0];
+    assert.ok(engine !== undefined);
+    const httpd = { ip: '127.0.0.1', port: 0 };
+    const server = await createServer({ httpd, engine }).start();
+    t.after(() => server.close({ deadline: 0 }));
+    assert.equal(server.engine, 'uWebSockets.js of the embedder');
+    await assert.rejects(
+      createServer({ httpd, engine: {} }).start(),
+      /^TypeError: option engine is not uWebSockets\.js/,
+    );
+  });
+
+  test('has a known hash for every binary that the lock file has an integrity of and mi-httpd can load', () => {
+    const loadable: Readonly<Record<string, readonly number[]>> = { '20.51.4': [20, 22], '20.69.0': [22, 24, 26] };
+    for (const [place, { version, integrity }] of Object.entries(lockFile.packages)) {
+      const [, target = '', major = ''] = /node_modules\/@uwsjs\/(.+)-(\d+)$/.exec(place) ?? [];
+      if (integrity === undefined || !loadable[version]?.includes(Number(major))) continue;
+      assert.match(enginePins[`${target}-${major}@${version}`] ?? '', /^[0-9a-f]{64}$/, `${place}: engine-pins.mjs`);
+    }
+  });
+});
+
+describe('the lock file', () => {
+  const entries = Object.entries(lockFile.packages).filter(([place]) => place !== '');
+
+  test('has an integrity of every package, but for engines that could not be fetched', () => {
+    const lacking = entries.filter(([, { integrity }]) => !/^sha512-/.test(integrity ?? '')).map(([place]) => place);
+    assert.deepEqual(
+      lacking.filter((place) => !notFetched.test(place)),
+      [],
+    );
+  });
+
+  test('names no place where packages come from: that is a matter of who installs', () => {
+    assert.deepEqual(
+      entries.filter(([, { resolved }]) => resolved !== undefined),
+      [],
+    );
+  });
+});
