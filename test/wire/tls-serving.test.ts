@@ -201,7 +201,7 @@ test('what is wrong with certificate and key is told, with the name of the file'
     [one.certFile, encrypted, undefined, /key .*\/one\.encrypted is encrypted: name a file with its passphrase/],
     [one.certFile, encrypted, wrong, /key .*: the passphrase in .*\/wrong does not decrypt it/],
     [one.certFile, encrypted, missing, /passphrase .*\/missing: there is no such file$/],
-    [two.certFile, scrypt, right, /the engine does not take them: encrypt the key with openssl pkcs8/],
+    [two.certFile, scrypt, right, /is encrypted with scrypt, which the engine has not: .*openssl pkcs8/],
     [old.certFile, old.keyFile, undefined, /certificate .*\/old\.pem expired on .* GMT: renew it$/],
     [odd.certFile, odd.keyFile, undefined, /key .* is of curve secp256k1, which the engine has not/],
     [pss.certFile, pss.keyFile, undefined, /key .* is of type rsa-pss, which the engine has not/],

@@ -82,7 +82,7 @@ function readSmallFile(file: string, what: string, warn: (message: string) => vo
     if (process.platform !== 'win32' && (found.mode & 0o004) !== 0) {
       warn(`the file of ${what}s ${file} is readable by everybody on this machine; run chmod o-rwx ${file}`);
     }
-    return readFileSync(file, 'utf8');
+    return readFileSync(file, 'utf8').replace(/^\ufeff/, '');
   } catch (error) {
     throw new Error(`the file of ${what}s ${file} cannot be read: ${reasonOf(error)}`);
   }

@@ -1,4 +1,5 @@
 import { createHash, createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { certificateFault, keyFault, mendedChain } from './pem-faults.js';
 import { readPemFile } from './pem-file.js';
 import type { TlsSetting } from './setting.js';
 import type { CipherList } from './suites.js';
@@ -8,6 +9,8 @@ export interface Certificate {
   /** Milliseconds since 1970 after which it is not valid. */
   readonly expiresAt: number;
   readonly passphrase: string | undefined;
+  /** The chain in place of what is in the file, where the engine could not read that. */
+  readonly mended: string | undefined;
   /** Tells whether files have changed, without keeping what is in them. */
   readonly digest: string;
   /** What is not wrong but should be known, one clause each. */
@@ -34,7 +37,7 @@ export function readCertificate(setting: TlsSetting, ciphers: CipherList, now = 
   const certText = readPemFile('certificate', certFile).text;
   const keyPem = readPemFile('key', keyFile);
   const passphrasePem = passphraseFile === undefined ? undefined : readPemFile('passphrase', passphraseFile);
-  const passphrase = passphrasePem?.text.split(/\r?\n/, 1)[0];
+  const passphrase = passphrasePem?.text.replace(/^\ufeff/, '').split(/\r?\n/, 1)[0];
   const chain = readChain(certFile, certText);
   const [certificate] = chain;
   const key = readKey(keyFile, keyPem.text, passphraseFile, passphrase);
@@ -46,6 +49,8 @@ export function readCertificate(setting: TlsSetting, ciphers: CipherList, now = 
         : `certificate ${certFile}: the one of key ${keyFile} is number ${place + 1} in the file: put it first`,
     );
   }
+  const unreadable = certificateFault(certificate);
+  if (unreadable !== undefined) throw new Error(`certificate ${certFile} ${unreadable}`);
   const expiresAt = Date.parse(certificate.validTo);
   checkValidity(certFile, certificate, now);
   const warnings = [
@@ -61,7 +66,7 @@ export function readCertificate(setting: TlsSetting, ciphers: CipherList, now = 
   const digest = createHash('sha256')
     .update(JSON.stringify([certText, keyPem.text, passphrase ?? null]))
     .digest('base64');
-  return { expiresAt, passphrase, digest, warnings };
+  return { expiresAt, passphrase, mended: mendedChain(certText, chain), digest, warnings };
 }
 
 /** Whole days until a certificate expires; negative once it has. */
@@ -73,15 +78,26 @@ function readChain(file: string, text: string): [X509Certificate, ...X509Certifi
   const blocks = text.match(/-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----[^-]*-----END [A-Z0-9 ]*-----/g) ?? [];
   const chain = blocks.map((block, index) => {
     try {
-      return new X509Certificate(block);
+      // By its octets, so that no matter how its lines are broken.
+      return new X509Certificate(Buffer.from(block.replace(/-----[^-]*-----/g, ''), 'base64'));
     } catch {
       throw new Error(`certificate ${file}: number ${index + 1} in it is damaged`);
     }
   });
   const [first, ...rest] = chain;
   if (first !== undefined) return [first, ...rest];
-  const hint = text.includes('PRIVATE KEY-----') ? ' but a private key: are certificate and key swapped?' : '';
+  const hint = text.includes('PRIVATE KEY-----')
+    ? ' but a private key: are certificate and key swapped?'
+    : otherForm(text);
   throw new Error(`certificate ${file}: there is no certificate in PEM format in it${hint}`);
+}
+
+/** What else a file may be: text of Windows, or the binary form of what is wanted. */
+function otherForm(text: string): string {
+  if (/^\0?-\0-|^\ufffd\ufffd-?\0/.test(text)) return ', but UTF-16: save it as UTF-8';
+  return text.startsWith('0') && text.charCodeAt(1) === 0xfffd
+    ? ', but DER, it seems: turn it into PEM with openssl'
+    : '';
 }
 
 function readKey(
@@ -91,7 +107,9 @@ function readKey(
   passphrase: string | undefined,
 ): KeyObject {
   if (!/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)) {
-    const hint = text.includes('CERTIFICATE-----') ? ' but a certificate: are certificate and key swapped?' : '';
+    const hint = text.includes('CERTIFICATE-----')
+      ? ' but a certificate: are certificate and key swapped?'
+      : otherForm(text);
     throw new Error(`key ${file}: there is no private key in PEM format in it${hint}`);
   }
   const isEncrypted = /-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED/m.test(text);
@@ -103,6 +121,9 @@ function readKey(
     key = createPrivateKey({ key: text, format: 'pem', ...(passphrase === undefined ? {} : { passphrase }) });
   } catch {
     // What OpenSSL says may hold what is in the file.
+    if (!/(?:^|\n)-----BEGIN [A-Z ]*PRIVATE KEY-----[ \t]*\r?\n/.test(text)) {
+      throw new Error(`key ${file} is damaged, or its BEGIN stands on one line with something else`);
+    }
     throw new Error(
       isEncrypted
         ? `key ${file}: the passphrase in ${passphraseFile} does not decrypt it, or it is damaged`
@@ -112,7 +133,11 @@ function readKey(
   const { asymmetricKeyType: type = 'none', asymmetricKeyDetails: details } = key;
   const isServed =
     type === 'rsa' || type === 'ed25519' || (type === 'ec' && curves.includes(details?.namedCurve ?? ''));
-  if (isServed) return key;
+  if (isServed) {
+    const unreadable = keyFault(text, key);
+    if (unreadable !== undefined) throw new Error(`key ${file} ${unreadable}`);
+    return key;
+  }
   const kind = type === 'ec' ? `curve ${details?.namedCurve}` : `type ${type}`;
   throw new Error(`key ${file} is of ${kind}, which the engine has not: use RSA, P-256, P-384, P-521 or Ed25519`);
 }

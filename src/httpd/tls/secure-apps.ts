@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Log } from '../../log.js';
 import { type Engine, serveRequests, type UwsApp, type UwsHandlers } from '../engine.js';
 import { type Certificate, readCertificate } from './certificate.js';
@@ -130,10 +133,16 @@ export class SecureApps {
     return serving;
   }
 
-  #engineApp({ passphrase }: Certificate): UwsApp | undefined {
+  #engineApp({ passphrase, mended }: Certificate): UwsApp | undefined {
+    return mended === undefined
+      ? this.#appOf(this.#setting.certFile, passphrase)
+      : withFile(mended, (certFile) => this.#appOf(certFile, passphrase));
+  }
+
+  #appOf(certFile: string, passphrase: string | undefined): UwsApp | undefined {
     try {
       return this.#engine.uws.SSLApp({
-        cert_file_name: this.#setting.certFile,
+        cert_file_name: certFile,
         key_file_name: this.#setting.keyFile,
         ssl_ciphers: engineList(this.#ciphers),
         ...(passphrase === undefined ? {} : { passphrase }),
@@ -144,8 +153,21 @@ export class SecureApps {
   }
 }
 
+/** Puts certificates, which are no secret, into a file for as long as `use` takes: the engine reads files only. */
+function withFile<Result>(text: string, use: (file: string) => Result): Result {
+  const folder = mkdtempSync(join(tmpdir(), 'mi-httpd-'));
+  try {
+    const file = join(folder, 'chain.pem');
+    writeFileSync(file, text);
+    return use(file);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
 /** What Node.js reads and the engine does not; it does not say why. */
 function refusal({ passphrase }: Certificate): string {
-  const remedy = passphrase === undefined ? '' : ': encrypt the key with openssl pkcs8 -topk8 -v2 aes-256-cbc';
+  const remedy =
+    passphrase === undefined ? '' : ': encrypt the key with openssl pkcs8 -topk8 -v2 aes-256-cbc -v2prf hmacWithSHA256';
   return `the engine does not take them${remedy}`;
 }

@@ -1,0 +1,165 @@
+// Forms in which certificates and keys lie on disks: each is served, or refused by the check and the start alike with what
+// is wrong with it. What Node.js reads and the engine does not is the difference that hides here.
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { after, describe, type TestContext, test } from 'node:test';
+import { HttpServer } from '#src/httpd/server.js';
+import { defaultCiphers } from '#src/httpd/tls/ciphers.js';
+import { options, root, start } from './http-server.js';
+import { connectTls, nameOf } from './tls-client.js';
+import { noOpenssl, openssl, type TestCertificate, TlsFiles } from './tls-files.js';
+
+const timeout = 60_000;
+const passphrase = 'open sesame';
+
+describe('forms of certificates and keys', { timeout, skip: noOpenssl }, () => {
+  const cleanups: (() => void)[] = [];
+  after(() => {
+    for (const cleanup of cleanups) cleanup();
+  });
+  const whole = { after: (cleanup: () => void) => cleanups.push(cleanup) } as unknown as TestContext;
+  const files = noOpenssl === false ? new TlsFiles(whole) : undefined;
+  const path = (name: string): string => files?.path(name) ?? name;
+  const [leaf, ca] = files === undefined ? [] : chainOf(files);
+  const chain =
+    leaf === undefined ? '' : readFileSync(leaf.certFile, 'latin1') + readFileSync(ca?.certFile ?? '', 'latin1');
+  const key = leaf === undefined ? '' : readFileSync(leaf.keyFile, 'latin1');
+  const bom = '\xef\xbb\xbf';
+
+  /** Both by the check alone and by the start. */
+  async function refusalOf(certFile: string, keyFile: string, passphraseFile?: string): Promise<string | undefined> {
+    const tls = { certFile, keyFile, passphraseFile, ciphers: defaultCiphers };
+    const refusals: (string | undefined)[] = [];
+    for (const action of ['check', 'start'] as const) {
+      const server = new HttpServer(options({ tls }));
+      const error: unknown = await server[action]().then(
+        () => undefined,
+        (reason: unknown) => reason,
+      );
+      server.close();
+      assert.doesNotMatch(String(error), /sesame|MII/);
+      refusals.push(error instanceof Error ? error.message : undefined);
+    }
+    assert.equal(refusals[0], refusals[1], 'the check says what the start says');
+    return refusals[0];
+  }
+
+  function put(name: string, bytes: string): string {
+    const file = path(name);
+    writeFileSync(file, bytes, { encoding: 'latin1', mode: 0o600 });
+    return file;
+  }
+
+  const served: readonly (readonly [name: string, form: (text: string) => string])[] = [
+    ['as it is', (text) => text],
+    ['with a byte order mark', (text) => bom + text],
+    ['with a byte order mark before the second', (text) => text.replace(/-\n-/, `-\n${bom}-`)],
+    ['with no line break between the two', (text) => text.replace(/-\n-/, '--')],
+    ['with no line break at the end', (text) => text.trimEnd()],
+    ['with lines of Windows', (text) => text.replaceAll('\n', '\r\n')],
+    ['with lines of an old Mac', (text) => text.replaceAll('\n', '\r')],
+    ['indented', (text) => text.replace(/^/gm, '  ')],
+    ['on one line', (text) => text.replaceAll('\n', '')],
+    ['with blanks at the ends of lines', (text) => text.replaceAll('\n', ' \n')],
+    ['with text around', (text) => `subject=x\n${text}\nend\n`],
+  ];
+  for (const [name, form] of served) {
+    test(`a chain ${name} is served whole`, async (t) => {
+      const certFile = put('form.pem', form(chain));
+      assert.equal(await refusalOf(certFile, leaf?.keyFile ?? ''), undefined);
+      const page = root({ onRequest: (exchange) => void exchange.reply(200, 'x') });
+      const tls = { certFile, keyFile: leaf?.keyFile ?? '', passphraseFile: undefined, ciphers: defaultCiphers };
+      const { port } = await start(t, [page], { tls });
+      const socket = await connectTls(port);
+      assert.equal(nameOf(socket), 'leaf');
+      const { issuerCertificate } = socket.getPeerCertificate(true);
+      socket.destroy();
+      assert.equal(issuerCertificate?.subject.CN, 'ca');
+    });
+  }
+
+  const refusedKeys: readonly (readonly [name: string, form: (text: string) => string, reason: RegExp])[] = [
+    ['with a byte order mark', (text) => bom + text, /key .*form\.key begins with a byte order mark, .*without one$/],
+    ['behind something else', (text) => `x ${text}`, /its BEGIN .*on one line with something else/],
+    ['with lines of an old Mac', (text) => text.replaceAll('\n', '\r'), /its BEGIN .*on one line with something else/],
+    [
+      'of UTF-16',
+      (text) => Buffer.from(`\ufeff${text}`, 'utf16le').toString('latin1'),
+      /but UTF-16: save it as UTF-8$/,
+    ],
+  ];
+  for (const [name, form, reason] of refusedKeys) {
+    test(`a key ${name} is refused with the reason`, async () => {
+      assert.match((await refusalOf(leaf?.certFile ?? '', put('form.key', form(key)))) ?? '', reason);
+    });
+  }
+
+  test('a certificate of UTF-16, and one in DER, are refused with the reason', async () => {
+    const wide = put('wide.pem', Buffer.from(`\ufeff${chain}`, 'utf16le').toString('latin1'));
+    assert.match((await refusalOf(wide, leaf?.keyFile ?? '')) ?? '', /no certificate in PEM format in it, but UTF-16/);
+    openssl('x509', '-in', leaf?.certFile ?? '', '-outform', 'der', '-out', path('der.pem'));
+    assert.match((await refusalOf(path('der.pem'), leaf?.keyFile ?? '')) ?? '', /in it, but DER, it seems/);
+  });
+
+  const encryptions: readonly (readonly [name: string, how: readonly string[], reason: RegExp | undefined])[] = [
+    ['AES-256', ['-v2', 'aes-256-cbc'], undefined],
+    ['hmacWithSHA1', ['-v2', 'aes-128-cbc', '-v2prf', 'hmacWithSHA1'], undefined],
+    ['3DES', ['-v2', 'des3'], undefined],
+    ['scrypt', ['-scrypt'], /encrypted with scrypt, which the engine has not: .*openssl pkcs8 -topk8/],
+    ['hmacWithSHA384', ['-v2', 'aes-256-cbc', '-v2prf', 'hmacWithSHA384'], /encrypted with hmacWithSHA384, which/],
+    ['hmacWithSHA512', ['-v2', 'aes-256-cbc', '-v2prf', 'hmacWithSHA512'], /encrypted with hmacWithSHA512, which/],
+    ['Camellia', ['-v2', 'camellia-256-cbc'], /encrypted with Camellia, which/],
+  ];
+  for (const [name, how, reason] of encryptions) {
+    test(`a key encrypted with ${name} is ${reason === undefined ? 'served' : 'refused with the reason'}`, async () => {
+      const encrypted = files?.encrypt(leaf ?? never(), passphrase, ...how) ?? '';
+      // A byte order mark before the passphrase is no part of it.
+      for (const line of [`${passphrase}\n`, `${bom}${passphrase}\r\n`]) {
+        const refusal = await refusalOf(leaf?.certFile ?? '', encrypted, put('passphrase', line));
+        if (reason === undefined) assert.equal(refusal, undefined);
+        else assert.match(refusal ?? '', reason);
+      }
+    });
+  }
+
+  test('explicit EC parameters are refused with the reason, in the key and in the certificate', async () => {
+    const [explicit, named] = [path('explicit.key'), path('named.key')];
+    const curve = ['ecparam', '-name', 'prime256v1', '-genkey', '-noout'];
+    openssl(...curve, '-param_enc', 'explicit', '-out', explicit);
+    openssl('ec', '-in', explicit, '-param_enc', 'named_curve', '-out', named);
+    const pem = path('explicit.pem');
+    openssl('req', '-x509', '-new', '-key', explicit, '-out', pem, '-subj', '/CN=explicit', '-days', '30');
+    const reason = /has explicit EC parameters, .*make key and certificate anew/;
+    assert.match((await refusalOf(pem, explicit)) ?? '', /key .*explicit\.key has explicit/);
+    assert.match((await refusalOf(pem, explicit)) ?? '', reason);
+    assert.match((await refusalOf(pem, named)) ?? '', reason);
+  });
+});
+
+function never(): never {
+  throw new Error('openssl is missing');
+}
+
+/** A certificate, and the one that signed it. */
+function chainOf(files: TlsFiles): readonly [TestCertificate, TestCertificate] {
+  const ca = files.make('ca');
+  const [certFile, keyFile, request] = ['leaf.pem', 'leaf.key', 'leaf.csr'].map((name) => files.path(name));
+  const [cert = '', key = '', csr = ''] = [certFile, keyFile, request];
+  openssl('req', '-new', '-newkey', 'rsa:2048', '-nodes', '-keyout', key, '-out', csr, '-subj', '/CN=leaf');
+  openssl(
+    'x509',
+    '-req',
+    '-in',
+    csr,
+    '-CA',
+    ca.certFile,
+    '-CAkey',
+    ca.keyFile,
+    '-CAcreateserial',
+    '-days',
+    '30',
+    '-out',
+    cert,
+  );
+  return [{ name: 'leaf', certFile: cert, keyFile: key }, ca];
+}
