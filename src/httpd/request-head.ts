@@ -29,6 +29,7 @@ export class RequestHead {
   #codings = 0;
   #coding = '';
   #contentTypes = 0;
+  #authorizations = 0;
 
   /** The length tells first: nearly all fields are none of these. */
   readonly #visit = (name: string, value: string): void => {
@@ -41,6 +42,9 @@ export class RequestHead {
         break;
       case 12:
         if (name === 'content-type' && this.#contentTypes++ === 0) this.contentType = value;
+        break;
+      case 13:
+        if (name === 'authorization') this.#authorizations++;
         break;
       case 14:
         if (name === 'content-length' && this.#contentLengths++ === 0) this.#contentLength = value;
@@ -64,6 +68,7 @@ export class RequestHead {
     this.#contentLengths = 0;
     this.#codings = 0;
     this.#contentTypes = 0;
+    this.#authorizations = 0;
     this.contentType = '';
     this.hasOrigin = false;
     this.isLastAsked = false;
@@ -71,6 +76,7 @@ export class RequestHead {
     this.mediaType = mediaTypeOf(this.contentType);
     this.isChunked = this.#codings > 0;
     this.contentLength = -1;
+    if (this.#authorizations > 1) return `${this.#authorizations} Authorization headers; send one`;
     if (this.#contentLengths > 1) return `${this.#contentLengths} Content-Length headers; send one`;
     if (this.#codings > 1) return `${this.#codings} Transfer-Encoding headers; send one`;
     if (this.isChunked) {

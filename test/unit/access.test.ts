@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { AddressList } from '#src/httpd/access/address-list.js';
-import { BackOff } from '#src/httpd/access/back-off.js';
+import { BackOff, type Outcome, Standing } from '#src/httpd/access/back-off.js';
 import { readBasic, readBearer } from '#src/httpd/access/credentials.js';
 import { formatPasswordHash, hashPassword, parsePasswordHash, verifyPassword } from '#src/httpd/access/password.js';
 import { digestToken, formatTokenHash, makeToken, parseTokenHash } from '#src/httpd/access/token.js';
@@ -68,11 +68,14 @@ test('tokens are long, differ, and their lines are read back', () => {
 test('what Basic carries is read back; nothing else is a credential, and nothing fails', () => {
   fc.assert(
     fc.property(
-      fc.string({ unit: 'grapheme' }).filter((name) => !name.includes(':')),
-      fc.string({ unit: 'grapheme' }),
+      fc.string({ unit: 'grapheme' }).filter((name) => !name.includes(':') && !/\p{Cc}/u.test(name)),
+      fc.string({ unit: 'grapheme' }).filter((password) => !/\p{Cc}/u.test(password)),
       (name, password) => {
         const encoded = Buffer.from(`${name}:${password}`).toString('base64');
-        assert.deepEqual(readBasic(`Basic ${encoded}`), { name, password });
+        assert.equal(
+          JSON.stringify(readBasic(`Basic ${encoded}`)),
+          JSON.stringify({ name: name.normalize('NFC'), password: password.normalize('NFC') }),
+        );
       },
     ),
   );
@@ -83,18 +86,27 @@ test('what Basic carries is read back; nothing else is a credential, and nothing
       assert.equal(readBasic(`Digest ${text}`), undefined);
     }),
   );
-  for (const text of [
-    '',
-    'Basic',
-    'Basic ',
-    'Basic !',
-    'Basic YQ',
-    'Basic YQ==',
-    'basic YTpi',
-    'BasicYTpi',
-    'Basic YTpi YTpi',
-  ]) {
+  for (const text of ['', 'Basic', 'Basic ', 'Basic !', 'Basic YQ', 'Basic YQ==', 'BasicYTpi', 'Basic YTpi YTpi']) {
     assert.equal(readBasic(text), undefined, text);
+  }
+});
+
+test('a credential has one form, however it is written; control characters are none', () => {
+  const latin1 = Buffer.from('jörg:pä', 'latin1').toString('base64');
+  const of = (text: string): string => Buffer.from(text).toString('base64');
+  for (const text of [
+    `Basic ${of('jörg:pä')}`,
+    `basic ${of('jörg:pä')}`,
+    `BASIC   ${of('jörg:pä')} `,
+    `Basic ${of('jo\u0308rg:pa\u0308')}`,
+    `Basic ${latin1}`,
+  ]) {
+    assert.deepEqual(readBasic(text), { name: 'jörg', password: 'pä' }, text);
+  }
+  assert.deepEqual(readBasic('Basic YTo='), readBasic('Basic YTp='), 'bits that nobody reads');
+  for (const control of ['\0', '\t', '\n', '\r', '\x1b', '\x7f', '\x85']) {
+    assert.equal(readBasic(`Basic ${of(`a${control}:b`)}`), undefined);
+    assert.equal(readBasic(`Basic ${of(`a:b${control}`)}`), undefined);
   }
 });
 
@@ -148,64 +160,140 @@ describe('addresses', () => {
 });
 
 describe('waiting after failures', () => {
+  /** A login that ends so; gives the seconds to wait in place of being verified. */
+  function login(backOff: BackOff, network: string, name: string, outcome: Outcome): number {
+    const attempt = backOff.begin(network, name);
+    if (typeof attempt === 'number') return attempt;
+    attempt.ended(outcome);
+    return 0;
+  }
+
+  function standing(backOff: BackOff, network: string, name = 'z'): number {
+    const attempt = backOff.begin(network, name);
+    assert.ok(typeof attempt === 'object');
+    return attempt.standing;
+  }
+
+  const fail = (backOff: BackOff, network: string, name = 'x'): number => login(backOff, network, name, 'failed');
+  const succeed = (backOff: BackOff, network: string, name: string): number =>
+    login(backOff, network, name, 'succeeded');
+
   test('five are free, then 1 s, 2, 4, up to a minute', () => {
     let now = 0;
     const backOff = new BackOff(() => now);
-    for (let i = 0; i < 5; i++) {
-      assert.equal(backOff.wait('a'), 0);
-      backOff.failed('a');
-    }
+    for (let i = 0; i < 5; i++) assert.equal(fail(backOff, 'a'), 0);
     for (const seconds of [1, 2, 4, 8, 16, 32, 60, 60]) {
-      assert.equal(backOff.wait('a'), seconds);
+      assert.equal(backOff.wait('a', 'x'), seconds);
       now += seconds * 1000 - 1;
-      assert.equal(backOff.wait('a'), 1, 'to the end');
+      assert.equal(fail(backOff, 'a'), 1, 'to the end');
       now += 1;
-      assert.equal(backOff.wait('a'), 0);
-      backOff.failed('a');
+      assert.equal(backOff.wait('a', 'x'), 0);
+      assert.equal(fail(backOff, 'a'), 0);
     }
-    assert.equal(backOff.wait('b'), 0);
+    assert.equal(backOff.wait('b', 'x'), 0);
   });
 
-  test('a success, or time, clears it', () => {
+  test('a success clears its own name, and time clears all', () => {
     let now = 0;
     const backOff = new BackOff(() => now);
-    for (let i = 0; i < 5; i++) backOff.failed('a');
-    backOff.succeeded('a');
-    assert.deepEqual([backOff.wait('a'), backOff.size], [0, 0]);
-    for (let i = 0; i < 6; i++) backOff.failed('a');
-    now += 62_001;
-    for (let i = 0; i < 4; i++) backOff.failed('a');
-    assert.equal(backOff.wait('a'), 0);
+    for (let i = 0; i < 4; i++) fail(backOff, 'a');
+    assert.equal(succeed(backOff, 'a', 'x'), 0);
+    assert.equal(backOff.size, 0);
+    for (let i = 0; i < 5; i++) {
+      assert.equal(fail(backOff, 'a'), 0);
+      succeed(backOff, 'a', 'another');
+    }
+    assert.equal(fail(backOff, 'a'), 1);
+    now += 61_001;
+    for (let i = 0; i < 4; i++) assert.equal(fail(backOff, 'a'), 0);
+    assert.equal(backOff.wait('a', 'x'), 0);
+  });
+
+  test('names together have as few guesses as one; each that is refused counts for its name alone', () => {
+    let now = 0;
+    const backOff = new BackOff(() => now);
+    for (let i = 0; i < 5; i++) assert.equal(fail(backOff, 'a', `n${i}`), 0);
+    assert.equal(backOff.wait('a', 'x'), 0, 'who is logged in is answered');
+    for (let i = 0; i < 5; i++) assert.equal(fail(backOff, 'a', 'x'), 1);
+    assert.equal(backOff.wait('a', 'x'), 1, 'until its name has been guessed at');
+    assert.equal(backOff.wait('a', 'y'), 0);
+    now += 1000;
+    assert.equal(fail(backOff, 'a', 'y'), 0, 'refused ones have not made the network wait longer');
+  });
+
+  test('names beyond those that are counted apart are one, and forget none', () => {
+    const backOff = new BackOff(() => 0);
+    for (let i = 0; i < 5; i++) fail(backOff, 'a', 'first');
+    for (let i = 0; i < 1000; i++) fail(backOff, 'a', `n${i}`);
+    assert.equal(backOff.wait('a', 'first'), 1);
+    assert.ok(backOff.wait('a', 'another') > 0);
+    const known = new BackOff(() => 0);
+    succeed(known, 'a', 'bob');
+    for (let i = 0; i < 1000; i++) fail(known, 'a', `n${i}`);
+    assert.equal(known.wait('a', 'bob'), 0, 'who has logged in is counted apart');
+    const told = known.begin('a', 'another');
+    for (let i = 0; i < 5; i++) assert.equal(known.begin('a', 'bob'), told, 'which is not told');
+    assert.equal(known.wait('a', 'bob'), 1);
   });
 
   test('logins under way count as failures until they end, and leave nothing behind', () => {
     const backOff = new BackOff(() => 0);
-    for (let i = 0; i < 5; i++) backOff.began('a');
-    assert.equal(backOff.wait('a'), 1);
-    backOff.ended('a');
-    assert.equal(backOff.wait('a'), 0);
-    for (let i = 0; i < 4; i++) backOff.ended('a');
+    const running = Array.from({ length: 5 }, (_, i) => backOff.begin('a', `${i}`));
+    assert.equal(backOff.begin('a', '5'), 1);
+    for (const attempt of running) {
+      assert.ok(typeof attempt === 'object');
+      attempt.ended('succeeded');
+    }
+    assert.equal(succeed(backOff, 'a', '5'), 0);
     assert.equal(backOff.size, 0);
+  });
+
+  test('after the free ones a single guess is under way', () => {
+    let now = 0;
+    const backOff = new BackOff(() => now);
+    for (let i = 0; i < 5; i++) fail(backOff, 'a');
+    now += 1000;
+    assert.equal(typeof backOff.begin('a', 'x'), 'object');
+    assert.equal(typeof backOff.begin('a', 'x'), 'number');
+  });
+
+  test('one that could not be verified counts for its name, and its network goes after others', () => {
+    const backOff = new BackOff(() => 0);
+    for (let i = 0; i < 5; i++) assert.equal(login(backOff, 'a', 'x', 'refused'), 0);
+    assert.equal(backOff.wait('a', 'x'), 1);
+    assert.equal(standing(backOff, 'a', 'y'), Standing.failing);
   });
 
   test('the table is bounded: the network that failed the longest ago is forgotten', () => {
     const backOff = new BackOff(() => 0);
-    for (let i = 0; i < 5; i++) backOff.failed('first');
-    for (let i = 0; i < 5000; i++) backOff.failed(`n${i}`);
+    for (let i = 0; i < 5; i++) fail(backOff, 'first');
+    for (let i = 0; i < 5000; i++) fail(backOff, `n${i}`);
     assert.equal(backOff.size, 4096);
-    assert.equal(backOff.wait('first'), 0);
+    assert.equal(backOff.wait('first', 'x'), 0);
+  });
+
+  test('a network without failures goes before one with, and one that has logged in before both', () => {
+    const backOff = new BackOff(() => 0);
+    succeed(backOff, 'good', 'x');
+    fail(backOff, 'failing');
+    succeed(backOff, 'failing', 'y');
+    assert.deepEqual(
+      ['good', 'new', 'failing'].map((network) => standing(backOff, network)),
+      [Standing.good, Standing.new, Standing.failing],
+    );
   });
 });
 
 test('verified credentials are forgotten when they are not used, and when there are too many', () => {
   let now = 0;
   const verified = new VerifiedCredentials<string>(() => now);
-  const digest = verified.digest('Basic x');
-  assert.equal(digest, verified.digest('Basic x'));
-  assert.notEqual(digest, verified.digest('Basic y'));
+  const digest = verified.digest('192.0.2.1', 'alice', 'x');
+  assert.equal(digest, verified.digest('192.0.2.1', 'alice', 'x'));
+  const others = [verified.digest('192.0.2.1', 'alice', 'y'), verified.digest('192.0.2.2', 'alice', 'x')];
+  assert.ok(!others.includes(digest));
   assert.notEqual(
     digest,
-    new VerifiedCredentials(() => now).digest('Basic x'),
+    new VerifiedCredentials(() => now).digest('192.0.2.1', 'alice', 'x'),
     'the key is of one process, and one table',
   );
   verified.add(digest, 'alice');
@@ -219,6 +307,31 @@ test('verified credentials are forgotten when they are not used, and when there 
   assert.equal(verified.size, 256);
   assert.equal(verified.find('43'), undefined);
   assert.equal(verified.find('44'), 'x');
+});
+
+test('turns: the lowest rank first; a party with more places gives one up, and a higher rank all', async () => {
+  const turns = new Turns(1, 2);
+  const order: string[] = [];
+  let end = (): void => {};
+  const running = turns.run(() => new Promise<void>((resolve) => (end = resolve)));
+  const run = (name: string, party: string, rank: number): Promise<unknown> =>
+    turns
+      .run(async () => order.push(name), [party], rank)
+      .catch((error: unknown) => order.push(`${name} ${error instanceof BusyError}`));
+  const all = [run('a1', 'a', 1), run('a2', 'a', 1)];
+  await new Promise(setImmediate);
+  all.push(run('b', 'b', 1));
+  await new Promise(setImmediate);
+  assert.deepEqual(order, ['a2 true'], 'two of one party make room for another');
+  all.push(run('c', 'c', 1));
+  await new Promise(setImmediate);
+  assert.deepEqual(order, ['a2 true', 'c true'], 'one each is fair');
+  all.push(run('good', 'a', 0), run('bad', 'd', 2));
+  await new Promise(setImmediate);
+  assert.deepEqual(order, ['a2 true', 'c true', 'bad true', 'b true']);
+  end();
+  await Promise.all([running, ...all]);
+  assert.deepEqual(order.slice(4), ['good', 'a1']);
 });
 
 test('turns: a few at a time, a bounded number waits, in order', async () => {

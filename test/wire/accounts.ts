@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 
 /** A line of `auth_file`, hashed with the least cost that is accepted. */
-export function userLine(name: string, password: string, level: string): string {
+export function userLine(name: string, password: string, level: string, cost = { N: 1024, r: 1, p: 1 }): string {
   const salt = Buffer.from(`salt of ${name.padEnd(16, '.')}`);
-  const hash = scryptSync(password, salt, 32, { N: 1024, r: 1, p: 1 });
-  return `${name}:${level}:scrypt$1024$1$1$${salt.toString('base64url')}$${hash.toString('base64url')}\n`;
+  const hash = scryptSync(password, salt, 32, cost);
+  return `${name}:${level}:scrypt$${cost.N}$${cost.r}$${cost.p}$${salt.toString('base64url')}$${hash.toString('base64url')}\n`;
 }
 
 /** A line of `auth_tokens`. */

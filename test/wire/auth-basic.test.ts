@@ -16,14 +16,14 @@ function start(t: TestContext, httpd: object = {}): Promise<Server> {
 
 function assertChallenge(response: RawResponse, realm = 'OpenSIPS MI'): void {
   assert.equal(response.statusLine, 'HTTP/1.1 401 Unauthorized');
-  assert.equal(response.headers.get('www-authenticate'), `Basic realm="${realm}"`);
+  assert.equal(response.headers.get('www-authenticate'), `Basic realm="${realm}", charset="UTF-8"`);
   assert.equal(response.headers.get('connection'), 'close');
 }
 
 describe('Basic authentication with one account', { timeout: 60_000 }, () => {
   const refused: readonly (readonly [name: string, method: string, path: string, authorization?: string])[] = [
     ['no credential', 'POST', '/mi'],
-    ['a scheme in lower case', 'POST', '/mi', right.replace('Basic', 'basic')],
+    ['control characters', 'POST', '/mi', basic('admin', 's3cret:x\0')],
     ['a wrong password', 'POST', '/mi', basic('admin', 'zzz')],
     ['an empty password', 'POST', '/mi', basic('admin', '')],
     ['an unknown user', 'POST', '/mi', basic('nobody', 's3cret:x')],
@@ -100,14 +100,42 @@ describe('Basic authentication with one account', { timeout: 60_000 }, () => {
     client.close();
   });
 
+  test('the scheme is taken in any case, and the password in any spelling', async (t) => {
+    const { port } = await start(t, { auth_password: 'pässword' });
+    const latin1 = Buffer.from('admin:pässword', 'latin1').toString('base64');
+    for (const authorization of [
+      basic('admin', 'pässword'),
+      basic('admin', 'pässword').replace('Basic', 'basic'),
+      basic('admin', 'pässword').replace('Basic', 'BASIC '),
+      basic('admin', 'pa\u0308ssword'),
+      `Basic ${latin1}`,
+    ]) {
+      const { status } = await ask(port, 'POST', '/mi', version, [json, `Authorization: ${authorization}`]);
+      assert.equal(status, 200, authorization);
+    }
+  });
+
+  test('two credentials are refused: a proxy in front might look at the other one', async (t) => {
+    const { port } = await start(t);
+    for (const [first, second] of [
+      [right, right],
+      [right, 'Bearer abc'],
+    ]) {
+      const headers = [json, `Authorization: ${first}`, `authorization: ${second}`];
+      const response = await ask(port, 'POST', '/mi', version, headers);
+      assert.equal(response.status, 400);
+      assert.match(response.text, /2 Authorization headers; send one/);
+    }
+  });
+
   test('it has level admin', async (t) => {
     const kills: string[] = [];
     const server = await startServer(t, {
-      httpd: { auth_username: 'admin', auth_password: '' },
+      httpd: { auth_username: 'admin', auth_password: 'a' },
       kill: () => kills.push('kill'),
     });
     const body = '{"jsonrpc":"2.0","method":"kill","id":1}';
-    const { status } = await post(server, body, { headers: { Authorization: basic('admin', '') } });
+    const { status } = await post(server, body, { headers: { Authorization: basic('admin', 'a') } });
     assert.deepEqual([status, await new Promise((resolve) => setImmediate(() => resolve(kills)))], [200, ['kill']]);
   });
 

@@ -1,6 +1,6 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { AccountLine } from './account-file.js';
-import type { BasicCredentials } from './credentials.js';
+import { type BasicCredentials, canonicalSecret } from './credentials.js';
 import { hashOfNobody, type PasswordHash, verifyPassword } from './password.js';
 import { digestToken } from './token.js';
 import { Turns } from './turns.js';
@@ -44,8 +44,8 @@ export class Accounts {
         ? undefined
         : {
             account: { name: single.name, grant: single.grant },
-            name: this.#digest(single.name),
-            password: this.#digest(single.secret),
+            name: this.#digest(canonicalSecret(single.name)),
+            password: this.#digest(canonicalSecret(single.secret)),
           };
     this.#users = new Map(users.map((user) => [user.name, user]));
     this.#tokens = new Map(tokens.map(({ name, grant, secret }) => [secret, { name, grant }]));
@@ -56,10 +56,16 @@ export class Accounts {
   /**
    * Whose password this is. It takes as long for a name that nobody has as for a wrong password.
    *
+   * @param network where it comes from: its places among those that wait are counted
+   * @param rank the lowest goes first
    * @returns at once where no hash has to be made
    * @throws BusyError later, when too many passwords wait to be verified
    */
-  byPassword({ name, password }: BasicCredentials): Account | undefined | Promise<Account | undefined> {
+  byPassword(
+    { name, password }: BasicCredentials,
+    network: string,
+    rank: number,
+  ): Account | undefined | Promise<Account | undefined> {
     const single = this.#single;
     // Both are always compared.
     const isName = single !== undefined && timingSafeEqual(this.#digest(name), single.name);
@@ -68,7 +74,7 @@ export class Accounts {
     if (this.#users.size === 0) return undefined;
     const user = isName ? undefined : this.#users.get(name);
     return this.turns
-      .run(() => verifyPassword(password, user?.secret ?? this.#nobody))
+      .run(() => verifyPassword(password, user?.secret ?? this.#nobody), [network, `${name}:`], rank)
       .then((isRight) => (isRight && user !== undefined ? { name: user.name, grant: user.grant } : undefined));
   }
 

@@ -4,31 +4,44 @@ export interface BasicCredentials {
   readonly password: string;
 }
 
-const basic = 'Basic ';
+const basic = /^basic +(\S+) *$/i;
 const bearer = /^bearer +([A-Za-z0-9._~+/-]+=*)$/i;
 const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
-/** Strict: what is malformed would all be read as the same character, and one password pass for another. */
+/** RFC 7617 §2: neither name nor password has any. */
+const control = /\p{Cc}/u;
+
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
- * Reads the value of an Authorization header. As in OpenSIPS 4.0 the scheme is written `Basic`, and the base64 text is
- * padded UTF-8; anything else is no credential.
+ * Reads the value of an Authorization header: the scheme in any case (RFC 9110 §11.1), then padded base64 of UTF-8, as
+ * the challenge asks for. What is not UTF-8 is Latin-1, as older clients send it; no two passwords become one by that.
+ *
+ * @returns name and password in one form (NFC), however they were written; undefined for anything else
  */
 export function readBasic(authorization: string): BasicCredentials | undefined {
-  if (!authorization.startsWith(basic)) return undefined;
-  const encoded = authorization.slice(basic.length).trim();
-  if (!base64.test(encoded)) return undefined;
-  try {
-    const text = utf8.decode(Buffer.from(encoded, 'base64'));
-    const colon = text.indexOf(':');
-    return colon === -1 ? undefined : { name: text.slice(0, colon), password: text.slice(colon + 1) };
-  } catch {
-    return undefined;
-  }
+  const encoded = basic.exec(authorization)?.[1];
+  if (encoded === undefined || !base64.test(encoded)) return undefined;
+  const text = canonicalSecret(decode(Buffer.from(encoded, 'base64')));
+  const colon = text.indexOf(':');
+  if (colon === -1 || control.test(text)) return undefined;
+  return { name: text.slice(0, colon), password: text.slice(colon + 1) };
+}
+
+/** A name or password in the one form in which it is compared. */
+export function canonicalSecret(text: string): string {
+  return text.normalize('NFC');
 }
 
 /** The token of an Authorization header (RFC 6750 §2.1). */
 export function readBearer(authorization: string): string | undefined {
   return bearer.exec(authorization)?.[1];
+}
+
+function decode(bytes: Buffer): string {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    return bytes.toString('latin1');
+  }
 }

@@ -5,7 +5,7 @@ import type { Caller } from '../caller.js';
 import type { Account, Accounts } from './accounts.js';
 import type { AddressList } from './address-list.js';
 import type { BackOff } from './back-off.js';
-import { readBasic, readBearer } from './credentials.js';
+import { type BasicCredentials, readBasic, readBearer } from './credentials.js';
 import { BusyError } from './turns.js';
 
 /** What a gate is set to. */
@@ -26,6 +26,9 @@ export interface GateOptions {
 
 const shownPath = 200;
 
+/** What tokens that nobody has are counted as: no name has a colon. */
+const unknownToken = ':token';
+
 /** The access of one listener: address list, login, waiting times after failures. */
 export class Gate implements Access {
   readonly #options: GateOptions;
@@ -41,7 +44,7 @@ export class Gate implements Access {
     const realm = options.realm.replace(/["\\]/g, '\\$&');
     // The same for a missing, malformed or wrong credential and for an unknown user.
     this.#challenge = new Denial(401, 'log in with a name and its password, or with a token', {
-      'WWW-Authenticate': `Basic realm="${realm}"`,
+      'WWW-Authenticate': `Basic realm="${realm}", charset="UTF-8"`,
     });
   }
 
@@ -62,51 +65,49 @@ export class Gate implements Access {
     const token = readBearer(authorization);
     const owner = token === undefined ? undefined : now.byToken(token);
     if (owner !== undefined) return this.#callerOf(owner, 'bearer');
+    const credentials = token === undefined ? readBasic(authorization) : { name: unknownToken, password: token };
     const { origin } = request;
+    // Malformed, it is no guess.
+    if (credentials === undefined) return this.#refuseMalformed(origin);
     const network = networkOf(origin);
     // A guess that no network answers for would be free.
     if (network === undefined) return this.#refuseAddress(origin);
-    const digest = now.verified.digest(authorization);
+    const { name, password } = credentials;
+    // Before what is remembered is asked: its answer would tell a right guess from a wrong one.
+    const wait = this.#options.backOff.wait(network, name);
+    if (wait > 0) return this.#wait(origin, wait);
+    const digest = now.verified.digest(network, name, password);
     const known = now.verified.find(digest);
     if (known !== undefined) return this.#callerOf(known, 'basic');
-    return this.#login(origin, network, request.path, authorization, now, digest);
+    return this.#running.get(digest) ?? this.#login({ origin, network, path: request.path }, credentials, now, digest);
   }
 
   /** A credential that was not verified lately, and that guessing is to be slow with. */
   #login(
-    origin: string,
-    network: string,
-    path: string,
-    authorization: string,
+    { origin, network, path }: { readonly origin: string; readonly network: string; readonly path: string },
+    credentials: BasicCredentials,
     accounts: Accounts,
     digest: string,
   ): Caller | Denial | Promise<Caller | Denial> {
     const { backOff } = this.#options;
-    const attempt = `${digest} ${network}`;
-    const running = this.#running.get(attempt);
-    if (running !== undefined) return running;
-    const credentials = readBasic(authorization);
-    // What cannot be anybody's is no guess.
-    if (credentials === undefined && readBearer(authorization) === undefined) return this.#refuseMalformed(origin);
-    const wait = backOff.wait(network);
-    if (wait > 0) return this.#wait(origin, wait);
-    const account = credentials === undefined ? undefined : accounts.byPassword(credentials);
+    const { name } = credentials;
+    const attempt = backOff.begin(network, name);
+    if (typeof attempt === 'number') return this.#wait(origin, attempt);
     const settle = (found: Account | undefined): Caller | Denial => {
-      if (found === undefined) return this.#refuseLogin(origin, path, network);
-      backOff.succeeded(network);
+      attempt.ended(found === undefined ? 'failed' : 'succeeded');
+      if (found === undefined) return this.#refuseLogin(origin, path);
       accounts.verified.add(digest, found);
       return this.#callerOf(found, 'basic');
     };
+    const account = name === unknownToken ? undefined : accounts.byPassword(credentials, network, attempt.standing);
     if (!(account instanceof Promise)) return settle(account);
-    backOff.began(network);
     const settled = account
-      .then(settle)
-      .catch((error: unknown) => this.#cannotVerify(error))
-      .finally(() => {
-        this.#running.delete(attempt);
-        backOff.ended(network);
-      });
-    this.#running.set(attempt, settled);
+      .then(settle, (error: unknown) => {
+        attempt.ended('refused');
+        return this.#cannotVerify(error);
+      })
+      .finally(() => this.#running.delete(digest));
+    this.#running.set(digest, settled);
     return settled;
   }
 
@@ -134,10 +135,9 @@ export class Gate implements Access {
   }
 
   /** Neither password nor name is logged: whoever mistypes may put the one in place of the other. */
-  #refuseLogin(origin: string, path: string, network: string): Denial {
-    const { backOff, failed, log } = this.#options;
+  #refuseLogin(origin: string, path: string): Denial {
+    const { failed, log } = this.#options;
     failed();
-    backOff.failed(network);
     const shown = path.slice(0, shownPath);
     log.warn({ address: origin, path: shown }, `login from ${shownOrigin(origin)} failed`);
     return this.#challenge;

@@ -26,8 +26,9 @@ export class VerifiedCredentials<Account> {
     return this.#accounts.size;
   }
 
-  digest(authorization: string): string {
-    return createHmac('sha256', this.#key).update(authorization).digest('base64');
+  /** Of a credential as it came from a network: one of another network is verified anew. Neither has a NUL in it. */
+  digest(network: string, name: string, password: string): string {
+    return createHmac('sha256', this.#key).update(`${network}\0${name}\0${password}`).digest('base64');
   }
 
   find(digest: string): Account | undefined {

@@ -1,0 +1,109 @@
+// Guessing passwords: of somebody who is logged in, between logins of one's own, by many names, from many addresses.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { request } from 'node:http';
+import { describe, type TestContext, test } from 'node:test';
+import type { Server } from '#src/index.js';
+import { count } from '../long.js';
+import { basic, temporaryFile, userLine } from './accounts.js';
+import { startServer } from './mi-client.js';
+
+const alice = basic('alice', 'right');
+const mallory = basic('mallory', 'own');
+const seconds = count(3, 20);
+
+async function start(t: TestContext): Promise<Server> {
+  const users = userLine('alice', 'right', 'admin') + userLine('mallory', 'own', 'read') + userLine('bob', 'b', 'read');
+  return startServer(t, { httpd: { auth_file: temporaryFile(t, 'users', users) } });
+}
+
+/** Status of a call from an address of this machine. */
+async function status(server: Server, authorization: string, localAddress = '127.0.0.1'): Promise<number> {
+  const headers = { Authorization: authorization };
+  const sent = request({ host: '127.0.0.1', port: server.port, path: '/mi', localAddress, agent: false, headers });
+  sent.end();
+  const [response] = await once(sent, 'response');
+  response.resume();
+  await once(response, 'close');
+  return response.statusCode ?? 0;
+}
+
+/** Guesses as fast as they are answered; gives how many answers told whether the guess was right. */
+async function guess(
+  told: (at: number) => Promise<boolean>,
+): Promise<{ readonly answers: number; readonly allowed: number }> {
+  const started = performance.now();
+  let answers = 0;
+  for (let at = 0; performance.now() - started < seconds * 1000; at++) if (await told(at)) answers += 1;
+  return { answers, allowed: 5 + Math.ceil((performance.now() - started) / 1000) };
+}
+
+const tells = (answer: number): boolean => answer === 200 || answer === 401;
+
+describe('guessing', { timeout: 120_000, skip: process.platform !== 'linux' }, () => {
+  test('at somebody who is logged in: one a second after the first five, the right one included', async (t) => {
+    const server = await start(t);
+    assert.equal(await status(server, alice), 200);
+    assert.equal(await status(server, alice, '127.0.0.9'), 200);
+    const { answers, allowed } = await guess(async (at) => {
+      // The right one is among them: its answer must not stand out either.
+      const answer = await status(server, at % 10 === 9 ? alice : basic('alice', `guess ${at}`));
+      return tells(answer);
+    });
+    assert.ok(answers <= allowed, `${answers} guesses in ${seconds} s`);
+    for (let at = 0; (await status(server, basic('alice', `late ${at}`))) !== 401; at++);
+    assert.equal(await status(server, alice), 429, 'of this network she waits, too');
+    assert.equal(await status(server, alice, '127.0.0.9'), 200, 'from another network she does not');
+  });
+
+  test('between logins of one account at another: a success forgives nobody else', async (t) => {
+    const server = await start(t);
+    const { answers, allowed } = await guess(async (at) => {
+      if (at % 5 !== 4) return tells(await status(server, basic('alice', `guess ${at}`)));
+      assert.equal(await status(server, mallory), 200);
+      return false;
+    });
+    assert.ok(answers <= allowed, `${answers} guesses in ${seconds} s`);
+  });
+
+  test('by many names: they have as few guesses as one, and others who are logged in go on', async (t) => {
+    const server = await start(t);
+    const bob = basic('bob', 'b');
+    assert.equal(await status(server, bob), 200);
+    const { answers, allowed } = await guess(async (at) => {
+      if (at % 50 === 49) assert.equal(await status(server, bob), 200);
+      return tells(await status(server, basic(`name ${at}`, 'x')));
+    });
+    assert.ok(answers <= allowed, `${answers} guesses in ${seconds} s`);
+  });
+
+  test('in any spelling of one password: it is one guess', async (t) => {
+    const server = await start(t);
+    const wrong = basic('alice', 'wrong');
+    const spellings = [wrong, wrong.replace('Basic', 'basic'), wrong.replace(' ', '  '), `${wrong} `];
+    const answers = [];
+    for (let at = 0; at < 8; at++) answers.push(await status(server, spellings[at % 4] ?? ''));
+    assert.deepEqual(answers, [...Array(5).fill(401), ...Array(3).fill(429)]);
+  });
+
+  test('100 wrong ones a second from changing addresses keep no right first login out', async (t) => {
+    const names = Array.from({ length: 8 }, (_, at) => `user${at}`);
+    // So costly that far fewer are verified than come.
+    const users = names.map((name) => userLine(name, 'right', 'read', { N: 16384, r: 8, p: 2 })).join('');
+    const server = await startServer(t, { httpd: { auth_file: temporaryFile(t, 'users', users) } });
+    let sent = 0;
+    const wrong: Promise<number>[] = [];
+    const flood = setInterval(() => {
+      sent += 1;
+      wrong.push(status(server, basic('user0', `${sent}`), `127.1.0.${sent % 100}`));
+    }, 10);
+    // Each of these addresses has failed, or was refused, once.
+    while (sent < 100) await once(AbortSignal.timeout(20), 'abort');
+    await Promise.all(wrong.slice(0, 100));
+    const right = [];
+    for (const [at, name] of names.entries()) right.push(await status(server, basic(name, 'right'), `127.2.0.${at}`));
+    clearInterval(flood);
+    await Promise.all(wrong);
+    assert.deepEqual(right, Array(8).fill(200));
+  });
+});
