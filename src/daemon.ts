@@ -5,12 +5,15 @@ import { formatDiagnostic } from './config/diagnostic.js';
 import { ParameterError } from './config/parameter.js';
 import { readConfig } from './config/statements.js';
 import { type CheckedConfig, checkConfig, createConfiguredServer } from './configured-server.js';
-import { daemonLog } from './daemon-log.js';
+import { daemonLog, takeOutputs } from './daemon-log.js';
 import { loadEngine } from './httpd/engine.js';
+import { allowLeaving, exitWith } from './last-words.js';
 import type { Log } from './log.js';
 import { type CommandLine, parseCommandLine, usage } from './options.js';
 import { packageInfo } from './package-info.js';
 import { defaultDeadline, type Server } from './server.js';
+import { ServiceManager } from './service-manager.js';
+import type { SignalActions, Signals } from './signals.js';
 
 const exitCode = { ok: 0, cannotStart: 1, badConfig: 255 } as const;
 
@@ -21,29 +24,33 @@ const shippedConfig = fileURLToPath(new URL('../mi-httpd.cfg', import.meta.url))
  * The command `mi-httpd`: tells about itself, checks a configuration, or serves until it is told to stop.
  *
  * @param args what follows the name of the command
+ * @param signals those of this process, listened to since its first line
  * @throws Error with a message of one line when the server cannot start
  */
-export async function run(args: readonly string[]): Promise<void> {
+export async function run(args: readonly string[], signals: Signals): Promise<void> {
   const line = parseCommandLine(args);
   if (line.help) {
+    allowLeaving();
     process.stdout.write(usage);
   } else if (line.version) {
     const engine = await loadEngine();
     const { name, version } = packageInfo;
+    allowLeaving();
     process.stdout.write(`${name} ${version} (${engine.name} ${engine.version}, Node.js ${process.versions.node})\n`);
   } else {
-    await serve(line);
+    await serve(line, signals);
   }
 }
 
-async function serve(line: CommandLine): Promise<void> {
+async function serve(line: CommandLine, signals: Signals): Promise<void> {
+  const outputs = takeOutputs();
   const file = line.file ?? (existsSync(opensipsConfig) ? opensipsConfig : shippedConfig);
   const name = file === '-' ? '<stdin>' : file;
   const checked = await checkConfig(readConfig(file), line.overrides);
   if (checked.errors.length > 0) return refuse(checked.errors.map(formatDiagnostic));
   if (line.check) return check(checked, line, name);
   // Two logs: `log_level` is set on the server's, so that what the start has to tell is told whatever it is.
-  const announce = await daemonLog();
+  const announce = await daemonLog(outputs);
   const log = announce.child({});
   let server: Server;
   try {
@@ -54,14 +61,23 @@ async function serve(line: CommandLine): Promise<void> {
     return refuse([`${name}: ${error.message}`]);
   }
   tellNotices(checked, announce);
-  stopOnSignals(server, log);
-  reloadOnSignal(server, log);
-  await server.start();
+  outputs.isLog = true;
+  const manager = new ServiceManager(log);
+  signals.attach(signalActions(server, log, manager));
+  try {
+    await server.start();
+  } catch (error) {
+    if (!signals.isStopping) throw error;
+  }
+  // The server closes, and then the process ends.
+  if (signals.isStopping) return;
   announce.info(
     { config: name, engine: server.engine },
     `mi-httpd ${packageInfo.version} on ${server.engine}, configured by ${name}`,
   );
   for (const url of server.urls) announce.info({ url }, `serving ${url}`);
+  manager.tellReady();
+  signals.serve();
 }
 
 /** Does what the start does before it listens; all that the start would log is printed. */
@@ -79,7 +95,7 @@ async function check(checked: CheckedConfig, { privateMemory }: CommandLine, nam
     return refuse([`${name}: ${error.message}`]);
   }
   const lines = [...[...new Set(notes)].map((note) => `${name}: note: ${note}`), `${name}: good`];
-  exit(exitCode.ok, process.stdout, `${lines.join('\n')}\n`);
+  exitWith(exitCode.ok, 'stdout', `${lines.join('\n')}\n`);
 }
 
 function tellNotices({ notices }: CheckedConfig, log: Log): void {
@@ -88,40 +104,36 @@ function tellNotices({ notices }: CheckedConfig, log: Log): void {
 
 function refuse(errors: readonly string[]): void {
   const summary = `mi-httpd: bad configuration (${errors.length} ${errors.length === 1 ? 'error' : 'errors'})`;
-  exit(exitCode.badConfig, process.stderr, `${[...errors, summary].join('\n')}\n`);
+  exitWith(exitCode.badConfig, 'stderr', `${[...errors, summary].join('\n')}\n`);
 }
 
-/** Ends the process although a module of the user's own may hold a timer or a socket. */
-function exit(status: number, stream: NodeJS.WriteStream, lastWords: string): void {
-  stream.write(lastWords, () => process.exit(status));
-}
-
-function stopOnSignals(server: Server, log: Logger): void {
-  let stopping = false;
-  const stop = (signal: NodeJS.Signals): void => {
-    if (stopping) process.exit(exitCode.cannotStart);
-    stopping = true;
-    log.info({ signal }, `${signal}: finishing what runs, ${defaultDeadline} s at most; a second signal exits at once`);
-    server.close().then(
-      () => process.exit(exitCode.ok),
-      (error: unknown) => {
-        log.error({ err: error }, 'the server did not stop cleanly');
-        process.exit(exitCode.cannotStart);
-      },
-    );
+function signalActions(server: Server, log: Logger, manager: ServiceManager): SignalActions {
+  return {
+    stop(signal) {
+      manager.tellStopping();
+      log.info(
+        { signal },
+        `${signal}: finishing what runs, ${defaultDeadline} s at most; a second signal exits at once`,
+      );
+      server.close().then(
+        () => process.exit(exitCode.ok),
+        (error: unknown) => {
+          log.error({ err: error }, 'the server did not stop cleanly');
+          process.exit(exitCode.cannotStart);
+        },
+      );
+    },
+    async reload(signal) {
+      manager.tellReloading();
+      log.info({ signal }, `${signal}: reading users, tokens and certificates again`);
+      await server.reload();
+      const reloads = server.reloadTls();
+      if (reloads.length === 0) log.info({ signal }, `${signal}: no listener has a certificate to read again`);
+      for (const { certificate, outcome } of reloads) {
+        if (outcome === 'unchanged') log.info({ signal, certificate }, `${signal}: ${certificate} has not changed`);
+      }
+      manager.tellReady();
+    },
+    ignore: (signal, reason) => log.info({ signal }, `${signal}: ignored, ${reason}`),
   };
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
-}
-
-function reloadOnSignal(server: Server, log: Logger): void {
-  process.on('SIGHUP', (signal) => {
-    log.info({ signal }, `${signal}: reading users, tokens and certificates again`);
-    void server.reload();
-    const reloads = server.reloadTls();
-    if (reloads.length === 0) log.info({ signal }, `${signal}: no listener has a certificate to read again`);
-    for (const { certificate, outcome } of reloads) {
-      if (outcome === 'unchanged') log.info({ signal, certificate }, `${signal}: ${certificate} has not changed`);
-    }
-  });
 }

@@ -6,6 +6,8 @@ export interface Log {
   error(fields: object, message: string): void;
   /** Name of the lowest level that is written; assigned by the MI command `log_level`. */
   level?: string;
+  /** Lines that could not be written; told as the statistic `core:log_dropped`. */
+  readonly dropped?: number;
 }
 
 /** The log of an embedded server that was given none: warnings and errors become process warnings. */

@@ -1,33 +1,32 @@
 #!/usr/bin/env -S node --max-semi-space-size=2
 // A small young generation: its collections are short, and a server that keeps little alive needs no more (docs/performance.md).
-// Everything else is imported late, so that an addon that does not load is told like any other reason not to start.
-
-/** An error with a message made for people is told in one line; a defect keeps its stack. Then the process ends. */
-function fail(error: unknown): void {
-  const text = error instanceof Error ? (isDefect(error) ? error.stack : error.message) : String(error);
-  process.stderr.write(`mi-httpd: ${text}\n`, () => process.exit(1));
-}
-
-function isDefect(error: Error): boolean {
-  return error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError;
-}
-
-// Whoever reads may leave first, as `head` does; that is no reason to fail.
-for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+// Signals come first. Everything else is imported late, so that a signal during those imports has its effect, and an
+// addon that does not load is told like any other reason not to start.
+import { Signals } from './signals.js';
 
 const [verb, ...rest] = process.argv.slice(2);
 
-function begin(): Promise<void> {
-  switch (verb) {
-    case 'load':
-      return import('./load.js').then(({ load }) => load(rest));
-    case 'passwd':
-      return import('./account-line.js').then(({ passwd }) => passwd(rest));
-    case 'token':
-      return import('./account-line.js').then(({ token }) => token(rest));
-    default:
-      return import('./daemon.js').then(({ run }) => run(process.argv.slice(2)));
+async function begin(): Promise<void> {
+  if (verb !== 'load' && verb !== 'passwd' && verb !== 'token') {
+    const signals = new Signals();
+    const { run } = await import('./daemon.js');
+    return run(process.argv.slice(2), signals);
   }
+  const { allowLeaving } = await import('./last-words.js');
+  allowLeaving();
+  if (verb === 'load') return (await import('./load.js')).load(rest);
+  const accounts = await import('./account-line.js');
+  return accounts[verb](rest);
 }
 
-begin().catch(fail);
+/** An error with a message made for people is told in one line; a defect keeps its stack. Then the process ends. */
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const isDefect = error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError;
+  return (isDefect ? error.stack : undefined) ?? error.message;
+}
+
+begin().catch(async (error: unknown) => {
+  const { exitWith } = await import('./last-words.js');
+  exitWith(1, 'stderr', `mi-httpd: ${describe(error)}\n`);
+});

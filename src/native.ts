@@ -19,6 +19,20 @@ interface Addon {
   addresses(): { of(memory: ArrayBuffer): number };
   recordTable(nonce: string): NativeRecordTable;
   firstHeadLimit(variable: string): number;
+  standardOutput(descriptor: number, limit: number, notice: string): StandardOutput;
+  notifyService(socket: string, message: string): void;
+}
+
+/** Standard output (1) or standard error (2), written from a thread that nothing waits for. */
+export interface StandardOutput {
+  /** Takes lines. Never waits, never fails: what cannot be written is dropped. */
+  write(text: string): void;
+  /** Lines that were dropped. */
+  dropped(): number;
+  /** Lines that were dropped and not yet told of. */
+  untold(): number;
+  /** Waits for what was taken, but no longer than this: what is left then counts as dropped. For the end of the process. */
+  finish(milliseconds: number): void;
 }
 
 interface NativeScanner {
@@ -627,4 +641,21 @@ export function openRecordTable(nonce: string): NativeRecordTable {
  */
 export function firstHeadLimit(variable: string): number {
   return addon.firstHeadLimit(variable);
+}
+
+/**
+ * @param limit bytes that may wait to be written; more are dropped
+ * @param notice the line that tells of dropped ones once writing works again, with `{time}`, `{lines}` and `{reason}`
+ */
+export function openStandardOutput(descriptor: 1 | 2, limit: number, notice: string): StandardOutput {
+  return addon.standardOutput(descriptor, limit, notice);
+}
+
+/**
+ * Sends a message to a service manager, as sd_notify(3) describes.
+ *
+ * @throws Error when the socket cannot be reached
+ */
+export function notifyService(socket: string, message: string): void {
+  addon.notifyService(socket, message);
 }

@@ -17,6 +17,8 @@ pub mod ids;
 #[forbid(unsafe_code)]
 pub mod json;
 #[forbid(unsafe_code)]
+pub mod output;
+#[forbid(unsafe_code)]
 pub mod plain;
 #[forbid(unsafe_code)]
 pub mod pretty;
@@ -28,6 +30,8 @@ pub mod reply;
 pub mod request;
 #[forbid(unsafe_code)]
 pub mod scanner;
+#[forbid(unsafe_code)]
+pub mod service;
 #[forbid(unsafe_code)]
 pub mod slots;
 #[forbid(unsafe_code)]

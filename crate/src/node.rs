@@ -7,12 +7,13 @@
 
 use crate::body::BodyPool;
 use crate::dump::{DumpedTable, Shape};
+use crate::output::Output;
 use crate::pretty::PrettyPrinter;
 use crate::record::Style;
 use crate::scanner::Scanner;
 use crate::statistics::StatisticNames;
 use crate::table::{Refused, Table, Walk};
-use crate::{html, reply};
+use crate::{html, reply, service};
 use napi::bindgen_prelude::{
     ArrayBuffer, FromNapiValue, FunctionCallContext, JsObjectValue, Object, ToNapiValue, Uint8Array,
 };
@@ -21,6 +22,7 @@ use napi_derive::napi;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 /// An object whose methods share one state, freed with the last of them.
 struct Methods<'env, S> {
@@ -228,6 +230,28 @@ pub fn body_pool<'env>(env: &'env Env, slot_size: f64, max_body: f64, max_total:
         .add("slotsInUse", |pool, _| Ok(pool.slots_in_use() as u32))?
         .add("bytesHeld", |pool, _| Ok(pool.bytes_held() as f64))?;
     Ok(methods.object)
+}
+
+#[napi(catch_unwind, ts_return_type = "object")]
+pub fn standard_output<'env>(env: &'env Env, descriptor: u32, limit: u32, notice: String) -> Result<Object<'env>> {
+    let output = Output::standard(descriptor, limit as usize, &notice).map_err(reason)?;
+    let methods = Methods::new(env, output)?
+        .add("write", |output, given| {
+            output.write(given.get::<String>(0)?.as_bytes());
+            Ok(())
+        })?
+        .add("dropped", |output, _| Ok(output.dropped() as f64))?
+        .add("untold", |output, _| Ok(output.untold() as f64))?
+        .add("finish", |output, given| {
+            output.finish(Duration::from_millis(given.get::<u32>(0)?.into()));
+            Ok(())
+        })?;
+    Ok(methods.object)
+}
+
+#[napi(catch_unwind)]
+pub fn notify_service(socket: String, message: String) -> Result<()> {
+    service::notify(&socket, &message).map_err(reason)
 }
 
 /// Keys and records come and go in one memory: a key at its start, a record to set behind it.

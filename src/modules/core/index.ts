@@ -8,8 +8,9 @@ import { reflectionCommands } from './reflection.js';
 export const coreModule = defineModule({
   name: 'core',
   load(context) {
-    const { mi, facts } = context;
+    const { mi, facts, logLevel } = context;
     mi.statistics.add('core', 'timestamp', 'computed', () => Math.floor((Date.now() - facts.startedAt) / 1000));
+    mi.statistics.add('core', 'log_dropped', 'computed', () => logLevel.log.dropped ?? 0);
     return {
       commands: [
         ...informationCommands(context),

@@ -1,0 +1,267 @@
+// Whatever takes the log: it can neither end the server nor keep it waiting, and what is lost is counted and told.
+import assert from 'node:assert/strict';
+import { type ChildProcess, type StdioOptions, spawn, spawnSync } from 'node:child_process';
+import { closeSync, constants, openSync, readFileSync, readSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, type TestContext, test } from 'node:test';
+import { command, isListening, mi, temporaryFiles } from './daemon.js';
+import { freePort } from './free-port.js';
+
+/** Commands that write a long line: to the log, to standard error, by the console, as a warning of the process. */
+const loudModule = `const tail = ' '.repeat(300_000);
+console.error('imported');
+export default ({ defineModule, command }) => defineModule({
+  name: 'loud',
+  load: ({ log }) => ({ commands: [
+    command({ name: 'log', help: 'x', recipes: [{ text: 'string' }],
+      run: ({ text }) => { log.info({}, 'said ' + text + tail); return 'OK'; } }),
+    command({ name: 'stderr', help: 'x', recipes: [{ text: 'string' }],
+      run: ({ text }) => { process.stderr.write(text + tail + '\\n'); return 'OK'; } }),
+    command({ name: 'console', help: 'x', recipes: [{ text: 'string' }],
+      run: ({ text }) => { console.error(text + tail); return 'OK'; } }),
+    command({ name: 'warning', help: 'x', recipes: [{ text: 'string' }],
+      run: ({ text }) => { process.emitWarning(text + tail); return 'OK'; } }),
+    command({ name: 'crash', help: 'x',
+      run: () => { setImmediate(() => { throw new Error('defect'); }); return 'OK'; } }),
+  ] }),
+});`;
+
+/** Of each kind; their lines, of 300 KB each, are above what a pipe and the queue hold together. */
+const calls = 6;
+
+interface Fault {
+  readonly name: string;
+  /** What descriptor 1 or 2 becomes; 'inherit' where the shell changes it. */
+  readonly target: (t: TestContext, directory: string) => number | 'pipe';
+  /** Shell words before the command, with $FD for the descriptor. */
+  readonly shell?: string;
+  /** A reader that is only slow may still get all. */
+  readonly losesAll: boolean;
+}
+
+function openFile(t: TestContext, path: string, flags: string | number): number {
+  const descriptor = openSync(path, flags);
+  t.after(() => closeSync(descriptor));
+  return descriptor;
+}
+
+function pipe(directory: string): string {
+  const path = join(directory, 'pipe');
+  assert.equal(spawnSync('mkfifo', [path]).status, 0);
+  return path;
+}
+
+const faults: readonly Fault[] = [
+  { name: 'a full disk', target: (t) => openFile(t, '/dev/full', 'w'), losesAll: true },
+  {
+    name: 'a file that has reached its limit',
+    target: (t, directory) => openFile(t, join(directory, 'limited'), 'w'),
+    shell: 'ulimit -f 1;',
+    losesAll: true,
+  },
+  {
+    name: 'a descriptor to read from',
+    target: (t, directory) => openFile(t, join(directory, 'loud.cfg'), 'r'),
+    losesAll: true,
+  },
+  {
+    name: 'a closed descriptor, which Node.js replaces by /dev/null',
+    target: () => 'pipe',
+    shell: 'exec $FD>&-;',
+    losesAll: false,
+  },
+  {
+    name: 'a pipe that nobody reads',
+    target: (t, directory) => openFile(t, pipe(directory), constants.O_RDWR),
+    losesAll: false,
+  },
+  {
+    name: 'a pipe that nobody reads and that does not block',
+    target: (t, directory) => openFile(t, pipe(directory), constants.O_RDWR | constants.O_NONBLOCK),
+    losesAll: false,
+  },
+  { name: 'a socket that nobody reads', target: () => 'pipe', losesAll: false },
+  {
+    name: 'a pipe whose reader has left',
+    target: (t, directory) => {
+      const path = pipe(directory);
+      const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+      const writer = openFile(t, path, 'w');
+      closeSync(reader);
+      return writer;
+    },
+    losesAll: true,
+  },
+];
+
+interface Started {
+  readonly child: ChildProcess;
+  readonly url: string;
+  readonly ended: Promise<number | null>;
+}
+
+async function start(t: TestContext, directory: string, stdio: StdioOptions, shell = ''): Promise<Started> {
+  const port = await freePort();
+  const config = join(directory, 'loud.cfg');
+  const args = [command, '-f', config, '-p', String(port)];
+  const child = spawn('sh', ['-c', `${shell} exec "$0" "$@"`, process.execPath, ...args], { stdio });
+  t.after(() => child.kill('SIGKILL'));
+  const ended = new Promise<number | null>((resolve) => {
+    child.on('exit', (status) => resolve(status));
+  });
+  while (!(await isListening(port))) assert.equal(child.exitCode, null, 'ended at its start');
+  return { child, url: `http://127.0.0.1:${port}/mi`, ended };
+}
+
+function files(t: TestContext): string {
+  const config = ['loadmodule "httpd.so"', 'modparam("httpd", "ip", "127.0.0.1")', 'loadmodule "mi_http.so"'];
+  return temporaryFiles(t, {
+    'loud.mjs': loudModule,
+    'loud.cfg': [...config, 'loadmodule "./loud.mjs"', ''].join('\n'),
+  });
+}
+
+async function dropped(url: string): Promise<number> {
+  const { result } = await mi(url, 'get_statistics', [['log_dropped']]);
+  return (result as Record<string, number>)['core:log_dropped'] ?? Number.NaN;
+}
+
+const onLinux = {
+  skip: process.platform === 'linux' ? false : 'needs /dev/full, mkfifo and ulimit',
+  timeout: 120_000,
+  concurrency: 3,
+};
+
+describe('standard output and standard error', onLinux, () => {
+  for (const descriptor of [1, 2] as const) {
+    for (const { name, target, shell = '', losesAll } of faults) {
+      test(`${descriptor} is ${name}: the server starts, answers, and stops with status 0`, async (t) => {
+        const directory = files(t);
+        const stdio: ('ignore' | 'pipe' | number)[] = ['ignore', 'ignore', 'ignore'];
+        stdio[descriptor] = target(t, directory);
+        const methods = descriptor === 1 ? ['loud:log', 'loud:warning'] : ['loud:stderr', 'loud:console'];
+        const { child, url, ended } = await start(t, directory, stdio, shell.replaceAll('$FD', String(descriptor)));
+        for (let call = 0; call < calls; call++) {
+          for (const method of methods) assert.equal((await mi(url, method, ['x'])).result, 'OK');
+        }
+        const lost = await dropped(url);
+        if (descriptor === 2 || name.includes('/dev/null')) assert.equal(lost, 0);
+        else if (losesAll) assert.ok(lost >= 2 * calls - 1, `${lost} of ${2 * calls}`);
+        else assert.ok(lost > 0 && lost <= 2 * calls, `${lost} of ${2 * calls}`);
+        child.kill('SIGTERM');
+        assert.equal(await ended, 0);
+      });
+    }
+  }
+
+  test('lost lines are told in one line once the pipe is read again, and none is missing in the count', async (t) => {
+    const directory = files(t);
+    const path = pipe(directory);
+    const writer = openFile(t, path, constants.O_RDWR);
+    const reader = openFile(t, path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const { url } = await start(t, directory, ['ignore', writer, 'ignore']);
+    for (let call = 0; call < 2 * calls; call++) await mi(url, 'loud:log', ['x']);
+    const lost = await dropped(url);
+    const said = /^.*"said x *"}\n/gm;
+    const text = await readUntil(
+      reader,
+      (read) => (read.match(said)?.length ?? 0) >= 2 * calls - lost && /log lines lost: [^"]+"}\n/.test(read),
+    );
+    const lines = text
+      .trimEnd()
+      .split('\n')
+      .map((one) => JSON.parse(one) as { msg: string; lost?: number });
+    const notices = lines.filter((one) => one.lost !== undefined);
+    assert.deepEqual(
+      notices.map((one) => one.lost),
+      [lost],
+    );
+    assert.equal(lines.filter(({ msg }) => msg.startsWith('said ')).length, 2 * calls - lost);
+    await mi(url, 'loud:log', ['afterwards']);
+    assert.doesNotMatch(await readUntil(reader, (read) => read.includes('said afterwards')), /log lines lost/);
+    assert.equal(await dropped(url), lost);
+  });
+
+  const prlimit = spawnSync('prlimit', ['--version']).status === 0 ? false : 'prlimit is not here';
+  test('lost lines are told in one line once the file may grow again', { skip: prlimit }, async (t) => {
+    const directory = files(t);
+    const path = join(directory, 'log');
+    const { child, url } = await start(t, directory, ['ignore', openFile(t, path, 'a'), 'ignore']);
+    const limit = (bytes: string) => spawnSync('prlimit', ['--pid', String(child.pid), `--fsize=${bytes}:unlimited`]);
+    const size = readFileSync(path).length;
+    assert.equal(limit(String(size + 2_000_000)).status, 0);
+    for (let call = 0; call < 20; call++) await mi(url, 'loud:log', [`number ${call}`]);
+    const lost = await dropped(url);
+    assert.ok(lost > 0 && lost < 20, `${lost}`);
+    limit('unlimited');
+    while (!/log lines lost/.test(readFileSync(path, 'utf8'))) await new Promise((resolve) => setTimeout(resolve, 20));
+    await mi(url, 'loud:log', ['afterwards']);
+    while (!/said afterwards/.test(readFileSync(path, 'utf8'))) await new Promise((resolve) => setTimeout(resolve, 20));
+    const text = readFileSync(path, 'utf8');
+    const notice = `^\\{"level":40,"time":"[^"]+","pid":${child.pid},"lost":${lost},"msg":"log lines lost: ${lost} `;
+    assert.match(text, new RegExp(notice, 'm'));
+    assert.equal(text.match(/log lines lost/g)?.length, 1);
+    assert.equal(text.match(/^.*said number [0-9]+ *"}$/gm)?.length, 20 - lost);
+  });
+
+  test('lines that are lost at the end are told on standard error', async (t) => {
+    const directory = files(t);
+    const { child, url, ended } = await start(t, directory, ['ignore', openFile(t, '/dev/full', 'w'), 'pipe']);
+    await mi(url, 'loud:log', ['x']);
+    let told = '';
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      told += text;
+    });
+    child.kill('SIGTERM');
+    assert.equal(await ended, 0);
+    assert.match(told, /^mi-httpd: log lines lost: [0-9]+\n$/m);
+  });
+
+  for (const { name, target } of faults.filter(({ shell }) => shell === undefined)) {
+    test(`a defect and a bad configuration end the process although standard error is ${name}`, async (t) => {
+      const directory = files(t);
+      const stdio: StdioOptions = ['ignore', 'ignore', target(t, directory)];
+      const { url, ended } = await start(t, directory, stdio);
+      for (let call = 0; call < calls; call++) await mi(url, 'loud:stderr', ['x']);
+      await mi(url, 'loud:crash');
+      assert.equal(await ended, 1);
+      const refused = spawn(process.execPath, [command, '-f', join(directory, 'loud.mjs')], { stdio });
+      t.after(() => refused.kill('SIGKILL'));
+      assert.equal(await new Promise((resolve) => refused.on('exit', resolve)), 255);
+    });
+  }
+
+  test('the help and what passwd prints may lose their reader', async (t) => {
+    const directory = files(t);
+    const path = pipe(directory);
+    for (const args of [['--help'], ['-V'], ['passwd', 'alice'], ['token', 'alice'], ['load', '--help']]) {
+      const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+      const writer = openSync(path, 'w');
+      closeSync(reader);
+      const { status, stderr } = spawnSync(process.execPath, [command, ...args], {
+        input: 'secret\n',
+        encoding: 'utf8',
+        stdio: ['pipe', writer, 'pipe'],
+      });
+      closeSync(writer);
+      assert.equal(status, 0, `${args}: ${stderr}`);
+      assert.doesNotMatch(stderr, /EPIPE|at .*:\d+/);
+    }
+  });
+});
+
+/** Reads what is in a pipe until a text is complete. */
+async function readUntil(descriptor: number, isComplete: (text: string) => boolean): Promise<string> {
+  const buffer = Buffer.alloc(65_536);
+  let text = '';
+  while (!isComplete(text)) {
+    try {
+      const length = readSync(descriptor, buffer);
+      text += buffer.toString('latin1', 0, length);
+    } catch (error) {
+      assert.equal((error as NodeJS.ErrnoException).code, 'EAGAIN');
+      await new Promise(setImmediate);
+    }
+  }
+  return text;
+}
