@@ -94,6 +94,9 @@ const faults: readonly Fault[] = [
   },
 ];
 
+/** Ports that servers of this file have: several run at once, and what they print may be lost. */
+const given = new Set<number>();
+
 interface Started {
   readonly child: ChildProcess;
   readonly url: string;
@@ -101,7 +104,9 @@ interface Started {
 }
 
 async function start(t: TestContext, directory: string, stdio: StdioOptions, shell = ''): Promise<Started> {
-  const port = await freePort();
+  let port = await freePort();
+  while (given.has(port)) port = await freePort();
+  given.add(port);
   const config = join(directory, 'loud.cfg');
   const args = [command, '-f', config, '-p', String(port)];
   const child = spawn('sh', ['-c', `${shell} exec "$0" "$@"`, process.execPath, ...args], { stdio });
