@@ -94,8 +94,8 @@ const faults: readonly Fault[] = [
   },
 ];
 
-/** Ports that servers of this file have: several run at once, and what they print may be lost. */
-const given = new Set<number>();
+/** Each server has an address of its own: several run at once, and what they print may be lost. */
+let started = 0;
 
 interface Started {
   readonly child: ChildProcess;
@@ -104,22 +104,22 @@ interface Started {
 }
 
 async function start(t: TestContext, directory: string, stdio: StdioOptions, shell = ''): Promise<Started> {
-  let port = await freePort();
-  while (given.has(port)) port = await freePort();
-  given.add(port);
+  started += 1;
+  const host = `127.${process.pid & 255}.${(process.pid >> 8) & 255}.${started}`;
+  const port = await freePort(host);
   const config = join(directory, 'loud.cfg');
-  const args = [command, '-f', config, '-p', String(port)];
+  const args = [command, '-f', config, '-l', host, '-p', String(port)];
   const child = spawn('sh', ['-c', `${shell} exec "$0" "$@"`, process.execPath, ...args], { stdio });
   t.after(() => child.kill('SIGKILL'));
   const ended = new Promise<number | null>((resolve) => {
     child.on('exit', (status) => resolve(status));
   });
-  while (!(await isListening(port))) assert.equal(child.exitCode, null, 'ended at its start');
-  return { child, url: `http://127.0.0.1:${port}/mi`, ended };
+  while (!(await isListening(port, host))) assert.equal(child.exitCode, null, 'ended at its start');
+  return { child, url: `http://${host}:${port}/mi`, ended };
 }
 
 function files(t: TestContext): string {
-  const config = ['loadmodule "httpd.so"', 'modparam("httpd", "ip", "127.0.0.1")', 'loadmodule "mi_http.so"'];
+  const config = ['loadmodule "httpd.so"', 'loadmodule "mi_http.so"'];
   return temporaryFiles(t, {
     'loud.mjs': loudModule,
     'loud.cfg': [...config, 'loadmodule "./loud.mjs"', ''].join('\n'),
