@@ -1,9 +1,13 @@
+import { fchmodSync, fstatSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { accountName } from './httpd/access/account-file.js';
 import { formatPasswordHash, hashPassword } from './httpd/access/password.js';
 import { digestToken, formatTokenHash, makeToken } from './httpd/access/token.js';
 import { isLevel, type Level, levels } from './mi/level.js';
 import { readSecret } from './secret-input.js';
+
+/** Characters of the shortest password: shorter ones are guessed (NIST SP 800-63B). */
+const shortestPassword = 8;
 
 /** The text of `mi-httpd passwd --help`. */
 export const passwdUsage = `mi-httpd passwd: make a line for auth_file, the file of users
@@ -14,8 +18,9 @@ usage: mi-httpd passwd NAME [--level LEVEL] >> FILE
   --level LEVEL   what the user may run: ${levels.join(', ')} (default: read)
   -h, --help      print this and exit
 
-The password is asked for twice on a terminal, without showing it; else it is the first line of standard input.
-The line goes to standard output. A running server reads the file again on SIGHUP.
+The password, of ${shortestPassword} characters or more, is asked for twice on a terminal, without showing it; else it is the first
+line of standard input. The line goes to standard output; a new file is made readable for its owner alone (0600).
+A running server reads the file again on SIGHUP.
 `;
 
 /** The text of `mi-httpd token --help`. */
@@ -27,7 +32,8 @@ usage: mi-httpd token NAME [--level LEVEL] >> FILE
   --level LEVEL   what the token allows: ${levels.join(', ')} (default: read)
   -h, --help      print this and exit
 
-The token goes to standard error, and is not kept anywhere: write it down. The line goes to standard output.
+The token goes to standard error, and is not kept anywhere: write it down. The line goes to standard output; a new
+file is made readable for its owner alone (0600).
 Clients send the token as a header, Authorization: Bearer TOKEN. A running server reads the file again on SIGHUP.
 `;
 
@@ -47,8 +53,12 @@ export async function passwd(args: readonly string[]): Promise<void> {
   if (asked === undefined) return;
   const { name, level } = asked;
   const password = await readSecret(`password of ${name}`);
-  if (password === '') throw new Error('the password is empty; give one of a character or more');
-  process.stdout.write(`${name}:${level}:${formatPasswordHash(await hashPassword(password))}\n`);
+  const length = [...password].length;
+  if (length < shortestPassword) {
+    const found = length === 0 ? 'is empty' : `has ${length} character${length === 1 ? '' : 's'}`;
+    throw new Error(`the password ${found}; give one of ${shortestPassword} characters or more`);
+  }
+  print(`${name}:${level}:${formatPasswordHash(await hashPassword(password))}`);
 }
 
 /**
@@ -63,7 +73,18 @@ export async function token(args: readonly string[]): Promise<void> {
   const { name, level } = asked;
   const made = makeToken();
   process.stderr.write(`token of ${name}, which is shown only now: ${made}\n`);
-  process.stdout.write(`${name}:${level}:${formatTokenHash(digestToken(made))}\n`);
+  print(`${name}:${level}:${formatTokenHash(digestToken(made))}`);
+}
+
+/** Writes the line. A file that the shell has just made for it has the mode that is usual for all files. */
+function print(line: string): void {
+  try {
+    const status = fstatSync(1);
+    if (status.isFile() && status.size === 0) fchmodSync(1, 0o600);
+  } catch {
+    // It may belong to somebody else; the server warns of files that others can read.
+  }
+  process.stdout.write(`${line}\n`);
 }
 
 /** @returns undefined when the help was asked for, and printed */

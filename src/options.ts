@@ -13,10 +13,25 @@ export interface CommandLine {
   readonly help: boolean;
 }
 
+/** The configuration that is mi-httpd's alone, which may hold what OpenSIPS does not know. */
+const ownConfig = '/etc/mi-httpd/mi-httpd.cfg';
+
+/** The one of a SIP server on the same machine. */
+const opensipsConfig = '/etc/opensips/opensips.cfg';
+
+/**
+ * The configuration file where none is named: that of mi-httpd, else that of OpenSIPS, else the one that comes with mi-httpd.
+ *
+ * @param isThere whether there is such a file, even one that cannot be read: that is no reason to take another
+ */
+export function defaultConfig(shipped: string, isThere: (file: string) => boolean): string {
+  return [ownConfig, opensipsConfig].find(isThere) ?? shipped;
+}
+
 /** The text of `--help`. */
 export const usage = `mi-httpd: the OpenSIPS management interface over HTTP
 
-usage: mi-httpd [-f FILE] [-c] [-M MB] [-p PORT] [-l IP] [-V] [-h]
+usage: mi-httpd [-f FILE] [-c|-C] [-M MB] [-p PORT] [-l IP] [-V] [-h]
        mi-httpd load FILE|- [--url URL] [--ca FILE] [--domain NAME] [--login FILE]
                       send contacts to a running server; mi-httpd load --help tells more
        mi-httpd passwd NAME [--level read|operate|admin]
@@ -25,9 +40,10 @@ usage: mi-httpd [-f FILE] [-c] [-M MB] [-p PORT] [-l IP] [-V] [-h]
                       make a bearer token, and its line for auth_tokens
 
   -f, --file FILE     configuration, an opensips.cfg; - is standard input
-                      (left out: /etc/opensips/opensips.cfg, else the file that comes with mi-httpd)
-  -c, --check         check the configuration and exit: 0 when it is good, else 255,
-                      with every error as FILE:LINE:COL: text; files of TLS are looked at too
+                      (left out, the first of these that is there: ${ownConfig},
+                      ${opensipsConfig}, the file that comes with mi-httpd)
+  -c, --check, -C     check the configuration and exit: 0 when it is good, else 255, with every error as
+                      FILE:LINE:COL: text; tries what a start tries, and tells what it would log
   -M, --memory MB     private memory in MB, 1 to ${maxPrivateMemory}, default ${defaultPrivateMemory}; buf_size 0 means a quarter of it
   -p, --port PORT     TCP port; wins over the file
   -l, --listen IP     address to listen on; wins over the file
@@ -43,6 +59,8 @@ exit status: 0 stopped as asked; 1 could not start; 255 the configuration has er
 const options = {
   file: { type: 'string', short: 'f' },
   check: { type: 'boolean', short: 'c' },
+  // OpenSIPS has -C for the same.
+  'check-config': { type: 'boolean', short: 'C' },
   memory: { type: 'string', short: 'M' },
   port: { type: 'string', short: 'p' },
   listen: { type: 'string', short: 'l' },
@@ -63,7 +81,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
   if (values.listen !== undefined) overrides.ip = values.listen;
   return {
     file: values.file,
-    check: values.check ?? false,
+    check: values.check === true || values['check-config'] === true,
     privateMemory:
       values.memory === undefined ? defaultPrivateMemory : wholeNumber('-M', values.memory, 1, maxPrivateMemory),
     overrides,

@@ -57,6 +57,16 @@ describe('-c checks a configuration', { timeout: 60_000 }, () => {
     assert.deepEqual([status, stdout, stderr], [0, `${file}: good\n`, '']);
   });
 
+  test('-C, as OpenSIPS has it, is -c', async (t) => {
+    const file = join(temporaryFiles(t, { 'good.cfg': good }), 'good.cfg');
+    for (const args of [
+      ['-C', '-f', file],
+      ['-Cf', file],
+    ]) {
+      assert.equal((await runCommand(t, args)).stdout, `${file}: good\n`);
+    }
+  });
+
   test('a good text on standard input: exit 0', async (t) => {
     const { status, stderr } = await runCommand(t, ['-c', '-f', '-'], { input: good });
     assert.deepEqual([status, stderr], [0, '']);

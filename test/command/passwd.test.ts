@@ -1,11 +1,12 @@
 // mi-httpd passwd and mi-httpd token: lines that a server takes, and secrets that nobody sees.
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { assertRefused, command, mi, runCommand, startDaemon, temporaryFiles } from './daemon.js';
 
+const hasShell = process.platform !== 'win32';
 const hasScript = spawnSync('script', ['--version']).status === 0;
 
 /** Quotes for a shell. */
@@ -89,12 +90,43 @@ describe('mi-httpd passwd and token', { timeout: 120_000 }, () => {
     }
   });
 
+  test('passwords of less than 8 characters are refused, whatever their bytes', async (t) => {
+    for (const [input, found] of [
+      ['\n', 'is empty'],
+      ['x\n', 'has 1 character'],
+      ['1234567\n', 'has 7 characters'],
+      ['üüüüüüü\n', 'has 7 characters'],
+      ['😀😀😀😀\n', 'has 4 characters'],
+    ] as const) {
+      const ended = await runCommand(t, ['passwd', 'a'], { input });
+      assertRefused(ended, new RegExp(`the password ${found}; give one of 8 characters or more`));
+      assert.equal(ended.stdout, '');
+    }
+    assert.equal((await runCommand(t, ['passwd', 'a'], { input: 'ÜÜÜÜÜÜÜÜ\n' })).status, 0);
+  });
+
+  test('a new file is for its owner alone, one that has lines keeps its mode', { skip: !hasShell }, (t) => {
+    const directory = temporaryFiles(t, { old: '# users\n' });
+    const [made, old] = [join(directory, 'made'), join(directory, 'old')];
+    chmodSync(old, 0o640);
+    for (const [verb, file, mode] of [
+      ['passwd', made, 0o600],
+      ['token', made, 0o600],
+      ['passwd', old, 0o640],
+    ] as const) {
+      const line = `umask 022; ${[process.execPath, command, verb, 'alice'].map(quoted).join(' ')} >> ${quoted(file)}`;
+      assert.equal(spawnSync('sh', ['-c', line], { input: 'wonder land\n' }).status, 0);
+      assert.equal(statSync(file).mode & 0o777, mode, `${verb} ${file}`);
+    }
+    assert.equal(readFileSync(made, 'utf8').trimEnd().split('\n').length, 2);
+  });
+
   test('on a terminal the password is asked for twice and never shown', { skip: !hasScript }, async (t) => {
     for (const [keys, isGood] of [
-      ['GEHEIX\x7fM\r|GEHEIM\r', true],
-      ['GEHEIM\rGEHEIM\r', true],
-      ['GEHEIM\r|GEHEIN\r', false],
-      ['GEHEIM\x03', false],
+      ['GEHEIMEX\x7fS\r|GEHEIMES\r', true],
+      ['GEHEIMES\rGEHEIMES\r', true],
+      ['GEHEIMES\r|GEHEIMNS\r', false],
+      ['GEHEIMES\x03', false],
     ] as const) {
       const line = [process.execPath, command, 'passwd', 'alice'].map(quoted).join(' ');
       const child = spawn('script', ['-qec', line, '/dev/null'], { stdio: 'pipe' });
