@@ -1,0 +1,287 @@
+// What -c says is what the start does: it finds what the start would fail on, and prints what the start would log.
+import assert from 'node:assert/strict';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { describe, type TestContext, test } from 'node:test';
+import { noOpenssl, TlsFiles } from '../wire/tls-files.js';
+import { assertRefused, command, Daemon, mi, runCommand, startDaemon, temporaryFiles } from './daemon.js';
+import { freePort } from './free-port.js';
+import { generatedConfigs } from './generated-configs.js';
+
+const modules = 'loadmodule "httpd.so"\nloadmodule "mi_http.so"\n';
+const local = 'modparam("httpd", "ip", "127.0.0.1")\nmodparam("httpd", "port", 0)\n';
+const listen = (...places: readonly string[]): string =>
+  places.map((place) => `modparam("httpd", "listen", "${place}")\n`).join('');
+
+/** Says what -c prints, without the name of the file, and fails when it is not good. */
+async function notesOf(t: TestContext, input: string): Promise<readonly string[]> {
+  const { status, stdout, stderr } = await runCommand(t, ['-c', '-f', '-'], { input });
+  assert.deepEqual([status, stderr], [0, ''], input);
+  const lines = stdout.trimEnd().split('\n');
+  assert.equal(lines.pop(), '<stdin>: good');
+  return lines.map((line) => {
+    assert.ok(line.startsWith('<stdin>: note: '), line);
+    return line.slice('<stdin>: note: '.length);
+  });
+}
+
+/** What the start logs that somebody should know, but for what is so once it listens. */
+async function toldAtStart(t: TestContext, input: string): Promise<readonly string[]> {
+  const daemon = new Daemon(t, process.execPath, [command, '-f', '-'], { input });
+  await daemon.line(/mi-httpd [\d.]+ on |"msg":"serving /);
+  daemon.signal('SIGTERM');
+  assert.equal((await daemon.ended).status, 0);
+  const own = /^(?:serving |mi-httpd |SIGTERM)/;
+  return daemon.log.filter(({ msg }) => !own.test(msg)).map(({ msg }) => msg);
+}
+
+/** Ports that the system chose differ from run to run. */
+const withoutPorts = (lines: readonly string[]): readonly string[] =>
+  lines.map((line) => line.replace(/:\d+\b/g, ':N'));
+
+describe('what the start logs, -c prints', { timeout: 120_000 }, () => {
+  const generated = generatedConfigs().filter(({ name }) => /residential_(?:2\.4|4\.0)/.test(name));
+  const corpus: readonly (readonly [name: string, text: (t: TestContext) => string, told: readonly RegExp[]])[] = [
+    ['nothing to tell', () => modules + local, []],
+    [
+      'modules that serve paths of their own',
+      () => `${modules}${local}loadmodule "prometheus.so"\nloadmodule "pi_http.so"\n`,
+      [
+        /module prometheus at .* ignored, so that its paths are 404/,
+        /module pi_http at .* ignored, so that its paths are 404/,
+      ],
+    ],
+    [
+      'a module that is nearly one of ours',
+      () => `${modules}${local}loadmodule "usrlc.so"\n`,
+      [/did you mean "usrloc"\?/],
+    ],
+    [
+      'contacts in memory only',
+      () =>
+        `${modules}${local}loadmodule "usrloc.so"\nmodparam("usrloc", "db_mode", 2)\nmodparam("usrloc", "matching_mode", 1)\n`,
+      [/usrloc keeps contacts in memory only/, /parameters of usrloc that are for a SIP server/],
+    ],
+    ['no root path', () => `loadmodule "httpd.so"\n${local}`, [/no root path is registered/]],
+    ['no address', () => `${modules}modparam("httpd", "port", 0)\n`, [/no ip is set and nobody has to log in/]],
+    [
+      'an open address',
+      () => `${modules}${listen('http:*:0')}modparam("httpd", "allow_unauthenticated", 1)\n`,
+      [/LISTENING ON \*:\d+ WITHOUT AUTHENTICATION/],
+    ],
+    [
+      'a login without TLS',
+      (t) => {
+        const users = join(temporaryFiles(t, { users: '' }), 'users');
+        chmodSync(users, 0o644);
+        return `${modules}${listen('http:*:0')}modparam("httpd", "auth_file", "${users}")\n`;
+      },
+      [/readable by everybody/, /without TLS/],
+    ],
+    [
+      'more connections than descriptors',
+      () => `${modules}${local}modparam("httpd", "max_connections", 1000000)\n`,
+      [/max_connections 1000000 lowered/],
+    ],
+    [
+      'a file to import that is not there',
+      () => `${modules}${local}import_file "/nonexistent/x.cfg"\n`,
+      [/import_file .* is passed over/],
+    ],
+    [
+      'files of TLS that nobody uses',
+      () => `${modules}${listen('http:127.0.0.1:0')}modparam("httpd", "tls_cert_file", "/x")\n`,
+      [/no listener speaks TLS/],
+    ],
+    ...generated.map(
+      ({ name, text }) => [name, () => text.replace('"port", 8888', '"port", 0'), [/\d+ modules ignored/]] as const,
+    ),
+  ];
+  for (const [name, text, expected] of corpus) {
+    test(name, async (t) => {
+      const input = text(t);
+      const [notes, told] = await Promise.all([notesOf(t, input), toldAtStart(t, input)]);
+      assert.deepEqual([...withoutPorts(notes)].sort(), [...withoutPorts(told)].sort());
+      for (const pattern of expected)
+        assert.ok(
+          notes.some((note) => pattern.test(note)),
+          `${pattern}: ${notes}`,
+        );
+      if (expected.length === 0) assert.deepEqual(notes, []);
+    });
+  }
+
+  test('warnings of certificates and ciphers', { skip: noOpenssl }, async (t) => {
+    const { certFile, keyFile } = new TlsFiles(t).make('soon', { days: 5 });
+    chmodSync(keyFile, 0o644);
+    const input = `${modules}${listen(`https:127.0.0.1:0;cert=${certFile};key=${keyFile}`)}modparam("httpd", "tls_ciphers", "SUITEB128")\n`;
+    const notes = await notesOf(t, input);
+    assert.deepEqual([...withoutPorts(notes)].sort(), [...withoutPorts(await toldAtStart(t, input))].sort());
+    assert.match(notes.join('\n'), /expires on[\s\S]*chmod o-r|chmod o-r[\s\S]*expires on/);
+  });
+});
+
+describe('what the start fails on, -c finds, in the same words', { timeout: 120_000 }, () => {
+  const cases: readonly (readonly [name: string, text: (folder: string, port: number) => string, reason: RegExp])[] = [
+    [
+      'audit_file in a folder that is not there',
+      (folder) => `${local}modparam("httpd", "audit_file", "${folder}/none/audit.log")\n`,
+      /audit_file .*\/none\/audit\.log cannot be written: ENOENT/,
+    ],
+    [
+      'audit_file that is a folder',
+      (folder) => `${local}modparam("httpd", "audit_file", "${folder}")\n`,
+      /audit_file .* cannot be written: EISDIR/,
+    ],
+    [
+      'audit_file below a file',
+      (folder) => `${local}modparam("httpd", "audit_file", "${folder}/file/audit.log")\n`,
+      /audit_file .* cannot be written: ENOTDIR/,
+    ],
+    [
+      'a Unix socket in a folder that is not there',
+      (folder) => listen(`unix:${folder}/none/x.sock`),
+      /there is no folder .*\/none; make one/,
+    ],
+    ['a Unix socket where a file is', (folder) => listen(`unix:${folder}/file`), /there is a file of another kind/],
+    [
+      'a Unix socket twice, by other words',
+      (folder) => listen(`unix:${folder}/x.sock`, `unix:${folder}//./x.sock`),
+      /unix:.*x\.sock and unix:.*x\.sock are one path/,
+    ],
+    [
+      'an address of another machine',
+      () => `${listen('http:192.0.2.1:8888;level=read')}modparam("httpd", "allow_unauthenticated", 1)\n`,
+      /cannot listen on 192\.0\.2\.1:8888: the address is not one of this machine/,
+    ],
+    [
+      'one listener twice',
+      (_, port) => listen(`http:127.0.0.1:${port}`, `http:127.0.0.1:${port}`),
+      /listener http:127\.0\.0\.1:\d+ is given twice/,
+    ],
+    [
+      'http and https on one address',
+      (_, port) => listen(`http:127.0.0.1:${port}`, `https:127.0.0.1:${port};cert=/x;key=/y`),
+      /http:127\.0\.0\.1:\d+ and https:127\.0\.0\.1:\d+ cannot both be open, for they have one address and port/,
+    ],
+    [
+      '* and 127.0.0.1',
+      (_, port) => listen(`http:*:${port}`, `http:127.0.0.1:${port}`),
+      /http:\*:\d+ and http:127\.0\.0\.1:\d+ cannot both be open, for http:\*:\d+ takes what comes to http:127/,
+    ],
+    [
+      '127.0.0.1 and [::]',
+      (_, port) => listen(`http:127.0.0.1:${port}`, `http:[::]:${port}`),
+      /cannot both be open, for http:\[::\]:\d+ takes what comes to http:127/,
+    ],
+    [
+      '0.0.0.0 and 127.0.0.1',
+      (_, port) => listen(`http:0.0.0.0:${port}`, `http:127.0.0.1:${port}`),
+      /cannot both be open, for http:0\.0\.0\.0/,
+    ],
+    [
+      '[::] and [::1]',
+      (_, port) => listen(`http:[::]:${port}`, `http:[::1]:${port}`),
+      /cannot both be open, for http:\[::\]/,
+    ],
+    [
+      'one IPv6 address in two forms',
+      (_, port) => listen(`http:[::1]:${port}`, `http:[0:0::0:1]:${port}`),
+      /http:\[::1\]:\d+ and http:\[0:0::0:1\]:\d+ cannot both be open, for they have one address/,
+    ],
+    [
+      'an IPv4 address in IPv6',
+      (_, port) => listen(`http:127.0.0.1:${port}`, `http:[::ffff:127.0.0.1]:${port}`),
+      /cannot both be open, for they have one address/,
+    ],
+    [
+      'both families with other options',
+      (_, port) => listen(`http:0.0.0.0:${port}`, `http:[::]:${port};level=read`),
+      /http:0\.0\.0\.0:\d+ and http:\[::\]:\d+ cannot both be open, for the socket of \[::\] takes IPv4 too: give both the same options/,
+    ],
+    [
+      'both families with other kinds',
+      (_, port) => listen(`http:0.0.0.0:${port}`, `https:[::]:${port};cert=/x;key=/y`),
+      /http:0\.0\.0\.0:\d+ and https:\[::\]:\d+ cannot both be open/,
+    ],
+  ];
+  for (const [name, text, reason] of cases) {
+    test(name, async (t) => {
+      const folder = temporaryFiles(t, { file: '' });
+      const input = modules + text(folder, await freePort());
+      const [checked, started] = await Promise.all([
+        runCommand(t, ['-c', '-f', '-'], { input }),
+        runCommand(t, ['-f', '-'], { input }),
+      ]);
+      assert.equal(checked.status, 255, checked.stdout);
+      assert.match(checked.stderr, reason);
+      assert.notEqual(started.status, 0);
+      const first = (text_: string): string => (text_.split('\n')[0] ?? '').replace(/^(?:<stdin>|mi-httpd): /, '');
+      assert.equal(first(checked.stderr), first(started.stderr));
+      assert.deepEqual(readdirSync(folder), ['file']);
+    });
+  }
+
+  test('a certificate that the engine alone does not take', { skip: noOpenssl }, async (t) => {
+    const files = new TlsFiles(t);
+    const one = files.make('one');
+    const keyFile = files.encrypt(one, 'secret', '-scrypt');
+    const passphrase = files.write('passphrase', 'secret\n');
+    const input = `${modules}${listen(`https:127.0.0.1:0;cert=${one.certFile};key=${keyFile};passphrase_file=${passphrase}`)}`;
+    const checked = await runCommand(t, ['-c', '-f', '-'], { input });
+    assert.equal(checked.status, 255);
+    assert.match(checked.stderr, /encrypted with scrypt/);
+    assertRefused(await runCommand(t, ['-f', '-'], { input }), /encrypted with scrypt/);
+  });
+});
+
+describe('the pair 0.0.0.0 and [::] of one port', { timeout: 60_000 }, () => {
+  test('is one listener for both families, in either order', async (t) => {
+    const hasIPv6 = await new Promise((resolve) => {
+      const probe = createServer().on('error', () => resolve(false));
+      probe.listen(0, '::1', () => probe.close(() => resolve(true)));
+    });
+    const open = 'modparam("httpd", "allow_unauthenticated", 1)\n';
+    for (const order of [
+      ['0.0.0.0', '[::]'],
+      ['[::]', '0.0.0.0'],
+    ]) {
+      const port = await freePort();
+      const input = `${modules}${open}${listen(...order.map((address) => `http:${address}:${port};level=read`))}`;
+      assert.equal((await notesOf(t, input)).length, 1);
+      const daemon = await startDaemon(t, ['-f', '-'], { input });
+      for (const host of ['127.0.0.1', ...(hasIPv6 ? ['[::1]'] : [])]) {
+        assert.equal((await mi(`http://${host}:${port}/mi`, 'uptime')).status, 200);
+        assert.match((await mi(`http://${host}:${port}/mi`, 'kill')).error?.message ?? '', /denied|level|permission/i);
+      }
+      daemon.signal('SIGTERM');
+      assert.equal((await daemon.ended).status, 0);
+    }
+  });
+});
+
+test('-c disturbs no server that runs, and leaves nothing behind', { timeout: 60_000 }, async (t) => {
+  const folder = temporaryFiles(t, { 'audit.log': 'a line\n' });
+  mkdirSync(join(folder, 'empty'));
+  const port = await freePort();
+  const path = join(folder, 'mi.sock');
+  const audit = join(folder, 'audit.log');
+  const config = (file: string): string =>
+    `${modules}${listen(`http:127.0.0.1:${port}`, `unix:${path}`)}modparam("httpd", "audit_file", "${file}")\n`;
+  const daemon = await startDaemon(t, ['-f', '-'], { input: config(audit) });
+  await mi(daemon.url, 'uptime');
+  const socket = statSync(path).ino;
+  assert.deepEqual(await notesOf(t, config(audit)), []);
+  assert.deepEqual(await notesOf(t, config(join(folder, 'empty/new.log'))), []);
+  assert.equal(statSync(path).ino, socket);
+  assert.deepEqual(readdirSync(join(folder, 'empty')), []);
+  assert.equal((await mi(daemon.url, 'uptime')).status, 200);
+  daemon.signal('SIGTERM');
+  assert.equal((await daemon.ended).status, 0);
+  assert.match(readFileSync(audit, 'utf8'), /^a line\n\{.*uptime.*\}\n\{.*uptime.*\}\n$/);
+  assert.ok(!existsSync(path));
+  writeFileSync(path, '');
+  const checked = await runCommand(t, ['-c', '-f', '-'], { input: config(audit) });
+  assert.equal(checked.status, 255);
+});
