@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks';
+import { OwnContext } from '../own-context.js';
 import { type Audit, type AuditedCall, outcomeOf } from './audit.js';
 import { Call, type Client } from './call.js';
 import type { Result } from './command.js';
@@ -44,6 +45,8 @@ export class ManagementInterface {
   readonly denied = this.statistics.add('mi', 'denied', 'counter');
   readonly rateLimited = this.statistics.add('mi', 'rate_limited', 'counter');
   readonly #counts: CommandCounts[] = [];
+  /** Handlers run in it, each call apart. */
+  readonly #context = new OwnContext();
   #protection: Protection | undefined;
   #guard: Guard | undefined;
   #audit: Audit | undefined;
@@ -156,7 +159,7 @@ export class ManagementInterface {
     let result: Result | Promise<Result>;
     let isLater: boolean;
     try {
-      result = entry.command.run(selectParameters(entry.command, given, count), call);
+      result = this.#context.run(entry.command.run, selectParameters(entry.command, given, count), call);
       // Asking may fail too: a proxy, or a getter.
       isLater = isPromise(result);
     } catch (error) {

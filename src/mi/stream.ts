@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { type Cursor, TextCursor } from './cursor.js';
 import { type JsonValue, printJson } from './json.js';
 import { Piecewise, printWhole } from './piecewise.js';
@@ -9,6 +10,8 @@ const slice = 0.5;
 export class Stream extends Piecewise {
   readonly #items: Iterable<unknown> | AsyncIterable<unknown>;
   readonly #shape: Shape;
+  /** Of the call: items are made in it, whoever asks for them. */
+  readonly #context = new AsyncResource('mi-httpd stream');
   #wasOpened = false;
 
   /** For {@link stream} and {@link streamObject}. */
@@ -20,7 +23,7 @@ export class Stream extends Piecewise {
 
   /** @throws TypeError when its items were read already and cannot be iterated again */
   open(): Cursor {
-    const cursor = new StreamCursor(this.#items, this.#shape);
+    const cursor = new StreamCursor(this.#items, this.#shape, this.#context);
     if (this.#wasOpened && cursor.isReadOnce) {
       throw new TypeError('stream was sent already and its items can be read once; make a stream for each result');
     }
@@ -109,6 +112,7 @@ class StreamCursor implements Cursor {
   readonly #iterator: Iterator<unknown> | AsyncIterator<unknown>;
   readonly #isAsync: boolean;
   readonly #shape: Shape;
+  readonly #context: AsyncResource;
   #text: TextCursor | undefined;
   #separator: string;
   /** An item that has been asked for, while what was there before it is sent. */
@@ -116,17 +120,22 @@ class StreamCursor implements Cursor {
   #isOver = false;
   #isReleased = false;
 
-  constructor(items: Iterable<unknown> | AsyncIterable<unknown>, shape: Shape) {
+  constructor(items: Iterable<unknown> | AsyncIterable<unknown>, shape: Shape, context: AsyncResource) {
     // Not by `in`, which a string does not allow.
     const { [Symbol.asyncIterator]: later } = items as Partial<AsyncIterable<unknown>>;
     this.#isAsync = later !== undefined;
     this.#iterator = later?.call(items) ?? (items as Iterable<unknown>)[Symbol.iterator]();
     this.#shape = shape;
+    this.#context = context;
     this.#separator = shape.open;
     this.isReadOnce = (this.#iterator as unknown) === items;
   }
 
   fill(buffer: Buffer): Promise<number> {
+    return this.#context.runInAsyncScope(() => this.#pull(buffer));
+  }
+
+  #pull(buffer: Buffer): Promise<number> {
     const pull: Pull = { written: 0, awaited: undefined, isTurnOver: false, isAnswered: false };
     const filled = this.#fill(buffer, pull);
     return this.#isAsync ? this.#withinTurn(pull, filled) : filled;
@@ -205,7 +214,7 @@ class StreamCursor implements Cursor {
     this.#isReleased = true;
     if (this.#isOver) return;
     try {
-      Promise.resolve(this.#iterator.return?.()).catch(() => {});
+      Promise.resolve(this.#context.runInAsyncScope(() => this.#iterator.return?.())).catch(() => {});
     } catch {
       // An iterator may fail to close, at once or later, and nobody is left to tell.
     }

@@ -1,0 +1,123 @@
+// Asynchronous context: what one call enters is seen by that call, and by no other.
+import assert from 'node:assert/strict';
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { Agent } from 'node:http';
+import { type TestContext, test } from 'node:test';
+import { setTimeout as later } from 'node:timers/promises';
+import { command, createServer, defineModule, type Server, stream, streamObject } from '#src/index.js';
+import { call, post } from './mi-client.js';
+
+const storage = new AsyncLocalStorage<string>();
+const seen = (): string => storage.getStore() ?? 'nothing';
+
+/** Each command tells what it sees, then enters a context of its own, in one way or another. */
+const entering = defineModule({
+  name: 'enters',
+  commands: Object.entries<(name: string) => unknown>({
+    at_once: () => undefined,
+    later: async () => {
+      await later(1);
+    },
+    within: () => storage.run('inner', () => undefined),
+    throwing: () => {
+      throw new Error('after it had entered');
+    },
+  }).map(([name, rest]) =>
+    command({
+      name,
+      help: 'Enters a context.',
+      recipes: [{ name: 'string' }],
+      run: ({ name: user }) => {
+        const before = seen();
+        storage.enterWith(user);
+        const result = rest(user);
+        return result instanceof Promise ? result.then(() => `${before} ${seen()}`) : `${before} ${seen()}`;
+      },
+    }),
+  ),
+});
+
+const streaming = defineModule({
+  name: 'streams',
+  commands: [
+    command({ name: 'items', help: 'Streams.', recipes: [{ name: 'string' }], run: ({ name }) => stream(items(name)) }),
+    command({
+      name: 'members',
+      help: 'Streams what comes later.',
+      recipes: [{ name: 'string' }],
+      run: ({ name }) => {
+        storage.enterWith(name);
+        return streamObject(members());
+      },
+    }),
+  ],
+});
+
+function* items(name: string): Generator<string> {
+  yield seen();
+  storage.enterWith(name);
+  // More than a window holds, so that the engine asks for the rest.
+  for (let i = 0; i < 2000; i++) yield 'x'.repeat(1000);
+  yield seen();
+}
+
+async function* members(): AsyncGenerator<[string, string]> {
+  yield ['first', seen()];
+  for (let i = 0; i < 20; i++) {
+    await later(0);
+    yield [String(i), 'x'.repeat(100_000)];
+  }
+  yield ['last', seen()];
+}
+
+async function start(t: TestContext): Promise<Server> {
+  const httpd = { ip: '127.0.0.1', port: 0, buf_size: 65536 };
+  const server = await createServer({ httpd, mi_json: {}, modules: [entering, streaming] }).start();
+  t.after(() => server.close({ deadline: 0 }));
+  return server;
+}
+
+test('a call sees nothing of the calls before it, whatever they entered and however they came', async (t) => {
+  const server = await start(t);
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  t.after(() => agent.destroy());
+  const jsonOf = (method: string, name: string): string =>
+    JSON.stringify({ jsonrpc: '2.0', method, params: { name }, id: 1 });
+  for (const method of ['enters:at_once', 'enters:later', 'enters:within', 'enters:throwing']) {
+    const expected = method === 'enters:throwing' ? [] : ['nothing'];
+    for (const user of ['alice', 'bob']) {
+      const { body } = await post(server, jsonOf(method, user), { agent });
+      const told = expected.map((before) => `${before} ${user}`);
+      assert.deepEqual([JSON.parse(body).result ?? []].flat(), told, method);
+    }
+  }
+  const batch = await post(server, `[${['carol', 'dave'].map((name) => jsonOf('enters:at_once', name))}]`, { agent });
+  assert.deepEqual(
+    (JSON.parse(batch.body) as { result: string }[]).map(({ result }) => result),
+    ['nothing carol', 'nothing dave'],
+  );
+  const legacy = await post(server, '', { agent, method: 'GET', path: '/json/enters:at_once?params=erin' });
+  assert.match(legacy.body, /nothing erin/);
+  const page = await post(server, 'arg=frank', {
+    agent,
+    path: '/mi/enters/enters:at_once',
+    headers: { 'Content-Type': 'application/x-www-form-urlencoded', 'Sec-Fetch-Site': 'same-origin' },
+  });
+  assert.match(page.body, /nothing frank/);
+  assert.equal(await call(server, 'enters:at_once', ['grace']), 'nothing grace');
+});
+
+test('items of a stream are made in the context of their call', async (t) => {
+  const server = await start(t);
+  const both = ['alice', 'bob'].map((name) => call(server, 'streams:items', [name]) as Promise<readonly string[]>);
+  for (const [index, list] of (await Promise.all(both)).entries()) {
+    assert.deepEqual([list.at(0), list.at(-1)], ['nothing', index === 0 ? 'alice' : 'bob']);
+  }
+  const members = ['carol', 'dave'].map((name) => call(server, 'streams:members', [name]) as Promise<object>);
+  for (const [index, object] of (await Promise.all(members)).entries()) {
+    const name = index === 0 ? 'carol' : 'dave';
+    const { first, last } = object as { first: string; last: string };
+    assert.deepEqual([first, last], [name, name]);
+  }
+  assert.equal(await call(server, 'enters:at_once', ['erin']), 'nothing erin');
+});
