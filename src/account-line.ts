@@ -1,7 +1,7 @@
 import { fchmodSync, fstatSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { accountName } from './httpd/access/account-file.js';
-import { formatPasswordHash, hashPassword } from './httpd/access/password.js';
+import { formatPasswordHash, hashPassword, passwordProblem } from './httpd/access/password.js';
 import { digestToken, formatTokenHash, makeToken } from './httpd/access/token.js';
 import { isLevel, type Level, levels } from './mi/level.js';
 import { readSecret } from './secret-input.js';
@@ -58,6 +58,8 @@ export async function passwd(args: readonly string[]): Promise<void> {
     const found = length === 0 ? 'is empty' : `has ${length} character${length === 1 ? '' : 's'}`;
     throw new Error(`the password ${found}; give one of ${shortestPassword} characters or more`);
   }
+  const problem = passwordProblem(password);
+  if (problem !== undefined) throw new Error(problem);
   print(`${name}:${level}:${formatPasswordHash(await hashPassword(password))}`);
 }
 

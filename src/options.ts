@@ -56,7 +56,8 @@ signals: SIGTERM and SIGINT finish what runs (10 s at most) and exit 0; a second
 exit status: 0 stopped as asked; 1 could not start; 255 the configuration has errors
 `;
 
-const options = {
+/** The options of the command line. */
+export const options = {
   file: { type: 'string', short: 'f' },
   check: { type: 'boolean', short: 'c' },
   // OpenSIPS has -C for the same.
@@ -78,9 +79,9 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
   const values = parseValues(args);
   const overrides: Record<string, string | number> = {};
   if (values.port !== undefined) overrides.port = wholeNumber('-p', values.port, 0, 65535);
-  if (values.listen !== undefined) overrides.ip = values.listen;
+  if (values.listen !== undefined) overrides.ip = notEmpty('-l', values.listen, 'an address, or * for all');
   return {
-    file: values.file,
+    file: values.file === undefined ? undefined : notEmpty('-f', values.file, 'a file'),
     check: values.check === true || values['check-config'] === true,
     privateMemory:
       values.memory === undefined ? defaultPrivateMemory : wholeNumber('-M', values.memory, 1, maxPrivateMemory),
@@ -99,6 +100,11 @@ function parseValues(args: readonly string[]): {
     const [reason] = (error instanceof Error ? error.message : String(error)).split(/\. |\n/, 1);
     throw new UsageError(`${reason}; mi-httpd --help lists the options`);
   }
+}
+
+function notEmpty(option: string, text: string, wanted: string): string {
+  if (text.trim() === '') throw new UsageError(`option ${option} is empty; give ${wanted}`);
+  return text;
 }
 
 function wholeNumber(option: string, text: string, min: number, max: number): number {

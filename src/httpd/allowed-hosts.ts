@@ -10,11 +10,24 @@ export class AllowedHosts {
 
   /** @param list names parted by commas or blanks, without ports, in any case */
   constructor(list: string) {
-    this.#names = new Set(list.toLowerCase().split(/[\s,]+/));
+    this.#names = new Set(
+      list
+        .toLowerCase()
+        .split(/[\s,]+/)
+        .filter((name) => name !== ''),
+    );
   }
 
-  /** @returns why this Host header is refused; undefined when it is not */
-  refusal(host: string | undefined): string | undefined {
+  /**
+   * By a Unix socket no name is resolved, so that any Host will do.
+   *
+   * @returns why the Host header of a request is refused; undefined when it is not
+   */
+  refusal(request: { readonly isUnix: boolean; header(name: 'host'): string | undefined }): string | undefined {
+    return request.isUnix ? undefined : this.hostRefusal(request.header('host'));
+  }
+
+  hostRefusal(host: string | undefined): string | undefined {
     const name = nameOf((host ?? '').toLowerCase());
     if (name !== undefined && name !== '') {
       const isKnown = isIP(name) !== 0 || name === 'localhost' || name.endsWith('.localhost');
@@ -26,6 +39,32 @@ export class AllowedHosts {
       'if this server is meant to have this name, add it: modparam("httpd", "allowed_hosts", "NAME")'
     );
   }
+}
+
+/**
+ * Says what is wrong with a list of names, undefined when nothing is: one that no Host header can have would protect
+ * nothing, and let nobody in.
+ */
+export function allowedHostsProblem(list: string): string | undefined {
+  if (list.replaceAll(',', '').trim() === '') return 'it is empty: give names, or remove the line';
+  for (const name of list.split(/[\s,]+/).filter((item) => item !== '')) {
+    const problem = nameProblem(name);
+    if (problem !== undefined) return `${JSON.stringify(name)} ${problem}`;
+  }
+  return undefined;
+}
+
+function nameProblem(name: string): string | undefined {
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(name)) return 'is a URL: give the name alone';
+  // Always allowed, so that it does no harm.
+  if (isIP(name.replace(/^\[|\]$/g, '')) !== 0) return undefined;
+  if (name.includes(':')) return 'has a port: give the name alone, it goes for every port';
+  if (name.includes('*')) return 'has a "*": give each name by itself';
+  if (/[^\x21-\x7e]/.test(name)) return 'is not ASCII: give it as browsers send it (xn--…)';
+  if (name.length > 253 || !/^(?!-)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?$/i.test(name)) {
+    return 'is no name of a host: give letters, digits, "-" and dots';
+  }
+  return undefined;
 }
 
 /** A Host header without its port. */

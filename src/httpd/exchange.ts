@@ -63,6 +63,8 @@ export interface Exchange {
   readonly remoteAddress: string;
   /** Where it comes from: an address, `local` by a Unix socket, `unknown` where the engine gives no address. */
   readonly origin: string;
+  /** Whether it came by a Unix socket. */
+  readonly isUnix: boolean;
   /** Whether the connection is TLS. */
   readonly isSecure: boolean;
   /** The listener it came by, as it is set: `https:127.0.0.1:8443`, `unix:/run/x.sock`. */

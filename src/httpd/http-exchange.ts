@@ -130,8 +130,7 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
   }
 
   get origin(): string {
-    const isUnix = this.via.setting.kind === 'unix';
-    return originOf(isUnix, isUnix ? '' : this.remoteAddress);
+    return originOf(this.isUnix, this.isUnix ? '' : this.remoteAddress);
   }
 
   get signal(): AbortSignal {

@@ -39,6 +39,11 @@ const optionDeclarations: Readonly<Record<string, OptionDeclaration>> = {
   allow: { kinds: ['http', 'https'] },
 };
 
+/** Every option that a listener of some kind has. */
+export const listenOptions: ReadonlyMap<string, readonly ListenSetting['kind'][]> = new Map(
+  Object.entries(optionDeclarations).map(([name, { kinds }]) => [name, kinds]),
+);
+
 /**
  * Reads one listener: `http:ADDRESS:PORT`, `https:ADDRESS:PORT` (IPv6 in brackets, `*` for all addresses) or
  * `unix:/path`, then options as `;name=value`, with blanks around them as one likes.

@@ -67,6 +67,10 @@ export class ReceivedRequest {
     return this.#body;
   }
 
+  get isUnix(): boolean {
+    return this.via.setting.kind === 'unix';
+  }
+
   get isSecure(): boolean {
     return this.via.setting.kind === 'https';
   }

@@ -42,7 +42,7 @@ export interface HttpServerOptions {
   /** Connections open at once; the next is closed on arrival. Lowered when the limit of open files is lower. */
   readonly maxConnections: number;
   /** Names, parted by commas, that browsers may reach the server by; addresses and localhost always are. */
-  readonly allowedHosts?: string;
+  readonly allowedHosts?: string | undefined;
   /** One slot for each of `httpCounterNames`; left out, nobody reads them. */
   readonly counters?: Float64Array;
   readonly log: Log;

@@ -29,9 +29,9 @@ const untimed = -1;
 /** What protects the commands of a server; see {@link ManagementInterface.protect}. */
 export interface Protection extends Omit<GuardOptions, 'allowed' | 'denied'> {
   /** Patterns of commands parted by commas, see {@link CommandList}; '': all may be called. */
-  readonly allowCommands: string;
+  readonly allowCommands?: string | undefined;
   /** '': none is denied. */
-  readonly denyCommands: string;
+  readonly denyCommands?: string | undefined;
   readonly audit?: Audit | undefined;
 }
 
@@ -77,8 +77,8 @@ export class ManagementInterface {
 
   #seal(protection: Protection): void {
     const { allowCommands, denyCommands, audit } = protection;
-    const list = (parameter: string, text: string): CommandList | undefined =>
-      text.trim() === '' ? undefined : new CommandList(`parameter ${parameter}`, text, this.commands);
+    const list = (parameter: string, text: string | undefined): CommandList | undefined =>
+      text === undefined ? undefined : new CommandList(`parameter ${parameter}`, text, this.commands);
     this.#guard = new Guard({
       ...protection,
       allowed: list('allow_commands', allowCommands),

@@ -80,15 +80,16 @@ describe('the addresses that are listened on', { timeout: 60_000 }, () => {
     assertRefused(second, new RegExp(`cannot listen on \\[::1\\]:${daemon.port}: .*in use`));
   });
 
-  test('"*" and "" are all addresses of both families', { skip: noIPv6 }, async (t) => {
-    for (const ip of ['*', '']) {
-      const daemon = await startDaemon(t, ['-f', '-', '-l', ip, '-p', '0'], { input: open });
-      const { port } = daemon;
-      assert.equal((await mi(`http://127.0.0.1:${port}/mi`, 'uptime')).status, 200);
-      assert.equal((await mi(`http://[::1]:${port}/mi`, 'uptime')).status, 200);
-      assert.equal((await mi(daemon.url, 'uptime')).status, 200, `the printed URL ${daemon.url} can be used`);
-      assert.match(daemon.lines.join('\n'), warning);
-    }
+  test('"*" is all addresses of both families, and nothing is none', { skip: noIPv6 }, async (t) => {
+    const daemon = await startDaemon(t, ['-f', '-', '-l', '*', '-p', '0'], { input: open });
+    const { port } = daemon;
+    assert.equal((await mi(`http://127.0.0.1:${port}/mi`, 'uptime')).status, 200);
+    assert.equal((await mi(`http://[::1]:${port}/mi`, 'uptime')).status, 200);
+    assert.equal((await mi(daemon.url, 'uptime')).status, 200, `the printed URL ${daemon.url} can be used`);
+    assert.match(daemon.lines.join('\n'), warning);
+    const ended = await runCommand(t, ['-f', '-', '-l', '', '-p', '0'], { input: open });
+    assert.notEqual(ended.status, 0);
+    assert.match(ended.stderr, /option -l is empty; give an address, or \* for all/);
   });
 });
 

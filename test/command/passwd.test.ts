@@ -4,6 +4,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { tokenLine, userLine } from '../wire/accounts.js';
 import { assertRefused, command, mi, runCommand, startDaemon, temporaryFiles } from './daemon.js';
 
 const hasShell = process.platform !== 'win32';
@@ -14,7 +15,11 @@ const quoted = (text: string): string => `'${text}'`;
 
 describe('mi-httpd passwd and token', { timeout: 120_000 }, () => {
   test('make lines that the server takes, and SIGHUP reads', async (t) => {
-    const directory = temporaryFiles(t, { users: '', tokens: '', 'audit.log': '' });
+    const directory = temporaryFiles(t, {
+      users: userLine('bob', 'b', 'read'),
+      tokens: tokenLine('other', 'mi_other', 'read'),
+      'audit.log': '',
+    });
     const [users, tokens] = [join(directory, 'users'), join(directory, 'tokens')];
     const passwd = await runCommand(t, ['passwd', 'alice', '--level', 'operate'], {
       input: 'wonder land\r\nsecond line\n',

@@ -197,6 +197,23 @@ describe('files of accounts', { timeout: 60_000 }, () => {
     assert.match(lines.join(), /users.* is readable by everybody/);
   });
 
+  test('one that others can write to is warned of', { skip: process.platform === 'win32' }, async (t) => {
+    const lines: string[] = [];
+    const write = (_fields: object, message: string): void => {
+      lines.push(message);
+    };
+    const { server, file } = await start(t, { log: { debug: write, info: write, warn: write, error: write } });
+    assert.deepEqual(lines, []);
+    for (const [mode, who] of [
+      [0o660, 'its group'],
+      [0o602, 'everybody on this machine'],
+    ] as const) {
+      chmodSync(file, mode);
+      await server.reload();
+      assert.match(lines.join('\n'), new RegExp(`users.* is writable by ${who}, .*; run chmod g?o?-w`));
+    }
+  });
+
   test('a file that is wrong at the start refuses it, at the line', async (t) => {
     for (const [text, reason] of [
       ['alice:read\n', /users:1: a user is a line name:level:hash/],

@@ -1,4 +1,5 @@
 import { readFileSync, statSync } from 'node:fs';
+import { passwordProblem } from './password.js';
 
 /** One line of a file of users or tokens. */
 export interface AccountLine<Secret> {
@@ -58,6 +59,8 @@ export function readAccountFile<Secret>(
       throw new Error(`${at}: ${what} "${name}": ${error instanceof Error ? error.message : error}`);
     }
   }
+  if (accounts.size === 0)
+    throw new Error(`the file of ${what}s ${file} has none; add one with mi-httpd ${commandOf[what] ?? what} NAME`);
   return [...accounts.values()];
 }
 
@@ -68,7 +71,8 @@ export function readAccountFile<Secret>(
  */
 export function readPasswordFile(file: string, warn: (message: string) => void): string {
   const [line = ''] = readSmallFile(file, 'password', warn).split(/\r?\n/, 1);
-  if (line === '') throw new Error(`the file of passwords ${file} has an empty first line; put the password there`);
+  const problem = passwordProblem(line);
+  if (problem !== undefined) throw new Error(`the first line of ${file}: ${problem}`);
   return line;
 }
 
@@ -79,6 +83,12 @@ function readSmallFile(file: string, what: string, warn: (message: string) => vo
     const found = statSync(file);
     if (!found.isFile()) throw new Error('it is not a file');
     if (found.size > largest) throw new Error(`it has ${found.size} bytes, more than ${largest}`);
+    if (process.platform !== 'win32' && (found.mode & 0o022) !== 0) {
+      const [who, remedy] = (found.mode & 0o002) === 0 ? ['its group', 'g-w'] : ['everybody on this machine', 'go-w'];
+      warn(
+        `the file of ${what}s ${file} is writable by ${who}, who could let themselves in; run chmod ${remedy} ${file}`,
+      );
+    }
     if (process.platform !== 'win32' && (found.mode & 0o004) !== 0) {
       warn(`the file of ${what}s ${file} is readable by everybody on this machine; run chmod o-rwx ${file}`);
     }

@@ -22,6 +22,12 @@ const maxMemory = 268435456;
 
 const form = /^scrypt\$(\d{1,8})\$(\d{1,3})\$(\d{1,3})\$([A-Za-z0-9_-]{11,86})\$([A-Za-z0-9_-]{22,86})$/;
 
+/** Says why something is no password, undefined when it is one; it is never repeated. */
+export function passwordProblem(password: string): string | undefined {
+  if (password.trim() === '') return 'the password is empty: give one of a character or more that is no blank';
+  return /\p{Cc}/u.test(password) ? 'the password has control characters, and no client may send them' : undefined;
+}
+
 /** Hashes a password with a new salt. */
 export async function hashPassword(password: string): Promise<PasswordHash> {
   const salt = randomBytes(saltSize);

@@ -53,7 +53,7 @@ export class AccessControl {
   /** Whether there is anybody who could log in. */
   get hasAccounts(): boolean {
     const { auth_username: name, auth_file: users, auth_tokens: tokens } = this.#settings;
-    return name !== undefined || users !== '' || tokens !== '';
+    return name !== undefined || users !== undefined || tokens !== undefined;
   }
 
   /**
@@ -74,10 +74,10 @@ export class AccessControl {
     const needsLogin = this.#needsLogin(name, options.get('auth'));
     const level = levelOf(name, options.get('level'));
     // A Unix socket has no addresses: its file mode says who may connect.
-    const allow = kind === 'unix' ? '' : (options.get('allow') ?? this.#settings.allow_from);
-    if (!needsLogin && level === 'admin' && allow === '') return undefined;
+    const allow = kind === 'unix' ? undefined : (options.get('allow') ?? this.#settings.allow_from);
+    if (!needsLogin && level === 'admin' && allow === undefined) return undefined;
     return new Gate({
-      allowed: allow === '' ? undefined : addressList(name, allow),
+      allowed: allow === undefined ? undefined : addressList(name, allow),
       accounts: needsLogin ? () => this.#accounts : undefined,
       // The grants of accounts have been checked when they were read.
       grantOf: (granted) => (granted === undefined ? level : lowerLevel(granted as Level, level)),
@@ -107,8 +107,10 @@ export class AccessControl {
     const common = { grants: levels, warn };
     const settings = {
       single: name === undefined || password === undefined ? undefined : { name, grant: 'admin', secret: password },
-      users: users === '' ? [] : readAccountFile(users, { ...common, what: 'user', parseSecret: parsePasswordHash }),
-      tokens: tokens === '' ? [] : readAccountFile(tokens, { ...common, what: 'token', parseSecret: parseTokenHash }),
+      users:
+        users === undefined ? [] : readAccountFile(users, { ...common, what: 'user', parseSecret: parsePasswordHash }),
+      tokens:
+        tokens === undefined ? [] : readAccountFile(tokens, { ...common, what: 'token', parseSecret: parseTokenHash }),
     };
     if (settings.users.some((user) => user.name === name)) {
       throw new Error(`user "${name}" of ${users} has the name of auth_username; give one of them another`);

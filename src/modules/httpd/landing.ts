@@ -22,7 +22,7 @@ export function landingPaths(
     methods: ['GET'],
     headers: ['host', header],
     onRequest: (exchange) => {
-      const refusal = httpd.allowedHosts.refusal(exchange.header('host'));
+      const refusal = httpd.allowedHosts.refusal(exchange);
       if (refusal === undefined) answer(exchange);
       else exchange.refuse(403, refusal);
     },

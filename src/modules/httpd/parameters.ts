@@ -1,9 +1,10 @@
 import { isIP } from 'node:net';
 import { defineParameters } from '../../config/parameter.js';
+import { allowedHostsProblem } from '../../httpd/allowed-hosts.js';
 import { heldBodySize } from '../../httpd/exchange.js';
 import { parseListenSetting } from '../../httpd/listen-setting.js';
 import { ciphersProblem, defaultCiphers } from '../../httpd/tls/ciphers.js';
-import { accessParameters } from './access-parameters.js';
+import { accessParameters, fileProblem } from './access-parameters.js';
 
 /** Parameters of httpd, with the names of OpenSIPS. */
 export const parameters = defineParameters({
@@ -95,10 +96,11 @@ export const parameters = defineParameters({
   },
   allowed_hosts: {
     type: 'string',
-    default: '',
+    default: undefined,
     help:
       'names, parted by commas, that browsers may reach this server by; addresses and localhost always are; ' +
       'any other Host header gets 403',
+    check: allowedHostsProblem,
   },
   landing: {
     type: 'int',
@@ -163,8 +165,4 @@ function listenProblem(text: string): string | undefined {
     if (error instanceof RangeError) return error.message;
     throw error;
   }
-}
-
-function fileProblem(file: string): string | undefined {
-  return file === '' ? 'it is empty: give the path of a file, or remove the line' : undefined;
 }

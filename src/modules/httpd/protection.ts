@@ -27,9 +27,9 @@ export function protectCommands(
     rate_limit_user: userRate,
   } = parameters;
   const dropped = mi.statistics.add('mi', 'audit_dropped', 'counter');
-  const isPlain = allowCommands === '' && denyCommands === '' && auditFile === '' && addressRate + userRate === 0;
+  const isPlain = (allowCommands ?? denyCommands ?? auditFile) === undefined && addressRate + userRate === 0;
   if (isPlain && !hasCallers) return undefined;
-  const file = auditFile === '' ? undefined : new AuditFile(auditFile, log, () => dropped.add(1));
+  const file = auditFile === undefined ? undefined : new AuditFile(auditFile, log, () => dropped.add(1));
   mi.protect({
     allowCommands,
     denyCommands,

@@ -122,7 +122,7 @@ export class JsonCalls {
       ['sec-fetch-site', 'origin', 'referer'].some((name) => exchange.header(name) !== undefined) ||
       /^mozilla\//i.test(exchange.header('user-agent') ?? '');
     if (!isBrowser) return undefined;
-    const hostRefusal = this.#options.hosts.refusal(exchange.header('host'));
+    const hostRefusal = this.#options.hosts.refusal(exchange);
     if (hostRefusal !== undefined || command.readOnly) return hostRefusal;
     const refusal = crossSiteRefusal(exchange);
     return refusal === undefined ? undefined : `${fullName} may change the state of the server, and ${refusal}`;

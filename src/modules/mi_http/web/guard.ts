@@ -47,7 +47,7 @@ export function crossSiteRefusal(exchange: Exchange): string | undefined {
  */
 export function callRefusal(exchange: Exchange, hosts: AllowedHosts): string | undefined {
   if (!exchange.hasOrigin) return undefined;
-  const refusal = hosts.refusal(exchange.header('host'));
+  const refusal = hosts.refusal(exchange);
   if (refusal !== undefined || exchange.mediaType !== '') return refusal;
   const site = crossSiteRefusal(exchange);
   return site === undefined ? undefined : `${site}, and send it as application/json`;

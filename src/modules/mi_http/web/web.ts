@@ -76,7 +76,7 @@ export class WebInterface {
 
   /** Answers one exchange: GET, HEAD, or POST of a form. */
   handle(exchange: Exchange): void | Promise<void> {
-    const hostRefusal = this.#options.hosts.refusal(exchange.header('host'));
+    const hostRefusal = this.#options.hosts.refusal(exchange);
     if (hostRefusal !== undefined) {
       this.#refuse(exchange, 403, hostRefusal);
       return;

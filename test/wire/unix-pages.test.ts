@@ -1,0 +1,33 @@
+// Pages and calls by a Unix socket, where clients put anything into Host: the path, nothing, a name of their own.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { request } from 'node:http';
+import { describe, test } from 'node:test';
+import { createServer } from '#src/index.js';
+import { startServer } from './mi-client.js';
+import { ask } from './raw-client.js';
+import { TlsFiles } from './tls-files.js';
+
+describe('pages by a Unix socket', { timeout: 60_000, skip: process.platform === 'win32' }, () => {
+  for (const Host of ['socket', 'mi.example.org', '/run/mi.sock', 'a b']) {
+    test(`Host: ${Host}`, async (t) => {
+      const socketPath = new TlsFiles(t).path('mi.sock');
+      const server = createServer({ httpd: { listen: [`unix:${socketPath}`] }, mi_json: {} });
+      await server.start();
+      t.after(() => server.close({ deadline: 0 }));
+      for (const path of ['/', '/mi', '/mi/core/core:version', '/json/uptime']) {
+        const sent = request({ socketPath, path, agent: false, headers: { Host } });
+        sent.end();
+        const [response] = await once(sent, 'response');
+        response.resume();
+        assert.equal(response.statusCode, 200, path);
+      }
+    });
+  }
+
+  test('by TCP such a name is refused', async (t) => {
+    const server = await startServer(t);
+    const { status } = await ask(server.port, 'GET', '/mi', undefined, []);
+    assert.equal(status, 403);
+  });
+});
