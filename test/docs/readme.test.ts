@@ -163,8 +163,8 @@ describe('README', { timeout: 60_000 }, () => {
     )) {
       for (const [name, declaration] of Object.entries(parameters)) {
         if ('refused' in declaration) continue;
-        const value = name === 'ip' ? '127.0.0.1' : declaration.default;
-        if (declaration.type === 'list' || value === undefined) {
+        const value = name === 'ip' ? '127.0.0.1' : declaration.type === 'list' ? undefined : declaration.default;
+        if (value === undefined) {
           assert.ok(text.includes(`\n# modparam("${module}", "${name}", "`), `a comment that shows ${name}`);
           continue;
         }
