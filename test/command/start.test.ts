@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
-import { checkout, Daemon, type LogLine, mi, temporaryFiles } from './daemon.js';
+import { checkout, Daemon, isListening, type LogLine, mi, temporaryFiles } from './daemon.js';
 
 const files = ['package.json', 'package-lock.json', 'tsconfig.json', 'Cargo.toml', 'Cargo.lock', 'mi-httpd.cfg'];
 const folders = ['src', 'dist', 'native', 'crate/src', 'scripts', 'examples'];
@@ -30,7 +30,7 @@ function start(t: TestContext, copy: string, ...args: readonly string[]): Daemon
   return new Daemon(t, process.execPath, ['scripts/start.mjs', ...args], { cwd: copy, env: { PATH: path } });
 }
 
-describe('npm start', { timeout: 60_000, skip: process.platform === 'win32' }, () => {
+describe('npm start', { timeout: 120_000, skip: process.platform === 'win32' }, () => {
   test('serves at once with the configuration of the checkout when nothing has changed', async (t) => {
     const copy = builtCheckout(t);
     const began = performance.now();
@@ -56,11 +56,35 @@ describe('npm start', { timeout: 60_000, skip: process.platform === 'win32' }, (
     assert.equal((await daemon.ended).status, 0);
   });
 
-  test('hands load to the command, without a configuration', async (t) => {
-    const { status, stdout, stderr } = await start(t, builtCheckout(t), 'load', '--help').ended;
-    assert.deepEqual([status, stderr], [0, '']);
-    assert.match(stdout, /^mi-httpd load: /);
-  });
+  const verbs: readonly (readonly [args: readonly string[], output: RegExp])[] = [
+    [['passwd', 'alice'], /^alice:read:/],
+    [['token', 'alice'], /^alice:read:/],
+    [['load', '--help'], /^mi-httpd load: /],
+    [['-V'], /^mi-httpd [0-9.]+ \(/],
+    [['-c'], /mi-httpd\.cfg: good/],
+  ];
+  for (const [args, output] of verbs) {
+    test(`hands ${args.join(' ')} to the command`, async (t) => {
+      const run = new Daemon(t, 'npm', ['start', '--silent', '--', ...args], {
+        cwd: builtCheckout(t),
+        input: 'pass word\n',
+      });
+      const { status, stdout, stderr } = await run.ended;
+      assert.equal(status, 0, stderr);
+      assert.match(stdout, output);
+    });
+  }
+
+    test('SIGTERM to npm stops the server and frees its port', async (t) => {
+      const npm = new Daemon(t, 'npm', ['start', '--', '-p', '0'], { cwd: builtCheckout(t) });
+      const { url, pid } = JSON.parse(await npm.line(/serving http:.*\/mi"/)) as LogLine;
+      t.after(() => endIfAlive(pid));
+      npm.signal('SIGTERM');
+      await npm.ended;
+      const port = Number(new URL(String(url)).port);
+      while (await isListening(port));
+      await npm.line(/SIGTERM: finishing what runs/);
+    });
 
   test('builds what has changed first', async (t) => {
     const copy = builtCheckout(t);
@@ -76,3 +100,12 @@ describe('npm start', { timeout: 60_000, skip: process.platform === 'win32' }, (
     assert.match(stdout, /^changed mi-httpd: /);
   });
 });
+
+/** For a server that a failed test has left behind. */
+function endIfAlive(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended.
+  }
+}
