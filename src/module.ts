@@ -70,6 +70,8 @@ export interface ModuleInstance {
   reload?(): void | Promise<void>;
   /** Runs once when the server stops: calls still running are given up now. */
   stop?(): void | Promise<void>;
+  /** Runs once after every module has stopped and the last answer has left: for logs. It may not fail. */
+  finish?(): void | Promise<void>;
 }
 
 /** The declaration of a module; validation, help and the tables of the README come from it. */

@@ -293,6 +293,8 @@ export class Server {
     this.#main.report('terminating');
     this.#httpd.stopAccepting();
     await this.#httpd.drain(deadline);
+    // Before any module stops: no handler runs without what its module needs.
+    this.#mi.stop('the server stops');
     for (const instance of this.#instances.toReversed()) {
       try {
         await instance.stop?.();
@@ -304,6 +306,7 @@ export class Server {
     // What the modules gave up has been answered; the answers have to leave.
     await this.#httpd.drain(lastAnswers);
     this.#httpd.close();
+    for (const instance of this.#instances) await instance.finish?.();
   }
 }
 

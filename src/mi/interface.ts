@@ -5,7 +5,7 @@ import { Call, type Client } from './call.js';
 import type { Result } from './command.js';
 import { CommandList } from './command-list.js';
 import { type CommandEntry, CommandTable } from './command-table.js';
-import type { MiError } from './errors.js';
+import { type MiError, serverError } from './errors.js';
 import { Guard, type GuardOptions } from './guard.js';
 import { type CallParameters, selectParameters } from './select.js';
 import { type Statistic, Statistics } from './statistics.js';
@@ -47,11 +47,22 @@ export class ManagementInterface {
   readonly #counts: CommandCounts[] = [];
   /** Handlers run in it, each call apart. */
   readonly #context = new OwnContext();
+  #stopReason: string | undefined;
   #protection: Protection | undefined;
   #guard: Guard | undefined;
   #audit: Audit | undefined;
   /** By the grant of callers, on which alone it depends; '': a caller that is not known. */
   readonly #visible = new Map<string, readonly CommandEntry[]>();
+
+  /** Why no call may begin any more: the server stops. Whoever runs calls asks before, and answers 503. */
+  get stopReason(): string | undefined {
+    return this.#stopReason;
+  }
+
+  /** From now on no call begins. */
+  stop(reason: string): void {
+    this.#stopReason = reason;
+  }
 
   /** Holds all calls from the network to permissions, lists and limits. Left out, everything is run. */
   protect(protection: Protection): void {
@@ -115,6 +126,7 @@ export class ManagementInterface {
    *   returned is handed on, and its time is counted when it settles.
    */
   run(entry: CommandEntry, given: CallParameters, count: number, call: Call): Result | Promise<Result> {
+    if (this.#stopReason !== undefined) throw serverError(this.#stopReason);
     return this.#guard === undefined
       ? this.#run(entry, given, count, call)
       : this.#runGuarded(this.#guard, entry, given, count, call);

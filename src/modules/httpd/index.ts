@@ -62,7 +62,7 @@ export const httpdModule = defineModule({
         audit?.reopen();
         access.reload();
       },
-      stop: () => audit?.close(),
+      finish: () => audit?.close(),
       commands: [
         command({
           name: 'list_root_path',

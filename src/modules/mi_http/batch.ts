@@ -214,7 +214,7 @@ export class Batch {
     listener: BatchListener,
   ): void {
     const { mi, pending } = this.#host;
-    const refusal = pending.stopReason ?? (pending.refuses(entry) ? pending.refusal : undefined);
+    const refusal = mi.stopReason ?? pending.refusal(entry);
     if (refusal !== undefined) {
       this.#settle(item, { kind: 'error', error: refusalError(503, refusal) }, listener);
       return;

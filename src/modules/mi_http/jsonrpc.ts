@@ -108,8 +108,9 @@ export class JsonRpc {
   }
 
   #run(exchange: Exchange, idSlot: number, entry: CommandEntry, given: CallParameters, count: number): void {
-    if (this.#pending.refuses(entry)) {
-      this.#answerUnavailable(exchange, idSlot, 503, this.#pending.refusal, { 'Retry-After': '1' });
+    const refusal = this.#mi.stopReason ?? this.#pending.refusal(entry);
+    if (refusal !== undefined) {
+      this.#answerUnavailable(exchange, idSlot, 503, refusal, { 'Retry-After': '1' });
       return;
     }
     const call = this.#mi.callOf(entry, exchange);

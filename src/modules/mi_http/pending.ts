@@ -21,7 +21,6 @@ export type Leave = (reason?: Error) => boolean;
 export class PendingCalls {
   /** Commands that are known to answer later: refused before they run when too many are pending. */
   readonly later = new Set<CommandEntry>();
-  #stopReason: string | undefined;
   readonly #running = new Map<Call, (reason: string) => void>();
 
   /**
@@ -33,19 +32,10 @@ export class PendingCalls {
     readonly timeout: number,
   ) {}
 
-  /** Why the server gives up what runs; undefined as long as it does not. Nothing may begin any more then. */
-  get stopReason(): string | undefined {
-    return this.#stopReason;
-  }
-
-  /** What a call that is refused is told. */
-  get refusal(): string {
+  /** Why no call of this command may begin now: it would be one too many. */
+  refusal(entry: CommandEntry): string | undefined {
+    if (this.#running.size < this.limit || !this.later.has(entry)) return undefined;
     return `${this.limit} calls are pending, which is the limit max_pending; try again`;
-  }
-
-  /** Whether a call of this command would be one too many. */
-  refuses(entry: CommandEntry): boolean {
-    return this.#running.size >= this.limit && this.later.has(entry);
   }
 
   /**
@@ -104,7 +94,6 @@ export class PendingCalls {
 
   /** Gives up every call that is still waited for. */
   giveUpAll(reason: string): void {
-    this.#stopReason = reason;
     for (const giveUp of this.#running.values()) giveUp(reason);
   }
 }

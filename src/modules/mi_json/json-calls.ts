@@ -69,8 +69,8 @@ export class JsonCalls {
       exchange.reply(403, printError(403, refusal));
       return;
     }
-    if (pending.refuses(entry)) {
-      const reason = `${pending.limit} calls are pending, which is the limit max_pending; try again`;
+    const reason = this.#mi.stopReason ?? pending.refusal(entry);
+    if (reason !== undefined) {
       exchange.reply(503, printError(503, reason), { 'Retry-After': '1' });
       return;
     }

@@ -143,8 +143,8 @@ export class WebInterface {
 
   #run(exchange: Exchange, entry: CommandEntry): void | Promise<void> {
     const { pending } = this.#options;
-    if (pending.refuses(entry)) {
-      const reason = `${pending.limit} calls are pending, which is the limit max_pending; try again`;
+    const reason = this.#mi.stopReason ?? pending.refusal(entry);
+    if (reason !== undefined) {
       this.#refuse(exchange, 503, reason, entry.module, { 'Retry-After': '1' });
       return;
     }
