@@ -16,6 +16,8 @@ export interface ServerFacts {
   readonly version: string;
   /** When the server was created, milliseconds since 1970. */
   readonly startedAt: number;
+  /** Whole seconds since then, by a clock that nobody sets. */
+  upTime(): number;
   /** Private memory in bytes (`-M`), from which buffers get their default size. */
   readonly privateMemory: number;
   /** What the MI command `kill` does; undefined: it is refused. */

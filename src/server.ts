@@ -128,9 +128,11 @@ export class Server {
     this.#log = logConsumers.log;
     const logLevel = new LogLevel(target, settings.logLevel ?? 3);
     this.#applyLogLevel = () => settings.logLevel !== undefined && logLevel.apply();
+    const created = performance.now();
     const facts: ServerFacts = {
       ...packageInfo,
       startedAt: Date.now(),
+      upTime: () => Math.floor((performance.now() - created) / 1000),
       privateMemory: Math.floor(privateMemory * 1024 * 1024),
       kill: settings.kill,
       tellProcess: settings.tellProcess,

@@ -75,16 +75,16 @@ describe('npm start', { timeout: 120_000, skip: process.platform === 'win32' }, 
     });
   }
 
-    test('SIGTERM to npm stops the server and frees its port', async (t) => {
-      const npm = new Daemon(t, 'npm', ['start', '--', '-p', '0'], { cwd: builtCheckout(t) });
-      const { url, pid } = JSON.parse(await npm.line(/serving http:.*\/mi"/)) as LogLine;
-      t.after(() => endIfAlive(pid));
-      npm.signal('SIGTERM');
-      await npm.ended;
-      const port = Number(new URL(String(url)).port);
-      while (await isListening(port));
-      await npm.line(/SIGTERM: finishing what runs/);
-    });
+  test('SIGTERM to npm stops the server and frees its port', async (t) => {
+    const npm = new Daemon(t, 'npm', ['start', '--', '-p', '0'], { cwd: builtCheckout(t) });
+    const { url, pid } = JSON.parse(await npm.line(/serving http:.*\/mi"/)) as LogLine;
+    t.after(() => endIfAlive(pid));
+    npm.signal('SIGTERM');
+    await npm.ended;
+    const port = Number(new URL(String(url)).port);
+    while (await isListening(port));
+    await npm.line(/SIGTERM: finishing what runs/);
+  });
 
   test('builds what has changed first', async (t) => {
     const copy = builtCheckout(t);

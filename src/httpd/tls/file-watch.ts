@@ -64,7 +64,7 @@ export class FileWatch {
   }
 
   #noteChange(): void {
-    const now = Date.now();
+    const now = performance.now();
     if (this.#timer === undefined) this.#first = now;
     clearTimeout(this.#timer);
     const wait = Math.max(0, Math.min(quiet, this.#first + longest - now));

@@ -17,7 +17,7 @@ export interface Room {
 
 interface Entry {
   readonly value: string;
-  /** Milliseconds since 1970; Infinity: never. */
+  /** By `performance.now()`; Infinity: never. */
   readonly expiresAt: number;
 }
 
@@ -45,7 +45,10 @@ export class LocalCache implements Cache {
       throw new RangeError(`the cache holds ${room.entries} entries, the limit max_entries; remove some`);
     }
     this.remove(key);
-    this.#entries.set(key, { value, expiresAt: expire === 0 ? Number.POSITIVE_INFINITY : Date.now() + expire * 1000 });
+    this.#entries.set(key, {
+      value,
+      expiresAt: expire === 0 ? Number.POSITIVE_INFINITY : performance.now() + expire * 1000,
+    });
     room.bytes += size;
     room.entries += 1;
   }
@@ -53,7 +56,7 @@ export class LocalCache implements Cache {
   fetch(key: string): string | undefined {
     const entry = this.#entries.get(key);
     if (entry === undefined) return undefined;
-    if (entry.expiresAt > Date.now()) return entry.value;
+    if (entry.expiresAt > performance.now()) return entry.value;
     this.remove(key);
     return undefined;
   }
@@ -70,7 +73,7 @@ export class LocalCache implements Cache {
   async clean(signal: AbortSignal): Promise<void> {
     let started = performance.now();
     for (const [key, { expiresAt }] of this.#entries) {
-      if (expiresAt <= Date.now()) this.remove(key);
+      if (expiresAt <= performance.now()) this.remove(key);
       if (performance.now() - started < slice) continue;
       await setImmediate();
       if (signal.aborted) return;

@@ -9,7 +9,7 @@ export const coreModule = defineModule({
   name: 'core',
   load(context) {
     const { mi, facts, logLevel } = context;
-    mi.statistics.add('core', 'timestamp', 'computed', () => Math.floor((Date.now() - facts.startedAt) / 1000));
+    mi.statistics.add('core', 'timestamp', 'computed', () => facts.upTime());
     mi.statistics.add('core', 'log_dropped', 'computed', () => logLevel.log.dropped ?? 0);
     return {
       commands: [

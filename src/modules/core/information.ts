@@ -19,11 +19,10 @@ export function informationCommands(context: ModuleContext<object>): readonly Co
       withoutCall: true,
       help: 'Tells the time, when the server was started, and the seconds since then.',
       run: () => {
-        const now = Date.now();
         return {
-          Now: ctime(now),
+          Now: ctime(Date.now()),
           'Up since': ctime(facts.startedAt),
-          'Up time': `${Math.floor((now - facts.startedAt) / 1000)} [sec]`,
+          'Up time': `${facts.upTime()} [sec]`,
         };
       },
     }),
