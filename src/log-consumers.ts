@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import type { Log, LogLevel } from './log.js';
 
 /** Names of the consumers of log lines that OpenSIPS has. */
@@ -70,7 +71,7 @@ export class LogConsumers {
 
   #write(method: Method, fields: object, message: string): void {
     const [level, levelName] = levels[method];
-    if (this.stderror.takes(level)) this.#target[method](fields, message);
+    if (this.stderror.takes(level)) this.#target[method](withError(fields), message);
     if (!this.event.takes(level) || level > (this.#level?.value ?? 3)) return;
     // What telling it logs is not told: it would never end.
     if (this.#isTelling) return;
@@ -81,4 +82,13 @@ export class LogConsumers {
       this.#isTelling = false;
     }
   }
+}
+
+/** Anything can be thrown, but loggers tell the text of errors alone. */
+function withError(fields: object): object {
+  if (!('err' in fields) || fields.err instanceof Error) return fields;
+  return {
+    ...fields,
+    err: new Error(`thrown was no Error but ${inspect(fields.err, { depth: 1, maxStringLength: 1000 })}`),
+  };
 }

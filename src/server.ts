@@ -98,7 +98,7 @@ export interface ServerOptions extends ServerSettings {
 
 /** A management server: modules, their MI commands and root paths, and the HTTP server that serves them. */
 export class Server {
-  readonly #mi = new ManagementInterface();
+  readonly #mi: ManagementInterface;
   readonly #main: StatusIdentifier;
   readonly #instances: ModuleInstance[] = [];
   readonly #log: Log;
@@ -126,6 +126,7 @@ export class Server {
     const target = settings.log ?? quietLog;
     const logConsumers = new LogConsumers(target);
     this.#log = logConsumers.log;
+    this.#mi = new ManagementInterface(this.#log);
     const logLevel = new LogLevel(target, settings.logLevel ?? 3);
     this.#applyLogLevel = () => settings.logLevel !== undefined && logLevel.apply();
     const created = performance.now();

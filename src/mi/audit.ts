@@ -1,4 +1,4 @@
-import type { Call } from './call.js';
+import { Call } from './call.js';
 import type { CommandEntry } from './command-table.js';
 import { codes, MiError } from './errors.js';
 import { type JsonObject, type JsonValue, printJson } from './json.js';
@@ -51,11 +51,11 @@ export class AuditedCall {
     this.#entry = entry;
     this.#given = given;
     this.#call = call;
-    this.#from = call.client?.origin ?? 'local';
+    this.#from = Call.clientOf(call)?.origin ?? 'local';
   }
 
   end(outcome: AuditOutcome): void {
-    const { client } = this.#call;
+    const client = Call.clientOf(this.#call);
     const line = printJson({
       time: new Date().toISOString(),
       who: client?.caller?.name ?? '-',

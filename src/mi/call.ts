@@ -28,6 +28,8 @@ export class Call extends LazyAbort {
 
   /** When the time for its result began, by `performance.now()`; undefined while nobody had to wait. */
   waitedSince: number | undefined = undefined;
+  readonly #source: Client | undefined;
+  #client: Client | undefined;
 
   /**
    * @param command full name of the command
@@ -35,13 +37,31 @@ export class Call extends LazyAbort {
    */
   constructor(
     readonly command: string,
-    readonly client?: Client,
+    client?: Client,
   ) {
     super();
+    this.#source = client;
+  }
+
+  /** Who called; undefined within the process. Made when it is first looked at, and never changed. */
+  get client(): Client | undefined {
+    if (this.#client === undefined && this.#source !== undefined) this.#client = viewOf(this.#source);
+    return this.#client;
+  }
+
+  /** What {@link client} is a view of, for those to whom a view would be one object too many. */
+  static clientOf(call: Call): Client | undefined {
+    return call.#source;
   }
 
   /** The call to keep when it turns out that the reply takes a while: this one, unless it is {@link none}. */
   lasting(_command: string, _client: Client): Call {
     return this;
   }
+}
+
+/** What comes with the request is more than handlers are to have. */
+function viewOf({ remoteAddress, origin, caller, listener }: Client): Client {
+  const known = caller === undefined ? undefined : Object.freeze({ ...caller });
+  return Object.freeze({ remoteAddress, origin, caller: known, listener });
 }

@@ -1,25 +1,21 @@
 import type { Call } from './call.js';
-import type { ConstantResult } from './constant-result.js';
 import type { JsonValue } from './json.js';
 import { isLevel, type Level, levels } from './level.js';
-import type { Piecewise } from './piecewise.js';
 import { type CompiledRecipe, compileRecipe, describeRecipes, type ParametersOf, type Recipe } from './recipe.js';
-import type { StatisticsSelection } from './statistics.js';
+import type { Printable, Result } from './result.js';
 
-/**
- * What a handler may return: any JSON value (`null` included), with dumps of record tables and streams anywhere in it,
- * or a selection of statistics. Returning nothing is an error, -32000, as it is in OpenSIPS; a plain success is the text `OK`.
- */
-export type Result =
-  | JsonValue
-  | StatisticsSelection
-  | ConstantResult
-  | Piecewise
-  | readonly Result[]
-  | { readonly [member: string]: Result | undefined };
+export type { Result } from './result.js';
+
+/** What a handler may give: {@link Printable}, and something. */
+export type Returnable<T> = [T & undefined] extends [never] ? Printable<T> : never;
+
+/** Nothing more where `T` may be returned; else what makes the compiler name the member that is wrong. */
+export type Checked<T> = [T] extends [Returnable<T>]
+  ? unknown
+  : { run(parameters: never, call: Call): Returnable<T> | Promise<Returnable<T>> };
 
 /** The declaration of an MI command. */
-export interface CommandDeclaration<R extends readonly Recipe[]> {
+export interface CommandDeclaration<R extends readonly Recipe[], T = Result> {
   /** Local name, `dump`; with its module it makes the full name, `usrloc:dump`. No colon in it. */
   readonly name: string;
   /** Names that OpenSIPS 3.x had for it: `ul_dump`. */
@@ -49,10 +45,10 @@ export interface CommandDeclaration<R extends readonly Recipe[]> {
    *
    * @throws MiError to answer with that error; anything else is answered -32000 and logged
    */
-  run(parameters: ParametersOf<R>, call: Call): Result | Promise<Result>;
+  run(parameters: ParametersOf<R>, call: Call): T | Promise<T>;
 }
 
-type Run = (parameters: never, call: Call) => Result | Promise<Result>;
+type Run = (parameters: never, call: Call) => unknown;
 
 const localName = /^[A-Za-z_][A-Za-z0-9_.-]*$/;
 
@@ -110,8 +106,8 @@ export class Command {
  * });
  * ```
  */
-export function command<const R extends readonly Recipe[] = readonly [Record<never, never>]>(
-  declaration: CommandDeclaration<R>,
+export function command<const R extends readonly Recipe[] = readonly [Record<never, never>], T = Result>(
+  declaration: CommandDeclaration<R, T> & Checked<T>,
 ): Command {
   return new Command(declaration);
 }

@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks';
+import { type Log, quietLog } from '../log.js';
 import { OwnContext } from '../own-context.js';
 import { type Audit, type AuditedCall, outcomeOf } from './audit.js';
 import { Call, type Client } from './call.js';
@@ -48,11 +49,17 @@ export class ManagementInterface {
   /** Handlers run in it, each call apart. */
   readonly #context = new OwnContext();
   #stopReason: string | undefined;
+  readonly #log: Log;
   #protection: Protection | undefined;
   #guard: Guard | undefined;
   #audit: Audit | undefined;
   /** By the grant of callers, on which alone it depends; '': a caller that is not known. */
   readonly #visible = new Map<string, readonly CommandEntry[]>();
+
+  /** @param log where mistakes of handlers are told */
+  constructor(log: Log = quietLog) {
+    this.#log = log;
+  }
 
   /** Why no call may begin any more: the server stops. Whoever runs calls asks before, and answers 503. */
   get stopReason(): string | undefined {
@@ -139,14 +146,15 @@ export class ManagementInterface {
     count: number,
     call: Call,
   ): Result | Promise<Result> {
-    const excess = guard.excess(call.client);
+    const client = Call.clientOf(call);
+    const excess = guard.excess(client);
     if (excess !== undefined) {
       // Not audited: a log that everybody can fill tells nothing.
       this.rateLimited.add(1);
       throw excess;
     }
     const audited = this.#audit?.begin(entry, given, call);
-    const refusal = guard.refusal(entry, call.client);
+    const refusal = guard.refusal(entry, client);
     if (refusal !== undefined) {
       this.denied.add(1);
       audited?.end(refusal.code);
@@ -181,6 +189,7 @@ export class ManagementInterface {
     }
     if (isLater) return this.#await(entry, started, result as PromiseLike<Result>);
     this.#finished(entry, started);
+    if (result === undefined) this.#tellNothing(entry);
     return result;
   }
 
@@ -193,6 +202,7 @@ export class ManagementInterface {
       (value) => {
         this.pending.add(-1);
         this.#finished(entry, started);
+        if (value === undefined) this.#tellNothing(entry);
         return value;
       },
       (error: unknown) => {
@@ -201,6 +211,15 @@ export class ManagementInterface {
         this.#finished(entry, started);
         throw error;
       },
+    );
+  }
+
+  /** The client gets OpenSIPS' error for it; whoever wrote the command has to know, too. */
+  #tellNothing({ fullName }: CommandEntry): void {
+    const remedy = "return a value; a plain success is 'OK'";
+    this.#log.warn(
+      { command: fullName },
+      `MI command ${fullName} returned nothing, which is answered as an error: ${remedy}`,
     );
   }
 

@@ -16,9 +16,17 @@ export const maxDepth = 128;
  * V8's printer does the work. It refuses `bigint`, so a value that holds one is printed a second
  * time by the slow path below: rare, and the common case pays nothing for it.
  *
- * @throws RangeError when the value contains itself, or is nested too deep to be printed
+ * @throws RangeError when the value contains itself, or is nested too deep to be printed; TypeError naming what it holds that
+ *   JSON does not have, and what prints as an empty object
  */
 export function printJson(value: unknown): string | undefined {
+  const text = printAnyhow(value);
+  // Few results have an empty object, and those are looked through: nothing else costs anything.
+  if (text?.includes('{}') === true) refuseOpaque(value, '', 0);
+  return text;
+}
+
+function printAnyhow(value: unknown): string | undefined {
   try {
     return JSON.stringify(value);
   } catch (error) {
@@ -52,4 +60,42 @@ function printExactly(value: unknown, member: string, depth: number): string | u
     if (text !== undefined) members.push(`${JSON.stringify(name)}:${text}`);
   }
   return `{${members.join(',')}}`;
+}
+
+/** By what they are, how to give them. */
+const remedies: readonly (readonly [is: (value: object) => boolean, name: string, remedy: string])[] = [
+  [(value) => value instanceof Map, 'Map', 'give Object.fromEntries(map), or streamObject(map)'],
+  [(value) => value instanceof Set, 'Set', 'give [...set], or stream(set)'],
+  [(value) => value instanceof Error, 'Error', 'give its message, or throw it'],
+  [(value) => value instanceof Promise, 'promise', 'await it'],
+  [(value) => value instanceof RegExp, 'regular expression', 'give its source'],
+  [
+    (value) => value instanceof WeakMap || value instanceof WeakSet || value instanceof WeakRef,
+    'weak collection',
+    'give what it holds',
+  ],
+  [
+    (value) => Symbol.iterator in value || Symbol.asyncIterator in value,
+    'generator or iterable',
+    'give stream(it), or [...it]',
+  ],
+];
+
+/** @throws TypeError naming the place of a value that prints as an empty object although it is none */
+function refuseOpaque(value: unknown, place: string, depth: number): void {
+  if (typeof value !== 'object' || value === null || depth > maxDepth) return;
+  if ('toJSON' in value && typeof value.toJSON === 'function') return;
+  if (Array.isArray(value)) {
+    for (const [index, item] of value.entries()) refuseOpaque(item, `${place}[${index}]`, depth + 1);
+    return;
+  }
+  const members = Object.entries(value);
+  for (const [name, item] of members) refuseOpaque(item, `${place}.${name}`, depth + 1);
+  if (members.length > 0) return;
+  const found = remedies.find(([is]) => is(value));
+  if (found === undefined) return;
+  const [, name, remedy] = found;
+  throw new TypeError(
+    `result holds a ${name}${place === '' ? '' : ` at ${place}`}, which JSON does not have: ${remedy}`,
+  );
 }

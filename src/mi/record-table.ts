@@ -154,6 +154,11 @@ export class RecordTable<T = unknown> {
     return new TableDump(this.#native, options);
   }
 
+  /** @throws TypeError: a table in a result has to say how it is to be printed */
+  toJSON(): never {
+    throw new TypeError('result holds a RecordTable: give table.dump()');
+  }
+
   *#walk(due: number): Generator<string[], void, undefined> {
     const walk = new Uint32Array(3);
     this.#native.beginWalk(walk);

@@ -1,7 +1,8 @@
 import { AsyncResource } from 'node:async_hooks';
 import { type Cursor, TextCursor } from './cursor.js';
-import { type JsonValue, printJson } from './json.js';
+import { printJson } from './json.js';
 import { Piecewise, printWhole } from './piecewise.js';
+import type { Printable } from './result.js';
 
 /** Milliseconds that one slice may take before others get their turn. */
 const slice = 0.5;
@@ -56,15 +57,15 @@ export class Stream extends Piecewise {
  *
  * It can be sent once, as an iterator can be read once, unless `items` can be iterated again.
  */
-export function stream(items: Iterable<JsonValue> | AsyncIterable<JsonValue>): Stream {
+export function stream<T>(items: Iterable<T & Printable<T>> | AsyncIterable<T & Printable<T>>): Stream {
   return new Stream(items, arrayShape);
 }
 
 /** As {@link stream}, for an object: `members` gives names and values. A name that repeats is printed each time. */
-export function streamObject(
+export function streamObject<M extends readonly [name: string, value: unknown]>(
   members:
-    | Iterable<readonly [name: string, value: JsonValue]>
-    | AsyncIterable<readonly [name: string, value: JsonValue]>,
+    | Iterable<M & readonly [name: string, value: Printable<M[1]>]>
+    | AsyncIterable<M & readonly [name: string, value: Printable<M[1]>]>,
 ): Stream {
   return new Stream(members, objectShape);
 }

@@ -80,8 +80,9 @@ export const large = () => [
   command({ name: 'dump', help: 'Dumps.', run: () => ({ size: ringing.size, calls: ringing.dump() }) }),
   command({ name: 'list', help: 'Lists.', run: async () => ({ listed, streamed: stream(listed) }) }),
   command({ name: 'members', help: 'Lists.', run: () => streamObject(new Map([['a', 1]])) }),
-  // @ts-expect-error README, "Embed": an interface might get further members
-  command({ name: 'interface', help: 'Lists.', run: () => talking }),
+  command({ name: 'interface', help: 'Lists.', run: () => ({ talking, streamed: stream(talking) }) }),
+  // @ts-expect-error a map is an empty object in JSON
+  command({ name: 'map', help: 'Lists.', run: () => ({ talking: new Map([['a', talking]]) }) }),
   // @ts-expect-error nothing is no result
   command({ name: 'nothing', help: 'Nothing.', run: () => {} }),
   // @ts-expect-error there is no type number
