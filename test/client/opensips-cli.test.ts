@@ -1,12 +1,15 @@
 // The real clients, opensips-cli and python-opensips, from PyPI, against a real server.
 import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import type { Server } from '#src/index.js';
+import { startDaemon } from '../command/daemon.js';
+import { freePort } from '../command/free-port.js';
+import { userLine } from '../wire/accounts.js';
 import { startServer } from '../wire/mi-client.js';
 
 const run = promisify(execFile);
@@ -36,8 +39,15 @@ describe('opensips-cli', { skip: reason ?? false, timeout: 120_000 }, () => {
   const home = mkdtempSync(join(tmpdir(), 'mi-httpd-cli-'));
 
   /** Runs `opensips-cli -x mi ARGS`; gives its exit code and what it printed. */
-  async function mi(server: Server, ...args: string[]): Promise<{ code: number; output: string }> {
+  function mi(server: Server, ...args: string[]): Promise<{ code: number; output: string }> {
     const options = ['-o', 'communication_type=http', '-o', `url=http://127.0.0.1:${server.port}/mi`, '-x', 'mi'];
+    return runCli(options, args);
+  }
+
+  async function runCli(
+    options: readonly string[],
+    args: readonly string[],
+  ): Promise<{ code: number; output: string }> {
     // The configuration of a machine's own opensips-cli, if there is one, must not take part.
     const env = { PATH: process.env.PATH, HOME: home, TERM: 'dumb' };
     try {
@@ -76,6 +86,51 @@ describe('opensips-cli', { skip: reason ?? false, timeout: 120_000 }, () => {
     const wrong = await mi(server, 'ps', 'x');
     assert.notEqual(wrong.code, 0);
     assert.match(wrong.output, /-32602: Invalid params \(Too few or too many parameters; ps accepts \(\)\)/);
+  });
+
+  test('gets into a server for production by the listener that docs/hardening.md gives it, and no further', async (t) => {
+    const page = readFileSync('docs/hardening.md', 'utf8');
+    const block = (language: string): string =>
+      new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\``, 'm').exec(page)?.[1] ?? '';
+    const [own, config] = [block('conf'), block('properties')];
+    assert.match(own, /"listen", "http:127\.0\.0\.1:8891;auth=off;level=operate"/);
+    assert.match(config, /^url: http:\/\/127\.0\.0\.1:8891\/mi$/m);
+
+    const folder = mkdtempSync(join(tmpdir(), 'mi-httpd-cli-'));
+    t.after(() => rmSync(folder, { recursive: true, force: true }));
+    const open = await freePort();
+    const audit = join(folder, 'audit.log');
+    const users = join(folder, 'users');
+    writeFileSync(users, userLine('alice', 'wonderland', 'admin'), { mode: 0o600 });
+    const input =
+      `loadmodule "httpd.so"\nmodparam("httpd", "listen", "http:127.0.0.1:0;level=read")\n${own.replace('8891', String(open))}` +
+      `modparam("httpd", "auth_file", "${users}")\nmodparam("httpd", "audit_file", "${audit}")\nloadmodule "mi_http.so"\n` +
+      'loadmodule "usrloc.so"\n';
+    const daemon = await startDaemon(t, ['-f', '-'], { input });
+    await daemon.line(new RegExp(`serving http://127\\.0\\.0\\.1:${open}/mi`));
+    const file = join(folder, 'opensips-cli.cfg');
+    const run_ = (port: number, ...args: string[]): Promise<{ code: number; output: string }> => {
+      writeFileSync(file, config.replace('8891', String(port)));
+      return runCli(['-f', file, '-x', 'mi'], args);
+    };
+
+    const uptime = await run_(open, 'uptime');
+    assert.equal(uptime.code, 0, uptime.output);
+    assert.deepEqual(Object.keys(JSON.parse(uptime.output)), ['Now', 'Up since', 'Up time']);
+    const flush = await run_(open, 'ul_flush');
+    assert.equal(flush.code, 0, flush.output);
+    const level = await run_(open, 'log_level', '4');
+    assert.notEqual(level.code, 0);
+    // Where there is a login, it does not get in.
+    const refused = await run_(daemon.port, 'uptime');
+    assert.notEqual(refused.code, 0);
+    assert.match(refused.output, /401|Unauthorized/);
+    daemon.signal('SIGTERM');
+    assert.equal((await daemon.ended).status, 0);
+    const lines = readFileSync(audit, 'utf8').trimEnd().split('\n');
+    const calls = lines.map((line) => JSON.parse(line) as { who: unknown; command: string; listener: string });
+    assert.ok(calls.some(({ command }) => command === 'core:uptime'));
+    for (const { who, listener } of calls) assert.deepEqual([who, listener], ['-', `http:127.0.0.1:${open}`]);
   });
 });
 
