@@ -47,6 +47,7 @@ export function applyModParams(
 ): AppliedParameters {
   const values = new Map(modules.map(({ name }) => [name, {} as Record<string, ParameterValue>]));
   const errors: Diagnostic[] = [];
+  const places = new Map(modules.map(({ name }) => [name, new Map<string, string>()]));
   for (const statement of config.parameters) {
     const pattern = compile(statement, errors);
     if (pattern === undefined) continue;
@@ -60,7 +61,11 @@ export function applyModParams(
       continue;
     }
     for (const target of targets) {
-      const problem = assign(statement, target, values.get(target.name) ?? {});
+      const problem = assign(statement, target, {
+        values: values.get(target.name) ?? {},
+        places: places.get(target.name) ?? new Map(),
+        top: config.files[0],
+      });
       if (problem !== undefined) errors.push(problem);
     }
   }
@@ -88,11 +93,20 @@ function noTarget(statement: ModParam, pattern: ModulePattern, loaded: readonly 
   return `no loaded module matches "${wanted}"; ${suggestNames(wanted, 'loaded', before)}`;
 }
 
+/** What statements before have set for a module. */
+interface SetBefore {
+  readonly values: Record<string, ParameterValue>;
+  /** The file that has set each parameter. */
+  readonly places: Map<string, string>;
+  /** The file that includes all others. */
+  readonly top: string | undefined;
+}
+
 /** Sets the parameter in `values`, or says what is wrong. */
 function assign(
   { name, value, nameAt, valueAt }: ModParam,
   { name: module, parameters, isOwn }: LoadedModule,
-  values: Record<string, ParameterValue>,
+  { values, places, top }: SetBefore,
 ): Diagnostic | undefined {
   const found = findParameter(parameters, name);
   if (found === undefined) return diagnosticAt(nameAt, unknownParameter(module, parameters, name));
@@ -114,8 +128,14 @@ function assign(
     return diagnosticAt(valueAt, unexpanded(what, module, parameters, found.name, shown(declaration, template)));
   const problem = valueProblem(what, declaration, given);
   if (problem !== undefined) return diagnosticAt(valueAt, problem);
-  const excluded = exclusionProblem(module, parameters, found.name, Object.keys(values));
-  if (excluded !== undefined) return diagnosticAt(nameAt, excluded);
+  for (const other of Object.keys(values)) {
+    const excluded = exclusionProblem(module, parameters, found.name, [other]);
+    if (excluded === undefined) continue;
+    // A file that includes one of somebody else has the last word, as it has about a single parameter.
+    if (nameAt.file !== top || places.get(other) === top) return diagnosticAt(nameAt, excluded);
+    delete values[other];
+  }
+  places.set(found.name, nameAt.file);
   const before = values[found.name];
   values[found.name] = declaration.type !== 'list' ? given : [...(Array.isArray(before) ? before : []), String(value)];
   return undefined;

@@ -4,6 +4,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, 
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
+import { userLine } from '../wire/accounts.js';
 import { noOpenssl, TlsFiles } from '../wire/tls-files.js';
 import { assertRefused, command, Daemon, mi, runCommand, startDaemon, temporaryFiles } from './daemon.js';
 import { freePort } from './free-port.js';
@@ -73,7 +74,7 @@ describe('what the start logs, -c prints', { timeout: 120_000 }, () => {
     [
       'a login without TLS',
       (t) => {
-        const users = join(temporaryFiles(t, { users: '' }), 'users');
+        const users = join(temporaryFiles(t, { users: userLine('alice', 'wonderland', 'read') }), 'users');
         chmodSync(users, 0o644);
         return `${modules}${listen('http:*:0')}modparam("httpd", "auth_file", "${users}")\n`;
       },
@@ -284,4 +285,52 @@ test('-c disturbs no server that runs, and leaves nothing behind', { timeout: 60
   writeFileSync(path, '');
   const checked = await runCommand(t, ['-c', '-f', '-'], { input: config(audit) });
   assert.equal(checked.status, 255);
+});
+
+describe('a file of its own that includes the one of OpenSIPS', { timeout: 60_000 }, () => {
+  const shared = generatedConfigs().find(({ name }) => name === 'opensips_residential_3.4.cfg')?.text ?? '';
+
+  test('mends what the advice about an open listener says, and leaves the other file alone', async (t) => {
+    const open = shared.replace('modparam("httpd", "port", 8888)', '$&\nmodparam("httpd", "ip", "0.0.0.0")');
+    const folder = temporaryFiles(t, { 'opensips.cfg': open, users: userLine('alice', 'wonderland', 'read') });
+    const [theirs, own, users] = ['opensips.cfg', 'mi-httpd.cfg', 'users'].map((name) => join(folder, name));
+    chmodSync(users ?? '', 0o600);
+    const refused = await runCommand(t, ['-c', '-f', theirs ?? '']);
+    assert.equal(refused.status, 255);
+    // Every line of the advice that OpenSIPS does not know goes into the other file.
+    const advice = refused.stderr.split('\n')[0] ?? '';
+    const lines = [...advice.matchAll(/modparam\("httpd", "(\w+)", [^)]*\)/g)];
+    assert.deepEqual(
+      lines.map(([, name]) => name),
+      ['ip', 'auth_file', 'allow_unauthenticated'],
+    );
+    for (const [line] of lines) {
+      const text = `include_file "opensips.cfg"\n${line.replace('"FILE"', `"${users}"`)}\n`;
+      writeFileSync(own ?? '', text);
+      const { status, stderr } = await runCommand(t, ['-c', '-f', own ?? '']);
+      assert.deepEqual([status, stderr], [0, ''], text);
+    }
+    assert.equal(readFileSync(theirs ?? '', 'utf8'), open);
+  });
+
+  test('may give listeners in place of ip and port of the other; the other way round they do not mix', async (t) => {
+    const port = await freePort();
+    const line = `modparam("httpd", "listen", "http:127.0.0.1:${port};level=read")\n`;
+    const folder = temporaryFiles(t, {
+      'opensips.cfg': shared,
+      'own.cfg': `include_file "opensips.cfg"\n${line}`,
+      'part.cfg': line,
+      'mixed.cfg': `${modules}modparam("httpd", "port", 8888)\ninclude_file "part.cfg"\n`,
+      'alone.cfg': `${modules}modparam("httpd", "port", 8888)\n${line}`,
+    });
+    const daemon = await startDaemon(t, ['-f', join(folder, 'own.cfg')]);
+    assert.equal(daemon.port, port);
+    daemon.signal('SIGTERM');
+    assert.equal((await daemon.ended).status, 0);
+    for (const name of ['mixed.cfg', 'alone.cfg']) {
+      const { status, stderr } = await runCommand(t, ['-c', '-f', join(folder, name)]);
+      assert.equal(status, 255);
+      assert.match(stderr, /parameters "listen" and "port" of module httpd do not mix/);
+    }
+  });
 });
