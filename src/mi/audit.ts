@@ -1,4 +1,5 @@
 import { Call } from './call.js';
+import type { Command } from './command.js';
 import type { CommandEntry } from './command-table.js';
 import { codes, MiError } from './errors.js';
 import { type JsonObject, type JsonValue, printJson } from './json.js';
@@ -16,10 +17,29 @@ export type AuditOutcome = 'ok' | 'given_up' | number;
 const hidden = '(secret)';
 
 /** Bounds of what a line repeats of the parameters. */
-const longestText = 256;
-const mostItems = 32;
-const deepest = 4;
+interface Bounds {
+  /** Characters of a text. */
+  readonly text: number;
+  /** Items of a list and members of an object. */
+  readonly items: number;
+  readonly depth: number;
+  /** Members that objects within lists are reduced to; undefined: all of them. */
+  readonly targets: readonly string[] | undefined;
+}
+
+/** Characters of all parameters together. */
 const longestParameters = 4096;
+
+/** The first bounds that keep to {@link longestParameters} count; the last always do. */
+function boundsOf({ targets }: Command): readonly Bounds[] {
+  const about = targets.length === 0 ? undefined : targets;
+  return [
+    { text: 256, items: 32, depth: 4, targets: undefined },
+    { text: 64, items: 32, depth: 4, targets: about },
+    { text: 64, items: 8, depth: 3, targets: about },
+    { text: 32, items: 3, depth: 3, targets: about },
+  ];
+}
 
 /** Writes who ran which command from where, with what outcome: one JSON line for each call. */
 export class Audit {
@@ -76,43 +96,69 @@ export function outcomeOf(error: unknown): number {
   return error instanceof MiError ? error.code : codes.serverError;
 }
 
-function printable(entry: CommandEntry, given: NonNullable<CallParameters>): JsonValue {
-  const parameters = redact(entry, given);
-  const text = printJson(parameters) ?? '';
-  return text.length > longestParameters ? `(${text.length} characters)` : parameters;
+function printable({ command }: CommandEntry, given: NonNullable<CallParameters>): JsonValue {
+  let parameters: JsonValue = null;
+  for (const bounds of boundsOf(command)) {
+    parameters = redact(command, given, bounds);
+    if ((printJson(parameters) ?? '').length <= longestParameters) break;
+  }
+  return parameters;
 }
 
 /** Parameters without secrets, and cut to what a line may hold. */
-function redact({ command }: CommandEntry, given: NonNullable<CallParameters>): JsonValue {
+function redact(command: Command, given: NonNullable<CallParameters>, bounds: Bounds): JsonValue {
   const { secrets, recipes } = command;
   if (isObject(given)) {
     // A name that no recipe has may be a slip, and its value the secret.
     const isOpen = (name: string): boolean =>
       secrets.length === 0 || (!secrets.includes(name) && recipes.some(({ names }) => names.includes(name)));
-    return shortObject(given, (name, value) => (isOpen(name) ? shorten(value, 1) : hidden));
+    return shortObject(given, bounds, (name, value) => (isOpen(name) ? shorten(value, bounds, 1) : hidden));
   }
   const fitting = recipes.filter(({ names }) => names.length === given.length);
   const isOpen = (index: number): boolean =>
     secrets.length === 0 || (fitting.length > 0 && fitting.every(({ names }) => !secrets.includes(names[index] ?? '')));
-  const items = given.slice(0, mostItems).map((value, index) => (isOpen(index) ? shorten(value, 1) : hidden));
-  return given.length > mostItems ? [...items, `(${given.length - mostItems} more)`] : items;
+  return shortList(given, bounds, (value, index) => (isOpen(index) ? shorten(value, bounds, 1) : hidden));
 }
 
-function shorten(value: JsonValue, depth: number): JsonValue {
-  if (typeof value === 'string') {
-    return value.length > longestText ? `${value.slice(0, longestText)}(${value.length - longestText} more)` : value;
-  }
+function shorten(value: JsonValue, bounds: Bounds, depth: number): JsonValue {
+  if (typeof value === 'string') return shortText(value, bounds.text);
   if (typeof value !== 'object' || value === null) return value;
-  if (depth >= deepest) return '(nested)';
-  if (isObject(value)) return shortObject(value, (_name, one) => shorten(one, depth + 1));
-  const items = value.slice(0, mostItems).map((item) => shorten(item, depth + 1));
-  return value.length > mostItems ? [...items, `(${value.length - mostItems} more)`] : items;
+  if (depth >= bounds.depth) return '(nested)';
+  if (isObject(value)) return shortObject(value, bounds, (_name, one) => shorten(one, bounds, depth + 1));
+  return shortList(value, bounds, (item) => shorten(targetsOf(item, bounds), bounds, depth + 1));
 }
 
-function shortObject(value: JsonObject, shown: (name: string, value: JsonValue) => JsonValue): JsonValue {
-  const members = Object.entries(value).slice(0, mostItems);
+/** An object of a list without the members that do not tell what it is about. */
+function targetsOf(item: JsonValue, { targets }: Bounds): JsonValue {
+  if (targets === undefined || !isObject(item)) return item;
+  const kept = targets.filter((name) => Object.hasOwn(item, name)).map((name) => [name, item[name] ?? null] as const);
+  return kept.length === 0 ? item : Object.fromEntries(kept);
+}
+
+function shortText(text: string, limit: number): string {
+  if (text.length <= limit) return text;
+  // Not between the halves of a character.
+  const end = /[\ud800-\udbff]/.test(text.charAt(limit - 1)) ? limit - 1 : limit;
+  return `${text.slice(0, end)}(${text.length - end} more)`;
+}
+
+function shortList(
+  list: readonly JsonValue[],
+  { items: most }: Bounds,
+  shown: (item: JsonValue, index: number) => JsonValue,
+): JsonValue {
+  const items = list.slice(0, most).map(shown);
+  return list.length > most ? [...items, `(${list.length - most} more)`] : items;
+}
+
+function shortObject(
+  value: JsonObject,
+  { items, text }: Bounds,
+  shown: (name: string, value: JsonValue) => JsonValue,
+): JsonValue {
+  const members = Object.entries(value).slice(0, items);
   const more = Object.keys(value).length - members.length;
-  const short = members.map(([name, member]) => [name.slice(0, longestText), shown(name, member ?? null)] as const);
+  const short = members.map(([name, member]) => [shortText(name, text), shown(name, member ?? null)] as const);
   return Object.fromEntries(more > 0 ? [...short, ['...', `(${more} more)`] as const] : short);
 }
 

@@ -33,6 +33,8 @@ export interface CommandDeclaration<R extends readonly Recipe[], T = Result> {
   readonly level?: Level;
   /** Names of parameters whose values are written to no log. */
   readonly secrets?: readonly string[];
+  /** Members that tell what the objects of a long list are about: of such a list the audit log keeps only these. */
+  readonly targets?: readonly string[];
   /**
    * Whether `run` does without its call, and is given {@link Call.none}: then none is made, and what is often called leaves
    * nothing to be collected. Default false.
@@ -61,13 +63,14 @@ export class Command {
   readonly readOnly: boolean;
   readonly level: Level;
   readonly secrets: readonly string[];
+  readonly targets: readonly string[];
   readonly withoutCall: boolean;
   readonly recipes: readonly CompiledRecipe[];
   readonly run: (parameters: Readonly<Record<string, JsonValue>>, call: Call) => Result | Promise<Result>;
 
   constructor(declaration: Omit<CommandDeclaration<readonly Recipe[]>, 'run'> & { readonly run: Run }) {
     const { name, aliases = [], help, recipes = [{}], namedOnly = false, readOnly = false, run } = declaration;
-    const { level = readOnly ? 'read' : 'operate', secrets = [], withoutCall = false } = declaration;
+    const { level = readOnly ? 'read' : 'operate', secrets = [], targets = [], withoutCall = false } = declaration;
     if (!localName.test(name)) throw new TypeError(`command name "${name}" does not match ${localName}`);
     if (typeof run !== 'function') throw new TypeError(`command ${name} has no function run; give one`);
     if (!isLevel(level)) throw new TypeError(`command ${name} has the level "${level}"; give ${levels.join(', ')}`);
@@ -79,6 +82,7 @@ export class Command {
     this.level = level;
     this.recipes = recipes.map(compileRecipe);
     this.secrets = secrets;
+    this.targets = targets;
     this.withoutCall = withoutCall;
     const unknown = secrets.find((secret) => !this.recipes.some(({ names }) => names.includes(secret)));
     if (unknown !== undefined) {

@@ -162,6 +162,36 @@ describe('audit log', { timeout: 60_000 }, () => {
     for (const line of readFileSync(audited.file, 'utf8').split('\n')) assert.ok(line.length < 8192, `${line.length}`);
   });
 
+  test('of long parameters the first items are told, and of bulk calls the targets; no character is cut in two', async (t) => {
+    const audited = await start(t, { usrloc: {} });
+    const contacts = Array.from({ length: 500 }, (_, i) => ({
+      contact: `sip:user-${i}@192.0.2.1:5060;transport=tcp`,
+      expires: 3600,
+      user_agent: 'a phone '.repeat(10),
+      aor: `user-${i}`,
+    }));
+    await send(audited.server, 'usrloc:add_many', ['location', contacts]);
+    await send(audited.server, 'usrloc:add_many', { contacts, table_name: 'location' });
+    await send(audited.server, 'take', [Array.from({ length: 100 }, (_, i) => `${i} ${'😀'.repeat(200)}`)]);
+    await send(audited.server, 'take', [
+      Array.from({ length: 20 }, () => Array.from({ length: 20 }, () => 'x'.repeat(100))),
+    ]);
+    await send(audited.server, 'login', {
+      user: ['y'.repeat(5000), 'z'.repeat(5000)],
+      password: 'GEHEIM'.repeat(2000),
+    });
+    const written = await lines(audited);
+    const told = [...contacts.slice(0, 32).map(({ aor }) => ({ aor })), '(468 more)'];
+    assert.deepEqual(written[0]?.params, ['location', told]);
+    assert.deepEqual(written[1]?.params, { contacts: told, table_name: 'location' });
+    assert.match(JSON.stringify(written[2]?.params), /^\[\["0 (😀)+\([0-9]+ more\)","1 /);
+    assert.match(JSON.stringify(written[3]?.params), /^\[\[\["x+\([0-9]+ more\)"/);
+    const bytes = readFileSync(audited.file);
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    assert.doesNotMatch(text, /\\ud[89a-f]|GEHEIM/i);
+    for (const line of text.split('\n')) assert.ok(line.length < 8192, `${line.length}`);
+  });
+
   test('each call of a batch has a line', async (t) => {
     const audited = await start(t);
     const batch = ['version', 'fail', 'later'].map((method, id) => ({ jsonrpc: '2.0', method, id }));

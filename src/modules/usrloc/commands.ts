@@ -141,6 +141,7 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag }: CommandO
         'cseq, user_agent, received, path, flags, cflags, socket, methods, attr, sip_instance and kv_store. ' +
         'Tells how many were added, and of those that were not the index and the reason.',
       recipes: [{ table_name: 'string', contacts: 'object[]' }],
+      targets: ['aor'],
       run: ({ table_name: table, contacts }, call) => addMany(domainOf(usrloc, table), contacts, flagNames, call),
     }),
   ];
