@@ -50,7 +50,7 @@ usage: mi-httpd [-f FILE] [-c|-C] [-M MB] [-p PORT] [-l IP] [-V] [-h]
   -V, --version       print the versions of mi-httpd, its HTTP engine and Node.js, and exit
   -h, --help          print this and exit
 
-signals: SIGTERM and SIGINT finish what runs (10 s at most) and exit 0; a second one exits at once;
+signals: SIGTERM, SIGINT and SIGQUIT finish what runs (10 s at most) and exit 0; a second one exits at once;
          SIGHUP reads users, tokens and TLS certificates again, without losing a connection, and opens the
          audit log anew
 exit status: 0 stopped as asked; 1 could not start; 255 the configuration has errors

@@ -1,0 +1,225 @@
+// Each signal at each moment of the daemon has the effect that docs/hardening.md states.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, type TestContext, test } from 'node:test';
+import {
+  checkout,
+  command,
+  Daemon,
+  type Ended,
+  isListening,
+  mi,
+  type Running,
+  startDaemon,
+  temporaryFiles,
+} from './daemon.js';
+
+const windows = process.platform === 'win32' ? 'signals of POSIX' : false;
+const harmless: readonly NodeJS.Signals[] = ['SIGUSR1', 'SIGUSR2', 'SIGALRM', 'SIGVTALRM', 'SIGIO', 'SIGPWR'];
+const unheard: readonly NodeJS.Signals[] = ['SIGPIPE', 'SIGWINCH', 'SIGCONT', 'SIGURG'];
+const ending: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGQUIT'];
+
+/** `slow` starts when it is told to, stops when it is told to, and reloads when it is told to: by files. */
+const slowModule = `import { existsSync } from 'node:fs';
+const reached = async (name) => {
+  while (!existsSync(new URL(name, import.meta.url))) await new Promise((resolve) => setTimeout(resolve, 10));
+};
+export default ({ defineModule }) => defineModule({
+  name: 'slow',
+  load: ({ log }) => ({
+    start: async () => { log.info({}, 'slow: starting'); await reached('start'); },
+    reload: async () => { log.info({}, 'slow: reloading'); await reached('reload'); },
+    stop: async () => { log.info({}, 'slow: stopping'); await reached('stop'); },
+  }),
+});`;
+
+const config = 'loadmodule "httpd.so"\nloadmodule "mi_http.so"\nloadmodule "./slow.mjs"\n';
+
+interface Slow {
+  readonly daemon: Daemon;
+  /** Lets a step of the module go on. */
+  go(...steps: readonly ('start' | 'reload' | 'stop')[]): void;
+}
+
+function startSlow(t: TestContext): Slow {
+  const directory = temporaryFiles(t, { 'slow.mjs': slowModule, 'slow.cfg': config });
+  const daemon = new Daemon(t, process.execPath, [command, '-f', join(directory, 'slow.cfg'), '-p', '0']);
+  return {
+    daemon,
+    go: (...steps) => {
+      assert.equal(
+        spawnSync(
+          'touch',
+          steps.map((step) => join(directory, step)),
+        ).status,
+        0,
+      );
+    },
+  };
+}
+
+async function endsGracefully(daemon: Running): Promise<void> {
+  daemon.signal('SIGTERM');
+  const { status, signal, stderr } = await daemon.ended;
+  assert.deepEqual([status, signal, stderr], [0, null, '']);
+}
+
+const count = (daemon: Running, pattern: RegExp): number => daemon.lines.filter((line) => pattern.test(line)).length;
+
+describe('signals', { timeout: 120_000, skip: windows, concurrency: 2 }, () => {
+  for (const signal of [...harmless, ...unheard, 'SIGHUP'] as const) {
+    test(`${signal} while it starts, serves, reloads and stops ends nothing`, async (t) => {
+      const { daemon, go } = startSlow(t);
+      await daemon.line(/slow: starting/);
+      daemon.signal(signal);
+      go('start');
+      await daemon.line(/serving http/);
+      daemon.signal(signal);
+      if (signal !== 'SIGHUP') daemon.signal('SIGHUP');
+      await daemon.line(/slow: reloading/);
+      daemon.signal(signal);
+      go('reload');
+      if (harmless.includes(signal)) {
+        while (count(daemon, new RegExp(`${signal}: ignored`)) === 0) await daemon.line(/slow: reloading/);
+      }
+      daemon.signal('SIGTERM');
+      await daemon.line(/slow: stopping/);
+      daemon.signal(signal);
+      go('stop');
+      const { status, signal: end, stderr } = await daemon.ended;
+      assert.deepEqual([status, end, stderr], [0, null, '']);
+      assert.doesNotMatch(daemon.lines.join('\n'), /Debugger|MaxListeners/);
+    });
+  }
+
+  for (const signal of ending) {
+    test(`${signal} while it starts or reloads stops it, a second one while it stops ends it at once`, async (t) => {
+      const starting = startSlow(t);
+      await starting.daemon.line(/slow: starting/);
+      starting.daemon.signal(signal);
+      await starting.daemon.line(/finishing what runs/);
+      starting.go('start', 'stop');
+      assert.equal((await starting.daemon.ended).status, 0);
+      assert.equal(count(starting.daemon, /serving http/), 0);
+
+      const reloading = startSlow(t);
+      reloading.go('start');
+      await reloading.daemon.line(/serving http/);
+      reloading.daemon.signal('SIGHUP');
+      await reloading.daemon.line(/slow: reloading/);
+      reloading.daemon.signal(signal);
+      await reloading.daemon.line(/slow: stopping/);
+      reloading.daemon.signal(signal);
+      assert.equal((await reloading.daemon.ended).status, 1);
+    });
+  }
+
+  test('a storm of SIGHUPs is two reloads, one that runs and one after it', async (t) => {
+    const { daemon, go } = startSlow(t);
+    go('start', 'stop');
+    await daemon.line(/serving http/);
+    daemon.signal('SIGHUP');
+    await daemon.line(/slow: reloading/);
+    // The shell sends them faster than events are handled, so that some are merged on the way too.
+    spawnSync('sh', ['-c', `for i in $(seq 300); do kill -HUP ${daemon.child.pid}; done`]);
+    go('reload');
+    while (count(daemon, /slow: reloading/) < 2) await new Promise((resolve) => setTimeout(resolve, 10));
+    await endsGracefully(daemon);
+    assert.equal(count(daemon, /slow: reloading/), 2);
+    assert.doesNotMatch(daemon.lines.join('\n'), /MaxListeners/);
+  });
+
+  test('SIGHUP before it serves is one reload right after', async (t) => {
+    const { daemon, go } = startSlow(t);
+    await daemon.line(/slow: starting/);
+    for (let i = 0; i < 3; i++) daemon.signal('SIGHUP');
+    go('start', 'reload', 'stop');
+    await daemon.line(/slow: reloading/);
+    await endsGracefully(daemon);
+    assert.ok(
+      daemon.lines.findIndex((line) => /serving/.test(line)) < daemon.lines.findIndex((line) => /reloading/.test(line)),
+    );
+    assert.equal(count(daemon, /slow: reloading/), 1);
+  });
+
+  test('SIGUSR1 opens no debugger, unless that was asked for', async (t) => {
+    const daemon = await startDaemon(t, ['-p', '0']);
+    const before = await isListening(9229);
+    daemon.signal('SIGUSR1');
+    await daemon.line(/SIGUSR1: ignored/);
+    assert.equal(await isListening(9229), before);
+    await endsGracefully(daemon);
+  });
+
+  // From the spawn on: before Node.js runs the first line, the signal has the effect that it has on every process.
+  for (const signal of ['SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGTERM'] as const) {
+    test(`${signal} at 0 to 300 ms after the spawn: the process serves, or it is ended by that signal alone`, async (t) => {
+      for (let delay = 0; delay <= 300; delay += 60) {
+        const daemon = new Daemon(t, process.execPath, [command, '-p', '0']);
+        await new Promise((resolve) => setTimeout(resolve, delay));
+        daemon.signal(signal);
+        const ended = await Promise.race([
+          daemon.ended,
+          daemon.line(/serving http/).then(
+            () => undefined,
+            () => daemon.ended,
+          ),
+        ]);
+        if (ended !== undefined) assertEndedBy(ended, signal);
+        else {
+          assert.equal(spawnSync('kill', ['-0', String(daemon.child.pid)]).status, 0);
+          daemon.signal('SIGTERM');
+          const { status, stderr } = await daemon.ended;
+          assert.equal(status, 0, `${delay} ms: ${stderr}`);
+        }
+      }
+    });
+  }
+
+  const onLinux = process.platform === 'linux' ? false : 'sd_notify is of Linux';
+  for (const kind of ['a path', 'an abstract name']) {
+    test(`the service manager is told at ${kind}: ready, reloading, ready, stopping`, { skip: onLinux }, async (t) => {
+      const directory = temporaryFiles(t, {});
+      const socket = kind === 'a path' ? join(directory, 'notify') : `@mi-httpd-test-${process.pid}`;
+      const script = [
+        'import socket, sys',
+        's = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)',
+        's.bind(sys.argv[1].replace("@", "\\0", 1))',
+        'print("bound", flush=True)',
+        'while True: print(repr(s.recv(4096).decode()), flush=True)',
+      ].join('\n');
+      if (spawnSync('python3', ['--version']).status !== 0) return t.skip('python3 is not here');
+      const manager = new Daemon(t, 'python3', ['-c', script, socket]);
+      await manager.line(/bound/);
+      const env = { ...process.env, NOTIFY_SOCKET: socket };
+      const daemon = await startDaemon(t, ['-p', '0'], { env });
+      await manager.line(/READY=1/);
+      daemon.signal('SIGHUP');
+      await manager.line(/^'RELOADING=1\\nMONOTONIC_USEC=[0-9]+'$/);
+      while (count(manager, /^'READY=1'$/) < 2) await manager.line(/RELOADING/).then(() => new Promise(setImmediate));
+      await endsGracefully(daemon);
+      await manager.line(/^'STOPPING=1'$/);
+    });
+  }
+
+  test('a service manager that is not there costs a warning', { skip: onLinux }, async (t) => {
+    const env = { ...process.env, NOTIFY_SOCKET: '/nowhere/notify' };
+    const daemon = await startDaemon(t, ['-p', '0'], { env });
+    await daemon.line(/cannot be told at NOTIFY_SOCKET \/nowhere\/notify/);
+    assert.equal((await mi(daemon.url, 'uptime')).status, 200);
+    await endsGracefully(daemon);
+  });
+
+  test('the table of signals names every signal that has an effect', () => {
+    const text = readFileSync(join(checkout, 'docs/hardening.md'), 'utf8');
+    for (const signal of [...harmless, ...ending, 'SIGHUP', 'SIGPIPE', 'SIGWINCH', 'SIGABRT', 'SIGKILL']) {
+      assert.match(text, new RegExp(`^\\|.*\`${signal.slice(3)}\``, 'm'), signal);
+    }
+  });
+});
+
+function assertEndedBy({ status, signal, stderr }: Ended, sent: NodeJS.Signals): void {
+  assert.ok(signal === sent || (sent === 'SIGTERM' && status === 0), JSON.stringify({ status, signal, stderr }));
+}
