@@ -36,7 +36,7 @@ export class AllowedHosts {
     const shown = JSON.stringify((host ?? '').slice(0, 100));
     return (
       `host ${shown} is neither an address nor localhost, and is not among allowed_hosts; ` +
-      'if this server is meant to have this name, add it: modparam("httpd", "allowed_hosts", "NAME")'
+      'if this server is meant to have this name, add it, in a file that only mi-httpd reads: modparam("httpd", "allowed_hosts", "NAME")'
     );
   }
 }
