@@ -188,7 +188,16 @@ async function watch(port, pid, end) {
 
 async function sample(port, pid) {
   const { p99, max } = await rpc(port, 'soak:delays');
-  const names = ['connections', 'exchanges', 'pending', 'windows_in_use', 'ids_held', 'body_slots', 'heap_used'];
+  const names = [
+    'connections',
+    'exchanges',
+    'pending',
+    'windows_in_use',
+    'ids_held',
+    'dumps_open',
+    'body_slots',
+    'heap_used',
+  ];
   const statistics = await rpc(port, 'get_statistics', [names]);
   const resident = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1];
   const descriptors = readdirSync(`/proc/${pid}/fd`).length;
@@ -244,6 +253,7 @@ function report(samples, counts) {
     'mi:pending': 0,
     'mem:windows_in_use': 0,
     'mem:ids_held': 0,
+    'mem:dumps_open': 0,
     'mem:body_slots': 0,
   };
   for (const [name, expected] of Object.entries(rest)) {

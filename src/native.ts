@@ -21,6 +21,7 @@ interface Addon {
   firstHeadLimit(variable: string): number;
   standardOutput(descriptor: number, limit: number, notice: string): StandardOutput;
   notifyService(socket: string, message: string): void;
+  dumpsOpen(): number;
 }
 
 /** Standard output (1) or standard error (2), written from a thread that nothing waits for. */
@@ -658,4 +659,9 @@ export function openStandardOutput(descriptor: 1 | 2, limit: number, notice: str
  */
 export function notifyService(socket: string, message: string): void {
   addon.notifyService(socket, message);
+}
+
+/** Dumps of record tables that are open, of all tables of this thread. */
+export function dumpsOpen(): number {
+  return addon.dumpsOpen();
 }

@@ -4,7 +4,8 @@ use crate::record::{Progress, Record, put_part};
 use crate::slots::Slots;
 use crate::table::{Table, Walk};
 use crate::text::write_string;
-use std::rc::Rc;
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
 
 /// What a dump prints of each record.
 #[derive(Clone, Debug, Default)]
@@ -192,5 +193,54 @@ impl DumpedTable {
     /// Dumps that are open.
     pub fn dumps_open(&self) -> usize {
         self.dumps.in_use()
+    }
+}
+
+/// The tables that exist, to be counted together.
+#[derive(Default)]
+pub struct Tables(Vec<Weak<RefCell<DumpedTable>>>);
+
+impl Tables {
+    pub fn add(&mut self, table: &Rc<RefCell<DumpedTable>>) {
+        // Those that were freed are forgotten before room is made for more.
+        if self.0.len() == self.0.capacity() {
+            self.0.retain(|table| table.strong_count() > 0);
+        }
+        self.0.push(Rc::downgrade(table));
+    }
+
+    /// Dumps that are open, of all tables.
+    pub fn dumps_open(&self) -> usize {
+        let tables = self.0.iter().filter_map(Weak::upgrade);
+        tables
+            .map(|table| table.try_borrow().map_or(0, |table| table.dumps_open()))
+            .sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dumps_of_all_tables_that_exist_are_counted() {
+        let mut tables = Tables::default();
+        let held: Vec<_> = (0..3)
+            .map(|_| Rc::new(RefCell::new(DumpedTable::new(Table::new("nonce")))))
+            .collect();
+        for table in &held {
+            tables.add(table);
+            table.borrow_mut().open(Shape::Records, 0);
+        }
+        let slot = held[0].borrow_mut().open(Shape::Keys, 0);
+        assert_eq!(tables.dumps_open(), 4);
+        held[0].borrow_mut().release(slot);
+        assert_eq!(tables.dumps_open(), 3);
+        drop(held);
+        assert_eq!(tables.dumps_open(), 0);
+        for _ in 0..1000 {
+            tables.add(&Rc::new(RefCell::new(DumpedTable::new(Table::new("nonce")))));
+        }
+        assert!(tables.0.capacity() < 10);
     }
 }

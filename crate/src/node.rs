@@ -6,7 +6,7 @@
 //! becomes a JavaScript error.
 
 use crate::body::BodyPool;
-use crate::dump::{DumpedTable, Shape};
+use crate::dump::{DumpedTable, Shape, Tables};
 use crate::output::Output;
 use crate::pretty::PrettyPrinter;
 use crate::record::Style;
@@ -254,10 +254,23 @@ pub fn notify_service(socket: String, message: String) -> Result<()> {
     service::notify(&socket, &message).map_err(reason)
 }
 
+thread_local! {
+    /// Those of the JavaScript that runs in this thread.
+    static TABLES: RefCell<Tables> = RefCell::default();
+}
+
+/// Dumps that are open, of all record tables.
+#[napi(catch_unwind)]
+pub fn dumps_open() -> u32 {
+    TABLES.with_borrow(Tables::dumps_open) as u32
+}
+
 /// Keys and records come and go in one memory: a key at its start, a record to set behind it.
 #[napi(catch_unwind, ts_return_type = "object")]
 pub fn record_table<'env>(env: &'env Env, nonce: String) -> Result<Object<'env>> {
-    let methods = Methods::new(env, DumpedTable::new(Table::new(&nonce)))?
+    let methods = Methods::new(env, DumpedTable::new(Table::new(&nonce)))?;
+    TABLES.with_borrow_mut(|tables| tables.add(&methods.state));
+    let methods = methods
         .add("addStyle", |held, given| {
             let (permanent, expired) = (text(given.get(0)?), text(given.get(1)?));
             held.table.add_style(Style { permanent, expired });

@@ -12,6 +12,23 @@ export interface Cursor {
   release(): void;
 }
 
+/**
+ * Releases all cursors of a list and empties it.
+ *
+ * @throws what the first one throws that fails, when all have been released
+ */
+export function releaseAll(cursors: Cursor[]): void {
+  const failures: unknown[] = [];
+  for (const cursor of cursors.splice(0)) {
+    try {
+      cursor.release();
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
+}
+
 /** Most UTF-16 units that are encoded at once: about 50 microseconds. */
 const pieceUnits = 32768;
 

@@ -1,7 +1,7 @@
 import type { Cursor } from './cursor.js';
 import { printJson } from './json.js';
 
-/** The parts that were met in the value that is being printed; see {@link printCollecting}. */
+/** The parts that were met in the value that is being printed, undefined outside of {@link printCollecting}. */
 let collected: Piecewise[] | undefined;
 let placeholder = '';
 
@@ -31,36 +31,22 @@ export abstract class Piecewise {
   }
 }
 
-/** What pieces are collected in. Most results have none: then it serves the next one. */
-let spare: Piecewise[] = [];
-const none: readonly Piecewise[] = [];
-let taken = none;
-
 /**
- * Prints a value, in which every {@link Piecewise} prints itself as the string `marker` and its index among
- * {@link takePieces}.
+ * Prints a value, in which every {@link Piecewise} prints itself as the string `marker` and its index in `met`, to which
+ * it is added.
  */
-export function printCollecting(value: unknown, marker: string): string | undefined {
+export function printCollecting(value: unknown, met: Piecewise[], marker: string): string | undefined {
   const outer = collected;
   const outerMarker = placeholder;
-  const pieces = outer === undefined ? spare : [];
-  collected = pieces;
+  collected = met;
   placeholder = marker;
   try {
     return printJson(value);
   } finally {
+    // A `toJSON` within one value may print another one.
     collected = outer;
     placeholder = outerMarker;
-    taken = pieces.length === 0 ? none : pieces;
-    if (pieces === spare && pieces.length > 0) spare = [];
   }
-}
-
-/** The pieces that {@link printCollecting} has just met. */
-export function takePieces(): readonly Piecewise[] {
-  const pieces = taken;
-  taken = none;
-  return pieces;
 }
 
 /** Calls `print` as if no reply were being printed: pieces print themselves whole. */

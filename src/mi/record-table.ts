@@ -2,6 +2,8 @@ import { type NativeRecordTable, openRecordTable } from '../native.js';
 import { currentSecond, markHoles, marksPrinted, nonce, type SecondsLeft, styles } from './seconds-left.js';
 import { type DumpOptions, TableDump } from './table-dump.js';
 
+export { dumpsOpen } from '../native.js';
+
 /** What may be set for a `T` that is got: wherever it has a number, the seconds until a time may stand. */
 export type Settable<T> =
   | T

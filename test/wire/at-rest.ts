@@ -13,6 +13,7 @@ const atRest = {
   'mem:body_slots': 0,
   'mem:windows_in_use': 0,
   'mem:ids_held': 0,
+  'mem:dumps_open': 0,
   'mi:pending': 0,
 };
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type Agent, type IncomingHttpHeaders, request } from 'node:http';
 import type { TestContext } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { createServer, type Server, type ServerOptions } from '#src/index.js';
 
 /** One HTTP reply, whole. */
@@ -98,12 +99,18 @@ async function rpc(server: Server, method: string, params: unknown): Promise<{ r
 
 /** Fails unless everything that replies hold is given back; waits for connections that are being closed. */
 export async function assertAtRest(server: Server): Promise<void> {
-  const names = ['windows_in_use', 'ids_held', 'pending', 'connections'];
-  const rest = { 'mi:pending': 0, 'httpd:connections': 1, 'mem:windows_in_use': 0, 'mem:ids_held': 0 };
+  const names = ['windows_in_use', 'ids_held', 'dumps_open', 'pending', 'connections'];
+  const rest = {
+    'mem:dumps_open': 0,
+    'mi:pending': 0,
+    'httpd:connections': 1,
+    'mem:windows_in_use': 0,
+    'mem:ids_held': 0,
+  };
   let counts: unknown;
   for (let round = 0; round < 100; round++) {
     counts = await call(server, 'get_statistics', [names]);
-    if (JSON.stringify(counts) === JSON.stringify(rest)) return;
+    if (isDeepStrictEqual(counts, rest)) return;
   }
   assert.deepEqual(counts, rest);
 }

@@ -1,7 +1,7 @@
 import type { Call } from '../../mi/call.js';
-import { BytesCursor, type Cursor, TextCursor } from '../../mi/cursor.js';
-import { type MiError, serverError } from '../../mi/errors.js';
-import { openParts, printParts } from '../../mi/print-parts.js';
+import { BytesCursor, type Cursor, releaseAll, TextCursor } from '../../mi/cursor.js';
+import type { MiError } from '../../mi/errors.js';
+import { openParts, printResult } from '../../mi/print-parts.js';
 import { Reply, type ReplyKind, type RequestScanner, replyHead } from '../../native.js';
 import type { Batch, Settled, SettledResult } from './batch.js';
 import type { Failures } from './failures.js';
@@ -134,7 +134,7 @@ export class BatchPrinter {
 
   release(): void {
     this.#isReleased = true;
-    for (const part of this.#parts.splice(0)) part.release();
+    releaseAll(this.#parts);
   }
 
   /** A reply that fails gives its id back, unless what prints it holds it already. */
@@ -159,13 +159,12 @@ export class BatchPrinter {
   #result({ value, call, command }: SettledResult, idSlot: number): void {
     let cursors: readonly Cursor[];
     try {
-      const printed = printParts(value);
+      const printed = printResult(value);
       if (typeof printed === 'string') {
         this.#text(printed, Reply.result, idSlot);
         return;
       }
-      if (printed === undefined) throw serverError('Command handler returned null');
-      cursors = openParts(printed, Math.floor(Date.now() / 1000));
+      cursors = openParts(printed);
     } catch (error) {
       this.#error(this.#failures.errorOf(error, command), idSlot);
       return;
@@ -256,7 +255,11 @@ export class BatchPrinter {
     this.#at = this.#partsAt;
     const idSlot = this.#tail.keepId();
     const told = this.#failures.errorOf(error, this.#command);
-    for (const part of this.#parts.splice(0)) part.release();
+    try {
+      releaseAll(this.#parts);
+    } catch (cause) {
+      this.#failures.ofReply(cause);
+    }
     this.#close();
     try {
       this.#error(told, idSlot);

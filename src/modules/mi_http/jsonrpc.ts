@@ -4,10 +4,10 @@ import { Call } from '../../mi/call.js';
 import type { Result } from '../../mi/command.js';
 import type { CommandEntry } from '../../mi/command-table.js';
 import { ConstantResult } from '../../mi/constant-result.js';
-import { codes, MiError, RateLimitError, serverError } from '../../mi/errors.js';
+import { codes, MiError, RateLimitError } from '../../mi/errors.js';
 import type { ManagementInterface } from '../../mi/interface.js';
 import type { Piecewise } from '../../mi/piecewise.js';
-import { discardParts, printParts } from '../../mi/print-parts.js';
+import { discardParts, printResult } from '../../mi/print-parts.js';
 import type { CallParameters } from '../../mi/select.js';
 import { StatisticsSelection } from '../../mi/statistics.js';
 import { Outcome, ParamsKind, Reply, RequestScanner } from '../../native.js';
@@ -175,11 +175,9 @@ export class JsonRpc {
         this.#replies.statistics(exchange, result, idSlot);
         return;
       }
-      const printed = printParts(result);
+      const printed = printResult(result);
       if (typeof printed === 'string') {
         this.#replies.text(exchange, 200, Reply.result, printed, idSlot);
-      } else if (printed === undefined) {
-        this.#answerError(exchange, idSlot, serverError('Command handler returned null'));
       } else {
         this.#answerParts(exchange, idSlot, entry, call.lasting(entry.fullName, exchange), printed);
       }

@@ -7,7 +7,7 @@ import {
   type ReplyHeaders,
 } from '../../httpd/exchange.js';
 import type { ConstantResult } from '../../mi/constant-result.js';
-import { BytesCursor, type Cursor, TextCursor } from '../../mi/cursor.js';
+import { BytesCursor, type Cursor, releaseAll, TextCursor } from '../../mi/cursor.js';
 import type { Piecewise } from '../../mi/piecewise.js';
 import { openParts } from '../../mi/print-parts.js';
 import type { StatisticsSelection } from '../../mi/statistics.js';
@@ -124,8 +124,7 @@ export class Replies {
     idSlot: number,
     givenUp: () => void,
   ): AwaitedReply | undefined {
-    const cursors = openParts(parts, Math.floor(Date.now() / 1000));
-    return this.#stream(exchange, 200, this.#framed(Reply.result, cursors, idSlot), undefined, givenUp);
+    return this.#stream(exchange, 200, this.#framed(Reply.result, openParts(parts), idSlot), undefined, givenUp);
   }
 
   #framed(kind: ReplyKind, cursors: readonly Cursor[], idSlot: number, length?: number): FramedCursors {
@@ -144,7 +143,14 @@ export class Replies {
   ): AwaitedReply | undefined {
     const isSlow = cursors.some((cursor) => cursor.isSlow === true);
     const own = (shared: Buffer): Buffer => (isSlow ? Buffer.alloc(shared.length) : shared);
-    const buffer = own(this.#chunk);
+    let buffer: Buffer;
+    try {
+      buffer = own(this.#chunk);
+    } catch (error) {
+      tail.keepId();
+      releaseAll(cursors);
+      throw error;
+    }
     const released = (isComplete: boolean): void => {
       this.#streams -= 1;
       if (!isComplete) givenUp?.();
@@ -181,7 +187,7 @@ export class Replies {
 }
 
 interface FramedCursors {
-  readonly cursors: readonly Cursor[];
+  readonly cursors: Cursor[];
   readonly tail: TailCursor;
   /** Bytes of all of them, when known. */
   readonly length: number | undefined;

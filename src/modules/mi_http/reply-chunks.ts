@@ -1,5 +1,5 @@
 import type { Chunk, ChunkSource } from '../../httpd/exchange.js';
-import type { Cursor } from '../../mi/cursor.js';
+import { type Cursor, releaseAll } from '../../mi/cursor.js';
 
 /** Less room than this is left unused: some cursors need it for one character. */
 const leastRoom = 4;
@@ -30,6 +30,22 @@ export class ReplyChunks implements CompletedSource {
     this.#parts = [...parts];
     this.#buffer = buffer;
     this.#released = released;
+  }
+
+  /**
+   * With a buffer of its own.
+   *
+   * @param parts released also when there is no memory for it
+   */
+  static own(parts: Cursor[], size: number, released: (isComplete: boolean) => void): ReplyChunks {
+    let buffer: Buffer;
+    try {
+      buffer = Buffer.allocUnsafe(size);
+    } catch (error) {
+      releaseAll(parts);
+      throw error;
+    }
+    return new ReplyChunks(parts, buffer, released);
   }
 
   /** Whether all parts are printed: what the last chunk held was the end. */
@@ -77,16 +93,11 @@ export class ReplyChunks implements CompletedSource {
     if (released === undefined) return;
     this.#released = undefined;
     const { isComplete } = this;
-    const failures: unknown[] = [];
-    for (const part of this.#parts.splice(0)) {
-      try {
-        part.release();
-      } catch (error) {
-        failures.push(error);
-      }
+    try {
+      releaseAll(this.#parts);
+    } finally {
+      released(isComplete);
     }
-    released(isComplete);
-    if (failures.length > 0) throw failures[0];
   }
 }
 

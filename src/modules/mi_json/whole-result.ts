@@ -1,7 +1,6 @@
 import type { Result } from '../../mi/command.js';
-import { serverError } from '../../mi/errors.js';
 import type { JsonValue } from '../../mi/json.js';
-import { openParts, printParts } from '../../mi/print-parts.js';
+import { openParts, printResult } from '../../mi/print-parts.js';
 import { StatisticsSelection } from '../../mi/statistics.js';
 import { ReplyChunks } from '../mi_http/reply-chunks.js';
 import { type FirstPart, pullFirstPart } from '../mi_http/web/first-part.js';
@@ -28,11 +27,9 @@ export class TooLongError extends Error {
  */
 export function wholeResult(result: Result, limit: number, signal: AbortSignal): JsonValue | Promise<JsonValue> {
   if (result instanceof StatisticsSelection) return result.toJSON();
-  const printed = printParts(result);
-  if (printed === undefined) throw serverError('Command handler returned null');
+  const printed = printResult(result);
   if (typeof printed === 'string') return parsed(printed, limit);
-  const cursors = openParts(printed, Math.floor(Date.now() / 1000));
-  const source = new ReplyChunks(cursors, Buffer.allocUnsafe(chunkSize), () => {});
+  const source = ReplyChunks.own(openParts(printed), chunkSize, () => {});
   let isReleased = false;
   const release = (): void => {
     if (!isReleased) source.release();

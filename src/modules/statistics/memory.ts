@@ -1,6 +1,7 @@
+import { dumpsOpen } from '../../mi/record-table.js';
 import type { Statistics } from '../../mi/statistics.js';
 
-/** Group `mem`: what the process holds, in bytes. One reading serves all members of the group. */
+/** Group `mem`: bytes that the process holds, of which one reading serves all, and dumps of its record tables. */
 export function addMemoryStatistics(statistics: Statistics): void {
   let usage = process.memoryUsage();
   let readAt = performance.now();
@@ -16,4 +17,5 @@ export function addMemoryStatistics(statistics: Statistics): void {
   statistics.add('mem', 'heap_used', 'computed', () => read().heapUsed);
   statistics.add('mem', 'heap_total', 'computed', () => read().heapTotal);
   statistics.add('mem', 'native', 'computed', () => read().external);
+  statistics.add('mem', 'dumps_open', 'computed', dumpsOpen);
 }

@@ -2,10 +2,9 @@ import { pageHeaders } from '../../../httpd/document.js';
 import { type ChunkSource, chunkLimit, type Exchange, type ReplyHeaders } from '../../../httpd/exchange.js';
 import { html, type Insertion, type Markup } from '../../../httpd/markup.js';
 import type { Result } from '../../../mi/command.js';
-import { BytesCursor, type Cursor, TextCursor } from '../../../mi/cursor.js';
-import { codes, type MiError, serverError } from '../../../mi/errors.js';
-import { printParts } from '../../../mi/print-parts.js';
-import { StatisticsSelection } from '../../../mi/statistics.js';
+import { type Cursor, TextCursor } from '../../../mi/cursor.js';
+import { codes, type MiError } from '../../../mi/errors.js';
+import { openResult } from '../../../mi/print-parts.js';
 import { BegunChunks, ReplyChunks } from '../reply-chunks.js';
 import { type FirstPart, pullFirstPart } from './first-part.js';
 import { JsonHtmlCursor, type PrintRest, RestCursor } from './html-cursors.js';
@@ -122,7 +121,7 @@ ${frame.tail}`.text;
 ${before}<pre class="json" id="result">`;
   }
 
-  #send(exchange: Exchange, status: number, parts: readonly Cursor[]): void {
+  #send(exchange: Exchange, status: number, parts: Cursor[]): void {
     const chunks = this.#chunks(parts);
     let first: ReturnType<ChunkSource['next']>;
     try {
@@ -140,27 +139,16 @@ ${before}<pre class="json" id="result">`;
   }
 
   #source(result: Result): ReplyChunks {
-    return this.#chunks(cursorsOf(result));
+    return this.#chunks(openResult(result));
   }
 
-  #chunks(parts: readonly Cursor[]): ReplyChunks {
-    this.#streams += 1;
-    return new ReplyChunks(parts, Buffer.allocUnsafe(chunkLimit), () => {
+  #chunks(parts: Cursor[]): ReplyChunks {
+    const chunks = ReplyChunks.own(parts, chunkLimit, () => {
       this.#streams -= 1;
     });
+    this.#streams += 1;
+    return chunks;
   }
-}
-
-function cursorsOf(result: Result): readonly Cursor[] {
-  if (result instanceof StatisticsSelection) {
-    result.refresh();
-    return [new BytesCursor(result.table.printText(result.slots))];
-  }
-  const printed = printParts(result);
-  if (printed === undefined) throw serverError('Command handler returned null');
-  if (typeof printed === 'string') return [new TextCursor(printed)];
-  const now = Math.floor(Date.now() / 1000);
-  return printed.map((part) => (typeof part === 'string' ? new TextCursor(part) : part.open(now)));
 }
 
 function facts(time: number, size: Insertion): Markup {
