@@ -17,6 +17,8 @@ export class Denial {
     readonly status: 401 | 403 | 429 | 503,
     readonly reason: string,
     readonly headers: ReplyHeaders = {},
+    /** Whether the address as such is refused. */
+    readonly isOfAddress = false,
   ) {}
 }
 
@@ -27,6 +29,8 @@ export type Admission = Caller | Promise<Caller | Denial> | undefined;
 export interface Access {
   /** Whether everybody has to log in. */
   readonly needsLogin: boolean;
+  /** Whether nothing that comes from there is let in. */
+  excludes(origin: string): boolean;
   /** Answers later only where a password has to be verified. A promise never rejects. */
   check(request: ArrivingRequest): Caller | Denial | Promise<Caller | Denial>;
 }

@@ -1,5 +1,21 @@
+import type { Log } from '../log.js';
+import { formatAddress, networkOf, originOf } from './address.js';
 import { Counter, type HttpCounters } from './counters.js';
-import type { UwsResponse } from './engine.js';
+import type { UwsHandlers, UwsResponse } from './engine.js';
+import type { ListenerOptions } from './listener.js';
+import { NetworkShares } from './network-shares.js';
+
+/** Connections by Unix sockets that are taken when all others have been given away. */
+export const unixReserve = 32;
+
+/** Connections of addresses that are not allowed: as many get to send a request, and are told why it is refused. */
+const refusedAtOnce = 16;
+
+/** Least share of a network that is not set. */
+const leastShare = 64;
+
+/** Milliseconds between two warnings of connections that are refused. */
+const warningInterval = 60_000;
 
 /**
  * Counts the connections of a server and the exchanges on them, keeps the connections within their limit,
@@ -13,28 +29,92 @@ export class Connections {
   /** While stopping: connections that will not close by themselves, having nothing to send. */
   #idle = 0;
   readonly #waiting = new Set<() => void>();
+  readonly #log: Log;
+  readonly #shares: NetworkShares;
+  readonly #ports = new Set<number>();
+  /** Those of addresses that are not allowed, up to their first request. */
+  #excluded = 0;
+  #warnedAt = -Infinity;
 
+  /**
+   * @param max those by TCP together; by Unix sockets {@link unixReserve} more
+   * @param share those of one network; 0: half of `max`, but 64 at least
+   */
   constructor(
     readonly max: number,
+    share: number,
     readonly counters: HttpCounters,
-  ) {}
+    log: Log,
+  ) {
+    this.#log = log;
+    this.#shares = new NetworkShares(share > 0 ? share : Math.max(Math.floor(max / 2), leastShare), () => this.#ports);
+  }
 
-  /** The engine tells that a connection has come (1) or gone (-1). */
-  readonly change = (response: UwsResponse, delta: number): void => {
-    this.open += delta;
-    this.counters.add(Counter.connections, delta);
-    if (delta < 0) {
-      this.#tell();
+  /** What the engine is to call when a connection of this listener has come (1) or gone (-1). */
+  changeOf(listener: ListenerOptions): UwsHandlers['connection'] {
+    return (response, delta) => {
+      this.open += delta;
+      this.counters.add(Counter.connections, delta);
+      if (delta < 0) {
+        this.#tell();
+        return;
+      }
+      this.counters.add(Counter.connectionsTotal, 1);
+      // One that was accepted just before the listen socket closed.
+      if (this.isStopping) this.#idle++;
+      const reason = this.#refusal(listener, response);
+      if (reason !== undefined) this.#refuse(listener, response, reason);
+    };
+  }
+
+  /** A port is listened on. */
+  listensOn(port: number): void {
+    if (port !== 0) this.#ports.add(port);
+  }
+
+  /** Why a connection that has come is refused, '' when nothing is told; undefined: it is taken. */
+  #refusal({ setting, access }: ListenerOptions, response: UwsResponse): string | undefined {
+    const isUnix = setting.kind === 'unix';
+    if (this.open > this.max + (isUnix ? unixReserve : 0))
+      return `${this.max} connections are open, the limit max_connections`;
+    if (isUnix) return undefined;
+    const origin = originOf(false, formatAddress(new Uint8Array(response.getRemoteAddress())));
+    if (access?.excludes(origin) === true) {
+      if (this.#excluded >= refusedAtOnce) return '';
+      this.#excluded += 1;
+      // The first request replaces this: its access tells that it is refused, see excludedAsked.
+      response.onAborted(this.#excludedGone);
+      return undefined;
+    }
+    const network = networkOf(origin);
+    if (network === undefined || !this.#shares.arrived(network, this.open)) return undefined;
+    return `${this.#shares.share} connections from one address are open, the limit max_connections_address`;
+  }
+
+  readonly #excludedGone = (): void => {
+    this.#excluded -= 1;
+  };
+
+  /** A connection of an address that is not allowed has sent its request, which is refused. */
+  excludedAsked(): void {
+    if (this.#excluded > 0) this.#excluded -= 1;
+  }
+
+  #refuse({ setting }: ListenerOptions, response: UwsResponse, reason: string): void {
+    this.counters.add(Counter.refusedConnections, 1);
+    if (reason === '') {
+      response.close();
       return;
     }
-    this.counters.add(Counter.connectionsTotal, 1);
-    // One that was accepted just before the listen socket closed.
-    if (this.isStopping) this.#idle++;
-    if (this.open > this.max) {
-      this.counters.add(Counter.refusedConnections, 1);
-      response.close();
+    const now = performance.now();
+    if (now - this.#warnedAt > warningInterval) {
+      this.#warnedAt = now;
+      this.#log.warn({}, `connections are refused: ${reason}; httpd:refused_connections counts them`);
     }
-  };
+    // Before its handshake nothing can be told by TLS.
+    if (setting.kind === 'https') response.close();
+    else response.cork(() => sendRefusal(response, `${reason}; try again later\n`));
+  }
 
   exchangeBegan(): void {
     this.exchanges++;
@@ -78,4 +158,12 @@ export class Connections {
     if (this.#waiting.size === 0 || !this.#isDrained()) return;
     for (const done of this.#waiting) done();
   }
+}
+
+function sendRefusal(response: UwsResponse, text: string): void {
+  response
+    .writeStatus('503 Service Unavailable')
+    .writeHeader('Content-Type', 'text/plain; charset=utf-8')
+    .writeHeader('Retry-After', '1')
+    .end(text, true);
 }

@@ -147,6 +147,7 @@ export class Dispatcher implements ExchangeHost {
     if (listener.access !== undefined) {
       const admission = listener.access.check(this.#arrival.of(listener.setting.kind, response, request));
       if (admission instanceof Denial) {
+        if (admission.isOfAddress) this.#connections.excludedAsked();
         this.#refuse(response, method, match?.root, admission.status, admission.reason, true, admission.headers);
         return;
       }

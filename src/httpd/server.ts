@@ -41,6 +41,8 @@ export interface HttpServerOptions {
   readonly maxReplySize?: number;
   /** Connections open at once; the next is closed on arrival. Lowered when the limit of open files is lower. */
   readonly maxConnections: number;
+  /** Connections of one address (IPv6: one /64) open at once; 0, the default: half of all, but 64 at least. */
+  readonly maxConnectionsAddress?: number;
   /** Names, parted by commas, that browsers may reach the server by; addresses and localhost always are. */
   readonly allowedHosts?: string | undefined;
   /** One slot for each of `httpCounterNames`; left out, nobody reads them. */
@@ -83,7 +85,7 @@ export class HttpServer {
     this.#options = options;
     this.#counters = new HttpCounters(options.counters);
     this.#allowedHosts = new AllowedHosts(options.allowedHosts ?? '');
-    this.#connections = new Connections(options.maxConnections, this.#counters);
+    this.#connections = this.#limitedTo(options.maxConnections);
   }
 
   /**
@@ -145,12 +147,13 @@ export class HttpServer {
       this.#bodies = this.#options.bodies ?? this.#nativeBodies();
       for (const { declaration } of this.#roots.newestFirst) await declaration.onInit?.();
       this.#refuseWhenClosed();
-      this.#connections = new Connections(withinOpenFiles(maxConnections, log), this.#counters);
+      this.#connections = this.#limitedTo(withinOpenFiles(maxConnections, log));
       const dispatcher = this.#dispatcher(this.#bodies);
-      const connection = this.#connections.change;
       for (const listener of listeners) {
-        const handlers = { ...dispatcher.handlersFor(listener), connection };
-        this.#open.push(await openListener(engine, listener, handlers, log));
+        const handlers = { ...dispatcher.handlersFor(listener), connection: this.#connections.changeOf(listener) };
+        const open = await openListener(engine, listener, handlers, log);
+        this.#open.push(open);
+        this.#connections.listensOn(open.port);
         this.#refuseWhenClosed();
       }
       this.#certificates = new Certificates(this.#open, log);
@@ -280,6 +283,11 @@ export class HttpServer {
       const notice = ciphersNotice(ciphers);
       if (notice !== undefined) this.#options.log[ciphers === defaultCiphers ? 'info' : 'warn']({ ciphers }, notice);
     }
+  }
+
+  #limitedTo(maxConnections: number): Connections {
+    const { maxConnectionsAddress = 0, log } = this.#options;
+    return new Connections(maxConnections, maxConnectionsAddress, this.#counters, log);
   }
 
   #nativeBodies(): BodyPool {

@@ -38,8 +38,10 @@ function appWithout(app: Routes): Routes {
 let engines = 0;
 for (const name of ['uws-20.69', 'uws-20.51']) {
   try {
-    const exports = require(name) as Record<'App' | 'SSLApp', (options?: object) => Routes>;
-    const cached = require.cache[require.resolve(name)];
+    const target = `@uwsjs/${process.platform}-${process.arch}-${process.versions.node.split('.', 1)}`;
+    const binary = createRequire(require.resolve(name)).resolve(`${target}/uws.node`);
+    const exports = require(binary) as Record<'App' | 'SSLApp', (options?: object) => Routes>;
+    const cached = require.cache[require.resolve(binary)];
     if (cached === undefined) continue;
     const { App, SSLApp } = exports;
     cached.exports = {

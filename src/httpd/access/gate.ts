@@ -52,11 +52,15 @@ export class Gate implements Access {
     return this.#options.accounts !== undefined;
   }
 
+  excludes(origin: string): boolean {
+    return this.#options.allowed?.includes(origin) === false;
+  }
+
   check(request: ArrivingRequest): Caller | Denial | Promise<Caller | Denial> {
     const { allowed, accounts } = this.#options;
     if (allowed !== undefined) {
       const { origin } = request;
-      if (!allowed.includes(origin)) return this.#refuseAddress(origin);
+      if (this.excludes(origin)) return this.#refuseAddress(origin);
     }
     if (accounts === undefined) return this.#anonymous;
     const { authorization } = request;
@@ -125,7 +129,7 @@ export class Gate implements Access {
     const isUnknown = origin === unknownOrigin;
     const reason = isUnknown ? 'the address of this connection is not known' : `address ${origin} is not allowed here`;
     this.#options.log.debug({ address: origin }, `request refused: ${reason}`);
-    return new Denial(403, reason);
+    return new Denial(403, reason, {}, true);
   }
 
   #refuseMalformed(origin: string): Denial {

@@ -35,6 +35,7 @@ export const httpdModule = defineModule({
       maxReplySize: parameters.max_reply_size,
       allowedHosts: parameters.allowed_hosts,
       maxConnections: parameters.max_connections,
+      maxConnectionsAddress: parameters.max_connections_address,
       counters: counters(mi.statistics),
       engine: facts.engine,
       log,

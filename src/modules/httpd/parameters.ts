@@ -121,7 +121,18 @@ export const parameters = defineParameters({
     default: 10000,
     min: 1,
     max: 1000000,
-    help: 'connections open at once; the next is closed on arrival; lowered when the limit of open files is lower',
+    help:
+      'connections by TCP open at once; the next gets 503, over TLS nothing; lowered when the limit of open files is ' +
+      'lower; 32 more by Unix sockets',
+  },
+  max_connections_address: {
+    type: 'int',
+    default: 0,
+    min: 0,
+    max: 1000000,
+    help:
+      'the same of one address (IPv6: one /64); 0: half of `max_connections`, but 64 at least; raise it for a proxy on ' +
+      'another machine; Linux only',
   },
   tls_cert_file: {
     type: 'string',

@@ -1,0 +1,89 @@
+// No address takes the connections of all others: not one that is not allowed, and not one that is.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { request } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import { describe, type TestContext, test } from 'node:test';
+import { createServer, type Server, type ServerOptions } from '#src/index.js';
+import { TlsFiles } from './tls-files.js';
+
+interface Started {
+  readonly server: Server;
+  readonly socketPath: string;
+}
+
+async function start(t: TestContext, httpd: NonNullable<ServerOptions['httpd']>, options = ''): Promise<Started> {
+  const socketPath = new TlsFiles(t).path('mi.sock');
+  const server = createServer({ httpd: { ...httpd, listen: [`http:127.0.0.1:0${options}`, `unix:${socketPath}`] } });
+  await server.start();
+  t.after(() => server.close({ deadline: 0 }));
+  return { server, socketPath };
+}
+
+/** Connections that send nothing, from one address; those that the server does not close. */
+async function idle(t: TestContext, { server }: Started, count: number, localAddress: string): Promise<Set<Socket>> {
+  const open = new Set<Socket>();
+  t.after(() => {
+    for (const socket of open) socket.destroy();
+  });
+  for (let made = 0; made < count; made++) {
+    const socket = connect({ host: '127.0.0.1', port: server.port, localAddress });
+    socket.on('error', () => {});
+    socket.on('close', () => open.delete(socket));
+    open.add(socket);
+    await once(socket, 'connect');
+    socket.resume();
+  }
+  return open;
+}
+
+async function status(where: object): Promise<number> {
+  const sent = request({ path: '/healthz', agent: false, ...where });
+  sent.end();
+  const [response] = await once(sent, 'response');
+  response.resume();
+  return response.statusCode;
+}
+
+describe('connections of one address', { timeout: 60_000, skip: process.platform !== 'linux' }, () => {
+  test('that is not allowed fill nothing, and the first of them are told why', async (t) => {
+    const started = await start(t, { max_connections: 40 }, ';allow=127.0.0.2');
+    const { server, socketPath } = started;
+    const from = (localAddress: string): object => ({ host: '127.0.0.1', port: server.port, localAddress });
+    for (let asked = 0; asked < 50; asked++) assert.equal(await status(from('127.0.0.1')), 403);
+    await idle(t, started, 200, '127.0.0.1');
+    assert.equal(await status(from('127.0.0.2')), 200);
+    assert.equal(await status({ socketPath }), 200);
+  });
+
+  test('that fills its share leaves room to others, and gets in again when it has left', async (t) => {
+    const started = await start(t, { max_connections: 400, max_connections_address: 80 });
+    const { server, socketPath } = started;
+    const from = (localAddress: string): object => ({ host: '127.0.0.1', port: server.port, localAddress });
+    const open = await idle(t, started, 300, '127.0.0.1');
+    assert.equal(await status(from('127.0.0.1')), 503);
+    assert.ok(open.size >= 60 && open.size <= 110, `${open.size} are open`);
+    assert.equal(await status(from('127.0.0.2')), 200);
+    assert.equal(await status({ socketPath }), 200);
+    for (const socket of open) socket.destroy();
+    while ((await status(from('127.0.0.1'))) !== 200);
+  });
+
+  test('or of many leave room to the Unix socket, and are told why', async (t) => {
+    const started = await start(t, { max_connections: 20 });
+    await idle(t, started, 40, '127.0.0.1');
+    const { server, socketPath } = started;
+    assert.equal(await status({ host: '127.0.0.1', port: server.port }), 503);
+    assert.equal(await status({ socketPath }), 200);
+  });
+
+  test('that come and go are not counted as if they stayed', async (t) => {
+    const started = await start(t, { max_connections: 400, max_connections_address: 40 });
+    const others = await idle(t, started, 30, '127.0.0.3');
+    const { server } = started;
+    for (let asked = 0; asked < 200; asked++) {
+      assert.equal(await status({ host: '127.0.0.1', port: server.port, localAddress: '127.0.0.2' }), 200);
+    }
+    assert.equal(others.size, 30);
+  });
+});
