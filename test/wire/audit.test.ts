@@ -295,9 +295,33 @@ describe('audit log', { timeout: 60_000 }, () => {
     for (let i = 0; i < 20; i++) await send(server, 'version');
     while (told.length === 0) await new Promise(setImmediate);
     await send(server, 'version');
-    await server.close();
     assert.equal(told.length, 1, told.join('\n'));
     assert.match(told[0] ?? '', /^audit_file \/dev\/full cannot be written: ENOSPC/);
+    await server.close();
+    assert.equal(told.length, 2, told.join('\n'));
+    assert.equal(told[1], 'audit_file /dev/full: lines lost at the end: 21 (the disk is too slow, or full)');
+  });
+
+  test('lines that are written are not told as lost, however many reloads there are meanwhile', async (t) => {
+    const told: string[] = [];
+    const write = (_fields: object, message: string): void => {
+      told.push(message);
+    };
+    const warnings: Error[] = [];
+    const warn = (warning: Error): void => void warnings.push(warning);
+    process.on('warning', warn);
+    t.after(() => process.off('warning', warn));
+    const log = { debug: write, info: () => {}, warn: write, error: write };
+    const file = temporaryFile(t, 'audit.log', '');
+    const server = await startServer(t, { httpd: { audit_file: file }, log });
+    for (let call = 0; call < 50; call++) {
+      await send(server, 'version');
+      for (let i = 0; i < 30; i++) void server.reload();
+    }
+    await server.close();
+    assert.deepEqual(told, []);
+    assert.deepEqual(warnings, []);
+    assert.equal(read(file).length, 50);
   });
 
   test('a pipe is refused, since opening it would wait for its reader', { skip: !hasMkfifo }, async (t) => {

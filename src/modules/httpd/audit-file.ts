@@ -17,6 +17,7 @@ export class AuditFile implements AuditSink {
   readonly #dropped: () => void;
   #destination: ReturnType<typeof pino.destination> | undefined;
   #isFailing = false;
+  readonly #waiting = new WaitingLines();
 
   /** @param dropped told of every line that is lost */
   constructor(file: string, log: Log, dropped: () => void) {
@@ -45,10 +46,14 @@ export class AuditFile implements AuditSink {
     this.#attempt(() => closeSync(openSync(this.#file, 'a', 0o600)));
     const options = { dest: this.#file, append: true, sync: false, mode: 0o600, maxLength: longestQueue };
     const destination = pino.destination(options);
-    destination.on('drop', () => this.#drop('the disk is too slow, or full'));
+    destination.on('drop', () => {
+      this.#waiting.dropNewest();
+      this.#drop('the disk is too slow, or full');
+    });
     destination.on('error', (error: Error) => this.#tell(`cannot be written: ${error.message}`));
-    destination.on('write', () => {
+    destination.on('write', (bytes: number) => {
       this.#isFailing = false;
+      this.#waiting.wrote(bytes);
     });
     this.#destination = destination;
   }
@@ -56,6 +61,7 @@ export class AuditFile implements AuditSink {
   write(line: string): void {
     try {
       if (this.#destination === undefined) throw new Error('it is closed');
+      this.#waiting.add(Buffer.byteLength(line));
       this.#destination.write(line);
     } catch (error) {
       this.#drop(error instanceof Error ? error.message : String(error));
@@ -64,11 +70,23 @@ export class AuditFile implements AuditSink {
 
   /** Opens the file by its name again, after others have renamed it. */
   reopen(): void {
-    this.#destination?.reopen();
+    const destination = this.#destination;
+    // Somebody waits for an open under way, to open it again: that is late enough for this one too.
+    if (destination !== undefined && destination.listenerCount('ready') === 0) destination.reopen();
   }
 
-  /** Writes what waits, as far as that takes no longer than a second. */
-  close(): Promise<void> {
+  /** Writes what waits, as far as that takes no longer than a second. Lines that are lost are counted and told. */
+  async close(): Promise<void> {
+    await this.#end();
+    const lost = this.#waiting.count;
+    if (lost === 0) return;
+    for (let line = 0; line < lost; line++) this.#dropped();
+    this.#waiting.clear();
+    const reason = 'the disk is too slow, or full';
+    this.#log.error({ file: this.#file, lost }, `audit_file ${this.#file}: lines lost at the end: ${lost} (${reason})`);
+  }
+
+  #end(): Promise<void> {
     const destination = this.#destination;
     this.#destination = undefined;
     if (destination === undefined) return Promise.resolve();
@@ -103,5 +121,46 @@ export class AuditFile implements AuditSink {
     if (this.#isFailing) return;
     this.#isFailing = true;
     this.#log.error({ file: this.#file }, `audit_file ${this.#file} ${what}`);
+  }
+}
+
+/** Lines on their way to a file, by their lengths: it tells bytes that were written, and nobody else counts lines. */
+class WaitingLines {
+  #lengths: number[] = [];
+  #first = 0;
+  /** Bytes of the first line that are written already. */
+  #begun = 0;
+
+  /** Lines of which not all is written. */
+  get count(): number {
+    return this.#lengths.length - this.#first;
+  }
+
+  add(length: number): void {
+    this.#lengths.push(length);
+  }
+
+  dropNewest(): void {
+    this.#lengths.pop();
+  }
+
+  clear(): void {
+    this.#lengths = [];
+    this.#first = 0;
+    this.#begun = 0;
+  }
+
+  wrote(bytes: number): void {
+    this.#begun += bytes;
+    for (;;) {
+      const length = this.#lengths[this.#first];
+      if (length === undefined || this.#begun < length) break;
+      this.#begun -= length;
+      this.#first += 1;
+    }
+    if (this.count === 0) this.clear();
+    if (this.#first < 4096) return;
+    this.#lengths.splice(0, this.#first);
+    this.#first = 0;
   }
 }
