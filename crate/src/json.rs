@@ -106,6 +106,16 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Why no value begins here.
+    fn no_value(&self) -> Fault {
+        let rest = self.text.get(self.position..).unwrap_or_default();
+        if rest.starts_with(b"\xef\xbb\xbf") {
+            Fault::ByteOrderMark
+        } else {
+            Fault::ExpectedValue
+        }
+    }
+
     /// Passes `byte` and the blanks behind it, if it is next.
     pub fn pass(&mut self, byte: u8) -> bool {
         let is_next = self.peek() == Some(byte);
@@ -225,7 +235,7 @@ impl<'a> Reader<'a> {
             Some(b't') => self.literal(b"true", Kind::Boolean),
             Some(b'f') => self.literal(b"false", Kind::Boolean),
             Some(b'n') => self.literal(b"null", Kind::Null),
-            _ => self.fail(Fault::ExpectedValue),
+            _ => self.fail(self.no_value()),
         }
     }
 

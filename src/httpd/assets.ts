@@ -71,7 +71,6 @@ function load(file: URL): Asset {
     'Content-Type': types[extname(file.pathname)] ?? 'application/octet-stream',
     ETag: tag,
     'Cache-Control': 'no-cache, no-transform',
-    'X-Content-Type-Options': 'nosniff',
     'Cross-Origin-Resource-Policy': 'same-origin',
   };
   return { body, tag, headers };

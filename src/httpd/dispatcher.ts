@@ -15,6 +15,8 @@ import { onLaterTurn } from './later-turn.js';
 import type { ListenerOptions } from './listener.js';
 import { Pipelining } from './pipelining.js';
 import { ReadProbe } from './read-probe.js';
+import { Refusals } from './refusal.js';
+import { StandingHeaders } from './reply-head.js';
 import type { StreamLimits } from './reply-stream.js';
 import { RequestHead } from './request-head.js';
 import { decodePath, type Root, type RootMatch, type RootRegistry } from './roots.js';
@@ -28,6 +30,10 @@ export interface DispatcherOptions {
   readonly maxBody: number;
   readonly flushLimit: number;
   readonly limits: StreamLimits;
+  /** Seconds for which browsers that came by TLS use nothing else; 0: they are not told. */
+  readonly stayEncrypted: number;
+  /** Body of a refusal in JSON where a root has no other. */
+  readonly jsonRefusal: ((status: number, reason: string) => string) | undefined;
   readonly counters: HttpCounters;
   readonly log: Log;
 }
@@ -44,6 +50,9 @@ export class Dispatcher implements ExchangeHost {
   readonly log: Log;
   readonly flushLimit: number;
   readonly limits: StreamLimits;
+  readonly refusals: Refusals;
+  readonly #plain = new StandingHeaders(0);
+  readonly #encrypted: StandingHeaders;
   readonly #roots: RootRegistry;
   readonly #connections: Connections;
   readonly #bodies: BodyReceiver;
@@ -51,7 +60,7 @@ export class Dispatcher implements ExchangeHost {
   readonly #pipelining = new Pipelining();
   readonly #head = new RequestHead();
   readonly #arrival = new Arrival();
-  readonly #refusals: HeadRefusals;
+  readonly #headRefusals: HeadRefusals;
   /** Exchanges that serve another request. */
   readonly #idle: HttpExchange[] = [];
   /** Made once: what a function sees of another is made at each call of that. */
@@ -74,11 +83,17 @@ export class Dispatcher implements ExchangeHost {
       this.#pipelining,
       options.log,
     );
-    this.#refusals = new HeadRefusals(options.connections, options.counters, options.log);
+    this.refusals = new Refusals(options.jsonRefusal, options.log);
+    this.#encrypted = new StandingHeaders(options.stayEncrypted);
+    this.#headRefusals = new HeadRefusals(options.connections, options.counters, this.refusals, options.log);
   }
 
   get isStopping(): boolean {
     return this.#connections.isStopping;
+  }
+
+  standing({ setting }: ListenerOptions): StandingHeaders {
+    return setting.kind === 'https' ? this.#encrypted : this.#plain;
   }
 
   freeBody(slot: number): void {
@@ -97,7 +112,7 @@ export class Dispatcher implements ExchangeHost {
         try {
           handle(response, request);
         } catch (error) {
-          this.#handleFailed(response, error);
+          this.#handleFailed(listener, response, error);
         }
       };
     return {
@@ -116,11 +131,11 @@ export class Dispatcher implements ExchangeHost {
     };
   }
 
-  #handleFailed(response: UwsResponse, error: unknown): void {
+  #handleFailed(listener: ListenerOptions, response: UwsResponse, error: unknown): void {
     this.log.error({ err: error }, 'a request failed before it reached its handler');
     this.#admission = undefined;
     try {
-      this.#refuse(response, 'GET', undefined, 500, 'internal error; the log of the server tells why', true);
+      this.#refuse(listener, response, 'GET', undefined, 500, 'internal error; the log of the server tells why', true);
     } catch {
       // It has been answered already.
     }
@@ -141,14 +156,23 @@ export class Dispatcher implements ExchangeHost {
     this.#admission = undefined;
     let match = common;
     if (badFraming !== undefined) {
-      this.#refuse(response, method, match?.root, 400, badFraming, true);
+      this.#refuse(listener, response, method, match?.root, 400, badFraming, true);
       return;
     }
     if (listener.access !== undefined) {
       const admission = listener.access.check(this.#arrival.of(listener.setting.kind, response, request));
       if (admission instanceof Denial) {
         if (admission.isOfAddress) this.#connections.excludedAsked();
-        this.#refuse(response, method, match?.root, admission.status, admission.reason, true, admission.headers);
+        this.#refuse(
+          listener,
+          response,
+          method,
+          match?.root,
+          admission.status,
+          admission.reason,
+          true,
+          admission.headers,
+        );
         return;
       }
       this.#admission = admission;
@@ -157,6 +181,7 @@ export class Dispatcher implements ExchangeHost {
       const decoded = decodePath(path);
       if (decoded === undefined) {
         this.#refuse(
+          listener,
           response,
           method,
           undefined,
@@ -167,7 +192,7 @@ export class Dispatcher implements ExchangeHost {
       }
       match = this.#roots.find(decoded);
       if (match === undefined) {
-        this.#refuse(response, method, undefined, 404, this.#notFound(path));
+        this.#refuse(listener, response, method, undefined, 404, this.#notFound(path));
         return;
       }
     }
@@ -175,11 +200,32 @@ export class Dispatcher implements ExchangeHost {
     const isPost = method === 'POST';
     if (isPost ? !root.servesPost : !((method === 'GET' || method === 'HEAD') && root.servesGet)) {
       const reason = `method ${method.slice(0, 20)} is not served here; use ${root.allow}`;
-      this.#refuse(response, method, root, 405, reason, false, { Allow: root.allow });
+      this.#refuse(listener, response, method, root, 405, reason, false, { Allow: root.allow });
     } else if (head.contentLength > this.#bodies.max) {
-      this.#refuse(response, method, root, 413, this.#bodies.tooLarge(`of ${head.contentLength} bytes`), true);
+      this.#refuse(
+        listener,
+        response,
+        method,
+        root,
+        413,
+        this.#bodies.tooLarge(`of ${head.contentLength} bytes`),
+        true,
+      );
+    } else if (!isPost && root.declaration.refusesGetBody === true && (head.isChunked || head.contentLength > 0)) {
+      // It may be a call that was meant to be a POST, and what it asks for is not looked at.
+      this.#refuse(listener, response, method, root, 400, `a ${method} request has no body here; POST it`);
+    } else if (isPost && isEncoded(head.contentEncoding)) {
+      const reason = `Content-Encoding ${JSON.stringify(head.contentEncoding.slice(0, 40))} is not supported; send the body as it is`;
+      this.#refuse(listener, response, method, root, 415, reason, false, { 'Accept-Encoding': 'identity' });
     } else if (isPost && root.declaration.accepts?.(head.mediaType) === false) {
-      this.#refuse(response, method, root, 415, `content type ${quoteType(head.mediaType)} is not accepted here`);
+      this.#refuse(
+        listener,
+        response,
+        method,
+        root,
+        415,
+        `content type ${quoteType(head.mediaType)} is not accepted here`,
+      );
     } else {
       this.#accept(listener, response, request, match, method as Method);
     }
@@ -283,6 +329,7 @@ export class Dispatcher implements ExchangeHost {
 
   /** Refuses by the head alone. A body of unknown length is not waited for: the connection closes. */
   #refuse(
+    listener: ListenerOptions,
     response: UwsResponse,
     method: string,
     root: Root | undefined,
@@ -291,12 +338,13 @@ export class Dispatcher implements ExchangeHost {
     mustClose = false,
     headers?: ReplyHeaders,
   ): void {
-    const { contentLength, mediaType, isLastAsked } = this.#head;
+    const { contentLength, mediaType, wantsJson, isLastAsked } = this.#head;
     const isDoubtful = this.#head.isEndDoubtful(method) || contentLength > this.#bodies.max;
     this.probe.count(reason.length);
-    this.#refusals.send(response, {
+    this.#headRefusals.send(response, {
       method,
       mediaType,
+      wantsJson,
       root,
       status,
       reason,
@@ -304,6 +352,7 @@ export class Dispatcher implements ExchangeHost {
       isLast: mustClose || isDoubtful || this.probe.isLastDue() || this.#pipelining.isTurnLong(),
       isLastAsked,
       admission: this.#admission,
+      standing: this.standing(listener),
     });
   }
 
@@ -312,6 +361,11 @@ export class Dispatcher implements ExchangeHost {
     const roots = this.#roots.newestFirst.map(({ declaration }) => `/${declaration.root}`).join(', ');
     return `no root path serves ${JSON.stringify(shown)}; there are: ${roots || 'none'}`;
   }
+}
+
+/** Whether a body is not as it is (RFC 9110 §8.4). */
+function isEncoded(contentEncoding: string): boolean {
+  return contentEncoding !== '' && contentEncoding.toLowerCase() !== 'identity';
 }
 
 function quoteType(mediaType: string): string {

@@ -1,4 +1,4 @@
-import type { ReplyHeaders } from './exchange.js';
+import type { Exchange, ReplyHeaders } from './exchange.js';
 import { html, type Markup } from './markup.js';
 
 /** Nothing but our own assets and forms; no script or style within a page, no frame around it. */
@@ -13,17 +13,24 @@ const contentSecurityPolicy = [
   "frame-ancestors 'none'",
 ].join('; ');
 
-/** Headers of all that a browser may show and nobody may store. */
+/** Headers of all that a browser may show and nobody may store; `nosniff` is in every reply. */
 export const privateHeaders: ReplyHeaders = {
   'Cache-Control': 'no-store',
   'Content-Security-Policy': contentSecurityPolicy,
-  'X-Content-Type-Options': 'nosniff',
   'Referrer-Policy': 'same-origin',
   'Cross-Origin-Resource-Policy': 'same-origin',
 };
 
-/** Headers of every page. */
-export const pageHeaders: ReplyHeaders = { 'Content-Type': 'text/html; charset=utf-8', ...privateHeaders };
+/** Content-Type of a page. */
+export const pageType = 'text/html; charset=utf-8';
+
+/** Headers of every page; pages are sent by {@link replyPage}, long ones are streamed with these. */
+export const pageHeaders: ReplyHeaders = { 'Content-Type': pageType, ...privateHeaders };
+
+/** The one door for pages: none goes without {@link pageHeaders}. */
+export function replyPage(exchange: Exchange, status: number, page: string | Uint8Array, headers?: ReplyHeaders): void {
+  exchange.reply(status, page, headers === undefined ? pageHeaders : { ...pageHeaders, ...headers });
+}
 
 /** What the head of a document names. */
 export interface DocumentHead {

@@ -51,6 +51,8 @@ export interface Exchange {
   readonly query: string;
   /** Media type of the body: lower case, parameters cut, '' when absent. */
   readonly mediaType: string;
+  /** Whether it is JSON, or asks for JSON by name (Accept): then a refusal is best JSON too. */
+  readonly wantsJson: boolean;
   /** The body. With `borrowBody` it is only valid until `onRequest` returns; otherwise it is the handler's own. */
   readonly body: Uint8Array;
   /** The same bytes as they lie, where they may be handed on without a view of them being made. */

@@ -3,15 +3,29 @@ import type { Field } from './exchange.js';
 /** Most fields of one form or query; more are refused, so that no list of them can grow out of hand. */
 export const maxFields = 1000;
 
-/** A form that is refused: 400 because it is malformed, 413 because it has too many fields. */
+/** A form that is refused: 400 because it is malformed, 413 because it has too many fields, 415 because it is none. */
 export class FieldError extends Error {
   constructor(
-    readonly status: 400 | 413,
+    readonly status: 400 | 413 | 415,
     message: string,
   ) {
     super(message);
   }
 }
+
+/** Whether a body begins as a JSON object or array, behind a byte order mark and blanks. No form begins so: browsers escape it. */
+export function beginsAsJson(body: Uint8Array): boolean {
+  let at = body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf ? 3 : 0;
+  while (isBlank(body[at])) at += 1;
+  return body[at] === openBrace || body[at] === openBracket;
+}
+
+function isBlank(byte: number | undefined): boolean {
+  return byte === 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d;
+}
+
+const openBrace = 0x7b;
+const openBracket = 0x5b;
 
 /** Called where a field is added to `fields`. */
 export function checkRoom(fields: readonly Field[]): void {

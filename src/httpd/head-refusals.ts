@@ -5,7 +5,8 @@ import { Counter, type HttpCounters } from './counters.js';
 import type { UwsResponse } from './engine.js';
 import type { ReplyHeaders } from './exchange.js';
 import { onLaterTurn } from './later-turn.js';
-import { HeadRefusal, pageType, refusalOf, sendRefusal, shortBody } from './refusal.js';
+import { HeadRefusal, type Refusals, sendRefusal } from './refusal.js';
+import type { StandingHeaders } from './reply-head.js';
 import type { RefusedRequest, Root } from './roots.js';
 
 /** A request that is refused by its head, before there is an exchange. */
@@ -21,19 +22,20 @@ export interface RefusedHead extends RefusedRequest {
   readonly isLastAsked: boolean;
   /** While the caller is not known, it is not told why: a login that fails comes first. */
   readonly admission: Admission;
+  readonly standing: StandingHeaders;
 }
-
-const lineType = 'text/plain; charset=utf-8';
 
 /** Replies to requests that are refused by their head alone. */
 export class HeadRefusals {
   readonly #connections: Connections;
   readonly #counters: HttpCounters;
+  readonly #refusals: Refusals;
   readonly #log: Log;
 
-  constructor(connections: Connections, counters: HttpCounters, log: Log) {
+  constructor(connections: Connections, counters: HttpCounters, refusals: Refusals, log: Log) {
     this.#connections = connections;
     this.#counters = counters;
+    this.#refusals = refusals;
     this.#log = log;
   }
 
@@ -82,14 +84,9 @@ export class HeadRefusals {
   }
 
   #refusal(refused: RefusedHead, isClosing: boolean): HeadRefusal {
-    const { root, status, reason, headers, method, isLastAsked } = refused;
-    const of = (contentType: string, body: string, all = headers): HeadRefusal =>
-      new HeadRefusal(status, method, isLastAsked, isClosing, contentType, body, all);
-    // A missing login gets the same answer wherever it is missing.
-    if (status === 401) return of(pageType, shortBody(pageType, status, reason));
-    if (root === undefined) return of(lineType, `${reason}\n`);
-    const refusal = refusalOf(root, status, reason, this.#log, refused);
-    const all = refusal.headers === undefined ? headers : { ...refusal.headers, ...headers };
-    return of(root.declaration.contentType, refusal.body, all);
+    const { root, status, reason, headers, method, isLastAsked, standing } = refused;
+    const { contentType, body, headers: own } = this.#refusals.of(root, status, reason, refused);
+    const all = own === undefined ? headers : { ...own, ...headers };
+    return new HeadRefusal(status, method, isLastAsked, isClosing, contentType, body, all, standing);
   }
 }

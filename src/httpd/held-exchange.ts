@@ -2,7 +2,6 @@ import { Denial } from './access.js';
 import type { Caller } from './caller.js';
 import type { HttpExchange } from './http-exchange.js';
 import { onLaterTurn } from './later-turn.js';
-import { pageType, shortBody } from './refusal.js';
 
 /**
  * Keeps an exchange from its root until its caller is known; its body is received meanwhile.
@@ -35,10 +34,5 @@ export function holdUntilAdmitted(
 function deny(exchange: HttpExchange, { status, reason, headers }: Denial): void {
   exchange.mustClose = true;
   exchange.isBodyRefused = true;
-  if (status !== 401) {
-    exchange.refuseItself(status, reason, headers);
-    return;
-  }
-  exchange.countRefusal();
-  exchange.reply(status, shortBody(pageType, status, reason), { ...headers, 'Content-Type': pageType });
+  exchange.refuseItself(status, reason, headers);
 }

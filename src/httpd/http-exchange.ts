@@ -15,8 +15,8 @@ import {
 import type { ListenerOptions } from './listener.js';
 import type { ReadProbe } from './read-probe.js';
 import { ReceivedRequest } from './received-request.js';
-import { refusalOf } from './refusal.js';
-import { checkReplyHeaders, writeReplyHead } from './reply-head.js';
+import type { Refusals } from './refusal.js';
+import { checkReplyHeaders, type StandingHeaders, writeReplyHead } from './reply-head.js';
 import { ReplyStream, type StreamLimits, type StreamOwner } from './reply-stream.js';
 import type { RequestHead } from './request-head.js';
 import type { Root, RootMatch } from './roots.js';
@@ -31,6 +31,8 @@ export interface ExchangeHost {
   readonly limits: StreamLimits;
   readonly isStopping: boolean;
   readonly probe: ReadProbe;
+  readonly refusals: Refusals;
+  standing(listener: ListenerOptions): StandingHeaders;
   freeBody(slot: number): void;
   /** A piece of the body of an exchange, which is only lent. */
   bodyPiece(exchange: HttpExchange, piece: ArrayBuffer, isLast: boolean): void;
@@ -191,12 +193,11 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
   }
 
   refuse(status: number, reason: string, headers?: ReplyHeaders, padding = 0): void {
-    const refusal = refusalOf(this.root, status, reason, this.#host.log, this);
-    this.reply(
-      status,
-      refusal.body + ' '.repeat(padding),
-      refusal.headers === undefined ? headers : { ...refusal.headers, ...headers },
-    );
+    const { contentType, body, headers: own } = this.#host.refusals.of(this.root, status, reason, this);
+    const all: Record<string, string> = { ...own, ...headers };
+    // Behind the others, as where a request is refused by its head: nobody tells the one from the other.
+    all['Content-Type'] ??= contentType;
+    this.reply(status, body + ' '.repeat(padding), all);
   }
 
   // What follows is for the HTTP layer.
@@ -207,12 +208,8 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
    */
   refuseItself(status: number, reason: string, headers?: ReplyHeaders, padding = 0): void {
     if (this.#state !== 'open') return;
-    this.countRefusal();
-    this.refuse(status, reason, headers, padding);
-  }
-
-  countRefusal(): void {
     this.#host.counters.add(Counter.refused, 1);
+    this.refuse(status, reason, headers, padding);
   }
 
   /** The handler has returned: unless it has replied, the deadline begins to run. */
@@ -375,7 +372,8 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
 
   #writeHead(status: number, line: string, headers: ReplyHeaders | undefined): void {
     this.#host.counters.addReply(status);
-    writeReplyHead(this.#response, status, line, this.root.declaration.contentType, headers);
+    const { contentType } = this.root.declaration;
+    writeReplyHead(this.#response, status, line, contentType, headers, this.#host.standing(this.via));
   }
 
   #isClosing(): boolean {

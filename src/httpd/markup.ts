@@ -11,6 +11,14 @@ export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => entities[character] ?? '');
 }
 
+/** What an insertion says, without its elements. */
+export function plainText(value: Insertion): string {
+  const characters = new Map(Object.entries(entities).map(([character, entity]) => [entity, character]));
+  // Outside of elements nothing else than the entities begins with an ampersand, and no "<" is left.
+  const text = insert(value).replace(/<[^<>]*>/g, '');
+  return text.replace(/&[a-z0-9#]{1,5};/g, (entity) => characters.get(entity) ?? entity);
+}
+
 /** HTML that is safe as it is; only {@link html} makes it, so that no text can pass for it. */
 export class Markup {
   private constructor(readonly text: string) {}

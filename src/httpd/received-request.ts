@@ -1,7 +1,8 @@
+import { isJsonType, namesJson } from './accept.js';
 import type { Caller } from './caller.js';
 import type { UwsRequest } from './engine.js';
 import type { Field, Method } from './exchange.js';
-import { parseQuery, parseUrlencoded } from './fields.js';
+import { beginsAsJson, FieldError, parseQuery, parseUrlencoded } from './fields.js';
 import { settingName } from './listen-setting.js';
 import type { ListenerOptions } from './listener.js';
 import { parseMultipart } from './multipart.js';
@@ -10,6 +11,13 @@ import type { Root, RootMatch } from './roots.js';
 
 const noBytes = new Uint8Array(0);
 const noFields: readonly Field[] = [];
+
+const multipart = 'multipart/form-data';
+
+/** Whether a POST body of this type is a form, which any page can send anywhere. */
+export function isFormType(mediaType: string): boolean {
+  return mediaType === 'application/x-www-form-urlencoded' || mediaType === multipart;
+}
 
 /** The request of an exchange: what is kept of it, since the engine's own object is gone when its handler returns. */
 export class ReceivedRequest {
@@ -26,6 +34,7 @@ export class ReceivedRequest {
   mediaType = '';
   /** Content-Type as received. */
   #contentType = '';
+  #accept = '';
   #body: Uint8Array | ArrayBuffer = noBytes;
   #kept: readonly string[] | undefined;
 
@@ -54,6 +63,7 @@ export class ReceivedRequest {
     this.isHeld = false;
     this.isWhole = false;
     this.#contentType = head.contentType;
+    this.#accept = head.accept;
     this.#body = noBytes;
     this.#kept = undefined;
   }
@@ -69,6 +79,10 @@ export class ReceivedRequest {
 
   get isUnix(): boolean {
     return this.via.setting.kind === 'unix';
+  }
+
+  get wantsJson(): boolean {
+    return isJsonType(this.mediaType) || namesJson(this.#accept) || beginsAsJson(this.body);
   }
 
   get isSecure(): boolean {
@@ -106,9 +120,10 @@ export class ReceivedRequest {
     const { method, query, mediaType } = this;
     if (method !== 'POST') {
       if (query !== '') this.fields = parseQuery(query);
-    } else if (this.root.declaration.body !== 'raw') {
-      if (mediaType === 'application/x-www-form-urlencoded') this.fields = parseUrlencoded(this.body);
-      else if (mediaType === 'multipart/form-data') this.fields = parseMultipart(this.body, this.#contentType);
+    } else if (this.root.declaration.body !== 'raw' && isFormType(mediaType)) {
+      // Clients such as curl say that it is a form unless told otherwise; nobody may take a page for the result of a call.
+      if (beginsAsJson(this.body)) throw new FieldError(415, `the body is JSON, and Content-Type says ${mediaType}`);
+      this.fields = mediaType === multipart ? parseMultipart(this.body, this.#contentType) : parseUrlencoded(this.body);
     }
   }
 

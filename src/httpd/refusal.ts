@@ -1,28 +1,61 @@
 import type { Log } from '../log.js';
+import { pageHeaders, pageType } from './document.js';
 import type { UwsResponse } from './engine.js';
 import type { ReplyHeaders } from './exchange.js';
 import { html } from './markup.js';
-import { checkReplyHeaders, writeReplyHead } from './reply-head.js';
+import { checkReplyHeaders, type StandingHeaders, writeReplyHead } from './reply-head.js';
 import type { Refusal, RefusedRequest, Root } from './roots.js';
 import { statusLine } from './status.js';
 
-/** Content-Type of a page. */
-export const pageType = 'text/html; charset=utf-8';
+const jsonType = 'application/json';
+const lineType = 'text/plain; charset=utf-8';
 
-/** A short reply in the root's way; its own `refuse` may not be what makes a request fail. */
-export function refusalOf(root: Root, status: number, reason: string, log: Log, request: RefusedRequest): Refusal {
-  const { declaration } = root;
-  try {
-    const refusal = declaration.refuse?.(status, reason, request);
-    if (typeof refusal === 'string') return { body: refusal };
-    if (refusal !== undefined) {
-      checkReplyHeaders(refusal.headers ?? {});
-      return refusal;
-    }
-  } catch (error) {
-    log.error({ err: error, root: declaration.root }, `refuse of root /${declaration.root} failed`);
+/** A short reply to a refused request, and its Content-Type unless its headers have another. */
+export interface ShortReply extends Refusal {
+  readonly contentType: string;
+}
+
+/**
+ * Decides the form of every refusal: JSON for a request that is JSON or asks for it, else that of the root it leads to.
+ */
+export class Refusals {
+  readonly #json: (status: number, reason: string) => string;
+  readonly #log: Log;
+
+  /** @param json body of a refusal in JSON where the root has no other */
+  constructor(json: ((status: number, reason: string) => string) | undefined, log: Log) {
+    this.#json = json ?? ((_status, reason) => JSON.stringify({ error: reason }));
+    this.#log = log;
   }
-  return { body: shortBody(declaration.contentType, status, reason) };
+
+  /** @param root undefined where the path leads nowhere */
+  of(root: Root | undefined, status: number, reason: string, request: RefusedRequest): ShortReply {
+    // A missing login gets the same answer wherever it is missing: nobody learns from it which paths there are.
+    if (status === 401 || root === undefined) {
+      if (request.wantsJson) return { contentType: jsonType, body: this.#json(status, reason) };
+      return shortReply(status === 401 ? pageType : lineType, status, reason);
+    }
+    const { contentType } = root.declaration;
+    const own = this.#ofRoot(root, status, reason, request);
+    if (own !== undefined) return { contentType, ...own };
+    if (request.wantsJson && !contentType.startsWith(jsonType)) {
+      return { contentType: jsonType, body: this.#json(status, reason) };
+    }
+    return shortReply(contentType, status, reason);
+  }
+
+  /** The root's own way, which may not be what makes a request fail. */
+  #ofRoot({ declaration }: Root, status: number, reason: string, request: RefusedRequest): Refusal | undefined {
+    try {
+      const refusal = declaration.refuse?.(status, reason, request);
+      if (typeof refusal === 'string') return { body: refusal };
+      if (refusal !== undefined) checkReplyHeaders(refusal.headers ?? {});
+      return refusal;
+    } catch (error) {
+      this.#log.error({ err: error, root: declaration.root }, `refuse of root /${declaration.root} failed`);
+      return undefined;
+    }
+  }
 }
 
 /**
@@ -44,6 +77,7 @@ export class HeadRefusal {
     readonly contentType: string,
     readonly body: string,
     readonly headers: ReplyHeaders | undefined,
+    readonly standing: StandingHeaders,
   ) {
     this.isHead = method === 'HEAD';
   }
@@ -51,8 +85,8 @@ export class HeadRefusal {
 
 /** Sends a refusal; the response has to be corked. */
 export function sendRefusal(response: UwsResponse, refusal: HeadRefusal): void {
-  const { status, contentType, body, headers, isHead, isClosing, isLastAsked } = refusal;
-  writeReplyHead(response, status, statusLine(status), contentType, headers);
+  const { status, contentType, body, headers, standing, isHead, isClosing, isLastAsked } = refusal;
+  writeReplyHead(response, status, statusLine(status), contentType, headers, standing);
   if (isLastAsked && !isClosing) response.writeHeader('Connection', 'close');
   if (!isHead) {
     response.end(body, isClosing);
@@ -64,15 +98,13 @@ export function sendRefusal(response: UwsResponse, refusal: HeadRefusal): void {
   }
 }
 
-/** A short body that tells `reason` in the given content type: page, JSON object, or line of text. */
-export function shortBody(contentType: string, status: number, reason: string): string {
-  if (contentType.startsWith('application/json')) return JSON.stringify({ error: reason });
-  if (contentType.startsWith('text/html')) {
-    const title = statusLine(status);
-    const page = html`<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>${title}</title></head><body>
+/** A short reply that tells `reason` in the given content type: page, JSON object, or line of text. */
+function shortReply(contentType: string, status: number, reason: string): ShortReply {
+  if (contentType.startsWith(jsonType)) return { contentType, body: JSON.stringify({ error: reason }) };
+  if (!contentType.startsWith('text/html')) return { contentType, body: `${reason}\n` };
+  const title = statusLine(status);
+  const page = html`<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>${title}</title></head><body>
 <h1>${title}</h1><p>${reason}</p></body></html>
 `;
-    return page.text;
-  }
-  return `${reason}\n`;
+  return { contentType, body: page.text, headers: pageHeaders };
 }

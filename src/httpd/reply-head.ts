@@ -36,6 +36,42 @@ export function checkReplyHeaders(headers: ReplyHeaders): void {
 }
 
 /**
+ * Headers that every reply of a listener has: browsers guess no type (`nosniff`), and those that came by TLS are told to
+ * come by TLS the next time (RFC 6797).
+ */
+export class StandingHeaders {
+  readonly #headers: readonly (readonly [name: string, value: string])[];
+  readonly #lines: string;
+  readonly #typed = new Map<string, string>();
+
+  /** @param stayEncrypted seconds for which browsers use TLS alone; 0: they are not told */
+  constructor(stayEncrypted: number) {
+    const nosniff = ['X-Content-Type-Options', 'nosniff'] as const;
+    const sts = ['Strict-Transport-Security', `max-age=${stayEncrypted}`] as const;
+    this.#headers = stayEncrypted > 0 ? [nosniff, sts] : [nosniff];
+    this.#lines = this.#headers.map(([name, value]) => `\r\n${name}: ${value}`).join('');
+  }
+
+  /** Writes the type of a root with all of them: one call of the engine, since each costs as much as a short reply. */
+  writeWith(response: UwsResponse, contentType: string): void {
+    let typed = this.#typed.get(contentType);
+    if (typed === undefined) {
+      typed = contentType + this.#lines;
+      this.#typed.set(contentType, typed);
+    }
+    response.writeHeader('Content-Type', typed);
+  }
+
+  /** Writes those that a handler has not given. */
+  writeBeside(response: UwsResponse, given: ReplyHeaders): void {
+    const names = Object.keys(given).map((name) => name.toLowerCase());
+    for (const [name, value] of this.#headers) {
+      if (!names.includes(name.toLowerCase())) response.writeHeader(name, value);
+    }
+  }
+}
+
+/**
  * Writes status line and headers.
  *
  * @param contentType of the root; a header of the handler wins
@@ -47,10 +83,11 @@ export function writeReplyHead(
   line: string,
   contentType: string,
   headers: ReplyHeaders | undefined,
+  standing: StandingHeaders,
 ): void {
   if (status !== 200) response.writeStatus(line);
   if (headers === undefined) {
-    response.writeHeader('Content-Type', contentType);
+    standing.writeWith(response, contentType);
     return;
   }
   let hasType = false;
@@ -59,4 +96,5 @@ export function writeReplyHead(
     hasType ||= name.toLowerCase() === 'content-type';
   }
   if (!hasType) response.writeHeader('Content-Type', contentType);
+  standing.writeBeside(response, headers);
 }

@@ -1,3 +1,4 @@
+import { isJsonType, namesJson } from './accept.js';
 import type { UwsRequest } from './engine.js';
 
 /** Methods whose requests have a body, so that their clients send its length even when it is 0 (RFC 9110 §8.6). */
@@ -20,6 +21,10 @@ export class RequestHead {
   contentType = '';
   /** The media type of {@link contentType}. */
   mediaType = '';
+  /** Value of Accept, '' when absent. */
+  accept = '';
+  /** Value of Content-Encoding, '' when absent; the first one if it was repeated. */
+  contentEncoding = '';
   /** Whether there is an Origin: browsers send it with what a page sends (Fetch §3.2). */
   hasOrigin = false;
   /** The client asks that the connection closes after the reply: `Connection: close` (RFC 9112 §9.6). */
@@ -35,7 +40,8 @@ export class RequestHead {
   readonly #visit = (name: string, value: string): void => {
     switch (name.length) {
       case 6:
-        if (name === 'origin') this.hasOrigin = true;
+        if (name === 'accept') this.accept = value;
+        else if (name === 'origin') this.hasOrigin = true;
         break;
       case 10:
         if (name === 'connection' && (value === 'close' || closeOption.test(value))) this.isLastAsked = true;
@@ -48,6 +54,9 @@ export class RequestHead {
         break;
       case 14:
         if (name === 'content-length' && this.#contentLengths++ === 0) this.#contentLength = value;
+        break;
+      case 16:
+        if (name === 'content-encoding' && this.contentEncoding === '') this.contentEncoding = value;
         break;
       case 17:
         if (name === 'transfer-encoding' && this.#codings++ === 0) this.#coding = value;
@@ -63,6 +72,10 @@ export class RequestHead {
     return this.isChunked || (this.contentLength === -1 && bodyMethods.has(method));
   }
 
+  get wantsJson(): boolean {
+    return isJsonType(this.mediaType) || namesJson(this.accept);
+  }
+
   /** @returns what is wrong with the framing; undefined when it is plain */
   read(request: UwsRequest): string | undefined {
     this.#contentLengths = 0;
@@ -70,6 +83,8 @@ export class RequestHead {
     this.#contentTypes = 0;
     this.#authorizations = 0;
     this.contentType = '';
+    this.accept = '';
+    this.contentEncoding = '';
     this.hasOrigin = false;
     this.isLastAsked = false;
     request.forEach(this.#visit);

@@ -7,6 +7,8 @@ export interface RefusedRequest {
   readonly method: string;
   /** Lower case, parameters cut, '' when absent. */
   readonly mediaType: string;
+  /** Whether it is JSON, or asks for JSON by name: then a refusal is best JSON too. */
+  readonly wantsJson: boolean;
 }
 
 /** What of an accepted request decides about what is kept of it. */
@@ -45,6 +47,8 @@ export interface RootDeclaration {
   readonly borrowBody?: boolean;
   /** Whether nobody asks for the query of a POST: `exchange.query` is empty then. */
   readonly ignoresQuery?: boolean;
+  /** Whether GET with a body is refused, which may be a call that was meant to be a POST; else the body is dropped. */
+  readonly refusesGetBody?: boolean;
   /** Names of request headers kept for `exchange.header(name)`. */
   readonly headers?: readonly string[];
   /**
@@ -67,10 +71,11 @@ export interface RootDeclaration {
   onFlush?(exchange: Exchange, position: number, max: number): Chunk | string | Promise<Chunk | string>;
   /**
    * Makes the body of the short replies that the HTTP layer gives itself (400, 403, 404, 405, 413, 415, 429, 500, 503,
-   * 504); 401 has the same page everywhere.
-   * Default by content type: a small page, `{"error":reason}`, or a line of text.
+   * 504); 401 is the same everywhere.
+   * Default, also where it returns undefined: JSON for requests that want it, else by content type a small page,
+   * `{"error":reason}`, or a line of text.
    */
-  refuse?(status: number, reason: string, request: RefusedRequest): string | Refusal;
+  refuse?(status: number, reason: string, request: RefusedRequest): string | Refusal | undefined;
 }
 
 /** A registered root: its declaration, and what requests need of it, worked out once. */

@@ -47,6 +47,10 @@ export interface HttpServerOptions {
   readonly allowedHosts?: string | undefined;
   /** One slot for each of `httpCounterNames`; left out, nobody reads them. */
   readonly counters?: Float64Array;
+  /** Seconds for which browsers that came by TLS use nothing else; 0, the default: they are not told. */
+  readonly stayEncrypted?: number;
+  /** Body of a refusal for requests that want JSON, where the root has no other; left out, `{"error":reason}`. */
+  readonly jsonRefusal?: (status: number, reason: string) => string;
   readonly log: Log;
   /** uWebSockets.js as the embedder loaded it; left out, the newest of the own ones that works. */
   readonly engine?: object | undefined;
@@ -304,6 +308,8 @@ export class HttpServer {
       maxBody: receiveBufSize,
       flushLimit: Math.min(windowSize, chunkLimit),
       limits: { clientPatience: connTimeout * 1000, replyPatience: replyTimeout * 1000, maxReply: maxReplySize },
+      stayEncrypted: this.#options.stayEncrypted ?? 0,
+      jsonRefusal: this.#options.jsonRefusal,
       counters: this.#counters,
       log,
     });

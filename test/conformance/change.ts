@@ -1,7 +1,13 @@
 import type { Expectation, ExpectedReply, ExpectedResponse } from './differences.js';
 
-/** Framing is not compared as it is written: the body that comes out of it is. */
-const uncompared: ReadonlySet<string> = new Set(['date', 'content-length', 'transfer-encoding']);
+/** Framing is not compared as it is written: the body that comes out of it is. See the normalisations of the table. */
+const uncompared: ReadonlySet<string> = new Set([
+  'date',
+  'content-length',
+  'transfer-encoding',
+  'x-content-type-options',
+  'strict-transport-security',
+]);
 
 /** Headers as they are compared: without those that cannot be, names in lower case, in alphabetical order. */
 export function comparable(headers: Iterable<readonly [string, string]>): Record<string, string> {
@@ -17,6 +23,8 @@ export function change(expected: readonly ExpectedResponse[], by: Expectation): 
 
 function changed(response: ExpectedResponse, by: Expectation): ExpectedResponse {
   if (by.engineRefusal !== undefined) return refusedByEngine(by.engineRefusal);
+  if (by.page !== undefined) return changed(response, withPage(by, by.page));
+  if (by.refusal !== undefined) return changed(response, withRefusal(by, by.refusal));
   const reply = 'none' in response ? { status: 0, headers: {}, connection: 'open' } : response;
   const { leftOut, bodyBase64, bodyPattern, bodyUnfinished, statusLine, body: _, ...kept } = reply as ExpectedReply;
   const body = bodyAfter(reply, by);
@@ -32,6 +40,29 @@ function changed(response: ExpectedResponse, by: Expectation): ExpectedResponse 
     ...body,
     ...(by.connection === undefined ? {} : { connection: by.connection }),
   };
+}
+
+/** Headers of all pages. */
+const pageHeaders = {
+  'Cache-Control': 'no-store',
+  'Content-Security-Policy':
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; " +
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+  'Content-Type': 'text/html; charset=utf-8',
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Referrer-Policy': 'same-origin',
+};
+
+function withPage({ page: _, ...by }: Expectation, title: string): Expectation {
+  const bodyPattern = `^<!doctype html>\\n.*<title>${title} - OpenSIPS Management Interface</title>.*</html>\\n$`;
+  return { connection: 'open', bodyPattern, ...by, headers: { Connection: null, ...pageHeaders, ...by.headers } };
+}
+
+function withRefusal({ refusal: _, ...by }: Expectation, data: string): Expectation {
+  const error = { code: -32600, message: 'Invalid Request', data };
+  const body = JSON.stringify({ jsonrpc: '2.0', error, id: null });
+  const headers = { Connection: null, 'Content-Type': 'application/json', ...by.headers };
+  return { connection: 'open', body, ...by, headers };
 }
 
 function refusedByEngine(statuses: readonly number[]): ExpectedReply {

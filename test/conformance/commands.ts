@@ -1,4 +1,4 @@
-import { methodsOf, type Recording } from './recording.js';
+import { kindOf, type Recording } from './recording.js';
 
 /** The names of all commands that the recorded JSON-RPC servers list. */
 export function commandNames(recordings: readonly Recording[]): readonly string[] {
@@ -11,5 +11,5 @@ export function commandNames(recordings: readonly Recording[]): readonly string[
 }
 
 function isList(recording: Recording): boolean {
-  return recording.name === 'cmd.which' && methodsOf(recording).rpc === 'which';
+  return recording.name === 'cmd.which' && kindOf(recording).rpc === 'which';
 }

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { Recording, Repeated } from './recording.js';
+import type { JsonKind, Recording, Repeated } from './recording.js';
 
 /** Everything that test/conformance/differences.json says. */
 export interface DifferenceTable {
@@ -31,6 +31,8 @@ export interface Difference {
   /** Recorded exchanges that it concerns, any of these; left out: beyond the recordings. */
   readonly match?: readonly Match[];
   readonly expect?: Expectation;
+  /** What it comes to for some of them, on top of `expect`: every one whose `match` holds, in this order. */
+  readonly kinds?: readonly { readonly match: readonly Match[]; readonly expect: Expectation }[];
   /** By name of the exchange (`cmd.ps`), or version and name (`3.4 cmd.ps`), on top of `expect`. */
   readonly cases?: Readonly<Record<string, Expectation>>;
 }
@@ -47,8 +49,23 @@ export interface Match {
   readonly http?: readonly string[];
   /** JSON-RPC methods; `*` stands for anything, `sip` alone for every command of `sipCommands`. */
   readonly rpc?: readonly string[];
-  /** Regular expression that the first bytes of the request fit. */
+  /** Regular expression that the head and the first bytes of the body fit. */
   readonly request?: string;
+  /** Regular expressions that the head, the target and the media type fit. */
+  readonly head?: string;
+  readonly target?: string;
+  readonly type?: string;
+  /** Whether the body is said to be JSON, or JSON is asked for. */
+  readonly wantsJson?: boolean;
+  /** What the body is to a strict reader. */
+  readonly json?: readonly JsonKind[];
+  /** More levels of arrays and objects than these. */
+  readonly deeper?: number;
+  /** More bytes of body than these, or at most so many. */
+  readonly longer?: number;
+  readonly notLonger?: number;
+  /** None of these may hold. */
+  readonly not?: readonly Match[];
   readonly status?: readonly number[];
   readonly none?: readonly string[];
   /** Regular expression that the body of the first reply fits. */
@@ -62,12 +79,17 @@ export interface Match {
 /**
  * What changes in the recorded reply. In texts, `{rpc}` stands for the JSON-RPC method of the request, `{module}` for
  * what is before its colon, `{accepted}` for what that command accepts, `{http}` for the HTTP method, `{path}` for the
- * path without the query; `{cwd}`, `{argv}` and `{revision}` for those of this process.
+ * path without the query, `{type}` for the media type, `{length}` for the bytes of the body, `{id}` for the id as it is
+ * written; `{cwd}`, `{argv}` and `{revision}` for those of this process.
  */
 export interface Expectation {
   /** All replies anew, where their number changes. */
   readonly responses?: readonly ExpectedResponse[];
   readonly status?: number;
+  /** A page of the web interface whose title begins so, with the headers of such a page. */
+  readonly page?: string;
+  /** What the `data` of a refusal in JSON-RPC says, which has the id null. */
+  readonly refusal?: string;
   /** By name; null takes one away. */
   readonly headers?: Readonly<Record<string, string | null>>;
   readonly body?: string;

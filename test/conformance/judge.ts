@@ -2,7 +2,7 @@ import { sourceRevision } from '#src/modules/core/revision.js';
 import { change, comparable } from './change.js';
 import type { Difference, DifferenceTable, Expectation, ExpectedResponse } from './differences.js';
 import { concerns } from './match.js';
-import { methodsOf, type RecordedResponse, type Recording } from './recording.js';
+import { kindOf, type RecordedResponse, type Recording } from './recording.js';
 
 /** What an exchange has to come to, and by which differences. */
 export interface Judged {
@@ -17,7 +17,10 @@ export function judge(recording: Recording, table: DifferenceTable): Judged {
   for (const difference of table.differences) {
     if (!(difference.match ?? []).some((match) => concerns(match, recording, table))) continue;
     const before = JSON.stringify(expected);
-    for (const expectation of [difference.expect, caseOf(difference, recording)]) {
+    const ofKinds = (difference.kinds ?? [])
+      .filter(({ match }) => match.some((one) => concerns(one, recording, table)))
+      .map(({ expect }) => expect);
+    for (const expectation of [difference.expect, ...ofKinds, caseOf(difference, recording)]) {
       if (expectation !== undefined) expected = change(expected, fill(expectation, recording, table));
     }
     if (JSON.stringify(expected) !== before) applied.push(difference);
@@ -53,8 +56,8 @@ const ownValues = {
 };
 
 function fill(expectation: Expectation, recording: Recording, table: DifferenceTable): Expectation {
-  const { http, rpc = '' } = methodsOf(recording);
-  const path = 'path' in recording.request ? recording.request.path.replace(/\?.*$/s, '') : '';
+  const { http, target, type, length, id, rpc = '' } = kindOf(recording);
+  const path = target.replace(/\?.*$/s, '');
   const { cwd, argv, revision } = ownValues;
   const values = {
     cwd,
@@ -63,6 +66,9 @@ function fill(expectation: Expectation, recording: Recording, table: DifferenceT
     http,
     rpc,
     path,
+    type,
+    length: String(length),
+    id,
     module: rpc.replace(/:.*$/s, ''),
     accepted: table.accepted[rpc] ?? '',
   };

@@ -1,12 +1,13 @@
 import type { DifferenceTable, Match } from './differences.js';
-import { methodsOf, type Recording, writesOf } from './recording.js';
+import { kindOf, type Recording } from './recording.js';
 
 /** Whether a difference that is given by `match` concerns an exchange. */
 export function concerns(match: Match, recording: Recording, table: DifferenceTable): boolean {
   const [response] = recording.responses;
   const reply = response === undefined || 'none' in response ? undefined : response;
   const none = response !== undefined && 'none' in response ? response.none : undefined;
-  const { http, rpc } = methodsOf(recording);
+  const kind = kindOf(recording);
+  const { http, rpc } = kind;
   const holds = <T>(wanted: T | undefined, test: (wanted: T) => boolean): boolean =>
     wanted === undefined || test(wanted);
   return (
@@ -17,7 +18,18 @@ export function concerns(match: Match, recording: Recording, table: DifferenceTa
     holds(match.configs, (configs) => configs.includes(recording.config)) &&
     holds(match.http, (methods) => methods.includes(http)) &&
     holds(match.rpc, (methods) => rpc !== undefined && methods.some((method) => isMethod(method, rpc, table))) &&
-    holds(match.request, (pattern) => new RegExp(pattern).test(firstBytes(recording))) &&
+    holds(match.request, (pattern) =>
+      new RegExp(pattern).test(kind.head + kind.body.toString('latin1').slice(0, 4096)),
+    ) &&
+    holds(match.head, (pattern) => new RegExp(pattern).test(kind.head)) &&
+    holds(match.target, (pattern) => new RegExp(pattern).test(kind.target)) &&
+    holds(match.type, (pattern) => new RegExp(pattern).test(kind.type)) &&
+    holds(match.wantsJson, (is) => kind.wantsJson === is) &&
+    holds(match.json, (wanted) => wanted.includes(kind.json)) &&
+    holds(match.deeper, (levels) => kind.depth > levels) &&
+    holds(match.longer, (bytes) => kind.length > bytes) &&
+    holds(match.notLonger, (bytes) => kind.length <= bytes) &&
+    holds(match.not, (others) => !others.some((other) => concerns(other, recording, table))) &&
     holds(match.status, (statuses) => reply !== undefined && statuses.includes(reply.status)) &&
     holds(match.none, (kinds) => none !== undefined && kinds.includes(none)) &&
     holds(match.body, (pattern) => reply?.body !== undefined && new RegExp(pattern).test(reply.body)) &&
@@ -36,10 +48,4 @@ function isMethod(pattern: string, method: string, { sipCommands }: DifferenceTa
 export function fits(pattern: string, text: string): boolean {
   const parts = pattern.split('*').map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
   return new RegExp(`^${parts.join('.*')}$`, 's').test(text);
-}
-
-function firstBytes({ request }: Recording): string {
-  return Buffer.concat([...writesOf(request)])
-    .toString('latin1')
-    .slice(0, 4096);
 }

@@ -87,21 +87,87 @@ export function writesOf(request: RecordedRequest): readonly Buffer[] {
   return [Buffer.concat([Buffer.from(head), body ?? Buffer.alloc(0)])];
 }
 
-/** The HTTP method and the JSON-RPC method of an exchange, where the bytes tell them. */
-export function methodsOf({ request }: Recording): { readonly http: string; readonly rpc: string | undefined } {
-  const text = Buffer.concat([...writesOf(request)]).toString('utf8');
-  const http = /^[^ \r\n]*/.exec(text)?.[0] ?? '';
-  const end = /\r?\n\r?\n/.exec(text);
-  const body = end === null ? '' : text.slice(end.index + end[0].length);
-  return { http, rpc: rpcMethod(body) };
+/** What the bytes of a request tell of its kind. */
+export interface RequestKind {
+  /** HTTP method. */
+  readonly http: string;
+  /** As it is sent, with the query. */
+  readonly target: string;
+  /** All bytes up to the empty line, Latin-1. */
+  readonly head: string;
+  /** Lower case, without parameters; '' when absent. */
+  readonly type: string;
+  readonly wantsJson: boolean;
+  /** What follows the empty line. */
+  readonly body: Buffer;
+  /** Bytes that are announced, else those that follow. */
+  readonly length: number;
+  readonly json: JsonKind;
+  /** Arrays and objects that are open at once. */
+  readonly depth: number;
+  /** JSON-RPC method. */
+  readonly rpc: string | undefined;
+  /** The id, as it is written. */
+  readonly id: string;
 }
 
-function rpcMethod(body: string): string | undefined {
+/** What a body is to a strict reader (RFC 8259). */
+export type JsonKind = 'empty' | 'invalid' | 'object' | 'array' | 'value';
+
+const kinds = new WeakMap<RecordedRequest, RequestKind>();
+
+export function kindOf({ request }: Recording): RequestKind {
+  let kind = kinds.get(request);
+  if (kind === undefined) {
+    kind = readKind(Buffer.concat([...writesOf(request)]));
+    kinds.set(request, kind);
+  }
+  return kind;
+}
+
+function readKind(bytes: Buffer): RequestKind {
+  const text = bytes.toString('latin1');
+  const end = /\r?\n\r?\n/.exec(text);
+  const head = end === null ? text : text.slice(0, end.index + end[0].length);
+  const [http = '', target = ''] = head.split(/[ \r\n]/, 2);
+  const header = (name: string): string => new RegExp(`^${name}:[ \\t]*(.*?)\\r?$`, 'im').exec(head)?.[1] ?? '';
+  const type = (header('Content-Type').split(';', 1)[0] ?? '').trim().toLowerCase();
+  const body = bytes.subarray(head.length);
+  const isJson = /^application\/(json|json-rpc|jsonrpc)$/.test(type);
+  return {
+    http,
+    target,
+    head,
+    type,
+    wantsJson: isJson || /^application\/json/.test(header('Accept')),
+    body,
+    length: Number(header('Content-Length')) || body.length,
+    ...jsonKind(body),
+  };
+}
+
+function jsonKind(body: Buffer): Pick<RequestKind, 'json' | 'depth' | 'rpc' | 'id'> {
+  let depth = 0;
+  let most = 0;
+  for (const [mark] of body
+    .toString('latin1')
+    .replace(/"(?:[^"\\]|\\.)*"/gs, '')
+    .matchAll(/[[\]{}]/g)) {
+    depth += mark === '[' || mark === '{' ? 1 : -1;
+    most = Math.max(most, depth);
+  }
+  const none = { depth: most, rpc: undefined, id: 'null' };
+  if (body.length === 0) return { json: 'empty', ...none };
   try {
-    const { method } = JSON.parse(body) as { method?: unknown };
-    return typeof method === 'string' ? method : undefined;
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body);
+    const value: unknown = JSON.parse(text);
+    if (Array.isArray(value)) return { json: 'array', ...none };
+    if (typeof value !== 'object' || value === null) return { json: 'value', ...none };
+    const { method } = value as { method?: unknown };
+    const id = /"id"\s*:\s*("(?:[^"\\]|\\.)*"|[-+.\w]+)/.exec(text)?.[1] ?? 'null';
+    return { json: 'object', depth: most, rpc: typeof method === 'string' ? method : undefined, id };
   } catch {
-    return undefined;
+    return { json: 'invalid', ...none };
   }
 }
 

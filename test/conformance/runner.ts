@@ -2,7 +2,7 @@ import type { Server } from '#src/server.js';
 import { disagreements, type Observed } from './compare.js';
 import type { Difference, DifferenceTable, ExpectedResponse } from './differences.js';
 import { type Judged, judge } from './judge.js';
-import { methodsOf, type Recording, spell, writesOf } from './recording.js';
+import { kindOf, type Recording, spell, writesOf } from './recording.js';
 import { prepare, startPrepared, type TlsFiles } from './servers.js';
 import { Wire } from './wire.js';
 
@@ -104,7 +104,7 @@ async function exchange(
   server: Server,
 ): Promise<Observed> {
   const isTls = recording.overTls === true;
-  const { http } = methodsOf(recording);
+  const { http } = kindOf(recording);
   const wire = await Wire.open(server.port, isTls);
   try {
     await wire.send(writesOf(recording.request));

@@ -49,8 +49,8 @@ describe('Basic authentication with one account', { timeout: 60_000 }, () => {
       const body = name === 'a body over the limit' ? ' '.repeat(300) : version;
       const response = await client.ask(method, path, method === 'POST' ? body : undefined, headers);
       assertChallenge(response);
-      assert.match(response.text, /Unauthorized/);
-      assert.equal(response.headers.get('content-type'), 'text/html; charset=utf-8');
+      assert.equal(response.headers.get('content-type'), 'application/json');
+      assert.match(JSON.parse(response.text).error.data, /^log in with a name/);
       assert.ok(await client.isClosed());
     });
   }

@@ -51,7 +51,12 @@ test('the headers of a reply', { timeout }, async (t) => {
     }),
   ]);
   const plain = await ask(port, 'GET', '/t');
-  assert.deepEqual([...plain.headers.keys()].sort(), ['content-length', 'content-type', 'date']);
+  assert.deepEqual([...plain.headers.keys()].sort(), [
+    'content-length',
+    'content-type',
+    'date',
+    'x-content-type-options',
+  ]);
   assert.equal(plain.headers.get('content-length'), '0');
   assert.equal(plain.headers.get('content-type'), 'application/json');
   assert.equal(plain.statusLine, 'HTTP/1.1 200 OK');

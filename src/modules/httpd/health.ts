@@ -28,8 +28,9 @@ function plain(path: string, about: string, problem: () => string | undefined, t
     about,
     contentType: 'text/plain; charset=utf-8',
     methods: ['GET'],
+    refusesGetBody: true,
     onRequest: (exchange) => {
-      const headers = { 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' };
+      const headers = { 'Cache-Control': 'no-store' };
       const reason = problem();
       if (reason === undefined) exchange.reply(200, `${text}\n`, headers);
       else exchange.reply(503, `${reason}\n`, headers);

@@ -3,6 +3,7 @@ import { HttpServer } from '../../httpd/server.js';
 import { command } from '../../mi/command.js';
 import type { Statistics } from '../../mi/statistics.js';
 import { defineModule } from '../../module.js';
+import { refusalBody } from '../mi_http/refusal.js';
 import { AccessControl } from './access-control.js';
 import { refuseExposure } from './exposure.js';
 import { healthPaths } from './health.js';
@@ -36,6 +37,8 @@ export const httpdModule = defineModule({
       allowedHosts: parameters.allowed_hosts,
       maxConnections: parameters.max_connections,
       maxConnectionsAddress: parameters.max_connections_address,
+      stayEncrypted: parameters.tls_hsts,
+      jsonRefusal: refusalBody,
       counters: counters(mi.statistics),
       engine: facts.engine,
       log,

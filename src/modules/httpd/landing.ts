@@ -1,5 +1,6 @@
+import { prefersJson } from '../../httpd/accept.js';
 import { Assets, sharedAssets } from '../../httpd/assets.js';
-import { documentEnd, documentStart, pageHeaders, privateHeaders, serverLine } from '../../httpd/document.js';
+import { documentEnd, documentStart, privateHeaders, replyPage, serverLine } from '../../httpd/document.js';
 import type { Exchange } from '../../httpd/exchange.js';
 import { html, type Markup } from '../../httpd/markup.js';
 import type { RootDeclaration } from '../../httpd/roots.js';
@@ -20,6 +21,7 @@ export function landingPaths(
     root,
     contentType: 'text/html; charset=utf-8',
     methods: ['GET'],
+    refusesGetBody: true,
     headers: ['host', header],
     onRequest: (exchange) => {
       const refusal = httpd.allowedHosts.refusal(exchange);
@@ -31,7 +33,7 @@ export function landingPaths(
     path('', 'accept', (exchange) => {
       // In the order in which they were registered.
       const roots = httpd.roots.toReversed();
-      if (prefersJson(exchange)) {
+      if (prefersJson(exchange.header('accept') ?? '')) {
         const body = {
           server: `${facts.name} ${facts.version}`,
           roots: roots.map(({ root, module }) => ({ path: `/${root}`, module })),
@@ -39,7 +41,7 @@ export function landingPaths(
         const headers = { ...privateHeaders, 'Content-Type': 'application/json', Vary: 'Accept' };
         exchange.reply(200, `${JSON.stringify(body)}\n`, headers);
       } else {
-        exchange.reply(200, page(facts, roots, health).text, { ...pageHeaders, Vary: 'Accept' });
+        replyPage(exchange, 200, page(facts, roots, health).text, { Vary: 'Accept' });
       }
     }),
     path(style, 'if-none-match', (exchange) => {
@@ -83,22 +85,4 @@ function item(root: string, about: string, note: string, isLink: boolean): Marku
   const name = isLink ? html`<a href="${path}">${path}</a>` : html`<code>${path}</code>`;
   const text = about === '' ? note : `${about} (${note})`;
   return html`<li>${name} <span class="help">${text}</span></li>\n`;
-}
-
-/** Whether JSON is asked for with more weight than HTML (RFC 9110 §12.5.1); clients that take anything get JSON too. */
-function prefersJson(exchange: Exchange): boolean {
-  const accept = (exchange.header('accept') ?? '*/*').toLowerCase();
-  const ranges = accept.split(',').map((range) => {
-    const [type = '', ...parameters] = range.split(';').map((part) => part.trim());
-    const q = parameters.find((parameter) => parameter.startsWith('q='));
-    return { type, weight: q === undefined ? 1 : Number(q.slice(2)) || 0 };
-  });
-  const weightOf = (...types: readonly string[]): number => {
-    for (const type of types) {
-      const range = ranges.find((one) => one.type === type);
-      if (range !== undefined) return range.weight;
-    }
-    return 0;
-  };
-  return weightOf('application/json', 'application/*', '*/*') > weightOf('text/html', 'text/*');
 }

@@ -158,6 +158,16 @@ export const parameters = defineParameters({
     help: 'GnuTLS priority string, or a list of suites as OpenSSL has it; what the engine cannot do of it is told',
     check: ciphersProblem,
   },
+  tls_hsts: {
+    type: 'int',
+    default: 86400,
+    min: 0,
+    max: 63072000,
+    unit: 's',
+    help:
+      'https: how long browsers use nothing but TLS for this host name, on all of its ports (Strict-Transport-Security); ' +
+      '0: they are not told. Browsers ignore it for addresses and localhost',
+  },
   ...accessParameters,
 });
 

@@ -1,8 +1,9 @@
-import { pageHeaders } from '../../httpd/document.js';
+import { isFormType } from '../../httpd/received-request.js';
 import { defineModule } from '../../module.js';
 import { PendingCalls } from '../mi_http/pending.js';
-import { browserHeaders, isForm } from '../mi_http/web/guard.js';
-import { webInterface } from '../mi_http/web/site.js';
+import { refusalBody } from '../mi_http/refusal.js';
+import { browserHeaders } from '../mi_http/web/guard.js';
+import { jsonRpcPath, webInterface } from '../mi_http/web/site.js';
 import type { WebInterface } from '../mi_http/web/web.js';
 import { parameters } from './parameters.js';
 
@@ -21,10 +22,14 @@ export const miHtmlModule = defineModule({
       root,
       contentType: 'text/html; charset=utf-8',
       about: 'management interface: pages',
-      accepts: (mediaType) => mediaType === '' || isForm(mediaType),
+      accepts: (mediaType) => mediaType === '' || isFormType(mediaType),
+      refusesGetBody: true,
       headers: browserHeaders,
       timeout: parameters.mi_timeout,
-      refuse: (status, reason) => ({ body: web?.refusalPage(status, reason) ?? reason, headers: pageHeaders }),
+      refuse: (status, reason, { wantsJson }) =>
+        wantsJson
+          ? { body: refusalBody(status, reason, jsonRpcPath(httpd)), headers: { 'Content-Type': 'application/json' } }
+          : web?.refusalPage(status, reason),
       onInit: () => {
         web = webInterface(context, { root, formMethod, pending });
       },

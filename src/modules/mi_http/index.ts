@@ -1,10 +1,10 @@
-import { pageHeaders } from '../../httpd/document.js';
+import { isFormType } from '../../httpd/received-request.js';
 import { defineModule } from '../../module.js';
 import { JsonRpc } from './jsonrpc.js';
 import { parameters } from './parameters.js';
 import { PendingCalls } from './pending.js';
 import { refusalBody } from './refusal.js';
-import { browserHeaders, callRefusal, isForm, wantsPage } from './web/guard.js';
+import { browserHeaders, callRefusal, wantsPage } from './web/guard.js';
 import { webInterface } from './web/site.js';
 import type { WebInterface } from './web/web.js';
 
@@ -38,9 +38,10 @@ export const miHttpModule = defineModule({
         ? 'management interface: pages, and JSON-RPC 2.0 by POST'
         : 'management interface: JSON-RPC 2.0 by POST',
       methods: hasPages ? ['GET', 'POST'] : ['POST'],
-      accepts: (mediaType) => mediaTypes.has(mediaType) || (hasPages && isForm(mediaType)),
+      accepts: (mediaType) => mediaTypes.has(mediaType) || (hasPages && isFormType(mediaType)),
       body: hasPages ? 'fields' : 'raw',
       borrowBody: true,
+      refusesGetBody: true,
       ignoresQuery: true,
       headers: browserHeaders,
       // Calls that are not a browser's need none of them, which saves most of a microsecond.
@@ -48,9 +49,9 @@ export const miHttpModule = defineModule({
       // For streams that give nothing. A call that is waited for has a timer of its own that runs out first and answers.
       timeout: parameters.mi_timeout,
       refuse: (status, reason, request) =>
-        web !== undefined && wantsPage(request)
-          ? { body: web.refusalPage(status, reason), headers: pageHeaders }
-          : refusalBody(status, reason),
+        web !== undefined && wantsPage(request) && !request.wantsJson
+          ? web.refusalPage(status, reason)
+          : refusalBody(status, reason, `/${root}`),
       onInit: () => {
         // Now, not at load: by now every module has registered its commands.
         jsonRpc = new JsonRpc(mi, context.log, pending, {

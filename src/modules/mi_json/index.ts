@@ -17,6 +17,7 @@ export const miJsonModule = defineModule({
       root,
       contentType: 'application/json',
       body: 'raw',
+      refusesGetBody: true,
       headers: judgedHeaders,
       timeout,
       refuse: (status, reason) => printError(status, reason),

@@ -17,9 +17,19 @@ const prefix = 'p.';
 /** As for the bodies of JSON-RPC. */
 const maxNesting = 128;
 
-/** Whether a form was submitted, and not just a page opened. */
+/** Whether a form was submitted, or a bare result asked for, and not just a page opened. */
 export function isSubmitted(fields: readonly Field[]): boolean {
-  return fields.some(({ name }) => name === 'arg' || name === 'recipe' || name.startsWith(prefix));
+  return fields.some(({ name, value }) => {
+    return name === 'arg' || name === 'recipe' || name.startsWith(prefix) || (name === 'raw' && value === '1');
+  });
+}
+
+/** Fields of calls as others write them: JSON-RPC in a query, `mi_json` of 2.x. */
+const foreign: ReadonlySet<string> = new Set(['jsonrpc', 'method', 'params']);
+
+/** Whether something was to be run, be it as a form or in a way that is none of here. */
+export function isMeantAsCall(method: string, fields: readonly Field[]): boolean {
+  return method === 'POST' || isSubmitted(fields) || fields.some(({ name }) => foreign.has(name));
 }
 
 /**

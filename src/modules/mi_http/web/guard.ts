@@ -1,20 +1,14 @@
 import type { AllowedHosts } from '../../../httpd/allowed-hosts.js';
 import type { Exchange } from '../../../httpd/exchange.js';
+import { isFormType } from '../../../httpd/received-request.js';
 import type { RefusedRequest } from '../../../httpd/roots.js';
 
 /** Request headers that tell where a browser's request comes from and what it asks for. */
 export const browserHeaders = ['host', 'origin', 'referer', 'sec-fetch-site', 'if-none-match'] as const;
 
-const formTypes: ReadonlySet<string> = new Set(['application/x-www-form-urlencoded', 'multipart/form-data']);
-
-/** Whether a POST body of this type is a form, which any page can send anywhere. */
-export function isForm(mediaType: string): boolean {
-  return formTypes.has(mediaType);
-}
-
 /** Whether the request is one for pages, and not a JSON-RPC call. */
 export function wantsPage({ method, mediaType }: RefusedRequest): boolean {
-  return method === 'GET' || method === 'HEAD' || (method === 'POST' && isForm(mediaType));
+  return method === 'GET' || method === 'HEAD' || (method === 'POST' && isFormType(mediaType));
 }
 
 /**

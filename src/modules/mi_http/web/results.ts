@@ -1,4 +1,4 @@
-import { pageHeaders } from '../../../httpd/document.js';
+import { pageHeaders, replyPage } from '../../../httpd/document.js';
 import { type ChunkSource, chunkLimit, type Exchange, type ReplyHeaders } from '../../../httpd/exchange.js';
 import { html, type Insertion, type Markup } from '../../../httpd/markup.js';
 import type { Result } from '../../../mi/command.js';
@@ -131,7 +131,7 @@ ${before}<pre class="json" id="result">`;
       throw error;
     }
     if (first instanceof Uint8Array && chunks.isComplete) {
-      exchange.reply(status, first, pageHeaders);
+      replyPage(exchange, status, first);
       chunks.release();
     } else {
       exchange.stream(status, new BegunChunks(first, chunks), pageHeaders);

@@ -1,3 +1,4 @@
+import type { HttpServer } from '../../../httpd/server.js';
 import type { ModuleContext } from '../../../module.js';
 import type { PendingCalls } from '../pending.js';
 import { WebInterface } from './web.js';
@@ -13,14 +14,19 @@ export interface WebRoot {
   readonly pending: PendingCalls;
 }
 
+/** Path of the root that takes JSON-RPC; undefined without one. */
+export function jsonRpcPath(httpd: HttpServer): string | undefined {
+  const jsonRpc = httpd.roots.find(({ module }) => module === 'mi_http');
+  return jsonRpc === undefined ? undefined : `/${jsonRpc.root}`;
+}
+
 /** Makes the web interface of a root; to be called when all modules have registered their commands and roots. */
 export function webInterface(context: ModuleContext<object>, { root, formMethod, pending }: WebRoot): WebInterface {
   const { mi, httpd, log, facts } = context;
-  const jsonRpc = httpd.roots.find(({ module }) => module === 'mi_http');
   return new WebInterface(mi, log, {
     base: `/${root}`,
     formMethod: formMethod === 1 ? 'post' : 'get',
-    jsonRpcPath: jsonRpc === undefined ? undefined : `/${jsonRpc.root}`,
+    jsonRpcPath: jsonRpcPath(httpd),
     shownSize: Math.min(httpd.windowSize, mostShown),
     server: `${facts.name} ${facts.version}`,
     startedAt: facts.startedAt,

@@ -1,9 +1,11 @@
 import { nearestNames } from '../../../config/nearest.js';
 import type { AllowedHosts } from '../../../httpd/allowed-hosts.js';
 import { Assets, sharedAssets } from '../../../httpd/assets.js';
-import { pageHeaders } from '../../../httpd/document.js';
+import { pageHeaders, privateHeaders, replyPage } from '../../../httpd/document.js';
 import type { Exchange, ReplyHeaders } from '../../../httpd/exchange.js';
-import { html, type Insertion, type Markup } from '../../../httpd/markup.js';
+import { html, type Insertion, type Markup, plainText } from '../../../httpd/markup.js';
+import { isFormType } from '../../../httpd/received-request.js';
+import type { Refusal } from '../../../httpd/roots.js';
 import { statusLine } from '../../../httpd/status.js';
 import type { Log } from '../../../log.js';
 import { Call } from '../../../mi/call.js';
@@ -14,7 +16,8 @@ import { isPromise, type ManagementInterface } from '../../../mi/interface.js';
 import { discardParts } from '../../../mi/print-parts.js';
 import { builtFile } from '../../../package-files.js';
 import type { PendingCalls } from '../pending.js';
-import { isSubmitted, readArguments, type Submitted } from './arguments.js';
+import { curlLine, refusalBody } from '../refusal.js';
+import { isMeantAsCall, isSubmitted, readArguments, type Submitted } from './arguments.js';
 import { callText } from './call-text.js';
 import { commandForm } from './form.js';
 import { crossSiteRefusal } from './guard.js';
@@ -83,29 +86,42 @@ export class WebInterface {
     }
     // Anything behind the command is ignored, as in the original.
     const [, moduleName = '', commandName = ''] = exchange.path.split('/', 3);
-    if (moduleName === '') {
+    const { mediaType, method, lentBody } = exchange;
+    const asksForPage = (commandName === '' || moduleName === '-') && !isMeantAsCall(method, exchange.fields);
+    if (method === 'POST' && !isFormType(mediaType) && lentBody.byteLength > 0) {
+      this.#refuse(exchange, 415, `the body has no Content-Type; ${this.#remedy}`);
+    } else if (moduleName === '-' && asksForPage) {
+      if (!this.#assets.reply(exchange, exchange.path.slice('/-/'.length)))
+        this.#refuse(exchange, 404, 'there is no such file');
+    } else if (moduleName !== '' && moduleName !== '-' && !this.#site.modules.includes(moduleName)) {
+      const near = nearest(moduleName, this.#site.modules, (one) => `${this.#site.base}/${one}`);
+      this.#refuse(exchange, 404, html`no module ${quoted(moduleName)} has commands${near}`);
+    } else if (commandName !== '' && moduleName !== '-') {
+      return this.#command(exchange, moduleName, commandName);
+    } else if (!asksForPage) {
+      this.#refuse(exchange, 400, `nothing is run here; ${this.#remedy}`);
+    } else if (moduleName === '') {
       this.#reply(
         exchange,
         'All commands',
         undefined,
         menu(this.#site.base, this.#site.modules, this.#mi.visibleTo(exchange)),
       );
-    } else if (moduleName === '-') {
-      if (!this.#assets.reply(exchange, exchange.path.slice('/-/'.length)))
-        this.#refuse(exchange, 404, 'there is no such file');
-    } else if (!this.#site.modules.includes(moduleName)) {
-      const near = nearest(moduleName, this.#site.modules, (one) => `${this.#site.base}/${one}`);
-      this.#refuse(exchange, 404, html`no module ${quoted(moduleName)} has commands${near}`);
-    } else if (commandName === '') {
-      this.#reply(exchange, moduleName, moduleName, menu(this.#site.base, [moduleName], this.#mi.visibleTo(exchange)));
     } else {
-      return this.#command(exchange, moduleName, commandName);
+      this.#reply(exchange, moduleName, moduleName, menu(this.#site.base, [moduleName], this.#mi.visibleTo(exchange)));
     }
   }
 
   /** The page of a refusal of the HTTP layer, which has no module or command. */
-  refusalPage(status: number, reason: string): string {
-    return page(this.#site, statusLine(status), undefined, alert(status, reason));
+  refusalPage(status: number, reason: string): Refusal {
+    return { body: page(this.#site, statusLine(status), undefined, alert(status, reason)), headers: pageHeaders };
+  }
+
+  /** How calls are made. */
+  get #remedy(): string {
+    const { base, jsonRpcPath } = this.#options;
+    const form = `a form is sent to ${base}/MODULE/COMMAND with a field arg`;
+    return jsonRpcPath === undefined ? form : `${form}, JSON as application/json: ${curlLine(jsonRpcPath)}`;
   }
 
   #command(exchange: Exchange, module: string, name: string): void | Promise<void> {
@@ -125,6 +141,10 @@ export class WebInterface {
     }
     // A HEAD request runs nothing: nobody could see the result.
     if (exchange.method === 'HEAD' || !isSubmitted(exchange.fields)) {
+      if (isMeantAsCall(exchange.method, exchange.fields) && exchange.method !== 'HEAD') {
+        this.#refuse(exchange, 400, `nothing is run without a field arg; ${this.#remedy}`, module);
+        return;
+      }
       this.#reply(exchange, entry.fullName, module, this.#form(entry, exchange));
       return;
     }
@@ -134,7 +154,8 @@ export class WebInterface {
         const reason = html`${entry.fullName} may change the state of the server, and ${refusal}`;
         // Filled in as it was asked for: who means it presses the button.
         const main = html`${alert(403, reason)}${this.#form(entry, exchange)}`;
-        exchange.reply(403, page(this.#siteOf(exchange), statusLine(403), module, main), pageHeaders);
+        if (wantsJson(exchange)) this.#refuse(exchange, 403, reason);
+        else replyPage(exchange, 403, page(this.#siteOf(exchange), statusLine(403), module, main));
         return;
       }
     }
@@ -258,13 +279,24 @@ export class WebInterface {
   }
 
   #reply(exchange: Exchange, title: string, module: string | undefined, main: Insertion): void {
-    exchange.reply(200, page(this.#siteOf(exchange), title, module, main), pageHeaders);
+    replyPage(exchange, 200, page(this.#siteOf(exchange), title, module, main));
   }
 
   #refuse(exchange: Exchange, status: number, reason: Insertion, module?: string, headers: ReplyHeaders = {}): void {
+    if (wantsJson(exchange)) {
+      exchange.reply(status, refusalBody(status, plainText(reason)), { ...jsonHeaders, ...headers });
+      return;
+    }
     const text = page(this.#siteOf(exchange), statusLine(status), module, alert(status, reason));
-    exchange.reply(status, text, { ...pageHeaders, ...headers });
+    replyPage(exchange, status, text, headers);
   }
+}
+
+const jsonHeaders: ReplyHeaders = { 'Content-Type': 'application/json', ...privateHeaders };
+
+/** Whether a refusal is no page: a bare result was to come, or JSON is asked for. */
+function wantsJson(exchange: Exchange): boolean {
+  return exchange.wantsJson || isRaw(exchange);
 }
 
 function alert(status: number, reason: Insertion): Markup {

@@ -1,0 +1,209 @@
+// Nothing that was meant as a call is answered 2xx without having run: a client that looks at the status alone, such as
+// `curl -f`, may take it for done.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { command, defineModule, type Server } from '#src/index.js';
+import { startServer } from './mi-client.js';
+import { RawClient, type RawResponse } from './raw-client.js';
+
+const call = (extra = ''): string => `{"jsonrpc":"2.0","method":"pbx:run"${extra},"id":1}`;
+
+/** JSON as clients send it. */
+const bodies: Readonly<Record<string, string>> = {
+  call: call(),
+  'call with parameters': call(',"params":["a=b&c=d%"]'),
+  batch: `[${call()}]`,
+  'blanks in front': ` \r\n\t${call()}`,
+  'a byte order mark in front': `\ufeff${call()}`,
+  notification: '{"jsonrpc":"2.0","method":"pbx:run"}',
+  'no JSON-RPC': '{"method":"pbx:run"}',
+  'cut off': '{"jsonrpc":',
+  'a string': '"pbx:run"',
+};
+
+/** Types with which clients send it: curl's own, those of sendBeacon and fetch, and none. */
+const types: readonly (string | undefined)[] = [
+  'application/x-www-form-urlencoded',
+  'application/x-www-form-urlencoded; charset=UTF-8',
+  'multipart/form-data; boundary=x',
+  'multipart/form-data',
+  'text/plain;charset=UTF-8',
+  'text/json',
+  'application/octet-stream',
+  'application/xml',
+  'application/json',
+  'application/json; charset=utf-8',
+  'application/json-rpc',
+  undefined,
+];
+
+const paths = [
+  '/mi',
+  '/mi/',
+  '/mi/pbx',
+  '/mi/pbx/pbx:run',
+  '/mi/-/style.css',
+  '/html',
+  '/html/pbx',
+  '/html/pbx/pbx:run',
+  '/json',
+  '/json/pbx:run',
+  '/',
+  '/healthz',
+  '/readyz',
+  '/-/style.css',
+  '/nowhere',
+  '/MI',
+];
+
+const methods = ['POST', 'GET', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+
+async function serve(t: Parameters<typeof startServer>[0], options: object = {}) {
+  const seen = { runs: 0 };
+  const pbx = defineModule({
+    name: 'pbx',
+    commands: [
+      command({
+        name: 'run',
+        readOnly: true,
+        help: 'Runs.',
+        recipes: [{}, { text: 'string' }],
+        run: () => {
+          seen.runs += 1;
+          return 'ran';
+        },
+      }),
+    ],
+  });
+  const server = await startServer(t, {
+    mi_http: {},
+    mi_html: { root: 'html' },
+    mi_json: { root: 'json' },
+    modules: [pbx],
+    ...options,
+  });
+  return { seen, server };
+}
+
+async function ask(
+  server: Server,
+  method: string,
+  path: string,
+  body?: string,
+  headers: readonly string[] = [],
+): Promise<RawResponse> {
+  const client = await RawClient.connect(server.port);
+  const length = body === undefined ? [] : [`Content-Length: ${Buffer.byteLength(body)}`];
+  const lines = [`${method} ${path} HTTP/1.1`, 'Host: 127.0.0.1', ...headers, ...length, '', body ?? ''];
+  client.send(Buffer.from(lines.join('\r\n')));
+  const response = await client.response(method === 'HEAD');
+  client.close();
+  return response;
+}
+
+/** Whether the body is an error, as JSON-RPC and mi_json tell one with status 200. */
+function isTold({ text, headers, status }: RawResponse): boolean {
+  // A notification that is no call, and one that fails, gets no reply (JSON-RPC 2.0 §4.1).
+  if (!(headers.get('content-type') ?? '').startsWith('application/json') || status === 202) return false;
+  const reply: unknown = JSON.parse(text);
+  return [reply].flat().every((one) => typeof one === 'object' && one !== null && 'error' in one);
+}
+
+describe('what was meant as a call', { timeout: 120_000 }, () => {
+  for (const method of methods) {
+    for (const [html, name] of [
+      [1, 'with pages'],
+      [0, 'without'],
+    ] as const) {
+      test(`${method} with JSON, mi_http ${name}: 2xx only when it ran, or the body tells an error`, async (t) => {
+        const { seen, server } = await serve(t, { mi_http: { html } });
+        for (const path of paths) {
+          for (const type of types) {
+            for (const [what, body] of Object.entries(bodies)) {
+              const before = seen.runs;
+              const headers = type === undefined ? [] : [`Content-Type: ${type}`];
+              const response = await ask(server, method, path, body, headers);
+              if (response.status >= 300) continue;
+              const context = `${method} ${path} ${type} ${what}: ${response.status} ${response.text.slice(0, 200)}`;
+              assert.ok(seen.runs > before || isTold(response), context);
+            }
+          }
+        }
+      });
+    }
+  }
+
+  test('a call that is sent as a form or without a type is 415, with a JSON-RPC error and the line to type', async (t) => {
+    const { server } = await serve(t);
+    for (const path of ['/mi', '/mi/pbx', '/mi/pbx/pbx:run', '/html', '/html/pbx/pbx:run']) {
+      for (const type of ['application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', undefined]) {
+        if (type === undefined && path.startsWith('/mi')) continue;
+        for (const body of [call(), `[${call()}]`, `\ufeff ${call()}`]) {
+          const { status, text, headers } = await ask(
+            server,
+            'POST',
+            path,
+            body,
+            type === undefined ? ['Accept: text/html'] : [`Content-Type: ${type}`, 'Accept: text/html'],
+          );
+          assert.equal(status, 415, `${path} ${type} ${text}`);
+          assert.equal(headers.get('content-type'), 'application/json');
+          const { jsonrpc, error, id } = JSON.parse(text);
+          assert.deepEqual([jsonrpc, error.code, id], ['2.0', -32600, null]);
+          assert.match(error.data, /curl -H 'Content-Type: application\/json' -d '\{.*\}' http:\/\/HOST:PORT\/mi$/);
+        }
+      }
+    }
+  });
+
+  const urls: readonly (readonly [method: string, path: string, body?: string])[] = [
+    ['GET', '/mi?jsonrpc=2.0&method=pbx:run&id=1'],
+    ['GET', '/mi/?method=pbx:run'],
+    ['GET', '/mi/pbx?arg='],
+    ['GET', '/mi/pbx?raw=1'],
+    ['GET', '/mi?raw=1'],
+    ['GET', '/mi/pbx/pbx:run?params=a'],
+    ['GET', '/html/pbx/pbx:run?method=run'],
+    ['GET', '/html?arg=pbx:run'],
+    ['POST', '/mi', 'method=pbx:run'],
+    ['POST', '/mi/pbx', 'arg='],
+    ['POST', '/mi/pbx/pbx:run', ''],
+    ['POST', '/mi/pbx/pbx:run', 'text=a'],
+    ['POST', '/mi/-/style.css', 'arg='],
+    ['POST', '/html', 'arg=pbx:run'],
+    ['POST', '/html/pbx/pbx:run', 'x=1'],
+  ];
+  for (const [method, path, body] of urls) {
+    test(`${method} ${path} ${body ?? ''} is refused: nothing would run`, async (t) => {
+      const { seen, server } = await serve(t);
+      const headers = body === undefined ? [] : ['Content-Type: application/x-www-form-urlencoded'];
+      const { status, text } = await ask(server, method, path, body, headers);
+      assert.equal(status, 400, text);
+      assert.match(text, /nothing is run/);
+      assert.equal(seen.runs, 0);
+    });
+  }
+
+  test('a bare result needs no field arg', async (t) => {
+    const { seen, server } = await serve(t);
+    const { status, text } = await ask(server, 'GET', '/mi/pbx/pbx:run?raw=1');
+    assert.deepEqual([status, text, seen.runs], [200, '"ran"', 1]);
+  });
+
+  test('pages are still pages', async (t) => {
+    const { server } = await serve(t);
+    for (const path of ['/', '/mi', '/mi/pbx', '/mi/pbx/pbx:run', '/html', '/html/pbx/pbx:run', '/mi?x=1']) {
+      const { status, text } = await ask(server, 'GET', path, undefined, ['Accept: text/html']);
+      assert.deepEqual([status, /<!doctype html>/.test(text)], [200, true], path);
+    }
+  });
+
+  test('a byte order mark in front of JSON is named', async (t) => {
+    const { seen, server } = await serve(t);
+    for (const body of [`\ufeff${call()}`, `\ufeff \n${call()}`, `\ufeff[${call()}]`]) {
+      const { text } = await ask(server, 'POST', '/mi', body, ['Content-Type: application/json']);
+      assert.match(text, /"code":-32700,.*"data":"a byte order mark.*without one.*at byte 0"/);
+    }
+    assert.equal(seen.runs, 0);
+  });
+});
