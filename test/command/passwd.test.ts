@@ -75,6 +75,44 @@ describe('mi-httpd passwd and token', { timeout: 120_000 }, () => {
     assert.doesNotMatch(wrong.stderr, /4711/);
   });
 
+  test('a password in a file of its own counts, is read again on SIGHUP, and may not be empty', async (t) => {
+    const file = join(temporaryFiles(t, { password: '' }), 'password');
+    const input = [
+      'loadmodule "httpd.so"',
+      'modparam("httpd", "ip", "127.0.0.1")',
+      'modparam("httpd", "auth_username", "alice")',
+      `modparam("httpd", "auth_password_file", "${file}")`,
+      'loadmodule "mi_http.so"\n',
+    ].join('\n');
+    for (const empty of ['', '\n', '\r\nsecond\n']) {
+      writeFileSync(file, empty, { mode: 0o600 });
+      const { status, stderr } = await runCommand(t, ['-c', '-f', '-'], { input });
+      assert.equal(status, 255);
+      assert.match(stderr, /first line of .*\/password: the password is empty/);
+    }
+    const both = `${input}modparam("httpd", "auth_password", "GEHEIM")\n`;
+    const mixed = await runCommand(t, ['-c', '-f', '-'], { input: both });
+    assert.match(mixed.stderr, /"auth_password_file" and "auth_password" of module httpd do not mix/);
+    assert.doesNotMatch(mixed.stderr, /GEHEIM/);
+
+    writeFileSync(file, '\ufeff$(wonder) land\r\nsecond\n');
+    const daemon = await startDaemon(t, ['-f', '-', '-p', '0'], { input });
+    const status = async (password: string): Promise<number> => {
+      const headers = { Authorization: `Basic ${btoa(`alice:${password}`)}`, Connection: 'close' };
+      return (await fetch(`${new URL(daemon.url).origin}/healthz`, { headers })).status;
+    };
+    assert.equal(await status('$(wonder) land'), 200);
+    assert.equal(await status(''), 401);
+    writeFileSync(file, 'looking glass\n');
+    daemon.signal('SIGHUP');
+    await daemon.line(/SIGHUP: reading/);
+    while ((await status('$(wonder) land')) === 200);
+    assert.equal(await status('looking glass'), 200);
+    daemon.signal('SIGTERM');
+    assert.equal((await daemon.ended).status, 0);
+    assert.doesNotMatch((await daemon.ended).stdout, /wonder|looking/);
+  });
+
   test('wrong arguments are refused in one line', async (t) => {
     for (const [args, reason] of [
       [['passwd'], /takes one name, not 0; mi-httpd passwd --help/],
