@@ -174,6 +174,7 @@ export class Server {
     if (httpd === undefined)
       throw new Error('module httpd is not loaded, so nothing can be served; add loadmodule "httpd.so"');
     this.#httpd = httpd;
+    httpd.leaveOpenFiles(this.events.mostConnections);
     this.#mi.seal();
   }
 

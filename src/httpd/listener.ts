@@ -3,7 +3,7 @@ import type { Log } from '../log.js';
 import type { Access } from './access.js';
 import { type Engine, serveRequests, type UwsApp, type UwsHandlers } from './engine.js';
 import { bracketed, type ListenSetting, settingName } from './listen-setting.js';
-import { listen, tryAddress } from './tcp-socket.js';
+import { type ListenSocket, listen, tryAddress } from './tcp-socket.js';
 import { closeAtThreadExit } from './thread-exit.js';
 import { SecureApps } from './tls/secure-apps.js';
 import type { TlsSetting } from './tls/setting.js';
@@ -35,6 +35,10 @@ export interface Listening {
 export interface OpenListener extends Listening {
   /** Present where it speaks TLS. */
   readonly secure: SecureApps | undefined;
+  /** Takes no new connections until {@link resume}; those that are open stay. */
+  pause(): void;
+  /** @throws Error in one line when it cannot listen there again */
+  resume(): Promise<void>;
   /** Takes no new connections; those that are open stay. */
   stop(): void;
   /** Closes every connection at once. */
@@ -65,18 +69,36 @@ export async function openListener(
   };
   const forget = closeAtThreadExit(closeApp);
   try {
-    const { socket, port, removeFile } = await (setting.kind === 'unix'
-      ? listenUnix(app, setting.path, setting.options.get('mode'))
-      : listen(engine, app, setting.address, setting.port));
+    const listenOn = (port: number): Promise<ListenSocket> =>
+      setting.kind === 'unix'
+        ? listenUnix(app, setting.path, setting.options.get('mode'))
+        : listen(engine, app, setting.address, port);
+    let listening: ListenSocket | undefined = await listenOn(setting.port);
+    const { port } = listening;
+    let isStopped = false;
+    const removeFile = (): void => {
+      isStopped = true;
+      listening?.removeFile?.();
+    };
+    const pause = (): void => {
+      if (listening !== undefined) engine.uws.us_listen_socket_close(listening.socket);
+      listening = undefined;
+    };
+    const resume = async (): Promise<void> => {
+      if (listening !== undefined || isStopped) return;
+      listening = await listenOn(port);
+      // It was stopped meanwhile.
+      if (isStopped) stop();
+    };
     const stop = (): void => {
-      removeFile?.();
-      engine.uws.us_listen_socket_close(socket);
+      removeFile();
+      pause();
     };
     const close = (): void => {
-      removeFile?.();
+      removeFile();
       closeApp();
     };
-    return { options, secure, ...placeOf(setting, port), stop, close };
+    return { options, secure, ...placeOf(setting, port), pause, resume, stop, close };
   } catch (error) {
     closeApp();
     throw error;

@@ -1,7 +1,7 @@
 import type { Log } from '../log.js';
 import { BodyPool } from '../native.js';
 import { AllowedHosts } from './allowed-hosts.js';
-import { Connections } from './connections.js';
+import { Connections, unixReserve } from './connections.js';
 import { HttpCounters } from './counters.js';
 import { Dispatcher } from './dispatcher.js';
 import { type Engine, loadEngine } from './engine.js';
@@ -15,7 +15,7 @@ import {
   placeOf,
   tryListener,
 } from './listener.js';
-import { withinOpenFiles } from './open-files.js';
+import { DescriptorWatch, withinOpenFiles } from './open-files.js';
 import { type RootDeclaration, RootRegistry } from './roots.js';
 import { Certificates } from './tls/certificates.js';
 import { ciphersNotice, defaultCiphers } from './tls/ciphers.js';
@@ -58,6 +58,9 @@ export interface HttpServerOptions {
   readonly bodies?: BodyPool;
 }
 
+/** Milliseconds before a listener that could not be opened again is tried once more. */
+const retryPause = 1000;
+
 /** A root as it is listed. */
 export interface ListedRoot {
   readonly module: string;
@@ -82,12 +85,19 @@ export class HttpServer {
   #engine: Engine | undefined;
   #open: OpenListener[] = [];
   #certificates: Certificates | undefined;
+  /** Descriptors that others may open, besides those that every server needs. */
+  #otherFiles: number;
+  readonly #descriptors = new DescriptorWatch(
+    () => this.#pause(),
+    () => this.#resume(),
+  );
   #state: 'new' | 'starting' | 'listening' | 'stopping' | 'closed' = 'new';
 
   /** @throws RangeError when there are too few counters */
   constructor(options: HttpServerOptions) {
     this.#options = options;
     this.#counters = new HttpCounters(options.counters);
+    this.#otherFiles = options.listeners.some(({ setting }) => setting.kind === 'unix') ? unixReserve : 0;
     this.#allowedHosts = new AllowedHosts(options.allowedHosts ?? '');
     this.#connections = this.#limitedTo(options.maxConnections);
   }
@@ -112,6 +122,11 @@ export class HttpServer {
     const { module, root } = declaration;
     if (this.#state !== 'new') throw new Error(`module ${module}: path "/${root}" is registered too late`);
     this.#roots.registerPath(declaration);
+  }
+
+  /** Leaves so many descriptors to others: there are fewer connections where the limit of open files is low. */
+  leaveOpenFiles(count: number): void {
+    this.#otherFiles += count;
   }
 
   /** Which Host headers browsers may come with. */
@@ -151,7 +166,7 @@ export class HttpServer {
       this.#bodies = this.#options.bodies ?? this.#nativeBodies();
       for (const { declaration } of this.#roots.newestFirst) await declaration.onInit?.();
       this.#refuseWhenClosed();
-      this.#connections = this.#limitedTo(withinOpenFiles(maxConnections, log));
+      this.#connections = this.#limitedTo(withinOpenFiles(maxConnections, this.#otherFiles, log));
       const dispatcher = this.#dispatcher(this.#bodies);
       for (const listener of listeners) {
         const handlers = { ...dispatcher.handlersFor(listener), connection: this.#connections.changeOf(listener) };
@@ -163,6 +178,7 @@ export class HttpServer {
       this.#certificates = new Certificates(this.#open, log);
       this.#tellCiphers();
       this.#state = 'listening';
+      this.#descriptors.start();
     } catch (error) {
       this.close();
       throw error;
@@ -177,7 +193,7 @@ export class HttpServer {
   async check(): Promise<void> {
     const { listeners, maxConnections, log } = this.#options;
     const engine = await loadEngine(this.#options.engine);
-    withinOpenFiles(maxConnections, log);
+    withinOpenFiles(maxConnections, this.#otherFiles, log);
     const holders: (Pick<Listening, 'options' | 'bound'> & { readonly secure: SecureApps | undefined })[] = [];
     try {
       for (const options of listeners) {
@@ -197,6 +213,7 @@ export class HttpServer {
     this.#state = 'stopping';
     this.#certificates?.close();
     this.#connections.stop();
+    this.#descriptors.stop();
     for (const listener of this.#open) listener.stop();
   }
 
@@ -213,6 +230,7 @@ export class HttpServer {
     if (this.#state === 'closed' && this.#open.length === 0) return;
     this.#connections.stop();
     this.#state = 'closed';
+    this.#descriptors.stop();
     this.#certificates?.close();
     for (const listener of this.#open.splice(0)) listener.close();
   }
@@ -287,6 +305,25 @@ export class HttpServer {
       const notice = ciphersNotice(ciphers);
       if (notice !== undefined) this.#options.log[ciphers === defaultCiphers ? 'info' : 'warn']({ ciphers }, notice);
     }
+  }
+
+  #pause(): void {
+    this.#options.log.error(
+      {},
+      'no file can be opened any more (EMFILE): no new connections until that is over; raise the limit of open files (ulimit -n)',
+    );
+    for (const listener of this.#open) listener.pause();
+  }
+
+  #resume(): void {
+    const failed = (error: unknown): void => {
+      this.#options.log.error({ err: error }, 'a listener cannot be opened again; trying on');
+      setTimeout(() => this.#state === 'listening' && this.#resume(), retryPause).unref();
+    };
+    Promise.all(this.#open.map((listener) => listener.resume())).then(
+      () => this.#options.log.warn({}, 'files can be opened again: new connections are taken'),
+      failed,
+    );
   }
 
   #limitedTo(maxConnections: number): Connections {

@@ -18,6 +18,8 @@ export interface EventTransport {
   readonly protocol: string;
   /** Subscribers (sockets, whatever they subscribe to) that there may be at once. */
   readonly maxSubscribers: number;
+  /** Whether each of them has a connection of its own. */
+  readonly isConnected?: boolean;
   /**
    * The one way to write a socket, so that its subscriptions are found again.
    * @throws EventSocketError for one that cannot be

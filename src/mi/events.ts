@@ -105,6 +105,14 @@ export class Events {
     throw new Error(`event ${name} is not declared; ${hint}`);
   }
 
+  /** Connections that subscribers may have at once. */
+  get mostConnections(): number {
+    return [...this.#transports.values()].reduce(
+      (sum, { isConnected, maxSubscribers }) => sum + (isConnected === true ? maxSubscribers : 0),
+      0,
+    );
+  }
+
   /** @throws Error when another one has its protocol */
   addTransport(transport: EventTransport): void {
     const { protocol } = transport;

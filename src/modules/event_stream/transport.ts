@@ -33,6 +33,7 @@ export function streamTransport(
   return {
     protocol,
     maxSubscribers: options.max_subscribers,
+    isConnected: true,
     canonical: (socket) => `${protocol}:${formatHostPort(addressOf(socket))}`,
     open: (socket) => {
       const { host, port, rest } = addressOf(socket);
