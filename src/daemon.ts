@@ -52,8 +52,9 @@ async function serve(line: CommandLine, signals: Signals): Promise<void> {
   const announce = await daemonLog(outputs);
   const log = announce.child({});
   let server: Server;
+  const sharedMemory = line.sharedMemory === undefined ? {} : { sharedMemory: line.sharedMemory };
   try {
-    server = createConfiguredServer(checked, { log, privateMemory: line.privateMemory });
+    server = createConfiguredServer(checked, { log, privateMemory: line.privateMemory, ...sharedMemory });
   } catch (error) {
     // What is wrong with a parameter of the command line is no fault of the file.
     if (error instanceof ParameterError || !(error instanceof Error)) throw error;

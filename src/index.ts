@@ -34,7 +34,13 @@ export type { JsonObject, JsonValue } from './mi/json.js';
 export type { Level } from './mi/level.js';
 export type { ParametersOf, ParameterType, ParameterTypes, Recipe } from './mi/recipe.js';
 /** Large results: tables of records that are dumped, and arrays and objects that are produced piece by piece. */
-export { type RecordOptions, RecordTable, type Settable } from './mi/record-table.js';
+export {
+  RecordLimitError,
+  type RecordLimits,
+  type RecordOptions,
+  RecordTable,
+  type Settable,
+} from './mi/record-table.js';
 export { type SecondsLeft, type SecondsLeftTexts, secondsLeft } from './mi/seconds-left.js';
 export type { Statistic, StatisticKind, Statistics } from './mi/statistics.js';
 export type { StatusIdentifier, StatusReport, StatusReports } from './mi/status-reports.js';

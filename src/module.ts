@@ -20,6 +20,8 @@ export interface ServerFacts {
   upTime(): number;
   /** Private memory in bytes (`-M`), from which buffers get their default size. */
   readonly privateMemory: number;
+  /** Shared memory in bytes (`-m`): the most that the contacts of usrloc take unless its `max_bytes` says less. */
+  readonly sharedMemory: number;
   /** What the MI command `kill` does; undefined: it is refused. */
   readonly kill: (() => void) | undefined;
   /** The least level of callers who are told the arguments and the directory of the process; undefined: nobody is. */

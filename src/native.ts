@@ -606,10 +606,15 @@ export class BodyPool {
 export interface NativeRecordTable {
   /** Adds a way to print what depends on time; markers name them from 0 on. The texts are JSON, '' for none. */
   addStyle(permanent: string, expired: string): void;
-  /** Whether the key is new. The text is compact JSON with at most so many markers. */
-  set(memory: Uint8Array, keyLength: number, end: number, marks: number, deadline: number): boolean;
+  /** The most that is taken from now on; Infinity for no limit. Bytes are counted as {@link usedBytes} does. */
+  setLimits(records: number, bytes: number, recordBytes: number): void;
+  /**
+   * 1 for a new key, 0 for one that was there. The text is compact JSON with at most so many markers. Without room it
+   * is -1 for one record too many, -2 for too many bytes, -3 for a record that is too long, -4 for lack of memory.
+   */
+  set(memory: Uint8Array, keyLength: number, end: number, marks: number, deadline: number): number;
   /** As {@link set}, for any text, which is validated. */
-  setJson(memory: Uint8Array, keyLength: number, end: number, deadline: number): boolean;
+  setJson(memory: Uint8Array, keyLength: number, end: number, deadline: number): number;
   /** Length of the record, which lies at the start of the memory then if it fits; -1 for none. */
   get(memory: Uint8Array, keyLength: number, now: number): number;
   has(memory: Uint8Array, keyLength: number): boolean;
@@ -617,6 +622,7 @@ export interface NativeRecordTable {
   clear(): void;
   size(): number;
   bytes(): number;
+  usedBytes(): number;
   heldBytes(): number;
   /** Writes the next entry, the end and the generation of a walk, which is over when the first two are equal. */
   beginWalk(walk: Uint32Array): void;

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { defaultPrivateMemory, maxPrivateMemory } from './server.js';
+import { defaultPrivateMemory, maxPrivateMemory, maxSharedMemory } from './server.js';
 
 /** What the command line asks for. */
 export interface CommandLine {
@@ -7,6 +7,8 @@ export interface CommandLine {
   readonly file: string | undefined;
   readonly check: boolean;
   readonly privateMemory: number;
+  /** MB; undefined: the default of the server. */
+  readonly sharedMemory: number | undefined;
   /** Parameters of httpd that win over the file. */
   readonly overrides: Readonly<Record<string, string | number>>;
   readonly version: boolean;
@@ -31,7 +33,7 @@ export function defaultConfig(shipped: string, isThere: (file: string) => boolea
 /** The text of `--help`. */
 export const usage = `mi-httpd: the OpenSIPS management interface over HTTP
 
-usage: mi-httpd [-f FILE] [-c|-C] [-M MB] [-p PORT] [-l IP] [-V] [-h]
+usage: mi-httpd [-f FILE] [-c|-C] [-m MB] [-M MB] [-p PORT] [-l IP] [-V] [-h]
        mi-httpd load FILE|- [--url URL] [--ca FILE] [--domain NAME] [--login FILE]
                       send contacts to a running server; mi-httpd load --help tells more
        mi-httpd passwd NAME [--level read|operate|admin]
@@ -44,6 +46,9 @@ usage: mi-httpd [-f FILE] [-c|-C] [-M MB] [-p PORT] [-l IP] [-V] [-h]
                       ${opensipsConfig}, the file that comes with mi-httpd)
   -c, --check, -C     check the configuration and exit: 0 when it is good, else 255, with every error as
                       FILE:LINE:COL: text; tries what a start tries, and tells what it would log
+  -m, --shared-memory MB
+                      shared memory in MB, 1 to ${maxSharedMemory}: the most that contacts take
+                      (default 512, or a quarter of the memory there is, where that is less)
   -M, --memory MB     private memory in MB, 1 to ${maxPrivateMemory}, default ${defaultPrivateMemory}; buf_size 0 means a quarter of it
   -p, --port PORT     TCP port; wins over the file
   -l, --listen IP     address to listen on; wins over the file
@@ -62,6 +67,7 @@ export const options = {
   check: { type: 'boolean', short: 'c' },
   // OpenSIPS has -C for the same.
   'check-config': { type: 'boolean', short: 'C' },
+  'shared-memory': { type: 'string', short: 'm' },
   memory: { type: 'string', short: 'M' },
   port: { type: 'string', short: 'p' },
   listen: { type: 'string', short: 'l' },
@@ -85,6 +91,10 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
     check: values.check === true || values['check-config'] === true,
     privateMemory:
       values.memory === undefined ? defaultPrivateMemory : wholeNumber('-M', values.memory, 1, maxPrivateMemory),
+    sharedMemory:
+      values['shared-memory'] === undefined
+        ? undefined
+        : wholeNumber('-m', values['shared-memory'], 1, maxSharedMemory),
     overrides,
     version: values.version ?? false,
     help: values.help ?? false,

@@ -1,3 +1,4 @@
+import { totalmem } from 'node:os';
 import { suggestNames } from './config/nearest.js';
 import { type ParameterInput, parametersFromObject } from './config/parameter.js';
 import type { HttpServer } from './httpd/server.js';
@@ -38,6 +39,16 @@ export const defaultPrivateMemory = 16;
 /** Most private memory, MB: a quarter of it is a buffer that every JavaScript engine still gives. */
 export const maxPrivateMemory = 4096;
 
+/** Shared memory when nothing says otherwise, MB; OpenSIPS' `-m`. What the process may have is not filled by it. */
+export function defaultSharedMemory(): number {
+  // 0 or more than there is: nothing constrains the process.
+  const constrained = process.constrainedMemory() || Number.POSITIVE_INFINITY;
+  return Math.min(512, Math.max(1, Math.floor(Math.min(totalmem(), constrained) / 4 / 1024 / 1024)));
+}
+
+/** Most shared memory, MB. */
+export const maxSharedMemory = 1048576;
+
 /** Seconds that a stopping server gives to what runs. */
 export const defaultDeadline = 10;
 
@@ -58,6 +69,11 @@ export interface ServerSettings {
   readonly logLevel?: number;
   /** Private memory in MB (`-M`), of which the response window is a quarter when `buf_size` is 0; default 16. */
   readonly privateMemory?: number;
+  /**
+   * Shared memory in MB (`-m`), which the contacts of usrloc may fill; default 512, or a quarter of the memory that the
+   * process may have where that is less.
+   */
+  readonly sharedMemory?: number;
   /** What the MI command `kill` does; left out, it is refused: the process is not the server's own. */
   readonly kill?: () => void;
   /**
@@ -123,6 +139,10 @@ export class Server {
     if (!(privateMemory > 0 && privateMemory <= maxPrivateMemory)) {
       throw new RangeError(`privateMemory is ${privateMemory}; give more than 0 and at most ${maxPrivateMemory} MB`);
     }
+    const sharedMemory = settings.sharedMemory ?? defaultSharedMemory();
+    if (!(sharedMemory > 0 && sharedMemory <= maxSharedMemory)) {
+      throw new RangeError(`sharedMemory is ${sharedMemory}; give more than 0 and at most ${maxSharedMemory} MB`);
+    }
     const target = settings.log ?? quietLog;
     const logConsumers = new LogConsumers(target);
     this.#log = logConsumers.log;
@@ -135,6 +155,7 @@ export class Server {
       startedAt: Date.now(),
       upTime: () => Math.floor((performance.now() - created) / 1000),
       privateMemory: Math.floor(privateMemory * 1024 * 1024),
+      sharedMemory: Math.floor(sharedMemory * 1024 * 1024),
       kill: settings.kill,
       tellProcess: settings.tellProcess,
       engine: settings.engine,
@@ -366,6 +387,7 @@ const optionNames: Readonly<Record<keyof ServerOptions, true>> = {
   log: true,
   logLevel: true,
   privateMemory: true,
+  sharedMemory: true,
   kill: true,
   tellProcess: true,
   engine: true,

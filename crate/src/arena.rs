@@ -258,17 +258,18 @@ impl Arena {
             block.extend_from_slice(part);
         }
         let block = Some(Rc::from(block));
-        self.large_bytes += length;
         let offset = match self.vacant_large.pop() {
             Some(offset) => {
                 *self.large.get_mut(offset as usize)? = block;
                 offset
             }
             None => {
+                self.large.try_reserve(1).ok()?;
                 self.large.push(block);
                 self.large.len() as u32 - 1
             }
         };
+        self.large_bytes += length;
         Some(Place { page: NONE, offset })
     }
 
@@ -300,6 +301,7 @@ impl Arena {
                 number
             }
             None => {
+                self.pages.try_reserve(1).ok()?;
                 self.pages.push(page);
                 self.pages.len() as u32 - 1
             }
@@ -399,7 +401,8 @@ fn length_of(parts: &[&[u8]]) -> usize {
     parts.iter().map(|part| part.len()).sum()
 }
 
-fn block_size(length: usize) -> usize {
+/// Bytes that a block of so many takes in a page, header included.
+pub fn block_size(length: usize) -> usize {
     (HEADER + length).next_multiple_of(UNIT)
 }
 

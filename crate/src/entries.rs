@@ -69,6 +69,8 @@ impl Entries {
             None => {
                 let number = u32::try_from(self.chunks.len()).ok()?;
                 (number as usize * CHUNK < u32::MAX as usize - CHUNK).then_some(())?;
+                self.chunks.try_reserve(1).ok()?;
+                self.open.try_reserve(1).ok()?;
                 self.chunks.push(None);
                 self.open.push(number);
                 number

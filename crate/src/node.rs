@@ -12,7 +12,7 @@ use crate::pretty::PrettyPrinter;
 use crate::record::Style;
 use crate::scanner::Scanner;
 use crate::statistics::StatisticNames;
-use crate::table::{Refused, Table, Walk};
+use crate::table::{Limits, Refused, Table, Walk};
 use crate::{html, reply, service};
 use napi::bindgen_prelude::{
     ArrayBuffer, FromNapiValue, FunctionCallContext, JsObjectValue, Object, ToNapiValue, Uint8Array,
@@ -276,6 +276,16 @@ pub fn record_table<'env>(env: &'env Env, nonce: String) -> Result<Object<'env>>
             held.table.add_style(Style { permanent, expired });
             Ok(())
         })?
+        .add("setLimits", |held, given| {
+            // Infinity becomes the largest number there is.
+            let limit = |index| given.get::<f64>(index).map(|limit| limit as usize);
+            held.table.set_limits(Limits {
+                records: limit(0)?,
+                bytes: limit(1)?,
+                record_bytes: limit(2)?,
+            });
+            Ok(())
+        })?
         .add("set", |held, given| {
             let (key, text) = key_and_text(&given)?;
             let (marks, deadline) = (given.position(3)?, given.get(4)?);
@@ -297,6 +307,7 @@ pub fn record_table<'env>(env: &'env Env, nonce: String) -> Result<Object<'env>>
         })?
         .add("size", |held, _| Ok(held.table.len() as u32))?
         .add("bytes", |held, _| Ok(held.table.bytes() as f64))?
+        .add("usedBytes", |held, _| Ok(held.table.used() as f64))?
         .add("heldBytes", |held, _| Ok(held.table.held() as f64))?
         .add("beginWalk", |held, given| {
             held.table.begin_walk().store(given.get(0)?);
@@ -342,8 +353,16 @@ fn text(text: String) -> Box<[u8]> {
     text.into_bytes().into()
 }
 
-fn taken(taken: std::result::Result<bool, Refused>) -> Result<bool> {
-    taken.map_err(reason)
+/// 1 for a new record, 0 for one that replaces another; what has no room is told as a negative number.
+fn taken(taken: std::result::Result<bool, Refused>) -> Result<i32> {
+    match taken {
+        Ok(is_new) => Ok(i32::from(is_new)),
+        Err(Refused::Records) => Ok(-1),
+        Err(Refused::Bytes) => Ok(-2),
+        Err(Refused::RecordBytes) => Ok(-3),
+        Err(Refused::NoMemory) => Ok(-4),
+        Err(refused) => Err(reason(refused)),
+    }
 }
 
 /// JavaScript's form of a position that may not exist.

@@ -1,6 +1,6 @@
 //! Record tables: records that are encoded once, when they are set, and copied as often as they are read.
 
-use crate::arena::Arena;
+use crate::arena::{self, Arena};
 use crate::entries::{Entries, Entry};
 use crate::json::{self, ParseError};
 use crate::record::{BadHoles, Clock, MAX_KEY, Progress, Record, Style, Writer, put_part};
@@ -12,6 +12,28 @@ use std::hash::{BuildHasher, RandomState};
 const SHARDS: usize = 256;
 /// Most entries that one step of [`Table::walk`] looks at.
 const STEP: usize = 8192;
+/// Bytes that a record is counted with beside its block: its entry, its place in the index, and free room.
+const RECORD_OVERHEAD: usize = 64;
+
+/// The most that a table takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    pub records: usize,
+    /// Bytes as [`Table::used`] counts them.
+    pub bytes: usize,
+    /// Bytes of one key and its text.
+    pub record_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            records: usize::MAX,
+            bytes: usize::MAX,
+            record_bytes: usize::MAX,
+        }
+    }
+}
 
 /// Why a record is not taken. The table is as it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +43,12 @@ pub enum Refused {
     Holes(BadHoles),
     NotJson(ParseError),
     NoMemory,
+    /// The table holds as many records as its limits allow.
+    Records,
+    /// The record does not fit into the bytes that are left.
+    Bytes,
+    /// The record is longer than the limits allow.
+    RecordBytes,
 }
 
 impl fmt::Display for Refused {
@@ -46,6 +74,9 @@ impl fmt::Display for Refused {
             ),
             Self::NotJson(error) => write!(f, "record is not JSON: {error}"),
             Self::NoMemory => write!(f, "no memory for another record; delete some or give the process more"),
+            Self::Records => write!(f, "no more records are allowed"),
+            Self::Bytes => write!(f, "no more bytes are allowed"),
+            Self::RecordBytes => write!(f, "the record is longer than allowed"),
         }
     }
 }
@@ -86,6 +117,8 @@ pub struct Table {
     key_bytes: usize,
     text_bytes: usize,
     holes: usize,
+    used: usize,
+    limits: Limits,
     generation: u32,
     /// Whether entries were added in this generation.
     grown: bool,
@@ -104,9 +137,16 @@ impl Table {
             key_bytes: 0,
             text_bytes: 0,
             holes: 0,
+            used: 0,
+            limits: Limits::default(),
             generation: 0,
             grown: false,
         }
+    }
+
+    /// Sets the most that the table takes from now on; what is there already stays.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
     }
 
     /// Adds a way to print holes; markers name it by its number, from 0 on.
@@ -139,7 +179,22 @@ impl Table {
         let parts = self.writer.parts(key, text);
         let added = self.writer.holes();
         let text_length = parts.last().map_or(0, |text| text.len());
+        let record_length = key.len() + text_length;
+        let size = arena::block_size(parts.iter().map(|part| part.len()).sum()) + RECORD_OVERHEAD;
         let known = self.find(shard, hash, key);
+        let before = known.and_then(|id| self.entries.get(id)).map_or(0, |entry| {
+            arena::block_size(self.arena.get(entry.place).len()) + RECORD_OVERHEAD
+        });
+        if record_length > self.limits.record_bytes {
+            return Err(Refused::RecordBytes);
+        }
+        if known.is_none() && self.entries.len() >= self.limits.records {
+            return Err(Refused::Records);
+        }
+        // One that becomes smaller is taken in any case: it makes room.
+        if size > before && self.used - before + size > self.limits.bytes {
+            return Err(Refused::Bytes);
+        }
         match known.and_then(|id| Some((id, self.entries.get(id)?.place))) {
             Some((id, place)) => {
                 let old = Record::read(self.arena.get(place));
@@ -182,6 +237,7 @@ impl Table {
         }
         self.text_bytes += text_length;
         self.holes += added;
+        self.used = self.used - before + size;
         self.writer.trim();
         self.arena.clean(&mut self.entries);
         Ok(known.is_none())
@@ -231,7 +287,9 @@ impl Table {
             found.remove();
         }
         if let Some(entry) = self.entries.remove(id) {
-            let record = Record::read(self.arena.get(entry.place));
+            let block = self.arena.get(entry.place);
+            self.used -= arena::block_size(block.len()) + RECORD_OVERHEAD;
+            let record = Record::read(block);
             self.key_bytes -= record.key.len();
             self.text_bytes -= record.text.len();
             self.holes -= record.holes();
@@ -253,7 +311,7 @@ impl Table {
         for shard in &mut self.index {
             *shard = HashTable::new();
         }
-        (self.key_bytes, self.text_bytes, self.holes) = (0, 0, 0);
+        (self.key_bytes, self.text_bytes, self.holes, self.used) = (0, 0, 0, 0);
     }
 
     /// Records.
@@ -268,6 +326,11 @@ impl Table {
     /// Bytes of all keys and texts, without what stands in holes.
     pub fn bytes(&self) -> usize {
         self.key_bytes + self.text_bytes
+    }
+
+    /// Bytes that the limit of the table counts: those of all records, and what each costs beside its text.
+    pub fn used(&self) -> usize {
+        self.used
     }
 
     /// Bytes of all memory that the table holds.

@@ -16,6 +16,28 @@ export interface RecordOptions {
   readonly deadline?: number;
 }
 
+/** The most that a table takes; what is left out has no limit. */
+export interface RecordLimits {
+  readonly maxRecords?: number;
+  /** Bytes of memory, as {@link RecordTable.usedBytes} counts them. */
+  readonly maxBytes?: number;
+  /** Bytes of UTF-8 of one record and its key. */
+  readonly maxRecordBytes?: number;
+}
+
+/** A record has no room in its table, which is as it was. */
+export class RecordLimitError extends Error {
+  override readonly name = 'RecordLimitError';
+
+  constructor(
+    message: string,
+    /** The limit that was met; `memory`: the process got none from the operating system. */
+    readonly limit: keyof RecordLimits | 'memory',
+  ) {
+    super(message);
+  }
+}
+
 /** Longest key in bytes of UTF-8. */
 export const maxKeyLength = 65535;
 
@@ -34,12 +56,37 @@ const memory = Buffer.allocUnsafeSlow(131072);
 export class RecordTable<T = unknown> {
   readonly #native: NativeRecordTable = openRecordTable(nonce);
   #styles = 0;
+  #limits: RecordLimits = {};
+
+  /** @throws RangeError for a limit that is not a number from 0 on */
+  constructor(limits: RecordLimits = {}) {
+    this.limits = limits;
+  }
+
+  /** The most that the table takes. New limits leave alone what is there already. */
+  get limits(): RecordLimits {
+    return this.#limits;
+  }
+
+  set limits(limits: RecordLimits) {
+    const {
+      maxRecords = Number.POSITIVE_INFINITY,
+      maxBytes = Number.POSITIVE_INFINITY,
+      maxRecordBytes = Number.POSITIVE_INFINITY,
+    } = limits;
+    for (const [name, limit] of Object.entries({ maxRecords, maxBytes, maxRecordBytes })) {
+      if (!(limit >= 0)) throw new RangeError(`${name} is ${limit}; give a number from 0 on, or leave it out`);
+    }
+    this.#native.setLimits(maxRecords, maxBytes, maxRecordBytes);
+    this.#limits = limits;
+  }
 
   /**
    * Sets the record of a key, and its deadline: one that is not given again is gone.
    *
    * @throws TypeError for a value that is not JSON or a key with half of a surrogate pair, RangeError for a value that
-   *   contains itself, Error for a key or a record that is too long; then the table is as it was
+   *   contains itself, {@link RecordLimitError} for one that {@link limits} leave no room for, Error for a key or a
+   *   record that is too long for any table; then the table is as it was
    */
   set(key: string, value: Settable<T>, options?: RecordOptions): this {
     const text = markHoles(value);
@@ -55,7 +102,7 @@ export class RecordTable<T = unknown> {
       if (length > memory.length) place = Buffer.allocUnsafeSlow(length);
     }
     const keyLength = writeKey(key, place);
-    this.#native.set(place, keyLength, keyLength + place.write(text, keyLength), marks, deadline);
+    this.#taken(this.#native.set(place, keyLength, keyLength + place.write(text, keyLength), marks, deadline), key);
     return this;
   }
 
@@ -63,14 +110,14 @@ export class RecordTable<T = unknown> {
    * Sets the record of a key to a JSON text (RFC 8259) in UTF-8. It is validated and kept without blanks, otherwise as
    * it is: numbers of any size and repeated members stay.
    *
-   * @throws Error saying what is wrong at which byte; then the table is as it was
+   * @throws Error saying what is wrong at which byte, {@link RecordLimitError}; then the table is as it was
    */
   setJson(key: string, json: Uint8Array, options?: RecordOptions): this {
     const deadline = deadlineOf(options);
     const length = Buffer.byteLength(key) + json.length;
     const place = length > memory.length ? Buffer.allocUnsafeSlow(length) : memory;
     place.set(json, writeKey(key, place));
-    this.#native.setJson(place, length - json.length, length, deadline);
+    this.#taken(this.#native.setJson(place, length - json.length, length, deadline), key);
     return this;
   }
 
@@ -114,6 +161,14 @@ export class RecordTable<T = unknown> {
   /** Bytes of all keys and records in UTF-8; what {@link secondsLeft} prints counts nothing. */
   get bytes(): number {
     return this.#native.bytes();
+  }
+
+  /**
+   * What `maxBytes` limits: {@link bytes}, and about 80 for each record and 12 for each {@link secondsLeft}. The memory
+   * that the table holds is at most a few percent more.
+   */
+  get usedBytes(): number {
+    return this.#native.usedBytes();
   }
 
   /** Bytes of memory that the table holds. */
@@ -188,6 +243,32 @@ export class RecordTable<T = unknown> {
       length = this.#native.get(place, keyLength, now);
     }
     return length < 0 ? undefined : place.subarray(0, length);
+  }
+
+  /** @throws RecordLimitError for a number that tells of no room */
+  #taken(outcome: number, key: string): void {
+    if (outcome >= 0) return;
+    const what = `record ${JSON.stringify(key.slice(0, 64))} has no room`;
+    const { maxRecords, maxBytes, maxRecordBytes } = this.#limits;
+    switch (outcome) {
+      case -1:
+        throw new RecordLimitError(
+          `${what}: the table holds ${this.size} records, the limit maxRecords is ${maxRecords}; delete some or raise it`,
+          'maxRecords',
+        );
+      case -2:
+        throw new RecordLimitError(
+          `${what}: the table uses ${this.usedBytes} bytes, the limit maxBytes is ${maxBytes}; delete some or raise it`,
+          'maxBytes',
+        );
+      case -3:
+        throw new RecordLimitError(
+          `${what}: it is longer than the limit maxRecordBytes, ${maxRecordBytes} bytes; shorten it or raise the limit`,
+          'maxRecordBytes',
+        );
+      default:
+        throw new RecordLimitError(`${what}: the process gets no more memory; delete some or give it more`, 'memory');
+    }
   }
 
   #learnStyles(): void {

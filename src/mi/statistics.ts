@@ -115,6 +115,23 @@ export class Statistics {
     return [...found];
   }
 
+  /**
+   * Items that find nothing, but would as they may be meant, with what to write: a group without its colon, or a
+   * statistic with its group.
+   */
+  slips(items: readonly string[]): ReadonlyMap<string, string> {
+    const slips = new Map<string, string>();
+    for (const item of items) {
+      const key = item.toLowerCase();
+      if (this.#byName.has(key)) continue;
+      const [, group = '', name = ''] = /^([^:]*):(.+)$/s.exec(key) ?? [];
+      const statistic = this.#byName.get(name);
+      if (this.#byGroup.has(key)) slips.set(key, `${key}:`);
+      else if (statistic?.group.toLowerCase() === group) slips.set(key, statistic.name);
+    }
+    return slips;
+  }
+
   /** All of them. Pollers ask for nothing else, so that it is made once. */
   selectAll(): StatisticsSelection {
     if (this.#selectedAll?.slots.length !== this.#all.length) this.#selectedAll = this.select([...this.#all]);

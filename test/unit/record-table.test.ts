@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { printParts } from '#src/mi/print-parts.js';
-import { RecordTable } from '#src/mi/record-table.js';
+import { RecordLimitError, RecordTable } from '#src/mi/record-table.js';
 import { currentSecond, nonce, secondsLeft } from '#src/mi/seconds-left.js';
 import { type DumpCursor, TableDump } from '#src/mi/table-dump.js';
 
@@ -265,4 +265,65 @@ test('memory that is held is told, and given back', { timeout }, () => {
   assert.ok(table.fragmentation > 0 && table.fragmentation < 0.25, `${table.fragmentation}`);
   for (let index = 0; index < 19_900; index += 1) table.delete(`${index}`);
   assert.ok(table.heldBytes < 1_000_000, `${table.heldBytes}`);
+});
+
+test('limits: what has no room is refused with the limit, and changes nothing', () => {
+  const full = (limit: string) => (error: unknown) => error instanceof RecordLimitError && error.limit === limit;
+  const few = new RecordTable({ maxRecords: 2 });
+  few.set('a', 1).set('b', 2).set('a', 3);
+  assert.throws(() => few.set('c', 4), full('maxRecords'));
+  assert.throws(() => few.setJson('c', Buffer.from('4')), /holds 2 records, the limit maxRecords is 2/);
+  few.delete('b');
+  few.set('c', 4);
+  assert.deepEqual([few.get('a'), few.get('b'), few.get('c'), few.size], [3, undefined, 4, 2]);
+
+  const short = new RecordTable({ maxRecordBytes: 10 });
+  short.set('key', '12345');
+  assert.throws(() => short.set('key', '123456'), full('maxRecordBytes'));
+  assert.equal(short.get('key'), '12345');
+
+  const small = new RecordTable({ maxBytes: 1_000_000 });
+  let count = 0;
+  const fill = (): void => {
+    for (count = small.size; ; count++) small.set(`key${count}`, 'x'.repeat((count * 37) % 3000));
+  };
+  assert.throws(fill, full('maxBytes'));
+  assert.ok(small.usedBytes <= 1_000_000 && small.usedBytes > 990_000, `${small.usedBytes} are used`);
+  assert.ok(small.heldBytes < 1_300_000, `${small.heldBytes} are held`);
+  const first = count;
+  assert.throws(() => small.set('key0', 'x'.repeat(9000)), full('maxBytes'));
+  assert.equal(small.get('key0'), '');
+  small.set('key80', 'shorter');
+  for (let i = 0; i < first; i++) assert.ok(small.delete(`key${i}`));
+  assert.equal(small.usedBytes, 0);
+  assert.throws(fill, full('maxBytes'));
+  assert.equal(count, first);
+  small.limits = { maxBytes: 10 };
+  small.set('key0', '');
+  assert.throws(() => small.set('more', 1), full('maxBytes'));
+  small.clear();
+  assert.equal(small.usedBytes, 0);
+  for (const wrong of [-1, Number.NaN]) {
+    assert.throws(() => new RecordTable({ maxBytes: wrong }), { name: 'RangeError', message: /maxBytes is/ });
+  }
+});
+
+test('used bytes are those of the records that are there, whatever was set, replaced and deleted', () => {
+  const table = new RecordTable();
+  const fresh = new RecordTable();
+  const model = new Map<string, unknown>();
+  for (let step = 0; step < 5000; step++) {
+    const key = `key${(step * 7919) % 97}`;
+    if (step % 5 === 4) {
+      table.delete(key);
+      model.delete(key);
+    } else {
+      const value =
+        step % 3 === 0 ? { left: secondsLeft(2_000_000_000), text: 'a' } : 'x'.repeat((step * 131) % 20_000);
+      table.set(key, value);
+      model.set(key, value);
+    }
+  }
+  for (const [key, value] of model) fresh.set(key, value);
+  assert.equal(table.usedBytes, fresh.usedBytes);
 });

@@ -3,6 +3,7 @@ import type { TestContext } from 'node:test';
 import type { Log } from '#src/log.js';
 import { Statistics } from '#src/mi/statistics.js';
 import type { Domain, DomainOptions } from '#src/modules/usrloc/domain.js';
+import type { RoomLimits } from '#src/modules/usrloc/room.js';
 import { Usrloc } from '#src/modules/usrloc/usrloc.js';
 
 /** The second in which tests begin. */
@@ -17,7 +18,7 @@ export interface Service {
   statistic(name: string): number;
 }
 
-export function service(given: Partial<DomainOptions> = {}): Service {
+export function service(given: Partial<DomainOptions & RoomLimits> = {}): Service {
   const errors: string[] = [];
   const quiet = (): void => {};
   const log: Log = {
@@ -27,7 +28,14 @@ export function service(given: Partial<DomainOptions> = {}): Service {
     error: (_fields: object, message: string) => void errors.push(message),
   };
   const statistics = new Statistics();
-  const usrloc = new Usrloc(statistics, log, { useDomain: false, newestFirst: false, keyValues: false, ...given });
+  const usrloc = new Usrloc(statistics, log, {
+    useDomain: false,
+    newestFirst: false,
+    keyValues: false,
+    maxContacts: Number.POSITIVE_INFINITY,
+    maxBytes: Number.POSITIVE_INFINITY,
+    ...given,
+  });
   const location = usrloc.domain('location');
   return {
     usrloc,

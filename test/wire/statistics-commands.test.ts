@@ -42,13 +42,11 @@ test('statistics', { timeout: 20_000 }, async (t) => {
     );
     load = 0.25;
   });
-  await t.test('unknown items are skipped; nothing found is 404', async () => {
+  await t.test('unknown items are skipped, and an answer without any is no error to pollers', async () => {
     assert.deepEqual(await call(server, 'get_statistics', [['zzz', 'rings', '', ':']]), { 'pbx:rings': 3 });
     for (const item of ['zzz', 'zzz:', 'pbx:rings', '', ':']) {
-      assert.deepEqual(await callError(server, 'get_statistics', [[item]]), {
-        code: 404,
-        message: 'Statistics Not Found',
-      });
+      assert.deepEqual(await call(server, 'get_statistics', [[item]]), {}, item);
+      assert.deepEqual(await call(server, 'list_statistics', [[item]]), {}, item);
     }
   });
   await t.test('a repeated item is one member', async () => {
@@ -71,10 +69,7 @@ test('statistics', { timeout: 20_000 }, async (t) => {
     assert.deepEqual(await call(server, 'list_statistics', [['Rings']]), { rings: 'incremental' });
     const all = (await call(server, 'list_statistics')) as Record<string, string>;
     assert.equal(all['core:timestamp'], 'non-incremental');
-    assert.deepEqual(await callError(server, 'list_statistics', [['all']]), {
-      code: 404,
-      message: 'Statistics Not Found',
-    });
+    assert.deepEqual(await call(server, 'list_statistics', [['all']]), {});
   });
   await t.test('reset', async () => {
     assert.equal(await call(server, 'reset_statistics', [['rings', 'load']]), 'OK');
@@ -109,4 +104,21 @@ test('statistics', { timeout: 20_000 }, async (t) => {
     const all = (await call(small, 'get_statistics', [['all']])) as Record<string, number>;
     assert.ok(Object.keys(all).length > 40);
   });
+});
+
+test('a slip in the name of a statistic is told in the log, once, and harms no poller', async (t) => {
+  const told: string[] = [];
+  const quiet = (): void => {};
+  const warn = (_fields: object, message: string): void => {
+    if (message.includes('statistic')) told.push(message);
+  };
+  const server = await startServer(t, { log: { debug: quiet, info: quiet, warn, error: quiet } });
+  for (let round = 0; round < 3; round++) {
+    assert.deepEqual(await call(server, 'get_statistics', [['core', 'MI:Pending', 'zzz', '']]), {});
+    assert.deepEqual(await call(server, 'list_statistics', [['core', 'zzz:zzz', 'mi:uptime']]), {});
+  }
+  assert.deepEqual(told, [
+    'a client asks for the statistic "core", which is not there; write "core:"',
+    'a client asks for the statistic "mi:pending", which is not there; write "pending"',
+  ]);
 });

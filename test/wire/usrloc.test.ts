@@ -115,13 +115,30 @@ describe('the commands of usrloc', { timeout: 20_000 }, () => {
     for (const [place, value] of [
       [1, '@example.com'],
       [1, 'x'.repeat(5000)],
-      [2, ''],
       [3, 2 ** 31],
       [5, 2 ** 32],
       [7, -(2 ** 31) - 1],
     ] as const) {
       const { code, message } = await callError(server, 'ul_add', add.with(place, value));
       assert.deepEqual([code, message], [400, 'Bad parameter value'], String(value));
+    }
+    for (const contact of ['', 'alice', '<sip:a@192.0.2.1>', 'sip:a@192.0.2.1\r\nX: 1', `sip:${'a'.repeat(4096)}@x`]) {
+      const { code, message, data } = await callError(server, 'ul_add', add.with(2, contact));
+      assert.deepEqual([code, message], [500, 'Internal Error'], contact);
+      assert.match(data ?? '', /^contact is /);
+      const many = { table_name: 'location', contacts: [{ aor: 'a', contact, expires: 60 }] };
+      const { added, rejected } = (await call(server, 'add_many', many)) as {
+        added: number;
+        rejected: { reason: string }[];
+      };
+      assert.equal(added, 0);
+      assert.match(rejected[0]?.reason ?? '', /^contact is /);
+      const told = { code: 404, message: 'Contact not found' };
+      assert.deepEqual(await callError(server, 'ul_rm_contact', ['location', 'mia', contact]), told);
+    }
+    for (const method of ['ul_rm', 'ul_show_contact']) {
+      const { code, message } = await callError(server, method, ['location', 'mia\r\nX: 1']);
+      assert.deepEqual([code, message], [400, 'Bad parameter value']);
     }
     assert.match((await callError(server, 'ul_dump', ['brief'])).data ?? '', /^Bad type for parameter 'brief'/);
     assert.match((await callError(server, 'ul_dump', [1, 2])).data ?? '', /^Too few or too many parameters/);

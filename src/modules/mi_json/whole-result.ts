@@ -1,4 +1,5 @@
 import type { Result } from '../../mi/command.js';
+import { MiError } from '../../mi/errors.js';
 import type { JsonValue } from '../../mi/json.js';
 import { openParts, printResult } from '../../mi/print-parts.js';
 import { StatisticsSelection } from '../../mi/statistics.js';
@@ -23,10 +24,14 @@ export class TooLongError extends Error {
  *
  * @param limit bytes of its JSON at most
  * @param signal when nobody waits any more
- * @throws TooLongError; MiError -32000 for no result; what printing it throws
+ * @throws TooLongError; MiError -32000 for no result, 404 for no statistics; what printing it throws
  */
 export function wholeResult(result: Result, limit: number, signal: AbortSignal): JsonValue | Promise<JsonValue> {
-  if (result instanceof StatisticsSelection) return result.toJSON();
+  if (result instanceof StatisticsSelection) {
+    // OpenSIPS 2.4, whose replies these are; later ones answer with nothing.
+    if (result.statistics.length === 0) throw new MiError(404, 'Statistics Not Found');
+    return result.toJSON();
+  }
   const printed = printResult(result);
   if (typeof printed === 'string') return parsed(printed, limit);
   const source = ReplyChunks.own(openParts(printed), chunkSize, () => {});

@@ -7,8 +7,20 @@ import { addMemoryStatistics } from './memory.js';
 /** The commands that read and reset statistics, and the statistics of memory. Loaded always. */
 export const statisticsModule = defineModule({
   name: 'statistics',
-  load({ mi: { statistics } }) {
+  load({ mi: { statistics }, log }) {
     addMemoryStatistics(statistics);
+    const told = new Set<string>();
+    /** As OpenSIPS, unknown names are no error, which pollers would meet. Slips are told in the log, each once. */
+    const find = (items: readonly string[], all: boolean): readonly Statistic[] => {
+      const found = statistics.find(items, { all });
+      if (found.length >= items.length) return found;
+      for (const [item, meant] of statistics.slips(items)) {
+        if (told.has(item)) continue;
+        told.add(item);
+        log.warn({ item, meant }, `a client asks for the statistic "${item}", which is not there; write "${meant}"`);
+      }
+      return found;
+    };
     return {
       commands: [
         command({
@@ -19,9 +31,7 @@ export const statisticsModule = defineModule({
           help: 'Reads statistics. Each item is `all`, a group with a colon (`core:`), or one bare name (`timestamp`).',
           recipes: [{ statistics: 'string[]' }],
           run: ({ statistics: items }) =>
-            items.length === 1 && items[0] === 'all'
-              ? statistics.selectAll()
-              : statistics.select(someOf(statistics.find(items, { all: true }))),
+            items.length === 1 && items[0] === 'all' ? statistics.selectAll() : statistics.select(find(items, true)),
         }),
         command({
           name: 'list',
@@ -33,7 +43,7 @@ export const statisticsModule = defineModule({
           run: ({ statistics: items }) => {
             if (items === undefined) return listed(statistics.all, fullName);
             const bare = new Set(items.filter((item) => !item.endsWith(':')).map((item) => item.toLowerCase()));
-            const found = someOf(statistics.find(items, { all: false }));
+            const found = find(items, false);
             return listed(found, (one) => (bare.has(one.name.toLowerCase()) ? one.name : fullName(one)));
           },
         }),

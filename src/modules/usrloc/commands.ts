@@ -2,7 +2,7 @@ import { type Command, command } from '../../mi/command.js';
 import { MiError } from '../../mi/errors.js';
 import { currentSecond } from '../../mi/seconds-left.js';
 import { addMany } from './bulk.js';
-import type { ContactInput } from './contact.js';
+import { type ContactInput, ContactUriError } from './contact.js';
 import { AorError, ContactLimitError, type Domain, DomainMissingError } from './domain.js';
 import { parseQ } from './q.js';
 import type { Usrloc } from './usrloc.js';
@@ -169,7 +169,9 @@ function refusing<T>(run: () => T): T {
     return run();
   } catch (error) {
     if (error instanceof DomainMissingError) throw new MiError(400, error.message);
-    if (error instanceof ContactLimitError) throw new MiError(500, 'Internal Error', error.message);
+    if (error instanceof ContactLimitError || error instanceof ContactUriError) {
+      throw new MiError(500, 'Internal Error', error.message);
+    }
     if (error instanceof AorError || error instanceof RangeError) badValue(error.message);
     throw error;
   }

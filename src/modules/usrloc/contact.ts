@@ -1,9 +1,18 @@
 import { type SecondsLeft, secondsLeft } from '../../mi/seconds-left.js';
 import { printQ } from './q.js';
+import { longestText, uriProblem } from './sip-uri.js';
+
+/** The contact is no URI; the message says why. */
+export class ContactUriError extends RangeError {
+  override readonly name = 'ContactUriError';
+}
 
 /** A contact to be saved: where an address of record can be reached, for how long, and what is known about it. */
 export interface ContactInput {
-  /** The contact URI. Contacts of one address of record are told apart by its text. */
+  /**
+   * The contact URI: `sip:`, `sips:`, `tel:` or `tels:`. Contacts of one address of record are told apart by its text.
+   * This and all other texts have 4096 bytes at most and no control characters.
+   */
   readonly contact: string;
   /** Seconds from now, 1 to 2147483647, or `permanent`. */
   readonly expires: number | 'permanent';
@@ -105,16 +114,20 @@ export function expiryOf(expires: ContactInput['expires'], now: number): number 
  */
 export function storedContact(input: Omit<ContactInput, 'expires'>, contactId: string, at: number): StoredContact {
   const { contact, cflags = [], keyValues } = input;
-  if (contact === '') throw new RangeError('contact is empty; give its URI');
+  const problem = typeof contact === 'string' ? uriProblem(contact) : 'it is no text';
+  if (contact === '') throw new ContactUriError('contact is empty; give its URI');
+  if (problem !== undefined) {
+    throw new ContactUriError(`contact is ${shown(contact)}; ${problem}; give a URI such as sip:alice@192.0.2.1:5060`);
+  }
   return {
-    Contact: text('contact', contact),
+    Contact: contact,
     ContactID: contactId,
     Expires: at,
     Q: qText(input.q),
     Callid: text('callId', input.callId ?? 'mi-httpd'),
     Cseq: whole('cseq', input.cseq ?? 1, 0, 2147483647),
     'User-agent': optional('userAgent', input.userAgent),
-    Received: optional('received', input.received),
+    Received: uri('received', input.received),
     Path: optional('path', input.path),
     // Nothing is written to a database, so every contact is new to it.
     State: 'CS_NEW',
@@ -125,7 +138,7 @@ export function storedContact(input: Omit<ContactInput, 'expires'>, contactId: s
     Attr: optional('attr', input.attr),
     SIP_instance: optional('sipInstance', input.sipInstance),
     'Ping-Latency': whole('pingLatency', input.pingLatency ?? 0, 0, 4294967295) || undefined,
-    'KV-Store': keyValues === undefined ? undefined : JSON.stringify(keyValues),
+    'KV-Store': keyValues === undefined ? undefined : short('keyValues', JSON.stringify(keyValues)),
   };
 }
 
@@ -163,15 +176,32 @@ function qText(q: number | undefined): string {
 
 function flagNames(names: readonly string[]): string {
   for (const name of names) {
-    if (typeof name !== 'string' || !/^[^\s]+$/.test(name)) {
+    if (typeof name !== 'string' || !/^[^\s\p{Cc}]+$/u.test(name)) {
       throw new RangeError(`cflags has ${shown(name)}; give names of flags without blanks`);
     }
   }
-  return names.join(' ');
+  return short('cflags', names.join(' '));
 }
 
 function text(member: string, value: string): string {
   if (typeof value !== 'string') throw new TypeError(`${member} is ${shown(value)}; give a string`);
+  if (control.test(value)) throw new RangeError(`${member} is ${shown(value)}; give text without control characters`);
+  return short(member, value);
+}
+
+/** A tab is a blank of header fields. */
+const control = /[^\P{Cc}\t]/u;
+
+function short(member: string, value: string): string {
+  const length = Buffer.byteLength(value);
+  if (length > longestText) throw new RangeError(`${member} has ${length} bytes; give ${longestText} at most`);
+  return value;
+}
+
+function uri(member: string, value: string | undefined): string | undefined {
+  if (value === undefined || value === '') return undefined;
+  const problem = uriProblem(text(member, value));
+  if (problem !== undefined) throw new RangeError(`${member} is ${shown(value)}; ${problem}; give a URI`);
   return value;
 }
 

@@ -1,4 +1,4 @@
-import type { RecordTable } from '../../mi/record-table.js';
+import { RecordLimitError, type RecordTable } from '../../mi/record-table.js';
 import { currentSecond } from '../../mi/seconds-left.js';
 import type { Statistic } from '../../mi/statistics.js';
 import type { TableDump } from '../../mi/table-dump.js';
@@ -17,9 +17,13 @@ import {
 import { ContactIds, maxContacts } from './contact-id.js';
 import type { DomainEvent, DomainEvents, DomainListener } from './events.js';
 import { qRank } from './q.js';
+import type { Room } from './room.js';
 
 /** Longest address of record in characters; one is three bytes of UTF-8 at most, so it fits every table. */
 const maxAorLength = 4096;
+
+/** Longest record of an address of record in bytes: reading, changing and writing one takes well under a millisecond. */
+export const maxRecordBytes = 65536;
 
 /** What a table keeps of an address of record: what `ul_dump` shows of it. */
 export interface AorRecord {
@@ -42,6 +46,8 @@ export interface DomainParts {
   readonly events: DomainEvents;
   /** Counts the contacts that expired. */
   readonly expired: Statistic;
+  /** What all domains of the server share. */
+  readonly room: Room;
 }
 
 /** An address of record is not one that the server can keep. */
@@ -58,7 +64,7 @@ export class DomainMissingError extends AorError {
   }
 }
 
-/** An address of record has as many contacts as it can have. */
+/** There is no room for a contact: its address of record, or the server, has as many as it can have. */
 export class ContactLimitError extends Error {
   override readonly name = 'ContactLimitError';
 }
@@ -83,6 +89,11 @@ export class Domain {
   /** Addresses of record that have contacts. */
   get users(): number {
     return this.#parts.table.size;
+  }
+
+  /** Bytes of memory that the contacts use, as `max_bytes` counts them. */
+  get usedBytes(): number {
+    return this.#parts.table.usedBytes;
   }
 
   /** Contacts, those that have expired but have not been deleted yet included. */
@@ -157,7 +168,7 @@ export class Domain {
     const taken = contacts.map(({ ContactID }) => ContactID);
     const id = before?.ContactID ?? (taken.length === 0 ? this.#ids.first(key) : this.#ids.next(taken));
     const stored = storedContact(input, id, at);
-    this.#write(key, placed(contacts, index, stored, options.newestFirst), contacts.length);
+    this.#fit(key, placed(contacts, index, stored, options.newestFirst), contacts.length);
     if (contacts.length === 0) events.emitAor('insert', key);
     events.emit(before === undefined ? 'insert' : 'update', key, () => contactOf(stored, currentSecond()));
     return stored;
@@ -227,6 +238,7 @@ export class Domain {
     if (key.length > maxAorLength) {
       throw new AorError(`address of record has ${key.length} characters; give ${maxAorLength} at most`);
     }
+    if (/\p{Cc}/u.test(key)) throw new AorError('address of record has control characters; give text without');
     if (/\p{Surrogate}/u.test(key)) throw new AorError('address of record has half of a surrogate pair; give text');
     return key;
   }
@@ -242,6 +254,35 @@ export class Domain {
       const contacts = record.Contacts.map((one) => ({ ...one, Expires: expiresAt(one.Expires, now) }));
       return { contacts, now };
     }
+  }
+
+  /** As {@link #write}, within the limits. @throws ContactLimitError naming the limit; then nothing has changed */
+  #fit(key: string, contacts: readonly StoredContact[], before: number): void {
+    const { room, table } = this.#parts;
+    const refused = (reason: string): never => {
+      room.refused(reason);
+      throw new ContactLimitError(reason);
+    };
+    if (contacts.length > before && room.contacts >= room.maxContacts) {
+      refused(`usrloc is full: it has ${room.contacts} contacts, the limit max_contacts; remove some or raise it`);
+    }
+    const maxBytes = room.bytesFor(this.usedBytes);
+    if (maxBytes !== table.limits.maxBytes) table.limits = { ...table.limits, maxBytes };
+    try {
+      this.#write(key, contacts, before);
+    } catch (error) {
+      if (!(error instanceof RecordLimitError)) throw error;
+      if (error.limit === 'maxRecordBytes') {
+        throw new ContactLimitError(
+          `the contacts of ${key.slice(0, 64)} would have more than ${maxRecordBytes} bytes together; remove some or shorten them`,
+        );
+      }
+      if (error.limit === 'memory') refused('the server gets no more memory; remove contacts or lower max_bytes');
+      refused(
+        `usrloc is full: it uses ${room.bytes} of ${room.maxBytes} bytes of memory; remove contacts or raise max_bytes (-m)`,
+      );
+    }
+    room.taken();
   }
 
   #write(key: string, contacts: readonly StoredContact[], before: number): void {

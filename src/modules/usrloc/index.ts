@@ -10,11 +10,13 @@ import { Usrloc } from './usrloc.js';
 export const usrlocModule = defineModule({
   name: 'usrloc',
   parameters,
-  load({ parameters: values, mi, log, events }) {
+  load({ parameters: values, mi, log, events, facts }) {
     const options = {
       useDomain: values.use_domain === 1,
       newestFirst: values.desc_time_order === 1,
       keyValues: values.mi_dump_kv_store === 1,
+      maxContacts: values.max_contacts,
+      maxBytes: values.max_bytes || facts.sharedMemory,
     };
     const usrloc = new Usrloc(mi.statistics, log, options, new PublishedEvents(events, values.nat_bflag));
     for (const name of listedNames(values.domains)) usrloc.domain(name);

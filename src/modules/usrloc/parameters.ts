@@ -61,6 +61,23 @@ export const parameters = defineParameters({
     max: 1000000,
     help: 'expired contacts that are deleted at once; then other work has its turn. All leave in the end',
   },
+  max_contacts: {
+    type: 'int',
+    default: 10000000,
+    min: 1,
+    max: 2147483647,
+    help: 'contacts of all domains together; a further one is refused with 500',
+  },
+  max_bytes: {
+    type: 'int',
+    default: 0,
+    min: 0,
+    max: 2147483647,
+    unit: 'bytes',
+    help:
+      'memory of the contacts of all domains; a contact that does not fit is refused with 500; 0: the shared memory ' +
+      '(-m), and larger sizes are set by that alone',
+  },
   hash_size: {
     type: 'int',
     default: 9,

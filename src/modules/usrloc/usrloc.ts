@@ -1,9 +1,10 @@
 import type { Log } from '../../log.js';
 import { RecordTable } from '../../mi/record-table.js';
 import type { Statistics } from '../../mi/statistics.js';
-import { type AorRecord, Domain, type DomainOptions } from './domain.js';
+import { type AorRecord, Domain, type DomainOptions, maxRecordBytes } from './domain.js';
 import { DomainEvents, type DomainPublisher } from './events.js';
 import { domainNameProblem } from './parameters.js';
+import { Room, type RoomLimits } from './room.js';
 
 /** The user location service: domains of contacts, for the MI commands and for a registrar in the same process. */
 export class Usrloc {
@@ -12,9 +13,10 @@ export class Usrloc {
   readonly #log: Log;
   readonly #options: DomainOptions;
   readonly #publisher: DomainPublisher | undefined;
+  readonly #room: Room;
 
   /** For module usrloc. */
-  constructor(statistics: Statistics, log: Log, options: DomainOptions, publisher?: DomainPublisher) {
+  constructor(statistics: Statistics, log: Log, options: DomainOptions & RoomLimits, publisher?: DomainPublisher) {
     this.#statistics = statistics;
     this.#log = log;
     this.#options = options;
@@ -22,6 +24,11 @@ export class Usrloc {
     statistics.add('usrloc', 'registered_users', 'computed', () => {
       return this.domains.reduce((sum, domain) => sum + domain.users, 0);
     });
+    const refused = statistics.add('mem', 'usrloc_refused', 'counter');
+    const room = new Room(options, () => this.#domains.values(), refused, log);
+    statistics.add('mem', 'usrloc_used', 'computed', () => room.bytes);
+    statistics.add('mem', 'usrloc_max', 'computed', () => room.maxBytes);
+    this.#room = room;
   }
 
   /** All domains, newest first, as `ul_dump` lists them. */
@@ -43,7 +50,7 @@ export class Usrloc {
     const statistics = this.#statistics;
     statistics.add('usrloc', `${name}-users`, 'computed', () => domain.users);
     statistics.add('usrloc', `${name}-contacts`, 'computed', () => domain.contacts);
-    const table = new RecordTable<AorRecord>();
+    const table = new RecordTable<AorRecord>({ maxRecordBytes });
     // In group mem, for clients know what group usrloc has.
     statistics.add('mem', `${name}-table_bytes`, 'computed', () => table.bytes);
     statistics.add('mem', `${name}-table_held`, 'computed', () => table.heldBytes);
@@ -52,6 +59,7 @@ export class Usrloc {
       table,
       options: this.#options,
       events: new DomainEvents(this.#log, name, this.#publisher),
+      room: this.#room,
       expired: statistics.add('usrloc', `${name}-expires`, 'counter'),
     });
     this.#domains.set(name, domain);
