@@ -1,27 +1,36 @@
 /** Start a management server: the one function that most users need. */
 
+/** What those above refer to. */
 export type {
+  IntParameter,
+  ListParameter,
   ParameterDeclaration,
   ParameterDeclarations,
   ParameterInput,
   ParameterValues,
+  RefusedParameter,
+  StringParameter,
 } from './config/parameter.js';
 export { ParameterError } from './config/parameter.js';
 /** Serve root paths of your own. */
 export type { Caller } from './httpd/caller.js';
 export type { Chunk, ChunkSource, Exchange, Field, Method, ReplyHeaders } from './httpd/exchange.js';
-export type { RootDeclaration } from './httpd/roots.js';
+export type { ArrivedRequest, Refusal, RefusedRequest, RootDeclaration } from './httpd/roots.js';
 export type { Reload } from './httpd/tls/certificates.js';
+export type { LazyAbort } from './lazy-abort.js';
 /** What a server needs of a logger; pino fits. */
 export type { Log } from './log.js';
 export type { Cache, CacheSystems } from './mi/cache-systems.js';
 export type { Call, Client } from './mi/call.js';
+export type { Checked, Returnable } from './mi/command.js';
 /** Declare MI commands: their names, recipes, help and handler. */
 export { type Command, type CommandDeclaration, command, type Result } from './mi/command.js';
+export type { ConstantResult } from './mi/constant-result.js';
+export type { Cursor } from './mi/cursor.js';
 /** What can go wrong, with stable codes. */
 export { codes, MiError } from './mi/errors.js';
 /** Raise events, and tell what is ready: `server.events`, `server.status`. */
-export type { MiEvent } from './mi/event.js';
+export type { MiEvent, Subscription } from './mi/event.js';
 export {
   type EventParameters,
   type EventSink,
@@ -29,10 +38,11 @@ export {
   type EventTransport,
   type EventValue,
 } from './mi/event-transport.js';
-export type { Events } from './mi/events.js';
+export type { EventDeliveryCounts, Events } from './mi/events.js';
 export type { JsonObject, JsonValue } from './mi/json.js';
 export type { Level } from './mi/level.js';
-export type { ParametersOf, ParameterType, ParameterTypes, Recipe } from './mi/recipe.js';
+export type { Piecewise } from './mi/piecewise.js';
+export type { CompiledRecipe, ParametersOf, ParameterType, ParameterTypes, Recipe } from './mi/recipe.js';
 /** Large results: tables of records that are dumped, and arrays and objects that are produced piece by piece. */
 export {
   RecordLimitError,
@@ -41,12 +51,13 @@ export {
   RecordTable,
   type Settable,
 } from './mi/record-table.js';
+export type { Printable } from './mi/result.js';
 export { type SecondsLeft, type SecondsLeftTexts, secondsLeft } from './mi/seconds-left.js';
-export type { Statistic, StatisticKind, Statistics } from './mi/statistics.js';
+export type { Statistic, StatisticKind, Statistics, StatisticsSelection } from './mi/statistics.js';
 export type { StatusIdentifier, StatusReport, StatusReports } from './mi/status-reports.js';
 export { type Stream, stream, streamObject } from './mi/stream.js';
-export type { DumpOptions, TableDump } from './mi/table-dump.js';
-
+export type { DumpCursor, DumpOptions, TableDump } from './mi/table-dump.js';
+export type { Roots } from './module.js';
 /** Declare modules: parameters, commands, root paths, start and stop. */
 export {
   type ConfiguredModule,
@@ -57,8 +68,8 @@ export {
   type ModuleInstance,
 } from './module.js';
 /** Keep contacts for a registrar in the same process: `server.usrloc`. */
-export type { Contact, ContactInput } from './modules/usrloc/contact.js';
-export type { Domain } from './modules/usrloc/domain.js';
+export type { Contact, ContactInput, ReadContact, StoredContact } from './modules/usrloc/contact.js';
+export type { AorRecord, Domain } from './modules/usrloc/domain.js';
 export type { DomainEvent, DomainListener } from './modules/usrloc/events.js';
 export type { Usrloc } from './modules/usrloc/usrloc.js';
 export { createServer, type Server, type ServerOptions, type ServerSettings } from './server.js';

@@ -1,4 +1,5 @@
 import type { ParameterDeclarations, ParameterInput, ParameterValues } from './config/parameter.js';
+import type { RootDeclaration } from './httpd/roots.js';
 import type { HttpServer } from './httpd/server.js';
 import type { Log, LogLevel } from './log.js';
 import type { LogConsumers } from './log-consumers.js';
@@ -7,6 +8,7 @@ import type { Command } from './mi/command.js';
 import type { Events } from './mi/events.js';
 import type { ManagementInterface } from './mi/interface.js';
 import type { Level } from './mi/level.js';
+import type { Statistics } from './mi/statistics.js';
 import type { StatusReports } from './mi/status-reports.js';
 
 /** Facts about the server that modules report or depend on. */
@@ -30,32 +32,46 @@ export interface ServerFacts {
   readonly engine: object | undefined;
 }
 
-/** What a module gets when it is loaded. */
+/** Where modules register root paths. */
+export interface Roots {
+  /**
+   * Registers a root path; see {@link RootDeclaration}.
+   * @throws Error when the root is not one segment, is taken (naming both modules), or the server has started
+   */
+  registerRoot(declaration: RootDeclaration): void;
+}
+
+/** What a module gets when it is loaded: what it may add to, and nothing with which it could close the server. */
 export interface ModuleContext<Parameters> {
   readonly parameters: Parameters;
-  readonly mi: ManagementInterface;
   readonly log: Log;
-  readonly logLevel: LogLevel;
-  readonly logConsumers: LogConsumers;
+  /** Statistics of your own: add them when the module is loaded. */
+  readonly mi: { readonly statistics: Statistics };
   /** Events that others can subscribe to: declare yours when the module is loaded. */
   readonly events: Events;
   /** What is ready and what is not, for `sr_get_status` and `/readyz`. */
   readonly status: StatusReports;
   /** Caches of the commands `cache_*`. */
   readonly caches: CacheSystems;
-  readonly facts: ServerFacts;
   /**
-   * The HTTP server with its registry of root paths.
+   * The registry of root paths.
    * @throws Error naming the remedy when the module httpd is not loaded
    */
+  readonly httpd: Roots;
+}
+
+/** What the modules that come with this package get: the server from inside. */
+export interface BuiltInContext<Parameters> extends ModuleContext<Parameters> {
+  readonly mi: ManagementInterface;
+  readonly logLevel: LogLevel;
+  readonly logConsumers: LogConsumers;
+  readonly facts: ServerFacts;
   readonly httpd: HttpServer;
 }
 
 /** What loading a module made. */
 export interface ModuleInstance {
   readonly commands?: readonly Command[];
-  /** Module httpd only: the HTTP server that the others register their roots with. */
-  readonly httpd?: HttpServer;
   /** What the module offers to the program that the server runs in. */
   readonly api?: object;
   /**
@@ -76,6 +92,12 @@ export interface ModuleInstance {
   stop?(): void | Promise<void>;
   /** Runs once after every module has stopped and the last answer has left: for logs. It may not fail. */
   finish?(): void | Promise<void>;
+}
+
+/** What loading a module that comes with this package made. */
+export interface BuiltInInstance extends ModuleInstance {
+  /** Module httpd only: the HTTP server that the others register their roots with. */
+  readonly httpd?: HttpServer;
 }
 
 /** The declaration of a module; validation, help and the tables of the README come from it. */
@@ -160,4 +182,13 @@ export function defineModule<const D extends ParameterDeclarations = Record<neve
   declaration: ModuleDeclaration<D>,
 ): Module<D> {
   return new Module(declaration);
+}
+
+/** As {@link defineModule}, for modules that come with this package. The server gives them {@link BuiltInContext}. */
+export function defineBuiltIn<const D extends ParameterDeclarations = Record<never, never>>(
+  declaration: Omit<ModuleDeclaration<D>, 'load'> & {
+    load?(context: BuiltInContext<ParameterValues<D>>): BuiltInInstance | undefined;
+  },
+): Module<D> {
+  return new Module(declaration as ModuleDeclaration<D>);
 }

@@ -73,8 +73,10 @@ async function load(): Promise<Addon> {
     return (await import(new URL('../native/binding.js', import.meta.url).href)) as Addon;
   } catch (cause) {
     const platform = `${process.platform}-${process.arch}`;
-    const remedy = 'install mi-httpd with its optional dependencies, or build the addon with cargo: npm run build';
-    throw new Error(`mi-httpd has no native addon for ${platform} here; ${remedy}`, { cause });
+    const remedy =
+      'where it is a dependency, install it again with optional dependencies (not with --omit=optional, and on the ' +
+      'machine that runs it); from a clone, run npm run build there, with Rust, and npm install the path of the clone';
+    throw new Error(`mi-httpd has no native addon for ${platform} here: ${remedy}`, { cause });
   }
 }
 

@@ -12,6 +12,8 @@ import { ManagementInterface } from './mi/interface.js';
 import type { Level } from './mi/level.js';
 import { type StatusIdentifier, StatusReports } from './mi/status-reports.js';
 import {
+  type BuiltInContext,
+  type BuiltInInstance,
   type ConfiguredModule,
   isModule,
   type Module,
@@ -32,6 +34,7 @@ import { builtInModules, loadableModules } from './modules/table.js';
 import type { parameters as usrlocParameters } from './modules/usrloc/parameters.js';
 import { Usrloc } from './modules/usrloc/usrloc.js';
 import { packageInfo } from './package-info.js';
+import { rootRegistry } from './root-registry.js';
 
 /** Private memory when nothing says otherwise, MB; OpenSIPS' `-M`. */
 export const defaultPrivateMemory = 16;
@@ -54,6 +57,9 @@ export const defaultDeadline = 10;
 
 /** Milliseconds that answers to calls given up have to leave. */
 const lastAnswers = 1000;
+
+/** Those that see the server from inside. */
+const ourModules: ReadonlySet<Module> = new Set([...builtInModules, ...loadableModules]);
 
 /** Status of `core`, identifier `main`. */
 const state = { running: 1, initializing: -1, terminating: -2 } as const;
@@ -171,22 +177,39 @@ export class Server {
     const names = new Set<string>();
     const builtIn = builtInModules.map((module) => ({ module, parameters: {} }));
     for (const { module, parameters } of [...builtIn, ...inOrderOfNeed(modules)]) {
-      const context: ModuleContext<never> = {
+      const isOurs = ourModules.has(module);
+      const needed = (): HttpServer => {
+        if (httpd === undefined) throw new Error(`module ${module.name} needs httpd; add loadmodule "httpd.so"`);
+        return httpd;
+      };
+      const inside: BuiltInContext<never> = {
         ...common,
         parameters: parameters as never,
         get httpd() {
-          if (httpd === undefined) throw new Error(`module ${module.name} needs httpd; add loadmodule "httpd.so"`);
-          return httpd;
+          return needed();
+        },
+      };
+      const outside: ModuleContext<never> = {
+        ...{
+          parameters: inside.parameters,
+          log: this.#log,
+          mi: { statistics: this.#mi.statistics },
+          events,
+          status,
+          caches,
+        },
+        get httpd() {
+          return rootRegistry(needed());
         },
       };
       if (names.has(module.name)) throw new Error(`two modules are named ${module.name}; give one another name`);
       names.add(module.name);
-      const instance = module.load(context) ?? {};
+      const instance: BuiltInInstance = module.load(isOurs ? inside : outside) ?? {};
       // Modules of the user's own may be JavaScript, where no compiler tells.
       if ('then' in instance) {
         throw new Error(`module ${module.name}: load gives a promise; load at once, and do what takes time in start`);
       }
-      httpd ??= instance.httpd;
+      if (isOurs) httpd ??= instance.httpd;
       this.#instances.push(instance);
       for (const command of [...module.commands, ...(instance.commands ?? [])]) {
         this.#mi.commands.add(module.name, command);

@@ -1,8 +1,11 @@
 // What an embedded server does to, and tells of, the process that it is part of: nothing, unless it is given.
 import assert from 'node:assert/strict';
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { type TestContext, test } from 'node:test';
-import { createServer, type Server, type ServerOptions } from '#src/index.js';
-import { callError, withResolvers } from './mi-client.js';
+import { createServer, defineModule, type Server, type ServerOptions } from '#src/index.js';
+import { callError, post, withResolvers } from './mi-client.js';
+
+const storage = new AsyncLocalStorage<string>();
 
 /** Starts a server with these options alone, as a program does. */
 async function embedded(t: TestContext, options: ServerOptions): Promise<Server> {
@@ -47,4 +50,38 @@ test('given their options they do what a program wants, for the level that it wa
   assert.deepEqual(await asAdmin('pwd'), { WD: process.cwd() });
   assert.equal(await asAdmin('kill'), 'OK');
   await promise;
+});
+
+test('a module of a program gets what it may add to, and nothing to close the server with', async (t) => {
+  let seen: Readonly<Record<string, unknown>> = {};
+  const paths: string[] = [];
+  const module = defineModule({
+    name: 'curious',
+    load: (context) => {
+      seen = { ...context, httpd: context.httpd };
+      context.httpd.registerRoot({
+        module: 'curious',
+        root: 'curious',
+        contentType: 'text/plain',
+        onRequest: (exchange) => {
+          paths.push(storage.getStore() ?? 'nothing');
+          storage.enterWith(exchange.path);
+          exchange.flush(200);
+        },
+        onFlush: (_exchange, position) => (position === 0 ? (storage.getStore() ?? 'nothing') : null),
+      });
+      return undefined;
+    },
+  });
+  const server = await embedded(t, { modules: [module] });
+  const names = ['caches', 'events', 'httpd', 'log', 'mi', 'parameters', 'status'];
+  assert.deepEqual(Object.keys(seen).sort(), names);
+  assert.deepEqual(Object.keys(seen.mi as object), ['statistics']);
+  assert.deepEqual(Object.keys(seen.httpd as object), ['registerRoot']);
+  // What a handler of a root enters is seen by no other request.
+  for (const path of ['a', 'b']) {
+    const reply = await post(server, '', { method: 'GET', path: `/curious/${path}` });
+    assert.deepEqual([reply.status, reply.body], [200, 'nothing']);
+  }
+  assert.deepEqual(paths, ['nothing', 'nothing']);
 });

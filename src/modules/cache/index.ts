@@ -1,10 +1,10 @@
 import type { Cache, CacheSystems } from '../../mi/cache-systems.js';
 import { command } from '../../mi/command.js';
 import { invalidParams, MiError } from '../../mi/errors.js';
-import { defineModule } from '../../module.js';
+import { defineBuiltIn } from '../../module.js';
 
 /** The commands about caches. Loaded always; the caches are those of other modules. */
-export const cacheModule = defineModule({
+export const cacheModule = defineBuiltIn({
   name: 'cache',
   load: ({ caches, log }) => {
     /** Runs one operation; whatever fails in it is the error that clients of OpenSIPS know. */

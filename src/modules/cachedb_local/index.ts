@@ -1,10 +1,10 @@
-import { defineModule } from '../../module.js';
+import { defineBuiltIn } from '../../module.js';
 import { parseCacheUrl } from './cache-url.js';
 import { LocalCache, type Room } from './local-cache.js';
 import { parameters } from './parameters.js';
 
 /** Caches in the memory of this process: the system `local` of the cache commands. */
-export const cachedbLocalModule = defineModule({
+export const cachedbLocalModule = defineBuiltIn({
   name: 'cachedb_local',
   parameters,
   load({ parameters: values, caches, mi, log }) {

@@ -1,11 +1,11 @@
 import { type Command, command } from '../../mi/command.js';
 import { invalidParams } from '../../mi/errors.js';
-import type { ModuleContext } from '../../module.js';
+import type { BuiltInContext } from '../../module.js';
 import { embedded } from './embedded.js';
 import { processTitle } from './process-title.js';
 
 /** Commands that change how the server runs: kill, log_level. */
-export function controlCommands(context: ModuleContext<object>): readonly Command[] {
+export function controlCommands(context: BuiltInContext<object>): readonly Command[] {
   const { facts, logLevel } = context;
   return [
     command({

@@ -1,11 +1,11 @@
-import { defineModule } from '../../module.js';
+import { defineBuiltIn } from '../../module.js';
 import { controlCommands } from './control.js';
 import { informationCommands } from './information.js';
 import { logConsumerCommands, raiseLogLines } from './log-consumers.js';
 import { reflectionCommands } from './reflection.js';
 
 /** The commands and statistics that every server has. Loaded always. */
-export const coreModule = defineModule({
+export const coreModule = defineBuiltIn({
   name: 'core',
   load(context) {
     const { mi, facts, logLevel } = context;

@@ -2,13 +2,13 @@ import { type Command, command } from '../../mi/command.js';
 import { ConstantResult } from '../../mi/constant-result.js';
 import { ctime } from '../../mi/ctime.js';
 import { serverError } from '../../mi/errors.js';
-import type { ModuleContext } from '../../module.js';
+import type { BuiltInContext } from '../../module.js';
 import { embedded } from './embedded.js';
 import { processTitle } from './process-title.js';
 import { sourceRevision } from './revision.js';
 
 /** Commands that tell about this process: uptime, version, pwd, arg, ps. */
-export function informationCommands(context: ModuleContext<object>): readonly Command[] {
+export function informationCommands(context: BuiltInContext<object>): readonly Command[] {
   const { facts } = context;
   const server = `${facts.name} (${facts.version} (${machine()}/${process.platform}))`;
   const version = new ConstantResult({ Server: server });

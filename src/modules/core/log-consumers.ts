@@ -2,10 +2,10 @@ import type { LogConsumer } from '../../log-consumers.js';
 import { type Command, command } from '../../mi/command.js';
 import { ctime } from '../../mi/ctime.js';
 import { invalidParams, MiError } from '../../mi/errors.js';
-import type { ModuleContext } from '../../module.js';
+import type { BuiltInContext } from '../../module.js';
 
 /** Declares the event that carries log lines, and lets the consumer `event` raise it. */
-export function raiseLogLines({ logConsumers, logLevel, events }: ModuleContext<object>): void {
+export function raiseLogLines({ logConsumers, logLevel, events }: BuiltInContext<object>): void {
   const lines = events.declare('E_CORE_LOG');
   logConsumers.connect(logLevel, ({ levelName, message }) => {
     if (!lines.hasSubscribers) return;
@@ -22,7 +22,7 @@ export function raiseLogLines({ logConsumers, logLevel, events }: ModuleContext<
 }
 
 /** Commands about who gets log lines. */
-export function logConsumerCommands({ logConsumers }: ModuleContext<object>): readonly Command[] {
+export function logConsumerCommands({ logConsumers }: BuiltInContext<object>): readonly Command[] {
   const known = (name: string): LogConsumer => {
     const consumer = logConsumers.find(name);
     if (consumer === undefined) throw new MiError(404, 'Unknown log consumer');

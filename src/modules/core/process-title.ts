@@ -1,7 +1,7 @@
-import type { ModuleContext } from '../../module.js';
+import type { BuiltInContext } from '../../module.js';
 
 /** What `ps` and `log_level` call this process: `HTTPD 127.0.0.1:8888`, as OpenSIPS names its HTTP process. */
-export function processTitle(context: ModuleContext<object>): string {
+export function processTitle(context: BuiltInContext<object>): string {
   try {
     return `HTTPD ${context.httpd.bound ?? 'not listening'}`;
   } catch {

@@ -2,10 +2,10 @@ import { type Command, command } from '../../mi/command.js';
 import type { CommandEntry } from '../../mi/command-table.js';
 import { ConstantResult } from '../../mi/constant-result.js';
 import { MiError } from '../../mi/errors.js';
-import type { ModuleContext } from '../../module.js';
+import type { BuiltInContext } from '../../module.js';
 
 /** Commands about commands: which, help. */
-export function reflectionCommands({ mi }: ModuleContext<object>): readonly Command[] {
+export function reflectionCommands({ mi }: BuiltInContext<object>): readonly Command[] {
   const names = new WeakMap<readonly CommandEntry[], ConstantResult>();
   return [
     command({

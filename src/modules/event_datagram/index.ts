@@ -1,5 +1,5 @@
 import { type EventSink, EventSocketError, type EventTransport } from '../../mi/event-transport.js';
-import { defineModule } from '../../module.js';
+import { defineBuiltIn } from '../../module.js';
 import { Destinations } from '../evi/destinations.js';
 import { formatHostPort, parseHostPort } from '../evi/host-port.js';
 import { notification } from '../evi/notification.js';
@@ -9,7 +9,7 @@ import { parameters } from './parameters.js';
 const protocol = 'udp';
 
 /** Events as UDP datagrams, a JSON-RPC notification in each: sockets `udp:HOST:PORT`. */
-export const eventDatagramModule = defineModule({
+export const eventDatagramModule = defineBuiltIn({
   name: 'event_datagram',
   parameters,
   load({ parameters: values, events, log }) {

@@ -1,5 +1,5 @@
 import { defineParameters } from '../../config/parameter.js';
-import { defineModule } from '../../module.js';
+import { defineBuiltIn } from '../../module.js';
 import { awaitingReplies, streamParameters } from '../event_stream/parameters.js';
 import { streamTransport } from '../event_stream/transport.js';
 
@@ -7,7 +7,7 @@ import { streamTransport } from '../event_stream/transport.js';
 export const parameters = defineParameters({ ...streamParameters, sync_mode: awaitingReplies() });
 
 /** Events over TCP, sockets `jsonrpc:HOST:PORT[/METHOD]`: the name that OpenSIPS 2.x and 3.0 have for event_stream. */
-export const eventJsonrpcModule = defineModule({
+export const eventJsonrpcModule = defineBuiltIn({
   name: 'event_jsonrpc',
   parameters,
   load({ parameters: values, events, log }) {

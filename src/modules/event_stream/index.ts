@@ -1,5 +1,5 @@
 import { defineParameters } from '../../config/parameter.js';
-import { defineModule } from '../../module.js';
+import { defineBuiltIn } from '../../module.js';
 import { awaitingReplies, streamParameters } from './parameters.js';
 import { streamTransport } from './transport.js';
 
@@ -7,7 +7,7 @@ import { streamTransport } from './transport.js';
 export const parameters = defineParameters({ ...streamParameters, reliable_mode: awaitingReplies() });
 
 /** Events over TCP, sockets `tcp:HOST:PORT[/METHOD]`: OpenSIPS 3.1 and later. */
-export const eventStreamModule = defineModule({
+export const eventStreamModule = defineBuiltIn({
   name: 'event_stream',
   parameters,
   load({ parameters: values, events, log }) {

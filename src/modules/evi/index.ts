@@ -1,5 +1,5 @@
 import type { MiEvent } from '../../mi/event.js';
-import { defineModule } from '../../module.js';
+import { defineBuiltIn } from '../../module.js';
 import { eventCommands } from './commands.js';
 
 /** Those of OpenSIPS' core that need thresholds, several processes or SIP connections. */
@@ -12,7 +12,7 @@ const foreignEvents = [
 ] as const;
 
 /** The commands about events. Loaded always; transports are modules of their own. */
-export const eviModule = defineModule({
+export const eviModule = defineBuiltIn({
   name: 'evi',
   load: ({ events, log }) => {
     events.declareForeign(foreignEvents);

@@ -2,7 +2,7 @@ import { httpCounterNames } from '../../httpd/counters.js';
 import { HttpServer } from '../../httpd/server.js';
 import { command } from '../../mi/command.js';
 import type { Statistics } from '../../mi/statistics.js';
-import { defineModule } from '../../module.js';
+import { defineBuiltIn } from '../../module.js';
 import { refusalBody } from '../mi_http/refusal.js';
 import { AccessControl } from './access-control.js';
 import { refuseExposure } from './exposure.js';
@@ -14,7 +14,7 @@ import { protectCommands } from './protection.js';
 import { reloadTlsCommand } from './reload-tls.js';
 
 /** The HTTP server and its registry of root paths. */
-export const httpdModule = defineModule({
+export const httpdModule = defineBuiltIn({
   name: 'httpd',
   parameters,
   load({ parameters, mi, log, status, facts }) {

@@ -1,5 +1,5 @@
 import { isFormType } from '../../httpd/received-request.js';
-import { defineModule } from '../../module.js';
+import { defineBuiltIn } from '../../module.js';
 import { PendingCalls } from '../mi_http/pending.js';
 import { refusalBody } from '../mi_http/refusal.js';
 import { browserHeaders } from '../mi_http/web/guard.js';
@@ -8,7 +8,7 @@ import type { WebInterface } from '../mi_http/web/web.js';
 import { parameters } from './parameters.js';
 
 /** The web interface alone, on a root of its own. */
-export const miHtmlModule = defineModule({
+export const miHtmlModule = defineBuiltIn({
   name: 'mi_html',
   parameters,
   needs: ['httpd'],

@@ -1,5 +1,5 @@
 import { isFormType } from '../../httpd/received-request.js';
-import { defineModule } from '../../module.js';
+import { defineBuiltIn } from '../../module.js';
 import { JsonRpc } from './jsonrpc.js';
 import { parameters } from './parameters.js';
 import { PendingCalls } from './pending.js';
@@ -16,7 +16,7 @@ const mediaTypes: ReadonlySet<string> = new Set([
 ]);
 
 /** MI over HTTP: as JSON-RPC 2.0, and as pages for browsers. */
-export const miHttpModule = defineModule({
+export const miHttpModule = defineBuiltIn({
   name: 'mi_http',
   parameters,
   needs: ['httpd'],

@@ -1,11 +1,11 @@
-import { defineModule } from '../../module.js';
+import { defineBuiltIn } from '../../module.js';
 import { PendingCalls } from '../mi_http/pending.js';
 import { JsonCalls, judgedHeaders } from './json-calls.js';
 import { parameters } from './parameters.js';
 import { printError } from './print.js';
 
 /** MI over HTTP as OpenSIPS 2.x had it in JSON, for clients of that time (docs/compatibility.md, "mi_json"). */
-export const miJsonModule = defineModule({
+export const miJsonModule = defineBuiltIn({
   name: 'mi_json',
   parameters,
   needs: ['httpd'],

@@ -1,11 +1,11 @@
 import { command } from '../../mi/command.js';
 import { MiError } from '../../mi/errors.js';
 import type { Statistic } from '../../mi/statistics.js';
-import { defineModule } from '../../module.js';
+import { defineBuiltIn } from '../../module.js';
 import { addMemoryStatistics } from './memory.js';
 
 /** The commands that read and reset statistics, and the statistics of memory. Loaded always. */
-export const statisticsModule = defineModule({
+export const statisticsModule = defineBuiltIn({
   name: 'statistics',
   load({ mi: { statistics }, log }) {
     addMemoryStatistics(statistics);

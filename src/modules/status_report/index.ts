@@ -3,10 +3,10 @@ import { ctime } from '../../mi/ctime.js';
 import { MiError } from '../../mi/errors.js';
 import type { JsonObject } from '../../mi/json.js';
 import { mainIdentifier, type StatusIdentifier, type StatusReport } from '../../mi/status-reports.js';
-import { defineModule } from '../../module.js';
+import { defineBuiltIn } from '../../module.js';
 
 /** The commands about what is ready and what happened. Loaded always. */
-export const statusReportModule = defineModule({
+export const statusReportModule = defineBuiltIn({
   name: 'status_report',
   load: ({ status: { groups } }) => {
     const membersOf = (group: string): ReadonlyMap<string, StatusIdentifier> => {

@@ -1,5 +1,5 @@
 import type { Log } from '../../log.js';
-import { defineModule } from '../../module.js';
+import { defineBuiltIn } from '../../module.js';
 import { usrlocCommands } from './commands.js';
 import { ExpiryTimer } from './expiry.js';
 import { inertParameters, listedNames, type Parameters, parameters } from './parameters.js';
@@ -7,7 +7,7 @@ import { PublishedEvents } from './published-events.js';
 import { Usrloc } from './usrloc.js';
 
 /** The user location service: contacts by address of record, in memory. */
-export const usrlocModule = defineModule({
+export const usrlocModule = defineBuiltIn({
   name: 'usrloc',
   parameters,
   load({ parameters: values, mi, log, events, facts }) {

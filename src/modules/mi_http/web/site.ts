@@ -1,5 +1,5 @@
 import type { HttpServer } from '../../../httpd/server.js';
-import type { ModuleContext } from '../../../module.js';
+import type { BuiltInContext } from '../../../module.js';
 import type { PendingCalls } from '../pending.js';
 import { WebInterface } from './web.js';
 
@@ -21,7 +21,7 @@ export function jsonRpcPath(httpd: HttpServer): string | undefined {
 }
 
 /** Makes the web interface of a root; to be called when all modules have registered their commands and roots. */
-export function webInterface(context: ModuleContext<object>, { root, formMethod, pending }: WebRoot): WebInterface {
+export function webInterface(context: BuiltInContext<object>, { root, formMethod, pending }: WebRoot): WebInterface {
   const { mi, httpd, log, facts } = context;
   return new WebInterface(mi, log, {
     base: `/${root}`,
