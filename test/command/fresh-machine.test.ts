@@ -88,7 +88,9 @@ describe('a binary that is missing is told in one sentence', { timeout: 30_000 }
       const ended = await new Running(t, process.execPath, ['dist/main.js', ...args], { cwd: copy }).ended;
       assertRefused(
         ended,
-        new RegExp(`^mi-httpd: .*no native addon for ${process.platform}-${process.arch}.*npm run build`),
+        new RegExp(
+          `^mi-httpd: .*no native addon for ${process.platform}-${process.arch} here: .*optional dependencies.*npm run build`,
+        ),
       );
     }
   });
