@@ -353,7 +353,7 @@ export class Server {
     this.events.close();
     // What the modules gave up has been answered; the answers have to leave.
     await this.#httpd.drain(lastAnswers);
-    this.#httpd.close();
+    await this.#httpd.close();
     for (const instance of this.#instances) await instance.finish?.();
   }
 }

@@ -1,7 +1,7 @@
 import type { Log } from '../log.js';
 import type { BodyPool } from '../native.js';
+import { onLaterTurn } from './closing.js';
 import type { HttpExchange } from './http-exchange.js';
-import { onLaterTurn } from './later-turn.js';
 import { type Pipelining, shortestPipeline } from './pipelining.js';
 
 /** Bytes of replies that the engine keeps back. */

@@ -1,5 +1,6 @@
 import type { Log } from '../log.js';
 import { formatAddress, networkOf, originOf } from './address.js';
+import { closeConnection, enterClosable, leaveClosable } from './closing.js';
 import { Counter, type HttpCounters } from './counters.js';
 import type { UwsHandlers, UwsResponse } from './engine.js';
 import type { ListenerOptions } from './listener.js';
@@ -63,7 +64,10 @@ export class Connections {
       // One that was accepted just before the listen socket closed.
       if (this.isStopping) this.#idle++;
       const reason = this.#refusal(listener, response);
-      if (reason !== undefined) this.#refuse(listener, response, reason);
+      if (reason === undefined) return;
+      const before = enterClosable();
+      this.#refuse(listener, response, reason);
+      leaveClosable(before);
     };
   }
 
@@ -103,7 +107,7 @@ export class Connections {
   #refuse({ setting }: ListenerOptions, response: UwsResponse, reason: string): void {
     this.counters.add(Counter.refusedConnections, 1);
     if (reason === '') {
-      response.close();
+      closeConnection(response);
       return;
     }
     const now = performance.now();
@@ -112,7 +116,7 @@ export class Connections {
       this.#log.warn({}, `connections are refused: ${reason}; httpd:refused_connections counts them`);
     }
     // Before its handshake nothing can be told by TLS.
-    if (setting.kind === 'https') response.close();
+    if (setting.kind === 'https') closeConnection(response);
     else response.cork(() => sendRefusal(response, `${reason}; try again later\n`));
   }
 

@@ -3,6 +3,7 @@ import type { BodyPool } from '../native.js';
 import { type Admission, Denial } from './access.js';
 import { Arrival } from './arrival.js';
 import { BodyReceiver } from './body-receiver.js';
+import { enterClosable, leaveClosable, onLaterTurn } from './closing.js';
 import type { Connections } from './connections.js';
 import { Counter, type HttpCounters } from './counters.js';
 import type { UwsHandlers, UwsRequest, UwsResponse } from './engine.js';
@@ -11,7 +12,6 @@ import { FieldError } from './fields.js';
 import { HeadRefusals } from './head-refusals.js';
 import { holdUntilAdmitted } from './held-exchange.js';
 import { type ExchangeHost, HttpExchange } from './http-exchange.js';
-import { onLaterTurn } from './later-turn.js';
 import type { ListenerOptions } from './listener.js';
 import { Pipelining } from './pipelining.js';
 import { ReadProbe } from './read-probe.js';
@@ -109,10 +109,13 @@ export class Dispatcher implements ExchangeHost {
     const guarded =
       (handle: (response: UwsResponse, request: UwsRequest) => void) =>
       (response: UwsResponse, request: UwsRequest): void => {
+        const before = enterClosable();
         try {
           handle(response, request);
         } catch (error) {
           this.#handleFailed(listener, response, error);
+        } finally {
+          leaveClosable(before);
         }
       };
     return {
@@ -274,10 +277,13 @@ export class Dispatcher implements ExchangeHost {
   }
 
   bodyPiece(exchange: HttpExchange, piece: ArrayBuffer, isLast: boolean): void {
+    const before = enterClosable();
     try {
       this.#bodies.receive(exchange, piece, isLast);
     } catch (error) {
       this.#failed(exchange, error);
+    } finally {
+      leaveClosable(before);
     }
   }
 

@@ -232,8 +232,47 @@ function lastLine(error: unknown): string {
   );
 }
 
-/** Has an app serve requests; with the path and the method known, two texts less are made of each. */
-export function serveRequests(app: UwsApp, { request, posts }: UwsHandlers): void {
-  for (const post of posts) app.post(post.path, post.request);
-  app.any('/*', request);
+/** An app that serves. */
+export interface ServingApp {
+  readonly app: UwsApp;
+  /** Once it is closed: it lets go of its handlers. */
+  forget(): void;
+}
+
+/** A function that the engine is given, which it keeps for as long as the process runs, even of a closed app. */
+interface Slot<Handler> {
+  call: Handler;
+}
+
+/**
+ * Has an app serve requests; with the path and the method known, two texts less are made of each. The functions that the
+ * engine keeps know only slots, so that whatever the handlers know can be freed when the slots are emptied.
+ */
+export function serveRequests(app: UwsApp, { request, posts, connection }: UwsHandlers): ServingApp {
+  const requests: Slot<UwsHandlers['request']>[] = [];
+  const serve = (call: UwsHandlers['request']): UwsHandlers['request'] => {
+    const slot = { call };
+    requests.push(slot);
+    return forwarded(slot);
+  };
+  for (const post of posts) app.post(post.path, serve(post.request));
+  app.any('/*', serve(request));
+  const change: Slot<UwsHandlers['connection']> = { call: connection };
+  app.filter(forwarded(change));
+  return { app, forget: () => empty(requests, change) };
+}
+
+/** On its own, so that the function knows its slot and nothing else. */
+function forwarded<Given>(slot: Slot<(response: UwsResponse, given: Given) => void>) {
+  return (response: UwsResponse, given: Given): void => slot.call(response, given);
+}
+
+function empty(requests: Slot<UwsHandlers['request']>[], change: Slot<UwsHandlers['connection']>): void {
+  for (const slot of requests) slot.call = ignored;
+  change.call = () => {};
+}
+
+/** A closed app has no connections; the engine ends the process when a request is neither answered nor closed. */
+function ignored(response: UwsResponse): void {
+  response.close();
 }

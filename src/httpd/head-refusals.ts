@@ -1,10 +1,10 @@
 import type { Log } from '../log.js';
 import { type Admission, Denial } from './access.js';
+import { closeConnection, onLaterTurn } from './closing.js';
 import type { Connections } from './connections.js';
 import { Counter, type HttpCounters } from './counters.js';
 import type { UwsResponse } from './engine.js';
 import type { ReplyHeaders } from './exchange.js';
-import { onLaterTurn } from './later-turn.js';
 import { HeadRefusal, type Refusals, sendRefusal } from './refusal.js';
 import type { StandingHeaders } from './reply-head.js';
 import type { RefusedRequest, Root } from './roots.js';
@@ -50,11 +50,7 @@ export class HeadRefusals {
     };
     const cut = (error: unknown): void => {
       this.#log.error({ err: error }, 'a refusal could not be sent; its connection is cut');
-      try {
-        response.close();
-      } catch {
-        // It has been closed already.
-      }
+      closeConnection(response);
       end();
     };
     const send = (): void => {

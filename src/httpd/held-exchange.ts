@@ -1,7 +1,7 @@
 import { Denial } from './access.js';
 import type { Caller } from './caller.js';
+import { onLaterTurn } from './closing.js';
 import type { HttpExchange } from './http-exchange.js';
-import { onLaterTurn } from './later-turn.js';
 
 /**
  * Keeps an exchange from its root until its caller is known; its body is received meanwhile.

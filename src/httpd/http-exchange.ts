@@ -2,6 +2,7 @@ import { LazyAbort } from '../lazy-abort.js';
 import type { Log } from '../log.js';
 import { formatAddress, originOf } from './address.js';
 import { FlushedBody, HeldBody } from './chunk-sources.js';
+import { closeConnection, mayClose, onLaterTurn } from './closing.js';
 import { Counter, type HttpCounters } from './counters.js';
 import type { UwsResponse } from './engine.js';
 import {
@@ -110,9 +111,9 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
     this.#isReleased = false;
   }
 
-  /** Whether it has ended and nobody knows it any more. */
+  /** Whether it has ended and nobody knows it any more: of one that is cut the engine may still tell something. */
   get isFree(): boolean {
-    return this.#isReleased && this.#state === 'ended';
+    return this.#isReleased && this.#state === 'ended' && !this.#isCut;
   }
 
   release(): void {
@@ -144,6 +145,10 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
     if (headers !== undefined) checkReplyHeaders(headers);
     const line = statusLine(status);
     if (this.#state !== 'open') return false;
+    if (this.closesAtEnd && !mayClose()) {
+      this.#replyLater(status, body, headers);
+      return true;
+    }
     const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
     const { probe } = this.#host;
     if (length === 0 || this.method === 'HEAD' || isBodiless(status)) {
@@ -180,13 +185,10 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
     if (this.#state !== 'open') {
       source.release();
     } else if (this.method === 'HEAD' || isBodiless(status)) {
+      const { length } = source;
       source.release();
-      this.#host.probe.count(0);
-      try {
-        this.#response.cork(() => this.#sendHeadOnly(status, source.length, headers));
-      } catch (error) {
-        this.#sendFailed(error);
-      }
+      if (this.closesAtEnd && !mayClose()) this.#later(() => this.#replyHeadOnly(status, length, headers));
+      else this.#replyHeadOnly(status, length, headers);
     } else {
       this.#begin(status, source, headers)?.start();
     }
@@ -266,6 +268,11 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
     return this.root.deadline;
   }
 
+  /** Whether the connection closes with the end of the reply: because it must, or the client asks for it. */
+  get closesAtEnd(): boolean {
+    return this.isLastAsked || this.#isClosing();
+  }
+
   writeHead(): void {
     this.#writeHead(this.#status, statusLine(this.#status), this.#headers);
     // The engine can close by itself only when a body is sent whole; here the client is asked to.
@@ -320,6 +327,36 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
       this.failed(error, false);
     }
     return this.#stream;
+  }
+
+  /** Replies in a turn in which the connection may be closed. */
+  #replyLater(status: number, body: string | Uint8Array, headers: ReplyHeaders | undefined): void {
+    // Copies: what is given is only lent until this returns.
+    const kept = typeof body === 'string' ? body : Uint8Array.from(body);
+    const keptHeaders = headers === undefined ? undefined : { ...headers };
+    this.#later(() => this.reply(status, kept, keptHeaders));
+  }
+
+  #later(reply: () => void): void {
+    clearTimeout(this.#deadline);
+    this.#state = 'replying';
+    onLaterTurn(
+      () => {
+        if (this.#state !== 'replying') return;
+        this.#state = 'open';
+        reply();
+      },
+      (error) => this.cut(error),
+    );
+  }
+
+  #replyHeadOnly(status: number, length: number | undefined, headers: ReplyHeaders | undefined): void {
+    this.#host.probe.count(0);
+    try {
+      this.#response.cork(() => this.#sendHeadOnly(status, length, headers));
+    } catch (error) {
+      this.#sendFailed(error);
+    }
   }
 
   /** The engine failed on the way: part of a head may have been written, so that no other reply can follow. */
@@ -387,11 +424,7 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
 
   #cut(): void {
     this.#isCut = true;
-    try {
-      this.#response.close();
-    } catch {
-      // It has been closed already.
-    }
+    closeConnection(this.#response);
     this.abort();
   }
 

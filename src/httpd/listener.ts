@@ -1,7 +1,8 @@
 import { BlockList, isIP } from 'node:net';
 import type { Log } from '../log.js';
 import type { Access } from './access.js';
-import { type Engine, serveRequests, type UwsApp, type UwsHandlers } from './engine.js';
+import { closeApps, enterClosable } from './closing.js';
+import { type Engine, serveRequests, type UwsHandlers } from './engine.js';
 import { bracketed, type ListenSetting, settingName } from './listen-setting.js';
 import { type ListenSocket, listen, tryAddress } from './tcp-socket.js';
 import { closeAtThreadExit } from './thread-exit.js';
@@ -41,8 +42,8 @@ export interface OpenListener extends Listening {
   resume(): Promise<void>;
   /** Takes no new connections; those that are open stay. */
   stop(): void;
-  /** Closes every connection at once. */
-  close(): void;
+  /** Closes every connection. */
+  close(): Promise<void>;
 }
 
 const loopback = new BlockList();
@@ -62,17 +63,21 @@ export async function openListener(
 ): Promise<OpenListener> {
   const { setting } = options;
   const secure = secureApps(engine, options, handlers, log);
-  const app = secure?.acceptor ?? plainApp(engine, handlers);
-  const closeApp = (): void => {
+  const apps = secure ?? plainApp(engine, handlers);
+  // There is no later turn.
+  const forget = closeAtThreadExit(() => {
+    enterClosable();
+    void apps.close();
+  });
+  const closeApp = async (): Promise<void> => {
+    await apps.close();
     forget();
-    (secure ?? app).close();
   };
-  const forget = closeAtThreadExit(closeApp);
   try {
     const listenOn = (port: number): Promise<ListenSocket> =>
       setting.kind === 'unix'
-        ? listenUnix(app, setting.path, setting.options.get('mode'))
-        : listen(engine, app, setting.address, port);
+        ? listenUnix(apps.acceptor, setting.path, setting.options.get('mode'))
+        : listen(engine, apps.acceptor, setting.address, port);
     let listening: ListenSocket | undefined = await listenOn(setting.port);
     const { port } = listening;
     let isStopped = false;
@@ -94,13 +99,13 @@ export async function openListener(
       removeFile();
       pause();
     };
-    const close = (): void => {
+    const close = (): Promise<void> => {
       removeFile();
-      closeApp();
+      return closeApp();
     };
     return { options, secure, ...placeOf(setting, port), pause, resume, stop, close };
   } catch (error) {
-    closeApp();
+    await closeApp();
     throw error;
   }
 }
@@ -138,11 +143,9 @@ export async function tryListener(engine: Engine, options: ListenerOptions, log:
   return secureApps(engine, options, noHandlers, log);
 }
 
-function plainApp(engine: Engine, handlers: UwsHandlers): UwsApp {
-  const app = engine.uws.App();
-  serveRequests(app, handlers);
-  app.filter(handlers.connection);
-  return app;
+function plainApp(engine: Engine, handlers: UwsHandlers): Pick<SecureApps, 'acceptor' | 'close'> {
+  const serving = serveRequests(engine.uws.App(), handlers);
+  return { acceptor: serving.app, close: () => closeApps([serving]) };
 }
 
 /** Where a listener is: the port is the one that it got. */

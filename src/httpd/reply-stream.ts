@@ -1,3 +1,4 @@
+import { mayClose, onLaterTurn } from './closing.js';
 import type { UwsResponse } from './engine.js';
 import { type Chunk, type ChunkSource, chunkLimit, corkedSize, corkedWithHeadSize, heldBodySize } from './exchange.js';
 
@@ -20,6 +21,8 @@ export interface StreamOwner {
   readonly limits: StreamLimits;
   /** Milliseconds that the source may give nothing; 0: without limit. */
   readonly sourcePatience: number;
+  /** Whether the engine may close the connection at the end of the reply. */
+  readonly closesAtEnd: boolean;
   /** Writes the head; called once, corked, just before the first bytes of the body. */
   writeHead(): void;
   sent(bytes: number): void;
@@ -57,6 +60,8 @@ export class ReplyStream {
   readonly #limit: number;
   #state: State = 'moving';
   #isHeadSent = false;
+  /** Whether the source has given all that it has. */
+  #isDrained = false;
   /** What of the current chunk has not been taken yet. */
   #rest: Uint8Array | undefined;
   #offset = 0;
@@ -126,7 +131,8 @@ export class ReplyStream {
     if (this.#state === 'over') return;
     this.#state = 'moving';
     this.#try(() => {
-      if (this.#rest === undefined) this.#pull();
+      if (this.#isDrained) this.#end();
+      else if (this.#rest === undefined) this.#pull();
       else this.#write(this.#rest);
     });
   };
@@ -134,6 +140,14 @@ export class ReplyStream {
   #schedule(): void {
     this.#state = 'moving';
     setImmediate(this.#turn);
+  }
+
+  /** Whether the next step ends the reply, which has to wait for a turn in which the connection may be closed. */
+  #waitsToEnd(): boolean {
+    if (mayClose() || !this.#owner.closesAtEnd) return false;
+    this.#state = 'moving';
+    onLaterTurn(this.#turn, (error) => this.#fail(error));
+    return true;
   }
 
   #pull(): void {
@@ -171,6 +185,8 @@ export class ReplyStream {
     if (this.#length !== undefined && this.#offset < this.#length) {
       throw new RangeError(`the source gave ${this.#offset} bytes, ${this.#length} were announced`);
     }
+    this.#isDrained = true;
+    if (this.#waitsToEnd()) return;
     this.#response.cork(() => {
       if (!this.#isHeadSent) this.#writeHead();
       // Never with the flag to close: after a body has begun the engine would write a header into it.
@@ -189,6 +205,10 @@ export class ReplyStream {
       throw new RangeError(`the reply is longer than ${maxReply} bytes; ask for less, or raise max_reply_size`);
     }
     const piece = chunk.length > this.#limit ? chunk.subarray(0, this.#limit) : chunk;
+    if (this.#offset + piece.length === length && this.#waitsToEnd()) {
+      this.#keep(chunk, 0);
+      return;
+    }
     let taken = piece.length;
     let isFree = true;
     let isComplete = false;

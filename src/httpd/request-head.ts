@@ -27,7 +27,10 @@ export class RequestHead {
   contentEncoding = '';
   /** Whether there is an Origin: browsers send it with what a page sends (Fetch §3.2). */
   hasOrigin = false;
-  /** The client asks that the connection closes after the reply: `Connection: close` (RFC 9112 §9.6). */
+  /**
+   * The client asks that the connection closes after the reply: `Connection: close` (RFC 9112 §9.6). The engine closes at any
+   * value of as many characters.
+   */
   isLastAsked = false;
   #contentLengths = 0;
   #contentLength = '';
@@ -44,7 +47,7 @@ export class RequestHead {
         else if (name === 'origin') this.hasOrigin = true;
         break;
       case 10:
-        if (name === 'connection' && (value === 'close' || closeOption.test(value))) this.isLastAsked = true;
+        if (name === 'connection' && closes(value)) this.isLastAsked = true;
         break;
       case 12:
         if (name === 'content-type' && this.#contentTypes++ === 0) this.contentType = value;
@@ -97,7 +100,8 @@ export class RequestHead {
     if (this.isChunked) {
       if (this.#contentLengths > 0) return 'both Content-Length and Transfer-Encoding; send one of them';
       const coding = JSON.stringify(this.#coding.slice(0, 40));
-      if (this.#coding !== 'chunked')
+      // The engine takes any coding for this one, whose name may come in any case (RFC 9112 §7).
+      if (this.#coding.toLowerCase() !== 'chunked')
         return `transfer coding ${coding} is not supported; use chunked, or Content-Length`;
     }
     if (this.#contentLengths > 0) {
@@ -108,6 +112,10 @@ export class RequestHead {
     }
     return undefined;
   }
+}
+
+function closes(value: string): boolean {
+  return value.length === 5 || closeOption.test(value);
 }
 
 const closeOption = /(?:^|,)[ \t]*close[ \t]*(?:,|$)/i;

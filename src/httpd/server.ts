@@ -180,7 +180,7 @@ export class HttpServer {
       this.#state = 'listening';
       this.#descriptors.start();
     } catch (error) {
-      this.close();
+      await this.close();
       throw error;
     }
   }
@@ -202,7 +202,7 @@ export class HttpServer {
       }
       new Certificates(holders, log).close();
     } finally {
-      for (const { secure } of holders) secure?.close();
+      await Promise.all(holders.map(({ secure }) => secure?.close()));
     }
     this.#tellCiphers();
   }
@@ -226,13 +226,13 @@ export class HttpServer {
   }
 
   /** Closes everything at once: clients that still wait are cut, their exchanges are gone. Never fails. */
-  close(): void {
+  async close(): Promise<void> {
     if (this.#state === 'closed' && this.#open.length === 0) return;
     this.#connections.stop();
     this.#state = 'closed';
     this.#descriptors.stop();
     this.#certificates?.close();
-    for (const listener of this.#open.splice(0)) listener.close();
+    await Promise.all(this.#open.splice(0).map((listener) => listener.close()));
   }
 
   /** The certificates of the listeners with TLS; undefined before it listens. */

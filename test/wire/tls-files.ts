@@ -3,7 +3,6 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
 
 /** Why tests with certificates are skipped; false where they are not. */
 export const noOpenssl = spawnSync('openssl', ['version']).status === 0 ? false : 'the command openssl is missing';
@@ -28,7 +27,7 @@ export interface TestCertificate {
 export class TlsFiles {
   readonly folder = mkdtempSync(join(tmpdir(), 'mi-httpd-tls-'));
 
-  constructor(t: TestContext) {
+  constructor(t: { after(end: () => void): void }) {
     t.after(() => rmSync(this.folder, { recursive: true, force: true }));
   }
 

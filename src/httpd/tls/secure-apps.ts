@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Log } from '../../log.js';
-import { type Engine, serveRequests, type UwsApp, type UwsHandlers } from '../engine.js';
+import { closeApps, onLaterTurn } from '../closing.js';
+import { type Engine, type ServingApp, serveRequests, type UwsApp, type UwsHandlers } from '../engine.js';
 import { type Certificate, readCertificate } from './certificate.js';
 import { readCiphers } from './ciphers.js';
 import type { TlsSetting } from './setting.js';
@@ -10,7 +11,7 @@ import { type CipherList, engineList } from './suites.js';
 
 /** An app that serves with one certificate, and how many connections it has. */
 interface Serving {
-  readonly app: UwsApp;
+  readonly serving: ServingApp;
   readonly certificate: Certificate;
   connections: number;
   /** Replaced so long ago that no connection is on its way to it any more. */
@@ -54,7 +55,7 @@ export class SecureApps {
     if (typeof this.acceptor.addChildAppDescriptor !== 'function') {
       throw new Error('this HTTP engine cannot change certificates; bring uWebSockets.js 20.51 or later');
     }
-    this.acceptor.addChildAppDescriptor(this.#current.app.getDescriptor());
+    this.acceptor.addChildAppDescriptor(this.#current.serving.app.getDescriptor());
   }
 
   /** Milliseconds since 1970 at which the certificate that is served expires. */
@@ -73,8 +74,8 @@ export class SecureApps {
     if (next === undefined) return false;
     const former = this.#current;
     // In this order: the engine counts on round through a list, and must never find it shorter than its count.
-    this.acceptor.removeChildAppDescriptor(former.app.getDescriptor());
-    this.acceptor.addChildAppDescriptor(next.app.getDescriptor());
+    this.acceptor.removeChildAppDescriptor(former.serving.app.getDescriptor());
+    this.acceptor.addChildAppDescriptor(next.serving.app.getDescriptor());
     this.#current = next;
     this.#former.add(former);
     setTimeout(() => {
@@ -84,15 +85,15 @@ export class SecureApps {
     return true;
   }
 
-  /** Closes every connection at once, with whatever certificate it began. */
-  close(): void {
-    for (const { app } of [this.#current, ...this.#former]) app.close();
+  /** Closes every connection, with whatever certificate it began. */
+  close(): Promise<void> {
+    const all = [this.#current, ...this.#former].map(({ serving }) => serving);
     this.#former.clear();
-    this.acceptor.close();
+    return closeApps([...all, { app: this.acceptor, forget: () => {} }]);
   }
 
   #forgetIdle(former: Serving): void {
-    if (former.isClosed && former.connections === 0 && this.#former.delete(former)) former.app.close();
+    if (former.isClosed && former.connections === 0 && this.#former.delete(former)) void closeApps([former.serving]);
   }
 
   #serve(): Serving;
@@ -120,17 +121,20 @@ export class SecureApps {
   }
 
   #served(app: UwsApp, certificate: Certificate): Serving {
-    const serving: Serving = { app, certificate, connections: 0, isClosed: false };
-    serveRequests(app, this.#handlers);
     const connection: UwsHandlers['connection'] = (response, delta) => {
-      serving.connections += delta;
+      served.connections += delta;
       this.#handlers.connection(response, delta);
-      if (delta < 0 && serving.isClosed) setImmediate(() => this.#forgetIdle(serving));
+      if (delta < 0 && served.isClosed) {
+        // In this turn the engine is about to close the connection.
+        const forget = (): void => this.#forgetIdle(served);
+        onLaterTurn(forget, forget);
+      }
     };
-    app.filter(connection);
+    const serving = serveRequests(app, { ...this.#handlers, connection });
+    const served: Serving = { serving, certificate, connections: 0, isClosed: false };
     const { certFile } = this.#setting;
     for (const warning of certificate.warnings) this.#log.warn({ certificate: certFile }, warning);
-    return serving;
+    return served;
   }
 
   #engineApp({ passphrase, mended }: Certificate): UwsApp | undefined {

@@ -1,0 +1,186 @@
+// Connections that the server closes, in each way that it has: nothing of them may stay in memory.
+import assert from 'node:assert/strict';
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { after, before, describe, test } from 'node:test';
+import { connect as connectTls } from 'node:tls';
+import { fileURLToPath } from 'node:url';
+import { count, isLong } from '../long.js';
+import { userLine } from '../wire/accounts.js';
+import { noOpenssl, TlsFiles } from '../wire/tls-files.js';
+import type { ClosingSetting } from './closing-server.js';
+
+/** Bytes for each connection, when all is warm; one that is not freed takes 450 and more. */
+const mostGrowth = isLong ? 30 : 200;
+const rounds = 3;
+
+/** Ways that the short form measures, too: few connections find room in what others have freed. */
+const measured = new Set(['a reply later to Connection: close', 'a stream']);
+
+const timeout = 600_000;
+const body = '{"jsonrpc":"2.0","method":"closing:later","id":1}';
+const host = 'Host: a\r\n';
+const json = `POST /mi HTTP/1.1\r\n${host}Content-Type: application/json\r\n`;
+const get = (path: string, more = ''): string => `GET ${path} HTTP/1.1\r\n${host}${more}\r\n`;
+const close = 'Connection: close\r\n';
+const chunked = `${json}Transfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`;
+const call = (method: string, more = close): string => {
+  const text = body.replace('later', method);
+  return `${json}${more}Content-Length: ${text.length}\r\n\r\n${text}`;
+};
+
+/** What makes the server close, and how its reply begins; '': there is none. */
+const paths: Readonly<Record<string, readonly [sent: string, reply: string, port?: 'guarded' | 'full']>> = {
+  'no login': [get('/mi'), 'HTTP/1.1 401', 'guarded'],
+  'a wrong login': [get('/mi', 'Authorization: Basic YWxpY2U6eA==\r\n'), 'HTTP/1.1 4', 'guarded'],
+  'a body without a length': [`${json}\r\n`, 'HTTP/1.1 400'],
+  'a transfer coding that is unknown': [`${json}Transfer-Encoding: gzip\r\n\r\n`, 'HTTP/1.1 400'],
+  'a body in chunks': [chunked, 'HTTP/1.1 200'],
+  'a reply at once to Connection: close': [get('/raw/now', close), 'HTTP/1.1 200'],
+  'a reply later to Connection: close': [get('/raw/later', close), 'HTTP/1.1 200'],
+  'a reply later to what the engine takes for it': [get('/raw/later', 'Connection: other\r\n'), 'HTTP/1.1 200'],
+  'a reply later to HEAD': [get('/raw/later', close).replace('GET', 'HEAD'), 'HTTP/1.1 200'],
+  'a stream to HEAD': [get('/raw/flush', close).replace('GET', 'HEAD'), 'HTTP/1.1 200'],
+  'a stream': [get('/raw/flush', close), 'HTTP/1.1 200'],
+  'a reply of some size': [get('/raw/small', close), 'HTTP/1.1 200'],
+  'a large reply': [get('/raw/large', close), 'HTTP/1.1 200'],
+  'a failure': [get('/raw/fail', close), 'HTTP/1.1 500'],
+  'a stream that is cut': [get('/raw/flush?cut'), 'HTTP/1.1 200'],
+  'a call': [call('later'), 'HTTP/1.1 200'],
+  'a streamed result': [call('rows'), 'HTTP/1.1 200'],
+  'more requests in one piece than are served': [call('none', '').repeat(40), 'HTTP/1.1 200'],
+  'what the engine refuses': ['GET / HTTP/1.0\r\n\r\n', 'HTTP/1.1 505'],
+  'more connections than are let in': ['', '', 'full'],
+};
+
+/** Sends, reads until the server closes, gives how the reply began. */
+function exchange(port: number, sent: string, isTls: boolean): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = isTls ? connectTls({ port, rejectUnauthorized: false }) : connect(port, '127.0.0.1');
+    let begin = '';
+    socket.on('data', (bytes: Buffer) => {
+      if (begin === '') begin = bytes.subarray(0, 12).toString('latin1');
+    });
+    socket.on('error', () => {});
+    socket.on('close', () => resolve(begin));
+    socket.write(sent);
+  });
+}
+
+/** A connection that the server keeps, after a call on it. */
+async function connected(port: number): Promise<Socket> {
+  const socket = connect(port, '127.0.0.1');
+  socket.on('error', () => {});
+  socket.write(get('/raw/now'));
+  await once(socket, 'data');
+  socket.resume();
+  return socket;
+}
+
+describe('of connections that the server closes nothing stays', { timeout, skip: noOpenssl }, () => {
+  let files: TlsFiles;
+  let ask: (what: 'resident' | 'stop' | 'closedInCheck') => Promise<number>;
+  let ports: Record<'main' | 'tls' | 'guarded' | 'full' | 'stopped', number>;
+  const ends: (() => void)[] = [];
+
+  before(async () => {
+    files = new TlsFiles({ after: (end: () => void) => ends.push(end) });
+    const { certFile: cert, keyFile: key } = files.make('server', { key: 'ec' });
+    const setting: ClosingSetting = { users: files.write('users', userLine('alice', 'pw', 'read')), cert, key };
+    const script = fileURLToPath(new URL('closing-server.js', import.meta.url));
+    const child = fork(script, [JSON.stringify(setting)], {
+      execArgv: ['--expose-gc', '--max-semi-space-size=1'],
+      // Each thread of its own arena would blur what is measured.
+      env: { ...process.env, MALLOC_ARENA_MAX: '1' },
+    });
+    ends.push(() => child.disconnect());
+    const [[main, tls, guarded, full, stopped]] = (await once(child, 'message')) as [number[]];
+    ports = { main, tls, guarded, full, stopped } as typeof ports;
+    ask = async (what) => {
+      const answered = once(child, 'message');
+      child.send(what);
+      return ((await answered) as [number])[0];
+    };
+  });
+  after(() => {
+    for (const end of ends) end();
+  });
+
+  /** Grows by how many bytes for each of so many connections, as the median of some rounds. */
+  async function growth(connections: number, round: () => Promise<void>): Promise<number> {
+    await round();
+    const grown: number[] = [];
+    for (let n = 0, former = await ask('resident'); n < rounds; n++) {
+      await round();
+      const now = await ask('resident');
+      grown.push((now - former) / connections);
+      former = now;
+    }
+    return grown.sort((a, b) => a - b)[Math.floor(rounds / 2)] ?? Number.NaN;
+  }
+
+  /** In lanes, as they come. */
+  async function inLanes(connections: number, one: () => Promise<void>): Promise<void> {
+    let left = connections;
+    const lane = async (): Promise<void> => {
+      while (left-- > 0) await one();
+    };
+    await Promise.all(Array.from({ length: 20 }, lane));
+  }
+
+  /** All closed at the right time, and nothing of many stays. */
+  async function check(connections: number, some: (connections: number) => Promise<void>): Promise<void> {
+    const before = await ask('closedInCheck');
+    await some(20);
+    assert.equal(
+      await ask('closedInCheck'),
+      before,
+      'connections closed in the check phase, where they are never freed',
+    );
+    if (connections === 0) return;
+    const share = Math.ceil(connections / (rounds + 1));
+    const grown = await growth(share, () => some(share));
+    assert.ok(grown <= mostGrowth, `${grown} bytes for each connection`);
+  }
+
+  function exchanges(port: number, [sent, reply]: readonly [string, string, ...unknown[]], isTls = false) {
+    return (connections: number): Promise<void> =>
+      inLanes(connections, async () => {
+        const begin = await exchange(port, sent, isTls);
+        assert.ok(begin.startsWith(reply), begin);
+      });
+  }
+
+  for (const [name, path] of Object.entries(paths)) {
+    test(`after ${name}`, async (t) => {
+      if (path[2] === 'full') {
+        const only = connect(ports.full, '127.0.0.1');
+        await once(only, 'connect');
+        t.after(() => only.destroy());
+      }
+      await check(
+        measured.has(name) ? count(6000, 50_000) : count(0, 50_000),
+        exchanges(ports[path[2] ?? 'main'], path),
+      );
+    });
+  }
+
+  for (const name of ['a body in chunks', 'a reply later to Connection: close', 'a stream', 'a stream that is cut']) {
+    test(`over TLS, after ${name}`, async () => {
+      await check(count(0, 10_000), exchanges(ports.tls, paths[name] ?? ['', ''], true));
+    });
+  }
+
+  test('after a stop', async () => {
+    // The app of each server stays, so that there are many connections to each.
+    await check(count(0, 50_000), async (connections) => {
+      for (let left = connections; left > 0; left -= 1000) {
+        const idle = await Promise.all(Array.from({ length: Math.min(left, 1000) }, () => connected(ports.stopped)));
+        const closed = idle.map((socket) => once(socket, 'close'));
+        ports.stopped = await ask('stop');
+        await Promise.all(closed);
+      }
+    });
+  });
+});
