@@ -1,6 +1,7 @@
 import { nearestNames } from '../config/nearest.js';
 import type { Command } from './command.js';
 import { codes, MiError } from './errors.js';
+import { opensipsCommand } from './opensips-commands.js';
 
 /** A command with the module that exports it and its number in the table. */
 export interface CommandEntry {
@@ -88,6 +89,10 @@ export class CommandTable {
 
   #explainUnknown(method: string): string {
     const [module] = method.split(':', 1);
+    const known = opensipsCommand(method);
+    if (known !== undefined && !this.#entries.some((entry) => method.includes(':') && entry.module === module)) {
+      return known;
+    }
     if (method.includes(':') && !this.#entries.some((entry) => entry.module === module)) {
       return `no module "${shorten(module ?? '')}" is loaded`;
     }

@@ -60,12 +60,12 @@ const growing: readonly Growing[] = [
   {
     what: 'contacts, by the shared memory (-m)',
     config: 'loadmodule "usrloc.so"',
-    args: ['-m', '3'],
+    args: ['-m', '1'],
     add: (index) => ['ul_add', contact(index, `;x=${long}`)],
     remove: (index) => ['ul_rm', ['location', `user${index}`]],
     read: (index) => ['ul_show_contact', ['location', `user${index}`]],
-    refused: { code: 500, reason: /usrloc is full: it uses \d+ of 3145728 bytes of memory; .*max_bytes \(-m\)/ },
-    fits: [1200, 1500],
+    refused: { code: 500, reason: /usrloc is full: it uses \d+ of 1048576 bytes of memory; .*max_bytes \(-m\)/ },
+    fits: [400, 500],
   },
   {
     what: 'contacts, by max_bytes, over two domains',

@@ -107,3 +107,32 @@ test('log_level sets the level of the logger it was given', { timeout: 10_000 },
     assert.equal(log.level, name);
   }
 });
+
+test('a command of OpenSIPS that is not here names the module to load, or says that a SIP server has it', async (t) => {
+  const server = await startServer(t);
+  for (const method of ['ul_dump', 'ul_add', 'usrloc:dump', 'usrloc:rm_contact']) {
+    const { code, data } = await callError(server, method);
+    assert.equal(code, -32601);
+    assert.equal(data, `${method} is of module usrloc, which is not loaded; add loadmodule "usrloc.so"`);
+  }
+  for (const [method, module] of [
+    ['dlg_list', 'dialog'],
+    ['dialog:list', 'dialog'],
+    ['lb_reload', 'load_balancer'],
+    ['dispatcher:reload', 'dispatcher'],
+    ['reload_routes', 'core'],
+  ] as const) {
+    const { code, data } = await callError(server, method);
+    assert.equal(code, -32601);
+    assert.match(
+      data ?? '',
+      new RegExp(`^${method} is a command of OpenSIPS \\(${module}\\), which only a SIP server has`),
+    );
+  }
+  const loaded = await startServer(t, { usrloc: {} });
+  assert.match((await callError(loaded, 'ul_dmp')).data ?? '', /nearest: ul_dump/);
+  assert.match((await callError(loaded, 'usrloc:dmp')).data ?? '', /nearest: usrloc:dump/);
+  for (const method of ['constructor:x', '__proto__', 'toString']) {
+    assert.match((await callError(server, method)).data ?? '', /^no /);
+  }
+});

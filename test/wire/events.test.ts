@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { createServer as createTcpServer, type Socket } from 'node:net';
+import { once } from 'node:events';
+import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import { describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { command, defineModule, type Server } from '#src/index.js';
+import { freePort } from '../command/free-port.js';
 import { tcpReceiver, udpReceiver } from './event-receiver.js';
 import { call, callError, startServer, withResolvers } from './mi-client.js';
 
@@ -199,7 +201,6 @@ describe('raise_event', { timeout: 30_000 }, () => {
     });
     await call(server, 'event_subscribe', ['E_MI_TEST', 'udp:127.0.0.1:9']);
     const refusals: readonly (readonly [unknown, string])[] = [
-      [{ a: 1 }, 'No Params'],
       [5, 'No Params'],
       [null, 'No Params'],
       ['x', 'Bad Params'],
@@ -478,4 +479,68 @@ describe('events by TCP', { timeout: 60_000 }, () => {
       ),
     ]);
   });
+});
+
+test('raise_event takes an object of named parameters, as it is or as its text', { timeout: 20_000 }, async (t) => {
+  const server = await startServer(t, { event_datagram: {} });
+  server.events.declare('E_MI_TEST');
+  const receiver = await udpReceiver(t);
+  await call(server, 'event_subscribe', ['E_MI_TEST', `udp:127.0.0.1:${receiver.port}`]);
+  const params = { a: 1, b: 'x', c: { d: [null] } };
+  for (const given of [params, JSON.stringify(params)]) {
+    assert.equal(await call(server, 'raise_event', { event: 'E_MI_TEST', params: given }), 'OK');
+    const told = { jsonrpc: '2.0', method: 'E_MI_TEST', params: { a: 1, b: 'x', c: '{"d":[null]}' } };
+    assert.deepEqual(await receiver.next(), told);
+  }
+});
+
+test('an event is printed once for each form, and not for subscribers whose queue is full', {
+  timeout: 20_000,
+}, async (t) => {
+  const server = await startServer(t, {
+    event_datagram: { max_subscribers: 100, queue_size: 1024 },
+    event_stream: { max_subscribers: 200, queue_size: 1024, event_param: 'name' },
+  });
+  const event = server.events.declare('E_BIG');
+  const port = await freePort();
+  for (let i = 0; i < 100; i++) {
+    await call(server, 'event_subscribe', ['E_BIG', `udp:127.0.0.1:${10_000 + i}`]);
+    await call(server, 'event_subscribe', ['E_BIG', `tcp:127.0.0.${i + 1}:${port}`]);
+  }
+  await call(server, 'event_subscribe', ['E_BIG', `tcp:127.0.0.1:${port}/own`]);
+  await call(server, 'event_subscribe', ['E_BIG', `tcp:127.0.0.2:${port}/own`]);
+  const stringify = t.mock.method(JSON, 'stringify');
+  const printed = (): number => {
+    return stringify.mock.calls.filter(({ arguments: [value] }) => Object.hasOwn(Object(value), 'jsonrpc')).length;
+  };
+  event.raise({ text: 'x'.repeat(250_000) });
+  assert.equal(printed(), 3, 'a datagram, a line, a line with a method');
+  for (let i = 0; i < 10; i++) event.raise({});
+  const before = printed();
+  event.raise({ text: 'x'.repeat(250_000) });
+  assert.ok(printed() - before <= 1, 'datagrams alone');
+});
+
+test('a subscriber that accepts and closes is connected to at growing intervals', { timeout: 20_000 }, async (t) => {
+  const accepted: number[] = [];
+  const closing = createTcpServer((socket) => {
+    accepted.push(performance.now());
+    socket.on('error', () => {});
+    socket.destroy();
+  });
+  closing.listen(0, '127.0.0.1');
+  await once(closing, 'listening');
+  t.after(() => closing.close());
+  const server = await startServer(t, { event_stream: {} });
+  const event = server.events.declare('E_TICK');
+  await call(server, 'event_subscribe', ['E_TICK', `tcp:127.0.0.1:${(closing.address() as AddressInfo).port}`]);
+  while (accepted.length < 5) {
+    event.raise({});
+    await setTimeout(2);
+  }
+  const gaps = accepted.slice(1).map((at, index) => at - (accepted[index] ?? 0));
+  for (const [index, gap] of gaps.entries()) {
+    // 100, 200, 400, 800 ms; accepting may be late, which shortens the next gap.
+    assert.ok(gap > 50 * 2 ** index, `gap ${index} is ${gap} ms`);
+  }
 });

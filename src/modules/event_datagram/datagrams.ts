@@ -31,9 +31,14 @@ export class Datagrams {
     this.#queueSize = queueSize;
   }
 
+  /** Whether even a short datagram would be dropped. */
+  get isFull(): boolean {
+    return this.#isClosed || this.#waiting + overhead > this.#queueSize;
+  }
+
   /** Sends, or drops what is too long, or comes while too much waits. */
-  send(text: string, address: string, port: number): void {
-    const length = Buffer.byteLength(text);
+  send(text: Buffer, address: string, port: number): void {
+    const { length } = text;
     const size = length + overhead;
     if (this.#isClosed || length > longestDatagram || this.#waiting + size > this.#queueSize) {
       this.#counts.dropped(1);

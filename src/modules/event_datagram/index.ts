@@ -22,7 +22,10 @@ export const eventDatagramModule = defineBuiltIn({
       open: (socket) => {
         const { host, port } = addressOf(socket);
         const sinkTo = (address: string): EventSink => ({
-          send: (event, params) => datagrams.send(notification(event, params), address, port),
+          send: (event, params) => {
+            if (datagrams.isFull) events.counts.dropped(1);
+            else datagrams.send(notification(params, { method: event }), address, port);
+          },
           close: () => {},
         });
         const address = destinations.resolve(host);

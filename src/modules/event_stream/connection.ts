@@ -47,6 +47,8 @@ export class Connection {
   #isClosed = false;
   #isDown = false;
   #delay = firstDelay;
+  /** Milliseconds of a clock that never goes back. */
+  #connectedAt = 0;
   #retry: NodeJS.Timeout | undefined;
 
   constructor(target: Target, options: ConnectionOptions) {
@@ -54,9 +56,13 @@ export class Connection {
     this.#options = options;
   }
 
+  /** Whether even a short text would be dropped. */
+  get isFull(): boolean {
+    return this.#isClosed || this.#unsent + overhead > this.#options.queueSize;
+  }
+
   /** Sends a text, or lets it wait, or drops it when too much waits already. */
-  send(text: string): void {
-    const bytes = Buffer.from(text);
+  send(bytes: Buffer): void {
     if (this.#isClosed || this.#unsent + bytes.length + overhead > this.#options.queueSize) {
       this.#options.counts.dropped(1);
       return;
@@ -125,7 +131,7 @@ export class Connection {
   #connected(): void {
     this.#isConnecting = false;
     this.#isConnected = true;
-    this.#delay = firstDelay;
+    this.#connectedAt = performance.now();
     if (this.#isDown) {
       this.#isDown = false;
       this.#options.log.info({ socket: this.#target.socket }, `event subscriber ${this.#target.socket} is back`);
@@ -159,9 +165,13 @@ export class Connection {
         `event subscriber ${socket} cannot be reached; its events wait, up to ${this.#options.queueSize} bytes`,
       );
     }
-    // Without anything to send, the next event connects.
-    if (this.#queue.length === 0) return;
-    this.#retry = setTimeout(() => this.#connect(), this.#delay);
+    // One that lasted is made again at once. One that is accepted and closed is no better than one that is refused.
+    if (wasConnected && performance.now() - this.#connectedAt >= lastDelay) this.#delay = firstDelay;
+    this.#retry = setTimeout(() => {
+      this.#retry = undefined;
+      // Without anything to send, the next event connects.
+      if (this.#queue.length > 0) this.#connect();
+    }, this.#delay);
     this.#retry.unref();
     this.#delay = Math.min(this.#delay * 2, lastDelay);
   }

@@ -44,8 +44,16 @@ export function streamTransport(
       );
       const sink = {
         send: (event: string, params: EventParameters) => {
-          const told = method === '' ? params : withEvent(options.event_param, event, params);
-          connection.send(`${notification(method === '' ? event : method, told)}\n`);
+          if (connection.isFull) {
+            counts.dropped(1);
+            return;
+          }
+          const form =
+            method === ''
+              ? { method: event, end: '\n' }
+              : { method, key: JSON.stringify([event, options.event_param]), end: '\n' };
+          const told = () => (method === '' ? params : withEvent(options.event_param, event, params));
+          connection.send(notification(params, form, told));
         },
         close: () => connection.close(),
       };

@@ -72,8 +72,8 @@ export function eventCommands(events: Events, subscribed: (event: MiEvent) => vo
       name: 'raise',
       aliases: ['raise_event'],
       help:
-        'Raises an event for its subscribers. params is an array of texts, or a text that holds a JSON object of named ' +
-        'parameters.',
+        'Raises an event for its subscribers. params is an array of texts, or an object of named parameters, also as ' +
+        'a text that holds one.',
       recipes: [{ event: 'string' }, { event: 'string', params: 'json' }],
       run: ({ event: name, params }) => {
         const event = events.find(name);

@@ -4,16 +4,17 @@ import type { JsonValue } from '../../mi/json.js';
 
 /**
  * The parameters of an event as `raise_event` is given them: an array of texts or numbers, which are sent as texts by
- * position, or a text that holds a JSON object, whose members are sent by name.
+ * position, or an object, or a text that holds one as JSON, whose members are sent by name.
  *
  * @throws MiError 400 `Bad Params` or `No Params`
  */
 export function raisedParameters(given: JsonValue): EventParameters {
   if (Array.isArray(given)) return (given as readonly JsonValue[]).map(positional);
-  if (typeof given !== 'string') {
-    throw new MiError(400, 'No Params', 'give params as an array, or as a text that holds a JSON object');
+  if (typeof given !== 'string' && (typeof given !== 'object' || given === null)) {
+    throw new MiError(400, 'No Params', 'give params as an array or an object, or as a text that holds a JSON object');
   }
-  const named = parsed(given);
+  // OpenSIPS takes no object as it is, but whoever gives one means this.
+  const named = typeof given === 'string' ? parsed(given) : given;
   if (typeof named !== 'object' || named === null || Array.isArray(named)) {
     throw new MiError(400, 'Bad Params', 'the text in params holds no JSON object');
   }
