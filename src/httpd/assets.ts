@@ -53,11 +53,18 @@ export class Assets {
     const asset = this.#assets.get(isLasting ? path.slice(this.version.length + 1) : path);
     if (asset === undefined) return false;
     const headers = isLasting ? { ...asset.headers, 'Cache-Control': lasting } : asset.headers;
-    const known = (exchange.header('if-none-match') ?? '').split(/\s*,\s*/).map((tag) => tag.replace(/^W\//, ''));
-    if (known.includes(asset.tag) || known.includes('*')) exchange.reply(304, '', headers);
+    if (hasTag(exchange.header('if-none-match') ?? '', asset.tag)) exchange.reply(304, '', headers);
     else exchange.reply(200, asset.body, headers);
     return true;
   }
+}
+
+/** Whether a list of entity tags has this one, by weak comparison (RFC 9110 §8.8.3.2); no regular expression takes it apart. */
+function hasTag(list: string, tag: string): boolean {
+  return list.split(',').some((given) => {
+    const one = given.trim();
+    return one === '*' || (one.startsWith('W/') ? one.slice(2) : one) === tag;
+  });
 }
 
 function digest(data: string | Uint8Array): string {

@@ -40,7 +40,7 @@ export function checkRoom(fields: readonly Field[]): void {
  */
 export function parseQuery(query: string): readonly Field[] {
   const fields: Field[] = [];
-  for (const pair of query.split('&')) {
+  for (const pair of pairs(query)) {
     const equals = pair.indexOf('=');
     if (equals <= 0) continue;
     checkRoom(fields);
@@ -56,7 +56,7 @@ export function parseQuery(query: string): readonly Field[] {
  */
 export function parseUrlencoded(body: Uint8Array): readonly Field[] {
   const fields: Field[] = [];
-  for (const pair of decodeUtf8(body, 'the form').split('&')) {
+  for (const pair of pairs(decodeUtf8(body, 'the form'))) {
     if (pair === '') continue;
     const equals = pair.indexOf('=');
     const name = decode(equals === -1 ? pair : pair.slice(0, equals));
@@ -65,6 +65,16 @@ export function parseUrlencoded(body: Uint8Array): readonly Field[] {
     fields.push({ name, value: equals === -1 ? '' : decode(pair.slice(equals + 1)) });
   }
   return fields;
+}
+
+/** What lies between the ampersands, one by one: of a text with too many of them the rest is not looked at. */
+function* pairs(text: string): Generator<string> {
+  for (let start = 0; start <= text.length; ) {
+    const found = text.indexOf('&', start);
+    const end = found === -1 ? text.length : found;
+    yield text.slice(start, end);
+    start = end + 1;
+  }
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

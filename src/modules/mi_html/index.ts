@@ -31,7 +31,7 @@ export const miHtmlModule = defineBuiltIn({
           ? { body: refusalBody(status, reason, jsonRpcPath(httpd)), headers: { 'Content-Type': 'application/json' } }
           : web?.refusalPage(status, reason),
       onInit: () => {
-        web = webInterface(context, { root, formMethod, pending });
+        web = webInterface(context, { root, formMethod, pending, maxValues: parameters.max_values });
       },
       onRequest: (exchange) => web?.handle(exchange),
     });

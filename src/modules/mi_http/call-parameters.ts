@@ -5,6 +5,13 @@ const tracing = 'MI tracing over HEP is not available; remove the line';
 
 /** Parameters of every module that takes MI calls over HTTP. */
 export const callParameters = defineParameters({
+  max_values: {
+    type: 'int',
+    default: 8192,
+    min: 16,
+    max: 10000000,
+    help: 'JSON values and member names, or words of a form, of one request, those of a batch each by itself; more is refused, since making them keeps all others waiting',
+  },
   mi_timeout: {
     type: 'int',
     default: 240,

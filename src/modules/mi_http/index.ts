@@ -61,7 +61,13 @@ export const miHttpModule = defineBuiltIn({
           maxValues: parameters.max_values,
           batches,
         });
-        if (hasPages) web = webInterface(context, { root, formMethod: parameters.mi_http_method, pending });
+        if (hasPages)
+          web = webInterface(context, {
+            root,
+            formMethod: parameters.mi_http_method,
+            pending,
+            maxValues: parameters.max_values,
+          });
       },
       onRequest: (exchange) => {
         if (web !== undefined && wantsPage(exchange)) return web.handle(exchange);

@@ -38,12 +38,5 @@ export const parameters = defineParameters({
     max: 100000,
     help: 'requests of one batch; a longer one is refused before any of it runs. 0: batches are refused',
   },
-  max_values: {
-    type: 'int',
-    default: 8192,
-    min: 16,
-    max: 10000000,
-    help: 'JSON values and member names of one request, those of a batch each by itself; more is refused, since making them keeps all others waiting',
-  },
   ...callParameters,
 });

@@ -4,7 +4,7 @@ import { codes, invalidParams, MiError } from '../../../mi/errors.js';
 import type { JsonValue } from '../../../mi/json.js';
 import type { CompiledRecipe, ParameterType } from '../../../mi/recipe.js';
 import type { CallParameters } from '../../../mi/select.js';
-import { splitWords } from './words.js';
+import { splitWords, tooManyValues } from './words.js';
 
 /** What a submitted form asks for: the parameters of the call. */
 export interface Submitted {
@@ -36,13 +36,15 @@ export function isMeantAsCall(method: string, fields: readonly Field[]): boolean
  * The parameters that the fields of a form give: those of `arg` when it is not empty, else those of the inputs of
  * one recipe.
  *
+ * @param maxValues most values and names of members
  * @throws MiError -32700 when they are no JSON, or a quote is open
+ * @throws FieldError 413 when there are more values
  */
-export function readArguments(command: Command, fields: readonly Field[]): Submitted {
+export function readArguments(command: Command, fields: readonly Field[], maxValues: number): Submitted {
   const text = fields.find(({ name }) => name === 'arg')?.value.trim() ?? '';
-  if (text === '') return fromInputs(command, fields);
-  if (!/^[[{]/.test(text)) return fromWords(command, splitWords(text));
-  return counted(parseJson(text, 'the parameters') as CallParameters);
+  if (text === '') return fromInputs(command, fields, maxValues);
+  if (!/^[[{]/.test(text)) return fromWords(command, splitWords(text, maxValues));
+  return counted(parseJson(text, 'the parameters', maxValues) as CallParameters);
 }
 
 function counted(given: CallParameters): Submitted {
@@ -78,7 +80,7 @@ interface Filled {
   readonly count: number;
 }
 
-function fromInputs({ recipes }: Command, fields: readonly Field[]): Submitted {
+function fromInputs({ recipes }: Command, fields: readonly Field[], maxValues: number): Submitted {
   const all = recipes.map((recipe, index) => filled(recipes, recipe, index, fields));
   const chosen = all[chosenRecipe(recipes, fields)];
   const used = chosen !== undefined && chosen.count > 0 ? chosen : meantRecipe(all, fields);
@@ -92,7 +94,9 @@ function fromInputs({ recipes }: Command, fields: readonly Field[]): Submitted {
   }
   const { names, types } = used.recipe;
   return counted(
-    Object.fromEntries(names.map((name, i) => [name, inputValue(name, types[i] ?? 'json', used.values[i] ?? '')])),
+    Object.fromEntries(
+      names.map((name, i) => [name, inputValue(name, types[i] ?? 'json', used.values[i] ?? '', maxValues)]),
+    ),
   );
 }
 
@@ -129,15 +133,15 @@ function filled(
   return { recipe, values, count: values.filter((value) => value !== '').length };
 }
 
-function inputValue(name: string, type: ParameterType, text: string): JsonValue {
+function inputValue(name: string, type: ParameterType, text: string, maxValues: number): JsonValue {
   switch (type) {
     case 'string[]':
     case 'int[]':
-      return text.trimStart().startsWith('[') ? parseJson(text, name) : splitWords(text);
+      return text.trimStart().startsWith('[') ? parseJson(text, name, maxValues) : splitWords(text, maxValues);
     case 'object[]':
-      return parseJson(text, name);
+      return parseJson(text, name, maxValues);
     case 'json':
-      return isJson(text) ? parseJson(text, name) : text;
+      return readJson(text, name, maxValues);
     case 'int':
     case 'bool':
       return text.trim();
@@ -150,38 +154,49 @@ function isList(type: ParameterType | undefined): boolean {
   return type === 'string[]' || type === 'int[]';
 }
 
-function isJson(text: string): boolean {
+/** A text that is no JSON is itself a value. */
+function readJson(text: string, what: string, maxValues: number): JsonValue {
   try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
+    return parseJson(text, what, maxValues);
+  } catch (error) {
+    if (error instanceof MiError && error.cause instanceof SyntaxError) return text;
+    throw error;
   }
 }
 
-function parseJson(text: string, what: string): JsonValue {
-  if (nestingOf(text) > maxNesting) {
+function parseJson(text: string, what: string, maxValues: number): JsonValue {
+  const { depth, values } = measure(text, maxValues);
+  if (depth > maxNesting) {
     throw new MiError(codes.parseError, undefined, `${what}: nested deeper than ${maxNesting} levels`);
   }
+  if (values > maxValues) throw tooManyValues(maxValues);
   try {
     return JSON.parse(text) as JsonValue;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new MiError(codes.parseError, undefined, `${what}: ${reason.slice(0, 200)}`);
+    const told = new MiError(codes.parseError, undefined, `${what}: ${reason.slice(0, 200)}`);
+    told.cause = error;
+    throw told;
   }
 }
 
-/** Brackets that are open at once, those within strings left out; at least as many as JSON in the text nests. */
-function nestingOf(text: string): number {
-  let [open, most, isString] = [0, 0, false];
-  for (let at = 0; at < text.length; at += 1) {
-    const character = text.charAt(at);
-    if (character === '"') isString = !isString;
-    else if (isString && character === '\\') at += 1;
-    else if (!isString && (character === '[' || character === '{')) {
-      open += 1;
-      most = Math.max(most, open);
-    } else if (!isString && (character === ']' || character === '}')) open -= 1;
+/** A string, a run of what is no mark, or a mark: each passes over what it reads once. */
+const token = /"[^"\\]*(?:\\[\s\S][^"\\]*)*"?|[^\s"[\]{},:]+|[[\]{}]/g;
+
+/** Brackets that are open at once, those within strings left out, and values with names of members, as JSON has them. */
+function measure(text: string, maxValues: number): { readonly depth: number; readonly values: number } {
+  let [open, depth, values] = [0, 0, 0];
+  for (const [first] of text.matchAll(token)) {
+    if (first === ']' || first === '}') {
+      open -= 1;
+      continue;
+    }
+    values += 1;
+    // What is refused must not cost more the larger it is.
+    if (values > maxValues) break;
+    if (first !== '[' && first !== '{') continue;
+    open += 1;
+    depth = Math.max(depth, open);
   }
-  return most;
+  return { depth, values };
 }

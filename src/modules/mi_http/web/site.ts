@@ -12,6 +12,8 @@ export interface WebRoot {
   /** 0: GET; 1: POST. */
   readonly formMethod: number;
   readonly pending: PendingCalls;
+  /** Values that one form may give. */
+  readonly maxValues: number;
 }
 
 /** Path of the root that takes JSON-RPC; undefined without one. */
@@ -21,7 +23,10 @@ export function jsonRpcPath(httpd: HttpServer): string | undefined {
 }
 
 /** Makes the web interface of a root; to be called when all modules have registered their commands and roots. */
-export function webInterface(context: BuiltInContext<object>, { root, formMethod, pending }: WebRoot): WebInterface {
+export function webInterface(
+  context: BuiltInContext<object>,
+  { root, formMethod, pending, maxValues }: WebRoot,
+): WebInterface {
   const { mi, httpd, log, facts } = context;
   return new WebInterface(mi, log, {
     base: `/${root}`,
@@ -32,5 +37,6 @@ export function webInterface(context: BuiltInContext<object>, { root, formMethod
     startedAt: facts.startedAt,
     hosts: httpd.allowedHosts,
     pending,
+    maxValues,
   });
 }

@@ -3,6 +3,7 @@ import type { AllowedHosts } from '../../../httpd/allowed-hosts.js';
 import { Assets, sharedAssets } from '../../../httpd/assets.js';
 import { pageHeaders, privateHeaders, replyPage } from '../../../httpd/document.js';
 import type { Exchange, ReplyHeaders } from '../../../httpd/exchange.js';
+import { FieldError } from '../../../httpd/fields.js';
 import { html, type Insertion, type Markup, plainText } from '../../../httpd/markup.js';
 import { isFormType } from '../../../httpd/received-request.js';
 import type { Refusal } from '../../../httpd/roots.js';
@@ -41,6 +42,8 @@ export interface WebOptions {
   readonly startedAt: number;
   readonly hosts: AllowedHosts;
   readonly pending: PendingCalls;
+  /** Values that one form may give. */
+  readonly maxValues: number;
 }
 
 /** A command that was asked for, with what the answer needs. */
@@ -173,11 +176,12 @@ export class WebInterface {
     let asked: Asked = { entry, exchange, call, submitted: { given: undefined, count: 0 }, started: performance.now() };
     let result: Result | Promise<Result>;
     try {
-      const submitted = readArguments(entry.command, exchange.fields);
+      const submitted = readArguments(entry.command, exchange.fields, this.#options.maxValues);
       asked = { ...asked, submitted, started: performance.now() };
       result = this.#mi.run(entry, submitted.given, submitted.count, call);
     } catch (error) {
-      this.#answerFailure(asked, error);
+      if (error instanceof FieldError) this.#refuse(exchange, error.status, error.message, entry.module);
+      else this.#answerFailure(asked, error);
       return;
     }
     if (isPromise(result)) this.#await(asked, result);

@@ -1,0 +1,134 @@
+// What a client sends costs time in proportion to its length: every header that is looked at, at 16 KB, and forms.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Server } from '#src/index.js';
+import { startServer } from './mi-client.js';
+import { ask } from './raw-client.js';
+import { postForm } from './web-client.js';
+
+const size = 15_000;
+
+/** Headers that some part of the server reads, with the requests that make it. */
+const looked: Readonly<Record<string, readonly string[]>> = {
+  Accept: ['/', '/nowhere', '/mi/nomodule'],
+  Authorization: ['/mi'],
+  Connection: ['/mi'],
+  'Content-Encoding': ['POST /mi'],
+  'Content-Type': ['POST /mi', 'POST /mi/core/core:pwd'],
+  Host: ['/mi', '/', '/json/pwd'],
+  'If-None-Match': ['/-/style.css', '/mi/-/style.css'],
+  Origin: ['POST /mi', '/mi/core/core:kill?arg='],
+  Referer: ['/mi/core/core:kill?arg='],
+  'Sec-Fetch-Site': ['/mi/core/core:kill?arg='],
+  'Transfer-Encoding': ['POST /mi'],
+  'User-Agent': ['/json/pwd'],
+};
+
+/** Beginnings of values, and what is repeated behind them: what makes expressions try again and again. */
+const hostile: readonly (readonly [start: string, repeated: string])[] = [
+  ['a', ' '],
+  ['a', '\t '],
+  ['', ','],
+  ['', ', ,  ,'],
+  ['', 'a ,'],
+  ['', ';'],
+  ['a', ' ;'],
+  ['a;', ' a=" '],
+  ['multipart/form-data', ';  boundary=" '],
+  ['Basic ', 'A'],
+  ['basic', ' '],
+  ['Bearer ', ' a'],
+  ['W/"', '\\"'],
+  ['', 'W/'],
+  ['[', ':'],
+  ['http://', 'a.'],
+  ['http://', '@:'],
+  ['', 'close '],
+  ['close', ' '],
+  ['a;q=', '0'],
+];
+
+async function fastest(server: Server, target: string, header: string): Promise<number> {
+  const [path = '', method = 'GET'] = target.split(' ').reverse();
+  let least = Number.POSITIVE_INFINITY;
+  for (let round = 0; round < 3; round += 1) {
+    const begin = performance.now();
+    await ask(server.port, method, path, method === 'POST' ? '{}' : undefined, [header]).catch(() => {});
+    least = Math.min(least, performance.now() - begin);
+    if (least < 10) break;
+  }
+  return least;
+}
+
+describe('headers of 15 KB', { timeout: 120_000 }, () => {
+  for (const [name, targets] of Object.entries(looked)) {
+    test(`${name}: no value costs much more than a plain one of that length`, async (t) => {
+      const httpd = name === 'Authorization' ? { auth_username: 'a', auth_password: 'eight-letters' } : {};
+      const server = await startServer(t, { mi_http: {}, mi_json: { root: 'json' }, httpd });
+      for (const target of targets) {
+        const usual = await fastest(server, target, `X-Padding: ${'x'.repeat(size)}`);
+        for (const [start, repeated] of hostile) {
+          const value = (start + repeated.repeat(Math.ceil(size / repeated.length))).slice(0, size);
+          const taken = await fastest(server, target, `${name}: ${value}b`);
+          assert.ok(taken < 10 * usual + 50, `${target} ${start}${repeated}: ${taken} ms, usual ${usual} ms`);
+        }
+      }
+    });
+  }
+});
+
+describe('max_values counts in forms', { timeout: 60_000 }, () => {
+  const many = 120_000;
+  const forms: readonly (readonly [name: string, body: string])[] = [
+    ['words', `arg=${'a+'.repeat(many)}`],
+    ['words of one input', `recipe=1&p.statistics=${'a+'.repeat(many)}`],
+    ['JSON', `arg=[${'1,'.repeat(many)}1]`],
+    ['members', `arg={${'"":1,'.repeat(30_000)}"a":1}`],
+    ['a fifth too many', `arg=${'a+'.repeat(10_000)}`],
+    ['fields', 'a&'.repeat(many)],
+  ];
+  for (const root of ['mi', 'html']) {
+    for (const [name, body] of forms) {
+      test(`${name} on /${root}: 413 with the limit`, async (t) => {
+        const server = await startServer(t, { mi_http: {}, mi_html: { root: 'html' } });
+        const path = `/${root}/statistics/statistics:get`;
+        const { status, body: text } = await postForm(server, path, body, { 'Sec-Fetch-Site': 'same-origin' });
+        assert.equal(status, 413, text.slice(0, 300));
+        assert.match(text, name === 'fields' ? /more than 1000 fields/ : /more than 8192 values, the limit max_values/);
+      });
+    }
+  }
+
+  test('as many parts of multipart as fields', async (t) => {
+    const server = await startServer(t);
+    const part = '--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n';
+    const headers = { 'Content-Type': 'multipart/form-data; boundary=x' };
+    const { status, body } = await postForm(server, '/mi/core/core:pwd', `${part.repeat(1001)}--x--`, headers);
+    assert.deepEqual([status, /more than 1000 fields/.test(body)], [413, true]);
+  });
+
+  test('what is refused costs no more than what is taken', async (t) => {
+    const server = await startServer(t);
+    const time = async (body: string): Promise<number> => {
+      let least = Number.POSITIVE_INFINITY;
+      for (let round = 0; round < 5; round += 1) {
+        const begin = performance.now();
+        await postForm(server, '/mi/statistics/statistics:get', body);
+        least = Math.min(least, performance.now() - begin);
+      }
+      return least;
+    };
+    const usual = await time(`arg=${'a+'.repeat(8_000)}`);
+    const taken = await time(`arg=${'a+'.repeat(many)}`);
+    assert.ok(taken < 4 * usual + 30, `${taken} ms against ${usual} ms`);
+  });
+
+  test('as many as are allowed are taken', async (t) => {
+    const server = await startServer(t, { mi_http: { max_values: 16 } });
+    const ask = (count: number) => postForm(server, '/mi/statistics/statistics:get', `arg=${'mi:+'.repeat(count)}`);
+    assert.deepEqual([(await ask(16)).status, (await ask(17)).status], [200, 413]);
+    const json = (count: number) =>
+      postForm(server, '/mi/statistics/statistics:get', `arg=[["mi:"${',"mi:"'.repeat(count - 1)}]]`);
+    assert.deepEqual([(await json(14)).status, (await json(15)).status], [200, 413]);
+  });
+});
