@@ -14,6 +14,8 @@ interface Serving {
   readonly serving: ServingApp;
   readonly certificate: Certificate;
   connections: number;
+  /** Once it is replaced: sets {@link isClosed}. */
+  handover: NodeJS.Timeout | undefined;
   /** Replaced so long ago that no connection is on its way to it any more. */
   isClosed: boolean;
 }
@@ -78,7 +80,7 @@ export class SecureApps {
     this.acceptor.addChildAppDescriptor(next.serving.app.getDescriptor());
     this.#current = next;
     this.#former.add(former);
-    setTimeout(() => {
+    former.handover = setTimeout(() => {
       former.isClosed = true;
       this.#forgetIdle(former);
     }, handover).unref();
@@ -87,6 +89,7 @@ export class SecureApps {
 
   /** Closes every connection, with whatever certificate it began. */
   close(): Promise<void> {
+    for (const { handover } of this.#former) clearTimeout(handover);
     const all = [this.#current, ...this.#former].map(({ serving }) => serving);
     this.#former.clear();
     return closeApps([...all, { app: this.acceptor, forget: () => {} }]);
@@ -131,7 +134,7 @@ export class SecureApps {
       }
     };
     const serving = serveRequests(app, { ...this.#handlers, connection });
-    const served: Serving = { serving, certificate, connections: 0, isClosed: false };
+    const served: Serving = { serving, certificate, connections: 0, handover: undefined, isClosed: false };
     const { certFile } = this.#setting;
     for (const warning of certificate.warnings) this.#log.warn({ certificate: certFile }, warning);
     return served;
