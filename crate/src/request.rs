@@ -26,6 +26,7 @@ pub enum Invalid {
     ParamsBadType,
     IdRepeated,
     IdBadType,
+    IdNotText,
 }
 
 impl fmt::Display for Invalid {
@@ -62,6 +63,7 @@ impl fmt::Display for Invalid {
             Self::ParamsBadType => "member \"params\" must be an array or an object",
             Self::IdRepeated => "member \"id\" is repeated; give it once",
             Self::IdBadType => "member \"id\" must be a string, a number or null",
+            Self::IdNotText => "member \"id\" has half of a surrogate pair; give well-formed text",
         })
     }
 }
@@ -297,11 +299,15 @@ impl Members {
             .check_jsonrpc(text)
             .or(self.check_method())
             .or(self.check_params())
-            .or(self.check_id());
+            .or(self.check_id(text));
         Request {
             method: self.method.value,
             params: self.params.value.filter(|params| params.count > 0),
-            id: if self.check_id().is_none() { self.id.value } else { None },
+            id: if self.check_id(text).is_none() {
+                self.id.value
+            } else {
+                None
+            },
             refusal: invalid.map(Refusal::Invalid),
         }
     }
@@ -340,11 +346,15 @@ impl Members {
         }
     }
 
-    fn check_id(&self) -> Option<Invalid> {
+    fn check_id(&self, text: &[u8]) -> Option<Invalid> {
         match self.id {
             Member { repeated: true, .. } => Some(Invalid::IdRepeated),
             Member { value: Some(value), .. } if !matches!(value.kind, Kind::String | Kind::Number | Kind::Null) => {
                 Some(Invalid::IdBadType)
+            }
+            // It would be echoed, and spoil the whole reply for those who decode strictly.
+            Member { value: Some(value), .. } if value.escaped && unescape(inner(text, value)).is_none() => {
+                Some(Invalid::IdNotText)
             }
             _ => None,
         }

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { shorten } from '../text.js';
 
 /**
  * Which Host headers (RFC 9110 §7.2) a browser may come with. A page of somebody else whose name is made to resolve to
@@ -33,7 +34,7 @@ export class AllowedHosts {
       const isKnown = isIP(name) !== 0 || name === 'localhost' || name.endsWith('.localhost');
       if (isKnown || this.#names.has(name)) return undefined;
     }
-    const shown = JSON.stringify((host ?? '').slice(0, 100));
+    const shown = JSON.stringify(shorten(host ?? '', 100));
     return (
       `host ${shown} is neither an address nor localhost, and is not among allowed_hosts; ` +
       'if this server is meant to have this name, add it, in a file that only mi-httpd reads: modparam("httpd", "allowed_hosts", "NAME")'

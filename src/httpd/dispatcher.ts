@@ -1,5 +1,6 @@
 import type { Log } from '../log.js';
 import type { BodyPool } from '../native.js';
+import { shorten } from '../text.js';
 import { type Admission, Denial } from './access.js';
 import { Arrival } from './arrival.js';
 import { BodyReceiver } from './body-receiver.js';
@@ -202,7 +203,7 @@ export class Dispatcher implements ExchangeHost {
     const { root } = match;
     const isPost = method === 'POST';
     if (isPost ? !root.servesPost : !((method === 'GET' || method === 'HEAD') && root.servesGet)) {
-      const reason = `method ${method.slice(0, 20)} is not served here; use ${root.allow}`;
+      const reason = `method ${shorten(method, 20)} is not served here; use ${root.allow}`;
       this.#refuse(listener, response, method, root, 405, reason, false, { Allow: root.allow });
     } else if (head.contentLength > this.#bodies.max) {
       this.#refuse(
@@ -218,7 +219,7 @@ export class Dispatcher implements ExchangeHost {
       // It may be a call that was meant to be a POST, and what it asks for is not looked at.
       this.#refuse(listener, response, method, root, 400, `a ${method} request has no body here; POST it`);
     } else if (isPost && isEncoded(head.contentEncoding)) {
-      const reason = `Content-Encoding ${JSON.stringify(head.contentEncoding.slice(0, 40))} is not supported; send the body as it is`;
+      const reason = `Content-Encoding ${JSON.stringify(shorten(head.contentEncoding, 40))} is not supported; send the body as it is`;
       this.#refuse(listener, response, method, root, 415, reason, false, { 'Accept-Encoding': 'identity' });
     } else if (isPost && root.declaration.accepts?.(head.mediaType) === false) {
       this.#refuse(
@@ -363,7 +364,7 @@ export class Dispatcher implements ExchangeHost {
   }
 
   #notFound(path: string): string {
-    const shown = path.length > shownPath ? `${path.slice(0, shownPath)}...` : path;
+    const shown = shorten(path, shownPath, '...');
     const roots = this.#roots.newestFirst.map(({ declaration }) => `/${declaration.root}`).join(', ');
     return `no root path serves ${JSON.stringify(shown)}; there are: ${roots || 'none'}`;
   }
@@ -375,5 +376,5 @@ function isEncoded(contentEncoding: string): boolean {
 }
 
 function quoteType(mediaType: string): string {
-  return mediaType === '' ? '(none)' : JSON.stringify(mediaType.slice(0, 80));
+  return mediaType === '' ? '(none)' : JSON.stringify(shorten(mediaType, 80));
 }

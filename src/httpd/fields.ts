@@ -1,3 +1,4 @@
+import { shorten } from '../text.js';
 import type { Field } from './exchange.js';
 
 /** Most fields of one form or query; more are refused, so that no list of them can grow out of hand. */
@@ -94,6 +95,6 @@ function decode(text: string): string {
   try {
     return decodeURIComponent(spaced);
   } catch {
-    throw new FieldError(400, `malformed percent escape, or not UTF-8, in ${JSON.stringify(text.slice(0, 60))}`);
+    throw new FieldError(400, `malformed percent escape, or not UTF-8, in ${JSON.stringify(shorten(text, 60))}`);
   }
 }

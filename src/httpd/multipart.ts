@@ -1,3 +1,4 @@
+import { shorten } from '../text.js';
 import type { Field } from './exchange.js';
 import { checkRoom, decodeUtf8, FieldError } from './fields.js';
 
@@ -36,7 +37,7 @@ export function parseMultipart(body: Uint8Array, contentType: string): readonly 
     if (end === -1) throw malformed(`field ${fields.length + 1} does not end`);
     checkRoom(fields);
     const name = nameOf(decodeUtf8(bytes.subarray(position, head), `the head of field ${fields.length + 1}`));
-    const value = decodeUtf8(bytes.subarray(start, end), `field ${JSON.stringify(name.slice(0, 60))}`);
+    const value = decodeUtf8(bytes.subarray(start, end), `field ${JSON.stringify(shorten(name, 60))}`);
     fields.push({ name, value });
     position = end + delimiter.length;
   }

@@ -1,4 +1,5 @@
 import type { Log } from '../log.js';
+import { stringify } from '../text.js';
 import { pageHeaders, pageType } from './document.js';
 import type { UwsResponse } from './engine.js';
 import type { ReplyHeaders } from './exchange.js';
@@ -24,7 +25,7 @@ export class Refusals {
 
   /** @param json body of a refusal in JSON where the root has no other */
   constructor(json: ((status: number, reason: string) => string) | undefined, log: Log) {
-    this.#json = json ?? ((_status, reason) => JSON.stringify({ error: reason }));
+    this.#json = json ?? ((_status, reason) => stringify({ error: reason }));
     this.#log = log;
   }
 
@@ -100,7 +101,7 @@ export function sendRefusal(response: UwsResponse, refusal: HeadRefusal): void {
 
 /** A short reply that tells `reason` in the given content type: page, JSON object, or line of text. */
 function shortReply(contentType: string, status: number, reason: string): ShortReply {
-  if (contentType.startsWith(jsonType)) return { contentType, body: JSON.stringify({ error: reason }) };
+  if (contentType.startsWith(jsonType)) return { contentType, body: stringify({ error: reason }) };
   if (!contentType.startsWith('text/html')) return { contentType, body: `${reason}\n` };
   const title = statusLine(status);
   const page = html`<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>${title}</title></head><body>

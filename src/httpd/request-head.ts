@@ -1,3 +1,4 @@
+import { shorten } from '../text.js';
 import { isJsonType, namesJson } from './accept.js';
 import type { UwsRequest } from './engine.js';
 
@@ -99,7 +100,7 @@ export class RequestHead {
     if (this.#codings > 1) return `${this.#codings} Transfer-Encoding headers; send one`;
     if (this.isChunked) {
       if (this.#contentLengths > 0) return 'both Content-Length and Transfer-Encoding; send one of them';
-      const coding = JSON.stringify(this.#coding.slice(0, 40));
+      const coding = JSON.stringify(shorten(this.#coding, 40));
       // The engine takes any coding for this one, whose name may come in any case (RFC 9112 §7).
       if (this.#coding.toLowerCase() !== 'chunked')
         return `transfer coding ${coding} is not supported; use chunked, or Content-Length`;

@@ -1,3 +1,4 @@
+import { shorten as beginning } from '../text.js';
 import { Call } from './call.js';
 import type { Command } from './command.js';
 import type { CommandEntry } from './command-table.js';
@@ -137,9 +138,8 @@ function targetsOf(item: JsonValue, { targets }: Bounds): JsonValue {
 
 function shortText(text: string, limit: number): string {
   if (text.length <= limit) return text;
-  // Not between the halves of a character.
-  const end = /[\ud800-\udbff]/.test(text.charAt(limit - 1)) ? limit - 1 : limit;
-  return `${text.slice(0, end)}(${text.length - end} more)`;
+  const start = beginning(text, limit);
+  return `${start}(${text.length - start.length} more)`;
 }
 
 function shortList(

@@ -1,7 +1,11 @@
 import { nearestNames } from '../config/nearest.js';
+import { shorten } from '../text.js';
 import type { Command } from './command.js';
 import { codes, MiError } from './errors.js';
 import { opensipsCommand } from './opensips-commands.js';
+
+/** Client text in a message stays short, whatever the client sent. */
+const longestShown = 64;
 
 /** A command with the module that exports it and its number in the table. */
 export interface CommandEntry {
@@ -94,17 +98,12 @@ export class CommandTable {
       return known;
     }
     if (method.includes(':') && !this.#entries.some((entry) => entry.module === module)) {
-      return `no module "${shorten(module ?? '')}" is loaded`;
+      return `no module "${shorten(module ?? '', longestShown, '…')}" is loaded`;
     }
     const near = nearestNames(method, this.names);
     const hint = near.length === 0 ? '`which` lists all commands' : `nearest: ${near.join(', ')}`;
-    return `no MI command "${shorten(method)}"; ${hint}`;
+    return `no MI command "${shorten(method, longestShown, '…')}"; ${hint}`;
   }
-}
-
-/** Client text in a message stays short, whatever the client sent. */
-function shorten(text: string): string {
-  return text.length > 64 ? `${text.slice(0, 64)}…` : text;
 }
 
 function push(map: Map<string, CommandEntry[]>, name: string, entry: CommandEntry): void {

@@ -1,4 +1,5 @@
 import type { Log } from '../log.js';
+import { stringify } from '../text.js';
 import type { EventParameters, EventSink, EventValue } from './event-transport.js';
 import { currentSecond } from './seconds-left.js';
 
@@ -95,5 +96,5 @@ function plain(parameters: EventParameters): EventParameters {
 
 function plainValue(value: unknown): EventValue {
   if (typeof value === 'string' || (typeof value === 'number' && Number.isFinite(value))) return value;
-  return typeof value === 'bigint' ? value.toString() : (JSON.stringify(value) ?? '');
+  return typeof value === 'bigint' ? value.toString() : value === undefined ? '' : stringify(value);
 }

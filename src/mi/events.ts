@@ -1,5 +1,6 @@
 import { nearestNames } from '../config/nearest.js';
 import type { Log } from '../log.js';
+import { shorten } from '../text.js';
 import { MiEvent, Subscription } from './event.js';
 import { type EventParameters, type EventSink, EventSocketError, type EventTransport } from './event-transport.js';
 import { currentSecond } from './seconds-left.js';
@@ -180,7 +181,7 @@ export class Events {
     if (transport !== undefined) return transport;
     const known = [...this.#transports.keys()].map((name) => `${name}:`).join(' or ');
     const remedy = known === '' ? 'no transport is loaded; add loadmodule "event_datagram.so"' : `give ${known}`;
-    throw new EventSocketError(`no event transport for socket ${JSON.stringify(socket.slice(0, 100))}; ${remedy}`);
+    throw new EventSocketError(`no event transport for socket ${JSON.stringify(shorten(socket, 100))}; ${remedy}`);
   }
 
   #opened(event: MiEvent, socket: string, transport: EventTransport, sink: EventSink, expire: number | undefined) {

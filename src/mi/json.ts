@@ -1,3 +1,5 @@
+import { decodable } from '../text.js';
+
 /** A value that JSON can carry; integers beyond 2^53 travel as `bigint` and are printed exactly. */
 export type JsonValue = null | boolean | number | bigint | string | readonly JsonValue[] | JsonObject;
 
@@ -20,7 +22,8 @@ export const maxDepth = 128;
  *   JSON does not have, and what prints as an empty object
  */
 export function printJson(value: unknown): string | undefined {
-  const text = printAnyhow(value);
+  const printed = printAnyhow(value);
+  const text = printed === undefined ? undefined : decodable(printed);
   // Few results have an empty object, and those are looked through: nothing else costs anything.
   if (text?.includes('{}') === true) refuseOpaque(value, '', 0);
   return text;

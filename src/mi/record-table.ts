@@ -1,4 +1,5 @@
 import { type NativeRecordTable, openRecordTable } from '../native.js';
+import { escapesHalfPair, shorten, stringify } from '../text.js';
 import { currentSecond, markHoles, marksPrinted, nonce, type SecondsLeft, styles } from './seconds-left.js';
 import { type DumpOptions, TableDump } from './table-dump.js';
 
@@ -114,6 +115,9 @@ export class RecordTable<T = unknown> {
    */
   setJson(key: string, json: Uint8Array, options?: RecordOptions): this {
     const deadline = deadlineOf(options);
+    if (escapesHalfPair(Buffer.from(json.buffer, json.byteOffset, json.length).toString('latin1'))) {
+      throw new TypeError(`record ${JSON.stringify(key)} has half of a surrogate pair; give well-formed text`);
+    }
     const length = Buffer.byteLength(key) + json.length;
     const place = length > memory.length ? Buffer.allocUnsafeSlow(length) : memory;
     place.set(json, writeKey(key, place));
@@ -248,7 +252,7 @@ export class RecordTable<T = unknown> {
   /** @throws RecordLimitError for a number that tells of no room */
   #taken(outcome: number, key: string): void {
     if (outcome >= 0) return;
-    const what = `record ${JSON.stringify(key.slice(0, 64))} has no room`;
+    const what = `record ${JSON.stringify(shorten(key, 64))} has no room`;
     const { maxRecords, maxBytes, maxRecordBytes } = this.#limits;
     switch (outcome) {
       case -1:
@@ -290,7 +294,7 @@ function writeKey(key: string, place: Buffer): number {
 }
 
 function jsonOf(text: string | undefined): string {
-  return text === undefined ? '' : JSON.stringify(text);
+  return text === undefined ? '' : stringify(text);
 }
 
 function deadlineOf(options: RecordOptions | undefined): number {

@@ -1,3 +1,4 @@
+import { hasHalfPair } from '../text.js';
 import type { Command } from './command.js';
 import { convertParameter } from './convert.js';
 import { invalidParams, type MiError } from './errors.js';
@@ -50,9 +51,19 @@ function convert(
 ): NamedParameters {
   const parameters: Record<string, JsonValue> = {};
   for (const [index, name] of names.entries()) {
-    parameters[name] = convertParameter(name, types[index] ?? 'json', pick(name, index) ?? null);
+    const value = pick(name, index) ?? null;
+    if (isHalf(value)) throw invalidParams(`half of a surrogate pair in parameter '${name}'; give well-formed text`);
+    parameters[name] = convertParameter(name, types[index] ?? 'json', value);
   }
   return parameters;
+}
+
+/** Whether a text anywhere in a value has half of a surrogate pair: whoever reads it again could not decode the reply. */
+function isHalf(value: JsonValue | undefined): boolean {
+  if (typeof value === 'string') return hasHalfPair(value);
+  if (typeof value !== 'object' || value === null) return false;
+  if (Array.isArray(value)) return value.some(isHalf);
+  return Object.entries(value).some(([name, item]) => hasHalfPair(name) || isHalf(item));
 }
 
 function refusal(command: Command, cause: string): MiError {

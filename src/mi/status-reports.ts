@@ -1,3 +1,4 @@
+import { shorten } from '../text.js';
 import type { MiEvent } from './event.js';
 
 /** Reports that an identifier keeps; the oldest leave first. */
@@ -34,7 +35,7 @@ export class StatusIdentifier {
     changed: (before: number, identifier: StatusIdentifier) => void,
   ) {
     this.#status = checked(status);
-    this.#details = details?.slice(0, longestText);
+    this.#details = details === undefined ? undefined : shorten(details, longestText);
     this.#changed = changed;
   }
 
@@ -66,13 +67,13 @@ export class StatusIdentifier {
   set(status: number, details?: string): void {
     const before = this.#status;
     this.#status = checked(status);
-    this.#details = details?.slice(0, longestText);
+    this.#details = details === undefined ? undefined : shorten(details, longestText);
     if (before !== status) this.#changed(before, this);
   }
 
   /** Adds a line to the history. */
   report(text: string): void {
-    this.#reports.push({ timestamp: Math.floor(Date.now() / 1000), text: text.slice(0, longestText) });
+    this.#reports.push({ timestamp: Math.floor(Date.now() / 1000), text: shorten(text, longestText) });
     if (this.#reports.length > keptReports) this.#reports.shift();
   }
 }

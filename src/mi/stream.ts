@@ -1,4 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
+import { stringify } from '../text.js';
 import { type Cursor, TextCursor } from './cursor.js';
 import { printJson } from './json.js';
 import { Piecewise, printWhole } from './piecewise.js';
@@ -91,7 +92,7 @@ const objectShape: Shape = {
       throw new TypeError('streamObject got an item that is not a pair of a name and a value');
     }
     const text = printJson(member[1]);
-    return text === undefined ? undefined : `${JSON.stringify(member[0])}:${text}`;
+    return text === undefined ? undefined : `${stringify(member[0])}:${text}`;
   },
 };
 

@@ -95,7 +95,12 @@ test('what cannot be a record is refused and changes nothing', { timeout }, () =
   assert.throws(() => table.set('k', 2, { deadline: Number.NaN }), /deadline is not a number/);
   assert.deepEqual([table.get('k'), table.size], [1, 1]);
   table.set('k', '\ud800');
-  assert.equal(table.get('k'), '\ud800');
+  assert.equal(table.get('k'), '\ufffd');
+  for (const half of ['\\ud800', '\\uDC00\\ud800', '\\ud800\\\\udc00']) {
+    assert.throws(() => table.setJson('k', Buffer.from(`"${half}"`)), /half of a surrogate pair/);
+  }
+  table.setJson('k', Buffer.from('"\\\\ud800 \\ud83d\\ude00"'));
+  assert.equal(table.get('k'), '\\ud800 😀');
 });
 
 test('seconds left are counted at the time of reading', { timeout }, () => {

@@ -36,7 +36,7 @@ const cases: readonly (readonly [string, string, string | RegExp])[] = [
   ['comment', '{"jsonrpc":"2.0","method":"t:hello","id":1/* */}', /-32700/],
   ['byte order mark', '\ufeff{"jsonrpc":"2.0","method":"t:hello","id":1}', /-32700/],
   ['raw control character', '{"jsonrpc":"2.0","method":"t:hello","id":"\u0001"}', /-32700/],
-  ['lone surrogate', '{"jsonrpc":"2.0","method":"t:hello","id":"\\ud800"}', /-32700|"id":"\\ud800"/],
+  ['lone surrogate', '{"jsonrpc":"2.0","method":"t:hello","id":"\\ud800"}', /-32600.*half of a surrogate pair/],
   ['NaN', '{"jsonrpc":"2.0","method":"t:hello","id":NaN}', /-32700/],
   ['129 levels', `{"jsonrpc":"2.0","method":"t:hello","id":1,"x":${'['.repeat(128)}${']'.repeat(128)}}`, /-32700.*128/],
   ['128 levels', `{"jsonrpc":"2.0","method":"t:hello","id":1,"x":${'['.repeat(127)}${']'.repeat(127)}}`, ok('1')],

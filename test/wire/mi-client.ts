@@ -9,6 +9,7 @@ export interface HttpReply {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
+  readonly bytes: Uint8Array;
 }
 
 /** A server on a free port of 127.0.0.1 that is closed when the test ends. */
@@ -49,7 +50,8 @@ export function post(
       response.on('data', (piece: Buffer) => pieces.push(piece));
       response.on('end', () => {
         const { statusCode: status = 0, headers: received } = response;
-        resolve({ status, headers: received, body: Buffer.concat(pieces).toString('utf8') });
+        const bytes = Buffer.concat(pieces);
+        resolve({ status, headers: received, body: bytes.toString('utf8'), bytes });
       });
       response.on('error', reject);
     },

@@ -1,4 +1,5 @@
 import { readFileSync, statSync } from 'node:fs';
+import { shorten } from '../../text.js';
 import { passwordProblem } from './password.js';
 
 /** One line of a file of users or tokens. */
@@ -49,7 +50,7 @@ export function readAccountFile<Secret>(
     }
     if (!grants.includes(grant)) {
       throw new Error(
-        `${at}: ${what} "${name}" has the level ${JSON.stringify(grant.slice(0, 40))}; give ${grants.join(', ')}`,
+        `${at}: ${what} "${name}" has the level ${JSON.stringify(shorten(grant, 40))}; give ${grants.join(', ')}`,
       );
     }
     if (accounts.has(name)) throw new Error(`${at}: ${what} "${name}" is there twice; remove one of the lines`);

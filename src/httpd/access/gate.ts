@@ -1,4 +1,5 @@
 import type { Log } from '../../log.js';
+import { shorten } from '../../text.js';
 import { type Access, type ArrivingRequest, Denial } from '../access.js';
 import { localOrigin, networkOf, unknownOrigin } from '../address.js';
 import type { Caller } from '../caller.js';
@@ -142,7 +143,7 @@ export class Gate implements Access {
   #refuseLogin(origin: string, path: string): Denial {
     const { failed, log } = this.#options;
     failed();
-    const shown = path.slice(0, shownPath);
+    const shown = shorten(path, shownPath);
     log.warn({ address: origin, path: shown }, `login from ${shownOrigin(origin)} failed`);
     return this.#challenge;
   }

@@ -2,6 +2,7 @@ import type { Cache, CacheSystems } from '../../mi/cache-systems.js';
 import { command } from '../../mi/command.js';
 import { invalidParams, MiError } from '../../mi/errors.js';
 import { defineBuiltIn } from '../../module.js';
+import { shorten } from '../../text.js';
 
 /** The commands about caches. Loaded always; the caches are those of other modules. */
 export const cacheModule = defineBuiltIn({
@@ -81,6 +82,6 @@ function check(system: string, attr: string): void {
 }
 
 function unknown(system: string, { names }: CacheSystems): string {
-  const what = `no cache is named ${JSON.stringify(system.slice(0, 64))}`;
+  const what = `no cache is named ${JSON.stringify(shorten(system, 64))}`;
   return names.length === 0 ? `${what}; add loadmodule "cachedb_local.so"` : `${what}; there is ${names.join(', ')}`;
 }

@@ -1,4 +1,5 @@
 import { type EventParameters, EventSocketError, type EventTransport } from '../../mi/event-transport.js';
+import { shorten } from '../../text.js';
 import { Destinations } from '../evi/destinations.js';
 import { formatHostPort, type HostPort, parseHostPort } from '../evi/host-port.js';
 import { notification } from '../evi/notification.js';
@@ -28,7 +29,7 @@ export function streamTransport(
   const addressOf = (socket: string): HostPort => {
     const address = parseHostPort(protocol, socket.slice(protocol.length + 1));
     if (address.rest === '' || methodName.test(address.rest)) return address;
-    throw new EventSocketError(`method ${JSON.stringify(address.rest.slice(0, 100))} is not one word of up to 200`);
+    throw new EventSocketError(`method ${JSON.stringify(shorten(address.rest, 100))} is not one word of up to 200`);
   };
   return {
     protocol,

@@ -5,6 +5,7 @@ import { EventSocketError } from '../../mi/event-transport.js';
 import { defaultExpire, type Events } from '../../mi/events.js';
 import type { JsonObject } from '../../mi/json.js';
 import { currentSecond } from '../../mi/seconds-left.js';
+import { shorten } from '../../text.js';
 import { raisedParameters } from './raised-parameters.js';
 
 /**
@@ -109,5 +110,5 @@ function badValue(data: string): never {
 }
 
 function shown(text: string): string {
-  return JSON.stringify(text.length > 64 ? `${text.slice(0, 64)}…` : text);
+  return JSON.stringify(shorten(text, 64, '…'));
 }

@@ -1,5 +1,6 @@
 import { isIPv6 } from 'node:net';
 import { EventSocketError } from '../../mi/event-transport.js';
+import { shorten } from '../../text.js';
 
 /** Where a socket of events leads. */
 export interface HostPort {
@@ -22,7 +23,7 @@ export function parseHostPort(protocol: string, text: string): HostPort {
   const port = Number(digits);
   const host = (six ?? name)?.toLowerCase();
   if (host === undefined || (six !== undefined && !isIPv6(six)) || port < 1 || port > 65535) {
-    const shown = JSON.stringify(`${protocol}:${text}`.slice(0, 100));
+    const shown = JSON.stringify(shorten(`${protocol}:${text}`, 100));
     throw new EventSocketError(
       `socket ${shown} is not ${protocol}:HOST:PORT; IPv6 goes in brackets, ports from 1 to 65535`,
     );

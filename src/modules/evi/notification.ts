@@ -1,4 +1,5 @@
 import type { EventParameters } from '../../mi/event-transport.js';
+import { stringify } from '../../text.js';
 
 /** The forms in which the parameters of one event were printed: raising it gives all subscribers the same object. */
 const printed = new WeakMap<EventParameters, Map<string, Buffer>>();
@@ -21,7 +22,7 @@ export function notification(
   const name = JSON.stringify([method, key, end]);
   const known = forms.get(name);
   if (known !== undefined) return known;
-  const text = Buffer.from(`${JSON.stringify({ jsonrpc: '2.0', method, params: params() })}${end}`);
+  const text = Buffer.from(`${stringify({ jsonrpc: '2.0', method, params: params() })}${end}`);
   forms.set(name, text);
   return text;
 }

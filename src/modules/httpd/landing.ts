@@ -6,6 +6,7 @@ import { html, type Markup } from '../../httpd/markup.js';
 import type { RootDeclaration } from '../../httpd/roots.js';
 import type { HttpServer, ListedRoot } from '../../httpd/server.js';
 import type { ServerFacts } from '../../module.js';
+import { stringify } from '../../text.js';
 
 const style = '-/style.css';
 
@@ -39,7 +40,7 @@ export function landingPaths(
           roots: roots.map(({ root, module }) => ({ path: `/${root}`, module })),
         };
         const headers = { ...privateHeaders, 'Content-Type': 'application/json', Vary: 'Accept' };
-        exchange.reply(200, `${JSON.stringify(body)}\n`, headers);
+        exchange.reply(200, `${stringify(body)}\n`, headers);
       } else {
         replyPage(exchange, 200, page(facts, roots, health).text, { Vary: 'Accept' });
       }

@@ -11,6 +11,7 @@ import { discardParts, printResult } from '../../mi/print-parts.js';
 import type { CallParameters } from '../../mi/select.js';
 import { StatisticsSelection } from '../../mi/statistics.js';
 import { Outcome, ParamsKind, Reply, RequestScanner } from '../../native.js';
+import { stringify } from '../../text.js';
 import { Batches, type BatchesOptions } from './batches.js';
 import { CallReader } from './call-reader.js';
 import { Failures } from './failures.js';
@@ -268,7 +269,7 @@ export class JsonRpc {
     headers?: ReplyHeaders,
   ): void {
     if (idSlot === noReply) exchange.refuse(status, reason, headers);
-    else this.#sendError(exchange, status, JSON.stringify(refusalError(status, reason)), idSlot, headers);
+    else this.#sendError(exchange, status, stringify(refusalError(status, reason)), idSlot, headers);
   }
 
   #release(idSlot: number): void {

@@ -1,4 +1,5 @@
 import { codes, MiError } from '../../mi/errors.js';
+import { stringify } from '../../text.js';
 
 const codeOf: Readonly<Record<number, number>> = {
   429: codes.rateLimited,
@@ -15,7 +16,7 @@ const codeOf: Readonly<Record<number, number>> = {
  * @param path of a root that takes calls, for the remedy
  */
 export function refusalBody(status: number, reason: string, path?: string): string {
-  return JSON.stringify({ jsonrpc: '2.0', error: refusalError(status, reason, path), id: null });
+  return stringify({ jsonrpc: '2.0', error: refusalError(status, reason, path), id: null });
 }
 
 /** The error object for an HTTP status that refuses. */

@@ -1,3 +1,4 @@
+import { stringify } from '../../text.js';
 import type { Member, Node } from './tree.js';
 
 /** Prints a tree as mi_json of OpenSIPS 2.x does, blanks and escaped slashes included; one without members is empty. */
@@ -32,5 +33,5 @@ function printText(text: string): string {
 }
 
 function quoted(text: string): string {
-  return JSON.stringify(text).replaceAll('/', '\\/');
+  return stringify(text).replaceAll('/', '\\/');
 }

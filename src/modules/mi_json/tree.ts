@@ -1,4 +1,5 @@
 import type { JsonObject, JsonValue } from '../../mi/json.js';
+import { stringify } from '../../text.js';
 
 /** A member of a tree of OpenSIPS 2.x: a text, or a list of nodes that share its name. */
 export type Member =
@@ -100,7 +101,7 @@ function node({ value, attributes = [], lists = {} }: NodeRule, object: JsonObje
 
 function text(value: JsonValue): string {
   if (value === null) return '';
-  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+  return typeof value === 'object' ? stringify(value) : String(value);
 }
 
 function isObject(value: JsonValue): value is JsonObject {

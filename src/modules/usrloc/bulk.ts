@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Call } from '../../mi/call.js';
 import type { JsonObject, JsonValue } from '../../mi/json.js';
 import { currentSecond } from '../../mi/seconds-left.js';
+import { shorten } from '../../text.js';
 import type { ContactInput } from './contact.js';
 import { AorError, ContactLimitError, type Domain } from './domain.js';
 import { parseQ } from './q.js';
@@ -155,5 +156,5 @@ function wrong(member: string, value: JsonValue, remedy: string): never {
 /** What a client sent stays short in what it is told. */
 function shown(value: JsonValue): string {
   const json = JSON.stringify(value);
-  return json.length > 64 ? `${json.slice(0, 64)}…` : json;
+  return shorten(json, 64, '…');
 }

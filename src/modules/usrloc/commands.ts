@@ -1,6 +1,7 @@
 import { type Command, command } from '../../mi/command.js';
 import { MiError } from '../../mi/errors.js';
 import { currentSecond } from '../../mi/seconds-left.js';
+import { shorten } from '../../text.js';
 import { addMany } from './bulk.js';
 import { type ContactInput, ContactUriError } from './contact.js';
 import { AorError, ContactLimitError, type Domain, DomainMissingError } from './domain.js';
@@ -90,7 +91,7 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag }: CommandO
       run: ({ table_name: table, aor, contact, expires, q: qText, flags, cflags, methods }) => {
         const domain = domainOf(usrloc, table);
         refusing(() => domain.key(aor));
-        const q = parseQ(qText) ?? badValue(`q is ${JSON.stringify(qText.slice(0, 64))}; give 0 to 1`);
+        const q = parseQ(qText) ?? badValue(`q is ${JSON.stringify(shorten(qText, 64))}; give 0 to 1`);
         if (Math.abs(expires) > 2147483647) badValue(`expires is ${expires}; give up to 2147483647 seconds`);
         const input = {
           ...ofCommand,

@@ -1,4 +1,5 @@
 import { type SecondsLeft, secondsLeft } from '../../mi/seconds-left.js';
+import { shorten } from '../../text.js';
 import { printQ } from './q.js';
 import { longestText, uriProblem } from './sip-uri.js';
 
@@ -219,5 +220,5 @@ function whole(member: string, value: number, min: number, max: number): number 
 
 function shown(value: unknown): string {
   const json = JSON.stringify(value) ?? String(value);
-  return json.length > 64 ? `${json.slice(0, 64)}…` : json;
+  return shorten(json, 64, '…');
 }

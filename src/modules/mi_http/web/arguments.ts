@@ -4,6 +4,7 @@ import { codes, invalidParams, MiError } from '../../../mi/errors.js';
 import type { JsonValue } from '../../../mi/json.js';
 import type { CompiledRecipe, ParameterType } from '../../../mi/recipe.js';
 import type { CallParameters } from '../../../mi/select.js';
+import { shorten } from '../../../text.js';
 import { splitWords, tooManyValues } from './words.js';
 
 /** What a submitted form asks for: the parameters of the call. */
@@ -111,7 +112,7 @@ function meantRecipe(all: readonly Filled[], fields: readonly Field[]): Filled |
   const whole = able.filter(({ recipe, count }) => recipe.names.length === count);
   const [meant, another] = whole.length > 0 ? whole : able;
   if (meant !== undefined && another === undefined) return meant;
-  const names = [...new Set(entered.map(({ name }) => name.slice(prefix.length)))].join(', ').slice(0, 200);
+  const names = shorten([...new Set(entered.map(({ name }) => name.slice(prefix.length)))].join(', '), 200);
   const reason =
     meant === undefined ? 'no combination of parameters has just' : 'several combinations of parameters have';
   throw invalidParams(`${reason} what is filled in (${names}); choose one and fill in its inputs alone`);
@@ -174,7 +175,7 @@ function parseJson(text: string, what: string, maxValues: number): JsonValue {
     return JSON.parse(text) as JsonValue;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    const told = new MiError(codes.parseError, undefined, `${what}: ${reason.slice(0, 200)}`);
+    const told = new MiError(codes.parseError, undefined, `${what}: ${shorten(reason, 200)}`);
     told.cause = error;
     throw told;
   }

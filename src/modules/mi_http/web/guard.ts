@@ -2,6 +2,7 @@ import type { AllowedHosts } from '../../../httpd/allowed-hosts.js';
 import type { Exchange } from '../../../httpd/exchange.js';
 import { isFormType } from '../../../httpd/received-request.js';
 import type { RefusedRequest } from '../../../httpd/roots.js';
+import { shorten } from '../../../text.js';
 
 /** Request headers that tell where a browser's request comes from and what it asks for. */
 export const browserHeaders = ['host', 'origin', 'referer', 'sec-fetch-site', 'if-none-match'] as const;
@@ -25,14 +26,14 @@ export function crossSiteRefusal(exchange: Exchange): string | undefined {
     if (site === 'none') {
       return `the request comes from no page of this server, but from an address that was typed or a link elsewhere; ${remedy}`;
     }
-    return `the request comes from another site (Sec-Fetch-Site: ${site.slice(0, 40)}); ${remedy}`;
+    return `the request comes from another site (Sec-Fetch-Site: ${shorten(site, 40)}); ${remedy}`;
   }
   const from = exchange.header('origin') ?? exchange.header('referer');
   if (from === undefined) {
     return `the request does not tell which page it comes from (no Sec-Fetch-Site, Origin or Referer); ${remedy}`;
   }
   if (isOf(from, host)) return undefined;
-  return `the request comes from ${JSON.stringify(from.slice(0, 100))}, not from ${JSON.stringify(host.slice(0, 100))}; ${remedy}`;
+  return `the request comes from ${JSON.stringify(shorten(from, 100))}, not from ${JSON.stringify(shorten(host, 100))}; ${remedy}`;
 }
 
 /**

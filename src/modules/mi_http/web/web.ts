@@ -16,6 +16,7 @@ import { codes, MiError, RateLimitError, serverError } from '../../../mi/errors.
 import { isPromise, type ManagementInterface } from '../../../mi/interface.js';
 import { discardParts } from '../../../mi/print-parts.js';
 import { builtFile } from '../../../package-files.js';
+import { shorten, stringify } from '../../../text.js';
 import type { PendingCalls } from '../pending.js';
 import { curlLine, refusalBody } from '../refusal.js';
 import { isMeantAsCall, isSubmitted, readArguments, type Submitted } from './arguments.js';
@@ -234,7 +235,7 @@ export class WebInterface {
       const headers = { 'Retry-After': String(told.retryAfter) };
       this.#refuse(exchange, 429, told.data ?? told.message, entry.module, headers);
     } else if (isRaw(exchange)) {
-      exchange.reply(rawErrorStatus(told), JSON.stringify({ error: told }), rawHeaders(exchange, entry.fullName));
+      exchange.reply(rawErrorStatus(told), stringify({ error: told }), rawHeaders(exchange, entry.fullName));
     } else if (told.code === codes.permissionDenied) {
       this.#refuse(exchange, 403, told.data ?? told.message, entry.module);
     } else {
@@ -309,7 +310,7 @@ function alert(status: number, reason: Insertion): Markup {
 
 /** What somebody chose, isolated: its direction of writing ends where it ends. */
 function quoted(text: string): Markup {
-  return html`<bdi>"${text.length > 64 ? `${text.slice(0, 64)}…` : text}"</bdi>`;
+  return html`<bdi>"${shorten(text, 64, '…')}"</bdi>`;
 }
 
 function nearest(name: string, names: readonly string[], pathTo: (name: string) => string): Markup | undefined {

@@ -1,0 +1,40 @@
+/** Texts of clients and of those who embed: what of them may be repeated, so that everybody can decode it. */
+
+const half = /\p{Surrogate}/u;
+
+/** Whether a text has half of a surrogate pair, which UTF-8 does not have and strict decoders of JSON refuse. */
+export function hasHalfPair(text: string): boolean {
+  return half.test(text);
+}
+
+/**
+ * The beginning of a text, of at most so many UTF-16 units. No character is cut in two.
+ *
+ * @param mark put behind what was cut
+ */
+export function shorten(text: string, units: number, mark = ''): string {
+  if (text.length <= units) return text;
+  const last = text.charCodeAt(units - 1);
+  return text.slice(0, last >= 0xd800 && last <= 0xdbff ? units - 1 : units) + mark;
+}
+
+/** As `JSON.stringify`, with U+FFFD for half of a surrogate pair, which it would escape. */
+export function stringify(value: unknown): string {
+  return decodable(JSON.stringify(value) ?? 'null');
+}
+
+/** Puts U+FFFD where `JSON.stringify` has escaped half of a surrogate pair: whole ones it does not escape. */
+export function decodable(json: string): string {
+  return json.includes('\\ud') ? json.replace(/\\(?:u(d[89a-f][0-9a-f]{2})|.)/gs, replaceHalf) : json;
+}
+
+function replaceHalf(escaped: string, halfPair: string | undefined): string {
+  return halfPair === undefined ? escaped : '\ufffd';
+}
+
+/** Whether a JSON text of any writer escapes half of a surrogate pair. */
+export function escapesHalfPair(json: string): boolean {
+  if (!/\\u[dD][89a-fA-F]/.test(json)) return false;
+  const halves = json.replace(/\\[^u]/g, '').replace(/\\u[dD][89abAB].{2}\\u[dD][c-fC-F].{2}/gs, '');
+  return /\\u[dD][89a-fA-F]/.test(halves);
+}

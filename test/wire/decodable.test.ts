@@ -1,0 +1,188 @@
+// Every reply, error, page, event and audit line can be decoded by strict decoders, whatever a client or a command gave.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, type TestContext, test } from 'node:test';
+import fc from 'fast-check';
+import { command, defineModule, MiError, RecordTable, type Result, stream, streamObject } from '#src/index.js';
+import { count } from '../long.js';
+import { assertAtRest, post, startServer } from './mi-client.js';
+import { holds } from './property.js';
+
+const timeout = 120_000;
+const silent = { debug() {}, info() {}, warn() {}, error() {} };
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+/** A text is decodable when its bytes are UTF-8 and no escape in it is half of a pair. */
+function decode(bytes: Uint8Array): void {
+  const given = JSON.parse(decoder.decode(bytes), (_name, value) => {
+    if (typeof value === 'string') assert.doesNotMatch(value, /\p{Surrogate}/u);
+    else if (typeof value === 'object' && value !== null) {
+      for (const name of Object.keys(value)) assert.doesNotMatch(name, /\p{Surrogate}/u);
+    }
+    return value;
+  });
+  assert.notEqual(given, undefined);
+}
+
+/** Texts in which halves of surrogate pairs are common, about as long as what is cut. */
+const text = fc
+  .array(fc.constantFrom('\ud800', '\udc00', '😀', 'a', '\\', '"', 'é', '\\ud800', '😀'.repeat(33), 'b'.repeat(31)), {
+    maxLength: 24,
+  })
+  .map((parts) => parts.join(''));
+
+function module() {
+  const table = new RecordTable();
+  const given: { text: string } = { text: '' };
+  const make: Readonly<Record<string, () => Result | Promise<Result>>> = {
+    text: () => given.text,
+    members: () => ({ [given.text]: [given.text], big: 1n }),
+    stream: () => [stream([given.text, { [given.text]: 1 }]), streamObject([[given.text, given.text]])],
+    dump: () => (table.clear() as undefined) ?? [table.set('k', { [given.text]: given.text }).dump()],
+    error: () => {
+      throw new MiError(404, given.text, given.text);
+    },
+    later: async () => {
+      throw new MiError(404, given.text, given.text);
+    },
+  };
+  const commands = Object.entries(make).map(([name, run]) =>
+    command({ name, help: 'Gives a text.', readOnly: true, run }),
+  );
+  const echo = command({
+    name: 'echo',
+    help: 'Gives it back.',
+    recipes: [{ value: 'json' }],
+    run: ({ value }) => value,
+  });
+  return { given, names: Object.keys(make), module: defineModule({ name: 'half', commands: [...commands, echo] }) };
+}
+
+function folder(t: TestContext): string {
+  const path = mkdtempSync(join(tmpdir(), 'mi-httpd-decodable-'));
+  t.after(() => rmSync(path, { recursive: true }));
+  return path;
+}
+
+function requestOf(method: string, params: unknown, id = '1'): string {
+  return `{"jsonrpc":"2.0","method":${JSON.stringify(method)},"params":${JSON.stringify(params)},"id":${id}}`;
+}
+
+describe('what a server writes can be decoded', { timeout }, () => {
+  for (const pretty_printing of [0, 1]) {
+    test(`replies to anything, and what commands give, pretty_printing ${pretty_printing}`, async (t) => {
+      const { given, names, module: half } = module();
+      const audit_file = join(folder(t), 'audit.log');
+      const server = await startServer(t, {
+        modules: [half],
+        log: silent,
+        httpd: { buf_size: 1024, audit_file },
+        mi_http: { pretty_printing },
+        mi_json: {},
+      });
+      await holds(
+        fc.asyncProperty(text, fc.constantFrom(...names), async (one, name) => {
+          given.text = one;
+          const encoded = encodeURIComponent(Buffer.from(one).toString());
+          const bodies = [
+            requestOf(`half:${name}`, []),
+            requestOf('half:echo', [one]),
+            requestOf('half:echo', { value: { deep: [{ [one]: one }] } }),
+            requestOf('half:echo', { [one]: 1 }),
+            requestOf(one, [one]),
+            requestOf(`half:${name}`, [], JSON.stringify(one)),
+            `[${requestOf(`half:${name}`, [])},${requestOf(one, [], JSON.stringify(one))}]`,
+          ];
+          for (const body of bodies) decode((await post(server, body)).bytes);
+          decode((await post(server, '', { method: 'GET', path: `/mi/half/${name}?recipe=0&raw=1` })).bytes);
+          for (const path of [
+            `/mi/half/${name}?recipe=0`,
+            `/mi/${encoded}/${encoded}`,
+            `/mi/half/echo?arg=${encoded}`,
+          ]) {
+            decoder.decode((await post(server, '', { method: 'GET', path })).bytes);
+          }
+        }),
+        { runs: count(25, 1000) },
+      );
+      await assertAtRest(server);
+      for (const line of decoder.decode(readFileSync(audit_file)).trim().split('\n'))
+        if (line !== '') decode(Buffer.from(line));
+    });
+  }
+
+  test('half of a surrogate pair in a parameter is refused by its name, in an id as an invalid request', async (t) => {
+    const { module: half } = module();
+    const server = await startServer(t, { modules: [half], log: silent });
+    for (const params of [['\ud800'], { value: ['a', { b: '\udc00a' }] }, { value: { '\ud83d': 1 } }]) {
+      const { error } = JSON.parse((await post(server, requestOf('half:echo', params))).body);
+      assert.equal(error.code, -32602);
+      assert.match(error.data, /half of a surrogate pair in parameter 'value'/);
+    }
+    const { body } = await post(server, requestOf('half:echo', ['a'], '"\\ud800"'));
+    assert.match(body, /-32600.*half of a surrogate pair.*"id":null/);
+    const whole = await post(server, requestOf('half:echo', ['😀'], '"\\ud83d\\ude00"'));
+    assert.deepEqual(JSON.parse(whole.body), { jsonrpc: '2.0', result: '😀', id: '😀' });
+    const arg = encodeURIComponent('{"value":"\\ud800"}');
+    const headers = { 'Sec-Fetch-Site': 'same-origin' };
+    const page = await post(server, '', { method: 'GET', path: `/mi/half/echo?arg=${arg}`, headers });
+    assert.match(page.body, /half of a surrogate pair in parameter/);
+  });
+
+  test('events', async (t) => {
+    const receiver = createSocket('udp4').bind(0, '127.0.0.1');
+    t.after(() => receiver.close());
+    await once(receiver, 'listening');
+    const server = await startServer(t, { log: silent, event_datagram: {}, event_jsonrpc: {} });
+    const sink = server.events;
+    assert.ok(sink !== undefined);
+    const event = sink.declare('E_HALF');
+    const { body } = await post(
+      server,
+      requestOf('event_subscribe', ['E_HALF', `udp:127.0.0.1:${receiver.address().port}`]),
+    );
+    assert.match(body, /"OK"/);
+    event.raise({ text: 'a\ud800b' });
+    const [message] = (await once(receiver, 'message')) as [Buffer];
+    const sent = decoder.decode(message);
+    assert.doesNotMatch(sent, /\\ud8/);
+    assert.match(sent, /a\ufffdb/);
+  });
+});
+
+/** Decoders that other languages read replies with; each gets lines of JSON and fails at the first that it refuses. */
+const decoders: readonly (readonly [name: string, program: string, args: readonly string[]])[] = [
+  ['Python', 'python3', ['-c', 'import sys,json\nfor line in sys.stdin.buffer: str(json.loads(line)).encode("utf-8")']],
+  ['PHP', 'php', ['-r', 'while (($l = fgets(STDIN)) !== false) { json_decode($l, false, 512, JSON_THROW_ON_ERROR); }']],
+  [
+    'Ruby',
+    'ruby',
+    ['-rjson', '-e', 'STDIN.each_line { |l| raise unless JSON.parse(l).to_s.encode("UTF-16").valid_encoding? }'],
+  ],
+  ['jq', 'jq', ['-e', 'tostring | contains("\ufffd\ufffd\ufffd\ufffd") | not']],
+];
+
+describe('decoders of other languages', { timeout }, () => {
+  for (const [name, program, args] of decoders) {
+    const isThere = spawnSync(program, ['--version']).status === 0;
+    test(`${name} takes every reply`, { skip: isThere ? false : `${program} is not installed` }, async (t) => {
+      const { given, names, module: half } = module();
+      const server = await startServer(t, { modules: [half], log: silent });
+      const lines: string[] = [];
+      for (const one of fc.sample(text, { numRuns: 40, seed: 7 })) {
+        given.text = one;
+        for (const kind of names) lines.push((await post(server, requestOf(`half:${kind}`, []))).body);
+        lines.push((await post(server, requestOf('half:echo', [one], JSON.stringify(one)))).body);
+        lines.push((await post(server, requestOf(one, [one]))).body);
+      }
+      const input = `${lines.join('\n')}\n`;
+      const { status, stderr } = spawnSync(program, args, { input, encoding: 'utf8' });
+      assert.equal(status, 0, stderr);
+    });
+  }
+});
