@@ -31,6 +31,13 @@ export class Connections {
   #idle = 0;
   readonly #waiting = new Set<() => void>();
   readonly #log: Log;
+  /** Connections that will end without the engine telling of their last reply. */
+  #excused = 0;
+  /** Whether the connection that ended last was taken for one without a request. */
+  #wasCounted = false;
+  /** Connections without a request since the log was told of some. */
+  #unread = 0;
+  #toldAt = -Infinity;
   readonly #shares: NetworkShares;
   readonly #ports = new Set<number>();
   /** Those of addresses that are not allowed, up to their first request. */
@@ -56,7 +63,10 @@ export class Connections {
     return (response, delta) => {
       this.open += delta;
       this.counters.add(Counter.connections, delta);
+      this.#wasCounted = false;
+      this.#tellUnread();
       if (delta < 0) {
+        this.#ended(response);
         this.#tell();
         return;
       }
@@ -69,6 +79,48 @@ export class Connections {
       this.#refuse(listener, response, reason);
       leaveClosable(before);
     };
+  }
+
+  /**
+   * Counts a connection that ended without a request: the engine answers what it cannot read (400, 431, 505) by itself, and
+   * tells nothing of it. It does tell how much of a body the last reply had.
+   */
+  #ended(response: UwsResponse): void {
+    if (response.getWriteOffset() > 0) return;
+    if (this.#excused > 0) {
+      this.#excused -= 1;
+      return;
+    }
+    this.#wasCounted = true;
+    this.counters.add(Counter.engineRefusals, 1);
+    this.#unread += 1;
+  }
+
+  /** Of those before the connection that comes or goes: whether the last one had a request is known only now. */
+  #tellUnread(): void {
+    if (this.#unread === 0) return;
+    const now = performance.now();
+    if (now - this.#toldAt < warningInterval) return;
+    this.#toldAt = now;
+    const connections = this.#unread === 1 ? 'a connection' : `${this.#unread} connections`;
+    this.#unread = 0;
+    this.#log.info(
+      {},
+      `${connections} ended without a request: the engine refused what came (HTTP/1.0, a broken head), or nothing came; ` +
+        'httpd:engine_refusals counts them',
+    );
+  }
+
+  /** An exchange ended whose reply the engine does not tell of: its connection had a request all the same. */
+  #excuse(): void {
+    if (this.#wasCounted) {
+      // It ended because the connection did, just now.
+      this.#wasCounted = false;
+      this.#unread = Math.max(0, this.#unread - 1);
+      this.counters.add(Counter.engineRefusals, -1);
+    } else if (this.#excused < this.open) {
+      this.#excused += 1;
+    }
   }
 
   /** A port is listened on. */
@@ -106,6 +158,7 @@ export class Connections {
 
   #refuse({ setting }: ListenerOptions, response: UwsResponse, reason: string): void {
     this.counters.add(Counter.refusedConnections, 1);
+    this.#excuse();
     if (reason === '') {
       closeConnection(response);
       return;
@@ -125,9 +178,13 @@ export class Connections {
     if (this.isStopping) this.#idle--;
   }
 
-  /** @param isClosing whether the connection closes by itself once the reply is sent */
-  exchangeEnded(isClosing: boolean): void {
+  /**
+   * @param isClosing whether the connection closes by itself once the reply is sent
+   * @param isTold whether the engine tells that there was a reply: one with a body of known length
+   */
+  exchangeEnded(isClosing: boolean, isTold: boolean): void {
     this.exchanges--;
+    if (!isTold) this.#excuse();
     if (!this.isStopping) return;
     if (!isClosing) this.#idle++;
     this.#tell();

@@ -12,6 +12,7 @@ export type CounterKind = 'counter' | 'gauge';
  * - `timeouts`: exchanges answered 504, and replies cut because the client read nothing
  * - `aborted`: clients that left before their reply had ended
  * - `stream_errors`: replies cut because their source failed
+ * - `engine_refusals`: connections that ended without a request of theirs having come here; see Connections
  */
 export const httpCounterNames: readonly { readonly name: string; readonly kind: CounterKind }[] = [
   { name: 'requests', kind: 'counter' },
@@ -28,6 +29,7 @@ export const httpCounterNames: readonly { readonly name: string; readonly kind: 
   { name: 'timeouts', kind: 'counter' },
   { name: 'aborted', kind: 'counter' },
   { name: 'stream_errors', kind: 'counter' },
+  { name: 'engine_refusals', kind: 'counter' },
 ];
 
 /** Slots of the counters, see {@link httpCounterNames}. */
@@ -43,6 +45,7 @@ export const Counter = {
   timeouts: 11,
   aborted: 12,
   streamErrors: 13,
+  engineRefusals: 14,
 } as const;
 
 export type CounterSlot = (typeof Counter)[keyof typeof Counter];

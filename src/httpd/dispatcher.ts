@@ -101,8 +101,8 @@ export class Dispatcher implements ExchangeHost {
     this.#bodies.free(slot);
   }
 
-  exchangeEnded(isClosing: boolean): void {
-    this.#connections.exchangeEnded(isClosing);
+  exchangeEnded(isClosing: boolean, isTold: boolean): void {
+    this.#connections.exchangeEnded(isClosing, isTold);
   }
 
   /** Handlers of the engine for the requests of a listener: nothing may be thrown back into it. */

@@ -43,10 +43,11 @@ export class HeadRefusals {
     const { isLast, admission } = refused;
     let refusal = this.#refusal(refused, isLast || this.#connections.isStopping);
     let isGone = false;
+    let isTold = false;
     const end = (): void => {
       if (isGone) return;
       isGone = true;
-      this.#connections.exchangeEnded(refusal.isClosing);
+      this.#connections.exchangeEnded(refusal.isClosing, isTold);
     };
     const cut = (error: unknown): void => {
       this.#log.error({ err: error }, 'a refusal could not be sent; its connection is cut');
@@ -59,6 +60,7 @@ export class HeadRefusals {
       if (!refusal.isHead) this.#counters.add(Counter.bytesOut, Buffer.byteLength(refusal.body));
       try {
         response.cork(() => sendRefusal(response, refusal));
+        isTold = !refusal.isHead;
         end();
       } catch (error) {
         cut(error);

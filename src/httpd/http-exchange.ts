@@ -37,8 +37,11 @@ export interface ExchangeHost {
   freeBody(slot: number): void;
   /** A piece of the body of an exchange, which is only lent. */
   bodyPiece(exchange: HttpExchange, piece: ArrayBuffer, isLast: boolean): void;
-  /** @param isClosing whether the connection closes by itself when the reply has been sent */
-  exchangeEnded(isClosing: boolean): void;
+  /**
+   * @param isClosing whether the connection closes by itself when the reply has been sent
+   * @param isTold whether the engine tells of the reply: one with a body of known length
+   */
+  exchangeEnded(isClosing: boolean, isTold: boolean): void;
 }
 
 /** Timers take a signed 32-bit number of milliseconds. */
@@ -245,7 +248,7 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
   abort(): void {
     if (this.#state === 'ended') return;
     if (!this.#isCut) this.#host.counters.add(Counter.aborted, 1);
-    this.#end(true);
+    this.#end(true, false);
     this.#abortSignal(new Error(this.#host.isStopping ? 'the server stops' : 'the client left'));
     const { onGone } = this;
     this.onGone = undefined;
@@ -283,8 +286,8 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
     this.#host.counters.add(Counter.bytesOut, bytes);
   }
 
-  ended(): void {
-    this.#end(false);
+  ended(isLengthKnown: boolean): void {
+    this.#end(false, isLengthKnown);
   }
 
   failed(error: unknown, isHeadSent: boolean): void {
@@ -387,7 +390,7 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
     if (this.isLastAsked && !isClosing) this.#response.writeHeader('Connection', 'close');
     this.#response.end(body, isClosing);
     this.sent(length);
-    this.#end(isClosing);
+    this.#end(isClosing, length > 0);
   }
 
   /**
@@ -404,7 +407,7 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
       if (this.#host.isStopping || this.isLastAsked) this.#response.writeHeader('Connection', 'close');
       this.#response.endWithoutBody();
     }
-    this.#end(this.mustClose);
+    this.#end(this.mustClose, false);
   }
 
   #writeHead(status: number, line: string, headers: ReplyHeaders | undefined): void {
@@ -428,12 +431,12 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
     this.abort();
   }
 
-  #end(isClosing: boolean): void {
+  #end(isClosing: boolean, isTold: boolean): void {
     this.#state = 'ended';
     if (this.#deadline !== undefined) clearTimeout(this.#deadline);
     const { bodySlot } = this;
     this.bodySlot = -1;
-    this.#host.exchangeEnded(isClosing);
+    this.#host.exchangeEnded(isClosing, isTold);
     if (bodySlot !== -1) this.#host.freeBody(bodySlot);
   }
 }

@@ -27,7 +27,7 @@ export interface StreamOwner {
   writeHead(): void;
   sent(bytes: number): void;
   /** The reply is complete. */
-  ended(): void;
+  ended(isLengthKnown: boolean): void;
   /** The source failed; nothing more is sent. */
   failed(error: unknown, isHeadSent: boolean): void;
   /** The source threw when it was released, which changes nothing for the client. */
@@ -308,7 +308,7 @@ export class ReplyStream {
 
   #complete(): void {
     this.#finish();
-    this.#owner.ended();
+    this.#owner.ended(this.#length !== undefined);
   }
 
   #fail(error: unknown): void {

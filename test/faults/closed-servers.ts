@@ -78,8 +78,8 @@ async function resident(): Promise<number> {
   return rss - heapTotal;
 }
 
-const cycles = 6;
-for (let n = 0; n < cycles; n++) await cycle();
+const cycles = 12;
+for (let n = 0; n < 4; n++) await cycle();
 const before = await resident();
 for (let n = 0; n < cycles; n++) await cycle();
 const grown = ((await resident()) - before) / cycles;
