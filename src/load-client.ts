@@ -1,4 +1,4 @@
-import { Agent, type ClientRequest, request } from 'node:http';
+import { Agent, type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { Agent as SecureAgent, request as secureRequest } from 'node:https';
 import type { LoadTarget } from './load-target.js';
 
@@ -63,24 +63,56 @@ export class MiClient {
     }
   }
 
+  /**
+   * Calls a command without parameters, and gives its answer piece by piece as it comes, unread.
+   *
+   * @throws CallError for an answer that is no JSON; Error when there is none, or it ends early
+   */
+  async *stream(method: string): AsyncGenerator<Buffer, void, undefined> {
+    const { url } = this.#target;
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
+      const sent = this.#request(`{"jsonrpc":"2.0","method":${JSON.stringify(method)},"id":1}`);
+      sent.on('timeout', () => sent.destroy(new Error(`no answer within ${timeout} s`)));
+      sent.on('error', (error: NodeJS.ErrnoException) => reject(new Error(`${url}: ${error.message || error.code}`)));
+      sent.on('response', resolve);
+    });
+    const { statusCode: status = 0, headers } = response;
+    if (status !== 200 || !/json/.test(headers['content-type'] ?? '')) {
+      response.destroy();
+      throw refusedAnswer(status, url);
+    }
+    try {
+      yield* response as AsyncIterable<Buffer>;
+    } catch (error) {
+      throw new Error(`${url}: answer ended early: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+
   close(): void {
     this.#agent.destroy();
   }
 
+  #request(body: string): ClientRequest {
+    const { isSecure, options } = this.#target;
+    const sent = (isSecure ? secureRequest : request)({
+      ...options,
+      method: 'POST',
+      agent: this.#agent,
+      headers: {
+        'Content-Type': 'application/json',
+        'Content-Length': Buffer.byteLength(body),
+        ...(this.authorization === undefined ? {} : { Authorization: this.authorization }),
+      },
+      timeout: timeout * 1000,
+    });
+    sent.end(body);
+    return sent;
+  }
+
   #post(body: string, isFirst: boolean): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const { url, isSecure, options } = this.#target;
-      const sent: ClientRequest = (isSecure ? secureRequest : request)({
-        ...options,
-        method: 'POST',
-        agent: this.#agent,
-        headers: {
-          'Content-Type': 'application/json',
-          'Content-Length': Buffer.byteLength(body),
-          ...(this.authorization === undefined ? {} : { Authorization: this.authorization }),
-        },
-        timeout: timeout * 1000,
-      });
+      const { url } = this.#target;
+      const sent = this.#request(body);
       sent.on('timeout', () => sent.destroy(new Error(`no answer within ${timeout} s`)));
       sent.on('error', (error: NodeJS.ErrnoException) => {
         const wasClosed = sent.reusedSocket && ['ECONNRESET', 'EPIPE'].includes(error.code ?? '');
@@ -103,7 +135,6 @@ export class MiClient {
           }
         });
       });
-      sent.end(body);
     });
   }
 }
@@ -116,13 +147,19 @@ interface Answer {
   readonly error?: { readonly code?: unknown; readonly message?: unknown; readonly data?: unknown };
 }
 
+function refusedAnswer(status: number, url: string): CallError {
+  return status === 401
+    ? new CallError(`${url} asks for a login: give --login FILE`, undefined, status)
+    : new CallError(`${url} answers ${status}, which is no JSON-RPC; give the URL of mi_http`, undefined, status);
+}
+
 function resultOf(body: string, status: number, url: string): unknown {
   let answer: unknown;
-  if (status === 401) throw new CallError(`${url} asks for a login: give --login FILE`, undefined, status);
+  if (status === 401) throw refusedAnswer(status, url);
   try {
     answer = JSON.parse(body);
   } catch {
-    throw new CallError(`${url} answers ${status}, which is no JSON-RPC; give the URL of mi_http`, undefined, status);
+    throw refusedAnswer(status, url);
   }
   const { result, error } = (typeof answer === 'object' && answer !== null ? answer : {}) as Answer;
   if (error === undefined && result !== undefined) return result;

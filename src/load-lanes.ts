@@ -3,6 +3,8 @@ import { CallError, type MiClient } from './load-client.js';
 /** A contact to be sent: a line of the input, as it stands there. */
 export interface LoadLine {
   readonly number: number;
+  /** The table of usrloc that it is for. */
+  readonly domain: string;
   readonly text: string;
   /** What decides about order: lines of one address of record are sent one after the other. */
   readonly aor: string;
@@ -29,7 +31,6 @@ const separator = 1;
  */
 export class LoadLanes {
   readonly #client: MiClient;
-  readonly #domain: string;
   readonly #outcome: LoadOutcome;
   readonly #lanes: { lines: LoadLine[]; bytes: number; sending: Promise<void> }[];
   #fail: (error: unknown) => void = () => {};
@@ -38,9 +39,8 @@ export class LoadLanes {
     this.#fail = reject;
   });
 
-  constructor(client: MiClient, domain: string, lanes: number, outcome: LoadOutcome) {
+  constructor(client: MiClient, lanes: number, outcome: LoadOutcome) {
     this.#client = client;
-    this.#domain = domain;
     this.#outcome = outcome;
     this.#lanes = Array.from({ length: lanes }, () => ({ lines: [], bytes: 0, sending: Promise.resolve() }));
     // It is awaited with every lane; until then it is no unhandled one.
@@ -56,7 +56,8 @@ export class LoadLanes {
     const lane = this.#lanes[laneOf(line.aor, this.#lanes.length)];
     if (lane === undefined) return;
     const bytes = Buffer.byteLength(line.text) + separator;
-    if (lane.bytes > 0 && lane.bytes + bytes > batchSize) await this.#send(lane);
+    const isOther = lane.lines[0]?.domain !== line.domain;
+    if (lane.bytes > 0 && (isOther || lane.bytes + bytes > batchSize)) await this.#send(lane);
     lane.lines.push(line);
     lane.bytes += bytes;
   }
@@ -81,7 +82,7 @@ export class LoadLanes {
     const contacts = lines.map(({ text }) => text).join(',');
     let result: unknown;
     try {
-      const params = `{"table_name":${JSON.stringify(this.#domain)},"contacts":[${contacts}]}`;
+      const params = `{"table_name":${JSON.stringify(lines[0]?.domain)},"contacts":[${contacts}]}`;
       result = await this.#client.call('usrloc:add_many', params);
     } catch (error) {
       if (!(error instanceof CallError) || !isFaultOfLines(error)) throw error;

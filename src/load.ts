@@ -2,6 +2,7 @@ import { open, readFile } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { parseArgs } from 'node:util';
 import { MiClient } from './load-client.js';
+import { DumpReader, isDump, linesOf, RecordError } from './load-dump.js';
 import { LoadLanes } from './load-lanes.js';
 import { readLines } from './load-lines.js';
 import { LoadProgress } from './load-progress.js';
@@ -16,10 +17,11 @@ usage: mi-httpd load FILE|- [--url URL] [--ca FILE] [--domain NAME] [--login FIL
                     {"aor":"alice@example.com","contact":"sip:alice@192.0.2.1","expires":3600}
                   expires is in seconds, 0 is for ever. Members that may follow: q, callid, cseq,
                   user_agent, received, path, flags, cflags, socket, methods, attr, sip_instance, kv_store
+                  Or a dump: what mi-httpd dump writes, or a reply to ul_dump of OpenSIPS 3 and later
   --url URL       the server's mi_http, http or https, or on a Unix socket http://unix:/path:/mi
                   (default: http://127.0.0.1:8888/mi)
   --ca FILE       for https: PEM file of the certificates that the server's may be signed by
-  --domain NAME   table of usrloc (default: location)
+  --domain NAME   table of usrloc (default: location; of a dump: all that it has, each to its own)
   --login FILE    file whose first line is a token, or NAME:PASSWORD; of level operate or admin
   -h, --help      print this and exit
 
@@ -30,7 +32,7 @@ exit status: 0 every contact was added; 1 some lines were rejected, or the load 
 const options = {
   url: { type: 'string', default: 'http://127.0.0.1:8888/mi' },
   ca: { type: 'string' },
-  domain: { type: 'string', default: 'location' },
+  domain: { type: 'string' },
   login: { type: 'string' },
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
@@ -75,13 +77,20 @@ export async function load(args: readonly string[]): Promise<void> {
     },
     rejected: reject,
   };
-  const sending = new LoadLanes(client, values.domain, lanes, outcome);
+  const sending = new LoadLanes(client, lanes, outcome);
+  let expired = 0;
   try {
-    for await (const { number, text, problem } of readLines(input, (bytes) => progress.read(bytes))) {
-      const aor = text === undefined ? undefined : aorOf(text);
-      if (text === undefined) reject(number, problem ?? 'line cannot be read');
-      else if (aor === undefined) reject(number, lineProblem(text));
-      else await sending.add({ number, text, aor });
+    const { isDump, pieces } = await begun(input);
+    if (isDump) {
+      expired = await sendDump(pieces, values.domain, sending, reject, (bytes) => progress.read(bytes));
+    } else {
+      const domain = values.domain ?? 'location';
+      for await (const { number, text, problem } of readLines(pieces, (bytes) => progress.read(bytes))) {
+        const aor = text === undefined ? undefined : aorOf(text);
+        if (text === undefined) reject(number, problem ?? 'line cannot be read');
+        else if (aor === undefined) reject(number, lineProblem(text));
+        else await sending.add({ number, domain, text, aor });
+      }
     }
     await sending.finish();
   } catch (error) {
@@ -93,8 +102,64 @@ export async function load(args: readonly string[]): Promise<void> {
     input.destroy();
     client.close();
   }
-  process.stdout.write(`${counted(added)}${rejected === 0 ? '' : `, ${rejected} rejected`}\n`);
+  const others = `${expired === 0 ? '' : `, ${expired} had expired`}${rejected === 0 ? '' : `, ${rejected} rejected`}`;
+  process.stdout.write(`${counted(added)}${others}\n`);
   if (rejected > 0) process.exitCode = 1;
+}
+
+/** The input from its beginning, and what it is. */
+async function begun(input: Readable): Promise<{ isDump: boolean; pieces: AsyncIterable<Buffer> }> {
+  const iterator = (input as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
+  const first: Buffer[] = [];
+  let kind: boolean | undefined;
+  while (kind === undefined) {
+    const { done, value } = await iterator.next();
+    if (done === true) break;
+    first.push(value);
+    kind = isDump(Buffer.concat(first).subarray(0, 4096).toString('utf8'));
+    if (first.reduce((sum, { length }) => sum + length, 0) > 4096) kind ??= false;
+  }
+  async function* pieces(): AsyncGenerator<Buffer, void, undefined> {
+    yield* first;
+    yield* { [Symbol.asyncIterator]: () => iterator };
+  }
+  return { isDump: kind ?? false, pieces: pieces() };
+}
+
+/**
+ * Sends the contacts of a dump.
+ *
+ * @param only the one domain to send; undefined: all
+ * @returns contacts that have expired since the dump
+ * @throws Error for a dump that is not complete, or an error in place of one
+ */
+async function sendDump(
+  pieces: AsyncIterable<Buffer>,
+  only: string | undefined,
+  sending: LoadLanes,
+  reject: (line: number, reason: string) => void,
+  onBytes: (length: number) => void,
+): Promise<number> {
+  const reader = new DumpReader();
+  let expired = 0;
+  for await (const piece of pieces) {
+    onBytes(piece.length);
+    for (const record of reader.push(piece)) {
+      if (only !== undefined && record.domain !== only) continue;
+      const now = Math.floor(Date.now() / 1000);
+      try {
+        const found = linesOf(record, Math.max(0, now - (reader.dumpedAt ?? now)));
+        expired += found.expired;
+        for (const line of found.lines) await sending.add(line);
+      } catch (error) {
+        if (!(error instanceof RecordError)) throw error;
+        reject(record.line, error.message);
+      }
+    }
+  }
+  if (reader.error !== undefined) throw new Error(`the dump is an error: ${reader.error}`);
+  if (!reader.isComplete) throw new Error('the dump is not complete; make another one');
+  return expired;
 }
 
 function parse(args: readonly string[]) {
@@ -114,7 +179,7 @@ function usageError(reason: string): Error {
  * The value of the header Authorization.
  * @throws Error naming the file and what is wrong, without what is in it
  */
-async function readLogin(file: string): Promise<string> {
+export async function readLogin(file: string): Promise<string> {
   let text: string;
   try {
     text = await readFile(file, 'utf8');

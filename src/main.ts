@@ -7,7 +7,7 @@ import { Signals } from './signals.js';
 const [verb, ...rest] = process.argv.slice(2);
 
 async function begin(): Promise<void> {
-  if (verb !== 'load' && verb !== 'passwd' && verb !== 'token') {
+  if (verb !== 'load' && verb !== 'dump' && verb !== 'passwd' && verb !== 'token') {
     const signals = new Signals();
     const { run } = await import('./daemon.js');
     return run(process.argv.slice(2), signals);
@@ -15,6 +15,7 @@ async function begin(): Promise<void> {
   const { allowLeaving } = await import('./last-words.js');
   allowLeaving();
   if (verb === 'load') return (await import('./load.js')).load(rest);
+  if (verb === 'dump') return (await import('./dump.js')).dump(rest);
   const accounts = await import('./account-line.js');
   return accounts[verb](rest);
 }

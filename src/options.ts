@@ -36,6 +36,8 @@ export const usage = `mi-httpd: the OpenSIPS management interface over HTTP
 usage: mi-httpd [-f FILE] [-c|-C] [-m MB] [-M MB] [-p PORT] [-l IP] [-V] [-h]
        mi-httpd load FILE|- [--url URL] [--ca FILE] [--domain NAME] [--login FILE]
                       send contacts to a running server; mi-httpd load --help tells more
+       mi-httpd dump [FILE|-] [--url URL] [--ca FILE] [--login FILE]
+                      write the contacts of a running server, for mi-httpd load
        mi-httpd passwd NAME [--level read|operate|admin]
                       make a line for the file of users, auth_file
        mi-httpd token NAME [--level read|operate|admin]

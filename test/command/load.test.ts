@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -183,7 +183,7 @@ describe('mi-httpd load', { timeout: 60_000 }, () => {
     const refused: readonly (readonly [args: readonly string[], reason: RegExp])[] = [
       [
         ['-', '--url', `http://127.0.0.1:${port}/mi`],
-        /after 0 contacts added: Method not found: no module "usrloc" is/,
+        /after 0 contacts added: Method not found: usrloc:add_many is of module usrloc, which is not/,
       ],
       [['-', '--url', `http://127.0.0.1:${answered}/mi`], /answers 404, which is no JSON-RPC; give the URL of mi_http/],
       [['-', '--url', 'http://127.0.0.1:1/mi'], /http:\/\/127\.0\.0\.1:1\/mi: connect ECONNREFUSED/],
@@ -277,3 +277,116 @@ function answering(t: TestContext, answer: (response: ServerResponse) => void): 
     server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port));
   });
 }
+
+describe('mi-httpd dump', { timeout: 60_000 }, () => {
+  const dump = (t: TestContext, args: readonly string[]): Promise<Ended> => {
+    return new Running(t, process.execPath, [command, 'dump', ...args]).ended;
+  };
+  const contacts = (server: Server, domain: string, aor: string) =>
+    server.usrloc
+      ?.domain(domain)
+      .lookup(aor)
+      .map(({ contactId: _id, expires: _left, expiresAt, ...rest }) => ({
+        ...rest,
+        minute: Math.round(expiresAt / 60),
+      }));
+
+  test('and load carry contacts with all their members and times to another server', async (t) => {
+    const [from, to] = [await start(t), await start(t)];
+    const location = from.usrloc?.domain('location');
+    for (let i = 0; i < 2000; i++) location?.save(`user${i}`, { contact: `sip:user${i}@192.0.2.1`, expires: 99_999 });
+    const aor = 'al"ice\\{[';
+    location?.save(aor, {
+      contact: 'sip:a@192.0.2.1;x="{[,]}"',
+      expires: 'permanent',
+      q: 0.25,
+      callId: 'c"1',
+      cseq: 7,
+      userAgent: 'ž \\"}',
+      received: 'sip:192.0.2.9',
+      path: '<sip:p;lr>',
+      flags: 3,
+      cflags: ['NAT', 'B'],
+      socket: 'udp:192.0.2.2:5060',
+      methods: 6111,
+      attr: 'x',
+      sipInstance: '<urn:uuid:1>',
+    });
+    location?.save(aor, { contact: 'sip:b@192.0.2.1', expires: 4000 });
+    from.usrloc?.domain('gateways').save('gw', { contact: 'sip:gw', expires: 4000 });
+    const file = join(temporaryFiles(t, {}), 'contacts.json');
+    const written = await dump(t, [file, '--url', from.urls[0] ?? '']);
+    assert.deepEqual(written, { status: 0, signal: null, stdout: '', stderr: '' });
+    assert.equal(statSync(file).mode & 0o777, 0o600);
+    assert.equal(JSON.parse(readFileSync(file, 'utf8')).Domains.length, 2);
+    const printed = await dump(t, ['--url', from.urls[0] ?? '']);
+    assert.equal(JSON.parse(printed.stdout).Domains[1].AORs.length, 2001);
+    const loaded = await run(t, [file, '--url', to.urls[0] ?? '']);
+    assert.deepEqual(loaded, { status: 0, signal: null, stdout: '2003 contacts added\n', stderr: '' });
+    for (const [domain, name] of [
+      ['location', aor],
+      ['location', 'user1999'],
+      ['gateways', 'gw'],
+    ] as const) {
+      const expected = contacts(from, domain, name) ?? [];
+      const found = contacts(to, domain, name) ?? [];
+      assert.ok(expected.length > 0);
+      for (const [index, { minute, ...rest }] of expected.entries()) {
+        const { minute: other, ...members } = found[index] ?? { minute: Number.NaN };
+        assert.deepEqual(members, rest);
+        assert.ok(Math.abs((other ?? 0) - minute) <= 1, `${other} instead of ${minute}`);
+      }
+    }
+  });
+
+  test('time that passes between dump and load is taken off; what has expired by then is left out', async (t) => {
+    const server = await start(t);
+    const at = Math.floor(Date.now() / 1000) - 1000;
+    const contact = (name: string, expires: unknown) => ({ Contact: `sip:${name}`, Expires: expires, Q: '' });
+    const record = { AOR: 'a', Contacts: [contact('old', 900), contact('new', 2000), contact('ever', 'permanent')] };
+    const text = JSON.stringify({ 'Dumped at': at, Domains: [{ name: 'location', hash_size: 512, AORs: [record] }] });
+    const ended = await run(t, ['-', '--url', server.urls[0] ?? ''], text);
+    assert.deepEqual([ended.status, ended.stdout], [0, '2 contacts added, 1 had expired\n']);
+    const [first, second] = server.usrloc?.domain('location').lookup('a') ?? [];
+    assert.ok(Number(first?.expires) <= 1000 && Number(first?.expires) > 900);
+    assert.equal(second?.expires, 'permanent');
+  });
+
+  test('a reply to ul_dump is read too, pretty or not; one that is cut, or an error, is told', async (t) => {
+    const httpd = { ip: '127.0.0.1', port: 0 };
+    const from = await createServer({ httpd, mi_http: { pretty_printing: 1 }, usrloc: {} }).start();
+    t.after(() => from.close({ deadline: 0 }));
+    for (let i = 0; i < 500; i++) from.usrloc?.domain('location').save(`u${i}`, { contact: `sip:u${i}`, expires: 600 });
+    const body = '{"jsonrpc":"2.0","method":"ul_dump","id":1}';
+    const headers = { 'Content-Type': 'application/json' };
+    const pretty = await (await fetch(from.urls[0] ?? '', { method: 'POST', headers, body })).text();
+    for (const text of [pretty, JSON.stringify(JSON.parse(pretty))]) {
+      const server = await start(t);
+      const url = server.urls[0] ?? '';
+      assert.deepEqual((await run(t, ['-', '--url', url], text)).stdout, '500 contacts added\n');
+      const cut = await run(t, ['-', '--url', url], text.slice(0, -20));
+      assert.equal(cut.status, 1);
+      assert.match(cut.stderr, /the dump is not complete/);
+    }
+    const server = await start(t);
+    const error = '{"jsonrpc":"2.0","error":{"code":-32601,"message":"Method not found"},"id":1}';
+    assert.match((await run(t, ['-', '--url', server.urls[0] ?? ''], error)).stderr, /is an error: Method not found/);
+  });
+
+  test('a dump that fails leaves the last one, and says why', async (t) => {
+    const file = join(temporaryFiles(t, { 'contacts.json': 'the last one' }), 'contacts.json');
+    const without = await createServer({ httpd: { ip: '127.0.0.1', port: 0 } }).start();
+    t.after(() => without.close({ deadline: 0 }));
+    for (const [url, reason] of [
+      [without.urls[0] ?? '', /error: Method not found/],
+      ['http://127.0.0.1:1/mi', /ECONNREFUSED/],
+    ] as const) {
+      const { status, stderr } = await dump(t, [file, '--url', url]);
+      assert.equal(status, 1);
+      assert.match(stderr, reason);
+      assertNoStack(stderr);
+    }
+    assert.equal(readFileSync(file, 'utf8'), 'the last one');
+    assert.deepEqual(readdirSync(join(file, '..')), ['contacts.json']);
+  });
+});
