@@ -65,12 +65,13 @@ async function soak() {
   const [line] = await once(createInterface({ input: child.stdout }), 'line');
   const port = Number(line);
   const end = performance.now() + minutes * 60_000;
-  const counts = { calls: 0, dumps: 0, uploads: 0, left: 0, failures: 0 };
+  const counts = { calls: 0, dumps: 0, uploads: 0, left: 0, closed: 0, failures: 0 };
   const running = [
     calls(port, end, counts),
     dumps(port, end, counts),
     changes(port, end, counts),
     rude(port, end, counts),
+    closings(port, end, counts),
   ];
   const samples = await watch(port, child.pid, end);
   await Promise.all(running);
@@ -141,6 +142,59 @@ async function rude(port, end, counts) {
     }
   };
   await Promise.all(Array.from({ length: 10 }, (_, n) => lane(n)));
+}
+
+/** Connections that the server closes, in each of the ways that it has. */
+async function closings(port, end, counts) {
+  const call = (method, more) => {
+    const body = JSON.stringify({ jsonrpc: '2.0', method, id: 1 });
+    const head = 'POST /mi HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n';
+    if (more === 'chunked') {
+      return `${head}Transfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`;
+    }
+    return `${head}${more}Content-Length: ${body.length}\r\n\r\n${body}`;
+  };
+  const close = 'Connection: close\r\n';
+  const sendings = [
+    call('core:pwd', close),
+    call('soak:later', close),
+    call('soak:later', 'Connection: other\r\n'),
+    call('core:pwd', 'chunked'),
+    call('soak:later', 'chunked'),
+    call('core:which', close),
+    `HEAD / HTTP/1.1\r\nHost: a\r\n${close}\r\n`,
+    'POST /mi HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n\r\n',
+    'POST /mi HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n',
+    call('core:pwd', '').repeat(40),
+    'GET / HTTP/1.0\r\n\r\n',
+  ];
+  const lane = async (first) => {
+    for (let n = first; performance.now() < end; n++) {
+      counts.closed++;
+      await count(counts, () =>
+        closedByServer(port, n % 500 === 0 ? call('ul_dump', close) : sendings[n % sendings.length]),
+      );
+    }
+  };
+  await Promise.all(Array.from({ length: 4 }, (_, n) => lane(n)));
+}
+
+/** Sends and reads until the server closes; fails when it takes so long that the engine gave up. */
+function closedByServer(port, text) {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1');
+    const overdue = setTimeout(() => {
+      socket.destroy();
+      reject(new Error(`not closed: ${text.slice(0, 60)}`));
+    }, 8000);
+    socket.on('error', () => {});
+    socket.on('close', () => {
+      clearTimeout(overdue);
+      resolve();
+    });
+    socket.resume();
+    socket.write(text);
+  });
 }
 
 async function count(counts, action) {
@@ -229,7 +283,8 @@ function report(samples, counts) {
   const loaded = samples.slice(0, -1);
   const last = samples.at(-1);
   const rows = [
-    ['resident memory, MiB', ({ resident }) => resident, 0.1, 20],
+    // In ten minutes connections that are not freed would be some 30.
+    ['resident memory, MiB', ({ resident }) => resident, 0.05, 8],
     ['JavaScript heap, MiB', ({ heap }) => heap, 0.5, 20],
     ['descriptors', ({ descriptors }) => descriptors, 0.5, 30],
     ['event-loop delay p99, ms', ({ p99 }) => p99, 1, 20],
