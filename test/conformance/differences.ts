@@ -33,6 +33,8 @@ export interface Difference {
   readonly expect?: Expectation;
   /** What it comes to for some of them, on top of `expect`: every one whose `match` holds, in this order. */
   readonly kinds?: readonly { readonly match: readonly Match[]; readonly expect: Expectation }[];
+  /** On top of `expect` for those that `cases` does not name: what is known of the kind. */
+  readonly unseen?: Expectation;
   /** By name of the exchange (`cmd.ps`), or version and name (`3.4 cmd.ps`), on top of `expect`. */
   readonly cases?: Readonly<Record<string, Expectation>>;
 }

@@ -20,7 +20,7 @@ export function judge(recording: Recording, table: DifferenceTable): Judged {
     const ofKinds = (difference.kinds ?? [])
       .filter(({ match }) => match.some((one) => concerns(one, recording, table)))
       .map(({ expect }) => expect);
-    for (const expectation of [difference.expect, ...ofKinds, caseOf(difference, recording)]) {
+    for (const expectation of [difference.expect, ...ofKinds, caseOf(difference, recording) ?? difference.unseen]) {
       if (expectation !== undefined) expected = change(expected, fill(expectation, recording, table));
     }
     if (JSON.stringify(expected) !== before) applied.push(difference);
