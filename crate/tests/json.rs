@@ -87,7 +87,10 @@ fn reasons() {
     for (text, reason) in [
         (&b""[..], "expected a value at byte 0"),
         (b" \xff", "invalid UTF-8 at byte 1"),
-        (b"\xef\xbb\xbf{}", "expected a value at byte 0"),
+        (
+            b"\xef\xbb\xbf{}",
+            "a byte order mark, which JSON has none of (save the text as UTF-8 without one), at byte 0",
+        ),
         (b"nul", "expected a value at byte 0"),
         (b"[1,]", "expected a value at byte 3"),
         (b"[1 2]", "expected ',' or ']' at byte 3"),
