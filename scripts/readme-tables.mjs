@@ -35,7 +35,14 @@ function parameterTable() {
     for (const [name, declared] of Object.entries(parameters)) {
       const names = [name, ...(declared.aliases ?? [])].map((text) => `\`${text}\``).join(', ');
       if ('refused' in declared) {
-        rows.push([module, names, declared.type, '', '', `${declared.help}; refused: ${declared.refused}`]);
+        rows.push([
+          module,
+          names,
+          declared.type,
+          '',
+          '',
+          `${declared.help}; ${declared.isShared ? 'without effect, with a warning' : 'refused'}: ${declared.refused}`,
+        ]);
         continue;
       }
       const unit = declared.unit === undefined ? '' : ` ${declared.unit}`;

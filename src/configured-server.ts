@@ -1,5 +1,5 @@
 import { pathToFileURL } from 'node:url';
-import { applyModParams } from './config/apply.js';
+import { applyModParams, type PassedOver } from './config/apply.js';
 import { type Diagnostic, diagnosticAt, formatPosition } from './config/diagnostic.js';
 import { slipOf } from './config/nearest.js';
 import { parametersFromObject } from './config/parameter.js';
@@ -75,7 +75,7 @@ export async function checkConfig(
     modules,
     errors: inOrderOfFiles([...errors, ...applied.errors, ...missingModules(config, loaded)], config.files),
     ignored,
-    notices: [...passedOver(config), ...noticesOf(ignored)],
+    notices: [...notIncluded(config), ...noticesOf(ignored), ...withoutEffect(applied.passedOver)],
     logLevel: typeof logLevel === 'number' ? logLevel : undefined,
   };
 }
@@ -112,19 +112,32 @@ function missingModules(config: ConfigFile, loaded: readonly LoadedStatement[]):
   // After a missing include or an error of syntax the rest has not been read.
   if (names.has('httpd') || errors.length > 0 || config.errors.length > 0) return errors;
   const [file = '<text>'] = config.files;
-  const text = 'module httpd is not loaded, so nothing can be served: add loadmodule "httpd.so"';
+  const text =
+    'module httpd is not loaded, so nothing can be served: add loadmodule "httpd.so"; where OpenSIPS reads this file, ' +
+    'in a file of its own that begins with include_file "FILE"';
   return [diagnosticAt({ file, line: 1, column: 1 }, text)];
 }
 
 /** Modules of OpenSIPS that serve paths of their own over httpd. */
 const servingModules: ReadonlySet<string> = new Set(['prometheus', 'pi_http', 'mi_xmlrpc', 'mi_xmlrpc_ng', 'http2d']);
 
-function passedOver({ notices }: ConfigFile): readonly Notice[] {
+function notIncluded({ notices }: ConfigFile): readonly Notice[] {
   return notices.map((notice) => ({
     level: 'info',
     fields: { at: formatPosition(notice) },
     text: `${formatPosition(notice)}: ${notice.text}`,
   }));
+}
+
+/** One line for each reason, for OpenSIPS may need each of the lines. */
+function withoutEffect(passedOver: readonly PassedOver[]): readonly Notice[] {
+  const reasons = new Set(passedOver.map(({ reason }) => reason));
+  return [...reasons].map((reason) => {
+    const parameters = passedOver
+      .filter((one) => one.reason === reason)
+      .map(({ module, name, at }) => `${name} of ${module} at ${formatPosition(at)}`);
+    return { level: 'warn', fields: { parameters }, text: `${reason}; without effect: ${parameters.join(', ')}` };
+  });
 }
 
 function noticesOf(ignored: readonly LoadModule[]): readonly Notice[] {

@@ -1,5 +1,5 @@
 import type { ConfigFile, ModParam } from './config-file.js';
-import { type Diagnostic, diagnosticAt } from './diagnostic.js';
+import { type Diagnostic, diagnosticAt, type Position } from './diagnostic.js';
 import { suggestNames } from './nearest.js';
 import {
   exclusionProblem,
@@ -29,10 +29,19 @@ export interface IgnoredModule {
   readonly order: number;
 }
 
+/** A value that means something to OpenSIPS alone. */
+export interface PassedOver {
+  readonly module: string;
+  readonly name: string;
+  readonly at: Position;
+  readonly reason: string;
+}
+
 /** The parameters of every module that the file sets, and all that is wrong with the modparam statements. */
 export interface AppliedParameters {
   readonly values: Map<string, Record<string, ParameterValue>>;
   readonly errors: Diagnostic[];
+  readonly passedOver: readonly PassedOver[];
 }
 
 /**
@@ -47,15 +56,23 @@ export function applyModParams(
 ): AppliedParameters {
   const values = new Map(modules.map(({ name }) => [name, {} as Record<string, ParameterValue>]));
   const errors: Diagnostic[] = [];
+  const passedOver: PassedOver[] = [];
   const places = new Map(modules.map(({ name }) => [name, new Map<string, string>()]));
   for (const statement of config.parameters) {
     const pattern = compile(statement, errors);
     if (pattern === undefined) continue;
     const isTarget = ({ name, order }: IgnoredModule) => order < statement.order && pattern.matches(name);
-    const targets = modules.filter(isTarget);
-    if (targets.length === 0 && !ignored.some(isTarget)) {
+    const reached = modules.filter(isTarget);
+    if (reached.length === 0 && !ignored.some(isTarget)) {
       errors.push(diagnosticAt(statement.moduleAt, noTarget(statement, pattern, [...modules, ...ignored])));
     }
+    const targets = reached.filter((target) => {
+      const reason = reasonToPassOver(statement, target);
+      if (reason !== undefined) {
+        passedOver.push({ module: target.name, name: statement.name, at: statement.nameAt, reason });
+      }
+      return reason === undefined;
+    });
     if (targets.length > 0 && statement.problems.length > 0) {
       errors.push(...statement.problems);
       continue;
@@ -69,7 +86,20 @@ export function applyModParams(
       if (problem !== undefined) errors.push(problem);
     }
   }
-  return { values, errors };
+  return { values, errors, passedOver };
+}
+
+/** Why a value has no effect here although OpenSIPS may need it; undefined where it has one, or is wrong. */
+function reasonToPassOver({ name, value }: ModParam, { parameters }: LoadedModule): string | undefined {
+  const declaration = findParameter(parameters, name)?.declaration;
+  if (declaration?.isShared !== true) return undefined;
+  if ('refused' in declaration) return declaration.refused;
+  const isInRange =
+    declaration.type === 'int' &&
+    typeof value === 'number' &&
+    value >= (declaration.min ?? value) &&
+    value <= (declaration.max ?? value);
+  return isInRange ? declaration.check?.(value) : undefined;
 }
 
 function compile(statement: ModParam, errors: Diagnostic[]): ModulePattern | undefined {

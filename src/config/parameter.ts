@@ -8,6 +8,11 @@ interface DeclarationBase {
   readonly aliases?: readonly string[];
   /** Parameters of the same module that cannot be set beside this one, and what to do instead. */
   readonly excludes?: { readonly names: readonly string[]; readonly remedy: string };
+  /**
+   * OpenSIPS has it too. A configuration file that sets it to a value which `refused` or `check` rejects may be right for
+   * OpenSIPS: there the value is passed over, with a warning that gives the reason. Given as an object it is an error.
+   */
+  readonly isShared?: true;
 }
 
 /** An integer parameter. Values are 32-bit signed integers. */

@@ -64,6 +64,12 @@ describe('what the start logs, -c prints', { timeout: 120_000 }, () => {
         `${modules}${local}loadmodule "usrloc.so"\nmodparam("usrloc", "db_mode", 2)\nmodparam("usrloc", "matching_mode", 1)\n`,
       [/usrloc keeps contacts in memory only/, /parameters of usrloc that are for a SIP server/],
     ],
+    [
+      'parameters that OpenSIPS alone has a use for',
+      () =>
+        `${modules}${local}modparam("mi_http", "trace_destination", "hep")\nmodparam("mi_http", "trace_bwlist", "b: ps")\n`,
+      [/MI tracing over HEP is not available; without effect: trace_destination of mi_http at .*, trace_bwlist of /],
+    ],
     ['no root path', () => `loadmodule "httpd.so"\n${local}`, [/no root path is registered/]],
     ['no address', () => `${modules}modparam("httpd", "port", 0)\n`, [/no ip is set and nobody has to log in/]],
     [

@@ -471,8 +471,11 @@ describe('events by TCP', { timeout: 60_000 }, () => {
   test('requests with replies are refused', async () => {
     const start = (options: object) => () => startServer({ after() {} } as never, options);
     await Promise.all([
-      assert.rejects(start({ event_jsonrpc: { sync_mode: 1 } }), /sync_mode.*set 0 for notifications/),
-      assert.rejects(start({ event_stream: { reliable_mode: 1 } }), /reliable_mode.*set 0 for notifications/),
+      assert.rejects(start({ event_jsonrpc: { sync_mode: 1 } }), /sync_mode.*and 0, notifications, is what there is/),
+      assert.rejects(
+        start({ event_stream: { reliable_mode: 1 } }),
+        /reliable_mode.*and 0, notifications, is what there is/,
+      ),
       assert.rejects(
         start({ event_datagram: { destinations: '127.0.0.1/33' } }),
         /"127\.0\.0\.1\/33" has the prefix length "33"/,

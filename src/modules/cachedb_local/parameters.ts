@@ -1,7 +1,7 @@
 import { defineParameters } from '../../config/parameter.js';
 import { cacheUrlProblem } from './cache-url.js';
 
-const clustering = 'caches are not shared with other servers; remove the line';
+const noClustering = { refused: 'caches are not shared with other servers', isShared: true } as const;
 
 /** Parameters of cachedb_local, with the names of OpenSIPS, and the limits. */
 export const parameters = defineParameters({
@@ -47,14 +47,15 @@ export const parameters = defineParameters({
     unit: 'bytes',
     help: 'memory of all entries, counted as 2 for each character and 128 for each entry; what goes beyond is refused',
   },
-  cluster_id: { type: 'int', refused: clustering, help: 'cluster that shares the cache' },
-  cluster_persistency: { type: 'string', refused: clustering, help: 'where the cache comes from after a restart' },
+  cluster_id: { type: 'int', help: 'cluster that shares the cache', ...noClustering },
+  cluster_persistency: { type: 'string', help: 'where the cache comes from after a restart', ...noClustering },
   enable_restart_persistency: {
     type: 'int',
     default: 0,
     min: 0,
     max: 1,
-    help: '0: the cache is gone when the server ends; 1 is refused',
-    check: (value) => (value === 0 ? undefined : 'caches live in memory only, and end with the server; set 0'),
+    help: '0: the cache is gone when the server ends; 1 has no effect but a warning',
+    isShared: true,
+    check: (value) => (value === 0 ? undefined : 'caches live in memory only, and end with the server'),
   },
 });

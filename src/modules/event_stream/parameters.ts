@@ -48,8 +48,11 @@ export function awaitingReplies(): IntParameter {
     default: 0,
     min: 0,
     max: 1,
-    help: '0: notifications; 1, requests whose replies are waited for, is refused',
+    help: '0: notifications; 1, requests whose replies are waited for, has no effect but a warning',
+    isShared: true,
     check: (value) =>
-      value === 0 ? undefined : 'requests whose replies are waited for are not available; set 0 for notifications',
+      value === 0
+        ? undefined
+        : 'requests whose replies are waited for are not available, and 0, notifications, is what there is',
   };
 }

@@ -1,7 +1,13 @@
 import { defineParameters } from '../../config/parameter.js';
 import { isRootName } from '../../httpd/roots.js';
 
-const tracing = 'MI tracing over HEP is not available; remove the line';
+const noTracing = { refused: 'MI tracing over HEP is not available', isShared: true } as const;
+
+/** Parameters of OpenSIPS' modules for MI calls that this server has no use for. */
+export const tracingParameters = defineParameters({
+  trace_destination: { type: 'string', help: 'HEP destination of MI traces', ...noTracing },
+  trace_bwlist: { type: 'string', help: 'commands that are traced, or not', ...noTracing },
+});
 
 /** Parameters of every module that takes MI calls over HTTP. */
 export const callParameters = defineParameters({
@@ -27,8 +33,7 @@ export const callParameters = defineParameters({
     max: 1000000,
     help: 'calls of asynchronous commands that may run at once on this root; the next one gets 503',
   },
-  trace_destination: { type: 'string', refused: tracing, help: 'HEP destination of MI traces' },
-  trace_bwlist: { type: 'string', refused: tracing, help: 'commands that are traced, or not' },
+  ...tracingParameters,
 });
 
 /** What is wrong with the name of a root, if anything is. */

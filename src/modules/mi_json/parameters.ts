@@ -1,7 +1,6 @@
 import { defineParameters } from '../../config/parameter.js';
 import { isRootName } from '../../httpd/roots.js';
-
-const tracing = 'MI tracing over HEP is not available; remove the line';
+import { tracingParameters } from '../mi_http/call-parameters.js';
 
 /** Parameters of mi_json, with the names of OpenSIPS 2.x as aliases. */
 export const parameters = defineParameters({
@@ -21,6 +20,5 @@ export const parameters = defineParameters({
     max: 1000000,
     help: 'calls of asynchronous commands on this root that may run at once; the next one gets 503',
   },
-  trace_destination: { type: 'string', refused: tracing, help: 'HEP destination of MI traces' },
-  trace_bwlist: { type: 'string', refused: tracing, help: 'commands that are traced, or not' },
+  ...tracingParameters,
 });

@@ -20,6 +20,8 @@ export function domainNameProblem(name: string): string | undefined {
 const inert = 'for a SIP server; accepted without effect';
 const elsewhere = 'contacts are kept in memory only; accepted without effect, with a warning';
 
+const noReplication = { refused: 'contacts are not shared with other servers', isShared: true } as const;
+
 /** Parameters of usrloc, with the names of OpenSIPS 2.x to 4.0, and `domains`. */
 export const parameters = defineParameters({
   use_domain: {
@@ -113,6 +115,8 @@ export const parameters = defineParameters({
   cachedb_url: { type: 'string', default: undefined, secret: true, help: elsewhere },
   ...inertStrings(['working_mode_preset', 'cluster_mode', 'restart_persistency', 'sql_write_mode'], elsewhere),
   ...inertStrings(['pinging_mode', 'ha_shtag'], inert),
+  accept_replicated_contacts: { type: 'int', help: 'contacts come from other servers (2.x)', ...noReplication },
+  replicate_contacts_to: { type: 'string', help: 'other servers that get the contacts (2.x)', ...noReplication },
   ...inertStrings(
     [
       'contact_id_column',
@@ -153,7 +157,10 @@ export function inertParameters(values: Parameters): InertParameters {
   const given: Readonly<Record<string, string | number | undefined>> = values;
   const found = (help: string): readonly string[] =>
     Object.entries(parameters)
-      .filter(([name, declared]) => declared.help === help && isSet(name, given[name], declared.default))
+      .filter(
+        ([name, declared]) =>
+          'default' in declared && declared.help === help && isSet(name, given[name], declared.default),
+      )
       .map(([name]) => name);
   return { elsewhere: found(elsewhere), inert: found(inert) };
 }
