@@ -38,9 +38,10 @@ export class TableDump extends Piecewise {
    * @throws RangeError when 1048576 dumps of the table are open
    */
   open(now: number = currentSecond()): DumpCursor {
+    // Nothing can fail behind the slot: it would stay open.
+    const length = this.#shape === 0 ? this.#table.dumpLength() : -1;
     const slot = this.#table.openDump(this.#shape, this.#member, now);
     if (slot < 0) throw new RangeError('record table has 1048576 dumps open; release those that have ended');
-    const length = this.#shape === 0 ? this.#table.dumpLength() : -1;
     return new DumpCursor(this.#table, slot, length < 0 ? undefined : length);
   }
 
@@ -54,8 +55,12 @@ export class TableDump extends Piecewise {
     const decoder = new TextDecoder();
     const window = new Uint8Array(65536);
     let text = '';
-    for (let length = cursor.fill(window); length > 0; length = cursor.fill(window)) {
-      text += decoder.decode(window.subarray(0, length), { stream: true });
+    try {
+      for (let length = cursor.fill(window); length > 0; length = cursor.fill(window)) {
+        text += decoder.decode(window.subarray(0, length), { stream: true });
+      }
+    } finally {
+      cursor.release();
     }
     return text;
   }
