@@ -1,4 +1,5 @@
 import type { Log } from '../log.js';
+import { canOpen, exhausted } from '../open-files.js';
 import { formatAddress, networkOf, originOf } from './address.js';
 import { closeConnection, enterClosable, leaveClosable } from './closing.js';
 import { Counter, type HttpCounters } from './counters.js';
@@ -131,6 +132,8 @@ export class Connections {
   /** Why a connection that has come is refused, '' when nothing is told; undefined: it is taken. */
   #refusal({ setting, access }: ListenerOptions, response: UwsResponse): string | undefined {
     const isUnix = setting.kind === 'unix';
+    // With the last descriptor the next one is accepted, so that it can be refused.
+    if (!canOpen(1)) return exhausted;
     if (this.open > this.max + (isUnix ? unixReserve : 0))
       return `${this.max} connections are open, the limit max_connections`;
     if (isUnix) return undefined;

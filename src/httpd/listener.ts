@@ -4,7 +4,7 @@ import type { Access } from './access.js';
 import { closeApps, enterClosable } from './closing.js';
 import { type Engine, serveRequests, type UwsHandlers } from './engine.js';
 import { bracketed, type ListenSetting, settingName } from './listen-setting.js';
-import { type ListenSocket, listen, tryAddress } from './tcp-socket.js';
+import { listen, tryAddress } from './tcp-socket.js';
 import { closeAtThreadExit } from './thread-exit.js';
 import { SecureApps } from './tls/secure-apps.js';
 import type { TlsSetting } from './tls/setting.js';
@@ -36,10 +36,6 @@ export interface Listening {
 export interface OpenListener extends Listening {
   /** Present where it speaks TLS. */
   readonly secure: SecureApps | undefined;
-  /** Takes no new connections until {@link resume}; those that are open stay. */
-  pause(): void;
-  /** @throws Error in one line when it cannot listen there again */
-  resume(): Promise<void>;
   /** Takes no new connections; those that are open stay. */
   stop(): void;
   /** Closes every connection. */
@@ -74,36 +70,18 @@ export async function openListener(
     forget();
   };
   try {
-    const listenOn = (port: number): Promise<ListenSocket> =>
-      setting.kind === 'unix'
-        ? listenUnix(apps.acceptor, setting.path, setting.options.get('mode'))
-        : listen(engine, apps.acceptor, setting.address, port);
-    let listening: ListenSocket | undefined = await listenOn(setting.port);
-    const { port } = listening;
-    let isStopped = false;
-    const removeFile = (): void => {
-      isStopped = true;
-      listening?.removeFile?.();
-    };
-    const pause = (): void => {
-      if (listening !== undefined) engine.uws.us_listen_socket_close(listening.socket);
-      listening = undefined;
-    };
-    const resume = async (): Promise<void> => {
-      if (listening !== undefined || isStopped) return;
-      listening = await listenOn(port);
-      // It was stopped meanwhile.
-      if (isStopped) stop();
-    };
+    const { socket, port, removeFile } = await (setting.kind === 'unix'
+      ? listenUnix(apps.acceptor, setting.path, setting.options.get('mode'))
+      : listen(engine, apps.acceptor, setting.address, setting.port));
     const stop = (): void => {
-      removeFile();
-      pause();
+      removeFile?.();
+      engine.uws.us_listen_socket_close(socket);
     };
     const close = (): Promise<void> => {
-      removeFile();
+      removeFile?.();
       return closeApp();
     };
-    return { options, secure, ...placeOf(setting, port), pause, resume, stop, close };
+    return { options, secure, ...placeOf(setting, port), stop, close };
   } catch (error) {
     await closeApp();
     throw error;

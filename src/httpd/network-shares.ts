@@ -65,6 +65,7 @@ export class NetworkShares {
       const networks = new Map<string, string>();
       for (const table of tables) await this.#read(table, counts, networks);
       this.#counts = counts;
+      this.#isKnown = true;
     } catch {
       this.#isKnown = false;
       for (const [network, count] of since) before.set(network, (before.get(network) ?? 0) + count);

@@ -1,5 +1,6 @@
 import type { Log } from '../log.js';
 import { BodyPool } from '../native.js';
+import { SpareDescriptors, withinOpenFiles } from '../open-files.js';
 import { AllowedHosts } from './allowed-hosts.js';
 import { Connections, unixReserve } from './connections.js';
 import { HttpCounters } from './counters.js';
@@ -15,7 +16,6 @@ import {
   placeOf,
   tryListener,
 } from './listener.js';
-import { DescriptorWatch, withinOpenFiles } from './open-files.js';
 import { type RootDeclaration, RootRegistry } from './roots.js';
 import { Certificates } from './tls/certificates.js';
 import { ciphersNotice, defaultCiphers } from './tls/ciphers.js';
@@ -58,9 +58,6 @@ export interface HttpServerOptions {
   readonly bodies?: BodyPool;
 }
 
-/** Milliseconds before a listener that could not be opened again is tried once more. */
-const retryPause = 1000;
-
 /** A root as it is listed. */
 export interface ListedRoot {
   readonly module: string;
@@ -87,16 +84,14 @@ export class HttpServer {
   #certificates: Certificates | undefined;
   /** Descriptors that others may open, besides those that every server needs. */
   #otherFiles: number;
-  readonly #descriptors = new DescriptorWatch(
-    () => this.#pause(),
-    () => this.#resume(),
-  );
+  readonly #spares: SpareDescriptors;
   #state: 'new' | 'starting' | 'listening' | 'stopping' | 'closed' = 'new';
 
   /** @throws RangeError when there are too few counters */
   constructor(options: HttpServerOptions) {
     this.#options = options;
     this.#counters = new HttpCounters(options.counters);
+    this.#spares = new SpareDescriptors(options.log);
     this.#otherFiles = options.listeners.some(({ setting }) => setting.kind === 'unix') ? unixReserve : 0;
     this.#allowedHosts = new AllowedHosts(options.allowedHosts ?? '');
     this.#connections = this.#limitedTo(options.maxConnections);
@@ -159,6 +154,8 @@ export class HttpServer {
     if (this.#state !== 'new') throw new Error(`an HTTP server starts once; this one is ${this.#state}`);
     const { listeners, maxConnections, log } = this.#options;
     this.#state = 'starting';
+    // Early, as the lowest numbers last longest when the limit is lowered.
+    this.#spares.start();
     try {
       const engine = await loadEngine(this.#options.engine);
       this.#engine = engine;
@@ -178,7 +175,6 @@ export class HttpServer {
       this.#certificates = new Certificates(this.#open, log);
       this.#tellCiphers();
       this.#state = 'listening';
-      this.#descriptors.start();
     } catch (error) {
       await this.close();
       throw error;
@@ -213,7 +209,7 @@ export class HttpServer {
     this.#state = 'stopping';
     this.#certificates?.close();
     this.#connections.stop();
-    this.#descriptors.stop();
+    this.#spares.stop();
     for (const listener of this.#open) listener.stop();
   }
 
@@ -230,7 +226,7 @@ export class HttpServer {
     if (this.#state === 'closed' && this.#open.length === 0) return;
     this.#connections.stop();
     this.#state = 'closed';
-    this.#descriptors.stop();
+    this.#spares.stop();
     this.#certificates?.close();
     await Promise.all(this.#open.splice(0).map((listener) => listener.close()));
   }
@@ -305,25 +301,6 @@ export class HttpServer {
       const notice = ciphersNotice(ciphers);
       if (notice !== undefined) this.#options.log[ciphers === defaultCiphers ? 'info' : 'warn']({ ciphers }, notice);
     }
-  }
-
-  #pause(): void {
-    this.#options.log.error(
-      {},
-      'no file can be opened any more (EMFILE): no new connections until that is over; raise the limit of open files (ulimit -n)',
-    );
-    for (const listener of this.#open) listener.pause();
-  }
-
-  #resume(): void {
-    const failed = (error: unknown): void => {
-      this.#options.log.error({ err: error }, 'a listener cannot be opened again; trying on');
-      setTimeout(() => this.#state === 'listening' && this.#resume(), retryPause).unref();
-    };
-    Promise.all(this.#open.map((listener) => listener.resume())).then(
-      () => this.#options.log.warn({}, 'files can be opened again: new connections are taken'),
-      failed,
-    );
   }
 
   #limitedTo(maxConnections: number): Connections {

@@ -1,19 +1,198 @@
-// Descriptors: what event modules may open is left to them.
+// A process that has no descriptors left does not spin, goes on serving who is connected, tells the others, and takes them
+// again later.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { test } from 'node:test';
+import { copyFileSync, readdirSync, readFileSync } from 'node:fs';
+import { Agent, request } from 'node:http';
+import { connect, createServer, type Socket } from 'node:net';
+import { describe, type TestContext, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import { served } from '../wire/tls-client.js';
+import { noOpenssl, TlsFiles } from '../wire/tls-files.js';
+import { type Daemon, startDaemon } from './daemon.js';
 
-test('the limit of connections leaves event modules theirs', { skip: process.platform !== 'linux' }, async (t) => {
-  const modules = ['httpd', 'mi_http', 'event_jsonrpc'].map((name) => `loadmodule "${name}.so"\n`).join('');
-  const limited = 'ulimit -n 512; exec "$0" dist/main.js -f - -l 127.0.0.1 -p 0';
-  const child = spawn('sh', ['-c', limited, process.execPath], { stdio: ['pipe', 'pipe', 'inherit'] });
-  t.after(() => child.kill('SIGKILL'));
-  let log = '';
-  child.stdout.setEncoding('utf8').on('data', (text) => {
-    log += text;
+const skip = process.platform === 'linux' ? false : 'only Linux tells of descriptors';
+const noPrlimit = skip || (spawnSync('prlimit', ['--version']).status === 0 ? false : 'the command prlimit is missing');
+const noTools = noPrlimit || noOpenssl;
+
+/** Share of a processor that a server may use which nobody asks anything. One that spins uses nearly all. */
+const mostUsed = 0.15;
+
+const modules = (...names: string[]): string => names.map((name) => `loadmodule "${name}.so"\n`).join('');
+const eventModules = modules('httpd', 'mi_http', 'event_jsonrpc');
+
+/** A server with so many open files at most. */
+function startLimited(t: TestContext, most: number): Promise<Daemon> {
+  const through = ['sh', ['-c', `ulimit -n ${most}; exec "$0" "$@"`, process.execPath]] as const;
+  return startDaemon(t, ['-f', '-', '-l', '127.0.0.1', '-p', '0'], { input: eventModules, through });
+}
+
+interface Answer {
+  readonly status: number | undefined;
+  readonly text: string;
+}
+
+interface Call {
+  readonly method: string;
+  readonly params?: readonly unknown[];
+  /** Keeps a connection; left out, the call has its own. */
+  readonly agent?: Agent;
+}
+
+/** @param to a port, or the path of a Unix socket */
+async function call(to: number | string, asked: Call): Promise<Answer> {
+  const { method, params = [], agent = false } = asked;
+  const headers = { 'Content-Type': 'application/json', Host: 'localhost' };
+  const place = typeof to === 'string' ? { socketPath: to } : { host: '127.0.0.1', port: to };
+  const sent = request({ ...place, path: '/mi', method: 'POST', headers, agent });
+  sent.end(JSON.stringify({ jsonrpc: '2.0', method, params, id: 1 }));
+  const [response] = await once(sent, 'response');
+  let text = '';
+  for await (const piece of response) text += piece;
+  return { status: response.statusCode, text };
+}
+
+function keptConnection(t: TestContext): Agent {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  t.after(() => agent.destroy());
+  return agent;
+}
+
+/** Seconds of processor time that a process has used. */
+function processorTime(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+/** Nobody asks anything for a while, and next to nothing is used. */
+async function assertIdle({ child: { pid = 0 } }: Daemon): Promise<void> {
+  const before = processorTime(pid);
+  const from = performance.now();
+  await pause(2000);
+  const used = (processorTime(pid) - before) / ((performance.now() - from) / 1000);
+  assert.ok(used < mostUsed, `${used} of a processor`);
+}
+
+/** Whatever opens a connection, until it is served. */
+async function servedAgain(ask: () => Promise<unknown>): Promise<void> {
+  for (;;) {
+    try {
+      await ask();
+      return;
+    } catch {
+      await pause(100);
+    }
+  }
+}
+
+/** Told at once, and closed: nothing is sent, which would fail. */
+async function assertRefused(to: number | string): Promise<void> {
+  const socket = typeof to === 'string' ? connect(to) : connect(to, '127.0.0.1');
+  let text = '';
+  for await (const bytes of socket.setEncoding('utf8')) text += bytes;
+  assert.match(text, /^HTTP\/1\.1 503 .*no file can be opened any more/s);
+}
+
+/** The lowest descriptor that is not open: what the next file would be. */
+function nextDescriptor({ child: { pid } }: Daemon): number {
+  const open = new Set(readdirSync(`/proc/${pid}/fd`).map(Number));
+  let next = 0;
+  while (open.has(next)) next++;
+  return next;
+}
+
+describe('descriptors', { timeout: 120_000, skip }, () => {
+  for (const subscribers of [90, 100]) {
+    test(`${subscribers} subscribers and clients that use them up do not make the server spin`, async (t) => {
+      const server = await startLimited(t, 128);
+      const open: Socket[] = [];
+      const receiver = createServer((socket) => open.push(socket.on('error', () => {}))).listen(0, '0.0.0.0');
+      await once(receiver, 'listening');
+      t.after(() => {
+        receiver.close();
+        for (const socket of open) socket.destroy();
+      });
+      const { port } = receiver.address() as { port: number };
+      const agent = keptConnection(t);
+      const event = 'E_CORE_SR_STATUS_CHANGED';
+      for (let at = 1; at <= subscribers; at++) {
+        const params = [event, `jsonrpc:127.1.0.${at}:${port}`, 600];
+        assert.match((await call(server.port, { method: 'event_subscribe', params, agent })).text, /"result":"OK"/);
+      }
+      await call(server.port, { method: 'raise_event', params: [event, ['x']], agent });
+      for (let at = 0; at < 100; at++) {
+        const socket = connect(server.port, '127.0.0.1').on('error', () => {});
+        open.push(socket);
+        await Promise.race([once(socket, 'connect'), once(socket, 'close'), pause(50)]);
+      }
+      // Clients are not accepted any more, or refused: what spins does so now.
+      await server.line(/no file can be opened any more/);
+      await pause(1100);
+      await assertIdle(server);
+      assert.match((await call(server.port, { method: 'pwd', agent })).text, /"result"/, 'who is connected is served');
+      await assertRefused(server.port);
+      for (const socket of open) socket.destroy();
+      await servedAgain(async () => assert.equal((await call(server.port, { method: 'pwd' })).status, 200));
+    });
+  }
+
+  /** With a listener of each kind, and a limit that is lowered to what is open. */
+  async function startShort(t: TestContext) {
+    const files = new TlsFiles(t);
+    const [one, two] = [files.make('one'), files.make('two')];
+    const [cert, key, path] = [files.path('live.pem'), files.path('live.key'), files.path('mi.sock')];
+    const use = ({ certFile, keyFile }: typeof one): void => {
+      copyFileSync(certFile, cert);
+      copyFileSync(keyFile, key);
+    };
+    use(one);
+    const listen = ['http:127.0.0.1:0', `https:127.0.0.1:0;cert=${cert};key=${key}`, `unix:${path}`];
+    const input = `${modules('httpd')}${listen.map((value) => `modparam("httpd", "listen", "${value}")\n`).join('')}${modules('mi_http')}`;
+    const server = await startDaemon(t, ['-f', '-'], { input });
+    const secure = Number(/:(\d+)\/mi/.exec(await server.line(/serving https:/))?.[1]);
+    const agent = keptConnection(t);
+    await call(server.port, { method: 'pwd', agent });
+    const limit = (most: number): void => {
+      execFileSync('prlimit', ['--pid', String(server.child.pid), `--nofile=${most}:`]);
+    };
+    limit(nextDescriptor(server));
+    // Accepting these fails over and over.
+    const waiting = ['', '', ''].map(() => connect(server.port, '127.0.0.1').on('error', () => {}));
+    t.after(() => waiting.map((socket) => socket.destroy()));
+    await server.line(/no file can be opened any more.*: new connections are refused/);
+    return { server, secure, agent, unix: path, limit, use, two };
+  }
+
+  test('a limit that is lowered later leaves every listener answering, and takes nothing for good', {
+    skip: noTools,
+  }, async (t) => {
+    const { server, secure, agent, unix, limit, use, two } = await startShort(t);
+    await assertIdle(server);
+    assert.match((await call(server.port, { method: 'pwd', agent })).text, /"result"/, 'who is connected is served');
+    await assertRefused(server.port);
+    await assertRefused(unix);
+    await assert.rejects(served(secure, '/healthz'), 'before its handshake nothing can be told by TLS');
+    use(two);
+    server.signal('SIGHUP');
+    await server.line(/keeps its former certificate|get the new certificate/);
+    await assertIdle(server);
+    limit(1024);
+    await server.line(/files can be opened again/);
+    assert.equal((await call(server.port, { method: 'pwd' })).status, 200);
+    assert.equal((await call(unix, { method: 'pwd' })).status, 200);
+    server.signal('SIGHUP');
+    await servedAgain(async () => assert.equal(await served(secure, '/healthz'), 'two'));
   });
-  child.stdin.end(modules);
-  while (!/serving http/.test(log)) await once(child.stdout, 'data');
-  assert.match(log, /max_connections 10000 lowered to 348: the limit of open files is 512/);
+
+  test('a server without descriptors stops when it is told to', { skip: noTools }, async (t) => {
+    const { server } = await startShort(t);
+    server.signal('SIGTERM');
+    assert.equal((await server.ended).status, 0);
+  });
+
+  test('the limit of connections leaves event modules theirs', async (t) => {
+    const server = await startLimited(t, 512);
+    await server.line(/max_connections 10000 lowered to 348: the limit of open files is 512/);
+  });
 });

@@ -1,6 +1,7 @@
 import { createConnection, type Socket } from 'node:net';
 import type { Log } from '../../log.js';
 import type { EventDeliveryCounts } from '../../mi/events.js';
+import { canOpen, exhausted } from '../../open-files.js';
 
 /** Milliseconds before a connection is tried again: doubled each time, from the first to the last. */
 const firstDelay = 100;
@@ -103,6 +104,8 @@ export class Connection {
 
   #open(host: string): void {
     if (this.#isClosed) return;
+    // The last one is for whoever is to be told that there are no more.
+    if (!canOpen(2)) throw new Error(exhausted);
     const socket = createConnection({ host, port: this.#target.port, noDelay: true });
     this.#socket = socket;
     socket.unref();

@@ -1,0 +1,115 @@
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { devNull } from 'node:os';
+import type { Log } from './log.js';
+
+/** Descriptors that are left for everything else: logs, the engine, files that are read again, a few at once for the system. */
+const reserve = 64;
+
+const remedy = 'raise the limit of open files (ulimit -n)';
+
+/** Milliseconds between two looks at whether there are free descriptors. */
+const interval = 1000;
+
+/** Descriptors that are kept open for nothing else than to be given up. */
+const spares = 4;
+
+/**
+ * Largest number of connections that the limit of open files allows.
+ *
+ * @param others descriptors that modules may open; they get half of what there is at most
+ * @returns `wanted`, or less with a warning
+ */
+export function withinOpenFiles(wanted: number, others: number, log: Log): number {
+  const limit = openFilesLimit();
+  const free = limit - reserve;
+  const possible = Math.max(1, Math.floor(free - Math.min(others, Math.max(0, free / 2))));
+  if (wanted <= possible) return wanted;
+  log.warn(
+    { maxConnections: wanted, openFiles: limit },
+    `max_connections ${wanted} lowered to ${possible}: the limit of open files is ${limit}; raise it (ulimit -n)`,
+  );
+  return possible;
+}
+
+/** Whether so many descriptors more can be opened now, a few microseconds each. */
+export function canOpen(count: number): boolean {
+  const opened: number[] = [];
+  try {
+    for (let i = 0; i < count; i++) opened.push(open());
+    return true;
+  } catch (error) {
+    return !isExhaustion(error);
+  } finally {
+    for (const descriptor of opened) closeSync(descriptor);
+  }
+}
+
+/**
+ * Descriptors kept for when there are no others. A process without any is told of the next client over and over, and accepts
+ * it in vain, with all its time. Then one of them is given up: the client is accepted with it, told, and closed, after
+ * which the next one has it. Connections and subscribers leave the last one free, however few there are, see
+ * {@link canOpen}.
+ */
+export class SpareDescriptors {
+  readonly #log: Log;
+  readonly #kept: number[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #isShort = false;
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  start(): void {
+    this.#take();
+    this.#timer ??= setInterval(() => this.#look(), interval);
+    this.#timer.unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    for (const descriptor of this.#kept.splice(0)) closeSync(descriptor);
+  }
+
+  #look(): void {
+    if (!canOpen(1)) {
+      // The one that was opened last may be above a limit that has been lowered since.
+      const descriptor = this.#kept.shift();
+      if (descriptor !== undefined) closeSync(descriptor);
+      if (!this.#isShort) this.#log.error({}, `${exhausted}: new connections are refused; ${remedy}`);
+      this.#isShort = true;
+      return;
+    }
+    this.#take();
+    if (!this.#isShort || this.#kept.length < spares) return;
+    this.#isShort = false;
+    this.#log.warn({}, 'files can be opened again: new connections are taken');
+  }
+
+  /** Takes what there is, but for the last. */
+  #take(): void {
+    while (this.#kept.length < spares && canOpen(2)) this.#kept.push(open());
+  }
+}
+
+/** Why something is refused for want of descriptors. */
+export const exhausted = 'no file can be opened any more (EMFILE)';
+
+function open(): number {
+  return openSync(devNull, 'r');
+}
+
+function isExhaustion(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'EMFILE' || code === 'ENFILE';
+}
+
+function openFilesLimit(): number {
+  try {
+    const match = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'));
+    return match?.[1] === undefined ? Infinity : Number(match[1]);
+  } catch {
+    // Only Linux has this file.
+    return Infinity;
+  }
+}
