@@ -16,8 +16,8 @@ export interface ServerFacts {
   /** Name and version of this software, `mi-httpd` and `0.1.0`. */
   readonly name: string;
   readonly version: string;
-  /** When the server was created, milliseconds since 1970. */
-  readonly startedAt: number;
+  /** When the server was created, milliseconds since 1970 by the clock of the machine as it is set now. */
+  readonly startedAt: () => number;
   /** Whole seconds since then, by a clock that nobody sets. */
   upTime(): number;
   /** Private memory in bytes (`-M`), from which buffers get their default size. */

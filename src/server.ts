@@ -1,4 +1,5 @@
 import { totalmem } from 'node:os';
+import { dateOf, monotonicTime } from './clock.js';
 import { suggestNames } from './config/nearest.js';
 import { type ParameterInput, parametersFromObject } from './config/parameter.js';
 import type { HttpServer } from './httpd/server.js';
@@ -155,11 +156,11 @@ export class Server {
     this.#mi = new ManagementInterface(this.#log);
     const logLevel = new LogLevel(target, settings.logLevel ?? 3);
     this.#applyLogLevel = () => settings.logLevel !== undefined && logLevel.apply();
-    const created = performance.now();
+    const created = monotonicTime();
     const facts: ServerFacts = {
       ...packageInfo,
-      startedAt: Date.now(),
-      upTime: () => Math.floor((performance.now() - created) / 1000),
+      startedAt: () => dateOf(created / 1000) * 1000,
+      upTime: () => Math.floor((monotonicTime() - created) / 1000),
       privateMemory: Math.floor(privateMemory * 1024 * 1024),
       sharedMemory: Math.floor(sharedMemory * 1024 * 1024),
       kill: settings.kill,

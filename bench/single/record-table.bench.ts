@@ -3,8 +3,10 @@
  *
  * Run: `npm run bench -- record-table [RECORDS]`
  */
+
+import { currentSecond } from '#src/clock.js';
 import { RecordTable } from '#src/mi/record-table.js';
-import { currentSecond, type SecondsLeft, secondsLeft } from '#src/mi/seconds-left.js';
+import { type SecondsLeft, secondsLeft } from '#src/mi/seconds-left.js';
 
 const count = Number(process.argv[2] ?? 1_000_000);
 const rounds = 5;

@@ -1,7 +1,7 @@
+import { currentSecond } from '../clock.js';
 import type { Log } from '../log.js';
 import { stringify } from '../text.js';
 import type { EventParameters, EventSink, EventValue } from './event-transport.js';
-import { currentSecond } from './seconds-left.js';
 
 /** Subscribes one socket to one event. */
 export class Subscription {

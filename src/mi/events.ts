@@ -1,9 +1,9 @@
+import { currentSecond } from '../clock.js';
 import { nearestNames } from '../config/nearest.js';
 import type { Log } from '../log.js';
 import { shorten } from '../text.js';
 import { MiEvent, Subscription } from './event.js';
 import { type EventParameters, type EventSink, EventSocketError, type EventTransport } from './event-transport.js';
-import { currentSecond } from './seconds-left.js';
 import type { Statistics } from './statistics.js';
 
 /** Seconds that a subscription lasts when nothing is said, as in OpenSIPS. */

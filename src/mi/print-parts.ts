@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
+import { currentSecond } from '../clock.js';
 import type { Result } from './command.js';
 import { ConstantResult } from './constant-result.js';
 import { BytesCursor, type Cursor, releaseAll, TextCursor } from './cursor.js';
 import { serverError } from './errors.js';
 import { Piecewise, printCollecting } from './piecewise.js';
-import { currentSecond } from './seconds-left.js';
 import { StatisticsSelection } from './statistics.js';
 
 /** Stands for a dump in the text until it is cut there. It never leaves the process. */

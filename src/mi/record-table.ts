@@ -1,6 +1,7 @@
+import { currentSecond } from '../clock.js';
 import { type NativeRecordTable, openRecordTable } from '../native.js';
 import { escapesHalfPair, shorten, stringify } from '../text.js';
-import { currentSecond, markHoles, marksPrinted, nonce, type SecondsLeft, styles } from './seconds-left.js';
+import { markHoles, marksPrinted, nonce, type SecondsLeft, styles } from './seconds-left.js';
 import { type DumpOptions, TableDump } from './table-dump.js';
 
 export { dumpsOpen } from '../native.js';

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { currentSecond, secondOf } from '../clock.js';
 import { printJson } from './json.js';
 import { printWhole } from './piecewise.js';
 
@@ -40,13 +41,13 @@ export class SecondsLeft {
   readonly #at: number;
   readonly #style: Style;
 
-  /** For {@link secondsLeft}. */
+  /** For {@link secondsLeftUntil}. @param at a second of {@link currentSecond} */
   constructor(at: number, style: Style) {
     this.#at = at;
     this.#style = style;
   }
 
-  /** What it is at a time, in seconds since 1970. */
+  /** What it is at a second of {@link currentSecond}. */
   valueAt(now: number): number | string {
     const { permanent, expired } = this.#style.texts;
     if (this.#at === 0 && permanent !== undefined) return permanent;
@@ -65,6 +66,8 @@ export class SecondsLeft {
  * A value for records of a table, at any depth: the seconds from the time of reading until `at`, never negative.
  * Anywhere else it is printed as it is at that moment.
  *
+ * They are counted from now on, and stay right when somebody sets the clock of the machine afterwards.
+ *
  * @param at seconds since 1970, an integer from 0 to 2^48 - 1
  * @throws RangeError for another time
  */
@@ -72,12 +75,13 @@ export function secondsLeft(at: number, texts?: SecondsLeftTexts): SecondsLeft {
   if (!Number.isInteger(at) || at < 0 || at > longest) {
     throw new RangeError(`time ${at} is not an integer from 0 to ${longest}; give seconds since 1970, rounded`);
   }
-  return new SecondsLeft(at, texts === undefined ? plain : (known.get(texts) ?? styleOf(texts)));
+  // 0 is no time but a value of its own, and nothing that is over becomes it.
+  return secondsLeftUntil(at === 0 ? 0 : Math.min(Math.max(1, secondOf(at)), longest), texts);
 }
 
-/** The seconds since 1970, rounded down. */
-export function currentSecond(): number {
-  return Math.floor(Date.now() / 1000);
+/** {@link secondsLeft} until a second of {@link currentSecond}; 0: permanent. */
+export function secondsLeftUntil(at: number, texts?: SecondsLeftTexts): SecondsLeft {
+  return new SecondsLeft(at, texts === undefined ? plain : (known.get(texts) ?? styleOf(texts)));
 }
 
 /** Prints a value as JSON with a marker for each {@link SecondsLeft}; {@link marksPrinted} tells how many there are. */

@@ -1,7 +1,7 @@
+import { currentSecond } from '../clock.js';
 import type { NativeRecordTable } from '../native.js';
 import type { Cursor } from './cursor.js';
 import { Piecewise } from './piecewise.js';
-import { currentSecond } from './seconds-left.js';
 
 /** What a dump prints of each record. */
 export interface DumpOptions {

@@ -35,7 +35,8 @@ export default ({ defineModule }) => defineModule({
   }),
 });`;
 
-const config = 'loadmodule "httpd.so"\nloadmodule "mi_http.so"\nloadmodule "./slow.mjs"\n';
+const config =
+  'loadmodule "httpd.so"\nmodparam("httpd", "ip", "127.0.0.1")\nloadmodule "mi_http.so"\nloadmodule "./slow.mjs"\n';
 
 interface Slow {
   readonly daemon: Daemon;

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { currentSecond } from '#src/clock.js';
 import { printParts } from '#src/mi/print-parts.js';
 import { RecordLimitError, RecordTable } from '#src/mi/record-table.js';
-import { currentSecond, nonce, secondsLeft } from '#src/mi/seconds-left.js';
+import { nonce, secondsLeft } from '#src/mi/seconds-left.js';
 import { type DumpCursor, TableDump } from '#src/mi/table-dump.js';
+
+import { start, stopClock } from './usrloc-service.js';
 
 const timeout = 20_000;
 const bytes = (text: string) => Buffer.from(text);
@@ -125,15 +128,32 @@ test('seconds left are counted at the time of reading', { timeout }, () => {
 });
 
 test('a dump reads the clock once', { timeout }, (context) => {
-  context.mock.timers.enable({ apis: ['Date'], now: 5_000_999 });
+  const clock = stopClock(context);
   const table = new RecordTable<number>();
-  for (let index = 0; index < 10; index += 1) table.set(`k${index}`, secondsLeft(5010));
+  for (let index = 0; index < 10; index += 1) table.set(`k${index}`, secondsLeft(start + 10));
   const cursor = table.dump().open();
   const window = new Uint8Array(8);
   const length = cursor.fill(window);
-  context.mock.timers.tick(5000);
+  clock.advance(5);
   assert.equal(Buffer.from(window.subarray(0, length)).toString() + rest(cursor), `[${'10,'.repeat(9)}10]`);
   assert.equal(table.get('k0'), 5);
+});
+
+test('seconds left are counted by a clock that nobody sets', { timeout }, (context) => {
+  const clock = stopClock(context);
+  const table = new RecordTable<number>();
+  table.set('before', secondsLeft(start + 3600));
+  for (const [set, date] of [
+    [86_400, start + 86_400],
+    [-172_800, start - 86_400],
+  ] as const) {
+    clock.set(set);
+    assert.equal(table.get('before'), 3600);
+    assert.equal(table.set('after', secondsLeft(date + 3600)).get('after'), 3600);
+    assert.equal(table.set('over', secondsLeft(1)).get('over'), 0);
+  }
+  clock.advance(10);
+  assert.deepEqual([table.get('before'), table.get('after')], [3590, 3590]);
 });
 
 test('no text of a user is taken for seconds left', { timeout }, () => {

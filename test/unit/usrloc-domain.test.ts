@@ -58,6 +58,33 @@ describe('a domain of usrloc', { timeout }, () => {
     );
   });
 
+  for (const set of [86_400, -86_400]) {
+    test(`keeps contacts for their time when the clock of the machine is set by ${set} s`, (t) => {
+      const clock = stopClock(t);
+      const { location } = service();
+      location.save('alice', { contact: 'sip:1', expires: 3600 });
+      clock.advance(10);
+      clock.set(set);
+      location.save('alice', { contact: 'sip:2', expires: 3600 });
+      const told = () =>
+        location.lookup('alice').map(({ contact, expires, expiresAt }) => [contact, expires, expiresAt]);
+      // Dates are those of the clock as it is set now.
+      const date = start + set + 3600;
+      assert.deepEqual(told(), [
+        ['sip:1', 3590, date],
+        ['sip:2', 3600, date + 10],
+      ]);
+      assert.deepEqual(
+        dumped(location)[0]?.Contacts?.map(({ Expires }) => Expires),
+        [3590, 3600],
+      );
+      clock.advance(3590);
+      assert.deepEqual(told(), [['sip:2', 10, date + 10]]);
+      clock.advance(10);
+      assert.deepEqual(told(), []);
+    });
+  }
+
   test('counts down what is left, in dumps and look-ups, and keeps the end', (t) => {
     const clock = stopClock(t);
     const { location } = service();

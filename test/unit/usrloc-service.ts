@@ -1,5 +1,6 @@
 // A user location service without a server around it, at a time that the test sets.
 import type { TestContext } from 'node:test';
+import { monotonicTime } from '#src/clock.js';
 import type { Log } from '#src/log.js';
 import { Statistics } from '#src/mi/statistics.js';
 import type { Domain, DomainOptions } from '#src/modules/usrloc/domain.js';
@@ -46,10 +47,24 @@ export function service(given: Partial<DomainOptions & RoomLimits> = {}): Servic
   };
 }
 
-/** Stops the clock of the wall at {@link start}; immediate callbacks and `performance` run on. */
-export function stopClock(t: TestContext): { advance(seconds: number): void } {
+/**
+ * Stops the clocks at {@link start}, at the begin of a second; immediate callbacks run on, and `performance` does for the
+ * slices of long work, but never into the next second.
+ */
+export function stopClock(t: TestContext): { advance(seconds: number): void; set(seconds: number): void } {
+  const now = performance.now.bind(performance);
+  const began = now();
+  let base = began + 1001 - (monotonicTime() % 1000);
+  t.mock.method(performance, 'now', () => base + Math.min(now() - began, 900));
   t.mock.timers.enable({ apis: ['Date', 'setInterval'], now: start * 1000 });
-  return { advance: (seconds) => t.mock.timers.tick(seconds * 1000) };
+  return {
+    advance: (seconds) => {
+      base += seconds * 1000;
+      t.mock.timers.tick(seconds * 1000);
+    },
+    /** Somebody sets the clock of the machine, and no time passes. */
+    set: (seconds) => t.mock.timers.setTime(Date.now() + seconds * 1000),
+  };
 }
 
 /** What a dump prints, as values. */

@@ -69,7 +69,7 @@ export function readCertificate(setting: TlsSetting, ciphers: CipherList, now = 
   return { expiresAt, passphrase, mended: mendedChain(certText, chain), digest, warnings };
 }
 
-/** Whole days until a certificate expires; negative once it has. */
+/** Whole days until a certificate expires; negative once it has. By the date of the machine, as clients judge by theirs. */
 export function daysLeft(expiresAt: number, now = Date.now()): number {
   return Math.floor((expiresAt - now) / day);
 }

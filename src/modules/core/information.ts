@@ -21,7 +21,7 @@ export function informationCommands(context: BuiltInContext<object>): readonly C
       run: () => {
         return {
           Now: ctime(Date.now()),
-          'Up since': ctime(facts.startedAt),
+          'Up since': ctime(facts.startedAt()),
           'Up time': `${facts.upTime()} [sec]`,
         };
       },

@@ -1,10 +1,10 @@
+import { currentSecond } from '../../clock.js';
 import { type Command, command } from '../../mi/command.js';
 import { invalidParams, MiError } from '../../mi/errors.js';
 import type { MiEvent, Subscription } from '../../mi/event.js';
 import { EventSocketError } from '../../mi/event-transport.js';
 import { defaultExpire, type Events } from '../../mi/events.js';
 import type { JsonObject } from '../../mi/json.js';
-import { currentSecond } from '../../mi/seconds-left.js';
 import { shorten } from '../../text.js';
 import { raisedParameters } from './raised-parameters.js';
 

@@ -59,7 +59,7 @@ function page(
   const server = `${name} ${version}`;
   return html`${documentStart({ title: server, style: `/${style}` })}<header>
 <h1>${name}</h1>
-${serverLine(server, startedAt)}</header>
+${serverLine(server, startedAt())}</header>
 <main>
 ${list(
   'Root paths',

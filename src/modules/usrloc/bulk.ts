@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
+import { currentSecond } from '../../clock.js';
 import type { Call } from '../../mi/call.js';
 import type { JsonObject, JsonValue } from '../../mi/json.js';
-import { currentSecond } from '../../mi/seconds-left.js';
 import { shorten } from '../../text.js';
 import type { ContactInput } from './contact.js';
 import { AorError, ContactLimitError, type Domain } from './domain.js';

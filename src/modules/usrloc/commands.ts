@@ -1,6 +1,6 @@
+import { currentSecond } from '../../clock.js';
 import { type Command, command } from '../../mi/command.js';
 import { MiError } from '../../mi/errors.js';
-import { currentSecond } from '../../mi/seconds-left.js';
 import { shorten } from '../../text.js';
 import { addMany } from './bulk.js';
 import { type ContactInput, ContactUriError } from './contact.js';

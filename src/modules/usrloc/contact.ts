@@ -1,4 +1,5 @@
-import { type SecondsLeft, secondsLeft } from '../../mi/seconds-left.js';
+import { dateOf } from '../../clock.js';
+import { type SecondsLeft, secondsLeftUntil } from '../../mi/seconds-left.js';
 import { shorten } from '../../text.js';
 import { printQ } from './q.js';
 import { longestText, uriProblem } from './sip-uri.js';
@@ -52,7 +53,7 @@ export interface ContactInput {
 export interface Contact extends ContactInput {
   /** Unsigned 62-bit number in decimal; stays the same while the contact is updated. */
   readonly contactId: string;
-  /** Seconds since 1970; 0: permanent. */
+  /** Seconds since 1970, by the clock of the machine as it is set now; 0: permanent. */
   readonly expiresAt: number;
 }
 
@@ -60,7 +61,7 @@ export interface Contact extends ContactInput {
 export interface StoredContact {
   readonly Contact: string;
   readonly ContactID: string;
-  /** Seconds since 1970, 0 for permanent. In the table it is what is left of that. */
+  /** A second of the server's clock, 0 for permanent. In the table it is what is left until then. */
   readonly Expires: number;
   readonly Q: string;
   readonly Callid: string;
@@ -86,7 +87,7 @@ const texts = { permanent: 'permanent', expired: 'expired' } as const;
 
 /** What the table is given for `Expires`. */
 export function expiresHole(at: number): SecondsLeft {
-  return secondsLeft(at, texts);
+  return secondsLeftUntil(at, texts);
 }
 
 /** Makes what {@link expiresHole} was read as at `now` absolute again; of an expired one only that is known. */
@@ -101,7 +102,7 @@ export function isExpired(expires: number, now: number): boolean {
 }
 
 /**
- * When a contact expires, in seconds since 1970; 0: never.
+ * When a contact expires, as a second of the server's clock; 0: never.
  *
  * @throws RangeError for other than 1 to 2147483647 seconds or `permanent`
  */
@@ -110,7 +111,7 @@ export function expiryOf(expires: ContactInput['expires'], now: number): number 
 }
 
 /**
- * @param at seconds since 1970; 0: permanent
+ * @param at second of the server's clock; 0: permanent
  * @throws RangeError or TypeError that names the member and what it may be
  */
 export function storedContact(input: Omit<ContactInput, 'expires'>, contactId: string, at: number): StoredContact {
@@ -150,7 +151,7 @@ export function contactOf(stored: StoredContact, now: number): Contact {
     contact: stored.Contact,
     contactId: stored.ContactID,
     expires: at === 0 ? 'permanent' : Math.max(0, at - now),
-    expiresAt: at,
+    expiresAt: at === 0 ? 0 : dateOf(at),
     q: stored.Q === '' ? undefined : Number(stored.Q),
     callId: stored.Callid,
     cseq: stored.Cseq,

@@ -1,5 +1,5 @@
+import { currentSecond } from '../../clock.js';
 import { RecordLimitError, type RecordTable } from '../../mi/record-table.js';
-import { currentSecond } from '../../mi/seconds-left.js';
 import type { Statistic } from '../../mi/statistics.js';
 import type { TableDump } from '../../mi/table-dump.js';
 import {
@@ -151,7 +151,7 @@ export class Domain {
     return contactOf(this.put(aor, input, expiryOf(input.expires, now)), now);
   }
 
-  /** As {@link save}, with the time of expiry in seconds since 1970, past ones too; 0: permanent. */
+  /** As {@link save}, with the time of expiry as a second of {@link currentSecond}, past ones too; 0: permanent. */
   put(aor: string, input: Omit<ContactInput, 'expires'>, at: number): StoredContact {
     const { options, events } = this.#parts;
     const key = this.key(aor);

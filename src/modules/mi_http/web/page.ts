@@ -10,7 +10,7 @@ export interface Site {
   /** Name and version of the server. */
   readonly server: string;
   /** Milliseconds since 1970. */
-  readonly startedAt: number;
+  readonly startedAt: () => number;
   /** Names of all modules with commands, in the order in which they were registered. */
   readonly modules: readonly string[];
 }
@@ -42,7 +42,7 @@ export function pageParts(site: Site, title: string, module: string | undefined)
   const head = html`${start}<a class="skip" href="#main">Skip to the content</a>
 <header>
 <h1><a href="${base}">Management Interface</a></h1>
-${serverLine(server, startedAt)}</header>
+${serverLine(server, startedAt())}</header>
 <nav aria-label="Modules">
 <ul>
 ${links}</ul>

@@ -40,7 +40,7 @@ export interface WebOptions {
   readonly shownSize: number;
   /** Name and version of the server. */
   readonly server: string;
-  readonly startedAt: number;
+  readonly startedAt: () => number;
   readonly hosts: AllowedHosts;
   readonly pending: PendingCalls;
   /** Values that one form may give. */

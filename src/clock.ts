@@ -1,0 +1,34 @@
+/**
+ * The clock that all times to come are counted by. It begins with the time that the machine has when the process starts,
+ * and from then on nobody sets it: what lasts an hour lasts an hour, also when the clock of the machine is set back or
+ * ahead meanwhile. Dates that leave the process are made from it with {@link dateOf}.
+ *
+ * What others compare with clocks of their own goes by the date of the machine instead: the end of a certificate, and the
+ * times of lines in logs.
+ */
+const origin = Date.now() - performance.now();
+
+/** Milliseconds by this clock; they are those since 1970 until somebody sets the clock of the machine. */
+export function monotonicTime(): number {
+  return origin + performance.now();
+}
+
+/** Seconds by this clock, rounded down. */
+export function currentSecond(): number {
+  return Math.floor(monotonicTime() / 1000);
+}
+
+/** The date of a second of this clock, in seconds since 1970. */
+export function dateOf(second: number): number {
+  return second + secondsSet();
+}
+
+/** The second of this clock that a date is, in seconds since 1970. */
+export function secondOf(date: number): number {
+  return date - secondsSet();
+}
+
+/** Seconds by which the clock of the machine has been set ahead since the start; below 0: back. */
+function secondsSet(): number {
+  return Math.round((Date.now() - monotonicTime()) / 1000);
+}
