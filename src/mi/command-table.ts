@@ -73,13 +73,27 @@ export class CommandTable {
     return methods;
   }
 
-  /** @throws MiError -32601 with the nearest names, or -32001 with the full names that fit */
-  find(method: string): CommandEntry {
+  /**
+   * @param visible gives the commands that the caller is told of; it is only asked when there is something to tell
+   * @throws MiError -32601 with the nearest names, or -32001 with the full names that fit
+   */
+  find(method: string, visible: () => readonly CommandEntry[]): CommandEntry {
     const [entry, another] = this.#candidates(method);
-    if (entry === undefined) throw new MiError(codes.methodNotFound, undefined, this.#explainUnknown(method));
+    if (entry === undefined)
+      throw new MiError(codes.methodNotFound, undefined, this.#explainUnknown(method, visible()));
     if (another === undefined) return entry;
-    const names = this.#candidates(method).map(({ fullName }) => fullName);
-    throw new MiError(codes.methodAmbiguous, undefined, `supported names: ${names.join(', ')}`);
+    const told = visible();
+    const names = this.#candidates(method)
+      .filter((one) => told.includes(one))
+      .map(({ fullName }) => fullName);
+    const hint = names.length === 0 ? '`which` lists all commands' : `supported names: ${names.join(', ')}`;
+    throw new MiError(codes.methodAmbiguous, undefined, hint);
+  }
+
+  /** Whether a text finds this command. */
+  finds(method: string, entry: CommandEntry): boolean {
+    const [found, another] = this.#candidates(method);
+    return found === entry && another === undefined;
   }
 
   #candidates(method: string): readonly CommandEntry[] {
@@ -91,7 +105,7 @@ export class CommandTable {
     return this.#local.get(method) ?? this.#aliases.get(method) ?? [];
   }
 
-  #explainUnknown(method: string): string {
+  #explainUnknown(method: string, visible: readonly CommandEntry[]): string {
     const [module] = method.split(':', 1);
     const known = opensipsCommand(method);
     if (known !== undefined && !this.#entries.some((entry) => method.includes(':') && entry.module === module)) {
@@ -100,7 +114,7 @@ export class CommandTable {
     if (method.includes(':') && !this.#entries.some((entry) => entry.module === module)) {
       return `no module "${shorten(module ?? '', longestShown, '…')}" is loaded`;
     }
-    const near = nearestNames(method, this.names);
+    const near = nearestNames(method, this.namesOf(visible));
     const hint = near.length === 0 ? '`which` lists all commands' : `nearest: ${near.join(', ')}`;
     return `no MI command "${shorten(method, longestShown, '…')}"; ${hint}`;
   }

@@ -121,6 +121,14 @@ export class ManagementInterface {
     return visible;
   }
 
+  /**
+   * The command that a client calls by a text. An error names no command that this client may not run.
+   * @throws MiError as {@link CommandTable.find} does
+   */
+  find(method: string, client: Client | undefined): CommandEntry {
+    return this.commands.find(method, () => this.visibleTo(client));
+  }
+
   /** The call that a command of the table is run with when nobody waits for it yet. */
   callOf(entry: CommandEntry, client: Client): Call {
     return entry.command.withoutCall && this.#guard === undefined ? Call.none : new Call(entry.fullName, client);

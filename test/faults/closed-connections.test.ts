@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { after, before, describe, test } from 'node:test';
+import { after, before, describe, type TestContext, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { count, isLong } from '../long.js';
@@ -51,7 +51,7 @@ const paths: Readonly<Record<string, readonly [sent: string, reply: string, port
   'a streamed result': [call('rows'), 'HTTP/1.1 200'],
   'more requests in one piece than are served': [call('none', '').repeat(40), 'HTTP/1.1 200'],
   'what the engine refuses': ['GET / HTTP/1.0\r\n\r\n', 'HTTP/1.1 505'],
-  'more connections than are let in': ['', '', 'full'],
+  'more connections than are let in': ['', 'HTTP/1.1 503', 'full'],
 };
 
 /** Sends, reads until the server closes, gives how the reply began. */
@@ -81,7 +81,7 @@ async function connected(port: number): Promise<Socket> {
 describe('of connections that the server closes nothing stays', { timeout, skip: noOpenssl }, () => {
   let files: TlsFiles;
   let ask: (what: 'resident' | 'stop' | 'closedInCheck') => Promise<number>;
-  let ports: Record<'main' | 'tls' | 'guarded' | 'full' | 'stopped', number>;
+  let ports: Record<'main' | 'tls' | 'guarded' | 'full' | 'fullTls' | 'stopped', number>;
   const ends: (() => void)[] = [];
 
   before(async () => {
@@ -95,8 +95,8 @@ describe('of connections that the server closes nothing stays', { timeout, skip:
       env: { ...process.env, MALLOC_ARENA_MAX: '1' },
     });
     ends.push(() => child.disconnect());
-    const [[main, tls, guarded, full, stopped]] = (await once(child, 'message')) as [number[]];
-    ports = { main, tls, guarded, full, stopped } as typeof ports;
+    const [[main, tls, guarded, full, fullTls, stopped]] = (await once(child, 'message')) as [number[]];
+    ports = { main, tls, guarded, full, fullTls, stopped } as typeof ports;
     ask = async (what) => {
       const answered = once(child, 'message');
       child.send(what);
@@ -152,13 +152,20 @@ describe('of connections that the server closes nothing stays', { timeout, skip:
       });
   }
 
+  /** The server that takes one connection has it. */
+  async function takeAll(t: TestContext): Promise<void> {
+    const only = await connected(ports.full);
+    // The engine closes one that says nothing for a while.
+    const asking = setInterval(() => only.write(get('/raw/now')), 2000);
+    t.after(() => {
+      clearInterval(asking);
+      only.destroy();
+    });
+  }
+
   for (const [name, path] of Object.entries(paths)) {
     test(`after ${name}`, async (t) => {
-      if (path[2] === 'full') {
-        const only = connect(ports.full, '127.0.0.1');
-        await once(only, 'connect');
-        t.after(() => only.destroy());
-      }
+      if (path[2] === 'full') await takeAll(t);
       await check(
         measured.has(name) ? count(6000, 50_000) : count(0, 50_000),
         exchanges(ports[path[2] ?? 'main'], path),
@@ -171,6 +178,11 @@ describe('of connections that the server closes nothing stays', { timeout, skip:
       await check(count(0, 10_000), exchanges(ports.tls, paths[name] ?? ['', ''], true));
     });
   }
+
+  test('over TLS, after more connections than are let in', async (t) => {
+    await takeAll(t);
+    await check(count(0, 50_000), exchanges(ports.fullTls, ['', ''], true));
+  });
 
   test('after a stop', async () => {
     // The app of each server stays, so that there are many connections to each.

@@ -65,7 +65,10 @@ const main = await make([
   `https:127.0.0.1:0;cert=${cert};key=${key};auth=off;level=admin`,
 ]);
 const guarded = await make(['http:127.0.0.1:0'], { auth_file: users });
-const full = await make(['http:127.0.0.1:0;auth=off;level=admin'], { max_connections: 1 });
+const full = await make(
+  ['http:127.0.0.1:0;auth=off;level=admin', `https:127.0.0.1:0;cert=${cert};key=${key};auth=off;level=admin`],
+  { max_connections: 1 },
+);
 let stopped = await make(['http:127.0.0.1:0;auth=off;level=admin']);
 
 /** Closes a server with whatever is connected, in the check phase, and starts another one. */

@@ -301,3 +301,83 @@ function outcome(
     sent.end(JSON.stringify({ jsonrpc: '2.0', method, id: 1 }));
   });
 }
+
+describe('names that are not found', { timeout: 60_000 }, () => {
+  const run = (): string => 'done';
+  /** Nobody below admin is to learn of `vault:burn_secrets`, nor of the module. */
+  const vault = defineModule({
+    name: 'vault',
+    commands: ['burn_secrets', 'show'].map((name) => command({ name, help: 'For few.', level: 'admin', run })),
+  });
+  const shop = defineModule({
+    name: 'shop',
+    commands: [
+      command({ name: 'show', help: 'Shows.', readOnly: true, run }),
+      command({ name: 'burn_secretly', help: 'Burns.', level: 'admin', run }),
+    ],
+  });
+
+  const call = (method: string, params?: unknown): string => JSON.stringify({ jsonrpc: '2.0', method, params, id: 1 });
+  const names = [
+    'burn_secret',
+    'vault:burn_secret',
+    'burn_secretl',
+    'shop:burn_secretl',
+    'show',
+    'BURN_SECRETS',
+    'sho',
+  ];
+  /** Each face, asked for a name. */
+  const faces: Readonly<
+    Record<string, (server: Server, name: string, headers: { Authorization: string }) => Promise<{ body: string }>>
+  > = {
+    'JSON-RPC': (server, name, headers) => post(server, call(name), { headers }),
+    'a batch': (server, name, headers) => post(server, `[${call(name)},${call('version')}]`, { headers }),
+    which: (server, name, headers) => post(server, call('which', [name]), { headers }),
+    help: (server, name, headers) => post(server, call('help', [name]), { headers }),
+    'the page of a command': (server, name, headers) => get(server, `/mi/shop/${name}`, { headers }),
+    'the page of a module': (server, _name, headers) => get(server, '/mi/vaul', { headers }),
+    'a form': (server, name, headers) => postForm(server, `/mi/shop/${name}`, 'arg=', headers),
+    'a form of a client for JSON': (server, name, headers) =>
+      postForm(server, `/mi/shop/${name}`, 'arg=', { ...headers, Accept: 'application/json' }),
+    mi_html: (server, name, headers) => get(server, `/html/shop/${name}`, { headers }),
+    mi_json: (server, name, headers) => get(server, `/json/${name}`, { headers }),
+  };
+  const hidden = /burn_secrets\b|burn_secretly|vault:|\/vault|>vault/;
+
+  async function startShop(t: TestContext): Promise<Server> {
+    const users = temporaryFile(t, 'users', userLine('read', 'pw', 'read') + userLine('admin', 'pw', 'admin'));
+    const options = { mi_json: {}, mi_html: { root: 'html' }, modules: [vault, shop] };
+    return startServer(t, { ...options, httpd: { auth_file: users } });
+  }
+
+  for (const [face, ask] of Object.entries(faces)) {
+    test(`tell nobody of commands beyond the level: ${face}`, async (t) => {
+      const server = await startShop(t);
+      for (const name of names) {
+        const { body } = await ask(server, name, { Authorization: as('read') });
+        // What was asked for is shown again.
+        assert.doesNotMatch(body.replaceAll(name, ''), hidden, name);
+      }
+    });
+  }
+
+  test('tell those who may', async (t) => {
+    const server = await startShop(t);
+    const headers = { Authorization: as('admin') };
+    assert.match((await rpc(server, as('admin'), 'burn_secret')).error?.data ?? '', /nearest: burn_secrets/);
+    assert.match(
+      (await rpc(server, as('admin'), 'show')).error?.data ?? '',
+      /vault:show, shop:show|shop:show, vault:show/,
+    );
+    assert.match((await get(server, '/mi/shop/burn_secretl', { headers })).body, /burn_secretly/);
+    assert.match((await get(server, '/mi/vaul', { headers })).body, /\/mi\/vault/);
+    assert.match((await get(server, '/json/show', { headers })).body, /vault:show/);
+  });
+
+  test('tell nobody of commands that are denied to all', async (t) => {
+    const server = await startServer(t, { modules: [vault, shop], httpd: { deny_commands: 'burn_*' } });
+    assert.doesNotMatch((await post(server, call('burn_secret'))).body, hidden);
+    assert.doesNotMatch((await get(server, '/mi/vault/burn_secret')).body.replaceAll('/mi/vault', ''), /burn_secrets/);
+  });
+});

@@ -46,13 +46,8 @@ export function reflectionCommands({ mi }: BuiltInContext<object>): readonly Com
   }
 
   function known(text: string, visible: readonly CommandEntry[]): CommandEntry {
-    let entry: CommandEntry;
-    try {
-      entry = mi.commands.find(text);
-    } catch {
-      throw unknownCommand();
-    }
-    if (!visible.includes(entry)) throw unknownCommand();
+    const entry = visible.find((one) => mi.commands.finds(text, one));
+    if (entry === undefined) throw unknownCommand();
     return entry;
   }
 }

@@ -198,7 +198,7 @@ export class Batch {
     let entry: CommandEntry;
     try {
       given = calls.given(this.#body);
-      entry = calls.entry(this.#body);
+      entry = calls.entry(this.#body, this.#client);
     } catch (error) {
       this.#settle(item, this.#error(error), listener);
       return;

@@ -1,3 +1,4 @@
+import type { Client } from '../../mi/call.js';
 import type { CommandEntry } from '../../mi/command-table.js';
 import type { ManagementInterface } from '../../mi/interface.js';
 import type { CallParameters } from '../../mi/select.js';
@@ -27,17 +28,17 @@ export class CallReader {
   }
 
   /** @throws MiError as {@link find} does */
-  entry(body: Uint8Array | ArrayBuffer): CommandEntry {
-    return this.#mi.commands.entries[this.#scanner.command] ?? this.find(body);
+  entry(body: Uint8Array | ArrayBuffer, client: Client): CommandEntry {
+    return this.#mi.commands.entries[this.#scanner.command] ?? this.find(body, client);
   }
 
   /**
    * What a method names that is no command's.
-   * @throws MiError -32601 or -32001, see {@link CommandTable.find}
+   * @throws MiError -32601 or -32001, see {@link ManagementInterface.find}
    */
-  find(body: Uint8Array | ArrayBuffer): CommandEntry {
+  find(body: Uint8Array | ArrayBuffer, client: Client): CommandEntry {
     const method = parse(body, this.#scanner.methodStart, this.#scanner.methodEnd) as string;
-    return method === discoverMethod ? this.#discovery : this.#mi.commands.find(method);
+    return method === discoverMethod ? this.#discovery : this.#mi.find(method, client);
   }
 }
 

@@ -87,7 +87,7 @@ export class JsonRpc {
     try {
       // Most calls need neither of the methods, which is why they are not asked first.
       given = scanner.paramsKind === ParamsKind.none ? undefined : this.#calls.given(body);
-      entry = this.#mi.commands.entries[scanner.command] ?? this.#calls.find(body);
+      entry = this.#mi.commands.entries[scanner.command] ?? this.#calls.find(body, exchange);
     } catch (error) {
       this.#answerFailure(exchange, idSlot, undefined, error);
       return;

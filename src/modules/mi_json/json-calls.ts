@@ -54,7 +54,7 @@ export class JsonCalls {
     }
     let command = name;
     try {
-      const entry = this.#mi.commands.find(name);
+      const entry = this.#mi.find(name, exchange);
       command = entry.fullName;
       this.#run(exchange, entry);
     } catch (error) {

@@ -98,7 +98,7 @@ export class WebInterface {
       if (!this.#assets.reply(exchange, exchange.path.slice('/-/'.length)))
         this.#refuse(exchange, 404, 'there is no such file');
     } else if (moduleName !== '' && moduleName !== '-' && !this.#site.modules.includes(moduleName)) {
-      const near = nearest(moduleName, this.#site.modules, (one) => `${this.#site.base}/${one}`);
+      const near = nearest(moduleName, this.#siteOf(exchange).modules, (one) => `${this.#site.base}/${one}`);
       this.#refuse(exchange, 404, html`no module ${quoted(moduleName)} has commands${near}`);
     } else if (commandName !== '' && moduleName !== '-') {
       return this.#command(exchange, moduleName, commandName);
@@ -133,7 +133,8 @@ export class WebInterface {
     const entries = commands.entries.filter((entry) => entry.module === module);
     const entry = entries.find((one) => one.fullName === name || commands.flatName(one) === name);
     if (entry === undefined) {
-      const names = entries.flatMap((one) => [one.fullName, commands.flatName(one)]);
+      const visible = this.#mi.visibleTo(exchange).filter((one) => one.module === module);
+      const names = visible.flatMap((one) => [one.fullName, commands.flatName(one)]);
       const near = nearest(name, names, (text) => `${this.#site.base}/${module}/${encodeURIComponent(text)}`);
       this.#refuse(exchange, 404, html`module ${module} has no command ${quoted(name)}${near}`, module);
       return;
@@ -264,17 +265,9 @@ export class WebInterface {
     return commandForm(entry, {
       method: this.#options.formMethod,
       action: pathOf(this.#site.base, entry),
-      names: [...candidates].filter((name) => name !== entry.fullName && this.#finds(name, entry)),
+      names: [...candidates].filter((name) => name !== entry.fullName && this.#mi.commands.finds(name, entry)),
       fields,
     });
-  }
-
-  #finds(name: string, entry: CommandEntry): boolean {
-    try {
-      return this.#mi.commands.find(name) === entry;
-    } catch {
-      return false;
-    }
   }
 
   /** The site as far as the caller may see it: modules without a command that it may run are left out. */
