@@ -1,9 +1,10 @@
 import { pathToFileURL } from 'node:url';
 import { applyModParams, type PassedOver } from './config/apply.js';
-import { type Diagnostic, diagnosticAt, formatPosition } from './config/diagnostic.js';
+import { type Diagnostic, diagnosticAt, formatPosition, type Position } from './config/diagnostic.js';
 import { slipOf } from './config/nearest.js';
 import { parametersFromObject } from './config/parameter.js';
 import type { ConfigFile, LoadModule } from './config/statements.js';
+import { CollisionError } from './httpd/own-listeners.js';
 import { command } from './mi/command.js';
 import { MiError } from './mi/errors.js';
 import { type ConfiguredModule, defineModule, isModule, type Module } from './module.js';
@@ -18,6 +19,8 @@ export interface CheckedConfig {
   readonly ignored: readonly LoadModule[];
   /** What should be known although nothing is wrong: the start logs it, and `-c` prints it. */
   readonly notices: readonly Notice[];
+  /** Where the listeners of httpd are set, in their order. */
+  readonly listenerPlaces: readonly Position[];
   /** The global `log_level`, where the file sets it to a number. */
   readonly logLevel: number | undefined;
 }
@@ -76,6 +79,7 @@ export async function checkConfig(
     errors: inOrderOfFiles([...errors, ...applied.errors, ...missingModules(config, loaded)], config.files),
     ignored,
     notices: [...notIncluded(config), ...noticesOf(ignored), ...withoutEffect(applied.passedOver)],
+    listenerPlaces: applied.listPlaces.get('httpd')?.get('listen') ?? [],
     logLevel: typeof logLevel === 'number' ? logLevel : undefined,
   };
 }
@@ -90,13 +94,19 @@ export function createConfiguredServer(config: CheckedConfig, settings: ServerSe
     module,
     parameters: parametersFromObject(module.name, module.parameters, parameters),
   }));
-  return new Server(modules, {
-    // The process is the server's own.
-    kill: () => process.kill(process.pid, 'SIGTERM'),
-    tellProcess: 'read',
-    ...settings,
-    ...(config.logLevel === undefined ? {} : { logLevel: config.logLevel }),
-  });
+  try {
+    return new Server(modules, {
+      // The process is the server's own.
+      kill: () => process.kill(process.pid, 'SIGTERM'),
+      tellProcess: 'read',
+      ...settings,
+      ...(config.logLevel === undefined ? {} : { logLevel: config.logLevel }),
+    });
+  } catch (error) {
+    if (!(error instanceof CollisionError)) throw error;
+    const places = error.places.map((place) => config.listenerPlaces[place]).filter((at) => at !== undefined);
+    throw new Error(`${error.message} (${places.map(formatPosition).join(' and ')})`);
+  }
 }
 
 /** Without httpd nothing can be served, and some modules need others, wherever the file has them. */

@@ -42,6 +42,8 @@ export interface AppliedParameters {
   readonly values: Map<string, Record<string, ParameterValue>>;
   readonly errors: Diagnostic[];
   readonly passedOver: readonly PassedOver[];
+  /** Where the values of each list are set, in their order: module -> parameter -> places. */
+  readonly listPlaces: ReadonlyMap<string, ReadonlyMap<string, readonly Position[]>>;
 }
 
 /**
@@ -57,6 +59,7 @@ export function applyModParams(
   const values = new Map(modules.map(({ name }) => [name, {} as Record<string, ParameterValue>]));
   const errors: Diagnostic[] = [];
   const passedOver: PassedOver[] = [];
+  const listPlaces = new Map(modules.map(({ name }) => [name, new Map<string, Position[]>()]));
   const places = new Map(modules.map(({ name }) => [name, new Map<string, string>()]));
   for (const statement of config.parameters) {
     const pattern = compile(statement, errors);
@@ -82,11 +85,12 @@ export function applyModParams(
         values: values.get(target.name) ?? {},
         places: places.get(target.name) ?? new Map(),
         top: config.files[0],
+        listPlaces: listPlaces.get(target.name) ?? new Map(),
       });
       if (problem !== undefined) errors.push(problem);
     }
   }
-  return { values, errors, passedOver };
+  return { values, errors, passedOver, listPlaces };
 }
 
 /** Why a value has no effect here although OpenSIPS may need it; undefined where it has one, or is wrong. */
@@ -130,13 +134,15 @@ interface SetBefore {
   readonly places: Map<string, string>;
   /** The file that includes all others. */
   readonly top: string | undefined;
+  /** The places of the values of each list. */
+  readonly listPlaces: Map<string, Position[]>;
 }
 
 /** Sets the parameter in `values`, or says what is wrong. */
 function assign(
   { name, value, nameAt, valueAt }: ModParam,
   { name: module, parameters, isOwn }: LoadedModule,
-  { values, places, top }: SetBefore,
+  { values, places, top, listPlaces }: SetBefore,
 ): Diagnostic | undefined {
   const found = findParameter(parameters, name);
   if (found === undefined) return diagnosticAt(nameAt, unknownParameter(module, parameters, name));
@@ -164,8 +170,10 @@ function assign(
     // A file that includes one of somebody else has the last word, as it has about a single parameter.
     if (nameAt.file !== top || places.get(other) === top) return diagnosticAt(nameAt, excluded);
     delete values[other];
+    listPlaces.delete(other);
   }
   places.set(found.name, nameAt.file);
+  if (declaration.type === 'list') listPlaces.set(found.name, [...(listPlaces.get(found.name) ?? []), valueAt]);
   const before = values[found.name];
   values[found.name] = declaration.type !== 'list' ? given : [...(Array.isArray(before) ? before : []), String(value)];
   return undefined;

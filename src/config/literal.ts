@@ -32,6 +32,8 @@ export function parseInteger(digits: string, negative: boolean): number | string
 export interface QuotedProblem {
   readonly offset: number;
   readonly problem: string;
+  /** The text read as Latin-1 where it is only no UTF-8, for where nobody uses its bytes. */
+  readonly latin1?: string;
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -72,7 +74,11 @@ export function unquote(token: string): string | QuotedProblem {
   }
   const text = decodeUtf8(Uint8Array.from(bytes));
   if (text !== undefined) return text;
-  return { offset: offsets[validLength(bytes)] ?? 0, problem: 'string is not UTF-8: save the file with that encoding' };
+  return {
+    offset: offsets[validLength(bytes)] ?? 0,
+    problem: 'string is not UTF-8: save the file with that encoding',
+    latin1: Buffer.from(bytes).toString('latin1'),
+  };
 }
 
 function escapeAt(token: string, at: number): { byte: number | undefined; length: number } | undefined {

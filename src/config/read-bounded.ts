@@ -20,7 +20,7 @@ const RETRY_MS = 10;
  * Reads a file of `most` bytes at most; undefined as path is standard input. A pipe is read to its end. A device or a
  * file without end is given up once it is over the limit. Throws an UnreadableError with the reason.
  */
-export function readBounded(path: string | undefined, most: number): Buffer {
+export function readBounded(path: string | Buffer | undefined, most: number): Buffer {
   let descriptor = STDIN;
   try {
     if (path !== undefined) descriptor = openSync(path, 'r');

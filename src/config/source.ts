@@ -13,6 +13,7 @@ export const MAX_INCLUDE_DEPTH = 50;
 const INCLUDE_LINE = /^[ \t\b\r]*(include_file|import_file)[ \t\b\r]*(?:"([^"]*)"|'([^']*)')/d;
 // a path cannot be longer than this on any system
 const LONGEST_INCLUDE = 8192;
+const slash = Buffer.from('/');
 const BYTE_ORDER_MARK = '\xef\xbb\xbf';
 // a byte order mark of UTF-16, or ASCII with a NUL beside each of the first letters
 const UTF_16 = /^(?:\xff\xfe|\xfe\xff|(?:[^\0]\0){2}|(?:\0[^\0]){2})/;
@@ -22,6 +23,8 @@ const UTF_16_PROBLEM =
 interface OriginFile {
   readonly name: string;
   readonly directory: string;
+  /** The same in the bytes of the file system, which need not be UTF-8. */
+  readonly directoryBytes: Buffer;
 }
 
 interface Origin {
@@ -59,7 +62,9 @@ export class Source {
       if ((this.#origins[middle]?.start ?? 0) <= offset) low = middle;
       else high = middle - 1;
     }
-    return this.#origins[low] ?? { start: 0, file: { name: '', directory: '' }, line: 1 };
+    return (
+      this.#origins[low] ?? { start: 0, file: { name: '', directory: '', directoryBytes: Buffer.alloc(0) }, line: 1 }
+    );
   }
 }
 
@@ -78,7 +83,7 @@ export interface Flattened {
  * working directory when the file is there, or relative to the directory of the including file.
  */
 export function flatten(top: Uint8Array, name: string, directory: string): Flattened {
-  return new Flattener().run(top, { name, directory });
+  return new Flattener().run(top, { name, directory, directoryBytes: Buffer.from(directory) });
 }
 
 /** Includes nest too deep or are too large together: going on could take for ever. */
@@ -135,9 +140,10 @@ class Flattener {
   #include(match: RegExpExecArray, file: OriginFile, line: number, depth: number): void {
     const quoteAt = (match.indices?.[2] ?? match.indices?.[3] ?? [1, 1])[0] - 1;
     const at = { file: file.name, line, column: columnAt(match[0], quoteAt) };
-    const written = decodeUtf8(Buffer.from(match[2] ?? match[3] ?? '', 'latin1'));
-    if (written === undefined || written === '' || written.includes('\0')) {
-      this.#errors.push({ ...at, text: 'the path to include is empty or not UTF-8 text: name a file' });
+    const writtenBytes = Buffer.from(match[2] ?? match[3] ?? '', 'latin1');
+    const written = decodeUtf8(writtenBytes) ?? writtenBytes.toString('latin1');
+    if (written === '' || written.includes('\0')) {
+      this.#errors.push({ ...at, text: 'the path to include is empty or has a NUL in it: name a file' });
       return;
     }
     if (depth >= MAX_INCLUDE_DEPTH) {
@@ -145,10 +151,12 @@ class Flattener {
       this.#errors.push({ ...at, text: `cannot include "${written}": ${reason}` });
       throw new FlattenStop();
     }
-    const path = isAbsolute(written) || existsSync(written) ? written : join(file.directory, written);
+    const isFound = isAbsolute(written) || existsSync(writtenBytes);
+    const path = isFound ? written : join(file.directory, written);
+    const pathBytes = isFound ? writtenBytes : Buffer.concat([file.directoryBytes, slash, writtenBytes]);
     let bytes: Buffer;
     try {
-      bytes = readBounded(path, MAX_SOURCE_BYTES);
+      bytes = readBounded(pathBytes, MAX_SOURCE_BYTES);
     } catch (error) {
       if (!(error instanceof UnreadableError)) throw error;
       const tried = path === written ? '' : ` (looked for in the working directory and as "${path}")`;
@@ -165,11 +173,17 @@ class Flattener {
       throw new FlattenStop();
     }
     this.#files.add(path);
-    this.#addFile(latin1(bytes), { name: path, directory: dirname(resolve(path)) }, depth + 1);
+    const included = { name: path, directory: dirname(resolve(path)), directoryBytes: directoryOf(pathBytes) };
+    this.#addFile(latin1(bytes), included, depth + 1);
     // a last line without a newline must not join the line after the include
     this.#pieces.push('\n');
     this.#length += 1;
   }
+}
+
+function directoryOf(path: Buffer): Buffer {
+  const end = path.lastIndexOf(slash);
+  return end < 0 ? Buffer.from('.') : path.subarray(0, Math.max(1, end));
 }
 
 function latin1(bytes: Uint8Array): string {

@@ -131,7 +131,7 @@ export class StatementReader {
   }
 
   #loadModule(keyword: Token): void {
-    const name = this.#string('loadmodule needs the quoted name of a module');
+    const name = this.#anyBytes('loadmodule needs the quoted name of a module');
     const at = this.#source.positionAt(keyword.start);
     const order = ++this.#order;
     if (name.value !== undefined) {
@@ -144,7 +144,7 @@ export class StatementReader {
   #modParam(keyword: Token): void {
     const needs = 'modparam needs ("module", "parameter", value)';
     this.#expect('(', needs);
-    const module = this.#string(needs);
+    const module = this.#anyBytes(needs);
     this.#expect(',', needs);
     const name = this.#string(needs);
     this.#expect(',', needs);
@@ -189,7 +189,7 @@ export class StatementReader {
     this.#expect('=', needs);
     const directories: string[] = [];
     for (;;) {
-      const { value } = this.#string(needs);
+      const { value } = this.#anyBytes(needs);
       if (value !== undefined) directories.push(value);
       if (!this.#lexer.isSymbol(this.#lexer.peek(), ':')) break;
       this.#lexer.next();
@@ -203,7 +203,7 @@ export class StatementReader {
     if (global === undefined || !this.#lexer.isSymbol(this.#lexer.peek(), '=')) return;
     this.#lexer.next();
     const wanted = global.type === 'int' ? 'an integer' : 'a quoted string';
-    const { value, start } = this.#value(`${word} needs ${wanted}`);
+    const { value, start } = this.#value(`${word} needs ${wanted}`, true);
     if (value !== undefined && (typeof value === 'number') !== (global.type === 'int')) {
       this.#error(start, `${word} needs ${wanted}`);
     } else if (value !== undefined) {
@@ -213,9 +213,9 @@ export class StatementReader {
     this.#refuseSemicolon(word);
   }
 
-  #value(needs: string): Value {
+  #value(needs: string, takesAnyBytes = false): Value {
     const first = this.#lexer.peek();
-    if (first.kind === 'string') return this.#joinedStrings(needs);
+    if (first.kind === 'string') return this.#joinedStrings(needs, takesAnyBytes);
     const isNegative = this.#lexer.isSymbol(first, '-');
     const hasSign = isNegative || this.#lexer.isSymbol(first, '+');
     if (hasSign) this.#lexer.next();
@@ -236,21 +236,27 @@ export class StatementReader {
     return { value: undefined, start: first.start };
   }
 
-  #joinedStrings(needs: string): Value {
-    const first = this.#string(needs);
+  #joinedStrings(needs: string, takesAnyBytes: boolean): Value {
+    const first = this.#string(needs, takesAnyBytes);
     let value = first.value;
     while (this.#lexer.peek().kind === 'string') {
-      const next = this.#string(needs);
+      const next = this.#string(needs, takesAnyBytes);
       value = value === undefined || next.value === undefined ? undefined : value + next.value;
     }
     return { value, start: first.start };
   }
 
-  #string(needs: string): { value: string | undefined; start: number } {
+  /** A string that matters to OpenSIPS alone, or names a module, and ours are ASCII: any bytes will do. */
+  #anyBytes(needs: string): { value: string | undefined; start: number } {
+    return this.#string(needs, true);
+  }
+
+  #string(needs: string, takesAnyBytes = false): { value: string | undefined; start: number } {
     const token = this.#lexer.next();
     if (token.kind !== 'string') throw this.#unexpected(token, needs, 'a quoted string');
     const value = unquote(this.#lexer.textOf(token));
     if (typeof value === 'string') return { value, start: token.start };
+    if (takesAnyBytes && value.latin1 !== undefined) return { value: value.latin1, start: token.start };
     this.#error(token.start + value.offset, value.problem);
     return { value: undefined, start: token.start };
   }

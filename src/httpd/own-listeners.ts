@@ -5,20 +5,35 @@ import { type ListenSetting, settingName } from './listen-setting.js';
 const everyIPv4 = '0.0.0.0';
 const everyIPv6 = '::';
 
+/** Two listeners of one server cannot be open at the same time; the message is one line that names both, and what to do. */
+export class CollisionError extends Error {
+  /** @param places of the two among the settings, from 0 */
+  constructor(
+    message: string,
+    readonly places: readonly [number, number],
+  ) {
+    super(message);
+  }
+}
+
 /**
  * Compares the listeners of one server. The engine's socket for `[::]` takes IPv4 too, so that `0.0.0.0` and `[::]` with the
  * same port, kind and options become the one listener `*` that they amount to.
  *
- * @throws Error in one line that names both of two listeners that cannot be open at the same time, and what to do
+ * @throws CollisionError for two listeners that cannot be open at the same time
  */
 export function joinListeners(settings: readonly ListenSetting[]): readonly ListenSetting[] {
   const joined: ListenSetting[] = [];
-  for (const setting of settings) {
+  /** Where each of those is in `settings`. */
+  const places: number[] = [];
+  for (const [place, setting] of settings.entries()) {
     const at = joined.findIndex((earlier) => collide(earlier, setting));
     const earlier = joined[at];
-    if (earlier === undefined) joined.push(setting);
-    else if (isDualStack(earlier, setting)) joined[at] = { ...setting, address: '*' };
-    else throw new Error(collision(earlier, setting));
+    if (earlier === undefined) {
+      joined.push(setting);
+      places.push(place);
+    } else if (isDualStack(earlier, setting)) joined[at] = { ...setting, address: '*' };
+    else throw new CollisionError(collision(earlier, setting), [places[at] ?? 0, place]);
   }
   return joined;
 }

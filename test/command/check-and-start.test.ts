@@ -230,6 +230,34 @@ describe('what the start fails on, -c finds, in the same words', { timeout: 120_
     });
   }
 
+  test("two listeners in each other's way, with the file and line of both", async (t) => {
+    const port = await freePort();
+    const folder = temporaryFiles(t, {
+      'other.cfg': `${modules}# a line\n${listen(`http:127.0.0.1:${port}`)}`,
+      'own.cfg': `include_file "other.cfg"\n${listen('http:127.0.0.1:0', `http:127.0.0.1:${port}`)}`,
+      'pair.cfg':
+        modules + listen(`http:0.0.0.0:${port}`, `http:[::]:${port}`, `https:127.0.0.1:${port};cert=/x;key=/y`),
+    });
+    const column = 'modparam("httpd", "listen", "'.length;
+    const cases: readonly (readonly [file: string, one: string, other: string])[] = [
+      ['own.cfg', `other.cfg:4:${column}`, `own.cfg:3:${column}`],
+      // The first two have become one listener.
+      ['pair.cfg', `pair.cfg:3:${column}`, `pair.cfg:5:${column}`],
+    ];
+    for (const [file, one, other] of cases) {
+      const path = join(folder, file);
+      const places = `(${join(folder, one)} and ${join(folder, other)})`;
+      for (const args of [
+        ['-c', '-f', path],
+        ['-f', path],
+      ]) {
+        const { status, stderr } = await runCommand(t, args);
+        assert.notEqual(status, 0);
+        assert.ok(stderr.includes(places), `${places}: ${stderr}`);
+      }
+    }
+  });
+
   test('a certificate that the engine alone does not take', { skip: noOpenssl }, async (t) => {
     const files = new TlsFiles(t);
     const one = files.make('one');

@@ -2,7 +2,7 @@
 // What would switch a protection off without a word: templates that nobody expanded, statements whose word is
 // misspelled; and what other servers' files may hold that is nobody's mistake.
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -206,6 +206,50 @@ describe('what OpenSIPS takes is taken', { timeout }, () => {
     assert.match(own.join(), /^x\.cfg:3:36: string is not UTF-8[^,]*$/);
     const both = await errorsOf(latin1(`${foreign}modparam("httpd|acc", "auth_realm", "gr\xfc\xdfe")\n`));
     assert.match(both.join(), /^x\.cfg:4:40: string is not UTF-8[^,]*$/);
+  });
+
+  test('bytes that nobody here uses are passed over, wherever they are', async () => {
+    const latin1 = (text: string): Buffer => Buffer.from(text, 'latin1');
+    for (const line of [
+      'workdir="/var/gr\xfc\xdfe"',
+      'wdir="/var/gr\xfc" "\xdfe"',
+      "chroot='/gr\xfc\xdfe'",
+      'mpath="/usr/lib/gr\xfc\xdfe/modules/"',
+      'mpath="/usr/lib/gr\xfc\xdfe/":"/usr/lib/\xdf"',
+      'loadmodule "gr\xfc\xdfe.so"',
+      'loadmodule "acc.so"\nmodparam("acc|gr\xfc\xdfe", "x", "\xfc")',
+      'server_header="gr\xfc\xdfe"',
+      'route { xlog("gr\xfc\xdfe"); }',
+      '# gr\xfc\xdfe',
+    ]) {
+      assert.deepEqual(await errorsOf(latin1(`${line}\n${head}`)), [], line);
+    }
+    const used = await errorsOf(latin1(`${head}modparam("httpd", "gr\xfc\xdfe", 1)\n`));
+    assert.match(used.join(), /^x\.cfg:3:22: string is not UTF-8/);
+  });
+
+  test('files whose paths are not UTF-8 are included, as are those beside them', {
+    skip: process.platform === 'linux' ? false : 'file names are bytes on Linux',
+  }, async (t) => {
+    const directory = mkdtempSync(join(tmpdir(), 'mi-httpd-config-'));
+    t.after(() => rmSync(directory, { recursive: true }));
+    const bytes = (path: string): Buffer => Buffer.from(join(directory, path), 'latin1');
+    mkdirSync(bytes('gr\xfc\xdfe'));
+    writeFileSync(bytes('gr\xfc\xdfe/\xe4.cfg'), 'loadmodule "httpd.so"\ninclude_file "beside.cfg"\n');
+    writeFileSync(bytes('gr\xfc\xdfe/beside.cfg'), 'loadmodule "mi_http.so"\n');
+    const file = join(directory, 'x.cfg');
+    for (const path of ['gr\xfc\xdfe/\xe4.cfg', join(directory, 'gr\xfc\xdfe/\xe4.cfg')]) {
+      writeFileSync(file, Buffer.from(`include_file "${path}"\n`, 'latin1'));
+      const { errors, modules } = await checkConfig(readConfig(file));
+      assert.deepEqual(errors.map(formatDiagnostic), []);
+      assert.deepEqual(
+        modules.map(({ module }) => module.name),
+        ['httpd', 'mi_http'],
+      );
+    }
+    writeFileSync(file, Buffer.from('include_file "gr\xfc\xdf.cfg"\n', 'latin1'));
+    const [error] = (await checkConfig(readConfig(file))).errors;
+    assert.match(error?.text ?? '', /^cannot include "gr\xfc\xdf\.cfg" .*no such file/);
   });
 
   test('nat_bflag as a number', async () => {
