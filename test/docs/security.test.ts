@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
+import { temporaryFile, tokenLine } from '../wire/accounts.js';
 import { start } from '../wire/http-server.js';
+import { startServer } from '../wire/mi-client.js';
 import { RawClient } from '../wire/raw-client.js';
 
 const pages = ['SECURITY.md', 'docs/hardening.md'];
@@ -38,6 +40,28 @@ describe('the pages on security', { timeout: 30_000 }, () => {
     const client = await RawClient.connect(port);
     client.send('GET /nothing HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
     assert.doesNotMatch((await client.rest()).toString('latin1'), /uWebSockets|mi-httpd|server:/i);
+  });
+
+  test('bytes from 0x80 around a header value are dropped, and let nobody in without a token', async (t) => {
+    const tokens = temporaryFile(t, 'tokens', tokenLine('robot', 'mi_robot', 'read'));
+    const { port } = await startServer(t, { httpd: { auth_tokens: tokens } });
+    const status = async (authorization: string): Promise<number> => {
+      const client = await RawClient.connect(port);
+      const head = `GET /mi HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: ${authorization}\r\n\r\n`;
+      client.send(Buffer.from(head, 'latin1'));
+      return (await client.response()).status;
+    };
+    const edges = ['\x80', '\x85', '\xa0', '\xff\xfe'];
+    for (const edge of edges) {
+      for (const value of [`${edge}Bearer mi_robot`, `Bearer mi_robot${edge}`]) assert.equal(await status(value), 200);
+    }
+    for (const edge of edges) {
+      for (const value of [edge, `${edge}Bearer`, `Bearer ${edge}mi_robot`, `Bea${edge}rer mi_robot`]) {
+        // After some guesses the address has to wait.
+        assert.ok([401, 429].includes(await status(value)), JSON.stringify(value));
+      }
+    }
+    assert.equal(await status('\x01Bearer mi_robot'), 400);
   });
 });
 
