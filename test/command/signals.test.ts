@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
+import { count } from '../long.js';
 import {
   checkout,
   command,
@@ -67,7 +68,11 @@ async function endsGracefully(daemon: Running): Promise<void> {
   assert.deepEqual([status, signal, stderr], [0, null, '']);
 }
 
-const count = (daemon: Running, pattern: RegExp): number => daemon.lines.filter((line) => pattern.test(line)).length;
+/** Milliseconds between two signals of the sweep. */
+const step = count(100, 20);
+
+const linesLike = (daemon: Running, pattern: RegExp): number =>
+  daemon.lines.filter((line) => pattern.test(line)).length;
 
 describe('signals', { timeout: 120_000, skip: windows, concurrency: 2 }, () => {
   for (const signal of [...harmless, ...unheard, 'SIGHUP'] as const) {
@@ -83,7 +88,7 @@ describe('signals', { timeout: 120_000, skip: windows, concurrency: 2 }, () => {
       daemon.signal(signal);
       go('reload');
       if (harmless.includes(signal)) {
-        while (count(daemon, new RegExp(`${signal}: ignored`)) === 0) await daemon.line(/slow: reloading/);
+        while (linesLike(daemon, new RegExp(`${signal}: ignored`)) === 0) await daemon.line(/slow: reloading/);
       }
       daemon.signal('SIGTERM');
       await daemon.line(/slow: stopping/);
@@ -103,7 +108,7 @@ describe('signals', { timeout: 120_000, skip: windows, concurrency: 2 }, () => {
       await starting.daemon.line(/finishing what runs/);
       starting.go('start', 'stop');
       assert.equal((await starting.daemon.ended).status, 0);
-      assert.equal(count(starting.daemon, /serving http/), 0);
+      assert.equal(linesLike(starting.daemon, /serving http/), 0);
 
       const reloading = startSlow(t);
       reloading.go('start');
@@ -126,9 +131,9 @@ describe('signals', { timeout: 120_000, skip: windows, concurrency: 2 }, () => {
     // The shell sends them faster than events are handled, so that some are merged on the way too.
     spawnSync('sh', ['-c', `for i in $(seq 300); do kill -HUP ${daemon.child.pid}; done`]);
     go('reload');
-    while (count(daemon, /slow: reloading/) < 2) await new Promise((resolve) => setTimeout(resolve, 10));
+    while (linesLike(daemon, /slow: reloading/) < 2) await new Promise((resolve) => setTimeout(resolve, 10));
     await endsGracefully(daemon);
-    assert.equal(count(daemon, /slow: reloading/), 2);
+    assert.equal(linesLike(daemon, /slow: reloading/), 2);
     assert.doesNotMatch(daemon.lines.join('\n'), /MaxListeners/);
   });
 
@@ -142,7 +147,7 @@ describe('signals', { timeout: 120_000, skip: windows, concurrency: 2 }, () => {
     assert.ok(
       daemon.lines.findIndex((line) => /serving/.test(line)) < daemon.lines.findIndex((line) => /reloading/.test(line)),
     );
-    assert.equal(count(daemon, /slow: reloading/), 1);
+    assert.equal(linesLike(daemon, /slow: reloading/), 1);
   });
 
   test('SIGUSR1 opens no debugger, unless that was asked for', async (t) => {
@@ -154,10 +159,28 @@ describe('signals', { timeout: 120_000, skip: windows, concurrency: 2 }, () => {
     await endsGracefully(daemon);
   });
 
+  // The addon is loaded by an import that comes late: from before it on, signals have the effects that they have later.
+  for (const signal of ['SIGHUP', ...harmless] as const) {
+    test(`${signal} while the program is still being loaded ends nothing`, async (t) => {
+      const preload = `const { dlopen } = process;
+        let sent = false;
+        process.dlopen = function (...args) {
+          if (!sent) process.kill(process.pid, '${signal}');
+          sent = true;
+          return dlopen.apply(this, args);
+        };`;
+      const file = join(temporaryFiles(t, { 'preload.cjs': preload }), 'preload.cjs');
+      const env = { ...process.env, NODE_OPTIONS: `--require=${file}` };
+      const daemon = await startDaemon(t, ['-p', '0'], { env });
+      await daemon.line(signal === 'SIGHUP' ? /reload|read again|opened anew/i : new RegExp(`${signal}: ignored`));
+      await endsGracefully(daemon);
+    });
+  }
+
   // From the spawn on: before Node.js runs the first line, the signal has the effect that it has on every process.
   for (const signal of ['SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGTERM'] as const) {
     test(`${signal} at 0 to 300 ms after the spawn: the process serves, or it is ended by that signal alone`, async (t) => {
-      for (let delay = 0; delay <= 300; delay += 60) {
+      for (let delay = 0; delay <= 300; delay += step) {
         const daemon = new Daemon(t, process.execPath, [command, '-p', '0']);
         await new Promise((resolve) => setTimeout(resolve, delay));
         daemon.signal(signal);
@@ -199,7 +222,8 @@ describe('signals', { timeout: 120_000, skip: windows, concurrency: 2 }, () => {
       await manager.line(/READY=1/);
       daemon.signal('SIGHUP');
       await manager.line(/^'RELOADING=1\\nMONOTONIC_USEC=[0-9]+'$/);
-      while (count(manager, /^'READY=1'$/) < 2) await manager.line(/RELOADING/).then(() => new Promise(setImmediate));
+      while (linesLike(manager, /^'READY=1'$/) < 2)
+        await manager.line(/RELOADING/).then(() => new Promise(setImmediate));
       await endsGracefully(daemon);
       await manager.line(/^'STOPPING=1'$/);
     });
