@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { request } from 'node:http';
+import { request as requestTls } from 'node:https';
 import { connect, type Socket } from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
 import { createServer, type Server, type ServerOptions } from '#src/index.js';
-import { TlsFiles } from './tls-files.js';
+import { noOpenssl, TlsFiles } from './tls-files.js';
 
 interface Started {
   readonly server: Server;
@@ -85,5 +86,57 @@ describe('connections of one address', { timeout: 60_000, skip: process.platform
       assert.equal(await status({ host: '127.0.0.1', port: server.port, localAddress: '127.0.0.2' }), 200);
     }
     assert.equal(others.size, 30);
+  });
+});
+
+describe('connections of one address by TLS', {
+  timeout: 60_000,
+  skip: process.platform !== 'linux' || noOpenssl,
+}, () => {
+  async function startTls(t: TestContext, httpd: NonNullable<ServerOptions['httpd']>, options = ''): Promise<Started> {
+    const files = new TlsFiles(t);
+    const { certFile, keyFile } = files.make('server', { key: 'ec' });
+    const listen = [`https:127.0.0.1:0;cert=${certFile};key=${keyFile}${options}`];
+    const server = createServer({ httpd: { ...httpd, listen } });
+    await server.start();
+    t.after(() => server.close({ deadline: 0 }));
+    return { server, socketPath: '' };
+  }
+
+  /** 0: closed without a word, as no reply can be given before the handshake. */
+  async function statusTls({ server: { port } }: Started, localAddress: string): Promise<number> {
+    const where = { host: '127.0.0.1', port, localAddress, rejectUnauthorized: false };
+    const sent = requestTls({ path: '/healthz', agent: false, ...where });
+    sent.end();
+    try {
+      const [response] = await once(sent, 'response');
+      response.resume();
+      return response.statusCode;
+    } catch {
+      return 0;
+    }
+  }
+
+  test('that fills its share before any handshake leaves room to others, and gets in again when it has left', async (t) => {
+    const started = await startTls(t, { max_connections: 400, max_connections_address: 80 });
+    const open = await idle(t, started, 300, '127.0.0.1');
+    assert.equal(await statusTls(started, '127.0.0.1'), 0);
+    assert.ok(open.size >= 60 && open.size <= 110, `${open.size} are open`);
+    assert.equal(await statusTls(started, '127.0.0.2'), 200);
+    for (const socket of open) socket.destroy();
+    while ((await statusTls(started, '127.0.0.1')) !== 200);
+  });
+
+  test('that is not allowed, and leaves before its handshake, fills nothing, and is told why when it asks', async (t) => {
+    const started = await startTls(t, { max_connections: 40 }, ';allow=127.0.0.2');
+    for (let round = 0; round < 5; round++) {
+      const open = await idle(t, started, 10, '127.0.0.1');
+      const closed = [...open].map((socket) => once(socket, 'close'));
+      for (const socket of open) socket.destroy();
+      await Promise.all(closed);
+      assert.equal(await statusTls(started, '127.0.0.1'), 403);
+    }
+    await idle(t, started, 200, '127.0.0.1');
+    assert.equal(await statusTls(started, '127.0.0.2'), 200);
   });
 });
