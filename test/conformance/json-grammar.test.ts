@@ -14,7 +14,8 @@ interface GrammarCase {
   readonly text?: string;
   readonly base64?: string;
   readonly parts?: Repeated;
-  readonly outcome?: 'accepted' | 'refused';
+  /** Rejected: it is JSON, but no value of a parameter. */
+  readonly outcome?: 'accepted' | 'rejected' | 'refused';
   /** What comes back of an accepted value, where it is not what ECMAScript makes of it. */
   readonly result?: string;
   readonly why?: string;
@@ -80,12 +81,12 @@ describe('the JSON grammar (RFC 8259) through a socket', { timeout: 60_000 }, ()
           Buffer.concat([Buffer.from('{"jsonrpc":"2.0","method":"echo","params":['), text, Buffer.from('],"id":1}')]),
         );
         if (isAccepted) assert.equal(reply, `200 {"jsonrpc":"2.0","result":${resultOf(one, text)},"id":1}`);
-        else assert.match(reply, parseError);
+        else assert.match(reply, one.outcome === 'rejected' ? invalidParams : parseError);
       });
     }
     test(`${one.name} as a body`, async () => {
       const reply = await post(text);
-      if (isAccepted) assert.match(reply, invalidRequest);
+      if (isAccepted || one.outcome === 'rejected') assert.match(reply, invalidRequest);
       else if (text.length === 0) assert.match(reply, /^400 \{"jsonrpc":"2\.0","error":\{"code":-32600,/);
       else assert.match(reply, parseError);
     });
@@ -94,6 +95,8 @@ describe('the JSON grammar (RFC 8259) through a socket', { timeout: 60_000 }, ()
 
 const parseError =
   /^200 \{"jsonrpc":"2\.0","error":\{"code":-32700,"message":"Parse error","data":"[^"]+"\},"id":null\}$/;
+
+const invalidParams = /^200 \{"jsonrpc":"2\.0","error":\{"code":-32602,"message":"Invalid params","data":"half of a/;
 
 /** A value is no request; an array may be taken for a batch, each element of which then is none. */
 const invalidRequest = /^200 \[?\{"jsonrpc":"2\.0","error":\{"code":-32600,"message":"Invalid Request","data":/;
