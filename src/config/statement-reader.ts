@@ -1,3 +1,4 @@
+import { shorten } from '../text.js';
 import type { ConfigFile, GlobalAssignment } from './config-file.js';
 import { diagnosticAt } from './diagnostic.js';
 import { Lexer, SyntaxFault, type Token } from './lexer.js';
@@ -286,13 +287,10 @@ export class StatementReader {
   #shown(token: Token): string {
     if (token.kind === 'end') return 'the end of the file';
     const end = token.kind === 'symbol' ? Math.max(token.end, token.start + 4) : token.end;
-    const characters = [...Buffer.from(this.#lexer.text.slice(token.start, end), 'latin1').toString('utf8')];
-    const shown = token.kind === 'symbol' && token.end === token.start + 1 ? characters.slice(0, 1) : characters;
-    const text = shown
-      .slice(0, LONGEST_SHOWN)
-      .join('')
-      .replace(/\p{Cc}/gu, ' ');
-    return `${text}${shown.length > LONGEST_SHOWN ? '…' : ''}`;
+    const text = Buffer.from(this.#lexer.text.slice(token.start, end), 'latin1').toString('utf8');
+    const isOne = token.kind === 'symbol' && token.end === token.start + 1;
+    const shown = isOne ? String.fromCodePoint(text.codePointAt(0) ?? 0xfffd) : text;
+    return shorten(shown.replace(/\p{Cc}/gu, ' '), LONGEST_SHOWN, '…');
   }
 
   /** A string that lacks its quote ends at that of the next one, and what is wrong shows only there. */

@@ -43,7 +43,8 @@ export interface CommandDeclaration<R extends readonly Recipe[], T = Result> {
   /** Refuse positional parameters, for recipes that only names can tell apart. */
   readonly namedOnly?: boolean;
   /**
-   * Runs the command. It may return a promise: then only the calling connection waits.
+   * Runs the command. It may return a promise: then only the calling connection waits. A long value is printed over several
+   * turns of the event loop, and so must not be changed any more: what is changed before it is printed is sent changed.
    *
    * @throws MiError to answer with that error; anything else is answered -32000 and logged
    */

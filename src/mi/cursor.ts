@@ -50,8 +50,8 @@ export class TextCursor implements Cursor {
   }
 }
 
-/** A unit takes at most three bytes of UTF-8; the two halves of a surrogate pair together take four. */
-function pieceEnd(text: string, start: number, units: number): number {
+/** Where a piece of so many units ends, no character cut in two. A unit takes at most three bytes of UTF-8; the two halves of a surrogate pair together take four. */
+export function pieceEnd(text: string, start: number, units: number): number {
   const end = start + units;
   if (end >= text.length) return text.length;
   const last = text.charCodeAt(end - 1);

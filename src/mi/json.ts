@@ -22,11 +22,21 @@ export const maxDepth = 128;
  *   JSON does not have, and what prints as an empty object
  */
 export function printJson(value: unknown): string | undefined {
-  const printed = printAnyhow(value);
-  const text = printed === undefined ? undefined : decodable(printed);
+  const text = printUnchecked(value);
   // Few results have an empty object, and those are looked through: nothing else costs anything.
-  if (text?.includes('{}') === true) refuseOpaque(value, '', 0);
+  if (text?.includes('{}') === true) refuseOpaque(value, '');
   return text;
+}
+
+/** As {@link printJson}, but objects that only look empty are left to {@link refuseOpaque}. */
+export function printUnchecked(value: unknown): string | undefined {
+  const printed = printAnyhow(value);
+  return printed === undefined ? undefined : decodable(printed);
+}
+
+/** The error for a value without end. */
+export function endless(): RangeError {
+  return new RangeError(`result is nested deeper than ${maxDepth} levels, or contains itself`);
 }
 
 function printAnyhow(value: unknown): string | undefined {
@@ -40,14 +50,15 @@ function printAnyhow(value: unknown): string | undefined {
   }
 }
 
-function printExactly(value: unknown, member: string, depth: number): string | undefined {
+/** @param isMade whether it is what a `toJSON` gave, whose own is not asked any more */
+function printExactly(value: unknown, member: string, depth: number, isMade = false): string | undefined {
   if (typeof value === 'bigint') return value.toString();
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   if (depth >= maxDepth) {
-    throw new RangeError(`result is nested deeper than ${maxDepth} levels, or contains itself`);
+    throw endless();
   }
-  if ('toJSON' in value && typeof value.toJSON === 'function') {
-    return printExactly(value.toJSON(member), member, depth + 1);
+  if (!isMade && 'toJSON' in value && typeof value.toJSON === 'function') {
+    return printExactly(value.toJSON(member), member, depth + 1, true);
   }
   if (value instanceof Number || value instanceof String || value instanceof Boolean || value instanceof BigInt) {
     return printExactly(value.valueOf(), member, depth);
@@ -85,7 +96,7 @@ const remedies: readonly (readonly [is: (value: object) => boolean, name: string
 ];
 
 /** @throws TypeError naming the place of a value that prints as an empty object although it is none */
-function refuseOpaque(value: unknown, place: string, depth: number): void {
+export function refuseOpaque(value: unknown, place: string, depth = 0): void {
   if (typeof value !== 'object' || value === null || depth > maxDepth) return;
   if ('toJSON' in value && typeof value.toJSON === 'function') return;
   if (Array.isArray(value)) {

@@ -25,9 +25,7 @@ export abstract class Piecewise {
 
   toJSON(): unknown {
     if (collected === undefined) return this.whole();
-    let index = collected.indexOf(this);
-    if (index < 0) index = collected.push(this) - 1;
-    return `${placeholder}${index}`;
+    return `${placeholder}${collected.push(this) - 1}`;
   }
 }
 
@@ -36,12 +34,17 @@ export abstract class Piecewise {
  * it is added.
  */
 export function printCollecting(value: unknown, met: Piecewise[], marker: string): string | undefined {
+  return collecting(met, marker, printJson, value);
+}
+
+/** Calls a function that prints; every {@link Piecewise} is printed as with {@link printCollecting}. */
+export function collecting<A, R>(met: Piecewise[], marker: string, print: (value: A) => R, value: A): R {
   const outer = collected;
   const outerMarker = placeholder;
   collected = met;
   placeholder = marker;
   try {
-    return printJson(value);
+    return print(value);
   } finally {
     // A `toJSON` within one value may print another one.
     collected = outer;

@@ -1,14 +1,20 @@
-import { randomBytes } from 'node:crypto';
-import { currentSecond } from '../clock.js';
+import { marker, partsOf } from './collected-text.js';
 import type { Result } from './command.js';
 import { ConstantResult } from './constant-result.js';
-import { BytesCursor, type Cursor, releaseAll, TextCursor } from './cursor.js';
+import { BytesCursor, type Cursor } from './cursor.js';
 import { serverError } from './errors.js';
-import { Piecewise, printCollecting } from './piecewise.js';
+import { LongPrinter } from './long-printer.js';
+import { LongValue } from './long-value.js';
+import { discardPart, openParts } from './open-parts.js';
+import { type Piecewise, printCollecting } from './piecewise.js';
 import { StatisticsSelection } from './statistics.js';
+import { weightOf } from './value-size.js';
 
-/** Stands for a dump in the text until it is cut there. It never leaves the process. */
-const marker = randomBytes(16).toString('base64url');
+/** Values in a result that is printed at once, which takes about a tenth of a millisecond. */
+const shortNodes = 1024;
+
+/** Steps that are printed at once of what may be longer: about as much again, three times. */
+const firstSteps = 6;
 
 /** A result as compact JSON: a text, or texts and parts by turns that are printed while it is sent, in their order. */
 export type PrintedResult = string | readonly (string | Piecewise)[];
@@ -43,11 +49,14 @@ export function openResult(result: Result): Cursor[] {
  * As {@link printResult}, for any value.
  *
  * @returns undefined when there is nothing to print
+ * A long value becomes a part as well, see {@link LongValue}.
+ *
  * @throws RangeError when the value contains itself or is nested too deep, TypeError when a dump was printed into a
  *   text by the value's own `toJSON`; the parts in it have been given back then
  */
 export function printParts(value: unknown): PrintedResult | undefined {
   if (value instanceof ConstantResult) return value.text;
+  if (typeof value === 'object' && value !== null && weightOf(value, shortNodes) > shortNodes) return printLong(value);
   const met = spare ?? [];
   spare = undefined;
   try {
@@ -65,39 +74,15 @@ export function printParts(value: unknown): PrintedResult | undefined {
 /** An empty array for the parts of the next value, which most often has none; undefined while a value is printed. */
 let spare: Piecewise[] | undefined;
 
-function partsOf(text: string, met: readonly Piecewise[]): readonly (string | Piecewise)[] {
-  const pieces = text.split(`"${marker}`);
-  const parts: (string | Piecewise)[] = [pieces[0] ?? ''];
-  for (const piece of pieces.slice(1)) {
-    const end = piece.indexOf('"');
-    const part = met[Number(piece.slice(0, end))];
-    if (part === undefined) throw misplaced();
-    parts.push(part, piece.slice(end + 1));
-  }
-  if (parts.some((part) => typeof part === 'string' && part.includes(marker))) throw misplaced();
-  return parts.filter((part) => part !== '');
-}
-
-/**
- * Begins to print the parts that {@link printResult} gave, all by the same clock.
- *
- * @throws whatever a part throws; what the others hold has been given back then
- */
-export function openParts(parts: readonly (string | Piecewise)[]): Cursor[] {
-  const now = currentSecond();
-  const cursors: Cursor[] = [];
-  try {
-    for (const part of parts) cursors.push(typeof part === 'string' ? new TextCursor(part) : part.open(now));
-    return cursors;
-  } catch (error) {
-    for (const part of parts.slice(cursors.length + 1)) discard(part);
-    try {
-      releaseAll(cursors);
-    } catch {
-      // The part that does not open is what is told.
-    }
-    throw error;
-  }
+/** Begins to print a value that may be long. */
+function printLong(value: unknown): PrintedResult | undefined {
+  const printer = new LongPrinter(value);
+  // By their number, not by the clock: a value is printed in the same way each time.
+  for (let steps = 0; steps < firstSteps && !printer.isComplete; steps += 1) printer.step();
+  if (!printer.isComplete) return [new LongValue(value, printer)];
+  const parts = printer.take();
+  if (parts.length === 0) return undefined;
+  return parts.some((part) => typeof part !== 'string') ? parts : parts.join('');
 }
 
 /** Gives back what the parts of a value hold that nobody will print. Never fails. */
@@ -105,18 +90,8 @@ export function discardParts(value: unknown): void {
   if (typeof value !== 'object' || value === null) return;
   try {
     const parts = printParts(value);
-    if (Array.isArray(parts)) for (const part of parts) discard(part);
+    if (Array.isArray(parts)) for (const part of parts) discardPart(part);
   } catch {
     // A value that cannot be printed: nobody wants it.
   }
-}
-
-function discard(part: string | Piecewise): void {
-  if (part instanceof Piecewise) part.discard();
-}
-
-function misplaced(): TypeError {
-  return new TypeError(
-    'dump of a record table was turned into a text before the reply was printed; return it as it is',
-  );
 }

@@ -1,7 +1,8 @@
 import type { Call } from '../../mi/call.js';
 import { BytesCursor, type Cursor, releaseAll, TextCursor } from '../../mi/cursor.js';
 import type { MiError } from '../../mi/errors.js';
-import { openParts, printResult } from '../../mi/print-parts.js';
+import { openParts } from '../../mi/open-parts.js';
+import { printResult } from '../../mi/print-parts.js';
 import { Reply, type ReplyKind, type RequestScanner, replyHead } from '../../native.js';
 import type { Batch, Settled, SettledResult } from './batch.js';
 import type { Failures } from './failures.js';

@@ -8,8 +8,9 @@ import {
 } from '../../httpd/exchange.js';
 import type { ConstantResult } from '../../mi/constant-result.js';
 import { BytesCursor, type Cursor, releaseAll, TextCursor } from '../../mi/cursor.js';
+import { LongCursor } from '../../mi/long-value.js';
+import { openParts } from '../../mi/open-parts.js';
 import type { Piecewise } from '../../mi/piecewise.js';
-import { openParts } from '../../mi/print-parts.js';
 import type { StatisticsSelection } from '../../mi/statistics.js';
 import { ConstantReply, Reply, type ReplyKind, ReplyWindow, type RequestScanner, replyHead } from '../../native.js';
 import { PrettyChunks } from './pretty-chunks.js';
@@ -104,7 +105,12 @@ export class Replies {
   ): void {
     const held = this.#scanner.hold(idSlot);
     try {
-      this.#stream(exchange, status, this.#framed(kind, [value], held, length), headers);
+      this.#stream(
+        exchange,
+        status,
+        this.#framed(kind, [value], held, () => length),
+        headers,
+      );
     } catch (error) {
       // The caller has another answer, and the id as it gave it.
       if (held !== idSlot) this.#scanner.release(held);
@@ -124,14 +130,25 @@ export class Replies {
     idSlot: number,
     givenUp: () => void,
   ): AwaitedReply | undefined {
-    return this.#stream(exchange, 200, this.#framed(Reply.result, openParts(parts), idSlot), undefined, givenUp);
+    const cursors = openParts(parts);
+    const [only] = cursors;
+    const length = only instanceof LongCursor ? () => only.length : undefined;
+    return this.#stream(exchange, 200, this.#framed(Reply.result, cursors, idSlot, length), undefined, givenUp);
   }
 
-  #framed(kind: ReplyKind, cursors: readonly Cursor[], idSlot: number, length?: number): FramedCursors {
+  #framed(
+    kind: ReplyKind,
+    cursors: readonly Cursor[],
+    idSlot: number,
+    lengthOfValue: () => number | undefined = () => undefined,
+  ): FramedCursors {
     const head = new BytesCursor(replyHead(kind));
     const tail = new TailCursor(this.#scanner, idSlot);
-    const whole = length === undefined ? undefined : head.bytes.length + length + tail.length;
-    return { cursors: [head, ...cursors, tail], tail, length: whole };
+    const length = (): number | undefined => {
+      const value = lengthOfValue();
+      return value === undefined ? undefined : head.bytes.length + value + tail.length;
+    };
+    return { cursors: [head, ...cursors, tail], tail, length };
   }
 
   #stream(
@@ -189,8 +206,8 @@ export class Replies {
 interface FramedCursors {
   readonly cursors: Cursor[];
   readonly tail: TailCursor;
-  /** Bytes of all of them, when known. */
-  readonly length: number | undefined;
+  /** Bytes of all of them, when known; asking takes the id. */
+  length(): number | undefined;
 }
 
 /** Bytes of a text in UTF-8, where counting takes well under a millisecond. */

@@ -13,21 +13,23 @@ export interface CompletedSource extends ChunkSource {
 export class ReplyChunks implements CompletedSource {
   readonly #parts: Cursor[];
   readonly #buffer: Buffer;
+  readonly #length: () => number | undefined;
   #released: ((isComplete: boolean) => void) | undefined;
 
   /**
    * @param parts what the reply consists of, in order; released by this
    * @param buffer where chunks are made, 64 KiB at most. Replies may share one if no part of theirs fills it later
    * @param released told once, when the reply has ended or was given up before all of it was printed
-   * @param length bytes of all parts together, when known
+   * @param length tells the bytes of all parts together, when known
    */
   constructor(
     parts: readonly Cursor[],
     buffer: Buffer,
     released: (isComplete: boolean) => void,
-    readonly length?: number,
+    length: () => number | undefined = () => undefined,
   ) {
     this.#parts = [...parts];
+    this.#length = length;
     this.#buffer = buffer;
     this.#released = released;
   }
@@ -46,6 +48,11 @@ export class ReplyChunks implements CompletedSource {
       throw error;
     }
     return new ReplyChunks(parts, buffer, released);
+  }
+
+  /** Bytes of all of it, when known; it may be so once the first chunk is made. */
+  get length(): number | undefined {
+    return this.#length();
   }
 
   /** Whether all parts are printed: what the last chunk held was the end. */

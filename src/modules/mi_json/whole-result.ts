@@ -1,7 +1,8 @@
 import type { Result } from '../../mi/command.js';
 import { MiError } from '../../mi/errors.js';
 import type { JsonValue } from '../../mi/json.js';
-import { openParts, printResult } from '../../mi/print-parts.js';
+import { openParts } from '../../mi/open-parts.js';
+import { printResult } from '../../mi/print-parts.js';
 import { StatisticsSelection } from '../../mi/statistics.js';
 import { ReplyChunks } from '../mi_http/reply-chunks.js';
 import { type FirstPart, pullFirstPart } from '../mi_http/web/first-part.js';

@@ -1,5 +1,5 @@
 import { pageHeaders, replyPage } from '../../../httpd/document.js';
-import { type ChunkSource, chunkLimit, type Exchange, type ReplyHeaders } from '../../../httpd/exchange.js';
+import { type Chunk, type ChunkSource, chunkLimit, type Exchange, type ReplyHeaders } from '../../../httpd/exchange.js';
 import { html, type Insertion, type Markup } from '../../../httpd/markup.js';
 import type { Result } from '../../../mi/command.js';
 import { type Cursor, TextCursor } from '../../../mi/cursor.js';
@@ -53,19 +53,7 @@ export class Results {
       source.release();
       throw error;
     }
-    // Whoever gives up first: the client by leaving, the deadline, or the server by stopping.
-    const release = (): void => source.release();
-    exchange.signal.addEventListener('abort', release, { once: true });
-    return first
-      .then((part) => {
-        exchange.signal.removeEventListener('abort', release);
-        if (!exchange.finished) this.#showFirst(exchange, part, frame);
-        else if (!exchange.signal.aborted) release();
-      })
-      .catch((error: unknown) => {
-        release();
-        throw error;
-      });
+    return whenFirst(exchange, source, first, (part) => this.#showFirst(exchange, part, frame));
   }
 
   /** Replies with the page of an error: 200, for the command was run, or 500 when it is the server that failed. */
@@ -78,8 +66,11 @@ export class Results {
     this.#send(exchange, status, [new TextCursor(head.text), new JsonHtmlCursor(json), tail(frame)]);
   }
 
-  /** Replies with the result as JSON, whatever its size. */
-  raw(exchange: Exchange, result: Result, headers: ReplyHeaders): void {
+  /**
+   * Replies with the result as JSON, whatever its size.
+   * @throws what printing the beginning of it does, and then nothing has been replied
+   */
+  raw(exchange: Exchange, result: Result, headers: ReplyHeaders): void | Promise<void> {
     const source = this.#source(result);
     let first: ReturnType<ChunkSource['next']>;
     try {
@@ -88,7 +79,9 @@ export class Results {
       source.release();
       throw error;
     }
-    exchange.stream(200, new BegunChunks(first, source), headers);
+    const send = (chunk: Chunk): void => exchange.stream(200, new BegunChunks(chunk, source), headers);
+    if (first instanceof Promise) return whenFirst(exchange, source, first, send);
+    send(first);
   }
 
   #showFirst(exchange: Exchange, first: FirstPart, frame: Frame): void {
@@ -149,6 +142,27 @@ ${before}<pre class="json" id="result">`;
     });
     this.#streams += 1;
     return chunks;
+  }
+}
+
+/** Replies once the beginning of a result is there. */
+async function whenFirst<T>(
+  exchange: Exchange,
+  source: ChunkSource,
+  first: Promise<T>,
+  reply: (first: T) => void,
+): Promise<void> {
+  // Whoever gives up first: the client by leaving, the deadline, or the server by stopping.
+  const release = (): void => source.release();
+  exchange.signal.addEventListener('abort', release, { once: true });
+  try {
+    const begun = await first;
+    exchange.signal.removeEventListener('abort', release);
+    if (!exchange.finished) reply(begun);
+    else if (!exchange.signal.aborted) release();
+  } catch (error) {
+    release();
+    throw error;
   }
 }
 

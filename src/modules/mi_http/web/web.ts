@@ -211,11 +211,9 @@ export class WebInterface {
     const { exchange, entry, call } = asked;
     exchange.onGone = () => call.abort(new Error('the client left'));
     try {
-      if (isRaw(exchange)) {
-        this.#results.raw(exchange, result, rawHeaders(exchange, entry.fullName));
-        return;
-      }
-      const shown = this.#results.show(exchange, result, this.#frame(asked));
+      const shown = isRaw(exchange)
+        ? this.#results.raw(exchange, result, rawHeaders(exchange, entry.fullName))
+        : this.#results.show(exchange, result, this.#frame(asked));
       return shown?.catch((error: unknown) => this.#answerFailure(asked, error));
     } catch (error) {
       this.#answerFailure(asked, error);

@@ -1,0 +1,176 @@
+// Long plain values: printed in slices, answered like short ones on every face.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { command, defineModule, RecordTable, type Result, type Server, stream } from '#src/index.js';
+import { reaches, rests } from './at-rest.js';
+import { call, type HttpReply, type PostOptions, post, startServer } from './mi-client.js';
+
+const timeout = 60_000;
+const silent = { debug() {}, info() {}, warn() {}, error() {} };
+
+const rows = Array.from({ length: 20_000 }, (_, id) => ({ id, user: `sip:user${id}@example.com`, state: 'ringing' }));
+const huge = Array.from({ length: 300_000 }, (_, id) => ({ id, user: `sip:user${id}@example.com`, state: 'ringing' }));
+const circle: unknown[] = [...rows];
+circle.push(circle);
+
+const table = new RecordTable<object>().set('a', { a: 1 });
+
+/** Items that note that they are closed. */
+const streams = { made: 0, closed: 0 };
+function watched(): Result {
+  streams.made += 1;
+  const iterator: IterableIterator<number> = {
+    [Symbol.iterator]: () => iterator,
+    next: () => ({ done: true, value: undefined }),
+    return: () => {
+      streams.closed += 1;
+      return { done: true, value: undefined };
+    },
+  };
+  return stream(iterator);
+}
+
+const right: Readonly<Record<string, () => unknown>> = {
+  list: () => rows,
+  object: () => Object.fromEntries(rows.map((row) => [`m${row.id}`, row])),
+  nested: () => ({ a: { b: [{ rows }, { toJSON: () => rows }] }, none: undefined, half: '\ud800' }),
+  long_text: () => ({ text: '"é😀'.repeat(200_000) }),
+  later: async () => ({ rows }),
+};
+const wrong: Readonly<Record<string, () => unknown>> = {
+  map: () => [...rows, new Map([[1, 2]])],
+  circle: () => circle,
+  thrower: () => [
+    ...rows,
+    {
+      toJSON: () => {
+        throw new Error('no text');
+      },
+    },
+  ],
+};
+const commands = Object.entries({
+  ...right,
+  ...wrong,
+  huge: () => huge,
+  parts: () => ({ rows, dump: table.dump(), items: stream([1, 2]) }),
+  held: () => [watched(), ...huge, watched()],
+  broken: () => [watched(), ...rows, circle],
+}).map(([name, run]) => command({ name, help: '-', readOnly: true, run: run as () => Result }));
+const modules = [defineModule({ name: 'm', commands })];
+
+/** How a method is called, and where the result is in the reply. */
+const faces: Readonly<
+  Record<string, readonly [(method: string) => readonly [string, PostOptions?], (reply: HttpReply) => unknown]>
+> = {
+  'JSON-RPC': [(method) => [request(method)], ({ body }) => (JSON.parse(body) as { result: unknown }).result],
+  'a batch': [
+    (method) => [`[${request(method)},${request('version')}]`],
+    ({ body }) => (JSON.parse(body) as { result: unknown }[])[0]?.result,
+  ],
+  'the bare result': [
+    (method) => ['', { method: 'GET', path: `/mi/m/${method}?arg=&raw=1` }],
+    ({ body }) => JSON.parse(body),
+  ],
+};
+
+function request(method: string): string {
+  return JSON.stringify({ jsonrpc: '2.0', method, id: 1 });
+}
+
+describe('a long plain value', { timeout }, () => {
+  for (const [face, [ask, read]] of Object.entries(faces)) {
+    for (const pretty of [0, 1] as const) {
+      test(`is answered like a short one: ${face}${pretty === 1 ? ', indented' : ''}`, async (t) => {
+        const server = await startServer(t, { modules, log: silent, mi_http: { pretty_printing: pretty } });
+        const rested = await rests(server);
+        for (const [name, make] of Object.entries(right)) {
+          const value: unknown = JSON.parse(JSON.stringify(await make()).replaceAll('\\ud800', '\ufffd'));
+          assert.deepEqual(read(await post(server, ...ask(`m:${name}`))), value, name);
+        }
+        const whole = { rows, dump: [{ a: 1 }], items: [1, 2] };
+        assert.deepEqual(read(await post(server, ...ask('m:parts'))), whole);
+        for (const name of Object.keys(wrong)) {
+          const reply = await post(server, ...ask(`m:${name}`));
+          assert.match(reply.body, /-32000/, name);
+          assert.doesNotMatch(reply.body, /sip:user/, name);
+          assert.equal(reply.status, face === 'the bare result' ? 500 : 200);
+        }
+        await rested();
+      });
+    }
+  }
+
+  test('is answered with its length when it is one text', async (t) => {
+    const server = await startServer(t, { modules });
+    const { headers, bytes } = await post(server, request('m:list'));
+    assert.equal(Number(headers['content-length']), bytes.length);
+  });
+
+  test('is shown on a page, and refused by mi_json when it does not fit', async (t) => {
+    const server = await startServer(t, { modules, mi_json: {}, log: silent });
+    const page = await post(server, '', { method: 'GET', path: '/mi/m/m:list?arg=' });
+    assert.match(page.body, /sip:user0@.*left out/s);
+    const failed = await post(server, '', { method: 'GET', path: '/mi/m/m:map?arg=' });
+    assert.match(failed.body, /m:map failed/);
+    const legacy = async (name: string) => (await post(server, '', { method: 'GET', path: `/json/m:${name}` })).body;
+    assert.match(await legacy('list'), /"sip:user19999@/);
+    for (const name of ['huge', 'map']) assert.match(await legacy(name), /^\{"error"/);
+  });
+
+  test('lets the event loop turn, and other calls be answered, while it is printed', async (t) => {
+    const server = await startServer(t, { modules });
+    const shares: number[] = [];
+    // A busy machine stops a process at any time, which no printing can help: the best of some rounds counts.
+    while (shares.length < 6 && Math.min(...shares) > 0.25) {
+      const before = performance.now();
+      JSON.stringify(huge);
+      const atOnce = performance.now() - before;
+      const { longest, answered } = await longestTurn(server);
+      assert.ok(answered > 5, `${answered} calls`);
+      shares.push(longest / atOnce);
+    }
+    assert.ok(Math.min(...shares) <= 0.25, `turns as parts of the time at once: ${shares}`);
+  });
+
+  test('gives back its parts when its client leaves, nobody wants it, or it fails', async (t) => {
+    const server = await startServer(t, { modules, log: silent });
+    const rested = await rests(server);
+    const left = new AbortController();
+    const options = { method: 'POST', headers: { 'Content-Type': 'application/json' }, signal: left.signal };
+    const reply = fetch(`http://127.0.0.1:${server.port}/mi`, { ...options, body: request('m:held') });
+    await reaches(1, () => Math.min(1, streams.made));
+    left.abort();
+    await assert.rejects(reply);
+    await post(server, '{"jsonrpc":"2.0","method":"m:held"}');
+    await reaches(4, () => streams.closed);
+    await post(server, request('m:broken'));
+    await reaches(streams.made, () => streams.closed);
+    await rested();
+  });
+});
+
+/** How long the longest turn of the event loop is until the reply to a call begins, which is once all is printed. */
+async function longestTurn(server: Server): Promise<{ readonly longest: number; readonly answered: number }> {
+  let hasBegun = false;
+  const options = { method: 'POST', headers: { 'Content-Type': 'application/json' } };
+  const reply = fetch(`http://127.0.0.1:${server.port}/mi`, { ...options, body: request('m:huge') }).then(
+    (response) => {
+      hasBegun = true;
+      return response.body?.cancel();
+    },
+  );
+  let answered = 0;
+  const calls = (async () => {
+    for (; !hasBegun; answered += 1) await call(server, 'version');
+  })();
+  let longest = 0;
+  for (let last = performance.now(); !hasBegun; ) {
+    await new Promise(setImmediate);
+    const now = performance.now();
+    longest = Math.max(longest, now - last);
+    last = now;
+  }
+  await Promise.all([reply, calls]);
+  return { longest, answered };
+}
