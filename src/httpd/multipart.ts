@@ -6,6 +6,12 @@ const headEnd = Buffer.from('\r\n\r\n');
 const lineEnd = Buffer.from('\r\n');
 const closing = Buffer.from('--');
 
+/** Most bytes of the heads of all parts together, as many as a request may have in its own. */
+const maxHeads = 16384;
+
+/** Most header lines of a part, and parameters of one of them. */
+const maxLines = 8;
+
 /**
  * Fields of a `multipart/form-data` body (RFC 7578), strictly: no preamble, no text after the closing
  * delimiter, no files, no part with a type or encoding of its own; these are refused as in the original.
@@ -21,6 +27,7 @@ export function parseMultipart(body: Uint8Array, contentType: string): readonly 
   if (!startsWith(bytes, 0, delimiter.subarray(2))) throw malformed('it does not begin with its boundary');
   const fields: Field[] = [];
   let position = delimiter.length - 2;
+  let heads = 0;
   for (;;) {
     if (startsWith(bytes, position, closing)) {
       const end = position + closing.length;
@@ -31,11 +38,13 @@ export function parseMultipart(body: Uint8Array, contentType: string): readonly 
       throw malformed(`no line end after the boundary before field ${fields.length + 1}`);
     }
     // The line end after the boundary also ends an empty head, hence the search begins with it.
-    const head = bytes.indexOf(headEnd, position);
+    checkRoom(fields.length);
+    const head = find(bytes, headEnd, position);
     const start = head + headEnd.length;
-    const end = head === -1 ? -1 : bytes.indexOf(delimiter, start);
+    const end = head === -1 ? -1 : find(bytes, delimiter, start);
     if (end === -1) throw malformed(`field ${fields.length + 1} does not end`);
-    checkRoom(fields);
+    heads += head - position;
+    if (heads > maxHeads) throw new FieldError(413, `the heads of the fields have more than ${maxHeads} bytes`);
     const name = nameOf(decodeUtf8(bytes.subarray(position, head), `the head of field ${fields.length + 1}`));
     const value = decodeUtf8(bytes.subarray(start, end), `field ${JSON.stringify(shorten(name, 60))}`);
     fields.push({ name, value });
@@ -56,7 +65,9 @@ function boundaryOf(contentType: string): string {
 /** Name of a part from its head, which begins with a line end. */
 function nameOf(head: string): string {
   let name: string | undefined;
-  for (const line of head.split('\r\n').slice(1)) {
+  const lines = head.split('\r\n').slice(1);
+  if (lines.length > maxLines) throw malformed(`the head of a field has more than ${maxLines} lines`);
+  for (const line of lines) {
     const colon = line.indexOf(':');
     const header = line.slice(0, Math.max(0, colon)).toLowerCase();
     if (header === 'content-type' || header === 'content-transfer-encoding') {
@@ -80,7 +91,8 @@ function dispositionName(value: string): string {
   if (!/^form-data(?=$|[\s;])/i.test(trimmed)) throw malformed('the disposition of a field is not form-data');
   let name: string | undefined;
   parameter.lastIndex = 'form-data'.length;
-  while (parameter.lastIndex < trimmed.length) {
+  for (let count = 0; parameter.lastIndex < trimmed.length; count += 1) {
+    if (count === maxLines) throw malformed(`a Content-Disposition has more than ${maxLines} parameters`);
     const match = parameter.exec(trimmed);
     if (match === null) throw malformed('the parameters of a Content-Disposition');
     const [, key = '', quoted, plain = ''] = match;
@@ -96,7 +108,25 @@ function dispositionName(value: string): string {
 
 /** Old clients escape with a backslash, browsers write %22, %0D and %0A. */
 function unquote(text: string): string {
-  return text.replace(/\\(["\\])/g, '$1').replace(/%(22|0D|0A)/gi, (escaped) => decodeURIComponent(escaped));
+  return text
+    .replace(/\\(["\\])/g, '$1')
+    .replace(/%(22|0D|0A)/gi, (_all, code: string) => written[code.toUpperCase()] ?? '');
+}
+
+const written: Readonly<Record<string, string>> = { '22': '"', '0D': '\r', '0A': '\n' };
+
+/**
+ * Where `pattern` begins next, which has its first byte nowhere else or only every other; -1: nowhere. Buffer.indexOf takes
+ * ten times as long for bytes that begin like it all the time.
+ */
+function find(bytes: Uint8Array, pattern: Uint8Array, from: number): number {
+  const last = bytes.length - pattern.length;
+  for (let at = from; at <= last; at += 1) {
+    let same = 0;
+    while (same < pattern.length && bytes[at + same] === pattern[same]) same += 1;
+    if (same === pattern.length) return at;
+  }
+  return -1;
 }
 
 function startsWith(bytes: Buffer, position: number, prefix: Buffer): boolean {

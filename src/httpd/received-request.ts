@@ -2,7 +2,7 @@ import { isJsonType, namesJson } from './accept.js';
 import type { Caller } from './caller.js';
 import type { UwsRequest } from './engine.js';
 import type { Field, Method } from './exchange.js';
-import { beginsAsJson, FieldError, parseQuery, parseUrlencoded } from './fields.js';
+import { beginsAsJson, FieldError, maxFormBytes, parseQuery, parseUrlencoded } from './fields.js';
 import { settingName } from './listen-setting.js';
 import type { ListenerOptions } from './listener.js';
 import { parseMultipart } from './multipart.js';
@@ -123,6 +123,9 @@ export class ReceivedRequest {
     } else if (this.root.declaration.body !== 'raw' && isFormType(mediaType)) {
       // Clients such as curl say that it is a form unless told otherwise; nobody may take a page for the result of a call.
       if (beginsAsJson(this.body)) throw new FieldError(415, `the body is JSON, and Content-Type says ${mediaType}`);
+      if (this.body.length > maxFormBytes) {
+        throw new FieldError(413, `a form of ${this.body.length} bytes is over the limit of ${maxFormBytes} bytes`);
+      }
       this.fields = mediaType === multipart ? parseMultipart(this.body, this.#contentType) : parseUrlencoded(this.body);
     }
   }

@@ -92,8 +92,8 @@ const growing: readonly Growing[] = [
     add: (index) => ['ul_add', contact(index).with(1, 'one')],
     remove: (index) => ['ul_rm_contact', ['location', 'one', `sip:user${index}@192.0.2.1`]],
     read: () => ['ul_show_contact', ['location', 'one']],
-    refused: { code: 500, reason: /one has 256 contacts/ },
-    fits: [200, 256],
+    refused: { code: 500, reason: /one has 128 contacts/ },
+    fits: [100, 128],
   },
   {
     what: 'contacts of one address of record, by their bytes',

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { Socket as DatagramSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer, Socket } from 'node:net';
 import { describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -546,4 +547,56 @@ test('a subscriber that accepts and closes is connected to at growing intervals'
     // 100, 200, 400, 800 ms; accepting may be late, which shortens the next gap.
     assert.ok(gap > 50 * 2 ** index, `gap ${index} is ${gap} ms`);
   }
+});
+
+test('an event for hundreds of subscribers is written in turns of the event loop', { timeout: 30_000 }, async (t) => {
+  const receiver = await tcpReceiver(t);
+  const { port: udpPort } = await udpReceiver(t);
+  const server = await startServer(t, {
+    event_datagram: { max_subscribers: 200 },
+    event_stream: { max_subscribers: 200, destinations: '127.0.0.0/8' },
+  });
+  const event = server.events.declare('E_BIG');
+  const subscribers = 100;
+  for (let i = 0; i < subscribers; i += 1) {
+    // A method of its own for each: one receiver, and as many sockets.
+    await call(server, 'event_subscribe', ['E_BIG', `tcp:127.0.0.1:${receiver.port}/m${i}`]);
+    await call(server, 'event_subscribe', ['E_BIG', `udp:127.0.0.${i + 1}:${udpPort}`]);
+  }
+  event.raise(['first']);
+  for (let i = 0; i < subscribers; i += 1) await receiver.next();
+  let written = 0;
+  for (const prototype of [Socket.prototype, DatagramSocket.prototype] as { write?: unknown; send?: unknown }[]) {
+    const name = prototype === Socket.prototype ? 'write' : 'send';
+    const original = prototype[name] as (...given: unknown[]) => unknown;
+    t.mock.method(
+      prototype as Record<'write' | 'send', (...given: unknown[]) => unknown>,
+      name,
+      function (this: unknown, ...given: unknown[]) {
+        written += 1;
+        return original.apply(this, given);
+      },
+    );
+  }
+  const text = 'x'.repeat(60_000);
+  event.raise([text]);
+  const atOnce = written;
+  assert.ok(atOnce < 2 * subscribers, `${atOnce} of ${2 * subscribers} in one go`);
+  for (let i = 0; i < subscribers; i += 1) {
+    assert.deepEqual((await receiver.next()) as object, { jsonrpc: '2.0', method: `m${i}`, params: [text] });
+  }
+  assert.equal(await statistic(server, 'events_dropped'), 0);
+});
+
+test('an event that is too long for a line is dropped and counted, as for a datagram', {
+  timeout: 20_000,
+}, async (t) => {
+  const receiver = await tcpReceiver(t);
+  const server = await startServer(t, { event_stream: {} });
+  const event = server.events.declare('E_ONE');
+  await call(server, 'event_subscribe', ['E_ONE', `tcp:127.0.0.1:${receiver.port}`]);
+  event.raise(['x'.repeat(65_536)]);
+  event.raise(['y']);
+  assert.deepEqual(await receiver.next(), { jsonrpc: '2.0', method: 'E_ONE', params: ['y'] });
+  assert.equal(await statistic(server, 'events_dropped'), 1);
 });

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import type { Server } from '#src/index.js';
 import { startServer } from './mi-client.js';
 import { ask } from './raw-client.js';
-import { postForm } from './web-client.js';
+import { get, postForm } from './web-client.js';
 
 const size = 15_000;
 
@@ -77,16 +77,23 @@ describe('headers of 15 KB', { timeout: 120_000 }, () => {
   }
 });
 
-describe('max_values counts in forms', { timeout: 60_000 }, () => {
-  const many = 120_000;
+describe('forms have limits, and max_values counts in them', { timeout: 60_000 }, () => {
+  const many = 30_000;
   const forms: readonly (readonly [name: string, body: string])[] = [
     ['words', `arg=${'a+'.repeat(many)}`],
     ['words of one input', `recipe=1&p.statistics=${'a+'.repeat(many)}`],
     ['JSON', `arg=[${'1,'.repeat(many)}1]`],
-    ['members', `arg={${'"":1,'.repeat(30_000)}"a":1}`],
-    ['a fifth too many', `arg=${'a+'.repeat(10_000)}`],
+    ['members', `arg={${'"":1,'.repeat(10_000)}"a":1}`],
+    ['one too many', `arg=${'a+'.repeat(1025)}`],
     ['fields', 'a&'.repeat(many)],
+    ['ampersands', '&'.repeat(many)],
+    ['a long one', `arg=${'a'.repeat(65_533)}`],
   ];
+  const told: Readonly<Record<string, RegExp>> = {
+    fields: /more than 256 fields/,
+    ampersands: /more than 256 fields/,
+    'a long one': /a form of 65537 bytes is over the limit of 65536 bytes/,
+  };
   for (const root of ['mi', 'html']) {
     for (const [name, body] of forms) {
       test(`${name} on /${root}: 413 with the limit`, async (t) => {
@@ -94,7 +101,7 @@ describe('max_values counts in forms', { timeout: 60_000 }, () => {
         const path = `/${root}/statistics/statistics:get`;
         const { status, body: text } = await postForm(server, path, body, { 'Sec-Fetch-Site': 'same-origin' });
         assert.equal(status, 413, text.slice(0, 300));
-        assert.match(text, name === 'fields' ? /more than 1000 fields/ : /more than 8192 values, the limit max_values/);
+        assert.match(text, told[name] ?? /more than 1024 values, the limit of a form or max_values/);
       });
     }
   }
@@ -103,8 +110,35 @@ describe('max_values counts in forms', { timeout: 60_000 }, () => {
     const server = await startServer(t);
     const part = '--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n';
     const headers = { 'Content-Type': 'multipart/form-data; boundary=x' };
-    const { status, body } = await postForm(server, '/mi/core/core:pwd', `${part.repeat(1001)}--x--`, headers);
-    assert.deepEqual([status, /more than 1000 fields/.test(body)], [413, true]);
+    const { status, body } = await postForm(server, '/mi/core/core:pwd', `${part.repeat(257)}--x--`, headers);
+    assert.deepEqual([status, /more than 256 fields/.test(body)], [413, true]);
+  });
+
+  test('a query has as many arguments as a form, whatever lies between its ampersands', async (t) => {
+    const server = await startServer(t);
+    for (const [query, status] of [
+      ['&'.repeat(256), 413],
+      ['a&'.repeat(256), 413],
+      ['&'.repeat(255), 200],
+    ] as const) {
+      assert.equal((await get(server, `/mi/statistics/statistics:get?${query}`)).status, status, query);
+    }
+  });
+
+  test('the heads of the parts of multipart have limits', async (t) => {
+    const server = await startServer(t);
+    const headers = { 'Content-Type': 'multipart/form-data; boundary=x' };
+    const ask = async (head: string): Promise<string> => {
+      const part = `--x\r\n${head}\r\n\r\nmi:\r\n--x--`;
+      const { status, body } = await postForm(server, '/mi/statistics/statistics:get', part, headers);
+      return `${status} ${/(?:the heads? of|a Content-Disposition has)[^<]*/.exec(body)?.[0] ?? ''}`.trim();
+    };
+    const field = 'Content-Disposition: form-data; name="arg"';
+    assert.equal(await ask(field), '200');
+    assert.equal(await ask(`${'X: y\r\n'.repeat(7)}${field}`), '200');
+    assert.match(await ask(`${'X: y\r\n'.repeat(8)}${field}`), /^400 the head of a field has more than 8 lines/);
+    assert.match(await ask(field + '; a=b'.repeat(8)), /^400 a Content-Disposition has more than 8 parameters/);
+    assert.match(await ask(`${field}; x="${'%22'.repeat(6000)}"`), /^413 the heads of the fields have more than 16384/);
   });
 
   test('what is refused costs no more than what is taken', async (t) => {
@@ -118,7 +152,7 @@ describe('max_values counts in forms', { timeout: 60_000 }, () => {
       }
       return least;
     };
-    const usual = await time(`arg=${'a+'.repeat(8_000)}`);
+    const usual = await time(`arg=${'a+'.repeat(1_000)}`);
     const taken = await time(`arg=${'a+'.repeat(many)}`);
     assert.ok(taken < 4 * usual + 30, `${taken} ms against ${usual} ms`);
   });

@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import type { Log } from '../../log.js';
 import type { EventDeliveryCounts } from '../../mi/events.js';
+import { type Writer, WriteTurns } from '../evi/write-turns.js';
 
 /** Bytes of the longest event in a datagram, that of OpenSIPS. */
 export const longestDatagram = 65457;
@@ -15,8 +16,16 @@ const lastWords = 100;
 
 type Family = 'udp4' | 'udp6';
 
+interface Datagram {
+  readonly text: Buffer;
+  readonly address: string;
+  readonly port: number;
+}
+
 /** Sends datagrams. A socket per address family serves all subscribers, and keeps no process alive. */
-export class Datagrams {
+export class Datagrams implements Writer {
+  readonly #turns = new WriteTurns();
+  readonly #queue: Datagram[] = [];
   readonly #sockets = new Map<Family, Socket>();
   readonly #counts: EventDeliveryCounts;
   readonly #log: Log;
@@ -45,12 +54,22 @@ export class Datagrams {
       return;
     }
     this.#waiting += size;
+    this.#queue.push({ text, address, port });
+    this.#turns.add(this);
+  }
+
+  /** For {@link WriteTurns}. */
+  writeOne(): boolean {
+    const datagram = this.#queue.shift();
+    if (datagram === undefined) return false;
+    const { text, address, port } = datagram;
     // What cannot be sent (no route, a host that refuses) is no reason to log: UDP promises nothing.
     this.#socket(isIP(address) === 6 ? 'udp6' : 'udp4').send(text, port, address, (error) => {
-      this.#waiting -= size;
+      this.#waiting -= text.length + overhead;
       if (error === null) this.#counts.sent();
       else this.#counts.dropped(1);
     });
+    return this.#queue.length > 0;
   }
 
   /** Sends nothing more; what is on its way has a moment to leave. */
@@ -65,7 +84,11 @@ export class Datagrams {
   #socket(family: Family): Socket {
     const existing = this.#sockets.get(family);
     if (existing !== undefined) return existing;
-    const socket = createSocket(family);
+    // There are addresses only. Looked up as names are, all would be sent in one go, later.
+    const socket = createSocket({
+      type: family,
+      lookup: (address, _options, callback) => callback(null, address, family === 'udp6' ? 6 : 4),
+    });
     socket.on('error', (error) => {
       this.#log.warn({ err: error }, `the ${family} socket of events failed; the next event gets a new one`);
       if (this.#sockets.get(family) === socket) this.#sockets.delete(family);

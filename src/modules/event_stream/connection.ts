@@ -2,10 +2,14 @@ import { createConnection, type Socket } from 'node:net';
 import type { Log } from '../../log.js';
 import type { EventDeliveryCounts } from '../../mi/events.js';
 import { canOpen, exhausted } from '../../open-files.js';
+import type { Writer, WriteTurns } from '../evi/write-turns.js';
 
 /** Milliseconds before a connection is tried again: doubled each time, from the first to the last. */
 const firstDelay = 100;
 const lastDelay = 10_000;
+
+/** Bytes of the longest event: writing one is a copy, which keeps all others waiting. */
+export const longestEvent = 65536;
 
 /** Bytes of memory that an event takes beside its text. */
 const overhead = 256;
@@ -20,6 +24,8 @@ export interface ConnectionOptions {
   /** Bytes that may wait. */
   readonly queueSize: number;
   readonly counts: EventDeliveryCounts;
+  /** Shared by all connections of a transport. */
+  readonly turns: WriteTurns;
   readonly log: Log;
 }
 
@@ -36,7 +42,7 @@ export interface Target {
  * A TCP connection to one subscriber, made with its first event and kept. What cannot be sent waits, up to a number of
  * bytes, while it is made again, at growing intervals. It keeps no process alive.
  */
-export class Connection {
+export class Connection implements Writer {
   readonly #target: Target;
   readonly #options: ConnectionOptions;
   readonly #queue: Buffer[] = [];
@@ -59,24 +65,39 @@ export class Connection {
 
   /** Whether even a short text would be dropped. */
   get isFull(): boolean {
-    return this.#isClosed || this.#unsent + overhead > this.#options.queueSize;
+    return this.#isClosed || !this.#hasRoom(overhead);
   }
 
-  /** Sends a text, or lets it wait, or drops it when too much waits already. */
+  /** Sends a text, or lets it wait, or drops it when it is too long, or too much waits already. */
   send(bytes: Buffer): void {
-    if (this.#isClosed || this.#unsent + bytes.length + overhead > this.#options.queueSize) {
+    const size = bytes.length + overhead;
+    if (this.#isClosed || bytes.length > longestEvent || !this.#hasRoom(size)) {
       this.#options.counts.dropped(1);
       return;
     }
     this.#queue.push(bytes);
-    this.#waiting += bytes.length + overhead;
-    if (this.#isConnected) this.#flush();
+    this.#waiting += size;
+    if (this.#isConnected) this.#options.turns.add(this);
     else if (!this.#isConnecting && this.#retry === undefined) this.#connect();
+  }
+
+  /** For {@link WriteTurns}. */
+  writeOne(): boolean {
+    const bytes = this.#isConnected ? this.#queue.shift() : undefined;
+    if (bytes === undefined) return false;
+    const { counts } = this.#options;
+    this.#socket?.write(bytes, (error) => {
+      this.#waiting -= bytes.length + overhead;
+      if (error === undefined || error === null) counts.sent();
+      else counts.dropped(1);
+    });
+    return this.#queue.length > 0;
   }
 
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#retry);
+    this.#flush();
     this.#options.counts.dropped(this.#queue.length);
     this.#queue.length = 0;
     const socket = this.#socket;
@@ -88,9 +109,17 @@ export class Connection {
     setTimeout(() => socket?.destroy(), lastWords).unref();
   }
 
+  /** Whether so many bytes more may wait. What waits for nothing but its turn is written now, since it is no reason to drop others. */
+  #hasRoom(size: number): boolean {
+    const { queueSize } = this.#options;
+    if (this.#unsent + size <= queueSize) return true;
+    this.#flush();
+    return this.#unsent + size <= queueSize;
+  }
+
   /** What the operating system has taken is known at once, though told later: a burst is not cut short by that. */
   get #unsent(): number {
-    return this.#isConnected && this.#socket?.writableLength === 0 ? 0 : this.#waiting;
+    return this.#isConnected && this.#queue.length === 0 && this.#socket?.writableLength === 0 ? 0 : this.#waiting;
   }
 
   #connect(): void {
@@ -139,18 +168,13 @@ export class Connection {
       this.#isDown = false;
       this.#options.log.info({ socket: this.#target.socket }, `event subscriber ${this.#target.socket} is back`);
     }
-    this.#flush();
+    this.#options.turns.add(this);
   }
 
+  /** Writes all that waits, if there is a connection. */
   #flush(): void {
-    const { counts } = this.#options;
-    for (const bytes of this.#queue.splice(0)) {
-      this.#socket?.write(bytes, (error) => {
-        this.#waiting -= bytes.length + overhead;
-        if (error === undefined || error === null) counts.sent();
-        else counts.dropped(1);
-      });
-    }
+    while (this.writeOne());
+    this.#options.turns.remove(this);
   }
 
   /** A subscriber that is not there is told of once, until it is back. */

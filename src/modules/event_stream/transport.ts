@@ -3,6 +3,7 @@ import { shorten } from '../../text.js';
 import { Destinations } from '../evi/destinations.js';
 import { formatHostPort, type HostPort, parseHostPort } from '../evi/host-port.js';
 import { notification } from '../evi/notification.js';
+import { WriteTurns } from '../evi/write-turns.js';
 import { Connection, type ConnectionOptions } from './connection.js';
 
 /** What a transport of events over TCP is set to. */
@@ -26,6 +27,7 @@ export function streamTransport(
   { counts, log }: Pick<ConnectionOptions, 'counts' | 'log'>,
 ): EventTransport {
   const destinations = new Destinations(options.destinations);
+  const turns = new WriteTurns();
   const addressOf = (socket: string): HostPort => {
     const address = parseHostPort(protocol, socket.slice(protocol.length + 1));
     if (address.rest === '' || methodName.test(address.rest)) return address;
@@ -41,7 +43,7 @@ export function streamTransport(
       const method = rest.slice(1);
       const connection = new Connection(
         { socket, port, address: () => destinations.resolve(host) },
-        { timeout: options.timeout, queueSize: options.queue_size, counts, log },
+        { timeout: options.timeout, queueSize: options.queue_size, counts, turns, log },
       );
       const sink = {
         send: (event: string, params: EventParameters) => {

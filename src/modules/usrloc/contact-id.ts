@@ -5,7 +5,7 @@ const recordBits = 46n;
 const labels = 2 ** 14;
 
 /** Most contacts of one address of record: changing one encodes all of them again. */
-export const maxContacts = 256;
+export const maxContacts = 128;
 
 /**
  * Gives contacts their ids: bits 0 to 13 tell the contacts of a record apart, 14 to 45 the records, 46 to 61 are a

@@ -18,6 +18,9 @@ const prefix = 'p.';
 /** As for the bodies of JSON-RPC. */
 const maxNesting = 128;
 
+/** Most values of a form: it is read in one go, and all others wait. JSON-RPC takes as many as max_values says. */
+const mostOfForm = 1024;
+
 /** Whether a form was submitted, or a bare result asked for, and not just a page opened. */
 export function isSubmitted(fields: readonly Field[]): boolean {
   return fields.some(({ name, value }) => {
@@ -37,15 +40,16 @@ export function isMeantAsCall(method: string, fields: readonly Field[]): boolean
  * The parameters that the fields of a form give: those of `arg` when it is not empty, else those of the inputs of
  * one recipe.
  *
- * @param maxValues most values and names of members
+ * @param maxValues most values and names of members, where it is less than forms may have
  * @throws MiError -32700 when they are no JSON, or a quote is open
  * @throws FieldError 413 when there are more values
  */
 export function readArguments(command: Command, fields: readonly Field[], maxValues: number): Submitted {
+  const limit = Math.min(maxValues, mostOfForm);
   const text = fields.find(({ name }) => name === 'arg')?.value.trim() ?? '';
-  if (text === '') return fromInputs(command, fields, maxValues);
-  if (!/^[[{]/.test(text)) return fromWords(command, splitWords(text, maxValues));
-  return counted(parseJson(text, 'the parameters', maxValues) as CallParameters);
+  if (text === '') return fromInputs(command, fields, limit);
+  if (!/^[[{]/.test(text)) return fromWords(command, splitWords(text, limit));
+  return counted(parseJson(text, 'the parameters', limit) as CallParameters);
 }
 
 function counted(given: CallParameters): Submitted {
@@ -126,7 +130,8 @@ function filled(
   fields: readonly Field[],
 ): Filled {
   const values = recipe.names.map((name) => {
-    const given = fields.filter((field) => field.name === prefix + name).map(({ value }) => value);
+    const field = prefix + name;
+    const given = fields.filter((one) => one.name === field).map(({ value }) => value);
     const sharing = recipes.filter(({ names }) => names.includes(name)).length;
     const before = recipes.slice(0, index).filter(({ names }) => names.includes(name)).length;
     return (given.length === sharing ? given[before] : given.find((value) => value !== '')) ?? '';
@@ -190,6 +195,7 @@ function measure(text: string, maxValues: number): { readonly depth: number; rea
   for (const [first] of text.matchAll(token)) {
     if (first === ']' || first === '}') {
       open -= 1;
+      if (open < 0) break;
       continue;
     }
     values += 1;
