@@ -40,6 +40,11 @@ export interface CommandDeclaration<R extends readonly Recipe[], T = Result> {
    * nothing to be collected. Default false.
    */
   readonly withoutCall?: boolean;
+  /**
+   * Whether `run` does without an asynchronous context of its own, too: neither it nor what it calls is of somebody else, who
+   * might set one. Default false.
+   */
+  readonly withoutContext?: boolean;
   /** Refuse positional parameters, for recipes that only names can tell apart. */
   readonly namedOnly?: boolean;
   /**
@@ -66,12 +71,14 @@ export class Command {
   readonly secrets: readonly string[];
   readonly targets: readonly string[];
   readonly withoutCall: boolean;
+  readonly withoutContext: boolean;
   readonly recipes: readonly CompiledRecipe[];
   readonly run: (parameters: Readonly<Record<string, JsonValue>>, call: Call) => Result | Promise<Result>;
 
   constructor(declaration: Omit<CommandDeclaration<readonly Recipe[]>, 'run'> & { readonly run: Run }) {
     const { name, aliases = [], help, recipes = [{}], namedOnly = false, readOnly = false, run } = declaration;
     const { level = readOnly ? 'read' : 'operate', secrets = [], targets = [], withoutCall = false } = declaration;
+    const { withoutContext = false } = declaration;
     if (!localName.test(name)) throw new TypeError(`command name "${name}" does not match ${localName}`);
     if (typeof run !== 'function') throw new TypeError(`command ${name} has no function run; give one`);
     if (!isLevel(level)) throw new TypeError(`command ${name} has the level "${level}"; give ${levels.join(', ')}`);
@@ -85,6 +92,7 @@ export class Command {
     this.secrets = secrets;
     this.targets = targets;
     this.withoutCall = withoutCall;
+    this.withoutContext = withoutContext;
     const unknown = secrets.find((secret) => !this.recipes.some(({ names }) => names.includes(secret)));
     if (unknown !== undefined) {
       throw new TypeError(`command ${name} has the secret "${unknown}", which is no parameter of its recipes`);

@@ -187,7 +187,11 @@ export class ManagementInterface {
     let result: Result | Promise<Result>;
     let isLater: boolean;
     try {
-      result = this.#context.run(entry.command.run, selectParameters(entry.command, given, count), call);
+      const { command } = entry;
+      const parameters = selectParameters(command, given, count);
+      result = command.withoutContext
+        ? command.run(parameters, call)
+        : this.#context.run(command.run, parameters, call);
       // Asking may fail too: a proxy, or a getter.
       isLater = isPromise(result);
     } catch (error) {

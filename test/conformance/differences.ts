@@ -82,7 +82,8 @@ export interface Match {
  * What changes in the recorded reply. In texts, `{rpc}` stands for the JSON-RPC method of the request, `{module}` for
  * what is before its colon, `{accepted}` for what that command accepts, `{http}` for the HTTP method, `{path}` for the
  * path without the query, `{type}` for the media type, `{length}` for the bytes of the body, `{id}` for the id as it is
- * written; `{cwd}`, `{argv}` and `{revision}` for those of this process.
+ * written; in expressions `{aors}` for all addresses of record that the recorded body lists, in any order, and `{aorCount}` for
+ * their number; `{cwd}`, `{argv}` and `{revision}` for those of this process.
  */
 export interface Expectation {
   /** All replies anew, where their number changes. */

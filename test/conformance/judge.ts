@@ -72,14 +72,31 @@ function fill(expectation: Expectation, recording: Recording, table: DifferenceT
     module: rpc.replace(/:.*$/s, ''),
     accepted: table.accepted[rpc] ?? '',
   };
+  const aors = aorsOf(recording);
   const filled = Object.entries(expectation).map(([key, value]) => {
     const isPattern = key.endsWith('Pattern');
     let text = JSON.stringify(value);
+    if (isPattern) {
+      const each = aors.map((aor) => `(?=.*"AOR":\\s*${escapeExpression(aor)})`).join('');
+      text = text
+        .replaceAll('{aors}', () => JSON.stringify(each).slice(1, -1))
+        .replaceAll('{aorCount}', String(aors.length));
+    }
     for (const [name, replacement] of Object.entries(values)) {
-      const escaped = isPattern ? replacement.replace(/[.*+?^${}()|[\]\\]/g, '\\$&') : replacement;
+      const escaped = isPattern ? escapeExpression(replacement) : replacement;
       text = text.replaceAll(`{${name}}`, () => JSON.stringify(escaped).slice(1, -1));
     }
     return [key, JSON.parse(text)];
   });
   return Object.fromEntries(filled) as Expectation;
+}
+
+/** The addresses of record that the recorded body lists, as they are written. */
+function aorsOf({ responses: [response] }: Recording): readonly string[] {
+  const body = response === undefined || 'none' in response ? '' : (response.body ?? '');
+  return [...body.matchAll(/"AOR":\s*("(?:[^"\\]|\\.)*")/g)].map(([, aor = '']) => aor);
+}
+
+function escapeExpression(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 }

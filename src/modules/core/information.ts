@@ -17,6 +17,7 @@ export function informationCommands(context: BuiltInContext<object>): readonly C
       name: 'uptime',
       readOnly: true,
       withoutCall: true,
+      withoutContext: true,
       help: 'Tells the time, when the server was started, and the seconds since then.',
       run: () => {
         return {
@@ -30,6 +31,7 @@ export function informationCommands(context: BuiltInContext<object>): readonly C
       name: 'version',
       readOnly: true,
       withoutCall: true,
+      withoutContext: true,
       help: 'Tells the name and version of the server; with any value for revision, the source revision too.',
       recipes: [{}, { revision: 'string' }],
       run: ({ revision }) => (revision === undefined ? version : { Server: server, ...sourceRevision() }),
@@ -39,6 +41,7 @@ export function informationCommands(context: BuiltInContext<object>): readonly C
       readOnly: true,
       level: facts.tellProcess ?? 'admin',
       withoutCall: true,
+      withoutContext: true,
       help: 'Tells the working directory of the server.',
       run: () => {
         if (facts.tellProcess === undefined) throw embedded('core:pwd', 'tellProcess');
@@ -50,6 +53,7 @@ export function informationCommands(context: BuiltInContext<object>): readonly C
       readOnly: true,
       level: facts.tellProcess ?? 'admin',
       withoutCall: true,
+      withoutContext: true,
       help: 'Lists the arguments that the server was started with.',
       run: () => {
         if (facts.tellProcess === undefined) throw embedded('core:arg', 'tellProcess');
@@ -60,6 +64,7 @@ export function informationCommands(context: BuiltInContext<object>): readonly C
       name: 'ps',
       readOnly: true,
       withoutCall: true,
+      withoutContext: true,
       help: 'Lists the processes of the server: one, since one process serves all.',
       run: () => ({ Processes: [{ ID: 0, PID: process.pid, Type: processTitle(context) }] }),
     }),

@@ -12,6 +12,7 @@ export function reflectionCommands({ mi }: BuiltInContext<object>): readonly Com
       name: 'which',
       readOnly: true,
       withoutCall: true,
+      withoutContext: true,
       help:
         'Lists all MI commands that the caller may run: the full names, then the names of OpenSIPS 3.x. For one command it lists the ' +
         'accepted combinations of parameters; for a module name with a colon, the commands of that module.',
@@ -29,6 +30,7 @@ export function reflectionCommands({ mi }: BuiltInContext<object>): readonly Com
       name: 'help',
       readOnly: true,
       withoutCall: true,
+      withoutContext: true,
       help: 'Tells what an MI command does and which module exports it.',
       recipes: [{}, { mi_cmd: 'string' }],
       run: ({ mi_cmd: text }, { client }) => {

@@ -16,7 +16,7 @@ export const callParameters = defineParameters({
     default: 8192,
     min: 16,
     max: 10000000,
-    help: 'JSON values and member names, or words of a form, of one request, those of a batch each by itself; more is refused, since making them keeps all others waiting',
+    help: 'JSON values and member names, or words of a form (of those 1024 at most), of one request, those of a batch each by itself; more is refused, since making them keeps all others waiting',
   },
   mi_timeout: {
     type: 'int',
