@@ -3,18 +3,7 @@ import { type Cursor, releaseAll } from './cursor.js';
 import type { LongPrinter } from './long-printer.js';
 import { discardPart, openParts } from './open-parts.js';
 import { Piecewise } from './piecewise.js';
-
-/** Milliseconds that long values may be printed before others get their turn, all of them together. */
-const slice = 0.5;
-
-/** Values that are being printed; each gets a slice in turn. */
-const printing: LongValue[] = [];
-
-function takeTurn(): void {
-  const value = printing.shift();
-  if (value?.printSlice() === true) printing.push(value);
-  if (printing.length > 0) setImmediate(takeTurn);
-}
+import { workInTurns } from './turns.js';
 
 /**
  * A long value, which is printed in slices while it is the result of a call. Nothing of it is sent before all of it is
@@ -38,7 +27,7 @@ export class LongValue extends Piecewise {
     });
     // Given up, nobody looks at how it ended.
     this.#printed.catch(() => {});
-    if (printing.push(this) === 1) setImmediate(takeTurn);
+    workInTurns({ work: (until) => this.#print(until) });
   }
 
   /** Settles when all is printed, or nobody wants it any more. */
@@ -49,22 +38,6 @@ export class LongValue extends Piecewise {
   /** Bytes of it, when it is printed and has no parts that are not. */
   get length(): number | undefined {
     return this.#printer.isComplete ? this.#printer.length : undefined;
-  }
-
-  /** Whether there is more to print. */
-  printSlice(): boolean {
-    const until = performance.now() + slice;
-    try {
-      this.#context.runInAsyncScope(() => {
-        while (!this.#printer.isComplete && performance.now() < until) this.#printer.step();
-      });
-    } catch (error) {
-      this.#settle?.reject(error);
-      return false;
-    }
-    if (!this.#printer.isComplete) return true;
-    this.#settle?.resolve();
-    return false;
   }
 
   open(): LongCursor {
@@ -84,6 +57,21 @@ export class LongValue extends Piecewise {
 
   protected whole(): unknown {
     return this.#value;
+  }
+
+  /** Whether there is more to print. */
+  #print(until: number): boolean {
+    try {
+      this.#context.runInAsyncScope(() => {
+        while (!this.#printer.isComplete && performance.now() < until) this.#printer.step();
+      });
+    } catch (error) {
+      this.#settle?.reject(error);
+      return false;
+    }
+    if (!this.#printer.isComplete) return true;
+    this.#settle?.resolve();
+    return false;
   }
 }
 

@@ -10,9 +10,9 @@ import { discardParts } from '../../mi/print-parts.js';
 import type { PendingCalls } from '../mi_http/pending.js';
 import { browserHeaders, crossSiteRefusal } from '../mi_http/web/guard.js';
 import { internalError, legacyError, legacyParameters } from './legacy-call.js';
-import { printError, printTree } from './print.js';
-import { treeOf } from './tree.js';
-import { TooLongError, wholeResult } from './whole-result.js';
+import { legacyText } from './legacy-text.js';
+import { printError } from './print.js';
+import { wholeResult } from './whole-result.js';
 
 /** Request headers that the calls are judged by. */
 export const judgedHeaders = [...browserHeaders, 'user-agent'] as const;
@@ -104,11 +104,7 @@ export class JsonCalls {
       discardParts(result);
       return '';
     }
-    const printed = (value: Parameters<typeof treeOf>[1]): string => {
-      const text = printTree(treeOf(fullName, value));
-      if (Buffer.byteLength(text) > longestReply) throw new TooLongError(longestReply);
-      return text;
-    };
+    const printed = (json: string): string | Promise<string> => legacyText(fullName, json, longestReply, call.signal);
     const whole = wholeResult(result, longestReply, call.signal);
     return whole instanceof Promise ? whole.then(printed) : printed(whole);
   }

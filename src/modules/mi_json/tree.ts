@@ -4,13 +4,13 @@ import { stringify } from '../../text.js';
 /** A member of a tree of OpenSIPS 2.x: a text, or a list of nodes that share its name. */
 export type Member =
   | { readonly name: string; readonly text: string }
-  | { readonly name: string; readonly nodes: readonly Node[] };
+  | { readonly name: string; readonly nodes: Iterable<Node> };
 
 /** A node of a list: its value, its attributes, and what is below it. */
 export interface Node {
   readonly value?: string | undefined;
   readonly attributes?: readonly { readonly name: string; readonly text: string }[];
-  readonly children?: readonly Member[];
+  readonly children?: Iterable<Member>;
 }
 
 /** How the objects of an array are nodes. */
@@ -55,11 +55,12 @@ const rules: Readonly<Record<string, ListRules>> = {
 };
 
 /**
- * The tree that a result of 3.x was in 2.x. A plain `OK` is no tree: it has no members.
+ * The tree that a result of 3.x was in 2.x. A plain `OK` is no tree: it has no members. Members and nodes are made as they
+ * are asked for, since a result may be long.
  *
  * @param command full name of the command
  */
-export function treeOf(command: string, result: JsonValue): readonly Member[] {
+export function treeOf(command: string, result: JsonValue): Iterable<Member> {
   if (result === 'OK') return [];
   if (command === 'usrloc:show_contact' && isObject(result)) return [{ name: aor.name, nodes: [node(aor, result)] }];
   const lists = rules[command] ?? {};
@@ -68,24 +69,28 @@ export function treeOf(command: string, result: JsonValue): readonly Member[] {
   return items.length === 0 ? [] : [list('', items, lists)];
 }
 
-function members(object: JsonObject, lists: ListRules, without: readonly string[] = []): readonly Member[] {
-  return Object.entries(object)
-    .filter(([name, value]) => value !== undefined && !without.includes(name))
-    .filter(([, value]) => !Array.isArray(value) || value.length > 0)
-    .map(([name, value = null]) => {
-      if (Array.isArray(value)) return list(name, value as readonly JsonValue[], lists);
-      return isObject(value) ? { name, nodes: [{ children: members(value, lists) }] } : { name, text: text(value) };
-    });
+function* members(object: JsonObject, lists: ListRules, without: readonly string[] = []): Generator<Member> {
+  for (const [name, value = null] of Object.entries(object)) {
+    if (without.includes(name)) continue;
+    if (Array.isArray(value)) {
+      if (value.length > 0) yield list(name, value as readonly JsonValue[], lists);
+    } else {
+      yield isObject(value) ? { name, nodes: [{ children: members(value, lists) }] } : { name, text: text(value) };
+    }
+  }
 }
 
 function list(name: string, items: readonly JsonValue[], lists: ListRules): Member {
   const rule = Object.hasOwn(lists, name) ? lists[name] : undefined;
-  const nodes = items.map((item): Node => {
-    if (isObject(item)) return node(rule ?? { name }, item);
-    if (Array.isArray(item)) return { children: [list('', item as readonly JsonValue[], {})] };
-    return { value: text(item) };
-  });
-  return { name: rule?.name ?? name, nodes };
+  return { name: rule?.name ?? name, nodes: nodes(rule ?? { name }, items) };
+}
+
+function* nodes(rule: NodeRule, items: readonly JsonValue[]): Generator<Node> {
+  for (const item of items) {
+    if (isObject(item)) yield node(rule, item);
+    else if (Array.isArray(item)) yield { children: [list('', item as readonly JsonValue[], {})] };
+    else yield { value: text(item) };
+  }
 }
 
 function node({ value, attributes = [], lists = {} }: NodeRule, object: JsonObject): Node {

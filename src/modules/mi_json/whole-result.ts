@@ -1,6 +1,5 @@
 import type { Result } from '../../mi/command.js';
 import { MiError } from '../../mi/errors.js';
-import type { JsonValue } from '../../mi/json.js';
 import { openParts } from '../../mi/open-parts.js';
 import { printResult } from '../../mi/print-parts.js';
 import { StatisticsSelection } from '../../mi/statistics.js';
@@ -21,30 +20,30 @@ export class TooLongError extends Error {
 }
 
 /**
- * Reads a result whole, dumps and streams in it included.
+ * Reads a result whole, dumps and streams in it included, as JSON.
  *
  * @param limit bytes of its JSON at most
  * @param signal when nobody waits any more
  * @throws TooLongError; MiError -32000 for no result, 404 for no statistics; what printing it throws
  */
-export function wholeResult(result: Result, limit: number, signal: AbortSignal): JsonValue | Promise<JsonValue> {
+export function wholeResult(result: Result, limit: number, signal: AbortSignal): string | Promise<string> {
   if (result instanceof StatisticsSelection) {
     // OpenSIPS 2.4, whose replies these are; later ones answer with nothing.
     if (result.statistics.length === 0) throw new MiError(404, 'Statistics Not Found');
-    return result.toJSON();
+    return JSON.stringify(result.toJSON());
   }
   const printed = printResult(result);
-  if (typeof printed === 'string') return parsed(printed, limit);
+  if (typeof printed === 'string') return within(printed, limit);
   const source = ReplyChunks.own(openParts(printed), chunkSize, () => {});
   let isReleased = false;
   const release = (): void => {
     if (!isReleased) source.release();
     isReleased = true;
   };
-  const read = ({ bytes, isWhole }: FirstPart): JsonValue => {
+  const read = ({ bytes, isWhole }: FirstPart): string => {
     release();
     if (!isWhole) throw new TooLongError(limit);
-    return parsed(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8'), limit);
+    return within(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8'), limit);
   };
   try {
     const first = pullFirstPart(source, limit);
@@ -60,7 +59,7 @@ export function wholeResult(result: Result, limit: number, signal: AbortSignal):
   }
 }
 
-function parsed(text: string, limit: number): JsonValue {
+function within(text: string, limit: number): string {
   if (text.length > limit) throw new TooLongError(limit);
-  return JSON.parse(text) as JsonValue;
+  return text;
 }
