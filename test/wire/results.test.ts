@@ -75,7 +75,9 @@ test('a result many times the window is streamed whole', { timeout: 60_000 }, as
     assert.equal(status, 200);
     assert.deepEqual(JSON.parse(body), { jsonrpc: '2.0', result: rows, id: 1 });
     if (pretty_printing === 0) assert.equal(body, framed(JSON.stringify(rows)));
-    assert.equal(headers['transfer-encoding'], 'chunked');
+    // Indented, its length is not known before.
+    if (pretty_printing === 1) assert.equal(headers['transfer-encoding'], 'chunked');
+    else assert.equal(headers['content-length'], String(Buffer.byteLength(body)));
     box.value = rows.slice(0, 1000);
     const counted = await post(server, ask);
     assert.equal(JSON.parse(counted.body).result.length, 1000);

@@ -193,9 +193,17 @@ export class Replies {
       if (first !== null && source.isComplete) {
         exchange.reply(status, first, headers);
         source.release();
-      } else {
-        exchange.stream(status, new BegunChunks(first, source), headers);
+        return;
       }
+      let begun: BegunChunks;
+      try {
+        // Asks for the length, for which the id is taken.
+        begun = new BegunChunks(first, source);
+      } catch (error) {
+        giveUp();
+        throw error;
+      }
+      exchange.stream(status, begun, headers);
     };
     if (first instanceof Promise) return { first, send, giveUp };
     send(first);
