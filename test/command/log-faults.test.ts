@@ -4,7 +4,8 @@ import { type ChildProcess, type StdioOptions, spawn, spawnSync } from 'node:chi
 import { closeSync, constants, openSync, readFileSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
-import { command, isListening, mi, temporaryFiles } from './daemon.js';
+import { setTimeout as delay } from 'node:timers/promises';
+import { command, mi, temporaryFiles } from './daemon.js';
 import { freePort } from './free-port.js';
 
 /** Commands that write a long line: to the log, to standard error, by the console, as a warning of the process. */
@@ -114,8 +115,18 @@ async function start(t: TestContext, directory: string, stdio: StdioOptions, she
   const ended = new Promise<number | null>((resolve) => {
     child.on('exit', (status) => resolve(status));
   });
-  while (!(await isListening(port, host))) assert.equal(child.exitCode, null, 'ended at its start');
-  return { child, url: `http://${host}:${port}/mi`, ended };
+  const url = `http://${host}:${port}/mi`;
+  // That somebody listens is not enough: the start tries the address before the engine takes it.
+  const answers = (): Promise<boolean> =>
+    mi(url, 'version').then(
+      () => true,
+      () => false,
+    );
+  while (!(await answers())) {
+    assert.equal(child.exitCode, null, 'ended at its start');
+    await delay(20);
+  }
+  return { child, url, ended };
 }
 
 function files(t: TestContext): string {
