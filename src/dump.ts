@@ -1,7 +1,6 @@
-import { createWriteStream } from 'node:fs';
-import { open, rename, rm } from 'node:fs/promises';
-import type { Writable } from 'node:stream';
-import { finished } from 'node:stream/promises';
+import { constants, type Stats } from 'node:fs';
+import { type FileHandle, open, readlink, realpath, rename, rm, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readLogin } from './load.js';
 import { MiClient } from './load-client.js';
@@ -13,7 +12,8 @@ export const dumpUsage = `mi-httpd dump: write the contacts of a running server,
 
 usage: mi-httpd dump [FILE|-] [--url URL] [--ca FILE] [--login FILE]
 
-  FILE            written whole or not at all, readable by you alone; - is standard output (default)
+  FILE            written whole or not at all, readable by you alone, where a link leads if it is one; a pipe or
+                  a device gets the dump as it comes; - is standard output (default)
   --url URL       the server's mi_http, http or https, or on a Unix socket http://unix:/path:/mi
                   (default: http://127.0.0.1:8888/mi)
   --ca FILE       for https: PEM file of the certificates that the server's may be signed by
@@ -52,27 +52,33 @@ export async function dump(args: readonly string[]): Promise<void> {
   const authorization = values.login === undefined ? undefined : await readLogin(values.login);
   const client = new MiClient(target, 1, authorization);
   try {
-    if (file === '-') await write(client, process.stdout);
+    if (file === '-') await write(client, printed);
     else await writeFile(client, file);
   } finally {
     client.close();
   }
 }
 
-/** Into a file beside it first, so that a dump that fails leaves the last good one. */
 async function writeFile(client: MiClient, file: string): Promise<void> {
-  const unfinished = `${file}.${process.pid}.tmp`;
-  const handle = await open(unfinished, 'wx', 0o600).catch((error: Error) => {
-    throw new Error(`dump cannot be written: ${error.message}`);
-  });
+  const path = await placeOf(file).catch(failed);
+  if (path !== undefined) return replaceFile(client, path);
+  const handle = await open(file, constants.O_WRONLY).catch(failed);
   try {
-    const output = createWriteStream(unfinished, { fd: handle.fd, autoClose: false });
-    await write(client, output);
-    output.end();
-    await finished(output);
-    await handle.sync();
+    await write(client, (text) => handle.appendFile(text));
+  } finally {
     await handle.close();
-    await rename(unfinished, file);
+  }
+}
+
+/** Into a file beside it first, so that a dump that fails leaves the last good one. */
+async function replaceFile(client: MiClient, file: string): Promise<void> {
+  const unfinished = `${file}.${process.pid}.tmp`;
+  const handle: FileHandle = await open(unfinished, 'wx', 0o600).catch(failed);
+  try {
+    await write(client, (text) => handle.appendFile(text));
+    await handle.sync().catch(failed);
+    await handle.close();
+    await rename(unfinished, file).catch(failed);
   } catch (error) {
     await handle.close().catch(() => {});
     await rm(unfinished, { force: true });
@@ -80,10 +86,40 @@ async function writeFile(client: MiClient, file: string): Promise<void> {
   }
 }
 
-async function write(client: MiClient, output: Writable): Promise<void> {
-  const put = (text: string): Promise<void> => {
-    return new Promise((resolve, reject) => output.write(text, (error) => (error ? reject(error) : resolve())));
-  };
+/**
+ * Where a file is, or comes to be, that another may take the place of.
+ * @returns undefined for a pipe, a device and whatever else is no file: it has to stay what it is
+ */
+async function placeOf(file: string): Promise<string | undefined> {
+  const found = await statusOf(file);
+  if (found === undefined) {
+    const target = await readlink(file).catch(() => undefined);
+    return target === undefined ? file : placeOf(resolve(await realpath(dirname(file)), target));
+  }
+  if (!found.isFile()) return undefined;
+  // An open file under /proc may have no name any more, or one that is now another's.
+  const path = await realpath(file);
+  const named = await statusOf(path);
+  return named?.ino === found.ino && named.dev === found.dev ? path : undefined;
+}
+
+async function statusOf(file: string): Promise<Stats | undefined> {
+  return stat(file).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+}
+
+function failed(error: Error): never {
+  throw new Error(`dump cannot be written: ${error.message}`);
+}
+
+function printed(text: string): Promise<void> {
+  return new Promise((done, fail) => process.stdout.write(text, (error) => (error ? fail(error) : done())));
+}
+
+async function write(client: MiClient, output: (text: string) => Promise<void>): Promise<void> {
+  const put = (text: string): Promise<void> => output(text).catch(failed);
   const reader = new DumpReader();
   const now = Math.floor(Date.now() / 1000);
   let domain: string | undefined;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -371,6 +371,53 @@ describe('mi-httpd dump', { timeout: 60_000 }, () => {
     const server = await start(t);
     const error = '{"jsonrpc":"2.0","error":{"code":-32601,"message":"Method not found"},"id":1}';
     assert.match((await run(t, ['-', '--url', server.urls[0] ?? ''], error)).stderr, /is an error: Method not found/);
+  });
+
+  test('what FILE is stays what it is: a link, a pipe, a device', { skip: process.platform === 'win32' }, async (t) => {
+    const server = await start(t);
+    server.usrloc?.domain('location').save('a', { contact: 'sip:a@192.0.2.1', expires: 600 });
+    const folder = temporaryFiles(t, {});
+    const path = (name: string): string => join(folder, name);
+    mkdirSync(path('real'));
+    writeFileSync(path('real/old.json'), 'old');
+    symlinkSync('real', path('folder'));
+    symlinkSync('folder/old.json', path('link'));
+    symlinkSync('real/new.json', path('nowhere'));
+    spawnSync('mkfifo', [path('fifo')]);
+    const to = (name: string): Promise<Ended> => dump(t, [name, '--url', server.urls[0] ?? '']);
+    const good = { status: 0, signal: null, stdout: '', stderr: '' };
+    for (const [link, target] of [
+      ['link', 'real/old.json'],
+      ['nowhere', 'real/new.json'],
+    ] as const) {
+      assert.deepEqual(await to(path(link)), good);
+      assert.ok(lstatSync(path(link)).isSymbolicLink(), link);
+      assert.equal(JSON.parse(readFileSync(path(target), 'utf8')).Domains.length, 1);
+    }
+    const reader = new Running(t, 'cat', [path('fifo')]);
+    const written = await to(path('fifo'));
+    // Without a writer it would wait for ever.
+    reader.child.kill();
+    assert.deepEqual(written, good);
+    assert.ok(lstatSync(path('fifo')).isFIFO());
+    assert.equal(JSON.parse((await reader.ended).stdout).Domains.length, 1);
+    assert.deepEqual(readdirSync(folder).sort(), ['fifo', 'folder', 'link', 'nowhere', 'real']);
+    assert.deepEqual(readdirSync(path('real')).sort(), ['new.json', 'old.json']);
+    for (const [device, args] of [
+      ['/dev/full', [path('full')]],
+      ['/dev/full', ['-']],
+      [folder, [folder]],
+    ] as const) {
+      symlinkSync(device, path('full'));
+      const script = 'out=$1; shift; exec "$@" > "$out"';
+      const out = args[0] === '-' ? device : '/dev/null';
+      const line = [process.execPath, command, 'dump', ...args, '--url', server.urls[0] ?? ''];
+      const { status, stderr } = await new Running(t, 'sh', ['-c', script, 'sh', out, ...line]).ended;
+      assert.equal(status, 1);
+      assert.match(stderr, /^mi-httpd: dump cannot be written: E(NOSPC|ISDIR): [^\n]*\n$/);
+      assert.ok(lstatSync(path('full')).isSymbolicLink());
+      rmSync(path('full'));
+    }
   });
 
   test('a dump that fails leaves the last one, and says why', async (t) => {
