@@ -165,6 +165,15 @@ describe('what was meant as a call', { timeout: 120_000 }, () => {
     ['GET', '/mi/pbx/pbx:run?params=a'],
     ['GET', '/html/pbx/pbx:run?method=run'],
     ['GET', '/html?arg=pbx:run'],
+    ['GET', `/mi?${encodeURIComponent(call())}`],
+    ['GET', '/mi?{}'],
+    ['GET', '/mi?version'],
+    ['GET', '/mi?cmd=ul_dump'],
+    ['GET', '/mi?x=1'],
+    ['GET', '/mi/pbx?x=1'],
+    ['GET', '/mi/pbx/pbx:run?foo=1'],
+    ['GET', '/mi/pbx/pbx:run?foo'],
+    ['GET', '/html?version'],
     ['POST', '/mi', 'method=pbx:run'],
     ['POST', '/mi/pbx', 'arg='],
     ['POST', '/mi/pbx/pbx:run', ''],
@@ -180,9 +189,43 @@ describe('what was meant as a call', { timeout: 120_000 }, () => {
       const { status, text } = await ask(server, method, path, body, headers);
       assert.equal(status, 400, text);
       assert.match(text, /nothing is run/);
+      const asked = await ask(server, method, path, body, [...headers, 'Accept: application/json']);
+      assert.deepEqual([asked.status, JSON.parse(asked.text).error.code], [400, -32600]);
       assert.equal(seen.runs, 0);
     });
   }
+
+  test('JSON in a field of a form is refused as JSON without a type is', async (t) => {
+    const { seen, server } = await serve(t);
+    const urlencoded = 'application/x-www-form-urlencoded';
+    const multipart = 'multipart/form-data; boundary=b';
+    const escaped = encodeURIComponent(call());
+    const inParts = `--b\r\nContent-Disposition: form-data; name="x"\r\n\r\n${call()}\r\n--b--\r\n`;
+    for (const path of ['/mi', '/mi/pbx', '/mi/pbx/pbx:run', '/html']) {
+      for (const [type, body] of [
+        [urlencoded, call()],
+        [urlencoded, escaped],
+        [urlencoded, `%20${encodeURIComponent(`[${call()}]`)}`],
+        [urlencoded, `a=${escaped}`],
+        [multipart, inParts],
+      ] as const) {
+        const { status, text, headers } = await ask(server, 'POST', path, body, [`Content-Type: ${type}`]);
+        assert.deepEqual([status, headers.get('content-type')], [415, 'application/json'], `${path} ${body}`);
+        const { error } = JSON.parse(text);
+        assert.match(error.data, /^the body is JSON.*; send JSON as application\/json: curl .*HOST:PORT\/mi$/);
+      }
+    }
+    assert.equal(seen.runs, 0);
+  });
+
+  test('a call by GET gives who asks for JSON the bare result', async (t) => {
+    const { seen, server } = await serve(t);
+    for (const path of ['/mi/pbx/pbx:run?arg=', '/html/pbx/pbx:run?arg=']) {
+      const { status, text, headers } = await ask(server, 'GET', path, undefined, ['Accept: application/json']);
+      assert.deepEqual([status, headers.get('content-type'), text], [200, 'application/json', '"ran"'], path);
+    }
+    assert.equal(seen.runs, 2);
+  });
 
   test('a bare result needs no field arg', async (t) => {
     const { seen, server } = await serve(t);
@@ -192,7 +235,7 @@ describe('what was meant as a call', { timeout: 120_000 }, () => {
 
   test('pages are still pages', async (t) => {
     const { server } = await serve(t);
-    for (const path of ['/', '/mi', '/mi/pbx', '/mi/pbx/pbx:run', '/html', '/html/pbx/pbx:run', '/mi?x=1']) {
+    for (const path of ['/', '/mi', '/mi/pbx', '/mi/pbx/pbx:run', '/html', '/html/pbx/pbx:run', '/mi?']) {
       const { status, text } = await ask(server, 'GET', path, undefined, ['Accept: text/html']);
       assert.deepEqual([status, /<!doctype html>/.test(text)], [200, true], path);
     }

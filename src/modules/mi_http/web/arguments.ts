@@ -1,4 +1,4 @@
-import type { Field } from '../../../httpd/exchange.js';
+import type { Exchange, Field } from '../../../httpd/exchange.js';
 import type { Command } from '../../../mi/command.js';
 import { codes, invalidParams, MiError } from '../../../mi/errors.js';
 import type { JsonValue } from '../../../mi/json.js';
@@ -28,13 +28,17 @@ export function isSubmitted(fields: readonly Field[]): boolean {
   });
 }
 
-/** Fields of calls as others write them: JSON-RPC in a query, `mi_json` of 2.x. */
-const foreign: ReadonlySet<string> = new Set(['jsonrpc', 'method', 'params']);
-
-/** Whether something was to be run, be it as a form or in a way that is none of here. */
-export function isMeantAsCall(method: string, fields: readonly Field[]): boolean {
-  return method === 'POST' || isSubmitted(fields) || fields.some(({ name }) => foreign.has(name));
+/** Whether something was to be run, be it as a form or in a way that is none of here: pages have no query of their own. */
+export function isMeantAsCall({ method, query, fields }: Exchange): boolean {
+  return method === 'POST' || (query !== '' && !(method === 'HEAD' && isSubmitted(fields)));
 }
+
+/** Whether JSON was sent as a field of a form, or as the name of one: a call, not what somebody fills in. */
+export function hasJsonField({ method, fields }: Exchange): boolean {
+  return method === 'POST' && fields.some(({ name, value }) => opening.test(name) || opening.test(value));
+}
+
+const opening = /^\ufeff?\s*[[{]/;
 
 /**
  * The parameters that the fields of a form give: those of `arg` when it is not empty, else those of the inputs of

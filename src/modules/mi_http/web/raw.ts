@@ -7,9 +7,9 @@ import type { Submitted } from './arguments.js';
 /** Longest parameters in a link that is offered: heads of requests are limited. */
 const longest = 3000;
 
-/** Whether the bare result is asked for, without a page: `raw=1`. */
+/** Whether the answer is no page: the bare result is asked for by `raw=1`, or JSON by `Accept`. */
 export function isRaw(exchange: Exchange): boolean {
-  return exchange.argument('raw') === '1';
+  return exchange.wantsJson || exchange.argument('raw') === '1';
 }
 
 /**

@@ -19,7 +19,7 @@ import { builtFile } from '../../../package-files.js';
 import { shorten, stringify } from '../../../text.js';
 import type { PendingCalls } from '../pending.js';
 import { curlLine, refusalBody } from '../refusal.js';
-import { isMeantAsCall, isSubmitted, readArguments, type Submitted } from './arguments.js';
+import { hasJsonField, isMeantAsCall, isSubmitted, readArguments, type Submitted } from './arguments.js';
 import { callText } from './call-text.js';
 import { commandForm } from './form.js';
 import { crossSiteRefusal } from './guard.js';
@@ -91,7 +91,7 @@ export class WebInterface {
     // Anything behind the command is ignored, as in the original.
     const [, moduleName = '', commandName = ''] = exchange.path.split('/', 3);
     const { mediaType, method, lentBody } = exchange;
-    const asksForPage = (commandName === '' || moduleName === '-') && !isMeantAsCall(method, exchange.fields);
+    const asksForPage = (commandName === '' || moduleName === '-') && !isMeantAsCall(exchange);
     if (method === 'POST' && !isFormType(mediaType) && lentBody.byteLength > 0) {
       this.#refuse(exchange, 415, `the body has no Content-Type; ${this.#remedy}`);
     } else if (moduleName === '-' && asksForPage) {
@@ -103,7 +103,7 @@ export class WebInterface {
     } else if (commandName !== '' && moduleName !== '-') {
       return this.#command(exchange, moduleName, commandName);
     } else if (!asksForPage) {
-      this.#refuse(exchange, 400, `nothing is run here; ${this.#remedy}`);
+      this.#refuseCall(exchange, `nothing is run here; ${this.#remedy}`);
     } else if (moduleName === '') {
       this.#reply(
         exchange,
@@ -146,8 +146,8 @@ export class WebInterface {
     }
     // A HEAD request runs nothing: nobody could see the result.
     if (exchange.method === 'HEAD' || !isSubmitted(exchange.fields)) {
-      if (isMeantAsCall(exchange.method, exchange.fields) && exchange.method !== 'HEAD') {
-        this.#refuse(exchange, 400, `nothing is run without a field arg; ${this.#remedy}`, module);
+      if (isMeantAsCall(exchange)) {
+        this.#refuseCall(exchange, `nothing is run without a field arg; ${this.#remedy}`, module);
         return;
       }
       this.#reply(exchange, entry.fullName, module, this.#form(entry, exchange));
@@ -159,7 +159,7 @@ export class WebInterface {
         const reason = html`${entry.fullName} may change the state of the server, and ${refusal}`;
         // Filled in as it was asked for: who means it presses the button.
         const main = html`${alert(403, reason)}${this.#form(entry, exchange)}`;
-        if (wantsJson(exchange)) this.#refuse(exchange, 403, reason);
+        if (isRaw(exchange)) this.#refuse(exchange, 403, reason);
         else replyPage(exchange, 403, page(this.#siteOf(exchange), statusLine(403), module, main));
         return;
       }
@@ -278,8 +278,18 @@ export class WebInterface {
     replyPage(exchange, 200, page(this.#siteOf(exchange), title, module, main));
   }
 
+  /** Answers what was meant as a call and runs nothing. JSON that is sent as a form gets what JSON without a type gets. */
+  #refuseCall(exchange: Exchange, reason: string, module?: string): void {
+    if (!hasJsonField(exchange)) {
+      this.#refuse(exchange, 400, reason, module);
+      return;
+    }
+    const text = `the body is JSON in a form, and Content-Type says ${exchange.mediaType}`;
+    exchange.reply(415, refusalBody(415, text, this.#options.jsonRpcPath), jsonHeaders);
+  }
+
   #refuse(exchange: Exchange, status: number, reason: Insertion, module?: string, headers: ReplyHeaders = {}): void {
-    if (wantsJson(exchange)) {
+    if (isRaw(exchange)) {
       exchange.reply(status, refusalBody(status, plainText(reason)), { ...jsonHeaders, ...headers });
       return;
     }
@@ -289,11 +299,6 @@ export class WebInterface {
 }
 
 const jsonHeaders: ReplyHeaders = { 'Content-Type': 'application/json', ...privateHeaders };
-
-/** Whether a refusal is no page: a bare result was to come, or JSON is asked for. */
-function wantsJson(exchange: Exchange): boolean {
-  return exchange.wantsJson || isRaw(exchange);
-}
 
 function alert(status: number, reason: Insertion): Markup {
   return html`<h2>${statusLine(status)}</h2>\n<p role="alert" class="error">${reason}</p>\n`;
