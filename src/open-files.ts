@@ -13,22 +13,40 @@ const interval = 1000;
 /** Descriptors that are kept open for nothing else than to be given up. */
 const spares = 4;
 
+/** Numbers of descriptors, by whom they are for. */
+export interface FileShares {
+  /** Connections of clients by TCP. */
+  readonly connections: number;
+  /** Connections by Unix sockets when all others are given away. */
+  readonly unix: number;
+  /** Connections to subscribers of events. */
+  readonly subscribers: number;
+}
+
 /**
- * Largest number of connections that the limit of open files allows.
- *
- * @param others descriptors that modules may open; they get half of what there is at most
- * @returns `wanted`, or less with a warning
+ * How many descriptors each may have, so that all of them together fit into the limit of open files: what is wanted, or less
+ * with a warning. When there are too few, subscribers get half of what Unix sockets leave, and connections the rest.
  */
-export function withinOpenFiles(wanted: number, others: number, log: Log): number {
+export function shareOpenFiles(wanted: FileShares, log: Log): FileShares {
   const limit = openFilesLimit();
-  const free = limit - reserve;
-  const possible = Math.max(1, Math.floor(free - Math.min(others, Math.max(0, free / 2))));
-  if (wanted <= possible) return wanted;
-  log.warn(
-    { maxConnections: wanted, openFiles: limit },
-    `max_connections ${wanted} lowered to ${possible}: the limit of open files is ${limit}; raise it (ulimit -n)`,
+  const free = Math.max(0, limit - reserve);
+  const unix = Math.floor(Math.min(wanted.unix, free / 2));
+  const rest = free - unix;
+  const connections = Math.max(
+    1,
+    Math.min(wanted.connections, Math.ceil(rest - Math.min(wanted.subscribers, rest / 2))),
   );
-  return possible;
+  const subscribers = Math.max(0, Math.min(wanted.subscribers, rest - connections));
+  const tell = (name: string, most: number, possible: number): void => {
+    if (most <= possible) return;
+    log.warn(
+      { [name]: most, openFiles: limit },
+      `${name} ${most} lowered to ${possible}: the limit of open files is ${limit}; raise it (ulimit -n)`,
+    );
+  };
+  tell('max_connections', wanted.connections, connections);
+  tell('max_subscribers', wanted.subscribers, subscribers);
+  return { connections, unix, subscribers };
 }
 
 /** Whether so many descriptors more can be opened now, a few microseconds each. */

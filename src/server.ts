@@ -219,7 +219,7 @@ export class Server {
     if (httpd === undefined)
       throw new Error('module httpd is not loaded, so nothing can be served; add loadmodule "httpd.so"');
     this.#httpd = httpd;
-    httpd.leaveOpenFiles(this.events.mostConnections);
+    httpd.leaveOpenFiles(this.events.mostConnections, (possible) => this.events.limitConnections(possible));
     this.#mi.seal();
   }
 

@@ -39,6 +39,8 @@ export class Connections {
   /** Connections without a request since the log was told of some. */
   #unread = 0;
   #toldAt = -Infinity;
+  readonly #max: number;
+  readonly #unix: number;
   readonly #shares: NetworkShares;
   readonly #ports = new Set<number>();
   /** Those of addresses that are not allowed, up to their first request. */
@@ -46,16 +48,17 @@ export class Connections {
   #warnedAt = -Infinity;
 
   /**
-   * @param max those by TCP together; by Unix sockets {@link unixReserve} more
-   * @param share those of one network; 0: half of `max`, but 64 at least
+   * @param limits `max` those by TCP together; `unix` those by Unix sockets more; `share` those of one network, 0: half of
+   *   `max`, but 64 at least
    */
   constructor(
-    readonly max: number,
-    share: number,
+    { max, unix, share }: { readonly max: number; readonly unix: number; readonly share: number },
     readonly counters: HttpCounters,
     log: Log,
   ) {
     this.#log = log;
+    this.#max = max;
+    this.#unix = unix;
     this.#shares = new NetworkShares(share > 0 ? share : Math.max(Math.floor(max / 2), leastShare), () => this.#ports);
   }
 
@@ -134,8 +137,8 @@ export class Connections {
     const isUnix = setting.kind === 'unix';
     // With the last descriptor the next one is accepted, so that it can be refused.
     if (!canOpen(1)) return exhausted;
-    if (this.open > this.max + (isUnix ? unixReserve : 0))
-      return `${this.max} connections are open, the limit max_connections`;
+    if (this.open > this.#max + (isUnix ? this.#unix : 0))
+      return `${this.#max} connections are open, the limit max_connections`;
     if (isUnix) return undefined;
     const origin = originOf(false, formatAddress(new Uint8Array(response.getRemoteAddress())));
     if (access?.excludes(origin) === true) {

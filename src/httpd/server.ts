@@ -1,6 +1,6 @@
 import type { Log } from '../log.js';
 import { BodyPool } from '../native.js';
-import { SpareDescriptors, withinOpenFiles } from '../open-files.js';
+import { type FileShares, SpareDescriptors, shareOpenFiles } from '../open-files.js';
 import { AllowedHosts } from './allowed-hosts.js';
 import { Connections, unixReserve } from './connections.js';
 import { HttpCounters } from './counters.js';
@@ -82,8 +82,8 @@ export class HttpServer {
   #engine: Engine | undefined;
   #open: OpenListener[] = [];
   #certificates: Certificates | undefined;
-  /** Descriptors that others may open, besides those that every server needs. */
-  #otherFiles: number;
+  /** Connections to subscribers of events that are wanted, and who is told how many there may be. */
+  #subscribers: { readonly most: number; readonly told: (possible: number) => void } = { most: 0, told: () => {} };
   readonly #spares: SpareDescriptors;
   #state: 'new' | 'starting' | 'listening' | 'stopping' | 'closed' = 'new';
 
@@ -92,9 +92,8 @@ export class HttpServer {
     this.#options = options;
     this.#counters = new HttpCounters(options.counters);
     this.#spares = new SpareDescriptors(options.log);
-    this.#otherFiles = options.listeners.some(({ setting }) => setting.kind === 'unix') ? unixReserve : 0;
     this.#allowedHosts = new AllowedHosts(options.allowedHosts ?? '');
-    this.#connections = this.#limitedTo(options.maxConnections);
+    this.#connections = this.#limitedTo(this.#wantedFiles());
   }
 
   /**
@@ -119,9 +118,13 @@ export class HttpServer {
     this.#roots.registerPath(declaration);
   }
 
-  /** Leaves so many descriptors to others: there are fewer connections where the limit of open files is low. */
-  leaveOpenFiles(count: number): void {
-    this.#otherFiles += count;
+  /**
+   * Leaves descriptors to connections to subscribers of events.
+   *
+   * @param told gets how many there may be when it starts: fewer where the limit of open files is low
+   */
+  leaveOpenFiles(most: number, told: (possible: number) => void): void {
+    this.#subscribers = { most, told };
   }
 
   /** Which Host headers browsers may come with. */
@@ -152,7 +155,7 @@ export class HttpServer {
    */
   async start(): Promise<void> {
     if (this.#state !== 'new') throw new Error(`an HTTP server starts once; this one is ${this.#state}`);
-    const { listeners, maxConnections, log } = this.#options;
+    const { listeners, log } = this.#options;
     this.#state = 'starting';
     // Early, as the lowest numbers last longest when the limit is lowered.
     this.#spares.start();
@@ -163,7 +166,9 @@ export class HttpServer {
       this.#bodies = this.#options.bodies ?? this.#nativeBodies();
       for (const { declaration } of this.#roots.newestFirst) await declaration.onInit?.();
       this.#refuseWhenClosed();
-      this.#connections = this.#limitedTo(withinOpenFiles(maxConnections, this.#otherFiles, log));
+      const files = shareOpenFiles(this.#wantedFiles(), log);
+      this.#connections = this.#limitedTo(files);
+      this.#subscribers.told(files.subscribers);
       const dispatcher = this.#dispatcher(this.#bodies);
       for (const listener of listeners) {
         const handlers = { ...dispatcher.handlersFor(listener), connection: this.#connections.changeOf(listener) };
@@ -187,9 +192,9 @@ export class HttpServer {
    * @throws Error in one line that says why it could not start
    */
   async check(): Promise<void> {
-    const { listeners, maxConnections, log } = this.#options;
+    const { listeners, log } = this.#options;
     const engine = await loadEngine(this.#options.engine);
-    withinOpenFiles(maxConnections, this.#otherFiles, log);
+    shareOpenFiles(this.#wantedFiles(), log);
     const holders: (Pick<Listening, 'options' | 'bound'> & { readonly secure: SecureApps | undefined })[] = [];
     try {
       for (const options of listeners) {
@@ -303,9 +308,15 @@ export class HttpServer {
     }
   }
 
-  #limitedTo(maxConnections: number): Connections {
+  #wantedFiles(): FileShares {
+    const { listeners, maxConnections } = this.#options;
+    const unix = listeners.some(({ setting }) => setting.kind === 'unix') ? unixReserve : 0;
+    return { connections: maxConnections, unix, subscribers: this.#subscribers.most };
+  }
+
+  #limitedTo({ connections, unix }: FileShares): Connections {
     const { maxConnectionsAddress = 0, log } = this.#options;
-    return new Connections(maxConnections, maxConnectionsAddress, this.#counters, log);
+    return new Connections({ max: connections, unix, share: maxConnectionsAddress }, this.#counters, log);
   }
 
   #nativeBodies(): BodyPool {

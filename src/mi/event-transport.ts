@@ -32,6 +32,11 @@ export interface EventTransport {
   open(socket: string): EventSink | Promise<EventSink>;
 }
 
+/** A subscriber more than the process can have, and why; 500 for the client. */
+export class EventRoomError extends Error {
+  override readonly name = 'EventRoomError';
+}
+
 /** A socket that cannot be subscribed, and why; 400 for the client. */
 export class EventSocketError extends Error {
   override readonly name = 'EventSocketError';

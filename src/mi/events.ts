@@ -3,7 +3,13 @@ import { nearestNames } from '../config/nearest.js';
 import type { Log } from '../log.js';
 import { shorten } from '../text.js';
 import { MiEvent, Subscription } from './event.js';
-import { type EventParameters, type EventSink, EventSocketError, type EventTransport } from './event-transport.js';
+import {
+  type EventParameters,
+  EventRoomError,
+  type EventSink,
+  EventSocketError,
+  type EventTransport,
+} from './event-transport.js';
 import type { Statistics } from './statistics.js';
 
 /** Seconds that a subscription lasts when nothing is said, as in OpenSIPS. */
@@ -43,6 +49,8 @@ export class Events {
   readonly #sinks = new Map<string, SharedSink>();
   readonly #raised: { add(amount: number): void };
   #timer: NodeJS.Timeout | undefined;
+  /** Connections that the limit of open files leaves to subscribers. */
+  #mostConnections = Number.POSITIVE_INFINITY;
   #isClosed = false;
   /** For transports. */
   readonly counts: EventDeliveryCounts;
@@ -114,6 +122,11 @@ export class Events {
     );
   }
 
+  /** From now on subscribers have so many connections at most. */
+  limitConnections(most: number): void {
+    this.#mostConnections = most;
+  }
+
   /** @throws Error when another one has its protocol */
   addTransport(transport: EventTransport): void {
     const { protocol } = transport;
@@ -125,7 +138,8 @@ export class Events {
    * Subscribes a socket (`udp:127.0.0.1:8888`) to an event, or sets a subscription to a new time.
    *
    * @param expire seconds from now, 0 ends it; undefined: for good
-   * @throws EventSocketError for a socket that cannot be used, or one subscriber too many
+   * @throws EventSocketError for a socket that cannot be used, or one subscriber too many; EventRoomError for one too many for
+   *   the limit of open files
    */
   subscribe(event: MiEvent, socket: string, expire: number | undefined): void | Promise<void> {
     const transport = this.#transportOf(socket);
@@ -214,12 +228,26 @@ export class Events {
     this.#timer.unref();
   }
 
-  #checkRoom({ protocol, maxSubscribers }: EventTransport): void {
-    const there = [...this.#sinks.values()].filter((one) => one.protocol === protocol).length;
-    if (there < maxSubscribers) return;
-    throw new EventSocketError(
-      `${there} sockets are subscribed by ${protocol}, the limit max_subscribers; end one, or raise the limit`,
+  #checkRoom({ protocol, maxSubscribers, isConnected }: EventTransport): void {
+    const there = this.#sinksOf((one) => one === protocol);
+    if (there >= maxSubscribers) {
+      throw new EventSocketError(
+        `${there} sockets are subscribed by ${protocol}, the limit max_subscribers; end one, or raise the limit`,
+      );
+    }
+    if (isConnected !== true) return;
+    const connected = this.#sinksOf((one) => this.#transports.get(one)?.isConnected === true);
+    if (connected < this.#mostConnections) return;
+    throw new EventRoomError(
+      `${connected} sockets are subscribed by TCP, as many as the limit of open files leaves connections for; end one, ` +
+        'or raise it (ulimit -n)',
     );
+  }
+
+  #sinksOf(isMeant: (protocol: string) => boolean): number {
+    let count = 0;
+    for (const { protocol } of this.#sinks.values()) if (isMeant(protocol)) count += 1;
+    return count;
   }
 
   /** Drops the subscriptions that are over, and the sinks that nobody uses then. */

@@ -21,11 +21,12 @@ const mostUsed = 0.15;
 
 const modules = (...names: string[]): string => names.map((name) => `loadmodule "${name}.so"\n`).join('');
 const eventModules = modules('httpd', 'mi_http', 'event_jsonrpc');
+const event = 'E_CORE_SR_STATUS_CHANGED';
 
 /** A server with so many open files at most. */
-function startLimited(t: TestContext, most: number): Promise<Daemon> {
+function startLimited(t: TestContext, most: number, input = eventModules): Promise<Daemon> {
   const through = ['sh', ['-c', `ulimit -n ${most}; exec "$0" "$@"`, process.execPath]] as const;
-  return startDaemon(t, ['-f', '-', '-l', '127.0.0.1', '-p', '0'], { input: eventModules, through });
+  return startDaemon(t, ['-f', '-', '-l', '127.0.0.1', '-p', '0'], { input, through });
 }
 
 interface Answer {
@@ -74,6 +75,31 @@ async function assertIdle({ child: { pid = 0 } }: Daemon): Promise<void> {
   assert.ok(used < mostUsed, `${used} of a processor`);
 }
 
+/** From now on a process has so many open files at most. */
+function limitTo({ child }: Daemon, most: number): void {
+  execFileSync('prlimit', ['--pid', String(child.pid), `--nofile=${most}:`]);
+}
+
+/** The port of a server that accepts subscribers' connections, which are added to `open`, and closed after the test. */
+async function receive(t: TestContext, open: Socket[]): Promise<number> {
+  const receiver = createServer((socket) => open.push(socket.on('error', () => {}))).listen(0, '0.0.0.0');
+  await once(receiver, 'listening');
+  t.after(() => {
+    receiver.close();
+    for (const socket of open) socket.destroy();
+  });
+  return (receiver.address() as { port: number }).port;
+}
+
+/** Opens connections until they are accepted or refused, one after the other. */
+async function flood(port: number, count: number, open: Socket[]): Promise<void> {
+  for (let at = 0; at < count; at++) {
+    const socket = connect(port, '127.0.0.1').on('error', () => {});
+    open.push(socket);
+    await Promise.race([once(socket, 'connect'), once(socket, 'close'), pause(50)]);
+  }
+}
+
 /** Whatever opens a connection, until it is served. */
 async function servedAgain(ask: () => Promise<unknown>): Promise<void> {
   for (;;) {
@@ -104,28 +130,20 @@ function nextDescriptor({ child: { pid } }: Daemon): number {
 
 describe('descriptors', { timeout: 120_000, skip }, () => {
   for (const subscribers of [90, 100]) {
-    test(`${subscribers} subscribers and clients that use them up do not make the server spin`, async (t) => {
-      const server = await startLimited(t, 128);
+    test(`${subscribers} subscribers and clients that use them up do not make the server spin`, {
+      skip: noPrlimit,
+    }, async (t) => {
+      const server = await startLimited(t, 1024);
       const open: Socket[] = [];
-      const receiver = createServer((socket) => open.push(socket.on('error', () => {}))).listen(0, '0.0.0.0');
-      await once(receiver, 'listening');
-      t.after(() => {
-        receiver.close();
-        for (const socket of open) socket.destroy();
-      });
-      const { port } = receiver.address() as { port: number };
+      const port = await receive(t, open);
       const agent = keptConnection(t);
-      const event = 'E_CORE_SR_STATUS_CHANGED';
       for (let at = 1; at <= subscribers; at++) {
         const params = [event, `jsonrpc:127.1.0.${at}:${port}`, 600];
         assert.match((await call(server.port, { method: 'event_subscribe', params, agent })).text, /"result":"OK"/);
       }
+      limitTo(server, 128);
       await call(server.port, { method: 'raise_event', params: [event, ['x']], agent });
-      for (let at = 0; at < 100; at++) {
-        const socket = connect(server.port, '127.0.0.1').on('error', () => {});
-        open.push(socket);
-        await Promise.race([once(socket, 'connect'), once(socket, 'close'), pause(50)]);
-      }
+      await flood(server.port, 100, open);
       // Clients are not accepted any more, or refused: what spins does so now.
       await server.line(/no file can be opened any more/);
       await pause(1100);
@@ -153,9 +171,7 @@ describe('descriptors', { timeout: 120_000, skip }, () => {
     const secure = Number(/:(\d+)\/mi/.exec(await server.line(/serving https:/))?.[1]);
     const agent = keptConnection(t);
     await call(server.port, { method: 'pwd', agent });
-    const limit = (most: number): void => {
-      execFileSync('prlimit', ['--pid', String(server.child.pid), `--nofile=${most}:`]);
-    };
+    const limit = (most: number): void => limitTo(server, most);
     limit(nextDescriptor(server));
     // Accepting these fails over and over.
     const waiting = ['', '', ''].map(() => connect(server.port, '127.0.0.1').on('error', () => {}));
@@ -194,5 +210,31 @@ describe('descriptors', { timeout: 120_000, skip }, () => {
   test('the limit of connections leaves event modules theirs', async (t) => {
     const server = await startLimited(t, 512);
     await server.line(/max_connections 10000 lowered to 348: the limit of open files is 512/);
+  });
+
+  test('subscribers beyond what a low limit leaves them are refused, and clients never reach the limit', async (t) => {
+    const path = new TlsFiles(t).path('mi.sock');
+    const listen = ['http:127.0.0.1:0', `unix:${path}`].map((value) => `modparam("httpd", "listen", "${value}")\n`);
+    const set = `${listen.join('')}modparam("httpd", "max_connections", 400)\n`;
+    const through = ['sh', ['-c', 'ulimit -n 160; exec "$0" "$@"', process.execPath]] as const;
+    const input = `${modules('httpd', 'mi_http', 'event_stream')}${set}`;
+    const server = await startDaemon(t, ['-f', '-'], { input, through });
+    await server.line(/max_connections 400 lowered to 32: the limit of open files is 160/);
+    const open: Socket[] = [];
+    const port = await receive(t, open);
+    const agent = keptConnection(t);
+    const answers: string[] = [];
+    for (let at = 1; at <= 95; at++) {
+      const params = [event, `tcp:127.1.0.${at}:${port}`, 600];
+      answers.push((await call(server.port, { method: 'event_subscribe', params, agent })).text);
+    }
+    assert.equal(answers.filter((text) => text.includes('"result":"OK"')).length, 32);
+    for (const text of answers.slice(32)) assert.match(text, /"code":500,.*limit of open files.*ulimit -n/);
+    await call(server.port, { method: 'raise_event', params: [event, ['x']], agent });
+    while (open.length < 32) await pause(20);
+    await flood(server.port, 200, open);
+    assert.equal((await call(path, { method: 'pwd' })).status, 200);
+    await pause(1100);
+    assert.doesNotMatch(server.lines.join('\n'), /no file can be opened/);
   });
 });

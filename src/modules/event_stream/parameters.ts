@@ -29,7 +29,9 @@ export const streamParameters: Parameters = {
     default: 100,
     min: 0,
     max: 10000,
-    help: 'sockets that may be subscribed at once, each with a connection; the next one is refused',
+    help:
+      'sockets that may be subscribed at once, each with a connection; the next one is refused; lowered when the limit ' +
+      'of open files is lower',
   },
   queue_size: {
     type: 'int',

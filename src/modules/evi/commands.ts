@@ -2,7 +2,7 @@ import { currentSecond } from '../../clock.js';
 import { type Command, command } from '../../mi/command.js';
 import { invalidParams, MiError } from '../../mi/errors.js';
 import type { MiEvent, Subscription } from '../../mi/event.js';
-import { EventSocketError } from '../../mi/event-transport.js';
+import { EventRoomError, EventSocketError } from '../../mi/event-transport.js';
 import { defaultExpire, type Events } from '../../mi/events.js';
 import type { JsonObject } from '../../mi/json.js';
 import { shorten } from '../../text.js';
@@ -102,6 +102,7 @@ function told(subscription: Subscription): JsonObject {
 
 function refused(error: unknown): never {
   if (error instanceof EventSocketError) badValue(error.message);
+  if (error instanceof EventRoomError) throw new MiError(500, 'Too many subscribers', error.message);
   throw error;
 }
 
