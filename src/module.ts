@@ -1,10 +1,12 @@
+import { checkDeclarations } from './config/declarations.js';
 import type { ParameterDeclarations, ParameterInput, ParameterValues } from './config/parameter.js';
+import { aFunction, anObject, aText, checkMembers, listOf, type Members, required } from './given.js';
 import type { RootDeclaration } from './httpd/roots.js';
 import type { HttpServer } from './httpd/server.js';
 import type { Log, LogLevel } from './log.js';
 import type { LogConsumers } from './log-consumers.js';
 import type { CacheSystems } from './mi/cache-systems.js';
-import type { Command } from './mi/command.js';
+import { type Command, isCommand } from './mi/command.js';
 import type { Events } from './mi/events.js';
 import type { ManagementInterface } from './mi/interface.js';
 import type { Level } from './mi/level.js';
@@ -119,6 +121,35 @@ export interface ConfiguredModule {
   readonly parameters: object;
 }
 
+const commandList = listOf('an array of what command() returns', isCommand);
+
+const declarationMembers: Members<ModuleDeclaration<ParameterDeclarations>> = {
+  name: required(aText),
+  parameters: anObject,
+  commands: commandList,
+  needs: listOf("an array of names of modules, ['usrloc']", (one) => typeof one === 'string'),
+  load: aFunction,
+};
+
+const instanceMembers: Members<ModuleInstance> = {
+  commands: commandList,
+  api: { text: 'an object' },
+  check: aFunction,
+  start: aFunction,
+  reload: aFunction,
+  stop: aFunction,
+  finish: aFunction,
+};
+
+/** @throws TypeError for what a module of the user's own gives when it is loaded, but may not */
+export function checkInstance(module: string, instance: unknown): void {
+  if (instance === undefined || instance === null) return;
+  if (typeof instance === 'object' && 'then' in instance) {
+    throw new TypeError(`module ${module}: load gives a promise; load at once, and do what takes time in start`);
+  }
+  checkMembers(`what load of module ${module} gives`, instance, instanceMembers);
+}
+
 /** A module, declared by {@link defineModule}. */
 export class Module<D extends ParameterDeclarations = ParameterDeclarations> {
   readonly name: string;
@@ -128,10 +159,14 @@ export class Module<D extends ParameterDeclarations = ParameterDeclarations> {
   readonly #load: ModuleDeclaration<D>['load'];
 
   constructor(declaration: ModuleDeclaration<D>) {
+    const given: unknown = declaration;
+    const named = typeof given === 'object' && given !== null && 'name' in given ? given.name : undefined;
+    checkMembers(typeof named === 'string' ? `module ${named}` : 'defineModule()', given, declarationMembers);
     const { name, parameters, commands = [], needs = [] } = declaration;
     if (!/^[A-Za-z][A-Za-z0-9_]*$/.test(name)) {
       throw new TypeError(`module name "${name}" is not a letter followed by letters, digits and "_"`);
     }
+    checkDeclarations(name, parameters ?? {});
     this.name = name;
     this.parameters = parameters ?? ({} as D);
     this.commands = commands;

@@ -1,4 +1,4 @@
-import type { RootDeclaration } from './httpd/roots.js';
+import { checkRoot, type RootDeclaration } from './httpd/roots.js';
 import type { HttpServer } from './httpd/server.js';
 import type { Roots } from './module.js';
 import { OwnContext } from './own-context.js';
@@ -8,6 +8,7 @@ export function rootRegistry(httpd: HttpServer): Roots {
   const context = new OwnContext();
   return Object.freeze({
     registerRoot(declaration: RootDeclaration): void {
+      checkRoot(declaration);
       // What else is in the declaration is inherited, also where it is an instance of a class.
       const own = Object.create(declaration) as { -readonly [Name in 'onRequest' | 'onFlush']?: RootDeclaration[Name] };
       own.onRequest = (exchange) => context.run(requested, declaration, exchange);

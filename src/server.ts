@@ -1,7 +1,7 @@
 import { totalmem } from 'node:os';
 import { dateOf, monotonicTime } from './clock.js';
-import { suggestNames } from './config/nearest.js';
 import { type ParameterInput, parametersFromObject } from './config/parameter.js';
+import { aFunction, aNumber, anObject, checkMembers, listOf, type Members, oneOf, type Wanted } from './given.js';
 import type { HttpServer } from './httpd/server.js';
 import type { Reload } from './httpd/tls/certificates.js';
 import { LifeCycle } from './life-cycle.js';
@@ -10,12 +10,13 @@ import { LogConsumers } from './log-consumers.js';
 import { CacheSystems } from './mi/cache-systems.js';
 import { Events } from './mi/events.js';
 import { ManagementInterface } from './mi/interface.js';
-import type { Level } from './mi/level.js';
+import { type Level, levels } from './mi/level.js';
 import { type StatusIdentifier, StatusReports } from './mi/status-reports.js';
 import {
   type BuiltInContext,
   type BuiltInInstance,
   type ConfiguredModule,
+  checkInstance,
   isModule,
   type Module,
   type ModuleContext,
@@ -55,6 +56,16 @@ export const maxSharedMemory = 1048576;
 
 /** Seconds that a stopping server gives to what runs. */
 export const defaultDeadline = 10;
+
+/** More is more than a timer of Node.js takes. */
+const longestDeadline = 2_000_000;
+
+const closeOptions: Members<{ deadline: number }> = {
+  deadline: {
+    text: `seconds from 0 to ${longestDeadline}`,
+    is: (value) => typeof value === 'number' && value >= 0 && value <= longestDeadline,
+  },
+};
 
 /** Milliseconds that answers to calls given up have to leave. */
 const lastAnswers = 1000;
@@ -206,10 +217,7 @@ export class Server {
       if (names.has(module.name)) throw new Error(`two modules are named ${module.name}; give one another name`);
       names.add(module.name);
       const instance: BuiltInInstance = module.load(isOurs ? inside : outside) ?? {};
-      // Modules of the user's own may be JavaScript, where no compiler tells.
-      if ('then' in instance) {
-        throw new Error(`module ${module.name}: load gives a promise; load at once, and do what takes time in start`);
-      }
+      if (!isOurs) checkInstance(module.name, instance);
       if (isOurs) httpd ??= instance.httpd;
       this.#instances.push(instance);
       for (const command of [...module.commands, ...(instance.commands ?? [])]) {
@@ -218,6 +226,8 @@ export class Server {
     }
     if (httpd === undefined)
       throw new Error('module httpd is not loaded, so nothing can be served; add loadmodule "httpd.so"');
+    const own = modules.filter(({ module }) => !ourModules.has(module)).map(({ module }) => module.name);
+    this.#mi.commands.checkAliases(new Set(own));
     this.#httpd = httpd;
     httpd.leaveOpenFiles(this.events.mostConnections, (possible) => this.events.limitConnections(possible));
     this.#mi.seal();
@@ -334,6 +344,11 @@ export class Server {
    * @param options.deadline seconds for what runs; then pending calls are answered 503; default 10
    */
   close(options: { readonly deadline?: number } = {}): Promise<void> {
+    try {
+      checkMembers('close', options, closeOptions);
+    } catch (error) {
+      return Promise.reject(error);
+    }
     return this.#life.close((options.deadline ?? defaultDeadline) * 1000);
   }
 
@@ -373,8 +388,8 @@ export class Server {
 export function createServer(options: ServerOptions = {}): Server {
   checkOptions(options);
   const given: Readonly<Record<string, object | undefined>> = {
-    httpd: options.httpd ?? {},
-    mi_http: options.mi_http ?? {},
+    httpd: options.httpd === undefined ? {} : options.httpd,
+    mi_http: options.mi_http === undefined ? {} : options.mi_http,
     mi_html: options.mi_html,
     mi_json: options.mi_json,
     usrloc: options.usrloc,
@@ -397,33 +412,43 @@ export function createServer(options: ServerOptions = {}): Server {
   return new Server(checked, options);
 }
 
-const optionNames: Readonly<Record<keyof ServerOptions, true>> = {
-  httpd: true,
-  mi_http: true,
-  mi_html: true,
-  mi_json: true,
-  usrloc: true,
-  cachedb_local: true,
-  event_datagram: true,
-  event_stream: true,
-  event_jsonrpc: true,
-  modules: true,
-  log: true,
-  logLevel: true,
-  privateMemory: true,
-  sharedMemory: true,
-  kill: true,
-  tellProcess: true,
-  engine: true,
+/** Names of the functions of {@link Log} that have to be there. */
+const logMethods = ['debug', 'info', 'warn', 'error'];
+
+const parametersOfModule: Wanted = { text: 'an object of parameters' };
+
+const serverOptions: Members<ServerOptions> = {
+  httpd: parametersOfModule,
+  mi_http: parametersOfModule,
+  mi_html: parametersOfModule,
+  mi_json: parametersOfModule,
+  usrloc: parametersOfModule,
+  cachedb_local: parametersOfModule,
+  event_datagram: parametersOfModule,
+  event_stream: parametersOfModule,
+  event_jsonrpc: parametersOfModule,
+  modules: listOf('an array of what defineModule or its method with returns', () => true),
+  log: {
+    text: `a logger with ${logMethods.join(', ')}`,
+    is: (value) =>
+      typeof value === 'object' &&
+      value !== null &&
+      logMethods.every((name) => typeof (value as Readonly<Record<string, unknown>>)[name] === 'function'),
+  },
+  logLevel: {
+    text: 'a whole number from -3 (alert) to 4 (debug)',
+    is: (value) => Number.isInteger(value) && Number(value) >= -3 && Number(value) <= 4,
+  },
+  privateMemory: aNumber,
+  sharedMemory: aNumber,
+  kill: aFunction,
+  tellProcess: oneOf(levels),
+  engine: anObject,
 };
 
-/** In JavaScript no compiler tells of a slip, and parameters that nobody reads would leave the server open to all. */
+/** Parameters that nobody reads would leave the server open to all. */
 function checkOptions(options: ServerOptions): void {
-  const known = Object.keys(optionNames);
-  const unknown = Object.keys(options).find((name) => !known.includes(name));
-  if (unknown !== undefined) {
-    throw new TypeError(`createServer has no option "${unknown}": ${suggestNames(unknown, 'known', known)}`);
-  }
+  checkMembers('createServer', options, serverOptions);
   for (const [index, own] of (options.modules ?? []).entries()) {
     const given: unknown = typeof own === 'object' && own !== null && 'module' in own ? own.module : own;
     if (!isModule(given)) {

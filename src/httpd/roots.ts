@@ -1,3 +1,15 @@
+import {
+  aBoolean,
+  aFunction,
+  aNumber,
+  aText,
+  checkMembers,
+  listOf,
+  type Members,
+  oneOf,
+  required,
+  texts,
+} from '../given.js';
 import type { Chunk, Exchange, ReplyHeaders } from './exchange.js';
 import { checkReplyHeaders } from './reply-head.js';
 
@@ -76,6 +88,32 @@ export interface RootDeclaration {
    * `{"error":reason}`, or a line of text.
    */
   refuse?(status: number, reason: string, request: RefusedRequest): string | Refusal | undefined;
+}
+
+const rootMembers: Members<RootDeclaration> = {
+  module: required(aText),
+  root: required(aText),
+  contentType: required({ ...aText, text: "a text, such as 'application/json'" }),
+  about: aText,
+  methods: listOf("an array of 'GET' and 'POST'", (one) => one === 'GET' || one === 'POST'),
+  accepts: aFunction,
+  body: oneOf(['raw', 'fields']),
+  borrowBody: aBoolean,
+  ignoresQuery: aBoolean,
+  refusesGetBody: aBoolean,
+  headers: texts,
+  keepsHeaders: aFunction,
+  timeout: aNumber,
+  onInit: aFunction,
+  onRequest: required(aFunction),
+  onFlush: aFunction,
+  refuse: aFunction,
+};
+
+/** @throws TypeError for what a module of the user's own declares, but cannot be */
+export function checkRoot(declaration: RootDeclaration): void {
+  const given: { readonly root?: unknown } | null | undefined = declaration;
+  checkMembers(typeof given?.root === 'string' ? `root path "${given.root}"` : 'registerRoot', given, rootMembers);
 }
 
 /** A registered root: its declaration, and what requests need of it, worked out once. */

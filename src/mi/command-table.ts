@@ -39,6 +39,22 @@ export class CommandTable {
     return entry;
   }
 
+  /**
+   * @param modules those whose aliases have to find their command
+   * @throws Error naming an alias that another command has too, or is named like: nobody could call it
+   */
+  checkAliases(modules: ReadonlySet<string>): void {
+    for (const entry of this.#entries) {
+      if (!modules.has(entry.module)) continue;
+      for (const alias of entry.command.aliases) {
+        if (this.finds(alias, entry)) continue;
+        const other = this.#candidates(alias).find((one) => one !== entry);
+        const whose = other === undefined ? 'finds nothing' : `is a name of ${other.fullName}`;
+        throw new Error(`alias "${alias}" of MI command ${entry.fullName} ${whose}; leave it out or give another`);
+      }
+    }
+  }
+
   get entries(): readonly CommandEntry[] {
     return this.#entries;
   }

@@ -1,6 +1,7 @@
+import { aBoolean, aFunction, aText, checkMembers, listOf, type Members, oneOf, required, texts } from '../given.js';
 import type { Call } from './call.js';
 import type { JsonValue } from './json.js';
-import { isLevel, type Level, levels } from './level.js';
+import { type Level, levels } from './level.js';
 import { type CompiledRecipe, compileRecipe, describeRecipes, type ParametersOf, type Recipe } from './recipe.js';
 import type { Printable, Result } from './result.js';
 
@@ -60,6 +61,29 @@ type Run = (parameters: never, call: Call) => unknown;
 
 const localName = /^[A-Za-z_][A-Za-z0-9_.-]*$/;
 
+const members: Members<CommandDeclaration<readonly Recipe[]>> = {
+  name: required(aText),
+  aliases: texts,
+  help: required({
+    text: 'a sentence that tells what it does',
+    is: (value) => typeof value === 'string' && value !== '',
+  }),
+  recipes: listOf('an array of objects, [{ name: type }]', (one) => typeof one === 'object' && one !== null),
+  readOnly: aBoolean,
+  level: oneOf(levels),
+  secrets: texts,
+  targets: texts,
+  withoutCall: aBoolean,
+  withoutContext: aBoolean,
+  namedOnly: aBoolean,
+  run: required(aFunction),
+};
+
+/** By shape, not by class: its file may import another copy of this package. */
+export function isCommand(value: unknown): value is Command {
+  return typeof value === 'object' && value !== null && 'accepted' in value && 'recipes' in value && 'run' in value;
+}
+
 /** An MI command, declared by {@link command}. */
 export class Command {
   readonly name: string;
@@ -76,12 +100,13 @@ export class Command {
   readonly run: (parameters: Readonly<Record<string, JsonValue>>, call: Call) => Result | Promise<Result>;
 
   constructor(declaration: Omit<CommandDeclaration<readonly Recipe[]>, 'run'> & { readonly run: Run }) {
+    const given: unknown = declaration;
+    const named = typeof given === 'object' && given !== null && 'name' in given ? given.name : undefined;
+    checkMembers(typeof named === 'string' ? `command ${named}` : 'command()', given, members);
     const { name, aliases = [], help, recipes = [{}], namedOnly = false, readOnly = false, run } = declaration;
     const { level = readOnly ? 'read' : 'operate', secrets = [], targets = [], withoutCall = false } = declaration;
     const { withoutContext = false } = declaration;
     if (!localName.test(name)) throw new TypeError(`command name "${name}" does not match ${localName}`);
-    if (typeof run !== 'function') throw new TypeError(`command ${name} has no function run; give one`);
-    if (!isLevel(level)) throw new TypeError(`command ${name} has the level "${level}"; give ${levels.join(', ')}`);
     this.name = name;
     this.aliases = aliases;
     this.help = help;

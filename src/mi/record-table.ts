@@ -1,4 +1,5 @@
 import { currentSecond } from '../clock.js';
+import { aNumber, aText, checkGiven, checkMembers, type Members, type Wanted } from '../given.js';
 import { type NativeRecordTable, openRecordTable } from '../native.js';
 import { escapesHalfPair, shorten, stringify } from '../text.js';
 import { markHoles, marksPrinted, nonce, type SecondsLeft, styles } from './seconds-left.js';
@@ -26,6 +27,8 @@ export interface RecordLimits {
   /** Bytes of UTF-8 of one record and its key. */
   readonly maxRecordBytes?: number;
 }
+
+const limitMembers: Members<RecordLimits> = { maxRecords: aNumber, maxBytes: aNumber, maxRecordBytes: aNumber };
 
 /** A record has no room in its table, which is as it was. */
 export class RecordLimitError extends Error {
@@ -71,6 +74,7 @@ export class RecordTable<T = unknown> {
   }
 
   set limits(limits: RecordLimits) {
+    checkMembers('limits of a RecordTable', limits, limitMembers);
     const {
       maxRecords = Number.POSITIVE_INFINITY,
       maxBytes = Number.POSITIVE_INFINITY,
@@ -91,6 +95,7 @@ export class RecordTable<T = unknown> {
    *   record that is too long for any table; then the table is as it was
    */
   set(key: string, value: Settable<T>, options?: RecordOptions): this {
+    checkKey(key);
     const text = markHoles(value);
     if (text === undefined) {
       throw new TypeError(`record ${JSON.stringify(key)} is set to a ${typeof value}, which JSON does not have`);
@@ -115,7 +120,9 @@ export class RecordTable<T = unknown> {
    * @throws Error saying what is wrong at which byte, {@link RecordLimitError}; then the table is as it was
    */
   setJson(key: string, json: Uint8Array, options?: RecordOptions): this {
+    checkKey(key);
     const deadline = deadlineOf(options);
+    checkGiven('json of a record', json, aByteArray);
     if (escapesHalfPair(Buffer.from(json.buffer, json.byteOffset, json.length).toString('latin1'))) {
       throw new TypeError(`record ${JSON.stringify(key)} has half of a surrogate pair; give well-formed text`);
     }
@@ -284,8 +291,11 @@ export class RecordTable<T = unknown> {
   }
 }
 
+const aByteArray: Wanted = { text: 'a Uint8Array of JSON', is: (value) => value instanceof Uint8Array };
+
 /** Writes a key to the start of a memory; its length there. */
 function writeKey(key: string, place: Buffer): number {
+  checkKey(key);
   const length = place.write(key, 0);
   // Two keys with different halves of surrogate pairs would be one in UTF-8; ASCII has none.
   if (length !== key.length && /\p{Surrogate}/u.test(key)) {
@@ -298,8 +308,19 @@ function jsonOf(text: string | undefined): string {
   return text === undefined ? '' : stringify(text);
 }
 
+const recordMembers: Members<RecordOptions> = { deadline: aNumber };
+
+/** Whatever else the options have is looked at only where it is wrong: records are set by the thousand. */
 function deadlineOf(options: RecordOptions | undefined): number {
+  if (options === undefined) return Number.POSITIVE_INFINITY;
+  let isRight = typeof options === 'object' && options !== null;
+  for (const name in options) isRight &&= name === 'deadline';
   const deadline = options?.deadline ?? Number.POSITIVE_INFINITY;
   if (Number.isNaN(deadline)) throw new RangeError('deadline is not a number; give a time or leave it out');
+  if (!isRight || typeof deadline !== 'number') checkMembers('options of a record', options, recordMembers);
   return deadline;
+}
+
+function checkKey(key: string): void {
+  if (typeof key !== 'string') checkGiven('key of a record', key, aText);
 }

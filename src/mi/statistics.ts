@@ -1,3 +1,4 @@
+import { aFunction, aText, checkGiven, oneOf, type Wanted } from '../given.js';
 import { StatisticsTable } from '../native.js';
 
 /**
@@ -56,6 +57,8 @@ export class StatisticsSelection {
   }
 }
 
+const aKind: Wanted = oneOf(['counter', 'gauge', 'computed']);
+
 const capacity = 8192;
 const statisticName = /^[A-Za-z0-9_.-][A-Za-z0-9_:.-]*$/;
 
@@ -76,6 +79,10 @@ export class Statistics {
   add(group: string, name: string, kind: 'counter' | 'gauge'): Statistic;
   add(group: string, name: string, kind: 'computed', compute: () => number): Statistic;
   add(group: string, name: string, kind: StatisticKind, compute?: () => number): Statistic {
+    checkGiven('group of a statistic', group, aText);
+    checkGiven('name of a statistic', name, aText);
+    checkGiven(`kind of statistic ${group}:${name}`, kind, aKind);
+    if (kind === 'computed') checkGiven(`function of statistic ${group}:${name}`, compute, aFunction);
     const key = name.toLowerCase();
     if (!statisticName.test(name)) throw new Error(`statistic name "${name}" does not match ${statisticName}`);
     const taken = this.#byName.get(key);

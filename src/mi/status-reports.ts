@@ -1,3 +1,4 @@
+import { aNumber, aText, checkGiven, checkMembers, type Members } from '../given.js';
 import { shorten } from '../text.js';
 import type { MiEvent } from './event.js';
 
@@ -18,6 +19,12 @@ export interface StatusReport {
   readonly timestamp: number;
   readonly text: string;
 }
+
+const identifierMembers: Members<{ identifier: string; status: number; details: string }> = {
+  identifier: aText,
+  status: aNumber,
+  details: aText,
+};
 
 /** Something whose readiness can be asked for: a part of a module, such as a table or a connection. */
 export class StatusIdentifier {
@@ -65,6 +72,7 @@ export class StatusIdentifier {
    * @throws RangeError for any other status
    */
   set(status: number, details?: string): void {
+    if (details !== undefined) checkGiven('details of a status', details, aText);
     const before = this.#status;
     this.#status = checked(status);
     this.#details = details === undefined ? undefined : shorten(details, longestText);
@@ -73,6 +81,7 @@ export class StatusIdentifier {
 
   /** Adds a line to the history. */
   report(text: string): void {
+    checkGiven('report of a status', text, aText);
     this.#reports.push({ timestamp: Math.floor(Date.now() / 1000), text: shorten(text, longestText) });
     if (this.#reports.length > keptReports) this.#reports.shift();
   }
@@ -118,6 +127,8 @@ export class StatusReports {
     group: string,
     options: { readonly identifier?: string; readonly status?: number; readonly details?: string } = {},
   ): StatusIdentifier {
+    checkGiven('group of a status', group, aText);
+    checkMembers(`status ${group}`, options, identifierMembers);
     const { identifier = mainIdentifier, status = 1, details } = options;
     for (const one of [group, identifier]) {
       if (!name.test(one) || one === 'all') {

@@ -1,4 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
+import { checkGiven, type Wanted } from '../given.js';
 import { stringify } from '../text.js';
 import { type Cursor, TextCursor } from './cursor.js';
 import { printJson } from './json.js';
@@ -7,6 +8,17 @@ import type { Printable } from './result.js';
 
 /** Milliseconds that one slice may take before others get their turn. */
 const slice = 0.5;
+
+const anIterable: Wanted = {
+  text: 'an array, a generator or something else that can be iterated',
+  is: (value) => {
+    if (value === undefined || value === null) return false;
+    const { [Symbol.iterator]: now, [Symbol.asyncIterator]: later } = value as Partial<
+      Iterable<unknown> & AsyncIterable<unknown>
+    >;
+    return typeof now === 'function' || typeof later === 'function';
+  },
+};
 
 /** An array or object of which the items are produced one by one while the reply is sent. */
 export class Stream extends Piecewise {
@@ -19,6 +31,7 @@ export class Stream extends Piecewise {
   /** For {@link stream} and {@link streamObject}. */
   constructor(items: Iterable<unknown> | AsyncIterable<unknown>, shape: Shape) {
     super();
+    checkGiven(`what ${shape.open === '[' ? 'stream' : 'streamObject'} is given`, items, anIterable);
     this.#items = items;
     this.#shape = shape;
   }

@@ -1,4 +1,5 @@
 import { currentSecond } from '../clock.js';
+import { aText, checkMembers, type Members, oneOf } from '../given.js';
 import type { NativeRecordTable } from '../native.js';
 import type { Cursor } from './cursor.js';
 import { Piecewise } from './piecewise.js';
@@ -11,6 +12,8 @@ export interface DumpOptions {
   readonly member?: string;
 }
 
+const dumpMembers: Members<DumpOptions> = { as: oneOf(['records', 'keys']), member: aText };
+
 /**
  * The records of a table as a JSON array, to stand anywhere in the result of a command. It is nothing but the wish to
  * dump: what it prints is read when its turn in the reply comes.
@@ -21,8 +24,10 @@ export class TableDump extends Piecewise {
   readonly #member: string;
 
   /** For {@link RecordTable.dump}. */
-  constructor(table: NativeRecordTable, { as = 'records', member }: DumpOptions) {
+  constructor(table: NativeRecordTable, options: DumpOptions) {
     super();
+    checkMembers('dump', options, dumpMembers);
+    const { as = 'records', member } = options;
     if (as === 'records' && member !== undefined) {
       throw new TypeError(`dump of records has a member name ${JSON.stringify(member)}; give it with as: 'keys'`);
     }

@@ -6,7 +6,7 @@ import { processTitle } from './process-title.js';
 
 /** Commands that change how the server runs: kill, log_level. */
 export function controlCommands(context: BuiltInContext<object>): readonly Command[] {
-  const { facts, logLevel } = context;
+  const { facts, log, logLevel } = context;
   return [
     command({
       name: 'kill',
@@ -15,7 +15,14 @@ export function controlCommands(context: BuiltInContext<object>): readonly Comma
       run: () => {
         if (facts.kill === undefined) throw embedded('core:kill', 'kill');
         // On a later turn, so that the answer leaves before the server stops.
-        setImmediate(facts.kill);
+        const { kill } = facts;
+        setImmediate(() => {
+          try {
+            kill();
+          } catch (error) {
+            log.error({ err: error, command: 'core:kill' }, 'kill failed: the option kill of createServer throws');
+          }
+        });
         return 'OK';
       },
     }),

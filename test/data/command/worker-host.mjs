@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { isMainThread, parentPort, SHARE_ENV, Worker, workerData } from 'node:worker_threads';
-import { createServer } from 'mi-httpd';
+import { command, createServer, defineModule } from 'mi-httpd';
 
 const warnings = [];
 const log = { debug() {}, info() {}, warn: (_, text) => warnings.push(text), error() {} };
@@ -36,7 +36,7 @@ const ends = {
     throw new Error('thrown');
   },
   reject: () => Promise.reject(new Error('rejected')),
-  'throw in a call': (client) => client.write(request('POST /mi', { 'Content-Type': 'application/json' }, '{"jsonrpc":"2.0","method":"kill","id":1}')),
+  'throw in a call': (client) => client.write(request('POST /mi', { 'Content-Type': 'application/json' }, '{"jsonrpc":"2.0","method":"fall","id":1}')),
   'close, then exit': async (_, server) => {
     await server.close();
     process.exit(3);
@@ -53,10 +53,18 @@ const request = (line, headers, body = '') =>
     .join('')}\r\n${body}`;
 
 async function serve({ end, httpd }) {
-  const kill = () => {
-    throw new Error('thrown in a call');
-  };
-  const server = await createServer({ httpd, log, kill }).start();
+  const fall = command({
+    name: 'fall',
+    help: 'Ends the thread.',
+    run: () => {
+      setImmediate(() => {
+        throw new Error('thrown in a call');
+      });
+      return 'OK';
+    },
+  });
+  const modules = [defineModule({ name: 'm', commands: [fall] })];
+  const server = await createServer({ httpd, log, modules }).start();
   const client = connect(server.port, '127.0.0.1');
   client.write(request('GET /', { 'X-Long': 'x'.repeat(10_000) }));
   const [reply] = await once(client.setEncoding('latin1'), 'data');
