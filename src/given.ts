@@ -15,7 +15,7 @@ export interface Wanted {
 export type Members<T extends object = object> = Readonly<Record<keyof T, Wanted>>;
 
 export const aText: Wanted = { text: 'a text', is: (value) => typeof value === 'string' };
-export const aNumber: Wanted = { text: 'a number', is: (value) => typeof value === 'number' && !Number.isNaN(value) };
+export const aNumber: Wanted = { text: 'a number', is: (value) => typeof value === 'number' };
 export const aBoolean: Wanted = { text: 'true or false', is: (value) => typeof value === 'boolean' };
 export const aFunction: Wanted = { text: 'a function', is: (value) => typeof value === 'function' };
 export const anObject: Wanted = { text: 'an object', is: isPlain };

@@ -54,7 +54,8 @@ export class LifeCycle {
       // One that is being closed is waiting for this to end.
       if (this.#closed === undefined) {
         this.#closed = this.#steps.close(0);
-        await this.#closed;
+        // The reason of the start is told, and whoever closes again hears of this one.
+        await this.#closed.catch(() => {});
       }
       throw error;
     }

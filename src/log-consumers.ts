@@ -52,11 +52,22 @@ export class LogConsumers {
   #level: LogLevel | undefined;
   #tell: ((line: LogLine) => void) | undefined;
   #isTelling = false;
+  #failed = 0;
 
   constructor(target: Log) {
     this.#target = target;
     const write = (method: Method) => (fields: object, message: string) => this.#write(method, fields, message);
     this.log = { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
+  }
+
+  /** Lines that could not be written: what the logger counts itself, and those with which it failed. */
+  get dropped(): number {
+    try {
+      const { dropped } = this.#target;
+      return this.#failed + (Number.isSafeInteger(dropped) ? Number(dropped) : 0);
+    } catch {
+      return this.#failed;
+    }
   }
 
   /** Connects the consumer `event`. */
@@ -71,7 +82,7 @@ export class LogConsumers {
 
   #write(method: Method, fields: object, message: string): void {
     const [level, levelName] = levels[method];
-    if (this.stderror.takes(level)) this.#target[method](withError(fields), message);
+    if (this.stderror.takes(level)) this.#hand(method, fields, message);
     if (!this.event.takes(level) || level > (this.#level?.value ?? 3)) return;
     // What telling it logs is not told: it would never end.
     if (this.#isTelling) return;
@@ -82,13 +93,42 @@ export class LogConsumers {
       this.#isTelling = false;
     }
   }
+
+  /** A logger that fails, at once or later, loses its line, and stops no service. */
+  #hand(method: Method, fields: object, message: string): void {
+    const lost = (): void => {
+      this.#failed += 1;
+    };
+    try {
+      const done: unknown = this.#target[method](withError(fields), message);
+      if (done instanceof Promise) done.catch(lost);
+    } catch {
+      lost();
+    }
+  }
 }
 
 /** Anything can be thrown, but loggers tell the text of errors alone. */
 function withError(fields: object): object {
-  if (!('err' in fields) || fields.err instanceof Error) return fields;
-  return {
-    ...fields,
-    err: new Error(`thrown was no Error but ${inspect(fields.err, { depth: 1, maxStringLength: 1000 })}`),
-  };
+  if (!('err' in fields) || isReadable(fields.err)) return fields;
+  return { ...fields, err: new Error(`thrown was no Error but ${described(fields.err)}`) };
+}
+
+/** Whether it is an error that a logger can tell: a getter of its own, or a proxy, may throw. */
+function isReadable(err: unknown): boolean {
+  try {
+    if (!(err instanceof Error)) return false;
+    const { name, message, stack } = err;
+    return [name, message, stack ?? ''].every((text) => typeof text === 'string');
+  } catch {
+    return false;
+  }
+}
+
+function described(thrown: unknown): string {
+  try {
+    return inspect(thrown, { depth: 1, maxStringLength: 1000 });
+  } catch {
+    return 'what cannot be shown';
+  }
 }

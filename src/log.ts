@@ -55,7 +55,11 @@ export class LogLevel {
 
   /** Hands the level to the logger. Not done before the first of the two: start-up is always logged. */
   apply(): void {
-    if (this.log.level !== undefined) this.log.level = pinoLevel(this.#level);
+    try {
+      if (this.log.level !== undefined) this.log.level = pinoLevel(this.#level);
+    } catch {
+      // A logger that takes no level keeps the one it has: what is logged stops no service.
+    }
   }
 }
 

@@ -90,9 +90,12 @@ export interface ModuleInstance {
    * @throws Error telling what is wrong
    */
   reload?(): void | Promise<void>;
-  /** Runs once when the server stops: calls still running are given up now. */
+  /**
+   * Runs once when the server is closed, also where {@link start} never ran or has failed: calls still running are given up
+   * now. It has what is left of the deadline of `close`, a second at least; then the server goes on without it.
+   */
   stop?(): void | Promise<void>;
-  /** Runs once after every module has stopped and the last answer has left: for logs. It may not fail. */
+  /** Runs once after every module has stopped and the last answer has left, in the same time: for logs. */
   finish?(): void | Promise<void>;
 }
 

@@ -20,9 +20,9 @@ import {
   isModule,
   type Module,
   type ModuleContext,
-  type ModuleInstance,
   type ServerFacts,
 } from './module.js';
+import { type LoadedModule, ModuleSteps, reasonOf } from './module-steps.js';
 import type { parameters as cachedbLocalParameters } from './modules/cachedb_local/parameters.js';
 import type { parameters as eventDatagramParameters } from './modules/event_datagram/parameters.js';
 import type { parameters as eventJsonrpcParameters } from './modules/event_jsonrpc/index.js';
@@ -134,10 +134,12 @@ export interface ServerOptions extends ServerSettings {
 export class Server {
   readonly #mi: ManagementInterface;
   readonly #main: StatusIdentifier;
-  readonly #instances: ModuleInstance[] = [];
+  readonly #modules: LoadedModule[] = [];
+  readonly #steps: ModuleSteps;
   readonly #log: Log;
   readonly #httpd: HttpServer;
   readonly #applyLogLevel: () => void;
+  readonly #closeEvents: () => void;
   /** Declare and raise events of your own; clients subscribe with `event_subscribe`. */
   readonly events: Events;
   /** Tell what is ready and what is not, for `sr_get_status` and `/readyz`. */
@@ -164,6 +166,7 @@ export class Server {
     const target = settings.log ?? quietLog;
     const logConsumers = new LogConsumers(target);
     this.#log = logConsumers.log;
+    this.#steps = new ModuleSteps(this.#log);
     this.#mi = new ManagementInterface(this.#log);
     const logLevel = new LogLevel(target, settings.logLevel ?? 3);
     this.#applyLogLevel = () => settings.logLevel !== undefined && logLevel.apply();
@@ -179,7 +182,11 @@ export class Server {
       engine: settings.engine,
     };
     let httpd: HttpServer | undefined;
-    this.events = new Events(this.#log, this.#mi.statistics);
+    let closeEvents = (): void => {};
+    this.events = new Events(this.#log, this.#mi.statistics, (close) => {
+      closeEvents = close;
+    });
+    this.#closeEvents = () => closeEvents();
     this.status = new StatusReports(this.events.declare('E_CORE_SR_STATUS_CHANGED'));
     this.#main = this.status.add('core', { status: state.initializing, details: 'initializing' });
     this.#main.report('initializing');
@@ -219,7 +226,7 @@ export class Server {
       const instance: BuiltInInstance = module.load(isOurs ? inside : outside) ?? {};
       if (!isOurs) checkInstance(module.name, instance);
       if (isOurs) httpd ??= instance.httpd;
-      this.#instances.push(instance);
+      this.#modules.push({ name: module.name, isOurs, instance });
       for (const command of [...module.commands, ...(instance.commands ?? [])]) {
         this.#mi.commands.add(module.name, command);
       }
@@ -237,21 +244,24 @@ export class Server {
    * Starts the modules, then listens. Called again, it gives what came of the first call: a server that runs goes on.
    *
    * @returns this server, listening
-   * @throws Error in one line when the address cannot be listened on (in use, no permission, not of this machine), or the
-   *   server was closed
+   * @throws Error in one line when a module fails to start, the address cannot be listened on (in use, no permission, not of
+   *   this machine), or the server was closed; when a module waits for it within its own start
    */
   async start(): Promise<this> {
+    const { running } = this.#steps;
+    if (running !== undefined) throw waitsForItself('start', running);
     await this.#life.start();
     return this;
   }
 
   async #start(goOn: () => void): Promise<void> {
     for (const notice of await this.#look()) this.#log.warn({}, notice);
-    for (const instance of this.#instances) {
+    for (const module of this.#modules) {
       goOn();
-      await instance.start?.();
+      await this.#steps.start(module, 'start');
     }
     goOn();
+    this.#steps.rest();
     await this.#httpd.start();
     goOn();
     this.#main.set(state.running, 'running');
@@ -267,13 +277,12 @@ export class Server {
    */
   async reload(): Promise<boolean> {
     let isGood = true;
-    for (const instance of this.#instances) {
+    for (const { name, instance } of this.#modules) {
       try {
         await instance.reload?.();
       } catch (error) {
         isGood = false;
-        const reason = error instanceof Error ? error.message : String(error);
-        this.#log.error({}, `reload failed, what was there stays: ${reason}`);
+        this.#log.error({ module: name }, `reload of module ${name} failed, what was there stays: ${reasonOf(error)}`);
       }
     }
     return isGood;
@@ -295,7 +304,7 @@ export class Server {
 
   /** The user location service, for a registrar in the same process; undefined when module usrloc is not loaded. */
   get usrloc(): Usrloc | undefined {
-    return this.#instances.map(({ api }) => api).find((api) => api instanceof Usrloc);
+    return this.#modules.map(({ instance }) => instance.api).find((api) => api instanceof Usrloc);
   }
 
   /** Name and version of the HTTP engine. */
@@ -312,6 +321,7 @@ export class Server {
    */
   async check(): Promise<readonly string[]> {
     const notices = await this.#look();
+    this.#steps.rest();
     await this.#httpd.check();
     warnOfExposure(this.#httpd, this.#log);
     return notices;
@@ -320,7 +330,9 @@ export class Server {
   /** What the start and the check have in common, before anything runs. */
   async #look(): Promise<readonly string[]> {
     const notices: string[] = [];
-    for (const instance of this.#instances) notices.push(...((await instance.check?.()) ?? []));
+    for (const module of this.#modules) {
+      notices.push(...((await this.#steps.start<readonly string[]>(module, 'check')) ?? []));
+    }
     if (this.#httpd.roots.length === 0) {
       notices.push('no root path is registered, so every request gets 404; add loadmodule "mi_http.so"');
     }
@@ -341,7 +353,9 @@ export class Server {
    * Stops: accepts no more, finishes what runs, then closes. Nothing is left open. A second call waits for the first. A start
    * under way is given up first.
    *
-   * @param options.deadline seconds for what runs; then pending calls are answered 503; default 10
+   * @param options.deadline seconds for what runs; then pending calls are answered 503; default 10. Modules have what is left
+   *   of them to stop and to finish, each a second at least; one that is not done by then is logged, and the others go on.
+   * @throws TypeError for a wrong option; Error when a module waits for it within its own start or stop, which it waits for
    */
   close(options: { readonly deadline?: number } = {}): Promise<void> {
     try {
@@ -349,28 +363,31 @@ export class Server {
     } catch (error) {
       return Promise.reject(error);
     }
-    return this.#life.close((options.deadline ?? defaultDeadline) * 1000);
+    const closed = this.#life.close((options.deadline ?? defaultDeadline) * 1000);
+    const { running } = this.#steps;
+    if (running === undefined) return closed;
+    const refused = Promise.reject(waitsForItself('close', running));
+    // Not for those who do not wait.
+    refused.catch(() => {});
+    closed.catch(() => {});
+    return refused;
   }
 
   async #close(deadline: number): Promise<void> {
+    const until = performance.now() + deadline;
     this.#main.set(state.terminating, 'terminating');
     this.#main.report('terminating');
     this.#httpd.stopAccepting();
     await this.#httpd.drain(deadline);
     // Before any module stops: no handler runs without what its module needs.
     this.#mi.stop('the server stops');
-    for (const instance of this.#instances.toReversed()) {
-      try {
-        await instance.stop?.();
-      } catch (error) {
-        this.#log.error({ err: error }, 'a module failed to stop');
-      }
-    }
-    this.events.close();
+    for (const module of this.#modules.toReversed()) await this.#steps.end(module, 'stop', until);
+    this.#closeEvents();
     // What the modules gave up has been answered; the answers have to leave.
     await this.#httpd.drain(lastAnswers);
     await this.#httpd.close();
-    for (const instance of this.#instances) await instance.finish?.();
+    for (const module of this.#modules) await this.#steps.end(module, 'finish', until);
+    this.#steps.rest();
   }
 }
 
@@ -455,6 +472,10 @@ function checkOptions(options: ServerOptions): void {
       throw new TypeError(`modules[${index}] is no module; give what defineModule or its method with returns`);
     }
   }
+}
+
+function waitsForItself(what: 'start' | 'close', step: string): Error {
+  return new Error(`${what} is called within ${step}, for which it waits; do not wait for it there`);
 }
 
 /** Load order, but a module comes after those it needs, whatever order the file has them in. */

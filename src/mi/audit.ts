@@ -1,5 +1,5 @@
 import { shorten as beginning } from '../text.js';
-import { Call } from './call.js';
+import { type Call, clientOf } from './call.js';
 import type { Command } from './command.js';
 import type { CommandEntry } from './command-table.js';
 import { codes, MiError } from './errors.js';
@@ -72,11 +72,11 @@ export class AuditedCall {
     this.#entry = entry;
     this.#given = given;
     this.#call = call;
-    this.#from = Call.clientOf(call)?.origin ?? 'local';
+    this.#from = clientOf(call)?.origin ?? 'local';
   }
 
   end(outcome: AuditOutcome): void {
-    const client = Call.clientOf(this.#call);
+    const client = clientOf(this.#call);
     const line = printJson({
       time: new Date().toISOString(),
       who: client?.caller?.name ?? '-',

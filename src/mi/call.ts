@@ -12,6 +12,13 @@ export interface Client {
   readonly listener: string;
 }
 
+let sourceOf: (call: Call) => Client | undefined;
+
+/** What `call.client` is a view of, for those to whom a view would be one object too many. Handlers cannot reach it. */
+export function clientOf(call: Call): Client | undefined {
+  return sourceOf(call);
+}
+
 /**
  * One MI command being run. Its signal is aborted when nobody waits for the result any more: the client left, the
  * deadline passed or the server stops.
@@ -49,9 +56,8 @@ export class Call extends LazyAbort {
     return this.#client;
   }
 
-  /** What {@link client} is a view of, for those to whom a view would be one object too many. */
-  static clientOf(call: Call): Client | undefined {
-    return call.#source;
+  static {
+    sourceOf = (call) => call.#source;
   }
 
   /** The call to keep when it turns out that the reply takes a while: this one, unless it is {@link none}. */

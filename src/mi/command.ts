@@ -1,7 +1,7 @@
-import { aBoolean, aFunction, aText, checkMembers, listOf, type Members, oneOf, required, texts } from '../given.js';
+import { aBoolean, aFunction, aText, checkMembers, listOf, type Members, required, texts } from '../given.js';
 import type { Call } from './call.js';
 import type { JsonValue } from './json.js';
-import { type Level, levels } from './level.js';
+import { isLevel, type Level, levels } from './level.js';
 import { type CompiledRecipe, compileRecipe, describeRecipes, type ParametersOf, type Recipe } from './recipe.js';
 import type { Printable, Result } from './result.js';
 
@@ -70,13 +70,13 @@ const members: Members<CommandDeclaration<readonly Recipe[]>> = {
   }),
   recipes: listOf('an array of objects, [{ name: type }]', (one) => typeof one === 'object' && one !== null),
   readOnly: aBoolean,
-  level: oneOf(levels),
+  level: aText,
   secrets: texts,
   targets: texts,
   withoutCall: aBoolean,
   withoutContext: aBoolean,
   namedOnly: aBoolean,
-  run: required(aFunction),
+  run: aFunction,
 };
 
 /** By shape, not by class: its file may import another copy of this package. */
@@ -107,6 +107,8 @@ export class Command {
     const { level = readOnly ? 'read' : 'operate', secrets = [], targets = [], withoutCall = false } = declaration;
     const { withoutContext = false } = declaration;
     if (!localName.test(name)) throw new TypeError(`command name "${name}" does not match ${localName}`);
+    if (run === undefined) throw new TypeError(`command ${name} has no function run; give one`);
+    if (!isLevel(level)) throw new TypeError(`command ${name} has the level "${level}"; give ${levels.join(', ')}`);
     this.name = name;
     this.aliases = aliases;
     this.help = help;

@@ -55,8 +55,10 @@ export class Events {
   /** For transports. */
   readonly counts: EventDeliveryCounts;
 
-  constructor(log: Log, statistics: Statistics) {
+  /** @param giveClose is given what ends all subscriptions, which nobody else is to have */
+  constructor(log: Log, statistics: Statistics, giveClose: (close: () => void) => void = () => {}) {
     this.#log = log;
+    giveClose(() => this.#close());
     this.#raised = statistics.add('evi', 'events_raised', 'counter');
     const sent = statistics.add('evi', 'events_sent', 'counter');
     const dropped = statistics.add('evi', 'events_dropped', 'counter');
@@ -181,11 +183,17 @@ export class Events {
   }
 
   /** Ends all subscriptions; nothing can be subscribed any more. */
-  close(): void {
+  #close(): void {
     this.#isClosed = true;
     clearInterval(this.#timer);
     for (const event of this.#events.values()) event.subscriptions.clear();
-    for (const { sink } of this.#sinks.values()) sink.close();
+    for (const [socket, { sink }] of this.#sinks) {
+      try {
+        sink.close();
+      } catch (error) {
+        this.#log.error({ err: error, socket }, `event subscriber ${socket} failed to close`);
+      }
+    }
     this.#sinks.clear();
   }
 

@@ -2,7 +2,7 @@ import { performance } from 'node:perf_hooks';
 import { type Log, quietLog } from '../log.js';
 import { OwnContext } from '../own-context.js';
 import { type Audit, type AuditedCall, outcomeOf } from './audit.js';
-import { Call, type Client } from './call.js';
+import { Call, type Client, clientOf } from './call.js';
 import type { Result } from './command.js';
 import { CommandList } from './command-list.js';
 import { type CommandEntry, CommandTable } from './command-table.js';
@@ -154,7 +154,7 @@ export class ManagementInterface {
     count: number,
     call: Call,
   ): Result | Promise<Result> {
-    const client = Call.clientOf(call);
+    const client = clientOf(call);
     const excess = guard.excess(client);
     if (excess !== undefined) {
       // Not audited: a log that everybody can fill tells nothing.

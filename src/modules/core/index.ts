@@ -8,9 +8,9 @@ import { reflectionCommands } from './reflection.js';
 export const coreModule = defineBuiltIn({
   name: 'core',
   load(context) {
-    const { mi, facts, logLevel } = context;
+    const { mi, facts, logConsumers } = context;
     mi.statistics.add('core', 'timestamp', 'computed', () => facts.upTime());
-    mi.statistics.add('core', 'log_dropped', 'computed', () => logLevel.log.dropped ?? 0);
+    mi.statistics.add('core', 'log_dropped', 'computed', () => logConsumers.dropped);
     return {
       commands: [
         ...informationCommands(context),

@@ -1,0 +1,77 @@
+// A logger of the program that fails: logging stops no service.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { command, createServer, defineModule, type Log } from '#src/index.js';
+import { call, callError } from './mi-client.js';
+
+const httpd = { ip: '127.0.0.1', port: 0 } as const;
+
+function fail(): never {
+  throw new Error('the disk of the logger is full');
+}
+
+const failLater = async (): Promise<void> => fail();
+
+const unreadable = Object.defineProperty(new Error('x'), 'message', { get: fail });
+
+const modules = [
+  defineModule({
+    name: 'm',
+    commands: [
+      command({ name: 'fails', help: 'Fails.', run: fail }),
+      command({
+        name: 'unreadable',
+        help: 'Throws what cannot be read.',
+        run: () => {
+          throw unreadable;
+        },
+      }),
+    ],
+    load: ({ log }) => ({
+      start: () => log.warn({}, 'starts'),
+      stop: () => log.error({}, 'stops'),
+      finish: fail,
+    }),
+  }),
+];
+
+const loggers: Readonly<Record<string, Log>> = {
+  'fails at once': { debug: fail, info: fail, warn: fail, error: fail },
+  'fails later': { debug: failLater, info: failLater, warn: failLater, error: failLater },
+  'takes no level': {
+    ...{ debug: fail, info: fail, warn: fail, error: fail },
+    get level() {
+      return 'info';
+    },
+    set level(_: string) {
+      fail();
+    },
+    get dropped(): number {
+      return fail();
+    },
+  },
+};
+
+for (const [name, log] of Object.entries(loggers)) {
+  test(`a logger that ${name} lets the server start, serve and close, and its lines are counted`, async () => {
+    const server = await createServer({ httpd, log, logLevel: 4, modules }).start();
+    assert.equal((await callError(server, 'm:fails')).code, -32000);
+    assert.equal((await callError(server, 'm:unreadable')).code, -32000);
+    await call(server, 'log_level', [3]);
+    const told = (await call(server, 'get_statistics', [['log_dropped']])) as Record<string, number>;
+    assert.ok((told['core:log_dropped'] ?? 0) >= 3, JSON.stringify(told));
+    await server.close({ deadline: 0 });
+  });
+}
+
+test('an error whose text cannot be read is logged all the same, with its command', async (t) => {
+  const lines: { readonly err?: unknown; readonly command?: unknown }[] = [];
+  const note = (fields: object): void => void lines.push(fields);
+  const log = { debug: () => {}, info: () => {}, warn: () => {}, error: note };
+  const server = await createServer({ httpd, log, modules }).start();
+  t.after(() => server.close({ deadline: 0 }));
+  await callError(server, 'm:unreadable');
+  const [line] = lines;
+  assert.equal(line?.command, 'm:unreadable');
+  assert.match(line?.err instanceof Error ? line.err.message : '', /^thrown was no Error but /);
+});

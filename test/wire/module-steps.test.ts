@@ -1,0 +1,132 @@
+// Modules of a program at the ends of the life of a server: one that fails or hangs is named, and keeps nobody else from anything.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createServer, defineModule, type ModuleInstance, type Server } from '#src/index.js';
+import { call } from './mi-client.js';
+
+const httpd = { ip: '127.0.0.1', port: 0 } as const;
+const forever = () => new Promise<void>(() => {});
+
+function fails(reason: string) {
+  return (): never => {
+    throw new Error(reason);
+  };
+}
+
+function log() {
+  const lines: string[] = [];
+  const note = (_: object, message: string): void => void lines.push(message);
+  return { lines, log: { debug: () => {}, info: () => {}, warn: note, error: note } };
+}
+
+/** A server with modules `first`, `second` and so on. */
+function serverOf(...instances: readonly ModuleInstance[]) {
+  const { lines, log: given } = log();
+  const modules = instances.map((instance, index) =>
+    defineModule({ name: ['first', 'second', 'third'][index] ?? 'more', load: () => instance }),
+  );
+  return { server: createServer({ httpd, log: given, modules }), lines };
+}
+
+for (const step of ['stop', 'finish'] as const) {
+  test(`a ${step} that never ends is given up by the deadline, named, and the next modules have theirs`, async () => {
+    const ended: string[] = [];
+    const { server, lines } = serverOf(
+      { [step]: () => void ended.push('first') },
+      { [step]: forever },
+      { [step]: () => void ended.push('third') },
+    );
+    await server.start();
+    await server.close({ deadline: 0.1 });
+    assert.deepEqual(ended.sort(), ['first', 'third']);
+    assert.equal(lines.length, 1);
+    assert.match(lines[0] ?? '', new RegExp(`^module second did not ${step} within [0-9.]+ s; the server goes on$`));
+  });
+
+  test(`a ${step} that throws, at once or later, is named, and keeps nothing from being closed`, async () => {
+    const ended: string[] = [];
+    const { server, lines } = serverOf(
+      { [step]: fails('now') },
+      { [step]: async () => fails('later')() },
+      { [step]: () => void ended.push('third') },
+    );
+    await server.start();
+    await server.close({ deadline: 0 });
+    assert.deepEqual(ended, ['third']);
+    assert.deepEqual(lines.sort(), [`module first failed to ${step}`, `module second failed to ${step}`]);
+  });
+}
+
+test('a start that fails names its module, whatever its other steps do', async () => {
+  const { server, lines } = serverOf({ start: fails('no trunk'), stop: fails('stop'), finish: fails('finish') });
+  await assert.rejects(server.start(), (error) => {
+    assert.ok(error instanceof Error && error.cause instanceof Error);
+    assert.deepEqual([error.message, error.cause.message], ['module first failed to start: no trunk', 'no trunk']);
+    return true;
+  });
+  await server.close();
+  assert.deepEqual(lines, ['module first failed to stop', 'module first failed to finish']);
+});
+
+test('a check that fails names its module', async (t) => {
+  const { server } = serverOf({ check: fails('no file') });
+  t.after(() => server.close({ deadline: 0 }));
+  await assert.rejects(server.check(), /^Error: module first failed to check: no file$/);
+});
+
+test('a reload that fails names its module, and the others have theirs', async (t) => {
+  const reloaded: string[] = [];
+  const { server, lines } = serverOf({ reload: fails('bad file') }, { reload: () => void reloaded.push('second') });
+  t.after(() => server.close({ deadline: 0 }));
+  assert.equal(await server.reload(), false);
+  assert.deepEqual(lines, ['reload of module first failed, what was there stays: bad file']);
+  assert.deepEqual(reloaded, ['second']);
+});
+
+test('waiting for the server within a step of a module is an error, and no deadlock', async () => {
+  const made: { server?: Server } = {};
+  const told: string[] = [];
+  const attempt = async (what: 'start' | 'close'): Promise<void> => {
+    await new Promise(setImmediate);
+    await made.server?.[what]().then(
+      () => told.push(`${what} is done`),
+      (error: Error) => told.push(error.message),
+    );
+  };
+  const { server } = serverOf({ start: () => attempt('start'), stop: () => attempt('close') });
+  made.server = server;
+  await server.start();
+  await call(server, 'version');
+  await server.close();
+  assert.deepEqual(told, [
+    'start is called within start of module first, for which it waits; do not wait for it there',
+    'close is called within stop of module first, for which it waits; do not wait for it there',
+  ]);
+});
+
+test('a module closes its server from within its start when it does not wait for that', async () => {
+  const made: { server?: Server } = {};
+  const { server } = serverOf({ start: () => void made.server?.close() });
+  made.server = server;
+  await assert.rejects(server.start(), /^Error: the server was closed before it listened$/);
+  await server.close();
+});
+
+test('what the start has begun may close the server later, and wait for it', async () => {
+  const made: { server?: Server } = {};
+  const { promise, resolve } = withClosed();
+  const { server } = serverOf({
+    start: () => void setTimeout(() => void made.server?.close().then(resolve, resolve), 20),
+  });
+  made.server = server;
+  await server.start();
+  assert.equal(await promise, undefined);
+});
+
+function withClosed() {
+  let resolve: (outcome?: unknown) => void = () => {};
+  const promise = new Promise<unknown>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}
