@@ -21,6 +21,8 @@ export interface CheckedConfig {
   readonly notices: readonly Notice[];
   /** Where the listeners of httpd are set, in their order. */
   readonly listenerPlaces: readonly Position[];
+  /** Every file that was read. */
+  readonly files: readonly string[];
   /** The global `log_level`, where the file sets it to a number. */
   readonly logLevel: number | undefined;
 }
@@ -80,6 +82,7 @@ export async function checkConfig(
     ignored,
     notices: [...notIncluded(config), ...noticesOf(ignored), ...withoutEffect(applied.passedOver)],
     listenerPlaces: applied.listPlaces.get('httpd')?.get('listen') ?? [],
+    files: config.files,
     logLevel: typeof logLevel === 'number' ? logLevel : undefined,
   };
 }
@@ -95,13 +98,14 @@ export function createConfiguredServer(config: CheckedConfig, settings: ServerSe
     parameters: parametersFromObject(module.name, module.parameters, parameters),
   }));
   try {
-    return new Server(modules, {
+    const all: ServerSettings = {
       // The process is the server's own.
       kill: () => process.kill(process.pid, 'SIGTERM'),
       tellProcess: 'read',
       ...settings,
       ...(config.logLevel === undefined ? {} : { logLevel: config.logLevel }),
-    });
+    };
+    return new Server(modules, all, config.files);
   } catch (error) {
     if (!(error instanceof CollisionError)) throw error;
     const places = error.places.map((place) => config.listenerPlaces[place]).filter((at) => at !== undefined);

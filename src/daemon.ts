@@ -46,7 +46,10 @@ async function serve(line: CommandLine, signals: Signals): Promise<void> {
   const file = line.file ?? defaultConfig(shippedConfig, isThere);
   const name = file === '-' ? '<stdin>' : file;
   const checked = await checkConfig(readConfig(file), line.overrides);
-  if (checked.errors.length > 0) return refuse(checked.errors.map(formatDiagnostic));
+  if (checked.errors.length > 0) {
+    const notes = line.check ? checked.notices.map(({ text }) => text) : [];
+    return refuse(checked.errors.map(formatDiagnostic), notesOf(name, notes));
+  }
   if (line.check) return check(checked, line, name);
   // Two logs: `log_level` is set on the server's, so that what the start has to tell is told whatever it is.
   const announce = await daemonLog(outputs);
@@ -101,19 +104,23 @@ async function check(checked: CheckedConfig, { privateMemory }: CommandLine, nam
   } catch (error) {
     // What is wrong with a parameter of the command line is no fault of the file.
     if (error instanceof ParameterError || !(error instanceof Error)) throw error;
-    return refuse([`${name}: ${error.message}`]);
+    return refuse([`${name}: ${error.message}`], notesOf(name, notes));
   }
-  const lines = [...[...new Set(notes)].map((note) => `${name}: note: ${note}`), `${name}: good`];
+  const lines = [...notesOf(name, notes), `${name}: good`];
   exitWith(exitCode.ok, 'stdout', `${lines.join('\n')}\n`);
+}
+
+function notesOf(name: string, notes: readonly string[]): readonly string[] {
+  return [...new Set(notes)].map((note) => `${name}: note: ${note}`);
 }
 
 function tellNotices({ notices }: CheckedConfig, log: Log): void {
   for (const { level, fields, text } of notices) log[level](fields, text);
 }
 
-function refuse(errors: readonly string[]): void {
+function refuse(errors: readonly string[], notes: readonly string[] = []): void {
   const summary = `mi-httpd: bad configuration (${errors.length} ${errors.length === 1 ? 'error' : 'errors'})`;
-  exitWith(exitCode.badConfig, 'stderr', `${[...errors, summary].join('\n')}\n`);
+  exitWith(exitCode.badConfig, 'stderr', `${[...errors, ...notes, summary].join('\n')}\n`);
 }
 
 function signalActions(server: Server, log: Logger, manager: ServiceManager): SignalActions {

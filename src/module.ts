@@ -30,6 +30,8 @@ export interface ServerFacts {
   readonly kill: (() => void) | undefined;
   /** The least level of callers who are told the arguments and the directory of the process; undefined: nobody is. */
   readonly tellProcess: Level | undefined;
+  /** Files that the configuration was read from. */
+  readonly configFiles: readonly string[];
   /** uWebSockets.js as the embedder loaded it. */
   readonly engine: object | undefined;
 }

@@ -151,10 +151,11 @@ export class Server {
 
   /**
    * @param modules modules with their checked parameters, in load order; the built-in ones are not among them
+   * @param configFiles files that they were read from
    * @throws Error when a needed module is missing, or two modules have one name or register the same thing;
    *   RangeError for private memory out of range
    */
-  constructor(modules: readonly ConfiguredModule[], settings: ServerSettings) {
+  constructor(modules: readonly ConfiguredModule[], settings: ServerSettings, configFiles: readonly string[] = []) {
     const privateMemory = settings.privateMemory ?? defaultPrivateMemory;
     if (!(privateMemory > 0 && privateMemory <= maxPrivateMemory)) {
       throw new RangeError(`privateMemory is ${privateMemory}; give more than 0 and at most ${maxPrivateMemory} MB`);
@@ -179,6 +180,7 @@ export class Server {
       sharedMemory: Math.floor(sharedMemory * 1024 * 1024),
       kill: settings.kill,
       tellProcess: settings.tellProcess,
+      configFiles,
       engine: settings.engine,
     };
     let httpd: HttpServer | undefined;

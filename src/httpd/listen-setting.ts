@@ -84,6 +84,7 @@ function parseEndpoint(text: string): Omit<ListenSetting, 'options'> {
 
 function checkedPath(path: string): string {
   if (!path.startsWith('/')) throw new RangeError(`path ${JSON.stringify(path)} is not absolute: give unix:/path`);
+  if (path.endsWith('/')) throw new RangeError(`path ${JSON.stringify(path)} is that of a folder: give one of a file`);
   const length = Buffer.byteLength(path);
   if (length > longestPath) {
     throw new RangeError(`the path has ${length} bytes, and a Unix socket at most ${longestPath}: give a shorter one`);

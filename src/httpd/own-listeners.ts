@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { resolve } from 'node:path';
+import { realPath } from '../real-path.js';
 import { type ListenSetting, settingName } from './listen-setting.js';
 
 const everyIPv4 = '0.0.0.0';
@@ -40,7 +40,7 @@ export function joinListeners(settings: readonly ListenSetting[]): readonly List
 
 function collide(one: ListenSetting, other: ListenSetting): boolean {
   if (one.kind === 'unix' || other.kind === 'unix') {
-    return one.kind === other.kind && resolve(one.path) === resolve(other.path);
+    return one.kind === other.kind && realPath(one.path) === realPath(other.path);
   }
   if (one.port !== other.port || one.port === 0) return false;
   const [a, b] = [canonical(one.address), canonical(other.address)];

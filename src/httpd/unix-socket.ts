@@ -1,6 +1,7 @@
-import { accessSync, chmodSync, constants, lstatSync, type Stats, unlinkSync } from 'node:fs';
+import { chmodSync, lstatSync, type Stats, statSync, unlinkSync } from 'node:fs';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
+import { tryFolder } from '../real-path.js';
 import type { UwsApp, UwsListenSocket } from './engine.js';
 import type { ListenSocket } from './tcp-socket.js';
 
@@ -53,10 +54,14 @@ export function tryUnix(path: string): void {
     throw cannotListen(path, 'there is a file of another kind; choose another path', 'EEXIST');
   }
   try {
-    accessSync(folder, constants.W_OK | constants.X_OK);
+    tryFolder(folder);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') throw cannotListen(path, `there is no folder ${folder}; ${remedy}`, code);
+    if (code === 'ENOENT') {
+      const isThere = statSync(folder, { throwIfNoEntry: false }) !== undefined;
+      const reason = isThere ? `nothing can be made in ${folder}` : `there is no folder ${folder}`;
+      throw cannotListen(path, `${reason}; ${remedy}`, code);
+    }
     if (code === 'ENOTDIR') throw cannotListen(path, `${folder} is no folder; ${remedy}`, code);
     throw noPermission(path);
   }

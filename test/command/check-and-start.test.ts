@@ -1,10 +1,19 @@
 // What -c says is what the start does: it finds what the start would fail on, and prints what the start would log.
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
-import { userLine } from '../wire/accounts.js';
+import { tokenLine, userLine } from '../wire/accounts.js';
 import { noOpenssl, TlsFiles } from '../wire/tls-files.js';
 import { assertRefused, command, Daemon, mi, runCommand, startDaemon, temporaryFiles } from './daemon.js';
 import { freePort } from './free-port.js';
@@ -151,6 +160,52 @@ describe('what the start fails on, -c finds, in the same words', { timeout: 120_
       (folder) => listen(`unix:${folder}/none/x.sock`),
       /there is no folder .*\/none; make one/,
     ],
+    [
+      'a Unix socket twice, through a folder that is a link',
+      (folder) => listen(`unix:${folder}/x.sock`, `unix:${folder}/link/x.sock`),
+      /unix:.*x\.sock and unix:.*link\/x\.sock are one path/,
+    ],
+    [
+      'a Unix socket that is a folder',
+      (folder) => listen(`unix:${folder}/x.sock/`),
+      /that of a folder: give one of a file/,
+    ],
+    [
+      'a Unix socket where nothing can be made',
+      () => listen('unix:/proc/x.sock'),
+      /cannot listen on unix:\/proc\/x\.sock: (?:nothing can be made|no permission) in \/proc; make one/,
+    ],
+    [
+      'audit_file where nothing can be made',
+      () => `${local}modparam("httpd", "audit_file", "/proc/x.log")\n`,
+      /audit_file \/proc\/x\.log cannot be written: E/,
+    ],
+    ...['auth_file', 'auth_tokens'].map((parameter): (typeof cases)[number] => [
+      `audit_file that is ${parameter}`,
+      (folder) =>
+        `${local}modparam("httpd", "${parameter}", "${folder}/${parameter}")\nmodparam("httpd", "audit_file", "${folder}/link/${parameter}")\n`,
+      new RegExp(
+        `audit_file \\S*/link/${parameter} and ${parameter} \\S*/${parameter} are one file: give the audit log`,
+      ),
+    ]),
+    [
+      'audit_file that is the password',
+      (folder) =>
+        `${local}modparam("httpd", "auth_username", "a")\nmodparam("httpd", "auth_password_file", "${folder}/auth_file")\n` +
+        `modparam("httpd", "audit_file", "${folder}/auth_file")\n`,
+      /audit_file \S*file and auth_password_file \S*file are one file/,
+    ],
+    [
+      'audit_file that is a certificate',
+      (folder) =>
+        `${listen(`https:127.0.0.1:0;cert=${folder}/file;key=/y`)}modparam("httpd", "audit_file", "${folder}/link/file")\n`,
+      /audit_file \S*file and the certificate of listener https:127\.0\.0\.1:0, \S*file are one file/,
+    ],
+    [
+      'audit_file that is a Unix socket',
+      (folder) => `${listen(`unix:${folder}/x.sock`)}modparam("httpd", "audit_file", "${folder}/link/x.sock")\n`,
+      /audit_file \S*x\.sock and listener \S*x\.sock are one file/,
+    ],
     ['a Unix socket where a file is', (folder) => listen(`unix:${folder}/file`), /there is a file of another kind/],
     [
       'a Unix socket twice, by other words',
@@ -215,7 +270,12 @@ describe('what the start fails on, -c finds, in the same words', { timeout: 120_
   ];
   for (const [name, text, reason] of cases) {
     test(name, async (t) => {
-      const folder = temporaryFiles(t, { file: '' });
+      const folder = temporaryFiles(t, {
+        file: '',
+        auth_file: userLine('a', 'wonderland', 'read'),
+        auth_tokens: tokenLine('a', 'wonderland', 'read'),
+      });
+      symlinkSync('.', join(folder, 'link'));
       const input = modules + text(folder, await freePort());
       const [checked, started] = await Promise.all([
         runCommand(t, ['-c', '-f', '-'], { input }),
@@ -226,9 +286,52 @@ describe('what the start fails on, -c finds, in the same words', { timeout: 120_
       assert.notEqual(started.status, 0);
       const first = (text_: string): string => (text_.split('\n')[0] ?? '').replace(/^(?:<stdin>|mi-httpd): /, '');
       assert.equal(first(checked.stderr), first(started.stderr));
-      assert.deepEqual(readdirSync(folder), ['file']);
+      assert.deepEqual(readdirSync(folder).sort(), ['auth_file', 'auth_tokens', 'file', 'link']);
     });
   }
+
+  test('audit_file that is the configuration, or a file that it includes', async (t) => {
+    const folder = temporaryFiles(t, {});
+    writeFileSync(join(folder, 'own.cfg'), `include_file "other.cfg"\n${modules}${local}`);
+    for (const file of ['own.cfg', 'other.cfg']) {
+      const text = `modparam("httpd", "audit_file", "${join(folder, file)}")\n`;
+      writeFileSync(join(folder, 'other.cfg'), `loadmodule "httpd.so"\n${text}`);
+      writeFileSync(join(folder, 'own.cfg'), `include_file "other.cfg"\nloadmodule "mi_http.so"\n${local}`);
+      for (const check of [['-c'], []]) {
+        const { status, stderr } = await runCommand(t, [...check, '-f', join(folder, 'own.cfg')]);
+        assert.notEqual(status, 0);
+        assert.match(stderr, new RegExp(`audit_file \\S*${file} and the configuration \\S*${file} are one file`));
+      }
+    }
+  });
+
+  test('a module of the user that does not start is named by the start; -c does not start it', async (t) => {
+    const folder = temporaryFiles(t, {
+      'x.mjs': `export default ({ defineModule }) => defineModule({ name: 'own', load: () => ({
+        start: () => { throw new Error('no database'); } }) });`,
+      'y.mjs': `export default ({ defineModule }) => defineModule({ name: 'own', load: () => ({
+        check: () => { throw new Error('no database'); } }) });`,
+    });
+    const reason = /^(?:<stdin>|mi-httpd): module own failed to (?:start|check): no database$/m;
+    const input = (file: string): string => `${modules}${local}loadmodule "${join(folder, file)}"\n`;
+    assertRefused(await runCommand(t, ['-f', '-'], { input: input('x.mjs') }), reason);
+    assert.equal((await runCommand(t, ['-c', '-f', '-'], { input: input('x.mjs') })).status, 0);
+    assert.match((await runCommand(t, ['-c', '-f', '-'], { input: input('y.mjs') })).stderr, reason);
+  });
+
+  test('-c prints its notes beside errors too', async (t) => {
+    for (const [wrong, error] of [
+      ['modparam("httpd", "audit_file", "/none/x")\n', /^<stdin>: audit_file \/none/],
+      ['modparam("httpd", "prot", 1)\n', /^<stdin>:5:\d+: /],
+    ] as const) {
+      const input = `${modules}${local}${wrong}loadmodule "prometheus.so"\n`;
+      const { status, stdout, stderr } = await runCommand(t, ['-c', '-f', '-'], { input });
+      assert.deepEqual([status, stdout], [255, '']);
+      assert.match(stderr, error);
+      assert.match(stderr, /^<stdin>: note: module prometheus at .* ignored/m);
+      assert.match(stderr, /\nmi-httpd: bad configuration \(1 error\)\n$/);
+    }
+  });
 
   test("two listeners in each other's way, with the file and line of both", async (t) => {
     const port = await freePort();

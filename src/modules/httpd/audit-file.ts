@@ -1,8 +1,9 @@
-import { accessSync, closeSync, constants, openSync, statSync } from 'node:fs';
+import { closeSync, constants, openSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { pino } from 'pino';
 import type { Log } from '../../log.js';
 import type { AuditSink } from '../../mi/audit.js';
+import { tryFolder } from '../../real-path.js';
 
 /** Bytes of lines that may wait to be written; more are dropped, and counted. */
 const longestQueue = 8388608;
@@ -27,7 +28,7 @@ export class AuditFile implements AuditSink {
   }
 
   /**
-   * Finds out whether it can be opened. Nothing is made, and nothing is written.
+   * Finds out whether it can be opened. Nothing is written, and nothing stays.
    * @throws Error naming the file and why it cannot be written
    */
   check(): void {
@@ -36,7 +37,7 @@ export class AuditFile implements AuditSink {
       // Opening a pipe would wait for its reader, and nothing would be served meanwhile.
       if (status?.isFIFO()) throw new Error('it is a pipe, not a file');
       if (status !== undefined) closeSync(openSync(this.#file, constants.O_WRONLY | constants.O_APPEND));
-      else accessSync(dirname(resolve(this.#file)), constants.W_OK | constants.X_OK);
+      else tryFolder(dirname(resolve(this.#file)));
     });
   }
 

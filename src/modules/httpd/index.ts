@@ -7,6 +7,7 @@ import { refusalBody } from '../mi_http/refusal.js';
 import { AccessControl } from './access-control.js';
 import { refuseExposure } from './exposure.js';
 import { healthPaths } from './health.js';
+import { refuseSharedFile } from './known-files.js';
 import { landingPaths } from './landing.js';
 import { listenerNotices, listeners, loopbackNotice } from './listeners.js';
 import { parameters } from './parameters.js';
@@ -56,6 +57,7 @@ export const httpdModule = defineBuiltIn({
       httpd,
       check: () => {
         refuseExposure(httpd, parameters);
+        refuseSharedFile(parameters, listening, facts.configFiles);
         audit?.check();
         const notice = loopbackNotice(parameters, access);
         if (notice !== undefined) log.info({}, notice);
