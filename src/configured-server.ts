@@ -78,7 +78,7 @@ export async function checkConfig(
   });
   return {
     modules,
-    errors: inOrderOfFiles([...errors, ...applied.errors, ...missingModules(config, loaded)], config.files),
+    errors: inOrderOfFiles([...errors, ...applied.errors, ...missingModules(config, loaded, ignored)], config.files),
     ignored,
     notices: [...notIncluded(config), ...noticesOf(ignored), ...withoutEffect(applied.passedOver)],
     listenerPlaces: applied.listPlaces.get('httpd')?.get('listen') ?? [],
@@ -114,13 +114,25 @@ export function createConfiguredServer(config: CheckedConfig, settings: ServerSe
 }
 
 /** Without httpd nothing can be served, and some modules need others, wherever the file has them. */
-function missingModules(config: ConfigFile, loaded: readonly LoadedStatement[]): readonly Diagnostic[] {
+function missingModules(
+  config: ConfigFile,
+  loaded: readonly LoadedStatement[],
+  ignored: readonly LoadModule[],
+): readonly Diagnostic[] {
+  /** Who has written a name wrong has loaded it, as he sees it. */
+  const slip = (needed: string): string => {
+    const meant = ignored.find(({ name }) => slipOf(name, [needed]) !== undefined);
+    return meant === undefined ? '' : `; "${meant.name}" at ${formatPosition(meant.at)} is no module of mi-httpd`;
+  };
   const names = new Set(loaded.map(({ module }) => module.name));
   const errors = loaded.flatMap(({ module, statement }) =>
     module.needs
       .filter((needed) => !names.has(needed))
       .map((needed) =>
-        diagnosticAt(statement.at, `module ${module.name} needs ${needed}: add loadmodule "${needed}.so"`),
+        diagnosticAt(
+          statement.at,
+          `module ${module.name} needs ${needed}: add loadmodule "${needed}.so"${slip(needed)}`,
+        ),
       ),
   );
   // After a missing include or an error of syntax the rest has not been read.
@@ -128,7 +140,7 @@ function missingModules(config: ConfigFile, loaded: readonly LoadedStatement[]):
   const [file = '<text>'] = config.files;
   const text =
     'module httpd is not loaded, so nothing can be served: add loadmodule "httpd.so"; where OpenSIPS reads this file, ' +
-    'in a file of its own that begins with include_file "FILE"';
+    `in a file of its own that begins with include_file "FILE"${slip('httpd')}`;
   return [diagnosticAt({ file, line: 1, column: 1 }, text)];
 }
 

@@ -1,4 +1,4 @@
-/** Commands of OpenSIPS' modules that are not always there, by the names that they have without a module. */
+/** Commands of OpenSIPS' modules that are not always there, by the names that they have without a module; of usrloc, which may be loaded, by all. */
 const byModule: Readonly<Record<string, string>> = {
   aaa_diameter: 'fd_log_level',
   auth_aka: 'aka_av_add aka_av_drop aka_av_drop_all aka_av_fail',
@@ -75,7 +75,8 @@ const byModule: Readonly<Record<string, string>> = {
   trie: 'trie_number_delete trie_number_upsert trie_reload trie_reload_status trie_search',
   uac_registrant: 'reg_delete reg_disable reg_enable reg_force_register reg_list reg_reload reg_upsert',
   userblacklist: 'reload_blacklist',
-  usrloc: 'ul_add ul_cluster_sync ul_dump ul_flush ul_rm ul_rm_contact ul_show_contact ul_sync',
+  usrloc:
+    'ul_add ul_cluster_sync ul_dump ul_flush ul_rm ul_rm_contact ul_show_contact ul_sync add add_many cluster_sync dump flush rm rm_contact show_contact sync',
   ws: 'ws_trace',
   wss: 'wss_trace',
   xcap_client: 'refreshXcapDoc',

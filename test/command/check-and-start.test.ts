@@ -67,6 +67,31 @@ describe('what the start logs, -c prints', { timeout: 120_000 }, () => {
       () => `${modules}${local}loadmodule "usrlc.so"\n`,
       [/did you mean "usrloc"\?/],
     ],
+    ...['x', '1234567', 'CHANGEME', 'change-me', '__PASSWORD__', '<password>'].map(
+      (password): (typeof corpus)[number] => [
+        `the password ${password}`,
+        () =>
+          `${modules}${local}modparam("httpd", "auth_username", "a")\nmodparam("httpd", "auth_password", "${password}")\n`,
+        [
+          /^auth_password (?:has fewer than 8 characters|stands where a password was to be filled in).*: choose a longer one/,
+        ],
+      ],
+    ),
+    [
+      'a password of 8 characters',
+      () =>
+        `${modules}${local}modparam("httpd", "auth_username", "a")\nmodparam("httpd", "auth_password", "12345678")\n`,
+      [],
+    ],
+    [
+      'a short password in a file',
+      (t) => {
+        const file = join(temporaryFiles(t, { password: 'x\n' }), 'password');
+        chmodSync(file, 0o600);
+        return `${modules}${local}modparam("httpd", "auth_username", "a")\nmodparam("httpd", "auth_password_file", "${file}")\n`;
+      },
+      [/^the password in auth_password_file \S+ has fewer than 8 characters/],
+    ],
     [
       'contacts in memory only',
       () =>

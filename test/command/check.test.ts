@@ -90,6 +90,11 @@ describe('-c checks a configuration', { timeout: 60_000 }, () => {
   test('a syntax error, a module that lacks what it needs, no module at all: exit 255 with the place', async (t) => {
     const inputs: readonly (readonly [string, RegExp])[] = [
       ['loadmodule "httpd.so"\nmodparam("httpd" "port", 1)\n', /^<stdin>:2:18: /],
+      [
+        'loadmodule "htttpd.so"\nloadmodule "mi_http.so"\n',
+        /^<stdin>:2:\d+: module mi_http needs httpd: add loadmodule "httpd\.so"; "htttpd" at <stdin>:1:\d+ is no module of mi-httpd$/m,
+      ],
+      ['loadmodule "htpd.so"\n', /module httpd is not loaded.*; "htpd" at <stdin>:1:\d+ is no module of mi-httpd$/m],
       ['# nothing but\nloadmodule "mi_http.so"\n', /^<stdin>:2:\d+: .*needs httpd.*loadmodule "httpd\.so"/],
       ['', /^<stdin>:1:1: .*httpd.*loadmodule "httpd\.so"/],
       ['loadmodule "./none.mjs"\nloadmodule "httpd.so"\n', /^<stdin>:1:\d+: .*none\.mjs/],

@@ -110,7 +110,11 @@ test('log_level sets the level of the logger it was given', { timeout: 10_000 },
 
 test('a command of OpenSIPS that is not here names the module to load, or says that a SIP server has it', async (t) => {
   const server = await startServer(t);
-  for (const method of ['ul_dump', 'ul_add', 'usrloc:dump', 'usrloc:rm_contact']) {
+  const withUsrloc = await startServer(t, { usrloc: {} });
+  const all = (await call(withUsrloc, 'which')) as string[];
+  const flat = all.filter((name) => name.startsWith('usrloc:')).map((name) => name.slice('usrloc:'.length));
+  assert.ok(flat.includes('add_many') && flat.length >= 9);
+  for (const method of ['ul_dump', 'ul_add', 'usrloc:dump', 'usrloc:rm_contact', 'usrloc:add_many', ...flat]) {
     const { code, data } = await callError(server, method);
     assert.equal(code, -32601);
     assert.equal(data, `${method} is of module usrloc, which is not loaded; add loadmodule "usrloc.so"`);

@@ -28,6 +28,18 @@ export function passwordProblem(password: string): string | undefined {
   return /\p{Cc}/u.test(password) ? 'the password has control characters, and no client may send them' : undefined;
 }
 
+/** Fewest characters of a password that nobody is warned of. */
+const fewest = 8;
+
+/** What examples and tools for templates have in place of a password. */
+const placeholder = /^(?:change[-_ ]?(?:me|it)|password|secret|todo|x{3,}|\*+|__.*__|<.*>|\[.*\])$/i;
+
+/** Says why a password is easily guessed, undefined when that cannot be told; it is never repeated. */
+export function passwordWeakness(password: string): string | undefined {
+  if (placeholder.test(password)) return 'stands where a password was to be filled in, and anybody may guess it';
+  return [...password].length < fewest ? `has fewer than ${fewest} characters, and is soon guessed` : undefined;
+}
+
 /** Hashes a password with a new salt. */
 export async function hashPassword(password: string): Promise<PasswordHash> {
   const salt = randomBytes(saltSize);

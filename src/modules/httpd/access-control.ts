@@ -5,7 +5,7 @@ import { Accounts } from '../../httpd/access/accounts.js';
 import { AddressList } from '../../httpd/access/address-list.js';
 import { BackOff } from '../../httpd/access/back-off.js';
 import { Gate } from '../../httpd/access/gate.js';
-import { parsePasswordHash } from '../../httpd/access/password.js';
+import { parsePasswordHash, passwordWeakness } from '../../httpd/access/password.js';
 import { parseTokenHash } from '../../httpd/access/token.js';
 import type { Access } from '../../httpd/access.js';
 import type { ListenSetting } from '../../httpd/listen-setting.js';
@@ -104,6 +104,13 @@ export class AccessControl {
     const { auth_username: name, auth_password_file: file, auth_file: users, auth_tokens: tokens } = this.#settings;
     const warn = (message: string): void => this.#log.warn({}, message);
     const password = file === undefined ? this.#settings.auth_password : readPasswordFile(file, warn);
+    const weakness = password === undefined ? undefined : passwordWeakness(password);
+    if (weakness !== undefined) {
+      const where = file === undefined ? 'auth_password' : `the password in auth_password_file ${file}`;
+      warn(
+        `${where} ${weakness}: choose a longer one, or let users log in with auth_file and lines of mi-httpd passwd`,
+      );
+    }
     const common = { grants: levels, warn };
     const settings = {
       single: name === undefined || password === undefined ? undefined : { name, grant: 'admin', secret: password },
