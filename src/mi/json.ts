@@ -1,3 +1,4 @@
+import { constants } from 'node:buffer';
 import { decodable } from '../text.js';
 
 /** A value that JSON can carry; integers beyond 2^53 travel as `bigint` and are printed exactly. */
@@ -34,6 +35,16 @@ export function printUnchecked(value: unknown): string | undefined {
   return printed === undefined ? undefined : decodable(printed);
 }
 
+/** UTF-16 units of the longest text that there is. */
+export const mostUnits = constants.MAX_STRING_LENGTH;
+
+/** The error for a value whose text there cannot be. */
+export function tooLong(): RangeError {
+  return new RangeError(
+    `result is longer than ${mostUnits} characters, the longest text of Node.js: give it with stream()`,
+  );
+}
+
 /** The error for a value without end. */
 export function endless(): RangeError {
   return new RangeError(`result is nested deeper than ${maxDepth} levels, or contains itself`);
@@ -45,7 +56,7 @@ function printAnyhow(value: unknown): string | undefined {
   } catch (error) {
     if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
     // The slow path would come to the same end, after minutes.
-    if (error.message === 'Invalid string length') throw error;
+    if (error.message === 'Invalid string length') throw tooLong();
     return printExactly(value, '', 0);
   }
 }

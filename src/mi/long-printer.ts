@@ -1,11 +1,13 @@
-import { constants } from 'node:buffer';
 import { types } from 'node:util';
 import { decodable, stringify } from '../text.js';
 import { marker, misplaced, partsOf } from './collected-text.js';
 import { pieceEnd } from './cursor.js';
-import { endless, maxDepth, printUnchecked, refuseOpaque } from './json.js';
-import { collecting, type Piecewise } from './piecewise.js';
-import { memberNames, weightOf, weightOfItem } from './value-size.js';
+import { endless, mostUnits, printJson, printUnchecked, refuseOpaque, tooLong } from './json.js';
+import { collecting, type Piecewise, printWhole } from './piecewise.js';
+import { memberNames, weightOf, weightOfItem, weightOfText } from './value-size.js';
+
+/** Values in a result that is printed at once, which takes about a tenth of a millisecond. */
+export const shortNodes = 1024;
 
 /** Values that are printed in one step, which takes about 50 microseconds. */
 const stepNodes = 500;
@@ -15,6 +17,9 @@ const stepUnits = 16384;
 
 /** Units of the texts that the whole consists of: in one it would have to be copied before it is sent. */
 const pieceUnits = 32768;
+
+/** Deepest nesting of a value that is printed in steps: about as deep as V8 gets. */
+const deepest = 4096;
 
 /** An array or object that is being printed. */
 interface Level {
@@ -48,9 +53,14 @@ export class LongPrinter {
   /** A long text that is being printed, and how much of it is. */
   #string: { readonly text: string; at: number } | undefined;
   #isWanted = true;
+  readonly #isWhole: boolean;
 
-  /** @throws what printing the beginning of the value does */
-  constructor(value: unknown) {
+  /**
+   * @param isWhole whether the parts in it are printed with the rest
+   * @throws what printing the beginning of the value does
+   */
+  constructor(value: unknown, isWhole = false) {
+    this.#isWhole = isWhole;
     this.#guarded(() => this.#descend(undefined, '', value));
   }
 
@@ -125,6 +135,7 @@ export class LongPrinter {
     for (let left = stepNodes; next + items.length < length; ) {
       item = itemOf(value, names, next + items.length);
       left -= weightOfItem(item, left);
+      if (names !== undefined) left -= weightOfText(names[next + items.length] ?? '');
       if (left < 0) break;
       items.push(item);
     }
@@ -154,7 +165,7 @@ export class LongPrinter {
   #descend(level: Level | undefined, name: string, item: unknown): void {
     const { toJSON } = (item ?? {}) as { readonly toJSON?: unknown };
     const isOwnText = typeof item === 'object' && item !== null && typeof toJSON === 'function';
-    const value = isOwnText ? collecting(this.#met, marker, () => toJSON.call(item, name) as unknown, 0) : item;
+    const value = isOwnText ? this.#collect(() => toJSON.call(item, name) as unknown) : item;
     const place = level === undefined ? '' : placeIn(level, level.next - 1);
     const isChecked = !isOwnText && (level?.isChecked ?? true);
     if (typeof value === 'string' && value.length > stepUnits) {
@@ -163,7 +174,7 @@ export class LongPrinter {
       this.#emit('"');
       this.#string = { text: value, at: 0 };
     } else if (typeof value === 'object' && value !== null && this.#isLong(value)) {
-      if (this.#ancestors.has(value)) throw endless();
+      if (this.#ancestors.has(value) || this.#levels.length >= deepest) throw endless();
       this.#begin(level, name);
       this.#open(value, place, isChecked);
     } else {
@@ -176,9 +187,12 @@ export class LongPrinter {
     }
   }
 
-  /** What is nested very deep is left to V8, which knows how deep it can. */
+  /**
+   * V8 is never given what may become longer than its longest text: beyond that, a hole in an array ends the process
+   * (`Check failed: isolate_->has_pending_exception()`).
+   */
   #isLong(value: object): boolean {
-    return this.#levels.length < maxDepth && !types.isBoxedPrimitive(value) && weightOf(value, stepNodes) > stepNodes;
+    return !types.isBoxedPrimitive(value) && weightOf(value, stepNodes) > stepNodes;
   }
 
   #open(value: object, place: string, isChecked: boolean): void {
@@ -210,7 +224,11 @@ export class LongPrinter {
   }
 
   #print(value: unknown): string | undefined {
-    return collecting(this.#met, marker, printUnchecked, value);
+    return this.#collect(() => printUnchecked(value));
+  }
+
+  #collect<R>(print: () => R): R {
+    return this.#isWhole ? printWhole(print) : collecting(this.#met, marker, print, undefined);
   }
 
   #emit(text: string): void {
@@ -232,8 +250,8 @@ export class LongPrinter {
 
   #append(text: string): void {
     this.#units += text.length;
-    // As V8 says it of a text that is printed at once.
-    if (this.#units > constants.MAX_STRING_LENGTH) throw new RangeError('Invalid string length');
+    // As long as one that is printed at once may be.
+    if (this.#units > mostUnits) throw tooLong();
     this.#text += text;
     if (this.#text.length >= pieceUnits) this.#flush();
   }
@@ -244,6 +262,19 @@ export class LongPrinter {
     this.#printed.push(this.#text);
     this.#text = '';
   }
+}
+
+/**
+ * As `printJson`, at once, for a value of any length.
+ *
+ * @throws what `printJson` does
+ */
+export function printAtOnce(value: unknown): string | undefined {
+  if (typeof value !== 'object' || value === null || weightOf(value, shortNodes) <= shortNodes) return printJson(value);
+  const printer = new LongPrinter(value, true);
+  while (!printer.isComplete) printer.step();
+  const texts = printer.take();
+  return texts.length === 0 ? undefined : texts.join('');
 }
 
 function hasOwnText(value: unknown): boolean {

@@ -3,15 +3,12 @@ import type { Result } from './command.js';
 import { ConstantResult } from './constant-result.js';
 import { BytesCursor, type Cursor } from './cursor.js';
 import { serverError } from './errors.js';
-import { LongPrinter } from './long-printer.js';
+import { LongPrinter, shortNodes } from './long-printer.js';
 import { LongValue } from './long-value.js';
 import { discardPart, openParts } from './open-parts.js';
 import { type Piecewise, printCollecting } from './piecewise.js';
 import { StatisticsSelection } from './statistics.js';
 import { weightOf } from './value-size.js';
-
-/** Values in a result that is printed at once, which takes about a tenth of a millisecond. */
-const shortNodes = 1024;
 
 /** Steps that are printed at once of what may be longer: about as much again, three times. */
 const firstSteps = 6;

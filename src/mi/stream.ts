@@ -2,7 +2,7 @@ import { AsyncResource } from 'node:async_hooks';
 import { checkGiven, type Wanted } from '../given.js';
 import { stringify } from '../text.js';
 import { type Cursor, TextCursor } from './cursor.js';
-import { printJson } from './json.js';
+import { printAtOnce } from './long-printer.js';
 import { Piecewise, printWhole } from './piecewise.js';
 import type { Printable } from './result.js';
 
@@ -94,7 +94,7 @@ interface Shape {
 const arrayShape: Shape = {
   open: '[',
   close: ']',
-  print: (item) => printJson(item) ?? 'null',
+  print: (item) => printAtOnce(item) ?? 'null',
 };
 
 const objectShape: Shape = {
@@ -104,7 +104,7 @@ const objectShape: Shape = {
     if (!Array.isArray(member) || typeof member[0] !== 'string') {
       throw new TypeError('streamObject got an item that is not a pair of a name and a value');
     }
-    const text = printJson(member[1]);
+    const text = printAtOnce(member[1]);
     return text === undefined ? undefined : `${stringify(member[0])}:${text}`;
   },
 };

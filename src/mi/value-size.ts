@@ -49,9 +49,14 @@ export function weightOf(value: object, limit: number): number {
   }
 }
 
+/** As {@link weightOf}, for the characters of a text. */
+export function weightOfText(text: string): number {
+  return text.length >> unitsShift;
+}
+
 /** As {@link weightOf}, for what an object or array has in it. */
 export function weightOfItem(item: unknown, limit: number): number {
-  if (typeof item === 'string') return 1 + (item.length >> unitsShift);
+  if (typeof item === 'string') return 1 + weightOfText(item);
   return typeof item === 'object' && item !== null ? 1 + weightOf(item, limit) : 1;
 }
 
@@ -93,7 +98,7 @@ function fitsMembers(value: Record<string, unknown>, depth: number): boolean {
     const item = value[name];
     if (typeof item === 'string') left -= item.length >> unitsShift;
     else if (typeof item === 'object' && item !== null) isWithin = fits(item, depth + 1);
-    left -= 1;
+    left -= 1 + (name.length >> unitsShift);
     if (left < 0) isWithin = false;
   }
   if (!isWithin) note(value, members.slice(start, top));

@@ -1,6 +1,7 @@
 import type { Log } from '../../log.js';
 import { MiError, serverError } from '../../mi/errors.js';
 import { printJson } from '../../mi/json.js';
+import { printAtOnce } from '../../mi/long-printer.js';
 
 /** What clients are told of the failures of calls, and what the log is. */
 export class Failures {
@@ -25,7 +26,7 @@ export class Failures {
   /** The error member of a reply. Commands in JavaScript put all sorts of things into an error. */
   print(error: MiError): string {
     try {
-      const text = printJson(error);
+      const text = typeof error.data === 'object' ? printAtOnce(error) : printJson(error);
       if (text !== undefined) return text;
     } catch (cause) {
       this.#log.error({ err: cause }, 'the error of an MI command cannot be printed');

@@ -1,0 +1,50 @@
+// Values whose text is longer than the longest that V8 has: with a hole in an array behind that, V8's own printer ends the
+// process.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { describe, test } from 'node:test';
+
+const library = new URL('../../../lib/', import.meta.url).href;
+
+/** How a value is given, and one: six of the texts are too long for a text. */
+const cases: readonly (readonly [way: string, value: string])[] = [
+  ['a result', 'nested(200, [text, text, text, text, text, text, [, 1]])'],
+  ['a result', 'Object.assign(Object.fromEntries([1, 2, 3, 4, 5, 6].map((at) => [text + at, at])), { hole: [, 1] })'],
+  ['an item of a stream', '[text, text, text, text, text, text, [, 1]]'],
+  ['what an error has with it', '[text, text, text, text, text, text, { toJSON: () => [, 1] }]'],
+];
+
+const ways: Readonly<Record<string, string>> = {
+  'a result': 'await ends(printParts(value))',
+  'an item of a stream': 'await ends(openParts([stream([value])]))',
+  'what an error has with it': `new Failures({ error: (fields) => console.log(String(fields.err)) }).print(
+    new MiError(400, 'x', value))`,
+};
+
+function program(value: string, way: string): string {
+  return `
+    import { printParts } from '${library}mi/print-parts.js';
+    import { openParts } from '${library}mi/open-parts.js';
+    import { stream } from '${library}mi/stream.js';
+    import { MiError } from '${library}mi/errors.js';
+    import { Failures } from '${library}modules/mi_http/failures.js';
+    const text = 'x'.repeat(100_000_000);
+    const nested = (levels, value) => (levels === 0 ? value : [nested(levels - 1, value)]);
+    async function ends(parts) {
+      for (const part of parts) await part.printed;
+      for (const cursor of parts) while (await cursor.fill?.(Buffer.alloc(65536)) > 0);
+    }
+    const value = ${value};
+    try { ${way}; } catch (error) { console.log(String(error)); }`;
+}
+
+describe('a value longer than the longest text fails, and ends no process', { timeout: 120_000 }, () => {
+  for (const [way, value] of cases) {
+    test(`${way}: ${value}`, () => {
+      const args = ['--input-type=module', '-e', program(value, ways[way] ?? '')];
+      const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+      assert.equal(status, 0, stderr);
+      assert.match(stdout, /^RangeError: .*longest text/);
+    });
+  }
+});
