@@ -10,6 +10,7 @@ import { LogConsumers } from './log-consumers.js';
 import { CacheSystems } from './mi/cache-systems.js';
 import { Events } from './mi/events.js';
 import { ManagementInterface } from './mi/interface.js';
+import { opaque } from './mi/json.js';
 import { type Level, levels } from './mi/level.js';
 import { type StatusIdentifier, StatusReports } from './mi/status-reports.js';
 import {
@@ -288,6 +289,11 @@ export class Server {
       }
     }
     return isGood;
+  }
+
+  /** So that one in a result is refused by name. */
+  get [opaque](): string {
+    return 'Server';
   }
 
   /** The port of the first listener that has one, else 0; useful after `port: 0`. */

@@ -79,6 +79,8 @@ export interface Exchange {
   readonly signal: AbortSignal;
   /** Called once when the client leaves, or is cut, before its reply has ended. */
   onGone: (() => void) | undefined;
+  /** What the log names beside the root where the reply fails or is given up, such as a command. */
+  about?: string | undefined;
 
   /** The first field of exactly that name. */
   argument(name: string): string | undefined;

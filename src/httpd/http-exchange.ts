@@ -53,6 +53,7 @@ type State = 'open' | 'replying' | 'ended';
 /** An exchange on the engine. What {@link Exchange} does not show is for the layer itself. */
 export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwner {
   onGone: (() => void) | undefined = undefined;
+  about: string | undefined = undefined;
   /** Slot of the body pool while the body arrives; -1: none. */
   bodySlot = -1;
   /** Whether this runs within a callback of the engine for this response, where it is corked already. */
@@ -225,6 +226,10 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
     this.#deadline = setTimeout(() => this.timedOut('source', false), Math.min(deadline, longestTimer));
   }
 
+  get #what(): string {
+    return this.about === undefined ? '' : `, ${this.about},`;
+  }
+
   /** The handler failed: a stack for the log, no detail for the client. */
   handlerFailed(error: unknown): void {
     const { module, root } = this.root.declaration;
@@ -235,7 +240,11 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
   /** Nothing can be replied any more, and nobody may take what was for the whole: the connection is cut. */
   cut(error: unknown): void {
     const { module, root } = this.root.declaration;
-    this.#host.log.error({ err: error, root, module }, `reply of root /${root} failed; its connection is cut`);
+    const { about } = this;
+    this.#host.log.error(
+      { err: error, root, module, about },
+      `reply of root /${root}${this.#what} failed; its connection is cut`,
+    );
     this.#cut();
   }
 
@@ -293,7 +302,8 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
   failed(error: unknown, isHeadSent: boolean): void {
     const { module, root } = this.root.declaration;
     this.#host.counters.add(Counter.streamErrors, 1);
-    this.#host.log.error({ err: error, root, module }, `streamed reply of root /${root} failed`);
+    const { about } = this;
+    this.#host.log.error({ err: error, root, module, about }, `streamed reply of root /${root}${this.#what} failed`);
     if (isHeadSent) this.#cut();
     else this.#refuseInstead(500, 'internal error; the log of the server tells why');
   }
@@ -310,7 +320,11 @@ export class HttpExchange extends ReceivedRequest implements Exchange, StreamOwn
       who
     ];
     this.#host.counters.add(Counter.timeouts, 1);
-    this.#host.log.warn({ root, seconds }, `reply of root /${root} given up: ${what} for ${seconds} s`);
+    const { about } = this;
+    this.#host.log.warn(
+      { root, seconds, about },
+      `reply of root /${root}${this.#what} given up: ${what} for ${seconds} s`,
+    );
     this.#abortSignal(new Error(`${what} for ${seconds} s`));
     if (isHeadSent || who !== 'source') this.#cut();
     else this.#refuseInstead(504, `no answer within ${seconds} s`);

@@ -1,3 +1,5 @@
+import { isPrintingResult, type JsonValue, printJson } from './json.js';
+
 /** The codes that JSON-RPC 2.0 §5.1 reserves, those that OpenSIPS added to them, and -32003 and -32004, which are ours. */
 export const codes = {
   parseError: -32700,
@@ -35,21 +37,45 @@ export class MiError extends Error {
   /**
    * @param code integer; the `code` of the reply
    * @param message one short sentence; left out, the code's own text
-   * @param data what exactly is wrong and what would be right
+   * @param data what exactly is wrong and what would be right: a text, or any JSON
    */
   constructor(
     readonly code: number,
     message: string = messages[code] ?? 'Error',
-    readonly data?: string,
+    readonly data?: JsonValue,
   ) {
     super(message);
     if (!Number.isInteger(code)) throw new TypeError(`error code ${code} is not an integer`);
   }
 
   /** The `error` member, in the order that OpenSIPS gives it: code, message, data. */
-  toJSON(): { code: number; message: string; data?: string } {
-    const { code, message, data } = this;
-    return data === undefined ? { code, message } : { code, message, data };
+  toJSON(): { code: number; message: string; data?: JsonValue } {
+    if (isPrintingResult()) throw new TypeError('result holds an MiError, which is no value: throw it');
+    return errorMember(this);
+  }
+}
+
+/** The `error` member of a reply, as an object of its own. */
+export function errorMember({ code, message, data }: MiError): { code: number; message: string; data?: JsonValue } {
+  return data === undefined ? { code, message } : { code, message, data };
+}
+
+/** What a client is told beside code and message, else the message: in a text, JSON is compact. */
+export function explained({ data, message }: MiError): string {
+  if (typeof data === 'string') return data;
+  try {
+    return printJson(data) ?? message;
+  } catch {
+    // Where all of the error is printed, that is logged.
+    return message;
+  }
+}
+
+/** OpenSIPS' error for a command that gave nothing. What it gave is no JSON, which whoever wrote the command has to know. */
+export class NothingError extends MiError {
+  /** @param what `a function` */
+  constructor(readonly what: string) {
+    super(codes.serverError, undefined, 'Command handler returned null');
   }
 }
 

@@ -10,6 +10,7 @@ import {
   EventSocketError,
   type EventTransport,
 } from './event-transport.js';
+import { opaque } from './json.js';
 import type { Statistics } from './statistics.js';
 
 /** Seconds that a subscription lasts when nothing is said, as in OpenSIPS. */
@@ -64,6 +65,11 @@ export class Events {
     const dropped = statistics.add('evi', 'events_dropped', 'counter');
     this.counts = { sent: () => sent.add(1), dropped: (count) => dropped.add(count) };
     statistics.add('evi', 'event_subscribers', 'computed', () => this.#sinks.size);
+  }
+
+  /** So that one in a result is refused by name. */
+  get [opaque](): string {
+    return 'Events';
   }
 
   /** All events, in the order in which they were declared. */

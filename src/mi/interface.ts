@@ -39,12 +39,12 @@ export interface Protection extends Omit<GuardOptions, 'allowed' | 'denied'> {
 /** The management interface of one server: its commands, its statistics, and the running of calls. */
 export class ManagementInterface {
   readonly commands = new CommandTable();
-  readonly statistics = new Statistics();
-  readonly calls = this.statistics.add('mi', 'calls', 'counter');
-  readonly errors = this.statistics.add('mi', 'errors', 'counter');
-  readonly pending = this.statistics.add('mi', 'pending', 'gauge');
-  readonly denied = this.statistics.add('mi', 'denied', 'counter');
-  readonly rateLimited = this.statistics.add('mi', 'rate_limited', 'counter');
+  readonly statistics: Statistics;
+  readonly calls: Statistic;
+  readonly errors: Statistic;
+  readonly pending: Statistic;
+  readonly denied: Statistic;
+  readonly rateLimited: Statistic;
   readonly #counts: CommandCounts[] = [];
   /** Handlers run in it, each call apart. */
   readonly #context = new OwnContext();
@@ -59,6 +59,12 @@ export class ManagementInterface {
   /** @param log where mistakes of handlers are told */
   constructor(log: Log = quietLog) {
     this.#log = log;
+    this.statistics = new Statistics(log);
+    this.calls = this.statistics.add('mi', 'calls', 'counter');
+    this.errors = this.statistics.add('mi', 'errors', 'counter');
+    this.pending = this.statistics.add('mi', 'pending', 'gauge');
+    this.denied = this.statistics.add('mi', 'denied', 'counter');
+    this.rateLimited = this.statistics.add('mi', 'rate_limited', 'counter');
   }
 
   /** Why no call may begin any more: the server stops. Whoever runs calls asks before, and answers 503. */

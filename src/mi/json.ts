@@ -29,9 +29,26 @@ export function printJson(value: unknown): string | undefined {
   return text;
 }
 
+let printing = 0;
+
+/** Whether the value of somebody is being printed for a reply: not where they do so themselves. */
+export function isPrintingResult(): boolean {
+  return printing > 0;
+}
+
+/** Calls what prints a value for a reply, or asks its `toJSON`. */
+export function asResult<A, R>(print: (value: A) => R, value: A): R {
+  printing += 1;
+  try {
+    return print(value);
+  } finally {
+    printing -= 1;
+  }
+}
+
 /** As {@link printJson}, but objects that only look empty are left to {@link refuseOpaque}. */
 export function printUnchecked(value: unknown): string | undefined {
-  const printed = printAnyhow(value);
+  const printed = asResult(printAnyhow, value);
   return printed === undefined ? undefined : decodable(printed);
 }
 
@@ -106,6 +123,12 @@ const remedies: readonly (readonly [is: (value: object) => boolean, name: string
   ],
 ];
 
+/** Gives the name of an object that is a part of the server, and prints as next to nothing. */
+export const opaque = Symbol('mi-httpd opaque');
+
+/** Of objects that print as JSON has them. */
+const plainTags: ReadonlySet<string> = new Set(['Object', 'Arguments', 'Number', 'String', 'Boolean', 'BigInt']);
+
 /** @throws TypeError naming the place of a value that prints as an empty object although it is none */
 export function refuseOpaque(value: unknown, place: string, depth = 0): void {
   if (typeof value !== 'object' || value === null || depth > maxDepth) return;
@@ -114,13 +137,20 @@ export function refuseOpaque(value: unknown, place: string, depth = 0): void {
     for (const [index, item] of value.entries()) refuseOpaque(item, `${place}[${index}]`, depth + 1);
     return;
   }
+  if (opaque in value) {
+    throw new TypeError(`result holds the ${String(value[opaque])}${at(place)}: give what you want to tell of it`);
+  }
   const members = Object.entries(value);
   for (const [name, item] of members) refuseOpaque(item, `${place}.${name}`, depth + 1);
   if (members.length > 0) return;
   const found = remedies.find(([is]) => is(value));
-  if (found === undefined) return;
-  const [, name, remedy] = found;
-  throw new TypeError(
-    `result holds a ${name}${place === '' ? '' : ` at ${place}`}, which JSON does not have: ${remedy}`,
-  );
+  const tag = Object.prototype.toString.call(value).slice('[object '.length, -1);
+  // What is wrapped prints as it is, and a class without a name of its own is an object like others.
+  if (found === undefined && plainTags.has(tag)) return;
+  const [, name, remedy] = found ?? [undefined, tag, 'give what it holds'];
+  throw new TypeError(`result holds a ${name}${at(place)}, which JSON does not have: ${remedy}`);
+}
+
+function at(place: string): string {
+  return place === '' ? '' : ` at ${place}`;
 }

@@ -2,7 +2,7 @@ import { types } from 'node:util';
 import { decodable, stringify } from '../text.js';
 import { marker, misplaced, partsOf } from './collected-text.js';
 import { pieceEnd } from './cursor.js';
-import { endless, mostUnits, printJson, printUnchecked, refuseOpaque, tooLong } from './json.js';
+import { asResult, endless, mostUnits, printJson, printUnchecked, refuseOpaque, tooLong } from './json.js';
 import { collecting, type Piecewise, printWhole } from './piecewise.js';
 import { memberNames, weightOf, weightOfItem, weightOfText } from './value-size.js';
 
@@ -165,7 +165,7 @@ export class LongPrinter {
   #descend(level: Level | undefined, name: string, item: unknown): void {
     const { toJSON } = (item ?? {}) as { readonly toJSON?: unknown };
     const isOwnText = typeof item === 'object' && item !== null && typeof toJSON === 'function';
-    const value = isOwnText ? this.#collect(() => toJSON.call(item, name) as unknown) : item;
+    const value = isOwnText ? this.#collect(() => asResult(() => toJSON.call(item, name) as unknown, 0)) : item;
     const place = level === undefined ? '' : placeIn(level, level.next - 1);
     const isChecked = !isOwnText && (level?.isChecked ?? true);
     if (typeof value === 'string' && value.length > stepUnits) {

@@ -2,7 +2,7 @@ import { marker, partsOf } from './collected-text.js';
 import type { Result } from './command.js';
 import { ConstantResult } from './constant-result.js';
 import { BytesCursor, type Cursor } from './cursor.js';
-import { serverError } from './errors.js';
+import { NothingError, serverError } from './errors.js';
 import { LongPrinter, shortNodes } from './long-printer.js';
 import { LongValue } from './long-value.js';
 import { discardPart, openParts } from './open-parts.js';
@@ -24,7 +24,10 @@ export type PrintedResult = string | readonly (string | Piecewise)[];
  */
 export function printResult(result: Result): PrintedResult {
   const printed = printParts(result);
-  if (printed === undefined) throw serverError('Command handler returned null');
+  if (printed === undefined) {
+    if (result === undefined) throw serverError('Command handler returned null');
+    throw new NothingError(typeof result === 'object' ? 'an object whose toJSON gives nothing' : `a ${typeof result}`);
+  }
   return printed;
 }
 

@@ -1,4 +1,5 @@
-import { aFunction, aText, checkGiven, oneOf, type Wanted } from '../given.js';
+import { aFunction, aText, checkGiven, oneOf, shown, type Wanted } from '../given.js';
+import type { Log } from '../log.js';
 import { StatisticsTable } from '../native.js';
 
 /**
@@ -17,6 +18,8 @@ export class Statistic {
     readonly slot: number,
     readonly values: Float64Array,
     readonly compute?: () => number,
+    /** Told when {@link compute} fails. */
+    readonly failed?: (statistic: Statistic, error: unknown) => void,
   ) {}
 
   get fullName(): string {
@@ -36,6 +39,18 @@ export class Statistic {
   }
 }
 
+/** One that fails has no value, which is printed as null: the others have theirs. */
+function computed(statistic: Statistic, compute: () => number): number {
+  try {
+    const value: unknown = compute();
+    if (typeof value === 'number') return value;
+    throw new TypeError(`it gives ${shown(value)}; give a number`);
+  } catch (error) {
+    statistic.failed?.(statistic, error);
+    return Number.NaN;
+  }
+}
+
 /** A result that Rust prints straight from the slots: `{"core:uptime":12,…}`. */
 export class StatisticsSelection {
   constructor(
@@ -47,7 +62,7 @@ export class StatisticsSelection {
   /** Reads the computed ones, so that the slots hold what is true now. */
   refresh(): void {
     for (const statistic of this.statistics) {
-      if (statistic.compute !== undefined) statistic.value = statistic.compute();
+      if (statistic.compute !== undefined) statistic.value = computed(statistic, statistic.compute);
     }
   }
 
@@ -69,6 +84,23 @@ export class Statistics {
   readonly #byName = new Map<string, Statistic>();
   readonly #byGroup = new Map<string, Statistic[]>();
   #selectedAll: StatisticsSelection | undefined;
+  readonly #log: Log | undefined;
+  readonly #told = new Set<Statistic>();
+
+  /** @param log where computed ones that fail are told, each once */
+  constructor(log?: Log) {
+    this.#log = log;
+  }
+
+  readonly #failed = (statistic: Statistic, error: unknown): void => {
+    if (this.#told.has(statistic)) return;
+    this.#told.add(statistic);
+    const { fullName } = statistic;
+    this.#log?.error(
+      { err: error, statistic: fullName },
+      `statistic ${fullName} cannot be computed, which is told once`,
+    );
+  };
 
   /** Native memory of all values, for a hot path that adds to a slot without a method call. */
   get values(): Float64Array {
@@ -88,7 +120,7 @@ export class Statistics {
     const taken = this.#byName.get(key);
     if (taken !== undefined) throw new Error(`statistic ${group}:${name} has the name of ${taken.fullName}`);
     const slot = this.#table.add(`${group}:${name}`);
-    const statistic = new Statistic(group, name, kind, slot, this.#table.values, compute);
+    const statistic = new Statistic(group, name, kind, slot, this.#table.values, compute, this.#failed);
     this.#all.push(statistic);
     this.#byName.set(key, statistic);
     const groupKey = group.toLowerCase();

@@ -1,6 +1,7 @@
 import { aNumber, aText, checkGiven, checkMembers, type Members } from '../given.js';
 import { shorten } from '../text.js';
 import type { MiEvent } from './event.js';
+import { opaque } from './json.js';
 
 /** Reports that an identifier keeps; the oldest leave first. */
 export const keptReports = 100;
@@ -104,6 +105,11 @@ export class StatusReports {
   /** @param changed raised when a status changes */
   constructor(changed: MiEvent) {
     this.#changed = changed;
+  }
+
+  /** So that one in a result is refused by name. */
+  get [opaque](): string {
+    return 'StatusReports';
   }
 
   /** Groups and their identifiers, in the order in which they were added. */

@@ -2,7 +2,18 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { inspect } from 'node:util';
-import { type Client, command, createServer, defineModule, RecordTable, stream, streamObject } from '#src/index.js';
+import {
+  type Client,
+  command,
+  createServer,
+  defineModule,
+  type JsonValue,
+  MiError,
+  RecordTable,
+  type Server,
+  stream,
+  streamObject,
+} from '#src/index.js';
 import { call, callError, post } from './mi-client.js';
 
 interface Line {
@@ -26,12 +37,25 @@ class Nothing {
 const cyclic: unknown[] = [];
 cyclic.push({ cyclic });
 
+/** The server that runs, which a handler may give back by mistake. */
+const running: { server?: Server } = {};
+
 /** What a handler does, and what the log says of it. */
 const wrong: Readonly<Record<string, readonly [run: () => unknown, logged: RegExp]>> = {
   map: [() => new Map([['a', 1]]), /result holds a Map, .*Object\.fromEntries/],
   deep_map: [() => ({ a: [{ b: new Map() }] }), /result holds a Map at \.a\[0\]\.b, /],
   set: [() => ({ set: new Set([1]) }), /a Set at \.set, /],
   error: [() => new Error('x'), /holds an? Error, /],
+  mi_error: [() => new MiError(404, 'not found'), /result holds an MiError, .*throw it/],
+  mi_error_in_it: [() => ({ a: [new MiError(404)] }), /result holds an MiError/],
+  mi_error_in_stream: [() => stream([new MiError(404)] as never), /result holds an MiError/],
+  buffer: [() => new ArrayBuffer(2), /result holds a ArrayBuffer, which JSON does not have/],
+  shared_buffer: [() => ({ a: new SharedArrayBuffer(2) }), /a SharedArrayBuffer at \.a,/],
+  view: [() => ({ a: new DataView(new ArrayBuffer(2)) }), /a DataView at \.a,/],
+  intl: [() => [new Intl.NumberFormat('en')], /a Intl\.NumberFormat at \[0\],/],
+  server: [() => running.server, /result holds the Server: give/],
+  parts_of_it: [() => ({ a: running.server?.events }), /result holds the Events at \.a/],
+  status_of_it: [() => running.server?.status, /result holds the StatusReports/],
   error_in_list: [() => ['text', new TypeError('x')], /Error at \[1\]/],
   generator: [() => generated(), /generator or iterable, .*stream\(it\)/],
   generator_in_it: [() => ({ items: generated() }), /generator or iterable at \.items/],
@@ -52,9 +76,12 @@ const wrong: Readonly<Record<string, readonly [run: () => unknown, logged: RegEx
 };
 
 /** What is answered with OpenSIPS' own text, and named in the log all the same. */
-const empty: Readonly<Record<string, () => unknown>> = {
-  nothing: () => undefined,
-  nothing_later: async () => undefined,
+const empty: Readonly<Record<string, readonly [run: () => unknown, what: string]>> = {
+  nothing: [() => undefined, 'nothing'],
+  nothing_later: [async () => undefined, 'nothing'],
+  function: [() => () => 'OK', 'a function'],
+  symbol: [() => Symbol('OK'), 'a symbol'],
+  own_text: [() => ({ toJSON: () => undefined }), 'an object whose toJSON gives nothing'],
 };
 
 /** What prints as it always did. */
@@ -67,8 +94,7 @@ const right: Readonly<Record<string, readonly [run: () => unknown, printed: unkn
 };
 
 const runs = {
-  ...Object.fromEntries(Object.entries({ ...wrong, ...right }).map(([name, [run]]) => [name, run])),
-  ...empty,
+  ...Object.fromEntries(Object.entries({ ...wrong, ...empty, ...right }).map(([name, [run]]) => [name, run])),
 };
 
 async function start(t: { after(done: () => unknown): void }) {
@@ -90,6 +116,7 @@ async function start(t: { after(done: () => unknown): void }) {
   const modules = [defineModule({ name: 'm', commands: [...commands, who] })];
   const server = await createServer({ httpd: { ip: '127.0.0.1', port: 0 }, mi_json: {}, log, modules }).start();
   t.after(() => server.close({ deadline: 0 }));
+  running.server = server;
   return { server, lines, clients };
 }
 
@@ -124,10 +151,13 @@ describe('what a handler returns or throws wrongly', () => {
 
   test('is told where it is nothing at all', async (t) => {
     const { server, lines } = await start(t);
-    for (const name of Object.keys(empty)) {
+    for (const [name, [, what]] of Object.entries(empty)) {
       lines.length = 0;
       assert.equal((await callError(server, `m:${name}`)).data, 'Command handler returned null');
-      assert.match(lines[0]?.message ?? '', new RegExp(`^MI command m:${name} returned nothing, .*'OK'$`));
+      assert.match(
+        lines[0]?.message ?? '',
+        new RegExp(`^MI command m:${name} returned ${what}, which is answered as an error: return a value`),
+      );
       assert.equal(lines.length, 1);
     }
   });
@@ -153,4 +183,156 @@ test('the client of a call is a small object that nobody can change', async (t) 
   assert.deepEqual(Object.keys(client).sort(), ['caller', 'listener', 'origin', 'remoteAddress']);
   assert.equal(client.remoteAddress, '127.0.0.1');
   assert.doesNotMatch(inspect(client, { depth: 9, showHidden: true }), /exchange|response|headers/i);
+});
+
+const asPage = { 'Content-Type': null, Accept: 'text/html' };
+
+describe('what cannot be read or printed', () => {
+  const fail = (): never => {
+    throw new Error('not to be read');
+  };
+  const thrown: Readonly<Record<string, () => unknown>> = {
+    message: () => Object.defineProperty(new Error('x'), 'message', { get: fail }),
+    stack: () => Object.defineProperty(new Error('x'), 'stack', { get: fail }),
+    proxy: () => new Proxy({}, { get: fail, getPrototypeOf: fail, has: fail }),
+    data: () => Object.defineProperty(new MiError(404, 'x', 'y'), 'data', { get: fail }),
+  };
+  const commands = Object.entries(thrown).map(([name, make]) =>
+    command({
+      name,
+      help: '-',
+      readOnly: true,
+      run: () => {
+        throw make();
+      },
+    }),
+  );
+
+  test('is answered as an error of the command on every face, and calls beside it have theirs', async (t) => {
+    // The process has the warnings where no log is given.
+    const told = t.mock.method(process, 'emitWarning', () => {});
+    const modules = [defineModule({ name: 'm', commands })];
+    const server = await createServer({ httpd: { ip: '127.0.0.1', port: 0 }, mi_json: {}, modules }).start();
+    t.after(() => server.close({ deadline: 0 }));
+    for (const name of Object.keys(thrown)) {
+      assert.equal((await callError(server, `m:${name}`)).code, -32000, name);
+      const page = await post(server, '', { method: 'GET', path: `/mi/m/m:${name}?arg=`, headers: asPage });
+      assert.equal(page.status, 500, name);
+      const legacy = await post(server, '', { method: 'GET', path: `/json/m:${name}` });
+      assert.match(legacy.body, /error/i, name);
+      const calls = [`m:${name}`, 'version'].map((method, id) => ({ jsonrpc: '2.0', method, id }));
+      const [first, second] = JSON.parse((await post(server, JSON.stringify(calls))).body) as Record<string, unknown>[];
+      assert.ok(first !== undefined && 'error' in first && second !== undefined && 'result' in second, name);
+    }
+    assert.ok(told.mock.callCount() >= Object.keys(thrown).length * 4);
+  });
+});
+
+describe('data of an MiError', () => {
+  const datas: Readonly<Record<string, JsonValue>> = {
+    text: 'why',
+    object: { trunk: 'north', calls: [1, null, {}] },
+    array: [1, 'two'],
+    number: 5,
+    big: 2n ** 60n,
+    nothing: null,
+  };
+  const commands = Object.entries({ ...datas, map: new Map() as never }).map(([name, data]) =>
+    command({
+      name,
+      help: '-',
+      readOnly: true,
+      run: () => {
+        throw new MiError(404, 'not found', data);
+      },
+    }),
+  );
+  const options = {
+    httpd: { ip: '127.0.0.1', port: 0 },
+    mi_json: {},
+    modules: [defineModule({ name: 'm', commands })],
+  };
+
+  test('may be any JSON, on every face', async (t) => {
+    const server = await createServer(options).start();
+    t.after(() => server.close({ deadline: 0 }));
+    for (const [name, data] of Object.entries(datas)) {
+      const seen = typeof data === 'bigint' ? Number(data) : data;
+      assert.deepEqual(await callError(server, `m:${name}`), { code: 404, message: 'not found', data: seen });
+      const page = await post(server, '', { method: 'GET', path: `/mi/m/m:${name}?arg=`, headers: asPage });
+      assert.deepEqual([page.status, /class="error">404 <bdi>not found/.test(page.body)], [200, true], name);
+      const raw = await post(server, '', { method: 'GET', path: `/mi/m/m:${name}?arg=` });
+      assert.deepEqual(JSON.parse(raw.body), { error: { code: 404, message: 'not found', data: seen } });
+      assert.match((await post(server, '', { method: 'GET', path: `/json/m:${name}` })).body, /not found/);
+    }
+  });
+
+  test('is refused by name where it is none, and the log names the command', async (t) => {
+    const lines: [string, unknown][] = [];
+    const log = {
+      ...{ debug: () => {}, info: () => {}, warn: () => {} },
+      error: (fields: object, message: string) => void lines.push([message, 'err' in fields ? fields.err : undefined]),
+    };
+    const server = await createServer({ ...options, log }).start();
+    t.after(() => server.close({ deadline: 0 }));
+    const { code, data } = await callError(server, 'm:map');
+    assert.deepEqual([code, data], [-32000, 'the error of the command cannot be printed as JSON']);
+    const [line] = lines;
+    assert.equal(line?.[0], 'the error of MI command m:map cannot be printed');
+    assert.match(String(line?.[1]), /holds a Map at \.data/);
+  });
+});
+
+test('a statistic that cannot be computed is null, told once, and keeps nobody from the others', async (t) => {
+  const lines: string[] = [];
+  const note = (_: object, message: string): void => void lines.push(message);
+  const log = { debug: () => {}, info: () => {}, warn: note, error: note };
+  const values: Readonly<Record<string, () => unknown>> = {
+    throws: () => {
+      throw new Error('x');
+    },
+    text: () => '5',
+    nothing: () => undefined,
+    big: () => 5n,
+    right: () => 5,
+  };
+  const pbx = defineModule({
+    name: 'pbx',
+    load: ({ mi }) => {
+      for (const [name, value] of Object.entries(values)) {
+        mi.statistics.add('pbx', name, 'computed', value as () => number);
+      }
+      return undefined;
+    },
+  });
+  const server = await createServer({ httpd: { ip: '127.0.0.1', port: 0 }, log, modules: [pbx] }).start();
+  t.after(() => server.close({ deadline: 0 }));
+  for (const item of ['pbx:', 'all', 'pbx:']) {
+    const told = (await call(server, 'get_statistics', [[item]])) as Record<string, unknown>;
+    const seen = Object.keys(values).map((name) => told[`pbx:${name}`]);
+    assert.deepEqual(seen, [null, null, null, null, 5]);
+  }
+  assert.deepEqual(
+    lines.sort(),
+    ['big', 'nothing', 'text', 'throws'].map((name) => `statistic pbx:${name} cannot be computed, which is told once`),
+  );
+});
+
+test('a stream that fails is logged with its command', async (t) => {
+  const lines: [string, object][] = [];
+  const note = (fields: object, message: string): void => void lines.push([message, fields]);
+  const log = { debug: () => {}, info: () => {}, warn: note, error: note };
+  async function* failing(): AsyncGenerator<string> {
+    yield 'x'.repeat(200_000);
+    await new Promise(setImmediate);
+    throw new Error('the calls are gone');
+  }
+  const calls = command({ name: 'calls', help: '-', run: () => stream(failing()) });
+  const modules = [defineModule({ name: 'm', commands: [calls] })];
+  const server = await createServer({ httpd: { ip: '127.0.0.1', port: 0 }, log, modules }).start();
+  t.after(() => server.close({ deadline: 0 }));
+  await assert.rejects(call(server, 'm:calls'));
+  const [[message, fields] = ['', {}]] = lines;
+  assert.equal(message, 'streamed reply of root /mi, m:calls, failed');
+  assert.ok('about' in fields && fields.about === 'm:calls');
 });

@@ -167,7 +167,7 @@ export class BatchPrinter {
       }
       cursors = openParts(printed);
     } catch (error) {
-      this.#error(this.#failures.errorOf(error, command), idSlot);
+      this.#error(this.#failures.errorOf(error, command), idSlot, command);
       return;
     }
     this.#call = call;
@@ -175,8 +175,8 @@ export class BatchPrinter {
     this.#open(cursors, Reply.result, idSlot);
   }
 
-  #error(error: MiError, idSlot: number): void {
-    this.#text(this.#failures.print(error), Reply.error, idSlot);
+  #error(error: MiError, idSlot: number, command?: string): void {
+    this.#text(this.#failures.print(error, command), Reply.error, idSlot);
   }
 
   #text(text: string, kind: ReplyKind, idSlot: number): void {
@@ -263,7 +263,7 @@ export class BatchPrinter {
     }
     this.#close();
     try {
-      this.#error(told, idSlot);
+      this.#error(told, idSlot, this.#command);
     } catch (cause) {
       if (this.#tail === undefined && idSlot >= 0) this.#scanner.release(idSlot);
       this.#broken = { error: cause };

@@ -4,7 +4,7 @@ import { Call } from '../../mi/call.js';
 import type { Result } from '../../mi/command.js';
 import type { CommandEntry } from '../../mi/command-table.js';
 import { ConstantResult } from '../../mi/constant-result.js';
-import { codes, MiError, RateLimitError } from '../../mi/errors.js';
+import { codes, explained, MiError, RateLimitError } from '../../mi/errors.js';
 import type { ManagementInterface } from '../../mi/interface.js';
 import type { Piecewise } from '../../mi/piecewise.js';
 import { discardParts, printResult } from '../../mi/print-parts.js';
@@ -195,6 +195,7 @@ export class JsonRpc {
     parts: readonly (string | Piecewise)[],
   ): void {
     const idSlot = this.#scanner.hold(shortSlot);
+    exchange.about = entry.fullName;
     try {
       // What is printed later is printed for this client alone.
       exchange.onGone = () => call.abort(new Error('the client left'));
@@ -237,16 +238,16 @@ export class JsonRpc {
   }
 
   #answerFailure(exchange: Exchange, idSlot: number, entry: CommandEntry | undefined, error: unknown): void {
-    this.#answerError(exchange, idSlot, this.#failures.errorOf(error, entry?.fullName));
+    this.#answerError(exchange, idSlot, this.#failures.errorOf(error, entry?.fullName), entry?.fullName);
   }
 
-  #answerError(exchange: Exchange, idSlot: number, error: MiError): void {
+  #answerError(exchange: Exchange, idSlot: number, error: MiError, command?: string): void {
     if (error instanceof RateLimitError) {
       const headers = { 'Retry-After': String(error.retryAfter) };
-      if (idSlot === noReply) exchange.refuse(429, error.data ?? error.message, headers);
-      else this.#sendError(exchange, 429, this.#failures.print(error), idSlot, headers);
+      if (idSlot === noReply) exchange.refuse(429, explained(error), headers);
+      else this.#sendError(exchange, 429, this.#failures.print(error, command), idSlot, headers);
     } else if (idSlot === noReply) exchange.reply(202);
-    else this.#sendError(exchange, 200, this.#failures.print(error), idSlot);
+    else this.#sendError(exchange, 200, this.#failures.print(error, command), idSlot);
   }
 
   /** The last resort: when this fails too, the refusal is one without the id. */

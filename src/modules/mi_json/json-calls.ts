@@ -4,7 +4,8 @@ import type { Log } from '../../log.js';
 import { Call } from '../../mi/call.js';
 import type { Result } from '../../mi/command.js';
 import type { CommandEntry } from '../../mi/command-table.js';
-import { MiError, RateLimitError } from '../../mi/errors.js';
+import { explained, RateLimitError } from '../../mi/errors.js';
+import { toldOf } from '../../mi/failure.js';
 import { isPromise, type ManagementInterface } from '../../mi/interface.js';
 import { discardParts } from '../../mi/print-parts.js';
 import type { PendingCalls } from '../mi_http/pending.js';
@@ -127,17 +128,12 @@ export class JsonCalls {
   #failed(exchange: Exchange, command: string, error: unknown): void {
     if (error instanceof RateLimitError) {
       const headers = { 'Retry-After': String(error.retryAfter) };
-      exchange.reply(429, printError(429, error.data ?? error.message), headers);
+      exchange.reply(429, printError(429, explained(error)), headers);
       return;
     }
-    if (error instanceof MiError) {
-      const told = legacyError(error);
-      if (told === undefined) exchange.reply(200, '');
-      else this.#error(exchange, told);
-      return;
-    }
-    this.#log.error({ err: error, command }, `MI command ${command} failed`);
-    this.#error(exchange, internalError);
+    const told = legacyError(toldOf(error, command, this.#log));
+    if (told === undefined) exchange.reply(200, '');
+    else this.#error(exchange, told);
   }
 
   #error(exchange: Exchange, { code, message }: { readonly code: number; readonly message: string }): void {

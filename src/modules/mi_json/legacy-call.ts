@@ -1,5 +1,5 @@
 import type { CommandEntry } from '../../mi/command-table.js';
-import { codes, type MiError } from '../../mi/errors.js';
+import { codes, explained, type MiError } from '../../mi/errors.js';
 import { fromWords, type Submitted } from '../mi_http/web/arguments.js';
 
 /**
@@ -21,17 +21,18 @@ function asNow(command: string, values: readonly string[]): readonly string[] {
 }
 
 /** What a failed command told in 2.x; undefined for codes below 400, which were none of a failure. */
-export function legacyError({ code, message, data }: MiError): { code: number; message: string } | undefined {
+export function legacyError(error: MiError): { code: number; message: string } | undefined {
+  const { code, message } = error;
   switch (code) {
     case codes.methodNotFound:
       return { code: 500, message: 'Command not found' };
     case codes.methodAmbiguous:
-      return { code: 500, message: `Command ambiguous, ${data ?? message}` };
+      return { code: 500, message: `Command ambiguous, ${explained(error)}` };
     case codes.permissionDenied:
-      return { code: 403, message: data ?? message };
+      return { code: 403, message: explained(error) };
     case codes.invalidParams: {
-      const isCount = data?.startsWith('Too few or too many parameters') === true;
-      return { code: 400, message: isCount ? 'Too few or too many arguments' : (data ?? message) };
+      const isCount = explained(error).startsWith('Too few or too many parameters');
+      return { code: 400, message: isCount ? 'Too few or too many arguments' : explained(error) };
     }
   }
   if (code < 0) return internalError;

@@ -3,9 +3,8 @@ import { type Chunk, type ChunkSource, chunkLimit, type Exchange, type ReplyHead
 import { html, type Insertion, type Markup } from '../../../httpd/markup.js';
 import type { Result } from '../../../mi/command.js';
 import { type Cursor, TextCursor } from '../../../mi/cursor.js';
-import { codes, type MiError } from '../../../mi/errors.js';
+import { codes, explained, type MiError } from '../../../mi/errors.js';
 import { openResult } from '../../../mi/print-parts.js';
-import { stringify } from '../../../text.js';
 import { BegunChunks, ReplyChunks } from '../reply-chunks.js';
 import { type FirstPart, pullFirstPart } from './first-part.js';
 import { JsonHtmlCursor, type PrintRest, RestCursor } from './html-cursors.js';
@@ -56,11 +55,11 @@ export class Results {
     return whenFirst(exchange, source, first, (part) => this.#showFirst(exchange, part, frame));
   }
 
-  /** Replies with the page of an error: 200, for the command was run, or 500 when it is the server that failed. */
-  showError(exchange: Exchange, error: MiError, frame: Frame): void {
+  /** Replies with the page of an error: 200, for the command was run, or 500 when it is the server that failed. @param text the error as JSON */
+  showError(exchange: Exchange, error: MiError, text: string, frame: Frame): void {
     const { code, message, data } = error;
-    const json = Buffer.from(stringify(error));
-    const alert = html`<p role="alert" class="error">${code} <bdi>${message}</bdi>${data !== undefined && html` (<bdi>${data}</bdi>)`}</p>\n`;
+    const json = Buffer.from(text);
+    const alert = html`<p role="alert" class="error">${code} <bdi>${message}</bdi>${data !== undefined && html` (<bdi>${explained(error)}</bdi>)`}</p>\n`;
     const head = html`${frame.head}${this.#sectionHead(frame, 'error', html`${alert}${facts(frame.time, `${json.length} bytes`)}`)}`;
     const status = code === codes.serverError ? 500 : 200;
     this.#send(exchange, status, [new TextCursor(head.text), new JsonHtmlCursor(json), tail(frame)]);

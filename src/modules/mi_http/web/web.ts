@@ -12,11 +12,12 @@ import type { Log } from '../../../log.js';
 import { Call } from '../../../mi/call.js';
 import type { Result } from '../../../mi/command.js';
 import type { CommandEntry } from '../../../mi/command-table.js';
-import { codes, MiError, RateLimitError, serverError } from '../../../mi/errors.js';
+import { codes, explained, RateLimitError } from '../../../mi/errors.js';
+import { printError, toldOf } from '../../../mi/failure.js';
 import { isPromise, type ManagementInterface } from '../../../mi/interface.js';
 import { discardParts } from '../../../mi/print-parts.js';
 import { builtFile } from '../../../package-files.js';
-import { shorten, stringify } from '../../../text.js';
+import { shorten } from '../../../text.js';
 import type { PendingCalls } from '../pending.js';
 import { curlLine, refusalBody } from '../refusal.js';
 import { hasJsonField, isMeantAsCall, isSubmitted, readArguments, type Submitted } from './arguments.js';
@@ -141,7 +142,7 @@ export class WebInterface {
     }
     const missing = this.#mi.refusal(entry, exchange);
     if (missing !== undefined && !isSubmitted(exchange.fields)) {
-      this.#refuse(exchange, 403, missing.data ?? missing.message, module);
+      this.#refuse(exchange, 403, explained(missing), module);
       return;
     }
     // A HEAD request runs nothing: nobody could see the result.
@@ -210,6 +211,7 @@ export class WebInterface {
   #answer(asked: Asked, result: Result): void | Promise<void> {
     const { exchange, entry, call } = asked;
     exchange.onGone = () => call.abort(new Error('the client left'));
+    exchange.about = entry.fullName;
     try {
       const shown = isRaw(exchange)
         ? this.#results.raw(exchange, result, rawHeaders(exchange, entry.fullName))
@@ -222,23 +224,21 @@ export class WebInterface {
 
   #answerFailure(asked: Asked, error: unknown): void {
     const { exchange, entry } = asked;
-    let told: MiError;
-    if (error instanceof MiError) {
-      told = error;
-    } else {
-      this.#log.error({ err: error, command: entry.fullName }, `MI command ${entry.fullName} failed`);
-      told = serverError(`${entry.fullName} failed; the log of the server tells why`);
-    }
+    const told = toldOf(error, entry.fullName, this.#log);
     if (exchange.finished) return;
     if (told instanceof RateLimitError) {
       const headers = { 'Retry-After': String(told.retryAfter) };
-      this.#refuse(exchange, 429, told.data ?? told.message, entry.module, headers);
+      this.#refuse(exchange, 429, explained(told), entry.module, headers);
     } else if (isRaw(exchange)) {
-      exchange.reply(rawErrorStatus(told), stringify({ error: told }), rawHeaders(exchange, entry.fullName));
+      exchange.reply(
+        rawErrorStatus(told),
+        `{"error":${printError(told, entry.fullName, this.#log)}}`,
+        rawHeaders(exchange, entry.fullName),
+      );
     } else if (told.code === codes.permissionDenied) {
-      this.#refuse(exchange, 403, told.data ?? told.message, entry.module);
+      this.#refuse(exchange, 403, explained(told), entry.module);
     } else {
-      this.#results.showError(exchange, told, this.#frame(asked));
+      this.#results.showError(exchange, told, printError(told, entry.fullName, this.#log), this.#frame(asked));
     }
   }
 
