@@ -55,9 +55,14 @@ export class Stream extends Piecewise {
   }
 
   protected whole(): unknown {
-    throw new TypeError('a stream was printed into a text before the reply was; return it as it is');
+    throw new TypeError(
+      'a stream was printed into a text before the reply was: return it as it is, and not as an item of a stream',
+    );
   }
 }
+
+/** What an item may be: a value, and no stream. */
+type Item<T> = T extends Stream ? never : Printable<T>;
 
 /**
  * An array for the result of a command whose items are produced while the reply is sent: pulled at the pace of the
@@ -69,17 +74,20 @@ export class Stream extends Piecewise {
  * run: () => ({ calls: stream(readCalls()) })
  * ```
  *
+ * Items are values: one that is itself a stream or a dump is printed whole, which a stream refuses. To have one within
+ * another, give the outer as an array or object, `{ calls: stream(…) }`.
+ *
  * It can be sent once, as an iterator can be read once, unless `items` can be iterated again.
  */
-export function stream<T>(items: Iterable<T & Printable<T>> | AsyncIterable<T & Printable<T>>): Stream {
+export function stream<T>(items: Iterable<T & Item<T>> | AsyncIterable<T & Item<T>>): Stream {
   return new Stream(items, arrayShape);
 }
 
 /** As {@link stream}, for an object: `members` gives names and values. A name that repeats is printed each time. */
 export function streamObject<M extends readonly [name: string, value: unknown]>(
   members:
-    | Iterable<M & readonly [name: string, value: Printable<M[1]>]>
-    | AsyncIterable<M & readonly [name: string, value: Printable<M[1]>]>,
+    | Iterable<M & readonly [name: string, value: Item<M[1]>]>
+    | AsyncIterable<M & readonly [name: string, value: Item<M[1]>]>,
 ): Stream {
   return new Stream(members, objectShape);
 }

@@ -51,11 +51,13 @@ describe('a worker thread with a server', { timeout: 60_000, concurrency: 2 }, (
     assert.deepEqual(JSON.parse(stdout), [served, 3, served, 'thrown', 1]);
   });
 
-  test('takes the process along when it is terminated with the server open, as README says', async (t) => {
-    const { signal, stderr } = await host(t, { ends: ['terminate'], shareEnvironment: true });
-    assert.equal(signal, 'SIGABRT');
-    assert.match(stderr, /uv_loop_close\(\) while having open handles/);
-  });
+  for (const end of ['terminate', 'main exits', 'main throws']) {
+    test(`takes the process along when it has a server open (${end}), as README says`, async (t) => {
+      const { signal, stderr } = await host(t, { ends: [end], shareEnvironment: true });
+      assert.equal(signal, 'SIGABRT');
+      assert.match(stderr, /uv_loop_close\(\) while having open handles/);
+    });
+  }
 });
 
 describe('heads of requests that a worker thread takes', { timeout: 60_000, concurrency: 2 }, () => {

@@ -77,6 +77,8 @@ test('what JSON does not have is refused by the compiler, wherever it stands', (
     () => command({ name: 'j', help, run: () => JSON.parse('1') as unknown }),
     // @ts-expect-error maps in a stream
     () => stream([map]),
+    // @ts-expect-error a stream as an item of a stream
+    () => stream([stream([1])]),
     // @ts-expect-error a symbol
     () => command({ name: 'k', help, run: async () => Symbol('x') }),
   ];

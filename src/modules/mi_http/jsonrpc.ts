@@ -144,6 +144,7 @@ export class JsonRpc {
       this.#answerFailure(exchange, shortSlot, entry, error);
       return;
     }
+    exchange.about = entry.fullName;
     this.#pending.later.add(entry);
     const leave = this.#pending.follow(call, result, {
       result: (value) => this.#answer(exchange, idSlot, entry, call, value),

@@ -23,6 +23,8 @@ async function host(plan) {
     told.push(ready);
     const gone = new Promise((resolve) => worker.on('exit', resolve));
     if (end === 'terminate') worker.terminate();
+    else if (end === 'main exits') process.exit(0);
+    else if (end === 'main throws') throw new Error('thrown in main');
     else worker.postMessage('end');
     told.push(await gone);
   }
