@@ -1,3 +1,4 @@
+import { strictDecoder } from './text.js';
 /** A line of a text; `text` is undefined where `problem` tells why it cannot be used. */
 export interface Line {
   /** From 1. */
@@ -22,7 +23,7 @@ export async function* readLines(
   input: AsyncIterable<Buffer>,
   onBytes: (length: number) => void = () => {},
 ): AsyncGenerator<Line, void, undefined> {
-  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+  const decoder = strictDecoder();
   let number = 0;
   let rest: Buffer[] = [];
   let length = 0;

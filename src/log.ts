@@ -6,7 +6,7 @@ export interface Log {
   error(fields: object, message: string): void;
   /** Name of the lowest level that is written; assigned by the MI command `log_level`. */
   level?: string;
-  /** Lines that could not be written; told as the statistic `core:log_dropped`. */
+  /** Lines that could not be written, of which a record on a terminal has several; told as the statistic `core:log_dropped`. */
   readonly dropped?: number;
 }
 

@@ -1,5 +1,17 @@
 /** Texts of clients and of those who embed: what of them may be repeated, so that everybody can decode it. */
 
+const utf8 = strictDecoder();
+
+/** A decoder of UTF-8 that fails for anything else, and leaves a byte order mark in the text. */
+export function strictDecoder() {
+  return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+}
+
+/** @throws TypeError when the bytes are not UTF-8 */
+export function decodeStrictly(bytes: Uint8Array): string {
+  return utf8.decode(bytes);
+}
+
 const half = /\p{Surrogate}/u;
 
 /** Whether a text has half of a surrogate pair, which UTF-8 does not have and strict decoders of JSON refuse. */

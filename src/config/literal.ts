@@ -1,3 +1,4 @@
+import { decodeStrictly } from '../text.js';
 /** The smallest and the largest integer a configuration may hold. */
 export const INT32_MIN = -(2 ** 31);
 export const INT32_MAX = 2 ** 31 - 1;
@@ -36,7 +37,6 @@ export interface QuotedProblem {
   readonly latin1?: string;
 }
 
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const SIMPLE: Readonly<Record<string, number>> = { n: 10, r: 13, a: 7, t: 9, '"': 34, '\\': 92 };
 const HEX = /[0-9A-Fa-f]{1,2}/y;
 const OCTAL = /[0-7]{2,3}/y;
@@ -44,7 +44,7 @@ const OCTAL = /[0-7]{2,3}/y;
 /** Decodes UTF-8; undefined when the bytes are not valid. */
 export function decodeUtf8(bytes: Uint8Array): string | undefined {
   try {
-    return utf8.decode(bytes);
+    return decodeStrictly(bytes);
   } catch {
     return undefined;
   }

@@ -1,4 +1,4 @@
-import { shorten } from '../text.js';
+import { decodeStrictly, shorten } from '../text.js';
 import type { Field } from './exchange.js';
 
 /** Most fields of one form or query. To read a form keeps all others waiting, so that its size and its parts are few. */
@@ -28,6 +28,7 @@ function isBlank(byte: number | undefined): boolean {
   return byte === 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d;
 }
 
+const plus = 0x2b;
 const openBrace = 0x7b;
 const openBracket = 0x5b;
 
@@ -64,14 +65,22 @@ export function parseQuery(query: string): readonly Field[] {
  */
 export function parseUrlencoded(body: Uint8Array): readonly Field[] {
   const fields: Field[] = [];
-  for (const pair of pairs(decodeUtf8(body, 'the form'))) {
+  for (const pair of pairs(decodeUtf8(spaced(body), 'the form'))) {
     if (pair === '') continue;
     const equals = pair.indexOf('=');
-    const name = decode(equals === -1 ? pair : pair.slice(0, equals));
+    const name = decodeEscapes(equals === -1 ? pair : pair.slice(0, equals));
     if (name === '') throw new FieldError(400, `field ${fields.length + 1} of the form has no name`);
-    fields.push({ name, value: equals === -1 ? '' : decode(pair.slice(equals + 1)) });
+    fields.push({ name, value: equals === -1 ? '' : decodeEscapes(pair.slice(equals + 1)) });
   }
   return fields;
+}
+
+/** Blanks in place of pluses, byte by byte: parting a text of nothing else at them takes fifty times as long. */
+function spaced(body: Uint8Array): Uint8Array {
+  if (!body.includes(plus)) return body;
+  const bytes = new Uint8Array(body);
+  for (let at = 0; at < bytes.length; at += 1) if (bytes[at] === plus) bytes[at] = 0x20;
+  return bytes;
 }
 
 /** What lies between the ampersands, one by one: of a text with too many of them the rest is not looked at. */
@@ -85,12 +94,10 @@ function* pairs(text: string): Generator<string> {
   }
 }
 
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
 /** @throws FieldError when the bytes are not UTF-8 */
 export function decodeUtf8(bytes: Uint8Array, what: string): string {
   try {
-    return utf8.decode(bytes);
+    return decodeStrictly(bytes);
   } catch {
     throw new FieldError(400, `${what} is not UTF-8`);
   }
@@ -98,10 +105,13 @@ export function decodeUtf8(bytes: Uint8Array, what: string): string {
 
 function decode(text: string): string {
   // Not by replaceAll, which takes a hundred times as long for a text of nothing else.
-  const spaced = text.includes('+') ? text.split('+').join(' ') : text;
-  if (!spaced.includes('%')) return spaced;
+  return decodeEscapes(text.includes('+') ? text.split('+').join(' ') : text);
+}
+
+function decodeEscapes(text: string): string {
+  if (!text.includes('%')) return text;
   try {
-    return decodeURIComponent(spaced);
+    return decodeURIComponent(text);
   } catch {
     throw new FieldError(400, `malformed percent escape, or not UTF-8, in ${JSON.stringify(shorten(text, 60))}`);
   }

@@ -1,3 +1,5 @@
+import { shorten } from '../text.js';
+
 /** Commands of OpenSIPS' modules that are not always there, by the names that they have without a module; of usrloc, which may be loaded, by all. */
 const byModule: Readonly<Record<string, string>> = {
   aaa_diameter: 'fd_log_level',
@@ -102,7 +104,7 @@ export function opensipsCommand(method: string): string | undefined {
 }
 
 function explained(module: string, given: string): string {
-  const method = given.length > 64 ? `${given.slice(0, 64)}…` : given;
+  const method = shorten(given, 64, '…');
   if (loadable.has(module))
     return `${method} is of module ${module}, which is not loaded; add loadmodule "${module}.so"`;
   return `${method} is a command of OpenSIPS (${module}), which only a SIP server has; \`which\` lists those served here`;

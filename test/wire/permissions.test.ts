@@ -152,6 +152,24 @@ describe('the web interface', { timeout: 60_000 }, () => {
     const page = await get(server, '/mi', { headers: { Authorization: as('admin') } });
     assert.doesNotMatch(page.body, /lab:|\/mi\/lab/);
   });
+
+  test('a module of which the caller may run nothing is answered like one that there is not', async (t) => {
+    const server = await start(t, { httpd: { deny_commands: 'lab:*' } });
+    const headers = { Authorization: as('admin') };
+    for (const [path, given] of [
+      ['', headers],
+      ['/', headers],
+      ['', { ...headers, Accept: 'application/json' }],
+      ['/lab:nothing', headers],
+      ['/lab:nothing?arg=', headers],
+    ] as const) {
+      const [hidden, unknown] = await Promise.all(
+        ['lab', 'lax'].map((module) => get(server, `/mi/${module}${path}`, { headers: given })),
+      );
+      assert.equal(hidden?.status, 404, path);
+      assert.equal(hidden?.body, unknown?.body.replaceAll('lax', 'lab'));
+    }
+  });
 });
 
 test('mi_json: the code is 403, and 429 beyond a limit', { timeout: 60_000 }, async (t) => {

@@ -1,3 +1,4 @@
+import { decodeStrictly } from '../../text.js';
 /** Name and password of Basic authentication (RFC 7617 §2). */
 export interface BasicCredentials {
   readonly name: string;
@@ -10,8 +11,6 @@ const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$
 
 /** RFC 7617 §2: neither name nor password has any. */
 const control = /\p{Cc}/u;
-
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
  * Reads the value of an Authorization header: the scheme in any case (RFC 9110 §11.1), then padded base64 of UTF-8, as
@@ -40,7 +39,7 @@ export function readBearer(authorization: string): string | undefined {
 
 function decode(bytes: Buffer): string {
   try {
-    return utf8.decode(bytes);
+    return decodeStrictly(bytes);
   } catch {
     return bytes.toString('latin1');
   }

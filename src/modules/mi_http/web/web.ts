@@ -99,10 +99,11 @@ export class WebInterface {
       if (!this.#assets.reply(exchange, exchange.path.slice('/-/'.length)))
         this.#refuse(exchange, 404, 'there is no such file');
     } else if (moduleName !== '' && moduleName !== '-' && !this.#site.modules.includes(moduleName)) {
-      const near = nearest(moduleName, this.#siteOf(exchange).modules, (one) => `${this.#site.base}/${one}`);
-      this.#refuse(exchange, 404, html`no module ${quoted(moduleName)} has commands${near}`);
+      this.#refuseModule(exchange, moduleName);
     } else if (commandName !== '' && moduleName !== '-') {
       return this.#command(exchange, moduleName, commandName);
+    } else if (moduleName !== '' && moduleName !== '-' && !this.#siteOf(exchange).modules.includes(moduleName)) {
+      this.#refuseModule(exchange, moduleName);
     } else if (!asksForPage) {
       this.#refuseCall(exchange, `nothing is run here; ${this.#remedy}`);
     } else if (moduleName === '') {
@@ -115,6 +116,12 @@ export class WebInterface {
     } else {
       this.#reply(exchange, moduleName, moduleName, menu(this.#site.base, [moduleName], this.#mi.visibleTo(exchange)));
     }
+  }
+
+  /** Those of which the caller may run nothing are as unknown as those that there are not. */
+  #refuseModule(exchange: Exchange, module: string): void {
+    const near = nearest(module, this.#siteOf(exchange).modules, (one) => `${this.#site.base}/${one}`);
+    this.#refuse(exchange, 404, html`no module ${quoted(module)} has commands${near}`);
   }
 
   /** The page of a refusal of the HTTP layer, which has no module or command. */
@@ -135,6 +142,10 @@ export class WebInterface {
     const entry = entries.find((one) => one.fullName === name || commands.flatName(one) === name);
     if (entry === undefined) {
       const visible = this.#mi.visibleTo(exchange).filter((one) => one.module === module);
+      if (visible.length === 0) {
+        this.#refuseModule(exchange, module);
+        return;
+      }
       const names = visible.flatMap((one) => [one.fullName, commands.flatName(one)]);
       const near = nearest(name, names, (text) => `${this.#site.base}/${module}/${encodeURIComponent(text)}`);
       this.#refuse(exchange, 404, html`module ${module} has no command ${quoted(name)}${near}`, module);
