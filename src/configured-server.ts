@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { applyModParams, type PassedOver } from './config/apply.js';
 import { type Diagnostic, diagnosticAt, formatPosition, type Position } from './config/diagnostic.js';
@@ -211,6 +212,8 @@ async function importModule(statement: LoadModule, errors: Diagnostic[]): Promis
     if (isModule(module)) return module;
     return fail('its default export is neither defineModule(…) nor a function that returns one');
   } catch (error) {
-    return fail(error instanceof Error ? error.message : String(error));
+    const reason = error instanceof Error ? error.message : String(error);
+    // Who imports it is no matter of the user's.
+    return fail(existsSync(statement.path ?? '') ? reason : `there is no file ${statement.path}`);
   }
 }

@@ -139,6 +139,7 @@ export class Server {
   readonly #steps: ModuleSteps;
   readonly #log: Log;
   readonly #httpd: HttpServer;
+  readonly #configFiles: readonly string[];
   readonly #applyLogLevel: () => void;
   readonly #closeEvents: () => void;
   /** Declare and raise events of your own; clients subscribe with `event_subscribe`. */
@@ -165,6 +166,7 @@ export class Server {
     if (!(sharedMemory > 0 && sharedMemory <= maxSharedMemory)) {
       throw new RangeError(`sharedMemory is ${sharedMemory}; give more than 0 and at most ${maxSharedMemory} MB`);
     }
+    this.#configFiles = configFiles;
     const target = settings.log ?? quietLog;
     const logConsumers = new LogConsumers(target);
     this.#log = logConsumers.log;
@@ -269,7 +271,7 @@ export class Server {
     goOn();
     this.#main.set(state.running, 'running');
     this.#main.report('initialization completed, ready now');
-    warnOfExposure(this.#httpd, this.#log);
+    warnOfExposure(this.#httpd, this.#log, this.#configFiles);
     this.#applyLogLevel();
   }
 
@@ -331,7 +333,7 @@ export class Server {
     const notices = await this.#look();
     this.#steps.rest();
     await this.#httpd.check();
-    warnOfExposure(this.#httpd, this.#log);
+    warnOfExposure(this.#httpd, this.#log, this.#configFiles);
     return notices;
   }
 

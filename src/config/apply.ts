@@ -193,7 +193,7 @@ function unexpanded(
 ): string {
   const file = `${name}_file`;
   const remedy = Object.hasOwn(parameters, file)
-    ? `put the value into a file and name that, modparam("${module}", "${file}", "FILE"), or expand`
+    ? `put the value into a file and name that, modparam("${module}", "${file}", "FILE"), in a file of its own where OpenSIPS reads this one, or expand`
     : 'expand';
   return `${what} has ${template} in it, and nothing is expanded here: ${remedy} the text first, as with envsubst, and read the result`;
 }

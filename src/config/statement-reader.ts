@@ -203,10 +203,11 @@ export class StatementReader {
     const global = GLOBALS.get(word);
     if (global === undefined || !this.#lexer.isSymbol(this.#lexer.peek(), '=')) return;
     this.#lexer.next();
-    const wanted = global.type === 'int' ? 'an integer' : 'a quoted string';
+    const range = word.endsWith('log_level') ? ' from -3 (alert) to 4 (debug)' : '';
+    const wanted = global.type === 'int' ? `an integer${range}` : 'a quoted string';
     const { value, start } = this.#value(`${word} needs ${wanted}`, true);
     if (value !== undefined && (typeof value === 'number') !== (global.type === 'int')) {
-      this.#error(start, `${word} needs ${wanted}`);
+      this.#error(start, `${word} needs ${wanted}, not ${JSON.stringify(value)}`);
     } else if (value !== undefined) {
       const at = this.#source.positionAt(token.start);
       this.#globals.set(global.name, { name: global.name, value, at, valueAt: this.#source.positionAt(start) });

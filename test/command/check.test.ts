@@ -125,6 +125,7 @@ describe('-c checks a configuration', { timeout: 60_000 }, () => {
     });
     for (const [name, reason] of [
       ['broken', /:2:1: .*no licence/],
+      ['nope', /:2:1: module "\S*nope\.mjs" cannot be loaded: there is no file \S*nope\.mjs$/m],
       ['empty', /:2:1: .*defineModule/],
       ['twice', /twice:x/],
       ['late', /^<stdin>: module late: load gives a promise.* start$/m],

@@ -193,8 +193,8 @@ const mistakes: [string | Uint8Array, string][] = [
   ['modparam("a", "b", "éa\\xc3x")', '1:23: string is not UTF-8: save the file with that encoding'],
   [Buffer.from('modparam("a", "\xe9b", 1)', 'latin1'), '1:16: string is not UTF-8: save the file with that encoding'],
   [Buffer.from('modparam("a", "b\x80", 1)', 'latin1'), '1:17: string is not UTF-8: save the file with that encoding'],
-  ['log_level="3"', '1:11: log_level needs an integer'],
-  ['chroot=1', '1:8: chroot needs a quoted string'],
+  ['log_level="3"', '1:11: log_level needs an integer from -3 (alert) to 4 (debug), not "3"'],
+  ['chroot=1', '1:8: chroot needs a quoted string, not 1'],
   ['loadmodule "/a/.so"', '1:12: "/a/.so" names no module: give a file name such as "httpd.so"'],
   [
     'loadmodule "x.mjs"',

@@ -282,6 +282,7 @@ describe('listeners', { timeout: 60_000 }, () => {
       ['http:127.0.0.1:0;auth=on', /auth=on, and there is nobody who could log in/],
       ['http:127.0.0.1:0;level=reed', /level "reed" does not exist; did you mean "read"/],
       ['http:127.0.0.1:0;allow=127.0.0.0/33', /prefix length "33"; give 0 to 32/],
+      ['http:127.0.0.1:0;allow=192.0.2.1,', /beside a comma there is no address/],
       ['http:127.0.0.1:0;allow=localhost', /"localhost" is neither an address nor a network/],
     ] as const) {
       assert.throws(() => createServer({ httpd: { listen: [listen] } }), reason);

@@ -19,6 +19,7 @@ export class AddressList {
   }
 
   #add(item: string): void {
+    if (item === '') throw new RangeError('beside a comma there is no address; give one, or remove the comma');
     const [address = '', prefix, ...rest] = item.split('/');
     const family = isIP(address);
     const bits = family === 6 ? 128 : 32;

@@ -54,7 +54,7 @@ export function readCertificate(setting: TlsSetting, ciphers: CipherList, now = 
   const expiresAt = Date.parse(certificate.validTo);
   checkValidity(certFile, certificate, now);
   const warnings = [
-    ...keyWarnings(key, ciphers),
+    ...keyWarnings(keyFile, key, ciphers),
     ...(keyPem.isPublic ? [`key ${keyFile} can be read by every user of this machine: chmod o-r it`] : []),
     ...(passphrasePem?.isPublic === true
       ? [`passphrase ${passphraseFile} can be read by every user of this machine: chmod o-r it`]
@@ -114,7 +114,9 @@ function readKey(
   }
   const isEncrypted = /-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED/m.test(text);
   if (isEncrypted && passphrase === undefined) {
-    throw new Error(`key ${file} is encrypted: name a file with its passphrase, tls_key_passphrase_file`);
+    throw new Error(
+      `key ${file} is encrypted: name a file with its passphrase, tls_key_passphrase_file, in a file of its own where OpenSIPS reads the present one`,
+    );
   }
   let key: KeyObject;
   try {
@@ -150,16 +152,18 @@ function checkValidity(file: string, { validFrom, validTo }: X509Certificate, no
   }
 }
 
-function keyWarnings(key: KeyObject, { suites }: CipherList): readonly string[] {
+function keyWarnings(file: string, key: KeyObject, { suites }: CipherList): readonly string[] {
   const isRsa = key.asymmetricKeyType === 'rsa';
   const warnings: string[] = [];
   const bits = key.asymmetricKeyDetails?.modulusLength ?? shortestRsa;
   if (isRsa && bits < shortestRsa) {
-    warnings.push(`the RSA key has ${bits} bits, and many clients refuse less than ${shortestRsa}`);
+    warnings.push(`the RSA key ${file} has ${bits} bits, and many clients refuse less than ${shortestRsa}`);
   }
   if (suites.length > 0 && !suites.some(({ keyExchange }) => (keyExchange === 'ECDHE-ECDSA') !== isRsa)) {
     const wanted = isRsa ? 'ECDSA' : 'RSA';
-    warnings.push(`every chosen suite of TLS 1.2 needs a key for ${wanted}, so that TLS 1.3 alone is served`);
+    warnings.push(
+      `every chosen suite of TLS 1.2 needs a key for ${wanted}, which ${file} is not, so that TLS 1.3 alone is served`,
+    );
   }
   return warnings;
 }

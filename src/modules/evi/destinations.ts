@@ -55,8 +55,9 @@ export class Destinations {
 
   #refusal(what: string): EventSocketError {
     return new EventSocketError(
-      `${what} among the destinations of events, ${this.#allowed?.text ?? 'which are none'}; ` +
-        'add its network to the parameter destinations',
+      this.#allowed === undefined
+        ? `${what} among the destinations of events: the parameter destinations is empty; add its network to it`
+        : `${what} among the destinations of events, ${this.#allowed.text}; add its network to the parameter destinations`,
     );
   }
 }

@@ -56,10 +56,10 @@ export const httpdModule = defineBuiltIn({
     return {
       httpd,
       check: () => {
-        refuseExposure(httpd, parameters);
+        refuseExposure(httpd, parameters, facts.configFiles);
         refuseSharedFile(parameters, listening, facts.configFiles);
         audit?.check();
-        const notice = loopbackNotice(parameters, access);
+        const notice = loopbackNotice(parameters, access, facts.configFiles);
         if (notice !== undefined) log.info({}, notice);
         return listenerNotices(parameters, listening);
       },

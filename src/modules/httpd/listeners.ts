@@ -33,11 +33,15 @@ export function listenerNotices(values: Values, listeners: readonly ListenerOpti
 }
 
 /** Says that only this machine is listened to, and what to set for more; undefined where the parameters say where. */
-export function loopbackNotice(values: Values, control: AccessControl): string | undefined {
+export function loopbackNotice(
+  values: Values,
+  control: AccessControl,
+  configFiles: readonly string[],
+): string | undefined {
   if (!staysOnMachine(values, control)) return undefined;
   return (
     `no ip is set and nobody has to log in, so only this machine is served, on ${loopback}:${values.port}; for other ` +
-    `machines let users log in: modparam("httpd", "auth_file", "FILE") ${ownFile}`
+    `machines let users log in: modparam("httpd", "auth_file", "FILE") ${ownFile(configFiles)}`
   );
 }
 
