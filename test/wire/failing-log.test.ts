@@ -75,3 +75,33 @@ test('an error whose text cannot be read is logged all the same, with its comman
   assert.equal(line?.command, 'm:unreadable');
   assert.match(line?.err instanceof Error ? line.err.message : '', /^thrown was no Error but /);
 });
+
+test('a kill that throws is logged, and the server goes on; modules reach nothing that ends it', async (t) => {
+  const lines: string[] = [];
+  const log = {
+    debug: () => {},
+    info: () => {},
+    warn: () => {},
+    error: (_: object, text: string) => void lines.push(text),
+  };
+  const reached: unknown[] = [];
+  const look = command({
+    name: 'look',
+    help: 'Looks for what ends the server.',
+    run: (_, given) => {
+      reached.push((given.constructor as { readonly clientOf?: unknown }).clientOf);
+      return 'OK';
+    },
+  });
+  const load = ({ events }: { readonly events: object }) => {
+    reached.push((events as { readonly close?: unknown }).close);
+    return { commands: [look] };
+  };
+  const own = defineModule({ name: 'own', load });
+  const server = await createServer({ httpd, log, kill: fail, modules: [own] }).start();
+  t.after(() => server.close({ deadline: 0 }));
+  await call(server, 'kill');
+  await call(server, 'own:look');
+  assert.deepEqual(reached, [undefined, undefined]);
+  assert.deepEqual(lines, ['kill failed: the option kill of createServer throws']);
+});
