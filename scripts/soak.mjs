@@ -183,16 +183,24 @@ async function closings(port, end, counts) {
 function closedByServer(port, text) {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1');
+    let received = '';
     const overdue = setTimeout(() => {
       socket.destroy();
-      reject(new Error(`not closed: ${text.slice(0, 60)}`));
+      const sent = `${text.length} bytes, ${JSON.stringify(text.slice(0, 200))}`;
+      reject(
+        new Error(
+          `not closed: sent ${sent}, received ${received.length} bytes, ${JSON.stringify(received.slice(-200))}`,
+        ),
+      );
     }, 8000);
     socket.on('error', () => {});
     socket.on('close', () => {
       clearTimeout(overdue);
       resolve();
     });
-    socket.resume();
+    socket.on('data', (data) => {
+      received += data;
+    });
     socket.write(text);
   });
 }
