@@ -78,7 +78,7 @@ async function startBoth(
 
 /** Status of a call by a Unix socket. */
 async function statusOfLocal(socketPath: string, Authorization: string): Promise<number | undefined> {
-  const sent = request({ socketPath, path: '/mi?version', agent: false, headers: { Authorization } });
+  const sent = request({ socketPath, path: '/mi', agent: false, headers: { Authorization } });
   sent.end();
   const [response] = await once(sent, 'response');
   response.resume();

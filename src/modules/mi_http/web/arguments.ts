@@ -28,9 +28,12 @@ export function isSubmitted(fields: readonly Field[]): boolean {
   });
 }
 
-/** Whether something was to be run, be it as a form or in a way that is none of here: pages have no query of their own. */
+/** The query of links to a form, whose fields the script of the page fills in; the only one that a page has. */
+const formQuery = 'form';
+
+/** Whether something was to be run, be it as a form or in a way that is none of here. */
 export function isMeantAsCall({ method, query, fields }: Exchange): boolean {
-  return method === 'POST' || (query !== '' && !(method === 'HEAD' && isSubmitted(fields)));
+  return method === 'POST' || (query !== '' && query !== formQuery && !(method === 'HEAD' && isSubmitted(fields)));
 }
 
 /** Whether JSON was sent as a field of a form, or as the name of one: a call, not what somebody fills in. */
