@@ -17,8 +17,12 @@ import { requireRust, stop } from './toolchain.mjs';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** Runs a command of the project; ends the process with its status when it fails. */
-export function run(command, args, options = {}) {
+/**
+ * Runs a command of the project; ends the process with its status when it fails.
+ *
+ * @param options.onEnd called when it has ended, however it did
+ */
+export function run(command, args, { onEnd = () => {}, ...options } = {}) {
   const { status, error, signal } = spawnSync(command, args, {
     cwd: root,
     stdio: 'inherit',
@@ -28,8 +32,10 @@ export function run(command, args, options = {}) {
   if (error !== undefined) stop(`${command} cannot be run: ${error.message}`);
   if (status !== 0) {
     process.stderr.write(`mi-httpd: ${command} ${args.join(' ')} ended with ${signal ?? status}\n`);
+    onEnd();
     process.exit(status ?? 1);
   }
+  onEnd();
 }
 
 /** A program that an npm package of the project brings. */

@@ -2,7 +2,7 @@
 // files, `npm test -- test/wire/http-framing.test.ts`; then only those run. --long (npm run test:long) runs the files
 // that import test/long.ts, with their long counts.
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   buildAddon,
@@ -40,7 +40,14 @@ step('TypeScript tests', () => {
     only.length === 0
       ? filesBelow('build/test', '.test.js')
       : only.map((name) => join('build', name.replace(/\.ts$/, '.js')));
-  run(process.execPath, ['--enable-source-maps', '--test', '--test-concurrency=2', ...files]);
+  const summary = join(root, 'build/summary.txt');
+  rmSync(summary, { force: true });
+  const reporters = [
+    ...[`--test-reporter=${process.stdout.isTTY ? 'spec' : 'tap'}`, '--test-reporter-destination=stdout'],
+    ...['--test-reporter=./scripts/summary-reporter.mjs', `--test-reporter-destination=${summary}`],
+  ];
+  const options = { onEnd: () => existsSync(summary) && process.stdout.write(`\n${readFileSync(summary, 'utf8')}`) };
+  run(process.execPath, ['--enable-source-maps', '--test', '--test-concurrency=2', ...reporters, ...files], options);
 });
 
 function hasLongCounts(file) {
