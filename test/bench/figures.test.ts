@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { figureOf, percentile } from '../../bench/figures.js';
+import { holds } from '../property.js';
 
 describe('figures', { timeout: 30_000 }, () => {
   test('the median is the middle value, or lies between the two in the middle', () => {
@@ -30,7 +31,7 @@ describe('figures', { timeout: 30_000 }, () => {
   });
 
   test('whatever the values, order and rank hold', () => {
-    fc.assert(
+    holds(
       fc.property(
         fc.array(fc.double({ noNaN: true }), { minLength: 1 }),
         fc.double({ min: 0, max: 1, noNaN: true }),

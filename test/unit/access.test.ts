@@ -14,6 +14,7 @@ import { CommandList } from '#src/mi/command-list.js';
 import { CommandTable } from '#src/mi/command-table.js';
 import { includesLevel, levels, lowerLevel } from '#src/mi/level.js';
 import { RateLimit } from '#src/mi/rate-limit.js';
+import { holds } from '../property.js';
 
 describe('passwords', { timeout: 60_000 }, () => {
   test('the hash is the one of RFC 7914 §12', async () => {
@@ -66,7 +67,7 @@ test('tokens are long, differ, and their lines are read back', () => {
 });
 
 test('what Basic carries is read back; nothing else is a credential, and nothing fails', () => {
-  fc.assert(
+  holds(
     fc.property(
       fc.string({ unit: 'grapheme' }).filter((name) => !name.includes(':') && !/\p{Cc}/u.test(name)),
       fc.string({ unit: 'grapheme' }).filter((password) => !/\p{Cc}/u.test(password)),
@@ -79,7 +80,7 @@ test('what Basic carries is read back; nothing else is a credential, and nothing
       },
     ),
   );
-  fc.assert(
+  holds(
     fc.property(fc.string(), (text) => {
       readBasic(text);
       readBearer(text);
@@ -141,7 +142,7 @@ describe('addresses', () => {
     for (const none of ['', 'unknown']) assert.equal(networkOf(none), undefined);
     assert.equal(networkOf('::1'), '0:0:0:0::/64');
     assert.equal(networkOf('2001:db8::1'), '2001:db8:0:0::/64');
-    fc.assert(
+    holds(
       fc.property(
         fc.uint8Array({ minLength: 16, maxLength: 16 }),
         fc.uint8Array({ minLength: 8, maxLength: 8 }),

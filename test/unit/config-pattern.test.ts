@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { ModulePattern, PatternError } from '#src/config/pattern.js';
+import { holds } from '../property.js';
 
 const timeout = 20_000;
 
@@ -109,17 +110,17 @@ test('agrees with a backtracking matcher on what both have in common', { timeout
   const branch = fc.array(piece, { maxLength: 4 }).map((pieces) => pieces.join(''));
   const expression = fc.array(branch, { minLength: 1, maxLength: 3 }).map((branches) => branches.join('|'));
   const name = fc.string({ unit: fc.constantFrom('a', 'b', 'c', 'A', '.'), maxLength: 8 });
-  fc.assert(
+  holds(
     fc.property(expression, name, (pattern, text) => {
       assert.equal(new ModulePattern(pattern).matches(text), new RegExp(`^(?:${pattern})$`, 'i').test(text));
     }),
-    { numRuns: 2000 },
+    { runs: 2000 },
   );
 });
 
 test('any expression is matched or refused', { timeout }, () => {
   const text = fc.string({ unit: fc.constantFrom(...'ab()[]{}*+?|^$.\\:,-12é'), maxLength: 24 });
-  fc.assert(
+  holds(
     fc.property(text, text, (pattern, name) => {
       try {
         new ModulePattern(pattern).matches(name);
@@ -127,6 +128,6 @@ test('any expression is matched or refused', { timeout }, () => {
         assert.ok(error instanceof PatternError);
       }
     }),
-    { numRuns: 3000 },
+    { runs: 3000 },
   );
 });

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { nearestNames } from '#src/config/nearest.js';
 import { parseConfig } from '#src/config/statements.js';
+import { holds } from '../property.js';
 
 const timeout = 60_000;
 
@@ -18,7 +19,7 @@ function quoteBytes(text: string): string {
 const plainText = fc.string({ unit: 'binary', maxLength: 40 }).filter((text) => !text.includes('\0'));
 
 test('any string survives quoting of both kinds', { timeout }, () => {
-  fc.assert(
+  holds(
     fc.property(plainText, (text) => {
       const kinds = [quoteDouble(text), quoteBytes(text), ...(text.includes("'") ? [] : [`'${text}'`])];
       for (const quoted of kinds) {
@@ -31,7 +32,7 @@ test('any string survives quoting of both kinds', { timeout }, () => {
 });
 
 test('any 32-bit integer is read in every base', { timeout }, () => {
-  fc.assert(
+  holds(
     fc.property(fc.integer(), (value) => {
       const sign = value < 0 ? '-' : '+';
       const size = Math.abs(value);
@@ -90,7 +91,7 @@ const anyText = fc.oneof(
 );
 
 test('nothing throws, and every position is inside the file', { timeout }, () => {
-  fc.assert(
+  holds(
     fc.property(anyText, (bytes) => {
       const { modules, parameters, globals, errors } = parseConfig(bytes, { file: 'a.cfg', directory: '/nonexistent' });
       const lines = Buffer.from(bytes).toString('latin1').split('\n');
@@ -107,7 +108,7 @@ test('nothing throws, and every position is inside the file', { timeout }, () =>
         assert.ok(column >= 1 && column <= length + 1, `column ${column} of ${length}`);
       }
     }),
-    { numRuns: 3000 },
+    { runs: 3000 },
   );
 });
 

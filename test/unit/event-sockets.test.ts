@@ -7,13 +7,14 @@ import { EventSocketError } from '#src/mi/event-transport.js';
 import { Destinations, destinationsProblem } from '#src/modules/evi/destinations.js';
 import { formatHostPort, type HostPort, parseHostPort } from '#src/modules/evi/host-port.js';
 import { raisedParameters } from '#src/modules/evi/raised-parameters.js';
+import { holds } from '../property.js';
 
 const hosts = fc.oneof(fc.ipV4(), fc.ipV6(), fc.domain());
 const ports = fc.integer({ min: 1, max: 65535 });
 
 describe('sockets of events', { timeout: 30_000 }, () => {
   test('every host and port is read as it was written', () => {
-    fc.assert(
+    holds(
       fc.property(hosts, ports, fc.constantFrom('', '/method'), (host, port, rest) => {
         const written = formatHostPort({ host: host.toLowerCase(), port, rest });
         assert.deepEqual(parseHostPort('tcp', written), { host: host.toLowerCase(), port, rest });
@@ -23,7 +24,7 @@ describe('sockets of events', { timeout: 30_000 }, () => {
 
   test('any text is read the same when it is written again, or refused', () => {
     const texts = fc.oneof(fc.string(), fc.stringMatching(/^[[\]0-9a-z.:/]{0,30}$/));
-    fc.assert(
+    holds(
       fc.property(texts, (text) => {
         let read: HostPort;
         try {
@@ -51,9 +52,7 @@ describe('sockets of events', { timeout: 30_000 }, () => {
       () => none.resolve('127.0.0.1'),
       /127\.0\.0\.1 is not among .*: the parameter destinations is empty; add/,
     );
-    fc.assert(
-      fc.property(fc.oneof(fc.ipV4(), fc.ipV6()), (ip) => new Destinations('0.0.0.0/0, ::/0').resolve(ip) === ip),
-    );
+    holds(fc.property(fc.oneof(fc.ipV4(), fc.ipV6()), (ip) => new Destinations('0.0.0.0/0, ::/0').resolve(ip) === ip));
   });
 
   test('a list with anything else in it has a problem', () => {
@@ -62,7 +61,7 @@ describe('sockets of events', { timeout: 30_000 }, () => {
     for (const list of ['localhost', '10.0.0.0/33', '::1/129', '10.0.0.0/', '10.0.0.0/-1', '1.2.3.4/8/8', '1.2.3']) {
       assert.match(destinationsProblem(list) ?? '', /neither an address nor a network|prefix length/, list);
     }
-    fc.assert(
+    holds(
       fc.property(fc.string(), (list) => {
         // What is accepted can be used.
         if (destinationsProblem(list) === undefined) new Destinations(list);
@@ -72,7 +71,7 @@ describe('sockets of events', { timeout: 30_000 }, () => {
   });
 
   test('parameters of raise_event are texts and numbers, or refused with 400', () => {
-    fc.assert(
+    holds(
       fc.property(fc.oneof(fc.jsonValue(), fc.json()), (given) => {
         try {
           const parameters = raisedParameters(given as never);

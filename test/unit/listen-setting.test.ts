@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { type ListenSetting, parseListenSetting, settingName } from '#src/httpd/listen-setting.js';
+import { holds } from '../property.js';
 
 const timeout = 10_000;
 
@@ -107,7 +108,7 @@ test('any text is read or refused in one line, and what is read is read again fr
     fc.string(),
     fc.array(part, { maxLength: 8 }).map((parts) => parts.join('')),
   );
-  fc.assert(
+  holds(
     fc.property(texts, (text) => {
       let setting: ListenSetting;
       try {

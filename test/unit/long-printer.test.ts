@@ -6,7 +6,7 @@ import { printJson } from '#src/mi/json.js';
 import { LongPrinter } from '#src/mi/long-printer.js';
 import { printParts } from '#src/mi/print-parts.js';
 import { count } from '../long.js';
-import { holds } from '../wire/property.js';
+import { holds } from '../property.js';
 
 const timeout = 60_000;
 

@@ -6,7 +6,7 @@ import { legacyText } from '#src/modules/mi_json/legacy-text.js';
 import { printError, printTree } from '#src/modules/mi_json/print.js';
 import { treeOf } from '#src/modules/mi_json/tree.js';
 import { TooLongError } from '#src/modules/mi_json/whole-result.js';
-import { holds } from '../wire/property.js';
+import { holds } from '../property.js';
 
 const commands = fc.constantFrom(
   'core:ps',
@@ -18,7 +18,7 @@ const commands = fc.constantFrom(
 
 describe('trees of mi_json', { timeout: 30_000 }, () => {
   test('whatever a command gives is printed as JSON, or as nothing', () => {
-    fc.assert(
+    holds(
       fc.property(commands, fc.jsonValue(), (command, result) => {
         const text = [...printTree(treeOf(command, result as JsonValue))].join('');
         if (text !== '') assert.equal(typeof JSON.parse(text), 'object');
@@ -27,7 +27,7 @@ describe('trees of mi_json', { timeout: 30_000 }, () => {
   });
 
   test('no text of a result is lost', () => {
-    fc.assert(
+    holds(
       fc.property(fc.dictionary(fc.string(), fc.string({ minLength: 1 })), (result) => {
         const text = [...printTree(treeOf('any:command', result))].join('');
         const expected = Object.keys(result).length === 0 ? '' : JSON.stringify(result);
@@ -37,7 +37,7 @@ describe('trees of mi_json', { timeout: 30_000 }, () => {
   });
 
   test('errors are JSON, too', () => {
-    fc.assert(
+    holds(
       fc.property(fc.integer(), fc.string(), (code, message) => {
         assert.deepEqual(JSON.parse(printError(code, message)), { error: { code, message } });
       }),

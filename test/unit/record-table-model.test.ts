@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { RecordTable } from '#src/mi/record-table.js';
 import { secondsLeft } from '#src/mi/seconds-left.js';
 import type { DumpCursor } from '#src/mi/table-dump.js';
+import { holds } from '../property.js';
 
 interface Record {
   key: string;
@@ -122,7 +123,7 @@ function check({ pieces, atBegin, throughout, versions }: OpenDump): void {
 }
 
 test('a table is a map, whatever is dumped meanwhile', { timeout: 60_000 }, () => {
-  fc.assert(
+  holds(
     fc.property(fc.array(step, { maxLength: 200, size: 'max' }), (steps) => {
       const run = new Run();
       for (const now of steps) {
@@ -139,6 +140,6 @@ test('a table is a map, whatever is dumped meanwhile', { timeout: 60_000 }, () =
         assert.equal(got === undefined ? 'none' : JSON.stringify(got), run.printed(key, Date.now() / 1000));
       }
     }),
-    { numRuns: 300 },
+    { runs: 300 },
   );
 });

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { ExpiryTimer } from '#src/modules/usrloc/expiry.js';
+import { holds } from '../property.js';
 import { dumped, service, start, stopClock } from './usrloc-service.js';
 
 interface ModelContact {
@@ -30,7 +31,7 @@ for (const newestFirst of [false, true]) {
   test(`a domain is what its model is, newestFirst ${newestFirst}`, { timeout: 60_000 }, async (t) => {
     const clock = stopClock(t);
     let now = start;
-    await fc.assert(
+    await holds(
       fc.asyncProperty(operations, async (list) => {
         const { usrloc, log, location, statistic } = service({ newestFirst });
         const timer = new ExpiryTimer(() => usrloc.domains, 60, 3, log);
@@ -74,7 +75,7 @@ for (const newestFirst of [false, true]) {
           );
         }
       }),
-      { numRuns: 150 },
+      { runs: 150 },
     );
   });
 }

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { uriProblem } from '#src/modules/usrloc/sip-uri.js';
 import { count } from '../long.js';
+import { holds } from '../property.js';
 import { service } from './usrloc-service.js';
 
 test('URIs that OpenSIPS takes for contacts are taken', () => {
@@ -81,7 +82,7 @@ test('any URI made by the rules is taken; none that is taken has blanks, control
       const end = parameters.map((parameter) => `;${parameter}`).join('');
       return `${scheme}:${user === null ? '' : `${user}@`}${where}${port === null ? '' : `:${port}`}${end}`;
     });
-  fc.assert(fc.property(uri, (text) => uriProblem(text) === undefined));
+  holds(fc.property(uri, (text) => uriProblem(text) === undefined));
   const any = fc.oneof(
     fc.string({ unit: 'binary' }),
     fc.tuple(uri, fc.nat(60), fc.string({ unit: 'binary', maxLength: 3 })).map(([text, at, more]) => {
@@ -89,7 +90,7 @@ test('any URI made by the rules is taken; none that is taken has blanks, control
     }),
   );
   const { location } = service();
-  fc.assert(
+  holds(
     fc.property(any, (text) => {
       if (uriProblem(text) !== undefined) {
         assert.throws(() => location.save('alice', { contact: text, expires: 60 }), { name: 'ContactUriError' });
@@ -100,7 +101,7 @@ test('any URI made by the rules is taken; none that is taken has blanks, control
       location.save('alice', { contact: text, expires: 60 });
       assert.equal(location.remove('alice', text), 1);
     }),
-    { numRuns: count(300, 20_000) },
+    { runs: count(300, 20_000) },
   );
 });
 

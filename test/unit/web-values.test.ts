@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import fc from 'fast-check';
+import { holds } from '../property.js';
 
 interface Values {
   completed(text: string): string | undefined;
@@ -15,7 +16,7 @@ const { completed, recordsOf, parseExactly, compact } = (await import(new URL(pa
 
 suite('values of the web interface', { timeout: 30_000 }, () => {
   test('the beginning of any JSON is made JSON again, with the items that are whole', () => {
-    fc.assert(
+    holds(
       fc.property(
         fc.jsonValue({ maxDepth: 4 }),
         fc.boolean(),
@@ -36,7 +37,7 @@ suite('values of the web interface', { timeout: 30_000 }, () => {
   test('records of records give a row for each of the innermost, and no member is lost', () => {
     const member = fc.constantFrom('name', 'toString', '__proto__', 'Contact', 'constructor');
     const inner = fc.dictionary(member, fc.integer(), { minKeys: 1 });
-    fc.assert(
+    holds(
       fc.property(fc.array(fc.tuple(inner, fc.array(inner, { minLength: 1 })), { minLength: 1 }), (records) => {
         const text = `[${records.map(([outer, list]) => `{${[...Object.entries(outer).map(([name, value]) => `${JSON.stringify(name)}:${value}`), `"List":${JSON.stringify(list)}`].join()}}`).join()}]`;
         const rows = recordsOf(JSON.parse(text)) ?? [];
@@ -54,7 +55,7 @@ suite('values of the web interface', { timeout: 30_000 }, () => {
 
   const skip = tellsSource() ? false : 'JSON.parse of this Node.js does not tell the text of a number';
   test('integers that JavaScript would round stay as they were written', { skip }, () => {
-    fc.assert(
+    holds(
       fc.property(fc.bigInt(), (number) => {
         assert.equal(compact(parseExactly(`[${number}]`)), `[${number}]`);
       }),

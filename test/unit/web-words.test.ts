@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { splitWords } from '#src/modules/mi_http/web/words.js';
+import { holds } from '../property.js';
 
 const timeout = 20_000;
 
@@ -26,7 +27,7 @@ test('words are parted by blanks, and quotes keep them', { timeout }, () => {
 });
 
 test('whatever is quoted comes back', { timeout }, () => {
-  fc.assert(
+  holds(
     fc.property(fc.array(fc.string({ unit: 'binary' })), (words) => {
       const text = words.map((word) => `"${word.replace(/["\\]/g, '\\$&')}"`).join(' ');
       assert.deepEqual(splitWords(text), words);

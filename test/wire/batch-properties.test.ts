@@ -3,8 +3,8 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { command, defineModule, MiError, RecordTable, type Result, stream } from '#src/index.js';
 import { count } from '../long.js';
+import { holds } from '../property.js';
 import { assertAtRest, post, startServer } from './mi-client.js';
-import { holds } from './property.js';
 
 /** Results of every shape: texts, large ones, parts that are printed later, errors, at once and later. */
 function shapes() {

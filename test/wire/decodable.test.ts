@@ -10,8 +10,8 @@ import { describe, type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import { command, defineModule, MiError, RecordTable, type Result, stream, streamObject } from '#src/index.js';
 import { count } from '../long.js';
+import { holds } from '../property.js';
 import { assertAtRest, post, startServer } from './mi-client.js';
-import { holds } from './property.js';
 
 const timeout = 120_000;
 const silent = { debug() {}, info() {}, warn() {}, error() {} };

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { FieldError, parseQuery, parseUrlencoded } from '#src/httpd/fields.js';
 import { parseMultipart } from '#src/httpd/multipart.js';
+import { holds } from '../property.js';
 import { root, start } from './http-server.js';
 import { ask } from './raw-client.js';
 
@@ -227,7 +228,7 @@ const field = fc.record({
 });
 
 test('any form survives its encoding', { timeout }, () => {
-  fc.assert(
+  holds(
     fc.property(fc.array(field, { maxLength: 20 }), (fields) => {
       const text = new URLSearchParams(fields.map(({ name, value }): [string, string] => [name, value])).toString();
       assert.deepEqual(pairs(parseUrlencoded(Buffer.from(text))), pairs(fields));
@@ -237,7 +238,7 @@ test('any form survives its encoding', { timeout }, () => {
 });
 
 test('any multipart form survives its encoding', { timeout }, async () => {
-  await fc.assert(
+  await holds(
     fc.asyncProperty(fc.array(field, { maxLength: 5 }), async (fields) => {
       // The encoder makes CR LF of every line end, and an escape of a quote in a name looks like text.
       const plain = fields.filter(({ name, value }) => !/[\r\n%\\]/.test(name) && !/[\r\n]/.test(value));
@@ -247,7 +248,7 @@ test('any multipart form survives its encoding', { timeout }, async () => {
       const body = new Uint8Array(await encoded.arrayBuffer());
       assert.deepEqual(pairs(parseMultipart(body, encoded.headers.get('content-type') ?? '')), pairs(plain));
     }),
-    { numRuns: 200 },
+    { runs: 200 },
   );
 });
 
@@ -267,7 +268,7 @@ test('a damaged form is refused and nothing worse', { timeout }, () => {
   const damage = fc.array(fc.tuple(fc.nat(good.length - 1), fc.constantFrom(...Buffer.from('\r\n-";=:\\X \xff'))), {
     maxLength: 4,
   });
-  fc.assert(
+  holds(
     fc.property(damage, fc.nat(good.length), fc.uint8Array({ maxLength: 40 }), (changes, length, tail) => {
       const body = Buffer.from(good);
       for (const [at, byte] of changes) body[at] = byte;
@@ -276,6 +277,6 @@ test('a damaged form is refused and nothing worse', { timeout }, () => {
       refusedOrRead(() => parseUrlencoded(tail));
       refusedOrRead(() => parseQuery(Buffer.from(tail).toString('latin1')));
     }),
-    { numRuns: 500 },
+    { runs: 500 },
   );
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { holds } from '../property.js';
 import { root, start } from './http-server.js';
 import { ask, RawClient } from './raw-client.js';
 
@@ -37,7 +38,7 @@ test('whatever clients send, and whenever they leave, nothing is left behind', {
       onFlush: (_exchange, position) => (position < 1000 ? Buffer.alloc(100) : null),
     }),
   ]);
-  await fc.assert(
+  await holds(
     fc.asyncProperty(conversation, async ({ order, damage, splits, cut, leaves }) => {
       const all = Buffer.concat(order.map((index) => requests[index] ?? Buffer.alloc(0)));
       for (const [where, byte] of damage) all[Math.floor(where * (all.length - 1))] = byte;
@@ -55,7 +56,7 @@ test('whatever clients send, and whenever they leave, nothing is left behind', {
       client[leaves]();
       await client.closed;
     }),
-    { numRuns: 400 },
+    { runs: 400 },
   );
   await until(() => server.openConnections === 0);
   assert.equal(server.openExchanges, 0);

@@ -5,8 +5,8 @@ import { describe, type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import { command, defineModule, MiError, RecordTable, secondsLeft, stream, streamObject } from '#src/index.js';
 import { count } from '../long.js';
+import { holds } from '../property.js';
 import { assertAtRest, post, startServer } from './mi-client.js';
-import { holds } from './property.js';
 
 /** Characters of one to four bytes, and those that JSON escapes; the bytes are those within a reply. */
 const characters = { x: 1, é: 2, 日: 3, '😀': 4, '"': 2, '\n': 2, '\u0001': 6 } as const;

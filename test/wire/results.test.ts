@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { command, defineModule, type JsonValue } from '#src/index.js';
+import { holds } from '../property.js';
 import { post, startServer } from './mi-client.js';
 
 /** A server whose command `result:give` gives whatever the test puts into `box`. */
@@ -52,14 +53,14 @@ test('any value survives, in windows of any size, compact and pretty', { timeout
     for (const pretty_printing of [0, 1]) {
       const { box, module } = giver();
       const server = await startServer(t, { httpd: { buf_size }, mi_http: { pretty_printing }, modules: [module] });
-      await fc.assert(
+      await holds(
         fc.asyncProperty(fc.jsonValue({ noUnicodeString: false, maxDepth: 6 }), async (value) => {
           box.value = value as JsonValue;
           const { status, body } = await post(server, ask);
           assert.equal(status, 200);
           assert.deepEqual(JSON.parse(body), { jsonrpc: '2.0', result: wellFormed(value), id: 1 });
         }),
-        { numRuns: 60 },
+        { runs: 60 },
       );
     }
   }
