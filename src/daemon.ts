@@ -10,6 +10,7 @@ import { loadEngine } from './httpd/engine.js';
 import { allowLeaving, exitWith } from './last-words.js';
 import type { Log } from './log.js';
 import { type CommandLine, defaultConfig, parseCommandLine, usage } from './options.js';
+import { packageFile } from './package-files.js';
 import { packageInfo } from './package-info.js';
 import { defaultDeadline, type Server } from './server.js';
 import { ServiceManager } from './service-manager.js';
@@ -17,7 +18,7 @@ import type { SignalActions, Signals } from './signals.js';
 
 const exitCode = { ok: 0, cannotStart: 1, badConfig: 255 } as const;
 
-const shippedConfig = fileURLToPath(new URL('../mi-httpd.cfg', import.meta.url));
+const shippedConfig = fileURLToPath(packageFile('mi-httpd.cfg'));
 
 /**
  * The command `mi-httpd`: tells about itself, checks a configuration, or serves until it is told to stop.

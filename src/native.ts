@@ -1,3 +1,5 @@
+import { packageFile } from './package-files.js';
+
 /** What a scan found; see {@link RequestScanner.scan}. */
 export const Outcome = { call: 0, notification: 1, parseError: 2, invalidRequest: 3, batch: 4, tooManyIds: 5 } as const;
 
@@ -70,7 +72,7 @@ const addon = await load();
 
 async function load(): Promise<Addon> {
   try {
-    return (await import(new URL('../native/binding.js', import.meta.url).href)) as Addon;
+    return (await import(packageFile('native/binding.js').href)) as Addon;
   } catch (cause) {
     const platform = `${process.platform}-${process.arch}`;
     const remedy =

@@ -1,9 +1,17 @@
-/**
- * A file that the build puts beside the code.
- *
- * @param path from the folder of the distribution on; a folder ends with a slash
- */
-export function builtFile(path: string): URL {
-  // This file ends up in that folder too, bundled with others, or one beside it, by itself.
-  return new URL(`../dist/${path}`, import.meta.url);
+import { existsSync } from 'node:fs';
+
+/** Folder of the package: the nearest one above this file, bundled or not, that has a package.json. */
+const packageFolder = nearestPackage(new URL('.', import.meta.url));
+
+/** A file of the package; `path` is relative to its folder, and ends with a slash for a folder. */
+export function packageFile(path: string): URL {
+  return new URL(path, packageFolder);
+}
+
+function nearestPackage(folder: URL): URL {
+  if (existsSync(new URL('package.json', folder))) return folder;
+  const above = new URL('..', folder);
+  if (above.href === folder.href)
+    throw new Error(`no package.json in ${import.meta.url} or above; install mi-httpd again`);
+  return nearestPackage(above);
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { extname } from 'node:path';
-import { builtFile } from '../package-files.js';
+import { packageFile } from '../package-files.js';
 import type { Exchange, ReplyHeaders } from './exchange.js';
 
 interface Asset {
@@ -11,7 +11,7 @@ interface Asset {
 }
 
 /** Folder of the style sheet that all pages share, `style.css`. */
-export const sharedAssets = builtFile('httpd/assets/');
+export const sharedAssets = packageFile('dist/httpd/assets/');
 
 /** What never changes under its path (RFC 8246). */
 const lasting = 'private, max-age=31536000, immutable, no-transform';

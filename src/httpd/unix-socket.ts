@@ -18,7 +18,7 @@ export async function listenUnix(app: UwsApp, path: string, mode = defaultMode):
   tryUnix(path);
   if (statusOf(path) !== undefined) {
     if (await isLive(path)) {
-      throw cannotListen(path, 'a server listens there; stop it, or choose another path', 'EADDRINUSE');
+      throw cannotListenAt(path, 'a server listens there; stop it, or choose another path', 'EADDRINUSE');
     }
     // The file may be gone meanwhile, by whoever cleans up.
     if (statusOf(path) !== undefined) remove(path);
@@ -51,7 +51,7 @@ export function tryUnix(path: string): void {
   const folder = dirname(path);
   const before = statusOf(path);
   if (before !== undefined && !before.isSocket()) {
-    throw cannotListen(path, 'there is a file of another kind; choose another path', 'EEXIST');
+    throw cannotListenAt(path, 'there is a file of another kind; choose another path', 'EEXIST');
   }
   try {
     tryFolder(folder);
@@ -60,9 +60,9 @@ export function tryUnix(path: string): void {
     if (code === 'ENOENT') {
       const isThere = statSync(folder, { throwIfNoEntry: false }) !== undefined;
       const reason = isThere ? `nothing can be made in ${folder}` : `there is no folder ${folder}`;
-      throw cannotListen(path, `${reason}; ${remedy}`, code);
+      throw cannotListenAt(path, `${reason}; ${remedy}`, code);
     }
-    if (code === 'ENOTDIR') throw cannotListen(path, `${folder} is no folder; ${remedy}`, code);
+    if (code === 'ENOTDIR') throw cannotListenAt(path, `${folder} is no folder; ${remedy}`, code);
     throw noPermission(path);
   }
 }
@@ -70,7 +70,7 @@ export function tryUnix(path: string): void {
 const remedy = 'make one that this user may write to';
 
 function noPermission(path: string): Error {
-  return cannotListen(path, `no permission in ${dirname(path)}; ${remedy}`, 'EACCES');
+  return cannotListenAt(path, `no permission in ${dirname(path)}; ${remedy}`, 'EACCES');
 }
 
 function statusOf(path: string): Stats | undefined {
@@ -87,7 +87,7 @@ function remove(path: string): void {
     unlinkSync(path);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    if (code !== 'ENOENT') throw cannotListen(path, `the file cannot be removed: ${message}`, code ?? 'EACCES');
+    if (code !== 'ENOENT') throw cannotListenAt(path, `the file cannot be removed: ${message}`, code ?? 'EACCES');
   }
 }
 
@@ -103,7 +103,7 @@ function isLive(path: string): Promise<boolean> {
   });
 }
 
-function cannotListen(path: string, reason: string, code: string): NodeJS.ErrnoException {
+function cannotListenAt(path: string, reason: string, code: string): NodeJS.ErrnoException {
   const error: NodeJS.ErrnoException = new Error(`cannot listen on unix:${path}: ${reason} (${code})`);
   error.code = code;
   return error;

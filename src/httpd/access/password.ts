@@ -20,7 +20,7 @@ const saltSize = 16;
 /** Most memory that a hash of a file may take, so that a login cannot exhaust the server. */
 const maxMemory = 268435456;
 
-const form = /^scrypt\$(\d{1,8})\$(\d{1,3})\$(\d{1,3})\$([A-Za-z0-9_-]{11,86})\$([A-Za-z0-9_-]{22,86})$/;
+const passwordForm = /^scrypt\$(\d{1,8})\$(\d{1,3})\$(\d{1,3})\$([A-Za-z0-9_-]{11,86})\$([A-Za-z0-9_-]{22,86})$/;
 
 /** Says why something is no password, undefined when it is one; it is never repeated. */
 export function passwordProblem(password: string): string | undefined {
@@ -60,7 +60,7 @@ export function formatPasswordHash({ n, r, p, salt, hash }: PasswordHash): strin
 
 /** @throws RangeError telling what is wrong, without the hash */
 export function parsePasswordHash(text: string): PasswordHash {
-  const match = form.exec(text);
+  const match = passwordForm.exec(text);
   if (match === null) {
     throw new RangeError('the password is not of the form scrypt$N$r$p$salt$hash; make the line with mi-httpd passwd');
   }

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 
-const form = /^sha256\$([0-9a-f]{64})$/;
+const tokenForm = /^sha256\$([0-9a-f]{64})$/;
 
 /** A new token of 256 random bits, for a header `Authorization: Bearer`. */
 export function makeToken(): string {
@@ -19,7 +19,7 @@ export function formatTokenHash(digest: string): string {
 
 /** @throws RangeError telling what is wrong, without the hash */
 export function parseTokenHash(text: string): string {
-  const [, digest] = form.exec(text) ?? [];
+  const [, digest] = tokenForm.exec(text) ?? [];
   if (digest === undefined) {
     throw new RangeError('the token is not of the form sha256$HEX; make the line with mi-httpd token');
   }

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { builtFile } from '../../package-files.js';
+import { packageFile } from '../../package-files.js';
 
 /**
  * The source revision that the build recorded, as the member that `version` adds:
@@ -7,7 +7,7 @@ import { builtFile } from '../../package-files.js';
  */
 export function sourceRevision(): Record<string, string> {
   try {
-    const { git } = JSON.parse(readFileSync(builtFile('revision.json'), 'utf8'));
+    const { git } = JSON.parse(readFileSync(packageFile('dist/revision.json'), 'utf8'));
     if (typeof git === 'string') return { git };
   } catch {
     // Built without a record: answered like an OpenSIPS built from no repository.

@@ -1,7 +1,7 @@
 import type { Submitted } from './arguments.js';
 
 /** Longest request that is offered to copy: shells and terminals take no more. */
-const longest = 16384;
+const longestCall = 16384;
 
 /**
  * The JSON-RPC request of a call. The page's script makes a line for a shell of it: the browser alone knows by which
@@ -11,5 +11,5 @@ const longest = 16384;
  */
 export function callText(method: string, { given }: Submitted): string | undefined {
   const call = JSON.stringify({ jsonrpc: '2.0', method, params: given, id: 1 });
-  return call.length > longest ? undefined : call;
+  return call.length > longestCall ? undefined : call;
 }

@@ -5,7 +5,7 @@ import { codes, type MiError } from '../../../mi/errors.js';
 import type { Submitted } from './arguments.js';
 
 /** Longest parameters in a link that is offered: heads of requests are limited. */
-const longest = 3000;
+const longestArgument = 3000;
 
 /** Whether the answer is no page: the bare result is asked for by `raw=1`, or JSON by `Accept`. */
 export function isRaw(exchange: Exchange): boolean {
@@ -35,7 +35,7 @@ export function rawErrorStatus({ code }: MiError): number {
  */
 export function rawLinks(path: string, { given }: Submitted): Markup | undefined {
   const arg = given === undefined ? '' : encodeURIComponent(JSON.stringify(given));
-  if (arg.length > longest) return undefined;
+  if (arg.length > longestArgument) return undefined;
   const link = `${path}?arg=${arg}&raw=1`;
   return html`<a href="${link}">all of it as JSON</a>, <a href="${link}&amp;text=1">as text</a>, <a href="${link}&amp;download=1" download>as a file</a>`;
 }

@@ -16,7 +16,7 @@ import { codes, explained, RateLimitError } from '../../../mi/errors.js';
 import { printError, toldOf } from '../../../mi/failure.js';
 import { isPromise, type ManagementInterface } from '../../../mi/interface.js';
 import { discardParts } from '../../../mi/print-parts.js';
-import { builtFile } from '../../../package-files.js';
+import { packageFile } from '../../../package-files.js';
 import { shorten } from '../../../text.js';
 import type { PendingCalls } from '../pending.js';
 import { curlLine, refusalBody } from '../refusal.js';
@@ -63,7 +63,7 @@ export class WebInterface {
   readonly #log: Log;
   readonly #options: WebOptions;
   readonly #site: Site;
-  readonly #assets = new Assets(sharedAssets, builtFile('modules/mi_http/web/assets/'));
+  readonly #assets = new Assets(sharedAssets, packageFile('dist/modules/mi_http/web/assets/'));
   readonly #results: Results;
 
   /** Made when all commands are registered. */
