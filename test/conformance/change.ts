@@ -15,13 +15,14 @@ export function comparable(headers: Iterable<readonly [string, string]>): Record
   return Object.fromEntries(lower.filter(([name]) => !uncompared.has(name)).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** What is expected after a difference has changed it. */
+/** What is expected after a difference has changed it, which is about the first request where there are several. */
 export function change(expected: readonly ExpectedResponse[], by: Expectation): readonly ExpectedResponse[] {
   if (by.responses !== undefined) return by.responses;
-  return expected.map((response) => ('none' in response && expected.length > 1 ? response : changed(response, by)));
+  return expected.map((response, index) => (index === 0 ? changed(response, by) : response));
 }
 
 function changed(response: ExpectedResponse, by: Expectation): ExpectedResponse {
+  if ('none' in response && Object.keys(by).length === 0) return response;
   if (by.engineRefusal !== undefined) return refusedByEngine(by.engineRefusal);
   if (by.page !== undefined) return changed(response, withPage(by, by.page));
   if (by.refusal !== undefined) return changed(response, withRefusal(by, by.refusal));
@@ -79,11 +80,17 @@ function bodyAfter(reply: ExpectedReply, by: Expectation): Pick<ExpectedReply, '
   if (by.bodyPattern !== undefined) return { bodyPattern: by.bodyPattern };
   let body = reply.body;
   const id = by.id ?? /"id":\s*("(?:[^"\\]|\\.)*"|[^"{}]*)\s*\}$/.exec(body ?? '')?.[1] ?? 'null';
-  if (by.error !== undefined) body = `{"jsonrpc":"2.0","error":${JSON.stringify(by.error)},"id":${id}}`;
-  else if (by.result !== undefined) body = `{"jsonrpc":"2.0","result":${by.result},"id":${id}}`;
+  const [member, value] = by.error === undefined ? ['result', by.result] : ['error', JSON.stringify(by.error)];
+  if (value !== undefined) {
+    const text = `{"jsonrpc":"2.0","${member}":${value},"id":${id}}`;
+    body = body?.startsWith('{\n') === true ? indented(text) : text;
+  }
   if (body === undefined) return undefined;
   if (by.id !== undefined)
-    body = body.replace(/("id":\s*)(?:"(?:[^"\\]|\\.)*"|[^"{}]*)\}$/, (_all, start) => `${start}${by.id}}`);
+    body = body.replace(
+      /("id":\s*)(?:"(?:[^"\\]|\\.)*"|[^"{}\s]*)(\s*\})$/,
+      (_all, start, end) => `${start}${by.id}${end}`,
+    );
   for (const [pattern, replacement] of by.replace ?? []) body = body.replace(new RegExp(pattern, 'g'), replacement);
   const data = by.data ?? (by.dataSuffix === undefined ? undefined : `${dataOf(body)}${by.dataSuffix}`);
   if (data !== undefined) body = withData(body, JSON.stringify(data));
@@ -91,6 +98,20 @@ function bodyAfter(reply: ExpectedReply, by: Expectation): Pick<ExpectedReply, '
   const mark = '\u0000';
   const text = withData(body, mark).replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
   return { bodyPattern: `^${text.replace(mark, () => `"${by.dataPattern}"`)}$` };
+}
+
+/** JSON in the style of `pretty_printing`. */
+function indented(text: string): string {
+  const open: string[] = [];
+  const line = (): string => `\n${'\t'.repeat(open.length)}`;
+  const printed = (token: string): string => {
+    if (token === '[' || token === '{') open.push(token);
+    if (token === '{') return `{${line()}`;
+    if (token === ',') return open.at(-1) === '{' ? `,${line()}` : ', ';
+    if (token === ':') return ':\t';
+    return (token === ']' || token === '}') && open.pop() === '{' ? `${line()}}` : token;
+  };
+  return text.replace(/"(?:[^"\\]|\\.)*"|[[\]{}:,]/g, printed);
 }
 
 function dataOf(body: string): string {

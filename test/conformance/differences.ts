@@ -35,15 +35,15 @@ export interface Difference {
   readonly kinds?: readonly { readonly match: readonly Match[]; readonly expect: Expectation }[];
   /** On top of `expect` for those that `cases` does not name: what is known of the kind. */
   readonly unseen?: Expectation;
-  /** By name of the exchange (`cmd.ps`), or version and name (`3.4 cmd.ps`), on top of `expect`. */
+  /**
+   * By name of the exchange (`cmd.ps`), or version and name (`3.4 cmd.ps`), on top of `expect`: more than is known of the
+   * kind, such as the place of an error in the text.
+   */
   readonly cases?: Readonly<Record<string, Expectation>>;
 }
 
-/** All that is given must hold. */
+/** The kind of an exchange, which its name tells nothing of: all that is given must hold. */
 export interface Match {
-  /** Names of exchanges; `*` stands for anything. */
-  readonly names?: readonly string[];
-  readonly except?: readonly string[];
   readonly versions?: readonly Recording['version'][];
   readonly interfaces?: readonly Recording['interface'][];
   readonly configs?: readonly string[];
@@ -53,10 +53,19 @@ export interface Match {
   readonly rpc?: readonly string[];
   /** Regular expression that the head and the first bytes of the body fit. */
   readonly request?: string;
-  /** Regular expressions that the head, the target and the media type fit. */
+  /** Regular expressions that the head, the target and the media type fit; names of headers are in lower case. */
   readonly head?: string;
   readonly target?: string;
   readonly type?: string;
+  /** Regular expression that the id fits, as it is written. */
+  readonly id?: string;
+  /** Whether the head ends, and the body has the length that is announced. */
+  readonly headWhole?: boolean;
+  readonly bodyWhole?: boolean;
+  /** What is behind the first request. */
+  readonly followedBy?: 'nothing' | 'request' | 'text';
+  /** Whether all requests were answered, less of them, or all and then nothing came for long. */
+  readonly answered?: 'all' | 'less' | 'then nothing';
   /** Whether the body is said to be JSON, or JSON is asked for. */
   readonly wantsJson?: boolean;
   /** What the body is to a strict reader. */
@@ -80,15 +89,24 @@ export interface Match {
 
 /**
  * What changes in the recorded reply. In texts, `{rpc}` stands for the JSON-RPC method of the request, `{module}` for
- * what is before its colon, `{accepted}` for what that command accepts, `{http}` for the HTTP method, `{path}` for the
- * path without the query, `{type}` for the media type, `{length}` for the bytes of the body, `{id}` for the id as it is
- * written; in expressions `{aors}` for all addresses of record that the recorded body lists, in any order, and `{aorCount}` for
+ * what is before its colon or for the module in the path of a page, `{accepted}` for what that command accepts,
+ * `{param1}` and `{param2}` for its first parameters, `{http}` for the HTTP method, `{path}` for the path without the
+ * query, `{type}` for the media type, `{length}` for the bytes of the body, `{id}` for the id as it is written; in
+ * expressions `{aors}` for all addresses of record that the recorded body lists, in any order, and `{aorCount}` for
  * their number; `{cwd}`, `{argv}` and `{revision}` for those of this process.
  */
 export interface Expectation {
   /** All replies anew, where their number changes. */
   readonly responses?: readonly ExpectedResponse[];
   readonly status?: number;
+  /** Of the one reply that there is: what answers the command of the request where it is served as any other. */
+  readonly served?: boolean;
+  /** The reply comes only when blanks have been sent for the bytes of the body that are missing. */
+  readonly completed?: boolean;
+  /** Nothing comes behind the replies, and the connection is closed when it has been idle for long. */
+  readonly idle?: boolean;
+  /** What becomes of each request behind the first that was not answered. */
+  readonly following?: Expectation;
   /** A page of the web interface whose title begins so, with the headers of such a page. */
   readonly page?: string;
   /** What the `data` of a refusal in JSON-RPC says, which has the id null. */
@@ -112,7 +130,7 @@ export interface Expectation {
   readonly id?: string;
   /** Regular expressions and their replacements in the body. */
   readonly replace?: readonly (readonly [pattern: string, replacement: string])[];
-  readonly connection?: 'open' | 'closed';
+  readonly connection?: 'open' | 'closed' | 'more bytes followed';
   /** The engine refuses before any of our code sees the request, by one of these statuses, and closes. */
   readonly engineRefusal?: readonly number[];
 }

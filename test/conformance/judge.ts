@@ -2,7 +2,7 @@ import { sourceRevision } from '#src/modules/core/revision.js';
 import { change, comparable } from './change.js';
 import type { Difference, DifferenceTable, Expectation, ExpectedResponse } from './differences.js';
 import { concerns } from './match.js';
-import { kindOf, type RecordedResponse, type Recording } from './recording.js';
+import { type RecordedResponse, type Recording, type RequestKind, requestsOf } from './recording.js';
 
 /** What an exchange has to come to, and by which differences. */
 export interface Judged {
@@ -21,11 +21,31 @@ export function judge(recording: Recording, table: DifferenceTable): Judged {
       .filter(({ match }) => match.some((one) => concerns(one, recording, table)))
       .map(({ expect }) => expect);
     for (const expectation of [difference.expect, ...ofKinds, caseOf(difference, recording) ?? difference.unseen]) {
-      if (expectation !== undefined) expected = change(expected, fill(expectation, recording, table));
+      if (expectation !== undefined) expected = apply(expectation, expected, recording, table);
     }
     if (JSON.stringify(expected) !== before) applied.push(difference);
   }
   return { expected, applied };
+}
+
+function apply(
+  { completed, idle, following, ...expectation }: Expectation,
+  expected: readonly ExpectedResponse[],
+  recording: Recording,
+  table: DifferenceTable,
+): readonly ExpectedResponse[] {
+  const [first, ...others] = requestsOf(recording);
+  const fillFor = (one: Expectation, request: RequestKind | undefined): Expectation =>
+    request === undefined ? one : fill(one, request, recording, table);
+  const changed = change(expected, fillFor(expectation, first));
+  const replies = changed.filter((response) => !('none' in response));
+  if (idle === true) return [...replies, { none: 'idle' }];
+  if (following !== undefined) {
+    const unanswered = others.slice(Math.max(0, replies.length - 1));
+    return [...replies, ...unanswered.flatMap((one) => change([{ none: 'silent' }], fillFor(following, one)))];
+  }
+  if (completed !== true) return changed;
+  return changed.map((response) => ({ ...response, after: [[' ', first?.missing ?? 0]] }));
 }
 
 function caseOf({ cases = {} }: Difference, { version, name }: Recording): Expectation | undefined {
@@ -55,8 +75,13 @@ const ownValues = {
   revision: JSON.stringify(sourceRevision()).slice(1, -1),
 };
 
-function fill(expectation: Expectation, recording: Recording, table: DifferenceTable): Expectation {
-  const { http, target, type, length, id, rpc = '' } = kindOf(recording);
+function fill(
+  { served, ...expectation }: Expectation,
+  request: RequestKind,
+  recording: Recording,
+  table: DifferenceTable,
+): Expectation {
+  const { http, target, type, length, id, rpc, params } = request;
   const path = target.replace(/\?.*$/s, '');
   const { cwd, argv, revision } = ownValues;
   const values = {
@@ -64,13 +89,15 @@ function fill(expectation: Expectation, recording: Recording, table: DifferenceT
     argv,
     revision,
     http,
-    rpc,
+    rpc: rpc ?? '',
     path,
     type,
     length: String(length),
     id,
-    module: rpc.replace(/:.*$/s, ''),
-    accepted: table.accepted[rpc] ?? '',
+    param1: String(params[0]),
+    param2: String(params[1]),
+    module: rpc?.replace(/:.*$/s, '') ?? path.split('/')[2] ?? '',
+    accepted: table.accepted[rpc ?? ''] ?? '',
   };
   const aors = aorsOf(recording);
   const filled = Object.entries(expectation).map(([key, value]) => {
@@ -83,12 +110,28 @@ function fill(expectation: Expectation, recording: Recording, table: DifferenceT
         .replaceAll('{aorCount}', String(aors.length));
     }
     for (const [name, replacement] of Object.entries(values)) {
-      const escaped = isPattern ? escapeExpression(replacement) : replacement;
+      const inJson = key === 'dataPattern' ? JSON.stringify(replacement).slice(1, -1) : replacement;
+      const escaped = isPattern ? escapeExpression(inJson) : replacement;
       text = text.replaceAll(`{${name}}`, () => JSON.stringify(escaped).slice(1, -1));
     }
     return [key, JSON.parse(text)];
   });
-  return Object.fromEntries(filled) as Expectation;
+  const rest = Object.fromEntries(filled) as Expectation;
+  if (served !== true) return rest;
+  const reply = servedReply(request);
+  return { ...reply, ...rest, headers: { ...reply.headers, ...rest.headers } };
+}
+
+function servedReply({ rpc = '', params, id }: RequestKind): Expectation {
+  const isVersion = /^(core:)?version$/.test(rpc) && params.length === 0;
+  return {
+    status: 200,
+    headers: { 'Content-Type': 'application/json', Connection: null },
+    connection: 'open',
+    ...(isVersion
+      ? { body: `{"jsonrpc":"2.0","result":{"Server":"{server}"},"id":${id}}` }
+      : { bodyPattern: `^\\{"jsonrpc":"2\\.0","(result|error)":.*,"id":${escapeExpression(id)}\\}$` }),
+  };
 }
 
 /** The addresses of record that the recorded body lists, as they are written. */

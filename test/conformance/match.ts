@@ -1,5 +1,5 @@
 import type { DifferenceTable, Match } from './differences.js';
-import { kindOf, type Recording } from './recording.js';
+import { isRequest, kindOf, type RecordedReply, type Recording, requestsOf } from './recording.js';
 
 /** Whether a difference that is given by `match` concerns an exchange. */
 export function concerns(match: Match, recording: Recording, table: DifferenceTable): boolean {
@@ -11,20 +11,21 @@ export function concerns(match: Match, recording: Recording, table: DifferenceTa
   const holds = <T>(wanted: T | undefined, test: (wanted: T) => boolean): boolean =>
     wanted === undefined || test(wanted);
   return (
-    holds(match.names, (names) => names.some((name) => fits(name, recording.name))) &&
-    holds(match.except, (names) => !names.some((name) => fits(name, recording.name))) &&
     holds(match.versions, (versions) => versions.includes(recording.version)) &&
     holds(match.interfaces, (interfaces) => interfaces.includes(recording.interface)) &&
     holds(match.configs, (configs) => configs.includes(recording.config)) &&
     holds(match.http, (methods) => methods.includes(http)) &&
     holds(match.rpc, (methods) => rpc !== undefined && methods.some((method) => isMethod(method, rpc, table))) &&
-    holds(match.request, (pattern) =>
-      new RegExp(pattern).test(kind.head + kind.body.toString('latin1').slice(0, 4096)),
-    ) &&
+    holds(match.request, (pattern) => new RegExp(pattern).test(kind.head + kind.sent.toString('latin1', 0, 4096))) &&
     holds(match.head, (pattern) => new RegExp(pattern).test(kind.head)) &&
     holds(match.target, (pattern) => new RegExp(pattern).test(kind.target)) &&
     holds(match.type, (pattern) => new RegExp(pattern).test(kind.type)) &&
     holds(match.wantsJson, (is) => kind.wantsJson === is) &&
+    holds(match.id, (pattern) => new RegExp(pattern).test(kind.id)) &&
+    holds(match.headWhole, (is) => kind.isHeadWhole === is) &&
+    holds(match.bodyWhole, (is) => (kind.missing === 0) === is) &&
+    holds(match.followedBy, (what) => followedBy(recording) === what) &&
+    holds(match.answered, (which) => answered(recording) === which) &&
     holds(match.json, (wanted) => wanted.includes(kind.json)) &&
     holds(match.deeper, (levels) => kind.depth > levels) &&
     holds(match.longer, (bytes) => kind.length > bytes) &&
@@ -32,11 +33,29 @@ export function concerns(match: Match, recording: Recording, table: DifferenceTa
     holds(match.not, (others) => !others.some((other) => concerns(other, recording, table))) &&
     holds(match.status, (statuses) => reply !== undefined && statuses.includes(reply.status)) &&
     holds(match.none, (kinds) => none !== undefined && kinds.includes(none)) &&
-    holds(match.body, (pattern) => reply?.body !== undefined && new RegExp(pattern).test(reply.body)) &&
+    holds(match.body, (pattern) => reply !== undefined && new RegExp(pattern).test(textOf(reply))) &&
     holds(match.bodyUnfinished, (is) => (reply?.bodyUnfinished ?? false) === is) &&
     holds(match.leftOut, (kinds) => reply?.leftOut !== undefined && kinds.includes(reply.leftOut)) &&
     holds(match.closes, (is) => (reply !== undefined && /close/i.test(reply.headers.Connection ?? '')) === is)
   );
+}
+
+/** What is behind the first request. */
+function followedBy(recording: Recording): NonNullable<Match['followedBy']> {
+  const { next } = kindOf(recording);
+  if (next === undefined) return 'nothing';
+  return isRequest(next) ? 'request' : 'text';
+}
+
+/** Which of the requests were answered, and whether a wait for something more was in vain. */
+function answered(recording: Recording): Match['answered'] {
+  const replies = recording.responses.filter((response) => !('none' in response)).length;
+  if (replies < requestsOf(recording).length) return 'less';
+  return replies < recording.responses.length ? 'then nothing' : 'all';
+}
+
+function textOf({ body, bodyBase64 = '' }: RecordedReply): string {
+  return body ?? Buffer.from(bodyBase64, 'base64').toString('latin1');
 }
 
 function isMethod(pattern: string, method: string, { sipCommands }: DifferenceTable): boolean {

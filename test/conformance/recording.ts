@@ -93,20 +93,30 @@ export interface RequestKind {
   readonly http: string;
   /** As it is sent, with the query. */
   readonly target: string;
-  /** All bytes up to the empty line, Latin-1. */
+  /** All bytes up to the empty line, Latin-1; names of headers in lower case. */
   readonly head: string;
+  /** Whether the empty line is there. */
+  readonly isHeadWhole: boolean;
   /** Lower case, without parameters; '' when absent. */
   readonly type: string;
   readonly wantsJson: boolean;
-  /** What follows the empty line. */
+  /** All that follows the empty line. */
+  readonly sent: Buffer;
+  /** The body, out of its chunks; all that follows where there is no telling its end. */
   readonly body: Buffer;
-  /** Bytes that are announced, else those that follow. */
+  /** Bytes that are announced, else those of the body. */
   readonly length: number;
+  /** Of the bytes that are announced, those that are not sent. */
+  readonly missing: number;
+  /** What follows the body, which need not be a request. */
+  readonly next: RequestKind | undefined;
   readonly json: JsonKind;
   /** Arrays and objects that are open at once. */
   readonly depth: number;
   /** JSON-RPC method. */
   readonly rpc: string | undefined;
+  /** Parameters by position or by name, in their order. */
+  readonly params: readonly unknown[];
   /** The id, as it is written. */
   readonly id: string;
 }
@@ -125,6 +135,18 @@ export function kindOf({ request }: Recording): RequestKind {
   return kind;
 }
 
+/** The requests of an exchange, one behind the other. */
+export function requestsOf(recording: Recording): readonly RequestKind[] {
+  const first = kindOf(recording);
+  const requests = [first];
+  for (let next = first.next; next !== undefined && isRequest(next); next = next.next) requests.push(next);
+  return requests;
+}
+
+export function isRequest({ head }: Pick<RequestKind, 'head'>): boolean {
+  return /^[A-Za-z]+ [^ \r\n]+ HTTP\/\d/.test(head);
+}
+
 function readKind(bytes: Buffer): RequestKind {
   const text = bytes.toString('latin1');
   const end = /\r?\n\r?\n/.exec(text);
@@ -132,21 +154,58 @@ function readKind(bytes: Buffer): RequestKind {
   const [http = '', target = ''] = head.split(/[ \r\n]/, 2);
   const header = (name: string): string => new RegExp(`^${name}:[ \\t]*(.*?)\\r?$`, 'im').exec(head)?.[1] ?? '';
   const type = (header('Content-Type').split(';', 1)[0] ?? '').trim().toLowerCase();
-  const body = bytes.subarray(head.length);
+  const sent = bytes.subarray(head.length);
   const isJson = /^application\/(json|json-rpc|jsonrpc)$/.test(type);
+  const announced = header('Content-Length');
+  const all = { body: sent, rest: Buffer.alloc(0) };
+  const { body, rest } = isRequest({ head }) ? (framed(sent, announced, header('Transfer-Encoding')) ?? all) : all;
   return {
     http,
     target,
-    head,
+    head: head.replace(/(?<=\n)[^:\r\n]+:/g, (name) => name.toLowerCase()),
+    isHeadWhole: end !== null,
     type,
     wantsJson: isJson || /^application\/json/.test(header('Accept')),
+    sent,
     body,
-    length: Number(header('Content-Length')) || body.length,
+    length: Number(announced) || body.length,
+    missing: Math.max(0, (Number(announced) || 0) - sent.length),
+    next: rest.length > 0 ? readKind(rest) : undefined,
     ...jsonKind(body),
   };
 }
 
-function jsonKind(body: Buffer): Pick<RequestKind, 'json' | 'depth' | 'rpc' | 'id'> {
+/** Parts what follows a head into the body and what is behind it; undefined where the head does not tell the end. */
+function framed(
+  sent: Buffer,
+  announced: string,
+  coding: string,
+): (Pick<RequestKind, 'body'> & { rest: Buffer }) | undefined {
+  if (/^chunked$/i.test(coding)) {
+    const chunks: Buffer[] = [];
+    for (let at = 0; ; ) {
+      const size = /^([0-9a-f]+)\r\n/i.exec(sent.toString('latin1', at, at + 20));
+      if (size === null) break;
+      const start = at + size[0].length;
+      const end = start + Number.parseInt(size[1] ?? '', 16);
+      if (end === start) {
+        const trailed = sent.indexOf('\r\n\r\n', start - 2);
+        if (trailed < 0) break;
+        return { body: Buffer.concat(chunks), rest: sent.subarray(trailed + 4) };
+      }
+      if (sent.toString('latin1', end, end + 2) !== '\r\n') break;
+      chunks.push(sent.subarray(start, end));
+      at = end + 2;
+    }
+  } else if (/^\d+$/.test(announced)) {
+    return { body: sent.subarray(0, Number(announced)), rest: sent.subarray(Number(announced)) };
+  } else if (/^[A-Z]+ \S+ HTTP\/1\.1\r\n/.test(sent.toString('latin1', 0, 4096))) {
+    return { body: sent.subarray(0, 0), rest: sent };
+  }
+  return undefined;
+}
+
+function jsonKind(body: Buffer): Pick<RequestKind, 'json' | 'depth' | 'rpc' | 'params' | 'id'> {
   let depth = 0;
   let most = 0;
   for (const [mark] of body
@@ -156,16 +215,22 @@ function jsonKind(body: Buffer): Pick<RequestKind, 'json' | 'depth' | 'rpc' | 'i
     depth += mark === '[' || mark === '{' ? 1 : -1;
     most = Math.max(most, depth);
   }
-  const none = { depth: most, rpc: undefined, id: 'null' };
+  const none = { depth: most, rpc: undefined, params: [], id: 'null' };
   if (body.length === 0) return { json: 'empty', ...none };
   try {
     const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body);
     const value: unknown = JSON.parse(text);
     if (Array.isArray(value)) return { json: 'array', ...none };
     if (typeof value !== 'object' || value === null) return { json: 'value', ...none };
-    const { method } = value as { method?: unknown };
+    const { method, params } = value as { method?: unknown; params?: unknown };
     const id = /"id"\s*:\s*("(?:[^"\\]|\\.)*"|[-+.\w]+)/.exec(text)?.[1] ?? 'null';
-    return { json: 'object', depth: most, rpc: typeof method === 'string' ? method : undefined, id };
+    return {
+      json: 'object',
+      depth: most,
+      rpc: typeof method === 'string' ? method : undefined,
+      params: typeof params === 'object' && params !== null ? Object.values(params) : [],
+      id,
+    };
   } catch {
     return { json: 'invalid', ...none };
   }
