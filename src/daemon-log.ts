@@ -30,7 +30,7 @@ export function takeOutputs(): Outputs {
   replaceStream('stderr', 2, errors);
   const outputs: Outputs = { output, errors, isLog: false };
   process.on('exit', () => writeLast(outputs));
-  // Node.js would write to standard error by itself, and wait for it.
+  // Node.js would write to standard error by itself: what a full pipe does not take at once would be lost.
   process.on('uncaughtException', (error: unknown) => {
     errors.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
     process.exit(1);

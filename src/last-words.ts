@@ -8,13 +8,7 @@ const patience = 2000;
 export function exitWith(status: number, name: 'stdout' | 'stderr', text: string): void {
   const exit = (): never => process.exit(status);
   setTimeout(exit, patience);
-  const stream = process[name];
-  stream.on('error', exit);
-  try {
-    stream.write(text, exit);
-  } catch {
-    exit();
-  }
+  process[name].write(text, exit);
 }
 
 /** Lets a reader leave early, as `head` does. */

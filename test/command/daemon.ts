@@ -68,10 +68,14 @@ export class Running {
     });
   }
 
-  /** The first line on standard output that matches, written already or to come; fails when the process ends before. */
-  async line(pattern: RegExp): Promise<string> {
+  /**
+   * A line on standard output that matches, written already or to come; fails when the process ends before.
+   *
+   * @param nth which of them, the first is 1
+   */
+  async line(pattern: RegExp, nth = 1): Promise<string> {
     for (;;) {
-      const found = this.lines.find((line) => pattern.test(line));
+      const found = this.lines.filter((line) => pattern.test(line))[nth - 1];
       if (found !== undefined) return found;
       if (this.#isOver) assert.fail(`ended without a line like ${pattern}: ${JSON.stringify(await this.ended)}`);
       await new Promise<void>((resolve_) => this.#waiting.add(resolve_));

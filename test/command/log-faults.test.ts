@@ -38,6 +38,31 @@ interface Fault {
   readonly shell?: string;
   /** A reader that is only slow may still get all. */
   readonly losesAll: boolean;
+  /** What comes out at the other end, once it is read until the text is complete. */
+  readonly read?: (
+    child: ChildProcess,
+    descriptor: 1 | 2,
+    directory: string,
+    isComplete: IsComplete,
+  ) => Promise<string>;
+}
+
+type IsComplete = (text: string) => boolean;
+
+function readPipe(child: ChildProcess, _descriptor: 1 | 2, directory: string, isComplete: IsComplete): Promise<string> {
+  const reader = openSync(join(directory, 'pipe'), constants.O_RDONLY | constants.O_NONBLOCK);
+  return readUntil(reader, isComplete, () => child.exitCode !== null).finally(() => closeSync(reader));
+}
+
+async function readSocket(child: ChildProcess, descriptor: 1 | 2, _: string, isComplete: IsComplete): Promise<string> {
+  const socket = descriptor === 1 ? child.stdout : child.stderr;
+  assert.ok(socket !== null);
+  let text = '';
+  for await (const piece of socket.setEncoding('latin1')) {
+    text += piece;
+    if (isComplete(text)) return text;
+  }
+  return text;
 }
 
 function openFile(t: TestContext, path: string, flags: string | number): number {
@@ -75,13 +100,15 @@ const faults: readonly Fault[] = [
     name: 'a pipe that nobody reads',
     target: (t, directory) => openFile(t, pipe(directory), constants.O_RDWR),
     losesAll: false,
+    read: readPipe,
   },
   {
     name: 'a pipe that nobody reads and that does not block',
     target: (t, directory) => openFile(t, pipe(directory), constants.O_RDWR | constants.O_NONBLOCK),
     losesAll: false,
+    read: readPipe,
   },
-  { name: 'a socket that nobody reads', target: () => 'pipe', losesAll: false },
+  { name: 'a socket that nobody reads', target: () => 'pipe', losesAll: false, read: readSocket },
   {
     name: 'a pipe whose reader has left',
     target: (t, directory) => {
@@ -150,7 +177,7 @@ const onLinux = {
 
 describe('standard output and standard error', onLinux, () => {
   for (const descriptor of [1, 2] as const) {
-    for (const { name, target, shell = '', losesAll } of faults) {
+    for (const { name, target, shell = '', losesAll, read } of faults) {
       test(`${descriptor} is ${name}: the server starts, answers, and stops with status 0`, async (t) => {
         const directory = files(t);
         const stdio: ('ignore' | 'pipe' | number)[] = ['ignore', 'ignore', 'ignore'];
@@ -164,6 +191,11 @@ describe('standard output and standard error', onLinux, () => {
         if (descriptor === 2 || name.includes('/dev/null')) assert.equal(lost, 0);
         else if (losesAll) assert.ok(lost >= 2 * calls - 1, `${lost} of ${2 * calls}`);
         else assert.ok(lost > 0 && lost <= 2 * calls, `${lost} of ${2 * calls}`);
+        // No more waits than the queue holds, and what was lost is told.
+        const notice = /^.*lines (?:of standard error )?lost: [0-9]+ .*$/m;
+        const isComplete: IsComplete = (text) =>
+          notice.test(text) || (text.match(/x {1000}/g)?.length ?? 0) === 2 * calls;
+        if (read !== undefined) assert.match(await read(child, descriptor, directory, isComplete), notice);
         child.kill('SIGTERM');
         assert.equal(await ended, 0);
       });
@@ -242,11 +274,29 @@ describe('standard output and standard error', onLinux, () => {
       // The end of the process may cut its reply.
       await mi(url, 'loud:crash').catch(() => {});
       assert.equal(await ended, 1);
-      const refused = spawn(process.execPath, [command, '-f', join(directory, 'loud.mjs')], { stdio });
-      t.after(() => refused.kill('SIGKILL'));
-      assert.equal(await new Promise((resolve) => refused.on('exit', resolve)), 255);
+      for (const [args, status] of [
+        [['-f', join(directory, 'loud.mjs')], 255],
+        [['--frobnicate'], 1],
+      ] as const) {
+        const refused = spawn(process.execPath, [command, ...args], { stdio });
+        t.after(() => refused.kill('SIGKILL'));
+        assert.equal(await new Promise((resolve) => refused.on('exit', resolve)), status, args.join(' '));
+      }
     });
   }
+
+  test('the error of a defect comes behind what was written before, although the pipe was full', async (t) => {
+    const directory = files(t);
+    const { child, url } = await start(t, directory, [
+      'ignore',
+      'ignore',
+      openFile(t, pipe(directory), constants.O_RDWR),
+    ]);
+    await mi(url, 'loud:stderr', ['before']);
+    await mi(url, 'loud:crash').catch(() => {});
+    const text = await readPipe(child, 2, directory, (read) => /Error: defect[\s\S]*\n$/.test(read));
+    assert.match(text, /^before +\nError: defect\n +at /m);
+  });
 
   test('the help and what passwd prints may lose their reader', async (t) => {
     const directory = files(t);
@@ -267,8 +317,8 @@ describe('standard output and standard error', onLinux, () => {
   });
 });
 
-/** Reads what is in a pipe until a text is complete. */
-async function readUntil(descriptor: number, isComplete: (text: string) => boolean): Promise<string> {
+/** Reads what is in a pipe until a text is complete, or all is read and nothing more comes. */
+async function readUntil(descriptor: number, isComplete: IsComplete, isOver = () => false): Promise<string> {
   const buffer = Buffer.alloc(65_536);
   let text = '';
   while (!isComplete(text)) {
@@ -277,6 +327,7 @@ async function readUntil(descriptor: number, isComplete: (text: string) => boole
       text += buffer.toString('latin1', 0, length);
     } catch (error) {
       assert.equal((error as NodeJS.ErrnoException).code, 'EAGAIN');
+      if (isOver()) return text;
       await new Promise(setImmediate);
     }
   }
