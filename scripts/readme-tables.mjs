@@ -2,9 +2,9 @@
 //   node scripts/readme-tables.mjs           writes them
 //   node scripts/readme-tables.mjs --check   fails when they are not what they should be
 import { readFileSync, writeFileSync } from 'node:fs';
+import { usage } from '../lib/cli/arguments.js';
 import { createServer } from '../lib/index.js';
-import { loadableModules } from '../lib/modules/table.js';
-import { usage } from '../lib/options.js';
+import { loadableModules } from '../lib/modules/index.js';
 
 const readme = new URL('../README.md', import.meta.url);
 

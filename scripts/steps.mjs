@@ -66,8 +66,8 @@ export function buildTypeScript() {
   runTool('tsc', ['-p', 'tsconfig.json']);
   bundle();
   copyTypes();
-  copyAssets('httpd/assets');
-  copyAssets('modules/mi_http/web/assets');
+  copyAssets('http/pages/assets');
+  copyAssets('web/assets');
   chmodSync(join(root, 'dist/main.js'), 0o755);
   writeRevision();
 }

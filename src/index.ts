@@ -1,5 +1,9 @@
 /** Start a management server: the one function that most users need. */
 
+export type { JsonObject, JsonValue } from './base/json.js';
+export type { LazyAbort } from './base/lazy-abort.js';
+/** What a server needs of a logger; pino fits. */
+export type { Log } from './base/log.js';
 /** What those above refer to. */
 export type {
   IntParameter,
@@ -13,36 +17,31 @@ export type {
 } from './config/parameter.js';
 export { ParameterError } from './config/parameter.js';
 /** Serve root paths of your own. */
-export type { Caller } from './httpd/caller.js';
-export type { Chunk, ChunkSource, Exchange, Field, Method, ReplyHeaders } from './httpd/exchange.js';
-export type { ArrivedRequest, Refusal, RefusedRequest, RootDeclaration } from './httpd/roots.js';
-export type { Reload } from './httpd/tls/certificates.js';
-export type { LazyAbort } from './lazy-abort.js';
-/** What a server needs of a logger; pino fits. */
-export type { Log } from './log.js';
+export type { Caller, Chunk, ChunkSource, Exchange, Field, Method, ReplyHeaders } from './http/exchange.js';
+export type { ArrivedRequest, Refusal, RefusedRequest, RootDeclaration } from './http/roots.js';
+export type { Reload } from './http/tls/certificates.js';
 export type { Cache, CacheSystems } from './mi/cache-systems.js';
-export type { Call, Client } from './mi/call.js';
-export type { Checked, Returnable } from './mi/command.js';
+export type { Call, Client } from './mi/calls/call.js';
+export type { Checked, Level, Returnable } from './mi/commands/command.js';
 /** Declare MI commands: their names, recipes, help and handler. */
-export { type Command, type CommandDeclaration, command, type Result } from './mi/command.js';
-export type { ConstantResult } from './mi/constant-result.js';
-export type { Cursor } from './mi/cursor.js';
+export { type Command, type CommandDeclaration, command, type Result } from './mi/commands/command.js';
+export type { CompiledRecipe, ParametersOf, ParameterType, ParameterTypes, Recipe } from './mi/commands/recipe.js';
 /** What can go wrong, with stable codes. */
 export { codes, MiError } from './mi/errors.js';
 /** Raise events, and tell what is ready: `server.events`, `server.status`. */
-export type { MiEvent, Subscription } from './mi/event.js';
+export type { MiEvent, Subscription } from './mi/events/event.js';
 export {
   type EventParameters,
   type EventSink,
   EventSocketError,
   type EventTransport,
   type EventValue,
-} from './mi/event-transport.js';
-export type { EventDeliveryCounts, Events } from './mi/events.js';
-export type { JsonObject, JsonValue } from './mi/json.js';
-export type { Level } from './mi/level.js';
-export type { Piecewise } from './mi/piecewise.js';
-export type { CompiledRecipe, ParametersOf, ParameterType, ParameterTypes, Recipe } from './mi/recipe.js';
+} from './mi/events/event-transport.js';
+export type { EventDeliveryCounts, Events } from './mi/events/events.js';
+export type { ConstantResult } from './mi/results/constant-result.js';
+export type { Cursor } from './mi/results/cursor.js';
+export type { Piecewise } from './mi/results/piecewise.js';
+export type { DumpCursor, DumpOptions, TableDump } from './mi/results/record-table.js';
 /** Large results: tables of records that are dumped, and arrays and objects that are produced piece by piece. */
 export {
   RecordLimitError,
@@ -50,13 +49,12 @@ export {
   type RecordOptions,
   RecordTable,
   type Settable,
-} from './mi/record-table.js';
-export type { Printable } from './mi/result.js';
-export { type SecondsLeft, type SecondsLeftTexts, secondsLeft } from './mi/seconds-left.js';
+} from './mi/results/record-table.js';
+export type { Printable } from './mi/results/result.js';
+export { type SecondsLeft, type SecondsLeftTexts, secondsLeft } from './mi/results/seconds-left.js';
+export { type Stream, stream, streamObject } from './mi/results/stream.js';
 export type { Statistic, StatisticKind, Statistics, StatisticsSelection } from './mi/statistics.js';
 export type { StatusIdentifier, StatusReport, StatusReports } from './mi/status-reports.js';
-export { type Stream, stream, streamObject } from './mi/stream.js';
-export type { DumpCursor, DumpOptions, TableDump } from './mi/table-dump.js';
 export type { Roots } from './module.js';
 /** Declare modules: parameters, commands, root paths, start and stop. */
 export {

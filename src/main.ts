@@ -2,21 +2,21 @@
 // A small young generation: its collections are short, and a server that keeps little alive needs no more (docs/performance.md).
 // Signals come first. Everything else is imported late, so that a signal during those imports has its effect, and an
 // addon that does not load is told like any other reason not to start.
-import { Signals } from './signals.js';
+import { Signals } from './cli/signals.js';
 
 const [verb, ...rest] = process.argv.slice(2);
 
 async function begin(): Promise<void> {
   if (verb !== 'load' && verb !== 'dump' && verb !== 'passwd' && verb !== 'token') {
     const signals = new Signals();
-    const { run } = await import('./daemon.js');
+    const { run } = await import('./cli/serve.js');
     return run(process.argv.slice(2), signals);
   }
-  const { allowLeaving } = await import('./last-words.js');
+  const { allowLeaving } = await import('./cli/last-words.js');
   allowLeaving();
-  if (verb === 'load') return (await import('./load.js')).load(rest);
-  if (verb === 'dump') return (await import('./dump.js')).dump(rest);
-  const accounts = await import('./account-line.js');
+  if (verb === 'load') return (await import('./cli/load.js')).load(rest);
+  if (verb === 'dump') return (await import('./cli/dump.js')).dump(rest);
+  const accounts = await import('./cli/accounts.js');
   return accounts[verb](rest);
 }
 
@@ -28,6 +28,6 @@ function describe(error: unknown): string {
 }
 
 begin().catch(async (error: unknown) => {
-  const { exitWith } = await import('./last-words.js');
+  const { exitWith } = await import('./cli/last-words.js');
   exitWith(1, 'stderr', `mi-httpd: ${describe(error)}\n`);
 });

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { Log } from './log.js';
+import type { Log } from './base/log.js';
 import type { BuiltInInstance } from './module.js';
 
 /** A module that a server has loaded. */

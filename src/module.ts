@@ -1,15 +1,14 @@
+import { aFunction, anObject, aText, checkMembers, listOf, type Members, required } from './base/given.js';
+import type { Log, LogConsumers, LogLevel } from './base/log.js';
 import { checkDeclarations } from './config/declarations.js';
 import type { ParameterDeclarations, ParameterInput, ParameterValues } from './config/parameter.js';
-import { aFunction, anObject, aText, checkMembers, listOf, type Members, required } from './given.js';
-import type { RootDeclaration } from './httpd/roots.js';
-import type { HttpServer } from './httpd/server.js';
-import type { Log, LogLevel } from './log.js';
-import type { LogConsumers } from './log-consumers.js';
+import type { RootDeclaration } from './http/roots.js';
+import type { HttpServer } from './http/server.js';
 import type { CacheSystems } from './mi/cache-systems.js';
-import { type Command, isCommand } from './mi/command.js';
-import type { Events } from './mi/events.js';
-import type { ManagementInterface } from './mi/interface.js';
-import type { Level } from './mi/level.js';
+import type { ManagementInterface } from './mi/calls/interface.js';
+import type { Level } from './mi/commands/command.js';
+import { type Command, isCommand } from './mi/commands/command.js';
+import type { Events } from './mi/events/events.js';
 import type { Statistics } from './mi/statistics.js';
 import type { StatusReports } from './mi/status-reports.js';
 

@@ -1,17 +1,19 @@
 import { totalmem } from 'node:os';
-import { dateOf, monotonicTime } from './clock.js';
+import { dateOf, monotonicTime } from './base/clock.js';
+import { aFunction, aNumber, anObject, checkMembers, listOf, type Members, oneOf, type Wanted } from './base/given.js';
+import { opaque } from './base/json.js';
+import { type Log, LogConsumers, LogLevel, quietLog } from './base/log.js';
+import { OwnContext } from './base/own-context.js';
+import { packageInfo } from './base/package.js';
 import { type ParameterInput, parametersFromObject } from './config/parameter.js';
-import { aFunction, aNumber, anObject, checkMembers, listOf, type Members, oneOf, type Wanted } from './given.js';
-import type { HttpServer } from './httpd/server.js';
-import type { Reload } from './httpd/tls/certificates.js';
+import { checkRoot, type RootDeclaration } from './http/roots.js';
+import type { HttpServer } from './http/server.js';
+import type { Reload } from './http/tls/certificates.js';
 import { LifeCycle } from './life-cycle.js';
-import { type Log, LogLevel, quietLog } from './log.js';
-import { LogConsumers } from './log-consumers.js';
 import { CacheSystems } from './mi/cache-systems.js';
-import { Events } from './mi/events.js';
-import { ManagementInterface } from './mi/interface.js';
-import { opaque } from './mi/json.js';
-import { type Level, levels } from './mi/level.js';
+import { ManagementInterface } from './mi/calls/interface.js';
+import { type Level, levels } from './mi/commands/command.js';
+import { Events } from './mi/events/events.js';
 import { type StatusIdentifier, StatusReports } from './mi/status-reports.js';
 import {
   type BuiltInContext,
@@ -21,6 +23,7 @@ import {
   isModule,
   type Module,
   type ModuleContext,
+  type Roots,
   type ServerFacts,
 } from './module.js';
 import { type LoadedModule, ModuleSteps, reasonOf } from './module-steps.js';
@@ -30,14 +33,12 @@ import type { parameters as eventJsonrpcParameters } from './modules/event_jsonr
 import type { parameters as eventStreamParameters } from './modules/event_stream/index.js';
 import { warnOfExposure } from './modules/httpd/exposure.js';
 import type { parameters as httpdParameters } from './modules/httpd/parameters.js';
+import { builtInModules, loadableModules } from './modules/index.js';
 import type { parameters as miHtmlParameters } from './modules/mi_html/parameters.js';
 import type { parameters as miHttpParameters } from './modules/mi_http/parameters.js';
 import type { parameters as miJsonParameters } from './modules/mi_json/parameters.js';
-import { builtInModules, loadableModules } from './modules/table.js';
 import type { parameters as usrlocParameters } from './modules/usrloc/parameters.js';
 import { Usrloc } from './modules/usrloc/usrloc.js';
-import { packageInfo } from './package-info.js';
-import { rootRegistry } from './root-registry.js';
 
 /** Private memory when nothing says otherwise, MB; OpenSIPS' `-M`. */
 export const defaultPrivateMemory = 16;
@@ -46,7 +47,7 @@ export const defaultPrivateMemory = 16;
 export const maxPrivateMemory = 4096;
 
 /** Shared memory when nothing says otherwise, MB; OpenSIPS' `-m`. What the process may have is not filled by it. */
-export function defaultSharedMemory(): number {
+function defaultSharedMemory(): number {
   // 0 or more than there is: nothing constrains the process.
   const constrained = process.constrainedMemory() || Number.POSITIVE_INFINITY;
   return Math.min(512, Math.max(1, Math.floor(Math.min(totalmem(), constrained) / 4 / 1024 / 1024)));
@@ -507,4 +508,27 @@ function inOrderOfNeed(modules: readonly ConfiguredModule[]): readonly Configure
   };
   for (const configured of modules) visit(configured, []);
   return [...ordered];
+}
+
+/** The registry of root paths for modules of the user's own: their handlers run in a context of their own, as commands do. */
+function rootRegistry(httpd: HttpServer): Roots {
+  const context = new OwnContext();
+  return Object.freeze({
+    registerRoot(declaration: RootDeclaration): void {
+      checkRoot(declaration);
+      // What else is in the declaration is inherited, also where it is an instance of a class.
+      const own = Object.create(declaration) as { -readonly [Name in 'onRequest' | 'onFlush']?: RootDeclaration[Name] };
+      own.onRequest = (exchange) => context.run(requested, declaration, exchange);
+      const { onFlush } = declaration;
+      if (onFlush !== undefined) {
+        own.onFlush = (exchange, position, max) =>
+          context.run(() => onFlush.call(declaration, exchange, position, max), undefined, undefined);
+      }
+      httpd.registerRoot(own as RootDeclaration);
+    },
+  });
+}
+
+function requested(declaration: RootDeclaration, exchange: Parameters<RootDeclaration['onRequest']>[0]) {
+  return declaration.onRequest(exchange);
 }

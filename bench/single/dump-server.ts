@@ -3,10 +3,10 @@
 // `large BYTES`, the same in writes of 64 KiB, of which the engine loses some where a reader is slow.
 // With `CERTIFICATE KEY` behind it, over TLS, with the same suites.
 import { createServer } from 'mi-httpd';
-import { loadEngine, type UwsResponse } from '#src/httpd/engine.js';
-import { chunkLimit, corkedSize } from '#src/httpd/exchange.js';
-import { defaultCiphers, readCiphers } from '#src/httpd/tls/ciphers.js';
-import { engineList } from '#src/httpd/tls/suites.js';
+import { loadEngine, type UwsResponse } from '#src/http/engine/app.js';
+import { chunkLimit, corkedSize } from '#src/http/exchange.js';
+import { defaultCiphers, readCiphers } from '#src/http/tls/ciphers.js';
+import { engineList } from '#src/http/tls/suites.js';
 
 /** Where the bare engine answers with a constant. */
 const constantPath = '/constant';

@@ -4,9 +4,9 @@
  * Run: `npm run bench -- record-table [RECORDS]`
  */
 
-import { currentSecond } from '#src/clock.js';
-import { RecordTable } from '#src/mi/record-table.js';
-import { type SecondsLeft, secondsLeft } from '#src/mi/seconds-left.js';
+import { currentSecond } from '#src/base/clock.js';
+import { RecordTable } from '#src/mi/results/record-table.js';
+import { type SecondsLeft, secondsLeft } from '#src/mi/results/seconds-left.js';
 
 const count = Number(process.argv[2] ?? 1_000_000);
 const rounds = 5;

@@ -4,7 +4,7 @@
  * Run: `npm run bench -- reply-shapes`
  */
 import { Bench } from 'tinybench';
-import { Reply, ReplyWindow, RequestScanner, StatisticsTable } from '#src/native.js';
+import { Reply, ReplyWindow, RequestScanner, StatisticsTable } from '#src/native/native.js';
 
 const scanner = new RequestScanner(new Map([['version', 0]]), 100);
 const window = new ReplyWindow(65536, false);

@@ -2,7 +2,7 @@
 
 use crate::slots::Slots;
 
-/// Whether a piece was taken; the numbers are those of `BodyPool.push` in src/native.ts.
+/// Whether a piece was taken; the numbers are those of `BodyPool.push` in src/native/native.ts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pushed {
     Taken = 0,

@@ -6,7 +6,7 @@ use crate::request::{self, Batch, Refusal, Request};
 use crate::text::unescape;
 use rustc_hash::FxHashMap;
 
-/// What a scan found; the numbers are those of `Outcome` in src/native.ts.
+/// What a scan found; the numbers are those of `Outcome` in src/native/native.ts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Call = 0,

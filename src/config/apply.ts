@@ -1,6 +1,5 @@
-import type { ConfigFile, ModParam } from './config-file.js';
-import { type Diagnostic, diagnosticAt, type Position } from './diagnostic.js';
-import { suggestNames } from './nearest.js';
+import { suggestNames } from '../base/nearest.js';
+import { type ConfigFile, type Diagnostic, diagnosticAt, type ModParam, type Position } from './config-file.js';
 import {
   exclusionProblem,
   findParameter,
@@ -11,10 +10,9 @@ import {
   valueProblem,
 } from './parameter.js';
 import { ModulePattern, PatternError } from './pattern.js';
-import { templateIn } from './template.js';
 
 /** A module that a configuration loads and that is known here. */
-export interface LoadedModule {
+interface LoadedModule {
   readonly name: string;
   /** The `order` of its loadmodule statement; 0 for a module that is always there. */
   readonly order: number;
@@ -24,7 +22,7 @@ export interface LoadedModule {
 }
 
 /** A module that a configuration loads but that is not known here: its parameters are dropped. */
-export interface IgnoredModule {
+interface IgnoredModule {
   readonly name: string;
   readonly order: number;
 }
@@ -38,7 +36,7 @@ export interface PassedOver {
 }
 
 /** The parameters of every module that the file sets, and all that is wrong with the modparam statements. */
-export interface AppliedParameters {
+interface AppliedParameters {
   readonly values: Map<string, Record<string, ParameterValue>>;
   readonly errors: Diagnostic[];
   readonly passedOver: readonly PassedOver[];
@@ -201,4 +199,27 @@ function unexpanded(
 /** Nothing of a secret is shown, not even what may be the name of a variable. */
 function shown(declaration: ParameterDeclaration, template: string): string {
   return isSecret(declaration) ? template.replace(/[\p{L}\p{N}_ .-]+/gu, '…') : template;
+}
+
+/** What tools for templates leave behind when nobody ran them. A capture is a name, and the whole is shown. */
+const forms: readonly RegExp[] = [
+  /\$env\([^)]{0,64}\)?/i,
+  /\$ENV\{[^}]{0,64}\}?/i,
+  /\$\{[^}]{0,64}\}?/,
+  /\$\([A-Za-z_][^)]{0,64}\)?/,
+  /\{\{[^}]{0,64}(?:\}\})?/,
+  /\{%[^%]{0,64}(?:%\})?/,
+  /<%[^%]{0,64}(?:%>)?/,
+  /%[A-Z_][A-Z0-9_]{1,63}%/,
+  /@@?[A-Z_][A-Z0-9_]{1,63}@@?/,
+  /^\$[A-Z_][A-Z0-9_]{1,63}$/,
+];
+
+/** What looks like a variable or a macro that was to be replaced: `${NAME}`, `$env(NAME)`, `{{ name }}`; else undefined. */
+function templateIn(text: string): string | undefined {
+  for (const form of forms) {
+    const [found] = form.exec(text) ?? [];
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }

@@ -10,8 +10,8 @@ import {
   required,
   texts,
   type Wanted,
-} from '../given.js';
-import { INT32_MAX, INT32_MIN } from './literal.js';
+} from '../base/given.js';
+import { INT32_MAX, INT32_MIN } from './lexer.js';
 import type {
   IntParameter,
   ListParameter,

@@ -1,5 +1,5 @@
-import { INT32_MAX, INT32_MIN } from './literal.js';
-import { suggestNames } from './nearest.js';
+import { suggestNames } from '../base/nearest.js';
+import { INT32_MAX, INT32_MIN } from './lexer.js';
 
 interface DeclarationBase {
   /** What the parameter does, one sentence, for the README tables and the web interface. */

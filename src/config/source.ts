@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
-import type { Diagnostic, Position } from './diagnostic.js';
-import { decodeUtf8 } from './literal.js';
-import { readBounded, tooLarge, UnreadableError } from './read-bounded.js';
+import { readBounded, tooLarge, UnreadableError } from '../base/read-file.js';
+import type { Diagnostic, Position } from './config-file.js';
+import { decodeUtf8 } from './lexer.js';
 
 /** The most bytes of a configuration, includes counted each time, so that a mistaken include cannot eat the memory. */
 export const MAX_SOURCE_BYTES = 16 * 1024 * 1024;

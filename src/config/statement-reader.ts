@@ -1,10 +1,9 @@
-import { shorten } from '../text.js';
-import type { ConfigFile, GlobalAssignment } from './config-file.js';
-import { diagnosticAt } from './diagnostic.js';
-import { Lexer, SyntaxFault, type Token } from './lexer.js';
-import { booleanWord, parseInteger, unquote } from './literal.js';
-import { ModuleLoader } from './module-loader.js';
-import { slipOf } from './nearest.js';
+import { existsSync } from 'node:fs';
+import { isAbsolute, resolve } from 'node:path';
+import { slipOf } from '../base/nearest.js';
+import { shorten } from '../base/text.js';
+import { type ConfigFile, diagnosticAt, formatPosition, type GlobalAssignment, type Position } from './config-file.js';
+import { booleanWord, Lexer, parseInteger, SyntaxFault, type Token, unquote } from './lexer.js';
 import type { Source } from './source.js';
 
 /** Name of a global in the file -> its main name and type. */
@@ -312,4 +311,66 @@ export class StatementReader {
   #error(offset: number, text: string): void {
     this.#config.errors.push(diagnosticAt(this.#source.positionAt(offset), text));
   }
+}
+
+/** Where a loadmodule statement stands. */
+interface LoadSite {
+  readonly at: Position;
+  readonly nameAt: Position;
+  readonly order: number;
+  /** The directory of the file that holds the statement. */
+  readonly directory: string;
+}
+
+const JAVASCRIPT = /\.[cm]?js$/;
+
+/** Works out which modules a configuration loads, and refuses to load one twice. */
+class ModuleLoader {
+  /** The directories of the last mpath statement; names of a user's own modules are looked up in them, in order. */
+  directories: readonly string[] = [];
+  readonly #config: Pick<ConfigFile, 'modules' | 'errors'>;
+  readonly #loaded = new Map<string, Position>();
+
+  constructor(config: Pick<ConfigFile, 'modules' | 'errors'>) {
+    this.#config = config;
+  }
+
+  /** Adds the module `written` to the configuration, or what is wrong with it to the errors. */
+  load(written: string, { at, nameAt, order, directory }: LoadSite): void {
+    const isJavaScript = JAVASCRIPT.test(written);
+    const path = isJavaScript ? this.#pathOf(written, directory) : undefined;
+    if (isJavaScript && path === undefined) {
+      const remedy = `write "./${written}" for the directory of this file, or set mpath`;
+      const text = `cannot tell where "${written}" is: ${remedy}`;
+      this.#config.errors.push(diagnosticAt(nameAt, text));
+      return;
+    }
+    const name = isJavaScript ? written : written.slice(written.lastIndexOf('/') + 1).replace(/\.so$/, '');
+    if (name === '') {
+      this.#config.errors.push(
+        diagnosticAt(nameAt, `"${written}" names no module: give a file name such as "httpd.so"`),
+      );
+      return;
+    }
+    const key = path ?? name;
+    const earlier = this.#loaded.get(key);
+    if (earlier !== undefined) {
+      const text = `module "${name}" is loaded already, at ${formatPosition(earlier)}: remove one of the two`;
+      this.#config.errors.push(diagnosticAt(nameAt, text));
+      return;
+    }
+    this.#loaded.set(key, at);
+    this.#config.modules.push({ name, path, at, order });
+  }
+
+  #pathOf(written: string, directory: string): string | undefined {
+    if (isAbsolute(written)) return resolve(written);
+    if (/^\.\.?\//.test(written)) return resolve(directory, written);
+    const candidates = this.directories.map((prefix) => resolve(`${withSlash(prefix)}${written}`));
+    return candidates.find((candidate) => existsSync(candidate)) ?? candidates[0];
+  }
+}
+
+function withSlash(directory: string): string {
+  return directory === '' || directory.endsWith('/') ? directory : `${directory}/`;
 }

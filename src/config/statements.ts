@@ -1,6 +1,6 @@
 import { dirname, resolve } from 'node:path';
+import { readBounded, UnreadableError } from '../base/read-file.js';
 import type { ConfigFile } from './config-file.js';
-import { readBounded, UnreadableError } from './read-bounded.js';
 import { flatten, MAX_SOURCE_BYTES } from './source.js';
 import { StatementReader } from './statement-reader.js';
 

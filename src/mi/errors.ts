@@ -1,4 +1,4 @@
-import { isPrintingResult, type JsonValue, printJson } from './json.js';
+import { isPrintingResult, type JsonValue, printJson } from '../base/json.js';
 
 /** The codes that JSON-RPC 2.0 §5.1 reserves, those that OpenSIPS added to them, and -32003 and -32004, which are ours. */
 export const codes = {

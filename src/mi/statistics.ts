@@ -1,6 +1,6 @@
-import { aFunction, aText, checkGiven, oneOf, shown, type Wanted } from '../given.js';
-import type { Log } from '../log.js';
-import { StatisticsTable } from '../native.js';
+import { aFunction, aText, checkGiven, oneOf, shown, type Wanted } from '../base/given.js';
+import type { Log } from '../base/log.js';
+import { StatisticsTable } from '../native/native.js';
 
 /**
  * - `counter` only grows and can be reset to 0 ("incremental");

@@ -1,7 +1,7 @@
-import { aNumber, aText, checkGiven, checkMembers, type Members } from '../given.js';
-import { shorten } from '../text.js';
-import type { MiEvent } from './event.js';
-import { opaque } from './json.js';
+import { aNumber, aText, checkGiven, checkMembers, type Members } from '../base/given.js';
+import { opaque } from '../base/json.js';
+import { shorten } from '../base/text.js';
+import type { MiEvent } from './events/event.js';
 
 /** Reports that an identifier keeps; the oldest leave first. */
 export const keptReports = 100;

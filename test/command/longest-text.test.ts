@@ -23,11 +23,11 @@ const ways: Readonly<Record<string, string>> = {
 
 function program(value: string, way: string): string {
   return `
-    import { printParts } from '${library}mi/print-parts.js';
-    import { openParts } from '${library}mi/open-parts.js';
-    import { stream } from '${library}mi/stream.js';
+    import { printParts } from '${library}mi/results/print-parts.js';
+    import { openParts } from '${library}mi/results/open-parts.js';
+    import { stream } from '${library}mi/results/stream.js';
     import { MiError } from '${library}mi/errors.js';
-    import { Failures } from '${library}modules/mi_http/failures.js';
+    import { Failures } from '${library}gateway/failures.js';
     const text = 'x'.repeat(100_000_000);
     const nested = (levels, value) => (levels === 0 ? value : [nested(levels - 1, value)]);
     async function ends(parts) {

@@ -88,7 +88,7 @@ describe('npm start', { timeout: 120_000, skip: process.platform === 'win32' }, 
 
   test('builds what has changed first', async (t) => {
     const copy = builtCheckout(t);
-    const options = join(copy, 'src/options.ts');
+    const options = join(copy, 'src/cli/arguments.ts');
     writeFileSync(
       options,
       readFileSync(options, 'utf8').replace('export const usage = `', 'export const usage = `changed '),

@@ -1,4 +1,4 @@
-import { sourceRevision } from '#src/modules/core/revision.js';
+import { sourceRevision } from '#src/modules/core/information.js';
 import { change, comparable } from './change.js';
 import type { Difference, DifferenceTable, Expectation, ExpectedResponse } from './differences.js';
 import { concerns } from './match.js';

@@ -1,5 +1,5 @@
+import { type CheckedConfig, checkConfig, createConfiguredServer } from '#src/cli/serve.js';
 import { parseConfig } from '#src/config/statements.js';
-import { type CheckedConfig, checkConfig, createConfiguredServer } from '#src/configured-server.js';
 import type { Server } from '#src/server.js';
 import type { Recording } from './recording.js';
 

@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { createServer } from '#src/index.js';
-import { loadableModules } from '#src/modules/table.js';
+import { loadableModules } from '#src/modules/index.js';
 
 const run = promisify(execFile);
 const readme = readFileSync('README.md', 'utf8');

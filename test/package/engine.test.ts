@@ -4,7 +4,7 @@ import { appendFileSync, cpSync, mkdirSync, readdirSync, readFileSync, symlinkSy
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
-import { enginePins } from '#src/httpd/engine-pins.js';
+import { enginePins } from '#src/http/engine/pins.js';
 import { createServer } from '#src/index.js';
 import { assertRefused, checkout, type Ended, Running, temporaryFiles } from '../command/daemon.js';
 

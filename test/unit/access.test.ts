@@ -1,19 +1,25 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { AddressList } from '#src/httpd/access/address-list.js';
-import { BackOff, type Outcome, Standing } from '#src/httpd/access/back-off.js';
-import { readBasic, readBearer } from '#src/httpd/access/credentials.js';
-import { formatPasswordHash, hashPassword, parsePasswordHash, verifyPassword } from '#src/httpd/access/password.js';
-import { digestToken, formatTokenHash, makeToken, parseTokenHash } from '#src/httpd/access/token.js';
-import { BusyError, Turns } from '#src/httpd/access/turns.js';
-import { VerifiedCredentials } from '#src/httpd/access/verified.js';
-import { formatAddress, networkOf } from '#src/httpd/address.js';
-import { command } from '#src/mi/command.js';
-import { CommandList } from '#src/mi/command-list.js';
-import { CommandTable } from '#src/mi/command-table.js';
-import { includesLevel, levels, lowerLevel } from '#src/mi/level.js';
-import { RateLimit } from '#src/mi/rate-limit.js';
+import { AddressList, formatAddress, networkOf } from '#src/base/address.js';
+import { VerifiedCredentials } from '#src/http/login/accounts.js';
+import { BackOff, type Outcome, Standing } from '#src/http/login/back-off.js';
+import {
+  digestToken,
+  formatPasswordHash,
+  formatTokenHash,
+  hashPassword,
+  makeToken,
+  parsePasswordHash,
+  parseTokenHash,
+  readBasic,
+  readBearer,
+  verifyPassword,
+} from '#src/http/login/secrets.js';
+import { BusyError, Turns } from '#src/http/login/turns.js';
+import { RateLimit } from '#src/mi/calls/guard.js';
+import { command, includesLevel, levels, lowerLevel } from '#src/mi/commands/command.js';
+import { CommandList, CommandTable } from '#src/mi/commands/command-table.js';
 import { holds } from '../property.js';
 
 describe('passwords', { timeout: 60_000 }, () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { AllowedHosts, allowedHostsProblem } from '#src/httpd/allowed-hosts.js';
+import { AllowedHosts, allowedHostsProblem } from '#src/http/limits/allowed-hosts.js';
 
 test('names that no Host header can have are rejected, each with what to give', () => {
   for (const [list, reason] of [

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { applyModParams } from '#src/config/apply.js';
-import { formatDiagnostic } from '#src/config/diagnostic.js';
+import { formatDiagnostic } from '#src/config/config-file.js';
 import { defaultValues, defineParameters } from '#src/config/parameter.js';
 import { parseConfig } from '#src/config/statements.js';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { formatPosition } from '#src/config/diagnostic.js';
+import { formatPosition } from '#src/config/config-file.js';
 import { readConfig } from '#src/config/statements.js';
 
 const timeout = 10_000;

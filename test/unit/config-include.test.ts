@@ -4,7 +4,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { formatDiagnostic, formatPosition } from '#src/config/diagnostic.js';
+import { formatDiagnostic, formatPosition } from '#src/config/config-file.js';
 import { ConfigReadError, parseConfig, readConfig } from '#src/config/statements.js';
 
 const timeout = 20_000;

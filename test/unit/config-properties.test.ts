@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { nearestNames } from '#src/config/nearest.js';
+import { nearestNames } from '#src/base/nearest.js';
 import { parseConfig } from '#src/config/statements.js';
 import { holds } from '../property.js';
 

@@ -6,9 +6,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { formatDiagnostic } from '#src/config/diagnostic.js';
+import { type CheckedConfig, checkConfig } from '#src/cli/serve.js';
+import { formatDiagnostic } from '#src/config/config-file.js';
 import { parseConfig, readConfig } from '#src/config/statements.js';
-import { type CheckedConfig, checkConfig } from '#src/configured-server.js';
 
 const timeout = 10_000;
 const head = 'loadmodule "httpd.so"\nloadmodule "mi_http.so"\n';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { formatDiagnostic, formatPosition } from '#src/config/diagnostic.js';
+import { formatDiagnostic, formatPosition } from '#src/config/config-file.js';
 import { parseConfig } from '#src/config/statements.js';
 
 const timeout = 10_000;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { defaultConfig, usage } from '#src/options.js';
+import { defaultConfig, usage } from '#src/cli/arguments.js';
 
 const own = '/etc/mi-httpd/mi-httpd.cfg';
 const shared = '/etc/opensips/opensips.cfg';

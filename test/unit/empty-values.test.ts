@@ -2,14 +2,13 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
-
+import { options, parseCommandLine } from '#src/cli/arguments.js';
+import { checkConfig } from '#src/cli/serve.js';
 import { type ParameterDeclarations, parametersFromObject } from '#src/config/parameter.js';
 import { parseConfig } from '#src/config/statements.js';
-import { checkConfig } from '#src/configured-server.js';
-import { listenOptions, parseListenSetting } from '#src/httpd/listen-setting.js';
+import { listenOptions, parseListenSetting } from '#src/http/listen/setting.js';
 import { createServer } from '#src/index.js';
-import { builtInModules, loadableModules } from '#src/modules/table.js';
-import { options, parseCommandLine } from '#src/options.js';
+import { builtInModules, loadableModules } from '#src/modules/index.js';
 import { temporaryFile } from '../wire/accounts.js';
 
 const blanks = ['', ' ', '\t', ' \r\n '];

@@ -3,10 +3,15 @@ import { isIP } from 'node:net';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { MiError } from '#src/mi/errors.js';
-import { EventSocketError } from '#src/mi/event-transport.js';
-import { Destinations, destinationsProblem } from '#src/modules/evi/destinations.js';
-import { formatHostPort, type HostPort, parseHostPort } from '#src/modules/evi/host-port.js';
-import { raisedParameters } from '#src/modules/evi/raised-parameters.js';
+import { EventSocketError } from '#src/mi/events/event-transport.js';
+import { raisedParameters } from '#src/modules/evi/commands.js';
+import {
+  Destinations,
+  destinationsProblem,
+  formatHostPort,
+  type HostPort,
+  parseHostPort,
+} from '#src/modules/evi/destinations.js';
 import { holds } from '../property.js';
 
 const hosts = fc.oneof(fc.ipV4(), fc.ipV6(), fc.domain());

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { printJson } from '#src/mi/json.js';
+import { printJson } from '#src/base/json.js';
 
 const timeout = 10_000;
 

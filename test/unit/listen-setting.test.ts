@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type ListenSetting, parseListenSetting, settingName } from '#src/httpd/listen-setting.js';
+import { type ListenSetting, parseListenSetting, settingName } from '#src/http/listen/setting.js';
 import { holds } from '../property.js';
 
 const timeout = 10_000;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { cacheUrlProblem, parseCacheUrl } from '#src/modules/cachedb_local/cache-url.js';
 import { entryOverhead, LocalCache } from '#src/modules/cachedb_local/local-cache.js';
+import { cacheUrlProblem, parseCacheUrl } from '#src/modules/cachedb_local/parameters.js';
 import { holds } from '../property.js';
 
 const operations = fc.array(

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { printJson } from '#src/mi/json.js';
-import { LongPrinter } from '#src/mi/long-printer.js';
-import { printParts } from '#src/mi/print-parts.js';
+import { printJson } from '#src/base/json.js';
+import { LongPrinter } from '#src/mi/results/long-printer.js';
+import { printParts } from '#src/mi/results/print-parts.js';
 import { count } from '../long.js';
 import { holds } from '../property.js';
 

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import type { JsonValue } from '#src/mi/json.js';
+import type { JsonValue } from '#src/base/json.js';
 import { legacyText } from '#src/modules/mi_json/legacy-text.js';
-import { printError, printTree } from '#src/modules/mi_json/print.js';
-import { treeOf } from '#src/modules/mi_json/tree.js';
+import { printError, printTree, treeOf } from '#src/modules/mi_json/tree.js';
 import { TooLongError } from '#src/modules/mi_json/whole-result.js';
 import { holds } from '../property.js';
 

@@ -11,7 +11,7 @@ import {
   RequestScanner,
   replyHead,
   StatisticsTable,
-} from '#src/native.js';
+} from '#src/native/native.js';
 
 const timeout = 10_000;
 const bytes = (text: string) => Buffer.from(text);

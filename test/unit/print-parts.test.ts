@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { printParts } from '#src/mi/print-parts.js';
-import { RecordTable } from '#src/mi/record-table.js';
-import { TableDump } from '#src/mi/table-dump.js';
+import { printParts } from '#src/mi/results/print-parts.js';
+import { RecordTable, TableDump } from '#src/mi/results/record-table.js';
 
 const timeout = 10_000;
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { RecordTable } from '#src/mi/record-table.js';
-import { secondsLeft } from '#src/mi/seconds-left.js';
-import type { DumpCursor } from '#src/mi/table-dump.js';
+import type { DumpCursor } from '#src/mi/results/record-table.js';
+import { RecordTable } from '#src/mi/results/record-table.js';
+import { secondsLeft } from '#src/mi/results/seconds-left.js';
 import { holds } from '../property.js';
 
 interface Record {

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { currentSecond } from '#src/clock.js';
-import { printParts } from '#src/mi/print-parts.js';
-import { RecordLimitError, RecordTable } from '#src/mi/record-table.js';
-import { nonce, secondsLeft } from '#src/mi/seconds-left.js';
-import { type DumpCursor, TableDump } from '#src/mi/table-dump.js';
+import { currentSecond } from '#src/base/clock.js';
+import { printParts } from '#src/mi/results/print-parts.js';
+import { type DumpCursor, RecordLimitError, RecordTable, TableDump } from '#src/mi/results/record-table.js';
+import { nonce, secondsLeft } from '#src/mi/results/seconds-left.js';
 
 import { start, stopClock } from './usrloc-service.js';
 

@@ -2,11 +2,11 @@
 // warning, and never an error whose remedy would spoil the file for OpenSIPS.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { formatDiagnostic } from '#src/config/diagnostic.js';
+import { checkConfig } from '#src/cli/serve.js';
+import { formatDiagnostic } from '#src/config/config-file.js';
 import { type ParameterDeclaration, ParameterError, parametersFromObject } from '#src/config/parameter.js';
 import { parseConfig } from '#src/config/statements.js';
-import { checkConfig } from '#src/configured-server.js';
-import { loadableModules } from '#src/modules/table.js';
+import { loadableModules } from '#src/modules/index.js';
 
 const timeout = 10_000;
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { ciphersNotice, defaultCiphers, readCiphers } from '#src/httpd/tls/ciphers.js';
-import { engineList, engineSuites } from '#src/httpd/tls/suites.js';
+import { ciphersNotice, defaultCiphers, readCiphers } from '#src/http/tls/ciphers.js';
+import { engineList, engineSuites } from '#src/http/tls/suites.js';
 import { holds } from '../property.js';
 
 const timeout = 10_000;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-import { Call } from '#src/mi/call.js';
+import { Call } from '#src/mi/calls/call.js';
 import { addMany } from '#src/modules/usrloc/bulk.js';
 import { service } from './usrloc-service.js';
 

@@ -1,7 +1,7 @@
 // A user location service without a server around it, at a time that the test sets.
 import type { TestContext } from 'node:test';
-import { monotonicTime } from '#src/clock.js';
-import type { Log } from '#src/log.js';
+import { monotonicTime } from '#src/base/clock.js';
+import type { Log } from '#src/base/log.js';
 import { Statistics } from '#src/mi/statistics.js';
 import type { Domain, DomainOptions } from '#src/modules/usrloc/domain.js';
 import type { RoomLimits } from '#src/modules/usrloc/room.js';

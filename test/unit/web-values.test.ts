@@ -11,7 +11,7 @@ interface Values {
   compact(value: unknown): string;
 }
 
-const path = '../../../dist/modules/mi_http/web/assets/values.js';
+const path = '../../../dist/web/assets/values.js';
 const { completed, recordsOf, parseExactly, compact } = (await import(new URL(path, import.meta.url).href)) as Values;
 
 suite('values of the web interface', { timeout: 30_000 }, () => {

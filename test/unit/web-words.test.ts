@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { splitWords } from '#src/modules/mi_http/web/words.js';
+import { splitWords } from '#src/web/arguments.js';
 import { holds } from '../property.js';
 
 const timeout = 20_000;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Exchange } from '#src/httpd/exchange.js';
+import type { Exchange } from '#src/http/exchange.js';
 import { root, start } from './http-server.js';
 import { ask, RawClient } from './raw-client.js';
 

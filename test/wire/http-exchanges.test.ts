@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { formatAddress } from '#src/httpd/address.js';
-import type { Exchange } from '#src/httpd/exchange.js';
+import { formatAddress } from '#src/base/address.js';
+import type { Exchange } from '#src/http/exchange.js';
 import { root, start } from './http-server.js';
 import { ask, RawClient } from './raw-client.js';
 

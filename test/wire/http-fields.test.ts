@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { FieldError, parseQuery, parseUrlencoded } from '#src/httpd/fields.js';
-import { parseMultipart } from '#src/httpd/multipart.js';
+import { FieldError, parseMultipart, parseQuery, parseUrlencoded } from '#src/http/request/forms.js';
 import { holds } from '../property.js';
 import { root, start } from './http-server.js';
 import { ask } from './raw-client.js';

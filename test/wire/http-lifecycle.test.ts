@@ -2,16 +2,16 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import { httpCounterNames } from '#src/httpd/counters.js';
-import { loadEngine } from '#src/httpd/engine.js';
-import type { Exchange } from '#src/httpd/exchange.js';
-import { HttpServer } from '#src/httpd/server.js';
+import { loadEngine } from '#src/http/engine/app.js';
+import type { Exchange } from '#src/http/exchange.js';
+import { httpCounterNames } from '#src/http/limits/counters.js';
+import { HttpServer } from '#src/http/server.js';
 import { options, root, start } from './http-server.js';
 import { ask, RawClient } from './raw-client.js';
 
 const timeout = 20_000;
 
-const serverUrl = import.meta.resolve('#src/httpd/server.js');
+const serverUrl = import.meta.resolve('#src/http/server.js');
 
 test('a server starts once', { timeout }, async (t) => {
   const { server } = await start(t, [root()]);
@@ -169,7 +169,7 @@ async function run(program: string): Promise<{ code: number | null; output: stri
 const program = (body: string) => `
   import { connect } from 'node:net';
   import { once } from 'node:events';
-  import { tcpSetting } from ${JSON.stringify(import.meta.resolve('#src/httpd/listen-setting.js'))};
+  import { tcpSetting } from ${JSON.stringify(import.meta.resolve('#src/http/listen/setting.js'))};
   import { HttpServer } from ${JSON.stringify(serverUrl)};
   const nothing = () => {};
   const log = { debug: nothing, info: nothing, warn: nothing, error: nothing };
@@ -230,7 +230,7 @@ test('a failed start keeps nothing alive either, nor does a server that never st
 
 test('where no engine loads one line says so, and names what is supported', { timeout }, async () => {
   const { code, output } = await run(`
-    const { loadEngine } = await import(${JSON.stringify(import.meta.resolve('#src/httpd/engine.js'))});
+    const { loadEngine } = await import(${JSON.stringify(import.meta.resolve('#src/http/engine/app.js'))});
     Object.defineProperty(process, 'arch', { value: 'mips' });
     await loadEngine().catch((error) => console.log(error.message));
   `);

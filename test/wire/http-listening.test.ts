@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
-import { HttpServer } from '#src/httpd/server.js';
+import { HttpServer } from '#src/http/server.js';
 import { options, root, start } from './http-server.js';
 import { ask, RawClient } from './raw-client.js';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { describe, test } from 'node:test';
-import type { ReplyHeaders } from '#src/httpd/exchange.js';
-import type { RootDeclaration } from '#src/httpd/roots.js';
+import type { ReplyHeaders } from '#src/http/exchange.js';
+import type { RootDeclaration } from '#src/http/roots.js';
 import { lastError, root, start } from './http-server.js';
 import { ask, RawClient } from './raw-client.js';
 

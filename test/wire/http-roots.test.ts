@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { HttpServer } from '#src/httpd/server.js';
+import { HttpServer } from '#src/http/server.js';
 import { lastError, options, root, start } from './http-server.js';
 import { ask, RawClient } from './raw-client.js';
 

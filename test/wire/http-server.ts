@@ -1,12 +1,12 @@
 import type { TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { httpCounterNames } from '#src/httpd/counters.js';
-import type { Exchange } from '#src/httpd/exchange.js';
-import { tcpSetting } from '#src/httpd/listen-setting.js';
-import type { RootDeclaration } from '#src/httpd/roots.js';
-import { HttpServer, type HttpServerOptions } from '#src/httpd/server.js';
-import type { TlsSetting } from '#src/httpd/tls/setting.js';
-import { BodyPool } from '#src/native.js';
+import type { Exchange } from '#src/http/exchange.js';
+import { httpCounterNames } from '#src/http/limits/counters.js';
+import { tcpSetting } from '#src/http/listen/setting.js';
+import type { RootDeclaration } from '#src/http/roots.js';
+import { HttpServer, type HttpServerOptions } from '#src/http/server.js';
+import type { TlsSetting } from '#src/http/tls/suites.js';
+import { BodyPool } from '#src/native/native.js';
 
 /** A line of the log. */
 export interface LogLine {

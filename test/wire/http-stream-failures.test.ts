@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
-import type { Chunk, ChunkSource } from '#src/httpd/exchange.js';
+import type { Chunk, ChunkSource } from '#src/http/exchange.js';
 import { root, start } from './http-server.js';
 import { ListSource } from './list-source.js';
 import { ask, RawClient } from './raw-client.js';

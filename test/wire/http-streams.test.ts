@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Chunk } from '#src/httpd/exchange.js';
+import type { Chunk } from '#src/http/exchange.js';
 import { root, start } from './http-server.js';
 import { ListSource } from './list-source.js';
 import { ask, RawClient } from './raw-client.js';

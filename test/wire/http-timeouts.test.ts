@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Exchange } from '#src/httpd/exchange.js';
+import type { Exchange } from '#src/http/exchange.js';
 import { root, start } from './http-server.js';
 import { RawClient } from './raw-client.js';
 import { ChunkedChecker, SlowReader } from './slow-reader.js';

@@ -1,4 +1,4 @@
-import type { Chunk, ChunkSource } from '#src/httpd/exchange.js';
+import type { Chunk, ChunkSource } from '#src/http/exchange.js';
 
 /** A source of given chunks that counts its releases. */
 export class ListSource implements ChunkSource {

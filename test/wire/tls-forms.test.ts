@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { after, describe, type TestContext, test } from 'node:test';
-import { HttpServer } from '#src/httpd/server.js';
-import { defaultCiphers } from '#src/httpd/tls/ciphers.js';
+import { HttpServer } from '#src/http/server.js';
+import { defaultCiphers } from '#src/http/tls/ciphers.js';
 import { options, root, start } from './http-server.js';
 import { connectTls, nameOf } from './tls-client.js';
 import { noOpenssl, openssl, type TestCertificate, TlsFiles } from './tls-files.js';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
-import { defaultCiphers } from '#src/httpd/tls/ciphers.js';
+import { defaultCiphers } from '#src/http/tls/ciphers.js';
 import { root, start, type TestServer } from './http-server.js';
 import { askTls, connectTls, nameOf, served } from './tls-client.js';
 import { noOpenssl, type TestCertificate, TlsFiles } from './tls-files.js';

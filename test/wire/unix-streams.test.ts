@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { parseListenSetting } from '#src/httpd/listen-setting.js';
+import { parseListenSetting } from '#src/http/listen/setting.js';
 import { root, start } from './http-server.js';
 import { ListSource } from './list-source.js';
 

@@ -1,8 +1,8 @@
+import { shorten } from '../../base/text.js';
 import type { Cache, CacheSystems } from '../../mi/cache-systems.js';
-import { command } from '../../mi/command.js';
+import { command } from '../../mi/commands/command.js';
 import { invalidParams, MiError } from '../../mi/errors.js';
 import { defineBuiltIn } from '../../module.js';
-import { shorten } from '../../text.js';
 
 /** The commands about caches. Loaded always; the caches are those of other modules. */
 export const cacheModule = defineBuiltIn({

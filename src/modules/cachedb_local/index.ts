@@ -1,7 +1,6 @@
 import { defineBuiltIn } from '../../module.js';
-import { parseCacheUrl } from './cache-url.js';
 import { LocalCache, type Room } from './local-cache.js';
-import { parameters } from './parameters.js';
+import { parameters, parseCacheUrl } from './parameters.js';
 
 /** Caches in the memory of this process: the system `local` of the cache commands. */
 export const cachedbLocalModule = defineBuiltIn({

@@ -1,5 +1,4 @@
 import { defineParameters } from '../../config/parameter.js';
-import { cacheUrlProblem } from './cache-url.js';
 
 const noClustering = { refused: 'caches are not shared with other servers', isShared: true } as const;
 
@@ -59,3 +58,28 @@ export const parameters = defineParameters({
     check: (value) => (value === 0 ? undefined : 'caches live in memory only, and end with the server'),
   },
 });
+
+const url = /^local:(?:([A-Za-z0-9_.-]{1,64}):)?\/\/\/?([A-Za-z0-9_.-]{0,64})$/;
+
+/** A connection that `cache_*` commands name as their system, and the collection that it leads to. */
+interface CacheUrl {
+  /** `local` or `local:group`. */
+  readonly system: string;
+  readonly collection: string;
+}
+
+/** Reads `local:///collection` or `local:group:///collection`; without a collection it is `default`. */
+export function parseCacheUrl(text: string): CacheUrl | undefined {
+  const match = url.exec(text);
+  if (match === null) return undefined;
+  const [, group, collection] = match;
+  return {
+    system: group === undefined ? 'local' : `local:${group}`,
+    collection: collection === undefined || collection === '' ? 'default' : collection,
+  };
+}
+
+/** Says what is wrong with a URL, or undefined when nothing is. */
+export function cacheUrlProblem(text: string): string | undefined {
+  return parseCacheUrl(text) === undefined ? 'give local:///COLLECTION or local:GROUP:///COLLECTION' : undefined;
+}

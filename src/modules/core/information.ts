@@ -1,11 +1,10 @@
-import { type Command, command } from '../../mi/command.js';
-import { ConstantResult } from '../../mi/constant-result.js';
-import { ctime } from '../../mi/ctime.js';
-import { serverError } from '../../mi/errors.js';
+import { readFileSync } from 'node:fs';
+import { ctime } from '../../base/ctime.js';
+import { packageFile } from '../../base/package.js';
+import { type Command, command } from '../../mi/commands/command.js';
+import { codes, MiError, serverError } from '../../mi/errors.js';
+import { ConstantResult } from '../../mi/results/constant-result.js';
 import type { BuiltInContext } from '../../module.js';
-import { embedded } from './embedded.js';
-import { processTitle } from './process-title.js';
-import { sourceRevision } from './revision.js';
 
 /** Commands that tell about this process: uptime, version, pwd, arg, ps. */
 export function informationCommands(context: BuiltInContext<object>): readonly Command[] {
@@ -82,4 +81,33 @@ function workingDirectory(): string {
   } catch {
     throw serverError('the working directory no longer exists');
   }
+}
+
+/** Refuses what would lay hands on the process that the server is embedded in. */
+export function embedded(command: string, option: string): MiError {
+  const reason = `${command} is off: the server is part of a program, which did not give createServer the option ${option}`;
+  return new MiError(codes.permissionDenied, undefined, reason);
+}
+
+/** What `ps` and `log_level` call this process: `HTTPD 127.0.0.1:8888`, as OpenSIPS names its HTTP process. */
+export function processTitle(context: BuiltInContext<object>): string {
+  try {
+    return `HTTPD ${context.httpd.bound ?? 'not listening'}`;
+  } catch {
+    return 'HTTPD';
+  }
+}
+
+/**
+ * The source revision that the build recorded, as the member that `version` adds:
+ * `{ git: '448fdf959' }`, or `{ unknown: 'unknown' }` for a build from no repository.
+ */
+export function sourceRevision(): Record<string, string> {
+  try {
+    const { git } = JSON.parse(readFileSync(packageFile('dist/revision.json'), 'utf8'));
+    if (typeof git === 'string') return { git };
+  } catch {
+    // Built without a record: answered like an OpenSIPS built from no repository.
+  }
+  return { unknown: 'unknown' };
 }

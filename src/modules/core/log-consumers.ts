@@ -1,6 +1,6 @@
-import type { LogConsumer } from '../../log-consumers.js';
-import { type Command, command } from '../../mi/command.js';
-import { ctime } from '../../mi/ctime.js';
+import { ctime } from '../../base/ctime.js';
+import type { LogConsumer } from '../../base/log.js';
+import { type Command, command } from '../../mi/commands/command.js';
 import { invalidParams, MiError } from '../../mi/errors.js';
 import type { BuiltInContext } from '../../module.js';
 

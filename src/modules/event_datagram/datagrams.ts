@@ -1,8 +1,8 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { isIP } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
-import type { Log } from '../../log.js';
-import type { EventDeliveryCounts } from '../../mi/events.js';
+import type { Log } from '../../base/log.js';
+import type { EventDeliveryCounts } from '../../mi/events/events.js';
 import { type Writer, WriteTurns } from '../evi/write-turns.js';
 
 /** Bytes of the longest event in a datagram, that of OpenSIPS. */

@@ -1,8 +1,6 @@
-import { type EventSink, EventSocketError, type EventTransport } from '../../mi/event-transport.js';
+import { type EventSink, EventSocketError, type EventTransport } from '../../mi/events/event-transport.js';
 import { defineBuiltIn } from '../../module.js';
-import { Destinations } from '../evi/destinations.js';
-import { formatHostPort, parseHostPort } from '../evi/host-port.js';
-import { notification } from '../evi/notification.js';
+import { Destinations, formatHostPort, notification, parseHostPort } from '../evi/destinations.js';
 import { Datagrams } from './datagrams.js';
 import { parameters } from './parameters.js';
 

@@ -1,7 +1,7 @@
 import { createConnection, type Socket } from 'node:net';
-import type { Log } from '../../log.js';
-import type { EventDeliveryCounts } from '../../mi/events.js';
-import { canOpen, exhausted } from '../../open-files.js';
+import type { Log } from '../../base/log.js';
+import { canOpen, exhausted } from '../../base/open-files.js';
+import type { EventDeliveryCounts } from '../../mi/events/events.js';
 import type { Writer, WriteTurns } from '../evi/write-turns.js';
 
 /** Milliseconds before a connection is tried again: doubled each time, from the first to the last. */

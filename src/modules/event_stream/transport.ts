@@ -1,8 +1,6 @@
-import { type EventParameters, EventSocketError, type EventTransport } from '../../mi/event-transport.js';
-import { shorten } from '../../text.js';
-import { Destinations } from '../evi/destinations.js';
-import { formatHostPort, type HostPort, parseHostPort } from '../evi/host-port.js';
-import { notification } from '../evi/notification.js';
+import { shorten } from '../../base/text.js';
+import { type EventParameters, EventSocketError, type EventTransport } from '../../mi/events/event-transport.js';
+import { Destinations, formatHostPort, type HostPort, notification, parseHostPort } from '../evi/destinations.js';
 import { WriteTurns } from '../evi/write-turns.js';
 import { Connection, type ConnectionOptions } from './connection.js';
 

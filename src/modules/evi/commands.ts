@@ -1,12 +1,16 @@
-import { currentSecond } from '../../clock.js';
-import { type Command, command } from '../../mi/command.js';
+import { currentSecond } from '../../base/clock.js';
+import type { JsonObject, JsonValue } from '../../base/json.js';
+import { shorten } from '../../base/text.js';
+import { type Command, command } from '../../mi/commands/command.js';
 import { invalidParams, MiError } from '../../mi/errors.js';
-import type { MiEvent, Subscription } from '../../mi/event.js';
-import { EventRoomError, EventSocketError } from '../../mi/event-transport.js';
-import { defaultExpire, type Events } from '../../mi/events.js';
-import type { JsonObject } from '../../mi/json.js';
-import { shorten } from '../../text.js';
-import { raisedParameters } from './raised-parameters.js';
+import type { MiEvent, Subscription } from '../../mi/events/event.js';
+import {
+  type EventParameters,
+  EventRoomError,
+  EventSocketError,
+  type EventValue,
+} from '../../mi/events/event-transport.js';
+import { defaultExpire, type Events } from '../../mi/events/events.js';
 
 /**
  * The MI commands about events, in the order in which OpenSIPS lists them.
@@ -112,4 +116,46 @@ function badValue(data: string): never {
 
 function shown(text: string): string {
   return JSON.stringify(shorten(text, 64, '…'));
+}
+
+/**
+ * The parameters of an event as `raise_event` is given them: an array of texts or numbers, which are sent as texts by
+ * position, or an object, or a text that holds one as JSON, whose members are sent by name.
+ *
+ * @throws MiError 400 `Bad Params` or `No Params`
+ */
+export function raisedParameters(given: JsonValue): EventParameters {
+  if (Array.isArray(given)) return (given as readonly JsonValue[]).map(positional);
+  if (typeof given !== 'string' && (typeof given !== 'object' || given === null)) {
+    throw new MiError(400, 'No Params', 'give params as an array or an object, or as a text that holds a JSON object');
+  }
+  // OpenSIPS takes no object as it is, but whoever gives one means this.
+  const named = typeof given === 'string' ? parsed(given) : given;
+  if (typeof named !== 'object' || named === null || Array.isArray(named)) {
+    throw new MiError(400, 'Bad Params', 'the text in params holds no JSON object');
+  }
+  return Object.fromEntries(Object.entries(named).map(([name, value]) => [name, namedValue(value)]));
+}
+
+function positional(item: JsonValue, index: number): string {
+  if (typeof item === 'string') return item;
+  if (typeof item === 'number') return String(item);
+  throw new MiError(400, 'Bad Params', `item ${index} of params is neither a text nor a number`);
+}
+
+function namedValue(value: unknown): EventValue {
+  if (typeof value === 'string' || typeof value === 'number') return value;
+  try {
+    return JSON.stringify(value);
+  } catch {
+    throw new MiError(400, 'Bad Params', 'the text in params is nested too deep');
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

@@ -1,7 +1,8 @@
 import { lookup } from 'node:dns/promises';
-import { isIP } from 'node:net';
-import { AddressList } from '../../httpd/access/address-list.js';
-import { EventSocketError } from '../../mi/event-transport.js';
+import { isIP, isIPv6 } from 'node:net';
+import { AddressList } from '../../base/address.js';
+import { shorten, stringify } from '../../base/text.js';
+import { type EventParameters, EventSocketError } from '../../mi/events/event-transport.js';
 
 /** Where events may go when nothing else is set: this machine. */
 export const loopbackOnly = '127.0.0.0/8, ::1';
@@ -71,4 +72,64 @@ export function destinationsProblem(list: string): string | undefined {
     if (error instanceof RangeError) return error.message;
     throw error;
   }
+}
+
+/** Where a socket of events leads. */
+export interface HostPort {
+  /** Address without brackets, or name in lower case. */
+  readonly host: string;
+  readonly port: number;
+  /** What follows the port, from the slash on; '' without. */
+  readonly rest: string;
+}
+
+const form = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9_.-]{1,253})):(\d{1,5})(\/.*)?$/;
+
+/**
+ * Reads the part of a socket behind its protocol: `127.0.0.1:8888`, `[::1]:8888`, `name:8888/method`.
+ *
+ * @throws EventSocketError that tells the form
+ */
+export function parseHostPort(protocol: string, text: string): HostPort {
+  const [, six, name, digits = '', rest = ''] = form.exec(text) ?? [];
+  const port = Number(digits);
+  const host = (six ?? name)?.toLowerCase();
+  if (host === undefined || (six !== undefined && !isIPv6(six)) || port < 1 || port > 65535) {
+    const shown = JSON.stringify(shorten(`${protocol}:${text}`, 100));
+    throw new EventSocketError(
+      `socket ${shown} is not ${protocol}:HOST:PORT; IPv6 goes in brackets, ports from 1 to 65535`,
+    );
+  }
+  return { host, port, rest };
+}
+
+/** Writes it as {@link parseHostPort} reads it. */
+export function formatHostPort({ host, port, rest }: HostPort): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}${rest}`;
+}
+
+/** The forms in which the parameters of one event were printed: raising it gives all subscribers the same object. */
+const printed = new WeakMap<EventParameters, Map<string, Buffer>>();
+
+/**
+ * An event as a JSON-RPC 2.0 notification (§4.1), its members in the order of OpenSIPS. It is printed once for all
+ * subscribers that get it in the same form.
+ *
+ * @param form what tells this form from others: the method, and whatever `params` is made with
+ * @param params makes the parameters to be printed
+ */
+export function notification(
+  raised: EventParameters,
+  form: { readonly method: string; readonly key?: string; readonly end?: string },
+  params: () => EventParameters = () => raised,
+): Buffer {
+  const { method, key = '', end = '' } = form;
+  const forms = printed.get(raised) ?? new Map<string, Buffer>();
+  if (forms.size === 0) printed.set(raised, forms);
+  const name = JSON.stringify([method, key, end]);
+  const known = forms.get(name);
+  if (known !== undefined) return known;
+  const text = Buffer.from(`${stringify({ jsonrpc: '2.0', method, params: params() })}${end}`);
+  forms.set(name, text);
+  return text;
 }

@@ -1,4 +1,4 @@
-import type { MiEvent } from '../../mi/event.js';
+import type { MiEvent } from '../../mi/events/event.js';
 import { defineBuiltIn } from '../../module.js';
 import { eventCommands } from './commands.js';
 

@@ -1,23 +1,26 @@
-import { suggestNames } from '../../config/nearest.js';
+import { AddressList, networkOf } from '../../base/address.js';
+import type { Log } from '../../base/log.js';
+import { suggestNames } from '../../base/nearest.js';
 import type { ParameterValues } from '../../config/parameter.js';
-import { readAccountFile, readPasswordFile } from '../../httpd/access/account-file.js';
-import { Accounts } from '../../httpd/access/accounts.js';
-import { AddressList } from '../../httpd/access/address-list.js';
-import { BackOff } from '../../httpd/access/back-off.js';
-import { Gate } from '../../httpd/access/gate.js';
-import { parsePasswordHash, passwordWeakness } from '../../httpd/access/password.js';
-import { parseTokenHash } from '../../httpd/access/token.js';
-import type { Access } from '../../httpd/access.js';
-import type { ListenSetting } from '../../httpd/listen-setting.js';
-import type { Log } from '../../log.js';
-import { isLevel, type Level, levels, lowerLevel } from '../../mi/level.js';
-import type { accessParameters } from './access-parameters.js';
+import type { ListenSetting } from '../../http/listen/setting.js';
+import type { Access } from '../../http/login/access.js';
+import { readAccountFile, readPasswordFile } from '../../http/login/account-file.js';
+import { Accounts } from '../../http/login/accounts.js';
+import { BackOff } from '../../http/login/back-off.js';
+import { Gate } from '../../http/login/gate.js';
+import { parsePasswordHash, parseTokenHash, passwordWeakness } from '../../http/login/secrets.js';
+import { Audit } from '../../mi/calls/audit.js';
+import { RateLimit } from '../../mi/calls/guard.js';
+import type { ManagementInterface } from '../../mi/calls/interface.js';
+import { isLevel, type Level, levels, lowerLevel } from '../../mi/commands/command.js';
+import { AuditFile } from './audit-file.js';
+import type { accessParameters } from './parameters.js';
 
 /** What the parameters of httpd say about access. */
-export type AccessSettings = Pick<ParameterValues<typeof accessParameters>, keyof typeof accessParameters>;
+type AccessSettings = Pick<ParameterValues<typeof accessParameters>, keyof typeof accessParameters>;
 
 /** A listener, as far as access to it goes. */
-export interface GuardedListener {
+interface GuardedListener {
   /** How messages name it: `http:127.0.0.1:8888`. */
   readonly name: string;
   readonly kind: ListenSetting['kind'];
@@ -138,4 +141,38 @@ function addressList(name: string, text: string): AddressList {
   } catch (error) {
     throw new Error(`listener ${name}: allow: ${error instanceof Error ? error.message : error}`);
   }
+}
+
+/**
+ * Holds the MI commands to what the parameters say: lists, limits, audit log. Without any of them, and where no
+ * listener knows its callers, calls cost nothing more.
+ *
+ * @returns the file of the audit log, to be opened when the server starts; undefined without one
+ */
+export function protectCommands(
+  mi: ManagementInterface,
+  parameters: ParameterValues<typeof accessParameters>,
+  hasCallers: boolean,
+  log: Log,
+): AuditFile | undefined {
+  const {
+    allow_commands: allowCommands,
+    deny_commands: denyCommands,
+    audit_file: auditFile,
+    rate_limit_address: addressRate,
+    rate_limit_user: userRate,
+  } = parameters;
+  const dropped = mi.statistics.add('mi', 'audit_dropped', 'counter');
+  const isPlain = (allowCommands ?? denyCommands ?? auditFile) === undefined && addressRate + userRate === 0;
+  if (isPlain && !hasCallers) return undefined;
+  const file = auditFile === undefined ? undefined : new AuditFile(auditFile, log, () => dropped.add(1));
+  mi.protect({
+    allowCommands,
+    denyCommands,
+    audit: file === undefined ? undefined : new Audit(file),
+    addressRate: addressRate === 0 ? undefined : new RateLimit(addressRate),
+    userRate: userRate === 0 ? undefined : new RateLimit(userRate),
+    networkOf,
+  });
+  return file;
 }

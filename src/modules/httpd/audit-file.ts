@@ -1,9 +1,9 @@
 import { closeSync, constants, openSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { pino } from 'pino';
-import type { Log } from '../../log.js';
-import type { AuditSink } from '../../mi/audit.js';
-import { tryFolder } from '../../real-path.js';
+import type { Log } from '../../base/log.js';
+import { tryFolder } from '../../base/real-path.js';
+import type { AuditSink } from '../../mi/calls/audit.js';
 
 /** Bytes of lines that may wait to be written; more are dropped, and counted. */
 const longestQueue = 8388608;

@@ -1,7 +1,7 @@
+import type { Log } from '../../base/log.js';
 import type { ParameterValues } from '../../config/parameter.js';
-import { settingName } from '../../httpd/listen-setting.js';
-import type { HttpServer } from '../../httpd/server.js';
-import type { Log } from '../../log.js';
+import { settingName } from '../../http/listen/setting.js';
+import type { HttpServer } from '../../http/server.js';
 import { ownFile } from './own-file.js';
 import type { parameters } from './parameters.js';
 

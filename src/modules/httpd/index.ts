@@ -1,18 +1,17 @@
-import { httpCounterNames } from '../../httpd/counters.js';
-import { HttpServer } from '../../httpd/server.js';
-import { command } from '../../mi/command.js';
+import { refusalBody } from '../../gateway/refusal.js';
+import { httpCounterNames } from '../../http/limits/counters.js';
+import { HttpServer } from '../../http/server.js';
+import { daysLeft } from '../../http/tls/certificate.js';
+import { type Command, command } from '../../mi/commands/command.js';
+import { MiError } from '../../mi/errors.js';
 import type { Statistics } from '../../mi/statistics.js';
 import { defineBuiltIn } from '../../module.js';
-import { refusalBody } from '../mi_http/refusal.js';
-import { AccessControl } from './access-control.js';
+import { AccessControl, protectCommands } from './access-control.js';
 import { refuseExposure } from './exposure.js';
-import { healthPaths } from './health.js';
 import { refuseSharedFile } from './known-files.js';
-import { landingPaths } from './landing.js';
+import { healthPaths, landingPaths } from './landing.js';
 import { listenerNotices, listeners, loopbackNotice } from './listeners.js';
 import { parameters } from './parameters.js';
-import { protectCommands } from './protection.js';
-import { reloadTlsCommand } from './reload-tls.js';
 
 /** The HTTP server and its registry of root paths. */
 export const httpdModule = defineBuiltIn({
@@ -88,4 +87,32 @@ function counters(statistics: Statistics): Float64Array {
   const [first, ...rest] = httpCounterNames.map(({ name, kind }) => statistics.add('httpd', name, kind));
   if (first === undefined) return new Float64Array(0);
   return first.values.subarray(first.slot, first.slot + rest.length + 1);
+}
+
+/** `httpd:reload_tls`: certificates are read again without losing a connection. */
+function reloadTlsCommand(httpd: HttpServer): Command {
+  return command({
+    name: 'reload_tls',
+    level: 'admin',
+    aliases: ['httpd_reload_tls'],
+    help:
+      'Reads the certificates and keys of all listeners with TLS again; open connections go on with those they have. ' +
+      'Where new files are bad, the former certificate stays, and the error says why.',
+    run: () => {
+      const { certificates } = httpd;
+      if (certificates === undefined || certificates.isEmpty) throw new MiError(404, 'No listener has TLS');
+      const reloads = certificates.reload();
+      const problems = reloads.flatMap(({ listener, problem }) =>
+        problem === undefined ? [] : [`${listener}: ${problem}`],
+      );
+      if (problems.length > 0) throw new MiError(500, 'Certificate not reloaded', problems.join('; '));
+      return reloads.map(({ listener, certificate, outcome, expiresAt }) => ({
+        listener,
+        certificate,
+        outcome,
+        expires: new Date(expiresAt).toISOString(),
+        days_left: daysLeft(expiresAt),
+      }));
+    },
+  });
 }

@@ -1,8 +1,8 @@
 import { statSync } from 'node:fs';
+import { realPath } from '../../base/real-path.js';
 import type { ParameterValues } from '../../config/parameter.js';
-import { settingName } from '../../httpd/listen-setting.js';
-import type { ListenerOptions } from '../../httpd/listener.js';
-import { realPath } from '../../real-path.js';
+import type { ListenerOptions } from '../../http/listen/listener.js';
+import { settingName } from '../../http/listen/setting.js';
 import type { parameters } from './parameters.js';
 
 /**

@@ -1,12 +1,13 @@
-import { prefersJson } from '../../httpd/accept.js';
-import { Assets, sharedAssets } from '../../httpd/assets.js';
-import { documentEnd, documentStart, privateHeaders, replyPage, serverLine } from '../../httpd/document.js';
-import type { Exchange } from '../../httpd/exchange.js';
-import { html, type Markup } from '../../httpd/markup.js';
-import type { RootDeclaration } from '../../httpd/roots.js';
-import type { HttpServer, ListedRoot } from '../../httpd/server.js';
+import { stringify } from '../../base/text.js';
+import type { Exchange } from '../../http/exchange.js';
+import { Assets, sharedAssets } from '../../http/pages/assets.js';
+import { documentEnd, documentStart, privateHeaders, replyPage, serverLine } from '../../http/pages/document.js';
+import { html, type Markup } from '../../http/pages/markup.js';
+import { prefersJson } from '../../http/request/accept.js';
+import type { RootDeclaration } from '../../http/roots.js';
+import type { HttpServer, ListedRoot } from '../../http/server.js';
+import type { StatusReports } from '../../mi/status-reports.js';
 import type { ServerFacts } from '../../module.js';
-import { stringify } from '../../text.js';
 
 const style = '-/style.css';
 
@@ -86,4 +87,40 @@ function item(root: string, about: string, note: string, isLink: boolean): Marku
   const name = isLink ? html`<a href="${path}">${path}</a>` : html`<code>${path}</code>`;
   const text = about === '' ? note : `${about} (${note})`;
   return html`<li>${name} <span class="help">${text}</span></li>\n`;
+}
+
+/**
+ * `/healthz`: the process answers. `/readyz`: it takes requests and all of its parts are ready, as `sr_list_status`
+ * tells; that ends when it is told to stop.
+ */
+export function healthPaths(httpd: HttpServer, status: StatusReports): readonly RootDeclaration[] {
+  const unready = (): string | undefined => {
+    if (!httpd.isListening) return 'the server stops';
+    const [first] = status.unready;
+    if (first === undefined) return undefined;
+    // Its details are for those who may call sr_get_status.
+    return `not ready: ${first.group} ${first.name}`;
+  };
+  return [
+    plain('healthz', 'the process answers', () => undefined, 'ok'),
+    plain('readyz', 'it takes requests, is not stopping, and all of its parts are ready', unready, 'ready'),
+  ];
+}
+
+/** @param problem why the answer is 503, if it is */
+function plain(path: string, about: string, problem: () => string | undefined, text: string): RootDeclaration {
+  return {
+    module: 'httpd',
+    root: path,
+    about,
+    contentType: 'text/plain; charset=utf-8',
+    methods: ['GET'],
+    refusesGetBody: true,
+    onRequest: (exchange) => {
+      const headers = { 'Cache-Control': 'no-store' };
+      const reason = problem();
+      if (reason === undefined) exchange.reply(200, `${text}\n`, headers);
+      else exchange.reply(503, `${reason}\n`, headers);
+    },
+  };
 }

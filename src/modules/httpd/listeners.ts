@@ -1,8 +1,8 @@
 import type { ParameterValues } from '../../config/parameter.js';
-import { type ListenSetting, parseListenSetting, settingName, tcpSetting } from '../../httpd/listen-setting.js';
-import type { ListenerOptions } from '../../httpd/listener.js';
-import { joinListeners } from '../../httpd/own-listeners.js';
-import type { TlsSetting } from '../../httpd/tls/setting.js';
+import type { ListenerOptions } from '../../http/listen/listener.js';
+import { joinListeners } from '../../http/listen/own-listeners.js';
+import { type ListenSetting, parseListenSetting, settingName, tcpSetting } from '../../http/listen/setting.js';
+import type { TlsSetting } from '../../http/tls/suites.js';
 import type { AccessControl } from './access-control.js';
 import { ownFile } from './own-file.js';
 import type { parameters } from './parameters.js';

@@ -1,10 +1,10 @@
-import { isFormType } from '../../httpd/received-request.js';
+import { browserHeaders } from '../../gateway/browser.js';
+import { PendingCalls } from '../../gateway/pending.js';
+import { refusalBody } from '../../gateway/refusal.js';
+import { isFormType } from '../../http/request/http-exchange.js';
 import { defineBuiltIn } from '../../module.js';
-import { PendingCalls } from '../mi_http/pending.js';
-import { refusalBody } from '../mi_http/refusal.js';
-import { browserHeaders } from '../mi_http/web/guard.js';
-import { jsonRpcPath, webInterface } from '../mi_http/web/site.js';
-import type { WebInterface } from '../mi_http/web/web.js';
+import type { WebInterface } from '../../web/web.js';
+import { jsonRpcPath, webInterface } from '../../web/web.js';
 import { parameters } from './parameters.js';
 
 /** The web interface alone, on a root of its own. */

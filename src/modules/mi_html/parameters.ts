@@ -1,5 +1,5 @@
 import { defineParameters } from '../../config/parameter.js';
-import { callParameters, checkRoot } from '../mi_http/call-parameters.js';
+import { callParameters, checkRoot } from '../mi_http/parameters.js';
 
 /** Parameters of mi_html. */
 export const parameters = defineParameters({

@@ -1,11 +1,11 @@
-import type { Call } from '../../mi/call.js';
-import { BytesCursor, type Cursor, releaseAll, TextCursor } from '../../mi/cursor.js';
+import type { Failures } from '../../gateway/failures.js';
+import type { Call } from '../../mi/calls/call.js';
 import type { MiError } from '../../mi/errors.js';
-import { openParts } from '../../mi/open-parts.js';
-import { printResult } from '../../mi/print-parts.js';
-import { Reply, type ReplyKind, type RequestScanner, replyHead } from '../../native.js';
+import { BytesCursor, type Cursor, releaseAll, TextCursor } from '../../mi/results/cursor.js';
+import { openParts } from '../../mi/results/open-parts.js';
+import { printResult } from '../../mi/results/print-parts.js';
+import { Reply, type ReplyKind, type RequestScanner, replyHead } from '../../native/native.js';
 import type { Batch, Settled, SettledResult } from './batch.js';
-import type { Failures } from './failures.js';
 import { TailCursor } from './tail-cursor.js';
 
 /** Room that a reply needs to begin: less is left unused. */

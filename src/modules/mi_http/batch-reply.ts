@@ -1,9 +1,10 @@
-import type { Chunk } from '../../httpd/exchange.js';
-import type { RequestScanner } from '../../native.js';
-import type { Batch, BatchListener } from './batch.js';
+import { BegunChunks, type CompletedSource, PrettyChunks } from '../../gateway/chunks.js';
+import type { Failures } from '../../gateway/failures.js';
+import { type Chunk, type ChunkSource, chunkLimit, type Exchange } from '../../http/exchange.js';
+import type { Statistic } from '../../mi/statistics.js';
+import type { RequestScanner } from '../../native/native.js';
+import { Batch, type BatchHost, type BatchListener } from './batch.js';
 import { BatchPrinter } from './batch-printer.js';
-import type { Failures } from './failures.js';
-import type { CompletedSource } from './reply-chunks.js';
 
 /** Milliseconds that replies are kept, for those behind them to come in the same piece. */
 const patience = 5;
@@ -12,7 +13,7 @@ const patience = 5;
  * The replies of a batch as one array, in the order of the requests, while later calls still run. They are printed when
  * the client reads; while it does not, calls do not run far ahead.
  */
-export class BatchReply implements CompletedSource, BatchListener {
+class BatchReply implements CompletedSource, BatchListener {
   readonly #batch: Batch;
   readonly #printer: BatchPrinter;
   #hasBegun = false;
@@ -133,5 +134,83 @@ export class BatchReply implements CompletedSource, BatchListener {
     this.#isPulled = false;
     this.#batch.progressed();
     return this.#printer.take();
+  }
+}
+
+/** What batches are set to. */
+export interface BatchesOptions {
+  /** Bytes of the response window. */
+  readonly windowSize: number;
+  readonly pretty: boolean;
+  /** Most elements of a batch. */
+  readonly maxBatch: number;
+  /** Counts the batches that are run. */
+  readonly batches: Statistic;
+}
+
+/** Batches of JSON-RPC requests (JSON-RPC 2.0 §6): one array in, one array of replies out, in the same order. */
+export class Batches {
+  readonly limit: number;
+  readonly #host: BatchHost;
+  readonly #chunk: Buffer;
+  readonly #pretty: boolean;
+  readonly #count: Statistic;
+  #streams = 0;
+
+  constructor(host: BatchHost, { windowSize, pretty, maxBatch, batches }: BatchesOptions) {
+    this.limit = maxBatch;
+    this.#count = batches;
+    this.#host = host;
+    this.#chunk = Buffer.alloc(Math.min(windowSize, chunkLimit));
+    this.#pretty = pretty;
+  }
+
+  /** Replies that are being streamed. */
+  get streaming(): number {
+    return this.#streams;
+  }
+
+  /** Answers an exchange whose body the scanner has just read as a batch. */
+  run(exchange: Exchange, body: Uint8Array): void {
+    const { scanner, failures } = this.#host;
+    const { batchReplies } = scanner;
+    this.#count.add(1);
+    const batch = new Batch(this.#host, exchange, body);
+    if (batchReplies === 0) {
+      // "The server MUST NOT return an empty Array and should return nothing at all" (JSON-RPC 2.0 §6).
+      exchange.onGone = () => batch.giveUp(new Error('the client left'));
+      const failed = (error: unknown): void => {
+        batch.giveUp(new Error('the batch failed'));
+        failures.ofReply(error);
+        exchange.refuse(500, 'internal error; the log of the server tells why');
+      };
+      batch.run({ isBlocked: false, settled: () => {}, begun: () => void exchange.reply(202), failed });
+      return;
+    }
+    const reply = new BatchReply(batch, scanner, failures, this.#chunk);
+    exchange.onGone = () => reply.giveUp(new Error('the client left'));
+    let source: BatchReply | PrettyChunks;
+    let first: ReturnType<ChunkSource['next']>;
+    try {
+      source = this.#pretty ? new PrettyChunks(reply, Buffer.alloc(this.#chunk.length)) : reply;
+      first = source.next();
+    } catch (error) {
+      reply.release();
+      throw error;
+    }
+    if (first instanceof Uint8Array && source.isComplete) {
+      exchange.reply(200, first);
+      source.release();
+    } else {
+      this.#streams += 1;
+      const rest: ChunkSource = {
+        next: () => source.next(),
+        release: () => {
+          this.#streams -= 1;
+          source.release();
+        },
+      };
+      exchange.stream(200, new BegunChunks(first, rest));
+    }
   }
 }

@@ -1,16 +1,16 @@
-import type { Call, Client } from '../../mi/call.js';
-import type { Result } from '../../mi/command.js';
-import type { CommandEntry } from '../../mi/command-table.js';
+import type { Failures } from '../../gateway/failures.js';
+import type { Leave, PendingCalls } from '../../gateway/pending.js';
+import { refusalError } from '../../gateway/refusal.js';
+import type { Call, Client } from '../../mi/calls/call.js';
+import type { ManagementInterface } from '../../mi/calls/interface.js';
+import type { Result } from '../../mi/commands/command.js';
+import type { CommandEntry } from '../../mi/commands/command-table.js';
+import type { CallParameters } from '../../mi/commands/parameters.js';
 import { codes, MiError, serverError } from '../../mi/errors.js';
-import type { ManagementInterface } from '../../mi/interface.js';
-import { discardParts } from '../../mi/print-parts.js';
-import type { CallParameters } from '../../mi/select.js';
+import { discardParts } from '../../mi/results/print-parts.js';
 import { StatisticsSelection } from '../../mi/statistics.js';
-import { Outcome, type RequestScanner } from '../../native.js';
+import { Outcome, type RequestScanner } from '../../native/native.js';
 import type { CallReader } from './call-reader.js';
-import type { Failures } from './failures.js';
-import type { Leave, PendingCalls } from './pending.js';
-import { refusalError } from './refusal.js';
 
 /** What the batches of one root share. */
 export interface BatchHost {

@@ -1,9 +1,12 @@
-import type { Client } from '../../mi/call.js';
-import type { CommandEntry } from '../../mi/command-table.js';
-import type { ManagementInterface } from '../../mi/interface.js';
-import type { CallParameters } from '../../mi/select.js';
-import { ParamsKind, type RequestScanner } from '../../native.js';
-import { discoverMethod, discovery } from './discovery.js';
+import type { JsonObject } from '../../base/json.js';
+import { packageInfo } from '../../base/package.js';
+import type { Client } from '../../mi/calls/call.js';
+import type { ManagementInterface } from '../../mi/calls/interface.js';
+import { command } from '../../mi/commands/command.js';
+import type { CommandEntry } from '../../mi/commands/command-table.js';
+import { describeService } from '../../mi/commands/openrpc.js';
+import type { CallParameters } from '../../mi/commands/parameters.js';
+import { ParamsKind, type RequestScanner } from '../../native/native.js';
 
 /**
  * Turns what a scan found into a call. To be used before anything else runs: the ranges are those of the last scan,
@@ -48,4 +51,30 @@ function parse(body: Uint8Array | ArrayBuffer, start: number, end: number): unkn
       ? Buffer.from(body.buffer, body.byteOffset + start, end - start)
       : Buffer.from(body, start, end - start);
   return JSON.parse(bytes.toString('utf8'));
+}
+
+/** The method that OpenRPC reserves for service discovery (OpenRPC 1.3, "Service Discovery Method"). */
+const discoverMethod = 'rpc.discover';
+
+/**
+ * The command behind {@link discoverMethod}. It stands in no table: `which` and `help` list MI commands, and JSON-RPC 2.0
+ * §8 keeps names that begin with "rpc." for the protocol.
+ */
+function discovery(mi: ManagementInterface): CommandEntry {
+  const methods = mi.commands.methods();
+  const documents = new Map<string, JsonObject>();
+  const discover = command({
+    name: discoverMethod,
+    readOnly: true,
+    help: 'Describes all MI commands as an OpenRPC document.',
+    run: (_parameters, { client }) => {
+      // What a caller may see decides what is described; one document for all who see the same.
+      const visible = mi.visibleTo(client);
+      const key = visible.map(({ number }) => number).join();
+      const document = documents.get(key) ?? describeService(packageInfo, visible, methods);
+      documents.set(key, document);
+      return document;
+    },
+  });
+  return { number: -1, command: discover, module: 'rpc', fullName: discoverMethod };
 }

@@ -1,12 +1,12 @@
-import { isFormType } from '../../httpd/received-request.js';
+import { browserHeaders, callRefusal, wantsPage } from '../../gateway/browser.js';
+import { PendingCalls } from '../../gateway/pending.js';
+import { refusalBody } from '../../gateway/refusal.js';
+import { isFormType } from '../../http/request/http-exchange.js';
 import { defineBuiltIn } from '../../module.js';
+import type { WebInterface } from '../../web/web.js';
+import { webInterface } from '../../web/web.js';
 import { JsonRpc } from './jsonrpc.js';
 import { parameters } from './parameters.js';
-import { PendingCalls } from './pending.js';
-import { refusalBody } from './refusal.js';
-import { browserHeaders, callRefusal, wantsPage } from './web/guard.js';
-import { webInterface } from './web/site.js';
-import type { WebInterface } from './web/web.js';
 
 const mediaTypes: ReadonlySet<string> = new Set([
   '',

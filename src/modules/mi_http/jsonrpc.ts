@@ -1,22 +1,22 @@
-import type { Exchange, ReplyHeaders } from '../../httpd/exchange.js';
-import type { Log } from '../../log.js';
-import { Call } from '../../mi/call.js';
-import type { Result } from '../../mi/command.js';
-import type { CommandEntry } from '../../mi/command-table.js';
-import { ConstantResult } from '../../mi/constant-result.js';
+import type { Log } from '../../base/log.js';
+import { stringify } from '../../base/text.js';
+import { Failures } from '../../gateway/failures.js';
+import type { PendingCalls } from '../../gateway/pending.js';
+import { refusalError } from '../../gateway/refusal.js';
+import type { Exchange, ReplyHeaders } from '../../http/exchange.js';
+import { Call } from '../../mi/calls/call.js';
+import type { ManagementInterface } from '../../mi/calls/interface.js';
+import type { Result } from '../../mi/commands/command.js';
+import type { CommandEntry } from '../../mi/commands/command-table.js';
+import type { CallParameters } from '../../mi/commands/parameters.js';
 import { codes, explained, MiError, RateLimitError } from '../../mi/errors.js';
-import type { ManagementInterface } from '../../mi/interface.js';
-import type { Piecewise } from '../../mi/piecewise.js';
-import { discardParts, printResult } from '../../mi/print-parts.js';
-import type { CallParameters } from '../../mi/select.js';
+import { ConstantResult } from '../../mi/results/constant-result.js';
+import type { Piecewise } from '../../mi/results/piecewise.js';
+import { discardParts, printResult } from '../../mi/results/print-parts.js';
 import { StatisticsSelection } from '../../mi/statistics.js';
-import { Outcome, ParamsKind, Reply, RequestScanner } from '../../native.js';
-import { stringify } from '../../text.js';
-import { Batches, type BatchesOptions } from './batches.js';
+import { Outcome, ParamsKind, Reply, RequestScanner } from '../../native/native.js';
+import { Batches, type BatchesOptions } from './batch-reply.js';
 import { CallReader } from './call-reader.js';
-import { Failures } from './failures.js';
-import type { PendingCalls } from './pending.js';
-import { refusalError } from './refusal.js';
 import { type AwaitedReply, Replies, type RepliesOptions } from './replies.js';
 
 /** What JSON-RPC is set to. */

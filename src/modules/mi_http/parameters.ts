@@ -1,5 +1,45 @@
 import { defineParameters } from '../../config/parameter.js';
-import { callParameters, checkRoot } from './call-parameters.js';
+import { isRootName } from '../../http/roots.js';
+
+const noTracing = { refused: 'MI tracing over HEP is not available', isShared: true } as const;
+
+/** Parameters of OpenSIPS' modules for MI calls that this server has no use for. */
+export const tracingParameters = defineParameters({
+  trace_destination: { type: 'string', help: 'HEP destination of MI traces', ...noTracing },
+  trace_bwlist: { type: 'string', help: 'commands that are traced, or not', ...noTracing },
+});
+
+/** Parameters of every module that takes MI calls over HTTP. */
+export const callParameters = defineParameters({
+  max_values: {
+    type: 'int',
+    default: 8192,
+    min: 16,
+    max: 10000000,
+    help: 'JSON values and member names, or words of a form (of those 1024 at most), of one request, those of a batch each by itself; more is refused, since making them keeps all others waiting',
+  },
+  mi_timeout: {
+    type: 'int',
+    default: 240,
+    min: 1,
+    max: 86400,
+    unit: 's',
+    help: 'deadline of one call; the client of a command that takes longer gets 504',
+  },
+  max_pending: {
+    type: 'int',
+    default: 1024,
+    min: 1,
+    max: 1000000,
+    help: 'calls of asynchronous commands that may run at once on this root; the next one gets 503',
+  },
+  ...tracingParameters,
+});
+
+/** What is wrong with the name of a root, if anything is. */
+export function checkRoot(root: string): string | undefined {
+  return isRootName(root) ? undefined : 'it is one segment of a path; give one or more of letters, digits and "_"';
+}
 
 /** Parameters of mi_http, with the names of 3.x/4.0 and, as aliases, of 2.x. */
 export const parameters = defineParameters({

@@ -1,3 +1,4 @@
+import { BegunChunks, PrettyChunks, ReplyChunks } from '../../gateway/chunks.js';
 import {
   type Chunk,
   chunkLimit,
@@ -5,16 +6,21 @@ import {
   type Exchange,
   heldBodySize,
   type ReplyHeaders,
-} from '../../httpd/exchange.js';
-import type { ConstantResult } from '../../mi/constant-result.js';
-import { BytesCursor, type Cursor, releaseAll, TextCursor } from '../../mi/cursor.js';
-import { LongCursor } from '../../mi/long-value.js';
-import { openParts } from '../../mi/open-parts.js';
-import type { Piecewise } from '../../mi/piecewise.js';
+} from '../../http/exchange.js';
+import type { ConstantResult } from '../../mi/results/constant-result.js';
+import { BytesCursor, type Cursor, releaseAll, TextCursor } from '../../mi/results/cursor.js';
+import { LongCursor } from '../../mi/results/long-value.js';
+import { openParts } from '../../mi/results/open-parts.js';
+import type { Piecewise } from '../../mi/results/piecewise.js';
 import type { StatisticsSelection } from '../../mi/statistics.js';
-import { ConstantReply, Reply, type ReplyKind, ReplyWindow, type RequestScanner, replyHead } from '../../native.js';
-import { PrettyChunks } from './pretty-chunks.js';
-import { BegunChunks, ReplyChunks } from './reply-chunks.js';
+import {
+  ConstantReply,
+  Reply,
+  type ReplyKind,
+  ReplyWindow,
+  type RequestScanner,
+  replyHead,
+} from '../../native/native.js';
 import { TailCursor } from './tail-cursor.js';
 
 /** What replies are set to. */

@@ -1,5 +1,5 @@
-import { BytesCursor, type Cursor } from '../../mi/cursor.js';
-import type { RequestScanner } from '../../native.js';
+import { BytesCursor, type Cursor } from '../../mi/results/cursor.js';
+import type { RequestScanner } from '../../native/native.js';
 
 /** Prints what follows the value. It holds the id until then, so that it is given back when the client leaves. */
 export class TailCursor implements Cursor {

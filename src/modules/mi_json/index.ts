@@ -1,8 +1,8 @@
+import { PendingCalls } from '../../gateway/pending.js';
 import { defineBuiltIn } from '../../module.js';
-import { PendingCalls } from '../mi_http/pending.js';
 import { JsonCalls, judgedHeaders } from './json-calls.js';
 import { parameters } from './parameters.js';
-import { printError } from './print.js';
+import { printError } from './tree.js';
 
 /** MI over HTTP as OpenSIPS 2.x had it in JSON, for clients of that time (docs/compatibility.md, "mi_json"). */
 export const miJsonModule = defineBuiltIn({

@@ -1,25 +1,25 @@
-import type { AllowedHosts } from '../../httpd/allowed-hosts.js';
-import type { Exchange } from '../../httpd/exchange.js';
-import type { Log } from '../../log.js';
-import { Call } from '../../mi/call.js';
-import type { Result } from '../../mi/command.js';
-import type { CommandEntry } from '../../mi/command-table.js';
-import { explained, RateLimitError } from '../../mi/errors.js';
-import { toldOf } from '../../mi/failure.js';
-import { isPromise, type ManagementInterface } from '../../mi/interface.js';
-import { discardParts } from '../../mi/print-parts.js';
-import type { PendingCalls } from '../mi_http/pending.js';
-import { browserHeaders, crossSiteRefusal } from '../mi_http/web/guard.js';
-import { internalError, legacyError, legacyParameters } from './legacy-call.js';
+import type { Log } from '../../base/log.js';
+import { browserHeaders, crossSiteRefusal } from '../../gateway/browser.js';
+import type { PendingCalls } from '../../gateway/pending.js';
+import type { Exchange } from '../../http/exchange.js';
+import type { AllowedHosts } from '../../http/limits/allowed-hosts.js';
+import { Call } from '../../mi/calls/call.js';
+import { toldOf } from '../../mi/calls/failure.js';
+import { isPromise, type ManagementInterface } from '../../mi/calls/interface.js';
+import type { Result } from '../../mi/commands/command.js';
+import type { CommandEntry } from '../../mi/commands/command-table.js';
+import { codes, explained, type MiError, RateLimitError } from '../../mi/errors.js';
+import { discardParts } from '../../mi/results/print-parts.js';
+import { fromWords, type Submitted } from '../../web/arguments.js';
 import { legacyText } from './legacy-text.js';
-import { printError } from './print.js';
+import { printError } from './tree.js';
 import { wholeResult } from './whole-result.js';
 
 /** Request headers that the calls are judged by. */
 export const judgedHeaders = [...browserHeaders, 'user-agent'] as const;
 
 /** What the calls of one server are set to. */
-export interface JsonCallsOptions {
+interface JsonCallsOptions {
   readonly pending: PendingCalls;
   readonly hosts: AllowedHosts;
   /** Bytes of the longest reply, as in 2.x the size of its buffer. */
@@ -140,3 +140,43 @@ export class JsonCalls {
     exchange.reply(200, printError(code, message));
   }
 }
+
+/**
+ * The parameters of `?params=A,B,C`, by position. A comma cannot be escaped; an empty last value is none. Where the
+ * last parameter is a list, it takes those that are left over.
+ */
+function legacyParameters({ command, fullName }: CommandEntry, params: string): Submitted {
+  const values = params.split(',');
+  if (values.at(-1) === '') values.pop();
+  return fromWords(command, asNow(fullName, values));
+}
+
+/** Parameters of 2.x that 3.x dropped or renamed. */
+function asNow(command: string, values: readonly string[]): readonly string[] {
+  // An unused one, sixth of nine.
+  if (command === 'usrloc:add' && values.length === 9) return values.toSpliced(5, 1);
+  if (command === 'usrloc:dump' && values[0] === 'brief') return ['1'];
+  return values;
+}
+
+/** What a failed command told in 2.x; undefined for codes below 400, which were none of a failure. */
+function legacyError(error: MiError): { code: number; message: string } | undefined {
+  const { code, message } = error;
+  switch (code) {
+    case codes.methodNotFound:
+      return { code: 500, message: 'Command not found' };
+    case codes.methodAmbiguous:
+      return { code: 500, message: `Command ambiguous, ${explained(error)}` };
+    case codes.permissionDenied:
+      return { code: 403, message: explained(error) };
+    case codes.invalidParams: {
+      const isCount = explained(error).startsWith('Too few or too many parameters');
+      return { code: 400, message: isCount ? 'Too few or too many arguments' : explained(error) };
+    }
+  }
+  if (code < 0) return internalError;
+  return code < 400 ? undefined : { code, message };
+}
+
+/** A command that gave nothing, or more than fits. */
+const internalError = { code: 500, message: 'Internal server error' } as const;

@@ -1,4 +1,4 @@
-import type { JsonValue } from '../../mi/json.js';
+import type { JsonValue } from '../../base/json.js';
 
 /** Units of a value that is parsed in one go. */
 const piece = 4096;

@@ -1,7 +1,6 @@
-import { type LongWork, workInTurns } from '../../mi/turns.js';
+import { type LongWork, workInTurns } from '../../mi/results/turns.js';
 import { JsonPieces } from './json-pieces.js';
-import { printTree } from './print.js';
-import { treeOf } from './tree.js';
+import { printTree, treeOf } from './tree.js';
 import { TooLongError } from './whole-result.js';
 
 /** Units of a result that are read and printed in one go. */

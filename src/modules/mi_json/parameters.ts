@@ -1,6 +1,6 @@
 import { defineParameters } from '../../config/parameter.js';
-import { isRootName } from '../../httpd/roots.js';
-import { tracingParameters } from '../mi_http/call-parameters.js';
+import { isRootName } from '../../http/roots.js';
+import { tracingParameters } from '../mi_http/parameters.js';
 
 /** Parameters of mi_json, with the names of OpenSIPS 2.x as aliases. */
 export const parameters = defineParameters({

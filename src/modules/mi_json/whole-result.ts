@@ -1,10 +1,10 @@
-import type { Result } from '../../mi/command.js';
+import { ReplyChunks } from '../../gateway/chunks.js';
+import { type FirstPart, pullFirstPart } from '../../gateway/first-part.js';
+import type { Result } from '../../mi/commands/command.js';
 import { MiError } from '../../mi/errors.js';
-import { openParts } from '../../mi/open-parts.js';
-import { printResult } from '../../mi/print-parts.js';
+import { openParts } from '../../mi/results/open-parts.js';
+import { printResult } from '../../mi/results/print-parts.js';
 import { StatisticsSelection } from '../../mi/statistics.js';
-import { ReplyChunks } from '../mi_http/reply-chunks.js';
-import { type FirstPart, pullFirstPart } from '../mi_http/web/first-part.js';
 
 const chunkSize = 65536;
 

@@ -1,7 +1,7 @@
-import { command } from '../../mi/command.js';
-import { ctime } from '../../mi/ctime.js';
+import { ctime } from '../../base/ctime.js';
+import type { JsonObject } from '../../base/json.js';
+import { command } from '../../mi/commands/command.js';
 import { MiError } from '../../mi/errors.js';
-import type { JsonObject } from '../../mi/json.js';
 import { mainIdentifier, type StatusIdentifier, type StatusReport } from '../../mi/status-reports.js';
 import { defineBuiltIn } from '../../module.js';
 

@@ -1,8 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
-import { currentSecond } from '../../clock.js';
-import type { Call } from '../../mi/call.js';
-import type { JsonObject, JsonValue } from '../../mi/json.js';
-import { shorten } from '../../text.js';
+import { currentSecond } from '../../base/clock.js';
+import type { JsonObject, JsonValue } from '../../base/json.js';
+import { shorten } from '../../base/text.js';
+import type { Call } from '../../mi/calls/call.js';
 import type { ContactInput } from './contact.js';
 import { AorError, ContactLimitError, type Domain } from './domain.js';
 import { parseQ } from './q.js';

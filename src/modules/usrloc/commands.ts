@@ -1,7 +1,7 @@
-import { currentSecond } from '../../clock.js';
-import { type Command, command } from '../../mi/command.js';
+import { currentSecond } from '../../base/clock.js';
+import { shorten } from '../../base/text.js';
+import { type Command, command } from '../../mi/commands/command.js';
 import { MiError } from '../../mi/errors.js';
-import { shorten } from '../../text.js';
 import { addMany } from './bulk.js';
 import { type ContactInput, ContactUriError } from './contact.js';
 import { AorError, ContactLimitError, type Domain, DomainMissingError } from './domain.js';

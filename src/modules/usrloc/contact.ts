@@ -1,6 +1,6 @@
-import { dateOf } from '../../clock.js';
-import { type SecondsLeft, secondsLeftUntil } from '../../mi/seconds-left.js';
-import { shorten } from '../../text.js';
+import { dateOf } from '../../base/clock.js';
+import { shorten } from '../../base/text.js';
+import { type SecondsLeft, secondsLeftUntil } from '../../mi/results/seconds-left.js';
 import { printQ } from './q.js';
 import { longestText, uriProblem } from './sip-uri.js';
 

@@ -1,7 +1,7 @@
-import { currentSecond } from '../../clock.js';
-import { RecordLimitError, type RecordTable } from '../../mi/record-table.js';
+import { randomInt } from 'node:crypto';
+import { currentSecond } from '../../base/clock.js';
+import { RecordLimitError, type RecordTable, type TableDump } from '../../mi/results/record-table.js';
 import type { Statistic } from '../../mi/statistics.js';
-import type { TableDump } from '../../mi/table-dump.js';
 import {
   type Contact,
   type ContactInput,
@@ -14,7 +14,6 @@ import {
   type StoredContact,
   storedContact,
 } from './contact.js';
-import { ContactIds, maxContacts } from './contact-id.js';
 import type { DomainEvent, DomainEvents, DomainListener } from './events.js';
 import { qRank } from './q.js';
 import type { Room } from './room.js';
@@ -40,7 +39,7 @@ export interface DomainOptions {
 }
 
 /** What a domain is made of. */
-export interface DomainParts {
+interface DomainParts {
   readonly table: RecordTable<AorRecord>;
   readonly options: DomainOptions;
   readonly events: DomainEvents;
@@ -328,4 +327,50 @@ function placed(
   const rank = qRank(stored.Q);
   const lower = others.findIndex(({ Q }) => qRank(Q) < rank);
   return others.toSpliced(lower < 0 ? others.length : lower, 0, stored);
+}
+
+const labelBits = 14n;
+const recordBits = 46n;
+const labels = 2 ** 14;
+
+/** Most contacts of one address of record: changing one encodes all of them again. */
+const maxContacts = 128;
+
+/**
+ * Gives contacts their ids: bits 0 to 13 tell the contacts of a record apart, 14 to 45 the records, 46 to 61 are a
+ * hash of the address of record. Ids begin somewhere, so that those of another run are hardly met again.
+ */
+class ContactIds {
+  #label = randomInt(labels);
+  #record = randomInt(2 ** 32);
+
+  /** An id for a contact of a record that has none yet. */
+  first(aor: string): string {
+    this.#record = (this.#record + 1) >>> 0;
+    return this.#compose((BigInt(hash16(aor)) << 32n) | BigInt(this.#record));
+  }
+
+  /** An id for another contact of the record that has the `taken` ones, of which there is one at least. */
+  next(taken: readonly string[]): string {
+    const record = BigInt(taken[0] ?? 0) >> labelBits;
+    const ids = new Set(taken);
+    for (;;) {
+      const id = this.#compose(record);
+      if (!ids.has(id)) return id;
+    }
+  }
+
+  #compose(record: bigint): string {
+    this.#label = (this.#label + 1) % labels;
+    return BigInt.asUintN(Number(recordBits) + 16, (record << labelBits) | BigInt(this.#label)).toString();
+  }
+}
+
+/** FNV-1a, folded to 16 bits. */
+function hash16(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < text.length; at++) {
+    hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
+  }
+  return ((hash >>> 16) ^ hash) & 0xffff;
 }

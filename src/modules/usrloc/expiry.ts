@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
-import { currentSecond } from '../../clock.js';
-import type { Log } from '../../log.js';
+import { currentSecond } from '../../base/clock.js';
+import type { Log } from '../../base/log.js';
 import type { Domain } from './domain.js';
 
 /** Longest time for which expiring contacts keeps other work waiting, ms; one record may go beyond it. */

@@ -1,9 +1,9 @@
-import type { Log } from '../../log.js';
+import type { Log } from '../../base/log.js';
 import { defineBuiltIn } from '../../module.js';
 import { usrlocCommands } from './commands.js';
+import { PublishedEvents } from './events.js';
 import { ExpiryTimer } from './expiry.js';
 import { inertParameters, listedNames, type Parameters, parameters } from './parameters.js';
-import { PublishedEvents } from './published-events.js';
 import { Usrloc } from './usrloc.js';
 
 /** The user location service: contacts by address of record, in memory. */

@@ -1,4 +1,4 @@
-import type { Log } from '../../log.js';
+import type { Log } from '../../base/log.js';
 import type { Statistic } from '../../mi/statistics.js';
 
 /** The most that all domains of a server hold together. */

@@ -1,5 +1,5 @@
-import type { Log } from '../../log.js';
-import { RecordTable } from '../../mi/record-table.js';
+import type { Log } from '../../base/log.js';
+import { RecordTable } from '../../mi/results/record-table.js';
 import type { Statistics } from '../../mi/statistics.js';
 import { type AorRecord, Domain, type DomainOptions, maxRecordBytes } from './domain.js';
 import { DomainEvents, type DomainPublisher } from './events.js';

@@ -1,0 +1,121 @@
+/** What was asked with: HEAD is GET without the body (RFC 9110 §9.3.2). */
+export type Method = 'GET' | 'HEAD' | 'POST';
+
+/** Headers of a reply; names and values are checked, so that none can split the response. */
+export type ReplyHeaders = Readonly<Record<string, string>>;
+
+/** A named value of a query string or a form. */
+export interface Field {
+  readonly name: string;
+  readonly value: string;
+}
+
+/** What one pull gives: bytes, none yet (empty), or the end (`null`). */
+export type Chunk = Uint8Array | null;
+
+/** What a streamed reply is pulled from, at the pace of its reader. */
+export interface ChunkSource {
+  /** Exact length of all chunks together, when known: sent as Content-Length. */
+  readonly length?: number | undefined;
+  /**
+   * Gives the next chunk. One of at most 65536 bytes is copied or sent before anything else runs, so that
+   * all sources of a server may share one buffer; a longer one must stay as it is until the next call.
+   * An empty chunk means "nothing yet": asked again later, at growing intervals of up to 100 ms.
+   * An error cuts the connection, so that nobody takes what was sent for the whole.
+   */
+  next(): Chunk | Promise<Chunk>;
+  /** Called exactly once: at the end, on an error, or when the client leaves, even if `next` still runs. */
+  release(): void;
+}
+
+/** Bytes of a body that fit into what the engine corks, 16 KiB: what the kernel does not take of them it keeps for certain. */
+export const corkedSize = 16320;
+
+/** Bytes of the largest chunk that is sent in one turn of the event loop when the length of a reply is unknown. */
+export const chunkLimit = 4 * corkedSize;
+
+/** The same as {@link corkedSize}, beside a head. */
+export const corkedWithHeadSize = 14336;
+
+/** Bytes up to which the body of a reply is sent or copied at once. A longer one is held until its client has read it. */
+export const heldBodySize = 262144;
+
+/** One HTTP request and its response, as the handler of a root sees it. */
+export interface Exchange {
+  readonly method: Method;
+  /** What follows the root in the path: '', '/' or '/rest', percent-decoded once. */
+  readonly path: string;
+  /** What follows the question mark, as received; '' without one. */
+  readonly query: string;
+  /** Media type of the body: lower case, parameters cut, '' when absent. */
+  readonly mediaType: string;
+  /** Whether it is JSON, or asks for JSON by name (Accept): then a refusal is best JSON too. */
+  readonly wantsJson: boolean;
+  /** The body. With `borrowBody` it is only valid until `onRequest` returns; otherwise it is the handler's own. */
+  readonly body: Uint8Array;
+  /** The same bytes as they lie, where they may be handed on without a view of them being made. */
+  readonly lentBody: Uint8Array | ArrayBuffer;
+  /** GET: the arguments of the query; POST: the fields of a form. Decoded, in order of appearance. */
+  readonly fields: readonly Field[];
+  /** Whether it has an Origin, which browsers send with what a page sends. */
+  readonly hasOrigin: boolean;
+  /** Address of the other end of the connection, '' once it is gone; never one that a proxy reports. */
+  readonly remoteAddress: string;
+  /** Where it comes from: an address, `local` by a Unix socket, `unknown` where the engine gives no address. */
+  readonly origin: string;
+  /** Whether it came by a Unix socket. */
+  readonly isUnix: boolean;
+  /** Whether the connection is TLS. */
+  readonly isSecure: boolean;
+  /** The listener it came by, as it is set: `https:127.0.0.1:8443`, `unix:/run/x.sock`. */
+  readonly listener: string;
+  /** Who makes it; undefined where the listener lets everybody do everything. */
+  readonly caller: Caller | undefined;
+  /** Whether nothing can be replied any more: a reply was made (or begun), or the client left. */
+  readonly finished: boolean;
+  /** Aborted when the client leaves before its reply has ended, the deadline passes, or the server stops. */
+  readonly signal: AbortSignal;
+  /** Called once when the client leaves, or is cut, before its reply has ended. */
+  onGone: (() => void) | undefined;
+  /** What the log names beside the root where the reply fails or is given up, such as a command. */
+  about?: string | undefined;
+
+  /** The first field of exactly that name. */
+  argument(name: string): string | undefined;
+  /** All values of fields of exactly that name. */
+  arguments(name: string): string[];
+  /**
+   * Value of a request header, the first one if it was repeated.
+   * @throws TypeError when the root does not declare it in `headers`: nothing else is kept
+   */
+  header(name: string): string | undefined;
+
+  /**
+   * Replies. A body of more than {@link heldBodySize} bytes is held, not copied, and sent as fast as the client reads.
+   *
+   * @param status 200 to 599
+   * @returns false when {@link finished}: nothing was sent
+   * @throws TypeError naming the header that is not allowed: bad characters, or framing, which is not the handler's
+   */
+  reply(status: number, body?: string | Uint8Array, headers?: ReplyHeaders): boolean;
+  /** Replies with what the root's `onFlush` gives. Does nothing when {@link finished}. */
+  flush(status: number, headers?: ReplyHeaders): void;
+  /** Replies with what `source` gives. When {@link finished}, the source is released at once. */
+  stream(status: number, source: ChunkSource, headers?: ReplyHeaders): void;
+  /**
+   * Tells that nobody keeps this object, nor anything that would use it: when its reply has ended by the time that the
+   * handler returns, it serves another request, so that none has to be made.
+   */
+  release(): void;
+  /** Replies with a short body that tells `reason`, in the root's content type (its `refuse`). */
+  refuse(status: number, reason: string, headers?: ReplyHeaders): void;
+}
+
+/** Who makes a request, as far as the listener knows. */
+export interface Caller {
+  /** Name of the user or token; `-` where nobody has to log in. */
+  readonly name: string;
+  readonly method: 'none' | 'basic' | 'bearer';
+  /** What the caller may do: a word that only the handlers of roots understand. */
+  readonly grant: string;
+}

@@ -1,0 +1,236 @@
+import { formatAddress, networkOf, originOf } from '../../base/address.js';
+import type { Log } from '../../base/log.js';
+import { canOpen, exhausted } from '../../base/open-files.js';
+import type { UwsHandlers, UwsResponse } from '../engine/app.js';
+import { closeConnection, enterClosable, leaveClosable } from '../engine/closing.js';
+import type { ListenerOptions } from '../listen/listener.js';
+import { Counter, type HttpCounters } from './counters.js';
+import { NetworkShares } from './network-shares.js';
+
+/** Connections by Unix sockets that are taken when all others have been given away. */
+export const unixReserve = 32;
+
+/** Connections of addresses that are not allowed: as many get to send a request, and are told why it is refused. */
+const refusedAtOnce = 16;
+
+/** Least share of a network that is not set. */
+const leastShare = 64;
+
+/** Milliseconds between two warnings of connections that are refused. */
+const warningInterval = 60_000;
+
+/**
+ * Counts the connections of a server and the exchanges on them, keeps the connections within their limit,
+ * and tells when a stopping server has nothing left to do.
+ */
+export class Connections {
+  open = 0;
+  /** Requests whose reply has not ended. */
+  exchanges = 0;
+  isStopping = false;
+  /** While stopping: connections that will not close by themselves, having nothing to send. */
+  #idle = 0;
+  readonly #waiting = new Set<() => void>();
+  readonly #log: Log;
+  /** Connections that will end without the engine telling of their last reply. */
+  #excused = 0;
+  /** Whether the connection that ended last was taken for one without a request. */
+  #wasCounted = false;
+  /** Connections without a request since the log was told of some. */
+  #unread = 0;
+  #toldAt = -Infinity;
+  readonly #max: number;
+  readonly #unix: number;
+  readonly #shares: NetworkShares;
+  readonly #ports = new Set<number>();
+  /** Those of addresses that are not allowed, up to their first request. */
+  #excluded = 0;
+  #warnedAt = -Infinity;
+
+  /**
+   * @param limits `max` those by TCP together; `unix` those by Unix sockets more; `share` those of one network, 0: half of
+   *   `max`, but 64 at least
+   */
+  constructor(
+    { max, unix, share }: { readonly max: number; readonly unix: number; readonly share: number },
+    readonly counters: HttpCounters,
+    log: Log,
+  ) {
+    this.#log = log;
+    this.#max = max;
+    this.#unix = unix;
+    this.#shares = new NetworkShares(share > 0 ? share : Math.max(Math.floor(max / 2), leastShare), () => this.#ports);
+  }
+
+  /** What the engine is to call when a connection of this listener has come (1) or gone (-1). */
+  changeOf(listener: ListenerOptions): UwsHandlers['connection'] {
+    return (response, delta) => {
+      this.open += delta;
+      this.counters.add(Counter.connections, delta);
+      this.#wasCounted = false;
+      this.#tellUnread();
+      if (delta < 0) {
+        this.#ended(response);
+        this.#tell();
+        return;
+      }
+      this.counters.add(Counter.connectionsTotal, 1);
+      // One that was accepted just before the listen socket closed.
+      if (this.isStopping) this.#idle++;
+      const reason = this.#refusal(listener, response);
+      if (reason === undefined) return;
+      const before = enterClosable();
+      this.#refuse(listener, response, reason);
+      leaveClosable(before);
+    };
+  }
+
+  /**
+   * Counts a connection that ended without a request: the engine answers what it cannot read (400, 431, 505) by itself, and
+   * tells nothing of it. It does tell how much of a body the last reply had.
+   */
+  #ended(response: UwsResponse): void {
+    if (response.getWriteOffset() > 0) return;
+    if (this.#excused > 0) {
+      this.#excused -= 1;
+      return;
+    }
+    this.#wasCounted = true;
+    this.counters.add(Counter.engineRefusals, 1);
+    this.#unread += 1;
+  }
+
+  /** Of those before the connection that comes or goes: whether the last one had a request is known only now. */
+  #tellUnread(): void {
+    if (this.#unread === 0) return;
+    const now = performance.now();
+    if (now - this.#toldAt < warningInterval) return;
+    this.#toldAt = now;
+    const connections = this.#unread === 1 ? 'a connection' : `${this.#unread} connections`;
+    this.#unread = 0;
+    this.#log.info(
+      {},
+      `${connections} ended without a request: the engine refused what came (HTTP/1.0, a broken head), or nothing came; ` +
+        'httpd:engine_refusals counts them',
+    );
+  }
+
+  /** An exchange ended whose reply the engine does not tell of: its connection had a request all the same. */
+  #excuse(): void {
+    if (this.#wasCounted) {
+      // It ended because the connection did, just now.
+      this.#wasCounted = false;
+      this.#unread = Math.max(0, this.#unread - 1);
+      this.counters.add(Counter.engineRefusals, -1);
+    } else if (this.#excused < this.open) {
+      this.#excused += 1;
+    }
+  }
+
+  /** A port is listened on. */
+  listensOn(port: number): void {
+    if (port !== 0) this.#ports.add(port);
+  }
+
+  /** Why a connection that has come is refused, '' when nothing is told; undefined: it is taken. */
+  #refusal({ setting, access }: ListenerOptions, response: UwsResponse): string | undefined {
+    const isUnix = setting.kind === 'unix';
+    // With the last descriptor the next one is accepted, so that it can be refused.
+    if (!canOpen(1)) return exhausted;
+    if (this.open > this.#max + (isUnix ? this.#unix : 0))
+      return `${this.#max} connections are open, the limit max_connections`;
+    if (isUnix) return undefined;
+    const origin = originOf(false, formatAddress(new Uint8Array(response.getRemoteAddress())));
+    if (access?.excludes(origin) === true) {
+      if (this.#excluded >= refusedAtOnce) return '';
+      this.#excluded += 1;
+      // The first request replaces this: its access tells that it is refused, see excludedAsked.
+      response.onAborted(this.#excludedGone);
+      return undefined;
+    }
+    const network = networkOf(origin);
+    if (network === undefined || !this.#shares.arrived(network, this.open)) return undefined;
+    return `${this.#shares.share} connections from one address are open, the limit max_connections_address`;
+  }
+
+  readonly #excludedGone = (): void => {
+    this.#excluded -= 1;
+  };
+
+  /** A connection of an address that is not allowed has sent its request, which is refused. */
+  excludedAsked(): void {
+    if (this.#excluded > 0) this.#excluded -= 1;
+  }
+
+  #refuse({ setting }: ListenerOptions, response: UwsResponse, reason: string): void {
+    this.counters.add(Counter.refusedConnections, 1);
+    this.#excuse();
+    if (reason === '') {
+      closeConnection(response);
+      return;
+    }
+    const now = performance.now();
+    if (now - this.#warnedAt > warningInterval) {
+      this.#warnedAt = now;
+      this.#log.warn({}, `connections are refused: ${reason}; httpd:refused_connections counts them`);
+    }
+    // Before its handshake nothing can be told by TLS.
+    if (setting.kind === 'https') closeConnection(response);
+    else response.cork(() => sendRefusal(response, `${reason}; try again later\n`));
+  }
+
+  exchangeBegan(): void {
+    this.exchanges++;
+    if (this.isStopping) this.#idle--;
+  }
+
+  /**
+   * @param isClosing whether the connection closes by itself once the reply is sent
+   * @param isTold whether the engine tells that there was a reply: one with a body of known length
+   */
+  exchangeEnded(isClosing: boolean, isTold: boolean): void {
+    this.exchanges--;
+    if (!isTold) this.#excuse();
+    if (!this.isStopping) return;
+    if (!isClosing) this.#idle++;
+    this.#tell();
+  }
+
+  stop(): void {
+    if (this.isStopping) return;
+    this.isStopping = true;
+    this.#idle = this.open - this.exchanges;
+  }
+
+  /** Resolves when every exchange has ended and its reply is on its way, or after `deadline` milliseconds. */
+  drained(deadline: number): Promise<void> {
+    if (this.#isDrained()) return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        this.#waiting.delete(done);
+        resolve();
+      };
+      const timer = setTimeout(done, deadline);
+      this.#waiting.add(done);
+    });
+  }
+
+  /** Idle connections keep nobody waiting; one that sends the end of its reply does, since it closes afterwards. */
+  #isDrained(): boolean {
+    return this.exchanges === 0 && this.open <= Math.max(0, this.#idle);
+  }
+
+  #tell(): void {
+    if (this.#waiting.size === 0 || !this.#isDrained()) return;
+    for (const done of this.#waiting) done();
+  }
+}
+
+function sendRefusal(response: UwsResponse, text: string): void {
+  response
+    .writeStatus('503 Service Unavailable')
+    .writeHeader('Content-Type', 'text/plain; charset=utf-8')
+    .writeHeader('Retry-After', '1')
+    .end(text, true);
+}

@@ -1,0 +1,159 @@
+import { BlockList, isIP } from 'node:net';
+import { isMainThread } from 'node:worker_threads';
+import type { Log } from '../../base/log.js';
+import { type Engine, serveRequests, type UwsHandlers } from '../engine/app.js';
+import { closeApps, enterClosable } from '../engine/closing.js';
+import type { Access } from '../login/access.js';
+import { SecureApps } from '../tls/secure-apps.js';
+import type { TlsSetting } from '../tls/suites.js';
+import { bracketed, type ListenSetting, settingName } from './setting.js';
+import { listen, listenUnix, tryAddress, tryUnix } from './sockets.js';
+
+/** One listener of a server: where, and who may do what there. */
+export interface ListenerOptions {
+  readonly setting: ListenSetting;
+  /** Present where the setting says https. */
+  readonly tls?: TlsSetting;
+  /** Left out, everybody is let in, and nothing is known of callers. */
+  readonly access?: Access | undefined;
+}
+
+/** What is listened on. */
+export interface Listening {
+  readonly options: ListenerOptions;
+  /** `127.0.0.1:8888`, `[::1]:8888`, `*:8888` or `/run/x.sock`. */
+  readonly bound: string;
+  /** 0 of a Unix socket. */
+  readonly port: number;
+  /** Where a client on this machine reaches it, without a path: `http://127.0.0.1:8888`. */
+  readonly url: string;
+  /** Whether only this machine can reach it. */
+  readonly isLocal: boolean;
+}
+
+/** A listener that takes connections until it is stopped. */
+export interface OpenListener extends Listening {
+  /** Present where it speaks TLS. */
+  readonly secure: SecureApps | undefined;
+  /** Takes no new connections; those that are open stay. */
+  stop(): void;
+  /** Closes every connection. */
+  close(): Promise<void>;
+}
+
+const loopback = new BlockList();
+loopback.addSubnet('127.0.0.0', 8, 'ipv4');
+loopback.addAddress('::1', 'ipv6');
+
+/**
+ * Opens a listener with an app of its own: whether it speaks TLS is a matter of the app.
+ *
+ * @throws Error in one line naming what cannot be listened on or served, and why
+ */
+export async function openListener(
+  engine: Engine,
+  options: ListenerOptions,
+  handlers: UwsHandlers,
+  log: Log,
+): Promise<OpenListener> {
+  const { setting } = options;
+  const secure = secureApps(engine, options, handlers, log);
+  const apps = secure ?? plainApp(engine, handlers);
+  // There is no later turn.
+  const forget = closeAtThreadExit(() => {
+    enterClosable();
+    void apps.close();
+  });
+  const closeApp = async (): Promise<void> => {
+    await apps.close();
+    forget();
+  };
+  try {
+    const { socket, port, removeFile } = await (setting.kind === 'unix'
+      ? listenUnix(apps.acceptor, setting.path, setting.options.get('mode'))
+      : listen(engine, apps.acceptor, setting.address, setting.port));
+    const stop = (): void => {
+      removeFile?.();
+      engine.uws.us_listen_socket_close(socket);
+    };
+    const close = (): Promise<void> => {
+      removeFile?.();
+      return closeApp();
+    };
+    return { options, secure, ...placeOf(setting, port), stop, close };
+  } catch (error) {
+    await closeApp();
+    throw error;
+  }
+}
+
+function secureApps(
+  engine: Engine,
+  { setting, tls }: ListenerOptions,
+  handlers: UwsHandlers,
+  log: Log,
+): SecureApps | undefined {
+  if (setting.kind !== 'https') return undefined;
+  const name = settingName(setting);
+  if (tls === undefined) throw new Error(`listener ${name} has neither certificate nor key`);
+  try {
+    return new SecureApps(engine, tls, handlers, log);
+  } catch (error) {
+    throw new Error(`cannot serve ${name}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** Handlers of apps that no connection ever reaches. */
+const noHandlers: UwsHandlers = { request: () => {}, posts: [], connection: () => {} };
+
+/**
+ * Tries all of {@link openListener} that can be tried while another server listens there, such as the one that is to be
+ * restarted.
+ *
+ * @returns the apps that loaded the certificate, where it speaks TLS; to be closed
+ * @throws Error in one line that says why it could not be opened
+ */
+export async function tryListener(engine: Engine, options: ListenerOptions, log: Log): Promise<SecureApps | undefined> {
+  const { setting } = options;
+  if (setting.kind === 'unix') tryUnix(setting.path);
+  else await tryAddress(setting.address, setting.port);
+  return secureApps(engine, options, noHandlers, log);
+}
+
+function plainApp(engine: Engine, handlers: UwsHandlers): Pick<SecureApps, 'acceptor' | 'close'> {
+  const serving = serveRequests(engine.uws.App(), handlers);
+  return { acceptor: serving.app, close: () => closeApps([serving]) };
+}
+
+/** Where a listener is: the port is the one that it got. */
+export function placeOf(setting: ListenSetting, port: number): Omit<Listening, 'options'> {
+  const { kind, address, path } = setting;
+  if (kind === 'unix') return { bound: path, port: 0, url: `http://unix:${path}:`, isLocal: true };
+  const host = address === '*' || address === '0.0.0.0' ? '127.0.0.1' : address === '::' ? '::1' : address;
+  const family = isIP(address);
+  const isLocal = family !== 0 && loopback.check(address, family === 4 ? 'ipv4' : 'ipv6');
+  return { bound: `${bracketed(address)}:${port}`, port, url: `${kind}://${bracketed(host)}:${port}`, isLocal };
+}
+
+/** What has to be closed before this thread ends. */
+const open = new Set<() => void>();
+
+/**
+ * Calls `close` when this worker thread ends by itself (`process.exit`, an exception that nobody catches): Node.js aborts the whole
+ * process when a thread ends with sockets of the engine open. In the main thread the system closes them.
+ *
+ * @returns what takes it back once it is closed
+ */
+function closeAtThreadExit(close: () => void): () => void {
+  if (isMainThread) return () => {};
+  if (open.size === 0) process.on('exit', closeAll);
+  open.add(close);
+  return () => {
+    open.delete(close);
+    if (open.size === 0) process.off('exit', closeAll);
+  };
+}
+
+function closeAll(): void {
+  for (const close of [...open]) close();
+}

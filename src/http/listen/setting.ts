@@ -1,0 +1,140 @@
+import { isIP } from 'node:net';
+import { suggestNames } from '../../base/nearest.js';
+import { ciphersProblem } from '../tls/ciphers.js';
+
+/** What is listened on, as `http:127.0.0.1:8888`, `https:[::1]:8443;cert=/etc/x.pem` or `unix:/run/x.sock` says it. */
+export interface ListenSetting {
+  readonly kind: 'http' | 'https' | 'unix';
+  /** IPv4 or IPv6 address without brackets, `*` for all; '' of a Unix socket. */
+  readonly address: string;
+  /** 0 to 65535, 0 for one that is free; 0 of a Unix socket. */
+  readonly port: number;
+  /** Absolute path of a Unix socket; '' of the others. */
+  readonly path: string;
+  readonly options: ReadonlyMap<string, string>;
+}
+
+interface OptionDeclaration {
+  readonly kinds: readonly ListenSetting['kind'][];
+  /** Says what is wrong with a value, undefined when nothing is. */
+  readonly check?: (value: string) => string | undefined;
+}
+
+const everyKind = ['http', 'https', 'unix'] as const;
+
+/** Longest path that fits an address of a Unix socket, bytes. */
+const longestPath = 107;
+
+const optionDeclarations: Readonly<Record<string, OptionDeclaration>> = {
+  cert: { kinds: ['https'] },
+  key: { kinds: ['https'] },
+  passphrase_file: { kinds: ['https'] },
+  ciphers: { kinds: ['https'], check: ciphersProblem },
+  mode: {
+    kinds: ['unix'],
+    check: (mode) => (/^0?[0-7]{3}$/.test(mode) ? undefined : 'give three octal digits, such as 0660'),
+  },
+  auth: { kinds: everyKind },
+  level: { kinds: everyKind },
+  allow: { kinds: ['http', 'https'] },
+};
+
+/** Every option that a listener of some kind has. */
+export const listenOptions: ReadonlyMap<string, readonly ListenSetting['kind'][]> = new Map(
+  Object.entries(optionDeclarations).map(([name, { kinds }]) => [name, kinds]),
+);
+
+/**
+ * Reads one listener: `http:ADDRESS:PORT`, `https:ADDRESS:PORT` (IPv6 in brackets, `*` for all addresses) or
+ * `unix:/path`, then options as `;name=value`, with blanks around them as one likes.
+ *
+ * @throws RangeError in one line that says what is wrong; it does not repeat the text as a whole
+ */
+export function parseListenSetting(text: string): ListenSetting {
+  const [endpoint = '', ...rest] = text.split(';').map((part) => part.trim());
+  const place = parseEndpoint(endpoint);
+  // A semicolon at the end ends the last option.
+  if (rest.at(-1) === '') rest.pop();
+  return { ...place, options: parseOptions(place.kind, rest) };
+}
+
+/** The listener that parameters ip and port stand for. */
+export function tcpSetting(kind: 'http' | 'https', ip: string, port: number): ListenSetting {
+  return { kind, address: ip === '' ? '*' : ip, port, path: '', options: new Map() };
+}
+
+/** `http:127.0.0.1:8888`, `https:[::1]:8443` or `unix:/run/x.sock`: how a listener is told apart from the others. */
+export function settingName({ kind, address, port, path }: ListenSetting): string {
+  return kind === 'unix' ? `unix:${path}` : `${kind}:${bracketed(address)}:${port}`;
+}
+
+/** An address as it stands before a port. */
+export function bracketed(address: string): string {
+  return isIP(address) === 6 ? `[${address}]` : address;
+}
+
+function parseEndpoint(text: string): Omit<ListenSetting, 'options'> {
+  const [, kind = '', place = ''] = /^([^:]*):(.*)$/s.exec(text) ?? [];
+  if (kind === 'unix') return { kind, address: '', port: 0, path: checkedPath(place) };
+  if (kind === 'http' || kind === 'https') return { kind, path: '', ...addressAndPort(kind, place) };
+  throw new RangeError(
+    `${JSON.stringify(text)} is no place to listen: give http:ADDRESS:PORT, https:ADDRESS:PORT or unix:/path`,
+  );
+}
+
+function checkedPath(path: string): string {
+  if (!path.startsWith('/')) throw new RangeError(`path ${JSON.stringify(path)} is not absolute: give unix:/path`);
+  if (path.endsWith('/')) throw new RangeError(`path ${JSON.stringify(path)} is that of a folder: give one of a file`);
+  const length = Buffer.byteLength(path);
+  if (length > longestPath) {
+    throw new RangeError(`the path has ${length} bytes, and a Unix socket at most ${longestPath}: give a shorter one`);
+  }
+  if (path.includes('\0')) throw new RangeError('the path has a NUL in it: remove it');
+  return path;
+}
+
+function addressAndPort(kind: string, place: string): { address: string; port: number } {
+  const found = /^(?:\[([^\]]*)\]|([^:]*)):([^:]*)$/.exec(place);
+  if (found === null) {
+    const isBareIPv6 = isIP(place) === 6 || isIP(place.replace(/:[^:]*$/, '')) === 6;
+    const remedy = isBareIPv6 ? `put IPv6 in brackets, ${kind}:[::1]:8888` : `give ${kind}:ADDRESS:PORT`;
+    throw new RangeError(`${JSON.stringify(place)} is no address with a port: ${remedy}`);
+  }
+  const [, ipv6, other, portText = ''] = found;
+  const address = ipv6 ?? other ?? '';
+  if (ipv6 !== undefined ? isIP(ipv6) !== 6 : address !== '*' && isIP(address) !== 4) {
+    const shown = JSON.stringify(address);
+    throw new RangeError(`${shown} is no IPv4 address and no IPv6 address in brackets: give one, or * for all`);
+  }
+  const port = /^[0-9]{1,5}$/.test(portText) ? Number(portText) : Number.NaN;
+  if (!(port <= 65535)) throw new RangeError(`port ${JSON.stringify(portText)} is not a number from 0 to 65535`);
+  return { address, port };
+}
+
+function parseOptions(kind: ListenSetting['kind'], texts: readonly string[]): ReadonlyMap<string, string> {
+  const options = new Map<string, string>();
+  for (const text of texts) {
+    const equals = text.indexOf('=');
+    if (equals === -1) throw new RangeError(`option ${JSON.stringify(text)} has no value: give name=value`);
+    const name = text.slice(0, equals).trim();
+    const value = text.slice(equals + 1).trim();
+    const declared = Object.hasOwn(optionDeclarations, name) ? optionDeclarations[name] : undefined;
+    if (declared === undefined || !declared.kinds.includes(kind)) throw unfitOption(kind, name, declared);
+    if (options.has(name)) throw new RangeError(`option ${name} is given twice: give it once`);
+    if (value === '') throw new RangeError(`option ${name} is empty: give a value, or leave the option out`);
+    const problem = declared.check?.(value);
+    if (problem !== undefined) throw new RangeError(`option ${name} is ${JSON.stringify(value)}: ${problem}`);
+    options.set(name, value);
+  }
+  return options;
+}
+
+function unfitOption(kind: ListenSetting['kind'], name: string, declared: OptionDeclaration | undefined): RangeError {
+  if (declared !== undefined) {
+    return new RangeError(`option ${name} is for ${declared.kinds.join(' and ')}, not for ${kind}: remove it`);
+  }
+  const known = Object.entries(optionDeclarations)
+    .filter(([, { kinds }]) => kinds.includes(kind))
+    .map(([known]) => known);
+  return new RangeError(`a listener has no option ${JSON.stringify(name)}: ${suggestNames(name, 'known', known)}`);
+}

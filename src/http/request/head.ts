@@ -1,0 +1,130 @@
+import { shorten } from '../../base/text.js';
+import type { UwsRequest } from '../engine/app.js';
+import { isJsonType, namesJson } from './accept.js';
+
+/** Methods whose requests have a body, so that their clients send its length even when it is 0 (RFC 9110 §8.6). */
+const bodyMethods: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
+
+/**
+ * What of a request head decides about its framing, read in one pass over all header fields. One
+ * object serves all requests of a server: it is only valid until the next head is read.
+ *
+ * An older engine takes the first of several Content-Length, and any transfer coding as chunked. A proxy
+ * in front may decide otherwise and then disagree about where a request ends, so that anything but
+ * plain framing is refused here, on every engine alike (RFC 9112 §6.3). The pass over all fields costs no
+ * more than looking up those that are needed.
+ */
+export class RequestHead {
+  /** Bytes of the body as announced; -1: not announced, and none unless {@link isChunked}. */
+  contentLength = -1;
+  isChunked = false;
+  /** Value of Content-Type, '' when absent; the first one if it was repeated. */
+  contentType = '';
+  /** The media type of {@link contentType}. */
+  mediaType = '';
+  /** Value of Accept, '' when absent. */
+  accept = '';
+  /** Value of Content-Encoding, '' when absent; the first one if it was repeated. */
+  contentEncoding = '';
+  /** Whether there is an Origin: browsers send it with what a page sends (Fetch §3.2). */
+  hasOrigin = false;
+  /**
+   * The client asks that the connection closes after the reply: `Connection: close` (RFC 9112 §9.6). The engine closes at any
+   * value of as many characters.
+   */
+  isLastAsked = false;
+  #contentLengths = 0;
+  #contentLength = '';
+  #codings = 0;
+  #coding = '';
+  #contentTypes = 0;
+  #authorizations = 0;
+
+  /** The length tells first: nearly all fields are none of these. */
+  readonly #visit = (name: string, value: string): void => {
+    switch (name.length) {
+      case 6:
+        if (name === 'accept') this.accept = value;
+        else if (name === 'origin') this.hasOrigin = true;
+        break;
+      case 10:
+        if (name === 'connection' && closes(value)) this.isLastAsked = true;
+        break;
+      case 12:
+        if (name === 'content-type' && this.#contentTypes++ === 0) this.contentType = value;
+        break;
+      case 13:
+        if (name === 'authorization') this.#authorizations++;
+        break;
+      case 14:
+        if (name === 'content-length' && this.#contentLengths++ === 0) this.#contentLength = value;
+        break;
+      case 16:
+        if (name === 'content-encoding' && this.contentEncoding === '') this.contentEncoding = value;
+        break;
+      case 17:
+        if (name === 'transfer-encoding' && this.#codings++ === 0) this.#coding = value;
+        break;
+    }
+  };
+
+  /**
+   * Whether somebody in front might see another end of this request. The engine parses chunks leniently, and takes a
+   * field without a name for the end of the head, which may hide a length: a request that should have one has none.
+   */
+  isEndDoubtful(method: string): boolean {
+    return this.isChunked || (this.contentLength === -1 && bodyMethods.has(method));
+  }
+
+  get wantsJson(): boolean {
+    return isJsonType(this.mediaType) || namesJson(this.accept);
+  }
+
+  /** @returns what is wrong with the framing; undefined when it is plain */
+  read(request: UwsRequest): string | undefined {
+    this.#contentLengths = 0;
+    this.#codings = 0;
+    this.#contentTypes = 0;
+    this.#authorizations = 0;
+    this.contentType = '';
+    this.accept = '';
+    this.contentEncoding = '';
+    this.hasOrigin = false;
+    this.isLastAsked = false;
+    request.forEach(this.#visit);
+    this.mediaType = mediaTypeOf(this.contentType);
+    this.isChunked = this.#codings > 0;
+    this.contentLength = -1;
+    if (this.#authorizations > 1) return `${this.#authorizations} Authorization headers; send one`;
+    if (this.#contentLengths > 1) return `${this.#contentLengths} Content-Length headers; send one`;
+    if (this.#codings > 1) return `${this.#codings} Transfer-Encoding headers; send one`;
+    if (this.isChunked) {
+      if (this.#contentLengths > 0) return 'both Content-Length and Transfer-Encoding; send one of them';
+      const coding = JSON.stringify(shorten(this.#coding, 40));
+      // The engine takes any coding for this one, whose name may come in any case (RFC 9112 §7).
+      if (this.#coding.toLowerCase() !== 'chunked')
+        return `transfer coding ${coding} is not supported; use chunked, or Content-Length`;
+    }
+    if (this.#contentLengths > 0) {
+      const length = this.#contentLength === '' ? 0 : Number(this.#contentLength);
+      // The engine has checked the digits already; this costs nothing and does not depend on it.
+      if (!(length >= 0)) return 'Content-Length is not a number';
+      this.contentLength = length;
+    }
+    return undefined;
+  }
+}
+
+function closes(value: string): boolean {
+  return value.length === 5 || closeOption.test(value);
+}
+
+const closeOption = /(?:^|,)[ \t]*close[ \t]*(?:,|$)/i;
+
+/** Media type of a Content-Type value: lower case, parameters cut, '' when absent (RFC 9110 §8.3.1). */
+export function mediaTypeOf(contentType: string): string {
+  // The literal, since the hash of this text is known, and of the one received it is not.
+  if (contentType === 'application/json') return 'application/json';
+  const semicolon = contentType.indexOf(';');
+  return (semicolon === -1 ? contentType : contentType.slice(0, semicolon)).trim().toLowerCase();
+}

@@ -1,0 +1,346 @@
+import type { Log } from '../base/log.js';
+import { type FileShares, SpareDescriptors, shareOpenFiles } from '../base/open-files.js';
+import { BodyPool } from '../native/native.js';
+import { type Engine, loadEngine } from './engine/app.js';
+import { chunkLimit } from './exchange.js';
+import { AllowedHosts } from './limits/allowed-hosts.js';
+import { Connections, unixReserve } from './limits/connections.js';
+import { HttpCounters } from './limits/counters.js';
+import {
+  type ListenerOptions,
+  type Listening,
+  type OpenListener,
+  openListener,
+  placeOf,
+  tryListener,
+} from './listen/listener.js';
+import { settingName } from './listen/setting.js';
+import { Dispatcher } from './request/dispatch.js';
+import { type RootDeclaration, RootRegistry } from './roots.js';
+import { Certificates } from './tls/certificates.js';
+import { ciphersNotice, defaultCiphers } from './tls/ciphers.js';
+import type { SecureApps } from './tls/secure-apps.js';
+
+/** What an HTTP server is set to. */
+export interface HttpServerOptions {
+  /** Where it listens: one or more, each with its own TLS and access settings. */
+  readonly listeners: readonly ListenerOptions[];
+  /** Bytes of the response window; a flush handler is asked for at most this much, and 65536, at once. */
+  readonly windowSize: number;
+  /** Bytes preallocated for a body that arrives in pieces. */
+  readonly postBufSize: number;
+  /** Largest body that is accepted, bytes; more gets 413. */
+  readonly receiveBufSize: number;
+  /** Largest sum of all bodies being received in pieces, bytes; more gets 503. */
+  readonly bodiesTotal: number;
+  /** Seconds without progress after which a reply is cut; 0: never. */
+  readonly connTimeout: number;
+  /** Seconds that a streamed reply may take as a whole; 0, the default: without limit. */
+  readonly replyTimeout?: number;
+  /** Bytes of the longest streamed reply; 0, the default: without limit. */
+  readonly maxReplySize?: number;
+  /** Connections open at once; the next is closed on arrival. Lowered when the limit of open files is lower. */
+  readonly maxConnections: number;
+  /** Connections of one address (IPv6: one /64) open at once; 0, the default: half of all, but 64 at least. */
+  readonly maxConnectionsAddress?: number;
+  /** Names, parted by commas, that browsers may reach the server by; addresses and localhost always are. */
+  readonly allowedHosts?: string | undefined;
+  /** One slot for each of `httpCounterNames`; left out, nobody reads them. */
+  readonly counters?: Float64Array;
+  /** Seconds for which browsers that came by TLS use nothing else; 0, the default: they are not told. */
+  readonly stayEncrypted?: number;
+  /** Body of a refusal for requests that want JSON, where the root has no other; left out, `{"error":reason}`. */
+  readonly jsonRefusal?: (status: number, reason: string) => string;
+  readonly log: Log;
+  /** uWebSockets.js as the embedder loaded it; left out, the newest of the own ones that works. */
+  readonly engine?: object | undefined;
+  /** Where bodies are joined; left out, one in native memory. */
+  readonly bodies?: BodyPool;
+}
+
+/** A root as it is listed. */
+export interface ListedRoot {
+  readonly module: string;
+  readonly root: string;
+  readonly about: string | undefined;
+  /** Whether a link to it leads anywhere. */
+  readonly servesGet: boolean;
+}
+
+/**
+ * An HTTP/1.1 server whose paths are served by the roots registered with it. Several fit in one process.
+ *
+ * It goes one way: roots are registered, it is started, it stops accepting, drains, and closes.
+ */
+export class HttpServer {
+  readonly #options: HttpServerOptions;
+  readonly #roots = new RootRegistry();
+  readonly #counters: HttpCounters;
+  readonly #allowedHosts: AllowedHosts;
+  #connections: Connections;
+  #bodies: BodyPool | undefined;
+  #engine: Engine | undefined;
+  #open: OpenListener[] = [];
+  #certificates: Certificates | undefined;
+  /** Connections to subscribers of events that are wanted, and who is told how many there may be. */
+  #subscribers: { readonly most: number; readonly told: (possible: number) => void } = { most: 0, told: () => {} };
+  readonly #spares: SpareDescriptors;
+  #state: 'new' | 'starting' | 'listening' | 'stopping' | 'closed' = 'new';
+
+  /** @throws RangeError when there are too few counters */
+  constructor(options: HttpServerOptions) {
+    this.#options = options;
+    this.#counters = new HttpCounters(options.counters);
+    this.#spares = new SpareDescriptors(options.log);
+    this.#allowedHosts = new AllowedHosts(options.allowedHosts ?? '');
+    this.#connections = this.#limitedTo(this.#wantedFiles());
+  }
+
+  /**
+   * Registers a root path; see {@link RootDeclaration}.
+   * @throws Error when the root is not one segment, is taken (naming both modules), or the server has started
+   */
+  registerRoot(declaration: RootDeclaration): void {
+    const { module, root } = declaration;
+    if (this.#state !== 'new') {
+      throw new Error(`module ${module}: root path "${root}" is registered too late; register it before start()`);
+    }
+    this.#roots.register(declaration);
+  }
+
+  /**
+   * Registers one exact path, such as `/` or `/name`; not listed among {@link roots}.
+   * @throws Error when it is taken or the server has started
+   */
+  registerPath(declaration: RootDeclaration): void {
+    const { module, root } = declaration;
+    if (this.#state !== 'new') throw new Error(`module ${module}: path "/${root}" is registered too late`);
+    this.#roots.registerPath(declaration);
+  }
+
+  /**
+   * Leaves descriptors to connections to subscribers of events.
+   *
+   * @param told gets how many there may be when it starts: fewer where the limit of open files is low
+   */
+  leaveOpenFiles(most: number, told: (possible: number) => void): void {
+    this.#subscribers = { most, told };
+  }
+
+  /** Which Host headers browsers may come with. */
+  get allowedHosts(): AllowedHosts {
+    return this.#allowedHosts;
+  }
+
+  /** Whether it listens and is not stopping. */
+  get isListening(): boolean {
+    return this.#state === 'listening';
+  }
+
+  /** What is registered, newest first. */
+  get roots(): readonly ListedRoot[] {
+    return this.#roots.newestFirst.map(({ declaration: { module, root, about }, servesGet }) => ({
+      module,
+      root,
+      about,
+      servesGet,
+    }));
+  }
+
+  /**
+   * Runs the `onInit` of every root, newest first, then listens.
+   *
+   * @throws Error in one line when an `onInit` fails, no engine loads, or an address cannot be listened on; then it
+   *   listens on none
+   */
+  async start(): Promise<void> {
+    if (this.#state !== 'new') throw new Error(`an HTTP server starts once; this one is ${this.#state}`);
+    const { listeners, log } = this.#options;
+    this.#state = 'starting';
+    // Early, as the lowest numbers last longest when the limit is lowered.
+    this.#spares.start();
+    try {
+      const engine = await loadEngine(this.#options.engine);
+      this.#engine = engine;
+      if (engine.notice !== undefined) log.warn({}, engine.notice);
+      this.#bodies = this.#options.bodies ?? this.#nativeBodies();
+      for (const { declaration } of this.#roots.newestFirst) await declaration.onInit?.();
+      this.#refuseWhenClosed();
+      const files = shareOpenFiles(this.#wantedFiles(), log);
+      this.#connections = this.#limitedTo(files);
+      this.#subscribers.told(files.subscribers);
+      const dispatcher = this.#dispatcher(this.#bodies);
+      for (const listener of listeners) {
+        const handlers = { ...dispatcher.handlersFor(listener), connection: this.#connections.changeOf(listener) };
+        const open = await openListener(engine, listener, handlers, log);
+        this.#open.push(open);
+        this.#connections.listensOn(open.port);
+        this.#refuseWhenClosed();
+      }
+      this.#certificates = new Certificates(this.#open, log);
+      this.#tellCiphers();
+      this.#state = 'listening';
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Tries what {@link start} tries, without listening, and logs the warnings of it.
+   *
+   * @throws Error in one line that says why it could not start
+   */
+  async check(): Promise<void> {
+    const { listeners, log } = this.#options;
+    const engine = await loadEngine(this.#options.engine);
+    shareOpenFiles(this.#wantedFiles(), log);
+    const holders: (Pick<Listening, 'options' | 'bound'> & { readonly secure: SecureApps | undefined })[] = [];
+    try {
+      for (const options of listeners) {
+        const secure = await tryListener(engine, options, log);
+        holders.push({ options, bound: settingName(options.setting), secure });
+      }
+      new Certificates(holders, log).close();
+    } finally {
+      await Promise.all(holders.map(({ secure }) => secure?.close()));
+    }
+    this.#tellCiphers();
+  }
+
+  /** Closes every listener to new connections. From now on every reply closes its connection. */
+  stopAccepting(): void {
+    if (this.#state !== 'listening') return;
+    this.#state = 'stopping';
+    this.#certificates?.close();
+    this.#connections.stop();
+    this.#spares.stop();
+    for (const listener of this.#open) listener.stop();
+  }
+
+  /**
+   * Waits until what runs has been answered. Call {@link stopAccepting} first.
+   * @param deadline milliseconds after which it is not waited for any longer
+   */
+  drain(deadline: number): Promise<void> {
+    return this.#connections.drained(deadline);
+  }
+
+  /** Closes everything at once: clients that still wait are cut, their exchanges are gone. Never fails. */
+  async close(): Promise<void> {
+    if (this.#state === 'closed' && this.#open.length === 0) return;
+    this.#connections.stop();
+    this.#state = 'closed';
+    this.#spares.stop();
+    this.#certificates?.close();
+    await Promise.all(this.#open.splice(0).map((listener) => listener.close()));
+  }
+
+  /** The certificates of the listeners with TLS; undefined before it listens. */
+  get certificates(): Certificates | undefined {
+    return this.#certificates;
+  }
+
+  get openConnections(): number {
+    return this.#connections.open;
+  }
+
+  /** Requests whose reply has not ended. */
+  get openExchanges(): number {
+    return this.#connections.exchanges;
+  }
+
+  /** Bytes of all bodies that are being received in pieces. */
+  get bodyBytes(): number {
+    return this.#bodies?.bytesHeld ?? 0;
+  }
+
+  /** Bodies that are being received in pieces. */
+  get bodySlots(): number {
+    return this.#bodies?.slotsInUse ?? 0;
+  }
+
+  /** Bytes of the response window, as set. */
+  get windowSize(): number {
+    return this.#options.windowSize;
+  }
+
+  /** Name and version of the engine, such as `uWebSockets.js 20.51.4`; known once started. */
+  get engine(): string {
+    return this.#engine === undefined ? 'no engine loaded' : `${this.#engine.name} ${this.#engine.version}`;
+  }
+
+  /** The listeners in order of declaration; before and after it listens, as they are set. */
+  get listening(): readonly Listening[] {
+    if (this.#open.length > 0) return this.#open;
+    return this.#options.listeners.map((options) => ({ options, ...placeOf(options.setting, options.setting.port) }));
+  }
+
+  /** The port of the first listener that has one; before it listens, the one that is set; 0 for none. */
+  get port(): number {
+    return this.listening.find(({ options }) => options.setting.kind !== 'unix')?.port ?? 0;
+  }
+
+  /** `127.0.0.1:8888, /run/x.sock`: what is listened on; undefined when nothing is. */
+  get bound(): string | undefined {
+    return this.#open.length === 0 ? undefined : this.#open.map(({ bound }) => bound).join(', ');
+  }
+
+  /** Where clients on this machine reach the listeners: `http://127.0.0.1:8888`, `http://unix:/run/x.sock:`. */
+  get urls(): readonly string[] {
+    return this.listening.map(({ url }) => url);
+  }
+
+  /** The listeners that other machines can reach. */
+  get exposed(): readonly Listening[] {
+    return this.listening.filter(({ isLocal }) => !isLocal);
+  }
+
+  #ciphers(): readonly string[] {
+    return [...new Set(this.#options.listeners.flatMap(({ tls }) => tls?.ciphers ?? []))];
+  }
+
+  /** The default is nobody's wish, so that it is no reason to warn. */
+  #tellCiphers(): void {
+    for (const ciphers of this.#ciphers()) {
+      const notice = ciphersNotice(ciphers);
+      if (notice !== undefined) this.#options.log[ciphers === defaultCiphers ? 'info' : 'warn']({ ciphers }, notice);
+    }
+  }
+
+  #wantedFiles(): FileShares {
+    const { listeners, maxConnections } = this.#options;
+    const unix = listeners.some(({ setting }) => setting.kind === 'unix') ? unixReserve : 0;
+    return { connections: maxConnections, unix, subscribers: this.#subscribers.most };
+  }
+
+  #limitedTo({ connections, unix }: FileShares): Connections {
+    const { maxConnectionsAddress = 0, log } = this.#options;
+    return new Connections({ max: connections, unix, share: maxConnectionsAddress }, this.#counters, log);
+  }
+
+  #nativeBodies(): BodyPool {
+    const { postBufSize, receiveBufSize, bodiesTotal } = this.#options;
+    return new BodyPool(postBufSize, receiveBufSize, bodiesTotal);
+  }
+
+  #dispatcher(bodies: BodyPool): Dispatcher {
+    const { receiveBufSize, windowSize, connTimeout, replyTimeout = 0, maxReplySize = 0, log } = this.#options;
+    return new Dispatcher({
+      roots: this.#roots,
+      connections: this.#connections,
+      bodies,
+      maxBody: receiveBufSize,
+      flushLimit: Math.min(windowSize, chunkLimit),
+      limits: { clientPatience: connTimeout * 1000, replyPatience: replyTimeout * 1000, maxReply: maxReplySize },
+      stayEncrypted: this.#options.stayEncrypted ?? 0,
+      jsonRefusal: this.#options.jsonRefusal,
+      counters: this.#counters,
+      log,
+    });
+  }
+
+  #refuseWhenClosed(): void {
+    if (this.#state === 'closed') throw new Error('the HTTP server was closed before it listened');
+  }
+}

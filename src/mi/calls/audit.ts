@@ -1,0 +1,167 @@
+import { type JsonObject, type JsonValue, printJson } from '../../base/json.js';
+import { shorten as beginning } from '../../base/text.js';
+import type { Command } from '../commands/command.js';
+import type { CommandEntry } from '../commands/command-table.js';
+import type { CallParameters } from '../commands/parameters.js';
+import { codes, MiError } from '../errors.js';
+import { type Call, clientOf } from './call.js';
+
+/** Where the lines of the audit log go. */
+export interface AuditSink {
+  /** Takes one line with its end. It may not wait, and it may not fail. */
+  write(line: string): void;
+}
+
+/** How a call ended: `ok`, the code of its error, or `given_up` when nobody waited for its end any more. */
+export type AuditOutcome = 'ok' | 'given_up' | number;
+
+const hidden = '(secret)';
+
+/** Bounds of what a line repeats of the parameters. */
+interface Bounds {
+  /** Characters of a text. */
+  readonly text: number;
+  /** Items of a list and members of an object. */
+  readonly items: number;
+  readonly depth: number;
+  /** Members that objects within lists are reduced to; undefined: all of them. */
+  readonly targets: readonly string[] | undefined;
+}
+
+/** Characters of all parameters together. */
+const longestParameters = 4096;
+
+/** The first bounds that keep to {@link longestParameters} count; the last always do. */
+function boundsOf({ targets }: Command): readonly Bounds[] {
+  const about = targets.length === 0 ? undefined : targets;
+  return [
+    { text: 256, items: 32, depth: 4, targets: undefined },
+    { text: 64, items: 32, depth: 4, targets: about },
+    { text: 64, items: 8, depth: 3, targets: about },
+    { text: 32, items: 3, depth: 3, targets: about },
+  ];
+}
+
+/** Writes who ran which command from where, with what outcome: one JSON line for each call. */
+export class Audit {
+  readonly #sink: AuditSink;
+
+  constructor(sink: AuditSink) {
+    this.#sink = sink;
+  }
+
+  /** A call that begins now; its line is written when it is known how it ended. */
+  begin(entry: CommandEntry, given: CallParameters, call: Call): AuditedCall {
+    return new AuditedCall(this.#sink, entry, given, call);
+  }
+}
+
+/** A call whose end is awaited. */
+export class AuditedCall {
+  readonly #sink: AuditSink;
+  readonly #entry: CommandEntry;
+  readonly #given: CallParameters;
+  readonly #call: Call;
+  /** Taken down at once: when the client has left, nobody knows where it was. */
+  readonly #from: string;
+  readonly #started = performance.now();
+
+  /** For {@link Audit.begin}. */
+  constructor(sink: AuditSink, entry: CommandEntry, given: CallParameters, call: Call) {
+    this.#sink = sink;
+    this.#entry = entry;
+    this.#given = given;
+    this.#call = call;
+    this.#from = clientOf(call)?.origin ?? 'local';
+  }
+
+  end(outcome: AuditOutcome): void {
+    const client = clientOf(this.#call);
+    const line = printJson({
+      time: new Date().toISOString(),
+      who: client?.caller?.name ?? '-',
+      level: client?.caller?.grant ?? 'admin',
+      from: this.#from,
+      listener: client?.listener ?? '-',
+      command: this.#entry.fullName,
+      params: this.#given === undefined ? undefined : printable(this.#entry, this.#given),
+      outcome,
+      ms: Math.round((performance.now() - this.#started) * 1000) / 1000,
+    });
+    this.#sink.write(`${line}\n`);
+  }
+}
+
+/** The outcome that an error of a handler is. */
+export function outcomeOf(error: unknown): number {
+  return error instanceof MiError ? error.code : codes.serverError;
+}
+
+function printable({ command }: CommandEntry, given: NonNullable<CallParameters>): JsonValue {
+  let parameters: JsonValue = null;
+  for (const bounds of boundsOf(command)) {
+    parameters = redact(command, given, bounds);
+    if ((printJson(parameters) ?? '').length <= longestParameters) break;
+  }
+  return parameters;
+}
+
+/** Parameters without secrets, and cut to what a line may hold. */
+function redact(command: Command, given: NonNullable<CallParameters>, bounds: Bounds): JsonValue {
+  const { secrets, recipes } = command;
+  if (isObject(given)) {
+    // A name that no recipe has may be a slip, and its value the secret.
+    const isOpen = (name: string): boolean =>
+      secrets.length === 0 || (!secrets.includes(name) && recipes.some(({ names }) => names.includes(name)));
+    return shortObject(given, bounds, (name, value) => (isOpen(name) ? shorten(value, bounds, 1) : hidden));
+  }
+  const fitting = recipes.filter(({ names }) => names.length === given.length);
+  const isOpen = (index: number): boolean =>
+    secrets.length === 0 || (fitting.length > 0 && fitting.every(({ names }) => !secrets.includes(names[index] ?? '')));
+  return shortList(given, bounds, (value, index) => (isOpen(index) ? shorten(value, bounds, 1) : hidden));
+}
+
+function shorten(value: JsonValue, bounds: Bounds, depth: number): JsonValue {
+  if (typeof value === 'string') return shortText(value, bounds.text);
+  if (typeof value !== 'object' || value === null) return value;
+  if (depth >= bounds.depth) return '(nested)';
+  if (isObject(value)) return shortObject(value, bounds, (_name, one) => shorten(one, bounds, depth + 1));
+  return shortList(value, bounds, (item) => shorten(targetsOf(item, bounds), bounds, depth + 1));
+}
+
+/** An object of a list without the members that do not tell what it is about. */
+function targetsOf(item: JsonValue, { targets }: Bounds): JsonValue {
+  if (targets === undefined || !isObject(item)) return item;
+  const kept = targets.filter((name) => Object.hasOwn(item, name)).map((name) => [name, item[name] ?? null] as const);
+  return kept.length === 0 ? item : Object.fromEntries(kept);
+}
+
+function shortText(text: string, limit: number): string {
+  if (text.length <= limit) return text;
+  const start = beginning(text, limit);
+  return `${start}(${text.length - start.length} more)`;
+}
+
+function shortList(
+  list: readonly JsonValue[],
+  { items: most }: Bounds,
+  shown: (item: JsonValue, index: number) => JsonValue,
+): JsonValue {
+  const items = list.slice(0, most).map(shown);
+  return list.length > most ? [...items, `(${list.length - most} more)`] : items;
+}
+
+function shortObject(
+  value: JsonObject,
+  { items, text }: Bounds,
+  shown: (name: string, value: JsonValue) => JsonValue,
+): JsonValue {
+  const members = Object.entries(value).slice(0, items);
+  const more = Object.keys(value).length - members.length;
+  const short = members.map(([name, member]) => [shortText(name, text), shown(name, member ?? null)] as const);
+  return Object.fromEntries(more > 0 ? [...short, ['...', `(${more} more)`] as const] : short);
+}
+
+function isObject(value: JsonValue | CallParameters): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

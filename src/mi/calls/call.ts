@@ -1,0 +1,73 @@
+import { LazyAbort } from '../../base/lazy-abort.js';
+
+/** Who called. */
+export interface Client {
+  /** Address of the other end of the connection; '' for a Unix socket, and for one whose address is not known. */
+  readonly remoteAddress: string;
+  /** Where the call comes from: its address, `local` by a Unix socket, `unknown` where the address is not known. */
+  readonly origin: string;
+  /** What the login gave: its name (`-` without one), and the level it may use. Undefined: everything is allowed. */
+  readonly caller: { readonly name: string; readonly grant: string } | undefined;
+  /** Where the connection came in: `http:127.0.0.1:8888`. */
+  readonly listener: string;
+}
+
+let sourceOf: (call: Call) => Client | undefined;
+
+/** What `call.client` is a view of, for those to whom a view would be one object too many. Handlers cannot reach it. */
+export function clientOf(call: Call): Client | undefined {
+  return sourceOf(call);
+}
+
+/**
+ * One MI command being run. Its signal is aborted when nobody waits for the result any more: the client left, the
+ * deadline passed or the server stops.
+ */
+export class Call extends LazyAbort {
+  /** What commands get that do without a call. Many have it, so that it cannot be aborted. */
+  static readonly none: Call = new (class extends Call {
+    override abort(): void {}
+
+    override lasting(command: string, client: Client): Call {
+      return new Call(command, client);
+    }
+  })('none');
+
+  /** When the time for its result began, by `performance.now()`; undefined while nobody had to wait. */
+  waitedSince: number | undefined = undefined;
+  readonly #source: Client | undefined;
+  #client: Client | undefined;
+
+  /**
+   * @param command full name of the command
+   * @param client who called; `undefined` within the process
+   */
+  constructor(
+    readonly command: string,
+    client?: Client,
+  ) {
+    super();
+    this.#source = client;
+  }
+
+  /** Who called; undefined within the process. Made when it is first looked at, and never changed. */
+  get client(): Client | undefined {
+    if (this.#client === undefined && this.#source !== undefined) this.#client = viewOf(this.#source);
+    return this.#client;
+  }
+
+  static {
+    sourceOf = (call) => call.#source;
+  }
+
+  /** The call to keep when it turns out that the reply takes a while: this one, unless it is {@link none}. */
+  lasting(_command: string, _client: Client): Call {
+    return this;
+  }
+}
+
+/** What comes with the request is more than handlers are to have. */
+function viewOf({ remoteAddress, origin, caller, listener }: Client): Client {
+  const known = caller === undefined ? undefined : Object.freeze({ ...caller });
+  return Object.freeze({ remoteAddress, origin, caller: known, listener });
+}

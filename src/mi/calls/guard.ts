@@ -1,0 +1,117 @@
+import { includesLevel } from '../commands/command.js';
+import type { CommandEntry, CommandList } from '../commands/command-table.js';
+import { codes, MiError, RateLimitError } from '../errors.js';
+import type { Client } from './call.js';
+
+/** What calls from the network are held to. */
+export interface GuardOptions {
+  /** Commands that may be called; undefined: all. */
+  readonly allowed?: CommandList | undefined;
+  /** Commands that nobody may call, whatever their level. */
+  readonly denied?: CommandList | undefined;
+  /** Calls from one network. */
+  readonly addressRate?: RateLimit | undefined;
+  /** Calls of one user or token. */
+  readonly userRate?: RateLimit | undefined;
+  /** The network of an origin, which shares one limit; undefined where it is not known. */
+  readonly networkOf: (origin: string) => string | undefined;
+}
+
+/** Decides which calls are run. Within the process everything is. */
+export class Guard {
+  readonly #options: GuardOptions;
+
+  constructor(options: GuardOptions) {
+    this.#options = options;
+  }
+
+  /** Why this client may not run a command, -32003 naming the level that is missing; undefined: it may. */
+  refusal(entry: CommandEntry, client: Client | undefined): MiError | undefined {
+    if (client === undefined) return undefined;
+    const { allowed, denied } = this.#options;
+    // What stands in no table has no name in a list: it belongs to the protocol.
+    const isListed = entry.number >= 0;
+    if (isListed && denied?.has(entry) === true)
+      return refused(`${entry.fullName} is denied on this server (deny_commands)`);
+    if (isListed && allowed?.has(entry) === false) {
+      return refused(`${entry.fullName} is not allowed on this server (allow_commands)`);
+    }
+    const { caller } = client;
+    const { level } = entry.command;
+    if (caller === undefined || includesLevel(caller.grant, level)) return undefined;
+    const who = caller.name === '-' ? 'callers here have' : `${caller.name} has`;
+    return refused(`${entry.fullName} needs level ${level}; ${who} level ${caller.grant}`);
+  }
+
+  /** Takes one call out of the limits of this client; -32004 when there is none left, -32003 when it cannot be counted. */
+  excess(client: Client | undefined): MiError | undefined {
+    if (client === undefined) return undefined;
+    const { addressRate, userRate, networkOf } = this.#options;
+    if (addressRate !== undefined) {
+      const network = networkOf(client.origin);
+      if (network === undefined)
+        return refused('the address of this connection is not known, and rate_limit_address counts by it');
+      const wait = addressRate.take(network);
+      if (wait > 0) return tooMany(`${addressRate.rate} calls a second from one address`, 'rate_limit_address', wait);
+    }
+    const { caller } = client;
+    if (userRate === undefined || caller === undefined || caller.name === '-') return undefined;
+    const wait = userRate.take(caller.name);
+    return wait > 0 ? tooMany(`${userRate.rate} calls a second of one user`, 'rate_limit_user', wait) : undefined;
+  }
+}
+
+function refused(data: string): MiError {
+  return new MiError(codes.permissionDenied, undefined, data);
+}
+
+function tooMany(what: string, parameter: string, wait: number): RateLimitError {
+  return new RateLimitError(`more than ${what}, the limit ${parameter}; try again in ${wait} s`, wait);
+}
+
+/** Parties whose calls are counted at once. */
+const capacity = 16384;
+
+interface Bucket {
+  tokens: number;
+  at: number;
+}
+
+/**
+ * Limits how often each party calls: `rate` calls a second in the long run, and as many at once. A party that has not
+ * called for a second is as good as new, so that forgetting those that were idle the longest changes little.
+ */
+export class RateLimit {
+  readonly #buckets = new Map<string, Bucket>();
+
+  /**
+   * @param rate calls a second, 1 or more
+   * @param now milliseconds of a clock that never goes back
+   */
+  constructor(
+    readonly rate: number,
+    readonly now: () => number = () => performance.now(),
+  ) {}
+
+  /** Parties that are remembered. */
+  get size(): number {
+    return this.#buckets.size;
+  }
+
+  /** Takes one call. @returns 0, or the whole seconds after which the next one is free */
+  take(party: string): number {
+    const now = this.now();
+    const bucket = this.#buckets.get(party) ?? { tokens: this.rate, at: now };
+    this.#buckets.delete(party);
+    this.#buckets.set(party, bucket);
+    if (this.#buckets.size > capacity) {
+      const [oldest] = this.#buckets.keys();
+      if (oldest !== undefined) this.#buckets.delete(oldest);
+    }
+    bucket.tokens = Math.min(this.rate, bucket.tokens + ((now - bucket.at) / 1000) * this.rate);
+    bucket.at = now;
+    if (bucket.tokens < 1) return Math.ceil((1 - bucket.tokens) / this.rate);
+    bucket.tokens -= 1;
+    return 0;
+  }
+}

@@ -1,0 +1,175 @@
+import { aBoolean, aFunction, aText, checkMembers, listOf, type Members, required, texts } from '../../base/given.js';
+import type { JsonValue } from '../../base/json.js';
+import type { Call } from '../calls/call.js';
+import type { Printable, Result } from '../results/result.js';
+import { type CompiledRecipe, compileRecipe, describeRecipes, type ParametersOf, type Recipe } from './recipe.js';
+
+export type { Result } from '../results/result.js';
+
+/** What a handler may give: {@link Printable}, and something. */
+export type Returnable<T> = [T & undefined] extends [never] ? Printable<T> : never;
+
+/** Nothing more where `T` may be returned; else what makes the compiler name the member that is wrong. */
+export type Checked<T> = [T] extends [Returnable<T>]
+  ? unknown
+  : { run(parameters: never, call: Call): Returnable<T> | Promise<Returnable<T>> };
+
+/** The declaration of an MI command. */
+export interface CommandDeclaration<R extends readonly Recipe[], T = Result> {
+  /** Local name, `dump`; with its module it makes the full name, `usrloc:dump`. No colon in it. */
+  readonly name: string;
+  /** Names that OpenSIPS 3.x had for it: `ul_dump`. */
+  readonly aliases?: readonly string[];
+  /** What it does, for `help`: one to three sentences. */
+  readonly help: string;
+  /** Accepted combinations of parameters; left out, none: `[{}]`. */
+  readonly recipes?: R;
+  /**
+   * Whether it changes nothing, so that any page may link to it; default false. The web interface runs other
+   * commands for requests from its own pages only.
+   */
+  readonly readOnly?: boolean;
+  /** The least level of a caller who may run it; default `read` for what is read-only, else `operate`. */
+  readonly level?: Level;
+  /** Names of parameters whose values are written to no log. */
+  readonly secrets?: readonly string[];
+  /** Members that tell what the objects of a long list are about: of such a list the audit log keeps only these. */
+  readonly targets?: readonly string[];
+  /**
+   * Whether `run` does without its call, and is given {@link Call.none}: then none is made, and what is often called leaves
+   * nothing to be collected. Default false.
+   */
+  readonly withoutCall?: boolean;
+  /**
+   * Whether `run` does without an asynchronous context of its own, too: neither it nor what it calls is of somebody else, who
+   * might set one. Default false.
+   */
+  readonly withoutContext?: boolean;
+  /** Refuse positional parameters, for recipes that only names can tell apart. */
+  readonly namedOnly?: boolean;
+  /**
+   * Runs the command. It may return a promise: then only the calling connection waits. A long value is printed over several
+   * turns of the event loop, and so must not be changed any more: what is changed before it is printed is sent changed.
+   *
+   * @throws MiError to answer with that error; anything else is answered -32000 and logged
+   */
+  run(parameters: ParametersOf<R>, call: Call): T | Promise<T>;
+}
+
+type Run = (parameters: never, call: Call) => unknown;
+
+const localName = /^[A-Za-z_][A-Za-z0-9_.-]*$/;
+
+const members: Members<CommandDeclaration<readonly Recipe[]>> = {
+  name: required(aText),
+  aliases: texts,
+  help: required({
+    text: 'a sentence that tells what it does',
+    is: (value) => typeof value === 'string' && value !== '',
+  }),
+  recipes: listOf('an array of objects, [{ name: type }]', (one) => typeof one === 'object' && one !== null),
+  readOnly: aBoolean,
+  level: aText,
+  secrets: texts,
+  targets: texts,
+  withoutCall: aBoolean,
+  withoutContext: aBoolean,
+  namedOnly: aBoolean,
+  run: aFunction,
+};
+
+/** By shape, not by class: its file may import another copy of this package. */
+export function isCommand(value: unknown): value is Command {
+  return typeof value === 'object' && value !== null && 'accepted' in value && 'recipes' in value && 'run' in value;
+}
+
+/** An MI command, declared by {@link command}. */
+export class Command {
+  readonly name: string;
+  readonly aliases: readonly string[];
+  readonly help: string;
+  readonly namedOnly: boolean;
+  readonly readOnly: boolean;
+  readonly level: Level;
+  readonly secrets: readonly string[];
+  readonly targets: readonly string[];
+  readonly withoutCall: boolean;
+  readonly withoutContext: boolean;
+  readonly recipes: readonly CompiledRecipe[];
+  readonly run: (parameters: Readonly<Record<string, JsonValue>>, call: Call) => Result | Promise<Result>;
+
+  constructor(declaration: Omit<CommandDeclaration<readonly Recipe[]>, 'run'> & { readonly run: Run }) {
+    const given: unknown = declaration;
+    const named = typeof given === 'object' && given !== null && 'name' in given ? given.name : undefined;
+    checkMembers(typeof named === 'string' ? `command ${named}` : 'command()', given, members);
+    const { name, aliases = [], help, recipes = [{}], namedOnly = false, readOnly = false, run } = declaration;
+    const { level = readOnly ? 'read' : 'operate', secrets = [], targets = [], withoutCall = false } = declaration;
+    const { withoutContext = false } = declaration;
+    if (!localName.test(name)) throw new TypeError(`command name "${name}" does not match ${localName}`);
+    if (run === undefined) throw new TypeError(`command ${name} has no function run; give one`);
+    if (!isLevel(level)) throw new TypeError(`command ${name} has the level "${level}"; give ${levels.join(', ')}`);
+    this.name = name;
+    this.aliases = aliases;
+    this.help = help;
+    this.namedOnly = namedOnly;
+    this.readOnly = readOnly;
+    this.level = level;
+    this.recipes = recipes.map(compileRecipe);
+    this.secrets = secrets;
+    this.targets = targets;
+    this.withoutCall = withoutCall;
+    this.withoutContext = withoutContext;
+    const unknown = secrets.find((secret) => !this.recipes.some(({ names }) => names.includes(secret)));
+    if (unknown !== undefined) {
+      throw new TypeError(`command ${name} has the secret "${unknown}", which is no parameter of its recipes`);
+    }
+    // The types of the declaration promise what conversion by recipe delivers; the compiler cannot follow that.
+    this.run = run as Command['run'];
+  }
+
+  /** `log_level accepts () (level) (level, pid)` */
+  get accepted(): string {
+    return `${this.name} accepts ${describeRecipes(this.recipes)}${this.namedOnly ? ' by name' : ''}`;
+  }
+}
+
+/**
+ * Declares an MI command. The types of the handler's parameters are inferred from the recipes.
+ *
+ * ```ts
+ * const resize = command({
+ *   name: 'resize',
+ *   help: 'Sets how many calls a trunk carries.',
+ *   recipes: [{ trunk: 'string', capacity: 'int' }],
+ *   run: ({ trunk, capacity }) => ({ [trunk]: capacity }),
+ * });
+ * ```
+ */
+export function command<const R extends readonly Recipe[] = readonly [Record<never, never>], T = Result>(
+  declaration: CommandDeclaration<R, T> & Checked<T>,
+): Command {
+  return new Command(declaration);
+}
+
+/**
+ * What a command does to the server, and what a caller may run: `read` tells, `operate` changes what the server
+ * serves, `admin` changes the server itself. Each includes those before it.
+ */
+export type Level = (typeof levels)[number];
+
+export const levels = ['read', 'operate', 'admin'] as const;
+
+/** Whether a text names a level. */
+export function isLevel(text: string): text is Level {
+  return (levels as readonly string[]).includes(text);
+}
+
+/** Whether a caller of level `granted` may do what needs `needed`. An unknown word grants nothing. */
+export function includesLevel(granted: string, needed: Level): boolean {
+  return levels.indexOf(granted as Level) >= levels.indexOf(needed);
+}
+
+/** The lower of two levels. */
+export function lowerLevel(one: Level, another: Level): Level {
+  return includesLevel(one, another) ? another : one;
+}

@@ -1,0 +1,135 @@
+import type { JsonObject, JsonValue } from '../../base/json.js';
+import { codes, MiError } from '../errors.js';
+import type { CommandEntry } from './command-table.js';
+import type { CompiledRecipe, ParameterType } from './recipe.js';
+
+/** Version of the OpenRPC specification that {@link describeService} follows. */
+export const openRpcVersion = '1.3.2';
+
+/** Names that components may have, in `$ref` without escapes. */
+const schemaNames: Readonly<Record<ParameterType, string>> = {
+  int: 'int',
+  string: 'string',
+  bool: 'bool',
+  'string[]': 'strings',
+  'int[]': 'ints',
+  'object[]': 'objects',
+  json: 'json',
+};
+
+/** What each parameter type accepts, as JSON Schema; see {@link convertParameter}. */
+const schemas: Readonly<Record<ParameterType, JsonObject>> = {
+  int: {
+    description: 'an integer; a fraction is dropped, and a string of decimal digits is taken as its number',
+    type: ['number', 'string'],
+    pattern: '^[+-]?[0-9]+$',
+  },
+  string: { description: 'a string; a number is taken as its decimal text', type: ['string', 'number'] },
+  bool: { description: 'true or false, also as 1, y or 0, n', enum: [true, false, 1, 0, '1', '0', 'y', 'Y', 'n', 'N'] },
+  'string[]': list('string'),
+  'int[]': list('int'),
+  'object[]': { type: 'array', minItems: 1, items: { type: 'object' } },
+  json: { description: 'any value' },
+};
+
+const errors: JsonObject = {
+  invalidParams: errorOf(codes.invalidParams),
+  serverError: errorOf(codes.serverError),
+};
+
+/**
+ * Describes commands as an OpenRPC document.
+ *
+ * A method has one list of parameters, a command several recipes. The list has every parameter of any recipe; required
+ * are those that all recipes have. `x-recipes` has the recipes themselves, which alone say what goes together, and
+ * `x-aliases` the other names of the command.
+ *
+ * @param entries the commands to describe
+ * @param methods every text that finds exactly one command, with its number
+ */
+export function describeService(
+  { name, version }: { readonly name: string; readonly version: string },
+  entries: readonly CommandEntry[],
+  methods: ReadonlyMap<string, number>,
+): JsonObject {
+  return {
+    openrpc: openRpcVersion,
+    info: {
+      title: name,
+      version,
+      description: 'MI commands over JSON-RPC 2.0. A method may be called by its x-aliases too.',
+    },
+    methods: entries.map((entry) => describeMethod(entry, methods)),
+    components: {
+      schemas: Object.fromEntries(Object.entries(schemas).map(([type, schema]) => [componentName(type), schema])),
+      errors,
+    },
+  };
+}
+
+function describeMethod(
+  { command, fullName, module, number }: CommandEntry,
+  methods: ReadonlyMap<string, number>,
+): JsonObject {
+  const { recipes, help, namedOnly, readOnly } = command;
+  const texts = [...methods.keys()].filter((text) => methods.get(text) === number);
+  const names = orderedNames(recipes);
+  const isPositional = !namedOnly && recipes.every((recipe) => recipe.names.every((other, at) => other === names[at]));
+  const takesParameters = names.length > 0;
+  return {
+    name: fullName,
+    description: help,
+    tags: [{ name: module }],
+    // Positions mean the same in all recipes, or only names can tell them apart.
+    paramStructure: isPositional ? 'either' : 'by-name',
+    params: names.map((parameter) => describeParameter(parameter, recipes)),
+    result: { name: 'result', schema: {} },
+    errors: (takesParameters ? ['invalidParams', 'serverError'] : ['serverError']).map((error) => ({
+      $ref: `#/components/errors/${error}`,
+    })),
+    'x-recipes': recipes.map(({ names: own, types }) =>
+      own.map((parameter, at) => ({ name: parameter, type: types[at] })),
+    ),
+    'x-aliases': texts.filter((text) => text !== fullName),
+    'x-read-only': readOnly,
+  };
+}
+
+/** The parameters of all recipes, those first that every recipe has: OpenRPC wants required ones before the others. */
+function orderedNames(recipes: readonly CompiledRecipe[]): readonly string[] {
+  const all = [...new Set(recipes.flatMap(({ names }) => names))];
+  const required = all.filter((name) => isRequired(name, recipes));
+  return [...new Set([...required, ...all])];
+}
+
+function isRequired(name: string, recipes: readonly CompiledRecipe[]): boolean {
+  return recipes.every(({ names }) => names.includes(name));
+}
+
+function describeParameter(name: string, recipes: readonly CompiledRecipe[]): JsonObject {
+  const types = new Set(recipes.flatMap((recipe) => recipe.types.filter((_type, at) => recipe.names[at] === name)));
+  const references: readonly JsonValue[] = [...types].map(reference);
+  const [only, another] = references;
+  return {
+    name,
+    required: isRequired(name, recipes),
+    schema: only !== undefined && another === undefined ? only : { anyOf: references },
+  };
+}
+
+function list(items: 'string' | 'int'): JsonObject {
+  return { type: 'array', minItems: 1, items: reference(items) };
+}
+
+function reference(type: string): JsonObject {
+  return { $ref: `#/components/schemas/${componentName(type)}` };
+}
+
+function componentName(type: string): string {
+  return schemaNames[type as ParameterType];
+}
+
+function errorOf(code: number): JsonObject {
+  const { message } = new MiError(code);
+  return { code, message };
+}

@@ -1,0 +1,150 @@
+import type { JsonObject, JsonValue } from '../../base/json.js';
+import { hasHalfPair } from '../../base/text.js';
+import { invalidParams, type MiError } from '../errors.js';
+import type { Command } from './command.js';
+import type { CompiledRecipe, ParameterType } from './recipe.js';
+
+/** Parameters as they came: absent, by position or by name. */
+export type CallParameters = undefined | readonly JsonValue[] | JsonObject;
+
+/** Parameters as the handler gets them: by name, converted. */
+type NamedParameters = Readonly<Record<string, JsonValue>>;
+
+const noParameters: NamedParameters = Object.freeze({});
+
+/**
+ * Chooses the recipe that fits the given parameters and converts them (docs/compatibility.md, "Recipes").
+ *
+ * @param count how many parameters the client wrote; more than `given` holds where it repeated a name
+ * @throws MiError -32602 with the original's text for the cause and the accepted recipes
+ */
+export function selectParameters(command: Command, given: CallParameters, count: number): NamedParameters {
+  if (given === undefined || count === 0) {
+    if (command.recipes.some(({ names }) => names.length === 0)) return noParameters;
+    throw refusal(command, 'Too few or too many parameters');
+  }
+  if (isArray(given)) return byPosition(command, given);
+  return byName(command, given, count);
+}
+
+function byPosition(command: Command, given: readonly JsonValue[]): NamedParameters {
+  if (command.namedOnly) throw refusal(command, 'Command only supports named parameters');
+  const fitting = command.recipes.filter(({ names }) => names.length === given.length);
+  const [recipe, another] = fitting;
+  if (recipe === undefined) throw refusal(command, 'Too few or too many parameters');
+  if (another !== undefined) throw refusal(command, 'Ambiguous call, use named parameters instead');
+  return convert(recipe, (_name, index) => given[index]);
+}
+
+function byName(command: Command, given: JsonObject, count: number): NamedParameters {
+  const fitting = command.recipes.filter(({ names }) => names.length === count);
+  if (fitting.length === 0) throw refusal(command, 'Too few or too many parameters');
+  const recipe = fitting.find(({ names }) => names.every((name) => Object.hasOwn(given, name)));
+  if (recipe === undefined) throw refusal(command, 'Named parameters do not match');
+  return convert(recipe, (name) => given[name]);
+}
+
+function convert(
+  { names, types }: CompiledRecipe,
+  pick: (name: string, index: number) => JsonValue | undefined,
+): NamedParameters {
+  const parameters: Record<string, JsonValue> = {};
+  for (const [index, name] of names.entries()) {
+    const value = pick(name, index) ?? null;
+    if (isHalf(value)) throw invalidParams(`half of a surrogate pair in parameter '${name}'; give well-formed text`);
+    parameters[name] = convertParameter(name, types[index] ?? 'json', value);
+  }
+  return parameters;
+}
+
+/** Whether a text anywhere in a value has half of a surrogate pair: whoever reads it again could not decode the reply. */
+function isHalf(value: JsonValue | undefined): boolean {
+  if (typeof value === 'string') return hasHalfPair(value);
+  if (typeof value !== 'object' || value === null) return false;
+  if (Array.isArray(value)) return value.some(isHalf);
+  return Object.entries(value).some(([name, item]) => hasHalfPair(name) || isHalf(item));
+}
+
+function refusal(command: Command, cause: string): MiError {
+  return invalidParams(`${cause}; ${command.accepted}`);
+}
+
+function isArray(given: readonly JsonValue[] | JsonObject): given is readonly JsonValue[] {
+  return Array.isArray(given);
+}
+
+const decimal = /^[+-]?[0-9]+$/;
+
+/**
+ * Converts one parameter to its declared type by the rules of the original's getters
+ * (docs/compatibility.md), except that integers keep 53 bits instead of 32.
+ *
+ * @throws MiError -32602 that names the parameter
+ */
+function convertParameter(name: string, type: ParameterType, value: JsonValue): JsonValue {
+  switch (type) {
+    case 'json':
+      return value;
+    case 'int':
+      return toInt(value) ?? badType(name);
+    case 'string':
+      return toText(value) ?? badType(name);
+    case 'bool':
+      return toBool(value) ?? badType(name);
+    case 'string[]':
+      return items(name, value).map((item) => toText(item) ?? badItem(name));
+    case 'int[]':
+      return items(name, value).map((item) => toInt(item) ?? badItem(name));
+    case 'object[]':
+      return items(name, value).map((item) => (isObject(item) ? item : badItem(name)));
+  }
+}
+
+function toInt(value: JsonValue): number | undefined {
+  if (typeof value === 'string' && !decimal.test(value)) return undefined;
+  if (typeof value !== 'string' && typeof value !== 'number') return undefined;
+  const integer = Math.trunc(Number(value));
+  // Beyond 2^53 a double no longer tells one integer from the next: refused rather than changed.
+  return Number.isSafeInteger(integer) ? integer + 0 : undefined;
+}
+
+function toText(value: JsonValue): string | undefined {
+  if (typeof value === 'string') return value;
+  return typeof value === 'number' && Number.isFinite(value) ? String(value) : undefined;
+}
+
+const truths: ReadonlyMap<JsonValue, boolean> = new Map<JsonValue, boolean>([
+  [true, true],
+  [1, true],
+  ['1', true],
+  ['y', true],
+  ['Y', true],
+  [false, false],
+  [0, false],
+  ['0', false],
+  ['n', false],
+  ['N', false],
+]);
+
+function toBool(value: JsonValue): boolean | undefined {
+  return truths.get(value);
+}
+
+function items(name: string, value: JsonValue): readonly JsonValue[] {
+  if (!Array.isArray(value)) badType(name);
+  const array = value as readonly JsonValue[];
+  if (array.length === 0) throw invalidParams(`Empty array in parameter '${name}'`);
+  return array;
+}
+
+function isObject(value: JsonValue): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function badType(name: string): never {
+  throw invalidParams(`Bad type for parameter '${name}'`);
+}
+
+function badItem(name: string): never {
+  throw invalidParams(`Bad type for array item in parameter '${name}'`);
+}

@@ -1,0 +1,288 @@
+import { currentSecond } from '../../base/clock.js';
+import { opaque } from '../../base/json.js';
+import type { Log } from '../../base/log.js';
+import { nearestNames } from '../../base/nearest.js';
+import { shorten } from '../../base/text.js';
+import type { Statistics } from '../statistics.js';
+import { MiEvent, Subscription } from './event.js';
+import {
+  type EventParameters,
+  EventRoomError,
+  type EventSink,
+  EventSocketError,
+  type EventTransport,
+} from './event-transport.js';
+
+/** Seconds that a subscription lasts when nothing is said, as in OpenSIPS. */
+export const defaultExpire = 3600;
+
+/** Milliseconds between two searches for subscriptions that have ended. */
+const searchInterval = 5000;
+
+const eventName = /^E_[A-Z0-9_]{1,62}$/;
+
+/** What the transports count. */
+export interface EventDeliveryCounts {
+  /** Handed to the operating system. */
+  sent(): void;
+  /** Given up, because nobody takes them or too many wait. */
+  dropped(count: number): void;
+}
+
+interface SharedSink {
+  readonly sink: EventSink;
+  readonly protocol: string;
+  uses: number;
+}
+
+/**
+ * The events of a server, who subscribed to them, and the transports that carry them (OpenSIPS' event interface).
+ *
+ * ```ts
+ * const trunkDown = server.events.declare('E_PBX_TRUNK_DOWN');
+ * trunkDown.raise({ trunk: 'north', calls: 12 });
+ * ```
+ */
+export class Events {
+  readonly #log: Log;
+  readonly #events = new Map<string, MiEvent>();
+  readonly #transports = new Map<string, EventTransport>();
+  readonly #sinks = new Map<string, SharedSink>();
+  readonly #raised: { add(amount: number): void };
+  #timer: NodeJS.Timeout | undefined;
+  /** Connections that the limit of open files leaves to subscribers. */
+  #mostConnections = Number.POSITIVE_INFINITY;
+  #isClosed = false;
+  /** For transports. */
+  readonly counts: EventDeliveryCounts;
+
+  /** @param giveClose is given what ends all subscriptions, which nobody else is to have */
+  constructor(log: Log, statistics: Statistics, giveClose: (close: () => void) => void = () => {}) {
+    this.#log = log;
+    giveClose(() => this.#close());
+    this.#raised = statistics.add('evi', 'events_raised', 'counter');
+    const sent = statistics.add('evi', 'events_sent', 'counter');
+    const dropped = statistics.add('evi', 'events_dropped', 'counter');
+    this.counts = { sent: () => sent.add(1), dropped: (count) => dropped.add(count) };
+    statistics.add('evi', 'event_subscribers', 'computed', () => this.#sinks.size);
+  }
+
+  /** So that one in a result is refused by name. */
+  get [opaque](): string {
+    return 'Events';
+  }
+
+  /** All events, in the order in which they were declared. */
+  get all(): readonly MiEvent[] {
+    return [...this.#events.values()];
+  }
+
+  /**
+   * Declares an event, so that it is listed, can be subscribed to and raised.
+   *
+   * @throws RangeError for a name that is not `E_` and up to 62 capital letters, digits and `_`; Error for one that is
+   *   there
+   */
+  declare(name: string): MiEvent {
+    if (!eventName.test(name)) {
+      throw new RangeError(`"${name}" is no name of an event; give E_ and 1 to 62 capital letters, digits and "_"`);
+    }
+    if (this.#events.has(name)) throw new Error(`event ${name} is declared already; keep what declare returned`);
+    return this.#declare(name, false);
+  }
+
+  /**
+   * Declares events that only a SIP server raises, so that clients which subscribe to everything they know need not be
+   * changed.
+   */
+  declareForeign(names: readonly string[]): void {
+    for (const name of names) this.#declare(name, true);
+  }
+
+  #declare(name: string, isForeign: boolean): MiEvent {
+    const event = new MiEvent(this.#events.size, name, isForeign, this.#log, { raised: () => this.#raised.add(1) });
+    this.#events.set(name, event);
+    return event;
+  }
+
+  find(name: string): MiEvent | undefined {
+    return this.#events.get(name);
+  }
+
+  /**
+   * Raises an event by its name, see {@link MiEvent.raise}.
+   *
+   * @throws Error for one that was not declared
+   */
+  raise(name: string, parameters?: EventParameters): number {
+    const event = this.#events.get(name);
+    if (event !== undefined) return event.raise(parameters);
+    const [near] = nearestNames(name, this.#events.keys());
+    const hint = near === undefined ? 'declare it first' : `did you mean ${near}?`;
+    throw new Error(`event ${name} is not declared; ${hint}`);
+  }
+
+  /** Connections that subscribers may have at once. */
+  get mostConnections(): number {
+    return [...this.#transports.values()].reduce(
+      (sum, { isConnected, maxSubscribers }) => sum + (isConnected === true ? maxSubscribers : 0),
+      0,
+    );
+  }
+
+  /** From now on subscribers have so many connections at most. */
+  limitConnections(most: number): void {
+    this.#mostConnections = most;
+  }
+
+  /** @throws Error when another one has its protocol */
+  addTransport(transport: EventTransport): void {
+    const { protocol } = transport;
+    if (this.#transports.has(protocol)) throw new Error(`two event transports are named ${protocol}`);
+    this.#transports.set(protocol, transport);
+  }
+
+  /**
+   * Subscribes a socket (`udp:127.0.0.1:8888`) to an event, or sets a subscription to a new time.
+   *
+   * @param expire seconds from now, 0 ends it; undefined: for good
+   * @throws EventSocketError for a socket that cannot be used, or one subscriber too many; EventRoomError for one too many for
+   *   the limit of open files
+   */
+  subscribe(event: MiEvent, socket: string, expire: number | undefined): void | Promise<void> {
+    const transport = this.#transportOf(socket);
+    const canonical = transport.canonical(socket);
+    this.#forget();
+    const subscription = event.subscriptions.get(canonical);
+    if (subscription !== undefined) {
+      subscription.renew(expire);
+      return;
+    }
+    const shared = this.#sinks.get(canonical);
+    if (shared !== undefined) {
+      this.#add(event, canonical, shared, expire);
+      return;
+    }
+    this.#checkRoom(transport);
+    const sink = transport.open(canonical);
+    if (!(sink instanceof Promise)) {
+      this.#opened(event, canonical, transport, sink, expire);
+      return;
+    }
+    return sink.then((opened) => this.#opened(event, canonical, transport, opened, expire));
+  }
+
+  /** The subscription of a socket, however it is written. */
+  subscription(event: MiEvent, socket: string): Subscription | undefined {
+    try {
+      return event.subscriptions.get(this.#transportOf(socket).canonical(socket));
+    } catch (error) {
+      if (error instanceof EventSocketError) return undefined;
+      throw error;
+    }
+  }
+
+  /** The subscriptions of an event, without those that are over. */
+  subscriptionsOf(event: MiEvent): readonly Subscription[] {
+    this.#forgetOf(event, currentSecond());
+    return [...event.subscriptions.values()];
+  }
+
+  /** Ends all subscriptions; nothing can be subscribed any more. */
+  #close(): void {
+    this.#isClosed = true;
+    clearInterval(this.#timer);
+    for (const event of this.#events.values()) event.subscriptions.clear();
+    for (const [socket, { sink }] of this.#sinks) {
+      try {
+        sink.close();
+      } catch (error) {
+        this.#log.error({ err: error, socket }, `event subscriber ${socket} failed to close`);
+      }
+    }
+    this.#sinks.clear();
+  }
+
+  #transportOf(socket: string): EventTransport {
+    const [protocol = ''] = socket.split(':', 1);
+    const transport = this.#transports.get(protocol);
+    if (transport !== undefined) return transport;
+    const known = [...this.#transports.keys()].map((name) => `${name}:`).join(' or ');
+    const remedy = known === '' ? 'no transport is loaded; add loadmodule "event_datagram.so"' : `give ${known}`;
+    throw new EventSocketError(`no event transport for socket ${JSON.stringify(shorten(socket, 100))}; ${remedy}`);
+  }
+
+  #opened(event: MiEvent, socket: string, transport: EventTransport, sink: EventSink, expire: number | undefined) {
+    // While a name was resolved, another call may have come first, or the server have stopped.
+    const first = this.#sinks.get(socket);
+    if (first !== undefined || this.#isClosed) {
+      sink.close();
+      if (first === undefined) throw new EventSocketError('the server stops');
+    } else {
+      try {
+        this.#checkRoom(transport);
+      } catch (error) {
+        sink.close();
+        throw error;
+      }
+    }
+    const shared = first ?? { sink, protocol: transport.protocol, uses: 0 };
+    this.#sinks.set(socket, shared);
+    const subscription = event.subscriptions.get(socket);
+    if (subscription === undefined) this.#add(event, socket, shared, expire);
+    else subscription.renew(expire);
+  }
+
+  #add(event: MiEvent, socket: string, shared: SharedSink, expire: number | undefined): void {
+    shared.uses += 1;
+    event.subscriptions.set(socket, new Subscription(socket, shared.sink, expire));
+    if (this.#timer !== undefined) return;
+    this.#timer = setInterval(() => this.#forget(), searchInterval);
+    // Subscribers are no reason for a process to stay.
+    this.#timer.unref();
+  }
+
+  #checkRoom({ protocol, maxSubscribers, isConnected }: EventTransport): void {
+    const there = this.#sinksOf((one) => one === protocol);
+    if (there >= maxSubscribers) {
+      throw new EventSocketError(
+        `${there} sockets are subscribed by ${protocol}, the limit max_subscribers; end one, or raise the limit`,
+      );
+    }
+    if (isConnected !== true) return;
+    const connected = this.#sinksOf((one) => this.#transports.get(one)?.isConnected === true);
+    if (connected < this.#mostConnections) return;
+    throw new EventRoomError(
+      `${connected} sockets are subscribed by TCP, as many as the limit of open files leaves connections for; end one, ` +
+        'or raise it (ulimit -n)',
+    );
+  }
+
+  #sinksOf(isMeant: (protocol: string) => boolean): number {
+    let count = 0;
+    for (const { protocol } of this.#sinks.values()) if (isMeant(protocol)) count += 1;
+    return count;
+  }
+
+  /** Drops the subscriptions that are over, and the sinks that nobody uses then. */
+  #forget(): void {
+    const now = currentSecond();
+    for (const event of this.#events.values()) this.#forgetOf(event, now);
+    if (this.#sinks.size > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #forgetOf(event: MiEvent, now: number): void {
+    for (const [socket, subscription] of event.subscriptions) {
+      if (!subscription.isOver(now)) continue;
+      event.subscriptions.delete(socket);
+      const shared = this.#sinks.get(socket);
+      if (shared === undefined) continue;
+      shared.uses -= 1;
+      if (shared.uses > 0) continue;
+      this.#sinks.delete(socket);
+      shared.sink.close();
+    }
+  }
+}

@@ -1,0 +1,299 @@
+import { types } from 'node:util';
+import { asResult, endless, mostUnits, printJson, printUnchecked, refuseOpaque, tooLong } from '../../base/json.js';
+import { decodable, stringify } from '../../base/text.js';
+import { marker, misplaced, partsOf } from './collected-text.js';
+import { pieceEnd } from './cursor.js';
+import { collecting, type Piecewise, printWhole } from './piecewise.js';
+import { memberNames, weightOf, weightOfItem, weightOfText } from './value-size.js';
+
+/** Values in a result that is printed at once, which takes about a tenth of a millisecond. */
+export const shortNodes = 1024;
+
+/** Values that are printed in one step, which takes about 50 microseconds. */
+const stepNodes = 500;
+
+/** Units of a text that are printed in one step. */
+const stepUnits = 16384;
+
+/** Units of the texts that the whole consists of: in one it would have to be copied before it is sent. */
+const pieceUnits = 32768;
+
+/** Deepest nesting of a value that is printed in steps: about as deep as V8 gets. */
+const deepest = 4096;
+
+/** An array or object that is being printed. */
+interface Level {
+  readonly value: object;
+  /** Of its members; undefined for an array. */
+  readonly names: readonly string[] | undefined;
+  /** Items or members. */
+  readonly length: number;
+  /** Where it stands in the result: `.calls[3]`. */
+  readonly place: string;
+  /** Whether what only looks empty is refused: not in what a `toJSON` gave. */
+  readonly isChecked: boolean;
+  next: number;
+  isEmpty: boolean;
+}
+
+/**
+ * Prints a value as `JSON.stringify` and `printJson` do, step by step, so that others get their turn in between. The parts
+ * in it are left to be printed later.
+ */
+export class LongPrinter {
+  readonly #levels: Level[] = [];
+  readonly #ancestors = new Set<object>();
+  readonly #met: Piecewise[] = [];
+  #printed: (string | Piecewise)[] = [];
+  /** The end of what is printed. */
+  #text = '';
+  #units = 0;
+  /** Bytes of what is printed; undefined when parts are to be printed later. */
+  #bytes: number | undefined = 0;
+  /** A long text that is being printed, and how much of it is. */
+  #string: { readonly text: string; at: number } | undefined;
+  #isWanted = true;
+  readonly #isWhole: boolean;
+
+  /**
+   * @param isWhole whether the parts in it are printed with the rest
+   * @throws what printing the beginning of the value does
+   */
+  constructor(value: unknown, isWhole = false) {
+    this.#isWhole = isWhole;
+    this.#guarded(() => this.#descend(undefined, '', value));
+  }
+
+  /** Whether all is printed. */
+  get isComplete(): boolean {
+    return this.#levels.length === 0 && this.#string === undefined;
+  }
+
+  /** Bytes of the whole text; undefined when parts of it are printed later. */
+  get length(): number | undefined {
+    return this.#bytes;
+  }
+
+  /**
+   * Prints a little more.
+   *
+   * @throws what `printJson` and `partsOf` do; all parts that were met have been given back then
+   */
+  step(): void {
+    this.#guarded(() => {
+      if (this.#string === undefined) this.#group();
+      else this.#continueString(this.#string);
+    });
+  }
+
+  /** What was printed, to be asked for once. */
+  take(): (string | Piecewise)[] {
+    this.#flush();
+    const printed = this.#printed;
+    this.#printed = [];
+    return printed;
+  }
+
+  /** From now on nothing is kept, and the parts that are met are given back. */
+  forget(): void {
+    this.#isWanted = false;
+    this.#printed = [];
+    this.#text = '';
+    this.#discard();
+  }
+
+  #discard(): void {
+    for (const part of this.#met.splice(0)) part.discard();
+  }
+
+  #guarded(print: () => void): void {
+    try {
+      print();
+      // Their numbers begin anew, which only those that are not sent may.
+      if (!this.#isWanted) this.#discard();
+    } catch (error) {
+      this.#levels.length = 0;
+      this.#ancestors.clear();
+      this.#string = undefined;
+      this.forget();
+      throw error;
+    }
+  }
+
+  /** Prints as much of the innermost array or object as one step may. */
+  #group(): void {
+    const level = this.#levels.at(-1);
+    if (level === undefined) return;
+    const { value, names, next, length } = level;
+    if (next >= length) {
+      this.#close(level);
+      return;
+    }
+    // Read once: a getter may give something else the next time.
+    const items: unknown[] = [];
+    let item: unknown;
+    for (let left = stepNodes; next + items.length < length; ) {
+      item = itemOf(value, names, next + items.length);
+      left -= weightOfItem(item, left);
+      if (names !== undefined) left -= weightOfText(names[next + items.length] ?? '');
+      if (left < 0) break;
+      items.push(item);
+    }
+    if (items.length === 0) {
+      level.next += 1;
+      this.#descend(level, names === undefined ? String(next) : (names[next] ?? ''), item);
+      return;
+    }
+    level.next += items.length;
+    const text = this.#print(names === undefined ? items : withNames(items, names.slice(next, next + items.length)));
+    if (level.isChecked && text?.includes('{}') === true) {
+      for (const [index, item] of items.entries()) refuseOpaque(item, placeIn(level, next + index));
+    }
+    // Without its brackets; nothing is left of an object all of whose members are undefined.
+    if (text === undefined || text.length <= 2) return;
+    this.#separate(level);
+    this.#emit(text.slice(1, -1));
+  }
+
+  #close(level: Level): void {
+    this.#levels.pop();
+    this.#ancestors.delete(level.value);
+    this.#emit(level.names === undefined ? ']' : '}');
+  }
+
+  /** Begins to print an item that may be long, or whose `toJSON` has to be asked. */
+  #descend(level: Level | undefined, name: string, item: unknown): void {
+    const { toJSON } = (item ?? {}) as { readonly toJSON?: unknown };
+    const isOwnText = typeof item === 'object' && item !== null && typeof toJSON === 'function';
+    const value = isOwnText ? this.#collect(() => asResult(() => toJSON.call(item, name) as unknown, 0)) : item;
+    const place = level === undefined ? '' : placeIn(level, level.next - 1);
+    const isChecked = !isOwnText && (level?.isChecked ?? true);
+    if (typeof value === 'string' && value.length > stepUnits) {
+      if (value.includes(marker)) throw misplaced();
+      this.#begin(level, name);
+      this.#emit('"');
+      this.#string = { text: value, at: 0 };
+    } else if (typeof value === 'object' && value !== null && this.#isLong(value)) {
+      if (this.#ancestors.has(value) || this.#levels.length >= deepest) throw endless();
+      this.#begin(level, name);
+      this.#open(value, place, isChecked);
+    } else {
+      const text = this.#print(isOwnText && hasOwnText(value) ? { toJSON: () => value } : value);
+      if (isChecked && text?.includes('{}') === true) refuseOpaque(value, place);
+      const isLeftOut = text === undefined && (level === undefined || level.names !== undefined);
+      if (isLeftOut) return;
+      this.#begin(level, name);
+      this.#emit(text ?? 'null');
+    }
+  }
+
+  /**
+   * V8 is never given what may become longer than its longest text: beyond that, a hole in an array ends the process
+   * (`Check failed: isolate_->has_pending_exception()`).
+   */
+  #isLong(value: object): boolean {
+    return !types.isBoxedPrimitive(value) && weightOf(value, stepNodes) > stepNodes;
+  }
+
+  #open(value: object, place: string, isChecked: boolean): void {
+    const names = Array.isArray(value) ? undefined : memberNames(value);
+    const length = Array.isArray(value) ? value.length : (names?.length ?? 0);
+    this.#ancestors.add(value);
+    this.#levels.push({ value, names, length, place, isChecked, next: 0, isEmpty: true });
+    this.#emit(names === undefined ? '[' : '{');
+  }
+
+  #continueString(string: { readonly text: string; at: number }): void {
+    const end = pieceEnd(string.text, string.at, stepUnits);
+    this.#emit(decodable(JSON.stringify(string.text.slice(string.at, end))).slice(1, -1));
+    string.at = end;
+    if (end < string.text.length) return;
+    this.#string = undefined;
+    this.#emit('"');
+  }
+
+  #begin(level: Level | undefined, name: string): void {
+    if (level === undefined) return;
+    this.#separate(level);
+    if (level.names !== undefined) this.#emit(`${stringify(name)}:`);
+  }
+
+  #separate(level: Level): void {
+    if (!level.isEmpty) this.#emit(',');
+    level.isEmpty = false;
+  }
+
+  #print(value: unknown): string | undefined {
+    return this.#collect(() => printUnchecked(value));
+  }
+
+  #collect<R>(print: () => R): R {
+    return this.#isWhole ? printWhole(print) : collecting(this.#met, marker, print, undefined);
+  }
+
+  #emit(text: string): void {
+    if (!this.#isWanted) return;
+    if (this.#met.length === 0 || !text.includes(marker)) {
+      this.#append(text);
+      return;
+    }
+    for (const part of partsOf(text, this.#met)) {
+      if (typeof part === 'string') {
+        this.#append(part);
+        continue;
+      }
+      this.#flush();
+      this.#bytes = undefined;
+      this.#printed.push(part);
+    }
+  }
+
+  #append(text: string): void {
+    this.#units += text.length;
+    // As long as one that is printed at once may be.
+    if (this.#units > mostUnits) throw tooLong();
+    this.#text += text;
+    if (this.#text.length >= pieceUnits) this.#flush();
+  }
+
+  #flush(): void {
+    if (this.#text === '') return;
+    if (this.#bytes !== undefined) this.#bytes += Buffer.byteLength(this.#text);
+    this.#printed.push(this.#text);
+    this.#text = '';
+  }
+}
+
+/**
+ * As `printJson`, at once, for a value of any length.
+ *
+ * @throws what `printJson` does
+ */
+export function printAtOnce(value: unknown): string | undefined {
+  if (typeof value !== 'object' || value === null || weightOf(value, shortNodes) <= shortNodes) return printJson(value);
+  const printer = new LongPrinter(value, true);
+  while (!printer.isComplete) printer.step();
+  const texts = printer.take();
+  return texts.length === 0 ? undefined : texts.join('');
+}
+
+function hasOwnText(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'toJSON' in value && typeof value.toJSON === 'function';
+}
+
+function itemOf(value: object, names: readonly string[] | undefined, index: number): unknown {
+  if (names === undefined) return (value as readonly unknown[])[index];
+  const name = names[index] ?? '';
+  return Object.hasOwn(value, name) ? (value as Readonly<Record<string, unknown>>)[name] : undefined;
+}
+
+/** An object without a prototype, which would take `__proto__` for itself. */
+function withNames(items: readonly unknown[], names: readonly string[]): object {
+  const object = Object.create(null) as Record<string, unknown>;
+  for (const [index, name] of names.entries()) object[name] = items[index];
+  return object;
+}
+
+function placeIn({ place, names }: Level, index: number): string {
+  return names === undefined ? `${place}[${index}]` : `${place}.${names[index]}`;
+}

@@ -1,0 +1,432 @@
+import { currentSecond } from '../../base/clock.js';
+import { aNumber, aText, checkGiven, checkMembers, type Members, oneOf, type Wanted } from '../../base/given.js';
+import { escapesHalfPair, shorten, stringify } from '../../base/text.js';
+import { type NativeRecordTable, openRecordTable } from '../../native/native.js';
+import type { Cursor } from './cursor.js';
+import { Piecewise } from './piecewise.js';
+import { markHoles, marksPrinted, nonce, type SecondsLeft, styles } from './seconds-left.js';
+
+export { dumpsOpen } from '../../native/native.js';
+
+/** What may be set for a `T` that is got: wherever it has a number, the seconds until a time may stand. */
+export type Settable<T> =
+  | T
+  | (number extends T ? SecondsLeft : never)
+  | (T extends object ? { readonly [Member in keyof T]: Settable<T[Member]> } : never);
+
+/** What is kept beside a record. */
+export interface RecordOptions {
+  /** The time at which {@link RecordTable.due} finds the record, in a unit of the caller's choice. */
+  readonly deadline?: number;
+}
+
+/** The most that a table takes; what is left out has no limit. */
+export interface RecordLimits {
+  readonly maxRecords?: number;
+  /** Bytes of memory, as {@link RecordTable.usedBytes} counts them. */
+  readonly maxBytes?: number;
+  /** Bytes of UTF-8 of one record and its key. */
+  readonly maxRecordBytes?: number;
+}
+
+const limitMembers: Members<RecordLimits> = { maxRecords: aNumber, maxBytes: aNumber, maxRecordBytes: aNumber };
+
+/** A record has no room in its table, which is as it was. */
+export class RecordLimitError extends Error {
+  override readonly name = 'RecordLimitError';
+
+  constructor(
+    message: string,
+    /** The limit that was met; `memory`: the process got none from the operating system. */
+    readonly limit: keyof RecordLimits | 'memory',
+  ) {
+    super(message);
+  }
+}
+
+/** Keys and records pass through it on their way to any table and back; it is never in use when a method returns. */
+const memory = Buffer.allocUnsafeSlow(131072);
+
+/**
+ * Records by key, held as JSON outside of the JavaScript heap: a million of them cost the garbage collector nothing.
+ * Each is encoded once, when it is set, and copied when it is dumped.
+ *
+ * Keys are any well-formed strings of up to 65,535 bytes of UTF-8. Values that depend on time alone are given as
+ * {@link secondsLeft} and are read as what they are by then.
+ *
+ * The collector does not see how much memory a table holds: {@link RecordTable.clear} one that is no longer needed.
+ */
+export class RecordTable<T = unknown> {
+  readonly #native: NativeRecordTable = openRecordTable(nonce);
+  #styles = 0;
+  #limits: RecordLimits = {};
+
+  /** @throws RangeError for a limit that is not a number from 0 on */
+  constructor(limits: RecordLimits = {}) {
+    this.limits = limits;
+  }
+
+  /** The most that the table takes. New limits leave alone what is there already. */
+  get limits(): RecordLimits {
+    return this.#limits;
+  }
+
+  set limits(limits: RecordLimits) {
+    checkMembers('limits of a RecordTable', limits, limitMembers);
+    const {
+      maxRecords = Number.POSITIVE_INFINITY,
+      maxBytes = Number.POSITIVE_INFINITY,
+      maxRecordBytes = Number.POSITIVE_INFINITY,
+    } = limits;
+    for (const [name, limit] of Object.entries({ maxRecords, maxBytes, maxRecordBytes })) {
+      if (!(limit >= 0)) throw new RangeError(`${name} is ${limit}; give a number from 0 on, or leave it out`);
+    }
+    this.#native.setLimits(maxRecords, maxBytes, maxRecordBytes);
+    this.#limits = limits;
+  }
+
+  /**
+   * Sets the record of a key, and its deadline: one that is not given again is gone.
+   *
+   * @throws TypeError for a value that is not JSON or a key with half of a surrogate pair, RangeError for a value that
+   *   contains itself, {@link RecordLimitError} for one that {@link limits} leave no room for, Error for a key or a
+   *   record that is too long for any table; then the table is as it was
+   */
+  set(key: string, value: Settable<T>, options?: RecordOptions): this {
+    checkKey(key);
+    const text = markHoles(value);
+    if (text === undefined) {
+      throw new TypeError(`record ${JSON.stringify(key)} is set to a ${typeof value}, which JSON does not have`);
+    }
+    const marks = marksPrinted();
+    if (marks > 0 && this.#styles < styles.length) this.#learnStyles();
+    const deadline = deadlineOf(options);
+    let place = memory;
+    if ((key.length + text.length) * 3 > memory.length) {
+      const length = Buffer.byteLength(key) + Buffer.byteLength(text);
+      if (length > memory.length) place = Buffer.allocUnsafeSlow(length);
+    }
+    const keyLength = writeKey(key, place);
+    this.#taken(this.#native.set(place, keyLength, keyLength + place.write(text, keyLength), marks, deadline), key);
+    return this;
+  }
+
+  /**
+   * Sets the record of a key to a JSON text (RFC 8259) in UTF-8. It is validated and kept without blanks, otherwise as
+   * it is: numbers of any size and repeated members stay.
+   *
+   * @throws Error saying what is wrong at which byte, {@link RecordLimitError}; then the table is as it was
+   */
+  setJson(key: string, json: Uint8Array, options?: RecordOptions): this {
+    checkKey(key);
+    const deadline = deadlineOf(options);
+    checkGiven('json of a record', json, aByteArray);
+    if (escapesHalfPair(Buffer.from(json.buffer, json.byteOffset, json.length).toString('latin1'))) {
+      throw new TypeError(`record ${JSON.stringify(key)} has half of a surrogate pair; give well-formed text`);
+    }
+    const length = Buffer.byteLength(key) + json.length;
+    const place = length > memory.length ? Buffer.allocUnsafeSlow(length) : memory;
+    place.set(json, writeKey(key, place));
+    this.#taken(this.#native.setJson(place, length - json.length, length, deadline), key);
+    return this;
+  }
+
+  /** Sets many records; one that is refused ends it, and those before it are set. */
+  setMany(records: Iterable<readonly [key: string, value: Settable<T>]>): this {
+    for (const [key, value] of records) this.set(key, value);
+    return this;
+  }
+
+  /** The record of a key as it is now; undefined when there is none. */
+  get(key: string): T | undefined {
+    const text = this.#read(key);
+    return text === undefined ? undefined : (JSON.parse(text.toString()) as T);
+  }
+
+  /** As {@link get}, as compact JSON in bytes of the caller's own. */
+  getJson(key: string): Uint8Array | undefined {
+    const text = this.#read(key);
+    return text === undefined ? undefined : new Uint8Array(text);
+  }
+
+  has(key: string): boolean {
+    return this.#native.has(memory, writeKey(key, memory));
+  }
+
+  /** Deletes a record; returns whether there was one. */
+  delete(key: string): boolean {
+    return this.#native.delete(memory, writeKey(key, memory));
+  }
+
+  /** Deletes all records and frees their memory. */
+  clear(): void {
+    this.#native.clear();
+  }
+
+  /** Records in the table. */
+  get size(): number {
+    return this.#native.size();
+  }
+
+  /** Bytes of all keys and records in UTF-8; what {@link secondsLeft} prints counts nothing. */
+  get bytes(): number {
+    return this.#native.bytes();
+  }
+
+  /**
+   * What `maxBytes` limits: {@link bytes}, and about 80 for each record and 12 for each {@link secondsLeft}. The memory
+   * that the table holds is at most a few percent more.
+   */
+  get usedBytes(): number {
+    return this.#native.usedBytes();
+  }
+
+  /** Bytes of memory that the table holds. */
+  get heldBytes(): number {
+    return this.#native.heldBytes();
+  }
+
+  /** Share of {@link heldBytes} that is not {@link bytes}, from 0 to 1: the table's own needs and free room. */
+  get fragmentation(): number {
+    return 1 - this.bytes / this.heldBytes;
+  }
+
+  /**
+   * The keys that are there now, in no order, each once. The table may change meanwhile: keys that are deleted before
+   * their turn are left out, as are new ones.
+   */
+  *keys(): Generator<string, void, undefined> {
+    for (const keys of this.#walk(Number.POSITIVE_INFINITY)) {
+      // They come many at a time, and may be deleted between two turns.
+      for (const key of keys) if (this.has(key)) yield key;
+    }
+  }
+
+  /**
+   * The keys of records whose deadline is at or before `now`, in batches. Each looks at no more than 8192 records, in
+   * well under a millisecond, and may be empty, so that a caller can do other things in between.
+   *
+   * @throws RangeError unless `now` is finite
+   */
+  due(now: number): Generator<readonly string[], void, undefined> {
+    if (!Number.isFinite(now)) throw new RangeError(`time ${now} is not finite; give one to compare deadlines with`);
+    return this.#walk(now);
+  }
+
+  /**
+   * All records as an array, to be put anywhere into the result of a command. It is printed piece by piece at the pace
+   * of the reader, while the table may change; {@link DumpCursor} tells what is promised then.
+   */
+  dump(options: DumpOptions = {}): TableDump {
+    return new TableDump(this.#native, options);
+  }
+
+  /** @throws TypeError: a table in a result has to say how it is to be printed */
+  toJSON(): never {
+    throw new TypeError('result holds a RecordTable: give table.dump()');
+  }
+
+  *#walk(due: number): Generator<string[], void, undefined> {
+    const walk = new Uint32Array(3);
+    this.#native.beginWalk(walk);
+    while (walk[0] !== walk[1]) {
+      const length = this.#native.walk(memory, walk, due);
+      const keys: string[] = [];
+      for (let at = 0; at < length; ) {
+        const start = at + 4;
+        at = start + memory.readUInt32LE(at);
+        keys.push(memory.toString('utf8', start, at));
+      }
+      yield keys;
+    }
+  }
+
+  /** The record as it is now, in memory that is valid until the next call of any table. */
+  #read(key: string): Buffer | undefined {
+    const now = currentSecond();
+    const keyLength = writeKey(key, memory);
+    let place = memory;
+    let length = this.#native.get(place, keyLength, now);
+    if (length > place.length) {
+      place = Buffer.allocUnsafeSlow(length);
+      place.write(key, 0);
+      length = this.#native.get(place, keyLength, now);
+    }
+    return length < 0 ? undefined : place.subarray(0, length);
+  }
+
+  /** @throws RecordLimitError for a number that tells of no room */
+  #taken(outcome: number, key: string): void {
+    if (outcome >= 0) return;
+    const what = `record ${JSON.stringify(shorten(key, 64))} has no room`;
+    const { maxRecords, maxBytes, maxRecordBytes } = this.#limits;
+    switch (outcome) {
+      case -1:
+        throw new RecordLimitError(
+          `${what}: the table holds ${this.size} records, the limit maxRecords is ${maxRecords}; delete some or raise it`,
+          'maxRecords',
+        );
+      case -2:
+        throw new RecordLimitError(
+          `${what}: the table uses ${this.usedBytes} bytes, the limit maxBytes is ${maxBytes}; delete some or raise it`,
+          'maxBytes',
+        );
+      case -3:
+        throw new RecordLimitError(
+          `${what}: it is longer than the limit maxRecordBytes, ${maxRecordBytes} bytes; shorten it or raise the limit`,
+          'maxRecordBytes',
+        );
+      default:
+        throw new RecordLimitError(`${what}: the process gets no more memory; delete some or give it more`, 'memory');
+    }
+  }
+
+  #learnStyles(): void {
+    for (const { texts } of styles.slice(this.#styles)) {
+      this.#native.addStyle(jsonOf(texts.permanent), jsonOf(texts.expired));
+    }
+    this.#styles = styles.length;
+  }
+}
+
+const aByteArray: Wanted = { text: 'a Uint8Array of JSON', is: (value) => value instanceof Uint8Array };
+
+/** Writes a key to the start of a memory; its length there. */
+function writeKey(key: string, place: Buffer): number {
+  checkKey(key);
+  const length = place.write(key, 0);
+  // Two keys with different halves of surrogate pairs would be one in UTF-8; ASCII has none.
+  if (length !== key.length && /\p{Surrogate}/u.test(key)) {
+    throw new TypeError(`key ${JSON.stringify(key)} has half of a surrogate pair; give well-formed text`);
+  }
+  return length;
+}
+
+function jsonOf(text: string | undefined): string {
+  return text === undefined ? '' : stringify(text);
+}
+
+const recordMembers: Members<RecordOptions> = { deadline: aNumber };
+
+/** Whatever else the options have is looked at only where it is wrong: records are set by the thousand. */
+function deadlineOf(options: RecordOptions | undefined): number {
+  if (options === undefined) return Number.POSITIVE_INFINITY;
+  let isRight = typeof options === 'object' && options !== null;
+  for (const name in options) isRight &&= name === 'deadline';
+  const deadline = options?.deadline ?? Number.POSITIVE_INFINITY;
+  if (Number.isNaN(deadline)) throw new RangeError('deadline is not a number; give a time or leave it out');
+  if (!isRight || typeof deadline !== 'number') checkMembers('options of a record', options, recordMembers);
+  return deadline;
+}
+
+function checkKey(key: string): void {
+  if (typeof key !== 'string') checkGiven('key of a record', key, aText);
+}
+
+/** What a dump prints of each record. */
+export interface DumpOptions {
+  /** The whole record (default), or its key. */
+  readonly as?: 'records' | 'keys';
+  /** With `keys`: each key becomes an object with this one member. Left out, it is a plain string. */
+  readonly member?: string;
+}
+
+const dumpMembers: Members<DumpOptions> = { as: oneOf(['records', 'keys']), member: aText };
+
+/**
+ * The records of a table as a JSON array, to stand anywhere in the result of a command. It is nothing but the wish to
+ * dump: what it prints is read when its turn in the reply comes.
+ */
+export class TableDump extends Piecewise {
+  readonly #table: NativeRecordTable;
+  readonly #shape: number;
+  readonly #member: string;
+
+  /** For {@link RecordTable.dump}. */
+  constructor(table: NativeRecordTable, options: DumpOptions) {
+    super();
+    checkMembers('dump', options, dumpMembers);
+    const { as = 'records', member } = options;
+    if (as === 'records' && member !== undefined) {
+      throw new TypeError(`dump of records has a member name ${JSON.stringify(member)}; give it with as: 'keys'`);
+    }
+    this.#table = table;
+    this.#shape = as === 'records' ? 0 : member === undefined ? 1 : 2;
+    this.#member = member ?? '';
+  }
+
+  /**
+   * Begins to print what the table has now.
+   *
+   * @param now seconds since 1970 at which all values that depend on time are read
+   * @throws RangeError when 1048576 dumps of the table are open
+   */
+  open(now: number = currentSecond()): DumpCursor {
+    // Nothing can fail behind the slot: it would stay open.
+    const length = this.#shape === 0 ? this.#table.dumpLength() : -1;
+    const slot = this.#table.openDump(this.#shape, this.#member, now);
+    if (slot < 0) throw new RangeError('record table has 1048576 dumps open; release those that have ended');
+    return new DumpCursor(this.#table, slot, length < 0 ? undefined : length);
+  }
+
+  /** All records as values, which takes memory for all of them: this is what `JSON.stringify` prints. */
+  protected whole(): unknown {
+    return JSON.parse(this.#readAll());
+  }
+
+  #readAll(): string {
+    const cursor = this.open();
+    const decoder = new TextDecoder();
+    const window = new Uint8Array(65536);
+    let text = '';
+    try {
+      for (let length = cursor.fill(window); length > 0; length = cursor.fill(window)) {
+        text += decoder.decode(window.subarray(0, length), { stream: true });
+      }
+    } finally {
+      cursor.release();
+    }
+    return text;
+  }
+}
+
+/**
+ * A dump under way. Promised: a record that is there from start to end appears once, whole, as it is when its turn
+ * comes; one that is added or deleted meanwhile may be missing; the text is always a complete JSON array.
+ */
+export class DumpCursor implements Cursor {
+  readonly #table: NativeRecordTable;
+  /** -1 once it is given back: its number is another dump's some day. */
+  #slot: number;
+
+  /** For {@link TableDump.open}. */
+  constructor(
+    table: NativeRecordTable,
+    slot: number,
+    /** Bytes of the whole text if the table stays as it is; undefined when it has values that depend on time. */
+    readonly length: number | undefined,
+  ) {
+    this.#table = table;
+    this.#slot = slot;
+  }
+
+  /**
+   * Continues into `buffer`, which is filled to its end unless the text ends before. A long record is continued by the
+   * next call. After the end, which releases the cursor, it writes nothing.
+   *
+   * @returns bytes written; 0 when the text is complete
+   * @throws RangeError for an empty buffer
+   */
+  fill(buffer: Uint8Array): number {
+    if (buffer.length === 0) throw new RangeError('dump cannot continue into a buffer of 0 bytes; give at least 1');
+    const length = this.#table.fill(this.#slot, buffer);
+    if (length === 0) this.release();
+    return length;
+  }
+
+  /** Ends the dump; to be called when its end is not reached. */
+  release(): void {
+    this.#table.release(this.#slot);
+    this.#slot = -1;
+  }
+}

@@ -1,0 +1,121 @@
+import { randomBytes } from 'node:crypto';
+import { currentSecond, secondOf } from '../../base/clock.js';
+import { printJson } from '../../base/json.js';
+import { printWhole } from './piecewise.js';
+
+/** What stands in place of a number of seconds. */
+export interface SecondsLeftTexts {
+  /** For the time 0, e.g. `permanent`; left out, it counts as a time that has come. */
+  readonly permanent?: string;
+  /** For times that have come; left out, they are printed as 0. */
+  readonly expired?: string;
+}
+
+const longest = 2 ** 48 - 1;
+
+/**
+ * What the markers of this process begin with. They are printed for {@link markHoles} alone and taken out again by the
+ * table, so that nobody learns the nonce and no text that a user chose is taken for a marker.
+ */
+export const nonce = randomBytes(16).toString('base64url');
+
+/** One way to print the seconds until a time. */
+interface Style {
+  readonly texts: SecondsLeftTexts;
+  /** What its markers begin with: the nonce, and the number that tables know the style by. */
+  readonly marker: string;
+}
+
+const plain: Style = { texts: {}, marker: `${nonce}0.` };
+
+/** All styles that were ever used, in the order of their numbers. */
+export const styles: Style[] = [plain];
+const named = new Map([[describe(plain.texts), plain]]);
+const known = new WeakMap<SecondsLeftTexts, Style>();
+
+let marking = false;
+let marks = 0;
+
+/** The seconds until a time: a number, or a text, that changes by itself. */
+export class SecondsLeft {
+  readonly #at: number;
+  readonly #style: Style;
+
+  /** For {@link secondsLeftUntil}. @param at a second of {@link currentSecond} */
+  constructor(at: number, style: Style) {
+    this.#at = at;
+    this.#style = style;
+  }
+
+  /** What it is at a second of {@link currentSecond}. */
+  valueAt(now: number): number | string {
+    const { permanent, expired } = this.#style.texts;
+    if (this.#at === 0 && permanent !== undefined) return permanent;
+    return this.#at > now ? this.#at - now : (expired ?? 0);
+  }
+
+  /** What it is now; within a record that is being set, what the table knows it by. */
+  toJSON(): number | string {
+    if (!marking) return this.valueAt(currentSecond());
+    marks += 1;
+    return this.#style.marker + this.#at;
+  }
+}
+
+/**
+ * A value for records of a table, at any depth: the seconds from the time of reading until `at`, never negative.
+ * Anywhere else it is printed as it is at that moment.
+ *
+ * They are counted from now on, and stay right when somebody sets the clock of the machine afterwards.
+ *
+ * @param at seconds since 1970, an integer from 0 to 2^48 - 1
+ * @throws RangeError for another time
+ */
+export function secondsLeft(at: number, texts?: SecondsLeftTexts): SecondsLeft {
+  if (!Number.isInteger(at) || at < 0 || at > longest) {
+    throw new RangeError(`time ${at} is not an integer from 0 to ${longest}; give seconds since 1970, rounded`);
+  }
+  // 0 is no time but a value of its own, and nothing that is over becomes it.
+  return secondsLeftUntil(at === 0 ? 0 : Math.min(Math.max(1, secondOf(at)), longest), texts);
+}
+
+/** {@link secondsLeft} until a second of {@link currentSecond}; 0: permanent. */
+export function secondsLeftUntil(at: number, texts?: SecondsLeftTexts): SecondsLeft {
+  return new SecondsLeft(at, texts === undefined ? plain : (known.get(texts) ?? styleOf(texts)));
+}
+
+/** Prints a value as JSON with a marker for each {@link SecondsLeft}; {@link marksPrinted} tells how many there are. */
+export function markHoles(value: unknown): string | undefined {
+  const before = marking;
+  // Within another record, whose `toJSON` sets this one, they are counted together.
+  if (!before) marks = 0;
+  marking = true;
+  try {
+    // A dump in a record is stored as what it prints, even if a reply that is being printed sets the record.
+    return printWhole(() => printJson(value));
+  } finally {
+    marking = before;
+  }
+}
+
+/** At least the number of markers in the text that {@link markHoles} printed last; 0 when it has none. */
+export function marksPrinted(): number {
+  return marks;
+}
+
+function styleOf(texts: SecondsLeftTexts): Style {
+  const name = describe(texts);
+  let style = named.get(name);
+  if (style === undefined) {
+    if (styles.length > 65535) throw new RangeError('secondsLeft has been given 65536 different texts; use fewer');
+    style = { texts: { ...texts }, marker: `${nonce}${styles.length}.` };
+    styles.push(style);
+    named.set(name, style);
+  }
+  known.set(texts, style);
+  return style;
+}
+
+function describe({ permanent, expired }: SecondsLeftTexts): string {
+  return JSON.stringify([permanent, expired]);
+}

@@ -1,0 +1,365 @@
+import type { Log } from '../base/log.js';
+import { nearestNames } from '../base/nearest.js';
+import { packageFile } from '../base/package.js';
+import { shorten } from '../base/text.js';
+import { crossSiteRefusal } from '../gateway/browser.js';
+import type { PendingCalls } from '../gateway/pending.js';
+import { curlLine, refusalBody } from '../gateway/refusal.js';
+import type { Exchange, ReplyHeaders } from '../http/exchange.js';
+import type { AllowedHosts } from '../http/limits/allowed-hosts.js';
+import { Assets, sharedAssets } from '../http/pages/assets.js';
+import { pageHeaders, privateHeaders, replyPage } from '../http/pages/document.js';
+import { html, type Insertion, type Markup, plainText } from '../http/pages/markup.js';
+import { FieldError } from '../http/request/forms.js';
+import { isFormType } from '../http/request/http-exchange.js';
+import { statusLine } from '../http/request/reply-head.js';
+import type { Refusal } from '../http/roots.js';
+import type { HttpServer } from '../http/server.js';
+import { Call } from '../mi/calls/call.js';
+import { printError, toldOf } from '../mi/calls/failure.js';
+import { isPromise, type ManagementInterface } from '../mi/calls/interface.js';
+import type { Result } from '../mi/commands/command.js';
+import type { CommandEntry } from '../mi/commands/command-table.js';
+import { codes, explained, RateLimitError } from '../mi/errors.js';
+import { discardParts } from '../mi/results/print-parts.js';
+import type { BuiltInContext } from '../module.js';
+import { hasJsonField, isMeantAsCall, isSubmitted, readArguments, type Submitted } from './arguments.js';
+import { commandForm, menu, pathOf } from './form.js';
+import { page, pageParts, type Site } from './page.js';
+import { callText, isRaw, rawErrorStatus, rawHeaders, rawLinks } from './raw.js';
+import { type Frame, Results } from './results.js';
+
+/** What a web interface is set to. */
+interface WebOptions {
+  /** Path of its root: `/mi`. */
+  readonly base: string;
+  /** Method of its forms; both are always taken. */
+  readonly formMethod: 'get' | 'post';
+  /** Path of a root that speaks JSON-RPC, for the lines to copy; undefined: none does. */
+  readonly jsonRpcPath: string | undefined;
+  /** Bytes of a result that a page shows. */
+  readonly shownSize: number;
+  /** Name and version of the server. */
+  readonly server: string;
+  readonly startedAt: () => number;
+  readonly hosts: AllowedHosts;
+  readonly pending: PendingCalls;
+  /** Values that one form may give. */
+  readonly maxValues: number;
+}
+
+/** A command that was asked for, with what the answer needs. */
+interface Asked {
+  readonly entry: CommandEntry;
+  readonly exchange: Exchange;
+  readonly submitted: Submitted;
+  readonly started: number;
+  readonly call: Call;
+}
+
+/** The management interface as pages: menu, forms, results (docs/compatibility.md, "Web interface"). */
+export class WebInterface {
+  readonly #mi: ManagementInterface;
+  readonly #log: Log;
+  readonly #options: WebOptions;
+  readonly #site: Site;
+  readonly #assets = new Assets(sharedAssets, packageFile('dist/web/assets/'));
+  readonly #results: Results;
+
+  /** Made when all commands are registered. */
+  constructor(mi: ManagementInterface, log: Log, options: WebOptions) {
+    this.#mi = mi;
+    this.#log = log;
+    this.#options = options;
+    const { base, server, startedAt } = options;
+    const modules = [...new Set(mi.commands.entries.map(({ module }) => module))];
+    this.#site = { base, assets: `${base}/-/${this.#assets.version}`, server, startedAt, modules };
+    this.#results = new Results(options.shownSize);
+  }
+
+  /** Results that are being streamed. */
+  get streaming(): number {
+    return this.#results.streaming;
+  }
+
+  /** Answers one exchange: GET, HEAD, or POST of a form. */
+  handle(exchange: Exchange): void | Promise<void> {
+    const hostRefusal = this.#options.hosts.refusal(exchange);
+    if (hostRefusal !== undefined) {
+      this.#refuse(exchange, 403, hostRefusal);
+      return;
+    }
+    // Anything behind the command is ignored, as in the original.
+    const [, moduleName = '', commandName = ''] = exchange.path.split('/', 3);
+    const { mediaType, method, lentBody } = exchange;
+    const asksForPage = (commandName === '' || moduleName === '-') && !isMeantAsCall(exchange);
+    if (method === 'POST' && !isFormType(mediaType) && lentBody.byteLength > 0) {
+      this.#refuse(exchange, 415, `the body has no Content-Type; ${this.#remedy}`);
+    } else if (moduleName === '-' && asksForPage) {
+      if (!this.#assets.reply(exchange, exchange.path.slice('/-/'.length)))
+        this.#refuse(exchange, 404, 'there is no such file');
+    } else if (moduleName !== '' && moduleName !== '-' && !this.#site.modules.includes(moduleName)) {
+      this.#refuseModule(exchange, moduleName);
+    } else if (commandName !== '' && moduleName !== '-') {
+      return this.#command(exchange, moduleName, commandName);
+    } else if (moduleName !== '' && moduleName !== '-' && !this.#siteOf(exchange).modules.includes(moduleName)) {
+      this.#refuseModule(exchange, moduleName);
+    } else if (!asksForPage) {
+      this.#refuseCall(exchange, `nothing is run here; ${this.#remedy}`);
+    } else if (moduleName === '') {
+      this.#reply(
+        exchange,
+        'All commands',
+        undefined,
+        menu(this.#site.base, this.#site.modules, this.#mi.visibleTo(exchange)),
+      );
+    } else {
+      this.#reply(exchange, moduleName, moduleName, menu(this.#site.base, [moduleName], this.#mi.visibleTo(exchange)));
+    }
+  }
+
+  /** Those of which the caller may run nothing are as unknown as those that there are not. */
+  #refuseModule(exchange: Exchange, module: string): void {
+    const near = nearest(module, this.#siteOf(exchange).modules, (one) => `${this.#site.base}/${one}`);
+    this.#refuse(exchange, 404, html`no module ${quoted(module)} has commands${near}`);
+  }
+
+  /** The page of a refusal of the HTTP layer, which has no module or command. */
+  refusalPage(status: number, reason: string): Refusal {
+    return { body: page(this.#site, statusLine(status), undefined, alert(status, reason)), headers: pageHeaders };
+  }
+
+  /** How calls are made. */
+  get #remedy(): string {
+    const { base, jsonRpcPath } = this.#options;
+    const form = `a form is sent to ${base}/MODULE/COMMAND with a field arg`;
+    return jsonRpcPath === undefined ? form : `${form}, JSON as application/json: ${curlLine(jsonRpcPath)}`;
+  }
+
+  #command(exchange: Exchange, module: string, name: string): void | Promise<void> {
+    const { commands } = this.#mi;
+    const entries = commands.entries.filter((entry) => entry.module === module);
+    const entry = entries.find((one) => one.fullName === name || commands.flatName(one) === name);
+    if (entry === undefined) {
+      const visible = this.#mi.visibleTo(exchange).filter((one) => one.module === module);
+      if (visible.length === 0) {
+        this.#refuseModule(exchange, module);
+        return;
+      }
+      const names = visible.flatMap((one) => [one.fullName, commands.flatName(one)]);
+      const near = nearest(name, names, (text) => `${this.#site.base}/${module}/${encodeURIComponent(text)}`);
+      this.#refuse(exchange, 404, html`module ${module} has no command ${quoted(name)}${near}`, module);
+      return;
+    }
+    const missing = this.#mi.refusal(entry, exchange);
+    if (missing !== undefined && !isSubmitted(exchange.fields)) {
+      this.#refuse(exchange, 403, explained(missing), module);
+      return;
+    }
+    // A HEAD request runs nothing: nobody could see the result.
+    if (exchange.method === 'HEAD' || !isSubmitted(exchange.fields)) {
+      if (isMeantAsCall(exchange)) {
+        this.#refuseCall(exchange, `nothing is run without a field arg; ${this.#remedy}`, module);
+        return;
+      }
+      this.#reply(exchange, entry.fullName, module, this.#form(entry, exchange));
+      return;
+    }
+    if (!entry.command.readOnly) {
+      const refusal = crossSiteRefusal(exchange);
+      if (refusal !== undefined) {
+        const reason = html`${entry.fullName} may change the state of the server, and ${refusal}`;
+        // Filled in as it was asked for: who means it presses the button.
+        const main = html`${alert(403, reason)}${this.#form(entry, exchange)}`;
+        if (isRaw(exchange)) this.#refuse(exchange, 403, reason);
+        else replyPage(exchange, 403, page(this.#siteOf(exchange), statusLine(403), module, main));
+        return;
+      }
+    }
+    return this.#run(exchange, entry);
+  }
+
+  #run(exchange: Exchange, entry: CommandEntry): void | Promise<void> {
+    const { pending } = this.#options;
+    const reason = this.#mi.stopReason ?? pending.refusal(entry);
+    if (reason !== undefined) {
+      this.#refuse(exchange, 503, reason, entry.module, { 'Retry-After': '1' });
+      return;
+    }
+    const call = new Call(entry.fullName, exchange);
+    let asked: Asked = { entry, exchange, call, submitted: { given: undefined, count: 0 }, started: performance.now() };
+    let result: Result | Promise<Result>;
+    try {
+      const submitted = readArguments(entry.command, exchange.fields, this.#options.maxValues);
+      asked = { ...asked, submitted, started: performance.now() };
+      result = this.#mi.run(entry, submitted.given, submitted.count, call);
+    } catch (error) {
+      if (error instanceof FieldError) this.#refuse(exchange, error.status, error.message, entry.module);
+      else this.#answerFailure(asked, error);
+      return;
+    }
+    if (isPromise(result)) this.#await(asked, result);
+    else return this.#answer(asked, result);
+  }
+
+  #await(asked: Asked, result: PromiseLike<Result>): void {
+    const { entry, exchange, call } = asked;
+    const { pending } = this.#options;
+    pending.later.add(entry);
+    const leave = pending.follow(call, result, {
+      result: (value) => {
+        this.#answer(asked, value)?.catch((error: unknown) => this.#answerFailure(asked, error));
+      },
+      failure: (error) => this.#answerFailure(asked, error),
+      late: (value) => discardParts(value),
+      givenUp: (status, reason) => this.#refuse(exchange, status, reason, entry.module),
+    });
+    exchange.onGone = () => {
+      leave();
+    };
+  }
+
+  #answer(asked: Asked, result: Result): void | Promise<void> {
+    const { exchange, entry, call } = asked;
+    exchange.onGone = () => call.abort(new Error('the client left'));
+    exchange.about = entry.fullName;
+    try {
+      const shown = isRaw(exchange)
+        ? this.#results.raw(exchange, result, rawHeaders(exchange, entry.fullName))
+        : this.#results.show(exchange, result, this.#frame(asked));
+      return shown?.catch((error: unknown) => this.#answerFailure(asked, error));
+    } catch (error) {
+      this.#answerFailure(asked, error);
+    }
+  }
+
+  #answerFailure(asked: Asked, error: unknown): void {
+    const { exchange, entry } = asked;
+    const told = toldOf(error, entry.fullName, this.#log);
+    if (exchange.finished) return;
+    if (told instanceof RateLimitError) {
+      const headers = { 'Retry-After': String(told.retryAfter) };
+      this.#refuse(exchange, 429, explained(told), entry.module, headers);
+    } else if (isRaw(exchange)) {
+      exchange.reply(
+        rawErrorStatus(told),
+        `{"error":${printError(told, entry.fullName, this.#log)}}`,
+        rawHeaders(exchange, entry.fullName),
+      );
+    } else if (told.code === codes.permissionDenied) {
+      this.#refuse(exchange, 403, explained(told), entry.module);
+    } else {
+      this.#results.showError(exchange, told, printError(told, entry.fullName, this.#log), this.#frame(asked));
+    }
+  }
+
+  #frame({ entry, exchange, submitted, started }: Asked): Frame {
+    const { head, tail } = pageParts(this.#siteOf(exchange), entry.fullName, entry.module);
+    const { jsonRpcPath: path } = this.#options;
+    const request = callText(entry.fullName, submitted);
+    // A link runs the command anew, which is nothing to be offered in passing where it changes something.
+    const links = entry.command.readOnly ? rawLinks(pathOf(this.#site.base, entry), submitted) : undefined;
+    return {
+      head: html`${head}${this.#form(entry, exchange)}`,
+      tail,
+      time: performance.now() - started,
+      all: links ?? 'JSON-RPC gives all of it',
+      call: path === undefined || request === undefined ? undefined : { path, request },
+    };
+  }
+
+  #form(entry: CommandEntry, { fields }: Exchange): Markup {
+    const { command } = entry;
+    const candidates = new Set([this.#mi.commands.flatName(entry), command.name, ...command.aliases]);
+    return commandForm(entry, {
+      method: this.#options.formMethod,
+      action: pathOf(this.#site.base, entry),
+      names: [...candidates].filter((name) => name !== entry.fullName && this.#mi.commands.finds(name, entry)),
+      fields,
+    });
+  }
+
+  /** The site as far as the caller may see it: modules without a command that it may run are left out. */
+  #siteOf(exchange: Exchange): Site {
+    const visible = new Set(this.#mi.visibleTo(exchange).map(({ module }) => module));
+    return { ...this.#site, modules: this.#site.modules.filter((module) => visible.has(module)) };
+  }
+
+  #reply(exchange: Exchange, title: string, module: string | undefined, main: Insertion): void {
+    replyPage(exchange, 200, page(this.#siteOf(exchange), title, module, main));
+  }
+
+  /** Answers what was meant as a call and runs nothing. JSON that is sent as a form gets what JSON without a type gets. */
+  #refuseCall(exchange: Exchange, reason: string, module?: string): void {
+    if (!hasJsonField(exchange)) {
+      this.#refuse(exchange, 400, reason, module);
+      return;
+    }
+    const text = `the body is JSON in a form, and Content-Type says ${exchange.mediaType}`;
+    exchange.reply(415, refusalBody(415, text, this.#options.jsonRpcPath), jsonHeaders);
+  }
+
+  #refuse(exchange: Exchange, status: number, reason: Insertion, module?: string, headers: ReplyHeaders = {}): void {
+    if (isRaw(exchange)) {
+      exchange.reply(status, refusalBody(status, plainText(reason)), { ...jsonHeaders, ...headers });
+      return;
+    }
+    const text = page(this.#siteOf(exchange), statusLine(status), module, alert(status, reason));
+    replyPage(exchange, status, text, headers);
+  }
+}
+
+const jsonHeaders: ReplyHeaders = { 'Content-Type': 'application/json', ...privateHeaders };
+
+function alert(status: number, reason: Insertion): Markup {
+  return html`<h2>${statusLine(status)}</h2>\n<p role="alert" class="error">${reason}</p>\n`;
+}
+
+/** What somebody chose, isolated: its direction of writing ends where it ends. */
+function quoted(text: string): Markup {
+  return html`<bdi>"${shorten(text, 64, '…')}"</bdi>`;
+}
+
+function nearest(name: string, names: readonly string[], pathTo: (name: string) => string): Markup | undefined {
+  const near = nearestNames(name, new Set(names));
+  if (near.length === 0) return undefined;
+  return html`; nearest: ${near.map((one) => html`<a href="${pathTo(one)}">${one}</a> `)}`;
+}
+
+/** Most bytes of a result that a page shows: what browsers still lay out at once. */
+const mostShown = 262144;
+
+/** What sets the web interfaces of one server apart. */
+interface WebRoot {
+  readonly root: string;
+  /** 0: GET; 1: POST. */
+  readonly formMethod: number;
+  readonly pending: PendingCalls;
+  /** Values that one form may give. */
+  readonly maxValues: number;
+}
+
+/** Path of the root that takes JSON-RPC; undefined without one. */
+export function jsonRpcPath(httpd: HttpServer): string | undefined {
+  const jsonRpc = httpd.roots.find(({ module }) => module === 'mi_http');
+  return jsonRpc === undefined ? undefined : `/${jsonRpc.root}`;
+}
+
+/** Makes the web interface of a root; to be called when all modules have registered their commands and roots. */
+export function webInterface(
+  context: BuiltInContext<object>,
+  { root, formMethod, pending, maxValues }: WebRoot,
+): WebInterface {
+  const { mi, httpd, log, facts } = context;
+  return new WebInterface(mi, log, {
+    base: `/${root}`,
+    formMethod: formMethod === 1 ? 'post' : 'get',
+    jsonRpcPath: jsonRpcPath(httpd),
+    shownSize: Math.min(httpd.windowSize, mostShown),
+    server: `${facts.name} ${facts.version}`,
+    startedAt: facts.startedAt,
+    hosts: httpd.allowedHosts,
+    pending,
+    maxValues,
+  });
+}
