@@ -13,9 +13,10 @@ interface Listed {
 
 test('every regular expression of the source is listed with what it sees', () => {
   const listed = JSON.parse(readFileSync('test/unit/expressions.json', 'utf8')) as Readonly<Record<string, Listed>>;
-  const expected = Object.fromEntries(Object.entries(listed).map(([file, { expressions }]) => [file, expressions]));
+  const expected = Object.entries(listed).map(([file, { expressions }]) => [file, [...expressions].sort()]);
+  const found = [...allExpressions()].map(([file, expressions]) => [file, [...expressions].sort()]);
   const remedy = 'list it in test/unit/expressions.json, with what it sees and why its time stays in proportion';
-  assert.deepEqual(Object.fromEntries(allExpressions()), expected, remedy);
+  assert.deepEqual(Object.fromEntries(found), Object.fromEntries(expected), remedy);
   for (const [file, { sees }] of Object.entries(listed)) assert.match(sees, /^[^:]{4,}: .{8,}/, file);
 });
 
