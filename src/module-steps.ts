@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Log } from './base/log.js';
+import { reasonOf } from './base/text.js';
 import type { BuiltInInstance } from './module.js';
 
 /** A module that a server has loaded. */
@@ -77,14 +78,5 @@ export class ModuleSteps {
     } finally {
       running.isRunning = false;
     }
-  }
-}
-
-/** The text of what was thrown, whatever it is. */
-export function reasonOf(error: unknown): string {
-  try {
-    return error instanceof Error ? String(error.message) : String(error);
-  } catch {
-    return 'what was thrown cannot be shown';
   }
 }

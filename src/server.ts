@@ -5,6 +5,7 @@ import { opaque } from './base/json.js';
 import { type Log, LogConsumers, LogLevel, quietLog } from './base/log.js';
 import { OwnContext } from './base/own-context.js';
 import { packageInfo } from './base/package.js';
+import { reasonOf } from './base/text.js';
 import { type ParameterInput, parametersFromObject } from './config/parameter.js';
 import { checkRoot, type RootDeclaration } from './http/roots.js';
 import type { HttpServer } from './http/server.js';
@@ -26,7 +27,7 @@ import {
   type Roots,
   type ServerFacts,
 } from './module.js';
-import { type LoadedModule, ModuleSteps, reasonOf } from './module-steps.js';
+import { type LoadedModule, ModuleSteps } from './module-steps.js';
 import type { parameters as cachedbLocalParameters } from './modules/cachedb_local/parameters.js';
 import type { parameters as eventDatagramParameters } from './modules/event_datagram/parameters.js';
 import type { parameters as eventJsonrpcParameters } from './modules/event_jsonrpc/index.js';

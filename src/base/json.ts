@@ -154,3 +154,8 @@ export function refuseOpaque(value: unknown, place: string, depth = 0): void {
 function at(place: string): string {
   return place === '' ? '' : ` at ${place}`;
 }
+
+/** Whether a value is a JSON object: neither null nor an array. */
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

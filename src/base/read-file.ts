@@ -1,4 +1,5 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
+import { reasonOf } from './text.js';
 
 /** A file cannot be read whole; the message is the reason alone, without the name of the file. */
 export class UnreadableError extends Error {
@@ -26,7 +27,7 @@ export function readBounded(path: string | Buffer | undefined, most: number): Bu
     if (path !== undefined) descriptor = openSync(path, 'r');
   } catch (error) {
     const code = codeOf(error);
-    throw new UnreadableError(reasonOf(error), code === 'ENOENT' || code === 'ENOTDIR');
+    throw new UnreadableError(readProblemOf(error), code === 'ENOENT' || code === 'ENOTDIR');
   }
   try {
     return readToEnd(descriptor, most);
@@ -55,7 +56,7 @@ function readChunk(descriptor: number, chunk: Buffer): number {
     } catch (error) {
       const code = codeOf(error);
       if (code === 'EOF') return 0;
-      if (code !== 'EAGAIN') throw new UnreadableError(reasonOf(error));
+      if (code !== 'EAGAIN') throw new UnreadableError(readProblemOf(error));
       // standard input that another process made non-blocking has nothing to read yet
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS);
     }
@@ -71,10 +72,42 @@ function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
 
-function reasonOf(error: unknown): string {
+function readProblemOf(error: unknown): string {
   const code = codeOf(error);
   if (code === 'ENOENT') return 'no such file (ENOENT)';
   if (code === 'EACCES') return 'no permission to read it (EACCES)';
   if (code === 'EISDIR') return 'it is a directory, not a file (EISDIR)';
-  return code ?? (error instanceof Error ? error.message : String(error));
+  return code ?? reasonOf(error);
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  ENOTDIR: 'there is no such file',
+  EACCES: 'the user that the server runs as has no permission to read it',
+  EPERM: 'the user that the server runs as has no permission to read it',
+  ELOOP: 'it is a symbolic link that leads to itself',
+};
+
+/** A file that was read whole. */
+export interface SmallFile {
+  readonly text: string;
+  /** Its permissions; 0 on Windows, which has others. */
+  readonly mode: number;
+}
+
+/**
+ * Reads a text file of at most `most` bytes. A pipe or a device is rejected unopened: to open one may block.
+ *
+ * @throws Error with the reason alone
+ */
+export function readSmallFile(file: string, most: number): SmallFile {
+  try {
+    const status = statSync(file);
+    if (!status.isFile()) throw new Error(`it is ${status.isDirectory() ? 'a directory' : 'no regular file'}`);
+    if (status.size > most) throw new Error(`it has ${status.size} bytes, and at most ${most} are read`);
+    const text = readFileSync(file, 'utf8');
+    return { text, mode: process.platform === 'win32' ? 0 : status.mode };
+  } catch (error) {
+    throw new Error(reasons[codeOf(error) ?? ''] ?? reasonOf(error));
+  }
 }

@@ -50,3 +50,17 @@ export function escapesHalfPair(json: string): boolean {
   const halves = json.replace(/\\[^u]/g, '').replace(/\\u[dD][89abAB].{2}\\u[dD][c-fC-F].{2}/gs, '');
   return /\\u[dD][89a-fA-F]/.test(halves);
 }
+
+/** The message of an error; anything else that was thrown, as text. Never throws, even for objects that have no text. */
+export function reasonOf(error: unknown): string {
+  try {
+    return error instanceof Error ? String(error.message) : String(error);
+  } catch {
+    return 'what was thrown cannot be shown';
+  }
+}
+
+/** The first sentence of a message: its remedies and lists are for longer reports. */
+export function firstSentenceOf(message: string): string {
+  return message.split(/\. |\n/, 1)[0] ?? '';
+}

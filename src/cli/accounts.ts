@@ -1,5 +1,6 @@
 import { fchmodSync, fstatSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { firstSentenceOf, reasonOf } from '../base/text.js';
 import { accountName } from '../http/login/account-file.js';
 import {
   digestToken,
@@ -124,7 +125,7 @@ function parseValues(command: string, args: readonly string[]) {
   try {
     return parseArgs({ args: [...args], options, strict: true, allowPositionals: true });
   } catch (error) {
-    const [reason = ''] = (error instanceof Error ? error.message : String(error)).split(/\. |\n/, 1);
+    const reason = firstSentenceOf(reasonOf(error));
     throw usageError(command, reason);
   }
 }

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { firstSentenceOf, reasonOf } from '../base/text.js';
 import { defaultPrivateMemory, maxPrivateMemory, maxSharedMemory } from '../server.js';
 
 /** What the command line asks for. */
@@ -109,7 +110,7 @@ function parseValues(args: readonly string[]): {
   try {
     return parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values;
   } catch (error) {
-    const [reason] = (error instanceof Error ? error.message : String(error)).split(/\. |\n/, 1);
+    const reason = firstSentenceOf(reasonOf(error));
     throw new UsageError(`${reason}; mi-httpd --help lists the options`);
   }
 }

@@ -2,6 +2,7 @@ import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open, readlink, realpath, rename, rm, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { firstSentenceOf, reasonOf } from '../base/text.js';
 import { readLogin } from './load.js';
 import { loadTarget, MiClient } from './load-client.js';
 import { DumpReader } from './load-dump.js';
@@ -144,7 +145,7 @@ function parse(args: readonly string[]) {
   try {
     return parseArgs({ args: [...args], options, strict: true, allowPositionals: true });
   } catch (error) {
-    const [reason = ''] = (error instanceof Error ? error.message : String(error)).split(/\. |\n/, 1);
+    const reason = firstSentenceOf(reasonOf(error));
     throw usageError(reason);
   }
 }

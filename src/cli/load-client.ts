@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { Agent, type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { Agent as SecureAgent, request as secureRequest } from 'node:https';
+import { readSmallFile } from '../base/read-file.js';
+import { reasonOf } from '../base/text.js';
 
 /** The server answered a call with an error, or with something that is no answer. */
 export class CallError extends Error {
@@ -84,7 +85,7 @@ export class MiClient {
     try {
       yield* response as AsyncIterable<Buffer>;
     } catch (error) {
-      throw new Error(`${url}: answer ended early: ${error instanceof Error ? error.message : error}`);
+      throw new Error(`${url}: answer ended early: ${reasonOf(error)}`);
     }
   }
 
@@ -215,10 +216,13 @@ export function loadTarget(text: string, caFile: string | undefined): LoadTarget
   return { url: url.href, isSecure, options };
 }
 
+/** Bytes of a file of certificates. */
+const largestCertificates = 1 << 20;
+
 function readCertificates(file: string): string {
   try {
-    return readFileSync(file, 'utf8');
+    return readSmallFile(file, largestCertificates).text;
   } catch (error) {
-    throw new Error(`certificates cannot be read: ${error instanceof Error ? error.message : error}`);
+    throw new Error(`certificates cannot be read: ${file}: ${reasonOf(error)}`);
   }
 }

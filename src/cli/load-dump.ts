@@ -1,3 +1,4 @@
+import { reasonOf } from '../base/text.js';
 import type { LoadLine } from './load-lanes.js';
 
 /** Longest record of a dump in bytes. */
@@ -215,7 +216,7 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new RecordError(`record is not JSON: ${error instanceof Error ? error.message : error}`);
+    throw new RecordError(`record is not JSON: ${reasonOf(error)}`);
   }
 }
 

@@ -1,6 +1,7 @@
 import { open, readFile } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { parseArgs } from 'node:util';
+import { firstSentenceOf, reasonOf } from '../base/text.js';
 import { loadTarget, MiClient } from './load-client.js';
 import { DumpReader, isDump, linesOf, RecordError } from './load-dump.js';
 import { LoadLanes } from './load-lanes.js';
@@ -93,7 +94,7 @@ export async function load(args: readonly string[]): Promise<void> {
     await sending.finish();
   } catch (error) {
     progress.clear();
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = reasonOf(error);
     throw new Error(`load ended early, after ${counted(added)}: ${reason}`, { cause: error });
   } finally {
     progress.clear();
@@ -164,7 +165,7 @@ function parse(args: readonly string[]) {
   try {
     return parseArgs({ args: [...args], options, strict: true, allowPositionals: true });
   } catch (error) {
-    const [reason = ''] = (error instanceof Error ? error.message : String(error)).split(/\. |\n/, 1);
+    const reason = firstSentenceOf(reasonOf(error));
     throw usageError(reason);
   }
 }
@@ -182,7 +183,7 @@ export async function readLogin(file: string): Promise<string> {
   try {
     text = await readFile(file, 'utf8');
   } catch (error) {
-    throw new Error(`login cannot be read: ${error instanceof Error ? error.message : error}`);
+    throw new Error(`login cannot be read: ${reasonOf(error)}`);
   }
   const [line = ''] = text.split(/\r?\n/, 1);
   if (line.includes(':')) return `Basic ${Buffer.from(line).toString('base64')}`;
@@ -199,7 +200,7 @@ async function openInput(file: string): Promise<{ input: Readable; size: number 
     // What is no file, such as a pipe, has no size.
     return { input: handle.createReadStream(), size: found.isFile() ? found.size : undefined };
   } catch (error) {
-    throw new Error(`contacts cannot be read: ${error instanceof Error ? error.message : error}`);
+    throw new Error(`contacts cannot be read: ${reasonOf(error)}`);
   }
 }
 
@@ -220,7 +221,7 @@ function lineProblem(text: string): string {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'line is not a JSON object';
     return 'aor' in value ? 'aor is not a string' : 'aor is missing';
   } catch (error) {
-    return `line is not JSON: ${error instanceof Error ? error.message.replaceAll(/\s+/g, ' ') : error}`;
+    return `line is not JSON: ${reasonOf(error).replaceAll(/\s+/g, ' ')}`;
   }
 }
 

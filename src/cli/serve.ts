@@ -6,6 +6,7 @@ import { type Logger, pino } from 'pino';
 import type { Log } from '../base/log.js';
 import { slipOf } from '../base/nearest.js';
 import { packageFile, packageInfo } from '../base/package.js';
+import { reasonOf } from '../base/text.js';
 import { applyModParams, type PassedOver } from '../config/apply.js';
 import {
   type Diagnostic,
@@ -367,7 +368,7 @@ async function importModule(statement: LoadModule, errors: Diagnostic[]): Promis
     if (isModule(module)) return module;
     return fail('its default export is neither defineModule(…) nor a function that returns one');
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = reasonOf(error);
     // Who imports it is no matter of the user's.
     return fail(existsSync(statement.path ?? '') ? reason : `there is no file ${statement.path}`);
   }
@@ -400,7 +401,7 @@ export function takeOutputs(): Outputs {
   replaceStream('stderr', 2, errors);
   const outputs: Outputs = { output, errors, isLog: false };
   process.on('exit', () => writeLast(outputs));
-  // Node.js would write to standard error by itself, and wait for it.
+  // Node.js would write to standard error by itself: what a full pipe does not take at once would be lost.
   process.on('uncaughtException', (error: unknown) => {
     errors.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
     process.exit(1);
@@ -479,7 +480,7 @@ export class ServiceManager {
     try {
       notifyService(this.#socket, message);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = reasonOf(error);
       this.#log.warn({}, `the service manager cannot be told at NOTIFY_SOCKET ${this.#socket}: ${reason}`);
       this.#socket = '';
     }

@@ -1,5 +1,5 @@
 import type { JsonValue } from '../base/json.js';
-import { shorten } from '../base/text.js';
+import { reasonOf, shorten } from '../base/text.js';
 import type { Exchange, Field } from '../http/exchange.js';
 import { FieldError } from '../http/request/forms.js';
 import type { Command } from '../mi/commands/command.js';
@@ -186,7 +186,7 @@ function parseJson(text: string, what: string, maxValues: number): JsonValue {
   try {
     return JSON.parse(text) as JsonValue;
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = reasonOf(error);
     const told = new MiError(codes.parseError, undefined, `${what}: ${shorten(reason, 200)}`);
     told.cause = error;
     throw told;

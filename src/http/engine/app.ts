@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { reasonOf } from '../../base/text.js';
 import { firstHeadLimit } from '../../native/native.js';
 import { checkEngine, UnknownEngine } from './pins.js';
 
@@ -222,7 +223,7 @@ function cLibrary(): string {
 
 /** The engine's own error has a paragraph first; the reason of the loader comes last. */
 function lastLine(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
+  const text = reasonOf(error);
   return (
     text
       .trim()

@@ -1,6 +1,7 @@
 import { BlockList, isIP } from 'node:net';
 import { isMainThread } from 'node:worker_threads';
 import type { Log } from '../../base/log.js';
+import { reasonOf } from '../../base/text.js';
 import { type Engine, serveRequests, type UwsHandlers } from '../engine/app.js';
 import { closeApps, enterClosable } from '../engine/closing.js';
 import type { Access } from '../login/access.js';
@@ -99,7 +100,7 @@ function secureApps(
   try {
     return new SecureApps(engine, tls, handlers, log);
   } catch (error) {
-    throw new Error(`cannot serve ${name}: ${error instanceof Error ? error.message : String(error)}`);
+    throw new Error(`cannot serve ${name}: ${reasonOf(error)}`);
   }
 }
 

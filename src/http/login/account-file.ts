@@ -1,5 +1,5 @@
-import { readFileSync, statSync } from 'node:fs';
-import { shorten } from '../../base/text.js';
+import { readSmallFile } from '../../base/read-file.js';
+import { reasonOf, shorten } from '../../base/text.js';
 import { passwordProblem } from './secrets.js';
 
 /** One line of a file of users or tokens. */
@@ -35,7 +35,7 @@ export function readAccountFile<Secret>(
   file: string,
   { what, grants, parseSecret, warn }: AccountFileOptions<Secret>,
 ): readonly AccountLine<Secret>[] {
-  const text = readSmallFile(file, what, warn);
+  const text = readWarning(file, what, warn);
   const accounts = new Map<string, AccountLine<Secret>>();
   for (const [index, raw] of text.split('\n').entries()) {
     const line = raw.trim();
@@ -57,7 +57,7 @@ export function readAccountFile<Secret>(
     try {
       accounts.set(name, { name, grant, secret: parseSecret(secret) });
     } catch (error) {
-      throw new Error(`${at}: ${what} "${name}": ${error instanceof Error ? error.message : error}`);
+      throw new Error(`${at}: ${what} "${name}": ${reasonOf(error)}`);
     }
   }
   if (accounts.size === 0)
@@ -71,7 +71,7 @@ export function readAccountFile<Secret>(
  * @throws Error naming the file when it cannot be read, or the line is empty
  */
 export function readPasswordFile(file: string, warn: (message: string) => void): string {
-  const [line = ''] = readSmallFile(file, 'password', warn).split(/\r?\n/, 1);
+  const [line = ''] = readWarning(file, 'password', warn).split(/\r?\n/, 1);
   const problem = passwordProblem(line);
   if (problem !== undefined) throw new Error(`the first line of ${file}: ${problem}`);
   return line;
@@ -79,29 +79,20 @@ export function readPasswordFile(file: string, warn: (message: string) => void):
 
 const commandOf: Readonly<Record<string, string>> = { user: 'passwd', token: 'token' };
 
-function readSmallFile(file: string, what: string, warn: (message: string) => void): string {
+function readWarning(file: string, what: string, warn: (message: string) => void): string {
   try {
-    const found = statSync(file);
-    if (!found.isFile()) throw new Error('it is not a file');
-    if (found.size > largest) throw new Error(`it has ${found.size} bytes, more than ${largest}`);
-    if (process.platform !== 'win32' && (found.mode & 0o022) !== 0) {
-      const [who, remedy] = (found.mode & 0o002) === 0 ? ['its group', 'g-w'] : ['everybody on this machine', 'go-w'];
+    const { text, mode } = readSmallFile(file, largest);
+    if ((mode & 0o022) !== 0) {
+      const [who, remedy] = (mode & 0o002) === 0 ? ['its group', 'g-w'] : ['everybody on this machine', 'go-w'];
       warn(
         `the file of ${what}s ${file} is writable by ${who}, who could let themselves in; run chmod ${remedy} ${file}`,
       );
     }
-    if (process.platform !== 'win32' && (found.mode & 0o004) !== 0) {
+    if ((mode & 0o004) !== 0) {
       warn(`the file of ${what}s ${file} is readable by everybody on this machine; run chmod o-rwx ${file}`);
     }
-    return readFileSync(file, 'utf8').replace(/^\ufeff/, '');
+    return text.replace(/^\ufeff/, '');
   } catch (error) {
     throw new Error(`the file of ${what}s ${file} cannot be read: ${reasonOf(error)}`);
   }
-}
-
-function reasonOf(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (code === 'ENOENT') return 'there is no such file';
-  if (code === 'EACCES') return 'the user that the server runs as may not read it';
-  return message;
 }

@@ -1,5 +1,6 @@
 import { createHash, createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
+import { readSmallFile } from '../../base/read-file.js';
+import { reasonOf } from '../../base/text.js';
 import type { CipherList, TlsSetting } from './suites.js';
 
 /** A certificate with its key, found to be good. The key itself is not kept. */
@@ -231,14 +232,6 @@ function encryptionOf(text: string): string | undefined {
 /** Far more than any chain of certificates has; what is larger is something else. */
 const largest = 1 << 20;
 
-const reasons: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file',
-  ENOTDIR: 'there is no such file',
-  EACCES: 'it cannot be read: no permission',
-  EPERM: 'it cannot be read: no permission',
-  ELOOP: 'it is a symbolic link that leads to itself',
-};
-
 /** A file with something of TLS in it. */
 interface PemFile {
   readonly text: string;
@@ -254,14 +247,9 @@ interface PemFile {
  */
 function readPemFile(what: string, file: string): PemFile {
   try {
-    // Never open what might block, such as a pipe.
-    const status = statSync(file);
-    if (!status.isFile()) throw new Error(`it is ${status.isDirectory() ? 'a directory' : 'no regular file'}`);
-    if (status.size > largest) throw new Error(`it has ${status.size} bytes, and at most ${largest} are read`);
-    const text = readFileSync(file, 'utf8');
-    return { text, isPublic: process.platform !== 'win32' && (status.mode & 0o004) !== 0 };
+    const { text, mode } = readSmallFile(file, largest);
+    return { text, isPublic: (mode & 0o004) !== 0 };
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new Error(`${what} ${file}: ${code === undefined ? message : (reasons[code] ?? message)}`);
+    throw new Error(`${what} ${file}: ${reasonOf(error)}`);
   }
 }

@@ -1,4 +1,5 @@
 import type { Log } from '../../base/log.js';
+import { reasonOf } from '../../base/text.js';
 import { daysLeft } from './certificate.js';
 import { FileWatch } from './file-watch.js';
 import type { SecureApps } from './secure-apps.js';
@@ -88,7 +89,7 @@ export class Certificates {
       );
       return { outcome: 'reloaded', problem: undefined };
     } catch (error) {
-      const problem = error instanceof Error ? error.message : String(error);
+      const problem = reasonOf(error);
       this.#log.error(fields, `${listener} keeps its former certificate: ${problem}`);
       return { outcome: 'kept', problem };
     }

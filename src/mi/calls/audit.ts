@@ -1,4 +1,4 @@
-import { type JsonObject, type JsonValue, printJson } from '../../base/json.js';
+import { isObject, type JsonObject, type JsonValue, printJson } from '../../base/json.js';
 import { shorten as beginning } from '../../base/text.js';
 import type { Command } from '../commands/command.js';
 import type { CommandEntry } from '../commands/command-table.js';
@@ -160,8 +160,4 @@ function shortObject(
   const more = Object.keys(value).length - members.length;
   const short = members.map(([name, member]) => [shortText(name, text), shown(name, member ?? null)] as const);
   return Object.fromEntries(more > 0 ? [...short, ['...', `(${more} more)`] as const] : short);
-}
-
-function isObject(value: JsonValue | CallParameters): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

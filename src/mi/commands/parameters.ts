@@ -1,4 +1,5 @@
 import type { JsonObject, JsonValue } from '../../base/json.js';
+import { isObject } from '../../base/json.js';
 import { hasHalfPair } from '../../base/text.js';
 import { invalidParams, type MiError } from '../errors.js';
 import type { Command } from './command.js';
@@ -135,10 +136,6 @@ function items(name: string, value: JsonValue): readonly JsonValue[] {
   const array = value as readonly JsonValue[];
   if (array.length === 0) throw invalidParams(`Empty array in parameter '${name}'`);
   return array;
-}
-
-function isObject(value: JsonValue): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function badType(name: string): never {

@@ -1,6 +1,7 @@
 import { AddressList, networkOf } from '../../base/address.js';
 import type { Log } from '../../base/log.js';
 import { suggestNames } from '../../base/nearest.js';
+import { reasonOf } from '../../base/text.js';
 import type { ParameterValues } from '../../config/parameter.js';
 import type { ListenSetting } from '../../http/listen/setting.js';
 import type { Access } from '../../http/login/access.js';
@@ -139,7 +140,7 @@ function addressList(name: string, text: string): AddressList {
   try {
     return new AddressList(text);
   } catch (error) {
-    throw new Error(`listener ${name}: allow: ${error instanceof Error ? error.message : error}`);
+    throw new Error(`listener ${name}: allow: ${reasonOf(error)}`);
   }
 }
 

@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { pino } from 'pino';
 import type { Log } from '../../base/log.js';
 import { tryFolder } from '../../base/real-path.js';
+import { reasonOf } from '../../base/text.js';
 import type { AuditSink } from '../../mi/calls/audit.js';
 
 /** Bytes of lines that may wait to be written; more are dropped, and counted. */
@@ -65,7 +66,7 @@ export class AuditFile implements AuditSink {
       this.#waiting.add(Buffer.byteLength(line));
       this.#destination.write(line);
     } catch (error) {
-      this.#drop(error instanceof Error ? error.message : String(error));
+      this.#drop(reasonOf(error));
     }
   }
 
@@ -108,7 +109,7 @@ export class AuditFile implements AuditSink {
     try {
       attempt();
     } catch (error) {
-      throw new Error(`audit_file ${this.#file} cannot be written: ${error instanceof Error ? error.message : error}`);
+      throw new Error(`audit_file ${this.#file} cannot be written: ${reasonOf(error)}`);
     }
   }
 

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { AddressList } from '../../base/address.js';
+import { reasonOf } from '../../base/text.js';
 import { defineParameters } from '../../config/parameter.js';
 import { heldBodySize } from '../../http/exchange.js';
 import { allowedHostsProblem } from '../../http/limits/allowed-hosts.js';
@@ -118,7 +119,7 @@ function problemOf(attempt: () => unknown): string | undefined {
     attempt();
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return reasonOf(error);
   }
 }
 

@@ -1,4 +1,5 @@
 import type { JsonObject, JsonValue } from '../../base/json.js';
+import { isObject } from '../../base/json.js';
 import { stringify } from '../../base/text.js';
 
 /** A member of a tree of OpenSIPS 2.x: a text, or a list of nodes that share its name. */
@@ -107,10 +108,6 @@ function node({ value, attributes = [], lists = {} }: NodeRule, object: JsonObje
 function text(value: JsonValue): string {
   if (value === null) return '';
   return typeof value === 'object' ? stringify(value) : String(value);
-}
-
-function isObject(value: JsonValue): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /**
