@@ -13,6 +13,10 @@ import {
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
+import { checkConfig, createConfiguredServer } from '#src/cli/serve.js';
+import { formatDiagnostic } from '#src/config/config-file.js';
+import { parseConfig } from '#src/config/statements.js';
+import { count } from '../long.js';
 import { tokenLine, userLine } from '../wire/accounts.js';
 import { noOpenssl, TlsFiles } from '../wire/tls-files.js';
 import { assertRefused, command, Daemon, mi, runCommand, startDaemon, temporaryFiles } from './daemon.js';
@@ -23,6 +27,34 @@ const modules = 'loadmodule "httpd.so"\nloadmodule "mi_http.so"\n';
 const local = 'modparam("httpd", "ip", "127.0.0.1")\nmodparam("httpd", "port", 0)\n';
 const listen = (...places: readonly string[]): string =>
   places.map((place) => `modparam("httpd", "listen", "${place}")\n`).join('');
+
+/** What is told, and why it fails, if it does. */
+interface Outcome {
+  readonly told: readonly string[];
+  readonly error?: string;
+}
+
+/** Checks or starts in this process, by what the command calls: a process for each takes its time. */
+async function outcomeHere(input: string, step: 'check' | 'start'): Promise<Outcome> {
+  const checked = await checkConfig(parseConfig(input, { file: '<stdin>' }));
+  if (checked.errors.length > 0) return { told: [], error: checked.errors.map(formatDiagnostic).join('\n') };
+  const told = checked.notices.map(({ text }) => text);
+  const keep = (_fields: object, message: string): void => void told.push(message);
+  const log = { debug: () => {}, info: keep, warn: keep, error: keep };
+  try {
+    const server = createConfiguredServer(checked, { log });
+    if (step === 'check') told.push(...(await server.check()));
+    else await (await server.start()).close({ deadline: 0 });
+    return { told };
+  } catch (error) {
+    return { told, error: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** Every one of so many, or all in the long form. */
+function some<T>(list: readonly T[], every: number): readonly T[] {
+  return list.filter((_, index) => index % count(every, 1) === 0);
+}
 
 /** Says what -c prints, without the name of the file, and fails when it is not good. */
 async function notesOf(t: TestContext, input: string): Promise<readonly string[]> {
@@ -49,6 +81,18 @@ async function toldAtStart(t: TestContext, input: string): Promise<readonly stri
 /** Ports that the system chose differ from run to run. */
 const withoutPorts = (lines: readonly string[]): readonly string[] =>
   lines.map((line) => line.replace(/:\d+\b/g, ':N'));
+
+/** What is told is the same, once or more, and fits the patterns; nothing where there are none. */
+function assertTold(notes: readonly string[], told: readonly string[], expected: readonly RegExp[]): void {
+  const known = (lines: readonly string[]): readonly string[] => [...new Set(withoutPorts(lines))].sort();
+  assert.deepEqual(known(notes), known(told));
+  for (const pattern of expected)
+    assert.ok(
+      notes.some((note) => pattern.test(note)),
+      `${pattern}: ${notes}`,
+    );
+  if (expected.length === 0) assert.deepEqual(notes, []);
+}
 
 describe('what the start logs, -c prints', { timeout: 120_000 }, () => {
   const generated = generatedConfigs().filter(({ name }) => /residential_(?:2\.4|4\.0)/.test(name));
@@ -142,14 +186,17 @@ describe('what the start logs, -c prints', { timeout: 120_000 }, () => {
   for (const [name, text, expected] of corpus) {
     test(name, async (t) => {
       const input = text(t);
+      const [checked, started] = [await outcomeHere(input, 'check'), await outcomeHere(input, 'start')];
+      assert.deepEqual([checked.error, started.error], [undefined, undefined]);
+      assertTold(checked.told, started.told, expected);
+    });
+  }
+
+  for (const [name, text, expected] of some(corpus, 6)) {
+    test(`by the command: ${name}`, async (t) => {
+      const input = text(t);
       const [notes, told] = await Promise.all([notesOf(t, input), toldAtStart(t, input)]);
-      assert.deepEqual([...withoutPorts(notes)].sort(), [...withoutPorts(told)].sort());
-      for (const pattern of expected)
-        assert.ok(
-          notes.some((note) => pattern.test(note)),
-          `${pattern}: ${notes}`,
-        );
-      if (expected.length === 0) assert.deepEqual(notes, []);
+      assertTold(notes, told, expected);
     });
   }
 
@@ -293,15 +340,31 @@ describe('what the start fails on, -c finds, in the same words', { timeout: 120_
       /http:0\.0\.0\.0:\d+ and https:\[::\]:\d+ cannot both be open/,
     ],
   ];
+  /** What a case needs, and its text. */
+  async function made(t: TestContext, text: (typeof cases)[number][1]): Promise<{ folder: string; input: string }> {
+    const folder = temporaryFiles(t, {
+      file: '',
+      auth_file: userLine('a', 'wonderland', 'read'),
+      auth_tokens: tokenLine('a', 'wonderland', 'read'),
+    });
+    symlinkSync('.', join(folder, 'link'));
+    return { folder, input: modules + text(folder, await freePort()) };
+  }
+
+  const unchanged = ['auth_file', 'auth_tokens', 'file', 'link'];
   for (const [name, text, reason] of cases) {
     test(name, async (t) => {
-      const folder = temporaryFiles(t, {
-        file: '',
-        auth_file: userLine('a', 'wonderland', 'read'),
-        auth_tokens: tokenLine('a', 'wonderland', 'read'),
-      });
-      symlinkSync('.', join(folder, 'link'));
-      const input = modules + text(folder, await freePort());
+      const { folder, input } = await made(t, text);
+      const [checked, started] = [await outcomeHere(input, 'check'), await outcomeHere(input, 'start')];
+      assert.match(checked.error ?? '', reason);
+      assert.equal(started.error, checked.error);
+      assert.deepEqual(readdirSync(folder).sort(), unchanged);
+    });
+  }
+
+  for (const [name, text, reason] of some(cases, 7)) {
+    test(`by the command: ${name}`, async (t) => {
+      const { folder, input } = await made(t, text);
       const [checked, started] = await Promise.all([
         runCommand(t, ['-c', '-f', '-'], { input }),
         runCommand(t, ['-f', '-'], { input }),
@@ -311,7 +374,7 @@ describe('what the start fails on, -c finds, in the same words', { timeout: 120_
       assert.notEqual(started.status, 0);
       const first = (text_: string): string => (text_.split('\n')[0] ?? '').replace(/^(?:<stdin>|mi-httpd): /, '');
       assert.equal(first(checked.stderr), first(started.stderr));
-      assert.deepEqual(readdirSync(folder).sort(), ['auth_file', 'auth_tokens', 'file', 'link']);
+      assert.deepEqual(readdirSync(folder).sort(), unchanged);
     });
   }
 
@@ -322,8 +385,8 @@ describe('what the start fails on, -c finds, in the same words', { timeout: 120_
       const text = `modparam("httpd", "audit_file", "${join(folder, file)}")\n`;
       writeFileSync(join(folder, 'other.cfg'), `loadmodule "httpd.so"\n${text}`);
       writeFileSync(join(folder, 'own.cfg'), `include_file "other.cfg"\nloadmodule "mi_http.so"\n${local}`);
-      for (const check of [['-c'], []]) {
-        const { status, stderr } = await runCommand(t, [...check, '-f', join(folder, 'own.cfg')]);
+      const runs = [['-c'], []].map((check) => runCommand(t, [...check, '-f', join(folder, 'own.cfg')]));
+      for (const { status, stderr } of await Promise.all(runs)) {
         assert.notEqual(status, 0);
         assert.match(stderr, new RegExp(`audit_file \\S*${file} and the configuration \\S*${file} are one file`));
       }
@@ -375,11 +438,8 @@ describe('what the start fails on, -c finds, in the same words', { timeout: 120_
     for (const [file, one, other] of cases) {
       const path = join(folder, file);
       const places = `(${join(folder, one)} and ${join(folder, other)})`;
-      for (const args of [
-        ['-c', '-f', path],
-        ['-f', path],
-      ]) {
-        const { status, stderr } = await runCommand(t, args);
+      const runs = [['-c'], []].map((check) => runCommand(t, [...check, '-f', path]));
+      for (const { status, stderr } of await Promise.all(runs)) {
         assert.notEqual(status, 0);
         assert.ok(stderr.includes(places), `${places}: ${stderr}`);
       }

@@ -1,15 +1,15 @@
 // Values whose text is longer than the longest that V8 has: with a hole in an array behind that, V8's own printer ends the
 // process.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { describe, test } from 'node:test';
+import { Running } from './daemon.js';
 
 const library = new URL('../../../lib/', import.meta.url).href;
 
-/** How a value is given, and one: six of the texts are too long for a text. */
+/** How a value is given, and one: six of the texts are too long for a text. Names are short, and as long in JSON. */
 const cases: readonly (readonly [way: string, value: string])[] = [
   ['a result', 'nested(200, [text, text, text, text, text, text, [, 1]])'],
-  ['a result', 'Object.assign(Object.fromEntries([1, 2, 3, 4, 5, 6].map((at) => [text + at, at])), { hole: [, 1] })'],
+  ['a result', 'Object.assign(Object.fromEntries([1, 2, 3, 4, 5, 6].map((at) => [name + at, at])), { hole: [, 1] })'],
   ['an item of a stream', '[text, text, text, text, text, text, [, 1]]'],
   ['what an error has with it', '[text, text, text, text, text, text, { toJSON: () => [, 1] }]'],
 ];
@@ -29,6 +29,7 @@ function program(value: string, way: string): string {
     import { MiError } from '${library}mi/errors.js';
     import { Failures } from '${library}gateway/failures.js';
     const text = 'x'.repeat(100_000_000);
+    const name = '\\u0001'.repeat(16_666_667);
     const nested = (levels, value) => (levels === 0 ? value : [nested(levels - 1, value)]);
     async function ends(parts) {
       for (const part of parts) await part.printed;
@@ -38,11 +39,14 @@ function program(value: string, way: string): string {
     try { ${way}; } catch (error) { console.log(String(error)); }`;
 }
 
-describe('a value longer than the longest text fails, and ends no process', { timeout: 120_000 }, () => {
+describe('a value longer than the longest text fails, and ends no process', {
+  timeout: 120_000,
+  concurrency: 2,
+}, () => {
   for (const [way, value] of cases) {
-    test(`${way}: ${value}`, () => {
+    test(`${way}: ${value}`, async (t) => {
       const args = ['--input-type=module', '-e', program(value, ways[way] ?? '')];
-      const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+      const { status, stdout, stderr } = await new Running(t, process.execPath, args).ended;
       assert.equal(status, 0, stderr);
       assert.match(stdout, /^RangeError: .*longest text/);
     });

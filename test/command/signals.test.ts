@@ -86,27 +86,35 @@ const linesLike = (daemon: Running, pattern: RegExp): number =>
   daemon.lines.filter((line) => pattern.test(line)).length;
 
 describe('signals', { timeout: 120_000, skip: windows, concurrency: 2 }, () => {
-  for (const signal of [...harmless, ...unheard, 'SIGHUP'] as const) {
-    test(`${signal} while it starts, serves, reloads and stops ends nothing`, async (t) => {
+  for (const [kind, signals, lines] of [
+    ['signals that are ignored', harmless, 4],
+    ['signals that nothing hears', unheard, 0],
+    ['SIGHUP', ['SIGHUP'], 1],
+  ] as const) {
+    test(`${kind}, while it starts, serves, reloads and stops, end nothing`, async (t) => {
       const { daemon, go } = startSlow(t);
+      const send = (): void => {
+        for (const signal of signals) daemon.signal(signal);
+      };
       await daemon.line(/slow: starting/);
-      daemon.signal(signal);
+      send();
       go('start');
       await daemon.line(/serving http/);
-      daemon.signal(signal);
-      if (signal !== 'SIGHUP') daemon.signal('SIGHUP');
+      send();
+      if (kind !== 'SIGHUP') daemon.signal('SIGHUP');
       await daemon.line(/slow: reloading/);
-      daemon.signal(signal);
+      send();
       go('reload');
       daemon.signal('SIGTERM');
       await daemon.line(/slow: stopping/);
-      daemon.signal(signal);
+      send();
       go('stop');
       const { status, signal: end, stderr } = await daemon.ended;
       assert.deepEqual([status, end, stderr], [0, null, '']);
-      const lines = harmless.includes(signal) ? 4 : signal === 'SIGHUP' ? 1 : 0;
-      assert.equal(linesLike(daemon, new RegExp(`${signal}: ignored`)), lines);
-      if (unheard.includes(signal)) assert.equal(linesLike(daemon, new RegExp(signal)), 0);
+      for (const signal of signals) {
+        assert.equal(linesLike(daemon, new RegExp(`${signal}: ignored`)), lines, signal);
+        if (signals === unheard) assert.equal(linesLike(daemon, new RegExp(signal)), 0, signal);
+      }
     });
   }
 
@@ -193,22 +201,25 @@ describe('signals', { timeout: 120_000, skip: windows, concurrency: 2 }, () => {
     assert.equal((await daemon.ended).status, 0);
   });
 
-  /** The addon is loaded by an import that comes late: from before it on, signals have the effects that they have later. */
-  const whileLoading = (signal: NodeJS.Signals): string => `const { dlopen } = process;
-    let sent = false;
-    process.dlopen = function (...args) {
-      if (!sent) process.kill(process.pid, '${signal}');
-      sent = true;
-      return dlopen.apply(this, args);
-    };`;
-  for (const signal of ['SIGHUP', ...harmless] as const) {
-    test(`${signal} while the program is still being loaded ends nothing`, async (t) => {
-      const { env } = preloading(t, whileLoading(signal));
-      const daemon = await startDaemon(t, ['-p', '0'], { env });
-      await endsGracefully(daemon);
-      assert.equal(linesLike(daemon, new RegExp(`${signal}: (?:reading users|ignored)`)), 1);
-    });
-  }
+  // The addon is loaded by an import that comes late: from before it on, signals have the effects that they have later.
+  test('SIGHUP and signals that are ignored end nothing while the program is still being loaded', async (t) => {
+    const signals = ['SIGHUP', ...harmless];
+    const { env } = preloading(
+      t,
+      `const { dlopen } = process;
+      let sent = false;
+      process.dlopen = function (...args) {
+        if (!sent) for (const signal of ${JSON.stringify(signals)}) process.kill(process.pid, signal);
+        sent = true;
+        return dlopen.apply(this, args);
+      };`,
+    );
+    const daemon = await startDaemon(t, ['-p', '0'], { env });
+    await endsGracefully(daemon);
+    for (const signal of signals) {
+      assert.equal(linesLike(daemon, new RegExp(`${signal}: (?:reading users|ignored)`)), 1, signal);
+    }
+  });
 
   for (const signal of ending) {
     test(`${signal} while the program is still being loaded ends it, or stops it`, async (t) => {

@@ -49,7 +49,8 @@ const paths: Readonly<Record<string, readonly [sent: string, reply: string, port
   'a stream that is cut': [get('/raw/flush?cut'), 'HTTP/1.1 200'],
   'a call': [call('later'), 'HTTP/1.1 200'],
   'a streamed result': [call('rows'), 'HTTP/1.1 200'],
-  'more requests in one piece than are served': [call('none', '').repeat(40), 'HTTP/1.1 200'],
+  // 32 to 40 are; where none is refused the connection stays until it has been idle for long.
+  'more requests in one piece than are served': [call('none', '').repeat(60), 'HTTP/1.1 200'],
   'what the engine refuses': ['GET / HTTP/1.0\r\n\r\n', 'HTTP/1.1 505'],
   'more connections than are let in': ['', 'HTTP/1.1 503', 'full'],
 };
@@ -107,17 +108,17 @@ describe('of connections that the server closes nothing stays', { timeout, skip:
     for (const end of ends) end();
   });
 
-  /** Grows by how many bytes for each of so many connections, as the median of some rounds. */
+  /** Grows by how many bytes for each of so many connections: what it is at one time differs by more than what grows. */
   async function growth(connections: number, round: () => Promise<void>): Promise<number> {
     await round();
-    const grown: number[] = [];
-    for (let n = 0, former = await ask('resident'); n < rounds; n++) {
+    const levels = [await ask('resident')];
+    for (let n = 0; n < rounds; n++) {
       await round();
-      const now = await ask('resident');
-      grown.push((now - former) / connections);
-      former = now;
+      levels.push(await ask('resident'));
     }
-    return grown.sort((a, b) => a - b)[Math.floor(rounds / 2)] ?? Number.NaN;
+    // The median of the slopes between any two: neither a level that is off nor the first and the last one decide.
+    const slopes = levels.flatMap((level, at) => levels.slice(0, at).map((before, n) => (level - before) / (at - n)));
+    return (slopes.sort((a, b) => a - b)[Math.floor(slopes.length / 2)] ?? Number.NaN) / connections;
   }
 
   /** In lanes, as they come. */
@@ -167,7 +168,7 @@ describe('of connections that the server closes nothing stays', { timeout, skip:
     test(`after ${name}`, async (t) => {
       if (path[2] === 'full') await takeAll(t);
       await check(
-        measured.has(name) ? count(20_000, 50_000) : count(0, 50_000),
+        measured.has(name) ? count(9000, 50_000) : count(0, 50_000),
         exchanges(ports[path[2] ?? 'main'], path),
       );
     });
