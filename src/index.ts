@@ -2,9 +2,9 @@
 
 export type { JsonObject, JsonValue } from './base/json.js';
 export type { LazyAbort } from './base/lazy-abort.js';
-/** What a server needs of a logger; pino fits. */
+/** The methods that a server calls on a logger; pino fits. */
 export type { Log } from './base/log.js';
-/** What those above refer to. */
+/** Types that the exports above refer to. */
 export type {
   IntParameter,
   ListParameter,
@@ -26,7 +26,7 @@ export type { Checked, Level, Returnable } from './mi/commands/command.js';
 /** Declare MI commands: their names, recipes, help and handler. */
 export { type Command, type CommandDeclaration, command, type Result } from './mi/commands/command.js';
 export type { CompiledRecipe, ParametersOf, ParameterType, ParameterTypes, Recipe } from './mi/commands/recipe.js';
-/** What can go wrong, with stable codes. */
+/** Errors with stable codes. */
 export { codes, MiError } from './mi/errors.js';
 /** Raise events, and tell what is ready: `server.events`, `server.status`. */
 export type { MiEvent, Subscription } from './mi/events/event.js';

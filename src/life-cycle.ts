@@ -1,4 +1,4 @@
-/** What a server does at the two ends of its life. */
+/** Steps of a server at the two ends of its life. */
 export interface LifeSteps {
   /**
    * Starts. Between two steps it calls `goOn`, which throws once the server is being closed.

@@ -6,7 +6,7 @@ import type { BuiltInInstance } from './module.js';
 /** A module that a server has loaded. */
 export interface LoadedModule {
   readonly name: string;
-  /** Whether it comes with this package: what it says needs no more words. */
+  /** True for a module of this package: its errors need no prefix. */
   readonly isOurs: boolean;
   readonly instance: BuiltInInstance;
 }
@@ -19,7 +19,7 @@ interface Step {
 /** Milliseconds that a module has at least to stop, and to finish. */
 const leastTime = 1000;
 
-/** What modules do at the ends of the life of a server: one that fails or hangs is named, and the others get their turn. */
+/** Runs the steps of modules at the start and the stop of a server. A step that fails or hangs is named; the others still run. */
 export class ModuleSteps {
   readonly #log: Log;
   /** Knows whether somebody is asked from within a step. Only on while there are steps: each promise costs more by it. */
@@ -29,7 +29,7 @@ export class ModuleSteps {
     this.#log = log;
   }
 
-  /** What is being done by the module from which this is called, `start of module pbx`; undefined: it is called by others. */
+  /** The step of a module that makes the present call, `start of module pbx`; undefined for calls from elsewhere. */
   get running(): string | undefined {
     const step = this.#current.getStore();
     return step?.isRunning === true ? step.what : undefined;

@@ -25,7 +25,7 @@ export interface ServerFacts {
   readonly privateMemory: number;
   /** Shared memory in bytes (`-m`): the most that the contacts of usrloc take unless its `max_bytes` says less. */
   readonly sharedMemory: number;
-  /** What the MI command `kill` does; undefined: it is refused. */
+  /** Effect of the MI command `kill`; undefined: the command is refused. */
   readonly kill: (() => void) | undefined;
   /** The least level of callers who are told the arguments and the directory of the process; undefined: nobody is. */
   readonly tellProcess: Level | undefined;
@@ -44,7 +44,7 @@ export interface Roots {
   registerRoot(declaration: RootDeclaration): void;
 }
 
-/** What a module gets when it is loaded: what it may add to, and nothing with which it could close the server. */
+/** The argument of `load`: registries to add to, and nothing that could close the server. */
 export interface ModuleContext<Parameters> {
   readonly parameters: Parameters;
   readonly log: Log;
@@ -52,7 +52,7 @@ export interface ModuleContext<Parameters> {
   readonly mi: { readonly statistics: Statistics };
   /** Events that others can subscribe to: declare yours when the module is loaded. */
   readonly events: Events;
-  /** What is ready and what is not, for `sr_get_status` and `/readyz`. */
+  /** Readiness, for `sr_get_status` and `/readyz`. */
   readonly status: StatusReports;
   /** Caches of the commands `cache_*`. */
   readonly caches: CacheSystems;
@@ -63,7 +63,7 @@ export interface ModuleContext<Parameters> {
   readonly httpd: Roots;
 }
 
-/** What the modules that come with this package get: the server from inside. */
+/** The argument of `load` of the modules of this package: the server from inside. */
 export interface BuiltInContext<Parameters> extends ModuleContext<Parameters> {
   readonly mi: ManagementInterface;
   readonly logLevel: LogLevel;
@@ -72,10 +72,10 @@ export interface BuiltInContext<Parameters> extends ModuleContext<Parameters> {
   readonly httpd: HttpServer;
 }
 
-/** What loading a module made. */
+/** The outcome of loading a module. */
 export interface ModuleInstance {
   readonly commands?: readonly Command[];
-  /** What the module offers to the program that the server runs in. */
+  /** The interface of the module for the program that the server runs in. */
   readonly api?: object;
   /**
    * Looks at what the parameters refer to, such as files, without starting. Runs before every start, and alone for
@@ -100,7 +100,7 @@ export interface ModuleInstance {
   finish?(): void | Promise<void>;
 }
 
-/** What loading a module that comes with this package made. */
+/** The outcome of loading a module of this package. */
 export interface BuiltInInstance extends ModuleInstance {
   /** Module httpd only: the HTTP server that the others register their roots with. */
   readonly httpd?: HttpServer;

@@ -73,13 +73,13 @@ const closeOptions: Members<{ deadline: number }> = {
 /** Milliseconds that answers to calls given up have to leave. */
 const lastAnswers = 1000;
 
-/** Those that see the server from inside. */
+/** Modules that see the server from inside. */
 const ourModules: ReadonlySet<Module> = new Set([...builtInModules, ...loadableModules]);
 
 /** Status of `core`, identifier `main`. */
 const state = { running: 1, initializing: -1, terminating: -2 } as const;
 
-/** What is common to servers from a file and servers from a program. */
+/** Options that servers from a file and servers in a program share. */
 export interface ServerSettings {
   /** Where the server logs; a pino logger fits. Left out, warnings and errors become process warnings. */
   readonly log?: Log;
@@ -95,7 +95,7 @@ export interface ServerSettings {
    * process may have where that is less.
    */
   readonly sharedMemory?: number;
-  /** What the MI command `kill` does; left out, it is refused: the process is not the server's own. */
+  /** Effect of the MI command `kill`; left out, the command is refused: the process is not the server's own. */
   readonly kill?: () => void;
   /**
    * The least level of callers whom the MI commands `arg` and `pwd` tell the arguments and the working directory of this
@@ -339,7 +339,7 @@ export class Server {
     return notices;
   }
 
-  /** What the start and the check have in common, before anything runs. */
+  /** The part that the start and the check share, before anything runs. */
   async #look(): Promise<readonly string[]> {
     const notices: string[] = [];
     for (const module of this.#modules) {
@@ -395,7 +395,7 @@ export class Server {
     this.#mi.stop('the server stops');
     for (const module of this.#modules.toReversed()) await this.#steps.end(module, 'stop', until);
     this.#closeEvents();
-    // What the modules gave up has been answered; the answers have to leave.
+    // Calls that the modules gave up are answered by now; the answers have to leave.
     await this.#httpd.drain(lastAnswers);
     await this.#httpd.close();
     for (const module of this.#modules) await this.#steps.end(module, 'finish', until);
@@ -517,7 +517,7 @@ function rootRegistry(httpd: HttpServer): Roots {
   return Object.freeze({
     registerRoot(declaration: RootDeclaration): void {
       checkRoot(declaration);
-      // What else is in the declaration is inherited, also where it is an instance of a class.
+      // All other members are inherited, also those of a class.
       const own = Object.create(declaration) as { -readonly [Name in 'onRequest' | 'onFlush']?: RootDeclaration[Name] };
       own.onRequest = (exchange) => context.run(requested, declaration, exchange);
       const { onFlush } = declaration;

@@ -70,7 +70,7 @@ export class AddressList {
     for (const item of text.split(',')) this.#add(item.trim());
   }
 
-  /** Whether an address is in the list; what is none, such as one that is not known, is not. */
+  /** True if the address is in the list. An unknown address is in no list. */
   includes(address: string): boolean {
     const family = isIP(address);
     return family !== 0 && this.#list.check(address, family === 6 ? 'ipv6' : 'ipv4');

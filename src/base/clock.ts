@@ -3,7 +3,7 @@
  * and from then on nobody sets it: what lasts an hour lasts an hour, also when the clock of the machine is set back or
  * ahead meanwhile. Dates that leave the process are made from it with {@link dateOf}.
  *
- * What others compare with clocks of their own goes by the date of the machine instead: the end of a certificate, and the
+ * Times that other programs compare with their own clocks follow the date of the machine instead: the end of a certificate, and the
  * times of lines in logs.
  */
 const origin = Date.now() - performance.now();

@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { suggestNames } from './nearest.js';
 import { shorten } from './text.js';
 
-/** What a member of an object of options may be; a value that is undefined counts as left out. */
+/** The kinds of value that an option may have; undefined counts as left out. */
 export interface Wanted {
   /** `a number from 0 on`, to stand behind "give". */
   readonly text: string;
@@ -11,7 +11,7 @@ export interface Wanted {
   readonly isRequired?: boolean;
 }
 
-/** What each member may be. */
+/** The kind of each member. */
 export type Members<T extends object = object> = Readonly<Record<keyof T, Wanted>>;
 
 export const aText: Wanted = { text: 'a text', is: (value) => typeof value === 'string' };

@@ -31,7 +31,7 @@ export function printJson(value: unknown): string | undefined {
 
 let printing = 0;
 
-/** Whether the value of somebody is being printed for a reply: not where they do so themselves. */
+/** True while the result of a command is printed for a reply, not while the command prints JSON itself. */
 export function isPrintingResult(): boolean {
   return printing > 0;
 }
@@ -145,7 +145,7 @@ export function refuseOpaque(value: unknown, place: string, depth = 0): void {
   if (members.length > 0) return;
   const found = remedies.find(([is]) => is(value));
   const tag = Object.prototype.toString.call(value).slice('[object '.length, -1);
-  // What is wrapped prints as it is, and a class without a name of its own is an object like others.
+  // A wrapped value prints as it is; an object of an unnamed class prints as a plain one.
   if (found === undefined && plainTags.has(tag)) return;
   const [, name, remedy] = found ?? [undefined, tag, 'give what it holds'];
   throw new TypeError(`result holds a ${name}${at(place)}, which JSON does not have: ${remedy}`);
@@ -155,7 +155,7 @@ function at(place: string): string {
   return place === '' ? '' : ` at ${place}`;
 }
 
-/** Whether a value is a JSON object: neither null nor an array. */
+/** True for a JSON object: neither null nor an array. */
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

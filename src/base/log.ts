@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 
-/** What mi-httpd needs of a logger; a pino logger fits. */
+/** The methods that mi-httpd calls on a logger; a pino logger fits. */
 export interface Log {
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;
@@ -75,7 +75,7 @@ const consumerNames = ['stderror', 'syslog', 'event'] as const;
 
 type ConsumerName = (typeof consumerNames)[number];
 
-/** One who gets log lines. */
+/** A receiver of log lines. */
 export class LogConsumer {
   /** The highest level that it gets, beside `log_level`; 0: no limit of its own. */
   levelFilter = 0;
@@ -115,7 +115,7 @@ export class LogConsumers {
   readonly stderror = new LogConsumer('stderror', false);
   readonly syslog = new LogConsumer('syslog', true);
   readonly event = new LogConsumer('event', true);
-  /** What modules log to. */
+  /** The log that modules write to. */
   readonly log: Log;
   readonly #target: Log;
   #level: LogLevel | undefined;
@@ -153,7 +153,7 @@ export class LogConsumers {
     const [level, levelName] = levels[method];
     if (this.stderror.takes(level)) this.#hand(method, fields, message);
     if (!this.event.takes(level) || level > (this.#level?.value ?? 3)) return;
-    // What telling it logs is not told: it would never end.
+    // Lines that a consumer logs itself are not passed on: the loop would never end.
     if (this.#isTelling) return;
     this.#isTelling = true;
     try {
@@ -183,7 +183,7 @@ function withError(fields: object): object {
   return { ...fields, err: new Error(`thrown was no Error but ${described(fields.err)}`) };
 }
 
-/** Whether it is an error that a logger can tell: a getter of its own, or a proxy, may throw. */
+/** True for an error that a logger can print: a getter or a proxy may throw. */
 function isReadable(err: unknown): boolean {
   try {
     if (!(err instanceof Error)) return false;

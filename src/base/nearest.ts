@@ -1,9 +1,9 @@
 import { distance } from 'fastest-levenshtein';
 
-const LONGEST_COMPARED = 64;
-const MOST_NEAREST = 3;
-const MOST_LISTED = 12;
-const SHORT = 6;
+const longestCompared = 64;
+const mostNearest = 3;
+const mostListed = 12;
+const shortName = 6;
 
 /**
  * The known names that `name` may stand for, nearest first, three at most; empty when none is close. Letter case is
@@ -12,7 +12,7 @@ const SHORT = 6;
  * A name of more than 64 characters is near to nothing, so that its length costs nothing.
  */
 export function nearestNames(name: string, known: Iterable<string>): string[] {
-  if (name.length > LONGEST_COMPARED) return [];
+  if (name.length > longestCompared) return [];
   const wanted = name.toLowerCase();
   const most = Math.max(1, Math.floor(name.length / 3));
   const near: { candidate: string; away: number }[] = [];
@@ -22,7 +22,7 @@ export function nearestNames(name: string, known: Iterable<string>): string[] {
     if (away <= most) near.push({ candidate, away });
   }
   near.sort((a, b) => a.away - b.away);
-  return near.slice(0, MOST_NEAREST).map(({ candidate }) => candidate);
+  return near.slice(0, mostNearest).map(({ candidate }) => candidate);
 }
 
 /**
@@ -30,11 +30,11 @@ export function nearestNames(name: string, known: Iterable<string>): string[] {
  * Undefined where it is one of them, or like none.
  */
 export function slipOf(word: string, names: readonly string[]): string | undefined {
-  if (word.length > LONGEST_COMPARED || names.includes(word)) return undefined;
+  if (word.length > longestCompared || names.includes(word)) return undefined;
   const lower = word.toLowerCase();
   const near = names
     .map((name) => ({ name, away: editsBetween(lower, name.toLowerCase()) }))
-    .filter(({ name, away }) => away <= (name.length < SHORT ? 1 : 2))
+    .filter(({ name, away }) => away <= (name.length < shortName ? 1 : 2))
     .sort((a, b) => a.away - b.away);
   return near[0]?.name;
 }
@@ -47,8 +47,8 @@ export function suggestNames(name: string, label: string, names: readonly string
   const [nearest] = nearestNames(name, names);
   if (nearest !== undefined) return `did you mean "${nearest}"?`;
   if (names.length === 0) return `${label}: none`;
-  const more = names.length - MOST_LISTED;
-  return `${label}: ${names.slice(0, MOST_LISTED).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+  const more = names.length - mostListed;
+  return `${label}: ${names.slice(0, mostListed).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 function editsBetween(a: string, b: string): number {

@@ -49,7 +49,7 @@ export function shareOpenFiles(wanted: FileShares, log: Log): FileShares {
   return { connections, unix, subscribers };
 }
 
-/** Whether so many descriptors more can be opened now, a few microseconds each. */
+/** True if this many more descriptors can be opened now; each costs a few microseconds to try. */
 export function canOpen(count: number): boolean {
   const opened: number[] = [];
   try {

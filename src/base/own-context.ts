@@ -39,7 +39,7 @@ export class OwnContext {
     const resource = this.#origin.runInAsyncScope(
       () => new AsyncResource('mi-httpd call', { requireManualDestroy: true }),
     );
-    // What is its own already is set without a call of the setter: then each call is taken for one that has set it.
+    // An own property is set without the setter: then every call counts as one that has set it.
     this.#isMarked = Object.getOwnPropertySymbols(resource).some(({ description }) => description === 'kResourceStore');
     return Object.setPrototypeOf(resource, this.#prototype) as AsyncResource;
   }

@@ -4,7 +4,7 @@ import { reasonOf } from './text.js';
 /** A file cannot be read whole; the message is the reason alone, without the name of the file. */
 export class UnreadableError extends Error {
   override readonly name = 'UnreadableError';
-  /** Whether there is no such file. */
+  /** True if the file does not exist. */
   readonly isMissing: boolean;
 
   constructor(message: string, isMissing = false) {
@@ -13,16 +13,16 @@ export class UnreadableError extends Error {
   }
 }
 
-const STDIN = 0;
-const CHUNK = 65536;
-const RETRY_MS = 10;
+const standardInput = 0;
+const chunkSize = 65536;
+const retryMilliseconds = 10;
 
 /**
  * Reads a file of `most` bytes at most; undefined as path is standard input. A pipe is read to its end. A device or a
  * file without end is given up once it is over the limit. Throws an UnreadableError with the reason.
  */
 export function readBounded(path: string | Buffer | undefined, most: number): Buffer {
-  let descriptor = STDIN;
+  let descriptor = standardInput;
   try {
     if (path !== undefined) descriptor = openSync(path, 'r');
   } catch (error) {
@@ -40,7 +40,7 @@ function readToEnd(descriptor: number, most: number): Buffer {
   const chunks: Buffer[] = [];
   let total = 0;
   for (;;) {
-    const chunk = Buffer.allocUnsafe(CHUNK);
+    const chunk = Buffer.allocUnsafe(chunkSize);
     const length = readChunk(descriptor, chunk);
     if (length === 0) return Buffer.concat(chunks, total);
     total += length;
@@ -58,7 +58,7 @@ function readChunk(descriptor: number, chunk: Buffer): number {
       if (code === 'EOF') return 0;
       if (code !== 'EAGAIN') throw new UnreadableError(readProblemOf(error));
       // standard input that another process made non-blocking has nothing to read yet
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, retryMilliseconds);
     }
   }
 }

@@ -14,7 +14,7 @@ export function decodeStrictly(bytes: Uint8Array): string {
 
 const half = /\p{Surrogate}/u;
 
-/** Whether a text has half of a surrogate pair, which UTF-8 does not have and strict decoders of JSON refuse. */
+/** True for a text with half of a surrogate pair: UTF-8 has no form for it, and strict JSON decoders reject it. */
 export function hasHalfPair(text: string): boolean {
   return half.test(text);
 }
@@ -44,7 +44,7 @@ function replaceHalf(escaped: string, halfPair: string | undefined): string {
   return halfPair === undefined ? escaped : '\ufffd';
 }
 
-/** Whether a JSON text of any writer escapes half of a surrogate pair. */
+/** True for a JSON text that escapes half of a surrogate pair. */
 export function escapesHalfPair(json: string): boolean {
   if (!/\\u[dD][89a-fA-F]/.test(json)) return false;
   const halves = json.replace(/\\[^u]/g, '').replace(/\\u[dD][89abAB].{2}\\u[dD][c-fC-F].{2}/gs, '');

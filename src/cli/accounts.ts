@@ -137,7 +137,7 @@ function usageError(command: string, reason: string): Error {
 /** Longest secret, characters. */
 const longest = 4096;
 
-/** What a terminal that shows nothing sends: Enter or ^D; delete or backspace; ^C; ^U. */
+/** Keys on a terminal without echo: Enter or ^D; delete or backspace; ^C; ^U. */
 const ending: ReadonlySet<string> = new Set(['\r', '\n', '\x04']);
 const erasing: ReadonlySet<string> = new Set(['\x7f', '\b']);
 const interrupt = '\x03';

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { firstSentenceOf, reasonOf } from '../base/text.js';
 import { defaultPrivateMemory, maxPrivateMemory, maxSharedMemory } from '../server.js';
 
-/** What the command line asks for. */
+/** The parsed command line. */
 export interface CommandLine {
   /** Configuration file; `-` is standard input; undefined: none was named. */
   readonly file: string | undefined;

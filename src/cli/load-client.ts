@@ -174,7 +174,7 @@ interface LoadTarget {
   /** For messages. */
   readonly url: string;
   readonly isSecure: boolean;
-  /** What `request` of node:http or node:https is given. */
+  /** Options for `request` of node:http or node:https. */
   readonly options: {
     readonly hostname?: string;
     readonly port?: string;

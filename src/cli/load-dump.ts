@@ -28,7 +28,7 @@ interface Level {
 
 const dumpBegin = /^\s*\{\s*"(jsonrpc|result|id|error|Domains|Dumped at)"\s*:/;
 
-/** Whether a text begins as the reply to `ul_dump`, or its result, does; undefined: more of it has to be seen. */
+/** True if a text begins as a reply to `ul_dump` or its result does; undefined: more text is needed to tell. */
 export function isDump(begin: string): boolean | undefined {
   const text = begin.replace(/^\ufeff/, '');
   if (dumpBegin.test(text)) return true;
@@ -57,7 +57,7 @@ export class DumpReader {
   /** Text of an error reply's message. */
   error: string | undefined;
 
-  /** Whether the outermost value has ended. */
+  /** True once the outermost value has ended. */
   get isComplete(): boolean {
     return this.#isComplete;
   }

@@ -6,11 +6,11 @@ export interface LoadLine {
   /** The table of usrloc that it is for. */
   readonly domain: string;
   readonly text: string;
-  /** What decides about order: lines of one address of record are sent one after the other. */
+  /** The key of the order: lines of one address of record are sent one after the other. */
   readonly aor: string;
 }
 
-/** What becomes of the lines. */
+/** Receiver of the outcome of each line. */
 export interface LoadOutcome {
   added(count: number): void;
   rejected(line: number, reason: string): void;
@@ -22,7 +22,7 @@ export interface LoadOutcome {
  */
 const batchSize = 32768;
 
-/** What one line adds to the request. */
+/** The part of the request that one line makes. */
 const separator = 1;
 
 /**

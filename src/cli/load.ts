@@ -197,7 +197,7 @@ async function openInput(file: string): Promise<{ input: Readable; size: number 
   try {
     const handle = await open(file);
     const found = await handle.stat();
-    // What is no file, such as a pipe, has no size.
+    // A pipe has no size.
     return { input: handle.createReadStream(), size: found.isFile() ? found.size : undefined };
   } catch (error) {
     throw new Error(`contacts cannot be read: ${reasonOf(error)}`);

@@ -73,7 +73,7 @@ async function serve(line: CommandLine, signals: Signals): Promise<void> {
   try {
     server = createConfiguredServer(checked, { log, privateMemory: line.privateMemory, ...sharedMemory });
   } catch (error) {
-    // What is wrong with a parameter of the command line is no fault of the file.
+    // A wrong parameter of the command line is no fault of the file.
     if (error instanceof ParameterError || !(error instanceof Error)) throw error;
     return refuse([`${name}: ${error.message}`]);
   }
@@ -116,7 +116,7 @@ async function check(checked: CheckedConfig, { privateMemory }: CommandLine, nam
     const server = createConfiguredServer(checked, { log, privateMemory });
     for (const notice of await server.check()) keep({}, notice);
   } catch (error) {
-    // What is wrong with a parameter of the command line is no fault of the file.
+    // A wrong parameter of the command line is no fault of the file.
     if (error instanceof ParameterError || !(error instanceof Error)) throw error;
     return refuse([`${name}: ${error.message}`], notesOf(name, notes));
   }
@@ -168,13 +168,13 @@ function signalActions(server: Server, log: Logger, manager: ServiceManager): Si
   };
 }
 
-/** What a configuration file comes to: the modules to load, or what is wrong with it. */
+/** The outcome of a configuration file: the modules to load, or its errors. */
 export interface CheckedConfig {
   readonly modules: readonly ConfiguredModule[];
   readonly errors: readonly Diagnostic[];
   /** Modules that the file loads and that only a SIP server has. */
   readonly ignored: readonly LoadModule[];
-  /** What should be known although nothing is wrong: the start logs it, and `-c` prints it. */
+  /** Notices beside the errors: the start logs them, and `-c` prints them. */
   readonly notices: readonly Notice[];
   /** Where the listeners of httpd are set, in their order. */
   readonly listenerPlaces: readonly Position[];
@@ -196,7 +196,7 @@ interface LoadedStatement {
   readonly statement: LoadModule;
 }
 
-/** What a module file of the user's own is handed when its default export is a function: then it needs no import. */
+/** The argument of a module file whose default export is a function: such a file needs no import. */
 const moduleApi = { defineModule, command, MiError } as const;
 
 /**
@@ -276,7 +276,7 @@ function missingModules(
   loaded: readonly LoadedStatement[],
   ignored: readonly LoadModule[],
 ): readonly Diagnostic[] {
-  /** Who has written a name wrong has loaded it, as he sees it. */
+  /** A module with a misspelt name counts as loaded: the user meant to load it. */
   const slip = (needed: string): string => {
     const meant = ignored.find(({ name }) => slipOf(name, [needed]) !== undefined);
     return meant === undefined ? '' : `; "${meant.name}" at ${formatPosition(meant.at)} is no module of mi-httpd`;
@@ -369,7 +369,7 @@ async function importModule(statement: LoadModule, errors: Diagnostic[]): Promis
     return fail('its default export is neither defineModule(…) nor a function that returns one');
   } catch (error) {
     const reason = reasonOf(error);
-    // Who imports it is no matter of the user's.
+    // The name of the importing file does not help the user.
     return fail(existsSync(statement.path ?? '') ? reason : `there is no file ${statement.path}`);
   }
 }

@@ -17,7 +17,7 @@ interface LoadedModule {
   /** The `order` of its loadmodule statement; 0 for a module that is always there. */
   readonly order: number;
   readonly parameters: ParameterDeclarations;
-  /** Whether it comes with mi-httpd. What values of other modules mean is their own affair. */
+  /** True for a module of mi-httpd. Values of other modules are not interpreted. */
   readonly isOwn: boolean;
 }
 
@@ -125,7 +125,7 @@ function noTarget(statement: ModParam, pattern: ModulePattern, loaded: readonly 
   return `no loaded module matches "${wanted}"; ${suggestNames(wanted, 'loaded', before)}`;
 }
 
-/** What statements before have set for a module. */
+/** The values that earlier statements set for a module. */
 interface SetBefore {
   readonly values: Record<string, ParameterValue>;
   /** The file that has set each parameter. */
@@ -201,7 +201,7 @@ function shown(declaration: ParameterDeclaration, template: string): string {
   return isSecret(declaration) ? template.replace(/[\p{L}\p{N}_ .-]+/gu, '…') : template;
 }
 
-/** What tools for templates leave behind when nobody ran them. A capture is a name, and the whole is shown. */
+/** Placeholders of template tools that were not expanded. A capture is a name; the whole match is shown. */
 const forms: readonly RegExp[] = [
   /\$env\([^)]{0,64}\)?/i,
   /\$ENV\{[^}]{0,64}\}?/i,
@@ -215,7 +215,7 @@ const forms: readonly RegExp[] = [
   /^\$[A-Z_][A-Z0-9_]{1,63}$/,
 ];
 
-/** What looks like a variable or a macro that was to be replaced: `${NAME}`, `$env(NAME)`, `{{ name }}`; else undefined. */
+/** The first unexpanded variable or macro, such as `${NAME}`, `$env(NAME)`, `{{ name }}`; undefined if there is none. */
 function templateIn(text: string): string | undefined {
   for (const form of forms) {
     const [found] = form.exec(text) ?? [];

@@ -15,7 +15,7 @@ export interface ModParam {
   readonly modulePattern: string;
   readonly name: string;
   readonly value: string | number;
-  /** What is wrong with the value by itself, such as text that is not UTF-8; matters only where the value is used. */
+  /** A fault of the value itself, such as text that is not UTF-8; it counts only if the value is used. */
   readonly problems: readonly Diagnostic[];
   readonly at: Position;
   readonly moduleAt: Position;
@@ -34,7 +34,7 @@ export interface GlobalAssignment {
   readonly valueAt: Position;
 }
 
-/** What a configuration file says. When `errors` is not empty, the rest holds what was read before and besides. */
+/** The statements of a configuration file. With errors, the other members hold the statements that could be read. */
 export interface ConfigFile {
   modules: LoadModule[];
   parameters: ModParam[];
@@ -44,7 +44,7 @@ export interface ConfigFile {
    */
   globals: ReadonlyMap<string, GlobalAssignment>;
   errors: Diagnostic[];
-  /** What is passed over although it may be a slip, such as an `import_file` that is not there. */
+  /** Possible slips that are passed over, such as an `import_file` that does not exist. */
   notices: Diagnostic[];
   /** Every file that was read, each once, the top one first. */
   files: string[];

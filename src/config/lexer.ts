@@ -1,6 +1,6 @@
 import { decodeStrictly } from '../base/text.js';
 
-/** What a token is; `end` is the end of the text, `symbol` any single character that is nothing else. */
+/** Kinds of tokens; `end` is the end of the text, `symbol` any other single character. */
 type TokenKind = 'word' | 'number' | 'string' | 'symbol' | 'end';
 
 /** A piece of the text from `start` to before `end`, in bytes. */
@@ -20,9 +20,9 @@ export class SyntaxFault extends Error {
   }
 }
 
-const BACKSLASH = 92;
-const NEWLINE = 10;
-const COMMENT_EDGE = /\/\*|\*\//g;
+const backslashByte = 92;
+const newlineByte = 10;
+const commentEdge = /\/\*|\*\//g;
 
 /** Cuts a configuration into tokens, each byte being one character. Blanks and comments fall away. */
 export class Lexer {
@@ -62,7 +62,7 @@ export class Lexer {
     return this.text.slice(token.start, token.end);
   }
 
-  /** Whether a token is the symbol `symbol`. */
+  /** True if a token is the symbol `symbol`. */
   isSymbol(token: Token, symbol: string): boolean {
     return token.kind === 'symbol' && this.text[token.start] === symbol;
   }
@@ -114,17 +114,17 @@ export class Lexer {
     const code = this.text.charCodeAt(this.#at);
     // space, TAB, LF, CR and BS; a backslash joins lines
     if (code === 32 || (code >= 8 && code <= 10) || code === 13) return 1;
-    if (code !== BACKSLASH) return 0;
-    if (this.text.charCodeAt(this.#at + 1) === NEWLINE) return 2;
+    if (code !== backslashByte) return 0;
+    if (this.text.charCodeAt(this.#at + 1) === newlineByte) return 2;
     return this.text.startsWith('\r\n', this.#at + 1) ? 3 : 0;
   }
 
   #endOfComment(): number {
     let depth = 0;
-    COMMENT_EDGE.lastIndex = this.#at;
-    for (let edge = COMMENT_EDGE.exec(this.text); edge !== null; edge = COMMENT_EDGE.exec(this.text)) {
+    commentEdge.lastIndex = this.#at;
+    for (let edge = commentEdge.exec(this.text); edge !== null; edge = commentEdge.exec(this.text)) {
       depth += edge[0] === '/*' ? 1 : -1;
-      if (depth === 0) return COMMENT_EDGE.lastIndex;
+      if (depth === 0) return commentEdge.lastIndex;
     }
     throw new SyntaxFault(this.#at, 'comment is not closed (comments nest): add the missing */');
   }
@@ -135,7 +135,7 @@ export class Lexer {
       const code = this.text.charCodeAt(at);
       if (code === close) return at + 1;
       // only a double-quoted string has escapes, and of those only \" and \\ matter for finding its end
-      if (code === BACKSLASH && quote === '"') at++;
+      if (code === backslashByte && quote === '"') at++;
     }
     throw new SyntaxFault(this.#at, `string is not closed: add the missing ${quote}`);
   }
@@ -148,7 +148,7 @@ export class Lexer {
     while (isWordCode(this.text.charCodeAt(at)) || this.text[at] === '.') at++;
     if (this.text[at] !== '(') return alone;
     let depth = 0;
-    for (; at < this.text.length && this.text.charCodeAt(at) !== NEWLINE; at++) {
+    for (; at < this.text.length && this.text.charCodeAt(at) !== newlineByte; at++) {
       if (this.text[at] === '(') depth++;
       else if (this.text[at] === ')' && --depth === 0) return at + 1;
     }
@@ -171,18 +171,18 @@ function isWordCode(code: number): boolean {
 export const INT32_MIN = -(2 ** 31);
 export const INT32_MAX = 2 ** 31 - 1;
 
-const TRUE_WORDS: ReadonlySet<string> = new Set(['yes', 'true', 'on', 'enable']);
-const FALSE_WORDS: ReadonlySet<string> = new Set(['no', 'false', 'off', 'disable']);
+const trueWords: ReadonlySet<string> = new Set(['yes', 'true', 'on', 'enable']);
+const falseWords: ReadonlySet<string> = new Set(['no', 'false', 'off', 'disable']);
 
 /** The integer that a word stands for: 1 for `yes true on enable`, 0 for `no false off disable`; lower case only. */
 export function booleanWord(word: string): number | undefined {
-  if (TRUE_WORDS.has(word)) return 1;
-  return FALSE_WORDS.has(word) ? 0 : undefined;
+  if (trueWords.has(word)) return 1;
+  return falseWords.has(word) ? 0 : undefined;
 }
 
 /**
  * Reads an integer: decimal, hexadecimal after `0x`, octal after `0`. A number, or what is wrong with it as a text.
- * What does not fit 32 bits is an error and not another number.
+ * A number beyond 32 bits is an error: it is never cut to another number.
  */
 export function parseInteger(digits: string, negative: boolean): number | string {
   const written = `${negative ? '-' : ''}${digits.length > 40 ? `${digits.slice(0, 40)}…` : digits}`;
@@ -205,9 +205,9 @@ interface QuotedProblem {
   readonly latin1?: string;
 }
 
-const SIMPLE: Readonly<Record<string, number>> = { n: 10, r: 13, a: 7, t: 9, '"': 34, '\\': 92 };
-const HEX = /[0-9A-Fa-f]{1,2}/y;
-const OCTAL = /[0-7]{2,3}/y;
+const simpleEscapes: Readonly<Record<string, number>> = { n: 10, r: 13, a: 7, t: 9, '"': 34, '\\': 92 };
+const hexDigits = /[0-9A-Fa-f]{1,2}/y;
+const octalDigits = /[0-7]{2,3}/y;
 
 /** Decodes UTF-8; undefined when the bytes are not valid. */
 export function decodeUtf8(bytes: Uint8Array): string | undefined {
@@ -251,15 +251,15 @@ export function unquote(token: string): string | QuotedProblem {
 
 function escapeAt(token: string, at: number): { byte: number | undefined; length: number } | undefined {
   const letter = token[at + 1] ?? '';
-  const simple = SIMPLE[letter];
+  const simple = simpleEscapes[letter];
   if (simple !== undefined) return { byte: simple, length: 2 };
   if (letter === '\n') return { byte: undefined, length: 2 };
   if (letter === '\r' && token[at + 2] === '\n') return { byte: undefined, length: 3 };
-  HEX.lastIndex = at + 2;
-  const hex = letter === 'x' ? HEX.exec(token) : null;
+  hexDigits.lastIndex = at + 2;
+  const hex = letter === 'x' ? hexDigits.exec(token) : null;
   if (hex !== null) return { byte: Number.parseInt(hex[0], 16), length: 2 + hex[0].length };
-  OCTAL.lastIndex = at + 1;
-  const octal = OCTAL.exec(token);
+  octalDigits.lastIndex = at + 1;
+  const octal = octalDigits.exec(token);
   if (octal !== null) return { byte: Number.parseInt(octal[0], 8), length: 1 + octal[0].length };
   return undefined;
 }

@@ -2,7 +2,7 @@ import { suggestNames } from '../base/nearest.js';
 import { INT32_MAX, INT32_MIN } from './lexer.js';
 
 interface DeclarationBase {
-  /** What the parameter does, one sentence, for the README tables and the web interface. */
+  /** The effect of the parameter, one sentence, for the reference pages and the web interface. */
   readonly help: string;
   /** Other names that configuration files may use for it, such as those of an older generation. */
   readonly aliases?: readonly string[];
@@ -59,7 +59,7 @@ export type ParameterDeclaration = IntParameter | StringParameter | ListParamete
 /** The value of a parameter that is set, or its default. */
 export type ParameterValue = string | number | readonly string[] | undefined;
 
-/** What a module's parameters are: main name -> declaration. */
+/** The parameters of a module: main name -> declaration. */
 export type ParameterDeclarations = Readonly<Record<string, ParameterDeclaration>>;
 
 type ValueOf<P> = P extends { refused: string }
@@ -81,7 +81,7 @@ export type ParameterValues<D extends ParameterDeclarations> = {
   readonly [K in SettableName<D>]: ValueOf<D[K]>;
 };
 
-/** What an embedder may give: any of the parameters under their main names; undefined means the default. */
+/** The parameters that a program may give, by their main names; undefined means the default. */
 export type ParameterInput<D extends ParameterDeclarations> = {
   readonly [K in SettableName<D>]?: ValueOf<D[K]> | undefined;
 };

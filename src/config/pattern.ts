@@ -1,7 +1,7 @@
 /** Steps a compiled pattern may have; nested intervals multiply. */
-const MOST_STEPS = 20_000;
+const mostSteps = 20_000;
 /** Module names are short; a longer one matches nothing. */
-const LONGEST_NAME = 255;
+const longestName = 255;
 
 type Step =
   | { readonly kind: 'character'; readonly accepts: (character: string) => boolean }
@@ -23,9 +23,9 @@ export class ModulePattern {
     this.#add({ kind: 'match' });
   }
 
-  /** Whether the expression matches the whole of `name`. */
+  /** True if the expression matches all of `name`. */
   matches(name: string): boolean {
-    if (name.length > LONGEST_NAME) return false;
+    if (name.length > longestName) return false;
     let states = this.#reach([0], 0, name.length);
     for (let at = 0; at < name.length && states.size > 0; at++) {
       const character = name.charAt(at);
@@ -53,7 +53,7 @@ export class ModulePattern {
 
   #compile(node: PatternNode): void {
     // counted besides the steps, because an empty group makes none, however often it is repeated
-    if (++this.#compiled > MOST_STEPS) throw tooManySteps();
+    if (++this.#compiled > mostSteps) throw tooManySteps();
     if (node.kind === 'character') this.#add(node);
     else if (node.kind === 'start' || node.kind === 'end') this.#add({ kind: node.kind });
     else if (node.kind === 'sequence') for (const part of node.parts) this.#compile(part);
@@ -94,7 +94,7 @@ export class ModulePattern {
   }
 
   #add(step: Step): void {
-    if (this.#steps.length >= MOST_STEPS) throw tooManySteps();
+    if (this.#steps.length >= mostSteps) throw tooManySteps();
     this.#steps.push(step);
   }
 }
@@ -115,13 +115,13 @@ export class PatternError extends Error {
   override readonly name = 'PatternError';
 }
 
-const LONGEST_PATTERN = 1024;
+const longestPattern = 1024;
 /** RE_DUP_MAX of POSIX. */
-const MOST_REPEATS = 255;
-const INTERVAL = /\{(?:(\d{1,4})(,(\d{1,4})?)?|,(\d{1,4}))\}/y;
-const REPEATS = '*+?{';
+const mostRepeats = 255;
+const intervalForm = /\{(?:(\d{1,4})(,(\d{1,4})?)?|,(\d{1,4}))\}/y;
+const repeatSigns = '*+?{';
 
-const CLASSES: Readonly<Record<string, RegExp>> = {
+const characterClasses: Readonly<Record<string, RegExp>> = {
   alnum: /[A-Za-z0-9]/,
   alpha: /[A-Za-z]/,
   blank: /[ \t]/,
@@ -143,7 +143,7 @@ const CLASSES: Readonly<Record<string, RegExp>> = {
  * Throws a PatternError.
  */
 function parsePattern(pattern: string): PatternNode {
-  if (pattern.length > LONGEST_PATTERN) throw new PatternError(`it is longer than ${LONGEST_PATTERN} characters`);
+  if (pattern.length > longestPattern) throw new PatternError(`it is longer than ${longestPattern} characters`);
   return new PatternParser(pattern).parse();
 }
 
@@ -175,10 +175,10 @@ class PatternParser {
 
   #repeated(): PatternNode {
     const repeat = this.#peek();
-    if (REPEATS.includes(repeat)) throw new PatternError(`"${repeat}" has nothing before it to repeat`);
+    if (repeatSigns.includes(repeat)) throw new PatternError(`"${repeat}" has nothing before it to repeat`);
     const part = this.#single();
     const repeated = this.#repeatOf(part);
-    if (repeated !== part && REPEATS.includes(this.#peek() || ' ')) {
+    if (repeated !== part && repeatSigns.includes(this.#peek() || ' ')) {
       throw new PatternError(`"${this.#peek()}" after another repetition has no meaning in POSIX`);
     }
     return repeated;
@@ -189,16 +189,16 @@ class PatternParser {
     if (this.#take('+')) return { kind: 'repeat', part, min: 1, max: Infinity };
     if (this.#take('?')) return { kind: 'repeat', part, min: 0, max: 1 };
     if (this.#peek() !== '{') return part;
-    INTERVAL.lastIndex = this.#at;
-    const interval = INTERVAL.exec(this.#pattern);
+    intervalForm.lastIndex = this.#at;
+    const interval = intervalForm.exec(this.#pattern);
     if (interval === null) throw new PatternError('"{" starts no interval such as {2,3}: write \\{ for the character');
-    this.#at = INTERVAL.lastIndex;
+    this.#at = intervalForm.lastIndex;
     const [, low, comma, high, highAlone] = interval;
     const min = Number(low ?? 0);
     const highest = Number(high ?? highAlone ?? (comma === undefined ? min : Infinity));
     if (min > highest) throw new PatternError(`${interval[0]} has its numbers in the wrong order`);
-    if (min > MOST_REPEATS || (highest > MOST_REPEATS && highest !== Infinity)) {
-      throw new PatternError(`${interval[0]} repeats more than ${MOST_REPEATS} times`);
+    if (min > mostRepeats || (highest > mostRepeats && highest !== Infinity)) {
+      throw new PatternError(`${interval[0]} repeats more than ${mostRepeats} times`);
     }
     return { kind: 'repeat', part, min, max: highest };
   }
@@ -249,7 +249,7 @@ class PatternParser {
   #member(): (character: string) => boolean {
     if (this.#pattern.startsWith('[:', this.#at)) {
       const name = this.#named(':');
-      const members = Object.hasOwn(CLASSES, name) ? CLASSES[name] : undefined;
+      const members = Object.hasOwn(characterClasses, name) ? characterClasses[name] : undefined;
       if (members === undefined) throw new PatternError(`[:${name}:] is no character class of POSIX`);
       return (character) => members.test(character);
     }

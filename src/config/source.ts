@@ -5,16 +5,16 @@ import type { Diagnostic, Position } from './config-file.js';
 import { decodeUtf8 } from './lexer.js';
 
 /** The most bytes of a configuration, includes counted each time, so that a mistaken include cannot eat the memory. */
-export const MAX_SOURCE_BYTES = 16 * 1024 * 1024;
+export const maxSourceBytes = 16 * 1024 * 1024;
 
 /** How deep includes may nest; the top file is at depth 0. */
-export const MAX_INCLUDE_DEPTH = 50;
+export const maxIncludeDepth = 50;
 
-const INCLUDE_LINE = /^[ \t\b\r]*(include_file|import_file)[ \t\b\r]*(?:"([^"]*)"|'([^']*)')/d;
+const includeLine = /^[ \t\b\r]*(include_file|import_file)[ \t\b\r]*(?:"([^"]*)"|'([^']*)')/d;
 // a path cannot be longer than this on any system
-const LONGEST_INCLUDE = 8192;
+const longestInclude = 8192;
 const slash = Buffer.from('/');
-const BYTE_ORDER_MARK = '\xef\xbb\xbf';
+const byteOrderMark = '\xef\xbb\xbf';
 // a byte order mark of UTF-16, or ASCII with a NUL beside each of the first letters
 const UTF_16 = /^(?:\xff\xfe|\xfe\xff|(?:[^\0]\0){2}|(?:\0[^\0]){2})/;
 const UTF_16_PROBLEM =
@@ -68,7 +68,7 @@ export class Source {
   }
 }
 
-/** What flattening made. When there are errors, an include is missing and `source` is not the whole configuration. */
+/** A configuration with its includes in place. With errors, an include is missing and `source` is incomplete. */
 export interface Flattened {
   readonly source: Source;
   readonly errors: Diagnostic[];
@@ -115,12 +115,12 @@ class Flattener {
       this.#errors.push({ file: file.name, line: 1, column: 1, text: UTF_16_PROBLEM });
       return;
     }
-    let start = text.startsWith(BYTE_ORDER_MARK) ? BYTE_ORDER_MARK.length : 0;
+    let start = text.startsWith(byteOrderMark) ? byteOrderMark.length : 0;
     for (let line = 1; ; line++) {
       const newline = text.indexOf('\n', start);
       const last = newline === -1;
       const content = text.slice(start, last ? text.length : newline + 1);
-      const include = INCLUDE_LINE.exec(content.slice(0, LONGEST_INCLUDE));
+      const include = includeLine.exec(content.slice(0, longestInclude));
       if (include === null) this.#addLine(content, file, line);
       else this.#include(include, file, line, depth);
       if (last) {
@@ -146,8 +146,8 @@ class Flattener {
       this.#errors.push({ ...at, text: 'the path to include is empty or has a NUL in it: name a file' });
       return;
     }
-    if (depth >= MAX_INCLUDE_DEPTH) {
-      const reason = `includes nest deeper than ${MAX_INCLUDE_DEPTH}; does a file include itself?`;
+    if (depth >= maxIncludeDepth) {
+      const reason = `includes nest deeper than ${maxIncludeDepth}; does a file include itself?`;
       this.#errors.push({ ...at, text: `cannot include "${written}": ${reason}` });
       throw new FlattenStop();
     }
@@ -156,7 +156,7 @@ class Flattener {
     const pathBytes = isFound ? writtenBytes : Buffer.concat([file.directoryBytes, slash, writtenBytes]);
     let bytes: Buffer;
     try {
-      bytes = readBounded(pathBytes, MAX_SOURCE_BYTES);
+      bytes = readBounded(pathBytes, maxSourceBytes);
     } catch (error) {
       if (!(error instanceof UnreadableError)) throw error;
       const tried = path === written ? '' : ` (looked for in the working directory and as "${path}")`;
@@ -168,8 +168,8 @@ class Flattener {
       return;
     }
     this.#bytesRead += bytes.length;
-    if (this.#bytesRead > MAX_SOURCE_BYTES) {
-      this.#errors.push({ ...at, text: `cannot include "${written}": ${tooLarge(MAX_SOURCE_BYTES)}` });
+    if (this.#bytesRead > maxSourceBytes) {
+      this.#errors.push({ ...at, text: `cannot include "${written}": ${tooLarge(maxSourceBytes)}` });
       throw new FlattenStop();
     }
     this.#files.add(path);

@@ -7,7 +7,7 @@ import { booleanWord, Lexer, parseInteger, SyntaxFault, type Token, unquote } fr
 import type { Source } from './source.js';
 
 /** Name of a global in the file -> its main name and type. */
-const GLOBALS: ReadonlyMap<string, { name: string; type: 'int' | 'string' }> = new Map([
+const globalParameters: ReadonlyMap<string, { name: string; type: 'int' | 'string' }> = new Map([
   ['log_level', { name: 'log_level', type: 'int' }],
   ['xlog_level', { name: 'xlog_level', type: 'int' }],
   ['stderror_enabled', { name: 'stderror_enabled', type: 'int' }],
@@ -18,13 +18,13 @@ const GLOBALS: ReadonlyMap<string, { name: string; type: 'int' | 'string' }> = n
   ['chroot', { name: 'chroot', type: 'string' }],
 ]);
 
-const SECRET_NAME = /passw|secret|token/;
-const M4_CALL = /^(?:define|undefine|divert|changequote|changecom|ifdef|ifelse|s?include|e?syscmd|m4_[a-z_]+)$/;
-const EXPAND_FIRST = 'expand the macros first, with m4 or cpp, and read the result';
-const EXPAND_TEMPLATE = 'expand the text first, as with envsubst, and read the result';
-const QUOTED_STATEMENTS = ['loadmodule', 'include_file', 'import_file'];
-const TEMPLATE_STARTS: ReadonlySet<string> = new Set(['${', '{{', '{%', '<%']);
-const LONGEST_SHOWN = 40;
+const secretName = /passw|secret|token/;
+const macroCall = /^(?:define|undefine|divert|changequote|changecom|ifdef|ifelse|s?include|e?syscmd|m4_[a-z_]+)$/;
+const expandFirst = 'expand the macros first, with m4 or cpp, and read the result';
+const expandTemplate = 'expand the text first, as with envsubst, and read the result';
+const quotedStatements = ['loadmodule', 'include_file', 'import_file'];
+const templateStarts: ReadonlySet<string> = new Set(['${', '{{', '{%', '<%']);
+const longestShown = 40;
 
 interface Value {
   /** Undefined when the value is wrong; the error is recorded then. */
@@ -80,7 +80,7 @@ export class StatementReader {
     if (word === 'loadmodule') this.#loadModule(token);
     else if (word === 'modparam') this.#modParam(token);
     else if (word === 'mpath') this.#modulePath();
-    else if (GLOBALS.has(word)) this.#global(token, word);
+    else if (globalParameters.has(word)) this.#global(token, word);
     else if (word === 'include_file' || word === 'import_file') {
       throw new SyntaxFault(token.start, `${word} must be the first on its line, with a quoted path after it`);
     } else {
@@ -94,15 +94,15 @@ export class StatementReader {
     const next = this.#lexer.peek();
     const isCall = this.#lexer.isSymbol(next, '(');
     if (!isCall && next.kind !== 'string') return;
-    const meant = slipOf(word, isCall ? ['modparam'] : QUOTED_STATEMENTS);
+    const meant = slipOf(word, isCall ? ['modparam'] : quotedStatements);
     if (meant === undefined) return;
     throw new SyntaxFault(token.start, `"${word}" is no statement: did you mean ${meant}?`);
   }
 
   #symbol(token: Token): void {
     const ahead = this.#lexer.text.slice(token.start, token.start + 2);
-    if (TEMPLATE_STARTS.has(ahead)) {
-      const text = `${this.#shownLine(token)} looks like a template: nothing is expanded here, so ${EXPAND_TEMPLATE}`;
+    if (templateStarts.has(ahead)) {
+      const text = `${this.#shownLine(token)} looks like a template: nothing is expanded here, so ${expandTemplate}`;
       throw new SyntaxFault(token.start, text);
     }
     if (this.#lexer.isSymbol(token, '{')) this.#skipBlock(token);
@@ -125,9 +125,9 @@ export class StatementReader {
 
   /** The quotes of m4 do not balance as strings do here, so that whole statements would be lost without a word. */
   #refuseMacro(token: Token, word: string): void {
-    const isCall = M4_CALL.test(word) && this.#lexer.text[token.end] === '(';
+    const isCall = macroCall.test(word) && this.#lexer.text[token.end] === '(';
     if (!isCall && word !== 'dnl' && !this.#lexer.isSymbol(token, '`')) return;
-    throw new SyntaxFault(token.start, `${this.#shown(token)} belongs to the macro language m4: ${EXPAND_FIRST}`);
+    throw new SyntaxFault(token.start, `${this.#shown(token)} belongs to the macro language m4: ${expandFirst}`);
   }
 
   #loadModule(keyword: Token): void {
@@ -150,7 +150,7 @@ export class StatementReader {
     this.#expect(',', needs);
     const before = this.#config.errors.length;
     const value = this.#parameterValue(name.value ?? '', needs);
-    // Whether they matter turns on whose parameter it is.
+    // They matter only if the parameter is one of ours.
     const problems = this.#config.errors.splice(before);
     const order = ++this.#order;
     if (module.value !== undefined && name.value !== undefined) {
@@ -169,14 +169,14 @@ export class StatementReader {
     this.#refuseSemicolon('modparam');
   }
 
-  /** What stands in place of a secret is never shown, whatever is wrong with it. */
+  /** The value of a secret is never shown, whatever is wrong with it. */
   #parameterValue(name: string, needs: string): Value {
     try {
       const value = this.#value(needs);
       this.#expect(')', needs);
       return value;
     } catch (error) {
-      if (!(error instanceof SyntaxFault) || !SECRET_NAME.test(name)) throw error;
+      if (!(error instanceof SyntaxFault) || !secretName.test(name)) throw error;
       throw new SyntaxFault(
         error.offset,
         `${needs}: the value of ${name} is not one quoted string with a ")" behind it`,
@@ -199,7 +199,7 @@ export class StatementReader {
   }
 
   #global(token: Token, word: string): void {
-    const global = GLOBALS.get(word);
+    const global = globalParameters.get(word);
     if (global === undefined || !this.#lexer.isSymbol(this.#lexer.peek(), '=')) return;
     this.#lexer.next();
     const range = word.endsWith('log_level') ? ' from -3 (alert) to 4 (debug)' : '';
@@ -270,10 +270,10 @@ export class StatementReader {
   #unexpected(token: Token, needs: string, wanted: string): SyntaxFault {
     let hint = '';
     if (this.#lexer.textOf(token) === 'null') hint = '; null is not a value here';
-    else if (token.kind === 'word') hint = `; if this is a macro, ${EXPAND_FIRST}`;
-    else if (this.#lexer.isSymbol(token, '`')) hint = `; this is a quote of m4, so ${EXPAND_FIRST}`;
+    else if (token.kind === 'word') hint = `; if this is a macro, ${expandFirst}`;
+    else if (this.#lexer.isSymbol(token, '`')) hint = `; this is a quote of m4, so ${expandFirst}`;
     else if (token.kind === 'symbol' && /^[$@%<{]/.test(this.#lexer.textOf(token))) {
-      hint = `; if this is a template, nothing is expanded here: ${EXPAND_TEMPLATE}`;
+      hint = `; if this is a template, nothing is expanded here: ${expandTemplate}`;
     }
     return new SyntaxFault(token.start, `${needs}: expected ${wanted}, found ${this.#shown(token)}${hint}`);
   }
@@ -290,7 +290,7 @@ export class StatementReader {
     const text = Buffer.from(this.#lexer.text.slice(token.start, end), 'latin1').toString('utf8');
     const isOne = token.kind === 'symbol' && token.end === token.start + 1;
     const shown = isOne ? String.fromCodePoint(text.codePointAt(0) ?? 0xfffd) : text;
-    return shorten(shown.replace(/\p{Cc}/gu, ' '), LONGEST_SHOWN, '…');
+    return shorten(shown.replace(/\p{Cc}/gu, ' '), longestShown, '…');
   }
 
   /** A string that lacks its quote ends at that of the next one, and what is wrong shows only there. */
@@ -322,7 +322,7 @@ interface LoadSite {
   readonly directory: string;
 }
 
-const JAVASCRIPT = /\.[cm]?js$/;
+const javaScriptFile = /\.[cm]?js$/;
 
 /** Works out which modules a configuration loads, and refuses to load one twice. */
 class ModuleLoader {
@@ -337,7 +337,7 @@ class ModuleLoader {
 
   /** Adds the module `written` to the configuration, or what is wrong with it to the errors. */
   load(written: string, { at, nameAt, order, directory }: LoadSite): void {
-    const isJavaScript = JAVASCRIPT.test(written);
+    const isJavaScript = javaScriptFile.test(written);
     const path = isJavaScript ? this.#pathOf(written, directory) : undefined;
     if (isJavaScript && path === undefined) {
       const remedy = `write "./${written}" for the directory of this file, or set mpath`;

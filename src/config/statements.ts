@@ -1,7 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import { readBounded, UnreadableError } from '../base/read-file.js';
 import type { ConfigFile } from './config-file.js';
-import { flatten, MAX_SOURCE_BYTES } from './source.js';
+import { flatten, maxSourceBytes } from './source.js';
 import { StatementReader } from './statement-reader.js';
 
 export type { ConfigFile, GlobalAssignment, LoadModule, ModParam } from './config-file.js';
@@ -30,7 +30,7 @@ export function readConfig(path: string): ConfigFile {
   const file = stdin ? '<stdin>' : path;
   let bytes: Buffer;
   try {
-    bytes = readBounded(stdin ? undefined : path, MAX_SOURCE_BYTES);
+    bytes = readBounded(stdin ? undefined : path, maxSourceBytes);
   } catch (error) {
     if (!(error instanceof UnreadableError)) throw error;
     throw new ConfigReadError(`cannot read the configuration file ${file}: ${error.message}`);
