@@ -5,10 +5,10 @@ import type { ParameterDeclarations, ParameterInput, ParameterValues } from './c
 import type { RootDeclaration } from './http/roots.js';
 import type { HttpServer } from './http/server.js';
 import type { CacheSystems } from './mi/cache-systems.js';
-import type { ManagementInterface } from './mi/calls/interface.js';
 import type { Level } from './mi/commands/command.js';
 import { type Command, isCommand } from './mi/commands/command.js';
 import type { Events } from './mi/events/events.js';
+import type { ManagementInterface } from './mi/management-interface.js';
 import type { Statistics } from './mi/statistics.js';
 import type { StatusReports } from './mi/status-reports.js';
 

@@ -12,9 +12,9 @@ import type { HttpServer } from './http/server.js';
 import type { Reload } from './http/tls/certificates.js';
 import { LifeCycle } from './life-cycle.js';
 import { CacheSystems } from './mi/cache-systems.js';
-import { ManagementInterface } from './mi/calls/interface.js';
 import { type Level, levels } from './mi/commands/command.js';
 import { Events } from './mi/events/events.js';
+import { ManagementInterface } from './mi/management-interface.js';
 import { type StatusIdentifier, StatusReports } from './mi/status-reports.js';
 import {
   type BuiltInContext,

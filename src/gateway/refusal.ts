@@ -1,5 +1,6 @@
 import { stringify } from '../base/text.js';
-import { codes, MiError } from '../mi/errors.js';
+import type { ReplyHeaders } from '../http/exchange.js';
+import { codes, MiError, type RefusedCall } from '../mi/errors.js';
 
 const codeOf: Readonly<Record<number, number>> = {
   429: codes.rateLimited,
@@ -16,16 +17,17 @@ const codeOf: Readonly<Record<number, number>> = {
  * @param path of a root that takes calls, for the remedy
  */
 export function refusalBody(status: number, reason: string, path?: string): string {
-  return stringify({ jsonrpc: '2.0', error: refusalError(status, reason, path), id: null });
-}
-
-/** The error object for an HTTP status that refuses. */
-export function refusalError(status: number, reason: string, path?: string): MiError {
   const remedy = status === 415 && path !== undefined ? `; send JSON as application/json: ${curlLine(path)}` : '';
-  return new MiError(codeOf[status] ?? codes.invalidRequest, undefined, reason + remedy);
+  const error = new MiError(codeOf[status] ?? codes.invalidRequest, undefined, reason + remedy);
+  return stringify({ jsonrpc: '2.0', error, id: null });
 }
 
-/** What to type for a call; whoever reads it knows by which scheme and name the server is reached. */
+/** The headers of a reply that refuses a call. */
+export function retryHeaders({ retryAfter }: RefusedCall): ReplyHeaders | undefined {
+  return retryAfter === undefined ? undefined : { 'Retry-After': String(retryAfter) };
+}
+
+/** What to type for a call; the reader knows by which scheme and name the server is reached. */
 export function curlLine(path: string): string {
   return `curl -H 'Content-Type: application/json' -d '{"jsonrpc":"2.0","method":"which","id":1}' http://HOST:PORT${path}`;
 }

@@ -79,14 +79,18 @@ export class NothingError extends MiError {
   }
 }
 
-/** -32004: the client calls too often. Answered with HTTP status 429 where it is the only call of a request. */
-export class RateLimitError extends MiError {
-  /** @param retryAfter whole seconds after which a call is free again */
+/** A call that is not run, or that is not waited for any longer. Where it is the only call of a request, its HTTP status tells so too. */
+export class RefusedCall extends MiError {
+  /**
+   * @param status 429: the client calls too often; 503: the server stops, or too many calls are pending; 504: the deadline passed
+   * @param retryAfter whole seconds after which a call may be run; undefined: no time is known
+   */
   constructor(
+    readonly status: 429 | 503 | 504,
     data: string,
-    readonly retryAfter: number,
+    readonly retryAfter?: number,
   ) {
-    super(codes.rateLimited, undefined, data);
+    super(status === 429 ? codes.rateLimited : codes.serverError, undefined, data);
   }
 }
 

@@ -3,6 +3,7 @@ import { type FirstPart, pullFirstPart } from '../gateway/first-part.js';
 import { type Chunk, type ChunkSource, chunkLimit, type Exchange, type ReplyHeaders } from '../http/exchange.js';
 import { pageHeaders, replyPage } from '../http/pages/document.js';
 import { html, type Insertion, type Markup } from '../http/pages/markup.js';
+import type { LaterAnswer } from '../mi/calls/run.js';
 import type { Result } from '../mi/commands/command.js';
 import { codes, explained, type MiError } from '../mi/errors.js';
 import { type Cursor, TextCursor } from '../mi/results/cursor.js';
@@ -39,20 +40,13 @@ export class Results {
    * Replies with the page of a result: the first part of it, and how much there is.
    * @throws what printing it does, and then nothing has been replied
    */
-  show(exchange: Exchange, result: Result, frame: Frame): void | Promise<void> {
+  show(exchange: Exchange, result: Result, frame: Frame): LaterAnswer<FirstPart> | undefined {
     const source = this.#source(result);
-    let first: FirstPart | Promise<FirstPart>;
-    try {
-      first = pullFirstPart(source, this.#bound);
-      if (!(first instanceof Promise)) {
-        this.#showFirst(exchange, first, frame);
-        return undefined;
-      }
-    } catch (error) {
-      source.release();
-      throw error;
-    }
-    return whenFirst(exchange, source, first, (part) => this.#showFirst(exchange, part, frame));
+    return begin(
+      source,
+      () => pullFirstPart(source, this.#bound),
+      (part) => this.#showFirst(exchange, part, frame),
+    );
   }
 
   /** Replies with the page of an error: 200, for the command was run, or 500 when it is the server that failed. @param text the error as JSON */
@@ -69,18 +63,13 @@ export class Results {
    * Replies with the result as JSON, whatever its size.
    * @throws what printing the beginning of it does, and then nothing has been replied
    */
-  raw(exchange: Exchange, result: Result, headers: ReplyHeaders): void | Promise<void> {
+  raw(exchange: Exchange, result: Result, headers: ReplyHeaders): LaterAnswer<Chunk> | undefined {
     const source = this.#source(result);
-    let first: ReturnType<ChunkSource['next']>;
-    try {
-      first = source.next();
-    } catch (error) {
-      source.release();
-      throw error;
-    }
-    const send = (chunk: Chunk): void => exchange.stream(200, new BegunChunks(chunk, source), headers);
-    if (first instanceof Promise) return whenFirst(exchange, source, first, send);
-    send(first);
+    return begin(
+      source,
+      () => source.next(),
+      (chunk) => exchange.stream(200, new BegunChunks(chunk, source), headers),
+    );
   }
 
   #showFirst(exchange: Exchange, first: FirstPart, frame: Frame): void {
@@ -144,25 +133,30 @@ ${before}<pre class="json" id="result">`;
   }
 }
 
-/** Replies once the beginning of a result is there. */
-async function whenFirst<T>(
-  exchange: Exchange,
+/** Replies once the beginning of a result is there; a source of which nothing is sent is released. */
+function begin<T>(
   source: ChunkSource,
-  first: Promise<T>,
+  pull: () => T | Promise<T>,
   reply: (first: T) => void,
-): Promise<void> {
-  // Whoever gives up first: the client by leaving, the deadline, or the server by stopping.
-  const release = (): void => source.release();
-  exchange.signal.addEventListener('abort', release, { once: true });
+): LaterAnswer<T> | undefined {
+  const send = (first: T): void => {
+    try {
+      reply(first);
+    } catch (error) {
+      source.release();
+      throw error;
+    }
+  };
+  let first: T | Promise<T>;
   try {
-    const begun = await first;
-    exchange.signal.removeEventListener('abort', release);
-    if (!exchange.finished) reply(begun);
-    else if (!exchange.signal.aborted) release();
+    first = pull();
   } catch (error) {
-    release();
+    source.release();
     throw error;
   }
+  if (first instanceof Promise) return { first, send, giveUp: () => source.release() };
+  send(first);
+  return undefined;
 }
 
 function facts(time: number, size: Insertion): Markup {

@@ -1,10 +1,8 @@
-import type { Log } from '../base/log.js';
 import { nearestNames } from '../base/nearest.js';
 import { packageFile } from '../base/package.js';
 import { shorten } from '../base/text.js';
 import { crossSiteRefusal } from '../gateway/browser.js';
-import type { PendingCalls } from '../gateway/pending.js';
-import { curlLine, refusalBody } from '../gateway/refusal.js';
+import { curlLine, refusalBody, retryHeaders } from '../gateway/refusal.js';
 import type { Exchange, ReplyHeaders } from '../http/exchange.js';
 import type { AllowedHosts } from '../http/limits/allowed-hosts.js';
 import { Assets, sharedAssets } from '../http/pages/assets.js';
@@ -15,13 +13,10 @@ import { isFormType } from '../http/request/http-exchange.js';
 import { statusLine } from '../http/request/reply-head.js';
 import type { Refusal } from '../http/roots.js';
 import type { HttpServer } from '../http/server.js';
-import { Call } from '../mi/calls/call.js';
-import { printError, toldOf } from '../mi/calls/failure.js';
-import { isPromise, type ManagementInterface } from '../mi/calls/interface.js';
-import type { Result } from '../mi/commands/command.js';
+import type { Runner } from '../mi/calls/run.js';
 import type { CommandEntry } from '../mi/commands/command-table.js';
-import { codes, explained, RateLimitError } from '../mi/errors.js';
-import { discardParts } from '../mi/results/print-parts.js';
+import { codes, explained, type MiError, RefusedCall } from '../mi/errors.js';
+import type { ManagementInterface } from '../mi/management-interface.js';
 import type { BuiltInContext } from '../module.js';
 import { hasJsonField, isMeantAsCall, isSubmitted, readArguments, type Submitted } from './arguments.js';
 import { commandForm, menu, pathOf } from './form.js';
@@ -43,7 +38,7 @@ interface WebOptions {
   readonly server: string;
   readonly startedAt: () => number;
   readonly hosts: AllowedHosts;
-  readonly pending: PendingCalls;
+  readonly runner: Runner;
   /** Values that one form may give. */
   readonly maxValues: number;
 }
@@ -54,22 +49,19 @@ interface Asked {
   readonly exchange: Exchange;
   readonly submitted: Submitted;
   readonly started: number;
-  readonly call: Call;
 }
 
 /** The management interface as pages: menu, forms, results (docs/compatibility.md, "Web interface"). */
 export class WebInterface {
   readonly #mi: ManagementInterface;
-  readonly #log: Log;
   readonly #options: WebOptions;
   readonly #site: Site;
   readonly #assets = new Assets(sharedAssets, packageFile('dist/web/assets/'));
   readonly #results: Results;
 
   /** Made when all commands are registered. */
-  constructor(mi: ManagementInterface, log: Log, options: WebOptions) {
+  constructor(mi: ManagementInterface, options: WebOptions) {
     this.#mi = mi;
-    this.#log = log;
     this.#options = options;
     const { base, server, startedAt } = options;
     const modules = [...new Set(mi.commands.entries.map(({ module }) => module))];
@@ -83,7 +75,7 @@ export class WebInterface {
   }
 
   /** Answers one exchange: GET, HEAD, or POST of a form. */
-  handle(exchange: Exchange): void | Promise<void> {
+  handle(exchange: Exchange): void {
     const hostRefusal = this.#options.hosts.refusal(exchange);
     if (hostRefusal !== undefined) {
       this.#refuse(exchange, 403, hostRefusal);
@@ -101,7 +93,7 @@ export class WebInterface {
     } else if (moduleName !== '' && moduleName !== '-' && !this.#site.modules.includes(moduleName)) {
       this.#refuseModule(exchange, moduleName);
     } else if (commandName !== '' && moduleName !== '-') {
-      return this.#command(exchange, moduleName, commandName);
+      this.#command(exchange, moduleName, commandName);
     } else if (moduleName !== '' && moduleName !== '-' && !this.#siteOf(exchange).modules.includes(moduleName)) {
       this.#refuseModule(exchange, moduleName);
     } else if (!asksForPage) {
@@ -136,7 +128,7 @@ export class WebInterface {
     return jsonRpcPath === undefined ? form : `${form}, JSON as application/json: ${curlLine(jsonRpcPath)}`;
   }
 
-  #command(exchange: Exchange, module: string, name: string): void | Promise<void> {
+  #command(exchange: Exchange, module: string, name: string): void {
     const { commands } = this.#mi;
     const entries = commands.entries.filter((entry) => entry.module === module);
     const entry = entries.find((one) => one.fullName === name || commands.flatName(one) === name);
@@ -176,80 +168,55 @@ export class WebInterface {
         return;
       }
     }
-    return this.#run(exchange, entry);
+    this.#run(exchange, entry);
   }
 
-  #run(exchange: Exchange, entry: CommandEntry): void | Promise<void> {
-    const { pending } = this.#options;
-    const reason = this.#mi.stopReason ?? pending.refusal(entry);
-    if (reason !== undefined) {
-      this.#refuse(exchange, 503, reason, entry.module, { 'Retry-After': '1' });
-      return;
-    }
-    const call = new Call(entry.fullName, exchange);
-    let asked: Asked = { entry, exchange, call, submitted: { given: undefined, count: 0 }, started: performance.now() };
-    let result: Result | Promise<Result>;
+  #run(exchange: Exchange, entry: CommandEntry): void {
+    const { runner, maxValues } = this.#options;
+    let asked: Asked = { entry, exchange, submitted: { given: undefined, count: 0 }, started: performance.now() };
     try {
-      const submitted = readArguments(entry.command, exchange.fields, this.#options.maxValues);
+      const submitted = readArguments(entry.command, exchange.fields, maxValues);
       asked = { ...asked, submitted, started: performance.now() };
-      result = this.#mi.run(entry, submitted.given, submitted.count, call);
     } catch (error) {
       if (error instanceof FieldError) this.#refuse(exchange, error.status, error.message, entry.module);
-      else this.#answerFailure(asked, error);
+      else this.#answerError(asked, runner.failures.errorOf(error, entry.fullName));
       return;
     }
-    if (isPromise(result)) this.#await(asked, result);
-    else return this.#answer(asked, result);
-  }
-
-  #await(asked: Asked, result: PromiseLike<Result>): void {
-    const { entry, exchange, call } = asked;
-    const { pending } = this.#options;
-    pending.later.add(entry);
-    const leave = pending.follow(call, result, {
-      result: (value) => {
-        this.#answer(asked, value)?.catch((error: unknown) => this.#answerFailure(asked, error));
+    runner.run(
+      {
+        result: (_exchange, _place, value, { fullName }, call) => {
+          exchange.onGone = () => call.abort(new Error('the client left'));
+          exchange.about = fullName;
+          return isRaw(exchange)
+            ? this.#results.raw(exchange, value, rawHeaders(exchange, fullName))
+            : this.#results.show(exchange, value, this.#frame(asked));
+        },
+        error: (_exchange, _place, error) => this.#answerError(asked, error),
+        wait: (_exchange, _place, leave) => {
+          exchange.onGone = () => void leave();
+        },
       },
-      failure: (error) => this.#answerFailure(asked, error),
-      late: (value) => discardParts(value),
-      givenUp: (status, reason) => this.#refuse(exchange, status, reason, entry.module),
-    });
-    exchange.onGone = () => {
-      leave();
-    };
+      exchange,
+      0,
+      entry,
+      asked.submitted.given,
+      asked.submitted.count,
+    );
   }
 
-  #answer(asked: Asked, result: Result): void | Promise<void> {
-    const { exchange, entry, call } = asked;
-    exchange.onGone = () => call.abort(new Error('the client left'));
-    exchange.about = entry.fullName;
-    try {
-      const shown = isRaw(exchange)
-        ? this.#results.raw(exchange, result, rawHeaders(exchange, entry.fullName))
-        : this.#results.show(exchange, result, this.#frame(asked));
-      return shown?.catch((error: unknown) => this.#answerFailure(asked, error));
-    } catch (error) {
-      this.#answerFailure(asked, error);
-    }
-  }
-
-  #answerFailure(asked: Asked, error: unknown): void {
+  #answerError(asked: Asked, error: MiError): void {
     const { exchange, entry } = asked;
-    const told = toldOf(error, entry.fullName, this.#log);
+    const { failures } = this.#options.runner;
     if (exchange.finished) return;
-    if (told instanceof RateLimitError) {
-      const headers = { 'Retry-After': String(told.retryAfter) };
-      this.#refuse(exchange, 429, explained(told), entry.module, headers);
+    if (error instanceof RefusedCall) {
+      this.#refuse(exchange, error.status, explained(error), entry.module, retryHeaders(error));
     } else if (isRaw(exchange)) {
-      exchange.reply(
-        rawErrorStatus(told),
-        `{"error":${printError(told, entry.fullName, this.#log)}}`,
-        rawHeaders(exchange, entry.fullName),
-      );
-    } else if (told.code === codes.permissionDenied) {
-      this.#refuse(exchange, 403, explained(told), entry.module);
+      const body = `{"error":${failures.print(error, entry.fullName)}}`;
+      exchange.reply(rawErrorStatus(error), body, rawHeaders(exchange, entry.fullName));
+    } else if (error.code === codes.permissionDenied) {
+      this.#refuse(exchange, 403, explained(error), entry.module);
     } else {
-      this.#results.showError(exchange, told, printError(told, entry.fullName, this.#log), this.#frame(asked));
+      this.#results.showError(exchange, error, failures.print(error, entry.fullName), this.#frame(asked));
     }
   }
 
@@ -334,7 +301,7 @@ interface WebRoot {
   readonly root: string;
   /** 0: GET; 1: POST. */
   readonly formMethod: number;
-  readonly pending: PendingCalls;
+  readonly runner: Runner;
   /** Values that one form may give. */
   readonly maxValues: number;
 }
@@ -348,10 +315,10 @@ export function jsonRpcPath(httpd: HttpServer): string | undefined {
 /** Makes the web interface of a root; to be called when all modules have registered their commands and roots. */
 export function webInterface(
   context: BuiltInContext<object>,
-  { root, formMethod, pending, maxValues }: WebRoot,
+  { root, formMethod, runner, maxValues }: WebRoot,
 ): WebInterface {
-  const { mi, httpd, log, facts } = context;
-  return new WebInterface(mi, log, {
+  const { mi, httpd, facts } = context;
+  return new WebInterface(mi, {
     base: `/${root}`,
     formMethod: formMethod === 1 ? 'post' : 'get',
     jsonRpcPath: jsonRpcPath(httpd),
@@ -359,7 +326,7 @@ export function webInterface(
     server: `${facts.name} ${facts.version}`,
     startedAt: facts.startedAt,
     hosts: httpd.allowedHosts,
-    pending,
+    runner,
     maxValues,
   });
 }

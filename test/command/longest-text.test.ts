@@ -27,7 +27,7 @@ function program(value: string, way: string): string {
     import { openParts } from '${library}mi/results/open-parts.js';
     import { stream } from '${library}mi/results/stream.js';
     import { MiError } from '${library}mi/errors.js';
-    import { Failures } from '${library}gateway/failures.js';
+    import { Failures } from '${library}mi/calls/failures.js';
     const text = 'x'.repeat(100_000_000);
     const name = '\\u0001'.repeat(16_666_667);
     const nested = (levels, value) => (levels === 0 ? value : [nested(levels - 1, value)]);

@@ -3,7 +3,6 @@ import { shorten as beginning } from '../../base/text.js';
 import type { Command } from '../commands/command.js';
 import type { CommandEntry } from '../commands/command-table.js';
 import type { CallParameters } from '../commands/parameters.js';
-import { codes, MiError } from '../errors.js';
 import { type Call, clientOf } from './call.js';
 
 /** Where the lines of the audit log go. */
@@ -90,11 +89,6 @@ export class AuditedCall {
     });
     this.#sink.write(`${line}\n`);
   }
-}
-
-/** The outcome that an error of a handler is. */
-export function outcomeOf(error: unknown): number {
-  return error instanceof MiError ? error.code : codes.serverError;
 }
 
 function printable({ command }: CommandEntry, given: NonNullable<CallParameters>): JsonValue {

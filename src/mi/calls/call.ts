@@ -27,10 +27,6 @@ export class Call extends LazyAbort {
   /** What commands get that do without a call. Many have it, so that it cannot be aborted. */
   static readonly none: Call = new (class extends Call {
     override abort(): void {}
-
-    override lasting(command: string, client: Client): Call {
-      return new Call(command, client);
-    }
   })('none');
 
   /** When the time for its result began, by `performance.now()`; undefined while nobody had to wait. */
@@ -58,11 +54,6 @@ export class Call extends LazyAbort {
 
   static {
     sourceOf = (call) => call.#source;
-  }
-
-  /** The call to keep when it turns out that the reply takes a while: this one, unless it is {@link none}. */
-  lasting(_command: string, _client: Client): Call {
-    return this;
   }
 }
 

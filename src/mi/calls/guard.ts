@@ -1,6 +1,6 @@
 import { includesLevel } from '../commands/command.js';
 import type { CommandEntry, CommandList } from '../commands/command-table.js';
-import { codes, MiError, RateLimitError } from '../errors.js';
+import { codes, MiError, RefusedCall } from '../errors.js';
 import type { Client } from './call.js';
 
 /** What calls from the network are held to. */
@@ -65,8 +65,8 @@ function refused(data: string): MiError {
   return new MiError(codes.permissionDenied, undefined, data);
 }
 
-function tooMany(what: string, parameter: string, wait: number): RateLimitError {
-  return new RateLimitError(`more than ${what}, the limit ${parameter}; try again in ${wait} s`, wait);
+function tooMany(what: string, parameter: string, wait: number): RefusedCall {
+  return new RefusedCall(429, `more than ${what}, the limit ${parameter}; try again in ${wait} s`, wait);
 }
 
 /** Parties whose calls are counted at once. */

@@ -12,8 +12,8 @@ import { Gate } from '../../http/login/gate.js';
 import { parsePasswordHash, parseTokenHash, passwordWeakness } from '../../http/login/secrets.js';
 import { Audit } from '../../mi/calls/audit.js';
 import { RateLimit } from '../../mi/calls/guard.js';
-import type { ManagementInterface } from '../../mi/calls/interface.js';
 import { isLevel, type Level, levels, lowerLevel } from '../../mi/commands/command.js';
+import type { ManagementInterface } from '../../mi/management-interface.js';
 import { AuditFile } from './audit-file.js';
 import type { accessParameters } from './parameters.js';
 

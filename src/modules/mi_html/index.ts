@@ -1,7 +1,7 @@
 import { browserHeaders } from '../../gateway/browser.js';
-import { PendingCalls } from '../../gateway/pending.js';
 import { refusalBody } from '../../gateway/refusal.js';
 import { isFormType } from '../../http/request/http-exchange.js';
+import { Runner } from '../../mi/calls/run.js';
 import { defineBuiltIn } from '../../module.js';
 import type { WebInterface } from '../../web/web.js';
 import { jsonRpcPath, webInterface } from '../../web/web.js';
@@ -13,9 +13,9 @@ export const miHtmlModule = defineBuiltIn({
   parameters,
   needs: ['httpd'],
   load(context) {
-    const { httpd, parameters } = context;
+    const { httpd, mi, parameters } = context;
     const { root, http_method: formMethod } = parameters;
-    const pending = new PendingCalls(parameters.max_pending, parameters.mi_timeout);
+    const runner = new Runner(mi, { maxPending: parameters.max_pending, timeout: parameters.mi_timeout });
     let web: WebInterface | undefined;
     httpd.registerRoot({
       module: 'mi_html',
@@ -31,10 +31,10 @@ export const miHtmlModule = defineBuiltIn({
           ? { body: refusalBody(status, reason, jsonRpcPath(httpd)), headers: { 'Content-Type': 'application/json' } }
           : web?.refusalPage(status, reason),
       onInit: () => {
-        web = webInterface(context, { root, formMethod, pending, maxValues: parameters.max_values });
+        web = webInterface(context, { root, formMethod, runner, maxValues: parameters.max_values });
       },
       onRequest: (exchange) => web?.handle(exchange),
     });
-    return { stop: () => pending.giveUpAll('the server stops') };
+    return { stop: () => runner.stop() };
   },
 });

@@ -1,5 +1,5 @@
-import type { Failures } from '../../gateway/failures.js';
 import type { Call } from '../../mi/calls/call.js';
+import type { Failures } from '../../mi/calls/failures.js';
 import type { MiError } from '../../mi/errors.js';
 import { BytesCursor, type Cursor, releaseAll, TextCursor } from '../../mi/results/cursor.js';
 import { openParts } from '../../mi/results/open-parts.js';

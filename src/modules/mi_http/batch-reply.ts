@@ -1,6 +1,6 @@
 import { BegunChunks, type CompletedSource, PrettyChunks } from '../../gateway/chunks.js';
-import type { Failures } from '../../gateway/failures.js';
 import { type Chunk, type ChunkSource, chunkLimit, type Exchange } from '../../http/exchange.js';
+import type { Failures } from '../../mi/calls/failures.js';
 import type { Statistic } from '../../mi/statistics.js';
 import type { RequestScanner } from '../../native/native.js';
 import { Batch, type BatchHost, type BatchListener } from './batch.js';
@@ -172,7 +172,8 @@ export class Batches {
 
   /** Answers an exchange whose body the scanner has just read as a batch. */
   run(exchange: Exchange, body: Uint8Array): void {
-    const { scanner, failures } = this.#host;
+    const { scanner, runner } = this.#host;
+    const { failures } = runner;
     const { batchReplies } = scanner;
     this.#count.add(1);
     const batch = new Batch(this.#host, exchange, body);

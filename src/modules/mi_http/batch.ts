@@ -1,8 +1,6 @@
-import type { Failures } from '../../gateway/failures.js';
-import type { Leave, PendingCalls } from '../../gateway/pending.js';
-import { refusalError } from '../../gateway/refusal.js';
-import type { Call, Client } from '../../mi/calls/call.js';
-import type { ManagementInterface } from '../../mi/calls/interface.js';
+import type { Exchange } from '../../http/exchange.js';
+import type { Call } from '../../mi/calls/call.js';
+import type { Face, Leave, Runner } from '../../mi/calls/run.js';
 import type { Result } from '../../mi/commands/command.js';
 import type { CommandEntry } from '../../mi/commands/command-table.js';
 import type { CallParameters } from '../../mi/commands/parameters.js';
@@ -14,11 +12,9 @@ import type { CallReader } from './call-reader.js';
 
 /** What the batches of one root share. */
 export interface BatchHost {
-  readonly mi: ManagementInterface;
   readonly scanner: RequestScanner;
   readonly calls: CallReader;
-  readonly failures: Failures;
-  readonly pending: PendingCalls;
+  readonly runner: Runner;
 }
 
 /** Who wants to know how a batch gets on. */
@@ -58,12 +54,19 @@ const runAhead = 64;
  * The calls of one batch. They begin in their order, in slices, and those that answer later run side by side. What a
  * call gave waits as a value, which is smaller than its text, until the replies before it are printed.
  */
-export class Batch {
+export class Batch implements Face<Exchange> {
   readonly #host: BatchHost;
-  readonly #client: Client;
-  /** When the time of the calls that begin now began: when the client got something last. */
-  #since = performance.now();
-  readonly #running = new Set<Leave>();
+  readonly #client: Exchange;
+  #listener: BatchListener | undefined;
+  /**
+   * When the client got something last. No later than the exchange began to wait: a call answers before the exchange is
+   * given up.
+   */
+  since = performance.now();
+  /** Calls that are waited for, by their places. */
+  readonly #running = new Map<number, Leave>();
+  /** Place of the last notification: below those of the replies. */
+  #lastNotification = 0;
   /** Replies in the order of the requests; those before {@link #next} are taken. */
   readonly #items: (BatchItem | undefined)[] = [];
   #next = 0;
@@ -81,7 +84,7 @@ export class Batch {
    * @param body what the scanner has just read with `scanBatch`; only read before {@link run} returns
    * @param client who is told to be gone by {@link giveUp}
    */
-  constructor(host: BatchHost, client: Client, body: Uint8Array) {
+  constructor(host: BatchHost, client: Exchange, body: Uint8Array) {
     this.#host = host;
     this.#client = client;
     this.#body = body;
@@ -109,6 +112,7 @@ export class Batch {
   /** Begins calls for a quarter of a millisecond, and goes on by itself on later turns unless the listener is blocked. */
   run(listener: BatchListener): void {
     if (this.#isGivenUp) return;
+    this.#listener = listener;
     try {
       this.#runSlice(listener);
     } catch (error) {
@@ -119,7 +123,7 @@ export class Batch {
   #runSlice(listener: BatchListener): void {
     const until = performance.now() + slice;
     while (this.#left > 0 && !this.#isFarAhead(listener)) {
-      this.#begin(listener);
+      this.#begin();
       // Not above: a command may have made the client leave.
       if (this.#isGivenUp) return;
       if (performance.now() >= until) break;
@@ -136,7 +140,7 @@ export class Batch {
 
   /** A part of the replies is about to be sent: whoever waits for the next one begins to do so later. */
   progressed(): void {
-    this.#since = performance.now();
+    this.since = performance.now();
   }
 
   /** Goes on when the listener is blocked no more. */
@@ -163,7 +167,7 @@ export class Batch {
     if (this.#isGivenUp) return;
     this.#isGivenUp = true;
     this.#body = noBytes;
-    for (const leave of this.#running) leave(reason);
+    for (const leave of this.#running.values()) leave(reason);
     this.#running.clear();
     for (const item of this.#items.splice(0)) {
       if (item === undefined) continue;
@@ -171,7 +175,7 @@ export class Batch {
         if (item.idSlot >= 0) this.#host.scanner.release(item.idSlot);
       } catch (error) {
         // Those behind it are given back all the same.
-        this.#host.failures.ofReply(error);
+        this.#host.runner.failures.ofReply(error);
       }
       if (item.settled?.kind !== 'result') continue;
       item.settled.call.abort(reason);
@@ -179,18 +183,20 @@ export class Batch {
     }
   }
 
-  #begin(listener: BatchListener): void {
-    const { scanner, calls } = this.#host;
+  #begin(): void {
+    const { scanner, calls, runner } = this.#host;
     this.#left -= 1;
     const outcome = scanner.scanElement(this.#body, this.#position);
     this.#position = scanner.position;
-    const item = outcome === Outcome.notification ? undefined : this.#add(scanner.idSlot);
+    const place = outcome === Outcome.notification ? --this.#lastNotification : this.#add(scanner.idSlot);
     if (outcome > Outcome.notification) {
-      const error =
+      this.error(
+        this.#client,
+        place,
         outcome === Outcome.tooManyIds
           ? serverError('too many replies wait for their clients; try again')
-          : new MiError(codes.invalidRequest, undefined, scanner.reason());
-      this.#settle(item, { kind: 'error', error }, listener);
+          : new MiError(codes.invalidRequest, undefined, scanner.reason()),
+      );
       return;
     }
     const count = scanner.paramsCount;
@@ -200,71 +206,39 @@ export class Batch {
       given = calls.given(this.#body);
       entry = calls.entry(this.#body, this.#client);
     } catch (error) {
-      this.#settle(item, this.#error(error), listener);
+      this.error(this.#client, place, runner.failures.errorOf(error));
       return;
     }
-    this.#run(item, entry, given, count, listener);
+    runner.run(this, this.#client, place, entry, given, count);
   }
 
-  #run(
-    item: BatchItem | undefined,
-    entry: CommandEntry,
-    given: CallParameters,
-    count: number,
-    listener: BatchListener,
-  ): void {
-    const { mi, pending } = this.#host;
-    const refusal = mi.stopReason ?? pending.refusal(entry);
-    if (refusal !== undefined) {
-      this.#settle(item, { kind: 'error', error: refusalError(503, refusal) }, listener);
-      return;
+  #add(idSlot: number): number {
+    return this.#items.push({ idSlot, settled: undefined }) - 1;
+  }
+
+  /** For the runner. Statistics are printed at once: read later, they would tell of what the calls behind have done. */
+  result(_client: Exchange, place: number, value: Result, { fullName }: CommandEntry, call: Call): undefined {
+    if (value instanceof StatisticsSelection) {
+      value.refresh();
+      this.#settle(place, { kind: 'text', bytes: value.table.printText(value.slots) });
+    } else {
+      this.#settle(place, { kind: 'result', value, call, command: fullName });
     }
-    const call = mi.callOf(entry, this.#client);
-    let result: Result | Promise<Result>;
-    try {
-      result = mi.run(entry, given, count, call);
-    } catch (error) {
-      this.#settle(item, this.#error(error, entry.fullName), listener);
-      return;
-    }
-    if (!(result instanceof Promise)) {
-      this.#settle(item, resultOf(result, call, entry), listener);
-      return;
-    }
-    this.#await(item, entry, call.lasting(entry.fullName, this.#client), result, listener);
   }
 
-  #await(
-    item: BatchItem | undefined,
-    entry: CommandEntry,
-    call: Call,
-    result: Promise<Result>,
-    listener: BatchListener,
-  ): void {
-    const { pending } = this.#host;
-    pending.later.add(entry);
-    // No later than the exchange began to wait: the call answers before the exchange is given up.
-    call.waitedSince = this.#since;
-    const settle = (settled: Settled): void => {
-      this.#running.delete(leave);
-      this.#settle(item, settled, listener);
-    };
-    const leave = pending.follow(call, result, {
-      result: (value) => settle(resultOf(value, call, entry)),
-      failure: (error) => settle(this.#error(error, entry.fullName)),
-      late: (value) => discardParts(value),
-      givenUp: (status, reason) => settle({ kind: 'error', error: refusalError(status, reason) }),
-    });
-    this.#running.add(leave);
+  /** For the runner. */
+  error(_client: Exchange, place: number, error: MiError): void {
+    this.#settle(place, { kind: 'error', error });
   }
 
-  #add(idSlot: number): BatchItem {
-    const item = { idSlot, settled: undefined };
-    this.#items.push(item);
-    return item;
+  /** For the runner. */
+  wait(_client: Exchange, place: number, leave: Leave): void {
+    this.#running.set(place, leave);
   }
 
-  #settle(item: BatchItem | undefined, settled: Settled, listener: BatchListener): void {
+  #settle(place: number, settled: Settled): void {
+    this.#running.delete(place);
+    const item = this.#items[place];
     if (item === undefined || this.#isGivenUp) {
       // Nobody gets the result of a notification, nor its error.
       if (settled.kind === 'result') discardParts(settled.value);
@@ -272,19 +246,8 @@ export class Batch {
     }
     item.settled = settled;
     this.#waiting += 1;
-    listener.settled();
-  }
-
-  #error(error: unknown, command?: string): Settled {
-    return { kind: 'error', error: this.#host.failures.errorOf(error, command) };
+    this.#listener?.settled();
   }
 }
 
 const noBytes = new Uint8Array(0);
-
-/** Statistics are printed at once: read later, they would tell of what the calls behind have done. */
-function resultOf(value: Result, call: Call, { fullName }: CommandEntry): Settled {
-  if (!(value instanceof StatisticsSelection)) return { kind: 'result', value, call, command: fullName };
-  value.refresh();
-  return { kind: 'text', bytes: value.table.printText(value.slots) };
-}

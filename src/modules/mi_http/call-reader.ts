@@ -1,11 +1,11 @@
 import type { JsonObject } from '../../base/json.js';
 import { packageInfo } from '../../base/package.js';
 import type { Client } from '../../mi/calls/call.js';
-import type { ManagementInterface } from '../../mi/calls/interface.js';
 import { command } from '../../mi/commands/command.js';
 import type { CommandEntry } from '../../mi/commands/command-table.js';
 import { describeService } from '../../mi/commands/openrpc.js';
 import type { CallParameters } from '../../mi/commands/parameters.js';
+import type { ManagementInterface } from '../../mi/management-interface.js';
 import { ParamsKind, type RequestScanner } from '../../native/native.js';
 
 /**

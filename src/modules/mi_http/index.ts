@@ -1,7 +1,7 @@
 import { browserHeaders, callRefusal, wantsPage } from '../../gateway/browser.js';
-import { PendingCalls } from '../../gateway/pending.js';
 import { refusalBody } from '../../gateway/refusal.js';
 import { isFormType } from '../../http/request/http-exchange.js';
+import { Runner } from '../../mi/calls/run.js';
 import { defineBuiltIn } from '../../module.js';
 import type { WebInterface } from '../../web/web.js';
 import { webInterface } from '../../web/web.js';
@@ -24,7 +24,7 @@ export const miHttpModule = defineBuiltIn({
     const { httpd, mi, parameters } = context;
     const { root } = parameters;
     const hasPages = parameters.html === 1;
-    const pending = new PendingCalls(parameters.max_pending, parameters.mi_timeout);
+    const runner = new Runner(mi, { maxPending: parameters.max_pending, timeout: parameters.mi_timeout });
     let jsonRpc: JsonRpc | undefined;
     let web: WebInterface | undefined;
     const batches = mi.statistics.add('mi', 'batches', 'counter');
@@ -54,7 +54,7 @@ export const miHttpModule = defineBuiltIn({
           : refusalBody(status, reason, `/${root}`),
       onInit: () => {
         // Now, not at load: by now every module has registered its commands.
-        jsonRpc = new JsonRpc(mi, context.log, pending, {
+        jsonRpc = new JsonRpc(mi, runner, {
           windowSize: httpd.windowSize,
           pretty: parameters.pretty_printing === 1,
           maxBatch: parameters.max_batch,
@@ -65,7 +65,7 @@ export const miHttpModule = defineBuiltIn({
           web = webInterface(context, {
             root,
             formMethod: parameters.mi_http_method,
-            pending,
+            runner,
             maxValues: parameters.max_values,
           });
       },
@@ -76,6 +76,6 @@ export const miHttpModule = defineBuiltIn({
         else jsonRpc?.handle(exchange);
       },
     });
-    return { stop: () => pending.giveUpAll('the server stops') };
+    return { stop: () => runner.stop() };
   },
 });

@@ -7,6 +7,7 @@ import {
   heldBodySize,
   type ReplyHeaders,
 } from '../../http/exchange.js';
+import type { LaterAnswer } from '../../mi/calls/run.js';
 import type { ConstantResult } from '../../mi/results/constant-result.js';
 import { BytesCursor, type Cursor, releaseAll, TextCursor } from '../../mi/results/cursor.js';
 import { LongCursor } from '../../mi/results/long-value.js';
@@ -28,15 +29,6 @@ export interface RepliesOptions {
   /** Bytes of the response window; a longer reply is streamed. */
   readonly windowSize: number;
   readonly pretty: boolean;
-}
-
-/** A reply of which nothing can be sent yet. */
-export interface AwaitedReply {
-  readonly first: Promise<Chunk>;
-  /** Sends the reply, given what {@link first} resolved to. */
-  send(first: Chunk): void;
-  /** Frees everything but the id, which the caller answers with in another way. */
-  giveUp(): void;
 }
 
 const longestCounted = 1 << 20;
@@ -72,7 +64,7 @@ export class Replies {
   ): void {
     const reply = this.#window.print(this.#scanner, kind, text, idSlot);
     if (reply !== undefined) exchange.reply(status, lasting(reply), headers);
-    else this.#streamHeld(exchange, status, kind, new TextCursor(text), idSlot, headers, lengthOf(text));
+    else this.#streamHeld(exchange, status, kind, [new TextCursor(text)], idSlot, headers, () => lengthOf(text));
   }
 
   /** Replies with a result that never changes. */
@@ -96,27 +88,29 @@ export class Replies {
     const { table, slots } = selection;
     const reply = this.#window.printStatistics(this.#scanner, table, slots, idSlot);
     if (reply !== undefined) exchange.reply(200, lasting(reply));
-    else this.#streamHeld(exchange, 200, Reply.result, new BytesCursor(table.printText(slots)), idSlot);
+    else this.#streamHeld(exchange, 200, Reply.result, [new BytesCursor(table.printText(slots))], idSlot);
   }
 
-  /** Streams one value. The id is held, unless it is already, for as long as that lasts. */
+  /** Streams a value. The id is held, unless it is already, for as long as that lasts. */
   #streamHeld(
     exchange: Exchange,
     status: number,
     kind: ReplyKind,
-    value: Cursor,
+    value: readonly Cursor[],
     idSlot: number,
     headers?: ReplyHeaders,
-    length?: number,
-  ): void {
-    const held = this.#scanner.hold(idSlot);
+    length?: () => number | undefined,
+    givenUp?: () => void,
+  ): LaterAnswer<Chunk> | undefined {
+    let held = idSlot;
     try {
-      this.#stream(
-        exchange,
-        status,
-        this.#framed(kind, [value], held, () => length),
-        headers,
-      );
+      held = this.#scanner.hold(idSlot);
+    } catch (error) {
+      releaseAll([...value]);
+      throw error;
+    }
+    try {
+      return this.#stream(exchange, status, held, this.#framed(kind, value, held, length), headers, givenUp);
     } catch (error) {
       // The caller has another answer, and the id as it gave it.
       if (held !== idSlot) this.#scanner.release(held);
@@ -135,11 +129,11 @@ export class Replies {
     parts: readonly (string | Piecewise)[],
     idSlot: number,
     givenUp: () => void,
-  ): AwaitedReply | undefined {
+  ): LaterAnswer<Chunk> | undefined {
     const cursors = openParts(parts);
     const [only] = cursors;
     const length = only instanceof LongCursor ? () => only.length : undefined;
-    return this.#stream(exchange, 200, this.#framed(Reply.result, cursors, idSlot, length), undefined, givenUp);
+    return this.#streamHeld(exchange, 200, Reply.result, cursors, idSlot, undefined, length, givenUp);
   }
 
   #framed(
@@ -160,10 +154,11 @@ export class Replies {
   #stream(
     exchange: Exchange,
     status: number,
+    idSlot: number,
     { cursors, tail, length }: FramedCursors,
     headers?: ReplyHeaders,
     givenUp?: () => void,
-  ): AwaitedReply | undefined {
+  ): LaterAnswer<Chunk> | undefined {
     const isSlow = cursors.some((cursor) => cursor.isSlow === true);
     const own = (shared: Buffer): Buffer => (isSlow ? Buffer.alloc(shared.length) : shared);
     let buffer: Buffer;
@@ -211,7 +206,7 @@ export class Replies {
       }
       exchange.stream(status, begun, headers);
     };
-    if (first instanceof Promise) return { first, send, giveUp };
+    if (first instanceof Promise) return { place: idSlot, first, send, giveUp };
     send(first);
     return undefined;
   }

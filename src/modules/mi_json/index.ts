@@ -1,4 +1,4 @@
-import { PendingCalls } from '../../gateway/pending.js';
+import { Runner } from '../../mi/calls/run.js';
 import { defineBuiltIn } from '../../module.js';
 import { JsonCalls, judgedHeaders } from './json-calls.js';
 import { parameters } from './parameters.js';
@@ -9,8 +9,8 @@ export const miJsonModule = defineBuiltIn({
   name: 'mi_json',
   parameters,
   needs: ['httpd'],
-  load({ httpd, mi, log, parameters: { root, mi_timeout: timeout, max_pending: maxPending } }) {
-    const pending = new PendingCalls(maxPending, timeout);
+  load({ httpd, mi, parameters: { root, mi_timeout: timeout, max_pending: maxPending } }) {
+    const runner = new Runner(mi, { maxPending, timeout });
     let calls: JsonCalls | undefined;
     httpd.registerRoot({
       module: 'mi_json',
@@ -22,10 +22,10 @@ export const miJsonModule = defineBuiltIn({
       timeout,
       refuse: (status, reason) => printError(status, reason),
       onInit: () => {
-        calls = new JsonCalls(mi, log, { pending, hosts: httpd.allowedHosts, longestReply: httpd.windowSize });
+        calls = new JsonCalls(mi, { runner, hosts: httpd.allowedHosts, longestReply: httpd.windowSize });
       },
       onRequest: (exchange) => calls?.handle(exchange),
     });
-    return { stop: () => pending.giveUpAll('the server stops') };
+    return { stop: () => runner.stop() };
   },
 });

@@ -1,15 +1,12 @@
-import type { Log } from '../../base/log.js';
 import { browserHeaders, crossSiteRefusal } from '../../gateway/browser.js';
-import type { PendingCalls } from '../../gateway/pending.js';
+import { retryHeaders } from '../../gateway/refusal.js';
 import type { Exchange } from '../../http/exchange.js';
 import type { AllowedHosts } from '../../http/limits/allowed-hosts.js';
-import { Call } from '../../mi/calls/call.js';
-import { toldOf } from '../../mi/calls/failure.js';
-import { isPromise, type ManagementInterface } from '../../mi/calls/interface.js';
+import type { Face, LaterAnswer, Leave, Runner } from '../../mi/calls/run.js';
 import type { Result } from '../../mi/commands/command.js';
 import type { CommandEntry } from '../../mi/commands/command-table.js';
-import { codes, explained, type MiError, RateLimitError } from '../../mi/errors.js';
-import { discardParts } from '../../mi/results/print-parts.js';
+import { codes, explained, type MiError, RefusedCall } from '../../mi/errors.js';
+import type { ManagementInterface } from '../../mi/management-interface.js';
 import { fromWords, type Submitted } from '../../web/arguments.js';
 import { legacyText } from './legacy-text.js';
 import { printError } from './tree.js';
@@ -20,21 +17,19 @@ export const judgedHeaders = [...browserHeaders, 'user-agent'] as const;
 
 /** What the calls of one server are set to. */
 interface JsonCallsOptions {
-  readonly pending: PendingCalls;
+  readonly runner: Runner;
   readonly hosts: AllowedHosts;
   /** Bytes of the longest reply, as in 2.x the size of its buffer. */
   readonly longestReply: number;
 }
 
 /** MI commands by GET, with the replies of OpenSIPS 2.x: always status 200, errors in the body. */
-export class JsonCalls {
+export class JsonCalls implements Face<Exchange> {
   readonly #mi: ManagementInterface;
-  readonly #log: Log;
   readonly #options: JsonCallsOptions;
 
-  constructor(mi: ManagementInterface, log: Log, options: JsonCallsOptions) {
+  constructor(mi: ManagementInterface, options: JsonCallsOptions) {
     this.#mi = mi;
-    this.#log = log;
     this.#options = options;
   }
 
@@ -53,61 +48,56 @@ export class JsonCalls {
       this.#error(exchange, internalError);
       return;
     }
-    let command = name;
+    const { runner } = this.#options;
+    let entry: CommandEntry | undefined;
+    let submitted: Submitted;
     try {
-      const entry = this.#mi.find(name, exchange);
-      command = entry.fullName;
-      this.#run(exchange, entry);
+      entry = this.#mi.find(name, exchange);
+      const refusal = this.#refusal(exchange, entry);
+      if (refusal !== undefined) {
+        exchange.reply(403, printError(403, refusal));
+        return;
+      }
+      submitted = legacyParameters(entry, exchange.argument('params') ?? '');
     } catch (error) {
-      this.#failed(exchange, command, error);
-    }
-  }
-
-  #run(exchange: Exchange, entry: CommandEntry): void {
-    const { pending } = this.#options;
-    const refusal = this.#refusal(exchange, entry);
-    if (refusal !== undefined) {
-      exchange.reply(403, printError(403, refusal));
+      this.error(exchange, 0, runner.failures.errorOf(error, entry?.fullName ?? name));
       return;
     }
-    const reason = this.#mi.stopReason ?? pending.refusal(entry);
-    if (reason !== undefined) {
-      exchange.reply(503, printError(503, reason), { 'Retry-After': '1' });
-      return;
-    }
-    const call = new Call(entry.fullName, exchange);
-    const { given, count } = legacyParameters(entry, exchange.argument('params') ?? '');
-    const result = this.#mi.run(entry, given, count, call);
-    if (isPromise(result)) pending.later.add(entry);
-    const text = isPromise(result)
-      ? Promise.resolve(result).then((value) => this.#text(entry, call, value))
-      : this.#text(entry, call, result);
-    if (typeof text === 'string') exchange.reply(200, text);
-    else this.#await(exchange, entry, call, text);
+    runner.run(this, exchange, 0, entry, submitted.given, submitted.count);
   }
 
-  #await(exchange: Exchange, { fullName }: CommandEntry, call: Call, text: Promise<string>): void {
-    const leave = this.#options.pending.follow(call, text, {
-      result: (value) => exchange.reply(200, value),
-      failure: (error) => this.#failed(exchange, fullName, error),
-      late: () => {},
-      givenUp: (status, reason) => exchange.reply(status, printError(status, reason)),
-    });
-    exchange.onGone = () => {
-      leave();
-    };
-  }
-
-  /** The reply to a result; whatever it consists of is read whole before. */
-  #text({ fullName }: CommandEntry, call: Call, result: Result): string | Promise<string> {
+  /** For the runner: replies with a result, which is read whole before. */
+  result(
+    exchange: Exchange,
+    _place: number,
+    value: Result,
+    { fullName }: CommandEntry,
+  ): LaterAnswer<string> | undefined {
     const { longestReply } = this.#options;
-    if (call.signal.aborted) {
-      discardParts(result);
-      return '';
+    const left = new AbortController();
+    const printed = (json: string): string | Promise<string> => legacyText(fullName, json, longestReply, left.signal);
+    const send = (text: string): void => void exchange.reply(200, text);
+    const whole = wholeResult(value, longestReply, left.signal);
+    const first = whole instanceof Promise ? whole.then(printed) : printed(whole);
+    if (typeof first !== 'string') return { first, send, giveUp: () => left.abort() };
+    send(first);
+    return undefined;
+  }
+
+  /** For the runner: replies with an error. */
+  error(exchange: Exchange, _place: number, error: MiError): void {
+    if (error instanceof RefusedCall) {
+      exchange.reply(error.status, printError(error.status, explained(error)), retryHeaders(error));
+      return;
     }
-    const printed = (json: string): string | Promise<string> => legacyText(fullName, json, longestReply, call.signal);
-    const whole = wholeResult(result, longestReply, call.signal);
-    return whole instanceof Promise ? whole.then(printed) : printed(whole);
+    const told = legacyError(error);
+    if (told === undefined) exchange.reply(200, '');
+    else this.#error(exchange, told);
+  }
+
+  /** For the runner. */
+  wait(exchange: Exchange, _place: number, leave: Leave): void {
+    exchange.onGone = () => void leave();
   }
 
   /**
@@ -123,17 +113,6 @@ export class JsonCalls {
     if (hostRefusal !== undefined || command.readOnly) return hostRefusal;
     const refusal = crossSiteRefusal(exchange);
     return refusal === undefined ? undefined : `${fullName} may change the state of the server, and ${refusal}`;
-  }
-
-  #failed(exchange: Exchange, command: string, error: unknown): void {
-    if (error instanceof RateLimitError) {
-      const headers = { 'Retry-After': String(error.retryAfter) };
-      exchange.reply(429, printError(429, explained(error)), headers);
-      return;
-    }
-    const told = legacyError(toldOf(error, command, this.#log));
-    if (told === undefined) exchange.reply(200, '');
-    else this.#error(exchange, told);
   }
 
   #error(exchange: Exchange, { code, message }: { readonly code: number; readonly message: string }): void {

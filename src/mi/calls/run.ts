@@ -1,0 +1,376 @@
+import { OwnContext } from '../../base/own-context.js';
+import { reasonOf } from '../../base/text.js';
+import type { Result } from '../commands/command.js';
+import type { CommandEntry } from '../commands/command-table.js';
+import { type CallParameters, selectParameters } from '../commands/parameters.js';
+import { codes, MiError, RefusedCall } from '../errors.js';
+import type { ManagementInterface } from '../management-interface.js';
+import { discardParts } from '../results/print-parts.js';
+import type { AuditedCall } from './audit.js';
+import { Call, type Client } from './call.js';
+import { Failures } from './failures.js';
+import type { Guard } from './guard.js';
+
+/** Ends the wait for a call whose client leaves, and aborts the call. Returns whether the call was still waited for. */
+export type Leave = (reason?: Error) => boolean;
+
+/** An answer that begins later. Exactly one of its functions is called. */
+export interface LaterAnswer<T> {
+  /** The place by which the call is answered from now on; left out, as before. */
+  readonly place?: number;
+  readonly first: PromiseLike<T>;
+  /** Answers, given what {@link first} gave. A failure of it is answered as one of the command. */
+  send(first: T): void;
+  /** Frees what the answer holds, but not what the face answers an error with. */
+  giveUp(): void;
+}
+
+/**
+ * One way to answer calls: JSON-RPC, a batch, a page, mi_json. The runner calls `result` or `error`, once, unless the
+ * client leaves first.
+ *
+ * `place` is a number that the face chooses for each call, so that the answer to a small call needs no object of its own.
+ */
+export interface Face<C extends Client | undefined> {
+  /** When the time of the calls that begin now began, by `performance.now()`; left out, when the wait for a call begins. */
+  readonly since?: number;
+  /**
+   * Answers with a result, at once or later.
+   *
+   * @throws anything, which is answered as a failure of the command
+   */
+  result(client: C, place: number, value: Result, entry: CommandEntry, call: Call): LaterAnswer<unknown> | undefined;
+  /** Answers with an error; a {@link RefusedCall} is one that the status tells of, too. */
+  error(client: C, place: number, error: MiError, entry: CommandEntry): void;
+  /** The place by which a call is answered on a later turn. */
+  keep?(client: C, place: number): number;
+  /** The call is waited for; `leave` is to be called when the client leaves. */
+  wait(client: C, place: number, leave: Leave, entry: CommandEntry): void;
+}
+
+/** What the calls of one root are held to. */
+export interface RunnerOptions {
+  /** Calls of asynchronous commands that may run at once. */
+  readonly maxPending: number;
+  /** Deadline of one call, seconds. */
+  readonly timeout: number;
+}
+
+/** So many calls of a command are timed, and from then on one of {@link timedShare}, which counts for all of these. */
+const timedCalls = 1024;
+/** A power of two. To look at the clock twice costs a small command a tenth of its time. */
+const timedShare = 16;
+
+/** In place of a time: the call is not timed. */
+const untimed = -1;
+
+/**
+ * Runs the calls of one root, whatever face they come by: refuses those that may not begin, checks permissions and
+ * limits, chooses the recipe, runs the handler, counts, audits, keeps the deadline, and maps what went wrong to the error
+ * that the client is told.
+ *
+ * A pending call counts until its handler settles, also when its client has left or its deadline has passed: a running
+ * handler holds memory, waited for or not.
+ */
+export class Runner {
+  readonly failures: Failures;
+  readonly #mi: ManagementInterface;
+  readonly #maxPending: number;
+  readonly #timeout: number;
+  /** Handlers run in it, each call apart. */
+  readonly #context = new OwnContext();
+  /** Commands that are known to answer later: refused before they run when too many are pending. */
+  readonly #later = new Set<CommandEntry>();
+  readonly #running = new Map<Call, (reason: string) => void>();
+
+  constructor(mi: ManagementInterface, { maxPending, timeout }: RunnerOptions) {
+    this.failures = new Failures(mi.log);
+    this.#mi = mi;
+    this.#maxPending = maxPending;
+    this.#timeout = timeout;
+  }
+
+  /** Gives up every call that is waited for: the server stops. */
+  stop(): void {
+    for (const giveUp of this.#running.values()) giveUp('the server stops');
+  }
+
+  /**
+   * Runs one call.
+   *
+   * @param count how many parameters the client wrote; more than `given` holds where it repeated a name
+   * @returns whether the call is answered, and nothing keeps its client
+   */
+  run<C extends Client | undefined>(
+    face: Face<C>,
+    client: C,
+    place: number,
+    entry: CommandEntry,
+    given: CallParameters,
+    count: number,
+  ): boolean {
+    const { guard, stopReason } = this.#mi;
+    if (stopReason !== undefined || (this.#running.size >= this.#maxPending && this.#later.has(entry))) {
+      const reason = stopReason ?? `${this.#maxPending} calls are pending, which is the limit max_pending; try again`;
+      face.error(client, place, new RefusedCall(503, reason, 1), entry);
+      return false;
+    }
+    const call = entry.command.withoutCall && guard === undefined ? Call.none : new Call(entry.fullName, client);
+    let result: Result | Promise<Result>;
+    let later: LaterAnswer<unknown> | undefined;
+    try {
+      result =
+        guard === undefined
+          ? this.#execute(entry, given, count, call)
+          : this.#executeGuarded(guard, client, entry, given, count, call);
+      // Not by its `then`, which was asked for already: what answers later comes as a promise of this realm.
+      if (!(result instanceof Promise)) {
+        later = face.result(client, place, result, entry, call);
+        if (later === undefined) return call === Call.none;
+      }
+    } catch (error) {
+      face.error(client, place, this.failures.errorOf(error, entry.fullName), entry);
+      return false;
+    }
+    const kept = call === Call.none ? new Call(entry.fullName, client) : call;
+    if (later !== undefined) this.#wait(face, client, place, entry, kept, later);
+    else this.#waitForHandler(face, client, place, entry, kept, result as Promise<Result>);
+    return false;
+  }
+
+  /** Suspends this client alone until the handler settles, its deadline passes or the client leaves. */
+  #waitForHandler<C extends Client | undefined>(
+    face: Face<C>,
+    client: C,
+    place: number,
+    entry: CommandEntry,
+    call: Call,
+    first: Promise<Result>,
+  ): void {
+    let kept: number;
+    try {
+      kept = face.keep?.(client, place) ?? place;
+    } catch (error) {
+      call.abort(new Error('its request cannot be answered later'));
+      first.then(discardParts, () => {});
+      face.error(client, place, this.failures.errorOf(error, entry.fullName), entry);
+      return;
+    }
+    this.#later.add(entry);
+    this.#wait(face, client, kept, entry, call, {
+      first,
+      send: (value) => {
+        const later = face.result(client, kept, value, entry, call);
+        if (later !== undefined) this.#wait(face, client, kept, entry, call, later);
+      },
+      giveUp: () => {
+        first.then(discardParts, () => {});
+      },
+    });
+  }
+
+  /** Waits for the beginning of an answer, up to the deadline of the call, whatever the call was waited for before. */
+  #wait<C extends Client | undefined, T>(
+    face: Face<C>,
+    client: C,
+    place: number,
+    entry: CommandEntry,
+    call: Call,
+    { first, send, giveUp, place: at = place }: LaterAnswer<T>,
+  ): void {
+    let isWaiting = true;
+    let deadline: NodeJS.Timeout | undefined;
+    const stopWaiting = (): boolean => {
+      const wasWaiting = isWaiting;
+      isWaiting = false;
+      clearTimeout(deadline);
+      return wasWaiting;
+    };
+    const fail = (error: unknown): void => {
+      try {
+        face.error(client, at, this.failures.errorOf(error, entry.fullName), entry);
+      } catch (cause) {
+        this.failures.ofReply(cause);
+      }
+    };
+    const leave: Leave = (reason = new Error('the client left')) => {
+      const wasWaiting = stopWaiting();
+      call.abort(reason);
+      if (wasWaiting) giveUp();
+      return wasWaiting;
+    };
+    const refuse = (status: 503 | 504, reason: string): void => {
+      if (leave(new Error(reason))) fail(new RefusedCall(status, reason));
+    };
+    const now = performance.now();
+    call.waitedSince ??= face.since ?? now;
+    const left = this.#timeout * 1000 - (now - call.waitedSince);
+    try {
+      deadline = setTimeout(() => {
+        refuse(504, `${entry.fullName} gave no result within ${this.#timeout} s, the limit mi_timeout`);
+      }, Math.floor(left));
+    } catch (error) {
+      // Without a deadline nothing is waited for. The face is told later: it does not wait for the call yet.
+      leave(new Error(reasonOf(error)));
+      queueMicrotask(() => fail(error));
+      return;
+    }
+    this.#running.set(call, (reason) => refuse(503, reason));
+    first.then(
+      (value) => {
+        this.#running.delete(call);
+        if (!stopWaiting()) return;
+        try {
+          send(value);
+        } catch (error) {
+          fail(error);
+        }
+      },
+      (error: unknown) => {
+        this.#running.delete(call);
+        if (!stopWaiting()) return;
+        giveUp();
+        fail(error);
+      },
+    );
+    face.wait(client, at, leave, entry);
+  }
+
+  #executeGuarded(
+    guard: Guard,
+    client: Client | undefined,
+    entry: CommandEntry,
+    given: CallParameters,
+    count: number,
+    call: Call,
+  ): Result | Promise<Result> {
+    const mi = this.#mi;
+    const excess = guard.excess(client);
+    if (excess !== undefined) {
+      // Not audited: a log that everybody can fill tells nothing.
+      mi.rateLimited.add(1);
+      throw excess;
+    }
+    const audited = mi.audit?.begin(entry, given, call);
+    const refusal = guard.refusal(entry, client);
+    if (refusal !== undefined) {
+      mi.denied.add(1);
+      audited?.end(refusal.code);
+      throw refusal;
+    }
+    if (audited === undefined) return this.#execute(entry, given, count, call);
+    let result: Result | Promise<Result>;
+    try {
+      result = this.#execute(entry, given, count, call);
+    } catch (error) {
+      audited.end(outcomeOf(error));
+      throw error;
+    }
+    if (result instanceof Promise) return endAudited(audited, call, result);
+    audited.end('ok');
+    return result;
+  }
+
+  /**
+   * @throws MiError for wrong parameters; whatever the handler throws. A promise that the handler returned is handed on,
+   *   and its time is counted when it settles.
+   */
+  #execute(entry: CommandEntry, given: CallParameters, count: number, call: Call): Result | Promise<Result> {
+    const mi = this.#mi;
+    const started = this.#begun(entry);
+    mi.calls.add(1);
+    let result: Result | Promise<Result>;
+    let isLater: boolean;
+    try {
+      const { command } = entry;
+      const parameters = selectParameters(command, given, count);
+      result = command.withoutContext
+        ? command.run(parameters, call)
+        : this.#context.run(command.run, parameters, call);
+      // Asking may fail too: a proxy, or a getter. A promise of another realm or library counts too.
+      isLater = typeof result === 'object' && result !== null && 'then' in result && typeof result.then === 'function';
+    } catch (error) {
+      this.#finished(entry, started);
+      mi.errors.add(1);
+      throw error;
+    }
+    if (isLater) return this.#settle(entry, started, result as PromiseLike<Result>);
+    this.#finished(entry, started);
+    if (result === undefined) this.#tellNothing(entry);
+    return result;
+  }
+
+  /** Not within {@link #execute}: its closures would be allocated for every call. */
+  #settle(entry: CommandEntry, started: number, result: PromiseLike<Result>): Promise<Result> {
+    const mi = this.#mi;
+    mi.pending.add(1);
+    const counts = mi.counts[entry.number];
+    if (counts !== undefined) counts.isLater = true;
+    return Promise.resolve(result).then(
+      (value) => {
+        mi.pending.add(-1);
+        this.#finished(entry, started);
+        if (value === undefined) this.#tellNothing(entry);
+        return value;
+      },
+      (error: unknown) => {
+        mi.pending.add(-1);
+        mi.errors.add(1);
+        this.#finished(entry, started);
+        throw error;
+      },
+    );
+  }
+
+  /** The client gets OpenSIPS' error for it; the author of the command has to know, too. */
+  #tellNothing({ fullName }: CommandEntry): void {
+    const remedy = "return a value; a plain success is 'OK'";
+    this.#mi.log.warn(
+      { command: fullName },
+      `MI command ${fullName} returned nothing, which is answered as an error: ${remedy}`,
+    );
+  }
+
+  /** When a call of the command began, {@link untimed} for one that is only counted. */
+  #begun({ number }: CommandEntry): number {
+    const counts = this.#mi.counts[number];
+    if (counts === undefined) return untimed;
+    const calls = counts.calls.value;
+    const isTimed = calls < timedCalls || counts.isLater || (calls & (timedShare - 1)) === 0;
+    return isTimed ? performance.now() : untimed;
+  }
+
+  #finished({ number }: CommandEntry, started: number): void {
+    const counts = this.#mi.counts[number];
+    if (counts === undefined) return;
+    const calls = counts.calls.value;
+    counts.calls.add(1);
+    if (started === untimed) return;
+    const share = calls < timedCalls || counts.isLater ? 1 : timedShare;
+    counts.time.add(Math.round((performance.now() - started) * 1000 * share));
+  }
+}
+
+/** The outcome that an error of a handler is. */
+function outcomeOf(error: unknown): number {
+  return error instanceof MiError ? error.code : codes.serverError;
+}
+
+/** A call that never ends would never be told: then giving up is. */
+async function endAudited(audited: AuditedCall, { signal }: Call, result: Promise<Result>): Promise<Result> {
+  const givenUp = (): void => audited.end('given_up');
+  if (signal.aborted) givenUp();
+  else signal.addEventListener('abort', givenUp, { once: true });
+  const settled = (outcome: 'ok' | number): void => {
+    signal.removeEventListener('abort', givenUp);
+    if (!signal.aborted) audited.end(outcome);
+  };
+  try {
+    const value = await result;
+    settled('ok');
+    return value;
+  } catch (error) {
+    settled(outcomeOf(error));
+    throw error;
+  }
+}

@@ -1,0 +1,120 @@
+import { type Log, quietLog } from '../base/log.js';
+import type { Audit } from './calls/audit.js';
+import type { Client } from './calls/call.js';
+import { Guard, type GuardOptions } from './calls/guard.js';
+import { type CommandEntry, CommandList, CommandTable } from './commands/command-table.js';
+import type { MiError } from './errors.js';
+import { type Statistic, Statistics } from './statistics.js';
+
+/** Counts of one command. */
+export interface CommandCounts {
+  readonly calls: Statistic;
+  readonly time: Statistic;
+  /** Whether it has answered later before: then each call of it is timed, since it takes its time. */
+  isLater: boolean;
+}
+
+/** What protects the commands of a server; see {@link ManagementInterface.protect}. */
+export interface Protection extends Omit<GuardOptions, 'allowed' | 'denied'> {
+  /** Patterns of commands parted by commas, see {@link CommandList}; '': all may be called. */
+  readonly allowCommands?: string | undefined;
+  /** '': none is denied. */
+  readonly denyCommands?: string | undefined;
+  readonly audit?: Audit | undefined;
+}
+
+/** The management interface of one server: its commands, its statistics, and what protects them. */
+export class ManagementInterface {
+  readonly commands = new CommandTable();
+  readonly statistics: Statistics;
+  readonly calls: Statistic;
+  readonly errors: Statistic;
+  readonly pending: Statistic;
+  readonly denied: Statistic;
+  readonly rateLimited: Statistic;
+  readonly log: Log;
+  /** By the number of a command. */
+  readonly counts: CommandCounts[] = [];
+  /** Undefined: every call is run. */
+  guard: Guard | undefined;
+  audit: Audit | undefined;
+  /** Why no call begins any more; undefined while calls do. */
+  stopReason: string | undefined;
+  #protection: Protection | undefined;
+  /** By the grant of callers, on which alone it depends; '': a caller that is not known. */
+  readonly #visible = new Map<string, readonly CommandEntry[]>();
+
+  /** @param log where mistakes of handlers are told */
+  constructor(log: Log = quietLog) {
+    this.log = log;
+    this.statistics = new Statistics(log);
+    this.calls = this.statistics.add('mi', 'calls', 'counter');
+    this.errors = this.statistics.add('mi', 'errors', 'counter');
+    this.pending = this.statistics.add('mi', 'pending', 'gauge');
+    this.denied = this.statistics.add('mi', 'denied', 'counter');
+    this.rateLimited = this.statistics.add('mi', 'rate_limited', 'counter');
+  }
+
+  /** From now on no call begins. */
+  stop(reason: string): void {
+    this.stopReason = reason;
+  }
+
+  /** Holds all calls from the network to permissions, lists and limits. Left out, everything is run. */
+  protect(protection: Protection): void {
+    this.#protection = protection;
+  }
+
+  /**
+   * Registers the counts of every command and looks up those that are protected; call it once, after the last command
+   * was added.
+   * @throws Error naming a pattern of commands that fits none
+   */
+  seal(): void {
+    if (this.#protection !== undefined) this.#seal(this.#protection);
+    for (const entry of this.commands.entries) {
+      const name = this.commands.flatName(entry).replace(':', '_');
+      this.counts.push({
+        calls: this.statistics.add('mi', `${name}-calls`, 'counter'),
+        time: this.statistics.add('mi', `${name}-time_us`, 'counter'),
+        isLater: false,
+      });
+    }
+  }
+
+  #seal(protection: Protection): void {
+    const { allowCommands, denyCommands, audit } = protection;
+    const list = (parameter: string, text: string | undefined): CommandList | undefined =>
+      text === undefined ? undefined : new CommandList(`parameter ${parameter}`, text, this.commands);
+    this.guard = new Guard({
+      ...protection,
+      allowed: list('allow_commands', allowCommands),
+      denied: list('deny_commands', denyCommands),
+    });
+    this.audit = audit;
+  }
+
+  /** Why a client may not run a command, -32003; undefined: it may. */
+  refusal(entry: CommandEntry, client: Client | undefined): MiError | undefined {
+    return this.guard?.refusal(entry, client);
+  }
+
+  /** The commands that a client may run, in registration order: what listings show to it. The same array each time. */
+  visibleTo(client: Client | undefined): readonly CommandEntry[] {
+    const { guard } = this;
+    const { entries } = this.commands;
+    if (guard === undefined || client === undefined) return entries;
+    const grant = client.caller?.grant ?? '';
+    const visible = this.#visible.get(grant) ?? entries.filter((entry) => guard.refusal(entry, client) === undefined);
+    this.#visible.set(grant, visible);
+    return visible;
+  }
+
+  /**
+   * The command that a client calls by a text. An error names no command that this client may not run.
+   * @throws MiError as {@link CommandTable.find} does
+   */
+  find(method: string, client: Client | undefined): CommandEntry {
+    return this.commands.find(method, () => this.visibleTo(client));
+  }
+}
