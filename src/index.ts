@@ -65,6 +65,7 @@ export {
   type ModuleDeclaration,
   type ModuleInstance,
 } from './module.js';
+export type { ModuleOptions } from './modules/index.js';
 /** Keep contacts for a registrar in the same process: `server.usrloc`. */
 export type { Contact, ContactInput, ReadContact, StoredContact } from './modules/usrloc/contact.js';
 export type { AorRecord, Domain } from './modules/usrloc/domain.js';

@@ -107,9 +107,9 @@ export interface BuiltInInstance extends ModuleInstance {
 }
 
 /** The declaration of a module; validation, help and the tables of the README come from it. */
-export interface ModuleDeclaration<D extends ParameterDeclarations> {
+export interface ModuleDeclaration<D extends ParameterDeclarations, Name extends string = string> {
   /** Name for `loadmodule`, `modparam` and the full names of its commands. */
-  readonly name: string;
+  readonly name: Name;
   readonly parameters?: D;
   /** MI commands that need no state of the module. */
   readonly commands?: readonly Command[];
@@ -155,14 +155,14 @@ export function checkInstance(module: string, instance: unknown): void {
 }
 
 /** A module, declared by {@link defineModule}. */
-export class Module<D extends ParameterDeclarations = ParameterDeclarations> {
-  readonly name: string;
+export class Module<D extends ParameterDeclarations = ParameterDeclarations, Name extends string = string> {
+  readonly name: Name;
   readonly parameters: D;
   readonly commands: readonly Command[];
   readonly needs: readonly string[];
   readonly #load: ModuleDeclaration<D>['load'];
 
-  constructor(declaration: ModuleDeclaration<D>) {
+  constructor(declaration: ModuleDeclaration<D, Name>) {
     const given: unknown = declaration;
     const named = typeof given === 'object' && given !== null && 'name' in given ? given.name : undefined;
     checkMembers(typeof named === 'string' ? `module ${named}` : 'defineModule()', given, declarationMembers);
@@ -224,10 +224,10 @@ export function defineModule<const D extends ParameterDeclarations = Record<neve
 }
 
 /** As {@link defineModule}, for modules that come with this package. The server gives them {@link BuiltInContext}. */
-export function defineBuiltIn<const D extends ParameterDeclarations = Record<never, never>>(
-  declaration: Omit<ModuleDeclaration<D>, 'load'> & {
+export function defineBuiltIn<const Name extends string, const D extends ParameterDeclarations = Record<never, never>>(
+  declaration: Omit<ModuleDeclaration<D, Name>, 'load'> & {
     load?(context: BuiltInContext<ParameterValues<D>>): BuiltInInstance | undefined;
   },
-): Module<D> {
-  return new Module(declaration as ModuleDeclaration<D>);
+): Module<D, Name> {
+  return new Module(declaration as ModuleDeclaration<D, Name>);
 }

@@ -6,7 +6,7 @@ import { type Log, LogConsumers, LogLevel, quietLog } from './base/log.js';
 import { OwnContext } from './base/own-context.js';
 import { packageInfo } from './base/package.js';
 import { reasonOf } from './base/text.js';
-import { type ParameterInput, parametersFromObject } from './config/parameter.js';
+import { parametersFromObject } from './config/parameter.js';
 import { checkRoot, type RootDeclaration } from './http/roots.js';
 import type { HttpServer } from './http/server.js';
 import type { Reload } from './http/tls/certificates.js';
@@ -28,17 +28,8 @@ import {
   type ServerFacts,
 } from './module.js';
 import { type LoadedModule, ModuleSteps } from './module-steps.js';
-import type { parameters as cachedbLocalParameters } from './modules/cachedb_local/parameters.js';
-import type { parameters as eventDatagramParameters } from './modules/event_datagram/parameters.js';
-import type { parameters as eventJsonrpcParameters } from './modules/event_jsonrpc/index.js';
-import type { parameters as eventStreamParameters } from './modules/event_stream/index.js';
 import { warnOfExposure } from './modules/httpd/exposure.js';
-import type { parameters as httpdParameters } from './modules/httpd/parameters.js';
-import { builtInModules, loadableModules } from './modules/index.js';
-import type { parameters as miHtmlParameters } from './modules/mi_html/parameters.js';
-import type { parameters as miHttpParameters } from './modules/mi_http/parameters.js';
-import type { parameters as miJsonParameters } from './modules/mi_json/parameters.js';
-import type { parameters as usrlocParameters } from './modules/usrloc/parameters.js';
+import { builtInModules, loadableModules, type ModuleOptions } from './modules/index.js';
 import { Usrloc } from './modules/usrloc/usrloc.js';
 
 /** Private memory when nothing says otherwise, MB; OpenSIPS' `-M`. */
@@ -76,6 +67,9 @@ const lastAnswers = 1000;
 /** Modules that see the server from inside. */
 const ourModules: ReadonlySet<Module> = new Set([...builtInModules, ...loadableModules]);
 
+/** Modules that `createServer` loads even without an option. */
+const alwaysLoaded: ReadonlySet<string> = new Set(['httpd', 'mi_http']);
+
 /** Status of `core`, identifier `main`. */
 const state = { running: 1, initializing: -1, terminating: -2 } as const;
 
@@ -110,25 +104,7 @@ export interface ServerSettings {
 }
 
 /** Options of {@link createServer}. */
-export interface ServerOptions extends ServerSettings {
-  /** Parameters of module httpd. */
-  readonly httpd?: ParameterInput<typeof httpdParameters>;
-  /** Parameters of module mi_http. */
-  readonly mi_http?: ParameterInput<typeof miHttpParameters>;
-  /** Parameters of module mi_html, which is loaded when they are given. */
-  readonly mi_html?: ParameterInput<typeof miHtmlParameters>;
-  /** Parameters of module usrloc, which is loaded when they are given; `{}` loads it with its defaults. */
-  readonly usrloc?: ParameterInput<typeof usrlocParameters>;
-  /** Parameters of module mi_json, which is loaded when they are given. */
-  readonly mi_json?: ParameterInput<typeof miJsonParameters>;
-  /** Parameters of module cachedb_local, which is loaded when they are given. */
-  readonly cachedb_local?: ParameterInput<typeof cachedbLocalParameters>;
-  /** Parameters of module event_datagram, which is loaded when they are given. */
-  readonly event_datagram?: ParameterInput<typeof eventDatagramParameters>;
-  /** Parameters of module event_stream, which is loaded when they are given. */
-  readonly event_stream?: ParameterInput<typeof eventStreamParameters>;
-  /** Parameters of module event_jsonrpc, which is loaded when they are given. */
-  readonly event_jsonrpc?: ParameterInput<typeof eventJsonrpcParameters>;
+export interface ServerOptions extends ServerSettings, ModuleOptions {
   /** Your own modules, in load order; `pbx.with({ … })` gives one its parameters. */
   readonly modules?: readonly (Module | ConfiguredModule)[];
 }
@@ -416,19 +392,9 @@ export class Server {
  */
 export function createServer(options: ServerOptions = {}): Server {
   checkOptions(options);
-  const given: Readonly<Record<string, object | undefined>> = {
-    httpd: options.httpd === undefined ? {} : options.httpd,
-    mi_http: options.mi_http === undefined ? {} : options.mi_http,
-    mi_html: options.mi_html,
-    mi_json: options.mi_json,
-    usrloc: options.usrloc,
-    cachedb_local: options.cachedb_local,
-    event_datagram: options.event_datagram,
-    event_stream: options.event_stream,
-    event_jsonrpc: options.event_jsonrpc,
-  };
   const modules: ConfiguredModule[] = loadableModules.flatMap((module) => {
-    const parameters = given[module.name];
+    const given = options[module.name];
+    const parameters = given === undefined && alwaysLoaded.has(module.name) ? {} : given;
     return parameters === undefined ? [] : [{ module, parameters }];
   });
   for (const own of options.modules ?? []) {
@@ -446,16 +412,7 @@ const logMethods = ['debug', 'info', 'warn', 'error'];
 
 const parametersOfModule: Wanted = { text: 'an object of parameters' };
 
-const serverOptions: Members<ServerOptions> = {
-  httpd: parametersOfModule,
-  mi_http: parametersOfModule,
-  mi_html: parametersOfModule,
-  mi_json: parametersOfModule,
-  usrloc: parametersOfModule,
-  cachedb_local: parametersOfModule,
-  event_datagram: parametersOfModule,
-  event_stream: parametersOfModule,
-  event_jsonrpc: parametersOfModule,
+const ownOptions: Members<Omit<ServerOptions, keyof ModuleOptions>> = {
   modules: listOf('an array of what defineModule or its method with returns', () => true),
   log: {
     text: `a logger with ${logMethods.join(', ')}`,
@@ -477,7 +434,8 @@ const serverOptions: Members<ServerOptions> = {
 
 /** Parameters that nobody reads would leave the server open to all. */
 function checkOptions(options: ServerOptions): void {
-  checkMembers('createServer', options, serverOptions);
+  const ofModules = Object.fromEntries(loadableModules.map(({ name }) => [name, parametersOfModule]));
+  checkMembers('createServer', options, { ...ofModules, ...ownOptions });
   for (const [index, own] of (options.modules ?? []).entries()) {
     const given: unknown = typeof own === 'object' && own !== null && 'module' in own ? own.module : own;
     if (!isModule(given)) {

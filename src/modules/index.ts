@@ -1,3 +1,4 @@
+import type { ParameterInput } from '../config/parameter.js';
 import type { Module } from '../module.js';
 import { cacheModule } from './cache/index.js';
 import { cachedbLocalModule } from './cachedb_local/index.js';
@@ -23,8 +24,8 @@ export const builtInModules: readonly Module[] = [
   eviModule,
 ];
 
-/** Modules that `loadmodule` knows by name. */
-export const loadableModules: readonly Module[] = [
+/** Modules that `loadmodule` and the options of `createServer` know by name, in the order in which programs load them. */
+export const loadableModules = [
   httpdModule,
   miHttpModule,
   miHtmlModule,
@@ -34,4 +35,9 @@ export const loadableModules: readonly Module[] = [
   eventDatagramModule,
   eventStreamModule,
   eventJsonrpcModule,
-];
+] as const;
+
+type LoadableModule = (typeof loadableModules)[number];
+
+/** Parameters of the modules, by name. httpd and mi_http are always loaded, others when they are given: `usrloc: {}`. */
+export type ModuleOptions = { readonly [M in LoadableModule as M['name']]?: ParameterInput<M['parameters']> };
