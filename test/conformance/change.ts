@@ -92,12 +92,13 @@ function bodyAfter(reply: ExpectedReply, by: Expectation): Pick<ExpectedReply, '
       (_all, start, end) => `${start}${by.id}${end}`,
     );
   for (const [pattern, replacement] of by.replace ?? []) body = body.replace(new RegExp(pattern, 'g'), replacement);
-  const data = by.data ?? (by.dataSuffix === undefined ? undefined : `${dataOf(body)}${by.dataSuffix}`);
-  if (data !== undefined) body = withData(body, JSON.stringify(data));
-  if (by.dataPattern === undefined) return { body };
+  if (by.data !== undefined) body = withData(body, JSON.stringify(by.data));
+  const { dataSuffixPattern } = by;
+  const dataPattern =
+    dataSuffixPattern === undefined ? by.dataPattern : escapeExpression(dataOf(body)) + dataSuffixPattern;
+  if (dataPattern === undefined) return { body };
   const mark = '\u0000';
-  const text = withData(body, mark).replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-  return { bodyPattern: `^${text.replace(mark, () => `"${by.dataPattern}"`)}$` };
+  return { bodyPattern: `^${escapeExpression(withData(body, mark)).replace(mark, () => `"${dataPattern}"`)}$` };
 }
 
 /** JSON in the style of `pretty_printing`. */
@@ -114,9 +115,13 @@ function indented(text: string): string {
   return text.replace(/"(?:[^"\\]|\\.)*"|[[\]{}:,]/g, printed);
 }
 
+/** As it is written, without the quotes. */
 function dataOf(body: string): string {
-  const data = /"data":\s*("(?:[^"\\]|\\.)*")/.exec(body)?.[1];
-  return data === undefined ? '' : (JSON.parse(data) as string);
+  return /"data":\s*"((?:[^"\\]|\\.)*)"/.exec(body)?.[1] ?? '';
+}
+
+export function escapeExpression(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 }
 
 /** Puts `data` where the printer of the original puts it: behind the message, in its style. */

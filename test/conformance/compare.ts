@@ -1,4 +1,4 @@
-import { comparable } from './change.js';
+import { comparable, escapeExpression } from './change.js';
 import type { ExpectedReply, ExpectedResponse } from './differences.js';
 import type { Recording } from './recording.js';
 import type { ObservedReply } from './wire.js';
@@ -89,7 +89,7 @@ const server = /"Server":(\s*)"(?:OpenSIPS|mi-httpd) \([^"]*\)"/;
 function mask(body: string, { volatileMembers = [] }: Recording): string {
   let masked = body.replace(server, '"Server":$1"{server}"');
   for (const name of volatileMembers) {
-    const text = JSON.stringify(name).replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+    const text = escapeExpression(JSON.stringify(name));
     masked = masked.replace(new RegExp(`(${text}:\\s*)(?:"(?:[^"\\\\]|\\\\.)*"|[-+.\\w]+)`, 'g'), '$1{volatile}');
   }
   return masked;

@@ -11,7 +11,7 @@ export interface DifferenceTable {
   readonly sipCommands: Readonly<Record<string, readonly string[]>>;
   /** Commands of ours, by full name, that the recorded servers have not. */
   readonly ownCommands: readonly string[];
-  /** What -32602 tells a caller of each command: `{accepted}` in texts. */
+  /** What -32602 tells a caller of a command; another one, that it accepts something. */
   readonly accepted: Readonly<Record<string, string>>;
 }
 
@@ -89,11 +89,11 @@ export interface Match {
 
 /**
  * What changes in the recorded reply. In texts, `{rpc}` stands for the JSON-RPC method of the request, `{module}` for
- * what is before its colon or for the module in the path of a page, `{accepted}` for what that command accepts,
- * `{param1}` and `{param2}` for its first parameters, `{http}` for the HTTP method, `{path}` for the path without the
- * query, `{type}` for the media type, `{length}` for the bytes of the body, `{id}` for the id as it is written; in
- * expressions `{aors}` for all addresses of record that the recorded body lists, in any order, and `{aorCount}` for
- * their number; `{cwd}`, `{argv}` and `{revision}` for those of this process.
+ * what is before its colon or for the module in the path of a page, `{param1}` and `{param2}` for its first parameters,
+ * `{http}` for the HTTP method, `{path}` for the path without the query, `{type}` for the media type, `{length}` for the
+ * bytes of the body, `{id}` for the id as it is written; in expressions `{accepted}` for what that command accepts,
+ * `{aors}` for all addresses of record that the recorded body lists, in any order, and `{aorCount}` for their number;
+ * `{cwd}`, `{argv}` and `{revision}` for those of this process.
  */
 export interface Expectation {
   /** All replies anew, where their number changes. */
@@ -120,10 +120,10 @@ export interface Expectation {
   readonly error?: { readonly code: number; readonly message: string; readonly data?: string };
   /** Replaces the `data` of the recorded error, or adds it. */
   readonly data?: string;
-  /** Added behind the `data` of the recorded error. */
-  readonly dataSuffix?: string;
   /** As `data`, a regular expression. */
   readonly dataPattern?: string;
+  /** As `dataPattern`, for what is behind the `data` of the recorded error. */
+  readonly dataSuffixPattern?: string;
   /** The `result` of the JSON-RPC reply, as JSON text. */
   readonly result?: string;
   /** The id of the JSON-RPC reply, as JSON text. */

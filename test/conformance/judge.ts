@@ -1,5 +1,5 @@
 import { sourceRevision } from '#src/modules/core/information.js';
-import { change, comparable } from './change.js';
+import { change, comparable, escapeExpression } from './change.js';
 import type { Difference, DifferenceTable, Expectation, ExpectedResponse } from './differences.js';
 import { concerns } from './match.js';
 import { type RecordedResponse, type Recording, type RequestKind, requestsOf } from './recording.js';
@@ -97,9 +97,10 @@ function fill(
     param1: String(params[0]),
     param2: String(params[1]),
     module: rpc?.replace(/:.*$/s, '') ?? path.split('/')[2] ?? '',
-    accepted: table.accepted[rpc ?? ''] ?? '',
   };
   const aors = aorsOf(recording);
+  const accepted = table.accepted[rpc ?? ''];
+  const acceptedPattern = accepted === undefined ? '\\w+ accepts \\(.*' : escapeExpression(accepted);
   const filled = Object.entries(expectation).map(([key, value]) => {
     const isPattern = key.endsWith('Pattern');
     let text = JSON.stringify(value);
@@ -107,7 +108,8 @@ function fill(
       const each = aors.map((aor) => `(?=.*"AOR":\\s*${escapeExpression(aor)})`).join('');
       text = text
         .replaceAll('{aors}', () => JSON.stringify(each).slice(1, -1))
-        .replaceAll('{aorCount}', String(aors.length));
+        .replaceAll('{aorCount}', String(aors.length))
+        .replaceAll('{accepted}', () => JSON.stringify(acceptedPattern).slice(1, -1));
     }
     for (const [name, replacement] of Object.entries(values)) {
       const inJson = key === 'dataPattern' ? JSON.stringify(replacement).slice(1, -1) : replacement;
@@ -138,8 +140,4 @@ function servedReply({ rpc = '', params, id }: RequestKind): Expectation {
 function aorsOf({ responses: [response] }: Recording): readonly string[] {
   const body = response === undefined || 'none' in response ? '' : (response.body ?? '');
   return [...body.matchAll(/"AOR":\s*("(?:[^"\\]|\\.)*")/g)].map(([, aor = '']) => aor);
-}
-
-function escapeExpression(text: string): string {
-  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 }

@@ -1,3 +1,4 @@
+import { escapeExpression } from './change.js';
 import type { DifferenceTable, Match } from './differences.js';
 import { isRequest, kindOf, type RecordedReply, type Recording, requestsOf } from './recording.js';
 
@@ -65,6 +66,6 @@ function isMethod(pattern: string, method: string, { sipCommands }: DifferenceTa
 
 /** Whether a text is what `pattern` says, in which `*` stands for anything. */
 export function fits(pattern: string, text: string): boolean {
-  const parts = pattern.split('*').map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
+  const parts = pattern.split('*').map(escapeExpression);
   return new RegExp(`^${parts.join('.*')}$`, 's').test(text);
 }

@@ -17,11 +17,34 @@ const smallBody = 600;
 const chosen =
   /\b(?:alice2?|bob|carol|dora|nobody|user\d\d|custom_stat|no_such_\w+|nogroup|nomod|nope|zzz?|k1|kh|caller)\b/g;
 
+/** Commands that 4.0 knows by their full names too, as the name in 3.x, or alone where it is the same in the module. */
+const commands: Readonly<Record<string, string>> = {
+  core: 'uptime version pwd arg ps which help log_level log_level_filter log_mute_state xlog_level',
+  statistics: 'get_statistics=get list_statistics=list reset_statistics=reset reset_all_statistics=reset_all',
+  status_report: 'sr_get_status=get sr_list_status=status sr_list_reports=reports sr_list_identifiers=identifiers',
+  evi: 'event_subscribe=subscribe events_list=list subscribers_list=subscribers raise_event=raise',
+  httpd: 'httpd_list_root_path=list_root_path',
+  usrloc:
+    'ul_rm=rm ul_rm_contact=rm_contact ul_dump=dump ul_flush=flush ul_add=add ul_show_contact=show_contact ul_sync=sync',
+  dialog: 'dlg_list=list dlg_end_dlg=end_dlg profile_get_size profile_list_dlgs',
+  cfgutils: 'shv_get rand_get_prob',
+};
+
+const fullNames: ReadonlyMap<string, string> = new Map(
+  Object.entries(commands).flatMap(([module, names]) =>
+    names.split(' ').map((name): [string, string] => {
+      const [flat = '', local = flat] = name.split('=');
+      return [flat, `${module}:${local}`];
+    }),
+  ),
+);
+
 /** How a text of a request or a reply is changed. */
 type Change = (text: string) => string;
 
 /**
- * Recordings as others would have made them: other names of cases and of headers, other ids, longer values, other sizes.
+ * Recordings as others would have made them: other names of cases, headers and commands, other ids, longer values, other
+ * sizes.
  * The kind of each exchange stays; a row that knows it by its name or by its bytes misses it.
  */
 export function renamed(recordings: readonly Recording[]): readonly Recording[] {
@@ -37,8 +60,12 @@ export function renamed(recordings: readonly Recording[]): readonly Recording[] 
         .replace(/(.)\1{199,}/g, (run, one: string) => one.repeat(resized(run.length, run.length, growth)));
     const ids: Change = (text) =>
       /^(1|"\d+")$/.test(id) ? text.replace(new RegExp(`("id":\\s*)${id}(?=\\s*[,}])`), `$1${otherId}`) : text;
+    const methods: Change = (text) =>
+      recording.version === '4.0' && index % 2 === 0
+        ? text.replace(/(?<="method":\s*")\w+(?=")/g, (name) => fullNames.get(name) ?? name)
+        : text;
     const headers: Change = (text) => (index % 2 === 0 ? text.toLowerCase() : text.toUpperCase());
-    const request = otherRequest(recording.request, (text) => ids(values(text)), headers, growth);
+    const request = otherRequest(recording.request, (text) => methods(ids(values(text))), headers, growth);
     const isIdChanged = JSON.stringify(request).includes(String(firstId + index));
     const responses = recording.responses.map((one) =>
       otherResponse(one, values, isIdChanged ? [id, otherId] : undefined),
