@@ -44,7 +44,7 @@ usage: npm run bench -- [--quick] [--only QUESTION,...] [--peers NAME,...] [--pu
   --original-pid PID  its process HTTPD, whose processor time and memory are measured
   --install           installs what is missing: Debian packages by apt-get (as root), Fastify by npm ci
   --out FOLDER        where results.json, report.md and the charts go (build/bench-report)
-  --publish           also writes bench/results/peers.json, docs/charts and the sections of README.md and docs/performance.md
+  --publish           also writes bench/results/peers.json, docs/charts and the section of docs/performance.md
   --from FILE         takes a results.json instead of measuring: with --publish it renews what is published
   -h, --help          print this and exit
 

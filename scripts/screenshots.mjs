@@ -1,4 +1,4 @@
-// node scripts/screenshots.mjs: takes the pictures of the web interface for the README anew, as docs/web-*.png.
+// node scripts/screenshots.mjs: takes the pictures of the web interface anew, as docs/web-*.png.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -33,7 +33,7 @@ export function document(
 }
 
 /** Command, date, machine and versions: what a figure is worth nothing without. */
-export function conditions(result: Result): string {
+function conditions(result: Result): string {
   const { command, date, machine, versions, repeats, seconds, quick } = result;
   const doubts = result.warnings.map((warning) => `\n\n**Mind that ${warning}.**`).join('');
   const rounds = quick

@@ -1,15 +1,12 @@
-// Where a result is shown: its charts, and the parts of README.md and docs/performance.md that are made of it.
+// Where a result is shown: its charts, and the part of docs/performance.md that is made of it.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Question } from '../question.js';
 import { type Result, readResult } from '../result.js';
-import { charts, conditions, document, type Roles } from './document.js';
+import { charts, document, type Roles } from './document.js';
 
 /** The result that the texts show. */
 export const publishedResult = 'bench/results/peers.json';
-
-/** In the README: what most people want to know. */
-const readmeCharts = ['small', 'head-of-line'];
 
 /** Writes a result with its charts to a folder of its own. */
 export function writeReport(folder: string, result: Result, questions: readonly Question[], roles: Roles): void {
@@ -34,7 +31,6 @@ export function publishedFiles(questions: readonly Question[], roles: Roles): Re
   const files = new Map<string, string>();
   const result = existsSync(publishedResult) ? readResult(publishedResult) : undefined;
   files.set('docs/performance.md', withPart('docs/performance.md', performancePart(result, questions, roles)));
-  files.set('README.md', withPart('README.md', readmePart(result, questions)));
   if (result === undefined) return files;
   for (const [name, svg] of charts(result, questions, roles)) files.set(`docs/charts/${name}.svg`, svg);
   return files;
@@ -44,15 +40,6 @@ function performancePart(result: Result | undefined, questions: readonly Questio
   if (result === undefined)
     return 'No result is published yet; `npm run bench -- --publish` measures and writes this section.\n';
   return document(result, questions, roles, 'charts');
-}
-
-function readmePart(result: Result | undefined, questions: readonly Question[]): string {
-  if (result === undefined) return '';
-  const shown = questions.filter(
-    ({ name }) => readmeCharts.includes(name) && result.rows.some(({ question }) => question === name),
-  );
-  const pictures = shown.map(({ name, title }) => `![${title}](docs/charts/${name}.svg)`);
-  return `${[...pictures, conditions(result)].join('\n\n')}\n`;
 }
 
 /** The text of a file with what stands between its marks replaced. */

@@ -27,7 +27,7 @@ const ignored: readonly NodeJS.Signals[] = [
 const debuggerDelays = [0, 20, 100, 500] as const;
 
 /**
- * The signals of the daemon, from the first line of the program on: docs/hardening.md has the table. A SIGHUP that comes
+ * The signals of the daemon, from the first line of the program on: docs/guide/production.md has the table. A SIGHUP that comes
  * before the server serves is one reload right after; several during a reload are one more.
  */
 export class Signals {

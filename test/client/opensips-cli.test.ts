@@ -88,8 +88,8 @@ describe('opensips-cli', { skip: reason ?? false, timeout: 120_000 }, () => {
     assert.match(wrong.output, /-32602: Invalid params \(Too few or too many parameters; ps accepts \(\)\)/);
   });
 
-  test('gets into a server for production by the listener that docs/hardening.md gives it, and no further', async (t) => {
-    const page = readFileSync('docs/hardening.md', 'utf8');
+  test('gets into a server for production by the listener that docs/guide/production.md gives it, and no further', async (t) => {
+    const page = readFileSync('docs/guide/production.md', 'utf8');
     const block = (language: string): string =>
       new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\``, 'm').exec(page)?.[1] ?? '';
     const [own, config] = [block('conf'), block('properties')];

@@ -1,4 +1,4 @@
-// Each signal at each moment of the daemon has the effect that docs/hardening.md states.
+// Each signal at each moment of the daemon has the effect that docs/guide/production.md states.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -295,7 +295,7 @@ describe('signals', { timeout: 120_000, skip: windows, concurrency: 2 }, () => {
   });
 
   test('the table of signals names every signal that has an effect', () => {
-    const text = readFileSync(join(checkout, 'docs/hardening.md'), 'utf8');
+    const text = readFileSync(join(checkout, 'docs/guide/production.md'), 'utf8');
     for (const signal of [...harmless, ...unheard, ...ending, 'SIGHUP', 'SIGABRT', 'SIGKILL']) {
       assert.match(text, new RegExp(`^\\|.*\`${signal.slice(3)}\``, 'm'), signal);
     }

@@ -52,7 +52,7 @@ describe('a worker thread with a server', { timeout: 60_000, concurrency: 2 }, (
   });
 
   for (const end of ['terminate', 'main exits', 'main throws']) {
-    test(`takes the process along when it has a server open (${end}), as README says`, async (t) => {
+    test(`takes the process along when it has a server open (${end}), as docs/guide/embed.md says`, async (t) => {
       const { signal, stderr } = await host(t, { ends: [end], shareEnvironment: true });
       assert.equal(signal, 'SIGABRT');
       assert.match(stderr, /uv_loop_close\(\) while having open handles/);

@@ -46,14 +46,23 @@ describe('the package', { timeout: 600_000 }, () => {
       /^dist\/web\/assets\/[a-z-]+\.(js|css)$/,
       /^native\/binding\.(js|d\.ts)$/,
       /^examples\/[a-z-]+\.(mjs|cfg)$/,
-      /^(package\.json|README\.md|LICENSE|mi-httpd\.cfg)$/,
+      // Pages for users, of this very version: mi-httpd.cfg and the README lead to them. Those for developers stay outside.
+      /^docs\/(guide|reference)\/[a-z]+\.md$/,
+      /^(package\.json|README\.md|CHANGELOG\.md|SECURITY\.md|LICENSE|mi-httpd\.cfg)$/,
     ];
     assert.deepEqual(
       files.filter((file) => !allowed.some((pattern) => pattern.test(file))),
       [],
     );
     const needed = ['dist/index.js', 'dist/index.d.ts', 'dist/main.js', 'native/binding.js', 'mi-httpd.cfg', 'LICENSE'];
-    for (const file of [...needed, 'README.md', 'package.json', 'examples/control-plane.mjs']) {
+    for (const file of [
+      ...needed,
+      'README.md',
+      'CHANGELOG.md',
+      'package.json',
+      'examples/control-plane.mjs',
+      'docs/guide/start.md',
+    ]) {
       assert.ok(files.includes(file), `${file} is missing`);
     }
   });

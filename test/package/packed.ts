@@ -7,8 +7,8 @@ import { join, resolve } from 'node:path';
 export const checkout = resolve('.');
 
 /** What a clone and a build leave that packing has to do with. */
-const parts = ['package.json', '.gitignore', 'LICENSE', 'README.md', 'mi-httpd.cfg'];
-const folders = ['dist', 'native', 'npm', 'scripts', 'examples', 'src', 'test/data'];
+const parts = ['package.json', '.gitignore', 'LICENSE', 'README.md', 'CHANGELOG.md', 'SECURITY.md', 'mi-httpd.cfg'];
+const folders = ['dist', 'native', 'npm', 'scripts', 'examples', 'docs', 'src', 'test/data'];
 
 export interface Packed {
   /** The copy, with what was packed from it. */

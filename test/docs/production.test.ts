@@ -1,4 +1,4 @@
-// docs/hardening.md holds: its configuration serves, its unit is one, nginx passes on what it is told to.
+// docs/guide/production.md holds: its configuration serves, its unit is one, nginx passes on what it is told to.
 import assert from 'node:assert/strict';
 import { execFile, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,7 +15,7 @@ import { connectTls } from '../wire/tls-client.js';
 import { TlsFiles } from '../wire/tls-files.js';
 
 const run = promisify(execFile);
-const page = readFileSync('docs/hardening.md', 'utf8');
+const page = readFileSync('docs/guide/production.md', 'utf8');
 
 /** The one fenced block of a language. */
 function block(language: string): string {

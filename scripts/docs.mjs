@@ -1,0 +1,38 @@
+// npm run docs: writes the pages of docs/reference that are made from the source:
+//   npm run docs               writes them
+//   npm run docs -- --check    fails when one is not what it should be
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { commandsPage } from './docs/commands.mjs';
+import { commandLinePage, parametersPage } from './docs/declarations.mjs';
+import { errorsPage } from './docs/errors.mjs';
+import { loadProject } from './docs/project.mjs';
+import { root } from './steps.mjs';
+
+const project = await loadProject();
+const pages = {
+  'docs/reference/parameters.md': parametersPage(project),
+  'docs/reference/commands.md': await commandsPage(project),
+  'docs/reference/cli.md': commandLinePage(project),
+  'docs/reference/errors.md': errorsPage(project),
+};
+
+for (const [name, text] of Object.entries(pages)) {
+  const file = join(root, name);
+  if (!process.argv.includes('--check')) {
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, text);
+  } else if (read(file) !== text) {
+    process.stderr.write(`${name} is out of date; run npm run docs\n`);
+    process.exitCode = 1;
+  }
+}
+
+function read(file) {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if (error.code !== 'ENOENT') throw error;
+    return undefined;
+  }
+}

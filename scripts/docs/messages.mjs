@@ -1,0 +1,226 @@
+// Collects from the source what a user can meet: errors of commands, refusals, log lines, thrown errors.
+import { SyntaxKind as Kind, NodeFlags, SymbolFlags, walk, withSources } from './sources.mjs';
+
+const logLevels = ['debug', 'info', 'warn', 'error'];
+
+/** Functions and classes that report what is wrong in a configuration file, and where the text stands in their arguments. */
+const diagnostics = { diagnosticAt: 1, SyntaxFault: 1, '#error': 1, fail: 0 };
+
+/** Functions and classes that make an MiError of a text, and its code. */
+const shortcuts = { invalidParams: 'invalidParams', serverError: 'serverError', RateLimitError: 'rateLimited' };
+
+/**
+ * All messages, each once, in order of their texts. Parts that vary stand in braces: `no command {name}`.
+ *
+ * @returns lists of objects: `commandErrors` (code, message, data), `refusals` (status, text), `logLines` (level, text),
+ *   `notes` (text), `configErrors` (text), `thrown` (floor, name, text)
+ */
+export function collectMessages() {
+  return withSources('tsconfig.json', 'src', (files, checker) => {
+    const found = { commandErrors: [], refusals: [], logLines: [], notes: [], configErrors: [], thrown: [] };
+    const texts = new Texts(checker);
+    const render = (node) => texts.render(node);
+    for (const [file, tree] of files) {
+      const floor = file.includes('/') ? file.slice(0, file.indexOf('/')) : '';
+      walk(tree, (node) => {
+        if (node.kind === Kind.NewExpression || node.kind === Kind.CallExpression) {
+          collect(node, floor, render, found);
+        } else if (node.kind === Kind.FunctionDeclaration && /notices?$/i.test(node.name?.text ?? '')) {
+          for (const text of texts.returned(node)) found.notes.push({ text });
+        } else if (node.kind === Kind.ObjectLiteralExpression) {
+          const members = new Map(node.properties.map((one) => [one.name?.text, one]));
+          const text = members.get('text');
+          const level = members.get('level')?.initializer;
+          if (text !== undefined && level?.kind === Kind.StringLiteral && logLevels.includes(level.text)) {
+            for (const one of render(text.initializer ?? text.name))
+              found.logLines.push({ level: level.text, text: one });
+          }
+        }
+      });
+    }
+    for (const [name, list] of Object.entries(found))
+      found[name] = eachOnce(list.filter(({ text = 'said' }) => isSaid(text)));
+    return found;
+  });
+}
+
+function collect(node, floor, render, found) {
+  const name = nameOf(node.expression);
+  const args = [...(node.arguments ?? [])];
+  if (name === 'MiError') {
+    const [[code] = [''], [message] = [''], texts = ['']] = args.map(render);
+    for (const data of texts) found.commandErrors.push({ code, message, data });
+    return;
+  }
+  if (Object.hasOwn(shortcuts, name)) {
+    for (const data of render(args[0])) {
+      found.commandErrors.push({ code: `{${shortcuts[name]}}`, message: '{undefined}', data });
+    }
+    return;
+  }
+  const statusAt = args.findIndex(({ kind, text }) => kind === Kind.NumericLiteral && /^[45]\d\d$/.test(text));
+  const reason = args[statusAt + 1];
+  if (statusAt !== -1 && reason !== undefined) {
+    for (const text of render(reason).filter((one) => !one.startsWith('{"')))
+      found.refusals.push({ status: args[statusAt].text, text });
+  } else if (Object.hasOwn(diagnostics, name) && args[diagnostics[name]] !== undefined) {
+    for (const text of render(args[diagnostics[name]])) found.configErrors.push({ text });
+  } else if (node.kind === Kind.NewExpression && name.endsWith('Error')) {
+    const texts = args.map(render).find((some) => some.some(isSaid)) ?? [];
+    for (const text of texts) found.thrown.push({ floor, name, text });
+  } else if (logLevels.includes(name) && args.length > 1 && /log$/i.test(nameOf(node.expression.expression))) {
+    for (const text of render(args[1])) found.logLines.push({ level: name, text });
+  } else if (name === 'push' && /^(warnings|notices)$/.test(nameOf(node.expression.expression))) {
+    for (const text of args.flatMap(render)) found.notes.push({ text });
+  }
+}
+
+/** A text that is more than what stands in other texts. */
+function isSaid(text) {
+  return /[A-Za-z]{2}/.test(text.replaceAll(/\{[^{}]*\}/g, ''));
+}
+
+function eachOnce(list) {
+  const byText = new Map(list.map((one) => [JSON.stringify(one), one]));
+  const order = ({ status = '', code = '', floor = '', message = '', text = message }) =>
+    `${status}${code}${floor} ${text}`;
+  return [...byText.values()].sort((a, b) => (order(a) < order(b) ? -1 : 1));
+}
+
+function nameOf(expression) {
+  if (expression?.kind === Kind.PropertyAccessExpression) return expression.name.text;
+  return expression?.kind === Kind.Identifier ? expression.text : '';
+}
+
+/** Writes expressions as the texts that they give. */
+class Texts {
+  #checker;
+
+  constructor(checker) {
+    this.#checker = checker;
+  }
+
+  /** All texts that an expression may give. */
+  render(node) {
+    return this.#texts(node, 0) ?? [this.#hole(node, 0)];
+  }
+
+  /** The texts that a function returns. */
+  returned(node, depth = 0) {
+    if (node.body === undefined) return [];
+    if (node.body.kind !== Kind.Block) return this.#texts(node.body, depth) ?? [];
+    const results = [];
+    const visit = (one) => {
+      if (one.kind === Kind.ReturnStatement && one.expression !== undefined) {
+        results.push(...(this.#texts(one.expression, depth) ?? [this.#hole(one.expression, depth)]));
+      } else if (one.body === undefined || one.kind === Kind.Block) {
+        one.forEachChild(visit);
+      }
+    };
+    node.body.forEachChild(visit);
+    return results.some(isSaid) ? results : [];
+  }
+
+  /** @returns undefined for an expression of which nothing is known */
+  #texts(node, depth) {
+    if (depth > deepest) return undefined;
+    const inner = (one) => this.#texts(one, depth + 1);
+    const union = (...sides) => {
+      const all = sides.map(inner);
+      return all.every((one) => one === undefined) ? undefined : all.flatMap((one) => one ?? []);
+    };
+    switch (node.kind) {
+      case Kind.StringLiteral:
+      case Kind.NoSubstitutionTemplateLiteral:
+      case Kind.NumericLiteral:
+        return [node.text];
+      case Kind.TemplateExpression:
+        return node.templateSpans.reduce(
+          (texts, { expression, literal }) => combine(combine(texts, this.#part(expression, depth)), [literal.text]),
+          [node.head.text],
+        );
+      case Kind.TaggedTemplateExpression:
+        return inner(node.template);
+      case Kind.ParenthesizedExpression:
+        return inner(node.expression);
+      case Kind.ConditionalExpression:
+        return union(node.whenTrue, node.whenFalse);
+      case Kind.BinaryExpression: {
+        const { left, right } = node;
+        if (node.operatorToken.kind === Kind.QuestionQuestionToken) return union(left, right);
+        if (node.operatorToken.kind !== Kind.PlusToken) return undefined;
+        const [start, end] = [inner(left), inner(right)];
+        if (![start, end].some((texts) => texts?.some((text) => /\D/.test(text)))) return undefined;
+        return combine(start ?? [this.#hole(left, depth)], end ?? [this.#hole(right, depth)]);
+      }
+      case Kind.Identifier:
+      case Kind.PropertyAccessExpression: {
+        const declaration = this.#declaration(node);
+        if (declaration?.kind === Kind.GetAccessor) return someOf(this.returned(declaration, depth + 1));
+        return isConstant(declaration) ? inner(declaration.initializer) : undefined;
+      }
+      case Kind.CallExpression: {
+        const called = this.#declaration(node.expression);
+        return called === undefined ? undefined : someOf(this.returned(called, depth + 1));
+      }
+    }
+    return undefined;
+  }
+
+  /** The texts of an expression within a template: where it is a choice of texts each of them, else its name in braces. */
+  #part(node, depth) {
+    const isWritten = [Kind.ConditionalExpression, Kind.BinaryExpression, Kind.ParenthesizedExpression].includes(
+      node.kind,
+    );
+    return (isWritten ? this.#texts(node, depth + 1) : undefined) ?? [this.#hole(node, depth)];
+  }
+
+  /** A part that varies: `{name}`; a constant is written out. */
+  #hole(node, depth) {
+    if (node.kind === Kind.Identifier) {
+      const declaration = this.#declaration(node);
+      const value = isConstant(declaration) ? declaration.initializer : undefined;
+      const isPlain = value?.kind === Kind.StringLiteral || value?.kind === Kind.NumericLiteral;
+      return isPlain ? value.text : `{${node.text}}`;
+    }
+    if (node.kind === Kind.PropertyAccessExpression) return `{${node.name.text.replace('#', '')}}`;
+    if (node.kind === Kind.CallExpression) {
+      const called = nameOf(node.expression).replace('#', '');
+      if (called === 'suggestNames') return '{suggestion}';
+      const parts = [node.arguments[0], node.expression.expression];
+      const varying = parts.find((one) => one?.kind === Kind.CallExpression || nameOf(one) !== '');
+      return varying === undefined || depth > deepest ? `{${called}}` : this.#hole(varying, depth + 1);
+    }
+    return node.left === undefined ? '{…}' : this.#hole(node.left, depth);
+  }
+
+  /** Where an identifier or a member is declared; undefined outside of the source. */
+  #declaration(node) {
+    const name = node.kind === Kind.PropertyAccessExpression ? node.name : node;
+    const isShorthand = node.parent?.kind === Kind.ShorthandPropertyAssignment;
+    let symbol = isShorthand
+      ? this.#checker.getShorthandAssignmentValueSymbol(node.parent)
+      : this.#checker.getSymbolAtLocation(name);
+    if (symbol !== undefined && symbol.flags & SymbolFlags.Alias) symbol = this.#checker.getAliasedSymbol(symbol);
+    const handle = symbol?.valueDeclaration;
+    return handle === undefined || /node_modules/.test(handle.path) ? undefined : handle.resolve();
+  }
+}
+
+/** Steps that are followed from an expression to the texts that it gives. */
+const deepest = 6;
+
+function isConstant(declaration) {
+  if (declaration?.initializer === undefined) return false;
+  if (declaration.kind === Kind.VariableDeclaration) return (declaration.parent.flags & NodeFlags.Const) !== 0;
+  return declaration.kind === Kind.PropertyDeclaration && /^(static )?readonly /.test(declaration.getText());
+}
+
+function someOf(list) {
+  return list.length === 0 ? undefined : list;
+}
+
+/** Each text of the left side with each of the right side. */
+function combine(left, right) {
+  return left.flatMap((start) => right.map((end) => start + end));
+}

@@ -1,0 +1,138 @@
+// README and guides tell the truth: their programs run, their configurations are good.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { describe, test } from 'node:test';
+import { promisify } from 'node:util';
+import { loadableModules } from '#src/modules/index.js';
+import { blocks } from './pages.js';
+
+const run = promisify(execFile);
+const place = resolve('build/guides');
+mkdirSync(place, { recursive: true });
+
+const ask = `
+async function ask(url, method) {
+  const headers = { 'Content-Type': 'application/json', Connection: 'close' };
+  const body = JSON.stringify({ jsonrpc: '2.0', method, id: 1 });
+  return (await fetch(url, { method: 'POST', headers, body })).text();
+}
+`;
+
+/** A program of a page: what runs behind it and uses what it made, and what both then write. */
+interface Program {
+  readonly page: string;
+  readonly title: string;
+  readonly epilogue: string;
+  readonly output: RegExp;
+}
+
+const programs: readonly Program[] = [
+  {
+    page: 'README.md',
+    title: 'the server of "Embed" serves its command',
+    epilogue: `${ask}console.log(await ask(server.urls[0], 'pbx:calls'));`,
+    output: /^http:\/\/127\.0\.0\.1:\d+\/mi\n\{"jsonrpc":"2\.0","result":\{"active":3\},"id":1\}\n$/,
+  },
+  {
+    page: 'docs/guide/dumps.md',
+    title: 'the table of "Record tables" is dumped',
+    epilogue: `${ask}console.log(await ask(server.urls[0], 'pbx:calls'));`,
+    output: /"count":1,"calls":\[\{"caller":"sip:alice@example\.com","state":"ringing","timeout":\d\d\}\]/,
+  },
+  {
+    page: 'docs/guide/dumps.md',
+    title: 'the registrar of "Contacts" finds its contact, and so does ul_dump',
+    epilogue: `${ask}console.log(await ask(server.urls[0], 'ul_dump'));`,
+    output:
+      /^sip:alice@192\.0\.2\.7:5060\n.*"AORs":\[\{"AOR":"alice","Contacts":\[\{"Contact":"sip:alice@192\.0\.2\.7:5060"/,
+  },
+  {
+    page: 'docs/guide/embed.md',
+    title: 'the root of "Root paths" is flushed',
+    epilogue: `const text = await (await fetch(server.urls[1], { headers: { Connection: 'close' } })).text();
+      console.log(text.length, text.slice(0, 10));`,
+    output: /\/reports\n1\d{6} line at 0/,
+  },
+  {
+    page: 'docs/guide/events.md',
+    title: 'the event of "Events of your own" is declared and raised',
+    epilogue: `${ask}console.log(await ask(server.urls[0], 'events_list'));`,
+    output: /^0\n.*"name":"E_PBX_TRUNK_DOWN"/,
+  },
+];
+
+describe('README and guides', { timeout: 60_000 }, () => {
+  const written = blocks('js');
+
+  test('every program in them is one of those below, in this order', () => {
+    assert.deepEqual(
+      written.map(({ page }) => page),
+      programs.map(({ page }) => page),
+    );
+  });
+
+  for (const [index, { page, title, epilogue, output }] of programs.entries()) {
+    test(`${page}: ${title}`, async () => {
+      const file = join(place, `program-${index}.mjs`);
+      writeFileSync(file, `${written[index]?.text}\n${epilogue} await server.close();\n`);
+      const { stdout } = await run(process.execPath, [file], { timeout: 20_000 });
+      assert.match(stdout, output);
+    });
+  }
+
+  test('the server of the README has ten lines at most', () => {
+    assert.ok((written[0]?.text ?? '').split('\n').filter((line) => line.trim() !== '').length <= 10);
+  });
+
+  test('the TypeScript compiles, strictly, and its types are those it tells', async () => {
+    const sources = blocks('ts');
+    assert.equal(sources.length, 2);
+    const told = '// trunk: string; capacity: number | undefined';
+    const proof = 'const a: string = trunk; const b: number | undefined = capacity; void a; void b;';
+    assert.equal(sources.filter(({ text }) => text.includes(told)).length, 1);
+    const files = sources.map(({ text }, index) => {
+      const file = join(place, `source-${index}.ts`);
+      writeFileSync(file, text.replace(told, proof));
+      return file;
+    });
+    const options = ['--strict', '--noEmit', '--module', 'nodenext', '--target', 'es2022', '--types', 'node'];
+    await run('node_modules/.bin/tsc', ['--ignoreConfig', ...options, ...files]);
+  });
+
+  test('the configurations are good', async () => {
+    const configurations = blocks('text').filter(({ text }) => text.includes('loadmodule'));
+    assert.ok(configurations.length > 1);
+    writeFileSync(join(place, 'my-module.mjs'), readFileSync('examples/greeting-module.mjs'));
+    for (const { text } of configurations) {
+      writeFileSync(join(place, 'guide.cfg'), text);
+      await run(process.execPath, ['dist/main.js', '-c', '-f', join(place, 'guide.cfg')]);
+    }
+  });
+
+  test('the configuration that comes with the package has every parameter of httpd and mi_http, with its default if it has one', () => {
+    const text = readFileSync('mi-httpd.cfg', 'utf8');
+    for (const { name: module, parameters } of loadableModules.filter(({ name }) =>
+      ['httpd', 'mi_http'].includes(name),
+    )) {
+      for (const [name, declaration] of Object.entries(parameters)) {
+        if ('refused' in declaration) continue;
+        const value = name === 'ip' ? '127.0.0.1' : declaration.type === 'list' ? undefined : declaration.default;
+        if (value === undefined) {
+          assert.ok(text.includes(`\n# modparam("${module}", "${name}", "`), `a comment that shows ${name}`);
+          continue;
+        }
+        const line = `modparam("${module}", "${name}", ${JSON.stringify(value)})`;
+        assert.ok(text.includes(`\n${line}\n`), line);
+      }
+    }
+  });
+
+  test('every dependency is named, and they are counted', () => {
+    const { dependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
+    const page = readFileSync('docs/guide/start.md', 'utf8');
+    assert.equal(Object.keys(dependencies).length, 5);
+    for (const name of Object.keys(dependencies)) assert.ok(page.includes(`\`${name}\``), name);
+  });
+});

@@ -1,0 +1,33 @@
+// Links of all pages lead somewhere, also in the package.
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { describe, test } from 'node:test';
+import { anchorsOf, guides, linksOf, pages } from './pages.js';
+
+describe('links', () => {
+  for (const page of pages) {
+    test(`${page}: every file and heading that it links to exists`, () => {
+      for (const { path, anchor } of linksOf(page)) {
+        const target = path === '' ? page : normalize(join(dirname(page), path));
+        assert.ok(existsSync(target), `${path} is missing`);
+        if (anchor !== undefined) assert.ok(anchorsOf(target).includes(anchor), `${path}#${anchor} is no heading`);
+      }
+    });
+  }
+
+  test('the README leads to every guide and every reference page', () => {
+    const targets = new Set(linksOf('README.md').map(({ path }) => path));
+    const wanted = pages.filter((page) => /^docs\/(guide|reference)\//.test(page));
+    assert.ok(wanted.length > 10);
+    assert.deepEqual(
+      wanted.filter((page) => !targets.has(page)),
+      [],
+    );
+  });
+
+  test('guides are short: the README has 200 lines at most', () => {
+    assert.ok(guides.length > 5);
+    assert.ok(readFileSync('README.md', 'utf8').split('\n').length <= 201);
+  });
+});

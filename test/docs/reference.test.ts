@@ -1,0 +1,71 @@
+// The reference pages are what the source declares and a server tells.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { describe, test } from 'node:test';
+import { promisify } from 'node:util';
+import { createServer } from '#src/index.js';
+import { codes } from '#src/mi/errors.js';
+
+const run = promisify(execFile);
+const errors = readFileSync('docs/reference/errors.md', 'utf8');
+
+describe('the reference', { timeout: 60_000 }, () => {
+  test('is what the modules declare, the commands print and the source says', async () => {
+    await run(process.execPath, ['scripts/docs.mjs', '--check']);
+  });
+
+  test('has the usage of every command as it prints it', async () => {
+    const page = readFileSync('docs/reference/cli.md', 'utf8');
+    for (const verb of [[], ['load'], ['dump'], ['passwd'], ['token']]) {
+      const { stdout } = await run(process.execPath, ['dist/main.js', ...verb, '--help']);
+      assert.ok(page.includes(`\`\`\`text\n${stdout}\`\`\``), `run npm run docs: mi-httpd ${verb.join('')} --help`);
+    }
+  });
+
+  test('has the statistics of a server, and no others', async () => {
+    const server = await createServer({ httpd: { ip: '127.0.0.1', port: 0 }, usrloc: {}, cachedb_local: {} }).start();
+    const listed = async (method: string, params: unknown): Promise<readonly string[]> => {
+      const headers = { 'Content-Type': 'application/json', Connection: 'close' };
+      const body = JSON.stringify({ jsonrpc: '2.0', method, params, id: 1 });
+      const response = await fetch(server.urls[0] ?? '', { method: 'POST', headers, body });
+      const { result } = (await response.json()) as { result: object };
+      return Array.isArray(result) ? result : Object.keys(result);
+    };
+    const names = await listed('get_statistics', [['all']]);
+    const commands = (await listed('which', [])).filter((name) => !name.includes(':'));
+    await server.close();
+    const [, table = ''] = /^(\| statistic [\s\S]*)/m.exec(readFileSync('docs/reference/statistics.md', 'utf8')) ?? [];
+    const told = [...table.matchAll(/`([a-z_]+:[A-Za-z0-9_-]+)`/g)].map(([, name = '']) => name);
+    const expected = told.flatMap((name) =>
+      name.includes('COMMAND')
+        ? commands.map((one) => name.replace('COMMAND', one))
+        : [name.replace('DOMAIN', 'location')],
+    );
+    assert.deepEqual([...names].sort(), expected.sort());
+  });
+
+  test('errors: every code, and every status of the page on HTTP that a root gives', () => {
+    for (const code of Object.values(codes)) assert.match(errors, new RegExp(`^\\| ${code} \\|`, 'm'));
+    const statuses = [...readFileSync('docs/reference/http.md', 'utf8').matchAll(/^\| ([45]\d\d) \|/gm)];
+    assert.ok(statuses.length > 8);
+    for (const [, status = ''] of statuses) {
+      // The engine gives this one by itself.
+      if (status !== '431') assert.match(errors, new RegExp(`^\\| ${status} \\| \``, 'm'), status);
+    }
+  });
+
+  test('errors: texts of each kind that users have met', () => {
+    for (const text of [
+      '| 404 | `Table not found` |',
+      '| 503 | `{limit} calls are pending, which is the limit max_pending; try again` |',
+      '| 413 | `a body {size} is over the limit of {max} bytes; send less, or raise receive_buf_size` |',
+      '| warn | 40 | 1 | `login from {origin} failed` |',
+      '| error | 50 | -1 | `MI command {command} failed` |',
+      '| `{what} is an integer, not a string: {remedy}` |',
+      '| `Error` | `cannot listen on {address}:{port}: ',
+    ]) {
+      assert.ok(errors.includes(text), text);
+    }
+  });
+});
