@@ -1,6 +1,7 @@
 // Whatever takes the log: it can neither end the server nor keep it waiting, and what is lost is counted and told.
 import assert from 'node:assert/strict';
 import { type ChildProcess, type StdioOptions, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { closeSync, constants, openSync, readFileSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
@@ -274,14 +275,13 @@ describe('standard output and standard error', onLinux, () => {
       // The end of the process may cut its reply.
       await mi(url, 'loud:crash').catch(() => {});
       assert.equal(await ended, 1);
-      for (const [args, status] of [
-        [['-f', join(directory, 'loud.mjs')], 255],
-        [['--frobnicate'], 1],
-      ] as const) {
-        const refused = spawn(process.execPath, [command, ...args], { stdio });
-        t.after(() => refused.kill('SIGKILL'));
-        assert.equal(await new Promise((resolve) => refused.on('exit', resolve)), status, args.join(' '));
-      }
+      const refused = async (...args: readonly string[]): Promise<unknown> => {
+        const child = spawn(process.execPath, [command, ...args], { stdio });
+        t.after(() => child.kill('SIGKILL'));
+        return (await once(child, 'exit'))[0];
+      };
+      const statuses = await Promise.all([refused('-f', join(directory, 'loud.mjs')), refused('--frobnicate')]);
+      assert.deepEqual(statuses, [255, 1]);
     });
   }
 
