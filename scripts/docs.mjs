@@ -3,6 +3,7 @@
 //   npm run docs -- --check    fails when one is not what it should be
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { apiPage } from './docs/api.mjs';
 import { commandsPage } from './docs/commands.mjs';
 import { commandLinePage, parametersPage } from './docs/declarations.mjs';
 import { errorsPage } from './docs/errors.mjs';
@@ -15,6 +16,7 @@ const pages = {
   'docs/reference/commands.md': await commandsPage(project),
   'docs/reference/cli.md': commandLinePage(project),
   'docs/reference/errors.md': errorsPage(project),
+  'docs/reference/api.md': apiPage(),
 };
 
 for (const [name, text] of Object.entries(pages)) {

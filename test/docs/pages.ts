@@ -25,15 +25,19 @@ export function blocks(language: string, from: readonly string[] = guides): read
   );
 }
 
-/** The anchors of the headings of a page, as GitHub makes them. */
+/** The anchors of the headings of a page, as GitHub makes them: one that is there already gets a number. */
 export function anchorsOf(page: string): readonly string[] {
   const text = readFileSync(page, 'utf8').replace(/^```[\s\S]*?^```/gm, '');
-  return [...text.matchAll(/^#+ (.+)$/gm)].map(([, title = '']) =>
-    title
+  const counts = new Map<string, number>();
+  return [...text.matchAll(/^#+ (.+)$/gm)].map(([, title = '']) => {
+    const anchor = title
       .toLowerCase()
       .replace(/[^a-z0-9 _-]/g, '')
-      .replaceAll(' ', '-'),
-  );
+      .replaceAll(' ', '-');
+    const before = counts.get(anchor) ?? 0;
+    counts.set(anchor, before + 1);
+    return before === 0 ? anchor : `${anchor}-${before}`;
+  });
 }
 
 /** Links and pictures of a page: `[text](path#anchor)`. Those to other machines are left out. */

@@ -1,0 +1,127 @@
+// docs/reference/api.md, from the declarations that the compiler writes for what src/index.ts exports. typedoc does not know
+// the compiler of TypeScript 7.
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { root, runTool } from '../steps.mjs';
+import { page } from './markdown.mjs';
+import { SyntaxKind as Kind, SymbolFlags, withSources } from './sources.mjs';
+
+const intro = `The functions, classes and types that \`import … from 'mi-httpd'\` gives, as the declarations of the package have them.
+[Embed](../guide/embed.md) shows how they are used.`;
+
+/** Kinds of declarations, in the order of the page. */
+const kinds = {
+  Functions: [Kind.FunctionDeclaration],
+  Classes: [Kind.ClassDeclaration],
+  Constants: [Kind.VariableStatement],
+  Types: [Kind.InterfaceDeclaration, Kind.TypeAliasDeclaration],
+};
+
+/** Everything that the package exports. */
+export function apiPage() {
+  const folder = `build/docs-types-${process.pid}`;
+  try {
+    mkdirSync(join(root, folder), { recursive: true });
+    const emit = ['--noEmit', 'false', '--declaration', '--emitDeclarationOnly', '--incremental', 'false'];
+    runTool('tsc', ['-p', 'tsconfig.json', ...emit, '--rootDir', 'src', '--outDir', `${folder}/types`]);
+    const config = { extends: '../../tsconfig.json', compilerOptions: { rootDir: 'types' }, include: ['types'] };
+    writeFileSync(join(root, folder, 'tsconfig.json'), JSON.stringify(config));
+    return withSources(`${folder}/tsconfig.json`, `${folder}/types`, pageOf);
+  } finally {
+    rmSync(join(root, folder), { recursive: true, force: true });
+  }
+}
+
+function pageOf(files, checker) {
+  const exported = files
+    .get('index.d.ts')
+    .statements.filter(({ kind }) => kind === Kind.ExportDeclaration)
+    .flatMap(({ exportClause }) => [...exportClause.elements])
+    .map(({ name }) => declarationOf(name, checker))
+    .sort((a, b) => (a.name.toLowerCase() < b.name.toLowerCase() ? -1 : 1));
+  const groups = Object.entries(kinds).map(([title, some]) => [
+    title,
+    exported.filter(({ kind }) => some.includes(kind)),
+  ]);
+  const anchors = anchorsOf(groups.flatMap(([title, members]) => [title, ...members.map(({ name }) => name)]));
+  const link = (name) => `[\`${name}\`](#${anchors.get(name)})`;
+  const contents = groups.map(([title, members]) => `- ${title}: ${members.map(({ name }) => link(name)).join(', ')}`);
+  const sections = groups.flatMap(([title, members]) => [
+    `## ${title}`,
+    ...members.map(({ name, text, about }) => {
+      const said = about === '' ? '' : `${linked(about, (one) => (anchors.has(one) ? link(one) : `\`${one}\``))}\n\n`;
+      return `### ${name}\n\n${said}\`\`\`ts\n${text}\n\`\`\``;
+    }),
+  ]);
+  return page('API', intro, contents.join('\n'), ...sections);
+}
+
+/** The anchor of each heading: one that is there already, in whatever letters, gets a number. */
+function anchorsOf(headings) {
+  const counts = new Map();
+  return new Map(
+    headings.map((heading) => {
+      const anchor = heading.toLowerCase();
+      const before = counts.get(anchor) ?? 0;
+      counts.set(anchor, before + 1);
+      return [heading, before === 0 ? anchor : `${anchor}-${before}`];
+    }),
+  );
+}
+
+/** A declaration without what nobody outside can use, with the helpers that it extends. */
+function declarationOf(name, checker) {
+  const found = declarationsOf(name, checker);
+  const [first] = found;
+  if (first === undefined) throw new Error(`there is no declaration of ${name.text}`);
+  const helpers = (first.heritageClauses ?? [])
+    .flatMap(({ types }) => [...types])
+    .flatMap(({ expression }) => declarationsOf(expression, checker))
+    .filter((one) => !/^export /.test(one.getText()));
+  const text = [...helpers, ...found].map((one) => publicText(one.getText())).join('\n\n');
+  return { name: name.text, kind: first.kind, text, about: commentBefore(first) };
+}
+
+/** Declarations within the project. */
+function declarationsOf(name, checker) {
+  const symbol = checker.getSymbolAtLocation(name);
+  const target = symbol !== undefined && symbol.flags & SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol;
+  return (target?.declarations ?? [])
+    .filter(({ path }) => !path.includes('node_modules'))
+    .map((handle) => statementOf(handle.resolve()));
+}
+
+function statementOf(node) {
+  return node.kind === Kind.VariableDeclaration ? node.parent.parent : node;
+}
+
+function publicText(text) {
+  return text
+    .replace(/^export declare /, '')
+    .replace(/^export /, '')
+    .replace(/^ *#private;\n/gm, '')
+    .replace(/^ *(?:private|protected) [^\n]*;\n/gm, '')
+    .replace(/^ +/gm, (blanks) => ' '.repeat(Math.floor(blanks.length / 4) * 2 + (blanks.length % 4)))
+    .replace(/\{@link ([^}]+)\}/g, '$1');
+}
+
+/** The text of the comment right before a node: `/** … *\/`. */
+function commentBefore(node) {
+  const trivia = node.getSourceFile().text.slice(node.pos, node.getStart());
+  const comments = [...trivia.matchAll(/\/\*\*([\s\S]*?)\*\//g)];
+  const [, text = ''] = comments.at(-1) ?? [];
+  return text
+    .split('\n')
+    .map((line) => line.replace(/^\s*\* ?/, ''))
+    .join('\n')
+    .trim();
+}
+
+/** Tags as sentences, and links by `link`. */
+function linked(about, link) {
+  return about
+    .replace(/^@param (\S+) /gm, '- `$1`: ')
+    .replace(/^@returns /gm, '- Returns ')
+    .replace(/^@throws /gm, '- Throws ')
+    .replace(/\{@link ([^}]+)\}/g, (_all, name) => link(name));
+}
