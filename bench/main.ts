@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { loadEngine } from '#src/http/engine/app.js';
+import { loadEngine } from '#src/http/engine/loader.js';
 import { installPeers } from './install.js';
 import { buildClient } from './load/client.js';
 import { wrkMissing } from './load/wrk.js';

@@ -18,7 +18,7 @@ export type {
 export { ParameterError } from './config/parameter.js';
 /** Serve root paths of your own. */
 export type { Caller, Chunk, ChunkSource, Exchange, Field, Method, ReplyHeaders } from './http/exchange.js';
-export type { ArrivedRequest, Refusal, RefusedRequest, RootDeclaration } from './http/roots.js';
+export type { ArrivedRequest, Refusal, RefusedRequest, RootDeclaration, Service } from './http/roots.js';
 export type { Reload } from './http/tls/certificates.js';
 export type { Cache, CacheSystems } from './mi/cache-systems.js';
 export type { Call, Client } from './mi/calls/call.js';

@@ -4,7 +4,8 @@ import { createServer, type RequestListener } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
-import { loadEngine, type UwsApp, type UwsResponse } from '#src/http/engine/app.js';
+import { loadEngine } from '#src/http/engine/loader.js';
+import type { UwsApp, UwsResponse } from '#src/http/engine/uws.js';
 import { ByHandCommands, type RpcReply, type RpcRequest } from './by-hand-commands.js';
 import type { SampleReplies } from './peer.js';
 

@@ -3,7 +3,7 @@
 // whose handler makes nothing but what the engine makes for it.
 import { type HeapProfiler, Session } from 'node:inspector';
 import { createServer } from 'mi-httpd';
-import { loadEngine } from '#src/http/engine/app.js';
+import { loadEngine } from '#src/http/engine/loader.js';
 import { buildClient, callBySchedule } from '../load/client.js';
 import { miCall } from '../peers/peer.js';
 

@@ -3,7 +3,8 @@
 // `large BYTES`, the same in writes of 64 KiB, of which the engine loses some where a reader is slow.
 // With `CERTIFICATE KEY` behind it, over TLS, with the same suites.
 import { createServer } from 'mi-httpd';
-import { loadEngine, type UwsResponse } from '#src/http/engine/app.js';
+import { loadEngine } from '#src/http/engine/loader.js';
+import type { UwsResponse } from '#src/http/engine/uws.js';
 import { chunkLimit, corkedSize } from '#src/http/exchange.js';
 import { defaultCiphers, readCiphers } from '#src/http/tls/ciphers.js';
 import { engineList } from '#src/http/tls/suites.js';

@@ -4,7 +4,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { loadEngine } from '#src/http/engine/app.js';
+import { loadEngine } from '#src/http/engine/loader.js';
 import { figureOf } from '../figures.js';
 import { buildClient, callBySchedule, download, type Latency, readForEver, readSlowly } from '../load/client.js';
 import { makeCertificate, type Transport, transportOf, transports } from '../load/transport.js';

@@ -17,7 +17,7 @@ import {
 } from '../config/config-file.js';
 import { ParameterError, parametersFromObject } from '../config/parameter.js';
 import { type ConfigFile, type LoadModule, readConfig } from '../config/statements.js';
-import { loadEngine } from '../http/engine/app.js';
+import { loadEngine } from '../http/engine/loader.js';
 import { CollisionError } from '../http/listen/own-listeners.js';
 import { command } from '../mi/commands/command.js';
 import { MiError } from '../mi/errors.js';

@@ -1,7 +1,7 @@
 import { shorten } from '../base/text.js';
 import type { Exchange } from '../http/exchange.js';
 import type { AllowedHosts } from '../http/limits/allowed-hosts.js';
-import { isFormType } from '../http/request/http-exchange.js';
+import { isFormType } from '../http/request/forms.js';
 import type { RefusedRequest } from '../http/roots.js';
 
 /** Request headers that tell where a browser's request comes from and what it asks for. */

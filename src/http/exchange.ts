@@ -1,8 +1,46 @@
+import { corkedSize } from './engine/engine.js';
+
+export { corkedSize, corkedWithHeadSize } from './engine/engine.js';
+
 /** What was asked with: HEAD is GET without the body (RFC 9110 §9.3.2). */
 export type Method = 'GET' | 'HEAD' | 'POST';
 
 /** Headers of a reply; names and values are checked, so that none can split the response. */
 export type ReplyHeaders = Readonly<Record<string, string>>;
+
+/** Field names are tokens (RFC 9110 §5.6.2). */
+const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+
+/** What would end the line, or the string for some recipient: the engine sends values as they are. */
+const forbidden = /[\r\n\0]/;
+
+/** Framing and connection are the business of this layer: a second one of these would contradict the first. */
+const reserved: ReadonlySet<string> = new Set([
+  'connection',
+  'content-length',
+  'date',
+  'keep-alive',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+/**
+ * Checks the headers a handler gives, so that none of them can split the response (RFC 9110 §5.5).
+ *
+ * @throws TypeError naming the header
+ */
+export function checkReplyHeaders(headers: ReplyHeaders): void {
+  for (const name of Object.keys(headers)) {
+    if (!token.test(name)) throw new TypeError(`reply header name ${JSON.stringify(name)} is not a token`);
+    if (reserved.has(name.toLowerCase())) {
+      throw new TypeError(`reply header ${name} is set by the HTTP layer; leave it out`);
+    }
+    const value: unknown = headers[name];
+    if (typeof value !== 'string')
+      throw new TypeError(`value of reply header ${name} is no string but ${typeof value}`);
+    if (forbidden.test(value)) throw new TypeError(`value of reply header ${name} contains CR, LF or NUL`);
+  }
+}
 
 /** A named value of a query string or a form. */
 export interface Field {
@@ -28,14 +66,8 @@ export interface ChunkSource {
   release(): void;
 }
 
-/** Bytes of a body that fit into what the engine corks, 16 KiB: what the kernel does not take of them it keeps for certain. */
-export const corkedSize = 16320;
-
 /** Bytes of the largest chunk that is sent in one turn of the event loop when the length of a reply is unknown. */
 export const chunkLimit = 4 * corkedSize;
-
-/** The same as {@link corkedSize}, beside a head. */
-export const corkedWithHeadSize = 14336;
 
 /** Bytes up to which the body of a reply is sent or copied at once. A longer one is held until its client has read it. */
 export const heldBodySize = 262144;
@@ -106,7 +138,7 @@ export interface Exchange {
    * Tells that nobody keeps this object, nor anything that would use it: when its reply has ended by the time that the
    * handler returns, it serves another request, so that none has to be made.
    */
-  release(): void;
+  letReuse(): void;
   /** Replies with a short body that tells `reason`, in the root's content type (its `refuse`). */
   refuse(status: number, reason: string, headers?: ReplyHeaders): void;
 }

@@ -10,8 +10,7 @@ import {
   required,
   texts,
 } from '../base/given.js';
-import type { Chunk, Exchange, ReplyHeaders } from './exchange.js';
-import { checkReplyHeaders } from './request/reply-head.js';
+import { type Chunk, checkReplyHeaders, type Exchange, type ReplyHeaders } from './exchange.js';
 
 /** What a refusal knows of its request. */
 export interface RefusedRequest {
@@ -29,6 +28,14 @@ export interface ArrivedRequest extends RefusedRequest {
   readonly hasOrigin: boolean;
 }
 
+/** Takes the requests of one kind. */
+export interface Service {
+  /** Whether {@link RootDeclaration.headers} are kept for them; default: yes. */
+  readonly keepsHeaders?: boolean;
+  /** Called once per request, with the whole body. Answers at once, later, or calls `exchange.flush()`. */
+  onRequest(exchange: Exchange): void | Promise<void>;
+}
+
 /** The short reply to a request that is refused. */
 export interface Refusal {
   readonly body: string;
@@ -37,7 +44,7 @@ export interface Refusal {
 }
 
 /** What a module registers: a root path and what serves it. */
-export interface RootDeclaration {
+export interface RootDeclaration extends Service {
   /** Name of the module, for listings and errors. */
   readonly module: string;
   /** One path segment of `[A-Za-z0-9_]+`: `mi` serves `/mi`, `/mi/` and all below. */
@@ -49,7 +56,7 @@ export interface RootDeclaration {
   /** Default: both. HEAD is served wherever GET is. */
   readonly methods?: readonly ('GET' | 'POST')[];
   /**
-   * Whether a POST body of this media type is taken; false: 415. Default: all are.
+   * Whether a POST body of this media type is taken; false: 415. Default: all are. Not asked beside {@link choose}.
    * @param mediaType lower case, parameters cut, '' when absent
    */
   readonly accepts?: (mediaType: string) => boolean;
@@ -64,15 +71,14 @@ export interface RootDeclaration {
   /** Names of request headers kept for `exchange.header(name)`. */
   readonly headers?: readonly string[];
   /**
-   * Whether they are kept for this request, for roots where few need them; default: always.
+   * Asked once per request, by its head, for roots with requests of several kinds: what takes it; undefined: 415.
+   * Default: {@link accepts}, and {@link onRequest} for all.
    */
-  readonly keepsHeaders?: (request: ArrivedRequest) => boolean;
+  readonly choose?: (request: ArrivedRequest) => Service | undefined;
   /** Seconds until an exchange that `onRequest` left unanswered is answered 504; default 240, 0: never. */
   readonly timeout?: number;
   /** Runs when the server starts, before it listens. A failure fails the start. */
   onInit?(): void | Promise<void>;
-  /** Called once per request, with the whole body. Answers at once, later, or calls `exchange.flush()`. */
-  onRequest(exchange: Exchange): void | Promise<void>;
   /**
    * Gives the body of a reply begun with `exchange.flush()`, piece by piece, at the pace of the reader;
    * see `ChunkSource.next` for what it may return and how long its bytes must stay as they are.
@@ -102,7 +108,8 @@ const rootMembers: Members<RootDeclaration> = {
   ignoresQuery: aBoolean,
   refusesGetBody: aBoolean,
   headers: texts,
-  keepsHeaders: aFunction,
+  keepsHeaders: aBoolean,
+  choose: aFunction,
   timeout: aNumber,
   onInit: aFunction,
   onRequest: required(aFunction),
@@ -127,6 +134,8 @@ export interface Root {
   readonly servesPost: boolean;
   /** Names of {@link RootDeclaration.headers} in lower case. */
   readonly keptHeaders: readonly string[];
+  /** What takes a request; undefined: its body is of a type that is not taken. */
+  choose(request: ArrivedRequest): Service | undefined;
 }
 
 /** Where a path leads. */
@@ -221,8 +230,23 @@ function rootOf(declaration: RootDeclaration): Root {
     servesGet,
     servesPost,
     keptHeaders: headers.map((header) => header.toLowerCase()),
+    choose: declaration.choose?.bind(declaration) ?? onlyServiceOf(declaration),
   };
 }
+
+function onlyServiceOf(declaration: RootDeclaration): Root['choose'] {
+  return ({ method, mediaType }) =>
+    method === 'POST' && declaration.accepts?.(mediaType) === false ? undefined : declaration;
+}
+
+/** Stands for the root of requests whose path leads nowhere, or is not known yet. */
+export const nowhere: Root = rootOf({
+  module: 'httpd',
+  root: '',
+  contentType: 'text/plain; charset=utf-8',
+  methods: [],
+  onRequest: () => {},
+});
 
 /**
  * Percent-decodes a path once (RFC 3986 §2.1).

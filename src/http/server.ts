@@ -1,7 +1,8 @@
 import type { Log } from '../base/log.js';
 import { type FileShares, SpareDescriptors, shareOpenFiles } from '../base/open-files.js';
 import { BodyPool } from '../native/native.js';
-import { type Engine, loadEngine } from './engine/app.js';
+import type { Engine } from './engine/engine.js';
+import { loadEngine } from './engine/loader.js';
 import { chunkLimit } from './exchange.js';
 import { AllowedHosts } from './limits/allowed-hosts.js';
 import { Connections, unixReserve } from './limits/connections.js';
@@ -15,11 +16,11 @@ import {
   tryListener,
 } from './listen/listener.js';
 import { settingName } from './listen/setting.js';
-import { Dispatcher } from './request/dispatch.js';
+import { Exchanges } from './request/exchange.js';
 import { type RootDeclaration, RootRegistry } from './roots.js';
 import { Certificates } from './tls/certificates.js';
+import type { CertifiedListener } from './tls/certified-listener.js';
 import { ciphersNotice, defaultCiphers } from './tls/ciphers.js';
-import type { SecureApps } from './tls/secure-apps.js';
 
 /** What an HTTP server is set to. */
 export interface HttpServerOptions {
@@ -169,9 +170,9 @@ export class HttpServer {
       const files = shareOpenFiles(this.#wantedFiles(), log);
       this.#connections = this.#limitedTo(files);
       this.#subscribers.told(files.subscribers);
-      const dispatcher = this.#dispatcher(this.#bodies);
+      const exchanges = this.#exchanges(this.#bodies);
       for (const listener of listeners) {
-        const handlers = { ...dispatcher.handlersFor(listener), connection: this.#connections.changeOf(listener) };
+        const handlers = { ...exchanges.handlersFor(listener), ...this.#connections.handlersOf(listener) };
         const open = await openListener(engine, listener, handlers, log);
         this.#open.push(open);
         this.#connections.listensOn(open.port);
@@ -195,7 +196,7 @@ export class HttpServer {
     const { listeners, log } = this.#options;
     const engine = await loadEngine(this.#options.engine);
     shareOpenFiles(this.#wantedFiles(), log);
-    const holders: (Pick<Listening, 'options' | 'bound'> & { readonly secure: SecureApps | undefined })[] = [];
+    const holders: (Pick<Listening, 'options' | 'bound'> & { readonly secure: CertifiedListener | undefined })[] = [];
     try {
       for (const options of listeners) {
         const secure = await tryListener(engine, options, log);
@@ -203,7 +204,7 @@ export class HttpServer {
       }
       new Certificates(holders, log).close();
     } finally {
-      await Promise.all(holders.map(({ secure }) => secure?.close()));
+      await Promise.all(holders.map(({ secure }) => secure?.app.close()));
     }
     this.#tellCiphers();
   }
@@ -324,9 +325,9 @@ export class HttpServer {
     return new BodyPool(postBufSize, receiveBufSize, bodiesTotal);
   }
 
-  #dispatcher(bodies: BodyPool): Dispatcher {
+  #exchanges(bodies: BodyPool): Exchanges {
     const { receiveBufSize, windowSize, connTimeout, replyTimeout = 0, maxReplySize = 0, log } = this.#options;
-    return new Dispatcher({
+    return new Exchanges({
       roots: this.#roots,
       connections: this.#connections,
       bodies,

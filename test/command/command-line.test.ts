@@ -51,7 +51,7 @@ describe('what the command tells about itself', { timeout: 60_000 }, () => {
   });
 
   test('the version of the engine is that of the binary that was loaded', async () => {
-    const { loadEngine } = await import('#src/http/engine/app.js');
+    const { loadEngine } = await import('#src/http/engine/loader.js');
     const { version: told } = await loadEngine();
     const { sharedObjects } = process.report.getReport() as unknown as { sharedObjects: string[] };
     const binary = sharedObjects.find((path) => /uws[^/\\]*\.node|@uwsjs/.test(path));

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ReadProbe } from '#src/http/limits/read-probe.js';
+import { ReadProbe } from '#src/http/engine/read-probe.js';
 import { command, defineModule } from '#src/index.js';
 import { mi, startDaemon } from '../command/daemon.js';
 import { rests } from './at-rest.js';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import { loadEngine } from '#src/http/engine/app.js';
+import { loadEngine } from '#src/http/engine/loader.js';
 import type { Exchange } from '#src/http/exchange.js';
 import { httpCounterNames } from '#src/http/limits/counters.js';
 import { HttpServer } from '#src/http/server.js';
@@ -230,7 +230,7 @@ test('a failed start keeps nothing alive either, nor does a server that never st
 
 test('where no engine loads one line says so, and names what is supported', { timeout }, async () => {
   const { code, output } = await run(`
-    const { loadEngine } = await import(${JSON.stringify(import.meta.resolve('#src/http/engine/app.js'))});
+    const { loadEngine } = await import(${JSON.stringify(import.meta.resolve('#src/http/engine/loader.js'))});
     Object.defineProperty(process, 'arch', { value: 'mips' });
     await loadEngine().catch((error) => console.log(error.message));
   `);

@@ -1,279 +1,321 @@
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { reasonOf } from '../../base/text.js';
-import { firstHeadLimit } from '../../native/native.js';
-import { checkEngine, UnknownEngine } from './pins.js';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { isMainThread } from 'node:worker_threads';
+import type {
+  App,
+  CertificateFiles,
+  Engine,
+  EngineHandlers,
+  ListenSocket,
+  LoadedCertificate,
+  SecureApp,
+} from './engine.js';
+import { closeForExit, onLaterTurn, tellOfConnection, UwsReply, whenClosable } from './response.js';
+import type { UwsApp, UwsDescriptor, UwsListenSocket, UwsModule, UwsRequest, UwsResponse } from './uws.js';
 
-/** An open listen socket of the engine; only handed back to it. */
-export interface UwsListenSocket {
-  readonly uwsListenSocket?: never;
-}
+/** uWebSockets.js, as it was loaded. */
+export class UwsEngine implements Engine {
+  readonly name = 'uWebSockets.js';
 
-/** What can be sent as it is. */
-export type UwsBytes = string | Uint8Array;
-
-/** A response of the engine, valid until it has ended or was aborted. */
-export interface UwsResponse {
-  writeStatus(status: string): UwsResponse;
-  writeHeader(name: string, value: string): UwsResponse;
-  write(chunk: UwsBytes): boolean;
-  end(body?: UwsBytes, closeConnection?: boolean): UwsResponse;
-  endWithoutBody(reportedContentLength?: number, closeConnection?: boolean): UwsResponse;
-  tryEnd(chunk: UwsBytes, totalSize: number): [taken: boolean, ended: boolean];
-  getWriteOffset(): number;
-  close(): UwsResponse;
-  cork(write: () => void): UwsResponse;
-  pause(): void;
-  resume(): void;
-  onAborted(callback: () => void): UwsResponse;
-  onData(callback: (chunk: ArrayBuffer, isLast: boolean) => void): UwsResponse;
-  onWritable(callback: (offset: number) => boolean): UwsResponse;
-  getRemoteAddress(): ArrayBuffer;
-}
-
-/** A request of the engine, only valid until its handler returns. */
-export interface UwsRequest {
-  getUrl(): string;
-  /** Undefined without a question mark, whatever the typings say. */
-  getQuery(): string | undefined;
-  getCaseSensitiveMethod(): string;
-  getHeader(lowerCaseName: string): string;
-  forEach(visit: (lowerCaseName: string, value: string) => void): void;
-}
-
-/** An application of the engine: routes and listen sockets. */
-export interface UwsApp {
-  any(pattern: string, handler: (response: UwsResponse, request: UwsRequest) => void): UwsApp;
-  /** For the method in capital letters alone, before {@link any}. */
-  post(pattern: string, handler: (response: UwsResponse, request: UwsRequest) => void): UwsApp;
-  filter(callback: (response: UwsResponse, delta: number) => void): UwsApp;
-  listen(host: string, port: number, options: number, callback: (socket: UwsListenSocket | false) => void): UwsApp;
-  listen_unix(callback: (socket: UwsListenSocket | false) => void, path: string): UwsApp;
-  close(): UwsApp;
-  /** What stands for this app in the next two. */
-  getDescriptor(): UwsDescriptor;
-  /** Connections that arrive on the listen sockets of this app are served by that one; both have to be TLS, or none. */
-  addChildAppDescriptor(child: UwsDescriptor): void;
-  removeChildAppDescriptor(child: UwsDescriptor): void;
-}
-
-/** What is done with the requests and the connections (1: come, -1: gone) of an app. */
-export interface UwsHandlers {
-  request(response: UwsResponse, request: UwsRequest): void;
-  /** What takes POST of exactly these paths in place of {@link request}: what nearly all requests are. */
-  readonly posts: readonly { readonly path: string; request(response: UwsResponse, request: UwsRequest): void }[];
-  connection(response: UwsResponse, delta: number): void;
-}
-
-/** Stands for an app; only handed back to the engine. */
-export type UwsDescriptor = unknown;
-
-/** Options of an app that speaks TLS. */
-export interface UwsTlsOptions {
-  readonly cert_file_name?: string;
-  readonly key_file_name?: string;
-  readonly passphrase?: string;
-  readonly ssl_ciphers?: string;
-}
-
-/** What is used of uWebSockets.js, from whatever package it comes. */
-export interface UwsModule {
-  App(): UwsApp;
-  /** @throws Error without any reason when the files or the list of ciphers are not to its taste */
-  SSLApp(options: UwsTlsOptions): UwsApp;
-  us_listen_socket_close(socket: UwsListenSocket): void;
-  us_socket_local_port(socket: UwsListenSocket): number;
-  /** Absent from the typings of all packages, present in the engine. */
-  readonly LIBUS_LISTEN_EXCLUSIVE_PORT?: number;
-  _cfg?(setting: string): void;
-}
-
-/** A loaded engine. */
-export interface Engine {
-  readonly name: string;
-  readonly version: string;
-  readonly uws: UwsModule;
-  /** What is wrong with the way it was loaded, and what to do, in one line; undefined: nothing. */
-  readonly notice?: string | undefined;
-}
-
-interface Candidate {
-  readonly specifier: string;
-  readonly version: string;
-  readonly nodeMajors: readonly number[];
-  readonly supports: string;
-}
-
-const engineName = 'uWebSockets.js';
-
-/** Newest first. */
-const candidates: readonly Candidate[] = [
-  {
-    specifier: 'uws-20.69',
-    version: '20.69.0',
-    nodeMajors: [22, 24, 26],
-    supports: 'Node.js 22, 24 and 26 with glibc 2.38 or later',
-  },
-  {
-    specifier: 'uws-20.51',
-    version: '20.51.4',
-    nodeMajors: [20, 22],
-    supports: 'Node.js 20 and 22 with glibc 2.27 or later',
-  },
-];
-
-/** The engine's limit for a head. Its own default, 4096 bytes, is too small for long URLs and tokens. */
-const headLimitVariable = 'UWS_HTTP_MAX_HEADERS_SIZE';
-const headLimit = '16384';
-
-const shortHeads =
-  'heads of requests are limited to 4096 bytes in this process: the engine was loaded in a worker thread with an ' +
-  `environment of its own, and is loaded once; start the process with ${headLimitVariable}=${headLimit}, or the worker ` +
-  'with env: SHARE_ENV';
-
-const require = createRequire(import.meta.url);
-
-let loaded: Engine | undefined;
-
-/**
- * Loads the newest engine that works here, once per process. It must not be imported statically: it reads the
- * limit for heads from the environment when it is loaded.
- *
- * @param given an engine that the embedder brings, taken as it is
- * @throws Error in one line, naming this platform and what is supported, when no engine loads, or one is found that is not
- *   the one this version was made with
- */
-export async function loadEngine(given?: object): Promise<Engine> {
-  if (given !== undefined) {
-    if (!isEngine(given)) throw new TypeError('option engine is not uWebSockets.js: it lacks App, SSLApp or others');
-    silence(given);
-    return { name: engineName, version: 'of the embedder', uws: given };
+  constructor(
+    readonly version: string,
+    readonly uws: UwsModule,
+    readonly notice?: string | undefined,
+  ) {
+    // The engine names itself in every reply unless told not to.
+    uws._cfg?.('silent');
   }
-  loaded ??= loadNewest();
-  return loaded;
+
+  open(handlers: EngineHandlers): App {
+    return new PlainApp(this.uws, serve(this.uws.App(), handlers));
+  }
+
+  openSecure(handlers: EngineHandlers, certificate: LoadedCertificate): SecureApp {
+    return new ReplaceableApp(this.uws, handlers, certificate);
+  }
+
+  loadCertificate({ certFile, chain, keyFile, passphrase, ciphers }: CertificateFiles): UwsCertificate | undefined {
+    const load = (file: string): UwsCertificate | undefined => {
+      try {
+        return new UwsCertificate(
+          this.uws.SSLApp({
+            cert_file_name: file,
+            key_file_name: keyFile,
+            ssl_ciphers: ciphers,
+            ...(passphrase === undefined ? {} : { passphrase }),
+          }),
+        );
+      } catch {
+        return undefined;
+      }
+    };
+    return chain === undefined ? load(certFile) : withFile(chain, load);
+  }
 }
 
-function isEngine(given: object): given is UwsModule {
-  const used = ['App', 'SSLApp', 'us_listen_socket_close', 'us_socket_local_port'];
-  return used.every((name) => typeof (given as Readonly<Record<string, unknown>>)[name] === 'function');
+/** An app of the engine keeps the certificate that it was made with. */
+class UwsCertificate implements LoadedCertificate {
+  constructor(readonly app: UwsApp) {}
+
+  drop(): void {
+    this.app.close();
+  }
 }
 
-function loadNewest(): Engine {
-  const before = process.env[headLimitVariable];
-  process.env[headLimitVariable] = before ?? headLimit;
+/** Puts certificates, which are no secret, into a file for as long as `use` takes: the engine reads files only. */
+function withFile<Result>(text: string, use: (file: string) => Result): Result {
+  const folder = mkdtempSync(join(tmpdir(), 'mi-httpd-'));
   try {
-    // In a worker thread the environment may be a copy, of which the engine sees nothing. It asks once in a process.
-    const isAsSet = firstHeadLimit(headLimitVariable) > 0;
-    return { ...firstThatLoads(), notice: isAsSet ? undefined : shortHeads };
+    const file = join(folder, 'chain.pem');
+    writeFileSync(file, text);
+    return use(file);
   } finally {
-    if (before === undefined) delete process.env[headLimitVariable];
+    rmSync(folder, { recursive: true, force: true });
   }
 }
 
-function firstThatLoads(): Engine {
-  const failures: string[] = [];
-  const major = Number(process.versions.node.split('.', 1));
-  for (const { specifier, version, nodeMajors } of candidates) {
-    if (!nodeMajors.includes(major)) continue;
-    try {
-      return loadBinary(specifier, `${process.platform}-${process.arch}-${major}`);
-    } catch (error) {
-      if (error instanceof UnknownEngine) throw error;
-      failures.push(`${version}: ${lastLine(error)}`);
-    }
-  }
-  const supported = candidates.map(({ version, supports }) => `${version} for ${supports}`).join(', ');
-  throw new Error(
-    `no HTTP engine loads on ${platform()}; supported on Linux, macOS and Windows, x64 and arm64: ` +
-      `${supported} (${failures.join('; ') || 'none of them is for this Node.js'})`,
-  );
-}
-
-/**
- * Loads the binary itself, past the scripts that its packages put around it: no code of theirs runs that is not known.
- * It may be another version than the one that was asked for, where npm has installed just that one.
- */
-function loadBinary(specifier: string, target: string): Engine {
-  const fromWrapper = createRequire(require.resolve(specifier));
-  const path = fromWrapper.resolve(`@uwsjs/${target}/uws.node`);
-  const { version } = JSON.parse(readFileSync(fromWrapper.resolve(`@uwsjs/${target}/package.json`), 'utf8')) as Engine;
-  const checked = checkEngine(path, target, version);
-  // Not by import(): where a CommonJS module fails to load, Node.js 20 ends the process, caught or not.
-  const uws = require(path) as UwsModule;
-  silence(uws);
-  return { name: engineName, version: checked, uws };
-}
-
-/** The engine names itself in every reply unless told not to. */
-function silence(uws: UwsModule): void {
-  uws._cfg?.('silent');
-}
-
-/** Platform, architecture, Node.js and C library of this process: what decides whether a binary loads. */
-function platform(): string {
-  return `${process.platform} ${process.arch}, Node.js ${process.versions.node}${cLibrary()}`;
-}
-
-function cLibrary(): string {
-  if (process.platform !== 'linux') return '';
-  const { header } = process.report.getReport() as unknown as { readonly header: { glibcVersionRuntime?: string } };
-  const { glibcVersionRuntime: version } = header;
-  return version === undefined ? ', not glibc (musl?)' : `, glibc ${version}`;
-}
-
-/** The engine's own error has a paragraph first; the reason of the loader comes last. */
-function lastLine(error: unknown): string {
-  const text = reasonOf(error);
-  return (
-    text
-      .trim()
-      .split('\n')
-      .filter((line) => !line.startsWith('- ') && line !== 'Require stack:')
-      .at(-1) ?? text
-  );
-}
-
-/** An app that serves. */
-export interface ServingApp {
+/** An app of the engine that serves, and its handlers until it is closed. */
+interface ServingApp {
   readonly app: UwsApp;
-  /** Once it is closed: it lets go of its handlers. */
   forget(): void;
 }
 
-/** A function that the engine is given, which it keeps for as long as the process runs, even of a closed app. */
-interface Slot<Handler> {
-  call: Handler;
+/** The functions that the engine is given know this alone: it keeps them as long as the process runs, even of a closed app. */
+interface Slot {
+  handlers: EngineHandlers | undefined;
+  /** Responses that serve another request. */
+  readonly idle: UwsReply[];
 }
+
+/** Has an app serve requests. With the path and the method known, two texts less are made of each. */
+function serve(app: UwsApp, handlers: EngineHandlers): ServingApp {
+  const slot: Slot = { handlers, idle: [] };
+  for (const { path, route } of handlers.posts) app.post(path, postHandler(slot, path, route));
+  app.any('/*', anyHandler(slot));
+  app.filter(connectionHandler(slot));
+  return {
+    app,
+    forget: () => {
+      slot.handlers = undefined;
+      slot.idle.length = 0;
+    },
+  };
+}
+
+// On their own, so that each function knows its slot and nothing else.
+
+function postHandler(slot: Slot, path: string, route: object) {
+  return (response: UwsResponse, request: UwsRequest): void => {
+    replyOf(slot, response)?.serve(response, request, 'POST', path, route);
+  };
+}
+
+function anyHandler(slot: Slot) {
+  return (response: UwsResponse, request: UwsRequest): void => {
+    replyOf(slot, response)?.serve(response, request, request.getCaseSensitiveMethod(), request.getUrl(), undefined);
+  };
+}
+
+function replyOf({ handlers, idle }: Slot, response: UwsResponse): UwsReply | undefined {
+  if (handlers !== undefined) return idle.pop() ?? new UwsReply(handlers.receiver, idle, response);
+  // A closed app has no connections; the engine ends the process when a request is neither answered nor closed.
+  response.close();
+  return undefined;
+}
+
+function connectionHandler(slot: Slot) {
+  return (response: UwsResponse, delta: number): void => {
+    const { handlers } = slot;
+    if (handlers !== undefined) tellOfConnection(response, delta, handlers.opened, handlers.closed);
+  };
+}
+
+/** Refuse a second listener on the port instead of sharing it; absent from the exports of some builds. */
+const exclusivePort = 1;
+
+/** What listens and closes the same, with TLS and without. */
+abstract class ListeningApp implements App {
+  /** All of them; the first one listens. */
+  protected abstract readonly apps: readonly ServingApp[];
+  readonly #uws: UwsModule;
+  readonly #forgetExit: () => void;
+
+  constructor(uws: UwsModule) {
+    this.#uws = uws;
+    this.#forgetExit = closeAtThreadExit(() => closeForExit(() => this.closeNow()));
+  }
+
+  listen(host: string, port: number): ListenSocket | undefined {
+    const { LIBUS_LISTEN_EXCLUSIVE_PORT: exclusive = exclusivePort } = this.#uws;
+    const socket = this.#listen((app, opened) => app.listen(host, port, exclusive, opened));
+    if (socket === undefined) return undefined;
+    return { port: this.#uws.us_socket_local_port(socket), close: () => this.#uws.us_listen_socket_close(socket) };
+  }
+
+  listenUnix(path: string): ListenSocket | undefined {
+    const socket = this.#listen((app, opened) => app.listen_unix(opened, path));
+    if (socket === undefined) return undefined;
+    return { port: 0, close: () => this.#uws.us_listen_socket_close(socket) };
+  }
+
+  close(): Promise<void> {
+    return new Promise((resolve) => {
+      whenClosable(() => {
+        this.closeNow();
+        this.#forgetExit();
+        resolve();
+      });
+    });
+  }
+
+  protected closeNow(): void {
+    for (const serving of this.apps) closeApp(serving);
+  }
+
+  #listen(open: (app: UwsApp, opened: (socket: UwsListenSocket | false) => void) => void): UwsListenSocket | undefined {
+    let opened: UwsListenSocket | false = false;
+    // The callback runs before this returns.
+    for (const { app } of this.apps.slice(0, 1)) {
+      open(app, (socket) => {
+        opened = socket;
+      });
+    }
+    return opened === false ? undefined : opened;
+  }
+}
+
+function closeApp({ app, forget }: ServingApp): void {
+  app.close();
+  forget();
+}
+
+class PlainApp extends ListeningApp {
+  protected readonly apps: readonly ServingApp[];
+
+  constructor(uws: UwsModule, serving: ServingApp) {
+    super(uws);
+    this.apps = [serving];
+  }
+}
+
+/** An app that serves with one certificate, and how many connections it has. */
+interface CertifiedApp extends ServingApp {
+  readonly descriptor: UwsDescriptor;
+  connections: number;
+  /** Once it is replaced: sets {@link isClosed}. */
+  handover: NodeJS.Timeout | undefined;
+  /** Replaced so long ago that no connection is on its way to it any more. */
+  isClosed: boolean;
+}
+
+/** Milliseconds in which a connection that was accepted reaches the app that it was meant for. */
+const handover = 1000;
 
 /**
- * Has an app serve requests; with the path and the method known, two texts less are made of each. The functions that the
- * engine keeps know only slots, so that whatever the handlers know can be freed when the slots are emptied.
+ * One app has the listen socket, for as long as the listener is open, and gives every connection that arrives to another
+ * one, which is replaced when the certificate is: no connection is lost, and those that are open go on as they began. The
+ * engine gives the memory of a replaced app (some 20 KB) back to nobody, so that an unchanged certificate makes no new one.
  */
-export function serveRequests(app: UwsApp, { request, posts, connection }: UwsHandlers): ServingApp {
-  const requests: Slot<UwsHandlers['request']>[] = [];
-  const serve = (call: UwsHandlers['request']): UwsHandlers['request'] => {
-    const slot = { call };
-    requests.push(slot);
-    return forwarded(slot);
+class ReplaceableApp extends ListeningApp implements SecureApp {
+  /** It has no certificate and serves nothing itself. */
+  readonly #acceptor: UwsApp;
+  readonly #handlers: EngineHandlers;
+  #current: CertifiedApp;
+  /** Replaced, but with open connections. */
+  readonly #former = new Set<CertifiedApp>();
+
+  constructor(uws: UwsModule, handlers: EngineHandlers, certificate: LoadedCertificate) {
+    const acceptor = uws.SSLApp({});
+    // An embedder may bring any engine.
+    if (typeof acceptor.addChildAppDescriptor !== 'function') {
+      throw new Error('this HTTP engine cannot change certificates; bring uWebSockets.js 20.51 or later');
+    }
+    super(uws);
+    this.#acceptor = acceptor;
+    this.#handlers = handlers;
+    this.#current = this.#serve(certificate);
+    acceptor.addChildAppDescriptor(this.#current.descriptor);
+  }
+
+  protected override get apps(): readonly ServingApp[] {
+    return [{ app: this.#acceptor, forget: () => {} }, this.#current, ...this.#former];
+  }
+
+  replace(certificate: LoadedCertificate): void {
+    const next = this.#serve(certificate);
+    const former = this.#current;
+    // In this order: the engine counts on round through a list, and must never find it shorter than its count.
+    this.#acceptor.removeChildAppDescriptor(former.descriptor);
+    this.#acceptor.addChildAppDescriptor(next.descriptor);
+    this.#current = next;
+    this.#former.add(former);
+    former.handover = setTimeout(() => {
+      former.isClosed = true;
+      this.#closeIdle(former);
+    }, handover).unref();
+  }
+
+  protected override closeNow(): void {
+    for (const { handover } of this.#former) clearTimeout(handover);
+    super.closeNow();
+    this.#former.clear();
+  }
+
+  #closeIdle(former: CertifiedApp): void {
+    if (!former.isClosed || former.connections > 0 || !this.#former.delete(former)) return;
+    whenClosable(() => closeApp(former));
+  }
+
+  #serve(certificate: LoadedCertificate): CertifiedApp {
+    if (!(certificate instanceof UwsCertificate)) throw new TypeError('the certificate is of another engine');
+    const { app } = certificate;
+    const { opened, closed } = this.#handlers;
+    const { forget } = serve(app, {
+      ...this.#handlers,
+      opened: (connection) => {
+        served.connections += 1;
+        opened(connection);
+      },
+      closed: (hadReply) => {
+        served.connections -= 1;
+        closed(hadReply);
+        // In this turn the engine is about to close the connection.
+        const close = (): void => this.#closeIdle(served);
+        if (served.isClosed) onLaterTurn(close, close);
+      },
+    });
+    const served: CertifiedApp = {
+      app,
+      forget,
+      descriptor: app.getDescriptor(),
+      connections: 0,
+      handover: undefined,
+      isClosed: false,
+    };
+    return served;
+  }
+}
+
+/** Closes apps that are open when this thread ends. */
+const open = new Set<() => void>();
+
+/**
+ * Calls `close` when this worker thread ends by itself (`process.exit`, an exception that nobody catches): Node.js aborts the whole
+ * process when a thread ends with sockets of the engine open. In the main thread the system closes them.
+ *
+ * @returns what takes it back once it is closed
+ */
+function closeAtThreadExit(close: () => void): () => void {
+  if (isMainThread) return () => {};
+  if (open.size === 0) process.on('exit', closeAll);
+  open.add(close);
+  return () => {
+    open.delete(close);
+    if (open.size === 0) process.off('exit', closeAll);
   };
-  for (const post of posts) app.post(post.path, serve(post.request));
-  app.any('/*', serve(request));
-  const change: Slot<UwsHandlers['connection']> = { call: connection };
-  app.filter(forwarded(change));
-  return { app, forget: () => empty(requests, change) };
 }
 
-/** On its own, so that the function knows its slot and nothing else. */
-function forwarded<Given>(slot: Slot<(response: UwsResponse, given: Given) => void>) {
-  return (response: UwsResponse, given: Given): void => slot.call(response, given);
-}
-
-function empty(requests: Slot<UwsHandlers['request']>[], change: Slot<UwsHandlers['connection']>): void {
-  for (const slot of requests) slot.call = ignored;
-  change.call = () => {};
-}
-
-/** A closed app has no connections; the engine ends the process when a request is neither answered nor closed. */
-function ignored(response: UwsResponse): void {
-  response.close();
+function closeAll(): void {
+  for (const close of [...open]) close();
 }

@@ -1,9 +1,7 @@
-import { formatAddress, networkOf, originOf } from '../../base/address.js';
+import { networkOf, originOf } from '../../base/address.js';
 import type { Log } from '../../base/log.js';
 import { canOpen, exhausted } from '../../base/open-files.js';
-import type { UwsHandlers, UwsResponse } from '../engine/app.js';
-import { closeConnection, enterClosable, leaveClosable } from '../engine/closing.js';
-import type { ListenerOptions } from '../listen/listener.js';
+import type { Connection, EngineHandlers } from '../engine/engine.js';
 import { Counter, type HttpCounters } from './counters.js';
 import { NetworkShares } from './network-shares.js';
 
@@ -15,6 +13,13 @@ const refusedAtOnce = 16;
 
 /** Least share of a network that is not set. */
 const leastShare = 64;
+
+/** What of a listener decides about its connections. */
+interface LimitedListener {
+  readonly setting: { readonly kind: 'http' | 'https' | 'unix' };
+  /** Left out, connections from everywhere are taken. */
+  readonly access?: { excludes(origin: string): boolean } | undefined;
+}
 
 /** Milliseconds between two warnings of connections that are refused. */
 const warningInterval = 60_000;
@@ -62,35 +67,37 @@ export class Connections {
     this.#shares = new NetworkShares(share > 0 ? share : Math.max(Math.floor(max / 2), leastShare), () => this.#ports);
   }
 
-  /** What the engine is to call when a connection of this listener has come (1) or gone (-1). */
-  changeOf(listener: ListenerOptions): UwsHandlers['connection'] {
-    return (response, delta) => {
-      this.open += delta;
-      this.counters.add(Counter.connections, delta);
-      this.#wasCounted = false;
-      this.#tellUnread();
-      if (delta < 0) {
-        this.#ended(response);
+  /** Takes the connections of a listener that come and go. */
+  handlersOf(listener: LimitedListener): Pick<EngineHandlers, 'opened' | 'closed'> {
+    return {
+      opened: (connection) => {
+        this.#changed(1);
+        this.counters.add(Counter.connectionsTotal, 1);
+        // One that was accepted just before the listen socket closed.
+        if (this.isStopping) this.#idle++;
+        const reason = this.#refusal(listener, connection);
+        if (reason !== undefined) this.#refuse(listener, connection, reason);
+      },
+      closed: (hadReply) => {
+        this.#changed(-1);
+        if (!hadReply) this.#endedUnread();
         this.#tell();
-        return;
-      }
-      this.counters.add(Counter.connectionsTotal, 1);
-      // One that was accepted just before the listen socket closed.
-      if (this.isStopping) this.#idle++;
-      const reason = this.#refusal(listener, response);
-      if (reason === undefined) return;
-      const before = enterClosable();
-      this.#refuse(listener, response, reason);
-      leaveClosable(before);
+      },
     };
+  }
+
+  #changed(delta: number): void {
+    this.open += delta;
+    this.counters.add(Counter.connections, delta);
+    this.#wasCounted = false;
+    this.#tellUnread();
   }
 
   /**
    * Counts a connection that ended without a request: the engine answers what it cannot read (400, 431, 505) by itself, and
-   * tells nothing of it. It does tell how much of a body the last reply had.
+   * tells nothing of it. It does tell whether the last reply had a body.
    */
-  #ended(response: UwsResponse): void {
-    if (response.getWriteOffset() > 0) return;
+  #endedUnread(): void {
     if (this.#excused > 0) {
       this.#excused -= 1;
       return;
@@ -133,19 +140,19 @@ export class Connections {
   }
 
   /** Why a connection that has come is refused, '' when nothing is told; undefined: it is taken. */
-  #refusal({ setting, access }: ListenerOptions, response: UwsResponse): string | undefined {
+  #refusal({ setting, access }: LimitedListener, connection: Connection): string | undefined {
     const isUnix = setting.kind === 'unix';
     // With the last descriptor the next one is accepted, so that it can be refused.
     if (!canOpen(1)) return exhausted;
     if (this.open > this.#max + (isUnix ? this.#unix : 0))
       return `${this.#max} connections are open, the limit max_connections`;
     if (isUnix) return undefined;
-    const origin = originOf(false, formatAddress(new Uint8Array(response.getRemoteAddress())));
+    const origin = originOf(false, connection.remoteAddress);
     if (access?.excludes(origin) === true) {
       if (this.#excluded >= refusedAtOnce) return '';
       this.#excluded += 1;
       // The first request replaces this: its access tells that it is refused, see excludedAsked.
-      response.onAborted(this.#excludedGone);
+      connection.onGone(this.#excludedGone);
       return undefined;
     }
     const network = networkOf(origin);
@@ -162,11 +169,11 @@ export class Connections {
     if (this.#excluded > 0) this.#excluded -= 1;
   }
 
-  #refuse({ setting }: ListenerOptions, response: UwsResponse, reason: string): void {
+  #refuse({ setting }: LimitedListener, connection: Connection, reason: string): void {
     this.counters.add(Counter.refusedConnections, 1);
     this.#excuse();
     if (reason === '') {
-      closeConnection(response);
+      connection.close();
       return;
     }
     const now = performance.now();
@@ -175,8 +182,8 @@ export class Connections {
       this.#log.warn({}, `connections are refused: ${reason}; httpd:refused_connections counts them`);
     }
     // Before its handshake nothing can be told by TLS.
-    if (setting.kind === 'https') closeConnection(response);
-    else response.cork(() => sendRefusal(response, `${reason}; try again later\n`));
+    if (setting.kind === 'https') connection.close();
+    else connection.refuse(`${reason}; try again later\n`);
   }
 
   exchangeBegan(): void {
@@ -225,12 +232,4 @@ export class Connections {
     if (this.#waiting.size === 0 || !this.#isDrained()) return;
     for (const done of this.#waiting) done();
   }
-}
-
-function sendRefusal(response: UwsResponse, text: string): void {
-  response
-    .writeStatus('503 Service Unavailable')
-    .writeHeader('Content-Type', 'text/plain; charset=utf-8')
-    .writeHeader('Retry-After', '1')
-    .end(text, true);
 }

@@ -1,11 +1,9 @@
 import { BlockList, isIP } from 'node:net';
-import { isMainThread } from 'node:worker_threads';
 import type { Log } from '../../base/log.js';
 import { reasonOf } from '../../base/text.js';
-import { type Engine, serveRequests, type UwsHandlers } from '../engine/app.js';
-import { closeApps, enterClosable } from '../engine/closing.js';
+import type { Engine, EngineHandlers } from '../engine/engine.js';
 import type { Access } from '../login/access.js';
-import { SecureApps } from '../tls/secure-apps.js';
+import { CertifiedListener } from '../tls/certified-listener.js';
 import type { TlsSetting } from '../tls/suites.js';
 import { bracketed, type ListenSetting, settingName } from './setting.js';
 import { listen, listenUnix, tryAddress, tryUnix } from './sockets.js';
@@ -35,7 +33,7 @@ export interface Listening {
 /** A listener that takes connections until it is stopped. */
 export interface OpenListener extends Listening {
   /** Present where it speaks TLS. */
-  readonly secure: SecureApps | undefined;
+  readonly secure: CertifiedListener | undefined;
   /** Takes no new connections; those that are open stay. */
   stop(): void;
   /** Closes every connection. */
@@ -54,76 +52,71 @@ loopback.addAddress('::1', 'ipv6');
 export async function openListener(
   engine: Engine,
   options: ListenerOptions,
-  handlers: UwsHandlers,
+  handlers: EngineHandlers,
   log: Log,
 ): Promise<OpenListener> {
   const { setting } = options;
-  const secure = secureApps(engine, options, handlers, log);
-  const apps = secure ?? plainApp(engine, handlers);
-  // There is no later turn.
-  const forget = closeAtThreadExit(() => {
-    enterClosable();
-    void apps.close();
-  });
-  const closeApp = async (): Promise<void> => {
-    await apps.close();
-    forget();
-  };
+  const secure = certifiedListener(engine, options, handlers, log);
+  const app = secure?.app ?? engine.open(handlers);
   try {
-    const { socket, port, removeFile } = await (setting.kind === 'unix'
-      ? listenUnix(apps.acceptor, setting.path, setting.options.get('mode'))
-      : listen(engine, apps.acceptor, setting.address, setting.port));
+    const socket = await (setting.kind === 'unix'
+      ? listenUnix(app, setting.path, setting.options.get('mode'))
+      : listen(app, setting.address, setting.port));
     const stop = (): void => {
-      removeFile?.();
-      engine.uws.us_listen_socket_close(socket);
+      socket.removeFile?.();
+      socket.close();
     };
     const close = (): Promise<void> => {
-      removeFile?.();
-      return closeApp();
+      socket.removeFile?.();
+      return app.close();
     };
-    return { options, secure, ...placeOf(setting, port), stop, close };
+    return { options, secure, ...placeOf(setting, socket.port), stop, close };
   } catch (error) {
-    await closeApp();
+    await app.close();
     throw error;
   }
 }
 
-function secureApps(
+function certifiedListener(
   engine: Engine,
   { setting, tls }: ListenerOptions,
-  handlers: UwsHandlers,
+  handlers: EngineHandlers,
   log: Log,
-): SecureApps | undefined {
+): CertifiedListener | undefined {
   if (setting.kind !== 'https') return undefined;
   const name = settingName(setting);
   if (tls === undefined) throw new Error(`listener ${name} has neither certificate nor key`);
   try {
-    return new SecureApps(engine, tls, handlers, log);
+    return new CertifiedListener(engine, tls, handlers, log);
   } catch (error) {
     throw new Error(`cannot serve ${name}: ${reasonOf(error)}`);
   }
 }
 
 /** Handlers of apps that no connection ever reaches. */
-const noHandlers: UwsHandlers = { request: () => {}, posts: [], connection: () => {} };
+const noHandlers: EngineHandlers = {
+  posts: [],
+  receiver: () => ({ request: () => {}, bodyPiece: () => {}, gone: () => {} }),
+  opened: () => {},
+  closed: () => {},
+};
 
 /**
  * Tries all of {@link openListener} that can be tried while another server listens there, such as the one that is to be
  * restarted.
  *
- * @returns the apps that loaded the certificate, where it speaks TLS; to be closed
+ * @returns the app that loaded the certificate, where it speaks TLS; to be closed
  * @throws Error in one line that says why it could not be opened
  */
-export async function tryListener(engine: Engine, options: ListenerOptions, log: Log): Promise<SecureApps | undefined> {
+export async function tryListener(
+  engine: Engine,
+  options: ListenerOptions,
+  log: Log,
+): Promise<CertifiedListener | undefined> {
   const { setting } = options;
   if (setting.kind === 'unix') tryUnix(setting.path);
   else await tryAddress(setting.address, setting.port);
-  return secureApps(engine, options, noHandlers, log);
-}
-
-function plainApp(engine: Engine, handlers: UwsHandlers): Pick<SecureApps, 'acceptor' | 'close'> {
-  const serving = serveRequests(engine.uws.App(), handlers);
-  return { acceptor: serving.app, close: () => closeApps([serving]) };
+  return certifiedListener(engine, options, noHandlers, log);
 }
 
 /** Where a listener is: the port is the one that it got. */
@@ -134,27 +127,4 @@ export function placeOf(setting: ListenSetting, port: number): Omit<Listening, '
   const family = isIP(address);
   const isLocal = family !== 0 && loopback.check(address, family === 4 ? 'ipv4' : 'ipv6');
   return { bound: `${bracketed(address)}:${port}`, port, url: `${kind}://${bracketed(host)}:${port}`, isLocal };
-}
-
-/** What has to be closed before this thread ends. */
-const open = new Set<() => void>();
-
-/**
- * Calls `close` when this worker thread ends by itself (`process.exit`, an exception that nobody catches): Node.js aborts the whole
- * process when a thread ends with sockets of the engine open. In the main thread the system closes them.
- *
- * @returns what takes it back once it is closed
- */
-function closeAtThreadExit(close: () => void): () => void {
-  if (isMainThread) return () => {};
-  if (open.size === 0) process.on('exit', closeAll);
-  open.add(close);
-  return () => {
-    open.delete(close);
-    if (open.size === 0) process.off('exit', closeAll);
-  };
-}
-
-function closeAll(): void {
-  for (const close of [...open]) close();
 }

@@ -2,23 +2,17 @@ import { chmodSync, lstatSync, type Stats, statSync, unlinkSync } from 'node:fs'
 import { connect, createServer, isIP } from 'node:net';
 import { dirname } from 'node:path';
 import { tryFolder } from '../../base/real-path.js';
-import type { Engine, UwsApp, UwsListenSocket } from '../engine/app.js';
+import type { App, ListenSocket } from '../engine/engine.js';
 import { bracketed } from './setting.js';
 
 /** An open listen socket. */
-interface ListenSocket {
-  readonly socket: UwsListenSocket;
-  /** 0 of a Unix socket. */
-  readonly port: number;
+interface OpenSocket extends ListenSocket {
   /** Of a Unix socket: removes its file, unless somebody has put another one in its place. Never fails. */
   readonly removeFile?: () => void;
 }
 
 const everyIPv6 = '::';
 const everyIPv4 = '0.0.0.0';
-
-/** Refuse a second listener on the port instead of sharing it; absent from the exports of some builds. */
-const exclusivePort = 1;
 
 const remedies: Readonly<Record<string, string>> = {
   EADDRINUSE: 'the port is in use; stop what listens there, or choose another port',
@@ -42,19 +36,19 @@ function checkEndpoint(ip: string, port: number): void {
  *
  * @throws Error in one line naming address, port and reason
  */
-export async function listen(engine: Engine, app: UwsApp, ip: string, port: number): Promise<ListenSocket> {
+export async function listen(app: App, ip: string, port: number): Promise<OpenSocket> {
   checkEndpoint(ip, port);
   if (ip !== '*') {
     const problem = await probe(ip, port);
     if (problem !== undefined) throw cannotListen(ip, port, problem);
-    return bind(engine, app, ip, ip, port);
+    return bind(app, ip, ip, port);
   }
   const withoutIPv6 = await probe(everyIPv6, port);
-  if (withoutIPv6 === undefined) return bind(engine, app, everyIPv6, '*', port);
+  if (withoutIPv6 === undefined) return bind(app, everyIPv6, '*', port);
   if (withoutIPv6 !== 'EAFNOSUPPORT' && withoutIPv6 !== 'EADDRNOTAVAIL') throw cannotListen('*', port, withoutIPv6);
   const problem = await probe(everyIPv4, port);
   if (problem !== undefined) throw cannotListen('*', port, problem);
-  return bind(engine, app, everyIPv4, '*', port);
+  return bind(app, everyIPv4, '*', port);
 }
 
 /**
@@ -67,14 +61,10 @@ export async function tryAddress(ip: string, port: number): Promise<void> {
   if (problem !== undefined) throw cannotListen(ip, port, problem);
 }
 
-function bind({ uws }: Engine, app: UwsApp, host: string, address: string, port: number): ListenSocket {
-  let socket: UwsListenSocket | false = false;
-  // The callback runs before this returns.
-  app.listen(host, port, uws.LIBUS_LISTEN_EXCLUSIVE_PORT ?? exclusivePort, (opened) => {
-    socket = opened;
-  });
-  if (socket === false) throw cannotListen(address, port, 'EADDRINUSE');
-  return { socket, port: uws.us_socket_local_port(socket) };
+function bind(app: App, host: string, address: string, port: number): OpenSocket {
+  const socket = app.listen(host, port);
+  if (socket === undefined) throw cannotListen(address, port, 'EADDRINUSE');
+  return socket;
 }
 
 /** The engine tells only that it failed. Node.js tells why: the code of the error, undefined when all is well. */
@@ -103,7 +93,7 @@ const defaultMode = '0660';
  * @param mode octal digits: who may connect is who may write
  * @throws Error in one line naming the path and the reason
  */
-export async function listenUnix(app: UwsApp, path: string, mode = defaultMode): Promise<ListenSocket> {
+export async function listenUnix(app: App, path: string, mode = defaultMode): Promise<OpenSocket> {
   tryUnix(path);
   if (statusOf(path) !== undefined) {
     if (await isLive(path)) {
@@ -112,12 +102,9 @@ export async function listenUnix(app: UwsApp, path: string, mode = defaultMode):
     // The file may be gone meanwhile, by whoever cleans up.
     if (statusOf(path) !== undefined) remove(path);
   }
-  let socket: UwsListenSocket | false = false;
-  // The callback runs before this returns. The file is for its owner alone until its mode is set.
-  app.listen_unix((opened) => {
-    socket = opened;
-  }, path);
-  if (socket === false) throw noPermission(path);
+  // The file is for its owner alone until its mode is set.
+  const socket = app.listenUnix(path);
+  if (socket === undefined) throw noPermission(path);
   chmodSync(path, Number.parseInt(mode, 8));
   const own = statusOf(path);
   const removeFile = (): void => {
@@ -129,7 +116,7 @@ export async function listenUnix(app: UwsApp, path: string, mode = defaultMode):
       // It stays behind, and whoever listens there next replaces it.
     }
   };
-  return { socket, port: 0, removeFile };
+  return { ...socket, removeFile };
 }
 
 /**

@@ -5,7 +5,14 @@ import type { Field } from '../exchange.js';
 const maxFields = 256;
 
 /** Most bytes of the body of a form. */
-export const maxFormBytes = 65536;
+const maxFormBytes = 65536;
+
+const multipart = 'multipart/form-data';
+
+/** Whether a POST body of this type is a form, which any page can send anywhere. */
+export function isFormType(mediaType: string): boolean {
+  return mediaType === 'application/x-www-form-urlencoded' || mediaType === multipart;
+}
 
 /** A form that is refused: 400 because it is malformed, 413 because it has too many fields, 415 because it is none. */
 export class FieldError extends Error {
@@ -56,6 +63,21 @@ export function parseQuery(query: string): readonly Field[] {
     fields.push({ name: decode(pair.slice(0, equals)), value: decode(pair.slice(equals + 1)) });
   }
   return fields;
+}
+
+/**
+ * Fields of the body of a form, see {@link isFormType}.
+ *
+ * @param contentType value of the request's Content-Type, with the boundary
+ * @throws FieldError
+ */
+export function parseForm(body: Uint8Array, mediaType: string, contentType: string): readonly Field[] {
+  // Clients such as curl say that it is a form unless told otherwise; nobody may take a page for the result of a call.
+  if (beginsAsJson(body)) throw new FieldError(415, `the body is JSON, and Content-Type says ${mediaType}`);
+  if (body.length > maxFormBytes) {
+    throw new FieldError(413, `a form of ${body.length} bytes is over the limit of ${maxFormBytes} bytes`);
+  }
+  return mediaType === multipart ? parseMultipart(body, contentType) : parseUrlencoded(body);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { shorten } from '../../base/text.js';
-import type { UwsRequest } from '../engine/app.js';
+import type { EngineRequest } from '../engine/engine.js';
 import { isJsonType, namesJson } from './accept.js';
 
 /** Methods whose requests have a body, so that their clients send its length even when it is 0 (RFC 9110 §8.6). */
@@ -81,7 +81,7 @@ export class RequestHead {
   }
 
   /** @returns what is wrong with the framing; undefined when it is plain */
-  read(request: UwsRequest): string | undefined {
+  read(request: EngineRequest): string | undefined {
     this.#contentLengths = 0;
     this.#codings = 0;
     this.#contentTypes = 0;

@@ -1,18 +1,9 @@
-import type { UwsResponse } from '../engine/app.js';
-import { mayClose, onLaterTurn } from '../engine/closing.js';
-import {
-  type Chunk,
-  type ChunkSource,
-  chunkLimit,
-  corkedSize,
-  corkedWithHeadSize,
-  type Exchange,
-  heldBodySize,
-} from '../exchange.js';
+import type { EngineResponse } from '../engine/engine.js';
+import { type Chunk, type ChunkSource, chunkLimit, type Exchange, heldBodySize } from '../exchange.js';
 import type { RootDeclaration } from '../roots.js';
 
-/** The engine cuts a connection 8 to 12 s after the last event it saw. */
-const nudgeInterval = 4000;
+/** Milliseconds between two looks at a reply that does not move. */
+const lookInterval = 4000;
 const longestBackOff = 100;
 
 /** How long and how large a streamed reply may become; 0 is without limit. Beyond, the connection is cut. */
@@ -62,7 +53,7 @@ type State =
  * and the rest stays here; without one it keeps what the kernel does not take, of one piece at most.
  */
 export class ReplyStream {
-  readonly #response: UwsResponse;
+  readonly #response: EngineResponse;
   readonly #source: ChunkSource;
   readonly #owner: StreamOwner;
   readonly #length: number | undefined;
@@ -80,7 +71,7 @@ export class ReplyStream {
   #deadline: NodeJS.Timeout | undefined;
   #lastProgress = 0;
 
-  constructor(response: UwsResponse, source: ChunkSource, owner: StreamOwner) {
+  constructor(response: EngineResponse, source: ChunkSource, owner: StreamOwner) {
     this.#response = response;
     this.#source = source;
     this.#owner = owner;
@@ -88,12 +79,10 @@ export class ReplyStream {
     // A body of known length is held anyway: larger pieces are fewer turns, and still far from a stall.
     this.#limit = source.length === undefined ? chunkLimit : heldBodySize;
     response.onWritable(() => {
-      // The engine may call this without need; a second chain of turns must not begin.
-      if (this.#state === 'blocked') {
-        this.#lastProgress = performance.now();
-        this.#try(() => this.#schedule());
-      }
-      return true;
+      // It may come without need; a second chain of turns must not begin.
+      if (this.#state !== 'blocked') return;
+      this.#lastProgress = performance.now();
+      this.#try(() => this.#schedule());
     });
   }
 
@@ -153,9 +142,9 @@ export class ReplyStream {
 
   /** Whether the next step ends the reply, which has to wait for a turn in which the connection may be closed. */
   #waitsToEnd(): boolean {
-    if (mayClose() || !this.#owner.closesAtEnd) return false;
+    if (this.#response.mayClose || !this.#owner.closesAtEnd) return false;
     this.#state = 'moving';
-    onLaterTurn(this.#turn, (error) => this.#fail(error));
+    this.#response.later(this.#turn, (error) => this.#fail(error));
     return true;
   }
 
@@ -196,11 +185,7 @@ export class ReplyStream {
     }
     this.#isDrained = true;
     if (this.#waitsToEnd()) return;
-    this.#response.cork(() => {
-      if (!this.#isHeadSent) this.#writeHead();
-      // Never with the flag to close: after a body has begun the engine would write a header into it.
-      this.#response.end();
-    });
+    this.#response.endBody(this.#head);
     this.#complete();
   }
 
@@ -218,50 +203,22 @@ export class ReplyStream {
       this.#keep(chunk, 0);
       return;
     }
-    let taken = piece.length;
-    let isFree = true;
-    let isComplete = false;
-    if (length === undefined) {
-      [taken, isFree] = this.#writeParts(piece);
-    } else {
-      this.#response.cork(() => {
-        if (!this.#isHeadSent) this.#writeHead();
-        [isFree, isComplete] = this.#response.tryEnd(piece, length);
-        if (!isComplete) taken = this.#response.getWriteOffset() - this.#offset;
-      });
-    }
-    // Within the cork the engine may have found the client gone.
+    const { bytes, isFree, isComplete } =
+      length === undefined
+        ? this.#response.write(piece, this.#head)
+        : this.#response.writeOf(length, this.#offset, piece, this.#head);
+    // Meanwhile the client may have been found gone.
     if ((this.#state as State) === 'over') return;
-    this.#offset += taken;
-    this.#owner.sent(taken);
-    if (taken > 0) this.#lastProgress = performance.now();
+    this.#offset += bytes;
+    this.#owner.sent(bytes);
+    if (bytes > 0) this.#lastProgress = performance.now();
     if (isComplete) {
       this.#complete();
       return;
     }
-    this.#keep(chunk, taken);
+    this.#keep(chunk, bytes);
     if (isFree) this.#schedule();
     else this.#block();
-  }
-
-  /**
-   * Hands over as much as the client takes, in parts that the engine can cork: where a write does not fit behind what is
-   * corked, the line of its chunk among it, and the kernel refuses that, the engine loses the write. A part that is
-   * corked whole is kept. That the kernel is full shows at the part behind it.
-   */
-  #writeParts(piece: Uint8Array): [taken: number, isFree: boolean] {
-    let taken = 0;
-    let isFree = true;
-    while (isFree && taken < piece.length) {
-      const part = piece.subarray(taken, taken + (this.#isHeadSent ? corkedSize : corkedWithHeadSize));
-      this.#response.cork(() => {
-        if (!this.#isHeadSent) this.#writeHead();
-        isFree = this.#response.write(part);
-      });
-      if ((this.#state as State) === 'over') break;
-      taken += part.length;
-    }
-    return [taken, isFree];
   }
 
   /** Keeps what was not taken: a copy where the source may use its memory again before the next turn. */
@@ -274,10 +231,15 @@ export class ReplyStream {
     }
   }
 
-  #writeHead(): void {
+  /** Writes the head; undefined once it is written. */
+  get #head(): (() => void) | undefined {
+    return this.#isHeadSent ? undefined : this.#writeHead;
+  }
+
+  readonly #writeHead = (): void => {
     this.#isHeadSent = true;
     this.#owner.writeHead();
-  }
+  };
 
   #wait(): void {
     if (this.#state === 'moving') this.#state = 'waiting';
@@ -295,7 +257,7 @@ export class ReplyStream {
     if (this.#watch !== undefined) return;
     const { limits, sourcePatience } = this.#owner;
     const shortest = Math.min(limits.clientPatience || Infinity, sourcePatience || Infinity);
-    this.#watch = setInterval(() => this.#try(() => this.#look()), Math.max(50, Math.min(nudgeInterval, shortest / 4)));
+    this.#watch = setInterval(() => this.#try(() => this.#look()), Math.max(50, Math.min(lookInterval, shortest / 4)));
   }
 
   #look(): void {
@@ -308,9 +270,7 @@ export class ReplyStream {
       this.#owner.timedOut(who, this.#isHeadSent);
       return;
     }
-    // As a pair this only makes the engine's timer start anew.
-    this.#response.pause();
-    this.#response.resume();
+    this.#response.keepAlive();
     // The kernel takes more some time before it says so: that is progress too, seen only by trying.
     if (who === 'client' && this.#length !== undefined && this.#rest !== undefined) this.#turn();
   }

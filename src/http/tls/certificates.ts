@@ -1,8 +1,8 @@
 import type { Log } from '../../base/log.js';
 import { reasonOf } from '../../base/text.js';
 import { daysLeft } from './certificate.js';
+import type { CertifiedListener } from './certified-listener.js';
 import { FileWatch } from './file-watch.js';
-import type { SecureApps } from './secure-apps.js';
 import type { TlsSetting } from './suites.js';
 
 /** A listener that may have a certificate. */
@@ -10,7 +10,7 @@ interface Holder {
   readonly options: { readonly tls?: TlsSetting };
   /** As it is called: `127.0.0.1:8443`. */
   readonly bound: string;
-  readonly secure: SecureApps | undefined;
+  readonly secure: CertifiedListener | undefined;
 }
 
 /** What came of reading the certificate of one listener again. */
@@ -28,7 +28,7 @@ export interface Reload {
 
 /** The certificates of a listening server. They are read again when told to, and when their files change. */
 export class Certificates {
-  readonly #held: readonly { listener: string; setting: TlsSetting; secure: SecureApps }[];
+  readonly #held: readonly { listener: string; setting: TlsSetting; secure: CertifiedListener }[];
   readonly #log: Log;
   readonly #watch: FileWatch | undefined;
   #isClosed = false;
@@ -75,7 +75,7 @@ export class Certificates {
     this.#watch?.close();
   }
 
-  #reload(listener: string, { certFile }: TlsSetting, secure: SecureApps): Pick<Reload, 'outcome' | 'problem'> {
+  #reload(listener: string, { certFile }: TlsSetting, secure: CertifiedListener): Pick<Reload, 'outcome' | 'problem'> {
     const fields = { listener, certificate: certFile };
     try {
       if (!secure.reload()) {

@@ -1,6 +1,6 @@
 import { browserHeaders } from '../../gateway/browser.js';
 import { refusalBody } from '../../gateway/refusal.js';
-import { isFormType } from '../../http/request/http-exchange.js';
+import { isFormType } from '../../http/request/forms.js';
 import { Runner } from '../../mi/calls/run.js';
 import { defineBuiltIn } from '../../module.js';
 import type { WebInterface } from '../../web/web.js';

@@ -1,6 +1,6 @@
 import { browserHeaders, callRefusal, wantsPage } from '../../gateway/browser.js';
 import { refusalBody } from '../../gateway/refusal.js';
-import { isFormType } from '../../http/request/http-exchange.js';
+import type { Service } from '../../http/roots.js';
 import { Runner } from '../../mi/calls/run.js';
 import { defineBuiltIn } from '../../module.js';
 import type { WebInterface } from '../../web/web.js';
@@ -30,6 +30,15 @@ export const miHttpModule = defineBuiltIn({
     const batches = mi.statistics.add('mi', 'batches', 'counter');
     mi.statistics.add('mem', 'windows_in_use', 'computed', () => (jsonRpc?.windowsInUse ?? 0) + (web?.streaming ?? 0));
     mi.statistics.add('mem', 'ids_held', 'computed', () => jsonRpc?.idsHeld ?? 0);
+    const calls: Service = { keepsHeaders: false, onRequest: (exchange) => jsonRpc?.handle(exchange) };
+    const browserCalls: Service = {
+      onRequest: (exchange) => {
+        const refusal = callRefusal(exchange, httpd.allowedHosts);
+        if (refusal !== undefined) exchange.refuse(403, refusal);
+        else jsonRpc?.handle(exchange);
+      },
+    };
+    const pages: Service = { onRequest: (exchange) => web?.handle(exchange) };
     httpd.registerRoot({
       module: 'mi_http',
       root,
@@ -38,14 +47,17 @@ export const miHttpModule = defineBuiltIn({
         ? 'management interface: pages, and JSON-RPC 2.0 by POST'
         : 'management interface: JSON-RPC 2.0 by POST',
       methods: hasPages ? ['GET', 'POST'] : ['POST'],
-      accepts: (mediaType) => mediaTypes.has(mediaType) || (hasPages && isFormType(mediaType)),
+      // Calls that are not a browser's need no headers, which saves most of a microsecond.
+      choose: (request) => {
+        if (request.method === 'POST' && mediaTypes.has(request.mediaType))
+          return request.hasOrigin ? browserCalls : calls;
+        return hasPages && wantsPage(request) ? pages : undefined;
+      },
       body: hasPages ? 'fields' : 'raw',
       borrowBody: true,
       refusesGetBody: true,
       ignoresQuery: true,
       headers: browserHeaders,
-      // Calls that are not a browser's need none of them, which saves most of a microsecond.
-      keepsHeaders: (request) => wantsPage(request) || request.hasOrigin,
       // For streams that give nothing. A call that is waited for has a timer of its own that runs out first and answers.
       timeout: parameters.mi_timeout,
       refuse: (status, reason, request) =>
@@ -69,12 +81,7 @@ export const miHttpModule = defineBuiltIn({
             maxValues: parameters.max_values,
           });
       },
-      onRequest: (exchange) => {
-        if (web !== undefined && wantsPage(exchange)) return web.handle(exchange);
-        const refusal = callRefusal(exchange, httpd.allowedHosts);
-        if (refusal !== undefined) exchange.refuse(403, refusal);
-        else jsonRpc?.handle(exchange);
-      },
+      onRequest: calls.onRequest,
     });
     return { stop: () => runner.stop() };
   },

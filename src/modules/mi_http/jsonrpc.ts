@@ -86,7 +86,7 @@ export class JsonRpc implements Face<Exchange> {
       return;
     }
     // Otherwise the command may have kept its call, and with it its client.
-    if (this.#runner.run(this, exchange, idSlot, entry, given, count)) exchange.release();
+    if (this.#runner.run(this, exchange, idSlot, entry, given, count)) exchange.letReuse();
   }
 
   #handleBatch(exchange: Exchange): void {

@@ -1,0 +1,176 @@
+/**
+ * The engine as the rest of http sees it. Another engine is a folder that implements this. What uWebSockets.js does beyond
+ * it, and how that is dealt with, is docs/engine-quirks.md.
+ */
+export interface Engine {
+  readonly name: string;
+  readonly version: string;
+  /** What is wrong with the way it was loaded, and what to do, in one line; undefined: nothing. */
+  readonly notice?: string | undefined;
+  /** An app without TLS. */
+  open(handlers: EngineHandlers): App;
+  /**
+   * An app with TLS that begins with this certificate.
+   * @throws Error in one line when the engine cannot change certificates
+   */
+  openSecure(handlers: EngineHandlers, certificate: LoadedCertificate): SecureApp;
+  /** @returns undefined when the engine does not take the files; it does not say why */
+  loadCertificate(files: CertificateFiles): LoadedCertificate | undefined;
+}
+
+/** Files of a certificate, as the engine is given them. */
+export interface CertificateFiles {
+  readonly certFile: string;
+  /** PEM text in place of what is in {@link certFile}. */
+  readonly chain: string | undefined;
+  readonly keyFile: string;
+  readonly passphrase: string | undefined;
+  /** Suites of TLS 1.2, as OpenSSL lists them. */
+  readonly ciphers: string;
+}
+
+/** A certificate that the engine has read; used once. */
+export interface LoadedCertificate {
+  /** Frees it unused. */
+  drop(): void;
+}
+
+/** Takes the requests and connections of an app. */
+export interface EngineHandlers {
+  /** Paths whose POST requests come with their route, as it was given, which saves looking it up. */
+  readonly posts: readonly { readonly path: string; readonly route: object }[];
+  /** Makes the receiver of a response object. Both serve one request after the other. */
+  receiver(response: EngineResponse): Receiver;
+  opened(connection: Connection): void;
+  /** @param hadReply whether the last reply on it had a body of known length */
+  closed(hadReply: boolean): void;
+}
+
+/** Takes the requests of one response object. Nothing may be thrown back into the engine. */
+export interface Receiver {
+  /** A request has come; its object is valid until this returns. By then it is watched, or has its reply. */
+  request(request: EngineRequest, method: string, path: string, route: object | undefined): void;
+  /** A piece of the body has come; its memory is lent until this returns. */
+  bodyPiece(piece: ArrayBuffer, isLast: boolean): void;
+  /** The connection has gone before the reply had ended. */
+  gone(): void;
+}
+
+/** The head of a request. */
+export interface EngineRequest {
+  /** Undefined without a question mark. */
+  getQuery(): string | undefined;
+  /** The first value of that name, '' when absent. */
+  getHeader(lowerCaseName: string): string;
+  forEach(visit: (lowerCaseName: string, value: string) => void): void;
+}
+
+/** An app and its listen sockets. */
+export interface App {
+  /** @returns undefined when the engine cannot listen there; it does not say why */
+  listen(host: string, port: number): ListenSocket | undefined;
+  listenUnix(path: string): ListenSocket | undefined;
+  /** Closes every connection, now or in a later turn. */
+  close(): Promise<void>;
+}
+
+export interface SecureApp extends App {
+  /** Serves new connections with this certificate; those that are open go on with the one they began with. */
+  replace(certificate: LoadedCertificate): void;
+}
+
+export interface ListenSocket {
+  /** 0 of a Unix socket. */
+  readonly port: number;
+  /** Takes no new connections. */
+  close(): void;
+}
+
+/** A connection that has just come. */
+export interface Connection {
+  /** '' where it is not known. */
+  readonly remoteAddress: string;
+  /** Sends 503 with this text, and closes. */
+  refuse(text: string): void;
+  close(): void;
+  /** Calls back when it goes before its first request. */
+  onGone(gone: () => void): void;
+}
+
+/** Bytes of a body that the engine keeps for certain when the kernel does not take them: what it corks, 16 KiB. */
+export const corkedSize = 16320;
+
+/** The same as {@link corkedSize}, beside a head. */
+export const corkedWithHeadSize = 14336;
+
+/** Bytes of replies that the engine keeps back until it has handed over all requests of a piece. */
+export const keptBack = 16384;
+
+/** What of a piece of a body the engine has taken. */
+export interface Taken {
+  readonly bytes: number;
+  /** Whether the client takes more now. */
+  readonly isFree: boolean;
+  /** Whether the reply is complete. */
+  readonly isComplete: boolean;
+}
+
+/**
+ * The response to one request, until it has ended, was closed or its client has gone. Then the object serves another
+ * request, when it is let.
+ */
+export interface EngineResponse {
+  /** Tells the receiver when the connection goes. */
+  watch(): void;
+  /** Tells the receiver of the body, piece by piece. */
+  awaitBody(): void;
+  /** The address of the other end, '' where it is not known. */
+  readonly remoteAddress: string;
+  /** Whether what is written is sent together: within a call of the receiver. Else use {@link cork}. */
+  readonly isCorked: boolean;
+  cork(write: () => void): void;
+  /** Whether the connection may be closed now, also by the end of a reply. Else use {@link later}. */
+  readonly mayClose: boolean;
+  /**
+   * Runs something in a later turn, in which connections may be closed.
+   *
+   * A reply after which nothing may be served on its connection waits for one, too: while it is pending, the engine
+   * closes the connection when anything follows, and nothing of that is served.
+   *
+   * @param cut runs when `run` fails, or where there is no later turn
+   */
+  later(run: () => void, cut: (error: unknown) => void): void;
+  /** The status line, first; left out for 200. */
+  writeStatus(line: string): void;
+  writeHeader(name: string, value: string): void;
+  /**
+   * Ends the reply with its whole body.
+   * @param isClosing whether the connection closes behind it
+   * @param isLastAsked whether the client asks for that
+   */
+  end(body: string | Uint8Array, isClosing: boolean, isLastAsked: boolean): void;
+  /**
+   * Ends a reply without a body.
+   * @param length of the body that it would have; undefined: none is told
+   * @param isClosing whether the connection closes behind it, which costs the length
+   * @param isLastAsked whether the client is to close it
+   */
+  endHead(length: number | undefined, isClosing: boolean, isLastAsked: boolean): void;
+  /**
+   * Sends of a body of `total` bytes what the client takes; the last byte ends the reply.
+   * @param writeHead writes the head, before the first piece
+   */
+  writeOf(total: number, offset: number, piece: Uint8Array, writeHead: (() => void) | undefined): Taken;
+  /** Sends a piece of a body of unknown length, as much of it as the client takes. */
+  write(piece: Uint8Array, writeHead: (() => void) | undefined): Taken;
+  /** Ends a body of unknown length. */
+  endBody(writeHead: (() => void) | undefined): void;
+  /** Calls back when the client takes more; also without need. */
+  onWritable(writable: () => void): void;
+  /** Keeps the engine from closing a connection on which nothing moves. */
+  keepAlive(): void;
+  /** Closes the connection without another word, now or in a later turn. Never fails. */
+  close(): void;
+  /** The reply has ended and nothing knows this object, nor its receiver, any more: both serve another request. */
+  reuse(): void;
+}

@@ -1,0 +1,289 @@
+import { formatAddress } from '../../base/address.js';
+import {
+  type Connection,
+  corkedSize,
+  corkedWithHeadSize,
+  type EngineResponse,
+  type Receiver,
+  type Taken,
+} from './engine.js';
+import type { UwsRequest, UwsResponse } from './uws.js';
+
+/**
+ * Every close of a connection by the server goes by this.
+ *
+ * The engine frees a socket in the check phase of libuv, and what it needs for that in the phase after it. A connection
+ * that is closed in between, by a callback of `setImmediate` or a promise that such a callback resolves, is never freed:
+ * some 450 bytes for good. It may be closed within callbacks of the engine and of timers. Node.js does not tell which
+ * phase it is in, so that only what is known to run in a good one closes at once; all else waits for a timer.
+ */
+let isClosable = false;
+
+/** Runs something in a later turn, see {@link EngineResponse.later}. */
+export function onLaterTurn(run: () => void, cut: (error: unknown) => void): void {
+  try {
+    setTimeout(() => whileClosable(run, cut), 0);
+  } catch (error) {
+    cut(error);
+  }
+}
+
+/** Runs something in a turn in which connections may be closed: a callback of the engine or of a timer. */
+function whileClosable(run: () => void, failed: (error: unknown) => void): void {
+  const before = isClosable;
+  isClosable = true;
+  try {
+    run();
+  } catch (error) {
+    failed(error);
+  } finally {
+    isClosable = before;
+  }
+}
+
+/** Closes something of the engine, now or in a later turn. */
+export function whenClosable(close: () => void): void {
+  if (isClosable) close();
+  else onLaterTurn(close, close);
+}
+
+/** Closes something as its thread ends: there is no later turn. */
+export function closeForExit(close: () => void): void {
+  whileClosable(close, () => {});
+}
+
+function closeConnection(raw: UwsResponse): void {
+  whenClosable(() => {
+    try {
+      raw.close();
+    } catch {
+      // It has been closed already.
+    }
+  });
+}
+
+/** The engine gives an address as 4 or 16 bytes, or none, as when a reset has followed the request. */
+function addressOf(raw: UwsResponse): string {
+  return formatAddress(new Uint8Array(raw.getRemoteAddress()));
+}
+
+/** Free responses that are kept: one is enough, unless a handler makes something of its own happen. */
+const mostIdle = 16;
+
+/** A response of the engine, with what has to be minded about it. It serves one request after the other. */
+export class UwsReply implements EngineResponse {
+  isCorked = false;
+  readonly #receiver: Receiver;
+  readonly #idle: UwsReply[];
+  #raw: UwsResponse;
+  /** Whether the connection was found gone, or was closed. */
+  #isGone = false;
+
+  // Allocated once: the engine gets no closure per request.
+  readonly #aborted = (): void => {
+    this.#isGone = true;
+    this.#receiver.gone();
+  };
+  readonly #data = (piece: ArrayBuffer, isLast: boolean): void => {
+    const before = isClosable;
+    isClosable = true;
+    this.isCorked = true;
+    try {
+      this.#receiver.bodyPiece(piece, isLast);
+    } finally {
+      this.isCorked = false;
+      isClosable = before;
+    }
+  };
+
+  /** @param idle where it goes when it is free */
+  constructor(receiver: (response: EngineResponse) => Receiver, idle: UwsReply[], raw: UwsResponse) {
+    this.#raw = raw;
+    this.#idle = idle;
+    this.#receiver = receiver(this);
+  }
+
+  /** Serves a request. Called by the engine: a callback of its own is corked, and may close. */
+  serve(raw: UwsResponse, request: UwsRequest, method: string, path: string, route: object | undefined): void {
+    this.#raw = raw;
+    this.#isGone = false;
+    const before = isClosable;
+    isClosable = true;
+    this.isCorked = true;
+    try {
+      this.#receiver.request(request, method, path, route);
+    } finally {
+      this.isCorked = false;
+      isClosable = before;
+    }
+  }
+
+  /** The engine ends the process when a handler returns without reply or callback for this. */
+  watch(): void {
+    this.#raw.onAborted(this.#aborted);
+  }
+
+  awaitBody(): void {
+    this.#raw.onData(this.#data);
+  }
+
+  get remoteAddress(): string {
+    return addressOf(this.#raw);
+  }
+
+  cork(write: () => void): void {
+    this.#raw.cork(write);
+  }
+
+  get mayClose(): boolean {
+    return isClosable;
+  }
+
+  later(run: () => void, cut: (error: unknown) => void): void {
+    onLaterTurn(run, cut);
+  }
+
+  writeStatus(line: string): void {
+    this.#raw.writeStatus(line);
+  }
+
+  writeHeader(name: string, value: string): void {
+    this.#raw.writeHeader(name, value);
+  }
+
+  /** Where the client asks for it the engine closes by itself, and leaves the header out. */
+  end(body: string | Uint8Array, isClosing: boolean, isLastAsked: boolean): void {
+    if (isLastAsked && !isClosing) this.#raw.writeHeader('Connection', 'close');
+    this.#raw.end(body, isClosing);
+  }
+
+  /**
+   * The engine can neither close after a reply without a body nor give it a length (it writes a wrong one): the length is
+   * written as a header, and the client asked to close; where the engine has to close, the body is one of no bytes.
+   */
+  endHead(length: number | undefined, isClosing: boolean, isLastAsked: boolean): void {
+    if (isClosing) {
+      this.#raw.end('', true);
+      return;
+    }
+    if (length !== undefined) this.#raw.writeHeader('Content-Length', String(length));
+    if (isLastAsked) this.#raw.writeHeader('Connection', 'close');
+    this.#raw.endWithoutBody();
+  }
+
+  /** The engine takes what the kernel takes, and tells of the rest by an offset. */
+  writeOf(total: number, offset: number, piece: Uint8Array, writeHead: (() => void) | undefined): Taken {
+    let bytes = piece.length;
+    let isFree = true;
+    let isComplete = false;
+    this.#raw.cork(() => {
+      writeHead?.();
+      [isFree, isComplete] = this.#raw.tryEnd(piece, total);
+      if (!isComplete) bytes = this.#raw.getWriteOffset() - offset;
+    });
+    return { bytes, isFree, isComplete };
+  }
+
+  /**
+   * Written in parts that the engine can cork: where a write does not fit behind what is corked, the line of its chunk
+   * among it, and the kernel refuses that, the engine loses the write. A part that is corked whole is kept. That the
+   * kernel is full shows at the part behind it.
+   */
+  write(piece: Uint8Array, writeHead: (() => void) | undefined): Taken {
+    let bytes = 0;
+    let isFree = true;
+    let head = writeHead;
+    while (isFree && bytes < piece.length) {
+      const part = piece.subarray(bytes, bytes + (head === undefined ? corkedSize : corkedWithHeadSize));
+      this.#raw.cork(() => {
+        head?.();
+        isFree = this.#raw.write(part);
+      });
+      // Within the cork the engine may have found the client gone.
+      if (this.#isGone) break;
+      head = undefined;
+      bytes += part.length;
+    }
+    return { bytes, isFree, isComplete: false };
+  }
+
+  endBody(writeHead: (() => void) | undefined): void {
+    this.#raw.cork(() => {
+      writeHead?.();
+      // Never with the flag to close: after a body has begun the engine would write a header into it.
+      this.#raw.end();
+    });
+  }
+
+  onWritable(writable: () => void): void {
+    this.#raw.onWritable(() => {
+      writable();
+      return true;
+    });
+  }
+
+  /** The engine cuts a connection 8 to 12 s after the last event it saw. As a pair these only make that time start anew. */
+  keepAlive(): void {
+    this.#raw.pause();
+    this.#raw.resume();
+  }
+
+  close(): void {
+    this.#isGone = true;
+    closeConnection(this.#raw);
+  }
+
+  reuse(): void {
+    if (this.#idle.length < mostIdle) this.#idle.push(this);
+  }
+}
+
+/** A connection that has just come. */
+export class UwsConnection implements Connection {
+  readonly #raw: UwsResponse;
+
+  constructor(raw: UwsResponse) {
+    this.#raw = raw;
+  }
+
+  get remoteAddress(): string {
+    return addressOf(this.#raw);
+  }
+
+  refuse(text: string): void {
+    this.#raw.cork(() => {
+      this.#raw
+        .writeStatus('503 Service Unavailable')
+        .writeHeader('Content-Type', 'text/plain; charset=utf-8')
+        .writeHeader('Retry-After', '1')
+        .end(text, true);
+    });
+  }
+
+  close(): void {
+    closeConnection(this.#raw);
+  }
+
+  /** The first request replaces the callback. */
+  onGone(gone: () => void): void {
+    this.#raw.onAborted(gone);
+  }
+}
+
+/** Tells of connections that come and go, in a turn in which they may be closed. */
+export function tellOfConnection(
+  raw: UwsResponse,
+  delta: number,
+  opened: (connection: Connection) => void,
+  closed: (hadReply: boolean) => void,
+): void {
+  const before = isClosable;
+  isClosable = true;
+  try {
+    // Of one that has gone the engine still tells how much of a body the last reply had.
+    if (delta < 0) closed(raw.getWriteOffset() > 0);
+    else opened(new UwsConnection(raw));
+  } finally {
+    isClosable = before;
+  }
+}

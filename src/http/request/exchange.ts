@@ -1,0 +1,883 @@
+import { originOf } from '../../base/address.js';
+import { LazyAbort } from '../../base/lazy-abort.js';
+import type { Log } from '../../base/log.js';
+import { shorten } from '../../base/text.js';
+import type { BodyPool } from '../../native/native.js';
+import {
+  corkedWithHeadSize,
+  type EngineHandlers,
+  type EngineRequest,
+  type EngineResponse,
+  keptBack,
+  type Receiver,
+} from '../engine/engine.js';
+import { Pipelining, shortestPipeline } from '../engine/pipelining.js';
+import { ReadProbe } from '../engine/read-probe.js';
+import {
+  type Caller,
+  type ChunkSource,
+  checkReplyHeaders,
+  type Exchange,
+  type Field,
+  heldBodySize,
+  type Method,
+  type ReplyHeaders,
+} from '../exchange.js';
+import type { Connections } from '../limits/connections.js';
+import { Counter, type HttpCounters } from '../limits/counters.js';
+import type { ListenerOptions } from '../listen/listener.js';
+import { settingName } from '../listen/setting.js';
+import { type ArrivingRequest, Denial } from '../login/access.js';
+import { decodePath, nowhere, type Root, type RootMatch, type RootRegistry, type Service } from '../roots.js';
+import { isJsonType, namesJson } from './accept.js';
+import { beginsAsJson, FieldError, isFormType, parseForm, parseQuery } from './forms.js';
+import { RequestHead } from './head.js';
+import { Refusals } from './refusal.js';
+import { isBodiless, ReplyHead, statusLine } from './reply-head.js';
+import { FlushedBody, HeldBody, ReplyStream, type StreamLimits, type StreamOwner } from './stream.js';
+
+/** The states of an exchange, in the order in which it passes them; it may leave any out. */
+const State = {
+  /** Its body arrives. */
+  receiving: 0,
+  /** Its body is whole, and its caller is not known yet. */
+  whole: 1,
+  /** Its root has it, and has not replied. */
+  open: 2,
+  /** This layer refuses it, now or in a later turn; what still arrives of its body is dropped. */
+  refusing: 3,
+  /** Its reply is a stream, or waits for a later turn. */
+  replying: 4,
+  /** Its reply has been sent, or its client has left. */
+  ended: 5,
+} as const;
+
+type State = (typeof State)[keyof typeof State];
+
+const noBytes = new Uint8Array(0);
+const noFields: readonly Field[] = [];
+
+/** Timers take a signed 32-bit number of milliseconds. */
+const longestTimer = 2 ** 31 - 1;
+
+/** Longest part of a path that an error repeats. */
+const shownPath = 200;
+
+const internalError = 'internal error; the log of the server tells why';
+
+/** What the exchanges of one server share. */
+export interface ExchangeSettings {
+  readonly roots: RootRegistry;
+  readonly connections: Connections;
+  readonly bodies: BodyPool;
+  /** Largest body that is accepted, bytes. */
+  readonly maxBody: number;
+  /** Most bytes a flush handler is asked for at once. */
+  readonly flushLimit: number;
+  readonly limits: StreamLimits;
+  /** Seconds for which browsers that came by TLS use nothing else; 0: they are not told. */
+  readonly stayEncrypted: number;
+  /** Body of a refusal in JSON where a root has no other. */
+  readonly jsonRefusal: ((status: number, reason: string) => string) | undefined;
+  readonly counters: HttpCounters;
+  readonly log: Log;
+}
+
+/** Makes the exchanges of a server, and holds what they share. */
+export class Exchanges {
+  readonly refusals: Refusals;
+  readonly probe = new ReadProbe();
+  readonly pipelining = new Pipelining();
+  /** Of the request that has come last. */
+  readonly head = new RequestHead();
+  readonly arrival = new Arrival();
+
+  constructor(readonly settings: ExchangeSettings) {
+    this.refusals = new Refusals(settings.jsonRefusal, settings.log);
+  }
+
+  /** Takes the requests of a listener. */
+  handlersFor(listener: ListenerOptions): Pick<EngineHandlers, 'posts' | 'receiver'> {
+    const { roots, stayEncrypted } = this.settings;
+    const replyHead = new ReplyHead(listener.setting.kind === 'https' ? stayEncrypted : 0);
+    return {
+      posts: roots.newestFirst.flatMap(({ declaration: { root } }) => {
+        const path = `/${root}`;
+        const route = roots.findCommon(path);
+        return route === undefined ? [] : [{ path, route }];
+      }),
+      receiver: (response) => new HttpExchange(this, listener, replyHead, response),
+    };
+  }
+}
+
+/** One request and its response, from its head to the end of its reply; then the object serves another one. */
+class HttpExchange implements Exchange, Receiver, StreamOwner {
+  method: Method = 'GET';
+  path = '';
+  query = '';
+  mediaType = '';
+  hasOrigin = false;
+  fields: readonly Field[] = noFields;
+  caller: Caller | undefined = undefined;
+  onGone: (() => void) | undefined = undefined;
+  about: string | undefined = undefined;
+
+  readonly #host: Exchanges;
+  readonly #settings: ExchangeSettings;
+  readonly #via: ListenerOptions;
+  readonly #replyHead: ReplyHead;
+  readonly #response: EngineResponse;
+  #state: State = State.ended;
+  #root: Root = nowhere;
+  #service: Service = nowhere.declaration;
+  #contentType = '';
+  #accept = '';
+  #body: Uint8Array | ArrayBuffer = noBytes;
+  #kept: readonly string[] | undefined;
+  /** Slot of the body pool while the body arrives in pieces; -1: none. */
+  #bodySlot = -1;
+  /** Whether the caller is not known yet: the request is not handed to its root before, nor told why it is refused. */
+  #isHeld = false;
+  /** The refusal of a request that is held. */
+  #verdict: (() => void) | undefined;
+  /** Whether the connection may not be used for another request. */
+  #mustClose = false;
+  /** Whether the client asks that the connection closes after the reply. */
+  #isLastAsked = false;
+  #abort: LazyAbort | undefined;
+  #deadline: NodeJS.Timeout | undefined;
+  #stream: ReplyStream | undefined;
+  #status = 200;
+  #headers: ReplyHeaders | undefined;
+  #remoteAddress: string | undefined;
+  /** Whether this layer cuts the connection itself: then no client has left. */
+  #isCut = false;
+  #mayReuse = false;
+
+  constructor(host: Exchanges, via: ListenerOptions, replyHead: ReplyHead, response: EngineResponse) {
+    this.#host = host;
+    this.#settings = host.settings;
+    this.#via = via;
+    this.#replyHead = replyHead;
+    this.#response = response;
+  }
+
+  // The request, as handlers see it.
+
+  get body(): Uint8Array {
+    if (!(this.#body instanceof Uint8Array)) this.#body = new Uint8Array(this.#body);
+    return this.#body;
+  }
+
+  get lentBody(): Uint8Array | ArrayBuffer {
+    return this.#body;
+  }
+
+  get wantsJson(): boolean {
+    return isJsonType(this.mediaType) || namesJson(this.#accept) || beginsAsJson(this.body);
+  }
+
+  get isUnix(): boolean {
+    return this.#via.setting.kind === 'unix';
+  }
+
+  get isSecure(): boolean {
+    return this.#via.setting.kind === 'https';
+  }
+
+  get listener(): string {
+    return settingName(this.#via.setting);
+  }
+
+  get remoteAddress(): string {
+    if (this.#remoteAddress === undefined) {
+      if (this.#state === State.ended) return '';
+      this.#remoteAddress = this.#response.remoteAddress;
+    }
+    return this.#remoteAddress;
+  }
+
+  get origin(): string {
+    return originOf(this.isUnix, this.isUnix ? '' : this.remoteAddress);
+  }
+
+  get finished(): boolean {
+    return this.#state >= State.replying;
+  }
+
+  get signal(): AbortSignal {
+    this.#abort ??= new LazyAbort();
+    return this.#abort.signal;
+  }
+
+  argument(name: string): string | undefined {
+    return this.fields.find((field) => field.name === name)?.value;
+  }
+
+  arguments(name: string): string[] {
+    return this.fields.filter((field) => field.name === name).map(({ value }) => value);
+  }
+
+  header(name: string): string | undefined {
+    const index = this.#root.keptHeaders.indexOf(name.toLowerCase());
+    if (index === -1) {
+      const { module, root } = this.#root.declaration;
+      throw new TypeError(
+        `request header ${name} is not kept; add it to the headers of root "${root}" of module ${module}`,
+      );
+    }
+    return this.#kept?.[index] || undefined;
+  }
+
+  // The head has come: the request is refused by it, or accepted.
+
+  request(request: EngineRequest, method: string, path: string, route: object | undefined): void {
+    const { roots, connections, counters } = this.#settings;
+    counters.add(Counter.requests, 1);
+    connections.exchangeBegan();
+    this.#host.pipelining.count();
+    // A route is what the registry found, and only a method that is served reaches a handler.
+    const match = (route as RootMatch | undefined) ?? roots.findCommon(path);
+    this.#reuse(method as Method, match);
+    try {
+      this.#response.watch();
+      this.#judge(request, path, match !== undefined);
+    } catch (error) {
+      this.#settings.log.error({ err: error }, 'a request failed before it reached its handler');
+      this.#failedEarly();
+    }
+  }
+
+  /** Begins another request; nothing stays of the one before. */
+  #reuse(method: Method, match: RootMatch | undefined): void {
+    this.method = method;
+    this.path = match === undefined ? '' : match.rest;
+    this.query = '';
+    this.mediaType = '';
+    this.hasOrigin = false;
+    this.fields = noFields;
+    this.caller = undefined;
+    this.onGone = undefined;
+    this.about = undefined;
+    this.#state = State.receiving;
+    this.#root = match === undefined ? nowhere : match.root;
+    this.#contentType = '';
+    this.#accept = '';
+    this.#body = noBytes;
+    this.#kept = undefined;
+    this.#bodySlot = -1;
+    this.#isHeld = false;
+    this.#verdict = undefined;
+    this.#mustClose = false;
+    this.#isLastAsked = false;
+    this.#abort = undefined;
+    this.#deadline = undefined;
+    this.#stream = undefined;
+    this.#headers = undefined;
+    this.#remoteAddress = undefined;
+    this.#isCut = false;
+    this.#mayReuse = false;
+  }
+
+  #judge(request: EngineRequest, path: string, isFound: boolean): void {
+    const { head } = this.#host;
+    const wrongFraming = head.read(request);
+    this.mediaType = head.mediaType;
+    this.hasOrigin = head.hasOrigin;
+    this.#contentType = head.contentType;
+    this.#accept = head.accept;
+    this.#isLastAsked = head.isLastAsked;
+    if (wrongFraming !== undefined) {
+      this.#refuseByHead(400, wrongFraming, undefined, true);
+      return;
+    }
+    if (this.#via.access !== undefined && !this.#isLetIn(request, path)) return;
+    if (!isFound && !this.#findRoot(path)) return;
+    const { method } = this;
+    const root = this.#root;
+    const { declaration } = root;
+    const isPost = method === 'POST';
+    const hasBody = head.isChunked || head.contentLength > 0;
+    if (isPost ? !root.servesPost : !((method === 'GET' || method === 'HEAD') && root.servesGet)) {
+      const reason = `method ${shorten(method, 20)} is not served here; use ${root.allow}`;
+      this.#refuseByHead(405, reason, { Allow: root.allow });
+    } else if (head.contentLength > this.#settings.maxBody) {
+      this.#refuseByHead(413, this.#tooLarge(`of ${head.contentLength} bytes`), undefined, true);
+    } else if (!isPost && hasBody && declaration.refusesGetBody === true) {
+      // It may be a call that was meant to be a POST, and what it asks for is not looked at.
+      this.#refuseByHead(400, `a ${method} request has no body here; POST it`);
+    } else if (isPost && isEncoded(head.contentEncoding)) {
+      const reason = `Content-Encoding ${JSON.stringify(shorten(head.contentEncoding, 40))} is not supported; send the body as it is`;
+      this.#refuseByHead(415, reason, { 'Accept-Encoding': 'identity' });
+    } else {
+      const service = root.choose(this);
+      if (service === undefined) {
+        this.#refuseByHead(415, `content type ${quoteType(head.mediaType)} is not accepted here`);
+        return;
+      }
+      this.#service = service;
+      // A form has what it asks for in its body.
+      if (!isPost || declaration.ignoresQuery !== true) this.query = request.getQuery() ?? '';
+      if (service.keepsHeaders !== false && root.keptHeaders.length > 0) {
+        this.#kept = root.keptHeaders.map((name) => request.getHeader(name));
+      }
+      // Else what follows might not be what the engine takes it for.
+      this.#mustClose = head.isEndDoubtful(method) || this.#host.probe.isLastDue();
+      if (isPost && hasBody) this.#response.awaitBody();
+      else if (this.#mustClose || this.#host.pipelining.isTurnLong()) this.#dispatchLater();
+      else this.#dispatch();
+    }
+  }
+
+  /** Whether the caller is let in, or not known yet; else the request is refused. */
+  #isLetIn(request: EngineRequest, path: string): boolean {
+    const admission = this.#via.access?.check(this.#host.arrival.of(this, request, path));
+    if (admission instanceof Denial) {
+      if (admission.isOfAddress) this.#settings.connections.excludedAsked();
+      this.#refuseByHead(admission.status, admission.reason, admission.headers, true);
+      return false;
+    }
+    if (!(admission instanceof Promise)) {
+      this.caller = admission;
+      return true;
+    }
+    this.#isHeld = true;
+    void admission.then((checked) => this.#later(() => this.#callerKnown(checked)));
+    return true;
+  }
+
+  /** Finds the root of a path that is none of the common ones; else the request is refused. */
+  #findRoot(path: string): boolean {
+    const { roots } = this.#settings;
+    const decoded = decodePath(path);
+    const match = decoded === undefined ? undefined : roots.find(decoded);
+    if (match !== undefined) {
+      this.#root = match.root;
+      this.path = match.rest;
+      return true;
+    }
+    if (decoded === undefined) {
+      this.#refuseByHead(400, 'the path has a malformed percent escape, or one that is not UTF-8');
+    } else {
+      const shown = JSON.stringify(shorten(path, shownPath, '...'));
+      const known = roots.newestFirst.map(({ declaration }) => `/${declaration.root}`).join(', ');
+      this.#refuseByHead(404, `no root path serves ${shown}; there are: ${known || 'none'}`);
+    }
+    return false;
+  }
+
+  /**
+   * Refuses by the head alone. A body of unknown length is not waited for: the connection closes.
+   * @param isLast whether it closes in any case
+   */
+  #refuseByHead(status: number, reason: string, headers?: ReplyHeaders, isLast = false): void {
+    const { head, probe, pipelining } = this.#host;
+    const { maxBody, connections } = this.#settings;
+    const isDoubtful = head.isEndDoubtful(this.method) || head.contentLength > maxBody;
+    const closes = isLast || isDoubtful || probe.isLastDue() || pipelining.isTurnLong();
+    this.#state = State.refusing;
+    this.#mustClose = closes || connections.isStopping;
+    const refuse = (): void => {
+      this.#mayReuse = true;
+      this.#refuse(status, reason, headers);
+      this.#reuseWhenEnded();
+    };
+    if (this.#isHeld) this.#verdict = refuse;
+    else if (closes) this.#later(refuse);
+    else refuse();
+  }
+
+  #failedEarly(): void {
+    if (this.finished) return;
+    try {
+      // It may be what failed.
+      this.#response.watch();
+      this.#isHeld = false;
+      this.#refuseByHead(500, internalError, undefined, true);
+    } catch (error) {
+      this.cut(error);
+    }
+  }
+
+  /** Its login has been verified. */
+  #callerKnown(checked: Caller | Denial): void {
+    this.#isHeld = false;
+    if (checked instanceof Denial) {
+      this.#state = State.refusing;
+      this.#mustClose = true;
+      this.#refuse(checked.status, checked.reason, checked.headers);
+    } else if (this.#verdict !== undefined) {
+      this.#verdict();
+    } else {
+      this.caller = checked;
+      if (this.#state === State.whole) this.#dispatch();
+    }
+  }
+
+  // The body arrives: one that comes whole as it lies, others joined in a slot of the pool.
+
+  bodyPiece(piece: ArrayBuffer, isLast: boolean): void {
+    if (this.#state !== State.receiving) return;
+    try {
+      const run = this.#host.pipelining.run(piece);
+      if (run > shortestPipeline && this.#refusesPipelined(run)) return;
+      if (!isLast || this.#bodySlot !== -1 || this.#mustClose || this.#isHeld) this.#collect(piece, isLast);
+      else {
+        // The engine takes its memory back when this returns.
+        const isLent = this.#root.declaration.borrowBody === true;
+        this.#body = isLent ? piece : piece.slice(0);
+        this.#dispatch();
+        if (isLent) this.#body = noBytes;
+      }
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  #collect(piece: ArrayBuffer, isLast: boolean): void {
+    const { bodies } = this.#settings;
+    if (this.#bodySlot === -1) this.#bodySlot = bodies.open();
+    const outcome = piece.byteLength === 0 ? 0 : bodies.push(this.#bodySlot, new Uint8Array(piece));
+    if (outcome === 1) {
+      this.#state = State.refusing;
+      this.#mustClose = true;
+      this.#freeBody();
+      this.#later(() => this.#refuse(413, this.#tooLarge('in chunks')));
+    } else if (outcome === 2) {
+      this.#refuse(503, 'too many bodies are being received; try again', { 'Retry-After': '1' });
+    } else if (isLast) {
+      const isLent = !this.#mustClose && !this.#isHeld && this.#root.declaration.borrowBody === true;
+      this.#body = isLent ? bodies.lend(this.#bodySlot) : bodies.take(this.#bodySlot);
+      this.#bodySlot = -1;
+      if (this.#mustClose) this.#dispatchLater();
+      else this.#dispatch();
+      if (isLent) this.#body = noBytes;
+    }
+  }
+
+  /**
+   * One that is too many is refused, and the connection closed when another one follows. The engine keeps short replies
+   * back until it has handed over all requests of a piece, and loses them when the connection is closed before; a long one
+   * pushes them out, so that whoever sent the requests knows which were served. It may not be told to close by itself:
+   * it would hand over the next one all the same, and never its end.
+   */
+  #refusesPipelined(run: number): boolean {
+    const { pipelining } = this.#host;
+    const limit = pipelining.limitOf(this);
+    if (run <= limit) return false;
+    pipelining.remember(this);
+    this.#state = State.refusing;
+    this.#isLastAsked = true;
+    const reason = `more than ${limit} requests in one piece; wait for replies before sending more`;
+    if (run > limit + 1) this.#close();
+    else this.#refuse(503, reason, { 'Retry-After': '1' }, keptBack);
+    return true;
+  }
+
+  #tooLarge(size: string): string {
+    const { maxBody } = this.#settings;
+    return `a body ${size} is over the limit of ${maxBody} bytes; send less, or raise receive_buf_size`;
+  }
+
+  /** Never fails. */
+  #freeBody(): void {
+    const slot = this.#bodySlot;
+    this.#bodySlot = -1;
+    try {
+      this.#settings.bodies.free(slot);
+    } catch (error) {
+      this.#settings.log.error({ err: error }, 'the memory of a body could not be given back');
+    }
+  }
+
+  /** This layer failed before a handler took over; the rest of the body, if there is one, is dropped. */
+  #failed(error: unknown): void {
+    if (!this.finished) this.#state = State.refusing;
+    if (this.#mustClose) this.#later(() => this.#handlerFailed(error));
+    else this.#handlerFailed(error);
+  }
+
+  // The request is whole: its root gets it.
+
+  /** Dispatches a request after which the connection closes if anything follows it, see {@link EngineResponse.later}. */
+  #dispatchLater(): void {
+    this.#later(() => this.#dispatch());
+  }
+
+  #dispatch(): void {
+    if (this.#isHeld) {
+      this.#state = State.whole;
+      return;
+    }
+    this.#state = State.open;
+    this.#settings.counters.add(Counter.bytesIn, this.#body.byteLength);
+    try {
+      this.#readFields();
+      const result: unknown = this.#service.onRequest(this);
+      // Handlers in JavaScript return all sorts of things, such as what reply() gave.
+      if (result instanceof Promise) result.catch((error: unknown) => this.#handlerFailed(error));
+    } catch (error) {
+      if (error instanceof FieldError) this.#refuse(error.status, error.message);
+      else this.#handlerFailed(error);
+    }
+    if (this.#mayReuse) this.#reuseWhenEnded();
+    if (!this.finished) this.#armDeadline();
+  }
+
+  /** @throws FieldError for a malformed form */
+  #readFields(): void {
+    if (this.method !== 'POST') {
+      if (this.query !== '') this.fields = parseQuery(this.query);
+    } else if (this.#root.declaration.body !== 'raw' && isFormType(this.mediaType)) {
+      this.fields = parseForm(this.body, this.mediaType, this.#contentType);
+    }
+  }
+
+  /** The handler has returned without a reply. */
+  #armDeadline(): void {
+    const { deadline } = this.#root;
+    if (deadline === 0) return;
+    this.#deadline = setTimeout(() => this.timedOut('source', false), Math.min(deadline, longestTimer));
+  }
+
+  /** The handler failed: a stack for the log, no detail for the client. */
+  #handlerFailed(error: unknown): void {
+    const { module, root } = this.#root.declaration;
+    this.#settings.log.error({ err: error, root, path: this.path }, `root /${root} of module ${module} failed`);
+    if (!this.finished) this.refuse(500, internalError);
+  }
+
+  /** Runs something in a later turn, unless the client has left by then. */
+  #later(run: () => void): void {
+    this.#response.later(
+      () => {
+        if (!this.finished) run();
+      },
+      (error) => this.cut(error),
+    );
+  }
+
+  letReuse(): void {
+    this.#mayReuse = true;
+  }
+
+  /** Of one that is cut the engine may still tell something. */
+  #reuseWhenEnded(): void {
+    if (this.#state === State.ended && !this.#isCut) this.#response.reuse();
+  }
+
+  // The reply: whole, streamed, or a refusal.
+
+  reply(status: number, body: string | Uint8Array = '', headers?: ReplyHeaders): boolean {
+    if (headers !== undefined) checkReplyHeaders(headers);
+    const line = statusLine(status);
+    if (this.finished) return false;
+    if (this.closesAtEnd && !this.#response.mayClose) {
+      // Copies: what is given is only lent until this returns.
+      const kept = typeof body === 'string' ? body : Uint8Array.from(body);
+      const keptHeaders = headers === undefined ? undefined : { ...headers };
+      this.#replyLater(() => this.reply(status, kept, keptHeaders));
+      return true;
+    }
+    const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
+    const { probe } = this.#host;
+    if (length === 0 || this.method === 'HEAD' || isBodiless(status)) {
+      probe.count(0);
+    } else if (length > heldBodySize || (length > corkedWithHeadSize && !this.#isClosing())) {
+      this.#begin(status, new HeldBody(typeof body === 'string' ? Buffer.from(body) : body), headers)?.startNow();
+      return true;
+    } else if (probe.isDue(length) && !this.#isClosing()) {
+      this.#begin(status, new HeldBody(Buffer.from(body)), headers)?.startNow();
+      return true;
+    }
+    try {
+      if (this.#response.isCorked) this.#send(status, line, body, length, headers);
+      else this.#response.cork(() => this.#send(status, line, body, length, headers));
+      return true;
+    } catch (error) {
+      this.#sendFailed(error);
+      return false;
+    }
+  }
+
+  flush(status: number, headers?: ReplyHeaders): void {
+    this.stream(status, new FlushedBody(this.#root.declaration, this, this.#settings.flushLimit), headers);
+  }
+
+  stream(status: number, source: ChunkSource, headers?: ReplyHeaders): void {
+    try {
+      if (headers !== undefined) checkReplyHeaders(headers);
+      statusLine(status);
+    } catch (error) {
+      source.release();
+      throw error;
+    }
+    if (this.finished) {
+      source.release();
+    } else if (this.method === 'HEAD' || isBodiless(status)) {
+      const { length } = source;
+      source.release();
+      if (this.closesAtEnd && !this.#response.mayClose) {
+        this.#replyLater(() => this.#replyHeadOnly(status, length, headers));
+      } else {
+        this.#replyHeadOnly(status, length, headers);
+      }
+    } else {
+      this.#begin(status, source, headers)?.start();
+    }
+  }
+
+  refuse(status: number, reason: string, headers?: ReplyHeaders): void {
+    this.#replyRefusal(status, reason, headers, 0);
+  }
+
+  /**
+   * A refusal of this layer itself, which is counted.
+   * @param padding blanks behind its body
+   */
+  #refuse(status: number, reason: string, headers?: ReplyHeaders, padding = 0): void {
+    if (this.finished) return;
+    this.#settings.counters.add(Counter.refused, 1);
+    this.#replyRefusal(status, reason, headers, padding);
+  }
+
+  #replyRefusal(status: number, reason: string, headers: ReplyHeaders | undefined, padding: number): void {
+    const { contentType, body, headers: own } = this.#host.refusals.of(this.#root, status, reason, this);
+    const all: Record<string, string> = { ...own, ...headers };
+    // Behind the others, wherever a request is refused: nobody tells the one from the other.
+    all['Content-Type'] ??= contentType;
+    this.reply(status, body + ' '.repeat(padding), all);
+  }
+
+  /** Replies in a later turn, in which the connection may be closed. */
+  #replyLater(reply: () => void): void {
+    clearTimeout(this.#deadline);
+    this.#state = State.replying;
+    this.#response.later(
+      () => {
+        if (this.#state !== State.replying) return;
+        this.#state = State.open;
+        reply();
+      },
+      (error) => this.cut(error),
+    );
+  }
+
+  /** @returns undefined when the engine failed, and that has been answered */
+  #begin(status: number, source: ChunkSource, headers: ReplyHeaders | undefined): ReplyStream | undefined {
+    clearTimeout(this.#deadline);
+    this.#state = State.replying;
+    this.#status = status;
+    // A copy: what was checked is what is sent.
+    this.#headers = headers === undefined ? undefined : { ...headers };
+    try {
+      this.#stream = new ReplyStream(this.#response, source, this);
+    } catch (error) {
+      source.release();
+      this.failed(error, false);
+    }
+    return this.#stream;
+  }
+
+  #send(
+    status: number,
+    line: string,
+    body: string | Uint8Array,
+    length: number,
+    headers: ReplyHeaders | undefined,
+  ): void {
+    if (this.method === 'HEAD' || isBodiless(status)) {
+      this.#sendHeadOnly(status, length, headers);
+      return;
+    }
+    const isClosing = this.#isClosing();
+    this.#writeHead(status, line, headers);
+    this.#response.end(body, isClosing, this.#isLastAsked);
+    this.sent(length);
+    this.#end(isClosing, length > 0);
+  }
+
+  #replyHeadOnly(status: number, length: number | undefined, headers: ReplyHeaders | undefined): void {
+    this.#host.probe.count(0);
+    try {
+      this.#response.cork(() => this.#sendHeadOnly(status, length, headers));
+    } catch (error) {
+      this.#sendFailed(error);
+    }
+  }
+
+  #sendHeadOnly(status: number, length: number | undefined, headers: ReplyHeaders | undefined): void {
+    this.#writeHead(status, statusLine(status), headers);
+    this.#response.endHead(isBodiless(status) ? undefined : length, this.#mustClose, this.closesAtEnd);
+    this.#end(this.#mustClose, false);
+  }
+
+  #writeHead(status: number, line: string, headers: ReplyHeaders | undefined): void {
+    this.#settings.counters.addReply(status);
+    this.#replyHead.write(this.#response, status, line, this.#root.declaration.contentType, headers);
+  }
+
+  #isClosing(): boolean {
+    return this.#mustClose || this.#settings.connections.isStopping;
+  }
+
+  /** The engine failed on the way: part of a head may have been written, so that no other reply can follow. */
+  #sendFailed(error: unknown): void {
+    if (this.#state !== State.ended) this.cut(error);
+    else this.#settings.log.error({ err: error, root: this.#root.declaration.root }, 'the end of a reply failed');
+  }
+
+  #refuseInstead(status: number, reason: string): void {
+    this.#state = State.open;
+    this.#stream = undefined;
+    this.refuse(status, reason);
+  }
+
+  // The stream of the reply asks and tells.
+
+  get limits(): StreamLimits {
+    return this.#settings.limits;
+  }
+
+  get sourcePatience(): number {
+    return this.#root.deadline;
+  }
+
+  /** Whether the connection closes with the end of the reply: because it must, or the client asks for it. */
+  get closesAtEnd(): boolean {
+    return this.#isLastAsked || this.#isClosing();
+  }
+
+  writeHead(): void {
+    this.#writeHead(this.#status, statusLine(this.#status), this.#headers);
+    // The engine closes by itself only behind a body that is sent whole; here the client is asked to.
+    if (this.closesAtEnd) this.#response.writeHeader('Connection', 'close');
+  }
+
+  sent(bytes: number): void {
+    this.#settings.counters.add(Counter.bytesOut, bytes);
+  }
+
+  ended(isLengthKnown: boolean): void {
+    this.#end(false, isLengthKnown);
+  }
+
+  failed(error: unknown, isHeadSent: boolean): void {
+    const { module, root } = this.#root.declaration;
+    this.#settings.counters.add(Counter.streamErrors, 1);
+    const { about } = this;
+    this.#settings.log.error(
+      { err: error, root, module, about },
+      `streamed reply of root /${root}${this.#shownAbout} failed`,
+    );
+    if (isHeadSent) this.#close();
+    else this.#refuseInstead(500, internalError);
+  }
+
+  releaseFailed(error: unknown): void {
+    const { root } = this.#root.declaration;
+    this.#settings.log.error({ err: error, root }, 'releasing the source of a reply failed');
+  }
+
+  timedOut(who: 'client' | 'source' | 'reply', isHeadSent: boolean): void {
+    const { root } = this.#root.declaration;
+    const { clientPatience, replyPatience } = this.limits;
+    const seconds = { client: clientPatience, source: this.sourcePatience, reply: replyPatience }[who] / 1000;
+    const what = { client: 'the client read nothing', source: 'there was no answer', reply: 'it was not read whole' }[
+      who
+    ];
+    this.#settings.counters.add(Counter.timeouts, 1);
+    const { about } = this;
+    this.#settings.log.warn(
+      { root, seconds, about },
+      `reply of root /${root}${this.#shownAbout} given up: ${what} for ${seconds} s`,
+    );
+    this.#abortSignal(new Error(`${what} for ${seconds} s`));
+    if (isHeadSent || who !== 'source') this.#close();
+    else this.#refuseInstead(504, `no answer within ${seconds} s`);
+  }
+
+  // The end.
+
+  /** The engine tells that the connection is gone. */
+  gone(): void {
+    if (this.#state === State.ended) return;
+    if (!this.#isCut && this.#state !== State.refusing) this.#settings.counters.add(Counter.aborted, 1);
+    this.#end(true, false);
+    const { isStopping } = this.#settings.connections;
+    this.#abortSignal(new Error(isStopping ? 'the server stops' : 'the client left'));
+    const { onGone } = this;
+    this.onGone = undefined;
+    try {
+      onGone?.();
+    } catch (error) {
+      this.#handlerFailed(error);
+    }
+    // After those who wait have been told why: what they wait for may be what the source waits for.
+    this.#stream?.abort();
+  }
+
+  /** Nothing can be replied any more, and nobody may take what was for the whole: the connection is cut. */
+  cut(error: unknown): void {
+    const { module, root } = this.#root.declaration;
+    const { about } = this;
+    const what = this.#state === State.refusing ? 'a refusal' : `reply of root /${root}${this.#shownAbout}`;
+    this.#settings.log.error({ err: error, root, module, about }, `${what} failed; its connection is cut`);
+    this.#close();
+  }
+
+  get #shownAbout(): string {
+    return this.about === undefined ? '' : `, ${this.about},`;
+  }
+
+  /** Closes the connection without a word. */
+  #close(): void {
+    this.#isCut = true;
+    this.#response.close();
+    this.gone();
+  }
+
+  #abortSignal(reason: Error): void {
+    this.#abort ??= new LazyAbort();
+    this.#abort.abort(reason);
+  }
+
+  #end(isClosing: boolean, isTold: boolean): void {
+    this.#state = State.ended;
+    if (this.#deadline !== undefined) clearTimeout(this.#deadline);
+    this.#settings.connections.exchangeEnded(isClosing, isTold);
+    if (this.#bodySlot !== -1) this.#freeBody();
+  }
+}
+
+/** Whether a body is not as it is (RFC 9110 §8.4). */
+function isEncoded(contentEncoding: string): boolean {
+  return contentEncoding !== '' && contentEncoding.toLowerCase() !== 'identity';
+}
+
+function quoteType(mediaType: string): string {
+  return mediaType === '' ? '(none)' : JSON.stringify(shorten(mediaType, 80));
+}
+
+/** A request as its access is decided on. One object serves all requests: it is only valid until the next. */
+class Arrival implements ArrivingRequest {
+  path = '';
+  #exchange: { readonly origin: string } = { origin: '' };
+  #request: Pick<EngineRequest, 'getHeader'> = { getHeader: () => '' };
+
+  of(exchange: { readonly origin: string }, request: EngineRequest, path: string): this {
+    this.#exchange = exchange;
+    this.#request = request;
+    this.path = path;
+    return this;
+  }
+
+  get authorization(): string {
+    return this.#request.getHeader('authorization');
+  }
+
+  get origin(): string {
+    return this.#exchange.origin;
+  }
+}
