@@ -84,20 +84,23 @@ interface ServingApp {
 /** The functions that the engine is given know this alone: it keeps them as long as the process runs, even of a closed app. */
 interface Slot {
   handlers: EngineHandlers | undefined;
+  /** By index of its path. */
+  readonly routes: object[];
   /** Responses that serve another request. */
   readonly idle: UwsReply[];
 }
 
 /** Has an app serve requests. With the path and the method known, two texts less are made of each. */
 function serve(app: UwsApp, handlers: EngineHandlers): ServingApp {
-  const slot: Slot = { handlers, idle: [] };
-  for (const { path, route } of handlers.posts) app.post(path, postHandler(slot, path, route));
+  const slot: Slot = { handlers, routes: handlers.posts.map(({ route }) => route), idle: [] };
+  for (const [index, { path }] of handlers.posts.entries()) app.post(path, postHandler(slot, path, index));
   app.any('/*', anyHandler(slot));
   app.filter(connectionHandler(slot));
   return {
     app,
     forget: () => {
       slot.handlers = undefined;
+      slot.routes.length = 0;
       slot.idle.length = 0;
     },
   };
@@ -105,9 +108,9 @@ function serve(app: UwsApp, handlers: EngineHandlers): ServingApp {
 
 // On their own, so that each function knows its slot and nothing else.
 
-function postHandler(slot: Slot, path: string, route: object) {
+function postHandler(slot: Slot, path: string, index: number) {
   return (response: UwsResponse, request: UwsRequest): void => {
-    replyOf(slot, response)?.serve(response, request, 'POST', path, route);
+    replyOf(slot, response)?.serve(response, request, 'POST', path, slot.routes[index]);
   };
 }
 
