@@ -1,6 +1,6 @@
 // docs/reference/errors.md, from the messages that stand in the source.
 import { page, table } from './markdown.mjs';
-import { collectMessages } from './messages.mjs';
+import { collectMessages, isSaid } from './messages.mjs';
 
 /** When a code of the protocol is given, and the HTTP status of a refusal that carries it. */
 const protocolCodes = {
@@ -85,10 +85,9 @@ function protocolSection(codes, MiError, { commandErrors }) {
     const [when, status] = protocolCodes[name];
     return [String(code), new MiError(code).message, status, when];
   });
-  const texts = commandErrors.flatMap(({ code, data }) => {
-    const name = /^\{(\w+)\}$/.exec(code)?.[1];
-    return codes[name] === undefined || !isSaid(data) ? [] : [[String(codes[name]), said(data)]];
-  });
+  const texts = Object.entries(codes).flatMap(([name, code]) =>
+    commandErrors.filter((one) => one.code === name && isSaid(one.data)).map(({ data }) => [String(code), said(data)]),
+  );
   return `## Codes of JSON-RPC
 
 The \`error\` of a reply has \`code\`, \`message\` and mostly \`data\`. A refusal by HTTP carries one too: -32004 with 429, -32603 with
@@ -150,10 +149,6 @@ Functions of the package throw these. At the start, and with \`-c\`, they end th
 status 255 where the configuration is wrong, else 1. Some are only seen inside other texts, as the reason.
 
 ${sections.join('\n\n')}`;
-}
-
-function isSaid(text) {
-  return /[A-Za-z]{2}/.test(text.replaceAll(/\{[^{}]*\}/g, ''));
 }
 
 /** As code, since texts have stars and angle brackets. */

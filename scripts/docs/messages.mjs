@@ -7,12 +7,12 @@ const logLevels = ['debug', 'info', 'warn', 'error'];
 const diagnostics = { diagnosticAt: 1, SyntaxFault: 1, '#error': 1, fail: 0 };
 
 /** Functions and classes that make an MiError of a text, and its code. */
-const shortcuts = { invalidParams: 'invalidParams', serverError: 'serverError', RateLimitError: 'rateLimited' };
+const shortcuts = { invalidParams: 'invalidParams', serverError: 'serverError' };
 
 /**
  * All messages, each once, in order of their texts. Parts that vary stand in braces: `no command {name}`.
  *
- * @returns lists of objects: `commandErrors` (code, message, data), `refusals` (status, text), `logLines` (level, text),
+ * @returns lists of objects: `commandErrors` (code or its name, message, data), `refusals` (status, text), `logLines` (level, text),
  *   `notes` (text), `configErrors` (text), `thrown` (floor, name, text)
  */
 export function collectMessages() {
@@ -49,12 +49,12 @@ function collect(node, floor, render, found) {
   const args = [...(node.arguments ?? [])];
   if (name === 'MiError') {
     const [[code] = [''], [message] = [''], texts = ['']] = args.map(render);
-    for (const data of texts) found.commandErrors.push({ code, message, data });
+    for (const data of texts) found.commandErrors.push({ code: code.replaceAll(/[{}]/g, ''), message, data });
     return;
   }
   if (Object.hasOwn(shortcuts, name)) {
     for (const data of render(args[0])) {
-      found.commandErrors.push({ code: `{${shortcuts[name]}}`, message: '{undefined}', data });
+      found.commandErrors.push({ code: shortcuts[name], message: '{undefined}', data });
     }
     return;
   }
@@ -76,15 +76,21 @@ function collect(node, floor, render, found) {
 }
 
 /** A text that is more than what stands in other texts. */
-function isSaid(text) {
+export function isSaid(text) {
   return /[A-Za-z]{2}/.test(text.replaceAll(/\{[^{}]*\}/g, ''));
 }
 
+/** Without repetitions, in an order that does not depend on the names of the parts that vary. */
 function eachOnce(list) {
-  const byText = new Map(list.map((one) => [JSON.stringify(one), one]));
+  const byText = new Map(list.map((one) => [withoutNames(JSON.stringify(one)), one]));
   const order = ({ status = '', code = '', floor = '', message = '', text = message }) =>
-    `${status}${code}${floor} ${text}`;
+    withoutNames(`${status}${code}${floor} ${text}`);
   return [...byText.values()].sort((a, b) => (order(a) < order(b) ? -1 : 1));
+}
+
+/** A text in which the parts that vary have no names: a variable may be renamed. */
+export function withoutNames(text) {
+  return text.replaceAll(/\{[^{}"]*\}/g, '{}');
 }
 
 function nameOf(expression) {

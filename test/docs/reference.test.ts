@@ -8,7 +8,7 @@ import { createServer } from '#src/index.js';
 import { codes } from '#src/mi/errors.js';
 
 const run = promisify(execFile);
-const errors = readFileSync('docs/reference/errors.md', 'utf8');
+const errors = readFileSync('docs/reference/errors.md', 'utf8').replaceAll(/\{[^{}]*\}/g, '{}');
 
 describe('the reference', { timeout: 60_000 }, () => {
   test('is what the modules declare, the commands print and the source says', async () => {
@@ -58,12 +58,12 @@ describe('the reference', { timeout: 60_000 }, () => {
   test('errors: texts of each kind that users have met', () => {
     for (const text of [
       '| 404 | `Table not found` |',
-      '| 503 | `{limit} calls are pending, which is the limit max_pending; try again` |',
-      '| 413 | `a body {size} is over the limit of {max} bytes; send less, or raise receive_buf_size` |',
-      '| warn | 40 | 1 | `login from {origin} failed` |',
-      '| error | 50 | -1 | `MI command {command} failed` |',
-      '| `{what} is an integer, not a string: {remedy}` |',
-      '| `Error` | `cannot listen on {address}:{port}: ',
+      '| 503 | `{} calls are pending, which is the limit max_pending; try again` |',
+      '| 413 | `a body {} is over the limit of {} bytes; send less, or raise receive_buf_size` |',
+      '| warn | 40 | 1 | `login from {} failed` |',
+      '| error | 50 | -1 | `MI command {} failed` |',
+      '| `{} is an integer, not a string: {}` |',
+      '| `Error` | `cannot listen on {}:{}: ',
     ]) {
       assert.ok(errors.includes(text), text);
     }
