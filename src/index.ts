@@ -38,7 +38,6 @@ export {
   type EventValue,
 } from './mi/events/event-transport.js';
 export type { EventDeliveryCounts, Events } from './mi/events/events.js';
-export type { ConstantResult } from './mi/results/constant-result.js';
 export type { Cursor } from './mi/results/cursor.js';
 export type { Piecewise } from './mi/results/piecewise.js';
 export type { DumpCursor, DumpOptions, TableDump } from './mi/results/record-table.js';
@@ -50,7 +49,7 @@ export {
   RecordTable,
   type Settable,
 } from './mi/results/record-table.js';
-export type { Printable } from './mi/results/result.js';
+export type { ConstantResult, Printable } from './mi/results/result.js';
 export { type SecondsLeft, type SecondsLeftTexts, secondsLeft } from './mi/results/seconds-left.js';
 export { type Stream, stream, streamObject } from './mi/results/stream.js';
 export type { Statistic, StatisticKind, Statistics, StatisticsSelection } from './mi/statistics.js';

@@ -1,35 +1,113 @@
-import type { Chunk, ChunkSource } from '../http/exchange.js';
-import { type Cursor, releaseAll } from '../mi/results/cursor.js';
+import type { Chunk, ChunkSource, Exchange, ReplyHeaders } from '../http/exchange.js';
+import type { LaterAnswer } from '../mi/calls/run.js';
+import type { Parts } from '../mi/results/cursor.js';
 import { PrettyPrinter } from '../native/native.js';
-
-/** Less room than this is left unused: some cursors need it for one character. */
-const leastRoom = 4;
 
 /** A source that tells when its last chunk was the end, so that a reply of one chunk needs no stream. */
 export interface CompletedSource extends ChunkSource {
   readonly isComplete: boolean;
 }
 
+/**
+ * Begins a reply: pulls its beginning, and sends it. A source of which nothing is sent is released.
+ *
+ * @param pull gives the beginning, now or later
+ * @param release frees the source; harmless when it was called before
+ * @returns undefined when the reply has begun
+ * @throws what pulling and sending throw
+ */
+export function beginReply<T>(
+  pull: () => T | Promise<T>,
+  send: (first: T) => void,
+  release: () => void,
+): LaterAnswer<T> | undefined {
+  const guarded = <R>(work: () => R): R => {
+    try {
+      return work();
+    } catch (error) {
+      release();
+      throw error;
+    }
+  };
+  const first = guarded(pull);
+  if (first instanceof Promise) return { first, send: (value) => guarded(() => send(value)), giveUp: release };
+  guarded(() => send(first));
+  return undefined;
+}
+
+/** Sends a reply whose first chunk has been pulled: in one piece when that is all there is, else as a stream. */
+export function sendChunks(
+  exchange: Exchange,
+  status: number,
+  first: Chunk | Promise<Chunk>,
+  source: CompletedSource,
+  headers?: ReplyHeaders,
+): void {
+  if (first instanceof Uint8Array && source.isComplete) {
+    exchange.reply(status, first, headers);
+    source.release();
+  } else {
+    streamChunks(exchange, status, first, source, headers);
+  }
+}
+
+/** As {@link sendChunks}, always as a stream. */
+export function streamChunks(
+  exchange: Exchange,
+  status: number,
+  first: Chunk | Promise<Chunk>,
+  source: ChunkSource,
+  headers?: ReplyHeaders,
+): void {
+  exchange.stream(status, new BegunChunks(first, source), headers);
+}
+
+/** A source whose first chunk has been pulled already, to see whether it is all there is, and not an error. */
+class BegunChunks implements ChunkSource {
+  readonly length: number | undefined;
+  readonly #rest: ChunkSource;
+  #first: Chunk | Promise<Chunk> | undefined;
+
+  /** @param first copied, since it may have to wait for its turn */
+  constructor(first: Chunk | Promise<Chunk>, rest: ChunkSource) {
+    this.length = rest.length;
+    this.#rest = rest;
+    this.#first = first instanceof Uint8Array ? Uint8Array.from(first) : first;
+    // When the client leaves before its turn, nobody looks at how it ended.
+    if (first instanceof Promise) first.catch(() => {});
+  }
+
+  next(): Chunk | Promise<Chunk> {
+    const first = this.#first;
+    this.#first = undefined;
+    return first === undefined ? this.#rest.next() : first;
+  }
+
+  release(): void {
+    this.#rest.release();
+  }
+}
+
 /** A reply made of parts, as chunks that are as full as its buffer. */
 export class ReplyChunks implements CompletedSource {
-  readonly #parts: Cursor[];
+  readonly #parts: Parts;
   readonly #buffer: Buffer;
-  readonly #length: () => number | undefined;
+  readonly #length: (() => number | undefined) | undefined;
   #released: ((isComplete: boolean) => void) | undefined;
 
   /**
-   * @param parts what the reply consists of, in order; released by this
+   * @param parts what the reply consists of; released by this
    * @param buffer where chunks are made, 64 KiB at most. Replies may share one if no part of theirs fills it later
    * @param released told once, when the reply has ended or was given up before all of it was printed
    * @param length tells the bytes of all parts together, when known
    */
   constructor(
-    parts: readonly Cursor[],
+    parts: Parts,
     buffer: Buffer,
     released: (isComplete: boolean) => void,
-    length: () => number | undefined = () => undefined,
+    length?: () => number | undefined,
   ) {
-    this.#parts = [...parts];
+    this.#parts = parts;
     this.#length = length;
     this.#buffer = buffer;
     this.#released = released;
@@ -40,12 +118,12 @@ export class ReplyChunks implements CompletedSource {
    *
    * @param parts released also when there is no memory for it
    */
-  static own(parts: Cursor[], size: number, released: (isComplete: boolean) => void): ReplyChunks {
+  static own(parts: Parts, size: number, released: (isComplete: boolean) => void): ReplyChunks {
     let buffer: Buffer;
     try {
       buffer = Buffer.allocUnsafe(size);
     } catch (error) {
-      releaseAll(parts);
+      parts.release();
       throw error;
     }
     return new ReplyChunks(parts, buffer, released);
@@ -53,46 +131,21 @@ export class ReplyChunks implements CompletedSource {
 
   /** Bytes of all of it, when known; it may be so once the first chunk is made. */
   get length(): number | undefined {
-    return this.#length();
+    return this.#length?.();
   }
 
   /** Whether all parts are printed: what the last chunk held was the end. */
   get isComplete(): boolean {
-    return this.#parts.length === 0;
+    return this.#parts.isComplete;
   }
 
   next(): Chunk | Promise<Chunk> {
-    return this.#fill(0);
-  }
-
-  #fill(start: number): Chunk | Promise<Chunk> {
-    let at = start;
-    for (let part = this.#parts[0]; part !== undefined; part = this.#parts[0]) {
-      if (this.#buffer.length - at < leastRoom) break;
-      const written = part.fill(this.#buffer.subarray(at));
-      if (typeof written !== 'number') {
-        const from = at;
-        return written.then((later) => this.#continue(from, later));
-      }
-      at += written;
-      if (written === 0) this.#advance();
-    }
-    return this.#chunk(at);
-  }
-
-  /** What has been waited for is sent at once: the next wait may be long. */
-  #continue(at: number, written: number): Chunk | Promise<Chunk> {
-    if (written > 0) return this.#chunk(at + written);
-    this.#advance();
-    return this.#fill(at);
+    const written = this.#parts.fill(this.#buffer);
+    return typeof written === 'number' ? this.#chunk(written) : written.then((later) => this.#chunk(later));
   }
 
   #chunk(end: number): Chunk {
     return end === 0 ? null : this.#buffer.subarray(0, end);
-  }
-
-  #advance(): void {
-    this.#parts.shift()?.release();
   }
 
   /** Harmless when it was called before. */
@@ -102,37 +155,10 @@ export class ReplyChunks implements CompletedSource {
     this.#released = undefined;
     const { isComplete } = this;
     try {
-      releaseAll(this.#parts);
+      this.#parts.release();
     } finally {
       released(isComplete);
     }
-  }
-}
-
-/** A source whose first chunk has been made already, to see whether it is all there is, and not an error. */
-export class BegunChunks implements ChunkSource {
-  readonly length: number | undefined;
-  #first: Chunk | Promise<Chunk> | undefined;
-
-  /** @param first copied, since it may have to wait for its turn */
-  constructor(
-    first: Chunk | Promise<Chunk>,
-    readonly rest: ChunkSource,
-  ) {
-    this.length = rest.length;
-    this.#first = first instanceof Uint8Array ? Uint8Array.from(first) : first;
-    // When the client leaves before its turn, nobody looks at how it ended.
-    if (first instanceof Promise) first.catch(() => {});
-  }
-
-  next(): Chunk | Promise<Chunk> {
-    const first = this.#first;
-    this.#first = undefined;
-    return first === undefined ? this.rest.next() : first;
-  }
-
-  release(): void {
-    this.rest.release();
   }
 }
 

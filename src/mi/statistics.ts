@@ -1,6 +1,8 @@
 import { aFunction, aText, checkGiven, oneOf, shown, type Wanted } from '../base/given.js';
 import type { Log } from '../base/log.js';
 import { StatisticsTable } from '../native/native.js';
+import { BytesCursor } from './results/cursor.js';
+import { Piecewise } from './results/piecewise.js';
 
 /**
  * - `counter` only grows and can be reset to 0 ("incremental");
@@ -35,7 +37,7 @@ export class Statistic {
   }
 
   add(amount: number): void {
-    this.value += amount;
+    this.values[this.slot] = (this.values[this.slot] ?? 0) + amount;
   }
 }
 
@@ -52,12 +54,14 @@ function computed(statistic: Statistic, compute: () => number): number {
 }
 
 /** A result that Rust prints straight from the slots: `{"core:uptime":12,…}`. */
-export class StatisticsSelection {
+export class StatisticsSelection extends Piecewise<Record<string, number>> {
   constructor(
     readonly statistics: readonly Statistic[],
     readonly table: StatisticsTable,
     readonly slots: Uint32Array,
-  ) {}
+  ) {
+    super();
+  }
 
   /** Reads the computed ones, so that the slots hold what is true now. */
   refresh(): void {
@@ -66,7 +70,17 @@ export class StatisticsSelection {
     }
   }
 
-  toJSON(): Record<string, number> {
+  /** The statistics as they are now. */
+  print(): Uint8Array {
+    this.refresh();
+    return this.table.printText(this.slots);
+  }
+
+  open(): BytesCursor {
+    return new BytesCursor(this.print());
+  }
+
+  protected whole(): Record<string, number> {
     this.refresh();
     return Object.fromEntries(this.statistics.map((statistic) => [statistic.fullName, statistic.value]));
   }

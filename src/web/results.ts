@@ -1,14 +1,15 @@
-import { BegunChunks, ReplyChunks } from '../gateway/chunks.js';
+import { Slice } from '../base/slice.js';
+import { beginReply, ReplyChunks, sendChunks, streamChunks } from '../gateway/chunks.js';
 import { type FirstPart, pullFirstPart } from '../gateway/first-part.js';
 import { type Chunk, type ChunkSource, chunkLimit, type Exchange, type ReplyHeaders } from '../http/exchange.js';
-import { pageHeaders, replyPage } from '../http/pages/document.js';
+import { pageHeaders } from '../http/pages/document.js';
 import { html, type Insertion, type Markup } from '../http/pages/markup.js';
 import type { LaterAnswer } from '../mi/calls/run.js';
 import type { Result } from '../mi/commands/command.js';
 import { codes, explained, type MiError } from '../mi/errors.js';
-import { type Cursor, TextCursor } from '../mi/results/cursor.js';
-import { openResult } from '../mi/results/print-parts.js';
-import { JsonHtmlCursor, type PrintRest, RestCursor } from './html-cursors.js';
+import { type Cursor, Parts, TextCursor } from '../mi/results/cursor.js';
+import { openResult } from '../mi/results/result.js';
+import { escapeHtmlBytes, PrettyPrinter } from '../native/native.js';
 import type { PageParts } from './page.js';
 
 /** Where a result is shown: the page around it, and what leads to it again. */
@@ -42,10 +43,10 @@ export class Results {
    */
   show(exchange: Exchange, result: Result, frame: Frame): LaterAnswer<FirstPart> | undefined {
     const source = this.#source(result);
-    return begin(
-      source,
+    return beginReply(
       () => pullFirstPart(source, this.#bound),
       (part) => this.#showFirst(exchange, part, frame),
+      () => source.release(),
     );
   }
 
@@ -65,10 +66,10 @@ export class Results {
    */
   raw(exchange: Exchange, result: Result, headers: ReplyHeaders): LaterAnswer<Chunk> | undefined {
     const source = this.#source(result);
-    return begin(
-      source,
+    return beginReply(
       () => source.next(),
-      (chunk) => exchange.stream(200, new BegunChunks(chunk, source), headers),
+      (chunk) => streamChunks(exchange, 200, chunk, source, headers),
+      () => source.release(),
     );
   }
 
@@ -104,19 +105,12 @@ ${before}<pre class="json" id="result">`;
   }
 
   #send(exchange: Exchange, status: number, parts: Cursor[]): void {
-    const chunks = this.#chunks(parts);
-    let first: ReturnType<ChunkSource['next']>;
+    const chunks = this.#chunks(new Parts(parts));
     try {
-      first = chunks.next();
+      sendChunks(exchange, status, chunks.next(), chunks, pageHeaders);
     } catch (error) {
       chunks.release();
       throw error;
-    }
-    if (first instanceof Uint8Array && chunks.isComplete) {
-      replyPage(exchange, status, first);
-      chunks.release();
-    } else {
-      exchange.stream(status, new BegunChunks(first, chunks), pageHeaders);
     }
   }
 
@@ -124,7 +118,7 @@ ${before}<pre class="json" id="result">`;
     return this.#chunks(openResult(result));
   }
 
-  #chunks(parts: Cursor[]): ReplyChunks {
+  #chunks(parts: Parts): ReplyChunks {
     const chunks = ReplyChunks.own(parts, chunkLimit, () => {
       this.#streams -= 1;
     });
@@ -133,36 +127,135 @@ ${before}<pre class="json" id="result">`;
   }
 }
 
-/** Replies once the beginning of a result is there; a source of which nothing is sent is released. */
-function begin<T>(
-  source: ChunkSource,
-  pull: () => T | Promise<T>,
-  reply: (first: T) => void,
-): LaterAnswer<T> | undefined {
-  const send = (first: T): void => {
-    try {
-      reply(first);
-    } catch (error) {
-      source.release();
-      throw error;
-    }
-  };
-  let first: T | Promise<T>;
-  try {
-    first = pull();
-  } catch (error) {
-    source.release();
-    throw error;
-  }
-  if (first instanceof Promise) return { first, send, giveUp: () => source.release() };
-  send(first);
-  return undefined;
-}
-
 function facts(time: number, size: Insertion): Markup {
   return html`<p class="facts">${time.toFixed(1)} ms, ${size}</p>\n`;
 }
 
 function tail(frame: Frame): Cursor {
   return new TextCursor(html`</pre>\n</section>\n${frame.tail}`.text);
+}
+
+const stageSize = 16384;
+const noBytes = new Uint8Array(0);
+
+/** Prints compact JSON indented and escaped for HTML. */
+class JsonHtmlCursor implements Cursor {
+  readonly #printer = new PrettyPrinter();
+  readonly #indented = Buffer.alloc(stageSize);
+  readonly #escaped = Buffer.alloc(stageSize);
+  /** What each stage has left. */
+  #json: Uint8Array;
+  #toEscape: Uint8Array = noBytes;
+  #toCopy: Uint8Array = noBytes;
+
+  constructor(json: Uint8Array) {
+    this.#json = json;
+  }
+
+  fill(buffer: Buffer): number {
+    let at = 0;
+    while (at < buffer.length && this.#refill()) {
+      const piece = this.#toCopy.subarray(0, buffer.length - at);
+      buffer.set(piece, at);
+      this.#toCopy = this.#toCopy.subarray(piece.length);
+      at += piece.length;
+    }
+    return at;
+  }
+
+  /** Whether there is something to copy. */
+  #refill(): boolean {
+    while (this.#toCopy.length === 0) {
+      if (this.#toEscape.length > 0) {
+        const [consumed, produced] = escapeHtmlBytes(this.#toEscape, this.#escaped);
+        this.#toEscape = this.#toEscape.subarray(consumed);
+        this.#toCopy = this.#escaped.subarray(0, produced);
+      } else if (this.#json.length > 0) {
+        this.#printer.push(this.#json, this.#indented);
+        this.#json = this.#json.subarray(this.#printer.consumed);
+        this.#toEscape = this.#indented.subarray(0, this.#printer.produced);
+      } else {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  release(): void {
+    this.#json = noBytes;
+    this.#toEscape = noBytes;
+    this.#toCopy = noBytes;
+  }
+}
+
+/** Milliseconds that counting may hold up others at once. */
+const longestSlice = 2;
+
+/** Milliseconds after which counting is given up: a stream may have no end. */
+const longestCount = 3000;
+
+/**
+ * What is said of the rest of a result.
+ * @param end whether it was counted to its end, or counting took too long, or its source failed
+ */
+type PrintRest = (count: number, end: 'reached' | 'far' | 'failed') => string;
+
+/** Counts the rest of a result, which is left out of the page, and then prints what `print` makes of the count. */
+class RestCursor implements Cursor {
+  readonly isSlow = true;
+  readonly #source: ChunkSource;
+  readonly #print: PrintRest;
+  #text: TextCursor | undefined;
+  #count: number;
+
+  /** @param count bytes that were pulled before */
+  constructor(source: ChunkSource, count: number, print: PrintRest) {
+    this.#source = source;
+    this.#count = count;
+    this.#print = print;
+  }
+
+  fill(buffer: Buffer): number | Promise<number> {
+    if (this.#text !== undefined) return this.#text.fill(buffer);
+    const told = (end: 'reached' | 'far' | 'failed'): number => {
+      this.#text = new TextCursor(this.#print(this.#count, end));
+      return this.#text.fill(buffer);
+    };
+    // What is shown is shown: the page ends well, and says that the result does not.
+    return this.#countRest().then(
+      (isAtEnd) => told(isAtEnd ? 'reached' : 'far'),
+      () => told('failed'),
+    );
+  }
+
+  async #countRest(): Promise<boolean> {
+    const giveUp = performance.now() + longestCount;
+    const slice = new Slice(longestSlice);
+    for (;;) {
+      const next = this.#source.next();
+      const chunk = next instanceof Promise ? await within(next, giveUp - performance.now()) : next;
+      if (chunk === undefined) return false;
+      if (chunk === null) return true;
+      this.#count += chunk.length;
+      if (performance.now() > giveUp) return false;
+      if (slice.isOver || chunk.length === 0) await slice.rest();
+    }
+  }
+
+  release(): void {
+    this.#source.release();
+  }
+}
+
+/** What a promise gives, or undefined when that takes longer. */
+async function within<T>(promise: Promise<T>, milliseconds: number): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), Math.max(0, milliseconds));
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -23,8 +23,8 @@ const ways: Readonly<Record<string, string>> = {
 
 function program(value: string, way: string): string {
   return `
-    import { printParts } from '${library}mi/results/print-parts.js';
-    import { openParts } from '${library}mi/results/open-parts.js';
+    import { printParts } from '${library}mi/results/result.js';
+    import { openParts } from '${library}mi/results/result.js';
     import { stream } from '${library}mi/results/stream.js';
     import { MiError } from '${library}mi/errors.js';
     import { Failures } from '${library}mi/calls/failures.js';

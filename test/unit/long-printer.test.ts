@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { printJson } from '#src/base/json.js';
 import { LongPrinter } from '#src/mi/results/long-printer.js';
-import { printParts } from '#src/mi/results/print-parts.js';
+import { printParts } from '#src/mi/results/result.js';
 import { count } from '../long.js';
 import { holds } from '../property.js';
 

@@ -2,9 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { JsonValue } from '#src/base/json.js';
-import { legacyText } from '#src/modules/mi_json/legacy-text.js';
+import { legacyText, TooLongError } from '#src/modules/mi_json/legacy-text.js';
 import { printError, printTree, treeOf } from '#src/modules/mi_json/tree.js';
-import { TooLongError } from '#src/modules/mi_json/whole-result.js';
 import { holds } from '../property.js';
 
 const commands = fc.constantFrom(

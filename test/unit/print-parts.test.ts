@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { printParts } from '#src/mi/results/print-parts.js';
 import { RecordTable, TableDump } from '#src/mi/results/record-table.js';
+import { printParts } from '#src/mi/results/result.js';
 
 const timeout = 10_000;
 

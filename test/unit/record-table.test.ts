@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { currentSecond } from '#src/base/clock.js';
-import { printParts } from '#src/mi/results/print-parts.js';
 import { type DumpCursor, RecordLimitError, RecordTable, TableDump } from '#src/mi/results/record-table.js';
+import { printParts } from '#src/mi/results/result.js';
 import { nonce, secondsLeft } from '#src/mi/results/seconds-left.js';
 
 import { start, stopClock } from './usrloc-service.js';

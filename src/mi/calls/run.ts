@@ -5,7 +5,7 @@ import type { CommandEntry } from '../commands/command-table.js';
 import { type CallParameters, selectParameters } from '../commands/parameters.js';
 import { codes, MiError, RefusedCall } from '../errors.js';
 import type { ManagementInterface } from '../management-interface.js';
-import { discardParts } from '../results/print-parts.js';
+import { discardResult } from '../results/result.js';
 import type { AuditedCall } from './audit.js';
 import { Call, type Client } from './call.js';
 import { Failures } from './failures.js';
@@ -152,7 +152,7 @@ export class Runner {
       kept = face.keep?.(client, place) ?? place;
     } catch (error) {
       call.abort(new Error('its request cannot be answered later'));
-      first.then(discardParts, () => {});
+      first.then(discardResult, () => {});
       face.error(client, place, this.failures.errorOf(error, entry.fullName), entry);
       return;
     }
@@ -164,7 +164,7 @@ export class Runner {
         if (later !== undefined) this.#wait(face, client, kept, entry, call, later);
       },
       giveUp: () => {
-        first.then(discardParts, () => {});
+        first.then(discardResult, () => {});
       },
     });
   }

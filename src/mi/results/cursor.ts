@@ -76,3 +76,58 @@ export class BytesCursor implements Cursor {
     this.#position = this.bytes.length;
   }
 }
+
+/** Less room than this is left unused: some cursors need it for one character. */
+export const leastRoom = 4;
+
+/** Prints parts one after the other, each released when it is complete. */
+export class Parts implements Cursor {
+  readonly #cursors: Cursor[];
+
+  constructor(cursors: readonly Cursor[]) {
+    this.#cursors = [...cursors];
+  }
+
+  get isSlow(): boolean {
+    return this.#cursors.some((cursor) => cursor.isSlow === true);
+  }
+
+  /** Whether all parts are printed: what was written last is the end. */
+  get isComplete(): boolean {
+    return this.#cursors.length === 0;
+  }
+
+  /** Fills the buffer, unless a part answers later: what has been waited for is given at once, since the next wait may be long. */
+  fill(buffer: Buffer): number | Promise<number> {
+    return this.#fill(buffer, 0);
+  }
+
+  #fill(buffer: Buffer, start: number): number | Promise<number> {
+    let at = start;
+    for (let cursor = this.#cursors[0]; cursor !== undefined; cursor = this.#cursors[0]) {
+      if (buffer.length - at < leastRoom) break;
+      const written = cursor.fill(buffer.subarray(at));
+      if (typeof written !== 'number') {
+        const from = at;
+        return written.then((later) => this.#continue(buffer, from, later));
+      }
+      at += written;
+      if (written === 0) this.#advance();
+    }
+    return at;
+  }
+
+  #continue(buffer: Buffer, at: number, written: number): number | Promise<number> {
+    if (written > 0) return at + written;
+    this.#advance();
+    return this.#fill(buffer, at);
+  }
+
+  #advance(): void {
+    this.#cursors.shift()?.release();
+  }
+
+  release(): void {
+    releaseAll(this.#cursors);
+  }
+}

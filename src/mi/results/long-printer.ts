@@ -1,9 +1,8 @@
 import { types } from 'node:util';
 import { asResult, endless, mostUnits, printJson, printUnchecked, refuseOpaque, tooLong } from '../../base/json.js';
 import { decodable, stringify } from '../../base/text.js';
-import { marker, misplaced, partsOf } from './collected-text.js';
 import { pieceEnd } from './cursor.js';
-import { collecting, type Piecewise, printWhole } from './piecewise.js';
+import { collecting, marker, misplaced, type Piecewise, partsOf } from './piecewise.js';
 import { memberNames, weightOf, weightOfItem, weightOfText } from './value-size.js';
 
 /** Values in a result that is printed at once, which takes about a tenth of a millisecond. */
@@ -228,7 +227,7 @@ export class LongPrinter {
   }
 
   #collect<R>(print: () => R): R {
-    return this.#isWhole ? printWhole(print) : collecting(this.#met, marker, print, undefined);
+    return collecting(this.#isWhole ? undefined : this.#met, print, undefined);
   }
 
   #emit(text: string): void {

@@ -1,15 +1,17 @@
-import { printJson } from '../../base/json.js';
+import { randomBytes } from 'node:crypto';
 import type { Cursor } from './cursor.js';
 
-/** The parts that were met in the value that is being printed, undefined outside of {@link printCollecting}. */
+/** Stands for a part in the text until the text is cut there. It never leaves the process. */
+export const marker = randomBytes(16).toString('base64url');
+
+/** The parts that were met in the value that is being printed for a reply; `toJSON` has no other way to know of them. */
 let collected: Piecewise[] | undefined;
-let placeholder = '';
 
 /**
  * A part of a result that is printed while the reply is sent, at the pace of its reader: the dump of a record table,
  * or what {@link stream} gives. It may stand anywhere in the value that a command returns.
  */
-export abstract class Piecewise {
+export abstract class Piecewise<T = unknown> {
   /**
    * Begins to print.
    *
@@ -21,44 +23,50 @@ export abstract class Piecewise {
   discard(): void {}
 
   /** The whole value at once, for a text that is not a reply. */
-  protected abstract whole(): unknown;
+  protected abstract whole(): T;
 
-  toJSON(): unknown {
-    if (collected === undefined) return this.whole();
-    return `${placeholder}${collected.push(this) - 1}`;
+  /** Within a reply, which never gets out of it, what stands for the part. */
+  toJSON(): T {
+    return collected === undefined ? this.whole() : ((marker + (collected.push(this) - 1)) as T);
   }
 }
 
 /**
- * Prints a value, in which every {@link Piecewise} prints itself as the string `marker` and its index in `met`, to which
- * it is added.
+ * Calls a function that prints a value, in which every {@link Piecewise} prints itself as a string: the marker, and its
+ * index in `met`, to which it is added. Without `met` they print themselves whole.
  */
-export function printCollecting(value: unknown, met: Piecewise[], marker: string): string | undefined {
-  return collecting(met, marker, printJson, value);
-}
-
-/** Calls a function that prints; every {@link Piecewise} is printed as with {@link printCollecting}. */
-export function collecting<A, R>(met: Piecewise[], marker: string, print: (value: A) => R, value: A): R {
+export function collecting<A, R>(met: Piecewise[] | undefined, print: (value: A) => R, value: A): R {
   const outer = collected;
-  const outerMarker = placeholder;
   collected = met;
-  placeholder = marker;
   try {
     return print(value);
   } finally {
     // A `toJSON` within one value may print another one.
     collected = outer;
-    placeholder = outerMarker;
   }
 }
 
-/** Calls `print` as if no reply were being printed: pieces print themselves whole. */
-export function printWhole<T>(print: () => T): T {
-  const before = collected;
-  collected = undefined;
-  try {
-    return print();
-  } finally {
-    collected = before;
+/**
+ * Cuts a text at the markers in it.
+ *
+ * @throws TypeError when a part was printed into a text by the value's own `toJSON`
+ */
+export function partsOf(text: string, met: readonly Piecewise[]): readonly (string | Piecewise)[] {
+  const pieces = text.split(`"${marker}`);
+  const parts: (string | Piecewise)[] = [pieces[0] ?? ''];
+  for (const piece of pieces.slice(1)) {
+    const end = piece.indexOf('"');
+    const part = met[Number(piece.slice(0, end))];
+    if (part === undefined) throw misplaced();
+    parts.push(part, piece.slice(end + 1));
   }
+  if (parts.some((part) => typeof part === 'string' && part.includes(marker))) throw misplaced();
+  return parts.filter((part) => part !== '');
+}
+
+/** The error for a part that became text too early. */
+export function misplaced(): TypeError {
+  return new TypeError(
+    'dump of a record table was turned into a text before the reply was printed; return it as it is',
+  );
 }

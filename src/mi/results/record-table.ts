@@ -4,7 +4,7 @@ import { escapesHalfPair, shorten, stringify } from '../../base/text.js';
 import { type NativeRecordTable, openRecordTable } from '../../native/native.js';
 import type { Cursor } from './cursor.js';
 import { Piecewise } from './piecewise.js';
-import { markHoles, marksPrinted, nonce, type SecondsLeft, styles } from './seconds-left.js';
+import { nonce, printRecord, type SecondsLeft, styles } from './seconds-left.js';
 
 export { dumpsOpen } from '../../native/native.js';
 
@@ -94,11 +94,10 @@ export class RecordTable<T = unknown> {
    */
   set(key: string, value: Settable<T>, options?: RecordOptions): this {
     checkKey(key);
-    const text = markHoles(value);
+    const { text, marks } = printRecord(value);
     if (text === undefined) {
       throw new TypeError(`record ${JSON.stringify(key)} is set to a ${typeof value}, which JSON does not have`);
     }
-    const marks = marksPrinted();
     if (marks > 0 && this.#styles < styles.length) this.#learnStyles();
     const deadline = deadlineOf(options);
     let place = memory;

@@ -1,8 +1,15 @@
-import type { JsonValue } from '../../base/json.js';
+import { AsyncResource } from 'node:async_hooks';
+import { currentSecond } from '../../base/clock.js';
+import { type JsonValue, printJson } from '../../base/json.js';
+import { type Slice, workInTurns } from '../../base/slice.js';
+import type { ConstantReply } from '../../native/native.js';
+import { NothingError, serverError } from '../errors.js';
 import type { StatisticsSelection } from '../statistics.js';
-import type { ConstantResult } from './constant-result.js';
-import type { Piecewise } from './piecewise.js';
+import { type Cursor, Parts, releaseAll, TextCursor } from './cursor.js';
+import { LongPrinter, shortNodes } from './long-printer.js';
+import { collecting, Piecewise, partsOf } from './piecewise.js';
 import type { RecordTable } from './record-table.js';
+import { weightOf } from './value-size.js';
 
 /**
  * What a handler may return: any JSON value (`null` included), with dumps of record tables and streams anywhere in it,
@@ -45,3 +52,216 @@ type Unprintable =
   | PromiseLike<unknown>
   | Error
   | RecordTable<never>;
+
+/**
+ * A result that is the same at every call, printed once: printing even a short one costs V8 more than the rest of a
+ * call costs this process (docs/performance.md).
+ */
+export class ConstantResult {
+  /** The value as compact JSON. */
+  readonly text: string;
+  /** The reply that it was encoded to, kept here by the face that sends it. */
+  reply: ConstantReply | undefined = undefined;
+
+  constructor(readonly value: JsonValue) {
+    this.text = printJson(value) ?? 'null';
+  }
+
+  /** Within another value it is printed with it. */
+  toJSON(): JsonValue {
+    return this.value;
+  }
+}
+
+/** Steps that are printed at once of what may be longer: about as much again, three times. */
+const firstSteps = 6;
+
+/** A result as compact JSON: a text, or texts and parts by turns that are printed while it is sent, in their order. */
+export type PrintedResult = string | readonly (string | Piecewise)[];
+
+/**
+ * Prints the result of a command, as `printJson` does, but leaves the parts in it to be printed piece by piece; see
+ * {@link openParts}.
+ *
+ * @throws MiError -32000 when there is nothing to print; what {@link printParts} throws
+ */
+export function printResult(result: Result): PrintedResult {
+  const printed = printParts(result);
+  if (printed === undefined) {
+    if (result === undefined) throw serverError('Command handler returned null');
+    throw new NothingError(typeof result === 'object' ? 'an object whose toJSON gives nothing' : `a ${typeof result}`);
+  }
+  return printed;
+}
+
+/**
+ * Begins to print a result.
+ *
+ * @throws what {@link printResult} and {@link openParts} throw; whatever the result holds has been given back then
+ */
+export function openResult(result: Result): Parts {
+  return new Parts(openParts(printResult(result)));
+}
+
+/**
+ * As {@link printResult}, for any value. A long value becomes a part as well, see {@link LongValue}.
+ *
+ * @returns undefined when there is nothing to print
+ * @throws RangeError when the value contains itself or is nested too deep, TypeError when a part was printed into a
+ *   text by the value's own `toJSON`; the parts in it have been given back then
+ */
+export function printParts(value: unknown): PrintedResult | undefined {
+  if (value instanceof ConstantResult) return value.text;
+  if (typeof value === 'object' && value !== null && weightOf(value, shortNodes) > shortNodes) return printLong(value);
+  const met = spare ?? [];
+  spare = undefined;
+  try {
+    const text = collecting(met, printJson, value);
+    if (text === undefined || met.length === 0) return text;
+    return partsOf(text, met);
+  } catch (error) {
+    for (const part of met) part.discard();
+    throw error;
+  } finally {
+    if (met.length === 0) spare = met;
+  }
+}
+
+/** An empty array for the parts of the next value, which most often has none; undefined while a value is printed. */
+let spare: Piecewise[] | undefined;
+
+/** Begins to print a value that may be long. */
+function printLong(value: unknown): PrintedResult | undefined {
+  const printer = new LongPrinter(value);
+  // By their number, not by the clock: a value is printed in the same way each time.
+  for (let steps = 0; steps < firstSteps && !printer.isComplete; steps += 1) printer.step();
+  if (!printer.isComplete) return [new LongValue(value, printer)];
+  const parts = printer.take();
+  if (parts.length === 0) return undefined;
+  return parts.some((part) => typeof part !== 'string') ? parts : parts.join('');
+}
+
+/**
+ * Begins to print the parts of a result, all by the same clock.
+ *
+ * @throws whatever a part throws; what the others hold has been given back then
+ */
+export function openParts(printed: PrintedResult): Cursor[] {
+  const parts = typeof printed === 'string' ? [printed] : printed;
+  const now = currentSecond();
+  const cursors: Cursor[] = [];
+  try {
+    for (const part of parts) cursors.push(typeof part === 'string' ? new TextCursor(part) : part.open(now));
+    return cursors;
+  } catch (error) {
+    for (const part of parts.slice(cursors.length + 1)) if (part instanceof Piecewise) part.discard();
+    try {
+      releaseAll(cursors);
+    } catch {
+      // The part that does not open is what is told.
+    }
+    throw error;
+  }
+}
+
+/** Gives back what the parts of a value hold that nobody will print. Never fails. */
+export function discardResult(value: unknown): void {
+  if (typeof value !== 'object' || value === null) return;
+  try {
+    const parts = printParts(value);
+    if (Array.isArray(parts)) for (const part of parts) if (part instanceof Piecewise) part.discard();
+  } catch {
+    // A value that cannot be printed: nobody wants it.
+  }
+}
+
+/**
+ * A long value, which is printed in slices while it is the result of a call. Nothing of it is sent before all of it is
+ * printed, so that a failure is answered as that of the command.
+ */
+class LongValue extends Piecewise {
+  readonly #value: unknown;
+  readonly #printer: LongPrinter;
+  /** Of the call: a `toJSON` is asked in it. */
+  readonly #context = new AsyncResource('mi-httpd long value');
+  /** Settles when all is printed, or nobody wants it any more. */
+  readonly printed: Promise<void>;
+  #settle: { readonly resolve: () => void; readonly reject: (error: unknown) => void } | undefined;
+
+  /** @param printer has begun to print the value */
+  constructor(value: unknown, printer: LongPrinter) {
+    super();
+    this.#value = value;
+    this.#printer = printer;
+    this.printed = new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject };
+    });
+    // Given up, nobody looks at how it ended.
+    this.printed.catch(() => {});
+    workInTurns({ work: (slice) => this.#print(slice) });
+  }
+
+  open(): LongCursor {
+    return new LongCursor(this, this.#printer);
+  }
+
+  /** It is gone through to its end all the same: there may be parts in it that have to be given back. */
+  override discard(): void {
+    this.#printer.forget();
+    this.#settle?.resolve();
+  }
+
+  protected whole(): unknown {
+    return this.#value;
+  }
+
+  /** Whether there is more to print. */
+  #print(slice: Slice): boolean {
+    try {
+      this.#context.runInAsyncScope(() => {
+        while (!this.#printer.isComplete && !slice.isOver) this.#printer.step();
+      });
+    } catch (error) {
+      this.#settle?.reject(error);
+      return false;
+    }
+    if (!this.#printer.isComplete) return true;
+    this.#settle?.resolve();
+    return false;
+  }
+}
+
+/** Prints a long value once all of it has become text. */
+export class LongCursor implements Cursor {
+  readonly isSlow = true;
+  readonly #value: LongValue;
+  readonly #printer: LongPrinter;
+  #parts: Parts | undefined;
+  #isReleased = false;
+
+  constructor(value: LongValue, printer: LongPrinter) {
+    this.#value = value;
+    this.#printer = printer;
+  }
+
+  /** Bytes of the whole text, when it is printed and has no parts that are not: not before {@link fill} has given some of it. */
+  get length(): number | undefined {
+    return this.#printer.isComplete ? this.#printer.length : undefined;
+  }
+
+  fill(buffer: Buffer): number | Promise<number> {
+    if (this.#parts !== undefined) return this.#parts.fill(buffer);
+    return this.#value.printed.then(() => {
+      if (this.#isReleased) return 0;
+      this.#parts = new Parts(openParts(this.#printer.take()));
+      return this.#parts.fill(buffer);
+    });
+  }
+
+  release(): void {
+    if (this.#isReleased) return;
+    this.#isReleased = true;
+    if (this.#parts === undefined) this.#value.discard();
+    else this.#parts.release();
+  }
+}

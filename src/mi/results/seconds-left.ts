@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { currentSecond, secondOf } from '../../base/clock.js';
 import { printJson } from '../../base/json.js';
-import { printWhole } from './piecewise.js';
+import { collecting } from './piecewise.js';
 
 /** What stands in place of a number of seconds. */
 export interface SecondsLeftTexts {
@@ -14,7 +14,7 @@ export interface SecondsLeftTexts {
 const longest = 2 ** 48 - 1;
 
 /**
- * What the markers of this process begin with. They are printed for {@link markHoles} alone and taken out again by the
+ * What the markers of this process begin with. They are printed for {@link printRecord} alone and taken out again by the
  * table, so that nobody learns the nonce and no text that a user chose is taken for a marker.
  */
 export const nonce = randomBytes(16).toString('base64url');
@@ -33,8 +33,8 @@ export const styles: Style[] = [plain];
 const named = new Map([[describe(plain.texts), plain]]);
 const known = new WeakMap<SecondsLeftTexts, Style>();
 
-let marking = false;
-let marks = 0;
+/** The record that is being printed; `toJSON` has no other way to know of it. */
+let record: PrintedRecord | undefined;
 
 /** The seconds until a time: a number, or a text, that changes by itself. */
 export class SecondsLeft {
@@ -56,8 +56,8 @@ export class SecondsLeft {
 
   /** What it is now; within a record that is being set, what the table knows it by. */
   toJSON(): number | string {
-    if (!marking) return this.valueAt(currentSecond());
-    marks += 1;
+    if (record === undefined) return this.valueAt(currentSecond());
+    record.marks += 1;
     return this.#style.marker + this.#at;
   }
 }
@@ -84,23 +84,27 @@ export function secondsLeftUntil(at: number, texts?: SecondsLeftTexts): SecondsL
   return new SecondsLeft(at, texts === undefined ? plain : (known.get(texts) ?? styleOf(texts)));
 }
 
-/** Prints a value as JSON with a marker for each {@link SecondsLeft}; {@link marksPrinted} tells how many there are. */
-export function markHoles(value: unknown): string | undefined {
-  const before = marking;
-  // Within another record, whose `toJSON` sets this one, they are counted together.
-  if (!before) marks = 0;
-  marking = true;
-  try {
-    // A dump in a record is stored as what it prints, even if a reply that is being printed sets the record.
-    return printWhole(() => printJson(value));
-  } finally {
-    marking = before;
-  }
+/** A record as JSON with a marker for each {@link SecondsLeft}. */
+interface PrintedRecord {
+  /** Undefined for what JSON does not have. */
+  text: string | undefined;
+  /** Markers in it, or more. */
+  marks: number;
 }
 
-/** At least the number of markers in the text that {@link markHoles} printed last; 0 when it has none. */
-export function marksPrinted(): number {
-  return marks;
+/** Prints a value as JSON with a marker for each {@link SecondsLeft}. */
+export function printRecord(value: unknown): PrintedRecord {
+  const outer = record;
+  const printed: PrintedRecord = { text: undefined, marks: 0 };
+  record = printed;
+  try {
+    // A dump in a record is stored as what it prints, even if a reply that is being printed sets the record.
+    printed.text = collecting(undefined, printJson, value);
+    return printed;
+  } finally {
+    // A `toJSON` within one record may set another one.
+    record = outer;
+  }
 }
 
 function styleOf(texts: SecondsLeftTexts): Style {

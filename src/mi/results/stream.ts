@@ -1,13 +1,11 @@
 import { AsyncResource } from 'node:async_hooks';
 import { checkGiven, type Wanted } from '../../base/given.js';
+import { Slice } from '../../base/slice.js';
 import { stringify } from '../../base/text.js';
 import { type Cursor, TextCursor } from './cursor.js';
 import { printAtOnce } from './long-printer.js';
-import { Piecewise, printWhole } from './piecewise.js';
+import { collecting, Piecewise } from './piecewise.js';
 import type { Printable } from './result.js';
-
-/** Milliseconds that one slice may take before others get their turn. */
-const slice = 0.5;
 
 const anIterable: Wanted = {
   text: 'an array, a generator or something else that can be iterated',
@@ -180,18 +178,15 @@ class StreamCursor implements Cursor {
   }
 
   async #fill(buffer: Buffer, pull: Pull): Promise<number> {
-    let until = performance.now() + slice;
+    const slice = new Slice();
     for (;;) {
       pull.written += this.#drain(buffer.subarray(pull.written));
       // Less room than four bytes may not take the next character.
       if (this.#text !== undefined || buffer.length - pull.written < 4) return pull.written;
       if (this.#isOver || this.#isReleased) return pull.written;
-      const isSliceOver = performance.now() >= until;
+      const isSliceOver = slice.isOver;
       if (pull.written > 0 && (pull.isTurnOver || isSliceOver)) return pull.written;
-      if (isSliceOver) {
-        await new Promise(setImmediate);
-        until = performance.now() + slice;
-      }
+      if (isSliceOver) await slice.rest();
       const next = this.#asked ?? this.#iterator.next();
       this.#asked = undefined;
       // Waiting for what is there already would cost a turn for each item.
@@ -215,7 +210,7 @@ class StreamCursor implements Cursor {
       );
       return;
     }
-    const text = printWhole(() => this.#shape.print(value));
+    const text = collecting(undefined, this.#shape.print, value);
     if (text === undefined) return;
     this.#text = new TextCursor(this.#separator + text);
     this.#separator = ',';

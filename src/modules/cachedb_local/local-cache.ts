@@ -1,11 +1,8 @@
-import { setImmediate } from 'node:timers/promises';
+import { Slice } from '../../base/slice.js';
 import type { Cache } from '../../mi/cache-systems.js';
 
 /** Bytes that an entry takes beside its key and value: about what V8 needs for it. */
 export const entryOverhead = 128;
-
-/** Milliseconds that a search for expired entries keeps other work waiting. */
-const slice = 0.5;
 
 /** Room that the caches of a server share. */
 export interface Room {
@@ -71,13 +68,12 @@ export class LocalCache implements Cache {
 
   /** Removes what has expired, in slices between which other work has its turn. */
   async clean(signal: AbortSignal): Promise<void> {
-    let started = performance.now();
+    const slice = new Slice();
     for (const [key, { expiresAt }] of this.#entries) {
       if (expiresAt <= performance.now()) this.remove(key);
-      if (performance.now() - started < slice) continue;
-      await setImmediate();
+      if (!slice.isOver) continue;
+      await slice.rest();
       if (signal.aborted) return;
-      started = performance.now();
     }
   }
 }

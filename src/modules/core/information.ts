@@ -3,7 +3,7 @@ import { ctime } from '../../base/ctime.js';
 import { packageFile } from '../../base/package.js';
 import { type Command, command } from '../../mi/commands/command.js';
 import { codes, MiError, serverError } from '../../mi/errors.js';
-import { ConstantResult } from '../../mi/results/constant-result.js';
+import { ConstantResult } from '../../mi/results/result.js';
 import type { BuiltInContext } from '../../module.js';
 
 /** Commands that tell about this process: uptime, version, pwd, arg, ps. */

@@ -1,7 +1,7 @@
 import { type Command, command } from '../../mi/commands/command.js';
 import type { CommandEntry } from '../../mi/commands/command-table.js';
 import { MiError } from '../../mi/errors.js';
-import { ConstantResult } from '../../mi/results/constant-result.js';
+import { ConstantResult } from '../../mi/results/result.js';
 import type { BuiltInContext } from '../../module.js';
 
 /** Commands about commands: which, help. */

@@ -1,24 +1,98 @@
-import type { Exchange } from '../../http/exchange.js';
+import { Slice } from '../../base/slice.js';
+import { type CompletedSource, PrettyChunks, sendChunks } from '../../gateway/chunks.js';
+import { type Chunk, chunkLimit, type Exchange } from '../../http/exchange.js';
 import type { Call } from '../../mi/calls/call.js';
+import type { Failures } from '../../mi/calls/failures.js';
 import type { Face, Leave, Runner } from '../../mi/calls/run.js';
-import type { Result } from '../../mi/commands/command.js';
 import type { CommandEntry } from '../../mi/commands/command-table.js';
 import type { CallParameters } from '../../mi/commands/parameters.js';
 import { codes, MiError, serverError } from '../../mi/errors.js';
-import { discardParts } from '../../mi/results/print-parts.js';
-import { StatisticsSelection } from '../../mi/statistics.js';
-import { Outcome, type RequestScanner } from '../../native/native.js';
+import { BytesCursor, type Cursor, leastRoom, Parts, TextCursor } from '../../mi/results/cursor.js';
+import { discardResult, openParts, printResult, type Result } from '../../mi/results/result.js';
+import { type Statistic, StatisticsSelection } from '../../mi/statistics.js';
+import { Outcome, Reply, type ReplyKind, type RequestScanner, replyHead } from '../../native/native.js';
 import type { CallReader } from './call-reader.js';
+import { TailCursor } from './replies.js';
+
+/** What batches are set to. */
+export interface BatchesOptions {
+  /** Bytes of the response window. */
+  readonly windowSize: number;
+  readonly pretty: boolean;
+  /** Most elements of a batch. */
+  readonly maxBatch: number;
+  /** Counts the batches that are run. */
+  readonly batches: Statistic;
+}
+
+/** Batches of JSON-RPC requests (JSON-RPC 2.0 §6): one array in, one array of replies out, in the same order. */
+export class Batches {
+  readonly limit: number;
+  readonly #host: BatchHost;
+  readonly #chunk: Buffer;
+  readonly #pretty: boolean;
+  readonly #count: Statistic;
+  #streams = 0;
+
+  constructor(host: BatchHost, { windowSize, pretty, maxBatch, batches }: BatchesOptions) {
+    this.limit = maxBatch;
+    this.#count = batches;
+    this.#host = host;
+    this.#chunk = Buffer.alloc(Math.min(windowSize, chunkLimit));
+    this.#pretty = pretty;
+  }
+
+  /** Replies that are being streamed. */
+  get streaming(): number {
+    return this.#streams;
+  }
+
+  /** Answers an exchange whose body the scanner has just read as a batch. */
+  run(exchange: Exchange, body: Uint8Array): void {
+    const { scanner, runner } = this.#host;
+    const { failures } = runner;
+    const { batchReplies } = scanner;
+    this.#count.add(1);
+    const batch = new Batch(this.#host, exchange, body);
+    if (batchReplies === 0) {
+      // "The server MUST NOT return an empty Array and should return nothing at all" (JSON-RPC 2.0 §6).
+      exchange.onGone = () => batch.giveUp(new Error('the client left'));
+      const failed = (error: unknown): void => {
+        batch.giveUp(new Error('the batch failed'));
+        failures.ofReply(error);
+        exchange.refuse(500, 'internal error; the log of the server tells why');
+      };
+      batch.run({ isBlocked: false, settled: () => {}, begun: () => void exchange.reply(202), failed });
+      return;
+    }
+    const reply = new BatchReply(batch, scanner, failures, this.#chunk);
+    exchange.onGone = () => reply.giveUp(new Error('the client left'));
+    try {
+      const source = this.#pretty ? new PrettyChunks(reply, Buffer.alloc(this.#chunk.length)) : reply;
+      const first = source.next();
+      if (!source.isComplete || first instanceof Promise) {
+        this.#streams += 1;
+        reply.onReleased = () => {
+          this.#streams -= 1;
+        };
+      }
+      sendChunks(exchange, 200, first, source);
+    } catch (error) {
+      reply.release();
+      throw error;
+    }
+  }
+}
 
 /** What the batches of one root share. */
-export interface BatchHost {
+interface BatchHost {
   readonly scanner: RequestScanner;
   readonly calls: CallReader;
   readonly runner: Runner;
 }
 
 /** Who wants to know how a batch gets on. */
-export interface BatchListener {
+interface BatchListener {
   /** Whether what is settled has to wait for the client to read. */
   readonly isBlocked: boolean;
   /** A reply may be printed when its turn comes. */
@@ -30,22 +104,27 @@ export interface BatchListener {
 }
 
 /** What is known of one reply: nothing yet, a value to be printed, the text of statistics as they were, an error. */
-export type Settled =
-  | { readonly kind: 'result'; readonly value: Result; readonly call: Call; readonly command: string }
+type Settled =
+  | SettledResult
   | { readonly kind: 'text'; readonly bytes: Uint8Array }
   | { readonly kind: 'error'; readonly error: MiError };
 
 /** The value that a call gave. */
-export type SettledResult = Settled & { readonly kind: 'result' };
+interface SettledResult {
+  readonly kind: 'result';
+  readonly value: Result;
+  readonly call: Call;
+  readonly command: string;
+}
 
 /** A reply that is owed to an element of a batch. */
-export interface BatchItem {
+interface BatchItem {
   readonly idSlot: number;
   settled: Settled | undefined;
 }
 
 /** Milliseconds that calls may run before others get their turn. */
-const slice = 0.25;
+const longestSlice = 0.25;
 
 /** Replies that may wait for a client that does not read, before no more calls begin. */
 const runAhead = 64;
@@ -54,7 +133,7 @@ const runAhead = 64;
  * The calls of one batch. They begin in their order, in slices, and those that answer later run side by side. What a
  * call gave waits as a value, which is smaller than its text, until the replies before it are printed.
  */
-export class Batch implements Face<Exchange> {
+class Batch implements Face<Exchange> {
   readonly #host: BatchHost;
   readonly #client: Exchange;
   #listener: BatchListener | undefined;
@@ -121,12 +200,12 @@ export class Batch implements Face<Exchange> {
   }
 
   #runSlice(listener: BatchListener): void {
-    const until = performance.now() + slice;
+    const slice = new Slice(longestSlice);
     while (this.#left > 0 && !this.#isFarAhead(listener)) {
       this.#begin();
       // Not above: a command may have made the client leave.
       if (this.#isGivenUp) return;
-      if (performance.now() >= until) break;
+      if (slice.isOver) break;
     }
     if (this.#left === 0) {
       this.#body = noBytes;
@@ -179,7 +258,7 @@ export class Batch implements Face<Exchange> {
       }
       if (item.settled?.kind !== 'result') continue;
       item.settled.call.abort(reason);
-      discardParts(item.settled.value);
+      discardResult(item.settled.value);
     }
   }
 
@@ -219,8 +298,7 @@ export class Batch implements Face<Exchange> {
   /** For the runner. Statistics are printed at once: read later, they would tell of what the calls behind have done. */
   result(_client: Exchange, place: number, value: Result, { fullName }: CommandEntry, call: Call): undefined {
     if (value instanceof StatisticsSelection) {
-      value.refresh();
-      this.#settle(place, { kind: 'text', bytes: value.table.printText(value.slots) });
+      this.#settle(place, { kind: 'text', bytes: value.print() });
     } else {
       this.#settle(place, { kind: 'result', value, call, command: fullName });
     }
@@ -241,7 +319,7 @@ export class Batch implements Face<Exchange> {
     const item = this.#items[place];
     if (item === undefined || this.#isGivenUp) {
       // Nobody gets the result of a notification, nor its error.
-      if (settled.kind === 'result') discardParts(settled.value);
+      if (settled.kind === 'result') discardResult(settled.value);
       return;
     }
     item.settled = settled;
@@ -251,3 +329,350 @@ export class Batch implements Face<Exchange> {
 }
 
 const noBytes = new Uint8Array(0);
+
+/** Milliseconds that replies are kept, for those behind them to come in the same piece. */
+const patience = 5;
+
+/** Room that a reply needs to begin: less is left unused. */
+const roomToBegin = 64;
+
+/** Most bytes of UTF-8 for one unit of a JavaScript string. */
+const bytesPerUnit = 3;
+
+const opening = '['.charCodeAt(0);
+const comma = ','.charCodeAt(0);
+const closing = ']'.charCodeAt(0);
+
+/**
+ * The replies of a batch as one array, in the order of the requests, while later calls still run. Each is printed when
+ * those before it are complete and the client reads; while it does not, calls do not run far ahead.
+ */
+class BatchReply implements CompletedSource, BatchListener {
+  /** Told once, when the reply has ended or was given up. */
+  onReleased: (() => void) | undefined;
+  readonly #batch: Batch;
+  readonly #scanner: RequestScanner;
+  readonly #failures: Failures;
+  #buffer: Buffer;
+  #isBufferShared = true;
+  /** Where the buffer is written next. */
+  #at = 0;
+  #separator = opening;
+  /** The reply that is printed by cursors, since it is long or made of parts. */
+  #parts: Parts | undefined;
+  #tail: TailCursor | undefined;
+  #call: Call | undefined;
+  #command: string | undefined;
+  /** Where in the buffer that reply begins, so that a failure can still become its error; -1 when a part of it is sent. */
+  #partsAt: number | undefined;
+  /** Whether a cursor has the buffer. */
+  #isFilling = false;
+  /** Whether what is printed should be given: it is full, it is the end, or what comes next may take long. */
+  #isDue = false;
+  /** Whether the array is closed. */
+  #isEnded = false;
+  #hasBegun = false;
+  /** Whether a chunk is wanted, and the buffer may be written. */
+  #isPulled = false;
+  #isReleased = false;
+  /** A failure that no error reply can tell of: it cuts the connection. */
+  #broken: { readonly error: unknown } | undefined;
+  #waiting: { readonly resolve: (chunk: Chunk) => void; readonly reject: (error: unknown) => void } | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  /** @param shared where the first chunk is made unless it has to wait, 64 KiB at most */
+  constructor(batch: Batch, scanner: RequestScanner, failures: Failures, shared: Buffer) {
+    this.#batch = batch;
+    this.#scanner = scanner;
+    this.#failures = failures;
+    this.#buffer = shared;
+  }
+
+  /** Whether the last chunk held the end. */
+  get isComplete(): boolean {
+    return this.#isEnded && !this.#isPulled;
+  }
+
+  get isBlocked(): boolean {
+    if (this.#isPulled && !this.#isDue) return false;
+    return this.#parts !== undefined || this.#batch.first?.settled !== undefined;
+  }
+
+  /** The first call begins the calls of the batch. */
+  next(): Chunk | Promise<Chunk> {
+    if (this.#isEnded) return null;
+    this.#isPulled = true;
+    if (this.#hasBegun) {
+      this.#leaveSharedBuffer();
+      this.#print();
+      this.#batch.resume(this);
+    } else {
+      this.#hasBegun = true;
+      this.#batch.run(this);
+    }
+    if (this.#broken !== undefined) throw this.#broken.error;
+    if (this.#isDue) return this.#give();
+    this.#leaveSharedBuffer();
+    return new Promise((resolve, reject) => {
+      this.#waiting = { resolve, reject };
+      this.#keep();
+    });
+  }
+
+  settled(): void {
+    if (!this.#isPulled || this.#isReleased) return;
+    this.#print();
+    this.#answer();
+  }
+
+  begun(): void {
+    this.settled();
+  }
+
+  failed(error: unknown): void {
+    this.#broken ??= { error };
+    this.#answer();
+  }
+
+  /** Nobody waits for the replies any more. */
+  giveUp(reason: Error): void {
+    this.#call?.abort(reason);
+    this.#batch.giveUp(reason);
+  }
+
+  release(): void {
+    if (this.#isReleased) return;
+    const { isComplete } = this;
+    this.#isReleased = true;
+    this.#waiting = undefined;
+    clearTimeout(this.#timer);
+    this.onReleased?.();
+    if (!isComplete) this.giveUp(new Error('the reply was given up'));
+    this.#parts?.release();
+  }
+
+  #answer(): void {
+    const waiting = this.#waiting;
+    if (waiting === undefined) return;
+    if (this.#broken === undefined && !this.#isDue) {
+      this.#keep();
+      return;
+    }
+    this.#waiting = undefined;
+    if (this.#broken === undefined) waiting.resolve(this.#give());
+    else waiting.reject(this.#broken.error);
+  }
+
+  /** What is there is not held back for long. */
+  #keep(): void {
+    if (this.#timer !== undefined || !this.#hasPrinted) return;
+    const hurry = (): void => {
+      this.#timer = undefined;
+      if (this.#hasPrinted) this.#isDue = true;
+      this.#answer();
+    };
+    try {
+      this.#timer = setTimeout(hurry, patience);
+    } catch {
+      hurry();
+    }
+  }
+
+  /** Whether there is something to give. */
+  get #hasPrinted(): boolean {
+    return this.#at > 0 && !this.#isFilling;
+  }
+
+  /** What is printed, until more is. */
+  #give(): Chunk {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#isPulled = false;
+    this.#batch.progressed();
+    const chunk = this.#buffer.subarray(0, this.#at);
+    this.#at = 0;
+    this.#isDue = false;
+    if (this.#partsAt !== undefined) this.#partsAt = -1;
+    return chunk;
+  }
+
+  /** Goes on in a buffer of its own, for others will use that one. */
+  #leaveSharedBuffer(): void {
+    if (!this.#isBufferShared) return;
+    this.#isBufferShared = false;
+    const own = Buffer.allocUnsafe(this.#buffer.length);
+    this.#buffer.copy(own, 0, 0, this.#at);
+    this.#buffer = own;
+  }
+
+  #print(): void {
+    try {
+      while (this.#broken === undefined && !this.#isDue && !this.#isFilling && this.#printNext());
+    } catch (error) {
+      this.#broken ??= { error };
+    }
+  }
+
+  /** Prints some more of what is settled, in order, as far as there is room. Returns whether there is more to print. */
+  #printNext(): boolean {
+    if (this.#parts !== undefined) {
+      this.#fill(this.#parts);
+      return true;
+    }
+    const item = this.#batch.first;
+    if (item === undefined) {
+      if (this.#batch.isBegun) this.#end();
+      return false;
+    }
+    if (item.settled === undefined) return false;
+    if (this.#buffer.length - this.#at < roomToBegin) {
+      this.#isDue = true;
+    } else {
+      this.#batch.take();
+      this.#begin(item.idSlot, item.settled);
+    }
+    return true;
+  }
+
+  /** A reply that fails gives its id back, unless what prints it holds it already. */
+  #begin(idSlot: number, settled: Settled): void {
+    this.#buffer[this.#at] = this.#separator;
+    this.#at += 1;
+    this.#separator = comma;
+    try {
+      if (settled.kind === 'error') this.#error(settled.error, idSlot);
+      else if (settled.kind === 'text') this.#open([new BytesCursor(settled.bytes)], Reply.result, idSlot);
+      else this.#result(settled, idSlot);
+    } catch (error) {
+      if (this.#tail === undefined && idSlot >= 0) this.#scanner.release(idSlot);
+      throw error;
+    }
+  }
+
+  #result({ value, call, command }: SettledResult, idSlot: number): void {
+    let cursors: readonly Cursor[];
+    try {
+      const printed = printResult(value);
+      if (typeof printed === 'string') {
+        this.#text(printed, Reply.result, idSlot);
+        return;
+      }
+      cursors = openParts(printed);
+    } catch (error) {
+      this.#error(this.#failures.errorOf(error, command), idSlot, command);
+      return;
+    }
+    this.#call = call;
+    this.#command = command;
+    this.#open(cursors, Reply.result, idSlot);
+  }
+
+  #error(error: MiError, idSlot: number, command?: string): void {
+    this.#text(this.#failures.print(error, command), Reply.error, idSlot);
+  }
+
+  #text(text: string, kind: ReplyKind, idSlot: number): void {
+    const start = this.#at;
+    const end = replyHead(kind).length + text.length * bytesPerUnit;
+    if (end <= this.#buffer.length - start) {
+      const written = this.#buffer.write(text, start + replyHead(kind).length, 'utf8');
+      const behind = start + replyHead(kind).length + written;
+      const replyEnd = this.#scanner.finish(this.#buffer, start, kind, behind, idSlot);
+      if (replyEnd >= 0) {
+        this.#at = replyEnd;
+        return;
+      }
+    }
+    this.#open([new TextCursor(text)], kind, idSlot);
+  }
+
+  #open(cursors: readonly Cursor[], kind: ReplyKind, idSlot: number): void {
+    this.#tail = new TailCursor(this.#scanner, idSlot);
+    this.#parts = new Parts([new BytesCursor(replyHead(kind)), ...cursors, this.#tail]);
+    this.#partsAt = undefined;
+    // What is there goes first: the buffer will be the cursor's for as long as it takes.
+    this.#isDue = this.#parts.isSlow;
+  }
+
+  #fill(parts: Parts): void {
+    if (this.#buffer.length - this.#at < leastRoom) {
+      this.#isDue = true;
+      return;
+    }
+    this.#partsAt ??= this.#at;
+    let written: number | Promise<number>;
+    try {
+      written = parts.fill(this.#buffer.subarray(this.#at));
+    } catch (error) {
+      this.#failed(parts, error);
+      return;
+    }
+    if (typeof written === 'number') {
+      this.#filled(parts, written);
+      return;
+    }
+    this.#isFilling = true;
+    const goOn = (step: () => void): void => {
+      this.#isFilling = false;
+      if (this.#isReleased) return;
+      step();
+      this.settled();
+    };
+    written.then(
+      (later) =>
+        goOn(() => {
+          this.#filled(parts, later);
+          // What has been waited for is sent at once: the next wait may be long.
+          if (later > 0) this.#isDue = true;
+        }),
+      (error: unknown) => goOn(() => this.#failed(parts, error)),
+    );
+  }
+
+  #filled(parts: Parts, written: number): void {
+    this.#at += written;
+    if (parts.isComplete) this.#close();
+  }
+
+  /** A failure before anything of the reply is sent becomes its error; later it cuts the connection. */
+  #failed(parts: Parts, error: unknown): void {
+    if (this.#partsAt === undefined || this.#partsAt < 0 || this.#tail === undefined) {
+      this.#broken = { error };
+      return;
+    }
+    this.#at = this.#partsAt;
+    const idSlot = this.#tail.keepId();
+    const told = this.#failures.errorOf(error, this.#command);
+    const command = this.#command;
+    try {
+      parts.release();
+    } catch (cause) {
+      this.#failures.ofReply(cause);
+    }
+    this.#close();
+    try {
+      this.#error(told, idSlot, command);
+    } catch (cause) {
+      if (this.#tail === undefined && idSlot >= 0) this.#scanner.release(idSlot);
+      this.#broken = { error: cause };
+    }
+  }
+
+  #close(): void {
+    this.#parts = undefined;
+    this.#partsAt = undefined;
+    this.#tail = undefined;
+    this.#call = undefined;
+    this.#command = undefined;
+  }
+
+  #end(): void {
+    // Where it does not fit, it is a chunk of its own.
+    if (this.#at < this.#buffer.length) {
+      this.#buffer[this.#at] = closing;
+      this.#at += 1;
+      this.#isEnded = true;
+    }
+    this.#isDue = true;
+  }
+}

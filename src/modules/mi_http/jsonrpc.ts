@@ -7,11 +7,10 @@ import type { CommandEntry } from '../../mi/commands/command-table.js';
 import type { CallParameters } from '../../mi/commands/parameters.js';
 import { codes, explained, MiError, RefusedCall } from '../../mi/errors.js';
 import type { ManagementInterface } from '../../mi/management-interface.js';
-import { ConstantResult } from '../../mi/results/constant-result.js';
-import { discardParts, printResult } from '../../mi/results/print-parts.js';
+import { ConstantResult, discardResult, printResult } from '../../mi/results/result.js';
 import { StatisticsSelection } from '../../mi/statistics.js';
 import { Outcome, ParamsKind, Reply, RequestScanner } from '../../native/native.js';
-import { Batches, type BatchesOptions } from './batch-reply.js';
+import { Batches, type BatchesOptions } from './batch.js';
 import { CallReader } from './call-reader.js';
 import { Replies, type RepliesOptions } from './replies.js';
 
@@ -112,7 +111,7 @@ export class JsonRpc implements Face<Exchange> {
   ): LaterAnswer<Chunk> | undefined {
     if (idSlot === noReply) {
       exchange.reply(202);
-      discardParts(value);
+      discardResult(value);
       return undefined;
     }
     if (value instanceof ConstantResult) {

@@ -1,4 +1,4 @@
-import { BegunChunks, PrettyChunks, ReplyChunks } from '../../gateway/chunks.js';
+import { beginReply, PrettyChunks, ReplyChunks, sendChunks } from '../../gateway/chunks.js';
 import {
   type Chunk,
   chunkLimit,
@@ -8,11 +8,8 @@ import {
   type ReplyHeaders,
 } from '../../http/exchange.js';
 import type { LaterAnswer } from '../../mi/calls/run.js';
-import type { ConstantResult } from '../../mi/results/constant-result.js';
-import { BytesCursor, type Cursor, releaseAll, TextCursor } from '../../mi/results/cursor.js';
-import { LongCursor } from '../../mi/results/long-value.js';
-import { openParts } from '../../mi/results/open-parts.js';
-import type { Piecewise } from '../../mi/results/piecewise.js';
+import { BytesCursor, type Cursor, Parts, releaseAll, TextCursor } from '../../mi/results/cursor.js';
+import { type ConstantResult, LongCursor, openParts, type PrintedResult } from '../../mi/results/result.js';
 import type { StatisticsSelection } from '../../mi/statistics.js';
 import {
   ConstantReply,
@@ -22,7 +19,6 @@ import {
   type RequestScanner,
   replyHead,
 } from '../../native/native.js';
-import { TailCursor } from './tail-cursor.js';
 
 /** What replies are set to. */
 export interface RepliesOptions {
@@ -64,7 +60,8 @@ export class Replies {
   ): void {
     const reply = this.#window.print(this.#scanner, kind, text, idSlot);
     if (reply !== undefined) exchange.reply(status, lasting(reply), headers);
-    else this.#streamHeld(exchange, status, kind, [new TextCursor(text)], idSlot, headers, () => lengthOf(text));
+    else
+      this.#stream(exchange, status, kind, [new TextCursor(text)], idSlot, { headers, length: () => lengthOf(text) });
   }
 
   /** Replies with a result that never changes. */
@@ -88,135 +85,118 @@ export class Replies {
     const { table, slots } = selection;
     const reply = this.#window.printStatistics(this.#scanner, table, slots, idSlot);
     if (reply !== undefined) exchange.reply(200, lasting(reply));
-    else this.#streamHeld(exchange, 200, Reply.result, [new BytesCursor(table.printText(slots))], idSlot);
-  }
-
-  /** Streams a value. The id is held, unless it is already, for as long as that lasts. */
-  #streamHeld(
-    exchange: Exchange,
-    status: number,
-    kind: ReplyKind,
-    value: readonly Cursor[],
-    idSlot: number,
-    headers?: ReplyHeaders,
-    length?: () => number | undefined,
-    givenUp?: () => void,
-  ): LaterAnswer<Chunk> | undefined {
-    let held = idSlot;
-    try {
-      held = this.#scanner.hold(idSlot);
-    } catch (error) {
-      releaseAll([...value]);
-      throw error;
-    }
-    try {
-      return this.#stream(exchange, status, held, this.#framed(kind, value, held, length), headers, givenUp);
-    } catch (error) {
-      // The caller has another answer, and the id as it gave it.
-      if (held !== idSlot) this.#scanner.release(held);
-      throw error;
-    }
+    else this.#stream(exchange, 200, Reply.result, [selection.open()], idSlot);
   }
 
   /**
    * Replies with a result of texts and of parts that are printed as it is sent, all by the same clock.
    *
    * @param givenUp told when the reply ends before all of it was printed
-   * @returns undefined when the reply has begun
    */
-  parts(
-    exchange: Exchange,
-    parts: readonly (string | Piecewise)[],
-    idSlot: number,
-    givenUp: () => void,
-  ): LaterAnswer<Chunk> | undefined {
+  parts(exchange: Exchange, parts: PrintedResult, idSlot: number, givenUp: () => void): LaterAnswer<Chunk> | undefined {
     const cursors = openParts(parts);
     const [only] = cursors;
     const length = only instanceof LongCursor ? () => only.length : undefined;
-    return this.#streamHeld(exchange, 200, Reply.result, cursors, idSlot, undefined, length, givenUp);
+    return this.#stream(exchange, 200, Reply.result, cursors, idSlot, { length, givenUp });
   }
 
-  #framed(
-    kind: ReplyKind,
-    cursors: readonly Cursor[],
-    idSlot: number,
-    lengthOfValue: () => number | undefined = () => undefined,
-  ): FramedCursors {
-    const head = new BytesCursor(replyHead(kind));
-    const tail = new TailCursor(this.#scanner, idSlot);
-    const length = (): number | undefined => {
-      const value = lengthOfValue();
-      return value === undefined ? undefined : head.bytes.length + value + tail.length;
-    };
-    return { cursors: [head, ...cursors, tail], tail, length };
-  }
-
+  /** Streams a value. The id is held, unless it is already, for as long as that lasts. */
   #stream(
     exchange: Exchange,
     status: number,
+    kind: ReplyKind,
+    value: Cursor[],
     idSlot: number,
-    { cursors, tail, length }: FramedCursors,
-    headers?: ReplyHeaders,
-    givenUp?: () => void,
+    { headers, length, givenUp }: StreamOptions = {},
   ): LaterAnswer<Chunk> | undefined {
-    const isSlow = cursors.some((cursor) => cursor.isSlow === true);
-    const own = (shared: Buffer): Buffer => (isSlow ? Buffer.alloc(shared.length) : shared);
-    let buffer: Buffer;
-    try {
-      buffer = own(this.#chunk);
-    } catch (error) {
-      tail.keepId();
-      releaseAll(cursors);
-      throw error;
-    }
-    const released = (isComplete: boolean): void => {
-      this.#streams -= 1;
-      if (!isComplete) givenUp?.();
-    };
-    // Indenting makes it longer, by how much is not known before.
-    const chunks = new ReplyChunks(cursors, buffer, released, this.#indented === undefined ? length : undefined);
-    this.#streams += 1;
+    const head = new BytesCursor(replyHead(kind));
+    let tail: TailCursor | undefined;
+    let chunks: ReplyChunks | undefined;
     const giveUp = (): void => {
-      tail.keepId();
-      chunks.release();
+      tail?.keepId();
+      if (chunks === undefined) releaseAll(value);
+      else chunks.release();
     };
-    let source: ReplyChunks | PrettyChunks;
-    let first: Chunk | Promise<Chunk>;
+    let held = idSlot;
     try {
-      source = this.#indented === undefined ? chunks : new PrettyChunks(chunks, own(this.#indented));
-      first = source.next();
+      held = this.#scanner.hold(idSlot);
+      const end = new TailCursor(this.#scanner, held);
+      tail = end;
+      const parts = new Parts([head, ...value, end]);
+      const own = (shared: Buffer): Buffer => (parts.isSlow ? Buffer.alloc(shared.length) : shared);
+      const lengthOfAll = (): number | undefined => {
+        const bytes = length?.();
+        return bytes === undefined ? undefined : head.bytes.length + bytes + end.length;
+      };
+      const released = (isComplete: boolean): void => {
+        this.#streams -= 1;
+        if (!isComplete) givenUp?.();
+      };
+      // Indenting makes it longer, by how much is not known before.
+      const compact = this.#indented === undefined ? lengthOfAll : undefined;
+      chunks = new ReplyChunks(parts, own(this.#chunk), released, compact);
+      this.#streams += 1;
+      const source = this.#indented === undefined ? chunks : new PrettyChunks(chunks, own(this.#indented));
+      const later = beginReply(
+        () => source.next(),
+        (first) => sendChunks(exchange, status, first, source, headers),
+        giveUp,
+      );
+      return later === undefined ? undefined : { ...later, place: held };
     } catch (error) {
-      // Nothing has been sent: the caller answers with an error, and with this id.
+      // Nothing has been sent: the caller has another answer, and the id as it gave it.
       giveUp();
+      if (held !== idSlot) this.#scanner.release(held);
       throw error;
     }
-    const send = (first: Chunk): void => {
-      if (first !== null && source.isComplete) {
-        exchange.reply(status, first, headers);
-        source.release();
-        return;
-      }
-      let begun: BegunChunks;
-      try {
-        // Asks for the length, for which the id is taken.
-        begun = new BegunChunks(first, source);
-      } catch (error) {
-        giveUp();
-        throw error;
-      }
-      exchange.stream(status, begun, headers);
-    };
-    if (first instanceof Promise) return { place: idSlot, first, send, giveUp };
-    send(first);
-    return undefined;
   }
 }
 
-interface FramedCursors {
-  readonly cursors: Cursor[];
-  readonly tail: TailCursor;
-  /** Bytes of all of them, when known; asking takes the id. */
-  length(): number | undefined;
+interface StreamOptions {
+  readonly headers?: ReplyHeaders | undefined;
+  /** Tells the bytes of the value, when known. */
+  readonly length?: (() => number | undefined) | undefined;
+  /** Told when the reply ends before all of it was printed. */
+  readonly givenUp?: () => void;
+}
+
+/** Prints what follows the value. It holds the id until then, so that it is given back when the client leaves. */
+export class TailCursor implements Cursor {
+  readonly #scanner: RequestScanner;
+  readonly #idSlot: number;
+  #bytes: BytesCursor | undefined;
+  #hasId = true;
+
+  constructor(scanner: RequestScanner, idSlot: number) {
+    this.#scanner = scanner;
+    this.#idSlot = idSlot;
+  }
+
+  /** Bytes it will print; asking takes the id. */
+  get length(): number {
+    return this.#take().bytes.length;
+  }
+
+  fill(buffer: Buffer): number {
+    return this.#take().fill(buffer);
+  }
+
+  #take(): BytesCursor {
+    this.#bytes ??= new BytesCursor(this.#scanner.tail(this.#idSlot));
+    this.#hasId = false;
+    return this.#bytes;
+  }
+
+  /** Leaves the id to the caller. */
+  keepId(): number {
+    this.#hasId = false;
+    return this.#idSlot;
+  }
+
+  release(): void {
+    if (this.#hasId && this.#idSlot >= 0) this.#scanner.release(this.#idSlot);
+    this.#hasId = false;
+  }
 }
 
 /** Bytes of a text in UTF-8, where counting takes well under a millisecond. */

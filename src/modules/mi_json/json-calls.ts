@@ -8,9 +8,8 @@ import type { CommandEntry } from '../../mi/commands/command-table.js';
 import { codes, explained, type MiError, RefusedCall } from '../../mi/errors.js';
 import type { ManagementInterface } from '../../mi/management-interface.js';
 import { fromWords, type Submitted } from '../../web/arguments.js';
-import { legacyText } from './legacy-text.js';
+import { legacyText, wholeResult } from './legacy-text.js';
 import { printError } from './tree.js';
-import { wholeResult } from './whole-result.js';
 
 /** Request headers that the calls are judged by. */
 export const judgedHeaders = [...browserHeaders, 'user-agent'] as const;

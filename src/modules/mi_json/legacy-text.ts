@@ -1,7 +1,65 @@
-import { type LongWork, workInTurns } from '../../mi/results/turns.js';
-import { JsonPieces } from './json-pieces.js';
+import type { JsonValue } from '../../base/json.js';
+import { type LongWork, workInTurns } from '../../base/slice.js';
+import { ReplyChunks } from '../../gateway/chunks.js';
+import { type FirstPart, pullFirstPart } from '../../gateway/first-part.js';
+import { MiError } from '../../mi/errors.js';
+import { Parts } from '../../mi/results/cursor.js';
+import { openParts, printResult, type Result } from '../../mi/results/result.js';
+import { StatisticsSelection } from '../../mi/statistics.js';
 import { printTree, treeOf } from './tree.js';
-import { TooLongError } from './whole-result.js';
+
+const chunkSize = 65536;
+
+/** A result does not fit where it has to be whole. */
+export class TooLongError extends Error {
+  override readonly name = 'TooLongError';
+
+  constructor(limit: number) {
+    super(
+      `result is longer than buf_size, ${limit} bytes, which a reply of mi_json has to fit; use JSON-RPC, or raise it`,
+    );
+  }
+}
+
+/**
+ * Reads a result whole, dumps and streams in it included, as JSON.
+ *
+ * @param limit bytes of its JSON at most
+ * @param signal when nobody waits any more
+ * @throws TooLongError; MiError -32000 for no result, 404 for no statistics; what printing it throws
+ */
+export function wholeResult(result: Result, limit: number, signal: AbortSignal): string | Promise<string> {
+  // OpenSIPS 2.4, whose replies these are; later ones answer with nothing.
+  if (result instanceof StatisticsSelection && result.statistics.length === 0) {
+    throw new MiError(404, 'Statistics Not Found');
+  }
+  const printed = printResult(result);
+  if (typeof printed === 'string') return within(printed, limit);
+  const source = ReplyChunks.own(new Parts(openParts(printed)), chunkSize, () => {});
+  const release = (): void => source.release();
+  const read = ({ bytes, isWhole }: FirstPart): string => {
+    release();
+    if (!isWhole) throw new TooLongError(limit);
+    return within(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8'), limit);
+  };
+  try {
+    const first = pullFirstPart(source, limit);
+    if (!(first instanceof Promise)) return read(first);
+    signal.addEventListener('abort', release, { once: true });
+    return first.then(read).finally(() => {
+      signal.removeEventListener('abort', release);
+      release();
+    });
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+function within(text: string, limit: number): string {
+  if (text.length > limit) throw new TooLongError(limit);
+  return text;
+}
 
 /** Units of a result that are read and printed in one go. */
 const shortResult = 16384;
@@ -32,7 +90,7 @@ export function legacyText(
   return new Promise((resolve, reject) => {
     const steps = printSteps(command, json, limit);
     const work: LongWork = {
-      work: (until) => {
+      work: (slice) => {
         try {
           do {
             const step = signal.aborted ? { done: true as const, value: '' } : steps.next();
@@ -40,7 +98,7 @@ export function legacyText(
               resolve(step.value);
               return false;
             }
-          } while (performance.now() < until);
+          } while (!slice.isOver);
           return true;
         } catch (error) {
           reject(error);
@@ -68,4 +126,116 @@ function* printSteps(command: string, json: string, limit: number): Generator<vo
     yield;
   }
   return texts.join('') + pieces.join('');
+}
+
+/** Units of a value that is parsed in one go. */
+const piece = 4096;
+
+const code = { quote: 0x22, backslash: 0x5c, openArray: 0x5b, closeArray: 0x5d, open: 0x7b, close: 0x7d, comma: 0x2c };
+
+/** Parses a long JSON text, which has to be valid, piece by piece, as `JSON.parse` does in one go. */
+class JsonPieces {
+  readonly #text: string;
+  #at = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  /** Pauses after each piece. */
+  *parse(): Generator<void, JsonValue> {
+    this.#skipBlanks();
+    const end = this.#endWithin(piece);
+    if (end !== -1) {
+      const value = JSON.parse(this.#text.slice(this.#at, end)) as JsonValue;
+      this.#at = end;
+      yield;
+      return value;
+    }
+    const first = this.#text.charCodeAt(this.#at);
+    if (first === code.openArray) return yield* this.#array();
+    if (first === code.open) return yield* this.#object();
+    return this.#string();
+  }
+
+  *#array(): Generator<void, JsonValue> {
+    const items: JsonValue[] = [];
+    this.#at += 1;
+    do items.push(yield* this.parse());
+    while (this.#goesOn());
+    return items;
+  }
+
+  *#object(): Generator<void, JsonValue> {
+    const object: Record<string, JsonValue> = {};
+    this.#at += 1;
+    do {
+      this.#skipBlanks();
+      const name = this.#string();
+      this.#skipBlanks();
+      // The colon.
+      this.#at += 1;
+      const value = yield* this.parse();
+      // A plain store would set the prototype.
+      if (name === '__proto__') {
+        Object.defineProperty(object, name, { value, configurable: true, enumerable: true, writable: true });
+      } else {
+        object[name] = value;
+      }
+    } while (this.#goesOn());
+    return object;
+  }
+
+  /** Passes the comma or the end behind an item or a member. */
+  #goesOn(): boolean {
+    this.#skipBlanks();
+    const found = this.#text.charCodeAt(this.#at);
+    this.#at += 1;
+    return found === code.comma;
+  }
+
+  #string(): string {
+    const start = this.#at;
+    this.#at = this.#stringEnd(start, Infinity);
+    return JSON.parse(this.#text.slice(start, this.#at)) as string;
+  }
+
+  #skipBlanks(): void {
+    while (this.#text.charCodeAt(this.#at) <= 0x20) this.#at += 1;
+  }
+
+  /** Where the value that begins here ends; -1 when that is further away than `units`. */
+  #endWithin(units: number): number {
+    const limit = this.#at + units;
+    let depth = 0;
+    let at = this.#at;
+    while (at < this.#text.length && at <= limit) {
+      const unit = this.#text.charCodeAt(at);
+      if (unit === code.quote) {
+        at = this.#stringEnd(at, limit);
+        if (depth === 0) return at > limit ? -1 : at;
+        continue;
+      }
+      if (unit === code.openArray || unit === code.open) depth += 1;
+      const isClosing = unit === code.closeArray || unit === code.close;
+      // A number or a word ends in front of what follows it.
+      if (depth === 0 && (isClosing || unit === code.comma || unit <= 0x20)) return at;
+      at += 1;
+      if (!isClosing) continue;
+      depth -= 1;
+      if (depth === 0) return at;
+    }
+    return at > limit ? -1 : at;
+  }
+
+  /** Behind the closing quote of the string that begins at `start`; beyond `limit` as soon as that is sure. */
+  #stringEnd(start: number, limit: number): number {
+    let at = start + 1;
+    for (; at <= limit; at++) {
+      const unit = this.#text.charCodeAt(at);
+      if (unit === code.quote) return at + 1;
+      if (unit === code.backslash) at += 1;
+    }
+    return at;
+  }
 }

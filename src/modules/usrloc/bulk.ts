@@ -1,6 +1,6 @@
-import { setImmediate } from 'node:timers/promises';
 import { currentSecond } from '../../base/clock.js';
 import type { JsonObject, JsonValue } from '../../base/json.js';
+import { Slice } from '../../base/slice.js';
 import { shorten } from '../../base/text.js';
 import type { Call } from '../../mi/calls/call.js';
 import type { ContactInput } from './contact.js';
@@ -13,9 +13,6 @@ export interface BulkResult extends JsonObject {
   /** Contacts that are not there, by their place in the bulk, from 0. */
   readonly rejected: readonly { readonly index: number; readonly reason: string }[];
 }
-
-/** Longest time for which adding keeps other work waiting, ms. */
-const slice = 0.5;
 
 /**
  * Saves contacts given as objects, `{"aor":…,"contact":…,"expires":…}`; those that are wrong are left out and told.
@@ -31,10 +28,10 @@ export function addMany(
 ): BulkResult | Promise<BulkResult> {
   const rejected: { index: number; reason: string }[] = [];
   let index = 0;
+  const slice = new Slice();
   const isDone = (): boolean => {
-    const end = performance.now() + slice;
     for (; index < contacts.length; index++) {
-      if (performance.now() > end) return false;
+      if (slice.isOver) return false;
       const reason = add(domain, contacts[index] ?? {}, flagNames);
       if (reason !== undefined) rejected.push({ index, reason });
     }
@@ -43,7 +40,7 @@ export function addMany(
   const result = (): BulkResult => ({ added: contacts.length - rejected.length, rejected });
   const resume = async (): Promise<BulkResult> => {
     do {
-      await setImmediate();
+      await slice.rest();
       call.signal.throwIfAborted();
     } while (!isDone());
     return result();

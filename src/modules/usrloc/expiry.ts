@@ -1,10 +1,7 @@
-import { setImmediate } from 'node:timers/promises';
 import { currentSecond } from '../../base/clock.js';
 import type { Log } from '../../base/log.js';
+import { Slice } from '../../base/slice.js';
 import type { Domain } from './domain.js';
-
-/** Longest time for which expiring contacts keeps other work waiting, ms; one record may go beyond it. */
-const slice = 0.5;
 
 /** Deletes the contacts that have expired, every few seconds, in slices between which other work has its turn. */
 export class ExpiryTimer {
@@ -55,20 +52,19 @@ export class ExpiryTimer {
   async #run(): Promise<void> {
     const now = currentSecond();
     let deleted = 0;
-    let end = performance.now() + slice;
-    const rest = async (): Promise<void> => {
-      await setImmediate();
+    const slice = new Slice();
+    const rest = (): Promise<void> => {
       deleted = 0;
-      end = performance.now() + slice;
+      return slice.rest();
     };
     for (const domain of [...this.#domains()]) {
       for (const keys of domain.due(now)) {
         for (const key of keys) {
           if (this.#isStopped) return;
           deleted += domain.expire(key);
-          if (deleted >= this.#atOnce || performance.now() > end) await rest();
+          if (deleted >= this.#atOnce || slice.isOver) await rest();
         }
-        if (performance.now() > end) await rest();
+        if (slice.isOver) await rest();
         if (this.#isStopped) return;
       }
     }
