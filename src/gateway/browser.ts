@@ -37,11 +37,10 @@ export function crossSiteRefusal(exchange: Exchange): string | undefined {
 }
 
 /**
- * Why a JSON-RPC call of a browser is refused; those that are none carry no Origin and pass. A body without a type
+ * Why a JSON-RPC call with an Origin, which browsers alone send, is refused; undefined: it passes. A body without a type
  * is sent anywhere by any page without asking, unlike one of type JSON.
  */
 export function callRefusal(exchange: Exchange, hosts: AllowedHosts): string | undefined {
-  if (!exchange.hasOrigin) return undefined;
   const refusal = hosts.refusal(exchange);
   if (refusal !== undefined || exchange.mediaType !== '') return refusal;
   const site = crossSiteRefusal(exchange);

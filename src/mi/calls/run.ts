@@ -4,7 +4,7 @@ import type { Result } from '../commands/command.js';
 import type { CommandEntry } from '../commands/command-table.js';
 import { type CallParameters, selectParameters } from '../commands/parameters.js';
 import { codes, MiError, RefusedCall } from '../errors.js';
-import type { ManagementInterface } from '../management-interface.js';
+import type { CommandCounts, ManagementInterface } from '../management-interface.js';
 import { discardResult } from '../results/result.js';
 import type { AuditedCall } from './audit.js';
 import { Call, type Client } from './call.js';
@@ -277,7 +277,10 @@ export class Runner {
    */
   #execute(entry: CommandEntry, given: CallParameters, count: number, call: Call): Result | Promise<Result> {
     const mi = this.#mi;
-    const started = this.#begun(entry);
+    const counts = mi.counts[entry.number];
+    const before = counts?.calls.value ?? 0;
+    const isTimed = before < timedCalls || counts?.isLater === true || (before & (timedShare - 1)) === 0;
+    const started = isTimed && counts !== undefined ? performance.now() : untimed;
     mi.calls.add(1);
     let result: Result | Promise<Result>;
     let isLater: boolean;
@@ -290,12 +293,12 @@ export class Runner {
       // Asking may fail too: a proxy, or a getter. A promise of another realm or library counts too.
       isLater = typeof result === 'object' && result !== null && 'then' in result && typeof result.then === 'function';
     } catch (error) {
-      this.#finished(entry, started);
+      this.#finished(counts, started);
       mi.errors.add(1);
       throw error;
     }
     if (isLater) return this.#settle(entry, started, result as PromiseLike<Result>);
-    this.#finished(entry, started);
+    this.#finished(counts, started);
     if (result === undefined) this.#tellNothing(entry);
     return result;
   }
@@ -303,20 +306,20 @@ export class Runner {
   /** Not within {@link #execute}: its closures would be allocated for every call. */
   #settle(entry: CommandEntry, started: number, result: PromiseLike<Result>): Promise<Result> {
     const mi = this.#mi;
-    mi.pending.add(1);
     const counts = mi.counts[entry.number];
+    mi.pending.add(1);
     if (counts !== undefined) counts.isLater = true;
     return Promise.resolve(result).then(
       (value) => {
         mi.pending.add(-1);
-        this.#finished(entry, started);
+        this.#finished(counts, started);
         if (value === undefined) this.#tellNothing(entry);
         return value;
       },
       (error: unknown) => {
         mi.pending.add(-1);
         mi.errors.add(1);
-        this.#finished(entry, started);
+        this.#finished(counts, started);
         throw error;
       },
     );
@@ -331,17 +334,7 @@ export class Runner {
     );
   }
 
-  /** When a call of the command began, {@link untimed} for one that is only counted. */
-  #begun({ number }: CommandEntry): number {
-    const counts = this.#mi.counts[number];
-    if (counts === undefined) return untimed;
-    const calls = counts.calls.value;
-    const isTimed = calls < timedCalls || counts.isLater || (calls & (timedShare - 1)) === 0;
-    return isTimed ? performance.now() : untimed;
-  }
-
-  #finished({ number }: CommandEntry, started: number): void {
-    const counts = this.#mi.counts[number];
+  #finished(counts: CommandCounts | undefined, started: number): void {
     if (counts === undefined) return;
     const calls = counts.calls.value;
     counts.calls.add(1);

@@ -96,6 +96,8 @@ export class Command {
   readonly withoutCall: boolean;
   readonly withoutContext: boolean;
   readonly recipes: readonly CompiledRecipe[];
+  /** Whether it may be called without parameters. */
+  readonly takesNone: boolean;
   readonly run: (parameters: Readonly<Record<string, JsonValue>>, call: Call) => Result | Promise<Result>;
 
   constructor(declaration: Omit<CommandDeclaration<readonly Recipe[]>, 'run'> & { readonly run: Run }) {
@@ -115,6 +117,7 @@ export class Command {
     this.readOnly = readOnly;
     this.level = level;
     this.recipes = recipes.map(compileRecipe);
+    this.takesNone = this.recipes.some(({ names }) => names.length === 0);
     this.secrets = secrets;
     this.targets = targets;
     this.withoutCall = withoutCall;

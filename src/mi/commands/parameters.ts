@@ -21,7 +21,7 @@ const noParameters: NamedParameters = Object.freeze({});
  */
 export function selectParameters(command: Command, given: CallParameters, count: number): NamedParameters {
   if (given === undefined || count === 0) {
-    if (command.recipes.some(({ names }) => names.length === 0)) return noParameters;
+    if (command.takesNone) return noParameters;
     throw refusal(command, 'Too few or too many parameters');
   }
   if (isArray(given)) return byPosition(command, given);

@@ -31,7 +31,8 @@ const noReply = -2;
  * wait in a slot of the scanner for one that comes later.
  */
 export class JsonRpc implements Face<Exchange> {
-  readonly #mi: ManagementInterface;
+  /** By their numbers. */
+  readonly #entries: readonly CommandEntry[];
   readonly #scanner: RequestScanner;
   readonly #calls: CallReader;
   readonly #replies: Replies;
@@ -40,7 +41,7 @@ export class JsonRpc implements Face<Exchange> {
 
   constructor(mi: ManagementInterface, runner: Runner, options: JsonRpcOptions) {
     const scanner = new RequestScanner(mi.commands.methods(), options.maxValues);
-    this.#mi = mi;
+    this.#entries = mi.commands.entries;
     this.#scanner = scanner;
     this.#calls = new CallReader(mi, scanner);
     this.#replies = new Replies(scanner, options);
@@ -79,7 +80,7 @@ export class JsonRpc implements Face<Exchange> {
     try {
       // Most calls need neither of the methods, which is why they are not asked first.
       given = scanner.paramsKind === ParamsKind.none ? undefined : this.#calls.given(body);
-      entry = this.#mi.commands.entries[scanner.command] ?? this.#calls.find(body, exchange);
+      entry = this.#entries[scanner.command] ?? this.#calls.find(body, exchange);
     } catch (error) {
       this.error(exchange, idSlot, this.#runner.failures.errorOf(error));
       return;
