@@ -1,7 +1,7 @@
 import { aFunction, aText, checkGiven, oneOf, shown, type Wanted } from '../base/given.js';
 import type { Log } from '../base/log.js';
 import { StatisticsTable } from '../native/native.js';
-import { BytesCursor } from './results/cursor.js';
+import { BytesCursor, type Cursor } from './results/cursor.js';
 import { Piecewise } from './results/piecewise.js';
 
 /**
@@ -76,7 +76,7 @@ export class StatisticsSelection extends Piecewise<Record<string, number>> {
     return this.table.printText(this.slots);
   }
 
-  open(): BytesCursor {
+  open(): Cursor {
     return new BytesCursor(this.print());
   }
 

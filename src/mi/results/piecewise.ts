@@ -25,8 +25,8 @@ export abstract class Piecewise<T = unknown> {
   /** The whole value at once, for a text that is not a reply. */
   protected abstract whole(): T;
 
-  /** Within a reply, which never gets out of it, what stands for the part. */
   toJSON(): T {
+    // The marker never gets out of the reply that is being printed.
     return collected === undefined ? this.whole() : ((marker + (collected.push(this) - 1)) as T);
   }
 }
