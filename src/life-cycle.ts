@@ -54,7 +54,7 @@ export class LifeCycle {
       // One that is being closed is waiting for this to end.
       if (this.#closed === undefined) {
         this.#closed = this.#steps.close(0);
-        // The reason of the start is told, and whoever closes again hears of this one.
+        // The error of the start is reported; a second close reports this one.
         await this.#closed.catch(() => {});
       }
       throw error;

@@ -27,7 +27,7 @@ export interface ServerFacts {
   readonly sharedMemory: number;
   /** Effect of the MI command `kill`; undefined: the command is refused. */
   readonly kill: (() => void) | undefined;
-  /** The least level of callers who are told the arguments and the directory of the process; undefined: nobody is. */
+  /** The lowest level of callers that may read the arguments and the directory of the process; undefined: none may. */
   readonly tellProcess: Level | undefined;
   /** Files that the configuration was read from. */
   readonly configFiles: readonly string[];
@@ -87,8 +87,8 @@ export interface ModuleInstance {
   /** Runs when the server starts, before it listens. */
   start?(): void | Promise<void>;
   /**
-   * Runs when the operator asks to read files again (SIGHUP). What cannot be read keeps what was there.
-   * @throws Error telling what is wrong
+   * Runs when the operator asks to read files again (SIGHUP). A file that cannot be read leaves its old content in use.
+   * @throws Error with the reason
    */
   reload?(): void | Promise<void>;
   /**

@@ -355,7 +355,7 @@ export class Server {
     const { running } = this.#steps;
     if (running === undefined) return closed;
     const refused = Promise.reject(waitsForItself('close', running));
-    // Not for those who do not wait.
+    // A deadline of 0 does not wait.
     refused.catch(() => {});
     closed.catch(() => {});
     return refused;
@@ -432,7 +432,7 @@ const ownOptions: Members<Omit<ServerOptions, keyof ModuleOptions>> = {
   engine: anObject,
 };
 
-/** Parameters that nobody reads would leave the server open to all. */
+/** A misspelt option would be ignored, and could leave the server open to all. */
 function checkOptions(options: ServerOptions): void {
   const ofModules = Object.fromEntries(loadableModules.map(({ name }) => [name, parametersOfModule]));
   checkMembers('createServer', options, { ...ofModules, ...ownOptions });

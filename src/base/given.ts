@@ -33,7 +33,7 @@ export function required(wanted: Wanted): Wanted {
   return { ...wanted, isRequired: true };
 }
 
-/** A value that somebody gave, for an error of one line. */
+/** A given value as text, for an error of one line. */
 export function shown(value: unknown): string {
   try {
     const text = inspect(value, {

@@ -1,4 +1,4 @@
-/** An abort signal that is only made when somebody looks at it, which few handlers do. */
+/** An abort signal that is created on first use: few handlers look at it. */
 export class LazyAbort {
   #controller: AbortController | undefined;
   #reason: Error | undefined;

@@ -60,7 +60,7 @@ export class LogLevel {
     try {
       if (this.log.level !== undefined) this.log.level = pinoLevel(this.#level);
     } catch {
-      // A logger that takes no level keeps the one it has: what is logged stops no service.
+      // A logger that rejects the level keeps its own: logging never stops the service.
     }
   }
 }

@@ -3,11 +3,11 @@ import { AsyncResource } from 'node:async_hooks';
 const { runInAsyncScope } = AsyncResource.prototype;
 
 /**
- * Runs what belongs to somebody in an asynchronous context of its own, so that what `AsyncLocalStorage.enterWith` sets there is seen by
- * nobody who comes later. Callbacks of the engine all have one context, and Node.js 20 and 22 keep it from one to the next.
+ * Runs code of one owner in an asynchronous context of its own, so that a store set there by `AsyncLocalStorage.enterWith` is not
+ * seen by later code. Callbacks of the engine all have one context, and Node.js 20 and 22 keep it from one to the next.
  *
  * A context is a resource of Node.js. To make one for every call would cost four times as much as to use one again, which is
- * possible as long as nobody has left a mark on it: then a setter on its prototype sees that, and the next call gets another.
+ * possible while no store has been set on it: a setter on its prototype notices one, and the next call gets a fresh context.
  */
 export class OwnContext {
   /** Nothing runs in it but the making of the others, which take over what it has: what there was when it was made. */

@@ -346,7 +346,7 @@ function noticesOf(ignored: readonly LoadModule[]): readonly Notice[] {
   return notices;
 }
 
-/** As somebody who mends the files line by line wants them. */
+/** In the order of the files and lines, as they are mended. */
 function inOrderOfFiles(errors: readonly Diagnostic[], files: readonly string[]): readonly Diagnostic[] {
   const placeOf = ({ file }: Diagnostic): number => files.indexOf(file);
   return errors.toSorted((a, b) => placeOf(a) - placeOf(b) || a.line - b.line || a.column - b.column);
@@ -389,7 +389,7 @@ export interface Outputs {
 }
 
 /**
- * Takes over standard output and standard error, for all who write to them: a full disk or a pipe that nobody reads
+ * Takes over standard output and standard error of the process: a full disk or a pipe without a reader
  * costs lines, and neither ends the process nor keeps it waiting.
  */
 export function takeOutputs(): Outputs {

@@ -25,7 +25,7 @@ export interface IntParameter extends DeclarationBase {
   readonly max?: number;
   /** The unit of the value, such as `bytes` or `s`. */
   readonly unit?: string;
-  /** Says what is wrong with a value of the right type and range, or undefined when nothing is. */
+  /** The fault of a value of the right type and range; undefined if there is none. */
   readonly check?: (value: number) => string | undefined;
 }
 
@@ -37,14 +37,14 @@ export interface StringParameter extends DeclarationBase {
   readonly secret?: boolean;
   /** A configuration file may give a number too, which is taken as it is written: older versions had numbers. */
   readonly takesNumber?: boolean;
-  /** Says what is wrong with a value, or undefined when nothing is. */
+  /** The fault of a value; undefined if there is none. */
   readonly check?: (value: string) => string | undefined;
 }
 
 /** A parameter that is given once for each of several values; in a file every line adds one. By default there are none. */
 export interface ListParameter extends DeclarationBase {
   readonly type: 'list';
-  /** Says what is wrong with one value, or undefined when nothing is. */
+  /** The fault of one value; undefined if there is none. */
   readonly check?: (value: string) => string | undefined;
 }
 
@@ -126,7 +126,7 @@ export function defaultValues(declarations: ParameterDeclarations): Record<strin
   return values;
 }
 
-/** Says what is wrong with a value of the declared type, undefined when nothing is. `what` names the parameter. */
+/** The fault of a value of the declared type; undefined if there is none. `what` names the parameter. */
 export function valueProblem(
   what: string,
   declaration: IntParameter | StringParameter | ListParameter,

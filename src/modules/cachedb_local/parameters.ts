@@ -79,7 +79,7 @@ export function parseCacheUrl(text: string): CacheUrl | undefined {
   };
 }
 
-/** Says what is wrong with a URL, or undefined when nothing is. */
+/** The fault of a URL; undefined if there is none. */
 export function cacheUrlProblem(text: string): string | undefined {
   return parseCacheUrl(text) === undefined ? 'give local:///COLLECTION or local:GROUP:///COLLECTION' : undefined;
 }

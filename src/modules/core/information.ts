@@ -89,7 +89,7 @@ export function embedded(command: string, option: string): MiError {
   return new MiError(codes.permissionDenied, undefined, reason);
 }
 
-/** What `ps` and `log_level` call this process: `HTTPD 127.0.0.1:8888`, as OpenSIPS names its HTTP process. */
+/** Name of this process in `ps` and `log_level`: `HTTPD 127.0.0.1:8888`, as OpenSIPS names its HTTP process. */
 export function processTitle(context: BuiltInContext<object>): string {
   try {
     return `HTTPD ${context.httpd.bound ?? 'not listening'}`;

@@ -21,7 +21,7 @@ export function raiseLogLines({ logConsumers, logLevel, events }: BuiltInContext
   });
 }
 
-/** Commands about who gets log lines. */
+/** Commands for the receivers of log lines. */
 export function logConsumerCommands({ logConsumers }: BuiltInContext<object>): readonly Command[] {
   const known = (name: string): LogConsumer => {
     const consumer = logConsumers.find(name);

@@ -40,12 +40,12 @@ export class Datagrams implements Writer {
     this.#queueSize = queueSize;
   }
 
-  /** Whether even a short datagram would be dropped. */
+  /** True if even a short datagram would be dropped. */
   get isFull(): boolean {
     return this.#isClosed || this.#waiting + overhead > this.#queueSize;
   }
 
-  /** Sends, or drops what is too long, or comes while too much waits. */
+  /** Sends a datagram; drops one that is too long, or that comes while too many wait. */
   send(text: Buffer, address: string, port: number): void {
     const { length } = text;
     const size = length + overhead;
@@ -63,7 +63,7 @@ export class Datagrams implements Writer {
     const datagram = this.#queue.shift();
     if (datagram === undefined) return false;
     const { text, address, port } = datagram;
-    // What cannot be sent (no route, a host that refuses) is no reason to log: UDP promises nothing.
+    // A failure to send (no route, a host that refuses) is not logged: UDP promises nothing.
     this.#socket(isIP(address) === 6 ? 'udp6' : 'udp4').send(text, port, address, (error) => {
       this.#waiting -= text.length + overhead;
       if (error === null) this.#counts.sent();
@@ -72,7 +72,7 @@ export class Datagrams implements Writer {
     return this.#queue.length > 0;
   }
 
-  /** Sends nothing more; what is on its way has a moment to leave. */
+  /** Sends nothing more; datagrams on their way get a moment to leave. */
   async close(): Promise<void> {
     this.#isClosed = true;
     const end = performance.now() + lastWords;

@@ -17,7 +17,7 @@ const overhead = 256;
 /** Milliseconds that a connection has to send what the operating system was not given yet when it is closed. */
 const lastWords = 1000;
 
-/** What connections are set to. */
+/** Settings of connections. */
 export interface ConnectionOptions {
   /** Milliseconds that connecting may take. */
   readonly timeout: number;
@@ -63,7 +63,7 @@ export class Connection implements Writer {
     this.#options = options;
   }
 
-  /** Whether even a short text would be dropped. */
+  /** True if even a short text would be dropped. */
   get isFull(): boolean {
     return this.#isClosed || !this.#hasRoom(overhead);
   }
@@ -109,7 +109,7 @@ export class Connection implements Writer {
     setTimeout(() => socket?.destroy(), lastWords).unref();
   }
 
-  /** Whether so many bytes more may wait. What waits for nothing but its turn is written now, since it is no reason to drop others. */
+  /** True if this many more bytes may wait. Bytes that only wait for their turn are written first: they are no reason to drop others. */
   #hasRoom(size: number): boolean {
     const { queueSize } = this.#options;
     if (this.#unsent + size <= queueSize) return true;
@@ -117,7 +117,7 @@ export class Connection implements Writer {
     return this.#unsent + size <= queueSize;
   }
 
-  /** What the operating system has taken is known at once, though told later: a burst is not cut short by that. */
+  /** Bytes that the operating system has taken do not count as waiting, even before their callback: a burst is not cut short. */
   get #unsent(): number {
     return this.#isConnected && this.#queue.length === 0 && this.#socket?.writableLength === 0 ? 0 : this.#waiting;
   }
@@ -133,7 +133,7 @@ export class Connection implements Writer {
 
   #open(host: string): void {
     if (this.#isClosed) return;
-    // The last one is for whoever is to be told that there are no more.
+    // The last descriptor is kept: it serves to report that there are no more.
     if (!canOpen(2)) throw new Error(exhausted);
     const socket = createConnection({ host, port: this.#target.port, noDelay: true });
     this.#socket = socket;
@@ -147,7 +147,7 @@ export class Connection implements Writer {
       clearTimeout(deadline);
       this.#connected();
     });
-    // Half of a connection is none: what is sent there now is lost.
+    // A half-closed connection is closed: text sent on it is lost.
     socket.on('end', () => socket.destroy());
     socket.on('error', (error) => {
       reason = error;

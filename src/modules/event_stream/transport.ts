@@ -4,7 +4,7 @@ import { Destinations, formatHostPort, type HostPort, notification, parseHostPor
 import { WriteTurns } from '../evi/write-turns.js';
 import { Connection, type ConnectionOptions } from './connection.js';
 
-/** What a transport of events over TCP is set to. */
+/** Settings of a transport of events over TCP. */
 export interface StreamOptions {
   readonly timeout: number;
   readonly event_param: string | undefined;
@@ -58,7 +58,7 @@ export function streamTransport(
         },
         close: () => connection.close(),
       };
-      // Told to whoever subscribes, and not to the log with the first event.
+      // The subscriber gets the error; the log does not get it with the first event.
       const address = destinations.resolve(host);
       return typeof address === 'string' ? sink : address.then(() => sink);
     },

@@ -129,7 +129,7 @@ export function raisedParameters(given: JsonValue): EventParameters {
   if (typeof given !== 'string' && (typeof given !== 'object' || given === null)) {
     throw new MiError(400, 'No Params', 'give params as an array or an object, or as a text that holds a JSON object');
   }
-  // OpenSIPS takes no object as it is, but whoever gives one means this.
+  // OpenSIPS takes no object; one that is given can only mean this.
   const named = typeof given === 'string' ? parsed(given) : given;
   if (typeof named !== 'object' || named === null || Array.isArray(named)) {
     throw new MiError(400, 'Bad Params', 'the text in params holds no JSON object');

@@ -7,7 +7,7 @@ import { type EventParameters, EventSocketError } from '../../mi/events/event-tr
 /** Where events may go when nothing else is set: this machine. */
 export const loopbackOnly = '127.0.0.0/8, ::1';
 
-/** What README and errors tell about the parameter of that name. */
+/** The help of the parameter, for reference pages and errors. */
 export const destinationsHelp =
   'addresses and networks (CIDR), parted by commas, that events may be sent to, for whoever may subscribe chooses the ' +
   'address; 0.0.0.0/0, ::/0 is every address';
@@ -63,7 +63,7 @@ export class Destinations {
   }
 }
 
-/** Says what is wrong with a list of destinations, or undefined when nothing is. */
+/** The fault of a list of destinations; undefined if there is none. */
 export function destinationsProblem(list: string): string | undefined {
   try {
     new Destinations(list);
@@ -79,7 +79,7 @@ export interface HostPort {
   /** Address without brackets, or name in lower case. */
   readonly host: string;
   readonly port: number;
-  /** What follows the port, from the slash on; '' without. */
+  /** The text after the port, with its slash; '' without one. */
   readonly rest: string;
 }
 

@@ -2,7 +2,7 @@ import type { MiEvent } from '../../mi/events/event.js';
 import { defineBuiltIn } from '../../module.js';
 import { eventCommands } from './commands.js';
 
-/** Those of OpenSIPS' core that need thresholds, several processes or SIP connections. */
+/** Events of OpenSIPS' core that need thresholds, several processes or SIP connections. */
 const foreignEvents = [
   'E_CORE_THRESHOLD',
   'E_CORE_SHM_THRESHOLD',

@@ -1,7 +1,7 @@
 /** Milliseconds of one turn of the event loop that are spent on writing events; the rest is written in further turns. */
 const longestTurn = 0.5;
 
-/** Whoever has something to write. */
+/** A writer with a queue. */
 export interface Writer {
   /** Writes one piece; tells whether there is more. */
   writeOne(): boolean;
@@ -12,7 +12,7 @@ export interface Writer {
  * takes no time, and else in turns between which everybody else is served.
  */
 export class WriteTurns {
-  /** Those with more to write, in the order in which they came. */
+  /** Writers with more to write, in order of arrival. */
   readonly #waiting = new Set<Writer>();
   #spent = 0;
   #isScheduled = false;
@@ -33,7 +33,7 @@ export class WriteTurns {
     for (const writer of this.#waiting) {
       if (this.#spent >= longestTurn) break;
       this.#waiting.delete(writer);
-      // Behind the others: nobody's long queue keeps theirs waiting.
+      // Behind the others: a long queue does not delay short ones.
       if (writer.writeOne()) this.#waiting.add(writer);
       this.#spent = performance.now() - begin;
     }

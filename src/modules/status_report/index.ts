@@ -5,7 +5,7 @@ import { MiError } from '../../mi/errors.js';
 import { mainIdentifier, type StatusIdentifier, type StatusReport } from '../../mi/status-reports.js';
 import { defineBuiltIn } from '../../module.js';
 
-/** The commands about what is ready and what happened. Loaded always. */
+/** The commands for readiness and its history. Always loaded. */
 export const statusReportModule = defineBuiltIn({
   name: 'status_report',
   load: ({ status: { groups } }) => {

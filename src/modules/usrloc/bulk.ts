@@ -7,7 +7,7 @@ import type { ContactInput } from './contact.js';
 import { AorError, ContactLimitError, type Domain } from './domain.js';
 import { parseQ } from './q.js';
 
-/** What became of a bulk of contacts. */
+/** The outcome of a bulk of contacts. */
 export interface BulkResult extends JsonObject {
   readonly added: number;
   /** Contacts that are not there, by their place in the bulk, from 0. */
@@ -150,7 +150,7 @@ function wrong(member: string, value: JsonValue, remedy: string): never {
   throw new RangeError(`${member} is ${shown(value)}; ${remedy}`);
 }
 
-/** What a client sent stays short in what it is told. */
+/** Text of a client is shortened in messages. */
 function shown(value: JsonValue): string {
   const json = JSON.stringify(value);
   return shorten(json, 64, '…');

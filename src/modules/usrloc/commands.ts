@@ -10,13 +10,13 @@ import type { Usrloc } from './usrloc.js';
 
 /** How the commands answer. */
 export interface CommandOptions {
-  /** What `dump` tells as the size of every domain. */
+  /** The size of every domain that `dump` reports. */
   readonly hashSize: number;
   /** Name of the branch flag of bit 0. */
   readonly firstFlag: string | undefined;
 }
 
-/** What OpenSIPS gives contacts that come from its management interface, and clients tell them by. */
+/** The fields by which OpenSIPS marks contacts of its management interface; clients recognize them by these. */
 const ofCommand = {
   callId: 'dfjrewr12386fd6-343@opensips.mi',
   cseq: 1,

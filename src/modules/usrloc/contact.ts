@@ -85,7 +85,7 @@ export type ReadContact = Omit<StoredContact, 'Expires'> & { readonly Expires: n
 
 const texts = { permanent: 'permanent', expired: 'expired' } as const;
 
-/** What the table is given for `Expires`. */
+/** The stored form of `Expires`. */
 export function expiresHole(at: number): SecondsLeft {
   return secondsLeftUntil(at, texts);
 }
@@ -96,7 +96,7 @@ export function expiresAt(read: number | string, now: number): number {
   return read === texts.permanent ? 0 : now;
 }
 
-/** Whether a contact has expired by `now`. */
+/** True if a contact has expired by `now`. */
 export function isExpired(expires: number, now: number): boolean {
   return expires !== 0 && expires <= now;
 }

@@ -24,7 +24,7 @@ const maxAorLength = 4096;
 /** Longest record of an address of record in bytes: reading, changing and writing one takes well under a millisecond. */
 export const maxRecordBytes = 65536;
 
-/** What a table keeps of an address of record: what `ul_dump` shows of it. */
+/** The stored form of an address of record, as `ul_dump` shows it. */
 export interface AorRecord {
   readonly AOR: string;
   readonly Contacts: readonly ReadContact[];
@@ -32,20 +32,20 @@ export interface AorRecord {
 
 /** How the domains of a server keep their contacts. */
 export interface DomainOptions {
-  /** Whether addresses of record keep their domain. */
+  /** True if addresses of record keep their domain. */
   readonly useDomain: boolean;
   readonly newestFirst: boolean;
   readonly keyValues: boolean;
 }
 
-/** What a domain is made of. */
+/** The parts of a domain. */
 interface DomainParts {
   readonly table: RecordTable<AorRecord>;
   readonly options: DomainOptions;
   readonly events: DomainEvents;
   /** Counts the contacts that expired. */
   readonly expired: Statistic;
-  /** What all domains of the server share. */
+  /** Limits that all domains of the server share. */
   readonly room: Room;
 }
 
@@ -100,7 +100,7 @@ export class Domain {
     return this.#contacts;
   }
 
-  /** Calls `listener` whenever a contact is inserted, updated, deleted or has expired, whoever did it. */
+  /** Calls `listener` for each contact that is inserted, updated, deleted or expired, by a program or by a command. */
   on(event: DomainEvent, listener: DomainListener): this {
     this.#parts.events.add(event, listener);
     return this;
@@ -226,7 +226,7 @@ export class Domain {
   }
 
   /**
-   * What an address of record is kept under: the user part, or all of it with `use_domain`.
+   * The key of an address of record: its user part, or all of it with `use_domain`.
    *
    * @throws AorError when the domain is missing, or for a text that is too long or not well-formed
    */
@@ -248,7 +248,7 @@ export class Domain {
       const now = currentSecond();
       const record = this.#parts.table.get(key);
       if (record === undefined) return { contacts: [], now };
-      // What is left of a time is only good for the second in which it was read.
+      // A remaining time is valid only within the second in which it was read.
       if (currentSecond() !== now) continue;
       const contacts = record.Contacts.map((one) => ({ ...one, Expires: expiresAt(one.Expires, now) }));
       return { contacts, now };

@@ -4,17 +4,17 @@ import type { EventParameters } from '../../mi/events/event-transport.js';
 import type { Events } from '../../mi/events/events.js';
 import type { Contact } from './contact.js';
 
-/** What a domain tells its listeners; each gets the contact as it is now, or was last. */
+/** Events of a domain; each carries the contact as it is now, or was last. */
 export type DomainEvent = 'insert' | 'update' | 'delete' | 'expire';
 
 /** A listener; what it throws, or rejects with later, is logged and changes nothing. */
 export type DomainListener = (aor: string, contact: Contact) => void;
 
-/** Who is told of what happens in all domains. */
+/** Receiver of the events of all domains. */
 export interface DomainPublisher {
   /** An address of record has got its first contact, or lost its last one. */
   aor(what: 'insert' | 'delete', domain: string, aor: string): void;
-  /** @param contact only called when somebody wants it */
+  /** @param contact called only if a listener needs it */
   contact(what: DomainEvent, domain: string, aor: string, contact: () => Contact): void;
 }
 
@@ -27,7 +27,7 @@ export class DomainEvents {
     expire: new Set(),
   };
 
-  /** @param publisher told too, of everything; left out, nobody is */
+  /** @param publisher gets every event too */
   constructor(
     readonly log: Log,
     readonly domain = '',
@@ -50,7 +50,7 @@ export class DomainEvents {
     const told = contact();
     for (const listener of [...listeners]) {
       try {
-        // An asynchronous function is a listener, too, and a rejection that nobody handles ends the process.
+        // A listener may be asynchronous, and an unhandled rejection ends the process.
         const returned: unknown = listener(aor, told);
         if (returned instanceof Promise) returned.catch((error: unknown) => this.#failed(event, error));
       } catch (error) {

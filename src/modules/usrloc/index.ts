@@ -37,7 +37,7 @@ export const usrlocModule = defineBuiltIn({
   },
 });
 
-/** Said once, at start: whoever set these may count on what they do in a SIP server. */
+/** Logged once, at the start: operators who set these may rely on their effect in a SIP server. */
 function tellInert(values: Parameters, log: Log): void {
   const { elsewhere, inert } = inertParameters(values);
   if (elsewhere.length > 0) {

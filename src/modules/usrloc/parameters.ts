@@ -10,7 +10,7 @@ export function listedNames(list: string): readonly string[] {
     .filter((name) => name !== '');
 }
 
-/** Says what is wrong with the name of a domain, or undefined when nothing is. */
+/** The fault of the name of a domain; undefined if there is none. */
 export function domainNameProblem(name: string): string | undefined {
   return domainName.test(name)
     ? undefined
@@ -145,9 +145,9 @@ export const parameters = defineParameters({
 /** Values of all parameters. */
 export type Parameters = ParameterValues<typeof parameters>;
 
-/** What to tell at start about parameters that have been set and do nothing here. */
+/** Notices for the start about parameters that are set and have no effect. */
 export interface InertParameters {
-  /** Those that ask for a database or a cluster: whoever set them expects contacts to outlive the process. */
+  /** Parameters of a database or a cluster: operators who set them expect contacts to outlive the process. */
   readonly elsewhere: readonly string[];
   readonly inert: readonly string[];
 }

@@ -8,7 +8,7 @@ export interface RoomLimits {
   readonly maxBytes: number;
 }
 
-/** What takes room: a domain. */
+/** A consumer of room: a domain. */
 interface Occupant {
   readonly contacts: number;
   readonly usedBytes: number;

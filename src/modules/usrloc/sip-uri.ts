@@ -10,7 +10,7 @@ const host = /^(?:\[[0-9A-Fa-f:.]{2,45}\]|[^@<>"'\\,;?:/[\](){}|^`%]+)(?::([0-9]
 const telephone = /^\+?[0-9A-Fa-f*#().-]+$/;
 
 /**
- * What is wrong with a text as the URI of a contact; undefined: nothing. As in OpenSIPS it is `sip:`, `sips:`, `tel:`
+ * The fault of a text as the URI of a contact; undefined if there is none. As in OpenSIPS it is `sip:`, `sips:`, `tel:`
  * or `tels:` without angle brackets around it; user parts, parameters and headers may have any visible characters.
  */
 export function uriProblem(text: string): string | undefined {
