@@ -355,7 +355,7 @@ export class Server {
     const { running } = this.#steps;
     if (running === undefined) return closed;
     const refused = Promise.reject(waitsForItself('close', running));
-    // A deadline of 0 does not wait.
+    // A caller that does not await it causes no unhandled rejection.
     refused.catch(() => {});
     closed.catch(() => {});
     return refused;
