@@ -92,3 +92,25 @@ export class AddressList {
     this.#list.addSubnet(address, prefix === undefined ? bits : Number(prefix), family === 6 ? 'ipv6' : 'ipv4');
   }
 }
+
+/** The parts of `HOST`, `HOST:PORT`, `[IPv6]` or `[IPv6]:PORT`. */
+export interface HostAndPort {
+  /** Without brackets; it may be anything but a colon outside of them. */
+  readonly host: string;
+  readonly isBracketed: boolean;
+  /** As it is written; undefined without a colon. */
+  readonly port: string | undefined;
+}
+
+/** @returns undefined where an address of IPv6 has no brackets, or the text is none of these */
+export function splitHostPort(text: string): HostAndPort | undefined {
+  const found = /^(?:\[([^\]]*)\]|([^:]*))(?::([^:]*))?$/.exec(text);
+  if (found === null) return undefined;
+  const [, bracketed, plain = '', port] = found;
+  return { host: bracketed ?? plain, isBracketed: bracketed !== undefined, port };
+}
+
+/** Writes a host as it stands in {@link splitHostPort}: IPv6 in brackets. */
+export function joinHostPort(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}

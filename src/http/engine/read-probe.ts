@@ -14,8 +14,8 @@ const headSize = 160;
  * waiting could make it keep any amount. It tells how much a client has read only of a reply that is handed over as a
  * stream. Such a reply stays pending until it is read, and the engine closes a connection on which a request follows a
  * pending reply. So now and then a reply is sent that way: who reads notices nothing, and one who does not is found,
- * sooner the more is kept for him. Replies without a body, and refusals, cannot be streams: after many of them the
- * next request is the last one of its connection.
+ * sooner the more is kept for him. Replies without a body cannot be streams: after many of them the next request is the
+ * last one of its connection.
  */
 export class ReadProbe {
   #sent = 0;

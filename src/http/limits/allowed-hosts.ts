@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { splitHostPort } from '../../base/address.js';
 import { shorten } from '../../base/text.js';
 
 /**
@@ -69,9 +70,8 @@ function nameProblem(name: string): string | undefined {
 }
 
 /** A Host header without its port. */
-function nameOf(host: string): string | undefined {
-  return /^(?:\[([0-9a-f:.]+)\]|([^:[\]\s]+))(?::\d*)?$/
-    .exec(host)
-    ?.slice(1)
-    .find((name) => name !== undefined);
+function nameOf(text: string): string | undefined {
+  const { host, isBracketed, port = '' } = splitHostPort(text) ?? {};
+  if (host === undefined || !/^\d*$/.test(port)) return undefined;
+  return (isBracketed ? /^[0-9a-f:.]+$/ : /^[^[\]\s]+$/).test(host) ? host : undefined;
 }

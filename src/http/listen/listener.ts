@@ -1,11 +1,12 @@
 import { BlockList, isIP } from 'node:net';
+import { joinHostPort } from '../../base/address.js';
 import type { Log } from '../../base/log.js';
 import { reasonOf } from '../../base/text.js';
 import type { Engine, EngineHandlers } from '../engine/engine.js';
 import type { Access } from '../login/access.js';
 import { CertifiedListener } from '../tls/certified-listener.js';
 import type { TlsSetting } from '../tls/suites.js';
-import { bracketed, type ListenSetting, settingName } from './setting.js';
+import { type ListenSetting, settingName } from './setting.js';
 import { listen, listenUnix, tryAddress, tryUnix } from './sockets.js';
 
 /** One listener of a server: where, and who may do what there. */
@@ -126,5 +127,5 @@ export function placeOf(setting: ListenSetting, port: number): Omit<Listening, '
   const host = address === '*' || address === '0.0.0.0' ? '127.0.0.1' : address === '::' ? '::1' : address;
   const family = isIP(address);
   const isLocal = family !== 0 && loopback.check(address, family === 4 ? 'ipv4' : 'ipv6');
-  return { bound: `${bracketed(address)}:${port}`, port, url: `${kind}://${bracketed(host)}:${port}`, isLocal };
+  return { bound: joinHostPort(address, port), port, url: `${kind}://${joinHostPort(host, port)}`, isLocal };
 }

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { joinHostPort, splitHostPort } from '../../base/address.js';
 import { suggestNames } from '../../base/nearest.js';
 import { ciphersProblem } from '../tls/ciphers.js';
 
@@ -65,12 +66,7 @@ export function tcpSetting(kind: 'http' | 'https', ip: string, port: number): Li
 
 /** `http:127.0.0.1:8888`, `https:[::1]:8443` or `unix:/run/x.sock`: how a listener is told apart from the others. */
 export function settingName({ kind, address, port, path }: ListenSetting): string {
-  return kind === 'unix' ? `unix:${path}` : `${kind}:${bracketed(address)}:${port}`;
-}
-
-/** An address as it stands before a port. */
-export function bracketed(address: string): string {
-  return isIP(address) === 6 ? `[${address}]` : address;
+  return kind === 'unix' ? `unix:${path}` : `${kind}:${joinHostPort(address, port)}`;
 }
 
 function parseEndpoint(text: string): Omit<ListenSetting, 'options'> {
@@ -94,15 +90,13 @@ function checkedPath(path: string): string {
 }
 
 function addressAndPort(kind: string, place: string): { address: string; port: number } {
-  const found = /^(?:\[([^\]]*)\]|([^:]*)):([^:]*)$/.exec(place);
-  if (found === null) {
+  const { host: address, isBracketed, port: portText } = splitHostPort(place) ?? {};
+  if (address === undefined || portText === undefined) {
     const isBareIPv6 = isIP(place) === 6 || isIP(place.replace(/:[^:]*$/, '')) === 6;
     const remedy = isBareIPv6 ? `put IPv6 in brackets, ${kind}:[::1]:8888` : `give ${kind}:ADDRESS:PORT`;
     throw new RangeError(`${JSON.stringify(place)} is no address with a port: ${remedy}`);
   }
-  const [, ipv6, other, portText = ''] = found;
-  const address = ipv6 ?? other ?? '';
-  if (ipv6 !== undefined ? isIP(ipv6) !== 6 : address !== '*' && isIP(address) !== 4) {
+  if (isBracketed ? isIP(address) !== 6 : address !== '*' && isIP(address) !== 4) {
     const shown = JSON.stringify(address);
     throw new RangeError(`${shown} is no IPv4 address and no IPv6 address in brackets: give one, or * for all`);
   }

@@ -1,9 +1,9 @@
 import { chmodSync, lstatSync, type Stats, statSync, unlinkSync } from 'node:fs';
 import { connect, createServer, isIP } from 'node:net';
 import { dirname } from 'node:path';
+import { joinHostPort } from '../../base/address.js';
 import { tryFolder } from '../../base/real-path.js';
 import type { App, ListenSocket } from '../engine/engine.js';
-import { bracketed } from './setting.js';
 
 /** An open listen socket. */
 interface OpenSocket extends ListenSocket {
@@ -78,7 +78,7 @@ function probe(host: string, port: number): Promise<string | undefined> {
 
 function cannotListen(address: string, port: number, code: string): NodeJS.ErrnoException {
   const error: NodeJS.ErrnoException = new Error(
-    `cannot listen on ${bracketed(address)}:${port}: ${remedies[code] ?? 'the system refused'} (${code})`,
+    `cannot listen on ${joinHostPort(address, port)}: ${remedies[code] ?? 'the system refused'} (${code})`,
   );
   error.code = code;
   return error;

@@ -1,4 +1,5 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { Recent } from '../../base/recent.js';
 import type { AccountLine } from './account-file.js';
 import {
   type BasicCredentials,
@@ -99,7 +100,7 @@ const capacity = 256;
 
 interface Remembered<Account> {
   readonly account: Account;
-  until: number;
+  readonly until: number;
 }
 
 /**
@@ -109,7 +110,7 @@ interface Remembered<Account> {
  */
 export class VerifiedCredentials<Account> {
   readonly #key = randomBytes(32);
-  readonly #accounts = new Map<string, Remembered<Account>>();
+  readonly #accounts = new Recent<Remembered<Account>>(capacity);
 
   constructor(readonly now: () => number = () => performance.now()) {}
 
@@ -125,19 +126,15 @@ export class VerifiedCredentials<Account> {
   find(digest: string): Account | undefined {
     const remembered = this.#accounts.get(digest);
     if (remembered === undefined) return undefined;
-    const now = this.now();
-    this.#accounts.delete(digest);
-    if (remembered.until < now) return undefined;
-    remembered.until = now + lifetime;
-    this.#accounts.set(digest, remembered);
+    if (remembered.until < this.now()) {
+      this.#accounts.delete(digest);
+      return undefined;
+    }
+    this.add(digest, remembered.account);
     return remembered.account;
   }
 
   add(digest: string, account: Account): void {
-    this.#accounts.delete(digest);
     this.#accounts.set(digest, { account, until: this.now() + lifetime });
-    if (this.#accounts.size <= capacity) return;
-    const [oldest] = this.#accounts.keys();
-    if (oldest !== undefined) this.#accounts.delete(oldest);
   }
 }

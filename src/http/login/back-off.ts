@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { Recent } from '../../base/recent.js';
 
 /** Failures within {@link memory} before somebody has to wait. */
 export const freeFailures = 5;
@@ -131,9 +132,9 @@ class NetworkRecord {
  * all others count against their name.
  */
 export class BackOff {
-  readonly #records = new Map<string, NetworkRecord>();
+  readonly #records = new Recent<NetworkRecord>(capacity);
   /** Networks of logins that succeeded, with the keys of their names. */
-  readonly #known = new Map<string, Set<string>>();
+  readonly #known = new Recent<Set<string>>(capacity);
 
   /** @param now milliseconds of a clock that never goes back */
   constructor(readonly now: () => number = () => performance.now()) {}
@@ -155,9 +156,7 @@ export class BackOff {
   begin(network: string, name: string): number | Attempt {
     const now = this.now();
     const record = this.#records.get(network) ?? new NetworkRecord();
-    this.#records.delete(network);
     this.#records.set(network, record);
-    if (this.#records.size > capacity) forgetOldest(this.#records);
     const key = keyOf(name);
     const tally = record.add(key, this.#isKnown(network, key), now);
     const own = tally.left(now);
@@ -198,9 +197,7 @@ export class BackOff {
 
   #remember(network: string, key: string): void {
     const names = this.#known.get(network) ?? new Set();
-    this.#known.delete(network);
     this.#known.set(network, names);
-    if (this.#known.size > capacity) forgetOldest(this.#known);
     if (names.size < namesApart) names.add(key);
   }
 
@@ -211,13 +208,6 @@ export class BackOff {
 
   #isKnown(network: string, key: string): boolean {
     return this.#known.get(network)?.has(key) === true;
-  }
-}
-
-function forgetOldest(all: { keys(): IterableIterator<string>; delete(key: string): boolean }): void {
-  for (const oldest of all.keys()) {
-    all.delete(oldest);
-    return;
   }
 }
 

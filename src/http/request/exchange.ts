@@ -307,7 +307,8 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
     } else if (!isPost && hasBody && declaration.refusesGetBody === true) {
       // It may be a call that was meant to be a POST, and what it asks for is not looked at.
       this.#refuseByHead(400, `a ${method} request has no body here; POST it`);
-    } else if (isPost && isEncoded(head.contentEncoding)) {
+    } else if (isPost && head.contentEncoding !== '' && head.contentEncoding.toLowerCase() !== 'identity') {
+      // RFC 9110 §8.4.
       const reason = `Content-Encoding ${JSON.stringify(shorten(head.contentEncoding, 40))} is not supported; send the body as it is`;
       this.#refuseByHead(415, reason, { 'Accept-Encoding': 'identity' });
     } else {
@@ -573,7 +574,8 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
     if (headers !== undefined) checkReplyHeaders(headers);
     const line = statusLine(status);
     if (this.finished) return false;
-    if (this.closesAtEnd && !this.#response.mayClose) {
+    const isClosing = this.#isClosing();
+    if ((isClosing || this.#isLastAsked) && !this.#response.mayClose) {
       // Copies: what is given is only lent until this returns.
       const kept = typeof body === 'string' ? body : Uint8Array.from(body);
       const keptHeaders = headers === undefined ? undefined : { ...headers };
@@ -581,23 +583,23 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
       return true;
     }
     const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
+    if (this.method === 'HEAD' || isBodiless(status)) return this.#replyHeadOnly(status, length, headers);
     const { probe } = this.#host;
-    if (length === 0 || this.method === 'HEAD' || isBodiless(status)) {
+    if (length === 0) {
       probe.count(0);
-    } else if (length > heldBodySize || (length > corkedWithHeadSize && !this.#isClosing())) {
+    } else if (length > heldBodySize || (length > corkedWithHeadSize && !isClosing)) {
       this.#begin(status, new HeldBody(typeof body === 'string' ? Buffer.from(body) : body), headers)?.startNow();
       return true;
-    } else if (probe.isDue(length) && !this.#isClosing()) {
+    } else if (probe.isDue(length) && !isClosing) {
       this.#begin(status, new HeldBody(Buffer.from(body)), headers)?.startNow();
       return true;
     }
     try {
-      if (this.#response.isCorked) this.#send(status, line, body, length, headers);
-      else this.#response.cork(() => this.#send(status, line, body, length, headers));
+      if (this.#response.isCorked) this.#send(status, line, body, length, headers, isClosing);
+      else this.#response.cork(() => this.#send(status, line, body, length, headers, isClosing));
       return true;
     } catch (error) {
-      this.#sendFailed(error);
-      return false;
+      return this.#sendFailed(error);
     }
   }
 
@@ -686,31 +688,27 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
     body: string | Uint8Array,
     length: number,
     headers: ReplyHeaders | undefined,
+    isClosing: boolean,
   ): void {
-    if (this.method === 'HEAD' || isBodiless(status)) {
-      this.#sendHeadOnly(status, length, headers);
-      return;
-    }
-    const isClosing = this.#isClosing();
     this.#writeHead(status, line, headers);
     this.#response.end(body, isClosing, this.#isLastAsked);
     this.sent(length);
     this.#end(isClosing, length > 0);
   }
 
-  #replyHeadOnly(status: number, length: number | undefined, headers: ReplyHeaders | undefined): void {
+  /** @param length of the body that there would be */
+  #replyHeadOnly(status: number, length: number | undefined, headers: ReplyHeaders | undefined): boolean {
     this.#host.probe.count(0);
     try {
-      this.#response.cork(() => this.#sendHeadOnly(status, length, headers));
+      this.#response.cork(() => {
+        this.#writeHead(status, statusLine(status), headers);
+        this.#response.endHead(isBodiless(status) ? undefined : length, this.#mustClose, this.closesAtEnd);
+        this.#end(this.#mustClose, false);
+      });
+      return true;
     } catch (error) {
-      this.#sendFailed(error);
+      return this.#sendFailed(error);
     }
-  }
-
-  #sendHeadOnly(status: number, length: number | undefined, headers: ReplyHeaders | undefined): void {
-    this.#writeHead(status, statusLine(status), headers);
-    this.#response.endHead(isBodiless(status) ? undefined : length, this.#mustClose, this.closesAtEnd);
-    this.#end(this.#mustClose, false);
   }
 
   #writeHead(status: number, line: string, headers: ReplyHeaders | undefined): void {
@@ -723,9 +721,10 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
   }
 
   /** The engine failed on the way: part of a head may have been written, so that no other reply can follow. */
-  #sendFailed(error: unknown): void {
+  #sendFailed(error: unknown): false {
     if (this.#state !== State.ended) this.cut(error);
     else this.#settings.log.error({ err: error, root: this.#root.declaration.root }, 'the end of a reply failed');
+    return false;
   }
 
   #refuseInstead(status: number, reason: string): void {
@@ -849,11 +848,6 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
     this.#settings.connections.exchangeEnded(isClosing, isTold);
     if (this.#bodySlot !== -1) this.#freeBody();
   }
-}
-
-/** Whether a body is not as it is (RFC 9110 §8.4). */
-function isEncoded(contentEncoding: string): boolean {
-  return contentEncoding !== '' && contentEncoding.toLowerCase() !== 'identity';
 }
 
 function quoteType(mediaType: string): string {

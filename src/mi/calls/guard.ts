@@ -1,3 +1,4 @@
+import { Recent } from '../../base/recent.js';
 import { includesLevel } from '../commands/command.js';
 import type { CommandEntry, CommandList } from '../commands/command-table.js';
 import { codes, MiError, RefusedCall } from '../errors.js';
@@ -82,7 +83,7 @@ interface Bucket {
  * called for a second is as good as new, so that forgetting those that were idle the longest changes little.
  */
 export class RateLimit {
-  readonly #buckets = new Map<string, Bucket>();
+  readonly #buckets = new Recent<Bucket>(capacity);
 
   /**
    * @param rate calls a second, 1 or more
@@ -102,12 +103,7 @@ export class RateLimit {
   take(party: string): number {
     const now = this.now();
     const bucket = this.#buckets.get(party) ?? { tokens: this.rate, at: now };
-    this.#buckets.delete(party);
     this.#buckets.set(party, bucket);
-    if (this.#buckets.size > capacity) {
-      const [oldest] = this.#buckets.keys();
-      if (oldest !== undefined) this.#buckets.delete(oldest);
-    }
     bucket.tokens = Math.min(this.rate, bucket.tokens + ((now - bucket.at) / 1000) * this.rate);
     bucket.at = now;
     if (bucket.tokens < 1) return Math.ceil((1 - bucket.tokens) / this.rate);

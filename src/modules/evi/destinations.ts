@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import { isIP, isIPv6 } from 'node:net';
-import { AddressList } from '../../base/address.js';
+import { AddressList, joinHostPort, splitHostPort } from '../../base/address.js';
 import { shorten, stringify } from '../../base/text.js';
 import { type EventParameters, EventSocketError } from '../../mi/events/event-transport.js';
 
@@ -83,29 +83,29 @@ export interface HostPort {
   readonly rest: string;
 }
 
-const form = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9_.-]{1,253})):(\d{1,5})(\/.*)?$/;
-
 /**
  * Reads the part of a socket behind its protocol: `127.0.0.1:8888`, `[::1]:8888`, `name:8888/method`.
  *
  * @throws EventSocketError that tells the form
  */
 export function parseHostPort(protocol: string, text: string): HostPort {
-  const [, six, name, digits = '', rest = ''] = form.exec(text) ?? [];
-  const port = Number(digits);
-  const host = (six ?? name)?.toLowerCase();
-  if (host === undefined || (six !== undefined && !isIPv6(six)) || port < 1 || port > 65535) {
+  const [, place = '', rest = ''] = /^([^/]*)(\/.*)?$/.exec(text) ?? [];
+  const { host = '', isBracketed, port: digits = '' } = splitHostPort(place) ?? {};
+  // An address with a zone is one of this machine alone.
+  const isHost = isBracketed ? isIPv6(host) && !host.includes('%') : /^[A-Za-z0-9_.-]{1,253}$/.test(host);
+  const port = /^\d{1,5}$/.test(digits) ? Number(digits) : 0;
+  if (!isHost || port < 1 || port > 65535) {
     const shown = JSON.stringify(shorten(`${protocol}:${text}`, 100));
     throw new EventSocketError(
       `socket ${shown} is not ${protocol}:HOST:PORT; IPv6 goes in brackets, ports from 1 to 65535`,
     );
   }
-  return { host, port, rest };
+  return { host: host.toLowerCase(), port, rest };
 }
 
 /** Writes it as {@link parseHostPort} reads it. */
 export function formatHostPort({ host, port, rest }: HostPort): string {
-  return `${host.includes(':') ? `[${host}]` : host}:${port}${rest}`;
+  return joinHostPort(host, port) + rest;
 }
 
 /** The forms in which the parameters of one event were printed: raising it gives all subscribers the same object. */

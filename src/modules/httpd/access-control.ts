@@ -8,7 +8,7 @@ import type { Access } from '../../http/login/access.js';
 import { readAccountFile, readPasswordFile } from '../../http/login/account-file.js';
 import { Accounts } from '../../http/login/accounts.js';
 import { BackOff } from '../../http/login/back-off.js';
-import { Gate } from '../../http/login/gate.js';
+import { ListenerAccess } from '../../http/login/listener-access.js';
 import { parsePasswordHash, parseTokenHash, passwordWeakness } from '../../http/login/secrets.js';
 import { Audit } from '../../mi/calls/audit.js';
 import { RateLimit } from '../../mi/calls/guard.js';
@@ -21,7 +21,7 @@ import type { accessParameters } from './parameters.js';
 type AccessSettings = Pick<ParameterValues<typeof accessParameters>, keyof typeof accessParameters>;
 
 /** A listener, as far as access to it goes. */
-interface GuardedListener {
+interface NamedListener {
   /** How messages name it: `http:127.0.0.1:8888`. */
   readonly name: string;
   readonly kind: ListenSetting['kind'];
@@ -74,13 +74,13 @@ export class AccessControl {
    * @returns undefined where everybody may do everything
    * @throws Error for a wrong option
    */
-  accessOf({ name, kind, options }: GuardedListener): Access | undefined {
+  accessOf({ name, kind, options }: NamedListener): Access | undefined {
     const needsLogin = this.#needsLogin(name, options.get('auth'));
     const level = levelOf(name, options.get('level'));
     // A Unix socket has no addresses: its file mode says who may connect.
     const allow = kind === 'unix' ? undefined : (options.get('allow') ?? this.#settings.allow_from);
     if (!needsLogin && level === 'admin' && allow === undefined) return undefined;
-    return new Gate({
+    return new ListenerAccess({
       allowed: allow === undefined ? undefined : addressList(name, allow),
       accounts: needsLogin ? () => this.#accounts : undefined,
       // The grants of accounts have been checked when they were read.

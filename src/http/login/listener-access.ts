@@ -9,8 +9,8 @@ import type { BackOff } from './back-off.js';
 import { type BasicCredentials, readBasic, readBearer } from './secrets.js';
 import { BusyError } from './turns.js';
 
-/** What a gate is set to. */
-export interface GateOptions {
+/** Settings of the access of one listener. */
+export interface ListenerAccessOptions {
   /** Addresses that are let in; undefined: all. */
   readonly allowed?: AddressList | undefined;
   /** Who may log in, as of now; undefined: nobody has to. */
@@ -18,7 +18,7 @@ export interface GateOptions {
   /** What a caller may do here, given what its account allows; undefined: who need not log in. */
   readonly grantOf: (accountGrant: string | undefined) => string;
   readonly realm: string;
-  /** Shared by the gates of a server. */
+  /** Shared by the listeners of a server. */
   readonly backOff: BackOff;
   /** Told of every login that failed and every address that was sent away. */
   readonly failed: () => void;
@@ -31,15 +31,15 @@ const shownPath = 200;
 const unknownToken = ':token';
 
 /** The access of one listener: address list, login, waiting times after failures. */
-export class Gate implements Access {
-  readonly #options: GateOptions;
+export class ListenerAccess implements Access {
+  readonly #options: ListenerAccessOptions;
   readonly #anonymous: Caller;
   readonly #challenge: Denial;
   readonly #callers = new WeakMap<Account, Caller>();
   /** Logins that are being verified: a client that opens several connections at once is verified once. */
   readonly #running = new Map<string, Promise<Caller | Denial>>();
 
-  constructor(options: GateOptions) {
+  constructor(options: ListenerAccessOptions) {
     this.#options = options;
     this.#anonymous = { name: '-', method: 'none', grant: options.grantOf(undefined) };
     const realm = options.realm.replace(/["\\]/g, '\\$&');
