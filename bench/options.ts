@@ -25,10 +25,10 @@ export interface BenchOptions {
 
 /** The text of `--help`. */
 export function usage(): string {
-  const singles = readdirSync('build/bench', { recursive: true })
+  const singles = readdirSync('bench', { recursive: true })
     .map((file) => basename(String(file)))
-    .filter((file) => file.endsWith('.bench.js'))
-    .map((file) => file.slice(0, -'.bench.js'.length))
+    .filter((file) => file.endsWith('.bench.ts'))
+    .map((file) => file.slice(0, -'.bench.ts'.length))
     .sort();
   return `npm run bench: mi-httpd against its rivals, on this machine, in one run
 

@@ -17,12 +17,16 @@ import { requireRust, stop } from './toolchain.mjs';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
-/**
- * Runs a command of the project; ends the process with its status when it fails.
- *
- * @param options.onEnd called when it has ended, however it did
- */
-export function run(command, args, { onEnd = () => {}, ...options } = {}) {
+/** Runs a command of the project; ends the process with its status when it fails. */
+export function run(command, args, options) {
+  const status = statusOf(command, args, options);
+  if (status === 0) return;
+  process.stderr.write(`mi-httpd: ${command} ${args.join(' ')} ended with ${status}\n`);
+  process.exit(typeof status === 'number' ? status : 1);
+}
+
+/** Runs a command of the project to its end; gives its status, or the signal that ended it. */
+export function statusOf(command, args, options) {
   const { status, error, signal } = spawnSync(command, args, {
     cwd: root,
     stdio: 'inherit',
@@ -30,17 +34,16 @@ export function run(command, args, { onEnd = () => {}, ...options } = {}) {
     ...options,
   });
   if (error !== undefined) stop(`${command} cannot be run: ${error.message}`);
-  if (status !== 0) {
-    process.stderr.write(`mi-httpd: ${command} ${args.join(' ')} ended with ${signal ?? status}\n`);
-    onEnd();
-    process.exit(status ?? 1);
-  }
-  onEnd();
+  return signal ?? status;
 }
 
 /** A program that an npm package of the project brings. */
-export function runTool(name, args, options) {
-  run(join(root, 'node_modules', '.bin', name), args, options);
+export function tool(name) {
+  return join(root, 'node_modules', '.bin', name);
+}
+
+export function runTool(name, args) {
+  run(tool(name), args);
 }
 
 export function installDependencies() {
@@ -61,11 +64,10 @@ export function buildAddon() {
 }
 
 export function buildTypeScript() {
-  if (isFresh('dist/revision.json', ['tsconfig.json', 'package.json', 'src'])) return;
-  for (const name of ['lib', 'dist']) rmSync(join(root, name), { recursive: true, force: true });
-  runTool('tsc', ['-p', 'tsconfig.json']);
+  if (isFresh('dist/revision.json', ['tsconfig.json', 'tsconfig.build.json', 'package.json', 'src'])) return;
+  rmSync(join(root, 'dist'), { recursive: true, force: true });
+  runTool('tsc', ['-p', 'tsconfig.build.json']);
   bundle();
-  copyTypes();
   copyAssets('http/pages/assets');
   copyAssets('web/assets');
   chmodSync(join(root, 'dist/main.js'), 0o755);
@@ -85,13 +87,7 @@ function bundle() {
     '--target=node20',
     '--log-level=warning',
   ];
-  runTool('esbuild', ['lib/index.js', 'lib/main.js', '--outdir=dist', '--packages=external', ...options]);
-}
-
-function copyTypes() {
-  for (const file of filesBelow('lib', '.d.ts')) {
-    cpSync(join(root, file), join(root, file.replace(/^lib/, 'dist')), { recursive: true });
-  }
+  runTool('esbuild', ['src/index.ts', 'src/main.ts', '--outdir=dist', '--packages=external', ...options]);
 }
 
 /** What browsers load is served as it is written; the compiler does not touch it. */
@@ -128,12 +124,6 @@ function touch(result) {
   }
   const now = new Date();
   utimesSync(path, now, now);
-}
-
-/** Compiles tests and benchmarks. What was compiled from files that are gone goes first: it would run, too. */
-export function buildTests() {
-  for (const name of ['test', 'bench']) rmSync(join(root, 'build', name), { recursive: true, force: true });
-  runTool('tsc', ['-p', 'tsconfig.test.json']);
 }
 
 /** Every file below `directory` whose name ends with `ending`. */

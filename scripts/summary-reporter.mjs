@@ -1,10 +1,21 @@
-// A reporter for node --test: one line of what came of all tests. test.mjs prints it last.
-const counts = { pass: 0, fail: 0, cancelled: 0, skipped: 0 };
+// A reporter of vitest whose one line is the last that a run prints: how many tests passed, failed and were skipped.
+export default class Summary {
+  #line = '';
 
-export default async function* summary(source) {
-  for await (const { type, data } of source) {
-    const [, name, count] = (type === 'test:diagnostic' && /^(\w+) (\d+)$/.exec(data.message)) || [];
-    if (name in counts) counts[name] = Number(count);
+  constructor() {
+    process.once('exit', () => process.stdout.write(this.#line));
   }
-  yield `${counts.pass} passed, ${counts.fail + counts.cancelled} failed, ${counts.skipped} skipped\n`;
+
+  /** A file that cannot be loaded and an error outside of all tests are failures too. */
+  onTestRunEnd(modules, errors) {
+    const counts = { passed: 0, failed: errors.length, skipped: 0 };
+    for (const module of modules) {
+      counts.failed += module.errors().length;
+      for (const test of module.children.allTests()) {
+        const { state } = test.result();
+        counts[state === 'pending' ? 'skipped' : state] += 1;
+      }
+    }
+    this.#line = `\n${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped\n`;
+  }
 }

@@ -1,32 +1,33 @@
-// npm test: builds, then every check and test of the project, Rust and TypeScript. Arguments name single test
-// files, `npm test -- test/wire/http-framing.test.ts`; then only those run. --long (npm run test:long) runs the files
-// that import test/long.ts, with their long counts.
+// npm test: builds, then every check and test of the project, Rust and TypeScript. Arguments are vitest's; with any, only
+// vitest runs: npm test -- test/wire/recipes.test.ts -t "by name". --long (npm run test:long) runs the files that import
+// test/long.ts, with their long counts.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   buildAddon,
-  buildTests,
   buildTypeScript,
   filesBelow,
   installDependencies,
   root,
   run,
   runTool,
+  statusOf,
+  tool,
 } from './steps.mjs';
 import { requireNode } from './toolchain.mjs';
 
 const isLong = process.argv.includes('--long');
-const named = process.argv.slice(2).filter((argument) => argument !== '--long');
-const only = isLong && named.length === 0 ? filesBelow('test', '.test.ts').filter(hasLongCounts) : named;
+const given = process.argv.slice(2).filter((argument) => argument !== '--long');
+const only = isLong && given.length === 0 ? filesBelow('test', '.test.ts').filter(hasLongCounts) : given;
 if (isLong) process.env.MI_HTTPD_LONG = '1';
 
 requireNode();
 installDependencies();
 buildAddon();
 buildTypeScript();
-step('types of the tests', () => buildTests());
 if (only.length === 0) {
+  step('types', () => runTool('tsc', ['-p', 'tsconfig.json']));
   step('style and structure', () => runTool('biome', ['check', '--error-on-warnings']));
   cargoStep('fmt', ['fmt', '--check']);
   cargoStep('clippy', ['clippy', '--locked', '--all-targets', '--', '-D', 'warnings']);
@@ -36,18 +37,8 @@ if (only.length === 0) {
   step('instruction counts', () => run(process.execPath, ['scripts/instructions.mjs']));
 }
 step('TypeScript tests', () => {
-  const files =
-    only.length === 0
-      ? filesBelow('build/test', '.test.js')
-      : only.map((name) => join('build', name.replace(/\.ts$/, '.js')));
-  const summary = join(root, 'build/summary.txt');
-  rmSync(summary, { force: true });
-  const reporters = [
-    ...[`--test-reporter=${process.stdout.isTTY ? 'spec' : 'tap'}`, '--test-reporter-destination=stdout'],
-    ...['--test-reporter=./scripts/summary-reporter.mjs', `--test-reporter-destination=${summary}`],
-  ];
-  const options = { onEnd: () => existsSync(summary) && process.stdout.write(`\n${readFileSync(summary, 'utf8')}`) };
-  run(process.execPath, ['--enable-source-maps', '--test', '--test-concurrency=2', ...reporters, ...files], options);
+  // Nothing is printed after the last line of vitest, which tells the counts.
+  process.exitCode = statusOf(tool('vitest'), ['run', ...only]) === 0 ? 0 : 1;
 });
 
 function hasLongCounts(file) {

@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { bundle } from '../../scripts/bundle.mjs';
 import { percentile } from '../figures.js';
 import type { Call } from '../peers/peer.js';
 import { loadCore, startOn } from '../process/pinned.js';
@@ -11,7 +11,6 @@ import { outputOf } from '../process/run-to-end.js';
 import type { Transport } from './transport.js';
 
 const program = resolve('build/bench-client');
-const tlsProgram = fileURLToPath(new URL('tls-client.js', import.meta.url));
 
 /** @throws Error when it cannot be compiled; the addon needs rustc too, so it is there */
 export function buildClient(): void {
@@ -99,7 +98,7 @@ function start(
   transport: Transport = 'plain',
   isFirst = false,
 ): ChildProcess {
-  const client = transport === 'plain' ? [program] : [process.execPath, tlsProgram];
+  const client = transport === 'plain' ? [program] : [process.execPath, bundle('bench/load/tls-client.ts')];
   const command = [...client, verb, String(port), path, body, ...numbers.map(String)];
   return startOn(loadCore, command, { stdio: ['ignore', 'pipe', 'pipe'] }, isFirst);
 }

@@ -1,7 +1,7 @@
 // Bare uWebSockets.js, node:http and Fastify, each answering the same JSON-RPC by hand; and uWebSockets.js with a constant.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { bundle } from '../../scripts/bundle.mjs';
 import { serverCore, startOn } from '../process/pinned.js';
 import { type Command, miCall, type Need, type Peer } from './peer.js';
 
@@ -27,7 +27,7 @@ function peer(
       const file = join(folder, 'replies.json');
       writeFileSync(file, JSON.stringify(replies));
       const tls = need.tls && certificate !== undefined ? [certificate.cert, certificate.key] : [];
-      const script = fileURLToPath(new URL('by-hand-server.js', import.meta.url));
+      const script = bundle('bench/peers/by-hand-server.ts');
       const args = [kind, String(port), String(need.contacts), file, ...tls];
       const child = startOn(serverCore, [process.execPath, script, ...args], {
         stdio: ['ignore', 'ignore', 'inherit'],

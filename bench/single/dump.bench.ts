@@ -3,8 +3,8 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { loadEngine } from '#src/http/engine/loader.js';
+import { bundle } from '../../scripts/bundle.mjs';
 import { figureOf } from '../figures.js';
 import { buildClient, callBySchedule, download, type Latency, readForEver, readSlowly } from '../load/client.js';
 import { makeCertificate, type Transport, transportOf, transports } from '../load/transport.js';
@@ -149,7 +149,7 @@ async function startServer(
   transport: Transport,
   tls: readonly string[],
 ): Promise<Server> {
-  const script = fileURLToPath(new URL('dump-server.js', import.meta.url));
+  const script = bundle('bench/single/dump-server.ts');
   // As the command runs.
   const flags = kind === 'ours' ? ['--max-semi-space-size=2'] : [];
   const command = [process.execPath, ...flags, script, kind, String(amount), ...tls];

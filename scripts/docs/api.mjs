@@ -22,8 +22,7 @@ export function apiPage() {
   const folder = `build/docs-types-${process.pid}`;
   try {
     mkdirSync(join(root, folder), { recursive: true });
-    const emit = ['--noEmit', 'false', '--declaration', '--emitDeclarationOnly', '--incremental', 'false'];
-    runTool('tsc', ['-p', 'tsconfig.json', ...emit, '--rootDir', 'src', '--outDir', `${folder}/types`]);
+    runTool('tsc', ['-p', 'tsconfig.build.json', '--outDir', `${folder}/types`]);
     const config = { extends: '../../tsconfig.json', compilerOptions: { rootDir: 'types' }, include: ['types'] };
     writeFileSync(join(root, folder, 'tsconfig.json'), JSON.stringify(config));
     return withSources(`${folder}/tsconfig.json`, `${folder}/types`, pageOf);

@@ -4,8 +4,8 @@ import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, describe, test } from 'node:test';
 import { promisify } from 'node:util';
+import { afterAll, describe, test } from 'vitest';
 import { wrkMissing } from '../../bench/load/wrk.js';
 import { parseOptions } from '../../bench/options.js';
 import { ask, PeerPool } from '../../bench/peer-pool.js';
@@ -14,11 +14,15 @@ import { libmicrohttpd } from '../../bench/peers/libmicrohttpd.js';
 import { miHttpd } from '../../bench/peers/mi-httpd.js';
 import type { Result } from '../../bench/result.js';
 import { sampleReplies } from '../../bench/sample-replies.js';
+import { bundle } from '../../scripts/bundle.mjs';
+import { unless } from '../support/unless.js';
 
 const run = promisify(execFile);
 const notLinux = process.platform === 'linux' ? false : 'servers are measured by /proc, which only Linux has';
 const folder = mkdtempSync(join(tmpdir(), 'mi-httpd-bench-test-'));
-after(() => rmSync(folder, { recursive: true, force: true }));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const main = bundle('bench/main.ts');
 
 /** Runs a program that may fail. */
 async function outcome(
@@ -32,7 +36,7 @@ async function outcome(
   }
 }
 
-describe('npm run bench', { timeout: 120_000 }, () => {
+describe('npm run bench', () => {
   test('options: defaults, quick, and what is wrong', () => {
     assert.deepEqual([parseOptions([]).seconds, parseOptions([]).repeats], [3, 5]);
     assert.deepEqual([parseOptions(['--quick']).seconds, parseOptions(['--quick', '--repeats', '7']).repeats], [1, 7]);
@@ -50,7 +54,7 @@ describe('npm run bench', { timeout: 120_000 }, () => {
   });
 
   test('--help tells all, and a wrong option ends with status 2', async () => {
-    const help = await outcome('build/bench/main.js', ['--help']);
+    const help = await outcome(main, ['--help']);
     assert.equal(help.code, 0);
     for (const word of [
       '--quick',
@@ -63,12 +67,12 @@ describe('npm run bench', { timeout: 120_000 }, () => {
     ]) {
       assert.ok(help.stdout.includes(word), word);
     }
-    const wrong = await outcome('build/bench/main.js', ['--fast']);
+    const wrong = await outcome(main, ['--fast']);
     assert.equal(wrong.code, 2);
     assert.match(wrong.stderr, /^bench: .*--fast/);
   });
 
-  test('the rivals answer what mi-httpd answers', { skip: notLinux }, async (t) => {
+  unless(notLinux, test)('the rivals answer what mi-httpd answers', async (t) => {
     const replies = await sampleReplies(folder);
     const pool = new PeerPool({ folder, certificate: undefined, replies });
     try {
@@ -77,7 +81,7 @@ describe('npm run bench', { timeout: 120_000 }, () => {
       for (const peer of [libmicrohttpd, bareUws, nodeHttp, fastify]) {
         const reason = peer.unavailable();
         if (reason !== undefined) {
-          t.diagnostic(`${peer.name} skipped: ${reason}`);
+          t.annotate(`${peer.name} skipped: ${reason}`);
           continue;
         }
         const rival = await pool.get(peer, need);
@@ -96,11 +100,11 @@ describe('npm run bench', { timeout: 120_000 }, () => {
     }
   });
 
-  test('a run measures, and writes JSON, text and charts', { skip: notLinux }, async (t) => {
+  unless(notLinux, test)('a run measures, and writes JSON, text and charts', async (t) => {
     const reason = wrkMissing();
     if (reason !== undefined) return t.skip(reason);
     const out = join(folder, 'out');
-    const { code, stdout, stderr } = await outcome('build/bench/main.js', [
+    const { code, stdout, stderr } = await outcome(main, [
       ...['--quick', '--repeats', '1', '--only', 'pipelining,start-up', '--peers', 'mi-httpd', '--out', out],
     ]);
     assert.equal(code, 0, stderr);

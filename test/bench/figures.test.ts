@@ -1,11 +1,11 @@
 // Medians, spreads and percentiles of the benchmark.
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { describe, test } from 'vitest';
 import { figureOf, percentile } from '../../bench/figures.js';
 import { holds } from '../property.js';
 
-describe('figures', { timeout: 30_000 }, () => {
+describe('figures', () => {
   test('the median is the middle value, or lies between the two in the middle', () => {
     assert.deepEqual(figureOf([3, 1, 2]), { median: 2, min: 1, max: 3, count: 3 });
     assert.deepEqual(figureOf([10, 1, 2, 4]), { median: 3, min: 1, max: 10, count: 4 });

@@ -1,7 +1,7 @@
 // What the benchmark makes of a result: tables, charts, the sections of the documents.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { describe, test } from 'node:test';
+import { describe, test } from 'vitest';
 import type { Metric } from '../../bench/question.js';
 import { questions } from '../../bench/questions/table.js';
 import { barChart } from '../../bench/report/chart.js';
@@ -44,7 +44,7 @@ const result: Result = {
 };
 const [small] = questions;
 
-describe('the report of the benchmark', { timeout: 30_000 }, () => {
+describe('the report of the benchmark', () => {
   test('a table is padded, texts to the left and numbers to the right', () => {
     assert.equal(
       markdownTable(

@@ -1,13 +1,13 @@
 // Without JavaScript, with the keyboard alone, and for assistive technology.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { describe, test } from 'node:test';
 import type { Page } from 'playwright-core';
+import { describe, test } from 'vitest';
+import { unless } from '../support/unless.js';
 import { startServer } from '../wire/mi-client.js';
 import { openTab, runForm, showAs, skipped } from './chromium.js';
 import { sampleModule } from './sample-module.js';
 
-const options = { skip: skipped, timeout: 180_000 };
 const axe = readFileSync('node_modules/axe-core/axe.min.js', 'utf8');
 
 interface AxeResults {
@@ -22,7 +22,7 @@ async function assertAccessible(page: Page, where: string): Promise<void> {
   assert.ok(passes.length > 10, `axe looked at the page: ${passes.length}`);
 }
 
-describe('access', options, () => {
+unless(skipped, describe)('access', () => {
   for (const colorScheme of ['light', 'dark'] as const) {
     test(`axe finds no violations, ${colorScheme}`, async (t) => {
       const server = await startServer(t, { modules: [sampleModule()], usrloc: {} });

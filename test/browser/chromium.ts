@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
 import { type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import type { Server } from '#src/index.js';
+import type { Lifetime } from '../support/lifetime.js';
 
 const executablePath = '/usr/bin/chromium';
 
@@ -34,7 +34,7 @@ export interface TabOptions extends BrowserContextOptions {
 
 /** A browser of its own with one tab, on `/mi`; closed when the test ends, which any console error has failed then. */
 export async function openTab(
-  t: TestContext,
+  t: Lifetime,
   server: Server,
   { prepare, expected, ...options }: TabOptions = {},
 ): Promise<Page> {
@@ -48,7 +48,7 @@ export async function openTab(
     ...options,
   });
   const faults: string[] = [];
-  t.after(async () => {
+  t.onTestFinished(async () => {
     await context.close();
     rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
     assert.deepEqual(faults, []);

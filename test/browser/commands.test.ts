@@ -1,13 +1,12 @@
 // Every command of every module, found in the menu and run.
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
 import type { Page } from 'playwright-core';
+import { describe, test } from 'vitest';
 import { command, defineModule } from '#src/index.js';
+import { unless } from '../support/unless.js';
 import { startServer } from '../wire/mi-client.js';
 import { openTab, runForm, showAs, skipped } from './chromium.js';
 import { sampleModule } from './sample-module.js';
-
-const options = { skip: skipped, timeout: 180_000 };
 
 /** Parameters for commands that do not run without. */
 const words: Readonly<Record<string, string>> = {
@@ -74,7 +73,7 @@ for (const [method, verb] of [
   [0, 'GET'],
   [1, 'POST'],
 ] as const) {
-  describe(`forms by ${verb}`, options, () => {
+  unless(skipped, describe)(`forms by ${verb}`, () => {
     test('every command of every module is in the menu and runs', async (t) => {
       const server = await startServer(t, {
         modules: [sampleModule()],
@@ -162,7 +161,7 @@ for (const [method, verb] of [
   });
 }
 
-describe('the page of kill', options, () => {
+unless(skipped, describe)('the page of kill', () => {
   test('stops the server, and says that it does', async (t) => {
     let killed = false;
     const server = await startServer(t, {

@@ -1,12 +1,11 @@
 // Values that SIP users choose are shown literally, wherever a page has them.
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
 import type { Page } from 'playwright-core';
+import { describe, test } from 'vitest';
+import { unless } from '../support/unless.js';
 import { startServer } from '../wire/mi-client.js';
 import { openTab, runForm, showAs, skipped } from './chromium.js';
 import { hostile, sampleModule } from './sample-module.js';
-
-const options = { skip: skipped, timeout: 120_000 };
 
 /** No value has become an element: the page has the scripts and headings that it always has. */
 async function assertNothingInjected(page: Page, text: string): Promise<void> {
@@ -15,7 +14,7 @@ async function assertNothingInjected(page: Page, text: string): Promise<void> {
   assert.equal(await page.locator('script').count(), 1, text);
 }
 
-describe('hostile values', options, () => {
+unless(skipped, describe)('hostile values', () => {
   for (const javaScriptEnabled of [true, false]) {
     const how = javaScriptEnabled ? 'with JavaScript' : 'without JavaScript';
 

@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
 import type { Page } from 'playwright-core';
+import { describe, test } from 'vitest';
 import { createServer } from '#src/index.js';
+import { unless } from '../support/unless.js';
 import { startServer } from '../wire/mi-client.js';
 import { TlsFiles } from '../wire/tls-files.js';
 import { openTab, runForm, showAs, skipped } from './chromium.js';
 import { sampleModule } from './sample-module.js';
-
-const options = { skip: skipped, timeout: 120_000 };
 
 /** Cells of one column, top down. */
 async function column(page: Page, index: number): Promise<string[]> {
@@ -16,7 +15,7 @@ async function column(page: Page, index: number): Promise<string[]> {
   return cells.map((cell) => cell ?? '');
 }
 
-describe('a result', options, () => {
+unless(skipped, describe)('a result', () => {
   test('that is a list of records is a table that sorts and filters', async (t) => {
     const server = await startServer(t, { modules: [sampleModule()] });
     const page = await openTab(t, server);
@@ -105,7 +104,7 @@ describe('a result', options, () => {
       httpd: { listen, tls_cert_file: certFile, tls_key_file: keyFile },
     });
     await server.start();
-    t.after(() => server.close({ deadline: 0 }));
+    t.onTestFinished(() => server.close({ deadline: 0 }));
     const baseURL = `https://localhost:${server.port}`;
     const permissions = ['clipboard-read', 'clipboard-write'];
     const page = await openTab(t, server, { baseURL, ignoreHTTPSErrors: true, permissions });
@@ -118,7 +117,7 @@ describe('a result', options, () => {
   });
 });
 
-describe('the history', options, () => {
+unless(skipped, describe)('the history', () => {
   for (const method of [0, 1]) {
     test(`leads back to forms as they were filled in and runs nothing, mi_http_method ${method}`, async (t) => {
       const server = await startServer(t, { modules: [sampleModule()], mi_http: { mi_http_method: method } });

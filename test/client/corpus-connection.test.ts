@@ -1,15 +1,13 @@
 // The client corpus on one connection: pipelined as a whole, fifty thousand requests, and what the engine forbids.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { describe, test } from 'node:test';
+import { describe, test } from 'vitest';
 import { command, defineModule } from '#src/index.js';
 import { rests } from '../wire/at-rest.js';
 import { startServer, withResolvers } from '../wire/mi-client.js';
 import { RawClient } from '../wire/raw-client.js';
 import { corpus } from './corpus.js';
 import { exceptions } from './engine-exceptions.js';
-
-const timeout = 60_000;
 
 const kept = corpus.filter(({ head }) => !/^connection: close/im.test(head));
 const lasts = corpus.filter((entry) => !kept.includes(entry));
@@ -30,9 +28,9 @@ function slow() {
 
 const waiting = '{"jsonrpc":"2.0","method":"slow:wait","id":1}';
 
-describe('the client corpus on one connection', { timeout }, () => {
+describe('the client corpus on one connection', () => {
   for (const last of lasts) {
-    test(`pipelined as a whole, and closed behind ${last.client} ${last.body.slice(0, 70)}`, { timeout }, async (t) => {
+    test(`pipelined as a whole, and closed behind ${last.client} ${last.body.slice(0, 70)}`, async (t) => {
       const server = await startServer(t);
       const atRest = await rests(server);
       const client = await RawClient.connect(server.port);
@@ -48,7 +46,7 @@ describe('the client corpus on one connection', { timeout }, () => {
     });
   }
 
-  test('50,000 requests, and nothing grows', { timeout }, async (t) => {
+  test('50,000 requests, and nothing grows', async (t) => {
     const server = await startServer(t);
     const atRest = await rests(server);
     const client = await RawClient.connect(server.port);
@@ -71,7 +69,7 @@ describe('the client corpus on one connection', { timeout }, () => {
     await atRest();
   });
 
-  test(`except behind a pending call: ${exceptions.behindPending}`, { timeout }, async (t) => {
+  test(`except behind a pending call: ${exceptions.behindPending}`, async (t) => {
     const { entered, module } = slow();
     const server = await startServer(t, { modules: [module] });
     const atRest = await rests(server);
@@ -84,7 +82,7 @@ describe('the client corpus on one connection', { timeout }, () => {
     await atRest();
   });
 
-  test(`except half-closed while a call is pending: ${exceptions.halfClosedPending}`, { timeout }, async (t) => {
+  test(`except half-closed while a call is pending: ${exceptions.halfClosedPending}`, async (t) => {
     const { entered, module } = slow();
     const server = await startServer(t, { modules: [module] });
     const atRest = await rests(server);
@@ -97,7 +95,7 @@ describe('the client corpus on one connection', { timeout }, () => {
     await atRest();
   });
 
-  test('a call is given up wherever its client is reset', { timeout }, async (t) => {
+  test('a call is given up wherever its client is reset', async (t) => {
     const { entered, module } = slow();
     const server = await startServer(t, { modules: [module] });
     const atRest = await rests(server);

@@ -1,14 +1,12 @@
 // Each request of the client corpus, sent in every way that a network and an impatient client come up with.
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { describe, test } from 'vitest';
 import type { Server } from '#src/index.js';
 import { rests } from '../wire/at-rest.js';
 import { startServer } from '../wire/mi-client.js';
 import { RawClient, type RawResponse } from '../wire/raw-client.js';
 import { type CorpusEntry, corpus } from './corpus.js';
 import { splitExceptions } from './engine-exceptions.js';
-
-const timeout = 60_000;
 
 /** Connections at once, so that thousands of requests take seconds. */
 const lanes = 100;
@@ -52,12 +50,12 @@ function refusedSplits(server: Server): readonly number[] {
   return splitExceptions.filter(({ engine }) => server.engine.endsWith(engine)).flatMap(({ offsets }) => offsets);
 }
 
-describe('each request of the client corpus', { timeout }, () => {
+describe('each request of the client corpus', () => {
   for (const [index, entry] of corpus.entries()) {
     const bytes = bytesOf(entry);
     const name = `${index + 1} ${entry.client}`;
 
-    test(`${name}: split at every byte`, { timeout }, async (t) => {
+    test(`${name}: split at every byte`, async (t) => {
       const server = await startServer(t);
       const atRest = await rests(server);
       const refused = refusedSplits(server);
@@ -74,7 +72,7 @@ describe('each request of the client corpus', { timeout }, () => {
       await atRest();
     });
 
-    test(`${name}: one byte at a time`, { timeout }, async (t) => {
+    test(`${name}: one byte at a time`, async (t) => {
       const server = await startServer(t);
       const atRest = await rests(server);
       const client = await RawClient.connect(server.port);
@@ -87,7 +85,7 @@ describe('each request of the client corpus', { timeout }, () => {
       await atRest();
     });
 
-    test(`${name}: reset at every byte`, { timeout }, async (t) => {
+    test(`${name}: reset at every byte`, async (t) => {
       const server = await startServer(t);
       const atRest = await rests(server);
       await onConnections(server.port, offsetsFrom(0, bytes.length + 1), async (clients) => {
@@ -98,7 +96,7 @@ describe('each request of the client corpus', { timeout }, () => {
       await atRest();
     });
 
-    test(`${name}: half-closed at every byte`, { timeout }, async (t) => {
+    test(`${name}: half-closed at every byte`, async (t) => {
       const server = await startServer(t);
       const atRest = await rests(server);
       await onConnections(server.port, offsetsFrom(0, bytes.length + 1), async (clients) => {
@@ -113,9 +111,7 @@ describe('each request of the client corpus', { timeout }, () => {
   }
 
   for (const [index, entry] of kept.entries()) {
-    test(`${index + 1} ${entry.client}: again and again on one connection, alone and pipelined`, {
-      timeout,
-    }, async (t) => {
+    test(`${index + 1} ${entry.client}: again and again on one connection, alone and pipelined`, async (t) => {
       const server = await startServer(t);
       const atRest = await rests(server);
       const client = await RawClient.connect(server.port);

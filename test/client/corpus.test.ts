@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { describe, test } from 'node:test';
+import { describe, test } from 'vitest';
 import { startServer } from '../wire/mi-client.js';
 import { type CorpusEntry, corpus } from './corpus.js';
 
@@ -38,7 +38,7 @@ async function open(port: number): Promise<Socket> {
   return socket;
 }
 
-describe('each request of the client corpus', { timeout: 30_000 }, () => {
+describe('each request of the client corpus', () => {
   for (const [index, entry] of corpus.entries()) {
     const { client, head, body } = entry;
     const sendings: Readonly<Record<string, readonly string[]>> = {
@@ -50,7 +50,7 @@ describe('each request of the client corpus', { timeout: 30_000 }, () => {
       test(`${index + 1} ${client}, ${manner}`, async (t) => {
         const server = await startServer(t);
         const socket = await open(server.port);
-        t.after(() => socket.destroy());
+        t.onTestFinished(() => void socket.destroy());
         const reply = readReply(socket);
         for (const piece of pieces) {
           await new Promise((resolve) => socket.write(piece, resolve));
@@ -63,7 +63,7 @@ describe('each request of the client corpus', { timeout: 30_000 }, () => {
   }
 });
 
-test('opensips-cli first connects and leaves without a word', { timeout: 10_000 }, async (t) => {
+test('opensips-cli first connects and leaves without a word', async (t) => {
   const server = await startServer(t);
   for (let round = 0; round < 50; round++) {
     const socket = await open(server.port);

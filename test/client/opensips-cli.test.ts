@@ -4,11 +4,12 @@ import { execFile, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
+import { beforeAll, describe, test } from 'vitest';
 import type { Server } from '#src/index.js';
 import { startDaemon } from '../command/daemon.js';
 import { freePort } from '../command/free-port.js';
+import { unless } from '../support/unless.js';
 import { userLine } from '../wire/accounts.js';
 import { startServer } from '../wire/mi-client.js';
 
@@ -35,7 +36,7 @@ function install(): string | undefined {
 
 const reason = install();
 
-describe('opensips-cli', { skip: reason ?? false, timeout: 120_000 }, () => {
+unless(reason ?? false, describe)('opensips-cli', () => {
   const home = mkdtempSync(join(tmpdir(), 'mi-httpd-cli-'));
 
   /** Runs `opensips-cli -x mi ARGS`; gives its exit code and what it printed. */
@@ -59,7 +60,7 @@ describe('opensips-cli', { skip: reason ?? false, timeout: 120_000 }, () => {
     }
   }
 
-  before(() => assert.ok(existsSync(cli)));
+  beforeAll(() => assert.ok(existsSync(cli)));
 
   test('runs commands by the names of 3.x', async (t) => {
     const server = await startServer(t);
@@ -97,7 +98,7 @@ describe('opensips-cli', { skip: reason ?? false, timeout: 120_000 }, () => {
     assert.match(config, /^url: http:\/\/127\.0\.0\.1:8891\/mi$/m);
 
     const folder = mkdtempSync(join(tmpdir(), 'mi-httpd-cli-'));
-    t.after(() => rmSync(folder, { recursive: true, force: true }));
+    t.onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
     const open = await freePort();
     const audit = join(folder, 'audit.log');
     const users = join(folder, 'users');
@@ -134,7 +135,7 @@ describe('opensips-cli', { skip: reason ?? false, timeout: 120_000 }, () => {
   });
 });
 
-describe('python-opensips', { skip: reason ?? false, timeout: 60_000 }, () => {
+unless(reason ?? false, describe)('python-opensips', () => {
   test('executes commands and raises on errors', async (t) => {
     const server = await startServer(t);
     const script = `

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
+import { describe, test } from 'vitest';
+import { unless } from '../support/unless.js';
 import { assertNoStack, assertRefused, isListening, mi, runCommand, startDaemon, temporaryFiles } from './daemon.js';
 import { occupy } from './free-port.js';
 
@@ -16,10 +17,10 @@ const open = readFileSync('mi-httpd.cfg', 'utf8').replace('"allow_unauthenticate
 
 const warning = /LISTENING ON .* WITHOUT AUTHENTICATION/;
 
-describe('an address that cannot be listened on is refused in one line', { timeout: 60_000 }, () => {
+describe('an address that cannot be listened on is refused in one line', () => {
   test('the port is in use by another program', async (t) => {
     const { server, port } = await occupy();
-    t.after(() => server.close());
+    t.onTestFinished(() => void server.close());
     for (const ip of ['127.0.0.1', '*', '0.0.0.0']) {
       const ended = await runCommand(t, ['-f', '-', '-l', ip, '-p', String(port)], { input: open });
       assertRefused(ended, new RegExp(`^mi-httpd: cannot listen on ${ip.replace('*', '\\*')}:${port}: .*in use`));
@@ -61,7 +62,7 @@ describe('an address that cannot be listened on is refused in one line', { timeo
   });
 });
 
-describe('the addresses that are listened on', { timeout: 60_000 }, () => {
+describe('the addresses that are listened on', () => {
   test('-l wins over the file, and -p too', async (t) => {
     const input = 'loadmodule "httpd.so"\nmodparam("httpd", "ip", "192.0.2.1")\nloadmodule "mi_http.so"\n';
     const daemon = await startDaemon(t, ['-f', '-', '-l', '127.0.0.1', '-p', '0'], { input });
@@ -70,7 +71,7 @@ describe('the addresses that are listened on', { timeout: 60_000 }, () => {
     assert.equal((await mi(daemon.url, 'uptime')).status, 200);
   });
 
-  test('IPv6', { skip: noIPv6 }, async (t) => {
+  unless(noIPv6, test)('IPv6', async (t) => {
     const daemon = await startDaemon(t, ['-l', '::1', '-p', '0']);
     assert.match(daemon.url, /^http:\/\/\[::1\]:\d+\/mi$/);
     assert.equal((await mi(daemon.url, 'uptime')).status, 200);
@@ -80,7 +81,7 @@ describe('the addresses that are listened on', { timeout: 60_000 }, () => {
     assertRefused(second, new RegExp(`cannot listen on \\[::1\\]:${daemon.port}: .*in use`));
   });
 
-  test('"*" is all addresses of both families, and nothing is none', { skip: noIPv6 }, async (t) => {
+  unless(noIPv6, test)('"*" is all addresses of both families, and nothing is none', async (t) => {
     const daemon = await startDaemon(t, ['-f', '-', '-l', '*', '-p', '0'], { input: open });
     const { port } = daemon;
     assert.equal((await mi(`http://127.0.0.1:${port}/mi`, 'uptime')).status, 200);
@@ -93,7 +94,7 @@ describe('the addresses that are listened on', { timeout: 60_000 }, () => {
   });
 });
 
-describe('the warning of an open address', { timeout: 60_000 }, () => {
+describe('the warning of an open address', () => {
   test('stands with 0.0.0.0, names the danger and the remedy', async (t) => {
     const daemon = await startDaemon(t, ['-f', '-', '-l', '0.0.0.0', '-p', '0'], { input: open });
     const [warned] = daemon.log.filter(({ level }) => level === 40);
@@ -119,7 +120,7 @@ describe('the warning of an open address', { timeout: 60_000 }, () => {
   });
 });
 
-describe('a listener that is open to everybody is refused', { timeout: 60_000 }, () => {
+describe('a listener that is open to everybody is refused', () => {
   const modules = 'loadmodule "httpd.so"\nloadmodule "mi_http.so"\n';
 
   test('with or without -c, and the lines to add are told', async (t) => {

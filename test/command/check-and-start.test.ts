@@ -12,11 +12,13 @@ import {
 } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { describe, type TestContext, test } from 'node:test';
+import { describe, test } from 'vitest';
 import { checkConfig, createConfiguredServer } from '#src/cli/serve.js';
 import { formatDiagnostic } from '#src/config/config-file.js';
 import { parseConfig } from '#src/config/statements.js';
 import { count } from '../long.js';
+import type { Lifetime } from '../support/lifetime.js';
+import { unless } from '../support/unless.js';
 import { tokenLine, userLine } from '../wire/accounts.js';
 import { noOpenssl, TlsFiles } from '../wire/tls-files.js';
 import { assertRefused, command, Daemon, mi, runCommand, startDaemon, temporaryFiles } from './daemon.js';
@@ -57,7 +59,7 @@ function some<T>(list: readonly T[], every: number): readonly T[] {
 }
 
 /** Says what -c prints, without the name of the file, and fails when it is not good. */
-async function notesOf(t: TestContext, input: string): Promise<readonly string[]> {
+async function notesOf(t: Lifetime, input: string): Promise<readonly string[]> {
   const { status, stdout, stderr } = await runCommand(t, ['-c', '-f', '-'], { input });
   assert.deepEqual([status, stderr], [0, ''], input);
   const lines = stdout.trimEnd().split('\n');
@@ -69,7 +71,7 @@ async function notesOf(t: TestContext, input: string): Promise<readonly string[]
 }
 
 /** What the start logs that somebody should know, but for what is so once it listens. */
-async function toldAtStart(t: TestContext, input: string): Promise<readonly string[]> {
+async function toldAtStart(t: Lifetime, input: string): Promise<readonly string[]> {
   const daemon = new Daemon(t, process.execPath, [command, '-f', '-'], { input });
   await daemon.line(/mi-httpd [\d.]+ on |"msg":"serving /);
   daemon.signal('SIGTERM');
@@ -94,9 +96,9 @@ function assertTold(notes: readonly string[], told: readonly string[], expected:
   if (expected.length === 0) assert.deepEqual(notes, []);
 }
 
-describe('what the start logs, -c prints', { timeout: 120_000 }, () => {
+describe('what the start logs, -c prints', () => {
   const generated = generatedConfigs().filter(({ name }) => /residential_(?:2\.4|4\.0)/.test(name));
-  const corpus: readonly (readonly [name: string, text: (t: TestContext) => string, told: readonly RegExp[]])[] = [
+  const corpus: readonly (readonly [name: string, text: (t: Lifetime) => string, told: readonly RegExp[]])[] = [
     ['nothing to tell', () => modules + local, []],
     [
       'modules that serve paths of their own',
@@ -200,7 +202,7 @@ describe('what the start logs, -c prints', { timeout: 120_000 }, () => {
     });
   }
 
-  test('warnings of certificates and ciphers', { skip: noOpenssl }, async (t) => {
+  unless(noOpenssl, test)('warnings of certificates and ciphers', async (t) => {
     const { certFile, keyFile } = new TlsFiles(t).make('soon', { days: 5 });
     chmodSync(keyFile, 0o644);
     const input = `${modules}${listen(`https:127.0.0.1:0;cert=${certFile};key=${keyFile}`)}modparam("httpd", "tls_ciphers", "SUITEB128")\n`;
@@ -210,7 +212,7 @@ describe('what the start logs, -c prints', { timeout: 120_000 }, () => {
   });
 });
 
-describe('what the start fails on, -c finds, in the same words', { timeout: 120_000 }, () => {
+describe('what the start fails on, -c finds, in the same words', () => {
   const cases: readonly (readonly [name: string, text: (folder: string, port: number) => string, reason: RegExp])[] = [
     [
       'audit_file in a folder that is not there',
@@ -341,7 +343,7 @@ describe('what the start fails on, -c finds, in the same words', { timeout: 120_
     ],
   ];
   /** What a case needs, and its text. */
-  async function made(t: TestContext, text: (typeof cases)[number][1]): Promise<{ folder: string; input: string }> {
+  async function made(t: Lifetime, text: (typeof cases)[number][1]): Promise<{ folder: string; input: string }> {
     const folder = temporaryFiles(t, {
       file: '',
       auth_file: userLine('a', 'wonderland', 'read'),
@@ -446,7 +448,7 @@ describe('what the start fails on, -c finds, in the same words', { timeout: 120_
     }
   });
 
-  test('a certificate that the engine alone does not take', { skip: noOpenssl }, async (t) => {
+  unless(noOpenssl, test)('a certificate that the engine alone does not take', async (t) => {
     const files = new TlsFiles(t);
     const one = files.make('one');
     const keyFile = files.encrypt(one, 'secret', '-scrypt');
@@ -459,7 +461,7 @@ describe('what the start fails on, -c finds, in the same words', { timeout: 120_
   });
 });
 
-describe('the pair 0.0.0.0 and [::] of one port', { timeout: 60_000 }, () => {
+describe('the pair 0.0.0.0 and [::] of one port', () => {
   test('is one listener for both families, in either order', async (t) => {
     const hasIPv6 = await new Promise((resolve) => {
       const probe = createServer().on('error', () => resolve(false));
@@ -484,7 +486,7 @@ describe('the pair 0.0.0.0 and [::] of one port', { timeout: 60_000 }, () => {
   });
 });
 
-test('-c disturbs no server that runs, and leaves nothing behind', { timeout: 60_000 }, async (t) => {
+test('-c disturbs no server that runs, and leaves nothing behind', async (t) => {
   const folder = temporaryFiles(t, { 'audit.log': 'a line\n' });
   mkdirSync(join(folder, 'empty'));
   const port = await freePort();
@@ -509,7 +511,7 @@ test('-c disturbs no server that runs, and leaves nothing behind', { timeout: 60
   assert.equal(checked.status, 255);
 });
 
-describe('a file of its own that includes the one of OpenSIPS', { timeout: 60_000 }, () => {
+describe('a file of its own that includes the one of OpenSIPS', () => {
   const shared = generatedConfigs().find(({ name }) => name === 'opensips_residential_3.4.cfg')?.text ?? '';
 
   test('mends what the advice about an open listener says, and leaves the other file alone', async (t) => {

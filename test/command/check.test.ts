@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
+import { describe, test } from 'vitest';
+import { unless } from '../support/unless.js';
 import { assertNoStack, assertRefused, type Ended, isListening, runCommand, temporaryFiles } from './daemon.js';
 import { freePort } from './free-port.js';
 
@@ -50,7 +51,7 @@ function assertAllListed({ status, stdout, stderr }: Ended, file: string): void 
   assert.equal(summary, `mi-httpd: bad configuration (${badLines.length} errors)`);
 }
 
-describe('-c checks a configuration', { timeout: 60_000 }, () => {
+describe('-c checks a configuration', () => {
   test('a good file: exit 0', async (t) => {
     const file = join(temporaryFiles(t, { 'good.cfg': good }), 'good.cfg');
     const { status, stdout, stderr } = await runCommand(t, ['-c', '-f', file]);
@@ -143,7 +144,7 @@ describe('-c checks a configuration', { timeout: 60_000 }, () => {
     }
   });
 
-  test('a module that holds a timer does not keep the check from ending', { timeout: 20_000 }, async (t) => {
+  test('a module that holds a timer does not keep the check from ending', async (t) => {
     const directory = temporaryFiles(t, {
       'busy.mjs': `setInterval(() => {}, 1000);
         export default ({ defineModule }) => defineModule({ name: 'busy', parameters: {} });`,
@@ -160,7 +161,7 @@ describe('-c checks a configuration', { timeout: 60_000 }, () => {
   });
 });
 
-describe('starting with a bad configuration', { timeout: 60_000 }, () => {
+describe('starting with a bad configuration', () => {
   test('lists every error, exits 255, and nothing listens', async (t) => {
     const port = await freePort();
     const file = join(temporaryFiles(t, { 'bad.cfg': bad }), 'bad.cfg');
@@ -170,7 +171,7 @@ describe('starting with a bad configuration', { timeout: 60_000 }, () => {
   });
 });
 
-describe('a configuration that cannot be read', { timeout: 60_000 }, () => {
+describe('a configuration that cannot be read', () => {
   test('a missing file', async (t) => {
     for (const option of [[], ['-c']]) {
       const ended = await runCommand(t, [...option, '-f', '/nonexistent/opensips.cfg']);
@@ -186,7 +187,7 @@ describe('a configuration that cannot be read', { timeout: 60_000 }, () => {
   });
 
   const root = process.getuid?.() === 0 ? 'root may read every file' : false;
-  test('a file without permission', { skip: root }, async (t) => {
+  unless(root, test)('a file without permission', async (t) => {
     const file = join(temporaryFiles(t, { 'secret.cfg': good }), 'secret.cfg');
     chmodSync(file, 0);
     assertRefused(await runCommand(t, ['-f', file]), /secret\.cfg: .*permission/i);

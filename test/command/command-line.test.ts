@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { describe, test } from 'node:test';
+import { describe, test } from 'vitest';
 import { assertRefused, command, Running, runCommand } from './daemon.js';
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
 
-describe('what the command tells about itself', { timeout: 60_000 }, () => {
+describe('what the command tells about itself', () => {
   for (const option of ['-h', '--help']) {
     test(`${option} names every option and exits 0`, async (t) => {
       const { status, stdout, stderr } = await runCommand(t, [option]);
@@ -63,7 +63,7 @@ describe('what the command tells about itself', { timeout: 60_000 }, () => {
   });
 });
 
-describe('a wrong command line is refused in one line', { timeout: 60_000 }, () => {
+describe('a wrong command line is refused in one line', () => {
   const refused: readonly (readonly [args: readonly string[], reason: RegExp])[] = [
     [['--frobnicate'], /^mi-httpd: Unknown option '--frobnicate'; mi-httpd --help lists the options\n$/],
     [['-x'], /^mi-httpd: Unknown option '-x'; .*--help/],

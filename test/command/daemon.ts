@@ -6,8 +6,7 @@ import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { TestContext } from 'node:test';
-
+import type { Lifetime } from '../support/lifetime.js';
 /** The checkout; tests run in it. */
 export const checkout = resolve('.');
 
@@ -40,11 +39,11 @@ export class Running {
   readonly #waiting = new Set<() => void>();
   #isOver = false;
 
-  constructor(t: TestContext, program: string, args: readonly string[], options: RunOptions = {}) {
+  constructor(t: Lifetime, program: string, args: readonly string[], options: RunOptions = {}) {
     const { input = '', env = process.env, cwd = checkout } = options;
     const child = spawn(program, args, { cwd, env, stdio: 'pipe' });
     this.child = child;
-    t.after(() => child.kill('SIGKILL'));
+    t.onTestFinished(() => child.kill('SIGKILL'));
     const output = { stdout: '', stderr: '' };
     for (const name of ['stdout', 'stderr'] as const) {
       child[name].setEncoding('utf8');
@@ -116,7 +115,7 @@ export class Daemon extends Running {
 }
 
 /** Starts the command and waits until it serves. Give it `-p 0`, or the port of a file. */
-export async function startDaemon(t: TestContext, args: readonly string[], options: RunOptions = {}): Promise<Daemon> {
+export async function startDaemon(t: Lifetime, args: readonly string[], options: RunOptions = {}): Promise<Daemon> {
   const [program, before] = options.through ?? [process.execPath, []];
   const daemon = new Daemon(t, program, [...before, command, ...args], options);
   const line = await daemon.line(/serving https?:\/\/[^"]*\/mi"/);
@@ -125,7 +124,7 @@ export async function startDaemon(t: TestContext, args: readonly string[], optio
 }
 
 /** Runs the command to its end. */
-export function runCommand(t: TestContext, args: readonly string[], options: RunOptions = {}): Promise<Ended> {
+export function runCommand(t: Lifetime, args: readonly string[], options: RunOptions = {}): Promise<Ended> {
   return new Running(t, process.execPath, [command, ...args], options).ended;
 }
 
@@ -174,9 +173,9 @@ export function isListening(port: number, host = '127.0.0.1'): Promise<boolean> 
 }
 
 /** Puts files into a directory of their own, removed when the test ends. */
-export function temporaryFiles(t: TestContext, files: Readonly<Record<string, string>>): string {
+export function temporaryFiles(t: Lifetime, files: Readonly<Record<string, string>>): string {
   const directory = mkdtempSync(join(tmpdir(), 'mi-httpd-command-'));
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  t.onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
   for (const [name, text] of Object.entries(files)) writeFileSync(join(directory, name), text);
   return directory;
 }

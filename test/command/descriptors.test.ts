@@ -6,8 +6,10 @@ import { once } from 'node:events';
 import { copyFileSync, readdirSync, readFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { connect, createServer, type Socket } from 'node:net';
-import { describe, type TestContext, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
+import { describe, test } from 'vitest';
+import type { Lifetime } from '../support/lifetime.js';
+import { unless } from '../support/unless.js';
 import { served } from '../wire/tls-client.js';
 import { noOpenssl, TlsFiles } from '../wire/tls-files.js';
 import { type Daemon, startDaemon } from './daemon.js';
@@ -24,7 +26,7 @@ const eventModules = modules('httpd', 'mi_http', 'event_jsonrpc');
 const event = 'E_CORE_SR_STATUS_CHANGED';
 
 /** A server with so many open files at most. */
-function startLimited(t: TestContext, most: number, input = eventModules): Promise<Daemon> {
+function startLimited(t: Lifetime, most: number, input = eventModules): Promise<Daemon> {
   const through = ['sh', ['-c', `ulimit -n ${most}; exec "$0" "$@"`, process.execPath]] as const;
   return startDaemon(t, ['-f', '-', '-l', '127.0.0.1', '-p', '0'], { input, through });
 }
@@ -54,9 +56,9 @@ async function call(to: number | string, asked: Call): Promise<Answer> {
   return { status: response.statusCode, text };
 }
 
-function keptConnection(t: TestContext): Agent {
+function keptConnection(t: Lifetime): Agent {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  t.after(() => agent.destroy());
+  t.onTestFinished(() => agent.destroy());
   return agent;
 }
 
@@ -81,10 +83,10 @@ function limitTo({ child }: Daemon, most: number): void {
 }
 
 /** The port of a server that accepts subscribers' connections, which are added to `open`, and closed after the test. */
-async function receive(t: TestContext, open: Socket[]): Promise<number> {
+async function receive(t: Lifetime, open: Socket[]): Promise<number> {
   const receiver = createServer((socket) => open.push(socket.on('error', () => {}))).listen(0, '0.0.0.0');
   await once(receiver, 'listening');
-  t.after(() => {
+  t.onTestFinished(() => {
     receiver.close();
     for (const socket of open) socket.destroy();
   });
@@ -128,35 +130,40 @@ function nextDescriptor({ child: { pid } }: Daemon): number {
   return next;
 }
 
-describe('descriptors', { timeout: 120_000, skip }, () => {
+unless(skip, describe)('descriptors', () => {
   for (const subscribers of [90, 100]) {
-    test(`${subscribers} subscribers and clients that use them up do not make the server spin`, {
-      skip: noPrlimit,
-    }, async (t) => {
-      const server = await startLimited(t, 1024);
-      const open: Socket[] = [];
-      const port = await receive(t, open);
-      const agent = keptConnection(t);
-      for (let at = 1; at <= subscribers; at++) {
-        const params = [event, `jsonrpc:127.1.0.${at}:${port}`, 600];
-        assert.match((await call(server.port, { method: 'event_subscribe', params, agent })).text, /"result":"OK"/);
-      }
-      limitTo(server, 128);
-      await call(server.port, { method: 'raise_event', params: [event, ['x']], agent });
-      await flood(server.port, 100, open);
-      // Clients are not accepted any more, or refused: what spins does so now.
-      await server.line(/no file can be opened any more/);
-      await pause(1100);
-      await assertIdle(server);
-      assert.match((await call(server.port, { method: 'pwd', agent })).text, /"result"/, 'who is connected is served');
-      await assertRefused(server.port);
-      for (const socket of open) socket.destroy();
-      await servedAgain(async () => assert.equal((await call(server.port, { method: 'pwd' })).status, 200));
-    });
+    unless(noPrlimit, test)(
+      `${subscribers} subscribers and clients that use them up do not make the server spin`,
+      async (t) => {
+        const server = await startLimited(t, 1024);
+        const open: Socket[] = [];
+        const port = await receive(t, open);
+        const agent = keptConnection(t);
+        for (let at = 1; at <= subscribers; at++) {
+          const params = [event, `jsonrpc:127.1.0.${at}:${port}`, 600];
+          assert.match((await call(server.port, { method: 'event_subscribe', params, agent })).text, /"result":"OK"/);
+        }
+        limitTo(server, 128);
+        await call(server.port, { method: 'raise_event', params: [event, ['x']], agent });
+        await flood(server.port, 100, open);
+        // Clients are not accepted any more, or refused: what spins does so now.
+        await server.line(/no file can be opened any more/);
+        await pause(1100);
+        await assertIdle(server);
+        assert.match(
+          (await call(server.port, { method: 'pwd', agent })).text,
+          /"result"/,
+          'who is connected is served',
+        );
+        await assertRefused(server.port);
+        for (const socket of open) socket.destroy();
+        await servedAgain(async () => assert.equal((await call(server.port, { method: 'pwd' })).status, 200));
+      },
+    );
   }
 
   /** With a listener of each kind, and a limit that is lowered to what is open. */
-  async function startShort(t: TestContext) {
+  async function startShort(t: Lifetime) {
     const files = new TlsFiles(t);
     const [one, two] = [files.make('one'), files.make('two')];
     const [cert, key, path] = [files.path('live.pem'), files.path('live.key'), files.path('mi.sock')];
@@ -175,33 +182,34 @@ describe('descriptors', { timeout: 120_000, skip }, () => {
     limit(nextDescriptor(server));
     // Accepting these fails over and over.
     const waiting = ['', '', ''].map(() => connect(server.port, '127.0.0.1').on('error', () => {}));
-    t.after(() => waiting.map((socket) => socket.destroy()));
+    t.onTestFinished(() => waiting.map((socket) => socket.destroy()));
     await server.line(/no file can be opened any more.*: new connections are refused/);
     return { server, secure, agent, unix: path, limit, use, two };
   }
 
-  test('a limit that is lowered later leaves every listener answering, and takes nothing for good', {
-    skip: noTools,
-  }, async (t) => {
-    const { server, secure, agent, unix, limit, use, two } = await startShort(t);
-    await assertIdle(server);
-    assert.match((await call(server.port, { method: 'pwd', agent })).text, /"result"/, 'who is connected is served');
-    await assertRefused(server.port);
-    await assertRefused(unix);
-    await assert.rejects(served(secure, '/healthz'), 'before its handshake nothing can be told by TLS');
-    use(two);
-    server.signal('SIGHUP');
-    await server.line(/keeps its former certificate|get the new certificate/);
-    await assertIdle(server);
-    limit(1024);
-    await server.line(/files can be opened again/);
-    assert.equal((await call(server.port, { method: 'pwd' })).status, 200);
-    assert.equal((await call(unix, { method: 'pwd' })).status, 200);
-    server.signal('SIGHUP');
-    await servedAgain(async () => assert.equal(await served(secure, '/healthz'), 'two'));
-  });
+  unless(noTools, test)(
+    'a limit that is lowered later leaves every listener answering, and takes nothing for good',
+    async (t) => {
+      const { server, secure, agent, unix, limit, use, two } = await startShort(t);
+      await assertIdle(server);
+      assert.match((await call(server.port, { method: 'pwd', agent })).text, /"result"/, 'who is connected is served');
+      await assertRefused(server.port);
+      await assertRefused(unix);
+      await assert.rejects(served(secure, '/healthz'), 'before its handshake nothing can be told by TLS');
+      use(two);
+      server.signal('SIGHUP');
+      await server.line(/keeps its former certificate|get the new certificate/);
+      await assertIdle(server);
+      limit(1024);
+      await server.line(/files can be opened again/);
+      assert.equal((await call(server.port, { method: 'pwd' })).status, 200);
+      assert.equal((await call(unix, { method: 'pwd' })).status, 200);
+      server.signal('SIGHUP');
+      await servedAgain(async () => assert.equal(await served(secure, '/healthz'), 'two'));
+    },
+  );
 
-  test('a server without descriptors stops when it is told to', { skip: noTools }, async (t) => {
+  unless(noTools, test)('a server without descriptors stops when it is told to', async (t) => {
     const { server } = await startShort(t);
     server.signal('SIGTERM');
     assert.equal((await server.ended).status, 0);

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from 'vitest';
 import { createServer, defineModule, type Module, type ServerOptions } from '#src/index.js';
 import { Running } from './daemon.js';
 
-test('two servers in one process answer apart, close, and let the process end', { timeout: 20_000 }, async (t) => {
+test('two servers in one process answer apart, close, and let the process end', async (t) => {
   const { status, signal, stdout, stderr } = await new Running(t, process.execPath, [
     '--trace-warnings',
     'test/data/command/two-servers.mjs',

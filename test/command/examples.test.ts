@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { describe, test } from 'vitest';
 import { mi, Running, startDaemon } from './daemon.js';
 
-describe('examples/control-plane.mjs', { timeout: 30_000 }, () => {
+describe('examples/control-plane.mjs', () => {
   test('serves its commands and their errors, and ends when told to', async (t) => {
     const env = { ...process.env, PORT: '0' };
     const example = new Running(t, process.execPath, ['examples/control-plane.mjs'], { env });
@@ -40,7 +40,7 @@ describe('examples/control-plane.mjs', { timeout: 30_000 }, () => {
   });
 });
 
-describe('examples/greeting.cfg', { timeout: 30_000 }, () => {
+describe('examples/greeting.cfg', () => {
   test('loads a module of its own: an MI command and a root path', async (t) => {
     const daemon = await startDaemon(t, ['-f', 'examples/greeting.cfg', '-p', '0']);
     assert.equal((await mi(daemon.url, 'greeting:greet')).result, 'Ahoj, world!');

@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { test } from 'node:test';
+import { test } from 'vitest';
 import { command, Daemon, type LogLine, mi, runCommand } from './daemon.js';
 
 const file = 'test/data/command/opensips.cfg';
 const text = readFileSync(file, 'utf8');
 const known = new Set(['httpd', 'mi_http', 'usrloc']);
 
-test('a grown opensips.cfg is checked without complaint', { timeout: 20_000 }, async (t) => {
+test('a grown opensips.cfg is checked without complaint', async (t) => {
   const { status, stderr } = await runCommand(t, ['-c', '-f', file]);
   assert.deepEqual([status, stderr], [0, '']);
 });
 
-test('it serves MI, and all modules of SIP are told as ignored, in one line', { timeout: 20_000 }, async (t) => {
+test('it serves MI, and all modules of SIP are told as ignored, in one line', async (t) => {
   const daemon = new Daemon(t, process.execPath, [command, '-f', file, '-p', '0']);
   const serving = JSON.parse(await daemon.line(/serving http/)) as LogLine;
   const url = String(serving.url);
@@ -35,7 +35,7 @@ test('it serves MI, and all modules of SIP are told as ignored, in one line', { 
   );
 });
 
-test('a file that loads no module with a root path is told to serve nothing', { timeout: 20_000 }, async (t) => {
+test('a file that loads no module with a root path is told to serve nothing', async (t) => {
   const input = 'loadmodule "httpd.so"\nmodparam("httpd", "ip", "127.0.0.1")\nloadmodule "mi_fifo.so"\n';
   const daemon = new Daemon(t, process.execPath, [command, '-f', '-', '-p', '0'], { input });
   const warning = JSON.parse(await daemon.line(/no root path/)) as LogLine;

@@ -2,11 +2,13 @@
 import assert from 'node:assert/strict';
 import { chmodSync, cpSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { describe, type TestContext, test } from 'node:test';
+import { describe, test } from 'vitest';
+import type { Lifetime } from '../support/lifetime.js';
+import { unless } from '../support/unless.js';
 import { assertRefused, checkout, Running, temporaryFiles } from './daemon.js';
 
 /** Copies parts of the checkout to a place of their own. */
-function copyOfCheckout(t: TestContext, ...parts: readonly string[]): string {
+function copyOfCheckout(t: Lifetime, ...parts: readonly string[]): string {
   const copy = temporaryFiles(t, {});
   for (const part of parts) {
     mkdirSync(dirname(join(copy, part)), { recursive: true });
@@ -16,7 +18,7 @@ function copyOfCheckout(t: TestContext, ...parts: readonly string[]): string {
 }
 
 /** A PATH with Node.js and these programs alone; each is the text of a shell script. */
-function pathWith(t: TestContext, programs: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+function pathWith(t: Lifetime, programs: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
   const directory = temporaryFiles(t, {});
   symlinkSync(process.execPath, join(directory, 'node'));
   for (const [name, script] of Object.entries(programs)) {
@@ -26,11 +28,8 @@ function pathWith(t: TestContext, programs: Readonly<Record<string, string>>): N
   return { PATH: directory, HOME: directory };
 }
 
-describe('what is missing to build is told in one sentence', {
-  timeout: 30_000,
-  skip: process.platform === 'win32',
-}, () => {
-  const build = (t: TestContext, env: NodeJS.ProcessEnv, ...options: string[]) => {
+unless(process.platform === 'win32', describe)('what is missing to build is told in one sentence', () => {
+  const build = (t: Lifetime, env: NodeJS.ProcessEnv, ...options: string[]) => {
     const copy = copyOfCheckout(t, 'scripts', 'package.json', 'crate/Cargo.toml');
     return new Running(t, process.execPath, [...options, 'scripts/build.mjs'], { cwd: copy, env }).ended;
   };
@@ -58,9 +57,9 @@ describe('what is missing to build is told in one sentence', {
   });
 });
 
-describe('a binary that is missing is told in one sentence', { timeout: 30_000 }, () => {
+describe('a binary that is missing is told in one sentence', () => {
   /** The built package, with all it depends on except what `lacks` names. */
-  const builtPackage = (t: TestContext, parts: readonly string[], lacks: (name: string) => boolean): string => {
+  const builtPackage = (t: Lifetime, parts: readonly string[], lacks: (name: string) => boolean): string => {
     const copy = copyOfCheckout(t, 'package.json', 'mi-httpd.cfg', 'dist', ...parts);
     mkdirSync(join(copy, 'node_modules'));
     for (const name of readdirSync(join(checkout, 'node_modules'))) {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
+import { describe, test } from 'vitest';
 import { checkConfig, createConfiguredServer } from '#src/cli/serve.js';
 import { parseConfig } from '#src/config/statements.js';
 import { count } from '../long.js';
@@ -16,7 +16,7 @@ interface Told {
   readonly message: string;
 }
 
-describe('generated configurations', { timeout: 120_000 }, () => {
+describe('generated configurations', () => {
   test(`each of the ${configs.length} is good, and listens on 127.0.0.1`, async () => {
     assert.ok(configs.length >= 33);
     for (const { name, text } of configs) {

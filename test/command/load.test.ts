@@ -5,19 +5,21 @@ import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, syml
 import { createServer as createHttpServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { describe, type TestContext, test } from 'node:test';
+import { describe, test } from 'vitest';
 import { createServer, type Server } from '#src/index.js';
+import type { Lifetime } from '../support/lifetime.js';
+import { unless } from '../support/unless.js';
 import { noOpenssl, TlsFiles } from '../wire/tls-files.js';
 import { assertNoStack, command, type Ended, Running, temporaryFiles } from './daemon.js';
 
-async function start(t: TestContext, receiveBufSize = 1048576): Promise<Server> {
+async function start(t: Lifetime, receiveBufSize = 1048576): Promise<Server> {
   const httpd = { ip: '127.0.0.1', port: 0, receive_buf_size: receiveBufSize };
   const server = await createServer({ httpd, usrloc: { domains: 'location,gateways' } }).start();
-  t.after(() => server.close({ deadline: 0 }));
+  t.onTestFinished(() => server.close({ deadline: 0 }));
   return server;
 }
 
-function run(t: TestContext, args: readonly string[], input?: string): Promise<Ended> {
+function run(t: Lifetime, args: readonly string[], input?: string): Promise<Ended> {
   return new Running(t, process.execPath, [command, 'load', ...args], input === undefined ? {} : { input }).ended;
 }
 
@@ -25,7 +27,7 @@ function line(name: string, extra: object = {}): string {
   return JSON.stringify({ aor: `${name}@example.com`, contact: `sip:${name}@192.0.2.1`, expires: 600, ...extra });
 }
 
-describe('mi-httpd load', { timeout: 60_000 }, () => {
+describe('mi-httpd load', () => {
   test('sends the contacts of a file, in batches', async (t) => {
     const server = await start(t);
     const lines = Array.from({ length: 3000 }, (_none, i) => line(`user${i}`));
@@ -40,26 +42,27 @@ describe('mi-httpd load', { timeout: 60_000 }, () => {
     );
   });
 
-  test('sends to a server with TLS, whose certificate has to be good, and to one on a Unix socket', {
-    skip: noOpenssl,
-  }, async (t) => {
-    const files = new TlsFiles(t);
-    const { certFile, keyFile } = files.make('one');
-    const listen = [`https:127.0.0.1:0;cert=${certFile};key=${keyFile}`, `unix:${files.path('mi.sock')}`];
-    const server = await createServer({ httpd: { listen }, usrloc: {} }).start();
-    t.after(() => server.close({ deadline: 0 }));
-    const [secure = '', local = ''] = server.urls;
-    const unverified = await run(t, ['-', '--url', secure], line('a'));
-    assert.equal(unverified.status, 1);
-    assert.match(unverified.stderr, /self-signed certificate/);
-    for (const args of [
-      ['--url', secure, '--ca', certFile],
-      ['--url', local],
-    ]) {
-      const ended = await run(t, ['-', ...args], line('a'));
-      assert.deepEqual(ended, { status: 0, signal: null, stdout: '1 contact added\n', stderr: '' });
-    }
-  });
+  unless(noOpenssl, test)(
+    'sends to a server with TLS, whose certificate has to be good, and to one on a Unix socket',
+    async (t) => {
+      const files = new TlsFiles(t);
+      const { certFile, keyFile } = files.make('one');
+      const listen = [`https:127.0.0.1:0;cert=${certFile};key=${keyFile}`, `unix:${files.path('mi.sock')}`];
+      const server = await createServer({ httpd: { listen }, usrloc: {} }).start();
+      t.onTestFinished(() => server.close({ deadline: 0 }));
+      const [secure = '', local = ''] = server.urls;
+      const unverified = await run(t, ['-', '--url', secure], line('a'));
+      assert.equal(unverified.status, 1);
+      assert.match(unverified.stderr, /self-signed certificate/);
+      for (const args of [
+        ['--url', secure, '--ca', certFile],
+        ['--url', local],
+      ]) {
+        const ended = await run(t, ['-', ...args], line('a'));
+        assert.deepEqual(ended, { status: 0, signal: null, stdout: '1 contact added\n', stderr: '' });
+      }
+    },
+  );
 
   test('reads standard input, into another domain; the last line for a contact counts', async (t) => {
     const server = await start(t);
@@ -84,7 +87,7 @@ describe('mi-httpd load', { timeout: 60_000 }, () => {
     const file = (name: string): string => join(directory, name);
     const login = { auth_username: 'admin', auth_password: 's3cret:x', auth_tokens: file('tokens') };
     const server = await createServer({ httpd: { ip: '127.0.0.1', port: 0, ...login }, usrloc: {} }).start();
-    t.after(() => server.close({ deadline: 0 }));
+    t.onTestFinished(() => server.close({ deadline: 0 }));
     const url = server.urls[0] ?? '';
     for (const [name, status, reason] of [
       ['password', 0, /^$/],
@@ -177,7 +180,7 @@ describe('mi-httpd load', { timeout: 60_000 }, () => {
 
   test('ends early, in one line, when there is nobody to send to', async (t) => {
     const server = await createServer({ httpd: { ip: '127.0.0.1', port: 0 } }).start();
-    t.after(() => server.close({ deadline: 0 }));
+    t.onTestFinished(() => server.close({ deadline: 0 }));
     const { port } = server;
     const answered = await answering(t, (response) => response.writeHead(404).end('no such page'));
     const refused: readonly (readonly [args: readonly string[], reason: RegExp])[] = [
@@ -245,7 +248,7 @@ describe('mi-httpd load', { timeout: 60_000 }, () => {
   });
 
   const noScript = spawnSync('script', ['--version']).status === 0 ? false : 'script of util-linux is not here';
-  test('draws a bar on a terminal, and takes it away', { skip: noScript }, async (t) => {
+  unless(noScript, test)('draws a bar on a terminal, and takes it away', async (t) => {
     const server = await start(t);
     const lines = Array.from({ length: 3000 }, (_none, i) => line(`user${i}`));
     const directory = temporaryFiles(t, { contacts: [...lines, 'x'].join('\n') });
@@ -266,20 +269,20 @@ describe('mi-httpd load', { timeout: 60_000 }, () => {
 });
 
 /** A server that answers every request with `answer`; its port. */
-function answering(t: TestContext, answer: (response: ServerResponse) => void): Promise<number> {
+function answering(t: Lifetime, answer: (response: ServerResponse) => void): Promise<number> {
   const server = createHttpServer((request, response) => {
     request.resume();
     request.on('end', () => answer(response));
   });
-  t.after(() => server.closeAllConnections());
-  t.after(() => server.close());
+  t.onTestFinished(() => server.closeAllConnections());
+  t.onTestFinished(() => server.close());
   return new Promise((resolve) => {
     server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port));
   });
 }
 
-describe('mi-httpd dump', { timeout: 60_000 }, () => {
-  const dump = (t: TestContext, args: readonly string[]): Promise<Ended> => {
+describe('mi-httpd dump', () => {
+  const dump = (t: Lifetime, args: readonly string[]): Promise<Ended> => {
     return new Running(t, process.execPath, [command, 'dump', ...args]).ended;
   };
   const contacts = (server: Server, domain: string, aor: string) =>
@@ -355,7 +358,7 @@ describe('mi-httpd dump', { timeout: 60_000 }, () => {
   test('a reply to ul_dump is read too, pretty or not; one that is cut, or an error, is told', async (t) => {
     const httpd = { ip: '127.0.0.1', port: 0 };
     const from = await createServer({ httpd, mi_http: { pretty_printing: 1 }, usrloc: {} }).start();
-    t.after(() => from.close({ deadline: 0 }));
+    t.onTestFinished(() => from.close({ deadline: 0 }));
     for (let i = 0; i < 500; i++) from.usrloc?.domain('location').save(`u${i}`, { contact: `sip:u${i}`, expires: 600 });
     const body = '{"jsonrpc":"2.0","method":"ul_dump","id":1}';
     const headers = { 'Content-Type': 'application/json' };
@@ -373,7 +376,7 @@ describe('mi-httpd dump', { timeout: 60_000 }, () => {
     assert.match((await run(t, ['-', '--url', server.urls[0] ?? ''], error)).stderr, /is an error: Method not found/);
   });
 
-  test('what FILE is stays what it is: a link, a pipe, a device', { skip: process.platform === 'win32' }, async (t) => {
+  unless(process.platform === 'win32', test)('what FILE is stays what it is: a link, a pipe, a device', async (t) => {
     const server = await start(t);
     server.usrloc?.domain('location').save('a', { contact: 'sip:a@192.0.2.1', expires: 600 });
     const folder = temporaryFiles(t, {});
@@ -423,7 +426,7 @@ describe('mi-httpd dump', { timeout: 60_000 }, () => {
   test('a dump that fails leaves the last one, and says why', async (t) => {
     const file = join(temporaryFiles(t, { 'contacts.json': 'the last one' }), 'contacts.json');
     const without = await createServer({ httpd: { ip: '127.0.0.1', port: 0 } }).start();
-    t.after(() => without.close({ deadline: 0 }));
+    t.onTestFinished(() => without.close({ deadline: 0 }));
     for (const [url, reason] of [
       [without.urls[0] ?? '', /error: Method not found/],
       ['http://127.0.0.1:1/mi', /ECONNREFUSED/],

@@ -4,8 +4,10 @@ import { type ChildProcess, type StdioOptions, spawn, spawnSync } from 'node:chi
 import { once } from 'node:events';
 import { closeSync, constants, openSync, readFileSync, readSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { describe, test } from 'vitest';
+import type { Lifetime } from '../support/lifetime.js';
+import { unless } from '../support/unless.js';
 import { command, mi, temporaryFiles } from './daemon.js';
 import { freePort } from './free-port.js';
 
@@ -34,7 +36,7 @@ const calls = 6;
 interface Fault {
   readonly name: string;
   /** What descriptor 1 or 2 becomes; 'inherit' where the shell changes it. */
-  readonly target: (t: TestContext, directory: string) => number | 'pipe';
+  readonly target: (t: Lifetime, directory: string) => number | 'pipe';
   /** Shell words before the command, with $FD for the descriptor. */
   readonly shell?: string;
   /** A reader that is only slow may still get all. */
@@ -66,9 +68,9 @@ async function readSocket(child: ChildProcess, descriptor: 1 | 2, _: string, isC
   return text;
 }
 
-function openFile(t: TestContext, path: string, flags: string | number): number {
+function openFile(t: Lifetime, path: string, flags: string | number): number {
   const descriptor = openSync(path, flags);
-  t.after(() => closeSync(descriptor));
+  t.onTestFinished(() => closeSync(descriptor));
   return descriptor;
 }
 
@@ -132,14 +134,14 @@ interface Started {
   readonly ended: Promise<number | null>;
 }
 
-async function start(t: TestContext, directory: string, stdio: StdioOptions, shell = ''): Promise<Started> {
+async function start(t: Lifetime, directory: string, stdio: StdioOptions, shell = ''): Promise<Started> {
   started += 1;
   const host = `127.${process.pid & 255}.${(process.pid >> 8) & 255}.${started}`;
   const port = await freePort(host);
   const config = join(directory, 'loud.cfg');
   const args = [command, '-f', config, '-l', host, '-p', String(port)];
   const child = spawn('sh', ['-c', `${shell} exec "$0" "$@"`, process.execPath, ...args], { stdio });
-  t.after(() => child.kill('SIGKILL'));
+  t.onTestFinished(() => child.kill('SIGKILL'));
   const ended = new Promise<number | null>((resolve) => {
     child.on('exit', (status) => resolve(status));
   });
@@ -157,7 +159,7 @@ async function start(t: TestContext, directory: string, stdio: StdioOptions, she
   return { child, url, ended };
 }
 
-function files(t: TestContext): string {
+function files(t: Lifetime): string {
   const config = ['loadmodule "httpd.so"', 'loadmodule "mi_http.so"'];
   return temporaryFiles(t, {
     'loud.mjs': loudModule,
@@ -170,13 +172,9 @@ async function dropped(url: string): Promise<number> {
   return (result as Record<string, number>)['core:log_dropped'] ?? Number.NaN;
 }
 
-const onLinux = {
-  skip: process.platform === 'linux' ? false : 'needs /dev/full, mkfifo and ulimit',
-  timeout: 120_000,
-  concurrency: 3,
-};
+const onLinux = process.platform === 'linux' ? false : 'needs /dev/full, mkfifo and ulimit';
 
-describe('standard output and standard error', onLinux, () => {
+unless(onLinux, describe)('standard output and standard error', { concurrent: true }, () => {
   for (const descriptor of [1, 2] as const) {
     for (const { name, target, shell = '', losesAll, read } of faults) {
       test(`${descriptor} is ${name}: the server starts, answers, and stops with status 0`, async (t) => {
@@ -232,7 +230,7 @@ describe('standard output and standard error', onLinux, () => {
   });
 
   const prlimit = spawnSync('prlimit', ['--version']).status === 0 ? false : 'prlimit is not here';
-  test('lost lines are told in one line once the file may grow again', { skip: prlimit }, async (t) => {
+  unless(prlimit, test)('lost lines are told in one line once the file may grow again', async (t) => {
     const directory = files(t);
     const path = join(directory, 'log');
     const { child, url } = await start(t, directory, ['ignore', openFile(t, path, 'a'), 'ignore']);
@@ -277,7 +275,7 @@ describe('standard output and standard error', onLinux, () => {
       assert.equal(await ended, 1);
       const refused = async (...args: readonly string[]): Promise<unknown> => {
         const child = spawn(process.execPath, [command, ...args], { stdio });
-        t.after(() => child.kill('SIGKILL'));
+        t.onTestFinished(() => void child.kill('SIGKILL'));
         return (await once(child, 'exit'))[0];
       };
       const statuses = await Promise.all([refused('-f', join(directory, 'loud.mjs')), refused('--frobnicate')]);

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
+import { describe, test } from 'vitest';
+import { unless } from '../support/unless.js';
 import { command, mi, Running, startDaemon, temporaryFiles } from './daemon.js';
 
 /** Commands that log: `loud:say` at debug, `loud:fail` by throwing. */
@@ -23,7 +24,7 @@ loadmodule "mi_http.so"
 loadmodule "./loud.mjs"
 `;
 
-describe('the log', { timeout: 60_000 }, () => {
+describe('the log', () => {
   test('is JSON lines when standard output is no terminal, with level, time, pid and msg', async (t) => {
     const daemon = await startDaemon(t, ['-p', '0']);
     daemon.signal('SIGTERM');
@@ -81,7 +82,7 @@ describe('the log', { timeout: 60_000 }, () => {
   });
 
   const noScript = spawnSync('script', ['--version']).status === 0 ? false : 'script of util-linux is not here';
-  test('is for people on a terminal', { skip: noScript }, async (t) => {
+  unless(noScript, test)('is for people on a terminal', async (t) => {
     const line = `'${process.execPath}' '${command}' -p 0`;
     const env = { ...process.env, TERM: 'xterm', NO_COLOR: '1' };
     const terminal = new Running(t, 'script', ['-qec', line, '/dev/null'], { env });

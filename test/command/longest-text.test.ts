@@ -1,10 +1,9 @@
 // Values whose text is longer than the longest that V8 has: with a hole in an array behind that, V8's own printer ends the
 // process.
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { describe, test } from 'vitest';
+import { bundleText } from '../../scripts/bundle.mjs';
 import { Running } from './daemon.js';
-
-const library = new URL('../../../lib/', import.meta.url).href;
 
 /** How a value is given, and one: six of the texts are too long for a text. Names are short, and as long in JSON. */
 const cases: readonly (readonly [way: string, value: string])[] = [
@@ -23,11 +22,11 @@ const ways: Readonly<Record<string, string>> = {
 
 function program(value: string, way: string): string {
   return `
-    import { printParts } from '${library}mi/results/result.js';
-    import { openParts } from '${library}mi/results/result.js';
-    import { stream } from '${library}mi/results/stream.js';
-    import { MiError } from '${library}mi/errors.js';
-    import { Failures } from '${library}mi/calls/failures.js';
+    import { printParts } from '#src/mi/results/result.js';
+    import { openParts } from '#src/mi/results/result.js';
+    import { stream } from '#src/mi/results/stream.js';
+    import { MiError } from '#src/mi/errors.js';
+    import { Failures } from '#src/mi/calls/failures.js';
     const text = 'x'.repeat(100_000_000);
     const name = '\\u0001'.repeat(16_666_667);
     const nested = (levels, value) => (levels === 0 ? value : [nested(levels - 1, value)]);
@@ -39,14 +38,11 @@ function program(value: string, way: string): string {
     try { ${way}; } catch (error) { console.log(String(error)); }`;
 }
 
-describe('a value longer than the longest text fails, and ends no process', {
-  timeout: 120_000,
-  concurrency: 2,
-}, () => {
+describe('a value longer than the longest text fails, and ends no process', { concurrent: true }, () => {
   for (const [way, value] of cases) {
     test(`${way}: ${value}`, async (t) => {
-      const args = ['--input-type=module', '-e', program(value, ways[way] ?? '')];
-      const { status, stdout, stderr } = await new Running(t, process.execPath, args).ended;
+      const script = bundleText(program(value, ways[way] ?? ''));
+      const { status, stdout, stderr } = await new Running(t, process.execPath, [script]).ended;
       assert.equal(status, 0, stderr);
       assert.match(stdout, /^RangeError: .*longest text/);
     });

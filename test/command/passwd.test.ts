@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
+import { describe, test } from 'vitest';
+import { unless } from '../support/unless.js';
 import { tokenLine, userLine } from '../wire/accounts.js';
 import { assertRefused, command, mi, runCommand, startDaemon, temporaryFiles } from './daemon.js';
 
@@ -13,7 +14,7 @@ const hasScript = spawnSync('script', ['--version']).status === 0;
 /** Quotes for a shell. */
 const quoted = (text: string): string => `'${text}'`;
 
-describe('mi-httpd passwd and token', { timeout: 120_000 }, () => {
+describe('mi-httpd passwd and token', () => {
   test('make lines that the server takes, and SIGHUP reads', async (t) => {
     const directory = temporaryFiles(t, {
       users: userLine('bob', 'b', 'read'),
@@ -148,7 +149,7 @@ describe('mi-httpd passwd and token', { timeout: 120_000 }, () => {
     assert.equal((await runCommand(t, ['passwd', 'a'], { input: 'ÜÜÜÜÜÜÜÜ\n' })).status, 0);
   });
 
-  test('a new file is for its owner alone, one that has lines keeps its mode', { skip: !hasShell }, (t) => {
+  unless(!hasShell, test)('a new file is for its owner alone, one that has lines keeps its mode', (t) => {
     const directory = temporaryFiles(t, { old: '# users\n' });
     const [made, old] = [join(directory, 'made'), join(directory, 'old')];
     chmodSync(old, 0o640);
@@ -164,7 +165,7 @@ describe('mi-httpd passwd and token', { timeout: 120_000 }, () => {
     assert.equal(readFileSync(made, 'utf8').trimEnd().split('\n').length, 2);
   });
 
-  test('on a terminal the password is asked for twice and never shown', { skip: !hasScript }, async (t) => {
+  unless(!hasScript, test)('on a terminal the password is asked for twice and never shown', async (t) => {
     for (const [keys, isGood] of [
       ['GEHEIMEX\x7fS\r|GEHEIMES\r', true],
       ['GEHEIMES\rGEHEIMES\r', true],
@@ -173,7 +174,7 @@ describe('mi-httpd passwd and token', { timeout: 120_000 }, () => {
     ] as const) {
       const line = [process.execPath, command, 'passwd', 'alice'].map(quoted).join(' ');
       const child = spawn('script', ['-qec', line, '/dev/null'], { stdio: 'pipe' });
-      t.after(() => child.kill('SIGKILL'));
+      t.onTestFinished(() => void child.kill('SIGKILL'));
       child.stdin.on('error', () => {});
       const [first = '', second] = keys.split('|');
       let shown = '';
@@ -194,7 +195,7 @@ describe('mi-httpd passwd and token', { timeout: 120_000 }, () => {
   });
 });
 
-test('the audit log of the command is written to its end', { timeout: 60_000 }, async (t) => {
+test('the audit log of the command is written to its end', async (t) => {
   const directory = temporaryFiles(t, { x: '' });
   const file = join(directory, 'audit.log');
   const input = `loadmodule "httpd.so"\nmodparam("httpd", "ip", "127.0.0.1")\nmodparam("httpd", "audit_file", "${file}")\nloadmodule "mi_http.so"\n`;

@@ -4,8 +4,10 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
-import { describe, type TestContext, test } from 'node:test';
+import { describe, test } from 'vitest';
 import { count } from '../long.js';
+import type { Lifetime } from '../support/lifetime.js';
+import { unless } from '../support/unless.js';
 import {
   checkout,
   command,
@@ -50,7 +52,7 @@ interface Slow {
   go(...steps: readonly ('start' | 'reload' | 'stop')[]): void;
 }
 
-function startSlow(t: TestContext): Slow {
+function startSlow(t: Lifetime): Slow {
   const directory = temporaryFiles(t, { 'slow.mjs': slowModule, 'slow.cfg': config });
   const daemon = new Daemon(t, process.execPath, [command, '-f', join(directory, 'slow.cfg'), '-p', '0']);
   return {
@@ -77,7 +79,7 @@ async function endsGracefully(daemon: Running): Promise<void> {
 const step = count(100, 20);
 
 /** An environment in which a script runs before the first line of the program. */
-function preloading(t: TestContext, script: string): { readonly env: NodeJS.ProcessEnv; readonly file: string } {
+function preloading(t: Lifetime, script: string): { readonly env: NodeJS.ProcessEnv; readonly file: string } {
   const file = join(temporaryFiles(t, { 'preload.cjs': script }), 'preload.cjs');
   return { env: { ...process.env, NODE_OPTIONS: `--require=${file}` }, file };
 }
@@ -85,7 +87,7 @@ function preloading(t: TestContext, script: string): { readonly env: NodeJS.Proc
 const linesLike = (daemon: Running, pattern: RegExp): number =>
   daemon.lines.filter((line) => pattern.test(line)).length;
 
-describe('signals', { timeout: 120_000, skip: windows, concurrency: 2 }, () => {
+unless(windows, describe)('signals', { concurrent: true }, () => {
   for (const [kind, signals, lines] of [
     ['signals that are ignored', harmless, 4],
     ['signals that nothing hears', unheard, 0],
@@ -261,7 +263,7 @@ describe('signals', { timeout: 120_000, skip: windows, concurrency: 2 }, () => {
 
   const onLinux = process.platform === 'linux' ? false : 'sd_notify is of Linux';
   for (const kind of ['a path', 'an abstract name']) {
-    test(`the service manager is told at ${kind}: ready, reloading, ready, stopping`, { skip: onLinux }, async (t) => {
+    unless(onLinux, test)(`the service manager is told at ${kind}: ready, reloading, ready, stopping`, async (t) => {
       const directory = temporaryFiles(t, {});
       const socket = kind === 'a path' ? join(directory, 'notify') : `@mi-httpd-test-${process.pid}`;
       const script = [
@@ -286,7 +288,7 @@ describe('signals', { timeout: 120_000, skip: windows, concurrency: 2 }, () => {
     });
   }
 
-  test('a service manager that is not there costs a warning', { skip: onLinux }, async (t) => {
+  unless(onLinux, test)('a service manager that is not there costs a warning', async (t) => {
     const env = { ...process.env, NOTIFY_SOCKET: '/nowhere/notify' };
     const daemon = await startDaemon(t, ['-p', '0'], { env });
     await daemon.line(/cannot be told at NOTIFY_SOCKET \/nowhere\/notify/);

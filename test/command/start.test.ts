@@ -2,14 +2,24 @@
 import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, type TestContext, test } from 'node:test';
+import { describe, test } from 'vitest';
+import type { Lifetime } from '../support/lifetime.js';
+import { unless } from '../support/unless.js';
 import { checkout, Daemon, isListening, type LogLine, mi, temporaryFiles } from './daemon.js';
 
-const files = ['package.json', 'package-lock.json', 'tsconfig.json', 'Cargo.toml', 'Cargo.lock', 'mi-httpd.cfg'];
+const files = [
+  'package.json',
+  'package-lock.json',
+  'tsconfig.json',
+  'tsconfig.build.json',
+  'Cargo.toml',
+  'Cargo.lock',
+  'mi-httpd.cfg',
+];
 const folders = ['src', 'dist', 'native', 'crate/src', 'scripts', 'examples'];
 
 /** A copy, so that a rebuild here disturbs no other test. */
-function builtCheckout(t: TestContext): string {
+function builtCheckout(t: Lifetime): string {
   const copy = temporaryFiles(t, {});
   for (const name of [...files, ...folders, 'crate/Cargo.toml', 'crate/build.rs']) {
     cpSync(join(checkout, name), join(copy, name), { recursive: true, preserveTimestamps: true });
@@ -23,21 +33,21 @@ function builtCheckout(t: TestContext): string {
   return copy;
 }
 
-function start(t: TestContext, copy: string, ...args: readonly string[]): Daemon {
+function start(t: Lifetime, copy: string, ...args: readonly string[]): Daemon {
   const path = join(copy, 'path');
   mkdirSync(path);
   symlinkSync(process.execPath, join(path, 'node'));
   return new Daemon(t, process.execPath, ['scripts/start.mjs', ...args], { cwd: copy, env: { PATH: path } });
 }
 
-describe('npm start', { timeout: 120_000, skip: process.platform === 'win32' }, () => {
+unless(process.platform === 'win32', describe)('npm start', () => {
   test('serves at once with the configuration of the checkout when nothing has changed', async (t) => {
     const copy = builtCheckout(t);
     const began = performance.now();
     const daemon = start(t, copy, '-p', '0');
     const { url } = JSON.parse(await daemon.line(/serving http:.*\/mi"/)) as LogLine;
     const took = performance.now() - began;
-    t.diagnostic(`served after ${took.toFixed(0)} ms`);
+    t.annotate(`served after ${took.toFixed(0)} ms`);
     // Promised are 2 s on an idle machine.
     assert.ok(took < 4000, `took ${took} ms`);
     assert.match(daemon.lines.join('\n'), /"config":"mi-httpd\.cfg"/);
@@ -78,7 +88,7 @@ describe('npm start', { timeout: 120_000, skip: process.platform === 'win32' }, 
   test('SIGTERM to npm stops the server and frees its port', async (t) => {
     const npm = new Daemon(t, 'npm', ['start', '--', '-p', '0'], { cwd: builtCheckout(t) });
     const { url, pid } = JSON.parse(await npm.line(/serving http:.*\/mi"/)) as LogLine;
-    t.after(() => endIfAlive(pid));
+    t.onTestFinished(() => endIfAlive(pid));
     npm.signal('SIGTERM');
     await npm.ended;
     const port = Number(new URL(String(url)).port);

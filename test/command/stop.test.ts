@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { describe, type TestContext, test } from 'node:test';
+import { describe, test } from 'vitest';
+import type { Lifetime } from '../support/lifetime.js';
 import { type Daemon, isListening, mi, startDaemon, temporaryFiles } from './daemon.js';
 
 /** `gate:wait` answers when the process gets SIGUSR2; `gate:never` does not answer. */
@@ -27,7 +28,7 @@ loadmodule "mi_http.so"
 loadmodule "./gate.mjs"
 `;
 
-function startGate(t: TestContext): Promise<Daemon> {
+function startGate(t: Lifetime): Promise<Daemon> {
   const directory = temporaryFiles(t, { 'gate.mjs': gateModule, 'gate.cfg': gateConfig });
   return startDaemon(t, ['-f', join(directory, 'gate.cfg')]);
 }
@@ -37,9 +38,9 @@ async function refusesConnections(port: number): Promise<void> {
   while (await isListening(port));
 }
 
-describe('stopping', { timeout: 60_000 }, () => {
+describe('stopping', () => {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    test(`${signal} ends an idle server with status 0 at once`, { timeout: 10_000 }, async (t) => {
+    test(`${signal} ends an idle server with status 0 at once`, async (t) => {
       const daemon = await startDaemon(t, ['-p', '0']);
       assert.equal((await mi(daemon.url, 'uptime')).status, 200);
       const before = Date.now();
@@ -51,7 +52,7 @@ describe('stopping', { timeout: 60_000 }, () => {
     });
   }
 
-  test('an idle keep-alive connection does not hold the server', { timeout: 10_000 }, async (t) => {
+  test('an idle keep-alive connection does not hold the server', async (t) => {
     const daemon = await startDaemon(t, ['-p', '0']);
     const kept = await fetch(daemon.url, {
       method: 'POST',
@@ -81,7 +82,7 @@ describe('stopping', { timeout: 60_000 }, () => {
     });
   }
 
-  test('a second signal exits at once with another status', { timeout: 8000 }, async (t) => {
+  test('a second signal exits at once with another status', async (t) => {
     const daemon = await startGate(t);
     const reply = mi(daemon.url, 'gate:never').then(
       () => 'answered',
@@ -110,7 +111,7 @@ describe('stopping', { timeout: 60_000 }, () => {
     assert.match(daemon.lines.join('\n'), /told to stop/);
   });
 
-  test('the MI command kill answers, then stops the server with status 0', { timeout: 10_000 }, async (t) => {
+  test('the MI command kill answers, then stops the server with status 0', async (t) => {
     const daemon = await startDaemon(t, ['-p', '0']);
     assert.deepEqual(await mi(daemon.url, 'kill'), { status: 200, jsonrpc: '2.0', id: 1, result: 'OK' });
     assert.equal((await daemon.ended).status, 0);

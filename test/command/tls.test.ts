@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { copyFileSync, existsSync } from 'node:fs';
 import { request } from 'node:http';
-import { describe, test } from 'node:test';
+import { describe, test } from 'vitest';
+import { unless } from '../support/unless.js';
 import { served } from '../wire/tls-client.js';
 import { noOpenssl, TlsFiles } from '../wire/tls-files.js';
 import { assertNoStack, assertRefused, runCommand, startDaemon } from './daemon.js';
@@ -14,7 +15,7 @@ function tls(certFile: string, keyFile: string): string {
   return `modparam("httpd", "tls_cert_file", "${certFile}")\nmodparam("httpd", "tls_key_file", "${keyFile}")\n`;
 }
 
-describe('TLS', { timeout: 60_000, skip: noOpenssl }, () => {
+unless(noOpenssl, describe)('TLS', () => {
   test('the URL says https, and SIGHUP reads the certificate again', async (t) => {
     const files = new TlsFiles(t);
     const [one, two] = [files.make('one'), files.make('two')];
@@ -76,28 +77,29 @@ describe('TLS', { timeout: 60_000, skip: noOpenssl }, () => {
   });
 });
 
-describe('listeners', { timeout: 60_000 }, () => {
-  test('each is served and told, also the one on a Unix socket, whose file goes at the end', {
-    skip: noOpenssl,
-  }, async (t) => {
-    const files = new TlsFiles(t);
-    const { certFile, keyFile } = files.make('one');
-    const path = files.path('mi.sock');
-    const listen = [`http:127.0.0.1:0`, `https:127.0.0.1:0;cert=${certFile};key=${keyFile}`, `unix:${path}`];
-    const lines = listen.map((value) => `modparam("httpd", "listen", "${value}")\n`).join('');
-    const daemon = await startDaemon(t, ['-f', '-'], { input: head + lines + tail });
-    await daemon.line(new RegExp(`serving http://unix:${path}:/mi`));
-    const secure = await daemon.line(/serving https:/);
-    assert.equal(await served(Number(/:(\d+)\/mi/.exec(secure)?.[1]), '/healthz'), 'one');
-    const asked = request({ socketPath: path, path: '/healthz' }).end();
-    const [response] = await once(asked, 'response');
-    assert.equal(response.statusCode, 200);
-    response.resume();
-    assert.doesNotMatch(daemon.lines.join('\n'), /WITHOUT AUTHENTICATION/);
-    daemon.signal('SIGTERM');
-    assert.equal((await daemon.ended).status, 0);
-    assert.equal(existsSync(path), false);
-  });
+describe('listeners', () => {
+  unless(noOpenssl, test)(
+    'each is served and told, also the one on a Unix socket, whose file goes at the end',
+    async (t) => {
+      const files = new TlsFiles(t);
+      const { certFile, keyFile } = files.make('one');
+      const path = files.path('mi.sock');
+      const listen = [`http:127.0.0.1:0`, `https:127.0.0.1:0;cert=${certFile};key=${keyFile}`, `unix:${path}`];
+      const lines = listen.map((value) => `modparam("httpd", "listen", "${value}")\n`).join('');
+      const daemon = await startDaemon(t, ['-f', '-'], { input: head + lines + tail });
+      await daemon.line(new RegExp(`serving http://unix:${path}:/mi`));
+      const secure = await daemon.line(/serving https:/);
+      assert.equal(await served(Number(/:(\d+)\/mi/.exec(secure)?.[1]), '/healthz'), 'one');
+      const asked = request({ socketPath: path, path: '/healthz' }).end();
+      const [response] = await once(asked, 'response');
+      assert.equal(response.statusCode, 200);
+      response.resume();
+      assert.doesNotMatch(daemon.lines.join('\n'), /WITHOUT AUTHENTICATION/);
+      daemon.signal('SIGTERM');
+      assert.equal((await daemon.ended).status, 0);
+      assert.equal(existsSync(path), false);
+    },
+  );
 
   test('only what others can reach is warned of', async (t) => {
     const lines = ['http:127.0.0.1:0', 'http:*:0'].map((value) => `modparam("httpd", "listen", "${value}")\n`);

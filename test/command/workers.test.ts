@@ -1,7 +1,9 @@
 // Servers in worker threads: how the thread ends is a matter of the thread, and not of the process.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { describe, type TestContext, test } from 'node:test';
+import { describe, test } from 'vitest';
+import type { Lifetime } from '../support/lifetime.js';
+import { unless } from '../support/unless.js';
 import { noOpenssl, TlsFiles } from '../wire/tls-files.js';
 import { type Ended, Running } from './daemon.js';
 
@@ -15,7 +17,7 @@ interface Plan {
 const plain = { listen: ['http:127.0.0.1:0'] };
 
 /** Runs a program with one worker after another; {@link Plan.ends} says how each ends. */
-function host(t: TestContext, plan: Plan, env: NodeJS.ProcessEnv = {}): Promise<Ended> {
+function host(t: Lifetime, plan: Plan, env: NodeJS.ProcessEnv = {}): Promise<Ended> {
   const args = ['test/data/command/worker-host.mjs', JSON.stringify({ httpd: plain, ...plan })];
   return new Running(t, process.execPath, args, { env: { ...process.env, ...env } }).ended;
 }
@@ -23,7 +25,7 @@ function host(t: TestContext, plan: Plan, env: NodeJS.ProcessEnv = {}): Promise<
 const served = { status: 200, warnings: [] };
 const cutShort = { status: 431, warnings: ['heads of requests'] };
 
-describe('a worker thread with a server', { timeout: 60_000, concurrency: 2 }, () => {
+describe('a worker thread with a server', { concurrent: true }, () => {
   const endings: Readonly<Record<string, readonly unknown[]>> = {
     exit: [3],
     throw: ['thrown', 1],
@@ -41,7 +43,7 @@ describe('a worker thread with a server', { timeout: 60_000, concurrency: 2 }, (
     });
   }
 
-  test('may end with TLS and a Unix socket open', { skip: noOpenssl }, async (t) => {
+  unless(noOpenssl, test)('may end with TLS and a Unix socket open', async (t) => {
     const files = new TlsFiles(t);
     const { certFile, keyFile } = files.make('localhost', { key: 'ec' });
     const listen = ['http:127.0.0.1:0', 'https:127.0.0.1:0', `unix:${join(files.folder, 'mi.sock')}`];
@@ -60,7 +62,7 @@ describe('a worker thread with a server', { timeout: 60_000, concurrency: 2 }, (
   }
 });
 
-describe('heads of requests that a worker thread takes', { timeout: 60_000, concurrency: 2 }, () => {
+describe('heads of requests that a worker thread takes', { concurrent: true }, () => {
   const cases: Readonly<Record<string, readonly [plan: Omit<Plan, 'ends'>, env: NodeJS.ProcessEnv, seen: object]>> = {
     'are short where the thread loads the engine with an environment of its own, which is told': [{}, {}, cutShort],
     'are long where the thread shares its environment': [{ shareEnvironment: true }, {}, served],

@@ -2,7 +2,7 @@
 // differences says, from which docs/compatibility.md is made.
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
-import { after, before, describe, test } from 'node:test';
+import { afterAll, beforeAll, describe, test } from 'vitest';
 import type { Server } from '#src/server.js';
 import { makeTlsFiles } from './certificate.js';
 import { commandNames } from './commands.js';
@@ -14,21 +14,21 @@ import { prepare, startPrepared, type TlsFiles } from './servers.js';
 const table = readDifferences();
 const recordings = readRecordings();
 
-describe('replay of the recordings', { timeout: 120_000 }, () => {
+describe('replay of the recordings', () => {
   let results: readonly Result[] = [];
   let files: TlsFiles | undefined;
 
-  before(async () => {
+  beforeAll(async () => {
     files = await makeTlsFiles();
     results = await replayAll(recordings, table, files);
   });
-  after(() => files && rm(files.place, { recursive: true }));
+  afterAll(() => files && rm(files.place, { recursive: true }));
 
   test('every exchange is identical, different on purpose or not applicable', (t) => {
     assert.equal(results.length, recordings.length);
     const lines = Object.entries(counts(results)).map(([outcome, count]) => `${outcome} ${count}`);
-    t.diagnostic(`${results.length} exchanges: ${lines.join(', ')}`);
-    for (const [lacking, count] of reasons(results)) t.diagnostic(`not applicable: ${lacking}: ${count}`);
+    t.annotate(`${results.length} exchanges: ${lines.join(', ')}`);
+    for (const [lacking, count] of reasons(results)) t.annotate(`not applicable: ${lacking}: ${count}`);
     const failing = results.filter(({ outcome }) => outcome === 'failing');
     const texts = failing.map(({ recording: { version, name }, problems }) => [`${version} ${name}`, ...problems]);
     assert.deepEqual(texts, [], 'an unlisted difference: mend it, or give it a row in differences.json');
@@ -62,15 +62,15 @@ function reasons(results: readonly Result[]): ReadonlyMap<string, number> {
   return found;
 }
 
-describe('commands of the recorded servers', { timeout: 30_000 }, () => {
+describe('commands of the recorded servers', () => {
   const sip = Object.values(table.sipCommands).flat();
 
   let server: Server | undefined;
 
-  before(async () => {
+  beforeAll(async () => {
     server = await startPrepared(await prepare('4.0', 'default'));
   });
-  after(() => server?.close({ deadline: 0 }));
+  afterAll(() => server?.close({ deadline: 0 }));
 
   async function ask(method: string): Promise<{ result?: readonly string[]; error?: { code: number } }> {
     const body = JSON.stringify({ jsonrpc: '2.0', method, id: 1 });

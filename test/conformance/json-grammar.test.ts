@@ -1,7 +1,7 @@
 // What the JSON grammar accepts and refuses, from the socket to the command and back: as a parameter, and as a body.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { after, before, describe, test } from 'node:test';
+import { afterAll, beforeAll, describe, test } from 'vitest';
 import { command, createServer, defineModule, type Server } from '#src/index.js';
 import { RawClient } from '../wire/raw-client.js';
 import { type Repeated, spell } from './recording.js';
@@ -38,16 +38,16 @@ const echo = defineModule({
   ],
 });
 
-describe('the JSON grammar (RFC 8259) through a socket', { timeout: 60_000 }, () => {
+describe('the JSON grammar (RFC 8259) through a socket', () => {
   let server: Server | undefined;
   let client: RawClient | undefined;
 
-  before(async () => {
+  beforeAll(async () => {
     const httpd = { ip: '127.0.0.1', port: 0 };
     server = await createServer({ httpd, mi_http: { max_values: 100_000 }, modules: [echo] }).start();
     client = await RawClient.connect(server.port);
   });
-  after(async () => {
+  afterAll(async () => {
     client?.close();
     await server?.close({ deadline: 0 });
   });

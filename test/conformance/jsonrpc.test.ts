@@ -1,9 +1,10 @@
 // Every case of jsonrpc-2.0.json, which other projects may use as well: it says how.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { describe, test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
-import { command, defineModule, MiError } from '#src/index.js';
+import { beforeAll, describe, test } from 'vitest';
+import { command, defineModule, MiError, type Server } from '#src/index.js';
+import { suiteLifetime } from '../support/lifetime.js';
 import { post, startServer } from '../wire/mi-client.js';
 
 interface ConformanceCase {
@@ -65,12 +66,16 @@ function isAccepted(actual: unknown, accepted: unknown): boolean {
   });
 }
 
-describe('JSON-RPC 2.0 conformance', { timeout: 60_000 }, () => {
+describe('JSON-RPC 2.0 conformance', () => {
   for (const pretty of [0, 1]) {
-    test(`every case, ${pretty === 1 ? 'indented' : 'compact'}`, async (t) => {
-      const server = await startServer(t, { modules: [methods], mi_http: { pretty_printing: pretty } });
+    describe(`every case, ${pretty === 1 ? 'indented' : 'compact'}`, () => {
+      const lifetime = suiteLifetime();
+      let server: Server;
+      beforeAll(async () => {
+        server = await startServer(lifetime, { modules: [methods], mi_http: { pretty_printing: pretty } });
+      });
       for (const { name, section, requirement, request, accepts } of cases) {
-        await t.test(`§${section} ${requirement}: ${name}`, async () => {
+        test(`§${section} ${requirement}: ${name}`, async () => {
           const { status, body } = await post(server, request);
           assert.equal(status, body === '' ? 202 : 200);
           const actual: unknown = body === '' ? null : JSON.parse(body);

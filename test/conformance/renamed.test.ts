@@ -2,7 +2,7 @@
 // in the same rows.
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
-import { describe, test } from 'node:test';
+import { describe, test } from 'vitest';
 import { makeTlsFiles } from './certificate.js';
 import { readDifferences } from './differences.js';
 import { judge } from './judge.js';
@@ -14,7 +14,7 @@ const table = readDifferences();
 const recordings = readRecordings();
 const others = renamed(recordings);
 
-describe('recordings with other names, ids, values and sizes', { timeout: 120_000 }, () => {
+describe('recordings with other names, ids, values and sizes', () => {
   test('concern the rows of those that were recorded', () => {
     const rows = (list: typeof recordings): readonly string[] =>
       list.map((recording, index) => {
@@ -26,9 +26,9 @@ describe('recordings with other names, ids, values and sizes', { timeout: 120_00
 
   test('come out as the table says', async (t) => {
     const files = await makeTlsFiles();
-    t.after(() => files && rm(files.place, { recursive: true }));
+    t.onTestFinished(() => files && rm(files.place, { recursive: true }));
     const results = await replayAll(others, table, files);
-    t.diagnostic(JSON.stringify(counts(results)));
+    t.annotate(JSON.stringify(counts(results)));
     const problems = results.flatMap(({ outcome, problems }, index) =>
       outcome === 'failing' ? [[`${recordings[index]?.version} ${recordings[index]?.name}`, ...problems]] : [],
     );

@@ -1,5 +1,5 @@
 // Prints what exchanges come to, for whoever adds a difference:
-//   node build/test/conformance/report.js [REGULAR-EXPRESSION over "VERSION NAME"] [OUTCOME, failing when left out]
+//   npm run conformance -- [REGULAR-EXPRESSION over "VERSION NAME"] [OUTCOME, failing when left out]
 import { rmSync } from 'node:fs';
 import { makeTlsFiles } from './certificate.js';
 import { readDifferences } from './differences.js';

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
+import { describe, test } from 'vitest';
 import { loadableModules } from '#src/modules/index.js';
 import { blocks } from './pages.js';
 
@@ -63,7 +63,7 @@ const programs: readonly Program[] = [
   },
 ];
 
-describe('README and guides', { timeout: 60_000 }, () => {
+describe('README and guides', () => {
   const written = blocks('js');
 
   test('every program in them is one of those below, in this order', () => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
-import { describe, test } from 'node:test';
+import { describe, test } from 'vitest';
 import { anchorsOf, guides, linksOf, pages } from './pages.js';
 
 describe('links', () => {

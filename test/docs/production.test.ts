@@ -7,9 +7,11 @@ import { request } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { describe, type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
+import { describe, test } from 'vitest';
 import { runCommand, startDaemon } from '../command/daemon.js';
+import type { Lifetime } from '../support/lifetime.js';
+import { unless } from '../support/unless.js';
 import { basic, tokenLine, userLine } from '../wire/accounts.js';
 import { connectTls } from '../wire/tls-client.js';
 import { TlsFiles } from '../wire/tls-files.js';
@@ -25,9 +27,9 @@ function block(language: string): string {
 }
 
 /** The configuration in folders of the test, with its files and free ports, reached from this machine. */
-function production(t: TestContext): { readonly folder: string; readonly file: string; readonly socket: string } {
+function production(t: Lifetime): { readonly folder: string; readonly file: string; readonly socket: string } {
   const folder = mkdtempSync(join(tmpdir(), 'mi-httpd-hard-'));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  t.onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   for (const name of ['etc', 'run', 'log']) mkdirSync(join(folder, name));
   const place = (name: string): string => join(folder, name);
   const write = (name: string, text: string): void => writeFileSync(place(name), text, { mode: 0o600 });
@@ -77,9 +79,8 @@ function lacks(program: string, ...args: readonly string[]): string | false {
 }
 
 const alice = basic('alice', 'wonder');
-const options = { timeout: 60_000 };
 
-describe('the configuration for production', options, () => {
+describe('the configuration for production', () => {
   test('is good, with nothing to note', async (t) => {
     const { file } = production(t);
     const { status, stdout, stderr } = await runCommand(t, ['-c', '-f', file]);
@@ -130,12 +131,12 @@ describe('the configuration for production', options, () => {
   });
 });
 
-describe('the unit of systemd', options, () => {
+describe('the unit of systemd', () => {
   const unit = block('ini');
 
-  test('is one that systemd understands', { skip: lacks('systemd-analyze', '--version') }, async (t) => {
+  unless(lacks('systemd-analyze', '--version'), test)('is one that systemd understands', async (t) => {
     const folder = mkdtempSync(join(tmpdir(), 'mi-httpd-unit-'));
-    t.after(() => rmSync(folder, { recursive: true, force: true }));
+    t.onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
     const file = join(folder, 'mi-httpd.service');
     const text = unit.replaceAll('/usr/bin/node', process.execPath).replaceAll('/opt/mi-httpd', resolve('.'));
     const verify = async (content: string): Promise<string> => {
@@ -161,7 +162,7 @@ describe('the unit of systemd', options, () => {
   });
 });
 
-describe('nginx in front', { ...options, skip: lacks('nginx', '-v') }, () => {
+unless(lacks('nginx', '-v'), describe)('nginx in front', () => {
   test('passes on calls and dumps, and does not let in others', async (t) => {
     const { file, folder } = production(t);
     const own = block('text').replace('8890', '0');
@@ -193,7 +194,7 @@ describe('nginx in front', { ...options, skip: lacks('nginx', '-v') }, () => {
     const nginx = spawn('nginx', ['-p', folder, '-c', nginxFile, '-e', 'stderr'], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
-    t.after(() => nginx.kill('SIGTERM'));
+    t.onTestFinished(() => void nginx.kill('SIGTERM'));
     let errors = '';
     nginx.stderr.setEncoding('utf8').on('data', (text: string) => {
       errors += text;

@@ -2,15 +2,15 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
+import { describe, test } from 'vitest';
 import { createServer } from '#src/index.js';
 import { codes } from '#src/mi/errors.js';
 
 const run = promisify(execFile);
 const errors = readFileSync('docs/reference/errors.md', 'utf8').replaceAll(/\{[^{}]*\}/g, '{}');
 
-describe('the reference', { timeout: 60_000 }, () => {
+describe('the reference', () => {
   test('is what the modules declare, the commands print and the source says', async () => {
     await run(process.execPath, ['scripts/docs.mjs', '--check']);
   });

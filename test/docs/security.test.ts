@@ -1,13 +1,13 @@
 // SECURITY.md and docs/guide/production.md: pages lead to them, and what they tell of the engine is so.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { describe, test } from 'node:test';
+import { describe, test } from 'vitest';
 import { temporaryFile, tokenLine } from '../wire/accounts.js';
 import { start } from '../wire/http-server.js';
 import { startServer } from '../wire/mi-client.js';
 import { RawClient } from '../wire/raw-client.js';
 
-describe('the pages on security', { timeout: 30_000 }, () => {
+describe('the pages on security', () => {
   test('README, mi-httpd.cfg and each other lead to them', () => {
     for (const file of ['README.md', 'mi-httpd.cfg', 'SECURITY.md']) {
       assert.ok(readFileSync(file, 'utf8').includes('docs/guide/production.md'), file);

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { describe, test } from 'vitest';
 import { rests } from '../wire/at-rest.js';
 import { ChunkedChecker } from '../wire/slow-reader.js';
 import { type FaultKind, faults } from './seams.js';
@@ -14,7 +14,6 @@ import { collectUncaught } from './uncaught.js';
 const { startServer } = await import('../wire/mi-client.js');
 const { faultyModule, largeSize } = await import('./faulty-module.js');
 
-const timeout = 120_000;
 const nothing = (): void => {};
 
 /** What became of a reply; anything else fails. */
@@ -58,10 +57,10 @@ function chosen(calls: number): readonly number[] {
   return Array.from({ length: calls }, (_, n) => n + 1).filter((n) => n <= 14 || n % step === 0 || n > calls - 4);
 }
 
-describe('when one call fails while a reply waits for its client', { timeout }, () => {
+describe('when one call fails while a reply waits for its client', () => {
   for (const kind of ['engine', 'timer', 'early timer', 'handler'] satisfies FaultKind[]) {
     for (const path of ['/raw/large', '/raw/large-held']) {
-      test(`of kind ${kind}, ${path}`, { timeout }, async (t) => {
+      test(`of kind ${kind}, ${path}`, async (t) => {
         const unhandled = collectUncaught(t);
         const server = await startServer(t, {
           modules: [faultyModule()],
@@ -83,7 +82,7 @@ describe('when one call fails while a reply waits for its client', { timeout }, 
           assert.deepEqual(unhandled, [], `${kind} ${n} (${failed})`);
           await atRest();
         }
-        t.diagnostic(`${calls} calls; ${JSON.stringify(ends)}`);
+        t.annotate(`${calls} calls; ${JSON.stringify(ends)}`);
       });
     }
   }

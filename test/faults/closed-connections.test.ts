@@ -3,10 +3,12 @@ import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { after, before, describe, type TestContext, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
-import { fileURLToPath } from 'node:url';
+import { beforeAll, describe, test } from 'vitest';
+import { bundle } from '../../scripts/bundle.mjs';
 import { count, isLong } from '../long.js';
+import { type Lifetime, suiteLifetime } from '../support/lifetime.js';
+import { unless } from '../support/unless.js';
 import { userLine } from '../wire/accounts.js';
 import { noOpenssl, TlsFiles } from '../wire/tls-files.js';
 import type { ClosingSetting } from './closing-server.js';
@@ -18,7 +20,6 @@ const rounds = 5;
 /** Ways that the short form measures, too: few connections find room in what others have freed. */
 const measured = new Set(['a reply later to Connection: close', 'a stream']);
 
-const timeout = 600_000;
 const body = '{"jsonrpc":"2.0","method":"closing:later","id":1}';
 const host = 'Host: a\r\n';
 const json = `POST /mi HTTP/1.1\r\n${host}Content-Type: application/json\r\n`;
@@ -79,23 +80,23 @@ async function connected(port: number): Promise<Socket> {
   return socket;
 }
 
-describe('of connections that the server closes nothing stays', { timeout, skip: noOpenssl }, () => {
+unless(noOpenssl, describe)('of connections that the server closes nothing stays', () => {
   let files: TlsFiles;
   let ask: (what: 'resident' | 'stop' | 'closedInCheck') => Promise<number>;
   let ports: Record<'main' | 'tls' | 'guarded' | 'full' | 'fullTls' | 'stopped', number>;
-  const ends: (() => void)[] = [];
+  const lifetime = suiteLifetime();
 
-  before(async () => {
-    files = new TlsFiles({ after: (end: () => void) => ends.push(end) });
+  beforeAll(async () => {
+    files = new TlsFiles(lifetime);
     const { certFile: cert, keyFile: key } = files.make('server', { key: 'ec' });
     const setting: ClosingSetting = { users: files.write('users', userLine('alice', 'pw', 'read')), cert, key };
-    const script = fileURLToPath(new URL('closing-server.js', import.meta.url));
+    const script = bundle('test/faults/closing-server.ts');
     const child = fork(script, [JSON.stringify(setting)], {
       execArgv: ['--expose-gc', '--max-semi-space-size=1'],
       // Each thread of its own arena would blur what is measured.
       env: { ...process.env, MALLOC_ARENA_MAX: '1' },
     });
-    ends.push(() => child.disconnect());
+    lifetime.onTestFinished(() => child.disconnect());
     const [[main, tls, guarded, full, fullTls, stopped]] = (await once(child, 'message')) as [number[]];
     ports = { main, tls, guarded, full, fullTls, stopped } as typeof ports;
     ask = async (what) => {
@@ -103,9 +104,6 @@ describe('of connections that the server closes nothing stays', { timeout, skip:
       child.send(what);
       return ((await answered) as [number])[0];
     };
-  });
-  after(() => {
-    for (const end of ends) end();
   });
 
   /** Grows by how many bytes for each of so many connections: what it is at one time differs by more than what grows. */
@@ -154,11 +152,11 @@ describe('of connections that the server closes nothing stays', { timeout, skip:
   }
 
   /** The server that takes one connection has it. */
-  async function takeAll(t: TestContext): Promise<void> {
+  async function takeAll(t: Lifetime): Promise<void> {
     const only = await connected(ports.full);
     // The engine closes one that says nothing for a while.
     const asking = setInterval(() => only.write(get('/raw/now')), 2000);
-    t.after(() => {
+    t.onTestFinished(() => {
       clearInterval(asking);
       only.destroy();
     });

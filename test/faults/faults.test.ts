@@ -1,7 +1,7 @@
 // The n-th call of the addon, of the engine, of a timer or of a handler fails, for every n of every conversation.
 
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { describe, test } from 'vitest';
 import { rests } from '../wire/at-rest.js';
 import type { RawResponse } from '../wire/raw-client.js';
 import { type Conversation, conversations, converse } from './conversations.js';
@@ -11,8 +11,6 @@ import { collectUncaught } from './uncaught.js';
 // Loaded now, behind the seams.
 const { startServer } = await import('../wire/mi-client.js');
 const { faultyModule } = await import('./faulty-module.js');
-
-const timeout = 600_000;
 
 const nothing = (): void => {};
 
@@ -70,10 +68,10 @@ function check(expected: readonly RawResponse[], found: readonly RawResponse[], 
   }
 }
 
-describe('when one call fails', { timeout }, () => {
+describe('when one call fails', () => {
   for (const kind of kinds) {
     for (const conversation of conversations) {
-      test(`of kind ${kind}, in ${conversation.name}`, { timeout }, async (t) => {
+      test(`of kind ${kind}, in ${conversation.name}`, async (t) => {
         const unhandled = collectUncaught(t);
         const server = await startServer(t, {
           modules: [faultyModule()],
@@ -87,7 +85,7 @@ describe('when one call fails', { timeout }, () => {
         assert.equal(isCut, false);
         await atRest();
         const calls = await countCalls(server.port, kind, conversation);
-        t.diagnostic(`${calls} calls`);
+        t.annotate(`${calls} calls`);
         for (let n = 1; n <= calls; n++) {
           faults.arm(kind, n);
           const { replies } = await converse(server.port, conversation);

@@ -1,8 +1,9 @@
 // Whatever grows with what clients send has a limit, is refused there with the reason, and works again with room.
 import assert from 'node:assert/strict';
 import { Agent, request } from 'node:http';
-import { describe, type TestContext, test } from 'node:test';
+import { describe, test } from 'vitest';
 import { type Daemon, startDaemon, temporaryFiles } from '../command/daemon.js';
+import type { Lifetime } from '../support/lifetime.js';
 
 interface Reply {
   readonly result?: unknown;
@@ -10,9 +11,9 @@ interface Reply {
 }
 
 /** Calls commands of the daemon over one connection. */
-function caller(t: TestContext, daemon: Daemon): (method: string, params?: unknown) => Promise<Reply> {
+function caller(t: Lifetime, daemon: Daemon): (method: string, params?: unknown) => Promise<Reply> {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  t.after(() => agent.destroy());
+  t.onTestFinished(() => agent.destroy());
   return (method, params) => {
     return new Promise((resolve, reject) => {
       const body = JSON.stringify({ jsonrpc: '2.0', method, params, id: 1 });
@@ -124,9 +125,7 @@ const growing: readonly Growing[] = [
   },
 ];
 
-describe('a server with a small heap is filled until it refuses, read, emptied and filled again', {
-  timeout: 60_000,
-}, () => {
+describe('a server with a small heap is filled until it refuses, read, emptied and filled again', () => {
   for (const { what, config, args = [], add, remove, read, refused, fits } of growing) {
     test(what, async (t) => {
       const lines = 'loadmodule "httpd.so"\nmodparam("httpd", "ip", "127.0.0.1")\nloadmodule "mi_http.so"\n';

@@ -1,12 +1,11 @@
-import type { TestContext } from 'node:test';
-
+import type { Lifetime } from '../support/lifetime.js';
 /** Collects what would end the process. */
-export function collectUncaught(t: TestContext): unknown[] {
+export function collectUncaught(t: Lifetime): unknown[] {
   const uncaught: unknown[] = [];
   const note = (error: unknown): void => void uncaught.push(error);
   for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
     process.on(event, note);
-    t.after(() => process.off(event, note));
+    t.onTestFinished(() => process.off(event, note));
   }
   return uncaught;
 }

@@ -4,10 +4,11 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
-import { describe, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
+import { describe, test } from 'vitest';
 import { command, createServer, defineModule, type Server, type ServerOptions } from '#src/index.js';
 import { count } from '../long.js';
+import { unless } from '../support/unless.js';
 import { basic, tokenLine, userLine } from '../wire/accounts.js';
 import { post, startServer } from '../wire/mi-client.js';
 import { TlsFiles } from '../wire/tls-files.js';
@@ -72,7 +73,7 @@ async function startBoth(
   const socketPath = files.path('mi.sock');
   const server = createServer({ httpd: { ...httpd, listen: ['http:127.0.0.1:0', `unix:${socketPath}`] } });
   await server.start();
-  t.after(() => server.close({ deadline: 0 }));
+  t.onTestFinished(() => server.close({ deadline: 0 }));
   return { server, socketPath };
 }
 
@@ -85,7 +86,7 @@ async function statusOfLocal(socketPath: string, Authorization: string): Promise
   return response.statusCode;
 }
 
-describe('an address that the engine does not give', { timeout: 60_000, skip: process.platform === 'win32' }, () => {
+unless(process.platform === 'win32', describe)('an address that the engine does not give', () => {
   const times = count(1_600, 8_000);
 
   for (const [name, listen] of [
@@ -97,7 +98,7 @@ describe('an address that the engine does not give', { timeout: 60_000, skip: pr
       const allow = name === 'allow_from' ? { allow_from: '192.0.2.1' } : {};
       const server = createServer({ httpd: { listen: [listen], ...allow }, modules });
       await server.start();
-      t.after(() => server.close({ deadline: 0 }));
+      t.onTestFinished(() => server.close({ deadline: 0 }));
       await resetBehind(server.port, times);
       assert.equal(runs(), 0);
     });
@@ -127,7 +128,7 @@ describe('an address that the engine does not give', { timeout: 60_000, skip: pr
       const ip = 'listen' in httpd ? {} : { ip: '127.0.0.1', port: 0 };
       const server = createServer({ httpd: { ...ip, ...(httpd as object) }, modules });
       await server.start();
-      t.after(() => server.close({ deadline: 0 }));
+      t.onTestFinished(() => server.close({ deadline: 0 }));
       // Known once, it is still not known for the next.
       await post(server, body, { headers });
       const before = runs();

@@ -7,8 +7,10 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
-import { describe, type TestContext, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import { describe, test } from 'vitest';
+import type { Lifetime } from '../support/lifetime.js';
+import { unless } from '../support/unless.js';
 
 const { isAllowedLicence } = (await import(pathToFileURL(resolve('scripts/licences.mjs')).href)) as {
   isAllowedLicence(expression: unknown): boolean;
@@ -21,7 +23,7 @@ interface Outcome {
 }
 
 /** Runs the script with a registry that answers with these advisories, and with this text as `cargo audit`. */
-async function audit(t: TestContext, advisories: object | undefined, cargoAudit: string): Promise<Outcome> {
+async function audit(t: Lifetime, advisories: object | undefined, cargoAudit: string): Promise<Outcome> {
   const registry = createServer((request, response) => {
     request.resume();
     const isAsked = request.url?.endsWith('/advisories/bulk') === true && advisories !== undefined;
@@ -29,9 +31,9 @@ async function audit(t: TestContext, advisories: object | undefined, cargoAudit:
     response.end(JSON.stringify(isAsked ? advisories : {}));
   });
   await once(registry.listen(0, '127.0.0.1'), 'listening');
-  t.after(() => registry.close());
+  t.onTestFinished(() => registry.close());
   const tools = mkdtempSync(join(tmpdir(), 'mi-httpd-audit-'));
-  t.after(() => rmSync(tools, { recursive: true, force: true }));
+  t.onTestFinished(() => rmSync(tools, { recursive: true, force: true }));
   writeFileSync(join(tools, 'cargo-audit'), `#!/bin/sh\n${cargoAudit}\n`, { mode: 0o755 });
   const env = {
     ...process.env,
@@ -40,7 +42,7 @@ async function audit(t: TestContext, advisories: object | undefined, cargoAudit:
     npm_config_cache: join(tools, 'cache'),
   };
   const child = spawn(process.execPath, ['scripts/audit.mjs'], { env });
-  t.after(() => child.kill());
+  t.onTestFinished(() => child.kill());
   const output = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const) {
     child[name].setEncoding('utf8').on('data', (text: string) => {
@@ -61,7 +63,7 @@ const unreachable = 'echo "error: couldn\'t fetch advisory database" >&2; exit 1
 const found = `echo '{"lockfile":{"dependency-count":9},"vulnerabilities":{"list":[
   {"advisory":{"id":"RUSTSEC-0000-0000","title":"made up"},"package":{"name":"itoa","version":"1.0.0"}}]}}'; exit 1`;
 
-describe('the audit of dependencies', { timeout: 120_000, skip: process.platform === 'win32' && 'needs sh' }, () => {
+unless(process.platform === 'win32' && 'needs sh', describe)('the audit of dependencies', () => {
   test('passes where nothing is known', async (t) => {
     const { status, stdout, stderr } = await audit(t, {}, nothing);
     assert.equal(status, 0, stderr);

@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { appendFileSync, cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { describe, type TestContext, test } from 'node:test';
+import { describe, test } from 'vitest';
 import { enginePins } from '#src/http/engine/pins.js';
 import { createServer } from '#src/index.js';
 import { assertRefused, checkout, type Ended, Running, temporaryFiles } from '../command/daemon.js';
+import type { Lifetime } from '../support/lifetime.js';
 
 const require = createRequire(join(checkout, 'package.json'));
 const lockFile = JSON.parse(readFileSync('package-lock.json', 'utf8')) as {
@@ -23,7 +24,7 @@ interface LockEntry {
 const notFetched = /node_modules\/@uwsjs\/(?:linux-arm|linux-arm64|darwin-x64|darwin-arm64|win32-x64)-\d+$/;
 
 /** The built package with packages of the engine that are its own. Where its binaries are, and a way to run it. */
-function ownEngine(t: TestContext) {
+function ownEngine(t: Lifetime) {
   const copy = temporaryFiles(t, {});
   for (const part of ['package.json', 'mi-httpd.cfg', 'dist', 'native']) {
     cpSync(join(checkout, part), join(copy, part), { recursive: true });
@@ -47,7 +48,7 @@ function isScript(path: string): boolean {
   return /\.m?js$/.test(path);
 }
 
-describe('the engine', { timeout: 60_000 }, () => {
+describe('the engine', () => {
   test('is not loaded where one byte of it is another, unless its hash is named as trusted', async (t) => {
     const { run, binaries } = ownEngine(t);
     for (const path of binaries) appendFileSync(path, '\0');
@@ -88,7 +89,7 @@ describe('the engine', { timeout: 60_000 }, () => {
     assert.ok(engine !== undefined);
     const httpd = { ip: '127.0.0.1', port: 0 };
     const server = await createServer({ httpd, engine }).start();
-    t.after(() => server.close({ deadline: 0 }));
+    t.onTestFinished(() => server.close({ deadline: 0 }));
     assert.equal(server.engine, 'uWebSockets.js of the embedder');
     await assert.rejects(
       createServer({ httpd, engine: {} }).start(),

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { test } from 'node:test';
+import { test } from 'vitest';
+import { unless } from '../support/unless.js';
 
 /** One file of declarations: its own, by name, and where its imports and re-exports come from. */
 interface Declarations {
@@ -52,7 +53,7 @@ function declared(file: string, name: string): { readonly file: string; readonly
   return from === undefined ? undefined : declared(from.file, from.name);
 }
 
-test('every type that the exported declarations refer to is exported', { skip: !existsSync('dist/index.d.ts') }, () => {
+unless(!existsSync('dist/index.d.ts'), test)('every type that the exported declarations refer to is exported', () => {
   const index = join('dist', 'index.d.ts');
   const exported = new Set<string>();
   const queue = [...read(index).imports.keys()].map((name) => declared(index, name));

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
+import { afterAll, beforeAll, describe, test } from 'vitest';
 import { checkout, installInEmptyProject, type Packed, packEverything, readManifest, run } from './packed.js';
 
 const platforms: Readonly<Record<string, { os: string; cpu: string; libc?: string }>> = {
@@ -19,18 +19,18 @@ const platforms: Readonly<Record<string, { os: string; cpu: string; libc?: strin
 
 const { version } = readManifest(checkout);
 
-describe('the package', { timeout: 600_000 }, () => {
+describe('the package', () => {
   let packed: Packed;
   let project: string;
   let installed: string;
 
-  before(async () => {
+  beforeAll(async () => {
     packed = await packEverything();
     project = await installInEmptyProject(packed);
     installed = join(project, 'node_modules/mi-httpd');
   });
 
-  after(() => {
+  afterAll(() => {
     for (const directory of [packed?.copy, project]) {
       if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
     }

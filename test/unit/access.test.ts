@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { describe, test } from 'vitest';
 import { AddressList, formatAddress, networkOf } from '#src/base/address.js';
 import { VerifiedCredentials } from '#src/http/login/accounts.js';
 import { BackOff, type Outcome, Standing } from '#src/http/login/back-off.js';
@@ -22,7 +22,7 @@ import { command, includesLevel, levels, lowerLevel } from '#src/mi/commands/com
 import { CommandList, CommandTable } from '#src/mi/commands/command-table.js';
 import { holds } from '../property.js';
 
-describe('passwords', { timeout: 60_000 }, () => {
+describe('passwords', () => {
   test('the hash is the one of RFC 7914 §12', async () => {
     const salt = Buffer.from('SodiumChloride').toString('base64url');
     const hash = Buffer.from('7023bdcb3afd7348461c06cd81fd38ebfda8fbba904f8e3ea9b543f6545da1f2', 'hex');

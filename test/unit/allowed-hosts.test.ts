@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from 'vitest';
 import { AllowedHosts, allowedHostsProblem } from '#src/http/limits/allowed-hosts.js';
 
 test('names that no Host header can have are rejected, each with what to give', () => {

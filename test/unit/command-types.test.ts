@@ -1,6 +1,6 @@
 // What the compiler takes for the result of a command. That this file compiles is the test.
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from 'vitest';
 import { command, RecordTable, stream, streamObject } from '#src/index.js';
 
 interface Trunk {

@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from 'vitest';
 import { applyModParams } from '#src/config/apply.js';
 import { formatDiagnostic } from '#src/config/config-file.js';
 import { defaultValues, defineParameters } from '#src/config/parameter.js';
 import { parseConfig } from '#src/config/statements.js';
-
-const timeout = 10_000;
 
 const known = new Map(
   Object.entries({
@@ -38,7 +36,7 @@ function apply(text: string): { values: Record<string, unknown>; errors: string[
 
 const all = 'loadmodule "tm.so" loadmodule "httpd.so" loadmodule "mi_http.so" loadmodule "mi_html.so"\n';
 
-test('defaults, last value wins, aliases, several modules, ignored modules', { timeout }, () => {
+test('defaults, last value wins, aliases, several modules, ignored modules', () => {
   const { values, errors } = apply(`${all}
     modparam("httpd", "port", 1) modparam("HTTPD", "port", 2)
     modparam("mi_.*", "root", "both") modparam("mi_http|tm", "mi_http_root", "one") modparam("tm", "any", 1)`);
@@ -50,13 +48,13 @@ test('defaults, last value wins, aliases, several modules, ignored modules', { t
   });
 });
 
-test('a list grows with every value', { timeout }, () => {
+test('a list grows with every value', () => {
   const { values, errors } = apply(`${all}modparam("httpd", "listen", "a") modparam("httpd", "listen", "b" "c")`);
   assert.deepEqual(errors, []);
   assert.deepEqual(values.httpd, { ip: '127.0.0.1', port: 8888, listen: ['a', 'bc'] });
 });
 
-test('a module loaded after the modparam is out of reach of its expression', { timeout }, () => {
+test('a module loaded after the modparam is out of reach of its expression', () => {
   const { values, errors } = apply('loadmodule "mi_http.so" modparam("mi_.*", "root", "x") loadmodule "mi_html.so"');
   assert.deepEqual(errors, []);
   assert.deepEqual(values, { mi_http: { root: 'x', trace: undefined }, mi_html: { root: 'mi' } });
@@ -114,14 +112,14 @@ const errors: [string, string][] = [
 ];
 
 for (const [text, message] of errors) {
-  test(message, { timeout }, () => {
+  test(message, () => {
     const result = apply(`${all}${text}`);
     assert.deepEqual(result.errors, [`a.cfg:${message}`]);
     assert.deepEqual(result.values.mi_html, { root: 'mi' });
   });
 }
 
-test('all errors are collected, and what is right is set', { timeout }, () => {
+test('all errors are collected, and what is right is set', () => {
   const result = apply(
     `${all}modparam("httpd", "x", 1)\nmodparam("y", "x", 1)\nmodparam("httpd", "port", 5)\nmodparam(".*", "ip", "::1")`,
   );

@@ -1,18 +1,17 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { test } from 'vitest';
 import { formatPosition } from '#src/config/config-file.js';
 import { readConfig } from '#src/config/statements.js';
 
-const timeout = 10_000;
-const data = join(import.meta.dirname, '../../../test/data/config');
+const data = join(import.meta.dirname, '../data/config');
 
 function parametersOf(file: string, pattern: RegExp): unknown[] {
   const { parameters } = readConfig(join(data, file));
   return parameters.filter((p) => pattern.test(p.modulePattern)).map((p) => [p.modulePattern, p.name, p.value]);
 }
 
-test('edge-proxy.cfg, a 3.x registrar with includes', { timeout }, () => {
+test('edge-proxy.cfg, a 3.x registrar with includes', () => {
   const { modules, globals, errors, files } = readConfig(join(data, 'edge-proxy.cfg'));
   assert.deepEqual(errors, []);
   assert.deepEqual(
@@ -43,7 +42,7 @@ test('edge-proxy.cfg, a 3.x registrar with includes', { timeout }, () => {
   ]);
 });
 
-test('edge-proxy.cfg: a position after an include', { timeout }, () => {
+test('edge-proxy.cfg: a position after an include', () => {
   const { parameters } = readConfig(join(data, 'edge-proxy.cfg'));
   const bufSize = parameters.find(({ name }) => name === 'buf_size');
   assert.ok(bufSize);
@@ -52,7 +51,7 @@ test('edge-proxy.cfg: a position after an include', { timeout }, () => {
   assert.deepEqual(places, ['edge-proxy.cfg:47:1', 'edge-proxy.cfg:48:10', 'edge-proxy.cfg:49:10']);
 });
 
-test('legacy-2x.cfg, an old core node', { timeout }, () => {
+test('legacy-2x.cfg, an old core node', () => {
   const { modules, globals, errors } = readConfig(join(data, 'legacy-2x.cfg'));
   assert.deepEqual(errors, []);
   assert.equal(
@@ -76,7 +75,7 @@ test('legacy-2x.cfg, an old core node', { timeout }, () => {
   ]);
 });
 
-test('mi-httpd.cfg, the configuration that is shipped', { timeout }, () => {
+test('mi-httpd.cfg, the configuration that is shipped', () => {
   const { modules, errors } = readConfig(join(data, '../../../mi-httpd.cfg'));
   assert.deepEqual(errors, []);
   assert.ok(modules.some(({ name }) => name === 'httpd'));

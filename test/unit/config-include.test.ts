@@ -3,19 +3,21 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { afterAll, beforeAll, test } from 'vitest';
 import { formatDiagnostic, formatPosition } from '#src/config/config-file.js';
 import { ConfigReadError, parseConfig, readConfig } from '#src/config/statements.js';
+import { bundleText } from '../../scripts/bundle.mjs';
+import { unless } from '../support/unless.js';
 
 const timeout = 20_000;
 let directory = '';
 
-before(() => {
+beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), 'config-include-'));
   mkdirSync(join(directory, 'sub'));
 });
 
-after(() => rmSync(directory, { recursive: true }));
+afterAll(() => rmSync(directory, { recursive: true }));
 
 function file(name: string, text: string): string {
   const path = join(directory, name);
@@ -23,7 +25,7 @@ function file(name: string, text: string): string {
   return path;
 }
 
-test('includes nest, and every position is that of the file it comes from', { timeout }, () => {
+test('includes nest, and every position is that of the file it comes from', () => {
   const inner = file('sub/inner.cfg', '\n\n  loadmodule "inner.so"');
   const middle = file(
     'sub/middle.cfg',
@@ -39,7 +41,7 @@ test('includes nest, and every position is that of the file it comes from', { ti
   );
 });
 
-test('the include line counts within comments, blocks and before all lexing', { timeout }, () => {
+test('the include line counts within comments, blocks and before all lexing', () => {
   file('close.cfg', 'end of comment */ loadmodule "a.so" /*');
   file('brace.cfg', '} loadmodule "b.so" route {');
   const text = '/*\ninclude_file "close.cfg"\n*/ route {\n include_file "brace.cfg"\n}\n# include_file "none.cfg"\nx';
@@ -51,13 +53,13 @@ test('the include line counts within comments, blocks and before all lexing', { 
   );
 });
 
-test('a user module in an included file is relative to that file', { timeout }, () => {
+test('a user module in an included file is relative to that file', () => {
   file('sub/own.cfg', 'loadmodule "./own.mjs"');
   const { modules } = parseConfig('include_file "sub/own.cfg"', { directory });
   assert.equal(modules[0]?.path, join(directory, 'sub/own.mjs'));
 });
 
-test('an included file without a newline at its end does not run into the next line', { timeout }, () => {
+test('an included file without a newline at its end does not run into the next line', () => {
   file('comment.cfg', '# the end');
   const text = 'include_file "comment.cfg"\nloadmodule "a.so"\nloadmodule\ninclude_file "comment.cfg"';
   const { modules, errors } = parseConfig(text, { directory, file: 'a.cfg' });
@@ -68,7 +70,7 @@ test('an included file without a newline at its end does not run into the next l
   assert.deepEqual(errors.map(formatPosition), ['a.cfg:4:1']);
 });
 
-test('a file in the working directory goes before one beside the including file', { timeout }, () => {
+test('a file in the working directory goes before one beside the including file', () => {
   const inCwd = join(directory, 'cwd');
   mkdirSync(inCwd);
   file('cwd/where.cfg', 'loadmodule "of_cwd.so"');
@@ -76,19 +78,14 @@ test('a file in the working directory goes before one beside the including file'
   const top = file('which.cfg', 'include_file "where.cfg"');
   const script = `import { readConfig } from '#src/config/statements.js';
     console.log(readConfig(${JSON.stringify(top)}).modules[0]?.name, readConfig('-').errors[0]?.file);`;
-  const entry = join(import.meta.dirname, `cwd-${process.pid}.mjs`);
-  writeFileSync(entry, script);
-  try {
-    const run = (cwd: string) =>
-      spawnSync(process.execPath, [entry], { cwd, input: 'loadmodule', encoding: 'utf8', timeout });
-    assert.equal(run(inCwd).stdout, 'of_cwd <stdin>\n');
-    assert.equal(run(tmpdir()).stdout, 'beside <stdin>\n');
-  } finally {
-    rmSync(entry);
-  }
+  const entry = bundleText(script);
+  const run = (cwd: string) =>
+    spawnSync(process.execPath, [entry], { cwd, input: 'loadmodule', encoding: 'utf8', timeout });
+  assert.equal(run(inCwd).stdout, 'of_cwd <stdin>\n');
+  assert.equal(run(tmpdir()).stdout, 'beside <stdin>\n');
 });
 
-test('all missing includes are reported, and nothing else is read', { timeout }, () => {
+test('all missing includes are reported, and nothing else is read', () => {
   const { modules, errors } = parseConfig(
     'loadmodule "a.so"\n é include_file "x"\n  include_file "n.cfg"\ninclude_file "/"\n}',
     {
@@ -104,7 +101,7 @@ test('all missing includes are reported, and nothing else is read', { timeout },
   ]);
 });
 
-test('includes may nest 50 deep and no deeper; a file that includes itself ends there', { timeout }, () => {
+test('includes may nest 50 deep and no deeper; a file that includes itself ends there', () => {
   for (let i = 1; i <= 51; i++) file(`deep${i}.cfg`, i === 51 ? '' : `include_file "deep${i + 1}.cfg"`);
   assert.match(parseConfig('include_file "deep1.cfg"', { directory }).errors[0]?.text ?? '', /deeper than 50/);
   assert.deepEqual(parseConfig('include_file "deep2.cfg"\nloadmodule "a.so"', { directory }).errors, []);
@@ -117,7 +114,7 @@ test('includes may nest 50 deep and no deeper; a file that includes itself ends 
   );
 });
 
-test('includes that multiply are stopped by their size', { timeout }, () => {
+test('includes that multiply are stopped by their size', () => {
   const twice = (i: number) => `include_file "many${i + 1}.cfg"\n`.repeat(2);
   for (let i = 1; i <= 45; i++) file(`many${i}.cfg`, i === 45 ? '#'.repeat(65536) : twice(i));
   const { errors } = parseConfig('include_file "many1.cfg"', { directory });
@@ -129,7 +126,7 @@ test('includes that multiply are stopped by their size', { timeout }, () => {
   );
 });
 
-test('a top file that cannot be read throws one line with the file and the reason', { timeout }, () => {
+test('a top file that cannot be read throws one line with the file and the reason', () => {
   const missing = join(directory, 'missing.cfg');
   const isReadError = (message: string) => (error: unknown) => {
     assert.ok(error instanceof ConfigReadError);
@@ -149,6 +146,6 @@ test('a top file that cannot be read throws one line with the file and the reaso
   }
 });
 
-test('a device without end is given up', { timeout, skip: process.platform !== 'linux' }, () => {
+unless(process.platform !== 'linux', test)('a device without end is given up', () => {
   assert.throws(() => readConfig('/dev/zero'), /larger than 16777216 bytes/);
 });

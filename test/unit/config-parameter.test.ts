@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from 'vitest';
 import {
   defineParameters,
   ParameterError,
@@ -7,8 +7,6 @@ import {
   type ParameterValues,
   parametersFromObject,
 } from '#src/config/parameter.js';
-
-const timeout = 10_000;
 
 const declarations = defineParameters({
   port: { type: 'int', default: 8888, min: 1, max: 65535, help: 'port' },
@@ -71,7 +69,7 @@ function problemsOf(given: object): readonly string[] {
   return [];
 }
 
-test('defaults are filled in, undefined means the default', { timeout }, () => {
+test('defaults are filled in, undefined means the default', () => {
   assert.ok(typesAreInferred);
   const defaults = { port: 8888, buf_size: 1024, root: 'mi', auth_password: undefined, listen: [] };
   assert.deepEqual(parametersFromObject('httpd', declarations, undefined), defaults);
@@ -80,7 +78,7 @@ test('defaults are filled in, undefined means the default', { timeout }, () => {
   assert.equal(root, 'x');
 });
 
-test('a list takes strings, each of which is checked', { timeout }, () => {
+test('a list takes strings, each of which is checked', () => {
   const listen = ['a:1', 'b:2'];
   assert.deepEqual(parametersFromObject('httpd', declarations, { listen }).listen, listen);
   assert.deepEqual(problemsOf({ listen: 'a:1' }), [
@@ -92,9 +90,7 @@ test('a list takes strings, each of which is checked', { timeout }, () => {
   ]);
 });
 
-test('parameters that exclude each other are told, in either order; an empty list excludes nothing', {
-  timeout,
-}, () => {
+test('parameters that exclude each other are told, in either order; an empty list excludes nothing', () => {
   const problem = ['parameters "listen" and "port" of module httpd do not mix: leave port out'];
   assert.deepEqual(problemsOf({ listen: ['a:1'], port: 1 }), problem);
   assert.deepEqual(problemsOf({ port: 1, listen: ['a:1'] }), problem);
@@ -102,7 +98,7 @@ test('parameters that exclude each other are told, in either order; an empty lis
   assert.deepEqual(problemsOf({ port: undefined, listen: ['a:1'] }), []);
 });
 
-test('every problem is listed', { timeout }, () => {
+test('every problem is listed', () => {
   assert.deepEqual(problemsOf({ prot: 1, port: 0, buf_size: 513, root: '', ...refusedInput }), [
     'module httpd has no parameter "prot": did you mean "port"?',
     'parameter "port" of module httpd is 0, below the least value, 1: give a value from 1 to 65535',
@@ -142,5 +138,5 @@ const wrong: [object, string][] = [
 ];
 
 for (const [given, problem] of wrong) {
-  test(problem, { timeout }, () => assert.deepEqual(problemsOf(given), [problem]));
+  test(problem, () => assert.deepEqual(problemsOf(given), [problem]));
 }

@@ -5,12 +5,12 @@ import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
+import { describe, test } from 'vitest';
 import { type CheckedConfig, checkConfig } from '#src/cli/serve.js';
 import { formatDiagnostic } from '#src/config/config-file.js';
 import { parseConfig, readConfig } from '#src/config/statements.js';
+import { unless } from '../support/unless.js';
 
-const timeout = 10_000;
 const head = 'loadmodule "httpd.so"\nloadmodule "mi_http.so"\n';
 
 function check(text: string | Uint8Array): Promise<CheckedConfig> {
@@ -21,7 +21,7 @@ async function errorsOf(text: string | Uint8Array): Promise<readonly string[]> {
   return (await check(text)).errors.map(formatDiagnostic);
 }
 
-describe('a template that nobody expanded is an error with the remedy', { timeout }, () => {
+describe('a template that nobody expanded is an error with the remedy', () => {
   const templates = [
     '$env(MI_PASSWORD)',
     '${MI_PASSWORD}',
@@ -100,7 +100,7 @@ describe('a template that nobody expanded is an error with the remedy', { timeou
   });
 });
 
-describe('a misspelled statement at the top level is an error with the right word', { timeout }, () => {
+describe('a misspelled statement at the top level is an error with the right word', () => {
   const slips: readonly (readonly [line: string, word: string])[] = [
     ['modparm("httpd","deny_commands","kill")', 'modparam'],
     ['modparma("httpd","deny_commands","kill")', 'modparam'],
@@ -134,9 +134,7 @@ describe('a misspelled statement at the top level is an error with the right wor
   });
 });
 
-test('a module within two letters of one of ours is warned of, by the same name as others are ignored', {
-  timeout,
-}, async () => {
+test('a module within two letters of one of ours is warned of, by the same name as others are ignored', async () => {
   const { notices, errors } = await check(
     `${head}loadmodule "mi_htm.so"\nloadmodule "usrlock.so"\nloadmodule "MI_JSON.so"\nloadmodule "event_strem.so"\n` +
       'loadmodule "tm.so"\nloadmodule "prometheus.so"\nloadmodule "http2d.so"\nloadmodule "sl.so"\n',
@@ -158,7 +156,7 @@ test('a module within two letters of one of ours is warned of, by the same name 
   ]);
 });
 
-describe('where something is wrong is told', { timeout }, () => {
+describe('where something is wrong is told', () => {
   test('a string that is not closed, at its begin', async () => {
     for (const [text, at] of [
       [`${head}modparam("httpd", "ip", "127.0.0.1)\nmodparam("httpd", "port", 8888)\n`, '3:25'],
@@ -195,7 +193,7 @@ describe('where something is wrong is told', { timeout }, () => {
   });
 });
 
-describe('what OpenSIPS takes is taken', { timeout }, () => {
+describe('what OpenSIPS takes is taken', () => {
   test('values of other modules that are wrong by themselves are passed over, ours are not', async () => {
     const latin1 = (text: string): Buffer => Buffer.from(text, 'latin1');
     const foreign = `${head}loadmodule "acc.so"\n`;
@@ -228,29 +226,30 @@ describe('what OpenSIPS takes is taken', { timeout }, () => {
     assert.match(used.join(), /^x\.cfg:3:22: string is not UTF-8/);
   });
 
-  test('files whose paths are not UTF-8 are included, as are those beside them', {
-    skip: process.platform === 'linux' ? false : 'file names are bytes on Linux',
-  }, async (t) => {
-    const directory = mkdtempSync(join(tmpdir(), 'mi-httpd-config-'));
-    t.after(() => rmSync(directory, { recursive: true }));
-    const bytes = (path: string): Buffer => Buffer.from(join(directory, path), 'latin1');
-    mkdirSync(bytes('gr\xfc\xdfe'));
-    writeFileSync(bytes('gr\xfc\xdfe/\xe4.cfg'), 'loadmodule "httpd.so"\ninclude_file "beside.cfg"\n');
-    writeFileSync(bytes('gr\xfc\xdfe/beside.cfg'), 'loadmodule "mi_http.so"\n');
-    const file = join(directory, 'x.cfg');
-    for (const path of ['gr\xfc\xdfe/\xe4.cfg', join(directory, 'gr\xfc\xdfe/\xe4.cfg')]) {
-      writeFileSync(file, Buffer.from(`include_file "${path}"\n`, 'latin1'));
-      const { errors, modules } = await checkConfig(readConfig(file));
-      assert.deepEqual(errors.map(formatDiagnostic), []);
-      assert.deepEqual(
-        modules.map(({ module }) => module.name),
-        ['httpd', 'mi_http'],
-      );
-    }
-    writeFileSync(file, Buffer.from('include_file "gr\xfc\xdf.cfg"\n', 'latin1'));
-    const [error] = (await checkConfig(readConfig(file))).errors;
-    assert.match(error?.text ?? '', /^cannot include "gr\xfc\xdf\.cfg" .*no such file/);
-  });
+  unless(process.platform === 'linux' ? false : 'file names are bytes on Linux', test)(
+    'files whose paths are not UTF-8 are included, as are those beside them',
+    async (t) => {
+      const directory = mkdtempSync(join(tmpdir(), 'mi-httpd-config-'));
+      t.onTestFinished(() => rmSync(directory, { recursive: true }));
+      const bytes = (path: string): Buffer => Buffer.from(join(directory, path), 'latin1');
+      mkdirSync(bytes('gr\xfc\xdfe'));
+      writeFileSync(bytes('gr\xfc\xdfe/\xe4.cfg'), 'loadmodule "httpd.so"\ninclude_file "beside.cfg"\n');
+      writeFileSync(bytes('gr\xfc\xdfe/beside.cfg'), 'loadmodule "mi_http.so"\n');
+      const file = join(directory, 'x.cfg');
+      for (const path of ['gr\xfc\xdfe/\xe4.cfg', join(directory, 'gr\xfc\xdfe/\xe4.cfg')]) {
+        writeFileSync(file, Buffer.from(`include_file "${path}"\n`, 'latin1'));
+        const { errors, modules } = await checkConfig(readConfig(file));
+        assert.deepEqual(errors.map(formatDiagnostic), []);
+        assert.deepEqual(
+          modules.map(({ module }) => module.name),
+          ['httpd', 'mi_http'],
+        );
+      }
+      writeFileSync(file, Buffer.from('include_file "gr\xfc\xdf.cfg"\n', 'latin1'));
+      const [error] = (await checkConfig(readConfig(file))).errors;
+      assert.match(error?.text ?? '', /^cannot include "gr\xfc\xdf\.cfg" .*no such file/);
+    },
+  );
 
   test('nat_bflag as a number', async () => {
     const { errors, modules } = await check(`${head}loadmodule "usrloc.so"\nmodparam("usrloc", "nat_bflag", 6)\n`);
@@ -260,7 +259,7 @@ describe('what OpenSIPS takes is taken', { timeout }, () => {
 
   test('import_file of a file that is not there, which is told; include_file of one is an error', async (t) => {
     const directory = mkdtempSync(join(tmpdir(), 'mi-httpd-config-'));
-    t.after(() => rmSync(directory, { recursive: true }));
+    t.onTestFinished(() => rmSync(directory, { recursive: true }));
     const file = join(directory, 'x.cfg');
     writeFileSync(file, `${head}import_file "none.cfg"\n`);
     const checked = await checkConfig(readConfig(file));

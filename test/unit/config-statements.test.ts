@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from 'vitest';
 import { formatDiagnostic, formatPosition } from '#src/config/config-file.js';
 import { parseConfig } from '#src/config/statements.js';
-
-const timeout = 10_000;
 
 function errorsOf(text: string | Uint8Array): string[] {
   return parseConfig(text, { file: 'a.cfg' }).errors.map(formatDiagnostic);
@@ -15,7 +13,7 @@ function parseValue(written: string): string | number | undefined {
   return parameters[0]?.value;
 }
 
-test('loadmodule and modparam with positions and order', { timeout }, () => {
+test('loadmodule and modparam with positions and order', () => {
   const config = parseConfig('# é\nloadmodule "x/httpd.so"\n\tmodparam( /* ü */ "httpd"\n,"port",8888 )', {
     file: 'a.cfg',
   });
@@ -69,7 +67,7 @@ const values: [string, string | number][] = [
 ];
 
 for (const [written, value] of values) {
-  test(`value ${JSON.stringify(written)}`, { timeout }, () => assert.equal(parseValue(written), value));
+  test(`value ${JSON.stringify(written)}`, () => assert.equal(parseValue(written), value));
 }
 
 const skipped = [
@@ -88,7 +86,7 @@ const skipped = [
 ];
 
 for (const text of skipped) {
-  test(`skipped: ${JSON.stringify(text)}`, { timeout }, () => {
+  test(`skipped: ${JSON.stringify(text)}`, () => {
     const { modules, parameters, globals, errors } = parseConfig(`${text}\nloadmodule "last.so"`);
     assert.deepEqual(errors, []);
     assert.deepEqual(
@@ -167,7 +165,7 @@ const faults: [string, string][] = [
 ];
 
 for (const [text, message] of faults) {
-  test(`syntax error, reading stops: ${JSON.stringify(text)}`, { timeout }, () => {
+  test(`syntax error, reading stops: ${JSON.stringify(text)}`, () => {
     const before = 'loadmodule "first.so"\n';
     const line = Number(message.split(':', 1)[0]) + 1;
     const expected = `a.cfg:${line}${message.slice(message.indexOf(':'))}`;
@@ -207,7 +205,7 @@ const mistakes: [string | Uint8Array, string][] = [
 ];
 
 for (const [text, message] of mistakes) {
-  test(`error, reading goes on: ${JSON.stringify(text.toString())}`, { timeout }, () => {
+  test(`error, reading goes on: ${JSON.stringify(text.toString())}`, () => {
     const { errors, parameters } = parseConfig(text, { file: 'a.cfg' });
     // What is wrong with a value matters only where somebody uses it, and is kept with it.
     const found = [...errors, ...parameters.flatMap(({ problems }) => problems)];
@@ -217,13 +215,13 @@ for (const [text, message] of mistakes) {
   });
 }
 
-test('a backslash before a newline joins lines within a statement', { timeout }, () => {
+test('a backslash before a newline joins lines within a statement', () => {
   const { parameters, errors } = parseConfig('modparam \\\n ( "m", \\\r\n "p", 1)');
   assert.deepEqual(errors, []);
   assert.equal(parameters.length, 1);
 });
 
-test('globals: the last assignment counts, wdir is workdir', { timeout }, () => {
+test('globals: the last assignment counts, wdir is workdir', () => {
   const { globals, errors } = parseConfig(
     'log_level=3 xlog_level = -1\nwdir="/a" workdir="/b"\nchroot=\'/c\' log_level=4',
   );
@@ -240,7 +238,7 @@ test('globals: the last assignment counts, wdir is workdir', { timeout }, () => 
   assert.deepEqual([logLevel.at, logLevel.valueAt].map(formatPosition), ['<text>:3:13', '<text>:3:23']);
 });
 
-test("a user's own modules: absolute, beside the file, under mpath", { timeout }, () => {
+test("a user's own modules: absolute, beside the file, under mpath", () => {
   const text = `loadmodule "/m/a.mjs" loadmodule "./b.js" loadmodule "../c.cjs"
     mpath="/first" loadmodule "sub/d.mjs" mpath="/second/":"/third" loadmodule "e.mjs" loadmodule "f.so"`;
   const { modules, errors } = parseConfig(text, { file: '/etc/sip/a.cfg' });
@@ -256,7 +254,7 @@ test("a user's own modules: absolute, beside the file, under mpath", { timeout }
   ]);
 });
 
-test("the same file of a user's own loaded under two names is loaded twice", { timeout }, () => {
+test("the same file of a user's own loaded under two names is loaded twice", () => {
   const { modules, errors } = parseConfig('loadmodule "./b.mjs" loadmodule "/d/b.mjs"', { directory: '/d' });
   assert.equal(modules.length, 1);
   assert.match(errors[0]?.text ?? '', /loaded already, at <text>:1:1/);

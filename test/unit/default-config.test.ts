@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from 'vitest';
 import { defaultConfig, usage } from '#src/cli/arguments.js';
 
 const own = '/etc/mi-httpd/mi-httpd.cfg';

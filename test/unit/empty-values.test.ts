@@ -1,7 +1,7 @@
 // A value that is missing or empty never counts as set: each parameter, option and file that there is, by its declaration.
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
-import { describe, test } from 'node:test';
+import { describe, test } from 'vitest';
 import { options, parseCommandLine } from '#src/cli/arguments.js';
 import { checkConfig } from '#src/cli/serve.js';
 import { type ParameterDeclarations, parametersFromObject } from '#src/config/parameter.js';
@@ -131,7 +131,7 @@ describe('an empty value', () => {
     const line = `watcher:read:sha256$${'0'.repeat(64)}\n`;
     const file = temporaryFile(t, 'tokens', line);
     const server = createServer({ httpd: { ip: '127.0.0.1', port: 0, auth_tokens: file } });
-    t.after(() => server.close({ deadline: 0 }));
+    t.onTestFinished(() => server.close({ deadline: 0 }));
     writeFileSync(file, '');
     assert.equal(await server.reload(), false);
   });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { isIP } from 'node:net';
-import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { describe, test } from 'vitest';
 import { MiError } from '#src/mi/errors.js';
 import { EventSocketError } from '#src/mi/events/event-transport.js';
 import { raisedParameters } from '#src/modules/evi/commands.js';
@@ -17,7 +17,7 @@ import { holds } from '../property.js';
 const hosts = fc.oneof(fc.ipV4(), fc.ipV6(), fc.domain());
 const ports = fc.integer({ min: 1, max: 65535 });
 
-describe('sockets of events', { timeout: 30_000 }, () => {
+describe('sockets of events', () => {
   test('every host and port is read as it was written', () => {
     holds(
       fc.property(hosts, ports, fc.constantFrom('', '/method'), (host, port, rest) => {

@@ -2,7 +2,7 @@
 // one of the source with what it sees and why its time stays in proportion.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { test } from 'node:test';
+import { test } from 'vitest';
 import { allExpressions, expressionsOf } from './expressions.js';
 
 interface Listed {

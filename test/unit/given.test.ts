@@ -1,7 +1,7 @@
 // What a program gives in JavaScript, where no compiler tells: a slip in a name or a type is an error of one line that names the
 // thing, the value and the remedy.
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { describe, test } from 'vitest';
 import { command, createServer, defineModule, RecordTable, type Server, stream, streamObject } from '#src/index.js';
 
 const httpd = { ip: '127.0.0.1', port: 0 } as const;
@@ -213,7 +213,7 @@ describe('what a program gives wrongly is an error of one line', () => {
 
   test('close of a server, which goes on', async (t) => {
     const server = the.createServer({ httpd });
-    t.after(() => server.close({ deadline: 0 }));
+    t.onTestFinished(() => server.close({ deadline: 0 }));
     const close = server.close.bind(server) as (options: unknown) => Promise<void>;
     await assert.rejects(
       close({ deadlin: 5 }),

@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import fc from 'fast-check';
+import { test } from 'vitest';
 import { type ListenSetting, parseListenSetting, settingName } from '#src/http/listen/setting.js';
 import { holds } from '../property.js';
-
-const timeout = 10_000;
 
 function read(text: string): [string, string, number, string, Record<string, string>] {
   const { kind, address, port, path, options } = parseListenSetting(text);
@@ -42,7 +40,7 @@ const good: [string, ...ReturnType<typeof read>][] = [
 ];
 
 for (const [text, ...expected] of good) {
-  test(`reads ${JSON.stringify(text)}`, { timeout }, () => assert.deepEqual(read(text), expected));
+  test(`reads ${JSON.stringify(text)}`, () => assert.deepEqual(read(text), expected));
 }
 
 const bad: [string, RegExp][] = [
@@ -77,7 +75,7 @@ const bad: [string, RegExp][] = [
 ];
 
 for (const [text, message] of bad) {
-  test(`refuses ${JSON.stringify(text.slice(0, 60))}`, { timeout }, () => {
+  test(`refuses ${JSON.stringify(text.slice(0, 60))}`, () => {
     assert.throws(
       () => parseListenSetting(text),
       (error: Error) => {
@@ -89,7 +87,7 @@ for (const [text, message] of bad) {
   });
 }
 
-test('any text is read or refused in one line, and what is read is read again from its name', { timeout }, () => {
+test('any text is read or refused in one line, and what is read is read again from its name', () => {
   const part = fc.constantFrom(
     'http:',
     'https:',

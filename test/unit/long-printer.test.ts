@@ -1,14 +1,12 @@
 // A long value that is printed in steps comes out as if it had been printed at once.
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { describe, test } from 'vitest';
 import { printJson } from '#src/base/json.js';
 import { LongPrinter } from '#src/mi/results/long-printer.js';
 import { printParts } from '#src/mi/results/result.js';
 import { count } from '../long.js';
 import { holds } from '../property.js';
-
-const timeout = 60_000;
 
 function printInSteps(value: unknown): string | undefined {
   const printer = new LongPrinter(value);
@@ -72,7 +70,7 @@ const { value: anyValue } = fc.letrec<{ value: unknown; leaf: unknown; text: unk
   ),
 }));
 
-describe('a value that is printed in steps', { timeout }, () => {
+describe('a value that is printed in steps', () => {
   test('has the text of the whole', async () => {
     const property = fc.asyncProperty(anyValue, async (value) => {
       const whole = printJson(value);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { describe, test } from 'vitest';
 import type { JsonValue } from '#src/base/json.js';
 import { legacyText, TooLongError } from '#src/modules/mi_json/legacy-text.js';
 import { printError, printTree, treeOf } from '#src/modules/mi_json/tree.js';
@@ -14,7 +14,7 @@ const commands = fc.constantFrom(
   'any:command',
 );
 
-describe('trees of mi_json', { timeout: 30_000 }, () => {
+describe('trees of mi_json', () => {
   test('whatever a command gives is printed as JSON, or as nothing', () => {
     holds(
       fc.property(commands, fc.jsonValue(), (command, result) => {

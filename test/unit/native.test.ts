@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from 'vitest';
 import {
   BodyPool,
   ConstantReply,
@@ -13,7 +13,6 @@ import {
   StatisticsTable,
 } from '#src/native/native.js';
 
-const timeout = 10_000;
 const bytes = (text: string) => Buffer.from(text);
 const textOf = (view: Uint8Array | undefined) => (view === undefined ? undefined : Buffer.from(view).toString());
 const newScanner = () =>
@@ -25,7 +24,7 @@ const newScanner = () =>
     1000,
   );
 
-test('a scan tells where the parts of a call lie', { timeout }, () => {
+test('a scan tells where the parts of a call lie', () => {
   const scanner = newScanner();
   const body = ' {"jsonrpc":"2.0","method":"get_statistics","params":[["all"],{"é":1}],"id":"x"} ';
   assert.equal(scanner.scan(bytes(body)), Outcome.call);
@@ -39,7 +38,7 @@ test('a scan tells where the parts of a call lie', { timeout }, () => {
   assert.equal(scanner.position, 0);
 });
 
-test('kinds of params', { timeout }, () => {
+test('kinds of params', () => {
   const scanner = newScanner();
   for (const [params, kind, count] of [
     ['[]', ParamsKind.none, 0],
@@ -55,7 +54,7 @@ test('kinds of params', { timeout }, () => {
   }
 });
 
-test('refusals say why, and keep an id that can be echoed', { timeout }, () => {
+test('refusals say why, and keep an id that can be echoed', () => {
   const scanner = newScanner();
   assert.equal(scanner.scan(bytes('{"jsonrpc":"2.0" "id":1}')), Outcome.parseError);
   assert.equal(scanner.reason(), "expected ',' or '}' at byte 17");
@@ -67,7 +66,7 @@ test('refusals say why, and keep an id that can be echoed', { timeout }, () => {
   assert.equal(scanner.idsHeld, 0);
 });
 
-test('a batch is read whole, then element by element', { timeout }, () => {
+test('a batch is read whole, then element by element', () => {
   const scanner = newScanner();
   const body = bytes(' [{"jsonrpc":"2.0","method":"ps","params":[1],"id":"x"} , 7,{"jsonrpc":"2.0","method":"é"}]');
   assert.equal(scanner.scan(body), Outcome.batch);
@@ -88,7 +87,7 @@ test('a batch is read whole, then element by element', { timeout }, () => {
   assert.equal(scanner.idsHeld, 0);
 });
 
-test('ids are echoed as they came, in any order of replies', { timeout }, () => {
+test('ids are echoed as they came, in any order of replies', () => {
   const scanner = newScanner();
   const window = new ReplyWindow(4096, false);
   const ids = ['1', '-0', '1e400', '1.50', '"a\\u0041\\ud83d\\ude00"', '"é😀"', `"${'x'.repeat(1000)}"`, 'null'];
@@ -107,7 +106,7 @@ test('ids are echoed as they came, in any order of replies', { timeout }, () => 
   assert.equal(scanner.idsHeld, 0);
 });
 
-test('a slot given back twice does not touch its next user', { timeout }, () => {
+test('a slot given back twice does not touch its next user', () => {
   const scanner = newScanner();
   const body = bytes('{"jsonrpc":"2.0","method":"ps","id":"first"}');
   scanner.scan(body);
@@ -122,7 +121,7 @@ test('a slot given back twice does not touch its next user', { timeout }, () => 
   assert.equal(textOf(scanner.tail(second)), ',"id":"second"}');
 });
 
-test('a short id takes no slot until it is held, and lasts until the next scan', { timeout }, () => {
+test('a short id takes no slot until it is held, and lasts until the next scan', () => {
   const scanner = newScanner();
   const window = new ReplyWindow(4096, false);
   const constant = new ConstantReply('"OK"');
@@ -149,7 +148,7 @@ test('a short id takes no slot until it is held, and lasts until the next scan',
   assert.equal(textOf(constant.print(scanner, scanner.idSlot)), '{"jsonrpc":"2.0","result":"OK","id":2}');
 });
 
-test('a reply fits a window of its size exactly, or leaves the id held', { timeout }, () => {
+test('a reply fits a window of its size exactly, or leaves the id held', () => {
   for (const [pretty, value, whole] of [
     [false, '"é✓😀"', '{"jsonrpc":"2.0","error":"é✓😀","id":12}'],
     [true, '["é",{}]', '{\n\t"jsonrpc":\t"2.0",\n\t"error":\t["é", {\n\t\t}],\n\t"id":\t12\n}'],
@@ -166,19 +165,19 @@ test('a reply fits a window of its size exactly, or leaves the id held', { timeo
   }
 });
 
-test('a lone surrogate never becomes invalid UTF-8', { timeout }, () => {
+test('a lone surrogate never becomes invalid UTF-8', () => {
   const reply = new ReplyWindow(100, false).print(newScanner(), Reply.result, '"\ud800"', -1);
   assert.equal(textOf(reply), '{"jsonrpc":"2.0","result":"\ufffd","id":null}');
 });
 
-test('heads and tails frame what a window is too small for', { timeout }, () => {
+test('heads and tails frame what a window is too small for', () => {
   const scanner = newScanner();
   scanner.scan(bytes('{"jsonrpc":"2.0","method":"ps","id":[]}'));
   const parts = [replyHead(Reply.result), bytes('[1,2]'), scanner.tail(scanner.idSlot)];
   assert.equal(Buffer.concat(parts).toString(), '{"jsonrpc":"2.0","result":[1,2],"id":null}');
 });
 
-test('statistics are printed from their slots, as JSON.stringify would', { timeout }, () => {
+test('statistics are printed from their slots, as JSON.stringify would', () => {
   const table = new StatisticsTable(4);
   const window = new ReplyWindow(200, false);
   const scanner = newScanner();
@@ -193,7 +192,7 @@ test('statistics are printed from their slots, as JSON.stringify would', { timeo
   assert.equal(textOf(table.printText(new Uint32Array(0))), '{}');
 });
 
-test('a full table of statistics says so', { timeout }, () => {
+test('a full table of statistics says so', () => {
   const table = new StatisticsTable(1);
   assert.equal(table.add('core:a'), 0);
   assert.throws(
@@ -202,7 +201,7 @@ test('a full table of statistics says so', { timeout }, () => {
   );
 });
 
-test('the indenting printer takes and gives pieces of any size', { timeout }, () => {
+test('the indenting printer takes and gives pieces of any size', () => {
   const value = { a: [{ b: 'x'.repeat(100) }, [], {}], c: { d: null, 'e\n"': '\\' } };
   const text = bytes(JSON.stringify(value));
   const whole = (input: number, output: number) => {
@@ -228,7 +227,7 @@ test('the indenting printer takes and gives pieces of any size', { timeout }, ()
   }
 });
 
-test('bodies are joined, within the limit of one and of all', { timeout }, () => {
+test('bodies are joined, within the limit of one and of all', () => {
   const pool = new BodyPool(8, 10, 15);
   const first = pool.open();
   const second = pool.open();
@@ -246,7 +245,7 @@ test('bodies are joined, within the limit of one and of all', { timeout }, () =>
   assert.equal(textOf(body), '0123456789');
 });
 
-test('a body is lent in memory that is used again', { timeout }, () => {
+test('a body is lent in memory that is used again', () => {
   const pool = new BodyPool(8, 3 << 20, 4 << 20);
   const lend = (size: number, byte: string): Uint8Array => {
     const slot = pool.open();
@@ -269,7 +268,7 @@ test('a body is lent in memory that is used again', { timeout }, () => {
   assert.equal(pool.lend(-1).length, 0);
 });
 
-test('slots of bodies that are not open take and give nothing', { timeout }, () => {
+test('slots of bodies that are not open take and give nothing', () => {
   const pool = new BodyPool(8, 10, 15);
   const stale = pool.open();
   pool.free(stale);
@@ -284,7 +283,7 @@ test('slots of bodies that are not open take and give nothing', { timeout }, () 
   assert.equal(pool.slotsInUse, 0);
 });
 
-test('arguments of a wrong type are errors, not crashes', { timeout }, () => {
+test('arguments of a wrong type are errors, not crashes', () => {
   const scanner = newScanner();
   assert.throws(() => scanner.scan('{}' as unknown as Uint8Array), { code: 'InvalidArg' });
   assert.throws(() => scanner.scan(new Uint16Array(4) as unknown as Uint8Array), Error);

@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from 'vitest';
 import { RecordTable, TableDump } from '#src/mi/results/record-table.js';
 import { printParts } from '#src/mi/results/result.js';
 
-const timeout = 10_000;
-
-test('values without dumps are one text', { timeout }, () => {
+test('values without dumps are one text', () => {
   assert.equal(printParts({ a: [1, 'é', null] }), '{"a":[1,"é",null]}');
   assert.equal(printParts([12345678901234567890n]), '[12345678901234567890]');
   assert.equal(printParts(undefined), undefined);
@@ -16,7 +14,7 @@ test('values without dumps are one text', { timeout }, () => {
   }, RangeError);
 });
 
-test('dumps part the text, in order, however often each occurs', { timeout }, () => {
+test('dumps part the text, in order, however often each occurs', () => {
   const table = new RecordTable<number>().set('a', 1);
   const [one, two] = [table.dump(), table.dump({ as: 'keys' })];
   assert.deepEqual(printParts(one), [one]);
@@ -40,7 +38,7 @@ test('dumps part the text, in order, however often each occurs', { timeout }, ()
   ]);
 });
 
-test('joined again, the parts are what JSON.stringify prints', { timeout }, () => {
+test('joined again, the parts are what JSON.stringify prints', () => {
   const table = new RecordTable<unknown>().set('a', { text: '"\\' }).set('b', [1]);
   const value = Array.from({ length: 30 }, (_, index) => ({ [`n${index}`]: table.dump(), index }));
   const parts = printParts(value);
@@ -49,7 +47,7 @@ test('joined again, the parts are what JSON.stringify prints', { timeout }, () =
   assert.equal(text, JSON.stringify(value));
 });
 
-test('texts that look like what stands for a dump stay texts', { timeout }, () => {
+test('texts that look like what stands for a dump stay texts', () => {
   const dump = new RecordTable().dump();
   const before: unknown[] = [];
   const spy = { toJSON: () => before.push(dump.toJSON()) };
@@ -60,7 +58,7 @@ test('texts that look like what stands for a dump stay texts', { timeout }, () =
   assert.equal(printParts([before[0]]), JSON.stringify(before));
 });
 
-test('a value that prints a reply of its own while it is printed', { timeout }, () => {
+test('a value that prints a reply of its own while it is printed', () => {
   const table = new RecordTable<number>().set('a', 1);
   const [outer, inner] = [table.dump(), table.dump()];
   const nested = {
@@ -73,7 +71,7 @@ test('a value that prints a reply of its own while it is printed', { timeout }, 
   assert.equal(JSON.stringify([inner]), '[[1]]');
 });
 
-test('a dump that was made a text too early is refused', { timeout }, () => {
+test('a dump that was made a text too early is refused', () => {
   const dump = new RecordTable().dump();
   const early = { toJSON: () => JSON.stringify([dump]) };
   assert.throws(

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import fc from 'fast-check';
+import { test } from 'vitest';
 import type { DumpCursor } from '#src/mi/results/record-table.js';
 import { RecordTable } from '#src/mi/results/record-table.js';
 import { secondsLeft } from '#src/mi/results/seconds-left.js';
@@ -122,7 +122,7 @@ function check({ pieces, atBegin, throughout, versions }: OpenDump): void {
   }
 }
 
-test('a table is a map, whatever is dumped meanwhile', { timeout: 60_000 }, () => {
+test('a table is a map, whatever is dumped meanwhile', () => {
   holds(
     fc.property(fc.array(step, { maxLength: 200, size: 'max' }), (steps) => {
       const run = new Run();

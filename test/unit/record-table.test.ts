@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from 'vitest';
 import { currentSecond } from '#src/base/clock.js';
 import { type DumpCursor, RecordLimitError, RecordTable, TableDump } from '#src/mi/results/record-table.js';
 import { printParts } from '#src/mi/results/result.js';
 import { nonce, secondsLeft } from '#src/mi/results/seconds-left.js';
-
 import { start, stopClock } from './usrloc-service.js';
 
-const timeout = 20_000;
 const bytes = (text: string) => Buffer.from(text);
 const textOf = (view: Uint8Array | undefined) => (view === undefined ? undefined : Buffer.from(view).toString());
 
@@ -21,7 +19,7 @@ function rest(cursor: DumpCursor, size = 65536): string {
   return Buffer.concat(pieces).toString();
 }
 
-test('records are set, got, replaced and deleted', { timeout }, () => {
+test('records are set, got, replaced and deleted', () => {
   const table = new RecordTable<{ name: string; list?: unknown[] }>();
   assert.deepEqual(
     [table.size, table.bytes, table.get('a'), table.has('a'), table.delete('a')],
@@ -39,14 +37,14 @@ test('records are set, got, replaced and deleted', { timeout }, () => {
   assert.deepEqual([table.size, table.bytes, [...table.keys()]], [0, 0, []]);
 });
 
-test("bytes that were got are the caller's own", { timeout }, () => {
+test("bytes that were got are the caller's own", () => {
   const table = new RecordTable<string>().set('a', 'one').set('b', 'two');
   const [a, b] = [table.getJson('a'), table.getJson('b')];
   table.set('a', 'six');
   assert.deepEqual([textOf(a), textOf(b), table.get('a')], ['"one"', '"two"', 'six']);
 });
 
-test('JSON texts are validated and kept as they are, without blanks', { timeout }, () => {
+test('JSON texts are validated and kept as they are, without blanks', () => {
   const table = new RecordTable();
   table.setJson('k', bytes(' { "a" : [ 1.50e+3 ,\n18446744073709551616, " \\u0041 " ] ,"a":1} '));
   assert.equal(textOf(table.getJson('k')), '{"a":[1.50e+3,18446744073709551616," \\u0041 "],"a":1}');
@@ -57,12 +55,12 @@ test('JSON texts are validated and kept as they are, without blanks', { timeout 
   assert.equal(table.bytes, 1 + '{"a":[1.50e+3,18446744073709551616," \\u0041 "],"a":1}'.length);
 });
 
-test('integers beyond 2^53 are kept exactly', { timeout }, () => {
+test('integers beyond 2^53 are kept exactly', () => {
   const table = new RecordTable().set('k', { id: 18446744073709551615n, left: secondsLeft(0) });
   assert.equal(textOf(table.getJson('k')), '{"id":18446744073709551615,"left":0}');
 });
 
-test('records and keys of any length', { timeout }, () => {
+test('records and keys of any length', () => {
   const table = new RecordTable<{ text: string; left: number }>();
   const longKey = 'é'.repeat(32_767);
   for (const length of [100, 8_000, 8_200, 60_000, 131_072, 3_000_000]) {
@@ -81,7 +79,7 @@ test('records and keys of any length', { timeout }, () => {
   assert.deepEqual([table.has('k'.repeat(1_000_000)), table.get('é'.repeat(100_000))], [false, undefined]);
 });
 
-test('what cannot be a record is refused and changes nothing', { timeout }, () => {
+test('what cannot be a record is refused and changes nothing', () => {
   const table = new RecordTable().set('k', 1);
   const circle: unknown[] = [];
   circle.push(circle);
@@ -105,7 +103,7 @@ test('what cannot be a record is refused and changes nothing', { timeout }, () =
   assert.equal(table.get('k'), '\\ud800 😀');
 });
 
-test('seconds left are counted at the time of reading', { timeout }, () => {
+test('seconds left are counted at the time of reading', () => {
   interface Contact {
     Expires: number | string;
     other?: { deep: (number | null)[] };
@@ -126,7 +124,7 @@ test('seconds left are counted at the time of reading', { timeout }, () => {
   for (const time of [-1, 0.5, 2 ** 48, Number.NaN]) assert.throws(() => secondsLeft(time), RangeError);
 });
 
-test('a dump reads the clock once', { timeout }, (context) => {
+test('a dump reads the clock once', (context) => {
   const clock = stopClock(context);
   const table = new RecordTable<number>();
   for (let index = 0; index < 10; index += 1) table.set(`k${index}`, secondsLeft(start + 10));
@@ -138,7 +136,7 @@ test('a dump reads the clock once', { timeout }, (context) => {
   assert.equal(table.get('k0'), 5);
 });
 
-test('seconds left are counted by a clock that nobody sets', { timeout }, (context) => {
+test('seconds left are counted by a clock that nobody sets', (context) => {
   const clock = stopClock(context);
   const table = new RecordTable<number>();
   table.set('before', secondsLeft(start + 3600));
@@ -155,7 +153,7 @@ test('seconds left are counted by a clock that nobody sets', { timeout }, (conte
   assert.deepEqual([table.get('before'), table.get('after')], [3590, 3590]);
 });
 
-test('no text of a user is taken for seconds left', { timeout }, () => {
+test('no text of a user is taken for seconds left', () => {
   const table = new RecordTable();
   const value = { nonce: `${nonce}0.5`, quoted: `"${nonce}0.5"`, [`${nonce}0.7`]: 1 };
   assert.deepEqual(table.set('k', value).get('k'), value);
@@ -164,7 +162,7 @@ test('no text of a user is taken for seconds left', { timeout }, () => {
   assert.deepEqual(table.get('k'), { guess: `${guess}0.5`, left: 0 });
 });
 
-test('markers do not leave the table', { timeout }, () => {
+test('markers do not leave the table', () => {
   const left = secondsLeft(currentSecond() + 1000);
   assert.match(JSON.stringify({ left }), /^\{"left":(1000|999)\}$/);
   const table = new RecordTable();
@@ -176,7 +174,7 @@ test('markers do not leave the table', { timeout }, () => {
   assert.match(textOf(table.getJson('k')) ?? '', /^\[(1000|999),(1000|999),(1000|999)\]$/);
 });
 
-test('dumps of keys', { timeout }, () => {
+test('dumps of keys', () => {
   const table = new RecordTable<number>().setMany([
     ['alice', 1],
     ['b"o\\b\n', secondsLeft(7)],
@@ -187,7 +185,7 @@ test('dumps of keys', { timeout }, () => {
   assert.equal(table.dump({ as: 'keys' }).open().length, undefined);
 });
 
-test('dumps are filled to the end of every window but the last', { timeout }, () => {
+test('dumps are filled to the end of every window but the last', () => {
   const table = new RecordTable<string>();
   for (let index = 0; index < 100; index += 1) table.set(`k${index}`, 'x'.repeat(index));
   const cursor = table.dump().open();
@@ -200,7 +198,7 @@ test('dumps are filled to the end of every window but the last', { timeout }, ()
   assert.throws(() => cursor.fill(new Uint8Array(0)), /buffer of 0 bytes/);
 });
 
-test('a record that is half printed stays as it was', { timeout }, () => {
+test('a record that is half printed stays as it was', () => {
   const table = new RecordTable<string>();
   for (const length of [100, 100_000]) {
     table.clear();
@@ -217,7 +215,7 @@ test('a record that is half printed stays as it was', { timeout }, () => {
   }
 });
 
-test('released dumps end, and slots of others are not theirs', { timeout }, () => {
+test('released dumps end, and slots of others are not theirs', () => {
   const table = new RecordTable<number>().set('a', 1);
   const first = table.dump().open();
   first.release();
@@ -233,7 +231,7 @@ test('released dumps end, and slots of others are not theirs', { timeout }, () =
   assert.equal(rest(later), '[1]');
 });
 
-test('a dump outside of a reply is an array of its records', { timeout }, () => {
+test('a dump outside of a reply is an array of its records', () => {
   const table = new RecordTable<{ a: string }>().set('k', { a: '€' });
   assert.ok(table.dump() instanceof TableDump);
   assert.equal(
@@ -242,7 +240,7 @@ test('a dump outside of a reply is an array of its records', { timeout }, () => 
   );
 });
 
-test('a dump in a record is stored whole, also while a reply is printed', { timeout }, () => {
+test('a dump in a record is stored whole, also while a reply is printed', () => {
   const inner = new RecordTable<number>().set('a', 1);
   const table = new RecordTable();
   const lazy = { toJSON: () => table.set('k', { dump: inner.dump() }).get('k') };
@@ -250,7 +248,7 @@ test('a dump in a record is stored whole, also while a reply is printed', { time
   assert.equal(textOf(table.getJson('k')), '{"dump":[1]}');
 });
 
-test('keys can be walked while the table changes', { timeout }, () => {
+test('keys can be walked while the table changes', () => {
   const table = new RecordTable<number>();
   const count = 20_000;
   for (let index = 0; index < count; index += 1) table.set(`key number ${index}`, index);
@@ -269,7 +267,7 @@ test('keys can be walked while the table changes', { timeout }, () => {
   assert.equal(before.next().done, true, 'keys that are deleted before their turn are left out');
 });
 
-test('deadlines are found in batches', { timeout }, () => {
+test('deadlines are found in batches', () => {
   const table = new RecordTable<number>();
   for (let index = 0; index < 30_000; index += 1) table.set(`${index}`, index, { deadline: index });
   table.set('100', 1).set('101', 1, { deadline: 1e9 });
@@ -282,7 +280,7 @@ test('deadlines are found in batches', { timeout }, () => {
   assert.throws(() => table.due(Number.POSITIVE_INFINITY), RangeError);
 });
 
-test('memory that is held is told, and given back', { timeout }, () => {
+test('memory that is held is told, and given back', () => {
   const table = new RecordTable<string>();
   for (let index = 0; index < 20_000; index += 1) table.set(`${index}`, 'x'.repeat(400));
   assert.ok(table.heldBytes > table.bytes && table.heldBytes < 1.3 * table.bytes, `${table.heldBytes} ${table.bytes}`);

@@ -1,14 +1,12 @@
 // A configuration file may be OpenSIPS' own too: what OpenSIPS does with a line and this server cannot is passed over with a
 // warning, and never an error whose remedy would spoil the file for OpenSIPS.
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { describe, test } from 'vitest';
 import { checkConfig } from '#src/cli/serve.js';
 import { formatDiagnostic } from '#src/config/config-file.js';
 import { type ParameterDeclaration, ParameterError, parametersFromObject } from '#src/config/parameter.js';
 import { parseConfig } from '#src/config/statements.js';
 import { loadableModules } from '#src/modules/index.js';
-
-const timeout = 10_000;
 
 /** The parameters of OpenSIPS 2.x to 4.0 that have no effect here, with a value that asks for one. */
 const withoutEffect: readonly (readonly [module: string, name: string, value: string | number, reason: RegExp])[] = [
@@ -34,7 +32,7 @@ const head = (module: string): string =>
 
 const check = (text: string | Uint8Array) => checkConfig(parseConfig(text, { file: 'x.cfg' }));
 
-describe('a parameter that OpenSIPS alone has a use for', { timeout }, () => {
+describe('a parameter that OpenSIPS alone has a use for', () => {
   for (const [module, name, value, reason] of withoutEffect) {
     test(`${module} ${name} ${value}: one warning in a file, an error in an object`, async () => {
       const lines = head(module);

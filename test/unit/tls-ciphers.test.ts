@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import fc from 'fast-check';
+import { test } from 'vitest';
 import { ciphersNotice, defaultCiphers, readCiphers } from '#src/http/tls/ciphers.js';
 import { engineList, engineSuites } from '#src/http/tls/suites.js';
 import { holds } from '../property.js';
-
-const timeout = 10_000;
 
 function list(text: string): string {
   return readCiphers(text)
@@ -23,7 +21,7 @@ function refusal(text: string): string {
   return assert.fail(`${text} is accepted`);
 }
 
-test('the default string', { timeout }, () => {
+test('the default string', () => {
   assert.equal(
     list(defaultCiphers),
     'ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-AES256-GCM-SHA384:' +
@@ -63,11 +61,10 @@ const counts: [string, number][] = [
 ];
 
 for (const [text, count] of counts) {
-  if (count > 0)
-    test(`${text}: ${count} suites`, { timeout }, () => assert.equal(readCiphers(text).suites.length, count));
+  if (count > 0) test(`${text}: ${count} suites`, () => assert.equal(readCiphers(text).suites.length, count));
 }
 
-test('the order of the string is kept, key exchange first', { timeout }, () => {
+test('the order of the string is kept, key exchange first', () => {
   assert.equal(
     list('NONE:+VERS-TLS1.2:+RSA:+ECDHE-RSA:+AES-128-GCM:+AES-256-GCM:+AEAD'),
     'AES128-GCM-SHA256:AES256-GCM-SHA384:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384',
@@ -75,7 +72,7 @@ test('the order of the string is kept, key exchange first', { timeout }, () => {
   assert.match(list('PERFORMANCE'), /^AES128-GCM-SHA256:/);
 });
 
-test('TLS 1.3 alone', { timeout }, () => {
+test('TLS 1.3 alone', () => {
   const only13 = readCiphers('NORMAL:-VERS-ALL:+VERS-TLS1.3');
   assert.deepEqual(only13, { suites: [], unmet: [] });
   assert.equal(engineList(only13), 'ECDHE-PSK-CHACHA20-POLY1305');
@@ -99,7 +96,7 @@ const notices: [string, RegExp | undefined][] = [
 ];
 
 for (const [text, notice] of notices) {
-  test(`what ${text} cannot have is told`, { timeout }, () => {
+  test(`what ${text} cannot have is told`, () => {
     if (notice === undefined) assert.equal(ciphersNotice(text), undefined);
     else assert.match(ciphersNotice(text) ?? '', notice);
   });
@@ -136,7 +133,7 @@ const refused: [string, RegExp][] = [
 ];
 
 for (const [text, message] of refused) {
-  test(`refuses ${JSON.stringify(text)}`, { timeout }, () => assert.match(refusal(text), message));
+  test(`refuses ${JSON.stringify(text)}`, () => assert.match(refusal(text), message));
 }
 
 const opensslLists: [string, string][] = [
@@ -152,10 +149,10 @@ const opensslLists: [string, string][] = [
 ];
 
 for (const [text, expected] of opensslLists) {
-  test(`reads ${text} as a list of OpenSSL`, { timeout }, () => assert.equal(list(text), expected));
+  test(`reads ${text} as a list of OpenSSL`, () => assert.equal(list(text), expected));
 }
 
-test('usual lists of other servers are accepted', { timeout }, () => {
+test('usual lists of other servers are accepted', () => {
   assert.equal(readCiphers('HIGH:!aNULL:!MD5').suites.length, 14);
   assert.equal(readCiphers('DEFAULT@SECLEVEL=2').suites.length, 14);
   const intermediate =
@@ -165,7 +162,7 @@ test('usual lists of other servers are accepted', { timeout }, () => {
   assert.equal(readCiphers(intermediate).suites.length, 6);
 });
 
-test('any string is read or refused in one line, and what is read are suites of the engine', { timeout }, () => {
+test('any string is read or refused in one line, and what is read are suites of the engine', () => {
   const token = fc.constantFrom(
     ...['NORMAL', 'SECURE256', 'NONE', 'PFS', '+RSA', '-RSA', '!VERS-ALL', '+VERS-TLS1.2', '+VERS-TLS1.3', '-SHA1'],
     ...['+AEAD', '+AES-128-GCM', '-CIPHER-ALL', '%COMPAT', '+NULL', '-KX-ALL', '+ANON-DH', '', 'HIGH', '!aNULL', '@'],

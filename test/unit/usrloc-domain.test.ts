@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
+import { describe, test } from 'vitest';
 import type { Contact, ContactInput } from '#src/index.js';
 import { dumped, service, start, stopClock } from './usrloc-service.js';
-
-const timeout = 20_000;
 
 /** Every member, given. */
 const whole = {
@@ -30,7 +28,7 @@ function uris(contacts: readonly Contact[]): readonly string[] {
   return contacts.map(({ contact }) => contact);
 }
 
-describe('a domain of usrloc', { timeout }, () => {
+describe('a domain of usrloc', () => {
   test('keeps every member, and shows them in the order of ul_dump', (t) => {
     stopClock(t);
     const { location } = service({ keyValues: true });

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
+import { describe, test } from 'vitest';
 import type { Domain } from '#src/modules/usrloc/domain.js';
 import { ExpiryTimer } from '#src/modules/usrloc/expiry.js';
 import { dumped, service, stopClock } from './usrloc-service.js';
 
-describe('expiry of contacts', { timeout: 30_000 }, () => {
+describe('expiry of contacts', () => {
   test('deletes what has expired, keeps what has not, tells and counts', async (t) => {
     const clock = stopClock(t);
     const { usrloc, log, location, statistic } = service();
@@ -111,7 +111,7 @@ describe('expiry of contacts', { timeout: 30_000 }, () => {
       return usrloc.domains;
     };
     const timer = new ExpiryTimer(domains, 5, 10, log);
-    t.after(() => timer.stop());
+    t.onTestFinished(() => timer.stop());
     timer.start();
     location.save('alice', { contact: 'sip:1', expires: 1 });
     clock.advance(5);
@@ -142,7 +142,7 @@ describe('expiry of contacts', { timeout: 30_000 }, () => {
     }
     assert.equal(location.contacts, count / 2);
     slices.sort((a, b) => a - b);
-    t.diagnostic(`${slices.length} slices, median ${slices[slices.length >> 1]} ms, longest ${slices.at(-1)} ms`);
+    t.annotate(`${slices.length} slices, median ${slices[slices.length >> 1]} ms, longest ${slices.at(-1)} ms`);
     // The median, for a machine that has other things to do stretches single ones.
     assert.ok((slices[slices.length >> 1] ?? 9) < 1);
   });

@@ -1,7 +1,7 @@
 // Random operations on a domain, compared with a model that keeps the same in plain objects.
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import fc from 'fast-check';
+import { test } from 'vitest';
 import { ExpiryTimer } from '#src/modules/usrloc/expiry.js';
 import { holds } from '../property.js';
 import { dumped, service, start, stopClock } from './usrloc-service.js';
@@ -28,7 +28,7 @@ const operations = fc.array(
 );
 
 for (const newestFirst of [false, true]) {
-  test(`a domain is what its model is, newestFirst ${newestFirst}`, { timeout: 60_000 }, async (t) => {
+  test(`a domain is what its model is, newestFirst ${newestFirst}`, async (t) => {
     const clock = stopClock(t);
     let now = start;
     await holds(

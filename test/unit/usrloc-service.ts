@@ -1,11 +1,13 @@
 // A user location service without a server around it, at a time that the test sets.
-import type { TestContext } from 'node:test';
+
+import { vi } from 'vitest';
 import { monotonicTime } from '#src/base/clock.js';
 import type { Log } from '#src/base/log.js';
 import { Statistics } from '#src/mi/statistics.js';
 import type { Domain, DomainOptions } from '#src/modules/usrloc/domain.js';
 import type { RoomLimits } from '#src/modules/usrloc/room.js';
 import { Usrloc } from '#src/modules/usrloc/usrloc.js';
+import type { Lifetime } from '../support/lifetime.js';
 
 /** The second in which tests begin. */
 export const start = 1_800_000_000;
@@ -51,19 +53,20 @@ export function service(given: Partial<DomainOptions & RoomLimits> = {}): Servic
  * Stops the clocks at {@link start}, at the begin of a second; immediate callbacks run on, and `performance` does for the
  * slices of long work, but never into the next second.
  */
-export function stopClock(t: TestContext): { advance(seconds: number): void; set(seconds: number): void } {
+export function stopClock(t: Lifetime): { advance(seconds: number): void; set(seconds: number): void } {
   const now = performance.now.bind(performance);
   const began = now();
   let base = began + 1001 - (monotonicTime() % 1000);
-  t.mock.method(performance, 'now', () => base + Math.min(now() - began, 900));
-  t.mock.timers.enable({ apis: ['Date', 'setInterval'], now: start * 1000 });
+  vi.spyOn(performance, 'now').mockImplementation(() => base + Math.min(now() - began, 900));
+  vi.useFakeTimers({ toFake: ['Date', 'setInterval', 'clearInterval'], now: start * 1000 });
+  t.onTestFinished(() => vi.useRealTimers());
   return {
     advance: (seconds) => {
       base += seconds * 1000;
-      t.mock.timers.tick(seconds * 1000);
+      vi.advanceTimersByTime(seconds * 1000);
     },
     /** Somebody sets the clock of the machine, and no time passes. */
-    set: (seconds) => t.mock.timers.setTime(Date.now() + seconds * 1000),
+    set: (seconds) => vi.setSystemTime(Date.now() + seconds * 1000),
   };
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import fc from 'fast-check';
+import { test } from 'vitest';
 import { uriProblem } from '#src/modules/usrloc/sip-uri.js';
 import { count } from '../long.js';
 import { holds } from '../property.js';

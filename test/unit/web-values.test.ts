@@ -1,8 +1,9 @@
 // What the script of the pages makes of results; it runs in Node as it does in browsers.
 import assert from 'node:assert/strict';
-import { suite, test } from 'node:test';
 import fc from 'fast-check';
+import { describe, test } from 'vitest';
 import { holds } from '../property.js';
+import { unless } from '../support/unless.js';
 
 interface Values {
   completed(text: string): string | undefined;
@@ -11,10 +12,10 @@ interface Values {
   compact(value: unknown): string;
 }
 
-const path = '../../../dist/web/assets/values.js';
+const path = '../../src/web/assets/values.js';
 const { completed, recordsOf, parseExactly, compact } = (await import(new URL(path, import.meta.url).href)) as Values;
 
-suite('values of the web interface', { timeout: 30_000 }, () => {
+describe('values of the web interface', () => {
   test('the beginning of any JSON is made JSON again, with the items that are whole', () => {
     holds(
       fc.property(
@@ -54,7 +55,7 @@ suite('values of the web interface', { timeout: 30_000 }, () => {
   });
 
   const skip = tellsSource() ? false : 'JSON.parse of this Node.js does not tell the text of a number';
-  test('integers that JavaScript would round stay as they were written', { skip }, () => {
+  unless(skip, test)('integers that JavaScript would round stay as they were written', () => {
     holds(
       fc.property(fc.bigInt(), (number) => {
         assert.equal(compact(parseExactly(`[${number}]`)), `[${number}]`);

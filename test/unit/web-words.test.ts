@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import fc from 'fast-check';
+import { test } from 'vitest';
 import { splitWords } from '#src/web/arguments.js';
 import { holds } from '../property.js';
 
-const timeout = 20_000;
-
-test('words are parted by blanks, and quotes keep them', { timeout }, () => {
+test('words are parted by blanks, and quotes keep them', () => {
   for (const [text, words] of [
     ['', []],
     ['  ', []],
@@ -26,7 +24,7 @@ test('words are parted by blanks, and quotes keep them', { timeout }, () => {
   }
 });
 
-test('whatever is quoted comes back', { timeout }, () => {
+test('whatever is quoted comes back', () => {
   holds(
     fc.property(fc.array(fc.string({ unit: 'binary' })), (words) => {
       const text = words.map((word) => `"${word.replace(/["\\]/g, '\\$&')}"`).join(' ');

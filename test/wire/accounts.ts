@@ -3,7 +3,7 @@ import { createHash, scryptSync } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
+import type { Lifetime } from '../support/lifetime.js';
 
 /** A line of `auth_file`, hashed with the least cost that is accepted. */
 export function userLine(name: string, password: string, level: string, cost = { N: 1024, r: 1, p: 1 }): string {
@@ -18,9 +18,9 @@ export function tokenLine(name: string, token: string, level: string): string {
 }
 
 /** Writes a file that goes with the test. */
-export function temporaryFile(t: TestContext, name: string, text: string): string {
+export function temporaryFile(t: Lifetime, name: string, text: string): string {
   const directory = mkdtempSync(join(tmpdir(), 'mi-httpd-access-'));
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  t.onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
   const file = join(directory, name);
   writeFileSync(file, text, { mode: 0o600 });
   return file;

@@ -1,7 +1,7 @@
 // Requests that are complete only when the modules stop: no handler runs any more, whatever face they come to.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { describe, test } from 'node:test';
+import { describe, test } from 'vitest';
 import { command, defineModule } from '#src/index.js';
 import { temporaryFile } from './accounts.js';
 import { post, startServer, withResolvers } from './mi-client.js';
@@ -41,7 +41,7 @@ const faces: readonly Face[] = [
   { name: 'a call of mi_json', path: '/json/late:run', headers: [], body: '', status: 503 },
 ];
 
-describe('after the stop', { timeout: 60_000 }, () => {
+describe('after the stop', () => {
   for (const { name, path, headers, body, status } of faces) {
     test(`${name} runs nothing`, async (t) => {
       let runs = 0;
@@ -82,7 +82,7 @@ describe('after the stop', { timeout: 60_000 }, () => {
       const closed = server.close({ deadline: 0 });
       await stopped.promise;
       client.send(request.slice(first));
-      t.after(() => goOn.resolve());
+      t.onTestFinished(() => goOn.resolve());
       if (body !== '') {
         const reply = await client.response();
         assert.equal(reply.status, status, reply.body.toString());

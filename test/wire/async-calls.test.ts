@@ -2,11 +2,9 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { Agent } from 'node:http';
 import { connect } from 'node:net';
-import { describe, test } from 'node:test';
+import { describe, test } from 'vitest';
 import { type Call, command, defineModule } from '#src/index.js';
 import { call, post, startServer, withResolvers } from './mi-client.js';
-
-const options = { timeout: 20_000 };
 
 /** A command that answers when the test says so. */
 function gate() {
@@ -38,7 +36,7 @@ function gate() {
 
 const wait = (id: number): string => `{"jsonrpc":"2.0","method":"gate:wait","id":${id}}`;
 
-describe('commands that answer later', options, () => {
+describe('commands that answer later', () => {
   test('suspend their own connection and no other', async (t) => {
     const { module, waiting, enter } = gate();
     const server = await startServer(t, { modules: [module] });
@@ -136,7 +134,7 @@ describe('commands that answer later', options, () => {
     const { module, waiting, enter } = gate();
     const server = await startServer(t, { modules: [module] });
     const agent = new Agent({ keepAlive: true });
-    t.after(() => agent.destroy());
+    t.onTestFinished(() => agent.destroy());
     const reply = post(server, wait(1), { agent });
     await enter(1);
     const closed = server.close();

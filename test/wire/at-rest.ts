@@ -71,10 +71,13 @@ export async function rests(server: Server, patience = usualPatience): Promise<(
   };
 }
 
-/** The counts of a process once they no longer change: what was closed before takes its time. */
-async function settled(): Promise<ProcessCounts> {
+/**
+ * The counts of a process once they no longer change: what was closed before takes its time, and a timer by which the
+ * runner of tests reports takes 100 ms.
+ */
+export async function settled(): Promise<ProcessCounts> {
   let last = processCounts();
-  for (let same = 0; same < 5; ) {
+  for (let same = 0; same < 60; ) {
     await delay(2);
     const now = processCounts();
     same = now.timers === last.timers && now.descriptors === last.descriptors ? same + 1 : 0;

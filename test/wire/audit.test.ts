@@ -3,8 +3,10 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { describe, type TestContext, test } from 'node:test';
+import { describe, test } from 'vitest';
 import { command, createServer, defineModule, MiError, type Server, type ServerOptions } from '#src/index.js';
+import type { Lifetime } from '../support/lifetime.js';
+import { unless } from '../support/unless.js';
 import { basic, temporaryFile, userLine } from './accounts.js';
 import { post, startServer, withResolvers } from './mi-client.js';
 import { RawClient } from './raw-client.js';
@@ -68,7 +70,7 @@ interface Audited {
   readonly file: string;
 }
 
-async function start(t: TestContext, options: ServerOptions = {}): Promise<Audited> {
+async function start(t: Lifetime, options: ServerOptions = {}): Promise<Audited> {
   const file = temporaryFile(t, 'audit.log', '');
   const httpd = { audit_file: file, ...options.httpd };
   return { server: await startServer(t, { ...options, httpd, modules: [lab] }), file };
@@ -95,7 +97,7 @@ function read(file: string): readonly Line[] {
         .map((line) => JSON.parse(line));
 }
 
-describe('audit log', { timeout: 60_000 }, () => {
+describe('audit log', () => {
   test('tells who, from where, which command, the outcome and the time', async (t) => {
     const users = temporaryFile(t, 'users', userLine('alice', 'pw', 'read'));
     const audited = await start(t, { httpd: { auth_file: users, auth_username: 'root', auth_password: 'r' } });
@@ -281,26 +283,27 @@ describe('audit log', { timeout: 60_000 }, () => {
     assert.equal(existsSync(unused), false, 'made before the start');
   });
 
-  test('a disk that takes nothing keeps no call waiting, and is told once', {
-    skip: !existsSync('/dev/full'),
-  }, async (t) => {
-    const told: string[] = [];
-    const write = (_fields: object, message: string): void => {
-      told.push(message);
-    };
-    const server = await startServer(t, {
-      httpd: { audit_file: '/dev/full' },
-      log: { debug: write, info: write, warn: write, error: write },
-    });
-    for (let i = 0; i < 20; i++) await send(server, 'version');
-    while (told.length === 0) await new Promise(setImmediate);
-    await send(server, 'version');
-    assert.equal(told.length, 1, told.join('\n'));
-    assert.match(told[0] ?? '', /^audit_file \/dev\/full cannot be written: ENOSPC/);
-    await server.close();
-    assert.equal(told.length, 2, told.join('\n'));
-    assert.equal(told[1], 'audit_file /dev/full: lines lost at the end: 21 (the disk is too slow, or full)');
-  });
+  unless(!existsSync('/dev/full'), test)(
+    'a disk that takes nothing keeps no call waiting, and is told once',
+    async (t) => {
+      const told: string[] = [];
+      const write = (_fields: object, message: string): void => {
+        told.push(message);
+      };
+      const server = await startServer(t, {
+        httpd: { audit_file: '/dev/full' },
+        log: { debug: write, info: write, warn: write, error: write },
+      });
+      for (let i = 0; i < 20; i++) await send(server, 'version');
+      while (told.length === 0) await new Promise(setImmediate);
+      await send(server, 'version');
+      assert.equal(told.length, 1, told.join('\n'));
+      assert.match(told[0] ?? '', /^audit_file \/dev\/full cannot be written: ENOSPC/);
+      await server.close();
+      assert.equal(told.length, 2, told.join('\n'));
+      assert.equal(told[1], 'audit_file /dev/full: lines lost at the end: 21 (the disk is too slow, or full)');
+    },
+  );
 
   test('lines that are written are not told as lost, however many reloads there are meanwhile', async (t) => {
     const told: string[] = [];
@@ -310,7 +313,7 @@ describe('audit log', { timeout: 60_000 }, () => {
     const warnings: Error[] = [];
     const warn = (warning: Error): void => void warnings.push(warning);
     process.on('warning', warn);
-    t.after(() => process.off('warning', warn));
+    t.onTestFinished(() => void process.off('warning', warn));
     const log = { debug: write, info: () => {}, warn: write, error: write };
     const file = temporaryFile(t, 'audit.log', '');
     const server = await startServer(t, { httpd: { audit_file: file }, log });
@@ -324,7 +327,7 @@ describe('audit log', { timeout: 60_000 }, () => {
     assert.equal(read(file).length, 50);
   });
 
-  test('a pipe is refused, since opening it would wait for its reader', { skip: !hasMkfifo }, async (t) => {
+  unless(!hasMkfifo, test)('a pipe is refused, since opening it would wait for its reader', async (t) => {
     const pipe = join(dirname(temporaryFile(t, 'x', '')), 'pipe');
     assert.equal(spawnSync('mkfifo', [pipe]).status, 0);
     await assert.rejects(startServer(t, { httpd: { audit_file: pipe } }), /it is a pipe, not a file/);

@@ -1,7 +1,8 @@
 // The login of OpenSIPS 4.0: auth_realm, auth_username, auth_password, as it was recorded.
 import assert from 'node:assert/strict';
-import { describe, type TestContext, test } from 'node:test';
+import { describe, test } from 'vitest';
 import type { Server } from '#src/index.js';
+import type { Lifetime } from '../support/lifetime.js';
 import { basic } from './accounts.js';
 import { post, startServer } from './mi-client.js';
 import { ask, RawClient, type RawResponse } from './raw-client.js';
@@ -10,7 +11,7 @@ const version = '{"jsonrpc":"2.0","method":"version","id":1}';
 const json = 'Content-Type: application/json';
 const right = basic('admin', 's3cret:x');
 
-function start(t: TestContext, httpd: object = {}): Promise<Server> {
+function start(t: Lifetime, httpd: object = {}): Promise<Server> {
   return startServer(t, { httpd: { auth_username: 'admin', auth_password: 's3cret:x', ...httpd } });
 }
 
@@ -20,7 +21,7 @@ function assertChallenge(response: RawResponse, realm = 'OpenSIPS MI'): void {
   assert.equal(response.headers.get('connection'), 'close');
 }
 
-describe('Basic authentication with one account', { timeout: 60_000 }, () => {
+describe('Basic authentication with one account', () => {
   const refused: readonly (readonly [name: string, method: string, path: string, authorization?: string])[] = [
     ['no credential', 'POST', '/mi'],
     ['control characters', 'POST', '/mi', basic('admin', 's3cret:x\0')],

@@ -2,10 +2,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { request } from 'node:http';
-import { describe, type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { describe, test } from 'vitest';
 import type { Server } from '#src/index.js';
 import { count } from '../long.js';
+import type { Lifetime } from '../support/lifetime.js';
+import { unless } from '../support/unless.js';
 import { basic, temporaryFile, userLine } from './accounts.js';
 import { startServer } from './mi-client.js';
 
@@ -13,7 +15,7 @@ const alice = basic('alice', 'right');
 const mallory = basic('mallory', 'own');
 const seconds = count(3, 20);
 
-async function start(t: TestContext): Promise<Server> {
+async function start(t: Lifetime): Promise<Server> {
   const users = userLine('alice', 'right', 'admin') + userLine('mallory', 'own', 'read') + userLine('bob', 'b', 'read');
   return startServer(t, { httpd: { auth_file: temporaryFile(t, 'users', users) } });
 }
@@ -41,7 +43,7 @@ async function guess(
 
 const tells = (answer: number): boolean => answer === 200 || answer === 401;
 
-describe('guessing', { timeout: 120_000, skip: process.platform !== 'linux' }, () => {
+unless(process.platform !== 'linux', describe)('guessing', () => {
   test('at somebody who is logged in: one a second after the first five, the right one included', async (t) => {
     const server = await start(t);
     assert.equal(await status(server, alice), 200);

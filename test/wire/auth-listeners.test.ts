@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { request as requestTls } from 'node:https';
-import { describe, test } from 'node:test';
+import { describe, test } from 'vitest';
 import { createServer } from '#src/index.js';
+import { unless } from '../support/unless.js';
 import { basic, tokenLine, userLine } from './accounts.js';
 import { post, startServer } from './mi-client.js';
 import { TlsFiles } from './tls-files.js';
@@ -26,8 +27,8 @@ function status(send: typeof request, options: object, authorization?: string): 
   });
 }
 
-describe('logins', { timeout: 60_000 }, () => {
-  test('over TLS and over a Unix socket', { skip: process.platform === 'win32' }, async (t) => {
+describe('logins', () => {
+  unless(process.platform === 'win32', test)('over TLS and over a Unix socket', async (t) => {
     const files = new TlsFiles(t);
     const { certFile, keyFile } = files.make('server', { key: 'ec' });
     const [path, open] = [files.path('mi.sock'), files.path('open.sock')];
@@ -43,7 +44,7 @@ describe('logins', { timeout: 60_000 }, () => {
       },
     });
     await server.start();
-    t.after(() => server.close({ deadline: 0 }));
+    t.onTestFinished(() => server.close({ deadline: 0 }));
     const tls = { host: '127.0.0.1', port: server.port, rejectUnauthorized: false };
     const ask = requestTls as typeof request;
     assert.deepEqual([await status(ask, tls), await status(ask, tls, alice)], [401, 200]);

@@ -1,8 +1,10 @@
 // Users of auth_file and tokens of auth_tokens: verified off the main thread while the request arrives.
 import assert from 'node:assert/strict';
 import { appendFileSync, chmodSync, writeFileSync } from 'node:fs';
-import { describe, type TestContext, test } from 'node:test';
+import { describe, test } from 'vitest';
 import type { Server, ServerOptions } from '#src/index.js';
+import type { Lifetime } from '../support/lifetime.js';
+import { unless } from '../support/unless.js';
 import { basic, temporaryFile, tokenLine, userLine } from './accounts.js';
 import { post, startServer } from './mi-client.js';
 import { ask, RawClient } from './raw-client.js';
@@ -16,7 +18,7 @@ interface WithUsers {
   readonly file: string;
 }
 
-async function start(t: TestContext, options: ServerOptions = {}): Promise<WithUsers> {
+async function start(t: Lifetime, options: ServerOptions = {}): Promise<WithUsers> {
   const file = temporaryFile(t, 'users', `# staff\n\n${userLine('alice', 'wonder:land', 'operate')}`);
   const server = await startServer(t, { ...options, httpd: { auth_file: file, ...options.httpd } });
   return { server, file };
@@ -26,7 +28,7 @@ async function status(server: Server, authorization: string): Promise<number> {
   return (await post(server, version, { headers: { Authorization: authorization } })).status;
 }
 
-describe('users of a file', { timeout: 60_000 }, () => {
+describe('users of a file', () => {
   test('the right password passes, at first and remembered', async (t) => {
     const { server } = await start(t);
     for (let i = 0; i < 3; i++) assert.equal(await status(server, alice), 200);
@@ -151,7 +153,7 @@ describe('users of a file', { timeout: 60_000 }, () => {
   });
 });
 
-describe('tokens', { timeout: 60_000 }, () => {
+describe('tokens', () => {
   test('pass as Bearer, in any letters of the scheme, and not as a password', async (t) => {
     const file = temporaryFile(t, 'tokens', tokenLine('exporter', 'mi_abc-_~+/==', 'read'));
     const server = await startServer(t, { httpd: { auth_tokens: file } });
@@ -163,7 +165,7 @@ describe('tokens', { timeout: 60_000 }, () => {
   });
 });
 
-describe('files of accounts', { timeout: 60_000 }, () => {
+describe('files of accounts', () => {
   test('are read again on reload: new users in, old ones out, also those who were remembered', async (t) => {
     const { server, file } = await start(t);
     assert.equal(await status(server, alice), 200);
@@ -185,7 +187,7 @@ describe('files of accounts', { timeout: 60_000 }, () => {
     assert.equal(await status(server, alice), 200);
   });
 
-  test('one that everybody can read is warned of', { skip: process.platform === 'win32' }, async (t) => {
+  unless(process.platform === 'win32', test)('one that everybody can read is warned of', async (t) => {
     const lines: string[] = [];
     const write = (_fields: object, message: string): void => {
       lines.push(message);
@@ -197,7 +199,7 @@ describe('files of accounts', { timeout: 60_000 }, () => {
     assert.match(lines.join(), /users.* is readable by everybody/);
   });
 
-  test('one that others can write to is warned of', { skip: process.platform === 'win32' }, async (t) => {
+  unless(process.platform === 'win32', test)('one that others can write to is warned of', async (t) => {
     const lines: string[] = [];
     const write = (_fields: object, message: string): void => {
       lines.push(message);

@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { describe, test } from 'node:test';
+import { describe, test } from 'vitest';
 import { type Call, command, defineModule, type JsonValue, stream } from '#src/index.js';
 import { held } from './held-items.js';
 import { assertAtRest, call, post, startServer, withResolvers } from './mi-client.js';
 import { RawClient } from './raw-client.js';
-
-const options = { timeout: 90_000 };
 
 interface Entered {
   readonly call: Call;
@@ -64,7 +62,7 @@ async function send(port: number, body: string): Promise<Socket> {
   return socket;
 }
 
-describe('calls of a batch', options, () => {
+describe('calls of a batch', () => {
   test('run side by side, and are answered in order however they end', async (t) => {
     const { module, entered, enter } = gate();
     const server = await startServer(t, { modules: [module] });
@@ -105,7 +103,7 @@ describe('calls of a batch', options, () => {
     const { module, entered, enter } = gate();
     const server = await startServer(t, { modules: [module] });
     const client = await RawClient.connect(server.port);
-    t.after(() => client.close());
+    t.onTestFinished(() => client.close());
     client.request('POST', '/mi', `[${run(1)},${wait(2)},${run(3)}]`, ['Content-Type: application/json']);
     await enter(1);
     while (!client.unread.includes('"id":1}')) await once(client.socket, 'data');
@@ -308,7 +306,7 @@ describe('calls of a batch', options, () => {
       ],
     });
     const client = await RawClient.connect(server.port);
-    t.after(() => client.close());
+    t.onTestFinished(() => client.close());
     let isOver = false;
     const work = (id: number): string => `{"jsonrpc":"2.0","method":"busy:work","id":${id}}`;
     const reply = post(server, `[${repeat(300, work)}]`).then((given) => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { describe, test } from 'vitest';
 import { command, defineModule, MiError, RecordTable, type Result, stream } from '#src/index.js';
 import { count } from '../long.js';
 import { holds } from '../property.js';
@@ -70,7 +70,7 @@ const request = fc
 
 const element = fc.oneof({ weight: 9, arbitrary: request }, fc.json());
 
-describe('batches of anything', { timeout: 120_000 }, () => {
+describe('batches of anything', () => {
   for (const [windowSize, runs] of [
     [1024, count(40, 1000)],
     [0, count(40, 1000)],

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { describe, test, vi } from 'vitest';
 import { defineModule, type Server } from '#src/index.js';
 import { call, callError, startServer } from './mi-client.js';
 
@@ -7,7 +7,7 @@ async function held(server: Server): Promise<Record<string, number>> {
   return (await call(server, 'get_statistics', [['cachedb_local:']])) as Record<string, number>;
 }
 
-describe('cache_store, cache_fetch, cache_remove', { timeout: 30_000 }, () => {
+describe('cache_store, cache_fetch, cache_remove', () => {
   test('a value is stored, told, replaced and removed', async (t) => {
     const server = await startServer(t, { cachedb_local: {} });
     const value = '<b>"x"&\'y\'</b>\nl2\t€ 😀';
@@ -59,7 +59,7 @@ describe('cache_store, cache_fetch, cache_remove', { timeout: 30_000 }, () => {
   test('values expire, on time and for good', async (t) => {
     const now = performance.now.bind(performance);
     let ahead = 0;
-    t.mock.method(performance, 'now', () => now() + ahead);
+    vi.spyOn(performance, 'now').mockImplementation(() => now() + ahead);
     const server = await startServer(t, { cachedb_local: {} });
     await call(server, 'cache_store', ['local', 'short', 'v', 10]);
     await call(server, 'cache_store', ['local', 'long', 'v', 0]);

@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Agent } from 'node:http';
-import { type TestContext, test } from 'node:test';
 import { setTimeout as later } from 'node:timers/promises';
+import { test } from 'vitest';
 import { command, createServer, defineModule, type Server, stream, streamObject } from '#src/index.js';
+import type { Lifetime } from '../support/lifetime.js';
 import { call, post } from './mi-client.js';
 
 const storage = new AsyncLocalStorage<string>();
@@ -70,17 +71,17 @@ async function* members(): AsyncGenerator<[string, string]> {
   yield ['last', seen()];
 }
 
-async function start(t: TestContext): Promise<Server> {
+async function start(t: Lifetime): Promise<Server> {
   const httpd = { ip: '127.0.0.1', port: 0, buf_size: 65536 };
   const server = await createServer({ httpd, mi_json: {}, modules: [entering, streaming] }).start();
-  t.after(() => server.close({ deadline: 0 }));
+  t.onTestFinished(() => server.close({ deadline: 0 }));
   return server;
 }
 
 test('a call sees nothing of the calls before it, whatever they entered and however they came', async (t) => {
   const server = await start(t);
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  t.after(() => agent.destroy());
+  t.onTestFinished(() => agent.destroy());
   const jsonOf = (method: string, name: string): string =>
     JSON.stringify({ jsonrpc: '2.0', method, params: { name }, id: 1 });
   for (const method of ['enters:at_once', 'enters:later', 'enters:within', 'enters:throwing']) {

@@ -1,7 +1,7 @@
 // Nothing that was meant as a call is answered 2xx without having run: a client that looks at the status alone, such as
 // `curl -f`, may take it for done.
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { describe, test } from 'vitest';
 import { command, defineModule, type Server } from '#src/index.js';
 import { startServer } from './mi-client.js';
 import { RawClient, type RawResponse } from './raw-client.js';
@@ -109,7 +109,7 @@ function isTold({ text, headers, status }: RawResponse): boolean {
   return [reply].flat().every((one) => typeof one === 'object' && one !== null && 'error' in one);
 }
 
-describe('what was meant as a call', { timeout: 120_000 }, () => {
+describe('what was meant as a call', () => {
   for (const method of methods) {
     for (const [html, name] of [
       [1, 'with pages'],

@@ -4,8 +4,10 @@ import { once } from 'node:events';
 import { request } from 'node:http';
 import { request as requestTls } from 'node:https';
 import { connect, type Socket } from 'node:net';
-import { describe, type TestContext, test } from 'node:test';
+import { describe, test } from 'vitest';
 import { createServer, type Server, type ServerOptions } from '#src/index.js';
+import type { Lifetime } from '../support/lifetime.js';
+import { unless } from '../support/unless.js';
 import { noOpenssl, TlsFiles } from './tls-files.js';
 
 interface Started {
@@ -13,18 +15,18 @@ interface Started {
   readonly socketPath: string;
 }
 
-async function start(t: TestContext, httpd: NonNullable<ServerOptions['httpd']>, options = ''): Promise<Started> {
+async function start(t: Lifetime, httpd: NonNullable<ServerOptions['httpd']>, options = ''): Promise<Started> {
   const socketPath = new TlsFiles(t).path('mi.sock');
   const server = createServer({ httpd: { ...httpd, listen: [`http:127.0.0.1:0${options}`, `unix:${socketPath}`] } });
   await server.start();
-  t.after(() => server.close({ deadline: 0 }));
+  t.onTestFinished(() => server.close({ deadline: 0 }));
   return { server, socketPath };
 }
 
 /** Connections that send nothing, from one address; those that the server does not close. */
-async function idle(t: TestContext, { server }: Started, count: number, localAddress: string): Promise<Set<Socket>> {
+async function idle(t: Lifetime, { server }: Started, count: number, localAddress: string): Promise<Set<Socket>> {
   const open = new Set<Socket>();
-  t.after(() => {
+  t.onTestFinished(() => {
     for (const socket of open) socket.destroy();
   });
   for (let made = 0; made < count; made++) {
@@ -46,7 +48,7 @@ async function status(where: object): Promise<number> {
   return response.statusCode;
 }
 
-describe('connections of one address', { timeout: 60_000, skip: process.platform !== 'linux' }, () => {
+unless(process.platform !== 'linux', describe)('connections of one address', () => {
   test('that is not allowed fill nothing, and the first of them are told why', async (t) => {
     const started = await start(t, { max_connections: 40 }, ';allow=127.0.0.2');
     const { server, socketPath } = started;
@@ -89,17 +91,14 @@ describe('connections of one address', { timeout: 60_000, skip: process.platform
   });
 });
 
-describe('connections of one address by TLS', {
-  timeout: 60_000,
-  skip: process.platform !== 'linux' || noOpenssl,
-}, () => {
-  async function startTls(t: TestContext, httpd: NonNullable<ServerOptions['httpd']>, options = ''): Promise<Started> {
+unless(process.platform !== 'linux' || noOpenssl, describe)('connections of one address by TLS', () => {
+  async function startTls(t: Lifetime, httpd: NonNullable<ServerOptions['httpd']>, options = ''): Promise<Started> {
     const files = new TlsFiles(t);
     const { certFile, keyFile } = files.make('server', { key: 'ec' });
     const listen = [`https:127.0.0.1:0;cert=${certFile};key=${keyFile}${options}`];
     const server = createServer({ httpd: { ...httpd, listen } });
     await server.start();
-    t.after(() => server.close({ deadline: 0 }));
+    t.onTestFinished(() => server.close({ deadline: 0 }));
     return { server, socketPath: '' };
   }
 

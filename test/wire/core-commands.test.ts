@@ -1,30 +1,35 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { command, defineModule } from '#src/index.js';
+import { beforeAll, describe, test } from 'vitest';
+import { command, defineModule, type Server } from '#src/index.js';
+import { suiteLifetime } from '../support/lifetime.js';
 import { call, callError, post, startServer, withResolvers } from './mi-client.js';
 
-test('core commands', { timeout: 20_000 }, async (t) => {
+describe('core commands', () => {
+  const lifetime = suiteLifetime();
   const killed = withResolvers<void>();
-  const server = await startServer(t, {
-    kill: () => killed.resolve(),
-    modules: [
-      defineModule({
-        name: 'pbx',
-        commands: [
-          command({
-            name: 'level',
-            help: 'Sets a level.',
-            recipes: [{}, { brief: 'int' }, { brief: 'int', name: 'string' }],
-            run: () => 'OK',
-          }),
-        ],
-      }),
-    ],
+  let server: Server;
+  beforeAll(async () => {
+    server = await startServer(lifetime, {
+      kill: () => killed.resolve(),
+      modules: [
+        defineModule({
+          name: 'pbx',
+          commands: [
+            command({
+              name: 'level',
+              help: 'Sets a level.',
+              recipes: [{}, { brief: 'int' }, { brief: 'int', name: 'string' }],
+              run: () => 'OK',
+            }),
+          ],
+        }),
+      ],
+    });
   });
   const ctime =
     /^(Sun|Mon|Tue|Wed|Thu|Fri|Sat) (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ 1-3][0-9] \d\d:\d\d:\d\d \d{4}$/;
 
-  await t.test('uptime', async () => {
+  test('uptime', async () => {
     const {
       Now,
       'Up since': since,
@@ -37,21 +42,21 @@ test('core commands', { timeout: 20_000 }, async (t) => {
     assert.match(time ?? '', /^\d+ \[sec\]$/);
     assert.ok(Math.abs(Date.parse(Now ?? '') - Date.now()) < 5000);
   });
-  await t.test('version', async () => {
+  test('version', async () => {
     const { Server } = (await call(server, 'version')) as { Server: string };
     assert.match(Server, /^mi-httpd \(\d+\.\d+\.\d+ \(\w+\/\w+\)\)$/);
     const revision = (await call(server, 'version', ['revision'])) as Record<string, string>;
     assert.equal(revision.Server, Server);
     assert.match(revision.git ?? revision.unknown ?? '', /^([0-9a-f]{9,}|unknown)$/);
   });
-  await t.test('pwd, arg, ps tell of this process', async () => {
+  test('pwd, arg, ps tell of this process', async () => {
     assert.deepEqual(await call(server, 'pwd'), { WD: process.cwd() });
     assert.deepEqual(await call(server, 'arg'), process.argv);
     assert.deepEqual(await call(server, 'ps'), {
       Processes: [{ ID: 0, PID: process.pid, Type: `HTTPD 127.0.0.1:${server.port}` }],
     });
   });
-  await t.test('which', async () => {
+  test('which', async () => {
     const names = (await call(server, 'which')) as string[];
     for (const name of [
       'core:ps',
@@ -70,15 +75,15 @@ test('core commands', { timeout: 20_000 }, async (t) => {
     assert.deepEqual(await call(server, 'which', ['pbx:']), ['pbx:level']);
     assert.deepEqual(await callError(server, 'which', ['ul']), { code: 404, message: 'unknown MI command' });
   });
-  await t.test('every name that which lists is found', async () => {
+  test('every name that which lists is found', async () => {
     for (const name of (await call(server, 'which')) as string[]) assert.ok(await call(server, 'which', [name]), name);
   });
-  await t.test('help', async () => {
+  test('help', async () => {
     assert.equal(typeof (await call(server, 'help')), 'string');
     assert.deepEqual(await call(server, 'help', ['pbx:level']), { Help: 'Sets a level.', 'Exported by': 'pbx' });
     assert.deepEqual(await callError(server, 'help', [5]), { code: 404, message: 'unknown MI command' });
   });
-  await t.test('log_level', async () => {
+  test('log_level', async () => {
     const Type = `HTTPD 127.0.0.1:${server.port}`;
     assert.deepEqual(await call(server, 'log_level'), { Processes: [{ PID: process.pid, 'Log level': 3, Type }] });
     assert.deepEqual(await call(server, 'log_level', [1]), { 'New global log level': 1 });
@@ -89,16 +94,16 @@ test('core commands', { timeout: 20_000 }, async (t) => {
       data: 'Bad PID',
     });
   });
-  await t.test('httpd_list_root_path', async () => {
+  test('httpd_list_root_path', async () => {
     assert.deepEqual(await call(server, 'httpd_list_root_path'), [{ http_root: 'mi', module: 'mi_http' }]);
   });
-  await t.test('kill answers, then stops the server', async () => {
+  test('kill answers, then stops the server', async () => {
     assert.match((await post(server, '{"jsonrpc":"2.0","method":"kill","id":1}')).body, /"OK"/);
     await killed.promise;
   });
 });
 
-test('log_level sets the level of the logger it was given', { timeout: 10_000 }, async (t) => {
+test('log_level sets the level of the logger it was given', async (t) => {
   const log = { level: 'info', debug() {}, info() {}, warn() {}, error() {} };
   const server = await startServer(t, { log });
   const expected = { '-3': 'fatal', '-1': 'error', '1': 'warn', '3': 'info', '4': 'debug', '77': 'debug' };

@@ -6,14 +6,15 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, type TestContext, test } from 'node:test';
 import fc from 'fast-check';
+import { describe, test } from 'vitest';
 import { command, defineModule, MiError, RecordTable, type Result, stream, streamObject } from '#src/index.js';
 import { count } from '../long.js';
 import { holds } from '../property.js';
+import type { Lifetime } from '../support/lifetime.js';
+import { unless } from '../support/unless.js';
 import { assertAtRest, post, startServer } from './mi-client.js';
 
-const timeout = 120_000;
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
@@ -63,9 +64,9 @@ function module() {
   return { given, names: Object.keys(make), module: defineModule({ name: 'half', commands: [...commands, echo] }) };
 }
 
-function folder(t: TestContext): string {
+function folder(t: Lifetime): string {
   const path = mkdtempSync(join(tmpdir(), 'mi-httpd-decodable-'));
-  t.after(() => rmSync(path, { recursive: true }));
+  t.onTestFinished(() => rmSync(path, { recursive: true }));
   return path;
 }
 
@@ -73,7 +74,7 @@ function requestOf(method: string, params: unknown, id = '1'): string {
   return `{"jsonrpc":"2.0","method":${JSON.stringify(method)},"params":${JSON.stringify(params)},"id":${id}}`;
 }
 
-describe('what a server writes can be decoded', { timeout }, () => {
+describe('what a server writes can be decoded', () => {
   for (const pretty_printing of [0, 1]) {
     test(`replies to anything, and what commands give, pretty_printing ${pretty_printing}`, async (t) => {
       const { given, names, module: half } = module();
@@ -136,7 +137,7 @@ describe('what a server writes can be decoded', { timeout }, () => {
 
   test('events', async (t) => {
     const receiver = createSocket('udp4').bind(0, '127.0.0.1');
-    t.after(() => receiver.close());
+    t.onTestFinished(() => void receiver.close());
     await once(receiver, 'listening');
     const server = await startServer(t, { log: silent, event_datagram: {}, event_jsonrpc: {} });
     const sink = server.events;
@@ -167,10 +168,10 @@ const decoders: readonly (readonly [name: string, program: string, args: readonl
   ['jq', 'jq', ['-e', 'tostring | contains("\ufffd\ufffd\ufffd\ufffd") | not']],
 ];
 
-describe('decoders of other languages', { timeout }, () => {
+describe('decoders of other languages', () => {
   for (const [name, program, args] of decoders) {
     const isThere = spawnSync(program, ['--version']).status === 0;
-    test(`${name} takes every reply`, { skip: isThere ? false : `${program} is not installed` }, async (t) => {
+    unless(isThere ? false : `${program} is not installed`, test)(`${name} takes every reply`, async (t) => {
       const { given, names, module: half } = module();
       const server = await startServer(t, { modules: [half], log: silent });
       const lines: string[] = [];

@@ -1,15 +1,13 @@
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
-import { describe, test } from 'node:test';
 import { Ajv } from 'ajv';
+import { describe, test } from 'vitest';
 import { command, defineModule } from '#src/index.js';
 import { call, callError, post, startServer } from './mi-client.js';
 
 // The types of the package name an export that it does not have.
 const require = createRequire(import.meta.url);
 const { openrpcDocument } = require('@open-rpc/meta-schema') as { openrpcDocument: object };
-
-const options = { timeout: 20_000 };
 
 interface Method {
   readonly name: string;
@@ -49,7 +47,7 @@ const odd = defineModule({
   ],
 });
 
-describe('rpc.discover', options, () => {
+describe('rpc.discover', () => {
   test('gives a valid OpenRPC document', async (t) => {
     const server = await startServer(t, { modules: [odd], usrloc: {} });
     const document = await call(server, 'rpc.discover');

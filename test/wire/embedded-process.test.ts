@@ -1,16 +1,17 @@
 // What an embedded server does to, and tells of, the process that it is part of: nothing, unless it is given.
 import assert from 'node:assert/strict';
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { type TestContext, test } from 'node:test';
+import { test } from 'vitest';
 import { createServer, defineModule, type Server, type ServerOptions } from '#src/index.js';
+import type { Lifetime } from '../support/lifetime.js';
 import { callError, post, withResolvers } from './mi-client.js';
 
 const storage = new AsyncLocalStorage<string>();
 
 /** Starts a server with these options alone, as a program does. */
-async function embedded(t: TestContext, options: ServerOptions): Promise<Server> {
+async function embedded(t: Lifetime, options: ServerOptions): Promise<Server> {
   const server = await createServer({ httpd: { ip: '127.0.0.1', port: 0 }, ...options }).start();
-  t.after(() => server.close({ deadline: 0 }));
+  t.onTestFinished(() => server.close({ deadline: 0 }));
   return server;
 }
 
@@ -18,7 +19,7 @@ test('kill, arg and pwd are refused, and the refusal names the option', async (t
   const signals: string[] = [];
   const note = (): void => void signals.push('SIGTERM');
   process.on('SIGTERM', note);
-  t.after(() => process.off('SIGTERM', note));
+  t.onTestFinished(() => void process.off('SIGTERM', note));
   const server = await embedded(t, {});
   const options = { kill: 'kill', arg: 'tellProcess', pwd: 'tellProcess' };
   for (const [command, option] of Object.entries(options)) {

@@ -2,10 +2,9 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { test } from 'node:test';
+import { test } from 'vitest';
 import { root, start } from './http-server.js';
 
-const timeout = 20_000;
 const get = (path: string, more = ''): string => `GET /t${path} HTTP/1.1\r\nHost: a\r\n${more}\r\n`;
 const close = 'Connection: close\r\n';
 
@@ -31,7 +30,7 @@ const sendings: Readonly<Record<string, readonly [sent: string, isRequest: boole
 };
 
 for (const [name, [sent, isRequest]] of Object.entries(sendings)) {
-  test(`a connection with ${name} is ${isRequest ? 'not ' : ''}counted`, { timeout }, async (t) => {
+  test(`a connection with ${name} is ${isRequest ? 'not ' : ''}counted`, async (t) => {
     const { port, counter, log, until } = await start(t, [
       root({
         onRequest: (exchange) => {

@@ -1,7 +1,7 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
-import type { TestContext } from 'node:test';
+import type { Lifetime } from '../support/lifetime.js';
 
 /** What events come to. */
 export interface EventReceiver {
@@ -28,13 +28,13 @@ class Arrivals {
 }
 
 /** Receives datagrams on a free port of 127.0.0.1 until the test ends. */
-export async function udpReceiver(t: TestContext): Promise<EventReceiver> {
+export async function udpReceiver(t: Lifetime): Promise<EventReceiver> {
   const socket = createSocket('udp4');
   const arrivals = new Arrivals();
   socket.on('message', (message) => arrivals.add(message.toString()));
   socket.bind(0, '127.0.0.1');
   await once(socket, 'listening');
-  t.after(() => socket.close());
+  t.onTestFinished(() => socket.close());
   return { port: socket.address().port, next: () => arrivals.next() };
 }
 
@@ -49,7 +49,7 @@ export interface TcpReceiver extends EventReceiver {
 }
 
 /** @param port 0: a free one */
-export async function tcpReceiver(t: TestContext, port = 0): Promise<TcpReceiver> {
+export async function tcpReceiver(t: Lifetime, port = 0): Promise<TcpReceiver> {
   const open = new Set<Socket>();
   const arrivals = new Arrivals();
   let connections = 0;
@@ -75,7 +75,7 @@ export async function tcpReceiver(t: TestContext, port = 0): Promise<TcpReceiver
     server.close();
     await closed;
   };
-  t.after(close);
+  t.onTestFinished(close);
   return {
     port: (server.address() as AddressInfo).port,
     next: () => arrivals.next(),

@@ -3,10 +3,11 @@ import { execFile } from 'node:child_process';
 import { Socket as DatagramSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { type AddressInfo, createServer as createTcpServer, Socket } from 'node:net';
-import { describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { describe, test, vi } from 'vitest';
 import { command, defineModule, type Server } from '#src/index.js';
+import { bundleText } from '../../scripts/bundle.mjs';
 import { freePort } from '../command/free-port.js';
 import { tcpReceiver, udpReceiver } from './event-receiver.js';
 import { call, callError, startServer, withResolvers } from './mi-client.js';
@@ -18,7 +19,7 @@ async function statistic(server: Server, name: string): Promise<number | undefin
   return ((await call(server, 'get_statistics', [[name]])) as Record<string, number>)[`evi:${name}`];
 }
 
-describe('commands about events', { timeout: 30_000 }, () => {
+describe('commands about events', () => {
   test('events_list numbers the events in the order of their declaration', async (t) => {
     const server = await startServer(t, { usrloc: {} });
     server.events.declare('E_PBX_TRUNK_DOWN');
@@ -167,7 +168,7 @@ describe('commands about events', { timeout: 30_000 }, () => {
   });
 });
 
-describe('raise_event', { timeout: 30_000 }, () => {
+describe('raise_event', () => {
   test('sends texts by position and members by name', async (t) => {
     const receiver = await udpReceiver(t);
     const server = await startServer(t, { event_datagram: {} });
@@ -216,7 +217,7 @@ describe('raise_event', { timeout: 30_000 }, () => {
   });
 });
 
-describe('events of modules and embedders', { timeout: 30_000 }, () => {
+describe('events of modules and embedders', () => {
   test('a module declares and raises; members of any kind arrive', async (t) => {
     const receiver = await udpReceiver(t);
     const pbx = defineModule({
@@ -326,7 +327,7 @@ describe('events of modules and embedders', { timeout: 30_000 }, () => {
   });
 });
 
-describe('events by TCP', { timeout: 60_000 }, () => {
+describe('events by TCP', () => {
   test('one connection serves all events of a subscriber', async (t) => {
     const receiver = await tcpReceiver(t);
     const server = await startServer(t, { event_jsonrpc: {}, event_stream: { event_param: 'event' } });
@@ -420,7 +421,7 @@ describe('events by TCP', { timeout: 60_000 }, () => {
     const stalled = createTcpServer((socket: Socket) => void socket.pause());
     const { promise: port, resolve } = withResolvers<number>();
     stalled.listen(0, '127.0.0.1', () => resolve((stalled.address() as { port: number }).port));
-    t.after(() => stalled.close());
+    t.onTestFinished(() => void stalled.close());
     const server = await startServer(t, { event_jsonrpc: { queue_size: 20_000 } });
     const event = server.events.declare('E_ONE');
     await call(server, 'event_subscribe', ['E_ONE', `jsonrpc:127.0.0.1:${await port}`]);
@@ -465,12 +466,12 @@ describe('events by TCP', { timeout: 60_000 }, () => {
       server.events.subscribe(event, 'udp:127.0.0.1:9', 60);
       console.log(event.raise([1]));
       await server.close();`;
-    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', program], { timeout: 20_000 });
+    const { stdout } = await run(process.execPath, [bundleText(program)], { timeout: 20_000 });
     assert.equal(stdout, '2\n');
   });
 
-  test('requests with replies are refused', async () => {
-    const start = (options: object) => () => startServer({ after() {} } as never, options);
+  test('requests with replies are refused', async (t) => {
+    const start = (options: object) => () => startServer(t, options);
     await Promise.all([
       assert.rejects(start({ event_jsonrpc: { sync_mode: 1 } }), /sync_mode.*and 0, notifications, is what there is/),
       assert.rejects(
@@ -485,7 +486,7 @@ describe('events by TCP', { timeout: 60_000 }, () => {
   });
 });
 
-test('raise_event takes an object of named parameters, as it is or as its text', { timeout: 20_000 }, async (t) => {
+test('raise_event takes an object of named parameters, as it is or as its text', async (t) => {
   const server = await startServer(t, { event_datagram: {} });
   server.events.declare('E_MI_TEST');
   const receiver = await udpReceiver(t);
@@ -498,9 +499,7 @@ test('raise_event takes an object of named parameters, as it is or as its text',
   }
 });
 
-test('an event is printed once for each form, and not for subscribers whose queue is full', {
-  timeout: 20_000,
-}, async (t) => {
+test('an event is printed once for each form, and not for subscribers whose queue is full', async (t) => {
   const server = await startServer(t, {
     event_datagram: { max_subscribers: 100, queue_size: 1024 },
     event_stream: { max_subscribers: 200, queue_size: 1024, event_param: 'name' },
@@ -513,9 +512,9 @@ test('an event is printed once for each form, and not for subscribers whose queu
   }
   await call(server, 'event_subscribe', ['E_BIG', `tcp:127.0.0.1:${port}/own`]);
   await call(server, 'event_subscribe', ['E_BIG', `tcp:127.0.0.2:${port}/own`]);
-  const stringify = t.mock.method(JSON, 'stringify');
+  const stringify = vi.spyOn(JSON, 'stringify');
   const printed = (): number => {
-    return stringify.mock.calls.filter(({ arguments: [value] }) => Object.hasOwn(Object(value), 'jsonrpc')).length;
+    return stringify.mock.calls.filter(([value]) => Object.hasOwn(Object(value), 'jsonrpc')).length;
   };
   event.raise({ text: 'x'.repeat(250_000) });
   assert.equal(printed(), 3, 'a datagram, a line, a line with a method');
@@ -525,7 +524,7 @@ test('an event is printed once for each form, and not for subscribers whose queu
   assert.ok(printed() - before <= 1, 'datagrams alone');
 });
 
-test('a subscriber that accepts and closes is connected to at growing intervals', { timeout: 20_000 }, async (t) => {
+test('a subscriber that accepts and closes is connected to at growing intervals', async (t) => {
   const accepted: number[] = [];
   const closing = createTcpServer((socket) => {
     accepted.push(performance.now());
@@ -534,7 +533,7 @@ test('a subscriber that accepts and closes is connected to at growing intervals'
   });
   closing.listen(0, '127.0.0.1');
   await once(closing, 'listening');
-  t.after(() => closing.close());
+  t.onTestFinished(() => void closing.close());
   const server = await startServer(t, { event_stream: {} });
   const event = server.events.declare('E_TICK');
   await call(server, 'event_subscribe', ['E_TICK', `tcp:127.0.0.1:${(closing.address() as AddressInfo).port}`]);
@@ -549,7 +548,7 @@ test('a subscriber that accepts and closes is connected to at growing intervals'
   }
 });
 
-test('an event for hundreds of subscribers is written in turns of the event loop', { timeout: 30_000 }, async (t) => {
+test('an event for hundreds of subscribers is written in turns of the event loop', async (t) => {
   const receiver = await tcpReceiver(t);
   const { port: udpPort } = await udpReceiver(t);
   const server = await startServer(t, {
@@ -569,9 +568,7 @@ test('an event for hundreds of subscribers is written in turns of the event loop
   for (const prototype of [Socket.prototype, DatagramSocket.prototype] as { write?: unknown; send?: unknown }[]) {
     const name = prototype === Socket.prototype ? 'write' : 'send';
     const original = prototype[name] as (...given: unknown[]) => unknown;
-    t.mock.method(
-      prototype as Record<'write' | 'send', (...given: unknown[]) => unknown>,
-      name,
+    vi.spyOn(prototype as Record<'write' | 'send', (...given: unknown[]) => unknown>, name).mockImplementation(
       function (this: unknown, ...given: unknown[]) {
         written += 1;
         return original.apply(this, given);
@@ -588,9 +585,7 @@ test('an event for hundreds of subscribers is written in turns of the event loop
   assert.equal(await statistic(server, 'events_dropped'), 0);
 });
 
-test('an event that is too long for a line is dropped and counted, as for a datagram', {
-  timeout: 20_000,
-}, async (t) => {
+test('an event that is too long for a line is dropped and counted, as for a datagram', async (t) => {
   const receiver = await tcpReceiver(t);
   const server = await startServer(t, { event_stream: {} });
   const event = server.events.declare('E_ONE');

@@ -1,6 +1,6 @@
 // A logger of the program that fails: logging stops no service.
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from 'vitest';
 import { command, createServer, defineModule, type Log } from '#src/index.js';
 import { call, callError } from './mi-client.js';
 
@@ -69,7 +69,7 @@ test('an error whose text cannot be read is logged all the same, with its comman
   const note = (fields: object): void => void lines.push(fields);
   const log = { debug: () => {}, info: () => {}, warn: () => {}, error: note };
   const server = await createServer({ httpd, log, modules }).start();
-  t.after(() => server.close({ deadline: 0 }));
+  t.onTestFinished(() => server.close({ deadline: 0 }));
   await callError(server, 'm:unreadable');
   const [line] = lines;
   assert.equal(line?.command, 'm:unreadable');
@@ -99,7 +99,7 @@ test('a kill that throws is logged, and the server goes on; modules reach nothin
   };
   const own = defineModule({ name: 'own', load });
   const server = await createServer({ httpd, log, kill: fail, modules: [own] }).start();
-  t.after(() => server.close({ deadline: 0 }));
+  t.onTestFinished(() => server.close({ deadline: 0 }));
   await call(server, 'kill');
   await call(server, 'own:look');
   assert.deepEqual(reached, [undefined, undefined]);

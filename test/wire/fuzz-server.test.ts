@@ -4,8 +4,8 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { describe, test } from 'vitest';
 import { command, defineModule, type Server, stream } from '#src/index.js';
 import { corpus } from '../client/corpus.js';
 import { rests } from './at-rest.js';
@@ -132,43 +132,55 @@ async function startSorts(t: Parameters<typeof startServer>[0]): Promise<Server>
   });
 }
 
-describe('damaged requests', { timeout }, () => {
-  test(`${rounds} of seed ${seed} leave the server as it was`, { timeout }, async (t) => {
-    const server = await startSorts(t);
-    const atRest = await rests(server);
-    let round = 0;
-    const lane = async (): Promise<void> => {
-      while (round < rounds) {
-        const number = round++;
-        const random = new Random(seed + number);
-        const bytes = damaged(requests, random);
-        try {
-          await send(server.port, pieces(bytes, random), random.below(4) === 0);
-          if (number % 50 === 0) assert.equal(typeof (await call(server, 'core:pwd')), 'object');
-        } catch (error) {
-          mkdirSync('build/fuzz', { recursive: true });
-          const file = join('build/fuzz', `request-${seed}-${number}`);
-          writeFileSync(file, bytes);
-          throw new Error(`seed ${seed}, round ${number}; the request is in ${file}, keep it in ${kept}`, {
-            cause: error,
-          });
-        }
-      }
-    };
-    await Promise.all(Array.from({ length: lanes }, lane));
-    await atRest();
-  });
+describe(
+  'damaged requests',
+  () => {
+    test(
+      `${rounds} of seed ${seed} leave the server as it was`,
+      async (t) => {
+        const server = await startSorts(t);
+        const atRest = await rests(server);
+        let round = 0;
+        const lane = async (): Promise<void> => {
+          while (round < rounds) {
+            const number = round++;
+            const random = new Random(seed + number);
+            const bytes = damaged(requests, random);
+            try {
+              await send(server.port, pieces(bytes, random), random.below(4) === 0);
+              if (number % 50 === 0) assert.equal(typeof (await call(server, 'core:pwd')), 'object');
+            } catch (error) {
+              mkdirSync('build/fuzz', { recursive: true });
+              const file = join('build/fuzz', `request-${seed}-${number}`);
+              writeFileSync(file, bytes);
+              throw new Error(`seed ${seed}, round ${number}; the request is in ${file}, keep it in ${kept}`, {
+                cause: error,
+              });
+            }
+          }
+        };
+        await Promise.all(Array.from({ length: lanes }, lane));
+        await atRest();
+      },
+      timeout,
+    );
 
-  for (const file of readdirSync(kept)) {
-    test(`as found once: ${file}`, { timeout }, async (t) => {
-      const server = await startSorts(t);
-      const atRest = await rests(server);
-      const bytes = readFileSync(join(kept, file));
-      await send(server.port, [bytes], false);
-      for (let at = 1; at < bytes.length; at += Math.ceil(bytes.length / 40)) {
-        await send(server.port, [bytes.subarray(0, at), bytes.subarray(at)], false);
-      }
-      await atRest();
-    });
-  }
-});
+    for (const file of readdirSync(kept)) {
+      test(
+        `as found once: ${file}`,
+        async (t) => {
+          const server = await startSorts(t);
+          const atRest = await rests(server);
+          const bytes = readFileSync(join(kept, file));
+          await send(server.port, [bytes], false);
+          for (let at = 1; at < bytes.length; at += Math.ceil(bytes.length / 40)) {
+            await send(server.port, [bytes.subarray(0, at), bytes.subarray(at)], false);
+          }
+          await atRest();
+        },
+        timeout,
+      );
+    }
+  },
+  timeout,
+);

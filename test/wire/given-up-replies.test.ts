@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { describe, type TestContext, test } from 'node:test';
+import { describe, test } from 'vitest';
 import { type Call, command, defineModule, MiError, type Result, stream } from '#src/index.js';
+import type { Lifetime } from '../support/lifetime.js';
 import { held } from './held-items.js';
 import { assertAtRest, call, post, startServer, withResolvers } from './mi-client.js';
-
-const options = { timeout: 20_000 };
 
 function giving(run: (call: Call) => Result | Promise<Result>) {
   const give = command({ name: 'give', help: 'Gives a value.', run: (_parameters, call) => run(call) });
@@ -21,16 +20,16 @@ function request(body: string): string {
 }
 
 /** Collects what would end the process. */
-function collectUnhandled(t: TestContext): unknown[] {
+function collectUnhandled(t: Lifetime): unknown[] {
   const unhandled: unknown[] = [];
   const note = (reason: unknown): void => void unhandled.push(reason);
   process.on('unhandledRejection', note);
-  t.after(() => process.off('unhandledRejection', note));
+  t.onTestFinished(() => process.off('unhandledRejection', note));
   return unhandled;
 }
 
-describe('streams that nobody reads', options, () => {
-  test('as results of notifications are closed', { timeout: 5000 }, async (t) => {
+describe('streams that nobody reads', () => {
+  test('as results of notifications are closed', async (t) => {
     let closed = 0;
     const sources = [() => stream(held(() => closed++)), async () => ({ rows: [stream(held(() => closed++))] })];
     for (const make of sources) {
@@ -42,7 +41,7 @@ describe('streams that nobody reads', options, () => {
     }
   });
 
-  test('are closed when they come after the client has left', { timeout: 5000 }, async (t) => {
+  test('are closed when they come after the client has left', async (t) => {
     const entered = withResolvers<AbortSignal>();
     const later = withResolvers<Result>();
     const closed = withResolvers<void>();
@@ -64,7 +63,7 @@ describe('streams that nobody reads', options, () => {
     await assertAtRest(server);
   });
 
-  test('are closed when they come after the deadline', { timeout: 5000 }, async (t) => {
+  test('are closed when they come after the deadline', async (t) => {
     const later = withResolvers<Result>();
     const closed = withResolvers<void>();
     const server = await startServer(t, { mi_http: { mi_timeout: 1 }, modules: [giving(() => later.promise)] });
@@ -74,7 +73,7 @@ describe('streams that nobody reads', options, () => {
     await assertAtRest(server);
   });
 
-  test('are closed when another part of the reply fails to begin', { timeout: 5000 }, async (t) => {
+  test('are closed when another part of the reply fails to begin', async (t) => {
     let closed = 0;
     const broken = {
       [Symbol.iterator]() {
@@ -88,7 +87,7 @@ describe('streams that nobody reads', options, () => {
     assert.equal(closed, 2);
   });
 
-  test('give everything back although closing them fails', { timeout: 5000 }, async (t) => {
+  test('give everything back although closing them fails', async (t) => {
     const closed = withResolvers<void>();
     const make = (): Result => {
       const failing = held(() => {
@@ -107,8 +106,8 @@ describe('streams that nobody reads', options, () => {
   });
 });
 
-describe('streams that fail', options, () => {
-  test('before their first turn, their client gone, end no process', { timeout: 5000 }, async (t) => {
+describe('streams that fail', () => {
+  test('before their first turn, their client gone, end no process', async (t) => {
     const unhandled = collectUnhandled(t);
     const aborted = withResolvers<void>();
     const server = await startServer(t, {
@@ -132,7 +131,7 @@ describe('streams that fail', options, () => {
     assert.deepEqual(unhandled, []);
   });
 
-  test('at their first item are answered with an error, and with the id', { timeout: 5000 }, async (t) => {
+  test('at their first item are answered with an error, and with the id', async (t) => {
     const items = [
       () => {
         throw new MiError(404, 'no rows');
@@ -153,7 +152,7 @@ describe('streams that fail', options, () => {
     }
   });
 
-  test('to give anything in time abort the signal of their call', { timeout: 5000 }, async (t) => {
+  test('to give anything in time abort the signal of their call', async (t) => {
     const aborted = withResolvers<void>();
     const server = await startServer(t, {
       mi_http: { mi_timeout: 1 },
@@ -174,7 +173,7 @@ describe('streams that fail', options, () => {
     await assertAtRest(server);
   });
 
-  test('a second time, since an iterator is read once', { timeout: 5000 }, async (t) => {
+  test('a second time, since an iterator is read once', async (t) => {
     const once = stream(
       (function* () {
         yield 1;
@@ -192,7 +191,7 @@ describe('streams that fail', options, () => {
   });
 });
 
-test('pretty streams that wait for the same event do not mix', options, async (t) => {
+test('pretty streams that wait for the same event do not mix', async (t) => {
   let next = 0;
   const events = [withResolvers<void>(), withResolvers<void>()];
   async function* own(mark: number): AsyncGenerator<string> {
@@ -213,7 +212,7 @@ test('pretty streams that wait for the same event do not mix', options, async (t
   assert.deepEqual(results, [Array(2).fill('0'.repeat(100)), Array(2).fill('1'.repeat(100))]);
 });
 
-describe('results and errors that cannot be printed', options, () => {
+describe('results and errors that cannot be printed', () => {
   function fail(): never {
     throw new Error('nobody may look');
   }
@@ -237,7 +236,7 @@ describe('results and errors that cannot be printed', options, () => {
       }),
     ],
   ] as const) {
-    test(name, { timeout: 5000 }, async (t) => {
+    test(name, async (t) => {
       const unhandled = collectUnhandled(t);
       const server = await startServer(t, { modules: [giving(run)] });
       const { status, body } = await post(server, ask);
@@ -250,7 +249,7 @@ describe('results and errors that cannot be printed', options, () => {
     });
   }
 
-  test('a statistic that fails to compute is null', { timeout: 5000 }, async (t) => {
+  test('a statistic that fails to compute is null', async (t) => {
     const broken = defineModule({
       name: 'broken',
       load: ({ mi }) => {

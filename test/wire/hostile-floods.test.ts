@@ -1,16 +1,15 @@
 // Floods: pipelined requests whose replies nobody reads, connections, descriptors. Others are served meanwhile.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { describe, test } from 'vitest';
 import { ReadProbe } from '#src/http/engine/read-probe.js';
 import { command, defineModule } from '#src/index.js';
 import { mi, startDaemon } from '../command/daemon.js';
+import { unless } from '../support/unless.js';
 import { rests } from './at-rest.js';
 import { call, startServer } from './mi-client.js';
 import { RawClient } from './raw-client.js';
-
-const timeout = 60_000;
 
 /** `text:give` gives a text of `length` characters that begins with `n`. */
 const texts = defineModule({
@@ -35,9 +34,9 @@ function many(count: number, length: number): string {
   return Array.from({ length: count }, (_, n) => request(n, length)).join('');
 }
 
-describe('floods', { timeout }, () => {
+describe('floods', () => {
   for (const length of [200_000, 2000, 100]) {
-    test(`replies of ${length} bytes that are not read are not made without end`, { timeout }, async (t) => {
+    test(`replies of ${length} bytes that are not read are not made without end`, async (t) => {
       const server = await startServer(t, { modules: [texts] });
       const atRest = await rests(server);
       const client = await RawClient.connect(server.port);
@@ -67,7 +66,7 @@ describe('floods', { timeout }, () => {
     });
   }
 
-  test('a client that pipelines and reads gets every reply as it is', { timeout }, async (t) => {
+  test('a client that pipelines and reads gets every reply as it is', async (t) => {
     const server = await startServer(t, { modules: [texts] });
     const atRest = await rests(server);
     for (const length of [100, 3000, 70_000, 250_000]) {
@@ -87,7 +86,7 @@ describe('floods', { timeout }, () => {
     await atRest();
   });
 
-  test('of more than 32 requests in one piece the others are refused, and not run', { timeout }, async (t) => {
+  test('of more than 32 requests in one piece the others are refused, and not run', async (t) => {
     const server = await startServer(t, { modules: [texts] });
     const atRest = await rests(server);
     let run = 0;
@@ -122,7 +121,7 @@ describe('floods', { timeout }, () => {
     await atRest();
   });
 
-  test('many clients that send a few at once are served, all of them', { timeout }, async (t) => {
+  test('many clients that send a few at once are served, all of them', async (t) => {
     const server = await startServer(t, { modules: [texts] });
     const atRest = await rests(server);
     const clients = await Promise.all(Array.from({ length: 40 }, () => RawClient.connect(server.port)));
@@ -136,7 +135,7 @@ describe('floods', { timeout }, () => {
     await atRest();
   });
 
-  test('GET in one piece: the connection is closed when they take long', { timeout }, async (t) => {
+  test('GET in one piece: the connection is closed when they take long', async (t) => {
     const server = await startServer(t, { modules: [texts] });
     const atRest = await rests(server);
     const client = await RawClient.connect(server.port);
@@ -150,7 +149,7 @@ describe('floods', { timeout }, () => {
     await atRest();
   });
 
-  test('a reply that waits for its client stays as it is while others are made', { timeout }, async (t) => {
+  test('a reply that waits for its client stays as it is while others are made', async (t) => {
     const server = await startServer(t, { modules: [texts] });
     const atRest = await rests(server);
     const client = await RawClient.connect(server.port);
@@ -182,7 +181,7 @@ describe('floods', { timeout }, () => {
     assert.equal(probe.isLastDue(), false);
   });
 
-  test('connections over max_connections are closed, and those within it served', { timeout }, async (t) => {
+  test('connections over max_connections are closed, and those within it served', async (t) => {
     const server = await startServer(t, { httpd: { max_connections: 50 } });
     const atRest = await rests(server);
     const clients = await Promise.all(Array.from({ length: 300 }, () => RawClient.connect(server.port)));
@@ -215,7 +214,7 @@ function processorTime(pid: number): number {
 
 const isLinux = process.platform === 'linux';
 
-test('with few descriptors it closes what is too much, and does not spin', { timeout, skip: !isLinux }, async (t) => {
+unless(!isLinux, test)('with few descriptors it closes what is too much, and does not spin', async (t) => {
   const limited = ['-c', 'ulimit -n 128; exec "$0" "$@"', process.execPath];
   const daemon = await startDaemon(t, ['-p', '0'], { through: ['sh', limited] });
   const clients = await Promise.all(Array.from({ length: 400 }, () => RawClient.connect(daemon.port)));

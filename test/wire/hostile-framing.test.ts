@@ -1,11 +1,10 @@
 // Probes of request smuggling and of a parser's patience, beyond those of http-framing: what each gets, that nothing
 // hidden behind it is served where its end is in doubt, and that nothing is left of it.
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { describe, test } from 'vitest';
 import { root, start } from './http-server.js';
 import { RawClient } from './raw-client.js';
 
-const timeout = 30_000;
 const hidden = 'GET /t/hidden HTTP/1.1\r\nHost: a\r\n\r\n';
 
 const get = (fields: string, line = 'GET /t HTTP/1.1'): string => `${line}\r\nHost: a\r\n${fields}\r\n`;
@@ -86,9 +85,9 @@ const probes: readonly (readonly [name: string, request: string, outcome: Outcom
   ['1 MiB without a line end', mega, tooLarge],
 ];
 
-describe('hostile framing', { timeout }, () => {
+describe('hostile framing', () => {
   for (const [name, request, outcome] of probes) {
-    test(name, { timeout }, async (t) => {
+    test(name, async (t) => {
       const served: string[] = [];
       const { port, server, bodies, until } = await start(t, [
         root({
@@ -134,7 +133,7 @@ const prefaces: Readonly<Record<string, string>> = {
 };
 
 for (const [name, hex] of Object.entries(prefaces)) {
-  test(`a PROXY preface ${name} changes no address`, { timeout }, async (t) => {
+  test(`a PROXY preface ${name} changes no address`, async (t) => {
     const addresses: string[] = [];
     const { port, server, until } = await start(t, [
       root({

@@ -1,14 +1,12 @@
 // JSON that is too much of something, and texts that want to become something else: a header, a line of the log.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
+import { describe, test } from 'vitest';
 import { command, defineModule, type Server } from '#src/index.js';
 import { startDaemon, temporaryFiles } from '../command/daemon.js';
 import { rests } from './at-rest.js';
 import { call, post, startServer } from './mi-client.js';
 import { ask } from './raw-client.js';
-
-const timeout = 60_000;
 
 const echo = defineModule({
   name: 'echo',
@@ -59,8 +57,8 @@ async function whileOthersCall(server: Server, body: string, answered: (reply: s
 const longest = 1 << 20;
 const httpd = { receive_buf_size: longest };
 
-describe('hostile JSON', { timeout }, () => {
-  test('a body of the largest size is read, one byte more is refused', { timeout }, async (t) => {
+describe('hostile JSON', () => {
+  test('a body of the largest size is read, one byte more is refused', async (t) => {
     const server = await startServer(t, { modules: [echo], httpd });
     const atRest = await rests(server);
     const around = request('[""]').length;
@@ -77,7 +75,7 @@ describe('hostile JSON', { timeout }, () => {
     ['[', ']'],
     ['{"a":', '}'],
   ] as const) {
-    test(`nesting of ${open} has a limit, however deep it is`, { timeout }, async (t) => {
+    test(`nesting of ${open} has a limit, however deep it is`, async (t) => {
       const server = await startServer(t, { modules: [echo], httpd });
       const atRest = await rests(server);
       const nested = (depth: number): string => request(`${open.repeat(depth)}1${close.repeat(depth)}`);
@@ -91,7 +89,7 @@ describe('hostile JSON', { timeout }, () => {
   }
 
   for (const [name, nameOf] of Object.entries(collisions)) {
-    test(`members whose names are ${name} that may collide keep nobody waiting`, { timeout }, async (t) => {
+    test(`members whose names are ${name} that may collide keep nobody waiting`, async (t) => {
       const server = await startServer(t, { modules: [echo], httpd });
       const atRest = await rests(server);
       const some = members(4000, nameOf);
@@ -111,7 +109,7 @@ describe('hostile JSON', { timeout }, () => {
     });
   }
 
-  test('a request has at most max_values values and names, whatever follows', { timeout }, async (t) => {
+  test('a request has at most max_values values and names, whatever follows', async (t) => {
     const server = await startServer(t, { modules: [echo], httpd, mi_http: { max_values: 16 } });
     // Four members of the request with their names, and the parameter.
     const texts = (count: number): string => request(`[[${Array(count).fill('"a"').join(',')}]]`);
@@ -122,14 +120,14 @@ describe('hostile JSON', { timeout }, () => {
     tooMany(16)(body);
   });
 
-  test('a batch has at most sixteen times as many', { timeout }, async (t) => {
+  test('a batch has at most sixteen times as many', async (t) => {
     const server = await startServer(t, { modules: [echo], httpd, mi_http: { max_values: 16 } });
     const calls = (count: number): string => `[${Array(count).fill(request('["a"]')).join(',')}]`;
     assert.equal(JSON.parse((await post(server, calls(28))).body).length, 28);
     tooMany(256)((await post(server, calls(29))).body);
   });
 
-  test('a huge batch runs nothing, and one of the largest size keeps nobody waiting', { timeout }, async (t) => {
+  test('a huge batch runs nothing, and one of the largest size keeps nobody waiting', async (t) => {
     const server = await startServer(t, { modules: [echo], httpd });
     const atRest = await rests(server);
     const batch = (count: number): string =>
@@ -146,7 +144,7 @@ describe('hostile JSON', { timeout }, () => {
     await atRest();
   });
 
-  test('numbers of any length are refused or kept, never wrong', { timeout }, async (t) => {
+  test('numbers of any length are refused or kept, never wrong', async (t) => {
     const server = await startServer(t, { modules: [echo], httpd });
     const atRest = await rests(server);
     const long = '9'.repeat(900_000);
@@ -160,7 +158,7 @@ describe('hostile JSON', { timeout }, () => {
     await atRest();
   });
 
-  test('names of the prototype are names like others', { timeout }, async (t) => {
+  test('names of the prototype are names like others', async (t) => {
     const server = await startServer(t, { modules: [echo], httpd });
     for (const name of ['__proto__', 'constructor', 'toString', 'hasOwnProperty']) {
       assert.equal(code((await post(server, request(`{"${name}":{"text":"a"}}`))).body), -32602);
@@ -171,10 +169,10 @@ describe('hostile JSON', { timeout }, () => {
   });
 });
 
-describe('texts that want to be something else', { timeout }, () => {
+describe('texts that want to be something else', () => {
   const broken = 'x\r\nSet-Cookie: a=b\r\n\r\nHTTP/1.1 200 OK\r\n';
 
-  test('never become headers', { timeout }, async (t) => {
+  test('never become headers', async (t) => {
     const server = await startServer(t, { modules: [echo], httpd });
     const path = encodeURIComponent(broken);
     for (const [method, target] of [
@@ -196,7 +194,7 @@ describe('texts that want to be something else', { timeout }, () => {
     assert.equal(JSON.parse(text).result, broken);
   });
 
-  test('never become lines of the log', { timeout }, async (t) => {
+  test('never become lines of the log', async (t) => {
     const directory = temporaryFiles(t, {
       'fails.mjs': `export default ({ defineModule, command }) => defineModule({
         name: 'fails',

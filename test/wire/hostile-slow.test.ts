@@ -1,13 +1,11 @@
 // Slow clients of every kind, many at once: each is closed by its deadline, and others are served all the while.
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { describe, test } from 'vitest';
 import { command, defineModule, stream } from '#src/index.js';
 import { rests } from './at-rest.js';
 import { call, startServer } from './mi-client.js';
 import { RawClient } from './raw-client.js';
-
-const timeout = 60_000;
 
 function* endless(): Generator<string> {
   for (;;) yield 'x'.repeat(1000);
@@ -90,10 +88,8 @@ async function behave(port: number, { first, drip, reads }: SlowClient): Promise
   }
 }
 
-describe('slow clients', { timeout }, () => {
-  test(`${slow.length * each} of them are closed by their deadlines while others are served`, {
-    timeout,
-  }, async (t) => {
+describe('slow clients', () => {
+  test(`${slow.length * each} of them are closed by their deadlines while others are served`, async (t) => {
     const server = await startServer(t, {
       modules: [large],
       log: { debug: nothing, info: nothing, warn: nothing, error: nothing },

@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from 'vitest';
 import type { Exchange } from '#src/http/exchange.js';
 import { root, start } from './http-server.js';
 import { ask, RawClient } from './raw-client.js';
-
-const timeout = 20_000;
 
 const size = root({
   body: 'raw',
@@ -21,9 +19,7 @@ function bytes(length: number): Uint8Array {
 
 const expected = (body: Uint8Array) => `${body.length}:${sum(body)}`;
 
-test('a body exactly at the limit is taken, one byte more is refused at once and the connection closed', {
-  timeout,
-}, async (t) => {
+test('a body exactly at the limit is taken, one byte more is refused at once and the connection closed', async (t) => {
   const { port, counter, bodies } = await start(t, [size], { receiveBufSize: 10_000 });
   const body = bytes(10_000);
   assert.equal((await ask(port, 'POST', '/t', body)).text, expected(body));
@@ -38,7 +34,7 @@ test('a body exactly at the limit is taken, one byte more is refused at once and
   assert.equal(bodies.slotsInUse, 0);
 });
 
-test('a chunked body is held to the same limit, as soon as it is passed', { timeout }, async (t) => {
+test('a chunked body is held to the same limit, as soon as it is passed', async (t) => {
   const { port, bodies, until } = await start(t, [size], { receiveBufSize: 1000 });
   const chunked = 'POST /t HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n';
   const body = bytes(1000);
@@ -63,7 +59,7 @@ test('a chunked body is held to the same limit, as soon as it is passed', { time
   await until(() => bodies.slotsInUse === 0);
 });
 
-test('a body in pieces arrives whole', { timeout }, async (t) => {
+test('a body in pieces arrives whole', async (t) => {
   const { port, bodies, until } = await start(t, [size]);
   const client = await RawClient.connect(port);
   for (const length of [2, 100, 5000, 65_536]) {
@@ -79,9 +75,7 @@ test('a body in pieces arrives whole', { timeout }, async (t) => {
   client.close();
 });
 
-test('when all bodies together are over their limit the next gets 503, and the rest goes on', {
-  timeout,
-}, async (t) => {
+test('when all bodies together are over their limit the next gets 503, and the rest goes on', async (t) => {
   const { port, bodies, until } = await start(t, [size], { receiveBufSize: 4000, bodiesTotal: 5000 });
   const first = await RawClient.connect(port);
   const body = bytes(4000);
@@ -104,7 +98,7 @@ test('when all bodies together are over their limit the next gets 503, and the r
   second.close();
 });
 
-test('a client that leaves in the middle of its body frees the slot', { timeout }, async (t) => {
+test('a client that leaves in the middle of its body frees the slot', async (t) => {
   const { port, bodies, until, counter, server } = await start(t, [size]);
   for (const leave of ['close', 'kill'] as const) {
     const client = await RawClient.connect(port);
@@ -118,7 +112,7 @@ test('a client that leaves in the middle of its body frees the slot', { timeout 
   assert.equal(counter('aborted'), 2);
 });
 
-test('a lent body is only valid during onRequest, an own one for ever', { timeout }, async (t) => {
+test('a lent body is only valid during onRequest, an own one for ever', async (t) => {
   const kept: Exchange[] = [];
   const own: Uint8Array[] = [];
   const { port } = await start(t, [
@@ -145,7 +139,7 @@ test('a lent body is only valid during onRequest, an own one for ever', { timeou
   assert.equal(Buffer.from(own[0] ?? []).toString(), 'abc');
 });
 
-test('pipelined requests are answered in order when their handlers answer at once', { timeout }, async (t) => {
+test('pipelined requests are answered in order when their handlers answer at once', async (t) => {
   const { port } = await start(t, [root({ onRequest: (exchange) => void exchange.reply(200, exchange.path) })]);
   const client = await RawClient.connect(port);
   const count = 32;
@@ -156,7 +150,7 @@ test('pipelined requests are answered in order when their handlers answer at onc
   client.close();
 });
 
-test('a second request while a reply is pending closes the connection and frees everything', { timeout }, async (t) => {
+test('a second request while a reply is pending closes the connection and frees everything', async (t) => {
   const gone: string[] = [];
   let kept: Exchange | undefined;
   const { port, server, until, counter } = await start(t, [

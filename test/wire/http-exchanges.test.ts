@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from 'vitest';
 import { formatAddress } from '#src/base/address.js';
 import type { Exchange } from '#src/http/exchange.js';
 import { root, start } from './http-server.js';
 import { ask, RawClient } from './raw-client.js';
 
-const timeout = 20_000;
-
-test('an exchange that is left unanswered is answered 504', { timeout }, async (t) => {
+test('an exchange that is left unanswered is answered 504', async (t) => {
   const kept: Exchange[] = [];
   const { port, counter, server } = await start(t, [
     root({ timeout: 0.2, onRequest: (exchange) => void kept.push(exchange) }),
@@ -27,7 +25,7 @@ test('an exchange that is left unanswered is answered 504', { timeout }, async (
   client.close();
 });
 
-test('the remote address is that of the connection, whatever a PROXY preface says', { timeout }, async (t) => {
+test('the remote address is that of the connection, whatever a PROXY preface says', async (t) => {
   const { port } = await start(t, [
     root({ onRequest: (exchange) => void exchange.reply(200, exchange.remoteAddress) }),
   ]);
@@ -43,7 +41,7 @@ test('the remote address is that of the connection, whatever a PROXY preface say
   client.close();
 });
 
-test('the remote address is known to a late reply, and empty when the client is gone', { timeout }, async (t) => {
+test('the remote address is known to a late reply, and empty when the client is gone', async (t) => {
   let kept: Exchange | undefined;
   const { port, until, server } = await start(
     t,
@@ -91,9 +89,7 @@ test('addresses are told in their short form', () => {
   for (const [bytes, text] of table) assert.equal(formatAddress(Buffer.from(bytes, 'hex')), text);
 });
 
-test('a client that closes its sending side gets a reply made at once, and none that comes later', {
-  timeout,
-}, async (t) => {
+test('a client that closes its sending side gets a reply made at once, and none that comes later', async (t) => {
   let gone = 0;
   const { port, until, server } = await start(t, [
     root({
@@ -113,7 +109,7 @@ test('a client that closes its sending side gets a reply made at once, and none 
   assert.equal(gone, 1);
 });
 
-test('a client that leaves is told once, and its signal aborted', { timeout }, async (t) => {
+test('a client that leaves is told once, and its signal aborted', async (t) => {
   let gone = 0;
   const kept: Exchange[] = [];
   const { port, until, counter, server } = await start(t, [
@@ -140,7 +136,7 @@ test('a client that leaves is told once, and its signal aborted', { timeout }, a
   assert.equal(gone, 1);
 });
 
-test('requests, replies and bytes are counted', { timeout }, async (t) => {
+test('requests, replies and bytes are counted', async (t) => {
   const { port, counter, until } = await start(t, [
     root({ onRequest: (exchange) => void exchange.reply(Number(exchange.path.slice(1)), 'é') }),
   ]);

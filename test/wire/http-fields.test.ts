@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import fc from 'fast-check';
+import { test } from 'vitest';
 import { FieldError, parseMultipart, parseQuery, parseUrlencoded } from '#src/http/request/forms.js';
 import { holds } from '../property.js';
 import { root, start } from './http-server.js';
 import { ask } from './raw-client.js';
-
-const timeout = 20_000;
 
 const echoFields = root({
   onRequest: (exchange) => {
@@ -23,7 +21,7 @@ const echoFields = root({
 const urlencoded = 'Content-Type: application/x-www-form-urlencoded';
 const multipart = 'Content-Type: multipart/form-data; boundary=XyZ';
 
-test('arguments of a query', { timeout }, async (t) => {
+test('arguments of a query', async (t) => {
   const { port } = await start(t, [echoFields]);
   const table: readonly (readonly [query: string, fields: readonly (readonly [string, string])[] | 400])[] = [
     ['', []],
@@ -69,7 +67,7 @@ test('arguments of a query', { timeout }, async (t) => {
   }
 });
 
-test('an argument is found by its whole name', { timeout }, async (t) => {
+test('an argument is found by its whole name', async (t) => {
   const { port } = await start(t, [echoFields]);
   const find = async (fields: string, name: string) => {
     const response = await ask(port, 'POST', '/t', fields, [urlencoded, `X-Ask: ${name}`]);
@@ -81,7 +79,7 @@ test('an argument is found by its whole name', { timeout }, async (t) => {
   assert.deepEqual(await find('a=1&arg=2&arg=3', 'arg'), ['2', ['2', '3']]);
 });
 
-test('fields of an urlencoded body; the query of a POST is no argument', { timeout }, async (t) => {
+test('fields of an urlencoded body; the query of a POST is no argument', async (t) => {
   const { port } = await start(t, [echoFields]);
   const table: readonly (readonly [body: string | Uint8Array, fields: readonly (readonly [string, string])[] | 400])[] =
     [
@@ -113,7 +111,7 @@ test('fields of an urlencoded body; the query of a POST is no argument', { timeo
   }
 });
 
-test('256 fields are taken, 257 are refused', { timeout }, async (t) => {
+test('256 fields are taken, 257 are refused', async (t) => {
   const { port } = await start(t, [echoFields]);
   const pairs = (count: number) => Array.from({ length: count }, (_, i) => `f${i}=${i}`).join('&');
   const parts = (count: number) =>
@@ -134,7 +132,7 @@ function part(parameters: string, value: string, headers = ''): string {
   return `--XyZ\r\nContent-Disposition: form-data; ${parameters}\r\n${headers}\r\n${value}\r\n`;
 }
 
-test('fields of a multipart body', { timeout }, async (t) => {
+test('fields of a multipart body', async (t) => {
   const { port } = await start(t, [echoFields]);
   const end = '--XyZ--\r\n';
   const table: readonly (readonly [
@@ -186,7 +184,7 @@ test('fields of a multipart body', { timeout }, async (t) => {
   }
 });
 
-test('the boundary of a multipart body', { timeout }, async (t) => {
+test('the boundary of a multipart body', async (t) => {
   const { port } = await start(t, [echoFields]);
   const body = (boundary: string) =>
     `--${boundary}\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--${boundary}--\r\n`;
@@ -208,7 +206,7 @@ test('the boundary of a multipart body', { timeout }, async (t) => {
   }
 });
 
-test('a raw root and other types get no fields', { timeout }, async (t) => {
+test('a raw root and other types get no fields', async (t) => {
   const { port } = await start(t, [
     root({
       body: 'raw',
@@ -226,7 +224,7 @@ const field = fc.record({
   value: fc.string({ unit: 'grapheme' }),
 });
 
-test('any form survives its encoding', { timeout }, () => {
+test('any form survives its encoding', () => {
   holds(
     fc.property(fc.array(field, { maxLength: 20 }), (fields) => {
       const text = new URLSearchParams(fields.map(({ name, value }): [string, string] => [name, value])).toString();
@@ -236,7 +234,7 @@ test('any form survives its encoding', { timeout }, () => {
   );
 });
 
-test('any multipart form survives its encoding', { timeout }, async () => {
+test('any multipart form survives its encoding', async () => {
   await holds(
     fc.asyncProperty(fc.array(field, { maxLength: 5 }), async (fields) => {
       // The encoder makes CR LF of every line end, and an escape of a quote in a name looks like text.
@@ -255,7 +253,7 @@ function pairs(fields: readonly { readonly name: string; readonly value: string 
   return fields.map(({ name, value }) => [name, value]);
 }
 
-test('a damaged form is refused and nothing worse', { timeout }, () => {
+test('a damaged form is refused and nothing worse', () => {
   const good = Buffer.from(`${part('name="a"', 'x')}${part('name="b"; x="y"', 'z', 'X-Y: 1\r\n')}--XyZ--\r\n`);
   const refusedOrRead = (parse: () => unknown) => {
     try {

@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from 'vitest';
 import { root, start } from './http-server.js';
 import { RawClient } from './raw-client.js';
-
-const timeout = 20_000;
 
 const echo = root({
   onRequest: (exchange) =>
@@ -70,7 +68,7 @@ const table: readonly (readonly [name: string, request: string, outcome: Outcome
 ];
 
 for (const [name, request, outcome] of table) {
-  test(`framing: ${name}`, { timeout }, async (t) => {
+  test(`framing: ${name}`, async (t) => {
     const { port } = await start(t, [echo]);
     const client = await RawClient.connect(port);
     client.send(request);
@@ -106,7 +104,7 @@ const suspicious: readonly (readonly [name: string, request: string])[] = [
 ];
 
 for (const [name, request] of suspicious) {
-  test(`nothing is served after ${name}, in the same segment or a later one`, { timeout: 5000 }, async (t) => {
+  test(`nothing is served after ${name}, in the same segment or a later one`, async (t) => {
     const served: string[] = [];
     const { port, until, server } = await start(
       t,
@@ -133,7 +131,7 @@ for (const [name, request] of suspicious) {
   });
 }
 
-test('a chunked body is decoded, and its connection closed afterwards', { timeout }, async (t) => {
+test('a chunked body is decoded, and its connection closed afterwards', async (t) => {
   const { port, counter } = await start(t, [echo]);
   const client = await RawClient.connect(port);
   client.send(post('Transfer-Encoding: chunked\r\n', '3\r\nabc\r\n'));
@@ -145,7 +143,7 @@ test('a chunked body is decoded, and its connection closed afterwards', { timeou
   assert.equal(counter('bytes_in'), 5);
 });
 
-test('a HEAD request with a coding is closed after its reply too', { timeout }, async (t) => {
+test('a HEAD request with a coding is closed after its reply too', async (t) => {
   const { port } = await start(t, [echo]);
   const client = await RawClient.connect(port);
   client.send('HEAD /t HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n');
@@ -153,7 +151,7 @@ test('a HEAD request with a coding is closed after its reply too', { timeout }, 
   assert.equal(await client.isClosed(), true, client.unread);
 });
 
-test('a request may be split at any byte', { timeout }, async (t) => {
+test('a request may be split at any byte', async (t) => {
   const { port } = await start(t, [echo]);
   const request = post('Content-Length: 5\r\nContent-Type: text/plain\r\n', 'hello');
   for (let split = 1; split < request.length; split++) {
@@ -166,7 +164,7 @@ test('a request may be split at any byte', { timeout }, async (t) => {
   }
 });
 
-test('a head of up to 16 KiB is taken, which is more than the engine takes by itself', { timeout }, async (t) => {
+test('a head of up to 16 KiB is taken, which is more than the engine takes by itself', async (t) => {
   const { port } = await start(t, [echo]);
   const client = await RawClient.connect(port);
   assert.equal((await client.ask('GET', '/t', undefined, [`X-Long: ${'x'.repeat(15_000)}`])).status, 200);
@@ -175,7 +173,7 @@ test('a head of up to 16 KiB is taken, which is more than the engine takes by it
   assert.equal(process.env.UWS_HTTP_MAX_HEADERS_SIZE, undefined, 'the environment is left as it was');
 });
 
-test('Expect: 100-continue is answered before the body', { timeout }, async (t) => {
+test('Expect: 100-continue is answered before the body', async (t) => {
   const { port } = await start(t, [echo]);
   const client = await RawClient.connect(port);
   client.send(post('Content-Length: 5\r\nExpect: 100-continue\r\n'));

@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import fc from 'fast-check';
+import { test } from 'vitest';
 import { holds } from '../property.js';
 import { root, start } from './http-server.js';
 import { ask, RawClient } from './raw-client.js';
-
-const timeout = 60_000;
 
 const requests = [
   'GET /t?a=1 HTTP/1.1\r\nHost: a\r\n\r\n',
@@ -28,7 +26,7 @@ const conversation = fc.record({
   leaves: fc.constantFrom('close', 'kill'),
 });
 
-test('whatever clients send, and whenever they leave, nothing is left behind', { timeout }, async (t) => {
+test('whatever clients send, and whenever they leave, nothing is left behind', async (t) => {
   const { port, server, bodies, counter, until } = await start(t, [
     root({ onRequest: (exchange) => void exchange.reply(200, JSON.stringify(exchange.fields)) }),
     root({ root: 'later', onRequest: (exchange) => void setImmediate(() => exchange.reply(200, exchange.body)) }),

@@ -1,26 +1,23 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { test } from 'node:test';
+import { test } from 'vitest';
 import { loadEngine } from '#src/http/engine/loader.js';
 import type { Exchange } from '#src/http/exchange.js';
 import { httpCounterNames } from '#src/http/limits/counters.js';
 import { HttpServer } from '#src/http/server.js';
+import { bundleText } from '../../scripts/bundle.mjs';
 import { options, root, start } from './http-server.js';
 import { ask, RawClient } from './raw-client.js';
 
-const timeout = 20_000;
-
-const serverUrl = import.meta.resolve('#src/http/server.js');
-
-test('a server starts once', { timeout }, async (t) => {
+test('a server starts once', async (t) => {
   const { server } = await start(t, [root()]);
   await assert.rejects(server.start(), /starts once/);
   server.close();
   await assert.rejects(server.start(), /starts once/);
 });
 
-test('a server closed while it starts does not listen', { timeout }, async () => {
+test('a server closed while it starts does not listen', async () => {
   const server = new HttpServer(options());
   server.registerRoot(root({ onInit: () => server.close() }));
   await assert.rejects(server.start(), /was closed before it listened/);
@@ -31,9 +28,7 @@ test('too few slots for the counters are refused', () => {
   assert.throws(() => new HttpServer(options({ counters: new Float64Array(httpCounterNames.length - 1) })), /too few/);
 });
 
-test('drain finishes a running exchange, refuses new connections, and closes kept ones with their reply', {
-  timeout,
-}, async (t) => {
+test('drain finishes a running exchange, refuses new connections, and closes kept ones with their reply', async (t) => {
   const kept: Exchange[] = [];
   const { port, server, until } = await start(t, [
     root({
@@ -73,7 +68,7 @@ test('drain finishes a running exchange, refuses new connections, and closes kep
   await until(() => server.openConnections === 0);
 });
 
-test('drain lets a stream come to its end', { timeout }, async (t) => {
+test('drain lets a stream come to its end', async (t) => {
   let chunks = 50;
   const { port, server, until } = await start(t, [
     root({
@@ -93,7 +88,7 @@ test('drain lets a stream come to its end', { timeout }, async (t) => {
   assert.equal((await client.response()).body.length, 50_000);
 });
 
-test('a handler may stop or close the server', { timeout }, async (t) => {
+test('a handler may stop or close the server', async (t) => {
   for (const how of ['stop', 'close', 'closeInFlush'] as const) {
     let pulls = 0;
     const { port, server, until } = await start(t, [
@@ -118,7 +113,7 @@ test('a handler may stop or close the server', { timeout }, async (t) => {
   }
 });
 
-test('drain gives up at its deadline; close aborts what is left', { timeout }, async (t) => {
+test('drain gives up at its deadline; close aborts what is left', async (t) => {
   let kept: Exchange | undefined;
   let gone = 0;
   const { port, server, until, bodies } = await start(t, [
@@ -154,9 +149,7 @@ test('drain gives up at its deadline; close aborts what is left', { timeout }, a
 
 /** Runs a program in a process of its own; resolves with its exit code once it has ended by itself. */
 async function run(program: string): Promise<{ code: number | null; output: string }> {
-  const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
-    cwd: new URL('../../..', import.meta.url),
-  });
+  const child = spawn(process.execPath, [bundleText(program)]);
   let output = '';
   child.stdout.on('data', (bytes) => (output += String(bytes)));
   child.stderr.on('data', (bytes) => (output += String(bytes)));
@@ -169,8 +162,8 @@ async function run(program: string): Promise<{ code: number | null; output: stri
 const program = (body: string) => `
   import { connect } from 'node:net';
   import { once } from 'node:events';
-  import { tcpSetting } from ${JSON.stringify(import.meta.resolve('#src/http/listen/setting.js'))};
-  import { HttpServer } from ${JSON.stringify(serverUrl)};
+  import { tcpSetting } from '#src/http/listen/setting.js';
+  import { HttpServer } from '#src/http/server.js';
   const nothing = () => {};
   const log = { debug: nothing, info: nothing, warn: nothing, error: nothing };
   const server = new HttpServer({
@@ -185,7 +178,7 @@ const program = (body: string) => `
   ${body}
 `;
 
-test('after close nothing keeps the process alive', { timeout }, async () => {
+test('after close nothing keeps the process alive', async () => {
   const { code, output } = await run(
     program(`
       await server.start();
@@ -204,7 +197,7 @@ test('after close nothing keeps the process alive', { timeout }, async () => {
   assert.equal(code, 0);
 });
 
-test('a failed start keeps nothing alive either, nor does a server that never started', { timeout }, async () => {
+test('a failed start keeps nothing alive either, nor does a server that never started', async () => {
   const { code, output } = await run(
     program(`
       await server.start();
@@ -228,9 +221,9 @@ test('a failed start keeps nothing alive either, nor does a server that never st
   assert.equal(code, 0);
 });
 
-test('where no engine loads one line says so, and names what is supported', { timeout }, async () => {
+test('where no engine loads one line says so, and names what is supported', async () => {
   const { code, output } = await run(`
-    const { loadEngine } = await import(${JSON.stringify(import.meta.resolve('#src/http/engine/loader.js'))});
+    const { loadEngine } = await import('#src/http/engine/loader.js');
     Object.defineProperty(process, 'arch', { value: 'mips' });
     await loadEngine().catch((error) => console.log(error.message));
   `);
@@ -239,14 +232,14 @@ test('where no engine loads one line says so, and names what is supported', { ti
   assert.equal(code, 0);
 });
 
-test('an embedder may bring the engine', { timeout }, async (t) => {
+test('an embedder may bring the engine', async (t) => {
   const { uws } = await loadEngine();
   const { server, port } = await start(t, [root()], { engine: uws });
   assert.equal((await ask(port, 'GET', '/t')).text, 'ok');
   assert.match(server.engine, /of the embedder/);
 });
 
-test('no mistake of a handler ends the process', { timeout }, async () => {
+test('no mistake of a handler ends the process', async () => {
   const { code, output } = await run(
     program(`
       const roots = {

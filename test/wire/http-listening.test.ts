@@ -1,18 +1,17 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import { test } from 'node:test';
+import { test } from 'vitest';
 import { HttpServer } from '#src/http/server.js';
+import { unless } from '../support/unless.js';
 import { options, root, start } from './http-server.js';
 import { ask, RawClient } from './raw-client.js';
 
-const timeout = 20_000;
-
-test('a port that another program has is told by name', { timeout }, async (t) => {
+test('a port that another program has is told by name', async (t) => {
   const other = createServer();
   other.listen(0, '127.0.0.1');
   await once(other, 'listening');
-  t.after(() => other.close());
+  t.onTestFinished(() => void other.close());
   const { port } = other.address() as { port: number };
   const server = new HttpServer(options({ port }));
   await assert.rejects(server.start(), (error: NodeJS.ErrnoException) => {
@@ -25,7 +24,7 @@ test('a port that another program has is told by name', { timeout }, async (t) =
   });
 });
 
-test('two servers never share a port, whichever addresses they take', { timeout }, async (t) => {
+test('two servers never share a port, whichever addresses they take', async (t) => {
   for (const [first, second] of [
     ['127.0.0.1', '127.0.0.1'],
     ['*', '*'],
@@ -39,7 +38,7 @@ test('two servers never share a port, whichever addresses they take', { timeout 
   }
 });
 
-test('addresses and ports that are none are refused', { timeout }, async () => {
+test('addresses and ports that are none are refused', async () => {
   for (const port of [70_000, 65_536, -1, 1.5, Number.NaN]) {
     await assert.rejects(new HttpServer(options({ port })).start(), /is not an integer from 0 to 65535/);
   }
@@ -55,11 +54,11 @@ test('addresses and ports that are none are refused', { timeout }, async () => {
   });
 });
 
-test('a privileged port without permission is told', { timeout, skip: process.getuid?.() === 0 }, async () => {
+unless(process.getuid?.() === 0, test)('a privileged port without permission is told', async () => {
   await assert.rejects(new HttpServer(options({ port: 80 })).start(), { code: 'EACCES' });
 });
 
-test('all addresses means both families, and one means one', { timeout }, async (t) => {
+test('all addresses means both families, and one means one', async (t) => {
   for (const ip of ['', '*'] as const) {
     const { server, port } = await start(
       t,
@@ -83,7 +82,7 @@ test('all addresses means both families, and one means one', { timeout }, async 
   await assert.rejects(RawClient.connect(port, '127.0.0.1'));
 });
 
-test('several servers in one process do not mix', { timeout }, async (t) => {
+test('several servers in one process do not mix', async (t) => {
   const servers = await Promise.all(
     ['one', 'two', 'three'].map((name) =>
       start(t, [root({ onRequest: (exchange) => void exchange.reply(200, name) })]),
@@ -96,7 +95,7 @@ test('several servers in one process do not mix', { timeout }, async (t) => {
   }
 });
 
-test('connections up to the limit are served, the next is closed on arrival', { timeout }, async (t) => {
+test('connections up to the limit are served, the next is closed on arrival', async (t) => {
   const { port, server, counter, until } = await start(t, [root()], { maxConnections: 3 });
   const clients = [];
   for (let i = 0; i < 3; i++) {
@@ -119,13 +118,13 @@ test('connections up to the limit are served, the next is closed on arrival', { 
   for (const client of clients) client.close();
 });
 
-test('a limit of connections above that of open files is lowered', { timeout }, async (t) => {
+test('a limit of connections above that of open files is lowered', async (t) => {
   const { log } = await start(t, [root()], { maxConnections: 1e9 });
   if (process.platform === 'linux')
     assert.match(log[0]?.message ?? '', /max_connections 1000000000 lowered to \d+: the limit of open files is/);
 });
 
-test('a port is free again at once after close', { timeout }, async (t) => {
+test('a port is free again at once after close', async (t) => {
   const finder = createServer().listen(0, '127.0.0.1');
   await once(finder, 'listening');
   const { port } = finder.address() as { port: number };

@@ -1,14 +1,12 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
-import { describe, test } from 'node:test';
+import { describe, test } from 'vitest';
 import type { ReplyHeaders } from '#src/http/exchange.js';
 import type { RootDeclaration } from '#src/http/roots.js';
 import { lastError, root, start } from './http-server.js';
 import { ask, RawClient } from './raw-client.js';
 
-const timeout = 20_000;
-
-test('HEAD is GET without the body', { timeout }, async (t) => {
+test('HEAD is GET without the body', async (t) => {
   const { port } = await start(t, [
     root({
       onRequest: (exchange) => {
@@ -40,7 +38,7 @@ test('HEAD is GET without the body', { timeout }, async (t) => {
   client.close();
 });
 
-test('the headers of a reply', { timeout }, async (t) => {
+test('the headers of a reply', async (t) => {
   const { port } = await start(t, [
     root({
       contentType: 'application/json',
@@ -71,7 +69,7 @@ test('the headers of a reply', { timeout }, async (t) => {
   assert.equal((await ask(port, 'GET', '/t/599')).status, 599);
 });
 
-test('a handler cannot split the response, nor set its framing', { timeout }, async (t) => {
+test('a handler cannot split the response, nor set its framing', async (t) => {
   const bad: readonly (readonly [ReplyHeaders, RegExp])[] = [
     [{ 'X-A': 'b\r\nX-Injected: 1' }, /X-A contains CR, LF or NUL/],
     [{ 'X-A': 'b\nX-Injected: 1' }, /X-A/],
@@ -110,7 +108,7 @@ test('a handler cannot split the response, nor set its framing', { timeout }, as
   assert.equal(released, bad.length);
 });
 
-test("a status that is none is the handler's fault", { timeout }, async (t) => {
+test("a status that is none is the handler's fault", async (t) => {
   const { port, log } = await start(t, [
     root({ onRequest: (exchange) => void exchange.reply(Number(exchange.path.slice(1)), 'x') }),
   ]);
@@ -120,9 +118,7 @@ test("a status that is none is the handler's fault", { timeout }, async (t) => {
   }
 });
 
-test('a handler that fails is answered 500 without detail, logged once, and hurts nobody else', {
-  timeout,
-}, async (t) => {
+test('a handler that fails is answered 500 without detail, logged once, and hurts nobody else', async (t) => {
   const { port, log } = await start(t, [
     root({
       contentType: 'application/json',
@@ -164,7 +160,7 @@ test('a handler that fails is answered 500 without detail, logged once, and hurt
   client.close();
 });
 
-test('only the first reply counts', { timeout }, async (t) => {
+test('only the first reply counts', async (t) => {
   const results: unknown[] = [];
   const { port } = await start(t, [
     root({
@@ -184,7 +180,7 @@ test('only the first reply counts', { timeout }, async (t) => {
   client.close();
 });
 
-test('a handler that answers later is corked: one segment', { timeout }, async (t) => {
+test('a handler that answers later is corked: one segment', async (t) => {
   const { port } = await start(t, [
     root({
       onRequest: (exchange) => void setTimeout(() => exchange.reply(200, 'later', { 'X-A': '1', 'X-B': '2' }), 5),
@@ -197,7 +193,7 @@ test('a handler that answers later is corked: one segment', { timeout }, async (
   socket.destroy();
 });
 
-describe('a client that asks for the connection to be closed', { timeout: 10_000 }, () => {
+describe('a client that asks for the connection to be closed', () => {
   const streamed = root({ onRequest: (exchange) => exchange.stream(200, { next: () => null, release: () => {} }) });
   const cases: readonly (readonly [string, RootDeclaration, string, string])[] = [
     ['a reply', root(), 'GET', '/t'],

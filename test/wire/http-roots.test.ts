@@ -1,15 +1,13 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from 'vitest';
 import { HttpServer } from '#src/http/server.js';
 import { lastError, options, root, start } from './http-server.js';
 import { ask, RawClient } from './raw-client.js';
 
-const timeout = 10_000;
-
 const echoPath = (name: string) =>
   root({ module: name, root: name, onRequest: (exchange) => void exchange.reply(200, `${name}:${exchange.path}`) });
 
-test('a path is served by the root that is its first segment', { timeout }, async (t) => {
+test('a path is served by the root that is its first segment', async (t) => {
   const { port } = await start(t, [echoPath('mi'), echoPath('mi_html'), echoPath('RPC2')]);
   const table: readonly (readonly [path: string, served: string | 404 | 400])[] = [
     ['/mi', 'mi:'],
@@ -54,7 +52,7 @@ test('a path is served by the root that is its first segment', { timeout }, asyn
   }
 });
 
-test('an unknown path is told with the roots there are, cut when long', { timeout }, async (t) => {
+test('an unknown path is told with the roots there are, cut when long', async (t) => {
   const { port, counter } = await start(t, [echoPath('mi'), echoPath('metrics')]);
   const short = await ask(port, 'POST', '/nope', 'body');
   assert.equal(short.status, 404);
@@ -65,7 +63,7 @@ test('an unknown path is told with the roots there are, cut when long', { timeou
   assert.equal(counter('refused'), 2);
 });
 
-test('a refused request with a body leaves the connection usable', { timeout }, async (t) => {
+test('a refused request with a body leaves the connection usable', async (t) => {
   const { port } = await start(t, [root({ methods: ['GET'] })]);
   const client = await RawClient.connect(port);
   assert.equal((await client.ask('POST', '/nope', 'x'.repeat(30000))).status, 404);
@@ -74,7 +72,7 @@ test('a refused request with a body leaves the connection usable', { timeout }, 
   client.close();
 });
 
-test('roots are listed newest first, and initialised in that order before listening', { timeout }, async (t) => {
+test('roots are listed newest first, and initialised in that order before listening', async (t) => {
   const order: string[] = [];
   const declare = (name: string) =>
     root({
@@ -91,14 +89,14 @@ test('roots are listed newest first, and initialised in that order before listen
   assert.deepEqual(order, ['c', 'b', 'a']);
 });
 
-test('a failing onInit fails the start', { timeout }, async () => {
+test('a failing onInit fails the start', async () => {
   const server = new HttpServer(options());
   server.registerRoot(root({ onInit: () => Promise.reject(new Error('no database')) }));
   await assert.rejects(server.start(), { message: 'no database' });
   assert.equal(server.bound, undefined);
 });
 
-test('bad, taken and late roots are refused at registration', { timeout }, async (t) => {
+test('bad, taken and late roots are refused at registration', async (t) => {
   const server = new HttpServer(options());
   for (const name of ['', 'a/b', 'a-b', 'a b', 'ä', '/a', 'a.b']) {
     assert.throws(() => server.registerRoot(root({ root: name })), /is not one or more of letters/, name);
@@ -118,7 +116,7 @@ test('bad, taken and late roots are refused at registration', { timeout }, async
   assert.throws(() => started.server.registerRoot(root({ root: 'late' })), /too late/);
 });
 
-test('405 names the methods of the root; lower-case methods are other methods', { timeout }, async (t) => {
+test('405 names the methods of the root; lower-case methods are other methods', async (t) => {
   const { port, counter } = await start(t, [
     root({ root: 'both' }),
     root({ root: 'get', methods: ['GET'] }),
@@ -144,7 +142,7 @@ test('405 names the methods of the root; lower-case methods are other methods', 
   assert.equal(counter('replies_4xx'), table.length);
 });
 
-test('the answers of the layer come in the content type of the root', { timeout }, async (t) => {
+test('the answers of the layer come in the content type of the root', async (t) => {
   const { port } = await start(t, [
     root({ root: 'html', contentType: 'text/html; charset=utf-8', accepts: () => false }),
     root({ root: 'json', contentType: 'application/json', accepts: () => false }),
@@ -170,7 +168,7 @@ test('the answers of the layer come in the content type of the root', { timeout 
   assert.equal((await post('/bad')).status, 415);
 });
 
-test('accepts sees the bare media type', { timeout }, async (t) => {
+test('accepts sees the bare media type', async (t) => {
   const seen: string[] = [];
   const { port } = await start(t, [root({ accepts: (type) => seen.push(type) > 0 })]);
   const types = ['application/json', 'Application/JSON ; charset=utf-8', 'text/xml;x', ' text/plain '];
@@ -180,7 +178,7 @@ test('accepts sees the bare media type', { timeout }, async (t) => {
   assert.deepEqual(seen, ['application/json', 'application/json', 'text/xml', 'text/plain', '']);
 });
 
-test('an accepts that fails is answered 500', { timeout }, async (t) => {
+test('an accepts that fails is answered 500', async (t) => {
   const { port, log } = await start(t, [
     root({
       accepts: () => {
@@ -193,7 +191,7 @@ test('an accepts that fails is answered 500', { timeout }, async (t) => {
   assert.equal((await ask(port, 'GET', '/t')).status, 200);
 });
 
-test('only declared request headers are kept', { timeout }, async (t) => {
+test('only declared request headers are kept', async (t) => {
   const { port, log } = await start(t, [
     root({
       headers: ['X-One', 'authorization'],

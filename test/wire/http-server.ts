@@ -1,4 +1,3 @@
-import type { TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Exchange } from '#src/http/exchange.js';
 import { httpCounterNames } from '#src/http/limits/counters.js';
@@ -7,6 +6,7 @@ import type { RootDeclaration } from '#src/http/roots.js';
 import { HttpServer, type HttpServerOptions } from '#src/http/server.js';
 import type { TlsSetting } from '#src/http/tls/suites.js';
 import { BodyPool } from '#src/native/native.js';
+import type { Lifetime } from '../support/lifetime.js';
 
 /** A line of the log. */
 export interface LogLine {
@@ -77,7 +77,7 @@ export function options(
 
 /** Starts a server that ends with the test. */
 export async function start(
-  t: TestContext,
+  t: Lifetime,
   roots: readonly RootDeclaration[],
   given: GivenOptions = {},
 ): Promise<TestServer> {
@@ -88,7 +88,7 @@ export async function start(
   const server = new HttpServer({ ...all, bodies });
   for (const declaration of roots) server.registerRoot(declaration);
   await server.start();
-  t.after(() => server.close());
+  t.onTestFinished(() => server.close());
   return {
     server,
     port: server.port,

@@ -1,22 +1,21 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
+import { test } from 'vitest';
 import type { Chunk, ChunkSource } from '#src/http/exchange.js';
 import { root, start } from './http-server.js';
 import { ListSource } from './list-source.js';
 import { ask, RawClient } from './raw-client.js';
 import { SlowReader } from './slow-reader.js';
 
-const timeout = 60_000;
 const mega = 1 << 20;
 
-test('flush without onFlush is told as the mistake it is', { timeout }, async (t) => {
+test('flush without onFlush is told as the mistake it is', async (t) => {
   const { port, log } = await start(t, [root({ onRequest: (exchange) => exchange.flush(200) })]);
   assert.equal((await ask(port, 'GET', '/t')).status, 500);
   assert.match(String(log[0]?.fields.err), /has no onFlush/);
 });
 
-test('an error before the first chunk is a 500', { timeout }, async (t) => {
+test('an error before the first chunk is a 500', async (t) => {
   const sources: ListSource[] = [];
   const { port, log, counter } = await start(t, [
     root({
@@ -52,7 +51,7 @@ const failures: readonly (readonly [name: string, source: () => ListSource])[] =
 ];
 
 for (const [name, make] of failures) {
-  test(`a source that ${name} in the middle cuts the connection`, { timeout }, async (t) => {
+  test(`a source that ${name} in the middle cuts the connection`, async (t) => {
     const source = make();
     let gone = 0;
     const { port, counter, log, server, until } = await start(t, [
@@ -78,7 +77,7 @@ for (const [name, make] of failures) {
 }
 
 for (const kind of ['flush', 'stream', 'length', 'held', 'waiting'] as const) {
-  test(`a client killed in the middle of a reply (${kind}) frees everything, once`, { timeout }, async (t) => {
+  test(`a client killed in the middle of a reply (${kind}) frees everything, once`, async (t) => {
     const chunk = Buffer.alloc(65536);
     let gone = 0;
     let released = 0;
@@ -111,7 +110,7 @@ for (const kind of ['flush', 'stream', 'length', 'held', 'waiting'] as const) {
   });
 }
 
-test('a client that reads nothing is cut after connTimeout, one that reads slowly is not', { timeout }, async (t) => {
+test('a client that reads nothing is cut after connTimeout, one that reads slowly is not', async (t) => {
   const chunk = Buffer.alloc(65536);
   let gone = 0;
   const { port, server, until, counter, log } = await start(
@@ -150,7 +149,7 @@ test('a client that reads nothing is cut after connTimeout, one that reads slowl
   slow.socket.destroy();
 });
 
-test('a source that gives nothing for the timeout of the root is given up', { timeout }, async (t) => {
+test('a source that gives nothing for the timeout of the root is given up', async (t) => {
   let released = 0;
   const { port, counter, server, until } = await start(t, [
     root({

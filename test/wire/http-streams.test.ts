@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { test } from 'vitest';
 import type { Chunk } from '#src/http/exchange.js';
 import { root, start } from './http-server.js';
 import { ListSource } from './list-source.js';
 import { ask, RawClient } from './raw-client.js';
 import { ChunkedChecker, SlowReader } from './slow-reader.js';
 
-const timeout = 60_000;
 const mega = 1 << 20;
 
 /** Bytes that differ with their position, so that a lost or doubled piece shows. */
@@ -26,7 +25,7 @@ function digest(total: number, piece: number): string {
   return hash.digest('hex');
 }
 
-test('flush streams 200 MB through a slow reader in bounded memory, every byte right', { timeout }, async (t) => {
+test('flush streams 200 MB through a slow reader in bounded memory, every byte right', async (t) => {
   const total = 200 * mega;
   // One buffer for all chunks: nothing of it may be kept by the layer.
   const shared = Buffer.alloc(65536);
@@ -61,9 +60,7 @@ test('flush streams 200 MB through a slow reader in bounded memory, every byte r
   reader.socket.destroy();
 });
 
-test('a held body of 64 MB goes to a stalled and then slow reader with its length, without a copy', {
-  timeout,
-}, async (t) => {
+test('a held body of 64 MB goes to a stalled and then slow reader with its length, without a copy', async (t) => {
   const body = fill(Buffer.alloc(64 * mega), 0);
   const { port, server, until } = await start(t, [root({ onRequest: (exchange) => void exchange.reply(200, body) })]);
   const before = process.memoryUsage.rss();
@@ -89,9 +86,7 @@ test('a held body of 64 MB goes to a stalled and then slow reader with its lengt
 
 for (const size of [262_143, 262_144, 262_145, 1_000_003]) {
   for (const kind of ['bytes', 'string'] as const) {
-    test(`a reply of ${size} bytes as ${kind} has its length and leaves the connection usable`, {
-      timeout,
-    }, async (t) => {
+    test(`a reply of ${size} bytes as ${kind} has its length and leaves the connection usable`, async (t) => {
       const bytes = Buffer.alloc(size, 'abcdefghij');
       const { port } = await start(t, [
         root({ onRequest: (exchange) => void exchange.reply(200, kind === 'bytes' ? bytes : bytes.toString()) }),
@@ -107,7 +102,7 @@ for (const size of [262_143, 262_144, 262_145, 1_000_003]) {
   }
 }
 
-test('a source may give chunks now, later, none yet, and of any size', { timeout }, async (t) => {
+test('a source may give chunks now, later, none yet, and of any size', async (t) => {
   const large = fill(Buffer.alloc(mega + 5), 0);
   const sources: ListSource[] = [];
   const make = (length?: number): ListSource => {
@@ -148,9 +143,7 @@ test('a source may give chunks now, later, none yet, and of any size', { timeout
   );
 });
 
-test('a stream that must be the last on its connection says so in its head, and nothing in its body', {
-  timeout,
-}, async (t) => {
+test('a stream that must be the last on its connection says so in its head, and nothing in its body', async (t) => {
   const large = Buffer.alloc(300_000, 'x');
   const { port } = await start(t, [
     root({
@@ -174,7 +167,7 @@ test('a stream that must be the last on its connection says so in its head, and 
   }
 });
 
-test('an empty source gives an empty reply', { timeout }, async (t) => {
+test('an empty source gives an empty reply', async (t) => {
   const { port } = await start(t, [
     root({
       onRequest: (exchange) => exchange.stream(200, new ListSource([], exchange.path === '/length' ? 0 : undefined)),
@@ -185,7 +178,7 @@ test('an empty source gives an empty reply', { timeout }, async (t) => {
   client.close();
 });
 
-test('flush gives strings too, and counts positions in bytes', { timeout }, async (t) => {
+test('flush gives strings too, and counts positions in bytes', async (t) => {
   const positions: number[] = [];
   const parts = ['é', 'abc', '', 'ü'];
   const { port } = await start(t, [
@@ -201,7 +194,7 @@ test('flush gives strings too, and counts positions in bytes', { timeout }, asyn
   assert.deepEqual(positions, [0, 2, 5, 5, 7]);
 });
 
-test('while one client streams as fast as it can, others are served', { timeout }, async (t) => {
+test('while one client streams as fast as it can, others are served', async (t) => {
   const chunk = Buffer.alloc(65536);
   const { port, server, until } = await start(t, [
     root({ onRequest: (exchange) => exchange.flush(200), onFlush: () => chunk }),

@@ -1,22 +1,20 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { describe, test } from 'vitest';
 import type { Exchange } from '#src/http/exchange.js';
 import { root, start } from './http-server.js';
 import { RawClient } from './raw-client.js';
 import { ChunkedChecker, SlowReader } from './slow-reader.js';
 
-const timeout = 60_000;
-
 /** These wait for the engine's own timer, 8 to 12 s, so that they run together. */
-describe("beyond the engine's timer", { concurrency: true, timeout }, () => {
+describe("beyond the engine's timer", { concurrent: true }, () => {
   const silent: readonly (readonly [name: string, sent: string])[] = [
     ['that sends nothing', ''],
     ['that sends half a head', 'GET /t HTTP/1.1\r\nHo'],
     ['that sends an empty line first', '\r\nGET /t HTTP/1.1\r\nHost: a\r\n\r\n'],
   ];
   for (const [name, sent] of silent) {
-    test(`a client ${name} is closed`, { timeout }, async (t) => {
+    test(`a client ${name} is closed`, async (t) => {
       const { port, server, until, counter } = await start(t, [root()]);
       const client = await RawClient.connect(port);
       const started = performance.now();
@@ -29,7 +27,7 @@ describe("beyond the engine's timer", { concurrency: true, timeout }, () => {
     });
   }
 
-  test('a body that stalls is given up, and its slot freed', { timeout }, async (t) => {
+  test('a body that stalls is given up, and its slot freed', async (t) => {
     const { port, bodies, until, server } = await start(t, [root()]);
     const client = await RawClient.connect(port);
     client.send('POST /t HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nabc');
@@ -40,7 +38,7 @@ describe("beyond the engine's timer", { concurrency: true, timeout }, () => {
     assert.equal(server.openExchanges, 0);
   });
 
-  test('a reply that takes its time is waited for', { timeout }, async (t) => {
+  test('a reply that takes its time is waited for', async (t) => {
     const kept: Exchange[] = [];
     const { port, until } = await start(t, [root({ timeout: 0, onRequest: (exchange) => void kept.push(exchange) })]);
     const client = await RawClient.connect(port);
@@ -52,7 +50,7 @@ describe("beyond the engine's timer", { concurrency: true, timeout }, () => {
     client.close();
   });
 
-  test('a chunked request whose reply takes its time is answered too', { timeout }, async (t) => {
+  test('a chunked request whose reply takes its time is answered too', async (t) => {
     const kept: Exchange[] = [];
     const { port, until } = await start(t, [root({ timeout: 0, onRequest: (exchange) => void kept.push(exchange) })]);
     const client = await RawClient.connect(port);
@@ -64,7 +62,7 @@ describe("beyond the engine's timer", { concurrency: true, timeout }, () => {
     assert.equal(await client.isClosed(), true);
   });
 
-  test('a stream survives a source that pauses', { timeout }, async (t) => {
+  test('a stream survives a source that pauses', async (t) => {
     const parts = ['one', 'two', 'three'];
     const { port } = await start(t, [
       root({
@@ -82,7 +80,7 @@ describe("beyond the engine's timer", { concurrency: true, timeout }, () => {
   });
 
   for (const kind of ['flushed', 'held'] as const) {
-    test(`a reader that stalls for 15 s within connTimeout gets its whole ${kind} reply`, { timeout }, async (t) => {
+    test(`a reader that stalls for 15 s within connTimeout gets its whole ${kind} reply`, async (t) => {
       const total = 24 << 20;
       const chunk = Buffer.alloc(65536, 'x');
       const body = Buffer.alloc(total, 'x');

@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { describe, test } from 'vitest';
 import { command, defineModule, MiError, RecordTable, stream } from '#src/index.js';
 import { assertAtRest, call, post, startServer } from './mi-client.js';
-
-const options = { timeout: 30_000 };
 
 const request = (method: string, id?: unknown, params?: unknown): string =>
   JSON.stringify({ jsonrpc: '2.0', method, params, id });
@@ -44,7 +42,7 @@ function noting() {
   return { module, noted };
 }
 
-describe('batches', options, () => {
+describe('batches', () => {
   test('answer in the order of the requests, each id byte for byte', async (t) => {
     const server = await startServer(t, { modules: [noting().module] });
     const ids = ['1', '"1"', '1.50', '-0', '1e400', '123456789012345678901', '"\\u0041\\/"', '"é😀"', 'null', '""'];

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { beforeAll, describe, test } from 'vitest';
+import { command, defineModule, type Server } from '#src/index.js';
+import { suiteLifetime } from '../support/lifetime.js';
 import { post, startServer } from './mi-client.js';
 
 const ok = (id: string): string => `{"jsonrpc":"2.0","result":"Hello","id":${id}}`;
@@ -88,13 +90,16 @@ const cases: readonly (readonly [string, string, string | RegExp])[] = [
   ],
 ];
 
-test('every envelope gets the reply that is documented', { timeout: 20_000 }, async (t) => {
-  const { command, defineModule } = await import('#src/index.js');
+describe('every envelope gets the reply that is documented', () => {
+  const lifetime = suiteLifetime();
   const hello = command({ name: 'hello', aliases: ['old_hello'], help: 'Says hello.', run: () => 'Hello' });
   const list = command({ name: 'list', help: 'Makes the name ambiguous.', run: () => [] });
-  const server = await startServer(t, { modules: [defineModule({ name: 't', commands: [hello, list] })] });
+  let server: Server;
+  beforeAll(async () => {
+    server = await startServer(lifetime, { modules: [defineModule({ name: 't', commands: [hello, list] })] });
+  });
   for (const [name, body, expected] of cases) {
-    await t.test(name, async () => {
+    test(name, async () => {
       const reply = await post(server, body);
       assert.equal(reply.status, 200);
       JSON.parse(reply.body);
@@ -102,11 +107,11 @@ test('every envelope gets the reply that is documented', { timeout: 20_000 }, as
       else assert.match(reply.body, expected);
     });
   }
-  await t.test('invalid UTF-8 is a parse error', async () => {
+  test('invalid UTF-8 is a parse error', async () => {
     const body = Buffer.from('{"jsonrpc":"2.0","method":"t:hello","id":"\xe9"}', 'latin1');
     assert.match((await post(server, body)).body, /-32700.*UTF-8/);
   });
-  await t.test('no id is held after all this', async () => {
+  test('no id is held after all this', async () => {
     const { body } = await post(server, '{"jsonrpc":"2.0","method":"get_statistics","params":[["ids_held"]],"id":1}');
     assert.match(body, /"mem:ids_held":0\b/);
   });

@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { describe, test } from 'vitest';
 import { command, createServer, defineModule, MiError } from '#src/index.js';
 import { type HttpReply, post, startServer } from './mi-client.js';
-
-const options = { timeout: 10_000 };
 
 function errorOf(reply: HttpReply): { code: number; message: string; data?: string } {
   assert.equal(reply.headers['content-type'], 'application/json');
@@ -12,7 +10,7 @@ function errorOf(reply: HttpReply): { code: number; message: string; data?: stri
   return error;
 }
 
-describe('HTTP outcomes of a JSON-RPC root', options, () => {
+describe('HTTP outcomes of a JSON-RPC root', () => {
   test('a result is 200 with a length, without charset and trailing newline', async (t) => {
     const server = await startServer(t);
     const reply = await post(server, '{"jsonrpc":"2.0","method":"pwd","id":"x"}');
@@ -89,7 +87,7 @@ describe('HTTP outcomes of a JSON-RPC root', options, () => {
   });
 });
 
-describe('handlers that fail', options, () => {
+describe('handlers that fail', () => {
   test('an MiError is told as it is; anything else is -32000 and logged with its stack', async (t) => {
     const logged: object[] = [];
     const log = { debug() {}, info() {}, warn() {}, error: (fields: object) => void logged.push(fields) };
@@ -143,7 +141,7 @@ describe('handlers that fail', options, () => {
   }
 });
 
-test('a full server and two servers side by side keep their commands apart', options, async (t) => {
+test('a full server and two servers side by side keep their commands apart', async (t) => {
   const one = await startServer(t, {
     modules: [defineModule({ name: 'a', commands: [command({ name: 'mine', help: 'x', run: () => 1 })] })],
   });
@@ -155,7 +153,7 @@ test('a full server and two servers side by side keep their commands apart', opt
   assert.match(await ask(two), /-32601/);
 });
 
-test('the same command twice refuses to be built', options, () => {
+test('the same command twice refuses to be built', () => {
   const twice = command({ name: 'x', help: 'x', run: () => 1 });
   assert.throws(() => createServer({ modules: [defineModule({ name: 'm', commands: [twice, twice] })] }), /m:x/);
 });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { test } from 'node:test';
+import { test } from 'vitest';
 import { createServer, defineModule, type ServerOptions } from '#src/index.js';
 import { call, withResolvers } from './mi-client.js';
 
@@ -31,7 +31,7 @@ function slowModule() {
 test('a server that runs is not harmed by being started again, once or at once', async (t) => {
   const { module, noted, letGo } = slowModule();
   const server = createServer({ httpd, modules: [module] });
-  t.after(() => server.close({ deadline: 0 }));
+  t.onTestFinished(() => server.close({ deadline: 0 }));
   const starts = [server.start(), server.start()];
   letGo();
   assert.deepEqual(await Promise.all(starts), [server, server]);
@@ -82,7 +82,7 @@ test('a module that never gets done with its start does not keep the server from
 
 test('a start that fails frees the address, and says the same when it is asked again', async (t) => {
   const first = await createServer({ httpd }).start();
-  t.after(() => first.close({ deadline: 0 }));
+  t.onTestFinished(() => first.close({ deadline: 0 }));
   const { module, noted, letGo } = slowModule();
   letGo();
   const options: ServerOptions = { httpd: { ...httpd, port: first.port }, modules: [module] };

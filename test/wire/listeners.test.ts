@@ -3,17 +3,17 @@ import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { connect, createServer as createNetServer } from 'node:net';
-import { type TestContext, test } from 'node:test';
+import { test } from 'vitest';
 import { createServer } from '#src/index.js';
+import type { Lifetime } from '../support/lifetime.js';
+import { unless } from '../support/unless.js';
 import { noOpenssl, TlsFiles } from './tls-files.js';
 import { call, startMi } from './url-client.js';
 
-const timeout = 30_000;
-
 /** A folder that goes with the test. */
-const folderOf = (t: TestContext): TlsFiles => new TlsFiles(t);
+const folderOf = (t: Lifetime): TlsFiles => new TlsFiles(t);
 
-test('one server on several listeners of every kind', { timeout, skip: noOpenssl }, async (t) => {
+unless(noOpenssl, test)('one server on several listeners of every kind', async (t) => {
   const files = folderOf(t);
   const { certFile, keyFile } = files.make('one');
   const path = files.path('mi.sock');
@@ -44,10 +44,10 @@ test('one server on several listeners of every kind', { timeout, skip: noOpenssl
   for (const url of [plain, secure]) await assert.rejects(call(server, 'ps', undefined, url), { code: 'ECONNREFUSED' });
 });
 
-test('a listener that fails opens none of the others', { timeout }, async (t) => {
+test('a listener that fails opens none of the others', async (t) => {
   const taken = createNetServer().listen(0, '127.0.0.1');
   await once(taken, 'listening');
-  t.after(() => taken.close());
+  t.onTestFinished(() => void taken.close());
   const { port } = taken.address() as { port: number };
   const path = folderOf(t).path('mi.sock');
   const server = createServer({ httpd: { listen: [`unix:${path}`, `http:127.0.0.1:${port}`] } });
@@ -55,7 +55,7 @@ test('a listener that fails opens none of the others', { timeout }, async (t) =>
   assert.equal(existsSync(path), false);
 });
 
-test('the file of a Unix socket may be left behind, but not in use, nor something else', { timeout }, async (t) => {
+test('the file of a Unix socket may be left behind, but not in use, nor something else', async (t) => {
   const files = folderOf(t);
   const path = files.path('mi.sock');
   const server = await startMi(t, { listen: [`unix:${path}`] });
@@ -86,7 +86,7 @@ test('the file of a Unix socket may be left behind, but not in use, nor somethin
   await refused(`unix:${files.path('none/mi.sock')}`, /there is no folder .*none; make one/);
 });
 
-test('the file of another server is left alone when this one closes', { timeout }, async (t) => {
+test('the file of another server is left alone when this one closes', async (t) => {
   const files = folderOf(t);
   const path = files.path('mi.sock');
   const first = await startMi(t, { listen: [`unix:${path}`] });
@@ -97,7 +97,7 @@ test('the file of another server is left alone when this one closes', { timeout 
   assert.ok((await call(second, 'ps')).result);
 });
 
-test('connections to a Unix socket end like others', { timeout }, async (t) => {
+test('connections to a Unix socket end like others', async (t) => {
   const path = folderOf(t).path('mi.sock');
   const server = await startMi(t, { listen: [`unix:${path}`] });
   const idle = connect(path);
@@ -134,7 +134,7 @@ const refused: [object, RegExp][] = [
 ];
 
 for (const [httpd, message] of refused) {
-  test(`refuses ${JSON.stringify(httpd)}`, { timeout }, () => {
+  test(`refuses ${JSON.stringify(httpd)}`, () => {
     assert.throws(
       () => createServer({ httpd }),
       (error: Error) => {
@@ -145,7 +145,7 @@ for (const [httpd, message] of refused) {
   });
 }
 
-test('files of TLS that no listener uses are told of', { timeout }, async () => {
+test('files of TLS that no listener uses are told of', async () => {
   const server = createServer({ httpd: { listen: ['http:127.0.0.1:0'], tls_cert_file: '/x', tls_key_file: '/y' } });
   assert.deepEqual(await server.check(), [
     'tls_cert_file is set, but no listener speaks TLS: give one as "https:ADDRESS:PORT"',

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { Agent } from 'node:http';
-import { test } from 'node:test';
+import { test } from 'vitest';
 import { call, post, startServer } from './mi-client.js';
 
-test('10,000 calls one after the other on one connection, none lost', { timeout: 120_000 }, async (t) => {
+test('10,000 calls one after the other on one connection, none lost', async (t) => {
   const server = await startServer(t);
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  t.after(() => agent.destroy());
+  t.onTestFinished(() => agent.destroy());
   for (let id = 0; id < 10_000; id++) {
     const { body } = await post(server, `{"jsonrpc":"2.0","method":"pwd","id":${id}}`, { agent });
     assert.ok(body.endsWith(`"id":${id}}`), body);
@@ -15,7 +15,7 @@ test('10,000 calls one after the other on one connection, none lost', { timeout:
   assert.equal(counts['httpd:connections_total'], 2);
 });
 
-test('10,000 calls each on a new connection, none lost', { timeout: 180_000 }, async (t) => {
+test('10,000 calls each on a new connection, none lost', async (t) => {
   const server = await startServer(t);
   for (let id = 0; id < 10_000; id++) {
     const { body } = await post(server, `{"jsonrpc":"2.0","method":"pwd","id":${id}}`, {
@@ -23,12 +23,12 @@ test('10,000 calls each on a new connection, none lost', { timeout: 180_000 }, a
     });
     assert.ok(body.endsWith(`"id":${id}}`), body);
   }
-});
+}, 180_000);
 
-test('500 connections at once, each served', { timeout: 60_000 }, async (t) => {
+test('500 connections at once, each served', async (t) => {
   const server = await startServer(t);
   const agent = new Agent({ keepAlive: true, maxSockets: 500, maxFreeSockets: 500 });
-  t.after(() => agent.destroy());
+  t.onTestFinished(() => agent.destroy());
   for (let round = 0; round < 3; round++) {
     const replies = await Promise.all(
       Array.from({ length: 500 }, (_, id) => post(server, `{"jsonrpc":"2.0","method":"uptime","id":${id}}`, { agent })),

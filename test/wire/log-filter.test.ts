@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { describe, test } from 'vitest';
 import { command, defineModule, type Log } from '#src/index.js';
 import { udpReceiver } from './event-receiver.js';
 import { call, callError, startServer } from './mi-client.js';
@@ -26,7 +26,7 @@ function speaker(): { log: Log; lines: string[]; module: ReturnType<typeof defin
   return { log: { debug: write, info: write, warn: write, error: write }, lines, module };
 }
 
-describe('log_level_filter and log_mute_state', { timeout: 30_000 }, () => {
+describe('log_level_filter and log_mute_state', () => {
   test('the filter of stderror limits what the logger gets', async (t) => {
     const { log, lines, module } = speaker();
     const server = await startServer(t, { log, modules: [module] });

@@ -1,11 +1,10 @@
 // Long plain values: printed in slices, answered like short ones on every face.
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { describe, test } from 'vitest';
 import { command, defineModule, RecordTable, type Result, type Server, stream } from '#src/index.js';
 import { reaches, rests } from './at-rest.js';
 import { call, type HttpReply, type PostOptions, post, startServer } from './mi-client.js';
 
-const timeout = 60_000;
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
 const rows = Array.from({ length: 5_000 }, (_, id) => ({ id, user: `sip:user${id}@example.com`, state: 'ringing' }));
@@ -78,7 +77,7 @@ function request(method: string): string {
   return JSON.stringify({ jsonrpc: '2.0', method, id: 1 });
 }
 
-describe('a long plain value', { timeout }, () => {
+describe('a long plain value', () => {
   for (const [face, [ask, read]] of Object.entries(faces)) {
     for (const pretty of [0, 1] as const) {
       test(`is answered like a short one: ${face}${pretty === 1 ? ', indented' : ''}`, async (t) => {

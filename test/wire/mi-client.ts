@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { type Agent, type IncomingHttpHeaders, request } from 'node:http';
-import type { TestContext } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import { createServer, type Server, type ServerOptions } from '#src/index.js';
+import type { Lifetime } from '../support/lifetime.js';
 
 /** One HTTP reply, whole. */
 export interface HttpReply {
@@ -13,14 +13,14 @@ export interface HttpReply {
 }
 
 /** A server on a free port of 127.0.0.1 that is closed when the test ends. */
-export async function startServer(t: TestContext, options: ServerOptions = {}): Promise<Server> {
+export async function startServer(t: Lifetime, options: ServerOptions = {}): Promise<Server> {
   const server = createServer({
     tellProcess: 'read',
     ...options,
     httpd: { ip: '127.0.0.1', port: 0, ...options.httpd },
   });
   await server.start();
-  t.after(() => server.close({ deadline: 0 }));
+  t.onTestFinished(() => server.close({ deadline: 0 }));
   return server;
 }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { describe, test } from 'vitest';
 import { command, createServer, defineModule, MiError, RecordTable, type Server, stream } from '#src/index.js';
 import { type HttpReply, post, startServer } from './mi-client.js';
 
@@ -21,7 +21,7 @@ function error(code: number, message: string): string {
   return `{"error": {"code": ${code}, "message": "${message}"}}`;
 }
 
-describe('mi_json', { timeout: 60_000 }, () => {
+describe('mi_json', () => {
   test('results are trees of texts, as 2.4 printed them', async (t) => {
     const server = await startServer(t, { mi_json: {}, cachedb_local: {}, usrloc: { domains: 'location' } });
     assert.match(await body(server, '/json/version'), /^\{"Server": "mi-httpd \([\d.]+ \(\w+\\\/\w+\)\)"\}$/);
@@ -258,7 +258,7 @@ describe('mi_json', { timeout: 60_000 }, () => {
   test('permissions and limits of calls hold here, too', async (t) => {
     const reader = createServer({ httpd: { listen: ['http:127.0.0.1:0;level=read'] }, mi_json: {} });
     await reader.start();
-    t.after(() => reader.close({ deadline: 0 }));
+    t.onTestFinished(() => reader.close({ deadline: 0 }));
     assert.match(await body(reader, '/json/kill'), /^\{"error": \{"code": 403, "message": ".*admin/);
     assert.match(await body(reader, '/json/log_mute_state?params=stderror,1'), /"code": 403/);
     assert.match(await body(reader, '/json/event_subscribe?params=E_CORE_LOG,udp:127.0.0.1:9'), /"code": 403/);

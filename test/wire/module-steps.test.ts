@@ -1,6 +1,6 @@
 // Modules of a program at the ends of the life of a server: one that fails or hangs is named, and keeps nobody else from anything.
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from 'vitest';
 import { createServer, defineModule, type ModuleInstance, type Server } from '#src/index.js';
 import { call } from './mi-client.js';
 
@@ -70,14 +70,14 @@ test('a start that fails names its module, whatever its other steps do', async (
 
 test('a check that fails names its module', async (t) => {
   const { server } = serverOf({ check: fails('no file') });
-  t.after(() => server.close({ deadline: 0 }));
+  t.onTestFinished(() => server.close({ deadline: 0 }));
   await assert.rejects(server.check(), /^Error: module first failed to check: no file$/);
 });
 
 test('a reload that fails names its module, and the others have theirs', async (t) => {
   const reloaded: string[] = [];
   const { server, lines } = serverOf({ reload: fails('bad file') }, { reload: () => void reloaded.push('second') });
-  t.after(() => server.close({ deadline: 0 }));
+  t.onTestFinished(() => server.close({ deadline: 0 }));
   assert.equal(await server.reload(), false);
   assert.deepEqual(lines, ['reload of module first failed, what was there stays: bad file']);
   assert.deepEqual(reloaded, ['second']);

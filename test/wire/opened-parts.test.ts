@@ -1,10 +1,9 @@
 // A result that fails while its parts are opened gives back those that were, whoever asks for it.
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { describe, test } from 'vitest';
 import { command, defineModule, RecordTable, type Result, stream } from '#src/index.js';
 import { assertAtRest, type PostOptions, post, startServer } from './mi-client.js';
 
-const timeout = 30_000;
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** A module whose results cannot be printed to their end, and how many of their streams were closed. */
@@ -49,7 +48,7 @@ const faces: Readonly<Record<string, (method: string) => readonly [body: string,
   mi_json: (method) => ['', { method: 'GET', path: `/json/part:${method}` }],
 };
 
-describe('a result that fails gives back every part of it', { timeout }, () => {
+describe('a result that fails gives back every part of it', () => {
   for (const [face, request] of Object.entries(faces)) {
     test(`for ${face}`, async (t) => {
       const { module, streams, cases } = failing();

@@ -1,8 +1,9 @@
 // Levels of commands, users, tokens and listeners; lists of commands; address lists.
 import assert from 'node:assert/strict';
 import { request } from 'node:http';
-import { describe, type TestContext, test } from 'node:test';
+import { describe, test } from 'vitest';
 import { command, createServer, defineModule, type Server, type ServerOptions } from '#src/index.js';
+import type { Lifetime } from '../support/lifetime.js';
 import { basic, temporaryFile, tokenLine, userLine } from './accounts.js';
 import { post, startServer } from './mi-client.js';
 import { get, postForm } from './web-client.js';
@@ -24,7 +25,7 @@ const lab = defineModule({
 
 const names = ['read', 'operate', 'admin'] as const;
 
-async function start(t: TestContext, options: ServerOptions = {}): Promise<Server> {
+async function start(t: Lifetime, options: ServerOptions = {}): Promise<Server> {
   const users = temporaryFile(t, 'users', names.map((level) => userLine(level, 'pw', level)).join(''));
   const tokens = temporaryFile(t, 'tokens', tokenLine('robot', 'mi_robot', 'operate'));
   const httpd = { auth_file: users, auth_tokens: tokens, ...options.httpd };
@@ -45,7 +46,7 @@ async function rpc(server: Server, authorization: string, method: string, params
 
 const as = (name: string): string => basic(name, 'pw');
 
-describe('levels', { timeout: 60_000 }, () => {
+describe('levels', () => {
   test('each includes those below, and a refusal names the level that is missing', async (t) => {
     const server = await start(t);
     const needed = { look: 'read', move: 'operate', burn: 'admin', log_level: 'admin', 'core:log_level': 'admin' };
@@ -124,7 +125,7 @@ describe('levels', { timeout: 60_000 }, () => {
   });
 });
 
-describe('the web interface', { timeout: 60_000 }, () => {
+describe('the web interface', () => {
   const same = { 'Sec-Fetch-Site': 'same-origin' };
 
   test('shows what the caller may run, and refuses the rest with 403', async (t) => {
@@ -172,7 +173,7 @@ describe('the web interface', { timeout: 60_000 }, () => {
   });
 });
 
-test('mi_json: the code is 403, and 429 beyond a limit', { timeout: 60_000 }, async (t) => {
+test('mi_json: the code is 403, and 429 beyond a limit', async (t) => {
   const server = await startServer(t, {
     httpd: { deny_commands: 'lab:burn', rate_limit_address: 5 },
     modules: [lab],
@@ -188,7 +189,7 @@ test('mi_json: the code is 403, and 429 beyond a limit', { timeout: 60_000 }, as
   }
 });
 
-describe('lists of commands', { timeout: 60_000 }, () => {
+describe('lists of commands', () => {
   test('deny_commands forbids to everybody, by full name, flat name and pattern', async (t) => {
     const server = await startServer(t, {
       httpd: { deny_commands: 'lab:burn, reset_statistics , *:log_l*' },
@@ -240,7 +241,7 @@ describe('lists of commands', { timeout: 60_000 }, () => {
   });
 });
 
-describe('listeners', { timeout: 60_000 }, () => {
+describe('listeners', () => {
   test('each has its own login, level and addresses', async (t) => {
     const users = temporaryFile(t, 'users', userLine('boss', 'pw', 'admin'));
     const server = createServer({
@@ -256,7 +257,7 @@ describe('listeners', { timeout: 60_000 }, () => {
       modules: [lab],
     });
     await server.start();
-    t.after(() => server.close({ deadline: 0 }));
+    t.onTestFinished(() => server.close({ deadline: 0 }));
     const [full, reading, limited, listed] = server.urls.map((url) => Number(new URL(url).port));
     const boss = basic('boss', 'pw');
     assert.deepEqual(await outcome(full, 'burn'), 401);
@@ -321,7 +322,7 @@ function outcome(
   });
 }
 
-describe('names that are not found', { timeout: 60_000 }, () => {
+describe('names that are not found', () => {
   const run = (): string => 'done';
   /** Nobody below admin is to learn of `vault:burn_secrets`, nor of the module. */
   const vault = defineModule({
@@ -364,7 +365,7 @@ describe('names that are not found', { timeout: 60_000 }, () => {
   };
   const hidden = /burn_secrets\b|burn_secretly|vault:|\/vault|>vault/;
 
-  async function startShop(t: TestContext): Promise<Server> {
+  async function startShop(t: Lifetime): Promise<Server> {
     const users = temporaryFile(t, 'users', userLine('read', 'pw', 'read') + userLine('admin', 'pw', 'admin'));
     const options = { mi_json: {}, mi_html: { root: 'html' }, modules: [vault, shop] };
     return startServer(t, { ...options, httpd: { auth_file: users } });

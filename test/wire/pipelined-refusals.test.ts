@@ -1,6 +1,6 @@
 // What arrives of replies to requests that come in one piece, of which one is refused.
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from 'vitest';
 import { basic, temporaryFile, userLine } from './accounts.js';
 import { startServer } from './mi-client.js';
 import { RawClient } from './raw-client.js';
@@ -21,7 +21,7 @@ const refused: Readonly<Record<string, readonly [sent: string, status: number]>>
 };
 
 for (const [name, [sent, status]] of Object.entries(refused)) {
-  test(`a reply arrives though ${name} follows in the same piece`, { timeout: 20_000 }, async (t) => {
+  test(`a reply arrives though ${name} follows in the same piece`, async (t) => {
     const auth_file = temporaryFile(t, 'users', userLine('alice', 'pw', 'read'));
     const { port } = await startServer(t, { httpd: { auth_file } });
     const first = await RawClient.connect(port);

@@ -1,6 +1,6 @@
 // Limits of calls a second, and waiting times after failed logins.
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { describe, test } from 'vitest';
 import type { Server } from '#src/index.js';
 import { basic, temporaryFile, tokenLine } from './accounts.js';
 import { type HttpReply, post, startServer } from './mi-client.js';
@@ -19,7 +19,7 @@ async function refusal(server: Server, authorization?: string): Promise<HttpRepl
   }
 }
 
-describe('calls a second', { timeout: 60_000 }, () => {
+describe('calls a second', () => {
   test('of one address: 429 with the error of JSON-RPC, and when to come back', async (t) => {
     const server = await startServer(t, { httpd: { rate_limit_address: 1 } });
     const { status, headers, body } = await refusal(server);
@@ -77,7 +77,7 @@ describe('calls a second', { timeout: 60_000 }, () => {
   });
 });
 
-describe('waiting after failed logins', { timeout: 60_000 }, () => {
+describe('waiting after failed logins', () => {
   const right = basic('admin', 'right');
 
   async function failedFive(server: Server): Promise<void> {

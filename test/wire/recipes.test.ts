@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { command, defineModule } from '#src/index.js';
+import { beforeAll, describe, test } from 'vitest';
+import { command, defineModule, type Server } from '#src/index.js';
+import { suiteLifetime } from '../support/lifetime.js';
 import { call, callError, post, startServer } from './mi-client.js';
 
 const echo = defineModule({
@@ -29,63 +30,67 @@ const echo = defineModule({
   ],
 });
 
-test('recipes and types', { timeout: 20_000 }, async (t) => {
-  const server = await startServer(t, { modules: [echo] });
-  const accepts = (method: string, params: unknown, result: unknown): Promise<void> =>
-    t.test(`${method} ${JSON.stringify(params)}`, async () => {
+describe('recipes and types', () => {
+  const lifetime = suiteLifetime();
+  let server: Server;
+  beforeAll(async () => {
+    server = await startServer(lifetime, { modules: [echo] });
+  });
+  const accepts = (method: string, params: unknown, result: unknown): void =>
+    test(`${method} ${JSON.stringify(params)}`, async () => {
       assert.deepEqual(await call(server, `echo:${method}`, params), result);
     });
-  const refuses = (method: string, params: unknown, data: RegExp): Promise<void> =>
-    t.test(`${method} ${JSON.stringify(params)} is refused`, async () => {
+  const refuses = (method: string, params: unknown, data: RegExp): void =>
+    test(`${method} ${JSON.stringify(params)} is refused`, async () => {
       const error = await callError(server, `echo:${method}`, params);
       assert.deepEqual([error.code, error.message], [-32602, 'Invalid params']);
       assert.match(error.data ?? '', data);
     });
 
-  await accepts('level', undefined, {});
-  await accepts('level', [3], { level: 3 });
-  await accepts('level', { pid: 7, level: 4 }, { level: 4, pid: 7 });
-  await accepts('level', [1.9], { level: 1 });
-  await accepts('level', [-1.9], { level: -1 });
-  await accepts('level', ['+12'], { level: 12 });
-  await accepts('level', [99999999999], { level: 99999999999 });
-  await refuses('level', [1, 2, 3], /^Too few or too many parameters; level accepts \(\) \(level\) \(level, pid\)$/);
-  await refuses('level', { level: 1, x: 2 }, /^Named parameters do not match; level accepts/);
-  await refuses('level', { LEVEL: 1 }, /^Named parameters do not match/);
-  await refuses('level', { a: 1, b: 2, c: 3 }, /^Too few or too many parameters/);
+  accepts('level', undefined, {});
+  accepts('level', [3], { level: 3 });
+  accepts('level', { pid: 7, level: 4 }, { level: 4, pid: 7 });
+  accepts('level', [1.9], { level: 1 });
+  accepts('level', [-1.9], { level: -1 });
+  accepts('level', ['+12'], { level: 12 });
+  accepts('level', [99999999999], { level: 99999999999 });
+  refuses('level', [1, 2, 3], /^Too few or too many parameters; level accepts \(\) \(level\) \(level, pid\)$/);
+  refuses('level', { level: 1, x: 2 }, /^Named parameters do not match; level accepts/);
+  refuses('level', { LEVEL: 1 }, /^Named parameters do not match/);
+  refuses('level', { a: 1, b: 2, c: 3 }, /^Too few or too many parameters/);
   for (const value of [true, null, '', '1x', ' 1', '0x10', [], {}, 1e300, '99999999999999999999']) {
-    await refuses('level', [value], /^Bad type for parameter 'level'$/);
+    refuses('level', [value], /^Bad type for parameter 'level'$/);
   }
-  await accepts('two_ways', { ip: '::1', port: '5060' }, { ip: '::1', port: 5060 });
-  await accepts('two_ways', { flag: 'y', name: 5 }, { name: '5', flag: true });
-  await refuses(
+  accepts('two_ways', { ip: '::1', port: '5060' }, { ip: '::1', port: 5060 });
+  accepts('two_ways', { flag: 'y', name: 5 }, { name: '5', flag: true });
+  refuses(
     'two_ways',
     ['a', 1],
     /^Ambiguous call, use named parameters instead; two_ways accepts \(ip, port\) \(name, flag\)$/,
   );
-  await refuses('two_ways', undefined, /^Too few or too many parameters/);
-  await refuses('two_ways', { ip: null, port: 1 }, /^Bad type for parameter 'ip'$/);
-  await refuses('two_ways', { name: 'x', flag: 'maybe' }, /^Bad type for parameter 'flag'$/);
-  await accepts('named', { index: 2 }, 2);
-  await refuses('named', [2], /^Command only supports named parameters; named accepts \(index\) by name$/);
-  await refuses('named', [], /^Too few or too many parameters/);
-  await accepts('texts', [['a', 7]], ['a', '7']);
-  await accepts('texts', { items: ['é'] }, ['é']);
-  await refuses('texts', [[]], /^Empty array in parameter 'items'$/);
-  await refuses('texts', ['all'], /^Bad type for parameter 'items'$/);
-  await refuses('texts', [[['a']]], /^Bad type for array item in parameter 'items'$/);
-  await accepts('numbers', [[1, '2']], [1, 2]);
-  await refuses('numbers', [[1, 'x']], /^Bad type for array item in parameter 'items'$/);
-  await accepts('objects', [[{ a: [] }]], [{ a: [] }]);
-  await refuses('objects', [[1]], /^Bad type for array item/);
-  await accepts('any', [null], null);
-  await accepts('any', [{ a: [1, 'x', false] }], { a: [1, 'x', false] });
+  refuses('two_ways', undefined, /^Too few or too many parameters/);
+  refuses('two_ways', { ip: null, port: 1 }, /^Bad type for parameter 'ip'$/);
+  refuses('two_ways', { name: 'x', flag: 'maybe' }, /^Bad type for parameter 'flag'$/);
+  accepts('named', { index: 2 }, 2);
+  refuses('named', [2], /^Command only supports named parameters; named accepts \(index\) by name$/);
+  refuses('named', [], /^Too few or too many parameters/);
+  accepts('texts', [['a', 7]], ['a', '7']);
+  accepts('texts', { items: ['é'] }, ['é']);
+  refuses('texts', [[]], /^Empty array in parameter 'items'$/);
+  refuses('texts', ['all'], /^Bad type for parameter 'items'$/);
+  refuses('texts', [[['a']]], /^Bad type for array item in parameter 'items'$/);
+  accepts('numbers', [[1, '2']], [1, 2]);
+  refuses('numbers', [[1, 'x']], /^Bad type for array item in parameter 'items'$/);
+  accepts('objects', [[{ a: [] }]], [{ a: [] }]);
+  refuses('objects', [[1]], /^Bad type for array item/);
+  accepts('any', [null], null);
+  accepts('any', [{ a: [1, 'x', false] }], { a: [1, 'x', false] });
 
-  await t.test('a repeated parameter name counts twice', async () => {
+  test('a repeated parameter name counts twice', async () => {
     const body = '{"jsonrpc":"2.0","method":"echo:texts","params":{"items":["a"],"items":["b"]},"id":1}';
     assert.match((await post(server, body)).body, /-32602.*Too few or too many parameters/);
   });
-  await t.test('a parameter named like a member of every object is just a name', async () => {
+  test('a parameter named like a member of every object is just a name', async () => {
     const body = '{"jsonrpc":"2.0","method":"echo:texts","params":{"__proto__":["a"]},"id":1}';
     assert.match((await post(server, body)).body, /Named parameters do not match/);
   });

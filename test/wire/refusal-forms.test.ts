@@ -2,8 +2,10 @@
 // every reply forbids browsers to guess its type.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { describe, type TestContext, test } from 'node:test';
+import { describe, test } from 'vitest';
 import type { Server } from '#src/index.js';
+import type { Lifetime } from '../support/lifetime.js';
+import { unless } from '../support/unless.js';
 import { basic } from './accounts.js';
 import { startServer } from './mi-client.js';
 import { RawClient, type RawResponse } from './raw-client.js';
@@ -68,11 +70,11 @@ const ways: readonly (readonly [name: string, headers: readonly string[], isJson
   ['Accept HTML before JSON', ['Accept: text/html, application/json;q=0.9'], false],
 ];
 
-async function refusalOf(t: TestContext, refused: Refused, headers: readonly string[]): Promise<RawResponse> {
+async function refusalOf(t: Lifetime, refused: Refused, headers: readonly string[]): Promise<RawResponse> {
   const { method, path, body, options = {}, headers: own = [], status } = refused;
   const server = await startServer(t, { ...faces, httpd: options });
   const client = await RawClient.connect(server.port);
-  t.after(() => client.close());
+  t.onTestFinished(() => client.close());
   const isTyped = own.some((line) => line.startsWith('Content-Type'));
   const given = [...own, ...headers.filter((line) => !isTyped || !line.startsWith('Content-Type'))];
   const host = given.some((line) => line.startsWith('Host')) ? [] : ['Host: 127.0.0.1'];
@@ -112,7 +114,7 @@ function assertSafe({ status, headers, text }: RawResponse): void {
   }
 }
 
-describe('the form of a refusal', { timeout: 60_000 }, () => {
+describe('the form of a refusal', () => {
   for (const refused of refusals) {
     const { status, method, path, headers = [] } = refused;
     test(`${status} of ${method} ${path} ${headers.join()} is what its request can read`, async (t) => {
@@ -135,7 +137,7 @@ describe('the form of a refusal', { timeout: 60_000 }, () => {
   });
 });
 
-describe('headers of all replies', { timeout: 60_000 }, () => {
+describe('headers of all replies', () => {
   const paths = [
     '/',
     '/healthz',
@@ -169,7 +171,7 @@ describe('headers of all replies', { timeout: 60_000 }, () => {
   test('nosniff in each of them, and all five in each page', async (t) => {
     const server = await startServer(t, faces);
     const client = await RawClient.connect(server.port);
-    t.after(() => client.close());
+    t.onTestFinished(() => client.close());
     const replies = await everyReply((bytes) => {
       client.send(bytes);
       return client.response();
@@ -186,7 +188,7 @@ describe('headers of all replies', { timeout: 60_000 }, () => {
     [31536000, 'max-age=31536000'],
     [0, undefined],
   ] as const) {
-    test(`tls_hsts ${seconds ?? 'left out'}`, { skip: noOpenssl }, async (t) => {
+    unless(noOpenssl, test)(`tls_hsts ${seconds ?? 'left out'}`, async (t) => {
       const { certFile, keyFile } = new TlsFiles(t).make('hsts', { key: 'ec' });
       const server: Server = await startServer(t, {
         ...faces,
@@ -213,7 +215,7 @@ describe('headers of all replies', { timeout: 60_000 }, () => {
   }
 });
 
-describe('a body that is encoded', { timeout: 20_000 }, () => {
+describe('a body that is encoded', () => {
   for (const encoding of ['gzip', 'GZIP', 'br', 'deflate', 'zstd', 'x-unknown', 'identity, gzip']) {
     test(`${encoding}: 415 naming Content-Encoding`, async (t) => {
       const server = await startServer(t, faces);
@@ -236,7 +238,7 @@ describe('a body that is encoded', { timeout: 20_000 }, () => {
   test('identity is as it is', async (t) => {
     const server = await startServer(t);
     const client = await RawClient.connect(server.port);
-    t.after(() => client.close());
+    t.onTestFinished(() => client.close());
     const headers = ['Content-Type: application/json', 'Content-Encoding: Identity'];
     assert.match((await client.ask('POST', '/mi', call, headers)).text, /"result"/);
   });

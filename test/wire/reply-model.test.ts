@@ -1,11 +1,12 @@
 // Replies of one server, one after the other: each is what its request alone asks for, whatever was replied before.
 import assert from 'node:assert/strict';
 import { Agent } from 'node:http';
-import { describe, type TestContext, test } from 'node:test';
 import fc from 'fast-check';
+import { describe, test } from 'vitest';
 import { command, defineModule, MiError, RecordTable, secondsLeft, stream, streamObject } from '#src/index.js';
 import { count } from '../long.js';
 import { holds } from '../property.js';
+import type { Lifetime } from '../support/lifetime.js';
 import { assertAtRest, post, startServer } from './mi-client.js';
 
 /** Characters of one to four bytes, and those that JSON escapes; the bytes are those within a reply. */
@@ -180,11 +181,11 @@ function stepsAround(size: number): fc.Arbitrary<Step> {
   );
 }
 
-async function serve(t: TestContext, buf_size: number, pretty_printing: number) {
+async function serve(t: Lifetime, buf_size: number, pretty_printing: number) {
   const options = { modules: [module()], log: silent, httpd: { buf_size }, mi_http: { pretty_printing } };
   const server = await startServer(t, options);
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  t.after(() => agent.destroy());
+  t.onTestFinished(() => agent.destroy());
   const { body } = await post(server, requestOf({ kind: 'constant', character: 'x', times: 0, id: '1' }));
   constant = JSON.parse(body).result.Server;
   return { server, agent };
@@ -197,7 +198,7 @@ function isCut({ kind, character, times }: Step, chunk: number): boolean {
 
 const mib = 1 << 20;
 
-describe('replies in any order', { timeout: 300_000 }, () => {
+describe('replies in any order', () => {
   for (const { buf_size, size, runs, steps, found } of [
     { buf_size: 1024, size: 1024, runs: count(60, 2000), steps: 24, found: [-2057391959, -408989995] },
     { buf_size: 4096, size: 4096, runs: count(40, 1000), steps: 24, found: [167817995] },
@@ -269,4 +270,4 @@ describe('replies in any order', { timeout: 300_000 }, () => {
       }
     });
   }
-});
+}, 300_000);

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { test } from 'node:test';
 import fc from 'fast-check';
+import { test } from 'vitest';
 import { command, defineModule, type JsonValue } from '#src/index.js';
 import { holds } from '../property.js';
 import { post, startServer } from './mi-client.js';
@@ -17,7 +17,7 @@ function giver() {
 const ask = '{"jsonrpc":"2.0","method":"result:give","id":1}';
 const framed = (text: string): string => `{"jsonrpc":"2.0","result":${text},"id":1}`;
 
-test('values are printed exactly', { timeout: 20_000 }, async (t) => {
+test('values are printed exactly', async (t) => {
   const { box, module } = giver();
   const server = await startServer(t, { modules: [module] });
   const vectors: readonly (readonly [JsonValue, string])[] = [
@@ -48,7 +48,7 @@ test('values are printed exactly', { timeout: 20_000 }, async (t) => {
   }
 });
 
-test('any value survives, in windows of any size, compact and pretty', { timeout: 120_000 }, async (t) => {
+test('any value survives, in windows of any size, compact and pretty', async (t) => {
   for (const buf_size of [1024, 65536, 0]) {
     for (const pretty_printing of [0, 1]) {
       const { box, module } = giver();
@@ -66,7 +66,7 @@ test('any value survives, in windows of any size, compact and pretty', { timeout
   }
 });
 
-test('a result many times the window is streamed whole', { timeout: 60_000 }, async (t) => {
+test('a result many times the window is streamed whole', async (t) => {
   for (const pretty_printing of [0, 1]) {
     const { box, module } = giver();
     const server = await startServer(t, { httpd: { buf_size: 4096 }, mi_http: { pretty_printing }, modules: [module] });
@@ -86,7 +86,7 @@ test('a result many times the window is streamed whole', { timeout: 60_000 }, as
   }
 });
 
-test('an id larger than the window is echoed', { timeout: 10_000 }, async (t) => {
+test('an id larger than the window is echoed', async (t) => {
   const server = await startServer(t, { httpd: { buf_size: 1024 } });
   const id = `"${'i'.repeat(5000)}"`;
   const { body } = await post(server, `{"jsonrpc":"2.0","method":"uptime","id":${id}}`);
@@ -94,7 +94,7 @@ test('an id larger than the window is echoed', { timeout: 10_000 }, async (t) =>
   assert.match((await post(server, `{"jsonrpc":"2.0","method":"nope","id":${id}}`)).body, /-32601/);
 });
 
-test('pretty printing is that of OpenSIPS', { timeout: 10_000 }, async (t) => {
+test('pretty printing is that of OpenSIPS', async (t) => {
   const { box, module } = giver();
   const server = await startServer(t, { mi_http: { pretty_printing: 1 }, modules: [module] });
   const head = '{\n\t"jsonrpc":\t"2.0",\n';
@@ -123,7 +123,7 @@ test('pretty printing is that of OpenSIPS', { timeout: 10_000 }, async (t) => {
   );
 });
 
-test('a large reply to a client that waits is not disturbed by the next one', { timeout: 20_000 }, async (t) => {
+test('a large reply to a client that waits is not disturbed by the next one', async (t) => {
   const { box, module } = giver();
   const server = await startServer(t, { httpd: { buf_size: 33_554_432 }, modules: [module] });
   // More than the kernel takes for a client that does not read.

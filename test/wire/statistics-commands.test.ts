@@ -1,26 +1,31 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { defineModule, type Statistic } from '#src/index.js';
+import { beforeAll, describe, test } from 'vitest';
+import { defineModule, type Server, type Statistic } from '#src/index.js';
+import { suiteLifetime } from '../support/lifetime.js';
 import { call, callError, post, startServer } from './mi-client.js';
 
-test('statistics', { timeout: 20_000 }, async (t) => {
+describe('statistics', () => {
+  const lifetime = suiteLifetime();
   let rings: Statistic | undefined;
   let load = 0.25;
-  const server = await startServer(t, {
-    modules: [
-      defineModule({
-        name: 'pbx',
-        load: ({ mi: { statistics } }) => {
-          rings = statistics.add('pbx', 'rings', 'counter');
-          statistics.add('pbx', 'load', 'computed', () => load);
-          return undefined;
-        },
-      }),
-    ],
+  let server: Server;
+  beforeAll(async () => {
+    server = await startServer(lifetime, {
+      modules: [
+        defineModule({
+          name: 'pbx',
+          load: ({ mi: { statistics } }) => {
+            rings = statistics.add('pbx', 'rings', 'counter');
+            statistics.add('pbx', 'load', 'computed', () => load);
+            return undefined;
+          },
+        }),
+      ],
+    });
+    rings?.add(3);
   });
-  rings?.add(3);
 
-  await t.test('get: a name, a group, all, in any case', async () => {
+  test('get: a name, a group, all, in any case', async () => {
     assert.deepEqual(await call(server, 'get_statistics', [['rings']]), { 'pbx:rings': 3 });
     assert.deepEqual(await call(server, 'statistics:get', { statistics: ['PBX:'] }), {
       'pbx:rings': 3,
@@ -32,7 +37,7 @@ test('statistics', { timeout: 20_000 }, async (t) => {
     assert.deepEqual([...groups].sort(), ['core', 'evi', 'httpd', 'mem', 'mi', 'pbx']);
     assert.ok(Object.values(all).every((value) => typeof value === 'number'));
   });
-  await t.test('computed ones are read each time', async () => {
+  test('computed ones are read each time', async () => {
     load = 1e21;
     assert.deepEqual(await call(server, 'get_statistics', [['load']]), { 'pbx:load': 1e21 });
     load = Number.NaN;
@@ -42,26 +47,26 @@ test('statistics', { timeout: 20_000 }, async (t) => {
     );
     load = 0.25;
   });
-  await t.test('unknown items are skipped, and an answer without any is no error to pollers', async () => {
+  test('unknown items are skipped, and an answer without any is no error to pollers', async () => {
     assert.deepEqual(await call(server, 'get_statistics', [['zzz', 'rings', '', ':']]), { 'pbx:rings': 3 });
     for (const item of ['zzz', 'zzz:', 'pbx:rings', '', ':']) {
       assert.deepEqual(await call(server, 'get_statistics', [[item]]), {}, item);
       assert.deepEqual(await call(server, 'list_statistics', [[item]]), {}, item);
     }
   });
-  await t.test('a repeated item is one member', async () => {
+  test('a repeated item is one member', async () => {
     const { body } = await post(
       server,
       '{"jsonrpc":"2.0","method":"get_statistics","params":[["rings","rings","pbx:"]],"id":1}',
     );
     assert.equal(body.split('"pbx:rings"').length, 2);
   });
-  await t.test('wrong types', async () => {
+  test('wrong types', async () => {
     assert.equal((await callError(server, 'get_statistics', ['all'])).data, "Bad type for parameter 'statistics'");
     assert.equal((await callError(server, 'get_statistics', [[]])).data, "Empty array in parameter 'statistics'");
     assert.match((await callError(server, 'get_statistics')).data ?? '', /Too few or too many parameters/);
   });
-  await t.test('list', async () => {
+  test('list', async () => {
     assert.deepEqual(await call(server, 'list_statistics', [['pbx:', 'zzz']]), {
       'pbx:rings': 'incremental',
       'pbx:load': 'non-incremental',
@@ -71,7 +76,7 @@ test('statistics', { timeout: 20_000 }, async (t) => {
     assert.equal(all['core:timestamp'], 'non-incremental');
     assert.deepEqual(await call(server, 'list_statistics', [['all']]), {});
   });
-  await t.test('reset', async () => {
+  test('reset', async () => {
     assert.equal(await call(server, 'reset_statistics', [['rings', 'load']]), 'OK');
     assert.deepEqual(await call(server, 'get_statistics', [['pbx:']]), { 'pbx:rings': 0, 'pbx:load': 0.25 });
     assert.deepEqual(await callError(server, 'reset_statistics', [['pbx:']]), {
@@ -82,7 +87,7 @@ test('statistics', { timeout: 20_000 }, async (t) => {
     assert.equal(await call(server, 'reset_all_statistics'), 'OK');
     assert.equal(rings?.value, 0);
   });
-  await t.test('calls, errors, times and HTTP counts are counted', async () => {
+  test('calls, errors, times and HTTP counts are counted', async () => {
     await call(server, 'reset_all_statistics');
     await call(server, 'version');
     await callError(server, 'version', [1, 2]);
@@ -99,7 +104,7 @@ test('statistics', { timeout: 20_000 }, async (t) => {
     assert.ok((counts['httpd:connections'] ?? 0) >= 1);
     assert.ok((counts['mem:resident'] ?? 0) > 1e7);
   });
-  await t.test('all of them fit a window of any size', async () => {
+  test('all of them fit a window of any size', async (t) => {
     const small = await startServer(t, { httpd: { buf_size: 1024 }, mi_http: { pretty_printing: 1 } });
     const all = (await call(small, 'get_statistics', [['all']])) as Record<string, number>;
     assert.ok(Object.keys(all).length > 40);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { describe, test } from 'vitest';
 import { command, createServer, defineModule, type Server, type StatusIdentifier } from '#src/index.js';
 import { udpReceiver } from './event-receiver.js';
 import { call, callError, post, startServer } from './mi-client.js';
@@ -9,7 +9,7 @@ const ready = async (server: Server): Promise<readonly [number, string]> => {
   return [status, body];
 };
 
-describe('status reports', { timeout: 30_000 }, () => {
+describe('status reports', () => {
   test('the server tells of itself', async (t) => {
     const server = await startServer(t);
     const running = { Readiness: true, Status: 1, Details: 'running' };

@@ -2,11 +2,9 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { Agent, type IncomingMessage, request as sendRequest } from 'node:http';
 import { connect } from 'node:net';
-import { describe, test } from 'node:test';
+import { describe, test } from 'vitest';
 import { command, defineModule, RecordTable, type Result, secondsLeft, stream, streamObject } from '#src/index.js';
 import { call, post, startServer, withResolvers } from './mi-client.js';
-
-const options = { timeout: 30_000 };
 
 /** A module whose command `part:give` gives what `make` makes. */
 function giving(make: () => Result) {
@@ -28,7 +26,7 @@ async function* countLater(to: number): AsyncGenerator<number> {
   }
 }
 
-describe('dumps of record tables', options, () => {
+describe('dumps of record tables', () => {
   function table(size: number): RecordTable {
     const records = new RecordTable();
     for (let n = 0; n < size; n++) records.set(`user${n}`, { AOR: `user${n}`, text: '"ž😀\n', Contacts: [n] });
@@ -107,7 +105,7 @@ describe('dumps of record tables', options, () => {
   test('keep the connection for the next call', async (t) => {
     const server = await startServer(t, { modules: [giving(() => table(5000).dump())] });
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-    t.after(() => agent.destroy());
+    t.onTestFinished(() => agent.destroy());
     for (let round = 0; round < 5; round++) {
       assert.equal(JSON.parse((await post(server, ask, { agent })).body).result.length, 5000);
       assert.match((await post(server, '{"jsonrpc":"2.0","method":"pwd","id":1}', { agent })).body, /"WD"/);
@@ -116,7 +114,7 @@ describe('dumps of record tables', options, () => {
   });
 });
 
-describe('streams', options, () => {
+describe('streams', () => {
   for (const [name, make] of [
     ['a generator', () => stream(count(100_000))],
     ['an asynchronous generator', () => stream(countLater(100_000))],
@@ -266,7 +264,7 @@ describe('streams', options, () => {
   });
 });
 
-describe('limits of a reply', options, () => {
+describe('limits of a reply', () => {
   test('max_reply_size cuts a runaway reply; one of just that size passes', async (t) => {
     const limit = 300_000;
     let length = 0;

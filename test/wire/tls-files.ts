@@ -3,6 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Lifetime } from '../support/lifetime.js';
 
 /** Why tests with certificates are skipped; false where they are not. */
 export const noOpenssl = spawnSync('openssl', ['version']).status === 0 ? false : 'the command openssl is missing';
@@ -27,8 +28,8 @@ export interface TestCertificate {
 export class TlsFiles {
   readonly folder = mkdtempSync(join(tmpdir(), 'mi-httpd-tls-'));
 
-  constructor(t: { after(end: () => void): void }) {
-    t.after(() => rmSync(this.folder, { recursive: true, force: true }));
+  constructor(t: Lifetime) {
+    t.onTestFinished(() => rmSync(this.folder, { recursive: true, force: true }));
   }
 
   /** @param days until it expires; less than 0: it has */

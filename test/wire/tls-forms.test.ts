@@ -2,23 +2,19 @@
 // is wrong with it. What Node.js reads and the engine does not is the difference that hides here.
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { after, describe, type TestContext, test } from 'node:test';
+import { describe, test } from 'vitest';
 import { HttpServer } from '#src/http/server.js';
 import { defaultCiphers } from '#src/http/tls/ciphers.js';
+import { suiteLifetime } from '../support/lifetime.js';
+import { unless } from '../support/unless.js';
 import { options, root, start } from './http-server.js';
 import { connectTls, nameOf } from './tls-client.js';
 import { noOpenssl, openssl, type TestCertificate, TlsFiles } from './tls-files.js';
 
-const timeout = 60_000;
 const passphrase = 'open sesame';
 
-describe('forms of certificates and keys', { timeout, skip: noOpenssl }, () => {
-  const cleanups: (() => void)[] = [];
-  after(() => {
-    for (const cleanup of cleanups) cleanup();
-  });
-  const whole = { after: (cleanup: () => void) => cleanups.push(cleanup) } as unknown as TestContext;
-  const files = noOpenssl === false ? new TlsFiles(whole) : undefined;
+unless(noOpenssl, describe)('forms of certificates and keys', () => {
+  const files = noOpenssl === false ? new TlsFiles(suiteLifetime()) : undefined;
   const path = (name: string): string => files?.path(name) ?? name;
   const [leaf, ca] = files === undefined ? [] : chainOf(files);
   const chain =

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { type TestContext, test } from 'node:test';
+import { test } from 'vitest';
 import { defaultCiphers } from '#src/http/tls/ciphers.js';
+import type { Lifetime } from '../support/lifetime.js';
+import { unless } from '../support/unless.js';
 import { root, start, type TestServer } from './http-server.js';
 import { askTls, connectTls, nameOf, served } from './tls-client.js';
 import { noOpenssl, type TestCertificate, TlsFiles } from './tls-files.js';
 import { call, startMi } from './url-client.js';
 
-const timeout = 60_000;
-
-function serve(t: TestContext, certFile: string, keyFile: string): Promise<TestServer> {
+function serve(t: Lifetime, certFile: string, keyFile: string): Promise<TestServer> {
   return start(t, [root()], { tls: { certFile, keyFile, ciphers: defaultCiphers }, maxConnections: 5000 });
 }
 
@@ -25,7 +25,7 @@ async function untilServed(port: number, name: string): Promise<void> {
 }
 
 /** A server with copies of the files of a certificate, so that they can be overwritten. */
-async function serveCopies(t: TestContext, one: TestCertificate, files: TlsFiles) {
+async function serveCopies(t: Lifetime, one: TestCertificate, files: TlsFiles) {
   const [certFile, keyFile] = [files.path('live.pem'), files.path('live.key')];
   overwrite(one, certFile, keyFile);
   const running = await serve(t, certFile, keyFile);
@@ -34,45 +34,45 @@ async function serveCopies(t: TestContext, one: TestCertificate, files: TlsFiles
   return { ...running, certificates, certFile, keyFile };
 }
 
-test('under load no connection is lost when the certificate changes, and old ones go on', {
-  timeout,
-  skip: noOpenssl,
-}, async (t) => {
-  const files = new TlsFiles(t);
-  const both = [files.make('one'), files.make('two')] as const;
-  const { port, certificates, certFile, keyFile, server, until } = await serveCopies(t, both[0], files);
-  const kept = await connectTls(port);
-  const seen = new Map<string, number>();
-  let isOver = false;
-  const clients = Array.from({ length: 8 }, async () => {
-    while (!isOver) {
-      const name = await served(port);
-      seen.set(name, (seen.get(name) ?? 0) + 1);
+unless(noOpenssl, test)(
+  'under load no connection is lost when the certificate changes, and old ones go on',
+  async (t) => {
+    const files = new TlsFiles(t);
+    const both = [files.make('one'), files.make('two')] as const;
+    const { port, certificates, certFile, keyFile, server, until } = await serveCopies(t, both[0], files);
+    const kept = await connectTls(port);
+    const seen = new Map<string, number>();
+    let isOver = false;
+    const clients = Array.from({ length: 8 }, async () => {
+      while (!isOver) {
+        const name = await served(port);
+        seen.set(name, (seen.get(name) ?? 0) + 1);
+      }
+    });
+    for (let round = 1; round <= 20; round++) {
+      const next = both[round % 2] ?? both[0];
+      overwrite(next, certFile, keyFile);
+      const [{ outcome } = { outcome: undefined }] = certificates.reload();
+      assert.equal(outcome, 'reloaded');
+      const before = seen.get(next.name) ?? 0;
+      await until(() => (seen.get(next.name) ?? 0) >= before + 3);
+      // Whoever connects from now on gets the new one, without exception.
+      assert.equal(await served(port), next.name);
+      assert.match(await askTls(kept), /^HTTP\/1\.1 200/);
     }
-  });
-  for (let round = 1; round <= 20; round++) {
-    const next = both[round % 2] ?? both[0];
-    overwrite(next, certFile, keyFile);
-    const [{ outcome } = { outcome: undefined }] = certificates.reload();
-    assert.equal(outcome, 'reloaded');
-    const before = seen.get(next.name) ?? 0;
-    await until(() => (seen.get(next.name) ?? 0) >= before + 3);
-    // Whoever connects from now on gets the new one, without exception.
-    assert.equal(await served(port), next.name);
-    assert.match(await askTls(kept), /^HTTP\/1\.1 200/);
-  }
-  isOver = true;
-  // A connection that was lost would have rejected.
-  await Promise.all(clients);
-  assert.deepEqual([...seen.keys()].sort(), ['one', 'two']);
-  assert.equal(nameOf(kept), 'one');
-  assert.equal(certificates.reload()[0]?.outcome, 'unchanged');
-  await until(() => server.openConnections === 1);
-  kept.destroy();
-  await until(() => server.openConnections === 0);
-});
+    isOver = true;
+    // A connection that was lost would have rejected.
+    await Promise.all(clients);
+    assert.deepEqual([...seen.keys()].sort(), ['one', 'two']);
+    assert.equal(nameOf(kept), 'one');
+    assert.equal(certificates.reload()[0]?.outcome, 'unchanged');
+    await until(() => server.openConnections === 1);
+    kept.destroy();
+    await until(() => server.openConnections === 0);
+  },
+);
 
-test('closing cuts connections of former certificates too', { timeout, skip: noOpenssl }, async (t) => {
+unless(noOpenssl, test)('closing cuts connections of former certificates too', async (t) => {
   const files = new TlsFiles(t);
   const { port, server, certificates, certFile, keyFile } = await serveCopies(t, files.make('one'), files);
   const former = await connectTls(port);
@@ -86,7 +86,7 @@ test('closing cuts connections of former certificates too', { timeout, skip: noO
   assert.deepEqual(certificates.reload(), []);
 });
 
-test('bad new files keep the former certificate, and say so', { timeout, skip: noOpenssl }, async (t) => {
+unless(noOpenssl, test)('bad new files keep the former certificate, and say so', async (t) => {
   const files = new TlsFiles(t);
   const [one, two, old] = [files.make('one'), files.make('two'), files.make('old', { days: -1 })];
   const { port, certificates, certFile, keyFile, log } = await serveCopies(t, one, files);
@@ -110,7 +110,7 @@ test('bad new files keep the former certificate, and say so', { timeout, skip: n
   assert.equal(await served(port), 'two');
 });
 
-test('files that are written anew are noticed', { timeout, skip: noOpenssl }, async (t) => {
+unless(noOpenssl, test)('files that are written anew are noticed', async (t) => {
   const files = new TlsFiles(t);
   const { port, certFile, keyFile } = await serveCopies(t, files.make('one'), files);
   for (const name of ['two', 'three']) {
@@ -119,7 +119,7 @@ test('files that are written anew are noticed', { timeout, skip: noOpenssl }, as
   }
 });
 
-test('files that are renamed into place are noticed, again and again', { timeout, skip: noOpenssl }, async (t) => {
+unless(noOpenssl, test)('files that are renamed into place are noticed, again and again', async (t) => {
   const files = new TlsFiles(t);
   const { port, certFile, keyFile } = await serveCopies(t, files.make('one'), files);
   for (const name of ['two', 'three']) {
@@ -139,10 +139,7 @@ function folderOf(files: TlsFiles, certificate: TestCertificate): string {
   return folder;
 }
 
-test('a symbolic link to a folder that is swapped is noticed, as Kubernetes does it', {
-  timeout,
-  skip: noOpenssl,
-}, async (t) => {
+unless(noOpenssl, test)('a symbolic link to a folder that is swapped is noticed, as Kubernetes does it', async (t) => {
   const files = new TlsFiles(t);
   symlinkSync(folderOf(files, files.make('one')), files.path('..data'));
   for (const name of ['tls.pem', 'tls.key']) symlinkSync(`..data/${name}`, files.path(name));
@@ -154,10 +151,7 @@ test('a symbolic link to a folder that is swapped is noticed, as Kubernetes does
   }
 });
 
-test('a whole folder that is replaced is noticed, even when it is away for a while', {
-  timeout,
-  skip: noOpenssl,
-}, async (t) => {
+unless(noOpenssl, test)('a whole folder that is replaced is noticed, even when it is away for a while', async (t) => {
   const files = new TlsFiles(t);
   const live = files.path('live');
   renameSync(folderOf(files, files.make('one')), live);
@@ -169,40 +163,40 @@ test('a whole folder that is replaced is noticed, even when it is away for a whi
   await untilServed(port, 'two');
 });
 
-test('the MI command reloads, tells, and keeps what is good; a statistic counts the days', {
-  timeout,
-  skip: noOpenssl,
-}, async (t) => {
-  const files = new TlsFiles(t);
-  const [one, two] = [files.make('one', { days: 100 }), files.make('two', { days: 30 })];
-  const [certFile, keyFile] = [files.path('live.pem'), files.path('live.key')];
-  overwrite(one, certFile, keyFile);
-  const server = await startMi(t, { ip: '127.0.0.1', port: 0, tls_cert_file: certFile, tls_key_file: keyFile });
-  const days = async () => (await call(server, 'get_statistics', [['tls_days_left']])).result;
-  assert.deepEqual(await days(), { 'httpd:tls_days_left': 99 });
-  overwrite(two, certFile, keyFile);
-  const { result } = await call(server, 'httpd:reload_tls');
-  const [reload] = result as { expires: string }[];
-  assert.deepEqual(result, [
-    {
-      listener: `127.0.0.1:${server.port}`,
-      certificate: certFile,
-      outcome: 'reloaded',
-      expires: reload?.expires,
-      days_left: 29,
-    },
-  ]);
-  assert.ok(Date.parse(reload?.expires ?? '') > Date.now());
-  assert.deepEqual(await days(), { 'httpd:tls_days_left': 29 });
-  cpSync(one.keyFile, keyFile);
-  const { error } = await call(server, 'httpd_reload_tls');
-  assert.equal(error?.code, 500);
-  assert.equal(error?.message, 'Certificate not reloaded');
-  assert.match(String(error?.data), /^127\.0\.0\.1:\d+: key .* does not belong to certificate/);
-  assert.equal(await served(server.port, '/healthz'), 'two');
-});
+unless(noOpenssl, test)(
+  'the MI command reloads, tells, and keeps what is good; a statistic counts the days',
+  async (t) => {
+    const files = new TlsFiles(t);
+    const [one, two] = [files.make('one', { days: 100 }), files.make('two', { days: 30 })];
+    const [certFile, keyFile] = [files.path('live.pem'), files.path('live.key')];
+    overwrite(one, certFile, keyFile);
+    const server = await startMi(t, { ip: '127.0.0.1', port: 0, tls_cert_file: certFile, tls_key_file: keyFile });
+    const days = async () => (await call(server, 'get_statistics', [['tls_days_left']])).result;
+    assert.deepEqual(await days(), { 'httpd:tls_days_left': 99 });
+    overwrite(two, certFile, keyFile);
+    const { result } = await call(server, 'httpd:reload_tls');
+    const [reload] = result as { expires: string }[];
+    assert.deepEqual(result, [
+      {
+        listener: `127.0.0.1:${server.port}`,
+        certificate: certFile,
+        outcome: 'reloaded',
+        expires: reload?.expires,
+        days_left: 29,
+      },
+    ]);
+    assert.ok(Date.parse(reload?.expires ?? '') > Date.now());
+    assert.deepEqual(await days(), { 'httpd:tls_days_left': 29 });
+    cpSync(one.keyFile, keyFile);
+    const { error } = await call(server, 'httpd_reload_tls');
+    assert.equal(error?.code, 500);
+    assert.equal(error?.message, 'Certificate not reloaded');
+    assert.match(String(error?.data), /^127\.0\.0\.1:\d+: key .* does not belong to certificate/);
+    assert.equal(await served(server.port, '/healthz'), 'two');
+  },
+);
 
-test('without TLS there is nothing to reload', { timeout, skip: noOpenssl }, async (t) => {
+unless(noOpenssl, test)('without TLS there is nothing to reload', async (t) => {
   const server = await startMi(t, { ip: '127.0.0.1', port: 0 });
   assert.deepEqual((await call(server, 'httpd:reload_tls')).error, { code: 404, message: 'No listener has TLS' });
   assert.deepEqual((await call(server, 'get_statistics', [['tls_days_left']])).result, {});

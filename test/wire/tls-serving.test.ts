@@ -4,20 +4,21 @@ import { once } from 'node:events';
 import { chmodSync, readFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { connect } from 'node:net';
-import { type TestContext, test } from 'node:test';
 import { getCiphers } from 'node:tls';
 import { promisify } from 'node:util';
+import { test } from 'vitest';
 import { HttpServer } from '#src/http/server.js';
 import { defaultCiphers } from '#src/http/tls/ciphers.js';
+import type { Lifetime } from '../support/lifetime.js';
+import { unless } from '../support/unless.js';
 import { type LogLine, options, root, start, type TestServer } from './http-server.js';
 import { askTls, connectTls, served } from './tls-client.js';
 import { noOpenssl, type TestCertificate, TlsFiles } from './tls-files.js';
 
-const timeout = 60_000;
 const run = promisify(execFile);
 
 function serve(
-  t: TestContext,
+  t: Lifetime,
   { certFile, keyFile }: TestCertificate,
   ciphers: string = defaultCiphers,
   passphraseFile?: string,
@@ -33,7 +34,7 @@ function serve(
   return start(t, [onRequest], { tls: { certFile, keyFile, ciphers, passphraseFile } });
 }
 
-test('TLS is served, and nothing else is on its port', { timeout, skip: noOpenssl }, async (t) => {
+unless(noOpenssl, test)('TLS is served, and nothing else is on its port', async (t) => {
   const { port, server, counter, until } = await serve(t, new TlsFiles(t).make('one'));
   assert.deepEqual(server.urls, [`https://127.0.0.1:${port}`]);
   const socket = await connectTls(port);
@@ -56,7 +57,7 @@ test('TLS is served, and nothing else is on its port', { timeout, skip: noOpenss
   assert.equal(counter('requests'), 2);
 });
 
-test('bodies and large replies pass', { timeout, skip: noOpenssl }, async (t) => {
+unless(noOpenssl, test)('bodies and large replies pass', async (t) => {
   const { port } = await serve(t, new TlsFiles(t).make('one'));
   const exchange = async (method: string, path: string, body?: Buffer): Promise<Buffer> => {
     const asked = request({ host: '127.0.0.1', port, method, path, rejectUnauthorized: false, agent: false });
@@ -98,10 +99,7 @@ async function version(port: number, minMax: 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | '
   }
 }
 
-test('what is offered is what the default string says, as far as the engine can', {
-  timeout,
-  skip: noOpenssl,
-}, async (t) => {
+unless(noOpenssl, test)('what is offered is what the default string says, as far as the engine can', async (t) => {
   const files = new TlsFiles(t);
   const rsa = await serve(t, files.make('rsa'));
   assert.deepEqual(await accepted(rsa.port), [
@@ -127,14 +125,14 @@ const offers: [string, readonly string[]][] = [
 ];
 
 for (const [ciphers, expected] of offers) {
-  test(`what is offered is what ${ciphers} says`, { timeout, skip: noOpenssl }, async (t) => {
+  unless(noOpenssl, test)(`what is offered is what ${ciphers} says`, async (t) => {
     const { port } = await serve(t, new TlsFiles(t).make('one'), ciphers);
     assert.deepEqual(await accepted(port), expected);
     assert.equal(await version(port, 'TLSv1.3'), 'TLSv1.3');
   });
 }
 
-test('openssl sees the same', { timeout, skip: noOpenssl }, async (t) => {
+unless(noOpenssl, test)('openssl sees the same', async (t) => {
   const { port } = await serve(t, new TlsFiles(t).make('one'));
   const seen = async (...args: string[]): Promise<string> => {
     const client = run('openssl', ['s_client', '-connect', `127.0.0.1:${port}`, ...args]);
@@ -151,7 +149,7 @@ test('openssl sees the same', { timeout, skip: noOpenssl }, async (t) => {
 
 const noSslscan = spawnSync('sslscan', ['--version']).status === 0 ? noOpenssl : 'sslscan is not installed';
 
-test('sslscan sees the same', { timeout, skip: noSslscan }, async (t) => {
+unless(noSslscan, test)('sslscan sees the same', async (t) => {
   const { port } = await serve(t, new TlsFiles(t).make('one'));
   const { stdout } = await run('sslscan', ['--no-colour', '--xml=-', `127.0.0.1:${port}`]);
   const ciphers = [...stdout.matchAll(/<cipher [^>]*sslversion="(TLSv1\.[0-3])"[^>]* cipher="([^"]+)"/g)];
@@ -161,7 +159,7 @@ test('sslscan sees the same', { timeout, skip: noSslscan }, async (t) => {
   assert.deepEqual([...new Set(ciphers.map(([, version]) => version))].sort(), ['TLSv1.2', 'TLSv1.3']);
 });
 
-test('every kind of key that is accepted is served, encrypted ones too', { timeout, skip: noOpenssl }, async (t) => {
+unless(noOpenssl, test)('every kind of key that is accepted is served, encrypted ones too', async (t) => {
   const files = new TlsFiles(t);
   for (const key of ['rsa', 'ec', 'ed25519'] as const) {
     assert.equal(await served((await serve(t, files.make(key, { key }))).port), key);
@@ -172,10 +170,7 @@ test('every kind of key that is accepted is served, encrypted ones too', { timeo
   assert.equal(await served(port), 'one');
 });
 
-test('what is wrong with certificate and key is told, with the name of the file', {
-  timeout,
-  skip: noOpenssl,
-}, async (t) => {
+unless(noOpenssl, test)('what is wrong with certificate and key is told, with the name of the file', async (t) => {
   const files = new TlsFiles(t);
   const [one, two, old] = [files.make('one'), files.make('two'), files.make('old', { days: -1 })];
   const odd = files.make('odd', { key: 'secp256k1' });
@@ -221,7 +216,7 @@ test('what is wrong with certificate and key is told, with the name of the file'
   }
 });
 
-test('the certificate of the key has to come first in its file', { timeout, skip: noOpenssl }, async (t) => {
+unless(noOpenssl, test)('the certificate of the key has to come first in its file', async (t) => {
   const files = new TlsFiles(t);
   const [one, two] = [files.make('one'), files.make('two')];
   const texts = [one, two].map(({ certFile }) => readFileSync(certFile, 'utf8'));
@@ -230,7 +225,7 @@ test('the certificate of the key has to come first in its file', { timeout, skip
   await assert.rejects(serve(t, { ...two, certFile: chain }), /the one of key .*two\.key is number 2 in the file/);
 });
 
-test('what is not wrong but should be known is told', { timeout, skip: noOpenssl }, async (t) => {
+unless(noOpenssl, test)('what is not wrong but should be known is told', async (t) => {
   const files = new TlsFiles(t);
   const soon = files.make('soon', { days: 5 });
   chmodSync(soon.keyFile, 0o644);
@@ -243,7 +238,7 @@ test('what is not wrong but should be known is told', { timeout, skip: noOpenssl
   assert.match(warnings.join('\n'), /tls_ciphers "SUITEB128": TLS 1\.3 cannot be switched off/);
 });
 
-test('a connection that never begins its handshake counts, and is closed', { timeout, skip: noOpenssl }, async (t) => {
+unless(noOpenssl, test)('a connection that never begins its handshake counts, and is closed', async (t) => {
   const { port, server, until } = await serve(t, new TlsFiles(t).make('one'));
   const silent = connect(port, '127.0.0.1');
   silent.on('error', () => {});
@@ -253,7 +248,7 @@ test('a connection that never begins its handshake counts, and is closed', { tim
   await until(() => server.openConnections === 0);
 });
 
-test('the limit of connections holds', { timeout, skip: noOpenssl }, async (t) => {
+unless(noOpenssl, test)('the limit of connections holds', async (t) => {
   const { certFile, keyFile } = new TlsFiles(t).make('one');
   const tls = { certFile, keyFile, ciphers: defaultCiphers };
   const { port, counter } = await start(t, [root()], { tls, maxConnections: 1 });

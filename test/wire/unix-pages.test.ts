@@ -2,19 +2,20 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { request } from 'node:http';
-import { describe, test } from 'node:test';
+import { describe, test } from 'vitest';
 import { createServer } from '#src/index.js';
+import { unless } from '../support/unless.js';
 import { startServer } from './mi-client.js';
 import { ask } from './raw-client.js';
 import { TlsFiles } from './tls-files.js';
 
-describe('pages by a Unix socket', { timeout: 60_000, skip: process.platform === 'win32' }, () => {
+unless(process.platform === 'win32', describe)('pages by a Unix socket', () => {
   for (const Host of ['socket', 'mi.example.org', '/run/mi.sock', 'a b']) {
     test(`Host: ${Host}`, async (t) => {
       const socketPath = new TlsFiles(t).path('mi.sock');
       const server = createServer({ httpd: { listen: [`unix:${socketPath}`] }, mi_json: {} });
       await server.start();
-      t.after(() => server.close({ deadline: 0 }));
+      t.onTestFinished(() => server.close({ deadline: 0 }));
       for (const path of ['/', '/mi', '/mi/core/core:version', '/json/uptime']) {
         const sent = request({ socketPath, path, agent: false, headers: { Host } });
         sent.end();

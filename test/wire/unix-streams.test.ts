@@ -4,8 +4,8 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
 import { promisify } from 'node:util';
+import { test } from 'vitest';
 import { parseListenSetting } from '#src/http/listen/setting.js';
 import { root, start } from './http-server.js';
 import { ListSource } from './list-source.js';
@@ -21,9 +21,9 @@ const reader = `
   });
 `;
 
-test('a streamed reply arrives whole over a Unix socket', { timeout: 60_000 }, async (t) => {
+test('a streamed reply arrives whole over a Unix socket', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'mi-httpd-unix-'));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  t.onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const socketPath = join(folder, 'mi.sock');
   const pieces = 200;
   const chunks = (): Uint8Array[] => Array.from({ length: pieces }, (_, i) => new Uint8Array(65536).fill(i));

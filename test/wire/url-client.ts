@@ -2,14 +2,14 @@
 import { once } from 'node:events';
 import { request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
-import type { TestContext } from 'node:test';
 import { createServer, type Server, type ServerOptions } from '#src/index.js';
+import type { Lifetime } from '../support/lifetime.js';
 
 /** Starts a server with mi_http that ends with the test. */
-export async function startMi(t: TestContext, httpd: NonNullable<ServerOptions['httpd']>): Promise<Server> {
+export async function startMi(t: Lifetime, httpd: NonNullable<ServerOptions['httpd']>): Promise<Server> {
   const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
   const server = await createServer({ httpd, log }).start();
-  t.after(() => server.close({ deadline: 0 }));
+  t.onTestFinished(() => server.close({ deadline: 0 }));
   return server;
 }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { describe, test } from 'vitest';
 import { createServer } from '#src/index.js';
 import { call, callError, post, startServer } from './mi-client.js';
 
@@ -38,7 +38,7 @@ function request(method: string, params?: unknown): string {
   return JSON.stringify({ jsonrpc: '2.0', method, params, id: 1 });
 }
 
-describe('the commands of usrloc', { timeout: 20_000 }, () => {
+describe('the commands of usrloc', () => {
   test('replies are those of OpenSIPS, byte for byte', async (t) => {
     const server = await startServer(t, { usrloc: {} });
     const ask = async (method: string, params?: unknown): Promise<string> => {
@@ -288,7 +288,7 @@ describe('the commands of usrloc', { timeout: 20_000 }, () => {
   });
 });
 
-describe('a registrar in the same process', { timeout: 20_000 }, () => {
+describe('a registrar in the same process', () => {
   test('sees what commands change, and they see what it changes', async (t) => {
     const server = await startServer(t, { usrloc: {} });
     const location = server.usrloc?.domain('location');

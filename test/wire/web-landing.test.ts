@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict';
-import { suite, test } from 'node:test';
+import { describe, test } from 'vitest';
 import { command, createServer, defineModule } from '#src/index.js';
 import { call, startServer } from './mi-client.js';
 import { RawClient } from './raw-client.js';
 import { get } from './web-client.js';
 
-const timeout = 20_000;
-
-suite('landing page and health', { timeout }, () => {
+describe('landing page and health', () => {
   test('/ lists the roots, as a page or as JSON', async (t) => {
     const server = await startServer(t, { mi_html: { root: 'pages' } });
     const page = await get(server, '/', { headers: { Accept: 'text/html,application/xhtml+xml,*/*;q=0.8' } });
@@ -72,7 +70,7 @@ suite('landing page and health', { timeout }, () => {
       await RawClient.connect(server.port),
       await RawClient.connect(server.port),
     ];
-    t.after(() => {
+    t.onTestFinished(() => {
       for (const client of [health, ready, waiting]) client.close();
     });
     for (const client of [health, ready]) assert.equal((await client.ask('GET', '/readyz')).status, 200);

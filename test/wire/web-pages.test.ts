@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
-import { suite, test } from 'node:test';
+import { describe, test } from 'vitest';
 import { command, defineModule, MiError } from '#src/index.js';
 import { startServer } from './mi-client.js';
 import { get, postForm, resultOf, unescapeHtml } from './web-client.js';
 
-const timeout = 20_000;
 const hostile = '<script>alert("x")</script>\' & \u{1f4de} \u202e\u0627\u0628';
 
 const pbx = defineModule({
@@ -45,7 +44,7 @@ const pbx = defineModule({
   ],
 });
 
-suite('web interface: pages', { timeout }, () => {
+describe('web interface: pages', () => {
   test('menu, module and command pages are found by the URLs of the original', async (t) => {
     const server = await startServer(t, { modules: [pbx] });
     for (const path of [

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
-import { suite, test } from 'node:test';
+import { describe, test } from 'vitest';
 import { command, defineModule, MiError, RecordTable, stream } from '#src/index.js';
 import { call, startServer } from './mi-client.js';
 import { RawClient } from './raw-client.js';
 import { get, resultOf, resultText, unescapeHtml } from './web-client.js';
 
-const timeout = 60_000;
 const quiet = { debug() {}, info() {}, warn() {}, error() {} };
 
 function results() {
@@ -66,7 +65,7 @@ function results() {
   return { table, seen, module };
 }
 
-suite('web interface: results', { timeout }, () => {
+describe('web interface: results', () => {
   test('of a large dump the first part is shown, the rest counted and linked', async (t) => {
     const { table, module } = results();
     for (let number = 0; number < 20_000; number += 1)
@@ -182,7 +181,7 @@ suite('web interface: results', { timeout }, () => {
     const { module } = results();
     const server = await startServer(t, { modules: [module], mi_http: { max_pending: 1 }, log: quiet });
     const client = await RawClient.connect(server.port);
-    t.after(() => client.close());
+    t.onTestFinished(() => client.close());
     client.send('GET /mi/pbx/pbx:never?arg= HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n');
     const pending = async (): Promise<unknown> => call(server, 'get_statistics', [['pending']]);
     while (JSON.stringify(await pending()) !== '{"mi:pending":1}') await pending();

@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
-import { suite, test } from 'node:test';
+import { describe, test } from 'vitest';
 import { command, defineModule } from '#src/index.js';
 import { type HttpReply, post, startServer } from './mi-client.js';
 import { get, postForm } from './web-client.js';
-
-const timeout = 20_000;
 
 function counting() {
   const seen = { runs: 0 };
@@ -25,7 +23,7 @@ function counting() {
   return { seen, module };
 }
 
-suite('web interface: safety', { timeout }, () => {
+describe('web interface: safety', () => {
   test('a command that changes something needs a request from a page of this server', async (t) => {
     const { seen, module } = counting();
     const server = await startServer(t, { modules: [module] });

@@ -1,7 +1,7 @@
 // Handlers in JavaScript, where no compiler tells: what they return or throw wrongly is refused, and named in the log.
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
 import { inspect } from 'node:util';
+import { describe, test, vi } from 'vitest';
 import {
   type Client,
   command,
@@ -14,6 +14,7 @@ import {
   stream,
   streamObject,
 } from '#src/index.js';
+import type { Lifetime } from '../support/lifetime.js';
 import { call, callError, post } from './mi-client.js';
 
 interface Line {
@@ -97,7 +98,7 @@ const runs = {
   ...Object.fromEntries(Object.entries({ ...wrong, ...empty, ...right }).map(([name, [run]]) => [name, run])),
 };
 
-async function start(t: { after(done: () => unknown): void }) {
+async function start(t: Lifetime) {
   const lines: Line[] = [];
   const note = (fields: object, message: string): void => void lines.push({ fields, message });
   const log = { debug: () => {}, info: () => {}, warn: note, error: note };
@@ -115,7 +116,7 @@ async function start(t: { after(done: () => unknown): void }) {
   });
   const modules = [defineModule({ name: 'm', commands: [...commands, who] })];
   const server = await createServer({ httpd: { ip: '127.0.0.1', port: 0 }, mi_json: {}, log, modules }).start();
-  t.after(() => server.close({ deadline: 0 }));
+  t.onTestFinished(() => server.close({ deadline: 0 }));
   running.server = server;
   return { server, lines, clients };
 }
@@ -210,10 +211,10 @@ describe('what cannot be read or printed', () => {
 
   test('is answered as an error of the command on every face, and calls beside it have theirs', async (t) => {
     // The process has the warnings where no log is given.
-    const told = t.mock.method(process, 'emitWarning', () => {});
+    const told = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
     const modules = [defineModule({ name: 'm', commands })];
     const server = await createServer({ httpd: { ip: '127.0.0.1', port: 0 }, mi_json: {}, modules }).start();
-    t.after(() => server.close({ deadline: 0 }));
+    t.onTestFinished(() => server.close({ deadline: 0 }));
     for (const name of Object.keys(thrown)) {
       assert.equal((await callError(server, `m:${name}`)).code, -32000, name);
       const page = await post(server, '', { method: 'GET', path: `/mi/m/m:${name}?arg=`, headers: asPage });
@@ -224,7 +225,7 @@ describe('what cannot be read or printed', () => {
       const [first, second] = JSON.parse((await post(server, JSON.stringify(calls))).body) as Record<string, unknown>[];
       assert.ok(first !== undefined && 'error' in first && second !== undefined && 'result' in second, name);
     }
-    assert.ok(told.mock.callCount() >= Object.keys(thrown).length * 4);
+    assert.ok(told.mock.calls.length >= Object.keys(thrown).length * 4);
   });
 });
 
@@ -255,7 +256,7 @@ describe('data of an MiError', () => {
 
   test('may be any JSON, on every face', async (t) => {
     const server = await createServer(options).start();
-    t.after(() => server.close({ deadline: 0 }));
+    t.onTestFinished(() => server.close({ deadline: 0 }));
     for (const [name, data] of Object.entries(datas)) {
       const seen = typeof data === 'bigint' ? Number(data) : data;
       assert.deepEqual(await callError(server, `m:${name}`), { code: 404, message: 'not found', data: seen });
@@ -274,7 +275,7 @@ describe('data of an MiError', () => {
       error: (fields: object, message: string) => void lines.push([message, 'err' in fields ? fields.err : undefined]),
     };
     const server = await createServer({ ...options, log }).start();
-    t.after(() => server.close({ deadline: 0 }));
+    t.onTestFinished(() => server.close({ deadline: 0 }));
     const { code, data } = await callError(server, 'm:map');
     assert.deepEqual([code, data], [-32000, 'the error of the command cannot be printed as JSON']);
     const [line] = lines;
@@ -306,7 +307,7 @@ test('a statistic that cannot be computed is null, told once, and keeps nobody f
     },
   });
   const server = await createServer({ httpd: { ip: '127.0.0.1', port: 0 }, log, modules: [pbx] }).start();
-  t.after(() => server.close({ deadline: 0 }));
+  t.onTestFinished(() => server.close({ deadline: 0 }));
   for (const item of ['pbx:', 'all', 'pbx:']) {
     const told = (await call(server, 'get_statistics', [[item]])) as Record<string, unknown>;
     const seen = Object.keys(values).map((name) => told[`pbx:${name}`]);
@@ -330,7 +331,7 @@ test('a stream that fails is logged with its command', async (t) => {
   const calls = command({ name: 'calls', help: '-', run: () => stream(failing()) });
   const modules = [defineModule({ name: 'm', commands: [calls] })];
   const server = await createServer({ httpd: { ip: '127.0.0.1', port: 0 }, log, modules }).start();
-  t.after(() => server.close({ deadline: 0 }));
+  t.onTestFinished(() => server.close({ deadline: 0 }));
   await assert.rejects(call(server, 'm:calls'));
   const [[message, fields] = ['', {}]] = lines;
   assert.equal(message, 'streamed reply of root /mi, m:calls, failed');

@@ -1,0 +1,7 @@
+// npm run conformance: what the recorded exchanges come to (test/conformance/README.md).
+import { bundle } from './bundle.mjs';
+import { buildAddon, installDependencies, run } from './steps.mjs';
+
+installDependencies();
+buildAddon();
+run(process.execPath, [bundle('test/conformance/report.ts'), ...process.argv.slice(2)]);
