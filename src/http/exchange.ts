@@ -2,7 +2,7 @@ import { corkedSize } from './engine/engine.js';
 
 export { corkedSize, corkedWithHeadSize } from './engine/engine.js';
 
-/** What was asked with: HEAD is GET without the body (RFC 9110 §9.3.2). */
+/** Method of a request: HEAD is GET without the body (RFC 9110 §9.3.2). */
 export type Method = 'GET' | 'HEAD' | 'POST';
 
 /** Headers of a reply; names and values are checked, so that none can split the response. */
@@ -11,7 +11,7 @@ export type ReplyHeaders = Readonly<Record<string, string>>;
 /** Field names are tokens (RFC 9110 §5.6.2). */
 const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
-/** What would end the line, or the string for some recipient: the engine sends values as they are. */
+/** Characters that would end the line, or the string for some recipient: the engine sends values as they are. */
 const forbidden = /[\r\n\0]/;
 
 /** Framing and connection are the business of this layer: a second one of these would contradict the first. */
@@ -48,10 +48,10 @@ export interface Field {
   readonly value: string;
 }
 
-/** What one pull gives: bytes, none yet (empty), or the end (`null`). */
+/** The result of one pull: bytes, none yet (empty), or the end (`null`). */
 export type Chunk = Uint8Array | null;
 
-/** What a streamed reply is pulled from, at the pace of its reader. */
+/** The source that a streamed reply is pulled from, at the pace of its reader. */
 export interface ChunkSource {
   /** Exact length of all chunks together, when known: sent as Content-Length. */
   readonly length?: number | undefined;
@@ -75,13 +75,13 @@ export const heldBodySize = 262144;
 /** One HTTP request and its response, as the handler of a root sees it. */
 export interface Exchange {
   readonly method: Method;
-  /** What follows the root in the path: '', '/' or '/rest', percent-decoded once. */
+  /** The path behind the root: '', '/' or '/rest', percent-decoded once. */
   readonly path: string;
-  /** What follows the question mark, as received; '' without one. */
+  /** The query behind the question mark, as received; '' without one. */
   readonly query: string;
   /** Media type of the body: lower case, parameters cut, '' when absent. */
   readonly mediaType: string;
-  /** Whether it is JSON, or asks for JSON by name (Accept): then a refusal is best JSON too. */
+  /** True when it is JSON, or asks for JSON by name (Accept): then a refusal is best JSON too. */
   readonly wantsJson: boolean;
   /** The body. With `borrowBody` it is only valid until `onRequest` returns; otherwise it is the handler's own. */
   readonly body: Uint8Array;
@@ -89,27 +89,27 @@ export interface Exchange {
   readonly lentBody: Uint8Array | ArrayBuffer;
   /** GET: the arguments of the query; POST: the fields of a form. Decoded, in order of appearance. */
   readonly fields: readonly Field[];
-  /** Whether it has an Origin, which browsers send with what a page sends. */
+  /** True when it has an Origin, which browsers send with what a page sends. */
   readonly hasOrigin: boolean;
   /** Address of the other end of the connection, '' once it is gone; never one that a proxy reports. */
   readonly remoteAddress: string;
   /** Where it comes from: an address, `local` by a Unix socket, `unknown` where the engine gives no address. */
   readonly origin: string;
-  /** Whether it came by a Unix socket. */
+  /** True when it came by a Unix socket. */
   readonly isUnix: boolean;
-  /** Whether the connection is TLS. */
+  /** True when the connection is TLS. */
   readonly isSecure: boolean;
   /** The listener it came by, as it is set: `https:127.0.0.1:8443`, `unix:/run/x.sock`. */
   readonly listener: string;
-  /** Who makes it; undefined where the listener lets everybody do everything. */
+  /** The caller; undefined where the listener lets everybody do everything. */
   readonly caller: Caller | undefined;
-  /** Whether nothing can be replied any more: a reply was made (or begun), or the client left. */
+  /** True when nothing can be replied any more: a reply was made (or begun), or the client left. */
   readonly finished: boolean;
   /** Aborted when the client leaves before its reply has ended, the deadline passes, or the server stops. */
   readonly signal: AbortSignal;
   /** Called once when the client leaves, or is cut, before its reply has ended. */
   onGone: (() => void) | undefined;
-  /** What the log names beside the root where the reply fails or is given up, such as a command. */
+  /** A name for the log, beside the root, where the reply fails or is given up, such as a command. */
   about?: string | undefined;
 
   /** The first field of exactly that name. */
@@ -143,11 +143,11 @@ export interface Exchange {
   refuse(status: number, reason: string, headers?: ReplyHeaders): void;
 }
 
-/** Who makes a request, as far as the listener knows. */
+/** The caller of a request, as far as the listener knows. */
 export interface Caller {
   /** Name of the user or token; `-` where nobody has to log in. */
   readonly name: string;
   readonly method: 'none' | 'basic' | 'bearer';
-  /** What the caller may do: a word that only the handlers of roots understand. */
+  /** The permission of the caller: a word that only the handlers of roots understand. */
   readonly grant: string;
 }

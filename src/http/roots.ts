@@ -12,25 +12,25 @@ import {
 } from '../base/given.js';
 import { type Chunk, checkReplyHeaders, type Exchange, type ReplyHeaders } from './exchange.js';
 
-/** What a refusal knows of its request. */
+/** A request, as its refusal knows it. */
 export interface RefusedRequest {
   /** As received; not always one that the root serves. */
   readonly method: string;
   /** Lower case, parameters cut, '' when absent. */
   readonly mediaType: string;
-  /** Whether it is JSON, or asks for JSON by name: then a refusal is best JSON too. */
+  /** True when it is JSON, or asks for JSON by name: then a refusal is best JSON too. */
   readonly wantsJson: boolean;
 }
 
-/** What of an accepted request decides about what is kept of it. */
+/** A request whose head has come, as its root chooses a service by it. */
 export interface ArrivedRequest extends RefusedRequest {
-  /** Whether it has an Origin, which browsers send with what a page sends. */
+  /** True when it has an Origin, which browsers send with what a page sends. */
   readonly hasOrigin: boolean;
 }
 
 /** Takes the requests of one kind. */
 export interface Service {
-  /** Whether {@link RootDeclaration.headers} are kept for them; default: yes. */
+  /** True when {@link RootDeclaration.headers} are kept for them; default: yes. */
   readonly keepsHeaders?: boolean;
   /** Called once per request, with the whole body. Answers at once, later, or calls `exchange.flush()`. */
   onRequest(exchange: Exchange): void | Promise<void>;
@@ -43,7 +43,7 @@ export interface Refusal {
   readonly headers?: ReplyHeaders;
 }
 
-/** What a module registers: a root path and what serves it. */
+/** A root path that a module registers, and how it is served. */
 export interface RootDeclaration extends Service {
   /** Name of the module, for listings and errors. */
   readonly module: string;
@@ -51,12 +51,12 @@ export interface RootDeclaration extends Service {
   readonly root: string;
   /** Content-Type of its replies, such as `application/json`. */
   readonly contentType: string;
-  /** What is served there, a few words for the landing page. */
+  /** A few words for the landing page about the root. */
   readonly about?: string;
   /** Default: both. HEAD is served wherever GET is. */
   readonly methods?: readonly ('GET' | 'POST')[];
   /**
-   * Whether a POST body of this media type is taken; false: 415. Default: all are. Not asked beside {@link choose}.
+   * Tells whether a POST body of this media type is taken; false: 415. Default: all are. Not asked beside {@link choose}.
    * @param mediaType lower case, parameters cut, '' when absent
    */
   readonly accepts?: (mediaType: string) => boolean;
@@ -64,9 +64,9 @@ export interface RootDeclaration extends Service {
   readonly body?: 'raw' | 'fields';
   /** The body is lent, without a copy, until `onRequest` returns. */
   readonly borrowBody?: boolean;
-  /** Whether nobody asks for the query of a POST: `exchange.query` is empty then. */
+  /** True when nobody asks for the query of a POST: `exchange.query` is empty then. */
   readonly ignoresQuery?: boolean;
-  /** Whether GET with a body is refused, which may be a call that was meant to be a POST; else the body is dropped. */
+  /** True when GET with a body is refused, which may be a call that was meant to be a POST; else the body is dropped. */
   readonly refusesGetBody?: boolean;
   /** Names of request headers kept for `exchange.header(name)`. */
   readonly headers?: readonly string[];
@@ -134,20 +134,20 @@ export interface Root {
   readonly servesPost: boolean;
   /** Names of {@link RootDeclaration.headers} in lower case. */
   readonly keptHeaders: readonly string[];
-  /** What takes a request; undefined: its body is of a type that is not taken. */
+  /** Chooses the service of a request; undefined: its body is of a type that is not taken. */
   choose(request: ArrivedRequest): Service | undefined;
 }
 
 /** Where a path leads. */
 export interface RootMatch {
   readonly root: Root;
-  /** What follows the root: '', '/' or '/rest'. */
+  /** The path behind the root: '', '/' or '/rest'. */
   readonly rest: string;
 }
 
 const defaultTimeout = 240;
 
-/** Whether a text can be a root path: one segment, so that no path has two. */
+/** Tells whether a text can be a root path: one segment, so that no path has two. */
 export function isRootName(text: string): boolean {
   return /^[A-Za-z0-9_]+$/.test(text);
 }

@@ -22,7 +22,7 @@ import { Certificates } from './tls/certificates.js';
 import type { CertifiedListener } from './tls/certified-listener.js';
 import { ciphersNotice, defaultCiphers } from './tls/ciphers.js';
 
-/** What an HTTP server is set to. */
+/** Settings of an HTTP server. */
 export interface HttpServerOptions {
   /** Where it listens: one or more, each with its own TLS and access settings. */
   readonly listeners: readonly ListenerOptions[];
@@ -64,7 +64,7 @@ export interface ListedRoot {
   readonly module: string;
   readonly root: string;
   readonly about: string | undefined;
-  /** Whether a link to it leads anywhere. */
+  /** True when a link to it leads anywhere. */
   readonly servesGet: boolean;
 }
 
@@ -133,12 +133,12 @@ export class HttpServer {
     return this.#allowedHosts;
   }
 
-  /** Whether it listens and is not stopping. */
+  /** True when it listens and is not stopping. */
   get isListening(): boolean {
     return this.#state === 'listening';
   }
 
-  /** What is registered, newest first. */
+  /** The registered roots, newest first. */
   get roots(): readonly ListedRoot[] {
     return this.#roots.newestFirst.map(({ declaration: { module, root, about }, servesGet }) => ({
       module,

@@ -137,7 +137,7 @@ function connectionHandler(slot: Slot) {
 /** Refuse a second listener on the port instead of sharing it; absent from the exports of some builds. */
 const exclusivePort = 1;
 
-/** What listens and closes the same, with TLS and without. */
+/** The common part of apps with TLS and without: they listen and close the same way. */
 abstract class ListeningApp implements App {
   /** All of them; the first one listens. */
   protected abstract readonly apps: readonly ServingApp[];

@@ -5,7 +5,7 @@
 export interface Engine {
   readonly name: string;
   readonly version: string;
-  /** What is wrong with the way it was loaded, and what to do, in one line; undefined: nothing. */
+  /** Tells in one line that it was loaded in a wrong way, and the remedy; undefined when all is well. */
   readonly notice?: string | undefined;
   /** An app without TLS. */
   open(handlers: EngineHandlers): App;
@@ -42,7 +42,7 @@ export interface EngineHandlers {
   /** Makes the receiver of a response object. Both serve one request after the other. */
   receiver(response: EngineResponse): Receiver;
   opened(connection: Connection): void;
-  /** @param hadReply whether the last reply on it had a body of known length */
+  /** @param hadReply true when the last reply on it had a body of known length */
   closed(hadReply: boolean): void;
 }
 
@@ -106,12 +106,12 @@ export const corkedWithHeadSize = 14336;
 /** Bytes of replies that the engine keeps back until it has handed over all requests of a piece. */
 export const keptBack = 16384;
 
-/** What of a piece of a body the engine has taken. */
+/** The part of a piece of a body that the engine has taken. */
 export interface Taken {
   readonly bytes: number;
-  /** Whether the client takes more now. */
+  /** True when the client takes more now. */
   readonly isFree: boolean;
-  /** Whether the reply is complete. */
+  /** True when the reply is complete. */
   readonly isComplete: boolean;
 }
 
@@ -126,10 +126,10 @@ export interface EngineResponse {
   awaitBody(): void;
   /** The address of the other end, '' where it is not known. */
   readonly remoteAddress: string;
-  /** Whether what is written is sent together: within a call of the receiver. Else use {@link cork}. */
+  /** True when what is written is sent together: within a call of the receiver. Else use {@link cork}. */
   readonly isCorked: boolean;
   cork(write: () => void): void;
-  /** Whether the connection may be closed now, also by the end of a reply. Else use {@link later}. */
+  /** True when the connection may be closed now, also by the end of a reply. Else use {@link later}. */
   readonly mayClose: boolean;
   /**
    * Runs something in a later turn, in which connections may be closed.
@@ -145,15 +145,15 @@ export interface EngineResponse {
   writeHeader(name: string, value: string): void;
   /**
    * Ends the reply with its whole body.
-   * @param isClosing whether the connection closes behind it
-   * @param isLastAsked whether the client asks for that
+   * @param isClosing true when the connection closes behind it
+   * @param isLastAsked true when the client asks for that
    */
   end(body: string | Uint8Array, isClosing: boolean, isLastAsked: boolean): void;
   /**
    * Ends a reply without a body.
    * @param length of the body that it would have; undefined: none is told
-   * @param isClosing whether the connection closes behind it, which costs the length
-   * @param isLastAsked whether the client is to close it
+   * @param isClosing true when the connection closes behind it, which costs the length
+   * @param isLastAsked true when the client is to close it
    */
   endHead(length: number | undefined, isClosing: boolean, isLastAsked: boolean): void;
   /**

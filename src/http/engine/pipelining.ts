@@ -92,7 +92,7 @@ export class Pipelining {
     this.#offenders.set(origin, this.#lastUntil);
   }
 
-  /** Whether a request without a body, of which it cannot be told where it comes from, is to wait for the next turn. */
+  /** Tells whether a request without a body, of which it cannot be told where it comes from, is to wait for the next turn. */
   isTurnLong(): boolean {
     return this.#requests > watchedFrom && performance.now() - this.#watchedSince > longestTurn;
   }

@@ -21,7 +21,7 @@ export class ReadProbe {
   #sent = 0;
   #sentUnprobed = 0;
 
-  /** Whether a reply with a body of so many bytes is to be sent as a stream. */
+  /** Tells whether a reply with a body of so many bytes is to be sent as a stream. */
   isDue(length: number): boolean {
     this.#sent += length + headSize;
     if (this.#sent < probeInterval) return false;
@@ -34,7 +34,7 @@ export class ReadProbe {
     this.#sentUnprobed += length + headSize;
   }
 
-  /** Whether the connection of the request that begins is to be closed after its reply. */
+  /** Tells whether the connection of the request that begins is to be closed after its reply. */
   isLastDue(): boolean {
     if (this.#sentUnprobed < closeInterval) return false;
     this.#sentUnprobed = 0;

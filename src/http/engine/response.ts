@@ -76,7 +76,7 @@ export class UwsReply implements EngineResponse {
   readonly #receiver: Receiver;
   readonly #idle: UwsReply[];
   #raw: UwsResponse;
-  /** Whether the connection was found gone, or was closed. */
+  /** True when the connection was found gone, or was closed. */
   #isGone = false;
 
   // Allocated once: the engine gets no closure per request.

@@ -1,4 +1,4 @@
-/** What is used of uWebSockets.js. Its own typings lack some of it and are wrong about some. */
+/** The used part of uWebSockets.js. Its own typings lack some of it and are wrong about some. */
 export interface UwsModule {
   App(): UwsApp;
   /** @throws Error without any reason when the files or the list of ciphers are not to its taste */
@@ -35,7 +35,7 @@ export interface UwsApp {
   listen(host: string, port: number, options: number, callback: (socket: UwsListenSocket | false) => void): UwsApp;
   listen_unix(callback: (socket: UwsListenSocket | false) => void, path: string): UwsApp;
   close(): UwsApp;
-  /** What stands for this app in the next two. */
+  /** Stands for this app in the next two. */
   getDescriptor(): UwsDescriptor;
   /** Connections that arrive on the listen sockets of this app are served by that one; both have to be TLS, or none. */
   addChildAppDescriptor(child: UwsDescriptor): void;

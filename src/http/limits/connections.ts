@@ -14,7 +14,7 @@ const refusedAtOnce = 16;
 /** Least share of a network that is not set. */
 const leastShare = 64;
 
-/** What of a listener decides about its connections. */
+/** The part of a listener that decides about its connections. */
 interface LimitedListener {
   readonly setting: { readonly kind: 'http' | 'https' | 'unix' };
   /** Left out, connections from everywhere are taken. */
@@ -39,7 +39,7 @@ export class Connections {
   readonly #log: Log;
   /** Connections that will end without the engine telling of their last reply. */
   #excused = 0;
-  /** Whether the connection that ended last was taken for one without a request. */
+  /** True when the connection that ended last was taken for one without a request. */
   #wasCounted = false;
   /** Connections without a request since the log was told of some. */
   #unread = 0;
@@ -192,8 +192,8 @@ export class Connections {
   }
 
   /**
-   * @param isClosing whether the connection closes by itself once the reply is sent
-   * @param isTold whether the engine tells that there was a reply: one with a body of known length
+   * @param isClosing true when the connection closes by itself once the reply is sent
+   * @param isTold true when the engine tells that there was a reply: one with a body of known length
    */
   exchangeEnded(isClosing: boolean, isTold: boolean): void {
     this.exchanges--;

@@ -1,8 +1,8 @@
-/** Whether a counter only grows, or goes up and down. */
+/** A counter only grows; a gauge goes up and down. */
 export type CounterKind = 'counter' | 'gauge';
 
 /**
- * What the HTTP layer counts, in the order of the slots it counts in: the slot of a counter is its
+ * The counters of the HTTP layer, in the order of their slots: the slot of a counter is its
  * index here. Bytes are those of bodies, without heads and transfer coding.
  *
  * - `requests`: heads received, whatever became of them

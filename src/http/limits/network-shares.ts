@@ -40,7 +40,7 @@ export class NetworkShares {
    * A connection has come.
    *
    * @param open all that are open, with this one
-   * @returns whether its network has more than its share
+   * @returns true when its network has more than its share
    */
   arrived(network: string, open: number): boolean {
     if (open <= this.share / 4) {

@@ -18,7 +18,7 @@ export interface ListenerOptions {
   readonly access?: Access | undefined;
 }
 
-/** What is listened on. */
+/** A place that is listened on. */
 export interface Listening {
   readonly options: ListenerOptions;
   /** `127.0.0.1:8888`, `[::1]:8888`, `*:8888` or `/run/x.sock`. */
@@ -27,7 +27,7 @@ export interface Listening {
   readonly port: number;
   /** Where a client on this machine reaches it, without a path: `http://127.0.0.1:8888`. */
   readonly url: string;
-  /** Whether only this machine can reach it. */
+  /** True when only this machine can reach it. */
   readonly isLocal: boolean;
 }
 

@@ -47,7 +47,7 @@ function collide(one: ListenSetting, other: ListenSetting): boolean {
   return a === b || covers(a, b) || covers(b, a);
 }
 
-/** Whether a socket of address `all` takes connections to `one` too. */
+/** Tells whether a socket of address `all` takes connections to `one` too. */
 function covers(all: string, one: string): boolean {
   return all === everyIPv6 || (all === everyIPv4 && isIP(one) === 4);
 }

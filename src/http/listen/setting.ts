@@ -3,7 +3,7 @@ import { joinHostPort, splitHostPort } from '../../base/address.js';
 import { suggestNames } from '../../base/nearest.js';
 import { ciphersProblem } from '../tls/ciphers.js';
 
-/** What is listened on, as `http:127.0.0.1:8888`, `https:[::1]:8443;cert=/etc/x.pem` or `unix:/run/x.sock` says it. */
+/** One listener, as `http:127.0.0.1:8888`, `https:[::1]:8443;cert=/etc/x.pem` or `unix:/run/x.sock` says it. */
 export interface ListenSetting {
   readonly kind: 'http' | 'https' | 'unix';
   /** IPv4 or IPv6 address without brackets, `*` for all; '' of a Unix socket. */

@@ -167,7 +167,7 @@ function remove(path: string): void {
   }
 }
 
-/** Whether somebody takes connections there. A full queue, or a socket that this user may not use, is somebody too. */
+/** Tells whether somebody takes connections there. A full queue, or a socket that this user may not use, is somebody too. */
 function isLive(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(path);

@@ -1,6 +1,6 @@
 import type { Caller, ReplyHeaders } from '../exchange.js';
 
-/** What of a request decides whether it is let in; read from the engine only when it is asked for. */
+/** A request, as far as its access depends on it; read from the engine only when it is asked for. */
 export interface ArrivingRequest {
   /** Value of the header Authorization, '' when absent. */
   readonly authorization: string;
@@ -16,19 +16,19 @@ export class Denial {
     readonly status: 401 | 403 | 429 | 503,
     readonly reason: string,
     readonly headers: ReplyHeaders = {},
-    /** Whether the address as such is refused. */
+    /** True when the address as such is refused. */
     readonly isOfAddress = false,
   ) {}
 }
 
-/** What is known of a caller when the head of its request has come. */
+/** The caller as it is known when the head of its request has come. */
 export type Admission = Caller | Promise<Caller | Denial> | undefined;
 
 /** Decides who is let in at a listener: once per request, before its path and method are looked at. */
 export interface Access {
-  /** Whether everybody has to log in. */
+  /** True when everybody has to log in. */
   readonly needsLogin: boolean;
-  /** Whether nothing that comes from there is let in. */
+  /** Tells whether nothing that comes from there is let in. */
   excludes(origin: string): boolean;
   /** Answers later only where a password has to be verified. A promise never rejects. */
   check(request: ArrivingRequest): Caller | Denial | Promise<Caller | Denial>;

@@ -11,7 +11,7 @@ export interface AccountLine<Secret> {
 
 /** How a file of accounts is read. */
 export interface AccountFileOptions<Secret> {
-  /** What the lines are: `user`, `token`. */
+  /** The sort of the lines: `user`, `token`. */
   readonly what: string;
   /** Words that may stand between name and secret. */
   readonly grants: readonly string[];
@@ -23,7 +23,7 @@ export interface AccountFileOptions<Secret> {
 
 const largest = 16777216;
 
-/** What a name may be made of: printable ASCII without a colon, which would end it in Basic authentication. */
+/** A name is printable ASCII without a colon, which would end it in Basic authentication. */
 export const accountName = /^[\x21-\x39\x3b-\x7e]{1,128}$/;
 
 /**

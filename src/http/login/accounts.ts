@@ -21,7 +21,7 @@ export interface Account {
 const atOnce = 2;
 const maxWaiting = 16;
 
-/** What a server knows of accounts at one time. */
+/** The accounts of a server at one time. */
 interface AccountSettings {
   /** The account whose password stands in the configuration. */
   readonly single?: AccountLine<string> | undefined;

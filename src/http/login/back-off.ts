@@ -50,7 +50,7 @@ class Tally {
     return this.#until > now ? Math.ceil((this.#until - now) / 1000) : 0;
   }
 
-  /** Whether one more login may be verified: those under way may all fail, and more at once would be more guesses. */
+  /** Tells whether one more login may be verified: those under way may all fail, and more at once would be more guesses. */
   hasRoom(now: number): boolean {
     this.#forget(now);
     return this.running < Math.max(1, freeFailures - this.failures);
@@ -85,17 +85,17 @@ class Tally {
   }
 }
 
-/** What is remembered of a network. */
+/** The failures of a network. */
 class NetworkRecord {
   readonly total = new Tally();
   readonly others = new Tally();
-  /** Whether a login from here could not be verified of late, since too many were waiting. */
+  /** True when a login from here could not be verified of late, since too many were waiting. */
   wasRefused = false;
   readonly #names = new Map<string, Tally>();
 
   /**
    * @param name key of the name
-   * @param isKnown whether it has logged in from here
+   * @param isKnown true when it has logged in from here
    */
   find(name: string, isKnown: boolean): Tally | undefined {
     return this.#names.get(name) ?? (isKnown ? undefined : this.others);
@@ -111,7 +111,7 @@ class NetworkRecord {
     return tally;
   }
 
-  /** Whether nothing is left to remember. */
+  /** Tells whether nothing is left to remember. */
   isOver(now: number): boolean {
     this.#clear(now);
     return this.#names.size === 0 && this.total.isOver(now) && this.others.isOver(now);

@@ -13,9 +13,9 @@ import { BusyError } from './turns.js';
 export interface ListenerAccessOptions {
   /** Addresses that are let in; undefined: all. */
   readonly allowed?: AddressList | undefined;
-  /** Who may log in, as of now; undefined: nobody has to. */
+  /** The accounts as of now; undefined where no login is needed. */
   readonly accounts?: (() => Accounts) | undefined;
-  /** What a caller may do here, given what its account allows; undefined: who need not log in. */
+  /** The grant of a caller here, given that of its account; undefined of callers that need not log in. */
   readonly grantOf: (accountGrant: string | undefined) => string;
   readonly realm: string;
   /** Shared by the listeners of a server. */
@@ -27,7 +27,7 @@ export interface ListenerAccessOptions {
 
 const shownPath = 200;
 
-/** What tokens that nobody has are counted as: no name has a colon. */
+/** The name that unknown tokens are counted by: no account has a colon in its name. */
 const unknownToken = ':token';
 
 /** The access of one listener: address list, login, waiting times after failures. */

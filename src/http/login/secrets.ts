@@ -32,7 +32,7 @@ export function passwordProblem(password: string): string | undefined {
 /** Fewest characters of a password that nobody is warned of. */
 const fewest = 8;
 
-/** What examples and tools for templates have in place of a password. */
+/** Placeholders for a password in examples and in tools for templates. */
 const placeholder = /^(?:change[-_ ]?(?:me|it)|password|secret|todo|x{3,}|\*+|__.*__|<.*>|\[.*\])$/i;
 
 /** Says why a password is easily guessed, undefined when that cannot be told; it is never repeated. */
@@ -144,7 +144,7 @@ export function makeToken(): string {
   return `mi_${randomBytes(32).toString('base64url')}`;
 }
 
-/** What is kept of a token. A plain hash is enough: nobody guesses 256 random bits. */
+/** The digest of a token, which is all that is kept of it. A plain hash is enough: 256 random bits cannot be guessed. */
 export function digestToken(token: string): string {
   return createHash('sha256').update(token).digest('hex');
 }

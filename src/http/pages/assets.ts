@@ -13,7 +13,7 @@ interface Asset {
 /** Folder of the style sheet that all pages share, `style.css`. */
 export const sharedAssets = packageFile('dist/http/pages/assets/');
 
-/** What never changes under its path (RFC 8246). */
+/** The caching of files that never change under their path (RFC 8246). */
 const lasting = 'private, max-age=31536000, immutable, no-transform';
 
 const types: Readonly<Record<string, string>> = {
@@ -59,7 +59,7 @@ export class Assets {
   }
 }
 
-/** Whether a list of entity tags has this one, by weak comparison (RFC 9110 §8.8.3.2); no regular expression takes it apart. */
+/** Tells whether a list of entity tags has this one, by weak comparison (RFC 9110 §8.8.3.2); no regular expression takes it apart. */
 function hasTag(list: string, tag: string): boolean {
   return list.split(',').some((given) => {
     const one = given.trim();

@@ -32,7 +32,7 @@ export function replyPage(exchange: Exchange, status: number, page: string | Uin
   exchange.reply(status, page, headers === undefined ? pageHeaders : { ...pageHeaders, ...headers });
 }
 
-/** What the head of a document names. */
+/** The settings of the head of a document. */
 export interface DocumentHead {
   readonly title: string;
   /** Path of its style sheet. */
@@ -61,7 +61,7 @@ ${module}</head>
 /** The end of a page. */
 export const documentEnd: Markup = html`</body>\n</html>\n`;
 
-/** Who serves the page, and since when. */
+/** A line that names the server and its start. */
 export function serverLine(server: string, startedAt: number): Markup {
   const since = new Date(startedAt).toISOString();
   const shown = since.slice(0, 19).replace('T', ' ');

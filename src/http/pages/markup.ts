@@ -11,7 +11,7 @@ export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => entities[character] ?? '');
 }
 
-/** What an insertion says, without its elements. */
+/** The text of an insertion, without its elements. */
 export function plainText(value: Insertion): string {
   const characters = new Map(Object.entries(entities).map(([character, entity]) => [entity, character]));
   // Outside of elements nothing else than the entities begins with an ampersand, and no "<" is left.
@@ -35,7 +35,7 @@ export class Markup {
   }
 }
 
-/** What may stand in a template; texts and numbers are escaped, `undefined` and false leave nothing. */
+/** A value in a template; texts and numbers are escaped, `undefined` and false leave nothing. */
 export type Insertion = string | number | Markup | undefined | false | readonly Insertion[];
 
 /** A template that escapes all that is inserted, unless it is markup itself. */

@@ -12,13 +12,13 @@ function weigher(accept: string): (...ranges: readonly string[]) => number {
   };
 }
 
-/** Whether JSON weighs more than HTML; clients that take anything get JSON too. */
+/** Tells whether JSON weighs more than HTML; clients that take anything get JSON too. */
 export function prefersJson(accept: string): boolean {
   const weightOf = weigher(accept === '' ? '*/*' : accept);
   return weightOf('application/json', 'application/*', '*/*') > weightOf('text/html', 'text/*');
 }
 
-/** Whether JSON is asked for by its name, and not less than HTML by its own: `application/json, text/plain, *\/*`. */
+/** Tells whether JSON is asked for by its name, and not less than HTML by its own: `application/json, text/plain, *\/*`. */
 export function namesJson(accept: string): boolean {
   // Most requests name nothing.
   if (accept === '' || accept === '*/*') return false;
@@ -29,7 +29,7 @@ export function namesJson(accept: string): boolean {
 
 const jsonTypes = ['application/json', 'application/json-rpc', 'application/jsonrpc', 'application/problem+json'];
 
-/** Whether a media type, in lower case and without parameters, is one of JSON. */
+/** Tells whether a media type, in lower case and without parameters, is one of JSON. */
 export function isJsonType(mediaType: string): boolean {
   return jsonTypes.includes(mediaType) || mediaType.endsWith('+json') || mediaType === 'text/json';
 }

@@ -65,7 +65,7 @@ const shownPath = 200;
 
 const internalError = 'internal error; the log of the server tells why';
 
-/** What the exchanges of one server share. */
+/** Settings and parts that the exchanges of one server share. */
 export interface ExchangeSettings {
   readonly roots: RootRegistry;
   readonly connections: Connections;
@@ -137,13 +137,13 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
   #kept: readonly string[] | undefined;
   /** Slot of the body pool while the body arrives in pieces; -1: none. */
   #bodySlot = -1;
-  /** Whether the caller is not known yet: the request is not handed to its root before, nor told why it is refused. */
+  /** True when the caller is not known yet: the request is not handed to its root before, nor told why it is refused. */
   #isHeld = false;
   /** The refusal of a request that is held. */
   #verdict: (() => void) | undefined;
-  /** Whether the connection may not be used for another request. */
+  /** True when the connection may not be used for another request. */
   #mustClose = false;
-  /** Whether the client asks that the connection closes after the reply. */
+  /** True when the client asks that the connection closes after the reply. */
   #isLastAsked = false;
   #abort: LazyAbort | undefined;
   #deadline: NodeJS.Timeout | undefined;
@@ -151,7 +151,7 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
   #status = 200;
   #headers: ReplyHeaders | undefined;
   #remoteAddress: string | undefined;
-  /** Whether this layer cuts the connection itself: then no client has left. */
+  /** True when this layer cuts the connection itself: then no client has left. */
   #isCut = false;
   #mayReuse = false;
 
@@ -331,7 +331,7 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
     }
   }
 
-  /** Whether the caller is let in, or not known yet; else the request is refused. */
+  /** Tells whether the caller is let in, or not known yet; else the request is refused. */
   #isLetIn(request: EngineRequest, path: string): boolean {
     const admission = this.#via.access?.check(this.#host.arrival.of(this, request, path));
     if (admission instanceof Denial) {
@@ -370,7 +370,7 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
 
   /**
    * Refuses by the head alone. A body of unknown length is not waited for: the connection closes.
-   * @param isLast whether it closes in any case
+   * @param isLast true when it closes in any case
    */
   #refuseByHead(status: number, reason: string, headers?: ReplyHeaders, isLast = false): void {
     const { head, probe, pipelining } = this.#host;
@@ -743,7 +743,7 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
     return this.#root.deadline;
   }
 
-  /** Whether the connection closes with the end of the reply: because it must, or the client asks for it. */
+  /** True when the connection closes with the end of the reply: because it must, or the client asks for it. */
   get closesAtEnd(): boolean {
     return this.#isLastAsked || this.#isClosing();
   }

@@ -9,7 +9,7 @@ const maxFormBytes = 65536;
 
 const multipart = 'multipart/form-data';
 
-/** Whether a POST body of this type is a form, which any page can send anywhere. */
+/** Tells whether a POST body of this type is a form, which any page can send anywhere. */
 export function isFormType(mediaType: string): boolean {
   return mediaType === 'application/x-www-form-urlencoded' || mediaType === multipart;
 }
@@ -24,7 +24,7 @@ export class FieldError extends Error {
   }
 }
 
-/** Whether a body begins as a JSON object or array, behind a byte order mark and blanks. No form begins so: browsers escape it. */
+/** Tells whether a body begins as a JSON object or array, behind a byte order mark and blanks. No form begins so: browsers escape it. */
 export function beginsAsJson(body: Uint8Array): boolean {
   let at = body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf ? 3 : 0;
   while (isBlank(body[at])) at += 1;
@@ -105,7 +105,7 @@ function spaced(body: Uint8Array): Uint8Array {
   return bytes;
 }
 
-/** What lies between the ampersands, one by one: of a text with too many of them the rest is not looked at. */
+/** The pairs between the ampersands, one by one: the rest of a text with too many of them is not looked at. */
 function* pairs(text: string): Generator<string> {
   for (let start = 0, count = 0; start <= text.length; count += 1) {
     checkRoom(count);

@@ -6,7 +6,7 @@ import { isJsonType, namesJson } from './accept.js';
 const bodyMethods: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
 
 /**
- * What of a request head decides about its framing, read in one pass over all header fields. One
+ * The part of a request head that decides about its framing, read in one pass over all header fields. One
  * object serves all requests of a server: it is only valid until the next head is read.
  *
  * An older engine takes the first of several Content-Length, and any transfer coding as chunked. A proxy
@@ -26,7 +26,7 @@ export class RequestHead {
   accept = '';
   /** Value of Content-Encoding, '' when absent; the first one if it was repeated. */
   contentEncoding = '';
-  /** Whether there is an Origin: browsers send it with what a page sends (Fetch §3.2). */
+  /** True when there is an Origin: browsers send it with what a page sends (Fetch §3.2). */
   hasOrigin = false;
   /**
    * The client asks that the connection closes after the reply: `Connection: close` (RFC 9112 §9.6). The engine closes at any
@@ -69,7 +69,7 @@ export class RequestHead {
   };
 
   /**
-   * Whether somebody in front might see another end of this request. The engine parses chunks leniently, and takes a
+   * Tells whether somebody in front might see another end of this request. The engine parses chunks leniently, and takes a
    * field without a name for the end of the head, which may hide a length: a request that should have one has none.
    */
   isEndDoubtful(method: string): boolean {

@@ -79,7 +79,7 @@ export function statusLine(status: number): string {
   return line;
 }
 
-/** Whether a reply of this status has neither body nor Content-Length (RFC 9110 §8.6, §15.3.5, §15.4.5). */
+/** Tells whether a reply of this status has neither body nor Content-Length (RFC 9110 §8.6, §15.3.5, §15.4.5). */
 export function isBodiless(status: number): boolean {
   return status === 204 || status === 304;
 }

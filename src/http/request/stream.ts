@@ -16,12 +16,12 @@ export interface StreamLimits {
   readonly maxReply: number;
 }
 
-/** What a stream needs of the exchange whose reply it sends. */
+/** The exchange whose reply a stream sends, as the stream knows it. */
 export interface StreamOwner {
   readonly limits: StreamLimits;
   /** Milliseconds that the source may give nothing; 0: without limit. */
   readonly sourcePatience: number;
-  /** Whether the engine may close the connection at the end of the reply. */
+  /** True when the engine may close the connection at the end of the reply. */
   readonly closesAtEnd: boolean;
   /** Writes the head; called once, corked, just before the first bytes of the body. */
   writeHead(): void;
@@ -60,9 +60,9 @@ export class ReplyStream {
   readonly #limit: number;
   #state: State = 'moving';
   #isHeadSent = false;
-  /** Whether the source has given all that it has. */
+  /** True when the source has given all that it has. */
   #isDrained = false;
-  /** What of the current chunk has not been taken yet. */
+  /** The part of the current chunk that has not been taken yet. */
   #rest: Uint8Array | undefined;
   #offset = 0;
   #backOff = 1;
@@ -140,7 +140,7 @@ export class ReplyStream {
     setImmediate(this.#turn);
   }
 
-  /** Whether the next step ends the reply, which has to wait for a turn in which the connection may be closed. */
+  /** Tells whether the next step ends the reply, which has to wait for a turn in which the connection may be closed. */
   #waitsToEnd(): boolean {
     if (this.#response.mayClose || !this.#owner.closesAtEnd) return false;
     this.#state = 'moving';

@@ -12,7 +12,7 @@ export interface Certificate {
   readonly mended: string | undefined;
   /** Tells whether files have changed, without keeping what is in them. */
   readonly digest: string;
-  /** What is not wrong but should be known, one clause each. */
+  /** Warnings, one clause each. */
   readonly warnings: readonly string[];
 }
 
@@ -91,7 +91,7 @@ function readChain(file: string, text: string): [X509Certificate, ...X509Certifi
   throw new Error(`certificate ${file}: there is no certificate in PEM format in it${hint}`);
 }
 
-/** What else a file may be: text of Windows, or the binary form of what is wanted. */
+/** Other forms of a file: text of Windows, or the binary form. */
 function otherForm(text: string): string {
   if (/^\0?-\0-|^\ufffd\ufffd-?\0/.test(text)) return ', but UTF-16: save it as UTF-8';
   return text.startsWith('0') && text.charCodeAt(1) === 0xfffd
@@ -121,7 +121,7 @@ function readKey(
   try {
     key = createPrivateKey({ key: text, format: 'pem', ...(passphrase === undefined ? {} : { passphrase }) });
   } catch {
-    // What OpenSSL says may hold what is in the file.
+    // The message of OpenSSL may repeat the content of the file.
     if (!/(?:^|\n)-----BEGIN [A-Z ]*PRIVATE KEY-----[ \t]*\r?\n/.test(text)) {
       throw new Error(`key ${file} is damaged, or its BEGIN stands on one line with something else`);
     }
@@ -235,7 +235,7 @@ const largest = 1 << 20;
 /** A file with something of TLS in it. */
 interface PemFile {
   readonly text: string;
-  /** Whether users that are neither the owner nor in the group of the file can read it. */
+  /** True when users that are neither the owner nor in the group of the file can read it. */
   readonly isPublic: boolean;
 }
 

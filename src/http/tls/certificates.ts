@@ -13,14 +13,14 @@ interface Holder {
   readonly secure: CertifiedListener | undefined;
 }
 
-/** What came of reading the certificate of one listener again. */
+/** The outcome of reading the certificate of one listener again. */
 export interface Reload {
   /** The listener: `127.0.0.1:8443`. */
   readonly listener: string;
   readonly certificate: string;
   /** Kept: the files are bad, so the former certificate goes on. */
   readonly outcome: 'reloaded' | 'unchanged' | 'kept';
-  /** What is wrong with the files, when it was kept. */
+  /** The problem of the files, when it was kept. */
   readonly problem: string | undefined;
   /** When the certificate that is served expires, milliseconds since 1970. */
   readonly expiresAt: number;
@@ -50,7 +50,7 @@ export class Certificates {
     );
   }
 
-  /** Whether there are any. */
+  /** True when there are any. */
   get isEmpty(): boolean {
     return this.#held.length === 0;
   }

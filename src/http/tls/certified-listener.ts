@@ -86,7 +86,7 @@ export class CertifiedListener {
   }
 }
 
-/** What Node.js reads and the engine does not; it does not say why. */
+/** The reason for files that Node.js reads and the engine does not; the engine gives none. */
 function refusal({ passphrase }: Certificate): string {
   const remedy =
     passphrase === undefined ? '' : ': encrypt the key with openssl pkcs8 -topk8 -v2 aes-256-cbc -v2prf hmacWithSHA256';

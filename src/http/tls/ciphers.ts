@@ -2,7 +2,7 @@ import { isOpensslList, readOpensslList } from './openssl-list.js';
 import { readPriority } from './priority.js';
 import type { CipherList } from './suites.js';
 
-/** What OpenSIPS has when nothing is set: TLS 1.2 with the strong suites. */
+/** The default of OpenSIPS: TLS 1.2 with the strong suites. */
 export const defaultCiphers = 'SECURE256:+SECURE192:-VERS-ALL:+VERS-TLS1.2';
 
 /**
@@ -29,7 +29,7 @@ export function ciphersProblem(text: string): string | undefined {
   }
 }
 
-/** What of such a text the engine cannot do, in one line; undefined when it can do all. */
+/** Tells in one line which part of such a text the engine cannot do; undefined when it can do all. */
 export function ciphersNotice(text: string): string | undefined {
   const { unmet } = readCiphers(text);
   return unmet.length === 0 ? undefined : `tls_ciphers ${JSON.stringify(text)}: ${unmet.join('; ')}`;

@@ -50,7 +50,7 @@ const keywords: ReadonlyMap<string, Predicate> = new Map<string, Predicate>([
     .map((name) => [name, never] as const),
 ]);
 
-/** Whether the text begins as a list of OpenSSL does, not as a GnuTLS priority string. */
+/** Tells whether the text begins as a list of OpenSSL does, not as a GnuTLS priority string. */
 export function isOpensslList(text: string): boolean {
   const [first = ''] = text.split(/[:, ]|(?!^)@/, 1);
   return /^@(STRENGTH|SECLEVEL)/.test(first) || meaningOf(first.replace(/^[-!]/, '')) !== undefined;
@@ -94,7 +94,7 @@ export function readOpensslList(text: string): CipherList {
   return { suites, unmet };
 }
 
-/** What a name, a keyword, or keywords joined by `+` select; undefined when one of them is unknown. */
+/** The suites that a name, a keyword, or keywords joined by `+` select; undefined when one of them is unknown. */
 function meaningOf(words: string): Predicate | undefined {
   const predicates = words.split('+').map(wordMeaning);
   if (predicates.includes(undefined)) return undefined;

@@ -1,10 +1,10 @@
-/** What a level of a GnuTLS priority string stands for; lists are in order of preference. */
+/** The meaning of a level of a GnuTLS priority string; lists are in order of preference. */
 export interface Level {
   readonly versions: readonly string[];
   readonly keyExchanges: readonly string[];
   readonly ciphers: readonly string[];
   readonly macs: readonly string[];
-  /** Whether it narrows groups and signature algorithms. */
+  /** True when it narrows groups and signature algorithms. */
   readonly isNarrow: boolean;
 }
 
@@ -152,7 +152,7 @@ export const unsettable: readonly (readonly [what: 'groups' | 'signatures' | 'no
   ['nothing', /^CTYPE-((CLI|SRV)-)?(ALL|X\.?509|RAWPK|OPENPGP)$/],
 ];
 
-/** What follows a percent sign and has no effect here, with what is to be said about it when there is something. */
+/** Keywords behind a percent sign, which have no effect here, and the remark about each where there is one. */
 export const flags: ReadonlyMap<string, string | undefined> = new Map([
   ['SERVER_PRECEDENCE', 'the order of the client decides, not that of the server'],
   ['NO_TICKETS', 'session tickets are given'],

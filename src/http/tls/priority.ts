@@ -12,7 +12,7 @@ import {
 } from './priority-names.js';
 import { type CipherList, engineSuites, type Suite, tls13Ciphers } from './suites.js';
 
-/** What has been asked for so far, each list in order of preference. */
+/** The selection so far, each list in order of preference. */
 interface Wanted {
   versions: readonly string[];
   keyExchanges: readonly string[];
@@ -24,7 +24,7 @@ interface ClassNames {
   readonly key: keyof Wanted;
   readonly prefix: string;
   readonly names: readonly string[];
-  /** What stands for all of them. */
+  /** Stands for all of them. */
   readonly all: RegExp;
 }
 
@@ -35,7 +35,7 @@ const classes: readonly ClassNames[] = [
   { key: 'macs', prefix: '', names: macs, all: /^MAC-ALL$/ },
 ];
 
-/** What is not added with all of its class: nobody means it. */
+/** Names that are not added with all of their class: no one means them. */
 const neverAll: readonly string[] = [...anonymous, 'NULL'];
 
 const nothing: Wanted = { versions: [], keyExchanges: [], ciphers: [], macs: [] };

@@ -8,11 +8,11 @@ export interface Suite {
   readonly mac: 'AEAD' | 'SHA1';
 }
 
-/** What TLS is served with. */
+/** The suites that TLS is served with. */
 export interface CipherList {
   /** Suites of TLS 1.2 in order of preference; empty: TLS 1.3 alone. */
   readonly suites: readonly Suite[];
-  /** What was asked for and the engine cannot do, one clause each. */
+  /** Wishes that the engine cannot fulfil, one clause each. */
   readonly unmet: readonly string[];
 }
 

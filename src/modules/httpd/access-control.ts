@@ -17,7 +17,7 @@ import type { ManagementInterface } from '../../mi/management-interface.js';
 import { AuditFile } from './audit-file.js';
 import type { accessParameters } from './parameters.js';
 
-/** What the parameters of httpd say about access. */
+/** The parameters of httpd about access. */
 type AccessSettings = Pick<ParameterValues<typeof accessParameters>, keyof typeof accessParameters>;
 
 /** A listener, as far as access to it goes. */
@@ -29,7 +29,7 @@ interface NamedListener {
   readonly options: ReadonlyMap<string, string>;
 }
 
-/** Who may do what at which listener: accounts, levels, address lists. One for each server. */
+/** The access to all listeners: accounts, levels, address lists. One for each server. */
 export class AccessControl {
   readonly #settings: AccessSettings;
   readonly #log: Log;
@@ -54,7 +54,7 @@ export class AccessControl {
     this.#accounts = this.#readAccounts();
   }
 
-  /** Whether there is anybody who could log in. */
+  /** True when there is anybody who could log in. */
   get hasAccounts(): boolean {
     const { auth_username: name, auth_file: users, auth_tokens: tokens } = this.#settings;
     return name !== undefined || users !== undefined || tokens !== undefined;

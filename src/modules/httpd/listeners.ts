@@ -26,7 +26,7 @@ export function listeners(values: Values, control: AccessControl): readonly List
   });
 }
 
-/** What should be known of the parameters, one line each. */
+/** Notices about the parameters, one line each. */
 export function listenerNotices(values: Values, listeners: readonly ListenerOptions[]): readonly string[] {
   if (values.tls_cert_file === undefined || listeners.some(({ tls }) => tls !== undefined)) return [];
   return ['tls_cert_file is set, but no listener speaks TLS: give one as "https:ADDRESS:PORT"'];
