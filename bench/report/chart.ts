@@ -2,14 +2,14 @@
 import type { Figure } from '../figures.js';
 import { number } from './table.js';
 
-export interface Bar {
+interface Bar {
   readonly name: string;
   readonly figure: Figure;
   /** `own`: what the chart is about; `base`: what it is compared with. */
   readonly role: 'own' | 'base' | 'rival';
 }
 
-export interface BarGroup {
+interface BarGroup {
   readonly name: string;
   readonly bars: readonly Bar[];
 }

@@ -6,7 +6,7 @@ import { type Result, readResult } from '../result.js';
 import { charts, document, type Roles } from './document.js';
 
 /** The result that the texts show. */
-export const publishedResult = 'bench/results/peers.json';
+const publishedResult = 'bench/results/peers.json';
 
 /** Writes a result with its charts to a folder of its own. */
 export function writeReport(folder: string, result: Result, questions: readonly Question[], roles: Roles): void {

@@ -50,7 +50,7 @@ function cell(figure: Figure | undefined, metric: Metric, spread: boolean): stri
 }
 
 /** Half of the distance between lowest and highest, in percent of the median. */
-export function spreadOf({ median, min, max }: Figure): string {
+function spreadOf({ median, min, max }: Figure): string {
   return (((max - min) / 2 / median) * 100).toFixed(0);
 }
 

@@ -10,7 +10,7 @@ export interface JsonObject {
 }
 
 /** Deepest nesting of a result that V8 cannot print by itself; the same limit holds for requests. */
-export const maxDepth = 128;
+const maxDepth = 128;
 
 /**
  * Prints a result as compact JSON, or returns `undefined` when there is nothing to print

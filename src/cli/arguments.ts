@@ -79,7 +79,7 @@ export const options = {
 } as const;
 
 /** The command line cannot be read; the message is one line. */
-export class UsageError extends Error {
+class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 

@@ -8,7 +8,7 @@ export interface Line {
 }
 
 /** Longest line in bytes. */
-export const maxLine = 1048576;
+const maxLine = 1048576;
 
 const newline = 0x0a;
 const byteOrderMark = '\ufeff';

@@ -185,7 +185,7 @@ export interface CheckedConfig {
 }
 
 /** A line for the log. */
-export interface Notice {
+interface Notice {
   readonly level: 'info' | 'warn';
   readonly fields: object;
   readonly text: string;
@@ -381,7 +381,7 @@ const longestQueue = 1048576;
 const lastLines = 1000;
 
 /** Standard output and standard error, each written from a thread of its own. */
-export interface Outputs {
+interface Outputs {
   readonly output: StandardOutput;
   readonly errors: StandardOutput;
   /** Set once standard output is a log: only then lines that are lost at the end are worth a word. */
@@ -392,7 +392,7 @@ export interface Outputs {
  * Takes over standard output and standard error of the process: a full disk or a pipe without a reader
  * costs lines, and neither ends the process nor keeps it waiting.
  */
-export function takeOutputs(): Outputs {
+function takeOutputs(): Outputs {
   const lost = 'log lines lost: {lines} ({reason})';
   const inJson = `{"level":40,"time":"{time}","pid":${process.pid},"lost":{lines},"msg":"${lost}"}`;
   const output = openStandardOutput(1, longestQueue, isatty(1) ? `[{time}] WARN: ${lost}` : inJson);
@@ -410,7 +410,7 @@ export function takeOutputs(): Outputs {
 }
 
 /** The log of the daemon, on standard output: lines for people on a terminal, JSON lines otherwise. */
-export async function daemonLog({ output }: Outputs): Promise<Logger> {
+async function daemonLog({ output }: Outputs): Promise<Logger> {
   const options = { base: { pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime };
   const log = pino(options, isatty(1) ? await prettyLines(output) : output);
   Object.defineProperty(log, 'dropped', { get: () => output.dropped() });
@@ -453,7 +453,7 @@ function writeLast({ output, errors, isLog }: Outputs): void {
 }
 
 /** The service manager that started the process with `Type=notify`, if one did; see sd_notify(3). */
-export class ServiceManager {
+class ServiceManager {
   readonly #log: Log;
   #socket = process.env.NOTIFY_SOCKET ?? '';
 

@@ -8,7 +8,7 @@ import { decodeUtf8 } from './lexer.js';
 export const maxSourceBytes = 16 * 1024 * 1024;
 
 /** How deep includes may nest; the top file is at depth 0. */
-export const maxIncludeDepth = 50;
+const maxIncludeDepth = 50;
 
 const includeLine = /^[ \t\b\r]*(include_file|import_file)[ \t\b\r]*(?:"([^"]*)"|'([^']*)')/d;
 // a path cannot be longer than this on any system

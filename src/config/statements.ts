@@ -4,7 +4,7 @@ import type { ConfigFile } from './config-file.js';
 import { flatten, maxSourceBytes } from './source.js';
 import { StatementReader } from './statement-reader.js';
 
-export type { ConfigFile, GlobalAssignment, LoadModule, ModParam } from './config-file.js';
+export type { ConfigFile, LoadModule } from './config-file.js';
 
 /** The top file cannot be read; the message is one line with the file and the reason. */
 export class ConfigReadError extends Error {

@@ -4,23 +4,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-export const versions = [
-  '1.11',
-  '2.1',
-  '2.2',
-  '2.3',
-  '2.4',
-  '3.0',
-  '3.1',
-  '3.2',
-  '3.3',
-  '3.4',
-  '3.5',
-  '3.6',
-  '4.0',
-] as const;
+const versions = ['1.11', '2.1', '2.2', '2.3', '2.4', '3.0', '3.1', '3.2', '3.3', '3.4', '3.5', '3.6', '4.0'] as const;
 
-export const kinds = ['residential', 'trunking', 'loadbalancer'] as const;
+const kinds = ['residential', 'trunking', 'loadbalancer'] as const;
 
 export interface Generated {
   readonly name: string;

@@ -65,7 +65,7 @@ function isMethod(pattern: string, method: string, { sipCommands }: DifferenceTa
 }
 
 /** Whether a text is what `pattern` says, in which `*` stands for anything. */
-export function fits(pattern: string, text: string): boolean {
+function fits(pattern: string, text: string): boolean {
   const parts = pattern.split('*').map(escapeExpression);
   return new RegExp(`^${parts.join('.*')}$`, 's').test(text);
 }

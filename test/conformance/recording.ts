@@ -36,7 +36,7 @@ export interface RecordedReply {
   readonly bodyUntilClose?: boolean;
 }
 
-export interface RecordedSilence {
+interface RecordedSilence {
   /** The connection was closed, or stayed open, without a reply; or the server ended. */
   readonly none: 'closed' | 'silent' | 'crashed';
 }

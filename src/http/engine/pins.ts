@@ -14,7 +14,7 @@ export const enginePins: Readonly<Record<string, string>> = {
 };
 
 /** Hashes of binaries that whoever runs the process answers for, parted by commas or blanks. */
-export const trustVariable = 'MI_HTTPD_ENGINE_SHA256';
+const trustVariable = 'MI_HTTPD_ENGINE_SHA256';
 
 /** The binary is not the one that this version was made with. No other is tried then: somebody has to look at it. */
 export class UnknownEngine extends Error {}

@@ -6,7 +6,7 @@ import type { EventDeliveryCounts } from '../../mi/events/events.js';
 import { type Writer, WriteTurns } from '../evi/write-turns.js';
 
 /** Bytes of the longest event in a datagram, that of OpenSIPS. */
-export const longestDatagram = 65457;
+const longestDatagram = 65457;
 
 /** Bytes of memory that a datagram takes beside its text. */
 const overhead = 256;

@@ -4,7 +4,7 @@ import { awaitingReplies, streamParameters } from '../event_stream/parameters.js
 import { streamTransport } from '../event_stream/transport.js';
 
 /** Parameters of event_jsonrpc. */
-export const parameters = defineParameters({ ...streamParameters, sync_mode: awaitingReplies() });
+const parameters = defineParameters({ ...streamParameters, sync_mode: awaitingReplies() });
 
 /** Events over TCP, sockets `jsonrpc:HOST:PORT[/METHOD]`: the name that OpenSIPS 2.x and 3.0 have for event_stream. */
 export const eventJsonrpcModule = defineBuiltIn({

@@ -9,7 +9,7 @@ const firstDelay = 100;
 const lastDelay = 10_000;
 
 /** Bytes of the longest event: writing one is a copy, which keeps all others waiting. */
-export const longestEvent = 65536;
+const longestEvent = 65536;
 
 /** Bytes of memory that an event takes beside its text. */
 const overhead = 256;

@@ -4,7 +4,7 @@ import { awaitingReplies, streamParameters } from './parameters.js';
 import { streamTransport } from './transport.js';
 
 /** Parameters of event_stream. */
-export const parameters = defineParameters({ ...streamParameters, reliable_mode: awaitingReplies() });
+const parameters = defineParameters({ ...streamParameters, reliable_mode: awaitingReplies() });
 
 /** Events over TCP, sockets `tcp:HOST:PORT[/METHOD]`: OpenSIPS 3.1 and later. */
 export const eventStreamModule = defineBuiltIn({
