@@ -53,11 +53,12 @@ export function installDependencies() {
 }
 
 export function buildAddon() {
-  if (isFresh('native/.built', ['Cargo.toml', 'Cargo.lock', 'crate/Cargo.toml', 'crate/build.rs', 'crate/src'])) return;
+  if (isFresh('native/.built', ['Cargo.toml', 'Cargo.lock', 'crate/core/Cargo.toml', 'crate/core/src', 'crate/node']))
+    return;
   requireRust();
   runTool('napi', [
     'build',
-    ...['--platform', '--release', '--esm', '--manifest-path', 'crate/Cargo.toml'],
+    ...['--platform', '--release', '--esm', '--manifest-path', 'crate/node/Cargo.toml'],
     ...['--output-dir', 'native', '--js', 'binding.js', '--dts', 'binding.d.ts', '--', '--locked'],
   ]);
   touch('native/.built');

@@ -21,7 +21,7 @@ export function requireNode() {
 
 export function requireRust() {
   const cargo = spawnSync('cargo', ['--version'], { encoding: 'utf8' });
-  const wanted = /^rust-version\s*=\s*"([0-9.]+)"/m.exec(readFileSync(new URL('crate/Cargo.toml', root), 'utf8'))?.[1];
+  const wanted = /^rust-version\s*=\s*"([0-9.]+)"/m.exec(readFileSync(new URL('Cargo.toml', root), 'utf8'))?.[1];
   if (cargo.status !== 0) {
     stop(
       `cargo is missing, and the native addon has to be built here; install Rust ${wanted} or later (https://rustup.rs)`,

@@ -10,7 +10,7 @@ export const ParamsKind = { none: 0, array: 1, object: 2 } as const;
 export const Reply = { result: 0, error: 1 } as const;
 export type ReplyKind = (typeof Reply)[keyof typeof Reply];
 
-/** What crate/src/node.rs exports. Its objects hold their state and free it when they are collected. */
+/** What crate/node exports. Its objects hold their state and free it when they are collected. */
 interface Addon {
   requestScanner(methods: readonly string[], numbers: Int32Array, maxValues: number): NativeScanner;
   statisticNames(): NativeStatisticNames;
@@ -82,7 +82,7 @@ async function load(): Promise<Addon> {
   }
 }
 
-/** Indexes into the memory where a scan leaves what it found: `Fields` in crate/src/scanner.rs. */
+/** Indexes into the memory where a scan leaves what it found: `Fields` in crate/core/src/request/scanner.rs. */
 const field = {
   command: 0,
   idSlot: 1,

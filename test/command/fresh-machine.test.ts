@@ -30,7 +30,7 @@ function pathWith(t: Lifetime, programs: Readonly<Record<string, string>>): Node
 
 unless(process.platform === 'win32', describe)('what is missing to build is told in one sentence', () => {
   const build = (t: Lifetime, env: NodeJS.ProcessEnv, ...options: string[]) => {
-    const copy = copyOfCheckout(t, 'scripts', 'package.json', 'crate/Cargo.toml');
+    const copy = copyOfCheckout(t, 'scripts', 'package.json', 'Cargo.toml');
     return new Running(t, process.execPath, [...options, 'scripts/build.mjs'], { cwd: copy, env }).ended;
   };
 

@@ -16,12 +16,12 @@ const files = [
   'Cargo.lock',
   'mi-httpd.cfg',
 ];
-const folders = ['src', 'dist', 'native', 'crate/src', 'scripts', 'examples'];
+const folders = ['src', 'dist', 'native', 'crate/core/src', 'crate/node', 'scripts', 'examples'];
 
 /** A copy, so that a rebuild here disturbs no other test. */
 function builtCheckout(t: Lifetime): string {
   const copy = temporaryFiles(t, {});
-  for (const name of [...files, ...folders, 'crate/Cargo.toml', 'crate/build.rs']) {
+  for (const name of [...files, ...folders, 'crate/core/Cargo.toml']) {
     cpSync(join(checkout, name), join(copy, name), { recursive: true, preserveTimestamps: true });
   }
   symlinkSync(join(checkout, 'node_modules'), join(copy, 'node_modules'), 'junction');

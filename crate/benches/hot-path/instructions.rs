@@ -1,7 +1,7 @@
 //! Does one workload some number of times, for callgrind to count: `instructions` names them, `instructions NAME TIMES`
 //! does one. TIMES is in units of the workload's own number of repeats.
 
-use mi_httpd_native_benches::{NAMES, workload};
+use mi_httpd_benches::{NAMES, workload};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

@@ -1,7 +1,7 @@
 //! How long the workloads take: `cargo bench`, or `npm run bench -- native`.
 
 use divan::Bencher;
-use mi_httpd_native_benches::{NAMES, workload};
+use mi_httpd_benches::{NAMES, workload};
 
 fn main() {
     divan::main();

@@ -1,15 +1,15 @@
 //! The work of the hot path, in pieces that can be repeated: what a call, a reply and a dump are made of.
 
-use mi_httpd_native::dump::{DumpedTable, Shape};
-use mi_httpd_native::html;
-use mi_httpd_native::json::validate;
-use mi_httpd_native::pretty::PrettyPrinter;
-use mi_httpd_native::record::Style;
-use mi_httpd_native::reply::{finish, head, put};
-use mi_httpd_native::scanner::Scanner;
-use mi_httpd_native::statistics::StatisticNames;
-use mi_httpd_native::table::Table;
-use mi_httpd_native::text::write_string;
+use mi_httpd_core::json::pretty::PrettyPrinter;
+use mi_httpd_core::json::reader::validate;
+use mi_httpd_core::json::text::{put, write_string};
+use mi_httpd_core::reply::frame::{finish, head};
+use mi_httpd_core::reply::html;
+use mi_httpd_core::reply::statistics::StatisticNames;
+use mi_httpd_core::request::scanner::Scanner;
+use mi_httpd_core::table::dump::{DumpedTable, Shape};
+use mi_httpd_core::table::record::Style;
+use mi_httpd_core::table::records::Table;
 use std::hint::black_box;
 
 const NONCE: &str = "Zm9vYmFyYmF6cXV4Zm9vYg";

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mi_httpd_native::body::{BodyPool, Pushed};
+use mi_httpd_core::request::body::{BodyPool, Pushed};
 use std::collections::HashMap;
 
 const MAX_BODY: usize = 100;

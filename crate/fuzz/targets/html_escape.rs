@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mi_httpd_native::html::{LONGEST_ENTITY, escape};
+use mi_httpd_core::reply::html::{LONGEST_ENTITY, escape};
 
 /// What is expected, byte by byte.
 fn replaced(text: &[u8]) -> Vec<u8> {

@@ -2,8 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mi_httpd_native::json::{Kind, validate};
-use mi_httpd_native::text::{unescape, write_string};
+use mi_httpd_core::json::reader::{Kind, validate};
+use mi_httpd_core::json::text::{unescape, write_string};
 
 fuzz_target!(|text: &[u8]| {
     match validate(text) {

@@ -2,8 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mi_httpd_native::json::validate;
-use mi_httpd_native::pretty::PrettyPrinter;
+use mi_httpd_core::json::pretty::PrettyPrinter;
+use mi_httpd_core::json::reader::validate;
 
 fn indent(mut text: &[u8], input: usize, output: usize) -> Vec<u8> {
     let mut printer = PrettyPrinter::default();

@@ -2,9 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mi_httpd_native::dump::{DumpedTable, Shape};
-use mi_httpd_native::json::validate;
-use mi_httpd_native::table::Table;
+use mi_httpd_core::json::reader::validate;
+use mi_httpd_core::table::dump::{DumpedTable, Shape};
+use mi_httpd_core::table::records::Table;
 use std::collections::{BTreeMap, BTreeSet};
 
 struct Open {
@@ -20,7 +20,9 @@ fn record(key: u8, length: u8) -> Vec<u8> {
 }
 
 fn check(open: &Open) {
-    let Ok(array) = validate(&open.text) else { panic!("a dump is JSON") };
+    let Ok(array) = validate(&open.text) else {
+        panic!("a dump is JSON")
+    };
     let text = std::str::from_utf8(&open.text).expect("JSON is UTF-8");
     let mut keys = BTreeSet::new();
     for record in text[1..text.len() - 1].split_inclusive(']') {
@@ -42,7 +44,10 @@ fn operate(operations: &[u8]) {
         match operation[0] % 8 {
             0..=2 => {
                 let text = record(key, number);
-                assert_eq!(held.table.set(&[key], &text, 0, 0.0), Ok(model.insert(key, text).is_none()));
+                assert_eq!(
+                    held.table.set(&[key], &text, 0, 0.0),
+                    Ok(model.insert(key, text).is_none())
+                );
             }
             3 => {
                 assert_eq!(held.table.delete(&[key]), model.remove(&key).is_some());
@@ -54,7 +59,12 @@ fn operate(operations: &[u8]) {
                 let keys: BTreeSet<u8> = model.keys().copied().collect();
                 let (at_begin, throughout) = (keys.clone(), keys);
                 let slot = held.open(Shape::Records, 0);
-                dumps.push(Open { slot, text: Vec::new(), at_begin, throughout });
+                dumps.push(Open {
+                    slot,
+                    text: Vec::new(),
+                    at_begin,
+                    throughout,
+                });
             }
             5 if number == 255 => {
                 held.table.clear();

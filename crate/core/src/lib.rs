@@ -1,0 +1,43 @@
+//! The hot path of mi-httpd, without Node.js. A folder uses those above it here, never one below.
+#![forbid(unsafe_code)]
+
+pub mod slots;
+
+pub mod json {
+    //! JSON text: read, written, indented.
+    pub mod fault;
+    pub mod pretty;
+    pub mod reader;
+    pub mod text;
+}
+
+pub mod request {
+    //! Requests: their bodies, what they ask for, their ids.
+    pub mod body;
+    pub mod ids;
+    pub mod plain;
+    pub mod scan;
+    pub mod scanner;
+}
+
+pub mod reply {
+    //! Replies: the frame of JSON-RPC, statistics, text on pages.
+    pub mod frame;
+    pub mod html;
+    pub mod statistics;
+}
+
+pub mod table {
+    //! Record tables and their dumps.
+    pub mod arena;
+    pub mod dump;
+    pub mod entries;
+    pub mod record;
+    pub mod records;
+}
+
+pub mod process {
+    //! The process around the server: its log, its service manager.
+    pub mod output;
+    pub mod service;
+}

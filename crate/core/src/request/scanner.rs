@@ -1,0 +1,237 @@
+//! What stays between requests: the table of methods, the ids that replies are owed to, why the last scan failed.
+
+use crate::json::reader::Kind;
+use crate::json::text::unescape;
+use crate::request::ids::{Ids, TooManyIds};
+use crate::request::scan::{self, Batch, Refusal, Request};
+use rustc_hash::FxHashMap;
+
+/// What a scan found; the numbers are those of `Outcome` in src/native/native.ts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Call = 0,
+    Notification = 1,
+    ParseError = 2,
+    InvalidRequest = 3,
+    Batch = 4,
+    TooManyIds = 5,
+}
+
+/// Bytes of the longest id that takes no slot.
+pub const SHORT_ID: usize = 64;
+/// In place of a slot: the id's bytes lie behind the fields.
+pub const SHORT_ID_SLOT: i32 = -3;
+/// Where the length of a short id lies; its bytes are behind it.
+const SHORT_ID_AT: usize = 9;
+
+/// What a scan found out, for JavaScript: written into memory that both sides see, since each property of an object
+/// that is made here would cost 50 ns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fields {
+    /// Number of the command, -1 when the method text is not in the table.
+    pub command: i32,
+    /// Slot that holds the id's bytes, -1 for null and none, [`SHORT_ID_SLOT`].
+    pub id_slot: i32,
+    /// 0 none or empty, 1 array, 2 object.
+    pub params_kind: i32,
+    pub params_start: i32,
+    pub params_end: i32,
+    pub params_count: i32,
+    /// The method's string, quotes included.
+    pub method_start: i32,
+    pub method_end: i32,
+    /// Byte of a parse error, otherwise 0; for an element of a batch, where the next one begins.
+    pub position: i32,
+}
+
+impl Fields {
+    /// Writes the fields in their order; what has no place in `out` is left out.
+    pub fn store(&self, out: &mut [i32]) {
+        let values = [
+            self.command,
+            self.id_slot,
+            self.params_kind,
+            self.params_start,
+            self.params_end,
+            self.params_count,
+            self.method_start,
+            self.method_end,
+            self.position,
+        ];
+        for (place, value) in out.iter_mut().zip(values) {
+            *place = value;
+        }
+    }
+}
+
+/// Scans requests and holds the ids of those that are still to be answered.
+pub struct Scanner {
+    methods: FxHashMap<Box<[u8]>, i32>,
+    max_values: usize,
+    refusal: Option<Refusal>,
+    pub ids: Ids,
+}
+
+impl Scanner {
+    /// `numbers[i]` is the command that `methods[i]` names; a request has at most `max_values` values and names.
+    pub fn new(methods: Vec<String>, numbers: &[i32], max_values: usize) -> Self {
+        let names = methods.into_iter().map(|name| name.into_bytes().into_boxed_slice());
+        Self {
+            methods: names.zip(numbers.iter().copied()).collect(),
+            max_values,
+            refusal: None,
+            ids: Ids::default(),
+        }
+    }
+
+    /// Scans one request. A call's id is copied into a slot, as is that of an invalid request with a valid id.
+    pub fn scan(&mut self, text: &[u8]) -> Result<(Outcome, Fields), TooManyIds> {
+        let request = scan::scan(text, self.max_values);
+        let id_slot = self.hold_id(text, &request)?;
+        Ok((self.outcome(&request), self.fields(text, &request, id_slot)))
+    }
+
+    /// As [`Scanner::scan`], with the fields in `out`; of a batch it only says that it is one. (A batch as an outcome of
+    /// `scan` itself cost every request 20 ns, for the way its result is handed on.)
+    ///
+    /// An id of at most [`SHORT_ID`] bytes takes no slot: most replies are made before the next scan. Its bytes lie behind
+    /// the fields, until [`Scanner::hold_short`] gives it one.
+    pub fn scan_into(&mut self, text: &[u8], out: &mut [i32]) -> Result<Outcome, TooManyIds> {
+        if scan::is_batch(text) {
+            return Ok(Outcome::Batch);
+        }
+        let request = scan::scan(text, self.max_values);
+        let outcome = self.outcome(&request);
+        let id_slot = match (id_of(text, &request), short_id(out)) {
+            (None, _) => -1,
+            (Some(id), Some((length, bytes))) if id.len() <= SHORT_ID => {
+                *length = id.len() as i32;
+                put_bytes(bytes, id);
+                SHORT_ID_SLOT
+            }
+            (Some(id), _) => self.ids.hold(id)?,
+        };
+        self.fields(text, &request, id_slot).store(out);
+        Ok(outcome)
+    }
+
+    /// Gives the short id that the last [`Scanner::scan_into`] left in `out` a slot, for a reply that comes later.
+    pub fn hold_short(&mut self, out: &mut [i32]) -> Result<i32, TooManyIds> {
+        let mut id = [0; SHORT_ID];
+        let length = short_id(out).map_or(0, |(length, bytes)| {
+            for (place, word) in id.as_chunks_mut().0.iter_mut().zip(bytes) {
+                *place = word.to_ne_bytes();
+            }
+            *length as usize
+        });
+        self.ids.hold(id.get(..length).unwrap_or_default())
+    }
+
+    /// Reads a batch whole; the outcome is [`Outcome::Batch`] unless it is refused as one.
+    pub fn scan_batch(&mut self, text: &[u8], limit: usize) -> (Outcome, Batch) {
+        match scan::scan_batch(text, limit, self.max_values) {
+            Ok(batch) => (Outcome::Batch, batch),
+            Err(refusal) => (self.outcome(&Request::refused(refusal)), Batch::default()),
+        }
+    }
+
+    /// As [`Scanner::scan`], for the element at `position` of a batch that [`Scanner::scan_batch`] has read. Where the
+    /// next one begins is told even when the id finds no place.
+    pub fn scan_element(&mut self, text: &[u8], position: usize) -> (Outcome, Fields) {
+        let (request, next) = scan::scan_element(text, position);
+        let (outcome, fields) = match self.hold_id(text, &request) {
+            Ok(id_slot) => (self.outcome(&request), self.fields(text, &request, id_slot)),
+            Err(TooManyIds) => (
+                Outcome::TooManyIds,
+                Fields {
+                    id_slot: -1,
+                    ..Fields::default()
+                },
+            ),
+        };
+        let position = next as i32;
+        (outcome, Fields { position, ..fields })
+    }
+
+    /// Remembers why it is none, for [`Scanner::reason`].
+    fn outcome(&mut self, request: &Request) -> Outcome {
+        self.refusal = request.refusal;
+        match request.refusal {
+            Some(Refusal::NotJson(_)) => Outcome::ParseError,
+            Some(Refusal::Invalid(_)) => Outcome::InvalidRequest,
+            None if request.id.is_none() => Outcome::Notification,
+            None => Outcome::Call,
+        }
+    }
+
+    fn fields(&self, text: &[u8], request: &Request, id_slot: i32) -> Fields {
+        let (method_start, method_end) = request.method.map_or((0, 0), |method| (method.start, method.end));
+        let (params_kind, params_start, params_end, params_count) = match request.params {
+            None => (0, 0, 0, 0),
+            Some(params) => {
+                let kind = if params.kind == Kind::Array { 1 } else { 2 };
+                (kind, params.start, params.end, params.count)
+            }
+        };
+        let position = match request.refusal {
+            Some(Refusal::NotJson(error)) => error.position,
+            _ => 0,
+        };
+        Fields {
+            command: self.command(text, request),
+            id_slot,
+            params_kind,
+            params_start: params_start as i32,
+            params_end: params_end as i32,
+            params_count: params_count as i32,
+            method_start: method_start as i32,
+            method_end: method_end as i32,
+            position: position as i32,
+        }
+    }
+
+    fn command(&self, text: &[u8], request: &Request) -> i32 {
+        let Some(method) = request.method.filter(|_| request.refusal.is_none()) else {
+            return -1;
+        };
+        let raw = scan::inner(text, method);
+        let number = if method.escaped {
+            unescape(raw).and_then(|name| self.methods.get(name.as_bytes()))
+        } else {
+            self.methods.get(raw)
+        };
+        number.copied().unwrap_or(-1)
+    }
+
+    fn hold_id(&mut self, text: &[u8], request: &Request) -> Result<i32, TooManyIds> {
+        id_of(text, request).map_or(Ok(-1), |id| self.ids.hold(id))
+    }
+
+    /// Why the last scan found no request; empty when it found one.
+    pub fn reason(&self) -> String {
+        self.refusal.map(|refusal| refusal.to_string()).unwrap_or_default()
+    }
+}
+
+/// The bytes of an id that is not null.
+fn id_of<'a>(text: &'a [u8], request: &Request) -> Option<&'a [u8]> {
+    let id = request.id.filter(|id| id.kind != Kind::Null)?;
+    text.get(id.start..id.end)
+}
+
+/// The place for the length of a short id, and that for its bytes.
+fn short_id(out: &mut [i32]) -> Option<(&mut i32, &mut [i32])> {
+    let (length, bytes) = out.get_mut(SHORT_ID_AT..)?.split_first_mut()?;
+    Some((length, bytes.get_mut(..SHORT_ID / 4)?))
+}
+
+/// Puts at most four bytes for each word, in the order in which they lie in memory.
+fn put_bytes(words: &mut [i32], bytes: &[u8]) {
+    for (word, part) in words.iter_mut().zip(bytes.chunks(4)) {
+        let mut four = [0; 4];
+        for (place, byte) in four.iter_mut().zip(part) {
+            *place = *byte;
+        }
+        *word = i32::from_ne_bytes(four);
+    }
+}

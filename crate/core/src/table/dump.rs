@@ -1,0 +1,246 @@
+//! Dumps: cursors that print a table as a JSON array, piece by piece, while it changes.
+
+use crate::json::text::write_string;
+use crate::slots::Slots;
+use crate::table::record::{Progress, Record, put_part};
+use crate::table::records::{Table, Walk};
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
+
+/// What a dump prints of each record.
+#[derive(Clone, Debug, Default)]
+pub enum Shape {
+    /// The record.
+    #[default]
+    Records,
+    /// Its key, as a string.
+    Keys,
+    /// Its key, as the only member of an object; this is the member's name.
+    Member(Box<str>),
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stage {
+    #[default]
+    Start,
+    Records,
+    Done,
+}
+
+/// A record that the last window had no room for to its end, as it was then.
+struct Half {
+    block: Rc<[u8]>,
+    progress: Progress,
+}
+
+/// A dump under way. It prints what was there when it was opened and still is when its turn comes, each record once;
+/// all holes at the time it was opened.
+#[derive(Default)]
+pub struct Dump {
+    walk: Walk,
+    /// Entries below are in the cache.
+    fetched: u32,
+    now: u64,
+    shape: Shape,
+    stage: Stage,
+    /// Text to write before anything else, and how much of it is written.
+    pending: Vec<u8>,
+    written: usize,
+    half: Option<Half>,
+    any: bool,
+}
+
+impl Dump {
+    /// `now`: seconds since 1970.
+    pub fn new(table: &mut Table, shape: Shape, now: u64) -> Self {
+        Self {
+            walk: table.begin_walk(),
+            now,
+            shape,
+            ..Self::default()
+        }
+    }
+
+    /// Continues into `window`, which is filled to its end unless the dump ends before. Returns how much was written;
+    /// 0 when all is.
+    pub fn fill(&mut self, table: &Table, window: &mut [u8]) -> usize {
+        let mut end = 0;
+        while self.write_rest(table, window, &mut end) && end < window.len() {
+            match self.stage {
+                Stage::Start => {
+                    self.stage = Stage::Records;
+                    self.leave(b"[");
+                }
+                Stage::Records => self.next_record(table, window, &mut end),
+                Stage::Done => break,
+            }
+        }
+        end
+    }
+
+    fn next_record(&mut self, table: &Table, window: &mut [u8], end: &mut usize) {
+        if self.walk.next >= self.fetched {
+            self.fetched = table.fetch(&self.walk);
+        }
+        let Some(entry) = table.advance(&mut self.walk) else {
+            self.stage = Stage::Done;
+            self.leave(b"]");
+            return;
+        };
+        if self.any {
+            put_part(window, end, b",");
+        }
+        self.any = true;
+        let record = table.record(entry);
+        match &self.shape {
+            Shape::Records => {
+                let mut progress = Progress::default();
+                let room = window.get_mut(*end..).unwrap_or_default();
+                let (written, complete) = record.print(table.clock(self.now), &mut progress, room);
+                *end += written;
+                if !complete {
+                    let block = table.hold(entry);
+                    self.half = Some(Half { block, progress });
+                }
+            }
+            Shape::Keys => self.leave_key(None, record.key),
+            Shape::Member(name) => self.leave_key(Some(name.clone()), record.key),
+        }
+    }
+
+    fn leave(&mut self, text: &[u8]) {
+        self.pending.extend_from_slice(text);
+    }
+
+    fn leave_key(&mut self, member: Option<Box<str>>, key: &[u8]) {
+        let key = std::str::from_utf8(key).unwrap_or_default();
+        match member {
+            None => write_string(&mut self.pending, key),
+            Some(name) => {
+                self.pending.push(b'{');
+                write_string(&mut self.pending, &name);
+                self.pending.push(b':');
+                write_string(&mut self.pending, key);
+                self.pending.push(b'}');
+            }
+        }
+    }
+
+    /// Writes what is left of the last record; whether nothing is left of it now.
+    fn write_rest(&mut self, table: &Table, window: &mut [u8], end: &mut usize) -> bool {
+        let rest = self.pending.get(self.written..).unwrap_or_default();
+        self.written += put_part(window, end, rest);
+        if self.written < self.pending.len() {
+            return false;
+        }
+        self.pending.clear();
+        self.written = 0;
+        if let Some(half) = &mut self.half {
+            let room = window.get_mut(*end..).unwrap_or_default();
+            let (written, complete) = Record::read(&half.block).print(table.clock(self.now), &mut half.progress, room);
+            *end += written;
+            if !complete {
+                return false;
+            }
+            self.half = None;
+        }
+        true
+    }
+}
+
+/// A table and the dumps of it that are under way.
+pub struct DumpedTable {
+    pub table: Table,
+    dumps: Slots<Dump>,
+}
+
+impl DumpedTable {
+    pub fn new(table: Table) -> Self {
+        Self {
+            table,
+            dumps: Slots::default(),
+        }
+    }
+
+    /// Opens a dump and returns its slot; -1 when 1048576 are open.
+    pub fn open(&mut self, shape: Shape, now: u64) -> i32 {
+        let Some((slot, place)) = self.dumps.open() else {
+            return -1;
+        };
+        *place = Dump::new(&mut self.table, shape, now);
+        slot
+    }
+
+    /// As [`Dump::fill`]; 0 for a slot that is not open.
+    pub fn fill(&mut self, slot: i32, window: &mut [u8]) -> usize {
+        self.dumps
+            .get_mut(slot)
+            .map_or(0, |dump| dump.fill(&self.table, window))
+    }
+
+    /// Ends a dump; without effect for a slot that is not open.
+    pub fn release(&mut self, slot: i32) {
+        if let Some(dump) = self.dumps.close(slot) {
+            *dump = Dump::default();
+        }
+    }
+
+    /// Bytes of a dump of all records as they are now; `None` when they have holes.
+    pub fn length(&self) -> Option<usize> {
+        self.table.joined_length().map(|length| length + 2)
+    }
+
+    /// Dumps that are open.
+    pub fn dumps_open(&self) -> usize {
+        self.dumps.in_use()
+    }
+}
+
+/// The tables that exist, to be counted together.
+#[derive(Default)]
+pub struct Tables(Vec<Weak<RefCell<DumpedTable>>>);
+
+impl Tables {
+    pub fn add(&mut self, table: &Rc<RefCell<DumpedTable>>) {
+        // Those that were freed are forgotten before room is made for more.
+        if self.0.len() == self.0.capacity() {
+            self.0.retain(|table| table.strong_count() > 0);
+        }
+        self.0.push(Rc::downgrade(table));
+    }
+
+    /// Dumps that are open, of all tables.
+    pub fn dumps_open(&self) -> usize {
+        let tables = self.0.iter().filter_map(Weak::upgrade);
+        tables
+            .map(|table| table.try_borrow().map_or(0, |table| table.dumps_open()))
+            .sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dumps_of_all_tables_that_exist_are_counted() {
+        let mut tables = Tables::default();
+        let held: Vec<_> = (0..3)
+            .map(|_| Rc::new(RefCell::new(DumpedTable::new(Table::new("nonce")))))
+            .collect();
+        for table in &held {
+            tables.add(table);
+            table.borrow_mut().open(Shape::Records, 0);
+        }
+        let slot = held[0].borrow_mut().open(Shape::Keys, 0);
+        assert_eq!(tables.dumps_open(), 4);
+        held[0].borrow_mut().release(slot);
+        assert_eq!(tables.dumps_open(), 3);
+        drop(held);
+        assert_eq!(tables.dumps_open(), 0);
+        for _ in 0..1000 {
+            tables.add(&Rc::new(RefCell::new(DumpedTable::new(Table::new("nonce")))));
+        }
+        assert!(tables.0.capacity() < 10);
+    }
+}

@@ -1,0 +1,391 @@
+//! One record as bytes: its key, its text, and the holes in it, which are printed when they are read.
+
+use crate::json::text::put;
+use memchr::memmem::Finder;
+
+/// Longest key in bytes.
+pub const MAX_KEY: usize = u16::MAX as usize;
+/// Bytes that a hole takes: where it is, how it is printed, its time.
+const HOLE: usize = 12;
+
+/// How the seconds until a time are printed when there are none to count, as JSON texts.
+#[derive(Clone, Debug, Default)]
+pub struct Style {
+    /// For the time 0; empty for none.
+    pub permanent: Box<[u8]>,
+    /// For times that have come; empty for `0`.
+    pub expired: Box<[u8]>,
+}
+
+/// A place in a text that has the seconds until a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Hole {
+    /// Position in the text.
+    at: usize,
+    style: u16,
+    /// Seconds since 1970, 48 bits.
+    time: u64,
+}
+
+impl Hole {
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (&[a, b, c, d, e, f, g, h, i, j, k, l], _) = bytes.split_first_chunk::<HOLE>()?;
+        Some(Self {
+            at: u32::from_le_bytes([a, b, c, d]) as usize,
+            style: u16::from_le_bytes([e, f]),
+            time: u64::from_le_bytes([g, h, i, j, k, l, 0, 0]),
+        })
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&(self.at as u32).to_le_bytes());
+        out.extend_from_slice(&self.style.to_le_bytes());
+        out.extend(self.time.to_le_bytes().iter().take(6));
+    }
+
+    /// What stands in the hole at the time `now`.
+    fn text<'a>(&self, clock: Clock<'a>, number: &'a mut itoa::Buffer) -> &'a [u8] {
+        match clock.styles.get(usize::from(self.style)) {
+            Some(style) if self.time == 0 && !style.permanent.is_empty() => style.permanent.as_ref(),
+            Some(style) if self.time <= clock.now && !style.expired.is_empty() => style.expired.as_ref(),
+            _ => number.format(self.time.saturating_sub(clock.now)).as_bytes(),
+        }
+    }
+}
+
+/// What holes are printed with.
+#[derive(Clone, Copy)]
+pub struct Clock<'a> {
+    pub styles: &'a [Style],
+    /// Seconds since 1970.
+    pub now: u64,
+}
+
+/// How far a record is printed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Progress {
+    /// Position in the text.
+    text: usize,
+    /// Holes that are done.
+    holes: usize,
+    /// Bytes of the next one that are written.
+    within: usize,
+}
+
+/// A stored record.
+#[derive(Clone, Copy)]
+pub struct Record<'a> {
+    pub key: &'a [u8],
+    /// JSON without blanks and without what stands in the holes.
+    pub text: &'a [u8],
+    holes: &'a [u8],
+}
+
+impl<'a> Record<'a> {
+    /// Reads what [`Writer`] has put together.
+    pub fn read(block: &'a [u8]) -> Self {
+        let parts = || {
+            let (key, rest) = block.split_first_chunk::<2>()?;
+            let (holes, rest) = rest.split_first_chunk::<2>()?;
+            let (holes, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*holes)) * HOLE)?;
+            let (key, text) = rest.split_at_checked(usize::from(u16::from_le_bytes(*key)))?;
+            Some(Self { key, text, holes })
+        };
+        parts().unwrap_or(Self {
+            key: &[],
+            text: &[],
+            holes: &[],
+        })
+    }
+
+    /// Holes in the text.
+    pub fn holes(&self) -> usize {
+        self.holes.len() / HOLE
+    }
+
+    /// Continues to print into `window`. Returns how much that was, and whether the record is complete.
+    pub fn print(&self, clock: Clock<'_>, progress: &mut Progress, window: &mut [u8]) -> (usize, bool) {
+        let mut end = 0;
+        loop {
+            let hole = Hole::read(self.holes.get(progress.holes * HOLE..).unwrap_or_default());
+            let stop = hole.map_or(self.text.len(), |hole| hole.at);
+            let plain = self.text.get(progress.text..stop).unwrap_or_default();
+            let written = put_part(window, &mut end, plain);
+            progress.text += written;
+            if written < plain.len() {
+                return (end, false);
+            }
+            let Some(hole) = hole else {
+                return (end, true);
+            };
+            let mut number = itoa::Buffer::new();
+            let text = hole.text(clock, &mut number);
+            let rest = text.get(progress.within..).unwrap_or_default();
+            let written = put_part(window, &mut end, rest);
+            if written < rest.len() {
+                progress.within += written;
+                return (end, false);
+            }
+            progress.within = 0;
+            progress.holes += 1;
+        }
+    }
+
+    /// Bytes of the printed record.
+    pub fn printed_length(&self, clock: Clock<'_>) -> usize {
+        let mut number = itoa::Buffer::new();
+        let holes = self.holes.chunks(HOLE).filter_map(Hole::read);
+        holes.fold(self.text.len(), |length, hole| {
+            length + hole.text(clock, &mut number).len()
+        })
+    }
+}
+
+/// Copies as much as there is room for; returns how much that was.
+pub fn put_part(window: &mut [u8], end: &mut usize, bytes: &[u8]) -> usize {
+    let length = bytes.len().min(window.len().saturating_sub(*end));
+    if let Some(part) = bytes.get(..length)
+        && let Some(after) = put(window, *end, part)
+    {
+        *end = after;
+    }
+    length
+}
+
+/// Why a text with markers is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadHoles {
+    /// More than a record can have, 65535.
+    TooMany,
+    /// A marker is part of a longer string.
+    Misplaced,
+}
+
+/// Puts records together, in memory that is used again and again.
+pub struct Writer {
+    marker: Finder<'static>,
+    head: Vec<u8>,
+    text: Vec<u8>,
+    has_text: bool,
+}
+
+impl Writer {
+    /// `nonce`: what the marker of a hole begins with, behind its quote; no text of a user has it.
+    pub fn new(nonce: &str) -> Self {
+        Self {
+            marker: Finder::new(&format!("\"{nonce}")).into_owned(),
+            head: Vec::new(),
+            text: Vec::new(),
+            has_text: false,
+        }
+    }
+
+    /// Begins a record, whose text is used as it is.
+    pub fn plain(&mut self, key: &[u8]) {
+        self.head.clear();
+        self.head.extend_from_slice(&(key.len() as u16).to_le_bytes());
+        self.head.extend_from_slice(&[0; 2]);
+        self.has_text = false;
+    }
+
+    /// Begins a record and takes the markers, `"<nonce><style>.<time>"`, out of its text; there are at most so many.
+    pub fn with_holes(&mut self, key: &[u8], text: &[u8], marks: usize) -> Result<(), BadHoles> {
+        self.plain(key);
+        self.has_text = true;
+        self.text.clear();
+        let mut holes: u16 = 0;
+        let mut rest = text;
+        while usize::from(holes) < marks
+            && let Some(at) = self.marker.find(rest)
+        {
+            let (before, from) = rest.split_at(at);
+            self.text.extend_from_slice(before);
+            let behind = from.get(self.marker.needle().len()..).unwrap_or_default();
+            let (style, time, length) = marked(behind).ok_or(BadHoles::Misplaced)?;
+            holes = holes.checked_add(1).ok_or(BadHoles::TooMany)?;
+            let at = self.text.len();
+            Hole { at, style, time }.write(&mut self.head);
+            rest = behind.get(length..).unwrap_or_default();
+        }
+        self.text.extend_from_slice(rest);
+        if let Some(place) = self.head.get_mut(2..4) {
+            place.copy_from_slice(&holes.to_le_bytes());
+        }
+        Ok(())
+    }
+
+    /// Begins a record and takes the blanks out of its text, which must be valid JSON.
+    pub fn compact(&mut self, key: &[u8], text: &[u8]) {
+        self.plain(key);
+        self.has_text = true;
+        self.text.clear();
+        let mut rest = text;
+        while let Some(&byte) = rest.first() {
+            let length = match byte {
+                b'"' => string_length(rest),
+                _ => rest
+                    .iter()
+                    .take_while(|byte| !matches!(byte, b'"' | b' ' | b'\n' | b'\t' | b'\r'))
+                    .count(),
+            };
+            let (part, behind) = rest.split_at(length.min(rest.len()));
+            self.text.extend_from_slice(part);
+            rest = if length == 0 {
+                behind.get(1..).unwrap_or_default()
+            } else {
+                behind
+            };
+        }
+    }
+
+    /// The parts of the record that was begun last, with its key and text; the last is the text.
+    pub fn parts<'a>(&'a self, key: &'a [u8], text: &'a [u8]) -> [&'a [u8]; 3] {
+        [&self.head, key, if self.has_text { &self.text } else { text }]
+    }
+
+    /// Holes of the record that was begun last.
+    pub fn holes(&self) -> usize {
+        self.head.len().saturating_sub(4) / HOLE
+    }
+
+    /// Gives memory back that only a long record needs.
+    pub fn trim(&mut self) {
+        const KEPT: usize = 64 << 10;
+        if self.text.capacity() > KEPT {
+            self.text = Vec::new();
+        }
+        if self.head.capacity() > KEPT {
+            self.head = Vec::new();
+        }
+    }
+}
+
+/// Length of the string at the start of a valid text, quotes included.
+fn string_length(text: &[u8]) -> usize {
+    let mut length = 1;
+    loop {
+        let rest = text.get(length..).unwrap_or_default();
+        length += crate::json::text::plain_prefix(rest);
+        match text.get(length) {
+            Some(b'\\') => length += 2,
+            _ => return length + 1,
+        }
+    }
+}
+
+/// Style and time of a marker behind its nonce, and the length of that with the closing quote.
+fn marked(text: &[u8]) -> Option<(u16, u64, usize)> {
+    let end = text.iter().take(32).position(|&byte| byte == b'"')?;
+    let (style, time) = std::str::from_utf8(text.get(..end)?).ok()?.split_once('.')?;
+    let time = time.parse().ok().filter(|time: &u64| *time < 1 << 48)?;
+    Some((style.parse().ok()?, time, end + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(writer: &Writer, key: &[u8], text: &[u8]) -> Vec<u8> {
+        writer.parts(key, text).concat()
+    }
+
+    fn print(block: &[u8], clock: Clock<'_>, window: usize) -> String {
+        let (mut progress, mut whole) = (Progress::default(), Vec::new());
+        loop {
+            let mut window = vec![0; window];
+            let (written, complete) = Record::read(block).print(clock, &mut progress, &mut window);
+            whole.extend_from_slice(&window[..written]);
+            if complete {
+                assert_eq!(whole.len(), Record::read(block).printed_length(clock));
+                return String::from_utf8(whole).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn holes_are_printed_at_the_time_of_reading() {
+        let named = Style {
+            permanent: b"\"permanent\"".as_slice().into(),
+            expired: b"\"expired\"".as_slice().into(),
+        };
+        let styles = [Style::default(), named];
+        let mut writer = Writer::new("N_-");
+        let text = br#"["N_-0.0","N_-1.0",{"a":"N_-1.100","N_-b":"N_-0.100"},"N_-0.281474976710655","x"]"#;
+        assert_eq!(writer.with_holes(b"k", text, 5), Err(BadHoles::Misplaced));
+        let text = br#"["N_-0.0","N_-1.0",{"a":"N_-1.100","b":"N_-0.100"},"N_-0.281474976710655","x"]"#;
+        writer.with_holes(b"k", text, 5).unwrap();
+        let block = block(&writer, b"k", text);
+        assert_eq!((Record::read(&block).key, Record::read(&block).holes()), (&b"k"[..], 5));
+        for (now, expected) in [
+            (90, r#"[0,"permanent",{"a":10,"b":10},281474976710565,"x"]"#),
+            (99, r#"[0,"permanent",{"a":1,"b":1},281474976710556,"x"]"#),
+            (100, r#"[0,"permanent",{"a":"expired","b":0},281474976710555,"x"]"#),
+            (u64::MAX, r#"[0,"permanent",{"a":"expired","b":0},0,"x"]"#),
+        ] {
+            for window in [1, 2, 3, 7, 100] {
+                assert_eq!(print(&block, Clock { styles: &styles, now }, window), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn markers_that_are_none() {
+        let mut writer = Writer::new("N");
+        for text in [
+            r#"["N0.281474976710656"]"#,
+            r#"["N65536.1"]"#,
+            r#"["Nx.1"]"#,
+            r#"["N1"]"#,
+            r#"["N0.1x"]"#,
+            r#"["N"#,
+        ] {
+            assert_eq!(writer.with_holes(b"", text.as_bytes(), 9), Err(BadHoles::Misplaced));
+        }
+        let many = r#""N0.1","#.repeat(65_536);
+        assert_eq!(
+            writer.with_holes(b"", many.as_bytes(), usize::MAX),
+            Err(BadHoles::TooMany)
+        );
+        writer.with_holes(b"", &many.as_bytes()[7..], usize::MAX).unwrap();
+        let block = block(&writer, b"", b"");
+        assert_eq!(
+            print(
+                &block,
+                Clock {
+                    styles: &[Style::default()],
+                    now: 0
+                },
+                1000
+            ),
+            "1,".repeat(65_535)
+        );
+    }
+
+    #[test]
+    fn blanks_are_taken_out_of_json_alone() {
+        let mut writer = Writer::new("N");
+        for (text, expected) in [
+            (" [ ] ", "[]"),
+            (
+                "\t{\n\"a b\" :\r[ 1 , \" \\\" \" ,\"\\\\\" , -1.50E+3 ] }\n",
+                r#"{"a b":[1," \" ","\\",-1.50E+3]}"#,
+            ),
+            ("null", "null"),
+            ("\"\"", "\"\""),
+        ] {
+            writer.compact(b"", text.as_bytes());
+            assert_eq!(
+                print(&block(&writer, b"", b""), Clock { styles: &[], now: 0 }, 1000),
+                expected
+            );
+        }
+    }
+
+    #[test]
+    fn cut_blocks_are_empty_records() {
+        for block in [&b""[..], b"\x01", b"\x01\0\0\0", b"\0\0\x01\0"] {
+            let record = Record::read(block);
+            assert_eq!((record.key, record.text, record.holes()), (&b""[..], &b""[..], 0));
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The reader and the writers against serde_json.
+
+mod support;
+
+use mi_httpd_core::json::reader::{Fault, Kind, MAX_DEPTH, validate};
+use mi_httpd_core::json::text::{NumberPrinter, unescape, write_string};
+use proptest::prelude::*;
+use serde::de::IgnoredAny;
+
+fn is_json(text: &[u8]) -> bool {
+    std::str::from_utf8(text).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
+}
+
+proptest! {
+    #![proptest_config(support::cases(2000))]
+
+    #[test]
+    fn accepts_what_serde_json_accepts(text in support::nearly()) {
+        prop_assert_eq!(validate(&text).is_ok(), is_json(&text), "{:?}", String::from_utf8_lossy(&text));
+    }
+
+    #[test]
+    fn accepts_what_serde_json_accepts_of_any_bytes(text in prop::collection::vec(any::<u8>(), 0..40)) {
+        prop_assert_eq!(validate(&text).is_ok(), is_json(&text));
+    }
+
+    #[test]
+    fn accepts_what_serde_json_accepts_of_json_bytes(text in r#"[\[\]{},:"\\ 0-9eE.+\-truefalsn\t]{0,24}"#) {
+        prop_assert_eq!(validate(text.as_bytes()).is_ok(), is_json(text.as_bytes()), "{}", text);
+    }
+
+    #[test]
+    fn errors_lie_inside_the_text(text in support::nearly()) {
+        if let Err(error) = validate(&text) {
+            prop_assert!(error.position <= text.len());
+            let place = format!(" at byte {}", error.position);
+            prop_assert!(error.to_string().ends_with(&place));
+        }
+    }
+
+    #[test]
+    fn strings_read_back(text in any::<String>()) {
+        let mut out = Vec::new();
+        write_string(&mut out, &text);
+        prop_assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text.clone());
+        prop_assert_eq!(validate(&out).unwrap().kind, Kind::String);
+        prop_assert_eq!(unescape(&out[1..out.len() - 1]), Some(text));
+    }
+
+    #[test]
+    fn strings_are_unescaped_as_serde_json_does(string in support::string()) {
+        prop_assert_eq!(unescape(&string.as_bytes()[1..string.len() - 1]), serde_json::from_str::<String>(&string).ok());
+    }
+
+    #[test]
+    fn numbers_read_back(bits in any::<u64>(), integer in any::<i64>(), small in any::<i16>()) {
+        for number in [f64::from_bits(bits), integer as f64, f64::from(small), f64::from(small) / 8.0] {
+            let mut printer = NumberPrinter::default();
+            let text = printer.print(number);
+            prop_assert!(validate(text).is_ok());
+            match std::str::from_utf8(text).unwrap() {
+                "null" => prop_assert!(!number.is_finite()),
+                text => prop_assert_eq!(text.parse::<f64>().unwrap(), number),
+            }
+        }
+    }
+}
+
+#[test]
+fn nesting_is_limited() {
+    for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+        let inner = if open == "[" { "" } else { "1" };
+        let nested = |depth: usize| format!("{}{inner}{}", open.repeat(depth), close.repeat(depth));
+        assert!(validate(nested(MAX_DEPTH as usize).as_bytes()).is_ok());
+        let error = validate(nested(MAX_DEPTH as usize + 1).as_bytes()).unwrap_err();
+        assert_eq!(error.fault, Fault::TooDeep);
+        assert_eq!(error.position, open.len() * MAX_DEPTH as usize);
+        assert_eq!(
+            validate(open.repeat(1_000_000).as_bytes()).unwrap_err().fault,
+            Fault::TooDeep
+        );
+    }
+}
+
+#[test]
+fn reasons() {
+    for (text, reason) in [
+        (&b""[..], "expected a value at byte 0"),
+        (b" \xff", "invalid UTF-8 at byte 1"),
+        (
+            b"\xef\xbb\xbf{}",
+            "a byte order mark, which JSON has none of (save the text as UTF-8 without one), at byte 0",
+        ),
+        (b"nul", "expected a value at byte 0"),
+        (b"[1,]", "expected a value at byte 3"),
+        (b"[1 2]", "expected ',' or ']' at byte 3"),
+        (b"{1:2}", "expected a member name in quotes at byte 1"),
+        (b"{\"a\":1,}", "expected a member name in quotes at byte 7"),
+        (b"{\"a\" 1}", "expected ':' at byte 5"),
+        (b"{\"a\":1 \"b\"", "expected ',' or '}' at byte 7"),
+        (b"{} {}", "expected nothing after the value at byte 3"),
+        (b"{}\0", "expected nothing after the value at byte 2"),
+        (b"[\"abc", "string without closing quote at byte 1"),
+        (
+            b"\"a\nb\"",
+            "control character in a string, which must be escaped, at byte 2",
+        ),
+        (b"\"a\\x\"", "invalid escape in a string at byte 2"),
+        (b"\"\\u12g4\"", "invalid escape in a string at byte 1"),
+        (b"01", "invalid number at byte 1"),
+        (b"-", "invalid number at byte 1"),
+        (b"1.", "invalid number at byte 2"),
+        (b"0x10", "invalid number at byte 1"),
+        (b"1e", "invalid number at byte 2"),
+    ] {
+        assert_eq!(
+            validate(text).unwrap_err().to_string(),
+            reason,
+            "{}",
+            String::from_utf8_lossy(text)
+        );
+    }
+}

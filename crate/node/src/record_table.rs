@@ -1,0 +1,175 @@
+use crate::methods::{Arguments, Method, State, length, reason};
+use mi_httpd_core::table::dump::{DumpedTable, Shape, Tables};
+use mi_httpd_core::table::record::Style;
+use mi_httpd_core::table::records::{Limits, Refused, Table, Walk};
+use napi::{Env, Result};
+use napi_derive::napi;
+use std::cell::RefCell;
+
+/// Records by key. Keys and records pass through a `memory` that the caller brings: a key lies at its start, a text
+/// right behind it, up to `end`.
+#[napi(object, object_from_js = false)]
+pub struct RecordTable<'env> {
+    /// Adds a way to print values that depend on time; markers name them from 0 on. The texts are JSON, '' for none.
+    #[napi(ts_type = "(permanent: string, expired: string) => void")]
+    pub add_style: Method<'env, ()>,
+    /// The most that is taken from now on; Infinity for no limit. Bytes are counted as `usedBytes` does.
+    #[napi(ts_type = "(records: number, bytes: number, recordBytes: number) => void")]
+    pub set_limits: Method<'env, ()>,
+    /// Sets a record to compact JSON with at most so many markers; below 0 without room for it.
+    #[napi(
+        ts_type = "(memory: Uint8Array, keyLength: number, end: number, marks: number, deadline: number) => number"
+    )]
+    pub set: Method<'env, i32>,
+    /// As `set`, for any text, which is validated.
+    #[napi(ts_type = "(memory: Uint8Array, keyLength: number, end: number, deadline: number) => number")]
+    pub set_json: Method<'env, i32>,
+    /// Length of the record, which lies at the start of the memory then if it fits; below 0 for none.
+    #[napi(ts_type = "(memory: Uint8Array, keyLength: number, now: number) => number")]
+    pub get: Method<'env, i32>,
+    #[napi(ts_type = "(memory: Uint8Array, keyLength: number) => boolean")]
+    pub has: Method<'env, bool>,
+    #[napi(ts_type = "(memory: Uint8Array, keyLength: number) => boolean")]
+    pub delete: Method<'env, bool>,
+    #[napi(ts_type = "() => void")]
+    pub clear: Method<'env, ()>,
+    #[napi(ts_type = "() => number")]
+    pub size: Method<'env, u32>,
+    #[napi(ts_type = "() => number")]
+    pub bytes: Method<'env, f64>,
+    #[napi(ts_type = "() => number")]
+    pub used_bytes: Method<'env, f64>,
+    #[napi(ts_type = "() => number")]
+    pub held_bytes: Method<'env, f64>,
+    /// Begins a walk, which is over when its next entry is its end.
+    #[napi(ts_type = "(walk: Uint32Array) => void")]
+    pub begin_walk: Method<'env, ()>,
+    /// Writes keys that are due, each behind its length in four bytes, least first; how much that was.
+    #[napi(ts_type = "(memory: Uint8Array, walk: Uint32Array, due: number) => number")]
+    pub walk: Method<'env, u32>,
+    /// Slot of a new dump, below 0 when too many are open.
+    #[napi(ts_type = "(shape: number, member: string, now: number) => number")]
+    pub open_dump: Method<'env, i32>,
+    /// Bytes of a dump of records if nothing changes; below 0 when that depends on time.
+    #[napi(ts_type = "() => number")]
+    pub dump_length: Method<'env, f64>,
+    /// Continues a dump: bytes written, 0 when it is complete.
+    #[napi(ts_type = "(slot: number, window: Uint8Array) => number")]
+    pub fill: Method<'env, u32>,
+    /// Ends a dump; without effect for one that is not open.
+    #[napi(ts_type = "(slot: number) => void")]
+    pub release: Method<'env, ()>,
+    #[napi(ts_type = "() => number")]
+    pub dumps_open: Method<'env, u32>,
+}
+
+thread_local! {
+    /// Those of the JavaScript that runs in this thread.
+    static TABLES: RefCell<Tables> = RefCell::default();
+}
+
+/// Dumps of record tables that are open, of all tables of this thread.
+#[napi(catch_unwind)]
+pub fn dumps_open() -> u32 {
+    TABLES.with_borrow(Tables::dumps_open) as u32
+}
+
+/// `nonce`: what markers begin with, see src/mi/results/seconds-left.ts.
+#[napi(catch_unwind)]
+pub fn record_table<'env>(env: &'env Env, nonce: String) -> Result<RecordTable<'env>> {
+    let state = State::new(env, DumpedTable::new(Table::new(&nonce)));
+    TABLES.with_borrow_mut(|tables| tables.add(&state.shared));
+    Ok(RecordTable {
+        add_style: state.method("addStyle", |held, given| {
+            let (permanent, expired) = (text(given.get(0)?), text(given.get(1)?));
+            held.table.add_style(Style { permanent, expired });
+            Ok(())
+        })?,
+        set_limits: state.method("setLimits", |held, given| {
+            // Infinity becomes the largest number there is.
+            let limit = |index| given.get::<f64>(index).map(|limit| limit as usize);
+            held.table.set_limits(Limits {
+                records: limit(0)?,
+                bytes: limit(1)?,
+                record_bytes: limit(2)?,
+            });
+            Ok(())
+        })?,
+        set: state.method("set", |held, given| {
+            let (key, text) = key_and_text(&given)?;
+            let (marks, deadline) = (given.position(3)?, given.get(4)?);
+            taken(held.table.set(key, text, marks, deadline))
+        })?,
+        set_json: state.method("setJson", |held, given| {
+            let (key, text) = key_and_text(&given)?;
+            taken(held.table.set_json(key, text, given.get(3)?))
+        })?,
+        get: state.method("get", |held, given| {
+            let (key_length, now) = (given.position(1)?, given.get::<f64>(2)? as u64);
+            Ok(length(held.table.get_over(key_length, now, given.window(0)?)))
+        })?,
+        has: state.method("has", |held, given| Ok(held.table.has(key(&given)?)))?,
+        delete: state.method("delete", |held, given| Ok(held.table.delete(key(&given)?)))?,
+        clear: state.method("clear", |held, _| {
+            held.table.clear();
+            Ok(())
+        })?,
+        size: state.method("size", |held, _| Ok(held.table.len() as u32))?,
+        bytes: state.method("bytes", |held, _| Ok(held.table.bytes() as f64))?,
+        used_bytes: state.method("usedBytes", |held, _| Ok(held.table.used() as f64))?,
+        held_bytes: state.method("heldBytes", |held, _| Ok(held.table.held() as f64))?,
+        begin_walk: state.method("beginWalk", |held, given| {
+            held.table.begin_walk().store(given.get(0)?);
+            Ok(())
+        })?,
+        walk: state.method("walk", |held, given| {
+            let fields: &mut [u32] = given.get(1)?;
+            let mut walk = Walk::load(fields);
+            let written = held.table.walk(&mut walk, given.get(2)?, given.window(0)?);
+            walk.store(fields);
+            Ok(written as u32)
+        })?,
+        open_dump: state.method("openDump", |held, given| {
+            let shape = match given.get::<u32>(0)? {
+                1 => Shape::Keys,
+                2 => Shape::Member(given.get::<String>(1)?.into()),
+                _ => Shape::Records,
+            };
+            Ok(held.open(shape, given.get::<f64>(2)? as u64))
+        })?,
+        dump_length: state.method("dumpLength", |held, _| {
+            Ok(held.length().map_or(-1.0, |length| length as f64))
+        })?,
+        fill: state.method("fill", |held, given| {
+            Ok(held.fill(given.get(0)?, given.window(1)?) as u32)
+        })?,
+        release: state.method("release", |held, given| given.get(0).map(|slot| held.release(slot)))?,
+        dumps_open: state.method("dumpsOpen", |held, _| Ok(held.dumps_open() as u32))?,
+    })
+}
+
+fn key<'a>(given: &'a Arguments<'_>) -> Result<&'a [u8]> {
+    let memory = given.bytes(0)?;
+    Ok(memory.get(..given.position(1)?).unwrap_or_default())
+}
+
+fn key_and_text<'a>(given: &'a Arguments<'_>) -> Result<(&'a [u8], &'a [u8])> {
+    let memory = given.bytes(0)?.get(..given.position(2)?).unwrap_or_default();
+    Ok(memory.split_at_checked(given.position(1)?).unwrap_or_default())
+}
+
+fn text(text: String) -> Box<[u8]> {
+    text.into_bytes().into()
+}
+
+/// 1 for a new record, 0 for one that replaces another; what has no room is told as a negative number.
+fn taken(taken: std::result::Result<bool, Refused>) -> Result<i32> {
+    match taken {
+        Ok(is_new) => Ok(i32::from(is_new)),
+        Err(Refused::Records) => Ok(-1),
+        Err(Refused::Bytes) => Ok(-2),
+        Err(Refused::RecordBytes) => Ok(-3),
+        Err(Refused::NoMemory) => Ok(-4),
+        Err(refused) => Err(reason(refused)),
+    }
+}
