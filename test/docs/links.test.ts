@@ -26,6 +26,22 @@ describe('links', () => {
     );
   });
 
+  test('pages of the package lead to files of the package, or to pages for developers', () => {
+    const { files } = JSON.parse(readFileSync('package.json', 'utf8')) as { readonly files: readonly string[] };
+    const isPublished = (path: string): boolean =>
+      ['README.md', 'LICENSE', ...files].some((one) => path === one || path.startsWith(`${one}/`));
+    const isForDevelopers = (path: string): boolean =>
+      /^(CONTRIBUTING\.md|docs\/[a-z-]+\.(md|png)|src\/|test\/|bench\/|scripts\/|crate\/)/.test(path);
+    const published = pages.filter(isPublished);
+    assert.ok(published.length > 15);
+    for (const page of published) {
+      for (const { path } of linksOf(page)) {
+        const target = path === '' ? page : normalize(join(dirname(page), path));
+        assert.ok(isPublished(target) || isForDevelopers(target), `${page}: ${path} is in no package`);
+      }
+    }
+  });
+
   test('guides are short: the README has 200 lines at most', () => {
     assert.ok(guides.length > 5);
     assert.ok(readFileSync('README.md', 'utf8').split('\n').length <= 201);

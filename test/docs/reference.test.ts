@@ -63,7 +63,7 @@ describe('the reference', () => {
       '| warn | 40 | 1 | `login from {} failed` |',
       '| error | 50 | -1 | `MI command {} failed` |',
       '| `{} is an integer, not a string: {}` |',
-      '| `Error` | `cannot listen on {}:{}: ',
+      '| `Error` | `cannot listen on {}: ',
     ]) {
       assert.ok(errors.includes(text), text);
     }
