@@ -25,6 +25,8 @@ export function collectMessages() {
       walk(tree, (node) => {
         if (node.kind === Kind.NewExpression || node.kind === Kind.CallExpression) {
           collect(node, floor, render, found);
+        } else if (node.kind === Kind.VariableDeclaration && /^(warnings|notices)$/.test(node.name.text)) {
+          for (const text of node.initializer === undefined ? [] : render(node.initializer)) found.notes.push({ text });
         } else if (node.kind === Kind.FunctionDeclaration && /notices?$/i.test(node.name?.text ?? '')) {
           for (const text of texts.returned(node)) found.notes.push({ text });
         } else if (node.kind === Kind.ObjectLiteralExpression) {
@@ -132,8 +134,9 @@ class Texts {
     if (depth > deepest) return undefined;
     const inner = (one) => this.#texts(one, depth + 1);
     const union = (...sides) => {
-      const all = sides.map(inner);
-      return all.every((one) => one === undefined) ? undefined : all.flatMap((one) => one ?? []);
+      const all = sides.filter(({ text }) => text !== 'undefined').map((side) => [side, inner(side)]);
+      if (all.every(([, texts]) => texts === undefined)) return undefined;
+      return all.flatMap(([side, texts]) => texts ?? [this.#hole(side, depth)]);
     };
     switch (node.kind) {
       case Kind.StringLiteral:
@@ -147,6 +150,9 @@ class Texts {
         );
       case Kind.TaggedTemplateExpression:
         return inner(node.template);
+      case Kind.ArrayLiteralExpression:
+        return someOf([...node.elements].flatMap((one) => inner(one) ?? []));
+      case Kind.SpreadElement:
       case Kind.ParenthesizedExpression:
         return inner(node.expression);
       case Kind.ConditionalExpression:
@@ -164,6 +170,11 @@ class Texts {
         const declaration = this.#declaration(node);
         if (declaration?.kind === Kind.GetAccessor) return someOf(this.returned(declaration, depth + 1));
         return isConstant(declaration) ? inner(declaration.initializer) : undefined;
+      }
+      case Kind.ElementAccessExpression: {
+        const { initializer } = this.#declaration(node.expression) ?? {};
+        const members = initializer?.kind === Kind.ObjectLiteralExpression ? [...initializer.properties] : [];
+        return someOf(members.flatMap((one) => (one.initializer === undefined ? [] : (inner(one.initializer) ?? []))));
       }
       case Kind.CallExpression: {
         const called = this.#declaration(node.expression);

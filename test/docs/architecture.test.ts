@@ -1,0 +1,47 @@
+// docs/architecture.md shows the source as it is.
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, test } from 'vitest';
+import { linksOf } from './pages.js';
+
+const page = 'docs/architecture.md';
+const text = readFileSync(page, 'utf8');
+const linked = new Set(linksOf(page).map(({ path }) => join('docs', path)));
+
+/** What lies directly in a folder: files of TypeScript, and folders. */
+function within(folder: string): readonly string[] {
+  return readdirSync(folder)
+    .filter((name) => name.endsWith('.ts') || statSync(join(folder, name)).isDirectory())
+    .map((name) => join(folder, name));
+}
+
+describe('docs/architecture.md', () => {
+  for (const folder of ['src', 'src/http', 'src/mi']) {
+    test(`leads to everything in ${folder}`, () => {
+      assert.deepEqual(
+        within(folder).filter((path) => !linked.has(path)),
+        [],
+      );
+    });
+  }
+
+  test('names functions that are in the files that it links to', () => {
+    const named = [...text.matchAll(/\]\((\.\.\/[^)]+)\)((?:,? \*[^*\n]+\*)+)/g)];
+    assert.ok(named.length > 10);
+    for (const [, path = '', names = ''] of named) {
+      const source = readFileSync(join('docs', path), 'utf8');
+      for (const [, name = ''] of names.matchAll(/\*([^*]+)\*/g)) {
+        assert.match(source, new RegExp(`(?<![\\w#])${name}(?:\\(|<|: \\()`), `${path}: ${name}`);
+      }
+    }
+  });
+
+  test('names constants that are in the files that it links to', () => {
+    const named = [...text.matchAll(/`(\w+)` (?:in|of) \[[^\]]*\]\((\.\.\/[^)]+)\)/g)];
+    assert.ok(named.length > 2);
+    for (const [, name = '', path = ''] of named) {
+      assert.ok(readFileSync(join('docs', path), 'utf8').includes(name), `${path}: ${name}`);
+    }
+  });
+});
