@@ -67,8 +67,8 @@ export function buildAddon() {
 export function buildTypeScript() {
   if (isFresh('dist/revision.json', ['tsconfig.json', 'tsconfig.build.json', 'package.json', 'src'])) return;
   rmSync(join(root, 'dist'), { recursive: true, force: true });
-  runTool('tsc', ['-p', 'tsconfig.build.json']);
   bundle();
+  bundleTypes();
   copyAssets('http/pages/assets');
   copyAssets('web/assets');
   chmodSync(join(root, 'dist/main.js'), 0o755);
@@ -89,6 +89,13 @@ function bundle() {
     '--log-level=warning',
   ];
   runTool('esbuild', ['src/index.ts', 'src/main.ts', '--outdir=dist', '--packages=external', ...options]);
+}
+
+/** One file of declarations: the API, and of the inside only what it refers to. */
+function bundleTypes() {
+  runTool('tsc', ['-p', 'tsconfig.build.json', '--outDir', 'dist/types']);
+  runTool('rolldown', ['-c', 'scripts/types.config.mjs', '--logLevel', 'silent']);
+  rmSync(join(root, 'dist/types'), { recursive: true });
 }
 
 /** What browsers load is served as it is written; the compiler does not touch it. */

@@ -1,0 +1,9 @@
+// rolldown -c scripts/types.config.mjs: dist/index.d.ts, the public API alone, of the declarations that the compiler writes.
+import { dts } from 'rolldown-plugin-dts';
+
+export default {
+  input: { index: 'dist/types/index.d.ts' },
+  plugins: [dts({ dtsInput: true, tsconfig: false })],
+  external: [/^node:/],
+  output: { dir: 'dist', format: 'es' },
+};
