@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** Folders of test/, and the milliseconds that one test of each may take on a machine with other work. */
+/** Folders of test/, and `unit` for what lies beside the source, with the milliseconds that one test of each may take on a machine with other work. */
 const timeouts = {
   unit: 60_000,
   wire: 120_000,
@@ -27,7 +27,12 @@ export default defineConfig({
     disableConsoleIntercept: true,
     projects: Object.entries(timeouts).map(([name, testTimeout]) => ({
       extends: true,
-      test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout, hookTimeout: testTimeout },
+      test: {
+        name,
+        include: [name === 'unit' ? 'src/**/*.test.ts' : `test/${name}/**/*.test.ts`],
+        testTimeout,
+        hookTimeout: testTimeout,
+      },
     })),
   },
 });

@@ -4,4 +4,4 @@ import { buildAddon, installDependencies, run } from './steps.mjs';
 
 installDependencies();
 buildAddon();
-run(process.execPath, [bundle('test/conformance/report.ts'), ...process.argv.slice(2)]);
+run(process.execPath, [bundle('test/support/conformance/report.ts'), ...process.argv.slice(2)]);

@@ -1,6 +1,6 @@
 // npm test: builds, then every check and test of the project, Rust and TypeScript. Arguments are vitest's; with any, only
 // vitest runs: npm test -- test/wire/recipes.test.ts -t "by name". --long (npm run test:long) runs the files that import
-// test/long.ts, with their long counts.
+// test/support/long.ts, with their long counts.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,7 +19,10 @@ import { requireNode } from './toolchain.mjs';
 
 const isLong = process.argv.includes('--long');
 const given = process.argv.slice(2).filter((argument) => argument !== '--long');
-const only = isLong && given.length === 0 ? filesBelow('test', '.test.ts').filter(hasLongCounts) : given;
+const only =
+  isLong && given.length === 0
+    ? ['src', 'test'].flatMap((folder) => filesBelow(folder, '.test.ts')).filter(hasLongCounts)
+    : given;
 if (isLong) process.env.MI_HTTPD_LONG = '1';
 
 requireNode();
@@ -42,7 +45,7 @@ step('TypeScript tests', () => {
 });
 
 function hasLongCounts(file) {
-  return /from '(\.\.\/)+long\.js'/.test(readFileSync(join(root, file), 'utf8'));
+  return /from '[./]+\/support\/long\.js'/.test(readFileSync(join(root, file), 'utf8'));
 }
 
 function step(title, action) {

@@ -16,7 +16,7 @@ const shortcuts = { invalidParams: 'invalidParams', serverError: 'serverError' }
  *   `notes` (text), `configErrors` (text), `thrown` (floor, name, text)
  */
 export function collectMessages() {
-  return withSources('tsconfig.json', 'src', (files, checker) => {
+  return withSources('tsconfig.build.json', 'src', (files, checker) => {
     const found = { commandErrors: [], refusals: [], logLines: [], notes: [], configErrors: [], thrown: [] };
     const texts = new Texts(checker);
     const render = (node) => texts.render(node);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, test } from 'vitest';
 import { figureOf, percentile } from '../../bench/figures.js';
-import { holds } from '../property.js';
+import { holds } from '../support/property.js';
 
 describe('figures', () => {
   test('the median is the middle value, or lies between the two in the middle', () => {

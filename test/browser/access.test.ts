@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import { describe, test } from 'vitest';
+import { openTab, runForm, showAs, skipped } from '../support/browser/chromium.js';
+import { sampleModule } from '../support/browser/sample-module.js';
+import { startServer } from '../support/mi-client.js';
 import { unless } from '../support/unless.js';
-import { startServer } from '../wire/mi-client.js';
-import { openTab, runForm, showAs, skipped } from './chromium.js';
-import { sampleModule } from './sample-module.js';
 
 const axe = readFileSync('node_modules/axe-core/axe.min.js', 'utf8');
 

@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import type { Page } from 'playwright-core';
 import { describe, test } from 'vitest';
 import { command, defineModule } from '#src/index.js';
+import { openTab, runForm, showAs, skipped } from '../support/browser/chromium.js';
+import { sampleModule } from '../support/browser/sample-module.js';
+import { startServer } from '../support/mi-client.js';
 import { unless } from '../support/unless.js';
-import { startServer } from '../wire/mi-client.js';
-import { openTab, runForm, showAs, skipped } from './chromium.js';
-import { sampleModule } from './sample-module.js';
 
 /** Parameters for commands that do not run without. */
 const words: Readonly<Record<string, string>> = {

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import type { Page } from 'playwright-core';
 import { describe, test } from 'vitest';
+import { openTab, runForm, showAs, skipped } from '../support/browser/chromium.js';
+import { hostile, sampleModule } from '../support/browser/sample-module.js';
+import { startServer } from '../support/mi-client.js';
 import { unless } from '../support/unless.js';
-import { startServer } from '../wire/mi-client.js';
-import { openTab, runForm, showAs, skipped } from './chromium.js';
-import { hostile, sampleModule } from './sample-module.js';
 
 /** No value has become an element: the page has the scripts and headings that it always has. */
 async function assertNothingInjected(page: Page, text: string): Promise<void> {

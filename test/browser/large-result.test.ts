@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 import { describe, test } from 'vitest';
 import type { Server } from '#src/index.js';
+import { openTab, runForm, showAs, skipped } from '../support/browser/chromium.js';
+import { call, startServer } from '../support/mi-client.js';
 import { unless } from '../support/unless.js';
-import { call, startServer } from '../wire/mi-client.js';
-import { openTab, runForm, showAs, skipped } from './chromium.js';
 
 const contacts = 1_000_000;
 

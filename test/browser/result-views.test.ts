@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import type { Page } from 'playwright-core';
 import { describe, test } from 'vitest';
 import { createServer } from '#src/index.js';
+import { openTab, runForm, showAs, skipped } from '../support/browser/chromium.js';
+import { sampleModule } from '../support/browser/sample-module.js';
+import { startServer } from '../support/mi-client.js';
+import { TlsFiles } from '../support/tls-files.js';
 import { unless } from '../support/unless.js';
-import { startServer } from '../wire/mi-client.js';
-import { TlsFiles } from '../wire/tls-files.js';
-import { openTab, runForm, showAs, skipped } from './chromium.js';
-import { sampleModule } from './sample-module.js';
 
 /** Cells of one column, top down. */
 async function column(page: Page, index: number): Promise<string[]> {

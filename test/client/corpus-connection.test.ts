@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { describe, test } from 'vitest';
 import { command, defineModule } from '#src/index.js';
-import { rests } from '../wire/at-rest.js';
-import { startServer, withResolvers } from '../wire/mi-client.js';
-import { RawClient } from '../wire/raw-client.js';
-import { corpus } from './corpus.js';
-import { exceptions } from './engine-exceptions.js';
+import { rests } from '../support/at-rest.js';
+import { corpus } from '../support/client/corpus.js';
+import { exceptions } from '../support/client/engine-exceptions.js';
+import { startServer, withResolvers } from '../support/mi-client.js';
+import { RawClient } from '../support/raw-client.js';
 
 const kept = corpus.filter(({ head }) => !/^connection: close/im.test(head));
 const lasts = corpus.filter((entry) => !kept.includes(entry));

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'vitest';
 import type { Server } from '#src/index.js';
-import { rests } from '../wire/at-rest.js';
-import { startServer } from '../wire/mi-client.js';
-import { RawClient, type RawResponse } from '../wire/raw-client.js';
-import { type CorpusEntry, corpus } from './corpus.js';
-import { splitExceptions } from './engine-exceptions.js';
+import { rests } from '../support/at-rest.js';
+import { type CorpusEntry, corpus } from '../support/client/corpus.js';
+import { splitExceptions } from '../support/client/engine-exceptions.js';
+import { startServer } from '../support/mi-client.js';
+import { RawClient, type RawResponse } from '../support/raw-client.js';
 
 /** Connections at once, so that thousands of requests take seconds. */
 const lanes = 100;

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { describe, test } from 'vitest';
-import { startServer } from '../wire/mi-client.js';
-import { type CorpusEntry, corpus } from './corpus.js';
+import { type CorpusEntry, corpus } from '../support/client/corpus.js';
+import { startServer } from '../support/mi-client.js';
 
 interface Reply {
   readonly status: number;

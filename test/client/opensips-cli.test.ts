@@ -7,11 +7,11 @@ import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, test } from 'vitest';
 import type { Server } from '#src/index.js';
-import { startDaemon } from '../command/daemon.js';
-import { freePort } from '../command/free-port.js';
+import { userLine } from '../support/accounts.js';
+import { startDaemon } from '../support/daemon.js';
+import { freePort } from '../support/free-port.js';
+import { startServer } from '../support/mi-client.js';
 import { unless } from '../support/unless.js';
-import { userLine } from '../wire/accounts.js';
-import { startServer } from '../wire/mi-client.js';
 
 const run = promisify(execFile);
 const environment = resolve('build/opensips-clients');

@@ -2,9 +2,17 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'vitest';
+import {
+  assertNoStack,
+  assertRefused,
+  isListening,
+  mi,
+  runCommand,
+  startDaemon,
+  temporaryFiles,
+} from '../support/daemon.js';
+import { occupy } from '../support/free-port.js';
 import { unless } from '../support/unless.js';
-import { assertNoStack, assertRefused, isListening, mi, runCommand, startDaemon, temporaryFiles } from './daemon.js';
-import { occupy } from './free-port.js';
 
 const hasIPv6 = await occupy('::1').then(
   ({ server }) => server.close() !== undefined,

@@ -2,9 +2,16 @@ import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'vitest';
+import {
+  assertNoStack,
+  assertRefused,
+  type Ended,
+  isListening,
+  runCommand,
+  temporaryFiles,
+} from '../support/daemon.js';
+import { freePort } from '../support/free-port.js';
 import { unless } from '../support/unless.js';
-import { assertNoStack, assertRefused, type Ended, isListening, runCommand, temporaryFiles } from './daemon.js';
-import { freePort } from './free-port.js';
 
 const good = `loadmodule "httpd.so"
 modparam("httpd", "ip", "127.0.0.1")

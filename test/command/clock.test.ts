@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, test } from 'vitest';
-import { mi, startDaemon, temporaryFiles } from './daemon.js';
+import { mi, startDaemon, temporaryFiles } from '../support/daemon.js';
 
 const clockModule = `export default ({ defineModule, command }) => {
   const now = Date.now;

@@ -8,11 +8,11 @@ import { Agent, request } from 'node:http';
 import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, test } from 'vitest';
+import { type Daemon, startDaemon } from '../support/daemon.js';
 import type { Lifetime } from '../support/lifetime.js';
+import { served } from '../support/tls-client.js';
+import { noOpenssl, TlsFiles } from '../support/tls-files.js';
 import { unless } from '../support/unless.js';
-import { served } from '../wire/tls-client.js';
-import { noOpenssl, TlsFiles } from '../wire/tls-files.js';
-import { type Daemon, startDaemon } from './daemon.js';
 
 const skip = process.platform === 'linux' ? false : 'only Linux tells of descriptors';
 const noPrlimit = skip || (spawnSync('prlimit', ['--version']).status === 0 ? false : 'the command prlimit is missing');

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'vitest';
 import { createServer, defineModule, type Module, type ServerOptions } from '#src/index.js';
-import { Running } from './daemon.js';
+import { Running } from '../support/daemon.js';
 
 test('two servers in one process answer apart, close, and let the process end', async (t) => {
   const { status, signal, stdout, stderr } = await new Running(t, process.execPath, [

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'vitest';
-import { mi, Running, startDaemon } from './daemon.js';
+import { mi, Running, startDaemon } from '../support/daemon.js';
 
 describe('examples/control-plane.mjs', () => {
   test('serves its commands and their errors, and ends when told to', async (t) => {

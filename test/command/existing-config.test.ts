@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'vitest';
-import { command, Daemon, type LogLine, mi, runCommand } from './daemon.js';
+import { command, Daemon, type LogLine, mi, runCommand } from '../support/daemon.js';
 
 const file = 'test/data/command/opensips.cfg';
 const text = readFileSync(file, 'utf8');

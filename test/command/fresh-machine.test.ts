@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { chmodSync, cpSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, test } from 'vitest';
+import { assertRefused, checkout, Running, temporaryFiles } from '../support/daemon.js';
 import type { Lifetime } from '../support/lifetime.js';
 import { unless } from '../support/unless.js';
-import { assertRefused, checkout, Running, temporaryFiles } from './daemon.js';
 
 /** Copies parts of the checkout to a place of their own. */
 function copyOfCheckout(t: Lifetime, ...parts: readonly string[]): string {

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { describe, test } from 'vitest';
 import { checkConfig, createConfiguredServer } from '#src/cli/serve.js';
 import { parseConfig } from '#src/config/statements.js';
-import { count } from '../long.js';
-import { command, Daemon, isListening, type LogLine, mi, runCommand, temporaryFiles } from './daemon.js';
-import { generatedConfigs } from './generated-configs.js';
+import { command, Daemon, isListening, type LogLine, mi, runCommand, temporaryFiles } from '../support/daemon.js';
+import { generatedConfigs } from '../support/generated-configs.js';
+import { count } from '../support/long.js';
 
 const configs = generatedConfigs();
 

@@ -7,10 +7,10 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, test } from 'vitest';
 import { createServer, type Server } from '#src/index.js';
+import { assertNoStack, command, type Ended, Running, temporaryFiles } from '../support/daemon.js';
 import type { Lifetime } from '../support/lifetime.js';
+import { noOpenssl, TlsFiles } from '../support/tls-files.js';
 import { unless } from '../support/unless.js';
-import { noOpenssl, TlsFiles } from '../wire/tls-files.js';
-import { assertNoStack, command, type Ended, Running, temporaryFiles } from './daemon.js';
 
 async function start(t: Lifetime, receiveBufSize = 1048576): Promise<Server> {
   const httpd = { ip: '127.0.0.1', port: 0, receive_buf_size: receiveBufSize };

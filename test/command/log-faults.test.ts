@@ -6,10 +6,10 @@ import { closeSync, constants, openSync, readFileSync, readSync } from 'node:fs'
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, test } from 'vitest';
+import { command, mi, temporaryFiles } from '../support/daemon.js';
+import { freePort } from '../support/free-port.js';
 import type { Lifetime } from '../support/lifetime.js';
 import { unless } from '../support/unless.js';
-import { command, mi, temporaryFiles } from './daemon.js';
-import { freePort } from './free-port.js';
 
 /** Commands that write a long line: to the log, to standard error, by the console, as a warning of the process. */
 const loudModule = `const tail = ' '.repeat(300_000);

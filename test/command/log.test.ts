@@ -3,8 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'vitest';
+import { command, mi, Running, startDaemon, temporaryFiles } from '../support/daemon.js';
 import { unless } from '../support/unless.js';
-import { command, mi, Running, startDaemon, temporaryFiles } from './daemon.js';
 
 /** Commands that log: `loud:say` at debug, `loud:fail` by throwing. */
 const loudModule = `export default ({ defineModule, command }) => defineModule({

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'vitest';
 import { bundleText } from '../../scripts/bundle.mjs';
-import { Running } from './daemon.js';
+import { Running } from '../support/daemon.js';
 
 /** How a value is given, and one: six of the texts are too long for a text. Names are short, and as long in JSON. */
 const cases: readonly (readonly [way: string, value: string])[] = [

@@ -4,9 +4,9 @@ import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'vitest';
+import { tokenLine, userLine } from '../support/accounts.js';
+import { assertRefused, command, mi, runCommand, startDaemon, temporaryFiles } from '../support/daemon.js';
 import { unless } from '../support/unless.js';
-import { tokenLine, userLine } from '../wire/accounts.js';
-import { assertRefused, command, mi, runCommand, startDaemon, temporaryFiles } from './daemon.js';
 
 const hasShell = process.platform !== 'win32';
 const hasScript = spawnSync('script', ['--version']).status === 0;

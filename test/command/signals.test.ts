@@ -5,9 +5,6 @@ import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'vitest';
-import { count } from '../long.js';
-import type { Lifetime } from '../support/lifetime.js';
-import { unless } from '../support/unless.js';
 import {
   checkout,
   command,
@@ -18,7 +15,10 @@ import {
   type Running,
   startDaemon,
   temporaryFiles,
-} from './daemon.js';
+} from '../support/daemon.js';
+import type { Lifetime } from '../support/lifetime.js';
+import { count } from '../support/long.js';
+import { unless } from '../support/unless.js';
 
 const windows = process.platform === 'win32' ? 'signals of POSIX' : false;
 const harmless: readonly NodeJS.Signals[] = [

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'vitest';
+import { checkout, Daemon, isListening, type LogLine, mi, temporaryFiles } from '../support/daemon.js';
 import type { Lifetime } from '../support/lifetime.js';
 import { unless } from '../support/unless.js';
-import { checkout, Daemon, isListening, type LogLine, mi, temporaryFiles } from './daemon.js';
 
 const files = [
   'package.json',

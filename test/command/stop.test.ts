@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, test } from 'vitest';
+import { type Daemon, isListening, mi, startDaemon, temporaryFiles } from '../support/daemon.js';
 import type { Lifetime } from '../support/lifetime.js';
-import { type Daemon, isListening, mi, startDaemon, temporaryFiles } from './daemon.js';
 
 /** `gate:wait` answers when the process gets SIGUSR2; `gate:never` does not answer. */
 const gateModule = `export default ({ defineModule, command }) => defineModule({

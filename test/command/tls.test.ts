@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { copyFileSync, existsSync } from 'node:fs';
 import { request } from 'node:http';
 import { describe, test } from 'vitest';
+import { assertNoStack, assertRefused, runCommand, startDaemon } from '../support/daemon.js';
+import { served } from '../support/tls-client.js';
+import { noOpenssl, TlsFiles } from '../support/tls-files.js';
 import { unless } from '../support/unless.js';
-import { served } from '../wire/tls-client.js';
-import { noOpenssl, TlsFiles } from '../wire/tls-files.js';
-import { assertNoStack, assertRefused, runCommand, startDaemon } from './daemon.js';
 
 const head = 'loadmodule "httpd.so"\n';
 const tail = 'loadmodule "mi_http.so"\n';

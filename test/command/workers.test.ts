@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, test } from 'vitest';
+import { type Ended, Running } from '../support/daemon.js';
 import type { Lifetime } from '../support/lifetime.js';
+import { noOpenssl, TlsFiles } from '../support/tls-files.js';
 import { unless } from '../support/unless.js';
-import { noOpenssl, TlsFiles } from '../wire/tls-files.js';
-import { type Ended, Running } from './daemon.js';
 
 interface Plan {
   readonly ends: readonly string[];

@@ -4,12 +4,12 @@ import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import type { Server } from '#src/server.js';
-import { makeTlsFiles } from './certificate.js';
-import { commandNames } from './commands.js';
-import { readDifferences } from './differences.js';
-import { readRecordings } from './recording.js';
-import { counts, type Result, replayAll } from './runner.js';
-import { prepare, startPrepared, type TlsFiles } from './servers.js';
+import { makeTlsFiles } from '../support/conformance/certificate.js';
+import { commandNames } from '../support/conformance/commands.js';
+import { readDifferences } from '../support/conformance/differences.js';
+import { readRecordings } from '../support/conformance/recording.js';
+import { counts, type Result, replayAll } from '../support/conformance/runner.js';
+import { prepare, startPrepared, type TlsFiles } from '../support/conformance/servers.js';
 
 const table = readDifferences();
 const recordings = readRecordings();

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { command, createServer, defineModule, type Server } from '#src/index.js';
-import { RawClient } from '../wire/raw-client.js';
-import { type Repeated, spell } from './recording.js';
+import { type Repeated, spell } from '../support/conformance/recording.js';
+import { RawClient } from '../support/raw-client.js';
 
 /** One text; `y_` has to be accepted, `n_` refused, `i_` is left to the implementation, see `outcome`. */
 interface GrammarCase {

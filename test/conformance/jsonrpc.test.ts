@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { beforeAll, describe, test } from 'vitest';
 import { command, defineModule, MiError, type Server } from '#src/index.js';
 import { suiteLifetime } from '../support/lifetime.js';
-import { post, startServer } from '../wire/mi-client.js';
+import { post, startServer } from '../support/mi-client.js';
 
 interface ConformanceCase {
   readonly name: string;

@@ -3,12 +3,12 @@
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { describe, test } from 'vitest';
-import { makeTlsFiles } from './certificate.js';
-import { readDifferences } from './differences.js';
-import { judge } from './judge.js';
-import { readRecordings } from './recording.js';
-import { renamed } from './renamed.js';
-import { counts, replayAll } from './runner.js';
+import { makeTlsFiles } from '../support/conformance/certificate.js';
+import { readDifferences } from '../support/conformance/differences.js';
+import { judge } from '../support/conformance/judge.js';
+import { readRecordings } from '../support/conformance/recording.js';
+import { renamed } from '../support/conformance/renamed.js';
+import { counts, replayAll } from '../support/conformance/runner.js';
 
 const table = readDifferences();
 const recordings = readRecordings();

@@ -3,16 +3,16 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'vitest';
-import { linksOf } from './pages.js';
+import { linksOf } from '../support/pages.js';
 
 const page = 'docs/architecture.md';
 const text = readFileSync(page, 'utf8');
 const linked = new Set(linksOf(page).map(({ path }) => join('docs', path)));
 
-/** What lies directly in a folder: files of TypeScript, and folders. */
+/** What lies directly in a folder: files of TypeScript that are no tests, and folders. */
 function within(folder: string): readonly string[] {
   return readdirSync(folder)
-    .filter((name) => name.endsWith('.ts') || statSync(join(folder, name)).isDirectory())
+    .filter((name) => /(?<!\.test)\.ts$/.test(name) || statSync(join(folder, name)).isDirectory())
     .map((name) => join(folder, name));
 }
 

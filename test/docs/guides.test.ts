@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, test } from 'vitest';
 import { loadableModules } from '#src/modules/index.js';
-import { blocks } from './pages.js';
+import { blocks } from '../support/pages.js';
 
 const run = promisify(execFile);
 const place = resolve('build/guides');

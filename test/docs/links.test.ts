@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, test } from 'vitest';
-import { anchorsOf, guides, linksOf, pages } from './pages.js';
+import { anchorsOf, guides, linksOf, pages } from '../support/pages.js';
 
 describe('links', () => {
   for (const page of pages) {

@@ -9,12 +9,12 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, test } from 'vitest';
-import { runCommand, startDaemon } from '../command/daemon.js';
+import { basic, tokenLine, userLine } from '../support/accounts.js';
+import { runCommand, startDaemon } from '../support/daemon.js';
 import type { Lifetime } from '../support/lifetime.js';
+import { connectTls } from '../support/tls-client.js';
+import { TlsFiles } from '../support/tls-files.js';
 import { unless } from '../support/unless.js';
-import { basic, tokenLine, userLine } from '../wire/accounts.js';
-import { connectTls } from '../wire/tls-client.js';
-import { TlsFiles } from '../wire/tls-files.js';
 
 const run = promisify(execFile);
 const page = readFileSync('docs/guide/production.md', 'utf8');

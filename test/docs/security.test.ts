@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'vitest';
-import { temporaryFile, tokenLine } from '../wire/accounts.js';
-import { start } from '../wire/http-server.js';
-import { startServer } from '../wire/mi-client.js';
-import { RawClient } from '../wire/raw-client.js';
+import { temporaryFile, tokenLine } from '../support/accounts.js';
+import { start } from '../support/http-server.js';
+import { startServer } from '../support/mi-client.js';
+import { RawClient } from '../support/raw-client.js';
 
 describe('the pages on security', () => {
   test('README, mi-httpd.cfg and each other lead to them', () => {

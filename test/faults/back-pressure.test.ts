@@ -5,14 +5,14 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, test } from 'vitest';
-import { rests } from '../wire/at-rest.js';
-import { ChunkedChecker } from '../wire/slow-reader.js';
-import { type FaultKind, faults } from './seams.js';
-import { collectUncaught } from './uncaught.js';
+import { rests } from '../support/at-rest.js';
+import { type FaultKind, faults } from '../support/faults/seams.js';
+import { collectUncaught } from '../support/faults/uncaught.js';
+import { ChunkedChecker } from '../support/slow-reader.js';
 
 // Loaded now, behind the seams.
-const { startServer } = await import('../wire/mi-client.js');
-const { faultyModule, largeSize } = await import('./faulty-module.js');
+const { startServer } = await import('../support/mi-client.js');
+const { faultyModule, largeSize } = await import('../support/faults/faulty-module.js');
 
 const nothing = (): void => {};
 

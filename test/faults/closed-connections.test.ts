@@ -6,12 +6,12 @@ import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { beforeAll, describe, test } from 'vitest';
 import { bundle } from '../../scripts/bundle.mjs';
-import { count, isLong } from '../long.js';
+import { userLine } from '../support/accounts.js';
+import type { ClosingSetting } from '../support/faults/closing-server.js';
 import { type Lifetime, suiteLifetime } from '../support/lifetime.js';
+import { count, isLong } from '../support/long.js';
+import { noOpenssl, TlsFiles } from '../support/tls-files.js';
 import { unless } from '../support/unless.js';
-import { userLine } from '../wire/accounts.js';
-import { noOpenssl, TlsFiles } from '../wire/tls-files.js';
-import type { ClosingSetting } from './closing-server.js';
 
 /** Bytes for each connection, when all is warm; one that is not freed takes 450 and more. */
 const mostGrowth = isLong ? 30 : 200;
@@ -90,7 +90,7 @@ unless(noOpenssl, describe)('of connections that the server closes nothing stays
     files = new TlsFiles(lifetime);
     const { certFile: cert, keyFile: key } = files.make('server', { key: 'ec' });
     const setting: ClosingSetting = { users: files.write('users', userLine('alice', 'pw', 'read')), cert, key };
-    const script = bundle('test/faults/closing-server.ts');
+    const script = bundle('test/support/faults/closing-server.ts');
     const child = fork(script, [JSON.stringify(setting)], {
       execArgv: ['--expose-gc', '--max-semi-space-size=1'],
       // Each thread of its own arena would blur what is measured.

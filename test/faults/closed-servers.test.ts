@@ -4,13 +4,13 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { test } from 'vitest';
 import { bundle } from '../../scripts/bundle.mjs';
+import { noOpenssl, TlsFiles } from '../support/tls-files.js';
 import { unless } from '../support/unless.js';
-import { noOpenssl, TlsFiles } from '../wire/tls-files.js';
 
 unless(noOpenssl, test)('server, modules, tables and apps are collected once the server is closed', async (t) => {
   const files = new TlsFiles(t);
   const certificates = ['one', 'two'].map((name) => files.make(name, { key: 'ec' }).certFile.replace(/\.pem$/, ''));
-  const script = bundle('test/faults/closed-servers.ts');
+  const script = bundle('test/support/faults/closed-servers.ts');
   const { stdout } = await promisify(execFile)(process.execPath, [
     '--expose-gc',
     script,

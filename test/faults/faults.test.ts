@@ -2,15 +2,15 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'vitest';
-import { rests } from '../wire/at-rest.js';
-import type { RawResponse } from '../wire/raw-client.js';
-import { type Conversation, conversations, converse } from './conversations.js';
-import { type FaultKind, faults } from './seams.js';
-import { collectUncaught } from './uncaught.js';
+import { rests } from '../support/at-rest.js';
+import { type Conversation, conversations, converse } from '../support/faults/conversations.js';
+import { type FaultKind, faults } from '../support/faults/seams.js';
+import { collectUncaught } from '../support/faults/uncaught.js';
+import type { RawResponse } from '../support/raw-client.js';
 
 // Loaded now, behind the seams.
-const { startServer } = await import('../wire/mi-client.js');
-const { faultyModule } = await import('./faulty-module.js');
+const { startServer } = await import('../support/mi-client.js');
+const { faultyModule } = await import('../support/faults/faulty-module.js');
 
 const nothing = (): void => {};
 

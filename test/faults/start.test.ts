@@ -2,12 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'vitest';
-import { processCounts, reaches, settled } from '../wire/at-rest.js';
-import { faults, InjectedFault } from './seams.js';
+import { processCounts, reaches, settled } from '../support/at-rest.js';
+import { faults, InjectedFault } from '../support/faults/seams.js';
 
 // Loaded now, behind the seams.
 const { createServer } = await import('#src/index.js');
-const { faultyModule } = await import('./faulty-module.js');
+const { faultyModule } = await import('../support/faults/faulty-module.js');
 
 const nothing = (): void => {};
 const log = { debug: nothing, info: nothing, warn: nothing, error: nothing };

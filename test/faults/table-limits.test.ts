@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { Agent, request } from 'node:http';
 import { describe, test } from 'vitest';
-import { type Daemon, startDaemon, temporaryFiles } from '../command/daemon.js';
+import { type Daemon, startDaemon, temporaryFiles } from '../support/daemon.js';
 import type { Lifetime } from '../support/lifetime.js';
 
 interface Reply {

@@ -7,12 +7,12 @@ import { request } from 'node:http';
 import { Worker } from 'node:worker_threads';
 import { describe, test } from 'vitest';
 import { command, createServer, defineModule, type Server, type ServerOptions } from '#src/index.js';
-import { count } from '../long.js';
+import { basic, tokenLine, userLine } from '../support/accounts.js';
+import { noAddress } from '../support/faults/no-address.js';
+import { count } from '../support/long.js';
+import { post, startServer } from '../support/mi-client.js';
+import { TlsFiles } from '../support/tls-files.js';
 import { unless } from '../support/unless.js';
-import { basic, tokenLine, userLine } from '../wire/accounts.js';
-import { post, startServer } from '../wire/mi-client.js';
-import { TlsFiles } from '../wire/tls-files.js';
-import { noAddress } from './no-address.js';
 
 const atOnce = 8;
 const body = '{"jsonrpc":"2.0","method":"ran","id":1}';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, test } from 'vitest';
 import { enginePins } from '#src/http/engine/pins.js';
 import { createServer } from '#src/index.js';
-import { assertRefused, checkout, type Ended, Running, temporaryFiles } from '../command/daemon.js';
+import { assertRefused, checkout, type Ended, Running, temporaryFiles } from '../support/daemon.js';
 import type { Lifetime } from '../support/lifetime.js';
 
 const require = createRequire(join(checkout, 'package.json'));

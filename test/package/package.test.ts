@@ -5,7 +5,14 @@ import { join } from 'node:path';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 import { afterAll, beforeAll, describe, test } from 'vitest';
-import { checkout, installInEmptyProject, type Packed, packEverything, readManifest, run } from './packed.js';
+import {
+  checkout,
+  installInEmptyProject,
+  type Packed,
+  packEverything,
+  readManifest,
+  run,
+} from '../support/package/packed.js';
 
 const platforms: Readonly<Record<string, { os: string; cpu: string; libc?: string }>> = {
   'darwin-arm64': { os: 'darwin', cpu: 'arm64' },
@@ -156,7 +163,7 @@ await server.close();
   });
 
   test('its types compile in a strict project, and refuse what would fail', async () => {
-    cpSync('test/package/consumer.ts', join(project, 'consumer.ts'));
+    cpSync('test/support/package/consumer.ts', join(project, 'consumer.ts'));
     mkdirSync(join(project, 'out'), { recursive: true });
     const compilerOptions = {
       strict: true,

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'vitest';
 import { command, defineModule } from '#src/index.js';
-import { temporaryFile } from './accounts.js';
-import { post, startServer, withResolvers } from './mi-client.js';
-import { RawClient } from './raw-client.js';
+import { temporaryFile } from '../support/accounts.js';
+import { post, startServer, withResolvers } from '../support/mi-client.js';
+import { RawClient } from '../support/raw-client.js';
 
 interface Face {
   readonly name: string;

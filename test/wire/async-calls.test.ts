@@ -4,7 +4,7 @@ import { Agent } from 'node:http';
 import { connect } from 'node:net';
 import { describe, test } from 'vitest';
 import { type Call, command, defineModule } from '#src/index.js';
-import { call, post, startServer, withResolvers } from './mi-client.js';
+import { call, post, startServer, withResolvers } from '../support/mi-client.js';
 
 /** A command that answers when the test says so. */
 function gate() {

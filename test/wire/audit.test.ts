@@ -5,12 +5,12 @@ import { existsSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, test } from 'vitest';
 import { command, createServer, defineModule, MiError, type Server, type ServerOptions } from '#src/index.js';
+import { basic, temporaryFile, userLine } from '../support/accounts.js';
 import type { Lifetime } from '../support/lifetime.js';
+import { post, startServer, withResolvers } from '../support/mi-client.js';
+import { RawClient } from '../support/raw-client.js';
 import { unless } from '../support/unless.js';
-import { basic, temporaryFile, userLine } from './accounts.js';
-import { post, startServer, withResolvers } from './mi-client.js';
-import { RawClient } from './raw-client.js';
-import { get } from './web-client.js';
+import { get } from '../support/web-client.js';
 
 const hasMkfifo = spawnSync('mkfifo', ['--version']).status === 0;
 

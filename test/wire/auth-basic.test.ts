@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'vitest';
 import type { Server } from '#src/index.js';
+import { basic } from '../support/accounts.js';
 import type { Lifetime } from '../support/lifetime.js';
-import { basic } from './accounts.js';
-import { post, startServer } from './mi-client.js';
-import { ask, RawClient, type RawResponse } from './raw-client.js';
+import { post, startServer } from '../support/mi-client.js';
+import { ask, RawClient, type RawResponse } from '../support/raw-client.js';
 
 const version = '{"jsonrpc":"2.0","method":"version","id":1}';
 const json = 'Content-Type: application/json';

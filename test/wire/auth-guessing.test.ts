@@ -5,11 +5,11 @@ import { request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, test } from 'vitest';
 import type { Server } from '#src/index.js';
-import { count } from '../long.js';
+import { basic, temporaryFile, userLine } from '../support/accounts.js';
 import type { Lifetime } from '../support/lifetime.js';
+import { count } from '../support/long.js';
+import { startServer } from '../support/mi-client.js';
 import { unless } from '../support/unless.js';
-import { basic, temporaryFile, userLine } from './accounts.js';
-import { startServer } from './mi-client.js';
 
 const alice = basic('alice', 'right');
 const mallory = basic('mallory', 'own');

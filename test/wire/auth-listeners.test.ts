@@ -4,10 +4,10 @@ import { request } from 'node:http';
 import { request as requestTls } from 'node:https';
 import { describe, test } from 'vitest';
 import { createServer } from '#src/index.js';
+import { basic, tokenLine, userLine } from '../support/accounts.js';
+import { post, startServer } from '../support/mi-client.js';
+import { TlsFiles } from '../support/tls-files.js';
 import { unless } from '../support/unless.js';
-import { basic, tokenLine, userLine } from './accounts.js';
-import { post, startServer } from './mi-client.js';
-import { TlsFiles } from './tls-files.js';
 
 const alice = basic('alice', 'pw');
 

@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { appendFileSync, chmodSync, writeFileSync } from 'node:fs';
 import { describe, test } from 'vitest';
 import type { Server, ServerOptions } from '#src/index.js';
+import { basic, temporaryFile, tokenLine, userLine } from '../support/accounts.js';
 import type { Lifetime } from '../support/lifetime.js';
+import { post, startServer } from '../support/mi-client.js';
+import { ask, RawClient } from '../support/raw-client.js';
 import { unless } from '../support/unless.js';
-import { basic, temporaryFile, tokenLine, userLine } from './accounts.js';
-import { post, startServer } from './mi-client.js';
-import { ask, RawClient } from './raw-client.js';
 
 const version = '{"jsonrpc":"2.0","method":"version","id":1}';
 const json = 'Content-Type: application/json';

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { describe, test } from 'vitest';
 import { type Call, command, defineModule, type JsonValue, stream } from '#src/index.js';
-import { held } from './held-items.js';
-import { assertAtRest, call, post, startServer, withResolvers } from './mi-client.js';
-import { RawClient } from './raw-client.js';
+import { held } from '../support/held-items.js';
+import { assertAtRest, call, post, startServer, withResolvers } from '../support/mi-client.js';
+import { RawClient } from '../support/raw-client.js';
 
 interface Entered {
   readonly call: Call;

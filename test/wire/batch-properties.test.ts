@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, test } from 'vitest';
 import { command, defineModule, MiError, RecordTable, type Result, stream } from '#src/index.js';
-import { count } from '../long.js';
-import { holds } from '../property.js';
-import { assertAtRest, post, startServer } from './mi-client.js';
+import { count } from '../support/long.js';
+import { assertAtRest, post, startServer } from '../support/mi-client.js';
+import { holds } from '../support/property.js';
 
 /** Results of every shape: texts, large ones, parts that are printed later, errors, at once and later. */
 function shapes() {

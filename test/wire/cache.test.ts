@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test, vi } from 'vitest';
 import { defineModule, type Server } from '#src/index.js';
-import { call, callError, startServer } from './mi-client.js';
+import { call, callError, startServer } from '../support/mi-client.js';
 
 async function held(server: Server): Promise<Record<string, number>> {
   return (await call(server, 'get_statistics', [['cachedb_local:']])) as Record<string, number>;

@@ -6,7 +6,7 @@ import { setTimeout as later } from 'node:timers/promises';
 import { test } from 'vitest';
 import { command, createServer, defineModule, type Server, stream, streamObject } from '#src/index.js';
 import type { Lifetime } from '../support/lifetime.js';
-import { call, post } from './mi-client.js';
+import { call, post } from '../support/mi-client.js';
 
 const storage = new AsyncLocalStorage<string>();
 const seen = (): string => storage.getStore() ?? 'nothing';

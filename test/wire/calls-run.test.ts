@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'vitest';
 import { command, defineModule, type Server } from '#src/index.js';
-import { startServer } from './mi-client.js';
-import { RawClient, type RawResponse } from './raw-client.js';
+import { startServer } from '../support/mi-client.js';
+import { RawClient, type RawResponse } from '../support/raw-client.js';
 
 const call = (extra = ''): string => `{"jsonrpc":"2.0","method":"pbx:run"${extra},"id":1}`;
 

@@ -7,8 +7,8 @@ import { connect, type Socket } from 'node:net';
 import { describe, test } from 'vitest';
 import { createServer, type Server, type ServerOptions } from '#src/index.js';
 import type { Lifetime } from '../support/lifetime.js';
+import { noOpenssl, TlsFiles } from '../support/tls-files.js';
 import { unless } from '../support/unless.js';
-import { noOpenssl, TlsFiles } from './tls-files.js';
 
 interface Started {
   readonly server: Server;

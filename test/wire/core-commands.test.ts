@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { beforeAll, describe, test } from 'vitest';
 import { command, defineModule, type Server } from '#src/index.js';
 import { suiteLifetime } from '../support/lifetime.js';
-import { call, callError, post, startServer, withResolvers } from './mi-client.js';
+import { call, callError, post, startServer, withResolvers } from '../support/mi-client.js';
 
 describe('core commands', () => {
   const lifetime = suiteLifetime();

@@ -9,11 +9,11 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, test } from 'vitest';
 import { command, defineModule, MiError, RecordTable, type Result, stream, streamObject } from '#src/index.js';
-import { count } from '../long.js';
-import { holds } from '../property.js';
 import type { Lifetime } from '../support/lifetime.js';
+import { count } from '../support/long.js';
+import { assertAtRest, post, startServer } from '../support/mi-client.js';
+import { holds } from '../support/property.js';
 import { unless } from '../support/unless.js';
-import { assertAtRest, post, startServer } from './mi-client.js';
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 const decoder = new TextDecoder('utf-8', { fatal: true });

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { Ajv } from 'ajv';
 import { describe, test } from 'vitest';
 import { command, defineModule } from '#src/index.js';
-import { call, callError, post, startServer } from './mi-client.js';
+import { call, callError, post, startServer } from '../support/mi-client.js';
 
 // The types of the package name an export that it does not have.
 const require = createRequire(import.meta.url);

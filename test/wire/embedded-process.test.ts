@@ -4,7 +4,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { test } from 'vitest';
 import { createServer, defineModule, type Server, type ServerOptions } from '#src/index.js';
 import type { Lifetime } from '../support/lifetime.js';
-import { callError, post, withResolvers } from './mi-client.js';
+import { callError, post, withResolvers } from '../support/mi-client.js';
 
 const storage = new AsyncLocalStorage<string>();
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { test } from 'vitest';
-import { root, start } from './http-server.js';
+import { root, start } from '../support/http-server.js';
 
 const get = (path: string, more = ''): string => `GET /t${path} HTTP/1.1\r\nHost: a\r\n${more}\r\n`;
 const close = 'Connection: close\r\n';

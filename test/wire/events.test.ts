@@ -8,9 +8,9 @@ import { promisify } from 'node:util';
 import { describe, test, vi } from 'vitest';
 import { command, defineModule, type Server } from '#src/index.js';
 import { bundleText } from '../../scripts/bundle.mjs';
-import { freePort } from '../command/free-port.js';
-import { tcpReceiver, udpReceiver } from './event-receiver.js';
-import { call, callError, startServer, withResolvers } from './mi-client.js';
+import { tcpReceiver, udpReceiver } from '../support/event-receiver.js';
+import { freePort } from '../support/free-port.js';
+import { call, callError, startServer, withResolvers } from '../support/mi-client.js';
 
 const run = promisify(execFile);
 const badValue = 'Bad parameter value';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'vitest';
 import { command, createServer, defineModule, type Log } from '#src/index.js';
-import { call, callError } from './mi-client.js';
+import { call, callError } from '../support/mi-client.js';
 
 const httpd = { ip: '127.0.0.1', port: 0 } as const;
 

@@ -7,11 +7,11 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, test } from 'vitest';
 import { command, defineModule, type Server, stream } from '#src/index.js';
-import { corpus } from '../client/corpus.js';
-import { rests } from './at-rest.js';
-import { damaged, pieces, Random } from './fuzz-mutations.js';
-import { call, startServer } from './mi-client.js';
-import { RawClient, type RawResponse } from './raw-client.js';
+import { rests } from '../support/at-rest.js';
+import { corpus } from '../support/client/corpus.js';
+import { damaged, pieces, Random } from '../support/fuzz-mutations.js';
+import { call, startServer } from '../support/mi-client.js';
+import { RawClient, type RawResponse } from '../support/raw-client.js';
 
 const timeout = 300_000;
 const kept = 'test/data/fuzz';

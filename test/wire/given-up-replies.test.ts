@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, test } from 'vitest';
 import { type Call, command, defineModule, MiError, type Result, stream } from '#src/index.js';
+import { held } from '../support/held-items.js';
 import type { Lifetime } from '../support/lifetime.js';
-import { held } from './held-items.js';
-import { assertAtRest, call, post, startServer, withResolvers } from './mi-client.js';
+import { assertAtRest, call, post, startServer, withResolvers } from '../support/mi-client.js';
 
 function giving(run: (call: Call) => Result | Promise<Result>) {
   const give = command({ name: 'give', help: 'Gives a value.', run: (_parameters, call) => run(call) });

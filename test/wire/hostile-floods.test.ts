@@ -5,11 +5,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { describe, test } from 'vitest';
 import { ReadProbe } from '#src/http/engine/read-probe.js';
 import { command, defineModule } from '#src/index.js';
-import { mi, startDaemon } from '../command/daemon.js';
+import { rests } from '../support/at-rest.js';
+import { mi, startDaemon } from '../support/daemon.js';
+import { call, startServer } from '../support/mi-client.js';
+import { RawClient } from '../support/raw-client.js';
 import { unless } from '../support/unless.js';
-import { rests } from './at-rest.js';
-import { call, startServer } from './mi-client.js';
-import { RawClient } from './raw-client.js';
 
 /** `text:give` gives a text of `length` characters that begins with `n`. */
 const texts = defineModule({

@@ -2,8 +2,8 @@
 // hidden behind it is served where its end is in doubt, and that nothing is left of it.
 import assert from 'node:assert/strict';
 import { describe, test } from 'vitest';
-import { root, start } from './http-server.js';
-import { RawClient } from './raw-client.js';
+import { root, start } from '../support/http-server.js';
+import { RawClient } from '../support/raw-client.js';
 
 const hidden = 'GET /t/hidden HTTP/1.1\r\nHost: a\r\n\r\n';
 

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'vitest';
 import type { Server } from '#src/index.js';
-import { startServer } from './mi-client.js';
-import { ask } from './raw-client.js';
-import { get, postForm } from './web-client.js';
+import { startServer } from '../support/mi-client.js';
+import { ask } from '../support/raw-client.js';
+import { get, postForm } from '../support/web-client.js';
 
 const size = 15_000;
 

@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, test } from 'vitest';
 import { command, defineModule, type Server } from '#src/index.js';
-import { startDaemon, temporaryFiles } from '../command/daemon.js';
-import { rests } from './at-rest.js';
-import { call, post, startServer } from './mi-client.js';
-import { ask } from './raw-client.js';
+import { rests } from '../support/at-rest.js';
+import { startDaemon, temporaryFiles } from '../support/daemon.js';
+import { call, post, startServer } from '../support/mi-client.js';
+import { ask } from '../support/raw-client.js';
 
 const echo = defineModule({
   name: 'echo',

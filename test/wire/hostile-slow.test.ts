@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, test } from 'vitest';
 import { command, defineModule, stream } from '#src/index.js';
-import { rests } from './at-rest.js';
-import { call, startServer } from './mi-client.js';
-import { RawClient } from './raw-client.js';
+import { rests } from '../support/at-rest.js';
+import { call, startServer } from '../support/mi-client.js';
+import { RawClient } from '../support/raw-client.js';
 
 function* endless(): Generator<string> {
   for (;;) yield 'x'.repeat(1000);

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'vitest';
 import type { Exchange } from '#src/http/exchange.js';
-import { root, start } from './http-server.js';
-import { ask, RawClient } from './raw-client.js';
+import { root, start } from '../support/http-server.js';
+import { ask, RawClient } from '../support/raw-client.js';
 
 const size = root({
   body: 'raw',

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'vitest';
 import { formatAddress } from '#src/base/address.js';
 import type { Exchange } from '#src/http/exchange.js';
-import { root, start } from './http-server.js';
-import { ask, RawClient } from './raw-client.js';
+import { root, start } from '../support/http-server.js';
+import { ask, RawClient } from '../support/raw-client.js';
 
 test('an exchange that is left unanswered is answered 504', async (t) => {
   const kept: Exchange[] = [];

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { test } from 'vitest';
 import { FieldError, parseMultipart, parseQuery, parseUrlencoded } from '#src/http/request/forms.js';
-import { holds } from '../property.js';
-import { root, start } from './http-server.js';
-import { ask } from './raw-client.js';
+import { root, start } from '../support/http-server.js';
+import { holds } from '../support/property.js';
+import { ask } from '../support/raw-client.js';
 
 const echoFields = root({
   onRequest: (exchange) => {

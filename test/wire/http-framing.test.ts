@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'vitest';
-import { root, start } from './http-server.js';
-import { RawClient } from './raw-client.js';
+import { root, start } from '../support/http-server.js';
+import { RawClient } from '../support/raw-client.js';
 
 const echo = root({
   onRequest: (exchange) =>

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { test } from 'vitest';
-import { holds } from '../property.js';
-import { root, start } from './http-server.js';
-import { ask, RawClient } from './raw-client.js';
+import { root, start } from '../support/http-server.js';
+import { holds } from '../support/property.js';
+import { ask, RawClient } from '../support/raw-client.js';
 
 const requests = [
   'GET /t?a=1 HTTP/1.1\r\nHost: a\r\n\r\n',

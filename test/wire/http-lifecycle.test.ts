@@ -7,8 +7,8 @@ import type { Exchange } from '#src/http/exchange.js';
 import { httpCounterNames } from '#src/http/limits/counters.js';
 import { HttpServer } from '#src/http/server.js';
 import { bundleText } from '../../scripts/bundle.mjs';
-import { options, root, start } from './http-server.js';
-import { ask, RawClient } from './raw-client.js';
+import { options, root, start } from '../support/http-server.js';
+import { ask, RawClient } from '../support/raw-client.js';
 
 test('a server starts once', async (t) => {
   const { server } = await start(t, [root()]);

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { test } from 'vitest';
 import { HttpServer } from '#src/http/server.js';
+import { options, root, start } from '../support/http-server.js';
+import { ask, RawClient } from '../support/raw-client.js';
 import { unless } from '../support/unless.js';
-import { options, root, start } from './http-server.js';
-import { ask, RawClient } from './raw-client.js';
 
 test('a port that another program has is told by name', async (t) => {
   const other = createServer();

@@ -3,8 +3,8 @@ import { connect } from 'node:net';
 import { describe, test } from 'vitest';
 import type { ReplyHeaders } from '#src/http/exchange.js';
 import type { RootDeclaration } from '#src/http/roots.js';
-import { lastError, root, start } from './http-server.js';
-import { ask, RawClient } from './raw-client.js';
+import { lastError, root, start } from '../support/http-server.js';
+import { ask, RawClient } from '../support/raw-client.js';
 
 test('HEAD is GET without the body', async (t) => {
   const { port } = await start(t, [

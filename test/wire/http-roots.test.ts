@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'vitest';
 import { HttpServer } from '#src/http/server.js';
-import { lastError, options, root, start } from './http-server.js';
-import { ask, RawClient } from './raw-client.js';
+import { lastError, options, root, start } from '../support/http-server.js';
+import { ask, RawClient } from '../support/raw-client.js';
 
 const echoPath = (name: string) =>
   root({ module: name, root: name, onRequest: (exchange) => void exchange.reply(200, `${name}:${exchange.path}`) });

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
 import { test } from 'vitest';
 import type { Chunk, ChunkSource } from '#src/http/exchange.js';
-import { root, start } from './http-server.js';
-import { ListSource } from './list-source.js';
-import { ask, RawClient } from './raw-client.js';
-import { SlowReader } from './slow-reader.js';
+import { root, start } from '../support/http-server.js';
+import { ListSource } from '../support/list-source.js';
+import { ask, RawClient } from '../support/raw-client.js';
+import { SlowReader } from '../support/slow-reader.js';
 
 const mega = 1 << 20;
 

@@ -3,10 +3,10 @@ import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { test } from 'vitest';
 import type { Chunk } from '#src/http/exchange.js';
-import { root, start } from './http-server.js';
-import { ListSource } from './list-source.js';
-import { ask, RawClient } from './raw-client.js';
-import { ChunkedChecker, SlowReader } from './slow-reader.js';
+import { root, start } from '../support/http-server.js';
+import { ListSource } from '../support/list-source.js';
+import { ask, RawClient } from '../support/raw-client.js';
+import { ChunkedChecker, SlowReader } from '../support/slow-reader.js';
 
 const mega = 1 << 20;
 

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, test } from 'vitest';
 import type { Exchange } from '#src/http/exchange.js';
-import { root, start } from './http-server.js';
-import { RawClient } from './raw-client.js';
-import { ChunkedChecker, SlowReader } from './slow-reader.js';
+import { root, start } from '../support/http-server.js';
+import { RawClient } from '../support/raw-client.js';
+import { ChunkedChecker, SlowReader } from '../support/slow-reader.js';
 
 /** These wait for the engine's own timer, 8 to 12 s, so that they run together. */
 describe("beyond the engine's timer", { concurrent: true }, () => {

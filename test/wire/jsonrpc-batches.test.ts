@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'vitest';
 import { command, defineModule, MiError, RecordTable, stream } from '#src/index.js';
-import { assertAtRest, call, post, startServer } from './mi-client.js';
+import { assertAtRest, call, post, startServer } from '../support/mi-client.js';
 
 const request = (method: string, id?: unknown, params?: unknown): string =>
   JSON.stringify({ jsonrpc: '2.0', method, params, id });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { beforeAll, describe, test } from 'vitest';
 import { command, defineModule, type Server } from '#src/index.js';
 import { suiteLifetime } from '../support/lifetime.js';
-import { post, startServer } from './mi-client.js';
+import { post, startServer } from '../support/mi-client.js';
 
 const ok = (id: string): string => `{"jsonrpc":"2.0","result":"Hello","id":${id}}`;
 

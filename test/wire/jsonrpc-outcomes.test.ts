@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'vitest';
 import { command, createServer, defineModule, MiError } from '#src/index.js';
-import { type HttpReply, post, startServer } from './mi-client.js';
+import { type HttpReply, post, startServer } from '../support/mi-client.js';
 
 function errorOf(reply: HttpReply): { code: number; message: string; data?: string } {
   assert.equal(reply.headers['content-type'], 'application/json');

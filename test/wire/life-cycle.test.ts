@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { test } from 'vitest';
 import { createServer, defineModule, type ServerOptions } from '#src/index.js';
-import { call, withResolvers } from './mi-client.js';
+import { call, withResolvers } from '../support/mi-client.js';
 
 const httpd = { ip: '127.0.0.1', port: 0 } as const;
 

@@ -6,9 +6,9 @@ import { connect, createServer as createNetServer } from 'node:net';
 import { test } from 'vitest';
 import { createServer } from '#src/index.js';
 import type { Lifetime } from '../support/lifetime.js';
+import { noOpenssl, TlsFiles } from '../support/tls-files.js';
 import { unless } from '../support/unless.js';
-import { noOpenssl, TlsFiles } from './tls-files.js';
-import { call, startMi } from './url-client.js';
+import { call, startMi } from '../support/url-client.js';
 
 /** A folder that goes with the test. */
 const folderOf = (t: Lifetime): TlsFiles => new TlsFiles(t);

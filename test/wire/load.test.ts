@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { Agent } from 'node:http';
 import { test } from 'vitest';
-import { call, post, startServer } from './mi-client.js';
+import { call, post, startServer } from '../support/mi-client.js';
 
 test('10,000 calls one after the other on one connection, none lost', async (t) => {
   const server = await startServer(t);

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'vitest';
 import { command, defineModule, type Log } from '#src/index.js';
-import { udpReceiver } from './event-receiver.js';
-import { call, callError, startServer } from './mi-client.js';
+import { udpReceiver } from '../support/event-receiver.js';
+import { call, callError, startServer } from '../support/mi-client.js';
 
 /** A module that logs a line of each level when it is told to, and the log that the lines come to. */
 function speaker(): { log: Log; lines: string[]; module: ReturnType<typeof defineModule> } {

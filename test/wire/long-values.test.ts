@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'vitest';
 import { command, defineModule, RecordTable, type Result, type Server, stream } from '#src/index.js';
-import { reaches, rests } from './at-rest.js';
-import { call, type HttpReply, type PostOptions, post, startServer } from './mi-client.js';
+import { reaches, rests } from '../support/at-rest.js';
+import { call, type HttpReply, type PostOptions, post, startServer } from '../support/mi-client.js';
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 

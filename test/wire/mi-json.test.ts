@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'vitest';
 import { command, createServer, defineModule, MiError, RecordTable, type Server, stream } from '#src/index.js';
-import { type HttpReply, post, startServer } from './mi-client.js';
+import { type HttpReply, post, startServer } from '../support/mi-client.js';
 
 type Headers = Readonly<Record<string, string>>;
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'vitest';
 import { createServer, defineModule, type ModuleInstance, type Server } from '#src/index.js';
-import { call } from './mi-client.js';
+import { call } from '../support/mi-client.js';
 
 const httpd = { ip: '127.0.0.1', port: 0 } as const;
 const forever = () => new Promise<void>(() => {});

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'vitest';
 import { command, defineModule, RecordTable, type Result, stream } from '#src/index.js';
-import { assertAtRest, type PostOptions, post, startServer } from './mi-client.js';
+import { assertAtRest, type PostOptions, post, startServer } from '../support/mi-client.js';
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 

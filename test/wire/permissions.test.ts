@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { describe, test } from 'vitest';
 import { command, createServer, defineModule, type Server, type ServerOptions } from '#src/index.js';
+import { basic, temporaryFile, tokenLine, userLine } from '../support/accounts.js';
 import type { Lifetime } from '../support/lifetime.js';
-import { basic, temporaryFile, tokenLine, userLine } from './accounts.js';
-import { post, startServer } from './mi-client.js';
-import { get, postForm } from './web-client.js';
+import { post, startServer } from '../support/mi-client.js';
+import { get, postForm } from '../support/web-client.js';
 
 const lab = defineModule({
   name: 'lab',

@@ -1,9 +1,9 @@
 // What arrives of replies to requests that come in one piece, of which one is refused.
 import assert from 'node:assert/strict';
 import { test } from 'vitest';
-import { basic, temporaryFile, userLine } from './accounts.js';
-import { startServer } from './mi-client.js';
-import { RawClient } from './raw-client.js';
+import { basic, temporaryFile, userLine } from '../support/accounts.js';
+import { startServer } from '../support/mi-client.js';
+import { RawClient } from '../support/raw-client.js';
 
 const body = '{"jsonrpc":"2.0","method":"version","id":1}';
 const alice = basic('alice', 'pw');

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'vitest';
 import type { Server } from '#src/index.js';
-import { basic, temporaryFile, tokenLine } from './accounts.js';
-import { type HttpReply, post, startServer } from './mi-client.js';
-import { get } from './web-client.js';
+import { basic, temporaryFile, tokenLine } from '../support/accounts.js';
+import { type HttpReply, post, startServer } from '../support/mi-client.js';
+import { get } from '../support/web-client.js';
 
 function version(server: Server, authorization?: string, body?: string): Promise<HttpReply> {
   const headers = authorization === undefined ? {} : { Authorization: authorization };

@@ -4,13 +4,13 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { describe, test } from 'vitest';
 import type { Server } from '#src/index.js';
+import { basic } from '../support/accounts.js';
 import type { Lifetime } from '../support/lifetime.js';
+import { startServer } from '../support/mi-client.js';
+import { RawClient, type RawResponse } from '../support/raw-client.js';
+import { connectTls } from '../support/tls-client.js';
+import { noOpenssl, TlsFiles } from '../support/tls-files.js';
 import { unless } from '../support/unless.js';
-import { basic } from './accounts.js';
-import { startServer } from './mi-client.js';
-import { RawClient, type RawResponse } from './raw-client.js';
-import { connectTls } from './tls-client.js';
-import { noOpenssl, TlsFiles } from './tls-files.js';
 
 const call = '{"jsonrpc":"2.0","method":"version","id":1}';
 const faces = { mi_http: {}, mi_html: { root: 'html' }, mi_json: { root: 'json' } };

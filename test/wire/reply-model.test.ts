@@ -4,10 +4,10 @@ import { Agent } from 'node:http';
 import fc from 'fast-check';
 import { describe, test } from 'vitest';
 import { command, defineModule, MiError, RecordTable, secondsLeft, stream, streamObject } from '#src/index.js';
-import { count } from '../long.js';
-import { holds } from '../property.js';
 import type { Lifetime } from '../support/lifetime.js';
-import { assertAtRest, post, startServer } from './mi-client.js';
+import { count } from '../support/long.js';
+import { assertAtRest, post, startServer } from '../support/mi-client.js';
+import { holds } from '../support/property.js';
 
 /** Characters of one to four bytes, and those that JSON escapes; the bytes are those within a reply. */
 const characters = { x: 1, é: 2, 日: 3, '😀': 4, '"': 2, '\n': 2, '\u0001': 6 } as const;

@@ -4,8 +4,8 @@ import { connect } from 'node:net';
 import fc from 'fast-check';
 import { test } from 'vitest';
 import { command, defineModule, type JsonValue } from '#src/index.js';
-import { holds } from '../property.js';
-import { post, startServer } from './mi-client.js';
+import { post, startServer } from '../support/mi-client.js';
+import { holds } from '../support/property.js';
 
 /** A server whose command `result:give` gives whatever the test puts into `box`. */
 function giver() {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'vitest';
 import { command, createServer, defineModule, type Server, type StatusIdentifier } from '#src/index.js';
-import { udpReceiver } from './event-receiver.js';
-import { call, callError, post, startServer } from './mi-client.js';
+import { udpReceiver } from '../support/event-receiver.js';
+import { call, callError, post, startServer } from '../support/mi-client.js';
 
 const ready = async (server: Server): Promise<readonly [number, string]> => {
   const { status, body } = await post(server, '', { method: 'GET', path: '/readyz' });

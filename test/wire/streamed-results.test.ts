@@ -4,7 +4,7 @@ import { Agent, type IncomingMessage, request as sendRequest } from 'node:http';
 import { connect } from 'node:net';
 import { describe, test } from 'vitest';
 import { command, defineModule, RecordTable, type Result, secondsLeft, stream, streamObject } from '#src/index.js';
-import { call, post, startServer, withResolvers } from './mi-client.js';
+import { call, post, startServer, withResolvers } from '../support/mi-client.js';
 
 /** A module whose command `part:give` gives what `make` makes. */
 function giving(make: () => Result) {

@@ -5,11 +5,11 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, test } from 'vitest';
 import { HttpServer } from '#src/http/server.js';
 import { defaultCiphers } from '#src/http/tls/ciphers.js';
+import { options, root, start } from '../support/http-server.js';
 import { suiteLifetime } from '../support/lifetime.js';
+import { connectTls, nameOf } from '../support/tls-client.js';
+import { noOpenssl, openssl, type TestCertificate, TlsFiles } from '../support/tls-files.js';
 import { unless } from '../support/unless.js';
-import { options, root, start } from './http-server.js';
-import { connectTls, nameOf } from './tls-client.js';
-import { noOpenssl, openssl, type TestCertificate, TlsFiles } from './tls-files.js';
 
 const passphrase = 'open sesame';
 

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { test } from 'vitest';
 import { defaultCiphers } from '#src/http/tls/ciphers.js';
+import { root, start, type TestServer } from '../support/http-server.js';
 import type { Lifetime } from '../support/lifetime.js';
+import { askTls, connectTls, nameOf, served } from '../support/tls-client.js';
+import { noOpenssl, type TestCertificate, TlsFiles } from '../support/tls-files.js';
 import { unless } from '../support/unless.js';
-import { root, start, type TestServer } from './http-server.js';
-import { askTls, connectTls, nameOf, served } from './tls-client.js';
-import { noOpenssl, type TestCertificate, TlsFiles } from './tls-files.js';
-import { call, startMi } from './url-client.js';
+import { call, startMi } from '../support/url-client.js';
 
 function serve(t: Lifetime, certFile: string, keyFile: string): Promise<TestServer> {
   return start(t, [root()], { tls: { certFile, keyFile, ciphers: defaultCiphers }, maxConnections: 5000 });

@@ -9,11 +9,11 @@ import { promisify } from 'node:util';
 import { test } from 'vitest';
 import { HttpServer } from '#src/http/server.js';
 import { defaultCiphers } from '#src/http/tls/ciphers.js';
+import { type LogLine, options, root, start, type TestServer } from '../support/http-server.js';
 import type { Lifetime } from '../support/lifetime.js';
+import { askTls, connectTls, served } from '../support/tls-client.js';
+import { noOpenssl, type TestCertificate, TlsFiles } from '../support/tls-files.js';
 import { unless } from '../support/unless.js';
-import { type LogLine, options, root, start, type TestServer } from './http-server.js';
-import { askTls, connectTls, served } from './tls-client.js';
-import { noOpenssl, type TestCertificate, TlsFiles } from './tls-files.js';
 
 const run = promisify(execFile);
 

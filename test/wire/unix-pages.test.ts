@@ -4,10 +4,10 @@ import { once } from 'node:events';
 import { request } from 'node:http';
 import { describe, test } from 'vitest';
 import { createServer } from '#src/index.js';
+import { startServer } from '../support/mi-client.js';
+import { ask } from '../support/raw-client.js';
+import { TlsFiles } from '../support/tls-files.js';
 import { unless } from '../support/unless.js';
-import { startServer } from './mi-client.js';
-import { ask } from './raw-client.js';
-import { TlsFiles } from './tls-files.js';
 
 unless(process.platform === 'win32', describe)('pages by a Unix socket', () => {
   for (const Host of ['socket', 'mi.example.org', '/run/mi.sock', 'a b']) {

@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { test } from 'vitest';
 import { parseListenSetting } from '#src/http/listen/setting.js';
-import { root, start } from './http-server.js';
-import { ListSource } from './list-source.js';
+import { root, start } from '../support/http-server.js';
+import { ListSource } from '../support/list-source.js';
 
 // The engine drops a large write when the kernel has no room for the corked line before it (uWS AsyncSocket::uncork),
 // and a Unix socket is often exactly full.

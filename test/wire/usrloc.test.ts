@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'vitest';
 import { createServer } from '#src/index.js';
-import { call, callError, post, startServer } from './mi-client.js';
+import { call, callError, post, startServer } from '../support/mi-client.js';
 
 const add: readonly (string | number)[] = [
   'location',

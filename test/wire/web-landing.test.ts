@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'vitest';
 import { command, createServer, defineModule } from '#src/index.js';
-import { call, startServer } from './mi-client.js';
-import { RawClient } from './raw-client.js';
-import { get } from './web-client.js';
+import { call, startServer } from '../support/mi-client.js';
+import { RawClient } from '../support/raw-client.js';
+import { get } from '../support/web-client.js';
 
 describe('landing page and health', () => {
   test('/ lists the roots, as a page or as JSON', async (t) => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'vitest';
 import { command, defineModule, MiError } from '#src/index.js';
-import { startServer } from './mi-client.js';
-import { get, postForm, resultOf, unescapeHtml } from './web-client.js';
+import { startServer } from '../support/mi-client.js';
+import { get, postForm, resultOf, unescapeHtml } from '../support/web-client.js';
 
 const hostile = '<script>alert("x")</script>\' & \u{1f4de} \u202e\u0627\u0628';
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'vitest';
 import { command, defineModule, MiError, RecordTable, stream } from '#src/index.js';
-import { call, startServer } from './mi-client.js';
-import { RawClient } from './raw-client.js';
-import { get, resultOf, resultText, unescapeHtml } from './web-client.js';
+import { call, startServer } from '../support/mi-client.js';
+import { RawClient } from '../support/raw-client.js';
+import { get, resultOf, resultText, unescapeHtml } from '../support/web-client.js';
 
 const quiet = { debug() {}, info() {}, warn() {}, error() {} };
 

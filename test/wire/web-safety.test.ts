@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'vitest';
 import { command, defineModule } from '#src/index.js';
-import { type HttpReply, post, startServer } from './mi-client.js';
-import { get, postForm } from './web-client.js';
+import { type HttpReply, post, startServer } from '../support/mi-client.js';
+import { get, postForm } from '../support/web-client.js';
 
 function counting() {
   const seen = { runs: 0 };

@@ -15,7 +15,7 @@ import {
   streamObject,
 } from '#src/index.js';
 import type { Lifetime } from '../support/lifetime.js';
-import { call, callError, post } from './mi-client.js';
+import { call, callError, post } from '../support/mi-client.js';
 
 interface Line {
   readonly message: string;

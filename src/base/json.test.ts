@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict';
+import { test } from 'vitest';
+import { printJson } from './json.js';
+
+test('beside a bigint, holes of arrays print as V8 prints them', () => {
+  const holes: unknown[] = [1];
+  holes[2] = 2n;
+  holes.length = 4;
+  assert.equal(printJson(holes), '[1,null,2,null]');
+});
+
+test('beside a bigint, boxed values print as V8 prints them', () => {
+  assert.equal(printJson([Object(1), Object('x'), Object(true), Object(2n), 3n]), '[1,"x",true,2,3]');
+});
+
+test('a result too long for a text is not tried again by the slow path', () => {
+  let tries = 0;
+  const value = {
+    toJSON() {
+      tries++;
+      throw new RangeError('Invalid string length');
+    },
+  };
+  assert.throws(() => printJson(value), RangeError);
+  assert.equal(tries, 1);
+});

@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict';
+import { test } from 'vitest';
+import { defaultConfig, usage } from './arguments.js';
+
+const own = '/etc/mi-httpd/mi-httpd.cfg';
+const shared = '/etc/opensips/opensips.cfg';
+
+const cases: readonly (readonly [there: readonly string[], taken: string])[] = [
+  [[], 'shipped.cfg'],
+  [[shared], shared],
+  [[own], own],
+  [[shared, own], own],
+];
+
+for (const [there, taken] of cases) {
+  test(`with ${there.join(' and ') || 'neither file'} there, ${taken} is the configuration`, () => {
+    assert.equal(
+      defaultConfig('shipped.cfg', (file) => there.includes(file)),
+      taken,
+    );
+  });
+}
+
+test('the help names them in this order', () => {
+  assert.ok(usage.indexOf(own) > 0 && usage.indexOf(own) < usage.indexOf(shared));
+});

@@ -1,0 +1,138 @@
+// A value that is missing or empty never counts as set: each parameter, option and file that there is, by its declaration.
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { describe, test } from 'vitest';
+import { temporaryFile } from '../../test/support/accounts.js';
+import { options, parseCommandLine } from '../cli/arguments.js';
+import { checkConfig } from '../cli/serve.js';
+import { listenOptions, parseListenSetting } from '../http/listen/setting.js';
+import { createServer } from '../index.js';
+import { builtInModules, loadableModules } from '../modules/index.js';
+import { type ParameterDeclarations, parametersFromObject } from './parameter.js';
+import { parseConfig } from './statements.js';
+
+const blanks = ['', ' ', '\t', ' \r\n '];
+
+const withoutEffect = 'has no effect here, whatever it is';
+
+/** Texts that may be empty, and what that means: nothing is allowed by it. */
+const mayBeEmpty: Readonly<Record<string, string>> = {
+  'httpd ip': 'all addresses, which is refused where nobody has to log in',
+  'event_datagram destinations': 'no address at all',
+  'event_stream destinations': 'no address at all',
+  'event_jsonrpc destinations': 'no address at all',
+  'event_stream event_param': 'no parameter with the name of the event',
+  'event_jsonrpc event_param': 'no parameter with the name of the event',
+  'usrloc domains': 'a name like others',
+  'usrloc nat_bflag': withoutEffect,
+  'usrloc db_url': withoutEffect,
+  'usrloc cachedb_url': withoutEffect,
+  'usrloc working_mode_preset': 'checked by usrloc: an unknown mode is refused',
+  'usrloc cluster_mode': 'checked by usrloc: an unknown mode is refused',
+  'usrloc restart_persistency': 'checked by usrloc: an unknown mode is refused',
+  'usrloc sql_write_mode': withoutEffect,
+  'usrloc pinging_mode': withoutEffect,
+  'usrloc ha_shtag': withoutEffect,
+  'cachedb_local cache_collections': withoutEffect,
+};
+
+interface Text {
+  readonly module: string;
+  readonly name: string;
+  readonly isList: boolean;
+  readonly declarations: ParameterDeclarations;
+}
+
+const texts: readonly Text[] = [...builtInModules, ...loadableModules].flatMap(({ name: module, parameters }) =>
+  Object.entries(parameters as ParameterDeclarations).flatMap(([name, declaration]) =>
+    'refused' in declaration || declaration.type === 'int'
+      ? []
+      : [{ module, name, isList: declaration.type === 'list', declarations: parameters }],
+  ),
+);
+
+const isColumn = (name: string): boolean => name.endsWith('_column');
+
+describe('an empty value', () => {
+  for (const { module, name, isList, declarations } of texts) {
+    const meaning = mayBeEmpty[`${module} ${name}`] ?? (isColumn(name) ? withoutEffect : undefined);
+    if (meaning !== undefined) continue;
+    for (const blank of blanks) {
+      test(`${module} ${name} ${JSON.stringify(blank)} is rejected, in a file and in a program`, async () => {
+        const value = isList ? [blank] : blank;
+        assert.throws(() => parametersFromObject(module, declarations, { [name]: value }), /ParameterError/);
+        const line = `modparam("${module}", "${name}", ${JSON.stringify(blank)})`;
+        const text = ['httpd', 'mi_http', module].map((one) => `loadmodule "${one}.so"`).join('\n');
+        const { errors } = await checkConfig(parseConfig(`${text}\n${line}\n`));
+        assert.ok(
+          errors.some(({ text: error }) => error.includes(name)),
+          `${line}: ${JSON.stringify(errors)}`,
+        );
+      });
+    }
+  }
+
+  test('those that may be empty are parameters', () => {
+    const known = new Set(texts.map(({ module, name }) => `${module} ${name}`));
+    assert.deepEqual(
+      Object.keys(mayBeEmpty).filter((name) => !known.has(name)),
+      [],
+    );
+  });
+
+  for (const [name, kinds] of listenOptions) {
+    for (const kind of kinds) {
+      test(`option ${name} of a listener ${kind}`, () => {
+        const place = kind === 'unix' ? 'unix:/run/x.sock' : `${kind}:127.0.0.1:0`;
+        for (const option of [`${name}`, `${name}=`, `${name}= `, `${name} =\t`]) {
+          assert.throws(() => parseListenSetting(`${place};${option}`), RangeError, option);
+        }
+      });
+    }
+  }
+
+  for (const [name, { type, short }] of Object.entries(options)) {
+    if (type !== 'string') continue;
+    test(`option -${short} of the command line`, () => {
+      for (const given of [[`--${name}`], [`--${name}`, ''], [`--${name}`, ' '], [`--${name}=`], [`-${short}`, '']]) {
+        assert.throws(() => parseCommandLine(given), /UsageError/, given.join(' '));
+      }
+    });
+  }
+
+  for (const parameter of ['auth_file', 'auth_tokens'] as const) {
+    for (const content of ['', '\n', '# nobody yet\n\n']) {
+      test(`${parameter} without anybody (${JSON.stringify(content)}), at the start and on reload`, async (t) => {
+        const file = temporaryFile(t, 'accounts', content);
+        const httpd = { ip: '127.0.0.1', port: 0, [parameter]: file };
+        assert.throws(() => createServer({ httpd }), /has none; add one with mi-httpd (passwd|token) NAME/);
+      });
+    }
+  }
+
+  for (const content of ['', '\n', '  \nsecret\n', '\t\n']) {
+    test(`auth_password_file whose first line is empty: ${JSON.stringify(content)}`, (t) => {
+      const file = temporaryFile(t, 'password', content);
+      const httpd = { ip: '127.0.0.1', port: 0, auth_username: 'admin', auth_password_file: file };
+      assert.throws(() => createServer({ httpd }), /the password is empty/);
+    });
+  }
+
+  test('null and other types are no values of a parameter; left out means the default', () => {
+    for (const { module, name, declarations } of texts) {
+      for (const value of [null, 0, false, {}]) {
+        assert.throws(() => parametersFromObject(module, declarations, { [name]: value }), /ParameterError/, name);
+      }
+      parametersFromObject(module, declarations, { [name]: undefined });
+    }
+  });
+
+  test('a file of users that has become empty keeps those that were there', async (t) => {
+    const line = `watcher:read:sha256$${'0'.repeat(64)}\n`;
+    const file = temporaryFile(t, 'tokens', line);
+    const server = createServer({ httpd: { ip: '127.0.0.1', port: 0, auth_tokens: file } });
+    t.onTestFinished(() => server.close({ deadline: 0 }));
+    writeFileSync(file, '');
+    assert.equal(await server.reload(), false);
+  });
+});

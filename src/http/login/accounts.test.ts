@@ -1,0 +1,409 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { describe, test } from 'vitest';
+import { holds } from '../../../test/support/property.js';
+import { AddressList, formatAddress, networkOf } from '../../base/address.js';
+import { RateLimit } from '../../mi/calls/guard.js';
+import { command, includesLevel, levels, lowerLevel } from '../../mi/commands/command.js';
+import { CommandList, CommandTable } from '../../mi/commands/command-table.js';
+import { VerifiedCredentials } from './accounts.js';
+import { BackOff, type Outcome, Standing } from './back-off.js';
+import {
+  digestToken,
+  formatPasswordHash,
+  formatTokenHash,
+  hashPassword,
+  makeToken,
+  parsePasswordHash,
+  parseTokenHash,
+  readBasic,
+  readBearer,
+  verifyPassword,
+} from './secrets.js';
+import { BusyError, Turns } from './turns.js';
+
+describe('passwords', () => {
+  test('the hash is the one of RFC 7914 §12', async () => {
+    const salt = Buffer.from('SodiumChloride').toString('base64url');
+    const hash = Buffer.from('7023bdcb3afd7348461c06cd81fd38ebfda8fbba904f8e3ea9b543f6545da1f2', 'hex');
+    const line = parsePasswordHash(`scrypt$16384$8$1$${salt}$${hash.toString('base64url')}`);
+    // The first 32 bytes of the vector: a shorter key is a prefix of a longer one.
+    assert.equal(await verifyPassword('pleaseletmein', line), true);
+    assert.equal(await verifyPassword('pleaseletmeout', line), false);
+  });
+
+  test('a hash that was made is read back, and no two are equal', async () => {
+    const [one, another] = [await hashPassword('pässword'), await hashPassword('pässword')];
+    assert.notEqual(formatPasswordHash(one), formatPasswordHash(another));
+    const read = parsePasswordHash(formatPasswordHash(one));
+    assert.equal(await verifyPassword('pässword', read), true);
+    assert.equal(await verifyPassword('pa\u0308ssword', read), true, 'the same letters in another form');
+    assert.equal(await verifyPassword('passwort', read), false);
+  });
+
+  test('costs that would exhaust the server, and malformed ones, are refused without repeating the hash', () => {
+    const [salt, hash] = ['A'.repeat(22), 'B'.repeat(43)];
+    for (const cost of ['1023$8$1', '1000$8$1', '16385$8$1', '4194304$8$1', '32768$128$1', '16384$0$1', '16384$8$65']) {
+      assert.throws(() => parsePasswordHash(`scrypt$${cost}$${salt}$${hash}`), /^RangeError: the cost .* out of range/);
+    }
+    for (const text of [
+      '',
+      'plain',
+      `scrypt$16384$8$1$${salt}`,
+      `bcrypt$16384$8$1$${salt}$${hash}`,
+      `scrypt$16384$8$1$a$b`,
+    ]) {
+      assert.throws(
+        () => parsePasswordHash(text),
+        (error) => !String(error).includes(hash) && /mi-httpd passwd/.test(String(error)),
+      );
+    }
+  });
+});
+
+test('tokens are long, differ, and their lines are read back', () => {
+  const tokens = new Set(Array.from({ length: 100 }, makeToken));
+  assert.equal(tokens.size, 100);
+  for (const token of tokens) {
+    assert.match(token, /^mi_[A-Za-z0-9_-]{43}$/);
+    assert.equal(readBearer(`Bearer ${token}`), token);
+    assert.equal(parseTokenHash(formatTokenHash(digestToken(token))), digestToken(token));
+  }
+  assert.throws(() => parseTokenHash('sha256$abc'), /mi-httpd token/);
+});
+
+test('what Basic carries is read back; nothing else is a credential, and nothing fails', () => {
+  holds(
+    fc.property(
+      fc.string({ unit: 'grapheme' }).filter((name) => !name.includes(':') && !/\p{Cc}/u.test(name)),
+      fc.string({ unit: 'grapheme' }).filter((password) => !/\p{Cc}/u.test(password)),
+      (name, password) => {
+        const encoded = Buffer.from(`${name}:${password}`).toString('base64');
+        assert.equal(
+          JSON.stringify(readBasic(`Basic ${encoded}`)),
+          JSON.stringify({ name: name.normalize('NFC'), password: password.normalize('NFC') }),
+        );
+      },
+    ),
+  );
+  holds(
+    fc.property(fc.string(), (text) => {
+      readBasic(text);
+      readBearer(text);
+      assert.equal(readBasic(`Digest ${text}`), undefined);
+    }),
+  );
+  for (const text of ['', 'Basic', 'Basic ', 'Basic !', 'Basic YQ', 'Basic YQ==', 'BasicYTpi', 'Basic YTpi YTpi']) {
+    assert.equal(readBasic(text), undefined, text);
+  }
+});
+
+test('a credential has one form, however it is written; control characters are none', () => {
+  const latin1 = Buffer.from('jörg:pä', 'latin1').toString('base64');
+  const of = (text: string): string => Buffer.from(text).toString('base64');
+  for (const text of [
+    `Basic ${of('jörg:pä')}`,
+    `basic ${of('jörg:pä')}`,
+    `BASIC   ${of('jörg:pä')} `,
+    `Basic ${of('jo\u0308rg:pa\u0308')}`,
+    `Basic ${latin1}`,
+  ]) {
+    assert.deepEqual(readBasic(text), { name: 'jörg', password: 'pä' }, text);
+  }
+  assert.deepEqual(readBasic('Basic YTo='), readBasic('Basic YTp='), 'bits that nobody reads');
+  for (const control of ['\0', '\t', '\n', '\r', '\x1b', '\x7f', '\x85']) {
+    assert.equal(readBasic(`Basic ${of(`a${control}:b`)}`), undefined);
+    assert.equal(readBasic(`Basic ${of(`a:b${control}`)}`), undefined);
+  }
+});
+
+describe('addresses', () => {
+  test('a list has what its networks have', () => {
+    const list = new AddressList('127.0.0.1, 192.0.2.0/24 ,2001:db8::/32,::1');
+    for (const address of ['127.0.0.1', '192.0.2.0', '192.0.2.255', '2001:db8::1', '2001:db8:ffff::', '::1']) {
+      assert.equal(list.includes(address), true, address);
+    }
+    for (const address of ['127.0.0.2', '192.0.3.0', '2001:db9::', '::2', '', 'local', 'unknown']) {
+      assert.equal(list.includes(address), false, address);
+    }
+    assert.equal(new AddressList('0.0.0.0/0').includes('203.0.113.9'), true);
+    for (const text of [
+      '',
+      'a',
+      '1.2.3',
+      '1.2.3.4/33',
+      '1.2.3.4/-1',
+      '1.2.3.4/',
+      '::1/129',
+      '1.2.3.4/24/1',
+      '1.2.3.4,',
+    ]) {
+      assert.throws(() => new AddressList(text), RangeError, text);
+    }
+  });
+
+  test('the network of an IPv6 address is its first half, whatever form it has', () => {
+    assert.equal(networkOf('192.0.2.7'), '192.0.2.7');
+    assert.equal(networkOf('local'), 'local');
+    for (const none of ['', 'unknown']) assert.equal(networkOf(none), undefined);
+    assert.equal(networkOf('::1'), '0:0:0:0::/64');
+    assert.equal(networkOf('2001:db8::1'), '2001:db8:0:0::/64');
+    holds(
+      fc.property(
+        fc.uint8Array({ minLength: 16, maxLength: 16 }),
+        fc.uint8Array({ minLength: 8, maxLength: 8 }),
+        (bytes, rest) => {
+          const groups = new DataView(bytes.buffer);
+          const first = [0, 2, 4, 6].map((at) => groups.getUint16(at).toString(16)).join(':');
+          const address = formatAddress(bytes);
+          if (!address.includes(':')) return;
+          assert.equal(networkOf(address), `${first}::/64`);
+          const neighbour = formatAddress(Uint8Array.from([...bytes.subarray(0, 8), ...rest]));
+          if (neighbour.includes(':')) assert.equal(networkOf(neighbour), networkOf(address));
+        },
+      ),
+    );
+  });
+});
+
+describe('waiting after failures', () => {
+  /** A login that ends so; gives the seconds to wait in place of being verified. */
+  function login(backOff: BackOff, network: string, name: string, outcome: Outcome): number {
+    const attempt = backOff.begin(network, name);
+    if (typeof attempt === 'number') return attempt;
+    attempt.ended(outcome);
+    return 0;
+  }
+
+  function standing(backOff: BackOff, network: string, name = 'z'): number {
+    const attempt = backOff.begin(network, name);
+    assert.ok(typeof attempt === 'object');
+    return attempt.standing;
+  }
+
+  const fail = (backOff: BackOff, network: string, name = 'x'): number => login(backOff, network, name, 'failed');
+  const succeed = (backOff: BackOff, network: string, name: string): number =>
+    login(backOff, network, name, 'succeeded');
+
+  test('five are free, then 1 s, 2, 4, up to a minute', () => {
+    let now = 0;
+    const backOff = new BackOff(() => now);
+    for (let i = 0; i < 5; i++) assert.equal(fail(backOff, 'a'), 0);
+    for (const seconds of [1, 2, 4, 8, 16, 32, 60, 60]) {
+      assert.equal(backOff.wait('a', 'x'), seconds);
+      now += seconds * 1000 - 1;
+      assert.equal(fail(backOff, 'a'), 1, 'to the end');
+      now += 1;
+      assert.equal(backOff.wait('a', 'x'), 0);
+      assert.equal(fail(backOff, 'a'), 0);
+    }
+    assert.equal(backOff.wait('b', 'x'), 0);
+  });
+
+  test('a success clears its own name, and time clears all', () => {
+    let now = 0;
+    const backOff = new BackOff(() => now);
+    for (let i = 0; i < 4; i++) fail(backOff, 'a');
+    assert.equal(succeed(backOff, 'a', 'x'), 0);
+    assert.equal(backOff.size, 0);
+    for (let i = 0; i < 5; i++) {
+      assert.equal(fail(backOff, 'a'), 0);
+      succeed(backOff, 'a', 'another');
+    }
+    assert.equal(fail(backOff, 'a'), 1);
+    now += 61_001;
+    for (let i = 0; i < 4; i++) assert.equal(fail(backOff, 'a'), 0);
+    assert.equal(backOff.wait('a', 'x'), 0);
+  });
+
+  test('names together have as few guesses as one; each that is refused counts for its name alone', () => {
+    let now = 0;
+    const backOff = new BackOff(() => now);
+    for (let i = 0; i < 5; i++) assert.equal(fail(backOff, 'a', `n${i}`), 0);
+    assert.equal(backOff.wait('a', 'x'), 0, 'who is logged in is answered');
+    for (let i = 0; i < 5; i++) assert.equal(fail(backOff, 'a', 'x'), 1);
+    assert.equal(backOff.wait('a', 'x'), 1, 'until its name has been guessed at');
+    assert.equal(backOff.wait('a', 'y'), 0);
+    now += 1000;
+    assert.equal(fail(backOff, 'a', 'y'), 0, 'refused ones have not made the network wait longer');
+  });
+
+  test('names beyond those that are counted apart are one, and forget none', () => {
+    const backOff = new BackOff(() => 0);
+    for (let i = 0; i < 5; i++) fail(backOff, 'a', 'first');
+    for (let i = 0; i < 1000; i++) fail(backOff, 'a', `n${i}`);
+    assert.equal(backOff.wait('a', 'first'), 1);
+    assert.ok(backOff.wait('a', 'another') > 0);
+    const known = new BackOff(() => 0);
+    succeed(known, 'a', 'bob');
+    for (let i = 0; i < 1000; i++) fail(known, 'a', `n${i}`);
+    assert.equal(known.wait('a', 'bob'), 0, 'who has logged in is counted apart');
+    const told = known.begin('a', 'another');
+    for (let i = 0; i < 5; i++) assert.equal(known.begin('a', 'bob'), told, 'which is not told');
+    assert.equal(known.wait('a', 'bob'), 1);
+  });
+
+  test('logins under way count as failures until they end, and leave nothing behind', () => {
+    const backOff = new BackOff(() => 0);
+    const running = Array.from({ length: 5 }, (_, i) => backOff.begin('a', `${i}`));
+    assert.equal(backOff.begin('a', '5'), 1);
+    for (const attempt of running) {
+      assert.ok(typeof attempt === 'object');
+      attempt.ended('succeeded');
+    }
+    assert.equal(succeed(backOff, 'a', '5'), 0);
+    assert.equal(backOff.size, 0);
+  });
+
+  test('after the free ones a single guess is under way', () => {
+    let now = 0;
+    const backOff = new BackOff(() => now);
+    for (let i = 0; i < 5; i++) fail(backOff, 'a');
+    now += 1000;
+    assert.equal(typeof backOff.begin('a', 'x'), 'object');
+    assert.equal(typeof backOff.begin('a', 'x'), 'number');
+  });
+
+  test('one that could not be verified counts for its name, and its network goes after others', () => {
+    const backOff = new BackOff(() => 0);
+    for (let i = 0; i < 5; i++) assert.equal(login(backOff, 'a', 'x', 'refused'), 0);
+    assert.equal(backOff.wait('a', 'x'), 1);
+    assert.equal(standing(backOff, 'a', 'y'), Standing.failing);
+  });
+
+  test('the table is bounded: the network that failed the longest ago is forgotten', () => {
+    const backOff = new BackOff(() => 0);
+    for (let i = 0; i < 5; i++) fail(backOff, 'first');
+    for (let i = 0; i < 5000; i++) fail(backOff, `n${i}`);
+    assert.equal(backOff.size, 4096);
+    assert.equal(backOff.wait('first', 'x'), 0);
+  });
+
+  test('a network without failures goes before one with, and one that has logged in before both', () => {
+    const backOff = new BackOff(() => 0);
+    succeed(backOff, 'good', 'x');
+    fail(backOff, 'failing');
+    succeed(backOff, 'failing', 'y');
+    assert.deepEqual(
+      ['good', 'new', 'failing'].map((network) => standing(backOff, network)),
+      [Standing.good, Standing.new, Standing.failing],
+    );
+  });
+});
+
+test('verified credentials are forgotten when they are not used, and when there are too many', () => {
+  let now = 0;
+  const verified = new VerifiedCredentials<string>(() => now);
+  const digest = verified.digest('192.0.2.1', 'alice', 'x');
+  assert.equal(digest, verified.digest('192.0.2.1', 'alice', 'x'));
+  const others = [verified.digest('192.0.2.1', 'alice', 'y'), verified.digest('192.0.2.2', 'alice', 'x')];
+  assert.ok(!others.includes(digest));
+  assert.notEqual(
+    digest,
+    new VerifiedCredentials(() => now).digest('192.0.2.1', 'alice', 'x'),
+    'the key is of one process, and one table',
+  );
+  verified.add(digest, 'alice');
+  for (let i = 0; i < 3; i++) {
+    now += 299_999;
+    assert.equal(verified.find(digest), 'alice');
+  }
+  now += 300_001;
+  assert.equal(verified.find(digest), undefined);
+  for (let i = 0; i < 300; i++) verified.add(`${i}`, 'x');
+  assert.equal(verified.size, 256);
+  assert.equal(verified.find('43'), undefined);
+  assert.equal(verified.find('44'), 'x');
+});
+
+test('turns: the lowest rank first; a party with more places gives one up, and a higher rank all', async () => {
+  const turns = new Turns(1, 2);
+  const order: string[] = [];
+  let end = (): void => {};
+  const running = turns.run(() => new Promise<void>((resolve) => (end = resolve)));
+  const run = (name: string, party: string, rank: number): Promise<unknown> =>
+    turns
+      .run(async () => order.push(name), [party], rank)
+      .catch((error: unknown) => order.push(`${name} ${error instanceof BusyError}`));
+  const all = [run('a1', 'a', 1), run('a2', 'a', 1)];
+  await new Promise(setImmediate);
+  all.push(run('b', 'b', 1));
+  await new Promise(setImmediate);
+  assert.deepEqual(order, ['a2 true'], 'two of one party make room for another');
+  all.push(run('c', 'c', 1));
+  await new Promise(setImmediate);
+  assert.deepEqual(order, ['a2 true', 'c true'], 'one each is fair');
+  all.push(run('good', 'a', 0), run('bad', 'd', 2));
+  await new Promise(setImmediate);
+  assert.deepEqual(order, ['a2 true', 'c true', 'bad true', 'b true']);
+  end();
+  await Promise.all([running, ...all]);
+  assert.deepEqual(order.slice(4), ['good', 'a1']);
+});
+
+test('turns: a few at a time, a bounded number waits, in order', async () => {
+  const turns = new Turns(2, 3);
+  const order: number[] = [];
+  const ends: (() => void)[] = [];
+  const all = [0, 1, 2, 3, 4].map((i) =>
+    turns.run(() => {
+      order.push(i);
+      return new Promise<void>((resolve) => ends.push(resolve));
+    }),
+  );
+  await assert.rejects(
+    turns.run(async () => {}),
+    BusyError,
+  );
+  assert.deepEqual(order, [0, 1]);
+  for (let i = 0; i < 5; i++) {
+    ends[i]?.();
+    await all[i];
+    await new Promise(setImmediate);
+  }
+  assert.deepEqual(order, [0, 1, 2, 3, 4]);
+  await assert.rejects(
+    turns.run(() => Promise.reject(new Error('no'))),
+    /no/,
+  );
+  assert.equal(await turns.run(async () => 'free again'), 'free again');
+});
+
+test('a rate limit gives as many calls as its rate has, for each party, and is bounded', () => {
+  let now = 0;
+  const limit = new RateLimit(4, () => now);
+  const take = (): number[] => Array.from({ length: 5 }, () => limit.take('a'));
+  assert.deepEqual(take(), [0, 0, 0, 0, 1]);
+  assert.equal(limit.take('b'), 0);
+  now += 250;
+  assert.deepEqual([limit.take('a'), limit.take('a')], [0, 1]);
+  now += 3_600_000;
+  assert.deepEqual(take(), [0, 0, 0, 0, 1]);
+  for (let i = 0; i < 20_000; i++) limit.take(`p${i}`);
+  assert.equal(limit.size, 16384);
+});
+
+test('levels', () => {
+  for (const [i, one] of levels.entries()) {
+    for (const [j, another] of levels.entries()) {
+      assert.equal(includesLevel(one, another), i >= j);
+      assert.equal(lowerLevel(one, another), levels[Math.min(i, j)]);
+    }
+    assert.equal(includesLevel('boss', one), false);
+    assert.equal(includesLevel('', one), false);
+  }
+});
+
+test('lists of commands take characters as they are, but for the star', () => {
+  const table = new CommandTable();
+  const entry = table.add('usrloc', command({ name: 'dump', aliases: ['ul_dump'], help: 'x', run: () => 1 }));
+  const other = table.add('core', command({ name: 'log.level', help: 'x', run: () => 1 }));
+  const fits = (text: string): boolean[] => [entry, other].map((one) => new CommandList('list', text, table).has(one));
+  assert.deepEqual(fits('ul_*'), [true, false]);
+  assert.deepEqual(fits('*'), [true, true]);
+  assert.deepEqual(fits('core:*, dump'), [true, true]);
+  assert.deepEqual(fits('log.level'), [false, true]);
+  for (const text of ['log.lev.l', 'dum', 'ump', 'DUMP', '', 'dump,', '(', '[a']) {
+    assert.throws(() => new CommandList('list', text, table), /^Error: list has ".*", which fits no MI command/, text);
+  }
+});

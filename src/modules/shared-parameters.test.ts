@@ -1,0 +1,88 @@
+// A configuration file may be OpenSIPS' own too: what OpenSIPS does with a line and this server cannot is passed over with a
+// warning, and never an error whose remedy would spoil the file for OpenSIPS.
+import assert from 'node:assert/strict';
+import { describe, test } from 'vitest';
+import { checkConfig } from '../cli/serve.js';
+import { formatDiagnostic } from '../config/config-file.js';
+import { type ParameterDeclaration, ParameterError, parametersFromObject } from '../config/parameter.js';
+import { parseConfig } from '../config/statements.js';
+import { loadableModules } from './index.js';
+
+/** The parameters of OpenSIPS 2.x to 4.0 that have no effect here, with a value that asks for one. */
+const withoutEffect: readonly (readonly [module: string, name: string, value: string | number, reason: RegExp])[] = [
+  ...['mi_http', 'mi_html', 'mi_json'].flatMap((module) => [
+    [module, 'trace_destination', 'hep_dest', /^MI tracing over HEP is not available; without effect: /] as const,
+    [module, 'trace_bwlist', 'b: ps, which', /^MI tracing over HEP is not available; without effect: /] as const,
+  ]),
+  ['cachedb_local', 'cluster_id', 1, /^caches are not shared with other servers; without effect: /],
+  ['cachedb_local', 'cluster_persistency', 'sync-from-cluster', /^caches are not shared with other servers; /],
+  ['cachedb_local', 'enable_restart_persistency', 1, /^caches live in memory only, and end with the server; /],
+  ['event_stream', 'reliable_mode', 1, /^requests whose replies are waited for are not available, /],
+  ['event_jsonrpc', 'sync_mode', 1, /^requests whose replies are waited for are not available, /],
+  ['usrloc', 'accept_replicated_contacts', 1, /^contacts are not shared with other servers; /],
+  ['usrloc', 'replicate_contacts_to', 2, /^contacts are not shared with other servers; /],
+  ['usrloc', 'replicate_contacts_to', 'bin:192.0.2.1:5062', /^contacts are not shared with other servers; /],
+];
+
+const head = (module: string): string =>
+  ['httpd', 'mi_http', module]
+    .map((name) => `loadmodule "${name}.so"\n`)
+    .join('')
+    .replace(/^(.*\n)(.*\n)\2/, '$1$2');
+
+const check = (text: string | Uint8Array) => checkConfig(parseConfig(text, { file: 'x.cfg' }));
+
+describe('a parameter that OpenSIPS alone has a use for', () => {
+  for (const [module, name, value, reason] of withoutEffect) {
+    test(`${module} ${name} ${value}: one warning in a file, an error in an object`, async () => {
+      const lines = head(module);
+      const { errors, notices, modules } = await check(
+        `${lines}modparam("${module}", "${name}", ${JSON.stringify(value)})\n`,
+      );
+      assert.deepEqual(errors.map(formatDiagnostic), []);
+      const warnings = notices.filter(({ level }) => level === 'warn').map(({ text }) => text);
+      assert.equal(warnings.length, 1, warnings.join('\n'));
+      assert.match(warnings[0] ?? '', reason);
+      const line = lines.split('\n').length;
+      assert.ok(warnings[0]?.includes(`${name} of ${module} at x.cfg:${line}:`), warnings[0]);
+      assert.deepEqual(modules.find((one) => one.module.name === module)?.parameters, {});
+      const declarations = loadableModules.find((one) => one.name === module)?.parameters ?? {};
+      assert.throws(() => parametersFromObject(module, declarations, { [name]: value }), ParameterError);
+    });
+  }
+
+  test('none of our modules refuses a parameter in a file', () => {
+    for (const { name: module, parameters } of loadableModules) {
+      for (const [name, declared] of Object.entries(parameters) as [string, ParameterDeclaration][]) {
+        if ('refused' in declared) assert.equal(declared.isShared, true, `${module} ${name}`);
+      }
+    }
+  });
+
+  test('all of one reason are told in one line, through an expression too, whatever bytes they hold', async () => {
+    const text =
+      'loadmodule "httpd.so"\nloadmodule "mi_http.so"\nloadmodule "mi_html.so"\nmodparam("mi_html", "root", "web")\n' +
+      'modparam("mi_.*", "trace_destination", "gr\xfc\xdfe")\nmodparam("mi_http", "trace_bwlist", "w: ps")\n';
+    const { errors, notices } = await check(Buffer.from(text, 'latin1'));
+    assert.deepEqual(errors.map(formatDiagnostic), []);
+    assert.deepEqual(
+      notices.map((notice) => notice.text),
+      [
+        'MI tracing over HEP is not available; without effect: trace_destination of mi_http at x.cfg:5:19, ' +
+          'trace_destination of mi_html at x.cfg:5:19, trace_bwlist of mi_http at x.cfg:6:21',
+      ],
+    );
+  });
+
+  test('a value that OpenSIPS refuses too is an error', async () => {
+    for (const [module, name, value] of [
+      ['event_stream', 'reliable_mode', '"yes"'],
+      ['event_stream', 'reliable_mode', '2'],
+      ['cachedb_local', 'enable_restart_persistency', '"1"'],
+      ['mi_http', 'trace', '"x"'],
+    ]) {
+      const { errors } = await check(`${head(module ?? '')}modparam("${module}", "${name}", ${value})\n`);
+      assert.equal(errors.length, 1, `${module} ${name}`);
+    }
+  });
+});

@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict';
+import { setImmediate } from 'node:timers/promises';
+import { describe, test } from 'vitest';
+import { dumped, service, stopClock } from '../../../test/support/usrloc-service.js';
+import type { Domain } from './domain.js';
+import { ExpiryTimer } from './expiry.js';
+
+describe('expiry of contacts', () => {
+  test('deletes what has expired, keeps what has not, tells and counts', async (t) => {
+    const clock = stopClock(t);
+    const { usrloc, log, location, statistic } = service();
+    const told: string[] = [];
+    location.on('expire', (aor, { contact, expires }) => void told.push(`${aor} ${contact} ${expires}`));
+    location.on('delete', () => void told.push('delete'));
+    location.save('alice', { contact: 'sip:1', expires: 10 });
+    location.save('alice', { contact: 'sip:2', expires: 20 });
+    location.save('alice', { contact: 'sip:3', expires: 'permanent' });
+    location.save('bob', { contact: 'sip:1', expires: 10 });
+    const timer = new ExpiryTimer(() => usrloc.domains, 60, 1000, log);
+    clock.advance(9);
+    await timer.run();
+    assert.equal(location.contacts, 4);
+    clock.advance(1);
+    await timer.run();
+    assert.deepEqual(told.sort(), ['alice sip:1 0', 'bob sip:1 0']);
+    assert.deepEqual(
+      dumped(location).map(({ AOR, Contacts }) => [AOR, Contacts?.map(({ Expires }) => Expires)]),
+      [['alice', [10, 'permanent']]],
+    );
+    clock.advance(1_000_000);
+    await timer.run();
+    assert.deepEqual([location.users, location.contacts, statistic('location-expires')], [1, 1, 3]);
+    assert.equal(dumped(location)[0]?.Contacts?.[0]?.Expires, 'permanent');
+  });
+
+  test('comes by itself every timer_interval seconds, and no more after stop', async (t) => {
+    const clock = stopClock(t);
+    const { usrloc, log, location } = service();
+    const timer = new ExpiryTimer(() => usrloc.domains, 5, 10, log);
+    timer.start();
+    location.save('alice', { contact: 'sip:1', expires: 2 });
+    location.save('bob', { contact: 'sip:1', expires: 7 });
+    clock.advance(4);
+    await setImmediate();
+    assert.equal(location.users, 2, 'expired, but there until the timer comes');
+    clock.advance(1);
+    await timer.run();
+    assert.equal(location.users, 1);
+    timer.stop();
+    clock.advance(60);
+    await setImmediate();
+    assert.equal(location.users, 1);
+  });
+
+  test('gives other work its turn after max_contact_delete contacts', async (t) => {
+    const clock = stopClock(t);
+    const { usrloc, log, location } = service();
+    for (let i = 0; i < 100; i++) location.save(`user${i}`, { contact: 'sip:1', expires: 1 });
+    clock.advance(1);
+    const timer = new ExpiryTimer(() => usrloc.domains, 60, 10, log);
+    let isOver = false;
+    const run = timer.run().then(() => {
+      isOver = true;
+    });
+    assert.equal(timer.run() instanceof Promise, true, 'a second search waits for the first');
+    const left: number[] = [];
+    while (!isOver) {
+      left.push(location.contacts);
+      await setImmediate();
+    }
+    await run;
+    assert.equal(location.contacts, 0);
+    const steps = left.map((count, index) => (index === 0 ? 100 : (left[index - 1] ?? 0)) - count);
+    assert.ok(
+      steps.every((step) => step <= 10),
+      `deleted at once: ${steps.join(' ')}`,
+    );
+    assert.ok(left.length >= 10);
+  });
+
+  test('contacts that change between two slices are looked at as they are then', async (t) => {
+    const clock = stopClock(t);
+    const { usrloc, log, location, statistic } = service();
+    for (let i = 0; i < 20; i++) location.save(`user${i}`, { contact: 'sip:1', expires: 1 });
+    clock.advance(1);
+    const run = new ExpiryTimer(() => usrloc.domains, 60, 1, log).run();
+    // The first has gone by now.
+    const gone = 20 - location.users;
+    assert.equal(gone, 1);
+    const kept = dumped(location, true).map(({ AOR }) => AOR);
+    location.save(kept[5] ?? '', { contact: 'sip:1', expires: 50 });
+    location.remove(kept[6] ?? '');
+    location.save('late', { contact: 'sip:1', expires: 50 });
+    await run;
+    assert.deepEqual(
+      dumped(location, true)
+        .map(({ AOR }) => AOR)
+        .sort(),
+      ['late', kept[5]].sort(),
+    );
+    assert.equal(statistic('location-expires'), 18);
+  });
+
+  test('a search that fails is logged, and the next one comes', async (t) => {
+    const clock = stopClock(t);
+    const { usrloc, log, errors, location } = service();
+    let searches = 0;
+    const domains = (): Iterable<Domain> => {
+      searches += 1;
+      if (searches === 1) throw new Error('no');
+      return usrloc.domains;
+    };
+    const timer = new ExpiryTimer(domains, 5, 10, log);
+    t.onTestFinished(() => timer.stop());
+    timer.start();
+    location.save('alice', { contact: 'sip:1', expires: 1 });
+    clock.advance(5);
+    await setImmediate();
+    assert.deepEqual(errors, ['search for expired contacts failed; it is tried again']);
+    clock.advance(5);
+    await timer.run();
+    assert.equal(location.users, 0);
+  });
+
+  test('slices stay short with many contacts', async (t) => {
+    const clock = stopClock(t);
+    const { usrloc, log, location } = service();
+    const count = 20_000;
+    for (let i = 0; i < count; i++) {
+      location.save(`user${i}@example.com`, { contact: `sip:user${i}@192.0.2.1:5060`, expires: 1 + (i % 2) * 60 });
+    }
+    clock.advance(1);
+    let isOver = false;
+    void new ExpiryTimer(() => usrloc.domains, 60, 1_000_000, log).run().then(() => {
+      isOver = true;
+    });
+    const slices: number[] = [];
+    while (!isOver) {
+      const before = performance.now();
+      await setImmediate();
+      slices.push(performance.now() - before);
+    }
+    assert.equal(location.contacts, count / 2);
+    slices.sort((a, b) => a - b);
+    t.annotate(`${slices.length} slices, median ${slices[slices.length >> 1]} ms, longest ${slices.at(-1)} ms`);
+    // The median, for a machine that has other things to do stretches single ones.
+    assert.ok((slices[slices.length >> 1] ?? 9) < 1);
+  });
+});

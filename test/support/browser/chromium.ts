@@ -1,0 +1,99 @@
+// Debian's Chromium for the tests of the web interface, with everything a page must not do made a failure.
+import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import type { Server } from '#src/index.js';
+import type { Lifetime } from '../lifetime.js';
+
+const executablePath = '/usr/bin/chromium';
+
+const args = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+/** Why the tests in a browser are skipped; false where they run. */
+export const skipped: string | false = existsSync(executablePath)
+  ? false
+  : `${executablePath} is not here; install Debian's package chromium`;
+
+export interface TabOptions extends BrowserContextOptions {
+  /** Source that every page runs before its own. */
+  readonly prepare?: string;
+  /** Console errors that are part of the test, such as that of a page with status 404. */
+  readonly expected?: RegExp;
+}
+
+/** A browser of its own with one tab, on `/mi`; closed when the test ends, which any console error has failed then. */
+export async function openTab(
+  t: Lifetime,
+  server: Server,
+  { prepare, expected, ...options }: TabOptions = {},
+): Promise<Page> {
+  const profile = mkdtempSync(join(tmpdir(), 'mi-httpd-chromium-'));
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath,
+    headless: true,
+    args,
+    baseURL: `http://127.0.0.1:${server.port}`,
+    viewport: { width: 1200, height: 800 },
+    ...options,
+  });
+  const faults: string[] = [];
+  t.onTestFinished(async () => {
+    await context.close();
+    rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+    assert.deepEqual(faults, []);
+  });
+  context.setDefaultTimeout(15_000);
+  watch(context, faults, expected);
+  if (prepare !== undefined) await context.addInitScript({ content: prepare });
+  const page = context.pages()[0] ?? (await context.newPage());
+  await page.goto('/mi');
+  return page;
+}
+
+/** Violations of the Content-Security-Policy are console errors too. */
+function watch(context: BrowserContext, faults: string[], expected: RegExp | undefined): void {
+  const add = (fault: string): void => {
+    // The browser asks for an icon by itself; the page has none.
+    if (expected?.test(fault) !== true && !fault.includes('favicon')) faults.push(fault);
+  };
+  context.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning') {
+      add(`${message.type()}: ${message.text()} at ${message.location().url}`);
+    }
+  });
+  context.on('weberror', (error) => add(`uncaught: ${error.error().stack}`));
+  context.on('dialog', (dialog) => {
+    add(`dialog: ${dialog.message()}`);
+    void dialog.dismiss();
+  });
+  context.on('request', (request) => {
+    const { hostname, protocol } = new URL(request.url());
+    if (protocol.startsWith('http') && hostname !== '127.0.0.1' && hostname !== 'localhost')
+      add(`external request: ${request.url()}`);
+  });
+}
+
+/** Runs the form as it is filled in and waits for the page with its result. */
+export async function runForm(page: Page): Promise<void> {
+  await page.getByRole('button', { name: 'Run', exact: true }).click();
+  await page.getByRole('region', { name: 'Result' }).waitFor();
+  // Scripts of type module have run by then.
+  await page.waitForLoadState('domcontentloaded');
+}
+
+/** Chooses how the result is shown. */
+export async function showAs(page: Page, view: 'Table' | 'Tree' | 'Text'): Promise<void> {
+  const choice = page.getByRole('group', { name: 'Show as' });
+  if ((await choice.count()) > 0) await choice.getByRole('button', { name: view, exact: true }).click();
+}
