@@ -9,7 +9,7 @@ export class Slice {
     this.#until = performance.now() + length;
   }
 
-  /** Whether others should get their turn. */
+  /** True if others should get their turn. */
   get isOver(): boolean {
     return performance.now() >= this.#until;
   }

@@ -7,7 +7,7 @@ import type { RefusedRequest } from '../http/roots.js';
 /** Request headers that tell where a browser's request comes from and what it asks for. */
 export const browserHeaders = ['host', 'origin', 'referer', 'sec-fetch-site', 'if-none-match'] as const;
 
-/** Whether the request is one for pages, and not a JSON-RPC call. */
+/** True for a request for pages, false for a JSON-RPC call. */
 export function wantsPage({ method, mediaType }: RefusedRequest): boolean {
   return method === 'GET' || method === 'HEAD' || (method === 'POST' && isFormType(mediaType));
 }
@@ -47,7 +47,7 @@ export function callRefusal(exchange: Exchange, hosts: AllowedHosts): string | u
   return site === undefined ? undefined : `${site}, and send it as application/json`;
 }
 
-/** Whether a URL names the host of the Host header, default ports left out. */
+/** True if a URL names the host of the Host header, default ports left out. */
 function isOf(url: string, host: string): boolean {
   try {
     const from = new URL(url);

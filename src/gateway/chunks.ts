@@ -73,7 +73,7 @@ class BegunChunks implements ChunkSource {
     this.length = rest.length;
     this.#rest = rest;
     this.#first = first instanceof Uint8Array ? Uint8Array.from(first) : first;
-    // When the client leaves before its turn, nobody looks at how it ended.
+    // A client that leaves before its turn leaves no reader of a failure.
     if (first instanceof Promise) first.catch(() => {});
   }
 
@@ -96,7 +96,7 @@ export class ReplyChunks implements CompletedSource {
   #released: ((isComplete: boolean) => void) | undefined;
 
   /**
-   * @param parts what the reply consists of; released by this
+   * @param parts the whole reply; released by this
    * @param buffer where chunks are made, 64 KiB at most. Replies may share one if no part of theirs fills it later
    * @param released told once, when the reply has ended or was given up before all of it was printed
    * @param length tells the bytes of all parts together, when known
@@ -134,7 +134,7 @@ export class ReplyChunks implements CompletedSource {
     return this.#length?.();
   }
 
-  /** Whether all parts are printed: what the last chunk held was the end. */
+  /** True once all parts are printed: the last chunk held the end. */
   get isComplete(): boolean {
     return this.#parts.isComplete;
   }
@@ -178,7 +178,7 @@ export class PrettyChunks implements CompletedSource {
     this.#buffer = buffer;
   }
 
-  /** Whether all is indented: what the last chunk held was the end. */
+  /** True once all is indented: the last chunk held the end. */
   get isComplete(): boolean {
     return this.#source.isComplete && this.#input.length === 0;
   }

@@ -6,7 +6,7 @@ export interface FirstPart {
   readonly bytes: Uint8Array;
   /** Bytes that were pulled, those left out of {@link bytes} among them. */
   readonly pulled: number;
-  /** Whether this is all. */
+  /** True if this is all. */
   readonly isWhole: boolean;
   readonly source: ChunkSource;
 }
@@ -15,7 +15,7 @@ export interface FirstPart {
 export function pullFirstPart(source: ChunkSource, bound: number): FirstPart | Promise<FirstPart> {
   const pieces: Uint8Array[] = [];
   let pulled = 0;
-  /** Whether there may be more. */
+  /** True if there may be more. */
   const take = (chunk: Chunk): boolean => {
     if (chunk === null) return false;
     pieces.push(Uint8Array.from(chunk));

@@ -27,7 +27,7 @@ export function retryHeaders({ retryAfter }: RefusedCall): ReplyHeaders | undefi
   return retryAfter === undefined ? undefined : { 'Retry-After': String(retryAfter) };
 }
 
-/** What to type for a call; the reader knows by which scheme and name the server is reached. */
+/** A command line that makes a call; the reader knows the scheme and name of the server. */
 export function curlLine(path: string): string {
   return `curl -H 'Content-Type: application/json' -d '{"jsonrpc":"2.0","method":"which","id":1}' http://HOST:PORT${path}`;
 }

@@ -37,7 +37,7 @@ export class MiError extends Error {
   /**
    * @param code integer; the `code` of the reply
    * @param message one short sentence; left out, the code's own text
-   * @param data what exactly is wrong and what would be right: a text, or any JSON
+   * @param data the exact fault and the remedy: a text, or any JSON
    */
   constructor(
     readonly code: number,
@@ -60,7 +60,7 @@ export function errorMember({ code, message, data }: MiError): { code: number; m
   return data === undefined ? { code, message } : { code, message, data };
 }
 
-/** What a client is told beside code and message, else the message: in a text, JSON is compact. */
+/** The `data` of an error as a text, JSON compact; without it, the message. */
 export function explained({ data, message }: MiError): string {
   if (typeof data === 'string') return data;
   try {
@@ -71,7 +71,7 @@ export function explained({ data, message }: MiError): string {
   }
 }
 
-/** OpenSIPS' error for a command that gave nothing. What it gave is no JSON, which whoever wrote the command has to know. */
+/** OpenSIPS' error for a command that gave nothing: its result is no JSON, which is logged for the author of the command. */
 export class NothingError extends MiError {
   /** @param what `a function` */
   constructor(readonly what: string) {

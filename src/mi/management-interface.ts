@@ -10,11 +10,11 @@ import { type Statistic, Statistics } from './statistics.js';
 export interface CommandCounts {
   readonly calls: Statistic;
   readonly time: Statistic;
-  /** Whether it has answered later before: then each call of it is timed, since it takes its time. */
+  /** True once the command has answered later: then each of its calls is timed. */
   isLater: boolean;
 }
 
-/** What protects the commands of a server; see {@link ManagementInterface.protect}. */
+/** Permissions and limits of the calls from the network; see {@link ManagementInterface.protect}. */
 export interface Protection extends Omit<GuardOptions, 'allowed' | 'denied'> {
   /** Patterns of commands parted by commas, see {@link CommandList}; '': all may be called. */
   readonly allowCommands?: string | undefined;
@@ -95,8 +95,8 @@ export class ManagementInterface {
   }
 
   /** Why a client may not run a command, -32003; undefined: it may. */
-  refusal(entry: CommandEntry, client: Client | undefined): MiError | undefined {
-    return this.guard?.refusal(entry, client);
+  denial(entry: CommandEntry, client: Client | undefined): MiError | undefined {
+    return this.guard?.denial(entry, client);
   }
 
   /** The commands that a client may run, in registration order: what listings show to it. The same array each time. */
@@ -105,7 +105,7 @@ export class ManagementInterface {
     const { entries } = this.commands;
     if (guard === undefined || client === undefined) return entries;
     const grant = client.caller?.grant ?? '';
-    const visible = this.#visible.get(grant) ?? entries.filter((entry) => guard.refusal(entry, client) === undefined);
+    const visible = this.#visible.get(grant) ?? entries.filter((entry) => guard.denial(entry, client) === undefined);
     this.#visible.set(grant, visible);
     return visible;
   }

@@ -150,7 +150,7 @@ export class Statistics {
   }
 
   /**
-   * What the items of a request name: `all`, `group:`, or one statistic by its bare name. Unknown items
+   * The statistics that the items of a request name: `all`, `group:`, or one statistic by its bare name. Unknown items
    * name nothing. A statistic that several items name is there once, since JSON members are unique.
    */
   find(items: readonly string[], options: { readonly all: boolean }): readonly Statistic[] {

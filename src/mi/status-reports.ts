@@ -14,7 +14,7 @@ export const mainIdentifier = 'main';
 
 const name = /^[A-Za-z0-9_.:-]{1,64}$/;
 
-/** What an identifier tells beside its status: one line of its history. */
+/** One line of the history of an identifier. */
 export interface StatusReport {
   /** Seconds since 1970. */
   readonly timestamp: number;
@@ -69,7 +69,7 @@ export class StatusIdentifier {
    * Sets the status; a change raises `E_CORE_SR_STATUS_CHANGED`.
    *
    * @param status an integer other than 0; negative: not ready, positive: ready
-   * @param details what clients are told with it
+   * @param details a text that clients get with it
    * @throws RangeError for any other status
    */
   set(status: number, details?: string): void {
@@ -89,7 +89,7 @@ export class StatusIdentifier {
 }
 
 /**
- * What is ready and what is not (OpenSIPS' status/report interface): groups, mostly named like their modules, of
+ * The parts of a server and their readiness (OpenSIPS' status/report interface): groups, mostly named like their modules, of
  * identifiers. `/readyz` is 200 while every one of them is ready.
  *
  * ```ts

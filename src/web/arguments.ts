@@ -7,7 +7,7 @@ import type { CallParameters } from '../mi/commands/parameters.js';
 import type { CompiledRecipe, ParameterType } from '../mi/commands/recipe.js';
 import { codes, invalidParams, MiError } from '../mi/errors.js';
 
-/** What a submitted form asks for: the parameters of the call. */
+/** The parameters of a call from a submitted form. */
 export interface Submitted {
   readonly given: CallParameters;
   readonly count: number;
@@ -21,7 +21,7 @@ const maxNesting = 128;
 /** Most values of a form: it is read in one go, and all others wait. JSON-RPC takes as many as max_values says. */
 const mostOfForm = 1024;
 
-/** Whether a form was submitted, or a bare result asked for, and not just a page opened. */
+/** True if a form was submitted or a bare result asked for, false if a page was opened. */
 export function isSubmitted(fields: readonly Field[]): boolean {
   return fields.some(({ name, value }) => {
     return name === 'arg' || name === 'recipe' || name.startsWith(prefix) || (name === 'raw' && value === '1');
@@ -31,12 +31,12 @@ export function isSubmitted(fields: readonly Field[]): boolean {
 /** The query of links to a form, whose fields the script of the page fills in; the only one that a page has. */
 const formQuery = 'form';
 
-/** Whether something was to be run, be it as a form or in a way that is none of here. */
+/** True if the request is meant to run something, as a form or in another way. */
 export function isMeantAsCall({ method, query, fields }: Exchange): boolean {
   return method === 'POST' || (query !== '' && query !== formQuery && !(method === 'HEAD' && isSubmitted(fields)));
 }
 
-/** Whether JSON was sent as a field of a form, or as the name of one: a call, not what somebody fills in. */
+/** True if JSON was sent as a field of a form, or as the name of one: a call, not a filled-in form. */
 export function hasJsonField({ method, fields }: Exchange): boolean {
   return method === 'POST' && fields.some(({ name, value }) => opening.test(name) || opening.test(value));
 }
@@ -98,7 +98,7 @@ function fromInputs({ recipes }: Command, fields: readonly Field[], maxValues: n
   const used = chosen !== undefined && chosen.count > 0 ? chosen : meantRecipe(all, fields);
   if (used === undefined) {
     const names = chosen?.recipe.names ?? [];
-    // Who chose parameters must not get the other recipe, which may be the one that concerns everything.
+    // A caller that chose parameters must not get the other recipe, which may be the one that concerns everything.
     if (names.length > 0 && recipes.some((recipe) => recipe.names.length === 0)) {
       throw invalidParams(`nothing is given for ${names.join(', ')}; fill in, or choose "without parameters"`);
     }
@@ -206,7 +206,7 @@ function measure(text: string, maxValues: number): { readonly depth: number; rea
       continue;
     }
     values += 1;
-    // What is refused must not cost more the larger it is.
+    // A refusal must not cost more for a larger body.
     if (values > maxValues) break;
     if (first !== '[' && first !== '{') continue;
     open += 1;
@@ -250,7 +250,7 @@ export function splitWords(text: string, limit = Number.POSITIVE_INFINITY): read
   return words;
 }
 
-/** What is read of a request is limited, since making values of it keeps all others waiting. */
+/** The values of one request are limited, since parsing them keeps all others waiting. */
 function tooManyValues(limit: number): FieldError {
   return new FieldError(
     413,

@@ -12,7 +12,7 @@ interface FormOptions {
   readonly action: string;
   /** The other names that find the command. */
   readonly names: readonly string[];
-  /** What was submitted, which is shown again. */
+  /** The submitted fields, which are shown again. */
   readonly fields: readonly Field[];
 }
 

@@ -1,7 +1,7 @@
 import { documentEnd, documentStart, serverLine } from '../http/pages/document.js';
 import { html, type Insertion, type Markup } from '../http/pages/markup.js';
 
-/** What all pages of one server share. */
+/** The common data of all pages of one server. */
 export interface Site {
   /** Path of the root: `/mi`. */
   readonly base: string;

@@ -16,7 +16,7 @@ import type { PageParts } from './page.js';
 export interface Frame extends PageParts {
   /** Milliseconds that the command took. */
   readonly time: number;
-  /** What leads to all of the result, where a page shows its first part. */
+  /** Links to all of the result, where a page shows its first part. */
   readonly all: Insertion;
   /** The same call as a JSON-RPC request, and the path that takes it; undefined when there is none to copy. */
   readonly call: { readonly path: string; readonly request: string } | undefined;
@@ -143,7 +143,7 @@ class JsonHtmlCursor implements Cursor {
   readonly #printer = new PrettyPrinter();
   readonly #indented = Buffer.alloc(stageSize);
   readonly #escaped = Buffer.alloc(stageSize);
-  /** What each stage has left. */
+  /** The rest of each stage. */
   #json: Uint8Array;
   #toEscape: Uint8Array = noBytes;
   #toCopy: Uint8Array = noBytes;
@@ -163,7 +163,7 @@ class JsonHtmlCursor implements Cursor {
     return at;
   }
 
-  /** Whether there is something to copy. */
+  /** Makes something to copy; false at the end. */
   #refill(): boolean {
     while (this.#toCopy.length === 0) {
       if (this.#toEscape.length > 0) {
@@ -195,8 +195,8 @@ const longestSlice = 2;
 const longestCount = 3000;
 
 /**
- * What is said of the rest of a result.
- * @param end whether it was counted to its end, or counting took too long, or its source failed
+ * Prints the sentence about the rest of a result.
+ * @param end `reached`: all was counted; `far`: counting took too long; `failed`: the source failed
  */
 type PrintRest = (count: number, end: 'reached' | 'far' | 'failed') => string;
 
@@ -221,7 +221,7 @@ class RestCursor implements Cursor {
       this.#text = new TextCursor(this.#print(this.#count, end));
       return this.#text.fill(buffer);
     };
-    // What is shown is shown: the page ends well, and says that the result does not.
+    // The shown part stays: the page ends well, and says that the result does not.
     return this.#countRest().then(
       (isAtEnd) => told(isAtEnd ? 'reached' : 'far'),
       () => told('failed'),
@@ -247,7 +247,7 @@ class RestCursor implements Cursor {
   }
 }
 
-/** What a promise gives, or undefined when that takes longer. */
+/** The value of a promise; undefined when it takes longer. */
 async function within<T>(promise: Promise<T>, milliseconds: number): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<undefined>((resolve) => {

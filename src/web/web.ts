@@ -22,7 +22,7 @@ import { commandForm, menu, pathOf } from './form.js';
 import { page, pageParts, type Site } from './page.js';
 import { type Frame, Results } from './results.js';
 
-/** What a web interface is set to. */
+/** Settings of a web interface. */
 interface WebOptions {
   /** Path of its root: `/mi`. */
   readonly base: string;
@@ -141,12 +141,12 @@ export class WebInterface {
       this.#refuse(exchange, 404, html`module ${module} has no command ${quoted(name)}${near}`, module);
       return;
     }
-    const missing = this.#mi.refusal(entry, exchange);
+    const missing = this.#mi.denial(entry, exchange);
     if (missing !== undefined && !isSubmitted(exchange.fields)) {
       this.#refuse(exchange, 403, explained(missing), module);
       return;
     }
-    // A HEAD request runs nothing: nobody could see the result.
+    // A HEAD request runs nothing: its reply has no result.
     if (exchange.method === 'HEAD' || !isSubmitted(exchange.fields)) {
       if (isMeantAsCall(exchange)) {
         this.#refuseCall(exchange, `nothing is run without a field arg; ${this.#remedy}`, module);
@@ -159,7 +159,7 @@ export class WebInterface {
       const refusal = crossSiteRefusal(exchange);
       if (refusal !== undefined) {
         const reason = html`${entry.fullName} may change the state of the server, and ${refusal}`;
-        // Filled in as it was asked for: who means it presses the button.
+        // Filled in as it was asked for: a press of the button runs it.
         const main = html`${alert(403, reason)}${this.#form(entry, exchange)}`;
         if (isRaw(exchange)) this.#refuse(exchange, 403, reason);
         else replyPage(exchange, 403, page(this.#siteOf(exchange), statusLine(403), module, main));
@@ -280,7 +280,7 @@ function alert(status: number, reason: Insertion): Markup {
   return html`<h2>${statusLine(status)}</h2>\n<p role="alert" class="error">${reason}</p>\n`;
 }
 
-/** What somebody chose, isolated: its direction of writing ends where it ends. */
+/** A text of a client, isolated: its direction of writing ends with it. */
 function quoted(text: string): Markup {
   return html`<bdi>"${shorten(text, 64, '…')}"</bdi>`;
 }
@@ -294,7 +294,7 @@ function nearest(name: string, names: readonly string[], pathTo: (name: string) 
 /** Longest parameters in a link that is offered: heads of requests are limited. */
 const longestArgument = 3000;
 
-/** Whether the answer is no page: the bare result is asked for by `raw=1`, or JSON by `Accept`. */
+/** True if the bare result is asked for, by `raw=1`, or by `Accept` for JSON. */
 function isRaw(exchange: Exchange): boolean {
   return exchange.wantsJson || exchange.argument('raw') === '1';
 }
@@ -344,7 +344,7 @@ function callText(method: string, { given }: Submitted): string | undefined {
 /** Most bytes of a result that a page shows: what browsers still lay out at once. */
 const mostShown = 262144;
 
-/** What sets the web interfaces of one server apart. */
+/** Settings that differ between the web interfaces of one server. */
 interface WebRoot {
   readonly root: string;
   /** 0: GET; 1: POST. */

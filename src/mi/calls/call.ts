@@ -1,12 +1,12 @@
 import { LazyAbort } from '../../base/lazy-abort.js';
 
-/** Who called. */
+/** The caller of a command. */
 export interface Client {
   /** Address of the other end of the connection; '' for a Unix socket, and for one whose address is not known. */
   readonly remoteAddress: string;
   /** Where the call comes from: its address, `local` by a Unix socket, `unknown` where the address is not known. */
   readonly origin: string;
-  /** What the login gave: its name (`-` without one), and the level it may use. Undefined: everything is allowed. */
+  /** The name (`-` without one) and the level that the login gave. Undefined: everything is allowed. */
   readonly caller: { readonly name: string; readonly grant: string } | undefined;
   /** Where the connection came in: `http:127.0.0.1:8888`. */
   readonly listener: string;
@@ -14,7 +14,7 @@ export interface Client {
 
 let sourceOf: (call: Call) => Client | undefined;
 
-/** What `call.client` is a view of, for those to whom a view would be one object too many. Handlers cannot reach it. */
+/** The object behind the view `call.client`, for code that needs no view. Handlers cannot reach it. */
 export function clientOf(call: Call): Client | undefined {
   return sourceOf(call);
 }
@@ -24,7 +24,7 @@ export function clientOf(call: Call): Client | undefined {
  * deadline passed or the server stops.
  */
 export class Call extends LazyAbort {
-  /** What commands get that do without a call. Many have it, so that it cannot be aborted. */
+  /** The call of commands that do without one. Many share it, so that it cannot be aborted. */
   static readonly none: Call = new (class extends Call {
     override abort(): void {}
   })('none');
@@ -36,7 +36,7 @@ export class Call extends LazyAbort {
 
   /**
    * @param command full name of the command
-   * @param client who called; `undefined` within the process
+   * @param client the caller; `undefined` within the process
    */
   constructor(
     readonly command: string,
@@ -46,7 +46,7 @@ export class Call extends LazyAbort {
     this.#source = client;
   }
 
-  /** Who called; undefined within the process. Made when it is first looked at, and never changed. */
+  /** The caller; undefined within the process. Created on first use, and frozen. */
   get client(): Client | undefined {
     if (this.#client === undefined && this.#source !== undefined) this.#client = viewOf(this.#source);
     return this.#client;
@@ -57,7 +57,7 @@ export class Call extends LazyAbort {
   }
 }
 
-/** What comes with the request is more than handlers are to have. */
+/** A view without the rest of the request, which handlers are not to have. */
 function viewOf({ remoteAddress, origin, caller, listener }: Client): Client {
   const known = caller === undefined ? undefined : Object.freeze({ ...caller });
   return Object.freeze({ remoteAddress, origin, caller: known, listener });

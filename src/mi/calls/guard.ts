@@ -4,11 +4,11 @@ import type { CommandEntry, CommandList } from '../commands/command-table.js';
 import { codes, MiError, RefusedCall } from '../errors.js';
 import type { Client } from './call.js';
 
-/** What calls from the network are held to. */
+/** Permissions and limits of calls from the network. */
 export interface GuardOptions {
   /** Commands that may be called; undefined: all. */
   readonly allowed?: CommandList | undefined;
-  /** Commands that nobody may call, whatever their level. */
+  /** Commands that are denied to every level. */
   readonly denied?: CommandList | undefined;
   /** Calls from one network. */
   readonly addressRate?: RateLimit | undefined;
@@ -27,21 +27,21 @@ export class Guard {
   }
 
   /** Why this client may not run a command, -32003 naming the level that is missing; undefined: it may. */
-  refusal(entry: CommandEntry, client: Client | undefined): MiError | undefined {
+  denial(entry: CommandEntry, client: Client | undefined): MiError | undefined {
     if (client === undefined) return undefined;
     const { allowed, denied } = this.#options;
-    // What stands in no table has no name in a list: it belongs to the protocol.
+    // An entry of no table has no name in a list: it belongs to the protocol.
     const isListed = entry.number >= 0;
     if (isListed && denied?.has(entry) === true)
-      return refused(`${entry.fullName} is denied on this server (deny_commands)`);
+      return permissionDenied(`${entry.fullName} is denied on this server (deny_commands)`);
     if (isListed && allowed?.has(entry) === false) {
-      return refused(`${entry.fullName} is not allowed on this server (allow_commands)`);
+      return permissionDenied(`${entry.fullName} is not allowed on this server (allow_commands)`);
     }
     const { caller } = client;
     const { level } = entry.command;
     if (caller === undefined || includesLevel(caller.grant, level)) return undefined;
     const who = caller.name === '-' ? 'callers here have' : `${caller.name} has`;
-    return refused(`${entry.fullName} needs level ${level}; ${who} level ${caller.grant}`);
+    return permissionDenied(`${entry.fullName} needs level ${level}; ${who} level ${caller.grant}`);
   }
 
   /** Takes one call out of the limits of this client; -32004 when there is none left, -32003 when it cannot be counted. */
@@ -51,7 +51,7 @@ export class Guard {
     if (addressRate !== undefined) {
       const network = networkOf(client.origin);
       if (network === undefined)
-        return refused('the address of this connection is not known, and rate_limit_address counts by it');
+        return permissionDenied('the address of this connection is not known, and rate_limit_address counts by it');
       const wait = addressRate.take(network);
       if (wait > 0) return tooMany(`${addressRate.rate} calls a second from one address`, 'rate_limit_address', wait);
     }
@@ -62,7 +62,7 @@ export class Guard {
   }
 }
 
-function refused(data: string): MiError {
+function permissionDenied(data: string): MiError {
   return new MiError(codes.permissionDenied, undefined, data);
 }
 

@@ -48,7 +48,7 @@ export interface Face<C extends Client | undefined> {
   wait(client: C, place: number, leave: Leave, entry: CommandEntry): void;
 }
 
-/** What the calls of one root are held to. */
+/** Limits of the calls of one root. */
 export interface RunnerOptions {
   /** Calls of asynchronous commands that may run at once. */
   readonly maxPending: number;
@@ -99,7 +99,7 @@ export class Runner {
    * Runs one call.
    *
    * @param count how many parameters the client wrote; more than `given` holds where it repeated a name
-   * @returns whether the call is answered, and nothing keeps its client
+   * @returns true if the call is answered, and nothing keeps its client
    */
   run<C extends Client | undefined>(
     face: Face<C>,
@@ -252,11 +252,11 @@ export class Runner {
       throw excess;
     }
     const audited = mi.audit?.begin(entry, given, call);
-    const refusal = guard.refusal(entry, client);
-    if (refusal !== undefined) {
+    const denial = guard.denial(entry, client);
+    if (denial !== undefined) {
       mi.denied.add(1);
-      audited?.end(refusal.code);
-      throw refusal;
+      audited?.end(denial.code);
+      throw denial;
     }
     if (audited === undefined) return this.#execute(entry, given, count, call);
     let result: Result | Promise<Result>;
@@ -293,18 +293,18 @@ export class Runner {
       // Asking may fail too: a proxy, or a getter. A promise of another realm or library counts too.
       isLater = typeof result === 'object' && result !== null && 'then' in result && typeof result.then === 'function';
     } catch (error) {
-      this.#finished(counts, started);
+      this.#finished(counts, before, started);
       mi.errors.add(1);
       throw error;
     }
-    if (isLater) return this.#settle(entry, started, result as PromiseLike<Result>);
-    this.#finished(counts, started);
+    if (isLater) return this.#settle(entry, before, started, result as PromiseLike<Result>);
+    this.#finished(counts, before, started);
     if (result === undefined) this.#tellNothing(entry);
     return result;
   }
 
   /** Not within {@link #execute}: its closures would be allocated for every call. */
-  #settle(entry: CommandEntry, started: number, result: PromiseLike<Result>): Promise<Result> {
+  #settle(entry: CommandEntry, before: number, started: number, result: PromiseLike<Result>): Promise<Result> {
     const mi = this.#mi;
     const counts = mi.counts[entry.number];
     mi.pending.add(1);
@@ -312,14 +312,14 @@ export class Runner {
     return Promise.resolve(result).then(
       (value) => {
         mi.pending.add(-1);
-        this.#finished(counts, started);
+        this.#finished(counts, before, started);
         if (value === undefined) this.#tellNothing(entry);
         return value;
       },
       (error: unknown) => {
         mi.pending.add(-1);
         mi.errors.add(1);
-        this.#finished(counts, started);
+        this.#finished(counts, before, started);
         throw error;
       },
     );
@@ -334,12 +334,11 @@ export class Runner {
     );
   }
 
-  #finished(counts: CommandCounts | undefined, started: number): void {
+  #finished(counts: CommandCounts | undefined, before: number, started: number): void {
     if (counts === undefined) return;
-    const calls = counts.calls.value;
     counts.calls.add(1);
     if (started === untimed) return;
-    const share = calls < timedCalls || counts.isLater ? 1 : timedShare;
+    const share = before < timedCalls || counts.isLater ? 1 : timedShare;
     counts.time.add(Math.round((performance.now() - started) * 1000 * share));
   }
 }

@@ -106,7 +106,7 @@ export class CommandTable {
     throw new MiError(codes.methodAmbiguous, undefined, hint);
   }
 
-  /** Whether a text finds this command. */
+  /** True if a text finds this command. */
   finds(method: string, entry: CommandEntry): boolean {
     const [found, another] = this.#candidates(method);
     return found === entry && another === undefined;

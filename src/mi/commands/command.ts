@@ -6,7 +6,7 @@ import { type CompiledRecipe, compileRecipe, describeRecipes, type ParametersOf,
 
 export type { Result } from '../results/result.js';
 
-/** What a handler may give: {@link Printable}, and something. */
+/** The type that a handler may return: {@link Printable}, and not undefined. */
 export type Returnable<T> = [T & undefined] extends [never] ? Printable<T> : never;
 
 /** Nothing more where `T` may be returned; else what makes the compiler name the member that is wrong. */
@@ -20,12 +20,12 @@ export interface CommandDeclaration<R extends readonly Recipe[], T = Result> {
   readonly name: string;
   /** Names that OpenSIPS 3.x had for it: `ul_dump`. */
   readonly aliases?: readonly string[];
-  /** What it does, for `help`: one to three sentences. */
+  /** The effect of the command, for `help`: one to three sentences. */
   readonly help: string;
   /** Accepted combinations of parameters; left out, none: `[{}]`. */
   readonly recipes?: R;
   /**
-   * Whether it changes nothing, so that any page may link to it; default false. The web interface runs other
+   * True if it changes nothing, so that any page may link to it; default false. The web interface runs other
    * commands for requests from its own pages only.
    */
   readonly readOnly?: boolean;
@@ -36,13 +36,12 @@ export interface CommandDeclaration<R extends readonly Recipe[], T = Result> {
   /** Members that tell what the objects of a long list are about: of such a list the audit log keeps only these. */
   readonly targets?: readonly string[];
   /**
-   * Whether `run` does without its call, and is given {@link Call.none}: then none is made, and what is often called leaves
-   * nothing to be collected. Default false.
+   * True if `run` does without its call, and is given {@link Call.none}: then a call allocates nothing. Default false.
    */
   readonly withoutCall?: boolean;
   /**
-   * Whether `run` does without an asynchronous context of its own, too: neither it nor what it calls is of somebody else, who
-   * might set one. Default false.
+   * True if `run` does without an asynchronous context of its own, too: neither it nor the code that it calls sets one.
+   * Default false.
    */
   readonly withoutContext?: boolean;
   /** Refuse positional parameters, for recipes that only names can tell apart. */
@@ -96,7 +95,7 @@ export class Command {
   readonly withoutCall: boolean;
   readonly withoutContext: boolean;
   readonly recipes: readonly CompiledRecipe[];
-  /** Whether it may be called without parameters. */
+  /** True if it may be called without parameters. */
   readonly takesNone: boolean;
   readonly run: (parameters: Readonly<Record<string, JsonValue>>, call: Call) => Result | Promise<Result>;
 
@@ -155,19 +154,19 @@ export function command<const R extends readonly Recipe[] = readonly [Record<nev
 }
 
 /**
- * What a command does to the server, and what a caller may run: `read` tells, `operate` changes what the server
+ * The effect of a command on the server, and the right of a caller: `read` tells, `operate` changes what the server
  * serves, `admin` changes the server itself. Each includes those before it.
  */
 export type Level = (typeof levels)[number];
 
 export const levels = ['read', 'operate', 'admin'] as const;
 
-/** Whether a text names a level. */
+/** True if a text names a level. */
 export function isLevel(text: string): text is Level {
   return (levels as readonly string[]).includes(text);
 }
 
-/** Whether a caller of level `granted` may do what needs `needed`. An unknown word grants nothing. */
+/** True if a caller of level `granted` has the level `needed`. An unknown word grants nothing. */
 export function includesLevel(granted: string, needed: Level): boolean {
   return levels.indexOf(granted as Level) >= levels.indexOf(needed);
 }

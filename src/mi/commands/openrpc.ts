@@ -17,7 +17,7 @@ const schemaNames: Readonly<Record<ParameterType, string>> = {
   json: 'json',
 };
 
-/** What each parameter type accepts, as JSON Schema; see {@link convertParameter}. */
+/** The values of each parameter type, as JSON Schema; see {@link convertParameter}. */
 const schemas: Readonly<Record<ParameterType, JsonObject>> = {
   int: {
     description: 'an integer; a fraction is dropped, and a string of decimal digits is taken as its number',

@@ -58,7 +58,7 @@ function convert(
   return parameters;
 }
 
-/** Whether a text anywhere in a value has half of a surrogate pair: whoever reads it again could not decode the reply. */
+/** True if a text anywhere in a value has half of a surrogate pair, which strict decoders of a reply reject. */
 function isHalf(value: JsonValue | undefined): boolean {
   if (typeof value === 'string') return hasHalfPair(value);
   if (typeof value !== 'object' || value === null) return false;

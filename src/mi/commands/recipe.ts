@@ -1,6 +1,6 @@
 import type { JsonObject, JsonValue } from '../../base/json.js';
 
-/** What a parameter of each declared type is in JavaScript. */
+/** The JavaScript type of each declared type. */
 export interface ParameterTypes {
   /** A number (fraction dropped) or a string of decimal digits with an optional sign. */
   int: number;
@@ -32,7 +32,7 @@ type TypeIn<R, Name> = R extends R ? (Name extends keyof R ? R[Name] : never) : 
 type ValueOf<T> = T extends ParameterType ? ParameterTypes[T] : never;
 
 /**
- * What a handler receives for a list of recipes: a parameter that every recipe has is always there,
+ * The parameters that a handler receives for a list of recipes: a parameter that every recipe has is always there,
  * any other may be `undefined`.
  */
 export type ParametersOf<R extends readonly Recipe[]> = {

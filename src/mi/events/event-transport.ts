@@ -1,4 +1,4 @@
-/** What one parameter of an event may be. */
+/** The value of one parameter of an event. */
 export type EventValue = string | number;
 
 /** Parameters of an event: by name, or, as scripts of OpenSIPS raise them, by position. */
@@ -14,11 +14,11 @@ export interface EventSink {
 
 /** How events are sent: what OpenSIPS' modules `event_*` are. */
 export interface EventTransport {
-  /** What its sockets begin with, up to the first colon: `udp`. */
+  /** The scheme of its sockets, up to the first colon: `udp`. */
   readonly protocol: string;
   /** Subscribers (sockets, whatever they subscribe to) that there may be at once. */
   readonly maxSubscribers: number;
-  /** Whether each of them has a connection of its own. */
+  /** True if each socket has a connection of its own. */
   readonly isConnected?: boolean;
   /**
    * The one way to write a socket, so that its subscriptions are found again.

@@ -25,7 +25,7 @@ export class Subscription {
     return this.expire === undefined ? undefined : this.#begin + this.expire - now;
   }
 
-  /** Whether it is forgotten. In the very second in which it ends it is still listed, as in OpenSIPS. */
+  /** True once the subscription is forgotten. In the very second in which it ends it is still listed, as in OpenSIPS. */
   isOver(now: number): boolean {
     return (this.ttl(now) ?? 1) < 0;
   }
@@ -55,7 +55,7 @@ export class MiEvent {
     this.#counts = counts;
   }
 
-  /** Whether raising it may reach anybody; where parameters are costly to make, ask before. */
+  /** True if the event has subscribers; ask before making costly parameters. */
   get hasSubscribers(): boolean {
     return this.subscriptions.size > 0;
   }

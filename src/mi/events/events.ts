@@ -21,7 +21,7 @@ const searchInterval = 5000;
 
 const eventName = /^E_[A-Z0-9_]{1,62}$/;
 
-/** What the transports count. */
+/** The counts of the transports. */
 export interface EventDeliveryCounts {
   /** Handed to the operating system. */
   sent(): void;

@@ -6,7 +6,7 @@ export interface Cursor {
    * @returns bytes written; 0 when the part is complete
    */
   fill(buffer: Buffer): number | Promise<number>;
-  /** Whether {@link fill} may answer later: then the buffer may not be shared with others. */
+  /** True if {@link fill} may answer later: then the buffer may not be shared with others. */
   readonly isSlow?: boolean;
   /** Frees what is held; to be called once, complete or not. */
   release(): void;
@@ -92,7 +92,7 @@ export class Parts implements Cursor {
     return this.#cursors.some((cursor) => cursor.isSlow === true);
   }
 
-  /** Whether all parts are printed: what was written last is the end. */
+  /** True once all parts are printed. */
   get isComplete(): boolean {
     return this.#cursors.length === 0;
   }

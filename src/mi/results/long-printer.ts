@@ -29,7 +29,7 @@ interface Level {
   readonly length: number;
   /** Where it stands in the result: `.calls[3]`. */
   readonly place: string;
-  /** Whether what only looks empty is refused: not in what a `toJSON` gave. */
+  /** True if objects that only look empty are rejected: not in the result of a `toJSON`. */
   readonly isChecked: boolean;
   next: number;
   isEmpty: boolean;
@@ -55,7 +55,7 @@ export class LongPrinter {
   readonly #isWhole: boolean;
 
   /**
-   * @param isWhole whether the parts in it are printed with the rest
+   * @param isWhole true if the parts in it are printed with the rest
    * @throws what printing the beginning of the value does
    */
   constructor(value: unknown, isWhole = false) {
@@ -63,7 +63,7 @@ export class LongPrinter {
     this.#guarded(() => this.#descend(undefined, '', value));
   }
 
-  /** Whether all is printed. */
+  /** True once all is printed. */
   get isComplete(): boolean {
     return this.#levels.length === 0 && this.#string === undefined;
   }
@@ -85,7 +85,7 @@ export class LongPrinter {
     });
   }
 
-  /** What was printed, to be asked for once. */
+  /** The printed texts and parts, to be taken once. */
   take(): (string | Piecewise)[] {
     this.#flush();
     const printed = this.#printed;

@@ -19,7 +19,7 @@ export abstract class Piecewise<T = unknown> {
    */
   abstract open(now: number): Cursor;
 
-  /** Gives back what it holds, in place of {@link open}: nobody will print it. Never fails. */
+  /** Gives back its memory, in place of {@link open}: it is not printed. Never fails. */
   discard(): void {}
 
   /** The whole value at once, for a text that is not a reply. */

@@ -8,13 +8,13 @@ import { nonce, printRecord, type SecondsLeft, styles } from './seconds-left.js'
 
 export { dumpsOpen } from '../../native/native.js';
 
-/** What may be set for a `T` that is got: wherever it has a number, the seconds until a time may stand. */
+/** The values to set for a `T` that is read: the seconds until a time may stand for any number in it. */
 export type Settable<T> =
   | T
   | (number extends T ? SecondsLeft : never)
   | (T extends object ? { readonly [Member in keyof T]: Settable<T[Member]> } : never);
 
-/** What is kept beside a record. */
+/** Options of one record. */
 export interface RecordOptions {
   /** The time at which {@link RecordTable.due} finds the record, in a unit of the caller's choice. */
   readonly deadline?: number;
@@ -173,7 +173,7 @@ export class RecordTable<T = unknown> {
   }
 
   /**
-   * What `maxBytes` limits: {@link bytes}, and about 80 for each record and 12 for each {@link secondsLeft}. The memory
+   * The bytes that `maxBytes` limits: {@link bytes}, and about 80 for each record and 12 for each {@link secondsLeft}. The memory
    * that the table holds is at most a few percent more.
    */
   get usedBytes(): number {
@@ -322,7 +322,7 @@ function checkKey(key: string): void {
   if (typeof key !== 'string') checkGiven('key of a record', key, aText);
 }
 
-/** What a dump prints of each record. */
+/** The form of each record in a dump. */
 export interface DumpOptions {
   /** The whole record (default), or its key. */
   readonly as?: 'records' | 'keys';

@@ -12,7 +12,7 @@ import type { RecordTable } from './record-table.js';
 import { weightOf } from './value-size.js';
 
 /**
- * What a handler may return: any JSON value (`null` included), with dumps of record tables and streams anywhere in it,
+ * The values that a handler may return: any JSON value (`null` included), with dumps of record tables and streams anywhere in it,
  * or a selection of statistics. Returning nothing is an error, -32000, as it is in OpenSIPS; a plain success is the text `OK`.
  */
 export type Result =
@@ -39,7 +39,7 @@ export type Printable<T> = T extends Result | undefined
         ? { readonly [Member in keyof T]: Printable<T[Member]> }
         : never;
 
-/** What prints as `{}`, or not at all. */
+/** Objects that print as `{}`, or not at all. */
 type Unprintable =
   | ((...given: never) => unknown)
   | (new (
@@ -158,7 +158,7 @@ export function openParts(printed: PrintedResult): Cursor[] {
     try {
       releaseAll(cursors);
     } catch {
-      // The part that does not open is what is told.
+      // The failure to open is the one that is thrown.
     }
     throw error;
   }
@@ -171,7 +171,7 @@ export function discardResult(value: unknown): void {
     const parts = printParts(value);
     if (Array.isArray(parts)) for (const part of parts) if (part instanceof Piecewise) part.discard();
   } catch {
-    // A value that cannot be printed: nobody wants it.
+    // A value that cannot be printed holds nothing more.
   }
 }
 
@@ -196,7 +196,7 @@ class LongValue extends Piecewise {
     this.printed = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
-    // Given up, nobody looks at how it ended.
+    // A value that is given up has no reader, and its failure none either.
     this.printed.catch(() => {});
     workInTurns({ work: (slice) => this.#print(slice) });
   }
@@ -215,7 +215,7 @@ class LongValue extends Piecewise {
     return this.#value;
   }
 
-  /** Whether there is more to print. */
+  /** Prints a slice; true if there is more to print. */
   #print(slice: Slice): boolean {
     try {
       this.#context.runInAsyncScope(() => {

@@ -3,7 +3,7 @@ import { currentSecond, secondOf } from '../../base/clock.js';
 import { printJson } from '../../base/json.js';
 import { collecting } from './piecewise.js';
 
-/** What stands in place of a number of seconds. */
+/** Texts that stand in place of a number of seconds. */
 export interface SecondsLeftTexts {
   /** For the time 0, e.g. `permanent`; left out, it counts as a time that has come. */
   readonly permanent?: string;
@@ -14,15 +14,15 @@ export interface SecondsLeftTexts {
 const longest = 2 ** 48 - 1;
 
 /**
- * What the markers of this process begin with. They are printed for {@link printRecord} alone and taken out again by the
- * table, so that nobody learns the nonce and no text that a user chose is taken for a marker.
+ * The beginning of the markers of this process. They are printed for {@link printRecord} alone and taken out again by the
+ * table, so that the nonce stays secret and no text of a user is taken for a marker.
  */
 export const nonce = randomBytes(16).toString('base64url');
 
 /** One way to print the seconds until a time. */
 interface Style {
   readonly texts: SecondsLeftTexts;
-  /** What its markers begin with: the nonce, and the number that tables know the style by. */
+  /** The beginning of its markers: the nonce, and the number of the style in tables. */
   readonly marker: string;
 }
 
@@ -47,14 +47,14 @@ export class SecondsLeft {
     this.#style = style;
   }
 
-  /** What it is at a second of {@link currentSecond}. */
+  /** The value at a second of {@link currentSecond}. */
   valueAt(now: number): number | string {
     const { permanent, expired } = this.#style.texts;
     if (this.#at === 0 && permanent !== undefined) return permanent;
     return this.#at > now ? this.#at - now : (expired ?? 0);
   }
 
-  /** What it is now; within a record that is being set, what the table knows it by. */
+  /** The value now; within a record that is being set, the marker. */
   toJSON(): number | string {
     if (record === undefined) return this.valueAt(currentSecond());
     record.marks += 1;

@@ -59,7 +59,7 @@ export class Stream extends Piecewise {
   }
 }
 
-/** What an item may be: a value, and no stream. */
+/** The type of an item: a value, and no stream. */
 type Item<T> = T extends Stream ? never : Printable<T>;
 
 /**
@@ -121,14 +121,14 @@ interface Pull {
   /** The item that is waited for. */
   awaited: IteratorResult<unknown> | Promise<IteratorResult<unknown>> | undefined;
   isTurnOver: boolean;
-  /** Whether it has ended before the awaited item came. */
+  /** True if the fill ended before the awaited item came. */
   isAnswered: boolean;
 }
 
 /** Prints a stream. Asynchronous from the first call, since any item may let others wait. */
 class StreamCursor implements Cursor {
   readonly isSlow = true;
-  /** Whether the items are an iterator themselves, as those of a generator are: another cursor would share it. */
+  /** True if the items are an iterator themselves, as those of a generator are: another cursor would share it. */
   readonly isReadOnce: boolean;
   readonly #iterator: Iterator<unknown> | AsyncIterator<unknown>;
   readonly #isAsync: boolean;
@@ -162,7 +162,7 @@ class StreamCursor implements Cursor {
     return this.#isAsync ? this.#withinTurn(pull, filled) : filled;
   }
 
-  /** What is there already is not held back while the next item takes longer than a turn of the event loop. */
+  /** Printed items are not held back while the next one takes longer than a turn of the event loop. */
   #withinTurn(pull: Pull, filled: Promise<number>): Promise<number> {
     return new Promise((resolve, reject) => {
       const turn = setImmediate(() => {

@@ -29,7 +29,7 @@ let counted: Map<object, readonly string[]> | undefined;
 
 /**
  * How many values an object or array has in it, the characters of texts counted in; `Infinity` when these are more than `limit`.
- * What `toJSON` of an embedder would give is not known before it is called, and counts as that.
+ * The result of a `toJSON` of others is not known before it is called, and counts as infinite.
  */
 export function weightOf(value: object, limit: number): number {
   if (counted !== undefined) {

@@ -14,7 +14,7 @@ import { Outcome, Reply, type ReplyKind, type RequestScanner, replyHead } from '
 import type { CallReader } from './call-reader.js';
 import { TailCursor } from './replies.js';
 
-/** What batches are set to. */
+/** Settings of batches. */
 export interface BatchesOptions {
   /** Bytes of the response window. */
   readonly windowSize: number;
@@ -84,16 +84,16 @@ export class Batches {
   }
 }
 
-/** What the batches of one root share. */
+/** The common parts of the batches of one root. */
 interface BatchHost {
   readonly scanner: RequestScanner;
   readonly calls: CallReader;
   readonly runner: Runner;
 }
 
-/** Who wants to know how a batch gets on. */
+/** A listener to the progress of a batch. */
 interface BatchListener {
-  /** Whether what is settled has to wait for the client to read. */
+  /** True if settled replies have to wait for the client to read. */
   readonly isBlocked: boolean;
   /** A reply may be printed when its turn comes. */
   settled(): void;
@@ -103,7 +103,7 @@ interface BatchListener {
   failed(error: unknown): void;
 }
 
-/** What is known of one reply: nothing yet, a value to be printed, the text of statistics as they were, an error. */
+/** The outcome of one call: a value to be printed, the text of statistics as they were, an error. */
 type Settled =
   | SettledResult
   | { readonly kind: 'text'; readonly bytes: Uint8Array }
@@ -160,8 +160,8 @@ class Batch implements Face<Exchange> {
   #isGivenUp = false;
 
   /**
-   * @param body what the scanner has just read with `scanBatch`; only read before {@link run} returns
-   * @param client who is told to be gone by {@link giveUp}
+   * @param body the body that the scanner has just read with `scanBatch`; only read before {@link run} returns
+   * @param client the exchange, whose end {@link giveUp} tells
    */
   constructor(host: BatchHost, client: Exchange, body: Uint8Array) {
     this.#host = host;
@@ -171,7 +171,7 @@ class Batch implements Face<Exchange> {
     this.#left = host.scanner.batchElements;
   }
 
-  /** Whether every call has begun. */
+  /** True once every call has begun. */
   get isBegun(): boolean {
     return this.#left === 0;
   }
@@ -217,7 +217,7 @@ class Batch implements Face<Exchange> {
     else setImmediate(() => this.run(listener));
   }
 
-  /** A part of the replies is about to be sent: whoever waits for the next one begins to do so later. */
+  /** A part of the replies is about to be sent: the wait for the next one begins now. */
   progressed(): void {
     this.since = performance.now();
   }
@@ -241,7 +241,7 @@ class Batch implements Face<Exchange> {
     this.#position = 0;
   }
 
-  /** Nobody waits any more: aborts what runs, begins nothing, and gives back what the replies hold. */
+  /** The client is gone: aborts the running calls, begins no other, and gives back the memory of the replies. */
   giveUp(reason: Error): void {
     if (this.#isGivenUp) return;
     this.#isGivenUp = true;
@@ -253,7 +253,7 @@ class Batch implements Face<Exchange> {
       try {
         if (item.idSlot >= 0) this.#host.scanner.release(item.idSlot);
       } catch (error) {
-        // Those behind it are given back all the same.
+        // The ids behind it are given back all the same.
         this.#host.runner.failures.ofReply(error);
       }
       if (item.settled?.kind !== 'result') continue;
@@ -318,7 +318,7 @@ class Batch implements Face<Exchange> {
     this.#running.delete(place);
     const item = this.#items[place];
     if (item === undefined || this.#isGivenUp) {
-      // Nobody gets the result of a notification, nor its error.
+      // A notification gets neither its result nor its error.
       if (settled.kind === 'result') discardResult(settled.value);
       return;
     }
@@ -365,14 +365,14 @@ class BatchReply implements CompletedSource, BatchListener {
   #command: string | undefined;
   /** Where in the buffer that reply begins, so that a failure can still become its error; -1 when a part of it is sent. */
   #partsAt: number | undefined;
-  /** Whether a cursor has the buffer. */
+  /** True while a cursor has the buffer. */
   #isFilling = false;
-  /** Whether what is printed should be given: it is full, it is the end, or what comes next may take long. */
+  /** True if the printed bytes are to be sent: the buffer is full, the array ends, or the next part may take long. */
   #isDue = false;
-  /** Whether the array is closed. */
+  /** True once the array is closed. */
   #isEnded = false;
   #hasBegun = false;
-  /** Whether a chunk is wanted, and the buffer may be written. */
+  /** True while a chunk is wanted, and the buffer may be written. */
   #isPulled = false;
   #isReleased = false;
   /** A failure that no error reply can tell of: it cuts the connection. */
@@ -388,7 +388,7 @@ class BatchReply implements CompletedSource, BatchListener {
     this.#buffer = shared;
   }
 
-  /** Whether the last chunk held the end. */
+  /** True if the last chunk held the end. */
   get isComplete(): boolean {
     return this.#isEnded && !this.#isPulled;
   }
@@ -434,7 +434,7 @@ class BatchReply implements CompletedSource, BatchListener {
     this.#answer();
   }
 
-  /** Nobody waits for the replies any more. */
+  /** The client is gone. */
   giveUp(reason: Error): void {
     this.#call?.abort(reason);
     this.#batch.giveUp(reason);
@@ -463,7 +463,7 @@ class BatchReply implements CompletedSource, BatchListener {
     else waiting.reject(this.#broken.error);
   }
 
-  /** What is there is not held back for long. */
+  /** Printed bytes are not held back for long. */
   #keep(): void {
     if (this.#timer !== undefined || !this.#hasPrinted) return;
     const hurry = (): void => {
@@ -478,12 +478,12 @@ class BatchReply implements CompletedSource, BatchListener {
     }
   }
 
-  /** Whether there is something to give. */
+  /** True if printed bytes can be sent. */
   get #hasPrinted(): boolean {
     return this.#at > 0 && !this.#isFilling;
   }
 
-  /** What is printed, until more is. */
+  /** The printed bytes, valid until more are printed. */
   #give(): Chunk {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -590,7 +590,7 @@ class BatchReply implements CompletedSource, BatchListener {
     this.#tail = new TailCursor(this.#scanner, idSlot);
     this.#parts = new Parts([new BytesCursor(replyHead(kind)), ...cursors, this.#tail]);
     this.#partsAt = undefined;
-    // What is there goes first: the buffer will be the cursor's for as long as it takes.
+    // The bytes before it go first: the cursor keeps the buffer while it waits.
     this.#isDue = this.#parts.isSlow;
   }
 
@@ -622,7 +622,7 @@ class BatchReply implements CompletedSource, BatchListener {
       (later) =>
         goOn(() => {
           this.#filled(parts, later);
-          // What has been waited for is sent at once: the next wait may be long.
+          // An awaited part is sent at once: the next wait may be long.
           if (later > 0) this.#isDue = true;
         }),
       (error: unknown) => goOn(() => this.#failed(parts, error)),

@@ -36,7 +36,7 @@ export class CallReader {
   }
 
   /**
-   * What a method names that is no command's.
+   * The command of a method that the scanner does not know.
    * @throws MiError -32601 or -32001, see {@link ManagementInterface.find}
    */
   find(body: Uint8Array | ArrayBuffer, client: Client): CommandEntry {
@@ -68,7 +68,7 @@ function discovery(mi: ManagementInterface): CommandEntry {
     readOnly: true,
     help: 'Describes all MI commands as an OpenRPC document.',
     run: (_parameters, { client }) => {
-      // What a caller may see decides what is described; one document for all who see the same.
+      // The document describes the commands that the caller may see; callers that see the same share one.
       const visible = mi.visibleTo(client);
       const key = visible.map(({ number }) => number).join();
       const document = documents.get(key) ?? describeService(packageInfo, visible, methods);

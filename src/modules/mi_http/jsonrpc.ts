@@ -14,7 +14,7 @@ import { Batches, type BatchesOptions } from './batch.js';
 import { CallReader } from './call-reader.js';
 import { Replies, type RepliesOptions } from './replies.js';
 
-/** What JSON-RPC is set to. */
+/** Settings of JSON-RPC. */
 export interface JsonRpcOptions extends RepliesOptions, BatchesOptions {
   /** Values and names of members that one request may have; those of a batch each by itself. */
   readonly maxValues: number;
@@ -129,7 +129,7 @@ export class JsonRpc implements Face<Exchange> {
       return undefined;
     }
     exchange.about = fullName;
-    // What is printed later is printed for this client alone.
+    // The parts are printed for this client alone.
     exchange.onGone = () => call.abort(new Error('the client left'));
     return this.#replies.parts(exchange, printed, idSlot, () => call.abort(new Error('the reply was given up')));
   }
@@ -154,7 +154,7 @@ export class JsonRpc implements Face<Exchange> {
   wait(exchange: Exchange, idSlot: number, leave: Leave, { fullName }: CommandEntry): void {
     exchange.about = fullName;
     if (idSlot === noReply) {
-      // Nobody waits for the result of a notification (JSON-RPC 2.0 §4.1): accepted as soon as it runs.
+      // A notification gets no result (JSON-RPC 2.0 §4.1): it is accepted as soon as it runs.
       exchange.reply(202);
       return;
     }

@@ -36,7 +36,7 @@ export const callParameters = defineParameters({
   ...tracingParameters,
 });
 
-/** What is wrong with the name of a root, if anything is. */
+/** The fault of the name of a root; undefined without one. */
 export function checkRoot(root: string): string | undefined {
   return isRootName(root) ? undefined : 'it is one segment of a path; give one or more of letters, digits and "_"';
 }

@@ -20,7 +20,7 @@ import {
   replyHead,
 } from '../../native/native.js';
 
-/** What replies are set to. */
+/** Settings of replies. */
 export interface RepliesOptions {
   /** Bytes of the response window; a longer reply is streamed. */
   readonly windowSize: number;

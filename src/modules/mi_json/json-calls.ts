@@ -14,7 +14,7 @@ import { printError } from './tree.js';
 /** Request headers that the calls are judged by. */
 export const judgedHeaders = [...browserHeaders, 'user-agent'] as const;
 
-/** What the calls of one server are set to. */
+/** Settings of the calls of one server. */
 interface JsonCallsOptions {
   readonly runner: Runner;
   readonly hosts: AllowedHosts;
@@ -37,7 +37,7 @@ export class JsonCalls implements Face<Exchange> {
       exchange.reply(200, printError(406, 'Unexpected method'));
       return;
     }
-    // A HEAD request runs nothing: nobody could see the result.
+    // A HEAD request runs nothing: its reply has no result.
     if (exchange.method === 'HEAD') {
       exchange.reply(200);
       return;
@@ -137,7 +137,7 @@ function asNow(command: string, values: readonly string[]): readonly string[] {
   return values;
 }
 
-/** What a failed command told in 2.x; undefined for codes below 400, which were none of a failure. */
+/** The error of a failed command in 2.x; undefined for codes below 400, which were no failures. */
 function legacyError(error: MiError): { code: number; message: string } | undefined {
   const { code, message } = error;
   switch (code) {

@@ -1,4 +1,4 @@
-// What the pages gain with JavaScript. Without it they are complete: every link, form and result works as it is.
+// Additions to the pages by JavaScript. Without it they are complete: every link, form and result works as it is.
 // Values come from SIP users: they reach the document as text alone, never as markup.
 import { rememberCalls } from './history.js';
 import { chooseRecipes } from './recipes.js';

@@ -33,7 +33,7 @@ function fillFromFragment(form) {
   const fields = new URLSearchParams(location.hash.slice(1));
   const isCall = [...form.elements].some(({ name }) => fields.has(name));
   if (!isCall) return;
-  // What an earlier link filled in is no part of this call.
+  // Values that an earlier link filled in are no part of this call.
   for (const input of form.elements) if (input.type === 'text') input.value = '';
   for (const [name, value] of fields) {
     for (const input of form.elements) {

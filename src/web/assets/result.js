@@ -22,7 +22,7 @@ export function showResult(section) {
   facts?.after(bar);
   const cut = section.querySelector('.cut');
   if (cut) {
-    // What the views below leave out has to be seen before them.
+    // Parts that the views below leave out are shown before them.
     facts.querySelector('.part')?.remove();
     facts.after(cut);
   }

@@ -6,7 +6,7 @@ const collator = new Intl.Collator(undefined, { numeric: true });
 
 /**
  * Records as a table: sortable by every column, with a filter over the rows, shown a portion at a time.
- * @param isPart whether there are more records than these
+ * @param isPart true if there are more records than these
  */
 export function tableOf(records, isPart) {
   const columns = [...new Set(records.flatMap((record) => Object.keys(record)))];
