@@ -15,7 +15,7 @@ export interface CommandCounts {
 }
 
 /** Permissions and limits of the calls from the network; see {@link ManagementInterface.protect}. */
-export interface Protection extends Omit<GuardOptions, 'allowed' | 'denied'> {
+interface Protection extends Omit<GuardOptions, 'allowed' | 'denied'> {
   /** Patterns of commands parted by commas, see {@link CommandList}; '': all may be called. */
   readonly allowCommands?: string | undefined;
   /** '': none is denied. */

@@ -12,7 +12,7 @@ export interface AuditSink {
 }
 
 /** How a call ended: `ok`, the code of its error, or `given_up` when nobody waited for its end any more. */
-export type AuditOutcome = 'ok' | 'given_up' | number;
+type AuditOutcome = 'ok' | 'given_up' | number;
 
 const hidden = '(secret)';
 

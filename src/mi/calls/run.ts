@@ -49,7 +49,7 @@ export interface Face<C extends Client | undefined> {
 }
 
 /** Limits of the calls of one root. */
-export interface RunnerOptions {
+interface RunnerOptions {
   /** Calls of asynchronous commands that may run at once. */
   readonly maxPending: number;
   /** Deadline of one call, seconds. */

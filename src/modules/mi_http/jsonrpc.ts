@@ -15,7 +15,7 @@ import { CallReader } from './call-reader.js';
 import { Replies, type RepliesOptions } from './replies.js';
 
 /** Settings of JSON-RPC. */
-export interface JsonRpcOptions extends RepliesOptions, BatchesOptions {
+interface JsonRpcOptions extends RepliesOptions, BatchesOptions {
   /** Values and names of members that one request may have; those of a batch each by itself. */
   readonly maxValues: number;
 }
