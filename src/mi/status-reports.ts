@@ -4,7 +4,7 @@ import { shorten } from '../base/text.js';
 import type { MiEvent } from './events/event.js';
 
 /** Reports that an identifier keeps; the oldest leave first. */
-export const keptReports = 100;
+const keptReports = 100;
 
 /** Characters of a report or of details that are kept. */
 const longestText = 1024;

@@ -4,7 +4,7 @@ import type { CommandEntry } from './command-table.js';
 import type { CompiledRecipe, ParameterType } from './recipe.js';
 
 /** Version of the OpenRPC specification that {@link describeService} follows. */
-export const openRpcVersion = '1.3.2';
+const openRpcVersion = '1.3.2';
 
 /** Names that components may have, in `$ref` without escapes. */
 const schemaNames: Readonly<Record<ParameterType, string>> = {
