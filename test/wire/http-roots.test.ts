@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'vitest';
+import type { Exchange } from '#src/http/exchange.js';
 import { HttpServer } from '#src/http/server.js';
 import { lastError, options, root, start } from '../support/http-server.js';
 import { ask, RawClient } from '../support/raw-client.js';
@@ -176,6 +177,31 @@ test('accepts sees the bare media type', async (t) => {
   await ask(port, 'POST', '/t', 'x');
   await ask(port, 'GET', '/t');
   assert.deepEqual(seen, ['application/json', 'application/json', 'text/xml', 'text/plain', '']);
+});
+
+test('choose is asked once per request, by its head, what takes it', async (t) => {
+  const asked: string[] = [];
+  const told = (name: string): ((exchange: Exchange) => void) => {
+    return (exchange) => void exchange.reply(200, `${name} ${exchange.header('x')} ${exchange.body.length}`);
+  };
+  const { port } = await start(t, [
+    root({
+      headers: ['x'],
+      accepts: () => assert.fail('accepts is not asked beside choose'),
+      onRequest: () => assert.fail('choose names what takes a request'),
+      choose: ({ method, mediaType }) => {
+        asked.push(`${method} ${mediaType}`);
+        if (method === 'GET') return { onRequest: told('page') };
+        return mediaType === 'text/plain' ? { keepsHeaders: false, onRequest: told('text') } : undefined;
+      },
+    }),
+  ]);
+  const posted = async (type: string) => ask(port, 'POST', '/t', 'abc', ['X: 1', `Content-Type: ${type}`]);
+  assert.equal((await ask(port, 'GET', '/t', '', ['X: 1'])).text, 'page 1 0');
+  assert.equal((await posted('text/plain')).text, 'text undefined 3');
+  assert.equal((await posted('text/xml')).status, 415);
+  assert.equal((await ask(port, 'PUT', '/t', 'abc')).status, 405);
+  assert.deepEqual(asked, ['GET ', 'POST text/plain', 'POST text/xml']);
 });
 
 test('an accepts that fails is answered 500', async (t) => {
