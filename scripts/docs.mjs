@@ -9,8 +9,12 @@ import { commandLinePage, parametersPage } from './docs/declarations.mjs';
 import { errorsPage } from './docs/errors.mjs';
 import { withoutNames } from './docs/messages.mjs';
 import { loadProject } from './docs/project.mjs';
-import { root } from './steps.mjs';
+import { buildAddon, buildTypeScript, root } from './steps.mjs';
+import { requireNode } from './toolchain.mjs';
 
+requireNode();
+buildAddon();
+buildTypeScript();
 const project = await loadProject();
 const pages = {
   'docs/reference/parameters.md': parametersPage(project),

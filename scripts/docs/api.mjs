@@ -1,46 +1,49 @@
-// docs/reference/api.md, from the declarations that the compiler writes for what src/index.ts exports. typedoc does not know
-// the compiler of TypeScript 7.
+// docs/reference/api.md, from the declarations of the package. typedoc does not know the compiler of TypeScript 7.
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { root, runTool } from '../steps.mjs';
+import { root } from '../steps.mjs';
 import { page } from './markdown.mjs';
 import { SyntaxKind as Kind, SymbolFlags, withSources } from './sources.mjs';
 
 const intro = `The functions, classes and types that \`import … from 'mi-httpd'\` gives, as the declarations of the package have them.
 [Embed](../guide/embed.md) shows how they are used.`;
 
-/** Kinds of declarations, in the order of the page. */
+/** Kinds of exports, in the order of the page; what is exported as a type is none of the others. */
 const kinds = {
   Functions: [Kind.FunctionDeclaration],
   Classes: [Kind.ClassDeclaration],
   Constants: [Kind.VariableStatement],
-  Types: [Kind.InterfaceDeclaration, Kind.TypeAliasDeclaration],
 };
 
 /** Everything that the package exports. */
 export function apiPage() {
-  const folder = `build/docs-types-${process.pid}`;
+  const folder = `build/docs-${process.pid}`;
   try {
     mkdirSync(join(root, folder), { recursive: true });
-    runTool('tsc', ['-p', 'tsconfig.build.json', '--outDir', `${folder}/types`]);
-    const config = { extends: '../../tsconfig.json', compilerOptions: { rootDir: 'types' }, include: ['types'] };
-    writeFileSync(join(root, folder, 'tsconfig.json'), JSON.stringify(config));
-    return withSources(`${folder}/tsconfig.json`, `${folder}/types`, pageOf);
+    const config = {
+      extends: '../../tsconfig.json',
+      compilerOptions: { rootDir: '../..' },
+      files: ['../../dist/index.d.ts'],
+    };
+    writeFileSync(join(root, folder, 'tsconfig.json'), JSON.stringify({ ...config, include: [] }));
+    return withSources(`${folder}/tsconfig.json`, 'dist', pageOf);
   } finally {
     rmSync(join(root, folder), { recursive: true, force: true });
   }
 }
 
 function pageOf(files, checker) {
-  const exported = files
+  const elements = files
     .get('index.d.ts')
     .statements.filter(({ kind }) => kind === Kind.ExportDeclaration)
-    .flatMap(({ exportClause }) => [...exportClause.elements])
-    .map(({ name }) => declarationOf(name, checker))
+    .flatMap(({ exportClause }) => [...exportClause.elements]);
+  const names = new Set(elements.map(({ name }) => name.text));
+  const exported = elements
+    .map((element) => declarationOf(element, checker, names))
     .sort((a, b) => (a.name.toLowerCase() < b.name.toLowerCase() ? -1 : 1));
-  const groups = Object.entries(kinds).map(([title, some]) => [
+  const groups = [...Object.keys(kinds), 'Types'].map((title) => [
     title,
-    exported.filter(({ kind }) => some.includes(kind)),
+    exported.filter(({ group }) => group === title),
   ]);
   const anchors = anchorsOf(groups.flatMap(([title, members]) => [title, ...members.map(({ name }) => name)]));
   const link = (name) => `[\`${name}\`](#${anchors.get(name)})`;
@@ -69,16 +72,17 @@ function anchorsOf(headings) {
 }
 
 /** A declaration without what nobody outside can use, with the helpers that it extends. */
-function declarationOf(name, checker) {
+function declarationOf({ name, isTypeOnly }, checker, names) {
   const found = declarationsOf(name, checker);
   const [first] = found;
   if (first === undefined) throw new Error(`there is no declaration of ${name.text}`);
   const helpers = (first.heritageClauses ?? [])
     .flatMap(({ types }) => [...types])
-    .flatMap(({ expression }) => declarationsOf(expression, checker))
-    .filter((one) => !/^export /.test(one.getText()));
+    .filter(({ expression }) => !names.has(expression.text))
+    .flatMap(({ expression }) => declarationsOf(expression, checker));
   const text = [...helpers, ...found].map((one) => publicText(one.getText())).join('\n\n');
-  return { name: name.text, kind: first.kind, text, about: commentBefore(first) };
+  const value = isTypeOnly ? undefined : Object.keys(kinds).find((title) => kinds[title].includes(first.kind));
+  return { name: name.text, group: value ?? 'Types', text, about: commentBefore(first) };
 }
 
 /** Declarations within the project. */
@@ -96,11 +100,9 @@ function statementOf(node) {
 
 function publicText(text) {
   return text
-    .replace(/^export declare /, '')
-    .replace(/^export /, '')
+    .replace(/^declare /, '')
     .replace(/^ *#private;\n/gm, '')
     .replace(/^ *(?:private|protected) [^\n]*;\n/gm, '')
-    .replace(/^ +/gm, (blanks) => ' '.repeat(Math.floor(blanks.length / 4) * 2 + (blanks.length % 4)))
     .replace(/\{@link ([^}]+)\}/g, '$1');
 }
 
