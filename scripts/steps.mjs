@@ -94,7 +94,7 @@ function bundle() {
 /** One file of declarations: the API, and of the inside only what it refers to. */
 function bundleTypes() {
   runTool('tsc', ['-p', 'tsconfig.build.json', '--outDir', 'dist/types']);
-  runTool('rolldown', ['-c', 'scripts/types.config.mjs', '--logLevel', 'silent']);
+  run(tool('rolldown'), ['-c', 'scripts/types.config.mjs'], { stdio: ['ignore', 'ignore', 'inherit'] });
   rmSync(join(root, 'dist/types'), { recursive: true });
 }
 
