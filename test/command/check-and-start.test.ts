@@ -17,7 +17,17 @@ import { checkConfig, createConfiguredServer } from '#src/cli/serve.js';
 import { formatDiagnostic } from '#src/config/config-file.js';
 import { parseConfig } from '#src/config/statements.js';
 import { tokenLine, userLine } from '../support/accounts.js';
-import { assertRefused, command, Daemon, mi, runCommand, startDaemon, temporaryFiles } from '../support/daemon.js';
+import {
+  assertRefused,
+  command,
+  Daemon,
+  type Ended,
+  mi,
+  type RunOptions,
+  runCommand,
+  startDaemon,
+  temporaryFiles,
+} from '../support/daemon.js';
 import { freePort } from '../support/free-port.js';
 import { generatedConfigs } from '../support/generated-configs.js';
 import type { Lifetime } from '../support/lifetime.js';
@@ -78,6 +88,16 @@ async function toldAtStart(t: Lifetime, input: string): Promise<readonly string[
   assert.equal((await daemon.ended).status, 0);
   const own = /^(?:serving |mi-httpd |SIGTERM)/;
   return daemon.log.filter(({ msg }) => !own.test(msg)).map(({ msg }) => msg);
+}
+
+/** The end of a start that has to fail; one that serves would never end. */
+function failedStart(t: Lifetime, args: readonly string[], options: RunOptions = {}): Promise<Ended> {
+  const daemon = new Daemon(t, process.execPath, [command, ...args], options);
+  const serves = daemon.line(/"msg":"serving /).then(
+    (line) => assert.fail(`it starts: ${line}`),
+    () => daemon.ended,
+  );
+  return Promise.race([serves, daemon.ended]);
 }
 
 /** Ports that the system chose differ from run to run. */
@@ -269,12 +289,28 @@ describe('what the start fails on, -c finds, in the same words', () => {
         `modparam("httpd", "audit_file", "${folder}/auth_file")\n`,
       /audit_file \S*file and auth_password_file \S*file are one file/,
     ],
-    [
-      'audit_file that is a certificate',
+    ...(
+      [
+        ['certificate', 'cert=FILE;key=/y'],
+        ['key', 'cert=/x;key=FILE'],
+        ['passphrase', 'cert=/x;key=/y;passphrase_file=FILE'],
+      ] as const
+    ).map(([what, options]): (typeof cases)[number] => [
+      `audit_file that is a ${what}`,
       (folder) =>
-        `${listen(`https:127.0.0.1:0;cert=${folder}/file;key=/y`)}modparam("httpd", "audit_file", "${folder}/link/file")\n`,
-      /audit_file \S*file and the certificate of listener https:127\.0\.0\.1:0, \S*file are one file/,
-    ],
+        `${listen(`https:127.0.0.1:0;${options.replace('FILE', `${folder}/file`)}`)}modparam("httpd", "audit_file", "${folder}/link/file")\n`,
+      new RegExp(`audit_file \\S*file and the ${what} of listener https:127\\.0\\.0\\.1:0, \\S*file are one file`),
+    ]),
+    ...['tls_cert_file', 'tls_key_file', 'tls_key_passphrase_file'].map((parameter): (typeof cases)[number] => [
+      `audit_file that is ${parameter}`,
+      (folder) => {
+        const set = (name: string, file: string): string => `modparam("httpd", "${name}", "${file}")\n`;
+        const others = ['tls_cert_file', 'tls_key_file'].filter((name) => name !== parameter);
+        const lines = [set(parameter, `${folder}/file`), ...others.map((name) => set(name, '/x'))];
+        return `${local}${lines.join('')}${set('audit_file', `${folder}/link/file`)}`;
+      },
+      new RegExp(`audit_file \\S*/link/file and ${parameter} \\S*/file are one file`),
+    ]),
     [
       'audit_file that is a Unix socket',
       (folder) => `${listen(`unix:${folder}/x.sock`)}modparam("httpd", "audit_file", "${folder}/link/x.sock")\n`,
@@ -369,7 +405,7 @@ describe('what the start fails on, -c finds, in the same words', () => {
       const { folder, input } = await made(t, text);
       const [checked, started] = await Promise.all([
         runCommand(t, ['-c', '-f', '-'], { input }),
-        runCommand(t, ['-f', '-'], { input }),
+        failedStart(t, ['-f', '-'], { input }),
       ]);
       assert.equal(checked.status, 255, checked.stdout);
       assert.match(checked.stderr, reason);
@@ -387,7 +423,7 @@ describe('what the start fails on, -c finds, in the same words', () => {
       const text = `modparam("httpd", "audit_file", "${join(folder, file)}")\n`;
       writeFileSync(join(folder, 'other.cfg'), `loadmodule "httpd.so"\n${text}`);
       writeFileSync(join(folder, 'own.cfg'), `include_file "other.cfg"\nloadmodule "mi_http.so"\n${local}`);
-      const runs = [['-c'], []].map((check) => runCommand(t, [...check, '-f', join(folder, 'own.cfg')]));
+      const runs = [['-c'], []].map((check) => failedStart(t, [...check, '-f', join(folder, 'own.cfg')]));
       for (const { status, stderr } of await Promise.all(runs)) {
         assert.notEqual(status, 0);
         assert.match(stderr, new RegExp(`audit_file \\S*${file} and the configuration \\S*${file} are one file`));
@@ -404,7 +440,7 @@ describe('what the start fails on, -c finds, in the same words', () => {
     });
     const reason = /^(?:<stdin>|mi-httpd): module own failed to (?:start|check): no database$/m;
     const input = (file: string): string => `${modules}${local}loadmodule "${join(folder, file)}"\n`;
-    assertRefused(await runCommand(t, ['-f', '-'], { input: input('x.mjs') }), reason);
+    assertRefused(await failedStart(t, ['-f', '-'], { input: input('x.mjs') }), reason);
     assert.equal((await runCommand(t, ['-c', '-f', '-'], { input: input('x.mjs') })).status, 0);
     assert.match((await runCommand(t, ['-c', '-f', '-'], { input: input('y.mjs') })).stderr, reason);
   });
@@ -440,7 +476,7 @@ describe('what the start fails on, -c finds, in the same words', () => {
     for (const [file, one, other] of cases) {
       const path = join(folder, file);
       const places = `(${join(folder, one)} and ${join(folder, other)})`;
-      const runs = [['-c'], []].map((check) => runCommand(t, [...check, '-f', path]));
+      const runs = [['-c'], []].map((check) => failedStart(t, [...check, '-f', path]));
       for (const { status, stderr } of await Promise.all(runs)) {
         assert.notEqual(status, 0);
         assert.ok(stderr.includes(places), `${places}: ${stderr}`);
@@ -457,7 +493,7 @@ describe('what the start fails on, -c finds, in the same words', () => {
     const checked = await runCommand(t, ['-c', '-f', '-'], { input });
     assert.equal(checked.status, 255);
     assert.match(checked.stderr, /encrypted with scrypt/);
-    assertRefused(await runCommand(t, ['-f', '-'], { input }), /encrypted with scrypt/);
+    assertRefused(await failedStart(t, ['-f', '-'], { input }), /encrypted with scrypt/);
   });
 });
 
