@@ -98,8 +98,8 @@ async function placeOf(file: string): Promise<string | undefined> {
   }
   if (!found.isFile()) return undefined;
   // An open file under /proc may have no name any more, or one that is now another's.
-  const path = await realpath(file);
-  const named = await statusOf(path);
+  const path = await realpath(file).catch(() => undefined);
+  const named = path === undefined ? undefined : await statusOf(path);
   return named?.ino === found.ino && named.dev === found.dev ? path : undefined;
 }
 

@@ -65,7 +65,7 @@ export class LoadLanes {
   /** Sends what is left, and resolves when all of it has been answered. */
   async finish(): Promise<void> {
     for (const lane of this.#lanes) await this.#send(lane);
-    await Promise.race([this.#failed, Promise.all(this.#lanes.map(({ sending }) => sending))]);
+    await Promise.all(this.#lanes.map(({ sending }) => sending));
   }
 
   async #send(lane: { lines: LoadLine[]; bytes: number; sending: Promise<void> }): Promise<void> {

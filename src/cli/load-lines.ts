@@ -1,4 +1,5 @@
 import { strictDecoder } from '../base/text.js';
+
 /** A line of a text; `text` is undefined where `problem` tells why it cannot be used. */
 export interface Line {
   /** From 1. */
@@ -11,7 +12,6 @@ export interface Line {
 const maxLine = 1048576;
 
 const newline = 0x0a;
-const byteOrderMark = '\ufeff';
 
 /**
  * Parts bytes into lines of UTF-8, blank ones left out. A line that is too long or not UTF-8 is told in its place, and
@@ -34,9 +34,8 @@ export async function* readLines(
     length = 0;
     if (bytes > maxLine) return { number, text: undefined, problem: `line is longer than ${maxLine} bytes` };
     try {
-      let text = decoder.decode(Buffer.concat(pieces));
-      if (number === 1 && text.startsWith(byteOrderMark)) text = text.slice(1);
-      text = text.trim();
+      // Takes a byte order mark away, too.
+      const text = decoder.decode(Buffer.concat(pieces)).trim();
       return text === '' ? undefined : { number, text };
     } catch {
       return { number, text: undefined, problem: 'line is not UTF-8' };

@@ -14,7 +14,7 @@ import { unless } from '../support/unless.js';
 
 async function start(t: Lifetime, receiveBufSize = 1048576): Promise<Server> {
   const httpd = { ip: '127.0.0.1', port: 0, receive_buf_size: receiveBufSize };
-  const server = await createServer({ httpd, usrloc: { domains: 'location,gateways' } }).start();
+  const server = await createServer({ httpd, usrloc: { domains: 'location,gateways', mi_dump_kv_store: 1 } }).start();
   t.onTestFinished(() => server.close({ deadline: 0 }));
   return server;
 }
@@ -126,6 +126,8 @@ describe('mi-httpd load', () => {
           line('c', { expires: 0 }),
           '  ',
           line('d', { attr: 'x'.repeat(1048577) }),
+          // Of the same batch as good ones, which it would spoil.
+          line('a', { attr: '\ud800' }),
           '',
         ].join('\n'),
       ),
@@ -136,7 +138,7 @@ describe('mi-httpd load', () => {
     const file = join(directory, 'contacts');
     writeFileSync(file, input);
     const { status, stdout, stderr } = await run(t, [file, '--url', server.urls[0] ?? '']);
-    assert.deepEqual([status, stdout], [1, '3 contacts added, 9 rejected\n']);
+    assert.deepEqual([status, stdout], [1, '3 contacts added, 10 rejected\n']);
     assertNoStack(stderr);
     const told = stderr
       .trimEnd()
@@ -151,7 +153,8 @@ describe('mi-httpd load', () => {
       [8, /line is not a JSON object$/],
       [9, /128|deep|nest/],
       [12, /line is longer than 1048576 bytes$/],
-      [13, /line is not UTF-8$/],
+      [13, /half of a surrogate pair in parameter 'contacts'/],
+      [14, /line is not UTF-8$/],
     ];
     assert.deepEqual(
       told.map(numberOf),
@@ -176,6 +179,25 @@ describe('mi-httpd load', () => {
     assert.deepEqual([status, stdout], [1, '300 contacts added, 1 rejected\n'], stderr);
     assert.match(stderr, /^-:301: .*2048.*\n$/);
     assert.equal(server.usrloc?.domain('location').users, 300);
+  });
+
+  test('and for a proxy that takes less, whose 413 is a page', async (t) => {
+    const names: string[] = [];
+    const port = await answering(t, (response, body) => {
+      if (body.length > 2048) {
+        response.writeHead(413, { 'Content-Type': 'text/html' }).end('<h1>413</h1>');
+        return;
+      }
+      const contacts = JSON.parse(body).params.contacts as readonly { readonly aor: string }[];
+      names.push(...contacts.map(({ aor }) => aor));
+      response.end('{"jsonrpc":"2.0","result":{"rejected":[]},"id":1}');
+    });
+    const lines = Array.from({ length: 300 }, (_none, i) => line(`user${i}`));
+    const input = [...lines, line('large', { attr: 'x'.repeat(3000) })].join('\n');
+    const { status, stdout, stderr } = await run(t, ['-', '--url', `http://127.0.0.1:${port}/`], input);
+    assert.deepEqual([status, stdout], [1, '300 contacts added, 1 rejected\n'], stderr);
+    assert.match(stderr, /^-:301: .* answers 413.*\n$/);
+    assert.equal(new Set(names).size, 300);
   });
 
   test('ends early, in one line, when there is nobody to send to', async (t) => {
@@ -226,16 +248,21 @@ describe('mi-httpd load', () => {
     assert.deepEqual([status, stdout, stderr, calls], [0, '4 contacts added\n', '', 5]);
   });
 
-  test('ends as soon as one batch has failed, whatever the others wait for', async (t) => {
-    let calls = 0;
-    const port = await answering(t, (response) => {
-      calls += 1;
-      if (calls === 2) response.end('{"jsonrpc":"2.0","error":{"code":404,"message":"Table not found"},"id":2}');
+  for (const [when, length] of [
+    ['while there are more', 4000],
+    ['when all are sent', 20],
+  ] as const) {
+    test(`ends as soon as one batch has failed, whatever the others wait for, ${when}`, async (t) => {
+      let calls = 0;
+      const port = await answering(t, (response) => {
+        calls += 1;
+        if (calls === 2) response.end('{"jsonrpc":"2.0","error":{"code":404,"message":"Table not found"},"id":2}');
+      });
+      const lines = Array.from({ length }, (_none, i) => line(`user${i}`));
+      const { status, stderr } = await run(t, ['-', '--url', `http://127.0.0.1:${port}/`], lines.join('\n'));
+      assert.deepEqual([status, stderr], [1, 'mi-httpd: load ended early, after 0 contacts added: Table not found\n']);
     });
-    const lines = Array.from({ length: 4000 }, (_none, i) => line(`user${i}`));
-    const { status, stderr } = await run(t, ['-', '--url', `http://127.0.0.1:${port}/`], lines.join('\n'));
-    assert.deepEqual([status, stderr], [1, 'mi-httpd: load ended early, after 0 contacts added: Table not found\n']);
-  });
+  }
 
   test('an answer that makes no sense ends it in one line', async (t) => {
     for (const rejected of ['7', '[null]', '[{"index":1,"reason":"x"}]', '[{"index":0}]']) {
@@ -269,10 +296,13 @@ describe('mi-httpd load', () => {
 });
 
 /** A server that answers every request with `answer`; its port. */
-function answering(t: Lifetime, answer: (response: ServerResponse) => void): Promise<number> {
+function answering(t: Lifetime, answer: (response: ServerResponse, body: string) => void): Promise<number> {
   const server = createHttpServer((request, response) => {
-    request.resume();
-    request.on('end', () => answer(response));
+    let body = '';
+    request.setEncoding('utf8').on('data', (piece: string) => {
+      body += piece;
+    });
+    request.on('end', () => answer(response, body));
   });
   t.onTestFinished(() => server.closeAllConnections());
   t.onTestFinished(() => server.close());
@@ -314,14 +344,18 @@ describe('mi-httpd dump', () => {
       methods: 6111,
       attr: 'x',
       sipInstance: '<urn:uuid:1>',
+      keyValues: { 'k"1': 'v', n: 7 },
     });
     location?.save(aor, { contact: 'sip:b@192.0.2.1', expires: 4000 });
     from.usrloc?.domain('gateways').save('gw', { contact: 'sip:gw', expires: 4000 });
     const file = join(temporaryFiles(t, {}), 'contacts.json');
+    const before = Math.floor(Date.now() / 1000);
     const written = await dump(t, [file, '--url', from.urls[0] ?? '']);
     assert.deepEqual(written, { status: 0, signal: null, stdout: '', stderr: '' });
     assert.equal(statSync(file).mode & 0o777, 0o600);
-    assert.equal(JSON.parse(readFileSync(file, 'utf8')).Domains.length, 2);
+    const { Domains, 'Dumped at': at } = JSON.parse(readFileSync(file, 'utf8'));
+    assert.equal(Domains.length, 2);
+    assert.ok(at >= before && at <= Date.now() / 1000, `${at}`);
     const printed = await dump(t, ['--url', from.urls[0] ?? '']);
     assert.equal(JSON.parse(printed.stdout).Domains[1].AORs.length, 2001);
     const loaded = await run(t, [file, '--url', to.urls[0] ?? '']);
@@ -353,6 +387,56 @@ describe('mi-httpd dump', () => {
     const [first, second] = server.usrloc?.domain('location').lookup('a') ?? [];
     assert.ok(Number(first?.expires) <= 1000 && Number(first?.expires) > 900);
     assert.equal(second?.expires, 'permanent');
+  });
+
+  test('a dump of a clock that goes ahead adds no time', async (t) => {
+    const server = await start(t);
+    const at = Math.floor(Date.now() / 1000) + 1000;
+    const record = { AOR: 'a', Contacts: [{ Contact: 'sip:a', Expires: 2000 }] };
+    const text = JSON.stringify({ 'Dumped at': at, Domains: [{ name: 'location', AORs: [record] }] });
+    const ended = await run(t, ['-', '--url', server.urls[0] ?? ''], text);
+    assert.deepEqual([ended.status, ended.stdout], [0, '1 contact added\n']);
+    const [contact] = server.usrloc?.domain('location').lookup('a') ?? [];
+    assert.ok(Number(contact?.expires) <= 2000, `${contact?.expires}`);
+  });
+
+  test('--domain sends that table of a dump alone', async (t) => {
+    const server = await start(t);
+    const tables = ['location', 'gateways'].map((name) => {
+      return { name, AORs: [{ AOR: name, Contacts: [{ Contact: `sip:${name}`, Expires: 600 }] }] };
+    });
+    const args = ['-', '--domain', 'gateways', '--url', server.urls[0] ?? ''];
+    const ended = await run(t, args, JSON.stringify({ Domains: tables }));
+    assert.deepEqual([ended.status, ended.stdout], [0, '1 contact added\n']);
+    assert.deepEqual([server.usrloc?.domain('location').users, server.usrloc?.domain('gateways').users], [0, 1]);
+  });
+
+  test('records of a dump that are none are told by their line, and the others are added', async (t) => {
+    const server = await start(t);
+    const contacts = [{ Contact: 'sip:a@192.0.2.1', Expires: 600 }];
+    const records = [
+      { AOR: 'a"{', Contacts: contacts },
+      { AOR: 7, Contacts: contacts },
+      { AOR: 'brief' },
+      { AOR: 'long', Contacts: [{ Contact: 'sip:a', Expires: 600, Attr: 'x'.repeat(1048577) }] },
+      { AOR: 'kv', Contacts: [{ Contact: 'sip:a', Expires: 600, 'KV-Store': '{' }] },
+    ].map((record) => JSON.stringify(record));
+    const text = `{"Domains":[{"name":"location","AORs":[\n${[...records, '{"AOR":"b",x}'].join(',\n')}\n]}]}`;
+    const { status, stdout, stderr } = await run(t, ['-', '--url', server.urls[0] ?? ''], text);
+    assert.deepEqual([status, stdout], [1, '1 contact added, 5 rejected\n'], stderr);
+    assertNoStack(stderr);
+    const told = stderr.trimEnd().split('\n');
+    const expected = [
+      /^-:3: AOR is not a string$/,
+      /^-:4: record has no contacts; dump without brief$/,
+      /^-:5: record is longer than 1048576 bytes$/,
+      /^-:6: record is not JSON: /,
+      /^-:7: record is not JSON: /,
+    ];
+    assert.equal(told.length, expected.length, stderr);
+    for (const [index, reason] of expected.entries()) assert.match(told[index] ?? '', reason);
+    const twice = await run(t, ['-', '--url', server.urls[0] ?? ''], '{"Domains":[]}{"Domains":[]}');
+    assert.match(twice.stderr, /something follows the dump/);
   });
 
   test('a reply to ul_dump is read too, pretty or not; one that is cut, or an error, is told', async (t) => {
@@ -423,13 +507,51 @@ describe('mi-httpd dump', () => {
     }
   });
 
+  const notLinux = process.platform === 'linux' ? false : '/proc is of Linux';
+  unless(notLinux, test)(
+    'an open file without a name, or whose name is now that of another, gets the dump',
+    async (t) => {
+      const server = await start(t);
+      server.usrloc?.domain('location').save('a', { contact: 'sip:a@192.0.2.1', expires: 600 });
+      const folder = temporaryFiles(t, {});
+      const script = 'file=$1; shift; exec 3<>"$file"; rm "$file"; "$@" 1>&2 || exit 1; cat /proc/self/fd/3';
+      for (const other of [undefined, join(folder, 'file (deleted)')]) {
+        if (other !== undefined) writeFileSync(other, 'of another');
+        const line = [process.execPath, command, 'dump', '/proc/self/fd/3', '--url', server.urls[0] ?? ''];
+        const args = ['-c', script, 'sh', join(folder, 'file'), ...line];
+        const { status, stdout, stderr } = await new Running(t, 'sh', args).ended;
+        assert.deepEqual([status, stderr], [0, '']);
+        assert.equal(JSON.parse(stdout).Domains.length, 1);
+        if (other !== undefined) assert.equal(readFileSync(other, 'utf8'), 'of another');
+      }
+    },
+  );
+
   test('a dump that fails leaves the last one, and says why', async (t) => {
     const file = join(temporaryFiles(t, { 'contacts.json': 'the last one' }), 'contacts.json');
     const without = await createServer({ httpd: { ip: '127.0.0.1', port: 0 } }).start();
     t.onTestFinished(() => without.close({ deadline: 0 }));
+    const contact = { Contact: 'sip:a', Expires: 600, Attr: 'x'.repeat(1048577) };
+    const long = { Domains: [{ name: 'location', AORs: [{ AOR: 'a', Contacts: [contact] }] }] };
+    const answers = (text: string, isCut = false): Promise<number> => {
+      return answering(t, (response) => {
+        response.writeHead(200, { 'Content-Type': 'application/json' });
+        if (isCut) response.write(text, () => response.destroy());
+        else response.end(text);
+      });
+    };
+    const fakes = [
+      [
+        await answers('{"result":{"Domains":[{"name":"location"'),
+        /ended early: the reply of the server is not complete/,
+      ],
+      [await answers('{"result":{"Domains":[', true), /answer ended early/],
+      [await answers(JSON.stringify({ result: long })), /ended early: the server has a record that is too long/],
+    ] as const;
     for (const [url, reason] of [
       [without.urls[0] ?? '', /error: Method not found/],
       ['http://127.0.0.1:1/mi', /ECONNREFUSED/],
+      ...fakes.map(([port, said]) => [`http://127.0.0.1:${port}/mi`, said] as const),
     ] as const) {
       const { status, stderr } = await dump(t, [file, '--url', url]);
       assert.equal(status, 1);

@@ -156,16 +156,33 @@ describe('what a server writes can be decoded', () => {
   });
 });
 
-/** Decoders that other languages read replies with; each gets lines of JSON and fails at the first that it refuses. */
+/** Decoders that other languages read replies with: each gets lines of JSON, and prints what it has read as JSON again. */
 const decoders: readonly (readonly [name: string, program: string, args: readonly string[]])[] = [
-  ['Python', 'python3', ['-c', 'import sys,json\nfor line in sys.stdin.buffer: str(json.loads(line)).encode("utf-8")']],
-  ['PHP', 'php', ['-r', 'while (($l = fgets(STDIN)) !== false) { json_decode($l, false, 512, JSON_THROW_ON_ERROR); }']],
   [
-    'Ruby',
-    'ruby',
-    ['-rjson', '-e', 'STDIN.each_line { |l| raise unless JSON.parse(l).to_s.encode("UTF-16").valid_encoding? }'],
+    'Python',
+    'python3',
+    [
+      '-c',
+      [
+        'import sys, json',
+        'for line in sys.stdin.buffer:',
+        // Given bytes, json decodes them leniently; a text that has half of a pair cannot be encoded.
+        '  text = json.dumps(json.loads(line.decode("utf-8")), ensure_ascii=False)',
+        '  sys.stdout.buffer.write((text + "\\n").encode("utf-8"))',
+      ].join('\n'),
+    ],
   ],
-  ['jq', 'jq', ['-e', 'tostring | contains("\ufffd\ufffd\ufffd\ufffd") | not']],
+  [
+    'PHP',
+    'php',
+    [
+      '-r',
+      'while (($l = fgets(STDIN)) !== false) { ' +
+        'echo json_encode(json_decode($l, false, 512, JSON_THROW_ON_ERROR), JSON_THROW_ON_ERROR), "\n"; }',
+    ],
+  ],
+  ['Ruby', 'ruby', ['-rjson', '-e', 'STDIN.each_line { |l| puts JSON.generate(JSON.parse(l)) }']],
+  ['jq', 'jq', ['-c', '.']],
 ];
 
 describe('decoders of other languages', () => {
@@ -182,8 +199,13 @@ describe('decoders of other languages', () => {
         lines.push((await post(server, requestOf(one, [one]))).body);
       }
       const input = `${lines.join('\n')}\n`;
-      const { status, stderr } = spawnSync(program, args, { input, encoding: 'utf8' });
-      assert.equal(status, 0, stderr);
+      const { status, stdout, stderr } = spawnSync(program, args, { input });
+      assert.equal(status, 0, stderr.toString());
+      const read = decoder.decode(stdout).trimEnd().split('\n');
+      assert.deepEqual(
+        read.map((line) => JSON.parse(line)),
+        lines.map((line) => JSON.parse(line)),
+      );
     });
   }
 });
