@@ -91,11 +91,14 @@ function bundle() {
   runTool('esbuild', ['src/index.ts', 'src/main.ts', '--outdir=dist', '--packages=external', ...options]);
 }
 
-/** One file of declarations: the API, and of the inside only what it refers to. */
+/**
+ * One file of declarations: the API, and of the inside only what it refers to. Those of the compiler lie as deep as `src`,
+ * so that native/binding.d.ts is found from both.
+ */
 function bundleTypes() {
-  runTool('tsc', ['-p', 'tsconfig.build.json', '--outDir', 'dist/types']);
+  runTool('tsc', ['-p', 'tsconfig.build.json', '--outDir', 'types']);
   run(tool('rolldown'), ['-c', 'scripts/types.config.mjs'], { stdio: ['ignore', 'ignore', 'inherit'] });
-  rmSync(join(root, 'dist/types'), { recursive: true });
+  rmSync(join(root, 'types'), { recursive: true });
 }
 
 /** What browsers load is served as it is written; the compiler does not touch it. */

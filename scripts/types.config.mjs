@@ -2,7 +2,7 @@
 import { dts } from 'rolldown-plugin-dts';
 
 export default {
-  input: { index: 'dist/types/index.d.ts' },
+  input: { index: 'types/index.d.ts' },
   plugins: [dts({ dtsInput: true, tsconfig: false })],
   external: [/^node:/],
   output: { dir: 'dist', format: 'es' },

@@ -23,7 +23,7 @@ import { command } from '../mi/commands/command.js';
 import { MiError } from '../mi/errors.js';
 import { type ConfiguredModule, defineModule, isModule, type Module } from '../module.js';
 import { loadableModules } from '../modules/index.js';
-import { notifyService, openStandardOutput, type StandardOutput } from '../native/native.js';
+import { notifyService, openStandardOutput, type StandardOutput } from '../native/process.js';
 import { defaultDeadline, Server, type ServerSettings } from '../server.js';
 import { type CommandLine, defaultConfig, parseCommandLine, usage } from './arguments.js';
 import { allowLeaving, exitWith } from './last-words.js';

@@ -1,7 +1,7 @@
 import type { Chunk, ChunkSource, Exchange, ReplyHeaders } from '../http/exchange.js';
 import type { LaterAnswer } from '../mi/calls/run.js';
 import type { Parts } from '../mi/results/cursor.js';
-import { PrettyPrinter } from '../native/native.js';
+import { PrettyPrinter } from '../native/printers.js';
 
 /** A source that tells when its last chunk was the end, so that a reply of one chunk needs no stream. */
 export interface CompletedSource extends ChunkSource {

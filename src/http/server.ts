@@ -1,6 +1,6 @@
 import type { Log } from '../base/log.js';
 import { type FileShares, SpareDescriptors, shareOpenFiles } from '../base/open-files.js';
-import { BodyPool } from '../native/native.js';
+import { BodyPool } from '../native/bodies.js';
 import type { Engine } from './engine/engine.js';
 import { loadEngine } from './engine/loader.js';
 import { chunkLimit } from './exchange.js';

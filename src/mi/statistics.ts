@@ -1,6 +1,6 @@
 import { aFunction, aText, checkGiven, oneOf, shown, type Wanted } from '../base/given.js';
 import type { Log } from '../base/log.js';
-import { StatisticsTable } from '../native/native.js';
+import { StatisticsTable } from '../native/statistics.js';
 import { BytesCursor, type Cursor } from './results/cursor.js';
 import { Piecewise } from './results/piecewise.js';
 

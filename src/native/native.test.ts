@@ -1,17 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'vitest';
-import {
-  BodyPool,
-  ConstantReply,
-  Outcome,
-  ParamsKind,
-  PrettyPrinter,
-  Reply,
-  ReplyWindow,
-  RequestScanner,
-  replyHead,
-  StatisticsTable,
-} from './native.js';
+import { BodyPool } from './bodies.js';
+import { Outcome, ParamsKind, Reply } from './layout.js';
+import { PrettyPrinter } from './printers.js';
+import { ConstantReply, ReplyWindow, replyHead } from './reply-window.js';
+import { RequestScanner } from './scanner.js';
+import { StatisticsTable } from './statistics.js';
 
 const bytes = (text: string) => Buffer.from(text);
 const textOf = (view: Uint8Array | undefined) => (view === undefined ? undefined : Buffer.from(view).toString());

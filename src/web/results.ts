@@ -9,7 +9,7 @@ import type { Result } from '../mi/commands/command.js';
 import { codes, explained, type MiError } from '../mi/errors.js';
 import { type Cursor, Parts, TextCursor } from '../mi/results/cursor.js';
 import { openResult } from '../mi/results/result.js';
-import { escapeHtmlBytes, PrettyPrinter } from '../native/native.js';
+import { escapeHtmlBytes, PrettyPrinter } from '../native/printers.js';
 import type { PageParts } from './page.js';
 
 /** Where a result is shown: the page around it, and what leads to it again. */

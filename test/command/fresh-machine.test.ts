@@ -1,6 +1,6 @@
 // What a machine that lacks something is told. Each test runs in a copy of the checkout that lacks it too.
 import assert from 'node:assert/strict';
-import { chmodSync, cpSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, readdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, test } from 'vitest';
 import { assertRefused, checkout, Running, temporaryFiles } from '../support/daemon.js';
@@ -91,6 +91,22 @@ describe('a binary that is missing is told in one sentence', () => {
           `^mi-httpd: .*no native addon for ${process.platform}-${process.arch} here: .*optional dependencies.*npm run build`,
         ),
       );
+    }
+  });
+
+  test('an addon of another version', async (t) => {
+    const copy = builtPackage(t, ['native'], () => false);
+    renameSync(join(copy, 'native/binding.js'), join(copy, 'native/real.js'));
+    writeFileSync(
+      join(copy, 'native/binding.js'),
+      `import * as real from './real.js';
+      export * from './real.js';
+      const { Outcome, ...others } = real.layout();
+      export const layout = () => ({ ...others, Outcome: { ...Outcome, batch: 7 } });`,
+    );
+    for (const args of [['-h'], ['-p', '0']]) {
+      const ended = await new Running(t, process.execPath, ['dist/main.js', ...args], { cwd: copy }).ended;
+      assertRefused(ended, /^mi-httpd: .*Outcome\.batch is 7 in the addon and 4 in the package; .*npm run build/);
     }
   });
 });

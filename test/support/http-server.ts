@@ -5,7 +5,7 @@ import { tcpSetting } from '#src/http/listen/setting.js';
 import type { RootDeclaration } from '#src/http/roots.js';
 import { HttpServer, type HttpServerOptions } from '#src/http/server.js';
 import type { TlsSetting } from '#src/http/tls/suites.js';
-import { BodyPool } from '#src/native/native.js';
+import { BodyPool } from '#src/native/bodies.js';
 import type { Lifetime } from './lifetime.js';
 
 /** A line of the log. */

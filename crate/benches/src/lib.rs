@@ -3,6 +3,7 @@
 use mi_httpd_core::json::pretty::PrettyPrinter;
 use mi_httpd_core::json::reader::validate;
 use mi_httpd_core::json::text::{put, write_string};
+use mi_httpd_core::layout::Reply;
 use mi_httpd_core::reply::frame::{finish, head};
 use mi_httpd_core::reply::html;
 use mi_httpd_core::reply::statistics::StatisticNames;
@@ -97,14 +98,14 @@ fn scan_and_reply() -> Box<dyn FnMut()> {
         if let Ok((_, fields)) = scanner.scan(black_box(call)) {
             let end = put(
                 &mut window,
-                head(0).len(),
+                head(Reply::Result).len(),
                 br#"{"Server":"mi-httpd (0.1.0 (x86_64/linux))"}"#,
             );
             black_box(finish(
                 &mut scanner.ids,
                 &mut window,
                 0,
-                0,
+                Reply::Result,
                 end.unwrap_or_default(),
                 fields.id_slot,
             ));

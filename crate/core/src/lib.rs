@@ -1,7 +1,9 @@
-//! The hot path of mi-httpd, without Node.js. A folder uses those above it here, never one below.
+//! The hot path of mi-httpd, without Node.js. Each uses those above it, never one below.
 #![forbid(unsafe_code)]
 
 pub mod slots;
+
+pub mod layout;
 
 pub mod json {
     //! JSON text: read, written, indented.

@@ -3,8 +3,9 @@
 mod support;
 
 use mi_httpd_core::json::reader::validate;
+use mi_httpd_core::layout::Outcome;
 use mi_httpd_core::request::scan::{Batch, Invalid, Refusal, is_batch, scan, scan_batch, scan_element};
-use mi_httpd_core::request::scanner::{Outcome, Scanner};
+use mi_httpd_core::request::scanner::Scanner;
 use proptest::prelude::*;
 
 fn element() -> impl Strategy<Value = String> {

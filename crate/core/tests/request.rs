@@ -3,9 +3,10 @@
 mod support;
 
 use mi_httpd_core::json::reader::{Kind, validate};
+use mi_httpd_core::layout::Outcome;
 use mi_httpd_core::request::plain;
 use mi_httpd_core::request::scan::{Invalid, Refusal, scan, scan_strictly};
-use mi_httpd_core::request::scanner::{Outcome, Scanner};
+use mi_httpd_core::request::scanner::Scanner;
 use proptest::prelude::*;
 use serde_json::Value;
 

@@ -2,7 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mi_httpd_core::request::body::{BodyPool, Pushed};
+use mi_httpd_core::layout::Pushed;
+use mi_httpd_core::request::body::BodyPool;
 use std::collections::HashMap;
 
 const MAX_BODY: usize = 100;

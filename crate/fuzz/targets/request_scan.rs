@@ -3,8 +3,9 @@
 
 use libfuzzer_sys::fuzz_target;
 use mi_httpd_core::json::reader::{MAX_DEPTH, validate};
+use mi_httpd_core::layout::Outcome;
 use mi_httpd_core::request::scan::{Invalid, Refusal, is_batch, scan, scan_batch, scan_element};
-use mi_httpd_core::request::scanner::{Outcome, Scanner};
+use mi_httpd_core::request::scanner::Scanner;
 
 fuzz_target!(|text: &[u8]| {
     let request = scan(text, usize::MAX);

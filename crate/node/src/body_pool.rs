@@ -5,7 +5,7 @@ use napi::{Env, Result};
 use napi_derive::napi;
 
 /// Collects bodies that arrive in pieces.
-#[napi(object, object_from_js = false)]
+#[napi(object, object_from_js = false, js_name = "NativeBodyPool")]
 pub struct BodyPool<'env> {
     /// Begins a body and returns its slot, below 0 when too many are open.
     #[napi(ts_type = "() => number")]

@@ -68,8 +68,11 @@ pub fn length(length: Option<usize>) -> i32 {
     length.and_then(|length| i32::try_from(length).ok()).unwrap_or(-1)
 }
 
-pub fn store<const N: usize>(values: [usize; N], out: &mut [u32]) {
-    for (place, value) in out.iter_mut().zip(values) {
-        *place = value as u32;
+/// Writes each value to its index; a value that has no place is left out.
+pub fn store<const N: usize>(values: [(usize, usize); N], out: &mut [u32]) {
+    for (index, value) in values {
+        if let Some(place) = out.get_mut(index) {
+            *place = value as u32;
+        }
     }
 }

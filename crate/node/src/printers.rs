@@ -1,5 +1,6 @@
-use crate::methods::{Method, State, store};
-use mi_httpd_core::json::pretty::PrettyPrinter;
+use crate::methods::{self, Method, State};
+use mi_httpd_core::json::pretty::{PrettyPrinter, Progress};
+use mi_httpd_core::layout::ProgressField;
 use mi_httpd_core::reply::html;
 use napi::{Env, Result};
 use napi_derive::napi;
@@ -17,8 +18,7 @@ pub struct Printer<'env> {
 pub fn pretty_printer<'env>(env: &'env Env) -> Result<Printer<'env>> {
     let state = State::new(env, PrettyPrinter::default());
     let push = state.method("push", |printer, given| {
-        let progress = printer.push(given.bytes(0)?, given.window(1)?);
-        store([progress.consumed, progress.produced], given.get(2)?);
+        store(printer.push(given.bytes(0)?, given.window(1)?), given.get(2)?);
         Ok(())
     })?;
     Ok(Printer { push })
@@ -28,9 +28,14 @@ pub fn pretty_printer<'env>(env: &'env Env) -> Result<Printer<'env>> {
 #[napi(catch_unwind)]
 pub fn html_escaper<'env>(env: &'env Env) -> Result<Printer<'env>> {
     let push = State::new(env, ()).method("push", |(), given| {
-        let progress = html::escape(given.bytes(0)?, given.window(1)?);
-        store([progress.consumed, progress.produced], given.get(2)?);
+        store(html::escape(given.bytes(0)?, given.window(1)?), given.get(2)?);
         Ok(())
     })?;
     Ok(Printer { push })
+}
+
+fn store(progress: Progress, out: &mut [u32]) {
+    let consumed = (ProgressField::Consumed as usize, progress.consumed);
+    let produced = (ProgressField::Produced as usize, progress.produced);
+    methods::store([consumed, produced], out);
 }

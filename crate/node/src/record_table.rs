@@ -1,4 +1,5 @@
 use crate::methods::{Arguments, Method, State, length, reason};
+use mi_httpd_core::layout::{DumpShape, Stored};
 use mi_httpd_core::table::dump::{DumpedTable, Shape, Tables};
 use mi_httpd_core::table::record::Style;
 use mi_httpd_core::table::records::{Limits, Refused, Table, Walk};
@@ -8,7 +9,7 @@ use std::cell::RefCell;
 
 /// Records by key. Keys and records pass through a `memory` that the caller brings: a key lies at its start, a text
 /// right behind it, up to `end`.
-#[napi(object, object_from_js = false)]
+#[napi(object, object_from_js = false, js_name = "NativeRecordTable")]
 pub struct RecordTable<'env> {
     /// Adds a way to print values that depend on time; markers name them from 0 on. The texts are JSON, '' for none.
     #[napi(ts_type = "(permanent: string, expired: string) => void")]
@@ -98,11 +99,11 @@ pub fn record_table<'env>(env: &'env Env, nonce: String) -> Result<RecordTable<'
         set: state.method("set", |held, given| {
             let (key, text) = key_and_text(&given)?;
             let (marks, deadline) = (given.position(3)?, given.get(4)?);
-            taken(held.table.set(key, text, marks, deadline))
+            stored(held.table.set(key, text, marks, deadline))
         })?,
         set_json: state.method("setJson", |held, given| {
             let (key, text) = key_and_text(&given)?;
-            taken(held.table.set_json(key, text, given.get(3)?))
+            stored(held.table.set_json(key, text, given.get(3)?))
         })?,
         get: state.method("get", |held, given| {
             let (key_length, now) = (given.position(1)?, given.get::<f64>(2)? as u64);
@@ -130,10 +131,10 @@ pub fn record_table<'env>(env: &'env Env, nonce: String) -> Result<RecordTable<'
             Ok(written as u32)
         })?,
         open_dump: state.method("openDump", |held, given| {
-            let shape = match given.get::<u32>(0)? {
-                1 => Shape::Keys,
-                2 => Shape::Member(given.get::<String>(1)?.into()),
-                _ => Shape::Records,
+            let shape = match DumpShape::of(given.get(0)?) {
+                Some(DumpShape::Keys) => Shape::Keys,
+                Some(DumpShape::Members) => Shape::Member(given.get::<String>(1)?.into()),
+                Some(DumpShape::Records) | None => Shape::Records,
             };
             Ok(held.open(shape, given.get::<f64>(2)? as u64))
         })?,
@@ -162,14 +163,16 @@ fn text(text: String) -> Box<[u8]> {
     text.into_bytes().into()
 }
 
-/// 1 for a new record, 0 for one that replaces another; what has no room is told as a negative number.
-fn taken(taken: std::result::Result<bool, Refused>) -> Result<i32> {
-    match taken {
-        Ok(is_new) => Ok(i32::from(is_new)),
-        Err(Refused::Records) => Ok(-1),
-        Err(Refused::Bytes) => Ok(-2),
-        Err(Refused::RecordBytes) => Ok(-3),
-        Err(Refused::NoMemory) => Ok(-4),
-        Err(refused) => Err(reason(refused)),
-    }
+/// Lack of room is an outcome, a record that is none an error.
+fn stored(taken: std::result::Result<bool, Refused>) -> Result<i32> {
+    let outcome = match taken {
+        Ok(true) => Stored::Added,
+        Ok(false) => Stored::Replaced,
+        Err(Refused::Records) => Stored::TooManyRecords,
+        Err(Refused::Bytes) => Stored::TooManyBytes,
+        Err(Refused::RecordBytes) => Stored::RecordTooLong,
+        Err(Refused::NoMemory) => Stored::NoMemory,
+        Err(refused) => return Err(reason(refused)),
+    };
+    Ok(outcome as i32)
 }

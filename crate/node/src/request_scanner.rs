@@ -1,4 +1,5 @@
 use crate::methods::{Method, State, length, reason, store};
+use mi_httpd_core::layout::{BatchField, Reply};
 use mi_httpd_core::reply::frame;
 use mi_httpd_core::request::scanner::Scanner;
 use napi::bindgen_prelude::{ArrayBuffer, Uint8Array};
@@ -6,7 +7,7 @@ use napi::{Env, Result};
 use napi_derive::napi;
 
 /// Scans requests, and holds the ids of those that are still to be answered.
-#[napi(object, object_from_js = false)]
+#[napi(object, object_from_js = false, js_name = "NativeScanner")]
 pub struct RequestScanner<'env> {
     /// Scans one request into `fields`; of a batch it only tells that it is one. Throws when too many ids are held.
     #[napi(ts_type = "(body: Uint8Array, fields: Int32Array) => number")]
@@ -63,7 +64,12 @@ pub fn request_scanner<'env>(
         reason: state.method("reason", |scanner, _| Ok(scanner.reason()))?,
         scan_batch: state.method("scanBatch", |scanner, given| {
             let (outcome, batch) = scanner.scan_batch(given.bytes(0)?, given.position(1)?);
-            store([batch.elements, batch.replies, batch.start], given.get(2)?);
+            let fields = [
+                (BatchField::Elements as usize, batch.elements),
+                (BatchField::Replies as usize, batch.replies),
+                (BatchField::Start as usize, batch.start),
+            ];
+            store(fields, given.get(2)?);
             Ok(outcome as u32)
         })?,
         scan_element: state.method("scanElement", |scanner, given| {
@@ -79,7 +85,12 @@ pub fn request_scanner<'env>(
             Ok(frame::tail(&mut scanner.ids, given.get(0)?).into())
         })?,
         finish: state.method("finish", |scanner, given| {
-            let (start, kind, end, id_slot) = (given.position(1)?, given.get(2)?, given.position(3)?, given.get(4)?);
+            let (start, kind, end, id_slot) = (
+                given.position(1)?,
+                reply(given.get(2)?),
+                given.position(3)?,
+                given.get(4)?,
+            );
             let window = given.window(0)?;
             Ok(length(frame::finish(
                 &mut scanner.ids,
@@ -91,7 +102,7 @@ pub fn request_scanner<'env>(
             )))
         })?,
         finish_pretty: state.method("finishPretty", |scanner, given| {
-            let (kind, end, id_slot) = (given.get(2)?, given.position(3)?, given.get(4)?);
+            let (kind, end, id_slot) = (reply(given.get(2)?), given.position(3)?, given.get(4)?);
             let (window, indented) = (given.window(0)?, given.window(1)?);
             Ok(length(frame::finish_pretty(
                 &mut scanner.ids,
@@ -112,6 +123,10 @@ fn scan(scanner: &mut Scanner, body: &[u8], fields: &mut [i32]) -> Result<u32> {
 
 /// What precedes the value of a reply.
 #[napi(catch_unwind)]
-pub fn reply_head(kind: u32) -> Uint8Array {
-    frame::head(kind).to_vec().into()
+pub fn reply_head(kind: i32) -> Uint8Array {
+    frame::head(reply(kind)).to_vec().into()
+}
+
+fn reply(kind: i32) -> Reply {
+    Reply::of(kind).unwrap_or(Reply::Result)
 }

@@ -1,4 +1,4 @@
-import { addressOf } from '../../native/native.js';
+import { addressOf } from '../../native/process.js';
 
 /**
  * Requests that may come in one piece on one connection: more than clients that pipeline send, where one that sends

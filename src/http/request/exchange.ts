@@ -2,7 +2,8 @@ import { originOf } from '../../base/address.js';
 import { LazyAbort } from '../../base/lazy-abort.js';
 import type { Log } from '../../base/log.js';
 import { shorten } from '../../base/text.js';
-import type { BodyPool } from '../../native/native.js';
+import type { BodyPool } from '../../native/bodies.js';
+import { Pushed } from '../../native/layout.js';
 import {
   corkedWithHeadSize,
   type EngineHandlers,
@@ -439,13 +440,13 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
   #collect(piece: ArrayBuffer, isLast: boolean): void {
     const { bodies } = this.#settings;
     if (this.#bodySlot === -1) this.#bodySlot = bodies.open();
-    const outcome = piece.byteLength === 0 ? 0 : bodies.push(this.#bodySlot, new Uint8Array(piece));
-    if (outcome === 1) {
+    const outcome = piece.byteLength === 0 ? Pushed.taken : bodies.push(this.#bodySlot, new Uint8Array(piece));
+    if (outcome === Pushed.bodyTooLarge) {
       this.#state = State.refusing;
       this.#mustClose = true;
       this.#freeBody();
       this.#later(() => this.#refuse(413, this.#tooLarge('in chunks')));
-    } else if (outcome === 2) {
+    } else if (outcome === Pushed.poolFull) {
       this.#refuse(503, 'too many bodies are being received; try again', { 'Retry-After': '1' });
     } else if (isLast) {
       const isLent = !this.#mustClose && !this.#isHeld && this.#root.declaration.borrowBody === true;

@@ -1,12 +1,11 @@
 import { currentSecond } from '../../base/clock.js';
 import { aNumber, aText, checkGiven, checkMembers, type Members, oneOf, type Wanted } from '../../base/given.js';
 import { escapesHalfPair, shorten, stringify } from '../../base/text.js';
-import { type NativeRecordTable, openRecordTable } from '../../native/native.js';
+import { DumpShape, Size, Stored, WalkField } from '../../native/layout.js';
+import { type NativeRecordTable, openRecordTable } from '../../native/tables.js';
 import type { Cursor } from './cursor.js';
 import { Piecewise } from './piecewise.js';
 import { nonce, printRecord, type SecondsLeft, styles } from './seconds-left.js';
-
-export { dumpsOpen } from '../../native/native.js';
 
 /** The values to set for a `T` that is read: the seconds until a time may stand for any number in it. */
 export type Settable<T> =
@@ -226,13 +225,13 @@ export class RecordTable<T = unknown> {
   }
 
   *#walk(due: number): Generator<string[], void, undefined> {
-    const walk = new Uint32Array(3);
+    const walk = new Uint32Array(Object.keys(WalkField).length);
     this.#native.beginWalk(walk);
-    while (walk[0] !== walk[1]) {
+    while (walk[WalkField.next] !== walk[WalkField.end]) {
       const length = this.#native.walk(memory, walk, due);
       const keys: string[] = [];
       for (let at = 0; at < length; ) {
-        const start = at + 4;
+        const start = at + Size.keyLength;
         at = start + memory.readUInt32LE(at);
         keys.push(memory.toString('utf8', start, at));
       }
@@ -260,17 +259,17 @@ export class RecordTable<T = unknown> {
     const what = `record ${JSON.stringify(shorten(key, 64))} has no room`;
     const { maxRecords, maxBytes, maxRecordBytes } = this.#limits;
     switch (outcome) {
-      case -1:
+      case Stored.tooManyRecords:
         throw new RecordLimitError(
           `${what}: the table holds ${this.size} records, the limit maxRecords is ${maxRecords}; delete some or raise it`,
           'maxRecords',
         );
-      case -2:
+      case Stored.tooManyBytes:
         throw new RecordLimitError(
           `${what}: the table uses ${this.usedBytes} bytes, the limit maxBytes is ${maxBytes}; delete some or raise it`,
           'maxBytes',
         );
-      case -3:
+      case Stored.recordTooLong:
         throw new RecordLimitError(
           `${what}: it is longer than the limit maxRecordBytes, ${maxRecordBytes} bytes; shorten it or raise the limit`,
           'maxRecordBytes',
@@ -350,7 +349,7 @@ export class TableDump extends Piecewise {
       throw new TypeError(`dump of records has a member name ${JSON.stringify(member)}; give it with as: 'keys'`);
     }
     this.#table = table;
-    this.#shape = as === 'records' ? 0 : member === undefined ? 1 : 2;
+    this.#shape = as === 'records' ? DumpShape.records : member === undefined ? DumpShape.keys : DumpShape.members;
     this.#member = member ?? '';
   }
 
@@ -362,9 +361,11 @@ export class TableDump extends Piecewise {
    */
   open(now: number = currentSecond()): DumpCursor {
     // Nothing can fail behind the slot: it would stay open.
-    const length = this.#shape === 0 ? this.#table.dumpLength() : -1;
+    const length = this.#shape === DumpShape.records ? this.#table.dumpLength() : -1;
     const slot = this.#table.openDump(this.#shape, this.#member, now);
-    if (slot < 0) throw new RangeError('record table has 1048576 dumps open; release those that have ended');
+    if (slot < 0) {
+      throw new RangeError(`record table has ${Size.slots} dumps open; release those that have ended`);
+    }
     return new DumpCursor(this.#table, slot, length < 0 ? undefined : length);
   }
 

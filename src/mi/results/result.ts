@@ -2,7 +2,7 @@ import { AsyncResource } from 'node:async_hooks';
 import { currentSecond } from '../../base/clock.js';
 import { type JsonValue, printJson } from '../../base/json.js';
 import { type Slice, workInTurns } from '../../base/slice.js';
-import type { ConstantReply } from '../../native/native.js';
+import type { ConstantReply } from '../../native/reply-window.js';
 import { NothingError, serverError } from '../errors.js';
 import type { StatisticsSelection } from '../statistics.js';
 import { type Cursor, Parts, releaseAll, TextCursor } from './cursor.js';

@@ -10,7 +10,9 @@ import { codes, MiError, serverError } from '../../mi/errors.js';
 import { BytesCursor, type Cursor, leastRoom, Parts, TextCursor } from '../../mi/results/cursor.js';
 import { discardResult, openParts, printResult, type Result } from '../../mi/results/result.js';
 import { type Statistic, StatisticsSelection } from '../../mi/statistics.js';
-import { Outcome, Reply, type ReplyKind, type RequestScanner, replyHead } from '../../native/native.js';
+import { Outcome, Reply, type ReplyKind } from '../../native/layout.js';
+import { replyHead } from '../../native/reply-window.js';
+import type { RequestScanner } from '../../native/scanner.js';
 import type { CallReader } from './call-reader.js';
 import { TailCursor } from './replies.js';
 
@@ -251,7 +253,7 @@ class Batch implements Face<Exchange> {
     for (const item of this.#items.splice(0)) {
       if (item === undefined) continue;
       try {
-        if (item.idSlot >= 0) this.#host.scanner.release(item.idSlot);
+        this.#host.scanner.release(item.idSlot);
       } catch (error) {
         // The ids behind it are given back all the same.
         this.#host.runner.failures.ofReply(error);
@@ -544,7 +546,7 @@ class BatchReply implements CompletedSource, BatchListener {
       else if (settled.kind === 'text') this.#open([new BytesCursor(settled.bytes)], Reply.result, idSlot);
       else this.#result(settled, idSlot);
     } catch (error) {
-      if (this.#tail === undefined && idSlot >= 0) this.#scanner.release(idSlot);
+      if (this.#tail === undefined) this.#scanner.release(idSlot);
       throw error;
     }
   }
@@ -653,7 +655,7 @@ class BatchReply implements CompletedSource, BatchListener {
     try {
       this.#error(told, idSlot, command);
     } catch (cause) {
-      if (this.#tail === undefined && idSlot >= 0) this.#scanner.release(idSlot);
+      if (this.#tail === undefined) this.#scanner.release(idSlot);
       this.#broken = { error: cause };
     }
   }

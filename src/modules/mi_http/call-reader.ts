@@ -6,7 +6,8 @@ import type { CommandEntry } from '../../mi/commands/command-table.js';
 import { describeService } from '../../mi/commands/openrpc.js';
 import type { CallParameters } from '../../mi/commands/parameters.js';
 import type { ManagementInterface } from '../../mi/management-interface.js';
-import { ParamsKind, type RequestScanner } from '../../native/native.js';
+import { ParamsKind } from '../../native/layout.js';
+import type { RequestScanner } from '../../native/scanner.js';
 
 /**
  * Turns what a scan found into a call. To be used before anything else runs: the ranges are those of the last scan,

@@ -9,7 +9,8 @@ import { codes, explained, MiError, RefusedCall } from '../../mi/errors.js';
 import type { ManagementInterface } from '../../mi/management-interface.js';
 import { ConstantResult, discardResult, printResult } from '../../mi/results/result.js';
 import { StatisticsSelection } from '../../mi/statistics.js';
-import { Outcome, ParamsKind, Reply, RequestScanner } from '../../native/native.js';
+import { IdSlot, Outcome, ParamsKind, Reply } from '../../native/layout.js';
+import { RequestScanner } from '../../native/scanner.js';
 import { Batches, type BatchesOptions } from './batch.js';
 import { CallReader } from './call-reader.js';
 import { Replies, type RepliesOptions } from './replies.js';
@@ -19,9 +20,6 @@ interface JsonRpcOptions extends RepliesOptions, BatchesOptions {
   /** Values and names of members that one request may have; those of a batch each by itself. */
   readonly maxValues: number;
 }
-
-/** In place of an id slot: a notification, which gets no reply. */
-const noReply = -2;
 
 /**
  * JSON-RPC 2.0 over HTTP: one request in, one reply out; batches go to {@link Batches}.
@@ -73,7 +71,7 @@ export class JsonRpc implements Face<Exchange> {
       else this.#refuse(exchange, outcome);
       return;
     }
-    const idSlot = outcome === Outcome.call ? scanner.idSlot : noReply;
+    const idSlot = outcome === Outcome.call ? scanner.idSlot : IdSlot.noReply;
     let entry: CommandEntry;
     let given: CallParameters;
     const count = scanner.paramsCount;
@@ -93,7 +91,7 @@ export class JsonRpc implements Face<Exchange> {
     const { body } = exchange;
     const outcome = this.#scanner.scanBatch(body, this.#batches.limit);
     if (outcome === Outcome.batch) this.#batches.run(exchange, body);
-    else this.#refuse(exchange, outcome, -1);
+    else this.#refuse(exchange, outcome, IdSlot.none);
   }
 
   /** Answers what is no request, or no batch as a whole. */
@@ -110,7 +108,7 @@ export class JsonRpc implements Face<Exchange> {
     { fullName }: CommandEntry,
     call: Call,
   ): LaterAnswer<Chunk> | undefined {
-    if (idSlot === noReply) {
+    if (idSlot === IdSlot.noReply) {
       exchange.reply(202);
       discardResult(value);
       return undefined;
@@ -138,7 +136,7 @@ export class JsonRpc implements Face<Exchange> {
   error(exchange: Exchange, idSlot: number, error: MiError, entry?: CommandEntry): void {
     const refused = error instanceof RefusedCall ? error : undefined;
     const headers = refused && retryHeaders(refused);
-    if (idSlot !== noReply) {
+    if (idSlot !== IdSlot.noReply) {
       const text = this.#runner.failures.print(error, entry?.fullName);
       this.#sendError(exchange, refused?.status ?? 200, text, idSlot, headers);
     } else if (refused !== undefined) exchange.refuse(refused.status, explained(refused), headers);
@@ -153,13 +151,13 @@ export class JsonRpc implements Face<Exchange> {
   /** For the runner: the reply comes later, and this connection alone waits. */
   wait(exchange: Exchange, idSlot: number, leave: Leave, { fullName }: CommandEntry): void {
     exchange.about = fullName;
-    if (idSlot === noReply) {
+    if (idSlot === IdSlot.noReply) {
       // A notification gets no result (JSON-RPC 2.0 §4.1): it is accepted as soon as it runs.
       exchange.reply(202);
       return;
     }
     exchange.onGone = () => {
-      if (leave()) this.#release(idSlot);
+      if (leave()) this.#scanner.release(idSlot);
     };
   }
 
@@ -169,12 +167,8 @@ export class JsonRpc implements Face<Exchange> {
       this.#replies.text(exchange, status, Reply.error, text, idSlot, headers);
     } catch (error) {
       this.#runner.failures.ofReply(error);
-      this.#release(idSlot);
+      this.#scanner.release(idSlot);
       exchange.refuse(500, 'internal error; the log of the server tells why');
     }
-  }
-
-  #release(idSlot: number): void {
-    if (idSlot >= 0) this.#scanner.release(idSlot);
   }
 }

@@ -11,14 +11,9 @@ import type { LaterAnswer } from '../../mi/calls/run.js';
 import { BytesCursor, type Cursor, Parts, releaseAll, TextCursor } from '../../mi/results/cursor.js';
 import { type ConstantResult, LongCursor, openParts, type PrintedResult } from '../../mi/results/result.js';
 import type { StatisticsSelection } from '../../mi/statistics.js';
-import {
-  ConstantReply,
-  Reply,
-  type ReplyKind,
-  ReplyWindow,
-  type RequestScanner,
-  replyHead,
-} from '../../native/native.js';
+import { Reply, type ReplyKind } from '../../native/layout.js';
+import { ConstantReply, ReplyWindow, replyHead } from '../../native/reply-window.js';
+import type { RequestScanner } from '../../native/scanner.js';
 
 /** Settings of replies. */
 export interface RepliesOptions {
@@ -194,7 +189,7 @@ export class TailCursor implements Cursor {
   }
 
   release(): void {
-    if (this.#hasId && this.#idSlot >= 0) this.#scanner.release(this.#idSlot);
+    if (this.#hasId) this.#scanner.release(this.#idSlot);
     this.#hasId = false;
   }
 }

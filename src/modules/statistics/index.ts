@@ -1,8 +1,8 @@
 import { command } from '../../mi/commands/command.js';
 import { MiError } from '../../mi/errors.js';
-import { dumpsOpen } from '../../mi/results/record-table.js';
 import type { Statistic, Statistics } from '../../mi/statistics.js';
 import { defineBuiltIn } from '../../module.js';
+import { dumpsOpen } from '../../native/tables.js';
 
 /** The commands that read and reset statistics, and the statistics of memory. Loaded always. */
 export const statisticsModule = defineBuiltIn({

@@ -2,15 +2,19 @@
 
 use crate::json::pretty::PrettyPrinter;
 use crate::json::text::put;
+use crate::layout::Reply;
 use crate::request::ids::Ids;
 
 const RESULT_HEAD: &[u8] = b"{\"jsonrpc\":\"2.0\",\"result\":";
 const ERROR_HEAD: &[u8] = b"{\"jsonrpc\":\"2.0\",\"error\":";
 const ID_NAME: &[u8] = b",\"id\":";
 
-/// What precedes the value of a reply: kind 1 is an error, anything else a result.
-pub fn head(kind: u32) -> &'static [u8] {
-    if kind == 1 { ERROR_HEAD } else { RESULT_HEAD }
+/// What precedes the value of a reply.
+pub fn head(kind: Reply) -> &'static [u8] {
+    match kind {
+        Reply::Result => RESULT_HEAD,
+        Reply::Error => ERROR_HEAD,
+    }
 }
 
 /// What follows the value; frees the id's slot.
@@ -26,7 +30,7 @@ pub fn tail(ids: &mut Ids, slot: i32) -> Vec<u8> {
 
 /// Completes a reply that begins at `start` of the window and whose value, behind the head of its kind, ends at `end`.
 /// Returns the position behind it and frees the id's slot, or `None`, with the slot still held, when it does not fit.
-pub fn finish(ids: &mut Ids, window: &mut [u8], start: usize, kind: u32, end: usize, slot: i32) -> Option<usize> {
+pub fn finish(ids: &mut Ids, window: &mut [u8], start: usize, kind: Reply, end: usize, slot: i32) -> Option<usize> {
     let length = frame(ids, window.get_mut(start..)?, kind, end.checked_sub(start)?, slot)?;
     ids.release(slot);
     Some(start + length)
@@ -37,7 +41,7 @@ pub fn finish_pretty(
     ids: &mut Ids,
     window: &mut [u8],
     indented: &mut [u8],
-    kind: u32,
+    kind: Reply,
     end: usize,
     slot: i32,
 ) -> Option<usize> {
@@ -51,7 +55,7 @@ pub fn finish_pretty(
     Some(progress.produced)
 }
 
-fn frame(ids: &Ids, window: &mut [u8], kind: u32, end: usize, slot: i32) -> Option<usize> {
+fn frame(ids: &Ids, window: &mut [u8], kind: Reply, end: usize, slot: i32) -> Option<usize> {
     let head = head(kind);
     window.get_mut(..head.len())?.copy_from_slice(head);
     let end = put(window, end, ID_NAME)?;
@@ -63,7 +67,7 @@ fn frame(ids: &Ids, window: &mut [u8], kind: u32, end: usize, slot: i32) -> Opti
 mod tests {
     use super::*;
 
-    fn window_with(kind: u32, value: &[u8], size: usize) -> (Vec<u8>, usize) {
+    fn window_with(kind: Reply, value: &[u8], size: usize) -> (Vec<u8>, usize) {
         let mut window = vec![b'#'; size];
         let end = put(&mut window, head(kind).len(), value).unwrap();
         (window, end)
@@ -73,8 +77,8 @@ mod tests {
     fn frames_and_frees() {
         let mut ids = Ids::default();
         let slot = ids.hold(b"\"a\\u0041\"").unwrap();
-        let (mut window, end) = window_with(1, b"{}", 100);
-        let length = finish(&mut ids, &mut window, 0, 1, end, slot).unwrap();
+        let (mut window, end) = window_with(Reply::Error, b"{}", 100);
+        let length = finish(&mut ids, &mut window, 0, Reply::Error, end, slot).unwrap();
         assert_eq!(&window[..length], br#"{"jsonrpc":"2.0","error":{},"id":"a\u0041"}"#);
         assert_eq!(ids.held(), 0);
     }
@@ -84,11 +88,14 @@ mod tests {
         let whole = br#"{"jsonrpc":"2.0","result":"OK","id":17}"#;
         let mut ids = Ids::default();
         let slot = ids.hold(b"17").unwrap();
-        let (mut window, end) = window_with(0, b"\"OK\"", whole.len() - 1);
-        assert_eq!(finish(&mut ids, &mut window, 0, 0, end, slot), None);
+        let (mut window, end) = window_with(Reply::Result, b"\"OK\"", whole.len() - 1);
+        assert_eq!(finish(&mut ids, &mut window, 0, Reply::Result, end, slot), None);
         assert_eq!(ids.held(), 1);
-        let (mut window, end) = window_with(0, b"\"OK\"", whole.len());
-        assert_eq!(finish(&mut ids, &mut window, 0, 0, end, slot), Some(whole.len()));
+        let (mut window, end) = window_with(Reply::Result, b"\"OK\"", whole.len());
+        assert_eq!(
+            finish(&mut ids, &mut window, 0, Reply::Result, end, slot),
+            Some(whole.len())
+        );
         assert_eq!(window, whole);
         assert_eq!(ids.held(), 0);
     }
@@ -97,13 +104,13 @@ mod tests {
     fn begins_where_it_is_told() {
         let mut ids = Ids::default();
         let slot = ids.hold(b"1").unwrap();
-        let value = 3 + head(0).len();
+        let value = 3 + head(Reply::Result).len();
         let mut window = vec![b'#'; 60];
         let end = put(&mut window, value, b"[]").unwrap();
-        let behind = finish(&mut ids, &mut window, 3, 0, end, slot).unwrap();
+        let behind = finish(&mut ids, &mut window, 3, Reply::Result, end, slot).unwrap();
         assert_eq!(&window[..behind], br#"###{"jsonrpc":"2.0","result":[],"id":1}"#);
-        assert_eq!(finish(&mut ids, &mut window, 61, 0, 61, -1), None);
-        assert_eq!(finish(&mut ids, &mut window, 3, 0, 2, -1), None);
+        assert_eq!(finish(&mut ids, &mut window, 61, Reply::Result, 61, -1), None);
+        assert_eq!(finish(&mut ids, &mut window, 3, Reply::Result, 2, -1), None);
     }
 
     #[test]
@@ -111,9 +118,9 @@ mod tests {
         let whole = b"{\n\t\"jsonrpc\":\t\"2.0\",\n\t\"result\":\t[1, {\n\t\t}],\n\t\"id\":\tnull\n}";
         for (size, fits) in [(whole.len() - 1, false), (whole.len(), true)] {
             let mut ids = Ids::default();
-            let (mut window, end) = window_with(0, b"[1,{}]", whole.len());
+            let (mut window, end) = window_with(Reply::Result, b"[1,{}]", whole.len());
             let mut indented = vec![0; size];
-            let length = finish_pretty(&mut ids, &mut window, &mut indented, 0, end, -1);
+            let length = finish_pretty(&mut ids, &mut window, &mut indented, Reply::Result, end, -1);
             assert_eq!(length, fits.then_some(whole.len()));
             if fits {
                 assert_eq!(String::from_utf8_lossy(&indented), String::from_utf8_lossy(whole));
@@ -125,9 +132,9 @@ mod tests {
     fn nonsense_positions_do_not_fit() {
         let mut ids = Ids::default();
         for end in [101, usize::MAX] {
-            assert_eq!(finish(&mut ids, &mut [0; 100], 0, 0, end, -1), None);
+            assert_eq!(finish(&mut ids, &mut [0; 100], 0, Reply::Result, end, -1), None);
         }
-        assert_eq!(finish(&mut ids, &mut [0; 3], 0, 0, 0, -1), None);
+        assert_eq!(finish(&mut ids, &mut [0; 3], 0, Reply::Result, 0, -1), None);
         assert_eq!(tail(&mut ids, -1), b",\"id\":null}");
     }
 }

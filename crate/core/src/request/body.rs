@@ -1,16 +1,7 @@
 //! Request bodies that arrive in pieces, collected in slots within a budget.
 
+use crate::layout::Pushed;
 use crate::slots::Slots;
-
-/// Whether a piece was taken; the numbers are those of `BodyPool.push` in src/native/native.ts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pushed {
-    Taken = 0,
-    /// The body would be larger than one body may be.
-    BodyTooLarge = 1,
-    /// All bodies together would be larger than the pool may be.
-    PoolFull = 2,
-}
 
 /// Bytes of memory that are kept for the next large body.
 const KEPT: usize = 1 << 20;

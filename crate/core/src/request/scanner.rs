@@ -2,27 +2,10 @@
 
 use crate::json::reader::Kind;
 use crate::json::text::unescape;
+use crate::layout::{Field, IdSlot, Outcome, ParamsKind, SHORT_ID};
 use crate::request::ids::{Ids, TooManyIds};
 use crate::request::scan::{self, Batch, Refusal, Request};
 use rustc_hash::FxHashMap;
-
-/// What a scan found; the numbers are those of `Outcome` in src/native/native.ts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    Call = 0,
-    Notification = 1,
-    ParseError = 2,
-    InvalidRequest = 3,
-    Batch = 4,
-    TooManyIds = 5,
-}
-
-/// Bytes of the longest id that takes no slot.
-pub const SHORT_ID: usize = 64;
-/// In place of a slot: the id's bytes lie behind the fields.
-pub const SHORT_ID_SLOT: i32 = -3;
-/// Where the length of a short id lies; its bytes are behind it.
-const SHORT_ID_AT: usize = 9;
 
 /// What a scan found out, for JavaScript: written into memory that both sides see, since each property of an object
 /// that is made here would cost 50 ns.
@@ -30,9 +13,9 @@ const SHORT_ID_AT: usize = 9;
 pub struct Fields {
     /// Number of the command, -1 when the method text is not in the table.
     pub command: i32,
-    /// Slot that holds the id's bytes, -1 for null and none, [`SHORT_ID_SLOT`].
+    /// Slot that holds the id's bytes, or an [`IdSlot`].
     pub id_slot: i32,
-    /// 0 none or empty, 1 array, 2 object.
+    /// One of [`ParamsKind`].
     pub params_kind: i32,
     pub params_start: i32,
     pub params_end: i32,
@@ -45,21 +28,23 @@ pub struct Fields {
 }
 
 impl Fields {
-    /// Writes the fields in their order; what has no place in `out` is left out.
+    /// Writes each to the index of its [`Field`]; what has no place in `out` is left out.
     pub fn store(&self, out: &mut [i32]) {
         let values = [
-            self.command,
-            self.id_slot,
-            self.params_kind,
-            self.params_start,
-            self.params_end,
-            self.params_count,
-            self.method_start,
-            self.method_end,
-            self.position,
+            (Field::Command, self.command),
+            (Field::IdSlot, self.id_slot),
+            (Field::ParamsKind, self.params_kind),
+            (Field::ParamsStart, self.params_start),
+            (Field::ParamsEnd, self.params_end),
+            (Field::ParamsCount, self.params_count),
+            (Field::MethodStart, self.method_start),
+            (Field::MethodEnd, self.method_end),
+            (Field::Position, self.position),
         ];
-        for (place, value) in out.iter_mut().zip(values) {
-            *place = value;
+        for (field, value) in values {
+            if let Some(place) = out.get_mut(field as usize) {
+                *place = value;
+            }
         }
     }
 }
@@ -103,11 +88,11 @@ impl Scanner {
         let request = scan::scan(text, self.max_values);
         let outcome = self.outcome(&request);
         let id_slot = match (id_of(text, &request), short_id(out)) {
-            (None, _) => -1,
+            (None, _) => IdSlot::None as i32,
             (Some(id), Some((length, bytes))) if id.len() <= SHORT_ID => {
                 *length = id.len() as i32;
                 put_bytes(bytes, id);
-                SHORT_ID_SLOT
+                IdSlot::Short as i32
             }
             (Some(id), _) => self.ids.hold(id)?,
         };
@@ -144,7 +129,7 @@ impl Scanner {
             Err(TooManyIds) => (
                 Outcome::TooManyIds,
                 Fields {
-                    id_slot: -1,
+                    id_slot: IdSlot::None as i32,
                     ..Fields::default()
                 },
             ),
@@ -167,9 +152,12 @@ impl Scanner {
     fn fields(&self, text: &[u8], request: &Request, id_slot: i32) -> Fields {
         let (method_start, method_end) = request.method.map_or((0, 0), |method| (method.start, method.end));
         let (params_kind, params_start, params_end, params_count) = match request.params {
-            None => (0, 0, 0, 0),
+            None => (ParamsKind::None, 0, 0, 0),
             Some(params) => {
-                let kind = if params.kind == Kind::Array { 1 } else { 2 };
+                let kind = match params.kind {
+                    Kind::Array => ParamsKind::Array,
+                    _ => ParamsKind::Object,
+                };
                 (kind, params.start, params.end, params.count)
             }
         };
@@ -180,7 +168,7 @@ impl Scanner {
         Fields {
             command: self.command(text, request),
             id_slot,
-            params_kind,
+            params_kind: params_kind as i32,
             params_start: params_start as i32,
             params_end: params_end as i32,
             params_count: params_count as i32,
@@ -204,7 +192,7 @@ impl Scanner {
     }
 
     fn hold_id(&mut self, text: &[u8], request: &Request) -> Result<i32, TooManyIds> {
-        id_of(text, request).map_or(Ok(-1), |id| self.ids.hold(id))
+        id_of(text, request).map_or(Ok(IdSlot::None as i32), |id| self.ids.hold(id))
     }
 
     /// Why the last scan found no request; empty when it found one.
@@ -221,7 +209,7 @@ fn id_of<'a>(text: &'a [u8], request: &Request) -> Option<&'a [u8]> {
 
 /// The place for the length of a short id, and that for its bytes.
 fn short_id(out: &mut [i32]) -> Option<(&mut i32, &mut [i32])> {
-    let (length, bytes) = out.get_mut(SHORT_ID_AT..)?.split_first_mut()?;
+    let (length, bytes) = out.get_mut(Field::ShortIdLength as usize..)?.split_first_mut()?;
     Some((length, bytes.get_mut(..SHORT_ID / 4)?))
 }
 

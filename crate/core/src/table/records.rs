@@ -1,6 +1,7 @@
 //! Record tables: records that are encoded once, when they are set, and copied as often as they are read.
 
 use crate::json::reader::{self, ParseError};
+use crate::layout::{KEY_LENGTH, WalkField};
 use crate::table::arena::{self, Arena};
 use crate::table::entries::{Entries, Entry};
 use crate::table::record::{BadHoles, Clock, MAX_KEY, Progress, Record, Style, Writer, put_part};
@@ -93,15 +94,24 @@ pub struct Walk {
 impl Walk {
     /// The walk that [`Walk::store`] wrote; one that is over for memory that is too short.
     pub fn load(fields: &[u32]) -> Self {
-        match fields {
-            &[next, end, mark, ..] => Self { next, end, mark },
-            _ => Self::default(),
+        let field = |field: WalkField| fields.get(field as usize).copied().unwrap_or_default();
+        Self {
+            next: field(WalkField::Next),
+            end: field(WalkField::End),
+            mark: field(WalkField::Mark),
         }
     }
 
     pub fn store(&self, fields: &mut [u32]) {
-        for (place, value) in fields.iter_mut().zip([self.next, self.end, self.mark]) {
-            *place = value;
+        let values = [
+            (WalkField::Next, self.next),
+            (WalkField::End, self.end),
+            (WalkField::Mark, self.mark),
+        ];
+        for (field, value) in values {
+            if let Some(place) = fields.get_mut(field as usize) {
+                *place = value;
+            }
         }
     }
 }
@@ -402,9 +412,9 @@ impl Table {
         next
     }
 
-    /// Writes the keys of the next records whose deadline is not after `due`, each behind its length in four bytes,
-    /// least first. Looks at a limited number of records and stops when the window, of at least [`MAX_KEY`] + 4
-    /// bytes, is full; the walk is over when its `next` is its `end`. Returns how much was written.
+    /// Writes the keys of the next records whose deadline is not after `due`, each behind its length in [`KEY_LENGTH`]
+    /// bytes, least first. Looks at a limited number of records and stops when the window, of at least [`MAX_KEY`] and
+    /// these, is full; the walk is over when its `next` is its `end`. Returns how much was written.
     pub fn walk(&self, walk: &mut Walk, due: f64, window: &mut [u8]) -> usize {
         let mut end = 0;
         for _ in 0..STEP {
@@ -419,7 +429,7 @@ impl Table {
                 continue;
             }
             let key = self.record(entry).key;
-            if window.len() - end < key.len() + 4 {
+            if window.len() - end < key.len() + KEY_LENGTH {
                 *walk = before;
                 break;
             }

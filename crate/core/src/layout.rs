@@ -1,0 +1,147 @@
+//! The numbers that JavaScript and Rust share. src/native/layout.ts has them again, and compares them when the addon loads.
+
+use crate::slots::MAX_SLOTS;
+
+/// A name and the names and numbers of its members.
+pub type Group = (&'static str, &'static [(&'static str, i32)]);
+
+macro_rules! numbers {
+    ($($(#[$about:meta])* $name:ident { $($(#[$detail:meta])* $member:ident = $number:literal,)+ })+) => {
+        $(
+            $(#[$about])*
+            #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+            #[repr(i32)]
+            pub enum $name {
+                $($(#[$detail])* $member = $number,)+
+            }
+
+            impl $name {
+                /// The member of a number that JavaScript gave.
+                pub fn of(number: i32) -> Option<Self> {
+                    match number {
+                        $($number => Some(Self::$member),)+
+                        _ => None,
+                    }
+                }
+            }
+        )+
+
+        /// All that is shared.
+        pub const LAYOUT: &[Group] = &[
+            $((stringify!($name), &[$((stringify!($member), $number)),+]),)+
+            ("Size", SIZES),
+        ];
+    };
+}
+
+/// Bytes of the longest id that takes no slot.
+pub const SHORT_ID: usize = 64;
+/// Bytes of the length in front of a key that a walk writes.
+pub const KEY_LENGTH: usize = size_of::<u32>();
+
+const SIZES: &[(&str, i32)] = &[
+    ("ShortId", SHORT_ID as i32),
+    ("Slots", MAX_SLOTS as i32),
+    ("KeyLength", KEY_LENGTH as i32),
+];
+
+numbers! {
+    /// What a scan found.
+    Outcome {
+        Call = 0,
+        Notification = 1,
+        ParseError = 2,
+        InvalidRequest = 3,
+        Batch = 4,
+        TooManyIds = 5,
+    }
+
+    /// What `params` holds. Empty arrays and objects are `None`.
+    ParamsKind {
+        None = 0,
+        Array = 1,
+        Object = 2,
+    }
+
+    /// Which member of a reply a value is (JSON-RPC 2.0 §5).
+    Reply {
+        Result = 0,
+        Error = 1,
+    }
+
+    /// In place of the slot of an id, which is 0 or above.
+    IdSlot {
+        /// There is no id: `null` is echoed.
+        None = -1,
+        /// A notification, which gets no reply. Known to JavaScript alone.
+        NoReply = -2,
+        /// The id's bytes lie behind the fields.
+        Short = -3,
+    }
+
+    /// Indexes into the memory where a scan leaves what it found.
+    Field {
+        Command = 0,
+        IdSlot = 1,
+        ParamsKind = 2,
+        ParamsStart = 3,
+        ParamsEnd = 4,
+        ParamsCount = 5,
+        MethodStart = 6,
+        MethodEnd = 7,
+        Position = 8,
+        ShortIdLength = 9,
+        /// The first four bytes of a short id.
+        ShortId = 10,
+    }
+
+    /// Indexes into the memory where the scan of a batch leaves what it found.
+    BatchField {
+        Elements = 0,
+        Replies = 1,
+        Start = 2,
+    }
+
+    /// Indexes into the memory where a printer leaves how far it came.
+    ProgressField {
+        Consumed = 0,
+        Produced = 1,
+    }
+
+    /// Indexes into the memory of a walk over a record table.
+    WalkField {
+        Next = 0,
+        End = 1,
+        Mark = 2,
+    }
+
+    /// What became of a piece of a body.
+    Pushed {
+        Taken = 0,
+        /// The body would be larger than one body may be.
+        BodyTooLarge = 1,
+        /// All bodies together would be larger than the pool may be.
+        PoolFull = 2,
+    }
+
+    /// What became of a record that was set.
+    Stored {
+        Added = 1,
+        Replaced = 0,
+        /// The table holds as many records as its limits allow.
+        TooManyRecords = -1,
+        /// The record does not fit into the bytes that are left.
+        TooManyBytes = -2,
+        /// The record is longer than the limits allow.
+        RecordTooLong = -3,
+        NoMemory = -4,
+    }
+
+    /// What a dump prints of each record.
+    DumpShape {
+        Records = 0,
+        Keys = 1,
+        /// The key as the only member of an object.
+        Members = 2,
+    }
+}

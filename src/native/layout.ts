@@ -1,0 +1,122 @@
+// The numbers that TypeScript and Rust share, as crate/core/src/layout.rs has them. They stand here too: V8 folds constants
+// into the code that uses them, and not what an addon returns.
+
+/** What a scan found; see RequestScanner. */
+export const Outcome = { call: 0, notification: 1, parseError: 2, invalidRequest: 3, batch: 4, tooManyIds: 5 } as const;
+
+/** What `params` holds. Empty arrays and objects are `none`, as if absent (docs/compatibility.md). */
+export const ParamsKind = { none: 0, array: 1, object: 2 } as const;
+
+/** Which member of a reply a value is (JSON-RPC 2.0 §5). */
+export const Reply = { result: 0, error: 1 } as const;
+export type ReplyKind = (typeof Reply)[keyof typeof Reply];
+
+/** In place of the slot of an id, which is 0 or above. */
+export const IdSlot = {
+  /** There is no id: `null` is echoed. */
+  none: -1,
+  /** A notification, which gets no reply. */
+  noReply: -2,
+  /** The id is known until the next scan; see RequestScanner.hold. */
+  short: -3,
+} as const;
+
+/** Indexes into the memory where a scan leaves what it found. */
+export const Field = {
+  command: 0,
+  idSlot: 1,
+  paramsKind: 2,
+  paramsStart: 3,
+  paramsEnd: 4,
+  paramsCount: 5,
+  methodStart: 6,
+  methodEnd: 7,
+  position: 8,
+  shortIdLength: 9,
+  shortId: 10,
+} as const;
+
+/** Indexes into the memory where the scan of a batch leaves what it found. */
+export const BatchField = { elements: 0, replies: 1, start: 2 } as const;
+
+/** Indexes into the memory where a printer leaves how far it came. */
+export const ProgressField = { consumed: 0, produced: 1 } as const;
+
+/** Indexes into the memory of a walk over a record table, which is over when `next` is `end`. */
+export const WalkField = { next: 0, end: 1, mark: 2 } as const;
+
+/** What became of a piece of a body. */
+export const Pushed = {
+  taken: 0,
+  /** The body would pass the limit of one body. */
+  bodyTooLarge: 1,
+  /** All bodies together would pass the limit of the pool. */
+  poolFull: 2,
+} as const;
+export type Pushed = (typeof Pushed)[keyof typeof Pushed];
+
+/** What became of a record that was set; below 0 without room for it. */
+export const Stored = {
+  added: 1,
+  replaced: 0,
+  tooManyRecords: -1,
+  tooManyBytes: -2,
+  recordTooLong: -3,
+  noMemory: -4,
+} as const;
+
+/** What a dump prints of each record. */
+export const DumpShape = { records: 0, keys: 1, members: 2 } as const;
+
+export const Size = {
+  /** Bytes of the longest id that takes no slot. */
+  shortId: 64,
+  /** Ids, bodies or dumps of a table that can be open at once. */
+  slots: 1048576,
+  /** Bytes of the length in front of a key that a walk writes. */
+  keyLength: 4,
+} as const;
+
+type Layout = Readonly<Record<string, Readonly<Record<string, number>>>>;
+
+const layout: Layout = {
+  Outcome,
+  ParamsKind,
+  Reply,
+  IdSlot,
+  Field,
+  BatchField,
+  ProgressField,
+  WalkField,
+  Pushed,
+  Stored,
+  DumpShape,
+  Size,
+};
+
+/**
+ * Compares the numbers of an addon with those here.
+ *
+ * @throws Error for the first that differs, or that one side alone has
+ */
+export function checkLayout(addons: Layout): void {
+  for (const group of keysOf(layout, addons)) {
+    for (const name of keysOf(layout[group], addons[group])) {
+      const number = tellNumber(layout, group, name);
+      const addonNumber = tellNumber(addons, group, name);
+      if (number === addonNumber) continue;
+      throw new Error(
+        `the native addon of mi-httpd is of another version: ${group}.${name} is ${addonNumber} in the addon and ${number} ` +
+          'in the package; where it is a dependency, install it again; in a clone, run npm run build',
+      );
+    }
+  }
+}
+
+function keysOf(...objects: readonly (object | undefined)[]): Set<string> {
+  return new Set(objects.flatMap((object) => Object.keys(object ?? {})));
+}
+
+function tellNumber(layout: Layout, group: string, name: string): string {
+  return String(layout[group]?.[name] ?? 'missing');
+}
