@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'vitest';
-import type { Exchange } from '#src/http/exchange.js';
+import type { Caller, Exchange } from '#src/http/exchange.js';
+import { tcpSetting } from '#src/http/listen/setting.js';
+import type { Access } from '#src/http/login/access.js';
 import { HttpServer } from '#src/http/server.js';
 import { lastError, options, root, start } from '../support/http-server.js';
 import { ask, RawClient } from '../support/raw-client.js';
 
 const echoPath = (name: string) =>
   root({ module: name, root: name, onRequest: (exchange) => void exchange.reply(200, `${name}:${exchange.path}`) });
+
+const callerOf = (name: string): Caller => ({ name, method: 'basic', grant: 'admin' });
 
 test('a path is served by the root that is its first segment', async (t) => {
   const { port } = await start(t, [echoPath('mi'), echoPath('mi_html'), echoPath('RPC2')]);
@@ -202,6 +206,44 @@ test('choose is asked once per request, by its head, what takes it', async (t) =
   assert.equal((await posted('text/xml')).status, 415);
   assert.equal((await ask(port, 'PUT', '/t', 'abc')).status, 405);
   assert.deepEqual(asked, ['GET ', 'POST text/plain', 'POST text/xml']);
+});
+
+test('an accepts that fails while a login is verified is told behind it, and the caller is nobody else', async (t) => {
+  const logins: ((caller: Caller) => void)[] = [];
+  const access: Access = {
+    needsLogin: true,
+    excludes: () => false,
+    check: ({ authorization }) =>
+      authorization === 'later' ? new Promise((resolve) => void logins.push(resolve)) : callerOf(authorization),
+  };
+  const served: Exchange[] = [];
+  const failing = root({
+    accepts: (type) => {
+      if (type === 'text/fails') throw new Error('accepts is broken');
+      return true;
+    },
+    onRequest: (exchange) => void served.push(exchange),
+  });
+  const { port, until } = await start(t, [failing], {
+    listeners: [{ setting: tcpSetting('http', '127.0.0.1', 0), access }],
+  });
+  const first = ask(port, 'POST', '/t', 'x', ['Authorization: later', 'Content-Type: text/fails']);
+  await until(() => logins.length === 1);
+  // Turns in which it could be answered, and its exchange serve another request.
+  for (let n = 0; n < 5; n++) assert.equal((await ask(port, 'PUT', '/t', '', ['Authorization: x'])).status, 405);
+  const others = Array.from({ length: 8 }, () =>
+    ask(port, 'POST', '/t', 'x', ['Authorization: anna', 'Content-Type: text/plain']),
+  );
+  await until(() => served.length === others.length);
+  logins[0]?.(callerOf('mallory'));
+  assert.equal((await first).status, 500);
+  // The login has been told of in a later turn.
+  assert.equal((await ask(port, 'PUT', '/t', '', ['Authorization: x'])).status, 405);
+  for (const exchange of served) {
+    assert.equal(exchange.caller?.name, 'anna');
+    exchange.reply(200, 'done');
+  }
+  for (const { text } of await Promise.all(others)) assert.equal(text, 'done');
 });
 
 test('an accepts that fails is answered 500', async (t) => {

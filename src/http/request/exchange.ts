@@ -395,7 +395,6 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
     try {
       // It may be what failed.
       this.#response.watch();
-      this.#isHeld = false;
       this.#refuseByHead(500, internalError, undefined, true);
     } catch (error) {
       this.cut(error);
@@ -518,7 +517,10 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
       this.#readFields();
       const result: unknown = this.#service.onRequest(this);
       // Handlers in JavaScript return all sorts of things, such as what reply() gave.
-      if (result instanceof Promise) result.catch((error: unknown) => this.#handlerFailed(error));
+      if (result instanceof Promise) {
+        this.#mayReuse = false;
+        result.catch((error: unknown) => this.#handlerFailed(error));
+      }
     } catch (error) {
       if (error instanceof FieldError) this.#refuse(error.status, error.message);
       else this.#handlerFailed(error);
