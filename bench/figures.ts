@@ -9,7 +9,10 @@ export interface Figure {
   readonly count: number;
 }
 
-/** @throws RangeError without values */
+/**
+ * @param values finite, 0 or more
+ * @throws RangeError without values
+ */
 export function figureOf(values: readonly number[]): Figure {
   const sorted = Float64Array.from(values).sort();
   const [min] = sorted;
@@ -18,7 +21,7 @@ export function figureOf(values: readonly number[]): Figure {
   const middle = sorted.length >> 1;
   const upper = sorted[middle] ?? max;
   const lower = sorted[middle - 1] ?? upper;
-  return { median: sorted.length % 2 === 1 ? upper : (lower + upper) / 2, min, max, count: sorted.length };
+  return { median: sorted.length % 2 === 1 ? upper : lower + (upper - lower) / 2, min, max, count: sorted.length };
 }
 
 /**
