@@ -1,7 +1,6 @@
 // What a program gives in JavaScript, where no compiler tells: a slip in a name or a type is an error of one line that names the
 // thing, the value and the remedy.
-import assert from 'node:assert/strict';
-import { describe, test } from 'vitest';
+import { assert, describe, expect, test } from 'vitest';
 import { command, createServer, defineModule, RecordTable, type Server, stream, streamObject } from './index.js';
 
 const httpd = { ip: '127.0.0.1', port: 0 } as const;
@@ -199,15 +198,17 @@ const wrong: readonly (readonly [name: string, given: () => unknown, message: Re
 describe('what a program gives wrongly is an error of one line', () => {
   for (const [name, given, message] of wrong) {
     test(name, () => {
-      assert.throws(given, (error) => {
-        assert.ok(
-          error instanceof TypeError || (error instanceof Error && error.name === 'ParameterError'),
-          String(error),
-        );
-        assert.match(error.message, message);
-        assert.doesNotMatch(error.message, /\n/);
-        return true;
-      });
+      expect(given).toThrow(
+        expect.toSatisfy((error) => {
+          assert(
+            error instanceof TypeError || (error instanceof Error && error.name === 'ParameterError'),
+            String(error),
+          );
+          expect(error.message).toMatch(message);
+          expect(error.message).not.toMatch(/\n/);
+          return true;
+        }),
+      );
     });
   }
 
@@ -215,12 +216,19 @@ describe('what a program gives wrongly is an error of one line', () => {
     const server = the.createServer({ httpd });
     t.onTestFinished(() => server.close({ deadline: 0 }));
     const close = server.close.bind(server) as (options: unknown) => Promise<void>;
-    await assert.rejects(
-      close({ deadlin: 5 }),
-      /^TypeError: close has no option "deadlin": did you mean "deadline"\?$/,
+    await expect(close({ deadlin: 5 })).rejects.toThrow(
+      expect.objectContaining({
+        name: 'TypeError',
+        message: expect.stringMatching(/^close has no option "deadlin": did you mean "deadline"\?$/),
+      }),
     );
     for (const deadline of ['x', Number.NaN, -1, null, Number.POSITIVE_INFINITY]) {
-      await assert.rejects(close({ deadline }), /^TypeError: deadline of close is .*; give seconds from 0 to/);
+      await expect(close({ deadline })).rejects.toThrow(
+        expect.objectContaining({
+          name: 'TypeError',
+          message: expect.stringMatching(/^deadline of close is .*; give seconds from 0 to/),
+        }),
+      );
     }
     await server.start();
   });
@@ -237,7 +245,7 @@ describe('an alias that nobody could call by', () => {
   ] as const) {
     test(`${alias} is refused`, () => {
       const message = `alias "${alias}" of MI command m:c is a name of ${whose}; leave it out or give another`;
-      assert.throws(aliased(alias), { message });
+      expect(aliased(alias)).toThrow(expect.objectContaining({ message }));
     });
   }
 

@@ -1,16 +1,15 @@
-import assert from 'node:assert/strict';
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import { printJson } from './json.js';
 
 test('beside a bigint, holes of arrays print as V8 prints them', () => {
   const holes: unknown[] = [1];
   holes[2] = 2n;
   holes.length = 4;
-  assert.equal(printJson(holes), '[1,null,2,null]');
+  expect(printJson(holes)).toBe('[1,null,2,null]');
 });
 
 test('beside a bigint, boxed values print as V8 prints them', () => {
-  assert.equal(printJson([Object(1), Object('x'), Object(true), Object(2n), 3n]), '[1,"x",true,2,3]');
+  expect(printJson([Object(1), Object('x'), Object(true), Object(2n), 3n])).toBe('[1,"x",true,2,3]');
 });
 
 test('a result too long for a text is not tried again by the slow path', () => {
@@ -21,6 +20,6 @@ test('a result too long for a text is not tried again by the slow path', () => {
       throw new RangeError('Invalid string length');
     },
   };
-  assert.throws(() => printJson(value), RangeError);
-  assert.equal(tries, 1);
+  expect(() => printJson(value)).toThrow(RangeError);
+  expect(tries).toBe(1);
 });

@@ -1,5 +1,4 @@
-import assert from 'node:assert/strict';
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import { defaultConfig, usage } from './arguments.js';
 
 const own = '/etc/mi-httpd/mi-httpd.cfg';
@@ -14,13 +13,10 @@ const cases: readonly (readonly [there: readonly string[], taken: string])[] = [
 
 for (const [there, taken] of cases) {
   test(`with ${there.join(' and ') || 'neither file'} there, ${taken} is the configuration`, () => {
-    assert.equal(
-      defaultConfig('shipped.cfg', (file) => there.includes(file)),
-      taken,
-    );
+    expect(defaultConfig('shipped.cfg', (file) => there.includes(file))).toBe(taken);
   });
 }
 
 test('the help names them in this order', () => {
-  assert.ok(usage.indexOf(own) > 0 && usage.indexOf(own) < usage.indexOf(shared));
+  expect(usage.indexOf(own) > 0 && usage.indexOf(own) < usage.indexOf(shared)).toBe(true);
 });

@@ -1,5 +1,4 @@
-import assert from 'node:assert/strict';
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import { applyModParams } from './apply.js';
 import { formatDiagnostic } from './config-file.js';
 import { defaultValues, defineParameters } from './parameter.js';
@@ -23,7 +22,7 @@ const known = new Map(
 
 function apply(text: string): { values: Record<string, unknown>; errors: string[] } {
   const config = parseConfig(text, { file: 'a.cfg' });
-  assert.deepEqual(config.errors, []);
+  expect(config.errors).toStrictEqual([]);
   const modules = config.modules.flatMap(({ name, order }) => {
     const parameters = known.get(name);
     return parameters === undefined ? [] : [{ name, order, parameters, isOwn: true }];
@@ -40,8 +39,8 @@ test('defaults, last value wins, aliases, several modules, ignored modules', () 
   const { values, errors } = apply(`${all}
     modparam("httpd", "port", 1) modparam("HTTPD", "port", 2)
     modparam("mi_.*", "root", "both") modparam("mi_http|tm", "mi_http_root", "one") modparam("tm", "any", 1)`);
-  assert.deepEqual(errors, []);
-  assert.deepEqual(values, {
+  expect(errors).toStrictEqual([]);
+  expect(values).toStrictEqual({
     httpd: { ip: '127.0.0.1', port: 2, listen: [] },
     mi_http: { root: 'one', trace: undefined },
     mi_html: { root: 'both' },
@@ -50,14 +49,14 @@ test('defaults, last value wins, aliases, several modules, ignored modules', () 
 
 test('a list grows with every value', () => {
   const { values, errors } = apply(`${all}modparam("httpd", "listen", "a") modparam("httpd", "listen", "b" "c")`);
-  assert.deepEqual(errors, []);
-  assert.deepEqual(values.httpd, { ip: '127.0.0.1', port: 8888, listen: ['a', 'bc'] });
+  expect(errors).toStrictEqual([]);
+  expect(values.httpd).toStrictEqual({ ip: '127.0.0.1', port: 8888, listen: ['a', 'bc'] });
 });
 
 test('a module loaded after the modparam is out of reach of its expression', () => {
   const { values, errors } = apply('loadmodule "mi_http.so" modparam("mi_.*", "root", "x") loadmodule "mi_html.so"');
-  assert.deepEqual(errors, []);
-  assert.deepEqual(values, { mi_http: { root: 'x', trace: undefined }, mi_html: { root: 'mi' } });
+  expect(errors).toStrictEqual([]);
+  expect(values).toStrictEqual({ mi_http: { root: 'x', trace: undefined }, mi_html: { root: 'mi' } });
 });
 
 const errors: [string, string][] = [
@@ -114,8 +113,8 @@ const errors: [string, string][] = [
 for (const [text, message] of errors) {
   test(message, () => {
     const result = apply(`${all}${text}`);
-    assert.deepEqual(result.errors, [`a.cfg:${message}`]);
-    assert.deepEqual(result.values.mi_html, { root: 'mi' });
+    expect(result.errors).toStrictEqual([`a.cfg:${message}`]);
+    expect(result.values.mi_html).toStrictEqual({ root: 'mi' });
   });
 }
 
@@ -123,9 +122,11 @@ test('all errors are collected, and what is right is set', () => {
   const result = apply(
     `${all}modparam("httpd", "x", 1)\nmodparam("y", "x", 1)\nmodparam("httpd", "port", 5)\nmodparam(".*", "ip", "::1")`,
   );
-  assert.deepEqual(
-    result.errors.map((text) => text.split(': ', 1)[0]),
-    ['a.cfg:2:19', 'a.cfg:3:10', 'a.cfg:5:16', 'a.cfg:5:16'],
-  );
-  assert.deepEqual(result.values.httpd, { ip: '::1', port: 5, listen: [] });
+  expect(result.errors.map((text) => text.split(': ', 1)[0])).toStrictEqual([
+    'a.cfg:2:19',
+    'a.cfg:3:10',
+    'a.cfg:5:16',
+    'a.cfg:5:16',
+  ]);
+  expect(result.values.httpd).toStrictEqual({ ip: '::1', port: 5, listen: [] });
 });

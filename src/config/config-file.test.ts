@@ -1,6 +1,5 @@
-import assert from 'node:assert/strict';
 import { join, resolve } from 'node:path';
-import { test } from 'vitest';
+import { assert, expect, test } from 'vitest';
 import { formatPosition } from './config-file.js';
 import { readConfig } from './statements.js';
 
@@ -13,22 +12,22 @@ function parametersOf(file: string, pattern: RegExp): unknown[] {
 
 test('edge-proxy.cfg, a 3.x registrar with includes', () => {
   const { modules, globals, errors, files } = readConfig(join(data, 'edge-proxy.cfg'));
-  assert.deepEqual(errors, []);
-  assert.deepEqual(
-    files.map((file) => file.slice(data.length + 1)),
-    ['edge-proxy.cfg', 'conf.d/usrloc.cfg', 'conf.d/domains.cfg', 'conf.d/relay-step.cfg'],
-  );
-  assert.equal(
-    modules.map(({ name }) => name).join(' '),
+  expect(errors).toStrictEqual([]);
+  expect(files.map((file) => file.slice(data.length + 1))).toStrictEqual([
+    'edge-proxy.cfg',
+    'conf.d/usrloc.cfg',
+    'conf.d/domains.cfg',
+    'conf.d/relay-step.cfg',
+  ]);
+  expect(modules.map(({ name }) => name).join(' ')).toBe(
     'signaling sl tm rr maxfwd sipmsgops usrloc registrar httpd mi_http ./statistics-export.mjs',
   );
-  assert.equal(modules.at(-1)?.path, join(data, 'statistics-export.mjs'));
+  expect(modules.at(-1)?.path).toBe(join(data, 'statistics-export.mjs'));
   const found = [...globals.values()].map(({ name, value }) => `${name}=${value}`);
-  assert.equal(
-    found.join(' '),
+  expect(found.join(' ')).toBe(
     'log_level=3 xlog_level=2 stderror_enabled=0 syslog_enabled=1 workdir=/var/lib/opensips',
   );
-  assert.deepEqual(parametersOf('edge-proxy.cfg', /usrloc|httpd|mi_/), [
+  expect(parametersOf('edge-proxy.cfg', /usrloc|httpd|mi_/)).toStrictEqual([
     ['usrloc', 'working_mode_preset', 'single-instance-no-db'],
     ['usrloc', 'hash_size', 8],
     ['usrloc', 'nat_bflag', 'NAT_FLAG'],
@@ -45,22 +44,21 @@ test('edge-proxy.cfg, a 3.x registrar with includes', () => {
 test('edge-proxy.cfg: a position after an include', () => {
   const { parameters } = readConfig(join(data, 'edge-proxy.cfg'));
   const bufSize = parameters.find(({ name }) => name === 'buf_size');
-  assert.ok(bufSize);
+  assert(bufSize);
   const { at, nameAt, valueAt } = bufSize;
   const places = [at, nameAt, valueAt].map((place) => formatPosition(place).slice(data.length + 1));
-  assert.deepEqual(places, ['edge-proxy.cfg:47:1', 'edge-proxy.cfg:48:10', 'edge-proxy.cfg:49:10']);
+  expect(places).toStrictEqual(['edge-proxy.cfg:47:1', 'edge-proxy.cfg:48:10', 'edge-proxy.cfg:49:10']);
 });
 
 test('legacy-2x.cfg, an old core node', () => {
   const { modules, globals, errors } = readConfig(join(data, 'legacy-2x.cfg'));
-  assert.deepEqual(errors, []);
-  assert.equal(
-    modules.map(({ name }) => name).join(' '),
+  expect(errors).toStrictEqual([]);
+  expect(modules.map(({ name }) => name).join(' ')).toBe(
     'db_mysql signaling sl tm mi_fifo uri httpd mi_json mi_http usrloc registrar nathelper',
   );
   const found = [...globals.values()].map(({ name, value }) => `${name}=${value}`);
-  assert.deepEqual(found, ['log_stderror=0', 'workdir=/tmp', 'chroot=/srv/siproot']);
-  assert.deepEqual(parametersOf('legacy-2x.cfg', /httpd|mi_|nathelper|uri/i), [
+  expect(found).toStrictEqual(['log_stderror=0', 'workdir=/tmp', 'chroot=/srv/siproot']);
+  expect(parametersOf('legacy-2x.cfg', /httpd|mi_|nathelper|uri/i)).toStrictEqual([
     ['mi_fifo', 'fifo_name', '/tmp/opensips_fifo'],
     ['mi_fifo', 'fifo_mode', 0o666],
     ['uri', 'use_uri_table', 0],
@@ -77,6 +75,6 @@ test('legacy-2x.cfg, an old core node', () => {
 
 test('mi-httpd.cfg, the configuration that is shipped', () => {
   const { modules, errors } = readConfig(join(data, '../../../mi-httpd.cfg'));
-  assert.deepEqual(errors, []);
-  assert.ok(modules.some(({ name }) => name === 'httpd'));
+  expect(errors).toStrictEqual([]);
+  expect(modules.some(({ name }) => name === 'httpd')).toBe(true);
 });

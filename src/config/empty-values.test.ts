@@ -1,7 +1,6 @@
 // A value that is missing or empty never counts as set: each parameter, option and file that there is, by its declaration.
-import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { temporaryFile } from '../../test/support/accounts.js';
 import { options, parseCommandLine } from '../cli/arguments.js';
 import { checkConfig } from '../cli/serve.js';
@@ -60,24 +59,23 @@ describe('an empty value', () => {
     for (const blank of blanks) {
       test(`${module} ${name} ${JSON.stringify(blank)} is rejected, in a file and in a program`, async () => {
         const value = isList ? [blank] : blank;
-        assert.throws(() => parametersFromObject(module, declarations, { [name]: value }), /ParameterError/);
+        expect(() => parametersFromObject(module, declarations, { [name]: value })).toThrow(
+          expect.objectContaining({ name: 'ParameterError' }),
+        );
         const line = `modparam("${module}", "${name}", ${JSON.stringify(blank)})`;
         const text = ['httpd', 'mi_http', module].map((one) => `loadmodule "${one}.so"`).join('\n');
         const { errors } = await checkConfig(parseConfig(`${text}\n${line}\n`));
-        assert.ok(
+        expect(
           errors.some(({ text: error }) => error.includes(name)),
           `${line}: ${JSON.stringify(errors)}`,
-        );
+        ).toBe(true);
       });
     }
   }
 
   test('those that may be empty are parameters', () => {
     const known = new Set(texts.map(({ module, name }) => `${module} ${name}`));
-    assert.deepEqual(
-      Object.keys(mayBeEmpty).filter((name) => !known.has(name)),
-      [],
-    );
+    expect(Object.keys(mayBeEmpty).filter((name) => !known.has(name))).toStrictEqual([]);
   });
 
   for (const [name, kinds] of listenOptions) {
@@ -85,7 +83,7 @@ describe('an empty value', () => {
       test(`option ${name} of a listener ${kind}`, () => {
         const place = kind === 'unix' ? 'unix:/run/x.sock' : `${kind}:127.0.0.1:0`;
         for (const option of [`${name}`, `${name}=`, `${name}= `, `${name} =\t`]) {
-          assert.throws(() => parseListenSetting(`${place};${option}`), RangeError, option);
+          expect(() => parseListenSetting(`${place};${option}`), option).toThrow(RangeError);
         }
       });
     }
@@ -95,7 +93,7 @@ describe('an empty value', () => {
     if (type !== 'string') continue;
     test(`option -${short} of the command line`, () => {
       for (const given of [[`--${name}`], [`--${name}`, ''], [`--${name}`, ' '], [`--${name}=`], [`-${short}`, '']]) {
-        assert.throws(() => parseCommandLine(given), /UsageError/, given.join(' '));
+        expect(() => parseCommandLine(given), given.join(' ')).toThrow(expect.objectContaining({ name: 'UsageError' }));
       }
     });
   }
@@ -105,7 +103,7 @@ describe('an empty value', () => {
       test(`${parameter} without anybody (${JSON.stringify(content)}), at the start and on reload`, async (t) => {
         const file = temporaryFile(t, 'accounts', content);
         const httpd = { ip: '127.0.0.1', port: 0, [parameter]: file };
-        assert.throws(() => createServer({ httpd }), /has none; add one with mi-httpd (passwd|token) NAME/);
+        expect(() => createServer({ httpd })).toThrow(/has none; add one with mi-httpd (passwd|token) NAME/);
       });
     }
   }
@@ -114,14 +112,16 @@ describe('an empty value', () => {
     test(`auth_password_file whose first line is empty: ${JSON.stringify(content)}`, (t) => {
       const file = temporaryFile(t, 'password', content);
       const httpd = { ip: '127.0.0.1', port: 0, auth_username: 'admin', auth_password_file: file };
-      assert.throws(() => createServer({ httpd }), /the password is empty/);
+      expect(() => createServer({ httpd })).toThrow(/the password is empty/);
     });
   }
 
   test('null and other types are no values of a parameter; left out means the default', () => {
     for (const { module, name, declarations } of texts) {
       for (const value of [null, 0, false, {}]) {
-        assert.throws(() => parametersFromObject(module, declarations, { [name]: value }), /ParameterError/, name);
+        expect(() => parametersFromObject(module, declarations, { [name]: value }), name).toThrow(
+          expect.objectContaining({ name: 'ParameterError' }),
+        );
       }
       parametersFromObject(module, declarations, { [name]: undefined });
     }
@@ -133,6 +133,6 @@ describe('an empty value', () => {
     const server = createServer({ httpd: { ip: '127.0.0.1', port: 0, auth_tokens: file } });
     t.onTestFinished(() => server.close({ deadline: 0 }));
     writeFileSync(file, '');
-    assert.equal(await server.reload(), false);
+    expect(await server.reload()).toBe(false);
   });
 });

@@ -1,5 +1,4 @@
-import assert from 'node:assert/strict';
-import { test } from 'vitest';
+import { assert, expect, test } from 'vitest';
 import {
   defineParameters,
   ParameterError,
@@ -61,30 +60,30 @@ function problemsOf(given: object): readonly string[] {
   try {
     parametersFromObject('httpd', declarations, given);
   } catch (error) {
-    assert.ok(error instanceof ParameterError);
-    assert.equal(error.message, error.problems.join('\n'));
-    assert.equal(error.module, 'httpd');
+    assert(error instanceof ParameterError);
+    expect(error.message).toBe(error.problems.join('\n'));
+    expect(error.module).toBe('httpd');
     return error.problems;
   }
   return [];
 }
 
 test('defaults are filled in, undefined means the default', () => {
-  assert.ok(typesAreInferred);
+  expect(typesAreInferred).toBe(true);
   const defaults = { port: 8888, buf_size: 1024, root: 'mi', auth_password: undefined, listen: [] };
-  assert.deepEqual(parametersFromObject('httpd', declarations, undefined), defaults);
-  assert.deepEqual(parametersFromObject('httpd', declarations, input), { ...defaults, port: 80 });
+  expect(parametersFromObject('httpd', declarations, undefined)).toStrictEqual(defaults);
+  expect(parametersFromObject('httpd', declarations, input)).toStrictEqual({ ...defaults, port: 80 });
   const root: string = parametersFromObject('httpd', declarations, { root: 'x', auth_password: 'long enough' }).root;
-  assert.equal(root, 'x');
+  expect(root).toBe('x');
 });
 
 test('a list takes strings, each of which is checked', () => {
   const listen = ['a:1', 'b:2'];
-  assert.deepEqual(parametersFromObject('httpd', declarations, { listen }).listen, listen);
-  assert.deepEqual(problemsOf({ listen: 'a:1' }), [
+  expect(parametersFromObject('httpd', declarations, { listen }).listen).toStrictEqual(listen);
+  expect(problemsOf({ listen: 'a:1' })).toStrictEqual([
     'parameter "listen" of module httpd must be an array of strings, not a string',
   ]);
-  assert.deepEqual(problemsOf({ listen: ['a', 1, 'b:2'] }), [
+  expect(problemsOf({ listen: ['a', 1, 'b:2'] })).toStrictEqual([
     'parameter "listen" of module httpd is "a": it has no colon',
     'parameter "listen" of module httpd must be an array of strings, not of a number',
   ]);
@@ -92,14 +91,14 @@ test('a list takes strings, each of which is checked', () => {
 
 test('parameters that exclude each other are told, in either order; an empty list excludes nothing', () => {
   const problem = ['parameters "listen" and "port" of module httpd do not mix: leave port out'];
-  assert.deepEqual(problemsOf({ listen: ['a:1'], port: 1 }), problem);
-  assert.deepEqual(problemsOf({ port: 1, listen: ['a:1'] }), problem);
-  assert.deepEqual(problemsOf({ port: 1, listen: [] }), []);
-  assert.deepEqual(problemsOf({ port: undefined, listen: ['a:1'] }), []);
+  expect(problemsOf({ listen: ['a:1'], port: 1 })).toStrictEqual(problem);
+  expect(problemsOf({ port: 1, listen: ['a:1'] })).toStrictEqual(problem);
+  expect(problemsOf({ port: 1, listen: [] })).toStrictEqual([]);
+  expect(problemsOf({ port: undefined, listen: ['a:1'] })).toStrictEqual([]);
 });
 
 test('every problem is listed', () => {
-  assert.deepEqual(problemsOf({ prot: 1, port: 0, buf_size: 513, root: '', ...refusedInput }), [
+  expect(problemsOf({ prot: 1, port: 0, buf_size: 513, root: '', ...refusedInput })).toStrictEqual([
     'module httpd has no parameter "prot": did you mean "port"?',
     'parameter "port" of module httpd is 0, below the least value, 1: give a value from 1 to 65535',
     'parameter "buf_size" of module httpd is 513: it must be even',
@@ -138,5 +137,5 @@ const wrong: [object, string][] = [
 ];
 
 for (const [given, problem] of wrong) {
-  test(problem, () => assert.deepEqual(problemsOf(given), [problem]));
+  test(problem, () => expect(problemsOf(given)).toStrictEqual([problem]));
 }

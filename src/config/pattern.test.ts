@@ -1,6 +1,5 @@
-import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { test } from 'vitest';
+import { assert, expect, test } from 'vitest';
 import { holds } from '../../test/support/property.js';
 import { ModulePattern, PatternError } from './pattern.js';
 
@@ -85,19 +84,19 @@ const refused = [
 
 test('matching names', () => {
   for (const [pattern, name] of matching)
-    assert.equal(new ModulePattern(pattern).matches(name), true, `${pattern} ${name}`);
+    expect(new ModulePattern(pattern).matches(name), `${pattern} ${name}`).toBe(true);
   for (const [pattern, name] of different)
-    assert.equal(new ModulePattern(pattern).matches(name), false, `${pattern} ${name}`);
+    expect(new ModulePattern(pattern).matches(name), `${pattern} ${name}`).toBe(false);
 });
 
 test('refused expressions', () => {
-  for (const pattern of refused) assert.throws(() => new ModulePattern(pattern), PatternError, pattern);
+  for (const pattern of refused) expect(() => new ModulePattern(pattern), pattern).toThrow(PatternError);
 });
 
 test('a hundred nested parentheses, and expressions that blow up a backtracking matcher', () => {
-  assert.ok(new ModulePattern(`${'('.repeat(500)}a${')'.repeat(500)}`).matches('a'));
-  assert.equal(new ModulePattern('((((a*)*)*)*)*b').matches('a'.repeat(255)), false);
-  assert.equal(new ModulePattern('(a|a|aa)+b').matches('a'.repeat(255)), false);
+  expect(new ModulePattern(`${'('.repeat(500)}a${')'.repeat(500)}`).matches('a')).toBe(true);
+  expect(new ModulePattern('((((a*)*)*)*)*b').matches('a'.repeat(255))).toBe(false);
+  expect(new ModulePattern('(a|a|aa)+b').matches('a'.repeat(255))).toBe(false);
 });
 
 test('agrees with a backtracking matcher on what both have in common', () => {
@@ -110,7 +109,7 @@ test('agrees with a backtracking matcher on what both have in common', () => {
   const name = fc.string({ unit: fc.constantFrom('a', 'b', 'c', 'A', '.'), maxLength: 8 });
   holds(
     fc.property(expression, name, (pattern, text) => {
-      assert.equal(new ModulePattern(pattern).matches(text), new RegExp(`^(?:${pattern})$`, 'i').test(text));
+      expect(new ModulePattern(pattern).matches(text)).toBe(new RegExp(`^(?:${pattern})$`, 'i').test(text));
     }),
     { runs: 2000 },
   );
@@ -123,7 +122,7 @@ test('any expression is matched or refused', () => {
       try {
         new ModulePattern(pattern).matches(name);
       } catch (error) {
-        assert.ok(error instanceof PatternError);
+        assert(error instanceof PatternError);
       }
     }),
     { runs: 3000 },

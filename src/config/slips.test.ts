@@ -1,11 +1,10 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are the templates of other tools
 // What would switch a protection off without a word: templates that nobody expanded, statements whose word is
 // misspelled; and what other servers' files may hold that is nobody's mistake.
-import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { unless } from '../../test/support/unless.js';
 import { type CheckedConfig, checkConfig } from '../cli/serve.js';
 import { formatDiagnostic } from './config-file.js';
@@ -49,17 +48,15 @@ describe('a template that nobody expanded is an error with the remedy', () => {
     test(template, async () => {
       for (const [module, name] of parameters) {
         const [error = '', ...more] = await errorsOf(`${head}modparam("${module}", "${name}", '${template}')\n`);
-        assert.deepEqual(more, [], `${name}: ${more}`);
-        assert.match(
-          error,
+        expect(more, `${name}: ${more}`).toStrictEqual([]);
+        expect(error).toMatch(
           /^x\.cfg:3:\d+: parameter ".*" of module .* nothing is expanded here: .*expand the text first/,
         );
         if (name !== 'auth_password') continue;
-        assert.match(
-          error,
+        expect(error).toMatch(
           /put the value into a file and name that, modparam\("httpd", "auth_password_file", "FILE"\)/,
         );
-        assert.doesNotMatch(error, /MI_PASS|mi_pass|secret|raw|post/);
+        expect(error).not.toMatch(/MI_PASS|mi_pass|secret|raw|post/);
       }
     });
   }
@@ -77,9 +74,9 @@ describe('a template that nobody expanded is an error with the remedy', () => {
       ['log_level=${LEVEL}', '3:11'],
     ] as const) {
       const [error = '', ...more] = await errorsOf(`${head}${text}\n`);
-      assert.deepEqual(more, []);
-      assert.ok(error.startsWith(`x.cfg:${at}: `), error);
-      assert.match(error, /template.*nothing is expanded here/, text);
+      expect(more).toStrictEqual([]);
+      expect(error.startsWith(`x.cfg:${at}: `), error).toBe(true);
+      expect(error, text).toMatch(/template.*nothing is expanded here/);
     }
   });
 
@@ -93,10 +90,10 @@ describe('a template that nobody expanded is an error with the remedy', () => {
       ['registrar', 'x', '${X}'],
     ] as const) {
       const text = `${head}loadmodule "usrloc.so"\nloadmodule "registrar.so"\nmodparam("${module}", "${name}", "${value}")\n`;
-      assert.deepEqual(await errorsOf(text), []);
+      expect(await errorsOf(text)).toStrictEqual([]);
     }
     const login = `${head}modparam("httpd", "auth_username", "a")\nmodparam("httpd", "auth_password", 'S$3cret{}%&@!')\n`;
-    assert.deepEqual(await errorsOf(login), []);
+    expect(await errorsOf(login)).toStrictEqual([]);
   });
 });
 
@@ -122,15 +119,15 @@ describe('a misspelled statement at the top level is an error with the right wor
   for (const [line, word] of slips) {
     test(line, async () => {
       const [error = '', ...more] = await errorsOf(`${head}${line}\n`);
-      assert.deepEqual(more, []);
+      expect(more).toStrictEqual([]);
       const written = /^\w+/.exec(line)?.[0];
-      assert.equal(error, `x.cfg:3:1: "${written}" is no statement: did you mean ${word}?`);
+      expect(error).toBe(`x.cfg:3:1: "${written}" is no statement: did you mean ${word}?`);
     });
   }
 
   test('other statements and routes are passed over', async () => {
     const text = `${head}mhomed=1\nserver_header "x"\nmodparameters\nroute("x")\nroute[modparm] { modparm("a","b","c"); }\n`;
-    assert.deepEqual(await errorsOf(text), []);
+    expect(await errorsOf(text)).toStrictEqual([]);
   });
 });
 
@@ -139,13 +136,13 @@ test('a module within two letters of one of ours is warned of, by the same name 
     `${head}loadmodule "mi_htm.so"\nloadmodule "usrlock.so"\nloadmodule "MI_JSON.so"\nloadmodule "event_strem.so"\n` +
       'loadmodule "tm.so"\nloadmodule "prometheus.so"\nloadmodule "http2d.so"\nloadmodule "sl.so"\n',
   );
-  assert.deepEqual(errors, []);
+  expect(errors).toStrictEqual([]);
   const told = notices.map(({ level, text }) => `${level}: ${text}`);
   const slip = (name: string, line: number, meant: string): string =>
     `warn: module ${name} at x.cfg:${line}:1 is none of mi-httpd and ignored: did you mean "${meant}"?`;
   const noPath = (name: string, line: number): string =>
     `warn: module ${name} at x.cfg:${line}:1 is none of mi-httpd and ignored, so that its paths are 404`;
-  assert.deepEqual(told.sort(), [
+  expect(told.sort()).toStrictEqual([
     'info: 2 modules ignored, which only a SIP server has: tm, sl',
     slip('MI_JSON', 5, 'mi_json'),
     slip('event_strem', 6, 'event_stream'),
@@ -167,15 +164,17 @@ describe('where something is wrong is told', () => {
       [`${head}modparam("tm", "x", "a)\nroute { xlog("b"); }\n`, '3:21'],
     ] as const) {
       const found = await errorsOf(text);
-      assert.ok(found[0]?.startsWith(`x.cfg:${at}: string is not closed: add the missing `), `${text}\n${found}`);
+      expect(
+        found[0]?.startsWith(`x.cfg:${at}: string is not closed: add the missing `),
+        `${text}\n${found}`,
+      ).toBeTruthy();
     }
   });
 
   test('a string over several lines is none', async () => {
-    assert.deepEqual(
+    expect(
       await errorsOf(`${head}modparam("httpd", "auth_realm",\n "a\\\nb")\nroute { xlog("a\nb\n"); }\n`),
-      [],
-    );
+    ).toStrictEqual([]);
   });
 
   test('UTF-16, with and without its mark, is named', async () => {
@@ -186,10 +185,10 @@ describe('where something is wrong is told', () => {
       (text: string) => Buffer.from(text, 'utf16le').swap16(),
     ]) {
       const found = await errorsOf(encode(head));
-      assert.match(found[0] ?? '', /^x\.cfg:1:1: the file is UTF-16.*iconv -f UTF-16 -t UTF-8$/);
-      assert.equal(found.length, 1);
+      expect(found[0] ?? '').toMatch(/^x\.cfg:1:1: the file is UTF-16.*iconv -f UTF-16 -t UTF-8$/);
+      expect(found.length).toBe(1);
     }
-    assert.deepEqual(await errorsOf(`\ufeff${head}`), []);
+    expect(await errorsOf(`\ufeff${head}`)).toStrictEqual([]);
   });
 });
 
@@ -197,13 +196,13 @@ describe('what OpenSIPS takes is taken', () => {
   test('values of other modules that are wrong by themselves are passed over, ours are not', async () => {
     const latin1 = (text: string): Buffer => Buffer.from(text, 'latin1');
     const foreign = `${head}loadmodule "acc.so"\n`;
-    assert.deepEqual(await errorsOf(latin1(`${foreign}modparam("acc", "x", "gr\xfc\xdfe")\n`)), []);
-    assert.deepEqual(await errorsOf(latin1(`${foreign}modparam("acc", "x", 4294967296)\n`)), []);
-    assert.deepEqual(await errorsOf(latin1(`${foreign}modparam("acc", "x", 089)\n`)), []);
+    expect(await errorsOf(latin1(`${foreign}modparam("acc", "x", "gr\xfc\xdfe")\n`))).toStrictEqual([]);
+    expect(await errorsOf(latin1(`${foreign}modparam("acc", "x", 4294967296)\n`))).toStrictEqual([]);
+    expect(await errorsOf(latin1(`${foreign}modparam("acc", "x", 089)\n`))).toStrictEqual([]);
     const own = await errorsOf(latin1(`${head}modparam("httpd", "auth_realm", "gr\xfc\xdfe")\n`));
-    assert.match(own.join(), /^x\.cfg:3:36: string is not UTF-8[^,]*$/);
+    expect(own.join()).toMatch(/^x\.cfg:3:36: string is not UTF-8[^,]*$/);
     const both = await errorsOf(latin1(`${foreign}modparam("httpd|acc", "auth_realm", "gr\xfc\xdfe")\n`));
-    assert.match(both.join(), /^x\.cfg:4:40: string is not UTF-8[^,]*$/);
+    expect(both.join()).toMatch(/^x\.cfg:4:40: string is not UTF-8[^,]*$/);
   });
 
   test('bytes that nobody here uses are passed over, wherever they are', async () => {
@@ -220,10 +219,10 @@ describe('what OpenSIPS takes is taken', () => {
       'route { xlog("gr\xfc\xdfe"); }',
       '# gr\xfc\xdfe',
     ]) {
-      assert.deepEqual(await errorsOf(latin1(`${line}\n${head}`)), [], line);
+      expect(await errorsOf(latin1(`${line}\n${head}`)), line).toStrictEqual([]);
     }
     const used = await errorsOf(latin1(`${head}modparam("httpd", "gr\xfc\xdfe", 1)\n`));
-    assert.match(used.join(), /^x\.cfg:3:22: string is not UTF-8/);
+    expect(used.join()).toMatch(/^x\.cfg:3:22: string is not UTF-8/);
   });
 
   unless(process.platform === 'linux' ? false : 'file names are bytes on Linux', test)(
@@ -239,22 +238,19 @@ describe('what OpenSIPS takes is taken', () => {
       for (const path of ['gr\xfc\xdfe/\xe4.cfg', join(directory, 'gr\xfc\xdfe/\xe4.cfg')]) {
         writeFileSync(file, Buffer.from(`include_file "${path}"\n`, 'latin1'));
         const { errors, modules } = await checkConfig(readConfig(file));
-        assert.deepEqual(errors.map(formatDiagnostic), []);
-        assert.deepEqual(
-          modules.map(({ module }) => module.name),
-          ['httpd', 'mi_http'],
-        );
+        expect(errors.map(formatDiagnostic)).toStrictEqual([]);
+        expect(modules.map(({ module }) => module.name)).toStrictEqual(['httpd', 'mi_http']);
       }
       writeFileSync(file, Buffer.from('include_file "gr\xfc\xdf.cfg"\n', 'latin1'));
       const [error] = (await checkConfig(readConfig(file))).errors;
-      assert.match(error?.text ?? '', /^cannot include "gr\xfc\xdf\.cfg" .*no such file/);
+      expect(error?.text ?? '').toMatch(/^cannot include "gr\xfc\xdf\.cfg" .*no such file/);
     },
   );
 
   test('nat_bflag as a number', async () => {
     const { errors, modules } = await check(`${head}loadmodule "usrloc.so"\nmodparam("usrloc", "nat_bflag", 6)\n`);
-    assert.deepEqual(errors, []);
-    assert.deepEqual(modules.find(({ module }) => module.name === 'usrloc')?.parameters, { nat_bflag: '6' });
+    expect(errors).toStrictEqual([]);
+    expect(modules.find(({ module }) => module.name === 'usrloc')?.parameters).toStrictEqual({ nat_bflag: '6' });
   });
 
   test('import_file of a file that is not there, which is told; include_file of one is an error', async (t) => {
@@ -263,11 +259,13 @@ describe('what OpenSIPS takes is taken', () => {
     const file = join(directory, 'x.cfg');
     writeFileSync(file, `${head}import_file "none.cfg"\n`);
     const checked = await checkConfig(readConfig(file));
-    assert.deepEqual(checked.errors, []);
-    assert.match(checked.notices.map(({ text }) => text).join(), /x\.cfg:3:13: import_file "none\.cfg" is passed over/);
+    expect(checked.errors).toStrictEqual([]);
+    expect(checked.notices.map(({ text }) => text).join()).toMatch(
+      /x\.cfg:3:13: import_file "none\.cfg" is passed over/,
+    );
     writeFileSync(file, `${head}import_file "."\n`);
-    assert.equal((await checkConfig(readConfig(file))).errors.length, 1);
+    expect((await checkConfig(readConfig(file))).errors.length).toBe(1);
     writeFileSync(file, `${head}include_file "none.cfg"\n`);
-    assert.equal((await checkConfig(readConfig(file))).errors.length, 1);
+    expect((await checkConfig(readConfig(file))).errors.length).toBe(1);
   });
 });

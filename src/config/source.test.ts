@@ -1,9 +1,8 @@
-import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, test } from 'vitest';
+import { afterAll, assert, beforeAll, expect, test } from 'vitest';
 import { bundleText } from '../../scripts/bundle.mjs';
 import { unless } from '../../test/support/unless.js';
 import { formatDiagnostic, formatPosition } from './config-file.js';
@@ -33,12 +32,15 @@ test('includes nest, and every position is that of the file it comes from', () =
   );
   const top = file('top.cfg', '\ufeffloadmodule "one.so"\ninclude_file"sub/middle.cfg" # why not\nloadmodule "two.so"');
   const { modules, errors, files } = readConfig(top);
-  assert.deepEqual(errors, []);
-  assert.deepEqual(files, [top, middle, inner]);
-  assert.deepEqual(
-    modules.map(({ name, at }) => `${name} ${formatPosition(at)}`),
-    [`one ${top}:1:1`, `middle ${middle}:1:1`, `inner ${inner}:3:3`, `after ${middle}:3:1`, `two ${top}:3:1`],
-  );
+  expect(errors).toStrictEqual([]);
+  expect(files).toStrictEqual([top, middle, inner]);
+  expect(modules.map(({ name, at }) => `${name} ${formatPosition(at)}`)).toStrictEqual([
+    `one ${top}:1:1`,
+    `middle ${middle}:1:1`,
+    `inner ${inner}:3:3`,
+    `after ${middle}:3:1`,
+    `two ${top}:3:1`,
+  ]);
 });
 
 test('the include line counts within comments, blocks and before all lexing', () => {
@@ -46,28 +48,22 @@ test('the include line counts within comments, blocks and before all lexing', ()
   file('brace.cfg', '} loadmodule "b.so" route {');
   const text = '/*\ninclude_file "close.cfg"\n*/ route {\n include_file "brace.cfg"\n}\n# include_file "none.cfg"\nx';
   const { modules, errors } = parseConfig(text, { directory });
-  assert.deepEqual(errors, []);
-  assert.deepEqual(
-    modules.map(({ name }) => name),
-    ['a', 'b'],
-  );
+  expect(errors).toStrictEqual([]);
+  expect(modules.map(({ name }) => name)).toStrictEqual(['a', 'b']);
 });
 
 test('a user module in an included file is relative to that file', () => {
   file('sub/own.cfg', 'loadmodule "./own.mjs"');
   const { modules } = parseConfig('include_file "sub/own.cfg"', { directory });
-  assert.equal(modules[0]?.path, join(directory, 'sub/own.mjs'));
+  expect(modules[0]?.path).toBe(join(directory, 'sub/own.mjs'));
 });
 
 test('an included file without a newline at its end does not run into the next line', () => {
   file('comment.cfg', '# the end');
   const text = 'include_file "comment.cfg"\nloadmodule "a.so"\nloadmodule\ninclude_file "comment.cfg"';
   const { modules, errors } = parseConfig(text, { directory, file: 'a.cfg' });
-  assert.deepEqual(
-    modules.map(({ name }) => name),
-    ['a'],
-  );
-  assert.deepEqual(errors.map(formatPosition), ['a.cfg:4:1']);
+  expect(modules.map(({ name }) => name)).toStrictEqual(['a']);
+  expect(errors.map(formatPosition)).toStrictEqual(['a.cfg:4:1']);
 });
 
 test('a file in the working directory goes before one beside the including file', () => {
@@ -81,8 +77,8 @@ test('a file in the working directory goes before one beside the including file'
   const entry = bundleText(script);
   const run = (cwd: string) =>
     spawnSync(process.execPath, [entry], { cwd, input: 'loadmodule', encoding: 'utf8', timeout });
-  assert.equal(run(inCwd).stdout, 'of_cwd <stdin>\n');
-  assert.equal(run(tmpdir()).stdout, 'beside <stdin>\n');
+  expect(run(inCwd).stdout).toBe('of_cwd <stdin>\n');
+  expect(run(tmpdir()).stdout).toBe('beside <stdin>\n');
 });
 
 test('all missing includes are reported, and nothing else is read', () => {
@@ -93,9 +89,9 @@ test('all missing includes are reported, and nothing else is read', () => {
       directory,
     },
   );
-  assert.deepEqual(modules, []);
+  expect(modules).toStrictEqual([]);
   const tried = join(directory, 'n.cfg');
-  assert.deepEqual(errors.map(formatDiagnostic), [
+  expect(errors.map(formatDiagnostic)).toStrictEqual([
     `a.cfg:3:16: cannot include "n.cfg" (looked for in the working directory and as "${tried}"): no such file (ENOENT)`,
     'a.cfg:4:14: cannot include "/": it is a directory, not a file (EISDIR)',
   ]);
@@ -103,13 +99,12 @@ test('all missing includes are reported, and nothing else is read', () => {
 
 test('includes may nest 50 deep and no deeper; a file that includes itself ends there', () => {
   for (let i = 1; i <= 51; i++) file(`deep${i}.cfg`, i === 51 ? '' : `include_file "deep${i + 1}.cfg"`);
-  assert.match(parseConfig('include_file "deep1.cfg"', { directory }).errors[0]?.text ?? '', /deeper than 50/);
-  assert.deepEqual(parseConfig('include_file "deep2.cfg"\nloadmodule "a.so"', { directory }).errors, []);
+  expect(parseConfig('include_file "deep1.cfg"', { directory }).errors[0]?.text ?? '').toMatch(/deeper than 50/);
+  expect(parseConfig('include_file "deep2.cfg"\nloadmodule "a.so"', { directory }).errors).toStrictEqual([]);
   const self = file('self.cfg', 'include_file "self.cfg"\ninclude_file "self.cfg"');
   const { errors } = readConfig(self);
-  assert.equal(errors.length, 1);
-  assert.equal(
-    errors.map(formatDiagnostic)[0],
+  expect(errors.length).toBe(1);
+  expect(errors.map(formatDiagnostic)[0]).toBe(
     `${self}:1:14: cannot include "self.cfg": includes nest deeper than 50; does a file include itself?`,
   );
 });
@@ -118,34 +113,34 @@ test('includes that multiply are stopped by their size', () => {
   const twice = (i: number) => `include_file "many${i + 1}.cfg"\n`.repeat(2);
   for (let i = 1; i <= 45; i++) file(`many${i}.cfg`, i === 45 ? '#'.repeat(65536) : twice(i));
   const { errors } = parseConfig('include_file "many1.cfg"', { directory });
-  assert.deepEqual(
-    errors.map(({ text }) => text),
-    [
-      'cannot include "many45.cfg": the configuration with its includes is larger than 16777216 bytes: remove what does not belong in it',
-    ],
-  );
+  expect(errors.map(({ text }) => text)).toStrictEqual([
+    'cannot include "many45.cfg": the configuration with its includes is larger than 16777216 bytes: remove what does not belong in it',
+  ]);
 });
 
 test('a top file that cannot be read throws one line with the file and the reason', () => {
   const missing = join(directory, 'missing.cfg');
   const isReadError = (message: string) => (error: unknown) => {
-    assert.ok(error instanceof ConfigReadError);
-    assert.equal(error.message, message);
+    assert(error instanceof ConfigReadError);
+    expect(error.message).toBe(message);
     return true;
   };
   const start = 'cannot read the configuration file';
-  assert.throws(() => readConfig(missing), isReadError(`${start} ${missing}: no such file (ENOENT)`));
-  assert.throws(
-    () => readConfig(directory),
-    isReadError(`${start} ${directory}: it is a directory, not a file (EISDIR)`),
+  expect(() => readConfig(missing)).toThrow(
+    expect.toSatisfy(isReadError(`${start} ${missing}: no such file (ENOENT)`)),
+  );
+  expect(() => readConfig(directory)).toThrow(
+    expect.toSatisfy(isReadError(`${start} ${directory}: it is a directory, not a file (EISDIR)`)),
   );
   const secret = file('secret.cfg', '');
   chmodSync(secret, 0);
   if (process.getuid?.() !== 0) {
-    assert.throws(() => readConfig(secret), isReadError(`${start} ${secret}: no permission to read it (EACCES)`));
+    expect(() => readConfig(secret)).toThrow(
+      expect.toSatisfy(isReadError(`${start} ${secret}: no permission to read it (EACCES)`)),
+    );
   }
 });
 
 unless(process.platform !== 'linux', test)('a device without end is given up', () => {
-  assert.throws(() => readConfig('/dev/zero'), /larger than 16777216 bytes/);
+  expect(() => readConfig('/dev/zero')).toThrow(/larger than 16777216 bytes/);
 });

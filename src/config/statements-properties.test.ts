@@ -1,7 +1,6 @@
-import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import { bundleText } from '../../scripts/bundle.mjs';
 import { holds } from '../../test/support/property.js';
 import { nearestNames } from '../base/nearest.js';
@@ -23,8 +22,8 @@ test('any string survives quoting of both kinds', () => {
       const kinds = [quoteDouble(text), quoteBytes(text), ...(text.includes("'") ? [] : [`'${text}'`])];
       for (const quoted of kinds) {
         const { parameters, errors } = parseConfig(`modparam("m", "p", ${quoted}) loadmodule "after"`);
-        assert.deepEqual(errors, []);
-        assert.equal(parameters[0]?.value, text);
+        expect(errors).toStrictEqual([]);
+        expect(parameters[0]?.value).toBe(text);
       }
     }),
   );
@@ -40,10 +39,7 @@ test('any 32-bit integer is read in every base', () => {
           .map((w) => `modparam("m","p",${sign}${w})`)
           .join(' '),
       );
-      assert.deepEqual(
-        parameters.map((parameter) => parameter.value),
-        [value, value, value].map((v) => v + 0),
-      );
+      expect(parameters.map((parameter) => parameter.value)).toStrictEqual([value, value, value].map((v) => v + 0));
     }),
   );
 });
@@ -101,10 +97,10 @@ test('nothing throws, and every position is inside the file', () => {
         ...[...globals.values()].flatMap(({ at, valueAt }) => [at, valueAt]),
       ];
       for (const { file, line, column } of places) {
-        assert.equal(file, 'a.cfg');
-        assert.ok(line >= 1 && line <= lines.length, `line ${line} of ${lines.length}`);
+        expect(file).toBe('a.cfg');
+        expect(line >= 1 && line <= lines.length, `line ${line} of ${lines.length}`).toBe(true);
         const length = lines[line - 1]?.length ?? 0;
-        assert.ok(column >= 1 && column <= length + 1, `column ${column} of ${length}`);
+        expect(column >= 1 && column <= length + 1, `column ${column} of ${length}`).toBe(true);
       }
     }),
     { runs: 3000 },
@@ -153,17 +149,17 @@ test('large and hostile texts do not stall the reader', () => {
   `;
   const input = JSON.stringify(texts);
   const options = { input, timeout: 60_000, encoding: 'utf8', maxBuffer: 1 << 20 } as const;
-  assert.equal(execFileSync(process.execPath, [bundleText(program)], options), 'done\n');
+  expect(execFileSync(process.execPath, [bundleText(program)], options)).toBe('done\n');
 });
 
 test('nearest names', () => {
-  assert.deepEqual(nearestNames('uptmie', ['uptime', 'version', 'ps']), ['uptime']);
-  assert.deepEqual(nearestNames('UL_DUMP', ['ul_dump', 'ul_dumb', 'pull_dump', 'which']), [
+  expect(nearestNames('uptmie', ['uptime', 'version', 'ps'])).toStrictEqual(['uptime']);
+  expect(nearestNames('UL_DUMP', ['ul_dump', 'ul_dumb', 'pull_dump', 'which'])).toStrictEqual([
     'ul_dump',
     'ul_dumb',
     'pull_dump',
   ]);
-  assert.deepEqual(nearestNames('ps', ['which']), []);
-  assert.deepEqual(nearestNames('', ['a', 'ab']), ['a']);
-  assert.deepEqual(nearestNames('x'.repeat(65), ['x'.repeat(64)]), []);
+  expect(nearestNames('ps', ['which'])).toStrictEqual([]);
+  expect(nearestNames('', ['a', 'ab'])).toStrictEqual(['a']);
+  expect(nearestNames('x'.repeat(65), ['x'.repeat(64)])).toStrictEqual([]);
 });

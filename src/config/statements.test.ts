@@ -1,5 +1,4 @@
-import assert from 'node:assert/strict';
-import { test } from 'vitest';
+import { assert, expect, test } from 'vitest';
 import { formatDiagnostic, formatPosition } from './config-file.js';
 import { parseConfig } from './statements.js';
 
@@ -9,7 +8,7 @@ function errorsOf(text: string | Uint8Array): string[] {
 
 function parseValue(written: string): string | number | undefined {
   const { parameters, errors } = parseConfig(`modparam("m", "p", ${written})`);
-  assert.deepEqual(errors, []);
+  expect(errors).toStrictEqual([]);
   return parameters[0]?.value;
 }
 
@@ -17,18 +16,20 @@ test('loadmodule and modparam with positions and order', () => {
   const config = parseConfig('# é\nloadmodule "x/httpd.so"\n\tmodparam( /* ü */ "httpd"\n,"port",8888 )', {
     file: 'a.cfg',
   });
-  assert.deepEqual(config.errors, []);
-  assert.deepEqual(config.files, ['a.cfg']);
+  expect(config.errors).toStrictEqual([]);
+  expect(config.files).toStrictEqual(['a.cfg']);
   const at = { file: 'a.cfg', line: 2, column: 1 };
-  assert.deepEqual(config.modules, [{ name: 'httpd', path: undefined, at, order: 1 }]);
+  expect(config.modules).toStrictEqual([{ name: 'httpd', path: undefined, at, order: 1 }]);
   const [parameter] = config.parameters;
-  assert.ok(parameter);
-  assert.deepEqual(
-    [parameter.modulePattern, parameter.name, parameter.value, parameter.order],
-    ['httpd', 'port', 8888, 2],
-  );
+  assert(parameter);
+  expect([parameter.modulePattern, parameter.name, parameter.value, parameter.order]).toStrictEqual([
+    'httpd',
+    'port',
+    8888,
+    2,
+  ]);
   const places = [parameter.at, parameter.moduleAt, parameter.nameAt, parameter.valueAt].map(formatPosition);
-  assert.deepEqual(places, ['a.cfg:3:2', 'a.cfg:3:20', 'a.cfg:4:2', 'a.cfg:4:9']);
+  expect(places).toStrictEqual(['a.cfg:3:2', 'a.cfg:3:20', 'a.cfg:4:2', 'a.cfg:4:9']);
 });
 
 const values: [string, string | number][] = [
@@ -67,7 +68,7 @@ const values: [string, string | number][] = [
 ];
 
 for (const [written, value] of values) {
-  test(`value ${JSON.stringify(written)}`, () => assert.equal(parseValue(written), value));
+  test(`value ${JSON.stringify(written)}`, () => expect(parseValue(written)).toBe(value));
 }
 
 const skipped = [
@@ -88,12 +89,9 @@ const skipped = [
 for (const text of skipped) {
   test(`skipped: ${JSON.stringify(text)}`, () => {
     const { modules, parameters, globals, errors } = parseConfig(`${text}\nloadmodule "last.so"`);
-    assert.deepEqual(errors, []);
-    assert.deepEqual(
-      modules.map(({ name }) => name),
-      ['last'],
-    );
-    assert.deepEqual([parameters, globals.size], [[], 0]);
+    expect(errors).toStrictEqual([]);
+    expect(modules.map(({ name }) => name)).toStrictEqual(['last']);
+    expect([parameters, globals.size]).toStrictEqual([[], 0]);
   });
 }
 
@@ -169,10 +167,10 @@ for (const [text, message] of faults) {
     const before = 'loadmodule "first.so"\n';
     const line = Number(message.split(':', 1)[0]) + 1;
     const expected = `a.cfg:${line}${message.slice(message.indexOf(':'))}`;
-    assert.deepEqual(errorsOf(`${before}${text}`), [expected]);
+    expect(errorsOf(`${before}${text}`)).toStrictEqual([expected]);
     const { modules } = parseConfig(`${before}${text}\nloadmodule "last.so" loadmodule "last.so"`);
-    assert.equal(modules[0]?.name, 'first');
-    assert.ok(!modules.some(({ name }) => name === 'last'));
+    expect(modules[0]?.name).toBe('first');
+    expect(modules.some(({ name }) => name === 'last')).toBe(false);
   });
 }
 
@@ -209,42 +207,42 @@ for (const [text, message] of mistakes) {
     const { errors, parameters } = parseConfig(text, { file: 'a.cfg' });
     // What is wrong with a value matters only where somebody uses it, and is kept with it.
     const found = [...errors, ...parameters.flatMap(({ problems }) => problems)];
-    assert.deepEqual(found.map(formatDiagnostic), [`a.cfg:${message}`]);
+    expect(found.map(formatDiagnostic)).toStrictEqual([`a.cfg:${message}`]);
     const { modules } = parseConfig(Buffer.concat([Buffer.from(text), Buffer.from('\nloadmodule "last.so"')]));
-    assert.equal(modules.at(-1)?.name, 'last');
+    expect(modules.at(-1)?.name).toBe('last');
   });
 }
 
 test('a backslash before a newline joins lines within a statement', () => {
   const { parameters, errors } = parseConfig('modparam \\\n ( "m", \\\r\n "p", 1)');
-  assert.deepEqual(errors, []);
-  assert.equal(parameters.length, 1);
+  expect(errors).toStrictEqual([]);
+  expect(parameters.length).toBe(1);
 });
 
 test('globals: the last assignment counts, wdir is workdir', () => {
   const { globals, errors } = parseConfig(
     'log_level=3 xlog_level = -1\nwdir="/a" workdir="/b"\nchroot=\'/c\' log_level=4',
   );
-  assert.deepEqual(errors, []);
+  expect(errors).toStrictEqual([]);
   const found = [...globals.values()].map(({ name, value }) => [name, value]);
-  assert.deepEqual(found, [
+  expect(found).toStrictEqual([
     ['log_level', 4],
     ['xlog_level', -1],
     ['workdir', '/b'],
     ['chroot', '/c'],
   ]);
   const logLevel = globals.get('log_level');
-  assert.ok(logLevel);
-  assert.deepEqual([logLevel.at, logLevel.valueAt].map(formatPosition), ['<text>:3:13', '<text>:3:23']);
+  assert(logLevel);
+  expect([logLevel.at, logLevel.valueAt].map(formatPosition)).toStrictEqual(['<text>:3:13', '<text>:3:23']);
 });
 
 test("a user's own modules: absolute, beside the file, under mpath", () => {
   const text = `loadmodule "/m/a.mjs" loadmodule "./b.js" loadmodule "../c.cjs"
     mpath="/first" loadmodule "sub/d.mjs" mpath="/second/":"/third" loadmodule "e.mjs" loadmodule "f.so"`;
   const { modules, errors } = parseConfig(text, { file: '/etc/sip/a.cfg' });
-  assert.deepEqual(errors, []);
+  expect(errors).toStrictEqual([]);
   const found = modules.map(({ name, path }) => [name, path]);
-  assert.deepEqual(found, [
+  expect(found).toStrictEqual([
     ['/m/a.mjs', '/m/a.mjs'],
     ['./b.js', '/etc/sip/b.js'],
     ['../c.cjs', '/etc/c.cjs'],
@@ -256,6 +254,6 @@ test("a user's own modules: absolute, beside the file, under mpath", () => {
 
 test("the same file of a user's own loaded under two names is loaded twice", () => {
   const { modules, errors } = parseConfig('loadmodule "./b.mjs" loadmodule "/d/b.mjs"', { directory: '/d' });
-  assert.equal(modules.length, 1);
-  assert.match(errors[0]?.text ?? '', /loaded already, at <text>:1:1/);
+  expect(modules.length).toBe(1);
+  expect(errors[0]?.text ?? '').toMatch(/loaded already, at <text>:1:1/);
 });

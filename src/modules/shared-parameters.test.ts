@@ -1,7 +1,6 @@
 // A configuration file may be OpenSIPS' own too: what OpenSIPS does with a line and this server cannot is passed over with a
 // warning, and never an error whose remedy would spoil the file for OpenSIPS.
-import assert from 'node:assert/strict';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { checkConfig } from '../cli/serve.js';
 import { formatDiagnostic } from '../config/config-file.js';
 import { type ParameterDeclaration, ParameterError, parametersFromObject } from '../config/parameter.js';
@@ -39,22 +38,22 @@ describe('a parameter that OpenSIPS alone has a use for', () => {
       const { errors, notices, modules } = await check(
         `${lines}modparam("${module}", "${name}", ${JSON.stringify(value)})\n`,
       );
-      assert.deepEqual(errors.map(formatDiagnostic), []);
+      expect(errors.map(formatDiagnostic)).toStrictEqual([]);
       const warnings = notices.filter(({ level }) => level === 'warn').map(({ text }) => text);
-      assert.equal(warnings.length, 1, warnings.join('\n'));
-      assert.match(warnings[0] ?? '', reason);
+      expect(warnings.length, warnings.join('\n')).toBe(1);
+      expect(warnings[0] ?? '').toMatch(reason);
       const line = lines.split('\n').length;
-      assert.ok(warnings[0]?.includes(`${name} of ${module} at x.cfg:${line}:`), warnings[0]);
-      assert.deepEqual(modules.find((one) => one.module.name === module)?.parameters, {});
+      expect(warnings[0]?.includes(`${name} of ${module} at x.cfg:${line}:`), warnings[0]).toBeTruthy();
+      expect(modules.find((one) => one.module.name === module)?.parameters).toStrictEqual({});
       const declarations = loadableModules.find((one) => one.name === module)?.parameters ?? {};
-      assert.throws(() => parametersFromObject(module, declarations, { [name]: value }), ParameterError);
+      expect(() => parametersFromObject(module, declarations, { [name]: value })).toThrow(ParameterError);
     });
   }
 
   test('none of our modules refuses a parameter in a file', () => {
     for (const { name: module, parameters } of loadableModules) {
       for (const [name, declared] of Object.entries(parameters) as [string, ParameterDeclaration][]) {
-        if ('refused' in declared) assert.equal(declared.isShared, true, `${module} ${name}`);
+        if ('refused' in declared) expect(declared.isShared, `${module} ${name}`).toBe(true);
       }
     }
   });
@@ -64,14 +63,11 @@ describe('a parameter that OpenSIPS alone has a use for', () => {
       'loadmodule "httpd.so"\nloadmodule "mi_http.so"\nloadmodule "mi_html.so"\nmodparam("mi_html", "root", "web")\n' +
       'modparam("mi_.*", "trace_destination", "gr\xfc\xdfe")\nmodparam("mi_http", "trace_bwlist", "w: ps")\n';
     const { errors, notices } = await check(Buffer.from(text, 'latin1'));
-    assert.deepEqual(errors.map(formatDiagnostic), []);
-    assert.deepEqual(
-      notices.map((notice) => notice.text),
-      [
-        'MI tracing over HEP is not available; without effect: trace_destination of mi_http at x.cfg:5:19, ' +
-          'trace_destination of mi_html at x.cfg:5:19, trace_bwlist of mi_http at x.cfg:6:21',
-      ],
-    );
+    expect(errors.map(formatDiagnostic)).toStrictEqual([]);
+    expect(notices.map((notice) => notice.text)).toStrictEqual([
+      'MI tracing over HEP is not available; without effect: trace_destination of mi_http at x.cfg:5:19, ' +
+        'trace_destination of mi_html at x.cfg:5:19, trace_bwlist of mi_http at x.cfg:6:21',
+    ]);
   });
 
   test('a value that OpenSIPS refuses too is an error', async () => {
@@ -82,7 +78,7 @@ describe('a parameter that OpenSIPS alone has a use for', () => {
       ['mi_http', 'trace', '"x"'],
     ]) {
       const { errors } = await check(`${head(module ?? '')}modparam("${module}", "${name}", ${value})\n`);
-      assert.equal(errors.length, 1, `${module} ${name}`);
+      expect(errors.length, `${module} ${name}`).toBe(1);
     }
   });
 });

@@ -1,5 +1,4 @@
-import assert from 'node:assert/strict';
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import { addon } from './addon.js';
 import { checkLayout } from './layout.js';
 
@@ -19,28 +18,27 @@ function changed(group: string, name: string, number: number | undefined): Recor
 
 test('the addon has the numbers that are compiled into TypeScript', () => {
   checkLayout(addon.layout());
-  assert.equal(new Set(constants.map(([group, name]) => `${group}.${name}`)).size, constants.length);
-  assert.ok(constants.length > 40, `${constants.length} constants`);
+  expect(new Set(constants.map(([group, name]) => `${group}.${name}`)).size).toBe(constants.length);
+  expect(constants.length, `${constants.length} constants`).toBeGreaterThan(40);
 });
 
 test.for(constants)('a difference in %s.%s is told with both values and the remedy', ([group, name, number]) => {
-  const told = (other: string) => ({
-    message:
-      `the native addon of mi-httpd is of another version: ${group}.${name} is ${other} in the addon and ${number} in the ` +
-      'package; where it is a dependency, install it again; in a clone, run npm run build',
-  });
-  assert.throws(() => checkLayout(changed(group, name, number + 1)), told(`${number + 1}`));
-  assert.throws(() => checkLayout(changed(group, name, undefined)), told('missing'));
+  const told = (other: string) =>
+    expect.objectContaining({
+      message:
+        `the native addon of mi-httpd is of another version: ${group}.${name} is ${other} in the addon and ${number} in the ` +
+        'package; where it is a dependency, install it again; in a clone, run npm run build',
+    });
+  expect(() => checkLayout(changed(group, name, number + 1))).toThrow(told(`${number + 1}`));
+  expect(() => checkLayout(changed(group, name, undefined))).toThrow(told('missing'));
 });
 
 test('a number that the addon alone has is told', () => {
-  assert.throws(
-    () => checkLayout(changed('Outcome', 'other', 6)),
+  expect(() => checkLayout(changed('Outcome', 'other', 6))).toThrow(
     /Outcome\.other is 6 in the addon and missing in the p/,
   );
-  assert.throws(
-    () => checkLayout(changed('Other', 'one', 1)),
+  expect(() => checkLayout(changed('Other', 'one', 1))).toThrow(
     /Other\.one is 1 in the addon and missing in the package/,
   );
-  assert.throws(() => checkLayout({}), /Outcome\.call is missing in the addon and 0 in the package/);
+  expect(() => checkLayout({})).toThrow(/Outcome\.call is missing in the addon and 0 in the package/);
 });

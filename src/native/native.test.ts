@@ -1,5 +1,4 @@
-import assert from 'node:assert/strict';
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import { BodyPool } from './bodies.js';
 import { Outcome, ParamsKind, Reply } from './layout.js';
 import { PrettyPrinter } from './printers.js';
@@ -21,15 +20,15 @@ const newScanner = () =>
 test('a scan tells where the parts of a call lie', () => {
   const scanner = newScanner();
   const body = ' {"jsonrpc":"2.0","method":"get_statistics","params":[["all"],{"é":1}],"id":"x"} ';
-  assert.equal(scanner.scan(bytes(body)), Outcome.call);
-  assert.equal(scanner.command, 7);
-  assert.equal(scanner.paramsKind, ParamsKind.array);
-  assert.equal(scanner.paramsCount, 2);
+  expect(scanner.scan(bytes(body))).toBe(Outcome.call);
+  expect(scanner.command).toBe(7);
+  expect(scanner.paramsKind).toBe(ParamsKind.array);
+  expect(scanner.paramsCount).toBe(2);
   const part = (start: number, end: number) => bytes(body).subarray(start, end).toString();
-  assert.equal(part(scanner.paramsStart, scanner.paramsEnd), '[["all"],{"é":1}]');
-  assert.equal(part(scanner.methodStart, scanner.methodEnd), '"get_statistics"');
-  assert.equal(scanner.reason(), '');
-  assert.equal(scanner.position, 0);
+  expect(part(scanner.paramsStart, scanner.paramsEnd)).toBe('[["all"],{"é":1}]');
+  expect(part(scanner.methodStart, scanner.methodEnd)).toBe('"get_statistics"');
+  expect(scanner.reason()).toBe('');
+  expect(scanner.position).toBe(0);
 });
 
 test('kinds of params', () => {
@@ -41,44 +40,46 @@ test('kinds of params', () => {
     ['{"a":1,"a":2}', ParamsKind.object, 2],
   ] as const) {
     const outcome = scanner.scan(bytes(`{"jsonrpc":"2.0","method":"nope","params":${params}}`));
-    assert.deepEqual(
-      [outcome, scanner.command, scanner.paramsKind, scanner.paramsCount],
-      [Outcome.notification, -1, kind, count],
-    );
+    expect([outcome, scanner.command, scanner.paramsKind, scanner.paramsCount]).toStrictEqual([
+      Outcome.notification,
+      -1,
+      kind,
+      count,
+    ]);
   }
 });
 
 test('refusals say why, and keep an id that can be echoed', () => {
   const scanner = newScanner();
-  assert.equal(scanner.scan(bytes('{"jsonrpc":"2.0" "id":1}')), Outcome.parseError);
-  assert.equal(scanner.reason(), "expected ',' or '}' at byte 17");
-  assert.deepEqual([scanner.position, scanner.idSlot], [17, -1]);
-  assert.equal(scanner.scan(new Uint8Array(0)), Outcome.parseError);
-  assert.equal(scanner.scan(bytes('{"jsonrpc":"1.0","id":9007199254740993}')), Outcome.invalidRequest);
-  assert.equal(scanner.reason(), 'member "jsonrpc" must be the string "2.0"');
-  assert.equal(textOf(scanner.tail(scanner.hold(scanner.idSlot))), ',"id":9007199254740993}');
-  assert.equal(scanner.idsHeld, 0);
+  expect(scanner.scan(bytes('{"jsonrpc":"2.0" "id":1}'))).toBe(Outcome.parseError);
+  expect(scanner.reason()).toBe("expected ',' or '}' at byte 17");
+  expect([scanner.position, scanner.idSlot]).toStrictEqual([17, -1]);
+  expect(scanner.scan(new Uint8Array(0))).toBe(Outcome.parseError);
+  expect(scanner.scan(bytes('{"jsonrpc":"1.0","id":9007199254740993}'))).toBe(Outcome.invalidRequest);
+  expect(scanner.reason()).toBe('member "jsonrpc" must be the string "2.0"');
+  expect(textOf(scanner.tail(scanner.hold(scanner.idSlot)))).toBe(',"id":9007199254740993}');
+  expect(scanner.idsHeld).toBe(0);
 });
 
 test('a batch is read whole, then element by element', () => {
   const scanner = newScanner();
   const body = bytes(' [{"jsonrpc":"2.0","method":"ps","params":[1],"id":"x"} , 7,{"jsonrpc":"2.0","method":"é"}]');
-  assert.equal(scanner.scan(body), Outcome.batch);
-  assert.equal(scanner.scanBatch(body, 3), Outcome.batch);
-  assert.deepEqual([scanner.batchElements, scanner.batchReplies], [3, 2]);
-  assert.equal(scanner.scanElement(body, scanner.batchStart), Outcome.call);
-  assert.deepEqual([scanner.command, scanner.paramsCount], [3, 1]);
-  assert.equal(body.toString('utf8', scanner.paramsStart, scanner.paramsEnd), '[1]');
-  assert.equal(textOf(scanner.tail(scanner.idSlot)), ',"id":"x"}');
-  assert.equal(scanner.scanElement(body, scanner.position), Outcome.invalidRequest);
-  assert.equal(scanner.reason(), 'a request must be an object');
-  assert.equal(scanner.scanElement(body, scanner.position), Outcome.notification);
-  assert.equal(body.toString('utf8', scanner.methodStart, scanner.methodEnd), '"é"');
-  assert.equal(scanner.scanBatch(body, 2), Outcome.invalidRequest);
-  assert.match(scanner.reason(), /more than 2 requests.*max_batch/);
-  assert.equal(scanner.scanBatch(bytes('[1,2'), 3), Outcome.parseError);
-  assert.match(scanner.reason(), /at byte 4/);
-  assert.equal(scanner.idsHeld, 0);
+  expect(scanner.scan(body)).toBe(Outcome.batch);
+  expect(scanner.scanBatch(body, 3)).toBe(Outcome.batch);
+  expect([scanner.batchElements, scanner.batchReplies]).toStrictEqual([3, 2]);
+  expect(scanner.scanElement(body, scanner.batchStart)).toBe(Outcome.call);
+  expect([scanner.command, scanner.paramsCount]).toStrictEqual([3, 1]);
+  expect(body.toString('utf8', scanner.paramsStart, scanner.paramsEnd)).toBe('[1]');
+  expect(textOf(scanner.tail(scanner.idSlot))).toBe(',"id":"x"}');
+  expect(scanner.scanElement(body, scanner.position)).toBe(Outcome.invalidRequest);
+  expect(scanner.reason()).toBe('a request must be an object');
+  expect(scanner.scanElement(body, scanner.position)).toBe(Outcome.notification);
+  expect(body.toString('utf8', scanner.methodStart, scanner.methodEnd)).toBe('"é"');
+  expect(scanner.scanBatch(body, 2)).toBe(Outcome.invalidRequest);
+  expect(scanner.reason()).toMatch(/more than 2 requests.*max_batch/);
+  expect(scanner.scanBatch(bytes('[1,2'), 3)).toBe(Outcome.parseError);
+  expect(scanner.reason()).toMatch(/at byte 4/);
+  expect(scanner.idsHeld).toBe(0);
 });
 
 test('ids are echoed as they came, in any order of replies', () => {
@@ -86,18 +87,17 @@ test('ids are echoed as they came, in any order of replies', () => {
   const window = new ReplyWindow(4096, false);
   const ids = ['1', '-0', '1e400', '1.50', '"a\\u0041\\ud83d\\ude00"', '"é😀"', `"${'x'.repeat(1000)}"`, 'null'];
   const slots = ids.map((id) => {
-    assert.equal(scanner.scan(bytes(`{"id": ${id} ,"jsonrpc":"2.0","method":"ps"}`)), Outcome.call);
+    expect(scanner.scan(bytes(`{"id": ${id} ,"jsonrpc":"2.0","method":"ps"}`))).toBe(Outcome.call);
     return scanner.hold(scanner.idSlot);
   });
-  assert.equal(scanner.idsHeld, ids.length - 1);
+  expect(scanner.idsHeld).toBe(ids.length - 1);
   for (const [index, id] of [...ids.entries()].reverse()) {
     const slot = slots[index] ?? -1;
-    assert.equal(
-      textOf(window.print(scanner, Reply.result, '"OK"', slot)),
+    expect(textOf(window.print(scanner, Reply.result, '"OK"', slot))).toBe(
       `{"jsonrpc":"2.0","result":"OK","id":${id}}`,
     );
   }
-  assert.equal(scanner.idsHeld, 0);
+  expect(scanner.idsHeld).toBe(0);
 });
 
 test('a slot given back twice does not touch its next user', () => {
@@ -110,9 +110,9 @@ test('a slot given back twice does not touch its next user', () => {
   const second = scanner.hold(scanner.idSlot);
   scanner.release(first);
   scanner.release(-1);
-  assert.equal(scanner.idsHeld, 1);
-  assert.equal(textOf(scanner.tail(first)), ',"id":null}');
-  assert.equal(textOf(scanner.tail(second)), ',"id":"second"}');
+  expect(scanner.idsHeld).toBe(1);
+  expect(textOf(scanner.tail(first))).toBe(',"id":null}');
+  expect(textOf(scanner.tail(second))).toBe(',"id":"second"}');
 });
 
 test('a short id takes no slot until it is held, and lasts until the next scan', () => {
@@ -125,21 +125,20 @@ test('a short id takes no slot until it is held, and lasts until the next scan',
     const whole = `{"jsonrpc":"2.0","result":"OK","id":${id}}`;
     for (const body of [request(id), Uint8Array.from(request(id)).buffer]) {
       scanner.scan(body);
-      assert.equal(scanner.idsHeld, length > 64 ? 1 : 0);
-      assert.equal(textOf(constant.print(scanner, scanner.idSlot)), length > 64 ? undefined : whole);
-      assert.equal(textOf(window.print(scanner, Reply.result, '"OK"', scanner.idSlot)), whole);
-      assert.equal(
-        textOf(window.print(scanner, Reply.error, '1', scanner.idSlot)),
+      expect(scanner.idsHeld).toBe(length > 64 ? 1 : 0);
+      expect(textOf(constant.print(scanner, scanner.idSlot))).toBe(length > 64 ? undefined : whole);
+      expect(textOf(window.print(scanner, Reply.result, '"OK"', scanner.idSlot))).toBe(whole);
+      expect(textOf(window.print(scanner, Reply.error, '1', scanner.idSlot))).toBe(
         length > 64 ? '{"jsonrpc":"2.0","error":1,"id":null}' : `{"jsonrpc":"2.0","error":1,"id":${id}}`,
       );
-      assert.equal(scanner.idsHeld, 0);
+      expect(scanner.idsHeld).toBe(0);
     }
   }
   scanner.scan(request('"ä"'));
   const held = scanner.hold(scanner.idSlot);
   scanner.scan(request('2'));
-  assert.equal(textOf(scanner.tail(held)), ',"id":"ä"}');
-  assert.equal(textOf(constant.print(scanner, scanner.idSlot)), '{"jsonrpc":"2.0","result":"OK","id":2}');
+  expect(textOf(scanner.tail(held))).toBe(',"id":"ä"}');
+  expect(textOf(constant.print(scanner, scanner.idSlot))).toBe('{"jsonrpc":"2.0","result":"OK","id":2}');
 });
 
 test('a reply fits a window of its size exactly, or leaves the id held', () => {
@@ -152,23 +151,23 @@ test('a reply fits a window of its size exactly, or leaves the id held', () => {
       const scanner = newScanner();
       scanner.scan(bytes('{"jsonrpc":"2.0","method":"ps","id":12}'));
       const reply = textOf(new ReplyWindow(size, pretty).print(scanner, Reply.error, value, scanner.idSlot));
-      assert.equal(reply, size < length ? undefined : whole, `window of ${size}`);
-      assert.equal(scanner.idsHeld, 0);
-      if (size < length) assert.equal(textOf(scanner.tail(scanner.hold(scanner.idSlot))), ',"id":12}');
+      expect(reply, `window of ${size}`).toBe(size < length ? undefined : whole);
+      expect(scanner.idsHeld).toBe(0);
+      if (size < length) expect(textOf(scanner.tail(scanner.hold(scanner.idSlot)))).toBe(',"id":12}');
     }
   }
 });
 
 test('a lone surrogate never becomes invalid UTF-8', () => {
   const reply = new ReplyWindow(100, false).print(newScanner(), Reply.result, '"\ud800"', -1);
-  assert.equal(textOf(reply), '{"jsonrpc":"2.0","result":"\ufffd","id":null}');
+  expect(textOf(reply)).toBe('{"jsonrpc":"2.0","result":"\ufffd","id":null}');
 });
 
 test('heads and tails frame what a window is too small for', () => {
   const scanner = newScanner();
   scanner.scan(bytes('{"jsonrpc":"2.0","method":"ps","id":[]}'));
   const parts = [replyHead(Reply.result), bytes('[1,2]'), scanner.tail(scanner.idSlot)];
-  assert.equal(Buffer.concat(parts).toString(), '{"jsonrpc":"2.0","result":[1,2],"id":null}');
+  expect(Buffer.concat(parts).toString()).toBe('{"jsonrpc":"2.0","result":[1,2],"id":null}');
 });
 
 test('statistics are printed from their slots, as JSON.stringify would', () => {
@@ -179,18 +178,17 @@ test('statistics are printed from their slots, as JSON.stringify would', () => {
   table.values.set([17, -0.1, Number.NaN]);
   const selection = Uint32Array.of(2, 0, 1);
   const expected = JSON.stringify({ 'x:"é"': Number.NaN, 'core:a': 17, 'core:b': -0.1 });
-  assert.equal(textOf(table.printText(selection)), expected);
+  expect(textOf(table.printText(selection))).toBe(expected);
   const reply = window.printStatistics(scanner, table, selection, -1);
-  assert.equal(textOf(reply), `{"jsonrpc":"2.0","result":${expected},"id":null}`);
-  assert.equal(new ReplyWindow(60, false).printStatistics(scanner, table, selection, -1), undefined);
-  assert.equal(textOf(table.printText(new Uint32Array(0))), '{}');
+  expect(textOf(reply)).toBe(`{"jsonrpc":"2.0","result":${expected},"id":null}`);
+  expect(new ReplyWindow(60, false).printStatistics(scanner, table, selection, -1)).toBe(undefined);
+  expect(textOf(table.printText(new Uint32Array(0)))).toBe('{}');
 });
 
 test('a full table of statistics says so', () => {
   const table = new StatisticsTable(1);
-  assert.equal(table.add('core:a'), 0);
-  assert.throws(
-    () => table.add('core:b'),
+  expect(table.add('core:a')).toBe(0);
+  expect(() => table.add('core:b')).toThrow(
     new RangeError('statistic core:b is one more than the 1 a table was made for'),
   );
 });
@@ -204,20 +202,20 @@ test('the indenting printer takes and gives pieces of any size', () => {
     const chunks: Buffer[] = [];
     for (let from = 0; from < text.length; from += printer.consumed) {
       printer.push(text.subarray(from, from + input), window);
-      assert.ok(printer.consumed + printer.produced > 0);
+      expect(printer.consumed + printer.produced).toBeGreaterThan(0);
       chunks.push(Buffer.from(window.subarray(0, printer.produced)));
     }
     return Buffer.concat(chunks).toString();
   };
   const expected = whole(text.length, 4096);
-  assert.deepEqual(JSON.parse(expected), value);
-  assert.match(expected, /^\{\n\t"a":\t\[\{\n\t\t\t"b":\t"x+"\n\t\t\}, \[\], \{\n\t\t\}\],\n\t"c":\t\{\n/);
+  expect(JSON.parse(expected)).toStrictEqual(value);
+  expect(expected).toMatch(/^\{\n\t"a":\t\[\{\n\t\t\t"b":\t"x+"\n\t\t\}, \[\], \{\n\t\t\}\],\n\t"c":\t\{\n/);
   for (const [input, output] of [
     [1, 64],
     [3, 65],
     [1000, 64],
   ] as const) {
-    assert.equal(whole(input, output), expected);
+    expect(whole(input, output)).toBe(expected);
   }
 });
 
@@ -225,41 +223,41 @@ test('bodies are joined, within the limit of one and of all', () => {
   const pool = new BodyPool(8, 10, 15);
   const first = pool.open();
   const second = pool.open();
-  assert.equal(pool.push(first, bytes('01234')), 0);
-  assert.equal(pool.push(first, bytes('56789')), 0);
-  assert.equal(pool.push(first, bytes('x')), 1);
-  assert.equal(pool.push(second, bytes('abcdef')), 2);
-  assert.equal(pool.push(second, bytes('abcde')), 0);
-  assert.deepEqual([pool.slotsInUse, pool.bytesHeld], [2, 15]);
+  expect(pool.push(first, bytes('01234'))).toBe(0);
+  expect(pool.push(first, bytes('56789'))).toBe(0);
+  expect(pool.push(first, bytes('x'))).toBe(1);
+  expect(pool.push(second, bytes('abcdef'))).toBe(2);
+  expect(pool.push(second, bytes('abcde'))).toBe(0);
+  expect([pool.slotsInUse, pool.bytesHeld]).toStrictEqual([2, 15]);
   const body = pool.take(first);
   pool.free(second);
-  assert.deepEqual([pool.slotsInUse, pool.bytesHeld], [0, 0]);
+  expect([pool.slotsInUse, pool.bytesHeld]).toStrictEqual([0, 0]);
   const third = pool.open();
   pool.push(third, bytes('zzzzzzzzzz'));
-  assert.equal(textOf(body), '0123456789');
+  expect(textOf(body)).toBe('0123456789');
 });
 
 test('a body is lent in memory that is used again', () => {
   const pool = new BodyPool(8, 3 << 20, 4 << 20);
   const lend = (size: number, byte: string): Uint8Array => {
     const slot = pool.open();
-    assert.equal(pool.push(slot, bytes(byte)), 0);
-    assert.equal(pool.push(slot, Buffer.alloc(size - 1, byte)), 0);
+    expect(pool.push(slot, bytes(byte))).toBe(0);
+    expect(pool.push(slot, Buffer.alloc(size - 1, byte))).toBe(0);
     const lent = pool.lend(slot);
-    assert.equal(textOf(lent), byte.repeat(size));
-    assert.deepEqual([pool.slotsInUse, pool.bytesHeld], [0, 0]);
+    expect(textOf(lent)).toBe(byte.repeat(size));
+    expect([pool.slotsInUse, pool.bytesHeld]).toStrictEqual([0, 0]);
     return lent;
   };
   const first = lend(1000, 'a');
   const second = lend(900, 'b');
-  assert.equal(first.buffer, second.buffer);
+  expect(first.buffer).toBe(second.buffer);
   const largest = lend(1 << 20, 'c');
-  assert.equal(lend(5000, 'd').buffer, largest.buffer);
+  expect(lend(5000, 'd').buffer).toBe(largest.buffer);
   // What is larger is handed over.
   const own = lend(2 << 20, 'e');
   lend(10, 'f');
-  assert.equal(own[0], 'e'.charCodeAt(0));
-  assert.equal(pool.lend(-1).length, 0);
+  expect(own[0]).toBe('e'.charCodeAt(0));
+  expect(pool.lend(-1).length).toBe(0);
 });
 
 test('slots of bodies that are not open take and give nothing', () => {
@@ -269,18 +267,18 @@ test('slots of bodies that are not open take and give nothing', () => {
   const current = pool.open();
   pool.push(current, bytes('kept'));
   for (const slot of [stale, -1, 12345]) {
-    assert.equal(pool.push(slot, bytes('x')), 2);
-    assert.equal(pool.take(slot).length, 0);
+    expect(pool.push(slot, bytes('x'))).toBe(2);
+    expect(pool.take(slot).length).toBe(0);
     pool.free(slot);
   }
-  assert.equal(textOf(pool.take(current)), 'kept');
-  assert.equal(pool.slotsInUse, 0);
+  expect(textOf(pool.take(current))).toBe('kept');
+  expect(pool.slotsInUse).toBe(0);
 });
 
 test('arguments of a wrong type are errors, not crashes', () => {
   const scanner = newScanner();
-  assert.throws(() => scanner.scan('{}' as unknown as Uint8Array), { code: 'InvalidArg' });
-  assert.throws(() => scanner.scan(new Uint16Array(4) as unknown as Uint8Array), Error);
-  assert.throws(() => scanner.tail('x' as unknown as number), Error);
-  assert.equal(scanner.scan(bytes('{}')), Outcome.invalidRequest);
+  expect(() => scanner.scan('{}' as unknown as Uint8Array)).toThrow(expect.objectContaining({ code: 'InvalidArg' }));
+  expect(() => scanner.scan(new Uint16Array(4) as unknown as Uint8Array)).toThrow(Error);
+  expect(() => scanner.tail('x' as unknown as number)).toThrow(Error);
+  expect(scanner.scan(bytes('{}'))).toBe(Outcome.invalidRequest);
 });

@@ -1,6 +1,5 @@
-import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import { holds } from '../../test/support/property.js';
 import { splitWords } from './arguments.js';
 
@@ -17,10 +16,12 @@ test('words are parted by blanks, and quotes keep them', () => {
     ['\\"a b"', ['\\a b']],
     ['{a}', ['{a}']],
   ] as const) {
-    assert.deepEqual(splitWords(text), words, text);
+    expect(splitWords(text), text).toStrictEqual(words);
   }
   for (const text of ['"', 'a "b', '"a\\"', '"\\\\" "']) {
-    assert.throws(() => splitWords(text), { code: -32700, data: /quote/ }, text);
+    expect(() => splitWords(text), text).toThrow(
+      expect.objectContaining({ code: -32700, data: expect.stringMatching(/quote/) }),
+    );
   }
 });
 
@@ -28,7 +29,7 @@ test('whatever is quoted comes back', () => {
   holds(
     fc.property(fc.array(fc.string({ unit: 'binary' })), (words) => {
       const text = words.map((word) => `"${word.replace(/["\\]/g, '\\$&')}"`).join(' ');
-      assert.deepEqual(splitWords(text), words);
+      expect(splitWords(text)).toStrictEqual(words);
     }),
   );
 });

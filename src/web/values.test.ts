@@ -1,7 +1,6 @@
 // What the script of the pages makes of results; it runs in Node as it does in browsers.
-import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { holds } from '../../test/support/property.js';
 import { unless } from '../../test/support/unless.js';
 
@@ -29,7 +28,7 @@ describe('values of the web interface', () => {
           const list = (JSON.parse(cut) as { list: unknown[] }).list;
           const whole = (JSON.parse(text) as { list: unknown[] }).list;
           // All but the last item are whole; of that one there is the beginning.
-          assert.deepEqual(list.slice(0, -1), whole.slice(0, Math.max(0, list.length - 1)));
+          expect(list.slice(0, -1)).toStrictEqual(whole.slice(0, Math.max(0, list.length - 1)));
         },
       ),
     );
@@ -42,11 +41,11 @@ describe('values of the web interface', () => {
       fc.property(fc.array(fc.tuple(inner, fc.array(inner, { minLength: 1 })), { minLength: 1 }), (records) => {
         const text = `[${records.map(([outer, list]) => `{${[...Object.entries(outer).map(([name, value]) => `${JSON.stringify(name)}:${value}`), `"List":${JSON.stringify(list)}`].join()}}`).join()}]`;
         const rows = recordsOf(JSON.parse(text)) ?? [];
-        assert.equal(rows.length, records.flatMap(([, list]) => list).length);
+        expect(rows.length).toBe(records.flatMap(([, list]) => list).length);
         let at = 0;
         for (const [outer, list] of records) {
           for (const one of list) {
-            assert.equal(Object.keys(rows[at] ?? {}).length, Object.keys(outer).length + Object.keys(one).length);
+            expect(Object.keys(rows[at] ?? {}).length).toBe(Object.keys(outer).length + Object.keys(one).length);
             at += 1;
           }
         }
@@ -58,7 +57,7 @@ describe('values of the web interface', () => {
   unless(skip, test)('integers that JavaScript would round stay as they were written', () => {
     holds(
       fc.property(fc.bigInt(), (number) => {
-        assert.equal(compact(parseExactly(`[${number}]`)), `[${number}]`);
+        expect(compact(parseExactly(`[${number}]`))).toBe(`[${number}]`);
       }),
     );
   });

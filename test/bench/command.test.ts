@@ -1,11 +1,10 @@
 // The command `npm run bench` itself, and what it compares with.
-import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, describe, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { wrkMissing } from '../../bench/load/wrk.js';
 import { parseOptions } from '../../bench/options.js';
 import { ask, PeerPool } from '../../bench/peer-pool.js';
@@ -38,10 +37,12 @@ async function outcome(
 
 describe('npm run bench', () => {
   test('options: defaults, quick, and what is wrong', () => {
-    assert.deepEqual([parseOptions([]).seconds, parseOptions([]).repeats], [3, 5]);
-    assert.deepEqual([parseOptions(['--quick']).seconds, parseOptions(['--quick', '--repeats', '7']).repeats], [1, 7]);
-    assert.deepEqual(parseOptions(['--only', 'small, dumps']).only, ['small', 'dumps']);
-    assert.equal(parseOptions(['--original', 'http://127.0.0.1:8888/mi', '--original-pid', '42']).original?.pid, 42);
+    expect([parseOptions([]).seconds, parseOptions([]).repeats]).toStrictEqual([3, 5]);
+    expect([parseOptions(['--quick']).seconds, parseOptions(['--quick', '--repeats', '7']).repeats]).toStrictEqual([
+      1, 7,
+    ]);
+    expect(parseOptions(['--only', 'small, dumps']).only).toStrictEqual(['small', 'dumps']);
+    expect(parseOptions(['--original', 'http://127.0.0.1:8888/mi', '--original-pid', '42']).original?.pid).toBe(42);
     const wrong: readonly (readonly [readonly string[], RegExp])[] = [
       [['--only', 'larger'], /--only has no "larger"; there are "small", "medium"/],
       [['--peers', 'apache'], /--peers has no "apache"; there are "mi-httpd", "libmicrohttpd"/],
@@ -50,12 +51,12 @@ describe('npm run bench', () => {
       [['--original', 'http://192.0.2.1/mi', '--original-pid', '42'], /on this machine/],
       [['--fast'], /--fast.*--help lists the options/],
     ];
-    for (const [args, message] of wrong) assert.throws(() => parseOptions(args), message);
+    for (const [args, message] of wrong) expect(() => parseOptions(args)).toThrow(message);
   });
 
   test('--help tells all, and a wrong option ends with status 2', async () => {
     const help = await outcome(main, ['--help']);
-    assert.equal(help.code, 0);
+    expect(help.code).toBe(0);
     for (const word of [
       '--quick',
       '--original-pid',
@@ -65,11 +66,11 @@ describe('npm run bench', () => {
       'reply-shapes',
       'Kamailio',
     ]) {
-      assert.ok(help.stdout.includes(word), word);
+      expect(help.stdout, word).toContain(word);
     }
     const wrong = await outcome(main, ['--fast']);
-    assert.equal(wrong.code, 2);
-    assert.match(wrong.stderr, /^bench: .*--fast/);
+    expect(wrong.code).toBe(2);
+    expect(wrong.stderr).toMatch(/^bench: .*--fast/);
   });
 
   unless(notLinux, test)('the rivals answer what mi-httpd answers', async (t) => {
@@ -90,10 +91,10 @@ describe('npm run bench', () => {
             ask(own.port, own.call(command)),
             ask(rival.port, rival.call(command)),
           ]);
-          assert.deepEqual(shapeOf(theirs), shapeOf(ours), `${command} of ${peer.name}`);
+          expect(shapeOf(theirs), `${command} of ${peer.name}`).toStrictEqual(shapeOf(ours));
         }
         const { resident, peak } = rival.usage();
-        assert.ok(resident > 1e6 && peak >= resident, `${peer.name}: ${resident} bytes, ${peak} at most`);
+        expect(resident > 1e6 && peak >= resident, `${peer.name}: ${resident} bytes, ${peak} at most`).toBe(true);
       }
     } finally {
       await pool.endAll();
@@ -107,20 +108,17 @@ describe('npm run bench', () => {
     const { code, stdout, stderr } = await outcome(main, [
       ...['--quick', '--repeats', '1', '--only', 'pipelining,start-up', '--peers', 'mi-httpd', '--out', out],
     ]);
-    assert.equal(code, 0, stderr);
-    assert.match(stdout, /\| mi-httpd \|/);
+    expect(code, stderr).toBe(0);
+    expect(stdout).toMatch(/\| mi-httpd \|/);
     const result = JSON.parse(readFileSync(join(out, 'results.json'), 'utf8')) as Result;
-    assert.deepEqual(
-      result.rows.map(({ question, peer }) => [question, peer]),
-      [
-        ['pipelining', 'mi-httpd'],
-        ['start-up', 'mi-httpd'],
-      ],
-    );
-    assert.ok((result.rows[0]?.figures.rate?.median ?? 0) > 100);
-    assert.ok((result.rows[0]?.figures.cpu?.median ?? 0) > 0);
-    assert.match(readFileSync(join(out, 'pipelining.svg'), 'utf8'), /^<svg /);
-    assert.match(readFileSync(join(out, 'report.md'), 'utf8'), /### Pipelining/);
+    expect(result.rows.map(({ question, peer }) => [question, peer])).toStrictEqual([
+      ['pipelining', 'mi-httpd'],
+      ['start-up', 'mi-httpd'],
+    ]);
+    expect(result.rows[0]?.figures.rate?.median ?? 0).toBeGreaterThan(100);
+    expect(result.rows[0]?.figures.cpu?.median ?? 0).toBeGreaterThan(0);
+    expect(readFileSync(join(out, 'pipelining.svg'), 'utf8')).toMatch(/^<svg /);
+    expect(readFileSync(join(out, 'report.md'), 'utf8')).toMatch(/### Pipelining/);
   });
 
   test('instruction counts: the same passes, 5 % more fails, as does what has no baseline', async () => {
@@ -132,13 +130,13 @@ describe('npm run bench', () => {
     const baseline = write('baseline.json', { scan: 1000, dump: 2000 });
     const compare = (counts: object) =>
       outcome('scripts/instructions.mjs', ['--baseline', baseline, '--counts', write('counts.json', counts)]);
-    assert.equal((await compare({ scan: 1049, dump: 2000 })).code, 0);
+    expect((await compare({ scan: 1049, dump: 2000 })).code).toBe(0);
     const risen = await compare({ scan: 1051, dump: 2000 });
-    assert.equal(risen.code, 1);
-    assert.match(risen.stdout, /1051 +5\.1 % +scan ROSE/);
-    assert.equal((await compare({ scan: 1000, dump: 2000, other: 1 })).code, 1);
-    assert.equal((await compare({ scan: 1000 })).code, 1);
-    assert.match((await compare({ scan: 1000, dump: 1000 })).stdout, /dump fell/);
+    expect(risen.code).toBe(1);
+    expect(risen.stdout).toMatch(/1051 +5\.1 % +scan ROSE/);
+    expect((await compare({ scan: 1000, dump: 2000, other: 1 })).code).toBe(1);
+    expect((await compare({ scan: 1000 })).code).toBe(1);
+    expect((await compare({ scan: 1000, dump: 1000 })).stdout).toMatch(/dump fell/);
   });
 });
 

@@ -1,7 +1,6 @@
 // What the benchmark makes of a result: tables, charts, the sections of the documents.
-import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { describe, test } from 'vitest';
+import { assert, describe, expect, test } from 'vitest';
 import type { Metric } from '../../bench/question.js';
 import { questions } from '../../bench/questions/table.js';
 import { barChart } from '../../bench/report/chart.js';
@@ -46,7 +45,7 @@ const [small] = questions;
 
 describe('the report of the benchmark', () => {
   test('a table is padded, texts to the left and numbers to the right', () => {
-    assert.equal(
+    expect(
       markdownTable(
         ['name', 'n'],
         [
@@ -55,50 +54,48 @@ describe('the report of the benchmark', () => {
         ],
         1,
       ),
-      ['| name   |    n |', '| ------ | ---: |', '| a      |    1 |', '| longer | 1000 |'].join('\n'),
-    );
+    ).toBe(['| name   |    n |', '| ------ | ---: |', '| a      |    1 |', '| longer | 1000 |'].join('\n'));
   });
 
   test('a question has one row for each peer, with ratios to the baseline where it was measured', () => {
-    assert.ok(small !== undefined);
+    assert(small !== undefined);
     const table = questionTable(small, result, roles.baseline);
-    assert.ok(table !== undefined);
+    assert(table !== undefined);
     const rows = table.split('\n').map((line) =>
       line
         .split('|')
         .map((cell) => cell.trim())
         .slice(1, -1),
     );
-    assert.deepEqual(rows[0], [
+    expect(rows[0]).toStrictEqual([
       ...['case', 'peer', 'requests/s', 'p99 ms', 'CPU µs/request'],
       ...['requests/s ÷ libmicrohttpd', 'CPU µs/request ÷ libmicrohttpd'],
     ]);
-    assert.deepEqual(rows[2], [name, 'mi-httpd', '150,000 ±10 %', '0.500', '6.0', '1.50', '0.50']);
-    assert.deepEqual(rows[3], ['', 'libmicrohttpd', '100,000 ±10 %', '', '12.0', '1.00', '1.00']);
-    assert.deepEqual(rows[5], ['alone', 'mi-httpd', '50,000 ±10 %', '', '', '', '']);
+    expect(rows[2]).toStrictEqual([name, 'mi-httpd', '150,000 ±10 %', '0.500', '6.0', '1.50', '0.50']);
+    expect(rows[3]).toStrictEqual(['', 'libmicrohttpd', '100,000 ±10 %', '', '12.0', '1.00', '1.00']);
+    expect(rows[5]).toStrictEqual(['alone', 'mi-httpd', '50,000 ±10 %', '', '', '', '']);
   });
 
   test('the document tells the conditions, what was skipped, and OpenSIPS as an estimate', () => {
     const text = document(result, questions, roles, 'charts');
-    assert.match(text, /`npm run bench`, 2026-01-02; 2 cores; Node\.js 20\. 3 rounds of 4 s/);
-    assert.match(text, /\*\*Mind that the moon is full\.\*\*/);
-    assert.match(text, /!\[A small command\]\(charts\/small\.svg\)/);
-    assert.match(text, /- OpenSIPS: skipped, none was named/);
-    assert.match(text, /- Kamailio: it has none \(TLS\)/);
+    expect(text).toMatch(/`npm run bench`, 2026-01-02; 2 cores; Node\.js 20\. 3 rounds of 4 s/);
+    expect(text).toMatch(/\*\*Mind that the moon is full\.\*\*/);
+    expect(text).toMatch(/!\[A small command\]\(charts\/small\.svg\)/);
+    expect(text).toMatch(/- OpenSIPS: skipped, none was named/);
+    expect(text).toMatch(/- Kamailio: it has none \(TLS\)/);
     // nginx takes half of what it took there.
-    assert.match(text, /would be 4\.[34] to 4\.9 µs here\. An estimate/);
-    assert.doesNotMatch(text, /### Pipelining/);
+    expect(text).toMatch(/would be 4\.[34] to 4\.9 µs here\. An estimate/);
+    expect(text).not.toMatch(/### Pipelining/);
   });
 
   test('a chart has a bar for each peer, as long as its figure, and is well-formed', () => {
     const svg = charts(result, questions, roles).get('small');
-    assert.ok(svg !== undefined);
+    assert(svg !== undefined);
     const width = (role: string): number =>
       Number(new RegExp(`<rect class="${role}"[^>]* width="([0-9.]+)"`).exec(svg)?.[1]);
-    assert.ok(Math.abs(width('own') / width('base') - 1.5) < 0.01);
-    assert.match(svg, /prefers-color-scheme: dark/);
-    assert.equal(
-      [...svg.matchAll(/<(rect|text|line|svg|style)[ >]/g)].length,
+    expect(Math.abs(width('own') / width('base') - 1.5)).toBeLessThan(0.01);
+    expect(svg).toMatch(/prefers-color-scheme: dark/);
+    expect([...svg.matchAll(/<(rect|text|line|svg|style)[ >]/g)].length).toBe(
       [...svg.matchAll(/<\/(rect|text|line|svg|style)>|\/>/g)].length,
     );
   });
@@ -108,19 +105,19 @@ describe('the report of the benchmark', () => {
       ({ name, role: 'rival', figure: { median, min: median, max: median, count: 1 } }) as const;
     const groups = [{ name: 'a & b', bars: [bar('<one>', 1), bar('two', 1000), bar('none', 0)] }];
     const svg = barChart({ title: '"t"', unit: 'ms', better: 'less', digits: 1, groups });
-    assert.match(svg, /a &#38; b/);
-    assert.match(svg, /&#60;one&#62;/);
-    assert.match(svg, /logarithmic scale/);
+    expect(svg).toMatch(/a &#38; b/);
+    expect(svg).toMatch(/&#60;one&#62;/);
+    expect(svg).toMatch(/logarithmic scale/);
     const widths = [...svg.matchAll(/<rect [^>]* width="([0-9.]+)"/g)].map(([, width]) => Number(width));
-    assert.ok(widths.every((width) => width >= 1));
-    assert.ok((widths[0] ?? 0) > (widths[1] ?? 0) / 20);
+    expect(widths.every((width) => width >= 1)).toBe(true);
+    expect(widths[0] ?? 0).toBeGreaterThan((widths[1] ?? 0) / 20);
   });
 
   test('what is published is what the texts show', () => {
     for (const [file, text] of publishedFiles(questions, roles)) {
-      // Not assert.equal, which would show both files.
+      // Not toBe, which would show both files.
       const remedy = 'npm run bench -- --publish --from bench/results/peers.json';
-      assert.ok(readFileSync(file, 'utf8') === text, `${file} is out of date: ${remedy}`);
+      expect(readFileSync(file, 'utf8') === text, `${file} is out of date: ${remedy}`).toBe(true);
     }
   });
 
@@ -141,8 +138,8 @@ describe('the report of the benchmark', () => {
       }
       progress.end();
     }
-    assert.ok(told.terminal.includes('\r\x1b[K[##########..........] 50 %, 0:50 left  step 50'));
-    assert.equal(told.file.trim().split('\n').length, 10);
-    assert.match(told.file, /^50 %, 0:50 left: step 50$/m);
+    expect(told.terminal).toContain('\r\x1b[K[##########..........] 50 %, 0:50 left  step 50');
+    expect(told.file.trim().split('\n').length).toBe(10);
+    expect(told.file).toMatch(/^50 %, 0:50 left: step 50$/m);
   });
 });

@@ -1,8 +1,7 @@
 // Without JavaScript, with the keyboard alone, and for assistive technology.
-import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { openTab, runForm, showAs, skipped } from '../support/browser/chromium.js';
 import { sampleModule } from '../support/browser/sample-module.js';
 import { startServer } from '../support/mi-client.js';
@@ -18,8 +17,8 @@ interface AxeResults {
 async function assertAccessible(page: Page, where: string): Promise<void> {
   const { violations, passes } = (await page.evaluate('axe.run()')) as AxeResults;
   const found = violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html }) => html).join(' ')}`);
-  assert.deepEqual(found, [], where);
-  assert.ok(passes.length > 10, `axe looked at the page: ${passes.length}`);
+  expect(found, where).toStrictEqual([]);
+  expect(passes.length, `axe looked at the page: ${passes.length}`).toBeGreaterThan(10);
 }
 
 unless(skipped, describe)('access', () => {
@@ -67,7 +66,7 @@ unless(skipped, describe)('access', () => {
     for (const path of [...paths, '/mi/sample/sample:calls?arg=', '/mi/sample/sample:hostile?arg=']) {
       await page.goto(path);
       const width = await page.evaluate('document.documentElement.scrollWidth');
-      assert.equal(width, 360, path);
+      expect(width, path).toBe(360);
     }
   });
 
@@ -81,15 +80,15 @@ unless(skipped, describe)('access', () => {
     await page.getByLabel(/^also/).fill('b');
     await runForm(page);
     const result = await page.getByRole('region', { name: 'Result' }).locator('pre').textContent();
-    assert.deepEqual(JSON.parse(result ?? ''), { text: 'a', also: 'b' });
+    expect(JSON.parse(result ?? '')).toStrictEqual({ text: 'a', also: 'b' });
     await page.goto('/mi/sample/sample:change');
     await runForm(page);
-    assert.match((await page.getByRole('region', { name: 'Result' }).textContent()) ?? '', /OK/);
+    expect((await page.getByRole('region', { name: 'Result' }).textContent()) ?? '').toMatch(/OK/);
     await page.goto('/mi/usrloc/usrloc:rm');
     await page.getByLabel(/^table_name/).fill('location');
     await page.getByLabel(/^aor/).fill('nobody');
     await runForm(page);
-    assert.equal(await page.getByRole('alert').count(), 0);
+    expect(await page.getByRole('alert').count()).toBe(0);
   });
 
   test('the keyboard alone finds a command, runs it and sorts its table', async (t) => {
@@ -101,24 +100,24 @@ unless(skipped, describe)('access', () => {
     const names = await page.getByRole('option').allTextContents();
     const at = names.findIndex((name) => name.startsWith('sample:calls'));
     for (let step = 0; step < at; step++) await page.keyboard.press('ArrowDown');
-    assert.match((await page.getByRole('option', { selected: true }).textContent()) ?? '', /sample:calls/);
+    expect((await page.getByRole('option', { selected: true }).textContent()) ?? '').toMatch(/sample:calls/);
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { level: 2, name: 'sample:calls' }).waitFor();
     await page.keyboard.press('Tab');
     await page.getByRole('link', { name: 'Skip to the content' }).press('Enter');
-    assert.equal(await page.evaluate('document.activeElement.localName'), 'main');
+    expect(await page.evaluate('document.activeElement.localName')).toBe('main');
     await tabTo(page, 'Run');
     await page.keyboard.press('Enter');
     await page.getByRole('table').waitFor();
     await tabTo(page, 'Caller');
     await page.keyboard.press('Enter');
     const header = page.getByRole('columnheader', { name: 'Caller' });
-    assert.equal(await header.getAttribute('aria-sort'), 'ascending');
+    expect(await header.getAttribute('aria-sort')).toBe('ascending');
     await page.keyboard.press('/');
     await page.keyboard.type('zzz');
     await page.getByText('No command has that').waitFor();
     await page.keyboard.press('Escape');
-    assert.equal(await page.getByRole('option').count(), 0);
+    expect(await page.getByRole('option').count()).toBe(0);
   });
 });
 
@@ -128,5 +127,5 @@ async function tabTo(page: Page, name: string): Promise<void> {
     await page.keyboard.press('Tab');
     if ((await page.evaluate('document.activeElement.textContent')) === name) return;
   }
-  assert.fail(`Tab does not reach ${name}`);
+  expect.unreachable(`Tab does not reach ${name}`);
 }

@@ -1,7 +1,6 @@
 // Every command of every module, found in the menu and run.
-import assert from 'node:assert/strict';
 import type { Page } from 'playwright-core';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { command, defineModule } from '#src/index.js';
 import { openTab, runForm, showAs, skipped } from '../support/browser/chromium.js';
 import { sampleModule } from '../support/browser/sample-module.js';
@@ -41,13 +40,13 @@ const late = ['usrloc:show_contact', 'usrloc:rm_contact', 'usrloc:rm'];
 
 async function runEveryCommand(page: Page): Promise<number> {
   const modules = await page.getByRole('navigation', { name: 'Modules' }).getByRole('link').allTextContents();
-  assert.ok(modules.includes('core') && modules.includes('usrloc'), modules.join());
+  expect(modules.includes('core') && modules.includes('usrloc'), modules.join()).toBe(true);
   let count = 0;
   for (const module of modules) {
     await page.getByRole('navigation', { name: 'Modules' }).getByRole('link', { name: module, exact: true }).click();
     await page.getByRole('heading', { level: 2, name: module, exact: true }).waitFor();
     const listed = await page.getByRole('main').getByRole('link').allTextContents();
-    assert.ok(listed.length > 0, module);
+    expect(listed.length, module).toBeGreaterThan(0);
     const names = [...listed.filter((name) => !late.includes(name)), ...late.filter((name) => listed.includes(name))];
     for (const name of names) {
       if (name === 'core:kill') continue;
@@ -55,14 +54,14 @@ async function runEveryCommand(page: Page): Promise<number> {
       await menu.click();
       await page.getByRole('main').getByRole('link', { name, exact: true }).click();
       await page.getByRole('heading', { level: 2, name, exact: true }).waitFor();
-      assert.equal(await page.getByRole('region', { name: 'Result' }).count(), 0, `${name} ran before it was asked to`);
+      expect(await page.getByRole('region', { name: 'Result' }).count(), `${name} ran before it was asked to`).toBe(0);
       const parameters = page.getByLabel(/as JSON, or words/);
       // What takes no parameters asks for none.
       if (words[name] !== undefined || (await parameters.count()) > 0) await parameters.fill(words[name] ?? '');
       await runForm(page);
       const errors = await page.getByRole('alert').allTextContents();
-      assert.deepEqual(errors.length, name in refusing ? 1 : 0, `${name}: ${errors.join()}`);
-      for (const error of errors) assert.match(error, refusing[name] ?? /^$/);
+      expect(errors.length, `${name}: ${errors.join()}`).toStrictEqual(name in refusing ? 1 : 0);
+      for (const error of errors) expect(error).toMatch(refusing[name] ?? /^$/);
       count++;
     }
   }
@@ -84,7 +83,7 @@ for (const [method, verb] of [
       });
       const page = await openTab(t, server);
       const count = await runEveryCommand(page);
-      assert.ok(count >= 38, `${count} commands`);
+      expect(count, `${count} commands`).toBeGreaterThanOrEqual(38);
     });
 
     test('parameters have inputs of their own', async (t) => {
@@ -101,9 +100,9 @@ for (const [method, verb] of [
       await group.getByLabel(/^also/).fill('"three"');
       await runForm(page);
       const text = await resultText(page);
-      assert.deepEqual(JSON.parse(text), { text: 'one two', also: '"three"' });
-      assert.deepEqual(requests, ['GET', verb]);
-      assert.equal(new URL(page.url()).search === '', verb === 'POST');
+      expect(JSON.parse(text)).toStrictEqual({ text: 'one two', also: '"three"' });
+      expect(requests).toStrictEqual(['GET', verb]);
+      expect(new URL(page.url()).search === '').toBe(verb === 'POST');
     });
 
     test('an address that is typed runs nothing that changes something, before a button is pressed', async (t) => {
@@ -125,18 +124,18 @@ for (const [method, verb] of [
       const server = await startServer(t, { modules: [counting], mi_http: { mi_http_method: method } });
       const page = await openTab(t, server, { expected: /403/ });
       await page.goto('/mi/pbx/pbx:hangup?arg=%5B%22a%20b%22%5D');
-      assert.match((await page.getByRole('alert').textContent()) ?? '', /no page of this server/);
-      assert.deepEqual(runs, []);
+      expect((await page.getByRole('alert').textContent()) ?? '').toMatch(/no page of this server/);
+      expect(runs).toStrictEqual([]);
       await runForm(page);
-      assert.deepEqual(runs, ['a b']);
+      expect(runs).toStrictEqual(['a b']);
       // After a POST browsers ask.
       if (method === 1) return;
       await page.reload();
-      assert.equal(await page.getByLabel(/as JSON, or words/).inputValue(), '["a b"]');
+      expect(await page.getByLabel(/as JSON, or words/).inputValue()).toBe('["a b"]');
       await page.goto('/mi');
       await page.goBack();
       await page.getByRole('heading', { level: 2, name: 'pbx:hangup' }).waitFor();
-      assert.deepEqual(runs, ['a b'], 'neither reloaded nor gone back to');
+      expect(runs, 'neither reloaded nor gone back to').toStrictEqual(['a b']);
     });
 
     test('wrong arguments are errors that one can see', async (t) => {
@@ -154,8 +153,8 @@ for (const [method, verb] of [
         await page.getByRole('button', { name: 'Run', exact: true }).click();
         const alert = page.getByRole('alert');
         await alert.waitFor();
-        assert.match((await alert.textContent()) ?? '', told, argument);
-        assert.equal(await page.getByLabel(/as JSON, or words/).inputValue(), argument, 'to be mended');
+        expect((await alert.textContent()) ?? '', argument).toMatch(told);
+        expect(await page.getByLabel(/as JSON, or words/).inputValue(), 'to be mended').toBe(argument);
       }
     });
   });
@@ -171,10 +170,10 @@ unless(skipped, describe)('the page of kill', () => {
     });
     const page = await openTab(t, server);
     await page.goto('/mi/core/core:kill');
-    assert.equal(killed, false);
+    expect(killed).toBe(false);
     await runForm(page);
-    assert.equal(killed, true);
-    assert.match(await resultText(page), /OK/);
+    expect(killed).toBe(true);
+    expect(await resultText(page)).toMatch(/OK/);
   });
 });
 

@@ -1,7 +1,6 @@
 // Values that SIP users choose are shown literally, wherever a page has them.
-import assert from 'node:assert/strict';
 import type { Page } from 'playwright-core';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { openTab, runForm, showAs, skipped } from '../support/browser/chromium.js';
 import { hostile, sampleModule } from '../support/browser/sample-module.js';
 import { startServer } from '../support/mi-client.js';
@@ -9,9 +8,9 @@ import { unless } from '../support/unless.js';
 
 /** No value has become an element: the page has the scripts and headings that it always has. */
 async function assertNothingInjected(page: Page, text: string): Promise<void> {
-  assert.equal(await page.getByRole('heading', { name: 'owned' }).count(), 0, text);
-  assert.equal(await page.locator('img').count(), 0, text);
-  assert.equal(await page.locator('script').count(), 1, text);
+  expect(await page.getByRole('heading', { name: 'owned' }).count(), text).toBe(0);
+  expect(await page.locator('img').count(), text).toBe(0);
+  expect(await page.locator('script').count(), text).toBe(1);
 }
 
 unless(skipped, describe)('hostile values', () => {
@@ -22,18 +21,18 @@ unless(skipped, describe)('hostile values', () => {
       const server = await startServer(t, { modules: [sampleModule()] });
       const page = await openTab(t, server, { javaScriptEnabled });
       await page.goto('/mi/sample/sample:hostile');
-      assert.ok(await page.getByText('Texts that <b>SIP users</b> choose.').isVisible());
+      expect(await page.getByText('Texts that <b>SIP users</b> choose.').isVisible()).toBe(true);
       await runForm(page);
       const result = page.getByRole('region', { name: 'Result' });
       if (javaScriptEnabled) await showAs(page, 'Text');
-      assert.deepEqual(JSON.parse((await result.locator('pre').textContent()) ?? ''), hostile);
+      expect(JSON.parse((await result.locator('pre').textContent()) ?? '')).toStrictEqual(hostile);
       if (javaScriptEnabled) {
         await showAs(page, 'Table');
         const cells = await result.getByRole('cell').allTextContents();
-        assert.deepEqual(cells, Object.entries(hostile).flat());
+        expect(cells).toStrictEqual(Object.entries(hostile).flat());
         await showAs(page, 'Tree');
         const tree = (await result.textContent()) ?? '';
-        for (const value of Object.values(hostile)) assert.ok(tree.includes(value), value);
+        for (const value of Object.values(hostile)) expect(tree, value).toContain(value);
       }
       await assertNothingInjected(page, how);
     });
@@ -49,13 +48,14 @@ unless(skipped, describe)('hostile values', () => {
         await runForm(page);
         if (javaScriptEnabled) await showAs(page, 'Text');
         const result = await page.getByRole('region', { name: 'Result' }).locator('pre').textContent();
-        assert.deepEqual(JSON.parse(result ?? ''), { text: line });
-        assert.equal(await page.getByLabel(/^text/).first().inputValue(), line);
+        expect(JSON.parse(result ?? '')).toStrictEqual({ text: line });
+        expect(await page.getByLabel(/^text/).first().inputValue()).toBe(line);
         await assertNothingInjected(page, text);
       }
       if (!javaScriptEnabled) return;
       const history = await page.getByRole('complementary', { name: 'History' }).textContent();
-      for (const text of Object.values(hostile)) assert.ok(history?.includes(text.replaceAll('\n', '')), text);
+      for (const text of Object.values(hostile))
+        expect(history?.includes(text.replaceAll('\n', '')), text).toBeTruthy();
     });
 
     test(`in errors are shown literally, ${how}`, async (t) => {
@@ -65,7 +65,7 @@ unless(skipped, describe)('hostile values', () => {
         const argument = JSON.stringify({ [text]: text });
         await page.goto(`/mi/sample/sample:echo?arg=${encodeURIComponent(argument)}`);
         await page.getByRole('alert').waitFor();
-        assert.equal(await page.getByLabel(/as JSON, or words/).inputValue(), argument);
+        expect(await page.getByLabel(/as JSON, or words/).inputValue()).toBe(argument);
         await assertNothingInjected(page, text);
         await page.goto(`/mi/sample/${encodeURIComponent(text)}`);
         await assertNothingInjected(page, text);

@@ -1,7 +1,6 @@
-import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
-import { describe, test } from 'vitest';
+import { assert, describe, expect, test } from 'vitest';
 import type { Server } from '#src/index.js';
 import { openTab, runForm, showAs, skipped } from '../support/browser/chromium.js';
 import { call, startServer } from '../support/mi-client.js';
@@ -27,10 +26,10 @@ unless(skipped, describe)('a dump of a million contacts', () => {
     let answered = 0;
     for (; !isOpen; answered++) await call(server, 'version');
     await opening;
-    assert.ok(answered > 10, `${answered} calls were answered meanwhile`);
+    expect(answered, `${answered} calls were answered meanwhile`).toBeGreaterThan(10);
     t.annotate(`opened within ${Math.round(performance.now() - began)} ms`);
     const grown = (process.memoryUsage().rss - held) / 1e6;
-    assert.ok(grown < 150, `the server grew by ${Math.round(grown)} MB`);
+    expect(grown, `the server grew by ${Math.round(grown)} MB`).toBeLessThan(150);
 
     // A page that is frozen does not answer.
     await page.getByRole('searchbox').or(page.getByRole('combobox')).first().fill('version');
@@ -39,25 +38,25 @@ unless(skipped, describe)('a dump of a million contacts', () => {
     // The contacts of the first part are a table; the last one may have been cut and is left out.
     await page.keyboard.press('Escape');
     await page.getByRole('columnheader', { name: 'AOR' }).getByRole('button').click();
-    assert.equal(await page.getByRole('columnheader', { name: 'AOR' }).getAttribute('aria-sort'), 'ascending');
+    expect(await page.getByRole('columnheader', { name: 'AOR' }).getAttribute('aria-sort')).toBe('ascending');
     await page.getByText(/^\d+ rows in the part shown$/).waitFor();
     await showAs(page, 'Text');
 
     const text = (await page.getByRole('region', { name: 'Result' }).textContent()) ?? '';
     const [, shown, whole] = /(\d+) bytes of (\d+) shown, \d+ left out/.exec(text) ?? [];
-    assert.ok(Number(whole) > 300e6, `${shown} of ${whole} bytes`);
-    assert.ok(text.length < 20e6, `${text.length} characters`);
+    expect(Number(whole), `${shown} of ${whole} bytes`).toBeGreaterThan(300e6);
+    expect(text.length, `${text.length} characters`).toBeLessThan(20e6);
     const raw = await all.getAttribute('href');
-    assert.match(raw ?? '', /raw=1/);
+    expect(raw ?? '').toMatch(/raw=1/);
     const length = await lengthOf(`http://127.0.0.1:${server.port}${raw}`);
     // What is left of a contact's time has fewer digits now.
-    assert.ok(Math.abs(length - Number(whole)) <= contacts, `${length} bytes`);
+    expect(Math.abs(length - Number(whole)), `${length} bytes`).toBeLessThanOrEqual(contacts);
   });
 });
 
 function register({ usrloc }: Server): void {
   const location = usrloc?.domain('location');
-  assert.ok(location);
+  assert(location);
   const userAgent = `Example/1.0 ${'x'.repeat(60)}`;
   for (let index = 0; index < contacts; index++) {
     location.save(`user${index}`, { contact: `sip:user${index}@192.0.2.1:5060`, expires: 3600, userAgent });
@@ -66,8 +65,8 @@ function register({ usrloc }: Server): void {
 
 async function lengthOf(url: string): Promise<number> {
   const [response] = (await once(get(url, { agent: false }), 'response')) as [IncomingMessage];
-  assert.equal(response.statusCode, 200);
-  assert.match(response.headers['content-type'] ?? '', /^application\/json/);
+  expect(response.statusCode).toBe(200);
+  expect(response.headers['content-type'] ?? '').toMatch(/^application\/json/);
   let length = 0;
   for await (const chunk of response) length += (chunk as Buffer).length;
   return length;

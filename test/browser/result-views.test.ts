@@ -1,6 +1,5 @@
-import assert from 'node:assert/strict';
 import type { Page } from 'playwright-core';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createServer } from '#src/index.js';
 import { openTab, runForm, showAs, skipped } from '../support/browser/chromium.js';
 import { sampleModule } from '../support/browser/sample-module.js';
@@ -21,19 +20,19 @@ unless(skipped, describe)('a result', () => {
     const page = await openTab(t, server);
     await page.goto('/mi/sample/sample:calls');
     await runForm(page);
-    assert.deepEqual(await page.getByRole('columnheader').allTextContents(), ['Id', 'Caller', 'Seconds']);
-    assert.deepEqual(await column(page, 0), ['2', '10', '1']);
+    expect(await page.getByRole('columnheader').allTextContents()).toStrictEqual(['Id', 'Caller', 'Seconds']);
+    expect(await column(page, 0)).toStrictEqual(['2', '10', '1']);
     const byId = page.getByRole('columnheader', { name: 'Id' });
     await byId.getByRole('button').click();
-    assert.deepEqual(await column(page, 0), ['1', '2', '10']);
-    assert.equal(await byId.getAttribute('aria-sort'), 'ascending');
+    expect(await column(page, 0)).toStrictEqual(['1', '2', '10']);
+    expect(await byId.getAttribute('aria-sort')).toBe('ascending');
     await byId.getByRole('button').click();
-    assert.deepEqual(await column(page, 0), ['10', '2', '1']);
-    assert.equal(await byId.getAttribute('aria-sort'), 'descending');
+    expect(await column(page, 0)).toStrictEqual(['10', '2', '1']);
+    expect(await byId.getAttribute('aria-sort')).toBe('descending');
     await page.getByRole('columnheader', { name: 'Caller' }).getByRole('button').click();
-    assert.deepEqual(await column(page, 2), ['9', '70', '300']);
+    expect(await column(page, 2)).toStrictEqual(['9', '70', '300']);
     await page.getByRole('searchbox', { name: 'Filter rows' }).fill('BOB@');
-    assert.deepEqual(await column(page, 0), ['2']);
+    expect(await column(page, 0)).toStrictEqual(['2']);
     await page.getByText('1 of 3 rows').waitFor();
   });
 
@@ -42,9 +41,9 @@ unless(skipped, describe)('a result', () => {
     const page = await openTab(t, server);
     await page.goto('/mi/sample/sample:nested');
     await runForm(page);
-    assert.deepEqual(await page.getByRole('columnheader').allTextContents(), ['name', 'AOR', 'Contact']);
-    assert.deepEqual(await column(page, 1), ['alice', 'alice', 'bob']);
-    assert.deepEqual(await column(page, 2), ['sip:a1', 'sip:a2', 'sip:b1']);
+    expect(await page.getByRole('columnheader').allTextContents()).toStrictEqual(['name', 'AOR', 'Contact']);
+    expect(await column(page, 1)).toStrictEqual(['alice', 'alice', 'bob']);
+    expect(await column(page, 2)).toStrictEqual(['sip:a1', 'sip:a2', 'sip:b1']);
   });
 
   test('folds and unfolds as a tree', async (t) => {
@@ -54,11 +53,11 @@ unless(skipped, describe)('a result', () => {
     await runForm(page);
     await showAs(page, 'Tree');
     const bob = page.getByText('sip:bob@example.com', { exact: true });
-    assert.ok(await bob.isVisible());
+    expect(await bob.isVisible()).toBe(true);
     await page.getByText('3 items').click();
-    assert.ok(await bob.isHidden());
+    expect(await bob.isHidden()).toBe(true);
     await page.getByText('3 items').click();
-    assert.ok(await bob.isVisible());
+    expect(await bob.isVisible()).toBe(true);
   });
 
   test('keeps integers as they are', async (t) => {
@@ -69,7 +68,7 @@ unless(skipped, describe)('a result', () => {
     for (const view of ['Tree', 'Text'] as const) {
       await showAs(page, view);
       const text = await page.getByRole('region', { name: 'Result' }).textContent();
-      assert.ok(text?.includes('12345678901234567891'), view);
+      expect(text?.includes('12345678901234567891'), view).toBeTruthy();
     }
   });
 
@@ -80,20 +79,20 @@ unless(skipped, describe)('a result', () => {
     await page.getByLabel(/as JSON, or words/).fill(`["it's \\"quoted\\""]`);
     await runForm(page);
     const result = page.getByRole('region', { name: 'Result' });
-    assert.match((await result.textContent()) ?? '', /\d ?ms[\s\S]*\d+ bytes/);
+    expect((await result.textContent()) ?? '').toMatch(/\d ?ms[\s\S]*\d+ bytes/);
     const clipboard = (): Promise<string> => page.evaluate('navigator.clipboard.readText()');
     await result.getByRole('button', { name: 'Copy as JSON' }).click();
     await result.getByText('Copied').waitFor();
-    assert.deepEqual(JSON.parse(await clipboard()), { text: `it's "quoted"` });
+    expect(JSON.parse(await clipboard())).toStrictEqual({ text: `it's "quoted"` });
     await result.getByRole('button', { name: 'Copy as curl' }).click();
     let line = await clipboard();
     for (let tries = 0; tries < 50 && !line.startsWith('curl'); tries++) line = await clipboard();
     const { execFileSync } = await import('node:child_process');
-    assert.match(line, /^curl /);
+    expect(line).toMatch(/^curl /);
     const pieces = execFileSync('/bin/sh', ['-c', `curl() { printf '%s\\n' "$@"; }; ${line}`], { encoding: 'utf8' });
     const body = pieces.split('\n').find((piece) => piece.startsWith('{'));
-    assert.deepEqual(JSON.parse(body ?? '').params, [`it's "quoted"`]);
-    assert.ok(pieces.includes(`http://127.0.0.1:${server.port}/mi`), pieces);
+    expect(JSON.parse(body ?? '').params).toStrictEqual([`it's "quoted"`]);
+    expect(pieces, pieces).toContain(`http://127.0.0.1:${server.port}/mi`);
   });
 
   test('is copied as the curl line of the scheme and name by which it was reached', async (t) => {
@@ -113,7 +112,7 @@ unless(skipped, describe)('a result', () => {
     await page.getByRole('button', { name: 'Copy as curl' }).click();
     await page.getByText('Copied').waitFor();
     const line = await page.evaluate('navigator.clipboard.readText()');
-    assert.match(String(line), new RegExp(` '${baseURL}/mi'$`));
+    expect(String(line)).toMatch(new RegExp(` '${baseURL}/mi'$`));
   });
 });
 
@@ -134,25 +133,25 @@ unless(skipped, describe)('the history', () => {
       await runForm(page);
       const history = page.getByRole('complementary', { name: 'History' });
       const links = history.getByRole('link', { name: 'sample:echo' });
-      assert.equal(await links.count(), 2);
+      expect(await links.count()).toBe(2);
       await links.nth(1).click();
       await page.getByRole('region', { name: 'Result' }).waitFor({ state: 'detached' });
       await page.waitForLoadState('domcontentloaded');
-      assert.equal(await page.getByLabel(/as JSON, or words/).inputValue(), '"first call"');
+      expect(await page.getByLabel(/as JSON, or words/).inputValue()).toBe('"first call"');
       await links.nth(0).click();
-      assert.ok(await page.getByRole('radio', { name: /text, also/ }).isChecked());
-      assert.equal(await group.getByLabel(/^also/).inputValue(), 'call');
-      assert.equal(await page.getByLabel(/as JSON, or words/).inputValue(), '', 'left from the other link');
-      assert.equal(await links.count(), 2);
+      expect(await page.getByRole('radio', { name: /text, also/ }).isChecked()).toBe(true);
+      expect(await group.getByLabel(/^also/).inputValue()).toBe('call');
+      expect(await page.getByLabel(/as JSON, or words/).inputValue(), 'left from the other link').toBe('');
+      expect(await links.count()).toBe(2);
       // What is run from there is the same call again.
       await runForm(page);
       await showAs(page, 'Text');
       const again = await page.getByRole('region', { name: 'Result' }).locator('pre').textContent();
-      assert.deepEqual(JSON.parse(again ?? ''), { text: 'second', also: 'call' });
-      assert.equal(await links.count(), 3);
+      expect(JSON.parse(again ?? '')).toStrictEqual({ text: 'second', also: 'call' });
+      expect(await links.count()).toBe(3);
       await history.getByRole('button', { name: 'Forget' }).click();
       await page.reload();
-      assert.equal(await history.count(), 0);
+      expect(await history.count()).toBe(0);
     });
   }
 });

@@ -1,7 +1,6 @@
 // The client corpus on one connection: pipelined as a whole, fifty thousand requests, and what the engine forbids.
-import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { describe, test } from 'vitest';
+import { assert, describe, expect, test } from 'vitest';
 import { command, defineModule } from '#src/index.js';
 import { rests } from '../support/at-rest.js';
 import { corpus } from '../support/client/corpus.js';
@@ -38,10 +37,10 @@ describe('the client corpus on one connection', () => {
       client.send(all.map(({ head, body }) => head + body).join(''));
       for (const { accepts, client: name } of all) {
         const { status, headers, text } = await client.response();
-        assert.equal(status, 200, name);
-        assert.ok(accepts(status, headers.get('content-type') ?? '', text) !== undefined);
+        expect(status, name).toBe(200);
+        assert(accepts(status, headers.get('content-type') ?? '', text) !== undefined);
       }
-      assert.equal((await client.rest()).length, 0);
+      expect((await client.rest()).length).toBe(0);
       await atRest();
     });
   }
@@ -60,9 +59,9 @@ describe('the client corpus on one connection', () => {
       for (const body of bodies) client.request('POST', '/mi', body, ['Content-Type: application/json']);
       for (let n = 0; n < round; n++) {
         const { status, text } = await client.response();
-        assert.equal(status, 200);
-        assert.ok(text.startsWith('{"jsonrpc":"2.0",') && text.endsWith(`,"id":${first + n}}`), text);
-        assert.equal(text.includes('"error"'), n % methods.length === 3);
+        expect(status).toBe(200);
+        expect(text.startsWith('{"jsonrpc":"2.0",') && text.endsWith(`,"id":${first + n}}`), text).toBe(true);
+        expect(text.includes('"error"')).toBe(n % methods.length === 3);
       }
     }
     client.close();
@@ -77,8 +76,8 @@ describe('the client corpus on one connection', () => {
     client.request('POST', '/mi', waiting, ['Content-Type: application/json']);
     const signal = await entered;
     client.request('GET', '/healthz');
-    assert.equal((await client.rest()).length, 0, 'neither is answered, so that no reply is taken for another');
-    assert.equal(signal.aborted, true);
+    expect((await client.rest()).length, 'neither is answered, so that no reply is taken for another').toBe(0);
+    expect(signal.aborted).toBe(true);
     await atRest();
   });
 
@@ -90,8 +89,8 @@ describe('the client corpus on one connection', () => {
     client.request('POST', '/mi', waiting, ['Content-Type: application/json']);
     const signal = await entered;
     client.socket.end();
-    assert.equal((await client.rest()).length, 0);
-    assert.equal(signal.aborted, true);
+    expect((await client.rest()).length).toBe(0);
+    expect(signal.aborted).toBe(true);
     await atRest();
   });
 

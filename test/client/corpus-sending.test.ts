@@ -1,6 +1,5 @@
 // Each request of the client corpus, sent in every way that a network and an impatient client come up with.
-import assert from 'node:assert/strict';
-import { describe, test } from 'vitest';
+import { assert, describe, expect, test } from 'vitest';
 import type { Server } from '#src/index.js';
 import { rests } from '../support/at-rest.js';
 import { type CorpusEntry, corpus } from '../support/client/corpus.js';
@@ -18,8 +17,8 @@ function bytesOf({ head, body }: CorpusEntry): Buffer {
 }
 
 function check({ accepts, client }: CorpusEntry, { status, headers, text }: RawResponse, how: string): void {
-  assert.equal(status, 200, `${client}, ${how}`);
-  assert.ok(accepts(status, headers.get('content-type') ?? '', text) !== undefined, `${client}, ${how}`);
+  expect(status, `${client}, ${how}`).toBe(200);
+  assert(accepts(status, headers.get('content-type') ?? '', text) !== undefined, `${client}, ${how}`);
 }
 
 /** Lets the server, which runs in this process, see what has been sent so far as it is. */
@@ -65,7 +64,7 @@ describe('each request of the client corpus', () => {
         for (const [offset, client] of clients) client.send(bytes.subarray(offset));
         for (const [offset, client] of clients) {
           const response = await client.response();
-          if (refused.includes(offset)) assert.equal(response.status, 505, `split at ${offset}`);
+          if (refused.includes(offset)) expect(response.status, `split at ${offset}`).toBe(505);
           else check(entry, response, `split at ${offset}`);
         }
       });
@@ -103,7 +102,7 @@ describe('each request of the client corpus', () => {
         for (const [offset, client] of clients) client.socket.end(bytes.subarray(0, offset));
         for (const [offset, client] of clients) {
           if (offset === bytes.length) check(entry, await client.response(), 'half-closed behind it');
-          assert.equal((await client.rest()).length, 0, `half-closed at ${offset}`);
+          expect((await client.rest()).length, `half-closed at ${offset}`).toBe(0);
         }
       });
       await atRest();
@@ -121,7 +120,7 @@ describe('each request of the client corpus', () => {
       }
       client.send(Buffer.concat(Array.from({ length: 20 }, () => bytesOf(entry))));
       for (let round = 0; round < 20; round++) check(entry, await client.response(), `pipelined ${round}`);
-      assert.equal(client.unread, '');
+      expect(client.unread).toBe('');
       client.close();
       await atRest();
     });

@@ -1,7 +1,6 @@
-import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { describe, test } from 'vitest';
+import { assert, describe, expect, test } from 'vitest';
 import { type CorpusEntry, corpus } from '../support/client/corpus.js';
 import { startServer } from '../support/mi-client.js';
 
@@ -23,7 +22,7 @@ async function readReply(socket: Socket): Promise<Reply> {
     const length = Number(/^content-length: (\d+)$/im.exec(head)?.[1]);
     const body = received.subarray(end + 4);
     if (body.length < length) continue;
-    assert.equal(body.length, length, 'nothing follows the reply');
+    expect(body.length, 'nothing follows the reply').toBe(length);
     return {
       status: Number(head.slice(9, 12)),
       contentType: /^content-type: (.*)$/im.exec(head)?.[1] ?? '',
@@ -72,7 +71,7 @@ test('opensips-cli first connects and leaves without a word', async (t) => {
     await once(socket, 'close');
   }
   const [entry] = corpus;
-  assert.ok(entry !== undefined);
+  assert(entry !== undefined);
   const socket = await open(server.port);
   socket.write(entry.head + entry.body);
   check(entry, await readReply(socket));
@@ -80,6 +79,6 @@ test('opensips-cli first connects and leaves without a word', async (t) => {
 });
 
 function check({ accepts }: CorpusEntry, { status, contentType, body }: Reply): void {
-  assert.equal(status, 200);
-  assert.ok(accepts(status, contentType, body) !== undefined);
+  expect(status).toBe(200);
+  assert(accepts(status, contentType, body) !== undefined);
 }

@@ -1,11 +1,10 @@
 // The real clients, opensips-cli and python-opensips, from PyPI, against a real server.
-import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { beforeAll, describe, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import type { Server } from '#src/index.js';
 import { userLine } from '../support/accounts.js';
 import { startDaemon } from '../support/daemon.js';
@@ -60,33 +59,33 @@ unless(reason ?? false, describe)('opensips-cli', () => {
     }
   }
 
-  beforeAll(() => assert.ok(existsSync(cli)));
+  beforeAll(() => expect(existsSync(cli)).toBe(true));
 
   test('runs commands by the names of 3.x', async (t) => {
     const server = await startServer(t);
     const roots = await mi(server, 'httpd_list_root_path');
-    assert.deepEqual([roots.code, JSON.parse(roots.output)], [0, [{ http_root: 'mi', module: 'mi_http' }]]);
+    expect([roots.code, JSON.parse(roots.output)]).toStrictEqual([0, [{ http_root: 'mi', module: 'mi_http' }]]);
     const ps = await mi(server, 'ps');
-    assert.equal(JSON.parse(ps.output).Processes[0].PID, process.pid);
+    expect(JSON.parse(ps.output).Processes[0].PID).toBe(process.pid);
     const statistics = await mi(server, 'get_statistics', 'core:', 'pending');
-    assert.equal(JSON.parse(statistics.output)['mi:pending'], 0, statistics.output);
+    expect(JSON.parse(statistics.output)['mi:pending'], statistics.output).toBe(0);
   });
 
   test('runs commands by the names of 4.0', async (t) => {
     const server = await startServer(t);
     const uptime = await mi(server, 'core:uptime');
-    assert.deepEqual([uptime.code, Object.keys(JSON.parse(uptime.output))], [0, ['Now', 'Up since', 'Up time']]);
+    expect([uptime.code, Object.keys(JSON.parse(uptime.output))]).toStrictEqual([0, ['Now', 'Up since', 'Up time']]);
     const level = await mi(server, 'core:log_level', 'level=2');
-    assert.deepEqual(JSON.parse(level.output), { 'New global log level': 2 });
+    expect(JSON.parse(level.output)).toStrictEqual({ 'New global log level': 2 });
   });
 
   test('shows errors as it does with OpenSIPS', async (t) => {
     const server = await startServer(t);
     const unknown = await mi(server, 'no_such_command');
-    assert.notEqual(unknown.code, 0);
+    expect(unknown.code).not.toBe(0);
     const wrong = await mi(server, 'ps', 'x');
-    assert.notEqual(wrong.code, 0);
-    assert.match(wrong.output, /-32602: Invalid params \(Too few or too many parameters; ps accepts \(\)\)/);
+    expect(wrong.code).not.toBe(0);
+    expect(wrong.output).toMatch(/-32602: Invalid params \(Too few or too many parameters; ps accepts \(\)\)/);
   });
 
   test('gets into a server for production by the listener that docs/guide/production.md gives it, and no further', async (t) => {
@@ -94,8 +93,8 @@ unless(reason ?? false, describe)('opensips-cli', () => {
     const block = (language: string): string =>
       new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\``, 'm').exec(page)?.[1] ?? '';
     const [own, config] = [block('conf'), block('properties')];
-    assert.match(own, /"listen", "http:127\.0\.0\.1:8891;auth=off;level=operate"/);
-    assert.match(config, /^url: http:\/\/127\.0\.0\.1:8891\/mi$/m);
+    expect(own).toMatch(/"listen", "http:127\.0\.0\.1:8891;auth=off;level=operate"/);
+    expect(config).toMatch(/^url: http:\/\/127\.0\.0\.1:8891\/mi$/m);
 
     const folder = mkdtempSync(join(tmpdir(), 'mi-httpd-cli-'));
     t.onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
@@ -116,22 +115,22 @@ unless(reason ?? false, describe)('opensips-cli', () => {
     };
 
     const uptime = await run_(open, 'uptime');
-    assert.equal(uptime.code, 0, uptime.output);
-    assert.deepEqual(Object.keys(JSON.parse(uptime.output)), ['Now', 'Up since', 'Up time']);
+    expect(uptime.code, uptime.output).toBe(0);
+    expect(Object.keys(JSON.parse(uptime.output))).toStrictEqual(['Now', 'Up since', 'Up time']);
     const flush = await run_(open, 'ul_flush');
-    assert.equal(flush.code, 0, flush.output);
+    expect(flush.code, flush.output).toBe(0);
     const level = await run_(open, 'log_level', '4');
-    assert.notEqual(level.code, 0);
+    expect(level.code).not.toBe(0);
     // Where there is a login, it does not get in.
     const refused = await run_(daemon.port, 'uptime');
-    assert.notEqual(refused.code, 0);
-    assert.match(refused.output, /401|Unauthorized/);
+    expect(refused.code).not.toBe(0);
+    expect(refused.output).toMatch(/401|Unauthorized/);
     daemon.signal('SIGTERM');
-    assert.equal((await daemon.ended).status, 0);
+    expect((await daemon.ended).status).toBe(0);
     const lines = readFileSync(audit, 'utf8').trimEnd().split('\n');
     const calls = lines.map((line) => JSON.parse(line) as { who: unknown; command: string; listener: string });
-    assert.ok(calls.some(({ command }) => command === 'core:uptime'));
-    for (const { who, listener } of calls) assert.deepEqual([who, listener], ['-', `http:127.0.0.1:${open}`]);
+    expect(calls.some(({ command }) => command === 'core:uptime')).toBe(true);
+    for (const { who, listener } of calls) expect([who, listener]).toStrictEqual(['-', `http:127.0.0.1:${open}`]);
   });
 });
 
@@ -155,8 +154,8 @@ except OpenSIPSMIException as e:
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line));
-    assert.ok(statistics['mi:calls'] >= 1);
-    assert.deepEqual(recipes, [[], ['level'], ['level', 'pid']]);
-    assert.match(error, /-32601/);
+    expect(statistics['mi:calls'] >= 1).toBe(true);
+    expect(recipes).toStrictEqual([[], ['level'], ['level', 'pid']]);
+    expect(error).toMatch(/-32601/);
   });
 });

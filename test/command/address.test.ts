@@ -1,7 +1,6 @@
-import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   assertNoStack,
   assertRefused,
@@ -44,7 +43,7 @@ describe('an address that cannot be listened on is refused in one line', () => {
     // Had the two shared the port, about half of these would miss the first.
     for (let i = 0; i < 16; i++) {
       const { result } = await mi(first.url, 'ps');
-      assert.deepEqual((result as { Processes: { PID: number }[] }).Processes[0]?.PID, first.child.pid);
+      expect((result as { Processes: { PID: number }[] }).Processes[0]?.PID).toStrictEqual(first.child.pid);
     }
   });
 
@@ -63,8 +62,8 @@ describe('an address that cannot be listened on is refused in one line', () => {
     const input = 'loadmodule "httpd.so"\nmodparam("httpd", "ip", "localhost")\n';
     for (const option of [[], ['-c']]) {
       const { status, stderr } = await runCommand(t, [...option, '-f', '-'], { input });
-      assert.equal(status, 255);
-      assert.match(stderr, /^<stdin>:2:25: .*"localhost".*IPv4/);
+      expect(status).toBe(255);
+      expect(stderr).toMatch(/^<stdin>:2:25: .*"localhost".*IPv4/);
       assertNoStack(stderr);
     }
   });
@@ -74,17 +73,17 @@ describe('the addresses that are listened on', () => {
   test('-l wins over the file, and -p too', async (t) => {
     const input = 'loadmodule "httpd.so"\nmodparam("httpd", "ip", "192.0.2.1")\nloadmodule "mi_http.so"\n';
     const daemon = await startDaemon(t, ['-f', '-', '-l', '127.0.0.1', '-p', '0'], { input });
-    assert.match(daemon.url, /^http:\/\/127\.0\.0\.1:\d+\/mi$/);
-    assert.notEqual(daemon.port, 8888);
-    assert.equal((await mi(daemon.url, 'uptime')).status, 200);
+    expect(daemon.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/mi$/);
+    expect(daemon.port).not.toBe(8888);
+    expect((await mi(daemon.url, 'uptime')).status).toBe(200);
   });
 
   unless(noIPv6, test)('IPv6', async (t) => {
     const daemon = await startDaemon(t, ['-l', '::1', '-p', '0']);
-    assert.match(daemon.url, /^http:\/\/\[::1\]:\d+\/mi$/);
-    assert.equal((await mi(daemon.url, 'uptime')).status, 200);
-    assert.equal(await isListening(daemon.port, '127.0.0.1'), false);
-    assert.doesNotMatch(daemon.lines.join('\n'), warning);
+    expect(daemon.url).toMatch(/^http:\/\/\[::1\]:\d+\/mi$/);
+    expect((await mi(daemon.url, 'uptime')).status).toBe(200);
+    expect(await isListening(daemon.port, '127.0.0.1')).toBe(false);
+    expect(daemon.lines.join('\n')).not.toMatch(warning);
     const second = await runCommand(t, ['-l', '::1', '-p', String(daemon.port)]);
     assertRefused(second, new RegExp(`cannot listen on \\[::1\\]:${daemon.port}: .*in use`));
   });
@@ -92,13 +91,13 @@ describe('the addresses that are listened on', () => {
   unless(noIPv6, test)('"*" is all addresses of both families, and nothing is none', async (t) => {
     const daemon = await startDaemon(t, ['-f', '-', '-l', '*', '-p', '0'], { input: open });
     const { port } = daemon;
-    assert.equal((await mi(`http://127.0.0.1:${port}/mi`, 'uptime')).status, 200);
-    assert.equal((await mi(`http://[::1]:${port}/mi`, 'uptime')).status, 200);
-    assert.equal((await mi(daemon.url, 'uptime')).status, 200, `the printed URL ${daemon.url} can be used`);
-    assert.match(daemon.lines.join('\n'), warning);
+    expect((await mi(`http://127.0.0.1:${port}/mi`, 'uptime')).status).toBe(200);
+    expect((await mi(`http://[::1]:${port}/mi`, 'uptime')).status).toBe(200);
+    expect((await mi(daemon.url, 'uptime')).status, `the printed URL ${daemon.url} can be used`).toBe(200);
+    expect(daemon.lines.join('\n')).toMatch(warning);
     const ended = await runCommand(t, ['-f', '-', '-l', '', '-p', '0'], { input: open });
-    assert.notEqual(ended.status, 0);
-    assert.match(ended.stderr, /option -l is empty; give an address, or \* for all/);
+    expect(ended.status).not.toBe(0);
+    expect(ended.stderr).toMatch(/option -l is empty; give an address, or \* for all/);
   });
 });
 
@@ -106,24 +105,21 @@ describe('the warning of an open address', () => {
   test('stands with 0.0.0.0, names the danger and the remedy', async (t) => {
     const daemon = await startDaemon(t, ['-f', '-', '-l', '0.0.0.0', '-p', '0'], { input: open });
     const [warned] = daemon.log.filter(({ level }) => level === 40);
-    assert.match(warned?.msg ?? '', warning);
-    assert.match(warned?.msg ?? '', /0\.0\.0\.0:\d+.*modparam\("httpd", "ip", "127\.0\.0\.1"\)/);
-    assert.equal((await mi(`http://127.0.0.1:${daemon.port}/mi`, 'uptime')).status, 200);
+    expect(warned?.msg ?? '').toMatch(warning);
+    expect(warned?.msg ?? '').toMatch(/0\.0\.0\.0:\d+.*modparam\("httpd", "ip", "127\.0\.0\.1"\)/);
+    expect((await mi(`http://127.0.0.1:${daemon.port}/mi`, 'uptime')).status).toBe(200);
   });
 
   test('stands even when the file silences all but alerts', async (t) => {
     const input = `log_level=-3\n${open.replace('log_level=3', '')}`;
     const daemon = await startDaemon(t, ['-f', '-', '-l', '0.0.0.0', '-p', '0'], { input });
-    assert.match(daemon.lines.join('\n'), warning);
+    expect(daemon.lines.join('\n')).toMatch(warning);
   });
 
   test('is not there on loopback', async (t) => {
     for (const ip of ['127.0.0.1', '127.0.0.2']) {
       const daemon = await startDaemon(t, ['-l', ip, '-p', '0']);
-      assert.deepEqual(
-        daemon.log.filter(({ level }) => level >= 40),
-        [],
-      );
+      expect(daemon.log.filter(({ level }) => level >= 40)).toStrictEqual([]);
     }
   });
 });
@@ -134,14 +130,13 @@ describe('a listener that is open to everybody is refused', () => {
   test('with or without -c, and the lines to add are told', async (t) => {
     for (const ip of ['0.0.0.0', '*', '192.0.2.1', '::']) {
       const ended = await runCommand(t, ['-c', '-f', '-', '-l', ip], { input: modules });
-      assert.equal(ended.status, 255, ip);
-      assert.match(ended.stderr, /^<stdin>: listener http:\S+:8888 can be reached by other machines/);
+      expect(ended.status, ip).toBe(255);
+      expect(ended.stderr).toMatch(/^<stdin>: listener http:\S+:8888 can be reached by other machines/);
       for (const line of ['"auth_file", "FILE"', '"ip", "127.0.0.1"', '"allow_unauthenticated", 1']) {
-        assert.ok(ended.stderr.includes(`modparam("httpd", ${line})`), line);
+        expect(ended.stderr, line).toContain(`modparam("httpd", ${line})`);
       }
       // OpenSIPS would not start with most of these lines in a file that both read.
-      assert.match(
-        ended.stderr,
+      expect(ended.stderr).toMatch(
         /in a file of its own, \/etc\/mi-httpd\/mi-httpd\.cfg; .* begin with the line include_file "\/etc\/opensips\/opensips\.cfg"$/m,
       );
     }
@@ -165,7 +160,7 @@ describe('a listener that is open to everybody is refused', () => {
     ];
     for (const [lines, status] of cases) {
       const ended = await runCommand(t, ['-c', '-f', '-'], { input: modules + lines });
-      assert.equal(ended.status, status, `${lines}${ended.stderr}`);
+      expect(ended.status, `${lines}${ended.stderr}`).toBe(status);
     }
   });
 });

@@ -1,5 +1,4 @@
 // What -c says is what the start does: it finds what the start would fail on, and prints what the start would log.
-import assert from 'node:assert/strict';
 import {
   chmodSync,
   existsSync,
@@ -12,7 +11,7 @@ import {
 } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { checkConfig, createConfiguredServer } from '#src/cli/serve.js';
 import { formatDiagnostic } from '#src/config/config-file.js';
 import { parseConfig } from '#src/config/statements.js';
@@ -71,11 +70,11 @@ function some<T>(list: readonly T[], every: number): readonly T[] {
 /** Says what -c prints, without the name of the file, and fails when it is not good. */
 async function notesOf(t: Lifetime, input: string): Promise<readonly string[]> {
   const { status, stdout, stderr } = await runCommand(t, ['-c', '-f', '-'], { input });
-  assert.deepEqual([status, stderr], [0, ''], input);
+  expect([status, stderr], input).toStrictEqual([0, '']);
   const lines = stdout.trimEnd().split('\n');
-  assert.equal(lines.pop(), '<stdin>: good');
+  expect(lines.pop()).toBe('<stdin>: good');
   return lines.map((line) => {
-    assert.ok(line.startsWith('<stdin>: note: '), line);
+    expect(line.startsWith('<stdin>: note: '), line).toBe(true);
     return line.slice('<stdin>: note: '.length);
   });
 }
@@ -85,7 +84,7 @@ async function toldAtStart(t: Lifetime, input: string): Promise<readonly string[
   const daemon = new Daemon(t, process.execPath, [command, '-f', '-'], { input });
   await daemon.line(/mi-httpd [\d.]+ on |"msg":"serving /);
   daemon.signal('SIGTERM');
-  assert.equal((await daemon.ended).status, 0);
+  expect((await daemon.ended).status).toBe(0);
   const own = /^(?:serving |mi-httpd |SIGTERM)/;
   return daemon.log.filter(({ msg }) => !own.test(msg)).map(({ msg }) => msg);
 }
@@ -94,7 +93,7 @@ async function toldAtStart(t: Lifetime, input: string): Promise<readonly string[
 function failedStart(t: Lifetime, args: readonly string[], options: RunOptions = {}): Promise<Ended> {
   const daemon = new Daemon(t, process.execPath, [command, ...args], options);
   const serves = daemon.line(/"msg":"serving /).then(
-    (line) => assert.fail(`it starts: ${line}`),
+    (line) => expect.unreachable(`it starts: ${line}`),
     () => daemon.ended,
   );
   return Promise.race([serves, daemon.ended]);
@@ -107,13 +106,13 @@ const withoutPorts = (lines: readonly string[]): readonly string[] =>
 /** What is told is the same, once or more, and fits the patterns; nothing where there are none. */
 function assertTold(notes: readonly string[], told: readonly string[], expected: readonly RegExp[]): void {
   const known = (lines: readonly string[]): readonly string[] => [...new Set(withoutPorts(lines))].sort();
-  assert.deepEqual(known(notes), known(told));
+  expect(known(notes)).toStrictEqual(known(told));
   for (const pattern of expected)
-    assert.ok(
+    expect(
       notes.some((note) => pattern.test(note)),
       `${pattern}: ${notes}`,
-    );
-  if (expected.length === 0) assert.deepEqual(notes, []);
+    ).toBe(true);
+  if (expected.length === 0) expect(notes).toStrictEqual([]);
 }
 
 describe('what the start logs, -c prints', () => {
@@ -209,7 +208,7 @@ describe('what the start logs, -c prints', () => {
     test(name, async (t) => {
       const input = text(t);
       const [checked, started] = [await outcomeHere(input, 'check'), await outcomeHere(input, 'start')];
-      assert.deepEqual([checked.error, started.error], [undefined, undefined]);
+      expect([checked.error, started.error]).toStrictEqual([undefined, undefined]);
       assertTold(checked.told, started.told, expected);
     });
   }
@@ -227,8 +226,8 @@ describe('what the start logs, -c prints', () => {
     chmodSync(keyFile, 0o644);
     const input = `${modules}${listen(`https:127.0.0.1:0;cert=${certFile};key=${keyFile}`)}modparam("httpd", "tls_ciphers", "SUITEB128")\n`;
     const notes = await notesOf(t, input);
-    assert.deepEqual([...withoutPorts(notes)].sort(), [...withoutPorts(await toldAtStart(t, input))].sort());
-    assert.match(notes.join('\n'), /expires on[\s\S]*chmod o-r|chmod o-r[\s\S]*expires on/);
+    expect([...withoutPorts(notes)].sort()).toStrictEqual([...withoutPorts(await toldAtStart(t, input))].sort());
+    expect(notes.join('\n')).toMatch(/expires on[\s\S]*chmod o-r|chmod o-r[\s\S]*expires on/);
   });
 });
 
@@ -394,9 +393,9 @@ describe('what the start fails on, -c finds, in the same words', () => {
     test(name, async (t) => {
       const { folder, input } = await made(t, text);
       const [checked, started] = [await outcomeHere(input, 'check'), await outcomeHere(input, 'start')];
-      assert.match(checked.error ?? '', reason);
-      assert.equal(started.error, checked.error);
-      assert.deepEqual(readdirSync(folder).sort(), unchanged);
+      expect(checked.error ?? '').toMatch(reason);
+      expect(started.error).toBe(checked.error);
+      expect(readdirSync(folder).sort()).toStrictEqual(unchanged);
     });
   }
 
@@ -407,12 +406,12 @@ describe('what the start fails on, -c finds, in the same words', () => {
         runCommand(t, ['-c', '-f', '-'], { input }),
         failedStart(t, ['-f', '-'], { input }),
       ]);
-      assert.equal(checked.status, 255, checked.stdout);
-      assert.match(checked.stderr, reason);
-      assert.notEqual(started.status, 0);
+      expect(checked.status, checked.stdout).toBe(255);
+      expect(checked.stderr).toMatch(reason);
+      expect(started.status).not.toBe(0);
       const first = (text_: string): string => (text_.split('\n')[0] ?? '').replace(/^(?:<stdin>|mi-httpd): /, '');
-      assert.equal(first(checked.stderr), first(started.stderr));
-      assert.deepEqual(readdirSync(folder).sort(), unchanged);
+      expect(first(checked.stderr)).toBe(first(started.stderr));
+      expect(readdirSync(folder).sort()).toStrictEqual(unchanged);
     });
   }
 
@@ -425,8 +424,8 @@ describe('what the start fails on, -c finds, in the same words', () => {
       writeFileSync(join(folder, 'own.cfg'), `include_file "other.cfg"\nloadmodule "mi_http.so"\n${local}`);
       const runs = [['-c'], []].map((check) => failedStart(t, [...check, '-f', join(folder, 'own.cfg')]));
       for (const { status, stderr } of await Promise.all(runs)) {
-        assert.notEqual(status, 0);
-        assert.match(stderr, new RegExp(`audit_file \\S*${file} and the configuration \\S*${file} are one file`));
+        expect(status).not.toBe(0);
+        expect(stderr).toMatch(new RegExp(`audit_file \\S*${file} and the configuration \\S*${file} are one file`));
       }
     }
   });
@@ -441,8 +440,8 @@ describe('what the start fails on, -c finds, in the same words', () => {
     const reason = /^(?:<stdin>|mi-httpd): module own failed to (?:start|check): no database$/m;
     const input = (file: string): string => `${modules}${local}loadmodule "${join(folder, file)}"\n`;
     assertRefused(await failedStart(t, ['-f', '-'], { input: input('x.mjs') }), reason);
-    assert.equal((await runCommand(t, ['-c', '-f', '-'], { input: input('x.mjs') })).status, 0);
-    assert.match((await runCommand(t, ['-c', '-f', '-'], { input: input('y.mjs') })).stderr, reason);
+    expect((await runCommand(t, ['-c', '-f', '-'], { input: input('x.mjs') })).status).toBe(0);
+    expect((await runCommand(t, ['-c', '-f', '-'], { input: input('y.mjs') })).stderr).toMatch(reason);
   });
 
   test('-c prints its notes beside errors too', async (t) => {
@@ -452,10 +451,10 @@ describe('what the start fails on, -c finds, in the same words', () => {
     ] as const) {
       const input = `${modules}${local}${wrong}loadmodule "prometheus.so"\n`;
       const { status, stdout, stderr } = await runCommand(t, ['-c', '-f', '-'], { input });
-      assert.deepEqual([status, stdout], [255, '']);
-      assert.match(stderr, error);
-      assert.match(stderr, /^<stdin>: note: module prometheus at .* ignored/m);
-      assert.match(stderr, /\nmi-httpd: bad configuration \(1 error\)\n$/);
+      expect([status, stdout]).toStrictEqual([255, '']);
+      expect(stderr).toMatch(error);
+      expect(stderr).toMatch(/^<stdin>: note: module prometheus at .* ignored/m);
+      expect(stderr).toMatch(/\nmi-httpd: bad configuration \(1 error\)\n$/);
     }
   });
 
@@ -478,8 +477,8 @@ describe('what the start fails on, -c finds, in the same words', () => {
       const places = `(${join(folder, one)} and ${join(folder, other)})`;
       const runs = [['-c'], []].map((check) => failedStart(t, [...check, '-f', path]));
       for (const { status, stderr } of await Promise.all(runs)) {
-        assert.notEqual(status, 0);
-        assert.ok(stderr.includes(places), `${places}: ${stderr}`);
+        expect(status).not.toBe(0);
+        expect(stderr, `${places}: ${stderr}`).toContain(places);
       }
     }
   });
@@ -491,8 +490,8 @@ describe('what the start fails on, -c finds, in the same words', () => {
     const passphrase = files.write('passphrase', 'secret\n');
     const input = `${modules}${listen(`https:127.0.0.1:0;cert=${one.certFile};key=${keyFile};passphrase_file=${passphrase}`)}`;
     const checked = await runCommand(t, ['-c', '-f', '-'], { input });
-    assert.equal(checked.status, 255);
-    assert.match(checked.stderr, /encrypted with scrypt/);
+    expect(checked.status).toBe(255);
+    expect(checked.stderr).toMatch(/encrypted with scrypt/);
     assertRefused(await failedStart(t, ['-f', '-'], { input }), /encrypted with scrypt/);
   });
 });
@@ -510,14 +509,16 @@ describe('the pair 0.0.0.0 and [::] of one port', () => {
     ]) {
       const port = await freePort();
       const input = `${modules}${open}${listen(...order.map((address) => `http:${address}:${port};level=read`))}`;
-      assert.equal((await notesOf(t, input)).length, 1);
+      expect((await notesOf(t, input)).length).toBe(1);
       const daemon = await startDaemon(t, ['-f', '-'], { input });
       for (const host of ['127.0.0.1', ...(hasIPv6 ? ['[::1]'] : [])]) {
-        assert.equal((await mi(`http://${host}:${port}/mi`, 'uptime')).status, 200);
-        assert.match((await mi(`http://${host}:${port}/mi`, 'kill')).error?.message ?? '', /denied|level|permission/i);
+        expect((await mi(`http://${host}:${port}/mi`, 'uptime')).status).toBe(200);
+        expect((await mi(`http://${host}:${port}/mi`, 'kill')).error?.message ?? '').toMatch(
+          /denied|level|permission/i,
+        );
       }
       daemon.signal('SIGTERM');
-      assert.equal((await daemon.ended).status, 0);
+      expect((await daemon.ended).status).toBe(0);
     }
   });
 });
@@ -533,18 +534,18 @@ test('-c disturbs no server that runs, and leaves nothing behind', async (t) => 
   const daemon = await startDaemon(t, ['-f', '-'], { input: config(audit) });
   await mi(daemon.url, 'uptime');
   const socket = statSync(path).ino;
-  assert.deepEqual(await notesOf(t, config(audit)), []);
-  assert.deepEqual(await notesOf(t, config(join(folder, 'empty/new.log'))), []);
-  assert.equal(statSync(path).ino, socket);
-  assert.deepEqual(readdirSync(join(folder, 'empty')), []);
-  assert.equal((await mi(daemon.url, 'uptime')).status, 200);
+  expect(await notesOf(t, config(audit))).toStrictEqual([]);
+  expect(await notesOf(t, config(join(folder, 'empty/new.log')))).toStrictEqual([]);
+  expect(statSync(path).ino).toBe(socket);
+  expect(readdirSync(join(folder, 'empty'))).toStrictEqual([]);
+  expect((await mi(daemon.url, 'uptime')).status).toBe(200);
   daemon.signal('SIGTERM');
-  assert.equal((await daemon.ended).status, 0);
-  assert.match(readFileSync(audit, 'utf8'), /^a line\n\{.*uptime.*\}\n\{.*uptime.*\}\n$/);
-  assert.ok(!existsSync(path));
+  expect((await daemon.ended).status).toBe(0);
+  expect(readFileSync(audit, 'utf8')).toMatch(/^a line\n\{.*uptime.*\}\n\{.*uptime.*\}\n$/);
+  expect(existsSync(path)).toBe(false);
   writeFileSync(path, '');
   const checked = await runCommand(t, ['-c', '-f', '-'], { input: config(audit) });
-  assert.equal(checked.status, 255);
+  expect(checked.status).toBe(255);
 });
 
 describe('a file of its own that includes the one of OpenSIPS', () => {
@@ -556,21 +557,18 @@ describe('a file of its own that includes the one of OpenSIPS', () => {
     const [theirs, own, users] = ['opensips.cfg', 'mi-httpd.cfg', 'users'].map((name) => join(folder, name));
     chmodSync(users ?? '', 0o600);
     const refused = await runCommand(t, ['-c', '-f', theirs ?? '']);
-    assert.equal(refused.status, 255);
+    expect(refused.status).toBe(255);
     // Every line of the advice that OpenSIPS does not know goes into the other file.
     const advice = refused.stderr.split('\n')[0] ?? '';
     const lines = [...advice.matchAll(/modparam\("httpd", "(\w+)", [^)]*\)/g)];
-    assert.deepEqual(
-      lines.map(([, name]) => name),
-      ['ip', 'auth_file', 'allow_unauthenticated'],
-    );
+    expect(lines.map(([, name]) => name)).toStrictEqual(['ip', 'auth_file', 'allow_unauthenticated']);
     for (const [line] of lines) {
       const text = `include_file "opensips.cfg"\n${line.replace('"FILE"', `"${users}"`)}\n`;
       writeFileSync(own ?? '', text);
       const { status, stderr } = await runCommand(t, ['-c', '-f', own ?? '']);
-      assert.deepEqual([status, stderr], [0, ''], text);
+      expect([status, stderr], text).toStrictEqual([0, '']);
     }
-    assert.equal(readFileSync(theirs ?? '', 'utf8'), open);
+    expect(readFileSync(theirs ?? '', 'utf8')).toBe(open);
   });
 
   test('may give listeners in place of ip and port of the other; the other way round they do not mix', async (t) => {
@@ -584,13 +582,13 @@ describe('a file of its own that includes the one of OpenSIPS', () => {
       'alone.cfg': `${modules}modparam("httpd", "port", 8888)\n${line}`,
     });
     const daemon = await startDaemon(t, ['-f', join(folder, 'own.cfg')]);
-    assert.equal(daemon.port, port);
+    expect(daemon.port).toBe(port);
     daemon.signal('SIGTERM');
-    assert.equal((await daemon.ended).status, 0);
+    expect((await daemon.ended).status).toBe(0);
     for (const name of ['mixed.cfg', 'alone.cfg']) {
       const { status, stderr } = await runCommand(t, ['-c', '-f', join(folder, name)]);
-      assert.equal(status, 255);
-      assert.match(stderr, /parameters "listen" and "port" of module httpd do not mix/);
+      expect(status).toBe(255);
+      expect(stderr).toMatch(/parameters "listen" and "port" of module httpd do not mix/);
     }
   });
 });

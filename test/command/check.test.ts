@@ -1,7 +1,6 @@
-import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   assertNoStack,
   assertRefused,
@@ -46,23 +45,23 @@ const badLines: readonly RegExp[] = [
 ];
 
 function assertAllListed({ status, stdout, stderr }: Ended, file: string): void {
-  assert.equal(status, 255, stderr);
-  assert.equal(stdout, '');
+  expect(status, stderr).toBe(255);
+  expect(stdout).toBe('');
   assertNoStack(stderr);
   const lines = stderr.trimEnd().split('\n');
   const summary = lines.pop();
-  assert.equal(lines.length, badLines.length, stderr);
+  expect(lines.length, stderr).toBe(badLines.length);
   for (const [index, pattern] of badLines.entries()) {
-    assert.match((lines[index] ?? '').replace(file, 'FILE'), pattern);
+    expect((lines[index] ?? '').replace(file, 'FILE')).toMatch(pattern);
   }
-  assert.equal(summary, `mi-httpd: bad configuration (${badLines.length} errors)`);
+  expect(summary).toBe(`mi-httpd: bad configuration (${badLines.length} errors)`);
 }
 
 describe('-c checks a configuration', () => {
   test('a good file: exit 0', async (t) => {
     const file = join(temporaryFiles(t, { 'good.cfg': good }), 'good.cfg');
     const { status, stdout, stderr } = await runCommand(t, ['-c', '-f', file]);
-    assert.deepEqual([status, stdout, stderr], [0, `${file}: good\n`, '']);
+    expect([status, stdout, stderr]).toStrictEqual([0, `${file}: good\n`, '']);
   });
 
   test('-C, as OpenSIPS has it, is -c', async (t) => {
@@ -71,19 +70,19 @@ describe('-c checks a configuration', () => {
       ['-C', '-f', file],
       ['-Cf', file],
     ]) {
-      assert.equal((await runCommand(t, args)).stdout, `${file}: good\n`);
+      expect((await runCommand(t, args)).stdout).toBe(`${file}: good\n`);
     }
   });
 
   test('a good text on standard input: exit 0', async (t) => {
     const { status, stderr } = await runCommand(t, ['-c', '-f', '-'], { input: good });
-    assert.deepEqual([status, stderr], [0, '']);
+    expect([status, stderr]).toStrictEqual([0, '']);
   });
 
   test('the file that comes with the package, and its example', async (t) => {
-    assert.equal((await runCommand(t, ['-c'])).status, 0);
-    assert.equal((await runCommand(t, ['-cf', 'mi-httpd.cfg'])).status, 0);
-    assert.equal((await runCommand(t, ['--check', '--file=examples/greeting.cfg'])).status, 0);
+    expect((await runCommand(t, ['-c'])).status).toBe(0);
+    expect((await runCommand(t, ['-cf', 'mi-httpd.cfg'])).status).toBe(0);
+    expect((await runCommand(t, ['--check', '--file=examples/greeting.cfg'])).status).toBe(0);
   });
 
   test('a bad file: every error at its place, exit 255', async (t) => {
@@ -111,8 +110,8 @@ describe('-c checks a configuration', () => {
     ];
     for (const [input, expected] of inputs) {
       const { status, stderr } = await runCommand(t, ['-c', '-f', '-'], { input });
-      assert.equal(status, 255, stderr);
-      assert.match(stderr, expected);
+      expect(status, stderr).toBe(255);
+      expect(stderr).toMatch(expected);
       assertNoStack(stderr);
     }
   });
@@ -145,8 +144,8 @@ describe('-c checks a configuration', () => {
       const file = join(directory, `${name}.cfg`);
       const input = `loadmodule "httpd.so"\nloadmodule "${join(directory, `${name}.mjs`)}"\n`;
       const { status, stderr } = await runCommand(t, ['-c', '-f', '-'], { input });
-      assert.equal(status, 255, `${file}: ${stderr}`);
-      assert.match(stderr, reason);
+      expect(status, `${file}: ${stderr}`).toBe(255);
+      expect(stderr).toMatch(reason);
       assertNoStack(stderr);
     }
   });
@@ -158,9 +157,9 @@ describe('-c checks a configuration', () => {
       'good.cfg': `${good}loadmodule "./busy.mjs"\n`,
       'bad.cfg': `${good}loadmodule "./busy.mjs"\nmodparam("busy", "x", 1)\n`,
     });
-    assert.equal((await runCommand(t, ['-c', '-f', join(directory, 'good.cfg')])).status, 0);
-    assert.equal((await runCommand(t, ['-c', '-f', join(directory, 'bad.cfg')])).status, 255);
-    assert.equal((await runCommand(t, ['-f', join(directory, 'bad.cfg')])).status, 255);
+    expect((await runCommand(t, ['-c', '-f', join(directory, 'good.cfg')])).status).toBe(0);
+    expect((await runCommand(t, ['-c', '-f', join(directory, 'bad.cfg')])).status).toBe(255);
+    expect((await runCommand(t, ['-f', join(directory, 'bad.cfg')])).status).toBe(255);
   });
 
   test('-p and -l are checked too, and blamed on the command line', async (t) => {
@@ -174,7 +173,7 @@ describe('starting with a bad configuration', () => {
     const file = join(temporaryFiles(t, { 'bad.cfg': bad }), 'bad.cfg');
     const ended = runCommand(t, ['-f', file, '-p', String(port)]);
     assertAllListed(await ended, file);
-    assert.equal(await isListening(port), false);
+    expect(await isListening(port)).toBe(false);
   });
 });
 

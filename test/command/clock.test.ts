@@ -1,7 +1,6 @@
 // Somebody sets the clock of the machine while the server runs: what lasts a time lasts that time.
-import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { mi, startDaemon, temporaryFiles } from '../support/daemon.js';
 
 const clockModule = `export default ({ defineModule, command }) => {
@@ -53,28 +52,29 @@ describe('a clock that is set', () => {
       };
       const before = await clock();
 
-      assert.equal((await mi(url, 'clock:move', [seconds])).result, 'OK');
+      expect((await mi(url, 'clock:move', [seconds])).result).toBe('OK');
       await save('after', 3600);
       await subscribe('E_UL_AOR_DELETE');
-      for (const name of ['before', 'after']) assert.ok(isLong(await left(name)), `${name}: ${await left(name)}`);
-      for (const event of ['E_UL_AOR_INSERT', 'E_UL_AOR_DELETE']) assert.ok(isLong(await ttl(event)), event);
+      for (const name of ['before', 'after'])
+        expect(isLong(await left(name)), `${name}: ${await left(name)}`).toBe(true);
+      for (const event of ['E_UL_AOR_INSERT', 'E_UL_AOR_DELETE']) expect(isLong(await ttl(event)), event).toBe(true);
       // What is told as a date is one of the clock as it is set now.
       const after = await clock();
       for (const name of ['Now', 'Up since']) {
         const moved = (Date.parse(after[name] ?? '') - Date.parse(before[name] ?? '')) / 1000;
-        assert.ok(Math.abs(moved - seconds) < 60, `${name}: ${before[name]}, ${after[name]}`);
+        expect(Math.abs(moved - seconds), `${name}: ${before[name]}, ${after[name]}`).toBeLessThan(60);
       }
       const { result: uptime } = await mi(url, 'uptime');
       const upTime = Number.parseInt((uptime as Record<string, string>)['Up time'] ?? '', 10);
-      assert.ok(upTime >= 0 && upTime < 60, `${upTime} s`);
+      expect(upTime >= 0 && upTime < 60, `${upTime} s`).toBe(true);
       const { result: statistics } = await mi(url, 'get_statistics', [['timestamp']]);
       const timestamp = (statistics as Record<string, number>)['core:timestamp'] ?? -1;
-      assert.ok(timestamp >= 0 && timestamp < 60, `${timestamp} s`);
+      expect(timestamp >= 0 && timestamp < 60, `${timestamp} s`).toBe(true);
       const { result: cached } = await mi(url, 'cache_fetch', { system: 'local', attr: 'short' });
-      assert.match(JSON.stringify(cached), /kept/);
+      expect(JSON.stringify(cached)).toMatch(/kept/);
       // It leaves after its three seconds, by the search that runs every second.
       while ((await left('soon')) !== undefined) await new Promise((resolve) => setTimeout(resolve, 100));
-      assert.ok(isLong(await left('before')));
+      expect(isLong(await left('before'))).toBe(true);
     });
   }
 });

@@ -1,7 +1,6 @@
-import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { describe, test } from 'vitest';
+import { assert, describe, expect, test } from 'vitest';
 import { assertRefused, command, Running, runCommand } from '../support/daemon.js';
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
@@ -10,7 +9,7 @@ describe('what the command tells about itself', () => {
   for (const option of ['-h', '--help']) {
     test(`${option} names every option and exits 0`, async (t) => {
       const { status, stdout, stderr } = await runCommand(t, [option]);
-      assert.deepEqual([status, stderr], [0, '']);
+      expect([status, stderr]).toStrictEqual([0, '']);
       for (const named of [
         '-f, --file',
         '-c, --check',
@@ -21,7 +20,7 @@ describe('what the command tells about itself', () => {
         '-h',
         'exit status',
       ]) {
-        assert.ok(stdout.includes(named), `${named} is not in ${stdout}`);
+        expect(stdout, `${named} is not in ${stdout}`).toContain(named);
       }
     });
   }
@@ -29,11 +28,11 @@ describe('what the command tells about itself', () => {
   for (const option of ['-V', '--version']) {
     test(`${option} names the versions of the command, the engine and Node.js`, async (t) => {
       const { status, stdout, stderr } = await runCommand(t, [option]);
-      assert.deepEqual([status, stderr], [0, '']);
+      expect([status, stderr]).toStrictEqual([0, '']);
       const [, ...versions] = /^mi-httpd (\S+) \(uWebSockets\.js (\S+), Node\.js (\S+)\)\n$/.exec(stdout) ?? [];
-      assert.equal(versions[0], version);
-      assert.match(versions[1] ?? '', /^20\.(51|69)\.\d+$/);
-      assert.equal(versions[2], process.versions.node);
+      expect(versions[0]).toBe(version);
+      expect(versions[1] ?? '').toMatch(/^20\.(51|69)\.\d+$/);
+      expect(versions[2]).toBe(process.versions.node);
     });
   }
 
@@ -46,7 +45,7 @@ describe('what the command tells about itself', () => {
       const running = new Running(t, process.execPath, [command, option]);
       running.child[stream]?.destroy();
       const ended = await running.ended;
-      assert.deepEqual([ended.status, ended.stdout, ended.stderr], [status, '', '']);
+      expect([ended.status, ended.stdout, ended.stderr]).toStrictEqual([status, '', '']);
     }
   });
 
@@ -55,11 +54,11 @@ describe('what the command tells about itself', () => {
     const { version: told } = await loadEngine();
     const { sharedObjects } = process.report.getReport() as unknown as { sharedObjects: string[] };
     const binary = sharedObjects.find((path) => /uws[^/\\]*\.node|@uwsjs/.test(path));
-    assert.ok(binary !== undefined, sharedObjects.join('\n'));
+    assert(binary !== undefined, sharedObjects.join('\n'));
     let directory = dirname(binary);
     while (!existsSync(join(directory, 'package.json'))) directory = dirname(directory);
     const package_ = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as { version: string };
-    assert.equal(told, package_.version, binary);
+    expect(told, binary).toBe(package_.version);
   });
 });
 

@@ -1,13 +1,12 @@
 // A process that has no descriptors left does not spin, goes on serving who is connected, tells the others, and takes them
 // again later.
-import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, readdirSync, readFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { type Daemon, startDaemon } from '../support/daemon.js';
 import type { Lifetime } from '../support/lifetime.js';
 import { served } from '../support/tls-client.js';
@@ -74,7 +73,7 @@ async function assertIdle({ child: { pid = 0 } }: Daemon): Promise<void> {
   const from = performance.now();
   await pause(2000);
   const used = (processorTime(pid) - before) / ((performance.now() - from) / 1000);
-  assert.ok(used < mostUsed, `${used} of a processor`);
+  expect(used, `${used} of a processor`).toBeLessThan(mostUsed);
 }
 
 /** From now on a process has so many open files at most. */
@@ -119,7 +118,7 @@ async function assertRefused(to: number | string): Promise<void> {
   const socket = typeof to === 'string' ? connect(to) : connect(to, '127.0.0.1');
   let text = '';
   for await (const bytes of socket.setEncoding('utf8')) text += bytes;
-  assert.match(text, /^HTTP\/1\.1 503 .*no file can be opened any more/s);
+  expect(text).toMatch(/^HTTP\/1\.1 503 .*no file can be opened any more/s);
 }
 
 /** The lowest descriptor that is not open: what the next file would be. */
@@ -141,7 +140,7 @@ unless(skip, describe)('descriptors', () => {
         const agent = keptConnection(t);
         for (let at = 1; at <= subscribers; at++) {
           const params = [event, `jsonrpc:127.1.0.${at}:${port}`, 600];
-          assert.match((await call(server.port, { method: 'event_subscribe', params, agent })).text, /"result":"OK"/);
+          expect((await call(server.port, { method: 'event_subscribe', params, agent })).text).toMatch(/"result":"OK"/);
         }
         limitTo(server, 128);
         await call(server.port, { method: 'raise_event', params: [event, ['x']], agent });
@@ -150,14 +149,12 @@ unless(skip, describe)('descriptors', () => {
         await server.line(/no file can be opened any more/);
         await pause(1100);
         await assertIdle(server);
-        assert.match(
-          (await call(server.port, { method: 'pwd', agent })).text,
+        expect((await call(server.port, { method: 'pwd', agent })).text, 'who is connected is served').toMatch(
           /"result"/,
-          'who is connected is served',
         );
         await assertRefused(server.port);
         for (const socket of open) socket.destroy();
-        await servedAgain(async () => assert.equal((await call(server.port, { method: 'pwd' })).status, 200));
+        await servedAgain(async () => expect((await call(server.port, { method: 'pwd' })).status).toBe(200));
       },
     );
   }
@@ -192,27 +189,29 @@ unless(skip, describe)('descriptors', () => {
     async (t) => {
       const { server, secure, agent, unix, limit, use, two } = await startShort(t);
       await assertIdle(server);
-      assert.match((await call(server.port, { method: 'pwd', agent })).text, /"result"/, 'who is connected is served');
+      expect((await call(server.port, { method: 'pwd', agent })).text, 'who is connected is served').toMatch(
+        /"result"/,
+      );
       await assertRefused(server.port);
       await assertRefused(unix);
-      await assert.rejects(served(secure, '/healthz'), 'before its handshake nothing can be told by TLS');
+      await expect(served(secure, '/healthz'), 'before its handshake nothing can be told by TLS').rejects.toThrow();
       use(two);
       server.signal('SIGHUP');
       await server.line(/keeps its former certificate|get the new certificate/);
       await assertIdle(server);
       limit(1024);
       await server.line(/files can be opened again/);
-      assert.equal((await call(server.port, { method: 'pwd' })).status, 200);
-      assert.equal((await call(unix, { method: 'pwd' })).status, 200);
+      expect((await call(server.port, { method: 'pwd' })).status).toBe(200);
+      expect((await call(unix, { method: 'pwd' })).status).toBe(200);
       server.signal('SIGHUP');
-      await servedAgain(async () => assert.equal(await served(secure, '/healthz'), 'two'));
+      await servedAgain(async () => expect(await served(secure, '/healthz')).toBe('two'));
     },
   );
 
   unless(noTools, test)('a server without descriptors stops when it is told to', async (t) => {
     const { server } = await startShort(t);
     server.signal('SIGTERM');
-    assert.equal((await server.ended).status, 0);
+    expect((await server.ended).status).toBe(0);
   });
 
   test('the limit of connections leaves event modules theirs', async (t) => {
@@ -236,13 +235,13 @@ unless(skip, describe)('descriptors', () => {
       const params = [event, `tcp:127.1.0.${at}:${port}`, 600];
       answers.push((await call(server.port, { method: 'event_subscribe', params, agent })).text);
     }
-    assert.equal(answers.filter((text) => text.includes('"result":"OK"')).length, 32);
-    for (const text of answers.slice(32)) assert.match(text, /"code":500,.*limit of open files.*ulimit -n/);
+    expect(answers.filter((text) => text.includes('"result":"OK"')).length).toBe(32);
+    for (const text of answers.slice(32)) expect(text).toMatch(/"code":500,.*limit of open files.*ulimit -n/);
     await call(server.port, { method: 'raise_event', params: [event, ['x']], agent });
     while (open.length < 32) await pause(20);
     await flood(server.port, 200, open);
-    assert.equal((await call(path, { method: 'pwd' })).status, 200);
+    expect((await call(path, { method: 'pwd' })).status).toBe(200);
     await pause(1100);
-    assert.doesNotMatch(server.lines.join('\n'), /no file can be opened/);
+    expect(server.lines.join('\n')).not.toMatch(/no file can be opened/);
   });
 });

@@ -1,5 +1,4 @@
-import assert from 'node:assert/strict';
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import { createServer, defineModule, type Module, type ServerOptions } from '#src/index.js';
 import { Running } from '../support/daemon.js';
 
@@ -8,12 +7,12 @@ test('two servers in one process answer apart, close, and let the process end', 
     '--trace-warnings',
     'test/data/command/two-servers.mjs',
   ]).ended;
-  assert.deepEqual([status, signal, stderr], [0, null, '']);
+  expect([status, signal, stderr]).toStrictEqual([0, null, '']);
   const reply = (result: string): object => ({ jsonrpc: '2.0', result, id: 7 });
   const { urls, replies, refused } = JSON.parse(stdout) as Record<string, unknown[] | string>;
-  assert.equal(new Set(urls).size, 2);
-  assert.deepEqual(replies, [reply('first'), reply('second'), reply('second')]);
-  assert.equal(refused, 'ECONNREFUSED');
+  expect(new Set(urls).size).toBe(2);
+  expect(replies).toStrictEqual([reply('first'), reply('second'), reply('second')]);
+  expect(refused).toBe('ECONNREFUSED');
 });
 
 test('options that a program gives wrong are refused by name, not passed over', () => {
@@ -32,12 +31,10 @@ test('options that a program gives wrong are refused by name, not passed over', 
     [{ mi_http: { root: 'a/b' } }, /^ParameterError: parameter "root" of module mi_http is "a\/b"/],
   ];
   for (const [options, reason] of wrong) {
-    assert.throws(
-      () => createServer(options as ServerOptions),
-      (error) => reason.test(String(error)),
-      String(reason),
+    expect(() => createServer(options as ServerOptions), String(reason)).toThrow(
+      expect.toSatisfy((error) => reason.test(String(error))),
     );
   }
   const modules: readonly Module[] = [pbx];
-  assert.ok(createServer({ httpd: { ip: '127.0.0.1' }, modules, usrloc: {}, privateMemory: 0.5 }));
+  expect(createServer({ httpd: { ip: '127.0.0.1' }, modules, usrloc: {}, privateMemory: 0.5 })).toBeTruthy();
 });

@@ -1,6 +1,5 @@
-import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import { command, Daemon, type LogLine, mi, runCommand } from '../support/daemon.js';
 
 const file = 'test/data/command/opensips.cfg';
@@ -9,36 +8,34 @@ const known = new Set(['httpd', 'mi_http', 'usrloc']);
 
 test('a grown opensips.cfg is checked without complaint', async (t) => {
   const { status, stderr } = await runCommand(t, ['-c', '-f', file]);
-  assert.deepEqual([status, stderr], [0, '']);
+  expect([status, stderr]).toStrictEqual([0, '']);
 });
 
 test('it serves MI, and all modules of SIP are told as ignored, in one line', async (t) => {
   const daemon = new Daemon(t, process.execPath, [command, '-f', file, '-p', '0']);
   const serving = JSON.parse(await daemon.line(/serving http/)) as LogLine;
   const url = String(serving.url);
-  assert.match(url, /^http:\/\/127\.0\.0\.1:\d+\/opensips_mi$/);
-  assert.deepEqual((await mi(url, 'httpd_list_root_path')).result, [{ http_root: 'opensips_mi', module: 'mi_http' }]);
+  expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/opensips_mi$/);
+  expect((await mi(url, 'httpd_list_root_path')).result).toStrictEqual([
+    { http_root: 'opensips_mi', module: 'mi_http' },
+  ]);
 
   const expected = text.split('\n').flatMap((line) => {
     const name = /^loadmodule "(.*)\.so"$/.exec(line)?.[1];
     return name === undefined || known.has(name) ? [] : [name];
   });
   const ignored = daemon.log.filter(({ msg }) => msg.includes('ignored'));
-  assert.deepEqual(
-    ignored.map(({ modules }) => modules),
-    [expected],
-  );
-  assert.deepEqual(
+  expect(ignored.map(({ modules }) => modules)).toStrictEqual([expected]);
+  expect(
     daemon.log.filter(({ level }) => level > 30).map(({ parameters }) => parameters),
-    [['db_url', 'working_mode_preset']],
     'no error, and no warning but of contacts that are expected in a database',
-  );
+  ).toStrictEqual([['db_url', 'working_mode_preset']]);
 });
 
 test('a file that loads no module with a root path is told to serve nothing', async (t) => {
   const input = 'loadmodule "httpd.so"\nmodparam("httpd", "ip", "127.0.0.1")\nloadmodule "mi_fifo.so"\n';
   const daemon = new Daemon(t, process.execPath, [command, '-f', '-', '-p', '0'], { input });
   const warning = JSON.parse(await daemon.line(/no root path/)) as LogLine;
-  assert.equal(warning.level, 40);
-  assert.match(warning.msg, /404; add loadmodule "mi_http\.so"/);
+  expect(warning.level).toBe(40);
+  expect(warning.msg).toMatch(/404; add loadmodule "mi_http\.so"/);
 });

@@ -1,8 +1,7 @@
 // What a machine that lacks something is told. Each test runs in a copy of the checkout that lacks it too.
-import assert from 'node:assert/strict';
 import { chmodSync, cpSync, mkdirSync, readdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { assertRefused, checkout, Running, temporaryFiles } from '../support/daemon.js';
 import type { Lifetime } from '../support/lifetime.js';
 import { unless } from '../support/unless.js';
@@ -77,7 +76,7 @@ describe('a binary that is missing is told in one sentence', () => {
         ended,
         new RegExp(`^mi-httpd: no HTTP engine loads on ${process.platform} ${process.arch}, Node\\.js `),
       );
-      assert.match(ended.stderr, /supported on Linux, macOS and Windows/);
+      expect(ended.stderr).toMatch(/supported on Linux, macOS and Windows/);
     }
   });
 

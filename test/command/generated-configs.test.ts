@@ -1,8 +1,7 @@
 // The configurations that OpenSIPS' own generator makes start as they are, on this machine alone.
-import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { checkConfig, createConfiguredServer } from '#src/cli/serve.js';
 import { parseConfig } from '#src/config/statements.js';
 import { command, Daemon, isListening, type LogLine, mi, runCommand, temporaryFiles } from '../support/daemon.js';
@@ -18,27 +17,26 @@ interface Told {
 
 describe('generated configurations', () => {
   test(`each of the ${configs.length} is good, and listens on 127.0.0.1`, async () => {
-    assert.ok(configs.length >= 33);
+    expect(configs.length).toBeGreaterThanOrEqual(33);
     for (const { name, text } of configs) {
       const checked = await checkConfig(parseConfig(text, { file: name }), { port: 0 });
-      assert.deepEqual(checked.errors, [], name);
+      expect(checked.errors, name).toStrictEqual([]);
       const told: Told[] = [];
       const keep = (level: string) => (_fields: object, message: string) => void told.push({ level, message });
       const log = { debug: () => {}, info: keep('info'), warn: keep('warn'), error: keep('error') };
       await createConfiguredServer(checked, { log }).check();
       const server = await createConfiguredServer(checked, { log }).start();
       try {
-        assert.match(server.urls[0] ?? '', /^http:\/\/127\.0\.0\.1:\d+\//, name);
-        assert.ok(await isListening(server.port), name);
+        expect(server.urls[0] ?? '', name).toMatch(/^http:\/\/127\.0\.0\.1:\d+\//);
+        expect(await isListening(server.port), name).toBe(true);
         const local = told.filter(({ message }) => /no ip is set and nobody has to log in/.test(message));
         // Once by the check, once by the start.
-        assert.equal(local.length, 2, name);
-        assert.match(local[0]?.message ?? '', /on 127\.0\.0\.1:0; for other machines .*"auth_file"/);
-        assert.deepEqual(
+        expect(local.length, name).toBe(2);
+        expect(local[0]?.message ?? '').toMatch(/on 127\.0\.0\.1:0; for other machines .*"auth_file"/);
+        expect(
           told.filter(({ level }) => level === 'error'),
-          [],
           name,
-        );
+        ).toStrictEqual([]);
       } finally {
         await server.close({ deadline: 0 });
       }
@@ -53,17 +51,17 @@ describe('generated configurations', () => {
       const file = join(directory, name);
       writeFileSync(file, text);
       const checked = await runCommand(t, ['-c', '-f', file]);
-      assert.deepEqual([checked.status, checked.stderr], [0, ''], name);
+      expect([checked.status, checked.stderr], name).toStrictEqual([0, '']);
       const lines = checked.stdout.trimEnd().split('\n');
-      assert.equal(lines.pop(), `${file}: good`);
-      for (const line of lines) assert.ok(line.startsWith(`${file}: note: `), line);
-      assert.equal(lines.filter((line) => line.includes('on 127.0.0.1:8888; for other machines')).length, 1);
+      expect(lines.pop()).toBe(`${file}: good`);
+      for (const line of lines) expect(line.startsWith(`${file}: note: `), line).toBe(true);
+      expect(lines.filter((line) => line.includes('on 127.0.0.1:8888; for other machines')).length).toBe(1);
 
       const daemon = new Daemon(t, process.execPath, [command, '-f', file, '-p', '0']);
       const { url } = JSON.parse(await daemon.line(/serving http:/)) as LogLine;
-      assert.equal((await mi(String(url), 'uptime')).status, 200);
+      expect((await mi(String(url), 'uptime')).status).toBe(200);
       daemon.signal('SIGTERM');
-      assert.equal((await daemon.ended).status, 0);
+      expect((await daemon.ended).status).toBe(0);
     }
   });
 
@@ -71,7 +69,7 @@ describe('generated configurations', () => {
     const start = async (lines: string): Promise<string> => {
       const text = `loadmodule "httpd.so"\n${lines}loadmodule "mi_http.so"\n`;
       const checked = await checkConfig(parseConfig(text), { port: 0 });
-      assert.deepEqual(checked.errors, []);
+      expect(checked.errors).toStrictEqual([]);
       const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
       const server = createConfiguredServer(checked, { log });
       await server.start();
@@ -80,7 +78,7 @@ describe('generated configurations', () => {
       return url;
     };
     for (const ip of ['', '*', '0.0.0.0', '::']) {
-      await assert.rejects(start(`modparam("httpd", "ip", "${ip}")\n`), /can be reached by other machines/);
+      await expect(start(`modparam("httpd", "ip", "${ip}")\n`)).rejects.toThrow(/can be reached by other machines/);
     }
     await start('modparam("httpd", "allow_unauthenticated", 1)\n');
   });

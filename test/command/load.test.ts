@@ -1,11 +1,10 @@
-import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createServer, type Server } from '#src/index.js';
 import { assertNoStack, command, type Ended, Running, temporaryFiles } from '../support/daemon.js';
 import type { Lifetime } from '../support/lifetime.js';
@@ -33,13 +32,10 @@ describe('mi-httpd load', () => {
     const lines = Array.from({ length: 3000 }, (_none, i) => line(`user${i}`));
     const directory = temporaryFiles(t, { 'contacts.ndjson': `\ufeff${lines.join('\r\n')}\n` });
     const ended = await run(t, [join(directory, 'contacts.ndjson'), '--url', server.urls[0] ?? '']);
-    assert.deepEqual(ended, { status: 0, signal: null, stdout: '3000 contacts added\n', stderr: '' });
+    expect(ended).toStrictEqual({ status: 0, signal: null, stdout: '3000 contacts added\n', stderr: '' });
     const location = server.usrloc?.domain('location');
-    assert.equal(location?.users, 3000);
-    assert.deepEqual(
-      location?.lookup('user2999').map(({ contact }) => contact),
-      ['sip:user2999@192.0.2.1'],
-    );
+    expect(location?.users).toBe(3000);
+    expect(location?.lookup('user2999').map(({ contact }) => contact)).toStrictEqual(['sip:user2999@192.0.2.1']);
   });
 
   unless(noOpenssl, test)(
@@ -52,14 +48,14 @@ describe('mi-httpd load', () => {
       t.onTestFinished(() => server.close({ deadline: 0 }));
       const [secure = '', local = ''] = server.urls;
       const unverified = await run(t, ['-', '--url', secure], line('a'));
-      assert.equal(unverified.status, 1);
-      assert.match(unverified.stderr, /self-signed certificate/);
+      expect(unverified.status).toBe(1);
+      expect(unverified.stderr).toMatch(/self-signed certificate/);
       for (const args of [
         ['--url', secure, '--ca', certFile],
         ['--url', local],
       ]) {
         const ended = await run(t, ['-', ...args], line('a'));
-        assert.deepEqual(ended, { status: 0, signal: null, stdout: '1 contact added\n', stderr: '' });
+        expect(ended).toStrictEqual({ status: 0, signal: null, stdout: '1 contact added\n', stderr: '' });
       }
     },
   );
@@ -69,9 +65,9 @@ describe('mi-httpd load', () => {
     const many = Array.from({ length: 2000 }, (_none, i) => line('one', { q: (i % 1000) / 1000, attr: `${i}` }));
     const args = ['-', '--domain', 'gateways', '--url', server.urls[0] ?? ''];
     const ended = await run(t, args, many.join('\n'));
-    assert.deepEqual([ended.status, ended.stderr], [0, '']);
+    expect([ended.status, ended.stderr]).toStrictEqual([0, '']);
     const [contact, another] = server.usrloc?.domain('gateways').lookup('one') ?? [];
-    assert.deepEqual([contact?.attr, another], ['1999', undefined]);
+    expect([contact?.attr, another]).toStrictEqual(['1999', undefined]);
   });
 
   test('logs in with what a file has: a name and a password, or a token', async (t) => {
@@ -98,15 +94,15 @@ describe('mi-httpd load', () => {
       ['missing', 1, /login cannot be read: ENOENT/],
     ] as const) {
       const ended = await run(t, ['-', '--url', url, '--login', file(name)], line(name));
-      assert.equal(ended.status, status, ended.stderr);
-      assert.match(ended.stderr, reason);
-      assert.doesNotMatch(ended.stderr, /GEHEIM/);
+      expect(ended.status, ended.stderr).toBe(status);
+      expect(ended.stderr).toMatch(reason);
+      expect(ended.stderr).not.toMatch(/GEHEIM/);
     }
-    assert.match((await run(t, ['-', '--url', url], line('x'))).stderr, /asks for a login/);
+    expect((await run(t, ['-', '--url', url], line('x'))).stderr).toMatch(/asks for a login/);
     const inUrl = await run(t, ['-', '--url', url.replace('http://', 'http://a:GEHEIM@')], line('x'));
-    assert.match(inUrl.stderr, /put them into a file for --login/);
-    assert.doesNotMatch(inUrl.stderr, /GEHEIM/);
-    assert.equal(server.usrloc?.domain('location').users, 2);
+    expect(inUrl.stderr).toMatch(/put them into a file for --login/);
+    expect(inUrl.stderr).not.toMatch(/GEHEIM/);
+    expect(server.usrloc?.domain('location').users).toBe(2);
   });
 
   test('tells the rejected lines by number, and adds the others', async (t) => {
@@ -138,7 +134,7 @@ describe('mi-httpd load', () => {
     const file = join(directory, 'contacts');
     writeFileSync(file, input);
     const { status, stdout, stderr } = await run(t, [file, '--url', server.urls[0] ?? '']);
-    assert.deepEqual([status, stdout], [1, '3 contacts added, 10 rejected\n']);
+    expect([status, stdout]).toStrictEqual([1, '3 contacts added, 10 rejected\n']);
     assertNoStack(stderr);
     const told = stderr
       .trimEnd()
@@ -156,15 +152,12 @@ describe('mi-httpd load', () => {
       [13, /half of a surrogate pair in parameter 'contacts'/],
       [14, /line is not UTF-8$/],
     ];
-    assert.deepEqual(
-      told.map(numberOf),
-      expected.map(([number]) => number),
-    );
+    expect(told.map(numberOf)).toStrictEqual(expected.map(([number]) => number));
     for (const [index, [number, reason]] of expected.entries()) {
-      assert.ok(told[index]?.startsWith(`${file}:${number}: `), told[index]);
-      assert.match(told[index] ?? '', reason);
+      expect(told[index]?.startsWith(`${file}:${number}: `), told[index]).toBeTruthy();
+      expect(told[index] ?? '').toMatch(reason);
     }
-    assert.equal(server.usrloc?.domain('location').contacts, 3);
+    expect(server.usrloc?.domain('location').contacts).toBe(3);
 
     function numberOf(text: string): number {
       return Number(text.slice(file.length + 1).split(':', 1)[0]);
@@ -176,9 +169,9 @@ describe('mi-httpd load', () => {
     const lines = Array.from({ length: 300 }, (_none, i) => line(`user${i}`));
     const input = [...lines, line('large', { attr: 'x'.repeat(3000) })].join('\n');
     const { status, stdout, stderr } = await run(t, ['-', '--url', server.urls[0] ?? ''], input);
-    assert.deepEqual([status, stdout], [1, '300 contacts added, 1 rejected\n'], stderr);
-    assert.match(stderr, /^-:301: .*2048.*\n$/);
-    assert.equal(server.usrloc?.domain('location').users, 300);
+    expect([status, stdout], stderr).toStrictEqual([1, '300 contacts added, 1 rejected\n']);
+    expect(stderr).toMatch(/^-:301: .*2048.*\n$/);
+    expect(server.usrloc?.domain('location').users).toBe(300);
   });
 
   test('and for a proxy that takes less, whose 413 is a page', async (t) => {
@@ -195,9 +188,9 @@ describe('mi-httpd load', () => {
     const lines = Array.from({ length: 300 }, (_none, i) => line(`user${i}`));
     const input = [...lines, line('large', { attr: 'x'.repeat(3000) })].join('\n');
     const { status, stdout, stderr } = await run(t, ['-', '--url', `http://127.0.0.1:${port}/`], input);
-    assert.deepEqual([status, stdout], [1, '300 contacts added, 1 rejected\n'], stderr);
-    assert.match(stderr, /^-:301: .* answers 413.*\n$/);
-    assert.equal(new Set(names).size, 300);
+    expect([status, stdout], stderr).toStrictEqual([1, '300 contacts added, 1 rejected\n']);
+    expect(stderr).toMatch(/^-:301: .* answers 413.*\n$/);
+    expect(new Set(names).size).toBe(300);
   });
 
   test('ends early, in one line, when there is nobody to send to', async (t) => {
@@ -222,9 +215,9 @@ describe('mi-httpd load', () => {
     ];
     for (const [args, reason] of refused) {
       const { status, stdout, stderr } = await run(t, args, line('a'));
-      assert.deepEqual([status, stdout], [1, ''], args.join(' '));
-      assert.match(stderr, reason);
-      assert.equal(stderr.trimEnd().split('\n').length, 1, stderr);
+      expect([status, stdout], args.join(' ')).toStrictEqual([1, '']);
+      expect(stderr).toMatch(reason);
+      expect(stderr.trimEnd().split('\n').length, stderr).toBe(1);
       assertNoStack(stderr);
     }
   });
@@ -232,8 +225,8 @@ describe('mi-httpd load', () => {
   test('an unknown domain ends it', async (t) => {
     const server = await start(t);
     const { status, stderr } = await run(t, ['-', '--domain', 'x', '--url', server.urls[0] ?? ''], line('a'));
-    assert.equal(status, 1);
-    assert.match(stderr, /^mi-httpd: load ended early, after 0 contacts added: Table not found\n$/);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^mi-httpd: load ended early, after 0 contacts added: Table not found\n$/);
   });
 
   test('sends again what a server that closed the idle connection has not seen', async (t) => {
@@ -245,7 +238,7 @@ describe('mi-httpd load', () => {
     });
     const lines = Array.from({ length: 4 }, (_none, i) => line('same', { attr: `${i}${'x'.repeat(60_000)}` }));
     const { status, stdout, stderr } = await run(t, ['-', '--url', `http://127.0.0.1:${port}/`], lines.join('\n'));
-    assert.deepEqual([status, stdout, stderr, calls], [0, '4 contacts added\n', '', 5]);
+    expect([status, stdout, stderr, calls]).toStrictEqual([0, '4 contacts added\n', '', 5]);
   });
 
   for (const [when, length] of [
@@ -260,7 +253,10 @@ describe('mi-httpd load', () => {
       });
       const lines = Array.from({ length }, (_none, i) => line(`user${i}`));
       const { status, stderr } = await run(t, ['-', '--url', `http://127.0.0.1:${port}/`], lines.join('\n'));
-      assert.deepEqual([status, stderr], [1, 'mi-httpd: load ended early, after 0 contacts added: Table not found\n']);
+      expect([status, stderr]).toStrictEqual([
+        1,
+        'mi-httpd: load ended early, after 0 contacts added: Table not found\n',
+      ]);
     });
   }
 
@@ -269,8 +265,8 @@ describe('mi-httpd load', () => {
       const answer = `{"jsonrpc":"2.0","result":{"added":0,"rejected":${rejected}},"id":1}`;
       const port = await answering(t, (response) => response.end(answer));
       const { status, stderr } = await run(t, ['-', '--url', `http://127.0.0.1:${port}/`], line('a'));
-      assert.equal(status, 1);
-      assert.match(stderr, /^mi-httpd: load ended early, after 0 contacts added: answer of usrloc:add_many .*\n$/);
+      expect(status).toBe(1);
+      expect(stderr).toMatch(/^mi-httpd: load ended early, after 0 contacts added: answer of usrloc:add_many .*\n$/);
     }
   });
 
@@ -281,17 +277,17 @@ describe('mi-httpd load', () => {
     const directory = temporaryFiles(t, { contacts: [...lines, 'x'].join('\n') });
     const shell = `'${process.execPath}' '${command}' load '${join(directory, 'contacts')}' --url ${server.urls[0]}`;
     const { status, stdout } = await new Running(t, 'script', ['-qec', shell, '/dev/null']).ended;
-    assert.equal(status, 1);
+    expect(status).toBe(1);
     const drawn = stdout.replaceAll('\r\u001b[K', '|');
-    assert.match(drawn, /\|\[=* *\] +\d+ % {2}\d+ contacts, \d+ per second\|/);
-    assert.match(drawn, /\|\S+contacts:3001: line is not JSON/);
-    assert.match(drawn, /\|3000 contacts added, 1 rejected\r\n$/);
+    expect(drawn).toMatch(/\|\[=* *\] +\d+ % {2}\d+ contacts, \d+ per second\|/);
+    expect(drawn).toMatch(/\|\S+contacts:3001: line is not JSON/);
+    expect(drawn).toMatch(/\|3000 contacts added, 1 rejected\r\n$/);
   });
 
   test('help tells the options', async (t) => {
     const { status, stdout } = await run(t, ['--help']);
-    assert.equal(status, 0);
-    for (const named of ['FILE|-', '--url', '--domain', 'exit status']) assert.ok(stdout.includes(named), named);
+    expect(status).toBe(0);
+    for (const named of ['FILE|-', '--url', '--domain', 'exit status']) expect(stdout, named).toContain(named);
   });
 });
 
@@ -351,15 +347,15 @@ describe('mi-httpd dump', () => {
     const file = join(temporaryFiles(t, {}), 'contacts.json');
     const before = Math.floor(Date.now() / 1000);
     const written = await dump(t, [file, '--url', from.urls[0] ?? '']);
-    assert.deepEqual(written, { status: 0, signal: null, stdout: '', stderr: '' });
-    assert.equal(statSync(file).mode & 0o777, 0o600);
+    expect(written).toStrictEqual({ status: 0, signal: null, stdout: '', stderr: '' });
+    expect(statSync(file).mode & 0o777).toBe(0o600);
     const { Domains, 'Dumped at': at } = JSON.parse(readFileSync(file, 'utf8'));
-    assert.equal(Domains.length, 2);
-    assert.ok(at >= before && at <= Date.now() / 1000, `${at}`);
+    expect(Domains.length).toBe(2);
+    expect(at >= before && at <= Date.now() / 1000, `${at}`).toBe(true);
     const printed = await dump(t, ['--url', from.urls[0] ?? '']);
-    assert.equal(JSON.parse(printed.stdout).Domains[1].AORs.length, 2001);
+    expect(JSON.parse(printed.stdout).Domains[1].AORs.length).toBe(2001);
     const loaded = await run(t, [file, '--url', to.urls[0] ?? '']);
-    assert.deepEqual(loaded, { status: 0, signal: null, stdout: '2003 contacts added\n', stderr: '' });
+    expect(loaded).toStrictEqual({ status: 0, signal: null, stdout: '2003 contacts added\n', stderr: '' });
     for (const [domain, name] of [
       ['location', aor],
       ['location', 'user1999'],
@@ -367,11 +363,11 @@ describe('mi-httpd dump', () => {
     ] as const) {
       const expected = contacts(from, domain, name) ?? [];
       const found = contacts(to, domain, name) ?? [];
-      assert.ok(expected.length > 0);
+      expect(expected.length).toBeGreaterThan(0);
       for (const [index, { minute, ...rest }] of expected.entries()) {
         const { minute: other, ...members } = found[index] ?? { minute: Number.NaN };
-        assert.deepEqual(members, rest);
-        assert.ok(Math.abs((other ?? 0) - minute) <= 1, `${other} instead of ${minute}`);
+        expect(members).toStrictEqual(rest);
+        expect(Math.abs((other ?? 0) - minute), `${other} instead of ${minute}`).toBeLessThanOrEqual(1);
       }
     }
   });
@@ -383,10 +379,10 @@ describe('mi-httpd dump', () => {
     const record = { AOR: 'a', Contacts: [contact('old', 900), contact('new', 2000), contact('ever', 'permanent')] };
     const text = JSON.stringify({ 'Dumped at': at, Domains: [{ name: 'location', hash_size: 512, AORs: [record] }] });
     const ended = await run(t, ['-', '--url', server.urls[0] ?? ''], text);
-    assert.deepEqual([ended.status, ended.stdout], [0, '2 contacts added, 1 had expired\n']);
+    expect([ended.status, ended.stdout]).toStrictEqual([0, '2 contacts added, 1 had expired\n']);
     const [first, second] = server.usrloc?.domain('location').lookup('a') ?? [];
-    assert.ok(Number(first?.expires) <= 1000 && Number(first?.expires) > 900);
-    assert.equal(second?.expires, 'permanent');
+    expect(Number(first?.expires) <= 1000 && Number(first?.expires) > 900).toBe(true);
+    expect(second?.expires).toBe('permanent');
   });
 
   test('a dump of a clock that goes ahead adds no time', async (t) => {
@@ -395,9 +391,9 @@ describe('mi-httpd dump', () => {
     const record = { AOR: 'a', Contacts: [{ Contact: 'sip:a', Expires: 2000 }] };
     const text = JSON.stringify({ 'Dumped at': at, Domains: [{ name: 'location', AORs: [record] }] });
     const ended = await run(t, ['-', '--url', server.urls[0] ?? ''], text);
-    assert.deepEqual([ended.status, ended.stdout], [0, '1 contact added\n']);
+    expect([ended.status, ended.stdout]).toStrictEqual([0, '1 contact added\n']);
     const [contact] = server.usrloc?.domain('location').lookup('a') ?? [];
-    assert.ok(Number(contact?.expires) <= 2000, `${contact?.expires}`);
+    expect(Number(contact?.expires), `${contact?.expires}`).toBeLessThanOrEqual(2000);
   });
 
   test('--domain sends that table of a dump alone', async (t) => {
@@ -407,8 +403,8 @@ describe('mi-httpd dump', () => {
     });
     const args = ['-', '--domain', 'gateways', '--url', server.urls[0] ?? ''];
     const ended = await run(t, args, JSON.stringify({ Domains: tables }));
-    assert.deepEqual([ended.status, ended.stdout], [0, '1 contact added\n']);
-    assert.deepEqual([server.usrloc?.domain('location').users, server.usrloc?.domain('gateways').users], [0, 1]);
+    expect([ended.status, ended.stdout]).toStrictEqual([0, '1 contact added\n']);
+    expect([server.usrloc?.domain('location').users, server.usrloc?.domain('gateways').users]).toStrictEqual([0, 1]);
   });
 
   test('records of a dump that are none are told by their line, and the others are added', async (t) => {
@@ -423,7 +419,7 @@ describe('mi-httpd dump', () => {
     ].map((record) => JSON.stringify(record));
     const text = `{"Domains":[{"name":"location","AORs":[\n${[...records, '{"AOR":"b",x}'].join(',\n')}\n]}]}`;
     const { status, stdout, stderr } = await run(t, ['-', '--url', server.urls[0] ?? ''], text);
-    assert.deepEqual([status, stdout], [1, '1 contact added, 5 rejected\n'], stderr);
+    expect([status, stdout], stderr).toStrictEqual([1, '1 contact added, 5 rejected\n']);
     assertNoStack(stderr);
     const told = stderr.trimEnd().split('\n');
     const expected = [
@@ -433,10 +429,10 @@ describe('mi-httpd dump', () => {
       /^-:6: record is not JSON: /,
       /^-:7: record is not JSON: /,
     ];
-    assert.equal(told.length, expected.length, stderr);
-    for (const [index, reason] of expected.entries()) assert.match(told[index] ?? '', reason);
+    expect(told.length, stderr).toBe(expected.length);
+    for (const [index, reason] of expected.entries()) expect(told[index] ?? '').toMatch(reason);
     const twice = await run(t, ['-', '--url', server.urls[0] ?? ''], '{"Domains":[]}{"Domains":[]}');
-    assert.match(twice.stderr, /something follows the dump/);
+    expect(twice.stderr).toMatch(/something follows the dump/);
   });
 
   test('a reply to ul_dump is read too, pretty or not; one that is cut, or an error, is told', async (t) => {
@@ -450,14 +446,14 @@ describe('mi-httpd dump', () => {
     for (const text of [pretty, JSON.stringify(JSON.parse(pretty))]) {
       const server = await start(t);
       const url = server.urls[0] ?? '';
-      assert.deepEqual((await run(t, ['-', '--url', url], text)).stdout, '500 contacts added\n');
+      expect((await run(t, ['-', '--url', url], text)).stdout).toStrictEqual('500 contacts added\n');
       const cut = await run(t, ['-', '--url', url], text.slice(0, -20));
-      assert.equal(cut.status, 1);
-      assert.match(cut.stderr, /the dump is not complete/);
+      expect(cut.status).toBe(1);
+      expect(cut.stderr).toMatch(/the dump is not complete/);
     }
     const server = await start(t);
     const error = '{"jsonrpc":"2.0","error":{"code":-32601,"message":"Method not found"},"id":1}';
-    assert.match((await run(t, ['-', '--url', server.urls[0] ?? ''], error)).stderr, /is an error: Method not found/);
+    expect((await run(t, ['-', '--url', server.urls[0] ?? ''], error)).stderr).toMatch(/is an error: Method not found/);
   });
 
   unless(process.platform === 'win32', test)('what FILE is stays what it is: a link, a pipe, a device', async (t) => {
@@ -477,19 +473,19 @@ describe('mi-httpd dump', () => {
       ['link', 'real/old.json'],
       ['nowhere', 'real/new.json'],
     ] as const) {
-      assert.deepEqual(await to(path(link)), good);
-      assert.ok(lstatSync(path(link)).isSymbolicLink(), link);
-      assert.equal(JSON.parse(readFileSync(path(target), 'utf8')).Domains.length, 1);
+      expect(await to(path(link))).toStrictEqual(good);
+      expect(lstatSync(path(link)).isSymbolicLink(), link).toBe(true);
+      expect(JSON.parse(readFileSync(path(target), 'utf8')).Domains.length).toBe(1);
     }
     const reader = new Running(t, 'cat', [path('fifo')]);
     const written = await to(path('fifo'));
     // Without a writer it would wait for ever.
     reader.child.kill();
-    assert.deepEqual(written, good);
-    assert.ok(lstatSync(path('fifo')).isFIFO());
-    assert.equal(JSON.parse((await reader.ended).stdout).Domains.length, 1);
-    assert.deepEqual(readdirSync(folder).sort(), ['fifo', 'folder', 'link', 'nowhere', 'real']);
-    assert.deepEqual(readdirSync(path('real')).sort(), ['new.json', 'old.json']);
+    expect(written).toStrictEqual(good);
+    expect(lstatSync(path('fifo')).isFIFO()).toBe(true);
+    expect(JSON.parse((await reader.ended).stdout).Domains.length).toBe(1);
+    expect(readdirSync(folder).sort()).toStrictEqual(['fifo', 'folder', 'link', 'nowhere', 'real']);
+    expect(readdirSync(path('real')).sort()).toStrictEqual(['new.json', 'old.json']);
     for (const [device, args] of [
       ['/dev/full', [path('full')]],
       ['/dev/full', ['-']],
@@ -500,9 +496,9 @@ describe('mi-httpd dump', () => {
       const out = args[0] === '-' ? device : '/dev/null';
       const line = [process.execPath, command, 'dump', ...args, '--url', server.urls[0] ?? ''];
       const { status, stderr } = await new Running(t, 'sh', ['-c', script, 'sh', out, ...line]).ended;
-      assert.equal(status, 1);
-      assert.match(stderr, /^mi-httpd: dump cannot be written: E(NOSPC|ISDIR): [^\n]*\n$/);
-      assert.ok(lstatSync(path('full')).isSymbolicLink());
+      expect(status).toBe(1);
+      expect(stderr).toMatch(/^mi-httpd: dump cannot be written: E(NOSPC|ISDIR): [^\n]*\n$/);
+      expect(lstatSync(path('full')).isSymbolicLink()).toBe(true);
       rmSync(path('full'));
     }
   });
@@ -520,9 +516,9 @@ describe('mi-httpd dump', () => {
         const line = [process.execPath, command, 'dump', '/proc/self/fd/3', '--url', server.urls[0] ?? ''];
         const args = ['-c', script, 'sh', join(folder, 'file'), ...line];
         const { status, stdout, stderr } = await new Running(t, 'sh', args).ended;
-        assert.deepEqual([status, stderr], [0, '']);
-        assert.equal(JSON.parse(stdout).Domains.length, 1);
-        if (other !== undefined) assert.equal(readFileSync(other, 'utf8'), 'of another');
+        expect([status, stderr]).toStrictEqual([0, '']);
+        expect(JSON.parse(stdout).Domains.length).toBe(1);
+        if (other !== undefined) expect(readFileSync(other, 'utf8')).toBe('of another');
       }
     },
   );
@@ -554,11 +550,11 @@ describe('mi-httpd dump', () => {
       ...fakes.map(([port, said]) => [`http://127.0.0.1:${port}/mi`, said] as const),
     ] as const) {
       const { status, stderr } = await dump(t, [file, '--url', url]);
-      assert.equal(status, 1);
-      assert.match(stderr, reason);
+      expect(status).toBe(1);
+      expect(stderr).toMatch(reason);
       assertNoStack(stderr);
     }
-    assert.equal(readFileSync(file, 'utf8'), 'the last one');
-    assert.deepEqual(readdirSync(join(file, '..')), ['contacts.json']);
+    expect(readFileSync(file, 'utf8')).toBe('the last one');
+    expect(readdirSync(join(file, '..'))).toStrictEqual(['contacts.json']);
   });
 });

@@ -1,11 +1,10 @@
 // Whatever takes the log: it can neither end the server nor keep it waiting, and what is lost is counted and told.
-import assert from 'node:assert/strict';
 import { type ChildProcess, type StdioOptions, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, constants, openSync, readFileSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { describe, test } from 'vitest';
+import { assert, describe, expect, test } from 'vitest';
 import { command, mi, temporaryFiles } from '../support/daemon.js';
 import { freePort } from '../support/free-port.js';
 import type { Lifetime } from '../support/lifetime.js';
@@ -59,7 +58,7 @@ function readPipe(child: ChildProcess, _descriptor: 1 | 2, directory: string, is
 
 async function readSocket(child: ChildProcess, descriptor: 1 | 2, _: string, isComplete: IsComplete): Promise<string> {
   const socket = descriptor === 1 ? child.stdout : child.stderr;
-  assert.ok(socket !== null);
+  assert(socket !== null);
   let text = '';
   for await (const piece of socket.setEncoding('latin1')) {
     text += piece;
@@ -76,7 +75,7 @@ function openFile(t: Lifetime, path: string, flags: string | number): number {
 
 function pipe(directory: string): string {
   const path = join(directory, 'pipe');
-  assert.equal(spawnSync('mkfifo', [path]).status, 0);
+  expect(spawnSync('mkfifo', [path]).status).toBe(0);
   return path;
 }
 
@@ -153,7 +152,7 @@ async function start(t: Lifetime, directory: string, stdio: StdioOptions, shell 
       () => false,
     );
   while (!(await answers())) {
-    assert.equal(child.exitCode, null, 'ended at its start');
+    expect(child.exitCode, 'ended at its start').toBe(null);
     await delay(20);
   }
   return { child, url, ended };
@@ -184,19 +183,19 @@ unless(onLinux, describe)('standard output and standard error', { concurrent: tr
         const methods = descriptor === 1 ? ['loud:log', 'loud:warning'] : ['loud:stderr', 'loud:console'];
         const { child, url, ended } = await start(t, directory, stdio, shell.replaceAll('$FD', String(descriptor)));
         for (let call = 0; call < calls; call++) {
-          for (const method of methods) assert.equal((await mi(url, method, ['x'])).result, 'OK');
+          for (const method of methods) expect((await mi(url, method, ['x'])).result).toBe('OK');
         }
         const lost = await dropped(url);
-        if (descriptor === 2 || name.includes('/dev/null')) assert.equal(lost, 0);
-        else if (losesAll) assert.ok(lost >= 2 * calls - 1, `${lost} of ${2 * calls}`);
-        else assert.ok(lost > 0 && lost <= 2 * calls, `${lost} of ${2 * calls}`);
+        if (descriptor === 2 || name.includes('/dev/null')) expect(lost).toBe(0);
+        else if (losesAll) expect(lost, `${lost} of ${2 * calls}`).toBeGreaterThanOrEqual(2 * calls - 1);
+        else expect(lost > 0 && lost <= 2 * calls, `${lost} of ${2 * calls}`).toBe(true);
         // No more waits than the queue holds, and what was lost is told.
         const notice = /^.*lines (?:of standard error )?lost: [0-9]+ .*$/m;
         const isComplete: IsComplete = (text) =>
           notice.test(text) || (text.match(/x {1000}/g)?.length ?? 0) === 2 * calls;
-        if (read !== undefined) assert.match(await read(child, descriptor, directory, isComplete), notice);
+        if (read !== undefined) expect(await read(child, descriptor, directory, isComplete)).toMatch(notice);
         child.kill('SIGTERM');
-        assert.equal(await ended, 0);
+        expect(await ended).toBe(0);
       });
     }
   }
@@ -219,14 +218,11 @@ unless(onLinux, describe)('standard output and standard error', { concurrent: tr
       .split('\n')
       .map((one) => JSON.parse(one) as { msg: string; lost?: number });
     const notices = lines.filter((one) => one.lost !== undefined);
-    assert.deepEqual(
-      notices.map((one) => one.lost),
-      [lost],
-    );
-    assert.equal(lines.filter(({ msg }) => msg.startsWith('said ')).length, 2 * calls - lost);
+    expect(notices.map((one) => one.lost)).toStrictEqual([lost]);
+    expect(lines.filter(({ msg }) => msg.startsWith('said ')).length).toBe(2 * calls - lost);
     await mi(url, 'loud:log', ['afterwards']);
-    assert.doesNotMatch(await readUntil(reader, (read) => read.includes('said afterwards')), /log lines lost/);
-    assert.equal(await dropped(url), lost);
+    expect(await readUntil(reader, (read) => read.includes('said afterwards'))).not.toMatch(/log lines lost/);
+    expect(await dropped(url)).toBe(lost);
   });
 
   const prlimit = spawnSync('prlimit', ['--version']).status === 0 ? false : 'prlimit is not here';
@@ -236,19 +232,19 @@ unless(onLinux, describe)('standard output and standard error', { concurrent: tr
     const { child, url } = await start(t, directory, ['ignore', openFile(t, path, 'a'), 'ignore']);
     const limit = (bytes: string) => spawnSync('prlimit', ['--pid', String(child.pid), `--fsize=${bytes}:unlimited`]);
     const size = readFileSync(path).length;
-    assert.equal(limit(String(size + 2_000_000)).status, 0);
+    expect(limit(String(size + 2_000_000)).status).toBe(0);
     for (let call = 0; call < 20; call++) await mi(url, 'loud:log', [`number ${call}`]);
     const lost = await dropped(url);
-    assert.ok(lost > 0 && lost < 20, `${lost}`);
+    expect(lost > 0 && lost < 20, `${lost}`).toBe(true);
     limit('unlimited');
     while (!/log lines lost/.test(readFileSync(path, 'utf8'))) await new Promise((resolve) => setTimeout(resolve, 20));
     await mi(url, 'loud:log', ['afterwards']);
     while (!/said afterwards/.test(readFileSync(path, 'utf8'))) await new Promise((resolve) => setTimeout(resolve, 20));
     const text = readFileSync(path, 'utf8');
     const notice = `^\\{"level":40,"time":"[^"]+","pid":${child.pid},"lost":${lost},"msg":"log lines lost: ${lost} `;
-    assert.match(text, new RegExp(notice, 'm'));
-    assert.equal(text.match(/log lines lost/g)?.length, 1);
-    assert.equal(text.match(/^.*said number [0-9]+ *"}$/gm)?.length, 20 - lost);
+    expect(text).toMatch(new RegExp(notice, 'm'));
+    expect(text.match(/log lines lost/g)?.length).toBe(1);
+    expect(text.match(/^.*said number [0-9]+ *"}$/gm)?.length).toBe(20 - lost);
   });
 
   test('lines that are lost at the end are told on standard error', async (t) => {
@@ -260,8 +256,8 @@ unless(onLinux, describe)('standard output and standard error', { concurrent: tr
       told += text;
     });
     child.kill('SIGTERM');
-    assert.equal(await ended, 0);
-    assert.match(told, /^mi-httpd: log lines lost: [0-9]+\n$/m);
+    expect(await ended).toBe(0);
+    expect(told).toMatch(/^mi-httpd: log lines lost: [0-9]+\n$/m);
   });
 
   for (const { name, target } of faults.filter(({ shell }) => shell === undefined)) {
@@ -272,14 +268,14 @@ unless(onLinux, describe)('standard output and standard error', { concurrent: tr
       for (let call = 0; call < calls; call++) await mi(url, 'loud:stderr', ['x']);
       // The end of the process may cut its reply.
       await mi(url, 'loud:crash').catch(() => {});
-      assert.equal(await ended, 1);
+      expect(await ended).toBe(1);
       const refused = async (...args: readonly string[]): Promise<unknown> => {
         const child = spawn(process.execPath, [command, ...args], { stdio });
         t.onTestFinished(() => void child.kill('SIGKILL'));
         return (await once(child, 'exit'))[0];
       };
       const statuses = await Promise.all([refused('-f', join(directory, 'loud.mjs')), refused('--frobnicate')]);
-      assert.deepEqual(statuses, [255, 1]);
+      expect(statuses).toStrictEqual([255, 1]);
     });
   }
 
@@ -293,7 +289,7 @@ unless(onLinux, describe)('standard output and standard error', { concurrent: tr
     await mi(url, 'loud:stderr', ['before']);
     await mi(url, 'loud:crash').catch(() => {});
     const text = await readPipe(child, 2, directory, (read) => /Error: defect[\s\S]*\n$/.test(read));
-    assert.match(text, /^before +\nError: defect\n +at /m);
+    expect(text).toMatch(/^before +\nError: defect\n +at /m);
   });
 
   test('the help and what passwd prints may lose their reader', async (t) => {
@@ -309,8 +305,8 @@ unless(onLinux, describe)('standard output and standard error', { concurrent: tr
         stdio: ['pipe', writer, 'pipe'],
       });
       closeSync(writer);
-      assert.equal(status, 0, `${args}: ${stderr}`);
-      assert.doesNotMatch(stderr, /EPIPE|at .*:\d+/);
+      expect(status, `${args}: ${stderr}`).toBe(0);
+      expect(stderr).not.toMatch(/EPIPE|at .*:\d+/);
     }
   });
 });
@@ -324,7 +320,7 @@ async function readUntil(descriptor: number, isComplete: IsComplete, isOver = ()
       const length = readSync(descriptor, buffer);
       text += buffer.toString('latin1', 0, length);
     } catch (error) {
-      assert.equal((error as NodeJS.ErrnoException).code, 'EAGAIN');
+      expect((error as NodeJS.ErrnoException).code).toBe('EAGAIN');
       if (isOver()) return text;
       await new Promise(setImmediate);
     }

@@ -1,8 +1,7 @@
-import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { command, mi, Running, startDaemon, temporaryFiles } from '../support/daemon.js';
 import { unless } from '../support/unless.js';
 
@@ -29,13 +28,13 @@ describe('the log', () => {
     const daemon = await startDaemon(t, ['-p', '0']);
     daemon.signal('SIGTERM');
     const { stderr } = await daemon.ended;
-    assert.equal(stderr, '');
-    assert.ok(daemon.log.length >= 3);
+    expect(stderr).toBe('');
+    expect(daemon.log.length).toBeGreaterThanOrEqual(3);
     for (const { level, time, pid, msg } of daemon.log) {
-      assert.equal(typeof level, 'number');
-      assert.ok(Math.abs(Date.parse(time) - Date.now()) < 60_000, time);
-      assert.equal(pid, daemon.child.pid);
-      assert.notEqual(msg, '');
+      expect(typeof level).toBe('number');
+      expect(Math.abs(Date.parse(time) - Date.now()), time).toBeLessThan(60_000);
+      expect(pid).toBe(daemon.child.pid);
+      expect(msg).not.toBe('');
     }
   });
 
@@ -45,40 +44,40 @@ describe('the log', () => {
     const { port } = daemon;
     await daemon.line(/serving .*\/greeting"/);
     const urls = daemon.log.flatMap(({ url }) => url ?? []);
-    assert.deepEqual(urls, [`http://127.0.0.1:${port}/mi`, `http://127.0.0.1:${port}/greeting`]);
+    expect(urls).toStrictEqual([`http://127.0.0.1:${port}/mi`, `http://127.0.0.1:${port}/greeting`]);
     const [started] = daemon.log.filter(({ config }) => config !== undefined);
-    assert.equal(started?.config, 'examples/greeting.cfg');
-    assert.match(String(started?.engine), /^uWebSockets\.js 20\.\d+\.\d+$/);
-    assert.equal(started?.msg, `mi-httpd ${version} on ${started?.engine}, configured by examples/greeting.cfg`);
+    expect(started?.config).toBe('examples/greeting.cfg');
+    expect(String(started?.engine)).toMatch(/^uWebSockets\.js 20\.\d+\.\d+$/);
+    expect(started?.msg).toBe(`mi-httpd ${version} on ${started?.engine}, configured by examples/greeting.cfg`);
   });
 
   test('of the start is the same whatever log_level is; then log_level counts', async (t) => {
     const directory = temporaryFiles(t, { 'loud.mjs': loudModule, 'loud.cfg': loudConfig(-3) });
     const daemon = await startDaemon(t, ['-f', join(directory, 'loud.cfg')]);
     const atStart = daemon.lines.length;
-    assert.ok(daemon.log.some(({ engine }) => engine !== undefined));
+    expect(daemon.log.some(({ engine }) => engine !== undefined)).toBe(true);
     await mi(daemon.url, 'loud:fail', ['unheard']);
     await mi(daemon.url, 'loud:say', ['unheard']);
     daemon.signal('SIGTERM');
     await daemon.ended;
-    assert.deepEqual(daemon.lines.slice(atStart), []);
+    expect(daemon.lines.slice(atStart)).toStrictEqual([]);
   });
 
   test('follows the MI command log_level', async (t) => {
     const directory = temporaryFiles(t, { 'loud.mjs': loudModule, 'loud.cfg': loudConfig(1) });
     const daemon = await startDaemon(t, ['-f', join(directory, 'loud.cfg')]);
     await mi(daemon.url, 'loud:say', ['before']);
-    assert.deepEqual((await mi(daemon.url, 'log_level', [4])).result, { 'New global log level': 4 });
+    expect((await mi(daemon.url, 'log_level', [4])).result).toStrictEqual({ 'New global log level': 4 });
     await mi(daemon.url, 'loud:say', ['meanwhile']);
     await daemon.line(/said meanwhile/);
     await mi(daemon.url, 'log_level', [-1]);
     await mi(daemon.url, 'loud:say', ['after']);
     const { error } = await mi(daemon.url, 'loud:fail', ['broken']);
-    assert.equal(error?.code, -32000);
+    expect(error?.code).toBe(-32000);
     const failure = JSON.parse(await daemon.line(/broken/)) as { level: number; err?: { stack?: string } };
-    assert.equal(failure.level, 50);
-    assert.match(failure.err?.stack ?? '', /loud\.mjs:\d+/, 'the stack names the line of the module');
-    assert.doesNotMatch(daemon.lines.join('\n'), /said before|said after/);
+    expect(failure.level).toBe(50);
+    expect(failure.err?.stack ?? '', 'the stack names the line of the module').toMatch(/loud\.mjs:\d+/);
+    expect(daemon.lines.join('\n')).not.toMatch(/said before|said after/);
   });
 
   const noScript = spawnSync('script', ['--version']).status === 0 ? false : 'script of util-linux is not here';
@@ -88,12 +87,15 @@ describe('the log', () => {
     const terminal = new Running(t, 'script', ['-qec', line, '/dev/null'], { env });
     const serving = await terminal.line(/serving http/);
     const url = /http:\/\/[0-9.:]+\/mi/.exec(serving)?.[0] ?? '';
-    assert.equal((await mi(url, 'kill')).result, 'OK');
+    expect((await mi(url, 'kill')).result).toBe('OK');
     const { status, stdout } = await terminal.ended;
-    assert.equal(status, 0);
+    expect(status).toBe(0);
     const lines = stdout.trimEnd().split(/\r?\n/);
-    assert.ok(!lines.some((text) => text.startsWith('{')), stdout);
-    assert.match(stdout, /^\S*\[?\d\d:\d\d:\d\d\.\d+\]?.*INFO.*: .*serving http/m);
+    expect(
+      lines.some((text) => text.startsWith('{')),
+      stdout,
+    ).toBe(false);
+    expect(stdout).toMatch(/^\S*\[?\d\d:\d\d:\d\d\.\d+\]?.*INFO.*: .*serving http/m);
   });
 
   test('may lose its reader: the server goes on', async (t) => {
@@ -101,7 +103,7 @@ describe('the log', () => {
     const loud = await startDaemon(t, ['-f', join(directory, 'loud.cfg')]);
     loud.child.stdout?.destroy();
     // Each of these writes a line to the broken pipe.
-    for (let i = 0; i < 3; i++) assert.equal((await mi(loud.url, 'loud:say', ['x'])).result, 'OK');
-    assert.equal((await mi(loud.url, 'uptime')).status, 200);
+    for (let i = 0; i < 3; i++) expect((await mi(loud.url, 'loud:say', ['x'])).result).toBe('OK');
+    expect((await mi(loud.url, 'uptime')).status).toBe(200);
   });
 });

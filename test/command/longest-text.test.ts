@@ -1,7 +1,6 @@
 // Values whose text is longer than the longest that V8 has: with a hole in an array behind that, V8's own printer ends the
 // process.
-import assert from 'node:assert/strict';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { bundleText } from '../../scripts/bundle.mjs';
 import { Running } from '../support/daemon.js';
 
@@ -43,8 +42,8 @@ describe('a value longer than the longest text fails, and ends no process', { co
     test(`${way}: ${value}`, async (t) => {
       const script = bundleText(program(value, ways[way] ?? ''));
       const { status, stdout, stderr } = await new Running(t, process.execPath, [script]).ended;
-      assert.equal(status, 0, stderr);
-      assert.match(stdout, /^RangeError: .*longest text/);
+      expect(status, stderr).toBe(0);
+      expect(stdout).toMatch(/^RangeError: .*longest text/);
     });
   }
 });

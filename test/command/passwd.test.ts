@@ -1,9 +1,8 @@
 // mi-httpd passwd and mi-httpd token: lines that a server takes, and secrets that nobody sees.
-import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { tokenLine, userLine } from '../support/accounts.js';
 import { assertRefused, command, mi, runCommand, startDaemon, temporaryFiles } from '../support/daemon.js';
 import { unless } from '../support/unless.js';
@@ -25,13 +24,13 @@ describe('mi-httpd passwd and token', () => {
     const passwd = await runCommand(t, ['passwd', 'alice', '--level', 'operate'], {
       input: 'wonder land\r\nsecond line\n',
     });
-    assert.deepEqual([passwd.status, passwd.stderr], [0, '']);
-    assert.match(passwd.stdout, /^alice:operate:scrypt\$16384\$8\$5\$[\w-]{22}\$[\w-]{43}\n$/);
+    expect([passwd.status, passwd.stderr]).toStrictEqual([0, '']);
+    expect(passwd.stdout).toMatch(/^alice:operate:scrypt\$16384\$8\$5\$[\w-]{22}\$[\w-]{43}\n$/);
     const token = await runCommand(t, ['token', 'exporter']);
-    assert.equal(token.status, 0);
-    assert.match(token.stdout, /^exporter:read:sha256\$[0-9a-f]{64}\n$/);
+    expect(token.status).toBe(0);
+    expect(token.stdout).toMatch(/^exporter:read:sha256\$[0-9a-f]{64}\n$/);
     const [, secret = ''] = /: (mi_[\w-]{43})\n$/.exec(token.stderr) ?? [];
-    assert.ok(!token.stdout.includes(secret));
+    expect(token.stdout).not.toContain(secret);
 
     const input = [
       'loadmodule "httpd.so"',
@@ -48,16 +47,16 @@ describe('mi-httpd passwd and token', () => {
         })
       ).status;
     const basic = `Basic ${Buffer.from('alice:wonder land').toString('base64')}`;
-    assert.deepEqual([await status(basic), await status(`Bearer ${secret}`)], [401, 401]);
+    expect([await status(basic), await status(`Bearer ${secret}`)]).toStrictEqual([401, 401]);
     writeFileSync(users, passwd.stdout);
     writeFileSync(tokens, token.stdout);
     daemon.signal('SIGHUP');
     await daemon.line(/SIGHUP: reading/);
     while ((await status(`Bearer ${secret}`)) !== 200);
-    assert.equal(await status(basic), 200);
+    expect(await status(basic)).toBe(200);
     daemon.signal('SIGTERM');
-    assert.equal((await daemon.ended).status, 0);
-    assert.doesNotMatch((await daemon.ended).stdout, /wonder|mi_|scrypt/);
+    expect((await daemon.ended).status).toBe(0);
+    expect((await daemon.ended).stdout).not.toMatch(/wonder|mi_|scrypt/);
   });
 
   test('a password is not shown by arg, and not by -c', async (t) => {
@@ -68,12 +67,12 @@ describe('mi-httpd passwd and token', () => {
       'loadmodule "mi_http.so"\n',
     ].join('\n');
     const checked = await runCommand(t, ['-c', '-f', '-'], { input });
-    assert.equal(checked.status, 255);
-    assert.match(checked.stderr, /auth_password is set without auth_username/);
-    assert.doesNotMatch(checked.stderr, /GEHEIM/);
+    expect(checked.status).toBe(255);
+    expect(checked.stderr).toMatch(/auth_password is set without auth_username/);
+    expect(checked.stderr).not.toMatch(/GEHEIM/);
     const wrong = await runCommand(t, ['-c', '-f', '-'], { input: input.replace('"GEHEIM"', '4711') });
-    assert.match(wrong.stderr, /auth_password.*is a string/);
-    assert.doesNotMatch(wrong.stderr, /4711/);
+    expect(wrong.stderr).toMatch(/auth_password.*is a string/);
+    expect(wrong.stderr).not.toMatch(/4711/);
   });
 
   test('a password in a file of its own counts, is read again on SIGHUP, and may not be empty', async (t) => {
@@ -88,13 +87,13 @@ describe('mi-httpd passwd and token', () => {
     for (const empty of ['', '\n', '\r\nsecond\n']) {
       writeFileSync(file, empty, { mode: 0o600 });
       const { status, stderr } = await runCommand(t, ['-c', '-f', '-'], { input });
-      assert.equal(status, 255);
-      assert.match(stderr, /first line of .*\/password: the password is empty/);
+      expect(status).toBe(255);
+      expect(stderr).toMatch(/first line of .*\/password: the password is empty/);
     }
     const both = `${input}modparam("httpd", "auth_password", "GEHEIM")\n`;
     const mixed = await runCommand(t, ['-c', '-f', '-'], { input: both });
-    assert.match(mixed.stderr, /"auth_password_file" and "auth_password" of module httpd do not mix/);
-    assert.doesNotMatch(mixed.stderr, /GEHEIM/);
+    expect(mixed.stderr).toMatch(/"auth_password_file" and "auth_password" of module httpd do not mix/);
+    expect(mixed.stderr).not.toMatch(/GEHEIM/);
 
     writeFileSync(file, '\ufeff$(wonder) land\r\nsecond\n');
     const daemon = await startDaemon(t, ['-f', '-', '-p', '0'], { input });
@@ -102,16 +101,16 @@ describe('mi-httpd passwd and token', () => {
       const headers = { Authorization: `Basic ${btoa(`alice:${password}`)}`, Connection: 'close' };
       return (await fetch(`${new URL(daemon.url).origin}/healthz`, { headers })).status;
     };
-    assert.equal(await status('$(wonder) land'), 200);
-    assert.equal(await status(''), 401);
+    expect(await status('$(wonder) land')).toBe(200);
+    expect(await status('')).toBe(401);
     writeFileSync(file, 'looking glass\n');
     daemon.signal('SIGHUP');
     await daemon.line(/SIGHUP: reading/);
     while ((await status('$(wonder) land')) === 200);
-    assert.equal(await status('looking glass'), 200);
+    expect(await status('looking glass')).toBe(200);
     daemon.signal('SIGTERM');
-    assert.equal((await daemon.ended).status, 0);
-    assert.doesNotMatch((await daemon.ended).stdout, /wonder|looking/);
+    expect((await daemon.ended).status).toBe(0);
+    expect((await daemon.ended).stdout).not.toMatch(/wonder|looking/);
   });
 
   test('wrong arguments are refused in one line', async (t) => {
@@ -130,7 +129,7 @@ describe('mi-httpd passwd and token', () => {
     assertRefused(long, /longer than 4096/);
     for (const verb of ['passwd', 'token']) {
       const help = await runCommand(t, [verb, '--help']);
-      assert.match(help.stdout, new RegExp(`^mi-httpd ${verb}: `));
+      expect(help.stdout).toMatch(new RegExp(`^mi-httpd ${verb}: `));
     }
   });
 
@@ -144,9 +143,9 @@ describe('mi-httpd passwd and token', () => {
     ] as const) {
       const ended = await runCommand(t, ['passwd', 'a'], { input });
       assertRefused(ended, new RegExp(`the password ${found}; give one of 8 characters or more`));
-      assert.equal(ended.stdout, '');
+      expect(ended.stdout).toBe('');
     }
-    assert.equal((await runCommand(t, ['passwd', 'a'], { input: 'ÜÜÜÜÜÜÜÜ\n' })).status, 0);
+    expect((await runCommand(t, ['passwd', 'a'], { input: 'ÜÜÜÜÜÜÜÜ\n' })).status).toBe(0);
   });
 
   unless(!hasShell, test)('a new file is for its owner alone, one that has lines keeps its mode', (t) => {
@@ -159,10 +158,10 @@ describe('mi-httpd passwd and token', () => {
       ['passwd', old, 0o640],
     ] as const) {
       const line = `umask 022; ${[process.execPath, command, verb, 'alice'].map(quoted).join(' ')} >> ${quoted(file)}`;
-      assert.equal(spawnSync('sh', ['-c', line], { input: 'wonder land\n' }).status, 0);
-      assert.equal(statSync(file).mode & 0o777, mode, `${verb} ${file}`);
+      expect(spawnSync('sh', ['-c', line], { input: 'wonder land\n' }).status).toBe(0);
+      expect(statSync(file).mode & 0o777, `${verb} ${file}`).toBe(mode);
     }
-    assert.equal(readFileSync(made, 'utf8').trimEnd().split('\n').length, 2);
+    expect(readFileSync(made, 'utf8').trimEnd().split('\n').length).toBe(2);
   });
 
   unless(!hasScript, test)('on a terminal the password is asked for twice and never shown', async (t) => {
@@ -188,9 +187,9 @@ describe('mi-httpd passwd and token', () => {
         });
         child.on('close', resolve);
       });
-      assert.equal(status === 0, isGood, shown);
-      assert.equal(shown.includes('alice:read:scrypt$'), isGood, shown);
-      assert.doesNotMatch(shown, /GEHEI/);
+      expect(status === 0, shown).toBe(isGood);
+      expect(shown.includes('alice:read:scrypt$'), shown).toBe(isGood);
+      expect(shown).not.toMatch(/GEHEI/);
     }
   });
 });
@@ -201,7 +200,7 @@ test('the audit log of the command is written to its end', async (t) => {
   const input = `loadmodule "httpd.so"\nmodparam("httpd", "ip", "127.0.0.1")\nmodparam("httpd", "audit_file", "${file}")\nloadmodule "mi_http.so"\n`;
   const daemon = await startDaemon(t, ['-f', '-', '-p', '0'], { input });
   await mi(daemon.url, 'kill');
-  assert.equal((await daemon.ended).status, 0);
+  expect((await daemon.ended).status).toBe(0);
   const { stdout } = spawnSync('cat', [file], { encoding: 'utf8' });
-  assert.equal(JSON.parse(stdout).command, 'core:kill');
+  expect(JSON.parse(stdout).command).toBe('core:kill');
 });

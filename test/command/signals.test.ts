@@ -1,10 +1,9 @@
 // Each signal at each moment of the daemon has the effect that docs/guide/production.md states.
-import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   checkout,
   command,
@@ -58,13 +57,12 @@ function startSlow(t: Lifetime): Slow {
   return {
     daemon,
     go: (...steps) => {
-      assert.equal(
+      expect(
         spawnSync(
           'touch',
           steps.map((step) => join(directory, step)),
         ).status,
-        0,
-      );
+      ).toBe(0);
     },
   };
 }
@@ -72,7 +70,7 @@ function startSlow(t: Lifetime): Slow {
 async function endsGracefully(daemon: Running): Promise<void> {
   daemon.signal('SIGTERM');
   const { status, signal, stderr } = await daemon.ended;
-  assert.deepEqual([status, signal, stderr], [0, null, '']);
+  expect([status, signal, stderr]).toStrictEqual([0, null, '']);
 }
 
 /** Milliseconds between two signals of the sweep. */
@@ -112,10 +110,10 @@ unless(windows, describe)('signals', { concurrent: true }, () => {
       send();
       go('stop');
       const { status, signal: end, stderr } = await daemon.ended;
-      assert.deepEqual([status, end, stderr], [0, null, '']);
+      expect([status, end, stderr]).toStrictEqual([0, null, '']);
       for (const signal of signals) {
-        assert.equal(linesLike(daemon, new RegExp(`${signal}: ignored`)), lines, signal);
-        if (signals === unheard) assert.equal(linesLike(daemon, new RegExp(signal)), 0, signal);
+        expect(linesLike(daemon, new RegExp(`${signal}: ignored`)), signal).toBe(lines);
+        if (signals === unheard) expect(linesLike(daemon, new RegExp(signal)), signal).toBe(0);
       }
     });
   }
@@ -127,8 +125,8 @@ unless(windows, describe)('signals', { concurrent: true }, () => {
       starting.daemon.signal(signal);
       await starting.daemon.line(/finishing what runs/);
       starting.go('start', 'stop');
-      assert.equal((await starting.daemon.ended).status, 0);
-      assert.equal(linesLike(starting.daemon, /serving http/), 0);
+      expect((await starting.daemon.ended).status).toBe(0);
+      expect(linesLike(starting.daemon, /serving http/)).toBe(0);
 
       const reloading = startSlow(t);
       reloading.go('start');
@@ -138,7 +136,7 @@ unless(windows, describe)('signals', { concurrent: true }, () => {
       reloading.daemon.signal(signal);
       await reloading.daemon.line(/slow: stopping/);
       reloading.daemon.signal(signal);
-      assert.equal((await reloading.daemon.ended).status, 1);
+      expect((await reloading.daemon.ended).status).toBe(1);
     });
   }
 
@@ -159,8 +157,8 @@ unless(windows, describe)('signals', { concurrent: true }, () => {
     go('reload');
     await daemon.line(/slow: reloading/, 2);
     await endsGracefully(daemon);
-    assert.equal(linesLike(daemon, /slow: reloading/), 2);
-    assert.doesNotMatch(daemon.lines.join('\n'), /MaxListeners/);
+    expect(linesLike(daemon, /slow: reloading/)).toBe(2);
+    expect(daemon.lines.join('\n')).not.toMatch(/MaxListeners/);
   });
 
   test('SIGHUP before it serves is one reload right after', async (t) => {
@@ -170,10 +168,10 @@ unless(windows, describe)('signals', { concurrent: true }, () => {
     go('start', 'reload', 'stop');
     await daemon.line(/slow: reloading/);
     await endsGracefully(daemon);
-    assert.ok(
-      daemon.lines.findIndex((line) => /serving/.test(line)) < daemon.lines.findIndex((line) => /reloading/.test(line)),
+    expect(daemon.lines.findIndex((line) => /serving/.test(line))).toBeLessThan(
+      daemon.lines.findIndex((line) => /reloading/.test(line)),
     );
-    assert.equal(linesLike(daemon, /slow: reloading/), 1);
+    expect(linesLike(daemon, /slow: reloading/)).toBe(1);
   });
 
   test('SIGUSR1 opens no debugger, unless that was asked for', async (t) => {
@@ -182,9 +180,9 @@ unless(windows, describe)('signals', { concurrent: true }, () => {
     daemon.signal('SIGUSR1');
     daemon.signal('SIGHUP');
     await daemon.line(/SIGHUP: no listener/);
-    assert.equal(await isListening(9229), before);
+    expect(await isListening(9229)).toBe(before);
     await endsGracefully(daemon);
-    assert.equal(linesLike(daemon, /SIGUSR1: ignored/), 1);
+    expect(linesLike(daemon, /SIGUSR1: ignored/)).toBe(1);
   });
 
   test('a debugger that SIGUSR1 opens before the first line is closed', async (t) => {
@@ -197,10 +195,10 @@ unless(windows, describe)('signals', { concurrent: true }, () => {
       require('node:fs').writeFileSync(__filename + '.url', inspector.url());`,
     );
     const daemon = await startDaemon(t, ['-p', '0'], { env });
-    assert.equal((await mi(daemon.url, 'uptime')).status, 200);
-    assert.equal(await isListening(Number(new URL(readFileSync(`${file}.url`, 'utf8')).port)), false);
+    expect((await mi(daemon.url, 'uptime')).status).toBe(200);
+    expect(await isListening(Number(new URL(readFileSync(`${file}.url`, 'utf8')).port))).toBe(false);
     daemon.signal('SIGTERM');
-    assert.equal((await daemon.ended).status, 0);
+    expect((await daemon.ended).status).toBe(0);
   });
 
   // The addon is loaded by an import that comes late: from before it on, signals have the effects that they have later.
@@ -219,7 +217,7 @@ unless(windows, describe)('signals', { concurrent: true }, () => {
     const daemon = await startDaemon(t, ['-p', '0'], { env });
     await endsGracefully(daemon);
     for (const signal of signals) {
-      assert.equal(linesLike(daemon, new RegExp(`${signal}: (?:reading users|ignored)`)), 1, signal);
+      expect(linesLike(daemon, new RegExp(`${signal}: (?:reading users|ignored)`)), signal).toBe(1);
     }
   });
 
@@ -251,11 +249,11 @@ unless(windows, describe)('signals', { concurrent: true }, () => {
         else {
           // It may have served before the signal came: a second SIGTERM would end it at once.
           if (signal !== 'SIGTERM') {
-            assert.equal(spawnSync('kill', ['-0', String(daemon.child.pid)]).status, 0);
+            expect(spawnSync('kill', ['-0', String(daemon.child.pid)]).status).toBe(0);
             daemon.signal('SIGTERM');
           }
           const { status, stderr } = await daemon.ended;
-          assert.equal(status, 0, `${delay} ms: ${stderr}`);
+          expect(status, `${delay} ms: ${stderr}`).toBe(0);
         }
       }
     });
@@ -279,7 +277,7 @@ unless(windows, describe)('signals', { concurrent: true }, () => {
       const env = { ...process.env, NOTIFY_SOCKET: socket };
       const daemon = await startDaemon(t, ['-p', '0'], { env });
       const untold = daemon.line(/cannot be told/);
-      assert.match(await Promise.race([manager.line(/READY=1/), untold]), /READY=1/);
+      expect(await Promise.race([manager.line(/READY=1/), untold])).toMatch(/READY=1/);
       daemon.signal('SIGHUP');
       await manager.line(/^'RELOADING=1\\nMONOTONIC_USEC=[0-9]+'$/);
       await manager.line(/^'READY=1'$/, 2);
@@ -292,18 +290,20 @@ unless(windows, describe)('signals', { concurrent: true }, () => {
     const env = { ...process.env, NOTIFY_SOCKET: '/nowhere/notify' };
     const daemon = await startDaemon(t, ['-p', '0'], { env });
     await daemon.line(/cannot be told at NOTIFY_SOCKET \/nowhere\/notify/);
-    assert.equal((await mi(daemon.url, 'uptime')).status, 200);
+    expect((await mi(daemon.url, 'uptime')).status).toBe(200);
     await endsGracefully(daemon);
   });
 
   test('the table of signals names every signal that has an effect', () => {
     const text = readFileSync(join(checkout, 'docs/guide/production.md'), 'utf8');
     for (const signal of [...harmless, ...unheard, ...ending, 'SIGHUP', 'SIGABRT', 'SIGKILL']) {
-      assert.match(text, new RegExp(`^\\|.*\`${signal.slice(3)}\``, 'm'), signal);
+      expect(text, signal).toMatch(new RegExp(`^\\|.*\`${signal.slice(3)}\``, 'm'));
     }
   });
 });
 
 function assertEndedBy({ status, signal, stderr }: Ended, sent: NodeJS.Signals): void {
-  assert.ok(signal === sent || (ending.includes(sent) && status === 0), JSON.stringify({ status, signal, stderr }));
+  expect(signal === sent || (ending.includes(sent) && status === 0), JSON.stringify({ status, signal, stderr })).toBe(
+    true,
+  );
 }

@@ -1,8 +1,7 @@
 // `npm start` in a checkout that is up to date, without npm, cargo or a compiler on the PATH: it needs none of them.
-import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { checkout, Daemon, isListening, type LogLine, mi, temporaryFiles } from '../support/daemon.js';
 import type { Lifetime } from '../support/lifetime.js';
 import { unless } from '../support/unless.js';
@@ -49,21 +48,21 @@ unless(process.platform === 'win32', describe)('npm start', () => {
     const took = performance.now() - began;
     t.annotate(`served after ${took.toFixed(0)} ms`);
     // Promised are 2 s on an idle machine.
-    assert.ok(took < 4000, `took ${took} ms`);
-    assert.match(daemon.lines.join('\n'), /"config":"mi-httpd\.cfg"/);
-    assert.equal((await mi(String(url), 'uptime')).status, 200);
+    expect(took, `took ${took} ms`).toBeLessThan(4000);
+    expect(daemon.lines.join('\n')).toMatch(/"config":"mi-httpd\.cfg"/);
+    expect((await mi(String(url), 'uptime')).status).toBe(200);
     daemon.signal('SIGINT');
     const { status, stderr } = await daemon.ended;
-    assert.deepEqual([status, stderr], [0, '']);
+    expect([status, stderr]).toStrictEqual([0, '']);
   });
 
   test('hands its arguments to the command', async (t) => {
     const copy = builtCheckout(t);
     const daemon = start(t, copy, '-p', '0', '-f', 'examples/greeting.cfg');
     await daemon.line(/serving http:.*\/greeting"/);
-    assert.match(daemon.lines.join('\n'), /"config":"examples\/greeting\.cfg"/);
+    expect(daemon.lines.join('\n')).toMatch(/"config":"examples\/greeting\.cfg"/);
     daemon.signal('SIGTERM');
-    assert.equal((await daemon.ended).status, 0);
+    expect((await daemon.ended).status).toBe(0);
   });
 
   const verbs: readonly (readonly [args: readonly string[], output: RegExp])[] = [
@@ -80,8 +79,8 @@ unless(process.platform === 'win32', describe)('npm start', () => {
         input: 'pass word\n',
       });
       const { status, stdout, stderr } = await run.ended;
-      assert.equal(status, 0, stderr);
-      assert.match(stdout, output);
+      expect(status, stderr).toBe(0);
+      expect(stdout).toMatch(output);
     });
   }
 
@@ -106,8 +105,8 @@ unless(process.platform === 'win32', describe)('npm start', () => {
     const soon = new Date(Date.now() + 1000);
     utimesSync(options, soon, soon);
     const { status, stdout } = await start(t, copy, '-h').ended;
-    assert.equal(status, 0);
-    assert.match(stdout, /^changed mi-httpd: /);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^changed mi-httpd: /);
   });
 });
 

@@ -1,6 +1,5 @@
-import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { describe, test } from 'vitest';
+import { assert, describe, expect, test } from 'vitest';
 import { type Daemon, isListening, mi, startDaemon, temporaryFiles } from '../support/daemon.js';
 import type { Lifetime } from '../support/lifetime.js';
 
@@ -42,13 +41,13 @@ describe('stopping', () => {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     test(`${signal} ends an idle server with status 0 at once`, async (t) => {
       const daemon = await startDaemon(t, ['-p', '0']);
-      assert.equal((await mi(daemon.url, 'uptime')).status, 200);
+      expect((await mi(daemon.url, 'uptime')).status).toBe(200);
       const before = Date.now();
       daemon.signal(signal);
       const { status, stderr } = await daemon.ended;
-      assert.deepEqual([status, stderr], [0, '']);
-      assert.ok(Date.now() - before < 2000, `took ${Date.now() - before} ms`);
-      assert.match(daemon.lines.at(-1) ?? '', new RegExp(`${signal}: finishing what runs`));
+      expect([status, stderr]).toStrictEqual([0, '']);
+      expect(Date.now() - before, `took ${Date.now() - before} ms`).toBeLessThan(2000);
+      expect(daemon.lines.at(-1) ?? '').toMatch(new RegExp(`${signal}: finishing what runs`));
     });
   }
 
@@ -59,12 +58,12 @@ describe('stopping', () => {
       body: '{"jsonrpc":"2.0","id":1,"method":"uptime"}',
       headers: { 'Content-Type': 'application/json' },
     });
-    assert.equal(kept.status, 200);
+    expect(kept.status).toBe(200);
     await kept.arrayBuffer();
     const before = Date.now();
     daemon.signal('SIGTERM');
-    assert.equal((await daemon.ended).status, 0);
-    assert.ok(Date.now() - before < 2000, `took ${Date.now() - before} ms`);
+    expect((await daemon.ended).status).toBe(0);
+    expect(Date.now() - before, `took ${Date.now() - before} ms`).toBeLessThan(2000);
   });
 
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
@@ -75,10 +74,10 @@ describe('stopping', () => {
       daemon.signal(signal);
       await daemon.line(/finishing what runs/);
       await refusesConnections(daemon.port);
-      assert.equal(daemon.child.exitCode, null, 'still running');
+      expect(daemon.child.exitCode, 'still running').toBe(null);
       daemon.signal('SIGUSR2');
-      assert.deepEqual(await reply, { status: 200, jsonrpc: '2.0', id: 1, result: 'through' });
-      assert.equal((await daemon.ended).status, 0);
+      expect(await reply).toStrictEqual({ status: 200, jsonrpc: '2.0', id: 1, result: 'through' });
+      expect((await daemon.ended).status).toBe(0);
     });
   }
 
@@ -92,8 +91,8 @@ describe('stopping', () => {
     daemon.signal('SIGTERM');
     await daemon.line(/a second signal exits at once/);
     daemon.signal('SIGINT');
-    assert.equal((await daemon.ended).status, 1);
-    assert.equal(await reply, 'cut');
+    expect((await daemon.ended).status).toBe(1);
+    expect(await reply).toBe('cut');
   });
 
   test('a call that does not end is given up after 10 s: 503, exit 0', async (t) => {
@@ -104,16 +103,16 @@ describe('stopping', () => {
     daemon.signal('SIGTERM');
     const { status, id, error } = await reply;
     const waited = Date.now() - before;
-    assert.ok(waited > 9000 && waited < 13_000, `waited ${waited} ms`);
-    assert.equal(status, 503);
-    assert.ok(error !== undefined, `no error with id ${id}`);
-    assert.equal((await daemon.ended).status, 0);
-    assert.match(daemon.lines.join('\n'), /told to stop/);
+    expect(waited > 9000 && waited < 13_000, `waited ${waited} ms`).toBe(true);
+    expect(status).toBe(503);
+    assert(error !== undefined, `no error with id ${id}`);
+    expect((await daemon.ended).status).toBe(0);
+    expect(daemon.lines.join('\n')).toMatch(/told to stop/);
   });
 
   test('the MI command kill answers, then stops the server with status 0', async (t) => {
     const daemon = await startDaemon(t, ['-p', '0']);
-    assert.deepEqual(await mi(daemon.url, 'kill'), { status: 200, jsonrpc: '2.0', id: 1, result: 'OK' });
-    assert.equal((await daemon.ended).status, 0);
+    expect(await mi(daemon.url, 'kill')).toStrictEqual({ status: 200, jsonrpc: '2.0', id: 1, result: 'OK' });
+    expect((await daemon.ended).status).toBe(0);
   });
 });

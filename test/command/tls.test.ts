@@ -1,8 +1,7 @@
-import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { copyFileSync, existsSync } from 'node:fs';
 import { request } from 'node:http';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { assertNoStack, assertRefused, runCommand, startDaemon } from '../support/daemon.js';
 import { served } from '../support/tls-client.js';
 import { noOpenssl, TlsFiles } from '../support/tls-files.js';
@@ -28,28 +27,28 @@ unless(noOpenssl, describe)('TLS', () => {
     const daemon = await startDaemon(t, ['-f', '-', '-l', '127.0.0.1', '-p', '0'], {
       input: head + tls(certFile, keyFile) + tail,
     });
-    assert.match(daemon.url, /^https:\/\/127\.0\.0\.1:\d+\/mi$/);
-    assert.equal(await served(daemon.port, '/healthz'), 'one');
+    expect(daemon.url).toMatch(/^https:\/\/127\.0\.0\.1:\d+\/mi$/);
+    expect(await served(daemon.port, '/healthz')).toBe('one');
     daemon.signal('SIGHUP');
     await daemon.line(/SIGHUP: .*live\.pem has not changed/);
     use(two);
     daemon.signal('SIGHUP');
     await daemon.line(/new connections to 127\.0\.0\.1:\d+ get the new certificate .*live\.pem, valid until 20/);
-    assert.equal(await served(daemon.port, '/healthz'), 'two');
+    expect(await served(daemon.port, '/healthz')).toBe('two');
     copyFileSync(one.keyFile, keyFile);
     daemon.signal('SIGHUP');
     await daemon.line(/keeps its former certificate: key .*live\.key does not belong to certificate/);
-    assert.equal(await served(daemon.port, '/healthz'), 'two');
+    expect(await served(daemon.port, '/healthz')).toBe('two');
     daemon.signal('SIGTERM');
     // What watches the files keeps nothing alive.
-    assert.equal((await daemon.ended).status, 0);
+    expect((await daemon.ended).status).toBe(0);
   });
 
   test('SIGHUP without TLS changes nothing', async (t) => {
     const daemon = await startDaemon(t, ['-p', '0']);
     daemon.signal('SIGHUP');
     await daemon.line(/SIGHUP: no listener has a certificate to read again/);
-    assert.equal((await fetch(daemon.url)).status, 200);
+    expect((await fetch(daemon.url)).status).toBe(200);
   });
 
   test('a certificate that cannot be served is refused, with or without -c', async (t) => {
@@ -60,8 +59,8 @@ unless(noOpenssl, describe)('TLS', () => {
     const reason = /cannot serve https:127\.0\.0\.1:0: certificate .*old\.pem expired on .* GMT: renew it/;
     assertRefused(await runCommand(t, options, { input }), reason);
     const { status, stderr } = await runCommand(t, ['-c', ...options], { input });
-    assert.equal(status, 255);
-    assert.match(stderr, /^<stdin>: cannot serve https:.*expired/);
+    expect(status).toBe(255);
+    expect(stderr).toMatch(/^<stdin>: cannot serve https:.*expired/);
     assertNoStack(stderr);
   });
 
@@ -69,11 +68,11 @@ unless(noOpenssl, describe)('TLS', () => {
     const { certFile, keyFile } = new TlsFiles(t).make('one');
     const input = head + tls(certFile, keyFile) + tail;
     const { status, stdout, stderr } = await runCommand(t, ['-c', '-f', '-', '-l', '127.0.0.1'], { input });
-    assert.equal(status, 0, stderr);
+    expect(status, stderr).toBe(0);
     const [note, last, ...rest] = stdout.trimEnd().split('\n');
-    assert.match(note ?? '', /^<stdin>: note: tls_ciphers "SECURE256:.*": TLS 1\.3 cannot be switched off/);
-    assert.equal(last, '<stdin>: good');
-    assert.deepEqual(rest, []);
+    expect(note ?? '').toMatch(/^<stdin>: note: tls_ciphers "SECURE256:.*": TLS 1\.3 cannot be switched off/);
+    expect(last).toBe('<stdin>: good');
+    expect(rest).toStrictEqual([]);
   });
 });
 
@@ -89,15 +88,15 @@ describe('listeners', () => {
       const daemon = await startDaemon(t, ['-f', '-'], { input: head + lines + tail });
       await daemon.line(new RegExp(`serving http://unix:${path}:/mi`));
       const secure = await daemon.line(/serving https:/);
-      assert.equal(await served(Number(/:(\d+)\/mi/.exec(secure)?.[1]), '/healthz'), 'one');
+      expect(await served(Number(/:(\d+)\/mi/.exec(secure)?.[1]), '/healthz')).toBe('one');
       const asked = request({ socketPath: path, path: '/healthz' }).end();
       const [response] = await once(asked, 'response');
-      assert.equal(response.statusCode, 200);
+      expect(response.statusCode).toBe(200);
       response.resume();
-      assert.doesNotMatch(daemon.lines.join('\n'), /WITHOUT AUTHENTICATION/);
+      expect(daemon.lines.join('\n')).not.toMatch(/WITHOUT AUTHENTICATION/);
       daemon.signal('SIGTERM');
-      assert.equal((await daemon.ended).status, 0);
-      assert.equal(existsSync(path), false);
+      expect((await daemon.ended).status).toBe(0);
+      expect(existsSync(path)).toBe(false);
     },
   );
 
@@ -106,7 +105,7 @@ describe('listeners', () => {
     const open = 'modparam("httpd", "allow_unauthenticated", 1)\n';
     const daemon = await startDaemon(t, ['-f', '-'], { input: head + lines.join('') + open + tail });
     const warning = await daemon.line(/LISTENING ON/);
-    assert.match(warning, /LISTENING ON \*:\d+ WITHOUT AUTHENTICATION/);
+    expect(warning).toMatch(/LISTENING ON \*:\d+ WITHOUT AUTHENTICATION/);
   });
 
   test('listen does not mix with ip and port, nor with -l and -p', async (t) => {
@@ -114,8 +113,8 @@ describe('listeners', () => {
     const inFile = await runCommand(t, ['-c', '-f', '-'], {
       input: `${head}${listen}modparam("httpd", "port", 1024)\n`,
     });
-    assert.equal(inFile.status, 255);
-    assert.match(inFile.stderr, /^<stdin>:3:19: parameters "listen" and "port" of module httpd do not mix: /);
+    expect(inFile.status).toBe(255);
+    expect(inFile.stderr).toMatch(/^<stdin>:3:19: parameters "listen" and "port" of module httpd do not mix: /);
     for (const options of [
       ['-p', '0'],
       ['-l', '::1'],

@@ -1,7 +1,6 @@
 // Servers in worker threads: how the thread ends is a matter of the thread, and not of the process.
-import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { type Ended, Running } from '../support/daemon.js';
 import type { Lifetime } from '../support/lifetime.js';
 import { noOpenssl, TlsFiles } from '../support/tls-files.js';
@@ -38,8 +37,8 @@ describe('a worker thread with a server', { concurrent: true }, () => {
   for (const [end, outcome] of Object.entries(endings)) {
     test(`may end by ${end}, and the next one serves`, async (t) => {
       const { status, signal, stdout, stderr } = await host(t, { ends: [end, end], shareEnvironment: true });
-      assert.deepEqual([status, signal, stderr], [0, null, '']);
-      assert.deepEqual(JSON.parse(stdout), [served, ...outcome, served, ...outcome]);
+      expect([status, signal, stderr]).toStrictEqual([0, null, '']);
+      expect(JSON.parse(stdout)).toStrictEqual([served, ...outcome, served, ...outcome]);
     });
   }
 
@@ -49,15 +48,15 @@ describe('a worker thread with a server', { concurrent: true }, () => {
     const listen = ['http:127.0.0.1:0', 'https:127.0.0.1:0', `unix:${join(files.folder, 'mi.sock')}`];
     const httpd = { listen, tls_cert_file: certFile, tls_key_file: keyFile };
     const { status, signal, stdout } = await host(t, { ends: ['exit', 'throw'], shareEnvironment: true, httpd });
-    assert.deepEqual([status, signal], [0, null]);
-    assert.deepEqual(JSON.parse(stdout), [served, 3, served, 'thrown', 1]);
+    expect([status, signal]).toStrictEqual([0, null]);
+    expect(JSON.parse(stdout)).toStrictEqual([served, 3, served, 'thrown', 1]);
   });
 
   for (const end of ['terminate', 'main exits', 'main throws']) {
     test(`takes the process along when it has a server open (${end}), as docs/guide/embed.md says`, async (t) => {
       const { signal, stderr } = await host(t, { ends: [end], shareEnvironment: true });
-      assert.equal(signal, 'SIGABRT');
-      assert.match(stderr, /uv_loop_close\(\) while having open handles/);
+      expect(signal).toBe('SIGABRT');
+      expect(stderr).toMatch(/uv_loop_close\(\) while having open handles/);
     });
   }
 });
@@ -72,8 +71,8 @@ describe('heads of requests that a worker thread takes', { concurrent: true }, (
   for (const [name, [plan, env, seen]] of Object.entries(cases)) {
     test(name, async (t) => {
       const { stdout, stderr } = await host(t, { ...plan, ends: ['close', 'close'] }, env);
-      assert.equal(stderr, '');
-      assert.deepEqual(JSON.parse(stdout), [seen, 0, seen, 0]);
+      expect(stderr).toBe('');
+      expect(JSON.parse(stdout)).toStrictEqual([seen, 0, seen, 0]);
     });
   }
 });

@@ -1,8 +1,7 @@
 // Every exchange that was recorded with the original is replayed, and comes out identical, or as a row of the table of
 // differences says, from which docs/compatibility.md is made.
-import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
-import { afterAll, beforeAll, describe, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Server } from '#src/server.js';
 import { makeTlsFiles } from '../support/conformance/certificate.js';
 import { commandNames } from '../support/conformance/commands.js';
@@ -25,22 +24,19 @@ describe('replay of the recordings', () => {
   afterAll(() => files && rm(files.place, { recursive: true }));
 
   test('every exchange is identical, different on purpose or not applicable', (t) => {
-    assert.equal(results.length, recordings.length);
+    expect(results.length).toBe(recordings.length);
     const lines = Object.entries(counts(results)).map(([outcome, count]) => `${outcome} ${count}`);
     t.annotate(`${results.length} exchanges: ${lines.join(', ')}`);
     for (const [lacking, count] of reasons(results)) t.annotate(`not applicable: ${lacking}: ${count}`);
     const failing = results.filter(({ outcome }) => outcome === 'failing');
     const texts = failing.map(({ recording: { version, name }, problems }) => [`${version} ${name}`, ...problems]);
-    assert.deepEqual(texts, [], 'an unlisted difference: mend it, or give it a row in differences.json');
+    expect(texts, 'an unlisted difference: mend it, or give it a row in differences.json').toStrictEqual([]);
   });
 
   test('every difference that names recordings concerns one', () => {
     const applied = new Set(results.flatMap((result) => result.applied.map(({ id }) => id)));
     const idle = table.differences.filter(({ id, match }) => match !== undefined && !applied.has(id));
-    assert.deepEqual(
-      idle.map(({ id }) => id),
-      [],
-    );
+    expect(idle.map(({ id }) => id)).toStrictEqual([]);
   });
 
   test('every case of a difference names a recording', () => {
@@ -48,7 +44,7 @@ describe('replay of the recordings', () => {
     const unknown = table.differences.flatMap(({ cases = {} }) =>
       Object.keys(cases).filter((name) => !names.has(name)),
     );
-    assert.deepEqual(unknown, []);
+    expect(unknown).toStrictEqual([]);
   });
 });
 
@@ -82,25 +78,21 @@ describe('commands of the recorded servers', () => {
   test('each is here, or in the table by name', async () => {
     const { result: ours = [] } = await ask('which');
     const known = new Set([...ours, ...sip]);
-    assert.deepEqual(
-      commandNames(recordings).filter((name) => !known.has(name)),
-      [],
-    );
-    assert.deepEqual(
+    expect(commandNames(recordings).filter((name) => !known.has(name))).toStrictEqual([]);
+    expect(
       sip.filter((name) => ours.includes(name)),
-      [],
       'these are here: take them out of sipCommands',
-    );
+    ).toStrictEqual([]);
   });
 
   test('each of ours is recorded, or in the table by name', async () => {
     const { result: ours = [] } = await ask('which');
     const recorded = commandNames(recordings);
     const own = ours.filter((name) => name.includes(':') && !recorded.includes(name));
-    assert.deepEqual(own.sort(), [...table.ownCommands].sort(), 'ownCommands lists what OpenSIPS has not');
+    expect(own.sort(), 'ownCommands lists what OpenSIPS has not').toStrictEqual([...table.ownCommands].sort());
   });
 
   test('those of a SIP server are not found', async () => {
-    for (const name of sip) assert.equal((await ask(name)).error?.code, -32601, name);
+    for (const name of sip) expect((await ask(name)).error?.code, name).toBe(-32601);
   });
 });

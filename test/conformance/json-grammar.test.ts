@@ -1,7 +1,6 @@
 // What the JSON grammar accepts and refuses, from the socket to the command and back: as a parameter, and as a body.
-import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, test } from 'vitest';
+import { afterAll, assert, beforeAll, describe, expect, test } from 'vitest';
 import { command, createServer, defineModule, type Server } from '#src/index.js';
 import { type Repeated, spell } from '../support/conformance/recording.js';
 import { RawClient } from '../support/raw-client.js';
@@ -53,22 +52,22 @@ describe('the JSON grammar (RFC 8259) through a socket', () => {
   });
 
   async function post(body: Buffer): Promise<string> {
-    assert.ok(client !== undefined);
+    assert(client !== undefined);
     const reply = await client.ask('POST', '/mi', body, ['Content-Type: application/json']);
     return `${reply.status} ${reply.text}`;
   }
 
   test('has cases of every kind for every section', () => {
     for (const section of ['2', '3', '4', '5', '6', '7', '8.1', '8.2', '9']) {
-      assert.ok(
+      expect(
         cases.some((one) => one.section === section),
         section,
-      );
+      ).toBe(true);
     }
-    assert.equal(new Set(cases.map(({ name }) => name)).size, cases.length);
+    expect(new Set(cases.map(({ name }) => name)).size).toBe(cases.length);
     for (const { name, outcome, why } of cases) {
-      assert.match(name, /^[yni]_/);
-      assert.equal(outcome !== undefined && why !== undefined, name.startsWith('i_'), `${name}: outcome and why`);
+      expect(name).toMatch(/^[yni]_/);
+      expect(outcome !== undefined && why !== undefined, `${name}: outcome and why`).toBe(name.startsWith('i_'));
     }
   });
 
@@ -80,15 +79,15 @@ describe('the JSON grammar (RFC 8259) through a socket', () => {
         const reply = await post(
           Buffer.concat([Buffer.from('{"jsonrpc":"2.0","method":"echo","params":['), text, Buffer.from('],"id":1}')]),
         );
-        if (isAccepted) assert.equal(reply, `200 {"jsonrpc":"2.0","result":${resultOf(one, text)},"id":1}`);
-        else assert.match(reply, one.outcome === 'rejected' ? invalidParams : parseError);
+        if (isAccepted) expect(reply).toBe(`200 {"jsonrpc":"2.0","result":${resultOf(one, text)},"id":1}`);
+        else expect(reply).toMatch(one.outcome === 'rejected' ? invalidParams : parseError);
       });
     }
     test(`${one.name} as a body`, async () => {
       const reply = await post(text);
-      if (isAccepted || one.outcome === 'rejected') assert.match(reply, invalidRequest);
-      else if (text.length === 0) assert.match(reply, /^400 \{"jsonrpc":"2\.0","error":\{"code":-32600,/);
-      else assert.match(reply, parseError);
+      if (isAccepted || one.outcome === 'rejected') expect(reply).toMatch(invalidRequest);
+      else if (text.length === 0) expect(reply).toMatch(/^400 \{"jsonrpc":"2\.0","error":\{"code":-32600,/);
+      else expect(reply).toMatch(parseError);
     });
   }
 });

@@ -1,8 +1,7 @@
 // Every case of jsonrpc-2.0.json, which other projects may use as well: it says how.
-import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
-import { beforeAll, describe, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { command, defineModule, MiError, type Server } from '#src/index.js';
 import { suiteLifetime } from '../support/lifetime.js';
 import { post, startServer } from '../support/mi-client.js';
@@ -77,12 +76,12 @@ describe('JSON-RPC 2.0 conformance', () => {
       for (const { name, section, requirement, request, accepts } of cases) {
         test(`§${section} ${requirement}: ${name}`, async () => {
           const { status, body } = await post(server, request);
-          assert.equal(status, body === '' ? 202 : 200);
+          expect(status).toBe(body === '' ? 202 : 200);
           const actual: unknown = body === '' ? null : JSON.parse(body);
-          assert.ok(
+          expect(
             accepts.some((accepted) => isAccepted(actual, accepted)),
             `${body}\nis none of ${JSON.stringify(accepts)}`,
-          );
+          ).toBe(true);
         });
       }
     });
@@ -90,8 +89,8 @@ describe('JSON-RPC 2.0 conformance', () => {
 
   test('the file covers every example, and each section with a rule for servers', () => {
     const sections = new Set(cases.map(({ section }) => section));
-    assert.deepEqual([...sections].sort(), ['4', '4.1', '4.2', '5', '5.1', '6', '7']);
-    assert.equal(cases.filter(({ requirement }) => requirement === 'example').length, 15);
-    assert.equal(new Set(cases.map(({ section, name }) => section + name)).size, cases.length);
+    expect([...sections].sort()).toStrictEqual(['4', '4.1', '4.2', '5', '5.1', '6', '7']);
+    expect(cases.filter(({ requirement }) => requirement === 'example').length).toBe(15);
+    expect(new Set(cases.map(({ section, name }) => section + name)).size).toBe(cases.length);
   });
 });

@@ -1,8 +1,7 @@
 // The table of differences knows exchanges by their kind: recordings whose names, ids, values and sizes are others land
 // in the same rows.
-import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { makeTlsFiles } from '../support/conformance/certificate.js';
 import { readDifferences } from '../support/conformance/differences.js';
 import { judge } from '../support/conformance/judge.js';
@@ -21,7 +20,7 @@ describe('recordings with other names, ids, values and sizes', () => {
         const name = `${recording.version} ${recordings[index]?.name}`;
         return [name, ...judge(recording, table).applied.map(({ id }) => id)].join(' ');
       });
-    assert.deepEqual(rows(others), rows(recordings));
+    expect(rows(others)).toStrictEqual(rows(recordings));
   });
 
   test('come out as the table says', async (t) => {
@@ -32,6 +31,6 @@ describe('recordings with other names, ids, values and sizes', () => {
     const problems = results.flatMap(({ outcome, problems }, index) =>
       outcome === 'failing' ? [[`${recordings[index]?.version} ${recordings[index]?.name}`, ...problems]] : [],
     );
-    assert.deepEqual(problems, []);
+    expect(problems).toStrictEqual([]);
   });
 });

@@ -1,8 +1,7 @@
 // docs/architecture.md shows the source as it is.
-import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { linksOf } from '../support/pages.js';
 
 const page = 'docs/architecture.md';
@@ -19,29 +18,26 @@ function within(folder: string): readonly string[] {
 describe('docs/architecture.md', () => {
   for (const folder of ['src', 'src/http', 'src/mi']) {
     test(`leads to everything in ${folder}`, () => {
-      assert.deepEqual(
-        within(folder).filter((path) => !linked.has(path)),
-        [],
-      );
+      expect(within(folder).filter((path) => !linked.has(path))).toStrictEqual([]);
     });
   }
 
   test('names functions that are in the files that it links to', () => {
     const named = [...text.matchAll(/\]\((\.\.\/[^)]+)\)((?:,? \*[^*\n]+\*)+)/g)];
-    assert.ok(named.length > 10);
+    expect(named.length).toBeGreaterThan(10);
     for (const [, path = '', names = ''] of named) {
       const source = readFileSync(join('docs', path), 'utf8');
       for (const [, name = ''] of names.matchAll(/\*([^*]+)\*/g)) {
-        assert.match(source, new RegExp(`(?<![\\w#])${name}(?:\\(|<|: \\()`), `${path}: ${name}`);
+        expect(source, `${path}: ${name}`).toMatch(new RegExp(`(?<![\\w#])${name}(?:\\(|<|: \\()`));
       }
     }
   });
 
   test('names constants that are in the files that it links to', () => {
     const named = [...text.matchAll(/`(\w+)` (?:in|of) \[[^\]]*\]\((\.\.\/[^)]+)\)/g)];
-    assert.ok(named.length > 2);
+    expect(named.length).toBeGreaterThan(2);
     for (const [, name = '', path = ''] of named) {
-      assert.ok(readFileSync(join('docs', path), 'utf8').includes(name), `${path}: ${name}`);
+      expect(readFileSync(join('docs', path), 'utf8'), `${path}: ${name}`).toContain(name);
     }
   });
 });

@@ -1,8 +1,7 @@
 // Regular expressions that see what clients send are bounded, and none comes unseen: test/docs/expressions.json lists every
 // one of the source with what it sees and why its time stays in proportion.
-import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import { allExpressions, expressionsOf } from '../support/expressions.js';
 
 interface Listed {
@@ -16,8 +15,8 @@ test('every regular expression of the source is listed with what it sees', () =>
   const expected = Object.entries(listed).map(([file, { expressions }]) => [file, [...expressions].sort()]);
   const found = [...allExpressions()].map(([file, expressions]) => [file, [...expressions].sort()]);
   const remedy = 'list it in test/docs/expressions.json, with what it sees and why its time stays in proportion';
-  assert.deepEqual(Object.fromEntries(found), Object.fromEntries(expected), remedy);
-  for (const [file, { sees }] of Object.entries(listed)) assert.match(sees, /^[^:]{4,}: .{8,}/, file);
+  expect(Object.fromEntries(found), remedy).toStrictEqual(Object.fromEntries(expected));
+  for (const [file, { sees }] of Object.entries(listed)) expect(sees, file).toMatch(/^[^:]{4,}: .{8,}/);
 });
 
 test('the reader of sources finds expressions, and takes nothing else for one', () => {
@@ -30,5 +29,5 @@ test('the reader of sources finds expressions, and takes nothing else for one', 
     ['new RegExp(text)', ['new RegExp']],
     ['#!/usr/bin/env node\na', []],
   ];
-  for (const [source, found] of cases) assert.deepEqual(expressionsOf(source), found, source);
+  for (const [source, found] of cases) expect(expressionsOf(source), source).toStrictEqual(found);
 });

@@ -1,10 +1,9 @@
 // README and guides tell the truth: their programs run, their configurations are good.
-import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { loadableModules } from '#src/modules/index.js';
 import { blocks } from '../support/pages.js';
 
@@ -67,10 +66,7 @@ describe('README and guides', () => {
   const written = blocks('js');
 
   test('every program in them is one of those below, in this order', () => {
-    assert.deepEqual(
-      written.map(({ page }) => page),
-      programs.map(({ page }) => page),
-    );
+    expect(written.map(({ page }) => page)).toStrictEqual(programs.map(({ page }) => page));
   });
 
   for (const [index, { page, title, epilogue, output }] of programs.entries()) {
@@ -78,20 +74,20 @@ describe('README and guides', () => {
       const file = join(place, `program-${index}.mjs`);
       writeFileSync(file, `${written[index]?.text}\n${epilogue} await server.close();\n`);
       const { stdout } = await run(process.execPath, [file], { timeout: 20_000 });
-      assert.match(stdout, output);
+      expect(stdout).toMatch(output);
     });
   }
 
   test('the server of the README has ten lines at most', () => {
-    assert.ok((written[0]?.text ?? '').split('\n').filter((line) => line.trim() !== '').length <= 10);
+    expect((written[0]?.text ?? '').split('\n').filter((line) => line.trim() !== '').length).toBeLessThanOrEqual(10);
   });
 
   test('the TypeScript compiles, strictly, and its types are those it tells', async () => {
     const sources = blocks('ts');
-    assert.equal(sources.length, 2);
+    expect(sources.length).toBe(2);
     const told = '// trunk: string; capacity: number | undefined';
     const proof = 'const a: string = trunk; const b: number | undefined = capacity; void a; void b;';
-    assert.equal(sources.filter(({ text }) => text.includes(told)).length, 1);
+    expect(sources.filter(({ text }) => text.includes(told)).length).toBe(1);
     const files = sources.map(({ text }, index) => {
       const file = join(place, `source-${index}.ts`);
       writeFileSync(file, text.replace(told, proof));
@@ -103,7 +99,7 @@ describe('README and guides', () => {
 
   test('the configurations are good', async () => {
     const configurations = blocks('text').filter(({ text }) => text.includes('loadmodule'));
-    assert.ok(configurations.length > 1);
+    expect(configurations.length).toBeGreaterThan(1);
     writeFileSync(join(place, 'my-module.mjs'), readFileSync('examples/greeting-module.mjs'));
     for (const { text } of configurations) {
       writeFileSync(join(place, 'guide.cfg'), text);
@@ -120,11 +116,11 @@ describe('README and guides', () => {
         if ('refused' in declaration) continue;
         const value = name === 'ip' ? '127.0.0.1' : declaration.type === 'list' ? undefined : declaration.default;
         if (value === undefined) {
-          assert.ok(text.includes(`\n# modparam("${module}", "${name}", "`), `a comment that shows ${name}`);
+          expect(text, `a comment that shows ${name}`).toContain(`\n# modparam("${module}", "${name}", "`);
           continue;
         }
         const line = `modparam("${module}", "${name}", ${JSON.stringify(value)})`;
-        assert.ok(text.includes(`\n${line}\n`), line);
+        expect(text, line).toContain(`\n${line}\n`);
       }
     }
   });
@@ -132,7 +128,7 @@ describe('README and guides', () => {
   test('every dependency is named, and they are counted', () => {
     const { dependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
     const page = readFileSync('docs/guide/start.md', 'utf8');
-    assert.equal(Object.keys(dependencies).length, 5);
-    for (const name of Object.keys(dependencies)) assert.ok(page.includes(`\`${name}\``), name);
+    expect(Object.keys(dependencies).length).toBe(5);
+    for (const name of Object.keys(dependencies)) expect(page, name).toContain(`\`${name}\``);
   });
 });

@@ -1,8 +1,7 @@
 // Links of all pages lead somewhere, also in the package.
-import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { anchorsOf, guides, linksOf, pages } from '../support/pages.js';
 
 describe('links', () => {
@@ -10,8 +9,8 @@ describe('links', () => {
     test(`${page}: every file and heading that it links to exists`, () => {
       for (const { path, anchor } of linksOf(page)) {
         const target = path === '' ? page : normalize(join(dirname(page), path));
-        assert.ok(existsSync(target), `${path} is missing`);
-        if (anchor !== undefined) assert.ok(anchorsOf(target).includes(anchor), `${path}#${anchor} is no heading`);
+        expect(existsSync(target), `${path} is missing`).toBe(true);
+        if (anchor !== undefined) expect(anchorsOf(target), `${path}#${anchor} is no heading`).toContain(anchor);
       }
     });
   }
@@ -19,11 +18,8 @@ describe('links', () => {
   test('the README leads to every guide and every reference page', () => {
     const targets = new Set(linksOf('README.md').map(({ path }) => path));
     const wanted = pages.filter((page) => /^docs\/(guide|reference)\//.test(page));
-    assert.ok(wanted.length > 10);
-    assert.deepEqual(
-      wanted.filter((page) => !targets.has(page)),
-      [],
-    );
+    expect(wanted.length).toBeGreaterThan(10);
+    expect(wanted.filter((page) => !targets.has(page))).toStrictEqual([]);
   });
 
   test('pages of the package lead to files of the package, or to pages for developers', () => {
@@ -33,17 +29,17 @@ describe('links', () => {
     const isForDevelopers = (path: string): boolean =>
       /^(CONTRIBUTING\.md|docs\/[a-z-]+\.(md|png)|src\/|test\/|bench\/|scripts\/|crate\/)/.test(path);
     const published = pages.filter(isPublished);
-    assert.ok(published.length > 15);
+    expect(published.length).toBeGreaterThan(15);
     for (const page of published) {
       for (const { path } of linksOf(page)) {
         const target = path === '' ? page : normalize(join(dirname(page), path));
-        assert.ok(isPublished(target) || isForDevelopers(target), `${page}: ${path} is in no package`);
+        expect(isPublished(target) || isForDevelopers(target), `${page}: ${path} is in no package`).toBe(true);
       }
     }
   });
 
   test('guides are short: the README has 200 lines at most', () => {
-    assert.ok(guides.length > 5);
-    assert.ok(readFileSync('README.md', 'utf8').split('\n').length <= 201);
+    expect(guides.length).toBeGreaterThan(5);
+    expect(readFileSync('README.md', 'utf8').split('\n').length).toBeLessThanOrEqual(201);
   });
 });

@@ -1,5 +1,4 @@
 // docs/guide/production.md holds: its configuration serves, its unit is one, nginx passes on what it is told to.
-import assert from 'node:assert/strict';
 import { execFile, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,7 +7,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { basic, tokenLine, userLine } from '../support/accounts.js';
 import { runCommand, startDaemon } from '../support/daemon.js';
 import type { Lifetime } from '../support/lifetime.js';
@@ -22,7 +21,7 @@ const page = readFileSync('docs/guide/production.md', 'utf8');
 /** The one fenced block of a language. */
 function block(language: string): string {
   const found = [...page.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\``, 'gm'))];
-  assert.equal(found.length, 1, `blocks of ${language}`);
+  expect(found.length, `blocks of ${language}`).toBe(1);
   return found[0]?.[1] ?? '';
 }
 
@@ -84,24 +83,21 @@ describe('the configuration for production', () => {
   test('is good, with nothing to note', async (t) => {
     const { file } = production(t);
     const { status, stdout, stderr } = await runCommand(t, ['-c', '-f', file]);
-    assert.deepEqual([status, stdout, stderr], [0, `${file}: good\n`, '']);
+    expect([status, stdout, stderr]).toStrictEqual([0, `${file}: good\n`, '']);
   });
 
   test('serves without a warning, and each listener as its comment says', async (t) => {
     const { file, socket, folder } = production(t);
     const daemon = await startDaemon(t, ['-f', file]);
     const exporterLine = await daemon.line(/serving http:\/\/127\.0\.0\.1:\d+\/mi"/);
-    assert.deepEqual(
-      daemon.log.filter(({ level }) => level >= 40),
-      [],
-    );
+    expect(daemon.log.filter(({ level }) => level >= 40)).toStrictEqual([]);
     const local = { socketPath: socket };
     const exporter = { host: '127.0.0.1', port: Number(/127\.0\.0\.1:(\d+)/.exec(exporterLine)?.[1]) };
-    for (const target of [local, exporter]) assert.equal((await call(target, undefined, 'pwd')).status, 401);
-    assert.match((await call(local, alice, 'log_level')).body, /"Processes"/);
-    assert.match((await call(local, alice, 'kill')).body, /deny_commands/);
-    assert.match((await call(exporter, alice, 'usrloc:flush')).body, /needs level operate/);
-    assert.match((await call(exporter, 'Bearer mi_token', 'uptime')).body, /"Up time"/);
+    for (const target of [local, exporter]) expect((await call(target, undefined, 'pwd')).status).toBe(401);
+    expect((await call(local, alice, 'log_level')).body).toMatch(/"Processes"/);
+    expect((await call(local, alice, 'kill')).body).toMatch(/deny_commands/);
+    expect((await call(exporter, alice, 'usrloc:flush')).body).toMatch(/needs level operate/);
+    expect((await call(exporter, 'Bearer mi_token', 'uptime')).body).toMatch(/"Up time"/);
     const outside = await connectTls(daemon.port);
     const text = JSON.stringify({ jsonrpc: '2.0', method: 'log_level', id: 1 });
     outside.write(
@@ -110,10 +106,10 @@ describe('the configuration for production', () => {
     );
     const [reply] = await once(outside, 'data');
     outside.destroy();
-    assert.match(String(reply), /needs level admin; alice has level operate/);
+    expect(String(reply)).toMatch(/needs level admin; alice has level operate/);
     daemon.signal('SIGTERM');
-    assert.equal((await daemon.ended).status, 0);
-    assert.match(readFileSync(join(folder, 'log/audit.log'), 'utf8'), /"who":"exporter".*"command":"core:uptime"/);
+    expect((await daemon.ended).status).toBe(0);
+    expect(readFileSync(join(folder, 'log/audit.log'), 'utf8')).toMatch(/"who":"exporter".*"command":"core:uptime"/);
   });
 
   test('has the statistics that are to be watched', async (t) => {
@@ -124,8 +120,8 @@ describe('the configuration for production', () => {
     const names = Object.keys(JSON.parse(body).result);
     const [table = ''] = /^## What to watch$[\s\S]*/m.exec(page) ?? [];
     const told = [...table.matchAll(/`([a-z]+:[a-z_]+)`/g)].map(([, name = '']) => name);
-    assert.ok(told.length >= 10);
-    for (const name of told) assert.ok(names.includes(name), name);
+    expect(told.length).toBeGreaterThanOrEqual(10);
+    for (const name of told) expect(names, name).toContain(name);
     daemon.signal('SIGTERM');
     await daemon.ended;
   });
@@ -148,17 +144,17 @@ describe('the unit of systemd', () => {
         .filter((line) => line.includes('mi-httpd'))
         .join('\n');
     };
-    assert.equal(await verify(text), '');
-    assert.notEqual(await verify(text.replace('ProtectHome=', 'ProtectHme=')), '');
+    expect(await verify(text)).toBe('');
+    expect(await verify(text.replace('ProtectHome=', 'ProtectHme='))).not.toBe('');
   });
 
   test('has the limits that the configuration needs', () => {
     const most = Number(/"max_connections", (\d+)/.exec(block('cfg'))?.[1]);
     const open = Number(/^LimitNOFILE=(\d+)/m.exec(unit)?.[1]);
-    assert.ok(open >= most + 64);
+    expect(open).toBeGreaterThanOrEqual(most + 64);
     const allowed = /;allow=([^"]*)"/.exec(block('cfg'))?.[1]?.split(',') ?? [];
     const line = /^IPAddressAllow=(.*)/m.exec(unit)?.[1]?.split(' ') ?? [];
-    assert.deepEqual(line, ['localhost', ...allowed]);
+    expect(line).toStrictEqual(['localhost', ...allowed]);
   });
 });
 
@@ -201,9 +197,9 @@ unless(lacks('nginx', '-v'), describe)('nginx in front', () => {
     });
     await listening(inside, nginx, () => errors);
     const through = { socketPath: inside };
-    assert.equal((await call(through, undefined, 'pwd')).status, 401);
-    assert.equal((await call({ socketPath: outside }, alice, 'pwd')).status, 403);
-    for (let i = 0; i < 20; i++) assert.equal((await call(through, alice, 'uptime')).status, 200);
+    expect((await call(through, undefined, 'pwd')).status).toBe(401);
+    expect((await call({ socketPath: outside }, alice, 'pwd')).status).toBe(403);
+    for (let i = 0; i < 20; i++) expect((await call(through, alice, 'uptime')).status).toBe(200);
     const contacts = Array.from({ length: 3000 }, (_, i) => ({
       aor: `user${i}`,
       contact: `sip:user${i}@192.0.2.7:5060`,
@@ -212,12 +208,12 @@ unless(lacks('nginx', '-v'), describe)('nginx in front', () => {
     }));
     for (let from = 0; from < contacts.length; from += 500) {
       const some = contacts.slice(from, from + 500);
-      assert.match((await call(through, alice, 'usrloc:add_many', ['location', some])).body, /500/);
+      expect((await call(through, alice, 'usrloc:add_many', ['location', some])).body).toMatch(/500/);
     }
     const dump = JSON.parse((await call(through, alice, 'ul_dump')).body);
-    assert.equal(dump.result.Domains[0].AORs.length, 3000);
-    assert.equal(errors.split('\n').filter((line) => /\[(error|crit|alert|emerg)\]/.test(line)).length, 1, errors);
-    assert.match(errors, /access forbidden by rule/);
+    expect(dump.result.Domains[0].AORs.length).toBe(3000);
+    expect(errors.split('\n').filter((line) => /\[(error|crit|alert|emerg)\]/.test(line)).length, errors).toBe(1);
+    expect(errors).toMatch(/access forbidden by rule/);
     nginx.kill('SIGTERM');
     daemon.signal('SIGTERM');
     await daemon.ended;
@@ -232,7 +228,7 @@ async function listening(path: string, child: ReturnType<typeof spawn>, errors: 
       socket.on('error', () => settle(false)).on('connect', () => socket.destroy());
     });
     if (isOpen) return;
-    assert.equal(child.exitCode, null, errors());
+    expect(child.exitCode, errors()).toBe(null);
     await new Promise((settle) => setTimeout(settle, 20));
   }
 }

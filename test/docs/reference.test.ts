@@ -1,9 +1,8 @@
 // The reference pages are what the source declares and a server tells.
-import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createServer } from '#src/index.js';
 import { codes } from '#src/mi/errors.js';
 
@@ -19,7 +18,7 @@ describe('the reference', () => {
     const page = readFileSync('docs/reference/cli.md', 'utf8');
     for (const verb of [[], ['load'], ['dump'], ['passwd'], ['token']]) {
       const { stdout } = await run(process.execPath, ['dist/main.js', ...verb, '--help']);
-      assert.ok(page.includes(`\`\`\`text\n${stdout}\`\`\``), `run npm run docs: mi-httpd ${verb.join('')} --help`);
+      expect(page, `run npm run docs: mi-httpd ${verb.join('')} --help`).toContain(`\`\`\`text\n${stdout}\`\`\``);
     }
   });
 
@@ -42,16 +41,16 @@ describe('the reference', () => {
         ? commands.map((one) => name.replace('COMMAND', one))
         : [name.replace('DOMAIN', 'location')],
     );
-    assert.deepEqual([...names].sort(), expected.sort());
+    expect([...names].sort()).toStrictEqual(expected.sort());
   });
 
   test('errors: every code, and every status of the page on HTTP that a root gives', () => {
-    for (const code of Object.values(codes)) assert.match(errors, new RegExp(`^\\| ${code} \\|`, 'm'));
+    for (const code of Object.values(codes)) expect(errors).toMatch(new RegExp(`^\\| ${code} \\|`, 'm'));
     const statuses = [...readFileSync('docs/reference/http.md', 'utf8').matchAll(/^\| ([45]\d\d) \|/gm)];
-    assert.ok(statuses.length > 8);
+    expect(statuses.length).toBeGreaterThan(8);
     for (const [, status = ''] of statuses) {
       // The engine gives this one by itself.
-      if (status !== '431') assert.match(errors, new RegExp(`^\\| ${status} \\| \``, 'm'), status);
+      if (status !== '431') expect(errors, status).toMatch(new RegExp(`^\\| ${status} \\| \``, 'm'));
     }
   });
 
@@ -65,7 +64,7 @@ describe('the reference', () => {
       '| `{} is an integer, not a string: {}` |',
       '| `Error` | `cannot listen on {}: ',
     ]) {
-      assert.ok(errors.includes(text), text);
+      expect(errors, text).toContain(text);
     }
   });
 });

@@ -1,7 +1,6 @@
 // SECURITY.md and docs/guide/production.md: pages lead to them, and what they tell of the engine is so.
-import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { temporaryFile, tokenLine } from '../support/accounts.js';
 import { start } from '../support/http-server.js';
 import { startServer } from '../support/mi-client.js';
@@ -10,10 +9,10 @@ import { RawClient } from '../support/raw-client.js';
 describe('the pages on security', () => {
   test('README, mi-httpd.cfg and each other lead to them', () => {
     for (const file of ['README.md', 'mi-httpd.cfg', 'SECURITY.md']) {
-      assert.ok(readFileSync(file, 'utf8').includes('docs/guide/production.md'), file);
+      expect(readFileSync(file, 'utf8'), file).toContain('docs/guide/production.md');
     }
     for (const file of ['README.md', 'docs/guide/production.md']) {
-      assert.ok(readFileSync(file, 'utf8').includes('SECURITY.md'), file);
+      expect(readFileSync(file, 'utf8'), file).toContain('SECURITY.md');
     }
   });
 
@@ -21,10 +20,10 @@ describe('the pages on security', () => {
     const { port } = await start(t, []);
     const old = await RawClient.connect(port);
     old.send('GET / HTTP/1.0\r\nHost: a\r\n\r\n');
-    assert.match((await old.rest()).toString('latin1'), /^HTTP\/1\.1 505 [\s\S]*uWebSockets/);
+    expect((await old.rest()).toString('latin1')).toMatch(/^HTTP\/1\.1 505 [\s\S]*uWebSockets/);
     const client = await RawClient.connect(port);
     client.send('GET /nothing HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
-    assert.doesNotMatch((await client.rest()).toString('latin1'), /uWebSockets|mi-httpd|server:/i);
+    expect((await client.rest()).toString('latin1')).not.toMatch(/uWebSockets|mi-httpd|server:/i);
   });
 
   test('bytes from 0x80 around a header value are dropped, and let nobody in without a token', async (t) => {
@@ -38,14 +37,14 @@ describe('the pages on security', () => {
     };
     const edges = ['\x80', '\x85', '\xa0', '\xff\xfe'];
     for (const edge of edges) {
-      for (const value of [`${edge}Bearer mi_robot`, `Bearer mi_robot${edge}`]) assert.equal(await status(value), 200);
+      for (const value of [`${edge}Bearer mi_robot`, `Bearer mi_robot${edge}`]) expect(await status(value)).toBe(200);
     }
     for (const edge of edges) {
       for (const value of [edge, `${edge}Bearer`, `Bearer ${edge}mi_robot`, `Bea${edge}rer mi_robot`]) {
         // After some guesses the address has to wait.
-        assert.ok([401, 429].includes(await status(value)), JSON.stringify(value));
+        expect([401, 429], JSON.stringify(value)).toContain(await status(value));
       }
     }
-    assert.equal(await status('\x01Bearer mi_robot'), 400);
+    expect(await status('\x01Bearer mi_robot')).toBe(400);
   });
 });

@@ -1,10 +1,9 @@
 // Calls fail while a large reply waits for its client, which rests before it reads.
 
-import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { rests } from '../support/at-rest.js';
 import { type FaultKind, faults } from '../support/faults/seams.js';
 import { collectUncaught } from '../support/faults/uncaught.js';
@@ -38,16 +37,16 @@ async function readLate(port: number, path: string): Promise<End> {
   await delay(30);
   socket.resume();
   const overdue = await Promise.race([closed.then(() => false), delay(15_000, true, { ref: false })]);
-  assert.equal(overdue, false, 'neither the rest of a reply nor the end of the connection');
+  expect(overdue, 'neither the rest of a reply nor the end of the connection').toBe(false);
   if (head.startsWith('HTTP/1.1 500 ')) return 'error';
   if (head === '') return 'cut';
-  assert.match(head, /^HTTP\/1\.1 200 OK\r\n/);
+  expect(head).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
   const announced = /^content-length: (\d+)/im.exec(head)?.[1];
   if (announced === undefined) {
-    if (checker.isComplete) assert.equal(checker.length, largeSize, 'a reply that ends well is whole');
+    if (checker.isComplete) expect(checker.length, 'a reply that ends well is whole').toBe(largeSize);
     return checker.isComplete ? 'whole' : 'cut';
   }
-  assert.equal(Number(announced), largeSize);
+  expect(Number(announced)).toBe(largeSize);
   return length === head.length + 4 + largeSize ? 'whole' : 'cut';
 }
 
@@ -69,7 +68,7 @@ describe('when one call fails while a reply waits for its client', () => {
         });
         const atRest = await rests(server);
         faults.arm(kind, 0);
-        assert.equal(await readLate(server.port, path), 'whole');
+        expect(await readLate(server.port, path)).toBe('whole');
         const calls = faults.seen;
         faults.disarm();
         await atRest();
@@ -79,7 +78,7 @@ describe('when one call fails while a reply waits for its client', () => {
           ends[await readLate(server.port, path)] += 1;
           const { failed } = faults;
           faults.disarm();
-          assert.deepEqual(unhandled, [], `${kind} ${n} (${failed})`);
+          expect(unhandled, `${kind} ${n} (${failed})`).toStrictEqual([]);
           await atRest();
         }
         t.annotate(`${calls} calls; ${JSON.stringify(ends)}`);

@@ -1,10 +1,9 @@
 // Connections that the server closes, in each way that it has: nothing of them may stay in memory.
-import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { beforeAll, describe, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { bundle } from '../../scripts/bundle.mjs';
 import { userLine } from '../support/accounts.js';
 import type { ClosingSetting } from '../support/faults/closing-server.js';
@@ -132,22 +131,20 @@ unless(noOpenssl, describe)('of connections that the server closes nothing stays
   async function check(connections: number, some: (connections: number) => Promise<void>): Promise<void> {
     const before = await ask('closedInCheck');
     await some(20);
-    assert.equal(
-      await ask('closedInCheck'),
+    expect(await ask('closedInCheck'), 'connections closed in the check phase, where they are never freed').toBe(
       before,
-      'connections closed in the check phase, where they are never freed',
     );
     if (connections === 0) return;
     const share = Math.ceil(connections / (rounds + 1));
     const grown = await growth(share, () => some(share));
-    assert.ok(grown <= mostGrowth, `${grown} bytes for each connection`);
+    expect(grown, `${grown} bytes for each connection`).toBeLessThanOrEqual(mostGrowth);
   }
 
   function exchanges(port: number, [sent, reply]: readonly [string, string, ...unknown[]], isTls = false) {
     return (connections: number): Promise<void> =>
       inLanes(connections, async () => {
         const begin = await exchange(port, sent, isTls);
-        assert.ok(begin.startsWith(reply), begin);
+        expect(begin.startsWith(reply), begin).toBe(true);
       });
   }
 

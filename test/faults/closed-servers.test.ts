@@ -1,8 +1,7 @@
 // Servers that are closed: nothing of them stays, though the engine keeps all functions that it was ever given.
-import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import { bundle } from '../../scripts/bundle.mjs';
 import { noOpenssl, TlsFiles } from '../support/tls-files.js';
 import { unless } from '../support/unless.js';
@@ -17,5 +16,5 @@ unless(noOpenssl, test)('server, modules, tables and apps are collected once the
     ...certificates,
     files.path('live'),
   ]);
-  assert.deepEqual(JSON.parse(stdout), { servers: 0, modules: 0, tables: 0, 'location services': 0 });
+  expect(JSON.parse(stdout)).toStrictEqual({ servers: 0, modules: 0, tables: 0, 'location services': 0 });
 });

@@ -1,7 +1,6 @@
 // The n-th call of the addon, of the engine, of a timer or of a handler fails, for every n of every conversation.
 
-import assert from 'node:assert/strict';
-import { describe, test } from 'vitest';
+import { assert, describe, expect, test } from 'vitest';
 import { rests } from '../support/at-rest.js';
 import { type Conversation, conversations, converse } from '../support/faults/conversations.js';
 import { type FaultKind, faults } from '../support/faults/seams.js';
@@ -27,9 +26,11 @@ function told({ statusLine, headers, text }: RawResponse): object {
 /** Fails unless the reply can be told from the right one: an error, and whole. */
 function checkError({ status, headers, text }: RawResponse, right: RawResponse, name: string): void {
   for (const header of ['content-type', 'content-length', 'transfer-encoding']) {
-    assert.equal(headers.get(header)?.includes('|') ?? false, false, `${name}: two ${header}`);
+    expect(headers.get(header)?.includes('|') ?? false, `${name}: two ${header}`).toBe(false);
   }
-  assert.ok(headers.has('content-length') || headers.get('transfer-encoding') === 'chunked', `${name}: no framing`);
+  expect(headers.has('content-length') || headers.get('transfer-encoding') === 'chunked', `${name}: no framing`).toBe(
+    true,
+  );
   if (headers.get('content-type') === 'application/json' && text !== '') {
     const reply = JSON.parse(text);
     if (Array.isArray(reply)) {
@@ -37,31 +38,31 @@ function checkError({ status, headers, text }: RawResponse, right: RawResponse, 
       return;
     }
     const { error } = reply;
-    assert.ok(error !== undefined && (status !== 200 || error.code === -32000), `${name}: ${text}`);
+    assert(error !== undefined && (status !== 200 || error.code === -32000), `${name}: ${text}`);
   } else if (status === 200) {
     // A page that has begun says that its result has not ended well, or that it was not waited for.
-    assert.match(text, /data-status="error"|bytes of (?:\d+ before it failed|more than \d+) shown/, name);
+    expect(text, name).toMatch(/data-status="error"|bytes of (?:\d+ before it failed|more than \d+) shown/);
   } else {
-    assert.ok(status >= 400, `${name}: status ${status}`);
+    expect(status, `${name}: status ${status}`).toBeGreaterThanOrEqual(400);
   }
 }
 
 /** A request of a batch has its own reply or an error, and none goes missing. */
 function checkBatch(replies: readonly unknown[], right: readonly unknown[], name: string): void {
-  assert.equal(replies.length, right.length, `${name}: ${replies.length} replies`);
+  expect(replies.length, `${name}: ${replies.length} replies`).toBe(right.length);
   for (const [index, reply] of replies.entries()) {
     const { error, id } = reply as { error?: { code: number }; id: unknown };
-    if (error?.code === -32000) assert.equal(id, (right[index] as { id: unknown }).id, name);
-    else assert.deepEqual(reply, right[index], name);
+    if (error?.code === -32000) expect(id, name).toBe((right[index] as { id: unknown }).id);
+    else expect(reply, name).toStrictEqual(right[index]);
   }
 }
 
 function check(expected: readonly RawResponse[], found: readonly RawResponse[], name: string): void {
   for (const [index, reply] of found.entries()) {
     const right = expected[index];
-    assert.ok(right !== undefined, `${name}: one reply too many`);
+    assert(right !== undefined, `${name}: one reply too many`);
     try {
-      assert.deepEqual(told(reply), told(right));
+      expect(told(reply)).toStrictEqual(told(right));
     } catch {
       checkError(reply, right, name);
     }
@@ -82,7 +83,7 @@ describe('when one call fails', () => {
         const atRest = await rests(server, 4000);
         faults.arm(kind, 0);
         const { replies: expected, isCut } = await converse(server.port, conversation);
-        assert.equal(isCut, false);
+        expect(isCut).toBe(false);
         await atRest();
         const calls = await countCalls(server.port, kind, conversation);
         t.annotate(`${calls} calls`);
@@ -92,7 +93,7 @@ describe('when one call fails', () => {
           faults.disarm();
           const name = `${kind} ${n} (${faults.failed})`;
           check(expected, replies, name);
-          assert.deepEqual(unhandled, [], name);
+          expect(unhandled, name).toStrictEqual([]);
           try {
             await atRest();
           } catch (difference) {

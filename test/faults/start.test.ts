@@ -1,7 +1,6 @@
 // The n-th call of the addon fails while a server is made and started: it says so, and leaves nothing behind.
 
-import assert from 'node:assert/strict';
-import { test } from 'vitest';
+import { assert, test } from 'vitest';
 import { processCounts, reaches, settled } from '../support/at-rest.js';
 import { faults, InjectedFault } from '../support/faults/seams.js';
 
@@ -34,7 +33,7 @@ for (const kind of ['native', 'timer'] as const) {
       try {
         await run();
       } catch (error) {
-        assert.ok(error instanceof InjectedFault, `${kind} ${n} (${failed}): ${error}`);
+        assert(error instanceof InjectedFault, `${kind} ${n} (${failed}): ${error}`);
       }
       faults.disarm();
       await reaches(before, processCounts);

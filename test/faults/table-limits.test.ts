@@ -1,7 +1,6 @@
 // Whatever grows with what clients send has a limit, is refused there with the reason, and works again with room.
-import assert from 'node:assert/strict';
 import { Agent, request } from 'node:http';
-import { describe, test } from 'vitest';
+import { assert, describe, expect, test } from 'vitest';
 import { type Daemon, startDaemon, temporaryFiles } from '../support/daemon.js';
 import type { Lifetime } from '../support/lifetime.js';
 
@@ -155,26 +154,26 @@ describe('a server with a small heap is filled until it refuses, read, emptied a
       const ask = caller(t, daemon);
       const fill = async (): Promise<number> => {
         for (let index = 0; ; index++) {
-          assert.ok(index <= fits[1], `${index} fit`);
+          expect(index, `${index} fit`).toBeLessThanOrEqual(fits[1]);
           const { error } = await ask(...add(index));
           if (error === undefined) continue;
-          assert.equal(error.code, refused.code);
-          assert.match(error.data ?? '', refused.reason);
+          expect(error.code).toBe(refused.code);
+          expect(error.data ?? '').toMatch(refused.reason);
           return index;
         }
       };
       const first = await fill();
-      assert.ok(first >= fits[0], `${first} fit`);
-      for (let again = 0; again < 100; again++) assert.ok((await ask(...add(first + again))).error !== undefined);
-      assert.ok('result' in (await ask(...read(first - 1))), 'what is there can be read');
-      for (let index = 0; index < first; index++) assert.deepEqual((await ask(...remove(index))).result, 'OK');
+      expect(first, `${first} fit`).toBeGreaterThanOrEqual(fits[0]);
+      for (let again = 0; again < 100; again++) assert((await ask(...add(first + again))).error !== undefined);
+      assert('result' in (await ask(...read(first - 1))), 'what is there can be read');
+      for (let index = 0; index < first; index++) expect((await ask(...remove(index))).result).toStrictEqual('OK');
       if (config.includes('event_')) await subscribersGone(ask);
-      assert.equal(await fill(), first, 'as much as before');
+      expect(await fill(), 'as much as before').toBe(first);
       if (!config.includes('usrloc')) return;
       const names = ['usrloc_refused', 'usrloc_used', 'usrloc_max'];
       const counts = (await ask('get_statistics', [names])).result as Record<string, number>;
-      assert.ok((counts['mem:usrloc_used'] ?? 0) <= (counts['mem:usrloc_max'] ?? 0));
-      assert.equal(counts['mem:usrloc_refused'], /full/.test(refused.reason.source) ? 102 : 0);
+      expect(counts['mem:usrloc_used'] ?? 0).toBeLessThanOrEqual(counts['mem:usrloc_max'] ?? 0);
+      expect(counts['mem:usrloc_refused']).toBe(/full/.test(refused.reason.source) ? 102 : 0);
     });
   }
 });

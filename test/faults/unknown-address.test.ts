@@ -1,11 +1,10 @@
 // A reset right behind a request: by the time the request is looked at, the engine gives no address of its connection.
 
-import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { Worker } from 'node:worker_threads';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { command, createServer, defineModule, type Server, type ServerOptions } from '#src/index.js';
 import { basic, tokenLine, userLine } from '../support/accounts.js';
 import { noAddress } from '../support/faults/no-address.js';
@@ -100,7 +99,7 @@ unless(process.platform === 'win32', describe)('an address that the engine does 
       await server.start();
       t.onTestFinished(() => server.close({ deadline: 0 }));
       await resetBehind(server.port, times);
-      assert.equal(runs(), 0);
+      expect(runs()).toBe(0);
     });
   }
 
@@ -132,8 +131,8 @@ unless(process.platform === 'win32', describe)('an address that the engine does 
       // Known once, it is still not known for the next.
       await post(server, body, { headers });
       const before = runs();
-      assert.deepEqual(await withoutAddress(server, headers), expected);
-      assert.equal(runs() - before, expected[0] === 200 && expected[1] === 0 ? 1 : 0);
+      expect(await withoutAddress(server, headers)).toStrictEqual(expected);
+      expect(runs() - before).toBe(expected[0] === 200 && expected[1] === 0 ? 1 : 0);
     });
   }
 
@@ -145,17 +144,14 @@ unless(process.platform === 'win32', describe)('an address that the engine does 
     const server = await startServer(t, { httpd: { auth_tokens, audit_file: audit }, modules });
     const headers = { Authorization: 'Bearer mi_watcher' };
     await resetBehind(server.port, times, [`Authorization: ${headers.Authorization}`]);
-    assert.deepEqual(await withoutAddress(server, headers), [200, 0]);
+    expect(await withoutAddress(server, headers)).toStrictEqual([200, 0]);
     await server.close({ deadline: 0 });
     const from = readFileSync(audit, 'utf8')
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line).from);
-    assert.equal(from.length, runs());
-    assert.deepEqual(
-      [...new Set(from)].filter((one) => one !== '127.0.0.1' && one !== 'unknown'),
-      [],
-    );
+    expect(from.length).toBe(runs());
+    expect([...new Set(from)].filter((one) => one !== '127.0.0.1' && one !== 'unknown')).toStrictEqual([]);
   });
 
   test('a limit of calls of an address runs nothing that it cannot count', async (t) => {
@@ -164,7 +160,7 @@ unless(process.platform === 'win32', describe)('an address that the engine does 
     const before = performance.now();
     await resetBehind(server.port, times);
     const seconds = (performance.now() - before) / 1000;
-    assert.ok(runs() <= 2 + seconds, `${runs()} calls in ${seconds} s`);
+    expect(runs(), `${runs()} calls in ${seconds} s`).toBeLessThanOrEqual(2 + seconds);
   });
 
   test('wrong passwords sent so lock nobody out of the Unix socket, and are no guesses', async (t) => {
@@ -173,8 +169,8 @@ unless(process.platform === 'win32', describe)('an address that the engine does 
     const { server, socketPath } = await startBoth(t, files, { auth_file });
     await resetBehind(server.port, 320, [`Authorization: ${basic('alice', 'wrong')}`]);
     for (let i = 0; i < 10; i++) {
-      assert.deepEqual(await withoutAddress(server, { Authorization: basic('alice', `${i}`) }), [403, 0]);
+      expect(await withoutAddress(server, { Authorization: basic('alice', `${i}`) })).toStrictEqual([403, 0]);
     }
-    assert.equal(await statusOfLocal(socketPath, basic('alice', 'pw')), 200);
+    expect(await statusOfLocal(socketPath, basic('alice', 'pw'))).toBe(200);
   });
 });

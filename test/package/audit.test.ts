@@ -1,5 +1,4 @@
 // scripts/audit.mjs: a finding fails, what cannot be asked is told.
-import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Lifetime } from '../support/lifetime.js';
 import { unless } from '../support/unless.js';
 
@@ -66,29 +65,29 @@ const found = `echo '{"lockfile":{"dependency-count":9},"vulnerabilities":{"list
 unless(process.platform === 'win32' && 'needs sh', describe)('the audit of dependencies', () => {
   test('passes where nothing is known', async (t) => {
     const { status, stdout, stderr } = await audit(t, {}, nothing);
-    assert.equal(status, 0, stderr);
-    assert.match(stdout, /^audit: vulnerabilities of npm packages: \d{2,} checked, no finding\(s\)$/m);
-    assert.match(stdout, /^audit: vulnerabilities of crates in Cargo\.lock: 9 checked, no finding\(s\)$/m);
-    assert.match(stdout, /^audit: licences of npm packages that are delivered: \d{2,} checked, no finding\(s\)/m);
-    assert.match(stdout, /^audit: licences of crates in Cargo\.lock: \d{2,} checked, no finding\(s\)$/m);
+    expect(status, stderr).toBe(0);
+    expect(stdout).toMatch(/^audit: vulnerabilities of npm packages: \d{2,} checked, no finding\(s\)$/m);
+    expect(stdout).toMatch(/^audit: vulnerabilities of crates in Cargo\.lock: 9 checked, no finding\(s\)$/m);
+    expect(stdout).toMatch(/^audit: licences of npm packages that are delivered: \d{2,} checked, no finding\(s\)/m);
+    expect(stdout).toMatch(/^audit: licences of crates in Cargo\.lock: \d{2,} checked, no finding\(s\)$/m);
   });
 
   test('tells what it cannot ask, in a line each, and passes', async (t) => {
     const { status, stdout, stderr } = await audit(t, undefined, unreachable);
-    assert.deepEqual([status, stderr], [0, '']);
-    assert.match(stdout, /^audit: vulnerabilities of npm packages: SKIPPED, .*404/m);
-    assert.match(stdout, /^audit: vulnerabilities of crates in Cargo\.lock: SKIPPED, error: couldn't fetch/m);
+    expect([status, stderr]).toStrictEqual([0, '']);
+    expect(stdout).toMatch(/^audit: vulnerabilities of npm packages: SKIPPED, .*404/m);
+    expect(stdout).toMatch(/^audit: vulnerabilities of crates in Cargo\.lock: SKIPPED, error: couldn't fetch/m);
   });
 
   test('fails for what is delivered, and tells of the rest', async (t) => {
     const advisories = { pino: advisory(1, 'made up'), typescript: advisory(2, 'of tools') };
     const { status, stdout, stderr } = await audit(t, advisories, found);
-    assert.equal(status, 1);
-    assert.match(stderr, /^audit: FAILED, npm package pino, high: made up \(https:\/\/example\.invalid\/1\)$/m);
-    assert.match(stderr, /^audit: FAILED, crate itoa 1\.0\.0: RUSTSEC-0000-0000, made up$/m);
-    assert.doesNotMatch(stderr, /typescript/);
-    assert.match(stdout, /not delivered: .*npm package typescript, high: of tools/);
-    assert.match(stdout, /crate\/fuzz\/Cargo\.lock: .*not delivered: crate itoa/);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^audit: FAILED, npm package pino, high: made up \(https:\/\/example\.invalid\/1\)$/m);
+    expect(stderr).toMatch(/^audit: FAILED, crate itoa 1\.0\.0: RUSTSEC-0000-0000, made up$/m);
+    expect(stderr).not.toMatch(/typescript/);
+    expect(stdout).toMatch(/not delivered: .*npm package typescript, high: of tools/);
+    expect(stdout).toMatch(/crate\/fuzz\/Cargo\.lock: .*not delivered: crate itoa/);
   });
 });
 
@@ -104,7 +103,7 @@ test('licences are read as SPDX expressions', () => {
     'Apache-2.0 WITH LLVM-exception',
     'MIT OR Apache-2.0 OR LGPL-2.1-or-later',
   ]) {
-    assert.equal(isAllowedLicence(expression), true, expression);
+    expect(isAllowedLicence(expression), expression).toBe(true);
   }
   for (const expression of [
     undefined,
@@ -125,6 +124,6 @@ test('licences are read as SPDX expressions', () => {
     'MIT WITH',
     'mit',
   ]) {
-    assert.equal(isAllowedLicence(expression), false, JSON.stringify(expression));
+    expect(isAllowedLicence(expression), JSON.stringify(expression)).toBe(false);
   }
 });

@@ -1,9 +1,8 @@
 // The engine comes from a registry, from somebody whom nobody vouches for: only what was looked at is loaded.
-import assert from 'node:assert/strict';
 import { appendFileSync, cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { describe, test } from 'vitest';
+import { assert, describe, expect, test } from 'vitest';
 import { enginePins } from '#src/http/engine/pins.js';
 import { createServer } from '#src/index.js';
 import { assertRefused, checkout, type Ended, Running, temporaryFiles } from '../support/daemon.js';
@@ -64,17 +63,17 @@ describe('the engine', () => {
       [`00, ${hash.toUpperCase()}`, 0],
     ] as const) {
       const ended = await run({ MI_HTTPD_ENGINE_SHA256: trusted });
-      assert.equal(ended.status, status, ended.stderr);
+      expect(ended.status, ended.stderr).toBe(status);
     }
   });
 
   test('is loaded without running any script of its packages', async (t) => {
     const { run, scripts } = ownEngine(t);
-    assert.ok(scripts.length > 0);
+    expect(scripts.length).toBeGreaterThan(0);
     for (const path of scripts) writeFileSync(path, 'console.log("a script ran"); throw new Error("it ran");');
     const { status, stdout, stderr } = await run();
-    assert.deepEqual([status, stderr], [0, '']);
-    assert.match(stdout, /^mi-httpd .*uWebSockets\.js 20\.\d+\.\d+/);
+    expect([status, stderr]).toStrictEqual([0, '']);
+    expect(stdout).toMatch(/^mi-httpd .*uWebSockets\.js 20\.\d+\.\d+/);
   });
 
   test('that an embedder brings is taken, and what is none is refused', async (t) => {
@@ -86,14 +85,16 @@ describe('the engine', () => {
         return [];
       }
     })[0];
-    assert.ok(engine !== undefined);
+    assert(engine !== undefined);
     const httpd = { ip: '127.0.0.1', port: 0 };
     const server = await createServer({ httpd, engine }).start();
     t.onTestFinished(() => server.close({ deadline: 0 }));
-    assert.equal(server.engine, 'uWebSockets.js of the embedder');
-    await assert.rejects(
-      createServer({ httpd, engine: {} }).start(),
-      /^TypeError: option engine is not uWebSockets\.js/,
+    expect(server.engine).toBe('uWebSockets.js of the embedder');
+    await expect(createServer({ httpd, engine: {} }).start()).rejects.toThrow(
+      expect.objectContaining({
+        name: 'TypeError',
+        message: expect.stringMatching(/^option engine is not uWebSockets\.js/),
+      }),
     );
   });
 
@@ -102,7 +103,7 @@ describe('the engine', () => {
     for (const [place, { version, integrity }] of Object.entries(lockFile.packages)) {
       const [, target = '', major = ''] = /node_modules\/@uwsjs\/(.+)-(\d+)$/.exec(place) ?? [];
       if (integrity === undefined || !loadable[version]?.includes(Number(major))) continue;
-      assert.match(enginePins[`${target}-${major}@${version}`] ?? '', /^[0-9a-f]{64}$/, `${place}: engine-pins.mjs`);
+      expect(enginePins[`${target}-${major}@${version}`] ?? '', `${place}: engine-pins.mjs`).toMatch(/^[0-9a-f]{64}$/);
     }
   });
 });
@@ -112,16 +113,10 @@ describe('the lock file', () => {
 
   test('has an integrity of every package, but for engines that could not be fetched', () => {
     const lacking = entries.filter(([, { integrity }]) => !/^sha512-/.test(integrity ?? '')).map(([place]) => place);
-    assert.deepEqual(
-      lacking.filter((place) => !notFetched.test(place)),
-      [],
-    );
+    expect(lacking.filter((place) => !notFetched.test(place))).toStrictEqual([]);
   });
 
   test('names no place where packages come from: that is a matter of who installs', () => {
-    assert.deepEqual(
-      entries.filter(([, { resolved }]) => resolved !== undefined),
-      [],
-    );
+    expect(entries.filter(([, { resolved }]) => resolved !== undefined)).toStrictEqual([]);
   });
 });

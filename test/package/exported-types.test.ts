@@ -1,10 +1,9 @@
 // Whoever writes code against the package can name every type that it shows.
-import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { onTestFinished, test } from 'vitest';
+import { assert, expect, onTestFinished, test } from 'vitest';
 
 /** One file of declarations: its own, by name, and where its imports and re-exports come from. */
 interface Declarations {
@@ -64,7 +63,7 @@ test('every type that the exported declarations refer to is exported', () => {
   const all = new Set(queue.map((one) => `${one?.file}:${one?.name}`));
   const missing = new Set<string>();
   for (const one of queue) {
-    assert.ok(one !== undefined);
+    assert(one !== undefined);
     if (exported.has(`${one.file}:${one.name}`)) continue;
     exported.add(`${one.file}:${one.name}`);
     // Of classes that are made by others nobody sees how.
@@ -79,6 +78,6 @@ test('every type that the exported declarations refer to is exported', () => {
       if (!all.has(`${found.file}:${found.name}`)) missing.add(`${found.name} (${one.name}, ${found.file})`);
     }
   }
-  assert.deepEqual([...missing].sort(), []);
-  assert.ok(exported.size > 60, `${exported.size} types were looked at`);
+  expect([...missing].sort()).toStrictEqual([]);
+  expect(exported.size, `${exported.size} types were looked at`).toBeGreaterThan(60);
 });

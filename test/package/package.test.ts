@@ -1,10 +1,9 @@
 // What `npm pack` would publish, and what a project that installs it gets.
-import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
-import { afterAll, beforeAll, describe, test } from 'vitest';
+import { afterAll, assert, beforeAll, describe, expect, test } from 'vitest';
 import {
   checkout,
   installInEmptyProject,
@@ -57,10 +56,7 @@ describe('the package', () => {
       /^docs\/(guide|reference)\/[a-z]+\.md$/,
       /^(package\.json|README\.md|CHANGELOG\.md|SECURITY\.md|LICENSE|mi-httpd\.cfg)$/,
     ];
-    assert.deepEqual(
-      files.filter((file) => !allowed.some((pattern) => pattern.test(file))),
-      [],
-    );
+    expect(files.filter((file) => !allowed.some((pattern) => pattern.test(file)))).toStrictEqual([]);
     const needed = ['dist/index.js', 'dist/index.d.ts', 'dist/main.js', 'native/binding.js', 'mi-httpd.cfg', 'LICENSE'];
     for (const file of [
       ...needed,
@@ -70,73 +66,72 @@ describe('the package', () => {
       'examples/control-plane.mjs',
       'docs/guide/start.md',
     ]) {
-      assert.ok(files.includes(file), `${file} is missing`);
+      expect(files, `${file} is missing`).toContain(file);
     }
   });
 
   test('leaves package.json as it was, byte for byte and in its time', () => {
     const [before_, after_] = [checkout, packed.copy].map((directory) => join(directory, 'package.json'));
-    assert.equal(readFileSync(after_ ?? '', 'utf8'), readFileSync(before_ ?? '', 'utf8'));
+    expect(readFileSync(after_ ?? '', 'utf8')).toBe(readFileSync(before_ ?? '', 'utf8'));
     const [old, now] = [before_, after_].map((file) => statSync(file ?? '').mtimeMs);
-    assert.ok(Math.abs((old ?? 0) - (now ?? 1)) < 1000, 'what is built from it would be built again');
+    expect(Math.abs((old ?? 0) - (now ?? 1)), 'what is built from it would be built again').toBeLessThan(1000);
   });
 
   test('declares a package for each platform, at its own version, and runs nothing when it is installed', () => {
     const manifest = readManifest(installed);
     const names = Object.keys(platforms).map((platform) => [`mi-httpd-${platform}`, version]);
-    assert.deepEqual(manifest.optionalDependencies, Object.fromEntries(names));
+    expect(manifest.optionalDependencies).toStrictEqual(Object.fromEntries(names));
     const scripts = Object.keys(manifest.scripts as object);
     const atInstall = ['preinstall', 'install', 'postinstall', 'prepare', 'preprepare', 'postprepare', 'dependencies'];
-    assert.deepEqual(
-      scripts.filter((name) => atInstall.includes(name)),
-      [],
-    );
-    assert.equal(manifest.type, 'module');
-    assert.deepEqual(manifest.bin, { 'mi-httpd': 'dist/main.js' });
-    assert.deepEqual(manifest.engines, { node: '^20.19 || ^22.13 || >=24' });
-    assert.equal(manifest.version, version);
+    expect(scripts.filter((name) => atInstall.includes(name))).toStrictEqual([]);
+    expect(manifest.type).toBe('module');
+    expect(manifest.bin).toStrictEqual({ 'mi-httpd': 'dist/main.js' });
+    expect(manifest.engines).toStrictEqual({ node: '^20.19 || ^22.13 || >=24' });
+    expect(manifest.version).toBe(version);
   });
 
   test('the packages of the platforms say where they fit', () => {
     const directories = readdirSync(join(checkout, 'npm')).sort();
-    assert.deepEqual(directories, Object.keys(platforms));
+    expect(directories).toStrictEqual(Object.keys(platforms));
     for (const [platform, { os, cpu, libc }] of Object.entries(platforms)) {
       const manifest = readManifest(join(checkout, 'npm', platform));
       const binary = `mi-httpd.${platform}.node`;
-      assert.deepEqual(
-        [manifest.name, manifest.version, manifest.main, manifest.files],
-        [`mi-httpd-${platform}`, version, binary, [binary]],
-      );
-      assert.deepEqual([manifest.os, manifest.cpu, manifest.libc], [[os], [cpu], libc === undefined ? libc : [libc]]);
-      assert.deepEqual(manifest.engines, { node: '^20.19 || ^22.13 || >=24' });
-      assert.equal(manifest.scripts, undefined);
+      expect([manifest.name, manifest.version, manifest.main, manifest.files]).toStrictEqual([
+        `mi-httpd-${platform}`,
+        version,
+        binary,
+        [binary],
+      ]);
+      expect([manifest.os, manifest.cpu, manifest.libc]).toStrictEqual([
+        [os],
+        [cpu],
+        libc === undefined ? libc : [libc],
+      ]);
+      expect(manifest.engines).toStrictEqual({ node: '^20.19 || ^22.13 || >=24' });
+      expect(manifest.scripts).toBe(undefined);
     }
   });
 
   test('npm installs the addon of this platform and no other; it is found there', async () => {
     const modules = readdirSync(join(project, 'node_modules')).filter((name) => name.startsWith('mi-httpd-'));
-    assert.deepEqual(modules, [`mi-httpd-${packed.platform}`]);
-    assert.deepEqual(
-      readdirSync(join(installed, 'native')).filter((name) => name.endsWith('.node')),
-      [],
-    );
+    expect(modules).toStrictEqual([`mi-httpd-${packed.platform}`]);
+    expect(readdirSync(join(installed, 'native')).filter((name) => name.endsWith('.node'))).toStrictEqual([]);
     const script = `await import('mi-httpd');
       const loaded = process.report.getReport().sharedObjects.filter((path) => /mi-httpd\\..*\\.node$/.test(path));
       console.log(JSON.stringify(loaded));`;
     const loaded = JSON.parse(await run(process.execPath, ['--input-type=module', '-e', script], project)) as string[];
-    assert.equal(loaded.length, 1);
-    assert.match(loaded[0] ?? '', new RegExp(`mi-httpd-${packed.platform}.mi-httpd\\.${packed.platform}\\.node$`));
+    expect(loaded.length).toBe(1);
+    expect(loaded[0] ?? '').toMatch(new RegExp(`mi-httpd-${packed.platform}.mi-httpd\\.${packed.platform}\\.node$`));
   });
 
   test('gives the project the command', async () => {
     const told = await run('npx', ['--offline', 'mi-httpd', '-V'], project);
     const nodeVersion = process.versions.node.replaceAll('.', '\\.');
-    assert.match(
-      told,
+    expect(told).toMatch(
       new RegExp(`^mi-httpd ${version} \\(uWebSockets\\.js [0-9.]+, Node\\.js ${nodeVersion}\\)$`, 'm'),
     );
     const checked = await run('npx', ['--offline', 'mi-httpd', '-c'], project);
-    assert.match(checked, /mi-httpd\.cfg: good$/m);
+    expect(checked).toMatch(/mi-httpd\.cfg: good$/m);
   });
 
   test("runs the README's example of embedding", async () => {
@@ -144,7 +139,7 @@ describe('the package', () => {
     const [example] = [...readme.matchAll(/^```js\n([\s\S]*?)^```/gm)].flatMap(([, code = '']) =>
       code.includes('createServer(') && code.includes('import ') ? [code] : [],
     );
-    assert.ok(example !== undefined, 'README.md has no example of embedding');
+    assert(example !== undefined, 'README.md has no example of embedding');
     writeFileSync(
       join(project, 'example.js'),
       `${example}
@@ -158,8 +153,8 @@ await server.close();
 `,
     );
     const [url, reply] = (await run(process.execPath, ['example.js'], project)).trim().split('\n');
-    assert.match(url ?? '', /^http:\/\/127\.0\.0\.1:\d+\/mi$/);
-    assert.equal(reply, '{"jsonrpc":"2.0","result":[{"http_root":"mi","module":"mi_http"}],"id":1}');
+    expect(url ?? '').toMatch(/^http:\/\/127\.0\.0\.1:\d+\/mi$/);
+    expect(reply).toBe('{"jsonrpc":"2.0","result":[{"http_root":"mi","module":"mi_http"}],"id":1}');
   });
 
   test('its types compile in a strict project, and refuse what would fail', async () => {
@@ -179,17 +174,14 @@ await server.close();
     };
     writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['consumer.ts'] }));
     await run(process.execPath, [join(checkout, 'node_modules/typescript/bin/tsc'), '-p', '.'], project);
-    assert.equal(await run(process.execPath, ['out/consumer.js'], project), '{"trunk":"carrier-a","capacity":30}\n');
+    expect(await run(process.execPath, ['out/consumer.js'], project)).toBe('{"trunk":"carrier-a","capacity":30}\n');
   });
 
   test('publint has nothing to say', async () => {
     const bytes = readFileSync(packed.tarball);
     const tarball = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
     const { messages, pkg } = await publint({ pack: { tarball }, strict: true });
-    assert.deepEqual(
-      messages.map((message) => formatMessage(message, pkg, { color: false })),
-      [],
-    );
+    expect(messages.map((message) => formatMessage(message, pkg, { color: false }))).toStrictEqual([]);
   });
 
   test('attw has nothing to say', async () => {
@@ -197,6 +189,6 @@ await server.close();
     const options = ['--profile', 'esm-only', '--no-definitely-typed', '--no-color', '--no-emoji', '--format', 'ascii'];
     const told = await run(process.execPath, [attw, packed.tarball, ...options], checkout);
     // It ends with another status when there is a problem. CommonJS is none: the package is ESM only.
-    assert.match(told, /^node16 \(from ESM\): OK \(ESM\)$/m);
+    expect(told).toMatch(/^node16 \(from ESM\): OK \(ESM\)$/m);
   });
 });

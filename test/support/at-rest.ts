@@ -1,7 +1,8 @@
 // What a server must have given back once all its clients have left: every test on the wire ends with this.
-import assert from 'node:assert/strict';
+
 import { readdirSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { expect } from 'vitest';
 import type { Server } from '#src/index.js';
 import { call } from './mi-client.js';
 
@@ -49,7 +50,7 @@ export async function reaches<T>(expected: T, counts: () => T | Promise<T>, pati
   for (let wait = 1; ; wait = Math.min(wait * 2, 100)) {
     const found = await counts();
     try {
-      assert.deepEqual(found, expected);
+      expect(found).toStrictEqual(expected);
       return;
     } catch (difference) {
       if (performance.now() > deadline) throw difference;

@@ -1,11 +1,12 @@
 // The command as an operator runs it: a child process, its output line by line, and how it ended.
-import assert from 'node:assert/strict';
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
+import { expect } from 'vitest';
 import type { Lifetime } from './lifetime.js';
 /** The checkout; tests run in it. */
 export const checkout = resolve('.');
@@ -76,7 +77,7 @@ export class Running {
     for (;;) {
       const found = this.lines.filter((line) => pattern.test(line))[nth - 1];
       if (found !== undefined) return found;
-      if (this.#isOver) assert.fail(`ended without a line like ${pattern}: ${JSON.stringify(await this.ended)}`);
+      if (this.#isOver) expect.unreachable(`ended without a line like ${pattern}: ${JSON.stringify(await this.ended)}`);
       await new Promise<void>((resolve_) => this.#waiting.add(resolve_));
     }
   }
@@ -131,15 +132,15 @@ export function runCommand(t: Lifetime, args: readonly string[], options: RunOpt
 /** Asserts that the command refused to start: one line on standard error that matches, no stack, nothing served. */
 export function assertRefused(ended: Ended, reason: RegExp, status = 1): void {
   const { stdout, stderr } = ended;
-  assert.equal(ended.status, status, JSON.stringify(ended));
-  assert.match(stderr, reason);
-  assert.equal(stderr.trimEnd().split('\n').length, 1, `more than one line: ${stderr}`);
+  expect(ended.status, JSON.stringify(ended)).toBe(status);
+  expect(stderr).toMatch(reason);
+  expect(stderr.trimEnd().split('\n').length, `more than one line: ${stderr}`).toBe(1);
   assertNoStack(stdout + stderr);
-  assert.doesNotMatch(stdout, /serving/);
+  expect(stdout).not.toMatch(/serving/);
 }
 
 export function assertNoStack(text: string): void {
-  assert.doesNotMatch(text, /^\s+at .*:\d+|node:internal|Error: /m);
+  expect(text).not.toMatch(/^\s+at .*:\d+|node:internal|Error: /m);
 }
 
 /** Calls an MI command of a server by its URL; gives the whole JSON-RPC reply. */

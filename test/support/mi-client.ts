@@ -1,6 +1,6 @@
-import assert from 'node:assert/strict';
 import { type Agent, type IncomingHttpHeaders, request } from 'node:http';
 import { isDeepStrictEqual } from 'node:util';
+import { assert, expect } from 'vitest';
 import { createServer, type Server, type ServerOptions } from '#src/index.js';
 import type { Lifetime } from './lifetime.js';
 
@@ -72,14 +72,14 @@ export interface PostOptions {
 /** Calls a command with id 1 and returns its result; a JSON-RPC error fails the test. */
 export async function call(server: Server, method: string, params?: unknown): Promise<unknown> {
   const reply = await rpc(server, method, params);
-  assert.ok('result' in reply, `no result: ${JSON.stringify(reply)}`);
+  assert('result' in reply, `no result: ${JSON.stringify(reply)}`);
   return reply.result;
 }
 
 /** Calls a command with id 1 and returns its error; a result fails the test. */
 export async function callError(server: Server, method: string, params?: unknown): Promise<RpcError> {
   const { error, ...rest } = await rpc(server, method, params);
-  assert.ok(error !== undefined, `no error: ${JSON.stringify(rest)}`);
+  assert(error !== undefined, `no error: ${JSON.stringify(rest)}`);
   return error;
 }
 
@@ -91,11 +91,11 @@ export interface RpcError {
 
 async function rpc(server: Server, method: string, params: unknown): Promise<{ result?: unknown; error?: RpcError }> {
   const { status, body } = await post(server, JSON.stringify({ jsonrpc: '2.0', method, params, id: 1 }));
-  assert.equal(status, 200);
+  expect(status).toBe(200);
   const { jsonrpc, id, ...rest } = JSON.parse(body);
-  assert.equal(jsonrpc, '2.0');
-  assert.equal(id, 1);
-  assert.equal(Object.keys(rest).length, 1, `exactly one of result and error: ${body}`);
+  expect(jsonrpc).toBe('2.0');
+  expect(id).toBe(1);
+  expect(Object.keys(rest).length, `exactly one of result and error: ${body}`).toBe(1);
   return rest;
 }
 
@@ -114,7 +114,7 @@ export async function assertAtRest(server: Server): Promise<void> {
     counts = await call(server, 'get_statistics', [names]);
     if (isDeepStrictEqual(counts, rest)) return;
   }
-  assert.deepEqual(counts, rest);
+  expect(counts).toStrictEqual(rest);
 }
 
 /** `Promise.withResolvers`, which Node 20 lacks. */

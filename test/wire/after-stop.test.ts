@@ -1,7 +1,6 @@
 // Requests that are complete only when the modules stop: no handler runs any more, whatever face they come to.
-import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { command, defineModule } from '#src/index.js';
 import { temporaryFile } from '../support/accounts.js';
 import { post, startServer, withResolvers } from '../support/mi-client.js';
@@ -85,14 +84,14 @@ describe('after the stop', () => {
       t.onTestFinished(() => goOn.resolve());
       if (body !== '') {
         const reply = await client.response();
-        assert.equal(reply.status, status, reply.body.toString());
-        assert.match(reply.body.toString(), /the server stops/);
+        expect(reply.status, reply.body.toString()).toBe(status);
+        expect(reply.body.toString()).toMatch(/the server stops/);
       }
       goOn.resolve();
       await closed;
       // Refused, or closed as an idle connection: a request without a body is none before its end.
-      assert.equal(runs, 0);
-      assert.doesNotMatch(readFileSync(file, 'utf8'), /late:run/);
+      expect(runs).toBe(0);
+      expect(readFileSync(file, 'utf8')).not.toMatch(/late:run/);
     });
   }
 });

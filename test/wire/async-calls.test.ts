@@ -1,8 +1,7 @@
-import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { Agent } from 'node:http';
 import { connect } from 'node:net';
-import { describe, test } from 'vitest';
+import { assert, describe, expect, test } from 'vitest';
 import { type Call, command, defineModule } from '#src/index.js';
 import { call, post, startServer, withResolvers } from '../support/mi-client.js';
 
@@ -43,15 +42,15 @@ describe('commands that answer later', () => {
     const first = post(server, wait(1));
     const second = post(server, wait(2));
     await enter(2);
-    assert.ok(await call(server, 'version'));
-    assert.deepEqual(await call(server, 'get_statistics', [['pending']]), { 'mi:pending': 2 });
+    expect(await call(server, 'version')).toBeTruthy();
+    expect(await call(server, 'get_statistics', [['pending']])).toStrictEqual({ 'mi:pending': 2 });
     waiting[1]?.resolve('second');
     waiting[0]?.resolve('first');
-    assert.deepEqual([(await first).status, (await second).status], [200, 200]);
+    expect([(await first).status, (await second).status]).toStrictEqual([200, 200]);
     const bodies = [(await first).body, (await second).body].sort();
-    assert.equal(bodies.filter((body) => body.includes('"id":1')).length, 1);
-    assert.equal(bodies.filter((body) => body.includes('"id":2')).length, 1);
-    assert.deepEqual(await call(server, 'get_statistics', [['pending', 'ids_held']]), {
+    expect(bodies.filter((body) => body.includes('"id":1')).length).toBe(1);
+    expect(bodies.filter((body) => body.includes('"id":2')).length).toBe(1);
+    expect(await call(server, 'get_statistics', [['pending', 'ids_held']])).toStrictEqual({
       'mi:pending': 0,
       'mem:ids_held': 0,
     });
@@ -63,16 +62,16 @@ describe('commands that answer later', () => {
     const reply = post(server, wait(7));
     await enter(1);
     const [pending] = entered;
-    assert.ok(pending !== undefined);
+    assert(pending !== undefined);
     await once(pending.signal, 'abort');
     const { status, body } = await reply;
-    assert.equal(status, 504);
+    expect(status).toBe(504);
     const { error, id } = JSON.parse(body);
-    assert.equal(id, 7);
-    assert.equal(error.code, -32000);
-    assert.match(error.data, /gate:wait .* 1 s.*mi_timeout/);
+    expect(id).toBe(7);
+    expect(error.code).toBe(-32000);
+    expect(error.data).toMatch(/gate:wait .* 1 s.*mi_timeout/);
     waiting[0]?.resolve('too late');
-    assert.ok(await call(server, 'version'));
+    expect(await call(server, 'version')).toBeTruthy();
   });
 
   test('over max_pending get 503 with Retry-After before they run; other commands go on', async (t) => {
@@ -81,20 +80,17 @@ describe('commands that answer later', () => {
     const held = [post(server, wait(1)), post(server, wait(2))];
     await enter(2);
     const refused = await post(server, wait(3));
-    assert.equal(refused.status, 503);
-    assert.ok(Number(refused.headers['retry-after']) >= 1);
-    assert.match(refused.body, /"data":".*max_pending.*"\},"id":3\}$/);
-    assert.equal(entered.length, 2);
-    assert.ok(await call(server, 'version'));
+    expect(refused.status).toBe(503);
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThanOrEqual(1);
+    expect(refused.body).toMatch(/"data":".*max_pending.*"\},"id":3\}$/);
+    expect(entered.length).toBe(2);
+    expect(await call(server, 'version')).toBeTruthy();
     for (const { resolve } of waiting) resolve('done');
-    assert.deepEqual(
-      (await Promise.all(held)).map(({ status }) => status),
-      [200, 200],
-    );
+    expect((await Promise.all(held)).map(({ status }) => status)).toStrictEqual([200, 200]);
     const fourth = post(server, wait(4));
     await enter(3);
     waiting[2]?.resolve('done');
-    assert.equal((await fourth).status, 200);
+    expect((await fourth).status).toBe(200);
   });
 
   test('are aborted when the client leaves, and free what they held', async (t) => {
@@ -107,13 +103,13 @@ describe('commands that answer later', () => {
     );
     await enter(1);
     const [left] = entered;
-    assert.ok(left !== undefined);
+    assert(left !== undefined);
     const aborted = once(left.signal, 'abort');
     socket.destroy();
     await aborted;
-    assert.match(String(left.signal.reason), /client left/);
+    expect(String(left.signal.reason)).toMatch(/client left/);
     waiting[0]?.reject(new Error('nobody hears this'));
-    assert.deepEqual(await call(server, 'get_statistics', [['ids_held', 'pending']]), {
+    expect(await call(server, 'get_statistics', [['ids_held', 'pending']])).toStrictEqual({
       'mi:pending': 0,
       'mem:ids_held': 0,
     });
@@ -123,11 +119,11 @@ describe('commands that answer later', () => {
     const { module, entered, waiting, enter } = gate();
     const server = await startServer(t, { modules: [module] });
     const { status, body } = await post(server, '{"jsonrpc":"2.0","method":"gate:wait"}');
-    assert.deepEqual([status, body], [202, '']);
+    expect([status, body]).toStrictEqual([202, '']);
     await enter(1);
-    assert.equal(entered[0]?.signal.aborted, false);
+    expect(entered[0]?.signal.aborted).toBe(false);
     waiting[0]?.reject(new Error('nobody hears this'));
-    assert.ok(await call(server, 'version'));
+    expect(await call(server, 'version')).toBeTruthy();
   });
 
   test('are finished when the server closes, new connections are refused', async (t) => {
@@ -138,12 +134,12 @@ describe('commands that answer later', () => {
     const reply = post(server, wait(1), { agent });
     await enter(1);
     const closed = server.close();
-    await assert.rejects(post(server, wait(2)), /ECONNREFUSED/);
+    await expect(post(server, wait(2))).rejects.toThrow(/ECONNREFUSED/);
     waiting[0]?.resolve('finished');
     const { status, headers, body } = await reply;
-    assert.equal(status, 200);
-    assert.equal(headers.connection, 'close');
-    assert.equal(body, '{"jsonrpc":"2.0","result":"finished","id":1}');
+    expect(status).toBe(200);
+    expect(headers.connection).toBe('close');
+    expect(body).toBe('{"jsonrpc":"2.0","result":"finished","id":1}');
     await closed;
   });
 
@@ -154,8 +150,8 @@ describe('commands that answer later', () => {
     await enter(1);
     await server.close({ deadline: 0.05 });
     const { status, body } = await reply;
-    assert.equal(status, 503);
-    assert.match(body, /"data":"the server stops"\},"id":1\}$/);
-    assert.equal(entered[0]?.signal.aborted, true);
+    expect(status).toBe(503);
+    expect(body).toMatch(/"data":"the server stops"\},"id":1\}$/);
+    expect(entered[0]?.signal.aborted).toBe(true);
   });
 });

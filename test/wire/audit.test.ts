@@ -1,9 +1,8 @@
 // The audit log: one JSON line for each call.
-import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { command, createServer, defineModule, MiError, type Server, type ServerOptions } from '#src/index.js';
 import { basic, temporaryFile, userLine } from '../support/accounts.js';
 import type { Lifetime } from '../support/lifetime.js';
@@ -109,22 +108,19 @@ describe('audit log', () => {
     }
     await send(audited.server, 'login', ['too', 'many', 'words'], basic('root', 'r'));
     const written = await lines(audited);
-    assert.deepEqual(
-      written.map(({ who, level, command: name, outcome }) => [who, level, name, outcome]),
-      [
-        ['alice', 'read', 'core:version', 'ok'],
-        ['alice', 'read', 'core:kill', -32003],
-        ['root', 'admin', 'lab:fail', 404],
-        ['root', 'admin', 'lab:crash', -32000],
-        ['root', 'admin', 'lab:later', 'ok'],
-        ['root', 'admin', 'lab:login', -32602],
-      ],
-    );
+    expect(written.map(({ who, level, command: name, outcome }) => [who, level, name, outcome])).toStrictEqual([
+      ['alice', 'read', 'core:version', 'ok'],
+      ['alice', 'read', 'core:kill', -32003],
+      ['root', 'admin', 'lab:fail', 404],
+      ['root', 'admin', 'lab:crash', -32000],
+      ['root', 'admin', 'lab:later', 'ok'],
+      ['root', 'admin', 'lab:login', -32602],
+    ]);
     for (const { time, from, listener, ms } of written) {
-      assert.ok(Date.parse(time) >= before && Date.parse(time) <= Date.now());
-      assert.equal(from, '127.0.0.1');
-      assert.equal(listener, 'http:127.0.0.1:0');
-      assert.ok(ms >= 0 && ms < 60_000);
+      expect(Date.parse(time) >= before && Date.parse(time) <= Date.now()).toBe(true);
+      expect(from).toBe('127.0.0.1');
+      expect(listener).toBe('http:127.0.0.1:0');
+      expect(ms >= 0 && ms < 60_000).toBe(true);
     }
   });
 
@@ -142,10 +138,10 @@ describe('audit log', () => {
       await send(audited.server, 'login', params);
     }
     const written = await lines(audited);
-    assert.equal(written.length, 7);
-    assert.doesNotMatch(readFileSync(audited.file, 'utf8'), /GEHEIM/);
-    assert.deepEqual(written[0]?.params, ['alice', '(secret)']);
-    assert.deepEqual(written[2]?.params, { user: 'alice', password: '(secret)' });
+    expect(written.length).toBe(7);
+    expect(readFileSync(audited.file, 'utf8')).not.toMatch(/GEHEIM/);
+    expect(written[0]?.params).toStrictEqual(['alice', '(secret)']);
+    expect(written[2]?.params).toStrictEqual({ user: 'alice', password: '(secret)' });
   });
 
   test('long parameters are cut, and every line is one line', async (t) => {
@@ -159,9 +155,10 @@ describe('audit log', () => {
     for (const value of values) await send(audited.server, 'take', [value]);
     await send(audited.server, 'take', JSON.parse('{"__proto__":{"x":1}}'));
     const written = await lines(audited);
-    assert.equal(written.length, 5);
-    assert.deepEqual(written[2]?.params, ['a\nb\u2028c"']);
-    for (const line of readFileSync(audited.file, 'utf8').split('\n')) assert.ok(line.length < 8192, `${line.length}`);
+    expect(written.length).toBe(5);
+    expect(written[2]?.params).toStrictEqual(['a\nb\u2028c"']);
+    for (const line of readFileSync(audited.file, 'utf8').split('\n'))
+      expect(line.length, `${line.length}`).toBeLessThan(8192);
   });
 
   test('of long parameters the first items are told, and of bulk calls the targets; no character is cut in two', async (t) => {
@@ -184,14 +181,14 @@ describe('audit log', () => {
     });
     const written = await lines(audited);
     const told = [...contacts.slice(0, 32).map(({ aor }) => ({ aor })), '(468 more)'];
-    assert.deepEqual(written[0]?.params, ['location', told]);
-    assert.deepEqual(written[1]?.params, { contacts: told, table_name: 'location' });
-    assert.match(JSON.stringify(written[2]?.params), /^\[\["0 (😀)+\([0-9]+ more\)","1 /);
-    assert.match(JSON.stringify(written[3]?.params), /^\[\[\["x+\([0-9]+ more\)"/);
+    expect(written[0]?.params).toStrictEqual(['location', told]);
+    expect(written[1]?.params).toStrictEqual({ contacts: told, table_name: 'location' });
+    expect(JSON.stringify(written[2]?.params)).toMatch(/^\[\["0 (😀)+\([0-9]+ more\)","1 /);
+    expect(JSON.stringify(written[3]?.params)).toMatch(/^\[\[\["x+\([0-9]+ more\)"/);
     const bytes = readFileSync(audited.file);
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-    assert.doesNotMatch(text, /\\ud[89a-f]|GEHEIM/i);
-    for (const line of text.split('\n')) assert.ok(line.length < 8192, `${line.length}`);
+    expect(text).not.toMatch(/\\ud[89a-f]|GEHEIM/i);
+    for (const line of text.split('\n')) expect(line.length, `${line.length}`).toBeLessThan(8192);
   });
 
   test('each call of a batch has a line', async (t) => {
@@ -199,7 +196,7 @@ describe('audit log', () => {
     const batch = ['version', 'fail', 'later'].map((method, id) => ({ jsonrpc: '2.0', method, id }));
     await post(audited.server, JSON.stringify(batch));
     const outcomes = (await lines(audited)).map(({ command: name, outcome }) => [name, outcome]);
-    assert.deepEqual(outcomes, [
+    expect(outcomes).toStrictEqual([
       ['core:version', 'ok'],
       ['lab:fail', 404],
       ['lab:later', 'ok'],
@@ -210,26 +207,22 @@ describe('audit log', () => {
     const audited = await start(t);
     await get(audited.server, '/mi/core/core:version');
     await get(audited.server, '/mi/core/core:which?arg=["ps"]');
-    assert.deepEqual(
-      (await lines(audited)).map(({ command: name, params, outcome }) => [name, params, outcome]),
-      [['core:which', ['ps'], 'ok']],
-    );
+    expect((await lines(audited)).map(({ command: name, params, outcome }) => [name, params, outcome])).toStrictEqual([
+      ['core:which', ['ps'], 'ok'],
+    ]);
   });
 
   test('notifications are in it, with what came of them later', async (t) => {
     const audited = await start(t);
     for (const method of ['version', 'later', 'fail']) {
       const reply = await post(audited.server, JSON.stringify({ jsonrpc: '2.0', method }));
-      assert.equal(reply.status, 202);
+      expect(reply.status).toBe(202);
     }
-    assert.deepEqual(
-      (await lines(audited)).map(({ command: name, from, outcome }) => [name, from, outcome]),
-      [
-        ['core:version', '127.0.0.1', 'ok'],
-        ['lab:later', '127.0.0.1', 'ok'],
-        ['lab:fail', '127.0.0.1', 404],
-      ],
-    );
+    expect((await lines(audited)).map(({ command: name, from, outcome }) => [name, from, outcome])).toStrictEqual([
+      ['core:version', '127.0.0.1', 'ok'],
+      ['lab:later', '127.0.0.1', 'ok'],
+      ['lab:fail', '127.0.0.1', 404],
+    ]);
   });
 
   test('a call that nobody waits for any more is told as given up, once', async (t) => {
@@ -241,10 +234,7 @@ describe('audit log', () => {
     while (!readFileSync(audited.file, 'utf8').includes('stuck')) await new Promise(setImmediate);
     stuck.resolve('late');
     const written = (await lines(audited)).filter(({ command: name }) => name === 'lab:stuck');
-    assert.deepEqual(
-      written.map(({ outcome, from }) => [outcome, from]),
-      [['given_up', '127.0.0.1']],
-    );
+    expect(written.map(({ outcome, from }) => [outcome, from])).toStrictEqual([['given_up', '127.0.0.1']]);
   });
 
   test('reload opens the file anew, so that it can be rotated', async (t) => {
@@ -253,16 +243,10 @@ describe('audit log', () => {
     while (read(audited.file).length < 1) await new Promise(setImmediate);
     const old = join(dirname(audited.file), 'audit.log.1');
     renameSync(audited.file, old);
-    assert.equal(await audited.server.reload(), true);
+    expect(await audited.server.reload()).toBe(true);
     await send(audited.server, 'uptime');
-    assert.deepEqual(
-      (await lines(audited)).map(({ command: name }) => name),
-      ['core:uptime'],
-    );
-    assert.deepEqual(
-      read(old).map(({ command: name }) => name),
-      ['core:version'],
-    );
+    expect((await lines(audited)).map(({ command: name }) => name)).toStrictEqual(['core:uptime']);
+    expect(read(old).map(({ command: name }) => name)).toStrictEqual(['core:version']);
   });
 
   test('it is appended to, nobody else can read it, and one that cannot be written refuses the start', async (t) => {
@@ -272,15 +256,14 @@ describe('audit log', () => {
       await send(server, 'version');
       await server.close();
     }
-    assert.equal(read(file).length, 2);
-    if (process.platform !== 'win32') assert.equal(statSync(file).mode & 0o777, 0o600);
-    await assert.rejects(
-      startServer(t, { httpd: { audit_file: '/nowhere/audit.log' } }),
+    expect(read(file).length).toBe(2);
+    if (process.platform !== 'win32') expect(statSync(file).mode & 0o777).toBe(0o600);
+    await expect(startServer(t, { httpd: { audit_file: '/nowhere/audit.log' } })).rejects.toThrow(
       /audit_file \/nowhere\/audit\.log cannot be written: ENOENT/,
     );
     const unused = join(dirname(file), 'unused.log');
     createServer({ httpd: { ip: '127.0.0.1', audit_file: unused } });
-    assert.equal(existsSync(unused), false, 'made before the start');
+    expect(existsSync(unused), 'made before the start').toBe(false);
   });
 
   unless(!existsSync('/dev/full'), test)(
@@ -297,11 +280,11 @@ describe('audit log', () => {
       for (let i = 0; i < 20; i++) await send(server, 'version');
       while (told.length === 0) await new Promise(setImmediate);
       await send(server, 'version');
-      assert.equal(told.length, 1, told.join('\n'));
-      assert.match(told[0] ?? '', /^audit_file \/dev\/full cannot be written: ENOSPC/);
+      expect(told.length, told.join('\n')).toBe(1);
+      expect(told[0] ?? '').toMatch(/^audit_file \/dev\/full cannot be written: ENOSPC/);
       await server.close();
-      assert.equal(told.length, 2, told.join('\n'));
-      assert.equal(told[1], 'audit_file /dev/full: lines lost at the end: 21 (the disk is too slow, or full)');
+      expect(told.length, told.join('\n')).toBe(2);
+      expect(told[1]).toBe('audit_file /dev/full: lines lost at the end: 21 (the disk is too slow, or full)');
     },
   );
 
@@ -322,25 +305,22 @@ describe('audit log', () => {
       for (let i = 0; i < 30; i++) void server.reload();
     }
     await server.close();
-    assert.deepEqual(told, []);
-    assert.deepEqual(warnings, []);
-    assert.equal(read(file).length, 50);
+    expect(told).toStrictEqual([]);
+    expect(warnings).toStrictEqual([]);
+    expect(read(file).length).toBe(50);
   });
 
   unless(!hasMkfifo, test)('a pipe is refused, since opening it would wait for its reader', async (t) => {
     const pipe = join(dirname(temporaryFile(t, 'x', '')), 'pipe');
-    assert.equal(spawnSync('mkfifo', [pipe]).status, 0);
-    await assert.rejects(startServer(t, { httpd: { audit_file: pipe } }), /it is a pipe, not a file/);
+    expect(spawnSync('mkfifo', [pipe]).status).toBe(0);
+    await expect(startServer(t, { httpd: { audit_file: pipe } })).rejects.toThrow(/it is a pipe, not a file/);
   });
 
   test('a secret that is no parameter is a mistake of the declaration', () => {
-    assert.throws(
-      () => command({ name: 'x', help: 'x', recipes: [{ user: 'string' }], secrets: ['pasword'], run: () => 1 }),
-      /secret "pasword", which is no parameter/,
-    );
-    assert.throws(
-      // As JavaScript would give it.
-      () => command({ name: 'x', help: 'x', level: 'boss' as 'admin', run: () => 1 }),
+    expect(() =>
+      command({ name: 'x', help: 'x', recipes: [{ user: 'string' }], secrets: ['pasword'], run: () => 1 }),
+    ).toThrow(/secret "pasword", which is no parameter/);
+    expect(() => command({ name: 'x', help: 'x', level: 'boss' as 'admin', run: () => 1 })).toThrow(
       /level "boss"; give read, operate, admin/,
     );
   });

@@ -1,6 +1,5 @@
 // The login of OpenSIPS 4.0: auth_realm, auth_username, auth_password, as it was recorded.
-import assert from 'node:assert/strict';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Server } from '#src/index.js';
 import { basic } from '../support/accounts.js';
 import type { Lifetime } from '../support/lifetime.js';
@@ -16,9 +15,9 @@ function start(t: Lifetime, httpd: object = {}): Promise<Server> {
 }
 
 function assertChallenge(response: RawResponse, realm = 'OpenSIPS MI'): void {
-  assert.equal(response.statusLine, 'HTTP/1.1 401 Unauthorized');
-  assert.equal(response.headers.get('www-authenticate'), `Basic realm="${realm}", charset="UTF-8"`);
-  assert.equal(response.headers.get('connection'), 'close');
+  expect(response.statusLine).toBe('HTTP/1.1 401 Unauthorized');
+  expect(response.headers.get('www-authenticate')).toBe(`Basic realm="${realm}", charset="UTF-8"`);
+  expect(response.headers.get('connection')).toBe('close');
 }
 
 describe('Basic authentication with one account', () => {
@@ -50,9 +49,9 @@ describe('Basic authentication with one account', () => {
       const body = name === 'a body over the limit' ? ' '.repeat(300) : version;
       const response = await client.ask(method, path, method === 'POST' ? body : undefined, headers);
       assertChallenge(response);
-      assert.equal(response.headers.get('content-type'), 'application/json');
-      assert.match(JSON.parse(response.text).error.data, /^log in with a name/);
-      assert.ok(await client.isClosed());
+      expect(response.headers.get('content-type')).toBe('application/json');
+      expect(JSON.parse(response.text).error.data).toMatch(/^log in with a name/);
+      expect(await client.isClosed()).toBe(true);
     });
   }
 
@@ -61,7 +60,7 @@ describe('Basic authentication with one account', () => {
     const client = await RawClient.connect(port);
     client.request('HEAD', '/mi', undefined, [json]);
     assertChallenge(await client.response(true));
-    assert.ok(await client.isClosed());
+    expect(await client.isClosed()).toBe(true);
   });
 
   test('the body is not waited for', async (t) => {
@@ -69,7 +68,7 @@ describe('Basic authentication with one account', () => {
     const client = await RawClient.connect(port);
     client.send(`POST /mi HTTP/1.1\r\nHost: x\r\n${json}\r\nContent-Length: 43\r\n\r\n`);
     assertChallenge(await client.response());
-    assert.ok(await client.isClosed());
+    expect(await client.isClosed()).toBe(true);
   });
 
   test('what follows in the same segment is not served', async (t) => {
@@ -78,8 +77,8 @@ describe('Basic authentication with one account', () => {
     const second = `GET /healthz HTTP/1.1\r\nHost: x\r\nAuthorization: ${right}\r\n\r\n`;
     client.send(`GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n${second}`);
     const all = (await client.rest()).toString();
-    assert.equal(all.match(/HTTP\/1\.1 /g)?.length ?? 0, all === '' ? 0 : 1, all);
-    assert.doesNotMatch(all, /200 OK/);
+    expect(all.match(/HTTP\/1\.1 /g)?.length ?? 0, all).toBe(all === '' ? 0 : 1);
+    expect(all).not.toMatch(/200 OK/);
   });
 
   test('the realm is the one that is set, quoted', async (t) => {
@@ -92,12 +91,12 @@ describe('Basic authentication with one account', () => {
     const client = await RawClient.connect(port);
     for (let i = 0; i < 3; i++) {
       const response = await client.ask('POST', '/mi', version, [json, `Authorization: ${right}`]);
-      assert.equal(response.status, 200);
-      assert.match(response.text, /mi-httpd/);
+      expect(response.status).toBe(200);
+      expect(response.text).toMatch(/mi-httpd/);
     }
-    assert.equal((await client.ask('GET', '/zz', undefined, [`Authorization: ${right}`])).status, 404);
-    assert.equal((await client.ask('GET', '/healthz', undefined, [`Authorization: ${right}`])).status, 200);
-    assert.equal((await client.ask('PUT', '/mi', undefined, [`Authorization: ${right}`])).status, 405);
+    expect((await client.ask('GET', '/zz', undefined, [`Authorization: ${right}`])).status).toBe(404);
+    expect((await client.ask('GET', '/healthz', undefined, [`Authorization: ${right}`])).status).toBe(200);
+    expect((await client.ask('PUT', '/mi', undefined, [`Authorization: ${right}`])).status).toBe(405);
     client.close();
   });
 
@@ -112,7 +111,7 @@ describe('Basic authentication with one account', () => {
       `Basic ${latin1}`,
     ]) {
       const { status } = await ask(port, 'POST', '/mi', version, [json, `Authorization: ${authorization}`]);
-      assert.equal(status, 200, authorization);
+      expect(status, authorization).toBe(200);
     }
   });
 
@@ -124,8 +123,8 @@ describe('Basic authentication with one account', () => {
     ]) {
       const headers = [json, `Authorization: ${first}`, `authorization: ${second}`];
       const response = await ask(port, 'POST', '/mi', version, headers);
-      assert.equal(response.status, 400);
-      assert.match(response.text, /2 Authorization headers; send one/);
+      expect(response.status).toBe(400);
+      expect(response.text).toMatch(/2 Authorization headers; send one/);
     }
   });
 
@@ -137,7 +136,7 @@ describe('Basic authentication with one account', () => {
     });
     const body = '{"jsonrpc":"2.0","method":"kill","id":1}';
     const { status } = await post(server, body, { headers: { Authorization: basic('admin', 'a') } });
-    assert.deepEqual([status, await new Promise((resolve) => setImmediate(() => resolve(kills)))], [200, ['kill']]);
+    expect([status, await new Promise((resolve) => setImmediate(() => resolve(kills)))]).toStrictEqual([200, ['kill']]);
   });
 
   test('name and password are set together, and the name is one', async (t) => {
@@ -147,11 +146,13 @@ describe('Basic authentication with one account', () => {
       [{ auth_username: '', auth_password: 'geheim' }, /auth_username.*one character or more/],
       [{ auth_username: 'a:b', auth_password: 'geheim' }, /no colon/],
     ] as const) {
-      await assert.rejects(startServer(t, { httpd }), (error) => {
-        assert.match(String(error), reason);
-        assert.doesNotMatch(String(error), /geheim/);
-        return true;
-      });
+      await expect(startServer(t, { httpd })).rejects.toThrow(
+        expect.toSatisfy((error) => {
+          expect(String(error)).toMatch(reason);
+          expect(String(error)).not.toMatch(/geheim/);
+          return true;
+        }),
+      );
     }
   });
 
@@ -166,11 +167,11 @@ describe('Basic authentication with one account', () => {
     });
     await post(server, version, { path: '/mi?token=query', headers: { Authorization: basic('nobody', 'wrong') } });
     const [line = '', ...others] = lines.filter((text) => text.includes('login'));
-    assert.deepEqual(others, []);
-    assert.match(line, /127\.0\.0\.1/);
-    assert.doesNotMatch(lines.join(), /nobody|wrong|right|query/);
+    expect(others).toStrictEqual([]);
+    expect(line).toMatch(/127\.0\.0\.1/);
+    expect(lines.join()).not.toMatch(/nobody|wrong|right|query/);
     const params = '{"jsonrpc":"2.0","method":"get_statistics","params":[["access_denied"]],"id":1}';
     const { body } = await post(server, params, { headers: { Authorization: basic('admin', 'right') } });
-    assert.match(body, /"httpd:access_denied":1/);
+    expect(body).toMatch(/"httpd:access_denied":1/);
   });
 });

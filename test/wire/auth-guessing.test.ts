@@ -1,9 +1,8 @@
 // Guessing passwords: of somebody who is logged in, between logins of one's own, by many names, from many addresses.
-import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Server } from '#src/index.js';
 import { basic, temporaryFile, userLine } from '../support/accounts.js';
 import type { Lifetime } from '../support/lifetime.js';
@@ -46,38 +45,38 @@ const tells = (answer: number): boolean => answer === 200 || answer === 401;
 unless(process.platform !== 'linux', describe)('guessing', () => {
   test('at somebody who is logged in: one a second after the first five, the right one included', async (t) => {
     const server = await start(t);
-    assert.equal(await status(server, alice), 200);
-    assert.equal(await status(server, alice, '127.0.0.9'), 200);
+    expect(await status(server, alice)).toBe(200);
+    expect(await status(server, alice, '127.0.0.9')).toBe(200);
     const { answers, allowed } = await guess(async (at) => {
       // The right one is among them: its answer must not stand out either.
       const answer = await status(server, at % 10 === 9 ? alice : basic('alice', `guess ${at}`));
       return tells(answer);
     });
-    assert.ok(answers <= allowed, `${answers} guesses in ${seconds} s`);
+    expect(answers, `${answers} guesses in ${seconds} s`).toBeLessThanOrEqual(allowed);
     for (let at = 0; (await status(server, basic('alice', `late ${at}`))) !== 401; at++);
-    assert.equal(await status(server, alice), 429, 'of this network she waits, too');
-    assert.equal(await status(server, alice, '127.0.0.9'), 200, 'from another network she does not');
+    expect(await status(server, alice), 'of this network she waits, too').toBe(429);
+    expect(await status(server, alice, '127.0.0.9'), 'from another network she does not').toBe(200);
   });
 
   test('between logins of one account at another: a success forgives nobody else', async (t) => {
     const server = await start(t);
     const { answers, allowed } = await guess(async (at) => {
       if (at % 5 !== 4) return tells(await status(server, basic('alice', `guess ${at}`)));
-      assert.equal(await status(server, mallory), 200);
+      expect(await status(server, mallory)).toBe(200);
       return false;
     });
-    assert.ok(answers <= allowed, `${answers} guesses in ${seconds} s`);
+    expect(answers, `${answers} guesses in ${seconds} s`).toBeLessThanOrEqual(allowed);
   });
 
   test('by many names: they have as few guesses as one, and others who are logged in go on', async (t) => {
     const server = await start(t);
     const bob = basic('bob', 'b');
-    assert.equal(await status(server, bob), 200);
+    expect(await status(server, bob)).toBe(200);
     const { answers, allowed } = await guess(async (at) => {
-      if (at % 50 === 49) assert.equal(await status(server, bob), 200);
+      if (at % 50 === 49) expect(await status(server, bob)).toBe(200);
       return tells(await status(server, basic(`name ${at}`, 'x')));
     });
-    assert.ok(answers <= allowed, `${answers} guesses in ${seconds} s`);
+    expect(answers, `${answers} guesses in ${seconds} s`).toBeLessThanOrEqual(allowed);
   });
 
   test('in any spelling of one password: it is one guess', async (t) => {
@@ -86,7 +85,7 @@ unless(process.platform !== 'linux', describe)('guessing', () => {
     const spellings = [wrong, wrong.replace('Basic', 'basic'), wrong.replace(' ', '  '), `${wrong} `];
     const answers = [];
     for (let at = 0; at < 8; at++) answers.push(await status(server, spellings[at % 4] ?? ''));
-    assert.deepEqual(answers, [...Array(5).fill(401), ...Array(3).fill(429)]);
+    expect(answers).toStrictEqual([...Array(5).fill(401), ...Array(3).fill(429)]);
   });
 
   test('100 wrong ones a second from changing addresses keep no right first login out', async (t) => {
@@ -107,6 +106,6 @@ unless(process.platform !== 'linux', describe)('guessing', () => {
     for (const [at, name] of names.entries()) right.push(await status(server, basic(name, 'right'), `127.2.0.${at}`));
     clearInterval(flood);
     await Promise.all(wrong);
-    assert.deepEqual(right, Array(8).fill(200));
+    expect(right).toStrictEqual(Array(8).fill(200));
   });
 });

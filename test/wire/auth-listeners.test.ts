@@ -1,8 +1,7 @@
 // Logins on listeners of every kind, and while the server stops.
-import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { request as requestTls } from 'node:https';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createServer } from '#src/index.js';
 import { basic, tokenLine, userLine } from '../support/accounts.js';
 import { post, startServer } from '../support/mi-client.js';
@@ -47,12 +46,12 @@ describe('logins', () => {
     t.onTestFinished(() => server.close({ deadline: 0 }));
     const tls = { host: '127.0.0.1', port: server.port, rejectUnauthorized: false };
     const ask = requestTls as typeof request;
-    assert.deepEqual([await status(ask, tls), await status(ask, tls, alice)], [401, 200]);
+    expect([await status(ask, tls), await status(ask, tls, alice)]).toStrictEqual([401, 200]);
     const local = { socketPath: path };
-    assert.deepEqual([await status(request, local), await status(request, local, alice)], [401, 200]);
-    for (let i = 0; i < 5; i++) assert.equal(await status(request, local, basic('alice', `${i}`)), 401);
-    assert.equal(await status(request, local, basic('alice', 'x')), 429, 'those of this machine are one party');
-    assert.equal(await status(request, { socketPath: open }), 200);
+    expect([await status(request, local), await status(request, local, alice)]).toStrictEqual([401, 200]);
+    for (let i = 0; i < 5; i++) expect(await status(request, local, basic('alice', `${i}`))).toBe(401);
+    expect(await status(request, local, basic('alice', 'x')), 'those of this machine are one party').toBe(429);
+    expect(await status(request, { socketPath: open })).toBe(200);
   });
 
   test('one that is being verified when the server stops is answered', async (t) => {
@@ -70,9 +69,6 @@ describe('logins', () => {
       if (result['httpd:requests'] === asked + logins.length) break;
     }
     await server.close();
-    assert.deepEqual(
-      (await Promise.all(replies)).map((reply) => reply.status),
-      [200, 401],
-    );
+    expect((await Promise.all(replies)).map((reply) => reply.status)).toStrictEqual([200, 401]);
   });
 });

@@ -1,7 +1,6 @@
 // Users of auth_file and tokens of auth_tokens: verified off the main thread while the request arrives.
-import assert from 'node:assert/strict';
 import { appendFileSync, chmodSync, writeFileSync } from 'node:fs';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Server, ServerOptions } from '#src/index.js';
 import { basic, temporaryFile, tokenLine, userLine } from '../support/accounts.js';
 import type { Lifetime } from '../support/lifetime.js';
@@ -31,7 +30,7 @@ async function status(server: Server, authorization: string): Promise<number> {
 describe('users of a file', () => {
   test('the right password passes, at first and remembered', async (t) => {
     const { server } = await start(t);
-    for (let i = 0; i < 3; i++) assert.equal(await status(server, alice), 200);
+    for (let i = 0; i < 3; i++) expect(await status(server, alice)).toBe(200);
   });
 
   test('a wrong password and an unknown user get the same bytes', async (t) => {
@@ -42,8 +41,8 @@ describe('users of a file', () => {
       client.request('POST', '/mi', version, [json, `Authorization: ${authorization}`]);
       answers.add((await client.rest()).toString('latin1').replace(/^Date: .*\r\n/m, ''));
     }
-    assert.equal(answers.size, 1, [...answers].join('\n---\n'));
-    assert.match([...answers].join(), /^HTTP\/1\.1 401 /);
+    expect(answers.size, [...answers].join('\n---\n')).toBe(1);
+    expect([...answers].join()).toMatch(/^HTTP\/1\.1 401 /);
   });
 
   test('what else is wrong with a request is only told to who is let in', async (t) => {
@@ -54,15 +53,15 @@ describe('users of a file', () => {
       ['GET', '/%zz', 400],
     ] as const) {
       const wrong = await ask(server.port, method, path, undefined, [`Authorization: ${basic('alice', path)}`]);
-      assert.equal(wrong.status, 401, path);
-      assert.equal(wrong.headers.get('connection'), 'close');
+      expect(wrong.status, path).toBe(401);
+      expect(wrong.headers.get('connection')).toBe('close');
       // A server that does not remember the credential yet has to wait for the verdict.
       const { server: other } = await start(t);
       const client = await RawClient.connect(other.port);
-      assert.equal((await client.ask(method, path, undefined, [`Authorization: ${alice}`])).status, expected, path);
+      expect((await client.ask(method, path, undefined, [`Authorization: ${alice}`])).status, path).toBe(expected);
       // Whether a PUT without a length has a body is in doubt, so that its connection closes.
       if (method === 'GET') {
-        assert.equal((await client.ask('GET', '/healthz', undefined, [`Authorization: ${alice}`])).status, 200);
+        expect((await client.ask('GET', '/healthz', undefined, [`Authorization: ${alice}`])).status).toBe(200);
       }
       client.close();
     }
@@ -82,8 +81,8 @@ describe('users of a file', () => {
       await new Promise(setImmediate);
       client.send(bytes.subarray(cut));
       const response = await client.response();
-      assert.equal(response.status, 200);
-      assert.deepEqual(JSON.parse(response.text).id, 'ÄÖÜ');
+      expect(response.status).toBe(200);
+      expect(JSON.parse(response.text).id).toStrictEqual('ÄÖÜ');
       client.close();
     }
   });
@@ -94,31 +93,31 @@ describe('users of a file', () => {
     const { server } = await start(t);
     const client = await RawClient.connect(server.port);
     client.send(`${chunked}${version.length.toString(16)}\r\n${version}\r\n0\r\n\r\n`);
-    assert.match((await client.response()).text, /mi-httpd/);
+    expect((await client.response()).text).toMatch(/mi-httpd/);
 
     const { server: second } = await start(t);
     const form = { 'Content-Type': 'application/x-www-form-urlencoded', 'Sec-Fetch-Site': 'same-origin' };
     const headers = { ...form, Authorization: alice };
-    assert.match((await post(second, 'arg=', { path: '/mi/core/core:version', headers })).body, /id="result"/);
+    expect((await post(second, 'arg=', { path: '/mi/core/core:version', headers })).body).toMatch(/id="result"/);
 
     const { server: third } = await start(t);
     const headClient = await RawClient.connect(third.port);
     headClient.request('HEAD', '/mi', undefined, [login]);
-    assert.equal((await headClient.response(true)).headers.get('content-type'), 'text/html; charset=utf-8');
+    expect((await headClient.response(true)).headers.get('content-type')).toBe('text/html; charset=utf-8');
     headClient.close();
 
     const { server: fourth } = await start(t);
     const page = await post(fourth, '', { method: 'GET', headers: { 'Content-Type': null, Authorization: alice } });
-    assert.match(page.body, /core:version/);
+    expect(page.body).toMatch(/core:version/);
   });
 
   test('a body over the limit is refused while the password is verified, and its slot freed', async (t) => {
     const { server } = await start(t, { httpd: { receive_buf_size: 256 } });
     const client = await RawClient.connect(server.port);
     client.request('POST', '/mi', ' '.repeat(300), [json, `Authorization: ${alice}`]);
-    assert.equal((await client.response()).status, 413);
-    assert.ok(await client.isClosed());
-    assert.equal(await bodies(server), 0);
+    expect((await client.response()).status).toBe(413);
+    expect(await client.isClosed()).toBe(true);
+    expect(await bodies(server)).toBe(0);
   });
 
   test('clients that leave meanwhile leave nothing behind', async (t) => {
@@ -131,13 +130,13 @@ describe('users of a file', () => {
       await new Promise(setImmediate);
       client.kill();
     }
-    assert.equal(await bodies(server), 0);
+    expect(await bodies(server)).toBe(0);
   });
 
   test('many connections at once pass, and are verified as one', async (t) => {
     const { server } = await start(t);
     const statuses = await Promise.all(Array.from({ length: 30 }, () => status(server, alice)));
-    assert.deepEqual(new Set(statuses), new Set([200]));
+    expect(new Set(statuses)).toStrictEqual(new Set([200]));
   });
 
   test('many wrong passwords at once from one address are no more guesses than are free', async (t) => {
@@ -145,11 +144,11 @@ describe('users of a file', () => {
     const statuses = await Promise.all(
       Array.from({ length: 30 }, (_, i) => status(server, basic('alice', `guess ${i}`))),
     );
-    assert.ok(statuses.filter((one) => one === 401).length <= 5, statuses.join());
-    assert.ok(
+    expect(statuses.filter((one) => one === 401).length, statuses.join()).toBeLessThanOrEqual(5);
+    expect(
       statuses.every((one) => one === 401 || one === 429),
       statuses.join(),
-    );
+    ).toBe(true);
   });
 });
 
@@ -157,22 +156,22 @@ describe('tokens', () => {
   test('pass as Bearer, in any letters of the scheme, and not as a password', async (t) => {
     const file = temporaryFile(t, 'tokens', tokenLine('exporter', 'mi_abc-_~+/==', 'read'));
     const server = await startServer(t, { httpd: { auth_tokens: file } });
-    assert.equal(await status(server, 'Bearer mi_abc-_~+/=='), 200);
-    assert.equal(await status(server, 'bearer  mi_abc-_~+/=='), 200);
-    assert.equal(await status(server, 'Bearer mi_abd'), 401);
-    assert.equal(await status(server, basic('exporter', 'mi_abc-_~+/==')), 401);
-    assert.equal(await status(server, basic('exporter', '')), 401);
+    expect(await status(server, 'Bearer mi_abc-_~+/==')).toBe(200);
+    expect(await status(server, 'bearer  mi_abc-_~+/==')).toBe(200);
+    expect(await status(server, 'Bearer mi_abd')).toBe(401);
+    expect(await status(server, basic('exporter', 'mi_abc-_~+/=='))).toBe(401);
+    expect(await status(server, basic('exporter', ''))).toBe(401);
   });
 });
 
 describe('files of accounts', () => {
   test('are read again on reload: new users in, old ones out, also those who were remembered', async (t) => {
     const { server, file } = await start(t);
-    assert.equal(await status(server, alice), 200);
+    expect(await status(server, alice)).toBe(200);
     writeFileSync(file, userLine('bob', 'b', 'read'));
-    assert.equal(await server.reload(), true);
-    assert.equal(await status(server, alice), 401);
-    assert.equal(await status(server, basic('bob', 'b')), 200);
+    expect(await server.reload()).toBe(true);
+    expect(await status(server, alice)).toBe(401);
+    expect(await status(server, basic('bob', 'b'))).toBe(200);
   });
 
   test('a file that has become wrong keeps the users that were there, and says why', async (t) => {
@@ -182,9 +181,9 @@ describe('files of accounts', () => {
     };
     const { server, file } = await start(t, { log: { debug: write, info: write, warn: write, error: write } });
     appendFileSync(file, 'bob:boss:scrypt$1024$1$1$x$y\n');
-    assert.equal(await server.reload(), false);
-    assert.match(lines.at(-1) ?? '', /stays: .*users:4: user "bob" has the level "boss"; give read, operate, admin/);
-    assert.equal(await status(server, alice), 200);
+    expect(await server.reload()).toBe(false);
+    expect(lines.at(-1) ?? '').toMatch(/stays: .*users:4: user "bob" has the level "boss"; give read, operate, admin/);
+    expect(await status(server, alice)).toBe(200);
   });
 
   unless(process.platform === 'win32', test)('one that everybody can read is warned of', async (t) => {
@@ -193,10 +192,10 @@ describe('files of accounts', () => {
       lines.push(message);
     };
     const { server, file } = await start(t, { log: { debug: write, info: write, warn: write, error: write } });
-    assert.deepEqual(lines, []);
+    expect(lines).toStrictEqual([]);
     chmodSync(file, 0o644);
     await server.reload();
-    assert.match(lines.join(), /users.* is readable by everybody/);
+    expect(lines.join()).toMatch(/users.* is readable by everybody/);
   });
 
   unless(process.platform === 'win32', test)('one that others can write to is warned of', async (t) => {
@@ -205,14 +204,14 @@ describe('files of accounts', () => {
       lines.push(message);
     };
     const { server, file } = await start(t, { log: { debug: write, info: write, warn: write, error: write } });
-    assert.deepEqual(lines, []);
+    expect(lines).toStrictEqual([]);
     for (const [mode, who] of [
       [0o660, 'its group'],
       [0o602, 'everybody on this machine'],
     ] as const) {
       chmodSync(file, mode);
       await server.reload();
-      assert.match(lines.join('\n'), new RegExp(`users.* is writable by ${who}, .*; run chmod g?o?-w`));
+      expect(lines.join('\n')).toMatch(new RegExp(`users.* is writable by ${who}, .*; run chmod g?o?-w`));
     }
   });
 
@@ -226,14 +225,16 @@ describe('files of accounts', () => {
       [`a:read:scrypt$1048576$64$1$${'A'.repeat(22)}$${'A'.repeat(43)}\n`, /users:1: .*out of range/],
     ] as const) {
       const file = temporaryFile(t, 'users', text);
-      await assert.rejects(startServer(t, { httpd: { auth_file: file } }), (error) => {
-        assert.match(String(error), reason);
-        assert.doesNotMatch(String(error), /geheim/);
-        return true;
-      });
+      await expect(startServer(t, { httpd: { auth_file: file } })).rejects.toThrow(
+        expect.toSatisfy((error) => {
+          expect(String(error)).toMatch(reason);
+          expect(String(error)).not.toMatch(/geheim/);
+          return true;
+        }),
+      );
     }
-    await assert.rejects(startServer(t, { httpd: { auth_file: '/nowhere/users' } }), /there is no such file/);
-    await assert.rejects(startServer(t, { httpd: { auth_tokens: '/' } }), /file of tokens \/ cannot be read/);
+    await expect(startServer(t, { httpd: { auth_file: '/nowhere/users' } })).rejects.toThrow(/there is no such file/);
+    await expect(startServer(t, { httpd: { auth_tokens: '/' } })).rejects.toThrow(/file of tokens \/ cannot be read/);
   });
 });
 

@@ -1,7 +1,6 @@
-import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { type Call, command, defineModule, type JsonValue, stream } from '#src/index.js';
 import { held } from '../support/held-items.js';
 import { assertAtRest, call, post, startServer, withResolvers } from '../support/mi-client.js';
@@ -68,24 +67,21 @@ describe('calls of a batch', () => {
     const server = await startServer(t, { modules: [module] });
     const reply = post(server, `[${[wait(1), wait(2), run(3), wait(4)]}]`);
     await enter(3);
-    assert.deepEqual(await call(server, 'get_statistics', [['pending']]), { 'mi:pending': 3 });
+    expect(await call(server, 'get_statistics', [['pending']])).toStrictEqual({ 'mi:pending': 3 });
     entered[2]?.resolve('c');
     entered[1]?.reject(new Error('secret'));
     await call(server, 'version');
     entered[0]?.resolve('a');
     const { status, body } = await reply;
-    assert.equal(status, 200);
+    expect(status).toBe(200);
     const replies = JSON.parse(body) as { result?: string; error?: { code: number }; id: number }[];
-    assert.deepEqual(
-      replies.map(({ id, result, error }) => [id, result?.slice(0, 1), error?.code]),
-      [
-        [1, 'a', undefined],
-        [2, undefined, -32000],
-        [3, '1', undefined],
-        [4, 'c', undefined],
-      ],
-    );
-    assert.ok(!body.includes('secret'));
+    expect(replies.map(({ id, result, error }) => [id, result?.slice(0, 1), error?.code])).toStrictEqual([
+      [1, 'a', undefined],
+      [2, undefined, -32000],
+      [3, '1', undefined],
+      [4, 'c', undefined],
+    ]);
+    expect(body).not.toContain('secret');
     await assertAtRest(server);
   });
 
@@ -94,8 +90,8 @@ describe('calls of a batch', () => {
     const server = await startServer(t, { modules: [module], mi_http: { max_batch: 5000 } });
     const calls = [wait(-1), ...repeat(3000, run), '{"jsonrpc":"2.0","method":"gate:open","id":"o"}'];
     const replies = JSON.parse((await post(server, `[${calls}]`)).body) as { result: string }[];
-    assert.equal(replies.length, 3002);
-    assert.equal(replies[0]?.result, 'opened');
+    expect(replies.length).toBe(3002);
+    expect(replies[0]?.result).toBe('opened');
     await assertAtRest(server);
   });
 
@@ -107,13 +103,10 @@ describe('calls of a batch', () => {
     client.request('POST', '/mi', `[${run(1)},${wait(2)},${run(3)}]`, ['Content-Type: application/json']);
     await enter(1);
     while (!client.unread.includes('"id":1}')) await once(client.socket, 'data');
-    assert.ok(!client.unread.includes('"id":3}'));
+    expect(client.unread).not.toContain('"id":3}');
     entered[0]?.resolve('now');
     const { text } = await client.response();
-    assert.deepEqual(
-      (JSON.parse(text) as { id: number }[]).map(({ id }) => id),
-      [1, 2, 3],
-    );
+    expect((JSON.parse(text) as { id: number }[]).map(({ id }) => id)).toStrictEqual([1, 2, 3]);
   });
 
   test('each has the deadline mi_timeout, and its own error', async (t) => {
@@ -123,14 +116,14 @@ describe('calls of a batch', () => {
     await enter(2);
     entered[1]?.resolve('in time');
     const { status, body } = await reply;
-    assert.equal(status, 200);
+    expect(status).toBe(200);
     const [late, quick, inTime] = JSON.parse(body);
-    assert.equal(late.error.code, -32000);
-    assert.match(late.error.data, /gate:wait .* 1 s.*mi_timeout/);
-    assert.equal(quick.id, 2);
-    assert.deepEqual([inTime.result, inTime.id], ['in time', 3]);
-    assert.equal(entered[0]?.call.signal.aborted, true);
-    assert.equal(entered[1]?.call.signal.aborted, false);
+    expect(late.error.code).toBe(-32000);
+    expect(late.error.data).toMatch(/gate:wait .* 1 s.*mi_timeout/);
+    expect(quick.id).toBe(2);
+    expect([inTime.result, inTime.id]).toStrictEqual(['in time', 3]);
+    expect(entered[0]?.call.signal.aborted).toBe(true);
+    expect(entered[1]?.call.signal.aborted).toBe(false);
     entered[0]?.resolve('too late');
     await assertAtRest(server);
   });
@@ -141,20 +134,17 @@ describe('calls of a batch', () => {
     const reply = post(server, `[${[wait(1), wait(2), wait(3), run(4)]}]`);
     await enter(2);
     const refused = await post(server, wait(5));
-    assert.equal(refused.status, 503);
+    expect(refused.status).toBe(503);
     for (const { resolve } of entered) resolve('done');
     const replies = JSON.parse((await reply).body);
-    assert.equal(entered.length, 2);
-    assert.deepEqual(replies[2], { ...JSON.parse(refused.body), id: 3 });
-    assert.deepEqual(
-      replies.map(({ id, result }: { id: number; result?: string }) => [id, result?.slice(0, 4)]),
-      [
-        [1, 'done'],
-        [2, 'done'],
-        [3, undefined],
-        [4, '1 xx'],
-      ],
-    );
+    expect(entered.length).toBe(2);
+    expect(replies[2]).toStrictEqual({ ...JSON.parse(refused.body), id: 3 });
+    expect(replies.map(({ id, result }: { id: number; result?: string }) => [id, result?.slice(0, 4)])).toStrictEqual([
+      [1, 'done'],
+      [2, 'done'],
+      [3, undefined],
+      [4, '1 xx'],
+    ]);
     await assertAtRest(server);
   });
 
@@ -175,7 +165,7 @@ describe('calls of a batch', () => {
       if (hasReplies) {
         socket.destroy();
         await aborted;
-        for (const { call } of entered) assert.match(String(call.signal.reason), /client left/);
+        for (const { call } of entered) expect(String(call.signal.reason)).toMatch(/client left/);
       } else {
         // They were accepted: nobody waits for them.
         await once(socket, 'data');
@@ -208,7 +198,7 @@ describe('calls of a batch', () => {
     await aborted;
     entered[0]?.resolve('nobody hears this');
     await assertAtRest(server);
-    assert.equal(closed, 3);
+    expect(closed).toBe(3);
   });
 
   test('a failure before anything of its reply is sent is an error; later it cuts the connection', async (t) => {
@@ -240,19 +230,16 @@ describe('calls of a batch', () => {
       JSON.stringify({ jsonrpc: '2.0', method: 'failing:rows', params: { count, later }, id });
     const { body } = await post(server, `[${[run(1), rows(2, 0, false), rows(3, 0, true), run(4)]}]`);
     const replies = JSON.parse(body) as { id: number; error?: { code: number; data: string } }[];
-    assert.deepEqual(
-      replies.map(({ id, error }) => [id, error?.code]),
-      [
-        [1, undefined],
-        [2, -32000],
-        [3, -32000],
-        [4, undefined],
-      ],
-    );
-    assert.match(replies[1]?.error?.data ?? '', /failing:rows failed/);
-    assert.ok(!body.includes('secret'));
+    expect(replies.map(({ id, error }) => [id, error?.code])).toStrictEqual([
+      [1, undefined],
+      [2, -32000],
+      [3, -32000],
+      [4, undefined],
+    ]);
+    expect(replies[1]?.error?.data ?? '').toMatch(/failing:rows failed/);
+    expect(body).not.toContain('secret');
     for (const later of [false, true]) {
-      await assert.rejects(post(server, `[${[run(1), rows(2, 500, later), run(4)]}]`));
+      await expect(post(server, `[${[run(1), rows(2, 500, later), run(4)]}]`)).rejects.toThrow();
       await assertAtRest(server);
     }
   });
@@ -269,8 +256,8 @@ describe('calls of a batch', () => {
       before = ran();
       await call(server, 'version');
     }
-    assert.ok(ran() < count, `${ran()} ran`);
-    assert.ok(before > 0);
+    expect(ran(), `${ran()} ran`).toBeLessThan(count);
+    expect(before).toBeGreaterThan(0);
     let bytes = 0;
     let tail = '';
     socket.on('data', (piece) => {
@@ -280,9 +267,9 @@ describe('calls of a batch', () => {
     });
     socket.resume();
     await once(socket, 'close');
-    assert.equal(ran(), count);
-    assert.ok(bytes > count * 10_000);
-    assert.match(tail, /"id":2999\}\]\r\n0\r\n\r\n$/);
+    expect(ran()).toBe(count);
+    expect(bytes).toBeGreaterThan(count * 10_000);
+    expect(tail).toMatch(/"id":2999\}\]\r\n0\r\n\r\n$/);
     await assertAtRest(server);
   });
 
@@ -320,8 +307,8 @@ describe('calls of a batch', () => {
       ]);
       served += 1;
     }
-    assert.equal((JSON.parse((await reply).body) as unknown[]).length, 300);
-    assert.ok(served > 10, `${served} calls were served meanwhile`);
+    expect((JSON.parse((await reply).body) as unknown[]).length).toBe(300);
+    expect(served, `${served} calls were served meanwhile`).toBeGreaterThan(10);
   });
 
   test('that stop the server at once end the batch, not the process', async (t) => {
@@ -345,7 +332,7 @@ describe('calls of a batch', () => {
     const calls = [of('count', 1), of('stop', 2), ...repeat(900, (id) => of('count', id))];
     await post(server, `[${calls}]`).catch(() => {});
     await server.close();
-    assert.ok(ran >= 1);
+    expect(ran).toBeGreaterThanOrEqual(1);
   });
 
   test('get the reason when they outlast the time the server has to stop', async (t) => {
@@ -355,16 +342,13 @@ describe('calls of a batch', () => {
     await enter(2);
     await server.close({ deadline: 0.05 });
     const { status, body } = await reply;
-    assert.equal(status, 200);
+    expect(status).toBe(200);
     const replies = JSON.parse(body) as { error: { data: string }; id: number }[];
-    assert.deepEqual(
-      replies.map(({ error, id }) => [error.data, id]),
-      [
-        ['the server stops', 1],
-        ['the server stops', 2],
-      ],
-    );
-    assert.ok(entered.every(({ call }) => call.signal.aborted));
+    expect(replies.map(({ error, id }) => [error.data, id])).toStrictEqual([
+      ['the server stops', 1],
+      ['the server stops', 2],
+    ]);
+    expect(entered.every(({ call }) => call.signal.aborted)).toBe(true);
   });
 });
 

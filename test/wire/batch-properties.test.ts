@@ -1,6 +1,5 @@
-import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { command, defineModule, MiError, RecordTable, type Result, stream } from '#src/index.js';
 import { count } from '../support/long.js';
 import { assertAtRest, post, startServer } from '../support/mi-client.js';
@@ -85,8 +84,8 @@ describe('batches of anything', () => {
           if (body !== '') alone.push(body);
         }
         const { status, body } = await post(server, `[${elements.join(',')}]`);
-        assert.equal(status, alone.length === 0 ? 202 : 200);
-        assert.equal(body, alone.length === 0 ? '' : `[${alone.join(',')}]`);
+        expect(status).toBe(alone.length === 0 ? 202 : 200);
+        expect(body).toBe(alone.length === 0 ? '' : `[${alone.join(',')}]`);
       });
       await holds(property, { runs, found: [17, 610437913] });
       await assertAtRest(server);

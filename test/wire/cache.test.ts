@@ -1,5 +1,4 @@
-import assert from 'node:assert/strict';
-import { describe, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { defineModule, type Server } from '#src/index.js';
 import { call, callError, startServer } from '../support/mi-client.js';
 
@@ -11,15 +10,18 @@ describe('cache_store, cache_fetch, cache_remove', () => {
   test('a value is stored, told, replaced and removed', async (t) => {
     const server = await startServer(t, { cachedb_local: {} });
     const value = '<b>"x"&\'y\'</b>\nl2\t€ 😀';
-    assert.equal(await call(server, 'cache_store', ['local', 'k', value]), 'OK');
-    assert.deepEqual(await call(server, 'cache_fetch', ['local', 'k']), { key: 'k', value });
-    assert.equal(await call(server, 'cache:store', { system: 'local', attr: 'k', value: 4294967296 }), 'OK');
-    assert.deepEqual(await call(server, 'cache:fetch', ['local', 'k']), { key: 'k', value: '4294967296' });
-    assert.equal((await held(server))['cachedb_local:cache_entries'], 1);
-    assert.equal(await call(server, 'cache_remove', ['local', 'k']), 'OK');
-    assert.equal(await call(server, 'cache_remove', ['local', 'k']), 'OK');
-    assert.deepEqual(await callError(server, 'cache_fetch', ['local', 'k']), { code: 400, message: 'Value not found' });
-    assert.deepEqual(await held(server), { 'cachedb_local:cache_entries': 0, 'cachedb_local:cache_bytes': 0 });
+    expect(await call(server, 'cache_store', ['local', 'k', value])).toBe('OK');
+    expect(await call(server, 'cache_fetch', ['local', 'k'])).toStrictEqual({ key: 'k', value });
+    expect(await call(server, 'cache:store', { system: 'local', attr: 'k', value: 4294967296 })).toBe('OK');
+    expect(await call(server, 'cache:fetch', ['local', 'k'])).toStrictEqual({ key: 'k', value: '4294967296' });
+    expect((await held(server))['cachedb_local:cache_entries']).toBe(1);
+    expect(await call(server, 'cache_remove', ['local', 'k'])).toBe('OK');
+    expect(await call(server, 'cache_remove', ['local', 'k'])).toBe('OK');
+    expect(await callError(server, 'cache_fetch', ['local', 'k'])).toStrictEqual({
+      code: 400,
+      message: 'Value not found',
+    });
+    expect(await held(server)).toStrictEqual({ 'cachedb_local:cache_entries': 0, 'cachedb_local:cache_bytes': 0 });
   });
 
   test('wrong parameters are refused with the texts of OpenSIPS', async (t) => {
@@ -36,9 +38,9 @@ describe('cache_store, cache_fetch, cache_remove', () => {
       ['cache_remove', ['local', ''], 'Empty attribute name'],
     ];
     for (const [method, params, data] of refusals) {
-      assert.deepEqual(await callError(server, method, params), { code: -32602, message: 'Invalid params', data });
+      expect(await callError(server, method, params)).toStrictEqual({ code: -32602, message: 'Invalid params', data });
     }
-    assert.match((await callError(server, 'cache_store', ['local'])).data ?? '', /^Too few or too many parameters/);
+    expect((await callError(server, 'cache_store', ['local'])).data ?? '').toMatch(/^Too few or too many parameters/);
   });
 
   test('a system that is not there fails with the code of OpenSIPS, and the reason', async (t) => {
@@ -49,11 +51,11 @@ describe('cache_store, cache_fetch, cache_remove', () => {
       ['remove', ['zzz', 'k']],
     ] as const) {
       const { code, message, data } = await callError(server, `cache_${operation}`, params);
-      assert.deepEqual([code, message], [500, `Cache ${operation} command failed`]);
-      assert.equal(data, 'no cache is named "zzz"; there is local');
+      expect([code, message]).toStrictEqual([500, `Cache ${operation} command failed`]);
+      expect(data).toBe('no cache is named "zzz"; there is local');
     }
     const { data } = await callError(await startServer(t), 'cache_fetch', ['local', 'k']);
-    assert.equal(data, 'no cache is named "local"; add loadmodule "cachedb_local.so"');
+    expect(data).toBe('no cache is named "local"; add loadmodule "cachedb_local.so"');
   });
 
   test('values expire, on time and for good', async (t) => {
@@ -64,12 +66,12 @@ describe('cache_store, cache_fetch, cache_remove', () => {
     await call(server, 'cache_store', ['local', 'short', 'v', 10]);
     await call(server, 'cache_store', ['local', 'long', 'v', 0]);
     ahead += 5_000;
-    assert.deepEqual(await call(server, 'cache_fetch', ['local', 'short']), { key: 'short', value: 'v' });
+    expect(await call(server, 'cache_fetch', ['local', 'short'])).toStrictEqual({ key: 'short', value: 'v' });
     ahead += 5_000;
-    assert.equal((await callError(server, 'cache_fetch', ['local', 'short'])).message, 'Value not found');
+    expect((await callError(server, 'cache_fetch', ['local', 'short'])).message).toBe('Value not found');
     ahead += 1e12;
-    assert.deepEqual(await call(server, 'cache_fetch', ['local', 'long']), { key: 'long', value: 'v' });
-    assert.equal((await held(server))['cachedb_local:cache_entries'], 1);
+    expect(await call(server, 'cache_fetch', ['local', 'long'])).toStrictEqual({ key: 'long', value: 'v' });
+    expect((await held(server))['cachedb_local:cache_entries']).toBe(1);
   });
 
   test('expired values leave without being asked for', async (t) => {
@@ -80,7 +82,7 @@ describe('cache_store, cache_fetch, cache_remove', () => {
       const { 'cachedb_local:cache_entries': entries } = await held(server);
       if (entries === 1) break;
     }
-    assert.deepEqual(await call(server, 'cache_fetch', ['local', 'kept']), { key: 'kept', value: 'v' });
+    expect(await call(server, 'cache_fetch', ['local', 'kept'])).toStrictEqual({ key: 'kept', value: 'v' });
   });
 
   test('entries and bytes are bounded; replacing counts what it frees', async (t) => {
@@ -88,15 +90,15 @@ describe('cache_store, cache_fetch, cache_remove', () => {
     await call(server, 'cache_store', ['local', 'a', 'v']);
     await call(server, 'cache_store', ['local', 'b', 'v']);
     const full = await callError(server, 'cache_store', ['local', 'c', 'v']);
-    assert.deepEqual([full.code, full.message], [500, 'Cache store command failed']);
-    assert.match(full.data ?? '', /holds 2 entries, the limit max_entries/);
+    expect([full.code, full.message]).toStrictEqual([500, 'Cache store command failed']);
+    expect(full.data ?? '').toMatch(/holds 2 entries, the limit max_entries/);
     const big = await callError(server, 'cache_store', ['local', 'a', 'x'.repeat(1000)]);
-    assert.match(big.data ?? '', /of 2048 bytes, and this entry takes 2130; raise max_bytes/);
+    expect(big.data ?? '').toMatch(/of 2048 bytes, and this entry takes 2130; raise max_bytes/);
     // A refused value leaves the one that was there.
-    assert.deepEqual(await call(server, 'cache_fetch', ['local', 'a']), { key: 'a', value: 'v' });
-    assert.equal(await call(server, 'cache_store', ['local', 'a', 'x'.repeat(800)]), 'OK');
-    assert.equal(await call(server, 'cache_store', ['local', 'a', 'y'.repeat(800)]), 'OK');
-    assert.deepEqual(await held(server), {
+    expect(await call(server, 'cache_fetch', ['local', 'a'])).toStrictEqual({ key: 'a', value: 'v' });
+    expect(await call(server, 'cache_store', ['local', 'a', 'x'.repeat(800)])).toBe('OK');
+    expect(await call(server, 'cache_store', ['local', 'a', 'y'.repeat(800)])).toBe('OK');
+    expect(await held(server)).toStrictEqual({
       'cachedb_local:cache_entries': 2,
       'cachedb_local:cache_bytes': 2 * 801 + 128 + 2 * 2 + 128,
     });
@@ -110,13 +112,14 @@ describe('cache_store, cache_fetch, cache_remove', () => {
       },
     });
     await call(server, 'cache_store', ['local:one', 'k', 'v']);
-    assert.deepEqual(await call(server, 'cache_fetch', ['local:two', 'k']), { key: 'k', value: 'v' });
-    assert.equal((await callError(server, 'cache_fetch', ['local', 'k'])).message, 'Value not found');
-    await assert.rejects(
-      startServer(t, { cachedb_local: { cachedb_url: ['redis://x'] } }),
+    expect(await call(server, 'cache_fetch', ['local:two', 'k'])).toStrictEqual({ key: 'k', value: 'v' });
+    expect((await callError(server, 'cache_fetch', ['local', 'k'])).message).toBe('Value not found');
+    await expect(startServer(t, { cachedb_local: { cachedb_url: ['redis://x'] } })).rejects.toThrow(
       /give local:\/\/\/COLLECTION/,
     );
-    await assert.rejects(startServer(t, { cachedb_local: { enable_restart_persistency: 1 } }), /end with the server/);
+    await expect(startServer(t, { cachedb_local: { enable_restart_persistency: 1 } })).rejects.toThrow(
+      /end with the server/,
+    );
   });
 
   test('a module of the user adds a cache of its own, which may answer later or fail', async (t) => {
@@ -137,11 +140,11 @@ describe('cache_store, cache_fetch, cache_remove', () => {
     });
     const log = { debug() {}, info() {}, warn() {}, error: (_: object, message: string) => void logged.push(message) };
     const server = await startServer(t, { modules: [remote], log });
-    assert.equal(await call(server, 'cache_store', ['remote', 'k', 'v']), 'OK');
-    assert.deepEqual(await call(server, 'cache_fetch', ['remote', 'k']), { key: 'k', value: 'v' });
-    assert.equal((await callError(server, 'cache_fetch', ['remote', 'none'])).message, 'Value not found');
+    expect(await call(server, 'cache_store', ['remote', 'k', 'v'])).toBe('OK');
+    expect(await call(server, 'cache_fetch', ['remote', 'k'])).toStrictEqual({ key: 'k', value: 'v' });
+    expect((await callError(server, 'cache_fetch', ['remote', 'none'])).message).toBe('Value not found');
     const { code, message } = await callError(server, 'cache_remove', ['remote', 'k']);
-    assert.deepEqual([code, message], [500, 'Cache remove command failed']);
-    assert.deepEqual(logged, ['cache remote failed to remove']);
+    expect([code, message]).toStrictEqual([500, 'Cache remove command failed']);
+    expect(logged).toStrictEqual(['cache remote failed to remove']);
   });
 });

@@ -1,9 +1,8 @@
 // Asynchronous context: what one call enters is seen by that call, and by no other.
-import assert from 'node:assert/strict';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Agent } from 'node:http';
 import { setTimeout as later } from 'node:timers/promises';
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import { command, createServer, defineModule, type Server, stream, streamObject } from '#src/index.js';
 import type { Lifetime } from '../support/lifetime.js';
 import { call, post } from '../support/mi-client.js';
@@ -89,36 +88,36 @@ test('a call sees nothing of the calls before it, whatever they entered and howe
     for (const user of ['alice', 'bob']) {
       const { body } = await post(server, jsonOf(method, user), { agent });
       const told = expected.map((before) => `${before} ${user}`);
-      assert.deepEqual([JSON.parse(body).result ?? []].flat(), told, method);
+      expect([JSON.parse(body).result ?? []].flat(), method).toStrictEqual(told);
     }
   }
   const batch = await post(server, `[${['carol', 'dave'].map((name) => jsonOf('enters:at_once', name))}]`, { agent });
-  assert.deepEqual(
-    (JSON.parse(batch.body) as { result: string }[]).map(({ result }) => result),
-    ['nothing carol', 'nothing dave'],
-  );
+  expect((JSON.parse(batch.body) as { result: string }[]).map(({ result }) => result)).toStrictEqual([
+    'nothing carol',
+    'nothing dave',
+  ]);
   const legacy = await post(server, '', { agent, method: 'GET', path: '/json/enters:at_once?params=erin' });
-  assert.match(legacy.body, /nothing erin/);
+  expect(legacy.body).toMatch(/nothing erin/);
   const page = await post(server, 'arg=frank', {
     agent,
     path: '/mi/enters/enters:at_once',
     headers: { 'Content-Type': 'application/x-www-form-urlencoded', 'Sec-Fetch-Site': 'same-origin' },
   });
-  assert.match(page.body, /nothing frank/);
-  assert.equal(await call(server, 'enters:at_once', ['grace']), 'nothing grace');
+  expect(page.body).toMatch(/nothing frank/);
+  expect(await call(server, 'enters:at_once', ['grace'])).toBe('nothing grace');
 });
 
 test('items of a stream are made in the context of their call', async (t) => {
   const server = await start(t);
   const both = ['alice', 'bob'].map((name) => call(server, 'streams:items', [name]) as Promise<readonly string[]>);
   for (const [index, list] of (await Promise.all(both)).entries()) {
-    assert.deepEqual([list.at(0), list.at(-1)], ['nothing', index === 0 ? 'alice' : 'bob']);
+    expect([list.at(0), list.at(-1)]).toStrictEqual(['nothing', index === 0 ? 'alice' : 'bob']);
   }
   const members = ['carol', 'dave'].map((name) => call(server, 'streams:members', [name]) as Promise<object>);
   for (const [index, object] of (await Promise.all(members)).entries()) {
     const name = index === 0 ? 'carol' : 'dave';
     const { first, last } = object as { first: string; last: string };
-    assert.deepEqual([first, last], [name, name]);
+    expect([first, last]).toStrictEqual([name, name]);
   }
-  assert.equal(await call(server, 'enters:at_once', ['erin']), 'nothing erin');
+  expect(await call(server, 'enters:at_once', ['erin'])).toBe('nothing erin');
 });

@@ -1,7 +1,6 @@
 // Nothing that was meant as a call is answered 2xx without having run: a client that looks at the status alone, such as
 // `curl -f`, may take it for done.
-import assert from 'node:assert/strict';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { command, defineModule, type Server } from '#src/index.js';
 import { startServer } from '../support/mi-client.js';
 import { RawClient, type RawResponse } from '../support/raw-client.js';
@@ -134,7 +133,7 @@ describe('what was meant as a call', () => {
               const context = `${method} ${path} ${type} ${what}: ${response.status} ${response.text.slice(0, 200)}`;
               // What the body says, and not only what the path does.
               const wanted = body.includes(text) ? text : undefined;
-              assert.ok(seen.texts.includes(wanted) || isTold(response), context);
+              expect(seen.texts.includes(wanted) || isTold(response), context).toBe(true);
             }
           }
         }
@@ -155,11 +154,11 @@ describe('what was meant as a call', () => {
             body,
             type === undefined ? ['Accept: text/html'] : [`Content-Type: ${type}`, 'Accept: text/html'],
           );
-          assert.equal(status, 415, `${path} ${type} ${text}`);
-          assert.equal(headers.get('content-type'), 'application/json');
+          expect(status, `${path} ${type} ${text}`).toBe(415);
+          expect(headers.get('content-type')).toBe('application/json');
           const { jsonrpc, error, id } = JSON.parse(text);
-          assert.deepEqual([jsonrpc, error.code, id], ['2.0', -32600, null]);
-          assert.match(error.data, /curl -H 'Content-Type: application\/json' -d '\{.*\}' http:\/\/HOST:PORT\/mi$/);
+          expect([jsonrpc, error.code, id]).toStrictEqual(['2.0', -32600, null]);
+          expect(error.data).toMatch(/curl -H 'Content-Type: application\/json' -d '\{.*\}' http:\/\/HOST:PORT\/mi$/);
         }
       }
     }
@@ -196,11 +195,11 @@ describe('what was meant as a call', () => {
       const { seen, server } = await serve(t);
       const headers = body === undefined ? [] : ['Content-Type: application/x-www-form-urlencoded'];
       const { status, text } = await ask(server, method, path, body, headers);
-      assert.equal(status, 400, text);
-      assert.match(text, /nothing is run/);
+      expect(status, text).toBe(400);
+      expect(text).toMatch(/nothing is run/);
       const asked = await ask(server, method, path, body, [...headers, 'Accept: application/json']);
-      assert.deepEqual([asked.status, JSON.parse(asked.text).error.code], [400, -32600]);
-      assert.equal(seen.runs, 0);
+      expect([asked.status, JSON.parse(asked.text).error.code]).toStrictEqual([400, -32600]);
+      expect(seen.runs).toBe(0);
     });
   }
 
@@ -219,27 +218,27 @@ describe('what was meant as a call', () => {
         [multipart, inParts],
       ] as const) {
         const { status, text, headers } = await ask(server, 'POST', path, body, [`Content-Type: ${type}`]);
-        assert.deepEqual([status, headers.get('content-type')], [415, 'application/json'], `${path} ${body}`);
+        expect([status, headers.get('content-type')], `${path} ${body}`).toStrictEqual([415, 'application/json']);
         const { error } = JSON.parse(text);
-        assert.match(error.data, /^the body is JSON.*; send JSON as application\/json: curl .*HOST:PORT\/mi$/);
+        expect(error.data).toMatch(/^the body is JSON.*; send JSON as application\/json: curl .*HOST:PORT\/mi$/);
       }
     }
-    assert.equal(seen.runs, 0);
+    expect(seen.runs).toBe(0);
   });
 
   test('a call by GET gives who asks for JSON the bare result', async (t) => {
     const { seen, server } = await serve(t);
     for (const path of ['/mi/pbx/pbx:run?arg=', '/html/pbx/pbx:run?arg=']) {
       const { status, text, headers } = await ask(server, 'GET', path, undefined, ['Accept: application/json']);
-      assert.deepEqual([status, headers.get('content-type'), text], [200, 'application/json', '"ran"'], path);
+      expect([status, headers.get('content-type'), text], path).toStrictEqual([200, 'application/json', '"ran"']);
     }
-    assert.equal(seen.runs, 2);
+    expect(seen.runs).toBe(2);
   });
 
   test('a bare result needs no field arg', async (t) => {
     const { seen, server } = await serve(t);
     const { status, text } = await ask(server, 'GET', '/mi/pbx/pbx:run?raw=1');
-    assert.deepEqual([status, text, seen.runs], [200, '"ran"', 1]);
+    expect([status, text, seen.runs]).toStrictEqual([200, '"ran"', 1]);
   });
 
   test('pages are still pages', async (t) => {
@@ -255,7 +254,7 @@ describe('what was meant as a call', () => {
       '/mi/pbx/pbx:run?form',
     ]) {
       const { status, text } = await ask(server, 'GET', path, undefined, ['Accept: text/html']);
-      assert.deepEqual([status, /<!doctype html>/.test(text)], [200, true], path);
+      expect([status, /<!doctype html>/.test(text)], path).toStrictEqual([200, true]);
     }
   });
 
@@ -263,8 +262,8 @@ describe('what was meant as a call', () => {
     const { seen, server } = await serve(t);
     for (const body of [`\ufeff${call()}`, `\ufeff \n${call()}`, `\ufeff[${call()}]`]) {
       const { text } = await ask(server, 'POST', '/mi', body, ['Content-Type: application/json']);
-      assert.match(text, /"code":-32700,.*"data":"a byte order mark.*without one.*at byte 0"/);
+      expect(text).toMatch(/"code":-32700,.*"data":"a byte order mark.*without one.*at byte 0"/);
     }
-    assert.equal(seen.runs, 0);
+    expect(seen.runs).toBe(0);
   });
 });

@@ -1,10 +1,9 @@
 // No address takes the connections of all others: not one that is not allowed, and not one that is.
-import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { request } from 'node:http';
 import { request as requestTls } from 'node:https';
 import { connect, type Socket } from 'node:net';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createServer, type Server, type ServerOptions } from '#src/index.js';
 import type { Lifetime } from '../support/lifetime.js';
 import { noOpenssl, TlsFiles } from '../support/tls-files.js';
@@ -53,10 +52,10 @@ unless(process.platform !== 'linux', describe)('connections of one address', () 
     const started = await start(t, { max_connections: 40 }, ';allow=127.0.0.2');
     const { server, socketPath } = started;
     const from = (localAddress: string): object => ({ host: '127.0.0.1', port: server.port, localAddress });
-    for (let asked = 0; asked < 50; asked++) assert.equal(await status(from('127.0.0.1')), 403);
+    for (let asked = 0; asked < 50; asked++) expect(await status(from('127.0.0.1'))).toBe(403);
     await idle(t, started, 200, '127.0.0.1');
-    assert.equal(await status(from('127.0.0.2')), 200);
-    assert.equal(await status({ socketPath }), 200);
+    expect(await status(from('127.0.0.2'))).toBe(200);
+    expect(await status({ socketPath })).toBe(200);
   });
 
   test('that fills its share leaves room to others, and gets in again when it has left', async (t) => {
@@ -64,10 +63,10 @@ unless(process.platform !== 'linux', describe)('connections of one address', () 
     const { server, socketPath } = started;
     const from = (localAddress: string): object => ({ host: '127.0.0.1', port: server.port, localAddress });
     const open = await idle(t, started, 300, '127.0.0.1');
-    assert.equal(await status(from('127.0.0.1')), 503);
-    assert.ok(open.size >= 60 && open.size <= 110, `${open.size} are open`);
-    assert.equal(await status(from('127.0.0.2')), 200);
-    assert.equal(await status({ socketPath }), 200);
+    expect(await status(from('127.0.0.1'))).toBe(503);
+    expect(open.size >= 60 && open.size <= 110, `${open.size} are open`).toBe(true);
+    expect(await status(from('127.0.0.2'))).toBe(200);
+    expect(await status({ socketPath })).toBe(200);
     for (const socket of open) socket.destroy();
     while ((await status(from('127.0.0.1'))) !== 200);
   });
@@ -76,8 +75,8 @@ unless(process.platform !== 'linux', describe)('connections of one address', () 
     const started = await start(t, { max_connections: 20 });
     await idle(t, started, 40, '127.0.0.1');
     const { server, socketPath } = started;
-    assert.equal(await status({ host: '127.0.0.1', port: server.port }), 503);
-    assert.equal(await status({ socketPath }), 200);
+    expect(await status({ host: '127.0.0.1', port: server.port })).toBe(503);
+    expect(await status({ socketPath })).toBe(200);
   });
 
   test('that come and go are not counted as if they stayed', async (t) => {
@@ -85,9 +84,9 @@ unless(process.platform !== 'linux', describe)('connections of one address', () 
     const others = await idle(t, started, 30, '127.0.0.3');
     const { server } = started;
     for (let asked = 0; asked < 200; asked++) {
-      assert.equal(await status({ host: '127.0.0.1', port: server.port, localAddress: '127.0.0.2' }), 200);
+      expect(await status({ host: '127.0.0.1', port: server.port, localAddress: '127.0.0.2' })).toBe(200);
     }
-    assert.equal(others.size, 30);
+    expect(others.size).toBe(30);
   });
 });
 
@@ -119,9 +118,9 @@ unless(process.platform !== 'linux' || noOpenssl, describe)('connections of one 
   test('that fills its share before any handshake leaves room to others, and gets in again when it has left', async (t) => {
     const started = await startTls(t, { max_connections: 400, max_connections_address: 80 });
     const open = await idle(t, started, 300, '127.0.0.1');
-    assert.equal(await statusTls(started, '127.0.0.1'), 0);
-    assert.ok(open.size >= 60 && open.size <= 110, `${open.size} are open`);
-    assert.equal(await statusTls(started, '127.0.0.2'), 200);
+    expect(await statusTls(started, '127.0.0.1')).toBe(0);
+    expect(open.size >= 60 && open.size <= 110, `${open.size} are open`).toBe(true);
+    expect(await statusTls(started, '127.0.0.2')).toBe(200);
     for (const socket of open) socket.destroy();
     while ((await statusTls(started, '127.0.0.1')) !== 200);
   });
@@ -133,9 +132,9 @@ unless(process.platform !== 'linux' || noOpenssl, describe)('connections of one 
       const closed = [...open].map((socket) => once(socket, 'close'));
       for (const socket of open) socket.destroy();
       await Promise.all(closed);
-      assert.equal(await statusTls(started, '127.0.0.1'), 403);
+      expect(await statusTls(started, '127.0.0.1')).toBe(403);
     }
     await idle(t, started, 200, '127.0.0.1');
-    assert.equal(await statusTls(started, '127.0.0.2'), 200);
+    expect(await statusTls(started, '127.0.0.2')).toBe(200);
   });
 });

@@ -1,5 +1,4 @@
-import assert from 'node:assert/strict';
-import { beforeAll, describe, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { command, defineModule, type Server } from '#src/index.js';
 import { suiteLifetime } from '../support/lifetime.js';
 import { call, callError, post, startServer, withResolvers } from '../support/mi-client.js';
@@ -36,23 +35,23 @@ describe('core commands', () => {
       'Up time': time,
       ...rest
     } = (await call(server, 'uptime')) as Record<string, string>;
-    assert.deepEqual(rest, {});
-    assert.match(Now ?? '', ctime);
-    assert.match(since ?? '', ctime);
-    assert.match(time ?? '', /^\d+ \[sec\]$/);
-    assert.ok(Math.abs(Date.parse(Now ?? '') - Date.now()) < 5000);
+    expect(rest).toStrictEqual({});
+    expect(Now ?? '').toMatch(ctime);
+    expect(since ?? '').toMatch(ctime);
+    expect(time ?? '').toMatch(/^\d+ \[sec\]$/);
+    expect(Math.abs(Date.parse(Now ?? '') - Date.now())).toBeLessThan(5000);
   });
   test('version', async () => {
     const { Server } = (await call(server, 'version')) as { Server: string };
-    assert.match(Server, /^mi-httpd \(\d+\.\d+\.\d+ \(\w+\/\w+\)\)$/);
+    expect(Server).toMatch(/^mi-httpd \(\d+\.\d+\.\d+ \(\w+\/\w+\)\)$/);
     const revision = (await call(server, 'version', ['revision'])) as Record<string, string>;
-    assert.equal(revision.Server, Server);
-    assert.match(revision.git ?? revision.unknown ?? '', /^([0-9a-f]{9,}|unknown)$/);
+    expect(revision.Server).toBe(Server);
+    expect(revision.git ?? revision.unknown ?? '').toMatch(/^([0-9a-f]{9,}|unknown)$/);
   });
   test('pwd, arg, ps tell of this process', async () => {
-    assert.deepEqual(await call(server, 'pwd'), { WD: process.cwd() });
-    assert.deepEqual(await call(server, 'arg'), process.argv);
-    assert.deepEqual(await call(server, 'ps'), {
+    expect(await call(server, 'pwd')).toStrictEqual({ WD: process.cwd() });
+    expect(await call(server, 'arg')).toStrictEqual(process.argv);
+    expect(await call(server, 'ps')).toStrictEqual({
       Processes: [{ ID: 0, PID: process.pid, Type: `HTTPD 127.0.0.1:${server.port}` }],
     });
   });
@@ -67,38 +66,39 @@ describe('core commands', () => {
       'ps',
       'which',
     ]) {
-      assert.ok(names.includes(name), name);
+      expect(names, name).toContain(name);
     }
-    assert.equal(new Set(names).size, names.length);
-    assert.deepEqual(await call(server, 'which', ['pbx:level']), [[], ['brief'], ['brief', 'name']]);
-    assert.deepEqual(await call(server, 'which', { command: 'log_level' }), [[], ['level'], ['level', 'pid']]);
-    assert.deepEqual(await call(server, 'which', ['pbx:']), ['pbx:level']);
-    assert.deepEqual(await callError(server, 'which', ['ul']), { code: 404, message: 'unknown MI command' });
+    expect(new Set(names).size).toBe(names.length);
+    expect(await call(server, 'which', ['pbx:level'])).toStrictEqual([[], ['brief'], ['brief', 'name']]);
+    expect(await call(server, 'which', { command: 'log_level' })).toStrictEqual([[], ['level'], ['level', 'pid']]);
+    expect(await call(server, 'which', ['pbx:'])).toStrictEqual(['pbx:level']);
+    expect(await callError(server, 'which', ['ul'])).toStrictEqual({ code: 404, message: 'unknown MI command' });
   });
   test('every name that which lists is found', async () => {
-    for (const name of (await call(server, 'which')) as string[]) assert.ok(await call(server, 'which', [name]), name);
+    for (const name of (await call(server, 'which')) as string[])
+      expect(await call(server, 'which', [name]), name).toBeTruthy();
   });
   test('help', async () => {
-    assert.equal(typeof (await call(server, 'help')), 'string');
-    assert.deepEqual(await call(server, 'help', ['pbx:level']), { Help: 'Sets a level.', 'Exported by': 'pbx' });
-    assert.deepEqual(await callError(server, 'help', [5]), { code: 404, message: 'unknown MI command' });
+    expect(typeof (await call(server, 'help'))).toBe('string');
+    expect(await call(server, 'help', ['pbx:level'])).toStrictEqual({ Help: 'Sets a level.', 'Exported by': 'pbx' });
+    expect(await callError(server, 'help', [5])).toStrictEqual({ code: 404, message: 'unknown MI command' });
   });
   test('log_level', async () => {
     const Type = `HTTPD 127.0.0.1:${server.port}`;
-    assert.deepEqual(await call(server, 'log_level'), { Processes: [{ PID: process.pid, 'Log level': 3, Type }] });
-    assert.deepEqual(await call(server, 'log_level', [1]), { 'New global log level': 1 });
-    assert.deepEqual(await call(server, 'log_level', [4, process.pid]), { 'Log level': 4 });
-    assert.deepEqual(await callError(server, 'log_level', [1, 999999999]), {
+    expect(await call(server, 'log_level')).toStrictEqual({ Processes: [{ PID: process.pid, 'Log level': 3, Type }] });
+    expect(await call(server, 'log_level', [1])).toStrictEqual({ 'New global log level': 1 });
+    expect(await call(server, 'log_level', [4, process.pid])).toStrictEqual({ 'Log level': 4 });
+    expect(await callError(server, 'log_level', [1, 999999999])).toStrictEqual({
       code: -32602,
       message: 'Invalid params',
       data: 'Bad PID',
     });
   });
   test('httpd_list_root_path', async () => {
-    assert.deepEqual(await call(server, 'httpd_list_root_path'), [{ http_root: 'mi', module: 'mi_http' }]);
+    expect(await call(server, 'httpd_list_root_path')).toStrictEqual([{ http_root: 'mi', module: 'mi_http' }]);
   });
   test('kill answers, then stops the server', async () => {
-    assert.match((await post(server, '{"jsonrpc":"2.0","method":"kill","id":1}')).body, /"OK"/);
+    expect((await post(server, '{"jsonrpc":"2.0","method":"kill","id":1}')).body).toMatch(/"OK"/);
     await killed.promise;
   });
 });
@@ -109,7 +109,7 @@ test('log_level sets the level of the logger it was given', async (t) => {
   const expected = { '-3': 'fatal', '-1': 'error', '1': 'warn', '3': 'info', '4': 'debug', '77': 'debug' };
   for (const [level, name] of Object.entries(expected)) {
     await call(server, 'log_level', [level]);
-    assert.equal(log.level, name);
+    expect(log.level).toBe(name);
   }
 });
 
@@ -118,11 +118,11 @@ test('a command of OpenSIPS that is not here names the module to load, or says t
   const withUsrloc = await startServer(t, { usrloc: {} });
   const all = (await call(withUsrloc, 'which')) as string[];
   const flat = all.filter((name) => name.startsWith('usrloc:')).map((name) => name.slice('usrloc:'.length));
-  assert.ok(flat.includes('add_many') && flat.length >= 9);
+  expect(flat.includes('add_many') && flat.length >= 9).toBe(true);
   for (const method of ['ul_dump', 'ul_add', 'usrloc:dump', 'usrloc:rm_contact', 'usrloc:add_many', ...flat]) {
     const { code, data } = await callError(server, method);
-    assert.equal(code, -32601);
-    assert.equal(data, `${method} is of module usrloc, which is not loaded; add loadmodule "usrloc.so"`);
+    expect(code).toBe(-32601);
+    expect(data).toBe(`${method} is of module usrloc, which is not loaded; add loadmodule "usrloc.so"`);
   }
   for (const [method, module] of [
     ['dlg_list', 'dialog'],
@@ -132,16 +132,15 @@ test('a command of OpenSIPS that is not here names the module to load, or says t
     ['reload_routes', 'core'],
   ] as const) {
     const { code, data } = await callError(server, method);
-    assert.equal(code, -32601);
-    assert.match(
-      data ?? '',
+    expect(code).toBe(-32601);
+    expect(data ?? '').toMatch(
       new RegExp(`^${method} is a command of OpenSIPS \\(${module}\\), which only a SIP server has`),
     );
   }
   const loaded = await startServer(t, { usrloc: {} });
-  assert.match((await callError(loaded, 'ul_dmp')).data ?? '', /nearest: ul_dump/);
-  assert.match((await callError(loaded, 'usrloc:dmp')).data ?? '', /nearest: usrloc:dump/);
+  expect((await callError(loaded, 'ul_dmp')).data ?? '').toMatch(/nearest: ul_dump/);
+  expect((await callError(loaded, 'usrloc:dmp')).data ?? '').toMatch(/nearest: usrloc:dump/);
   for (const method of ['constructor:x', '__proto__', 'toString']) {
-    assert.match((await callError(server, method)).data ?? '', /^no /);
+    expect((await callError(server, method)).data ?? '').toMatch(/^no /);
   }
 });

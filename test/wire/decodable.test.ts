@@ -1,5 +1,4 @@
 // Every reply, error, page, event and audit line can be decoded by strict decoders, whatever a client or a command gave.
-import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
@@ -7,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { describe, test } from 'vitest';
+import { assert, describe, expect, test } from 'vitest';
 import { command, defineModule, MiError, RecordTable, type Result, stream, streamObject } from '#src/index.js';
 import type { Lifetime } from '../support/lifetime.js';
 import { count } from '../support/long.js';
@@ -21,13 +20,13 @@ const decoder = new TextDecoder('utf-8', { fatal: true });
 /** A text is decodable when its bytes are UTF-8 and no escape in it is half of a pair. */
 function decode(bytes: Uint8Array): void {
   const given = JSON.parse(decoder.decode(bytes), (_name, value) => {
-    if (typeof value === 'string') assert.doesNotMatch(value, /\p{Surrogate}/u);
+    if (typeof value === 'string') expect(value).not.toMatch(/\p{Surrogate}/u);
     else if (typeof value === 'object' && value !== null) {
-      for (const name of Object.keys(value)) assert.doesNotMatch(name, /\p{Surrogate}/u);
+      for (const name of Object.keys(value)) expect(name).not.toMatch(/\p{Surrogate}/u);
     }
     return value;
   });
-  assert.notEqual(given, undefined);
+  expect(given).not.toBe(undefined);
 }
 
 /** Texts in which halves of surrogate pairs are common, about as long as what is cut. */
@@ -122,17 +121,17 @@ describe('what a server writes can be decoded', () => {
     const server = await startServer(t, { modules: [half], log: silent });
     for (const params of [['\ud800'], { value: ['a', { b: '\udc00a' }] }, { value: { '\ud83d': 1 } }]) {
       const { error } = JSON.parse((await post(server, requestOf('half:echo', params))).body);
-      assert.equal(error.code, -32602);
-      assert.match(error.data, /half of a surrogate pair in parameter 'value'/);
+      expect(error.code).toBe(-32602);
+      expect(error.data).toMatch(/half of a surrogate pair in parameter 'value'/);
     }
     const { body } = await post(server, requestOf('half:echo', ['a'], '"\\ud800"'));
-    assert.match(body, /-32600.*half of a surrogate pair.*"id":null/);
+    expect(body).toMatch(/-32600.*half of a surrogate pair.*"id":null/);
     const whole = await post(server, requestOf('half:echo', ['😀'], '"\\ud83d\\ude00"'));
-    assert.deepEqual(JSON.parse(whole.body), { jsonrpc: '2.0', result: '😀', id: '😀' });
+    expect(JSON.parse(whole.body)).toStrictEqual({ jsonrpc: '2.0', result: '😀', id: '😀' });
     const arg = encodeURIComponent('{"value":"\\ud800"}');
     const headers = { 'Sec-Fetch-Site': 'same-origin' };
     const page = await post(server, '', { method: 'GET', path: `/mi/half/echo?arg=${arg}`, headers });
-    assert.match(page.body, /half of a surrogate pair in parameter/);
+    expect(page.body).toMatch(/half of a surrogate pair in parameter/);
   });
 
   test('events', async (t) => {
@@ -141,18 +140,18 @@ describe('what a server writes can be decoded', () => {
     await once(receiver, 'listening');
     const server = await startServer(t, { log: silent, event_datagram: {}, event_jsonrpc: {} });
     const sink = server.events;
-    assert.ok(sink !== undefined);
+    assert(sink !== undefined);
     const event = sink.declare('E_HALF');
     const { body } = await post(
       server,
       requestOf('event_subscribe', ['E_HALF', `udp:127.0.0.1:${receiver.address().port}`]),
     );
-    assert.match(body, /"OK"/);
+    expect(body).toMatch(/"OK"/);
     event.raise({ text: 'a\ud800b' });
     const [message] = (await once(receiver, 'message')) as [Buffer];
     const sent = decoder.decode(message);
-    assert.doesNotMatch(sent, /\\ud8/);
-    assert.match(sent, /a\ufffdb/);
+    expect(sent).not.toMatch(/\\ud8/);
+    expect(sent).toMatch(/a\ufffdb/);
   });
 });
 
@@ -200,12 +199,9 @@ describe('decoders of other languages', () => {
       }
       const input = `${lines.join('\n')}\n`;
       const { status, stdout, stderr } = spawnSync(program, args, { input });
-      assert.equal(status, 0, stderr.toString());
+      expect(status, stderr.toString()).toBe(0);
       const read = decoder.decode(stdout).trimEnd().split('\n');
-      assert.deepEqual(
-        read.map((line) => JSON.parse(line)),
-        lines.map((line) => JSON.parse(line)),
-      );
+      expect(read.map((line) => JSON.parse(line))).toStrictEqual(lines.map((line) => JSON.parse(line)));
     });
   }
 });

@@ -1,7 +1,6 @@
-import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { Ajv } from 'ajv';
-import { describe, test } from 'vitest';
+import { assert, describe, expect, test } from 'vitest';
 import { command, defineModule } from '#src/index.js';
 import { call, callError, post, startServer } from '../support/mi-client.js';
 
@@ -60,34 +59,34 @@ describe('rpc.discover', () => {
       ajv.addSchema({ ...draft7, $id, definitions: { ...definitions, JSONSchemaObject: object } });
     }
     const isValid = ajv.compile(openrpcDocument);
-    assert.ok(isValid(document), JSON.stringify(isValid.errors));
-    assert.ok(!isValid({ ...(document as object), openrpc: 1 }), 'the validation can fail');
+    expect(isValid(document), JSON.stringify(isValid.errors)).toBe(true);
+    expect(isValid({ ...(document as object), openrpc: 1 }), 'the validation can fail').toBe(false);
     const references = JSON.stringify(document).match(/#\/components\/\w+\/\w+/g) ?? [];
     for (const path of new Set(references)) {
       const found = path
         .slice(2)
         .split('/')
         .reduce<unknown>((at, name) => (at as Record<string, unknown>)?.[name], document);
-      assert.ok(found !== undefined, path);
+      assert(found !== undefined, path);
     }
   });
 
   test('describes every command, its recipes, its names', async (t) => {
     const server = await startServer(t, { modules: [odd] });
     const { openrpc, info, methods } = (await call(server, 'rpc.discover')) as Document;
-    assert.match(openrpc, /^1\.3\.\d$/);
-    assert.equal(info.title, 'mi-httpd');
+    expect(openrpc).toMatch(/^1\.3\.\d$/);
+    expect(info.title).toBe('mi-httpd');
     const listed = ((await call(server, 'which')) as string[]).filter((name) => name.includes(':'));
-    assert.deepEqual(methods.map(({ name }) => name).sort(), listed.sort());
+    expect(methods.map(({ name }) => name).sort()).toStrictEqual(listed.sort());
     const method = (name: string): Method => {
       const found = methods.find((other) => other.name === name);
-      assert.ok(found !== undefined, name);
+      assert(found !== undefined, name);
       return found;
     };
     const mixed = method('odd:mixed');
-    assert.equal(mixed.description, 'Takes what only names can tell apart.');
-    assert.equal(mixed.paramStructure, 'by-name');
-    assert.deepEqual(mixed.params, [
+    expect(mixed.description).toBe('Takes what only names can tell apart.');
+    expect(mixed.paramStructure).toBe('by-name');
+    expect(mixed.params).toStrictEqual([
       {
         name: 'both',
         required: true,
@@ -95,20 +94,20 @@ describe('rpc.discover', () => {
       },
       { name: 'late', required: false, schema: { $ref: '#/components/schemas/int' } },
     ]);
-    assert.deepEqual(mixed['x-recipes'], [
+    expect(mixed['x-recipes']).toStrictEqual([
       [
         { name: 'late', type: 'int' },
         { name: 'both', type: 'string' },
       ],
       [{ name: 'both', type: 'string[]' }],
     ]);
-    assert.deepEqual(mixed['x-aliases'], ['mixed', 'odd_mixed']);
-    assert.equal(method('odd:named').paramStructure, 'by-name');
-    assert.equal(method('core:log_level').paramStructure, 'either');
-    assert.deepEqual(method('odd:version')['x-aliases'], []);
+    expect(mixed['x-aliases']).toStrictEqual(['mixed', 'odd_mixed']);
+    expect(method('odd:named').paramStructure).toBe('by-name');
+    expect(method('core:log_level').paramStructure).toBe('either');
+    expect(method('odd:version')['x-aliases']).toStrictEqual([]);
     for (const { name, 'x-aliases': aliases } of methods) {
       for (const alias of aliases) {
-        assert.deepEqual(await call(server, 'help', [alias]), await call(server, 'help', [name]));
+        expect(await call(server, 'help', [alias])).toStrictEqual(await call(server, 'help', [name]));
       }
     }
   });
@@ -134,17 +133,17 @@ describe('rpc.discover', () => {
       for (const value of values) {
         const params = { ...good, [name]: value };
         const { body } = await post(server, JSON.stringify({ jsonrpc: '2.0', method: 'odd:types', params, id: 1 }));
-        assert.equal(isValid(value), body.includes('"result"'), `${name}: ${JSON.stringify(value)}`);
+        expect(isValid(value), `${name}: ${JSON.stringify(value)}`).toBe(body.includes('"result"'));
       }
     }
   });
 
   test('is a method of the protocol, no command', async (t) => {
     const server = await startServer(t);
-    assert.ok(!((await call(server, 'which')) as string[]).includes('rpc.discover'));
-    assert.equal((await callError(server, 'rpc.discover', [1])).code, -32602);
-    assert.equal((await callError(server, 'rpc.other')).code, -32601);
+    expect((await call(server, 'which')) as string[]).not.toContain('rpc.discover');
+    expect((await callError(server, 'rpc.discover', [1])).code).toBe(-32602);
+    expect((await callError(server, 'rpc.other')).code).toBe(-32601);
     const { body } = await post(server, '[{"jsonrpc":"2.0","method":"rpc.discover","id":7}]');
-    assert.deepEqual(JSON.parse(body), [{ jsonrpc: '2.0', result: await call(server, 'rpc.discover'), id: 7 }]);
+    expect(JSON.parse(body)).toStrictEqual([{ jsonrpc: '2.0', result: await call(server, 'rpc.discover'), id: 7 }]);
   });
 });

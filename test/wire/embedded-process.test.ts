@@ -1,7 +1,6 @@
 // What an embedded server does to, and tells of, the process that it is part of: nothing, unless it is given.
-import assert from 'node:assert/strict';
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import { createServer, defineModule, type Server, type ServerOptions } from '#src/index.js';
 import type { Lifetime } from '../support/lifetime.js';
 import { callError, post, withResolvers } from '../support/mi-client.js';
@@ -25,12 +24,12 @@ test('kill, arg and pwd are refused, and the refusal names the option', async (t
   for (const [command, option] of Object.entries(options)) {
     for (const name of [command, `core:${command}`]) {
       const { code, data } = await callError(server, name);
-      assert.equal(code, -32003, name);
-      assert.match(String(data), new RegExp(`^core:${command} is off: .* the option ${option}$`), name);
+      expect(code, name).toBe(-32003);
+      expect(String(data), name).toMatch(new RegExp(`^core:${command} is off: .* the option ${option}$`));
     }
   }
   await new Promise(setImmediate);
-  assert.deepEqual(signals, []);
+  expect(signals).toStrictEqual([]);
 });
 
 test('given their options they do what a program wants, for the level that it wants', async (t) => {
@@ -39,7 +38,7 @@ test('given their options they do what a program wants, for the level that it wa
   const server = await embedded(t, { httpd: { listen }, kill: resolve, tellProcess: 'admin' });
   // The first listener is the one that gets the call.
   for (const command of ['arg', 'pwd', 'kill']) {
-    assert.match(String((await callError(server, command)).data), /needs level admin; callers here have level read$/);
+    expect(String((await callError(server, command)).data)).toMatch(/needs level admin; callers here have level read$/);
   }
   const body = (method: string): string => JSON.stringify({ jsonrpc: '2.0', method, id: 1 });
   const asAdmin = async (method: string): Promise<unknown> => {
@@ -47,9 +46,9 @@ test('given their options they do what a program wants, for the level that it wa
     const response = await fetch(server.urls.at(-1) ?? '', { method: 'POST', headers, body: body(method) });
     return ((await response.json()) as { result: unknown }).result;
   };
-  assert.deepEqual(await asAdmin('arg'), process.argv);
-  assert.deepEqual(await asAdmin('pwd'), { WD: process.cwd() });
-  assert.equal(await asAdmin('kill'), 'OK');
+  expect(await asAdmin('arg')).toStrictEqual(process.argv);
+  expect(await asAdmin('pwd')).toStrictEqual({ WD: process.cwd() });
+  expect(await asAdmin('kill')).toBe('OK');
   await promise;
 });
 
@@ -76,13 +75,13 @@ test('a module of a program gets what it may add to, and nothing to close the se
   });
   const server = await embedded(t, { modules: [module] });
   const names = ['caches', 'events', 'httpd', 'log', 'mi', 'parameters', 'status'];
-  assert.deepEqual(Object.keys(seen).sort(), names);
-  assert.deepEqual(Object.keys(seen.mi as object), ['statistics']);
-  assert.deepEqual(Object.keys(seen.httpd as object), ['registerRoot']);
+  expect(Object.keys(seen).sort()).toStrictEqual(names);
+  expect(Object.keys(seen.mi as object)).toStrictEqual(['statistics']);
+  expect(Object.keys(seen.httpd as object)).toStrictEqual(['registerRoot']);
   // What a handler of a root enters is seen by no other request.
   for (const path of ['a', 'b']) {
     const reply = await post(server, '', { method: 'GET', path: `/curious/${path}` });
-    assert.deepEqual([reply.status, reply.body], [200, 'nothing']);
+    expect([reply.status, reply.body]).toStrictEqual([200, 'nothing']);
   }
-  assert.deepEqual(paths, ['nothing', 'nothing']);
+  expect(paths).toStrictEqual(['nothing', 'nothing']);
 });

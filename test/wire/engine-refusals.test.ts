@@ -1,8 +1,7 @@
 // Connections that end without a request: the engine refuses by itself what it cannot read, and they are counted.
-import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import { root, start } from '../support/http-server.js';
 
 const get = (path: string, more = ''): string => `GET /t${path} HTTP/1.1\r\nHost: a\r\n${more}\r\n`;
@@ -57,9 +56,9 @@ for (const [name, [sent, isRequest]] of Object.entries(sendings)) {
       if (/reply|refusal|HTTP|Host|large/.test(name) && name !== 'no reply') await once(socket, 'data');
       socket.destroy();
       await until(() => counter('connections') === 0);
-      assert.equal(counter('engine_refusals'), isRequest ? 0 : n);
+      expect(counter('engine_refusals')).toBe(isRequest ? 0 : n);
     }
     const lines = log.filter(({ message }) => /without a request/.test(message));
-    assert.equal(lines.length, isRequest ? 0 : 1, 'told once a minute');
+    expect(lines.length, 'told once a minute').toBe(isRequest ? 0 : 1);
   });
 }

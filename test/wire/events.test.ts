@@ -1,11 +1,10 @@
-import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { Socket as DatagramSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { type AddressInfo, createServer as createTcpServer, Socket } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { describe, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { command, defineModule, type Server } from '#src/index.js';
 import { bundleText } from '../../scripts/bundle.mjs';
 import { tcpReceiver, udpReceiver } from '../support/event-receiver.js';
@@ -23,7 +22,7 @@ describe('commands about events', () => {
   test('events_list numbers the events in the order of their declaration', async (t) => {
     const server = await startServer(t, { usrloc: {} });
     server.events.declare('E_PBX_TRUNK_DOWN');
-    assert.deepEqual(await call(server, 'events_list'), {
+    expect(await call(server, 'events_list')).toStrictEqual({
       Events: [
         { name: 'E_CORE_SR_STATUS_CHANGED', id: 0 },
         { name: 'E_CORE_THRESHOLD', id: 1 },
@@ -42,7 +41,7 @@ describe('commands about events', () => {
         { name: 'E_PBX_TRUNK_DOWN', id: 14 },
       ],
     });
-    assert.deepEqual(await call(server, 'evi:list'), await call(server, 'events_list'));
+    expect(await call(server, 'evi:list')).toStrictEqual(await call(server, 'events_list'));
   });
 
   test('subscribers are listed, found, and expire', async (t) => {
@@ -50,46 +49,46 @@ describe('commands about events', () => {
     server.events.declare('E_ONE');
     server.events.declare('E_TWO');
     const socket = 'udp:127.0.0.1:9';
-    assert.deepEqual(await call(server, 'subscribers_list'), { Events: [] });
-    assert.deepEqual(await call(server, 'subscribers_list', ['E_ONE']), { Event: {} });
-    assert.equal(await call(server, 'event_subscribe', ['E_ONE', socket]), 'OK');
-    assert.equal(await call(server, 'event_subscribe', { event: 'E_TWO', socket, expire: 600 }), 'OK');
+    expect(await call(server, 'subscribers_list')).toStrictEqual({ Events: [] });
+    expect(await call(server, 'subscribers_list', ['E_ONE'])).toStrictEqual({ Event: {} });
+    expect(await call(server, 'event_subscribe', ['E_ONE', socket])).toBe('OK');
+    expect(await call(server, 'event_subscribe', { event: 'E_TWO', socket, expire: 600 })).toBe('OK');
     const { Events } = (await call(server, 'subscribers_list')) as {
       Events: { name: string; id: number; Subscribers: { socket: string; expire: number; ttl: number }[] }[];
     };
-    assert.deepEqual(
+    expect(
       Events.map(({ name, Subscribers }) => [name, Subscribers.map((one) => [one.socket, one.expire])]),
-      [
-        ['E_ONE', [[socket, 3600]]],
-        ['E_TWO', [[socket, 600]]],
-      ],
-    );
+    ).toStrictEqual([
+      ['E_ONE', [[socket, 3600]]],
+      ['E_TWO', [[socket, 600]]],
+    ]);
     for (const { Subscribers } of Events) {
-      for (const { expire, ttl } of Subscribers) assert.ok(ttl <= expire && ttl > expire - 20, `${ttl} of ${expire}`);
+      for (const { expire, ttl } of Subscribers)
+        expect(ttl <= expire && ttl > expire - 20, `${ttl} of ${expire}`).toBe(true);
     }
     const { Event } = (await call(server, 'subscribers_list', ['E_TWO', socket])) as {
       Event: { name: string; id: number; Subscriber: { socket: string; expire: number } };
     };
-    assert.deepEqual(Object.keys(Event), ['name', 'id', 'Subscriber']);
-    assert.equal(Event.Subscriber.expire, 600);
-    assert.deepEqual(await callError(server, 'subscribers_list', ['E_ONE', 'udp:127.0.0.1:10']), {
+    expect(Object.keys(Event)).toStrictEqual(['name', 'id', 'Subscriber']);
+    expect(Event.Subscriber.expire).toBe(600);
+    expect(await callError(server, 'subscribers_list', ['E_ONE', 'udp:127.0.0.1:10'])).toStrictEqual({
       code: 404,
       message: 'Subscriber does not exist',
     });
-    assert.deepEqual(await callError(server, 'subscribers_list', ['E_NONE']), {
+    expect(await callError(server, 'subscribers_list', ['E_NONE'])).toStrictEqual({
       code: 404,
       message: 'Event not published',
     });
     // Another spelling of the same socket sets the same subscription anew.
-    assert.equal(await call(server, 'event_subscribe', ['E_TWO', 'udp:127.0.0.1:09', 700]), 'OK');
-    assert.equal(await statistic(server, 'event_subscribers'), 1);
-    assert.equal(await call(server, 'event_subscribe', ['E_TWO', socket, 0]), 'OK');
+    expect(await call(server, 'event_subscribe', ['E_TWO', 'udp:127.0.0.1:09', 700])).toBe('OK');
+    expect(await statistic(server, 'event_subscribers')).toBe(1);
+    expect(await call(server, 'event_subscribe', ['E_TWO', socket, 0])).toBe('OK');
     const after = (await call(server, 'subscribers_list', ['E_TWO'])) as {
       Event: { Subscribers?: { ttl: unknown }[] };
     };
     // In the second in which it ends it is still listed.
-    for (const { ttl } of after.Event.Subscribers ?? []) assert.equal(ttl, 'expired');
-    assert.equal(server.events.raise('E_TWO', { a: 1 }), 0);
+    for (const { ttl } of after.Event.Subscribers ?? []) expect(ttl).toBe('expired');
+    expect(server.events.raise('E_TWO', { a: 1 })).toBe(0);
   });
 
   test('what cannot be subscribed is refused with the reason', async (t) => {
@@ -116,26 +115,26 @@ describe('commands about events', () => {
     ];
     for (const [params, reason] of refusals) {
       const { code, message, data } = await callError(server, 'event_subscribe', params);
-      assert.deepEqual([code, message], [400, badValue], JSON.stringify(params));
-      assert.match(data ?? '', reason);
+      expect([code, message], JSON.stringify(params)).toStrictEqual([400, badValue]);
+      expect(data ?? '').toMatch(reason);
     }
-    assert.deepEqual(await callError(server, 'event_subscribe', ['E_ONE', 'udp:127.0.0.1:9', -1]), {
+    expect(await callError(server, 'event_subscribe', ['E_ONE', 'udp:127.0.0.1:9', -1])).toStrictEqual({
       code: -32602,
       message: 'Invalid params',
       data: 'Negative expire value',
     });
     const name = `udp:no-such-host.invalid:9`;
     const { code, data } = await callError(server, 'event_subscribe', ['E_ONE', name]);
-    assert.equal(code, 400);
-    assert.match(data ?? '', /no-such-host\.invalid cannot be resolved/);
-    assert.deepEqual(await call(server, 'subscribers_list'), { Events: [] });
+    expect(code).toBe(400);
+    expect(data ?? '').toMatch(/no-such-host\.invalid cannot be resolved/);
+    expect(await call(server, 'subscribers_list')).toStrictEqual({ Events: [] });
   });
 
   test('without a transport the remedy is told', async (t) => {
     const server = await startServer(t);
     const { code, data } = await callError(server, 'event_subscribe', ['E_CORE_LOG', 'udp:127.0.0.1:9']);
-    assert.equal(code, 400);
-    assert.match(data ?? '', /add loadmodule "event_datagram\.so"/);
+    expect(code).toBe(400);
+    expect(data ?? '').toMatch(/add loadmodule "event_datagram\.so"/);
   });
 
   test('who subscribes to an event that only a SIP server raises is told in the log', async (t) => {
@@ -148,10 +147,10 @@ describe('commands about events', () => {
     };
     const server = await startServer(t, { event_datagram: {}, log });
     for (const expire of [10, 20]) {
-      assert.equal(await call(server, 'event_subscribe', ['E_CORE_THRESHOLD', 'udp:127.0.0.1:9', expire]), 'OK');
+      expect(await call(server, 'event_subscribe', ['E_CORE_THRESHOLD', 'udp:127.0.0.1:9', expire])).toBe('OK');
     }
-    assert.equal(await call(server, 'event_subscribe', ['E_CORE_LOG', 'udp:127.0.0.1:9']), 'OK');
-    assert.deepEqual(warnings, ['somebody subscribed to E_CORE_THRESHOLD, which this server never raises']);
+    expect(await call(server, 'event_subscribe', ['E_CORE_LOG', 'udp:127.0.0.1:9'])).toBe('OK');
+    expect(warnings).toStrictEqual(['somebody subscribed to E_CORE_THRESHOLD, which this server never raises']);
   });
 
   test('there is a limit of subscribers', async (t) => {
@@ -162,9 +161,9 @@ describe('commands about events', () => {
       for (const port of [11, 12]) await call(server, 'event_subscribe', [event, `udp:127.0.0.1:${port}`]);
     }
     const { code, data } = await callError(server, 'event_subscribe', ['E_ONE', 'udp:127.0.0.1:13']);
-    assert.equal(code, 400);
-    assert.match(data ?? '', /2 sockets are subscribed by udp, the limit max_subscribers/);
-    assert.equal(await call(server, 'event_subscribe', ['E_ONE', 'udp:127.0.0.1:12', 5]), 'OK');
+    expect(code).toBe(400);
+    expect(data ?? '').toMatch(/2 sockets are subscribed by udp, the limit max_subscribers/);
+    expect(await call(server, 'event_subscribe', ['E_ONE', 'udp:127.0.0.1:12', 5])).toBe('OK');
   });
 });
 
@@ -184,20 +183,20 @@ describe('raise_event', () => {
       [['E_MI_TEST', '{"a":1,"b":"x","c":[1],"d":true,"e":null}'], { a: 1, b: 'x', c: '[1]', d: 'true', e: 'null' }],
     ];
     for (const [given, params] of raised) {
-      assert.equal(await call(server, 'raise_event', given), 'OK');
-      assert.deepEqual(await receiver.next(), { jsonrpc: '2.0', method: 'E_MI_TEST', params });
+      expect(await call(server, 'raise_event', given)).toBe('OK');
+      expect(await receiver.next()).toStrictEqual({ jsonrpc: '2.0', method: 'E_MI_TEST', params });
     }
-    assert.equal(await statistic(server, 'events_raised'), raised.length);
+    expect(await statistic(server, 'events_raised')).toBe(raised.length);
   });
 
   test('refuses with the codes of OpenSIPS', async (t) => {
     const server = await startServer(t, { event_datagram: {} });
-    assert.deepEqual(await callError(server, 'raise_event', ['E_MI_TEST']), {
+    expect(await callError(server, 'raise_event', ['E_MI_TEST'])).toStrictEqual({
       code: 404,
       message: 'Event not registered',
     });
     server.events.declare('E_MI_TEST');
-    assert.deepEqual(await callError(server, 'raise_event', ['E_MI_TEST']), {
+    expect(await callError(server, 'raise_event', ['E_MI_TEST'])).toStrictEqual({
       code: 480,
       message: 'Temporarily Unavailable',
     });
@@ -212,7 +211,7 @@ describe('raise_event', () => {
     ];
     for (const [params, expected] of refusals) {
       const { code, message } = await callError(server, 'raise_event', { event: 'E_MI_TEST', params });
-      assert.deepEqual([code, message], [400, expected], JSON.stringify(params));
+      expect([code, message], JSON.stringify(params)).toStrictEqual([400, expected]);
     }
   });
 });
@@ -230,18 +229,22 @@ describe('events of modules and embedders', () => {
       },
     });
     const server = await startServer(t, { event_datagram: {}, modules: [pbx] });
-    assert.equal(await call(server, 'pbx:down'), 0);
+    expect(await call(server, 'pbx:down')).toBe(0);
     await call(server, 'event_subscribe', ['E_PBX_DOWN', `udp:127.0.0.1:${receiver.port}`]);
-    assert.equal(await call(server, 'pbx:down'), 1);
-    assert.deepEqual(await receiver.next(), { jsonrpc: '2.0', method: 'E_PBX_DOWN', params: { trunk: 'n', calls: 3 } });
+    expect(await call(server, 'pbx:down')).toBe(1);
+    expect(await receiver.next()).toStrictEqual({
+      jsonrpc: '2.0',
+      method: 'E_PBX_DOWN',
+      params: { trunk: 'n', calls: 3 },
+    });
   });
 
   test('wrong names are refused where they are written', async (t) => {
     const server = await startServer(t);
-    assert.throws(() => server.events.declare('MY_EVENT'), /"MY_EVENT" is no name of an event; give E_/);
+    expect(() => server.events.declare('MY_EVENT')).toThrow(/"MY_EVENT" is no name of an event; give E_/);
     server.events.declare('E_MY_EVENT');
-    assert.throws(() => server.events.declare('E_MY_EVENT'), /E_MY_EVENT is declared already/);
-    assert.throws(() => server.events.raise('E_MY_EVNT'), /did you mean E_MY_EVENT\?/);
+    expect(() => server.events.declare('E_MY_EVENT')).toThrow(/E_MY_EVENT is declared already/);
+    expect(() => server.events.raise('E_MY_EVNT')).toThrow(/did you mean E_MY_EVENT\?/);
   });
 
   test('usrloc raises the events of OpenSIPS', async (t) => {
@@ -273,13 +276,13 @@ describe('events of modules and embedders', () => {
     };
     const next = async (): Promise<{ method: string; params: Record<string, unknown> }> =>
       (await receiver.next()) as { method: string; params: Record<string, unknown> };
-    assert.deepEqual(await next(), { jsonrpc: '2.0', method: 'E_UL_AOR_INSERT', params: aor });
-    assert.deepEqual(await next(), { jsonrpc: '2.0', method: 'E_UL_CONTACT_INSERT', params: contact });
+    expect(await next()).toStrictEqual({ jsonrpc: '2.0', method: 'E_UL_AOR_INSERT', params: aor });
+    expect(await next()).toStrictEqual({ jsonrpc: '2.0', method: 'E_UL_CONTACT_INSERT', params: contact });
     const update = await next();
-    assert.equal(update.method, 'E_UL_CONTACT_UPDATE');
-    assert.deepEqual([update.params.cseq, update.params.qval, update.params.user_agent], [2, -1, 'phone']);
-    assert.equal((await next()).method, 'E_UL_CONTACT_DELETE');
-    assert.deepEqual(await next(), { jsonrpc: '2.0', method: 'E_UL_AOR_DELETE', params: aor });
+    expect(update.method).toBe('E_UL_CONTACT_UPDATE');
+    expect([update.params.cseq, update.params.qval, update.params.user_agent]).toStrictEqual([2, -1, 'phone']);
+    expect((await next()).method).toBe('E_UL_CONTACT_DELETE');
+    expect(await next()).toStrictEqual({ jsonrpc: '2.0', method: 'E_UL_AOR_DELETE', params: aor });
   });
 
   test('an event that is too long for a datagram is dropped and counted', async (t) => {
@@ -289,8 +292,8 @@ describe('events of modules and embedders', () => {
     await call(server, 'event_subscribe', ['E_LONG', `udp:127.0.0.1:${receiver.port}`]);
     event.raise({ text: 'x'.repeat(70_000) });
     event.raise({ text: 'short' });
-    assert.deepEqual(await receiver.next(), { jsonrpc: '2.0', method: 'E_LONG', params: { text: 'short' } });
-    assert.equal(await statistic(server, 'events_dropped'), 1);
+    expect(await receiver.next()).toStrictEqual({ jsonrpc: '2.0', method: 'E_LONG', params: { text: 'short' } });
+    expect(await statistic(server, 'events_dropped')).toBe(1);
   });
 
   test('the last event of a server that stops still leaves', async (t) => {
@@ -306,22 +309,21 @@ describe('events of modules and embedders', () => {
     await server.close();
     const params = { group: 'core', identifier: 'main', status: -2, details: 'terminating', old_status: 1 };
     const expected = { jsonrpc: '2.0', method: 'E_CORE_SR_STATUS_CHANGED', params };
-    assert.deepEqual(await datagrams.next(), expected);
-    assert.deepEqual(await lines.next(), expected);
+    expect(await datagrams.next()).toStrictEqual(expected);
+    expect(await lines.next()).toStrictEqual(expected);
   });
 
   test('a name is resolved, and its address has to be a destination', async (t) => {
     const receiver = await udpReceiver(t);
     const server = await startServer(t, { event_datagram: { destinations: '127.0.0.1' } });
     server.events.declare('E_ONE');
-    assert.equal(await call(server, 'event_subscribe', ['E_ONE', `udp:LocalHost:${receiver.port}`]), 'OK');
-    assert.equal(await call(server, 'event_subscribe', ['E_ONE', `udp:localhost:${receiver.port}`]), 'OK');
-    assert.equal(server.events.raise('E_ONE', ['x']), 1);
-    assert.deepEqual(await receiver.next(), { jsonrpc: '2.0', method: 'E_ONE', params: ['x'] });
+    expect(await call(server, 'event_subscribe', ['E_ONE', `udp:LocalHost:${receiver.port}`])).toBe('OK');
+    expect(await call(server, 'event_subscribe', ['E_ONE', `udp:localhost:${receiver.port}`])).toBe('OK');
+    expect(server.events.raise('E_ONE', ['x'])).toBe(1);
+    expect(await receiver.next()).toStrictEqual({ jsonrpc: '2.0', method: 'E_ONE', params: ['x'] });
     const narrow = await startServer(t, { event_datagram: { destinations: '192.0.2.0/24' } });
     const { data } = await callError(narrow, 'event_subscribe', ['E_CORE_LOG', 'udp:localhost:9']);
-    assert.match(
-      data ?? '',
+    expect(data ?? '').toMatch(
       /localhost resolves to nothing that is among the destinations of events, 192\.0\.2\.0\/24/,
     );
   });
@@ -338,17 +340,17 @@ describe('events by TCP', () => {
     for (let i = 0; i < 20; i += 1) server.events.raise(i % 2 === 0 ? 'E_ONE' : 'E_TWO', { i });
     for (let i = 0; i < 20; i += 1) {
       const method = i % 2 === 0 ? 'E_ONE' : 'E_TWO';
-      assert.deepEqual(await receiver.next(), { jsonrpc: '2.0', method, params: { i } });
+      expect(await receiver.next()).toStrictEqual({ jsonrpc: '2.0', method, params: { i } });
     }
-    assert.equal(receiver.connections, 1);
+    expect(receiver.connections).toBe(1);
     await call(server, 'event_subscribe', ['E_ONE', `tcp:127.0.0.1:${receiver.port}/handle`]);
     server.events.raise('E_ONE', { a: 'b' });
     const both = [await receiver.next(), await receiver.next()];
     const own = { jsonrpc: '2.0', method: 'handle', params: { event: 'E_ONE', a: 'b' } };
-    assert.ok(
+    expect(
       both.some((one) => JSON.stringify(one) === JSON.stringify(own)),
       JSON.stringify(both),
-    );
+    ).toBe(true);
   });
 
   test('events wait while the subscriber is away, and it is found again', async (t) => {
@@ -362,7 +364,7 @@ describe('events by TCP', () => {
     const event = server.events.declare('E_ONE');
     await call(server, 'event_subscribe', ['E_ONE', `jsonrpc:127.0.0.1:${first.port}`]);
     event.raise(['1']);
-    assert.deepEqual(await first.next(), { jsonrpc: '2.0', method: 'E_ONE', params: ['1'] });
+    expect(await first.next()).toStrictEqual({ jsonrpc: '2.0', method: 'E_ONE', params: ['1'] });
     await first.close();
     const second = await tcpReceiver(t, first.port);
     const found = second.next();
@@ -371,7 +373,7 @@ describe('events by TCP', () => {
       event.raise(['2']);
       isFound = await Promise.race([found.then(() => true), setTimeout(10, false)]);
     }
-    assert.deepEqual(await found, { jsonrpc: '2.0', method: 'E_ONE', params: ['2'] });
+    expect(await found).toStrictEqual({ jsonrpc: '2.0', method: 'E_ONE', params: ['2'] });
   });
 
   test('a subscriber that is not there is told of once, and gets what waited when it comes', async (t) => {
@@ -395,12 +397,12 @@ describe('events by TCP', () => {
     await call(server, 'event_subscribe', ['E_ONE', `jsonrpc:127.0.0.1:${gone.port}`]);
     event.raise(['1']);
     event.raise(['2']);
-    assert.match(await promise, /event subscriber jsonrpc:127\.0\.0\.1:\d+ cannot be reached; its events wait/);
+    expect(await promise).toMatch(/event subscriber jsonrpc:127\.0\.0\.1:\d+ cannot be reached; its events wait/);
     const back = await tcpReceiver(t, gone.port);
-    assert.deepEqual(await back.next(), { jsonrpc: '2.0', method: 'E_ONE', params: ['1'] });
-    assert.deepEqual(await back.next(), { jsonrpc: '2.0', method: 'E_ONE', params: ['2'] });
-    assert.equal(warnings.length, 1);
-    assert.equal(await statistic(server, 'events_dropped'), 0);
+    expect(await back.next()).toStrictEqual({ jsonrpc: '2.0', method: 'E_ONE', params: ['1'] });
+    expect(await back.next()).toStrictEqual({ jsonrpc: '2.0', method: 'E_ONE', params: ['2'] });
+    expect(warnings.length).toBe(1);
+    expect(await statistic(server, 'events_dropped')).toBe(0);
   });
 
   test('a burst to a subscriber that reads loses nothing', async (t) => {
@@ -412,9 +414,9 @@ describe('events by TCP', () => {
     await receiver.next();
     for (let i = 1; i <= 500; i += 1) event.raise([i]);
     for (let i = 1; i <= 500; i += 1) {
-      assert.deepEqual(await receiver.next(), { jsonrpc: '2.0', method: 'E_ONE', params: [i] });
+      expect(await receiver.next()).toStrictEqual({ jsonrpc: '2.0', method: 'E_ONE', params: [i] });
     }
-    assert.equal(await statistic(server, 'events_dropped'), 0);
+    expect(await statistic(server, 'events_dropped')).toBe(0);
   });
 
   test('what waits is bounded, and the rest is counted', async (t) => {
@@ -427,7 +429,7 @@ describe('events by TCP', () => {
     await call(server, 'event_subscribe', ['E_ONE', `jsonrpc:127.0.0.1:${await port}`]);
     const text = 'x'.repeat(5000);
     for (let i = 0; i < 10; i += 1) event.raise([text]);
-    assert.equal(await statistic(server, 'events_dropped'), 7);
+    expect(await statistic(server, 'events_dropped')).toBe(7);
     await server.close({ deadline: 0 });
   });
 
@@ -441,7 +443,7 @@ describe('events by TCP', () => {
     const closed = receiver.allClosed();
     await server.close();
     await closed;
-    assert.equal(event.raise([]), 0);
+    expect(event.raise([])).toBe(0);
   });
 
   test('an ended subscription closes its connection', async (t) => {
@@ -467,19 +469,19 @@ describe('events by TCP', () => {
       console.log(event.raise([1]));
       await server.close();`;
     const { stdout } = await run(process.execPath, [bundleText(program)], { timeout: 20_000 });
-    assert.equal(stdout, '2\n');
+    expect(stdout).toBe('2\n');
   });
 
   test('requests with replies are refused', async (t) => {
     const start = (options: object) => () => startServer(t, options);
     await Promise.all([
-      assert.rejects(start({ event_jsonrpc: { sync_mode: 1 } }), /sync_mode.*and 0, notifications, is what there is/),
-      assert.rejects(
-        start({ event_stream: { reliable_mode: 1 } }),
+      expect(start({ event_jsonrpc: { sync_mode: 1 } })).rejects.toThrow(
+        /sync_mode.*and 0, notifications, is what there is/,
+      ),
+      expect(start({ event_stream: { reliable_mode: 1 } })).rejects.toThrow(
         /reliable_mode.*and 0, notifications, is what there is/,
       ),
-      assert.rejects(
-        start({ event_datagram: { destinations: '127.0.0.1/33' } }),
+      expect(start({ event_datagram: { destinations: '127.0.0.1/33' } })).rejects.toThrow(
         /"127\.0\.0\.1\/33" has the prefix length "33"/,
       ),
     ]);
@@ -493,9 +495,9 @@ test('raise_event takes an object of named parameters, as it is or as its text',
   await call(server, 'event_subscribe', ['E_MI_TEST', `udp:127.0.0.1:${receiver.port}`]);
   const params = { a: 1, b: 'x', c: { d: [null] } };
   for (const given of [params, JSON.stringify(params)]) {
-    assert.equal(await call(server, 'raise_event', { event: 'E_MI_TEST', params: given }), 'OK');
+    expect(await call(server, 'raise_event', { event: 'E_MI_TEST', params: given })).toBe('OK');
     const told = { jsonrpc: '2.0', method: 'E_MI_TEST', params: { a: 1, b: 'x', c: '{"d":[null]}' } };
-    assert.deepEqual(await receiver.next(), told);
+    expect(await receiver.next()).toStrictEqual(told);
   }
 });
 
@@ -517,11 +519,11 @@ test('an event is printed once for each form, and not for subscribers whose queu
     return stringify.mock.calls.filter(([value]) => Object.hasOwn(Object(value), 'jsonrpc')).length;
   };
   event.raise({ text: 'x'.repeat(250_000) });
-  assert.equal(printed(), 3, 'a datagram, a line, a line with a method');
+  expect(printed(), 'a datagram, a line, a line with a method').toBe(3);
   for (let i = 0; i < 10; i++) event.raise({});
   const before = printed();
   event.raise({ text: 'x'.repeat(250_000) });
-  assert.ok(printed() - before <= 1, 'datagrams alone');
+  expect(printed() - before, 'datagrams alone').toBeLessThanOrEqual(1);
 });
 
 test('a subscriber that accepts and closes is connected to at growing intervals', async (t) => {
@@ -544,7 +546,7 @@ test('a subscriber that accepts and closes is connected to at growing intervals'
   const gaps = accepted.slice(1).map((at, index) => at - (accepted[index] ?? 0));
   for (const [index, gap] of gaps.entries()) {
     // 100, 200, 400, 800 ms; accepting may be late, which shortens the next gap.
-    assert.ok(gap > 50 * 2 ** index, `gap ${index} is ${gap} ms`);
+    expect(gap, `gap ${index} is ${gap} ms`).toBeGreaterThan(50 * 2 ** index);
   }
 });
 
@@ -578,11 +580,11 @@ test('an event for hundreds of subscribers is written in turns of the event loop
   const text = 'x'.repeat(60_000);
   event.raise([text]);
   const atOnce = written;
-  assert.ok(atOnce < 2 * subscribers, `${atOnce} of ${2 * subscribers} in one go`);
+  expect(atOnce, `${atOnce} of ${2 * subscribers} in one go`).toBeLessThan(2 * subscribers);
   for (let i = 0; i < subscribers; i += 1) {
-    assert.deepEqual((await receiver.next()) as object, { jsonrpc: '2.0', method: `m${i}`, params: [text] });
+    expect((await receiver.next()) as object).toStrictEqual({ jsonrpc: '2.0', method: `m${i}`, params: [text] });
   }
-  assert.equal(await statistic(server, 'events_dropped'), 0);
+  expect(await statistic(server, 'events_dropped')).toBe(0);
 });
 
 test('an event that is too long for a line is dropped and counted, as for a datagram', async (t) => {
@@ -592,6 +594,6 @@ test('an event that is too long for a line is dropped and counted, as for a data
   await call(server, 'event_subscribe', ['E_ONE', `tcp:127.0.0.1:${receiver.port}`]);
   event.raise(['x'.repeat(65_536)]);
   event.raise(['y']);
-  assert.deepEqual(await receiver.next(), { jsonrpc: '2.0', method: 'E_ONE', params: ['y'] });
-  assert.equal(await statistic(server, 'events_dropped'), 1);
+  expect(await receiver.next()).toStrictEqual({ jsonrpc: '2.0', method: 'E_ONE', params: ['y'] });
+  expect(await statistic(server, 'events_dropped')).toBe(1);
 });

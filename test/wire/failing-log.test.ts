@@ -1,6 +1,5 @@
 // A logger of the program that fails: logging stops no service.
-import assert from 'node:assert/strict';
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import { command, createServer, defineModule, type Log } from '#src/index.js';
 import { call, callError } from '../support/mi-client.js';
 
@@ -55,11 +54,11 @@ const loggers: Readonly<Record<string, Log>> = {
 for (const [name, log] of Object.entries(loggers)) {
   test(`a logger that ${name} lets the server start, serve and close, and its lines are counted`, async () => {
     const server = await createServer({ httpd, log, logLevel: 4, modules }).start();
-    assert.equal((await callError(server, 'm:fails')).code, -32000);
-    assert.equal((await callError(server, 'm:unreadable')).code, -32000);
+    expect((await callError(server, 'm:fails')).code).toBe(-32000);
+    expect((await callError(server, 'm:unreadable')).code).toBe(-32000);
     await call(server, 'log_level', [3]);
     const told = (await call(server, 'get_statistics', [['log_dropped']])) as Record<string, number>;
-    assert.ok((told['core:log_dropped'] ?? 0) >= 3, JSON.stringify(told));
+    expect(told['core:log_dropped'] ?? 0, JSON.stringify(told)).toBeGreaterThanOrEqual(3);
     await server.close({ deadline: 0 });
   });
 }
@@ -72,8 +71,8 @@ test('an error whose text cannot be read is logged all the same, with its comman
   t.onTestFinished(() => server.close({ deadline: 0 }));
   await callError(server, 'm:unreadable');
   const [line] = lines;
-  assert.equal(line?.command, 'm:unreadable');
-  assert.match(line?.err instanceof Error ? line.err.message : '', /^thrown was no Error but /);
+  expect(line?.command).toBe('m:unreadable');
+  expect(line?.err instanceof Error ? line.err.message : '').toMatch(/^thrown was no Error but /);
 });
 
 test('a kill that throws is logged, and the server goes on; modules reach nothing that ends it', async (t) => {
@@ -102,6 +101,6 @@ test('a kill that throws is logged, and the server goes on; modules reach nothin
   t.onTestFinished(() => server.close({ deadline: 0 }));
   await call(server, 'kill');
   await call(server, 'own:look');
-  assert.deepEqual(reached, [undefined, undefined]);
-  assert.deepEqual(lines, ['kill failed: the option kill of createServer throws']);
+  expect(reached).toStrictEqual([undefined, undefined]);
+  expect(lines).toStrictEqual(['kill failed: the option kill of createServer throws']);
 });

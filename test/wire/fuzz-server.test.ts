@@ -1,11 +1,10 @@
 // The whole server under damaged requests, over real sockets. A run is repeated by its seed, which is printed:
 //   FUZZ_SEED=123 FUZZ_ROUNDS=20000 npm test -- test/wire/fuzz-server.test.ts
 // What was found once is kept as a file in test/data/fuzz and sent in every run.
-import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { command, defineModule, type Server, stream } from '#src/index.js';
 import { rests } from '../support/at-rest.js';
 import { corpus } from '../support/client/corpus.js';
@@ -67,17 +66,14 @@ const requests: readonly Buffer[] = [
 
 /** Fails unless a reply is one that the server may give, and what it says it is. */
 function checkReply({ status, headers, text }: RawResponse): void {
-  assert.ok(
-    [100, 200, 202, 304, 400, 403, 404, 405, 413, 415, 431, 500, 503, 505].includes(status),
-    `status ${status}`,
-  );
+  expect([100, 200, 202, 304, 400, 403, 404, 405, 413, 415, 431, 500, 503, 505], `status ${status}`).toContain(status);
   for (const name of ['content-type', 'content-length', 'transfer-encoding', 'connection']) {
-    assert.equal(headers.get(name)?.includes('|') ?? false, false, `${name} is repeated`);
+    expect(headers.get(name)?.includes('|') ?? false, `${name} is repeated`).toBe(false);
   }
   if (headers.get('content-type') !== 'application/json' || text === '') return;
   const reply = JSON.parse(text);
   // The landing page is JSON where it is asked for.
-  if ('jsonrpc' in reply) assert.equal('result' in reply, !('error' in reply), text.slice(0, 200));
+  if ('jsonrpc' in reply) expect('result' in reply, text.slice(0, 200)).toBe(!('error' in reply));
 }
 
 /** Sends bytes, checks whatever comes back, and leaves. */
@@ -103,13 +99,13 @@ async function send(port: number, parts: readonly Buffer[], isRude: boolean): Pr
 function checkAll(received: string): void {
   const replies = received.split(/(?=HTTP\/1\.1 \d{3} )/);
   for (const reply of replies.filter((one) => one !== '')) {
-    assert.ok(reply.startsWith('HTTP/1.1 '), `no reply: ${JSON.stringify(reply.slice(0, 200))}`);
+    expect(reply.startsWith('HTTP/1.1 '), `no reply: ${JSON.stringify(reply.slice(0, 200))}`).toBe(true);
     const [head = '', ...rest] = reply.split('\r\n\r\n');
     const [statusLine = '', ...lines] = head.split('\r\n');
     const headers = new Map<string, string>();
     for (const line of lines) {
       const [, name = '', value = ''] = /^([A-Za-z-]+): ?(.*)$/.exec(line) ?? [];
-      assert.notEqual(name, '', `header ${JSON.stringify(line)}`);
+      expect(name, `header ${JSON.stringify(line)}`).not.toBe('');
       const key = name.toLowerCase();
       headers.set(key, headers.has(key) ? `${headers.get(key)}|${value}` : value);
     }
@@ -117,7 +113,7 @@ function checkAll(received: string): void {
     const length = headers.get('content-length');
     const isWhole = length !== undefined && Number(length) === bytes.length;
     if (length !== undefined)
-      assert.ok(bytes.length <= Number(length), `longer than announced: ${reply.slice(0, 300)}`);
+      expect(bytes.length, `longer than announced: ${reply.slice(0, 300)}`).toBeLessThanOrEqual(Number(length));
     const text = isWhole ? Buffer.from(bytes, 'latin1').toString('utf8') : '';
     checkReply({ status: Number(statusLine.slice(9, 12)), statusLine, headers, body: Buffer.alloc(0), text });
   }
@@ -148,7 +144,7 @@ describe(
             const bytes = damaged(requests, random);
             try {
               await send(server.port, pieces(bytes, random), random.below(4) === 0);
-              if (number % 50 === 0) assert.equal(typeof (await call(server, 'core:pwd')), 'object');
+              if (number % 50 === 0) expect(typeof (await call(server, 'core:pwd'))).toBe('object');
             } catch (error) {
               mkdirSync('build/fuzz', { recursive: true });
               const file = join('build/fuzz', `request-${seed}-${number}`);

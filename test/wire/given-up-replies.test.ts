@@ -1,7 +1,6 @@
-import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { type Call, command, defineModule, MiError, type Result, stream } from '#src/index.js';
 import { held } from '../support/held-items.js';
 import type { Lifetime } from '../support/lifetime.js';
@@ -35,9 +34,9 @@ describe('streams that nobody reads', () => {
     for (const make of sources) {
       closed = 0;
       const server = await startServer(t, { modules: [giving(make)] });
-      assert.equal((await post(server, notify)).status, 202);
+      expect((await post(server, notify)).status).toBe(202);
       await assertAtRest(server);
-      assert.equal(closed, 1);
+      expect(closed).toBe(1);
     }
   });
 
@@ -67,7 +66,7 @@ describe('streams that nobody reads', () => {
     const later = withResolvers<Result>();
     const closed = withResolvers<void>();
     const server = await startServer(t, { mi_http: { mi_timeout: 1 }, modules: [giving(() => later.promise)] });
-    assert.equal((await post(server, ask)).status, 504);
+    expect((await post(server, ask)).status).toBe(504);
     later.resolve(stream(held(closed.resolve)));
     await closed.promise;
     await assertAtRest(server);
@@ -82,9 +81,9 @@ describe('streams that nobody reads', () => {
     };
     const make = (): Result => [stream(held(() => closed++)), stream(broken as never), stream(held(() => closed++))];
     const server = await startServer(t, { modules: [giving(make)] });
-    assert.match((await post(server, ask)).body, /"error":\{"code":-32000.*"id":7\}$/);
+    expect((await post(server, ask)).body).toMatch(/"error":\{"code":-32000.*"id":7\}$/);
     await assertAtRest(server);
-    assert.equal(closed, 2);
+    expect(closed).toBe(2);
   });
 
   test('give everything back although closing them fails', async (t) => {
@@ -128,7 +127,7 @@ describe('streams that fail', () => {
     await once(socket, 'close');
     await aborted.promise;
     await assertAtRest(server);
-    assert.deepEqual(unhandled, []);
+    expect(unhandled).toStrictEqual([]);
   });
 
   test('at their first item are answered with an error, and with the id', async (t) => {
@@ -147,7 +146,7 @@ describe('streams that fail', () => {
       }
       const server = await startServer(t, { modules: [giving(() => ({ rows: stream(failing()) }))] });
       const { status, body } = await post(server, ask);
-      assert.deepEqual([status, body], [200, '{"jsonrpc":"2.0","error":{"code":404,"message":"no rows"},"id":7}']);
+      expect([status, body]).toStrictEqual([200, '{"jsonrpc":"2.0","error":{"code":404,"message":"no rows"},"id":7}']);
       await assertAtRest(server);
     }
   });
@@ -167,8 +166,8 @@ describe('streams that fail', () => {
       ],
     });
     const { status, body } = await post(server, ask);
-    assert.equal(status, 504);
-    assert.match(body, /mi_timeout.*"id":7\}$/);
+    expect(status).toBe(504);
+    expect(body).toMatch(/mi_timeout.*"id":7\}$/);
     await aborted.promise;
     await assertAtRest(server);
   });
@@ -182,11 +181,11 @@ describe('streams that fail', () => {
     const again = stream([1]);
     let make = (): Result => once;
     const server = await startServer(t, { modules: [giving(() => make())] });
-    assert.deepEqual(await call(server, 'part:give'), [1]);
-    assert.match((await post(server, ask)).body, /"error":\{"code":-32000/);
+    expect(await call(server, 'part:give')).toStrictEqual([1]);
+    expect((await post(server, ask)).body).toMatch(/"error":\{"code":-32000/);
     make = () => [again, again];
-    assert.deepEqual(await call(server, 'part:give'), [[1], [1]]);
-    assert.deepEqual(await call(server, 'part:give'), [[1], [1]]);
+    expect(await call(server, 'part:give')).toStrictEqual([[1], [1]]);
+    expect(await call(server, 'part:give')).toStrictEqual([[1], [1]]);
     await assertAtRest(server);
   });
 });
@@ -209,7 +208,7 @@ test('pretty streams that wait for the same event do not mix', async (t) => {
   await events[0]?.promise;
   setTimeout(() => events[1]?.resolve(), 100);
   const results = (await Promise.all(replies)).map(({ body }) => JSON.parse(body).result).sort();
-  assert.deepEqual(results, [Array(2).fill('0'.repeat(100)), Array(2).fill('1'.repeat(100))]);
+  expect(results).toStrictEqual([Array(2).fill('0'.repeat(100)), Array(2).fill('1'.repeat(100))]);
 });
 
 describe('results and errors that cannot be printed', () => {
@@ -240,12 +239,12 @@ describe('results and errors that cannot be printed', () => {
       const unhandled = collectUnhandled(t);
       const server = await startServer(t, { modules: [giving(run)] });
       const { status, body } = await post(server, ask);
-      assert.deepEqual([status, JSON.parse(body).error.code, JSON.parse(body).id], [200, -32000, 7]);
+      expect([status, JSON.parse(body).error.code, JSON.parse(body).id]).toStrictEqual([200, -32000, 7]);
       await assertAtRest(server);
-      assert.deepEqual(await call(server, 'get_statistics', [['errors']]), {
+      expect(await call(server, 'get_statistics', [['errors']])).toStrictEqual({
         'mi:errors': name === 'later, a getter' ? 0 : 1,
       });
-      assert.deepEqual(unhandled, []);
+      expect(unhandled).toStrictEqual([]);
     });
   }
 
@@ -261,7 +260,10 @@ describe('results and errors that cannot be printed', () => {
       server,
       '{"jsonrpc":"2.0","method":"get_statistics","params":[["gauge"]],"id":7}',
     );
-    assert.deepEqual([status, JSON.parse(body)], [200, { jsonrpc: '2.0', result: { 'broken:gauge': null }, id: 7 }]);
+    expect([status, JSON.parse(body)]).toStrictEqual([
+      200,
+      { jsonrpc: '2.0', result: { 'broken:gauge': null }, id: 7 },
+    ]);
     await assertAtRest(server);
   });
 });

@@ -1,8 +1,7 @@
 // Floods: pipelined requests whose replies nobody reads, connections, descriptors. Others are served meanwhile.
-import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { ReadProbe } from '#src/http/engine/read-probe.js';
 import { command, defineModule } from '#src/index.js';
 import { rests } from '../support/at-rest.js';
@@ -54,13 +53,13 @@ describe('floods', () => {
         sent += 10_000;
         await delay(5);
       }
-      assert.deepEqual(await call(server, 'text:give', [7, 10]), '7 77777777');
+      expect(await call(server, 'text:give', [7, 10])).toStrictEqual('7 77777777');
       const { 'httpd:bytes_out': bytes } = (await call(server, 'get_statistics', [['bytes_out']])) as Record<
         string,
         number
       >;
       // What the kernel takes for a client on the same machine is several MiB.
-      assert.ok((bytes ?? Infinity) < 64 << 20, `${bytes} bytes of replies for a client that reads nothing`);
+      expect(bytes ?? Infinity, `${bytes} bytes of replies for a client that reads nothing`).toBeLessThan(64 << 20);
       client.kill();
       await atRest();
     });
@@ -77,8 +76,8 @@ describe('floods', () => {
         for (let n = first; n < first + burst; n++) client.send(request(n, length));
         for (let n = first; n < first + burst; n++) {
           const { status, text } = await client.response();
-          assert.equal(status, 200);
-          assert.equal(text, `{"jsonrpc":"2.0","result":"${`${n} `.padEnd(length, String(n))}","id":${n}}`);
+          expect(status).toBe(200);
+          expect(text).toBe(`{"jsonrpc":"2.0","result":"${`${n} `.padEnd(length, String(n))}","id":${n}}`);
         }
       }
       client.close();
@@ -103,20 +102,20 @@ describe('floods', () => {
       let served = 0;
       let reply = await client.response();
       for (; reply.status === 200; reply = await client.response()) {
-        assert.match(reply.text, new RegExp(`"id":${served}}$`));
+        expect(reply.text).toMatch(new RegExp(`"id":${served}}$`));
         served += 1;
         if (served === count) break;
       }
       run += served;
-      assert.ok(served >= least && served <= most, `${served} were served`);
+      expect(served >= least && served <= most, `${served} were served`).toBe(true);
       if (served < count) {
-        assert.equal(reply.status, 503);
-        assert.equal(reply.headers.get('connection'), 'close');
-        assert.match(JSON.parse(reply.text).error.data, /more than (32|8) requests in one piece/);
-        assert.equal(await client.isClosed(), true);
+        expect(reply.status).toBe(503);
+        expect(reply.headers.get('connection')).toBe('close');
+        expect(JSON.parse(reply.text).error.data).toMatch(/more than (32|8) requests in one piece/);
+        expect(await client.isClosed()).toBe(true);
       }
       client.close();
-      assert.deepEqual(await call(server, 'get_statistics', [['give-calls']]), { 'mi:give-calls': run });
+      expect(await call(server, 'get_statistics', [['give-calls']])).toStrictEqual({ 'mi:give-calls': run });
     }
     await atRest();
   });
@@ -128,7 +127,7 @@ describe('floods', () => {
     for (const count of [32, 32, 31, 30, 29, 7, 5, 3, 2, 32]) {
       for (const client of clients) client.send(many(count, 10));
       for (const client of clients) {
-        for (let n = 0; n < count; n++) assert.equal((await client.response()).status, 200);
+        for (let n = 0; n < count; n++) expect((await client.response()).status).toBe(200);
       }
     }
     for (const client of clients) client.close();
@@ -145,7 +144,7 @@ describe('floods', () => {
       string,
       number
     >;
-    assert.ok(requests < 4000, `${requests} requests were looked at`);
+    expect(requests, `${requests} requests were looked at`).toBeLessThan(4000);
     await atRest();
   });
 
@@ -157,18 +156,18 @@ describe('floods', () => {
     const exchanges = async (): Promise<unknown> => await call(server, 'get_statistics', [['exchanges']]);
     let asked = 0;
     do {
-      assert.ok(asked < 1000, 'a reply has to wait some day');
+      expect(asked, 'a reply has to wait some day').toBeLessThan(1000);
       client.send(request(asked++, 150_000));
       // Once it has been received, only what waits for its client is left beside this call.
       await delay(2);
     } while (JSON.stringify(await exchanges()) === '{"httpd:exchanges":1}');
-    for (let n = 0; n < 200; n++) assert.equal(await call(server, 'text:give', [9, 50]), '9 '.padEnd(50, '9'));
+    for (let n = 0; n < 200; n++) expect(await call(server, 'text:give', [9, 50])).toBe('9 '.padEnd(50, '9'));
     client.socket.resume();
     for (let n = 0; n < asked; n++) {
       const { text } = await client.response();
-      assert.equal(text, `{"jsonrpc":"2.0","result":"${`${n} `.padEnd(150_000, String(n))}","id":${n}}`);
+      expect(text).toBe(`{"jsonrpc":"2.0","result":"${`${n} `.padEnd(150_000, String(n))}","id":${n}}`);
     }
-    assert.equal((await client.ask('GET', '/healthz')).status, 200, 'the connection goes on');
+    expect((await client.ask('GET', '/healthz')).status, 'the connection goes on').toBe(200);
     client.close();
     await atRest();
   });
@@ -177,8 +176,8 @@ describe('floods', () => {
     const probe = new ReadProbe();
     let replies = 0;
     for (; !probe.isLastDue(); replies++) probe.count(0);
-    assert.ok(replies > 100_000 && replies < 1_000_000, `${replies}`);
-    assert.equal(probe.isLastDue(), false);
+    expect(replies > 100_000 && replies < 1_000_000, `${replies}`).toBe(true);
+    expect(probe.isLastDue()).toBe(false);
   });
 
   test('connections over max_connections are closed, and those within it served', async (t) => {
@@ -190,19 +189,19 @@ describe('floods', () => {
       clients.map(async (client) => {
         client.request('GET', '/healthz');
         try {
-          assert.equal((await client.response()).text, 'ok\n');
+          expect((await client.response()).text).toBe('ok\n');
           served.push(client);
         } catch {
           // Closed on arrival.
         }
       }),
     );
-    assert.equal(served.length, 50);
-    for (const client of served) assert.equal((await client.ask('GET', '/healthz')).status, 200);
+    expect(served.length).toBe(50);
+    for (const client of served) expect((await client.ask('GET', '/healthz')).status).toBe(200);
     for (const client of clients) client.close();
     await atRest();
     const counts = await call(server, 'get_statistics', [['refused_connections']]);
-    assert.deepEqual(counts, { 'httpd:refused_connections': 250 });
+    expect(counts).toStrictEqual({ 'httpd:refused_connections': 250 });
   });
 });
 
@@ -223,10 +222,10 @@ unless(!isLinux, test)('with few descriptors it closes what is too much, and doe
   const started = performance.now();
   await delay(1500);
   const share = (processorTime(pid) - before) / ((performance.now() - started) / 1000);
-  assert.ok(share < 0.5, `idle connections take ${share} of a processor`);
+  expect(share, `idle connections take ${share} of a processor`).toBeLessThan(0.5);
   const open = clients.filter(({ socket }) => !socket.closed && socket.readyState === 'open');
-  assert.ok(open.length > 0 && open.length <= 64, `${open.length} connections are open`);
-  for (const client of open) assert.equal((await client.ask('GET', '/healthz')).status, 200);
+  expect(open.length > 0 && open.length <= 64, `${open.length} connections are open`).toBe(true);
+  for (const client of open) expect((await client.ask('GET', '/healthz')).status).toBe(200);
   for (const client of clients) client.close();
   for (;;) {
     const { result } = await mi(daemon.url, 'get_statistics', [['connections']]).catch(() => ({ result: undefined }));

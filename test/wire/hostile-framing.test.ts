@@ -1,7 +1,6 @@
 // Probes of request smuggling and of a parser's patience, beyond those of http-framing: what each gets, that nothing
 // hidden behind it is served where its end is in doubt, and that nothing is left of it.
-import assert from 'node:assert/strict';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { root, start } from '../support/http-server.js';
 import { RawClient } from '../support/raw-client.js';
 
@@ -103,22 +102,22 @@ describe('hostile framing', () => {
       alone.send(request);
       const response = await alone.response();
       if (outcome === 'whole') {
-        assert.equal(response.status, 200);
-        assert.equal((await alone.ask('GET', '/t')).status, 200, 'the connection goes on');
-        assert.equal((await together.response()).status, 200);
-        assert.equal((await together.response()).status, 200, 'what follows is a request of its own');
+        expect(response.status).toBe(200);
+        expect((await alone.ask('GET', '/t')).status, 'the connection goes on').toBe(200);
+        expect((await together.response()).status).toBe(200);
+        expect((await together.response()).status, 'what follows is a request of its own').toBe(200);
         alone.close();
         together.close();
       } else {
-        assert.equal(response.status, outcome === 'last' ? 200 : outcome.refused);
+        expect(response.status).toBe(outcome === 'last' ? 200 : outcome.refused);
         alone.send(hidden);
-        assert.equal((await alone.rest()).length, 0, 'closed');
+        expect((await alone.rest()).length, 'closed').toBe(0);
         const all = (await together.rest()).toString('latin1');
-        assert.ok(all.split('HTTP/1.1 ').length <= 2, 'one reply at most');
-        assert.equal(served.includes('/hidden'), false);
+        expect(all.split('HTTP/1.1 ').length, 'one reply at most').toBeLessThanOrEqual(2);
+        expect(served.includes('/hidden')).toBe(false);
       }
       await until(() => server.openConnections === 0 && server.openExchanges === 0);
-      assert.equal(bodies.slotsInUse, 0);
+      expect(bodies.slotsInUse).toBe(0);
     });
   }
 });
@@ -146,8 +145,8 @@ for (const [name, hex] of Object.entries(prefaces)) {
     const client = await RawClient.connect(port);
     client.send(Buffer.concat([Buffer.from(hex, 'hex'), Buffer.from(get('X-Forwarded-For: 6.6.6.6\r\n'))]));
     const { status } = await client.response();
-    assert.ok([200, 431, 505].includes(status), `${status}`);
-    assert.deepEqual(addresses, status === 200 ? ['127.0.0.1'] : []);
+    expect([200, 431, 505], `${status}`).toContain(status);
+    expect(addresses).toStrictEqual(status === 200 ? ['127.0.0.1'] : []);
     client.close();
     await until(() => server.openConnections === 0);
   });

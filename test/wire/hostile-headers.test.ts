@@ -1,6 +1,5 @@
 // What a client sends costs time in proportion to its length: every header that is looked at, at 16 KB, and forms.
-import assert from 'node:assert/strict';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Server } from '#src/index.js';
 import { startServer } from '../support/mi-client.js';
 import { ask } from '../support/raw-client.js';
@@ -72,7 +71,7 @@ describe('headers of 15 KB', () => {
         for (const [start, repeated] of hostile) {
           const value = (start + repeated.repeat(Math.ceil(size / repeated.length))).slice(0, size);
           const taken = await fastest(server, target, `${name}: ${value}b`);
-          assert.ok(taken < 10 * usual + 50, `${target} ${start}${repeated}: ${taken} ms, usual ${usual} ms`);
+          expect(taken, `${target} ${start}${repeated}: ${taken} ms, usual ${usual} ms`).toBeLessThan(10 * usual + 50);
         }
       }
     });
@@ -102,8 +101,8 @@ describe('forms have limits, and max_values counts in them', () => {
         const server = await startServer(t, { mi_http: {}, mi_html: { root: 'html' } });
         const path = `/${root}/statistics/statistics:get`;
         const { status, body: text } = await postForm(server, path, body, { 'Sec-Fetch-Site': 'same-origin' });
-        assert.equal(status, 413, text.slice(0, 300));
-        assert.match(text, told[name] ?? /more than 1024 values, the limit of a form or max_values/);
+        expect(status, text.slice(0, 300)).toBe(413);
+        expect(text).toMatch(told[name] ?? /more than 1024 values, the limit of a form or max_values/);
       });
     }
   }
@@ -113,7 +112,7 @@ describe('forms have limits, and max_values counts in them', () => {
     const part = '--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n';
     const headers = { 'Content-Type': 'multipart/form-data; boundary=x' };
     const { status, body } = await postForm(server, '/mi/core/core:pwd', `${part.repeat(257)}--x--`, headers);
-    assert.deepEqual([status, /more than 256 fields/.test(body)], [413, true]);
+    expect([status, /more than 256 fields/.test(body)]).toStrictEqual([413, true]);
   });
 
   test('a query has as many arguments as a form, whatever lies between its ampersands', async (t) => {
@@ -124,7 +123,7 @@ describe('forms have limits, and max_values counts in them', () => {
       // The last one is the field that runs the command.
       [`${'&'.repeat(254)}arg=mi:`, 200],
     ] as const) {
-      assert.equal((await get(server, `/mi/statistics/statistics:get?${query}`)).status, status, query);
+      expect((await get(server, `/mi/statistics/statistics:get?${query}`)).status, query).toBe(status);
     }
   });
 
@@ -137,11 +136,13 @@ describe('forms have limits, and max_values counts in them', () => {
       return `${status} ${/(?:the heads? of|a Content-Disposition has)[^<]*/.exec(body)?.[0] ?? ''}`.trim();
     };
     const field = 'Content-Disposition: form-data; name="arg"';
-    assert.equal(await ask(field), '200');
-    assert.equal(await ask(`${'X: y\r\n'.repeat(7)}${field}`), '200');
-    assert.match(await ask(`${'X: y\r\n'.repeat(8)}${field}`), /^400 the head of a field has more than 8 lines/);
-    assert.match(await ask(field + '; a=b'.repeat(8)), /^400 a Content-Disposition has more than 8 parameters/);
-    assert.match(await ask(`${field}; x="${'%22'.repeat(6000)}"`), /^413 the heads of the fields have more than 16384/);
+    expect(await ask(field)).toBe('200');
+    expect(await ask(`${'X: y\r\n'.repeat(7)}${field}`)).toBe('200');
+    expect(await ask(`${'X: y\r\n'.repeat(8)}${field}`)).toMatch(/^400 the head of a field has more than 8 lines/);
+    expect(await ask(field + '; a=b'.repeat(8))).toMatch(/^400 a Content-Disposition has more than 8 parameters/);
+    expect(await ask(`${field}; x="${'%22'.repeat(6000)}"`)).toMatch(
+      /^413 the heads of the fields have more than 16384/,
+    );
   });
 
   test('what is refused costs no more than what is taken', async (t) => {
@@ -157,15 +158,15 @@ describe('forms have limits, and max_values counts in them', () => {
     };
     const usual = await time(`arg=${'a+'.repeat(1_000)}`);
     const taken = await time(`arg=${'a+'.repeat(many)}`);
-    assert.ok(taken < 4 * usual + 30, `${taken} ms against ${usual} ms`);
+    expect(taken, `${taken} ms against ${usual} ms`).toBeLessThan(4 * usual + 30);
   });
 
   test('as many as are allowed are taken', async (t) => {
     const server = await startServer(t, { mi_http: { max_values: 16 } });
     const ask = (count: number) => postForm(server, '/mi/statistics/statistics:get', `arg=${'mi:+'.repeat(count)}`);
-    assert.deepEqual([(await ask(16)).status, (await ask(17)).status], [200, 413]);
+    expect([(await ask(16)).status, (await ask(17)).status]).toStrictEqual([200, 413]);
     const json = (count: number) =>
       postForm(server, '/mi/statistics/statistics:get', `arg=[["mi:"${',"mi:"'.repeat(count - 1)}]]`);
-    assert.deepEqual([(await json(14)).status, (await json(15)).status], [200, 413]);
+    expect([(await json(14)).status, (await json(15)).status]).toStrictEqual([200, 413]);
   });
 });

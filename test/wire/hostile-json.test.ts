@@ -1,7 +1,6 @@
 // JSON that is too much of something, and texts that want to become something else: a header, a line of the log.
-import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { describe, test } from 'vitest';
+import { assert, describe, expect, test } from 'vitest';
 import { command, defineModule, type Server } from '#src/index.js';
 import { rests } from '../support/at-rest.js';
 import { startDaemon, temporaryFiles } from '../support/daemon.js';
@@ -36,19 +35,19 @@ const code = (body: string): unknown => JSON.parse(body).error?.code;
 /** A refusal of what has more values and names than a limit. */
 function tooMany(limit: number): (reply: string) => void {
   return (reply) => {
-    assert.equal(code(reply), -32600);
+    expect(code(reply)).toBe(-32600);
     const { error, id } = JSON.parse(reply);
-    assert.match(error.data, new RegExp(`has more than ${limit} values and names.*max_values`));
-    assert.equal(id, null);
+    expect(error.data).toMatch(new RegExp(`has more than ${limit} values and names.*max_values`));
+    expect(id).toBe(null);
   };
 }
 
 /** Sends a body again and again while somebody else calls; both are answered. */
 async function whileOthersCall(server: Server, body: string, answered: (reply: string) => void): Promise<void> {
   const replies = Array.from({ length: 5 }, () => post(server, body));
-  for (let n = 0; n < 20; n++) assert.equal(await call(server, 'echo:int', [n]), n);
+  for (let n = 0; n < 20; n++) expect(await call(server, 'echo:int', [n])).toBe(n);
   for (const reply of await Promise.all(replies)) {
-    assert.equal(reply.status, 200);
+    expect(reply.status).toBe(200);
     answered(reply.body);
   }
 }
@@ -63,11 +62,9 @@ describe('hostile JSON', () => {
     const atRest = await rests(server);
     const around = request('[""]').length;
     const largest = 'x'.repeat(longest - around);
-    await whileOthersCall(server, request(`["${largest}"]`), (reply) =>
-      assert.equal(JSON.parse(reply).result, largest),
-    );
+    await whileOthersCall(server, request(`["${largest}"]`), (reply) => expect(JSON.parse(reply).result).toBe(largest));
     const over = await ask(server.port, 'POST', '/mi', request(`["${largest}x"]`), ['Content-Type: application/json']);
-    assert.equal(over.status, 413);
+    expect(over.status).toBe(413);
     await atRest();
   });
 
@@ -79,11 +76,11 @@ describe('hostile JSON', () => {
       const server = await startServer(t, { modules: [echo], httpd });
       const atRest = await rests(server);
       const nested = (depth: number): string => request(`${open.repeat(depth)}1${close.repeat(depth)}`);
-      assert.equal(code((await post(server, nested(127))).body), -32602);
-      assert.equal(code((await post(server, nested(128))).body), -32700);
+      expect(code((await post(server, nested(127))).body)).toBe(-32602);
+      expect(code((await post(server, nested(128))).body)).toBe(-32700);
       const deepest = Math.floor(500_000 / open.length);
-      await whileOthersCall(server, nested(deepest), (reply) => assert.equal(code(reply), -32700));
-      await whileOthersCall(server, open.repeat(deepest), (reply) => assert.equal(code(reply), -32700));
+      await whileOthersCall(server, nested(deepest), (reply) => expect(code(reply)).toBe(-32700));
+      await whileOthersCall(server, open.repeat(deepest), (reply) => expect(code(reply)).toBe(-32700));
       await atRest();
     });
   }
@@ -93,9 +90,9 @@ describe('hostile JSON', () => {
       const server = await startServer(t, { modules: [echo], httpd });
       const atRest = await rests(server);
       const some = members(4000, nameOf);
-      await whileOthersCall(server, request(`{${some}}`), (reply) => assert.equal(code(reply), -32602));
+      await whileOthersCall(server, request(`{${some}}`), (reply) => expect(code(reply)).toBe(-32602));
       await whileOthersCall(server, `{${some},"jsonrpc":"2.0","method":"pwd","id":1}`, (reply) =>
-        assert.ok('result' in JSON.parse(reply)),
+        assert('result' in JSON.parse(reply)),
       );
       const many = members(20_000, nameOf);
       await whileOthersCall(server, request(`{${many}}`), tooMany(8192));
@@ -113,7 +110,7 @@ describe('hostile JSON', () => {
     const server = await startServer(t, { modules: [echo], httpd, mi_http: { max_values: 16 } });
     // Four members of the request with their names, and the parameter.
     const texts = (count: number): string => request(`[[${Array(count).fill('"a"').join(',')}]]`);
-    assert.equal(code((await post(server, texts(7))).body), -32602);
+    expect(code((await post(server, texts(7))).body)).toBe(-32602);
     tooMany(16)((await post(server, texts(8))).body);
     tooMany(16)((await post(server, request(`[${'1,'.repeat(1000)}nonsense`))).body);
     const { body } = await post(server, `[${request('["a"]')},${texts(8)}]`);
@@ -123,7 +120,7 @@ describe('hostile JSON', () => {
   test('a batch has at most sixteen times as many', async (t) => {
     const server = await startServer(t, { modules: [echo], httpd, mi_http: { max_values: 16 } });
     const calls = (count: number): string => `[${Array(count).fill(request('["a"]')).join(',')}]`;
-    assert.equal(JSON.parse((await post(server, calls(28))).body).length, 28);
+    expect(JSON.parse((await post(server, calls(28))).body).length).toBe(28);
     tooMany(256)((await post(server, calls(29))).body);
   });
 
@@ -132,14 +129,11 @@ describe('hostile JSON', () => {
     const atRest = await rests(server);
     const batch = (count: number): string =>
       `[${Array.from({ length: count }, (_, n) => request(`[${n}]`, 'echo:int')).join(',')}]`;
-    await whileOthersCall(server, batch(13_000), (reply) => assert.equal(code(reply), -32600));
-    await whileOthersCall(server, `[${'1,'.repeat(500_000)}1]`, (reply) => assert.equal(code(reply), -32600));
+    await whileOthersCall(server, batch(13_000), (reply) => expect(code(reply)).toBe(-32600));
+    await whileOthersCall(server, `[${'1,'.repeat(500_000)}1]`, (reply) => expect(code(reply)).toBe(-32600));
     await whileOthersCall(server, batch(1000), (reply) => {
       const results = JSON.parse(reply).map(({ result }: { result: number }) => result);
-      assert.deepEqual(
-        results,
-        Array.from({ length: 1000 }, (_, n) => n),
-      );
+      expect(results).toStrictEqual(Array.from({ length: 1000 }, (_, n) => n));
     });
     await atRest();
   });
@@ -150,10 +144,10 @@ describe('hostile JSON', () => {
     const long = '9'.repeat(900_000);
     for (const number of [long, `1e${long}`, `0.4${long}`, `-${long}`, '1e400', '9007199254740993']) {
       const { body } = await post(server, request(`[${number}]`, 'echo:int'));
-      if (number.startsWith('0.')) assert.equal(JSON.parse(body).result, 0);
-      else assert.equal(code(body), -32602, number.slice(0, 20));
+      if (number.startsWith('0.')) expect(JSON.parse(body).result).toBe(0);
+      else expect(code(body), number.slice(0, 20)).toBe(-32602);
       const { body: reply } = await post(server, request('["a"]', 'echo:text', number));
-      assert.equal(reply, `{"jsonrpc":"2.0","result":"a","id":${number}}`, 'an id is echoed byte for byte');
+      expect(reply, 'an id is echoed byte for byte').toBe(`{"jsonrpc":"2.0","result":"a","id":${number}}`);
     }
     await atRest();
   });
@@ -161,11 +155,11 @@ describe('hostile JSON', () => {
   test('names of the prototype are names like others', async (t) => {
     const server = await startServer(t, { modules: [echo], httpd });
     for (const name of ['__proto__', 'constructor', 'toString', 'hasOwnProperty']) {
-      assert.equal(code((await post(server, request(`{"${name}":{"text":"a"}}`))).body), -32602);
-      assert.equal(code((await post(server, request(`{"text":"a","${name}":1}`))).body), -32602);
-      assert.equal(code((await post(server, request('[]', name))).body), -32601);
+      expect(code((await post(server, request(`{"${name}":{"text":"a"}}`))).body)).toBe(-32602);
+      expect(code((await post(server, request(`{"text":"a","${name}":1}`))).body)).toBe(-32602);
+      expect(code((await post(server, request('[]', name))).body)).toBe(-32601);
     }
-    assert.equal('text' in {}, false);
+    expect('text' in {}).toBe(false);
   });
 });
 
@@ -184,14 +178,14 @@ describe('texts that want to be something else', () => {
       ['POST', `/mi/${path}`],
     ] as const) {
       const { headers, statusLine } = await ask(server.port, method, target, method === 'POST' ? '{}' : undefined);
-      assert.match(statusLine, /^HTTP\/1\.1 [1-5]\d\d [A-Za-z ]+$/);
-      assert.equal(headers.has('set-cookie'), false, target);
+      expect(statusLine).toMatch(/^HTTP\/1\.1 [1-5]\d\d [A-Za-z ]+$/);
+      expect(headers.has('set-cookie'), target).toBe(false);
     }
     const { headers, text } = await ask(server.port, 'POST', '/mi', request(JSON.stringify([broken])), [
       'Content-Type: application/json',
     ]);
-    assert.equal(headers.has('set-cookie'), false);
-    assert.equal(JSON.parse(text).result, broken);
+    expect(headers.has('set-cookie')).toBe(false);
+    expect(JSON.parse(text).result).toBe(broken);
   });
 
   test('never become lines of the log', async (t) => {
@@ -209,21 +203,17 @@ describe('texts that want to be something else', () => {
     const daemon = await startDaemon(t, ['-f', join(directory, 'fails.cfg')]);
     const forged = '\n{"level":30,"msg":"forged"}\r\n\u001b[2Jforged\u2028forged\0';
     const escaped = encodeURIComponent(forged.replace('\0', ''));
-    assert.equal((await ask(daemon.port, 'GET', `/fails/${escaped}?${escaped}`)).status, 500);
+    expect((await ask(daemon.port, 'GET', `/fails/${escaped}?${escaped}`)).status).toBe(500);
     const body = request(JSON.stringify([forged]), 'fails:now');
     const { text } = await ask(daemon.port, 'POST', '/mi', body, ['Content-Type: application/json']);
-    assert.equal(code(text), -32000);
+    expect(code(text)).toBe(-32000);
     const failures = (): unknown[] => daemon.log.filter(({ level }) => level === 50);
     while (failures().length < 2)
       await daemon.line(/failed/).then(() => new Promise((resolve) => setTimeout(resolve, 5)));
-    assert.equal(
-      daemon.log.some(({ msg }) => msg === 'forged'),
-      false,
-    );
-    assert.equal(
+    expect(daemon.log.some(({ msg }) => msg === 'forged')).toBe(false);
+    expect(
       daemon.lines.some((line) => line.includes('\u001b')),
-      false,
       'no control character for a terminal',
-    );
+    ).toBe(false);
   });
 });

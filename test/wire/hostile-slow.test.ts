@@ -1,7 +1,6 @@
 // Slow clients of every kind, many at once: each is closed by its deadline, and others are served all the while.
-import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { command, defineModule, stream } from '#src/index.js';
 import { rests } from '../support/at-rest.js';
 import { call, startServer } from '../support/mi-client.js';
@@ -102,7 +101,7 @@ describe('slow clients', () => {
       Array.from({ length: each }, async () => {
         await behave(server.port, one);
         const took = performance.now() - started;
-        assert.ok(took < 25_000, `a client that ${one.name} was closed after ${took} ms`);
+        expect(took, `a client that ${one.name} was closed after ${took} ms`).toBeLessThan(25_000);
       }),
     );
     let isOver = false;
@@ -111,11 +110,11 @@ describe('slow clients', () => {
     });
     let answers = 0;
     for (; !isOver; answers++) {
-      assert.ok(await call(server, 'core:uptime'));
+      expect(await call(server, 'core:uptime')).toBeTruthy();
       await delay(20);
     }
     await all;
-    assert.ok(answers > 50, `${answers} calls were answered meanwhile`);
+    expect(answers, `${answers} calls were answered meanwhile`).toBeGreaterThan(50);
     await atRest();
   });
 });

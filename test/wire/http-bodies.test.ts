@@ -1,5 +1,4 @@
-import assert from 'node:assert/strict';
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { Exchange } from '#src/http/exchange.js';
 import { root, start } from '../support/http-server.js';
 import { ask, RawClient } from '../support/raw-client.js';
@@ -22,16 +21,16 @@ const expected = (body: Uint8Array) => `${body.length}:${sum(body)}`;
 test('a body exactly at the limit is taken, one byte more is refused at once and the connection closed', async (t) => {
   const { port, counter, bodies } = await start(t, [size], { receiveBufSize: 10_000 });
   const body = bytes(10_000);
-  assert.equal((await ask(port, 'POST', '/t', body)).text, expected(body));
+  expect((await ask(port, 'POST', '/t', body)).text).toBe(expected(body));
   const client = await RawClient.connect(port);
   // The head alone: nothing of the body is waited for.
   client.send('POST /t HTTP/1.1\r\nHost: a\r\nContent-Length: 10001\r\n\r\n');
   const response = await client.response();
-  assert.equal(response.status, 413);
-  assert.match(response.text, /10001 bytes is over the limit of 10000 bytes/);
-  assert.equal(await client.isClosed(), true);
-  assert.equal(counter('refused'), 1);
-  assert.equal(bodies.slotsInUse, 0);
+  expect(response.status).toBe(413);
+  expect(response.text).toMatch(/10001 bytes is over the limit of 10000 bytes/);
+  expect(await client.isClosed()).toBe(true);
+  expect(counter('refused')).toBe(1);
+  expect(bodies.slotsInUse).toBe(0);
 });
 
 test('a chunked body is held to the same limit, as soon as it is passed', async (t) => {
@@ -46,7 +45,7 @@ test('a chunked body is held to the same limit, as soon as it is passed', async 
     fits.send('\r\n');
   }
   fits.send('0\r\n\r\n');
-  assert.equal((await fits.response()).text, expected(body));
+  expect((await fits.response()).text).toBe(expected(body));
   const over = await RawClient.connect(port);
   over.send(`${chunked}3E8\r\n`);
   over.send(body);
@@ -54,8 +53,8 @@ test('a chunked body is held to the same limit, as soon as it is passed', async 
   await until(() => bodies.slotsInUse === 1);
   // One byte more, and no last chunk.
   over.send('1\r\nx\r\n');
-  assert.equal((await over.response()).status, 413);
-  assert.equal(await over.isClosed(), true);
+  expect((await over.response()).status).toBe(413);
+  expect(await over.isClosed()).toBe(true);
   await until(() => bodies.slotsInUse === 0);
 });
 
@@ -68,9 +67,9 @@ test('a body in pieces arrives whole', async (t) => {
     client.send(body.subarray(0, 1));
     await until(() => bodies.slotsInUse === 1);
     client.send(body.subarray(1));
-    assert.equal((await client.response()).text, expected(body));
-    assert.equal(bodies.slotsInUse, 0);
-    assert.equal(bodies.bytesHeld, 0);
+    expect((await client.response()).text).toBe(expected(body));
+    expect(bodies.slotsInUse).toBe(0);
+    expect(bodies.bytesHeld).toBe(0);
   }
   client.close();
 });
@@ -86,14 +85,14 @@ test('when all bodies together are over their limit the next gets 503, and the r
   second.send('POST /t HTTP/1.1\r\nHost: a\r\nContent-Length: 4000\r\n\r\n');
   second.send(body.subarray(0, 2000));
   const refused = await second.response();
-  assert.equal(refused.status, 503);
-  assert.equal(refused.headers.get('retry-after'), '1');
-  assert.equal(bodies.slotsInUse, 1);
+  expect(refused.status).toBe(503);
+  expect(refused.headers.get('retry-after')).toBe('1');
+  expect(bodies.slotsInUse).toBe(1);
   // The rest of the refused body is read and dropped; the connection stays usable.
   second.send(body.subarray(2000));
   first.send(body.subarray(3999));
-  assert.equal((await first.response()).text, expected(body));
-  assert.equal((await second.ask('POST', '/t', body)).text, expected(body));
+  expect((await first.response()).text).toBe(expected(body));
+  expect((await second.ask('POST', '/t', body)).text).toBe(expected(body));
   first.close();
   second.close();
 });
@@ -104,12 +103,12 @@ test('a client that leaves in the middle of its body frees the slot', async (t) 
     const client = await RawClient.connect(port);
     client.send('POST /t HTTP/1.1\r\nHost: a\r\nContent-Length: 4000\r\n\r\nabc');
     await until(() => bodies.slotsInUse === 1);
-    assert.equal(server.openExchanges, 1);
+    expect(server.openExchanges).toBe(1);
     client[leave]();
     await until(() => bodies.slotsInUse === 0);
-    assert.equal(server.openExchanges, 0);
+    expect(server.openExchanges).toBe(0);
   }
-  assert.equal(counter('aborted'), 2);
+  expect(counter('aborted')).toBe(2);
 });
 
 test('a lent body is only valid during onRequest, an own one for ever', async (t) => {
@@ -132,11 +131,11 @@ test('a lent body is only valid during onRequest, an own one for ever', async (t
       },
     }),
   ]);
-  assert.equal((await ask(port, 'POST', '/lent', 'abc')).text, 'abc');
-  assert.equal((await ask(port, 'POST', '/own', 'abc')).text, 'abc');
+  expect((await ask(port, 'POST', '/lent', 'abc')).text).toBe('abc');
+  expect((await ask(port, 'POST', '/own', 'abc')).text).toBe('abc');
   await ask(port, 'POST', '/own', 'xyz');
-  assert.equal(kept[0]?.body.length, 0);
-  assert.equal(Buffer.from(own[0] ?? []).toString(), 'abc');
+  expect(kept[0]?.body.length).toBe(0);
+  expect(Buffer.from(own[0] ?? []).toString()).toBe('abc');
 });
 
 test('pipelined requests are answered in order when their handlers answer at once', async (t) => {
@@ -146,7 +145,7 @@ test('pipelined requests are answered in order when their handlers answer at onc
   client.send(
     Array.from({ length: count }, (_, i) => `POST /t/${i} HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nxy`).join(''),
   );
-  for (let i = 0; i < count; i++) assert.equal((await client.response()).text, `/${i}`);
+  for (let i = 0; i < count; i++) expect((await client.response()).text).toBe(`/${i}`);
   client.close();
 });
 
@@ -166,12 +165,12 @@ test('a second request while a reply is pending closes the connection and frees 
   await until(() => server.openExchanges === 1);
   const { signal } = kept as unknown as Exchange;
   client.request('GET', '/t/second');
-  assert.equal(await client.isClosed(), true);
+  expect(await client.isClosed()).toBe(true);
   await until(() => server.openExchanges === 0 && server.openConnections === 0);
-  assert.ok(gone.includes('/first'));
-  assert.equal(new Set(gone).size, gone.length, 'onGone runs once for each');
-  assert.equal(signal.aborted, true);
-  assert.equal(kept?.finished, true);
-  assert.equal(kept?.reply(200, 'too late'), false);
-  assert.ok(counter('aborted') >= 1);
+  expect(gone).toContain('/first');
+  expect(new Set(gone).size, 'onGone runs once for each').toBe(gone.length);
+  expect(signal.aborted).toBe(true);
+  expect(kept?.finished).toBe(true);
+  expect(kept?.reply(200, 'too late')).toBe(false);
+  expect(counter('aborted')).toBeGreaterThanOrEqual(1);
 });

@@ -1,5 +1,4 @@
-import assert from 'node:assert/strict';
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import { formatAddress } from '#src/base/address.js';
 import type { Exchange } from '#src/http/exchange.js';
 import { root, start } from '../support/http-server.js';
@@ -13,15 +12,15 @@ test('an exchange that is left unanswered is answered 504', async (t) => {
   const client = await RawClient.connect(port);
   client.request('GET', '/t');
   const response = await client.response();
-  assert.equal(response.status, 504);
-  assert.equal(response.text, 'no answer within 0.2 s\n');
-  assert.equal(kept[0]?.signal.aborted, true);
-  assert.equal(kept[0]?.reply(200, 'too late'), false);
-  assert.equal(counter('timeouts'), 1);
-  assert.equal(counter('aborted'), 0);
-  assert.equal(server.openExchanges, 0);
+  expect(response.status).toBe(504);
+  expect(response.text).toBe('no answer within 0.2 s\n');
+  expect(kept[0]?.signal.aborted).toBe(true);
+  expect(kept[0]?.reply(200, 'too late')).toBe(false);
+  expect(counter('timeouts')).toBe(1);
+  expect(counter('aborted')).toBe(0);
+  expect(server.openExchanges).toBe(0);
   client.request('GET', '/t');
-  assert.equal((await client.response()).status, 504, 'the connection goes on');
+  expect((await client.response()).status, 'the connection goes on').toBe(504);
   client.close();
 });
 
@@ -29,7 +28,7 @@ test('the remote address is that of the connection, whatever a PROXY preface say
   const { port } = await start(t, [
     root({ onRequest: (exchange) => void exchange.reply(200, exchange.remoteAddress) }),
   ]);
-  assert.equal((await ask(port, 'GET', '/t')).text, '127.0.0.1');
+  expect((await ask(port, 'GET', '/t')).text).toBe('127.0.0.1');
   const client = await RawClient.connect(port);
   const preface = Buffer.concat([
     Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1'),
@@ -37,7 +36,7 @@ test('the remote address is that of the connection, whatever a PROXY preface say
     Buffer.from([0x21, 0x11, 0, 12, 6, 6, 6, 6, 7, 7, 7, 7, 0, 1, 0, 2]),
   ]);
   client.send(Buffer.concat([preface, Buffer.from('GET /t HTTP/1.1\r\nHost: a\r\n\r\n')]));
-  assert.equal((await client.response()).text, '127.0.0.1');
+  expect((await client.response()).text).toBe('127.0.0.1');
   client.close();
 });
 
@@ -60,16 +59,16 @@ test('the remote address is known to a late reply, and empty when the client is 
   client.request('GET', '/t');
   await until(() => kept !== undefined);
   const exchange = kept as unknown as Exchange;
-  assert.equal(exchange.remoteAddress, '::1');
+  expect(exchange.remoteAddress).toBe('::1');
   client.close();
   await until(() => server.openExchanges === 0);
-  assert.equal(exchange.remoteAddress, '::1');
+  expect(exchange.remoteAddress).toBe('::1');
   const second = await RawClient.connect(port, '127.0.0.1');
   second.request('GET', '/t');
   await until(() => kept !== exchange);
   second.kill();
   await until(() => server.openExchanges === 0);
-  assert.equal(kept?.remoteAddress, '');
+  expect(kept?.remoteAddress).toBe('');
 });
 
 test('addresses are told in their short form', () => {
@@ -86,7 +85,7 @@ test('addresses are told in their short form', () => {
     ['00000001000200030004000500060007', '0:1:2:3:4:5:6:7'],
     ['00010000000000020000000000000003', '1:0:0:2::3'],
   ];
-  for (const [bytes, text] of table) assert.equal(formatAddress(Buffer.from(bytes, 'hex')), text);
+  for (const [bytes, text] of table) expect(formatAddress(Buffer.from(bytes, 'hex'))).toBe(text);
 });
 
 test('a client that closes its sending side gets a reply made at once, and none that comes later', async (t) => {
@@ -101,12 +100,12 @@ test('a client that closes its sending side gets a reply made at once, and none 
   ]);
   const now = await RawClient.connect(port);
   now.socket.end('GET /t HTTP/1.1\r\nHost: a\r\n\r\n');
-  assert.equal((await now.response()).text, 'now');
+  expect((await now.response()).text).toBe('now');
   const later = await RawClient.connect(port);
   later.socket.end('GET /t/later HTTP/1.1\r\nHost: a\r\n\r\n');
-  assert.equal((await later.rest()).length, 0);
+  expect((await later.rest()).length).toBe(0);
   await until(() => server.openConnections === 0);
-  assert.equal(gone, 1);
+  expect(gone).toBe(1);
 });
 
 test('a client that leaves is told once, and its signal aborted', async (t) => {
@@ -124,16 +123,16 @@ test('a client that leaves is told once, and its signal aborted', async (t) => {
   client.request('POST', '/t', 'body');
   await until(() => kept.length === 1);
   const { signal } = kept[0] as Exchange;
-  assert.equal(signal.aborted, false);
+  expect(signal.aborted).toBe(false);
   client.kill();
   await until(() => gone > 0);
-  assert.equal(signal.aborted, true);
-  assert.equal((signal.reason as Error).message, 'the client left');
-  assert.equal(kept[0]?.finished, true);
-  assert.equal(kept[0]?.reply(200, 'x', { 'X-A': 'b' }), false);
-  assert.equal(server.openExchanges, 0);
-  assert.equal(counter('aborted'), 1);
-  assert.equal(gone, 1);
+  expect(signal.aborted).toBe(true);
+  expect((signal.reason as Error).message).toBe('the client left');
+  expect(kept[0]?.finished).toBe(true);
+  expect(kept[0]?.reply(200, 'x', { 'X-A': 'b' })).toBe(false);
+  expect(server.openExchanges).toBe(0);
+  expect(counter('aborted')).toBe(1);
+  expect(gone).toBe(1);
 });
 
 test('requests, replies and bytes are counted', async (t) => {
@@ -142,7 +141,7 @@ test('requests, replies and bytes are counted', async (t) => {
   ]);
   const client = await RawClient.connect(port);
   for (const status of [200, 202, 301, 404, 500, 503]) await client.ask('POST', `/t/${status}`, 'body');
-  assert.deepEqual(
+  expect(
     [
       'requests',
       'replies_2xx',
@@ -153,11 +152,10 @@ test('requests, replies and bytes are counted', async (t) => {
       'bytes_out',
       'connections',
     ].map(counter),
-    [6, 2, 1, 1, 2, 24, 12, 1],
-  );
+  ).toStrictEqual([6, 2, 1, 1, 2, 24, 12, 1]);
   client.close();
   await until(() => counter('connections') === 0);
-  assert.equal(counter('connections_total'), 1);
-  assert.equal(counter('refused'), 0);
-  assert.equal(counter('aborted'), 0);
+  expect(counter('connections_total')).toBe(1);
+  expect(counter('refused')).toBe(0);
+  expect(counter('aborted')).toBe(0);
 });

@@ -1,6 +1,5 @@
-import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { test } from 'vitest';
+import { assert, expect, test } from 'vitest';
 import { FieldError, parseMultipart, parseQuery, parseUrlencoded } from '#src/http/request/forms.js';
 import { root, start } from '../support/http-server.js';
 import { holds } from '../support/property.js';
@@ -62,8 +61,8 @@ test('arguments of a query', async (t) => {
   ];
   for (const [query, fields] of table) {
     const response = await ask(port, 'GET', `/t${query}`);
-    if (fields === 400) assert.equal(response.status, 400, query);
-    else assert.deepEqual(JSON.parse(response.text), fields, query);
+    if (fields === 400) expect(response.status, query).toBe(400);
+    else expect(JSON.parse(response.text), query).toStrictEqual(fields);
   }
 });
 
@@ -73,10 +72,10 @@ test('an argument is found by its whole name', async (t) => {
     const response = await ask(port, 'POST', '/t', fields, [urlencoded, `X-Ask: ${name}`]);
     return JSON.parse(response.text) as unknown;
   };
-  assert.deepEqual(await find('a=1', 'arg'), [null, []]);
-  assert.deepEqual(await find('arg=1', 'a'), [null, []]);
-  assert.deepEqual(await find('A=1', 'a'), [null, []]);
-  assert.deepEqual(await find('a=1&arg=2&arg=3', 'arg'), ['2', ['2', '3']]);
+  expect(await find('a=1', 'arg')).toStrictEqual([null, []]);
+  expect(await find('arg=1', 'a')).toStrictEqual([null, []]);
+  expect(await find('A=1', 'a')).toStrictEqual([null, []]);
+  expect(await find('a=1&arg=2&arg=3', 'arg')).toStrictEqual(['2', ['2', '3']]);
 });
 
 test('fields of an urlencoded body; the query of a POST is no argument', async (t) => {
@@ -106,8 +105,8 @@ test('fields of an urlencoded body; the query of a POST is no argument', async (
     ];
   for (const [body, fields] of table) {
     const response = await ask(port, 'POST', '/t?q=1', body, [`${urlencoded}; charset=utf-8`]);
-    if (fields === 400) assert.equal(response.status, 400, String(body));
-    else assert.deepEqual(JSON.parse(response.text), fields, String(body));
+    if (fields === 400) expect(response.status, String(body)).toBe(400);
+    else expect(JSON.parse(response.text), String(body)).toStrictEqual(fields);
   }
 });
 
@@ -117,15 +116,14 @@ test('256 fields are taken, 257 are refused', async (t) => {
   const parts = (count: number) =>
     `${Array.from({ length: count }, (_, i) => part(`name="f${i}"`, String(i))).join('')}--XyZ--`;
   const options = { receiveBufSize: 1 << 20 };
-  assert.equal((JSON.parse((await ask(port, 'POST', '/t', pairs(256), [urlencoded])).text) as unknown[]).length, 256);
-  assert.equal((await ask(port, 'POST', '/t', pairs(257), [urlencoded])).status, 413);
-  assert.equal((await ask(port, 'GET', `/t?${pairs(257)}`)).status, 413);
+  expect((JSON.parse((await ask(port, 'POST', '/t', pairs(256), [urlencoded])).text) as unknown[]).length).toBe(256);
+  expect((await ask(port, 'POST', '/t', pairs(257), [urlencoded])).status).toBe(413);
+  expect((await ask(port, 'GET', `/t?${pairs(257)}`)).status).toBe(413);
   const large = await start(t, [echoFields], options);
-  assert.equal(
-    (JSON.parse((await ask(large.port, 'POST', '/t', parts(256), [multipart])).text) as unknown[]).length,
+  expect((JSON.parse((await ask(large.port, 'POST', '/t', parts(256), [multipart])).text) as unknown[]).length).toBe(
     256,
   );
-  assert.equal((await ask(large.port, 'POST', '/t', parts(257), [multipart])).status, 413);
+  expect((await ask(large.port, 'POST', '/t', parts(257), [multipart])).status).toBe(413);
 });
 
 function part(parameters: string, value: string, headers = ''): string {
@@ -179,8 +177,8 @@ test('fields of a multipart body', async (t) => {
   ];
   for (const [name, body, fields] of table) {
     const response = await ask(port, 'POST', '/t', body, [multipart]);
-    if (fields === 400) assert.equal(response.status, 400, name);
-    else assert.deepEqual(JSON.parse(response.text), fields, name);
+    if (fields === 400) expect(response.status, name).toBe(400);
+    else expect(JSON.parse(response.text), name).toStrictEqual(fields);
   }
 });
 
@@ -202,7 +200,7 @@ test('the boundary of a multipart body', async (t) => {
   ];
   for (const [parameter, boundary, status] of table) {
     const response = await ask(port, 'POST', '/t', body(boundary), [`Content-Type: multipart/form-data; ${parameter}`]);
-    assert.equal(response.status, status, parameter);
+    expect(response.status, parameter).toBe(status);
   }
 });
 
@@ -215,8 +213,8 @@ test('a raw root and other types get no fields', async (t) => {
     }),
     root({ root: 'other', onRequest: (exchange) => void exchange.reply(200, String(exchange.fields.length)) }),
   ]);
-  assert.equal((await ask(port, 'POST', '/t', 'a=%zz', [urlencoded])).text, '0a=%zz');
-  assert.equal((await ask(port, 'POST', '/other', 'a=%zz', ['Content-Type: text/plain'])).text, '0');
+  expect((await ask(port, 'POST', '/t', 'a=%zz', [urlencoded])).text).toBe('0a=%zz');
+  expect((await ask(port, 'POST', '/other', 'a=%zz', ['Content-Type: text/plain'])).text).toBe('0');
 });
 
 const field = fc.record({
@@ -228,8 +226,8 @@ test('any form survives its encoding', () => {
   holds(
     fc.property(fc.array(field, { maxLength: 20 }), (fields) => {
       const text = new URLSearchParams(fields.map(({ name, value }): [string, string] => [name, value])).toString();
-      assert.deepEqual(pairs(parseUrlencoded(Buffer.from(text))), pairs(fields));
-      assert.deepEqual(pairs(parseQuery(text)), pairs(fields));
+      expect(pairs(parseUrlencoded(Buffer.from(text)))).toStrictEqual(pairs(fields));
+      expect(pairs(parseQuery(text))).toStrictEqual(pairs(fields));
     }),
   );
 });
@@ -243,7 +241,7 @@ test('any multipart form survives its encoding', async () => {
       for (const { name, value } of plain) form.append(name, value);
       const encoded = new Response(form);
       const body = new Uint8Array(await encoded.arrayBuffer());
-      assert.deepEqual(pairs(parseMultipart(body, encoded.headers.get('content-type') ?? '')), pairs(plain));
+      expect(pairs(parseMultipart(body, encoded.headers.get('content-type') ?? ''))).toStrictEqual(pairs(plain));
     }),
     { runs: 200 },
   );
@@ -259,7 +257,7 @@ test('a damaged form is refused and nothing worse', () => {
     try {
       parse();
     } catch (error) {
-      assert.ok(error instanceof FieldError, String(error));
+      assert(error instanceof FieldError, String(error));
     }
   };
   const damage = fc.array(fc.tuple(fc.nat(good.length - 1), fc.constantFrom(...Buffer.from('\r\n-";=:\\X \xff'))), {

@@ -1,5 +1,4 @@
-import assert from 'node:assert/strict';
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import { root, start } from '../support/http-server.js';
 import { RawClient } from '../support/raw-client.js';
 
@@ -74,12 +73,12 @@ for (const [name, request, outcome] of table) {
     client.send(request);
     const response = await client.response();
     if (typeof outcome === 'string') {
-      assert.equal(response.status, 200);
-      assert.equal(response.text, outcome);
-      assert.equal((await client.ask('GET', '/t')).text, 'GET ', 'the connection goes on');
+      expect(response.status).toBe(200);
+      expect(response.text).toBe(outcome);
+      expect((await client.ask('GET', '/t')).text, 'the connection goes on').toBe('GET ');
     } else {
-      assert.equal(response.status, outcome.status, response.text);
-      assert.equal(await client.isClosed(), outcome.closed, client.unread);
+      expect(response.status, response.text).toBe(outcome.status);
+      expect(await client.isClosed(), client.unread).toBe(outcome.closed);
     }
     client.close();
   });
@@ -124,10 +123,10 @@ for (const [name, request] of suspicious) {
     later.send(request);
     await later.response(request.startsWith('HEAD'));
     later.send(smuggled);
-    assert.equal((await later.rest()).length, 0);
+    expect((await later.rest()).length).toBe(0);
     await together.rest();
     await until(() => server.openConnections === 0 && server.openExchanges === 0);
-    assert.equal(served.includes('/smuggled'), false);
+    expect(served.includes('/smuggled')).toBe(false);
   });
 }
 
@@ -137,18 +136,18 @@ test('a chunked body is decoded, and its connection closed afterwards', async (t
   client.send(post('Transfer-Encoding: chunked\r\n', '3\r\nabc\r\n'));
   client.send('2\r\nde\r\n0\r\n\r\n');
   const response = await client.response();
-  assert.equal(response.text, 'POST abcde');
-  assert.equal(response.headers.get('connection'), 'close');
-  assert.equal(await client.isClosed(), true);
-  assert.equal(counter('bytes_in'), 5);
+  expect(response.text).toBe('POST abcde');
+  expect(response.headers.get('connection')).toBe('close');
+  expect(await client.isClosed()).toBe(true);
+  expect(counter('bytes_in')).toBe(5);
 });
 
 test('a HEAD request with a coding is closed after its reply too', async (t) => {
   const { port } = await start(t, [echo]);
   const client = await RawClient.connect(port);
   client.send('HEAD /t HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n');
-  assert.equal((await client.response(true)).status, 200);
-  assert.equal(await client.isClosed(), true, client.unread);
+  expect((await client.response(true)).status).toBe(200);
+  expect(await client.isClosed(), client.unread).toBe(true);
 });
 
 test('a request may be split at any byte', async (t) => {
@@ -159,7 +158,7 @@ test('a request may be split at any byte', async (t) => {
     client.send(request.slice(0, split));
     await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
     client.send(request.slice(split));
-    assert.equal((await client.response()).text, 'POST hello', `split at ${split}`);
+    expect((await client.response()).text, `split at ${split}`).toBe('POST hello');
     client.close();
   }
 });
@@ -167,18 +166,18 @@ test('a request may be split at any byte', async (t) => {
 test('a head of up to 16 KiB is taken, which is more than the engine takes by itself', async (t) => {
   const { port } = await start(t, [echo]);
   const client = await RawClient.connect(port);
-  assert.equal((await client.ask('GET', '/t', undefined, [`X-Long: ${'x'.repeat(15_000)}`])).status, 200);
+  expect((await client.ask('GET', '/t', undefined, [`X-Long: ${'x'.repeat(15_000)}`])).status).toBe(200);
   client.send(`GET /t HTTP/1.1\r\nHost: a\r\nX-Long: ${'x'.repeat(20_000)}`);
-  assert.equal((await client.response()).status, 431);
-  assert.equal(process.env.UWS_HTTP_MAX_HEADERS_SIZE, undefined, 'the environment is left as it was');
+  expect((await client.response()).status).toBe(431);
+  expect(process.env.UWS_HTTP_MAX_HEADERS_SIZE, 'the environment is left as it was').toBe(undefined);
 });
 
 test('Expect: 100-continue is answered before the body', async (t) => {
   const { port } = await start(t, [echo]);
   const client = await RawClient.connect(port);
   client.send(post('Content-Length: 5\r\nExpect: 100-continue\r\n'));
-  assert.equal((await client.response(true)).statusLine, 'HTTP/1.1 100 Continue');
+  expect((await client.response(true)).statusLine).toBe('HTTP/1.1 100 Continue');
   client.send('hello');
-  assert.equal((await client.response()).text, 'POST hello');
+  expect((await client.response()).text).toBe('POST hello');
   client.close();
 });

@@ -1,6 +1,5 @@
-import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import { root, start } from '../support/http-server.js';
 import { holds } from '../support/property.js';
 import { ask, RawClient } from '../support/raw-client.js';
@@ -57,9 +56,9 @@ test('whatever clients send, and whenever they leave, nothing is left behind', a
     { runs: 400 },
   );
   await until(() => server.openConnections === 0);
-  assert.equal(server.openExchanges, 0);
-  assert.equal(bodies.slotsInUse, 0);
-  assert.equal(bodies.bytesHeld, 0);
-  assert.equal(counter('connections'), 0);
-  assert.equal((await ask(port, 'GET', '/t?a=1')).text, '[{"name":"a","value":"1"}]');
+  expect(server.openExchanges).toBe(0);
+  expect(bodies.slotsInUse).toBe(0);
+  expect(bodies.bytesHeld).toBe(0);
+  expect(counter('connections')).toBe(0);
+  expect((await ask(port, 'GET', '/t?a=1')).text).toBe('[{"name":"a","value":"1"}]');
 });

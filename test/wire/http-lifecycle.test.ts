@@ -1,7 +1,6 @@
-import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import { loadEngine } from '#src/http/engine/loader.js';
 import type { Exchange } from '#src/http/exchange.js';
 import { httpCounterNames } from '#src/http/limits/counters.js';
@@ -12,20 +11,20 @@ import { ask, RawClient } from '../support/raw-client.js';
 
 test('a server starts once', async (t) => {
   const { server } = await start(t, [root()]);
-  await assert.rejects(server.start(), /starts once/);
+  await expect(server.start()).rejects.toThrow(/starts once/);
   server.close();
-  await assert.rejects(server.start(), /starts once/);
+  await expect(server.start()).rejects.toThrow(/starts once/);
 });
 
 test('a server closed while it starts does not listen', async () => {
   const server = new HttpServer(options());
   server.registerRoot(root({ onInit: () => server.close() }));
-  await assert.rejects(server.start(), /was closed before it listened/);
-  assert.equal(server.bound, undefined);
+  await expect(server.start()).rejects.toThrow(/was closed before it listened/);
+  expect(server.bound).toBe(undefined);
 });
 
 test('too few slots for the counters are refused', () => {
-  assert.throws(() => new HttpServer(options({ counters: new Float64Array(httpCounterNames.length - 1) })), /too few/);
+  expect(() => new HttpServer(options({ counters: new Float64Array(httpCounterNames.length - 1) }))).toThrow(/too few/);
 });
 
 test('drain finishes a running exchange, refuses new connections, and closes kept ones with their reply', async (t) => {
@@ -41,8 +40,8 @@ test('drain finishes a running exchange, refuses new connections, and closes kep
   const running = await RawClient.connect(port);
   const idle = await RawClient.connect(port);
   const active = await RawClient.connect(port);
-  assert.equal((await idle.ask('GET', '/t/now')).headers.has('connection'), false);
-  assert.equal((await active.ask('GET', '/t/now')).headers.has('connection'), false);
+  expect((await idle.ask('GET', '/t/now')).headers.has('connection')).toBe(false);
+  expect((await active.ask('GET', '/t/now')).headers.has('connection')).toBe(false);
   running.request('GET', '/t');
   await until(() => kept.length === 1);
   server.stopAccepting();
@@ -51,20 +50,20 @@ test('drain finishes a running exchange, refuses new connections, and closes kep
   const draining = server.drain(10_000).then(() => {
     drained = true;
   });
-  await assert.rejects(RawClient.connect(port), { code: 'ECONNREFUSED' });
+  await expect(RawClient.connect(port)).rejects.toThrow(expect.objectContaining({ code: 'ECONNREFUSED' }));
   const last = await active.ask('GET', '/t/now');
-  assert.equal(last.text, 'now');
-  assert.equal(last.headers.get('connection'), 'close');
-  assert.equal(await active.isClosed(), true);
-  assert.equal(drained, false);
+  expect(last.text).toBe('now');
+  expect(last.headers.get('connection')).toBe('close');
+  expect(await active.isClosed()).toBe(true);
+  expect(drained).toBe(false);
   kept[0]?.reply(200, 'finished');
   const response = await running.response();
-  assert.equal(response.text, 'finished');
-  assert.equal(response.headers.get('connection'), 'close');
-  assert.equal(await running.isClosed(), true);
+  expect(response.text).toBe('finished');
+  expect(response.headers.get('connection')).toBe('close');
+  expect(await running.isClosed()).toBe(true);
   await draining;
   server.close();
-  assert.equal(await idle.isClosed(), true);
+  expect(await idle.isClosed()).toBe(true);
   await until(() => server.openConnections === 0);
 });
 
@@ -85,7 +84,7 @@ test('drain lets a stream come to its end', async (t) => {
   server.stopAccepting();
   await server.drain(10_000);
   server.close();
-  assert.equal((await client.response()).body.length, 50_000);
+  expect((await client.response()).body.length).toBe(50_000);
 });
 
 test('a handler may stop or close the server', async (t) => {
@@ -97,7 +96,7 @@ test('a handler may stop or close the server', async (t) => {
           if (how === 'stop') server.stopAccepting();
           if (how === 'close') server.close();
           if (how === 'closeInFlush') exchange.flush(200);
-          else assert.equal(exchange.reply(200, 'ok'), how === 'stop');
+          else expect(exchange.reply(200, 'ok')).toBe(how === 'stop');
         },
         onFlush: () => {
           if (++pulls === 3) server.close();
@@ -108,7 +107,7 @@ test('a handler may stop or close the server', async (t) => {
     const client = await RawClient.connect(port);
     client.request('POST', '/t', 'body');
     const received = (await client.rest()).toString();
-    assert.equal(received.endsWith('ok'), how === 'stop', how);
+    expect(received.endsWith('ok'), how).toBe(how === 'stop');
     await until(() => server.openConnections === 0 && server.openExchanges === 0);
   }
 });
@@ -133,16 +132,16 @@ test('drain gives up at its deadline; close aborts what is left', async (t) => {
   server.stopAccepting();
   const started = performance.now();
   await server.drain(100);
-  assert.ok(performance.now() - started >= 90);
-  assert.equal(server.openExchanges, 2);
+  expect(performance.now() - started).toBeGreaterThanOrEqual(90);
+  expect(server.openExchanges).toBe(2);
   server.close();
   server.close();
   await until(() => gone === 1);
-  assert.equal(signal.aborted, true);
-  assert.equal((signal.reason as Error).message, 'the server stops');
-  assert.equal(server.openExchanges, 0);
-  assert.equal(bodies.slotsInUse, 0);
-  assert.equal(kept?.reply(200, 'too late'), false);
+  expect(signal.aborted).toBe(true);
+  expect((signal.reason as Error).message).toBe('the server stops');
+  expect(server.openExchanges).toBe(0);
+  expect(bodies.slotsInUse).toBe(0);
+  expect(kept?.reply(200, 'too late')).toBe(false);
   await client.closed;
   await uploading.closed;
 });
@@ -193,8 +192,8 @@ test('after close nothing keeps the process alive', async () => {
       console.log('closed');
     `),
   );
-  assert.equal(output, 'closed\n');
-  assert.equal(code, 0);
+  expect(output).toBe('closed\n');
+  expect(code).toBe(0);
 });
 
 test('a failed start keeps nothing alive either, nor does a server that never started', async () => {
@@ -217,8 +216,8 @@ test('a failed start keeps nothing alive either, nor does a server that never st
       server.close();
     `),
   );
-  assert.equal(output, 'EADDRINUSE\n');
-  assert.equal(code, 0);
+  expect(output).toBe('EADDRINUSE\n');
+  expect(code).toBe(0);
 });
 
 test('where no engine loads one line says so, and names what is supported', async () => {
@@ -227,16 +226,16 @@ test('where no engine loads one line says so, and names what is supported', asyn
     Object.defineProperty(process, 'arch', { value: 'mips' });
     await loadEngine().catch((error) => console.log(error.message));
   `);
-  assert.match(output, /^no HTTP engine loads on \w+ mips, Node\.js \d[^\n]*; supported on Linux[^\n]*\n$/);
-  assert.match(output, /20\.51\.4 for Node\.js 20/);
-  assert.equal(code, 0);
+  expect(output).toMatch(/^no HTTP engine loads on \w+ mips, Node\.js \d[^\n]*; supported on Linux[^\n]*\n$/);
+  expect(output).toMatch(/20\.51\.4 for Node\.js 20/);
+  expect(code).toBe(0);
 });
 
 test('an embedder may bring the engine', async (t) => {
   const { uws } = await loadEngine();
   const { server, port } = await start(t, [root()], { engine: uws });
-  assert.equal((await ask(port, 'GET', '/t')).text, 'ok');
-  assert.match(server.engine, /of the embedder/);
+  expect((await ask(port, 'GET', '/t')).text).toBe('ok');
+  expect(server.engine).toMatch(/of the embedder/);
 });
 
 test('no mistake of a handler ends the process', async () => {
@@ -269,6 +268,6 @@ test('no mistake of a handler ends the process', async () => {
       server.close();
     `),
   );
-  assert.equal(output, '0\n');
-  assert.equal(code, 0);
+  expect(output).toBe('0\n');
+  expect(code).toBe(0);
 });

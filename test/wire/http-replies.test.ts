@@ -1,6 +1,5 @@
-import assert from 'node:assert/strict';
 import { connect } from 'node:net';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { ReplyHeaders } from '#src/http/exchange.js';
 import type { RootDeclaration } from '#src/http/roots.js';
 import { lastError, root, start } from '../support/http-server.js';
@@ -30,11 +29,11 @@ test('HEAD is GET without the body', async (t) => {
   const client = await RawClient.connect(port);
   for (const [path, status, length] of table) {
     const response = await client.ask('HEAD', path);
-    assert.equal(response.status, status, path);
-    assert.equal(response.headers.get('content-length'), length, path);
-    assert.equal(client.unread, '', path);
+    expect(response.status, path).toBe(status);
+    expect(response.headers.get('content-length'), path).toBe(length);
+    expect(client.unread, path).toBe('');
   }
-  assert.equal((await client.ask('GET', '/t')).text, 'héllo', 'the connection goes on');
+  expect((await client.ask('GET', '/t')).text, 'the connection goes on').toBe('héllo');
   client.close();
 });
 
@@ -49,24 +48,24 @@ test('the headers of a reply', async (t) => {
     }),
   ]);
   const plain = await ask(port, 'GET', '/t');
-  assert.deepEqual([...plain.headers.keys()].sort(), [
+  expect([...plain.headers.keys()].sort()).toStrictEqual([
     'content-length',
     'content-type',
     'date',
     'x-content-type-options',
   ]);
-  assert.equal(plain.headers.get('content-length'), '0');
-  assert.equal(plain.headers.get('content-type'), 'application/json');
-  assert.equal(plain.statusLine, 'HTTP/1.1 200 OK');
+  expect(plain.headers.get('content-length')).toBe('0');
+  expect(plain.headers.get('content-type')).toBe('application/json');
+  expect(plain.statusLine).toBe('HTTP/1.1 200 OK');
   const own = await ask(port, 'GET', '/t/own');
-  assert.equal(own.statusLine, 'HTTP/1.1 201 Created');
-  assert.equal(own.headers.get('content-type'), 'text/x');
-  assert.equal(own.headers.get('x-a'), 'b');
+  expect(own.statusLine).toBe('HTTP/1.1 201 Created');
+  expect(own.headers.get('content-type')).toBe('text/x');
+  expect(own.headers.get('x-a')).toBe('b');
   const none = await ask(port, 'GET', '/t/204');
-  assert.equal(none.statusLine, 'HTTP/1.1 204 No Content');
-  assert.equal(none.headers.has('content-length'), false);
-  assert.equal((await ask(port, 'GET', '/t/202')).headers.get('content-length'), '0');
-  assert.equal((await ask(port, 'GET', '/t/599')).status, 599);
+  expect(none.statusLine).toBe('HTTP/1.1 204 No Content');
+  expect(none.headers.has('content-length')).toBe(false);
+  expect((await ask(port, 'GET', '/t/202')).headers.get('content-length')).toBe('0');
+  expect((await ask(port, 'GET', '/t/599')).status).toBe(599);
 });
 
 test('a handler cannot split the response, nor set its framing', async (t) => {
@@ -100,12 +99,12 @@ test('a handler cannot split the response, nor set its framing', async (t) => {
     for (const [headers, message] of bad) {
       next = headers;
       const response = await ask(port, 'GET', '/t');
-      assert.equal(response.status, 500, JSON.stringify(headers));
-      assert.equal(response.headers.has('x-injected'), false);
-      assert.match(lastError(log), message);
+      expect(response.status, JSON.stringify(headers)).toBe(500);
+      expect(response.headers.has('x-injected')).toBe(false);
+      expect(lastError(log)).toMatch(message);
     }
   }
-  assert.equal(released, bad.length);
+  expect(released).toBe(bad.length);
 });
 
 test("a status that is none is the handler's fault", async (t) => {
@@ -113,8 +112,8 @@ test("a status that is none is the handler's fault", async (t) => {
     root({ onRequest: (exchange) => void exchange.reply(Number(exchange.path.slice(1)), 'x') }),
   ]);
   for (const status of ['100', '199', '600', '200.5', 'x']) {
-    assert.equal((await ask(port, 'GET', `/t/${status}`)).status, 500, status);
-    assert.match(String(log.at(-1)?.fields.err), /is not an integer from 200 to 599/);
+    expect((await ask(port, 'GET', `/t/${status}`)).status, status).toBe(500);
+    expect(String(log.at(-1)?.fields.err)).toMatch(/is not an integer from 200 to 599/);
   }
 });
 
@@ -148,15 +147,15 @@ test('a handler that fails is answered 500 without detail, logged once, and hurt
   ] as const) {
     const before = log.length;
     const response = await client.ask(method, path, method === 'POST' ? 'body' : undefined);
-    assert.equal(response.status, 500, path);
-    assert.doesNotMatch(response.text, /secret/);
-    assert.equal(log.length, before + 1, path);
-    assert.match(lastError(log), /secret[\s\S]*http-replies/);
+    expect(response.status, path).toBe(500);
+    expect(response.text).not.toMatch(/secret/);
+    expect(log.length, path).toBe(before + 1);
+    expect(lastError(log)).toMatch(/secret[\s\S]*http-replies/);
   }
   const before = log.length;
-  assert.equal((await client.ask('GET', '/t/replied')).text, '"fine"');
-  assert.equal(log.length, before + 1);
-  assert.equal((await client.ask('GET', '/t')).text, '"ok"');
+  expect((await client.ask('GET', '/t/replied')).text).toBe('"fine"');
+  expect(log.length).toBe(before + 1);
+  expect((await client.ask('GET', '/t')).text).toBe('"ok"');
   client.close();
 });
 
@@ -174,9 +173,9 @@ test('only the first reply counts', async (t) => {
     }),
   ]);
   const client = await RawClient.connect(port);
-  assert.equal((await client.ask('GET', '/t')).text, 'first');
-  assert.deepEqual(results, [false, true, true, false, 'released']);
-  assert.equal((await client.ask('GET', '/t')).text, 'first');
+  expect((await client.ask('GET', '/t')).text).toBe('first');
+  expect(results).toStrictEqual([false, true, true, false, 'released']);
+  expect((await client.ask('GET', '/t')).text).toBe('first');
   client.close();
 });
 
@@ -189,7 +188,7 @@ test('a handler that answers later is corked: one segment', async (t) => {
   const socket = connect(port, '127.0.0.1');
   socket.write('GET /t HTTP/1.1\r\nHost: a\r\n\r\n');
   const first = await new Promise<Buffer>((resolve) => socket.once('data', resolve));
-  assert.match(first.toString(), /^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\nlater$/);
+  expect(first.toString()).toMatch(/^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\nlater$/);
   socket.destroy();
 });
 
@@ -206,7 +205,7 @@ describe('a client that asks for the connection to be closed', () => {
       test(`is told so once in ${what}, for ${value}`, async (t) => {
         const { port } = await start(t, [declaration]);
         const { headers } = await ask(port, method, path, undefined, [`Connection: ${value}`]);
-        assert.equal(headers.get('connection'), 'close');
+        expect(headers.get('connection')).toBe('close');
       });
     }
   }
@@ -214,6 +213,6 @@ describe('a client that asks for the connection to be closed', () => {
   test('is not told so when it asks for something else', async (t) => {
     const { port } = await start(t, [root()]);
     const { headers } = await ask(port, 'GET', '/t', undefined, ['Connection: keep-alive']);
-    assert.equal(headers.get('connection'), undefined);
+    expect(headers.get('connection')).toBe(undefined);
   });
 });

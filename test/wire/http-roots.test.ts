@@ -1,5 +1,4 @@
-import assert from 'node:assert/strict';
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { Caller, Exchange } from '#src/http/exchange.js';
 import { tcpSetting } from '#src/http/listen/setting.js';
 import type { Access } from '#src/http/login/access.js';
@@ -49,10 +48,10 @@ test('a path is served by the root that is its first segment', async (t) => {
   for (const [path, served] of table) {
     const response = await ask(port, 'GET', path);
     if (typeof served === 'number') {
-      assert.equal(response.status, served, path);
-      assert.equal(response.headers.get('content-type'), 'text/plain; charset=utf-8', path);
+      expect(response.status, path).toBe(served);
+      expect(response.headers.get('content-type'), path).toBe('text/plain; charset=utf-8');
     } else {
-      assert.equal(response.text, served, path);
+      expect(response.text, path).toBe(served);
     }
   }
 });
@@ -60,20 +59,20 @@ test('a path is served by the root that is its first segment', async (t) => {
 test('an unknown path is told with the roots there are, cut when long', async (t) => {
   const { port, counter } = await start(t, [echoPath('mi'), echoPath('metrics')]);
   const short = await ask(port, 'POST', '/nope', 'body');
-  assert.equal(short.status, 404);
-  assert.equal(short.text, 'no root path serves "/nope"; there are: /metrics, /mi\n');
+  expect(short.status).toBe(404);
+  expect(short.text).toBe('no root path serves "/nope"; there are: /metrics, /mi\n');
   const long = await ask(port, 'GET', `/${'x'.repeat(5000)}`);
-  assert.equal(long.status, 404);
-  assert.ok(long.text.length < 300, long.text);
-  assert.equal(counter('refused'), 2);
+  expect(long.status).toBe(404);
+  expect(long.text.length, long.text).toBeLessThan(300);
+  expect(counter('refused')).toBe(2);
 });
 
 test('a refused request with a body leaves the connection usable', async (t) => {
   const { port } = await start(t, [root({ methods: ['GET'] })]);
   const client = await RawClient.connect(port);
-  assert.equal((await client.ask('POST', '/nope', 'x'.repeat(30000))).status, 404);
-  assert.equal((await client.ask('POST', '/t', 'GET /t HTTP/1.1\r\nHost: x\r\n\r\n')).status, 405);
-  assert.equal((await client.ask('GET', '/t')).text, 'ok');
+  expect((await client.ask('POST', '/nope', 'x'.repeat(30000))).status).toBe(404);
+  expect((await client.ask('POST', '/t', 'GET /t HTTP/1.1\r\nHost: x\r\n\r\n')).status).toBe(405);
+  expect((await client.ask('GET', '/t')).text).toBe('ok');
   client.close();
 });
 
@@ -90,35 +89,34 @@ test('roots are listed newest first, and initialised in that order before listen
     });
   const { server } = await start(t, ['a', 'b', 'c'].map(declare));
   const listed = server.roots.map(({ module, root }) => `${root} of ${module}`);
-  assert.deepEqual(listed, ['c of module_c', 'b of module_b', 'a of module_a']);
-  assert.deepEqual(order, ['c', 'b', 'a']);
+  expect(listed).toStrictEqual(['c of module_c', 'b of module_b', 'a of module_a']);
+  expect(order).toStrictEqual(['c', 'b', 'a']);
 });
 
 test('a failing onInit fails the start', async () => {
   const server = new HttpServer(options());
   server.registerRoot(root({ onInit: () => Promise.reject(new Error('no database')) }));
-  await assert.rejects(server.start(), { message: 'no database' });
-  assert.equal(server.bound, undefined);
+  await expect(server.start()).rejects.toThrow(expect.objectContaining({ message: 'no database' }));
+  expect(server.bound).toBe(undefined);
 });
 
 test('bad, taken and late roots are refused at registration', async (t) => {
   const server = new HttpServer(options());
   for (const name of ['', 'a/b', 'a-b', 'a b', 'ä', '/a', 'a.b']) {
-    assert.throws(() => server.registerRoot(root({ root: name })), /is not one or more of letters/, name);
+    expect(() => server.registerRoot(root({ root: name })), name).toThrow(/is not one or more of letters/);
   }
   server.registerRoot(root({ module: 'mi_http', root: 'mi' }));
-  assert.throws(
-    () => server.registerRoot(root({ module: 'mi_html', root: 'mi' })),
-    (error: Error) => {
-      assert.match(error.message, /mi_html/);
-      assert.match(error.message, /mi_http/);
+  expect(() => server.registerRoot(root({ module: 'mi_html', root: 'mi' }))).toThrow(
+    expect.toSatisfy((error: Error) => {
+      expect(error.message).toMatch(/mi_html/);
+      expect(error.message).toMatch(/mi_http/);
       return true;
-    },
+    }),
   );
-  assert.throws(() => server.registerRoot(root({ root: 'b', contentType: 'a\r\nX: b' })), /Content-Type contains CR/);
-  assert.throws(() => server.registerRoot(root({ root: 'b', timeout: -1 })), /timeout -1 of root path "b"/);
+  expect(() => server.registerRoot(root({ root: 'b', contentType: 'a\r\nX: b' }))).toThrow(/Content-Type contains CR/);
+  expect(() => server.registerRoot(root({ root: 'b', timeout: -1 }))).toThrow(/timeout -1 of root path "b"/);
   const started = await start(t, [root()]);
-  assert.throws(() => started.server.registerRoot(root({ root: 'late' })), /too late/);
+  expect(() => started.server.registerRoot(root({ root: 'late' }))).toThrow(/too late/);
 });
 
 test('405 names the methods of the root; lower-case methods are other methods', async (t) => {
@@ -140,11 +138,11 @@ test('405 names the methods of the root; lower-case methods are other methods', 
   ];
   for (const [method, path, allow] of table) {
     const response = await ask(port, method, path);
-    assert.equal(response.status, 405, `${method} ${path}`);
-    assert.equal(response.headers.get('allow'), allow, `${method} ${path}`);
+    expect(response.status, `${method} ${path}`).toBe(405);
+    expect(response.headers.get('allow'), `${method} ${path}`).toBe(allow);
   }
-  assert.equal(counter('refused'), table.length);
-  assert.equal(counter('replies_4xx'), table.length);
+  expect(counter('refused')).toBe(table.length);
+  expect(counter('replies_4xx')).toBe(table.length);
 });
 
 test('the answers of the layer come in the content type of the root', async (t) => {
@@ -163,14 +161,16 @@ test('the answers of the layer come in the content type of the root', async (t) 
   ]);
   const post = (path: string) => ask(port, 'POST', path, 'x', ['Content-Type: text/<b>']);
   const html = await post('/html');
-  assert.equal(html.headers.get('content-type'), 'text/html; charset=utf-8');
-  assert.match(html.text, /<h1>415 Unsupported Media Type<\/h1>/);
-  assert.match(html.text, /text\/&lt;b&gt;/);
-  assert.doesNotMatch(html.text, /<b>/);
-  assert.deepEqual(JSON.parse((await post('/json')).text), { error: 'content type "text/<b>" is not accepted here' });
-  assert.equal((await post('/text')).text, 'content type "text/<b>" is not accepted here\n');
-  assert.equal((await post('/own')).text, '415!content type "text/<b>" is not accepted here');
-  assert.equal((await post('/bad')).status, 415);
+  expect(html.headers.get('content-type')).toBe('text/html; charset=utf-8');
+  expect(html.text).toMatch(/<h1>415 Unsupported Media Type<\/h1>/);
+  expect(html.text).toMatch(/text\/&lt;b&gt;/);
+  expect(html.text).not.toMatch(/<b>/);
+  expect(JSON.parse((await post('/json')).text)).toStrictEqual({
+    error: 'content type "text/<b>" is not accepted here',
+  });
+  expect((await post('/text')).text).toBe('content type "text/<b>" is not accepted here\n');
+  expect((await post('/own')).text).toBe('415!content type "text/<b>" is not accepted here');
+  expect((await post('/bad')).status).toBe(415);
 });
 
 test('accepts sees the bare media type', async (t) => {
@@ -180,7 +180,7 @@ test('accepts sees the bare media type', async (t) => {
   for (const type of types) await ask(port, 'POST', '/t', 'x', [`Content-Type: ${type}`]);
   await ask(port, 'POST', '/t', 'x');
   await ask(port, 'GET', '/t');
-  assert.deepEqual(seen, ['application/json', 'application/json', 'text/xml', 'text/plain', '']);
+  expect(seen).toStrictEqual(['application/json', 'application/json', 'text/xml', 'text/plain', '']);
 });
 
 test('choose is asked once per request, by its head, what takes it', async (t) => {
@@ -191,8 +191,8 @@ test('choose is asked once per request, by its head, what takes it', async (t) =
   const { port } = await start(t, [
     root({
       headers: ['x'],
-      accepts: () => assert.fail('accepts is not asked beside choose'),
-      onRequest: () => assert.fail('choose names what takes a request'),
+      accepts: () => expect.unreachable('accepts is not asked beside choose'),
+      onRequest: () => expect.unreachable('choose names what takes a request'),
       choose: ({ method, mediaType }) => {
         asked.push(`${method} ${mediaType}`);
         if (method === 'GET') return { onRequest: told('page') };
@@ -201,11 +201,11 @@ test('choose is asked once per request, by its head, what takes it', async (t) =
     }),
   ]);
   const posted = async (type: string) => ask(port, 'POST', '/t', 'abc', ['X: 1', `Content-Type: ${type}`]);
-  assert.equal((await ask(port, 'GET', '/t', '', ['X: 1'])).text, 'page 1 0');
-  assert.equal((await posted('text/plain')).text, 'text undefined 3');
-  assert.equal((await posted('text/xml')).status, 415);
-  assert.equal((await ask(port, 'PUT', '/t', 'abc')).status, 405);
-  assert.deepEqual(asked, ['GET ', 'POST text/plain', 'POST text/xml']);
+  expect((await ask(port, 'GET', '/t', '', ['X: 1'])).text).toBe('page 1 0');
+  expect((await posted('text/plain')).text).toBe('text undefined 3');
+  expect((await posted('text/xml')).status).toBe(415);
+  expect((await ask(port, 'PUT', '/t', 'abc')).status).toBe(405);
+  expect(asked).toStrictEqual(['GET ', 'POST text/plain', 'POST text/xml']);
 });
 
 test('an accepts that fails while a login is verified is told behind it, and the caller is nobody else', async (t) => {
@@ -230,20 +230,20 @@ test('an accepts that fails while a login is verified is told behind it, and the
   const first = ask(port, 'POST', '/t', 'x', ['Authorization: later', 'Content-Type: text/fails']);
   await until(() => logins.length === 1);
   // Turns in which it could be answered, and its exchange serve another request.
-  for (let n = 0; n < 5; n++) assert.equal((await ask(port, 'PUT', '/t', '', ['Authorization: x'])).status, 405);
+  for (let n = 0; n < 5; n++) expect((await ask(port, 'PUT', '/t', '', ['Authorization: x'])).status).toBe(405);
   const others = Array.from({ length: 8 }, () =>
     ask(port, 'POST', '/t', 'x', ['Authorization: anna', 'Content-Type: text/plain']),
   );
   await until(() => served.length === others.length);
   logins[0]?.(callerOf('mallory'));
-  assert.equal((await first).status, 500);
+  expect((await first).status).toBe(500);
   // The login has been told of in a later turn.
-  assert.equal((await ask(port, 'PUT', '/t', '', ['Authorization: x'])).status, 405);
+  expect((await ask(port, 'PUT', '/t', '', ['Authorization: x'])).status).toBe(405);
   for (const exchange of served) {
-    assert.equal(exchange.caller?.name, 'anna');
+    expect(exchange.caller?.name).toBe('anna');
     exchange.reply(200, 'done');
   }
-  for (const { text } of await Promise.all(others)) assert.equal(text, 'done');
+  for (const { text } of await Promise.all(others)) expect(text).toBe('done');
 });
 
 test('an accepts that fails is answered 500', async (t) => {
@@ -254,9 +254,9 @@ test('an accepts that fails is answered 500', async (t) => {
       },
     }),
   ]);
-  assert.equal((await ask(port, 'POST', '/t', 'x')).status, 500);
-  assert.match(lastError(log), /accepts is broken/);
-  assert.equal((await ask(port, 'GET', '/t')).status, 200);
+  expect((await ask(port, 'POST', '/t', 'x')).status).toBe(500);
+  expect(lastError(log)).toMatch(/accepts is broken/);
+  expect((await ask(port, 'GET', '/t')).status).toBe(200);
 });
 
 test('only declared request headers are kept', async (t) => {
@@ -269,7 +269,7 @@ test('only declared request headers are kept', async (t) => {
       },
     }),
   ]);
-  assert.equal((await ask(port, 'POST', '/t', 'body', ['x-ONE: 1'])).text, '["1",null]');
-  assert.equal((await ask(port, 'GET', '/t/undeclared')).status, 500);
-  assert.match(lastError(log), /request header x-two is not kept/);
+  expect((await ask(port, 'POST', '/t', 'body', ['x-ONE: 1'])).text).toBe('["1",null]');
+  expect((await ask(port, 'GET', '/t/undeclared')).status).toBe(500);
+  expect(lastError(log)).toMatch(/request header x-two is not kept/);
 });

@@ -1,6 +1,5 @@
-import assert from 'node:assert/strict';
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { Chunk, ChunkSource } from '#src/http/exchange.js';
 import { root, start } from '../support/http-server.js';
 import { ListSource } from '../support/list-source.js';
@@ -11,8 +10,8 @@ const mega = 1 << 20;
 
 test('flush without onFlush is told as the mistake it is', async (t) => {
   const { port, log } = await start(t, [root({ onRequest: (exchange) => exchange.flush(200) })]);
-  assert.equal((await ask(port, 'GET', '/t')).status, 500);
-  assert.match(String(log[0]?.fields.err), /has no onFlush/);
+  expect((await ask(port, 'GET', '/t')).status).toBe(500);
+  expect(String(log[0]?.fields.err)).toMatch(/has no onFlush/);
 });
 
 test('an error before the first chunk is a 500', async (t) => {
@@ -30,16 +29,13 @@ test('an error before the first chunk is a 500', async (t) => {
   const client = await RawClient.connect(port);
   for (const path of ['/t', '/t/later']) {
     const response = await client.ask('GET', path);
-    assert.equal(response.status, 500);
-    assert.doesNotMatch(response.text, /broke/);
+    expect(response.status).toBe(500);
+    expect(response.text).not.toMatch(/broke/);
   }
   client.close();
-  assert.equal(counter('stream_errors'), 2);
-  assert.equal(log.length, 2);
-  assert.deepEqual(
-    sources.map(({ released }) => released),
-    [1, 1],
-  );
+  expect(counter('stream_errors')).toBe(2);
+  expect(log.length).toBe(2);
+  expect(sources.map(({ released }) => released)).toStrictEqual([1, 1]);
 });
 
 const failures: readonly (readonly [name: string, source: () => ListSource])[] = [
@@ -65,14 +61,14 @@ for (const [name, make] of failures) {
     const client = await RawClient.connect(port);
     client.request('GET', '/t');
     const received = (await client.rest()).toString();
-    assert.match(received, /^HTTP\/1\.1 200 OK/);
-    assert.doesNotMatch(received, /\r\n0\r\n\r\n$/, 'no clean end');
+    expect(received).toMatch(/^HTTP\/1\.1 200 OK/);
+    expect(received, 'no clean end').not.toMatch(/\r\n0\r\n\r\n$/);
     await until(() => server.openExchanges === 0);
-    assert.equal(source.released, 1);
-    assert.equal(gone, 1);
-    assert.equal(counter('stream_errors'), 1);
-    assert.equal(counter('aborted'), 0);
-    assert.equal(log.filter(({ level }) => level === 'error').length, 1);
+    expect(source.released).toBe(1);
+    expect(gone).toBe(1);
+    expect(counter('stream_errors')).toBe(1);
+    expect(counter('aborted')).toBe(0);
+    expect(log.filter(({ level }) => level === 'error').length).toBe(1);
   });
 }
 
@@ -104,9 +100,9 @@ for (const kind of ['flush', 'stream', 'length', 'held', 'waiting'] as const) {
     reader.socket.resetAndDestroy();
     await until(() => server.openExchanges === 0);
     await turn();
-    assert.equal(gone, 1);
-    assert.equal(released, kind === 'flush' || kind === 'held' ? 0 : 1);
-    assert.equal(counter('aborted'), 1);
+    expect(gone).toBe(1);
+    expect(released).toBe(kind === 'flush' || kind === 'held' ? 0 : 1);
+    expect(counter('aborted')).toBe(1);
   });
 }
 
@@ -133,18 +129,18 @@ test('a client that reads nothing is cut after connTimeout, one that reads slowl
     const started = performance.now();
     await until(() => server.openExchanges === 0);
     const took = performance.now() - started;
-    assert.ok(took > 900 && took < 3000, `cut after ${took} ms`);
+    expect(took > 900 && took < 3000, `cut after ${took} ms`).toBe(true);
     stalled.socket.destroy();
   }
-  assert.equal(gone, 2);
-  assert.equal(counter('timeouts'), 2);
-  assert.equal(counter('aborted'), 0);
-  assert.equal(log.filter(({ message }) => message.includes('read nothing for 1 s')).length, 2);
+  expect(gone).toBe(2);
+  expect(counter('timeouts')).toBe(2);
+  expect(counter('aborted')).toBe(0);
+  expect(log.filter(({ message }) => message.includes('read nothing for 1 s')).length).toBe(2);
   const slow = await SlowReader.ask(port, '/t');
   const stop = slow.pulse(5, 100);
   await until(() => server.openExchanges === 1);
   await delay(3000);
-  assert.equal(server.openExchanges, 1);
+  expect(server.openExchanges).toBe(1);
   stop();
   slow.socket.destroy();
 });
@@ -161,12 +157,12 @@ test('a source that gives nothing for the timeout of the root is given up', asyn
       },
     }),
   ]);
-  assert.equal((await ask(port, 'GET', '/t')).status, 504);
-  assert.equal((await ask(port, 'GET', '/t/empty')).status, 504);
+  expect((await ask(port, 'GET', '/t')).status).toBe(504);
+  expect((await ask(port, 'GET', '/t/empty')).status).toBe(504);
   const client = await RawClient.connect(port);
   client.request('GET', '/t/begun');
-  assert.doesNotMatch((await client.rest()).toString(), /\r\n0\r\n\r\n$/);
+  expect((await client.rest()).toString()).not.toMatch(/\r\n0\r\n\r\n$/);
   await until(() => server.openExchanges === 0);
-  assert.equal(released, 3);
-  assert.equal(counter('timeouts'), 3);
+  expect(released).toBe(3);
+  expect(counter('timeouts')).toBe(3);
 });

@@ -1,7 +1,6 @@
-import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { Chunk } from '#src/http/exchange.js';
 import { root, start } from '../support/http-server.js';
 import { ListSource } from '../support/list-source.js';
@@ -51,12 +50,12 @@ test('flush streams 200 MB through a slow reader in bounded memory, every byte r
   const stop = reader.pulse(20, 5);
   await until(() => checker.isComplete || server.openConnections === 0);
   stop();
-  assert.equal(checker.isComplete, true);
-  assert.equal(checker.length, total);
-  assert.equal(hash.digest('hex'), digest(total, 65536));
-  assert.ok(peak - before < 64 * mega, `resident memory grew by ${Math.round((peak - before) / mega)} MB`);
-  assert.ok(largestMax > 60_000 && largestMax <= 65536, `asked for ${largestMax} bytes`);
-  assert.equal(counter('bytes_out'), total);
+  expect(checker.isComplete).toBe(true);
+  expect(checker.length).toBe(total);
+  expect(hash.digest('hex')).toBe(digest(total, 65536));
+  expect(peak - before, `resident memory grew by ${Math.round((peak - before) / mega)} MB`).toBeLessThan(64 * mega);
+  expect(largestMax > 60_000 && largestMax <= 65536, `asked for ${largestMax} bytes`).toBe(true);
+  expect(counter('bytes_out')).toBe(total);
   reader.socket.destroy();
 });
 
@@ -75,12 +74,14 @@ test('a held body of 64 MB goes to a stalled and then slow reader with its lengt
   await until(() => server.openExchanges === 1);
   await delay(300);
   const grown = process.memoryUsage.rss() - before;
-  assert.ok(grown < 24 * mega, `resident memory grew by ${Math.round(grown / mega)} MB while the reader stalled`);
+  expect(grown, `resident memory grew by ${Math.round(grown / mega)} MB while the reader stalled`).toBeLessThan(
+    24 * mega,
+  );
   const stop = reader.pulse(20, 5);
   await until(() => server.openExchanges === 0 && reader.received >= body.length + head.length);
   stop();
-  assert.match(head, new RegExp(`Content-Length: ${body.length}\r\n`));
-  assert.equal(hash.digest('hex'), createHash('sha1').update(body).digest('hex'));
+  expect(head).toMatch(new RegExp(`Content-Length: ${body.length}\r\n`));
+  expect(hash.digest('hex')).toBe(createHash('sha1').update(body).digest('hex'));
   reader.socket.destroy();
 });
 
@@ -94,8 +95,8 @@ for (const size of [262_143, 262_144, 262_145, 1_000_003]) {
       const client = await RawClient.connect(port);
       for (let round = 0; round < 2; round++) {
         const response = await client.ask('GET', '/t');
-        assert.equal(response.headers.get('content-length'), String(size));
-        assert.ok(response.body.equals(bytes));
+        expect(response.headers.get('content-length')).toBe(String(size));
+        expect(response.body.equals(bytes)).toBe(true);
       }
       client.close();
     });
@@ -133,14 +134,11 @@ test('a source may give chunks now, later, none yet, and of any size', async (t)
   const client = await RawClient.connect(port);
   for (const path of ['/t', '/t/length', '/t']) {
     const response = await client.ask('GET', path);
-    assert.ok(response.body.equals(expected), path);
-    assert.equal(response.headers.get('content-length'), path === '/t' ? undefined : String(expected.length));
+    expect(response.body.equals(expected), path).toBe(true);
+    expect(response.headers.get('content-length')).toBe(path === '/t' ? undefined : String(expected.length));
   }
   client.close();
-  assert.deepEqual(
-    sources.map(({ released }) => released),
-    [1, 1, 1],
-  );
+  expect(sources.map(({ released }) => released)).toStrictEqual([1, 1, 1]);
 });
 
 test('a stream that must be the last on its connection says so in its head, and nothing in its body', async (t) => {
@@ -160,9 +158,9 @@ test('a stream that must be the last on its connection says so in its head, and 
     const client = await RawClient.connect(port);
     client.send(`POST ${path} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n`);
     const response = await client.response();
-    assert.equal(response.headers.get('connection'), 'close');
-    assert.equal(response.body.length, length);
-    assert.equal(client.unread, '');
+    expect(response.headers.get('connection')).toBe('close');
+    expect(response.body.length).toBe(length);
+    expect(client.unread).toBe('');
     client.close();
   }
 });
@@ -174,7 +172,7 @@ test('an empty source gives an empty reply', async (t) => {
     }),
   ]);
   const client = await RawClient.connect(port);
-  for (const path of ['/t', '/t/length', '/t']) assert.equal((await client.ask('GET', path)).body.length, 0, path);
+  for (const path of ['/t', '/t/length', '/t']) expect((await client.ask('GET', path)).body.length, path).toBe(0);
   client.close();
 });
 
@@ -190,8 +188,8 @@ test('flush gives strings too, and counts positions in bytes', async (t) => {
       },
     }),
   ]);
-  assert.equal((await ask(port, 'GET', '/t')).text, 'éabcü');
-  assert.deepEqual(positions, [0, 2, 5, 5, 7]);
+  expect((await ask(port, 'GET', '/t')).text).toBe('éabcü');
+  expect(positions).toStrictEqual([0, 2, 5, 5, 7]);
 });
 
 test('while one client streams as fast as it can, others are served', async (t) => {
@@ -205,10 +203,10 @@ test('while one client streams as fast as it can, others are served', async (t) 
   await until(() => server.openExchanges === 1);
   const client = await RawClient.connect(port);
   const started = performance.now();
-  for (let i = 0; i < 50; i++) assert.equal((await client.ask('GET', '/small')).text, 'ok');
+  for (let i = 0; i < 50; i++) expect((await client.ask('GET', '/small')).text).toBe('ok');
   const each = (performance.now() - started) / 50;
-  assert.ok(each < 100, `a small request took ${each.toFixed(1)} ms`);
-  assert.equal(server.openExchanges, 1);
+  expect(each, `a small request took ${each.toFixed(1)} ms`).toBeLessThan(100);
+  expect(server.openExchanges).toBe(1);
   reader.socket.destroy();
   client.close();
 });

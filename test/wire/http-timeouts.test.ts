@@ -1,6 +1,5 @@
-import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Exchange } from '#src/http/exchange.js';
 import { root, start } from '../support/http-server.js';
 import { RawClient } from '../support/raw-client.js';
@@ -21,9 +20,9 @@ describe("beyond the engine's timer", { concurrent: true }, () => {
       if (sent !== '') client.send(sent);
       await client.rest();
       const took = performance.now() - started;
-      assert.ok(took > 7000 && took < 14_000, `closed after ${took} ms`);
+      expect(took > 7000 && took < 14_000, `closed after ${took} ms`).toBe(true);
       await until(() => server.openConnections === 0);
-      assert.equal(counter('requests'), 0);
+      expect(counter('requests')).toBe(0);
     });
   }
 
@@ -34,8 +33,8 @@ describe("beyond the engine's timer", { concurrent: true }, () => {
     await until(() => bodies.slotsInUse === 1);
     await client.rest();
     await until(() => server.openConnections === 0);
-    assert.equal(bodies.slotsInUse, 0);
-    assert.equal(server.openExchanges, 0);
+    expect(bodies.slotsInUse).toBe(0);
+    expect(server.openExchanges).toBe(0);
   });
 
   test('a reply that takes its time is waited for', async (t) => {
@@ -46,7 +45,7 @@ describe("beyond the engine's timer", { concurrent: true }, () => {
     await until(() => kept.length === 1);
     await delay(15_000);
     kept[0]?.reply(200, 'late');
-    assert.equal((await client.response()).text, 'late');
+    expect((await client.response()).text).toBe('late');
     client.close();
   });
 
@@ -58,8 +57,8 @@ describe("beyond the engine's timer", { concurrent: true }, () => {
     await until(() => kept.length === 1);
     await delay(15_000);
     kept[0]?.reply(200, 'late');
-    assert.equal((await client.response()).text, 'late');
-    assert.equal(await client.isClosed(), true);
+    expect((await client.response()).text).toBe('late');
+    expect(await client.isClosed()).toBe(true);
   });
 
   test('a stream survives a source that pauses', async (t) => {
@@ -75,7 +74,7 @@ describe("beyond the engine's timer", { concurrent: true }, () => {
       }),
     ]);
     const client = await RawClient.connect(port);
-    assert.equal((await client.ask('GET', '/t')).text, 'onetwothree');
+    expect((await client.ask('GET', '/t')).text).toBe('onetwothree');
     client.close();
   });
 
@@ -99,11 +98,11 @@ describe("beyond the engine's timer", { concurrent: true }, () => {
       });
       await until(() => server.openExchanges === 1);
       await delay(15_000);
-      assert.equal(server.openExchanges, 1);
+      expect(server.openExchanges).toBe(1);
       reader.socket.resume();
       await until(() => (kind === 'flushed' ? checker.isComplete : reader.received > total));
       await until(() => server.openExchanges === 0);
-      if (kind === 'flushed') assert.equal(checker.length, total);
+      if (kind === 'flushed') expect(checker.length).toBe(total);
       reader.socket.destroy();
     });
   }

@@ -1,5 +1,4 @@
-import assert from 'node:assert/strict';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { command, defineModule, MiError, RecordTable, stream } from '#src/index.js';
 import { assertAtRest, call, post, startServer } from '../support/mi-client.js';
 
@@ -48,9 +47,9 @@ describe('batches', () => {
     const ids = ['1', '"1"', '1.50', '-0', '1e400', '123456789012345678901', '"\\u0041\\/"', '"é😀"', 'null', '""'];
     const body = batch(...ids.map((id) => `{"id": ${id} ,"jsonrpc":"2.0","method":"part:text","params":[2]}`));
     const reply = await post(server, body);
-    assert.equal(reply.status, 200);
-    assert.equal(reply.headers['content-type'], 'application/json');
-    assert.equal(reply.body, `[${ids.map((id) => ok('éé', id)).join(',')}]`);
+    expect(reply.status).toBe(200);
+    expect(reply.headers['content-type']).toBe('application/json');
+    expect(reply.body).toBe(`[${ids.map((id) => ok('éé', id)).join(',')}]`);
     await assertAtRest(server);
   });
 
@@ -63,8 +62,8 @@ describe('batches', () => {
     const notified = [request('part:note', undefined, ['n']), request('part:list', 4)];
     const { body } = await post(server, batch(...calls, ...notified));
     const results = (JSON.parse(body) as { result: unknown }[]).map(({ result }) => result);
-    assert.deepEqual(results, [1, [0], 2, [0, 2], [0, 2, 'n']]);
-    assert.deepEqual(noted, [0, 2, 'n']);
+    expect(results).toStrictEqual([1, [0], 2, [0, 2], [0, 2, 'n']]);
+    expect(noted).toStrictEqual([0, 2, 'n']);
   });
 
   test('statistics are those of the moment, also when calls behind them change these', async (t) => {
@@ -82,7 +81,7 @@ describe('batches', () => {
     );
     const results = (JSON.parse(body) as { result: unknown }[]).map(({ result }) => result);
     const told = [results[0], results[2], results[4]].map((found) => Object.values(found as object)[0]);
-    assert.deepEqual(told, [0, 1, 0]);
+    expect(told).toStrictEqual([0, 1, 0]);
   });
 
   test('errors stand where their results would, and spoil nothing else', async (t) => {
@@ -100,19 +99,16 @@ describe('batches', () => {
       ),
     );
     const replies = JSON.parse(body) as { error?: { code: number; data: string }; id: unknown }[];
-    assert.deepEqual(
-      replies.map(({ error, id }) => [error?.code, id]),
-      [
-        [404, 1],
-        [-32601, 2],
-        [-32602, 3],
-        [-32600, 4],
-        [-32600, null],
-        [-32600, null],
-        [undefined, 5],
-      ],
-    );
-    assert.match(replies[3]?.error?.data ?? '', /jsonrpc.*2\.0/);
+    expect(replies.map(({ error, id }) => [error?.code, id])).toStrictEqual([
+      [404, 1],
+      [-32601, 2],
+      [-32602, 3],
+      [-32600, 4],
+      [-32600, null],
+      [-32600, null],
+      [undefined, 5],
+    ]);
+    expect(replies[3]?.error?.data ?? '').toMatch(/jsonrpc.*2\.0/);
     await assertAtRest(server);
   });
 
@@ -121,8 +117,8 @@ describe('batches', () => {
     const server = await startServer(t, { modules: [module] });
     const notify = (value: unknown): string => request('part:note', undefined, [value]);
     const { status, body } = await post(server, batch(notify(1), request('part:refuse'), request('nope'), notify(2)));
-    assert.deepEqual([status, body], [202, '']);
-    assert.deepEqual(noted, [1, 2]);
+    expect([status, body]).toStrictEqual([202, '']);
+    expect(noted).toStrictEqual([1, 2]);
   });
 
   test('that are not JSON to their end run nothing', async (t) => {
@@ -131,40 +127,37 @@ describe('batches', () => {
     const note = request('part:note', 1, [1]);
     for (const body of [`[${note}`, `[${note},]`, `[${note}]x`, `[${note},{"a":}]`, `[${note},"\u0001"]`]) {
       const reply = await post(server, body);
-      assert.equal(reply.status, 200);
-      assert.match(reply.body, /^\{"jsonrpc":"2\.0","error":\{"code":-32700.*"id":null\}$/, body);
+      expect(reply.status).toBe(200);
+      expect(reply.body, body).toMatch(/^\{"jsonrpc":"2\.0","error":\{"code":-32700.*"id":null\}$/);
     }
-    assert.deepEqual(noted, []);
+    expect(noted).toStrictEqual([]);
   });
 
   test('longer than max_batch get one error that names it, whatever follows, and run nothing', async (t) => {
     const { module, noted } = noting();
     const server = await startServer(t, { modules: [module], mi_http: { max_batch: 3 } });
     const note = request('part:note', 1, [1]);
-    assert.equal((JSON.parse((await post(server, batch(note, note, note))).body) as unknown[]).length, 3);
+    expect((JSON.parse((await post(server, batch(note, note, note))).body) as unknown[]).length).toBe(3);
     for (const body of [batch(note, note, note, note), `[${note},${note},${note}, nonsense`]) {
       const { error, id, ...rest } = JSON.parse((await post(server, body)).body);
-      assert.deepEqual([error.code, id, rest], [-32600, null, { jsonrpc: '2.0' }]);
-      assert.match(error.data, /more than 3 requests.*max_batch/);
+      expect([error.code, id, rest]).toStrictEqual([-32600, null, { jsonrpc: '2.0' }]);
+      expect(error.data).toMatch(/more than 3 requests.*max_batch/);
     }
-    assert.equal(noted.length, 3);
+    expect(noted.length).toBe(3);
   });
 
   test('are refused when max_batch is 0; other requests are not', async (t) => {
     const server = await startServer(t, { mi_http: { max_batch: 0 } });
-    assert.match((await post(server, batch(request('version', 1)))).body, /-32600.*max_batch is 0.*"id":null/);
-    assert.ok(await call(server, 'version'));
+    expect((await post(server, batch(request('version', 1)))).body).toMatch(/-32600.*max_batch is 0.*"id":null/);
+    expect(await call(server, 'version')).toBeTruthy();
   });
 
   test('have 1000 requests at most by default', async (t) => {
     const server = await startServer(t);
     const of = (count: number): string => batch(...Array.from({ length: count }, (_, id) => request('pwd', id)));
     const replies = JSON.parse((await post(server, of(1000))).body) as { id: number }[];
-    assert.deepEqual(
-      replies.map(({ id }) => id),
-      [...Array(1000).keys()],
-    );
-    assert.match((await post(server, of(1001))).body, /more than 1000 requests/);
+    expect(replies.map(({ id }) => id)).toStrictEqual([...Array(1000).keys()]);
+    expect((await post(server, of(1001))).body).toMatch(/more than 1000 requests/);
   });
 
   test('a small window streams what is larger, whatever the cut', async (t) => {
@@ -177,11 +170,11 @@ describe('batches', () => {
       const calls = lengths.map((length, id) => request('part:text', id, [length]));
       const { body } = await post(server, batch(...calls, request('part:refuse', 'r')));
       const replies = JSON.parse(body) as { result?: string; id: unknown }[];
-      assert.deepEqual(
-        replies.map(({ result, id }) => [result?.length, id]),
-        [...lengths.map((length, id) => [length, id]), [undefined, 'r']],
-      );
-      if (pretty === 1) assert.match(body, /^\[\{\n\t\t"jsonrpc":\t"2\.0",\n\t\t"result":\t""/);
+      expect(replies.map(({ result, id }) => [result?.length, id])).toStrictEqual([
+        ...lengths.map((length, id) => [length, id]),
+        [undefined, 'r'],
+      ]);
+      if (pretty === 1) expect(body).toMatch(/^\[\{\n\t\t"jsonrpc":\t"2\.0",\n\t\t"result":\t""/);
       await assertAtRest(server);
     }
   });
@@ -216,19 +209,16 @@ describe('batches', () => {
     const server = await startServer(t, { modules: [parts] });
     const names = ['stream', 'dump', 'plain', 'dump', 'stream', 'stream', 'plain'];
     const reply = await post(server, batch(...names.map((name, id) => request(`large:${name}`, id))));
-    assert.equal(reply.headers['transfer-encoding'], 'chunked');
+    expect(reply.headers['transfer-encoding']).toBe('chunked');
     const replies = JSON.parse(reply.body) as { result: unknown; id: number }[];
-    assert.deepEqual(
-      replies.map(({ id }) => id),
-      [...names.keys()],
-    );
+    expect(replies.map(({ id }) => id)).toStrictEqual([...names.keys()]);
     for (const { result, id } of replies) {
       if (names[id] === 'dump') {
         const { rows, also } = result as { rows: { n: number }[]; also: string[] };
-        assert.equal(new Set(rows.map(({ n }) => n)).size, 5000);
-        assert.equal(also.length, 5000);
+        expect(new Set(rows.map(({ n }) => n)).size).toBe(5000);
+        expect(also.length).toBe(5000);
       } else {
-        assert.deepEqual(result, [...Array(names[id] === 'stream' ? 3000 : 30_000).keys()]);
+        expect(result).toStrictEqual([...Array(names[id] === 'stream' ? 3000 : 30_000).keys()]);
       }
     }
     await assertAtRest(server);
@@ -240,6 +230,6 @@ describe('batches', () => {
     await post(server, '[]');
     await post(server, '[1]');
     const statistics = (await call(server, 'get_statistics', [['batches', 'pwd-calls']])) as object;
-    assert.deepEqual(Object.values(statistics).sort(), [2, 2]);
+    expect(Object.values(statistics).sort()).toStrictEqual([2, 2]);
   });
 });

@@ -1,5 +1,4 @@
-import assert from 'node:assert/strict';
-import { beforeAll, describe, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { command, defineModule, type Server } from '#src/index.js';
 import { suiteLifetime } from '../support/lifetime.js';
 import { post, startServer } from '../support/mi-client.js';
@@ -101,18 +100,18 @@ describe('every envelope gets the reply that is documented', () => {
   for (const [name, body, expected] of cases) {
     test(name, async () => {
       const reply = await post(server, body);
-      assert.equal(reply.status, 200);
+      expect(reply.status).toBe(200);
       JSON.parse(reply.body);
-      if (typeof expected === 'string') assert.equal(reply.body, expected);
-      else assert.match(reply.body, expected);
+      if (typeof expected === 'string') expect(reply.body).toBe(expected);
+      else expect(reply.body).toMatch(expected);
     });
   }
   test('invalid UTF-8 is a parse error', async () => {
     const body = Buffer.from('{"jsonrpc":"2.0","method":"t:hello","id":"\xe9"}', 'latin1');
-    assert.match((await post(server, body)).body, /-32700.*UTF-8/);
+    expect((await post(server, body)).body).toMatch(/-32700.*UTF-8/);
   });
   test('no id is held after all this', async () => {
     const { body } = await post(server, '{"jsonrpc":"2.0","method":"get_statistics","params":[["ids_held"]],"id":1}');
-    assert.match(body, /"mem:ids_held":0\b/);
+    expect(body).toMatch(/"mem:ids_held":0\b/);
   });
 });

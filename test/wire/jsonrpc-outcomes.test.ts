@@ -1,12 +1,11 @@
-import assert from 'node:assert/strict';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { command, createServer, defineModule, MiError } from '#src/index.js';
 import { type HttpReply, post, startServer } from '../support/mi-client.js';
 
 function errorOf(reply: HttpReply): { code: number; message: string; data?: string } {
-  assert.equal(reply.headers['content-type'], 'application/json');
+  expect(reply.headers['content-type']).toBe('application/json');
   const { error, id, jsonrpc, ...rest } = JSON.parse(reply.body);
-  assert.deepEqual({ id, jsonrpc, rest }, { id: null, jsonrpc: '2.0', rest: {} });
+  expect({ id, jsonrpc, rest }).toStrictEqual({ id: null, jsonrpc: '2.0', rest: {} });
   return error;
 }
 
@@ -14,16 +13,16 @@ describe('HTTP outcomes of a JSON-RPC root', () => {
   test('a result is 200 with a length, without charset and trailing newline', async (t) => {
     const server = await startServer(t);
     const reply = await post(server, '{"jsonrpc":"2.0","method":"pwd","id":"x"}');
-    assert.equal(reply.status, 200);
-    assert.equal(reply.headers['content-type'], 'application/json');
-    assert.equal(reply.headers['content-length'], String(Buffer.byteLength(reply.body)));
-    assert.equal(reply.body, `{"jsonrpc":"2.0","result":{"WD":${JSON.stringify(process.cwd())}},"id":"x"}`);
+    expect(reply.status).toBe(200);
+    expect(reply.headers['content-type']).toBe('application/json');
+    expect(reply.headers['content-length']).toBe(String(Buffer.byteLength(reply.body)));
+    expect(reply.body).toBe(`{"jsonrpc":"2.0","result":{"WD":${JSON.stringify(process.cwd())}},"id":"x"}`);
   });
 
   test('the rest of the path and the query do not matter', async (t) => {
     const server = await startServer(t);
     for (const path of ['/mi', '/mi/', '/mi/any/thing?x=1', '/%6di', '/mi%2fx']) {
-      assert.equal((await post(server, '{"jsonrpc":"2.0","method":"pwd","id":1}', { path })).status, 200, path);
+      expect((await post(server, '{"jsonrpc":"2.0","method":"pwd","id":1}', { path })).status, path).toBe(200);
     }
   });
 
@@ -31,36 +30,36 @@ describe('HTTP outcomes of a JSON-RPC root', () => {
     const server = await startServer(t);
     for (const call of ['"method":"version"', '"method":"no_such"', '"method":"version","params":[1,2,3]']) {
       const reply = await post(server, `{"jsonrpc":"2.0",${call}}`);
-      assert.equal(reply.status, 202, call);
-      assert.equal(reply.body, '');
+      expect(reply.status, call).toBe(202);
+      expect(reply.body).toBe('');
     }
   });
 
   test('an empty body is 400 and says so', async (t) => {
     const server = await startServer(t);
     const reply = await post(server, '');
-    assert.equal(reply.status, 400);
+    expect(reply.status).toBe(400);
     const { code, data } = errorOf(reply);
-    assert.equal(code, -32600);
-    assert.match(data ?? '', /no body/);
+    expect(code).toBe(-32600);
+    expect(data ?? '').toMatch(/no body/);
   });
 
   test('without pages GET is 405 with Allow and the reason; HEAD likewise, without a body', async (t) => {
     const server = await startServer(t, { mi_http: { html: 0 } });
     const get = await post(server, '', { method: 'GET', headers: { 'Content-Type': null } });
-    assert.equal(get.status, 405);
-    assert.equal(get.headers.allow, 'POST');
-    assert.match(errorOf(get).data ?? '', /GET/);
+    expect(get.status).toBe(405);
+    expect(get.headers.allow).toBe('POST');
+    expect(errorOf(get).data ?? '').toMatch(/GET/);
     const head = await post(server, '', { method: 'HEAD', headers: { 'Content-Type': null } });
-    assert.equal(head.status, 405);
-    assert.equal(head.body, '');
+    expect(head.status).toBe(405);
+    expect(head.body).toBe('');
   });
 
   test('without pages only JSON media types are accepted, or none', async (t) => {
     const server = await startServer(t, { mi_http: { html: 0 } });
     const body = '{"jsonrpc":"2.0","method":"version","id":1}';
     for (const type of ['application/json', 'Application/JSON; charset=utf-8', 'application/json-rpc', null]) {
-      assert.equal((await post(server, body, { headers: { 'Content-Type': type } })).status, 200, String(type));
+      expect((await post(server, body, { headers: { 'Content-Type': type } })).status, String(type)).toBe(200);
     }
     for (const type of [
       'text/plain',
@@ -69,8 +68,8 @@ describe('HTTP outcomes of a JSON-RPC root', () => {
       'text/xml',
     ]) {
       const reply = await post(server, body, { headers: { 'Content-Type': type } });
-      assert.equal(reply.status, 415, type);
-      assert.match(errorOf(reply).data ?? '', /application\/json/);
+      expect(reply.status, type).toBe(415);
+      expect(errorOf(reply).data ?? '').toMatch(/application\/json/);
     }
   });
 
@@ -80,10 +79,10 @@ describe('HTTP outcomes of a JSON-RPC root', () => {
       const start = '{"jsonrpc":"2.0","method":"pwd","id":1,"x":"';
       return `${start}${'x'.repeat(size - start.length - 2)}"}`;
     };
-    assert.equal((await post(server, call(2048))).status, 200);
+    expect((await post(server, call(2048))).status).toBe(200);
     const reply = await post(server, call(2049));
-    assert.equal(reply.status, 413);
-    assert.match(errorOf(reply).data ?? '', /2048/);
+    expect(reply.status).toBe(413);
+    expect(errorOf(reply).data ?? '').toMatch(/2048/);
   });
 });
 
@@ -116,22 +115,22 @@ describe('handlers that fail', () => {
     const server = await startServer(t, { log, modules: [failing] });
     const error = async (method: string): Promise<unknown> =>
       JSON.parse((await post(server, `{"jsonrpc":"2.0","method":"${method}","id":1}`)).body).error;
-    assert.deepEqual(await error('refuse'), { code: 404, message: 'AOR not found' });
+    expect(await error('refuse')).toStrictEqual({ code: 404, message: 'AOR not found' });
     for (const method of ['crash', 'crash_later', 'cycle']) {
       const { code, message, data } = (await error(method)) as { code: number; message: string; data: string };
-      assert.deepEqual([code, message], [-32000, 'Server error']);
-      assert.match(data, new RegExp(`failing:${method}.*log`));
-      assert.ok(!data.includes('secret'));
+      expect([code, message]).toStrictEqual([-32000, 'Server error']);
+      expect(data).toMatch(new RegExp(`failing:${method}.*log`));
+      expect(data).not.toContain('secret');
     }
-    assert.deepEqual(await error('nothing'), {
+    expect(await error('nothing')).toStrictEqual({
       code: -32000,
       message: 'Server error',
       data: 'Command handler returned null',
     });
-    assert.equal(logged.length, 3);
-    assert.ok(
+    expect(logged.length).toBe(3);
+    expect(
       logged.every((fields) => 'err' in fields && fields.err instanceof Error && fields.err.stack !== undefined),
-    );
+    ).toBe(true);
   });
 
   function cyclic(): never {
@@ -146,14 +145,14 @@ test('a full server and two servers side by side keep their commands apart', asy
     modules: [defineModule({ name: 'a', commands: [command({ name: 'mine', help: 'x', run: () => 1 })] })],
   });
   const two = await startServer(t);
-  assert.notEqual(one.port, two.port);
+  expect(one.port).not.toBe(two.port);
   const ask = async (server: typeof one): Promise<string> =>
     (await post(server, '{"jsonrpc":"2.0","method":"a:mine","id":1}')).body;
-  assert.equal(await ask(one), '{"jsonrpc":"2.0","result":1,"id":1}');
-  assert.match(await ask(two), /-32601/);
+  expect(await ask(one)).toBe('{"jsonrpc":"2.0","result":1,"id":1}');
+  expect(await ask(two)).toMatch(/-32601/);
 });
 
 test('the same command twice refuses to be built', () => {
   const twice = command({ name: 'x', help: 'x', run: () => 1 });
-  assert.throws(() => createServer({ modules: [defineModule({ name: 'm', commands: [twice, twice] })] }), /m:x/);
+  expect(() => createServer({ modules: [defineModule({ name: 'm', commands: [twice, twice] })] })).toThrow(/m:x/);
 });

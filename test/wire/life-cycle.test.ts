@@ -1,8 +1,7 @@
 // The life of an embedded server: each step is taken once, whenever and however often it is asked for.
-import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import { createServer, defineModule, type ServerOptions } from '#src/index.js';
 import { call, withResolvers } from '../support/mi-client.js';
 
@@ -34,9 +33,9 @@ test('a server that runs is not harmed by being started again, once or at once',
   t.onTestFinished(() => server.close({ deadline: 0 }));
   const starts = [server.start(), server.start()];
   letGo();
-  assert.deepEqual(await Promise.all(starts), [server, server]);
-  assert.equal(await server.start(), server);
-  assert.deepEqual(noted, ['start', 'started']);
+  expect(await Promise.all(starts)).toStrictEqual([server, server]);
+  expect(await server.start()).toBe(server);
+  expect(noted).toStrictEqual(['start', 'started']);
   await call(server, 'version');
 });
 
@@ -47,13 +46,18 @@ test('a server that has been closed says so when it is started, and stays closed
     const { port } = server;
     await Promise.all([server.close(), server.close()]);
     await server.close();
-    await assert.rejects(server.start(), /^Error: the server has been closed; a server starts once, so make another/);
+    await expect(server.start()).rejects.toThrow(
+      expect.objectContaining({
+        name: 'Error',
+        message: expect.stringMatching(/^the server has been closed; a server starts once, so make another/),
+      }),
+    );
     if (!wasRunning) continue;
     const [error] = (await once(
-      connect(port, '127.0.0.1').on('connect', () => assert.fail()),
+      connect(port, '127.0.0.1').on('connect', () => expect.unreachable()),
       'error',
     )) as [Error];
-    assert.match(error.message, /ECONNREFUSED/);
+    expect(error.message).toMatch(/ECONNREFUSED/);
   }
 });
 
@@ -61,14 +65,19 @@ test('a server that is closed while it starts gives up the start, then stops its
   const { module, noted, isStarting, letGo } = slowModule();
   const later = defineModule({ name: 'later', load: () => ({ start: () => void noted.push('later') }) });
   const server = createServer({ httpd, modules: [module, later] });
-  const failed = assert.rejects(server.start(), /^Error: the server was closed before it listened$/);
+  const failed = expect(server.start()).rejects.toThrow(
+    expect.objectContaining({
+      name: 'Error',
+      message: expect.stringMatching(/^the server was closed before it listened$/),
+    }),
+  );
   await isStarting;
   const closed = server.close();
   letGo();
   await failed;
   await closed;
-  assert.deepEqual(noted, ['start', 'started', 'stop']);
-  assert.equal(server.close(), closed);
+  expect(noted).toStrictEqual(['start', 'started', 'stop']);
+  expect(server.close()).toBe(closed);
 });
 
 test('a module that never gets done with its start does not keep the server from being closed', async () => {
@@ -77,7 +86,7 @@ test('a module that never gets done with its start does not keep the server from
   server.start().catch(() => {});
   await isStarting;
   await server.close({ deadline: 0.01 });
-  assert.deepEqual(noted, ['start', 'stop']);
+  expect(noted).toStrictEqual(['start', 'stop']);
 });
 
 test('a start that fails frees the address, and says the same when it is asked again', async (t) => {
@@ -89,9 +98,9 @@ test('a start that fails frees the address, and says the same when it is asked a
   const second = createServer(options);
   const reasons = await Promise.all([second.start(), second.start()].map((start) => start.catch(String)));
   reasons.push(await second.start().catch(String));
-  assert.equal(new Set(reasons).size, 1);
-  assert.match(String(reasons[0]), /in use|EADDRINUSE|already/);
-  assert.deepEqual(noted, ['start', 'started', 'stop']);
+  expect(new Set(reasons).size).toBe(1);
+  expect(String(reasons[0])).toMatch(/in use|EADDRINUSE|already/);
+  expect(noted).toStrictEqual(['start', 'started', 'stop']);
   await second.close();
   await call(first, 'version');
 });

@@ -1,9 +1,8 @@
-import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { connect, createServer as createNetServer } from 'node:net';
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import { createServer } from '#src/index.js';
 import type { Lifetime } from '../support/lifetime.js';
 import { noOpenssl, TlsFiles } from '../support/tls-files.js';
@@ -25,23 +24,24 @@ unless(noOpenssl, test)('one server on several listeners of every kind', async (
     ],
   });
   const [plain = '', secure = '', local = ''] = server.urls;
-  assert.match(plain, /^http:\/\/127\.0\.0\.1:\d+\/mi$/);
-  assert.match(secure, /^https:\/\/\[::1\]:\d+\/mi$/);
-  assert.equal(local, `http://unix:${path}:/mi`);
-  assert.equal(server.urls.length, 3);
-  assert.equal(server.port, Number(new URL(plain).port));
-  assert.equal(statSync(path).mode & 0o777, 0o600);
+  expect(plain).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/mi$/);
+  expect(secure).toMatch(/^https:\/\/\[::1\]:\d+\/mi$/);
+  expect(local).toBe(`http://unix:${path}:/mi`);
+  expect(server.urls.length).toBe(3);
+  expect(server.port).toBe(Number(new URL(plain).port));
+  expect(statSync(path).mode & 0o777).toBe(0o600);
   const Type = `HTTPD 127.0.0.1:${server.port}, [::1]:${new URL(secure).port}, ${path}`;
   for (const url of server.urls) {
     const { result } = await call(server, 'ps', undefined, url);
-    assert.deepEqual(result, { Processes: [{ ID: 0, PID: process.pid, Type }] });
+    expect(result).toStrictEqual({ Processes: [{ ID: 0, PID: process.pid, Type }] });
   }
   // They share everything: what one counts the others tell.
   const { result } = await call(server, 'get_statistics', [['requests', 'connections_total']], local);
-  assert.deepEqual(result, { 'httpd:requests': 4, 'httpd:connections_total': 4 });
+  expect(result).toStrictEqual({ 'httpd:requests': 4, 'httpd:connections_total': 4 });
   await server.close();
-  assert.equal(existsSync(path), false);
-  for (const url of [plain, secure]) await assert.rejects(call(server, 'ps', undefined, url), { code: 'ECONNREFUSED' });
+  expect(existsSync(path)).toBe(false);
+  for (const url of [plain, secure])
+    await expect(call(server, 'ps', undefined, url)).rejects.toThrow(expect.objectContaining({ code: 'ECONNREFUSED' }));
 });
 
 test('a listener that fails opens none of the others', async (t) => {
@@ -51,33 +51,30 @@ test('a listener that fails opens none of the others', async (t) => {
   const { port } = taken.address() as { port: number };
   const path = folderOf(t).path('mi.sock');
   const server = createServer({ httpd: { listen: [`unix:${path}`, `http:127.0.0.1:${port}`] } });
-  await assert.rejects(server.start(), { code: 'EADDRINUSE' });
-  assert.equal(existsSync(path), false);
+  await expect(server.start()).rejects.toThrow(expect.objectContaining({ code: 'EADDRINUSE' }));
+  expect(existsSync(path)).toBe(false);
 });
 
 test('the file of a Unix socket may be left behind, but not in use, nor something else', async (t) => {
   const files = folderOf(t);
   const path = files.path('mi.sock');
   const server = await startMi(t, { listen: [`unix:${path}`] });
-  assert.equal(server.port, 0);
-  assert.equal(statSync(path).mode & 0o777, 0o660);
+  expect(server.port).toBe(0);
+  expect(statSync(path).mode & 0o777).toBe(0o660);
   const refused = (listen: string, message: RegExp) =>
-    assert.rejects(createServer({ httpd: { listen: [listen] } }).start(), message);
-  await refused(
-    `unix:${path}`,
-    /^Error: cannot listen on unix:.*mi\.sock: a server listens there; stop it, .*EADDRINUSE/,
-  );
+    expect(createServer({ httpd: { listen: [listen] } }).start()).rejects.toThrow(message);
+  await refused(`unix:${path}`, /^cannot listen on unix:.*mi\.sock: a server listens there; stop it, .*EADDRINUSE/);
   // The one that was refused has left the other in peace.
-  assert.ok(existsSync(path));
-  assert.ok((await call(server, 'ps')).result);
+  expect(existsSync(path)).toBe(true);
+  expect((await call(server, 'ps')).result).toBeTruthy();
 
   // A server that was killed leaves its file behind.
   const dead = files.path('dead.sock');
   const program = `require('net').createServer().listen(${JSON.stringify(dead)}, () => process.kill(process.pid, 'SIGKILL'))`;
   spawnSync(process.execPath, ['-e', program]);
-  assert.ok(statSync(dead).isSocket());
+  expect(statSync(dead).isSocket()).toBe(true);
   const next = await startMi(t, { listen: [`unix:${dead}`] });
-  assert.ok((await call(next, 'ps')).result);
+  expect((await call(next, 'ps')).result).toBeTruthy();
 
   writeFileSync(files.path('file'), 'precious');
   await refused(`unix:${files.path('file')}`, /there is a file of another kind; choose another path/);
@@ -93,8 +90,8 @@ test('the file of another server is left alone when this one closes', async (t) 
   rmSync(path);
   const second = await startMi(t, { listen: [`unix:${path}`] });
   await first.close();
-  assert.ok(existsSync(path));
-  assert.ok((await call(second, 'ps')).result);
+  expect(existsSync(path)).toBe(true);
+  expect((await call(second, 'ps')).result).toBeTruthy();
 });
 
 test('connections to a Unix socket end like others', async (t) => {
@@ -135,19 +132,18 @@ const refused: [object, RegExp][] = [
 
 for (const [httpd, message] of refused) {
   test(`refuses ${JSON.stringify(httpd)}`, () => {
-    assert.throws(
-      () => createServer({ httpd }),
-      (error: Error) => {
-        assert.match(error.message, message);
+    expect(() => createServer({ httpd })).toThrow(
+      expect.toSatisfy((error: Error) => {
+        expect(error.message).toMatch(message);
         return true;
-      },
+      }),
     );
   });
 }
 
 test('files of TLS that no listener uses are told of', async () => {
   const server = createServer({ httpd: { listen: ['http:127.0.0.1:0'], tls_cert_file: '/x', tls_key_file: '/y' } });
-  assert.deepEqual(await server.check(), [
+  expect(await server.check()).toStrictEqual([
     'tls_cert_file is set, but no listener speaks TLS: give one as "https:ADDRESS:PORT"',
   ]);
 });

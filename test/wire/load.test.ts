@@ -1,6 +1,5 @@
-import assert from 'node:assert/strict';
 import { Agent } from 'node:http';
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import { call, post, startServer } from '../support/mi-client.js';
 
 test('10,000 calls one after the other on one connection, none lost', async (t) => {
@@ -9,10 +8,10 @@ test('10,000 calls one after the other on one connection, none lost', async (t) 
   t.onTestFinished(() => agent.destroy());
   for (let id = 0; id < 10_000; id++) {
     const { body } = await post(server, `{"jsonrpc":"2.0","method":"pwd","id":${id}}`, { agent });
-    assert.ok(body.endsWith(`"id":${id}}`), body);
+    expect(body.endsWith(`"id":${id}}`), body).toBe(true);
   }
   const counts = (await call(server, 'get_statistics', [['connections_total']])) as Record<string, number>;
-  assert.equal(counts['httpd:connections_total'], 2);
+  expect(counts['httpd:connections_total']).toBe(2);
 });
 
 test('10,000 calls each on a new connection, none lost', async (t) => {
@@ -21,7 +20,7 @@ test('10,000 calls each on a new connection, none lost', async (t) => {
     const { body } = await post(server, `{"jsonrpc":"2.0","method":"pwd","id":${id}}`, {
       headers: { Connection: 'close' },
     });
-    assert.ok(body.endsWith(`"id":${id}}`), body);
+    expect(body.endsWith(`"id":${id}}`), body).toBe(true);
   }
 }, 180_000);
 
@@ -34,10 +33,10 @@ test('500 connections at once, each served', async (t) => {
       Array.from({ length: 500 }, (_, id) => post(server, `{"jsonrpc":"2.0","method":"uptime","id":${id}}`, { agent })),
     );
     for (const [id, { status, body }] of replies.entries()) {
-      assert.equal(status, 200);
-      assert.ok(body.endsWith(`"id":${id}}`));
+      expect(status).toBe(200);
+      expect(body.endsWith(`"id":${id}}`)).toBe(true);
     }
   }
   const counts = (await call(server, 'get_statistics', [['connections']])) as Record<string, number>;
-  assert.equal(counts['httpd:connections'], 501);
+  expect(counts['httpd:connections']).toBe(501);
 });

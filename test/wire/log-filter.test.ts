@@ -1,5 +1,4 @@
-import assert from 'node:assert/strict';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { command, defineModule, type Log } from '#src/index.js';
 import { udpReceiver } from '../support/event-receiver.js';
 import { call, callError, startServer } from '../support/mi-client.js';
@@ -30,7 +29,7 @@ describe('log_level_filter and log_mute_state', () => {
   test('the filter of stderror limits what the logger gets', async (t) => {
     const { log, lines, module } = speaker();
     const server = await startServer(t, { log, modules: [module] });
-    assert.deepEqual(await call(server, 'log_level_filter', ['stderror']), { 'Log level filter': 0 });
+    expect(await call(server, 'log_level_filter', ['stderror'])).toStrictEqual({ 'Log level filter': 0 });
     const expected: readonly (readonly [number, readonly string[]])[] = [
       [0, ['debug', 'info', 'warn', 'error']],
       [4, ['debug', 'info', 'warn', 'error']],
@@ -41,26 +40,26 @@ describe('log_level_filter and log_mute_state', () => {
       [-2, []],
     ];
     for (const [level, told] of expected) {
-      assert.equal(await call(server, 'log_level_filter', ['stderror', level]), 'OK');
-      assert.deepEqual(await call(server, 'core:log_level_filter', ['stderror']), { 'Log level filter': level });
+      expect(await call(server, 'log_level_filter', ['stderror', level])).toBe('OK');
+      expect(await call(server, 'core:log_level_filter', ['stderror'])).toStrictEqual({ 'Log level filter': level });
       lines.length = 0;
       await call(server, 'speak');
-      assert.deepEqual(lines, told, `filter ${level}`);
+      expect(lines, `filter ${level}`).toStrictEqual(told);
     }
   });
 
   test('a mute logger gets nothing', async (t) => {
     const { log, lines, module } = speaker();
     const server = await startServer(t, { log, modules: [module] });
-    assert.deepEqual(await call(server, 'log_mute_state', ['stderror']), { 'mute state': 0 });
-    assert.equal(await call(server, 'log_mute_state', { consumer: 'stderror', mute_state: 1 }), 'OK');
-    assert.deepEqual(await call(server, 'log_mute_state', ['stderror']), { 'mute state': 1 });
+    expect(await call(server, 'log_mute_state', ['stderror'])).toStrictEqual({ 'mute state': 0 });
+    expect(await call(server, 'log_mute_state', { consumer: 'stderror', mute_state: 1 })).toBe('OK');
+    expect(await call(server, 'log_mute_state', ['stderror'])).toStrictEqual({ 'mute state': 1 });
     lines.length = 0;
     await call(server, 'speak');
-    assert.deepEqual(lines, []);
+    expect(lines).toStrictEqual([]);
     await call(server, 'log_mute_state', ['stderror', 0]);
     await call(server, 'speak');
-    assert.equal(lines.length, 4);
+    expect(lines.length).toBe(4);
   });
 
   test('log_level goes on to set the level of the logger', async (t) => {
@@ -68,24 +67,24 @@ describe('log_level_filter and log_mute_state', () => {
     const server = await startServer(t, { log });
     await call(server, 'log_level_filter', ['stderror', -1]);
     await call(server, 'log_level', [4]);
-    assert.equal(log.level, 'debug');
+    expect(log.level).toBe('debug');
   });
 
   test('syslog is mute, and stays so', async (t) => {
     const server = await startServer(t);
-    assert.deepEqual(await call(server, 'log_mute_state', ['syslog']), { 'mute state': 1 });
-    assert.equal(await call(server, 'log_mute_state', ['syslog', 1]), 'OK');
+    expect(await call(server, 'log_mute_state', ['syslog'])).toStrictEqual({ 'mute state': 1 });
+    expect(await call(server, 'log_mute_state', ['syslog', 1])).toBe('OK');
     const { code, data } = await callError(server, 'log_mute_state', ['syslog', 0]);
-    assert.equal(code, -32602);
-    assert.match(data ?? '', /nothing is written to syslog, so it stays mute/);
+    expect(code).toBe(-32602);
+    expect(data ?? '').toMatch(/nothing is written to syslog, so it stays mute/);
   });
 
   test('unknown consumers and wrong types are refused', async (t) => {
     const server = await startServer(t);
     const unknown = { code: 404, message: 'Unknown log consumer' };
-    assert.deepEqual(await callError(server, 'log_level_filter', ['nope']), unknown);
-    assert.deepEqual(await callError(server, 'log_mute_state', ['nope', 1]), unknown);
-    assert.deepEqual(await callError(server, 'log_mute_state', { consumer: 'syslog', mute_state: 'x' }), {
+    expect(await callError(server, 'log_level_filter', ['nope'])).toStrictEqual(unknown);
+    expect(await callError(server, 'log_mute_state', ['nope', 1])).toStrictEqual(unknown);
+    expect(await callError(server, 'log_mute_state', { consumer: 'syslog', mute_state: 'x' })).toStrictEqual({
       code: -32602,
       message: 'Invalid params',
       data: "Bad type for parameter 'mute_state'",
@@ -97,23 +96,23 @@ describe('log_level_filter and log_mute_state', () => {
     const { log, module } = speaker();
     const server = await startServer(t, { log, modules: [module], event_datagram: {} });
     await call(server, 'event_subscribe', ['E_CORE_LOG', `udp:127.0.0.1:${receiver.port}`]);
-    assert.deepEqual(await call(server, 'log_mute_state', ['event']), { 'mute state': 1 });
+    expect(await call(server, 'log_mute_state', ['event'])).toStrictEqual({ 'mute state': 1 });
     await call(server, 'speak');
     await call(server, 'log_mute_state', ['event', 0]);
     await call(server, 'speak');
     const told: string[] = [];
     for (let i = 0; i < 3; i += 1) {
       const { method, params } = (await receiver.next()) as { method: string; params: Record<string, unknown> };
-      assert.equal(method, 'E_CORE_LOG');
-      assert.deepEqual(Object.keys(params), ['time', 'pid', 'level', 'module', 'function', 'prefix', 'message']);
-      assert.equal(params.pid, process.pid);
+      expect(method).toBe('E_CORE_LOG');
+      expect(Object.keys(params)).toStrictEqual(['time', 'pid', 'level', 'module', 'function', 'prefix', 'message']);
+      expect(params.pid).toBe(process.pid);
       told.push(`${params.level} ${params.message}`);
     }
     // Of log_level 3; the four lines of when it was mute are not among them.
-    assert.deepEqual(told, ['INFO info', 'WARNING warn', 'ERROR error']);
+    expect(told).toStrictEqual(['INFO info', 'WARNING warn', 'ERROR error']);
     await call(server, 'log_level_filter', ['event', -1]);
     await call(server, 'speak');
     const { params } = (await receiver.next()) as { params: { level: string } };
-    assert.equal(params.level, 'ERROR');
+    expect(params.level).toBe('ERROR');
   });
 });

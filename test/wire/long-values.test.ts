@@ -1,6 +1,5 @@
 // Long plain values: printed in slices, answered like short ones on every face.
-import assert from 'node:assert/strict';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { command, defineModule, RecordTable, type Result, type Server, stream } from '#src/index.js';
 import { reaches, rests } from '../support/at-rest.js';
 import { call, type HttpReply, type PostOptions, post, startServer } from '../support/mi-client.js';
@@ -85,15 +84,15 @@ describe('a long plain value', () => {
         const rested = await rests(server);
         for (const [name, make] of Object.entries(right)) {
           const value: unknown = JSON.parse(JSON.stringify(await make()).replaceAll('\\ud800', '\ufffd'));
-          assert.deepEqual(read(await post(server, ...ask(`m:${name}`))), value, name);
+          expect(read(await post(server, ...ask(`m:${name}`))), name).toStrictEqual(value);
         }
         const whole = { rows, dump: [{ a: 1 }], items: [1, 2] };
-        assert.deepEqual(read(await post(server, ...ask('m:parts'))), whole);
+        expect(read(await post(server, ...ask('m:parts')))).toStrictEqual(whole);
         for (const name of Object.keys(wrong)) {
           const reply = await post(server, ...ask(`m:${name}`));
-          assert.match(reply.body, /-32000/, name);
-          assert.doesNotMatch(reply.body, /sip:user/, name);
-          assert.equal(reply.status, face === 'the bare result' ? 500 : 200);
+          expect(reply.body, name).toMatch(/-32000/);
+          expect(reply.body, name).not.toMatch(/sip:user/);
+          expect(reply.status).toBe(face === 'the bare result' ? 500 : 200);
         }
         await rested();
       });
@@ -103,19 +102,19 @@ describe('a long plain value', () => {
   test('is answered with its length when it is one text', async (t) => {
     const server = await startServer(t, { modules });
     const { headers, bytes } = await post(server, request('m:list'));
-    assert.equal(Number(headers['content-length']), bytes.length);
+    expect(Number(headers['content-length'])).toBe(bytes.length);
   });
 
   test('is shown on a page, and refused by mi_json when it does not fit', async (t) => {
     const server = await startServer(t, { modules, mi_json: {}, log: silent });
     const headers = { 'Content-Type': null };
     const page = await post(server, '', { method: 'GET', path: '/mi/m/m:list?arg=', headers });
-    assert.match(page.body, /sip:user0@.*left out/s);
+    expect(page.body).toMatch(/sip:user0@.*left out/s);
     const failed = await post(server, '', { method: 'GET', path: '/mi/m/m:map?arg=', headers });
-    assert.match(failed.body, /m:map failed/);
+    expect(failed.body).toMatch(/m:map failed/);
     const legacy = async (name: string) => (await post(server, '', { method: 'GET', path: `/json/m:${name}` })).body;
-    assert.match(await legacy('list'), /"sip:user4999@/);
-    for (const name of ['huge', 'map']) assert.match(await legacy(name), /^\{"error"/);
+    expect(await legacy('list')).toMatch(/"sip:user4999@/);
+    for (const name of ['huge', 'map']) expect(await legacy(name)).toMatch(/^\{"error"/);
   });
 
   test('lets the event loop turn, and other calls be answered, while it is printed', async (t) => {
@@ -127,10 +126,10 @@ describe('a long plain value', () => {
       JSON.stringify(huge);
       const atOnce = performance.now() - before;
       const { longest, answered } = await longestTurn(server);
-      assert.ok(answered > 5, `${answered} calls`);
+      expect(answered, `${answered} calls`).toBeGreaterThan(5);
       shares.push(longest / atOnce);
     }
-    assert.ok(Math.min(...shares) <= 0.25, `turns as parts of the time at once: ${shares}`);
+    expect(Math.min(...shares), `turns as parts of the time at once: ${shares}`).toBeLessThanOrEqual(0.25);
   });
 
   test('gives back its parts when its client leaves, nobody wants it, or it fails', async (t) => {
@@ -141,7 +140,7 @@ describe('a long plain value', () => {
     const reply = fetch(`http://127.0.0.1:${server.port}/mi`, { ...options, body: request('m:held') });
     await reaches(1, () => Math.min(1, streams.made));
     left.abort();
-    await assert.rejects(reply);
+    await expect(reply).rejects.toThrow();
     await post(server, '{"jsonrpc":"2.0","method":"m:held"}');
     await reaches(4, () => streams.closed);
     await post(server, request('m:broken'));

@@ -1,5 +1,4 @@
-import assert from 'node:assert/strict';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { command, createServer, defineModule, MiError, RecordTable, type Server, stream } from '#src/index.js';
 import { type HttpReply, post, startServer } from '../support/mi-client.js';
 
@@ -12,8 +11,8 @@ function get(server: Server, path: string, headers: Headers = {}): Promise<HttpR
 /** The body of a reply, which has status 200 whatever it tells. */
 async function body(server: Server, path: string): Promise<string> {
   const reply = await get(server, path);
-  assert.equal(reply.status, 200, path);
-  assert.equal(reply.headers['content-type'], 'application/json');
+  expect(reply.status, path).toBe(200);
+  expect(reply.headers['content-type']).toBe('application/json');
   return reply.body;
 }
 
@@ -24,59 +23,50 @@ function error(code: number, message: string): string {
 describe('mi_json', () => {
   test('results are trees of texts, as 2.4 printed them', async (t) => {
     const server = await startServer(t, { mi_json: {}, cachedb_local: {}, usrloc: { domains: 'location' } });
-    assert.match(await body(server, '/json/version'), /^\{"Server": "mi-httpd \([\d.]+ \(\w+\\\/\w+\)\)"\}$/);
-    assert.match(
-      await body(server, '/json/uptime'),
+    expect(await body(server, '/json/version')).toMatch(/^\{"Server": "mi-httpd \([\d.]+ \(\w+\\\/\w+\)\)"\}$/);
+    expect(await body(server, '/json/uptime')).toMatch(
       /^\{"Now": "[^"]+", "Up since": "[^"]+", "Up time": "\d+ \[sec\]"\}$/,
     );
-    assert.match(
-      await body(server, '/json/which'),
+    expect(await body(server, '/json/which')).toMatch(
       /^\{"": \[\{"value":"statistics:get"\}, \{"value":"statistics:list"\}, /,
     );
     const pid = process.pid;
     const type = `HTTPD 127.0.0.1:${server.port}`;
-    assert.equal(
-      await body(server, '/json/ps'),
+    expect(await body(server, '/json/ps')).toBe(
       `{"Process": [{"attributes":{"ID": "0", "PID": "${pid}", "Type": "${type}"}}]}`,
     );
-    assert.equal(
-      await body(server, '/json/log_level'),
+    expect(await body(server, '/json/log_level')).toBe(
       `{"Process": [{"attributes":{"PID": "${pid}", "Log level": "3", "Type": "${type}"}}]}`,
     );
-    assert.equal(await body(server, '/json/pwd'), `{"WD": "${process.cwd().replaceAll('/', '\\/')}"}`);
-    assert.equal(
-      await body(server, '/json/httpd_list_root_path'),
+    expect(await body(server, '/json/pwd')).toBe(`{"WD": "${process.cwd().replaceAll('/', '\\/')}"}`);
+    expect(await body(server, '/json/httpd_list_root_path')).toBe(
       '{"http_root": [{"value":"json", "attributes":{"module": "mi_json"}}, {"value":"mi", "attributes":{"module": "mi_http"}}]}',
     );
-    assert.match(
-      await body(server, '/json/events_list'),
+    expect(await body(server, '/json/events_list')).toMatch(
       /^\{"Event": \[\{"value":"E_CORE_SR_STATUS_CHANGED", "attributes":\{"id": "0"\}\}, /,
     );
   });
 
   test('statistics come by name, by group and as a list', async (t) => {
     const server = await startServer(t, { mi_json: {}, usrloc: {} });
-    assert.equal(await body(server, '/json/get_statistics?params=pending'), '{"mi:pending": "0"}');
-    assert.equal(
-      await body(server, '/json/get_statistics?params=usrloc:'),
+    expect(await body(server, '/json/get_statistics?params=pending')).toBe('{"mi:pending": "0"}');
+    expect(await body(server, '/json/get_statistics?params=usrloc:')).toBe(
       '{"usrloc:registered_users": "0", "usrloc:location-users": "0", "usrloc:location-contacts": "0", "usrloc:location-expires": "0"}',
     );
-    assert.equal(
-      await body(server, '/json/get_statistics?params=pending,registered_users'),
+    expect(await body(server, '/json/get_statistics?params=pending,registered_users')).toBe(
       '{"mi:pending": "0", "usrloc:registered_users": "0"}',
     );
-    assert.equal(await body(server, '/json/get_statistics?params=zzz'), error(404, 'Statistics Not Found'));
-    assert.match(await body(server, '/json/list_statistics'), /"core:timestamp": "non-incremental", /);
+    expect(await body(server, '/json/get_statistics?params=zzz')).toBe(error(404, 'Statistics Not Found'));
+    expect(await body(server, '/json/list_statistics')).toMatch(/"core:timestamp": "non-incremental", /);
   });
 
   test('contacts are nodes below their address', async (t) => {
     const server = await startServer(t, { mi_json: {}, usrloc: {} });
-    assert.equal(
-      await body(server, '/json/ul_dump'),
+    expect(await body(server, '/json/ul_dump')).toBe(
       '{"Domain": [{"value":"location", "attributes":{"hash_size": "512"}}]}',
     );
     // 2.4 has nine parameters, of which one is unused.
-    assert.equal(await body(server, '/json/ul_add?params=location,bob,sip:bob@127.0.0.1,600,1,0,0,0,0'), '');
+    expect(await body(server, '/json/ul_add?params=location,bob,sip:bob@127.0.0.1,600,1,0,0,0,0')).toBe('');
     const dump = await body(server, '/json/ul_dump');
     const contact =
       '{"value":"sip:bob@127.0.0.1", "attributes":{"Q": "1"}, "children":{"ContactID": "ID", "Expires": "600", ' +
@@ -85,47 +75,44 @@ describe('mi_json', () => {
     const aor = `{"AOR": [{"value":"bob", "children":{"Contact": [${contact}]}}]}`;
     const anyTime = (text: string): string =>
       text.replace(/"ContactID": "\d+"/, '"ContactID": "ID"').replace(/"Expires": "(600|59\d)"/, '"Expires": "600"');
-    assert.equal(
-      anyTime(dump),
+    expect(anyTime(dump)).toBe(
       `{"Domain": [{"value":"location", "attributes":{"hash_size": "512"}, "children":${aor}}]}`,
     );
-    assert.equal(anyTime(await body(server, '/json/ul_show_contact?params=location,bob')), aor);
-    assert.equal(
-      await body(server, '/json/ul_dump?params=brief'),
+    expect(anyTime(await body(server, '/json/ul_show_contact?params=location,bob'))).toBe(aor);
+    expect(await body(server, '/json/ul_dump?params=brief')).toBe(
       '{"Domain": [{"value":"location", "attributes":{"hash_size": "512"}, "children":{"AOR": [{"value":"bob"}]}}]}',
     );
-    assert.equal(await body(server, '/json/ul_rm?params=location,bob'), '');
-    assert.equal(await body(server, '/json/ul_show_contact?params=location,bob'), error(404, 'AOR not found'));
+    expect(await body(server, '/json/ul_rm?params=location,bob')).toBe('');
+    expect(await body(server, '/json/ul_show_contact?params=location,bob')).toBe(error(404, 'AOR not found'));
     // An error below 400 was none in 2.4.
-    assert.equal(await body(server, '/json/ul_sync?params=location'), '');
+    expect(await body(server, '/json/ul_sync?params=location')).toBe('');
   });
 
   test('parameters are parted by commas and decoded', async (t) => {
     const server = await startServer(t, { mi_json: {}, cachedb_local: {} });
-    assert.equal(await body(server, '/json/cache_store?params=local,k,%22v%22'), '');
-    assert.equal(await body(server, '/json/cache_fetch?params=local,k'), '{"key": "k", "value": "\\"v\\""}');
-    assert.equal(await body(server, '/json/cache_fetch?params=local,k,'), '{"key": "k", "value": "\\"v\\""}');
-    assert.equal(await body(server, '/json/cache_fetch/more?params=local,k'), '{"key": "k", "value": "\\"v\\""}');
-    assert.equal(await body(server, '/json/cache_fetch?params=local,'), error(400, 'Too few or too many arguments'));
-    assert.equal(await body(server, '/json/log_level?params=1,999999'), error(400, 'Bad PID'));
+    expect(await body(server, '/json/cache_store?params=local,k,%22v%22')).toBe('');
+    expect(await body(server, '/json/cache_fetch?params=local,k')).toBe('{"key": "k", "value": "\\"v\\""}');
+    expect(await body(server, '/json/cache_fetch?params=local,k,')).toBe('{"key": "k", "value": "\\"v\\""}');
+    expect(await body(server, '/json/cache_fetch/more?params=local,k')).toBe('{"key": "k", "value": "\\"v\\""}');
+    expect(await body(server, '/json/cache_fetch?params=local,')).toBe(error(400, 'Too few or too many arguments'));
+    expect(await body(server, '/json/log_level?params=1,999999')).toBe(error(400, 'Bad PID'));
   });
 
   test('errors are those of 2.4', async (t) => {
     const server = await startServer(t, { mi_json: {} });
     const internal = error(500, 'Internal server error');
-    assert.equal(await body(server, '/json/zzz'), error(500, 'Command not found'));
-    assert.equal(await body(server, '/json'), internal);
-    assert.equal(await body(server, '/json/'), internal);
-    assert.match(
-      await body(server, '/json/get'),
+    expect(await body(server, '/json/zzz')).toBe(error(500, 'Command not found'));
+    expect(await body(server, '/json')).toBe(internal);
+    expect(await body(server, '/json/')).toBe(internal);
+    expect(await body(server, '/json/get')).toMatch(
       /"code": 500, "message": "Command ambiguous, supported names: statistics:get, /,
     );
     for (const path of ['/json', '/json/version']) {
       const { status, body: told } = await post(server, '{"jsonrpc":"2.0","method":"version","id":1}', { path });
-      assert.deepEqual([status, told], [200, error(406, 'Unexpected method')]);
+      expect([status, told]).toStrictEqual([200, error(406, 'Unexpected method')]);
     }
     const { status, body: nothing } = await post(server, '', { method: 'HEAD', path: '/json/version' });
-    assert.deepEqual([status, nothing], [200, '']);
+    expect([status, nothing]).toStrictEqual([200, '']);
   });
 
   test('results of any shape, also those that come later', async (t) => {
@@ -191,23 +178,23 @@ describe('mi_json', () => {
       log,
     });
     for (const [name, [, expected]] of Object.entries(results)) {
-      assert.equal(await body(server, `/json/odd:${name}`), expected, name);
+      expect(await body(server, `/json/odd:${name}`), name).toBe(expected);
     }
-    assert.equal(await body(server, '/json/later'), '{"a": "1"}');
-    assert.equal(await body(server, '/json/streamed'), '{"items": [{"value":"1"}, {"value":"2"}]}');
-    assert.equal(await body(server, '/json/refuses'), error(480, 'Temporarily Unavailable'));
+    expect(await body(server, '/json/later')).toBe('{"a": "1"}');
+    expect(await body(server, '/json/streamed')).toBe('{"items": [{"value":"1"}, {"value":"2"}]}');
+    expect(await body(server, '/json/refuses')).toBe(error(480, 'Temporarily Unavailable'));
     // As in 2.4, a reply has to fit buf_size.
     for (const name of ['fails', 'large', 'endless']) {
-      assert.equal(await body(server, `/json/${name}`), error(500, 'Internal server error'), name);
+      expect(await body(server, `/json/${name}`), name).toBe(error(500, 'Internal server error'));
     }
-    assert.deepEqual(logged, [
+    expect(logged).toStrictEqual([
       'MI command odd:fails failed',
       'MI command odd:large failed',
       'MI command odd:endless failed',
     ]);
     const { status, body: late } = await get(server, '/json/never');
-    assert.equal(status, 504);
-    assert.match(late, /^\{"error": \{"code": 504, "message": "odd:never gave no result within 1 s/);
+    expect(status).toBe(504);
+    expect(late).toMatch(/^\{"error": \{"code": 504, "message": "odd:never gave no result within 1 s/);
   });
 
   test('no page of another site runs a command that changes something', async (t) => {
@@ -238,10 +225,10 @@ describe('mi_json', () => {
     ];
     for (const headers of foreign) {
       const { status, body: told } = await get(server, '/json/drop', headers);
-      assert.equal(status, 403, JSON.stringify(headers));
-      assert.match(told, /^\{"error": \{"code": 403, "message": "/);
+      expect(status, JSON.stringify(headers)).toBe(403);
+      expect(told).toMatch(/^\{"error": \{"code": 403, "message": "/);
     }
-    assert.equal(runs, 0);
+    expect(runs).toBe(0);
     const own: readonly Headers[] = [
       {},
       { 'User-Agent': 'curl/8.0' },
@@ -249,32 +236,32 @@ describe('mi_json', () => {
       { Referer: `http://${host}/json`, 'User-Agent': 'Mozilla/5.0' },
     ];
     for (const headers of own)
-      assert.equal((await get(server, '/json/drop', headers)).status, 200, JSON.stringify(headers));
-    assert.equal(runs, own.length);
+      expect((await get(server, '/json/drop', headers)).status, JSON.stringify(headers)).toBe(200);
+    expect(runs).toBe(own.length);
     const reading = await get(server, '/json/ps', { 'User-Agent': 'Mozilla/5.0' });
-    assert.equal(reading.status, 200);
+    expect(reading.status).toBe(200);
   });
 
   test('permissions and limits of calls hold here, too', async (t) => {
     const reader = createServer({ httpd: { listen: ['http:127.0.0.1:0;level=read'] }, mi_json: {} });
     await reader.start();
     t.onTestFinished(() => reader.close({ deadline: 0 }));
-    assert.match(await body(reader, '/json/kill'), /^\{"error": \{"code": 403, "message": ".*admin/);
-    assert.match(await body(reader, '/json/log_mute_state?params=stderror,1'), /"code": 403/);
-    assert.match(await body(reader, '/json/event_subscribe?params=E_CORE_LOG,udp:127.0.0.1:9'), /"code": 403/);
-    assert.match(await body(reader, '/json/version'), /"Server"/);
+    expect(await body(reader, '/json/kill')).toMatch(/^\{"error": \{"code": 403, "message": ".*admin/);
+    expect(await body(reader, '/json/log_mute_state?params=stderror,1')).toMatch(/"code": 403/);
+    expect(await body(reader, '/json/event_subscribe?params=E_CORE_LOG,udp:127.0.0.1:9')).toMatch(/"code": 403/);
+    expect(await body(reader, '/json/version')).toMatch(/"Server"/);
     const limited = await startServer(t, { httpd: { rate_limit_address: 1 }, mi_json: {} });
     let reply = await get(limited, '/json/version');
     while (reply.status === 200) reply = await get(limited, '/json/version');
-    assert.deepEqual([reply.status, reply.headers['retry-after']], [429, '1']);
-    assert.match(reply.body, /^\{"error": \{"code": 429, "message": "more than 1 calls a second/);
+    expect([reply.status, reply.headers['retry-after']]).toStrictEqual([429, '1']);
+    expect(reply.body).toMatch(/^\{"error": \{"code": 429, "message": "more than 1 calls a second/);
   });
 
   test('it is off unless it is loaded, and its root may be another', async (t) => {
     const server = await startServer(t);
-    assert.equal((await get(server, '/json/version')).status, 404);
+    expect((await get(server, '/json/version')).status).toBe(404);
     const other = await startServer(t, { mi_json: { root: 'old' } });
-    assert.match(await body(other, '/old/version'), /"Server"/);
+    expect(await body(other, '/old/version')).toMatch(/"Server"/);
   });
 });
 

@@ -1,6 +1,5 @@
 // Modules of a program at the ends of the life of a server: one that fails or hangs is named, and keeps nobody else from anything.
-import assert from 'node:assert/strict';
-import { test } from 'vitest';
+import { assert, expect, test } from 'vitest';
 import { createServer, defineModule, type ModuleInstance, type Server } from '#src/index.js';
 import { call } from '../support/mi-client.js';
 
@@ -38,9 +37,9 @@ for (const step of ['stop', 'finish'] as const) {
     );
     await server.start();
     await server.close({ deadline: 0.1 });
-    assert.deepEqual(ended.sort(), ['first', 'third']);
-    assert.equal(lines.length, 1);
-    assert.match(lines[0] ?? '', new RegExp(`^module second did not ${step} within [0-9.]+ s; the server goes on$`));
+    expect(ended.sort()).toStrictEqual(['first', 'third']);
+    expect(lines.length).toBe(1);
+    expect(lines[0] ?? '').toMatch(new RegExp(`^module second did not ${step} within [0-9.]+ s; the server goes on$`));
   });
 
   test(`a ${step} that throws, at once or later, is named, and keeps nothing from being closed`, async () => {
@@ -52,35 +51,45 @@ for (const step of ['stop', 'finish'] as const) {
     );
     await server.start();
     await server.close({ deadline: 0 });
-    assert.deepEqual(ended, ['third']);
-    assert.deepEqual(lines.sort(), [`module first failed to ${step}`, `module second failed to ${step}`]);
+    expect(ended).toStrictEqual(['third']);
+    expect(lines.sort()).toStrictEqual([`module first failed to ${step}`, `module second failed to ${step}`]);
   });
 }
 
 test('a start that fails names its module, whatever its other steps do', async () => {
   const { server, lines } = serverOf({ start: fails('no trunk'), stop: fails('stop'), finish: fails('finish') });
-  await assert.rejects(server.start(), (error) => {
-    assert.ok(error instanceof Error && error.cause instanceof Error);
-    assert.deepEqual([error.message, error.cause.message], ['module first failed to start: no trunk', 'no trunk']);
-    return true;
-  });
+  await expect(server.start()).rejects.toThrow(
+    expect.toSatisfy((error) => {
+      assert(error instanceof Error && error.cause instanceof Error);
+      expect([error.message, error.cause.message]).toStrictEqual([
+        'module first failed to start: no trunk',
+        'no trunk',
+      ]);
+      return true;
+    }),
+  );
   await server.close();
-  assert.deepEqual(lines, ['module first failed to stop', 'module first failed to finish']);
+  expect(lines).toStrictEqual(['module first failed to stop', 'module first failed to finish']);
 });
 
 test('a check that fails names its module', async (t) => {
   const { server } = serverOf({ check: fails('no file') });
   t.onTestFinished(() => server.close({ deadline: 0 }));
-  await assert.rejects(server.check(), /^Error: module first failed to check: no file$/);
+  await expect(server.check()).rejects.toThrow(
+    expect.objectContaining({
+      name: 'Error',
+      message: expect.stringMatching(/^module first failed to check: no file$/),
+    }),
+  );
 });
 
 test('a reload that fails names its module, and the others have theirs', async (t) => {
   const reloaded: string[] = [];
   const { server, lines } = serverOf({ reload: fails('bad file') }, { reload: () => void reloaded.push('second') });
   t.onTestFinished(() => server.close({ deadline: 0 }));
-  assert.equal(await server.reload(), false);
-  assert.deepEqual(lines, ['reload of module first failed, what was there stays: bad file']);
-  assert.deepEqual(reloaded, ['second']);
+  expect(await server.reload()).toBe(false);
+  expect(lines).toStrictEqual(['reload of module first failed, what was there stays: bad file']);
+  expect(reloaded).toStrictEqual(['second']);
 });
 
 test('waiting for the server within a step of a module is an error, and no deadlock', async () => {
@@ -98,7 +107,7 @@ test('waiting for the server within a step of a module is an error, and no deadl
   await server.start();
   await call(server, 'version');
   await server.close();
-  assert.deepEqual(told, [
+  expect(told).toStrictEqual([
     'start is called within start of module first, for which it waits; do not wait for it there',
     'close is called within stop of module first, for which it waits; do not wait for it there',
   ]);
@@ -108,7 +117,12 @@ test('a module closes its server from within its start when it does not wait for
   const made: { server?: Server } = {};
   const { server } = serverOf({ start: () => void made.server?.close() });
   made.server = server;
-  await assert.rejects(server.start(), /^Error: the server was closed before it listened$/);
+  await expect(server.start()).rejects.toThrow(
+    expect.objectContaining({
+      name: 'Error',
+      message: expect.stringMatching(/^the server was closed before it listened$/),
+    }),
+  );
   await server.close();
 });
 
@@ -120,7 +134,7 @@ test('what the start has begun may close the server later, and wait for it', asy
   });
   made.server = server;
   await server.start();
-  assert.equal(await promise, undefined);
+  expect(await promise).toBe(undefined);
 });
 
 function withClosed() {

@@ -1,6 +1,5 @@
 // A result that fails while its parts are opened gives back those that were, whoever asks for it.
-import assert from 'node:assert/strict';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { command, defineModule, RecordTable, type Result, stream } from '#src/index.js';
 import { assertAtRest, type PostOptions, post, startServer } from '../support/mi-client.js';
 
@@ -56,12 +55,12 @@ describe('a result that fails gives back every part of it', () => {
       for (const index of cases.keys()) {
         const [body, options] = request(`fail${index}`);
         const reply = await post(server, body, options);
-        assert.ok(reply.status >= 200 && reply.status <= 500);
-        assert.doesNotMatch(reply.body, /xxxxx/);
-        assert.deepEqual(streams.closed, streams.made, cases[index]);
+        expect(reply.status >= 200 && reply.status <= 500).toBe(true);
+        expect(reply.body).not.toMatch(/xxxxx/);
+        expect(streams.closed, cases[index]).toStrictEqual(streams.made);
         await assertAtRest(server);
       }
-      assert.ok(streams.made > 0);
+      expect(streams.made).toBeGreaterThan(0);
     });
   }
 });

@@ -1,7 +1,6 @@
 // Levels of commands, users, tokens and listeners; lists of commands; address lists.
-import assert from 'node:assert/strict';
 import { request } from 'node:http';
-import { describe, test } from 'vitest';
+import { assert, describe, expect, test } from 'vitest';
 import { command, createServer, defineModule, type Server, type ServerOptions } from '#src/index.js';
 import { basic, temporaryFile, tokenLine, userLine } from '../support/accounts.js';
 import type { Lifetime } from '../support/lifetime.js';
@@ -40,7 +39,7 @@ interface Reply {
 async function rpc(server: Server, authorization: string, method: string, params?: unknown): Promise<Reply> {
   const body = JSON.stringify({ jsonrpc: '2.0', method, params, id: 1 });
   const reply = await post(server, body, { headers: { Authorization: authorization } });
-  assert.equal(reply.status, 200, reply.body);
+  expect(reply.status, reply.body).toBe(200);
   return JSON.parse(reply.body);
 }
 
@@ -53,50 +52,49 @@ describe('levels', () => {
     for (const [rank, name] of names.entries()) {
       for (const [method, level] of Object.entries(needed)) {
         const { error } = await rpc(server, as(name), method);
-        if (rank >= names.indexOf(level as 'read')) assert.equal(error, undefined, `${name} ${method}`);
+        if (rank >= names.indexOf(level as 'read')) expect(error, `${name} ${method}`).toBe(undefined);
         else {
-          assert.equal(error?.code, -32003);
-          assert.equal(error?.message, 'Permission denied');
-          assert.match(
-            error?.data ?? '',
+          expect(error?.code).toBe(-32003);
+          expect(error?.message).toBe('Permission denied');
+          expect(error?.data ?? '').toMatch(
             new RegExp(`^\\w+:${method.replace(/.*:/, '')} needs level ${level}; ${name} has level ${name}$`),
           );
         }
       }
     }
     const { result } = await rpc(server, as('admin'), 'get_statistics', [['denied']]);
-    assert.deepEqual(result, { 'mi:denied': 7 });
+    expect(result).toStrictEqual({ 'mi:denied': 7 });
   });
 
   test('a token has its level too', async (t) => {
     const server = await start(t);
-    assert.equal((await rpc(server, 'Bearer mi_robot', 'move')).result, 'moved');
-    assert.match((await rpc(server, 'Bearer mi_robot', 'burn')).error?.data ?? '', /robot has level operate/);
+    expect((await rpc(server, 'Bearer mi_robot', 'move')).result).toBe('moved');
+    expect((await rpc(server, 'Bearer mi_robot', 'burn')).error?.data ?? '').toMatch(/robot has level operate/);
   });
 
   test('a notification that is not allowed does nothing, and is not told', async (t) => {
     const killed: string[] = [];
     const server = await start(t, { kill: () => killed.push('!') });
     const body = '{"jsonrpc":"2.0","method":"kill"}';
-    assert.equal((await post(server, body, { headers: { Authorization: as('operate') } })).status, 202);
+    expect((await post(server, body, { headers: { Authorization: as('operate') } })).status).toBe(202);
     await new Promise(setImmediate);
-    assert.deepEqual(killed, []);
+    expect(killed).toStrictEqual([]);
   });
 
   test('which and help show what the caller may run', async (t) => {
     const server = await start(t);
     const { result: all } = await rpc(server, as('admin'), 'which');
     const { result: some } = await rpc(server, as('read'), 'which');
-    assert.ok(Array.isArray(all) && Array.isArray(some));
-    assert.ok(all.includes('lab:burn') && all.includes('kill'));
+    assert(Array.isArray(all) && Array.isArray(some));
+    expect(all.includes('lab:burn') && all.includes('kill')).toBe(true);
     for (const hidden of ['lab:burn', 'burn', 'lab:move', 'kill', 'core:kill', 'reset_statistics']) {
-      assert.ok(!some.includes(hidden), hidden);
+      expect(some, hidden).not.toContain(hidden);
     }
-    assert.ok(some.includes('lab:look') && some.includes('look'));
-    assert.deepEqual((await rpc(server, as('read'), 'which', ['lab:'])).result, ['lab:look', 'lab:whoami']);
+    expect(some.includes('lab:look') && some.includes('look')).toBe(true);
+    expect((await rpc(server, as('read'), 'which', ['lab:'])).result).toStrictEqual(['lab:look', 'lab:whoami']);
     for (const method of ['which', 'help']) {
-      assert.equal((await rpc(server, as('read'), method, ['burn'])).error?.code, 404);
-      assert.equal((await rpc(server, as('admin'), method, ['burn'])).error, undefined);
+      expect((await rpc(server, as('read'), method, ['burn'])).error?.code).toBe(404);
+      expect((await rpc(server, as('admin'), method, ['burn'])).error).toBe(undefined);
     }
   });
 
@@ -105,18 +103,18 @@ describe('levels', () => {
     const batch = ['look', 'move', 'burn'].map((method, id) => ({ jsonrpc: '2.0', method, id }));
     const { body } = await post(server, JSON.stringify(batch), { headers: { Authorization: as('operate') } });
     const outcomes = (JSON.parse(body) as Reply[]).map(({ result, error }) => result ?? error?.code);
-    assert.deepEqual(outcomes, ['seen', 'moved', -32003]);
+    expect(outcomes).toStrictEqual(['seen', 'moved', -32003]);
     const described = async (name: string): Promise<string> =>
       JSON.stringify((await rpc(server, as(name), 'rpc.discover')).result);
-    assert.match(await described('admin'), /lab:burn/);
-    assert.doesNotMatch(await described('read'), /lab:burn|lab:move|core:kill/);
-    assert.match(await described('read'), /lab:look/);
+    expect(await described('admin')).toMatch(/lab:burn/);
+    expect(await described('read')).not.toMatch(/lab:burn|lab:move|core:kill/);
+    expect(await described('read')).toMatch(/lab:look/);
   });
 
   test('a command is told who calls', async (t) => {
     const server = await start(t);
     const listener = `http:127.0.0.1:0`;
-    assert.deepEqual((await rpc(server, 'Bearer mi_robot', 'whoami')).result, {
+    expect((await rpc(server, 'Bearer mi_robot', 'whoami')).result).toStrictEqual({
       name: 'robot',
       method: 'bearer',
       grant: 'operate',
@@ -132,26 +130,26 @@ describe('the web interface', () => {
     const server = await start(t);
     const read = { ...same, Authorization: as('read') };
     const menu = (await get(server, '/mi', { headers: read })).body;
-    assert.match(menu, /lab:look/);
-    assert.doesNotMatch(menu, /lab:burn|lab:move|core:kill/);
-    assert.match((await get(server, '/mi', { headers: { ...same, Authorization: as('admin') } })).body, /lab:burn/);
+    expect(menu).toMatch(/lab:look/);
+    expect(menu).not.toMatch(/lab:burn|lab:move|core:kill/);
+    expect((await get(server, '/mi', { headers: { ...same, Authorization: as('admin') } })).body).toMatch(/lab:burn/);
     for (const path of ['/mi/lab/lab:move', '/mi/lab/lab:move?arg=']) {
       const page = await get(server, path, { headers: read });
-      assert.equal(page.status, 403, path);
-      assert.match(page.body, /lab:move needs level operate; read has level read/);
+      expect(page.status, path).toBe(403);
+      expect(page.body).toMatch(/lab:move needs level operate; read has level read/);
     }
     const form = await postForm(server, '/mi/lab/lab:move', 'arg=', read);
-    assert.equal(form.status, 403);
+    expect(form.status).toBe(403);
     const raw = await get(server, '/mi/lab/lab:move?arg=&raw=1', { headers: read });
-    assert.equal(raw.status, 403);
-    assert.equal(JSON.parse(raw.body).error.code, -32003);
-    assert.equal((await get(server, '/mi/lab/lab:look?arg=', { headers: read })).status, 200);
+    expect(raw.status).toBe(403);
+    expect(JSON.parse(raw.body).error.code).toBe(-32003);
+    expect((await get(server, '/mi/lab/lab:look?arg=', { headers: read })).status).toBe(200);
   });
 
   test('a module of which the caller may run nothing is not in the menu', async (t) => {
     const server = await start(t, { httpd: { deny_commands: 'lab:*' } });
     const page = await get(server, '/mi', { headers: { Authorization: as('admin') } });
-    assert.doesNotMatch(page.body, /lab:|\/mi\/lab/);
+    expect(page.body).not.toMatch(/lab:|\/mi\/lab/);
   });
 
   test('a module of which the caller may run nothing is answered like one that there is not', async (t) => {
@@ -167,8 +165,8 @@ describe('the web interface', () => {
       const [hidden, unknown] = await Promise.all(
         ['lab', 'lax'].map((module) => get(server, `/mi/${module}${path}`, { headers: given })),
       );
-      assert.equal(hidden?.status, 404, path);
-      assert.equal(hidden?.body, unknown?.body.replaceAll('lax', 'lab'));
+      expect(hidden?.status, path).toBe(404);
+      expect(hidden?.body).toBe(unknown?.body.replaceAll('lax', 'lab'));
     }
   });
 });
@@ -180,11 +178,11 @@ test('mi_json: the code is 403, and 429 beyond a limit', async (t) => {
     mi_json: {},
   });
   const denied = await get(server, '/json/burn');
-  assert.deepEqual([denied.status, /403/.test(denied.body), /deny_commands/.test(denied.body)], [200, true, true]);
+  expect([denied.status, /403/.test(denied.body), /deny_commands/.test(denied.body)]).toStrictEqual([200, true, true]);
   for (;;) {
     const { status, headers, body } = await get(server, '/json/look');
     if (status === 200) continue;
-    assert.deepEqual([status, headers['retry-after'], /rate_limit_address/.test(body)], [429, '1', true]);
+    expect([status, headers['retry-after'], /rate_limit_address/.test(body)]).toStrictEqual([429, '1', true]);
     break;
   }
 });
@@ -205,14 +203,14 @@ describe('lists of commands', () => {
       ['uptime', false],
     ] as const) {
       const { error } = await rpc(server, '', method);
-      assert.equal(error?.code === -32003, isDenied, method);
-      if (isDenied) assert.match(error?.data ?? '', /denied on this server \(deny_commands\)/);
+      expect(error?.code === -32003, method).toBe(isDenied);
+      if (isDenied) expect(error?.data ?? '').toMatch(/denied on this server \(deny_commands\)/);
     }
   });
 
   test('allow_commands allows nothing else', async (t) => {
     const server = await startServer(t, { httpd: { allow_commands: 'look,which,core:up*' }, modules: [lab] });
-    assert.deepEqual((await rpc(server, '', 'which')).result, [
+    expect((await rpc(server, '', 'which')).result).toStrictEqual([
       'core:uptime',
       'core:which',
       'lab:look',
@@ -220,22 +218,18 @@ describe('lists of commands', () => {
       'which',
       'look',
     ]);
-    assert.match((await rpc(server, '', 'move')).error?.data ?? '', /not allowed on this server \(allow_commands\)/);
+    expect((await rpc(server, '', 'move')).error?.data ?? '').toMatch(/not allowed on this server \(allow_commands\)/);
   });
 
   test('rpc.discover is no command of a list, and tells only what is allowed', async (t) => {
     const server = await startServer(t, { httpd: { allow_commands: 'look' }, modules: [lab] });
     const { result } = await rpc(server, '', 'rpc.discover');
-    assert.deepEqual(
-      (result as { methods: { name: string }[] }).methods.map(({ name }) => name),
-      ['lab:look'],
-    );
+    expect((result as { methods: { name: string }[] }).methods.map(({ name }) => name)).toStrictEqual(['lab:look']);
   });
 
   test('a pattern that fits no command refuses the start, since it would protect nothing', () => {
     const httpd = { ip: '127.0.0.1', deny_commands: 'kil' };
-    assert.throws(
-      () => createServer({ httpd }),
+    expect(() => createServer({ httpd })).toThrow(
       /deny_commands has "kil", which fits no MI command: did you mean "kill"/,
     );
   });
@@ -260,21 +254,21 @@ describe('listeners', () => {
     t.onTestFinished(() => server.close({ deadline: 0 }));
     const [full, reading, limited, listed] = server.urls.map((url) => Number(new URL(url).port));
     const boss = basic('boss', 'pw');
-    assert.deepEqual(await outcome(full, 'burn'), 401);
-    assert.deepEqual(await outcome(full, 'burn', boss), 'burnt');
-    assert.deepEqual(await outcome(reading, 'look'), 'seen');
-    assert.deepEqual(await outcome(reading, 'move'), 'lab:move needs level operate; callers here have level read');
-    assert.deepEqual(await outcome(limited, 'move', boss), 'moved');
-    assert.deepEqual(await outcome(limited, 'burn', boss), 'lab:burn needs level admin; boss has level operate');
-    assert.deepEqual(await outcome(listed, 'look'), 403);
-    assert.deepEqual(await outcome(listed, 'burn', undefined, '127.0.0.2'), 'burnt');
+    expect(await outcome(full, 'burn')).toStrictEqual(401);
+    expect(await outcome(full, 'burn', boss)).toStrictEqual('burnt');
+    expect(await outcome(reading, 'look')).toStrictEqual('seen');
+    expect(await outcome(reading, 'move')).toStrictEqual('lab:move needs level operate; callers here have level read');
+    expect(await outcome(limited, 'move', boss)).toStrictEqual('moved');
+    expect(await outcome(limited, 'burn', boss)).toStrictEqual('lab:burn needs level admin; boss has level operate');
+    expect(await outcome(listed, 'look')).toStrictEqual(403);
+    expect(await outcome(listed, 'burn', undefined, '127.0.0.2')).toStrictEqual('burnt');
   });
 
   test('allow_from is for all that have no list of their own', async (t) => {
     const server = await startServer(t, { httpd: { allow_from: '127.0.0.2/31,::1' }, modules: [lab] });
-    assert.deepEqual(await outcome(server.port, 'burn'), 403);
-    assert.deepEqual(await outcome(server.port, 'burn', undefined, '127.0.0.3'), 'burnt');
-    assert.deepEqual(await outcome(server.port, 'burn', undefined, '127.0.0.4'), 403);
+    expect(await outcome(server.port, 'burn')).toStrictEqual(403);
+    expect(await outcome(server.port, 'burn', undefined, '127.0.0.3')).toStrictEqual('burnt');
+    expect(await outcome(server.port, 'burn', undefined, '127.0.0.4')).toStrictEqual(403);
   });
 
   test('wrong options are refused by name', () => {
@@ -286,9 +280,9 @@ describe('listeners', () => {
       ['http:127.0.0.1:0;allow=192.0.2.1,', /beside a comma there is no address/],
       ['http:127.0.0.1:0;allow=localhost', /"localhost" is neither an address nor a network/],
     ] as const) {
-      assert.throws(() => createServer({ httpd: { listen: [listen] } }), reason);
+      expect(() => createServer({ httpd: { listen: [listen] } })).toThrow(reason);
     }
-    assert.throws(() => createServer({ httpd: { allow_from: '1.2.3' } }), /allow_from.*"1\.2\.3" is neither/);
+    expect(() => createServer({ httpd: { allow_from: '1.2.3' } })).toThrow(/allow_from.*"1\.2\.3" is neither/);
   });
 });
 
@@ -377,7 +371,7 @@ describe('names that are not found', () => {
       for (const name of names) {
         const { body } = await ask(server, name, { Authorization: as('read') });
         // What was asked for is shown again.
-        assert.doesNotMatch(body.replaceAll(name, ''), hidden, name);
+        expect(body.replaceAll(name, ''), name).not.toMatch(hidden);
       }
     });
   }
@@ -385,19 +379,18 @@ describe('names that are not found', () => {
   test('tell those who may', async (t) => {
     const server = await startShop(t);
     const headers = { Authorization: as('admin') };
-    assert.match((await rpc(server, as('admin'), 'burn_secret')).error?.data ?? '', /nearest: burn_secrets/);
-    assert.match(
-      (await rpc(server, as('admin'), 'show')).error?.data ?? '',
+    expect((await rpc(server, as('admin'), 'burn_secret')).error?.data ?? '').toMatch(/nearest: burn_secrets/);
+    expect((await rpc(server, as('admin'), 'show')).error?.data ?? '').toMatch(
       /vault:show, shop:show|shop:show, vault:show/,
     );
-    assert.match((await get(server, '/mi/shop/burn_secretl', { headers })).body, /burn_secretly/);
-    assert.match((await get(server, '/mi/vaul', { headers })).body, /\/mi\/vault/);
-    assert.match((await get(server, '/json/show', { headers })).body, /vault:show/);
+    expect((await get(server, '/mi/shop/burn_secretl', { headers })).body).toMatch(/burn_secretly/);
+    expect((await get(server, '/mi/vaul', { headers })).body).toMatch(/\/mi\/vault/);
+    expect((await get(server, '/json/show', { headers })).body).toMatch(/vault:show/);
   });
 
   test('tell nobody of commands that are denied to all', async (t) => {
     const server = await startServer(t, { modules: [vault, shop], httpd: { deny_commands: 'burn_*' } });
-    assert.doesNotMatch((await post(server, call('burn_secret'))).body, hidden);
-    assert.doesNotMatch((await get(server, '/mi/vault/burn_secret')).body.replaceAll('/mi/vault', ''), /burn_secrets/);
+    expect((await post(server, call('burn_secret'))).body).not.toMatch(hidden);
+    expect((await get(server, '/mi/vault/burn_secret')).body.replaceAll('/mi/vault', '')).not.toMatch(/burn_secrets/);
   });
 });

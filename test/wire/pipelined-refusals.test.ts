@@ -1,6 +1,5 @@
 // What arrives of replies to requests that come in one piece, of which one is refused.
-import assert from 'node:assert/strict';
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import { basic, temporaryFile, userLine } from '../support/accounts.js';
 import { startServer } from '../support/mi-client.js';
 import { RawClient } from '../support/raw-client.js';
@@ -26,12 +25,12 @@ for (const [name, [sent, status]] of Object.entries(refused)) {
     const { port } = await startServer(t, { httpd: { auth_file } });
     const first = await RawClient.connect(port);
     first.send(call(alice));
-    assert.equal((await first.response()).status, 200, 'who is known is answered at once');
+    expect((await first.response()).status, 'who is known is answered at once').toBe(200);
     first.close();
     const client = await RawClient.connect(port);
     client.send(call(alice) + sent);
-    assert.equal((await client.response()).status, 200);
-    assert.equal((await client.response()).status, status);
-    assert.equal((await client.rest()).length, 0, 'closed');
+    expect((await client.response()).status).toBe(200);
+    expect((await client.response()).status).toBe(status);
+    expect((await client.rest()).length, 'closed').toBe(0);
   });
 }

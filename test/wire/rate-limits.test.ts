@@ -1,6 +1,5 @@
 // Limits of calls a second, and waiting times after failed logins.
-import assert from 'node:assert/strict';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Server } from '#src/index.js';
 import { basic, temporaryFile, tokenLine } from '../support/accounts.js';
 import { type HttpReply, post, startServer } from '../support/mi-client.js';
@@ -23,11 +22,11 @@ describe('calls a second', () => {
   test('of one address: 429 with the error of JSON-RPC, and when to come back', async (t) => {
     const server = await startServer(t, { httpd: { rate_limit_address: 1 } });
     const { status, headers, body } = await refusal(server);
-    assert.equal(status, 429);
-    assert.equal(headers['retry-after'], '1');
-    assert.equal(headers['content-type'], 'application/json');
+    expect(status).toBe(429);
+    expect(headers['retry-after']).toBe('1');
+    expect(headers['content-type']).toBe('application/json');
     const data = 'more than 1 calls a second from one address, the limit rate_limit_address; try again in 1 s';
-    assert.deepEqual(JSON.parse(body), {
+    expect(JSON.parse(body)).toStrictEqual({
       jsonrpc: '2.0',
       error: { code: -32004, message: 'Too many calls', data },
       id: 'x',
@@ -37,28 +36,28 @@ describe('calls a second', () => {
   test('as many at once as a second has', async (t) => {
     const server = await startServer(t, { httpd: { rate_limit_address: 50 } });
     const replies = await Promise.all(Array.from({ length: 50 }, () => version(server)));
-    assert.ok(replies.every(({ status }) => status === 200));
+    expect(replies.every(({ status }) => status === 200)).toBe(true);
     const { status } = await refusal(server);
-    assert.equal(status, 429);
+    expect(status).toBe(429);
   });
 
   test('of one user, whatever the address; others go on', async (t) => {
     const file = temporaryFile(t, 'tokens', tokenLine('a', 'mi_a', 'read') + tokenLine('b', 'mi_b', 'read'));
     const server = await startServer(t, { httpd: { auth_tokens: file, rate_limit_user: 1 } });
     const { status, body } = await refusal(server, 'Bearer mi_a');
-    assert.equal(status, 429);
-    assert.match(body, /of one user, the limit rate_limit_user/);
-    assert.equal((await version(server, 'Bearer mi_b')).status, 200);
+    expect(status).toBe(429);
+    expect(body).toMatch(/of one user, the limit rate_limit_user/);
+    expect((await version(server, 'Bearer mi_b')).status).toBe(200);
   });
 
   test('each call of a batch counts, and those that are too many get the error alone', async (t) => {
     const server = await startServer(t, { httpd: { rate_limit_address: 2 } });
     const batch = Array.from({ length: 20 }, (_, id) => ({ jsonrpc: '2.0', method: 'version', id }));
     const { status, body } = await version(server, undefined, JSON.stringify(batch));
-    assert.equal(status, 200);
+    expect(status).toBe(200);
     const codes = (JSON.parse(body) as { error?: { code: number } }[]).map(({ error }) => error?.code);
-    assert.deepEqual(codes.slice(0, 2), [undefined, undefined]);
-    assert.ok(codes.filter((code) => code === -32004).length >= 10, codes.join());
+    expect(codes.slice(0, 2)).toStrictEqual([undefined, undefined]);
+    expect(codes.filter((code) => code === -32004).length, codes.join()).toBeGreaterThanOrEqual(10);
   });
 
   test('pages and notifications get it too, and all are counted', async (t) => {
@@ -66,14 +65,14 @@ describe('calls a second', () => {
     let page: HttpReply;
     do page = await get(server, '/mi/core/core:version?arg=');
     while (page.status === 200);
-    assert.equal(page.status, 429);
-    assert.equal(page.headers['retry-after'], '1');
-    assert.match(page.body, /rate_limit_address/);
+    expect(page.status).toBe(429);
+    expect(page.headers['retry-after']).toBe('1');
+    expect(page.body).toMatch(/rate_limit_address/);
     let notified: HttpReply;
     do notified = await version(server, undefined, '{"jsonrpc":"2.0","method":"version"}');
     while (notified.status === 202);
-    assert.equal(notified.status, 429);
-    assert.equal((await get(server, '/mi')).status, 200, 'a page that runs nothing is no call');
+    expect(notified.status).toBe(429);
+    expect((await get(server, '/mi')).status, 'a page that runs nothing is no call').toBe(200);
   });
 });
 
@@ -81,7 +80,7 @@ describe('waiting after failed logins', () => {
   const right = basic('admin', 'right');
 
   async function failedFive(server: Server): Promise<void> {
-    for (let i = 0; i < 5; i++) assert.equal((await version(server, basic('admin', `wrong ${i}`))).status, 401);
+    for (let i = 0; i < 5; i++) expect((await version(server, basic('admin', `wrong ${i}`))).status).toBe(401);
   }
 
   test('the sixth login is not even looked at, right or wrong; without a login it is asked for', async (t) => {
@@ -89,11 +88,11 @@ describe('waiting after failed logins', () => {
     await failedFive(server);
     for (const authorization of [right, basic('admin', 'wrong'), basic('nobody', 'x')]) {
       const { status, headers, body } = await version(server, authorization);
-      assert.equal(status, 429);
-      assert.equal(headers['retry-after'], '1');
-      assert.match(JSON.parse(body).error.data, /too many failed logins from 127\.0\.0\.1; try again in 1 s/);
+      expect(status).toBe(429);
+      expect(headers['retry-after']).toBe('1');
+      expect(JSON.parse(body).error.data).toMatch(/too many failed logins from 127\.0\.0\.1; try again in 1 s/);
     }
-    assert.equal((await version(server)).status, 401);
+    expect((await version(server)).status).toBe(401);
   });
 
   test('a login that was verified before waits with its name, where a 200 would confirm a guess; a token goes on', async (t) => {
@@ -101,11 +100,11 @@ describe('waiting after failed logins', () => {
     const server = await startServer(t, {
       httpd: { auth_username: 'admin', auth_password: 'right', auth_tokens: file },
     });
-    assert.equal((await version(server, right)).status, 200);
+    expect((await version(server, right)).status).toBe(200);
     await failedFive(server);
-    assert.equal((await version(server, basic('admin', 'wrong'))).status, 429);
-    assert.equal((await version(server, right)).status, 429);
-    assert.equal((await version(server, 'Bearer mi_a')).status, 200);
+    expect((await version(server, basic('admin', 'wrong'))).status).toBe(429);
+    expect((await version(server, right)).status).toBe(429);
+    expect((await version(server, 'Bearer mi_a')).status).toBe(200);
   });
 
   test('it ends by itself', async (t) => {
@@ -114,6 +113,6 @@ describe('waiting after failed logins', () => {
     let reply: HttpReply;
     do reply = await version(server, right);
     while (reply.status === 429);
-    assert.equal(reply.status, 200);
+    expect(reply.status).toBe(200);
   });
 });

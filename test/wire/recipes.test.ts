@@ -1,5 +1,4 @@
-import assert from 'node:assert/strict';
-import { beforeAll, describe, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { command, defineModule, type Server } from '#src/index.js';
 import { suiteLifetime } from '../support/lifetime.js';
 import { call, callError, post, startServer } from '../support/mi-client.js';
@@ -38,13 +37,13 @@ describe('recipes and types', () => {
   });
   const accepts = (method: string, params: unknown, result: unknown): void =>
     test(`${method} ${JSON.stringify(params)}`, async () => {
-      assert.deepEqual(await call(server, `echo:${method}`, params), result);
+      expect(await call(server, `echo:${method}`, params)).toStrictEqual(result);
     });
   const refuses = (method: string, params: unknown, data: RegExp): void =>
     test(`${method} ${JSON.stringify(params)} is refused`, async () => {
       const error = await callError(server, `echo:${method}`, params);
-      assert.deepEqual([error.code, error.message], [-32602, 'Invalid params']);
-      assert.match(error.data ?? '', data);
+      expect([error.code, error.message]).toStrictEqual([-32602, 'Invalid params']);
+      expect(error.data ?? '').toMatch(data);
     });
 
   accepts('level', undefined, {});
@@ -88,10 +87,10 @@ describe('recipes and types', () => {
 
   test('a repeated parameter name counts twice', async () => {
     const body = '{"jsonrpc":"2.0","method":"echo:texts","params":{"items":["a"],"items":["b"]},"id":1}';
-    assert.match((await post(server, body)).body, /-32602.*Too few or too many parameters/);
+    expect((await post(server, body)).body).toMatch(/-32602.*Too few or too many parameters/);
   });
   test('a parameter named like a member of every object is just a name', async () => {
     const body = '{"jsonrpc":"2.0","method":"echo:texts","params":{"__proto__":["a"]},"id":1}';
-    assert.match((await post(server, body)).body, /Named parameters do not match/);
+    expect((await post(server, body)).body).toMatch(/Named parameters do not match/);
   });
 });

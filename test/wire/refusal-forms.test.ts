@@ -1,8 +1,7 @@
 // Refusals are JSON where the request is JSON or asks for it; pages carry their security headers, whoever sends them;
 // every reply forbids browsers to guess its type.
-import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Server } from '#src/index.js';
 import { basic } from '../support/accounts.js';
 import type { Lifetime } from '../support/lifetime.js';
@@ -91,10 +90,10 @@ async function refusalOf(t: Lifetime, refused: Refused, headers: readonly string
 }
 
 function assertJsonError({ status, text, headers }: RawResponse): void {
-  assert.match(headers.get('content-type') ?? '', /^application\/json/);
+  expect(headers.get('content-type') ?? '').toMatch(/^application\/json/);
   const { error } = JSON.parse(text) as { error: { code: number; message: string; data?: string } };
-  assert.equal(typeof error.code, 'number', `${status} ${text}`);
-  assert.equal(typeof error.message, 'string');
+  expect(typeof error.code, `${status} ${text}`).toBe('number');
+  expect(typeof error.message).toBe('string');
 }
 
 /** The headers of a page: nobody stores, frames or looks through it. */
@@ -107,10 +106,10 @@ const pageHeaders: Readonly<Record<string, RegExp>> = {
 };
 
 function assertSafe({ status, headers, text }: RawResponse): void {
-  assert.equal(headers.get('x-content-type-options'), 'nosniff', text);
+  expect(headers.get('x-content-type-options'), text).toBe('nosniff');
   if (!(headers.get('content-type') ?? '').startsWith('text/html')) return;
   for (const [name, value] of Object.entries(pageHeaders)) {
-    assert.match(headers.get(name) ?? '(none)', value, `${status} ${name}`);
+    expect(headers.get(name) ?? '(none)', `${status} ${name}`).toMatch(value);
   }
 }
 
@@ -124,7 +123,7 @@ describe('the form of a refusal', () => {
         if (isBody && (refused.body === undefined || headers.length > 0)) continue;
         const response = await refusalOf(t, refused, given);
         if (isJson && path.startsWith('/html') && status === 415) continue;
-        assert.equal(response.status, status, `${name}: ${response.text}`);
+        expect(response.status, `${name}: ${response.text}`).toBe(status);
         if (isJson) assertJsonError(response);
         assertSafe(response);
       }
@@ -133,7 +132,7 @@ describe('the form of a refusal', () => {
 
   test('429 and 503 of calls that wait for nothing tell when to come back, in JSON too', async (t) => {
     const response = await refusalOf(t, { ...(refusals.at(-1) as Refused) }, ['Accept: application/json']);
-    assert.equal(response.headers.get('retry-after'), '1');
+    expect(response.headers.get('retry-after')).toBe('1');
   });
 });
 
@@ -178,9 +177,9 @@ describe('headers of all replies', () => {
     });
     for (const reply of replies) {
       assertSafe(reply);
-      assert.equal(reply.headers.has('strict-transport-security'), false, 'a plain listener');
+      expect(reply.headers.has('strict-transport-security'), 'a plain listener').toBe(false);
     }
-    assert.ok(replies.some(({ headers }) => headers.get('content-type')?.startsWith('text/html')));
+    expect(replies.some(({ headers }) => headers.get('content-type')?.startsWith('text/html'))).toBe(true);
   });
 
   for (const [seconds, expected] of [
@@ -207,8 +206,8 @@ describe('headers of all replies', () => {
         socket.write(request);
         const [bytes] = (await once(socket, 'data')) as [Buffer];
         const found = /^Strict-Transport-Security: (.*)$/im.exec(bytes.toString().replaceAll('\r', ''))?.[1];
-        assert.equal(found, expected, request);
-        assert.match(bytes.toString(), /^X-Content-Type-Options: nosniff\r$/im);
+        expect(found, request).toBe(expected);
+        expect(bytes.toString()).toMatch(/^X-Content-Type-Options: nosniff\r$/im);
         socket.destroy();
       }
     });
@@ -227,9 +226,9 @@ describe('a body that is encoded', () => {
           `Content-Encoding: ${encoding}`,
           'Accept: application/json',
         ]);
-        assert.equal(response.status, 415, path);
-        assert.match(response.text, /Content-Encoding/);
-        assert.equal(response.headers.get('accept-encoding'), 'identity');
+        expect(response.status, path).toBe(415);
+        expect(response.text).toMatch(/Content-Encoding/);
+        expect(response.headers.get('accept-encoding')).toBe('identity');
         client.close();
       }
     });
@@ -240,6 +239,6 @@ describe('a body that is encoded', () => {
     const client = await RawClient.connect(server.port);
     t.onTestFinished(() => client.close());
     const headers = ['Content-Type: application/json', 'Content-Encoding: Identity'];
-    assert.match((await client.ask('POST', '/mi', call, headers)).text, /"result"/);
+    expect((await client.ask('POST', '/mi', call, headers)).text).toMatch(/"result"/);
   });
 });

@@ -1,8 +1,7 @@
 // Replies of one server, one after the other: each is what its request alone asks for, whatever was replied before.
-import assert from 'node:assert/strict';
 import { Agent } from 'node:http';
 import fc from 'fast-check';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { command, defineModule, MiError, RecordTable, secondsLeft, stream, streamObject } from '#src/index.js';
 import type { Lifetime } from '../support/lifetime.js';
 import { count } from '../support/long.js';
@@ -145,12 +144,12 @@ function requestOf({ kind, character, times, id }: Step): string {
 function matches(found: unknown, step: Step): void {
   if (step.kind === 'broken') {
     const { error } = found as { error: { code: number } };
-    assert.equal(error.code, -32000);
+    expect(error.code).toBe(-32000);
   } else if (step.kind === 'unknown') {
     const { error } = found as { error: { code: number } };
-    assert.equal(error.code, -32601);
+    expect(error.code).toBe(-32601);
   } else {
-    assert.deepEqual(found, expected(step));
+    expect(found).toStrictEqual(expected(step));
   }
 }
 
@@ -225,18 +224,18 @@ describe('replies in any order', () => {
 
         async function single(one: Step): Promise<void> {
           const { status, body } = await post(server, requestOf(one), { agent });
-          if (one.kind === 'notified') return assert.deepEqual({ status, body }, { status: 202, body: '' });
-          assert.equal(status, 200);
+          if (one.kind === 'notified') return expect({ status, body }).toStrictEqual({ status: 202, body: '' });
+          expect(status).toBe(200);
           matches(JSON.parse(body), one);
         }
 
         async function batch(list: readonly Step[]): Promise<void> {
           const { status, body } = await post(server, `[${list.map(requestOf).join(',')}]`, { agent });
           const answered = list.filter(({ kind }) => kind !== 'notified');
-          assert.equal(status, answered.length === 0 ? 202 : 200);
+          expect(status).toBe(answered.length === 0 ? 202 : 200);
           if (answered.length === 0) return;
           const replies = JSON.parse(body) as unknown[];
-          assert.equal(replies.length, answered.length);
+          expect(replies.length).toBe(answered.length);
           for (const [index, one] of answered.entries()) matches(replies[index], one);
         }
       });

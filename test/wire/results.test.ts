@@ -1,8 +1,7 @@
-import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import fc from 'fast-check';
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import { command, defineModule, type JsonValue } from '#src/index.js';
 import { post, startServer } from '../support/mi-client.js';
 import { holds } from '../support/property.js';
@@ -44,7 +43,7 @@ test('values are printed exactly', async (t) => {
   ];
   for (const [value, text] of vectors) {
     box.value = value;
-    assert.equal((await post(server, ask)).body, framed(text));
+    expect((await post(server, ask)).body).toBe(framed(text));
   }
 });
 
@@ -57,8 +56,8 @@ test('any value survives, in windows of any size, compact and pretty', async (t)
         fc.asyncProperty(fc.jsonValue({ noUnicodeString: false, maxDepth: 6 }), async (value) => {
           box.value = value as JsonValue;
           const { status, body } = await post(server, ask);
-          assert.equal(status, 200);
-          assert.deepEqual(JSON.parse(body), { jsonrpc: '2.0', result: wellFormed(value), id: 1 });
+          expect(status).toBe(200);
+          expect(JSON.parse(body)).toStrictEqual({ jsonrpc: '2.0', result: wellFormed(value), id: 1 });
         }),
         { runs: 60 },
       );
@@ -73,16 +72,16 @@ test('a result many times the window is streamed whole', async (t) => {
     const rows = Array.from({ length: 40_000 }, (_, index) => ({ aor: `žofia😀${index}`, contacts: [index, 'sip:x'] }));
     box.value = rows;
     const { status, headers, body } = await post(server, ask);
-    assert.equal(status, 200);
-    assert.deepEqual(JSON.parse(body), { jsonrpc: '2.0', result: rows, id: 1 });
-    if (pretty_printing === 0) assert.equal(body, framed(JSON.stringify(rows)));
+    expect(status).toBe(200);
+    expect(JSON.parse(body)).toStrictEqual({ jsonrpc: '2.0', result: rows, id: 1 });
+    if (pretty_printing === 0) expect(body).toBe(framed(JSON.stringify(rows)));
     // Indented, its length is not known before.
-    if (pretty_printing === 1) assert.equal(headers['transfer-encoding'], 'chunked');
-    else assert.equal(headers['content-length'], String(Buffer.byteLength(body)));
+    if (pretty_printing === 1) expect(headers['transfer-encoding']).toBe('chunked');
+    else expect(headers['content-length']).toBe(String(Buffer.byteLength(body)));
     box.value = rows.slice(0, 1000);
     const counted = await post(server, ask);
-    assert.equal(JSON.parse(counted.body).result.length, 1000);
-    if (pretty_printing === 0) assert.equal(counted.headers['content-length'], String(Buffer.byteLength(counted.body)));
+    expect(JSON.parse(counted.body).result.length).toBe(1000);
+    if (pretty_printing === 0) expect(counted.headers['content-length']).toBe(String(Buffer.byteLength(counted.body)));
   }
 });
 
@@ -90,8 +89,8 @@ test('an id larger than the window is echoed', async (t) => {
   const server = await startServer(t, { httpd: { buf_size: 1024 } });
   const id = `"${'i'.repeat(5000)}"`;
   const { body } = await post(server, `{"jsonrpc":"2.0","method":"uptime","id":${id}}`);
-  assert.ok(body.endsWith(`,"id":${id}}`));
-  assert.match((await post(server, `{"jsonrpc":"2.0","method":"nope","id":${id}}`)).body, /-32601/);
+  expect(body.endsWith(`,"id":${id}}`)).toBe(true);
+  expect((await post(server, `{"jsonrpc":"2.0","method":"nope","id":${id}}`)).body).toMatch(/-32601/);
 });
 
 test('pretty printing is that of OpenSIPS', async (t) => {
@@ -114,11 +113,10 @@ test('pretty printing is that of OpenSIPS', async (t) => {
   ];
   for (const [value, text] of vectors) {
     box.value = value;
-    assert.equal((await post(server, ask)).body, `${head}\t"result":\t${text}${tail}`);
+    expect((await post(server, ask)).body).toBe(`${head}\t"result":\t${text}${tail}`);
   }
   const error = await post(server, '{"jsonrpc":"2.0","method":"result:give","params":[1],"id":1}');
-  assert.match(
-    error.body,
+  expect(error.body).toMatch(
     /^\{\n\t"jsonrpc":\t"2\.0",\n\t"error":\t\{\n\t\t"code":\t-32602,\n\t\t"message":\t"Invalid params"/,
   );
 });
@@ -136,14 +134,14 @@ test('a large reply to a client that waits is not disturbed by the next one', as
   await once(socket, 'readable');
   box.value = 'fast'.repeat(4_000_000);
   const fast = await post(server, ask);
-  assert.equal(fast.body.length, framed(JSON.stringify(text)).length);
+  expect(fast.body.length).toBe(framed(JSON.stringify(text)).length);
   let received = '';
   socket.setEncoding('latin1').on('data', (piece: string) => {
     received += piece;
     if (received.endsWith('"id":1}')) socket.end();
   });
   await once(socket, 'close');
-  assert.ok(received.endsWith(framed(JSON.stringify(text))));
+  expect(received.endsWith(framed(JSON.stringify(text)))).toBe(true);
 });
 
 /** What JSON carries of a value, with U+FFFD for half of a surrogate pair. */

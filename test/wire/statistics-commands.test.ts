@@ -1,5 +1,4 @@
-import assert from 'node:assert/strict';
-import { beforeAll, describe, test } from 'vitest';
+import { assert, beforeAll, describe, expect, test } from 'vitest';
 import { defineModule, type Server, type Statistic } from '#src/index.js';
 import { suiteLifetime } from '../support/lifetime.js';
 import { call, callError, post, startServer } from '../support/mi-client.js';
@@ -26,32 +25,31 @@ describe('statistics', () => {
   });
 
   test('get: a name, a group, all, in any case', async () => {
-    assert.deepEqual(await call(server, 'get_statistics', [['rings']]), { 'pbx:rings': 3 });
-    assert.deepEqual(await call(server, 'statistics:get', { statistics: ['PBX:'] }), {
+    expect(await call(server, 'get_statistics', [['rings']])).toStrictEqual({ 'pbx:rings': 3 });
+    expect(await call(server, 'statistics:get', { statistics: ['PBX:'] })).toStrictEqual({
       'pbx:rings': 3,
       'pbx:load': 0.25,
     });
     const all = (await call(server, 'get_statistics', [['all']])) as Record<string, number>;
-    assert.equal(all['pbx:rings'], 3);
+    expect(all['pbx:rings']).toBe(3);
     const groups = new Set(Object.keys(all).map((name) => name.slice(0, name.indexOf(':'))));
-    assert.deepEqual([...groups].sort(), ['core', 'evi', 'httpd', 'mem', 'mi', 'pbx']);
-    assert.ok(Object.values(all).every((value) => typeof value === 'number'));
+    expect([...groups].sort()).toStrictEqual(['core', 'evi', 'httpd', 'mem', 'mi', 'pbx']);
+    expect(Object.values(all).every((value) => typeof value === 'number')).toBe(true);
   });
   test('computed ones are read each time', async () => {
     load = 1e21;
-    assert.deepEqual(await call(server, 'get_statistics', [['load']]), { 'pbx:load': 1e21 });
+    expect(await call(server, 'get_statistics', [['load']])).toStrictEqual({ 'pbx:load': 1e21 });
     load = Number.NaN;
-    assert.match(
-      (await post(server, '{"jsonrpc":"2.0","method":"get_statistics","params":[["load"]],"id":1}')).body,
+    expect((await post(server, '{"jsonrpc":"2.0","method":"get_statistics","params":[["load"]],"id":1}')).body).toMatch(
       /"pbx:load":null/,
     );
     load = 0.25;
   });
   test('unknown items are skipped, and an answer without any is no error to pollers', async () => {
-    assert.deepEqual(await call(server, 'get_statistics', [['zzz', 'rings', '', ':']]), { 'pbx:rings': 3 });
+    expect(await call(server, 'get_statistics', [['zzz', 'rings', '', ':']])).toStrictEqual({ 'pbx:rings': 3 });
     for (const item of ['zzz', 'zzz:', 'pbx:rings', '', ':']) {
-      assert.deepEqual(await call(server, 'get_statistics', [[item]]), {}, item);
-      assert.deepEqual(await call(server, 'list_statistics', [[item]]), {}, item);
+      expect(await call(server, 'get_statistics', [[item]]), item).toStrictEqual({});
+      expect(await call(server, 'list_statistics', [[item]]), item).toStrictEqual({});
     }
   });
   test('a repeated item is one member', async () => {
@@ -59,33 +57,33 @@ describe('statistics', () => {
       server,
       '{"jsonrpc":"2.0","method":"get_statistics","params":[["rings","rings","pbx:"]],"id":1}',
     );
-    assert.equal(body.split('"pbx:rings"').length, 2);
+    expect(body.split('"pbx:rings"').length).toBe(2);
   });
   test('wrong types', async () => {
-    assert.equal((await callError(server, 'get_statistics', ['all'])).data, "Bad type for parameter 'statistics'");
-    assert.equal((await callError(server, 'get_statistics', [[]])).data, "Empty array in parameter 'statistics'");
-    assert.match((await callError(server, 'get_statistics')).data ?? '', /Too few or too many parameters/);
+    expect((await callError(server, 'get_statistics', ['all'])).data).toBe("Bad type for parameter 'statistics'");
+    expect((await callError(server, 'get_statistics', [[]])).data).toBe("Empty array in parameter 'statistics'");
+    expect((await callError(server, 'get_statistics')).data ?? '').toMatch(/Too few or too many parameters/);
   });
   test('list', async () => {
-    assert.deepEqual(await call(server, 'list_statistics', [['pbx:', 'zzz']]), {
+    expect(await call(server, 'list_statistics', [['pbx:', 'zzz']])).toStrictEqual({
       'pbx:rings': 'incremental',
       'pbx:load': 'non-incremental',
     });
-    assert.deepEqual(await call(server, 'list_statistics', [['Rings']]), { rings: 'incremental' });
+    expect(await call(server, 'list_statistics', [['Rings']])).toStrictEqual({ rings: 'incremental' });
     const all = (await call(server, 'list_statistics')) as Record<string, string>;
-    assert.equal(all['core:timestamp'], 'non-incremental');
-    assert.deepEqual(await call(server, 'list_statistics', [['all']]), {});
+    expect(all['core:timestamp']).toBe('non-incremental');
+    expect(await call(server, 'list_statistics', [['all']])).toStrictEqual({});
   });
   test('reset', async () => {
-    assert.equal(await call(server, 'reset_statistics', [['rings', 'load']]), 'OK');
-    assert.deepEqual(await call(server, 'get_statistics', [['pbx:']]), { 'pbx:rings': 0, 'pbx:load': 0.25 });
-    assert.deepEqual(await callError(server, 'reset_statistics', [['pbx:']]), {
+    expect(await call(server, 'reset_statistics', [['rings', 'load']])).toBe('OK');
+    expect(await call(server, 'get_statistics', [['pbx:']])).toStrictEqual({ 'pbx:rings': 0, 'pbx:load': 0.25 });
+    expect(await callError(server, 'reset_statistics', [['pbx:']])).toStrictEqual({
       code: 404,
       message: 'Statistics Not Found',
     });
     rings?.add(9);
-    assert.equal(await call(server, 'reset_all_statistics'), 'OK');
-    assert.equal(rings?.value, 0);
+    expect(await call(server, 'reset_all_statistics')).toBe('OK');
+    expect(rings?.value).toBe(0);
   });
   test('calls, errors, times and HTTP counts are counted', async () => {
     await call(server, 'reset_all_statistics');
@@ -93,21 +91,21 @@ describe('statistics', () => {
     await callError(server, 'version', [1, 2]);
     await post(server, '', { method: 'PUT', headers: { 'Content-Type': null } });
     const counts = (await call(server, 'get_statistics', [['all']])) as Record<string, number>;
-    assert.equal(counts['mi:version-calls'], 2);
-    assert.equal(counts['mi:errors'], 1);
-    assert.ok((counts['mi:calls'] ?? 0) >= 3);
-    assert.ok('mi:version-time_us' in counts);
-    assert.ok((counts['httpd:requests'] ?? 0) >= 4);
-    assert.ok((counts['httpd:replies_2xx'] ?? 0) >= 2);
-    assert.equal(counts['httpd:replies_4xx'], 1);
-    assert.ok((counts['httpd:bytes_in'] ?? 0) > 100 && (counts['httpd:bytes_out'] ?? 0) > 100);
-    assert.ok((counts['httpd:connections'] ?? 0) >= 1);
-    assert.ok((counts['mem:resident'] ?? 0) > 1e7);
+    expect(counts['mi:version-calls']).toBe(2);
+    expect(counts['mi:errors']).toBe(1);
+    expect(counts['mi:calls'] ?? 0).toBeGreaterThanOrEqual(3);
+    assert('mi:version-time_us' in counts);
+    expect(counts['httpd:requests'] ?? 0).toBeGreaterThanOrEqual(4);
+    expect(counts['httpd:replies_2xx'] ?? 0).toBeGreaterThanOrEqual(2);
+    expect(counts['httpd:replies_4xx']).toBe(1);
+    expect((counts['httpd:bytes_in'] ?? 0) > 100 && (counts['httpd:bytes_out'] ?? 0) > 100).toBe(true);
+    expect(counts['httpd:connections'] ?? 0).toBeGreaterThanOrEqual(1);
+    expect(counts['mem:resident'] ?? 0).toBeGreaterThan(1e7);
   });
   test('all of them fit a window of any size', async (t) => {
     const small = await startServer(t, { httpd: { buf_size: 1024 }, mi_http: { pretty_printing: 1 } });
     const all = (await call(small, 'get_statistics', [['all']])) as Record<string, number>;
-    assert.ok(Object.keys(all).length > 40);
+    expect(Object.keys(all).length).toBeGreaterThan(40);
   });
 });
 
@@ -119,10 +117,10 @@ test('a slip in the name of a statistic is told in the log, once, and harms no p
   };
   const server = await startServer(t, { log: { debug: quiet, info: quiet, warn, error: quiet } });
   for (let round = 0; round < 3; round++) {
-    assert.deepEqual(await call(server, 'get_statistics', [['core', 'MI:Pending', 'zzz', '']]), {});
-    assert.deepEqual(await call(server, 'list_statistics', [['core', 'zzz:zzz', 'mi:uptime']]), {});
+    expect(await call(server, 'get_statistics', [['core', 'MI:Pending', 'zzz', '']])).toStrictEqual({});
+    expect(await call(server, 'list_statistics', [['core', 'zzz:zzz', 'mi:uptime']])).toStrictEqual({});
   }
-  assert.deepEqual(told, [
+  expect(told).toStrictEqual([
     'a client asks for the statistic "core", which is not there; write "core:"',
     'a client asks for the statistic "mi:pending", which is not there; write "pending"',
   ]);

@@ -1,5 +1,4 @@
-import assert from 'node:assert/strict';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { command, createServer, defineModule, type Server, type StatusIdentifier } from '#src/index.js';
 import { udpReceiver } from '../support/event-receiver.js';
 import { call, callError, post, startServer } from '../support/mi-client.js';
@@ -13,33 +12,30 @@ describe('status reports', () => {
   test('the server tells of itself', async (t) => {
     const server = await startServer(t);
     const running = { Readiness: true, Status: 1, Details: 'running' };
-    assert.deepEqual(await call(server, 'sr_get_status', ['core']), running);
-    assert.deepEqual(await call(server, 'status_report:get', ['core', 'main']), running);
-    assert.deepEqual(await call(server, 'sr_get_status', ['core', 'all']), { ...running, Details: 'aggregated' });
-    assert.deepEqual(await call(server, 'sr_list_status'), [
+    expect(await call(server, 'sr_get_status', ['core'])).toStrictEqual(running);
+    expect(await call(server, 'status_report:get', ['core', 'main'])).toStrictEqual(running);
+    expect(await call(server, 'sr_get_status', ['core', 'all'])).toStrictEqual({ ...running, Details: 'aggregated' });
+    expect(await call(server, 'sr_list_status')).toStrictEqual([
       { Name: 'core', Identifiers: [{ Name: 'main', ...running }] },
     ]);
-    assert.deepEqual(await call(server, 'sr_list_status', ['core']), [{ Name: 'main', ...running }]);
-    assert.deepEqual(await call(server, 'sr_list_identifiers'), [{ Group: 'core', Identifiers: ['main'] }]);
-    assert.deepEqual(await call(server, 'sr_list_identifiers', ['core']), { Group: 'core', Identifiers: ['main'] });
+    expect(await call(server, 'sr_list_status', ['core'])).toStrictEqual([{ Name: 'main', ...running }]);
+    expect(await call(server, 'sr_list_identifiers')).toStrictEqual([{ Group: 'core', Identifiers: ['main'] }]);
+    expect(await call(server, 'sr_list_identifiers', ['core'])).toStrictEqual({ Group: 'core', Identifiers: ['main'] });
     const reports = (await call(server, 'sr_list_reports', ['core', 'main'])) as {
       Timestamp: number;
       Date: string;
       Log: string;
     }[];
-    assert.deepEqual(
-      reports.map(({ Log }) => Log),
-      ['initializing', 'initialization completed, ready now'],
-    );
+    expect(reports.map(({ Log }) => Log)).toStrictEqual(['initializing', 'initialization completed, ready now']);
     for (const { Timestamp, Date: date, ...rest } of reports) {
-      assert.deepEqual(Object.keys(rest), ['Log']);
-      assert.equal(Date.parse(date), Timestamp * 1000);
+      expect(Object.keys(rest)).toStrictEqual(['Log']);
+      expect(Date.parse(date)).toBe(Timestamp * 1000);
     }
-    assert.deepEqual(await call(server, 'sr_list_reports', ['core']), [{ Name: 'main', Reports: reports }]);
-    assert.deepEqual(await call(server, 'sr_list_reports'), [
+    expect(await call(server, 'sr_list_reports', ['core'])).toStrictEqual([{ Name: 'main', Reports: reports }]);
+    expect(await call(server, 'sr_list_reports')).toStrictEqual([
       { Name: 'core', Identifiers: [{ Name: 'main', Reports: reports }] },
     ]);
-    assert.deepEqual(await ready(server), [200, 'ready\n']);
+    expect(await ready(server)).toStrictEqual([200, 'ready\n']);
   });
 
   test('what is not there is refused', async (t) => {
@@ -53,7 +49,7 @@ describe('status reports', () => {
       ['sr_list_identifiers', ['zzz'], 'Group not found'],
     ];
     for (const [method, params, message] of refusals) {
-      assert.deepEqual(await callError(server, method, params), { code: 404, message });
+      expect(await callError(server, method, params)).toStrictEqual({ code: 404, message });
     }
   });
 
@@ -70,32 +66,32 @@ describe('status reports', () => {
     });
     const server = await startServer(t, { modules: [pbx], event_datagram: {} });
     await call(server, 'event_subscribe', ['E_CORE_SR_STATUS_CHANGED', `udp:127.0.0.1:${receiver.port}`]);
-    assert.deepEqual(await ready(server), [503, 'not ready: pbx north\n']);
-    assert.deepEqual(await call(server, 'sr_list_status', ['pbx']), [
+    expect(await ready(server)).toStrictEqual([503, 'not ready: pbx north\n']);
+    expect(await call(server, 'sr_list_status', ['pbx'])).toStrictEqual([
       { Name: 'north', Readiness: false, Status: -2, Details: 'connecting' },
       { Name: 'south', Readiness: true, Status: 1 },
     ]);
-    assert.deepEqual(await call(server, 'sr_get_status', ['pbx', 'all']), {
+    expect(await call(server, 'sr_get_status', ['pbx', 'all'])).toStrictEqual({
       Readiness: false,
       Status: -1,
       Details: 'aggregated',
     });
-    assert.equal((await callError(server, 'sr_get_status', ['pbx'])).message, 'Identity not found');
+    expect((await callError(server, 'sr_get_status', ['pbx'])).message).toBe('Identity not found');
     north?.set(2, 'connected');
     north?.report('connected to 192.0.2.1');
-    assert.deepEqual(await ready(server), [200, 'ready\n']);
-    assert.deepEqual(await call(server, 'sr_get_status', ['pbx', 'north']), {
+    expect(await ready(server)).toStrictEqual([200, 'ready\n']);
+    expect(await call(server, 'sr_get_status', ['pbx', 'north'])).toStrictEqual({
       Readiness: true,
       Status: 2,
       Details: 'connected',
     });
-    assert.deepEqual(await receiver.next(), {
+    expect(await receiver.next()).toStrictEqual({
       jsonrpc: '2.0',
       method: 'E_CORE_SR_STATUS_CHANGED',
       params: { group: 'pbx', identifier: 'north', status: 2, details: 'connected', old_status: -2 },
     });
     const [report] = (await call(server, 'sr_list_reports', ['pbx', 'north'])) as { Log: string }[];
-    assert.equal(report?.Log, 'connected to 192.0.2.1');
+    expect(report?.Log).toBe('connected to 192.0.2.1');
   });
 
   test('reports are bounded', async (t) => {
@@ -103,29 +99,29 @@ describe('status reports', () => {
     const identifier = server.status.add('pbx');
     for (let i = 0; i < 150; i += 1) identifier.report(`${i} ${'x'.repeat(2000)}`);
     const reports = (await call(server, 'sr_list_reports', ['pbx', 'main'])) as { Log: string }[];
-    assert.equal(reports.length, 100);
-    assert.match(reports[0]?.Log ?? '', /^50 x+$/);
-    assert.equal(reports[0]?.Log.length, 1024);
+    expect(reports.length).toBe(100);
+    expect(reports[0]?.Log ?? '').toMatch(/^50 x+$/);
+    expect(reports[0]?.Log.length).toBe(1024);
   });
 
   test('slips of a program are told', async (t) => {
     const server = await startServer(t);
     const identifier = server.status.add('pbx');
-    assert.throws(() => server.status.add('pbx'), /status group pbx has an identifier main already/);
-    assert.throws(() => server.status.add('p b x'), /"p b x" is no name here/);
-    assert.throws(() => server.status.add('pbx', { identifier: 'all' }), /not all/);
-    assert.throws(() => identifier.set(0), /status is 0; give a whole number, negative for not ready/);
-    assert.throws(() => identifier.set(1.5), /status is 1\.5/);
-    assert.equal(identifier.status, 1);
+    expect(() => server.status.add('pbx')).toThrow(/status group pbx has an identifier main already/);
+    expect(() => server.status.add('p b x')).toThrow(/"p b x" is no name here/);
+    expect(() => server.status.add('pbx', { identifier: 'all' })).toThrow(/not all/);
+    expect(() => identifier.set(0)).toThrow(/status is 0; give a whole number, negative for not ready/);
+    expect(() => identifier.set(1.5)).toThrow(/status is 1\.5/);
+    expect(identifier.status).toBe(1);
   });
 
   test('before it listens and when it stops the server is not ready', async () => {
     const server = createServer({ httpd: { ip: '127.0.0.1', port: 0 } });
     const main = server.status.groups.get('core')?.get('main');
-    assert.deepEqual([main?.status, main?.details], [-1, 'initializing']);
+    expect([main?.status, main?.details]).toStrictEqual([-1, 'initializing']);
     await server.start();
-    assert.deepEqual([main?.status, main?.details], [1, 'running']);
+    expect([main?.status, main?.details]).toStrictEqual([1, 'running']);
     await server.close();
-    assert.deepEqual([main?.status, main?.details], [-2, 'terminating']);
+    expect([main?.status, main?.details]).toStrictEqual([-2, 'terminating']);
   });
 });

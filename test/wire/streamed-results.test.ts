@@ -1,8 +1,7 @@
-import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { Agent, type IncomingMessage, request as sendRequest } from 'node:http';
 import { connect } from 'node:net';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { command, defineModule, RecordTable, type Result, secondsLeft, stream, streamObject } from '#src/index.js';
 import { call, post, startServer, withResolvers } from '../support/mi-client.js';
 
@@ -47,12 +46,12 @@ describe('dumps of record tables', () => {
       });
       const server = await startServer(t, { modules: [giving(make)], mi_http: { pretty_printing } });
       const { status, body } = await post(server, ask);
-      assert.equal(status, 200);
+      expect(status).toBe(200);
       const { result, id } = JSON.parse(body);
-      assert.equal(id, 7);
+      expect(id).toBe(7);
       const records = (size: number): unknown[] =>
         Array.from({ length: size }, (_, n) => ({ AOR: `user${n}`, text: '"ž😀\n', Contacts: [n] }));
-      assert.deepEqual(result, {
+      expect(result).toStrictEqual({
         Domains: [
           { name: 'location', hash_size: 512, AORs: records(20_000) },
           { name: 'other', AORs: [{ AOR: 'user0' }, { AOR: 'user1' }, { AOR: 'user2' }] },
@@ -67,7 +66,7 @@ describe('dumps of record tables', () => {
   test('that are short leave in one piece, with a length', async (t) => {
     const server = await startServer(t, { modules: [giving(() => ({ rows: table(5).dump() }))] });
     const { headers, body } = await post(server, ask);
-    assert.equal(headers['content-length'], String(Buffer.byteLength(body)));
+    expect(headers['content-length']).toBe(String(Buffer.byteLength(body)));
   });
 
   test('print the time that is left when they are sent', async (t) => {
@@ -78,8 +77,8 @@ describe('dumps of record tables', () => {
     records.set('c', { expires: secondsLeft(at - 5, { expired: 'expired' }) });
     const server = await startServer(t, { modules: [giving(() => records.dump())] });
     const [a, b, c] = (await call(server, 'part:give')) as { expires: number | string }[];
-    assert.ok(Number(a?.expires) >= 990 && Number(a?.expires) <= 1000, String(a?.expires));
-    assert.deepEqual([b?.expires, c?.expires], ['permanent', 'expired']);
+    expect(Number(a?.expires) >= 990 && Number(a?.expires) <= 1000, String(a?.expires)).toBe(true);
+    expect([b?.expires, c?.expires]).toStrictEqual(['permanent', 'expired']);
   });
 
   test('free their cursor and the id when the client leaves half-way', async (t) => {
@@ -89,7 +88,7 @@ describe('dumps of record tables', () => {
     socket.write(request);
     await once(socket, 'readable');
     const busy = (await call(server, 'get_statistics', [['windows_in_use']])) as Record<string, number>;
-    assert.equal(busy['mem:windows_in_use'], 1);
+    expect(busy['mem:windows_in_use']).toBe(1);
     socket.destroy();
     for (;;) {
       const counts = (await call(server, 'get_statistics', [['windows_in_use', 'ids_held', 'aborted']])) as Record<
@@ -97,7 +96,7 @@ describe('dumps of record tables', () => {
         number
       >;
       if (counts['httpd:aborted'] === 0) continue;
-      assert.deepEqual(counts, { 'mem:windows_in_use': 0, 'mem:ids_held': 0, 'httpd:aborted': 1 });
+      expect(counts).toStrictEqual({ 'mem:windows_in_use': 0, 'mem:ids_held': 0, 'httpd:aborted': 1 });
       break;
     }
   });
@@ -107,10 +106,12 @@ describe('dumps of record tables', () => {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     t.onTestFinished(() => agent.destroy());
     for (let round = 0; round < 5; round++) {
-      assert.equal(JSON.parse((await post(server, ask, { agent })).body).result.length, 5000);
-      assert.match((await post(server, '{"jsonrpc":"2.0","method":"pwd","id":1}', { agent })).body, /"WD"/);
+      expect(JSON.parse((await post(server, ask, { agent })).body).result.length).toBe(5000);
+      expect((await post(server, '{"jsonrpc":"2.0","method":"pwd","id":1}', { agent })).body).toMatch(/"WD"/);
     }
-    assert.deepEqual(await call(server, 'get_statistics', [['connections_total']]), { 'httpd:connections_total': 2 });
+    expect(await call(server, 'get_statistics', [['connections_total']])).toStrictEqual({
+      'httpd:connections_total': 2,
+    });
   });
 });
 
@@ -124,7 +125,7 @@ describe('streams', () => {
       const server = await startServer(t, { modules: [giving(() => ({ before: 1, rows: make(), after: [make()] }))] });
       const { result, id } = JSON.parse((await post(server, ask)).body);
       const rows = Array.from(count(100_000));
-      assert.deepEqual({ result, id }, { result: { before: 1, rows, after: [rows] }, id: 7 });
+      expect({ result, id }).toStrictEqual({ result: { before: 1, rows, after: [rows] }, id: 7 });
     });
   }
 
@@ -142,7 +143,7 @@ describe('streams', () => {
     });
     for (const pretty_printing of [0, 1]) {
       const server = await startServer(t, { modules: [giving(make)], mi_http: { pretty_printing } });
-      assert.deepEqual(JSON.parse((await post(server, ask)).body).result, {
+      expect(JSON.parse((await post(server, ask)).body).result).toStrictEqual({
         none: [],
         nothing: {},
         members: { a: 1, 'b"': long, c: null },
@@ -162,8 +163,8 @@ describe('streams', () => {
     const server = await startServer(t, { modules: [giving(() => stream(own(next++)))] });
     const bodies = await Promise.all([post(server, ask), post(server, ask), post(server, ask)]);
     const marks = bodies.map(({ body }) => new Set(JSON.parse(body).result));
-    assert.ok(marks.every((set) => set.size === 1));
-    assert.equal(new Set(marks.flatMap((set) => [...set])).size, 3);
+    expect(marks.every((set) => set.size === 1)).toBe(true);
+    expect(new Set(marks.flatMap((set) => [...set])).size).toBe(3);
   });
 
   test('send what is there while the next item takes its time', async (t) => {
@@ -186,12 +187,12 @@ describe('streams', () => {
     while (!received.includes('[1,2')) await once(reply, 'data');
     next.resolve();
     await once(reply, 'end');
-    assert.deepEqual(JSON.parse(received).result, [1, 2, 3]);
+    expect(JSON.parse(received).result).toStrictEqual([1, 2, 3]);
   });
 
   test('of the letters of a string', async (t) => {
     const server = await startServer(t, { modules: [giving(() => stream('ab'))] });
-    assert.deepEqual(await call(server, 'part:give'), ['a', 'b']);
+    expect(await call(server, 'part:give')).toStrictEqual(['a', 'b']);
   });
 
   test('are pulled at the pace of the client, and closed when it leaves', async (t) => {
@@ -230,7 +231,7 @@ describe('streams', () => {
     for (let round = 0; round < 200; round++) await call(server, 'version');
     socket.destroy();
     await aborted.promise;
-    assert.ok((await closed.promise) < 50_000);
+    expect(await closed.promise).toBeLessThan(50_000);
   });
 
   test('that fail in the middle cut the connection, are counted and logged', async (t) => {
@@ -241,12 +242,12 @@ describe('streams', () => {
       throw new Error('the database is gone');
     }
     const server = await startServer(t, { log, modules: [giving(() => stream(failing()))] });
-    await assert.rejects(post(server, ask), /aborted|ECONNRESET|terminated/);
-    assert.deepEqual(await call(server, 'get_statistics', [['stream_errors', 'windows_in_use']]), {
+    await expect(post(server, ask)).rejects.toThrow(/aborted|ECONNRESET|terminated/);
+    expect(await call(server, 'get_statistics', [['stream_errors', 'windows_in_use']])).toStrictEqual({
       'httpd:stream_errors': 1,
       'mem:windows_in_use': 0,
     });
-    assert.equal(logged.length, 1);
+    expect(logged.length).toBe(1);
   });
 
   test('that fail at once are answered with an error', async (t) => {
@@ -256,8 +257,8 @@ describe('streams', () => {
       },
     };
     const server = await startServer(t, { modules: [giving(() => stream(failing as never))] });
-    assert.match((await post(server, ask)).body, /"error":\{"code":-32000.*"id":7\}$/);
-    assert.deepEqual(await call(server, 'get_statistics', [['windows_in_use', 'ids_held']]), {
+    expect((await post(server, ask)).body).toMatch(/"error":\{"code":-32000.*"id":7\}$/);
+    expect(await call(server, 'get_statistics', [['windows_in_use', 'ids_held']])).toStrictEqual({
       'mem:windows_in_use': 0,
       'mem:ids_held': 0,
     });
@@ -273,10 +274,10 @@ describe('limits of a reply', () => {
       modules: [giving(() => stream(['x'.repeat(length)]))],
     });
     length = limit - '{"jsonrpc":"2.0","result":[""],"id":7}'.length;
-    assert.equal((await post(server, ask)).body.length, limit);
+    expect((await post(server, ask)).body.length).toBe(limit);
     length += 1;
-    await assert.rejects(post(server, ask), /aborted|ECONNRESET|terminated/);
-    assert.deepEqual(await call(server, 'get_statistics', [['stream_errors']]), { 'httpd:stream_errors': 1 });
+    await expect(post(server, ask)).rejects.toThrow(/aborted|ECONNRESET|terminated/);
+    expect(await call(server, 'get_statistics', [['stream_errors']])).toStrictEqual({ 'httpd:stream_errors': 1 });
   });
 
   test('reply_timeout cuts a reply that is not read whole in time', async (t) => {
@@ -288,6 +289,6 @@ describe('limits of a reply', () => {
     socket.write(request);
     socket.resume();
     await once(socket, 'close');
-    assert.deepEqual(await call(server, 'get_statistics', [['timeouts']]), { 'httpd:timeouts': 1 });
+    expect(await call(server, 'get_statistics', [['timeouts']])).toStrictEqual({ 'httpd:timeouts': 1 });
   });
 });

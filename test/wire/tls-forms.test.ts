@@ -1,8 +1,7 @@
 // Forms in which certificates and keys lie on disks: each is served, or refused by the check and the start alike with what
 // is wrong with it. What Node.js reads and the engine does not is the difference that hides here.
-import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { HttpServer } from '#src/http/server.js';
 import { defaultCiphers } from '#src/http/tls/ciphers.js';
 import { options, root, start } from '../support/http-server.js';
@@ -33,10 +32,10 @@ unless(noOpenssl, describe)('forms of certificates and keys', () => {
         (reason: unknown) => reason,
       );
       server.close();
-      assert.doesNotMatch(String(error), /sesame|MII/);
+      expect(String(error)).not.toMatch(/sesame|MII/);
       refusals.push(error instanceof Error ? error.message : undefined);
     }
-    assert.equal(refusals[0], refusals[1], 'the check says what the start says');
+    expect(refusals[0], 'the check says what the start says').toBe(refusals[1]);
     return refusals[0];
   }
 
@@ -62,15 +61,15 @@ unless(noOpenssl, describe)('forms of certificates and keys', () => {
   for (const [name, form] of served) {
     test(`a chain ${name} is served whole`, async (t) => {
       const certFile = put('form.pem', form(chain));
-      assert.equal(await refusalOf(certFile, leaf?.keyFile ?? ''), undefined);
+      expect(await refusalOf(certFile, leaf?.keyFile ?? '')).toBe(undefined);
       const page = root({ onRequest: (exchange) => void exchange.reply(200, 'x') });
       const tls = { certFile, keyFile: leaf?.keyFile ?? '', passphraseFile: undefined, ciphers: defaultCiphers };
       const { port } = await start(t, [page], { tls });
       const socket = await connectTls(port);
-      assert.equal(nameOf(socket), 'leaf');
+      expect(nameOf(socket)).toBe('leaf');
       const { issuerCertificate } = socket.getPeerCertificate(true);
       socket.destroy();
-      assert.equal(issuerCertificate?.subject.CN, 'ca');
+      expect(issuerCertificate?.subject.CN).toBe('ca');
     });
   }
 
@@ -86,15 +85,17 @@ unless(noOpenssl, describe)('forms of certificates and keys', () => {
   ];
   for (const [name, form, reason] of refusedKeys) {
     test(`a key ${name} is refused with the reason`, async () => {
-      assert.match((await refusalOf(leaf?.certFile ?? '', put('form.key', form(key)))) ?? '', reason);
+      expect((await refusalOf(leaf?.certFile ?? '', put('form.key', form(key)))) ?? '').toMatch(reason);
     });
   }
 
   test('a certificate of UTF-16, and one in DER, are refused with the reason', async () => {
     const wide = put('wide.pem', Buffer.from(`\ufeff${chain}`, 'utf16le').toString('latin1'));
-    assert.match((await refusalOf(wide, leaf?.keyFile ?? '')) ?? '', /no certificate in PEM format in it, but UTF-16/);
+    expect((await refusalOf(wide, leaf?.keyFile ?? '')) ?? '').toMatch(
+      /no certificate in PEM format in it, but UTF-16/,
+    );
     openssl('x509', '-in', leaf?.certFile ?? '', '-outform', 'der', '-out', path('der.pem'));
-    assert.match((await refusalOf(path('der.pem'), leaf?.keyFile ?? '')) ?? '', /in it, but DER, it seems/);
+    expect((await refusalOf(path('der.pem'), leaf?.keyFile ?? '')) ?? '').toMatch(/in it, but DER, it seems/);
   });
 
   const encryptions: readonly (readonly [name: string, how: readonly string[], reason: RegExp | undefined])[] = [
@@ -112,8 +113,8 @@ unless(noOpenssl, describe)('forms of certificates and keys', () => {
       // A byte order mark before the passphrase is no part of it.
       for (const line of [`${passphrase}\n`, `${bom}${passphrase}\r\n`]) {
         const refusal = await refusalOf(leaf?.certFile ?? '', encrypted, put('passphrase', line));
-        if (reason === undefined) assert.equal(refusal, undefined);
-        else assert.match(refusal ?? '', reason);
+        if (reason === undefined) expect(refusal).toBe(undefined);
+        else expect(refusal ?? '').toMatch(reason);
       }
     });
   }
@@ -126,9 +127,9 @@ unless(noOpenssl, describe)('forms of certificates and keys', () => {
     const pem = path('explicit.pem');
     openssl('req', '-x509', '-new', '-key', explicit, '-out', pem, '-subj', '/CN=explicit', '-days', '30');
     const reason = /has explicit EC parameters, .*make key and certificate anew/;
-    assert.match((await refusalOf(pem, explicit)) ?? '', /key .*explicit\.key has explicit/);
-    assert.match((await refusalOf(pem, explicit)) ?? '', reason);
-    assert.match((await refusalOf(pem, named)) ?? '', reason);
+    expect((await refusalOf(pem, explicit)) ?? '').toMatch(/key .*explicit\.key has explicit/);
+    expect((await refusalOf(pem, explicit)) ?? '').toMatch(reason);
+    expect((await refusalOf(pem, named)) ?? '').toMatch(reason);
   });
 });
 

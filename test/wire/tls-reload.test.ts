@@ -1,6 +1,5 @@
-import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { test } from 'vitest';
+import { assert, expect, test } from 'vitest';
 import { defaultCiphers } from '#src/http/tls/ciphers.js';
 import { root, start, type TestServer } from '../support/http-server.js';
 import type { Lifetime } from '../support/lifetime.js';
@@ -30,7 +29,7 @@ async function serveCopies(t: Lifetime, one: TestCertificate, files: TlsFiles) {
   overwrite(one, certFile, keyFile);
   const running = await serve(t, certFile, keyFile);
   const { certificates } = running.server;
-  assert.ok(certificates !== undefined);
+  assert(certificates !== undefined);
   return { ...running, certificates, certFile, keyFile };
 }
 
@@ -53,19 +52,19 @@ unless(noOpenssl, test)(
       const next = both[round % 2] ?? both[0];
       overwrite(next, certFile, keyFile);
       const [{ outcome } = { outcome: undefined }] = certificates.reload();
-      assert.equal(outcome, 'reloaded');
+      expect(outcome).toBe('reloaded');
       const before = seen.get(next.name) ?? 0;
       await until(() => (seen.get(next.name) ?? 0) >= before + 3);
       // Whoever connects from now on gets the new one, without exception.
-      assert.equal(await served(port), next.name);
-      assert.match(await askTls(kept), /^HTTP\/1\.1 200/);
+      expect(await served(port)).toBe(next.name);
+      expect(await askTls(kept)).toMatch(/^HTTP\/1\.1 200/);
     }
     isOver = true;
     // A connection that was lost would have rejected.
     await Promise.all(clients);
-    assert.deepEqual([...seen.keys()].sort(), ['one', 'two']);
-    assert.equal(nameOf(kept), 'one');
-    assert.equal(certificates.reload()[0]?.outcome, 'unchanged');
+    expect([...seen.keys()].sort()).toStrictEqual(['one', 'two']);
+    expect(nameOf(kept)).toBe('one');
+    expect(certificates.reload()[0]?.outcome).toBe('unchanged');
     await until(() => server.openConnections === 1);
     kept.destroy();
     await until(() => server.openConnections === 0);
@@ -83,7 +82,7 @@ unless(noOpenssl, test)('closing cuts connections of former certificates too', a
   certificates.reload();
   server.close();
   await closed;
-  assert.deepEqual(certificates.reload(), []);
+  expect(certificates.reload()).toStrictEqual([]);
 });
 
 unless(noOpenssl, test)('bad new files keep the former certificate, and say so', async (t) => {
@@ -100,14 +99,14 @@ unless(noOpenssl, test)('bad new files keep the former certificate, and say so',
     overwrite(one, certFile, keyFile);
     spoil();
     const [reload] = certificates.reload();
-    assert.equal(reload?.outcome, 'kept');
-    assert.match(reload?.problem ?? '', problem);
-    assert.equal(await served(port), 'one');
-    assert.ok(log.some(({ level, message }) => level === 'error' && problem.test(message)));
+    expect(reload?.outcome).toBe('kept');
+    expect(reload?.problem ?? '').toMatch(problem);
+    expect(await served(port)).toBe('one');
+    expect(log.some(({ level, message }) => level === 'error' && problem.test(message))).toBe(true);
   }
   overwrite(two, certFile, keyFile);
-  assert.equal(certificates.reload()[0]?.outcome, 'reloaded');
-  assert.equal(await served(port), 'two');
+  expect(certificates.reload()[0]?.outcome).toBe('reloaded');
+  expect(await served(port)).toBe('two');
 });
 
 unless(noOpenssl, test)('files that are written anew are noticed', async (t) => {
@@ -158,7 +157,7 @@ unless(noOpenssl, test)('a whole folder that is replaced is noticed, even when i
   const { port, log, until } = await serve(t, `${live}/tls.pem`, `${live}/tls.key`);
   rmSync(live, { recursive: true });
   await until(() => log.some(({ level, message }) => level === 'error' && /no such file/.test(message)));
-  assert.equal(await served(port), 'one');
+  expect(await served(port)).toBe('one');
   renameSync(folderOf(files, files.make('two')), live);
   await untilServed(port, 'two');
 });
@@ -172,11 +171,11 @@ unless(noOpenssl, test)(
     overwrite(one, certFile, keyFile);
     const server = await startMi(t, { ip: '127.0.0.1', port: 0, tls_cert_file: certFile, tls_key_file: keyFile });
     const days = async () => (await call(server, 'get_statistics', [['tls_days_left']])).result;
-    assert.deepEqual(await days(), { 'httpd:tls_days_left': 99 });
+    expect(await days()).toStrictEqual({ 'httpd:tls_days_left': 99 });
     overwrite(two, certFile, keyFile);
     const { result } = await call(server, 'httpd:reload_tls');
     const [reload] = result as { expires: string }[];
-    assert.deepEqual(result, [
+    expect(result).toStrictEqual([
       {
         listener: `127.0.0.1:${server.port}`,
         certificate: certFile,
@@ -185,20 +184,20 @@ unless(noOpenssl, test)(
         days_left: 29,
       },
     ]);
-    assert.ok(Date.parse(reload?.expires ?? '') > Date.now());
-    assert.deepEqual(await days(), { 'httpd:tls_days_left': 29 });
+    expect(Date.parse(reload?.expires ?? '')).toBeGreaterThan(Date.now());
+    expect(await days()).toStrictEqual({ 'httpd:tls_days_left': 29 });
     cpSync(one.keyFile, keyFile);
     const { error } = await call(server, 'httpd_reload_tls');
-    assert.equal(error?.code, 500);
-    assert.equal(error?.message, 'Certificate not reloaded');
-    assert.match(String(error?.data), /^127\.0\.0\.1:\d+: key .* does not belong to certificate/);
-    assert.equal(await served(server.port, '/healthz'), 'two');
+    expect(error?.code).toBe(500);
+    expect(error?.message).toBe('Certificate not reloaded');
+    expect(String(error?.data)).toMatch(/^127\.0\.0\.1:\d+: key .* does not belong to certificate/);
+    expect(await served(server.port, '/healthz')).toBe('two');
   },
 );
 
 unless(noOpenssl, test)('without TLS there is nothing to reload', async (t) => {
   const server = await startMi(t, { ip: '127.0.0.1', port: 0 });
-  assert.deepEqual((await call(server, 'httpd:reload_tls')).error, { code: 404, message: 'No listener has TLS' });
-  assert.deepEqual((await call(server, 'get_statistics', [['tls_days_left']])).result, {});
-  assert.deepEqual(server.reloadTls(), []);
+  expect((await call(server, 'httpd:reload_tls')).error).toStrictEqual({ code: 404, message: 'No listener has TLS' });
+  expect((await call(server, 'get_statistics', [['tls_days_left']])).result).toStrictEqual({});
+  expect(server.reloadTls()).toStrictEqual([]);
 });

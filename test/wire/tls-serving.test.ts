@@ -1,4 +1,3 @@
-import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, readFileSync } from 'node:fs';
@@ -6,7 +5,7 @@ import { request } from 'node:https';
 import { connect } from 'node:net';
 import { getCiphers } from 'node:tls';
 import { promisify } from 'node:util';
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import { HttpServer } from '#src/http/server.js';
 import { defaultCiphers } from '#src/http/tls/ciphers.js';
 import { type LogLine, options, root, start, type TestServer } from '../support/http-server.js';
@@ -36,11 +35,11 @@ function serve(
 
 unless(noOpenssl, test)('TLS is served, and nothing else is on its port', async (t) => {
   const { port, server, counter, until } = await serve(t, new TlsFiles(t).make('one'));
-  assert.deepEqual(server.urls, [`https://127.0.0.1:${port}`]);
+  expect(server.urls).toStrictEqual([`https://127.0.0.1:${port}`]);
   const socket = await connectTls(port);
-  assert.match(await askTls(socket), /^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\ntrue https:127\.0\.0\.1:0 127\.0\.0\.1$/);
-  assert.match(await askTls(socket), /^HTTP\/1\.1 200 OK/);
-  assert.equal(counter('connections'), 1);
+  expect(await askTls(socket)).toMatch(/^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\ntrue https:127\.0\.0\.1:0 127\.0\.0\.1$/);
+  expect(await askTls(socket)).toMatch(/^HTTP\/1\.1 200 OK/);
+  expect(counter('connections')).toBe(1);
   socket.destroy();
   await until(() => server.openConnections === 0);
 
@@ -53,8 +52,8 @@ unless(noOpenssl, test)('TLS is served, and nothing else is on its port', async 
   plain.write('GET /t HTTP/1.1\r\nHost: test\r\n\r\n');
   await once(plain, 'close');
   // A TLS alert at most, never a reply.
-  assert.ok(bytes <= 7, `${bytes} bytes`);
-  assert.equal(counter('requests'), 2);
+  expect(bytes, `${bytes} bytes`).toBeLessThanOrEqual(7);
+  expect(counter('requests')).toBe(2);
 });
 
 unless(noOpenssl, test)('bodies and large replies pass', async (t) => {
@@ -68,8 +67,8 @@ unless(noOpenssl, test)('bodies and large replies pass', async (t) => {
     return Buffer.concat(chunks);
   };
   const body = Buffer.alloc(60_000, 'abcdefg');
-  assert.deepEqual(await exchange('POST', '/t', body), body);
-  assert.equal((await exchange('GET', '/t/large')).length, 5_000_000);
+  expect(await exchange('POST', '/t', body)).toStrictEqual(body);
+  expect((await exchange('GET', '/t/large')).length).toBe(5_000_000);
 });
 
 /** What a client that knows everything gets with each suite of TLS 1.2 that OpenSSL has. */
@@ -102,19 +101,21 @@ async function version(port: number, minMax: 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | '
 unless(noOpenssl, test)('what is offered is what the default string says, as far as the engine can', async (t) => {
   const files = new TlsFiles(t);
   const rsa = await serve(t, files.make('rsa'));
-  assert.deepEqual(await accepted(rsa.port), [
+  expect(await accepted(rsa.port)).toStrictEqual([
     'AES256-GCM-SHA384',
     'ECDHE-RSA-AES256-GCM-SHA384',
     'ECDHE-RSA-CHACHA20-POLY1305',
   ]);
   const ec = await serve(t, files.make('ec', { key: 'ec' }));
-  assert.deepEqual(await accepted(ec.port), ['ECDHE-ECDSA-AES256-GCM-SHA384', 'ECDHE-ECDSA-CHACHA20-POLY1305']);
-  assert.equal(await version(rsa.port, 'TLSv1'), undefined);
-  assert.equal(await version(rsa.port, 'TLSv1.1'), undefined);
-  assert.equal(await version(rsa.port, 'TLSv1.2'), 'TLSv1.2');
+  expect(await accepted(ec.port)).toStrictEqual(['ECDHE-ECDSA-AES256-GCM-SHA384', 'ECDHE-ECDSA-CHACHA20-POLY1305']);
+  expect(await version(rsa.port, 'TLSv1')).toBe(undefined);
+  expect(await version(rsa.port, 'TLSv1.1')).toBe(undefined);
+  expect(await version(rsa.port, 'TLSv1.2')).toBe('TLSv1.2');
   // The one thing that is offered and was not asked for, which the start tells.
-  assert.equal(await version(rsa.port, 'TLSv1.3'), 'TLSv1.3');
-  assert.ok(rsa.log.some(({ level, message }) => level === 'info' && /TLS 1\.3 cannot be switched off/.test(message)));
+  expect(await version(rsa.port, 'TLSv1.3')).toBe('TLSv1.3');
+  expect(
+    rsa.log.some(({ level, message }) => level === 'info' && /TLS 1\.3 cannot be switched off/.test(message)),
+  ).toBe(true);
 });
 
 const offers: [string, readonly string[]][] = [
@@ -127,8 +128,8 @@ const offers: [string, readonly string[]][] = [
 for (const [ciphers, expected] of offers) {
   unless(noOpenssl, test)(`what is offered is what ${ciphers} says`, async (t) => {
     const { port } = await serve(t, new TlsFiles(t).make('one'), ciphers);
-    assert.deepEqual(await accepted(port), expected);
-    assert.equal(await version(port, 'TLSv1.3'), 'TLSv1.3');
+    expect(await accepted(port)).toStrictEqual(expected);
+    expect(await version(port, 'TLSv1.3')).toBe('TLSv1.3');
   });
 }
 
@@ -140,11 +141,11 @@ unless(noOpenssl, test)('openssl sees the same', async (t) => {
     const { stdout, stderr } = await client.catch((error: { stdout: string; stderr: string }) => error);
     return /Cipher is ([^\s]+)/.exec(stdout)?.[1] ?? stderr;
   };
-  assert.equal(await seen('-tls1_2'), 'ECDHE-RSA-AES256-GCM-SHA384');
-  assert.equal(await seen('-tls1_2', '-cipher', 'AES256-GCM-SHA384'), 'AES256-GCM-SHA384');
-  assert.equal(await seen('-tls1_2', '-cipher', 'ECDHE-RSA-AES128-GCM-SHA256'), '(NONE)');
-  assert.equal(await seen('-tls1_2', '-curves', 'P-384'), 'ECDHE-RSA-AES256-GCM-SHA384');
-  assert.match(await seen('-tls1_3'), /^TLS_AES_/);
+  expect(await seen('-tls1_2')).toBe('ECDHE-RSA-AES256-GCM-SHA384');
+  expect(await seen('-tls1_2', '-cipher', 'AES256-GCM-SHA384')).toBe('AES256-GCM-SHA384');
+  expect(await seen('-tls1_2', '-cipher', 'ECDHE-RSA-AES128-GCM-SHA256')).toBe('(NONE)');
+  expect(await seen('-tls1_2', '-curves', 'P-384')).toBe('ECDHE-RSA-AES256-GCM-SHA384');
+  expect(await seen('-tls1_3')).toMatch(/^TLS_AES_/);
 });
 
 const noSslscan = spawnSync('sslscan', ['--version']).status === 0 ? noOpenssl : 'sslscan is not installed';
@@ -155,19 +156,19 @@ unless(noSslscan, test)('sslscan sees the same', async (t) => {
   const ciphers = [...stdout.matchAll(/<cipher [^>]*sslversion="(TLSv1\.[0-3])"[^>]* cipher="([^"]+)"/g)];
   const of12 = ciphers.filter(([, version]) => version === 'TLSv1.2').map(([, , cipher]) => cipher);
   const wanted = ['AES256-GCM-SHA384', 'ECDHE-RSA-AES256-GCM-SHA384', 'ECDHE-RSA-CHACHA20-POLY1305'];
-  assert.deepEqual(of12.sort(), wanted);
-  assert.deepEqual([...new Set(ciphers.map(([, version]) => version))].sort(), ['TLSv1.2', 'TLSv1.3']);
+  expect(of12.sort()).toStrictEqual(wanted);
+  expect([...new Set(ciphers.map(([, version]) => version))].sort()).toStrictEqual(['TLSv1.2', 'TLSv1.3']);
 });
 
 unless(noOpenssl, test)('every kind of key that is accepted is served, encrypted ones too', async (t) => {
   const files = new TlsFiles(t);
   for (const key of ['rsa', 'ec', 'ed25519'] as const) {
-    assert.equal(await served((await serve(t, files.make(key, { key }))).port), key);
+    expect(await served((await serve(t, files.make(key, { key }))).port)).toBe(key);
   }
   const one = files.make('one');
   const passphraseFile = files.write('passphrase', 'sécret wörd\nnot this\n');
   const { port } = await serve(t, { ...one, keyFile: files.encrypt(one, 'sécret wörd') }, 'NORMAL', passphraseFile);
-  assert.equal(await served(port), 'one');
+  expect(await served(port)).toBe('one');
 });
 
 unless(noOpenssl, test)('what is wrong with certificate and key is told, with the name of the file', async (t) => {
@@ -206,13 +207,15 @@ unless(noOpenssl, test)('what is wrong with certificate and key is told, with th
     const server = new HttpServer(
       options({ tls: { certFile, keyFile, passphraseFile, ciphers: defaultCiphers } }, log),
     );
-    await assert.rejects(server.start(), (error: Error) => {
-      assert.match(error.message, /^cannot serve https:127\.0\.0\.1:0: /);
-      assert.match(error.message, message);
-      assert.doesNotMatch(`${error.stack}${JSON.stringify(log)}`, /hunter2|secret|MII/);
-      return true;
-    });
-    await assert.rejects(server.check(), message);
+    await expect(server.start()).rejects.toThrow(
+      expect.toSatisfy((error: Error) => {
+        expect(error.message).toMatch(/^cannot serve https:127\.0\.0\.1:0: /);
+        expect(error.message).toMatch(message);
+        expect(`${error.stack}${JSON.stringify(log)}`).not.toMatch(/hunter2|secret|MII/);
+        return true;
+      }),
+    );
+    await expect(server.check()).rejects.toThrow(message);
   }
 });
 
@@ -221,8 +224,10 @@ unless(noOpenssl, test)('the certificate of the key has to come first in its fil
   const [one, two] = [files.make('one'), files.make('two')];
   const texts = [one, two].map(({ certFile }) => readFileSync(certFile, 'utf8'));
   const chain = files.write('chain', texts.join(''));
-  assert.equal(await served((await serve(t, { ...one, certFile: chain })).port), 'one');
-  await assert.rejects(serve(t, { ...two, certFile: chain }), /the one of key .*two\.key is number 2 in the file/);
+  expect(await served((await serve(t, { ...one, certFile: chain })).port)).toBe('one');
+  await expect(serve(t, { ...two, certFile: chain })).rejects.toThrow(
+    /the one of key .*two\.key is number 2 in the file/,
+  );
 });
 
 unless(noOpenssl, test)('what is not wrong but should be known is told', async (t) => {
@@ -231,11 +236,11 @@ unless(noOpenssl, test)('what is not wrong but should be known is told', async (
   chmodSync(soon.keyFile, 0o644);
   const { log } = await serve(t, soon, 'SUITEB128');
   const warnings = log.filter(({ level }) => level === 'warn').map(({ message }) => message);
-  assert.equal(warnings.length, 4, JSON.stringify(warnings));
-  assert.match(warnings.join('\n'), /every chosen suite of TLS 1\.2 needs a key for ECDSA/);
-  assert.match(warnings.join('\n'), /soon\.key can be read by every user of this machine/);
-  assert.match(warnings.join('\n'), /soon\.pem expires on .* GMT, in 4 days/);
-  assert.match(warnings.join('\n'), /tls_ciphers "SUITEB128": TLS 1\.3 cannot be switched off/);
+  expect(warnings.length, JSON.stringify(warnings)).toBe(4);
+  expect(warnings.join('\n')).toMatch(/every chosen suite of TLS 1\.2 needs a key for ECDSA/);
+  expect(warnings.join('\n')).toMatch(/soon\.key can be read by every user of this machine/);
+  expect(warnings.join('\n')).toMatch(/soon\.pem expires on .* GMT, in 4 days/);
+  expect(warnings.join('\n')).toMatch(/tls_ciphers "SUITEB128": TLS 1\.3 cannot be switched off/);
 });
 
 unless(noOpenssl, test)('a connection that never begins its handshake counts, and is closed', async (t) => {
@@ -253,8 +258,8 @@ unless(noOpenssl, test)('the limit of connections holds', async (t) => {
   const tls = { certFile, keyFile, ciphers: defaultCiphers };
   const { port, counter } = await start(t, [root()], { tls, maxConnections: 1 });
   const first = await connectTls(port);
-  await assert.rejects(connectTls(port));
-  assert.equal(counter('refused_connections'), 1);
-  assert.match(await askTls(first), /^HTTP\/1\.1 200/);
+  await expect(connectTls(port)).rejects.toThrow();
+  expect(counter('refused_connections')).toBe(1);
+  expect(await askTls(first)).toMatch(/^HTTP\/1\.1 200/);
   first.destroy();
 });

@@ -1,8 +1,7 @@
 // Pages and calls by a Unix socket, where clients put anything into Host: the path, nothing, a name of their own.
-import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { request } from 'node:http';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createServer } from '#src/index.js';
 import { startServer } from '../support/mi-client.js';
 import { ask } from '../support/raw-client.js';
@@ -21,7 +20,7 @@ unless(process.platform === 'win32', describe)('pages by a Unix socket', () => {
         sent.end();
         const [response] = await once(sent, 'response');
         response.resume();
-        assert.equal(response.statusCode, 200, path);
+        expect(response.statusCode, path).toBe(200);
       }
     });
   }
@@ -29,6 +28,6 @@ unless(process.platform === 'win32', describe)('pages by a Unix socket', () => {
   test('by TCP such a name is refused', async (t) => {
     const server = await startServer(t);
     const { status } = await ask(server.port, 'GET', '/mi', undefined, []);
-    assert.equal(status, 403);
+    expect(status).toBe(403);
   });
 });

@@ -1,11 +1,10 @@
-import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import { parseListenSetting } from '#src/http/listen/setting.js';
 import { root, start } from '../support/http-server.js';
 import { ListSource } from '../support/list-source.js';
@@ -32,6 +31,6 @@ test('a streamed reply arrives whole over a Unix socket', async (t) => {
   const expected = createHash('sha256').update(Buffer.concat(chunks())).digest('hex');
   for (let i = 0; i < 5; i++) {
     const { stdout } = await promisify(execFile)(process.execPath, ['-e', reader, socketPath], { timeout: 10_000 });
-    assert.equal(stdout, expected);
+    expect(stdout).toBe(expected);
   }
 });

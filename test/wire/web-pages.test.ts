@@ -1,5 +1,4 @@
-import assert from 'node:assert/strict';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { command, defineModule, MiError } from '#src/index.js';
 import { startServer } from '../support/mi-client.js';
 import { get, postForm, resultOf, unescapeHtml } from '../support/web-client.js';
@@ -57,18 +56,18 @@ describe('web interface: pages', () => {
       '/mi/pbx/pbx:echo/x/y',
     ]) {
       const page = await get(server, path);
-      assert.equal(page.status, 200, path);
-      assert.equal(page.headers['content-type'], 'text/html; charset=utf-8');
-      assert.match(page.body, /^<!doctype html>\n<html lang="en">/);
-      assert.match(page.body, /<\/html>\n$/);
-      assert.match(page.body, /<a href="\/mi\/pbx"/, path);
+      expect(page.status, path).toBe(200);
+      expect(page.headers['content-type']).toBe('text/html; charset=utf-8');
+      expect(page.body).toMatch(/^<!doctype html>\n<html lang="en">/);
+      expect(page.body).toMatch(/<\/html>\n$/);
+      expect(page.body, path).toMatch(/<a href="\/mi\/pbx"/);
     }
     const all = await get(server, '/mi');
-    assert.match(all.body, /<a href="\/mi\/core\/core:ps">core:ps<\/a>/);
-    assert.ok(all.body.indexOf('>statistics<') < all.body.indexOf('>core<'));
+    expect(all.body).toMatch(/<a href="\/mi\/core\/core:ps">core:ps<\/a>/);
+    expect(all.body.indexOf('>statistics<')).toBeLessThan(all.body.indexOf('>core<'));
     const one = await get(server, '/mi/pbx');
-    assert.match(one.body, /aria-current="page">pbx</);
-    assert.doesNotMatch(one.body, /core:ps/);
+    expect(one.body).toMatch(/aria-current="page">pbx</);
+    expect(one.body).not.toMatch(/core:ps/);
   });
 
   test('unknown modules and commands are 404 with the nearest names, shown literally', async (t) => {
@@ -82,9 +81,9 @@ describe('web interface: pages', () => {
       ['/mi/pbx/%3Cscript%3E', /&lt;script&gt;/],
     ] as const) {
       const page = await get(server, path);
-      assert.equal(page.status, 404, path);
-      assert.match(page.body, text);
-      assert.doesNotMatch(page.body, /<script>/);
+      expect(page.status, path).toBe(404);
+      expect(page.body).toMatch(text);
+      expect(page.body).not.toMatch(/<script>/);
     }
   });
 
@@ -93,37 +92,37 @@ describe('web interface: pages', () => {
     for (const path of ['/mi', '/mi/pbx/pbx:echo?arg=', '/mi/nope', '/mi/pbx/pbx:echo?arg=&raw=1']) {
       const { headers } = await get(server, path);
       const policy = headers['content-security-policy'] ?? '';
-      assert.match(String(policy), /^default-src 'none'; .*frame-ancestors 'none'$/, path);
-      assert.doesNotMatch(String(policy), /unsafe/);
-      assert.equal(headers['x-content-type-options'], 'nosniff');
-      assert.equal(headers['cache-control'], 'no-store');
+      expect(String(policy), path).toMatch(/^default-src 'none'; .*frame-ancestors 'none'$/);
+      expect(String(policy)).not.toMatch(/unsafe/);
+      expect(headers['x-content-type-options']).toBe('nosniff');
+      expect(headers['cache-control']).toBe('no-store');
     }
     const { body } = await get(server, '/mi/pbx/pbx:echo?arg=');
-    assert.doesNotMatch(body, /<style|style="|onclick|https?:\/\/(?!127)/);
-    assert.equal(body.match(/<script/g)?.length, 1);
+    expect(body).not.toMatch(/<style|style="|onclick|https?:\/\/(?!127)/);
+    expect(body.match(/<script/g)?.length).toBe(1);
   });
 
   test('a command runs when arg is there, even empty, and only then', async (t) => {
     const server = await startServer(t, { modules: [pbx] });
-    assert.equal(resultOf((await get(server, '/mi/pbx/pbx:echo?arg')).body), undefined);
-    assert.equal(resultOf((await get(server, '/mi/pbx/pbx:echo?other=1')).body), undefined);
-    assert.deepEqual(resultOf((await get(server, '/mi/pbx/pbx:echo?arg=')).body), { [hostile]: hostile });
-    assert.equal((await get(server, '/mi/pbx/pbx:echo?arg=', { method: 'HEAD' })).body, '');
+    expect(resultOf((await get(server, '/mi/pbx/pbx:echo?arg')).body)).toBe(undefined);
+    expect(resultOf((await get(server, '/mi/pbx/pbx:echo?other=1')).body)).toBe(undefined);
+    expect(resultOf((await get(server, '/mi/pbx/pbx:echo?arg=')).body)).toStrictEqual({ [hostile]: hostile });
+    expect((await get(server, '/mi/pbx/pbx:echo?arg=', { method: 'HEAD' })).body).toBe('');
   });
 
   test('values are shown literally, wherever they come from', async (t) => {
     const server = await startServer(t, { modules: [pbx] });
     for (const name of ['echo', 'later']) {
       const { body } = await get(server, `/mi/pbx/pbx:${name}?arg=`);
-      assert.match(body, /&lt;script&gt;alert\(\\&quot;x/);
-      assert.doesNotMatch(body, /<script>/);
-      assert.ok(body.includes('\u{1f4de} \u202e\u0627\u0628'));
+      expect(body).toMatch(/&lt;script&gt;alert\(\\&quot;x/);
+      expect(body).not.toMatch(/<script>/);
+      expect(body).toContain('\u{1f4de} \u202e\u0627\u0628');
     }
-    assert.match((await get(server, '/mi/pbx')).body, /Gives &lt;b&gt;back/);
+    expect((await get(server, '/mi/pbx')).body).toMatch(/Gives &lt;b&gt;back/);
     const { body } = await get(server, `/mi/pbx/pbx:echo?arg=${encodeURIComponent(JSON.stringify([hostile]))}`);
-    assert.doesNotMatch(body, /<script>/);
-    assert.match(body, /value="\[&quot;&lt;script&gt;/);
-    assert.match(body, /data-call="[^"]*&lt;script&gt;/);
+    expect(body).not.toMatch(/<script>/);
+    expect(body).toMatch(/value="\[&quot;&lt;script&gt;/);
+    expect(body).toMatch(/data-call="[^"]*&lt;script&gt;/);
   });
 
   test('errors are pages with code, reason and data', async (t) => {
@@ -137,31 +136,30 @@ describe('web interface: pages', () => {
       ['pbx:echo?arg=a%20b%20c', /-32602 <bdi>Invalid params.*Too few or too many/],
     ] as const) {
       const page = await get(server, `/mi/pbx/${path}`);
-      assert.equal(page.status, 200, path);
-      assert.match(page.body, /data-status="error"/);
-      assert.match(page.body, text, path);
-      assert.doesNotMatch(page.body, /a secret/);
+      expect(page.status, path).toBe(200);
+      expect(page.body).toMatch(/data-status="error"/);
+      expect(page.body, path).toMatch(text);
+      expect(page.body).not.toMatch(/a secret/);
     }
   });
 
   test('a command that fails by a fault of its own is a 500 page that says where to look', async (t) => {
     const server = await startServer(t, { modules: [pbx], log: { debug() {}, info() {}, warn() {}, error() {} } });
     const page = await get(server, '/mi/pbx/pbx:breaks?arg=');
-    assert.equal(page.status, 500);
-    assert.match(
-      page.body,
+    expect(page.status).toBe(500);
+    expect(page.body).toMatch(
       /role="alert" class="error">-32000 <bdi>Server error<\/bdi> \(<bdi>pbx:breaks failed; the log/,
     );
-    assert.doesNotMatch(page.body, /a secret/);
-    assert.match(page.body, /<\/html>\n$/);
+    expect(page.body).not.toMatch(/a secret/);
+    expect(page.body).toMatch(/<\/html>\n$/);
   });
 
   test('a recipe that is chosen and not filled in is not taken for the one without parameters', async (t) => {
     const server = await startServer(t, { modules: [pbx] });
     const { body } = await get(server, '/mi/pbx/pbx:echo?arg=&recipe=1&p.text=');
-    assert.match(body, /-32602 <bdi>Invalid params<\/bdi> \(<bdi>nothing is given for text; fill in, or choose/);
+    expect(body).toMatch(/-32602 <bdi>Invalid params<\/bdi> \(<bdi>nothing is given for text; fill in, or choose/);
     // Without a choice, what is filled in decides, and never for less than that.
-    assert.deepEqual(resultOf((await get(server, '/mi/pbx/pbx:echo?p.text=x')).body), {
+    expect(resultOf((await get(server, '/mi/pbx/pbx:echo?p.text=x')).body)).toStrictEqual({
       text: 'x',
       [hostile]: hostile,
     });
@@ -172,10 +170,10 @@ describe('web interface: pages', () => {
       ],
       ['p.tex=a', /no combination of parameters has just what is filled in \(tex\)/],
     ] as const) {
-      assert.match((await get(server, `/mi/pbx/pbx:echo?${query}`)).body, reason);
+      expect((await get(server, `/mi/pbx/pbx:echo?${query}`)).body).toMatch(reason);
     }
     const form = await get(server, '/mi/pbx/pbx:echo');
-    assert.match(form.body, /name="recipe" value="0" checked> without parameters/);
+    expect(form.body).toMatch(/name="recipe" value="0" checked> without parameters/);
   });
 
   test('the syntaxes of arg are shown by the parameters of the command', async (t) => {
@@ -188,13 +186,13 @@ describe('web interface: pages', () => {
       'group names',
       '"two words"',
     ]) {
-      assert.ok(text.includes(` ${example} `), example);
+      expect(text, example).toContain(` ${example} `);
     }
     for (const arg of ['{"group":"group","names":["names"]}', '["group",["names"]]', 'group names']) {
       const page = await get(server, `/mi/pbx/pbx:words?arg=${encodeURIComponent(arg)}`);
-      assert.deepEqual(resultOf(page.body), ['group', 'names'], arg);
+      expect(resultOf(page.body), arg).toStrictEqual(['group', 'names']);
     }
-    assert.match((await get(server, '/mi/pbx/pbx:later')).body, /<input type="hidden" name="arg" value="">/);
+    expect((await get(server, '/mi/pbx/pbx:later')).body).toMatch(/<input type="hidden" name="arg" value="">/);
   });
 
   test('arg takes JSON and words; inputs take what is left empty there', async (t) => {
@@ -203,21 +201,24 @@ describe('web interface: pages', () => {
       const query = new URLSearchParams(fields).toString();
       const byGet = resultOf((await get(server, `/mi/pbx/${name}?${query}`)).body);
       const byPost = resultOf((await postForm(server, `/mi/pbx/${name}`, query)).body);
-      assert.deepEqual(byGet, byPost);
+      expect(byGet).toStrictEqual(byPost);
       return byGet;
     };
     const rest = { [hostile]: hostile };
-    assert.deepEqual(await run('pbx:echo', { arg: '["a", 5]' }), { text: 'a', count: 5, ...rest });
-    assert.deepEqual(await run('pbx:echo', { arg: ' {"text":"a"}' }), { text: 'a', ...rest });
-    assert.deepEqual(await run('pbx:echo', { arg: '"two  \\"words\\" \\\\" 5' }), {
+    expect(await run('pbx:echo', { arg: '["a", 5]' })).toStrictEqual({ text: 'a', count: 5, ...rest });
+    expect(await run('pbx:echo', { arg: ' {"text":"a"}' })).toStrictEqual({ text: 'a', ...rest });
+    expect(await run('pbx:echo', { arg: '"two  \\"words\\" \\\\" 5' })).toStrictEqual({
       text: 'two  "words" \\',
       count: 5,
       ...rest,
     });
-    assert.deepEqual(await run('pbx:echo', { arg: '[]' }), rest);
-    assert.deepEqual(await run('pbx:echo', { arg: '', 'p.text': '', 'p.count': '' }), rest);
-    assert.deepEqual(await run('pbx:echo', { arg: '', recipe: '1', 'p.text': ' x y ' }), { text: ' x y ', ...rest });
-    assert.deepEqual(await run('pbx:echo', { arg: 'z', recipe: '1', 'p.text': 'x' }), { text: 'z', ...rest });
+    expect(await run('pbx:echo', { arg: '[]' })).toStrictEqual(rest);
+    expect(await run('pbx:echo', { arg: '', 'p.text': '', 'p.count': '' })).toStrictEqual(rest);
+    expect(await run('pbx:echo', { arg: '', recipe: '1', 'p.text': ' x y ' })).toStrictEqual({
+      text: ' x y ',
+      ...rest,
+    });
+    expect(await run('pbx:echo', { arg: 'z', recipe: '1', 'p.text': 'x' })).toStrictEqual({ text: 'z', ...rest });
     // As a browser sends it: the inputs of every recipe, here those of the second one filled in and not chosen.
     const all: [string, string][] = [
       ['recipe', '0'],
@@ -226,10 +227,10 @@ describe('web interface: pages', () => {
       ['p.count', '7'],
       ['arg', ''],
     ];
-    assert.deepEqual(await run('pbx:echo', all), { text: 'q', count: 7, ...rest });
-    assert.deepEqual(await run('pbx:words', { arg: 'g a "b c"' }), ['g', 'a', 'b c']);
-    assert.deepEqual(await run('pbx:words', { 'p.group': 'g', 'p.names': 'a "b c"' }), ['g', 'a', 'b c']);
-    assert.deepEqual(await run('pbx:words', { 'p.group': 'g', 'p.names': '["a", "b c"]' }), ['g', 'a', 'b c']);
+    expect(await run('pbx:echo', all)).toStrictEqual({ text: 'q', count: 7, ...rest });
+    expect(await run('pbx:words', { arg: 'g a "b c"' })).toStrictEqual(['g', 'a', 'b c']);
+    expect(await run('pbx:words', { 'p.group': 'g', 'p.names': 'a "b c"' })).toStrictEqual(['g', 'a', 'b c']);
+    expect(await run('pbx:words', { 'p.group': 'g', 'p.names': '["a", "b c"]' })).toStrictEqual(['g', 'a', 'b c']);
   });
 
   test('a multipart form is taken, its query is ignored, and JSON on the same path is JSON-RPC', async (t) => {
@@ -238,29 +239,29 @@ describe('web interface: pages', () => {
     const page = await postForm(server, '/mi/pbx/pbx:echo?arg=q', body, {
       'Content-Type': 'multipart/form-data; boundary=x',
     });
-    assert.deepEqual(resultOf(page.body), { text: 'm', [hostile]: hostile });
+    expect(resultOf(page.body)).toStrictEqual({ text: 'm', [hostile]: hostile });
     const call = '{"jsonrpc":"2.0","method":"pwd","id":1}';
     const reply = await postForm(server, '/mi/pbx/pbx:echo', call, { 'Content-Type': 'application/json' });
-    assert.match(reply.body, /^\{"jsonrpc":"2.0","result":\{"WD":/);
+    expect(reply.body).toMatch(/^\{"jsonrpc":"2.0","result":\{"WD":/);
   });
 
   test('refusals of the HTTP layer are pages for those who ask for pages', async (t) => {
     const server = await startServer(t, { modules: [pbx], httpd: { receive_buf_size: 256 } });
     const large = await postForm(server, '/mi/pbx/pbx:echo', `arg=${'a'.repeat(300)}`);
-    assert.equal(large.status, 413);
-    assert.match(large.body, /<p role="alert" class="error">.*limit of 256 bytes/);
+    expect(large.status).toBe(413);
+    expect(large.body).toMatch(/<p role="alert" class="error">.*limit of 256 bytes/);
     const malformed = await get(server, '/mi/pbx/pbx:echo?arg=%zz');
-    assert.equal(malformed.status, 400);
-    assert.match(malformed.body, /role="alert".*percent escape/);
+    expect(malformed.status).toBe(400);
+    expect(malformed.body).toMatch(/role="alert".*percent escape/);
     const json = await postForm(server, '/mi', ' '.repeat(300), { 'Content-Type': 'application/json' });
-    assert.equal(json.status, 413);
-    assert.equal(JSON.parse(json.body).jsonrpc, '2.0');
+    expect(json.status).toBe(413);
+    expect(JSON.parse(json.body).jsonrpc).toBe('2.0');
   });
 
   test('the method of forms is set; both are taken', async (t) => {
     const server = await startServer(t, { modules: [pbx], mi_http: { mi_http_method: 1 } });
-    assert.match((await get(server, '/mi/pbx/pbx:echo')).body, /<form method="post" action="\/mi\/pbx\/pbx:echo"/);
-    assert.notEqual(resultOf((await get(server, '/mi/pbx/pbx:echo?arg=')).body), undefined);
+    expect((await get(server, '/mi/pbx/pbx:echo')).body).toMatch(/<form method="post" action="\/mi\/pbx\/pbx:echo"/);
+    expect(resultOf((await get(server, '/mi/pbx/pbx:echo?arg=')).body)).not.toBe(undefined);
   });
 
   test('mi_html gives the pages alone, on a root of its own', async (t) => {
@@ -269,12 +270,12 @@ describe('web interface: pages', () => {
       mi_http: { html: 0 },
       mi_html: { root: 'pages', http_method: 1 },
     });
-    assert.equal((await get(server, '/mi')).status, 405);
+    expect((await get(server, '/mi')).status).toBe(405);
     const page = await get(server, '/pages/pbx/pbx:echo?arg=');
-    assert.match(page.body, /<form method="post" action="\/pages\/pbx\/pbx:echo"/);
-    assert.match(page.body, /href="\/pages\/-\/[^/"]+\/style.css"/);
-    assert.match(page.body, /data-path="\/mi" data-call="\{&quot;jsonrpc/);
-    assert.equal((await postForm(server, '/pages', '{}', { 'Content-Type': 'application/json' })).status, 415);
+    expect(page.body).toMatch(/<form method="post" action="\/pages\/pbx\/pbx:echo"/);
+    expect(page.body).toMatch(/href="\/pages\/-\/[^/"]+\/style.css"/);
+    expect(page.body).toMatch(/data-path="\/mi" data-call="\{&quot;jsonrpc/);
+    expect((await postForm(server, '/pages', '{}', { 'Content-Type': 'application/json' })).status).toBe(415);
   });
 
   test('assets come from memory, with a tag that saves the second transfer', async (t) => {
@@ -284,25 +285,25 @@ describe('web interface: pages', () => {
       ['page.js', 'text/javascript; charset=utf-8'],
     ] as const) {
       const first = await get(server, `/mi/-/${name}`);
-      assert.equal(first.status, 200);
-      assert.equal(first.headers['content-type'], type);
-      assert.equal(first.headers['cache-control'], 'no-cache, no-transform');
+      expect(first.status).toBe(200);
+      expect(first.headers['content-type']).toBe(type);
+      expect(first.headers['cache-control']).toBe('no-cache, no-transform');
       const tag = String(first.headers.etag);
       const second = await get(server, `/mi/-/${name}`, { headers: { 'If-None-Match': `"a", W/${tag}` } });
-      assert.equal(second.status, 304);
-      assert.equal(second.body, '');
+      expect(second.status).toBe(304);
+      expect(second.body).toBe('');
     }
     // Pages name them with a version, under which they never change.
     const { body } = await get(server, '/mi');
     const paths = [...body.matchAll(/(?:href|src)="(\/mi\/-\/[^"]+)"/g)].map(([, path = '']) => path);
-    assert.equal(paths.length, 2);
+    expect(paths.length).toBe(2);
     for (const path of paths) {
       const reply = await get(server, path);
-      assert.equal(reply.status, 200, path);
-      assert.match(String(reply.headers['cache-control']), /immutable/);
-      assert.equal((await get(server, path.replace(/-\/[^/]+/, '-/other'))).status, 404);
+      expect(reply.status, path).toBe(200);
+      expect(String(reply.headers['cache-control'])).toMatch(/immutable/);
+      expect((await get(server, path.replace(/-\/[^/]+/, '-/other'))).status).toBe(404);
     }
-    assert.equal((await get(server, '/mi/-/web.js')).status, 404);
-    assert.equal((await get(server, '/mi/-/..%2Fweb.js')).status, 404);
+    expect((await get(server, '/mi/-/web.js')).status).toBe(404);
+    expect((await get(server, '/mi/-/..%2Fweb.js')).status).toBe(404);
   });
 });

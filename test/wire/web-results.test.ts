@@ -1,5 +1,4 @@
-import assert from 'node:assert/strict';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { command, defineModule, MiError, RecordTable, stream } from '#src/index.js';
 import { call, startServer } from '../support/mi-client.js';
 import { RawClient } from '../support/raw-client.js';
@@ -73,30 +72,29 @@ describe('web interface: results', () => {
     const server = await startServer(t, { modules: [module] });
     const page = await get(server, '/mi/pbx/pbx:dump?arg=');
     const raw = await get(server, '/mi/pbx/pbx:dump?arg=&raw=1');
-    assert.equal(raw.headers['content-type'], 'application/json');
-    assert.equal(JSON.parse(raw.body).records.length, 20_000);
+    expect(raw.headers['content-type']).toBe('application/json');
+    expect(JSON.parse(raw.body).records.length).toBe(20_000);
     const size = Buffer.byteLength(raw.body);
     const told = /class="cut" id="rest">(\d+) bytes of (\d+) shown, (\d+) left out; (<a .*)<\/p>/.exec(page.body) ?? [];
     const [, shown = '', all = '', left = '', links = ''] = told;
-    assert.equal(Number(all), size);
-    assert.equal(Number(left), size - Number(shown));
-    assert.deepEqual(
-      [...links.matchAll(/href="([^"]+)"/g)].map(([, link = '']) => unescapeHtml(link)),
+    expect(Number(all)).toBe(size);
+    expect(Number(left)).toBe(size - Number(shown));
+    expect([...links.matchAll(/href="([^"]+)"/g)].map(([, link = '']) => unescapeHtml(link))).toStrictEqual(
       ['', '&text=1', '&download=1'].map((end) => `/mi/pbx/pbx:dump?arg=&raw=1${end}`),
     );
-    assert.ok(Number(shown) <= 262144 && Number(shown) > 262100, shown);
+    expect(Number(shown) <= 262144 && Number(shown) > 262100, shown).toBe(true);
     const text = resultText(page.body) ?? '';
-    assert.doesNotMatch(text, /\ufffd/);
+    expect(text).not.toMatch(/\ufffd/);
     const compact = text.replaceAll(/[\t\n]|(?<=\}), (?=\{)/g, (blank) => (blank === ', ' ? ',' : ''));
-    assert.equal(compact, Buffer.from(raw.body).subarray(0, Number(shown)).toString());
-    assert.match(page.body, /<\/html>\n$/);
+    expect(compact).toBe(Buffer.from(raw.body).subarray(0, Number(shown)).toString());
+    expect(page.body).toMatch(/<\/html>\n$/);
     const file = await get(server, '/mi/pbx/pbx:dump?arg=&raw=1&download=1');
-    assert.equal(file.headers['content-disposition'], 'attachment; filename="pbx_dump.json"');
+    expect(file.headers['content-disposition']).toBe('attachment; filename="pbx_dump.json"');
     const plain = await get(server, '/mi/pbx/pbx:dump?arg=&raw=1&text=1');
-    assert.equal(plain.headers['content-type'], 'text/plain; charset=utf-8');
-    assert.equal(plain.headers['x-content-type-options'], 'nosniff');
-    assert.equal(plain.body, raw.body);
-    assert.deepEqual(await call(server, 'get_statistics', [['windows_in_use']]), { 'mem:windows_in_use': 0 });
+    expect(plain.headers['content-type']).toBe('text/plain; charset=utf-8');
+    expect(plain.headers['x-content-type-options']).toBe('nosniff');
+    expect(plain.body).toBe(raw.body);
+    expect(await call(server, 'get_statistics', [['windows_in_use']])).toStrictEqual({ 'mem:windows_in_use': 0 });
   });
 
   test('results up to the bound are shown whole, whatever the window', async (t) => {
@@ -111,11 +109,11 @@ describe('web interface: results', () => {
       [40_000, false],
     ] as const) {
       const { body } = await get(server, `/mi/pbx/pbx:text?arg=${size}`);
-      assert.equal(/class="cut"/.test(body), !isWhole, String(size));
+      expect(/class="cut"/.test(body), String(size)).toBe(!isWhole);
       const text = resultText(body) ?? '';
-      if (isWhole) assert.equal(resultOf(body), '<é\u{1f4de}'.repeat(size));
-      else assert.match(text, /^"(<é\u{1f4de})+(<é?)?$/u);
-      assert.match(body, isWhole ? new RegExp(`, ${size * 7 + 2} bytes<`) : new RegExp(`of ${size * 7 + 2} shown`));
+      if (isWhole) expect(resultOf(body)).toBe('<é\u{1f4de}'.repeat(size));
+      else expect(text).toMatch(/^"(<é\u{1f4de})+(<é?)?$/u);
+      expect(body).toMatch(isWhole ? new RegExp(`, ${size * 7 + 2} bytes<`) : new RegExp(`of ${size * 7 + 2} shown`));
     }
   });
 
@@ -123,23 +121,23 @@ describe('web interface: results', () => {
     const { seen, module } = results();
     const server = await startServer(t, { modules: [module] });
     const { body } = await get(server, '/mi/pbx/pbx:endless?arg=');
-    assert.match(body, /bytes of more than \d+ shown/);
-    assert.match(body, /<\/html>\n$/);
-    assert.equal(seen.closed, 1);
+    expect(body).toMatch(/bytes of more than \d+ shown/);
+    expect(body).toMatch(/<\/html>\n$/);
+    expect(seen.closed).toBe(1);
   });
 
   test('a stream that fails is an error at first, and is told of at the end', async (t) => {
     const { module } = results();
     const server = await startServer(t, { modules: [module], log: quiet });
     const early = await get(server, '/mi/pbx/pbx:failing?arg=3');
-    assert.equal(early.status, 500);
-    assert.match(early.body, /data-status="error"/);
-    assert.match(early.body, /-32000 <bdi>Server error/);
+    expect(early.status).toBe(500);
+    expect(early.body).toMatch(/data-status="error"/);
+    expect(early.body).toMatch(/-32000 <bdi>Server error/);
     const late = await get(server, '/mi/pbx/pbx:failing?arg=5000');
-    assert.match(late.body, /data-status="ok"/);
-    assert.match(late.body, /bytes of \d+ before it failed shown/);
-    assert.doesNotMatch(early.body + late.body, /secret/);
-    assert.match(late.body, /<\/html>\n$/);
+    expect(late.body).toMatch(/data-status="ok"/);
+    expect(late.body).toMatch(/bytes of \d+ before it failed shown/);
+    expect(early.body + late.body).not.toMatch(/secret/);
+    expect(late.body).toMatch(/<\/html>\n$/);
   });
 
   test('as JSON an error has a status of its own', async (t) => {
@@ -151,8 +149,8 @@ describe('web interface: results', () => {
       ['pbx:text?arg=&raw=1', 400, -32602],
     ] as const) {
       const reply = await get(server, `/mi/pbx/${path}`);
-      assert.equal(reply.status, status, path);
-      assert.equal(JSON.parse(reply.body).error.code, code);
+      expect(reply.status, path).toBe(status);
+      expect(JSON.parse(reply.body).error.code).toBe(code);
     }
   });
 
@@ -161,8 +159,8 @@ describe('web interface: results', () => {
     const server = await startServer(t, { modules: [module], mi_http: { mi_timeout: 1 }, log: quiet });
     for (const name of ['never', 'stuck']) {
       const page = await get(server, `/mi/pbx/pbx:${name}?arg=`);
-      assert.equal(page.status, 504, name);
-      assert.match(page.body, /role="alert"/);
+      expect(page.status, name).toBe(504);
+      expect(page.body).toMatch(/role="alert"/);
     }
   });
 
@@ -174,7 +172,7 @@ describe('web interface: results', () => {
     while (!client.unread.includes('number')) await new Promise((resolve) => client.socket.once('data', resolve));
     client.kill();
     while (seen.closed === 0) await call(server, 'pwd');
-    assert.deepEqual(await call(server, 'get_statistics', [['windows_in_use']]), { 'mem:windows_in_use': 0 });
+    expect(await call(server, 'get_statistics', [['windows_in_use']])).toStrictEqual({ 'mem:windows_in_use': 0 });
   });
 
   test('when too many calls are pending the page says so', async (t) => {
@@ -186,8 +184,8 @@ describe('web interface: results', () => {
     const pending = async (): Promise<unknown> => call(server, 'get_statistics', [['pending']]);
     while (JSON.stringify(await pending()) !== '{"mi:pending":1}') await pending();
     const page = await get(server, '/mi/pbx/pbx:never?arg=');
-    assert.equal(page.status, 503);
-    assert.equal(page.headers['retry-after'], '1');
-    assert.match(page.body, /max_pending/);
+    expect(page.status).toBe(503);
+    expect(page.headers['retry-after']).toBe('1');
+    expect(page.body).toMatch(/max_pending/);
   });
 });

@@ -1,5 +1,4 @@
-import assert from 'node:assert/strict';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { command, defineModule } from '#src/index.js';
 import { type HttpReply, post, startServer } from '../support/mi-client.js';
 import { get, postForm } from '../support/web-client.js';
@@ -53,15 +52,15 @@ describe('web interface: safety', () => {
         const isAllowed = allowed === true || allowed === method;
         const before = seen.runs;
         const { status, body } = await ask();
-        assert.equal(status, isAllowed ? 200 : 403, JSON.stringify(headers));
-        assert.equal(seen.runs, before + (isAllowed ? 1 : 0));
-        if (!isAllowed) assert.match(body, /pbx:change may change the state of the server, and the request/);
+        expect(status, JSON.stringify(headers)).toBe(isAllowed ? 200 : 403);
+        expect(seen.runs).toBe(before + (isAllowed ? 1 : 0));
+        if (!isAllowed) expect(body).toMatch(/pbx:change may change the state of the server, and the request/);
       }
-      assert.equal((await get(server, '/mi/pbx/pbx:look?arg=', { headers })).status, 200);
+      expect((await get(server, '/mi/pbx/pbx:look?arg=', { headers })).status).toBe(200);
     }
     const before = seen.runs;
     await get(server, `${path}?arg=`, { method: 'HEAD', headers: { 'Sec-Fetch-Site': 'same-origin' } });
-    assert.equal(seen.runs, before);
+    expect(seen.runs).toBe(before);
   });
 
   test('of the shipped commands those that change something say so', async (t) => {
@@ -75,11 +74,11 @@ describe('web interface: safety', () => {
       'usrloc:rm',
     ]) {
       const [module] = name.split(':');
-      assert.equal((await get(server, `/mi/${module}/${name}?arg=`)).status, 403, name);
+      expect((await get(server, `/mi/${module}/${name}?arg=`)).status, name).toBe(403);
     }
     for (const name of ['core:ps', 'core:which', 'statistics:list', 'usrloc:dump', 'httpd:list_root_path']) {
       const [module] = name.split(':');
-      assert.equal((await get(server, `/mi/${module}/${name}?arg=`)).status, 200, name);
+      expect((await get(server, `/mi/${module}/${name}?arg=`)).status, name).toBe(200);
     }
   });
 
@@ -106,13 +105,13 @@ describe('web interface: safety', () => {
     ] as const) {
       for (const path of ['/mi', '/mi/pbx/pbx:look?arg=', '/mi/-/style.css', '/']) {
         const { status, body } = await get(server, path, { headers: { Host: host, Accept: 'text/html' } });
-        assert.equal(status, isAllowed ? 200 : 403, `${host} ${path}`);
-        if (!isAllowed) assert.match(body, /allowed_hosts/);
+        expect(status, `${host} ${path}`).toBe(isAllowed ? 200 : 403);
+        if (!isAllowed) expect(body).toMatch(/allowed_hosts/);
       }
       const browser = await post(server, call, { headers: { Host: host, Origin: `http://${host}` } });
-      assert.equal(browser.status, isAllowed ? 200 : 403, host);
+      expect(browser.status, host).toBe(isAllowed ? 200 : 403);
       // What is no browser may call the server what it likes.
-      assert.equal((await post(server, call, { headers: { Host: host } })).status, 200);
+      expect((await post(server, call, { headers: { Host: host } })).status).toBe(200);
     }
   });
 
@@ -122,16 +121,16 @@ describe('web interface: safety', () => {
     const call = '{"jsonrpc":"2.0","method":"change","id":1}';
     for (const Origin of ['http://evil.example', 'null']) {
       const reply = await post(server, call, { headers: { 'Content-Type': null, Origin } });
-      assert.equal(reply.status, 403);
-      assert.match(JSON.parse(reply.body).error.data, /application\/json/);
+      expect(reply.status).toBe(403);
+      expect(JSON.parse(reply.body).error.data).toMatch(/application\/json/);
     }
-    assert.equal(seen.runs, 0);
+    expect(seen.runs).toBe(0);
     const preflight = await post(server, '', {
       method: 'OPTIONS',
       headers: { 'Content-Type': null, Origin: 'http://evil.example' },
     });
-    assert.equal(preflight.status, 405);
-    assert.equal(preflight.headers['access-control-allow-origin'], undefined);
-    assert.equal((await post(server, call, { headers: { 'Content-Type': null } })).status, 200);
+    expect(preflight.status).toBe(405);
+    expect(preflight.headers['access-control-allow-origin']).toBe(undefined);
+    expect((await post(server, call, { headers: { 'Content-Type': null } })).status).toBe(200);
   });
 });

@@ -1,7 +1,6 @@
 // Handlers in JavaScript, where no compiler tells: what they return or throw wrongly is refused, and named in the log.
-import assert from 'node:assert/strict';
 import { inspect } from 'node:util';
-import { describe, test, vi } from 'vitest';
+import { assert, describe, expect, test, vi } from 'vitest';
 import {
   type Client,
   command,
@@ -127,13 +126,12 @@ describe('what a handler returns or throws wrongly', () => {
     for (const [name, [, logged]] of Object.entries(wrong)) {
       lines.length = 0;
       const { code, data } = await callError(server, `m:${name}`);
-      assert.deepEqual([code, data], [-32000, `m:${name} failed; the log of the server tells why`], name);
-      assert.deepEqual(
-        lines.map(({ message, fields }) => [message, fields.command]),
-        [[`MI command m:${name} failed`, `m:${name}`]],
-      );
+      expect([code, data], name).toStrictEqual([-32000, `m:${name} failed; the log of the server tells why`]);
+      expect(lines.map(({ message, fields }) => [message, fields.command])).toStrictEqual([
+        [`MI command m:${name} failed`, `m:${name}`],
+      ]);
       const { err } = lines[0]?.fields ?? {};
-      assert.match(err instanceof Error ? err.message : inspect(err), logged, name);
+      expect(err instanceof Error ? err.message : inspect(err), name).toMatch(logged);
     }
   });
 
@@ -141,49 +139,51 @@ describe('what a handler returns or throws wrongly', () => {
     const { server, lines } = await start(t);
     const body = '[{"jsonrpc":"2.0","method":"m:deep_map","id":1},{"jsonrpc":"2.0","method":"m:big","id":2}]';
     const [first, second] = JSON.parse((await post(server, body)).body) as Record<string, unknown>[];
-    assert.ok(first !== undefined && 'error' in first && second !== undefined && 'result' in second);
+    assert(first !== undefined && 'error' in first && second !== undefined && 'result' in second);
     const legacy = await post(server, '', { method: 'GET', path: '/json/m:deep_map' });
-    assert.match(legacy.body, /error/i);
+    expect(legacy.body).toMatch(/error/i);
     const page = await post(server, '', { method: 'GET', path: '/mi/m/m:deep_map?arg=' });
-    assert.match(page.body, /m:deep_map failed/);
-    assert.deepEqual([...new Set(lines.map(({ message }) => message))], ['MI command m:deep_map failed']);
-    assert.equal(lines.length, 3);
+    expect(page.body).toMatch(/m:deep_map failed/);
+    expect([...new Set(lines.map(({ message }) => message))]).toStrictEqual(['MI command m:deep_map failed']);
+    expect(lines.length).toBe(3);
   });
 
   test('is told where it is nothing at all', async (t) => {
     const { server, lines } = await start(t);
     for (const [name, [, what]] of Object.entries(empty)) {
       lines.length = 0;
-      assert.equal((await callError(server, `m:${name}`)).data, 'Command handler returned null');
-      assert.match(
-        lines[0]?.message ?? '',
+      expect((await callError(server, `m:${name}`)).data).toBe('Command handler returned null');
+      expect(lines[0]?.message ?? '').toMatch(
         new RegExp(`^MI command m:${name} returned ${what}, which is answered as an error: return a value`),
       );
-      assert.equal(lines.length, 1);
+      expect(lines.length).toBe(1);
     }
   });
 });
 
 test('empty objects, instances and dates are printed as ever', async (t) => {
   const { server, lines } = await start(t);
-  for (const [name, [, printed]] of Object.entries(right)) assert.deepEqual(await call(server, `m:${name}`), printed);
-  assert.deepEqual(lines, []);
+  for (const [name, [, printed]] of Object.entries(right))
+    expect(await call(server, `m:${name}`)).toStrictEqual(printed);
+  expect(lines).toStrictEqual([]);
 });
 
 test('a record that holds a map is not set, rather than set to an empty object', () => {
   const records = new RecordTable<object>();
-  assert.throws(() => records.set('a', { map: new Map() }), /^TypeError: .*a Map at \.map/);
-  assert.equal(records.size, 0);
+  expect(() => records.set('a', { map: new Map() })).toThrow(
+    expect.objectContaining({ name: 'TypeError', message: expect.stringMatching(/^.*a Map at \.map/) }),
+  );
+  expect(records.size).toBe(0);
 });
 
 test('the client of a call is a small object that nobody can change', async (t) => {
   const { server, clients } = await start(t);
   await call(server, 'm:who');
   const [client] = clients;
-  assert.ok(client !== undefined && Object.isFrozen(client));
-  assert.deepEqual(Object.keys(client).sort(), ['caller', 'listener', 'origin', 'remoteAddress']);
-  assert.equal(client.remoteAddress, '127.0.0.1');
-  assert.doesNotMatch(inspect(client, { depth: 9, showHidden: true }), /exchange|response|headers/i);
+  assert(client !== undefined && Object.isFrozen(client));
+  expect(Object.keys(client).sort()).toStrictEqual(['caller', 'listener', 'origin', 'remoteAddress']);
+  expect(client.remoteAddress).toBe('127.0.0.1');
+  expect(inspect(client, { depth: 9, showHidden: true })).not.toMatch(/exchange|response|headers/i);
 });
 
 const asPage = { 'Content-Type': null, Accept: 'text/html' };
@@ -216,16 +216,16 @@ describe('what cannot be read or printed', () => {
     const server = await createServer({ httpd: { ip: '127.0.0.1', port: 0 }, mi_json: {}, modules }).start();
     t.onTestFinished(() => server.close({ deadline: 0 }));
     for (const name of Object.keys(thrown)) {
-      assert.equal((await callError(server, `m:${name}`)).code, -32000, name);
+      expect((await callError(server, `m:${name}`)).code, name).toBe(-32000);
       const page = await post(server, '', { method: 'GET', path: `/mi/m/m:${name}?arg=`, headers: asPage });
-      assert.equal(page.status, 500, name);
+      expect(page.status, name).toBe(500);
       const legacy = await post(server, '', { method: 'GET', path: `/json/m:${name}` });
-      assert.match(legacy.body, /error/i, name);
+      expect(legacy.body, name).toMatch(/error/i);
       const calls = [`m:${name}`, 'version'].map((method, id) => ({ jsonrpc: '2.0', method, id }));
       const [first, second] = JSON.parse((await post(server, JSON.stringify(calls))).body) as Record<string, unknown>[];
-      assert.ok(first !== undefined && 'error' in first && second !== undefined && 'result' in second, name);
+      assert(first !== undefined && 'error' in first && second !== undefined && 'result' in second, name);
     }
-    assert.ok(told.mock.calls.length >= Object.keys(thrown).length * 4);
+    expect(told.mock.calls.length).toBeGreaterThanOrEqual(Object.keys(thrown).length * 4);
   });
 });
 
@@ -259,12 +259,12 @@ describe('data of an MiError', () => {
     t.onTestFinished(() => server.close({ deadline: 0 }));
     for (const [name, data] of Object.entries(datas)) {
       const seen = typeof data === 'bigint' ? Number(data) : data;
-      assert.deepEqual(await callError(server, `m:${name}`), { code: 404, message: 'not found', data: seen });
+      expect(await callError(server, `m:${name}`)).toStrictEqual({ code: 404, message: 'not found', data: seen });
       const page = await post(server, '', { method: 'GET', path: `/mi/m/m:${name}?arg=`, headers: asPage });
-      assert.deepEqual([page.status, /class="error">404 <bdi>not found/.test(page.body)], [200, true], name);
+      expect([page.status, /class="error">404 <bdi>not found/.test(page.body)], name).toStrictEqual([200, true]);
       const raw = await post(server, '', { method: 'GET', path: `/mi/m/m:${name}?arg=` });
-      assert.deepEqual(JSON.parse(raw.body), { error: { code: 404, message: 'not found', data: seen } });
-      assert.match((await post(server, '', { method: 'GET', path: `/json/m:${name}` })).body, /not found/);
+      expect(JSON.parse(raw.body)).toStrictEqual({ error: { code: 404, message: 'not found', data: seen } });
+      expect((await post(server, '', { method: 'GET', path: `/json/m:${name}` })).body).toMatch(/not found/);
     }
   });
 
@@ -277,10 +277,10 @@ describe('data of an MiError', () => {
     const server = await createServer({ ...options, log }).start();
     t.onTestFinished(() => server.close({ deadline: 0 }));
     const { code, data } = await callError(server, 'm:map');
-    assert.deepEqual([code, data], [-32000, 'the error of the command cannot be printed as JSON']);
+    expect([code, data]).toStrictEqual([-32000, 'the error of the command cannot be printed as JSON']);
     const [line] = lines;
-    assert.equal(line?.[0], 'the error of MI command m:map cannot be printed');
-    assert.match(String(line?.[1]), /holds a Map at \.data/);
+    expect(line?.[0]).toBe('the error of MI command m:map cannot be printed');
+    expect(String(line?.[1])).toMatch(/holds a Map at \.data/);
   });
 });
 
@@ -311,10 +311,9 @@ test('a statistic that cannot be computed is null, told once, and keeps nobody f
   for (const item of ['pbx:', 'all', 'pbx:']) {
     const told = (await call(server, 'get_statistics', [[item]])) as Record<string, unknown>;
     const seen = Object.keys(values).map((name) => told[`pbx:${name}`]);
-    assert.deepEqual(seen, [null, null, null, null, 5]);
+    expect(seen).toStrictEqual([null, null, null, null, 5]);
   }
-  assert.deepEqual(
-    lines.sort(),
+  expect(lines.sort()).toStrictEqual(
     ['big', 'nothing', 'text', 'throws'].map((name) => `statistic pbx:${name} cannot be computed, which is told once`),
   );
 });
@@ -332,8 +331,8 @@ test('a stream that fails is logged with its command', async (t) => {
   const modules = [defineModule({ name: 'm', commands: [calls] })];
   const server = await createServer({ httpd: { ip: '127.0.0.1', port: 0 }, log, modules }).start();
   t.onTestFinished(() => server.close({ deadline: 0 }));
-  await assert.rejects(call(server, 'm:calls'));
+  await expect(call(server, 'm:calls')).rejects.toThrow();
   const [[message, fields] = ['', {}]] = lines;
-  assert.equal(message, 'streamed reply of root /mi, m:calls, failed');
-  assert.ok('about' in fields && fields.about === 'm:calls');
+  expect(message).toBe('streamed reply of root /mi, m:calls, failed');
+  assert('about' in fields && fields.about === 'm:calls');
 });

@@ -1,5 +1,4 @@
-import assert from 'node:assert/strict';
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import { AllowedHosts, allowedHostsProblem } from './allowed-hosts.js';
 
 test('names that no Host header can have are rejected, each with what to give', () => {
@@ -18,7 +17,7 @@ test('names that no Host header can have are rejected, each with what to give', 
     [' , ', /is no name|it is empty|give names/],
     ['', /it is empty/],
   ] as const) {
-    assert.match(allowedHostsProblem(list) ?? '', reason, list);
+    expect(allowedHostsProblem(list) ?? '', list).toMatch(reason);
   }
 });
 
@@ -31,10 +30,10 @@ test('names that are accepted are ones that match', () => {
     'xn--bcher-kva.example',
     'mi.example.org.',
   ]) {
-    assert.equal(allowedHostsProblem(name), undefined, name);
+    expect(allowedHostsProblem(name), name).toBe(undefined);
     const hosts = new AllowedHosts(name);
     for (const host of [name, name.toLowerCase(), `${name}:8888`])
-      assert.equal(hosts.hostRefusal(host), undefined, host);
+      expect(hosts.hostRefusal(host), host).toBe(undefined);
   }
-  assert.equal(allowedHostsProblem('127.0.0.1, ::1 [::1]\nlocalhost,'), undefined);
+  expect(allowedHostsProblem('127.0.0.1, ::1 [::1]\nlocalhost,')).toBe(undefined);
 });

@@ -1,6 +1,5 @@
-import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { test } from 'vitest';
+import { assert, expect, test } from 'vitest';
 import { holds } from '../../../test/support/property.js';
 import { type ListenSetting, parseListenSetting, settingName } from './setting.js';
 
@@ -40,7 +39,7 @@ const good: [string, ...ReturnType<typeof read>][] = [
 ];
 
 for (const [text, ...expected] of good) {
-  test(`reads ${JSON.stringify(text)}`, () => assert.deepEqual(read(text), expected));
+  test(`reads ${JSON.stringify(text)}`, () => expect(read(text)).toStrictEqual(expected));
 }
 
 const bad: [string, RegExp][] = [
@@ -76,13 +75,12 @@ const bad: [string, RegExp][] = [
 
 for (const [text, message] of bad) {
   test(`refuses ${JSON.stringify(text.slice(0, 60))}`, () => {
-    assert.throws(
-      () => parseListenSetting(text),
-      (error: Error) => {
-        assert.ok(error instanceof RangeError);
-        assert.match(error.message, message);
+    expect(() => parseListenSetting(text)).toThrow(
+      expect.toSatisfy((error: Error) => {
+        assert(error instanceof RangeError);
+        expect(error.message).toMatch(message);
         return true;
-      },
+      }),
     );
   });
 }
@@ -112,12 +110,12 @@ test('any text is read or refused in one line, and what is read is read again fr
       try {
         setting = parseListenSetting(text);
       } catch (error) {
-        assert.ok(error instanceof RangeError);
-        assert.doesNotMatch(error.message, /\n/);
+        assert(error instanceof RangeError);
+        expect(error.message).not.toMatch(/\n/);
         return;
       }
       const again = parseListenSetting(settingName(setting));
-      assert.deepEqual({ ...again, options: setting.options }, setting);
+      expect({ ...again, options: setting.options }).toStrictEqual(setting);
     }),
   );
 });

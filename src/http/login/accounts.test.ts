@@ -1,6 +1,5 @@
-import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { describe, test } from 'vitest';
+import { assert, describe, expect, test } from 'vitest';
 import { holds } from '../../../test/support/property.js';
 import { AddressList, formatAddress, networkOf } from '../../base/address.js';
 import { RateLimit } from '../../mi/calls/guard.js';
@@ -28,23 +27,25 @@ describe('passwords', () => {
     const hash = Buffer.from('7023bdcb3afd7348461c06cd81fd38ebfda8fbba904f8e3ea9b543f6545da1f2', 'hex');
     const line = parsePasswordHash(`scrypt$16384$8$1$${salt}$${hash.toString('base64url')}`);
     // The first 32 bytes of the vector: a shorter key is a prefix of a longer one.
-    assert.equal(await verifyPassword('pleaseletmein', line), true);
-    assert.equal(await verifyPassword('pleaseletmeout', line), false);
+    expect(await verifyPassword('pleaseletmein', line)).toBe(true);
+    expect(await verifyPassword('pleaseletmeout', line)).toBe(false);
   });
 
   test('a hash that was made is read back, and no two are equal', async () => {
     const [one, another] = [await hashPassword('pässword'), await hashPassword('pässword')];
-    assert.notEqual(formatPasswordHash(one), formatPasswordHash(another));
+    expect(formatPasswordHash(one)).not.toBe(formatPasswordHash(another));
     const read = parsePasswordHash(formatPasswordHash(one));
-    assert.equal(await verifyPassword('pässword', read), true);
-    assert.equal(await verifyPassword('pa\u0308ssword', read), true, 'the same letters in another form');
-    assert.equal(await verifyPassword('passwort', read), false);
+    expect(await verifyPassword('pässword', read)).toBe(true);
+    expect(await verifyPassword('pa\u0308ssword', read), 'the same letters in another form').toBe(true);
+    expect(await verifyPassword('passwort', read)).toBe(false);
   });
 
   test('costs that would exhaust the server, and malformed ones, are refused without repeating the hash', () => {
     const [salt, hash] = ['A'.repeat(22), 'B'.repeat(43)];
     for (const cost of ['1023$8$1', '1000$8$1', '16385$8$1', '4194304$8$1', '32768$128$1', '16384$0$1', '16384$8$65']) {
-      assert.throws(() => parsePasswordHash(`scrypt$${cost}$${salt}$${hash}`), /^RangeError: the cost .* out of range/);
+      expect(() => parsePasswordHash(`scrypt$${cost}$${salt}$${hash}`)).toThrow(
+        expect.objectContaining({ name: 'RangeError', message: expect.stringMatching(/^the cost .* out of range/) }),
+      );
     }
     for (const text of [
       '',
@@ -53,9 +54,8 @@ describe('passwords', () => {
       `bcrypt$16384$8$1$${salt}$${hash}`,
       `scrypt$16384$8$1$a$b`,
     ]) {
-      assert.throws(
-        () => parsePasswordHash(text),
-        (error) => !String(error).includes(hash) && /mi-httpd passwd/.test(String(error)),
+      expect(() => parsePasswordHash(text)).toThrow(
+        expect.toSatisfy((error) => !String(error).includes(hash) && /mi-httpd passwd/.test(String(error))),
       );
     }
   });
@@ -63,13 +63,13 @@ describe('passwords', () => {
 
 test('tokens are long, differ, and their lines are read back', () => {
   const tokens = new Set(Array.from({ length: 100 }, makeToken));
-  assert.equal(tokens.size, 100);
+  expect(tokens.size).toBe(100);
   for (const token of tokens) {
-    assert.match(token, /^mi_[A-Za-z0-9_-]{43}$/);
-    assert.equal(readBearer(`Bearer ${token}`), token);
-    assert.equal(parseTokenHash(formatTokenHash(digestToken(token))), digestToken(token));
+    expect(token).toMatch(/^mi_[A-Za-z0-9_-]{43}$/);
+    expect(readBearer(`Bearer ${token}`)).toBe(token);
+    expect(parseTokenHash(formatTokenHash(digestToken(token)))).toBe(digestToken(token));
   }
-  assert.throws(() => parseTokenHash('sha256$abc'), /mi-httpd token/);
+  expect(() => parseTokenHash('sha256$abc')).toThrow(/mi-httpd token/);
 });
 
 test('what Basic carries is read back; nothing else is a credential, and nothing fails', () => {
@@ -79,8 +79,7 @@ test('what Basic carries is read back; nothing else is a credential, and nothing
       fc.string({ unit: 'grapheme' }).filter((password) => !/\p{Cc}/u.test(password)),
       (name, password) => {
         const encoded = Buffer.from(`${name}:${password}`).toString('base64');
-        assert.equal(
-          JSON.stringify(readBasic(`Basic ${encoded}`)),
+        expect(JSON.stringify(readBasic(`Basic ${encoded}`))).toBe(
           JSON.stringify({ name: name.normalize('NFC'), password: password.normalize('NFC') }),
         );
       },
@@ -90,11 +89,11 @@ test('what Basic carries is read back; nothing else is a credential, and nothing
     fc.property(fc.string(), (text) => {
       readBasic(text);
       readBearer(text);
-      assert.equal(readBasic(`Digest ${text}`), undefined);
+      expect(readBasic(`Digest ${text}`)).toBe(undefined);
     }),
   );
   for (const text of ['', 'Basic', 'Basic ', 'Basic !', 'Basic YQ', 'Basic YQ==', 'BasicYTpi', 'Basic YTpi YTpi']) {
-    assert.equal(readBasic(text), undefined, text);
+    expect(readBasic(text), text).toBe(undefined);
   }
 });
 
@@ -108,12 +107,12 @@ test('a credential has one form, however it is written; control characters are n
     `Basic ${of('jo\u0308rg:pa\u0308')}`,
     `Basic ${latin1}`,
   ]) {
-    assert.deepEqual(readBasic(text), { name: 'jörg', password: 'pä' }, text);
+    expect(readBasic(text), text).toStrictEqual({ name: 'jörg', password: 'pä' });
   }
-  assert.deepEqual(readBasic('Basic YTo='), readBasic('Basic YTp='), 'bits that nobody reads');
+  expect(readBasic('Basic YTo='), 'bits that nobody reads').toStrictEqual(readBasic('Basic YTp='));
   for (const control of ['\0', '\t', '\n', '\r', '\x1b', '\x7f', '\x85']) {
-    assert.equal(readBasic(`Basic ${of(`a${control}:b`)}`), undefined);
-    assert.equal(readBasic(`Basic ${of(`a:b${control}`)}`), undefined);
+    expect(readBasic(`Basic ${of(`a${control}:b`)}`)).toBe(undefined);
+    expect(readBasic(`Basic ${of(`a:b${control}`)}`)).toBe(undefined);
   }
 });
 
@@ -121,12 +120,12 @@ describe('addresses', () => {
   test('a list has what its networks have', () => {
     const list = new AddressList('127.0.0.1, 192.0.2.0/24 ,2001:db8::/32,::1');
     for (const address of ['127.0.0.1', '192.0.2.0', '192.0.2.255', '2001:db8::1', '2001:db8:ffff::', '::1']) {
-      assert.equal(list.includes(address), true, address);
+      expect(list.includes(address), address).toBe(true);
     }
     for (const address of ['127.0.0.2', '192.0.3.0', '2001:db9::', '::2', '', 'local', 'unknown']) {
-      assert.equal(list.includes(address), false, address);
+      expect(list.includes(address), address).toBe(false);
     }
-    assert.equal(new AddressList('0.0.0.0/0').includes('203.0.113.9'), true);
+    expect(new AddressList('0.0.0.0/0').includes('203.0.113.9')).toBe(true);
     for (const text of [
       '',
       'a',
@@ -138,16 +137,16 @@ describe('addresses', () => {
       '1.2.3.4/24/1',
       '1.2.3.4,',
     ]) {
-      assert.throws(() => new AddressList(text), RangeError, text);
+      expect(() => new AddressList(text), text).toThrow(RangeError);
     }
   });
 
   test('the network of an IPv6 address is its first half, whatever form it has', () => {
-    assert.equal(networkOf('192.0.2.7'), '192.0.2.7');
-    assert.equal(networkOf('local'), 'local');
-    for (const none of ['', 'unknown']) assert.equal(networkOf(none), undefined);
-    assert.equal(networkOf('::1'), '0:0:0:0::/64');
-    assert.equal(networkOf('2001:db8::1'), '2001:db8:0:0::/64');
+    expect(networkOf('192.0.2.7')).toBe('192.0.2.7');
+    expect(networkOf('local')).toBe('local');
+    for (const none of ['', 'unknown']) expect(networkOf(none)).toBe(undefined);
+    expect(networkOf('::1')).toBe('0:0:0:0::/64');
+    expect(networkOf('2001:db8::1')).toBe('2001:db8:0:0::/64');
     holds(
       fc.property(
         fc.uint8Array({ minLength: 16, maxLength: 16 }),
@@ -157,9 +156,9 @@ describe('addresses', () => {
           const first = [0, 2, 4, 6].map((at) => groups.getUint16(at).toString(16)).join(':');
           const address = formatAddress(bytes);
           if (!address.includes(':')) return;
-          assert.equal(networkOf(address), `${first}::/64`);
+          expect(networkOf(address)).toBe(`${first}::/64`);
           const neighbour = formatAddress(Uint8Array.from([...bytes.subarray(0, 8), ...rest]));
-          if (neighbour.includes(':')) assert.equal(networkOf(neighbour), networkOf(address));
+          if (neighbour.includes(':')) expect(networkOf(neighbour)).toBe(networkOf(address));
         },
       ),
     );
@@ -177,7 +176,7 @@ describe('waiting after failures', () => {
 
   function standing(backOff: BackOff, network: string, name = 'z'): number {
     const attempt = backOff.begin(network, name);
-    assert.ok(typeof attempt === 'object');
+    assert(typeof attempt === 'object');
     return attempt.standing;
   }
 
@@ -188,71 +187,71 @@ describe('waiting after failures', () => {
   test('five are free, then 1 s, 2, 4, up to a minute', () => {
     let now = 0;
     const backOff = new BackOff(() => now);
-    for (let i = 0; i < 5; i++) assert.equal(fail(backOff, 'a'), 0);
+    for (let i = 0; i < 5; i++) expect(fail(backOff, 'a')).toBe(0);
     for (const seconds of [1, 2, 4, 8, 16, 32, 60, 60]) {
-      assert.equal(backOff.wait('a', 'x'), seconds);
+      expect(backOff.wait('a', 'x')).toBe(seconds);
       now += seconds * 1000 - 1;
-      assert.equal(fail(backOff, 'a'), 1, 'to the end');
+      expect(fail(backOff, 'a'), 'to the end').toBe(1);
       now += 1;
-      assert.equal(backOff.wait('a', 'x'), 0);
-      assert.equal(fail(backOff, 'a'), 0);
+      expect(backOff.wait('a', 'x')).toBe(0);
+      expect(fail(backOff, 'a')).toBe(0);
     }
-    assert.equal(backOff.wait('b', 'x'), 0);
+    expect(backOff.wait('b', 'x')).toBe(0);
   });
 
   test('a success clears its own name, and time clears all', () => {
     let now = 0;
     const backOff = new BackOff(() => now);
     for (let i = 0; i < 4; i++) fail(backOff, 'a');
-    assert.equal(succeed(backOff, 'a', 'x'), 0);
-    assert.equal(backOff.size, 0);
+    expect(succeed(backOff, 'a', 'x')).toBe(0);
+    expect(backOff.size).toBe(0);
     for (let i = 0; i < 5; i++) {
-      assert.equal(fail(backOff, 'a'), 0);
+      expect(fail(backOff, 'a')).toBe(0);
       succeed(backOff, 'a', 'another');
     }
-    assert.equal(fail(backOff, 'a'), 1);
+    expect(fail(backOff, 'a')).toBe(1);
     now += 61_001;
-    for (let i = 0; i < 4; i++) assert.equal(fail(backOff, 'a'), 0);
-    assert.equal(backOff.wait('a', 'x'), 0);
+    for (let i = 0; i < 4; i++) expect(fail(backOff, 'a')).toBe(0);
+    expect(backOff.wait('a', 'x')).toBe(0);
   });
 
   test('names together have as few guesses as one; each that is refused counts for its name alone', () => {
     let now = 0;
     const backOff = new BackOff(() => now);
-    for (let i = 0; i < 5; i++) assert.equal(fail(backOff, 'a', `n${i}`), 0);
-    assert.equal(backOff.wait('a', 'x'), 0, 'who is logged in is answered');
-    for (let i = 0; i < 5; i++) assert.equal(fail(backOff, 'a', 'x'), 1);
-    assert.equal(backOff.wait('a', 'x'), 1, 'until its name has been guessed at');
-    assert.equal(backOff.wait('a', 'y'), 0);
+    for (let i = 0; i < 5; i++) expect(fail(backOff, 'a', `n${i}`)).toBe(0);
+    expect(backOff.wait('a', 'x'), 'who is logged in is answered').toBe(0);
+    for (let i = 0; i < 5; i++) expect(fail(backOff, 'a', 'x')).toBe(1);
+    expect(backOff.wait('a', 'x'), 'until its name has been guessed at').toBe(1);
+    expect(backOff.wait('a', 'y')).toBe(0);
     now += 1000;
-    assert.equal(fail(backOff, 'a', 'y'), 0, 'refused ones have not made the network wait longer');
+    expect(fail(backOff, 'a', 'y'), 'refused ones have not made the network wait longer').toBe(0);
   });
 
   test('names beyond those that are counted apart are one, and forget none', () => {
     const backOff = new BackOff(() => 0);
     for (let i = 0; i < 5; i++) fail(backOff, 'a', 'first');
     for (let i = 0; i < 1000; i++) fail(backOff, 'a', `n${i}`);
-    assert.equal(backOff.wait('a', 'first'), 1);
-    assert.ok(backOff.wait('a', 'another') > 0);
+    expect(backOff.wait('a', 'first')).toBe(1);
+    expect(backOff.wait('a', 'another')).toBeGreaterThan(0);
     const known = new BackOff(() => 0);
     succeed(known, 'a', 'bob');
     for (let i = 0; i < 1000; i++) fail(known, 'a', `n${i}`);
-    assert.equal(known.wait('a', 'bob'), 0, 'who has logged in is counted apart');
+    expect(known.wait('a', 'bob'), 'who has logged in is counted apart').toBe(0);
     const told = known.begin('a', 'another');
-    for (let i = 0; i < 5; i++) assert.equal(known.begin('a', 'bob'), told, 'which is not told');
-    assert.equal(known.wait('a', 'bob'), 1);
+    for (let i = 0; i < 5; i++) expect(known.begin('a', 'bob'), 'which is not told').toBe(told);
+    expect(known.wait('a', 'bob')).toBe(1);
   });
 
   test('logins under way count as failures until they end, and leave nothing behind', () => {
     const backOff = new BackOff(() => 0);
     const running = Array.from({ length: 5 }, (_, i) => backOff.begin('a', `${i}`));
-    assert.equal(backOff.begin('a', '5'), 1);
+    expect(backOff.begin('a', '5')).toBe(1);
     for (const attempt of running) {
-      assert.ok(typeof attempt === 'object');
+      assert(typeof attempt === 'object');
       attempt.ended('succeeded');
     }
-    assert.equal(succeed(backOff, 'a', '5'), 0);
-    assert.equal(backOff.size, 0);
+    expect(succeed(backOff, 'a', '5')).toBe(0);
+    expect(backOff.size).toBe(0);
   });
 
   test('after the free ones a single guess is under way', () => {
@@ -260,23 +259,23 @@ describe('waiting after failures', () => {
     const backOff = new BackOff(() => now);
     for (let i = 0; i < 5; i++) fail(backOff, 'a');
     now += 1000;
-    assert.equal(typeof backOff.begin('a', 'x'), 'object');
-    assert.equal(typeof backOff.begin('a', 'x'), 'number');
+    expect(typeof backOff.begin('a', 'x')).toBe('object');
+    expect(typeof backOff.begin('a', 'x')).toBe('number');
   });
 
   test('one that could not be verified counts for its name, and its network goes after others', () => {
     const backOff = new BackOff(() => 0);
-    for (let i = 0; i < 5; i++) assert.equal(login(backOff, 'a', 'x', 'refused'), 0);
-    assert.equal(backOff.wait('a', 'x'), 1);
-    assert.equal(standing(backOff, 'a', 'y'), Standing.failing);
+    for (let i = 0; i < 5; i++) expect(login(backOff, 'a', 'x', 'refused')).toBe(0);
+    expect(backOff.wait('a', 'x')).toBe(1);
+    expect(standing(backOff, 'a', 'y')).toBe(Standing.failing);
   });
 
   test('the table is bounded: the network that failed the longest ago is forgotten', () => {
     const backOff = new BackOff(() => 0);
     for (let i = 0; i < 5; i++) fail(backOff, 'first');
     for (let i = 0; i < 5000; i++) fail(backOff, `n${i}`);
-    assert.equal(backOff.size, 4096);
-    assert.equal(backOff.wait('first', 'x'), 0);
+    expect(backOff.size).toBe(4096);
+    expect(backOff.wait('first', 'x')).toBe(0);
   });
 
   test('a network without failures goes before one with, and one that has logged in before both', () => {
@@ -284,10 +283,11 @@ describe('waiting after failures', () => {
     succeed(backOff, 'good', 'x');
     fail(backOff, 'failing');
     succeed(backOff, 'failing', 'y');
-    assert.deepEqual(
-      ['good', 'new', 'failing'].map((network) => standing(backOff, network)),
-      [Standing.good, Standing.new, Standing.failing],
-    );
+    expect(['good', 'new', 'failing'].map((network) => standing(backOff, network))).toStrictEqual([
+      Standing.good,
+      Standing.new,
+      Standing.failing,
+    ]);
   });
 });
 
@@ -295,25 +295,23 @@ test('verified credentials are forgotten when they are not used, and when there 
   let now = 0;
   const verified = new VerifiedCredentials<string>(() => now);
   const digest = verified.digest('192.0.2.1', 'alice', 'x');
-  assert.equal(digest, verified.digest('192.0.2.1', 'alice', 'x'));
+  expect(digest).toBe(verified.digest('192.0.2.1', 'alice', 'x'));
   const others = [verified.digest('192.0.2.1', 'alice', 'y'), verified.digest('192.0.2.2', 'alice', 'x')];
-  assert.ok(!others.includes(digest));
-  assert.notEqual(
-    digest,
+  expect(others).not.toContain(digest);
+  expect(digest, 'the key is of one process, and one table').not.toBe(
     new VerifiedCredentials(() => now).digest('192.0.2.1', 'alice', 'x'),
-    'the key is of one process, and one table',
   );
   verified.add(digest, 'alice');
   for (let i = 0; i < 3; i++) {
     now += 299_999;
-    assert.equal(verified.find(digest), 'alice');
+    expect(verified.find(digest)).toBe('alice');
   }
   now += 300_001;
-  assert.equal(verified.find(digest), undefined);
+  expect(verified.find(digest)).toBe(undefined);
   for (let i = 0; i < 300; i++) verified.add(`${i}`, 'x');
-  assert.equal(verified.size, 256);
-  assert.equal(verified.find('43'), undefined);
-  assert.equal(verified.find('44'), 'x');
+  expect(verified.size).toBe(256);
+  expect(verified.find('43')).toBe(undefined);
+  expect(verified.find('44')).toBe('x');
 });
 
 test('turns: the lowest rank first; a party with more places gives one up, and a higher rank all', async () => {
@@ -329,16 +327,16 @@ test('turns: the lowest rank first; a party with more places gives one up, and a
   await new Promise(setImmediate);
   all.push(run('b', 'b', 1));
   await new Promise(setImmediate);
-  assert.deepEqual(order, ['a2 true'], 'two of one party make room for another');
+  expect(order, 'two of one party make room for another').toStrictEqual(['a2 true']);
   all.push(run('c', 'c', 1));
   await new Promise(setImmediate);
-  assert.deepEqual(order, ['a2 true', 'c true'], 'one each is fair');
+  expect(order, 'one each is fair').toStrictEqual(['a2 true', 'c true']);
   all.push(run('good', 'a', 0), run('bad', 'd', 2));
   await new Promise(setImmediate);
-  assert.deepEqual(order, ['a2 true', 'c true', 'bad true', 'b true']);
+  expect(order).toStrictEqual(['a2 true', 'c true', 'bad true', 'b true']);
   end();
   await Promise.all([running, ...all]);
-  assert.deepEqual(order.slice(4), ['good', 'a1']);
+  expect(order.slice(4)).toStrictEqual(['good', 'a1']);
 });
 
 test('turns: a few at a time, a bounded number waits, in order', async () => {
@@ -351,46 +349,40 @@ test('turns: a few at a time, a bounded number waits, in order', async () => {
       return new Promise<void>((resolve) => ends.push(resolve));
     }),
   );
-  await assert.rejects(
-    turns.run(async () => {}),
-    BusyError,
-  );
-  assert.deepEqual(order, [0, 1]);
+  await expect(turns.run(async () => {})).rejects.toThrow(BusyError);
+  expect(order).toStrictEqual([0, 1]);
   for (let i = 0; i < 5; i++) {
     ends[i]?.();
     await all[i];
     await new Promise(setImmediate);
   }
-  assert.deepEqual(order, [0, 1, 2, 3, 4]);
-  await assert.rejects(
-    turns.run(() => Promise.reject(new Error('no'))),
-    /no/,
-  );
-  assert.equal(await turns.run(async () => 'free again'), 'free again');
+  expect(order).toStrictEqual([0, 1, 2, 3, 4]);
+  await expect(turns.run(() => Promise.reject(new Error('no')))).rejects.toThrow(/no/);
+  expect(await turns.run(async () => 'free again')).toBe('free again');
 });
 
 test('a rate limit gives as many calls as its rate has, for each party, and is bounded', () => {
   let now = 0;
   const limit = new RateLimit(4, () => now);
   const take = (): number[] => Array.from({ length: 5 }, () => limit.take('a'));
-  assert.deepEqual(take(), [0, 0, 0, 0, 1]);
-  assert.equal(limit.take('b'), 0);
+  expect(take()).toStrictEqual([0, 0, 0, 0, 1]);
+  expect(limit.take('b')).toBe(0);
   now += 250;
-  assert.deepEqual([limit.take('a'), limit.take('a')], [0, 1]);
+  expect([limit.take('a'), limit.take('a')]).toStrictEqual([0, 1]);
   now += 3_600_000;
-  assert.deepEqual(take(), [0, 0, 0, 0, 1]);
+  expect(take()).toStrictEqual([0, 0, 0, 0, 1]);
   for (let i = 0; i < 20_000; i++) limit.take(`p${i}`);
-  assert.equal(limit.size, 16384);
+  expect(limit.size).toBe(16384);
 });
 
 test('levels', () => {
   for (const [i, one] of levels.entries()) {
     for (const [j, another] of levels.entries()) {
-      assert.equal(includesLevel(one, another), i >= j);
-      assert.equal(lowerLevel(one, another), levels[Math.min(i, j)]);
+      expect(includesLevel(one, another)).toBe(i >= j);
+      expect(lowerLevel(one, another)).toBe(levels[Math.min(i, j)]);
     }
-    assert.equal(includesLevel('boss', one), false);
-    assert.equal(includesLevel('', one), false);
+    expect(includesLevel('boss', one)).toBe(false);
+    expect(includesLevel('', one)).toBe(false);
   }
 });
 
@@ -399,11 +391,16 @@ test('lists of commands take characters as they are, but for the star', () => {
   const entry = table.add('usrloc', command({ name: 'dump', aliases: ['ul_dump'], help: 'x', run: () => 1 }));
   const other = table.add('core', command({ name: 'log.level', help: 'x', run: () => 1 }));
   const fits = (text: string): boolean[] => [entry, other].map((one) => new CommandList('list', text, table).has(one));
-  assert.deepEqual(fits('ul_*'), [true, false]);
-  assert.deepEqual(fits('*'), [true, true]);
-  assert.deepEqual(fits('core:*, dump'), [true, true]);
-  assert.deepEqual(fits('log.level'), [false, true]);
+  expect(fits('ul_*')).toStrictEqual([true, false]);
+  expect(fits('*')).toStrictEqual([true, true]);
+  expect(fits('core:*, dump')).toStrictEqual([true, true]);
+  expect(fits('log.level')).toStrictEqual([false, true]);
   for (const text of ['log.lev.l', 'dum', 'ump', 'DUMP', '', 'dump,', '(', '[a']) {
-    assert.throws(() => new CommandList('list', text, table), /^Error: list has ".*", which fits no MI command/, text);
+    expect(() => new CommandList('list', text, table), text).toThrow(
+      expect.objectContaining({
+        name: 'Error',
+        message: expect.stringMatching(/^list has ".*", which fits no MI command/),
+      }),
+    );
   }
 });

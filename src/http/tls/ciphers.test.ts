@@ -1,6 +1,5 @@
-import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { test } from 'vitest';
+import { assert, expect, test } from 'vitest';
 import { holds } from '../../../test/support/property.js';
 import { ciphersNotice, defaultCiphers, readCiphers } from './ciphers.js';
 import { engineList, engineSuites } from './suites.js';
@@ -15,20 +14,18 @@ function refusal(text: string): string {
   try {
     readCiphers(text);
   } catch (error) {
-    assert.ok(error instanceof RangeError);
+    assert(error instanceof RangeError);
     return error.message;
   }
-  return assert.fail(`${text} is accepted`);
+  return expect.unreachable(`${text} is accepted`);
 }
 
 test('the default string', () => {
-  assert.equal(
-    list(defaultCiphers),
+  expect(list(defaultCiphers)).toBe(
     'ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-AES256-GCM-SHA384:' +
       'ECDHE-RSA-CHACHA20-POLY1305:AES256-GCM-SHA384',
   );
-  assert.equal(
-    ciphersNotice(defaultCiphers),
+  expect(ciphersNotice(defaultCiphers)).toBe(
     `tls_ciphers "${defaultCiphers}": TLS 1.3 cannot be switched off and is offered too, with all of its suites; ` +
       'key exchange groups are X25519, P-256 and P-384, whatever is asked for; signature algorithms are not limited; ' +
       'the engine has no suite with DHE-RSA, AES-256-CCM',
@@ -61,23 +58,22 @@ const counts: [string, number][] = [
 ];
 
 for (const [text, count] of counts) {
-  if (count > 0) test(`${text}: ${count} suites`, () => assert.equal(readCiphers(text).suites.length, count));
+  if (count > 0) test(`${text}: ${count} suites`, () => expect(readCiphers(text).suites.length).toBe(count));
 }
 
 test('the order of the string is kept, key exchange first', () => {
-  assert.equal(
-    list('NONE:+VERS-TLS1.2:+RSA:+ECDHE-RSA:+AES-128-GCM:+AES-256-GCM:+AEAD'),
+  expect(list('NONE:+VERS-TLS1.2:+RSA:+ECDHE-RSA:+AES-128-GCM:+AES-256-GCM:+AEAD')).toBe(
     'AES128-GCM-SHA256:AES256-GCM-SHA384:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384',
   );
-  assert.match(list('PERFORMANCE'), /^AES128-GCM-SHA256:/);
+  expect(list('PERFORMANCE')).toMatch(/^AES128-GCM-SHA256:/);
 });
 
 test('TLS 1.3 alone', () => {
   const only13 = readCiphers('NORMAL:-VERS-ALL:+VERS-TLS1.3');
-  assert.deepEqual(only13, { suites: [], unmet: [] });
-  assert.equal(engineList(only13), 'ECDHE-PSK-CHACHA20-POLY1305');
-  assert.match(ciphersNotice('SECURE256:-VERS-ALL:+VERS-TLS1.3') ?? '', /TLS 1\.3 has AES-128-GCM too/);
-  assert.match(ciphersNotice('NORMAL:-KX-ALL:+DHE-RSA') ?? '', /TLS 1\.2 is off, for it has no suite left/);
+  expect(only13).toStrictEqual({ suites: [], unmet: [] });
+  expect(engineList(only13)).toBe('ECDHE-PSK-CHACHA20-POLY1305');
+  expect(ciphersNotice('SECURE256:-VERS-ALL:+VERS-TLS1.3') ?? '').toMatch(/TLS 1\.3 has AES-128-GCM too/);
+  expect(ciphersNotice('NORMAL:-KX-ALL:+DHE-RSA') ?? '').toMatch(/TLS 1\.2 is off, for it has no suite left/);
 });
 
 const notices: [string, RegExp | undefined][] = [
@@ -97,8 +93,8 @@ const notices: [string, RegExp | undefined][] = [
 
 for (const [text, notice] of notices) {
   test(`what ${text} cannot have is told`, () => {
-    if (notice === undefined) assert.equal(ciphersNotice(text), undefined);
-    else assert.match(ciphersNotice(text) ?? '', notice);
+    if (notice === undefined) expect(ciphersNotice(text)).toBe(undefined);
+    else expect(ciphersNotice(text) ?? '').toMatch(notice);
   });
 }
 
@@ -133,7 +129,7 @@ const refused: [string, RegExp][] = [
 ];
 
 for (const [text, message] of refused) {
-  test(`refuses ${JSON.stringify(text)}`, () => assert.match(refusal(text), message));
+  test(`refuses ${JSON.stringify(text)}`, () => expect(refusal(text)).toMatch(message));
 }
 
 const opensslLists: [string, string][] = [
@@ -149,17 +145,17 @@ const opensslLists: [string, string][] = [
 ];
 
 for (const [text, expected] of opensslLists) {
-  test(`reads ${text} as a list of OpenSSL`, () => assert.equal(list(text), expected));
+  test(`reads ${text} as a list of OpenSSL`, () => expect(list(text)).toBe(expected));
 }
 
 test('usual lists of other servers are accepted', () => {
-  assert.equal(readCiphers('HIGH:!aNULL:!MD5').suites.length, 14);
-  assert.equal(readCiphers('DEFAULT@SECLEVEL=2').suites.length, 14);
+  expect(readCiphers('HIGH:!aNULL:!MD5').suites.length).toBe(14);
+  expect(readCiphers('DEFAULT@SECLEVEL=2').suites.length).toBe(14);
   const intermediate =
     'ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:' +
     'ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:' +
     'DHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES256-GCM-SHA384';
-  assert.equal(readCiphers(intermediate).suites.length, 6);
+  expect(readCiphers(intermediate).suites.length).toBe(6);
 });
 
 test('any string is read or refused in one line, and what is read are suites of the engine', () => {
@@ -175,12 +171,12 @@ test('any string is read or refused in one line, and what is read are suites of 
     fc.property(texts, (text) => {
       try {
         const { suites, unmet } = readCiphers(text);
-        assert.equal(new Set(suites).size, suites.length);
-        for (const suite of suites) assert.ok(engineSuites.includes(suite));
-        for (const clause of unmet) assert.doesNotMatch(clause, /\n/);
+        expect(new Set(suites).size).toBe(suites.length);
+        for (const suite of suites) expect(engineSuites).toContain(suite);
+        for (const clause of unmet) expect(clause).not.toMatch(/\n/);
       } catch (error) {
         if (!(error instanceof RangeError)) throw error;
-        assert.doesNotMatch(error.message, /\n/);
+        expect(error.message).not.toMatch(/\n/);
       }
     }),
     { runs: 500 },

@@ -1,6 +1,5 @@
 // What the compiler takes for the result of a command. That this file compiles is the test.
-import assert from 'node:assert/strict';
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import { command, RecordTable, stream, streamObject } from '../../index.js';
 
 interface Trunk {
@@ -49,7 +48,7 @@ test('results of declared interfaces are taken, at once and later, alone and wit
     command({ name: 'j', help, run: (): Trunk | string => trunk }),
     command({ name: 'k', help, run: async () => null }),
   ];
-  assert.equal(commands.length, 11);
+  expect(commands.length).toBe(11);
 });
 
 test('what JSON does not have is refused by the compiler, wherever it stands', () => {
@@ -82,5 +81,5 @@ test('what JSON does not have is refused by the compiler, wherever it stands', (
     // @ts-expect-error a symbol
     () => command({ name: 'k', help, run: async () => Symbol('x') }),
   ];
-  assert.equal(refused.length, 13);
+  expect(refused.length).toBe(13);
 });

@@ -1,7 +1,6 @@
 // A long value that is printed in steps comes out as if it had been printed at once.
-import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { count } from '../../../test/support/long.js';
 import { holds } from '../../../test/support/property.js';
 import { printJson } from '../../base/json.js';
@@ -74,7 +73,7 @@ describe('a value that is printed in steps', () => {
   test('has the text of the whole', async () => {
     const property = fc.asyncProperty(anyValue, async (value) => {
       const whole = printJson(value);
-      assert.equal(printInSteps(value), whole);
+      expect(printInSteps(value)).toBe(whole);
     });
     await holds(property, { runs: count(150, 5000) });
   });
@@ -97,24 +96,23 @@ describe('a value that is printed in steps', () => {
   for (const [name, value] of Object.entries(failing)) {
     test(`fails like the whole for ${name}`, () => {
       const whole = outcome(() => printJson(value));
-      assert.match(String(whole), /Error: /);
-      assert.equal(
-        outcome(() => printInSteps(value)),
-        whole,
-      );
+      expect(String(whole)).toMatch(/Error: /);
+      expect(outcome(() => printInSteps(value))).toBe(whole);
     });
   }
 
   test('fails for a circle', () => {
-    assert.throws(
-      () => printInSteps(circle),
-      /^RangeError: result is nested deeper than 128 levels, or contains itself/,
+    expect(() => printInSteps(circle)).toThrow(
+      expect.objectContaining({
+        name: 'RangeError',
+        message: expect.stringMatching(/^result is nested deeper than 128 levels, or contains itself/),
+      }),
     );
   });
 
   test('is one text at once when it is short', () => {
     for (const value of ['x', many.slice(0, 100), { a: 1 }, new Named(many.slice(0, 9))]) {
-      assert.equal(printParts(value), JSON.stringify(value));
+      expect(printParts(value)).toBe(JSON.stringify(value));
     }
   });
 
@@ -122,6 +120,6 @@ describe('a value that is printed in steps', () => {
     let asked = 0;
     const value = Array.from({ length: 3000 }, () => ({ x: 1 }));
     Object.defineProperty(value, '2999', { enumerable: true, get: () => (asked += 1) });
-    assert.equal((JSON.parse(printInSteps(value) ?? '') as unknown[])[2999], asked);
+    expect((JSON.parse(printInSteps(value) ?? '') as unknown[])[2999]).toBe(asked);
   });
 });

@@ -1,6 +1,5 @@
-import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import { holds } from '../../../test/support/property.js';
 import type { DumpCursor } from './record-table.js';
 import { RecordTable } from './record-table.js';
@@ -67,7 +66,7 @@ class Run {
   }
 
   delete(key: string): void {
-    assert.equal(this.table.delete(key), this.model.delete(key));
+    expect(this.table.delete(key)).toBe(this.model.delete(key));
     for (const { throughout } of this.dumps) throughout.delete(key);
   }
 
@@ -114,11 +113,11 @@ class Run {
 function check({ pieces, atBegin, throughout, versions }: OpenDump): void {
   const records = JSON.parse(Buffer.concat(pieces).toString()) as Record[];
   const seen = new Set(records.map((record) => record.key));
-  assert.equal(seen.size, records.length, 'each record once');
-  for (const key of throughout) assert.ok(seen.has(key), `${key} was there throughout`);
+  expect(seen.size, 'each record once').toBe(records.length);
+  for (const key of throughout) expect(seen.has(key), `${key} was there throughout`).toBe(true);
   for (const record of records) {
-    assert.ok(atBegin.has(record.key), `${record.key} is new`);
-    assert.ok(versions.get(record.key)?.has(JSON.stringify(record)), `${record.key} as it once was`);
+    expect(atBegin.has(record.key), `${record.key} is new`).toBe(true);
+    expect(versions.get(record.key)?.has(JSON.stringify(record)), `${record.key} as it once was`).toBeTruthy();
   }
 }
 
@@ -134,10 +133,10 @@ test('a table is a map, whatever is dumped meanwhile', () => {
         else run.fill(now.dump, now.size);
       }
       while (run.dumps.length > 0) run.fill(0, 100);
-      assert.deepEqual([...run.table.keys()].sort(), [...run.model.keys()].sort());
+      expect([...run.table.keys()].sort()).toStrictEqual([...run.model.keys()].sort());
       for (const key of keys) {
         const got = run.table.get(key);
-        assert.equal(got === undefined ? 'none' : JSON.stringify(got), run.printed(key, Date.now() / 1000));
+        expect(got === undefined ? 'none' : JSON.stringify(got)).toBe(run.printed(key, Date.now() / 1000));
       }
     }),
     { runs: 300 },

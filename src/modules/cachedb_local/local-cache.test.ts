@@ -1,6 +1,5 @@
-import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { describe, test, vi } from 'vitest';
+import { assert, describe, expect, test, vi } from 'vitest';
 import { holds } from '../../../test/support/property.js';
 import { entryOverhead, LocalCache } from './local-cache.js';
 import { cacheUrlProblem, parseCacheUrl } from './parameters.js';
@@ -36,14 +35,14 @@ describe('a local cache', () => {
               const until = step.expire === 0 ? Infinity : now + step.expire * 1000;
               model.set(step.key, { value: step.value, until });
             } catch (error) {
-              assert.ok(error instanceof RangeError);
+              assert(error instanceof RangeError);
             }
           } else if (step.do === 'remove') {
             cache.remove(step.key);
             model.delete(step.key);
           } else if (step.do === 'fetch') {
             const expected = model.get(step.key);
-            assert.equal(cache.fetch(step.key), expected && expected.until > now ? expected.value : undefined);
+            expect(cache.fetch(step.key)).toBe(expected && expected.until > now ? expected.value : undefined);
           } else if (step.do === 'wait') {
             now += step.seconds * 1000;
           } else {
@@ -52,9 +51,9 @@ describe('a local cache', () => {
             const bytes = [...model].reduce((sum, [key, { value }]) => {
               return sum + 2 * (key.length + value.length) + entryOverhead;
             }, 0);
-            assert.deepEqual([room.entries, room.bytes], [model.size, bytes]);
+            expect([room.entries, room.bytes]).toStrictEqual([model.size, bytes]);
           }
-          assert.ok(room.entries <= room.maxEntries && room.bytes <= room.maxBytes);
+          expect(room.entries <= room.maxEntries && room.bytes <= room.maxBytes).toBe(true);
         }
       }),
     );
@@ -68,9 +67,9 @@ describe('a local cache', () => {
       ['local:grp:///creds', 'local:grp', 'creds'],
       ['local:grp://', 'local:grp', 'default'],
     ];
-    for (const [url, system, collection] of read) assert.deepEqual(parseCacheUrl(url), { system, collection });
+    for (const [url, system, collection] of read) expect(parseCacheUrl(url)).toStrictEqual({ system, collection });
     for (const url of ['', 'local', 'local:', 'local:/', 'redis://h/', 'local:a b:///c', 'local:///a/b']) {
-      assert.match(cacheUrlProblem(url) ?? '', /give local/, url);
+      expect(cacheUrlProblem(url) ?? '', url).toMatch(/give local/);
     }
   });
 });

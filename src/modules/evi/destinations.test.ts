@@ -1,7 +1,6 @@
-import assert from 'node:assert/strict';
 import { isIP } from 'node:net';
 import fc from 'fast-check';
-import { describe, test } from 'vitest';
+import { assert, describe, expect, test } from 'vitest';
 import { holds } from '../../../test/support/property.js';
 import { MiError } from '../../mi/errors.js';
 import { EventSocketError } from '../../mi/events/event-transport.js';
@@ -16,7 +15,7 @@ describe('sockets of events', () => {
     holds(
       fc.property(hosts, ports, fc.constantFrom('', '/method'), (host, port, rest) => {
         const written = formatHostPort({ host: host.toLowerCase(), port, rest });
-        assert.deepEqual(parseHostPort('tcp', written), { host: host.toLowerCase(), port, rest });
+        expect(parseHostPort('tcp', written)).toStrictEqual({ host: host.toLowerCase(), port, rest });
       }),
     );
   });
@@ -29,11 +28,11 @@ describe('sockets of events', () => {
         try {
           read = parseHostPort('udp', text);
         } catch (error) {
-          assert.ok(error instanceof EventSocketError);
-          assert.ok(error.message.length < 400);
+          assert(error instanceof EventSocketError);
+          expect(error.message.length).toBeLessThan(400);
           return;
         }
-        assert.deepEqual(parseHostPort('udp', formatHostPort(read)), read);
+        expect(parseHostPort('udp', formatHostPort(read))).toStrictEqual(read);
       }),
     );
   });
@@ -41,14 +40,13 @@ describe('sockets of events', () => {
   test('destinations are those of the list, and no others', () => {
     const list = new Destinations('127.0.0.0/8, ::1 ,192.0.2.7,2001:db8::/32');
     for (const address of ['127.0.0.1', '127.255.0.3', '::1', '192.0.2.7', '2001:db8:1::2', '::ffff:127.0.0.1']) {
-      assert.equal(list.resolve(address), address);
+      expect(list.resolve(address)).toBe(address);
     }
     for (const address of ['128.0.0.1', '0.0.0.0', '::', '::2', '192.0.2.8', '2001:db9::1', '::ffff:10.0.0.1']) {
-      assert.throws(() => list.resolve(address), EventSocketError, address);
+      expect(() => list.resolve(address), address).toThrow(EventSocketError);
     }
     const none = new Destinations('');
-    assert.throws(
-      () => none.resolve('127.0.0.1'),
+    expect(() => none.resolve('127.0.0.1')).toThrow(
       /127\.0\.0\.1 is not among .*: the parameter destinations is empty; add/,
     );
     holds(fc.property(fc.oneof(fc.ipV4(), fc.ipV6()), (ip) => new Destinations('0.0.0.0/0, ::/0').resolve(ip) === ip));
@@ -56,15 +54,15 @@ describe('sockets of events', () => {
 
   test('a list with anything else in it has a problem', () => {
     for (const list of ['', '127.0.0.1', '::1/128', ' 10.0.0.0/8 , ::/0 '])
-      assert.equal(destinationsProblem(list), undefined);
+      expect(destinationsProblem(list)).toBe(undefined);
     for (const list of ['localhost', '10.0.0.0/33', '::1/129', '10.0.0.0/', '10.0.0.0/-1', '1.2.3.4/8/8', '1.2.3']) {
-      assert.match(destinationsProblem(list) ?? '', /neither an address nor a network|prefix length/, list);
+      expect(destinationsProblem(list) ?? '', list).toMatch(/neither an address nor a network|prefix length/);
     }
     holds(
       fc.property(fc.string(), (list) => {
         // What is accepted can be used.
         if (destinationsProblem(list) === undefined) new Destinations(list);
-        else assert.ok(isIP(list) === 0);
+        else expect(isIP(list) === 0).toBe(true);
       }),
     );
   });
@@ -74,10 +72,10 @@ describe('sockets of events', () => {
       fc.property(fc.oneof(fc.jsonValue(), fc.json()), (given) => {
         try {
           const parameters = raisedParameters(given as never);
-          for (const value of Object.values(parameters)) assert.ok(['string', 'number'].includes(typeof value));
+          for (const value of Object.values(parameters)) expect(['string', 'number']).toContain(typeof value);
         } catch (error) {
-          assert.ok(error instanceof MiError);
-          assert.equal(error.code, 400);
+          assert(error instanceof MiError);
+          expect(error.code).toBe(400);
         }
       }),
     );

@@ -1,6 +1,5 @@
-import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { holds } from '../../../test/support/property.js';
 import type { JsonValue } from '../../base/json.js';
 import { legacyText, TooLongError } from './legacy-text.js';
@@ -19,7 +18,7 @@ describe('trees of mi_json', () => {
     holds(
       fc.property(commands, fc.jsonValue(), (command, result) => {
         const text = [...printTree(treeOf(command, result as JsonValue))].join('');
-        if (text !== '') assert.equal(typeof JSON.parse(text), 'object');
+        if (text !== '') expect(typeof JSON.parse(text)).toBe('object');
       }),
     );
   });
@@ -29,7 +28,7 @@ describe('trees of mi_json', () => {
       fc.property(fc.dictionary(fc.string(), fc.string({ minLength: 1 })), (result) => {
         const text = [...printTree(treeOf('any:command', result))].join('');
         const expected = Object.keys(result).length === 0 ? '' : JSON.stringify(result);
-        assert.equal(text === '' ? '' : JSON.stringify(JSON.parse(text)), expected);
+        expect(text === '' ? '' : JSON.stringify(JSON.parse(text))).toBe(expected);
       }),
     );
   });
@@ -37,7 +36,7 @@ describe('trees of mi_json', () => {
   test('errors are JSON, too', () => {
     holds(
       fc.property(fc.integer(), fc.string(), (code, message) => {
-        assert.deepEqual(JSON.parse(printError(code, message)), { error: { code, message } });
+        expect(JSON.parse(printError(code, message))).toStrictEqual({ error: { code, message } });
       }),
     );
   });
@@ -60,7 +59,7 @@ describe('trees of mi_json', () => {
           const result = { [name]: long, Domains: [{ name: 'location', AORs: long }], long: 'y"\\\n'.repeat(3000) };
           const json = JSON.stringify(result, undefined, indent);
           const printed = await legacyText(command, json, Infinity, new AbortController().signal);
-          assert.equal(printed, [...printTree(treeOf(command, JSON.parse(json) as JsonValue))].join(''));
+          expect(printed).toBe([...printTree(treeOf(command, JSON.parse(json) as JsonValue))].join(''));
         },
       ),
       { runs: 30, found: [] },
@@ -78,15 +77,14 @@ describe('trees of mi_json', () => {
     setImmediate(count);
     const text = await legacyText('any:command', json, Infinity, new AbortController().signal);
     isPrinted = true;
-    assert.ok(text.length > json.length);
-    assert.ok(turns > 20, `${turns} turns`);
+    expect(text.length).toBeGreaterThan(json.length);
+    expect(turns, `${turns} turns`).toBeGreaterThan(20);
   });
 
   test('a long result is given up when nobody waits, and when it is too long', async () => {
     const json = JSON.stringify(Array.from({ length: 50_000 }, (_, at) => ({ at })));
-    assert.equal(await legacyText('any:command', json, Infinity, AbortSignal.abort()), '');
-    await assert.rejects(
-      async () => legacyText('any:command', json, 100_000, new AbortController().signal),
+    expect(await legacyText('any:command', json, Infinity, AbortSignal.abort())).toBe('');
+    await expect(async () => legacyText('any:command', json, 100_000, new AbortController().signal)).rejects.toThrow(
       TooLongError,
     );
   });

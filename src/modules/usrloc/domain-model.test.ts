@@ -1,7 +1,6 @@
 // Random operations on a domain, compared with a model that keeps the same in plain objects.
-import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import { holds } from '../../../test/support/property.js';
 import { dumped, service, start, stopClock } from '../../../test/support/usrloc-service.js';
 import { ExpiryTimer } from './expiry.js';
@@ -52,7 +51,7 @@ for (const newestFirst of [false, true]) {
             const key = keyOf(operation.aor);
             const kept = model.get(key) ?? [];
             const left = kept.filter(({ contact }) => operation.contact !== undefined && contact !== operation.contact);
-            assert.equal(location.remove(operation.aor, operation.contact), kept.length - left.length);
+            expect(location.remove(operation.aor, operation.contact)).toBe(kept.length - left.length);
             put(model, key, left);
           } else {
             const { aor, contact, q } = operation;
@@ -61,18 +60,18 @@ for (const newestFirst of [false, true]) {
             put(model, keyOf(aor), saved(model.get(keyOf(aor)) ?? [], { contact, at, q }, newestFirst));
           }
           const shown = new Map(dumped(location).map(({ AOR, Contacts }) => [AOR, Contacts]));
-          assert.deepEqual([...shown.keys()].sort(), [...model.keys()].sort());
+          expect([...shown.keys()].sort()).toStrictEqual([...model.keys()].sort());
           for (const [key, kept] of model) {
-            assert.deepEqual(
-              shown.get(key)?.map(({ Contact, Expires, Q }) => [Contact, Expires, Q]),
+            expect(shown.get(key)?.map(({ Contact, Expires, Q }) => [Contact, Expires, Q])).toStrictEqual(
               kept.map(({ contact, at, q }) => [contact, left(at, now), q === undefined ? '' : String(q)]),
             );
           }
           const count = [...model.values()].reduce((sum, kept) => sum + kept.length, 0);
-          assert.deepEqual(
-            [location.users, location.contacts, statistic('location-expires')],
-            [model.size, count, expired],
-          );
+          expect([location.users, location.contacts, statistic('location-expires')]).toStrictEqual([
+            model.size,
+            count,
+            expired,
+          ]);
         }
       }),
       { runs: 150 },

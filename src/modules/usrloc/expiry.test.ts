@@ -1,6 +1,5 @@
-import assert from 'node:assert/strict';
 import { setImmediate } from 'node:timers/promises';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { dumped, service, stopClock } from '../../../test/support/usrloc-service.js';
 import type { Domain } from './domain.js';
 import { ExpiryTimer } from './expiry.js';
@@ -19,18 +18,17 @@ describe('expiry of contacts', () => {
     const timer = new ExpiryTimer(() => usrloc.domains, 60, 1000, log);
     clock.advance(9);
     await timer.run();
-    assert.equal(location.contacts, 4);
+    expect(location.contacts).toBe(4);
     clock.advance(1);
     await timer.run();
-    assert.deepEqual(told.sort(), ['alice sip:1 0', 'bob sip:1 0']);
-    assert.deepEqual(
-      dumped(location).map(({ AOR, Contacts }) => [AOR, Contacts?.map(({ Expires }) => Expires)]),
-      [['alice', [10, 'permanent']]],
-    );
+    expect(told.sort()).toStrictEqual(['alice sip:1 0', 'bob sip:1 0']);
+    expect(dumped(location).map(({ AOR, Contacts }) => [AOR, Contacts?.map(({ Expires }) => Expires)])).toStrictEqual([
+      ['alice', [10, 'permanent']],
+    ]);
     clock.advance(1_000_000);
     await timer.run();
-    assert.deepEqual([location.users, location.contacts, statistic('location-expires')], [1, 1, 3]);
-    assert.equal(dumped(location)[0]?.Contacts?.[0]?.Expires, 'permanent');
+    expect([location.users, location.contacts, statistic('location-expires')]).toStrictEqual([1, 1, 3]);
+    expect(dumped(location)[0]?.Contacts?.[0]?.Expires).toBe('permanent');
   });
 
   test('comes by itself every timer_interval seconds, and no more after stop', async (t) => {
@@ -42,14 +40,14 @@ describe('expiry of contacts', () => {
     location.save('bob', { contact: 'sip:1', expires: 7 });
     clock.advance(4);
     await setImmediate();
-    assert.equal(location.users, 2, 'expired, but there until the timer comes');
+    expect(location.users, 'expired, but there until the timer comes').toBe(2);
     clock.advance(1);
     await timer.run();
-    assert.equal(location.users, 1);
+    expect(location.users).toBe(1);
     timer.stop();
     clock.advance(60);
     await setImmediate();
-    assert.equal(location.users, 1);
+    expect(location.users).toBe(1);
   });
 
   test('gives other work its turn after max_contact_delete contacts', async (t) => {
@@ -62,20 +60,20 @@ describe('expiry of contacts', () => {
     const run = timer.run().then(() => {
       isOver = true;
     });
-    assert.equal(timer.run() instanceof Promise, true, 'a second search waits for the first');
+    expect(timer.run() instanceof Promise, 'a second search waits for the first').toBe(true);
     const left: number[] = [];
     while (!isOver) {
       left.push(location.contacts);
       await setImmediate();
     }
     await run;
-    assert.equal(location.contacts, 0);
+    expect(location.contacts).toBe(0);
     const steps = left.map((count, index) => (index === 0 ? 100 : (left[index - 1] ?? 0)) - count);
-    assert.ok(
+    expect(
       steps.every((step) => step <= 10),
       `deleted at once: ${steps.join(' ')}`,
-    );
-    assert.ok(left.length >= 10);
+    ).toBe(true);
+    expect(left.length).toBeGreaterThanOrEqual(10);
   });
 
   test('contacts that change between two slices are looked at as they are then', async (t) => {
@@ -86,19 +84,18 @@ describe('expiry of contacts', () => {
     const run = new ExpiryTimer(() => usrloc.domains, 60, 1, log).run();
     // The first has gone by now.
     const gone = 20 - location.users;
-    assert.equal(gone, 1);
+    expect(gone).toBe(1);
     const kept = dumped(location, true).map(({ AOR }) => AOR);
     location.save(kept[5] ?? '', { contact: 'sip:1', expires: 50 });
     location.remove(kept[6] ?? '');
     location.save('late', { contact: 'sip:1', expires: 50 });
     await run;
-    assert.deepEqual(
+    expect(
       dumped(location, true)
         .map(({ AOR }) => AOR)
         .sort(),
-      ['late', kept[5]].sort(),
-    );
-    assert.equal(statistic('location-expires'), 18);
+    ).toStrictEqual(['late', kept[5]].sort());
+    expect(statistic('location-expires')).toBe(18);
   });
 
   test('a search that fails is logged, and the next one comes', async (t) => {
@@ -116,10 +113,10 @@ describe('expiry of contacts', () => {
     location.save('alice', { contact: 'sip:1', expires: 1 });
     clock.advance(5);
     await setImmediate();
-    assert.deepEqual(errors, ['search for expired contacts failed; it is tried again']);
+    expect(errors).toStrictEqual(['search for expired contacts failed; it is tried again']);
     clock.advance(5);
     await timer.run();
-    assert.equal(location.users, 0);
+    expect(location.users).toBe(0);
   });
 
   test('slices stay short with many contacts', async (t) => {
@@ -140,10 +137,10 @@ describe('expiry of contacts', () => {
       await setImmediate();
       slices.push(performance.now() - before);
     }
-    assert.equal(location.contacts, count / 2);
+    expect(location.contacts).toBe(count / 2);
     slices.sort((a, b) => a - b);
     t.annotate(`${slices.length} slices, median ${slices[slices.length >> 1]} ms, longest ${slices.at(-1)} ms`);
     // The median, for a machine that has other things to do stretches single ones.
-    assert.ok((slices[slices.length >> 1] ?? 9) < 1);
+    expect(slices[slices.length >> 1] ?? 9).toBeLessThan(1);
   });
 });

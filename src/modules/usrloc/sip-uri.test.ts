@@ -1,6 +1,5 @@
-import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import { count } from '../../../test/support/long.js';
 import { holds } from '../../../test/support/property.js';
 import { service } from '../../../test/support/usrloc-service.js';
@@ -25,7 +24,7 @@ test('URIs that OpenSIPS takes for contacts are taken', () => {
     'tel:+1-201-555-0123;phone-context=example.com',
     'tels:911',
   ]) {
-    assert.equal(uriProblem(uri), undefined, uri);
+    expect(uriProblem(uri), uri).toBe(undefined);
   }
 });
 
@@ -59,7 +58,7 @@ test('texts that are no URI of a contact are told why', () => {
     [`sip:${'a'.repeat(4096)}@x`, /longer than 4096 bytes/],
     [`sip:${'ž'.repeat(2050)}@x`, /longer than 4096 bytes/],
   ] as const) {
-    assert.match(uriProblem(text) ?? 'taken', problem, text);
+    expect(uriProblem(text) ?? 'taken', text).toMatch(problem);
   }
 });
 
@@ -93,13 +92,15 @@ test('any URI made by the rules is taken; none that is taken has blanks, control
   holds(
     fc.property(any, (text) => {
       if (uriProblem(text) !== undefined) {
-        assert.throws(() => location.save('alice', { contact: text, expires: 60 }), { name: 'ContactUriError' });
+        expect(() => location.save('alice', { contact: text, expires: 60 })).toThrow(
+          expect.objectContaining({ name: 'ContactUriError' }),
+        );
         return;
       }
-      assert.doesNotMatch(text, /[\s\p{Cc}]/u);
-      assert.match(text, /^(sips?|tels?):[^@]/i);
+      expect(text).not.toMatch(/[\s\p{Cc}]/u);
+      expect(text).toMatch(/^(sips?|tels?):[^@]/i);
       location.save('alice', { contact: text, expires: 60 });
-      assert.equal(location.remove('alice', text), 1);
+      expect(location.remove('alice', text)).toBe(1);
     }),
     { runs: count(300, 20_000) },
   );
@@ -110,23 +111,26 @@ test('texts of a contact and addresses of record have no control characters, and
   const good = { contact: 'sip:a@192.0.2.1', expires: 60 } as const;
   for (const member of ['callId', 'userAgent', 'path', 'socket', 'attr', 'sipInstance'] as const) {
     for (const value of ['a\r\nb', 'a\nb', 'a\0', '\u007f', '\u009b1m']) {
-      assert.throws(() => location.save('alice', { ...good, [member]: value }), {
-        name: 'RangeError',
-        message: new RegExp(`^${member} is .*control characters`),
-      });
+      expect(() => location.save('alice', { ...good, [member]: value })).toThrow(
+        expect.objectContaining({
+          name: 'RangeError',
+          message: expect.stringMatching(new RegExp(`^${member} is .*control characters`)),
+        }),
+      );
     }
-    assert.throws(() => location.save('alice', { ...good, [member]: 'ž'.repeat(2049) }), {
-      name: 'RangeError',
-      message: `${member} has 4098 bytes; give 4096 at most`,
-    });
+    expect(() => location.save('alice', { ...good, [member]: 'ž'.repeat(2049) })).toThrow(
+      expect.objectContaining({ name: 'RangeError', message: `${member} has 4098 bytes; give 4096 at most` }),
+    );
     location.save('alice', { ...good, [member]: `a\tb${'x'.repeat(4093)}` });
   }
   for (const aor of ['a\r\nb', 'a\0', '\u0085']) {
-    assert.throws(() => location.save(aor, good), { name: 'AorError', message: /control characters/ });
-    assert.throws(() => location.lookup(aor), { name: 'AorError' });
+    expect(() => location.save(aor, good)).toThrow(
+      expect.objectContaining({ name: 'AorError', message: expect.stringMatching(/control characters/) }),
+    );
+    expect(() => location.lookup(aor)).toThrow(expect.objectContaining({ name: 'AorError' }));
   }
-  assert.throws(() => location.save('alice', { ...good, received: 'nowhere' }), /received is "nowhere"; .*URI/);
-  assert.throws(() => location.save('alice', { ...good, cflags: ['a\u0001'] }), /cflags has/);
-  assert.throws(() => location.save('alice', { ...good, cflags: Array(700).fill('NATTED') }), /cflags has 4899 bytes/);
-  assert.throws(() => location.save('alice', { ...good, keyValues: { a: 'x'.repeat(4096) } }), /keyValues has 4104/);
+  expect(() => location.save('alice', { ...good, received: 'nowhere' })).toThrow(/received is "nowhere"; .*URI/);
+  expect(() => location.save('alice', { ...good, cflags: ['a\u0001'] })).toThrow(/cflags has/);
+  expect(() => location.save('alice', { ...good, cflags: Array(700).fill('NATTED') })).toThrow(/cflags has 4899 bytes/);
+  expect(() => location.save('alice', { ...good, keyValues: { a: 'x'.repeat(4096) } })).toThrow(/keyValues has 4104/);
 });

@@ -1,9 +1,10 @@
 // Debian's Chromium for the tests of the web interface, with everything a page must not do made a failure.
-import assert from 'node:assert/strict';
+
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { expect } from 'vitest';
 import type { Server } from '#src/index.js';
 import type { Lifetime } from '../lifetime.js';
 
@@ -51,7 +52,7 @@ export async function openTab(
   t.onTestFinished(async () => {
     await context.close();
     rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
-    assert.deepEqual(faults, []);
+    expect(faults).toStrictEqual([]);
   });
   context.setDefaultTimeout(15_000);
   watch(context, faults, expected);
