@@ -25,6 +25,23 @@ function warnProcess(fields: object, message: string): void {
   process.emitWarning(err instanceof Error ? `${message}: ${err.stack ?? err.message}` : message, 'mi-httpd');
 }
 
+/** Milliseconds between two lines of one kind that clients can cause. */
+const lineInterval = 60_000;
+
+/** Keeps clients from filling the log with lines that each of their requests could cause. */
+export class LineRate {
+  /** By kind; kinds are few. */
+  readonly #last = new Map<string, number>();
+
+  /** True once a minute for each kind: then a line is to be written. */
+  isDue(kind: string): boolean {
+    const now = performance.now();
+    if (now - (this.#last.get(kind) ?? -Infinity) < lineInterval) return false;
+    this.#last.set(kind, now);
+    return true;
+  }
+}
+
 const pinoLevels: readonly (readonly [number, string])[] = [
   [-2, 'fatal'],
   [-1, 'error'],

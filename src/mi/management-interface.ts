@@ -1,4 +1,4 @@
-import { type Log, quietLog } from '../base/log.js';
+import { LineRate, type Log, quietLog } from '../base/log.js';
 import type { Audit } from './calls/audit.js';
 import type { Client } from './calls/call.js';
 import { Guard, type GuardOptions } from './calls/guard.js';
@@ -33,6 +33,8 @@ export class ManagementInterface {
   readonly denied: Statistic;
   readonly rateLimited: Statistic;
   readonly log: Log;
+  /** Of lines about commands, whatever root their calls come by. */
+  readonly lineRate = new LineRate();
   /** By the number of a command. */
   readonly counts: CommandCounts[] = [];
   /** Undefined: every call is run. */

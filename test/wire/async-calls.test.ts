@@ -74,6 +74,37 @@ describe('commands that answer later', () => {
     expect(await call(server, 'version')).toBeTruthy();
   });
 
+  test('at their deadline are told in the log, once a minute for each command, and counted', async (t) => {
+    const lines: [fields: object, text: string][] = [];
+    const warn = (fields: object, text: string): void => void lines.push([fields, text]);
+    const never = () => new Promise<string>(() => {});
+    const commands = ['one', 'other'].map((name) => command({ name, help: 'Waits.', readOnly: true, run: never }));
+    const server = await startServer(t, {
+      modules: [defineModule({ name: 'stuck', commands })],
+      mi_http: { mi_timeout: 1 },
+      mi_json: { mi_timeout: 1 },
+      log: { debug: () => {}, info: () => {}, warn, error: warn },
+    });
+    const call = (name: string, id = ',"id":1'): string => `{"jsonrpc":"2.0","method":"stuck:${name}"${id}}`;
+    const replies = await Promise.all([
+      ...[call('one'), call('one'), `[${call('one')}]`, call('other')].map((body) => post(server, body)),
+      ...['/mi/stuck/stuck:one?arg=', '/json/stuck:one'].map((path) => post(server, '', { method: 'GET', path })),
+    ]);
+    assert.deepEqual(
+      replies.map(({ status }) => status),
+      [504, 504, 200, 504, 504, 504],
+    );
+    const text = (name: string): string =>
+      `MI command stuck:${name} gave no result within 1 s, the limit mi_timeout, and is given up: ` +
+      'find out what it waits for, or raise mi_timeout';
+    assert.deepEqual(
+      lines.sort(([, a], [, b]) => (a < b ? -1 : 1)),
+      ['one', 'other'].map((name) => [{ command: `stuck:${name}`, seconds: 1 }, text(name)]),
+    );
+    const { body } = await post(server, '{"jsonrpc":"2.0","method":"get_statistics","params":[["timeouts"]],"id":1}');
+    assert.deepEqual(JSON.parse(body).result, { 'httpd:timeouts': 5 });
+  });
+
   test('over max_pending get 503 with Retry-After before they run; other commands go on', async (t) => {
     const { module, entered, waiting, enter } = gate();
     const server = await startServer(t, { modules: [module], mi_http: { max_pending: 2 } });

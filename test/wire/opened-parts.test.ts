@@ -30,6 +30,7 @@ function failing() {
   const make: Readonly<Record<string, () => Result>> = {
     'when a later part does not open': () => [...dumps(), watched(), sent, watched(), ...dumps()],
     'when it cannot be printed': () => [...dumps(), watched(), circle as Result],
+    'when it is short and cannot be printed': () => [watched(), new Map() as unknown as Result],
     'when it was a text too early': () => [...dumps(), watched(), { toJSON: () => JSON.stringify(dumps()) } as Result],
   };
   const commands = Object.values(make).map((run, index) =>

@@ -1,5 +1,5 @@
 import { networkOf, originOf } from '../../base/address.js';
-import type { Log } from '../../base/log.js';
+import { LineRate, type Log } from '../../base/log.js';
 import { canOpen, exhausted } from '../../base/open-files.js';
 import type { Connection, EngineHandlers } from '../engine/engine.js';
 import { Counter, type HttpCounters } from './counters.js';
@@ -21,9 +21,6 @@ interface LimitedListener {
   readonly access?: { excludes(origin: string): boolean } | undefined;
 }
 
-/** Milliseconds between two warnings of connections that are refused. */
-const warningInterval = 60_000;
-
 /**
  * Counts the connections of a server and the exchanges on them, keeps the connections within their limit,
  * and tells when a stopping server has nothing left to do.
@@ -43,14 +40,13 @@ export class Connections {
   #wasCounted = false;
   /** Connections without a request since the log was told of some. */
   #unread = 0;
-  #toldAt = -Infinity;
   readonly #max: number;
   readonly #unix: number;
   readonly #shares: NetworkShares;
   readonly #ports = new Set<number>();
   /** Those of addresses that are not allowed, up to their first request. */
   #excluded = 0;
-  #warnedAt = -Infinity;
+  readonly #rate = new LineRate();
 
   /**
    * @param limits `max` those by TCP together; `unix` those by Unix sockets more; `share` those of one network, 0: half of
@@ -110,9 +106,7 @@ export class Connections {
   /** Of those before the connection that comes or goes: whether the last one had a request is known only now. */
   #tellUnread(): void {
     if (this.#unread === 0) return;
-    const now = performance.now();
-    if (now - this.#toldAt < warningInterval) return;
-    this.#toldAt = now;
+    if (!this.#rate.isDue('unread')) return;
     const connections = this.#unread === 1 ? 'a connection' : `${this.#unread} connections`;
     this.#unread = 0;
     this.#log.info(
@@ -176,9 +170,7 @@ export class Connections {
       connection.close();
       return;
     }
-    const now = performance.now();
-    if (now - this.#warnedAt > warningInterval) {
-      this.#warnedAt = now;
+    if (this.#rate.isDue('refused')) {
       this.#log.warn({}, `connections are refused: ${reason}; httpd:refused_connections counts them`);
     }
     // Before its handshake nothing can be told by TLS.

@@ -66,8 +66,9 @@ export class HttpCounters {
     this.values[slot] = (this.values[slot] ?? 0) + amount;
   }
 
-  /** Counts a reply by the class of its status, 200 to 599. */
+  /** Counts a reply by the class of its status, 200 to 599, and a 504 as a timeout, too. */
   addReply(status: number): void {
+    if (status === 504) this.add(Counter.timeouts, 1);
     const slot = Counter.replies2xx - 2 + Math.floor(status / 100);
     this.values[slot] = (this.values[slot] ?? 0) + 1;
   }

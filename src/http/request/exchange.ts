@@ -789,15 +789,16 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
     const what = { client: 'the client read nothing', source: 'there was no answer', reply: 'it was not read whole' }[
       who
     ];
-    this.#settings.counters.add(Counter.timeouts, 1);
     const { about } = this;
     this.#settings.log.warn(
       { root, seconds, about },
       `reply of root /${root}${this.#shownAbout} given up: ${what} for ${seconds} s`,
     );
     this.#abortSignal(new Error(`${what} for ${seconds} s`));
-    if (isHeadSent || who !== 'source') this.#close();
-    else this.#refuseInstead(504, `no answer within ${seconds} s`);
+    if (isHeadSent || who !== 'source') {
+      this.#settings.counters.add(Counter.timeouts, 1);
+      this.#close();
+    } else this.#refuseInstead(504, `no answer within ${seconds} s`);
   }
 
   // The end.

@@ -207,6 +207,7 @@ export class Runner {
     const left = this.#timeout * 1000 - (now - call.waitedSince);
     try {
       deadline = setTimeout(() => {
+        this.#tellTimeout(entry);
         refuse(504, `${entry.fullName} gave no result within ${this.#timeout} s, the limit mi_timeout`);
       }, Math.floor(left));
     } catch (error) {
@@ -331,6 +332,17 @@ export class Runner {
     this.#mi.log.warn(
       { command: fullName },
       `MI command ${fullName} returned nothing, which is answered as an error: ${remedy}`,
+    );
+  }
+
+  /** A client may drop the 504; the operator has to know which command hangs. */
+  #tellTimeout({ fullName }: CommandEntry): void {
+    if (!this.#mi.lineRate.isDue(`timeout ${fullName}`)) return;
+    const seconds = this.#timeout;
+    const remedy = 'find out what it waits for, or raise mi_timeout';
+    this.#mi.log.warn(
+      { command: fullName, seconds },
+      `MI command ${fullName} gave no result within ${seconds} s, the limit mi_timeout, and is given up: ${remedy}`,
     );
   }
 

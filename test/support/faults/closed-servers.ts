@@ -26,8 +26,8 @@ function use(certificate: string): void {
 }
 
 /** Calls a command, and leaves without another word. */
-function call(port: number, isTls: boolean): Promise<void> {
-  const body = '{"jsonrpc":"2.0","method":"kept:dump","id":1}';
+function call(port: number, isTls: boolean, method = 'kept:dump'): Promise<void> {
+  const body = `{"jsonrpc":"2.0","method":"${method}","id":1}`;
   return new Promise((resolve, reject) => {
     const socket = isTls ? connectTls({ port, rejectUnauthorized: false }) : connect(port, '127.0.0.1');
     socket.on('error', reject);
@@ -62,6 +62,8 @@ async function cycle(): Promise<void> {
   if (server.usrloc !== undefined) note('location services', server.usrloc);
   const [plain = 0, secure = 0] = new Set(server.urls.map((url) => Number(new URL(url).port)));
   await call(plain, false);
+  // A short reply, whose exchange waits to serve another.
+  await call(plain, false, 'version');
   await call(secure, true);
   use(two);
   if (server.reloadTls()[0]?.outcome !== 'reloaded') throw new Error('the certificate was not replaced');
