@@ -32,6 +32,7 @@ buildTypeScript();
 if (only.length === 0) {
   step('types', () => runTool('tsc', ['-p', 'tsconfig.json']));
   step('style and structure', () => runTool('biome', ['check', '--error-on-warnings']));
+  step('dead exports', () => runTool('knip', []));
   cargoStep('fmt', ['fmt', '--check']);
   cargoStep('clippy', ['clippy', '--locked', '--all-targets', '--', '-D', 'warnings']);
   step('Rust tests', () => run('cargo', ['test', '--locked', '--quiet']));

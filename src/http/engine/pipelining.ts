@@ -4,7 +4,7 @@ import { addressOf } from '../../native/process.js';
  * Requests that may come in one piece on one connection: more than clients that pipeline send, where one that sends
  * thousands would keep all others waiting for as long.
  */
-export const longestPipeline = 32;
+const longestPipeline = 32;
 
 /** As many from an address that has sent more within the last {@link memory}: else it would come again and again. */
 export const shortestPipeline = 8;

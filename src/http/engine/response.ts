@@ -239,7 +239,7 @@ export class UwsReply implements EngineResponse {
 }
 
 /** A connection that has just come. */
-export class UwsConnection implements Connection {
+class UwsConnection implements Connection {
   readonly #raw: UwsResponse;
 
   constructor(raw: UwsResponse) {

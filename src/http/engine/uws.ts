@@ -11,7 +11,7 @@ export interface UwsModule {
 }
 
 /** Options of an app that speaks TLS. */
-export interface UwsTlsOptions {
+interface UwsTlsOptions {
   readonly cert_file_name?: string;
   readonly key_file_name?: string;
   readonly passphrase?: string;

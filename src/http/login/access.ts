@@ -21,9 +21,6 @@ export class Denial {
   ) {}
 }
 
-/** The caller as it is known when the head of its request has come. */
-export type Admission = Caller | Promise<Caller | Denial> | undefined;
-
 /** Decides who is let in at a listener: once per request, before its path and method are looked at. */
 export interface Access {
   /** True when everybody has to log in. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { Recent } from '../../base/recent.js';
 
 /** Failures within {@link memory} before somebody has to wait. */
-export const freeFailures = 5;
+const freeFailures = 5;
 
 /** Milliseconds for which failures are remembered. */
 const memory = 60_000;

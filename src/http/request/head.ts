@@ -122,7 +122,7 @@ function closes(value: string): boolean {
 const closeOption = /(?:^|,)[ \t]*close[ \t]*(?:,|$)/i;
 
 /** Media type of a Content-Type value: lower case, parameters cut, '' when absent (RFC 9110 §8.3.1). */
-export function mediaTypeOf(contentType: string): string {
+function mediaTypeOf(contentType: string): string {
   // The literal, since the hash of this text is known, and of the one received it is not.
   if (contentType === 'application/json') return 'application/json';
   const semicolon = contentType.indexOf(';');
