@@ -34,6 +34,7 @@ test('a module takes one folder and its entry in modules/index.ts, and is an opt
   onTestFinished(() => rmSync(place, { recursive: true, force: true }));
   mkdirSync(place, { recursive: true });
   cpSync('src', join(place, 'src'), { recursive: true, filter: (file) => !file.endsWith('.test.ts') });
+  cpSync('native/binding.d.ts', join(place, 'native/binding.d.ts'));
 
   mkdirSync(join(place, 'src/modules/proof'));
   writeFileSync(join(place, 'src/modules/proof/index.ts'), proof);
