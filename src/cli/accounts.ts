@@ -1,6 +1,4 @@
 import { fchmodSync, fstatSync } from 'node:fs';
-import { parseArgs } from 'node:util';
-import { firstSentenceOf, reasonOf } from '../base/text.js';
 import { accountName } from '../http/login/account-file.js';
 import {
   digestToken,
@@ -11,6 +9,7 @@ import {
   passwordProblem,
 } from '../http/login/secrets.js';
 import { isLevel, type Level, levels } from '../mi/commands/command.js';
+import { parseVerb, usageError } from './usage.js';
 
 /** Characters of the shortest password: shorter ones are guessed (NIST SP 800-63B). */
 const shortestPassword = 8;
@@ -101,7 +100,7 @@ function parse(
   args: readonly string[],
   usage: string,
 ): { readonly name: string; readonly level: Level } | undefined {
-  const { values, positionals } = parseValues(command, args);
+  const { values, positionals } = parseVerb(command, args, options);
   if (values.help) {
     process.stdout.write(usage);
     return undefined;
@@ -119,19 +118,6 @@ function parse(
   const { level } = values;
   if (!isLevel(level)) throw usageError(command, `option --level is "${level}"; give ${levels.join(', ')}`);
   return { name, level };
-}
-
-function parseValues(command: string, args: readonly string[]) {
-  try {
-    return parseArgs({ args: [...args], options, strict: true, allowPositionals: true });
-  } catch (error) {
-    const reason = firstSentenceOf(reasonOf(error));
-    throw usageError(command, reason);
-  }
-}
-
-function usageError(command: string, reason: string): Error {
-  return new Error(`${reason}; mi-httpd ${command} --help tells how`);
 }
 
 /** Longest secret, characters. */

@@ -1,11 +1,9 @@
 import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open, readlink, realpath, rename, rm, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
-import { firstSentenceOf, reasonOf } from '../base/text.js';
-import { readLogin } from './load.js';
-import { loadTarget, MiClient } from './load-client.js';
-import { DumpReader } from './load-dump.js';
+import { DumpReader } from './dump-reader.js';
+import { loadTarget, MiClient, readLogin } from './mi-client.js';
+import { parseVerb, usageError } from './usage.js';
 
 /** The text of `mi-httpd dump --help`. */
 export const dumpUsage = `mi-httpd dump: write the contacts of a running server, for mi-httpd load
@@ -39,16 +37,16 @@ const options = {
  * @throws Error with a message of one line when the dump cannot begin or ends early
  */
 export async function dump(args: readonly string[]): Promise<void> {
-  const { values, positionals } = parse(args);
+  const { values, positionals } = parseVerb('dump', args, options);
   if (values.help) {
     process.stdout.write(dumpUsage);
     return;
   }
   const [file = '-', another] = positionals;
-  if (another !== undefined) throw usageError(`dump takes one file, not ${positionals.length}`);
+  if (another !== undefined) throw usageError('dump', `dump takes one file, not ${positionals.length}`);
   const target = loadTarget(values.url, values.ca);
   if (target === undefined)
-    throw usageError(`option --url is "${values.url}"; give a URL such as ${options.url.default}`);
+    throw usageError('dump', `option --url is "${values.url}"; give a URL such as ${options.url.default}`);
   const authorization = values.login === undefined ? undefined : await readLogin(values.login);
   const client = new MiClient(target, 1, authorization);
   try {
@@ -139,17 +137,4 @@ async function write(client: MiClient, output: (text: string) => Promise<void>):
   if (reader.error !== undefined) throw new Error(`the server answers ul_dump with an error: ${reader.error}`);
   if (!reader.isComplete) throw new Error('dump ended early: the reply of the server is not complete');
   await put(`${text}${domain === undefined ? '' : '\n]}'}\n]}\n`);
-}
-
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({ args: [...args], options, strict: true, allowPositionals: true });
-  } catch (error) {
-    const reason = firstSentenceOf(reasonOf(error));
-    throw usageError(reason);
-  }
-}
-
-function usageError(reason: string): Error {
-  return new Error(`${reason}; mi-httpd dump --help tells how`);
 }

@@ -1,4 +1,4 @@
-import { CallError, type MiClient } from './load-client.js';
+import { CallError, type MiClient } from './mi-client.js';
 
 /** A contact to be sent: a line of the input, as it stands there. */
 export interface LoadLine {

@@ -1,11 +1,11 @@
-import { open, readFile } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
-import { parseArgs } from 'node:util';
-import { firstSentenceOf, reasonOf } from '../base/text.js';
-import { loadTarget, MiClient } from './load-client.js';
-import { DumpReader, isDump, linesOf, RecordError } from './load-dump.js';
+import { reasonOf } from '../base/text.js';
+import { DumpReader, isDump, linesOf, RecordError } from './dump-reader.js';
 import { LoadLanes } from './load-lanes.js';
 import { readLines } from './load-lines.js';
+import { loadTarget, MiClient, readLogin } from './mi-client.js';
+import { parseVerb, usageError } from './usage.js';
 
 /** The text of `mi-httpd load --help`. */
 export const loadUsage = `mi-httpd load: send contacts to a running server
@@ -46,18 +46,18 @@ const lanes = 4;
  * @throws Error with a message of one line when the load cannot begin or ends early
  */
 export async function load(args: readonly string[]): Promise<void> {
-  const { values, positionals } = parse(args);
+  const { values, positionals } = parseVerb('load', args, options);
   if (values.help) {
     process.stdout.write(loadUsage);
     return;
   }
   const [file, another] = positionals;
   if (file === undefined || another !== undefined) {
-    throw usageError(`load takes one file, not ${positionals.length}`);
+    throw usageError('load', `load takes one file, not ${positionals.length}`);
   }
   const target = loadTarget(values.url, values.ca);
   if (target === undefined)
-    throw usageError(`option --url is "${values.url}"; give a URL such as ${options.url.default}`);
+    throw usageError('load', `option --url is "${values.url}"; give a URL such as ${options.url.default}`);
   const authorization = values.login === undefined ? undefined : await readLogin(values.login);
   const { input, size } = await openInput(file);
   const client = new MiClient(target, lanes, authorization);
@@ -159,36 +159,6 @@ async function sendDump(
   if (reader.error !== undefined) throw new Error(`the dump is an error: ${reader.error}`);
   if (!reader.isComplete) throw new Error('the dump is not complete; make another one');
   return expired;
-}
-
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({ args: [...args], options, strict: true, allowPositionals: true });
-  } catch (error) {
-    const reason = firstSentenceOf(reasonOf(error));
-    throw usageError(reason);
-  }
-}
-
-function usageError(reason: string): Error {
-  return new Error(`${reason}; mi-httpd load --help tells how`);
-}
-
-/**
- * The value of the header Authorization.
- * @throws Error naming the file and what is wrong, without what is in it
- */
-export async function readLogin(file: string): Promise<string> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (error) {
-    throw new Error(`login cannot be read: ${reasonOf(error)}`);
-  }
-  const [line = ''] = text.split(/\r?\n/, 1);
-  if (line.includes(':')) return `Basic ${Buffer.from(line).toString('base64')}`;
-  if (/^[A-Za-z0-9._~+/-]+=*$/.test(line)) return `Bearer ${line}`;
-  throw new Error(`login cannot be read: the first line of ${file} is neither a token nor NAME:PASSWORD`);
 }
 
 /** @throws Error naming the file and why it cannot be read */

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { temporaryFile } from '../../test/support/accounts.js';
 import { options, parseCommandLine } from '../cli/arguments.js';
-import { checkConfig } from '../cli/serve.js';
+import { checkConfig } from '../cli/configured-server.js';
 import { listenOptions, parseListenSetting } from '../http/listen/setting.js';
 import { createServer } from '../index.js';
 import { builtInModules, loadableModules } from '../modules/index.js';

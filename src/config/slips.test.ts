@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { unless } from '../../test/support/unless.js';
-import { type CheckedConfig, checkConfig } from '../cli/serve.js';
+import { type CheckedConfig, checkConfig } from '../cli/configured-server.js';
 import { formatDiagnostic } from './config-file.js';
 import { parseConfig, readConfig } from './statements.js';
 

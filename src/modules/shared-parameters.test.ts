@@ -1,7 +1,7 @@
 // A configuration file may be OpenSIPS' own too: what OpenSIPS does with a line and this server cannot is passed over with a
 // warning, and never an error whose remedy would spoil the file for OpenSIPS.
 import { describe, expect, test } from 'vitest';
-import { checkConfig } from '../cli/serve.js';
+import { checkConfig } from '../cli/configured-server.js';
 import { formatDiagnostic } from '../config/config-file.js';
 import { type ParameterDeclaration, ParameterError, parametersFromObject } from '../config/parameter.js';
 import { parseConfig } from '../config/statements.js';

@@ -12,7 +12,7 @@ import {
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { checkConfig, createConfiguredServer } from '#src/cli/serve.js';
+import { checkConfig, createConfiguredServer } from '#src/cli/configured-server.js';
 import { formatDiagnostic } from '#src/config/config-file.js';
 import { parseConfig } from '#src/config/statements.js';
 import { tokenLine, userLine } from '../support/accounts.js';

@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { checkConfig, createConfiguredServer } from '#src/cli/serve.js';
+import { checkConfig, createConfiguredServer } from '#src/cli/configured-server.js';
 import { parseConfig } from '#src/config/statements.js';
 import { command, Daemon, isListening, type LogLine, mi, runCommand, temporaryFiles } from '../support/daemon.js';
 import { generatedConfigs } from '../support/generated-configs.js';

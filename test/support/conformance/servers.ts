@@ -1,4 +1,4 @@
-import { type CheckedConfig, checkConfig, createConfiguredServer } from '#src/cli/serve.js';
+import { type CheckedConfig, checkConfig, createConfiguredServer } from '#src/cli/configured-server.js';
 import { parseConfig } from '#src/config/statements.js';
 import type { Server } from '#src/server.js';
 import type { Recording } from './recording.js';

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { Agent, type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { Agent as SecureAgent, request as secureRequest } from 'node:https';
 import { readSmallFile } from '../base/read-file.js';
@@ -225,4 +226,21 @@ function readCertificates(file: string): string {
   } catch (error) {
     throw new Error(`certificates cannot be read: ${file}: ${reasonOf(error)}`);
   }
+}
+
+/**
+ * The value of the header Authorization.
+ * @throws Error naming the file and what is wrong, without what is in it
+ */
+export async function readLogin(file: string): Promise<string> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    throw new Error(`login cannot be read: ${reasonOf(error)}`);
+  }
+  const [line = ''] = text.split(/\r?\n/, 1);
+  if (line.includes(':')) return `Basic ${Buffer.from(line).toString('base64')}`;
+  if (/^[A-Za-z0-9._~+/-]+=*$/.test(line)) return `Bearer ${line}`;
+  throw new Error(`login cannot be read: the first line of ${file} is neither a token nor NAME:PASSWORD`);
 }

@@ -1,0 +1,220 @@
+import { existsSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
+import { slipOf } from '../base/nearest.js';
+import { reasonOf } from '../base/text.js';
+import { applyModParams, type PassedOver } from '../config/apply.js';
+import { type Diagnostic, diagnosticAt, formatPosition, type Position } from '../config/config-file.js';
+import { parametersFromObject } from '../config/parameter.js';
+import type { ConfigFile, LoadModule } from '../config/statements.js';
+import { CollisionError } from '../http/listen/own-listeners.js';
+import { command } from '../mi/commands/command.js';
+import { MiError } from '../mi/errors.js';
+import { type ConfiguredModule, defineModule, isModule, type Module } from '../module.js';
+import { loadableModules } from '../modules/index.js';
+import { Server, type ServerSettings } from '../server.js';
+
+/** The outcome of a configuration file: the modules to load, or its errors. */
+export interface CheckedConfig {
+  readonly modules: readonly ConfiguredModule[];
+  readonly errors: readonly Diagnostic[];
+  /** Modules that the file loads and that only a SIP server has. */
+  readonly ignored: readonly LoadModule[];
+  /** Notices beside the errors: the start logs them, and `-c` prints them. */
+  readonly notices: readonly Notice[];
+  /** Where the listeners of httpd are set, in their order. */
+  readonly listenerPlaces: readonly Position[];
+  /** Every file that was read. */
+  readonly files: readonly string[];
+  /** The global `log_level`, where the file sets it to a number. */
+  readonly logLevel: number | undefined;
+}
+
+/** A line for the log. */
+interface Notice {
+  readonly level: 'info' | 'warn';
+  readonly fields: object;
+  readonly text: string;
+}
+
+interface LoadedStatement {
+  readonly module: Module;
+  readonly statement: LoadModule;
+}
+
+/** The argument of a module file whose default export is a function: such a file needs no import. */
+const moduleApi = { defineModule, command, MiError } as const;
+
+/**
+ * Loads the modules that a configuration names, its own and the user's, and checks every parameter.
+ * Nothing listens yet.
+ *
+ * @param overrides parameters of httpd from the command line; they win over the file
+ */
+export async function checkConfig(
+  config: ConfigFile,
+  overrides: Readonly<Record<string, string | number>> = {},
+): Promise<CheckedConfig> {
+  const errors = [...config.errors];
+  const loaded: LoadedStatement[] = [];
+  const ignored: LoadModule[] = [];
+  for (const statement of config.modules) {
+    const module = statement.path === undefined ? knownModule(statement.name) : await importModule(statement, errors);
+    if (module !== undefined) loaded.push({ module, statement });
+    else if (statement.path === undefined) ignored.push(statement);
+  }
+  const applied = applyModParams(
+    config,
+    loaded.map(({ module, statement }) => ({
+      name: module.name,
+      order: statement.order,
+      parameters: module.parameters,
+      isOwn: statement.path === undefined,
+    })),
+    ignored,
+  );
+  const logLevel = config.globals.get('log_level')?.value;
+  const modules = loaded.map(({ module }) => {
+    const fromFile = applied.values.get(module.name) ?? {};
+    const parameters = module.name === 'httpd' ? { ...fromFile, ...overrides } : fromFile;
+    return { module, parameters };
+  });
+  return {
+    modules,
+    errors: inOrderOfFiles([...errors, ...applied.errors, ...missingModules(config, loaded, ignored)], config.files),
+    ignored,
+    notices: [...notIncluded(config), ...noticesOf(ignored), ...withoutEffect(applied.passedOver)],
+    listenerPlaces: applied.listPlaces.get('httpd')?.get('listen') ?? [],
+    files: config.files,
+    logLevel: typeof logLevel === 'number' ? logLevel : undefined,
+  };
+}
+
+/**
+ * Makes a server of a checked configuration. Nothing listens before `start()`.
+ *
+ * @throws ParameterError for a wrong override; Error when a needed module is missing
+ */
+export function createConfiguredServer(config: CheckedConfig, settings: ServerSettings): Server {
+  const modules = config.modules.map(({ module, parameters }) => ({
+    module,
+    parameters: parametersFromObject(module.name, module.parameters, parameters),
+  }));
+  try {
+    const all: ServerSettings = {
+      // The process is the server's own.
+      kill: () => process.kill(process.pid, 'SIGTERM'),
+      tellProcess: 'read',
+      ...settings,
+      ...(config.logLevel === undefined ? {} : { logLevel: config.logLevel }),
+    };
+    return new Server(modules, all, config.files);
+  } catch (error) {
+    if (!(error instanceof CollisionError)) throw error;
+    const places = error.places.map((place) => config.listenerPlaces[place]).filter((at) => at !== undefined);
+    throw new Error(`${error.message} (${places.map(formatPosition).join(' and ')})`);
+  }
+}
+
+/** Without httpd nothing can be served, and some modules need others, wherever the file has them. */
+function missingModules(
+  config: ConfigFile,
+  loaded: readonly LoadedStatement[],
+  ignored: readonly LoadModule[],
+): readonly Diagnostic[] {
+  /** A module with a misspelt name counts as loaded: the user meant to load it. */
+  const slip = (needed: string): string => {
+    const meant = ignored.find(({ name }) => slipOf(name, [needed]) !== undefined);
+    return meant === undefined ? '' : `; "${meant.name}" at ${formatPosition(meant.at)} is no module of mi-httpd`;
+  };
+  const names = new Set(loaded.map(({ module }) => module.name));
+  const errors = loaded.flatMap(({ module, statement }) =>
+    module.needs
+      .filter((needed) => !names.has(needed))
+      .map((needed) =>
+        diagnosticAt(
+          statement.at,
+          `module ${module.name} needs ${needed}: add loadmodule "${needed}.so"${slip(needed)}`,
+        ),
+      ),
+  );
+  // After a missing include or an error of syntax the rest has not been read.
+  if (names.has('httpd') || errors.length > 0 || config.errors.length > 0) return errors;
+  const [file = '<text>'] = config.files;
+  const text =
+    'module httpd is not loaded, so nothing can be served: add loadmodule "httpd.so"; where OpenSIPS reads this file, ' +
+    `in a file of its own that begins with include_file "FILE"${slip('httpd')}`;
+  return [diagnosticAt({ file, line: 1, column: 1 }, text)];
+}
+
+/** Modules of OpenSIPS that serve paths of their own over httpd. */
+const servingModules: ReadonlySet<string> = new Set(['prometheus', 'pi_http', 'mi_xmlrpc', 'mi_xmlrpc_ng', 'http2d']);
+
+function notIncluded({ notices }: ConfigFile): readonly Notice[] {
+  return notices.map((notice) => ({
+    level: 'info',
+    fields: { at: formatPosition(notice) },
+    text: `${formatPosition(notice)}: ${notice.text}`,
+  }));
+}
+
+/** One line for each reason, for OpenSIPS may need each of the lines. */
+function withoutEffect(passedOver: readonly PassedOver[]): readonly Notice[] {
+  const reasons = new Set(passedOver.map(({ reason }) => reason));
+  return [...reasons].map((reason) => {
+    const parameters = passedOver
+      .filter((one) => one.reason === reason)
+      .map(({ module, name, at }) => `${name} of ${module} at ${formatPosition(at)}`);
+    return { level: 'warn', fields: { parameters }, text: `${reason}; without effect: ${parameters.join(', ')}` };
+  });
+}
+
+function noticesOf(ignored: readonly LoadModule[]): readonly Notice[] {
+  const notices: Notice[] = [];
+  const known = loadableModules.map(({ name }) => name);
+  const plain: string[] = [];
+  for (const { name, at } of ignored) {
+    const fields = { module: name, at: formatPosition(at) };
+    const meant = servingModules.has(name) ? undefined : slipOf(name, known);
+    if (meant !== undefined) {
+      const text = `module ${name} at ${fields.at} is none of mi-httpd and ignored: did you mean "${meant}"?`;
+      notices.push({ level: 'warn', fields, text });
+    } else if (servingModules.has(name)) {
+      const text = `module ${name} at ${fields.at} is none of mi-httpd and ignored, so that its paths are 404`;
+      notices.push({ level: 'warn', fields, text });
+    } else plain.push(name);
+  }
+  if (plain.length > 0) {
+    const modules = plain.length === 1 ? 'module' : `${plain.length} modules`;
+    const text = `${modules} ignored, which only a SIP server has: ${plain.join(', ')}`;
+    notices.push({ level: 'info', fields: { modules: plain }, text });
+  }
+  return notices;
+}
+
+/** In the order of the files and lines, as they are mended. */
+function inOrderOfFiles(errors: readonly Diagnostic[], files: readonly string[]): readonly Diagnostic[] {
+  const placeOf = ({ file }: Diagnostic): number => files.indexOf(file);
+  return errors.toSorted((a, b) => placeOf(a) - placeOf(b) || a.line - b.line || a.column - b.column);
+}
+
+function knownModule(name: string): Module | undefined {
+  return loadableModules.find((module) => module.name === name);
+}
+
+async function importModule(statement: LoadModule, errors: Diagnostic[]): Promise<Module | undefined> {
+  const fail = (reason: string): undefined => {
+    errors.push(diagnosticAt(statement.at, `module "${statement.name}" cannot be loaded: ${reason}`));
+    return undefined;
+  };
+  try {
+    const imported = (await import(pathToFileURL(statement.path ?? '').href)) as { default?: unknown };
+    const exported = imported.default;
+    const module: unknown = typeof exported === 'function' ? await exported(moduleApi) : exported;
+    if (isModule(module)) return module;
+    return fail('its default export is neither defineModule(…) nor a function that returns one');
+  } catch (error) {
+    const reason = reasonOf(error);
+    // The name of the importing file does not help the user.
+    return fail(existsSync(statement.path ?? '') ? reason : `there is no file ${statement.path}`);
+  }
+}
