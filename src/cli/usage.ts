@@ -10,7 +10,7 @@ export function parseVerb<const Options extends NonNullable<ParseArgsConfig['opt
   verb: string,
   args: readonly string[],
   options: Options,
-) {
+): ReturnType<typeof parseArgs<{ args: string[]; options: Options; strict: true; allowPositionals: true }>> {
   try {
     return parseArgs({ args: [...args], options, strict: true, allowPositionals: true });
   } catch (error) {
