@@ -23,6 +23,7 @@ export default defineConfig({
     maxConcurrency: 3,
     reporters: ['default', './scripts/summary-reporter.mjs'],
     restoreMocks: true,
+    expect: { poll: { timeout: 60_000, interval: 10 } },
     // The server writes to standard output itself.
     disableConsoleIntercept: true,
     projects: Object.entries(timeouts).map(([name, testTimeout]) => ({

@@ -1,15 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import {
-  assertNoStack,
-  assertRefused,
-  isListening,
-  mi,
-  runCommand,
-  startDaemon,
-  temporaryFiles,
-} from '../support/daemon.js';
+import { assertNoStack, isListening, mi, runCommand, startDaemon, temporaryFiles } from '../support/daemon.js';
 import { occupy } from '../support/free-port.js';
 import { unless } from '../support/unless.js';
 
@@ -30,7 +22,7 @@ describe('an address that cannot be listened on is refused in one line', () => {
     t.onTestFinished(() => void server.close());
     for (const ip of ['127.0.0.1', '*', '0.0.0.0']) {
       const ended = await runCommand(t, ['-f', '-', '-l', ip, '-p', String(port)], { input: open });
-      assertRefused(ended, new RegExp(`^mi-httpd: cannot listen on ${ip.replace('*', '\\*')}:${port}: .*in use`));
+      expect(ended).toRefuse(new RegExp(`^mi-httpd: cannot listen on ${ip.replace('*', '\\*')}:${port}: .*in use`));
     }
   });
 
@@ -38,7 +30,7 @@ describe('an address that cannot be listened on is refused in one line', () => {
     const first = await startDaemon(t, ['-p', '0']);
     for (const ip of ['127.0.0.1', '*']) {
       const ended = await runCommand(t, ['-f', '-', '-l', ip, '-p', String(first.port)], { input: open });
-      assertRefused(ended, new RegExp(`cannot listen on .*:${first.port}: .*in use`));
+      expect(ended).toRefuse(new RegExp(`cannot listen on .*:${first.port}: .*in use`));
     }
     // Had the two shared the port, about half of these would miss the first.
     for (let i = 0; i < 16; i++) {
@@ -50,12 +42,12 @@ describe('an address that cannot be listened on is refused in one line', () => {
   test('a mi-httpd on all addresses keeps one on a single address away', async (t) => {
     const first = await startDaemon(t, ['-f', '-', '-l', '*', '-p', '0'], { input: open });
     const ended = await runCommand(t, ['-p', String(first.port)]);
-    assertRefused(ended, new RegExp(`cannot listen on 127\\.0\\.0\\.1:${first.port}: .*in use`));
+    expect(ended).toRefuse(new RegExp(`cannot listen on 127\\.0\\.0\\.1:${first.port}: .*in use`));
   });
 
   test('the address is not one of this machine', async (t) => {
     const ended = await runCommand(t, ['-f', '-', '-l', '192.0.2.1', '-p', '0'], { input: open });
-    assertRefused(ended, /^mi-httpd: cannot listen on 192\.0\.2\.1:0: .*not one of this machine/);
+    expect(ended).toRefuse(/^mi-httpd: cannot listen on 192\.0\.2\.1:0: .*not one of this machine/);
   });
 
   test('the address stands in the file: the place is named, with or without -c', async (t) => {
@@ -85,7 +77,7 @@ describe('the addresses that are listened on', () => {
     expect(await isListening(daemon.port, '127.0.0.1')).toBe(false);
     expect(daemon.lines.join('\n')).not.toMatch(warning);
     const second = await runCommand(t, ['-l', '::1', '-p', String(daemon.port)]);
-    assertRefused(second, new RegExp(`cannot listen on \\[::1\\]:${daemon.port}: .*in use`));
+    expect(second).toRefuse(new RegExp(`cannot listen on \\[::1\\]:${daemon.port}: .*in use`));
   });
 
   unless(noIPv6, test)('"*" is all addresses of both families, and nothing is none', async (t) => {
@@ -141,7 +133,7 @@ describe('a listener that is open to everybody is refused', () => {
       );
     }
     const ended = await runCommand(t, ['-f', '-', '-l', '*', '-p', '0'], { input: modules });
-    assertRefused(ended, /listener http:\*:0 can be reached by other machines/);
+    expect(ended).toRefuse(/listener http:\*:0 can be reached by other machines/);
   });
 
   test('a login, a Unix socket, or leave to be open makes it good; a list of addresses does not', async (t) => {

@@ -17,7 +17,6 @@ import { formatDiagnostic } from '#src/config/config-file.js';
 import { parseConfig } from '#src/config/statements.js';
 import { tokenLine, userLine } from '../support/accounts.js';
 import {
-  assertRefused,
   command,
   Daemon,
   type Ended,
@@ -439,7 +438,7 @@ describe('what the start fails on, -c finds, in the same words', () => {
     });
     const reason = /^(?:<stdin>|mi-httpd): module own failed to (?:start|check): no database$/m;
     const input = (file: string): string => `${modules}${local}loadmodule "${join(folder, file)}"\n`;
-    assertRefused(await failedStart(t, ['-f', '-'], { input: input('x.mjs') }), reason);
+    expect(await failedStart(t, ['-f', '-'], { input: input('x.mjs') })).toRefuse(reason);
     expect((await runCommand(t, ['-c', '-f', '-'], { input: input('x.mjs') })).status).toBe(0);
     expect((await runCommand(t, ['-c', '-f', '-'], { input: input('y.mjs') })).stderr).toMatch(reason);
   });
@@ -492,7 +491,7 @@ describe('what the start fails on, -c finds, in the same words', () => {
     const checked = await runCommand(t, ['-c', '-f', '-'], { input });
     expect(checked.status).toBe(255);
     expect(checked.stderr).toMatch(/encrypted with scrypt/);
-    assertRefused(await failedStart(t, ['-f', '-'], { input }), /encrypted with scrypt/);
+    expect(await failedStart(t, ['-f', '-'], { input })).toRefuse(/encrypted with scrypt/);
   });
 });
 

@@ -1,14 +1,7 @@
 import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import {
-  assertNoStack,
-  assertRefused,
-  type Ended,
-  isListening,
-  runCommand,
-  temporaryFiles,
-} from '../support/daemon.js';
+import { assertNoStack, type Ended, isListening, runCommand, temporaryFiles } from '../support/daemon.js';
 import { freePort } from '../support/free-port.js';
 import { unless } from '../support/unless.js';
 
@@ -163,7 +156,7 @@ describe('-c checks a configuration', () => {
   });
 
   test('-p and -l are checked too, and blamed on the command line', async (t) => {
-    assertRefused(await runCommand(t, ['-c', '-p', '80']), /port 80 is reserved/);
+    expect(await runCommand(t, ['-c', '-p', '80'])).toRefuse(/port 80 is reserved/);
   });
 });
 
@@ -181,7 +174,7 @@ describe('a configuration that cannot be read', () => {
   test('a missing file', async (t) => {
     for (const option of [[], ['-c']]) {
       const ended = await runCommand(t, [...option, '-f', '/nonexistent/opensips.cfg']);
-      assertRefused(ended, /^mi-httpd: cannot read the configuration file \/nonexistent\/opensips\.cfg: /);
+      expect(ended).toRefuse(/^mi-httpd: cannot read the configuration file \/nonexistent\/opensips\.cfg: /);
     }
   });
 
@@ -189,13 +182,13 @@ describe('a configuration that cannot be read', () => {
     const directory = temporaryFiles(t, {});
     mkdirSync(join(directory, 'd.cfg'));
     const ended = await runCommand(t, ['-f', join(directory, 'd.cfg')]);
-    assertRefused(ended, /^mi-httpd: cannot read the configuration file .*d\.cfg: .*directory/);
+    expect(ended).toRefuse(/^mi-httpd: cannot read the configuration file .*d\.cfg: .*directory/);
   });
 
   const root = process.getuid?.() === 0 ? 'root may read every file' : false;
   unless(root, test)('a file without permission', async (t) => {
     const file = join(temporaryFiles(t, { 'secret.cfg': good }), 'secret.cfg');
     chmodSync(file, 0);
-    assertRefused(await runCommand(t, ['-f', file]), /secret\.cfg: .*permission/i);
+    expect(await runCommand(t, ['-f', file])).toRefuse(/secret\.cfg: .*permission/i);
   });
 });

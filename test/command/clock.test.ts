@@ -73,7 +73,7 @@ describe('a clock that is set', () => {
       const { result: cached } = await mi(url, 'cache_fetch', { system: 'local', attr: 'short' });
       expect(JSON.stringify(cached)).toMatch(/kept/);
       // It leaves after its three seconds, by the search that runs every second.
-      while ((await left('soon')) !== undefined) await new Promise((resolve) => setTimeout(resolve, 100));
+      await expect.poll(() => left('soon')).toBe(undefined);
       expect(isLong(await left('before'))).toBe(true);
     });
   }

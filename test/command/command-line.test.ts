@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { assert, describe, expect, test } from 'vitest';
-import { assertRefused, command, Running, runCommand } from '../support/daemon.js';
+import { command, Running, runCommand } from '../support/daemon.js';
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
 
@@ -86,7 +86,7 @@ describe('a wrong command line is refused in one line', () => {
   ];
   for (const [args, reason] of refused) {
     test(args.map((arg) => JSON.stringify(arg)).join(' '), async (t) => {
-      assertRefused(await runCommand(t, args), reason);
+      expect(await runCommand(t, args)).toRefuse(reason);
     });
   }
 });

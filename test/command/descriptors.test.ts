@@ -103,14 +103,7 @@ async function flood(port: number, count: number, open: Socket[]): Promise<void>
 
 /** Whatever opens a connection, until it is served. */
 async function servedAgain(ask: () => Promise<unknown>): Promise<void> {
-  for (;;) {
-    try {
-      await ask();
-      return;
-    } catch {
-      await pause(100);
-    }
-  }
+  await expect.poll(() => ask().then(() => true)).toBe(true);
 }
 
 /** Told at once, and closed: nothing is sent, which would fail. */
@@ -238,7 +231,7 @@ unless(skip, describe)('descriptors', () => {
     expect(answers.filter((text) => text.includes('"result":"OK"')).length).toBe(32);
     for (const text of answers.slice(32)) expect(text).toMatch(/"code":500,.*limit of open files.*ulimit -n/);
     await call(server.port, { method: 'raise_event', params: [event, ['x']], agent });
-    while (open.length < 32) await pause(20);
+    await expect.poll(() => open.length).toBeGreaterThanOrEqual(32);
     await flood(server.port, 200, open);
     expect((await call(path, { method: 'pwd' })).status).toBe(200);
     await pause(1100);

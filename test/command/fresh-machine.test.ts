@@ -2,7 +2,7 @@
 import { chmodSync, cpSync, mkdirSync, readdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { assertRefused, checkout, Running, temporaryFiles } from '../support/daemon.js';
+import { checkout, Running, temporaryFiles } from '../support/daemon.js';
 import type { Lifetime } from '../support/lifetime.js';
 import { unless } from '../support/unless.js';
 
@@ -34,17 +34,17 @@ unless(process.platform === 'win32', describe)('what is missing to build is told
   };
 
   test('cargo', async (t) => {
-    assertRefused(await build(t, pathWith(t, {})), /^mi-httpd: cargo is missing.*install Rust \d.*rustup\.rs/);
+    expect(await build(t, pathWith(t, {}))).toRefuse(/^mi-httpd: cargo is missing.*install Rust \d.*rustup\.rs/);
   });
 
   test('a cargo that is new enough', async (t) => {
     const env = pathWith(t, { cargo: 'echo "cargo 1.70.0 (ec8a8a0ca 2023-04-25)"', cc: 'exit 0' });
-    assertRefused(await build(t, env), /^mi-httpd: cargo 1\.70 is too old.*rustup update/);
+    expect(await build(t, env)).toRefuse(/^mi-httpd: cargo 1\.70 is too old.*rustup update/);
   });
 
   test('a C compiler', async (t) => {
     const env = pathWith(t, { cargo: 'echo "cargo 1.999.0"' });
-    assertRefused(await build(t, env), /^mi-httpd: a C compiler is missing.*apt-get install gcc/);
+    expect(await build(t, env)).toRefuse(/^mi-httpd: a C compiler is missing.*apt-get install gcc/);
   });
 
   test('a suitable Node.js', async (t) => {
@@ -52,7 +52,7 @@ unless(process.platform === 'win32', describe)('what is missing to build is told
       'old.cjs': `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '18.20.8' } });`,
     });
     const ended = await build(t, pathWith(t, {}), '--require', join(old, 'old.cjs'));
-    assertRefused(ended, /^mi-httpd: Node\.js 18\.20\.8 does not suit; install Node\.js \^20\.19 .*nodejs\.org/);
+    expect(ended).toRefuse(/^mi-httpd: Node\.js 18\.20\.8 does not suit; install Node\.js \^20\.19 .*nodejs\.org/);
   });
 });
 
@@ -72,8 +72,7 @@ describe('a binary that is missing is told in one sentence', () => {
     const copy = builtPackage(t, ['native'], (name) => name.startsWith('uws-') || name === '@uwsjs');
     for (const args of [['-V'], ['-p', '0']]) {
       const ended = await new Running(t, process.execPath, ['dist/main.js', ...args], { cwd: copy }).ended;
-      assertRefused(
-        ended,
+      expect(ended).toRefuse(
         new RegExp(`^mi-httpd: no HTTP engine loads on ${process.platform} ${process.arch}, Node\\.js `),
       );
       expect(ended.stderr).toMatch(/supported on Linux, macOS and Windows/);
@@ -84,8 +83,7 @@ describe('a binary that is missing is told in one sentence', () => {
     const copy = builtPackage(t, [], () => false);
     for (const args of [['-h'], ['-p', '0']]) {
       const ended = await new Running(t, process.execPath, ['dist/main.js', ...args], { cwd: copy }).ended;
-      assertRefused(
-        ended,
+      expect(ended).toRefuse(
         new RegExp(
           `^mi-httpd: .*no native addon for ${process.platform}-${process.arch} here: .*optional dependencies.*npm run build`,
         ),
@@ -105,7 +103,7 @@ describe('a binary that is missing is told in one sentence', () => {
     );
     for (const args of [['-h'], ['-p', '0']]) {
       const ended = await new Running(t, process.execPath, ['dist/main.js', ...args], { cwd: copy }).ended;
-      assertRefused(ended, /^mi-httpd: .*Outcome\.batch is 7 in the addon and 4 in the package; .*npm run build/);
+      expect(ended).toRefuse(/^mi-httpd: .*Outcome\.batch is 7 in the addon and 4 in the package; .*npm run build/);
     }
   });
 });

@@ -237,9 +237,9 @@ unless(onLinux, describe)('standard output and standard error', { concurrent: tr
     const lost = await dropped(url);
     expect(lost > 0 && lost < 20, `${lost}`).toBe(true);
     limit('unlimited');
-    while (!/log lines lost/.test(readFileSync(path, 'utf8'))) await new Promise((resolve) => setTimeout(resolve, 20));
+    await t.expect.poll(() => readFileSync(path, 'utf8')).toContain('log lines lost');
     await mi(url, 'loud:log', ['afterwards']);
-    while (!/said afterwards/.test(readFileSync(path, 'utf8'))) await new Promise((resolve) => setTimeout(resolve, 20));
+    await t.expect.poll(() => readFileSync(path, 'utf8')).toContain('said afterwards');
     const text = readFileSync(path, 'utf8');
     const notice = `^\\{"level":40,"time":"[^"]+","pid":${child.pid},"lost":${lost},"msg":"log lines lost: ${lost} `;
     expect(text).toMatch(new RegExp(notice, 'm'));

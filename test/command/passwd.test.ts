@@ -4,7 +4,7 @@ import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { tokenLine, userLine } from '../support/accounts.js';
-import { assertRefused, command, mi, runCommand, startDaemon, temporaryFiles } from '../support/daemon.js';
+import { command, mi, runCommand, startDaemon, temporaryFiles } from '../support/daemon.js';
 import { unless } from '../support/unless.js';
 
 const hasShell = process.platform !== 'win32';
@@ -52,7 +52,7 @@ describe('mi-httpd passwd and token', () => {
     writeFileSync(tokens, token.stdout);
     daemon.signal('SIGHUP');
     await daemon.line(/SIGHUP: reading/);
-    while ((await status(`Bearer ${secret}`)) !== 200);
+    await expect.poll(() => status(`Bearer ${secret}`)).toBe(200);
     expect(await status(basic)).toBe(200);
     daemon.signal('SIGTERM');
     expect((await daemon.ended).status).toBe(0);
@@ -106,7 +106,7 @@ describe('mi-httpd passwd and token', () => {
     writeFileSync(file, 'looking glass\n');
     daemon.signal('SIGHUP');
     await daemon.line(/SIGHUP: reading/);
-    while ((await status('$(wonder) land')) === 200);
+    await expect.poll(() => status('$(wonder) land')).not.toBe(200);
     expect(await status('looking glass')).toBe(200);
     daemon.signal('SIGTERM');
     expect((await daemon.ended).status).toBe(0);
@@ -123,10 +123,10 @@ describe('mi-httpd passwd and token', () => {
       [['token', 'a', '--lvel', 'read'], /--lvel/],
       [['passwd', 'a'], /the password is empty/],
     ] as const) {
-      assertRefused(await runCommand(t, args), reason);
+      expect(await runCommand(t, args)).toRefuse(reason);
     }
     const long = await runCommand(t, ['passwd', 'a'], { input: 'x'.repeat(5000) });
-    assertRefused(long, /longer than 4096/);
+    expect(long).toRefuse(/longer than 4096/);
     for (const verb of ['passwd', 'token']) {
       const help = await runCommand(t, [verb, '--help']);
       expect(help.stdout).toMatch(new RegExp(`^mi-httpd ${verb}: `));
@@ -142,7 +142,7 @@ describe('mi-httpd passwd and token', () => {
       ['😀😀😀😀\n', 'has 4 characters'],
     ] as const) {
       const ended = await runCommand(t, ['passwd', 'a'], { input });
-      assertRefused(ended, new RegExp(`the password ${found}; give one of 8 characters or more`));
+      expect(ended).toRefuse(new RegExp(`the password ${found}; give one of 8 characters or more`));
       expect(ended.stdout).toBe('');
     }
     expect((await runCommand(t, ['passwd', 'a'], { input: 'ÜÜÜÜÜÜÜÜ\n' })).status).toBe(0);

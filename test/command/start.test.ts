@@ -91,7 +91,7 @@ unless(process.platform === 'win32', describe)('npm start', () => {
     npm.signal('SIGTERM');
     await npm.ended;
     const port = Number(new URL(String(url)).port);
-    while (await isListening(port));
+    await expect.poll(() => isListening(port)).toBe(false);
     await npm.line(/SIGTERM: finishing what runs/);
   });
 

@@ -34,7 +34,7 @@ function startGate(t: Lifetime): Promise<Daemon> {
 
 /** The kernel may still complete a connection that arrives while the socket closes. */
 async function refusesConnections(port: number): Promise<void> {
-  while (await isListening(port));
+  await expect.poll(() => isListening(port)).toBe(false);
 }
 
 describe('stopping', () => {

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { copyFileSync, existsSync } from 'node:fs';
 import { request } from 'node:http';
 import { describe, expect, test } from 'vitest';
-import { assertNoStack, assertRefused, runCommand, startDaemon } from '../support/daemon.js';
+import { assertNoStack, runCommand, startDaemon } from '../support/daemon.js';
 import { served } from '../support/tls-client.js';
 import { noOpenssl, TlsFiles } from '../support/tls-files.js';
 import { unless } from '../support/unless.js';
@@ -57,7 +57,7 @@ unless(noOpenssl, describe)('TLS', () => {
     const input = head + tls(old.certFile, old.keyFile) + tail;
     const options = ['-f', '-', '-l', '127.0.0.1', '-p', '0'];
     const reason = /cannot serve https:127\.0\.0\.1:0: certificate .*old\.pem expired on .* GMT: renew it/;
-    assertRefused(await runCommand(t, options, { input }), reason);
+    expect(await runCommand(t, options, { input })).toRefuse(reason);
     const { status, stderr } = await runCommand(t, ['-c', ...options], { input });
     expect(status).toBe(255);
     expect(stderr).toMatch(/^<stdin>: cannot serve https:.*expired/);
@@ -120,7 +120,7 @@ describe('listeners', () => {
       ['-l', '::1'],
     ]) {
       const ended = await runCommand(t, ['-f', '-', ...options], { input: head + listen + tail });
-      assertRefused(ended, /^mi-httpd: parameters "listen" and "(port|ip)" of module httpd do not mix: .*-l and -p/);
+      expect(ended).toRefuse(/^mi-httpd: parameters "listen" and "(port|ip)" of module httpd do not mix: .*-l and -p/);
     }
   });
 });

@@ -1,7 +1,7 @@
 // The n-th call of the addon fails while a server is made and started: it says so, and leaves nothing behind.
 
 import { assert, test } from 'vitest';
-import { processCounts, reaches, settled } from '../support/at-rest.js';
+import { reaches, settled } from '../support/at-rest.js';
 import { faults, InjectedFault } from '../support/faults/seams.js';
 
 // Loaded now, behind the seams.
@@ -25,7 +25,7 @@ for (const kind of ['native', 'timer'] as const) {
     await run();
     const calls = faults.seen;
     faults.disarm();
-    await reaches(before, processCounts);
+    await reaches(before);
     const step = Math.max(1, Math.floor(calls / 100));
     for (let n = 1; n <= calls; n += step) {
       faults.arm(kind, n);
@@ -36,7 +36,7 @@ for (const kind of ['native', 'timer'] as const) {
         assert(error instanceof InjectedFault, `${kind} ${n} (${failed}): ${error}`);
       }
       faults.disarm();
-      await reaches(before, processCounts);
+      await reaches(before);
     }
   });
 }

@@ -180,8 +180,5 @@ describe('a server with a small heap is filled until it refuses, read, emptied a
 
 /** In the second in which it ends a subscription is still listed, and holds its place. */
 async function subscribersGone(ask: (method: string, params?: unknown) => Promise<Reply>): Promise<void> {
-  for (;;) {
-    const { result } = await ask('subscribers_list');
-    if (JSON.stringify(result) === '{"Events":[]}') return;
-  }
+  await expect.poll(async () => (await ask('subscribers_list')).result).toStrictEqual({ Events: [] });
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { assert, describe, expect, test } from 'vitest';
 import { enginePins } from '#src/http/engine/pins.js';
 import { createServer } from '#src/index.js';
-import { assertRefused, checkout, type Ended, Running, temporaryFiles } from '../support/daemon.js';
+import { checkout, type Ended, Running, temporaryFiles } from '../support/daemon.js';
 import type { Lifetime } from '../support/lifetime.js';
 
 const require = createRequire(join(checkout, 'package.json'));
@@ -52,8 +52,7 @@ describe('the engine', () => {
     const { run, binaries } = ownEngine(t);
     for (const path of binaries) appendFileSync(path, '\0');
     const refused = await run();
-    assertRefused(
-      refused,
+    expect(refused).toRefuse(
       /^mi-httpd: the HTTP engine .*uws\.node has sha256 [0-9a-f]{64}; .* MI_HTTPD_ENGINE_SHA256 /,
     );
     const [, hash = ''] = /sha256 ([0-9a-f]{64})/.exec(refused.stderr) ?? [];

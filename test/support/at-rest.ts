@@ -2,6 +2,7 @@
 
 import { readdirSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { expect } from 'vitest';
 import type { Server } from '#src/index.js';
 import { call } from './mi-client.js';
@@ -21,14 +22,14 @@ const atRest = {
 const names = Object.keys(atRest).map((name) => name.slice(name.indexOf(':') + 1));
 
 /** What of a process counts are not kept of by the server itself. */
-export interface ProcessCounts {
+interface ProcessCounts {
   readonly timers: number;
   /** 0 where the system does not tell. */
   readonly descriptors: number;
 }
 
 /** Timers that keep this process alive, and its open descriptors. */
-export function processCounts(): ProcessCounts {
+function processCounts(): ProcessCounts {
   const timers = process.getActiveResourcesInfo().filter((name) => name === 'Timeout' || name === 'Immediate').length;
   return { timers, descriptors: openDescriptors() };
 }
@@ -44,31 +45,50 @@ function openDescriptors(): number {
 /** Milliseconds that what is being closed may take on a loaded machine. */
 const usualPatience = 10_000;
 
-/** Waits until `counts` gives what it should; fails with the difference when it does not in time. */
-export async function reaches<T>(expected: T, counts: () => T | Promise<T>, patience = usualPatience): Promise<void> {
+/** What `counts` gives as soon as it is what it should be, else what it gives last. */
+async function awaited<T>(expected: T, counts: () => T | Promise<T>, patience: number): Promise<T> {
   const deadline = performance.now() + patience;
   for (let wait = 1; ; wait = Math.min(wait * 2, 100)) {
     const found = await counts();
-    try {
-      expect(found).toStrictEqual(expected);
-      return;
-    } catch (difference) {
-      if (performance.now() > deadline) throw difference;
-    }
+    if (isDeepStrictEqual(found, expected) || performance.now() > deadline) return found;
     await delay(wait);
   }
 }
 
+/** Waits until the counts of this process are those again. `expect.poll` has a timer, which would be counted. */
+export async function reaches(expected: ProcessCounts, patience = usualPatience): Promise<void> {
+  expect(await awaited(expected, processCounts, patience)).toStrictEqual(expected);
+}
+
+expect.extend({
+  async toBeAtRest(server: Server, patience = usualPatience) {
+    const found = await awaited<unknown>(atRest, () => call(server, 'get_statistics', [names]), patience);
+    return {
+      pass: isDeepStrictEqual(found, atRest),
+      message: () => 'the server holds something of requests that are over',
+      actual: found,
+      expected: atRest,
+    };
+  },
+});
+
+declare module 'vitest' {
+  interface Matchers<T> {
+    /** Waits until the one client that a server has is the one that asks, and nothing of another request is held. */
+    toBeAtRest(patience?: number): Promise<T>;
+  }
+}
+
 /**
- * Remembers what a process without clients holds; the function that it gives waits until that is so again and every
- * count of the server is back at rest. To be called when the server listens and nothing is connected.
+ * Remembers what a process without clients holds; the function that it gives waits until that is so again and the server is
+ * at rest. To be called when the server listens and nothing is connected.
  */
 export async function rests(server: Server, patience = usualPatience): Promise<() => Promise<void>> {
-  await reaches<unknown>(atRest, () => call(server, 'get_statistics', [names]));
+  await expect(server).toBeAtRest();
   const before = await settled();
   return async () => {
-    await reaches<unknown>(atRest, () => call(server, 'get_statistics', [names]), patience);
-    await reaches(before, processCounts, patience);
+    await expect(server).toBeAtRest(patience);
+    await reaches(before, patience);
   };
 }
 

@@ -129,18 +129,31 @@ export function runCommand(t: Lifetime, args: readonly string[], options: RunOpt
   return new Running(t, process.execPath, [command, ...args], options).ended;
 }
 
-/** Asserts that the command refused to start: one line on standard error that matches, no stack, nothing served. */
-export function assertRefused(ended: Ended, reason: RegExp, status = 1): void {
-  const { stdout, stderr } = ended;
-  expect(ended.status, JSON.stringify(ended)).toBe(status);
-  expect(stderr).toMatch(reason);
-  expect(stderr.trimEnd().split('\n').length, `more than one line: ${stderr}`).toBe(1);
-  assertNoStack(stdout + stderr);
-  expect(stdout).not.toMatch(/serving/);
+expect.extend({
+  toRefuse(ended: Ended, reason: RegExp, status = 1) {
+    const { stdout, stderr } = ended;
+    const problems = [
+      ...(ended.status === status ? [] : [`its status is ${ended.status}, not ${status}`]),
+      ...(reason.test(stderr) ? [] : [`its reason is not like ${reason}`]),
+      ...(stderr.trimEnd().includes('\n') ? ['it tells more than one line'] : []),
+      ...(stack.test(stdout + stderr) ? ['it shows a stack'] : []),
+      ...(/serving/.test(stdout) ? ['it served'] : []),
+    ];
+    return { pass: problems.length === 0, message: () => `${problems.join(', ')}: ${JSON.stringify(ended)}` };
+  },
+});
+
+declare module 'vitest' {
+  interface Matchers<T> {
+    /** The command refuses to start: one line on standard error that matches, no stack, nothing served. */
+    toRefuse(reason: RegExp, status?: number): T;
+  }
 }
 
+const stack = /^\s+at .*:\d+|node:internal|Error: /m;
+
 export function assertNoStack(text: string): void {
-  expect(text).not.toMatch(/^\s+at .*:\d+|node:internal|Error: /m);
+  expect(text).not.toMatch(stack);
 }
 
 /** Calls an MI command of a server by its URL; gives the whole JSON-RPC reply. */

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { vi } from 'vitest';
 import type { Exchange } from '#src/http/exchange.js';
 import { httpCounterNames } from '#src/http/limits/counters.js';
 import { tcpSetting } from '#src/http/listen/setting.js';
@@ -100,8 +100,8 @@ export async function start(
       return counters[slot] ?? Number.NaN;
     },
     until: async (condition) => {
-      // A timer that keeps the process alive: nothing else may do so when all is closed.
-      while (!condition()) await delay(2);
+      // Not expect.poll, which has one test of those that run at once.
+      await vi.waitUntil(condition, { interval: 2, timeout: 60_000 });
     },
   };
 }

@@ -1,5 +1,4 @@
 import { type Agent, type IncomingHttpHeaders, request } from 'node:http';
-import { isDeepStrictEqual } from 'node:util';
 import { assert, expect } from 'vitest';
 import { createServer, type Server, type ServerOptions } from '#src/index.js';
 import type { Lifetime } from './lifetime.js';
@@ -97,24 +96,6 @@ async function rpc(server: Server, method: string, params: unknown): Promise<{ r
   expect(id).toBe(1);
   expect(Object.keys(rest).length, `exactly one of result and error: ${body}`).toBe(1);
   return rest;
-}
-
-/** Fails unless everything that replies hold is given back; waits for connections that are being closed. */
-export async function assertAtRest(server: Server): Promise<void> {
-  const names = ['windows_in_use', 'ids_held', 'dumps_open', 'pending', 'connections'];
-  const rest = {
-    'mem:dumps_open': 0,
-    'mi:pending': 0,
-    'httpd:connections': 1,
-    'mem:windows_in_use': 0,
-    'mem:ids_held': 0,
-  };
-  let counts: unknown;
-  for (let round = 0; round < 100; round++) {
-    counts = await call(server, 'get_statistics', [names]);
-    if (isDeepStrictEqual(counts, rest)) return;
-  }
-  expect(counts).toStrictEqual(rest);
 }
 
 /** `Promise.withResolvers`, which Node 20 lacks. */

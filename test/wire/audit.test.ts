@@ -229,9 +229,9 @@ describe('audit log', () => {
     const audited = await start(t);
     const client = await RawClient.connect(audited.server.port);
     client.request('POST', '/mi', '{"jsonrpc":"2.0","method":"stuck","id":1}', ['Content-Type: application/json']);
-    while (!(await isPending(audited.server))) await new Promise(setImmediate);
+    await expect.poll(() => isPending(audited.server)).toBe(true);
     client.kill();
-    while (!readFileSync(audited.file, 'utf8').includes('stuck')) await new Promise(setImmediate);
+    await expect.poll(() => readFileSync(audited.file, 'utf8')).toContain('stuck');
     stuck.resolve('late');
     const written = (await lines(audited)).filter(({ command: name }) => name === 'lab:stuck');
     expect(written.map(({ outcome, from }) => [outcome, from])).toStrictEqual([['given_up', '127.0.0.1']]);
@@ -240,7 +240,7 @@ describe('audit log', () => {
   test('reload opens the file anew, so that it can be rotated', async (t) => {
     const audited = await start(t);
     await send(audited.server, 'version');
-    while (read(audited.file).length < 1) await new Promise(setImmediate);
+    await expect.poll(() => read(audited.file).length).toBeGreaterThan(0);
     const old = join(dirname(audited.file), 'audit.log.1');
     renameSync(audited.file, old);
     expect(await audited.server.reload()).toBe(true);
@@ -278,7 +278,7 @@ describe('audit log', () => {
         log: { debug: write, info: write, warn: write, error: write },
       });
       for (let i = 0; i < 20; i++) await send(server, 'version');
-      while (told.length === 0) await new Promise(setImmediate);
+      await expect.poll(() => told.length).toBeGreaterThan(0);
       await send(server, 'version');
       expect(told.length, told.join('\n')).toBe(1);
       expect(told[0] ?? '').toMatch(/^audit_file \/dev\/full cannot be written: ENOSPC/);

@@ -1,7 +1,6 @@
 // Guessing passwords: of somebody who is logged in, between logins of one's own, by many names, from many addresses.
 import { once } from 'node:events';
 import { request } from 'node:http';
-import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { Server } from '#src/index.js';
 import { basic, temporaryFile, userLine } from '../support/accounts.js';
@@ -100,7 +99,7 @@ unless(process.platform !== 'linux', describe)('guessing', () => {
       wrong.push(status(server, basic('user0', `${sent}`), `127.1.0.${sent % 100}`));
     }, 10);
     // Each of these addresses has failed, or was refused, once.
-    while (sent < 100) await delay(20);
+    await expect.poll(() => sent).toBeGreaterThanOrEqual(100);
     await Promise.all(wrong.slice(0, 100));
     const right = [];
     for (const [at, name] of names.entries()) right.push(await status(server, basic(name, 'right'), `127.2.0.${at}`));

@@ -3,8 +3,9 @@ import { connect, type Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { type Call, command, defineModule, type JsonValue, stream } from '#src/index.js';
 import { held } from '../support/held-items.js';
-import { assertAtRest, call, post, startServer, withResolvers } from '../support/mi-client.js';
+import { call, post, startServer, withResolvers } from '../support/mi-client.js';
 import { RawClient } from '../support/raw-client.js';
+import '../support/at-rest.js';
 
 interface Entered {
   readonly call: Call;
@@ -82,7 +83,7 @@ describe('calls of a batch', () => {
       [4, 'c', undefined],
     ]);
     expect(body).not.toContain('secret');
-    await assertAtRest(server);
+    await expect(server).toBeAtRest();
   });
 
   test('one may wait for another far behind it', async (t) => {
@@ -92,7 +93,7 @@ describe('calls of a batch', () => {
     const replies = JSON.parse((await post(server, `[${calls}]`)).body) as { result: string }[];
     expect(replies.length).toBe(3002);
     expect(replies[0]?.result).toBe('opened');
-    await assertAtRest(server);
+    await expect(server).toBeAtRest();
   });
 
   test('what is complete is sent while others still run', async (t) => {
@@ -125,7 +126,7 @@ describe('calls of a batch', () => {
     expect(entered[0]?.call.signal.aborted).toBe(true);
     expect(entered[1]?.call.signal.aborted).toBe(false);
     entered[0]?.resolve('too late');
-    await assertAtRest(server);
+    await expect(server).toBeAtRest();
   });
 
   test('each counts against max_pending; one too many gets its own error', async (t) => {
@@ -145,7 +146,7 @@ describe('calls of a batch', () => {
       [3, undefined],
       [4, '1 xx'],
     ]);
-    await assertAtRest(server);
+    await expect(server).toBeAtRest();
   });
 
   test('are all aborted when the client leaves, and free what they held', async (t) => {
@@ -172,7 +173,7 @@ describe('calls of a batch', () => {
         socket.destroy();
       }
       for (const { reject } of entered) reject(new Error('nobody hears this'));
-      await assertAtRest(server);
+      await expect(server).toBeAtRest();
     }
   });
 
@@ -197,7 +198,7 @@ describe('calls of a batch', () => {
     socket.destroy();
     await aborted;
     entered[0]?.resolve('nobody hears this');
-    await assertAtRest(server);
+    await expect(server).toBeAtRest();
     expect(closed).toBe(3);
   });
 
@@ -240,7 +241,7 @@ describe('calls of a batch', () => {
     expect(body).not.toContain('secret');
     for (const later of [false, true]) {
       await expect(post(server, `[${[run(1), rows(2, 500, later), run(4)]}]`)).rejects.toThrow();
-      await assertAtRest(server);
+      await expect(server).toBeAtRest();
     }
   });
 
@@ -270,7 +271,7 @@ describe('calls of a batch', () => {
     expect(ran()).toBe(count);
     expect(bytes).toBeGreaterThan(count * 10_000);
     expect(tail).toMatch(/"id":2999\}\]\r\n0\r\n\r\n$/);
-    await assertAtRest(server);
+    await expect(server).toBeAtRest();
   });
 
   test('others are served between the calls of a long batch', async (t) => {

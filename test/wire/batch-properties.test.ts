@@ -2,8 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { command, defineModule, MiError, RecordTable, type Result, stream } from '#src/index.js';
 import { count } from '../support/long.js';
-import { assertAtRest, post, startServer } from '../support/mi-client.js';
+import { post, startServer } from '../support/mi-client.js';
 import { holds } from '../support/property.js';
+import '../support/at-rest.js';
 
 /** Results of every shape: texts, large ones, parts that are printed later, errors, at once and later. */
 function shapes() {
@@ -88,7 +89,7 @@ describe('batches of anything', () => {
         expect(body).toBe(alone.length === 0 ? '' : `[${alone.join(',')}]`);
       });
       await holds(property, { runs, found: [17, 610437913] });
-      await assertAtRest(server);
+      await expect(server).toBeAtRest();
     });
   }
 });

@@ -78,10 +78,7 @@ describe('cache_store, cache_fetch, cache_remove', () => {
     const server = await startServer(t, { cachedb_local: { cache_clean_period: 1 } });
     for (let i = 0; i < 50; i += 1) await call(server, 'cache_store', ['local', `k${i}`, 'v', 1]);
     await call(server, 'cache_store', ['local', 'kept', 'v']);
-    for (;;) {
-      const { 'cachedb_local:cache_entries': entries } = await held(server);
-      if (entries === 1) break;
-    }
+    await expect.poll(() => held(server)).toMatchObject({ 'cachedb_local:cache_entries': 1 });
     expect(await call(server, 'cache_fetch', ['local', 'kept'])).toStrictEqual({ key: 'kept', value: 'v' });
   });
 

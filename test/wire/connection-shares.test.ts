@@ -68,7 +68,7 @@ unless(process.platform !== 'linux', describe)('connections of one address', () 
     expect(await status(from('127.0.0.2'))).toBe(200);
     expect(await status({ socketPath })).toBe(200);
     for (const socket of open) socket.destroy();
-    while ((await status(from('127.0.0.1'))) !== 200);
+    await expect.poll(() => status(from('127.0.0.1'))).toBe(200);
   });
 
   test('or of many leave room to the Unix socket, and are told why', async (t) => {
@@ -122,7 +122,7 @@ unless(process.platform !== 'linux' || noOpenssl, describe)('connections of one 
     expect(open.size >= 60 && open.size <= 110, `${open.size} are open`).toBe(true);
     expect(await statusTls(started, '127.0.0.2')).toBe(200);
     for (const socket of open) socket.destroy();
-    while ((await statusTls(started, '127.0.0.1')) !== 200);
+    await expect.poll(() => statusTls(started, '127.0.0.1')).toBe(200);
   });
 
   test('that is not allowed, and leaves before its handshake, fills nothing, and is told why when it asks', async (t) => {

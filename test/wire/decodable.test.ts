@@ -10,9 +10,10 @@ import { assert, describe, expect, test } from 'vitest';
 import { command, defineModule, MiError, RecordTable, type Result, stream, streamObject } from '#src/index.js';
 import type { Lifetime } from '../support/lifetime.js';
 import { count } from '../support/long.js';
-import { assertAtRest, post, startServer } from '../support/mi-client.js';
+import { post, startServer } from '../support/mi-client.js';
 import { holds } from '../support/property.js';
 import { unless } from '../support/unless.js';
+import '../support/at-rest.js';
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 const decoder = new TextDecoder('utf-8', { fatal: true });
@@ -110,7 +111,7 @@ describe('what a server writes can be decoded', () => {
         }),
         { runs: count(25, 1000) },
       );
-      await assertAtRest(server);
+      await expect(server).toBeAtRest();
       for (const line of decoder.decode(readFileSync(audit_file)).trim().split('\n'))
         if (line !== '') decode(Buffer.from(line));
     });

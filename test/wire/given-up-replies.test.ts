@@ -4,7 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { type Call, command, defineModule, MiError, type Result, stream } from '#src/index.js';
 import { held } from '../support/held-items.js';
 import type { Lifetime } from '../support/lifetime.js';
-import { assertAtRest, call, post, startServer, withResolvers } from '../support/mi-client.js';
+import { call, post, startServer, withResolvers } from '../support/mi-client.js';
+import '../support/at-rest.js';
 
 function giving(run: (call: Call) => Result | Promise<Result>) {
   const give = command({ name: 'give', help: 'Gives a value.', run: (_parameters, call) => run(call) });
@@ -35,7 +36,7 @@ describe('streams that nobody reads', () => {
       closed = 0;
       const server = await startServer(t, { modules: [giving(make)] });
       expect((await post(server, notify)).status).toBe(202);
-      await assertAtRest(server);
+      await expect(server).toBeAtRest();
       expect(closed).toBe(1);
     }
   });
@@ -59,7 +60,7 @@ describe('streams that nobody reads', () => {
     await once(signal, 'abort');
     later.resolve(stream(held(closed.resolve)));
     await closed.promise;
-    await assertAtRest(server);
+    await expect(server).toBeAtRest();
   });
 
   test('are closed when they come after the deadline', async (t) => {
@@ -69,7 +70,7 @@ describe('streams that nobody reads', () => {
     expect((await post(server, ask)).status).toBe(504);
     later.resolve(stream(held(closed.resolve)));
     await closed.promise;
-    await assertAtRest(server);
+    await expect(server).toBeAtRest();
   });
 
   test('are closed when another part of the reply fails to begin', async (t) => {
@@ -82,7 +83,7 @@ describe('streams that nobody reads', () => {
     const make = (): Result => [stream(held(() => closed++)), stream(broken as never), stream(held(() => closed++))];
     const server = await startServer(t, { modules: [giving(make)] });
     expect((await post(server, ask)).body).toMatch(/"error":\{"code":-32000.*"id":7\}$/);
-    await assertAtRest(server);
+    await expect(server).toBeAtRest();
     expect(closed).toBe(2);
   });
 
@@ -101,7 +102,7 @@ describe('streams that nobody reads', () => {
     await once(socket, 'readable');
     socket.destroy();
     await closed.promise;
-    await assertAtRest(server);
+    await expect(server).toBeAtRest();
   });
 });
 
@@ -126,7 +127,7 @@ describe('streams that fail', () => {
     socket.write(request(ask) + request(ask));
     await once(socket, 'close');
     await aborted.promise;
-    await assertAtRest(server);
+    await expect(server).toBeAtRest();
     expect(unhandled).toStrictEqual([]);
   });
 
@@ -147,7 +148,7 @@ describe('streams that fail', () => {
       const server = await startServer(t, { modules: [giving(() => ({ rows: stream(failing()) }))] });
       const { status, body } = await post(server, ask);
       expect([status, body]).toStrictEqual([200, '{"jsonrpc":"2.0","error":{"code":404,"message":"no rows"},"id":7}']);
-      await assertAtRest(server);
+      await expect(server).toBeAtRest();
     }
   });
 
@@ -169,7 +170,7 @@ describe('streams that fail', () => {
     expect(status).toBe(504);
     expect(body).toMatch(/mi_timeout.*"id":7\}$/);
     await aborted.promise;
-    await assertAtRest(server);
+    await expect(server).toBeAtRest();
   });
 
   test('a second time, since an iterator is read once', async (t) => {
@@ -186,7 +187,7 @@ describe('streams that fail', () => {
     make = () => [again, again];
     expect(await call(server, 'part:give')).toStrictEqual([[1], [1]]);
     expect(await call(server, 'part:give')).toStrictEqual([[1], [1]]);
-    await assertAtRest(server);
+    await expect(server).toBeAtRest();
   });
 });
 
@@ -240,7 +241,7 @@ describe('results and errors that cannot be printed', () => {
       const server = await startServer(t, { modules: [giving(run)] });
       const { status, body } = await post(server, ask);
       expect([status, JSON.parse(body).error.code, JSON.parse(body).id]).toStrictEqual([200, -32000, 7]);
-      await assertAtRest(server);
+      await expect(server).toBeAtRest();
       expect(await call(server, 'get_statistics', [['errors']])).toStrictEqual({
         'mi:errors': name === 'later, a getter' ? 0 : 1,
       });
@@ -264,6 +265,6 @@ describe('results and errors that cannot be printed', () => {
       200,
       { jsonrpc: '2.0', result: { 'broken:gauge': null }, id: 7 },
     ]);
-    await assertAtRest(server);
+    await expect(server).toBeAtRest();
   });
 });

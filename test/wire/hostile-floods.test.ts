@@ -227,9 +227,7 @@ unless(!isLinux, test)('with few descriptors it closes what is too much, and doe
   expect(open.length > 0 && open.length <= 64, `${open.length} connections are open`).toBe(true);
   for (const client of open) expect((await client.ask('GET', '/healthz')).status).toBe(200);
   for (const client of clients) client.close();
-  for (;;) {
-    const { result } = await mi(daemon.url, 'get_statistics', [['connections']]).catch(() => ({ result: undefined }));
-    if ((result as Record<string, number> | undefined)?.['httpd:connections'] === 1) break;
-    await delay(20);
-  }
+  await expect
+    .poll(async () => (await mi(daemon.url, 'get_statistics', [['connections']])).result)
+    .toStrictEqual({ 'httpd:connections': 1 });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { command, defineModule, MiError, RecordTable, stream } from '#src/index.js';
-import { assertAtRest, call, post, startServer } from '../support/mi-client.js';
+import { call, post, startServer } from '../support/mi-client.js';
+import '../support/at-rest.js';
 
 const request = (method: string, id?: unknown, params?: unknown): string =>
   JSON.stringify({ jsonrpc: '2.0', method, params, id });
@@ -50,7 +51,7 @@ describe('batches', () => {
     expect(reply.status).toBe(200);
     expect(reply.headers['content-type']).toBe('application/json');
     expect(reply.body).toBe(`[${ids.map((id) => ok('éé', id)).join(',')}]`);
-    await assertAtRest(server);
+    await expect(server).toBeAtRest();
   });
 
   test('run in their order, so that each call sees what those before it have done', async (t) => {
@@ -109,7 +110,7 @@ describe('batches', () => {
       [undefined, 5],
     ]);
     expect(replies[3]?.error?.data ?? '').toMatch(/jsonrpc.*2\.0/);
-    await assertAtRest(server);
+    await expect(server).toBeAtRest();
   });
 
   test('of notifications alone are run and answered 202 without a body', async (t) => {
@@ -175,7 +176,7 @@ describe('batches', () => {
         [undefined, 'r'],
       ]);
       if (pretty === 1) expect(body).toMatch(/^\[\{\n\t\t"jsonrpc":\t"2\.0",\n\t\t"result":\t""/);
-      await assertAtRest(server);
+      await expect(server).toBeAtRest();
     }
   });
 
@@ -221,7 +222,7 @@ describe('batches', () => {
         expect(result).toStrictEqual([...Array(names[id] === 'stream' ? 3000 : 30_000).keys()]);
       }
     }
-    await assertAtRest(server);
+    await expect(server).toBeAtRest();
   });
 
   test('are counted', async (t) => {

@@ -1,7 +1,7 @@
 // Long plain values: printed in slices, answered like short ones on every face.
 import { describe, expect, test } from 'vitest';
 import { command, defineModule, RecordTable, type Result, type Server, stream } from '#src/index.js';
-import { reaches, rests } from '../support/at-rest.js';
+import { rests } from '../support/at-rest.js';
 import { call, type HttpReply, type PostOptions, post, startServer } from '../support/mi-client.js';
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
@@ -138,13 +138,13 @@ describe('a long plain value', () => {
     const left = new AbortController();
     const options = { method: 'POST', headers: { 'Content-Type': 'application/json' }, signal: left.signal };
     const reply = fetch(`http://127.0.0.1:${server.port}/mi`, { ...options, body: request('m:held') });
-    await reaches(1, () => Math.min(1, streams.made));
+    await expect.poll(() => streams.made).toBeGreaterThan(0);
     left.abort();
     await expect(reply).rejects.toThrow();
     await post(server, '{"jsonrpc":"2.0","method":"m:held"}');
-    await reaches(4, () => streams.closed);
+    await expect.poll(() => streams.closed).toBe(4);
     await post(server, request('m:broken'));
-    await reaches(streams.made, () => streams.closed);
+    await expect.poll(() => streams.closed).toBe(streams.made);
     await rested();
   });
 });

@@ -1,7 +1,8 @@
 // A result that fails while its parts are opened gives back those that were, whoever asks for it.
 import { describe, expect, test } from 'vitest';
 import { command, defineModule, RecordTable, type Result, stream } from '#src/index.js';
-import { assertAtRest, type PostOptions, post, startServer } from '../support/mi-client.js';
+import { type PostOptions, post, startServer } from '../support/mi-client.js';
+import '../support/at-rest.js';
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -59,7 +60,7 @@ describe('a result that fails gives back every part of it', () => {
         expect(reply.status >= 200 && reply.status <= 500).toBe(true);
         expect(reply.body).not.toMatch(/xxxxx/);
         expect(streams.closed, cases[index]).toStrictEqual(streams.made);
-        await assertAtRest(server);
+        await expect(server).toBeAtRest();
       }
       expect(streams.made).toBeGreaterThan(0);
     });

@@ -5,8 +5,9 @@ import { describe, expect, test } from 'vitest';
 import { command, defineModule, MiError, RecordTable, secondsLeft, stream, streamObject } from '#src/index.js';
 import type { Lifetime } from '../support/lifetime.js';
 import { count } from '../support/long.js';
-import { assertAtRest, post, startServer } from '../support/mi-client.js';
+import { post, startServer } from '../support/mi-client.js';
 import { holds } from '../support/property.js';
+import '../support/at-rest.js';
 
 /** Characters of one to four bytes, and those that JSON escapes; the bytes are those within a reply. */
 const characters = { x: 1, é: 2, 日: 3, '😀': 4, '"': 2, '\n': 2, '\u0001': 6 } as const;
@@ -220,7 +221,7 @@ describe('replies in any order', () => {
           { runs, found },
         );
         agent.destroy();
-        await assertAtRest(server);
+        await expect(server).toBeAtRest();
 
         async function single(one: Step): Promise<void> {
           const { status, body } = await post(server, requestOf(one), { agent });

@@ -20,7 +20,7 @@ function overwrite(from: TestCertificate, certFile: string, keyFile: string): vo
 
 /** Until new connections get the certificate of that name. */
 async function untilServed(port: number, name: string): Promise<void> {
-  while ((await served(port)) !== name);
+  await expect.poll(() => served(port)).toBe(name);
 }
 
 /** A server with copies of the files of a certificate, so that they can be overwritten. */

@@ -71,7 +71,7 @@ describe('landing page and health', () => {
     });
     for (const client of [health, ready]) expect((await client.ask('GET', '/readyz')).status).toBe(200);
     waiting.request('POST', '/mi', '{"jsonrpc":"2.0","method":"slow","id":1}', ['Content-Type: application/json']);
-    while (JSON.stringify(await call(server, 'get_statistics', [['pending']])) !== '{"mi:pending":1}');
+    await expect.poll(() => call(server, 'get_statistics', [['pending']])).toStrictEqual({ 'mi:pending': 1 });
     const closed = server.close();
     expect((await ready.ask('GET', '/readyz')).status).toBe(503);
     expect((await health.ask('GET', '/healthz')).status).toBe(200);
