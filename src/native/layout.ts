@@ -1,10 +1,10 @@
 // The numbers that TypeScript and Rust share, as crate/core/src/layout.rs has them. They stand here too: V8 folds constants
-// into the code that uses them, and not what an addon returns.
+// into the code that uses them, but not the values that an addon returns.
 
-/** What a scan found; see RequestScanner. */
+/** The outcome of a scan; see RequestScanner. */
 export const Outcome = { call: 0, notification: 1, parseError: 2, invalidRequest: 3, batch: 4, tooManyIds: 5 } as const;
 
-/** What `params` holds. Empty arrays and objects are `none`, as if absent (docs/compatibility.md). */
+/** The kind of `params`. Empty arrays and objects are `none`, as if absent (docs/compatibility.md). */
 export const ParamsKind = { none: 0, array: 1, object: 2 } as const;
 
 /** Which member of a reply a value is (JSON-RPC 2.0 §5). */
@@ -21,7 +21,7 @@ export const IdSlot = {
   short: -3,
 } as const;
 
-/** Indexes into the memory where a scan leaves what it found. */
+/** Indexes into the memory where a scan leaves its findings. */
 export const Field = {
   command: 0,
   idSlot: 1,
@@ -36,7 +36,7 @@ export const Field = {
   shortId: 10,
 } as const;
 
-/** Indexes into the memory where the scan of a batch leaves what it found. */
+/** Indexes into the memory where the scan of a batch leaves its findings. */
 export const BatchField = { elements: 0, replies: 1, start: 2 } as const;
 
 /** Indexes into the memory where a printer leaves how far it came. */
@@ -45,7 +45,7 @@ export const ProgressField = { consumed: 0, produced: 1 } as const;
 /** Indexes into the memory of a walk over a record table, which is over when `next` is `end`. */
 export const WalkField = { next: 0, end: 1, mark: 2 } as const;
 
-/** What became of a piece of a body. */
+/** The outcome of a piece of a body. */
 export const Pushed = {
   taken: 0,
   /** The body would pass the limit of one body. */
@@ -55,7 +55,7 @@ export const Pushed = {
 } as const;
 export type Pushed = (typeof Pushed)[keyof typeof Pushed];
 
-/** What became of a record that was set; below 0 without room for it. */
+/** The outcome of setting a record; below 0 without room for it. */
 export const Stored = {
   added: 1,
   replaced: 0,
@@ -65,7 +65,7 @@ export const Stored = {
   noMemory: -4,
 } as const;
 
-/** What a dump prints of each record. */
+/** The part of each record that a dump prints. */
 export const DumpShape = { records: 0, keys: 1, members: 2 } as const;
 
 export const Size = {

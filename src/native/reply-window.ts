@@ -5,7 +5,7 @@ import type { StatisticsTable } from './statistics.js';
 
 const heads = [addon.replyHead(Reply.result), addon.replyHead(Reply.error)] as const;
 
-/** What precedes the value in a reply. */
+/** The text in front of the value in a reply. */
 export function replyHead(kind: ReplyKind): Uint8Array {
   return heads[kind];
 }
@@ -42,7 +42,7 @@ class Prefixes {
     this.#offset = byteOffset;
   }
 
-  /** @param base what is not counted where a length is short or not */
+  /** @param base bytes of the length that do not count towards its being short */
   of(length: number, base = 0): Uint8Array {
     const index = length - base;
     if (index >= Prefixes.#longestKept) return new Uint8Array(this.#memory, this.#offset, length);

@@ -143,7 +143,7 @@ export class RequestScanner {
     if (idSlot >= 0) this.#native.release(idSlot);
   }
 
-  /** What follows the value in a streamed reply, `,"id":…}`, as bytes of the caller's own. Gives the slot back. */
+  /** The text behind the value in a streamed reply, `,"id":…}`, as bytes of the caller's own. Gives the slot back. */
   tail(idSlot: number): Uint8Array {
     return this.#native.tail(idSlot);
   }

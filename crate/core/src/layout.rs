@@ -46,7 +46,7 @@ const SIZES: &[(&str, i32)] = &[
 ];
 
 numbers! {
-    /// What a scan found.
+    /// The outcome of a scan.
     Outcome {
         Call = 0,
         Notification = 1,
@@ -56,7 +56,7 @@ numbers! {
         TooManyIds = 5,
     }
 
-    /// What `params` holds. Empty arrays and objects are `None`.
+    /// The kind of `params`. Empty arrays and objects are `None`.
     ParamsKind {
         None = 0,
         Array = 1,
@@ -79,7 +79,7 @@ numbers! {
         Short = -3,
     }
 
-    /// Indexes into the memory where a scan leaves what it found.
+    /// Indexes into the memory where a scan leaves its findings.
     Field {
         Command = 0,
         IdSlot = 1,
@@ -95,7 +95,7 @@ numbers! {
         ShortId = 10,
     }
 
-    /// Indexes into the memory where the scan of a batch leaves what it found.
+    /// Indexes into the memory where the scan of a batch leaves its findings.
     BatchField {
         Elements = 0,
         Replies = 1,
@@ -115,7 +115,7 @@ numbers! {
         Mark = 2,
     }
 
-    /// What became of a piece of a body.
+    /// The outcome of a piece of a body.
     Pushed {
         Taken = 0,
         /// The body would be larger than one body may be.
@@ -124,7 +124,7 @@ numbers! {
         PoolFull = 2,
     }
 
-    /// What became of a record that was set.
+    /// The outcome of setting a record.
     Stored {
         Added = 1,
         Replaced = 0,
@@ -137,7 +137,7 @@ numbers! {
         NoMemory = -4,
     }
 
-    /// What a dump prints of each record.
+    /// The part of each record that a dump prints.
     DumpShape {
         Records = 0,
         Keys = 1,

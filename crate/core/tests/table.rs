@@ -5,7 +5,7 @@ mod support;
 use mi_httpd_core::json::reader::validate;
 use mi_httpd_core::table::dump::{DumpedTable, Shape};
 use mi_httpd_core::table::record::Style;
-use mi_httpd_core::table::records::{Refused, Table, Walk};
+use mi_httpd_core::table::records::{Rejected, Table, Walk};
 use proptest::prelude::*;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -173,8 +173,8 @@ impl Run {
                 self.set(key, 0, text, true);
             }
             Step::Refuse { key } => {
-                let refused = self.held.table.set_json(key_of(key).as_bytes(), b"[1,]", 0.0);
-                assert!(matches!(refused, Err(Refused::NotJson(_))));
+                let rejected = self.held.table.set_json(key_of(key).as_bytes(), b"[1,]", 0.0);
+                assert!(matches!(rejected, Err(Rejected::NotJson(_))));
             }
             Step::Delete { key } => {
                 let key = key_of(key);
@@ -477,7 +477,7 @@ fn limits_and_refusals_change_nothing() {
     table.set(b"k", b"1", 0, 0.0).unwrap();
     let before = (table.len(), table.bytes());
     let long = vec![b'k'; 65_536];
-    for (refused, reason) in [
+    for (rejected, reason) in [
         (
             table.set(&long, b"1", 0, 0.0),
             "key of 65536 bytes is longer than the 65535 that a record table takes; shorten it",
@@ -491,7 +491,7 @@ fn limits_and_refusals_change_nothing() {
             "value that depends on time was turned into a text before the record was set; set it as it is",
         ),
     ] {
-        assert_eq!(refused.unwrap_err().to_string(), reason);
+        assert_eq!(rejected.unwrap_err().to_string(), reason);
     }
     assert_eq!((table.len(), table.bytes()), before);
     table.set(&long[1..], b"2", 0, 0.0).unwrap();

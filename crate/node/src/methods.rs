@@ -10,7 +10,7 @@ use std::rc::Rc;
 /// A method that returns an `R`. The types of its arguments stand in its `ts_type`.
 pub type Method<'env, R> = Function<'env, (), R>;
 
-/// What the methods of one object share, freed with the last of them.
+/// The state that the methods of one object share, freed with the last of them.
 pub struct State<'env, S> {
     env: &'env Env,
     pub shared: Rc<RefCell<S>>,

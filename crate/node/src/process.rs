@@ -22,8 +22,8 @@ pub fn addresses<'env>(env: &'env Env) -> Result<Addresses<'env>> {
 
 static FIRST_HEAD_LIMIT: OnceLock<u32> = OnceLock::new();
 
-/// What the process had in a variable of its environment when any of its threads first asked: a number above 0, or 0 for
-/// none. The environment of a worker thread is a copy; this is the one that native code sees.
+/// The value of a variable of the environment when any thread of the process first asked: a number above 0, or 0 for none.
+/// The environment of a worker thread is a copy; this is the one that native code sees.
 #[napi(catch_unwind)]
 pub fn first_head_limit(variable: String) -> u32 {
     *FIRST_HEAD_LIMIT.get_or_init(|| {

@@ -2,7 +2,7 @@ use crate::methods::{Arguments, Method, State, length, reason};
 use mi_httpd_core::layout::{DumpShape, Stored};
 use mi_httpd_core::table::dump::{DumpedTable, Shape, Tables};
 use mi_httpd_core::table::record::Style;
-use mi_httpd_core::table::records::{Limits, Refused, Table, Walk};
+use mi_httpd_core::table::records::{Limits, Rejected, Table, Walk};
 use napi::{Env, Result};
 use napi_derive::napi;
 use std::cell::RefCell;
@@ -164,15 +164,15 @@ fn text(text: String) -> Box<[u8]> {
 }
 
 /// Lack of room is an outcome, a record that is none an error.
-fn stored(taken: std::result::Result<bool, Refused>) -> Result<i32> {
+fn stored(taken: std::result::Result<bool, Rejected>) -> Result<i32> {
     let outcome = match taken {
         Ok(true) => Stored::Added,
         Ok(false) => Stored::Replaced,
-        Err(Refused::Records) => Stored::TooManyRecords,
-        Err(Refused::Bytes) => Stored::TooManyBytes,
-        Err(Refused::RecordBytes) => Stored::RecordTooLong,
-        Err(Refused::NoMemory) => Stored::NoMemory,
-        Err(refused) => return Err(reason(refused)),
+        Err(Rejected::Records) => Stored::TooManyRecords,
+        Err(Rejected::Bytes) => Stored::TooManyBytes,
+        Err(Rejected::RecordBytes) => Stored::RecordTooLong,
+        Err(Rejected::NoMemory) => Stored::NoMemory,
+        Err(rejected) => return Err(reason(rejected)),
     };
     Ok(outcome as i32)
 }

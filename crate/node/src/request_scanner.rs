@@ -32,7 +32,7 @@ pub struct RequestScanner<'env> {
     /// Frees a slot; without effect for one that is not held.
     #[napi(ts_type = "(idSlot: number) => void")]
     pub release: Method<'env, ()>,
-    /// What follows the value of a streamed reply. Frees the slot.
+    /// The text behind the value of a streamed reply. Frees the slot.
     #[napi(ts_type = "(idSlot: number) => Uint8Array")]
     pub tail: Method<'env, Uint8Array>,
     /// Completes a reply in its window and frees the slot: the byte behind it, below 0 when it does not fit.
@@ -121,7 +121,7 @@ fn scan(scanner: &mut Scanner, body: &[u8], fields: &mut [i32]) -> Result<u32> {
     outcome.map(|outcome| outcome as u32).map_err(reason)
 }
 
-/// What precedes the value of a reply.
+/// The text in front of the value of a reply.
 #[napi(catch_unwind)]
 pub fn reply_head(kind: i32) -> Uint8Array {
     frame::head(reply(kind)).to_vec().into()

@@ -1,4 +1,4 @@
-//! What can be wrong with JSON text, and how it is said.
+//! Faults of JSON text, and their messages.
 
 use std::fmt;
 

@@ -9,7 +9,7 @@ pub struct Progress {
     pub produced: usize,
 }
 
-/// What is left to write of what one byte of structure turns into.
+/// The rest, still to be written, of the text that one byte of structure turns into.
 #[derive(Clone, Copy, Default)]
 struct Expansion {
     before: &'static [u8],

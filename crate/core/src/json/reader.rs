@@ -24,7 +24,7 @@ pub struct Value {
     pub end: usize,
     /// Items or members of a container, repeated names counted; 0 for anything else.
     pub count: usize,
-    /// Whether a string has escapes.
+    /// True for a string with escapes.
     pub escaped: bool,
 }
 

@@ -9,7 +9,7 @@ const RESULT_HEAD: &[u8] = b"{\"jsonrpc\":\"2.0\",\"result\":";
 const ERROR_HEAD: &[u8] = b"{\"jsonrpc\":\"2.0\",\"error\":";
 const ID_NAME: &[u8] = b",\"id\":";
 
-/// What precedes the value of a reply.
+/// The text in front of the value of a reply.
 pub fn head(kind: Reply) -> &'static [u8] {
     match kind {
         Reply::Result => RESULT_HEAD,
@@ -17,7 +17,7 @@ pub fn head(kind: Reply) -> &'static [u8] {
     }
 }
 
-/// What follows the value; frees the id's slot.
+/// The text behind the value; frees the id's slot.
 pub fn tail(ids: &mut Ids, slot: i32) -> Vec<u8> {
     let id = ids.get(slot);
     let mut tail = Vec::with_capacity(ID_NAME.len() + id.len() + 1);

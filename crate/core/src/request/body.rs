@@ -6,9 +6,9 @@ use crate::slots::Slots;
 /// Bytes of memory that are kept for the next large body.
 const KEPT: usize = 1 << 20;
 
-/// Collects bodies. Refused pieces change nothing; their slots stay open until they are freed.
+/// Collects bodies. Rejected pieces change nothing; their slots stay open until they are freed.
 pub struct BodyPool {
-    /// What the last large body has left, for the next one: fresh memory of that size costs more than to fill it.
+    /// Memory of the last large body, for the next one: fresh memory of that size costs more than to fill it.
     spare: Vec<u8>,
     slot_size: usize,
     max_body: usize,

@@ -8,7 +8,7 @@ use std::fmt;
 /// Requests of a batch together may have so many times the values of one.
 pub const FULL_BATCH: usize = 16;
 
-/// What makes valid JSON an invalid request (JSON-RPC 2.0 §4).
+/// The faults that make valid JSON an invalid request (JSON-RPC 2.0 §4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Invalid {
     NotAnObject,
@@ -126,7 +126,7 @@ pub fn scan_strictly(text: &[u8], max_values: usize) -> Request {
     }
 }
 
-/// Whether a text is an array, should it be JSON: a batch (JSON-RPC 2.0 §6).
+/// Tells whether a text is an array, should it be JSON: a batch (JSON-RPC 2.0 §6).
 pub fn is_batch(text: &[u8]) -> bool {
     // Nearly all requests begin with their brace.
     if text.first() == Some(&b'{') {
@@ -137,7 +137,7 @@ pub fn is_batch(text: &[u8]) -> bool {
     reader.peek() == Some(b'[')
 }
 
-/// What an array of requests holds.
+/// The contents of an array of requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
     pub elements: usize,

@@ -1,4 +1,4 @@
-//! What stays between requests: the table of methods, the ids that replies are owed to, why the last scan failed.
+//! The state between requests: the table of methods, the ids that replies are owed to, why the last scan failed.
 
 use crate::json::reader::Kind;
 use crate::json::text::unescape;
@@ -7,7 +7,7 @@ use crate::request::ids::{Ids, TooManyIds};
 use crate::request::scan::{self, Batch, Refusal, Request};
 use rustc_hash::FxHashMap;
 
-/// What a scan found out, for JavaScript: written into memory that both sides see, since each property of an object
+/// The findings of a scan, for JavaScript: written into memory that both sides see, since each property of an object
 /// that is made here would cost 50 ns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fields {

@@ -37,9 +37,9 @@ impl Default for Place {
     }
 }
 
-/// Who knows the places of blocks.
+/// The owners of blocks, which know their places.
 pub trait Owners {
-    /// Whether the block of `owner` is the one at `place`.
+    /// Tells whether the block of `owner` is the one at `place`.
     fn holds(&self, owner: u32, place: Place) -> bool;
     /// The block of `owner` has moved.
     fn moved(&mut self, owner: u32, to: Place);
@@ -205,7 +205,7 @@ impl Arena {
         let Some(level) = self.filled.checked_ilog2() else {
             return false;
         };
-        // What is left of one page fits into the rest of the open one and one more.
+        // The rest of one page fits into the rest of the open one and one more.
         if self.spare.is_empty() && !self.add_spare() {
             return false;
         }

@@ -7,7 +7,7 @@ use crate::table::records::{Table, Walk};
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 
-/// What a dump prints of each record.
+/// The part of each record that a dump prints.
 #[derive(Clone, Debug, Default)]
 pub enum Shape {
     /// The record.

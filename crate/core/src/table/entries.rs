@@ -5,7 +5,7 @@ use crate::table::arena::{Owners, Place};
 /// Entries are allocated this many at a time.
 const CHUNK: usize = 1024;
 
-/// What is known about a record without looking at it.
+/// The facts of a record that are known without looking at it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Entry {
     pub place: Place,

@@ -43,7 +43,7 @@ impl Hole {
         out.extend(self.time.to_le_bytes().iter().take(6));
     }
 
-    /// What stands in the hole at the time `now`.
+    /// The text in the hole at the time `now`.
     fn text<'a>(&self, clock: Clock<'a>, number: &'a mut itoa::Buffer) -> &'a [u8] {
         match clock.styles.get(usize::from(self.style)) {
             Some(style) if self.time == 0 && !style.permanent.is_empty() => style.permanent.as_ref(),
@@ -53,7 +53,7 @@ impl Hole {
     }
 }
 
-/// What holes are printed with.
+/// The styles and the time that holes are printed with.
 #[derive(Clone, Copy)]
 pub struct Clock<'a> {
     pub styles: &'a [Style],

@@ -38,7 +38,7 @@ impl Default for Limits {
 
 /// Why a record is not taken. The table is as it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
+pub enum Rejected {
     KeyTooLong(usize),
     TextTooLong(usize),
     Holes(BadHoles),
@@ -52,7 +52,7 @@ pub enum Refused {
     RecordBytes,
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::KeyTooLong(length) => write!(
@@ -130,7 +130,7 @@ pub struct Table {
     used: usize,
     limits: Limits,
     generation: u32,
-    /// Whether entries were added in this generation.
+    /// True once entries were added in this generation.
     grown: bool,
 }
 
@@ -166,10 +166,10 @@ impl Table {
 
     /// Sets a record to a text that is known to be JSON without blanks, with at most so many markers of holes.
     /// `deadline` is infinite for none. Returns whether the key is new.
-    pub fn set(&mut self, key: &[u8], text: &[u8], marks: usize, deadline: f64) -> Result<bool, Refused> {
+    pub fn set(&mut self, key: &[u8], text: &[u8], marks: usize, deadline: f64) -> Result<bool, Rejected> {
         check_lengths(key, text)?;
         if marks > 0 {
-            self.writer.with_holes(key, text, marks).map_err(Refused::Holes)?;
+            self.writer.with_holes(key, text, marks).map_err(Rejected::Holes)?;
         } else {
             self.writer.plain(key);
         }
@@ -177,14 +177,14 @@ impl Table {
     }
 
     /// As [`Table::set`], with any text: it is validated, and stored without blanks.
-    pub fn set_json(&mut self, key: &[u8], text: &[u8], deadline: f64) -> Result<bool, Refused> {
+    pub fn set_json(&mut self, key: &[u8], text: &[u8], deadline: f64) -> Result<bool, Rejected> {
         check_lengths(key, text)?;
-        reader::validate(text).map_err(Refused::NotJson)?;
+        reader::validate(text).map_err(Rejected::NotJson)?;
         self.writer.compact(key, text);
         self.store(key, text, deadline)
     }
 
-    fn store(&mut self, key: &[u8], text: &[u8], deadline: f64) -> Result<bool, Refused> {
+    fn store(&mut self, key: &[u8], text: &[u8], deadline: f64) -> Result<bool, Rejected> {
         let (shard, hash) = self.hash(key);
         let parts = self.writer.parts(key, text);
         let added = self.writer.holes();
@@ -196,14 +196,14 @@ impl Table {
             arena::block_size(self.arena.get(entry.place).len()) + RECORD_OVERHEAD
         });
         if record_length > self.limits.record_bytes {
-            return Err(Refused::RecordBytes);
+            return Err(Rejected::RecordBytes);
         }
         if known.is_none() && self.entries.len() >= self.limits.records {
-            return Err(Refused::Records);
+            return Err(Rejected::Records);
         }
         // One that becomes smaller is taken in any case: it makes room.
         if size > before && self.used - before + size > self.limits.bytes {
-            return Err(Refused::Bytes);
+            return Err(Rejected::Bytes);
         }
         match known.and_then(|id| Some((id, self.entries.get(id)?.place))) {
             Some((id, place)) => {
@@ -211,7 +211,7 @@ impl Table {
                 let (old_text, old_holes) = (old.text.len(), old.holes());
                 let mut new_place = place;
                 if !self.arena.overwrite(place, &parts) {
-                    new_place = self.arena.insert(id, &parts).ok_or(Refused::NoMemory)?;
+                    new_place = self.arena.insert(id, &parts).ok_or(Rejected::NoMemory)?;
                     self.arena.remove(place);
                 }
                 if let Some(entry) = self.entries.get_mut(id) {
@@ -224,18 +224,18 @@ impl Table {
             None => {
                 let entries = &self.entries;
                 let rehash = |id: &u32| entries.get(*id).map_or(0, |entry| spread(entry.hash));
-                let index = self.index.get_mut(shard).ok_or(Refused::NoMemory)?;
-                index.try_reserve(1, rehash).map_err(|_| Refused::NoMemory)?;
+                let index = self.index.get_mut(shard).ok_or(Rejected::NoMemory)?;
+                index.try_reserve(1, rehash).map_err(|_| Rejected::NoMemory)?;
                 let entry = Entry {
                     hash,
                     born: self.generation,
                     deadline,
                     ..Entry::default()
                 };
-                let id = self.entries.insert(entry).ok_or(Refused::NoMemory)?;
+                let id = self.entries.insert(entry).ok_or(Rejected::NoMemory)?;
                 let Some(place) = self.arena.insert(id, &parts) else {
                     self.entries.remove(id);
-                    return Err(Refused::NoMemory);
+                    return Err(Rejected::NoMemory);
                 };
                 if let Some(entry) = self.entries.get_mut(id) {
                     entry.place = place;
@@ -448,7 +448,7 @@ impl Table {
         self.arena.hold(entry.place)
     }
 
-    /// What to print holes with at the time `now`.
+    /// The clock to print holes with at the time `now`.
     pub fn clock(&self, now: u64) -> Clock<'_> {
         Clock {
             styles: &self.styles,
@@ -477,12 +477,12 @@ fn spread(hash: u32) -> u64 {
     u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-fn check_lengths(key: &[u8], text: &[u8]) -> Result<(), Refused> {
+fn check_lengths(key: &[u8], text: &[u8]) -> Result<(), Rejected> {
     if key.len() > MAX_KEY {
-        return Err(Refused::KeyTooLong(key.len()));
+        return Err(Rejected::KeyTooLong(key.len()));
     }
     if text.len() > i32::MAX as usize {
-        return Err(Refused::TextTooLong(text.len()));
+        return Err(Rejected::TextTooLong(text.len()));
     }
     Ok(())
 }
