@@ -1,21 +1,25 @@
-import { defineConfig } from 'vitest/config';
+import { fileURLToPath } from 'node:url';
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 
-/** Folders of test/, and `unit` for what lies beside the source, with the milliseconds that one test of each may take on a machine with other work. */
-const timeouts = {
-  unit: 60_000,
-  wire: 120_000,
-  client: 120_000,
-  command: 120_000,
-  conformance: 120_000,
-  docs: 120_000,
-  bench: 120_000,
-  browser: 240_000,
-  faults: 600_000,
-  package: 600_000,
-};
+const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+const source = { find: '#src', replacement: path('src') };
+const package_ = { find: '#src/index.js', replacement: path('dist/index.js') };
+
+/** @param testTimeout milliseconds that one test may take on a machine with other work */
+function project(name: string, testTimeout: number, include: string, alias = [source]): TestProjectInlineConfiguration {
+  return {
+    extends: true,
+    resolve: { alias },
+    test: { name, include: [include], testTimeout, hookTimeout: testTimeout },
+  };
+}
+
+/** Tests of a folder in test/. */
+function folder(name: string, testTimeout = 120_000): TestProjectInlineConfiguration {
+  return project(name, testTimeout, `test/${name}/**/*.test.ts`);
+}
 
 export default defineConfig({
-  resolve: { alias: { '#src': new URL('src', import.meta.url).pathname } },
   test: {
     // A process of its own for each file: tests replace the timers, the engine and the addon that a process has.
     pool: 'forks',
@@ -26,14 +30,31 @@ export default defineConfig({
     expect: { poll: { timeout: 60_000, interval: 10 } },
     // The server writes to standard output itself.
     disableConsoleIntercept: true,
-    projects: Object.entries(timeouts).map(([name, testTimeout]) => ({
-      extends: true,
-      test: {
-        name,
-        include: [name === 'unit' ? 'src/**/*.test.ts' : `test/${name}/**/*.test.ts`],
-        testTimeout,
-        hookTimeout: testTimeout,
-      },
-    })),
+    server: { deps: { external: [/\/dist\//] } },
+    coverage: {
+      include: ['src/**/*.ts'],
+      exclude: ['src/**/*.test.ts'],
+      reporter: ['text', 'html'],
+      reportsDirectory: 'build/coverage',
+    },
+    projects: [
+      project('unit', 60_000, 'src/**/*.test.ts'),
+      folder('wire'),
+      // What is published, bundled: tests that need nothing but the public API.
+      project(
+        'dist',
+        120_000,
+        'test/wire/{core,jsonrpc,mi-json,module,permissions,results,streamed,usrloc,web}*.test.ts',
+        [package_, source],
+      ),
+      folder('client'),
+      folder('command'),
+      folder('conformance'),
+      folder('docs'),
+      folder('bench'),
+      folder('browser', 240_000),
+      folder('faults', 600_000),
+      folder('package', 600_000),
+    ],
   },
 });
