@@ -1,4 +1,4 @@
-// What is made of many measurements: medians, spreads, percentiles.
+// Figures that are made of many measurements: medians, spreads, percentiles.
 
 /** The middle of repeated measurements, and how far they went apart. */
 export interface Figure {

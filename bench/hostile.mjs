@@ -186,7 +186,7 @@ async function measure(name) {
     }
     clearInterval(looking);
     await delay(1500);
-    // Whoever was attacked still answers.
+    // The attacked server still answers.
     await latencies(port, 0.2);
     const median = (times, share) =>
       quantile(

@@ -11,7 +11,7 @@ export function describeMachine(): string {
   return `${cpus().length} cores (${model}), ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}`;
 }
 
-/** What a reader should know before trusting a result from here; empty when all is well. */
+/** Facts that a reader should know before trusting a result from here; empty when all is well. */
 export function warnings(): readonly string[] {
   const found: string[] = [];
   if (!isPinned) {

@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { peers } from './peers/table.js';
 import { questions } from './questions/table.js';
 
-/** What the command line asks for. */
+/** The options of the command line. */
 export interface BenchOptions {
   readonly help: boolean;
   readonly install: boolean;

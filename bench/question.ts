@@ -1,8 +1,8 @@
-// What a question of the benchmark is: cases, each put to every peer that can answer it.
+// A question of the benchmark is a list of cases, each put to every peer that can answer it.
 import type { Call, Command, Need } from './peers/peer.js';
 import type { Usage } from './process/usage.js';
 
-/** What can be measured, in the order of the tables. */
+/** All that can be measured, in the order of the tables. */
 export const metrics = {
   rate: { title: 'requests/s', digits: 0, better: 'more' },
   megabytesPerSecond: { title: 'MB/s', digits: 0, better: 'more' },
@@ -21,7 +21,7 @@ export const metrics = {
 
 export type Metric = keyof typeof metrics;
 
-/** What one measurement gave. */
+/** The figures of one measurement. */
 export type Sample = Partial<Record<Metric, number>>;
 
 /** How long and how often is measured. */
@@ -43,10 +43,10 @@ export interface RunningPeer {
 /** One row of a table for each peer. */
 export interface Case {
   readonly name: string;
-  /** What is called; peers that refuse it are skipped with their reason. */
+  /** The command that is called; peers that refuse it are skipped with their reason. */
   readonly command: Command;
   readonly need: Need;
-  /** What most readers look for: a quick run measures it as often as asked too, and all else once. */
+  /** True for a case that most readers look for: a quick run measures it as often as asked too, and all else once. */
   readonly headline?: boolean;
   /** Measures a peer that was started for this case or one before it with the same need. */
   readonly measure?: (peer: RunningPeer) => Promise<Sample>;
@@ -59,7 +59,7 @@ export interface Question {
   /** As `--only` has it. */
   readonly name: string;
   readonly title: string;
-  /** What is measured and how, in a sentence or two. */
+  /** The measure and its method, in a sentence or two. */
   readonly method: string;
   /** In the chart, and in what ratio to the baseline is given. */
   readonly chart: Metric;

@@ -1,4 +1,4 @@
-// What a run has found, as results.json holds it.
+// The findings of a run, as results.json holds them.
 import { readFileSync } from 'node:fs';
 import type { Figure } from './figures.js';
 import type { Metric } from './question.js';
@@ -11,7 +11,7 @@ export interface ResultRow {
   readonly figures: Readonly<Partial<Record<Metric, Figure>>>;
 }
 
-/** What was not measured, and why. `case` is absent when it concerns all of them. */
+/** A measurement that was left out, and why. `case` is absent when it concerns all of them. */
 export interface Skipped {
   readonly question?: string;
   readonly case?: string;

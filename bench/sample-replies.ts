@@ -1,4 +1,4 @@
-// What mi-httpd answers, which the baseline and those that work by hand then answer too: equal work, equal lengths.
+// The replies of mi-httpd, which the baseline and those that work by hand then give too: equal work, equal lengths.
 import { ask, PeerPool } from './peer-pool.js';
 import { miHttpd } from './peers/mi-httpd.js';
 import type { Command, SampleReplies } from './peers/peer.js';

@@ -63,7 +63,7 @@ function npmLicences() {
   return absent === 0 ? checked : { ...checked, line: `${checked.line}; ${absent} for other platforms not looked at` };
 }
 
-/** What the package itself says where it is installed, else the lock file, which does not know it of all. */
+/** The licence that an installed package names; else that of the lock file, which does not know all. */
 function licenceOf(place) {
   const file = join(root, place, 'package.json');
   if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')).license;

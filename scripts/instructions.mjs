@@ -40,7 +40,7 @@ function skip(reason) {
   process.exit(0);
 }
 
-/** What the counts depend on: the compiler, the target, and the instructions that memchr and the C library choose by. */
+/** The things that the counts depend on: the compiler, the target, and the instructions that memchr and the C library choose by. */
 function compiler() {
   const { stdout = '' } = spawnSync('rustc', ['-vV'], { encoding: 'utf8' });
   const [, host] = /^host: (\S+)$/m.exec(stdout) ?? [];
@@ -62,7 +62,7 @@ function countAll() {
     .trim()
     .split('\n')
     .map((line) => line.split(' '));
-  // What making ready takes is in both counts, so it is not in their difference.
+  // The cost of making ready is in both counts, so it is not in their difference.
   return Object.fromEntries(
     workloads.map(([name, repeats]) => [name, Math.round((count(name, 2) - count(name, 1)) / Number(repeats))]),
   );

@@ -19,7 +19,7 @@ const allowed = new Set([
 ]);
 
 /**
- * Whether an SPDX licence expression can be met by licences of the list: one side of each OR, both of each AND. The
+ * Tells whether an SPDX licence expression can be met by licences of the list: one side of each OR, both of each AND. The
  * slash of older crates means OR.
  *
  * @param expression undefined, and whatever is no expression, is not allowed

@@ -75,7 +75,7 @@ async function soak() {
   ];
   const samples = await watch(port, child.pid, end);
   await Promise.all(running);
-  // What was under way comes to its end before the last look.
+  // All that is under way ends before the last look.
   await delay(Math.min(15_000, minutes * 60_000));
   samples.push(await sample(port, child.pid));
   child.stdin.end();

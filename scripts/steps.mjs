@@ -101,7 +101,7 @@ function bundleTypes() {
   rmSync(join(root, 'types'), { recursive: true });
 }
 
-/** What browsers load is served as it is written; the compiler does not touch it. */
+/** Files for browsers are served as they are written; the compiler does not touch them. */
 function copyAssets(directory) {
   cpSync(join(root, 'src', directory), join(root, 'dist', directory), { recursive: true });
 }

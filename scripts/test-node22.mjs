@@ -43,7 +43,7 @@ function installNode() {
   return path;
 }
 
-/** What is committed, and what would be: the working tree without anything built or installed. */
+/** Files that are committed or would be: the working tree without anything built or installed. */
 function copyCheckout() {
   const args = ['ls-files', '--cached', '--others', '--exclude-standard', '-z'];
   const { status, stdout } = spawnSync('git', args, { cwd: root, encoding: 'utf8' });

@@ -1,4 +1,4 @@
-// What a build needs beyond npm packages. Each check ends the process with one sentence that names what is
+// The tools that a build needs beyond npm packages. Each check ends the process with one sentence that names what is
 // missing and how to get it.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';

@@ -1,5 +1,5 @@
-// What a program gives in JavaScript, where no compiler tells: a slip in a name or a type is an error of one line that names the
-// thing, the value and the remedy.
+// Values that a program gives in JavaScript, where no compiler checks them: a slip in a name or a type is an error of one line
+// that names the thing, the value and the remedy.
 import { assert, describe, expect, test } from 'vitest';
 import { command, createServer, defineModule, RecordTable, type Server, stream, streamObject } from './index.js';
 

@@ -22,7 +22,7 @@ const leastTime = 1000;
 /** Runs the steps of modules at the start and the stop of a server. A step that fails or hangs is named; the others still run. */
 export class ModuleSteps {
   readonly #log: Log;
-  /** Knows whether somebody is asked from within a step. Only on while there are steps: each promise costs more by it. */
+  /** The step that makes the present call. Enabled only during steps: it makes every promise slower. */
   readonly #current = new AsyncLocalStorage<Step>();
 
   constructor(log: Log) {

@@ -1,4 +1,4 @@
-// What load/client.rs does: calls by schedule, readers of dumps, slow readers, connections that stay.
+// The verbs of load/client.rs: calls by schedule, readers of dumps, slow readers, connections that stay.
 import type { ChildProcess } from 'node:child_process';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';

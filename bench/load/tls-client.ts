@@ -1,4 +1,4 @@
-// What client.rs does, over TLS, for which the standard library of Rust has nothing: the verbs rate, read and slow, with the
+// The work of client.rs over TLS, for which the standard library of Rust has nothing: the verbs rate, read and slow, with the
 // same arguments and the same output.
 import { once } from 'node:events';
 import type { OnReadOpts } from 'node:net';

@@ -5,7 +5,7 @@ import { missing } from '../peers/program.js';
 import { loadCore, startOn } from '../process/pinned.js';
 import { outputOf } from '../process/run-to-end.js';
 
-/** What a closed loop is made of. */
+/** The settings of a closed loop. */
 export interface WrkLoad {
   readonly connections: number;
   readonly seconds: number;

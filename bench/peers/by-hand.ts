@@ -52,7 +52,7 @@ export const bareUws = peer(
   always,
 );
 
-/** What the engine takes with a body that is received and not looked at. */
+/** The cost of the engine with a body that is received and not looked at. */
 export const constantUws = peer(
   'uws-constant',
   'uWebSockets.js constant',

@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 /** Seconds that every contact has left at the start. */
 export const contactExpires = 3600;
 
-/** What is known of a contact, by its number. */
+/** The fields of a contact, by its number. */
 export interface SampleContact {
   readonly aor: string;
   readonly uri: string;

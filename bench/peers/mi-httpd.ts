@@ -49,7 +49,7 @@ function configuration(need: Need, port: number, place: Place): string {
   return file;
 }
 
-/** Whether this version serves TLS is asked of its parameters. */
+/** The reason why this version serves no TLS, told by its check of parameters; undefined: it serves TLS. */
 function refusesTls(): string | undefined {
   const [file, cert] = [resolve('build/bench-tls-check.cfg'), resolve('package.json')];
   writeFileSync(file, `loadmodule "httpd.so"\nmodparam("httpd", "tls_cert_file", "${cert}")\n`);

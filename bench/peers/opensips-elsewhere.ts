@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 export interface Elsewhere {
   readonly cpuLow: number;
   readonly cpuHigh: number;
-  /** What nginx's constant took there; the ratio to what it takes here is how the machines differ. */
+  /** The time of nginx's constant there; its ratio to the time here is how the machines differ. */
   readonly constantCpu: number;
 }
 

@@ -1,7 +1,7 @@
-// What a server under measurement is.
+// A server under measurement.
 import type { ChildProcess } from 'node:child_process';
 
-/** What the questions ask for; each peer has its own words for it. */
+/** The commands that the questions ask for; each peer has its own words for them. */
 export type Command = 'version' | 'which' | 'get_statistics' | 'ul_dump' | 'wait';
 
 /** One HTTP request: a POST of JSON. */
@@ -16,13 +16,13 @@ export interface Need {
   readonly tls: boolean;
 }
 
-/** What is there for all peers of a run. */
+/** The things that all peers of a run share. */
 export interface Place {
   /** An absolute path; each peer may write there. */
   readonly folder: string;
   /** PEM files; undefined where openssl is missing. */
   readonly certificate: { readonly cert: string; readonly key: string } | undefined;
-  /** What mi-httpd answers, so that the others can answer the same. */
+  /** The replies of mi-httpd, so that the others can answer the same. */
   readonly replies: SampleReplies;
 }
 

@@ -5,7 +5,7 @@ import { miHttpd } from './mi-httpd.js';
 import { nginx } from './nginx.js';
 import type { Peer } from './peer.js';
 
-/** What the others are compared with. */
+/** The peer that the others are compared with. */
 export const baseline = libmicrohttpd.name;
 
 /** All that can be started, in the order of the tables. */

@@ -8,7 +8,7 @@ const works = (command: string, ...args: string[]): boolean => spawnSync(command
 export const isPinned = cpus().length > 1 && works('taskset', '-c', '1', 'true');
 
 /**
- * Whether a process may run before all others of its core: what measures delays must not wait for what makes the load.
+ * True when a process may run before all others of its core: the meter of delays must not wait for the maker of the load.
  * Needs the right to (root has it, unless a container takes it away).
  */
 export const hasPriority = works('chrt', '--fifo', '1', 'true');
@@ -19,7 +19,7 @@ const diesWithParent = works('setpriv', '--pdeathsig', 'TERM', 'true');
 export const serverCore = 0;
 export const loadCore = 1;
 
-/** What is started here and has not ended. */
+/** Processes that are started here and have not ended. */
 const running = new Set<ChildProcess>();
 process.once('exit', () => {
   // Not SIGKILL: a server of several processes has to end its own.

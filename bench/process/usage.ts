@@ -1,10 +1,10 @@
-// What a process and its children use, as the kernel counts it in /proc.
+// The resources that a process and its children use, as the kernel counts them in /proc.
 import { readdirSync, readFileSync } from 'node:fs';
 
 /** Of USER_HZ, which is 100 on every Linux that Node.js runs on. */
 const ticksPerSecond = 100;
 
-/** What a process and its children have used. */
+/** The resources that a process and its children have used. */
 export interface Usage {
   /** Processor time in user and kernel, seconds. */
   readonly processor: number;
@@ -30,7 +30,7 @@ export function usageOf(pid: number): Usage {
 
 function usageOfOne(pid: number): Usage {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  // What follows the name in parentheses, which may have blanks in it.
+  // The fields behind the name in parentheses, which may have blanks in it.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   const kilobytes = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? 0);

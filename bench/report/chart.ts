@@ -16,7 +16,7 @@ interface BarGroup {
 
 export interface Chart {
   readonly title: string;
-  /** What the bars measure, with its unit. */
+  /** The measure of the bars, with its unit. */
   readonly unit: string;
   readonly better: 'more' | 'less';
   readonly digits: number;

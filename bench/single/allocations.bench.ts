@@ -1,4 +1,4 @@
-// What does a small call leave for the collector? npm run bench -- allocations [SECONDS]: bytes allocated on the JavaScript heap
+// Garbage of a small call. npm run bench -- allocations [SECONDS]: bytes allocated on the JavaScript heap
 // for each call of `version`, by function, sampled by V8 with what was collected meanwhile; beside the same of the bare engine,
 // whose handler makes nothing but what the engine makes for it.
 import { type HeapProfiler, Session } from 'node:inspector';

@@ -1,5 +1,5 @@
 /**
- * What a batch saves: 100 calls of `version` in one batch against 100 requests with one call each, on one kept
+ * The saving of a batch: 100 calls of `version` in one batch against 100 requests with one call each, on one kept
  * connection, one after the other and pipelined. Server and client are processes of their own.
  *
  * Run: `npm run bench -- batch [ROUNDS]`; it prints for each how many calls a second are answered and what one takes of

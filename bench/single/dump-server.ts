@@ -1,4 +1,4 @@
-// What dump.bench.ts measures, each in a process of its own: `ours CONTACTS`, a server whose usrloc has that many
+// The servers that dump.bench.ts measures, each in a process of its own: `ours CONTACTS`, a server whose usrloc has that many
 // contacts, `bare BYTES`, the engine alone streaming a constant buffer in chunks of the same size and manner, or
 // `large BYTES`, the same in writes of 64 KiB, of which the engine loses some where a reader is slow.
 // With `CERTIFICATE KEY` behind it, over TLS, with the same suites.

@@ -19,7 +19,7 @@ const windowSize = 4 << 20;
 const rounds = 7;
 const slowReaders = 50;
 const dumpCall = miCall('ul_dump');
-/** What dump-server.ts answers at once where it serves the bare engine. */
+/** The call that dump-server.ts answers at once where it serves the bare engine. */
 const constantCall: Call = { ...dumpCall, path: '/constant' };
 /** Calls of `version`: so few that the load's core has time for the reader of the dumps. */
 const calls = { rate: 500, connections: 4, seconds: 2 };

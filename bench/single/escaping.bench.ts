@@ -1,5 +1,5 @@
 /**
- * What it costs to escape a text for HTML and for JSON, in Rust and in JavaScript.
+ * The cost of escaping a text for HTML and for JSON, in Rust and in JavaScript.
  *
  * Run: `npm run bench -- escaping`
  */

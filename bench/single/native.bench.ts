@@ -1,6 +1,6 @@
 /**
  * How long the pieces of the hot path take in Rust, without Node.js: scanner, serializer, tables, escaping.
- * What they take in instructions is counted by `node scripts/instructions.mjs`.
+ * `node scripts/instructions.mjs` counts their instructions.
  *
  * Run: `npm run bench -- native [NAME]`
  */

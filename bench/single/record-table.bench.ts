@@ -1,5 +1,5 @@
 /**
- * What a record table of contacts costs: time to set and get, memory before and after churn, speed of a dump.
+ * The costs of a record table of contacts: time to set and get, memory before and after churn, speed of a dump.
  *
  * Run: `npm run bench -- record-table [RECORDS]`
  */

@@ -30,7 +30,7 @@ const shapes: Record<string, unknown> = {
   '10 KB not ASCII': { text: 'xé✓'.repeat(1700) },
 };
 
-/** What the window saves: the reply as a string, the id as one too. */
+/** The work that the window saves: the reply as a string, the id as one too. */
 function concatenate(text: string): Buffer {
   const { id } = JSON.parse(body.toString()) as { id: unknown };
   return Buffer.from(`{"jsonrpc":"2.0","result":${text},"id":${JSON.stringify(id)}}`);

@@ -1,4 +1,4 @@
-// What the pages of docs/reference ask the project for, straight from its source.
+// The parts of the project that the pages of docs/reference tell of, straight from its source.
 import { pathToFileURL } from 'node:url';
 import { bundleText } from '../bundle.mjs';
 

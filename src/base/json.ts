@@ -1,5 +1,5 @@
 import { constants } from 'node:buffer';
-import { decodable } from './text.js';
+import { finishedJson } from './text.js';
 
 /** A value that JSON can carry; integers beyond 2^53 travel as `bigint` and are printed exactly. */
 export type JsonValue = null | boolean | number | bigint | string | readonly JsonValue[] | JsonObject;
@@ -49,7 +49,7 @@ export function asResult<A, R>(print: (value: A) => R, value: A): R {
 /** As {@link printJson}, but objects that only look empty are left to {@link refuseOpaque}. */
 export function printUnchecked(value: unknown): string | undefined {
   const printed = asResult(printAnyhow, value);
-  return printed === undefined ? undefined : decodable(printed);
+  return printed === undefined ? undefined : finishedJson(printed);
 }
 
 /** UTF-16 units of the longest text that there is. */

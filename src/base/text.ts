@@ -32,11 +32,11 @@ export function shorten(text: string, units: number, mark = ''): string {
 
 /** As `JSON.stringify`, with U+FFFD for half of a surrogate pair, which it would escape. */
 export function stringify(value: unknown): string {
-  return decodable(JSON.stringify(value) ?? 'null');
+  return finishedJson(JSON.stringify(value) ?? 'null');
 }
 
 /** Puts U+FFFD where `JSON.stringify` has escaped half of a surrogate pair: whole ones it does not escape. */
-export function decodable(json: string): string {
+export function finishedJson(json: string): string {
   return json.includes('\\ud') ? json.replace(/\\(?:u(d[89a-f][0-9a-f]{2})|.)/gs, replaceHalf) : json;
 }
 

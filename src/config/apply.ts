@@ -165,7 +165,7 @@ function assign(
   for (const other of Object.keys(values)) {
     const excluded = exclusionProblem(module, parameters, found.name, [other]);
     if (excluded === undefined) continue;
-    // A file that includes one of somebody else has the last word, as it has about a single parameter.
+    // The top file wins over the files that it includes, as it does for a single parameter.
     if (nameAt.file !== top || places.get(other) === top) return diagnosticAt(nameAt, excluded);
     delete values[other];
     listPlaces.delete(other);

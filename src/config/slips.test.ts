@@ -1,6 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are the templates of other tools
-// What would switch a protection off without a word: templates that nobody expanded, statements whose word is
-// misspelled; and what other servers' files may hold that is nobody's mistake.
+// Slips that would switch a protection off without a word: templates that are not expanded, statements whose word is
+// misspelled. Statements of other servers' files are no slips.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

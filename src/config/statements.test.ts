@@ -205,7 +205,7 @@ const mistakes: [string | Uint8Array, string][] = [
 for (const [text, message] of mistakes) {
   test(`error, reading goes on: ${JSON.stringify(text.toString())}`, () => {
     const { errors, parameters } = parseConfig(text, { file: 'a.cfg' });
-    // What is wrong with a value matters only where somebody uses it, and is kept with it.
+    // The fault of a value is kept with it, and matters only where the value is used.
     const found = [...errors, ...parameters.flatMap(({ problems }) => problems)];
     expect(found.map(formatDiagnostic)).toStrictEqual([`a.cfg:${message}`]);
     const { modules } = parseConfig(Buffer.concat([Buffer.from(text), Buffer.from('\nloadmodule "last.so"')]));

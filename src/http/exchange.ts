@@ -135,8 +135,8 @@ export interface Exchange {
   /** Replies with what `source` gives. When {@link finished}, the source is released at once. */
   stream(status: number, source: ChunkSource, headers?: ReplyHeaders): void;
   /**
-   * Tells that nobody keeps this object, nor anything that would use it: when its reply has ended by the time that the
-   * handler returns, it serves another request, so that none has to be made.
+   * The handler promises to keep no reference to this exchange, nor to anything that uses it. If the reply ends before
+   * the handler returns, the object serves the next request.
    */
   letReuse(): void;
   /** Replies with a short body that tells `reason`, in the root's content type (its `refuse`). */

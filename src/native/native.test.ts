@@ -253,7 +253,7 @@ test('a body is lent in memory that is used again', () => {
   expect(first.buffer).toBe(second.buffer);
   const largest = lend(1 << 20, 'c');
   expect(lend(5000, 'd').buffer).toBe(largest.buffer);
-  // What is larger is handed over.
+  // A larger one is handed over.
   const own = lend(2 << 20, 'e');
   lend(10, 'f');
   expect(own[0]).toBe('e'.charCodeAt(0));

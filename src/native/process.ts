@@ -4,5 +4,5 @@ export type { StandardOutput } from './addon.js';
 
 export const { firstHeadLimit, notifyService, standardOutput: openStandardOutput } = addon;
 
-/** Where memory lies. Only good for telling what lies behind what. */
-export const addressOf = addon.addresses().of;
+/** Address of the first byte of a buffer; only for comparing the places of buffers. */
+export const { memoryAddress } = addon.addresses();

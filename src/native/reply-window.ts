@@ -42,7 +42,7 @@ class Prefixes {
     this.#offset = byteOffset;
   }
 
-  /** @param base bytes of the length that do not count towards its being short */
+  /** @param base length that every reply has; only `length - base` decides about caching */
   of(length: number, base = 0): Uint8Array {
     const index = length - base;
     if (index >= Prefixes.#longestKept) return new Uint8Array(this.#memory, this.#offset, length);

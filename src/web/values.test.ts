@@ -1,4 +1,4 @@
-// What the script of the pages makes of results; it runs in Node as it does in browsers.
+// The script of the pages reads results; it runs in Node as it does in browsers.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { holds } from '../../test/support/property.js';
@@ -63,7 +63,7 @@ describe('values of the web interface', () => {
   });
 });
 
-/** Whether JSON.parse tells the source text of numbers, as browsers of today do. */
+/** Tells whether JSON.parse gives the source text of numbers, as browsers of today do. */
 function tellsSource(): boolean {
   let told = false;
   JSON.parse('1', function (this: unknown, ...given: unknown[]) {

@@ -108,7 +108,7 @@ export class WebInterface {
     }
   }
 
-  /** Those of which the caller may run nothing are as unknown as those that there are not. */
+  /** A module without a command that the caller may run gets the same 404 as a module that does not exist. */
   #refuseModule(exchange: Exchange, module: string): void {
     const near = nearest(module, this.#siteOf(exchange).modules, (one) => `${this.#site.base}/${one}`);
     this.#refuse(exchange, 404, html`no module ${quoted(module)} has commands${near}`);

@@ -1,4 +1,4 @@
-//! The hot path of mi-httpd, without Node.js. Each uses those above it, never one below.
+//! The hot path of mi-httpd, without Node.js. A module uses only modules that are declared above it.
 #![forbid(unsafe_code)]
 
 pub mod slots;

@@ -94,7 +94,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What a walk that has begun may still show.
+/// The keys that a walk that has begun may still show.
 #[derive(Default)]
 struct Watch {
     /// Keys that were there at its begin, and those of them that always were since.

@@ -4,7 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 use mi_httpd_core::reply::html::{LONGEST_ENTITY, escape};
 
-/// What is expected, byte by byte.
+/// The expected text, byte by byte.
 fn replaced(text: &[u8]) -> Vec<u8> {
     let mut whole = Vec::new();
     for byte in text {

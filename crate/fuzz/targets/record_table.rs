@@ -105,7 +105,7 @@ fn store(text: &[u8]) {
     let mut window = vec![0; text.len() * 20 + 20];
     let length = table.get(b"k", 0, &mut window).unwrap_or_default();
     assert_eq!(validate(&window[..length]).is_ok(), valid);
-    // What stands behind the nonce is never printed as it is, but by a clock: here always as digits.
+    // A clock replaces the text behind the nonce: here always by digits.
     if valid && table.set(b"k", text, usize::MAX, 0.0).is_ok() {
         let length = table.get(b"k", 0, &mut window).expect("it was set");
         assert!(std::str::from_utf8(&window[..length]).is_ok());

@@ -7,17 +7,17 @@ use std::sync::OnceLock;
 
 #[napi(object, object_from_js = false)]
 pub struct Addresses<'env> {
-    /// Where memory lies. Only good for telling what lies behind what.
+    /// Address of the first byte of a buffer; only for comparing the places of buffers.
     #[napi(ts_type = "(memory: ArrayBuffer) => number")]
-    pub of: Method<'env, f64>,
+    pub memory_address: Method<'env, f64>,
 }
 
 #[napi(catch_unwind)]
 pub fn addresses<'env>(env: &'env Env) -> Result<Addresses<'env>> {
-    let of = State::new(env, ()).method("of", |(), given| {
+    let memory_address = State::new(env, ()).method("memoryAddress", |(), given| {
         Ok(given.get::<ArrayBuffer>(0)?.as_ptr() as usize as f64)
     })?;
-    Ok(Addresses { of })
+    Ok(Addresses { memory_address })
 }
 
 static FIRST_HEAD_LIMIT: OnceLock<u32> = OnceLock::new();

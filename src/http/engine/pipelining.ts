@@ -1,4 +1,4 @@
-import { addressOf } from '../../native/process.js';
+import { memoryAddress } from '../../native/process.js';
 
 /**
  * Requests that may come in one piece on one connection: more than clients that pipeline send, where one that sends
@@ -71,7 +71,7 @@ export class Pipelining {
     if (this.#requests <= watchedFrom || body.byteLength === 0) return 0;
     const share = this.#offenders.size > 0 || this.#run >= exactFrom ? 1 : watchedShare;
     if ((this.#requests & (share - 1)) !== 0) return this.#run;
-    const place = addressOf(body);
+    const place = memoryAddress(body);
     this.#run = place > this.#place ? this.#run + this.#requests - this.#lookedAt : 1;
     this.#place = place;
     this.#lookedAt = this.#requests;

@@ -34,9 +34,9 @@ export class Connections {
   #idle = 0;
   readonly #waiting = new Set<() => void>();
   readonly #log: Log;
-  /** Connections that will end without the engine telling of their last reply. */
+  /** Open connections that had a request, though the engine does not tell of their last reply: their end is not counted. */
   #excused = 0;
-  /** True when the connection that ended last was taken for one without a request. */
+  /** True when the connection that ended last was counted as one without a request. */
   #wasCounted = false;
   /** Connections without a request since the log was told of some. */
   #unread = 0;

@@ -7,7 +7,7 @@ export type CounterKind = 'counter' | 'gauge';
  *
  * - `requests`: heads received, whatever became of them
  * - `replies_2xx` to `replies_5xx`: replies begun, by class of status
- * - `refused`: replies 400, 404, 405, 413, 415 and 503 that this layer made itself
+ * - `refused`: replies 400, 401, 403, 404, 405, 413, 415, 429, 500 and 503 that this layer made itself
  * - `refused_connections`: connections refused on arrival: over `max_connections` or `max_connections_address`, or of an address that is not allowed
  * - `timeouts`: exchanges answered 504, and replies cut because the client read nothing
  * - `aborted`: clients that left before their reply had ended

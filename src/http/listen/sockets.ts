@@ -167,7 +167,7 @@ function remove(path: string): void {
   }
 }
 
-/** Tells whether somebody takes connections there. A full queue, or a socket that this user may not use, is somebody too. */
+/** Tells whether a process takes connections there. A full queue, or a socket that this user may not use, counts as one. */
 function isLive(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(path);

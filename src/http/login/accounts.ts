@@ -11,7 +11,7 @@ import {
 } from './secrets.js';
 import { Turns } from './turns.js';
 
-/** Somebody who may log in. */
+/** A user, or the owner of a token, who may log in. */
 export interface Account {
   readonly name: string;
   readonly grant: string;

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { Recent } from '../../base/recent.js';
 
-/** Failures within {@link memory} before somebody has to wait. */
+/** Failures within {@link failuresRememberedFor} before a login has to wait. */
 const freeFailures = 5;
 
 /** Milliseconds for which failures are remembered. */
-const memory = 60_000;
+const failuresRememberedFor = 60_000;
 
 /** Longest wait, seconds. */
 const longestWait = 60;
@@ -14,8 +14,8 @@ const longestWait = 60;
 const capacity = 4096;
 
 /**
- * Names of one network that are counted apart; further ones are counted as one, so that none is forgotten for another.
- * As many of those that have logged in are, too.
+ * Names with a tally of their own in one network; all further names share `others`, so that none is forgotten for
+ * another. As many names that have logged in are remembered.
  */
 const namesApart = 16;
 
@@ -78,7 +78,7 @@ class Tally {
   }
 
   #forget(now: number): void {
-    if (now - this.#lastFailure <= memory + this.#wait * 1000) return;
+    if (now - this.#lastFailure <= failuresRememberedFor + this.#wait * 1000) return;
     this.failures = 0;
     this.shared = 0;
     this.#wait = 0;
@@ -188,7 +188,7 @@ export class BackOff {
       tally.shared = 0;
       return;
     }
-    // One that could not be verified counts, too: had it been verified before, it would have been answered.
+    // A login that could not be verified counts as a failure of its name: a cached password would not have come here.
     tally.fail(now);
     if (outcome === 'refused') return;
     tally.shared += 1;

@@ -78,7 +78,7 @@ export class ListenerAccess implements Access {
     // A guess that no network answers for would be free.
     if (network === undefined) return this.#refuseAddress(origin);
     const { name, password } = credentials;
-    // Before what is remembered is asked: its answer would tell a right guess from a wrong one.
+    // The wait is checked before the cache of verified logins: a cache hit would reveal a right guess.
     const wait = this.#options.backOff.wait(network, name);
     if (wait > 0) return this.#wait(origin, wait);
     const digest = now.verified.digest(network, name, password);

@@ -324,7 +324,7 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
       if (service.keepsHeaders !== false && root.keptHeaders.length > 0) {
         this.#kept = root.keptHeaders.map((name) => request.getHeader(name));
       }
-      // Else what follows might not be what the engine takes it for.
+      // The engine may misread where this request ends; then the connection closes after the reply.
       this.#mustClose = head.isEndDoubtful(method) || this.#host.probe.isLastDue();
       if (isPost && hasBody) this.#response.awaitBody();
       else if (this.#mustClose || this.#host.pipelining.isTurnLong()) this.#dispatchLater();
@@ -566,7 +566,7 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
     this.#mayReuse = true;
   }
 
-  /** Of one that is cut the engine may still tell something. */
+  /** A cut response is not reused: the engine may still call its callbacks. */
   #reuseWhenEnded(): void {
     if (this.#state === State.ended && !this.#isCut) this.#response.reuse();
   }
@@ -650,7 +650,7 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
   #replyRefusal(status: number, reason: string, headers: ReplyHeaders | undefined, padding: number): void {
     const { contentType, body, headers: own } = this.#host.refusals.of(this.#root, status, reason, this);
     const all: Record<string, string> = { ...own, ...headers };
-    // Behind the others, wherever a request is refused: nobody tells the one from the other.
+    // Added last, so that the order of headers does not reveal where a request was refused.
     all['Content-Type'] ??= contentType;
     this.reply(status, body + ' '.repeat(padding), all);
   }

@@ -32,7 +32,7 @@ export interface StreamOwner {
   failed(error: unknown, isHeadSent: boolean): void;
   /** The source threw when it was released, which changes nothing for the client. */
   releaseFailed(error: unknown): void;
-  /** Somebody was too slow; nothing more is sent. */
+  /** `who` was too slow; nothing more is sent. */
   timedOut(who: 'client' | 'source' | 'reply', isHeadSent: boolean): void;
 }
 

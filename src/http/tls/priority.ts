@@ -35,7 +35,7 @@ const classes: readonly ClassNames[] = [
   { key: 'macs', prefix: '', names: macs, all: /^MAC-ALL$/ },
 ];
 
-/** Names that are not added with all of their class: no one means them. */
+/** Names that `+KX-ALL` and `+CIPHER-ALL` leave out: they give no authentication, or no encryption. */
 const neverAll: readonly string[] = [...anonymous, 'NULL'];
 
 const nothing: Wanted = { versions: [], keyExchanges: [], ciphers: [], macs: [] };

@@ -123,7 +123,7 @@ export class Runner {
         guard === undefined
           ? this.#execute(entry, given, count, call)
           : this.#executeGuarded(guard, client, entry, given, count, call);
-      // Not by its `then`, which was asked for already: what answers later comes as a promise of this realm.
+      // `#execute` turns every thenable into a native promise, so `instanceof` is enough.
       if (!(result instanceof Promise)) {
         later = face.result(client, place, result, entry, call);
         if (later === undefined) return call === Call.none;

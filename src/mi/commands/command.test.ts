@@ -1,4 +1,4 @@
-// What the compiler takes for the result of a command. That this file compiles is the test.
+// The types that the compiler takes for the result of a command. This file compiles: that is the test.
 import { expect, test } from 'vitest';
 import { command, RecordTable, stream, streamObject } from '../../index.js';
 

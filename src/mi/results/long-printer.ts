@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import { asResult, endless, mostUnits, printJson, printUnchecked, refuseOpaque, tooLong } from '../../base/json.js';
-import { decodable, stringify } from '../../base/text.js';
+import { finishedJson, stringify } from '../../base/text.js';
 import { pieceEnd } from './cursor.js';
 import { collecting, marker, misplaced, type Piecewise, partsOf } from './piecewise.js';
 import { memberNames, weightOf, weightOfItem, weightOfText } from './value-size.js';
@@ -108,7 +108,7 @@ export class LongPrinter {
   #guarded(print: () => void): void {
     try {
       print();
-      // Their numbers begin anew, which only those that are not sent may.
+      // `#discard` empties `#met`, so marker numbers repeat; that is safe only for output that is not sent.
       if (!this.#isWanted) this.#discard();
     } catch (error) {
       this.#levels.length = 0;
@@ -204,7 +204,7 @@ export class LongPrinter {
 
   #continueString(string: { readonly text: string; at: number }): void {
     const end = pieceEnd(string.text, string.at, stepUnits);
-    this.#emit(decodable(JSON.stringify(string.text.slice(string.at, end))).slice(1, -1));
+    this.#emit(finishedJson(JSON.stringify(string.text.slice(string.at, end))).slice(1, -1));
     string.at = end;
     if (end < string.text.length) return;
     this.#string = undefined;

@@ -15,7 +15,7 @@ export abstract class Piecewise<T = unknown> {
   /**
    * Begins to print.
    *
-   * @param now seconds since 1970, at which all values that depend on time are read
+   * @param now second of `currentSecond`, at which all values that depend on time are read
    */
   abstract open(now: number): Cursor;
 

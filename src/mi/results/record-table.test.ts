@@ -8,7 +8,7 @@ import { nonce, secondsLeft } from './seconds-left.js';
 const bytes = (text: string) => Buffer.from(text);
 const textOf = (view: Uint8Array | undefined) => (view === undefined ? undefined : Buffer.from(view).toString());
 
-/** What a dump prints from here on, through a window of that size. */
+/** The text that a dump prints from here on, through a window of that size. */
 function rest(cursor: DumpCursor, size = 65536): string {
   const window = new Uint8Array(size);
   const pieces: Buffer[] = [];

@@ -60,7 +60,7 @@ describe('sockets of events', () => {
     }
     holds(
       fc.property(fc.string(), (list) => {
-        // What is accepted can be used.
+        // An accepted list can be used.
         if (destinationsProblem(list) === undefined) new Destinations(list);
         else expect(isIP(list) === 0).toBe(true);
       }),

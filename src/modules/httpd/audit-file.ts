@@ -73,7 +73,7 @@ export class AuditFile implements AuditSink {
   /** Opens the file by its name again, after others have renamed it. */
   reopen(): void {
     const destination = this.#destination;
-    // Somebody waits for an open under way, to open it again: that is late enough for this one too.
+    // Another reopening already waits for the open under way; it serves this one too.
     if (destination !== undefined && destination.listenerCount('ready') === 0) destination.reopen();
   }
 

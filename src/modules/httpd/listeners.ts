@@ -45,7 +45,7 @@ export function loopbackNotice(
   );
 }
 
-/** Without a word about where to listen, what nobody guards is not opened to others. */
+/** Without `ip`, `listen`, accounts and `allow_unauthenticated` the server listens on 127.0.0.1 only. */
 function staysOnMachine({ ip, listen, allow_unauthenticated: isOpen }: Values, control: AccessControl): boolean {
   return ip === undefined && listen.length === 0 && !control.hasAccounts && isOpen === 0;
 }

@@ -76,7 +76,7 @@ export class JsonRpc implements Face<Exchange> {
     let given: CallParameters;
     const count = scanner.paramsCount;
     try {
-      // Most calls need neither of the methods, which is why they are not asked first.
+      // Most calls need neither `given` nor `find`, so the cheap checks come first.
       given = scanner.paramsKind === ParamsKind.none ? undefined : this.#calls.given(body);
       entry = this.#entries[scanner.command] ?? this.#calls.find(body, exchange);
     } catch (error) {
