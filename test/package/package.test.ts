@@ -50,7 +50,7 @@ describe('the package', () => {
       /^dist\/revision\.json$/,
       /^dist\/http\/pages\/assets\/style\.css$/,
       /^dist\/web\/assets\/[a-z-]+\.(js|css)$/,
-      /^native\/binding\.(js|d\.ts)$/,
+      /^native\/binding\.js$/,
       /^examples\/[a-z-]+\.(mjs|cfg)$/,
       // Pages for users, of this very version: mi-httpd.cfg and the README lead to them. Those for developers stay outside.
       /^docs\/(guide|reference)\/[a-z]+\.md$/,
