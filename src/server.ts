@@ -24,6 +24,7 @@ import {
   isModule,
   type Module,
   type ModuleContext,
+  type ModuleInstance,
   type Roots,
   type ServerFacts,
 } from './module.js';
@@ -206,8 +207,7 @@ export class Server {
       };
       if (names.has(module.name)) throw new Error(`two modules are named ${module.name}; give one another name`);
       names.add(module.name);
-      const instance: BuiltInInstance = module.load(isOurs ? inside : outside) ?? {};
-      if (!isOurs) checkInstance(module.name, instance);
+      const instance: BuiltInInstance = isOurs ? (module.load(inside) ?? {}) : loadOwn(module, outside);
       if (isOurs) httpd ??= instance.httpd;
       this.#modules.push({ name: module.name, isOurs, instance });
       for (const command of [...module.commands, ...(instance.commands ?? [])]) {
@@ -469,6 +469,19 @@ function inOrderOfNeed(modules: readonly ConfiguredModule[]): readonly Configure
   return [...ordered];
 }
 
+/** @throws Error that names the module, with the message of what its load throws; TypeError for a slip of its author */
+function loadOwn(module: Module, context: ModuleContext<never>): ModuleInstance {
+  let instance: ModuleInstance | undefined;
+  try {
+    instance = module.load(context);
+  } catch (error) {
+    const Kind = error instanceof TypeError ? TypeError : Error;
+    throw new Kind(`module ${module.name} failed to load: ${reasonOf(error)}`, { cause: error });
+  }
+  checkInstance(module.name, instance);
+  return instance ?? {};
+}
+
 /** The registry of root paths for modules of the user's own: their handlers run in a context of their own, as commands do. */
 function rootRegistry(httpd: HttpServer): Roots {
   const context = new OwnContext();
@@ -476,9 +489,21 @@ function rootRegistry(httpd: HttpServer): Roots {
     registerRoot(declaration: RootDeclaration): void {
       checkRoot(declaration);
       // All other members are inherited, also those of a class.
-      const own = Object.create(declaration) as { -readonly [Name in 'onRequest' | 'onFlush']?: RootDeclaration[Name] };
+      const own = Object.create(declaration) as {
+        -readonly [Name in 'onInit' | 'onRequest' | 'onFlush']?: RootDeclaration[Name];
+      };
       own.onRequest = (exchange) => context.run(requested, declaration, exchange);
-      const { onFlush } = declaration;
+      const { module, root, onFlush, onInit } = declaration;
+      if (onInit !== undefined) {
+        own.onInit = async () => {
+          try {
+            await onInit.call(declaration);
+          } catch (error) {
+            const what = `onInit of root path "${root}" of module ${module}`;
+            throw new Error(`${what} failed: ${reasonOf(error)}`, { cause: error });
+          }
+        };
+      }
       if (onFlush !== undefined) {
         own.onFlush = (exchange, position, max) =>
           context.run(() => onFlush.call(declaration, exchange, position, max), undefined, undefined);

@@ -17,6 +17,10 @@ export type Members<T extends object = object> = Readonly<Record<keyof T, Wanted
 export const aText: Wanted = { text: 'a text', is: (value) => typeof value === 'string' };
 export const aNumber: Wanted = { text: 'a number', is: (value) => typeof value === 'number' };
 export const aBoolean: Wanted = { text: 'true or false', is: (value) => typeof value === 'boolean' };
+export const aCount: Wanted = {
+  text: 'a whole number from 0 on',
+  is: (value) => Number.isSafeInteger(value) && Number(value) >= 0,
+};
 export const aFunction: Wanted = { text: 'a function', is: (value) => typeof value === 'function' };
 export const anObject: Wanted = { text: 'an object', is: isPlain };
 export const texts = listOf('an array of texts', (one) => typeof one === 'string');
@@ -70,6 +74,16 @@ export function checkMembers(what: string, given: unknown, members: Readonly<Rec
     if (unknown !== undefined)
       throw new TypeError(`${what} has no option "${unknown}": ${suggestNames(unknown, 'known', known)}`);
   }
+  checkParts(what, given, members);
+}
+
+/**
+ * As {@link checkMembers}, for an object that may have more members: one with functions that are called, and whatever
+ * these need.
+ */
+export function checkParts(what: string, given: unknown, members: Readonly<Record<string, Wanted>>): void {
+  checkGiven(what, given, anObject);
+  const object = given as Readonly<Record<string, unknown>>;
   for (const [name, wanted] of Object.entries(members)) {
     const value = object[name];
     if (value !== undefined) checkGiven(`${name} of ${what}`, value, wanted);

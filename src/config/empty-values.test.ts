@@ -1,7 +1,8 @@
 // A value that is missing or empty never counts as set: each parameter, option and file that there is, by its declaration.
 import { writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { temporaryFile } from '../../test/support/accounts.js';
+import { basic, temporaryFile, tokenLine, userLine } from '../../test/support/accounts.js';
+import { post } from '../../test/support/mi-client.js';
 import { options, parseCommandLine } from '../cli/arguments.js';
 import { checkConfig } from '../cli/configured-server.js';
 import { listenOptions, parseListenSetting } from '../http/listen/setting.js';
@@ -9,6 +10,8 @@ import { createServer } from '../index.js';
 import { builtInModules, loadableModules } from '../modules/index.js';
 import { type ParameterDeclarations, parametersFromObject } from './parameter.js';
 import { parseConfig } from './statements.js';
+
+const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
 const blanks = ['', ' ', '\t', ' \r\n '];
 
@@ -99,11 +102,24 @@ describe('an empty value', () => {
   }
 
   for (const parameter of ['auth_file', 'auth_tokens'] as const) {
+    const isUsers = parameter === 'auth_file';
+    const line = isUsers ? userLine('alice', 'wonderland', 'read') : tokenLine('alice', 'mi_alice', 'read');
+    const login = isUsers ? basic('alice', 'wonderland') : 'Bearer mi_alice';
     for (const content of ['', '\n', '# nobody yet\n\n']) {
       test(`${parameter} without anybody (${JSON.stringify(content)}), at the start and on reload`, async (t) => {
         const file = temporaryFile(t, 'accounts', content);
         const httpd = { ip: '127.0.0.1', port: 0, [parameter]: file };
         expect(() => createServer({ httpd })).toThrow(/has none; add one with mi-httpd (passwd|token) NAME/);
+        writeFileSync(file, line);
+        const server = await createServer({ httpd, log: silent }).start();
+        t.onTestFinished(() => server.close({ deadline: 0 }));
+        writeFileSync(file, content);
+        expect(await server.reload()).toBe(false);
+        // Those that were there may log in, and nobody else.
+        const statuses = [];
+        for (const headers of [{}, { Authorization: login }])
+          statuses.push((await post(server, '{}', { headers })).status);
+        expect(statuses).toStrictEqual([401, 200]);
       });
     }
   }
@@ -125,14 +141,5 @@ describe('an empty value', () => {
       }
       parametersFromObject(module, declarations, { [name]: undefined });
     }
-  });
-
-  test('a file of users that has become empty keeps those that were there', async (t) => {
-    const line = `watcher:read:sha256$${'0'.repeat(64)}\n`;
-    const file = temporaryFile(t, 'tokens', line);
-    const server = createServer({ httpd: { ip: '127.0.0.1', port: 0, auth_tokens: file } });
-    t.onTestFinished(() => server.close({ deadline: 0 }));
-    writeFileSync(file, '');
-    expect(await server.reload()).toBe(false);
   });
 });

@@ -8,7 +8,6 @@ import {
   type Members,
   oneOf,
   required,
-  texts,
 } from '../base/given.js';
 import { type Chunk, checkReplyHeaders, type Exchange, type ReplyHeaders } from './exchange.js';
 
@@ -96,18 +95,24 @@ export interface RootDeclaration extends Service {
   refuse?(status: number, reason: string, request: RefusedRequest): string | Refusal | undefined;
 }
 
+/** RFC 9110 §5.6.2. */
+const headerName = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+
 const rootMembers: Members<RootDeclaration> = {
   module: required(aText),
   root: required(aText),
   contentType: required({ ...aText, text: "a text, such as 'application/json'" }),
   about: aText,
-  methods: listOf("an array of 'GET' and 'POST'", (one) => one === 'GET' || one === 'POST'),
+  methods: {
+    text: "an array of 'GET' and 'POST'",
+    is: (value) => Array.isArray(value) && value.length > 0 && value.every((one) => one === 'GET' || one === 'POST'),
+  },
   accepts: aFunction,
   body: oneOf(['raw', 'fields']),
   borrowBody: aBoolean,
   ignoresQuery: aBoolean,
   refusesGetBody: aBoolean,
-  headers: texts,
+  headers: listOf('an array of names of headers', (one) => typeof one === 'string' && headerName.test(one)),
   keepsHeaders: aBoolean,
   choose: aFunction,
   timeout: aNumber,

@@ -89,6 +89,7 @@ export class StatisticsSelection extends Piecewise<Record<string, number>> {
 const aKind: Wanted = oneOf(['counter', 'gauge', 'computed']);
 
 const capacity = 8192;
+const statisticGroup = /^[A-Za-z0-9_.-]+$/;
 const statisticName = /^[A-Za-z0-9_.-][A-Za-z0-9_:.-]*$/;
 
 /** All statistics of a server, by group, in registration order. Names are looked up without regard to case. */
@@ -130,9 +131,15 @@ export class Statistics {
     checkGiven(`kind of statistic ${group}:${name}`, kind, aKind);
     if (kind === 'computed') checkGiven(`function of statistic ${group}:${name}`, compute, aFunction);
     const key = name.toLowerCase();
-    if (!statisticName.test(name)) throw new Error(`statistic name "${name}" does not match ${statisticName}`);
+    const remedy = 'give letters, digits, "_", "." and "-"';
+    if (!statisticGroup.test(group)) throw new Error(`statistic group "${group}" is no name; ${remedy}`);
+    if (!statisticName.test(name)) {
+      throw new Error(`statistic name "${name}" is none; ${remedy}, and ":" behind the first`);
+    }
     const taken = this.#byName.get(key);
-    if (taken !== undefined) throw new Error(`statistic ${group}:${name} has the name of ${taken.fullName}`);
+    if (taken !== undefined) {
+      throw new Error(`statistic ${group}:${name} has the name of ${taken.fullName}; give it another`);
+    }
     const slot = this.#table.add(`${group}:${name}`);
     const statistic = new Statistic(group, name, kind, slot, this.#table.values, compute, this.#failed);
     this.#all.push(statistic);

@@ -144,7 +144,10 @@ export class StatusReports {
       }
     }
     const members = this.#groups.get(group) ?? new Map<string, StatusIdentifier>();
-    if (members.has(identifier)) throw new Error(`status group ${group} has an identifier ${identifier} already`);
+    if (members.has(identifier))
+      throw new Error(
+        `status group ${group} has an identifier ${identifier} already; give another, or keep what add returned`,
+      );
     const added = new StatusIdentifier(group, identifier, status, details, (before, changed) => {
       this.#changed.raise({
         group,

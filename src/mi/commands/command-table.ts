@@ -30,7 +30,8 @@ export class CommandTable {
   /** @throws Error when the module has this command already */
   add(module: string, command: Command): CommandEntry {
     const fullName = `${module}:${command.name}`;
-    if (this.#full.has(fullName)) throw new Error(`MI command ${fullName} is registered twice`);
+    if (this.#full.has(fullName))
+      throw new Error(`MI command ${fullName} is registered twice; give one of them another name`);
     const entry: CommandEntry = { number: this.#entries.length, command, module, fullName };
     this.#entries.push(entry);
     this.#full.set(fullName, entry);

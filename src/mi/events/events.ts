@@ -1,4 +1,15 @@
 import { currentSecond } from '../../base/clock.js';
+import {
+  aBoolean,
+  aCount,
+  aFunction,
+  aText,
+  checkGiven,
+  checkParts,
+  type Members,
+  required,
+  texts,
+} from '../../base/given.js';
 import { opaque } from '../../base/json.js';
 import type { Log } from '../../base/log.js';
 import { nearestNames } from '../../base/nearest.js';
@@ -18,6 +29,17 @@ export const defaultExpire = 3600;
 
 /** Milliseconds between two searches for subscriptions that have ended. */
 const searchInterval = 5000;
+
+const transportMembers: Members<EventTransport> = {
+  protocol: required({
+    text: "a word of letters, digits, '+', '.' and '-', such as 'udp'",
+    is: (value) => typeof value === 'string' && /^[A-Za-z][A-Za-z0-9+.-]*$/.test(value),
+  }),
+  maxSubscribers: required(aCount),
+  isConnected: aBoolean,
+  canonical: required(aFunction),
+  open: required(aFunction),
+};
 
 const eventName = /^E_[A-Z0-9_]{1,62}$/;
 
@@ -84,19 +106,28 @@ export class Events {
    *   there
    */
   declare(name: string): MiEvent {
-    if (!eventName.test(name)) {
-      throw new RangeError(`"${name}" is no name of an event; give E_ and 1 to 62 capital letters, digits and "_"`);
-    }
-    if (this.#events.has(name)) throw new Error(`event ${name} is declared already; keep what declare returned`);
+    this.#checkName(name);
     return this.#declare(name, false);
   }
 
   /**
    * Declares events that only a SIP server raises, so that clients which subscribe to everything they know need not be
    * changed.
+   *
+   * @throws as {@link declare}, for the first name that is wrong; then none of them is declared
    */
   declareForeign(names: readonly string[]): void {
-    for (const name of names) this.#declare(name, true);
+    checkGiven('names of events', names, texts);
+    for (const name of names) this.#checkName(name);
+    for (const name of new Set(names)) this.#declare(name, true);
+  }
+
+  #checkName(name: string): void {
+    checkGiven('name of an event', name, aText);
+    if (!eventName.test(name)) {
+      throw new RangeError(`"${name}" is no name of an event; give E_ and 1 to 62 capital letters, digits and "_"`);
+    }
+    if (this.#events.has(name)) throw new Error(`event ${name} is declared already; keep what declare returned`);
   }
 
   #declare(name: string, isForeign: boolean): MiEvent {
@@ -135,10 +166,13 @@ export class Events {
     this.#mostConnections = most;
   }
 
-  /** @throws Error when another one has its protocol */
+  /** @throws TypeError for what is no transport; Error when another one has its protocol */
   addTransport(transport: EventTransport): void {
+    checkParts('event transport', transport, transportMembers);
     const { protocol } = transport;
-    if (this.#transports.has(protocol)) throw new Error(`two event transports are named ${protocol}`);
+    if (this.#transports.has(protocol)) {
+      throw new Error(`two event transports are named ${protocol}; give one of them another protocol`);
+    }
     this.#transports.set(protocol, transport);
   }
 

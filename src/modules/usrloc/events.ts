@@ -1,3 +1,4 @@
+import { aFunction, checkGiven } from '../../base/given.js';
 import type { Log } from '../../base/log.js';
 import type { MiEvent } from '../../mi/events/event.js';
 import type { EventParameters } from '../../mi/events/event-transport.js';
@@ -35,6 +36,7 @@ export class DomainEvents {
   ) {}
 
   add(event: DomainEvent, listener: DomainListener): void {
+    checkGiven(`listener of usrloc for "${event}"`, listener, aFunction);
     this.#of(event).add(listener);
   }
 
