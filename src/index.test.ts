@@ -1,6 +1,7 @@
 // Values that a program gives in JavaScript, where no compiler checks them: a slip in a name or a type is an error of one line
 // that names the thing, the value and the remedy.
-import { assert, describe, expect, test } from 'vitest';
+import { assert, describe, expect } from 'vitest';
+import { test } from '../test/support/test.js';
 import { command, createServer, defineModule, RecordTable, type Server, stream, streamObject } from './index.js';
 
 const httpd = { ip: '127.0.0.1', port: 0 } as const;
@@ -212,9 +213,9 @@ describe('what a program gives wrongly is an error of one line', () => {
     });
   }
 
-  test('close of a server, which goes on', async (t) => {
+  test('close of a server, which goes on', async ({ onTestFinished }) => {
     const server = the.createServer({ httpd });
-    t.onTestFinished(() => server.close({ deadline: 0 }));
+    onTestFinished(() => server.close({ deadline: 0 }));
     const close = server.close.bind(server) as (options: unknown) => Promise<void>;
     await expect(close({ deadlin: 5 })).rejects.toThrow(
       expect.objectContaining({

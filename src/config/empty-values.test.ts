@@ -1,8 +1,9 @@
 // A value that is missing or empty never counts as set: each parameter, option and file that there is, by its declaration.
 import { writeFileSync } from 'node:fs';
-import { describe, expect, test } from 'vitest';
-import { basic, temporaryFile, tokenLine, userLine } from '../../test/support/accounts.js';
+import { describe, expect } from 'vitest';
+import { basic, tokenLine, userLine } from '../../test/support/accounts.js';
 import { post } from '../../test/support/mi-client.js';
+import { test } from '../../test/support/test.js';
 import { options, parseCommandLine } from '../cli/arguments.js';
 import { checkConfig } from '../cli/configured-server.js';
 import { listenOptions, parseListenSetting } from '../http/listen/setting.js';
@@ -106,13 +107,16 @@ describe('an empty value', () => {
     const line = isUsers ? userLine('alice', 'wonderland', 'read') : tokenLine('alice', 'mi_alice', 'read');
     const login = isUsers ? basic('alice', 'wonderland') : 'Bearer mi_alice';
     for (const content of ['', '\n', '# nobody yet\n\n']) {
-      test(`${parameter} without anybody (${JSON.stringify(content)}), at the start and on reload`, async (t) => {
-        const file = temporaryFile(t, 'accounts', content);
+      test(`${parameter} without anybody (${JSON.stringify(content)}), at the start and on reload`, async ({
+        temporaryFile,
+        onTestFinished,
+      }) => {
+        const file = temporaryFile('accounts', content);
         const httpd = { ip: '127.0.0.1', port: 0, [parameter]: file };
         expect(() => createServer({ httpd })).toThrow(/has none; add one with mi-httpd (passwd|token) NAME/);
         writeFileSync(file, line);
         const server = await createServer({ httpd, log: silent }).start();
-        t.onTestFinished(() => server.close({ deadline: 0 }));
+        onTestFinished(() => server.close({ deadline: 0 }));
         writeFileSync(file, content);
         expect(await server.reload()).toBe(false);
         // Those that were there may log in, and nobody else.
@@ -125,8 +129,8 @@ describe('an empty value', () => {
   }
 
   for (const content of ['', '\n', '  \nsecret\n', '\t\n']) {
-    test(`auth_password_file whose first line is empty: ${JSON.stringify(content)}`, (t) => {
-      const file = temporaryFile(t, 'password', content);
+    test(`auth_password_file whose first line is empty: ${JSON.stringify(content)}`, ({ temporaryFile }) => {
+      const file = temporaryFile('password', content);
       const httpd = { ip: '127.0.0.1', port: 0, auth_username: 'admin', auth_password_file: file };
       expect(() => createServer({ httpd })).toThrow(/the password is empty/);
     });

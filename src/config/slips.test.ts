@@ -4,7 +4,8 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
+import { test } from '../../test/support/test.js';
 import { unless } from '../../test/support/unless.js';
 import { type CheckedConfig, checkConfig } from '../cli/configured-server.js';
 import { formatDiagnostic } from './config-file.js';
@@ -227,9 +228,9 @@ describe('what OpenSIPS takes is taken', () => {
 
   unless(process.platform === 'linux' ? false : 'file names are bytes on Linux', test)(
     'files whose paths are not UTF-8 are included, as are those beside them',
-    async (t) => {
+    async ({ onTestFinished }) => {
       const directory = mkdtempSync(join(tmpdir(), 'mi-httpd-config-'));
-      t.onTestFinished(() => rmSync(directory, { recursive: true }));
+      onTestFinished(() => rmSync(directory, { recursive: true }));
       const bytes = (path: string): Buffer => Buffer.from(join(directory, path), 'latin1');
       mkdirSync(bytes('gr\xfc\xdfe'));
       writeFileSync(bytes('gr\xfc\xdfe/\xe4.cfg'), 'loadmodule "httpd.so"\ninclude_file "beside.cfg"\n');
@@ -253,9 +254,11 @@ describe('what OpenSIPS takes is taken', () => {
     expect(modules.find(({ module }) => module.name === 'usrloc')?.parameters).toStrictEqual({ nat_bflag: '6' });
   });
 
-  test('import_file of a file that is not there, which is told; include_file of one is an error', async (t) => {
+  test('import_file of a file that is not there, which is told; include_file of one is an error', async ({
+    onTestFinished,
+  }) => {
     const directory = mkdtempSync(join(tmpdir(), 'mi-httpd-config-'));
-    t.onTestFinished(() => rmSync(directory, { recursive: true }));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
     const file = join(directory, 'x.cfg');
     writeFileSync(file, `${head}import_file "none.cfg"\n`);
     const checked = await checkConfig(readConfig(file));

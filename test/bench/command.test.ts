@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect } from 'vitest';
 import { wrkMissing } from '../../bench/load/wrk.js';
 import { parseOptions } from '../../bench/options.js';
 import { ask, PeerPool } from '../../bench/peer-pool.js';
@@ -14,6 +14,7 @@ import { miHttpd } from '../../bench/peers/mi-httpd.js';
 import type { Result } from '../../bench/result.js';
 import { sampleReplies } from '../../bench/sample-replies.js';
 import { bundle } from '../../scripts/bundle.mjs';
+import { test } from '../support/test.js';
 import { unless } from '../support/unless.js';
 
 const run = promisify(execFile);
@@ -73,7 +74,7 @@ describe('npm run bench', () => {
     expect(wrong.stderr).toMatch(/^bench: .*--fast/);
   });
 
-  unless(notLinux, test)('the rivals answer what mi-httpd answers', async (t) => {
+  unless(notLinux, test)('the rivals answer what mi-httpd answers', async ({ annotate }) => {
     const replies = await sampleReplies(folder);
     const pool = new PeerPool({ folder, certificate: undefined, replies });
     try {
@@ -82,7 +83,7 @@ describe('npm run bench', () => {
       for (const peer of [libmicrohttpd, bareUws, nodeHttp, fastify]) {
         const reason = peer.unavailable();
         if (reason !== undefined) {
-          t.annotate(`${peer.name} skipped: ${reason}`);
+          annotate(`${peer.name} skipped: ${reason}`);
           continue;
         }
         const rival = await pool.get(peer, need);
@@ -101,9 +102,9 @@ describe('npm run bench', () => {
     }
   });
 
-  unless(notLinux, test)('a run measures, and writes JSON, text and charts', async (t) => {
+  unless(notLinux, test)('a run measures, and writes JSON, text and charts', async ({ skip }) => {
     const reason = wrkMissing();
-    if (reason !== undefined) return t.skip(reason);
+    if (reason !== undefined) return skip(reason);
     const out = join(folder, 'out');
     const { code, stdout, stderr } = await outcome(main, [
       ...['--quick', '--repeats', '1', '--only', 'pipelining,start-up', '--peers', 'mi-httpd', '--out', out],

@@ -1,10 +1,10 @@
 // Without JavaScript, with the keyboard alone, and for assistive technology.
 import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
-import { describe, expect, test } from 'vitest';
-import { openTab, runForm, showAs, skipped } from '../support/browser/chromium.js';
+import { describe, expect } from 'vitest';
+import { runForm, showAs, skipped } from '../support/browser/chromium.js';
 import { sampleModule } from '../support/browser/sample-module.js';
-import { startServer } from '../support/mi-client.js';
+import { test } from '../support/test.js';
 import { unless } from '../support/unless.js';
 
 const axe = readFileSync('node_modules/axe-core/axe.min.js', 'utf8');
@@ -23,9 +23,9 @@ async function assertAccessible(page: Page, where: string): Promise<void> {
 
 unless(skipped, describe)('access', () => {
   for (const colorScheme of ['light', 'dark'] as const) {
-    test(`axe finds no violations, ${colorScheme}`, async (t) => {
-      const server = await startServer(t, { modules: [sampleModule()], usrloc: {} });
-      const page = await openTab(t, server, { prepare: axe, colorScheme, expected: /40[34]/ });
+    test(`axe finds no violations, ${colorScheme}`, async ({ startServer, openTab }) => {
+      const server = await startServer({ modules: [sampleModule()], usrloc: {} });
+      const page = await openTab(server, { prepare: axe, colorScheme, expected: /40[34]/ });
       await assertAccessible(page, 'start');
       await page.goto('/mi/usrloc');
       await assertAccessible(page, 'module');
@@ -54,9 +54,9 @@ unless(skipped, describe)('access', () => {
     });
   }
 
-  test('a phone shows every page without scrolling sideways', async (t) => {
-    const server = await startServer(t, { modules: [sampleModule()], usrloc: {} });
-    const page = await openTab(t, server, {
+  test('a phone shows every page without scrolling sideways', async ({ startServer, openTab }) => {
+    const server = await startServer({ modules: [sampleModule()], usrloc: {} });
+    const page = await openTab(server, {
       viewport: { width: 360, height: 740 },
       isMobile: true,
       hasTouch: true,
@@ -70,9 +70,9 @@ unless(skipped, describe)('access', () => {
     }
   });
 
-  test('without JavaScript every step works', async (t) => {
-    const server = await startServer(t, { modules: [sampleModule()], usrloc: {} });
-    const page = await openTab(t, server, { javaScriptEnabled: false });
+  test('without JavaScript every step works', async ({ startServer, openTab }) => {
+    const server = await startServer({ modules: [sampleModule()], usrloc: {} });
+    const page = await openTab(server, { javaScriptEnabled: false });
     await page.getByRole('link', { name: 'sample', exact: true }).click();
     await page.getByRole('link', { name: 'sample:echo', exact: true }).click();
     await page.getByRole('radio', { name: /text, also/ }).check();
@@ -91,9 +91,9 @@ unless(skipped, describe)('access', () => {
     expect(await page.getByRole('alert').count()).toBe(0);
   });
 
-  test('the keyboard alone finds a command, runs it and sorts its table', async (t) => {
-    const server = await startServer(t, { modules: [sampleModule()], usrloc: {} });
-    const page = await openTab(t, server);
+  test('the keyboard alone finds a command, runs it and sorts its table', async ({ startServer, openTab }) => {
+    const server = await startServer({ modules: [sampleModule()], usrloc: {} });
+    const page = await openTab(server);
     await page.keyboard.press('/');
     await page.keyboard.type('records');
     await page.getByRole('option', { name: /sample:calls/ }).waitFor();

@@ -1,10 +1,10 @@
 // Every command of every module, found in the menu and run.
 import type { Page } from 'playwright-core';
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { command, defineModule } from '#src/index.js';
-import { openTab, runForm, showAs, skipped } from '../support/browser/chromium.js';
+import { runForm, showAs, skipped } from '../support/browser/chromium.js';
 import { sampleModule } from '../support/browser/sample-module.js';
-import { startServer } from '../support/mi-client.js';
+import { test } from '../support/test.js';
 import { unless } from '../support/unless.js';
 
 /** Parameters for commands that do not run without. */
@@ -73,22 +73,22 @@ for (const [method, verb] of [
   [1, 'POST'],
 ] as const) {
   unless(skipped, describe)(`forms by ${verb}`, () => {
-    test('every command of every module is in the menu and runs', async (t) => {
-      const server = await startServer(t, {
+    test('every command of every module is in the menu and runs', async ({ startServer, openTab }) => {
+      const server = await startServer({
         modules: [sampleModule()],
         usrloc: {},
         cachedb_local: {},
         event_datagram: {},
         mi_http: { mi_http_method: method },
       });
-      const page = await openTab(t, server);
+      const page = await openTab(server);
       const count = await runEveryCommand(page);
       expect(count, `${count} commands`).toBeGreaterThanOrEqual(38);
     });
 
-    test('parameters have inputs of their own', async (t) => {
-      const server = await startServer(t, { modules: [sampleModule()], mi_http: { mi_http_method: method } });
-      const page = await openTab(t, server);
+    test('parameters have inputs of their own', async ({ startServer, openTab }) => {
+      const server = await startServer({ modules: [sampleModule()], mi_http: { mi_http_method: method } });
+      const page = await openTab(server);
       const requests: string[] = [];
       page.on('request', (request) => {
         if (request.isNavigationRequest()) requests.push(request.method());
@@ -105,7 +105,10 @@ for (const [method, verb] of [
       expect(new URL(page.url()).search === '').toBe(verb === 'POST');
     });
 
-    test('an address that is typed runs nothing that changes something, before a button is pressed', async (t) => {
+    test('an address that is typed runs nothing that changes something, before a button is pressed', async ({
+      startServer,
+      openTab,
+    }) => {
       const runs: unknown[] = [];
       const counting = defineModule({
         name: 'pbx',
@@ -121,8 +124,8 @@ for (const [method, verb] of [
           }),
         ],
       });
-      const server = await startServer(t, { modules: [counting], mi_http: { mi_http_method: method } });
-      const page = await openTab(t, server, { expected: /403/ });
+      const server = await startServer({ modules: [counting], mi_http: { mi_http_method: method } });
+      const page = await openTab(server, { expected: /403/ });
       await page.goto('/mi/pbx/pbx:hangup?arg=%5B%22a%20b%22%5D');
       expect((await page.getByRole('alert').textContent()) ?? '').toMatch(/no page of this server/);
       expect(runs).toStrictEqual([]);
@@ -138,9 +141,9 @@ for (const [method, verb] of [
       expect(runs, 'neither reloaded nor gone back to').toStrictEqual(['a b']);
     });
 
-    test('wrong arguments are errors that one can see', async (t) => {
-      const server = await startServer(t, { modules: [sampleModule()], mi_http: { mi_http_method: method } });
-      const page = await openTab(t, server);
+    test('wrong arguments are errors that one can see', async ({ startServer, openTab }) => {
+      const server = await startServer({ modules: [sampleModule()], mi_http: { mi_http_method: method } });
+      const page = await openTab(server);
       for (const [argument, told] of [
         ['[1,2,3]', /-32602/],
         ['{"txt":"x"}', /-32602/],
@@ -161,14 +164,14 @@ for (const [method, verb] of [
 }
 
 unless(skipped, describe)('the page of kill', () => {
-  test('stops the server, and says that it does', async (t) => {
+  test('stops the server, and says that it does', async ({ startServer, openTab }) => {
     let killed = false;
-    const server = await startServer(t, {
+    const server = await startServer({
       kill: () => {
         killed = true;
       },
     });
-    const page = await openTab(t, server);
+    const page = await openTab(server);
     await page.goto('/mi/core/core:kill');
     expect(killed).toBe(false);
     await runForm(page);

@@ -1,9 +1,9 @@
 // Values that SIP users choose are shown literally, wherever a page has them.
 import type { Page } from 'playwright-core';
-import { describe, expect, test } from 'vitest';
-import { openTab, runForm, showAs, skipped } from '../support/browser/chromium.js';
+import { describe, expect } from 'vitest';
+import { runForm, showAs, skipped } from '../support/browser/chromium.js';
 import { hostile, sampleModule } from '../support/browser/sample-module.js';
-import { startServer } from '../support/mi-client.js';
+import { test } from '../support/test.js';
 import { unless } from '../support/unless.js';
 
 /** No value has become an element: the page has the scripts and headings that it always has. */
@@ -17,9 +17,9 @@ unless(skipped, describe)('hostile values', () => {
   for (const javaScriptEnabled of [true, false]) {
     const how = javaScriptEnabled ? 'with JavaScript' : 'without JavaScript';
 
-    test(`in a result are shown literally, ${how}`, async (t) => {
-      const server = await startServer(t, { modules: [sampleModule()] });
-      const page = await openTab(t, server, { javaScriptEnabled });
+    test(`in a result are shown literally, ${how}`, async ({ startServer, openTab }) => {
+      const server = await startServer({ modules: [sampleModule()] });
+      const page = await openTab(server, { javaScriptEnabled });
       await page.goto('/mi/sample/sample:hostile');
       expect(await page.getByText('Texts that <b>SIP users</b> choose.').isVisible()).toBe(true);
       await runForm(page);
@@ -37,9 +37,9 @@ unless(skipped, describe)('hostile values', () => {
       await assertNothingInjected(page, how);
     });
 
-    test(`as arguments come back literally, ${how}`, async (t) => {
-      const server = await startServer(t, { modules: [sampleModule()] });
-      const page = await openTab(t, server, { javaScriptEnabled });
+    test(`as arguments come back literally, ${how}`, async ({ startServer, openTab }) => {
+      const server = await startServer({ modules: [sampleModule()] });
+      const page = await openTab(server, { javaScriptEnabled });
       for (const text of Object.values(hostile)) {
         // A text field has no line breaks, whoever types them.
         const line = text.replaceAll('\n', '');
@@ -58,9 +58,9 @@ unless(skipped, describe)('hostile values', () => {
         expect(history?.includes(text.replaceAll('\n', '')), text).toBeTruthy();
     });
 
-    test(`in errors are shown literally, ${how}`, async (t) => {
-      const server = await startServer(t, { modules: [sampleModule()] });
-      const page = await openTab(t, server, { javaScriptEnabled, expected: /404/ });
+    test(`in errors are shown literally, ${how}`, async ({ startServer, openTab }) => {
+      const server = await startServer({ modules: [sampleModule()] });
+      const page = await openTab(server, { javaScriptEnabled, expected: /404/ });
       for (const text of Object.values(hostile)) {
         const argument = JSON.stringify({ [text]: text });
         await page.goto(`/mi/sample/sample:echo?arg=${encodeURIComponent(argument)}`);

@@ -1,18 +1,23 @@
 import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
-import { assert, describe, expect, test } from 'vitest';
+import { assert, describe, expect } from 'vitest';
 import type { Server } from '#src/index.js';
-import { openTab, runForm, showAs, skipped } from '../support/browser/chromium.js';
-import { call, startServer } from '../support/mi-client.js';
+import { runForm, showAs, skipped } from '../support/browser/chromium.js';
+import { call } from '../support/mi-client.js';
+import { test } from '../support/test.js';
 import { unless } from '../support/unless.js';
 
 const contacts = 1_000_000;
 
 unless(skipped, describe)('a dump of a million contacts', () => {
-  test('is opened: its first part, what was left out, and links to all of it', async (t) => {
-    const server = await startServer(t, { usrloc: {} });
+  test('is opened: its first part, what was left out, and links to all of it', async ({
+    startServer,
+    openTab,
+    annotate,
+  }) => {
+    const server = await startServer({ usrloc: {} });
     register(server);
-    const page = await openTab(t, server);
+    const page = await openTab(server);
     await page.goto('/mi/usrloc/usrloc:dump');
     const held = process.memoryUsage().rss;
     const began = performance.now();
@@ -27,7 +32,7 @@ unless(skipped, describe)('a dump of a million contacts', () => {
     for (; !isOpen; answered++) await call(server, 'version');
     await opening;
     expect(answered, `${answered} calls were answered meanwhile`).toBeGreaterThan(10);
-    t.annotate(`opened within ${Math.round(performance.now() - began)} ms`);
+    annotate(`opened within ${Math.round(performance.now() - began)} ms`);
     const grown = (process.memoryUsage().rss - held) / 1e6;
     expect(grown, `the server grew by ${Math.round(grown)} MB`).toBeLessThan(150);
 

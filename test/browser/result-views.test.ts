@@ -1,10 +1,9 @@
 import type { Page } from 'playwright-core';
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { createServer } from '#src/index.js';
-import { openTab, runForm, showAs, skipped } from '../support/browser/chromium.js';
+import { runForm, showAs, skipped } from '../support/browser/chromium.js';
 import { sampleModule } from '../support/browser/sample-module.js';
-import { startServer } from '../support/mi-client.js';
-import { TlsFiles } from '../support/tls-files.js';
+import { test } from '../support/test.js';
 import { unless } from '../support/unless.js';
 
 /** Cells of one column, top down. */
@@ -15,9 +14,9 @@ async function column(page: Page, index: number): Promise<string[]> {
 }
 
 unless(skipped, describe)('a result', () => {
-  test('that is a list of records is a table that sorts and filters', async (t) => {
-    const server = await startServer(t, { modules: [sampleModule()] });
-    const page = await openTab(t, server);
+  test('that is a list of records is a table that sorts and filters', async ({ startServer, openTab }) => {
+    const server = await startServer({ modules: [sampleModule()] });
+    const page = await openTab(server);
     await page.goto('/mi/sample/sample:calls');
     await runForm(page);
     expect(await page.getByRole('columnheader').allTextContents()).toStrictEqual(['Id', 'Caller', 'Seconds']);
@@ -36,9 +35,9 @@ unless(skipped, describe)('a result', () => {
     await page.getByText('1 of 3 rows').waitFor();
   });
 
-  test('with records in records has a row for each of the innermost', async (t) => {
-    const server = await startServer(t, { modules: [sampleModule()] });
-    const page = await openTab(t, server);
+  test('with records in records has a row for each of the innermost', async ({ startServer, openTab }) => {
+    const server = await startServer({ modules: [sampleModule()] });
+    const page = await openTab(server);
     await page.goto('/mi/sample/sample:nested');
     await runForm(page);
     expect(await page.getByRole('columnheader').allTextContents()).toStrictEqual(['name', 'AOR', 'Contact']);
@@ -46,9 +45,9 @@ unless(skipped, describe)('a result', () => {
     expect(await column(page, 2)).toStrictEqual(['sip:a1', 'sip:a2', 'sip:b1']);
   });
 
-  test('folds and unfolds as a tree', async (t) => {
-    const server = await startServer(t, { modules: [sampleModule()] });
-    const page = await openTab(t, server);
+  test('folds and unfolds as a tree', async ({ startServer, openTab }) => {
+    const server = await startServer({ modules: [sampleModule()] });
+    const page = await openTab(server);
     await page.goto('/mi/sample/sample:calls');
     await runForm(page);
     await showAs(page, 'Tree');
@@ -60,9 +59,9 @@ unless(skipped, describe)('a result', () => {
     expect(await bob.isVisible()).toBe(true);
   });
 
-  test('keeps integers as they are', async (t) => {
-    const server = await startServer(t, { modules: [sampleModule()] });
-    const page = await openTab(t, server);
+  test('keeps integers as they are', async ({ startServer, openTab }) => {
+    const server = await startServer({ modules: [sampleModule()] });
+    const page = await openTab(server);
     await page.goto('/mi/sample/sample:exact');
     await runForm(page);
     for (const view of ['Tree', 'Text'] as const) {
@@ -72,9 +71,9 @@ unless(skipped, describe)('a result', () => {
     }
   });
 
-  test('tells its time and size, and is copied as JSON and as curl line', async (t) => {
-    const server = await startServer(t, { modules: [sampleModule()] });
-    const page = await openTab(t, server, { permissions: ['clipboard-read', 'clipboard-write'] });
+  test('tells its time and size, and is copied as JSON and as curl line', async ({ startServer, openTab }) => {
+    const server = await startServer({ modules: [sampleModule()] });
+    const page = await openTab(server, { permissions: ['clipboard-read', 'clipboard-write'] });
     await page.goto('/mi/sample/sample:echo');
     await page.getByLabel(/as JSON, or words/).fill(`["it's \\"quoted\\""]`);
     await runForm(page);
@@ -95,18 +94,22 @@ unless(skipped, describe)('a result', () => {
     expect(pieces, pieces).toContain(`http://127.0.0.1:${server.port}/mi`);
   });
 
-  test('is copied as the curl line of the scheme and name by which it was reached', async (t) => {
-    const { certFile, keyFile } = new TlsFiles(t).make('localhost', { key: 'ec' });
+  test('is copied as the curl line of the scheme and name by which it was reached', async ({
+    files,
+    onTestFinished,
+    openTab,
+  }) => {
+    const { certFile, keyFile } = files.make('localhost', { key: 'ec' });
     const listen = ['https:127.0.0.1:0'];
     const server = createServer({
       tellProcess: 'read',
       httpd: { listen, tls_cert_file: certFile, tls_key_file: keyFile },
     });
     await server.start();
-    t.onTestFinished(() => server.close({ deadline: 0 }));
+    onTestFinished(() => server.close({ deadline: 0 }));
     const baseURL = `https://localhost:${server.port}`;
     const permissions = ['clipboard-read', 'clipboard-write'];
-    const page = await openTab(t, server, { baseURL, ignoreHTTPSErrors: true, permissions });
+    const page = await openTab(server, { baseURL, ignoreHTTPSErrors: true, permissions });
     await page.goto('/mi/core/core:pwd');
     await runForm(page);
     await page.getByRole('button', { name: 'Copy as curl' }).click();
@@ -118,9 +121,12 @@ unless(skipped, describe)('a result', () => {
 
 unless(skipped, describe)('the history', () => {
   for (const method of [0, 1]) {
-    test(`leads back to forms as they were filled in and runs nothing, mi_http_method ${method}`, async (t) => {
-      const server = await startServer(t, { modules: [sampleModule()], mi_http: { mi_http_method: method } });
-      const page = await openTab(t, server);
+    test(`leads back to forms as they were filled in and runs nothing, mi_http_method ${method}`, async ({
+      startServer,
+      openTab,
+    }) => {
+      const server = await startServer({ modules: [sampleModule()], mi_http: { mi_http_method: method } });
+      const page = await openTab(server);
       // The form leads to the page of the full name.
       await page.goto('/mi/sample/echo');
       await page.getByLabel(/as JSON, or words/).fill('"first call"');

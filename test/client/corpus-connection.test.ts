@@ -1,12 +1,13 @@
 // The client corpus on one connection: pipelined as a whole, fifty thousand requests, and what the engine forbids.
 import { once } from 'node:events';
-import { assert, describe, expect, test } from 'vitest';
+import { assert, describe, expect } from 'vitest';
 import { command, defineModule } from '#src/index.js';
 import { rests } from '../support/at-rest.js';
 import { corpus } from '../support/client/corpus.js';
 import { exceptions } from '../support/client/engine-exceptions.js';
-import { startServer, withResolvers } from '../support/mi-client.js';
+import { withResolvers } from '../support/mi-client.js';
 import { RawClient } from '../support/raw-client.js';
+import { test } from '../support/test.js';
 
 const kept = corpus.filter(({ head }) => !/^connection: close/im.test(head));
 const lasts = corpus.filter((entry) => !kept.includes(entry));
@@ -29,8 +30,10 @@ const waiting = '{"jsonrpc":"2.0","method":"slow:wait","id":1}';
 
 describe('the client corpus on one connection', () => {
   for (const last of lasts) {
-    test(`pipelined as a whole, and closed behind ${last.client} ${last.body.slice(0, 70)}`, async (t) => {
-      const server = await startServer(t);
+    test(`pipelined as a whole, and closed behind ${last.client} ${last.body.slice(0, 70)}`, async ({
+      startServer,
+    }) => {
+      const server = await startServer();
       const atRest = await rests(server);
       const client = await RawClient.connect(server.port);
       const all = [...kept, ...kept, ...kept, last];
@@ -45,8 +48,8 @@ describe('the client corpus on one connection', () => {
     });
   }
 
-  test('50,000 requests, and nothing grows', async (t) => {
-    const server = await startServer(t);
+  test('50,000 requests, and nothing grows', async ({ startServer }) => {
+    const server = await startServer();
     const atRest = await rests(server);
     const client = await RawClient.connect(server.port);
     const methods = ['pwd', 'which', 'core:uptime', 'no_such_method'];
@@ -68,9 +71,9 @@ describe('the client corpus on one connection', () => {
     await atRest();
   });
 
-  test(`except behind a pending call: ${exceptions.behindPending}`, async (t) => {
+  test(`except behind a pending call: ${exceptions.behindPending}`, async ({ startServer }) => {
     const { entered, module } = slow();
-    const server = await startServer(t, { modules: [module] });
+    const server = await startServer({ modules: [module] });
     const atRest = await rests(server);
     const client = await RawClient.connect(server.port);
     client.request('POST', '/mi', waiting, ['Content-Type: application/json']);
@@ -81,9 +84,9 @@ describe('the client corpus on one connection', () => {
     await atRest();
   });
 
-  test(`except half-closed while a call is pending: ${exceptions.halfClosedPending}`, async (t) => {
+  test(`except half-closed while a call is pending: ${exceptions.halfClosedPending}`, async ({ startServer }) => {
     const { entered, module } = slow();
-    const server = await startServer(t, { modules: [module] });
+    const server = await startServer({ modules: [module] });
     const atRest = await rests(server);
     const client = await RawClient.connect(server.port);
     client.request('POST', '/mi', waiting, ['Content-Type: application/json']);
@@ -94,9 +97,9 @@ describe('the client corpus on one connection', () => {
     await atRest();
   });
 
-  test('a call is given up wherever its client is reset', async (t) => {
+  test('a call is given up wherever its client is reset', async ({ startServer }) => {
     const { entered, module } = slow();
-    const server = await startServer(t, { modules: [module] });
+    const server = await startServer({ modules: [module] });
     const atRest = await rests(server);
     for (let round = 0; round < 50; round++) {
       const client = await RawClient.connect(server.port);

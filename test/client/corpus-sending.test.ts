@@ -1,11 +1,11 @@
 // Each request of the client corpus, sent in every way that a network and an impatient client come up with.
-import { assert, describe, expect, test } from 'vitest';
+import { assert, describe, expect } from 'vitest';
 import type { Server } from '#src/index.js';
 import { rests } from '../support/at-rest.js';
 import { type CorpusEntry, corpus } from '../support/client/corpus.js';
 import { splitExceptions } from '../support/client/engine-exceptions.js';
-import { startServer } from '../support/mi-client.js';
 import { RawClient, type RawResponse } from '../support/raw-client.js';
+import { test } from '../support/test.js';
 
 /** Connections at once, so that thousands of requests take seconds. */
 const lanes = 100;
@@ -54,8 +54,8 @@ describe('each request of the client corpus', () => {
     const bytes = bytesOf(entry);
     const name = `${index + 1} ${entry.client}`;
 
-    test(`${name}: split at every byte`, async (t) => {
-      const server = await startServer(t);
+    test(`${name}: split at every byte`, async ({ startServer }) => {
+      const server = await startServer();
       const atRest = await rests(server);
       const refused = refusedSplits(server);
       await onConnections(server.port, offsetsFrom(1, bytes.length), async (clients) => {
@@ -71,8 +71,8 @@ describe('each request of the client corpus', () => {
       await atRest();
     });
 
-    test(`${name}: one byte at a time`, async (t) => {
-      const server = await startServer(t);
+    test(`${name}: one byte at a time`, async ({ startServer }) => {
+      const server = await startServer();
       const atRest = await rests(server);
       const client = await RawClient.connect(server.port);
       for (const byte of bytes) {
@@ -84,8 +84,8 @@ describe('each request of the client corpus', () => {
       await atRest();
     });
 
-    test(`${name}: reset at every byte`, async (t) => {
-      const server = await startServer(t);
+    test(`${name}: reset at every byte`, async ({ startServer }) => {
+      const server = await startServer();
       const atRest = await rests(server);
       await onConnections(server.port, offsetsFrom(0, bytes.length + 1), async (clients) => {
         for (const [offset, client] of clients) client.send(bytes.subarray(0, offset));
@@ -95,8 +95,8 @@ describe('each request of the client corpus', () => {
       await atRest();
     });
 
-    test(`${name}: half-closed at every byte`, async (t) => {
-      const server = await startServer(t);
+    test(`${name}: half-closed at every byte`, async ({ startServer }) => {
+      const server = await startServer();
       const atRest = await rests(server);
       await onConnections(server.port, offsetsFrom(0, bytes.length + 1), async (clients) => {
         for (const [offset, client] of clients) client.socket.end(bytes.subarray(0, offset));
@@ -110,8 +110,10 @@ describe('each request of the client corpus', () => {
   }
 
   for (const [index, entry] of kept.entries()) {
-    test(`${index + 1} ${entry.client}: again and again on one connection, alone and pipelined`, async (t) => {
-      const server = await startServer(t);
+    test(`${index + 1} ${entry.client}: again and again on one connection, alone and pipelined`, async ({
+      startServer,
+    }) => {
+      const server = await startServer();
       const atRest = await rests(server);
       const client = await RawClient.connect(server.port);
       for (let round = 0; round < 20; round++) {

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { assert, describe, expect, test } from 'vitest';
+import { assert, describe, expect } from 'vitest';
 import { type CorpusEntry, corpus } from '../support/client/corpus.js';
-import { startServer } from '../support/mi-client.js';
+import { test } from '../support/test.js';
 
 interface Reply {
   readonly status: number;
@@ -46,10 +46,10 @@ describe('each request of the client corpus', () => {
       'body in two writes': [head, body.slice(0, 20), body.slice(20)],
     };
     for (const [manner, pieces] of Object.entries(sendings)) {
-      test(`${index + 1} ${client}, ${manner}`, async (t) => {
-        const server = await startServer(t);
+      test(`${index + 1} ${client}, ${manner}`, async ({ startServer, onTestFinished }) => {
+        const server = await startServer();
         const socket = await open(server.port);
-        t.onTestFinished(() => void socket.destroy());
+        onTestFinished(() => void socket.destroy());
         const reply = readReply(socket);
         for (const piece of pieces) {
           await new Promise((resolve) => socket.write(piece, resolve));
@@ -62,8 +62,8 @@ describe('each request of the client corpus', () => {
   }
 });
 
-test('opensips-cli first connects and leaves without a word', async (t) => {
-  const server = await startServer(t);
+test('opensips-cli first connects and leaves without a word', async ({ startServer }) => {
+  const server = await startServer();
   for (let round = 0; round < 50; round++) {
     const socket = await open(server.port);
     socket.end();

@@ -4,12 +4,11 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect } from 'vitest';
 import type { Server } from '#src/index.js';
 import { userLine } from '../support/accounts.js';
-import { startDaemon } from '../support/daemon.js';
 import { freePort } from '../support/free-port.js';
-import { startServer } from '../support/mi-client.js';
+import { test } from '../support/test.js';
 import { unless } from '../support/unless.js';
 
 const run = promisify(execFile);
@@ -61,8 +60,8 @@ unless(reason ?? false, describe)('opensips-cli', () => {
 
   beforeAll(() => expect(existsSync(cli)).toBe(true));
 
-  test('runs commands by the names of 3.x', async (t) => {
-    const server = await startServer(t);
+  test('runs commands by the names of 3.x', async ({ startServer }) => {
+    const server = await startServer();
     const roots = await mi(server, 'httpd_list_root_path');
     expect([roots.code, JSON.parse(roots.output)]).toStrictEqual([0, [{ http_root: 'mi', module: 'mi_http' }]]);
     const ps = await mi(server, 'ps');
@@ -71,16 +70,16 @@ unless(reason ?? false, describe)('opensips-cli', () => {
     expect(JSON.parse(statistics.output)['mi:pending'], statistics.output).toBe(0);
   });
 
-  test('runs commands by the names of 4.0', async (t) => {
-    const server = await startServer(t);
+  test('runs commands by the names of 4.0', async ({ startServer }) => {
+    const server = await startServer();
     const uptime = await mi(server, 'core:uptime');
     expect([uptime.code, Object.keys(JSON.parse(uptime.output))]).toStrictEqual([0, ['Now', 'Up since', 'Up time']]);
     const level = await mi(server, 'core:log_level', 'level=2');
     expect(JSON.parse(level.output)).toStrictEqual({ 'New global log level': 2 });
   });
 
-  test('shows errors as it does with OpenSIPS', async (t) => {
-    const server = await startServer(t);
+  test('shows errors as it does with OpenSIPS', async ({ startServer }) => {
+    const server = await startServer();
     const unknown = await mi(server, 'no_such_command');
     expect(unknown.code).not.toBe(0);
     const wrong = await mi(server, 'ps', 'x');
@@ -88,7 +87,10 @@ unless(reason ?? false, describe)('opensips-cli', () => {
     expect(wrong.output).toMatch(/-32602: Invalid params \(Too few or too many parameters; ps accepts \(\)\)/);
   });
 
-  test('gets into a server for production by the listener that docs/guide/production.md gives it, and no further', async (t) => {
+  test('gets into a server for production by the listener that docs/guide/production.md gives it, and no further', async ({
+    onTestFinished,
+    startDaemon,
+  }) => {
     const page = readFileSync('docs/guide/production.md', 'utf8');
     const block = (language: string): string =>
       new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\``, 'm').exec(page)?.[1] ?? '';
@@ -97,7 +99,7 @@ unless(reason ?? false, describe)('opensips-cli', () => {
     expect(config).toMatch(/^url: http:\/\/127\.0\.0\.1:8891\/mi$/m);
 
     const folder = mkdtempSync(join(tmpdir(), 'mi-httpd-cli-'));
-    t.onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
     const open = await freePort();
     const audit = join(folder, 'audit.log');
     const users = join(folder, 'users');
@@ -106,7 +108,7 @@ unless(reason ?? false, describe)('opensips-cli', () => {
       `loadmodule "httpd.so"\nmodparam("httpd", "listen", "http:127.0.0.1:0;level=read")\n${own.replace('8891', String(open))}` +
       `modparam("httpd", "auth_file", "${users}")\nmodparam("httpd", "audit_file", "${audit}")\nloadmodule "mi_http.so"\n` +
       'loadmodule "usrloc.so"\n';
-    const daemon = await startDaemon(t, ['-f', '-'], { input });
+    const daemon = await startDaemon(['-f', '-'], { input });
     await daemon.line(new RegExp(`serving http://127\\.0\\.0\\.1:${open}/mi`));
     const file = join(folder, 'opensips-cli.cfg');
     const run_ = (port: number, ...args: string[]): Promise<{ code: number; output: string }> => {
@@ -135,8 +137,8 @@ unless(reason ?? false, describe)('opensips-cli', () => {
 });
 
 unless(reason ?? false, describe)('python-opensips', () => {
-  test('executes commands and raises on errors', async (t) => {
-    const server = await startServer(t);
+  test('executes commands and raises on errors', async ({ startServer }) => {
+    const server = await startServer();
     const script = `
 import json
 from opensips.mi import OpenSIPSMI, OpenSIPSMIException

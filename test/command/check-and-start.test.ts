@@ -11,26 +11,18 @@ import {
 } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { checkConfig, createConfiguredServer } from '#src/cli/configured-server.js';
 import { formatDiagnostic } from '#src/config/config-file.js';
 import { parseConfig } from '#src/config/statements.js';
 import { tokenLine, userLine } from '../support/accounts.js';
-import {
-  command,
-  Daemon,
-  type Ended,
-  mi,
-  type RunOptions,
-  runCommand,
-  startDaemon,
-  temporaryFiles,
-} from '../support/daemon.js';
+import { command, Daemon, type Ended, mi, type RunOptions, runCommand, temporaryFiles } from '../support/daemon.js';
 import { freePort } from '../support/free-port.js';
 import { generatedConfigs } from '../support/generated-configs.js';
 import type { Lifetime } from '../support/lifetime.js';
 import { count } from '../support/long.js';
-import { noOpenssl, TlsFiles } from '../support/tls-files.js';
+import { test } from '../support/test.js';
+import { noOpenssl } from '../support/tls-files.js';
 import { unless } from '../support/unless.js';
 
 const modules = 'loadmodule "httpd.so"\nloadmodule "mi_http.so"\n';
@@ -204,8 +196,8 @@ describe('what the start logs, -c prints', () => {
     ),
   ];
   for (const [name, text, expected] of corpus) {
-    test(name, async (t) => {
-      const input = text(t);
+    test(name, async ({ lifetime }) => {
+      const input = text(lifetime);
       const [checked, started] = [await outcomeHere(input, 'check'), await outcomeHere(input, 'start')];
       expect([checked.error, started.error]).toStrictEqual([undefined, undefined]);
       assertTold(checked.told, started.told, expected);
@@ -213,19 +205,19 @@ describe('what the start logs, -c prints', () => {
   }
 
   for (const [name, text, expected] of some(corpus, 6)) {
-    test(`by the command: ${name}`, async (t) => {
-      const input = text(t);
-      const [notes, told] = await Promise.all([notesOf(t, input), toldAtStart(t, input)]);
+    test(`by the command: ${name}`, async ({ lifetime }) => {
+      const input = text(lifetime);
+      const [notes, told] = await Promise.all([notesOf(lifetime, input), toldAtStart(lifetime, input)]);
       assertTold(notes, told, expected);
     });
   }
 
-  unless(noOpenssl, test)('warnings of certificates and ciphers', async (t) => {
-    const { certFile, keyFile } = new TlsFiles(t).make('soon', { days: 5 });
+  unless(noOpenssl, test)('warnings of certificates and ciphers', async ({ files, lifetime }) => {
+    const { certFile, keyFile } = files.make('soon', { days: 5 });
     chmodSync(keyFile, 0o644);
     const input = `${modules}${listen(`https:127.0.0.1:0;cert=${certFile};key=${keyFile}`)}modparam("httpd", "tls_ciphers", "SUITEB128")\n`;
-    const notes = await notesOf(t, input);
-    expect([...withoutPorts(notes)].sort()).toStrictEqual([...withoutPorts(await toldAtStart(t, input))].sort());
+    const notes = await notesOf(lifetime, input);
+    expect([...withoutPorts(notes)].sort()).toStrictEqual([...withoutPorts(await toldAtStart(lifetime, input))].sort());
     expect(notes.join('\n')).toMatch(/expires on[\s\S]*chmod o-r|chmod o-r[\s\S]*expires on/);
   });
 });
@@ -389,8 +381,8 @@ describe('what the start fails on, -c finds, in the same words', () => {
 
   const unchanged = ['auth_file', 'auth_tokens', 'file', 'link'];
   for (const [name, text, reason] of cases) {
-    test(name, async (t) => {
-      const { folder, input } = await made(t, text);
+    test(name, async ({ lifetime }) => {
+      const { folder, input } = await made(lifetime, text);
       const [checked, started] = [await outcomeHere(input, 'check'), await outcomeHere(input, 'start')];
       expect(checked.error ?? '').toMatch(reason);
       expect(started.error).toBe(checked.error);
@@ -399,11 +391,11 @@ describe('what the start fails on, -c finds, in the same words', () => {
   }
 
   for (const [name, text, reason] of some(cases, 7)) {
-    test(`by the command: ${name}`, async (t) => {
-      const { folder, input } = await made(t, text);
+    test(`by the command: ${name}`, async ({ lifetime, runCommand }) => {
+      const { folder, input } = await made(lifetime, text);
       const [checked, started] = await Promise.all([
-        runCommand(t, ['-c', '-f', '-'], { input }),
-        failedStart(t, ['-f', '-'], { input }),
+        runCommand(['-c', '-f', '-'], { input }),
+        failedStart(lifetime, ['-f', '-'], { input }),
       ]);
       expect(checked.status, checked.stdout).toBe(255);
       expect(checked.stderr).toMatch(reason);
@@ -414,14 +406,14 @@ describe('what the start fails on, -c finds, in the same words', () => {
     });
   }
 
-  test('audit_file that is the configuration, or a file that it includes', async (t) => {
-    const folder = temporaryFiles(t, {});
+  test('audit_file that is the configuration, or a file that it includes', async ({ temporaryFiles, lifetime }) => {
+    const folder = temporaryFiles({});
     writeFileSync(join(folder, 'own.cfg'), `include_file "other.cfg"\n${modules}${local}`);
     for (const file of ['own.cfg', 'other.cfg']) {
       const text = `modparam("httpd", "audit_file", "${join(folder, file)}")\n`;
       writeFileSync(join(folder, 'other.cfg'), `loadmodule "httpd.so"\n${text}`);
       writeFileSync(join(folder, 'own.cfg'), `include_file "other.cfg"\nloadmodule "mi_http.so"\n${local}`);
-      const runs = [['-c'], []].map((check) => failedStart(t, [...check, '-f', join(folder, 'own.cfg')]));
+      const runs = [['-c'], []].map((check) => failedStart(lifetime, [...check, '-f', join(folder, 'own.cfg')]));
       for (const { status, stderr } of await Promise.all(runs)) {
         expect(status).not.toBe(0);
         expect(stderr).toMatch(new RegExp(`audit_file \\S*${file} and the configuration \\S*${file} are one file`));
@@ -429,8 +421,12 @@ describe('what the start fails on, -c finds, in the same words', () => {
     }
   });
 
-  test('a module of the user that does not start is named by the start; -c does not start it', async (t) => {
-    const folder = temporaryFiles(t, {
+  test('a module of the user that does not start is named by the start; -c does not start it', async ({
+    temporaryFiles,
+    lifetime,
+    runCommand,
+  }) => {
+    const folder = temporaryFiles({
       'x.mjs': `export default ({ defineModule }) => defineModule({ name: 'own', load: () => ({
         start: () => { throw new Error('no database'); } }) });`,
       'y.mjs': `export default ({ defineModule }) => defineModule({ name: 'own', load: () => ({
@@ -438,18 +434,18 @@ describe('what the start fails on, -c finds, in the same words', () => {
     });
     const reason = /^(?:<stdin>|mi-httpd): module own failed to (?:start|check): no database$/m;
     const input = (file: string): string => `${modules}${local}loadmodule "${join(folder, file)}"\n`;
-    expect(await failedStart(t, ['-f', '-'], { input: input('x.mjs') })).toRefuse(reason);
-    expect((await runCommand(t, ['-c', '-f', '-'], { input: input('x.mjs') })).status).toBe(0);
-    expect((await runCommand(t, ['-c', '-f', '-'], { input: input('y.mjs') })).stderr).toMatch(reason);
+    expect(await failedStart(lifetime, ['-f', '-'], { input: input('x.mjs') })).toRefuse(reason);
+    expect((await runCommand(['-c', '-f', '-'], { input: input('x.mjs') })).status).toBe(0);
+    expect((await runCommand(['-c', '-f', '-'], { input: input('y.mjs') })).stderr).toMatch(reason);
   });
 
-  test('-c prints its notes beside errors too', async (t) => {
+  test('-c prints its notes beside errors too', async ({ runCommand }) => {
     for (const [wrong, error] of [
       ['modparam("httpd", "audit_file", "/none/x")\n', /^<stdin>: audit_file \/none/],
       ['modparam("httpd", "prot", 1)\n', /^<stdin>:5:\d+: /],
     ] as const) {
       const input = `${modules}${local}${wrong}loadmodule "prometheus.so"\n`;
-      const { status, stdout, stderr } = await runCommand(t, ['-c', '-f', '-'], { input });
+      const { status, stdout, stderr } = await runCommand(['-c', '-f', '-'], { input });
       expect([status, stdout]).toStrictEqual([255, '']);
       expect(stderr).toMatch(error);
       expect(stderr).toMatch(/^<stdin>: note: module prometheus at .* ignored/m);
@@ -457,9 +453,9 @@ describe('what the start fails on, -c finds, in the same words', () => {
     }
   });
 
-  test("two listeners in each other's way, with the file and line of both", async (t) => {
+  test("two listeners in each other's way, with the file and line of both", async ({ temporaryFiles, lifetime }) => {
     const port = await freePort();
-    const folder = temporaryFiles(t, {
+    const folder = temporaryFiles({
       'other.cfg': `${modules}# a line\n${listen(`http:127.0.0.1:${port}`)}`,
       'own.cfg': `include_file "other.cfg"\n${listen('http:127.0.0.1:0', `http:127.0.0.1:${port}`)}`,
       'pair.cfg':
@@ -474,7 +470,7 @@ describe('what the start fails on, -c finds, in the same words', () => {
     for (const [file, one, other] of cases) {
       const path = join(folder, file);
       const places = `(${join(folder, one)} and ${join(folder, other)})`;
-      const runs = [['-c'], []].map((check) => failedStart(t, [...check, '-f', path]));
+      const runs = [['-c'], []].map((check) => failedStart(lifetime, [...check, '-f', path]));
       for (const { status, stderr } of await Promise.all(runs)) {
         expect(status).not.toBe(0);
         expect(stderr, `${places}: ${stderr}`).toContain(places);
@@ -482,21 +478,23 @@ describe('what the start fails on, -c finds, in the same words', () => {
     }
   });
 
-  unless(noOpenssl, test)('a certificate that the engine alone does not take', async (t) => {
-    const files = new TlsFiles(t);
-    const one = files.make('one');
-    const keyFile = files.encrypt(one, 'secret', '-scrypt');
-    const passphrase = files.write('passphrase', 'secret\n');
-    const input = `${modules}${listen(`https:127.0.0.1:0;cert=${one.certFile};key=${keyFile};passphrase_file=${passphrase}`)}`;
-    const checked = await runCommand(t, ['-c', '-f', '-'], { input });
-    expect(checked.status).toBe(255);
-    expect(checked.stderr).toMatch(/encrypted with scrypt/);
-    expect(await failedStart(t, ['-f', '-'], { input })).toRefuse(/encrypted with scrypt/);
-  });
+  unless(noOpenssl, test)(
+    'a certificate that the engine alone does not take',
+    async ({ files, runCommand, lifetime }) => {
+      const one = files.make('one');
+      const keyFile = files.encrypt(one, 'secret', '-scrypt');
+      const passphrase = files.write('passphrase', 'secret\n');
+      const input = `${modules}${listen(`https:127.0.0.1:0;cert=${one.certFile};key=${keyFile};passphrase_file=${passphrase}`)}`;
+      const checked = await runCommand(['-c', '-f', '-'], { input });
+      expect(checked.status).toBe(255);
+      expect(checked.stderr).toMatch(/encrypted with scrypt/);
+      expect(await failedStart(lifetime, ['-f', '-'], { input })).toRefuse(/encrypted with scrypt/);
+    },
+  );
 });
 
 describe('the pair 0.0.0.0 and [::] of one port', () => {
-  test('is one listener for both families, in either order', async (t) => {
+  test('is one listener for both families, in either order', async ({ lifetime, startDaemon }) => {
     const hasIPv6 = await new Promise((resolve) => {
       const probe = createServer().on('error', () => resolve(false));
       probe.listen(0, '::1', () => probe.close(() => resolve(true)));
@@ -508,8 +506,8 @@ describe('the pair 0.0.0.0 and [::] of one port', () => {
     ]) {
       const port = await freePort();
       const input = `${modules}${open}${listen(...order.map((address) => `http:${address}:${port};level=read`))}`;
-      expect((await notesOf(t, input)).length).toBe(1);
-      const daemon = await startDaemon(t, ['-f', '-'], { input });
+      expect((await notesOf(lifetime, input)).length).toBe(1);
+      const daemon = await startDaemon(['-f', '-'], { input });
       for (const host of ['127.0.0.1', ...(hasIPv6 ? ['[::1]'] : [])]) {
         expect((await mi(`http://${host}:${port}/mi`, 'uptime')).status).toBe(200);
         expect((await mi(`http://${host}:${port}/mi`, 'kill')).error?.message ?? '').toMatch(
@@ -522,19 +520,24 @@ describe('the pair 0.0.0.0 and [::] of one port', () => {
   });
 });
 
-test('-c disturbs no server that runs, and leaves nothing behind', async (t) => {
-  const folder = temporaryFiles(t, { 'audit.log': 'a line\n' });
+test('-c disturbs no server that runs, and leaves nothing behind', async ({
+  temporaryFiles,
+  startDaemon,
+  lifetime,
+  runCommand,
+}) => {
+  const folder = temporaryFiles({ 'audit.log': 'a line\n' });
   mkdirSync(join(folder, 'empty'));
   const port = await freePort();
   const path = join(folder, 'mi.sock');
   const audit = join(folder, 'audit.log');
   const config = (file: string): string =>
     `${modules}${listen(`http:127.0.0.1:${port}`, `unix:${path}`)}modparam("httpd", "audit_file", "${file}")\n`;
-  const daemon = await startDaemon(t, ['-f', '-'], { input: config(audit) });
+  const daemon = await startDaemon(['-f', '-'], { input: config(audit) });
   await mi(daemon.url, 'uptime');
   const socket = statSync(path).ino;
-  expect(await notesOf(t, config(audit))).toStrictEqual([]);
-  expect(await notesOf(t, config(join(folder, 'empty/new.log')))).toStrictEqual([]);
+  expect(await notesOf(lifetime, config(audit))).toStrictEqual([]);
+  expect(await notesOf(lifetime, config(join(folder, 'empty/new.log')))).toStrictEqual([]);
   expect(statSync(path).ino).toBe(socket);
   expect(readdirSync(join(folder, 'empty'))).toStrictEqual([]);
   expect((await mi(daemon.url, 'uptime')).status).toBe(200);
@@ -543,19 +546,22 @@ test('-c disturbs no server that runs, and leaves nothing behind', async (t) => 
   expect(readFileSync(audit, 'utf8')).toMatch(/^a line\n\{.*uptime.*\}\n\{.*uptime.*\}\n$/);
   expect(existsSync(path)).toBe(false);
   writeFileSync(path, '');
-  const checked = await runCommand(t, ['-c', '-f', '-'], { input: config(audit) });
+  const checked = await runCommand(['-c', '-f', '-'], { input: config(audit) });
   expect(checked.status).toBe(255);
 });
 
 describe('a file of its own that includes the one of OpenSIPS', () => {
   const shared = generatedConfigs().find(({ name }) => name === 'opensips_residential_3.4.cfg')?.text ?? '';
 
-  test('mends what the advice about an open listener says, and leaves the other file alone', async (t) => {
+  test('mends what the advice about an open listener says, and leaves the other file alone', async ({
+    temporaryFiles,
+    runCommand,
+  }) => {
     const open = shared.replace('modparam("httpd", "port", 8888)', '$&\nmodparam("httpd", "ip", "0.0.0.0")');
-    const folder = temporaryFiles(t, { 'opensips.cfg': open, users: userLine('alice', 'wonderland', 'read') });
+    const folder = temporaryFiles({ 'opensips.cfg': open, users: userLine('alice', 'wonderland', 'read') });
     const [theirs, own, users] = ['opensips.cfg', 'mi-httpd.cfg', 'users'].map((name) => join(folder, name));
     chmodSync(users ?? '', 0o600);
-    const refused = await runCommand(t, ['-c', '-f', theirs ?? '']);
+    const refused = await runCommand(['-c', '-f', theirs ?? '']);
     expect(refused.status).toBe(255);
     // Every line of the advice that OpenSIPS does not know goes into the other file.
     const advice = refused.stderr.split('\n')[0] ?? '';
@@ -564,28 +570,32 @@ describe('a file of its own that includes the one of OpenSIPS', () => {
     for (const [line] of lines) {
       const text = `include_file "opensips.cfg"\n${line.replace('"FILE"', `"${users}"`)}\n`;
       writeFileSync(own ?? '', text);
-      const { status, stderr } = await runCommand(t, ['-c', '-f', own ?? '']);
+      const { status, stderr } = await runCommand(['-c', '-f', own ?? '']);
       expect([status, stderr], text).toStrictEqual([0, '']);
     }
     expect(readFileSync(theirs ?? '', 'utf8')).toBe(open);
   });
 
-  test('may give listeners in place of ip and port of the other; the other way round they do not mix', async (t) => {
+  test('may give listeners in place of ip and port of the other; the other way round they do not mix', async ({
+    temporaryFiles,
+    startDaemon,
+    runCommand,
+  }) => {
     const port = await freePort();
     const line = `modparam("httpd", "listen", "http:127.0.0.1:${port};level=read")\n`;
-    const folder = temporaryFiles(t, {
+    const folder = temporaryFiles({
       'opensips.cfg': shared,
       'own.cfg': `include_file "opensips.cfg"\n${line}`,
       'part.cfg': line,
       'mixed.cfg': `${modules}modparam("httpd", "port", 8888)\ninclude_file "part.cfg"\n`,
       'alone.cfg': `${modules}modparam("httpd", "port", 8888)\n${line}`,
     });
-    const daemon = await startDaemon(t, ['-f', join(folder, 'own.cfg')]);
+    const daemon = await startDaemon(['-f', join(folder, 'own.cfg')]);
     expect(daemon.port).toBe(port);
     daemon.signal('SIGTERM');
     expect((await daemon.ended).status).toBe(0);
     for (const name of ['mixed.cfg', 'alone.cfg']) {
-      const { status, stderr } = await runCommand(t, ['-c', '-f', join(folder, name)]);
+      const { status, stderr } = await runCommand(['-c', '-f', join(folder, name)]);
       expect(status).toBe(255);
       expect(stderr).toMatch(/parameters "listen" and "port" of module httpd do not mix/);
     }

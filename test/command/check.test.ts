@@ -1,8 +1,9 @@
 import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
-import { assertNoStack, type Ended, isListening, runCommand, temporaryFiles } from '../support/daemon.js';
+import { describe, expect } from 'vitest';
+import { assertNoStack, type Ended, isListening } from '../support/daemon.js';
 import { freePort } from '../support/free-port.js';
+import { test } from '../support/test.js';
 import { unless } from '../support/unless.js';
 
 const good = `loadmodule "httpd.so"
@@ -51,43 +52,45 @@ function assertAllListed({ status, stdout, stderr }: Ended, file: string): void 
 }
 
 describe('-c checks a configuration', () => {
-  test('a good file: exit 0', async (t) => {
-    const file = join(temporaryFiles(t, { 'good.cfg': good }), 'good.cfg');
-    const { status, stdout, stderr } = await runCommand(t, ['-c', '-f', file]);
+  test('a good file: exit 0', async ({ temporaryFiles, runCommand }) => {
+    const file = join(temporaryFiles({ 'good.cfg': good }), 'good.cfg');
+    const { status, stdout, stderr } = await runCommand(['-c', '-f', file]);
     expect([status, stdout, stderr]).toStrictEqual([0, `${file}: good\n`, '']);
   });
 
-  test('-C, as OpenSIPS has it, is -c', async (t) => {
-    const file = join(temporaryFiles(t, { 'good.cfg': good }), 'good.cfg');
+  test('-C, as OpenSIPS has it, is -c', async ({ temporaryFiles, runCommand }) => {
+    const file = join(temporaryFiles({ 'good.cfg': good }), 'good.cfg');
     for (const args of [
       ['-C', '-f', file],
       ['-Cf', file],
     ]) {
-      expect((await runCommand(t, args)).stdout).toBe(`${file}: good\n`);
+      expect((await runCommand(args)).stdout).toBe(`${file}: good\n`);
     }
   });
 
-  test('a good text on standard input: exit 0', async (t) => {
-    const { status, stderr } = await runCommand(t, ['-c', '-f', '-'], { input: good });
+  test('a good text on standard input: exit 0', async ({ runCommand }) => {
+    const { status, stderr } = await runCommand(['-c', '-f', '-'], { input: good });
     expect([status, stderr]).toStrictEqual([0, '']);
   });
 
-  test('the file that comes with the package, and its example', async (t) => {
-    expect((await runCommand(t, ['-c'])).status).toBe(0);
-    expect((await runCommand(t, ['-cf', 'mi-httpd.cfg'])).status).toBe(0);
-    expect((await runCommand(t, ['--check', '--file=examples/greeting.cfg'])).status).toBe(0);
+  test('the file that comes with the package, and its example', async ({ runCommand }) => {
+    expect((await runCommand(['-c'])).status).toBe(0);
+    expect((await runCommand(['-cf', 'mi-httpd.cfg'])).status).toBe(0);
+    expect((await runCommand(['--check', '--file=examples/greeting.cfg'])).status).toBe(0);
   });
 
-  test('a bad file: every error at its place, exit 255', async (t) => {
-    const file = join(temporaryFiles(t, { 'bad.cfg': bad }), 'bad.cfg');
-    assertAllListed(await runCommand(t, ['-c', '-f', file]), file);
+  test('a bad file: every error at its place, exit 255', async ({ temporaryFiles, runCommand }) => {
+    const file = join(temporaryFiles({ 'bad.cfg': bad }), 'bad.cfg');
+    assertAllListed(await runCommand(['-c', '-f', file]), file);
   });
 
-  test('a bad text on standard input likewise', async (t) => {
-    assertAllListed(await runCommand(t, ['-c', '-f', '-'], { input: bad }), '<stdin>');
+  test('a bad text on standard input likewise', async ({ runCommand }) => {
+    assertAllListed(await runCommand(['-c', '-f', '-'], { input: bad }), '<stdin>');
   });
 
-  test('a syntax error, a module that lacks what it needs, no module at all: exit 255 with the place', async (t) => {
+  test('a syntax error, a module that lacks what it needs, no module at all: exit 255 with the place', async ({
+    runCommand,
+  }) => {
     const inputs: readonly (readonly [string, RegExp])[] = [
       ['loadmodule "httpd.so"\nmodparam("httpd" "port", 1)\n', /^<stdin>:2:18: /],
       [
@@ -102,15 +105,18 @@ describe('-c checks a configuration', () => {
       [`${good}modparam("mi_http", "root", "a/b")\n`, /^<stdin>:5:29: parameter "root" of module mi_http is "a\/b": /],
     ];
     for (const [input, expected] of inputs) {
-      const { status, stderr } = await runCommand(t, ['-c', '-f', '-'], { input });
+      const { status, stderr } = await runCommand(['-c', '-f', '-'], { input });
       expect(status, stderr).toBe(255);
       expect(stderr).toMatch(expected);
       assertNoStack(stderr);
     }
   });
 
-  test('a module of the user that fails: exit 255 with the place and the reason', async (t) => {
-    const directory = temporaryFiles(t, {
+  test('a module of the user that fails: exit 255 with the place and the reason', async ({
+    temporaryFiles,
+    runCommand,
+  }) => {
+    const directory = temporaryFiles({
       'broken.mjs': `throw new Error('no licence');`,
       'empty.mjs': 'export default 5;',
       'twice.mjs': `export default ({ defineModule, command }) => defineModule({ name: 'twice', commands: [
@@ -136,59 +142,59 @@ describe('-c checks a configuration', () => {
     ] as const) {
       const file = join(directory, `${name}.cfg`);
       const input = `loadmodule "httpd.so"\nloadmodule "${join(directory, `${name}.mjs`)}"\n`;
-      const { status, stderr } = await runCommand(t, ['-c', '-f', '-'], { input });
+      const { status, stderr } = await runCommand(['-c', '-f', '-'], { input });
       expect(status, `${file}: ${stderr}`).toBe(255);
       expect(stderr).toMatch(reason);
       assertNoStack(stderr);
     }
   });
 
-  test('a module that holds a timer does not keep the check from ending', async (t) => {
-    const directory = temporaryFiles(t, {
+  test('a module that holds a timer does not keep the check from ending', async ({ temporaryFiles, runCommand }) => {
+    const directory = temporaryFiles({
       'busy.mjs': `setInterval(() => {}, 1000);
         export default ({ defineModule }) => defineModule({ name: 'busy', parameters: {} });`,
       'good.cfg': `${good}loadmodule "./busy.mjs"\n`,
       'bad.cfg': `${good}loadmodule "./busy.mjs"\nmodparam("busy", "x", 1)\n`,
     });
-    expect((await runCommand(t, ['-c', '-f', join(directory, 'good.cfg')])).status).toBe(0);
-    expect((await runCommand(t, ['-c', '-f', join(directory, 'bad.cfg')])).status).toBe(255);
-    expect((await runCommand(t, ['-f', join(directory, 'bad.cfg')])).status).toBe(255);
+    expect((await runCommand(['-c', '-f', join(directory, 'good.cfg')])).status).toBe(0);
+    expect((await runCommand(['-c', '-f', join(directory, 'bad.cfg')])).status).toBe(255);
+    expect((await runCommand(['-f', join(directory, 'bad.cfg')])).status).toBe(255);
   });
 
-  test('-p and -l are checked too, and blamed on the command line', async (t) => {
-    expect(await runCommand(t, ['-c', '-p', '80'])).toRefuse(/port 80 is reserved/);
+  test('-p and -l are checked too, and blamed on the command line', async ({ runCommand }) => {
+    expect(await runCommand(['-c', '-p', '80'])).toRefuse(/port 80 is reserved/);
   });
 });
 
 describe('starting with a bad configuration', () => {
-  test('lists every error, exits 255, and nothing listens', async (t) => {
+  test('lists every error, exits 255, and nothing listens', async ({ temporaryFiles, runCommand }) => {
     const port = await freePort();
-    const file = join(temporaryFiles(t, { 'bad.cfg': bad }), 'bad.cfg');
-    const ended = runCommand(t, ['-f', file, '-p', String(port)]);
+    const file = join(temporaryFiles({ 'bad.cfg': bad }), 'bad.cfg');
+    const ended = runCommand(['-f', file, '-p', String(port)]);
     assertAllListed(await ended, file);
     expect(await isListening(port)).toBe(false);
   });
 });
 
 describe('a configuration that cannot be read', () => {
-  test('a missing file', async (t) => {
+  test('a missing file', async ({ runCommand }) => {
     for (const option of [[], ['-c']]) {
-      const ended = await runCommand(t, [...option, '-f', '/nonexistent/opensips.cfg']);
+      const ended = await runCommand([...option, '-f', '/nonexistent/opensips.cfg']);
       expect(ended).toRefuse(/^mi-httpd: cannot read the configuration file \/nonexistent\/opensips\.cfg: /);
     }
   });
 
-  test('a directory', async (t) => {
-    const directory = temporaryFiles(t, {});
+  test('a directory', async ({ temporaryFiles, runCommand }) => {
+    const directory = temporaryFiles({});
     mkdirSync(join(directory, 'd.cfg'));
-    const ended = await runCommand(t, ['-f', join(directory, 'd.cfg')]);
+    const ended = await runCommand(['-f', join(directory, 'd.cfg')]);
     expect(ended).toRefuse(/^mi-httpd: cannot read the configuration file .*d\.cfg: .*directory/);
   });
 
   const root = process.getuid?.() === 0 ? 'root may read every file' : false;
-  unless(root, test)('a file without permission', async (t) => {
-    const file = join(temporaryFiles(t, { 'secret.cfg': good }), 'secret.cfg');
+  unless(root, test)('a file without permission', async ({ temporaryFiles, runCommand }) => {
+    const file = join(temporaryFiles({ 'secret.cfg': good }), 'secret.cfg');
     chmodSync(file, 0);
-    expect(await runCommand(t, ['-f', file])).toRefuse(/secret\.cfg: .*permission/i);
+    expect(await runCommand(['-f', file])).toRefuse(/secret\.cfg: .*permission/i);
   });
 });

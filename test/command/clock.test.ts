@@ -1,7 +1,8 @@
 // Somebody sets the clock of the machine while the server runs: what lasts a time lasts that time.
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
-import { mi, startDaemon, temporaryFiles } from '../support/daemon.js';
+import { describe, expect } from 'vitest';
+import { mi } from '../support/daemon.js';
+import { test } from '../support/test.js';
 
 const clockModule = `export default ({ defineModule, command }) => {
   const now = Date.now;
@@ -28,9 +29,9 @@ const day = 86_400;
 
 describe('a clock that is set', () => {
   for (const seconds of [-day, day]) {
-    test(`by ${seconds} s changes no duration`, async (t) => {
-      const directory = temporaryFiles(t, { 'clock.mjs': clockModule, 'clock.cfg': config });
-      const { url } = await startDaemon(t, ['-f', join(directory, 'clock.cfg'), '-p', '0']);
+    test(`by ${seconds} s changes no duration`, async ({ temporaryFiles, startDaemon }) => {
+      const directory = temporaryFiles({ 'clock.mjs': clockModule, 'clock.cfg': config });
+      const { url } = await startDaemon(['-f', join(directory, 'clock.cfg'), '-p', '0']);
       await mi(url, 'cache_store', { system: 'local', attr: 'short', value: 'kept', expire: 3600 });
       const save = (name: string, expires: number) =>
         mi(url, 'ul_add', ['location', name, 'sip:a@192.0.2.1', expires, '1', 0, 0, 0]);

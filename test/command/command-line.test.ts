@@ -1,14 +1,15 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { assert, describe, expect, test } from 'vitest';
-import { command, Running, runCommand } from '../support/daemon.js';
+import { assert, describe, expect } from 'vitest';
+import { command, Running } from '../support/daemon.js';
+import { test } from '../support/test.js';
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
 
 describe('what the command tells about itself', () => {
   for (const option of ['-h', '--help']) {
-    test(`${option} names every option and exits 0`, async (t) => {
-      const { status, stdout, stderr } = await runCommand(t, [option]);
+    test(`${option} names every option and exits 0`, async ({ runCommand }) => {
+      const { status, stdout, stderr } = await runCommand([option]);
       expect([status, stderr]).toStrictEqual([0, '']);
       for (const named of [
         '-f, --file',
@@ -26,8 +27,8 @@ describe('what the command tells about itself', () => {
   }
 
   for (const option of ['-V', '--version']) {
-    test(`${option} names the versions of the command, the engine and Node.js`, async (t) => {
-      const { status, stdout, stderr } = await runCommand(t, [option]);
+    test(`${option} names the versions of the command, the engine and Node.js`, async ({ runCommand }) => {
+      const { status, stdout, stderr } = await runCommand([option]);
       expect([status, stderr]).toStrictEqual([0, '']);
       const [, ...versions] = /^mi-httpd (\S+) \(uWebSockets\.js (\S+), Node\.js (\S+)\)\n$/.exec(stdout) ?? [];
       expect(versions[0]).toBe(version);
@@ -36,13 +37,13 @@ describe('what the command tells about itself', () => {
     });
   }
 
-  test('nobody reads it: no complaint', async (t) => {
+  test('nobody reads it: no complaint', async ({ lifetime }) => {
     for (const [option, stream, status] of [
       ['-h', 'stdout', 0],
       ['-c', 'stdout', 0],
       ['--frobnicate', 'stderr', 1],
     ] as const) {
-      const running = new Running(t, process.execPath, [command, option]);
+      const running = new Running(lifetime, process.execPath, [command, option]);
       running.child[stream]?.destroy();
       const ended = await running.ended;
       expect([ended.status, ended.stdout, ended.stderr]).toStrictEqual([status, '', '']);
@@ -85,8 +86,8 @@ describe('a wrong command line is refused in one line', () => {
     [['-l', '::1::2', '-p', '0'], /::1::2/],
   ];
   for (const [args, reason] of refused) {
-    test(args.map((arg) => JSON.stringify(arg)).join(' '), async (t) => {
-      expect(await runCommand(t, args)).toRefuse(reason);
+    test(args.map((arg) => JSON.stringify(arg)).join(' '), async ({ runCommand }) => {
+      expect(await runCommand(args)).toRefuse(reason);
     });
   }
 });

@@ -6,9 +6,10 @@ import { copyFileSync, readdirSync, readFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { type Daemon, startDaemon } from '../support/daemon.js';
 import type { Lifetime } from '../support/lifetime.js';
+import { test } from '../support/test.js';
 import { served } from '../support/tls-client.js';
 import { noOpenssl, TlsFiles } from '../support/tls-files.js';
 import { unless } from '../support/unless.js';
@@ -126,11 +127,11 @@ unless(skip, describe)('descriptors', () => {
   for (const subscribers of [90, 100]) {
     unless(noPrlimit, test)(
       `${subscribers} subscribers and clients that use them up do not make the server spin`,
-      async (t) => {
-        const server = await startLimited(t, 1024);
+      async ({ lifetime }) => {
+        const server = await startLimited(lifetime, 1024);
         const open: Socket[] = [];
-        const port = await receive(t, open);
-        const agent = keptConnection(t);
+        const port = await receive(lifetime, open);
+        const agent = keptConnection(lifetime);
         for (let at = 1; at <= subscribers; at++) {
           const params = [event, `jsonrpc:127.1.0.${at}:${port}`, 600];
           expect((await call(server.port, { method: 'event_subscribe', params, agent })).text).toMatch(/"result":"OK"/);
@@ -179,8 +180,8 @@ unless(skip, describe)('descriptors', () => {
 
   unless(noTools, test)(
     'a limit that is lowered later leaves every listener answering, and takes nothing for good',
-    async (t) => {
-      const { server, secure, agent, unix, limit, use, two } = await startShort(t);
+    async ({ lifetime }) => {
+      const { server, secure, agent, unix, limit, use, two } = await startShort(lifetime);
       await assertIdle(server);
       expect((await call(server.port, { method: 'pwd', agent })).text, 'who is connected is served').toMatch(
         /"result"/,
@@ -201,28 +202,32 @@ unless(skip, describe)('descriptors', () => {
     },
   );
 
-  unless(noTools, test)('a server without descriptors stops when it is told to', async (t) => {
-    const { server } = await startShort(t);
+  unless(noTools, test)('a server without descriptors stops when it is told to', async ({ lifetime }) => {
+    const { server } = await startShort(lifetime);
     server.signal('SIGTERM');
     expect((await server.ended).status).toBe(0);
   });
 
-  test('the limit of connections leaves event modules theirs', async (t) => {
-    const server = await startLimited(t, 512);
+  test('the limit of connections leaves event modules theirs', async ({ lifetime }) => {
+    const server = await startLimited(lifetime, 512);
     await server.line(/max_connections 10000 lowered to 348: the limit of open files is 512/);
   });
 
-  test('subscribers beyond what a low limit leaves them are refused, and clients never reach the limit', async (t) => {
-    const path = new TlsFiles(t).path('mi.sock');
+  test('subscribers beyond what a low limit leaves them are refused, and clients never reach the limit', async ({
+    files,
+    startDaemon,
+    lifetime,
+  }) => {
+    const path = files.path('mi.sock');
     const listen = ['http:127.0.0.1:0', `unix:${path}`].map((value) => `modparam("httpd", "listen", "${value}")\n`);
     const set = `${listen.join('')}modparam("httpd", "max_connections", 400)\n`;
     const through = ['sh', ['-c', 'ulimit -n 160; exec "$0" "$@"', process.execPath]] as const;
     const input = `${modules('httpd', 'mi_http', 'event_stream')}${set}`;
-    const server = await startDaemon(t, ['-f', '-'], { input, through });
+    const server = await startDaemon(['-f', '-'], { input, through });
     await server.line(/max_connections 400 lowered to 32: the limit of open files is 160/);
     const open: Socket[] = [];
-    const port = await receive(t, open);
-    const agent = keptConnection(t);
+    const port = await receive(lifetime, open);
+    const agent = keptConnection(lifetime);
     const answers: string[] = [];
     for (let at = 1; at <= 95; at++) {
       const params = [event, `tcp:127.1.0.${at}:${port}`, 600];

@@ -1,9 +1,10 @@
-import { expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { createServer, defineModule, type Module, type ServerOptions } from '#src/index.js';
 import { Running } from '../support/daemon.js';
+import { test } from '../support/test.js';
 
-test('two servers in one process answer apart, close, and let the process end', async (t) => {
-  const { status, signal, stdout, stderr } = await new Running(t, process.execPath, [
+test('two servers in one process answer apart, close, and let the process end', async ({ lifetime }) => {
+  const { status, signal, stdout, stderr } = await new Running(lifetime, process.execPath, [
     '--trace-warnings',
     'test/data/command/two-servers.mjs',
   ]).ended;

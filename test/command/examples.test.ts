@@ -1,10 +1,11 @@
-import { describe, expect, test } from 'vitest';
-import { mi, Running, startDaemon } from '../support/daemon.js';
+import { describe, expect } from 'vitest';
+import { mi, Running } from '../support/daemon.js';
+import { test } from '../support/test.js';
 
 describe('examples/control-plane.mjs', () => {
-  test('serves its commands and their errors, and ends when told to', async (t) => {
+  test('serves its commands and their errors, and ends when told to', async ({ lifetime }) => {
     const env = { ...process.env, PORT: '0' };
-    const example = new Running(t, process.execPath, ['examples/control-plane.mjs'], { env });
+    const example = new Running(lifetime, process.execPath, ['examples/control-plane.mjs'], { env });
     const url = /http:\S+/.exec(await example.line(/^serving /))?.[0] ?? '';
 
     const list = [
@@ -43,8 +44,8 @@ describe('examples/control-plane.mjs', () => {
 });
 
 describe('examples/greeting.cfg', () => {
-  test('loads a module of its own: an MI command and a root path', async (t) => {
-    const daemon = await startDaemon(t, ['-f', 'examples/greeting.cfg', '-p', '0']);
+  test('loads a module of its own: an MI command and a root path', async ({ startDaemon }) => {
+    const daemon = await startDaemon(['-f', 'examples/greeting.cfg', '-p', '0']);
     expect((await mi(daemon.url, 'greeting:greet')).result).toBe('Ahoj, world!');
     expect((await mi(daemon.url, 'greeting:greet', { name: 'Jana' })).result).toBe('Ahoj, Jana!');
     expect((await mi(daemon.url, 'greeting:greet', [1, 2])).error?.code).toBe(-32602);

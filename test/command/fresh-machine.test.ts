@@ -1,9 +1,10 @@
 // What a machine that lacks something is told. Each test runs in a copy of the checkout that lacks it too.
 import { chmodSync, cpSync, mkdirSync, readdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { checkout, Running, temporaryFiles } from '../support/daemon.js';
 import type { Lifetime } from '../support/lifetime.js';
+import { test } from '../support/test.js';
 import { unless } from '../support/unless.js';
 
 /** Copies parts of the checkout to a place of their own. */
@@ -33,25 +34,27 @@ unless(process.platform === 'win32', describe)('what is missing to build is told
     return new Running(t, process.execPath, [...options, 'scripts/build.mjs'], { cwd: copy, env }).ended;
   };
 
-  test('cargo', async (t) => {
-    expect(await build(t, pathWith(t, {}))).toRefuse(/^mi-httpd: cargo is missing.*install Rust \d.*rustup\.rs/);
+  test('cargo', async ({ lifetime }) => {
+    expect(await build(lifetime, pathWith(lifetime, {}))).toRefuse(
+      /^mi-httpd: cargo is missing.*install Rust \d.*rustup\.rs/,
+    );
   });
 
-  test('a cargo that is new enough', async (t) => {
-    const env = pathWith(t, { cargo: 'echo "cargo 1.70.0 (ec8a8a0ca 2023-04-25)"', cc: 'exit 0' });
-    expect(await build(t, env)).toRefuse(/^mi-httpd: cargo 1\.70 is too old.*rustup update/);
+  test('a cargo that is new enough', async ({ lifetime }) => {
+    const env = pathWith(lifetime, { cargo: 'echo "cargo 1.70.0 (ec8a8a0ca 2023-04-25)"', cc: 'exit 0' });
+    expect(await build(lifetime, env)).toRefuse(/^mi-httpd: cargo 1\.70 is too old.*rustup update/);
   });
 
-  test('a C compiler', async (t) => {
-    const env = pathWith(t, { cargo: 'echo "cargo 1.999.0"' });
-    expect(await build(t, env)).toRefuse(/^mi-httpd: a C compiler is missing.*apt-get install gcc/);
+  test('a C compiler', async ({ lifetime }) => {
+    const env = pathWith(lifetime, { cargo: 'echo "cargo 1.999.0"' });
+    expect(await build(lifetime, env)).toRefuse(/^mi-httpd: a C compiler is missing.*apt-get install gcc/);
   });
 
-  test('a suitable Node.js', async (t) => {
-    const old = temporaryFiles(t, {
+  test('a suitable Node.js', async ({ temporaryFiles, lifetime }) => {
+    const old = temporaryFiles({
       'old.cjs': `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '18.20.8' } });`,
     });
-    const ended = await build(t, pathWith(t, {}), '--require', join(old, 'old.cjs'));
+    const ended = await build(lifetime, pathWith(lifetime, {}), '--require', join(old, 'old.cjs'));
     expect(ended).toRefuse(/^mi-httpd: Node\.js 18\.20\.8 does not suit; install Node\.js \^20\.19 .*nodejs\.org/);
   });
 });
@@ -68,10 +71,10 @@ describe('a binary that is missing is told in one sentence', () => {
     return copy;
   };
 
-  test('no engine for this machine', async (t) => {
-    const copy = builtPackage(t, ['native'], (name) => name.startsWith('uws-') || name === '@uwsjs');
+  test('no engine for this machine', async ({ lifetime }) => {
+    const copy = builtPackage(lifetime, ['native'], (name) => name.startsWith('uws-') || name === '@uwsjs');
     for (const args of [['-V'], ['-p', '0']]) {
-      const ended = await new Running(t, process.execPath, ['dist/main.js', ...args], { cwd: copy }).ended;
+      const ended = await new Running(lifetime, process.execPath, ['dist/main.js', ...args], { cwd: copy }).ended;
       expect(ended).toRefuse(
         new RegExp(`^mi-httpd: no HTTP engine loads on ${process.platform} ${process.arch}, Node\\.js `),
       );
@@ -79,10 +82,10 @@ describe('a binary that is missing is told in one sentence', () => {
     }
   });
 
-  test('no addon for this machine', async (t) => {
-    const copy = builtPackage(t, [], () => false);
+  test('no addon for this machine', async ({ lifetime }) => {
+    const copy = builtPackage(lifetime, [], () => false);
     for (const args of [['-h'], ['-p', '0']]) {
-      const ended = await new Running(t, process.execPath, ['dist/main.js', ...args], { cwd: copy }).ended;
+      const ended = await new Running(lifetime, process.execPath, ['dist/main.js', ...args], { cwd: copy }).ended;
       expect(ended).toRefuse(
         new RegExp(
           `^mi-httpd: .*no native addon for ${process.platform}-${process.arch} here: .*optional dependencies.*npm run build`,
@@ -91,8 +94,8 @@ describe('a binary that is missing is told in one sentence', () => {
     }
   });
 
-  test('an addon of another version', async (t) => {
-    const copy = builtPackage(t, ['native'], () => false);
+  test('an addon of another version', async ({ lifetime }) => {
+    const copy = builtPackage(lifetime, ['native'], () => false);
     renameSync(join(copy, 'native/binding.js'), join(copy, 'native/real.js'));
     writeFileSync(
       join(copy, 'native/binding.js'),
@@ -102,7 +105,7 @@ describe('a binary that is missing is told in one sentence', () => {
       export const layout = () => ({ ...others, Outcome: { ...Outcome, batch: 7 } });`,
     );
     for (const args of [['-h'], ['-p', '0']]) {
-      const ended = await new Running(t, process.execPath, ['dist/main.js', ...args], { cwd: copy }).ended;
+      const ended = await new Running(lifetime, process.execPath, ['dist/main.js', ...args], { cwd: copy }).ended;
       expect(ended).toRefuse(/^mi-httpd: .*Outcome\.batch is 7 in the addon and 4 in the package; .*npm run build/);
     }
   });

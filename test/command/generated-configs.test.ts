@@ -1,12 +1,13 @@
 // The configurations that OpenSIPS' own generator makes start as they are, on this machine alone.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { checkConfig, createConfiguredServer } from '#src/cli/configured-server.js';
 import { parseConfig } from '#src/config/statements.js';
-import { command, Daemon, isListening, type LogLine, mi, runCommand, temporaryFiles } from '../support/daemon.js';
+import { command, Daemon, isListening, type LogLine, mi } from '../support/daemon.js';
 import { generatedConfigs } from '../support/generated-configs.js';
 import { count } from '../support/long.js';
+import { test } from '../support/test.js';
 
 const configs = generatedConfigs();
 
@@ -45,19 +46,23 @@ describe('generated configurations', () => {
 
   // As an operator does it; a process for each takes its time, so that npm test does it with a few.
   const some = configs.filter((_, index) => index % count(13, 1) === 0);
-  test(`-c finds ${some.length} of them good, and the command serves them`, async (t) => {
-    const directory = temporaryFiles(t, {});
+  test(`-c finds ${some.length} of them good, and the command serves them`, async ({
+    temporaryFiles,
+    runCommand,
+    lifetime,
+  }) => {
+    const directory = temporaryFiles({});
     for (const { name, text } of some) {
       const file = join(directory, name);
       writeFileSync(file, text);
-      const checked = await runCommand(t, ['-c', '-f', file]);
+      const checked = await runCommand(['-c', '-f', file]);
       expect([checked.status, checked.stderr], name).toStrictEqual([0, '']);
       const lines = checked.stdout.trimEnd().split('\n');
       expect(lines.pop()).toBe(`${file}: good`);
       for (const line of lines) expect(line.startsWith(`${file}: note: `), line).toBe(true);
       expect(lines.filter((line) => line.includes('on 127.0.0.1:8888; for other machines')).length).toBe(1);
 
-      const daemon = new Daemon(t, process.execPath, [command, '-f', file, '-p', '0']);
+      const daemon = new Daemon(lifetime, process.execPath, [command, '-f', file, '-p', '0']);
       const { url } = JSON.parse(await daemon.line(/serving http:/)) as LogLine;
       expect((await mi(String(url), 'uptime')).status).toBe(200);
       daemon.signal('SIGTERM');

@@ -4,10 +4,11 @@ import { once } from 'node:events';
 import { closeSync, constants, openSync, readFileSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { assert, describe, expect, test } from 'vitest';
+import { assert, describe, expect } from 'vitest';
 import { command, mi, temporaryFiles } from '../support/daemon.js';
 import { freePort } from '../support/free-port.js';
 import type { Lifetime } from '../support/lifetime.js';
+import { test } from '../support/test.js';
 import { unless } from '../support/unless.js';
 
 /** Commands that write a long line: to the log, to standard error, by the console, as a warning of the process. */
@@ -176,12 +177,17 @@ const onLinux = process.platform === 'linux' ? false : 'needs /dev/full, mkfifo 
 unless(onLinux, describe)('standard output and standard error', { concurrent: true }, () => {
   for (const descriptor of [1, 2] as const) {
     for (const { name, target, shell = '', losesAll, read } of faults) {
-      test(`${descriptor} is ${name}: the server starts, answers, and stops with status 0`, async (t) => {
-        const directory = files(t);
+      test(`${descriptor} is ${name}: the server starts, answers, and stops with status 0`, async ({ lifetime }) => {
+        const directory = files(lifetime);
         const stdio: ('ignore' | 'pipe' | number)[] = ['ignore', 'ignore', 'ignore'];
-        stdio[descriptor] = target(t, directory);
+        stdio[descriptor] = target(lifetime, directory);
         const methods = descriptor === 1 ? ['loud:log', 'loud:warning'] : ['loud:stderr', 'loud:console'];
-        const { child, url, ended } = await start(t, directory, stdio, shell.replaceAll('$FD', String(descriptor)));
+        const { child, url, ended } = await start(
+          lifetime,
+          directory,
+          stdio,
+          shell.replaceAll('$FD', String(descriptor)),
+        );
         for (let call = 0; call < calls; call++) {
           for (const method of methods) expect((await mi(url, method, ['x'])).result).toBe('OK');
         }
@@ -200,12 +206,14 @@ unless(onLinux, describe)('standard output and standard error', { concurrent: tr
     }
   }
 
-  test('lost lines are told in one line once the pipe is read again, and none is missing in the count', async (t) => {
-    const directory = files(t);
+  test('lost lines are told in one line once the pipe is read again, and none is missing in the count', async ({
+    lifetime,
+  }) => {
+    const directory = files(lifetime);
     const path = pipe(directory);
-    const writer = openFile(t, path, constants.O_RDWR);
-    const reader = openFile(t, path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const { url } = await start(t, directory, ['ignore', writer, 'ignore']);
+    const writer = openFile(lifetime, path, constants.O_RDWR);
+    const reader = openFile(lifetime, path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const { url } = await start(lifetime, directory, ['ignore', writer, 'ignore']);
     for (let call = 0; call < 2 * calls; call++) await mi(url, 'loud:log', ['x']);
     const lost = await dropped(url);
     const said = /^.*"said x *"}\n/gm;
@@ -226,30 +234,37 @@ unless(onLinux, describe)('standard output and standard error', { concurrent: tr
   });
 
   const prlimit = spawnSync('prlimit', ['--version']).status === 0 ? false : 'prlimit is not here';
-  unless(prlimit, test)('lost lines are told in one line once the file may grow again', async (t) => {
-    const directory = files(t);
-    const path = join(directory, 'log');
-    const { child, url } = await start(t, directory, ['ignore', openFile(t, path, 'a'), 'ignore']);
-    const limit = (bytes: string) => spawnSync('prlimit', ['--pid', String(child.pid), `--fsize=${bytes}:unlimited`]);
-    const size = readFileSync(path).length;
-    expect(limit(String(size + 2_000_000)).status).toBe(0);
-    for (let call = 0; call < 20; call++) await mi(url, 'loud:log', [`number ${call}`]);
-    const lost = await dropped(url);
-    expect(lost > 0 && lost < 20, `${lost}`).toBe(true);
-    limit('unlimited');
-    await t.expect.poll(() => readFileSync(path, 'utf8')).toContain('log lines lost');
-    await mi(url, 'loud:log', ['afterwards']);
-    await t.expect.poll(() => readFileSync(path, 'utf8')).toContain('said afterwards');
-    const text = readFileSync(path, 'utf8');
-    const notice = `^\\{"level":40,"time":"[^"]+","pid":${child.pid},"lost":${lost},"msg":"log lines lost: ${lost} `;
-    expect(text).toMatch(new RegExp(notice, 'm'));
-    expect(text.match(/log lines lost/g)?.length).toBe(1);
-    expect(text.match(/^.*said number [0-9]+ *"}$/gm)?.length).toBe(20 - lost);
-  });
+  unless(prlimit, test)(
+    'lost lines are told in one line once the file may grow again',
+    async ({ lifetime, expect }) => {
+      const directory = files(lifetime);
+      const path = join(directory, 'log');
+      const { child, url } = await start(lifetime, directory, ['ignore', openFile(lifetime, path, 'a'), 'ignore']);
+      const limit = (bytes: string) => spawnSync('prlimit', ['--pid', String(child.pid), `--fsize=${bytes}:unlimited`]);
+      const size = readFileSync(path).length;
+      expect(limit(String(size + 2_000_000)).status).toBe(0);
+      for (let call = 0; call < 20; call++) await mi(url, 'loud:log', [`number ${call}`]);
+      const lost = await dropped(url);
+      expect(lost > 0 && lost < 20, `${lost}`).toBe(true);
+      limit('unlimited');
+      await expect.poll(() => readFileSync(path, 'utf8')).toContain('log lines lost');
+      await mi(url, 'loud:log', ['afterwards']);
+      await expect.poll(() => readFileSync(path, 'utf8')).toContain('said afterwards');
+      const text = readFileSync(path, 'utf8');
+      const notice = `^\\{"level":40,"time":"[^"]+","pid":${child.pid},"lost":${lost},"msg":"log lines lost: ${lost} `;
+      expect(text).toMatch(new RegExp(notice, 'm'));
+      expect(text.match(/log lines lost/g)?.length).toBe(1);
+      expect(text.match(/^.*said number [0-9]+ *"}$/gm)?.length).toBe(20 - lost);
+    },
+  );
 
-  test('lines that are lost at the end are told on standard error', async (t) => {
-    const directory = files(t);
-    const { child, url, ended } = await start(t, directory, ['ignore', openFile(t, '/dev/full', 'w'), 'pipe']);
+  test('lines that are lost at the end are told on standard error', async ({ lifetime }) => {
+    const directory = files(lifetime);
+    const { child, url, ended } = await start(lifetime, directory, [
+      'ignore',
+      openFile(lifetime, '/dev/full', 'w'),
+      'pipe',
+    ]);
     await mi(url, 'loud:log', ['x']);
     let told = '';
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
@@ -261,17 +276,20 @@ unless(onLinux, describe)('standard output and standard error', { concurrent: tr
   });
 
   for (const { name, target } of faults.filter(({ shell }) => shell === undefined)) {
-    test(`a defect and a bad configuration end the process although standard error is ${name}`, async (t) => {
-      const directory = files(t);
-      const stdio: StdioOptions = ['ignore', 'ignore', target(t, directory)];
-      const { url, ended } = await start(t, directory, stdio);
+    test(`a defect and a bad configuration end the process although standard error is ${name}`, async ({
+      lifetime,
+      onTestFinished,
+    }) => {
+      const directory = files(lifetime);
+      const stdio: StdioOptions = ['ignore', 'ignore', target(lifetime, directory)];
+      const { url, ended } = await start(lifetime, directory, stdio);
       for (let call = 0; call < calls; call++) await mi(url, 'loud:stderr', ['x']);
       // The end of the process may cut its reply.
       await mi(url, 'loud:crash').catch(() => {});
       expect(await ended).toBe(1);
       const refused = async (...args: readonly string[]): Promise<unknown> => {
         const child = spawn(process.execPath, [command, ...args], { stdio });
-        t.onTestFinished(() => void child.kill('SIGKILL'));
+        onTestFinished(() => void child.kill('SIGKILL'));
         return (await once(child, 'exit'))[0];
       };
       const statuses = await Promise.all([refused('-f', join(directory, 'loud.mjs')), refused('--frobnicate')]);
@@ -279,12 +297,14 @@ unless(onLinux, describe)('standard output and standard error', { concurrent: tr
     });
   }
 
-  test('the error of a defect comes behind what was written before, although the pipe was full', async (t) => {
-    const directory = files(t);
-    const { child, url } = await start(t, directory, [
+  test('the error of a defect comes behind what was written before, although the pipe was full', async ({
+    lifetime,
+  }) => {
+    const directory = files(lifetime);
+    const { child, url } = await start(lifetime, directory, [
       'ignore',
       'ignore',
-      openFile(t, pipe(directory), constants.O_RDWR),
+      openFile(lifetime, pipe(directory), constants.O_RDWR),
     ]);
     await mi(url, 'loud:stderr', ['before']);
     await mi(url, 'loud:crash').catch(() => {});
@@ -292,8 +312,8 @@ unless(onLinux, describe)('standard output and standard error', { concurrent: tr
     expect(text).toMatch(/^before +\nError: defect\n +at /m);
   });
 
-  test('the help and what passwd prints may lose their reader', async (t) => {
-    const directory = files(t);
+  test('the help and what passwd prints may lose their reader', async ({ lifetime }) => {
+    const directory = files(lifetime);
     const path = pipe(directory);
     for (const args of [['--help'], ['-V'], ['passwd', 'alice'], ['token', 'alice'], ['load', '--help']]) {
       const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);

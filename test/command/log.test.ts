@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
-import { command, mi, Running, startDaemon, temporaryFiles } from '../support/daemon.js';
+import { describe, expect } from 'vitest';
+import { command, mi, Running } from '../support/daemon.js';
+import { test } from '../support/test.js';
 import { unless } from '../support/unless.js';
 
 /** Commands that log: `loud:say` at debug, `loud:fail` by throwing. */
@@ -24,8 +25,8 @@ loadmodule "./loud.mjs"
 `;
 
 describe('the log', () => {
-  test('is JSON lines when standard output is no terminal, with level, time, pid and msg', async (t) => {
-    const daemon = await startDaemon(t, ['-p', '0']);
+  test('is JSON lines when standard output is no terminal, with level, time, pid and msg', async ({ startDaemon }) => {
+    const daemon = await startDaemon(['-p', '0']);
     daemon.signal('SIGTERM');
     const { stderr } = await daemon.ended;
     expect(stderr).toBe('');
@@ -38,8 +39,8 @@ describe('the log', () => {
     }
   });
 
-  test('of the start tells every root, the configuration, the version and the engine', async (t) => {
-    const daemon = await startDaemon(t, ['-f', 'examples/greeting.cfg', '-p', '0']);
+  test('of the start tells every root, the configuration, the version and the engine', async ({ startDaemon }) => {
+    const daemon = await startDaemon(['-f', 'examples/greeting.cfg', '-p', '0']);
     const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
     const { port } = daemon;
     await daemon.line(/serving .*\/greeting"/);
@@ -51,9 +52,12 @@ describe('the log', () => {
     expect(started?.msg).toBe(`mi-httpd ${version} on ${started?.engine}, configured by examples/greeting.cfg`);
   });
 
-  test('of the start is the same whatever log_level is; then log_level counts', async (t) => {
-    const directory = temporaryFiles(t, { 'loud.mjs': loudModule, 'loud.cfg': loudConfig(-3) });
-    const daemon = await startDaemon(t, ['-f', join(directory, 'loud.cfg')]);
+  test('of the start is the same whatever log_level is; then log_level counts', async ({
+    temporaryFiles,
+    startDaemon,
+  }) => {
+    const directory = temporaryFiles({ 'loud.mjs': loudModule, 'loud.cfg': loudConfig(-3) });
+    const daemon = await startDaemon(['-f', join(directory, 'loud.cfg')]);
     const atStart = daemon.lines.length;
     expect(daemon.log.some(({ engine }) => engine !== undefined)).toBe(true);
     await mi(daemon.url, 'loud:fail', ['unheard']);
@@ -63,9 +67,9 @@ describe('the log', () => {
     expect(daemon.lines.slice(atStart)).toStrictEqual([]);
   });
 
-  test('follows the MI command log_level', async (t) => {
-    const directory = temporaryFiles(t, { 'loud.mjs': loudModule, 'loud.cfg': loudConfig(1) });
-    const daemon = await startDaemon(t, ['-f', join(directory, 'loud.cfg')]);
+  test('follows the MI command log_level', async ({ temporaryFiles, startDaemon }) => {
+    const directory = temporaryFiles({ 'loud.mjs': loudModule, 'loud.cfg': loudConfig(1) });
+    const daemon = await startDaemon(['-f', join(directory, 'loud.cfg')]);
     await mi(daemon.url, 'loud:say', ['before']);
     expect((await mi(daemon.url, 'log_level', [4])).result).toStrictEqual({ 'New global log level': 4 });
     await mi(daemon.url, 'loud:say', ['meanwhile']);
@@ -81,10 +85,10 @@ describe('the log', () => {
   });
 
   const noScript = spawnSync('script', ['--version']).status === 0 ? false : 'script of util-linux is not here';
-  unless(noScript, test)('is for people on a terminal', async (t) => {
+  unless(noScript, test)('is for people on a terminal', async ({ lifetime }) => {
     const line = `'${process.execPath}' '${command}' -p 0`;
     const env = { ...process.env, TERM: 'xterm', NO_COLOR: '1' };
-    const terminal = new Running(t, 'script', ['-qec', line, '/dev/null'], { env });
+    const terminal = new Running(lifetime, 'script', ['-qec', line, '/dev/null'], { env });
     const serving = await terminal.line(/serving http/);
     const url = /http:\/\/[0-9.:]+\/mi/.exec(serving)?.[0] ?? '';
     expect((await mi(url, 'kill')).result).toBe('OK');
@@ -98,9 +102,9 @@ describe('the log', () => {
     expect(stdout).toMatch(/^\S*\[?\d\d:\d\d:\d\d\.\d+\]?.*INFO.*: .*serving http/m);
   });
 
-  test('may lose its reader: the server goes on', async (t) => {
-    const directory = temporaryFiles(t, { 'loud.mjs': loudModule, 'loud.cfg': loudConfig(4) });
-    const loud = await startDaemon(t, ['-f', join(directory, 'loud.cfg')]);
+  test('may lose its reader: the server goes on', async ({ temporaryFiles, startDaemon }) => {
+    const directory = temporaryFiles({ 'loud.mjs': loudModule, 'loud.cfg': loudConfig(4) });
+    const loud = await startDaemon(['-f', join(directory, 'loud.cfg')]);
     loud.child.stdout?.destroy();
     // Each of these writes a line to the broken pipe.
     for (let i = 0; i < 3; i++) expect((await mi(loud.url, 'loud:say', ['x'])).result).toBe('OK');

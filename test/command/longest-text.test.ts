@@ -1,8 +1,9 @@
 // Values whose text is longer than the longest that V8 has: with a hole in an array behind that, V8's own printer ends the
 // process.
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { bundleText } from '../../scripts/bundle.mjs';
 import { Running } from '../support/daemon.js';
+import { test } from '../support/test.js';
 
 /** How a value is given, and one: six of the texts are too long for a text. Names are short, and as long in JSON. */
 const cases: readonly (readonly [way: string, value: string])[] = [
@@ -39,9 +40,9 @@ function program(value: string, way: string): string {
 
 describe('a value longer than the longest text fails, and ends no process', { concurrent: true }, () => {
   for (const [way, value] of cases) {
-    test(`${way}: ${value}`, async (t) => {
+    test(`${way}: ${value}`, async ({ lifetime }) => {
       const script = bundleText(program(value, ways[way] ?? ''));
-      const { status, stdout, stderr } = await new Running(t, process.execPath, [script]).ended;
+      const { status, stdout, stderr } = await new Running(lifetime, process.execPath, [script]).ended;
       expect(status, stderr).toBe(0);
       expect(stdout).toMatch(/^RangeError: .*longest text/);
     });

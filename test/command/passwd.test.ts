@@ -2,9 +2,10 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { tokenLine, userLine } from '../support/accounts.js';
-import { command, mi, runCommand, startDaemon, temporaryFiles } from '../support/daemon.js';
+import { command, mi } from '../support/daemon.js';
+import { test } from '../support/test.js';
 import { unless } from '../support/unless.js';
 
 const hasShell = process.platform !== 'win32';
@@ -14,19 +15,19 @@ const hasScript = spawnSync('script', ['--version']).status === 0;
 const quoted = (text: string): string => `'${text}'`;
 
 describe('mi-httpd passwd and token', () => {
-  test('make lines that the server takes, and SIGHUP reads', async (t) => {
-    const directory = temporaryFiles(t, {
+  test('make lines that the server takes, and SIGHUP reads', async ({ temporaryFiles, runCommand, startDaemon }) => {
+    const directory = temporaryFiles({
       users: userLine('bob', 'b', 'read'),
       tokens: tokenLine('other', 'mi_other', 'read'),
       'audit.log': '',
     });
     const [users, tokens] = [join(directory, 'users'), join(directory, 'tokens')];
-    const passwd = await runCommand(t, ['passwd', 'alice', '--level', 'operate'], {
+    const passwd = await runCommand(['passwd', 'alice', '--level', 'operate'], {
       input: 'wonder land\r\nsecond line\n',
     });
     expect([passwd.status, passwd.stderr]).toStrictEqual([0, '']);
     expect(passwd.stdout).toMatch(/^alice:operate:scrypt\$16384\$8\$5\$[\w-]{22}\$[\w-]{43}\n$/);
-    const token = await runCommand(t, ['token', 'exporter']);
+    const token = await runCommand(['token', 'exporter']);
     expect(token.status).toBe(0);
     expect(token.stdout).toMatch(/^exporter:read:sha256\$[0-9a-f]{64}\n$/);
     const [, secret = ''] = /: (mi_[\w-]{43})\n$/.exec(token.stderr) ?? [];
@@ -39,7 +40,7 @@ describe('mi-httpd passwd and token', () => {
       `modparam("httpd", "auth_tokens", "${tokens}")`,
       'loadmodule "mi_http.so"\n',
     ].join('\n');
-    const daemon = await startDaemon(t, ['-f', '-', '-p', '0'], { input });
+    const daemon = await startDaemon(['-f', '-', '-p', '0'], { input });
     const status = async (authorization: string): Promise<number> =>
       (
         await fetch(`${daemon.url.replace(/\/mi$/, '')}/healthz`, {
@@ -59,24 +60,28 @@ describe('mi-httpd passwd and token', () => {
     expect((await daemon.ended).stdout).not.toMatch(/wonder|mi_|scrypt/);
   });
 
-  test('a password is not shown by arg, and not by -c', async (t) => {
+  test('a password is not shown by arg, and not by -c', async ({ runCommand }) => {
     const input = [
       'loadmodule "httpd.so"',
       'modparam("httpd", "ip", "127.0.0.1")',
       'modparam("httpd", "auth_password", "GEHEIM")',
       'loadmodule "mi_http.so"\n',
     ].join('\n');
-    const checked = await runCommand(t, ['-c', '-f', '-'], { input });
+    const checked = await runCommand(['-c', '-f', '-'], { input });
     expect(checked.status).toBe(255);
     expect(checked.stderr).toMatch(/auth_password is set without auth_username/);
     expect(checked.stderr).not.toMatch(/GEHEIM/);
-    const wrong = await runCommand(t, ['-c', '-f', '-'], { input: input.replace('"GEHEIM"', '4711') });
+    const wrong = await runCommand(['-c', '-f', '-'], { input: input.replace('"GEHEIM"', '4711') });
     expect(wrong.stderr).toMatch(/auth_password.*is a string/);
     expect(wrong.stderr).not.toMatch(/4711/);
   });
 
-  test('a password in a file of its own counts, is read again on SIGHUP, and may not be empty', async (t) => {
-    const file = join(temporaryFiles(t, { password: '' }), 'password');
+  test('a password in a file of its own counts, is read again on SIGHUP, and may not be empty', async ({
+    temporaryFiles,
+    runCommand,
+    startDaemon,
+  }) => {
+    const file = join(temporaryFiles({ password: '' }), 'password');
     const input = [
       'loadmodule "httpd.so"',
       'modparam("httpd", "ip", "127.0.0.1")',
@@ -86,17 +91,17 @@ describe('mi-httpd passwd and token', () => {
     ].join('\n');
     for (const empty of ['', '\n', '\r\nsecond\n']) {
       writeFileSync(file, empty, { mode: 0o600 });
-      const { status, stderr } = await runCommand(t, ['-c', '-f', '-'], { input });
+      const { status, stderr } = await runCommand(['-c', '-f', '-'], { input });
       expect(status).toBe(255);
       expect(stderr).toMatch(/first line of .*\/password: the password is empty/);
     }
     const both = `${input}modparam("httpd", "auth_password", "GEHEIM")\n`;
-    const mixed = await runCommand(t, ['-c', '-f', '-'], { input: both });
+    const mixed = await runCommand(['-c', '-f', '-'], { input: both });
     expect(mixed.stderr).toMatch(/"auth_password_file" and "auth_password" of module httpd do not mix/);
     expect(mixed.stderr).not.toMatch(/GEHEIM/);
 
     writeFileSync(file, '\ufeff$(wonder) land\r\nsecond\n');
-    const daemon = await startDaemon(t, ['-f', '-', '-p', '0'], { input });
+    const daemon = await startDaemon(['-f', '-', '-p', '0'], { input });
     const status = async (password: string): Promise<number> => {
       const headers = { Authorization: `Basic ${btoa(`alice:${password}`)}`, Connection: 'close' };
       return (await fetch(`${new URL(daemon.url).origin}/healthz`, { headers })).status;
@@ -113,7 +118,7 @@ describe('mi-httpd passwd and token', () => {
     expect((await daemon.ended).stdout).not.toMatch(/wonder|looking/);
   });
 
-  test('wrong arguments are refused in one line', async (t) => {
+  test('wrong arguments are refused in one line', async ({ runCommand }) => {
     for (const [args, reason] of [
       [['passwd'], /takes one name, not 0; mi-httpd passwd --help/],
       [['token', 'a', 'b'], /takes one name, not 2; mi-httpd token --help/],
@@ -123,17 +128,17 @@ describe('mi-httpd passwd and token', () => {
       [['token', 'a', '--lvel', 'read'], /--lvel/],
       [['passwd', 'a'], /the password is empty/],
     ] as const) {
-      expect(await runCommand(t, args)).toRefuse(reason);
+      expect(await runCommand(args)).toRefuse(reason);
     }
-    const long = await runCommand(t, ['passwd', 'a'], { input: 'x'.repeat(5000) });
+    const long = await runCommand(['passwd', 'a'], { input: 'x'.repeat(5000) });
     expect(long).toRefuse(/longer than 4096/);
     for (const verb of ['passwd', 'token']) {
-      const help = await runCommand(t, [verb, '--help']);
+      const help = await runCommand([verb, '--help']);
       expect(help.stdout).toMatch(new RegExp(`^mi-httpd ${verb}: `));
     }
   });
 
-  test('passwords of less than 8 characters are refused, whatever their bytes', async (t) => {
+  test('passwords of less than 8 characters are refused, whatever their bytes', async ({ runCommand }) => {
     for (const [input, found] of [
       ['\n', 'is empty'],
       ['x\n', 'has 1 character'],
@@ -141,64 +146,71 @@ describe('mi-httpd passwd and token', () => {
       ['üüüüüüü\n', 'has 7 characters'],
       ['😀😀😀😀\n', 'has 4 characters'],
     ] as const) {
-      const ended = await runCommand(t, ['passwd', 'a'], { input });
+      const ended = await runCommand(['passwd', 'a'], { input });
       expect(ended).toRefuse(new RegExp(`the password ${found}; give one of 8 characters or more`));
       expect(ended.stdout).toBe('');
     }
-    expect((await runCommand(t, ['passwd', 'a'], { input: 'ÜÜÜÜÜÜÜÜ\n' })).status).toBe(0);
+    expect((await runCommand(['passwd', 'a'], { input: 'ÜÜÜÜÜÜÜÜ\n' })).status).toBe(0);
   });
 
-  unless(!hasShell, test)('a new file is for its owner alone, one that has lines keeps its mode', (t) => {
-    const directory = temporaryFiles(t, { old: '# users\n' });
-    const [made, old] = [join(directory, 'made'), join(directory, 'old')];
-    chmodSync(old, 0o640);
-    for (const [verb, file, mode] of [
-      ['passwd', made, 0o600],
-      ['token', made, 0o600],
-      ['passwd', old, 0o640],
-    ] as const) {
-      const line = `umask 022; ${[process.execPath, command, verb, 'alice'].map(quoted).join(' ')} >> ${quoted(file)}`;
-      expect(spawnSync('sh', ['-c', line], { input: 'wonder land\n' }).status).toBe(0);
-      expect(statSync(file).mode & 0o777, `${verb} ${file}`).toBe(mode);
-    }
-    expect(readFileSync(made, 'utf8').trimEnd().split('\n').length).toBe(2);
-  });
+  unless(!hasShell, test)(
+    'a new file is for its owner alone, one that has lines keeps its mode',
+    ({ temporaryFiles }) => {
+      const directory = temporaryFiles({ old: '# users\n' });
+      const [made, old] = [join(directory, 'made'), join(directory, 'old')];
+      chmodSync(old, 0o640);
+      for (const [verb, file, mode] of [
+        ['passwd', made, 0o600],
+        ['token', made, 0o600],
+        ['passwd', old, 0o640],
+      ] as const) {
+        const line = `umask 022; ${[process.execPath, command, verb, 'alice'].map(quoted).join(' ')} >> ${quoted(file)}`;
+        expect(spawnSync('sh', ['-c', line], { input: 'wonder land\n' }).status).toBe(0);
+        expect(statSync(file).mode & 0o777, `${verb} ${file}`).toBe(mode);
+      }
+      expect(readFileSync(made, 'utf8').trimEnd().split('\n').length).toBe(2);
+    },
+  );
 
-  unless(!hasScript, test)('on a terminal the password is asked for twice and never shown', async (t) => {
-    for (const [keys, isGood] of [
-      ['GEHEIMEX\x7fS\r|GEHEIMES\r', true],
-      ['GEHEIMES\rGEHEIMES\r', true],
-      ['GEHEIMES\r|GEHEIMNS\r', false],
-      ['GEHEIMES\x03', false],
-    ] as const) {
-      const line = [process.execPath, command, 'passwd', 'alice'].map(quoted).join(' ');
-      const child = spawn('script', ['-qec', line, '/dev/null'], { stdio: 'pipe' });
-      t.onTestFinished(() => void child.kill('SIGKILL'));
-      child.stdin.on('error', () => {});
-      const [first = '', second] = keys.split('|');
-      let shown = '';
-      const status = await new Promise((resolve) => {
-        child.stdout.setEncoding('utf8');
-        child.stdout.on('data', (text: string) => {
-          const before = shown;
-          shown += text;
-          if (!before.includes('alice: ') && shown.includes('alice: ')) child.stdin.write(first);
-          if (!before.includes('more: ') && shown.includes('more: ') && second !== undefined) child.stdin.write(second);
+  unless(!hasScript, test)(
+    'on a terminal the password is asked for twice and never shown',
+    async ({ onTestFinished }) => {
+      for (const [keys, isGood] of [
+        ['GEHEIMEX\x7fS\r|GEHEIMES\r', true],
+        ['GEHEIMES\rGEHEIMES\r', true],
+        ['GEHEIMES\r|GEHEIMNS\r', false],
+        ['GEHEIMES\x03', false],
+      ] as const) {
+        const line = [process.execPath, command, 'passwd', 'alice'].map(quoted).join(' ');
+        const child = spawn('script', ['-qec', line, '/dev/null'], { stdio: 'pipe' });
+        onTestFinished(() => void child.kill('SIGKILL'));
+        child.stdin.on('error', () => {});
+        const [first = '', second] = keys.split('|');
+        let shown = '';
+        const status = await new Promise((resolve) => {
+          child.stdout.setEncoding('utf8');
+          child.stdout.on('data', (text: string) => {
+            const before = shown;
+            shown += text;
+            if (!before.includes('alice: ') && shown.includes('alice: ')) child.stdin.write(first);
+            if (!before.includes('more: ') && shown.includes('more: ') && second !== undefined)
+              child.stdin.write(second);
+          });
+          child.on('close', resolve);
         });
-        child.on('close', resolve);
-      });
-      expect(status === 0, shown).toBe(isGood);
-      expect(shown.includes('alice:read:scrypt$'), shown).toBe(isGood);
-      expect(shown).not.toMatch(/GEHEI/);
-    }
-  });
+        expect(status === 0, shown).toBe(isGood);
+        expect(shown.includes('alice:read:scrypt$'), shown).toBe(isGood);
+        expect(shown).not.toMatch(/GEHEI/);
+      }
+    },
+  );
 });
 
-test('the audit log of the command is written to its end', async (t) => {
-  const directory = temporaryFiles(t, { x: '' });
+test('the audit log of the command is written to its end', async ({ temporaryFiles, startDaemon }) => {
+  const directory = temporaryFiles({ x: '' });
   const file = join(directory, 'audit.log');
   const input = `loadmodule "httpd.so"\nmodparam("httpd", "ip", "127.0.0.1")\nmodparam("httpd", "audit_file", "${file}")\nloadmodule "mi_http.so"\n`;
-  const daemon = await startDaemon(t, ['-f', '-', '-p', '0'], { input });
+  const daemon = await startDaemon(['-f', '-', '-p', '0'], { input });
   await mi(daemon.url, 'kill');
   expect((await daemon.ended).status).toBe(0);
   const { stdout } = spawnSync('cat', [file], { encoding: 'utf8' });

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import {
   checkout,
   command,
@@ -12,11 +12,11 @@ import {
   isListening,
   mi,
   type Running,
-  startDaemon,
   temporaryFiles,
 } from '../support/daemon.js';
 import type { Lifetime } from '../support/lifetime.js';
 import { count } from '../support/long.js';
+import { test } from '../support/test.js';
 import { unless } from '../support/unless.js';
 
 const windows = process.platform === 'win32' ? 'signals of POSIX' : false;
@@ -91,8 +91,8 @@ unless(windows, describe)('signals', { concurrent: true }, () => {
     ['signals that nothing hears', unheard, 0],
     ['SIGHUP', ['SIGHUP'], 1],
   ] as const) {
-    test(`${kind}, while it starts, serves, reloads and stops, end nothing`, async (t) => {
-      const { daemon, go } = startSlow(t);
+    test(`${kind}, while it starts, serves, reloads and stops, end nothing`, async ({ lifetime }) => {
+      const { daemon, go } = startSlow(lifetime);
       const send = (): void => {
         for (const signal of signals) daemon.signal(signal);
       };
@@ -119,8 +119,10 @@ unless(windows, describe)('signals', { concurrent: true }, () => {
   }
 
   for (const signal of ending) {
-    test(`${signal} while it starts or reloads stops it, a second one while it stops ends it at once`, async (t) => {
-      const starting = startSlow(t);
+    test(`${signal} while it starts or reloads stops it, a second one while it stops ends it at once`, async ({
+      lifetime,
+    }) => {
+      const starting = startSlow(lifetime);
       await starting.daemon.line(/slow: starting/);
       starting.daemon.signal(signal);
       await starting.daemon.line(/finishing what runs/);
@@ -128,7 +130,7 @@ unless(windows, describe)('signals', { concurrent: true }, () => {
       expect((await starting.daemon.ended).status).toBe(0);
       expect(linesLike(starting.daemon, /serving http/)).toBe(0);
 
-      const reloading = startSlow(t);
+      const reloading = startSlow(lifetime);
       reloading.go('start');
       await reloading.daemon.line(/serving http/);
       reloading.daemon.signal('SIGHUP');
@@ -140,8 +142,8 @@ unless(windows, describe)('signals', { concurrent: true }, () => {
     });
   }
 
-  test('a storm of SIGHUPs is two reloads, one that runs and one after it', async (t) => {
-    const { daemon, go } = startSlow(t);
+  test('a storm of SIGHUPs is two reloads, one that runs and one after it', async ({ lifetime }) => {
+    const { daemon, go } = startSlow(lifetime);
     go('start', 'stop');
     await daemon.line(/serving http/);
     daemon.signal('SIGHUP');
@@ -161,8 +163,8 @@ unless(windows, describe)('signals', { concurrent: true }, () => {
     expect(daemon.lines.join('\n')).not.toMatch(/MaxListeners/);
   });
 
-  test('SIGHUP before it serves is one reload right after', async (t) => {
-    const { daemon, go } = startSlow(t);
+  test('SIGHUP before it serves is one reload right after', async ({ lifetime }) => {
+    const { daemon, go } = startSlow(lifetime);
     await daemon.line(/slow: starting/);
     for (let i = 0; i < 3; i++) daemon.signal('SIGHUP');
     go('start', 'reload', 'stop');
@@ -174,8 +176,8 @@ unless(windows, describe)('signals', { concurrent: true }, () => {
     expect(linesLike(daemon, /slow: reloading/)).toBe(1);
   });
 
-  test('SIGUSR1 opens no debugger, unless that was asked for', async (t) => {
-    const daemon = await startDaemon(t, ['-p', '0']);
+  test('SIGUSR1 opens no debugger, unless that was asked for', async ({ startDaemon }) => {
+    const daemon = await startDaemon(['-p', '0']);
     const before = await isListening(9229);
     daemon.signal('SIGUSR1');
     daemon.signal('SIGHUP');
@@ -185,16 +187,16 @@ unless(windows, describe)('signals', { concurrent: true }, () => {
     expect(linesLike(daemon, /SIGUSR1: ignored/)).toBe(1);
   });
 
-  test('a debugger that SIGUSR1 opens before the first line is closed', async (t) => {
+  test('a debugger that SIGUSR1 opens before the first line is closed', async ({ lifetime, startDaemon }) => {
     const { env, file } = preloading(
-      t,
+      lifetime,
       `const inspector = require('node:inspector');
       process.debugPort = 0;
       process.kill(process.pid, 'SIGUSR1');
       while (inspector.url() === undefined);
       require('node:fs').writeFileSync(__filename + '.url', inspector.url());`,
     );
-    const daemon = await startDaemon(t, ['-p', '0'], { env });
+    const daemon = await startDaemon(['-p', '0'], { env });
     expect((await mi(daemon.url, 'uptime')).status).toBe(200);
     expect(await isListening(Number(new URL(readFileSync(`${file}.url`, 'utf8')).port))).toBe(false);
     daemon.signal('SIGTERM');
@@ -202,10 +204,13 @@ unless(windows, describe)('signals', { concurrent: true }, () => {
   });
 
   // The addon is loaded by an import that comes late: from before it on, signals have the effects that they have later.
-  test('SIGHUP and signals that are ignored end nothing while the program is still being loaded', async (t) => {
+  test('SIGHUP and signals that are ignored end nothing while the program is still being loaded', async ({
+    lifetime,
+    startDaemon,
+  }) => {
     const signals = ['SIGHUP', ...harmless];
     const { env } = preloading(
-      t,
+      lifetime,
       `const { dlopen } = process;
       let sent = false;
       process.dlopen = function (...args) {
@@ -214,7 +219,7 @@ unless(windows, describe)('signals', { concurrent: true }, () => {
         return dlopen.apply(this, args);
       };`,
     );
-    const daemon = await startDaemon(t, ['-p', '0'], { env });
+    const daemon = await startDaemon(['-p', '0'], { env });
     await endsGracefully(daemon);
     for (const signal of signals) {
       expect(linesLike(daemon, new RegExp(`${signal}: (?:reading users|ignored)`)), signal).toBe(1);
@@ -222,20 +227,22 @@ unless(windows, describe)('signals', { concurrent: true }, () => {
   });
 
   for (const signal of ending) {
-    test(`${signal} while the program is still being loaded ends it, or stops it`, async (t) => {
+    test(`${signal} while the program is still being loaded ends it, or stops it`, async ({ lifetime }) => {
       const script = `process.on('newListener', (name) => {
         if (name === '${signal}') setImmediate(() => process.kill(process.pid, name));
       });`;
-      const { env } = preloading(t, script);
-      assertEndedBy(await new Daemon(t, process.execPath, [command, '-p', '0'], { env }).ended, signal);
+      const { env } = preloading(lifetime, script);
+      assertEndedBy(await new Daemon(lifetime, process.execPath, [command, '-p', '0'], { env }).ended, signal);
     });
   }
 
   // From the spawn on: before Node.js runs the first line, the signal has the effect that it has on every process.
   for (const signal of ['SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGTERM'] as const) {
-    test(`${signal} at 0 to 300 ms after the spawn: the process serves, or it is ended by that signal alone`, async (t) => {
+    test(`${signal} at 0 to 300 ms after the spawn: the process serves, or it is ended by that signal alone`, async ({
+      lifetime,
+    }) => {
       for (let delay = 0; delay <= 300; delay += step) {
-        const daemon = new Daemon(t, process.execPath, [command, '-p', '0']);
+        const daemon = new Daemon(lifetime, process.execPath, [command, '-p', '0']);
         await new Promise((resolve) => setTimeout(resolve, delay));
         daemon.signal(signal);
         const ended = await Promise.race([
@@ -261,34 +268,37 @@ unless(windows, describe)('signals', { concurrent: true }, () => {
 
   const onLinux = process.platform === 'linux' ? false : 'sd_notify is of Linux';
   for (const kind of ['a path', 'an abstract name']) {
-    unless(onLinux, test)(`the service manager is told at ${kind}: ready, reloading, ready, stopping`, async (t) => {
-      const directory = temporaryFiles(t, {});
-      const socket = kind === 'a path' ? join(directory, 'notify') : `@mi-httpd-test-${process.pid}`;
-      const script = [
-        'import socket, sys',
-        's = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)',
-        's.bind(sys.argv[1].replace("@", "\\0", 1))',
-        'print("bound", flush=True)',
-        'while True: print(repr(s.recv(4096).decode()), flush=True)',
-      ].join('\n');
-      if (spawnSync('python3', ['--version']).status !== 0) return t.skip('python3 is not here');
-      const manager = new Daemon(t, 'python3', ['-c', script, socket]);
-      await manager.line(/bound/);
-      const env = { ...process.env, NOTIFY_SOCKET: socket };
-      const daemon = await startDaemon(t, ['-p', '0'], { env });
-      const untold = daemon.line(/cannot be told/);
-      expect(await Promise.race([manager.line(/READY=1/), untold])).toMatch(/READY=1/);
-      daemon.signal('SIGHUP');
-      await manager.line(/^'RELOADING=1\\nMONOTONIC_USEC=[0-9]+'$/);
-      await manager.line(/^'READY=1'$/, 2);
-      await endsGracefully(daemon);
-      await manager.line(/^'STOPPING=1'$/);
-    });
+    unless(onLinux, test)(
+      `the service manager is told at ${kind}: ready, reloading, ready, stopping`,
+      async ({ temporaryFiles, skip, lifetime, startDaemon }) => {
+        const directory = temporaryFiles({});
+        const socket = kind === 'a path' ? join(directory, 'notify') : `@mi-httpd-test-${process.pid}`;
+        const script = [
+          'import socket, sys',
+          's = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)',
+          's.bind(sys.argv[1].replace("@", "\\0", 1))',
+          'print("bound", flush=True)',
+          'while True: print(repr(s.recv(4096).decode()), flush=True)',
+        ].join('\n');
+        if (spawnSync('python3', ['--version']).status !== 0) return skip('python3 is not here');
+        const manager = new Daemon(lifetime, 'python3', ['-c', script, socket]);
+        await manager.line(/bound/);
+        const env = { ...process.env, NOTIFY_SOCKET: socket };
+        const daemon = await startDaemon(['-p', '0'], { env });
+        const untold = daemon.line(/cannot be told/);
+        expect(await Promise.race([manager.line(/READY=1/), untold])).toMatch(/READY=1/);
+        daemon.signal('SIGHUP');
+        await manager.line(/^'RELOADING=1\\nMONOTONIC_USEC=[0-9]+'$/);
+        await manager.line(/^'READY=1'$/, 2);
+        await endsGracefully(daemon);
+        await manager.line(/^'STOPPING=1'$/);
+      },
+    );
   }
 
-  unless(onLinux, test)('a service manager that is not there costs a warning', async (t) => {
+  unless(onLinux, test)('a service manager that is not there costs a warning', async ({ startDaemon }) => {
     const env = { ...process.env, NOTIFY_SOCKET: '/nowhere/notify' };
-    const daemon = await startDaemon(t, ['-p', '0'], { env });
+    const daemon = await startDaemon(['-p', '0'], { env });
     await daemon.line(/cannot be told at NOTIFY_SOCKET \/nowhere\/notify/);
     expect((await mi(daemon.url, 'uptime')).status).toBe(200);
     await endsGracefully(daemon);

@@ -1,9 +1,10 @@
 // `npm start` in a checkout that is up to date, without npm, cargo or a compiler on the PATH: it needs none of them.
 import { cpSync, mkdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { checkout, Daemon, isListening, type LogLine, mi, temporaryFiles } from '../support/daemon.js';
 import type { Lifetime } from '../support/lifetime.js';
+import { test } from '../support/test.js';
 import { unless } from '../support/unless.js';
 
 const files = [
@@ -40,13 +41,16 @@ function start(t: Lifetime, copy: string, ...args: readonly string[]): Daemon {
 }
 
 unless(process.platform === 'win32', describe)('npm start', () => {
-  test('serves at once with the configuration of the checkout when nothing has changed', async (t) => {
-    const copy = builtCheckout(t);
+  test('serves at once with the configuration of the checkout when nothing has changed', async ({
+    lifetime,
+    annotate,
+  }) => {
+    const copy = builtCheckout(lifetime);
     const began = performance.now();
-    const daemon = start(t, copy, '-p', '0');
+    const daemon = start(lifetime, copy, '-p', '0');
     const { url } = JSON.parse(await daemon.line(/serving http:.*\/mi"/)) as LogLine;
     const took = performance.now() - began;
-    t.annotate(`served after ${took.toFixed(0)} ms`);
+    annotate(`served after ${took.toFixed(0)} ms`);
     // Promised are 2 s on an idle machine.
     expect(took, `took ${took} ms`).toBeLessThan(4000);
     expect(daemon.lines.join('\n')).toMatch(/"config":"mi-httpd\.cfg"/);
@@ -56,9 +60,9 @@ unless(process.platform === 'win32', describe)('npm start', () => {
     expect([status, stderr]).toStrictEqual([0, '']);
   });
 
-  test('hands its arguments to the command', async (t) => {
-    const copy = builtCheckout(t);
-    const daemon = start(t, copy, '-p', '0', '-f', 'examples/greeting.cfg');
+  test('hands its arguments to the command', async ({ lifetime }) => {
+    const copy = builtCheckout(lifetime);
+    const daemon = start(lifetime, copy, '-p', '0', '-f', 'examples/greeting.cfg');
     await daemon.line(/serving http:.*\/greeting"/);
     expect(daemon.lines.join('\n')).toMatch(/"config":"examples\/greeting\.cfg"/);
     daemon.signal('SIGTERM');
@@ -73,9 +77,9 @@ unless(process.platform === 'win32', describe)('npm start', () => {
     [['-c'], /mi-httpd\.cfg: good/],
   ];
   for (const [args, output] of verbs) {
-    test(`hands ${args.join(' ')} to the command`, async (t) => {
-      const run = new Daemon(t, 'npm', ['start', '--silent', '--', ...args], {
-        cwd: builtCheckout(t),
+    test(`hands ${args.join(' ')} to the command`, async ({ lifetime }) => {
+      const run = new Daemon(lifetime, 'npm', ['start', '--silent', '--', ...args], {
+        cwd: builtCheckout(lifetime),
         input: 'pass word\n',
       });
       const { status, stdout, stderr } = await run.ended;
@@ -84,10 +88,10 @@ unless(process.platform === 'win32', describe)('npm start', () => {
     });
   }
 
-  test('SIGTERM to npm stops the server and frees its port', async (t) => {
-    const npm = new Daemon(t, 'npm', ['start', '--', '-p', '0'], { cwd: builtCheckout(t) });
+  test('SIGTERM to npm stops the server and frees its port', async ({ lifetime, onTestFinished }) => {
+    const npm = new Daemon(lifetime, 'npm', ['start', '--', '-p', '0'], { cwd: builtCheckout(lifetime) });
     const { url, pid } = JSON.parse(await npm.line(/serving http:.*\/mi"/)) as LogLine;
-    t.onTestFinished(() => endIfAlive(pid));
+    onTestFinished(() => endIfAlive(pid));
     npm.signal('SIGTERM');
     await npm.ended;
     const port = Number(new URL(String(url)).port);
@@ -95,8 +99,8 @@ unless(process.platform === 'win32', describe)('npm start', () => {
     await npm.line(/SIGTERM: finishing what runs/);
   });
 
-  test('builds what has changed first', async (t) => {
-    const copy = builtCheckout(t);
+  test('builds what has changed first', async ({ lifetime }) => {
+    const copy = builtCheckout(lifetime);
     const options = join(copy, 'src/cli/arguments.ts');
     writeFileSync(
       options,
@@ -104,7 +108,7 @@ unless(process.platform === 'win32', describe)('npm start', () => {
     );
     const soon = new Date(Date.now() + 1000);
     utimesSync(options, soon, soon);
-    const { status, stdout } = await start(t, copy, '-h').ended;
+    const { status, stdout } = await start(lifetime, copy, '-h').ended;
     expect(status).toBe(0);
     expect(stdout).toMatch(/^changed mi-httpd: /);
   });

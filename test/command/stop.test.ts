@@ -1,7 +1,8 @@
 import { join } from 'node:path';
-import { assert, describe, expect, test } from 'vitest';
+import { assert, describe, expect } from 'vitest';
 import { type Daemon, isListening, mi, startDaemon, temporaryFiles } from '../support/daemon.js';
 import type { Lifetime } from '../support/lifetime.js';
+import { test } from '../support/test.js';
 
 /** `gate:wait` answers when the process gets SIGUSR2; `gate:never` does not answer. */
 const gateModule = `export default ({ defineModule, command }) => defineModule({
@@ -39,8 +40,8 @@ async function refusesConnections(port: number): Promise<void> {
 
 describe('stopping', () => {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    test(`${signal} ends an idle server with status 0 at once`, async (t) => {
-      const daemon = await startDaemon(t, ['-p', '0']);
+    test(`${signal} ends an idle server with status 0 at once`, async ({ startDaemon }) => {
+      const daemon = await startDaemon(['-p', '0']);
       expect((await mi(daemon.url, 'uptime')).status).toBe(200);
       const before = Date.now();
       daemon.signal(signal);
@@ -51,8 +52,8 @@ describe('stopping', () => {
     });
   }
 
-  test('an idle keep-alive connection does not hold the server', async (t) => {
-    const daemon = await startDaemon(t, ['-p', '0']);
+  test('an idle keep-alive connection does not hold the server', async ({ startDaemon }) => {
+    const daemon = await startDaemon(['-p', '0']);
     const kept = await fetch(daemon.url, {
       method: 'POST',
       body: '{"jsonrpc":"2.0","id":1,"method":"uptime"}',
@@ -67,8 +68,8 @@ describe('stopping', () => {
   });
 
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    test(`${signal} lets a running call finish, and refuses new connections meanwhile`, async (t) => {
-      const daemon = await startGate(t);
+    test(`${signal} lets a running call finish, and refuses new connections meanwhile`, async ({ lifetime }) => {
+      const daemon = await startGate(lifetime);
       const reply = mi(daemon.url, 'gate:wait');
       await daemon.line(/waiting at the gate/);
       daemon.signal(signal);
@@ -81,8 +82,8 @@ describe('stopping', () => {
     });
   }
 
-  test('a second signal exits at once with another status', async (t) => {
-    const daemon = await startGate(t);
+  test('a second signal exits at once with another status', async ({ lifetime }) => {
+    const daemon = await startGate(lifetime);
     const reply = mi(daemon.url, 'gate:never').then(
       () => 'answered',
       () => 'cut',
@@ -95,8 +96,8 @@ describe('stopping', () => {
     expect(await reply).toBe('cut');
   });
 
-  test('a call that does not end is given up after 10 s: 503, exit 0', async (t) => {
-    const daemon = await startGate(t);
+  test('a call that does not end is given up after 10 s: 503, exit 0', async ({ lifetime }) => {
+    const daemon = await startGate(lifetime);
     const reply = mi(daemon.url, 'gate:never');
     await daemon.line(/waiting at the gate/);
     const before = Date.now();
@@ -110,8 +111,8 @@ describe('stopping', () => {
     expect(daemon.lines.join('\n')).toMatch(/told to stop/);
   });
 
-  test('the MI command kill answers, then stops the server with status 0', async (t) => {
-    const daemon = await startDaemon(t, ['-p', '0']);
+  test('the MI command kill answers, then stops the server with status 0', async ({ startDaemon }) => {
+    const daemon = await startDaemon(['-p', '0']);
     expect(await mi(daemon.url, 'kill')).toStrictEqual({ status: 200, jsonrpc: '2.0', id: 1, result: 'OK' });
     expect((await daemon.ended).status).toBe(0);
   });

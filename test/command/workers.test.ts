@@ -1,9 +1,10 @@
 // Servers in worker threads: how the thread ends is a matter of the thread, and not of the process.
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { type Ended, Running } from '../support/daemon.js';
 import type { Lifetime } from '../support/lifetime.js';
-import { noOpenssl, TlsFiles } from '../support/tls-files.js';
+import { test } from '../support/test.js';
+import { noOpenssl } from '../support/tls-files.js';
 import { unless } from '../support/unless.js';
 
 interface Plan {
@@ -35,26 +36,27 @@ describe('a worker thread with a server', { concurrent: true }, () => {
   };
 
   for (const [end, outcome] of Object.entries(endings)) {
-    test(`may end by ${end}, and the next one serves`, async (t) => {
-      const { status, signal, stdout, stderr } = await host(t, { ends: [end, end], shareEnvironment: true });
+    test(`may end by ${end}, and the next one serves`, async ({ lifetime }) => {
+      const { status, signal, stdout, stderr } = await host(lifetime, { ends: [end, end], shareEnvironment: true });
       expect([status, signal, stderr]).toStrictEqual([0, null, '']);
       expect(JSON.parse(stdout)).toStrictEqual([served, ...outcome, served, ...outcome]);
     });
   }
 
-  unless(noOpenssl, test)('may end with TLS and a Unix socket open', async (t) => {
-    const files = new TlsFiles(t);
+  unless(noOpenssl, test)('may end with TLS and a Unix socket open', async ({ files, lifetime }) => {
     const { certFile, keyFile } = files.make('localhost', { key: 'ec' });
     const listen = ['http:127.0.0.1:0', 'https:127.0.0.1:0', `unix:${join(files.folder, 'mi.sock')}`];
     const httpd = { listen, tls_cert_file: certFile, tls_key_file: keyFile };
-    const { status, signal, stdout } = await host(t, { ends: ['exit', 'throw'], shareEnvironment: true, httpd });
+    const { status, signal, stdout } = await host(lifetime, { ends: ['exit', 'throw'], shareEnvironment: true, httpd });
     expect([status, signal]).toStrictEqual([0, null]);
     expect(JSON.parse(stdout)).toStrictEqual([served, 3, served, 'thrown', 1]);
   });
 
   for (const end of ['terminate', 'main exits', 'main throws']) {
-    test(`takes the process along when it has a server open (${end}), as docs/guide/embed.md says`, async (t) => {
-      const { signal, stderr } = await host(t, { ends: [end], shareEnvironment: true });
+    test(`takes the process along when it has a server open (${end}), as docs/guide/embed.md says`, async ({
+      lifetime,
+    }) => {
+      const { signal, stderr } = await host(lifetime, { ends: [end], shareEnvironment: true });
       expect(signal).toBe('SIGABRT');
       expect(stderr).toMatch(/uv_loop_close\(\) while having open handles/);
     });
@@ -69,8 +71,8 @@ describe('heads of requests that a worker thread takes', { concurrent: true }, (
     'are long where the main thread was first': [{ mainFirst: true }, {}, served],
   };
   for (const [name, [plan, env, seen]] of Object.entries(cases)) {
-    test(name, async (t) => {
-      const { stdout, stderr } = await host(t, { ...plan, ends: ['close', 'close'] }, env);
+    test(name, async ({ lifetime }) => {
+      const { stdout, stderr } = await host(lifetime, { ...plan, ends: ['close', 'close'] }, env);
       expect(stderr).toBe('');
       expect(JSON.parse(stdout)).toStrictEqual([seen, 0, seen, 0]);
     });

@@ -1,7 +1,7 @@
 // Every exchange that was recorded with the original is replayed, and comes out identical, or as a row of the table of
 // differences says, from which docs/compatibility.md is made.
 import { rm } from 'node:fs/promises';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect } from 'vitest';
 import type { Server } from '#src/server.js';
 import { makeTlsFiles } from '../support/conformance/certificate.js';
 import { commandNames } from '../support/conformance/commands.js';
@@ -9,6 +9,7 @@ import { readDifferences } from '../support/conformance/differences.js';
 import { readRecordings } from '../support/conformance/recording.js';
 import { counts, type Result, replayAll } from '../support/conformance/runner.js';
 import { prepare, startPrepared, type TlsFiles } from '../support/conformance/servers.js';
+import { test } from '../support/test.js';
 
 const table = readDifferences();
 const recordings = readRecordings();
@@ -23,11 +24,11 @@ describe('replay of the recordings', () => {
   });
   afterAll(() => files && rm(files.place, { recursive: true }));
 
-  test('every exchange is identical, different on purpose or not applicable', (t) => {
+  test('every exchange is identical, different on purpose or not applicable', ({ annotate }) => {
     expect(results.length).toBe(recordings.length);
     const lines = Object.entries(counts(results)).map(([outcome, count]) => `${outcome} ${count}`);
-    t.annotate(`${results.length} exchanges: ${lines.join(', ')}`);
-    for (const [lacking, count] of reasons(results)) t.annotate(`not applicable: ${lacking}: ${count}`);
+    annotate(`${results.length} exchanges: ${lines.join(', ')}`);
+    for (const [lacking, count] of reasons(results)) annotate(`not applicable: ${lacking}: ${count}`);
     const failing = results.filter(({ outcome }) => outcome === 'failing');
     const texts = failing.map(({ recording: { version, name }, problems }) => [`${version} ${name}`, ...problems]);
     expect(texts, 'an unlisted difference: mend it, or give it a row in differences.json').toStrictEqual([]);

@@ -1,13 +1,14 @@
 // The table of differences knows exchanges by their kind: recordings whose names, ids, values and sizes are others land
 // in the same rows.
 import { rm } from 'node:fs/promises';
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { makeTlsFiles } from '../support/conformance/certificate.js';
 import { readDifferences } from '../support/conformance/differences.js';
 import { judge } from '../support/conformance/judge.js';
 import { readRecordings } from '../support/conformance/recording.js';
 import { renamed } from '../support/conformance/renamed.js';
 import { counts, replayAll } from '../support/conformance/runner.js';
+import { test } from '../support/test.js';
 
 const table = readDifferences();
 const recordings = readRecordings();
@@ -23,11 +24,11 @@ describe('recordings with other names, ids, values and sizes', () => {
     expect(rows(others)).toStrictEqual(rows(recordings));
   });
 
-  test('come out as the table says', async (t) => {
+  test('come out as the table says', async ({ onTestFinished, annotate }) => {
     const files = await makeTlsFiles();
-    t.onTestFinished(() => files && rm(files.place, { recursive: true }));
+    onTestFinished(() => files && rm(files.place, { recursive: true }));
     const results = await replayAll(others, table, files);
-    t.annotate(JSON.stringify(counts(results)));
+    annotate(JSON.stringify(counts(results)));
     const problems = results.flatMap(({ outcome, problems }, index) =>
       outcome === 'failing' ? [[`${recordings[index]?.version} ${recordings[index]?.name}`, ...problems]] : [],
     );

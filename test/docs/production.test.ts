@@ -7,10 +7,10 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { basic, tokenLine, userLine } from '../support/accounts.js';
-import { runCommand, startDaemon } from '../support/daemon.js';
 import type { Lifetime } from '../support/lifetime.js';
+import { test } from '../support/test.js';
 import { connectTls } from '../support/tls-client.js';
 import { TlsFiles } from '../support/tls-files.js';
 import { unless } from '../support/unless.js';
@@ -80,15 +80,15 @@ function lacks(program: string, ...args: readonly string[]): string | false {
 const alice = basic('alice', 'wonder');
 
 describe('the configuration for production', () => {
-  test('is good, with nothing to note', async (t) => {
-    const { file } = production(t);
-    const { status, stdout, stderr } = await runCommand(t, ['-c', '-f', file]);
+  test('is good, with nothing to note', async ({ lifetime, runCommand }) => {
+    const { file } = production(lifetime);
+    const { status, stdout, stderr } = await runCommand(['-c', '-f', file]);
     expect([status, stdout, stderr]).toStrictEqual([0, `${file}: good\n`, '']);
   });
 
-  test('serves without a warning, and each listener as its comment says', async (t) => {
-    const { file, socket, folder } = production(t);
-    const daemon = await startDaemon(t, ['-f', file]);
+  test('serves without a warning, and each listener as its comment says', async ({ lifetime, startDaemon }) => {
+    const { file, socket, folder } = production(lifetime);
+    const daemon = await startDaemon(['-f', file]);
     const exporterLine = await daemon.line(/serving http:\/\/127\.0\.0\.1:\d+\/mi"/);
     expect(daemon.log.filter(({ level }) => level >= 40)).toStrictEqual([]);
     const local = { socketPath: socket };
@@ -112,9 +112,9 @@ describe('the configuration for production', () => {
     expect(readFileSync(join(folder, 'log/audit.log'), 'utf8')).toMatch(/"who":"exporter".*"command":"core:uptime"/);
   });
 
-  test('has the statistics that are to be watched', async (t) => {
-    const { file, socket } = production(t);
-    const daemon = await startDaemon(t, ['-f', file]);
+  test('has the statistics that are to be watched', async ({ lifetime, startDaemon }) => {
+    const { file, socket } = production(lifetime);
+    const daemon = await startDaemon(['-f', file]);
     const groups = JSON.parse(/"params":(\[\[.*?\]\])/.exec(page)?.[1] ?? '');
     const { body } = await call({ socketPath: socket }, alice, 'get_statistics', groups);
     const names = Object.keys(JSON.parse(body).result);
@@ -130,9 +130,9 @@ describe('the configuration for production', () => {
 describe('the unit of systemd', () => {
   const unit = block('ini');
 
-  unless(lacks('systemd-analyze', '--version'), test)('is one that systemd understands', async (t) => {
+  unless(lacks('systemd-analyze', '--version'), test)('is one that systemd understands', async ({ onTestFinished }) => {
     const folder = mkdtempSync(join(tmpdir(), 'mi-httpd-unit-'));
-    t.onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
     const file = join(folder, 'mi-httpd.service');
     const text = unit.replaceAll('/usr/bin/node', process.execPath).replaceAll('/opt/mi-httpd', resolve('.'));
     const verify = async (content: string): Promise<string> => {
@@ -159,16 +159,21 @@ describe('the unit of systemd', () => {
 });
 
 unless(lacks('nginx', '-v'), describe)('nginx in front', () => {
-  test('passes on calls and dumps, and does not let in others', async (t) => {
-    const { file, folder } = production(t);
+  test('passes on calls and dumps, and does not let in others', async ({
+    lifetime,
+    startDaemon,
+    files,
+    onTestFinished,
+  }) => {
+    const { file, folder } = production(lifetime);
     const own = block('text').replace('8890', '0');
     const text = readFileSync(file, 'utf8').replace(/^modparam\("httpd", "listen".*\n/gm, '');
     writeFileSync(
       file,
       text.replace('loadmodule "httpd.so"\n', (line) => line + own),
     );
-    const daemon = await startDaemon(t, ['-f', file]);
-    const { certFile, keyFile } = new TlsFiles(t).make('mi.example.org', { key: 'ec' });
+    const daemon = await startDaemon(['-f', file]);
+    const { certFile, keyFile } = files.make('mi.example.org', { key: 'ec' });
     const [inside, outside] = [join(folder, 'nginx.sock'), join(folder, 'nginx-outside.sock')];
     const server = block('nginx')
       .replace('127.0.0.1:8890', `127.0.0.1:${daemon.port}`)
@@ -190,7 +195,7 @@ unless(lacks('nginx', '-v'), describe)('nginx in front', () => {
     const nginx = spawn('nginx', ['-p', folder, '-c', nginxFile, '-e', 'stderr'], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
-    t.onTestFinished(() => void nginx.kill('SIGTERM'));
+    onTestFinished(() => void nginx.kill('SIGTERM'));
     let errors = '';
     nginx.stderr.setEncoding('utf8').on('data', (text: string) => {
       errors += text;

@@ -1,10 +1,9 @@
 // SECURITY.md and docs/guide/production.md: pages lead to them, and what they tell of the engine is so.
 import { readFileSync } from 'node:fs';
-import { describe, expect, test } from 'vitest';
-import { temporaryFile, tokenLine } from '../support/accounts.js';
-import { start } from '../support/http-server.js';
-import { startServer } from '../support/mi-client.js';
+import { describe, expect } from 'vitest';
+import { tokenLine } from '../support/accounts.js';
 import { RawClient } from '../support/raw-client.js';
+import { test } from '../support/test.js';
 
 describe('the pages on security', () => {
   test('README, mi-httpd.cfg and each other lead to them', () => {
@@ -16,8 +15,8 @@ describe('the pages on security', () => {
     }
   });
 
-  test('HTTP/1.0 gets a page of the engine, which names it, and others do not', async (t) => {
-    const { port } = await start(t, []);
+  test('HTTP/1.0 gets a page of the engine, which names it, and others do not', async ({ start }) => {
+    const { port } = await start([]);
     const old = await RawClient.connect(port);
     old.send('GET / HTTP/1.0\r\nHost: a\r\n\r\n');
     expect((await old.rest()).toString('latin1')).toMatch(/^HTTP\/1\.1 505 [\s\S]*uWebSockets/);
@@ -26,9 +25,12 @@ describe('the pages on security', () => {
     expect((await client.rest()).toString('latin1')).not.toMatch(/uWebSockets|mi-httpd|server:/i);
   });
 
-  test('bytes from 0x80 around a header value are dropped, and let nobody in without a token', async (t) => {
-    const tokens = temporaryFile(t, 'tokens', tokenLine('robot', 'mi_robot', 'read'));
-    const { port } = await startServer(t, { httpd: { auth_tokens: tokens } });
+  test('bytes from 0x80 around a header value are dropped, and let nobody in without a token', async ({
+    temporaryFile,
+    startServer,
+  }) => {
+    const tokens = temporaryFile('tokens', tokenLine('robot', 'mi_robot', 'read'));
+    const { port } = await startServer({ httpd: { auth_tokens: tokens } });
     const status = async (authorization: string): Promise<number> => {
       const client = await RawClient.connect(port);
       const head = `GET /mi HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: ${authorization}\r\n\r\n`;

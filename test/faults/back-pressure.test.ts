@@ -3,11 +3,12 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { rests } from '../support/at-rest.js';
 import { type FaultKind, faults } from '../support/faults/seams.js';
 import { collectUncaught } from '../support/faults/uncaught.js';
 import { ChunkedChecker } from '../support/slow-reader.js';
+import { test } from '../support/test.js';
 
 // Loaded now, behind the seams.
 const { startServer } = await import('../support/mi-client.js');
@@ -59,9 +60,9 @@ function chosen(calls: number): readonly number[] {
 describe('when one call fails while a reply waits for its client', () => {
   for (const kind of ['engine', 'timer', 'early timer', 'handler'] satisfies FaultKind[]) {
     for (const path of ['/raw/large', '/raw/large-held']) {
-      test(`of kind ${kind}, ${path}`, async (t) => {
-        const unhandled = collectUncaught(t);
-        const server = await startServer(t, {
+      test(`of kind ${kind}, ${path}`, async ({ lifetime, annotate }) => {
+        const unhandled = collectUncaught(lifetime);
+        const server = await startServer(lifetime, {
           modules: [faultyModule()],
           log: { debug: nothing, info: nothing, warn: nothing, error: nothing },
           httpd: { conn_timeout: 2 },
@@ -81,7 +82,7 @@ describe('when one call fails while a reply waits for its client', () => {
           expect(unhandled, `${kind} ${n} (${failed})`).toStrictEqual([]);
           await atRest();
         }
-        t.annotate(`${calls} calls; ${JSON.stringify(ends)}`);
+        annotate(`${calls} calls; ${JSON.stringify(ends)}`);
       });
     }
   }

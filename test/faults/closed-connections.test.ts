@@ -3,12 +3,13 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect } from 'vitest';
 import { bundle } from '../../scripts/bundle.mjs';
 import { userLine } from '../support/accounts.js';
 import type { ClosingSetting } from '../support/faults/closing-server.js';
 import { type Lifetime, suiteLifetime } from '../support/lifetime.js';
 import { count, isLong } from '../support/long.js';
+import { test } from '../support/test.js';
 import { noOpenssl, TlsFiles } from '../support/tls-files.js';
 import { unless } from '../support/unless.js';
 
@@ -160,8 +161,8 @@ unless(noOpenssl, describe)('of connections that the server closes nothing stays
   }
 
   for (const [name, path] of Object.entries(paths)) {
-    test(`after ${name}`, async (t) => {
-      if (path[2] === 'full') await takeAll(t);
+    test(`after ${name}`, async ({ lifetime }) => {
+      if (path[2] === 'full') await takeAll(lifetime);
       await check(
         measured.has(name) ? count(9000, 50_000) : count(0, 50_000),
         exchanges(ports[path[2] ?? 'main'], path),
@@ -175,8 +176,8 @@ unless(noOpenssl, describe)('of connections that the server closes nothing stays
     });
   }
 
-  test('over TLS, after more connections than are let in', async (t) => {
-    await takeAll(t);
+  test('over TLS, after more connections than are let in', async ({ lifetime }) => {
+    await takeAll(lifetime);
     await check(count(0, 50_000), exchanges(ports.fullTls, ['', ''], true));
   });
 

@@ -1,11 +1,12 @@
 // The n-th call of the addon, of the engine, of a timer or of a handler fails, for every n of every conversation.
 
-import { assert, describe, expect, test } from 'vitest';
+import { assert, describe, expect } from 'vitest';
 import { rests } from '../support/at-rest.js';
 import { type Conversation, conversations, converse } from '../support/faults/conversations.js';
 import { type FaultKind, faults } from '../support/faults/seams.js';
 import { collectUncaught } from '../support/faults/uncaught.js';
 import type { RawResponse } from '../support/raw-client.js';
+import { test } from '../support/test.js';
 
 // Loaded now, behind the seams.
 const { startServer } = await import('../support/mi-client.js');
@@ -72,9 +73,9 @@ function check(expected: readonly RawResponse[], found: readonly RawResponse[], 
 describe('when one call fails', () => {
   for (const kind of kinds) {
     for (const conversation of conversations) {
-      test(`of kind ${kind}, in ${conversation.name}`, async (t) => {
-        const unhandled = collectUncaught(t);
-        const server = await startServer(t, {
+      test(`of kind ${kind}, in ${conversation.name}`, async ({ lifetime, annotate }) => {
+        const unhandled = collectUncaught(lifetime);
+        const server = await startServer(lifetime, {
           modules: [faultyModule()],
           log: { debug: nothing, info: nothing, warn: nothing, error: nothing },
           httpd: { buf_size: 1024, receive_buf_size: 32_768, conn_timeout: 1 },
@@ -86,7 +87,7 @@ describe('when one call fails', () => {
         expect(isCut).toBe(false);
         await atRest();
         const calls = await countCalls(server.port, kind, conversation);
-        t.annotate(`${calls} calls`);
+        annotate(`${calls} calls`);
         for (let n = 1; n <= calls; n++) {
           faults.arm(kind, n);
           const { replies } = await converse(server.port, conversation);

@@ -1,8 +1,9 @@
 // Whatever grows with what clients send has a limit, is refused there with the reason, and works again with room.
 import { Agent, request } from 'node:http';
-import { assert, describe, expect, test } from 'vitest';
-import { type Daemon, startDaemon, temporaryFiles } from '../support/daemon.js';
+import { assert, describe, expect } from 'vitest';
+import type { Daemon } from '../support/daemon.js';
 import type { Lifetime } from '../support/lifetime.js';
+import { test } from '../support/test.js';
 
 interface Reply {
   readonly result?: unknown;
@@ -145,13 +146,13 @@ const growing: readonly Growing[] = [
 
 describe('a server with a small heap is filled until it refuses, read, emptied and filled again', () => {
   for (const { what, config, args = [], add, remove, read, refused, fits } of growing) {
-    test(what, async (t) => {
+    test(what, async ({ temporaryFiles, startDaemon, lifetime }) => {
       const lines = 'loadmodule "httpd.so"\nmodparam("httpd", "ip", "127.0.0.1")\nloadmodule "mi_http.so"\n';
-      const file = `${temporaryFiles(t, { 'mi.cfg': `${lines}${config}\n` })}/mi.cfg`;
-      const daemon = await startDaemon(t, ['-f', file, '-p', '0', ...args], {
+      const file = `${temporaryFiles({ 'mi.cfg': `${lines}${config}\n` })}/mi.cfg`;
+      const daemon = await startDaemon(['-f', file, '-p', '0', ...args], {
         through: [process.execPath, ['--max-old-space-size=32']],
       });
-      const ask = caller(t, daemon);
+      const ask = caller(lifetime, daemon);
       const fill = async (): Promise<number> => {
         for (let index = 0; ; index++) {
           expect(index, `${index} fit`).toBeLessThanOrEqual(fits[1]);

@@ -4,13 +4,14 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { Worker } from 'node:worker_threads';
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { command, createServer, defineModule, type Server, type ServerOptions } from '#src/index.js';
 import { basic, tokenLine, userLine } from '../support/accounts.js';
 import { noAddress } from '../support/faults/no-address.js';
 import { count } from '../support/long.js';
-import { post, startServer } from '../support/mi-client.js';
-import { TlsFiles } from '../support/tls-files.js';
+import { post, type startServer } from '../support/mi-client.js';
+import { test } from '../support/test.js';
+import type { TlsFiles } from '../support/tls-files.js';
 import { unless } from '../support/unless.js';
 
 const atOnce = 8;
@@ -92,12 +93,12 @@ unless(process.platform === 'win32', describe)('an address that the engine does 
     ['allow of a listener', 'http:127.0.0.1:0;allow=192.0.2.1'],
     ['allow_from', 'http:127.0.0.1:0'],
   ] as const) {
-    test(`${name} runs nothing of a client that it excludes`, async (t) => {
+    test(`${name} runs nothing of a client that it excludes`, async ({ onTestFinished }) => {
       const { runs, modules } = counting();
       const allow = name === 'allow_from' ? { allow_from: '192.0.2.1' } : {};
       const server = createServer({ httpd: { listen: [listen], ...allow }, modules });
       await server.start();
-      t.onTestFinished(() => server.close({ deadline: 0 }));
+      onTestFinished(() => server.close({ deadline: 0 }));
       await resetBehind(server.port, times);
       expect(runs()).toBe(0);
     });
@@ -122,12 +123,12 @@ unless(process.platform === 'win32', describe)('an address that the engine does 
     ['a password', { auth_username: 'a', auth_password: 'right' }, { Authorization: basic('a', 'right') }, [403, 0]],
     ['no rule that depends on it', {}, {}, [200, 0]],
   ] as const) {
-    test(`${rule}: ${expected}`, async (t) => {
+    test(`${rule}: ${expected}`, async ({ onTestFinished }) => {
       const { runs, modules } = counting();
       const ip = 'listen' in httpd ? {} : { ip: '127.0.0.1', port: 0 };
       const server = createServer({ httpd: { ...ip, ...(httpd as object) }, modules });
       await server.start();
-      t.onTestFinished(() => server.close({ deadline: 0 }));
+      onTestFinished(() => server.close({ deadline: 0 }));
       // Known once, it is still not known for the next.
       await post(server, body, { headers });
       const before = runs();
@@ -136,12 +137,14 @@ unless(process.platform === 'win32', describe)('an address that the engine does 
     });
   }
 
-  test('is not the address of a token or of nobody, so that what needs none runs, audited as unknown', async (t) => {
-    const files = new TlsFiles(t);
+  test('is not the address of a token or of nobody, so that what needs none runs, audited as unknown', async ({
+    files,
+    startServer,
+  }) => {
     const audit = files.path('audit.log');
     const { runs, modules } = counting();
     const auth_tokens = files.write('tokens', tokenLine('watcher', 'mi_watcher', 'admin'));
-    const server = await startServer(t, { httpd: { auth_tokens, audit_file: audit }, modules });
+    const server = await startServer({ httpd: { auth_tokens, audit_file: audit }, modules });
     const headers = { Authorization: 'Bearer mi_watcher' };
     await resetBehind(server.port, times, [`Authorization: ${headers.Authorization}`]);
     expect(await withoutAddress(server, headers)).toStrictEqual([200, 0]);
@@ -154,19 +157,21 @@ unless(process.platform === 'win32', describe)('an address that the engine does 
     expect([...new Set(from)].filter((one) => one !== '127.0.0.1' && one !== 'unknown')).toStrictEqual([]);
   });
 
-  test('a limit of calls of an address runs nothing that it cannot count', async (t) => {
+  test('a limit of calls of an address runs nothing that it cannot count', async ({ startServer }) => {
     const { runs, modules } = counting();
-    const server = await startServer(t, { httpd: { rate_limit_address: 1 }, modules });
+    const server = await startServer({ httpd: { rate_limit_address: 1 }, modules });
     const before = performance.now();
     await resetBehind(server.port, times);
     const seconds = (performance.now() - before) / 1000;
     expect(runs(), `${runs()} calls in ${seconds} s`).toBeLessThanOrEqual(2 + seconds);
   });
 
-  test('wrong passwords sent so lock nobody out of the Unix socket, and are no guesses', async (t) => {
-    const files = new TlsFiles(t);
+  test('wrong passwords sent so lock nobody out of the Unix socket, and are no guesses', async ({
+    files,
+    lifetime,
+  }) => {
     const auth_file = files.write('users', userLine('alice', 'pw', 'read'));
-    const { server, socketPath } = await startBoth(t, files, { auth_file });
+    const { server, socketPath } = await startBoth(lifetime, files, { auth_file });
     await resetBehind(server.port, 320, [`Authorization: ${basic('alice', 'wrong')}`]);
     for (let i = 0; i < 10; i++) {
       expect(await withoutAddress(server, { Authorization: basic('alice', `${i}`) })).toStrictEqual([403, 0]);

@@ -7,8 +7,9 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import type { Lifetime } from '../support/lifetime.js';
+import { test } from '../support/test.js';
 import { unless } from '../support/unless.js';
 
 const { isAllowedLicence } = (await import(pathToFileURL(resolve('scripts/licences.mjs')).href)) as {
@@ -63,8 +64,8 @@ const found = `echo '{"lockfile":{"dependency-count":9},"vulnerabilities":{"list
   {"advisory":{"id":"RUSTSEC-0000-0000","title":"made up"},"package":{"name":"itoa","version":"1.0.0"}}]}}'; exit 1`;
 
 unless(process.platform === 'win32' && 'needs sh', describe)('the audit of dependencies', () => {
-  test('passes where nothing is known', async (t) => {
-    const { status, stdout, stderr } = await audit(t, {}, nothing);
+  test('passes where nothing is known', async ({ lifetime }) => {
+    const { status, stdout, stderr } = await audit(lifetime, {}, nothing);
     expect(status, stderr).toBe(0);
     expect(stdout).toMatch(/^audit: vulnerabilities of npm packages: \d{2,} checked, no finding\(s\)$/m);
     expect(stdout).toMatch(/^audit: vulnerabilities of crates in Cargo\.lock: 9 checked, no finding\(s\)$/m);
@@ -72,16 +73,16 @@ unless(process.platform === 'win32' && 'needs sh', describe)('the audit of depen
     expect(stdout).toMatch(/^audit: licences of crates in Cargo\.lock: \d{2,} checked, no finding\(s\)$/m);
   });
 
-  test('tells what it cannot ask, in a line each, and passes', async (t) => {
-    const { status, stdout, stderr } = await audit(t, undefined, unreachable);
+  test('tells what it cannot ask, in a line each, and passes', async ({ lifetime }) => {
+    const { status, stdout, stderr } = await audit(lifetime, undefined, unreachable);
     expect([status, stderr]).toStrictEqual([0, '']);
     expect(stdout).toMatch(/^audit: vulnerabilities of npm packages: SKIPPED, .*404/m);
     expect(stdout).toMatch(/^audit: vulnerabilities of crates in Cargo\.lock: SKIPPED, error: couldn't fetch/m);
   });
 
-  test('fails for what is delivered, and tells of the rest', async (t) => {
+  test('fails for what is delivered, and tells of the rest', async ({ lifetime }) => {
     const advisories = { pino: advisory(1, 'made up'), typescript: advisory(2, 'of tools') };
-    const { status, stdout, stderr } = await audit(t, advisories, found);
+    const { status, stdout, stderr } = await audit(lifetime, advisories, found);
     expect(status).toBe(1);
     expect(stderr).toMatch(/^audit: FAILED, npm package pino, high: made up \(https:\/\/example\.invalid\/1\)$/m);
     expect(stderr).toMatch(/^audit: FAILED, crate itoa 1\.0\.0: RUSTSEC-0000-0000, made up$/m);

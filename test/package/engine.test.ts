@@ -2,11 +2,12 @@
 import { appendFileSync, cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { assert, describe, expect, test } from 'vitest';
+import { assert, describe, expect } from 'vitest';
 import { enginePins } from '#src/http/engine/pins.js';
 import { createServer } from '#src/index.js';
 import { checkout, type Ended, Running, temporaryFiles } from '../support/daemon.js';
 import type { Lifetime } from '../support/lifetime.js';
+import { test } from '../support/test.js';
 
 const require = createRequire(join(checkout, 'package.json'));
 const lockFile = JSON.parse(readFileSync('package-lock.json', 'utf8')) as {
@@ -48,8 +49,8 @@ function isScript(path: string): boolean {
 }
 
 describe('the engine', () => {
-  test('is not loaded where one byte of it is another, unless its hash is named as trusted', async (t) => {
-    const { run, binaries } = ownEngine(t);
+  test('is not loaded where one byte of it is another, unless its hash is named as trusted', async ({ lifetime }) => {
+    const { run, binaries } = ownEngine(lifetime);
     for (const path of binaries) appendFileSync(path, '\0');
     const refused = await run();
     expect(refused).toRefuse(
@@ -66,8 +67,8 @@ describe('the engine', () => {
     }
   });
 
-  test('is loaded without running any script of its packages', async (t) => {
-    const { run, scripts } = ownEngine(t);
+  test('is loaded without running any script of its packages', async ({ lifetime }) => {
+    const { run, scripts } = ownEngine(lifetime);
     expect(scripts.length).toBeGreaterThan(0);
     for (const path of scripts) writeFileSync(path, 'console.log("a script ran"); throw new Error("it ran");');
     const { status, stdout, stderr } = await run();
@@ -75,7 +76,7 @@ describe('the engine', () => {
     expect(stdout).toMatch(/^mi-httpd .*uWebSockets\.js 20\.\d+\.\d+/);
   });
 
-  test('that an embedder brings is taken, and what is none is refused', async (t) => {
+  test('that an embedder brings is taken, and what is none is refused', async ({ onTestFinished }) => {
     const target = `${process.platform}-${process.arch}-${process.versions.node.split('.', 1)}`;
     const engine = ['uws-20.69', 'uws-20.51'].flatMap((name) => {
       try {
@@ -87,7 +88,7 @@ describe('the engine', () => {
     assert(engine !== undefined);
     const httpd = { ip: '127.0.0.1', port: 0 };
     const server = await createServer({ httpd, engine }).start();
-    t.onTestFinished(() => server.close({ deadline: 0 }));
+    onTestFinished(() => server.close({ deadline: 0 }));
     expect(server.engine).toBe('uWebSockets.js of the embedder');
     await expect(createServer({ httpd, engine: {} }).start()).rejects.toThrow(
       expect.objectContaining({

@@ -1,10 +1,10 @@
 // Requests that are complete only when the modules stop: no handler runs any more, whatever face they come to.
 import { readFileSync } from 'node:fs';
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { command, defineModule } from '#src/index.js';
-import { temporaryFile } from '../support/accounts.js';
-import { post, startServer, withResolvers } from '../support/mi-client.js';
+import { post, withResolvers } from '../support/mi-client.js';
 import { RawClient } from '../support/raw-client.js';
+import { test } from '../support/test.js';
 
 interface Face {
   readonly name: string;
@@ -42,7 +42,7 @@ const faces: readonly Face[] = [
 
 describe('after the stop', () => {
   for (const { name, path, headers, body, status } of faces) {
-    test(`${name} runs nothing`, async (t) => {
+    test(`${name} runs nothing`, async ({ temporaryFile, startServer, onTestFinished }) => {
       let runs = 0;
       const stopped = withResolvers<void>();
       const goOn = withResolvers<void>();
@@ -65,8 +65,8 @@ describe('after the stop', () => {
           },
         }),
       });
-      const file = temporaryFile(t, 'audit.log', '');
-      const server = await startServer(t, { httpd: { audit_file: file }, mi_json: {}, modules: [late] });
+      const file = temporaryFile('audit.log', '');
+      const server = await startServer({ httpd: { audit_file: file }, mi_json: {}, modules: [late] });
       const client = await RawClient.connect(server.port);
       const method = body === '' ? 'GET' : 'POST';
       const head = [`${method} ${path} HTTP/1.1`, 'Host: localhost', ...headers];
@@ -81,7 +81,7 @@ describe('after the stop', () => {
       const closed = server.close({ deadline: 0 });
       await stopped.promise;
       client.send(request.slice(first));
-      t.onTestFinished(() => goOn.resolve());
+      onTestFinished(() => goOn.resolve());
       if (body !== '') {
         const reply = await client.response();
         expect(reply.status, reply.body.toString()).toBe(status);

@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { Agent } from 'node:http';
 import { connect } from 'node:net';
-import { assert, describe, expect, test } from 'vitest';
+import { assert, describe, expect } from 'vitest';
 import { type Call, command, defineModule } from '#src/index.js';
-import { call, post, startServer, withResolvers } from '../support/mi-client.js';
+import { call, post, withResolvers } from '../support/mi-client.js';
+import { test } from '../support/test.js';
 
 /** A command that answers when the test says so. */
 function gate() {
@@ -36,9 +37,9 @@ function gate() {
 const wait = (id: number): string => `{"jsonrpc":"2.0","method":"gate:wait","id":${id}}`;
 
 describe('commands that answer later', () => {
-  test('suspend their own connection and no other', async (t) => {
+  test('suspend their own connection and no other', async ({ startServer }) => {
     const { module, waiting, enter } = gate();
-    const server = await startServer(t, { modules: [module] });
+    const server = await startServer({ modules: [module] });
     const first = post(server, wait(1));
     const second = post(server, wait(2));
     await enter(2);
@@ -56,9 +57,9 @@ describe('commands that answer later', () => {
     });
   });
 
-  test('get 504 at their deadline, and the handler is told', async (t) => {
+  test('get 504 at their deadline, and the handler is told', async ({ startServer }) => {
     const { module, entered, waiting, enter } = gate();
-    const server = await startServer(t, { modules: [module], mi_http: { mi_timeout: 1 } });
+    const server = await startServer({ modules: [module], mi_http: { mi_timeout: 1 } });
     const reply = post(server, wait(7));
     await enter(1);
     const [pending] = entered;
@@ -74,12 +75,14 @@ describe('commands that answer later', () => {
     expect(await call(server, 'version')).toBeTruthy();
   });
 
-  test('at their deadline are told in the log, once a minute for each command, and counted', async (t) => {
+  test('at their deadline are told in the log, once a minute for each command, and counted', async ({
+    startServer,
+  }) => {
     const lines: [fields: object, text: string][] = [];
     const warn = (fields: object, text: string): void => void lines.push([fields, text]);
     const never = () => new Promise<string>(() => {});
     const commands = ['one', 'other'].map((name) => command({ name, help: 'Waits.', readOnly: true, run: never }));
-    const server = await startServer(t, {
+    const server = await startServer({
       modules: [defineModule({ name: 'stuck', commands })],
       mi_http: { mi_timeout: 1 },
       mi_json: { mi_timeout: 1 },
@@ -105,9 +108,9 @@ describe('commands that answer later', () => {
     assert.deepEqual(JSON.parse(body).result, { 'httpd:timeouts': 5 });
   });
 
-  test('over max_pending get 503 with Retry-After before they run; other commands go on', async (t) => {
+  test('over max_pending get 503 with Retry-After before they run; other commands go on', async ({ startServer }) => {
     const { module, entered, waiting, enter } = gate();
-    const server = await startServer(t, { modules: [module], mi_http: { max_pending: 2 } });
+    const server = await startServer({ modules: [module], mi_http: { max_pending: 2 } });
     const held = [post(server, wait(1)), post(server, wait(2))];
     await enter(2);
     const refused = await post(server, wait(3));
@@ -124,9 +127,9 @@ describe('commands that answer later', () => {
     expect((await fourth).status).toBe(200);
   });
 
-  test('are aborted when the client leaves, and free what they held', async (t) => {
+  test('are aborted when the client leaves, and free what they held', async ({ startServer }) => {
     const { module, entered, waiting, enter } = gate();
-    const server = await startServer(t, { modules: [module] });
+    const server = await startServer({ modules: [module] });
     const body = wait(1);
     const socket = connect(server.port, '127.0.0.1');
     socket.write(
@@ -146,9 +149,9 @@ describe('commands that answer later', () => {
     });
   });
 
-  test('as notifications are accepted at once and go on running', async (t) => {
+  test('as notifications are accepted at once and go on running', async ({ startServer }) => {
     const { module, entered, waiting, enter } = gate();
-    const server = await startServer(t, { modules: [module] });
+    const server = await startServer({ modules: [module] });
     const { status, body } = await post(server, '{"jsonrpc":"2.0","method":"gate:wait"}');
     expect([status, body]).toStrictEqual([202, '']);
     await enter(1);
@@ -157,11 +160,11 @@ describe('commands that answer later', () => {
     expect(await call(server, 'version')).toBeTruthy();
   });
 
-  test('are finished when the server closes, new connections are refused', async (t) => {
+  test('are finished when the server closes, new connections are refused', async ({ startServer, onTestFinished }) => {
     const { module, waiting, enter } = gate();
-    const server = await startServer(t, { modules: [module] });
+    const server = await startServer({ modules: [module] });
     const agent = new Agent({ keepAlive: true });
-    t.onTestFinished(() => agent.destroy());
+    onTestFinished(() => agent.destroy());
     const reply = post(server, wait(1), { agent });
     await enter(1);
     const closed = server.close();
@@ -174,9 +177,9 @@ describe('commands that answer later', () => {
     await closed;
   });
 
-  test('get 503 when they outlast the time the server has to stop', async (t) => {
+  test('get 503 when they outlast the time the server has to stop', async ({ startServer }) => {
     const { module, entered, enter } = gate();
-    const server = await startServer(t, { modules: [module] });
+    const server = await startServer({ modules: [module] });
     const reply = post(server, wait(1));
     await enter(1);
     await server.close({ deadline: 0.05 });

@@ -2,12 +2,13 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { command, createServer, defineModule, MiError, type Server, type ServerOptions } from '#src/index.js';
 import { basic, temporaryFile, userLine } from '../support/accounts.js';
 import type { Lifetime } from '../support/lifetime.js';
 import { post, startServer, withResolvers } from '../support/mi-client.js';
 import { RawClient } from '../support/raw-client.js';
+import { test } from '../support/test.js';
 import { unless } from '../support/unless.js';
 import { get } from '../support/web-client.js';
 
@@ -97,9 +98,9 @@ function read(file: string): readonly Line[] {
 }
 
 describe('audit log', () => {
-  test('tells who, from where, which command, the outcome and the time', async (t) => {
-    const users = temporaryFile(t, 'users', userLine('alice', 'pw', 'read'));
-    const audited = await start(t, { httpd: { auth_file: users, auth_username: 'root', auth_password: 'r' } });
+  test('tells who, from where, which command, the outcome and the time', async ({ temporaryFile, lifetime }) => {
+    const users = temporaryFile('users', userLine('alice', 'pw', 'read'));
+    const audited = await start(lifetime, { httpd: { auth_file: users, auth_username: 'root', auth_password: 'r' } });
     const before = Date.now();
     await send(audited.server, 'version', undefined, basic('alice', 'pw'));
     await send(audited.server, 'kill', undefined, basic('alice', 'pw'));
@@ -124,8 +125,8 @@ describe('audit log', () => {
     }
   });
 
-  test('secrets are in no line, however they are given', async (t) => {
-    const audited = await start(t);
+  test('secrets are in no line, however they are given', async ({ lifetime }) => {
+    const audited = await start(lifetime);
     for (const params of [
       ['alice', 'GEHEIM'],
       ['GEHEIM'],
@@ -144,8 +145,8 @@ describe('audit log', () => {
     expect(written[2]?.params).toStrictEqual({ user: 'alice', password: '(secret)' });
   });
 
-  test('long parameters are cut, and every line is one line', async (t) => {
-    const audited = await start(t);
+  test('long parameters are cut, and every line is one line', async ({ lifetime }) => {
+    const audited = await start(lifetime);
     const values = [
       'x'.repeat(10_000),
       Array.from({ length: 5000 }, (_, i) => `item ${i}`),
@@ -161,8 +162,10 @@ describe('audit log', () => {
       expect(line.length, `${line.length}`).toBeLessThan(8192);
   });
 
-  test('of long parameters the first items are told, and of bulk calls the targets; no character is cut in two', async (t) => {
-    const audited = await start(t, { usrloc: {} });
+  test('of long parameters the first items are told, and of bulk calls the targets; no character is cut in two', async ({
+    lifetime,
+  }) => {
+    const audited = await start(lifetime, { usrloc: {} });
     const contacts = Array.from({ length: 500 }, (_, i) => ({
       contact: `sip:user-${i}@192.0.2.1:5060;transport=tcp`,
       expires: 3600,
@@ -191,8 +194,8 @@ describe('audit log', () => {
     for (const line of text.split('\n')) expect(line.length, `${line.length}`).toBeLessThan(8192);
   });
 
-  test('each call of a batch has a line', async (t) => {
-    const audited = await start(t);
+  test('each call of a batch has a line', async ({ lifetime }) => {
+    const audited = await start(lifetime);
     const batch = ['version', 'fail', 'later'].map((method, id) => ({ jsonrpc: '2.0', method, id }));
     await post(audited.server, JSON.stringify(batch));
     const outcomes = (await lines(audited)).map(({ command: name, outcome }) => [name, outcome]);
@@ -203,8 +206,8 @@ describe('audit log', () => {
     ]);
   });
 
-  test('calls of the web interface are in it, and pages that run nothing are not', async (t) => {
-    const audited = await start(t);
+  test('calls of the web interface are in it, and pages that run nothing are not', async ({ lifetime }) => {
+    const audited = await start(lifetime);
     await get(audited.server, '/mi/core/core:version');
     await get(audited.server, '/mi/core/core:which?arg=["ps"]');
     expect((await lines(audited)).map(({ command: name, params, outcome }) => [name, params, outcome])).toStrictEqual([
@@ -212,8 +215,8 @@ describe('audit log', () => {
     ]);
   });
 
-  test('notifications are in it, with what came of them later', async (t) => {
-    const audited = await start(t);
+  test('notifications are in it, with what came of them later', async ({ lifetime }) => {
+    const audited = await start(lifetime);
     for (const method of ['version', 'later', 'fail']) {
       const reply = await post(audited.server, JSON.stringify({ jsonrpc: '2.0', method }));
       expect(reply.status).toBe(202);
@@ -225,8 +228,8 @@ describe('audit log', () => {
     ]);
   });
 
-  test('a call that nobody waits for any more is told as given up, once', async (t) => {
-    const audited = await start(t);
+  test('a call that nobody waits for any more is told as given up, once', async ({ lifetime }) => {
+    const audited = await start(lifetime);
     const client = await RawClient.connect(audited.server.port);
     client.request('POST', '/mi', '{"jsonrpc":"2.0","method":"stuck","id":1}', ['Content-Type: application/json']);
     await expect.poll(() => isPending(audited.server)).toBe(true);
@@ -237,8 +240,8 @@ describe('audit log', () => {
     expect(written.map(({ outcome, from }) => [outcome, from])).toStrictEqual([['given_up', '127.0.0.1']]);
   });
 
-  test('reload opens the file anew, so that it can be rotated', async (t) => {
-    const audited = await start(t);
+  test('reload opens the file anew, so that it can be rotated', async ({ lifetime }) => {
+    const audited = await start(lifetime);
     await send(audited.server, 'version');
     await expect.poll(() => read(audited.file).length).toBeGreaterThan(0);
     const old = join(dirname(audited.file), 'audit.log.1');
@@ -249,16 +252,19 @@ describe('audit log', () => {
     expect(read(old).map(({ command: name }) => name)).toStrictEqual(['core:version']);
   });
 
-  test('it is appended to, nobody else can read it, and one that cannot be written refuses the start', async (t) => {
-    const file = join(dirname(temporaryFile(t, 'x', '')), 'new.log');
+  test('it is appended to, nobody else can read it, and one that cannot be written refuses the start', async ({
+    temporaryFile,
+    startServer,
+  }) => {
+    const file = join(dirname(temporaryFile('x', '')), 'new.log');
     for (let i = 0; i < 2; i++) {
-      const server = await startServer(t, { httpd: { audit_file: file } });
+      const server = await startServer({ httpd: { audit_file: file } });
       await send(server, 'version');
       await server.close();
     }
     expect(read(file).length).toBe(2);
     if (process.platform !== 'win32') expect(statSync(file).mode & 0o777).toBe(0o600);
-    await expect(startServer(t, { httpd: { audit_file: '/nowhere/audit.log' } })).rejects.toThrow(
+    await expect(startServer({ httpd: { audit_file: '/nowhere/audit.log' } })).rejects.toThrow(
       /audit_file \/nowhere\/audit\.log cannot be written: ENOENT/,
     );
     const unused = join(dirname(file), 'unused.log');
@@ -268,12 +274,12 @@ describe('audit log', () => {
 
   unless(!existsSync('/dev/full'), test)(
     'a disk that takes nothing keeps no call waiting, and is told once',
-    async (t) => {
+    async ({ startServer }) => {
       const told: string[] = [];
       const write = (_fields: object, message: string): void => {
         told.push(message);
       };
-      const server = await startServer(t, {
+      const server = await startServer({
         httpd: { audit_file: '/dev/full' },
         log: { debug: write, info: write, warn: write, error: write },
       });
@@ -288,7 +294,11 @@ describe('audit log', () => {
     },
   );
 
-  test('lines that are written are not told as lost, however many reloads there are meanwhile', async (t) => {
+  test('lines that are written are not told as lost, however many reloads there are meanwhile', async ({
+    onTestFinished,
+    temporaryFile,
+    startServer,
+  }) => {
     const told: string[] = [];
     const write = (_fields: object, message: string): void => {
       told.push(message);
@@ -296,10 +306,10 @@ describe('audit log', () => {
     const warnings: Error[] = [];
     const warn = (warning: Error): void => void warnings.push(warning);
     process.on('warning', warn);
-    t.onTestFinished(() => void process.off('warning', warn));
+    onTestFinished(() => void process.off('warning', warn));
     const log = { debug: write, info: () => {}, warn: write, error: write };
-    const file = temporaryFile(t, 'audit.log', '');
-    const server = await startServer(t, { httpd: { audit_file: file }, log });
+    const file = temporaryFile('audit.log', '');
+    const server = await startServer({ httpd: { audit_file: file }, log });
     for (let call = 0; call < 50; call++) {
       await send(server, 'version');
       for (let i = 0; i < 30; i++) void server.reload();
@@ -310,11 +320,14 @@ describe('audit log', () => {
     expect(read(file).length).toBe(50);
   });
 
-  unless(!hasMkfifo, test)('a pipe is refused, since opening it would wait for its reader', async (t) => {
-    const pipe = join(dirname(temporaryFile(t, 'x', '')), 'pipe');
-    expect(spawnSync('mkfifo', [pipe]).status).toBe(0);
-    await expect(startServer(t, { httpd: { audit_file: pipe } })).rejects.toThrow(/it is a pipe, not a file/);
-  });
+  unless(!hasMkfifo, test)(
+    'a pipe is refused, since opening it would wait for its reader',
+    async ({ temporaryFile, startServer }) => {
+      const pipe = join(dirname(temporaryFile('x', '')), 'pipe');
+      expect(spawnSync('mkfifo', [pipe]).status).toBe(0);
+      await expect(startServer({ httpd: { audit_file: pipe } })).rejects.toThrow(/it is a pipe, not a file/);
+    },
+  );
 
   test('a secret that is no parameter is a mistake of the declaration', () => {
     expect(() =>

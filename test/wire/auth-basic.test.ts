@@ -1,10 +1,11 @@
 // The login of OpenSIPS 4.0: auth_realm, auth_username, auth_password, as it was recorded.
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import type { Server } from '#src/index.js';
 import { basic } from '../support/accounts.js';
 import type { Lifetime } from '../support/lifetime.js';
 import { post, startServer } from '../support/mi-client.js';
 import { ask, RawClient, type RawResponse } from '../support/raw-client.js';
+import { test } from '../support/test.js';
 
 const version = '{"jsonrpc":"2.0","method":"version","id":1}';
 const json = 'Content-Type: application/json';
@@ -42,8 +43,8 @@ describe('Basic authentication with one account', () => {
   ];
 
   for (const [name, method, path, authorization] of refused) {
-    test(`${name}: 401, and the connection closes`, async (t) => {
-      const { port } = await start(t, { receive_buf_size: 256 });
+    test(`${name}: 401, and the connection closes`, async ({ lifetime }) => {
+      const { port } = await start(lifetime, { receive_buf_size: 256 });
       const client = await RawClient.connect(port);
       const headers = [json, ...(authorization === undefined ? [] : [`Authorization: ${authorization}`])];
       const body = name === 'a body over the limit' ? ' '.repeat(300) : version;
@@ -55,24 +56,24 @@ describe('Basic authentication with one account', () => {
     });
   }
 
-  test('HEAD: the same without a body', async (t) => {
-    const { port } = await start(t);
+  test('HEAD: the same without a body', async ({ lifetime }) => {
+    const { port } = await start(lifetime);
     const client = await RawClient.connect(port);
     client.request('HEAD', '/mi', undefined, [json]);
     assertChallenge(await client.response(true));
     expect(await client.isClosed()).toBe(true);
   });
 
-  test('the body is not waited for', async (t) => {
-    const { port } = await start(t);
+  test('the body is not waited for', async ({ lifetime }) => {
+    const { port } = await start(lifetime);
     const client = await RawClient.connect(port);
     client.send(`POST /mi HTTP/1.1\r\nHost: x\r\n${json}\r\nContent-Length: 43\r\n\r\n`);
     assertChallenge(await client.response());
     expect(await client.isClosed()).toBe(true);
   });
 
-  test('what follows in the same segment is not served', async (t) => {
-    const { port } = await start(t);
+  test('what follows in the same segment is not served', async ({ lifetime }) => {
+    const { port } = await start(lifetime);
     const client = await RawClient.connect(port);
     const second = `GET /healthz HTTP/1.1\r\nHost: x\r\nAuthorization: ${right}\r\n\r\n`;
     client.send(`GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n${second}`);
@@ -81,13 +82,13 @@ describe('Basic authentication with one account', () => {
     expect(all).not.toMatch(/200 OK/);
   });
 
-  test('the realm is the one that is set, quoted', async (t) => {
-    const { port } = await start(t, { auth_realm: 'My "Realm"' });
+  test('the realm is the one that is set, quoted', async ({ lifetime }) => {
+    const { port } = await start(lifetime, { auth_realm: 'My "Realm"' });
     assertChallenge(await ask(port, 'GET', '/mi'), 'My \\"Realm\\"');
   });
 
-  test('the right credential passes, to every path, and keeps the connection', async (t) => {
-    const { port } = await start(t);
+  test('the right credential passes, to every path, and keeps the connection', async ({ lifetime }) => {
+    const { port } = await start(lifetime);
     const client = await RawClient.connect(port);
     for (let i = 0; i < 3; i++) {
       const response = await client.ask('POST', '/mi', version, [json, `Authorization: ${right}`]);
@@ -100,8 +101,8 @@ describe('Basic authentication with one account', () => {
     client.close();
   });
 
-  test('the scheme is taken in any case, and the password in any spelling', async (t) => {
-    const { port } = await start(t, { auth_password: 'pässword' });
+  test('the scheme is taken in any case, and the password in any spelling', async ({ lifetime }) => {
+    const { port } = await start(lifetime, { auth_password: 'pässword' });
     const latin1 = Buffer.from('admin:pässword', 'latin1').toString('base64');
     for (const authorization of [
       basic('admin', 'pässword'),
@@ -115,8 +116,8 @@ describe('Basic authentication with one account', () => {
     }
   });
 
-  test('two credentials are refused: a proxy in front might look at the other one', async (t) => {
-    const { port } = await start(t);
+  test('two credentials are refused: a proxy in front might look at the other one', async ({ lifetime }) => {
+    const { port } = await start(lifetime);
     for (const [first, second] of [
       [right, right],
       [right, 'Bearer abc'],
@@ -128,9 +129,9 @@ describe('Basic authentication with one account', () => {
     }
   });
 
-  test('it has level admin', async (t) => {
+  test('it has level admin', async ({ startServer }) => {
     const kills: string[] = [];
-    const server = await startServer(t, {
+    const server = await startServer({
       httpd: { auth_username: 'admin', auth_password: 'a' },
       kill: () => kills.push('kill'),
     });
@@ -139,14 +140,14 @@ describe('Basic authentication with one account', () => {
     expect([status, await new Promise((resolve) => setImmediate(() => resolve(kills)))]).toStrictEqual([200, ['kill']]);
   });
 
-  test('name and password are set together, and the name is one', async (t) => {
+  test('name and password are set together, and the name is one', async ({ startServer }) => {
     for (const [httpd, reason] of [
       [{ auth_username: 'a' }, /auth_username is set without auth_password/],
       [{ auth_password: 'geheim' }, /auth_password is set without auth_username/],
       [{ auth_username: '', auth_password: 'geheim' }, /auth_username.*one character or more/],
       [{ auth_username: 'a:b', auth_password: 'geheim' }, /no colon/],
     ] as const) {
-      await expect(startServer(t, { httpd })).rejects.toThrow(
+      await expect(startServer({ httpd })).rejects.toThrow(
         expect.toSatisfy((error) => {
           expect(String(error)).toMatch(reason);
           expect(String(error)).not.toMatch(/geheim/);
@@ -156,12 +157,12 @@ describe('Basic authentication with one account', () => {
     }
   });
 
-  test('refused logins are counted and logged without their secrets', async (t) => {
+  test('refused logins are counted and logged without their secrets', async ({ startServer }) => {
     const lines: string[] = [];
     const write = (fields: object, message: string): void => {
       lines.push(JSON.stringify([fields, message]));
     };
-    const server = await startServer(t, {
+    const server = await startServer({
       httpd: { auth_username: 'admin', auth_password: 'right' },
       log: { debug: write, info: write, warn: write, error: write },
     });

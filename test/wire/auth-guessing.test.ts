@@ -1,12 +1,13 @@
 // Guessing passwords: of somebody who is logged in, between logins of one's own, by many names, from many addresses.
 import { once } from 'node:events';
 import { request } from 'node:http';
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import type { Server } from '#src/index.js';
 import { basic, temporaryFile, userLine } from '../support/accounts.js';
 import type { Lifetime } from '../support/lifetime.js';
 import { count } from '../support/long.js';
 import { startServer } from '../support/mi-client.js';
+import { test } from '../support/test.js';
 import { unless } from '../support/unless.js';
 
 const alice = basic('alice', 'right');
@@ -42,8 +43,10 @@ async function guess(
 const tells = (answer: number): boolean => answer === 200 || answer === 401;
 
 unless(process.platform !== 'linux', describe)('guessing', () => {
-  test('at somebody who is logged in: one a second after the first five, the right one included', async (t) => {
-    const server = await start(t);
+  test('at somebody who is logged in: one a second after the first five, the right one included', async ({
+    lifetime,
+  }) => {
+    const server = await start(lifetime);
     expect(await status(server, alice)).toBe(200);
     expect(await status(server, alice, '127.0.0.9')).toBe(200);
     const { answers, allowed } = await guess(async (at) => {
@@ -57,8 +60,8 @@ unless(process.platform !== 'linux', describe)('guessing', () => {
     expect(await status(server, alice, '127.0.0.9'), 'from another network she does not').toBe(200);
   });
 
-  test('between logins of one account at another: a success forgives nobody else', async (t) => {
-    const server = await start(t);
+  test('between logins of one account at another: a success forgives nobody else', async ({ lifetime }) => {
+    const server = await start(lifetime);
     const { answers, allowed } = await guess(async (at) => {
       if (at % 5 !== 4) return tells(await status(server, basic('alice', `guess ${at}`)));
       expect(await status(server, mallory)).toBe(200);
@@ -67,8 +70,8 @@ unless(process.platform !== 'linux', describe)('guessing', () => {
     expect(answers, `${answers} guesses in ${seconds} s`).toBeLessThanOrEqual(allowed);
   });
 
-  test('by many names: they have as few guesses as one, and others who are logged in go on', async (t) => {
-    const server = await start(t);
+  test('by many names: they have as few guesses as one, and others who are logged in go on', async ({ lifetime }) => {
+    const server = await start(lifetime);
     const bob = basic('bob', 'b');
     expect(await status(server, bob)).toBe(200);
     const { answers, allowed } = await guess(async (at) => {
@@ -78,8 +81,8 @@ unless(process.platform !== 'linux', describe)('guessing', () => {
     expect(answers, `${answers} guesses in ${seconds} s`).toBeLessThanOrEqual(allowed);
   });
 
-  test('a success forgives its own name, and the network nothing else', async (t) => {
-    const server = await start(t);
+  test('a success forgives its own name, and the network nothing else', async ({ lifetime }) => {
+    const server = await start(lifetime);
     for (let at = 0; at < 4; at++) expect(await status(server, basic(`name ${at}`, 'x'))).toBe(401);
     expect(await status(server, mallory)).toBe(200);
     const answers = [];
@@ -93,8 +96,10 @@ unless(process.platform !== 'linux', describe)('guessing', () => {
     while ((await status(server, basic('unknown', 'x'), localAddress)) !== 429);
   }
 
-  test('from a network that waits: a login that was verified elsewhere gets no answer, one that was verified there does', async (t) => {
-    const server = await start(t);
+  test('from a network that waits: a login that was verified elsewhere gets no answer, one that was verified there does', async ({
+    lifetime,
+  }) => {
+    const server = await start(lifetime);
     expect(await status(server, alice)).toBe(200);
     const other = '127.0.0.9';
     expect(await status(server, mallory, other)).toBe(200);
@@ -104,9 +109,12 @@ unless(process.platform !== 'linux', describe)('guessing', () => {
     expect(await status(server, alice)).toBe(200);
   });
 
-  test('in any spelling a credential is one: where it was verified in one, all are answered', async (t) => {
+  test('in any spelling a credential is one: where it was verified in one, all are answered', async ({
+    startServer,
+    temporaryFile,
+  }) => {
     const users = userLine('ros', 'geheimé', 'read');
-    const server = await startServer(t, { httpd: { auth_file: temporaryFile(t, 'users', users) } });
+    const server = await startServer({ httpd: { auth_file: temporaryFile('users', users) } });
     const encoded = (text: string, encoding: BufferEncoding): string => Buffer.from(text, encoding).toString('base64');
     const usual = encoded('ros:geheimé', 'utf8');
     expect(await status(server, `Basic ${usual}`)).toBe(200);
@@ -127,11 +135,14 @@ unless(process.platform !== 'linux', describe)('guessing', () => {
     // Where each is new, only the name tells them from a first login.
     ['ever new addresses, for one name,', (sent: number) => `127.1.${(sent >> 8) & 255}.${sent & 255}`, 'user6'],
   ] as const) {
-    test(`100 wrong ones a second from ${where} keep no right first login out`, async (t) => {
+    test(`100 wrong ones a second from ${where} keep no right first login out`, async ({
+      startServer,
+      temporaryFile,
+    }) => {
       const names = Array.from({ length: 8 }, (_, at) => `user${at}`);
       // So costly that far fewer are verified than come.
       const users = names.map((name) => userLine(name, 'right', 'read', { N: 16384, r: 8, p: 2 })).join('');
-      const server = await startServer(t, { httpd: { auth_file: temporaryFile(t, 'users', users) } });
+      const server = await startServer({ httpd: { auth_file: temporaryFile('users', users) } });
       let sent = 0;
       const wrong: Promise<number>[] = [];
       const flood = setInterval(() => {

@@ -1,11 +1,11 @@
 // Logins on listeners of every kind, and while the server stops.
 import { request } from 'node:http';
 import { request as requestTls } from 'node:https';
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { createServer } from '#src/index.js';
 import { basic, tokenLine, userLine } from '../support/accounts.js';
-import { post, startServer } from '../support/mi-client.js';
-import { TlsFiles } from '../support/tls-files.js';
+import { post } from '../support/mi-client.js';
+import { test } from '../support/test.js';
 import { unless } from '../support/unless.js';
 
 const alice = basic('alice', 'pw');
@@ -27,8 +27,7 @@ function status(send: typeof request, options: object, authorization?: string): 
 }
 
 describe('logins', () => {
-  unless(process.platform === 'win32', test)('over TLS and over a Unix socket', async (t) => {
-    const files = new TlsFiles(t);
+  unless(process.platform === 'win32', test)('over TLS and over a Unix socket', async ({ files, onTestFinished }) => {
     const { certFile, keyFile } = files.make('server', { key: 'ec' });
     const [path, open] = [files.path('mi.sock'), files.path('open.sock')];
     const server = createServer({
@@ -43,7 +42,7 @@ describe('logins', () => {
       },
     });
     await server.start();
-    t.onTestFinished(() => server.close({ deadline: 0 }));
+    onTestFinished(() => server.close({ deadline: 0 }));
     const tls = { host: '127.0.0.1', port: server.port, rejectUnauthorized: false };
     const ask = requestTls as typeof request;
     expect([await status(ask, tls), await status(ask, tls, alice)]).toStrictEqual([401, 200]);
@@ -54,11 +53,10 @@ describe('logins', () => {
     expect(await status(request, { socketPath: open })).toBe(200);
   });
 
-  test('one that is being verified when the server stops is answered', async (t) => {
-    const files = new TlsFiles(t);
+  test('one that is being verified when the server stops is answered', async ({ files, startServer }) => {
     const auth_file = files.write('users', userLine('alice', 'pw', 'read'));
     const auth_tokens = files.write('tokens', tokenLine('watcher', 'mi_watcher', 'read'));
-    const server = await startServer(t, { httpd: { auth_file, auth_tokens } });
+    const server = await startServer({ httpd: { auth_file, auth_tokens } });
     const body = '{"jsonrpc":"2.0","method":"version","id":1}';
     const logins = [alice, basic('alice', 'wrong')];
     const replies = logins.map((Authorization) => post(server, body, { headers: { Authorization } }));

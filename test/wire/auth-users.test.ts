@@ -1,11 +1,12 @@
 // Users of auth_file and tokens of auth_tokens: verified off the main thread while the request arrives.
 import { appendFileSync, chmodSync, writeFileSync } from 'node:fs';
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import type { Server, ServerOptions } from '#src/index.js';
 import { basic, temporaryFile, tokenLine, userLine } from '../support/accounts.js';
 import type { Lifetime } from '../support/lifetime.js';
 import { post, startServer } from '../support/mi-client.js';
 import { ask, RawClient } from '../support/raw-client.js';
+import { test } from '../support/test.js';
 import { unless } from '../support/unless.js';
 
 const version = '{"jsonrpc":"2.0","method":"version","id":1}';
@@ -28,13 +29,13 @@ async function status(server: Server, authorization: string): Promise<number> {
 }
 
 describe('users of a file', () => {
-  test('the right password passes, at first and remembered', async (t) => {
-    const { server } = await start(t);
+  test('the right password passes, at first and remembered', async ({ lifetime }) => {
+    const { server } = await start(lifetime);
     for (let i = 0; i < 3; i++) expect(await status(server, alice)).toBe(200);
   });
 
-  test('a wrong password and an unknown user get the same bytes', async (t) => {
-    const { server } = await start(t, { httpd: { auth_username: 'root', auth_password: 'r' } });
+  test('a wrong password and an unknown user get the same bytes', async ({ lifetime }) => {
+    const { server } = await start(lifetime, { httpd: { auth_username: 'root', auth_password: 'r' } });
     const answers = new Set<string>();
     for (const authorization of [basic('alice', 'x'), basic('nobody', 'x'), basic('root', 'x'), 'Basic !']) {
       const client = await RawClient.connect(server.port);
@@ -45,8 +46,8 @@ describe('users of a file', () => {
     expect([...answers].join()).toMatch(/^HTTP\/1\.1 401 /);
   });
 
-  test('what else is wrong with a request is only told to who is let in', async (t) => {
-    const { server } = await start(t);
+  test('what else is wrong with a request is only told to who is let in', async ({ lifetime }) => {
+    const { server } = await start(lifetime);
     for (const [method, path, expected] of [
       ['GET', '/zz', 404],
       ['PUT', '/mi', 405],
@@ -56,7 +57,7 @@ describe('users of a file', () => {
       expect(wrong.status, path).toBe(401);
       expect(wrong.headers.get('connection')).toBe('close');
       // A server that does not remember the credential yet has to wait for the verdict.
-      const { server: other } = await start(t);
+      const { server: other } = await start(lifetime);
       const client = await RawClient.connect(other.port);
       expect((await client.ask(method, path, undefined, [`Authorization: ${alice}`])).status, path).toBe(expected);
       // Whether a PUT without a length has a body is in doubt, so that its connection closes.
@@ -67,11 +68,13 @@ describe('users of a file', () => {
     }
   });
 
-  test('a body that arrives while the password is verified is received whole, however it is cut', async (t) => {
+  test('a body that arrives while the password is verified is received whole, however it is cut', async ({
+    lifetime,
+  }) => {
     const body = '{"jsonrpc":"2.0","method":"which","params":["core:version"],"id":"ÄÖÜ"}';
     const { length } = Buffer.from(body);
     for (let cut = 0; cut <= length; cut += 9) {
-      const { server } = await start(t);
+      const { server } = await start(lifetime);
       const client = await RawClient.connect(server.port);
       const bytes = Buffer.from(body);
       client.send(
@@ -87,32 +90,32 @@ describe('users of a file', () => {
     }
   });
 
-  test('chunked bodies, forms, HEAD and GET are held too', async (t) => {
+  test('chunked bodies, forms, HEAD and GET are held too', async ({ lifetime }) => {
     const login = `Authorization: ${alice}`;
     const chunked = `POST /mi HTTP/1.1\r\nHost: x\r\n${json}\r\n${login}\r\nTransfer-Encoding: chunked\r\n\r\n`;
-    const { server } = await start(t);
+    const { server } = await start(lifetime);
     const client = await RawClient.connect(server.port);
     client.send(`${chunked}${version.length.toString(16)}\r\n${version}\r\n0\r\n\r\n`);
     expect((await client.response()).text).toMatch(/mi-httpd/);
 
-    const { server: second } = await start(t);
+    const { server: second } = await start(lifetime);
     const form = { 'Content-Type': 'application/x-www-form-urlencoded', 'Sec-Fetch-Site': 'same-origin' };
     const headers = { ...form, Authorization: alice };
     expect((await post(second, 'arg=', { path: '/mi/core/core:version', headers })).body).toMatch(/id="result"/);
 
-    const { server: third } = await start(t);
+    const { server: third } = await start(lifetime);
     const headClient = await RawClient.connect(third.port);
     headClient.request('HEAD', '/mi', undefined, [login]);
     expect((await headClient.response(true)).headers.get('content-type')).toBe('text/html; charset=utf-8');
     headClient.close();
 
-    const { server: fourth } = await start(t);
+    const { server: fourth } = await start(lifetime);
     const page = await post(fourth, '', { method: 'GET', headers: { 'Content-Type': null, Authorization: alice } });
     expect(page.body).toMatch(/core:version/);
   });
 
-  test('a body over the limit is refused while the password is verified, and its slot freed', async (t) => {
-    const { server } = await start(t, { httpd: { receive_buf_size: 256 } });
+  test('a body over the limit is refused while the password is verified, and its slot freed', async ({ lifetime }) => {
+    const { server } = await start(lifetime, { httpd: { receive_buf_size: 256 } });
     const client = await RawClient.connect(server.port);
     client.request('POST', '/mi', ' '.repeat(300), [json, `Authorization: ${alice}`]);
     expect((await client.response()).status).toBe(413);
@@ -120,8 +123,8 @@ describe('users of a file', () => {
     expect(await bodies(server)).toBe(0);
   });
 
-  test('clients that leave meanwhile leave nothing behind', async (t) => {
-    const { server } = await start(t);
+  test('clients that leave meanwhile leave nothing behind', async ({ lifetime }) => {
+    const { server } = await start(lifetime);
     for (let i = 0; i < 20; i++) {
       const client = await RawClient.connect(server.port);
       client.send(
@@ -133,14 +136,14 @@ describe('users of a file', () => {
     expect(await bodies(server)).toBe(0);
   });
 
-  test('many connections at once pass, and are verified as one', async (t) => {
-    const { server } = await start(t);
+  test('many connections at once pass, and are verified as one', async ({ lifetime }) => {
+    const { server } = await start(lifetime);
     const statuses = await Promise.all(Array.from({ length: 30 }, () => status(server, alice)));
     expect(new Set(statuses)).toStrictEqual(new Set([200]));
   });
 
-  test('many wrong passwords at once from one address are no more guesses than are free', async (t) => {
-    const { server } = await start(t);
+  test('many wrong passwords at once from one address are no more guesses than are free', async ({ lifetime }) => {
+    const { server } = await start(lifetime);
     const statuses = await Promise.all(
       Array.from({ length: 30 }, (_, i) => status(server, basic('alice', `guess ${i}`))),
     );
@@ -153,9 +156,12 @@ describe('users of a file', () => {
 });
 
 describe('tokens', () => {
-  test('pass as Bearer, in any letters of the scheme, and not as a password', async (t) => {
-    const file = temporaryFile(t, 'tokens', tokenLine('exporter', 'mi_abc-_~+/==', 'read'));
-    const server = await startServer(t, { httpd: { auth_tokens: file } });
+  test('pass as Bearer, in any letters of the scheme, and not as a password', async ({
+    temporaryFile,
+    startServer,
+  }) => {
+    const file = temporaryFile('tokens', tokenLine('exporter', 'mi_abc-_~+/==', 'read'));
+    const server = await startServer({ httpd: { auth_tokens: file } });
     expect(await status(server, 'Bearer mi_abc-_~+/==')).toBe(200);
     expect(await status(server, 'bearer  mi_abc-_~+/==')).toBe(200);
     expect(await status(server, 'Bearer mi_abd')).toBe(401);
@@ -165,8 +171,8 @@ describe('tokens', () => {
 });
 
 describe('files of accounts', () => {
-  test('are read again on reload: new users in, old ones out, also those who were remembered', async (t) => {
-    const { server, file } = await start(t);
+  test('are read again on reload: new users in, old ones out, also those who were remembered', async ({ lifetime }) => {
+    const { server, file } = await start(lifetime);
     expect(await status(server, alice)).toBe(200);
     writeFileSync(file, userLine('bob', 'b', 'read'));
     expect(await server.reload()).toBe(true);
@@ -174,36 +180,36 @@ describe('files of accounts', () => {
     expect(await status(server, basic('bob', 'b'))).toBe(200);
   });
 
-  test('a file that has become wrong keeps the users that were there, and says why', async (t) => {
+  test('a file that has become wrong keeps the users that were there, and says why', async ({ lifetime }) => {
     const lines: string[] = [];
     const write = (_fields: object, message: string): void => {
       lines.push(message);
     };
-    const { server, file } = await start(t, { log: { debug: write, info: write, warn: write, error: write } });
+    const { server, file } = await start(lifetime, { log: { debug: write, info: write, warn: write, error: write } });
     appendFileSync(file, 'bob:boss:scrypt$1024$1$1$x$y\n');
     expect(await server.reload()).toBe(false);
     expect(lines.at(-1) ?? '').toMatch(/stays: .*users:4: user "bob" has the level "boss"; give read, operate, admin/);
     expect(await status(server, alice)).toBe(200);
   });
 
-  unless(process.platform === 'win32', test)('one that everybody can read is warned of', async (t) => {
+  unless(process.platform === 'win32', test)('one that everybody can read is warned of', async ({ lifetime }) => {
     const lines: string[] = [];
     const write = (_fields: object, message: string): void => {
       lines.push(message);
     };
-    const { server, file } = await start(t, { log: { debug: write, info: write, warn: write, error: write } });
+    const { server, file } = await start(lifetime, { log: { debug: write, info: write, warn: write, error: write } });
     expect(lines).toStrictEqual([]);
     chmodSync(file, 0o644);
     await server.reload();
     expect(lines.join()).toMatch(/users.* is readable by everybody/);
   });
 
-  unless(process.platform === 'win32', test)('one that others can write to is warned of', async (t) => {
+  unless(process.platform === 'win32', test)('one that others can write to is warned of', async ({ lifetime }) => {
     const lines: string[] = [];
     const write = (_fields: object, message: string): void => {
       lines.push(message);
     };
-    const { server, file } = await start(t, { log: { debug: write, info: write, warn: write, error: write } });
+    const { server, file } = await start(lifetime, { log: { debug: write, info: write, warn: write, error: write } });
     expect(lines).toStrictEqual([]);
     for (const [mode, who] of [
       [0o660, 'its group'],
@@ -215,7 +221,7 @@ describe('files of accounts', () => {
     }
   });
 
-  test('a file that is wrong at the start refuses it, at the line', async (t) => {
+  test('a file that is wrong at the start refuses it, at the line', async ({ temporaryFile, startServer }) => {
     for (const [text, reason] of [
       ['alice:read\n', /users:1: a user is a line name:level:hash/],
       [`${userLine('a', 'x', 'read')}\n${userLine('a', 'y', 'read')}`, /users:3: user "a" is there twice/],
@@ -224,8 +230,8 @@ describe('files of accounts', () => {
       ['a b:read:x\n', /users:1: the name/],
       [`a:read:scrypt$1048576$64$1$${'A'.repeat(22)}$${'A'.repeat(43)}\n`, /users:1: .*out of range/],
     ] as const) {
-      const file = temporaryFile(t, 'users', text);
-      await expect(startServer(t, { httpd: { auth_file: file } })).rejects.toThrow(
+      const file = temporaryFile('users', text);
+      await expect(startServer({ httpd: { auth_file: file } })).rejects.toThrow(
         expect.toSatisfy((error) => {
           expect(String(error)).toMatch(reason);
           expect(String(error)).not.toMatch(/geheim/);
@@ -233,8 +239,8 @@ describe('files of accounts', () => {
         }),
       );
     }
-    await expect(startServer(t, { httpd: { auth_file: '/nowhere/users' } })).rejects.toThrow(/there is no such file/);
-    await expect(startServer(t, { httpd: { auth_tokens: '/' } })).rejects.toThrow(/file of tokens \/ cannot be read/);
+    await expect(startServer({ httpd: { auth_file: '/nowhere/users' } })).rejects.toThrow(/there is no such file/);
+    await expect(startServer({ httpd: { auth_tokens: '/' } })).rejects.toThrow(/file of tokens \/ cannot be read/);
   });
 });
 

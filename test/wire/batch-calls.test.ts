@@ -1,11 +1,12 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { type Call, command, defineModule, type JsonValue, stream } from '#src/index.js';
 import { held } from '../support/held-items.js';
-import { call, post, startServer, withResolvers } from '../support/mi-client.js';
+import { call, post, withResolvers } from '../support/mi-client.js';
 import { RawClient } from '../support/raw-client.js';
 import '../support/at-rest.js';
+import { test } from '../support/test.js';
 
 interface Entered {
   readonly call: Call;
@@ -63,9 +64,9 @@ async function send(port: number, body: string): Promise<Socket> {
 }
 
 describe('calls of a batch', () => {
-  test('run side by side, and are answered in order however they end', async (t) => {
+  test('run side by side, and are answered in order however they end', async ({ startServer }) => {
     const { module, entered, enter } = gate();
-    const server = await startServer(t, { modules: [module] });
+    const server = await startServer({ modules: [module] });
     const reply = post(server, `[${[wait(1), wait(2), run(3), wait(4)]}]`);
     await enter(3);
     expect(await call(server, 'get_statistics', [['pending']])).toStrictEqual({ 'mi:pending': 3 });
@@ -86,9 +87,9 @@ describe('calls of a batch', () => {
     await expect(server).toBeAtRest();
   });
 
-  test('one may wait for another far behind it', async (t) => {
+  test('one may wait for another far behind it', async ({ startServer }) => {
     const { module } = gate();
-    const server = await startServer(t, { modules: [module], mi_http: { max_batch: 5000 } });
+    const server = await startServer({ modules: [module], mi_http: { max_batch: 5000 } });
     const calls = [wait(-1), ...repeat(3000, run), '{"jsonrpc":"2.0","method":"gate:open","id":"o"}'];
     const replies = JSON.parse((await post(server, `[${calls}]`)).body) as { result: string }[];
     expect(replies.length).toBe(3002);
@@ -96,11 +97,11 @@ describe('calls of a batch', () => {
     await expect(server).toBeAtRest();
   });
 
-  test('what is complete is sent while others still run', async (t) => {
+  test('what is complete is sent while others still run', async ({ startServer, onTestFinished }) => {
     const { module, entered, enter } = gate();
-    const server = await startServer(t, { modules: [module] });
+    const server = await startServer({ modules: [module] });
     const client = await RawClient.connect(server.port);
-    t.onTestFinished(() => client.close());
+    onTestFinished(() => client.close());
     client.request('POST', '/mi', `[${run(1)},${wait(2)},${run(3)}]`, ['Content-Type: application/json']);
     await enter(1);
     while (!client.unread.includes('"id":1}')) await once(client.socket, 'data');
@@ -110,9 +111,9 @@ describe('calls of a batch', () => {
     expect((JSON.parse(text) as { id: number }[]).map(({ id }) => id)).toStrictEqual([1, 2, 3]);
   });
 
-  test('each has the deadline mi_timeout, and its own error', async (t) => {
+  test('each has the deadline mi_timeout, and its own error', async ({ startServer }) => {
     const { module, entered, enter } = gate();
-    const server = await startServer(t, { modules: [module], mi_http: { mi_timeout: 1 } });
+    const server = await startServer({ modules: [module], mi_http: { mi_timeout: 1 } });
     const reply = post(server, `[${wait(1)},${run(2)},${wait(3)}]`);
     await enter(2);
     entered[1]?.resolve('in time');
@@ -129,9 +130,9 @@ describe('calls of a batch', () => {
     await expect(server).toBeAtRest();
   });
 
-  test('each counts against max_pending; one too many gets its own error', async (t) => {
+  test('each counts against max_pending; one too many gets its own error', async ({ startServer }) => {
     const { module, entered, enter } = gate();
-    const server = await startServer(t, { modules: [module], mi_http: { max_pending: 2 } });
+    const server = await startServer({ modules: [module], mi_http: { max_pending: 2 } });
     const reply = post(server, `[${[wait(1), wait(2), wait(3), run(4)]}]`);
     await enter(2);
     const refused = await post(server, wait(5));
@@ -149,9 +150,9 @@ describe('calls of a batch', () => {
     await expect(server).toBeAtRest();
   });
 
-  test('are all aborted when the client leaves, and free what they held', async (t) => {
+  test('are all aborted when the client leaves, and free what they held', async ({ startServer }) => {
     const { module, entered, enter } = gate();
-    const server = await startServer(t, { modules: [module] });
+    const server = await startServer({ modules: [module] });
     const notification = wait(9).replace(',"id":9', '');
     for (const calls of [
       [wait(1), run(2), notification, wait(3)],
@@ -177,7 +178,7 @@ describe('calls of a batch', () => {
     }
   });
 
-  test('a client that leaves closes what waits to be printed', async (t) => {
+  test('a client that leaves closes what waits to be printed', async ({ startServer }) => {
     let closed = 0;
     const { module, entered, enter } = gate();
     const rowsModule = defineModule({
@@ -190,7 +191,7 @@ describe('calls of a batch', () => {
         }),
       ],
     });
-    const server = await startServer(t, { modules: [module, rowsModule] });
+    const server = await startServer({ modules: [module, rowsModule] });
     const rows = '{"jsonrpc":"2.0","method":"held:rows","id":7}';
     const socket = await send(server.port, `[${wait(1)},${rows},${rows},${rows.replace(',"id":7', '')}]`);
     await enter(1);
@@ -202,7 +203,9 @@ describe('calls of a batch', () => {
     expect(closed).toBe(3);
   });
 
-  test('a failure before anything of its reply is sent is an error; later it cuts the connection', async (t) => {
+  test('a failure before anything of its reply is sent is an error; later it cuts the connection', async ({
+    startServer,
+  }) => {
     const failing = defineModule({
       name: 'failing',
       commands: [
@@ -226,7 +229,7 @@ describe('calls of a batch', () => {
         }),
       ],
     });
-    const server = await startServer(t, { modules: [failing, gate().module], log: silent });
+    const server = await startServer({ modules: [failing, gate().module], log: silent });
     const rows = (id: number, count: number, later: boolean): string =>
       JSON.stringify({ jsonrpc: '2.0', method: 'failing:rows', params: { count, later }, id });
     const { body } = await post(server, `[${[run(1), rows(2, 0, false), rows(3, 0, true), run(4)]}]`);
@@ -245,9 +248,9 @@ describe('calls of a batch', () => {
     }
   });
 
-  test('no more begin while the client does not read; all do when it reads', async (t) => {
+  test('no more begin while the client does not read; all do when it reads', async ({ startServer }) => {
     const { module, ran } = gate();
-    const server = await startServer(t, { modules: [module], mi_http: { max_batch: 5000 } });
+    const server = await startServer({ modules: [module], mi_http: { max_batch: 5000 } });
     const count = 3000;
     const socket = await send(server.port, `[${repeat(count, run)}]`);
     socket.pause();
@@ -274,8 +277,8 @@ describe('calls of a batch', () => {
     await expect(server).toBeAtRest();
   });
 
-  test('others are served between the calls of a long batch', async (t) => {
-    const server = await startServer(t, {
+  test('others are served between the calls of a long batch', async ({ startServer, onTestFinished }) => {
+    const server = await startServer({
       modules: [
         defineModule({
           name: 'busy',
@@ -294,7 +297,7 @@ describe('calls of a batch', () => {
       ],
     });
     const client = await RawClient.connect(server.port);
-    t.onTestFinished(() => client.close());
+    onTestFinished(() => client.close());
     let isOver = false;
     const work = (id: number): string => `{"jsonrpc":"2.0","method":"busy:work","id":${id}}`;
     const reply = post(server, `[${repeat(300, work)}]`).then((given) => {
@@ -312,7 +315,7 @@ describe('calls of a batch', () => {
     expect(served, `${served} calls were served meanwhile`).toBeGreaterThan(10);
   });
 
-  test('that stop the server at once end the batch, not the process', async (t) => {
+  test('that stop the server at once end the batch, not the process', async ({ startServer }) => {
     let ran = 0;
     const stopping = defineModule({
       name: 'stopping',
@@ -328,7 +331,7 @@ describe('calls of a batch', () => {
         command({ name: 'count', help: 'Counts.', run: () => ++ran }),
       ],
     });
-    const server = await startServer(t, { modules: [stopping] });
+    const server = await startServer({ modules: [stopping] });
     const of = (name: string, id: number): string => `{"jsonrpc":"2.0","method":"stopping:${name}","id":${id}}`;
     const calls = [of('count', 1), of('stop', 2), ...repeat(900, (id) => of('count', id))];
     await post(server, `[${calls}]`).catch(() => {});
@@ -336,9 +339,9 @@ describe('calls of a batch', () => {
     expect(ran).toBeGreaterThanOrEqual(1);
   });
 
-  test('get the reason when they outlast the time the server has to stop', async (t) => {
+  test('get the reason when they outlast the time the server has to stop', async ({ startServer }) => {
     const { module, entered, enter } = gate();
-    const server = await startServer(t, { modules: [module] });
+    const server = await startServer({ modules: [module] });
     const reply = post(server, `[${wait(1)},${wait(2)}]`);
     await enter(2);
     await server.close({ deadline: 0.05 });

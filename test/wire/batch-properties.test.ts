@@ -1,10 +1,11 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { command, defineModule, MiError, RecordTable, type Result, stream } from '#src/index.js';
 import { count } from '../support/long.js';
-import { post, startServer } from '../support/mi-client.js';
+import { post } from '../support/mi-client.js';
 import { holds } from '../support/property.js';
 import '../support/at-rest.js';
+import { test } from '../support/test.js';
 
 /** Results of every shape: texts, large ones, parts that are printed later, errors, at once and later. */
 function shapes() {
@@ -75,8 +76,10 @@ describe('batches of anything', () => {
     [1024, count(40, 1000)],
     [0, count(40, 1000)],
   ] as const) {
-    test(`answer what their requests are answered alone, byte for byte, with buf_size ${windowSize}`, async (t) => {
-      const server = await startServer(t, { modules: [module], log: silent, httpd: { buf_size: windowSize } });
+    test(`answer what their requests are answered alone, byte for byte, with buf_size ${windowSize}`, async ({
+      startServer,
+    }) => {
+      const server = await startServer({ modules: [module], log: silent, httpd: { buf_size: windowSize } });
       const property = fc.asyncProperty(fc.array(element, { minLength: 1, maxLength: 12 }), async (elements) => {
         const alone: string[] = [];
         for (const text of elements) {

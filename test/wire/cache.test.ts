@@ -1,14 +1,15 @@
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, vi } from 'vitest';
 import { defineModule, type Server } from '#src/index.js';
-import { call, callError, startServer } from '../support/mi-client.js';
+import { call, callError } from '../support/mi-client.js';
+import { test } from '../support/test.js';
 
 async function held(server: Server): Promise<Record<string, number>> {
   return (await call(server, 'get_statistics', [['cachedb_local:']])) as Record<string, number>;
 }
 
 describe('cache_store, cache_fetch, cache_remove', () => {
-  test('a value is stored, told, replaced and removed', async (t) => {
-    const server = await startServer(t, { cachedb_local: {} });
+  test('a value is stored, told, replaced and removed', async ({ startServer }) => {
+    const server = await startServer({ cachedb_local: {} });
     const value = '<b>"x"&\'y\'</b>\nl2\t€ 😀';
     expect(await call(server, 'cache_store', ['local', 'k', value])).toBe('OK');
     expect(await call(server, 'cache_fetch', ['local', 'k'])).toStrictEqual({ key: 'k', value });
@@ -24,8 +25,8 @@ describe('cache_store, cache_fetch, cache_remove', () => {
     expect(await held(server)).toStrictEqual({ 'cachedb_local:cache_entries': 0, 'cachedb_local:cache_bytes': 0 });
   });
 
-  test('wrong parameters are refused with the texts of OpenSIPS', async (t) => {
-    const server = await startServer(t, { cachedb_local: {} });
+  test('wrong parameters are refused with the texts of OpenSIPS', async ({ startServer }) => {
+    const server = await startServer({ cachedb_local: {} });
     const refusals: readonly (readonly [string, unknown[], string])[] = [
       ['cache_store', ['', 'k', 'v'], 'Empty memory cache id'],
       ['cache_store', ['local', '', 'v'], 'Empty attribute name'],
@@ -43,8 +44,8 @@ describe('cache_store, cache_fetch, cache_remove', () => {
     expect((await callError(server, 'cache_store', ['local'])).data ?? '').toMatch(/^Too few or too many parameters/);
   });
 
-  test('a system that is not there fails with the code of OpenSIPS, and the reason', async (t) => {
-    const server = await startServer(t, { cachedb_local: {} });
+  test('a system that is not there fails with the code of OpenSIPS, and the reason', async ({ startServer }) => {
+    const server = await startServer({ cachedb_local: {} });
     for (const [operation, params] of [
       ['store', ['zzz', 'k', 'v']],
       ['fetch', ['zzz', 'k']],
@@ -54,15 +55,15 @@ describe('cache_store, cache_fetch, cache_remove', () => {
       expect([code, message]).toStrictEqual([500, `Cache ${operation} command failed`]);
       expect(data).toBe('no cache is named "zzz"; there is local');
     }
-    const { data } = await callError(await startServer(t), 'cache_fetch', ['local', 'k']);
+    const { data } = await callError(await startServer(), 'cache_fetch', ['local', 'k']);
     expect(data).toBe('no cache is named "local"; add loadmodule "cachedb_local.so"');
   });
 
-  test('values expire, on time and for good', async (t) => {
+  test('values expire, on time and for good', async ({ startServer }) => {
     const now = performance.now.bind(performance);
     let ahead = 0;
     vi.spyOn(performance, 'now').mockImplementation(() => now() + ahead);
-    const server = await startServer(t, { cachedb_local: {} });
+    const server = await startServer({ cachedb_local: {} });
     await call(server, 'cache_store', ['local', 'short', 'v', 10]);
     await call(server, 'cache_store', ['local', 'long', 'v', 0]);
     ahead += 5_000;
@@ -74,16 +75,16 @@ describe('cache_store, cache_fetch, cache_remove', () => {
     expect((await held(server))['cachedb_local:cache_entries']).toBe(1);
   });
 
-  test('expired values leave without being asked for', async (t) => {
-    const server = await startServer(t, { cachedb_local: { cache_clean_period: 1 } });
+  test('expired values leave without being asked for', async ({ startServer }) => {
+    const server = await startServer({ cachedb_local: { cache_clean_period: 1 } });
     for (let i = 0; i < 50; i += 1) await call(server, 'cache_store', ['local', `k${i}`, 'v', 1]);
     await call(server, 'cache_store', ['local', 'kept', 'v']);
     await expect.poll(() => held(server)).toMatchObject({ 'cachedb_local:cache_entries': 1 });
     expect(await call(server, 'cache_fetch', ['local', 'kept'])).toStrictEqual({ key: 'kept', value: 'v' });
   });
 
-  test('entries and bytes are bounded; replacing counts what it frees', async (t) => {
-    const server = await startServer(t, { cachedb_local: { max_entries: 2, max_bytes: 2048 } });
+  test('entries and bytes are bounded; replacing counts what it frees', async ({ startServer }) => {
+    const server = await startServer({ cachedb_local: { max_entries: 2, max_bytes: 2048 } });
     await call(server, 'cache_store', ['local', 'a', 'v']);
     await call(server, 'cache_store', ['local', 'b', 'v']);
     const full = await callError(server, 'cache_store', ['local', 'c', 'v']);
@@ -101,8 +102,8 @@ describe('cache_store, cache_fetch, cache_remove', () => {
     });
   });
 
-  test('systems share a collection by their URLs', async (t) => {
-    const server = await startServer(t, {
+  test('systems share a collection by their URLs', async ({ startServer }) => {
+    const server = await startServer({
       cachedb_local: {
         cachedb_url: ['local:one:///c', 'local:two:///c', 'local:///other'],
         cache_collections: 'c; other=5',
@@ -111,15 +112,15 @@ describe('cache_store, cache_fetch, cache_remove', () => {
     await call(server, 'cache_store', ['local:one', 'k', 'v']);
     expect(await call(server, 'cache_fetch', ['local:two', 'k'])).toStrictEqual({ key: 'k', value: 'v' });
     expect((await callError(server, 'cache_fetch', ['local', 'k'])).message).toBe('Value not found');
-    await expect(startServer(t, { cachedb_local: { cachedb_url: ['redis://x'] } })).rejects.toThrow(
+    await expect(startServer({ cachedb_local: { cachedb_url: ['redis://x'] } })).rejects.toThrow(
       /give local:\/\/\/COLLECTION/,
     );
-    await expect(startServer(t, { cachedb_local: { enable_restart_persistency: 1 } })).rejects.toThrow(
+    await expect(startServer({ cachedb_local: { enable_restart_persistency: 1 } })).rejects.toThrow(
       /end with the server/,
     );
   });
 
-  test('a module of the user adds a cache of its own, which may answer later or fail', async (t) => {
+  test('a module of the user adds a cache of its own, which may answer later or fail', async ({ startServer }) => {
     const logged: string[] = [];
     const store = new Map<string, string>();
     const remote = defineModule({
@@ -136,7 +137,7 @@ describe('cache_store, cache_fetch, cache_remove', () => {
       },
     });
     const log = { debug() {}, info() {}, warn() {}, error: (_: object, message: string) => void logged.push(message) };
-    const server = await startServer(t, { modules: [remote], log });
+    const server = await startServer({ modules: [remote], log });
     expect(await call(server, 'cache_store', ['remote', 'k', 'v'])).toBe('OK');
     expect(await call(server, 'cache_fetch', ['remote', 'k'])).toStrictEqual({ key: 'k', value: 'v' });
     expect((await callError(server, 'cache_fetch', ['remote', 'none'])).message).toBe('Value not found');

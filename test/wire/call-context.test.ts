@@ -2,10 +2,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Agent } from 'node:http';
 import { setTimeout as later } from 'node:timers/promises';
-import { expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { command, createServer, defineModule, type Server, stream, streamObject } from '#src/index.js';
 import type { Lifetime } from '../support/lifetime.js';
 import { call, post } from '../support/mi-client.js';
+import { test } from '../support/test.js';
 
 const storage = new AsyncLocalStorage<string>();
 const seen = (): string => storage.getStore() ?? 'nothing';
@@ -77,10 +78,13 @@ async function start(t: Lifetime): Promise<Server> {
   return server;
 }
 
-test('a call sees nothing of the calls before it, whatever they entered and however they came', async (t) => {
-  const server = await start(t);
+test('a call sees nothing of the calls before it, whatever they entered and however they came', async ({
+  lifetime,
+  onTestFinished,
+}) => {
+  const server = await start(lifetime);
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  t.onTestFinished(() => agent.destroy());
+  onTestFinished(() => agent.destroy());
   const jsonOf = (method: string, name: string): string =>
     JSON.stringify({ jsonrpc: '2.0', method, params: { name }, id: 1 });
   for (const method of ['enters:at_once', 'enters:later', 'enters:within', 'enters:throwing']) {
@@ -107,8 +111,8 @@ test('a call sees nothing of the calls before it, whatever they entered and howe
   expect(await call(server, 'enters:at_once', ['grace'])).toBe('nothing grace');
 });
 
-test('items of a stream are made in the context of their call', async (t) => {
-  const server = await start(t);
+test('items of a stream are made in the context of their call', async ({ lifetime }) => {
+  const server = await start(lifetime);
   const both = ['alice', 'bob'].map((name) => call(server, 'streams:items', [name]) as Promise<readonly string[]>);
   for (const [index, list] of (await Promise.all(both)).entries()) {
     expect([list.at(0), list.at(-1)]).toStrictEqual(['nothing', index === 0 ? 'alice' : 'bob']);

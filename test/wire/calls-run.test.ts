@@ -1,9 +1,10 @@
 // Nothing that was meant as a call is answered 2xx without having run: a client that looks at the status alone, such as
 // `curl -f`, may take it for done.
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { command, defineModule, type Server } from '#src/index.js';
 import { startServer } from '../support/mi-client.js';
 import { RawClient, type RawResponse } from '../support/raw-client.js';
+import { test } from '../support/test.js';
 
 const call = (extra = ''): string => `{"jsonrpc":"2.0","method":"pbx:run"${extra},"id":1}`;
 
@@ -121,8 +122,10 @@ describe('what was meant as a call', () => {
       [1, 'with pages'],
       [0, 'without'],
     ] as const) {
-      test(`${method} with JSON, mi_http ${name}: 2xx only when it ran, or the body tells an error`, async (t) => {
-        const { seen, server } = await serve(t, { mi_http: { html } });
+      test(`${method} with JSON, mi_http ${name}: 2xx only when it ran, or the body tells an error`, async ({
+        lifetime,
+      }) => {
+        const { seen, server } = await serve(lifetime, { mi_http: { html } });
         for (const path of paths) {
           for (const type of types) {
             for (const [what, body] of Object.entries(bodies)) {
@@ -141,8 +144,10 @@ describe('what was meant as a call', () => {
     }
   }
 
-  test('a call that is sent as a form or without a type is 415, with a JSON-RPC error and the line to type', async (t) => {
-    const { server } = await serve(t);
+  test('a call that is sent as a form or without a type is 415, with a JSON-RPC error and the line to type', async ({
+    lifetime,
+  }) => {
+    const { server } = await serve(lifetime);
     for (const path of ['/mi', '/mi/pbx', '/mi/pbx/pbx:run', '/html', '/html/pbx/pbx:run']) {
       for (const type of ['application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', undefined]) {
         if (type === undefined && path.startsWith('/mi')) continue;
@@ -191,8 +196,8 @@ describe('what was meant as a call', () => {
     ['POST', '/html/pbx/pbx:run', 'x=1'],
   ];
   for (const [method, path, body] of urls) {
-    test(`${method} ${path} ${body ?? ''} is refused: nothing would run`, async (t) => {
-      const { seen, server } = await serve(t);
+    test(`${method} ${path} ${body ?? ''} is refused: nothing would run`, async ({ lifetime }) => {
+      const { seen, server } = await serve(lifetime);
       const headers = body === undefined ? [] : ['Content-Type: application/x-www-form-urlencoded'];
       const { status, text } = await ask(server, method, path, body, headers);
       expect(status, text).toBe(400);
@@ -203,8 +208,8 @@ describe('what was meant as a call', () => {
     });
   }
 
-  test('JSON in a field of a form is refused as JSON without a type is', async (t) => {
-    const { seen, server } = await serve(t);
+  test('JSON in a field of a form is refused as JSON without a type is', async ({ lifetime }) => {
+    const { seen, server } = await serve(lifetime);
     const urlencoded = 'application/x-www-form-urlencoded';
     const multipart = 'multipart/form-data; boundary=b';
     const escaped = encodeURIComponent(call());
@@ -226,8 +231,8 @@ describe('what was meant as a call', () => {
     expect(seen.runs).toBe(0);
   });
 
-  test('a call by GET gives who asks for JSON the bare result', async (t) => {
-    const { seen, server } = await serve(t);
+  test('a call by GET gives who asks for JSON the bare result', async ({ lifetime }) => {
+    const { seen, server } = await serve(lifetime);
     for (const path of ['/mi/pbx/pbx:run?arg=', '/html/pbx/pbx:run?arg=']) {
       const { status, text, headers } = await ask(server, 'GET', path, undefined, ['Accept: application/json']);
       expect([status, headers.get('content-type'), text], path).toStrictEqual([200, 'application/json', '"ran"']);
@@ -235,14 +240,14 @@ describe('what was meant as a call', () => {
     expect(seen.runs).toBe(2);
   });
 
-  test('a bare result needs no field arg', async (t) => {
-    const { seen, server } = await serve(t);
+  test('a bare result needs no field arg', async ({ lifetime }) => {
+    const { seen, server } = await serve(lifetime);
     const { status, text } = await ask(server, 'GET', '/mi/pbx/pbx:run?raw=1');
     expect([status, text, seen.runs]).toStrictEqual([200, '"ran"', 1]);
   });
 
-  test('pages are still pages', async (t) => {
-    const { server } = await serve(t);
+  test('pages are still pages', async ({ lifetime }) => {
+    const { server } = await serve(lifetime);
     for (const path of [
       '/',
       '/mi',
@@ -258,8 +263,8 @@ describe('what was meant as a call', () => {
     }
   });
 
-  test('a byte order mark in front of JSON is named', async (t) => {
-    const { seen, server } = await serve(t);
+  test('a byte order mark in front of JSON is named', async ({ lifetime }) => {
+    const { seen, server } = await serve(lifetime);
     for (const body of [`\ufeff${call()}`, `\ufeff \n${call()}`, `\ufeff[${call()}]`]) {
       const { text } = await ask(server, 'POST', '/mi', body, ['Content-Type: application/json']);
       expect(text).toMatch(/"code":-32700,.*"data":"a byte order mark.*without one.*at byte 0"/);

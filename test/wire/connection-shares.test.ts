@@ -3,9 +3,10 @@ import { once } from 'node:events';
 import { request } from 'node:http';
 import { request as requestTls } from 'node:https';
 import { connect, type Socket } from 'node:net';
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { createServer, type Server, type ServerOptions } from '#src/index.js';
 import type { Lifetime } from '../support/lifetime.js';
+import { test } from '../support/test.js';
 import { noOpenssl, TlsFiles } from '../support/tls-files.js';
 import { unless } from '../support/unless.js';
 
@@ -48,21 +49,21 @@ async function status(where: object): Promise<number> {
 }
 
 unless(process.platform !== 'linux', describe)('connections of one address', () => {
-  test('that is not allowed fill nothing, and the first of them are told why', async (t) => {
-    const started = await start(t, { max_connections: 40 }, ';allow=127.0.0.2');
+  test('that is not allowed fill nothing, and the first of them are told why', async ({ lifetime }) => {
+    const started = await start(lifetime, { max_connections: 40 }, ';allow=127.0.0.2');
     const { server, socketPath } = started;
     const from = (localAddress: string): object => ({ host: '127.0.0.1', port: server.port, localAddress });
     for (let asked = 0; asked < 50; asked++) expect(await status(from('127.0.0.1'))).toBe(403);
-    await idle(t, started, 200, '127.0.0.1');
+    await idle(lifetime, started, 200, '127.0.0.1');
     expect(await status(from('127.0.0.2'))).toBe(200);
     expect(await status({ socketPath })).toBe(200);
   });
 
-  test('that fills its share leaves room to others, and gets in again when it has left', async (t) => {
-    const started = await start(t, { max_connections: 400, max_connections_address: 80 });
+  test('that fills its share leaves room to others, and gets in again when it has left', async ({ lifetime }) => {
+    const started = await start(lifetime, { max_connections: 400, max_connections_address: 80 });
     const { server, socketPath } = started;
     const from = (localAddress: string): object => ({ host: '127.0.0.1', port: server.port, localAddress });
-    const open = await idle(t, started, 300, '127.0.0.1');
+    const open = await idle(lifetime, started, 300, '127.0.0.1');
     expect(await status(from('127.0.0.1'))).toBe(503);
     expect(open.size >= 60 && open.size <= 110, `${open.size} are open`).toBe(true);
     expect(await status(from('127.0.0.2'))).toBe(200);
@@ -71,17 +72,17 @@ unless(process.platform !== 'linux', describe)('connections of one address', () 
     await expect.poll(() => status(from('127.0.0.1'))).toBe(200);
   });
 
-  test('or of many leave room to the Unix socket, and are told why', async (t) => {
-    const started = await start(t, { max_connections: 20 });
-    await idle(t, started, 40, '127.0.0.1');
+  test('or of many leave room to the Unix socket, and are told why', async ({ lifetime }) => {
+    const started = await start(lifetime, { max_connections: 20 });
+    await idle(lifetime, started, 40, '127.0.0.1');
     const { server, socketPath } = started;
     expect(await status({ host: '127.0.0.1', port: server.port })).toBe(503);
     expect(await status({ socketPath })).toBe(200);
   });
 
-  test('that come and go are not counted as if they stayed', async (t) => {
-    const started = await start(t, { max_connections: 400, max_connections_address: 40 });
-    const others = await idle(t, started, 30, '127.0.0.3');
+  test('that come and go are not counted as if they stayed', async ({ lifetime }) => {
+    const started = await start(lifetime, { max_connections: 400, max_connections_address: 40 });
+    const others = await idle(lifetime, started, 30, '127.0.0.3');
     const { server } = started;
     for (let asked = 0; asked < 200; asked++) {
       expect(await status({ host: '127.0.0.1', port: server.port, localAddress: '127.0.0.2' })).toBe(200);
@@ -115,9 +116,11 @@ unless(process.platform !== 'linux' || noOpenssl, describe)('connections of one 
     }
   }
 
-  test('that fills its share before any handshake leaves room to others, and gets in again when it has left', async (t) => {
-    const started = await startTls(t, { max_connections: 400, max_connections_address: 80 });
-    const open = await idle(t, started, 300, '127.0.0.1');
+  test('that fills its share before any handshake leaves room to others, and gets in again when it has left', async ({
+    lifetime,
+  }) => {
+    const started = await startTls(lifetime, { max_connections: 400, max_connections_address: 80 });
+    const open = await idle(lifetime, started, 300, '127.0.0.1');
     expect(await statusTls(started, '127.0.0.1')).toBe(0);
     expect(open.size >= 60 && open.size <= 110, `${open.size} are open`).toBe(true);
     expect(await statusTls(started, '127.0.0.2')).toBe(200);
@@ -125,16 +128,18 @@ unless(process.platform !== 'linux' || noOpenssl, describe)('connections of one 
     await expect.poll(() => statusTls(started, '127.0.0.1')).toBe(200);
   });
 
-  test('that is not allowed, and leaves before its handshake, fills nothing, and is told why when it asks', async (t) => {
-    const started = await startTls(t, { max_connections: 40 }, ';allow=127.0.0.2');
+  test('that is not allowed, and leaves before its handshake, fills nothing, and is told why when it asks', async ({
+    lifetime,
+  }) => {
+    const started = await startTls(lifetime, { max_connections: 40 }, ';allow=127.0.0.2');
     for (let round = 0; round < 5; round++) {
-      const open = await idle(t, started, 10, '127.0.0.1');
+      const open = await idle(lifetime, started, 10, '127.0.0.1');
       const closed = [...open].map((socket) => once(socket, 'close'));
       for (const socket of open) socket.destroy();
       await Promise.all(closed);
       expect(await statusTls(started, '127.0.0.1')).toBe(403);
     }
-    await idle(t, started, 200, '127.0.0.1');
+    await idle(lifetime, started, 200, '127.0.0.1');
     expect(await statusTls(started, '127.0.0.2')).toBe(200);
   });
 });

@@ -1,7 +1,8 @@
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect } from 'vitest';
 import { command, defineModule, type Server } from '#src/index.js';
 import { suiteLifetime } from '../support/lifetime.js';
 import { call, callError, post, startServer, withResolvers } from '../support/mi-client.js';
+import { test } from '../support/test.js';
 
 describe('core commands', () => {
   const lifetime = suiteLifetime();
@@ -103,9 +104,9 @@ describe('core commands', () => {
   });
 });
 
-test('log_level sets the level of the logger it was given', async (t) => {
+test('log_level sets the level of the logger it was given', async ({ startServer }) => {
   const log = { level: 'info', debug() {}, info() {}, warn() {}, error() {} };
-  const server = await startServer(t, { log });
+  const server = await startServer({ log });
   const expected = { '-3': 'fatal', '-1': 'error', '1': 'warn', '3': 'info', '4': 'debug', '77': 'debug' };
   for (const [level, name] of Object.entries(expected)) {
     await call(server, 'log_level', [level]);
@@ -113,9 +114,11 @@ test('log_level sets the level of the logger it was given', async (t) => {
   }
 });
 
-test('a command of OpenSIPS that is not here names the module to load, or says that a SIP server has it', async (t) => {
-  const server = await startServer(t);
-  const withUsrloc = await startServer(t, { usrloc: {} });
+test('a command of OpenSIPS that is not here names the module to load, or says that a SIP server has it', async ({
+  startServer,
+}) => {
+  const server = await startServer();
+  const withUsrloc = await startServer({ usrloc: {} });
   const all = (await call(withUsrloc, 'which')) as string[];
   const flat = all.filter((name) => name.startsWith('usrloc:')).map((name) => name.slice('usrloc:'.length));
   expect(flat.includes('add_many') && flat.length >= 9).toBe(true);
@@ -137,7 +140,7 @@ test('a command of OpenSIPS that is not here names the module to load, or says t
       new RegExp(`^${method} is a command of OpenSIPS \\(${module}\\), which only a SIP server has`),
     );
   }
-  const loaded = await startServer(t, { usrloc: {} });
+  const loaded = await startServer({ usrloc: {} });
   expect((await callError(loaded, 'ul_dmp')).data ?? '').toMatch(/nearest: ul_dump/);
   expect((await callError(loaded, 'usrloc:dmp')).data ?? '').toMatch(/nearest: usrloc:dump/);
   for (const method of ['constructor:x', '__proto__', 'toString']) {

@@ -6,14 +6,15 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { assert, describe, expect, test } from 'vitest';
+import { assert, describe, expect } from 'vitest';
 import { command, defineModule, MiError, RecordTable, type Result, stream, streamObject } from '#src/index.js';
 import type { Lifetime } from '../support/lifetime.js';
 import { count } from '../support/long.js';
-import { post, startServer } from '../support/mi-client.js';
+import { post } from '../support/mi-client.js';
 import { holds } from '../support/property.js';
 import { unless } from '../support/unless.js';
 import '../support/at-rest.js';
+import { test } from '../support/test.js';
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 const decoder = new TextDecoder('utf-8', { fatal: true });
@@ -76,10 +77,13 @@ function requestOf(method: string, params: unknown, id = '1'): string {
 
 describe('what a server writes can be decoded', () => {
   for (const pretty_printing of [0, 1]) {
-    test(`replies to anything, and what commands give, pretty_printing ${pretty_printing}`, async (t) => {
+    test(`replies to anything, and what commands give, pretty_printing ${pretty_printing}`, async ({
+      lifetime,
+      startServer,
+    }) => {
       const { given, names, module: half } = module();
-      const audit_file = join(folder(t), 'audit.log');
-      const server = await startServer(t, {
+      const audit_file = join(folder(lifetime), 'audit.log');
+      const server = await startServer({
         modules: [half],
         log: silent,
         httpd: { buf_size: 1024, audit_file },
@@ -117,9 +121,11 @@ describe('what a server writes can be decoded', () => {
     });
   }
 
-  test('half of a surrogate pair in a parameter is refused by its name, in an id as an invalid request', async (t) => {
+  test('half of a surrogate pair in a parameter is refused by its name, in an id as an invalid request', async ({
+    startServer,
+  }) => {
     const { module: half } = module();
-    const server = await startServer(t, { modules: [half], log: silent });
+    const server = await startServer({ modules: [half], log: silent });
     for (const params of [['\ud800'], { value: ['a', { b: '\udc00a' }] }, { value: { '\ud83d': 1 } }]) {
       const { error } = JSON.parse((await post(server, requestOf('half:echo', params))).body);
       expect(error.code).toBe(-32602);
@@ -135,11 +141,11 @@ describe('what a server writes can be decoded', () => {
     expect(page.body).toMatch(/half of a surrogate pair in parameter/);
   });
 
-  test('events', async (t) => {
+  test('events', async ({ onTestFinished, startServer }) => {
     const receiver = createSocket('udp4').bind(0, '127.0.0.1');
-    t.onTestFinished(() => void receiver.close());
+    onTestFinished(() => void receiver.close());
     await once(receiver, 'listening');
-    const server = await startServer(t, { log: silent, event_datagram: {}, event_jsonrpc: {} });
+    const server = await startServer({ log: silent, event_datagram: {}, event_jsonrpc: {} });
     const sink = server.events;
     assert(sink !== undefined);
     const event = sink.declare('E_HALF');
@@ -188,21 +194,24 @@ const decoders: readonly (readonly [name: string, program: string, args: readonl
 describe('decoders of other languages', () => {
   for (const [name, program, args] of decoders) {
     const isThere = spawnSync(program, ['--version']).status === 0;
-    unless(isThere ? false : `${program} is not installed`, test)(`${name} takes every reply`, async (t) => {
-      const { given, names, module: half } = module();
-      const server = await startServer(t, { modules: [half], log: silent });
-      const lines: string[] = [];
-      for (const one of fc.sample(text, { numRuns: 40, seed: 7 })) {
-        given.text = one;
-        for (const kind of names) lines.push((await post(server, requestOf(`half:${kind}`, []))).body);
-        lines.push((await post(server, requestOf('half:echo', [one], JSON.stringify(one)))).body);
-        lines.push((await post(server, requestOf(one, [one]))).body);
-      }
-      const input = `${lines.join('\n')}\n`;
-      const { status, stdout, stderr } = spawnSync(program, args, { input });
-      expect(status, stderr.toString()).toBe(0);
-      const read = decoder.decode(stdout).trimEnd().split('\n');
-      expect(read.map((line) => JSON.parse(line))).toStrictEqual(lines.map((line) => JSON.parse(line)));
-    });
+    unless(isThere ? false : `${program} is not installed`, test)(
+      `${name} takes every reply`,
+      async ({ startServer }) => {
+        const { given, names, module: half } = module();
+        const server = await startServer({ modules: [half], log: silent });
+        const lines: string[] = [];
+        for (const one of fc.sample(text, { numRuns: 40, seed: 7 })) {
+          given.text = one;
+          for (const kind of names) lines.push((await post(server, requestOf(`half:${kind}`, []))).body);
+          lines.push((await post(server, requestOf('half:echo', [one], JSON.stringify(one)))).body);
+          lines.push((await post(server, requestOf(one, [one]))).body);
+        }
+        const input = `${lines.join('\n')}\n`;
+        const { status, stdout, stderr } = spawnSync(program, args, { input });
+        expect(status, stderr.toString()).toBe(0);
+        const read = decoder.decode(stdout).trimEnd().split('\n');
+        expect(read.map((line) => JSON.parse(line))).toStrictEqual(lines.map((line) => JSON.parse(line)));
+      },
+    );
   }
 });

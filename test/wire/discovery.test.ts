@@ -1,8 +1,9 @@
 import { createRequire } from 'node:module';
 import { Ajv } from 'ajv';
-import { assert, describe, expect, test } from 'vitest';
+import { assert, describe, expect } from 'vitest';
 import { command, defineModule } from '#src/index.js';
-import { call, callError, post, startServer } from '../support/mi-client.js';
+import { call, callError, post } from '../support/mi-client.js';
+import { test } from '../support/test.js';
 
 // The types of the package name an export that it does not have.
 const require = createRequire(import.meta.url);
@@ -47,8 +48,8 @@ const odd = defineModule({
 });
 
 describe('rpc.discover', () => {
-  test('gives a valid OpenRPC document', async (t) => {
-    const server = await startServer(t, { modules: [odd], usrloc: {} });
+  test('gives a valid OpenRPC document', async ({ startServer }) => {
+    const server = await startServer({ modules: [odd], usrloc: {} });
     const document = await call(server, 'rpc.discover');
     const ajv = new Ajv({ strict: false, validateFormats: false });
     // What the meta-schema calls a JSON Schema lies on the web under this name; draft 7, which it extends, is at hand.
@@ -71,8 +72,8 @@ describe('rpc.discover', () => {
     }
   });
 
-  test('describes every command, its recipes, its names', async (t) => {
-    const server = await startServer(t, { modules: [odd] });
+  test('describes every command, its recipes, its names', async ({ startServer }) => {
+    const server = await startServer({ modules: [odd] });
     const { openrpc, info, methods } = (await call(server, 'rpc.discover')) as Document;
     expect(openrpc).toMatch(/^1\.3\.\d$/);
     expect(info.title).toBe('mi-httpd');
@@ -112,8 +113,8 @@ describe('rpc.discover', () => {
     }
   });
 
-  test('its schemas accept what the commands do', async (t) => {
-    const server = await startServer(t, { modules: [odd] });
+  test('its schemas accept what the commands do', async ({ startServer }) => {
+    const server = await startServer({ modules: [odd] });
     const { components } = (await call(server, 'rpc.discover')) as Document;
     const ajv = new Ajv({ strict: false });
     ajv.addSchema({ $id: 'document', components });
@@ -138,8 +139,8 @@ describe('rpc.discover', () => {
     }
   });
 
-  test('is a method of the protocol, no command', async (t) => {
-    const server = await startServer(t);
+  test('is a method of the protocol, no command', async ({ startServer }) => {
+    const server = await startServer();
     expect((await call(server, 'which')) as string[]).not.toContain('rpc.discover');
     expect((await callError(server, 'rpc.discover', [1])).code).toBe(-32602);
     expect((await callError(server, 'rpc.other')).code).toBe(-32601);

@@ -1,9 +1,10 @@
 // What an embedded server does to, and tells of, the process that it is part of: nothing, unless it is given.
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { createServer, defineModule, type Server, type ServerOptions } from '#src/index.js';
 import type { Lifetime } from '../support/lifetime.js';
 import { callError, post, withResolvers } from '../support/mi-client.js';
+import { test } from '../support/test.js';
 
 const storage = new AsyncLocalStorage<string>();
 
@@ -14,12 +15,12 @@ async function embedded(t: Lifetime, options: ServerOptions): Promise<Server> {
   return server;
 }
 
-test('kill, arg and pwd are refused, and the refusal names the option', async (t) => {
+test('kill, arg and pwd are refused, and the refusal names the option', async ({ onTestFinished, lifetime }) => {
   const signals: string[] = [];
   const note = (): void => void signals.push('SIGTERM');
   process.on('SIGTERM', note);
-  t.onTestFinished(() => void process.off('SIGTERM', note));
-  const server = await embedded(t, {});
+  onTestFinished(() => void process.off('SIGTERM', note));
+  const server = await embedded(lifetime, {});
   const options = { kill: 'kill', arg: 'tellProcess', pwd: 'tellProcess' };
   for (const [command, option] of Object.entries(options)) {
     for (const name of [command, `core:${command}`]) {
@@ -32,10 +33,10 @@ test('kill, arg and pwd are refused, and the refusal names the option', async (t
   expect(signals).toStrictEqual([]);
 });
 
-test('given their options they do what a program wants, for the level that it wants', async (t) => {
+test('given their options they do what a program wants, for the level that it wants', async ({ lifetime }) => {
   const { promise, resolve } = withResolvers<void>();
   const listen = ['http:127.0.0.1:0;level=read', 'http:127.0.0.1:0'];
-  const server = await embedded(t, { httpd: { listen }, kill: resolve, tellProcess: 'admin' });
+  const server = await embedded(lifetime, { httpd: { listen }, kill: resolve, tellProcess: 'admin' });
   // The first listener is the one that gets the call.
   for (const command of ['arg', 'pwd', 'kill']) {
     expect(String((await callError(server, command)).data)).toMatch(/needs level admin; callers here have level read$/);
@@ -52,7 +53,7 @@ test('given their options they do what a program wants, for the level that it wa
   await promise;
 });
 
-test('a module of a program gets what it may add to, and nothing to close the server with', async (t) => {
+test('a module of a program gets what it may add to, and nothing to close the server with', async ({ lifetime }) => {
   let seen: Readonly<Record<string, unknown>> = {};
   const paths: string[] = [];
   const module = defineModule({
@@ -73,7 +74,7 @@ test('a module of a program gets what it may add to, and nothing to close the se
       return undefined;
     },
   });
-  const server = await embedded(t, { modules: [module] });
+  const server = await embedded(lifetime, { modules: [module] });
   const names = ['caches', 'events', 'httpd', 'log', 'mi', 'parameters', 'status'];
   expect(Object.keys(seen).sort()).toStrictEqual(names);
   expect(Object.keys(seen.mi as object)).toStrictEqual(['statistics']);

@@ -1,8 +1,9 @@
 // Connections that end without a request: the engine refuses by itself what it cannot read, and they are counted.
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { expect, test } from 'vitest';
-import { root, start } from '../support/http-server.js';
+import { expect } from 'vitest';
+import { root } from '../support/http-server.js';
+import { test } from '../support/test.js';
 
 const get = (path: string, more = ''): string => `GET /t${path} HTTP/1.1\r\nHost: a\r\n${more}\r\n`;
 const close = 'Connection: close\r\n';
@@ -29,8 +30,8 @@ const sendings: Readonly<Record<string, readonly [sent: string, isRequest: boole
 };
 
 for (const [name, [sent, isRequest]] of Object.entries(sendings)) {
-  test(`a connection with ${name} is ${isRequest ? 'not ' : ''}counted`, async (t) => {
-    const { port, counter, log, until } = await start(t, [
+  test(`a connection with ${name} is ${isRequest ? 'not ' : ''}counted`, async ({ start }) => {
+    const { port, counter, log, until } = await start([
       root({
         onRequest: (exchange) => {
           const { path } = exchange;

@@ -4,12 +4,12 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer as createTcpServer, Socket } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, vi } from 'vitest';
 import { command, defineModule, type Server } from '#src/index.js';
 import { bundleText } from '../../scripts/bundle.mjs';
-import { tcpReceiver, udpReceiver } from '../support/event-receiver.js';
 import { freePort } from '../support/free-port.js';
-import { call, callError, startServer, withResolvers } from '../support/mi-client.js';
+import { call, callError, withResolvers } from '../support/mi-client.js';
+import { test } from '../support/test.js';
 
 const run = promisify(execFile);
 const badValue = 'Bad parameter value';
@@ -19,8 +19,8 @@ async function statistic(server: Server, name: string): Promise<number | undefin
 }
 
 describe('commands about events', () => {
-  test('events_list numbers the events in the order of their declaration', async (t) => {
-    const server = await startServer(t, { usrloc: {} });
+  test('events_list numbers the events in the order of their declaration', async ({ startServer }) => {
+    const server = await startServer({ usrloc: {} });
     server.events.declare('E_PBX_TRUNK_DOWN');
     expect(await call(server, 'events_list')).toStrictEqual({
       Events: [
@@ -44,8 +44,8 @@ describe('commands about events', () => {
     expect(await call(server, 'evi:list')).toStrictEqual(await call(server, 'events_list'));
   });
 
-  test('subscribers are listed, found, and expire', async (t) => {
-    const server = await startServer(t, { event_datagram: {} });
+  test('subscribers are listed, found, and expire', async ({ startServer }) => {
+    const server = await startServer({ event_datagram: {} });
     server.events.declare('E_ONE');
     server.events.declare('E_TWO');
     const socket = 'udp:127.0.0.1:9';
@@ -91,8 +91,8 @@ describe('commands about events', () => {
     expect(server.events.raise('E_TWO', { a: 1 })).toBe(0);
   });
 
-  test('what cannot be subscribed is refused with the reason', async (t) => {
-    const server = await startServer(t, { event_datagram: {}, event_jsonrpc: {}, event_stream: {} });
+  test('what cannot be subscribed is refused with the reason', async ({ startServer }) => {
+    const server = await startServer({ event_datagram: {}, event_jsonrpc: {}, event_stream: {} });
     server.events.declare('E_ONE');
     const refusals: readonly (readonly [unknown[], RegExp])[] = [
       [['E_NONE', 'udp:127.0.0.1:9'], /event "E_NONE" does not exist; events_list lists all/],
@@ -130,14 +130,14 @@ describe('commands about events', () => {
     expect(await call(server, 'subscribers_list')).toStrictEqual({ Events: [] });
   });
 
-  test('without a transport the remedy is told', async (t) => {
-    const server = await startServer(t);
+  test('without a transport the remedy is told', async ({ startServer }) => {
+    const server = await startServer();
     const { code, data } = await callError(server, 'event_subscribe', ['E_CORE_LOG', 'udp:127.0.0.1:9']);
     expect(code).toBe(400);
     expect(data ?? '').toMatch(/add loadmodule "event_datagram\.so"/);
   });
 
-  test('who subscribes to an event that only a SIP server raises is told in the log', async (t) => {
+  test('who subscribes to an event that only a SIP server raises is told in the log', async ({ startServer }) => {
     const warnings: string[] = [];
     const log = {
       debug() {},
@@ -145,7 +145,7 @@ describe('commands about events', () => {
       warn: (_: object, message: string) => void warnings.push(message),
       error() {},
     };
-    const server = await startServer(t, { event_datagram: {}, log });
+    const server = await startServer({ event_datagram: {}, log });
     for (const expire of [10, 20]) {
       expect(await call(server, 'event_subscribe', ['E_CORE_THRESHOLD', 'udp:127.0.0.1:9', expire])).toBe('OK');
     }
@@ -153,8 +153,8 @@ describe('commands about events', () => {
     expect(warnings).toStrictEqual(['somebody subscribed to E_CORE_THRESHOLD, which this server never raises']);
   });
 
-  test('there is a limit of subscribers', async (t) => {
-    const server = await startServer(t, { event_datagram: { max_subscribers: 2 } });
+  test('there is a limit of subscribers', async ({ startServer }) => {
+    const server = await startServer({ event_datagram: { max_subscribers: 2 } });
     server.events.declare('E_ONE');
     server.events.declare('E_TWO');
     for (const event of ['E_ONE', 'E_TWO']) {
@@ -168,9 +168,9 @@ describe('commands about events', () => {
 });
 
 describe('raise_event', () => {
-  test('sends texts by position and members by name', async (t) => {
-    const receiver = await udpReceiver(t);
-    const server = await startServer(t, { event_datagram: {} });
+  test('sends texts by position and members by name', async ({ udpReceiver, startServer }) => {
+    const receiver = await udpReceiver();
+    const server = await startServer({ event_datagram: {} });
     server.events.declare('E_MI_TEST');
     await call(server, 'event_subscribe', ['E_MI_TEST', `udp:127.0.0.1:${receiver.port}`]);
     const raised: readonly (readonly [unknown[], unknown])[] = [
@@ -189,8 +189,8 @@ describe('raise_event', () => {
     expect(await statistic(server, 'events_raised')).toBe(raised.length);
   });
 
-  test('refuses with the codes of OpenSIPS', async (t) => {
-    const server = await startServer(t, { event_datagram: {} });
+  test('refuses with the codes of OpenSIPS', async ({ startServer }) => {
+    const server = await startServer({ event_datagram: {} });
     expect(await callError(server, 'raise_event', ['E_MI_TEST'])).toStrictEqual({
       code: 404,
       message: 'Event not registered',
@@ -217,8 +217,8 @@ describe('raise_event', () => {
 });
 
 describe('events of modules and embedders', () => {
-  test('a module declares and raises; members of any kind arrive', async (t) => {
-    const receiver = await udpReceiver(t);
+  test('a module declares and raises; members of any kind arrive', async ({ udpReceiver, startServer }) => {
+    const receiver = await udpReceiver();
     const pbx = defineModule({
       name: 'pbx',
       load: ({ events }) => {
@@ -228,7 +228,7 @@ describe('events of modules and embedders', () => {
         };
       },
     });
-    const server = await startServer(t, { event_datagram: {}, modules: [pbx] });
+    const server = await startServer({ event_datagram: {}, modules: [pbx] });
     expect(await call(server, 'pbx:down')).toBe(0);
     await call(server, 'event_subscribe', ['E_PBX_DOWN', `udp:127.0.0.1:${receiver.port}`]);
     expect(await call(server, 'pbx:down')).toBe(1);
@@ -239,17 +239,17 @@ describe('events of modules and embedders', () => {
     });
   });
 
-  test('wrong names are refused where they are written', async (t) => {
-    const server = await startServer(t);
+  test('wrong names are refused where they are written', async ({ startServer }) => {
+    const server = await startServer();
     expect(() => server.events.declare('MY_EVENT')).toThrow(/"MY_EVENT" is no name of an event; give E_/);
     server.events.declare('E_MY_EVENT');
     expect(() => server.events.declare('E_MY_EVENT')).toThrow(/E_MY_EVENT is declared already/);
     expect(() => server.events.raise('E_MY_EVNT')).toThrow(/did you mean E_MY_EVENT\?/);
   });
 
-  test('usrloc raises the events of OpenSIPS', async (t) => {
-    const receiver = await udpReceiver(t);
-    const server = await startServer(t, { event_datagram: {}, usrloc: { nat_bflag: 'NAT' } });
+  test('usrloc raises the events of OpenSIPS', async ({ udpReceiver, startServer }) => {
+    const receiver = await udpReceiver();
+    const server = await startServer({ event_datagram: {}, usrloc: { nat_bflag: 'NAT' } });
     for (const name of ['AOR_INSERT', 'CONTACT_INSERT', 'CONTACT_UPDATE', 'CONTACT_DELETE', 'AOR_DELETE']) {
       await call(server, 'event_subscribe', [`E_UL_${name}`, `udp:127.0.0.1:${receiver.port}`]);
     }
@@ -285,9 +285,9 @@ describe('events of modules and embedders', () => {
     expect(await next()).toStrictEqual({ jsonrpc: '2.0', method: 'E_UL_AOR_DELETE', params: aor });
   });
 
-  test('an event that is too long for a datagram is dropped and counted', async (t) => {
-    const receiver = await udpReceiver(t);
-    const server = await startServer(t, { event_datagram: {} });
+  test('an event that is too long for a datagram is dropped and counted', async ({ udpReceiver, startServer }) => {
+    const receiver = await udpReceiver();
+    const server = await startServer({ event_datagram: {} });
     const event = server.events.declare('E_LONG');
     await call(server, 'event_subscribe', ['E_LONG', `udp:127.0.0.1:${receiver.port}`]);
     event.raise({ text: 'x'.repeat(70_000) });
@@ -296,10 +296,10 @@ describe('events of modules and embedders', () => {
     expect(await statistic(server, 'events_dropped')).toBe(1);
   });
 
-  test('the last event of a server that stops still leaves', async (t) => {
-    const datagrams = await udpReceiver(t);
-    const lines = await tcpReceiver(t);
-    const server = await startServer(t, { event_datagram: {}, event_stream: {} });
+  test('the last event of a server that stops still leaves', async ({ udpReceiver, tcpReceiver, startServer }) => {
+    const datagrams = await udpReceiver();
+    const lines = await tcpReceiver();
+    const server = await startServer({ event_datagram: {}, event_stream: {} });
     for (const socket of [`udp:127.0.0.1:${datagrams.port}`, `tcp:127.0.0.1:${lines.port}`]) {
       await call(server, 'event_subscribe', ['E_CORE_SR_STATUS_CHANGED', socket]);
     }
@@ -313,15 +313,15 @@ describe('events of modules and embedders', () => {
     expect(await lines.next()).toStrictEqual(expected);
   });
 
-  test('a name is resolved, and its address has to be a destination', async (t) => {
-    const receiver = await udpReceiver(t);
-    const server = await startServer(t, { event_datagram: { destinations: '127.0.0.1' } });
+  test('a name is resolved, and its address has to be a destination', async ({ udpReceiver, startServer }) => {
+    const receiver = await udpReceiver();
+    const server = await startServer({ event_datagram: { destinations: '127.0.0.1' } });
     server.events.declare('E_ONE');
     expect(await call(server, 'event_subscribe', ['E_ONE', `udp:LocalHost:${receiver.port}`])).toBe('OK');
     expect(await call(server, 'event_subscribe', ['E_ONE', `udp:localhost:${receiver.port}`])).toBe('OK');
     expect(server.events.raise('E_ONE', ['x'])).toBe(1);
     expect(await receiver.next()).toStrictEqual({ jsonrpc: '2.0', method: 'E_ONE', params: ['x'] });
-    const narrow = await startServer(t, { event_datagram: { destinations: '192.0.2.0/24' } });
+    const narrow = await startServer({ event_datagram: { destinations: '192.0.2.0/24' } });
     const { data } = await callError(narrow, 'event_subscribe', ['E_CORE_LOG', 'udp:localhost:9']);
     expect(data ?? '').toMatch(
       /localhost resolves to nothing that is among the destinations of events, 192\.0\.2\.0\/24/,
@@ -330,9 +330,9 @@ describe('events of modules and embedders', () => {
 });
 
 describe('events by TCP', () => {
-  test('one connection serves all events of a subscriber', async (t) => {
-    const receiver = await tcpReceiver(t);
-    const server = await startServer(t, { event_jsonrpc: {}, event_stream: { event_param: 'event' } });
+  test('one connection serves all events of a subscriber', async ({ tcpReceiver, startServer }) => {
+    const receiver = await tcpReceiver();
+    const server = await startServer({ event_jsonrpc: {}, event_stream: { event_param: 'event' } });
     for (const name of ['E_ONE', 'E_TWO']) {
       server.events.declare(name);
       await call(server, 'event_subscribe', [name, `jsonrpc:127.0.0.1:${receiver.port}`]);
@@ -353,11 +353,11 @@ describe('events by TCP', () => {
     ).toBe(true);
   });
 
-  test('events wait while the subscriber is away, and it is found again', async (t) => {
-    const first = await tcpReceiver(t);
+  test('events wait while the subscriber is away, and it is found again', async ({ tcpReceiver, startServer }) => {
+    const first = await tcpReceiver();
     const logged: string[] = [];
     const log = (_: object, message: string): void => void logged.push(message);
-    const server = await startServer(t, {
+    const server = await startServer({
       event_jsonrpc: {},
       log: { debug() {}, info: log, warn: log, error: log },
     });
@@ -366,7 +366,7 @@ describe('events by TCP', () => {
     event.raise(['1']);
     expect(await first.next()).toStrictEqual({ jsonrpc: '2.0', method: 'E_ONE', params: ['1'] });
     await first.close();
-    const second = await tcpReceiver(t, first.port);
+    const second = await tcpReceiver(first.port);
     const found = second.next();
     // What was written before the server learnt of the end is lost, as it is with TCP.
     for (let isFound = false; !isFound; ) {
@@ -376,12 +376,15 @@ describe('events by TCP', () => {
     expect(await found).toStrictEqual({ jsonrpc: '2.0', method: 'E_ONE', params: ['2'] });
   });
 
-  test('a subscriber that is not there is told of once, and gets what waited when it comes', async (t) => {
-    const gone = await tcpReceiver(t);
+  test('a subscriber that is not there is told of once, and gets what waited when it comes', async ({
+    tcpReceiver,
+    startServer,
+  }) => {
+    const gone = await tcpReceiver();
     await gone.close();
     const { promise, resolve } = withResolvers<string>();
     const warnings: string[] = [];
-    const server = await startServer(t, {
+    const server = await startServer({
       event_jsonrpc: {},
       log: {
         debug() {},
@@ -398,16 +401,16 @@ describe('events by TCP', () => {
     event.raise(['1']);
     event.raise(['2']);
     expect(await promise).toMatch(/event subscriber jsonrpc:127\.0\.0\.1:\d+ cannot be reached; its events wait/);
-    const back = await tcpReceiver(t, gone.port);
+    const back = await tcpReceiver(gone.port);
     expect(await back.next()).toStrictEqual({ jsonrpc: '2.0', method: 'E_ONE', params: ['1'] });
     expect(await back.next()).toStrictEqual({ jsonrpc: '2.0', method: 'E_ONE', params: ['2'] });
     expect(warnings.length).toBe(1);
     expect(await statistic(server, 'events_dropped')).toBe(0);
   });
 
-  test('a burst to a subscriber that reads loses nothing', async (t) => {
-    const receiver = await tcpReceiver(t);
-    const server = await startServer(t, { event_jsonrpc: { queue_size: 20_000 } });
+  test('a burst to a subscriber that reads loses nothing', async ({ tcpReceiver, startServer }) => {
+    const receiver = await tcpReceiver();
+    const server = await startServer({ event_jsonrpc: { queue_size: 20_000 } });
     const event = server.events.declare('E_ONE');
     await call(server, 'event_subscribe', ['E_ONE', `jsonrpc:127.0.0.1:${receiver.port}`]);
     event.raise([0]);
@@ -419,12 +422,12 @@ describe('events by TCP', () => {
     expect(await statistic(server, 'events_dropped')).toBe(0);
   });
 
-  test('what waits is bounded, and the rest is counted', async (t) => {
+  test('what waits is bounded, and the rest is counted', async ({ onTestFinished, startServer }) => {
     const stalled = createTcpServer((socket: Socket) => void socket.pause());
     const { promise: port, resolve } = withResolvers<number>();
     stalled.listen(0, '127.0.0.1', () => resolve((stalled.address() as { port: number }).port));
-    t.onTestFinished(() => void stalled.close());
-    const server = await startServer(t, { event_jsonrpc: { queue_size: 20_000 } });
+    onTestFinished(() => void stalled.close());
+    const server = await startServer({ event_jsonrpc: { queue_size: 20_000 } });
     const event = server.events.declare('E_ONE');
     await call(server, 'event_subscribe', ['E_ONE', `jsonrpc:127.0.0.1:${await port}`]);
     const text = 'x'.repeat(5000);
@@ -433,9 +436,9 @@ describe('events by TCP', () => {
     await server.close({ deadline: 0 });
   });
 
-  test('closing the server closes its connections', async (t) => {
-    const receiver = await tcpReceiver(t);
-    const server = await startServer(t, { event_jsonrpc: {} });
+  test('closing the server closes its connections', async ({ tcpReceiver, startServer }) => {
+    const receiver = await tcpReceiver();
+    const server = await startServer({ event_jsonrpc: {} });
     const event = server.events.declare('E_ONE');
     await call(server, 'event_subscribe', ['E_ONE', `jsonrpc:127.0.0.1:${receiver.port}`]);
     event.raise([]);
@@ -446,9 +449,9 @@ describe('events by TCP', () => {
     expect(event.raise([])).toBe(0);
   });
 
-  test('an ended subscription closes its connection', async (t) => {
-    const receiver = await tcpReceiver(t);
-    const server = await startServer(t, { event_jsonrpc: {} });
+  test('an ended subscription closes its connection', async ({ tcpReceiver, startServer }) => {
+    const receiver = await tcpReceiver();
+    const server = await startServer({ event_jsonrpc: {} });
     const event = server.events.declare('E_ONE');
     const socket = `jsonrpc:127.0.0.1:${receiver.port}`;
     await call(server, 'event_subscribe', ['E_ONE', socket]);
@@ -472,8 +475,8 @@ describe('events by TCP', () => {
     expect(stdout).toBe('2\n');
   });
 
-  test('requests with replies are refused', async (t) => {
-    const start = (options: object) => () => startServer(t, options);
+  test('requests with replies are refused', async ({ startServer }) => {
+    const start = (options: object) => () => startServer(options);
     await Promise.all([
       expect(start({ event_jsonrpc: { sync_mode: 1 } })).rejects.toThrow(
         /sync_mode.*and 0, notifications, is what there is/,
@@ -488,10 +491,13 @@ describe('events by TCP', () => {
   });
 });
 
-test('raise_event takes an object of named parameters, as it is or as its text', async (t) => {
-  const server = await startServer(t, { event_datagram: {} });
+test('raise_event takes an object of named parameters, as it is or as its text', async ({
+  startServer,
+  udpReceiver,
+}) => {
+  const server = await startServer({ event_datagram: {} });
   server.events.declare('E_MI_TEST');
-  const receiver = await udpReceiver(t);
+  const receiver = await udpReceiver();
   await call(server, 'event_subscribe', ['E_MI_TEST', `udp:127.0.0.1:${receiver.port}`]);
   const params = { a: 1, b: 'x', c: { d: [null] } };
   for (const given of [params, JSON.stringify(params)]) {
@@ -501,8 +507,8 @@ test('raise_event takes an object of named parameters, as it is or as its text',
   }
 });
 
-test('an event is printed once for each form, and not for subscribers whose queue is full', async (t) => {
-  const server = await startServer(t, {
+test('an event is printed once for each form, and not for subscribers whose queue is full', async ({ startServer }) => {
+  const server = await startServer({
     event_datagram: { max_subscribers: 100, queue_size: 1024 },
     event_stream: { max_subscribers: 200, queue_size: 1024, event_param: 'name' },
   });
@@ -526,7 +532,10 @@ test('an event is printed once for each form, and not for subscribers whose queu
   expect(printed() - before, 'datagrams alone').toBeLessThanOrEqual(1);
 });
 
-test('a subscriber that accepts and closes is connected to at growing intervals', async (t) => {
+test('a subscriber that accepts and closes is connected to at growing intervals', async ({
+  onTestFinished,
+  startServer,
+}) => {
   const accepted: number[] = [];
   const closing = createTcpServer((socket) => {
     accepted.push(performance.now());
@@ -535,8 +544,8 @@ test('a subscriber that accepts and closes is connected to at growing intervals'
   });
   closing.listen(0, '127.0.0.1');
   await once(closing, 'listening');
-  t.onTestFinished(() => void closing.close());
-  const server = await startServer(t, { event_stream: {} });
+  onTestFinished(() => void closing.close());
+  const server = await startServer({ event_stream: {} });
   const event = server.events.declare('E_TICK');
   await call(server, 'event_subscribe', ['E_TICK', `tcp:127.0.0.1:${(closing.address() as AddressInfo).port}`]);
   while (accepted.length < 5) {
@@ -550,10 +559,14 @@ test('a subscriber that accepts and closes is connected to at growing intervals'
   }
 });
 
-test('an event for hundreds of subscribers is written in turns of the event loop', async (t) => {
-  const receiver = await tcpReceiver(t);
-  const { port: udpPort } = await udpReceiver(t);
-  const server = await startServer(t, {
+test('an event for hundreds of subscribers is written in turns of the event loop', async ({
+  tcpReceiver,
+  udpReceiver,
+  startServer,
+}) => {
+  const receiver = await tcpReceiver();
+  const { port: udpPort } = await udpReceiver();
+  const server = await startServer({
     event_datagram: { max_subscribers: 200 },
     event_stream: { max_subscribers: 200, destinations: '127.0.0.0/8' },
   });
@@ -587,9 +600,12 @@ test('an event for hundreds of subscribers is written in turns of the event loop
   expect(await statistic(server, 'events_dropped')).toBe(0);
 });
 
-test('an event that is too long for a line is dropped and counted, as for a datagram', async (t) => {
-  const receiver = await tcpReceiver(t);
-  const server = await startServer(t, { event_stream: {} });
+test('an event that is too long for a line is dropped and counted, as for a datagram', async ({
+  tcpReceiver,
+  startServer,
+}) => {
+  const receiver = await tcpReceiver();
+  const server = await startServer({ event_stream: {} });
   const event = server.events.declare('E_ONE');
   await call(server, 'event_subscribe', ['E_ONE', `tcp:127.0.0.1:${receiver.port}`]);
   event.raise(['x'.repeat(65_536)]);

@@ -1,7 +1,8 @@
 // A logger of the program that fails: logging stops no service.
-import { expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { command, createServer, defineModule, type Log } from '#src/index.js';
 import { call, callError } from '../support/mi-client.js';
+import { test } from '../support/test.js';
 
 const httpd = { ip: '127.0.0.1', port: 0 } as const;
 
@@ -63,19 +64,21 @@ for (const [name, log] of Object.entries(loggers)) {
   });
 }
 
-test('an error whose text cannot be read is logged all the same, with its command', async (t) => {
+test('an error whose text cannot be read is logged all the same, with its command', async ({ onTestFinished }) => {
   const lines: { readonly err?: unknown; readonly command?: unknown }[] = [];
   const note = (fields: object): void => void lines.push(fields);
   const log = { debug: () => {}, info: () => {}, warn: () => {}, error: note };
   const server = await createServer({ httpd, log, modules }).start();
-  t.onTestFinished(() => server.close({ deadline: 0 }));
+  onTestFinished(() => server.close({ deadline: 0 }));
   await callError(server, 'm:unreadable');
   const [line] = lines;
   expect(line?.command).toBe('m:unreadable');
   expect(line?.err instanceof Error ? line.err.message : '').toMatch(/^thrown was no Error but /);
 });
 
-test('a kill that throws is logged, and the server goes on; modules reach nothing that ends it', async (t) => {
+test('a kill that throws is logged, and the server goes on; modules reach nothing that ends it', async ({
+  onTestFinished,
+}) => {
   const lines: string[] = [];
   const log = {
     debug: () => {},
@@ -98,7 +101,7 @@ test('a kill that throws is logged, and the server goes on; modules reach nothin
   };
   const own = defineModule({ name: 'own', load });
   const server = await createServer({ httpd, log, kill: fail, modules: [own] }).start();
-  t.onTestFinished(() => server.close({ deadline: 0 }));
+  onTestFinished(() => server.close({ deadline: 0 }));
   await call(server, 'kill');
   await call(server, 'own:look');
   expect(reached).toStrictEqual([undefined, undefined]);

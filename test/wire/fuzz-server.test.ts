@@ -4,13 +4,14 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { command, defineModule, type Server, stream } from '#src/index.js';
 import { rests } from '../support/at-rest.js';
 import { corpus } from '../support/client/corpus.js';
 import { damaged, pieces, Random } from '../support/fuzz-mutations.js';
 import { call, startServer } from '../support/mi-client.js';
 import { RawClient, type RawResponse } from '../support/raw-client.js';
+import { test } from '../support/test.js';
 
 const timeout = 300_000;
 const kept = 'test/data/fuzz';
@@ -133,8 +134,8 @@ describe(
   () => {
     test(
       `${rounds} of seed ${seed} leave the server as it was`,
-      async (t) => {
-        const server = await startSorts(t);
+      async ({ lifetime }) => {
+        const server = await startSorts(lifetime);
         const atRest = await rests(server);
         let round = 0;
         const lane = async (): Promise<void> => {
@@ -164,8 +165,8 @@ describe(
     for (const file of readdirSync(kept)) {
       test(
         `as found once: ${file}`,
-        async (t) => {
-          const server = await startSorts(t);
+        async ({ lifetime }) => {
+          const server = await startSorts(lifetime);
           const atRest = await rests(server);
           const bytes = readFileSync(join(kept, file));
           await send(server.port, [bytes], false);

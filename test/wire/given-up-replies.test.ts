@@ -1,11 +1,12 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { type Call, command, defineModule, MiError, type Result, stream } from '#src/index.js';
 import { held } from '../support/held-items.js';
 import type { Lifetime } from '../support/lifetime.js';
-import { call, post, startServer, withResolvers } from '../support/mi-client.js';
+import { call, post, withResolvers } from '../support/mi-client.js';
 import '../support/at-rest.js';
+import { test } from '../support/test.js';
 
 function giving(run: (call: Call) => Result | Promise<Result>) {
   const give = command({ name: 'give', help: 'Gives a value.', run: (_parameters, call) => run(call) });
@@ -29,23 +30,23 @@ function collectUnhandled(t: Lifetime): unknown[] {
 }
 
 describe('streams that nobody reads', () => {
-  test('as results of notifications are closed', async (t) => {
+  test('as results of notifications are closed', async ({ startServer }) => {
     let closed = 0;
     const sources = [() => stream(held(() => closed++)), async () => ({ rows: [stream(held(() => closed++))] })];
     for (const make of sources) {
       closed = 0;
-      const server = await startServer(t, { modules: [giving(make)] });
+      const server = await startServer({ modules: [giving(make)] });
       expect((await post(server, notify)).status).toBe(202);
       await expect(server).toBeAtRest();
       expect(closed).toBe(1);
     }
   });
 
-  test('are closed when they come after the client has left', async (t) => {
+  test('are closed when they come after the client has left', async ({ startServer }) => {
     const entered = withResolvers<AbortSignal>();
     const later = withResolvers<Result>();
     const closed = withResolvers<void>();
-    const server = await startServer(t, {
+    const server = await startServer({
       modules: [
         giving(({ signal }) => {
           entered.resolve(signal);
@@ -63,17 +64,17 @@ describe('streams that nobody reads', () => {
     await expect(server).toBeAtRest();
   });
 
-  test('are closed when they come after the deadline', async (t) => {
+  test('are closed when they come after the deadline', async ({ startServer }) => {
     const later = withResolvers<Result>();
     const closed = withResolvers<void>();
-    const server = await startServer(t, { mi_http: { mi_timeout: 1 }, modules: [giving(() => later.promise)] });
+    const server = await startServer({ mi_http: { mi_timeout: 1 }, modules: [giving(() => later.promise)] });
     expect((await post(server, ask)).status).toBe(504);
     later.resolve(stream(held(closed.resolve)));
     await closed.promise;
     await expect(server).toBeAtRest();
   });
 
-  test('are closed when another part of the reply fails to begin', async (t) => {
+  test('are closed when another part of the reply fails to begin', async ({ startServer }) => {
     let closed = 0;
     const broken = {
       [Symbol.iterator]() {
@@ -81,13 +82,13 @@ describe('streams that nobody reads', () => {
       },
     };
     const make = (): Result => [stream(held(() => closed++)), stream(broken as never), stream(held(() => closed++))];
-    const server = await startServer(t, { modules: [giving(make)] });
+    const server = await startServer({ modules: [giving(make)] });
     expect((await post(server, ask)).body).toMatch(/"error":\{"code":-32000.*"id":7\}$/);
     await expect(server).toBeAtRest();
     expect(closed).toBe(2);
   });
 
-  test('give everything back although closing them fails', async (t) => {
+  test('give everything back although closing them fails', async ({ startServer }) => {
     const closed = withResolvers<void>();
     const make = (): Result => {
       const failing = held(() => {
@@ -96,7 +97,7 @@ describe('streams that nobody reads', () => {
       });
       return [stream(failing), stream(held(() => {}))];
     };
-    const server = await startServer(t, { modules: [giving(make)] });
+    const server = await startServer({ modules: [giving(make)] });
     const socket = connect(server.port, '127.0.0.1');
     socket.write(request(ask));
     await once(socket, 'readable');
@@ -107,10 +108,10 @@ describe('streams that nobody reads', () => {
 });
 
 describe('streams that fail', () => {
-  test('before their first turn, their client gone, end no process', async (t) => {
-    const unhandled = collectUnhandled(t);
+  test('before their first turn, their client gone, end no process', async ({ lifetime, startServer }) => {
+    const unhandled = collectUnhandled(lifetime);
     const aborted = withResolvers<void>();
-    const server = await startServer(t, {
+    const server = await startServer({
       modules: [
         giving(({ signal }) => {
           async function* failing(): AsyncGenerator<number> {
@@ -131,7 +132,7 @@ describe('streams that fail', () => {
     expect(unhandled).toStrictEqual([]);
   });
 
-  test('at their first item are answered with an error, and with the id', async (t) => {
+  test('at their first item are answered with an error, and with the id', async ({ startServer }) => {
     const items = [
       () => {
         throw new MiError(404, 'no rows');
@@ -145,16 +146,16 @@ describe('streams that fail', () => {
       async function* failing(): AsyncGenerator<number> {
         yield item();
       }
-      const server = await startServer(t, { modules: [giving(() => ({ rows: stream(failing()) }))] });
+      const server = await startServer({ modules: [giving(() => ({ rows: stream(failing()) }))] });
       const { status, body } = await post(server, ask);
       expect([status, body]).toStrictEqual([200, '{"jsonrpc":"2.0","error":{"code":404,"message":"no rows"},"id":7}']);
       await expect(server).toBeAtRest();
     }
   });
 
-  test('to give anything in time abort the signal of their call', async (t) => {
+  test('to give anything in time abort the signal of their call', async ({ startServer }) => {
     const aborted = withResolvers<void>();
-    const server = await startServer(t, {
+    const server = await startServer({
       mi_http: { mi_timeout: 1 },
       modules: [
         giving(({ signal }) => {
@@ -173,7 +174,7 @@ describe('streams that fail', () => {
     await expect(server).toBeAtRest();
   });
 
-  test('a second time, since an iterator is read once', async (t) => {
+  test('a second time, since an iterator is read once', async ({ startServer }) => {
     const once = stream(
       (function* () {
         yield 1;
@@ -181,7 +182,7 @@ describe('streams that fail', () => {
     );
     const again = stream([1]);
     let make = (): Result => once;
-    const server = await startServer(t, { modules: [giving(() => make())] });
+    const server = await startServer({ modules: [giving(() => make())] });
     expect(await call(server, 'part:give')).toStrictEqual([1]);
     expect((await post(server, ask)).body).toMatch(/"error":\{"code":-32000/);
     make = () => [again, again];
@@ -191,7 +192,7 @@ describe('streams that fail', () => {
   });
 });
 
-test('pretty streams that wait for the same event do not mix', async (t) => {
+test('pretty streams that wait for the same event do not mix', async ({ startServer }) => {
   let next = 0;
   const events = [withResolvers<void>(), withResolvers<void>()];
   async function* own(mark: number): AsyncGenerator<string> {
@@ -201,7 +202,7 @@ test('pretty streams that wait for the same event do not mix', async (t) => {
       yield String(mark).repeat(100);
     }
   }
-  const server = await startServer(t, {
+  const server = await startServer({
     mi_http: { pretty_printing: 1 },
     modules: [giving(() => stream(own(next++)))],
   });
@@ -236,9 +237,9 @@ describe('results and errors that cannot be printed', () => {
       }),
     ],
   ] as const) {
-    test(name, async (t) => {
-      const unhandled = collectUnhandled(t);
-      const server = await startServer(t, { modules: [giving(run)] });
+    test(name, async ({ lifetime, startServer }) => {
+      const unhandled = collectUnhandled(lifetime);
+      const server = await startServer({ modules: [giving(run)] });
       const { status, body } = await post(server, ask);
       expect([status, JSON.parse(body).error.code, JSON.parse(body).id]).toStrictEqual([200, -32000, 7]);
       await expect(server).toBeAtRest();
@@ -249,14 +250,14 @@ describe('results and errors that cannot be printed', () => {
     });
   }
 
-  test('a statistic that fails to compute is null', async (t) => {
+  test('a statistic that fails to compute is null', async ({ startServer }) => {
     const broken = defineModule({
       name: 'broken',
       load: ({ mi }) => {
         mi.statistics.add('broken', 'gauge', 'computed', fail);
       },
     });
-    const server = await startServer(t, { modules: [broken] });
+    const server = await startServer({ modules: [broken] });
     const { status, body } = await post(
       server,
       '{"jsonrpc":"2.0","method":"get_statistics","params":[["gauge"]],"id":7}',

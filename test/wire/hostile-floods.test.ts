@@ -1,13 +1,14 @@
 // Floods: pipelined requests whose replies nobody reads, connections, descriptors. Others are served meanwhile.
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { ReadProbe } from '#src/http/engine/read-probe.js';
 import { command, defineModule } from '#src/index.js';
 import { rests } from '../support/at-rest.js';
-import { mi, startDaemon } from '../support/daemon.js';
-import { call, startServer } from '../support/mi-client.js';
+import { mi } from '../support/daemon.js';
+import { call } from '../support/mi-client.js';
 import { RawClient } from '../support/raw-client.js';
+import { test } from '../support/test.js';
 import { unless } from '../support/unless.js';
 
 /** `text:give` gives a text of `length` characters that begins with `n`. */
@@ -35,8 +36,8 @@ function many(count: number, length: number): string {
 
 describe('floods', () => {
   for (const length of [200_000, 2000, 100]) {
-    test(`replies of ${length} bytes that are not read are not made without end`, async (t) => {
-      const server = await startServer(t, { modules: [texts] });
+    test(`replies of ${length} bytes that are not read are not made without end`, async ({ startServer }) => {
+      const server = await startServer({ modules: [texts] });
       const atRest = await rests(server);
       const client = await RawClient.connect(server.port);
       client.socket.pause();
@@ -65,8 +66,8 @@ describe('floods', () => {
     });
   }
 
-  test('a client that pipelines and reads gets every reply as it is', async (t) => {
-    const server = await startServer(t, { modules: [texts] });
+  test('a client that pipelines and reads gets every reply as it is', async ({ startServer }) => {
+    const server = await startServer({ modules: [texts] });
     const atRest = await rests(server);
     for (const length of [100, 3000, 70_000, 250_000]) {
       const client = await RawClient.connect(server.port);
@@ -85,8 +86,8 @@ describe('floods', () => {
     await atRest();
   });
 
-  test('of more than 32 requests in one piece the others are refused, and not run', async (t) => {
-    const server = await startServer(t, { modules: [texts] });
+  test('of more than 32 requests in one piece the others are refused, and not run', async ({ startServer }) => {
+    const server = await startServer({ modules: [texts] });
     const atRest = await rests(server);
     let run = 0;
     // The address is remembered for a second: then it is less.
@@ -120,8 +121,8 @@ describe('floods', () => {
     await atRest();
   });
 
-  test('many clients that send a few at once are served, all of them', async (t) => {
-    const server = await startServer(t, { modules: [texts] });
+  test('many clients that send a few at once are served, all of them', async ({ startServer }) => {
+    const server = await startServer({ modules: [texts] });
     const atRest = await rests(server);
     const clients = await Promise.all(Array.from({ length: 40 }, () => RawClient.connect(server.port)));
     for (const count of [32, 32, 31, 30, 29, 7, 5, 3, 2, 32]) {
@@ -134,8 +135,8 @@ describe('floods', () => {
     await atRest();
   });
 
-  test('GET in one piece: the connection is closed when they take long', async (t) => {
-    const server = await startServer(t, { modules: [texts] });
+  test('GET in one piece: the connection is closed when they take long', async ({ startServer }) => {
+    const server = await startServer({ modules: [texts] });
     const atRest = await rests(server);
     const client = await RawClient.connect(server.port);
     client.send('GET /mi/core HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n'.repeat(5000));
@@ -148,8 +149,8 @@ describe('floods', () => {
     await atRest();
   });
 
-  test('a reply that waits for its client stays as it is while others are made', async (t) => {
-    const server = await startServer(t, { modules: [texts] });
+  test('a reply that waits for its client stays as it is while others are made', async ({ startServer }) => {
+    const server = await startServer({ modules: [texts] });
     const atRest = await rests(server);
     const client = await RawClient.connect(server.port);
     client.socket.pause();
@@ -180,8 +181,8 @@ describe('floods', () => {
     expect(probe.isLastDue()).toBe(false);
   });
 
-  test('connections over max_connections are closed, and those within it served', async (t) => {
-    const server = await startServer(t, { httpd: { max_connections: 50 } });
+  test('connections over max_connections are closed, and those within it served', async ({ startServer }) => {
+    const server = await startServer({ httpd: { max_connections: 50 } });
     const atRest = await rests(server);
     const clients = await Promise.all(Array.from({ length: 300 }, () => RawClient.connect(server.port)));
     const served: RawClient[] = [];
@@ -213,21 +214,24 @@ function processorTime(pid: number): number {
 
 const isLinux = process.platform === 'linux';
 
-unless(!isLinux, test)('with few descriptors it closes what is too much, and does not spin', async (t) => {
-  const limited = ['-c', 'ulimit -n 128; exec "$0" "$@"', process.execPath];
-  const daemon = await startDaemon(t, ['-p', '0'], { through: ['sh', limited] });
-  const clients = await Promise.all(Array.from({ length: 400 }, () => RawClient.connect(daemon.port)));
-  const pid = daemon.child.pid ?? 0;
-  const before = processorTime(pid);
-  const started = performance.now();
-  await delay(1500);
-  const share = (processorTime(pid) - before) / ((performance.now() - started) / 1000);
-  expect(share, `idle connections take ${share} of a processor`).toBeLessThan(0.5);
-  const open = clients.filter(({ socket }) => !socket.closed && socket.readyState === 'open');
-  expect(open.length > 0 && open.length <= 64, `${open.length} connections are open`).toBe(true);
-  for (const client of open) expect((await client.ask('GET', '/healthz')).status).toBe(200);
-  for (const client of clients) client.close();
-  await expect
-    .poll(async () => (await mi(daemon.url, 'get_statistics', [['connections']])).result)
-    .toStrictEqual({ 'httpd:connections': 1 });
-});
+unless(!isLinux, test)(
+  'with few descriptors it closes what is too much, and does not spin',
+  async ({ startDaemon }) => {
+    const limited = ['-c', 'ulimit -n 128; exec "$0" "$@"', process.execPath];
+    const daemon = await startDaemon(['-p', '0'], { through: ['sh', limited] });
+    const clients = await Promise.all(Array.from({ length: 400 }, () => RawClient.connect(daemon.port)));
+    const pid = daemon.child.pid ?? 0;
+    const before = processorTime(pid);
+    const started = performance.now();
+    await delay(1500);
+    const share = (processorTime(pid) - before) / ((performance.now() - started) / 1000);
+    expect(share, `idle connections take ${share} of a processor`).toBeLessThan(0.5);
+    const open = clients.filter(({ socket }) => !socket.closed && socket.readyState === 'open');
+    expect(open.length > 0 && open.length <= 64, `${open.length} connections are open`).toBe(true);
+    for (const client of open) expect((await client.ask('GET', '/healthz')).status).toBe(200);
+    for (const client of clients) client.close();
+    await expect
+      .poll(async () => (await mi(daemon.url, 'get_statistics', [['connections']])).result)
+      .toStrictEqual({ 'httpd:connections': 1 });
+  },
+);

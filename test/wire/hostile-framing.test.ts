@@ -1,8 +1,9 @@
 // Probes of request smuggling and of a parser's patience, beyond those of http-framing: what each gets, that nothing
 // hidden behind it is served where its end is in doubt, and that nothing is left of it.
-import { describe, expect, test } from 'vitest';
-import { root, start } from '../support/http-server.js';
+import { describe, expect } from 'vitest';
+import { root } from '../support/http-server.js';
 import { RawClient } from '../support/raw-client.js';
+import { test } from '../support/test.js';
 
 const hidden = 'GET /t/hidden HTTP/1.1\r\nHost: a\r\n\r\n';
 
@@ -86,9 +87,9 @@ const probes: readonly (readonly [name: string, request: string, outcome: Outcom
 
 describe('hostile framing', () => {
   for (const [name, request, outcome] of probes) {
-    test(name, async (t) => {
+    test(name, async ({ start }) => {
       const served: string[] = [];
-      const { port, server, bodies, until } = await start(t, [
+      const { port, server, bodies, until } = await start([
         root({
           onRequest: (exchange) => {
             served.push(exchange.path);
@@ -132,9 +133,9 @@ const prefaces: Readonly<Record<string, string>> = {
 };
 
 for (const [name, hex] of Object.entries(prefaces)) {
-  test(`a PROXY preface ${name} changes no address`, async (t) => {
+  test(`a PROXY preface ${name} changes no address`, async ({ start }) => {
     const addresses: string[] = [];
-    const { port, server, until } = await start(t, [
+    const { port, server, until } = await start([
       root({
         onRequest: (exchange) => {
           addresses.push(exchange.remoteAddress);

@@ -1,8 +1,8 @@
 // What a client sends costs time in proportion to its length: every header that is looked at, at 16 KB, and forms.
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import type { Server } from '#src/index.js';
-import { startServer } from '../support/mi-client.js';
 import { ask } from '../support/raw-client.js';
+import { test } from '../support/test.js';
 import { get, postForm } from '../support/web-client.js';
 
 const size = 15_000;
@@ -61,11 +61,11 @@ async function fastest(server: Server, target: string, header: string): Promise<
 
 describe('headers of 15 KB', () => {
   for (const [name, targets] of Object.entries(looked)) {
-    test(`${name}: no value costs much more than a plain one of that length`, async (t) => {
+    test(`${name}: no value costs much more than a plain one of that length`, async ({ startServer }) => {
       // The client calls the server `test`: with another Host no header of a page would be looked at.
       const login = name === 'Authorization' ? { auth_username: 'a', auth_password: 'eight-letters' } : {};
       const httpd = { allowed_hosts: 'test', ...login };
-      const server = await startServer(t, { mi_http: {}, mi_json: { root: 'json' }, httpd });
+      const server = await startServer({ mi_http: {}, mi_json: { root: 'json' }, httpd });
       for (const target of targets) {
         const usual = await fastest(server, target, `X-Padding: ${'x'.repeat(size)}`);
         for (const [start, repeated] of hostile) {
@@ -97,8 +97,8 @@ describe('forms have limits, and max_values counts in them', () => {
   };
   for (const root of ['mi', 'html']) {
     for (const [name, body] of forms) {
-      test(`${name} on /${root}: 413 with the limit`, async (t) => {
-        const server = await startServer(t, { mi_http: {}, mi_html: { root: 'html' } });
+      test(`${name} on /${root}: 413 with the limit`, async ({ startServer }) => {
+        const server = await startServer({ mi_http: {}, mi_html: { root: 'html' } });
         const path = `/${root}/statistics/statistics:get`;
         const { status, body: text } = await postForm(server, path, body, { 'Sec-Fetch-Site': 'same-origin' });
         expect(status, text.slice(0, 300)).toBe(413);
@@ -107,16 +107,16 @@ describe('forms have limits, and max_values counts in them', () => {
     }
   }
 
-  test('as many parts of multipart as fields', async (t) => {
-    const server = await startServer(t);
+  test('as many parts of multipart as fields', async ({ startServer }) => {
+    const server = await startServer();
     const part = '--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n';
     const headers = { 'Content-Type': 'multipart/form-data; boundary=x' };
     const { status, body } = await postForm(server, '/mi/core/core:pwd', `${part.repeat(257)}--x--`, headers);
     expect([status, /more than 256 fields/.test(body)]).toStrictEqual([413, true]);
   });
 
-  test('a query has as many arguments as a form, whatever lies between its ampersands', async (t) => {
-    const server = await startServer(t);
+  test('a query has as many arguments as a form, whatever lies between its ampersands', async ({ startServer }) => {
+    const server = await startServer();
     for (const [query, status] of [
       ['&'.repeat(256), 413],
       ['a&'.repeat(256), 413],
@@ -127,8 +127,8 @@ describe('forms have limits, and max_values counts in them', () => {
     }
   });
 
-  test('the heads of the parts of multipart have limits', async (t) => {
-    const server = await startServer(t);
+  test('the heads of the parts of multipart have limits', async ({ startServer }) => {
+    const server = await startServer();
     const headers = { 'Content-Type': 'multipart/form-data; boundary=x' };
     const ask = async (head: string): Promise<string> => {
       const part = `--x\r\n${head}\r\n\r\nmi:\r\n--x--`;
@@ -145,8 +145,8 @@ describe('forms have limits, and max_values counts in them', () => {
     );
   });
 
-  test('what is refused costs no more than what is taken', async (t) => {
-    const server = await startServer(t);
+  test('what is refused costs no more than what is taken', async ({ startServer }) => {
+    const server = await startServer();
     const time = async (body: string): Promise<number> => {
       let least = Number.POSITIVE_INFINITY;
       for (let round = 0; round < 5; round += 1) {
@@ -161,8 +161,8 @@ describe('forms have limits, and max_values counts in them', () => {
     expect(taken, `${taken} ms against ${usual} ms`).toBeLessThan(4 * usual + 30);
   });
 
-  test('as many as are allowed are taken', async (t) => {
-    const server = await startServer(t, { mi_http: { max_values: 16 } });
+  test('as many as are allowed are taken', async ({ startServer }) => {
+    const server = await startServer({ mi_http: { max_values: 16 } });
     const ask = (count: number) => postForm(server, '/mi/statistics/statistics:get', `arg=${'mi:+'.repeat(count)}`);
     expect([(await ask(16)).status, (await ask(17)).status]).toStrictEqual([200, 413]);
     const json = (count: number) =>

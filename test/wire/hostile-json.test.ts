@@ -1,11 +1,11 @@
 // JSON that is too much of something, and texts that want to become something else: a header, a line of the log.
 import { join } from 'node:path';
-import { assert, describe, expect, test } from 'vitest';
+import { assert, describe, expect } from 'vitest';
 import { command, defineModule, type Server } from '#src/index.js';
 import { rests } from '../support/at-rest.js';
-import { startDaemon, temporaryFiles } from '../support/daemon.js';
-import { call, post, startServer } from '../support/mi-client.js';
+import { call, post } from '../support/mi-client.js';
 import { ask } from '../support/raw-client.js';
+import { test } from '../support/test.js';
 
 const echo = defineModule({
   name: 'echo',
@@ -57,8 +57,8 @@ const longest = 1 << 20;
 const httpd = { receive_buf_size: longest };
 
 describe('hostile JSON', () => {
-  test('a body of the largest size is read, one byte more is refused', async (t) => {
-    const server = await startServer(t, { modules: [echo], httpd });
+  test('a body of the largest size is read, one byte more is refused', async ({ startServer }) => {
+    const server = await startServer({ modules: [echo], httpd });
     const atRest = await rests(server);
     const around = request('[""]').length;
     const largest = 'x'.repeat(longest - around);
@@ -72,8 +72,8 @@ describe('hostile JSON', () => {
     ['[', ']'],
     ['{"a":', '}'],
   ] as const) {
-    test(`nesting of ${open} has a limit, however deep it is`, async (t) => {
-      const server = await startServer(t, { modules: [echo], httpd });
+    test(`nesting of ${open} has a limit, however deep it is`, async ({ startServer }) => {
+      const server = await startServer({ modules: [echo], httpd });
       const atRest = await rests(server);
       const nested = (depth: number): string => request(`${open.repeat(depth)}1${close.repeat(depth)}`);
       expect(code((await post(server, nested(127))).body)).toBe(-32602);
@@ -86,8 +86,8 @@ describe('hostile JSON', () => {
   }
 
   for (const [name, nameOf] of Object.entries(collisions)) {
-    test(`members whose names are ${name} that may collide keep nobody waiting`, async (t) => {
-      const server = await startServer(t, { modules: [echo], httpd });
+    test(`members whose names are ${name} that may collide keep nobody waiting`, async ({ startServer }) => {
+      const server = await startServer({ modules: [echo], httpd });
       const atRest = await rests(server);
       const some = members(4000, nameOf);
       await whileOthersCall(server, request(`{${some}}`), (reply) => expect(code(reply)).toBe(-32602));
@@ -106,8 +106,8 @@ describe('hostile JSON', () => {
     });
   }
 
-  test('a request has at most max_values values and names, whatever follows', async (t) => {
-    const server = await startServer(t, { modules: [echo], httpd, mi_http: { max_values: 16 } });
+  test('a request has at most max_values values and names, whatever follows', async ({ startServer }) => {
+    const server = await startServer({ modules: [echo], httpd, mi_http: { max_values: 16 } });
     // Four members of the request with their names, and the parameter.
     const texts = (count: number): string => request(`[[${Array(count).fill('"a"').join(',')}]]`);
     expect(code((await post(server, texts(7))).body)).toBe(-32602);
@@ -117,15 +117,15 @@ describe('hostile JSON', () => {
     tooMany(16)(body);
   });
 
-  test('a batch has at most sixteen times as many', async (t) => {
-    const server = await startServer(t, { modules: [echo], httpd, mi_http: { max_values: 16 } });
+  test('a batch has at most sixteen times as many', async ({ startServer }) => {
+    const server = await startServer({ modules: [echo], httpd, mi_http: { max_values: 16 } });
     const calls = (count: number): string => `[${Array(count).fill(request('["a"]')).join(',')}]`;
     expect(JSON.parse((await post(server, calls(28))).body).length).toBe(28);
     tooMany(256)((await post(server, calls(29))).body);
   });
 
-  test('a huge batch runs nothing, and one of the largest size keeps nobody waiting', async (t) => {
-    const server = await startServer(t, { modules: [echo], httpd });
+  test('a huge batch runs nothing, and one of the largest size keeps nobody waiting', async ({ startServer }) => {
+    const server = await startServer({ modules: [echo], httpd });
     const atRest = await rests(server);
     const batch = (count: number): string =>
       `[${Array.from({ length: count }, (_, n) => request(`[${n}]`, 'echo:int')).join(',')}]`;
@@ -138,8 +138,8 @@ describe('hostile JSON', () => {
     await atRest();
   });
 
-  test('numbers of any length are refused or kept, never wrong', async (t) => {
-    const server = await startServer(t, { modules: [echo], httpd });
+  test('numbers of any length are refused or kept, never wrong', async ({ startServer }) => {
+    const server = await startServer({ modules: [echo], httpd });
     const atRest = await rests(server);
     const long = '9'.repeat(900_000);
     for (const number of [long, `1e${long}`, `0.4${long}`, `-${long}`, '1e400', '9007199254740993']) {
@@ -152,8 +152,8 @@ describe('hostile JSON', () => {
     await atRest();
   });
 
-  test('names of the prototype are names like others', async (t) => {
-    const server = await startServer(t, { modules: [echo], httpd });
+  test('names of the prototype are names like others', async ({ startServer }) => {
+    const server = await startServer({ modules: [echo], httpd });
     for (const name of ['__proto__', 'constructor', 'toString', 'hasOwnProperty']) {
       expect(code((await post(server, request(`{"${name}":{"text":"a"}}`))).body)).toBe(-32602);
       expect(code((await post(server, request(`{"text":"a","${name}":1}`))).body)).toBe(-32602);
@@ -166,8 +166,8 @@ describe('hostile JSON', () => {
 describe('texts that want to be something else', () => {
   const broken = 'x\r\nSet-Cookie: a=b\r\n\r\nHTTP/1.1 200 OK\r\n';
 
-  test('never become headers', async (t) => {
-    const server = await startServer(t, { modules: [echo], httpd });
+  test('never become headers', async ({ startServer }) => {
+    const server = await startServer({ modules: [echo], httpd });
     const path = encodeURIComponent(broken);
     for (const [method, target] of [
       ['GET', `/${path}`],
@@ -188,8 +188,8 @@ describe('texts that want to be something else', () => {
     expect(JSON.parse(text).result).toBe(broken);
   });
 
-  test('never become lines of the log', async (t) => {
-    const directory = temporaryFiles(t, {
+  test('never become lines of the log', async ({ temporaryFiles, startDaemon }) => {
+    const directory = temporaryFiles({
       'fails.mjs': `export default ({ defineModule, command }) => defineModule({
         name: 'fails',
         commands: [command({ name: 'now', help: 'x', recipes: [{ text: 'string' }], run: ({ text }) => { throw new Error(text); } })],
@@ -200,7 +200,7 @@ describe('texts that want to be something else', () => {
         'loadmodule "httpd.so"\nmodparam("httpd", "ip", "127.0.0.1")\nmodparam("httpd", "port", 0)\n' +
         'loadmodule "mi_http.so"\nloadmodule "./fails.mjs"\n',
     });
-    const daemon = await startDaemon(t, ['-f', join(directory, 'fails.cfg')]);
+    const daemon = await startDaemon(['-f', join(directory, 'fails.cfg')]);
     const forged = '\n{"level":30,"msg":"forged"}\r\n\u001b[2Jforged\u2028forged\0';
     const escaped = encodeURIComponent(forged.replace('\0', ''));
     expect((await ask(daemon.port, 'GET', `/fails/${escaped}?${escaped}`)).status).toBe(500);

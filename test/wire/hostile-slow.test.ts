@@ -1,10 +1,11 @@
 // Slow clients of every kind, many at once: each is closed by its deadline, and others are served all the while.
 import { setTimeout as delay } from 'node:timers/promises';
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { command, defineModule, stream } from '#src/index.js';
 import { rests } from '../support/at-rest.js';
-import { call, startServer } from '../support/mi-client.js';
+import { call } from '../support/mi-client.js';
 import { RawClient } from '../support/raw-client.js';
+import { test } from '../support/test.js';
 
 function* endless(): Generator<string> {
   for (;;) yield 'x'.repeat(1000);
@@ -88,8 +89,10 @@ async function behave(port: number, { first, drip, reads }: SlowClient): Promise
 }
 
 describe('slow clients', () => {
-  test(`${slow.length * each} of them are closed by their deadlines while others are served`, async (t) => {
-    const server = await startServer(t, {
+  test(`${slow.length * each} of them are closed by their deadlines while others are served`, async ({
+    startServer,
+  }) => {
+    const server = await startServer({
       modules: [large],
       log: { debug: nothing, info: nothing, warn: nothing, error: nothing },
       httpd: { conn_timeout: 2, reply_timeout: 6 },

@@ -1,7 +1,8 @@
-import { expect, test } from 'vitest';
+import { expect } from 'vitest';
 import type { Exchange } from '#src/http/exchange.js';
-import { root, start } from '../support/http-server.js';
+import { root } from '../support/http-server.js';
 import { ask, RawClient } from '../support/raw-client.js';
+import { test } from '../support/test.js';
 
 const size = root({
   body: 'raw',
@@ -18,8 +19,10 @@ function bytes(length: number): Uint8Array {
 
 const expected = (body: Uint8Array) => `${body.length}:${sum(body)}`;
 
-test('a body exactly at the limit is taken, one byte more is refused at once and the connection closed', async (t) => {
-  const { port, counter, bodies } = await start(t, [size], { receiveBufSize: 10_000 });
+test('a body exactly at the limit is taken, one byte more is refused at once and the connection closed', async ({
+  start,
+}) => {
+  const { port, counter, bodies } = await start([size], { receiveBufSize: 10_000 });
   const body = bytes(10_000);
   expect((await ask(port, 'POST', '/t', body)).text).toBe(expected(body));
   const client = await RawClient.connect(port);
@@ -33,8 +36,8 @@ test('a body exactly at the limit is taken, one byte more is refused at once and
   expect(bodies.slotsInUse).toBe(0);
 });
 
-test('a chunked body is held to the same limit, as soon as it is passed', async (t) => {
-  const { port, bodies, until } = await start(t, [size], { receiveBufSize: 1000 });
+test('a chunked body is held to the same limit, as soon as it is passed', async ({ start }) => {
+  const { port, bodies, until } = await start([size], { receiveBufSize: 1000 });
   const chunked = 'POST /t HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n';
   const body = bytes(1000);
   const fits = await RawClient.connect(port);
@@ -58,8 +61,8 @@ test('a chunked body is held to the same limit, as soon as it is passed', async 
   await until(() => bodies.slotsInUse === 0);
 });
 
-test('a body in pieces arrives whole', async (t) => {
-  const { port, bodies, until } = await start(t, [size]);
+test('a body in pieces arrives whole', async ({ start }) => {
+  const { port, bodies, until } = await start([size]);
   const client = await RawClient.connect(port);
   for (const length of [2, 100, 5000, 65_536]) {
     const body = bytes(length);
@@ -74,8 +77,8 @@ test('a body in pieces arrives whole', async (t) => {
   client.close();
 });
 
-test('when all bodies together are over their limit the next gets 503, and the rest goes on', async (t) => {
-  const { port, bodies, until } = await start(t, [size], { receiveBufSize: 4000, bodiesTotal: 5000 });
+test('when all bodies together are over their limit the next gets 503, and the rest goes on', async ({ start }) => {
+  const { port, bodies, until } = await start([size], { receiveBufSize: 4000, bodiesTotal: 5000 });
   const first = await RawClient.connect(port);
   const body = bytes(4000);
   first.send('POST /t HTTP/1.1\r\nHost: a\r\nContent-Length: 4000\r\n\r\n');
@@ -97,8 +100,8 @@ test('when all bodies together are over their limit the next gets 503, and the r
   second.close();
 });
 
-test('a client that leaves in the middle of its body frees the slot', async (t) => {
-  const { port, bodies, until, counter, server } = await start(t, [size]);
+test('a client that leaves in the middle of its body frees the slot', async ({ start }) => {
+  const { port, bodies, until, counter, server } = await start([size]);
   for (const leave of ['close', 'kill'] as const) {
     const client = await RawClient.connect(port);
     client.send('POST /t HTTP/1.1\r\nHost: a\r\nContent-Length: 4000\r\n\r\nabc');
@@ -111,10 +114,10 @@ test('a client that leaves in the middle of its body frees the slot', async (t) 
   expect(counter('aborted')).toBe(2);
 });
 
-test('a lent body is only valid during onRequest, an own one for ever', async (t) => {
+test('a lent body is only valid during onRequest, an own one for ever', async ({ start }) => {
   const kept: Exchange[] = [];
   const own: Uint8Array[] = [];
-  const { port } = await start(t, [
+  const { port } = await start([
     root({
       root: 'lent',
       borrowBody: true,
@@ -138,8 +141,8 @@ test('a lent body is only valid during onRequest, an own one for ever', async (t
   expect(Buffer.from(own[0] ?? []).toString()).toBe('abc');
 });
 
-test('pipelined requests are answered in order when their handlers answer at once', async (t) => {
-  const { port } = await start(t, [root({ onRequest: (exchange) => void exchange.reply(200, exchange.path) })]);
+test('pipelined requests are answered in order when their handlers answer at once', async ({ start }) => {
+  const { port } = await start([root({ onRequest: (exchange) => void exchange.reply(200, exchange.path) })]);
   const client = await RawClient.connect(port);
   const count = 32;
   client.send(
@@ -149,10 +152,10 @@ test('pipelined requests are answered in order when their handlers answer at onc
   client.close();
 });
 
-test('a second request while a reply is pending closes the connection and frees everything', async (t) => {
+test('a second request while a reply is pending closes the connection and frees everything', async ({ start }) => {
   const gone: string[] = [];
   let kept: Exchange | undefined;
-  const { port, server, until, counter } = await start(t, [
+  const { port, server, until, counter } = await start([
     root({
       onRequest: (exchange) => {
         kept = exchange;

@@ -1,12 +1,13 @@
-import { expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { formatAddress } from '#src/base/address.js';
 import type { Exchange } from '#src/http/exchange.js';
-import { root, start } from '../support/http-server.js';
+import { root } from '../support/http-server.js';
 import { ask, RawClient } from '../support/raw-client.js';
+import { test } from '../support/test.js';
 
-test('an exchange that is left unanswered is answered 504', async (t) => {
+test('an exchange that is left unanswered is answered 504', async ({ start }) => {
   const kept: Exchange[] = [];
-  const { port, counter, server } = await start(t, [
+  const { port, counter, server } = await start([
     root({ timeout: 0.2, onRequest: (exchange) => void kept.push(exchange) }),
   ]);
   const client = await RawClient.connect(port);
@@ -24,10 +25,8 @@ test('an exchange that is left unanswered is answered 504', async (t) => {
   client.close();
 });
 
-test('the remote address is that of the connection, whatever a PROXY preface says', async (t) => {
-  const { port } = await start(t, [
-    root({ onRequest: (exchange) => void exchange.reply(200, exchange.remoteAddress) }),
-  ]);
+test('the remote address is that of the connection, whatever a PROXY preface says', async ({ start }) => {
+  const { port } = await start([root({ onRequest: (exchange) => void exchange.reply(200, exchange.remoteAddress) })]);
   expect((await ask(port, 'GET', '/t')).text).toBe('127.0.0.1');
   const client = await RawClient.connect(port);
   const preface = Buffer.concat([
@@ -40,10 +39,9 @@ test('the remote address is that of the connection, whatever a PROXY preface say
   client.close();
 });
 
-test('the remote address is known to a late reply, and empty when the client is gone', async (t) => {
+test('the remote address is known to a late reply, and empty when the client is gone', async ({ start }) => {
   let kept: Exchange | undefined;
   const { port, until, server } = await start(
-    t,
     [
       root({
         onRequest: (exchange) => {
@@ -88,9 +86,11 @@ test('addresses are told in their short form', () => {
   for (const [bytes, text] of table) expect(formatAddress(Buffer.from(bytes, 'hex'))).toBe(text);
 });
 
-test('a client that closes its sending side gets a reply made at once, and none that comes later', async (t) => {
+test('a client that closes its sending side gets a reply made at once, and none that comes later', async ({
+  start,
+}) => {
   let gone = 0;
-  const { port, until, server } = await start(t, [
+  const { port, until, server } = await start([
     root({
       onRequest: (exchange) => {
         if (exchange.path === '/later') exchange.onGone = () => gone++;
@@ -108,10 +108,10 @@ test('a client that closes its sending side gets a reply made at once, and none 
   expect(gone).toBe(1);
 });
 
-test('a client that leaves is told once, and its signal aborted', async (t) => {
+test('a client that leaves is told once, and its signal aborted', async ({ start }) => {
   let gone = 0;
   const kept: Exchange[] = [];
-  const { port, until, counter, server } = await start(t, [
+  const { port, until, counter, server } = await start([
     root({
       onRequest: (exchange) => {
         kept.push(exchange);
@@ -135,8 +135,8 @@ test('a client that leaves is told once, and its signal aborted', async (t) => {
   expect(gone).toBe(1);
 });
 
-test('requests, replies and bytes are counted', async (t) => {
-  const { port, counter, until } = await start(t, [
+test('requests, replies and bytes are counted', async ({ start }) => {
+  const { port, counter, until } = await start([
     root({ onRequest: (exchange) => void exchange.reply(Number(exchange.path.slice(1)), 'é') }),
   ]);
   const client = await RawClient.connect(port);

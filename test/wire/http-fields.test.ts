@@ -1,9 +1,10 @@
 import fc from 'fast-check';
-import { assert, expect, test } from 'vitest';
+import { assert, expect } from 'vitest';
 import { FieldError, parseMultipart, parseQuery, parseUrlencoded } from '#src/http/request/forms.js';
-import { root, start } from '../support/http-server.js';
+import { root } from '../support/http-server.js';
 import { holds } from '../support/property.js';
 import { ask } from '../support/raw-client.js';
+import { test } from '../support/test.js';
 
 const echoFields = root({
   onRequest: (exchange) => {
@@ -20,8 +21,8 @@ const echoFields = root({
 const urlencoded = 'Content-Type: application/x-www-form-urlencoded';
 const multipart = 'Content-Type: multipart/form-data; boundary=XyZ';
 
-test('arguments of a query', async (t) => {
-  const { port } = await start(t, [echoFields]);
+test('arguments of a query', async ({ start }) => {
+  const { port } = await start([echoFields]);
   const table: readonly (readonly [query: string, fields: readonly (readonly [string, string])[] | 400])[] = [
     ['', []],
     ['?', []],
@@ -66,8 +67,8 @@ test('arguments of a query', async (t) => {
   }
 });
 
-test('an argument is found by its whole name', async (t) => {
-  const { port } = await start(t, [echoFields]);
+test('an argument is found by its whole name', async ({ start }) => {
+  const { port } = await start([echoFields]);
   const find = async (fields: string, name: string) => {
     const response = await ask(port, 'POST', '/t', fields, [urlencoded, `X-Ask: ${name}`]);
     return JSON.parse(response.text) as unknown;
@@ -78,8 +79,8 @@ test('an argument is found by its whole name', async (t) => {
   expect(await find('a=1&arg=2&arg=3', 'arg')).toStrictEqual(['2', ['2', '3']]);
 });
 
-test('fields of an urlencoded body; the query of a POST is no argument', async (t) => {
-  const { port } = await start(t, [echoFields]);
+test('fields of an urlencoded body; the query of a POST is no argument', async ({ start }) => {
+  const { port } = await start([echoFields]);
   const table: readonly (readonly [body: string | Uint8Array, fields: readonly (readonly [string, string])[] | 400])[] =
     [
       ['', []],
@@ -110,8 +111,8 @@ test('fields of an urlencoded body; the query of a POST is no argument', async (
   }
 });
 
-test('256 fields are taken, 257 are refused', async (t) => {
-  const { port } = await start(t, [echoFields]);
+test('256 fields are taken, 257 are refused', async ({ start }) => {
+  const { port } = await start([echoFields]);
   const pairs = (count: number) => Array.from({ length: count }, (_, i) => `f${i}=${i}`).join('&');
   const parts = (count: number) =>
     `${Array.from({ length: count }, (_, i) => part(`name="f${i}"`, String(i))).join('')}--XyZ--`;
@@ -119,7 +120,7 @@ test('256 fields are taken, 257 are refused', async (t) => {
   expect((JSON.parse((await ask(port, 'POST', '/t', pairs(256), [urlencoded])).text) as unknown[]).length).toBe(256);
   expect((await ask(port, 'POST', '/t', pairs(257), [urlencoded])).status).toBe(413);
   expect((await ask(port, 'GET', `/t?${pairs(257)}`)).status).toBe(413);
-  const large = await start(t, [echoFields], options);
+  const large = await start([echoFields], options);
   expect((JSON.parse((await ask(large.port, 'POST', '/t', parts(256), [multipart])).text) as unknown[]).length).toBe(
     256,
   );
@@ -130,8 +131,8 @@ function part(parameters: string, value: string, headers = ''): string {
   return `--XyZ\r\nContent-Disposition: form-data; ${parameters}\r\n${headers}\r\n${value}\r\n`;
 }
 
-test('fields of a multipart body', async (t) => {
-  const { port } = await start(t, [echoFields]);
+test('fields of a multipart body', async ({ start }) => {
+  const { port } = await start([echoFields]);
   const end = '--XyZ--\r\n';
   const table: readonly (readonly [
     name: string,
@@ -182,8 +183,8 @@ test('fields of a multipart body', async (t) => {
   }
 });
 
-test('the boundary of a multipart body', async (t) => {
-  const { port } = await start(t, [echoFields]);
+test('the boundary of a multipart body', async ({ start }) => {
+  const { port } = await start([echoFields]);
   const body = (boundary: string) =>
     `--${boundary}\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--${boundary}--\r\n`;
   const table: readonly (readonly [parameter: string, boundary: string, status: number])[] = [
@@ -204,8 +205,8 @@ test('the boundary of a multipart body', async (t) => {
   }
 });
 
-test('a raw root and other types get no fields', async (t) => {
-  const { port } = await start(t, [
+test('a raw root and other types get no fields', async ({ start }) => {
+  const { port } = await start([
     root({
       body: 'raw',
       onRequest: (exchange) =>

@@ -1,6 +1,7 @@
-import { expect, test } from 'vitest';
-import { root, start } from '../support/http-server.js';
+import { expect } from 'vitest';
+import { root } from '../support/http-server.js';
 import { RawClient } from '../support/raw-client.js';
+import { test } from '../support/test.js';
 
 const echo = root({
   onRequest: (exchange) =>
@@ -67,8 +68,8 @@ const table: readonly (readonly [name: string, request: string, outcome: Outcome
 ];
 
 for (const [name, request, outcome] of table) {
-  test(`framing: ${name}`, async (t) => {
-    const { port } = await start(t, [echo]);
+  test(`framing: ${name}`, async ({ start }) => {
+    const { port } = await start([echo]);
     const client = await RawClient.connect(port);
     client.send(request);
     const response = await client.response();
@@ -103,10 +104,9 @@ const suspicious: readonly (readonly [name: string, request: string])[] = [
 ];
 
 for (const [name, request] of suspicious) {
-  test(`nothing is served after ${name}, in the same segment or a later one`, async (t) => {
+  test(`nothing is served after ${name}, in the same segment or a later one`, async ({ start }) => {
     const served: string[] = [];
     const { port, until, server } = await start(
-      t,
       [
         root({
           onRequest: (exchange) => {
@@ -130,8 +130,8 @@ for (const [name, request] of suspicious) {
   });
 }
 
-test('a chunked body is decoded, and its connection closed afterwards', async (t) => {
-  const { port, counter } = await start(t, [echo]);
+test('a chunked body is decoded, and its connection closed afterwards', async ({ start }) => {
+  const { port, counter } = await start([echo]);
   const client = await RawClient.connect(port);
   client.send(post('Transfer-Encoding: chunked\r\n', '3\r\nabc\r\n'));
   client.send('2\r\nde\r\n0\r\n\r\n');
@@ -142,16 +142,16 @@ test('a chunked body is decoded, and its connection closed afterwards', async (t
   expect(counter('bytes_in')).toBe(5);
 });
 
-test('a HEAD request with a coding is closed after its reply too', async (t) => {
-  const { port } = await start(t, [echo]);
+test('a HEAD request with a coding is closed after its reply too', async ({ start }) => {
+  const { port } = await start([echo]);
   const client = await RawClient.connect(port);
   client.send('HEAD /t HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n');
   expect((await client.response(true)).status).toBe(200);
   expect(await client.isClosed(), client.unread).toBe(true);
 });
 
-test('a request may be split at any byte', async (t) => {
-  const { port } = await start(t, [echo]);
+test('a request may be split at any byte', async ({ start }) => {
+  const { port } = await start([echo]);
   const request = post('Content-Length: 5\r\nContent-Type: text/plain\r\n', 'hello');
   for (let split = 1; split < request.length; split++) {
     const client = await RawClient.connect(port);
@@ -163,8 +163,8 @@ test('a request may be split at any byte', async (t) => {
   }
 });
 
-test('a head of up to 16 KiB is taken, which is more than the engine takes by itself', async (t) => {
-  const { port } = await start(t, [echo]);
+test('a head of up to 16 KiB is taken, which is more than the engine takes by itself', async ({ start }) => {
+  const { port } = await start([echo]);
   const client = await RawClient.connect(port);
   expect((await client.ask('GET', '/t', undefined, [`X-Long: ${'x'.repeat(15_000)}`])).status).toBe(200);
   client.send(`GET /t HTTP/1.1\r\nHost: a\r\nX-Long: ${'x'.repeat(20_000)}`);
@@ -172,8 +172,8 @@ test('a head of up to 16 KiB is taken, which is more than the engine takes by it
   expect(process.env.UWS_HTTP_MAX_HEADERS_SIZE, 'the environment is left as it was').toBe(undefined);
 });
 
-test('Expect: 100-continue is answered before the body', async (t) => {
-  const { port } = await start(t, [echo]);
+test('Expect: 100-continue is answered before the body', async ({ start }) => {
+  const { port } = await start([echo]);
   const client = await RawClient.connect(port);
   client.send(post('Content-Length: 5\r\nExpect: 100-continue\r\n'));
   expect((await client.response(true)).statusLine).toBe('HTTP/1.1 100 Continue');

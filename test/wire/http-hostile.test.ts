@@ -1,8 +1,9 @@
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
-import { root, start } from '../support/http-server.js';
+import { expect } from 'vitest';
+import { root } from '../support/http-server.js';
 import { holds } from '../support/property.js';
 import { ask, RawClient } from '../support/raw-client.js';
+import { test } from '../support/test.js';
 
 const requests = [
   'GET /t?a=1 HTTP/1.1\r\nHost: a\r\n\r\n',
@@ -25,8 +26,8 @@ const conversation = fc.record({
   leaves: fc.constantFrom('close', 'kill'),
 });
 
-test('whatever clients send, and whenever they leave, nothing is left behind', async (t) => {
-  const { port, server, bodies, counter, until } = await start(t, [
+test('whatever clients send, and whenever they leave, nothing is left behind', async ({ start }) => {
+  const { port, server, bodies, counter, until } = await start([
     root({ onRequest: (exchange) => void exchange.reply(200, JSON.stringify(exchange.fields)) }),
     root({ root: 'later', onRequest: (exchange) => void setImmediate(() => exchange.reply(200, exchange.body)) }),
     root({

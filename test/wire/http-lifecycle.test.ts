@@ -1,16 +1,17 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { loadEngine } from '#src/http/engine/loader.js';
 import type { Exchange } from '#src/http/exchange.js';
 import { httpCounterNames } from '#src/http/limits/counters.js';
 import { HttpServer } from '#src/http/server.js';
 import { bundleText } from '../../scripts/bundle.mjs';
-import { options, root, start } from '../support/http-server.js';
+import { options, root } from '../support/http-server.js';
 import { ask, RawClient } from '../support/raw-client.js';
+import { test } from '../support/test.js';
 
-test('a server starts once', async (t) => {
-  const { server } = await start(t, [root()]);
+test('a server starts once', async ({ start }) => {
+  const { server } = await start([root()]);
   await expect(server.start()).rejects.toThrow(/starts once/);
   server.close();
   await expect(server.start()).rejects.toThrow(/starts once/);
@@ -27,9 +28,11 @@ test('too few slots for the counters are refused', () => {
   expect(() => new HttpServer(options({ counters: new Float64Array(httpCounterNames.length - 1) }))).toThrow(/too few/);
 });
 
-test('drain finishes a running exchange, refuses new connections, and closes kept ones with their reply', async (t) => {
+test('drain finishes a running exchange, refuses new connections, and closes kept ones with their reply', async ({
+  start,
+}) => {
   const kept: Exchange[] = [];
-  const { port, server, until } = await start(t, [
+  const { port, server, until } = await start([
     root({
       onRequest: (exchange) => {
         if (exchange.path === '/now') exchange.reply(200, 'now');
@@ -67,9 +70,9 @@ test('drain finishes a running exchange, refuses new connections, and closes kep
   await until(() => server.openConnections === 0);
 });
 
-test('drain lets a stream come to its end', async (t) => {
+test('drain lets a stream come to its end', async ({ start }) => {
   let chunks = 50;
-  const { port, server, until } = await start(t, [
+  const { port, server, until } = await start([
     root({
       onRequest: (exchange) => exchange.flush(200),
       onFlush: async () => {
@@ -87,10 +90,10 @@ test('drain lets a stream come to its end', async (t) => {
   expect((await client.response()).body.length).toBe(50_000);
 });
 
-test('a handler may stop or close the server', async (t) => {
+test('a handler may stop or close the server', async ({ start }) => {
   for (const how of ['stop', 'close', 'closeInFlush'] as const) {
     let pulls = 0;
-    const { port, server, until } = await start(t, [
+    const { port, server, until } = await start([
       root({
         onRequest: (exchange) => {
           if (how === 'stop') server.stopAccepting();
@@ -112,10 +115,10 @@ test('a handler may stop or close the server', async (t) => {
   }
 });
 
-test('drain gives up at its deadline; close aborts what is left', async (t) => {
+test('drain gives up at its deadline; close aborts what is left', async ({ start }) => {
   let kept: Exchange | undefined;
   let gone = 0;
-  const { port, server, until, bodies } = await start(t, [
+  const { port, server, until, bodies } = await start([
     root({
       onRequest: (exchange) => {
         kept = exchange;
@@ -231,9 +234,9 @@ test('where no engine loads one line says so, and names what is supported', asyn
   expect(code).toBe(0);
 });
 
-test('an embedder may bring the engine', async (t) => {
+test('an embedder may bring the engine', async ({ start }) => {
   const { uws } = await loadEngine();
-  const { server, port } = await start(t, [root()], { engine: uws });
+  const { server, port } = await start([root()], { engine: uws });
   expect((await ask(port, 'GET', '/t')).text).toBe('ok');
   expect(server.engine).toMatch(/of the embedder/);
 });

@@ -1,16 +1,17 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import { expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { HttpServer } from '#src/http/server.js';
-import { options, root, start } from '../support/http-server.js';
+import { options, root } from '../support/http-server.js';
 import { ask, RawClient } from '../support/raw-client.js';
+import { test } from '../support/test.js';
 import { unless } from '../support/unless.js';
 
-test('a port that another program has is told by name', async (t) => {
+test('a port that another program has is told by name', async ({ onTestFinished }) => {
   const other = createServer();
   other.listen(0, '127.0.0.1');
   await once(other, 'listening');
-  t.onTestFinished(() => void other.close());
+  onTestFinished(() => void other.close());
   const { port } = other.address() as { port: number };
   const server = new HttpServer(options({ port }));
   await expect(server.start()).rejects.toThrow(
@@ -24,7 +25,7 @@ test('a port that another program has is told by name', async (t) => {
   );
 });
 
-test('two servers never share a port, whichever addresses they take', async (t) => {
+test('two servers never share a port, whichever addresses they take', async ({ start }) => {
   for (const [first, second] of [
     ['127.0.0.1', '127.0.0.1'],
     ['*', '*'],
@@ -32,7 +33,7 @@ test('two servers never share a port, whichever addresses they take', async (t) 
     ['127.0.0.1', '*'],
     ['::1', '*'],
   ] as const) {
-    const { port } = await start(t, [root()], { ip: first });
+    const { port } = await start([root()], { ip: first });
     const server = new HttpServer(options({ ip: second, port }));
     await expect(server.start(), `${first} and ${second}`).rejects.toThrow(
       expect.objectContaining({ code: 'EADDRINUSE' }),
@@ -63,10 +64,9 @@ unless(process.getuid?.() === 0, test)('a privileged port without permission is 
   );
 });
 
-test('all addresses means both families, and one means one', async (t) => {
+test('all addresses means both families, and one means one', async ({ start }) => {
   for (const ip of ['', '*'] as const) {
     const { server, port } = await start(
-      t,
       [root({ onRequest: (exchange) => void exchange.reply(200, exchange.remoteAddress) })],
       { ip },
     );
@@ -79,7 +79,7 @@ test('all addresses means both families, and one means one', async (t) => {
     expect(server.urls).toStrictEqual([`http://127.0.0.1:${port}`]);
     expect(server.exposed.length).toBe(1);
   }
-  const { server, port } = await start(t, [root()], { ip: '::1' });
+  const { server, port } = await start([root()], { ip: '::1' });
   expect(server.bound).toBe(`[::1]:${port}`);
   expect(server.urls).toStrictEqual([`http://[::1]:${port}`]);
   expect(server.exposed.length).toBe(0);
@@ -87,11 +87,9 @@ test('all addresses means both families, and one means one', async (t) => {
   await expect(RawClient.connect(port, '127.0.0.1')).rejects.toThrow();
 });
 
-test('several servers in one process do not mix', async (t) => {
+test('several servers in one process do not mix', async ({ start }) => {
   const servers = await Promise.all(
-    ['one', 'two', 'three'].map((name) =>
-      start(t, [root({ onRequest: (exchange) => void exchange.reply(200, name) })]),
-    ),
+    ['one', 'two', 'three'].map((name) => start([root({ onRequest: (exchange) => void exchange.reply(200, name) })])),
   );
   for (const [index, name] of ['one', 'two', 'three'].entries()) {
     const test = servers[index];
@@ -100,8 +98,8 @@ test('several servers in one process do not mix', async (t) => {
   }
 });
 
-test('connections up to the limit are served, the next is closed on arrival', async (t) => {
-  const { port, server, counter, until } = await start(t, [root()], { maxConnections: 3 });
+test('connections up to the limit are served, the next is closed on arrival', async ({ start }) => {
+  const { port, server, counter, until } = await start([root()], { maxConnections: 3 });
   const clients = [];
   for (let i = 0; i < 3; i++) {
     const client = await RawClient.connect(port);
@@ -122,25 +120,25 @@ test('connections up to the limit are served, the next is closed on arrival', as
   for (const client of clients) client.close();
 });
 
-test('a limit of connections above that of open files is lowered', async (t) => {
-  const { log } = await start(t, [root()], { maxConnections: 1e9 });
+test('a limit of connections above that of open files is lowered', async ({ start }) => {
+  const { log } = await start([root()], { maxConnections: 1e9 });
   if (process.platform === 'linux')
     expect(log[0]?.message ?? '').toMatch(/max_connections 1000000000 lowered to \d+: the limit of open files is/);
 });
 
-test('a port is free again at once after close', async (t) => {
+test('a port is free again at once after close', async ({ start }) => {
   const finder = createServer().listen(0, '127.0.0.1');
   await once(finder, 'listening');
   const { port } = finder.address() as { port: number };
   finder.close();
   await once(finder, 'close');
-  const first = await start(t, [root()], { port });
+  const first = await start([root()], { port });
   expect(first.port).toBe(port);
   const client = await RawClient.connect(first.port);
   await client.ask('GET', '/t');
   // The server closes first, so that the system keeps the connection in TIME_WAIT on its side.
   first.server.close();
   await client.closed;
-  const second = await start(t, [root()], { port: first.port });
+  const second = await start([root()], { port: first.port });
   expect((await ask(second.port, 'GET', '/t')).text).toBe('ok');
 });

@@ -1,12 +1,13 @@
 import { connect } from 'node:net';
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import type { ReplyHeaders } from '#src/http/exchange.js';
 import type { RootDeclaration } from '#src/http/roots.js';
-import { lastError, root, start } from '../support/http-server.js';
+import { lastError, root } from '../support/http-server.js';
 import { ask, RawClient } from '../support/raw-client.js';
+import { test } from '../support/test.js';
 
-test('HEAD is GET without the body', async (t) => {
-  const { port } = await start(t, [
+test('HEAD is GET without the body', async ({ start }) => {
+  const { port } = await start([
     root({
       onRequest: (exchange) => {
         if (exchange.path === '/large') exchange.reply(200, 'x'.repeat(500_000));
@@ -37,8 +38,8 @@ test('HEAD is GET without the body', async (t) => {
   client.close();
 });
 
-test('the headers of a reply', async (t) => {
-  const { port } = await start(t, [
+test('the headers of a reply', async ({ start }) => {
+  const { port } = await start([
     root({
       contentType: 'application/json',
       onRequest: (exchange) => {
@@ -68,7 +69,7 @@ test('the headers of a reply', async (t) => {
   expect((await ask(port, 'GET', '/t/599')).status).toBe(599);
 });
 
-test('a handler cannot split the response, nor set its framing', async (t) => {
+test('a handler cannot split the response, nor set its framing', async ({ start }) => {
   const bad: readonly (readonly [ReplyHeaders, RegExp])[] = [
     [{ 'X-A': 'b\r\nX-Injected: 1' }, /X-A contains CR, LF or NUL/],
     [{ 'X-A': 'b\nX-Injected: 1' }, /X-A/],
@@ -84,7 +85,7 @@ test('a handler cannot split the response, nor set its framing', async (t) => {
   ];
   let next: ReplyHeaders = {};
   let how: 'reply' | 'stream' | 'flush' = 'reply';
-  const { port, log } = await start(t, [
+  const { port, log } = await start([
     root({
       onRequest: (exchange) => {
         if (how === 'reply') exchange.reply(200, 'body', next);
@@ -107,8 +108,8 @@ test('a handler cannot split the response, nor set its framing', async (t) => {
   expect(released).toBe(bad.length);
 });
 
-test("a status that is none is the handler's fault", async (t) => {
-  const { port, log } = await start(t, [
+test("a status that is none is the handler's fault", async ({ start }) => {
+  const { port, log } = await start([
     root({ onRequest: (exchange) => void exchange.reply(Number(exchange.path.slice(1)), 'x') }),
   ]);
   for (const status of ['100', '199', '600', '200.5', 'x']) {
@@ -117,8 +118,8 @@ test("a status that is none is the handler's fault", async (t) => {
   }
 });
 
-test('a handler that fails is answered 500 without detail, logged once, and hurts nobody else', async (t) => {
-  const { port, log } = await start(t, [
+test('a handler that fails is answered 500 without detail, logged once, and hurts nobody else', async ({ start }) => {
+  const { port, log } = await start([
     root({
       contentType: 'application/json',
       onRequest: async (exchange) => {
@@ -159,9 +160,9 @@ test('a handler that fails is answered 500 without detail, logged once, and hurt
   client.close();
 });
 
-test('only the first reply counts', async (t) => {
+test('only the first reply counts', async ({ start }) => {
   const results: unknown[] = [];
-  const { port } = await start(t, [
+  const { port } = await start([
     root({
       onRequest: (exchange) => {
         results.push(exchange.finished, exchange.reply(200, 'first'), exchange.finished, exchange.reply(500, 'second'));
@@ -179,8 +180,8 @@ test('only the first reply counts', async (t) => {
   client.close();
 });
 
-test('a handler that answers later is corked: one segment', async (t) => {
-  const { port } = await start(t, [
+test('a handler that answers later is corked: one segment', async ({ start }) => {
+  const { port } = await start([
     root({
       onRequest: (exchange) => void setTimeout(() => exchange.reply(200, 'later', { 'X-A': '1', 'X-B': '2' }), 5),
     }),
@@ -202,16 +203,16 @@ describe('a client that asks for the connection to be closed', () => {
   ];
   for (const [what, declaration, method, path] of cases) {
     for (const value of ['close', 'Close', 'keep-alive, close']) {
-      test(`is told so once in ${what}, for ${value}`, async (t) => {
-        const { port } = await start(t, [declaration]);
+      test(`is told so once in ${what}, for ${value}`, async ({ start }) => {
+        const { port } = await start([declaration]);
         const { headers } = await ask(port, method, path, undefined, [`Connection: ${value}`]);
         expect(headers.get('connection')).toBe('close');
       });
     }
   }
 
-  test('is not told so when it asks for something else', async (t) => {
-    const { port } = await start(t, [root()]);
+  test('is not told so when it asks for something else', async ({ start }) => {
+    const { port } = await start([root()]);
     const { headers } = await ask(port, 'GET', '/t', undefined, ['Connection: keep-alive']);
     expect(headers.get('connection')).toBe(undefined);
   });

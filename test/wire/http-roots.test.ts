@@ -1,18 +1,19 @@
-import { expect, test } from 'vitest';
+import { expect } from 'vitest';
 import type { Caller, Exchange } from '#src/http/exchange.js';
 import { tcpSetting } from '#src/http/listen/setting.js';
 import type { Access } from '#src/http/login/access.js';
 import { HttpServer } from '#src/http/server.js';
-import { lastError, options, root, start } from '../support/http-server.js';
+import { lastError, options, root } from '../support/http-server.js';
 import { ask, RawClient } from '../support/raw-client.js';
+import { test } from '../support/test.js';
 
 const echoPath = (name: string) =>
   root({ module: name, root: name, onRequest: (exchange) => void exchange.reply(200, `${name}:${exchange.path}`) });
 
 const callerOf = (name: string): Caller => ({ name, method: 'basic', grant: 'admin' });
 
-test('a path is served by the root that is its first segment', async (t) => {
-  const { port } = await start(t, [echoPath('mi'), echoPath('mi_html'), echoPath('RPC2')]);
+test('a path is served by the root that is its first segment', async ({ start }) => {
+  const { port } = await start([echoPath('mi'), echoPath('mi_html'), echoPath('RPC2')]);
   const table: readonly (readonly [path: string, served: string | 404 | 400])[] = [
     ['/mi', 'mi:'],
     ['/mi/', 'mi:/'],
@@ -56,8 +57,8 @@ test('a path is served by the root that is its first segment', async (t) => {
   }
 });
 
-test('an unknown path is told with the roots there are, cut when long', async (t) => {
-  const { port, counter } = await start(t, [echoPath('mi'), echoPath('metrics')]);
+test('an unknown path is told with the roots there are, cut when long', async ({ start }) => {
+  const { port, counter } = await start([echoPath('mi'), echoPath('metrics')]);
   const short = await ask(port, 'POST', '/nope', 'body');
   expect(short.status).toBe(404);
   expect(short.text).toBe('no root path serves "/nope"; there are: /metrics, /mi\n');
@@ -67,8 +68,8 @@ test('an unknown path is told with the roots there are, cut when long', async (t
   expect(counter('refused')).toBe(2);
 });
 
-test('a refused request with a body leaves the connection usable', async (t) => {
-  const { port } = await start(t, [root({ methods: ['GET'] })]);
+test('a refused request with a body leaves the connection usable', async ({ start }) => {
+  const { port } = await start([root({ methods: ['GET'] })]);
   const client = await RawClient.connect(port);
   expect((await client.ask('POST', '/nope', 'x'.repeat(30000))).status).toBe(404);
   expect((await client.ask('POST', '/t', 'GET /t HTTP/1.1\r\nHost: x\r\n\r\n')).status).toBe(405);
@@ -76,7 +77,7 @@ test('a refused request with a body leaves the connection usable', async (t) => 
   client.close();
 });
 
-test('roots are listed newest first, and initialised in that order before listening', async (t) => {
+test('roots are listed newest first, and initialised in that order before listening', async ({ start }) => {
   const order: string[] = [];
   const declare = (name: string) =>
     root({
@@ -87,7 +88,7 @@ test('roots are listed newest first, and initialised in that order before listen
         order.push(name);
       },
     });
-  const { server } = await start(t, ['a', 'b', 'c'].map(declare));
+  const { server } = await start(['a', 'b', 'c'].map(declare));
   const listed = server.roots.map(({ module, root }) => `${root} of ${module}`);
   expect(listed).toStrictEqual(['c of module_c', 'b of module_b', 'a of module_a']);
   expect(order).toStrictEqual(['c', 'b', 'a']);
@@ -100,7 +101,7 @@ test('a failing onInit fails the start', async () => {
   expect(server.bound).toBe(undefined);
 });
 
-test('bad, taken and late roots are refused at registration', async (t) => {
+test('bad, taken and late roots are refused at registration', async ({ start }) => {
   const server = new HttpServer(options());
   for (const name of ['', 'a/b', 'a-b', 'a b', 'ä', '/a', 'a.b']) {
     expect(() => server.registerRoot(root({ root: name })), name).toThrow(/is not one or more of letters/);
@@ -115,12 +116,12 @@ test('bad, taken and late roots are refused at registration', async (t) => {
   );
   expect(() => server.registerRoot(root({ root: 'b', contentType: 'a\r\nX: b' }))).toThrow(/Content-Type contains CR/);
   expect(() => server.registerRoot(root({ root: 'b', timeout: -1 }))).toThrow(/timeout -1 of root path "b"/);
-  const started = await start(t, [root()]);
+  const started = await start([root()]);
   expect(() => started.server.registerRoot(root({ root: 'late' }))).toThrow(/too late/);
 });
 
-test('405 names the methods of the root; lower-case methods are other methods', async (t) => {
-  const { port, counter } = await start(t, [
+test('405 names the methods of the root; lower-case methods are other methods', async ({ start }) => {
+  const { port, counter } = await start([
     root({ root: 'both' }),
     root({ root: 'get', methods: ['GET'] }),
     root({ root: 'post', methods: ['POST'] }),
@@ -145,8 +146,8 @@ test('405 names the methods of the root; lower-case methods are other methods', 
   expect(counter('replies_4xx')).toBe(table.length);
 });
 
-test('the answers of the layer come in the content type of the root', async (t) => {
-  const { port } = await start(t, [
+test('the answers of the layer come in the content type of the root', async ({ start }) => {
+  const { port } = await start([
     root({ root: 'html', contentType: 'text/html; charset=utf-8', accepts: () => false }),
     root({ root: 'json', contentType: 'application/json', accepts: () => false }),
     root({ root: 'text', accepts: () => false }),
@@ -173,9 +174,9 @@ test('the answers of the layer come in the content type of the root', async (t) 
   expect((await post('/bad')).status).toBe(415);
 });
 
-test('accepts sees the bare media type', async (t) => {
+test('accepts sees the bare media type', async ({ start }) => {
   const seen: string[] = [];
-  const { port } = await start(t, [root({ accepts: (type) => seen.push(type) > 0 })]);
+  const { port } = await start([root({ accepts: (type) => seen.push(type) > 0 })]);
   const types = ['application/json', 'Application/JSON ; charset=utf-8', 'text/xml;x', ' text/plain '];
   for (const type of types) await ask(port, 'POST', '/t', 'x', [`Content-Type: ${type}`]);
   await ask(port, 'POST', '/t', 'x');
@@ -183,12 +184,12 @@ test('accepts sees the bare media type', async (t) => {
   expect(seen).toStrictEqual(['application/json', 'application/json', 'text/xml', 'text/plain', '']);
 });
 
-test('choose is asked once per request, by its head, what takes it', async (t) => {
+test('choose is asked once per request, by its head, what takes it', async ({ start }) => {
   const asked: string[] = [];
   const told = (name: string): ((exchange: Exchange) => void) => {
     return (exchange) => void exchange.reply(200, `${name} ${exchange.header('x')} ${exchange.body.length}`);
   };
-  const { port } = await start(t, [
+  const { port } = await start([
     root({
       headers: ['x'],
       accepts: () => expect.unreachable('accepts is not asked beside choose'),
@@ -208,7 +209,9 @@ test('choose is asked once per request, by its head, what takes it', async (t) =
   expect(asked).toStrictEqual(['GET ', 'POST text/plain', 'POST text/xml']);
 });
 
-test('an accepts that fails while a login is verified is told behind it, and the caller is nobody else', async (t) => {
+test('an accepts that fails while a login is verified is told behind it, and the caller is nobody else', async ({
+  start,
+}) => {
   const logins: ((caller: Caller) => void)[] = [];
   const access: Access = {
     needsLogin: true,
@@ -224,7 +227,7 @@ test('an accepts that fails while a login is verified is told behind it, and the
     },
     onRequest: (exchange) => void served.push(exchange),
   });
-  const { port, until } = await start(t, [failing], {
+  const { port, until } = await start([failing], {
     listeners: [{ setting: tcpSetting('http', '127.0.0.1', 0), access }],
   });
   const first = ask(port, 'POST', '/t', 'x', ['Authorization: later', 'Content-Type: text/fails']);
@@ -246,8 +249,8 @@ test('an accepts that fails while a login is verified is told behind it, and the
   for (const { text } of await Promise.all(others)) expect(text).toBe('done');
 });
 
-test('an accepts that fails is answered 500', async (t) => {
-  const { port, log } = await start(t, [
+test('an accepts that fails is answered 500', async ({ start }) => {
+  const { port, log } = await start([
     root({
       accepts: () => {
         throw new Error('accepts is broken');
@@ -259,8 +262,8 @@ test('an accepts that fails is answered 500', async (t) => {
   expect((await ask(port, 'GET', '/t')).status).toBe(200);
 });
 
-test('only declared request headers are kept', async (t) => {
-  const { port, log } = await start(t, [
+test('only declared request headers are kept', async ({ start }) => {
+  const { port, log } = await start([
     root({
       headers: ['X-One', 'authorization'],
       onRequest: (exchange) => {

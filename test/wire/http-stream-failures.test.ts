@@ -1,22 +1,23 @@
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
-import { expect, test } from 'vitest';
+import { expect } from 'vitest';
 import type { Chunk, ChunkSource } from '#src/http/exchange.js';
-import { root, start } from '../support/http-server.js';
+import { root } from '../support/http-server.js';
 import { ListSource } from '../support/list-source.js';
 import { ask, RawClient } from '../support/raw-client.js';
 import { SlowReader } from '../support/slow-reader.js';
+import { test } from '../support/test.js';
 
 const mega = 1 << 20;
 
-test('flush without onFlush is told as the mistake it is', async (t) => {
-  const { port, log } = await start(t, [root({ onRequest: (exchange) => exchange.flush(200) })]);
+test('flush without onFlush is told as the mistake it is', async ({ start }) => {
+  const { port, log } = await start([root({ onRequest: (exchange) => exchange.flush(200) })]);
   expect((await ask(port, 'GET', '/t')).status).toBe(500);
   expect(String(log[0]?.fields.err)).toMatch(/has no onFlush/);
 });
 
-test('an error before the first chunk is a 500', async (t) => {
+test('an error before the first chunk is a 500', async ({ start }) => {
   const sources: ListSource[] = [];
-  const { port, log, counter } = await start(t, [
+  const { port, log, counter } = await start([
     root({
       onRequest: (exchange) => {
         const failure = new Error('source broke');
@@ -47,10 +48,10 @@ const failures: readonly (readonly [name: string, source: () => ListSource])[] =
 ];
 
 for (const [name, make] of failures) {
-  test(`a source that ${name} in the middle cuts the connection`, async (t) => {
+  test(`a source that ${name} in the middle cuts the connection`, async ({ start }) => {
     const source = make();
     let gone = 0;
-    const { port, counter, log, server, until } = await start(t, [
+    const { port, counter, log, server, until } = await start([
       root({
         onRequest: (exchange) => {
           exchange.onGone = () => gone++;
@@ -73,7 +74,7 @@ for (const [name, make] of failures) {
 }
 
 for (const kind of ['flush', 'stream', 'length', 'held', 'waiting'] as const) {
-  test(`a client killed in the middle of a reply (${kind}) frees everything, once`, async (t) => {
+  test(`a client killed in the middle of a reply (${kind}) frees everything, once`, async ({ start }) => {
     const chunk = Buffer.alloc(65536);
     let gone = 0;
     let released = 0;
@@ -82,7 +83,7 @@ for (const kind of ['flush', 'stream', 'length', 'held', 'waiting'] as const) {
       next: () => chunk,
       release: () => released++,
     });
-    const { port, server, until, counter } = await start(t, [
+    const { port, server, until, counter } = await start([
       root({
         onRequest: (exchange) => {
           exchange.onGone = () => gone++;
@@ -106,11 +107,10 @@ for (const kind of ['flush', 'stream', 'length', 'held', 'waiting'] as const) {
   });
 }
 
-test('a client that reads nothing is cut after connTimeout, one that reads slowly is not', async (t) => {
+test('a client that reads nothing is cut after connTimeout, one that reads slowly is not', async ({ start }) => {
   const chunk = Buffer.alloc(65536);
   let gone = 0;
   const { port, server, until, counter, log } = await start(
-    t,
     [
       root({
         onRequest: (exchange) => {
@@ -145,9 +145,9 @@ test('a client that reads nothing is cut after connTimeout, one that reads slowl
   slow.socket.destroy();
 });
 
-test('a source that gives nothing for the timeout of the root is given up', async (t) => {
+test('a source that gives nothing for the timeout of the root is given up', async ({ start }) => {
   let released = 0;
-  const { port, counter, server, until } = await start(t, [
+  const { port, counter, server, until } = await start([
     root({
       timeout: 0.3,
       onRequest: (exchange) => {

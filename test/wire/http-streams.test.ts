@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { expect, test } from 'vitest';
+import { expect } from 'vitest';
 import type { Chunk } from '#src/http/exchange.js';
-import { root, start } from '../support/http-server.js';
+import { root } from '../support/http-server.js';
 import { ListSource } from '../support/list-source.js';
 import { ask, RawClient } from '../support/raw-client.js';
 import { ChunkedChecker, SlowReader } from '../support/slow-reader.js';
+import { test } from '../support/test.js';
 
 const mega = 1 << 20;
 
@@ -24,12 +25,12 @@ function digest(total: number, piece: number): string {
   return hash.digest('hex');
 }
 
-test('flush streams 200 MB through a slow reader in bounded memory, every byte right', async (t) => {
+test('flush streams 200 MB through a slow reader in bounded memory, every byte right', async ({ start }) => {
   const total = 200 * mega;
   // One buffer for all chunks: nothing of it may be kept by the layer.
   const shared = Buffer.alloc(65536);
   let largestMax = 0;
-  const { port, server, counter, until } = await start(t, [
+  const { port, server, counter, until } = await start([
     root({
       onRequest: (exchange) => exchange.flush(200),
       onFlush: (_exchange, position, max) => {
@@ -59,9 +60,11 @@ test('flush streams 200 MB through a slow reader in bounded memory, every byte r
   reader.socket.destroy();
 });
 
-test('a held body of 64 MB goes to a stalled and then slow reader with its length, without a copy', async (t) => {
+test('a held body of 64 MB goes to a stalled and then slow reader with its length, without a copy', async ({
+  start,
+}) => {
   const body = fill(Buffer.alloc(64 * mega), 0);
-  const { port, server, until } = await start(t, [root({ onRequest: (exchange) => void exchange.reply(200, body) })]);
+  const { port, server, until } = await start([root({ onRequest: (exchange) => void exchange.reply(200, body) })]);
   const before = process.memoryUsage.rss();
   const hash = createHash('sha1');
   let head = '';
@@ -87,9 +90,9 @@ test('a held body of 64 MB goes to a stalled and then slow reader with its lengt
 
 for (const size of [262_143, 262_144, 262_145, 1_000_003]) {
   for (const kind of ['bytes', 'string'] as const) {
-    test(`a reply of ${size} bytes as ${kind} has its length and leaves the connection usable`, async (t) => {
+    test(`a reply of ${size} bytes as ${kind} has its length and leaves the connection usable`, async ({ start }) => {
       const bytes = Buffer.alloc(size, 'abcdefghij');
-      const { port } = await start(t, [
+      const { port } = await start([
         root({ onRequest: (exchange) => void exchange.reply(200, kind === 'bytes' ? bytes : bytes.toString()) }),
       ]);
       const client = await RawClient.connect(port);
@@ -103,7 +106,7 @@ for (const size of [262_143, 262_144, 262_145, 1_000_003]) {
   }
 }
 
-test('a source may give chunks now, later, none yet, and of any size', async (t) => {
+test('a source may give chunks now, later, none yet, and of any size', async ({ start }) => {
   const large = fill(Buffer.alloc(mega + 5), 0);
   const sources: ListSource[] = [];
   const make = (length?: number): ListSource => {
@@ -126,7 +129,7 @@ test('a source may give chunks now, later, none yet, and of any size', async (t)
     return source;
   };
   const expected = Buffer.concat([Buffer.from('onetwo'), large, Buffer.from('end')]);
-  const { port } = await start(t, [
+  const { port } = await start([
     root({
       onRequest: (exchange) => exchange.stream(200, make(exchange.path === '/length' ? expected.length : undefined)),
     }),
@@ -141,9 +144,11 @@ test('a source may give chunks now, later, none yet, and of any size', async (t)
   expect(sources.map(({ released }) => released)).toStrictEqual([1, 1, 1]);
 });
 
-test('a stream that must be the last on its connection says so in its head, and nothing in its body', async (t) => {
+test('a stream that must be the last on its connection says so in its head, and nothing in its body', async ({
+  start,
+}) => {
   const large = Buffer.alloc(300_000, 'x');
-  const { port } = await start(t, [
+  const { port } = await start([
     root({
       onRequest: (exchange) => {
         if (exchange.path === '/held') exchange.reply(200, large);
@@ -165,8 +170,8 @@ test('a stream that must be the last on its connection says so in its head, and 
   }
 });
 
-test('an empty source gives an empty reply', async (t) => {
-  const { port } = await start(t, [
+test('an empty source gives an empty reply', async ({ start }) => {
+  const { port } = await start([
     root({
       onRequest: (exchange) => exchange.stream(200, new ListSource([], exchange.path === '/length' ? 0 : undefined)),
     }),
@@ -176,10 +181,10 @@ test('an empty source gives an empty reply', async (t) => {
   client.close();
 });
 
-test('flush gives strings too, and counts positions in bytes', async (t) => {
+test('flush gives strings too, and counts positions in bytes', async ({ start }) => {
   const positions: number[] = [];
   const parts = ['é', 'abc', '', 'ü'];
-  const { port } = await start(t, [
+  const { port } = await start([
     root({
       onRequest: (exchange) => exchange.flush(200),
       onFlush: async (_exchange, position) => {
@@ -192,9 +197,9 @@ test('flush gives strings too, and counts positions in bytes', async (t) => {
   expect(positions).toStrictEqual([0, 2, 5, 5, 7]);
 });
 
-test('while one client streams as fast as it can, others are served', async (t) => {
+test('while one client streams as fast as it can, others are served', async ({ start }) => {
   const chunk = Buffer.alloc(65536);
-  const { port, server, until } = await start(t, [
+  const { port, server, until } = await start([
     root({ onRequest: (exchange) => exchange.flush(200), onFlush: () => chunk }),
     root({ root: 'small' }),
   ]);

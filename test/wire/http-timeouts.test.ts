@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import type { Exchange } from '#src/http/exchange.js';
-import { root, start } from '../support/http-server.js';
+import { root } from '../support/http-server.js';
 import { RawClient } from '../support/raw-client.js';
 import { ChunkedChecker, SlowReader } from '../support/slow-reader.js';
+import { test } from '../support/test.js';
 
 /** These wait for the engine's own timer, 8 to 12 s, so that they run together. */
 describe("beyond the engine's timer", { concurrent: true }, () => {
@@ -13,8 +14,8 @@ describe("beyond the engine's timer", { concurrent: true }, () => {
     ['that sends an empty line first', '\r\nGET /t HTTP/1.1\r\nHost: a\r\n\r\n'],
   ];
   for (const [name, sent] of silent) {
-    test(`a client ${name} is closed`, async (t) => {
-      const { port, server, until, counter } = await start(t, [root()]);
+    test(`a client ${name} is closed`, async ({ start }) => {
+      const { port, server, until, counter } = await start([root()]);
       const client = await RawClient.connect(port);
       const started = performance.now();
       if (sent !== '') client.send(sent);
@@ -26,8 +27,8 @@ describe("beyond the engine's timer", { concurrent: true }, () => {
     });
   }
 
-  test('a body that stalls is given up, and its slot freed', async (t) => {
-    const { port, bodies, until, server } = await start(t, [root()]);
+  test('a body that stalls is given up, and its slot freed', async ({ start }) => {
+    const { port, bodies, until, server } = await start([root()]);
     const client = await RawClient.connect(port);
     client.send('POST /t HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nabc');
     await until(() => bodies.slotsInUse === 1);
@@ -37,9 +38,9 @@ describe("beyond the engine's timer", { concurrent: true }, () => {
     expect(server.openExchanges).toBe(0);
   });
 
-  test('a reply that takes its time is waited for', async (t) => {
+  test('a reply that takes its time is waited for', async ({ start }) => {
     const kept: Exchange[] = [];
-    const { port, until } = await start(t, [root({ timeout: 0, onRequest: (exchange) => void kept.push(exchange) })]);
+    const { port, until } = await start([root({ timeout: 0, onRequest: (exchange) => void kept.push(exchange) })]);
     const client = await RawClient.connect(port);
     client.request('POST', '/t', 'body');
     await until(() => kept.length === 1);
@@ -49,9 +50,9 @@ describe("beyond the engine's timer", { concurrent: true }, () => {
     client.close();
   });
 
-  test('a chunked request whose reply takes its time is answered too', async (t) => {
+  test('a chunked request whose reply takes its time is answered too', async ({ start }) => {
     const kept: Exchange[] = [];
-    const { port, until } = await start(t, [root({ timeout: 0, onRequest: (exchange) => void kept.push(exchange) })]);
+    const { port, until } = await start([root({ timeout: 0, onRequest: (exchange) => void kept.push(exchange) })]);
     const client = await RawClient.connect(port);
     client.send('POST /t HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n');
     await until(() => kept.length === 1);
@@ -61,9 +62,9 @@ describe("beyond the engine's timer", { concurrent: true }, () => {
     expect(await client.isClosed()).toBe(true);
   });
 
-  test('a stream survives a source that pauses', async (t) => {
+  test('a stream survives a source that pauses', async ({ start }) => {
     const parts = ['one', 'two', 'three'];
-    const { port } = await start(t, [
+    const { port } = await start([
       root({
         onRequest: (exchange) => exchange.flush(200),
         onFlush: async () => {
@@ -79,11 +80,11 @@ describe("beyond the engine's timer", { concurrent: true }, () => {
   });
 
   for (const kind of ['flushed', 'held'] as const) {
-    test(`a reader that stalls for 15 s within connTimeout gets its whole ${kind} reply`, async (t) => {
+    test(`a reader that stalls for 15 s within connTimeout gets its whole ${kind} reply`, async ({ start }) => {
       const total = 24 << 20;
       const chunk = Buffer.alloc(65536, 'x');
       const body = Buffer.alloc(total, 'x');
-      const { port, until, server } = await start(t, [
+      const { port, until, server } = await start([
         root({
           onRequest: (exchange) => {
             if (kind === 'held') exchange.reply(200, body);

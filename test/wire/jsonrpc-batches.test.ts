@@ -1,7 +1,8 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { command, defineModule, MiError, RecordTable, stream } from '#src/index.js';
-import { call, post, startServer } from '../support/mi-client.js';
+import { call, post } from '../support/mi-client.js';
 import '../support/at-rest.js';
+import { test } from '../support/test.js';
 
 const request = (method: string, id?: unknown, params?: unknown): string =>
   JSON.stringify({ jsonrpc: '2.0', method, params, id });
@@ -43,8 +44,8 @@ function noting() {
 }
 
 describe('batches', () => {
-  test('answer in the order of the requests, each id byte for byte', async (t) => {
-    const server = await startServer(t, { modules: [noting().module] });
+  test('answer in the order of the requests, each id byte for byte', async ({ startServer }) => {
+    const server = await startServer({ modules: [noting().module] });
     const ids = ['1', '"1"', '1.50', '-0', '1e400', '123456789012345678901', '"\\u0041\\/"', '"é😀"', 'null', '""'];
     const body = batch(...ids.map((id) => `{"id": ${id} ,"jsonrpc":"2.0","method":"part:text","params":[2]}`));
     const reply = await post(server, body);
@@ -54,9 +55,9 @@ describe('batches', () => {
     await expect(server).toBeAtRest();
   });
 
-  test('run in their order, so that each call sees what those before it have done', async (t) => {
+  test('run in their order, so that each call sees what those before it have done', async ({ startServer }) => {
     const { module, noted } = noting();
-    const server = await startServer(t, { modules: [module] });
+    const server = await startServer({ modules: [module] });
     const calls = ['note', 'list', 'note', 'list'].map((name, id) =>
       request(`part:${name}`, id, name === 'note' ? [id] : undefined),
     );
@@ -67,8 +68,8 @@ describe('batches', () => {
     expect(noted).toStrictEqual([0, 2, 'n']);
   });
 
-  test('statistics are those of the moment, also when calls behind them change these', async (t) => {
-    const server = await startServer(t, { modules: [noting().module] });
+  test('statistics are those of the moment, also when calls behind them change these', async ({ startServer }) => {
+    const server = await startServer({ modules: [noting().module] });
     const statistics = (id: number): string => request('get_statistics', id, [['note-calls']]);
     const { body } = await post(
       server,
@@ -85,8 +86,8 @@ describe('batches', () => {
     expect(told).toStrictEqual([0, 1, 0]);
   });
 
-  test('errors stand where their results would, and spoil nothing else', async (t) => {
-    const server = await startServer(t, { modules: [noting().module] });
+  test('errors stand where their results would, and spoil nothing else', async ({ startServer }) => {
+    const server = await startServer({ modules: [noting().module] });
     const { body } = await post(
       server,
       batch(
@@ -113,18 +114,18 @@ describe('batches', () => {
     await expect(server).toBeAtRest();
   });
 
-  test('of notifications alone are run and answered 202 without a body', async (t) => {
+  test('of notifications alone are run and answered 202 without a body', async ({ startServer }) => {
     const { module, noted } = noting();
-    const server = await startServer(t, { modules: [module] });
+    const server = await startServer({ modules: [module] });
     const notify = (value: unknown): string => request('part:note', undefined, [value]);
     const { status, body } = await post(server, batch(notify(1), request('part:refuse'), request('nope'), notify(2)));
     expect([status, body]).toStrictEqual([202, '']);
     expect(noted).toStrictEqual([1, 2]);
   });
 
-  test('that are not JSON to their end run nothing', async (t) => {
+  test('that are not JSON to their end run nothing', async ({ startServer }) => {
     const { module, noted } = noting();
-    const server = await startServer(t, { modules: [module] });
+    const server = await startServer({ modules: [module] });
     const note = request('part:note', 1, [1]);
     for (const body of [`[${note}`, `[${note},]`, `[${note}]x`, `[${note},{"a":}]`, `[${note},"\u0001"]`]) {
       const reply = await post(server, body);
@@ -134,9 +135,11 @@ describe('batches', () => {
     expect(noted).toStrictEqual([]);
   });
 
-  test('longer than max_batch get one error that names it, whatever follows, and run nothing', async (t) => {
+  test('longer than max_batch get one error that names it, whatever follows, and run nothing', async ({
+    startServer,
+  }) => {
     const { module, noted } = noting();
-    const server = await startServer(t, { modules: [module], mi_http: { max_batch: 3 } });
+    const server = await startServer({ modules: [module], mi_http: { max_batch: 3 } });
     const note = request('part:note', 1, [1]);
     expect((JSON.parse((await post(server, batch(note, note, note))).body) as unknown[]).length).toBe(3);
     for (const body of [batch(note, note, note, note), `[${note},${note},${note}, nonsense`]) {
@@ -147,25 +150,25 @@ describe('batches', () => {
     expect(noted.length).toBe(3);
   });
 
-  test('are refused when max_batch is 0; other requests are not', async (t) => {
-    const server = await startServer(t, { mi_http: { max_batch: 0 } });
+  test('are refused when max_batch is 0; other requests are not', async ({ startServer }) => {
+    const server = await startServer({ mi_http: { max_batch: 0 } });
     expect((await post(server, batch(request('version', 1)))).body).toMatch(/-32600.*max_batch is 0.*"id":null/);
     expect(await call(server, 'version')).toBeTruthy();
   });
 
-  test('have 1000 requests at most by default', async (t) => {
-    const server = await startServer(t);
+  test('have 1000 requests at most by default', async ({ startServer }) => {
+    const server = await startServer();
     const of = (count: number): string => batch(...Array.from({ length: count }, (_, id) => request('pwd', id)));
     const replies = JSON.parse((await post(server, of(1000))).body) as { id: number }[];
     expect(replies.map(({ id }) => id)).toStrictEqual([...Array(1000).keys()]);
     expect((await post(server, of(1001))).body).toMatch(/more than 1000 requests/);
   });
 
-  test('a small window streams what is larger, whatever the cut', async (t) => {
+  test('a small window streams what is larger, whatever the cut', async ({ startServer }) => {
     const { module } = noting();
     for (const pretty of [0, 1]) {
       const settings = { httpd: { buf_size: 1024 }, mi_http: { pretty_printing: pretty }, modules: [module] };
-      const server = await startServer(t, settings);
+      const server = await startServer(settings);
       // Replies that end at, before and behind the end of a chunk; sizes in characters of two bytes.
       const lengths = [...Array(40).keys(), 430, 440, 450, 460, 470, 480, 490, 500, 510, 3000, 1];
       const calls = lengths.map((length, id) => request('part:text', id, [length]));
@@ -180,7 +183,7 @@ describe('batches', () => {
     }
   });
 
-  test('dumps and streams in them are printed when their turn comes', async (t) => {
+  test('dumps and streams in them are printed when their turn comes', async ({ startServer }) => {
     const table = new RecordTable();
     for (let n = 0; n < 5000; n++) table.set(`key${n}`, { n, text: 'x'.repeat(20) });
     const parts = defineModule({
@@ -207,7 +210,7 @@ describe('batches', () => {
         command({ name: 'plain', help: 'Gives a list.', run: () => [...Array(30_000).keys()] }),
       ],
     });
-    const server = await startServer(t, { modules: [parts] });
+    const server = await startServer({ modules: [parts] });
     const names = ['stream', 'dump', 'plain', 'dump', 'stream', 'stream', 'plain'];
     const reply = await post(server, batch(...names.map((name, id) => request(`large:${name}`, id))));
     expect(reply.headers['transfer-encoding']).toBe('chunked');
@@ -225,8 +228,8 @@ describe('batches', () => {
     await expect(server).toBeAtRest();
   });
 
-  test('are counted', async (t) => {
-    const server = await startServer(t);
+  test('are counted', async ({ startServer }) => {
+    const server = await startServer();
     await post(server, batch(request('pwd', 1), request('pwd')));
     await post(server, '[]');
     await post(server, '[1]');

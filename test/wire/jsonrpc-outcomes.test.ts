@@ -1,6 +1,7 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { command, createServer, defineModule, MiError } from '#src/index.js';
-import { type HttpReply, post, startServer } from '../support/mi-client.js';
+import { type HttpReply, post } from '../support/mi-client.js';
+import { test } from '../support/test.js';
 
 function errorOf(reply: HttpReply): { code: number; message: string; data?: string } {
   expect(reply.headers['content-type']).toBe('application/json');
@@ -10,8 +11,8 @@ function errorOf(reply: HttpReply): { code: number; message: string; data?: stri
 }
 
 describe('HTTP outcomes of a JSON-RPC root', () => {
-  test('a result is 200 with a length, without charset and trailing newline', async (t) => {
-    const server = await startServer(t);
+  test('a result is 200 with a length, without charset and trailing newline', async ({ startServer }) => {
+    const server = await startServer();
     const reply = await post(server, '{"jsonrpc":"2.0","method":"pwd","id":"x"}');
     expect(reply.status).toBe(200);
     expect(reply.headers['content-type']).toBe('application/json');
@@ -19,15 +20,15 @@ describe('HTTP outcomes of a JSON-RPC root', () => {
     expect(reply.body).toBe(`{"jsonrpc":"2.0","result":{"WD":${JSON.stringify(process.cwd())}},"id":"x"}`);
   });
 
-  test('the rest of the path and the query do not matter', async (t) => {
-    const server = await startServer(t);
+  test('the rest of the path and the query do not matter', async ({ startServer }) => {
+    const server = await startServer();
     for (const path of ['/mi', '/mi/', '/mi/any/thing?x=1', '/%6di', '/mi%2fx']) {
       expect((await post(server, '{"jsonrpc":"2.0","method":"pwd","id":1}', { path })).status, path).toBe(200);
     }
   });
 
-  test('a notification is 202 with no body, whatever becomes of it', async (t) => {
-    const server = await startServer(t);
+  test('a notification is 202 with no body, whatever becomes of it', async ({ startServer }) => {
+    const server = await startServer();
     for (const call of ['"method":"version"', '"method":"no_such"', '"method":"version","params":[1,2,3]']) {
       const reply = await post(server, `{"jsonrpc":"2.0",${call}}`);
       expect(reply.status, call).toBe(202);
@@ -35,8 +36,8 @@ describe('HTTP outcomes of a JSON-RPC root', () => {
     }
   });
 
-  test('an empty body is 400 and says so', async (t) => {
-    const server = await startServer(t);
+  test('an empty body is 400 and says so', async ({ startServer }) => {
+    const server = await startServer();
     const reply = await post(server, '');
     expect(reply.status).toBe(400);
     const { code, data } = errorOf(reply);
@@ -44,8 +45,8 @@ describe('HTTP outcomes of a JSON-RPC root', () => {
     expect(data ?? '').toMatch(/no body/);
   });
 
-  test('without pages GET is 405 with Allow and the reason; HEAD likewise, without a body', async (t) => {
-    const server = await startServer(t, { mi_http: { html: 0 } });
+  test('without pages GET is 405 with Allow and the reason; HEAD likewise, without a body', async ({ startServer }) => {
+    const server = await startServer({ mi_http: { html: 0 } });
     const get = await post(server, '', { method: 'GET', headers: { 'Content-Type': null } });
     expect(get.status).toBe(405);
     expect(get.headers.allow).toBe('POST');
@@ -55,8 +56,8 @@ describe('HTTP outcomes of a JSON-RPC root', () => {
     expect(head.body).toBe('');
   });
 
-  test('without pages only JSON media types are accepted, or none', async (t) => {
-    const server = await startServer(t, { mi_http: { html: 0 } });
+  test('without pages only JSON media types are accepted, or none', async ({ startServer }) => {
+    const server = await startServer({ mi_http: { html: 0 } });
     const body = '{"jsonrpc":"2.0","method":"version","id":1}';
     for (const type of ['application/json', 'Application/JSON; charset=utf-8', 'application/json-rpc', null]) {
       expect((await post(server, body, { headers: { 'Content-Type': type } })).status, String(type)).toBe(200);
@@ -73,8 +74,8 @@ describe('HTTP outcomes of a JSON-RPC root', () => {
     }
   });
 
-  test('a body over receive_buf_size is 413; one of just that size is served', async (t) => {
-    const server = await startServer(t, { httpd: { receive_buf_size: 2048 } });
+  test('a body over receive_buf_size is 413; one of just that size is served', async ({ startServer }) => {
+    const server = await startServer({ httpd: { receive_buf_size: 2048 } });
     const call = (size: number): string => {
       const start = '{"jsonrpc":"2.0","method":"pwd","id":1,"x":"';
       return `${start}${'x'.repeat(size - start.length - 2)}"}`;
@@ -87,7 +88,7 @@ describe('HTTP outcomes of a JSON-RPC root', () => {
 });
 
 describe('handlers that fail', () => {
-  test('an MiError is told as it is; anything else is -32000 and logged with its stack', async (t) => {
+  test('an MiError is told as it is; anything else is -32000 and logged with its stack', async ({ startServer }) => {
     const logged: object[] = [];
     const log = { debug() {}, info() {}, warn() {}, error: (fields: object) => void logged.push(fields) };
     const failing = defineModule({
@@ -112,7 +113,7 @@ describe('handlers that fail', () => {
         command({ name: 'nothing', help: 'Returns nothing.', run: () => undefined as never }),
       ],
     });
-    const server = await startServer(t, { log, modules: [failing] });
+    const server = await startServer({ log, modules: [failing] });
     const error = async (method: string): Promise<unknown> =>
       JSON.parse((await post(server, `{"jsonrpc":"2.0","method":"${method}","id":1}`)).body).error;
     expect(await error('refuse')).toStrictEqual({ code: 404, message: 'AOR not found' });
@@ -140,11 +141,11 @@ describe('handlers that fail', () => {
   }
 });
 
-test('a full server and two servers side by side keep their commands apart', async (t) => {
-  const one = await startServer(t, {
+test('a full server and two servers side by side keep their commands apart', async ({ startServer }) => {
+  const one = await startServer({
     modules: [defineModule({ name: 'a', commands: [command({ name: 'mine', help: 'x', run: () => 1 })] })],
   });
-  const two = await startServer(t);
+  const two = await startServer();
   expect(one.port).not.toBe(two.port);
   const ask = async (server: typeof one): Promise<string> =>
     (await post(server, '{"jsonrpc":"2.0","method":"a:mine","id":1}')).body;

@@ -1,9 +1,10 @@
 // The life of an embedded server: each step is taken once, whenever and however often it is asked for.
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { createServer, defineModule, type ServerOptions } from '#src/index.js';
 import { call, withResolvers } from '../support/mi-client.js';
+import { test } from '../support/test.js';
 
 const httpd = { ip: '127.0.0.1', port: 0 } as const;
 
@@ -27,10 +28,10 @@ function slowModule() {
   return { module, noted, isStarting, letGo };
 }
 
-test('a server that runs is not harmed by being started again, once or at once', async (t) => {
+test('a server that runs is not harmed by being started again, once or at once', async ({ onTestFinished }) => {
   const { module, noted, letGo } = slowModule();
   const server = createServer({ httpd, modules: [module] });
-  t.onTestFinished(() => server.close({ deadline: 0 }));
+  onTestFinished(() => server.close({ deadline: 0 }));
   const starts = [server.start(), server.start()];
   letGo();
   expect(await Promise.all(starts)).toStrictEqual([server, server]);
@@ -92,9 +93,9 @@ test('a module that never gets done with its start does not keep the server from
   expect(noted).toStrictEqual(['start', 'stop']);
 });
 
-test('a start that fails frees the address, and says the same when it is asked again', async (t) => {
+test('a start that fails frees the address, and says the same when it is asked again', async ({ onTestFinished }) => {
   const first = await createServer({ httpd }).start();
-  t.onTestFinished(() => first.close({ deadline: 0 }));
+  onTestFinished(() => first.close({ deadline: 0 }));
   const { module, noted, letGo } = slowModule();
   letGo();
   const options: ServerOptions = { httpd: { ...httpd, port: first.port }, modules: [module] };

@@ -2,21 +2,22 @@ import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { connect, createServer as createNetServer } from 'node:net';
-import { expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { createServer } from '#src/index.js';
 import type { Lifetime } from '../support/lifetime.js';
+import { test } from '../support/test.js';
 import { noOpenssl, TlsFiles } from '../support/tls-files.js';
 import { unless } from '../support/unless.js';
-import { call, startMi } from '../support/url-client.js';
+import { call } from '../support/url-client.js';
 
 /** A folder that goes with the test. */
 const folderOf = (t: Lifetime): TlsFiles => new TlsFiles(t);
 
-unless(noOpenssl, test)('one server on several listeners of every kind', async (t) => {
-  const files = folderOf(t);
+unless(noOpenssl, test)('one server on several listeners of every kind', async ({ lifetime, startMi }) => {
+  const files = folderOf(lifetime);
   const { certFile, keyFile } = files.make('one');
   const path = files.path('mi.sock');
-  const server = await startMi(t, {
+  const server = await startMi({
     listen: [
       'http:127.0.0.1:0',
       `https:[::1]:0;cert=${certFile};key=${keyFile};ciphers=NORMAL`,
@@ -44,21 +45,24 @@ unless(noOpenssl, test)('one server on several listeners of every kind', async (
     await expect(call(server, 'ps', undefined, url)).rejects.toThrow(expect.objectContaining({ code: 'ECONNREFUSED' }));
 });
 
-test('a listener that fails opens none of the others', async (t) => {
+test('a listener that fails opens none of the others', async ({ onTestFinished, lifetime }) => {
   const taken = createNetServer().listen(0, '127.0.0.1');
   await once(taken, 'listening');
-  t.onTestFinished(() => void taken.close());
+  onTestFinished(() => void taken.close());
   const { port } = taken.address() as { port: number };
-  const path = folderOf(t).path('mi.sock');
+  const path = folderOf(lifetime).path('mi.sock');
   const server = createServer({ httpd: { listen: [`unix:${path}`, `http:127.0.0.1:${port}`] } });
   await expect(server.start()).rejects.toThrow(expect.objectContaining({ code: 'EADDRINUSE' }));
   expect(existsSync(path)).toBe(false);
 });
 
-test('the file of a Unix socket may be left behind, but not in use, nor something else', async (t) => {
-  const files = folderOf(t);
+test('the file of a Unix socket may be left behind, but not in use, nor something else', async ({
+  lifetime,
+  startMi,
+}) => {
+  const files = folderOf(lifetime);
   const path = files.path('mi.sock');
-  const server = await startMi(t, { listen: [`unix:${path}`] });
+  const server = await startMi({ listen: [`unix:${path}`] });
   expect(server.port).toBe(0);
   expect(statSync(path).mode & 0o777).toBe(0o660);
   const refused = (listen: string, message: RegExp) =>
@@ -73,7 +77,7 @@ test('the file of a Unix socket may be left behind, but not in use, nor somethin
   const program = `require('net').createServer().listen(${JSON.stringify(dead)}, () => process.kill(process.pid, 'SIGKILL'))`;
   spawnSync(process.execPath, ['-e', program]);
   expect(statSync(dead).isSocket()).toBe(true);
-  const next = await startMi(t, { listen: [`unix:${dead}`] });
+  const next = await startMi({ listen: [`unix:${dead}`] });
   expect((await call(next, 'ps')).result).toBeTruthy();
 
   writeFileSync(files.path('file'), 'precious');
@@ -83,20 +87,20 @@ test('the file of a Unix socket may be left behind, but not in use, nor somethin
   await refused(`unix:${files.path('none/mi.sock')}`, /there is no folder .*none; make one/);
 });
 
-test('the file of another server is left alone when this one closes', async (t) => {
-  const files = folderOf(t);
+test('the file of another server is left alone when this one closes', async ({ lifetime, startMi }) => {
+  const files = folderOf(lifetime);
   const path = files.path('mi.sock');
-  const first = await startMi(t, { listen: [`unix:${path}`] });
+  const first = await startMi({ listen: [`unix:${path}`] });
   rmSync(path);
-  const second = await startMi(t, { listen: [`unix:${path}`] });
+  const second = await startMi({ listen: [`unix:${path}`] });
   await first.close();
   expect(existsSync(path)).toBe(true);
   expect((await call(second, 'ps')).result).toBeTruthy();
 });
 
-test('connections to a Unix socket end like others', async (t) => {
-  const path = folderOf(t).path('mi.sock');
-  const server = await startMi(t, { listen: [`unix:${path}`] });
+test('connections to a Unix socket end like others', async ({ lifetime, startMi }) => {
+  const path = folderOf(lifetime).path('mi.sock');
+  const server = await startMi({ listen: [`unix:${path}`] });
   const idle = connect(path);
   await once(idle, 'connect');
   idle.write('GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n');

@@ -1,7 +1,7 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { command, defineModule, type Log } from '#src/index.js';
-import { udpReceiver } from '../support/event-receiver.js';
-import { call, callError, startServer } from '../support/mi-client.js';
+import { call, callError } from '../support/mi-client.js';
+import { test } from '../support/test.js';
 
 /** A module that logs a line of each level when it is told to, and the log that the lines come to. */
 function speaker(): { log: Log; lines: string[]; module: ReturnType<typeof defineModule> } {
@@ -26,9 +26,9 @@ function speaker(): { log: Log; lines: string[]; module: ReturnType<typeof defin
 }
 
 describe('log_level_filter and log_mute_state', () => {
-  test('the filter of stderror limits what the logger gets', async (t) => {
+  test('the filter of stderror limits what the logger gets', async ({ startServer }) => {
     const { log, lines, module } = speaker();
-    const server = await startServer(t, { log, modules: [module] });
+    const server = await startServer({ log, modules: [module] });
     expect(await call(server, 'log_level_filter', ['stderror'])).toStrictEqual({ 'Log level filter': 0 });
     const expected: readonly (readonly [number, readonly string[]])[] = [
       [0, ['debug', 'info', 'warn', 'error']],
@@ -48,9 +48,9 @@ describe('log_level_filter and log_mute_state', () => {
     }
   });
 
-  test('a mute logger gets nothing', async (t) => {
+  test('a mute logger gets nothing', async ({ startServer }) => {
     const { log, lines, module } = speaker();
-    const server = await startServer(t, { log, modules: [module] });
+    const server = await startServer({ log, modules: [module] });
     expect(await call(server, 'log_mute_state', ['stderror'])).toStrictEqual({ 'mute state': 0 });
     expect(await call(server, 'log_mute_state', { consumer: 'stderror', mute_state: 1 })).toBe('OK');
     expect(await call(server, 'log_mute_state', ['stderror'])).toStrictEqual({ 'mute state': 1 });
@@ -62,16 +62,16 @@ describe('log_level_filter and log_mute_state', () => {
     expect(lines.length).toBe(4);
   });
 
-  test('log_level goes on to set the level of the logger', async (t) => {
+  test('log_level goes on to set the level of the logger', async ({ startServer }) => {
     const log = { level: 'info', debug() {}, info() {}, warn() {}, error() {} };
-    const server = await startServer(t, { log });
+    const server = await startServer({ log });
     await call(server, 'log_level_filter', ['stderror', -1]);
     await call(server, 'log_level', [4]);
     expect(log.level).toBe('debug');
   });
 
-  test('syslog is mute, and stays so', async (t) => {
-    const server = await startServer(t);
+  test('syslog is mute, and stays so', async ({ startServer }) => {
+    const server = await startServer();
     expect(await call(server, 'log_mute_state', ['syslog'])).toStrictEqual({ 'mute state': 1 });
     expect(await call(server, 'log_mute_state', ['syslog', 1])).toBe('OK');
     const { code, data } = await callError(server, 'log_mute_state', ['syslog', 0]);
@@ -79,8 +79,8 @@ describe('log_level_filter and log_mute_state', () => {
     expect(data ?? '').toMatch(/nothing is written to syslog, so it stays mute/);
   });
 
-  test('unknown consumers and wrong types are refused', async (t) => {
-    const server = await startServer(t);
+  test('unknown consumers and wrong types are refused', async ({ startServer }) => {
+    const server = await startServer();
     const unknown = { code: 404, message: 'Unknown log consumer' };
     expect(await callError(server, 'log_level_filter', ['nope'])).toStrictEqual(unknown);
     expect(await callError(server, 'log_mute_state', ['nope', 1])).toStrictEqual(unknown);
@@ -91,10 +91,10 @@ describe('log_level_filter and log_mute_state', () => {
     });
   });
 
-  test('the consumer event gets lines as E_CORE_LOG, when it is not mute', async (t) => {
-    const receiver = await udpReceiver(t);
+  test('the consumer event gets lines as E_CORE_LOG, when it is not mute', async ({ udpReceiver, startServer }) => {
+    const receiver = await udpReceiver();
     const { log, module } = speaker();
-    const server = await startServer(t, { log, modules: [module], event_datagram: {} });
+    const server = await startServer({ log, modules: [module], event_datagram: {} });
     await call(server, 'event_subscribe', ['E_CORE_LOG', `udp:127.0.0.1:${receiver.port}`]);
     expect(await call(server, 'log_mute_state', ['event'])).toStrictEqual({ 'mute state': 1 });
     await call(server, 'speak');

@@ -1,8 +1,9 @@
 // Long plain values: printed in slices, answered like short ones on every face.
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { command, defineModule, RecordTable, type Result, type Server, stream } from '#src/index.js';
 import { rests } from '../support/at-rest.js';
-import { call, type HttpReply, type PostOptions, post, startServer } from '../support/mi-client.js';
+import { call, type HttpReply, type PostOptions, post } from '../support/mi-client.js';
+import { test } from '../support/test.js';
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -79,8 +80,8 @@ function request(method: string): string {
 describe('a long plain value', () => {
   for (const [face, [ask, read]] of Object.entries(faces)) {
     for (const pretty of [0, 1] as const) {
-      test(`is answered like a short one: ${face}${pretty === 1 ? ', indented' : ''}`, async (t) => {
-        const server = await startServer(t, { modules, log: silent, mi_http: { pretty_printing: pretty } });
+      test(`is answered like a short one: ${face}${pretty === 1 ? ', indented' : ''}`, async ({ startServer }) => {
+        const server = await startServer({ modules, log: silent, mi_http: { pretty_printing: pretty } });
         const rested = await rests(server);
         for (const [name, make] of Object.entries(right)) {
           const value: unknown = JSON.parse(JSON.stringify(await make()).replaceAll('\\ud800', '\ufffd'));
@@ -99,14 +100,14 @@ describe('a long plain value', () => {
     }
   }
 
-  test('is answered with its length when it is one text', async (t) => {
-    const server = await startServer(t, { modules });
+  test('is answered with its length when it is one text', async ({ startServer }) => {
+    const server = await startServer({ modules });
     const { headers, bytes } = await post(server, request('m:list'));
     expect(Number(headers['content-length'])).toBe(bytes.length);
   });
 
-  test('is shown on a page, and refused by mi_json when it does not fit', async (t) => {
-    const server = await startServer(t, { modules, mi_json: {}, log: silent });
+  test('is shown on a page, and refused by mi_json when it does not fit', async ({ startServer }) => {
+    const server = await startServer({ modules, mi_json: {}, log: silent });
     const headers = { 'Content-Type': null };
     const page = await post(server, '', { method: 'GET', path: '/mi/m/m:list?arg=', headers });
     expect(page.body).toMatch(/sip:user0@.*left out/s);
@@ -117,8 +118,8 @@ describe('a long plain value', () => {
     for (const name of ['huge', 'map']) expect(await legacy(name)).toMatch(/^\{"error"/);
   });
 
-  test('lets the event loop turn, and other calls be answered, while it is printed', async (t) => {
-    const server = await startServer(t, { modules });
+  test('lets the event loop turn, and other calls be answered, while it is printed', async ({ startServer }) => {
+    const server = await startServer({ modules });
     const shares: number[] = [];
     // A busy machine stops a process at any time, which no printing can help: the best of some rounds counts.
     while (shares.length < 6 && Math.min(...shares) > 0.25) {
@@ -132,8 +133,8 @@ describe('a long plain value', () => {
     expect(Math.min(...shares), `turns as parts of the time at once: ${shares}`).toBeLessThanOrEqual(0.25);
   });
 
-  test('gives back its parts when its client leaves, nobody wants it, or it fails', async (t) => {
-    const server = await startServer(t, { modules, log: silent });
+  test('gives back its parts when its client leaves, nobody wants it, or it fails', async ({ startServer }) => {
+    const server = await startServer({ modules, log: silent });
     const rested = await rests(server);
     const left = new AbortController();
     const options = { method: 'POST', headers: { 'Content-Type': 'application/json' }, signal: left.signal };

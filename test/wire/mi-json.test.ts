@@ -1,6 +1,7 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { command, createServer, defineModule, MiError, RecordTable, type Server, stream } from '#src/index.js';
-import { type HttpReply, post, startServer } from '../support/mi-client.js';
+import { type HttpReply, post } from '../support/mi-client.js';
+import { test } from '../support/test.js';
 
 type Headers = Readonly<Record<string, string>>;
 
@@ -21,8 +22,8 @@ function error(code: number, message: string): string {
 }
 
 describe('mi_json', () => {
-  test('results are trees of texts, as 2.4 printed them', async (t) => {
-    const server = await startServer(t, { mi_json: {}, cachedb_local: {}, usrloc: { domains: 'location' } });
+  test('results are trees of texts, as 2.4 printed them', async ({ startServer }) => {
+    const server = await startServer({ mi_json: {}, cachedb_local: {}, usrloc: { domains: 'location' } });
     expect(await body(server, '/json/version')).toMatch(/^\{"Server": "mi-httpd \([\d.]+ \(\w+\\\/\w+\)\)"\}$/);
     expect(await body(server, '/json/uptime')).toMatch(
       /^\{"Now": "[^"]+", "Up since": "[^"]+", "Up time": "\d+ \[sec\]"\}$/,
@@ -47,8 +48,8 @@ describe('mi_json', () => {
     );
   });
 
-  test('statistics come by name, by group and as a list', async (t) => {
-    const server = await startServer(t, { mi_json: {}, usrloc: {} });
+  test('statistics come by name, by group and as a list', async ({ startServer }) => {
+    const server = await startServer({ mi_json: {}, usrloc: {} });
     expect(await body(server, '/json/get_statistics?params=pending')).toBe('{"mi:pending": "0"}');
     expect(await body(server, '/json/get_statistics?params=usrloc:')).toBe(
       '{"usrloc:registered_users": "0", "usrloc:location-users": "0", "usrloc:location-contacts": "0", "usrloc:location-expires": "0"}',
@@ -60,8 +61,8 @@ describe('mi_json', () => {
     expect(await body(server, '/json/list_statistics')).toMatch(/"core:timestamp": "non-incremental", /);
   });
 
-  test('contacts are nodes below their address', async (t) => {
-    const server = await startServer(t, { mi_json: {}, usrloc: {} });
+  test('contacts are nodes below their address', async ({ startServer }) => {
+    const server = await startServer({ mi_json: {}, usrloc: {} });
     expect(await body(server, '/json/ul_dump')).toBe(
       '{"Domain": [{"value":"location", "attributes":{"hash_size": "512"}}]}',
     );
@@ -88,8 +89,8 @@ describe('mi_json', () => {
     expect(await body(server, '/json/ul_sync?params=location')).toBe('');
   });
 
-  test('parameters are parted by commas and decoded', async (t) => {
-    const server = await startServer(t, { mi_json: {}, cachedb_local: {} });
+  test('parameters are parted by commas and decoded', async ({ startServer }) => {
+    const server = await startServer({ mi_json: {}, cachedb_local: {} });
     expect(await body(server, '/json/cache_store?params=local,k,%22v%22')).toBe('');
     expect(await body(server, '/json/cache_fetch?params=local,k')).toBe('{"key": "k", "value": "\\"v\\""}');
     expect(await body(server, '/json/cache_fetch?params=local,k,')).toBe('{"key": "k", "value": "\\"v\\""}');
@@ -98,8 +99,8 @@ describe('mi_json', () => {
     expect(await body(server, '/json/log_level?params=1,999999')).toBe(error(400, 'Bad PID'));
   });
 
-  test('errors are those of 2.4', async (t) => {
-    const server = await startServer(t, { mi_json: {} });
+  test('errors are those of 2.4', async ({ startServer }) => {
+    const server = await startServer({ mi_json: {} });
     const internal = error(500, 'Internal server error');
     expect(await body(server, '/json/zzz')).toBe(error(500, 'Command not found'));
     expect(await body(server, '/json')).toBe(internal);
@@ -115,7 +116,7 @@ describe('mi_json', () => {
     expect([status, nothing]).toStrictEqual([200, '']);
   });
 
-  test('results of any shape, also those that come later', async (t) => {
+  test('results of any shape, also those that come later', async ({ startServer }) => {
     const table = new RecordTable();
     table.set('a', { x: 1 });
     const results: Readonly<Record<string, readonly [unknown, string]>> = {
@@ -171,7 +172,7 @@ describe('mi_json', () => {
     });
     const logged: string[] = [];
     const log = { debug() {}, info() {}, warn() {}, error: (_: object, message: string) => void logged.push(message) };
-    const server = await startServer(t, {
+    const server = await startServer({
       httpd: { buf_size: 2048 },
       mi_json: { mi_timeout: 1 },
       modules: [odd],
@@ -197,7 +198,7 @@ describe('mi_json', () => {
     expect(late).toMatch(/^\{"error": \{"code": 504, "message": "odd:never gave no result within 1 s/);
   });
 
-  test('no page of another site runs a command that changes something', async (t) => {
+  test('no page of another site runs a command that changes something', async ({ startServer }) => {
     let runs = 0;
     const pbx = defineModule({
       name: 'pbx',
@@ -212,7 +213,7 @@ describe('mi_json', () => {
         }),
       ],
     });
-    const server = await startServer(t, { mi_json: {}, modules: [pbx] });
+    const server = await startServer({ mi_json: {}, modules: [pbx] });
     const host = `127.0.0.1:${server.port}`;
     const foreign: readonly Headers[] = [
       { 'User-Agent': 'Mozilla/5.0 (X11; Linux x86_64)' },
@@ -242,25 +243,25 @@ describe('mi_json', () => {
     expect(reading.status).toBe(200);
   });
 
-  test('permissions and limits of calls hold here, too', async (t) => {
+  test('permissions and limits of calls hold here, too', async ({ onTestFinished, startServer }) => {
     const reader = createServer({ httpd: { listen: ['http:127.0.0.1:0;level=read'] }, mi_json: {} });
     await reader.start();
-    t.onTestFinished(() => reader.close({ deadline: 0 }));
+    onTestFinished(() => reader.close({ deadline: 0 }));
     expect(await body(reader, '/json/kill')).toMatch(/^\{"error": \{"code": 403, "message": ".*admin/);
     expect(await body(reader, '/json/log_mute_state?params=stderror,1')).toMatch(/"code": 403/);
     expect(await body(reader, '/json/event_subscribe?params=E_CORE_LOG,udp:127.0.0.1:9')).toMatch(/"code": 403/);
     expect(await body(reader, '/json/version')).toMatch(/"Server"/);
-    const limited = await startServer(t, { httpd: { rate_limit_address: 1 }, mi_json: {} });
+    const limited = await startServer({ httpd: { rate_limit_address: 1 }, mi_json: {} });
     let reply = await get(limited, '/json/version');
     while (reply.status === 200) reply = await get(limited, '/json/version');
     expect([reply.status, reply.headers['retry-after']]).toStrictEqual([429, '1']);
     expect(reply.body).toMatch(/^\{"error": \{"code": 429, "message": "more than 1 calls a second/);
   });
 
-  test('it is off unless it is loaded, and its root may be another', async (t) => {
-    const server = await startServer(t);
+  test('it is off unless it is loaded, and its root may be another', async ({ startServer }) => {
+    const server = await startServer();
     expect((await get(server, '/json/version')).status).toBe(404);
-    const other = await startServer(t, { mi_json: { root: 'old' } });
+    const other = await startServer({ mi_json: { root: 'old' } });
     expect(await body(other, '/old/version')).toMatch(/"Server"/);
   });
 });

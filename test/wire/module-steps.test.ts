@@ -1,7 +1,8 @@
 // Modules of a program at the ends of the life of a server: one that fails or hangs is named, and keeps nobody else from anything.
-import { assert, expect, test } from 'vitest';
+import { assert, expect } from 'vitest';
 import { createServer, defineModule, type ModuleInstance, type Server } from '#src/index.js';
 import { call } from '../support/mi-client.js';
+import { test } from '../support/test.js';
 
 const httpd = { ip: '127.0.0.1', port: 0 } as const;
 const forever = () => new Promise<void>(() => {});
@@ -72,9 +73,9 @@ test('a start that fails names its module, whatever its other steps do', async (
   expect(lines).toStrictEqual(['module first failed to stop', 'module first failed to finish']);
 });
 
-test('a check that fails names its module', async (t) => {
+test('a check that fails names its module', async ({ onTestFinished }) => {
   const { server } = serverOf({ check: fails('no file') });
-  t.onTestFinished(() => server.close({ deadline: 0 }));
+  onTestFinished(() => server.close({ deadline: 0 }));
   await expect(server.check()).rejects.toThrow(
     expect.objectContaining({
       name: 'Error',
@@ -83,10 +84,10 @@ test('a check that fails names its module', async (t) => {
   );
 });
 
-test('a reload that fails names its module, and the others have theirs', async (t) => {
+test('a reload that fails names its module, and the others have theirs', async ({ onTestFinished }) => {
   const reloaded: string[] = [];
   const { server, lines } = serverOf({ reload: fails('bad file') }, { reload: () => void reloaded.push('second') });
-  t.onTestFinished(() => server.close({ deadline: 0 }));
+  onTestFinished(() => server.close({ deadline: 0 }));
   expect(await server.reload()).toBe(false);
   expect(lines).toStrictEqual(['reload of module first failed, what was there stays: bad file']);
   expect(reloaded).toStrictEqual(['second']);

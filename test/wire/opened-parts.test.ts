@@ -1,8 +1,9 @@
 // A result that fails while its parts are opened gives back those that were, whoever asks for it.
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { command, defineModule, RecordTable, type Result, stream } from '#src/index.js';
-import { type PostOptions, post, startServer } from '../support/mi-client.js';
+import { type PostOptions, post } from '../support/mi-client.js';
 import '../support/at-rest.js';
+import { test } from '../support/test.js';
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -51,9 +52,9 @@ const faces: Readonly<Record<string, (method: string) => readonly [body: string,
 
 describe('a result that fails gives back every part of it', () => {
   for (const [face, request] of Object.entries(faces)) {
-    test(`for ${face}`, async (t) => {
+    test(`for ${face}`, async ({ startServer }) => {
       const { module, streams, cases } = failing();
-      const server = await startServer(t, { modules: [module], log: silent, mi_json: {} });
+      const server = await startServer({ modules: [module], log: silent, mi_json: {} });
       for (const index of cases.keys()) {
         const [body, options] = request(`fail${index}`);
         const reply = await post(server, body, options);

@@ -1,10 +1,11 @@
 // Levels of commands, users, tokens and listeners; lists of commands; address lists.
 import { request } from 'node:http';
-import { assert, describe, expect, test } from 'vitest';
+import { assert, describe, expect } from 'vitest';
 import { command, createServer, defineModule, type Server, type ServerOptions } from '#src/index.js';
 import { basic, temporaryFile, tokenLine, userLine } from '../support/accounts.js';
 import type { Lifetime } from '../support/lifetime.js';
 import { post, startServer } from '../support/mi-client.js';
+import { test } from '../support/test.js';
 import { get, postForm } from '../support/web-client.js';
 
 const lab = defineModule({
@@ -46,8 +47,8 @@ async function rpc(server: Server, authorization: string, method: string, params
 const as = (name: string): string => basic(name, 'pw');
 
 describe('levels', () => {
-  test('each includes those below, and a refusal names the level that is missing', async (t) => {
-    const server = await start(t);
+  test('each includes those below, and a refusal names the level that is missing', async ({ lifetime }) => {
+    const server = await start(lifetime);
     const needed = { look: 'read', move: 'operate', burn: 'admin', log_level: 'admin', 'core:log_level': 'admin' };
     for (const [rank, name] of names.entries()) {
       for (const [method, level] of Object.entries(needed)) {
@@ -66,23 +67,23 @@ describe('levels', () => {
     expect(result).toStrictEqual({ 'mi:denied': 7 });
   });
 
-  test('a token has its level too', async (t) => {
-    const server = await start(t);
+  test('a token has its level too', async ({ lifetime }) => {
+    const server = await start(lifetime);
     expect((await rpc(server, 'Bearer mi_robot', 'move')).result).toBe('moved');
     expect((await rpc(server, 'Bearer mi_robot', 'burn')).error?.data ?? '').toMatch(/robot has level operate/);
   });
 
-  test('a notification that is not allowed does nothing, and is not told', async (t) => {
+  test('a notification that is not allowed does nothing, and is not told', async ({ lifetime }) => {
     const killed: string[] = [];
-    const server = await start(t, { kill: () => killed.push('!') });
+    const server = await start(lifetime, { kill: () => killed.push('!') });
     const body = '{"jsonrpc":"2.0","method":"kill"}';
     expect((await post(server, body, { headers: { Authorization: as('operate') } })).status).toBe(202);
     await new Promise(setImmediate);
     expect(killed).toStrictEqual([]);
   });
 
-  test('which and help show what the caller may run', async (t) => {
-    const server = await start(t);
+  test('which and help show what the caller may run', async ({ lifetime }) => {
+    const server = await start(lifetime);
     const { result: all } = await rpc(server, as('admin'), 'which');
     const { result: some } = await rpc(server, as('read'), 'which');
     assert(Array.isArray(all) && Array.isArray(some));
@@ -98,8 +99,10 @@ describe('levels', () => {
     }
   });
 
-  test('each call of a batch is held to them, and rpc.discover describes what the caller may run', async (t) => {
-    const server = await start(t);
+  test('each call of a batch is held to them, and rpc.discover describes what the caller may run', async ({
+    lifetime,
+  }) => {
+    const server = await start(lifetime);
     const batch = ['look', 'move', 'burn'].map((method, id) => ({ jsonrpc: '2.0', method, id }));
     const { body } = await post(server, JSON.stringify(batch), { headers: { Authorization: as('operate') } });
     const outcomes = (JSON.parse(body) as Reply[]).map(({ result, error }) => result ?? error?.code);
@@ -111,8 +114,8 @@ describe('levels', () => {
     expect(await described('read')).toMatch(/lab:look/);
   });
 
-  test('a command is told who calls', async (t) => {
-    const server = await start(t);
+  test('a command is told who calls', async ({ lifetime }) => {
+    const server = await start(lifetime);
     const listener = `http:127.0.0.1:0`;
     expect((await rpc(server, 'Bearer mi_robot', 'whoami')).result).toStrictEqual({
       name: 'robot',
@@ -126,8 +129,8 @@ describe('levels', () => {
 describe('the web interface', () => {
   const same = { 'Sec-Fetch-Site': 'same-origin' };
 
-  test('shows what the caller may run, and refuses the rest with 403', async (t) => {
-    const server = await start(t);
+  test('shows what the caller may run, and refuses the rest with 403', async ({ lifetime }) => {
+    const server = await start(lifetime);
     const read = { ...same, Authorization: as('read') };
     const menu = (await get(server, '/mi', { headers: read })).body;
     expect(menu).toMatch(/lab:look/);
@@ -146,14 +149,14 @@ describe('the web interface', () => {
     expect((await get(server, '/mi/lab/lab:look?arg=', { headers: read })).status).toBe(200);
   });
 
-  test('a module of which the caller may run nothing is not in the menu', async (t) => {
-    const server = await start(t, { httpd: { deny_commands: 'lab:*' } });
+  test('a module of which the caller may run nothing is not in the menu', async ({ lifetime }) => {
+    const server = await start(lifetime, { httpd: { deny_commands: 'lab:*' } });
     const page = await get(server, '/mi', { headers: { Authorization: as('admin') } });
     expect(page.body).not.toMatch(/lab:|\/mi\/lab/);
   });
 
-  test('a module of which the caller may run nothing is answered like one that there is not', async (t) => {
-    const server = await start(t, { httpd: { deny_commands: 'lab:*' } });
+  test('a module of which the caller may run nothing is answered like one that there is not', async ({ lifetime }) => {
+    const server = await start(lifetime, { httpd: { deny_commands: 'lab:*' } });
     const headers = { Authorization: as('admin') };
     for (const [path, given] of [
       ['', headers],
@@ -171,8 +174,8 @@ describe('the web interface', () => {
   });
 });
 
-test('mi_json: the code is 403, and 429 beyond a limit', async (t) => {
-  const server = await startServer(t, {
+test('mi_json: the code is 403, and 429 beyond a limit', async ({ startServer }) => {
+  const server = await startServer({
     httpd: { deny_commands: 'lab:burn', rate_limit_address: 5 },
     modules: [lab],
     mi_json: {},
@@ -188,8 +191,8 @@ test('mi_json: the code is 403, and 429 beyond a limit', async (t) => {
 });
 
 describe('lists of commands', () => {
-  test('deny_commands forbids to everybody, by full name, flat name and pattern', async (t) => {
-    const server = await startServer(t, {
+  test('deny_commands forbids to everybody, by full name, flat name and pattern', async ({ startServer }) => {
+    const server = await startServer({
       httpd: { deny_commands: 'lab:burn, reset_statistics , *:log_l*' },
       modules: [lab],
     });
@@ -208,8 +211,8 @@ describe('lists of commands', () => {
     }
   });
 
-  test('allow_commands allows nothing else', async (t) => {
-    const server = await startServer(t, { httpd: { allow_commands: 'look,which,core:up*' }, modules: [lab] });
+  test('allow_commands allows nothing else', async ({ startServer }) => {
+    const server = await startServer({ httpd: { allow_commands: 'look,which,core:up*' }, modules: [lab] });
     expect((await rpc(server, '', 'which')).result).toStrictEqual([
       'core:uptime',
       'core:which',
@@ -221,8 +224,8 @@ describe('lists of commands', () => {
     expect((await rpc(server, '', 'move')).error?.data ?? '').toMatch(/not allowed on this server \(allow_commands\)/);
   });
 
-  test('rpc.discover is no command of a list, and tells only what is allowed', async (t) => {
-    const server = await startServer(t, { httpd: { allow_commands: 'look' }, modules: [lab] });
+  test('rpc.discover is no command of a list, and tells only what is allowed', async ({ startServer }) => {
+    const server = await startServer({ httpd: { allow_commands: 'look' }, modules: [lab] });
     const { result } = await rpc(server, '', 'rpc.discover');
     expect((result as { methods: { name: string }[] }).methods.map(({ name }) => name)).toStrictEqual(['lab:look']);
   });
@@ -236,8 +239,8 @@ describe('lists of commands', () => {
 });
 
 describe('listeners', () => {
-  test('each has its own login, level and addresses', async (t) => {
-    const users = temporaryFile(t, 'users', userLine('boss', 'pw', 'admin'));
+  test('each has its own login, level and addresses', async ({ temporaryFile, onTestFinished }) => {
+    const users = temporaryFile('users', userLine('boss', 'pw', 'admin'));
     const server = createServer({
       httpd: {
         auth_file: users,
@@ -251,7 +254,7 @@ describe('listeners', () => {
       modules: [lab],
     });
     await server.start();
-    t.onTestFinished(() => server.close({ deadline: 0 }));
+    onTestFinished(() => server.close({ deadline: 0 }));
     const [full, reading, limited, listed] = server.urls.map((url) => Number(new URL(url).port));
     const boss = basic('boss', 'pw');
     expect(await outcome(full, 'burn')).toStrictEqual(401);
@@ -264,8 +267,8 @@ describe('listeners', () => {
     expect(await outcome(listed, 'burn', undefined, '127.0.0.2')).toStrictEqual('burnt');
   });
 
-  test('allow_from is for all that have no list of their own', async (t) => {
-    const server = await startServer(t, { httpd: { allow_from: '127.0.0.2/31,::1' }, modules: [lab] });
+  test('allow_from is for all that have no list of their own', async ({ startServer }) => {
+    const server = await startServer({ httpd: { allow_from: '127.0.0.2/31,::1' }, modules: [lab] });
     expect(await outcome(server.port, 'burn')).toStrictEqual(403);
     expect(await outcome(server.port, 'burn', undefined, '127.0.0.3')).toStrictEqual('burnt');
     expect(await outcome(server.port, 'burn', undefined, '127.0.0.4')).toStrictEqual(403);
@@ -366,8 +369,8 @@ describe('names that are not found', () => {
   }
 
   for (const [face, ask] of Object.entries(faces)) {
-    test(`tell nobody of commands beyond the level: ${face}`, async (t) => {
-      const server = await startShop(t);
+    test(`tell nobody of commands beyond the level: ${face}`, async ({ lifetime }) => {
+      const server = await startShop(lifetime);
       for (const name of names) {
         const { body } = await ask(server, name, { Authorization: as('read') });
         // What was asked for is shown again.
@@ -376,8 +379,8 @@ describe('names that are not found', () => {
     });
   }
 
-  test('tell those who may', async (t) => {
-    const server = await startShop(t);
+  test('tell those who may', async ({ lifetime }) => {
+    const server = await startShop(lifetime);
     const headers = { Authorization: as('admin') };
     expect((await rpc(server, as('admin'), 'burn_secret')).error?.data ?? '').toMatch(/nearest: burn_secrets/);
     expect((await rpc(server, as('admin'), 'show')).error?.data ?? '').toMatch(
@@ -388,8 +391,8 @@ describe('names that are not found', () => {
     expect((await get(server, '/json/show', { headers })).body).toMatch(/vault:show/);
   });
 
-  test('tell nobody of commands that are denied to all', async (t) => {
-    const server = await startServer(t, { modules: [vault, shop], httpd: { deny_commands: 'burn_*' } });
+  test('tell nobody of commands that are denied to all', async ({ startServer }) => {
+    const server = await startServer({ modules: [vault, shop], httpd: { deny_commands: 'burn_*' } });
     expect((await post(server, call('burn_secret'))).body).not.toMatch(hidden);
     expect((await get(server, '/mi/vault/burn_secret')).body.replaceAll('/mi/vault', '')).not.toMatch(/burn_secrets/);
   });

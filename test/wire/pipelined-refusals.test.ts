@@ -1,8 +1,8 @@
 // What arrives of replies to requests that come in one piece, of which one is refused.
-import { expect, test } from 'vitest';
-import { basic, temporaryFile, userLine } from '../support/accounts.js';
-import { startServer } from '../support/mi-client.js';
+import { expect } from 'vitest';
+import { basic, userLine } from '../support/accounts.js';
 import { RawClient } from '../support/raw-client.js';
+import { test } from '../support/test.js';
 
 const body = '{"jsonrpc":"2.0","method":"version","id":1}';
 const alice = basic('alice', 'pw');
@@ -20,9 +20,9 @@ const refused: Readonly<Record<string, readonly [sent: string, status: number]>>
 };
 
 for (const [name, [sent, status]] of Object.entries(refused)) {
-  test(`a reply arrives though ${name} follows in the same piece`, async (t) => {
-    const auth_file = temporaryFile(t, 'users', userLine('alice', 'pw', 'read'));
-    const { port } = await startServer(t, { httpd: { auth_file } });
+  test(`a reply arrives though ${name} follows in the same piece`, async ({ temporaryFile, startServer }) => {
+    const auth_file = temporaryFile('users', userLine('alice', 'pw', 'read'));
+    const { port } = await startServer({ httpd: { auth_file } });
     const first = await RawClient.connect(port);
     first.send(call(alice));
     expect((await first.response()).status, 'who is known is answered at once').toBe(200);

@@ -1,14 +1,15 @@
 // Refusals are JSON where the request is JSON or asks for it; pages carry their security headers, whoever sends them;
 // every reply forbids browsers to guess its type.
 import { once } from 'node:events';
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import type { Server } from '#src/index.js';
 import { basic } from '../support/accounts.js';
 import type { Lifetime } from '../support/lifetime.js';
 import { startServer } from '../support/mi-client.js';
 import { RawClient, type RawResponse } from '../support/raw-client.js';
+import { test } from '../support/test.js';
 import { connectTls } from '../support/tls-client.js';
-import { noOpenssl, TlsFiles } from '../support/tls-files.js';
+import { noOpenssl } from '../support/tls-files.js';
 import { unless } from '../support/unless.js';
 
 const call = '{"jsonrpc":"2.0","method":"version","id":1}';
@@ -116,12 +117,12 @@ function assertSafe({ status, headers, text }: RawResponse): void {
 describe('the form of a refusal', () => {
   for (const refused of refusals) {
     const { status, method, path, headers = [] } = refused;
-    test(`${status} of ${method} ${path} ${headers.join()} is what its request can read`, async (t) => {
+    test(`${status} of ${method} ${path} ${headers.join()} is what its request can read`, async ({ lifetime }) => {
       for (const [name, given, isJson] of ways) {
         // A type of its own stays, and a request without a body has none.
         const isBody = given.some((line) => line.startsWith('Content-Type'));
         if (isBody && (refused.body === undefined || headers.length > 0)) continue;
-        const response = await refusalOf(t, refused, given);
+        const response = await refusalOf(lifetime, refused, given);
         if (isJson && path.startsWith('/html') && status === 415) continue;
         expect(response.status, `${name}: ${response.text}`).toBe(status);
         if (isJson) assertJsonError(response);
@@ -130,8 +131,8 @@ describe('the form of a refusal', () => {
     });
   }
 
-  test('429 and 503 of calls that wait for nothing tell when to come back, in JSON too', async (t) => {
-    const response = await refusalOf(t, { ...(refusals.at(-1) as Refused) }, ['Accept: application/json']);
+  test('429 and 503 of calls that wait for nothing tell when to come back, in JSON too', async ({ lifetime }) => {
+    const response = await refusalOf(lifetime, { ...(refusals.at(-1) as Refused) }, ['Accept: application/json']);
     expect(response.headers.get('retry-after')).toBe('1');
   });
 });
@@ -167,10 +168,10 @@ describe('headers of all replies', () => {
     return replies;
   }
 
-  test('nosniff in each of them, and all five in each page', async (t) => {
-    const server = await startServer(t, faces);
+  test('nosniff in each of them, and all five in each page', async ({ startServer, onTestFinished }) => {
+    const server = await startServer(faces);
     const client = await RawClient.connect(server.port);
-    t.onTestFinished(() => client.close());
+    onTestFinished(() => client.close());
     const replies = await everyReply((bytes) => {
       client.send(bytes);
       return client.response();
@@ -187,9 +188,9 @@ describe('headers of all replies', () => {
     [31536000, 'max-age=31536000'],
     [0, undefined],
   ] as const) {
-    unless(noOpenssl, test)(`tls_hsts ${seconds ?? 'left out'}`, async (t) => {
-      const { certFile, keyFile } = new TlsFiles(t).make('hsts', { key: 'ec' });
-      const server: Server = await startServer(t, {
+    unless(noOpenssl, test)(`tls_hsts ${seconds ?? 'left out'}`, async ({ files, startServer }) => {
+      const { certFile, keyFile } = files.make('hsts', { key: 'ec' });
+      const server: Server = await startServer({
         ...faces,
         httpd: {
           tls_cert_file: certFile,
@@ -216,8 +217,8 @@ describe('headers of all replies', () => {
 
 describe('a body that is encoded', () => {
   for (const encoding of ['gzip', 'GZIP', 'br', 'deflate', 'zstd', 'x-unknown', 'identity, gzip']) {
-    test(`${encoding}: 415 naming Content-Encoding`, async (t) => {
-      const server = await startServer(t, faces);
+    test(`${encoding}: 415 naming Content-Encoding`, async ({ startServer }) => {
+      const server = await startServer(faces);
       for (const path of ['/mi', '/html', '/json/version']) {
         const client = await RawClient.connect(server.port);
         const type = path === '/html' ? 'application/x-www-form-urlencoded' : 'application/json';
@@ -234,10 +235,10 @@ describe('a body that is encoded', () => {
     });
   }
 
-  test('identity is as it is', async (t) => {
-    const server = await startServer(t);
+  test('identity is as it is', async ({ startServer, onTestFinished }) => {
+    const server = await startServer();
     const client = await RawClient.connect(server.port);
-    t.onTestFinished(() => client.close());
+    onTestFinished(() => client.close());
     const headers = ['Content-Type: application/json', 'Content-Encoding: Identity'];
     expect((await client.ask('POST', '/mi', call, headers)).text).toMatch(/"result"/);
   });

@@ -1,7 +1,8 @@
 // What a module registers when it is loaded: a wrong or second registration is refused by its name, with the remedy, and leaves nothing behind.
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { command, createServer, defineModule, type ModuleContext, type Server } from '#src/index.js';
-import { call, callError, post, startServer } from '../support/mi-client.js';
+import { call, callError, post } from '../support/mi-client.js';
+import { test } from '../support/test.js';
 
 type Context = ModuleContext<Record<never, never>>;
 
@@ -206,7 +207,7 @@ async function registered(server: Server): Promise<object> {
 
 describe('a registration that is refused', () => {
   for (const [what, register, reason] of wrong) {
-    test(`${what}: names it, leaves nothing, and the server starts without it`, async (t) => {
+    test(`${what}: names it, leaves nothing, and the server starts without it`, async ({ startServer }) => {
       const refused: unknown[] = [];
       const trying = registering('own', (context) => {
         try {
@@ -215,18 +216,20 @@ describe('a registration that is refused', () => {
           refused.push(error instanceof Error ? error.message : error);
         }
       });
-      const without = await startServer(t, { modules: [first, registering('own', () => {})], log: silent });
-      const server = await startServer(t, { modules: [first, trying], log: silent });
+      const without = await startServer({ modules: [first, registering('own', () => {})], log: silent });
+      const server = await startServer({ modules: [first, trying], log: silent });
       expect(refused).toStrictEqual([expect.stringMatching(reason)]);
       expect(await registered(server)).toStrictEqual(await registered(without));
     });
 
-    test(`${what}: refuses the server where the module lets it through, by the name of the module`, async (t) => {
+    test(`${what}: refuses the server where the module lets it through, by the name of the module`, async ({
+      startServer,
+    }) => {
       const make = (): Server => createServer({ httpd, log: silent, modules: [first, registering('own', register)] });
       const within = new RegExp(reason.source.replace(/^\^/, '^module own failed to load: '), reason.flags);
       expect(make).toThrow(within);
       // Nothing of it is in the way of another server.
-      await startServer(t, { modules: [first], log: silent });
+      await startServer({ modules: [first], log: silent });
     });
   }
 
@@ -242,7 +245,7 @@ describe('a registration that is refused', () => {
     }
   });
 
-  test('a root once the server listens, from a command', async (t) => {
+  test('a root once the server listens, from a command', async ({ startServer }) => {
     const late = defineModule({
       name: 'own',
       load: ({ httpd: roots }) => ({
@@ -262,7 +265,7 @@ describe('a registration that is refused', () => {
         ],
       }),
     });
-    const server = await startServer(t, { modules: [late] });
+    const server = await startServer({ modules: [late] });
     const { urls } = server;
     expect(await call(server, 'own:add')).toMatch(
       /root path "mine" is registered too late; register it before start\(\)$/,
@@ -271,8 +274,10 @@ describe('a registration that is refused', () => {
     expect((await post(server, '', { method: 'GET', path: '/mine' })).status).toBe(404);
   });
 
-  test('an onInit that fails, at once or later, names root and module, and frees the address', async (t) => {
-    const { port } = await startServer(t, {}).then(async (server) => {
+  test('an onInit that fails, at once or later, names root and module, and frees the address', async ({
+    startServer,
+  }) => {
+    const { port } = await startServer({}).then(async (server) => {
       await server.close();
       return server;
     });
@@ -286,11 +291,11 @@ describe('a registration that is refused', () => {
       const server = createServer({ httpd: { ...httpd, port }, modules: [own] });
       await expect(server.start()).rejects.toThrow(/^onInit of root path "mine" of module own failed: no disk$/);
     }
-    await startServer(t, { httpd: { port } });
+    await startServer({ httpd: { port } });
   });
 
-  test('a listener of usrloc that is none', async (t) => {
-    const server = await startServer(t, { usrloc: {}, log: silent });
+  test('a listener of usrloc that is none', async ({ startServer }) => {
+    const server = await startServer({ usrloc: {}, log: silent });
     const domain = server.usrloc?.domain('location');
     expect(() => domain?.on('insert', as(undefined))).toThrow(
       /^listener of usrloc for "insert" is undefined; give a function$/,

@@ -1,13 +1,14 @@
 // Replies of one server, one after the other: each is what its request alone asks for, whatever was replied before.
 import { Agent } from 'node:http';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { command, defineModule, MiError, RecordTable, secondsLeft, stream, streamObject } from '#src/index.js';
 import type { Lifetime } from '../support/lifetime.js';
 import { count } from '../support/long.js';
 import { post, startServer } from '../support/mi-client.js';
 import { holds } from '../support/property.js';
 import '../support/at-rest.js';
+import { test } from '../support/test.js';
 
 /** Characters of one to four bytes, and those that JSON escapes; the bytes are those within a reply. */
 const characters = { x: 1, é: 2, 日: 3, '😀': 4, '"': 2, '\n': 2, '\u0001': 6 } as const;
@@ -206,8 +207,8 @@ describe('replies in any order', () => {
   ]) {
     for (const pretty of [0, 1]) {
       const title = `are each what was asked for, with buf_size ${buf_size} and pretty_printing ${pretty}`;
-      test(title, async (t) => {
-        const { server, agent } = await serve(t, buf_size, pretty);
+      test(title, async ({ lifetime }) => {
+        const { server, agent } = await serve(lifetime, buf_size, pretty);
         const step = stepsAround(size).filter((one) => !isCut(one, size));
         const group = fc.array(step, { minLength: 1, maxLength: 6 });
         const sequence = fc.array(fc.oneof({ weight: 3, arbitrary: step }, group), { minLength: 1, maxLength: steps });
@@ -250,8 +251,8 @@ describe('replies in any order', () => {
     [0, 1, 2.2 * mib],
   ] as const) {
     const title = `too many bytes, not too many characters, spoil no reply behind, buf_size ${buf_size}, pretty ${pretty}`;
-    test(title, async (t) => {
-      const { server, agent } = await serve(t, buf_size, pretty);
+    test(title, async ({ lifetime }) => {
+      const { server, agent } = await serve(lifetime, buf_size, pretty);
       const base = { character: 'é', id: '1' } as const;
       const short = ['text', 'error', 'constant', 'statistics'] as const;
       for (const before of buf_size === 0 ? ['text' as const] : short) {

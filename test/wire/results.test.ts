@@ -1,10 +1,11 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { command, defineModule, type JsonValue } from '#src/index.js';
-import { post, startServer } from '../support/mi-client.js';
+import { post } from '../support/mi-client.js';
 import { holds } from '../support/property.js';
+import { test } from '../support/test.js';
 
 /** A server whose command `result:give` gives whatever the test puts into `box`. */
 function giver() {
@@ -16,9 +17,9 @@ function giver() {
 const ask = '{"jsonrpc":"2.0","method":"result:give","id":1}';
 const framed = (text: string): string => `{"jsonrpc":"2.0","result":${text},"id":1}`;
 
-test('values are printed exactly', async (t) => {
+test('values are printed exactly', async ({ startServer }) => {
   const { box, module } = giver();
-  const server = await startServer(t, { modules: [module] });
+  const server = await startServer({ modules: [module] });
   const vectors: readonly (readonly [JsonValue, string])[] = [
     [null, 'null'],
     [true, 'true'],
@@ -47,11 +48,11 @@ test('values are printed exactly', async (t) => {
   }
 });
 
-test('any value survives, in windows of any size, compact and pretty', async (t) => {
+test('any value survives, in windows of any size, compact and pretty', async ({ startServer }) => {
   for (const buf_size of [1024, 65536, 0]) {
     for (const pretty_printing of [0, 1]) {
       const { box, module } = giver();
-      const server = await startServer(t, { httpd: { buf_size }, mi_http: { pretty_printing }, modules: [module] });
+      const server = await startServer({ httpd: { buf_size }, mi_http: { pretty_printing }, modules: [module] });
       await holds(
         fc.asyncProperty(fc.jsonValue({ noUnicodeString: false, maxDepth: 6 }), async (value) => {
           box.value = value as JsonValue;
@@ -65,10 +66,10 @@ test('any value survives, in windows of any size, compact and pretty', async (t)
   }
 });
 
-test('a result many times the window is streamed whole', async (t) => {
+test('a result many times the window is streamed whole', async ({ startServer }) => {
   for (const pretty_printing of [0, 1]) {
     const { box, module } = giver();
-    const server = await startServer(t, { httpd: { buf_size: 4096 }, mi_http: { pretty_printing }, modules: [module] });
+    const server = await startServer({ httpd: { buf_size: 4096 }, mi_http: { pretty_printing }, modules: [module] });
     const rows = Array.from({ length: 40_000 }, (_, index) => ({ aor: `žofia😀${index}`, contacts: [index, 'sip:x'] }));
     box.value = rows;
     const { status, headers, body } = await post(server, ask);
@@ -85,17 +86,17 @@ test('a result many times the window is streamed whole', async (t) => {
   }
 });
 
-test('an id larger than the window is echoed', async (t) => {
-  const server = await startServer(t, { httpd: { buf_size: 1024 } });
+test('an id larger than the window is echoed', async ({ startServer }) => {
+  const server = await startServer({ httpd: { buf_size: 1024 } });
   const id = `"${'i'.repeat(5000)}"`;
   const { body } = await post(server, `{"jsonrpc":"2.0","method":"uptime","id":${id}}`);
   expect(body.endsWith(`,"id":${id}}`)).toBe(true);
   expect((await post(server, `{"jsonrpc":"2.0","method":"nope","id":${id}}`)).body).toMatch(/-32601/);
 });
 
-test('pretty printing is that of OpenSIPS', async (t) => {
+test('pretty printing is that of OpenSIPS', async ({ startServer }) => {
   const { box, module } = giver();
-  const server = await startServer(t, { mi_http: { pretty_printing: 1 }, modules: [module] });
+  const server = await startServer({ mi_http: { pretty_printing: 1 }, modules: [module] });
   const head = '{\n\t"jsonrpc":\t"2.0",\n';
   const tail = ',\n\t"id":\t1\n}';
   const vectors: readonly (readonly [JsonValue, string])[] = [
@@ -121,9 +122,9 @@ test('pretty printing is that of OpenSIPS', async (t) => {
   );
 });
 
-test('a large reply to a client that waits is not disturbed by the next one', async (t) => {
+test('a large reply to a client that waits is not disturbed by the next one', async ({ startServer }) => {
   const { box, module } = giver();
-  const server = await startServer(t, { httpd: { buf_size: 33_554_432 }, modules: [module] });
+  const server = await startServer({ httpd: { buf_size: 33_554_432 }, modules: [module] });
   // More than the kernel takes for a client that does not read.
   const text = 'slow'.repeat(4_000_000);
   box.value = text;

@@ -1,7 +1,8 @@
-import { assert, beforeAll, describe, expect, test } from 'vitest';
+import { assert, beforeAll, describe, expect } from 'vitest';
 import { defineModule, type Server, type Statistic } from '#src/index.js';
 import { suiteLifetime } from '../support/lifetime.js';
 import { call, callError, post, startServer } from '../support/mi-client.js';
+import { test } from '../support/test.js';
 
 describe('statistics', () => {
   const lifetime = suiteLifetime();
@@ -102,20 +103,20 @@ describe('statistics', () => {
     expect(counts['httpd:connections'] ?? 0).toBeGreaterThanOrEqual(1);
     expect(counts['mem:resident'] ?? 0).toBeGreaterThan(1e7);
   });
-  test('all of them fit a window of any size', async (t) => {
-    const small = await startServer(t, { httpd: { buf_size: 1024 }, mi_http: { pretty_printing: 1 } });
+  test('all of them fit a window of any size', async ({ startServer }) => {
+    const small = await startServer({ httpd: { buf_size: 1024 }, mi_http: { pretty_printing: 1 } });
     const all = (await call(small, 'get_statistics', [['all']])) as Record<string, number>;
     expect(Object.keys(all).length).toBeGreaterThan(40);
   });
 });
 
-test('a slip in the name of a statistic is told in the log, once, and harms no poller', async (t) => {
+test('a slip in the name of a statistic is told in the log, once, and harms no poller', async ({ startServer }) => {
   const told: string[] = [];
   const quiet = (): void => {};
   const warn = (_fields: object, message: string): void => {
     if (message.includes('statistic')) told.push(message);
   };
-  const server = await startServer(t, { log: { debug: quiet, info: quiet, warn, error: quiet } });
+  const server = await startServer({ log: { debug: quiet, info: quiet, warn, error: quiet } });
   for (let round = 0; round < 3; round++) {
     expect(await call(server, 'get_statistics', [['core', 'MI:Pending', 'zzz', '']])).toStrictEqual({});
     expect(await call(server, 'list_statistics', [['core', 'zzz:zzz', 'mi:uptime']])).toStrictEqual({});

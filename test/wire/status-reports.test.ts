@@ -1,7 +1,7 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { command, createServer, defineModule, type Server, type StatusIdentifier } from '#src/index.js';
-import { udpReceiver } from '../support/event-receiver.js';
-import { call, callError, post, startServer } from '../support/mi-client.js';
+import { call, callError, post } from '../support/mi-client.js';
+import { test } from '../support/test.js';
 
 const ready = async (server: Server): Promise<readonly [number, string]> => {
   const { status, body } = await post(server, '', { method: 'GET', path: '/readyz' });
@@ -9,8 +9,8 @@ const ready = async (server: Server): Promise<readonly [number, string]> => {
 };
 
 describe('status reports', () => {
-  test('the server tells of itself', async (t) => {
-    const server = await startServer(t);
+  test('the server tells of itself', async ({ startServer }) => {
+    const server = await startServer();
     const running = { Readiness: true, Status: 1, Details: 'running' };
     expect(await call(server, 'sr_get_status', ['core'])).toStrictEqual(running);
     expect(await call(server, 'status_report:get', ['core', 'main'])).toStrictEqual(running);
@@ -38,8 +38,8 @@ describe('status reports', () => {
     expect(await ready(server)).toStrictEqual([200, 'ready\n']);
   });
 
-  test('what is not there is refused', async (t) => {
-    const server = await startServer(t);
+  test('what is not there is refused', async ({ startServer }) => {
+    const server = await startServer();
     const refusals: readonly (readonly [string, unknown[], string])[] = [
       ['sr_get_status', ['zzz'], 'Group not found'],
       ['sr_get_status', ['core', 'zzz'], 'Identity not found'],
@@ -53,8 +53,11 @@ describe('status reports', () => {
     }
   });
 
-  test('a module tells of its parts; /readyz and an event tell of every change', async (t) => {
-    const receiver = await udpReceiver(t);
+  test('a module tells of its parts; /readyz and an event tell of every change', async ({
+    udpReceiver,
+    startServer,
+  }) => {
+    const receiver = await udpReceiver();
     let north: StatusIdentifier | undefined;
     const pbx = defineModule({
       name: 'pbx',
@@ -64,7 +67,7 @@ describe('status reports', () => {
         return { commands: [command({ name: 'none', help: 'None.', run: () => 'OK' })] };
       },
     });
-    const server = await startServer(t, { modules: [pbx], event_datagram: {} });
+    const server = await startServer({ modules: [pbx], event_datagram: {} });
     await call(server, 'event_subscribe', ['E_CORE_SR_STATUS_CHANGED', `udp:127.0.0.1:${receiver.port}`]);
     expect(await ready(server)).toStrictEqual([503, 'not ready: pbx north\n']);
     expect(await call(server, 'sr_list_status', ['pbx'])).toStrictEqual([
@@ -94,8 +97,8 @@ describe('status reports', () => {
     expect(report?.Log).toBe('connected to 192.0.2.1');
   });
 
-  test('reports are bounded', async (t) => {
-    const server = await startServer(t);
+  test('reports are bounded', async ({ startServer }) => {
+    const server = await startServer();
     const identifier = server.status.add('pbx');
     for (let i = 0; i < 150; i += 1) identifier.report(`${i} ${'x'.repeat(2000)}`);
     const reports = (await call(server, 'sr_list_reports', ['pbx', 'main'])) as { Log: string }[];
@@ -104,8 +107,8 @@ describe('status reports', () => {
     expect(reports[0]?.Log.length).toBe(1024);
   });
 
-  test('slips of a program are told', async (t) => {
-    const server = await startServer(t);
+  test('slips of a program are told', async ({ startServer }) => {
+    const server = await startServer();
     const identifier = server.status.add('pbx');
     expect(() => server.status.add('pbx')).toThrow(/status group pbx has an identifier main already/);
     expect(() => server.status.add('p b x')).toThrow(/"p b x" is no name here/);

@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { Agent, type IncomingMessage, request as sendRequest } from 'node:http';
 import { connect } from 'node:net';
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { command, defineModule, RecordTable, type Result, secondsLeft, stream, streamObject } from '#src/index.js';
-import { call, post, startServer, withResolvers } from '../support/mi-client.js';
+import { call, post, withResolvers } from '../support/mi-client.js';
+import { test } from '../support/test.js';
 
 /** A module whose command `part:give` gives what `make` makes. */
 function giving(make: () => Result) {
@@ -33,7 +34,9 @@ describe('dumps of record tables', () => {
   }
 
   for (const pretty_printing of [0, 1]) {
-    test(`stand anywhere, several of them, beside other values; pretty_printing ${pretty_printing}`, async (t) => {
+    test(`stand anywhere, several of them, beside other values; pretty_printing ${pretty_printing}`, async ({
+      startServer,
+    }) => {
       const [small, large] = [table(3), table(20_000)];
       const make = (): Result => ({
         Domains: [
@@ -44,7 +47,7 @@ describe('dumps of record tables', () => {
         again: small.dump(),
         text: 'behind',
       });
-      const server = await startServer(t, { modules: [giving(make)], mi_http: { pretty_printing } });
+      const server = await startServer({ modules: [giving(make)], mi_http: { pretty_printing } });
       const { status, body } = await post(server, ask);
       expect(status).toBe(200);
       const { result, id } = JSON.parse(body);
@@ -63,27 +66,27 @@ describe('dumps of record tables', () => {
     });
   }
 
-  test('that are short leave in one piece, with a length', async (t) => {
-    const server = await startServer(t, { modules: [giving(() => ({ rows: table(5).dump() }))] });
+  test('that are short leave in one piece, with a length', async ({ startServer }) => {
+    const server = await startServer({ modules: [giving(() => ({ rows: table(5).dump() }))] });
     const { headers, body } = await post(server, ask);
     expect(headers['content-length']).toBe(String(Buffer.byteLength(body)));
   });
 
-  test('print the time that is left when they are sent', async (t) => {
+  test('print the time that is left when they are sent', async ({ startServer }) => {
     const records = new RecordTable<{ expires: number | string }>();
     const at = Math.floor(Date.now() / 1000);
     records.set('a', { expires: secondsLeft(at + 1000) });
     records.set('b', { expires: secondsLeft(0, { permanent: 'permanent' }) });
     records.set('c', { expires: secondsLeft(at - 5, { expired: 'expired' }) });
-    const server = await startServer(t, { modules: [giving(() => records.dump())] });
+    const server = await startServer({ modules: [giving(() => records.dump())] });
     const [a, b, c] = (await call(server, 'part:give')) as { expires: number | string }[];
     expect(Number(a?.expires) >= 990 && Number(a?.expires) <= 1000, String(a?.expires)).toBe(true);
     expect([b?.expires, c?.expires]).toStrictEqual(['permanent', 'expired']);
   });
 
-  test('free their cursor and the id when the client leaves half-way', async (t) => {
+  test('free their cursor and the id when the client leaves half-way', async ({ startServer }) => {
     const large = table(200_000);
-    const server = await startServer(t, { modules: [giving(() => large.dump())] });
+    const server = await startServer({ modules: [giving(() => large.dump())] });
     const socket = connect(server.port, '127.0.0.1');
     socket.write(request);
     await once(socket, 'readable');
@@ -101,10 +104,10 @@ describe('dumps of record tables', () => {
     }
   });
 
-  test('keep the connection for the next call', async (t) => {
-    const server = await startServer(t, { modules: [giving(() => table(5000).dump())] });
+  test('keep the connection for the next call', async ({ startServer, onTestFinished }) => {
+    const server = await startServer({ modules: [giving(() => table(5000).dump())] });
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-    t.onTestFinished(() => agent.destroy());
+    onTestFinished(() => agent.destroy());
     for (let round = 0; round < 5; round++) {
       expect(JSON.parse((await post(server, ask, { agent })).body).result.length).toBe(5000);
       expect((await post(server, '{"jsonrpc":"2.0","method":"pwd","id":1}', { agent })).body).toMatch(/"WD"/);
@@ -121,15 +124,15 @@ describe('streams', () => {
     ['an asynchronous generator', () => stream(countLater(100_000))],
     ['an array', () => stream(Array.from(count(100_000)))],
   ] as const) {
-    test(`an array from ${name}`, async (t) => {
-      const server = await startServer(t, { modules: [giving(() => ({ before: 1, rows: make(), after: [make()] }))] });
+    test(`an array from ${name}`, async ({ startServer }) => {
+      const server = await startServer({ modules: [giving(() => ({ before: 1, rows: make(), after: [make()] }))] });
       const { result, id } = JSON.parse((await post(server, ask)).body);
       const rows = Array.from(count(100_000));
       expect({ result, id }).toStrictEqual({ result: { before: 1, rows, after: [rows] }, id: 7 });
     });
   }
 
-  test('objects, empty ones, and items larger than a chunk', async (t) => {
+  test('objects, empty ones, and items larger than a chunk', async ({ startServer }) => {
     const long = 'ž😀'.repeat(100_000);
     const make = (): Result => ({
       none: stream([]),
@@ -142,7 +145,7 @@ describe('streams', () => {
       items: stream([long, [long]]),
     });
     for (const pretty_printing of [0, 1]) {
-      const server = await startServer(t, { modules: [giving(make)], mi_http: { pretty_printing } });
+      const server = await startServer({ modules: [giving(make)], mi_http: { pretty_printing } });
       expect(JSON.parse((await post(server, ask)).body).result).toStrictEqual({
         none: [],
         nothing: {},
@@ -152,7 +155,7 @@ describe('streams', () => {
     }
   });
 
-  test('two at once do not mix', async (t) => {
+  test('two at once do not mix', async ({ startServer }) => {
     let next = 0;
     async function* own(mark: number): AsyncGenerator<number> {
       for (let n = 0; n < 30_000; n++) {
@@ -160,14 +163,14 @@ describe('streams', () => {
         yield mark;
       }
     }
-    const server = await startServer(t, { modules: [giving(() => stream(own(next++)))] });
+    const server = await startServer({ modules: [giving(() => stream(own(next++)))] });
     const bodies = await Promise.all([post(server, ask), post(server, ask), post(server, ask)]);
     const marks = bodies.map(({ body }) => new Set(JSON.parse(body).result));
     expect(marks.every((set) => set.size === 1)).toBe(true);
     expect(new Set(marks.flatMap((set) => [...set])).size).toBe(3);
   });
 
-  test('send what is there while the next item takes its time', async (t) => {
+  test('send what is there while the next item takes its time', async ({ startServer }) => {
     const next = withResolvers<void>();
     async function* slow(): AsyncGenerator<number> {
       yield 1;
@@ -175,7 +178,7 @@ describe('streams', () => {
       await next.promise;
       yield 3;
     }
-    const server = await startServer(t, { modules: [giving(() => stream(slow()))] });
+    const server = await startServer({ modules: [giving(() => stream(slow()))] });
     // Decoded from chunks: on a busy machine what was there at first may come in several of them.
     const asked = sendRequest({ port: server.port, path: '/mi', method: 'POST', agent: false });
     asked.setHeader('Content-Type', 'application/json').end(ask);
@@ -190,12 +193,12 @@ describe('streams', () => {
     expect(JSON.parse(received).result).toStrictEqual([1, 2, 3]);
   });
 
-  test('of the letters of a string', async (t) => {
-    const server = await startServer(t, { modules: [giving(() => stream('ab'))] });
+  test('of the letters of a string', async ({ startServer }) => {
+    const server = await startServer({ modules: [giving(() => stream('ab'))] });
     expect(await call(server, 'part:give')).toStrictEqual(['a', 'b']);
   });
 
-  test('are pulled at the pace of the client, and closed when it leaves', async (t) => {
+  test('are pulled at the pace of the client, and closed when it leaves', async ({ startServer }) => {
     const closed = withResolvers<number>();
     const aborted = withResolvers<void>();
     const watched = defineModule({
@@ -222,7 +225,7 @@ describe('streams', () => {
         closed.resolve(given);
       }
     }
-    const server = await startServer(t, { modules: [watched] });
+    const server = await startServer({ modules: [watched] });
     const socket = connect(server.port, '127.0.0.1');
     socket.write(request);
     await once(socket, 'readable');
@@ -234,14 +237,14 @@ describe('streams', () => {
     expect(await closed.promise).toBeLessThan(50_000);
   });
 
-  test('that fail in the middle cut the connection, are counted and logged', async (t) => {
+  test('that fail in the middle cut the connection, are counted and logged', async ({ startServer }) => {
     const logged: object[] = [];
     const log = { debug() {}, info() {}, warn() {}, error: (fields: object) => void logged.push(fields) };
     function* failing(): Generator<string> {
       for (let n = 0; n < 1000; n++) yield 'x'.repeat(1000);
       throw new Error('the database is gone');
     }
-    const server = await startServer(t, { log, modules: [giving(() => stream(failing()))] });
+    const server = await startServer({ log, modules: [giving(() => stream(failing()))] });
     await expect(post(server, ask)).rejects.toThrow(/aborted|ECONNRESET|terminated/);
     expect(await call(server, 'get_statistics', [['stream_errors', 'windows_in_use']])).toStrictEqual({
       'httpd:stream_errors': 1,
@@ -250,13 +253,13 @@ describe('streams', () => {
     expect(logged.length).toBe(1);
   });
 
-  test('that fail at once are answered with an error', async (t) => {
+  test('that fail at once are answered with an error', async ({ startServer }) => {
     const failing = {
       [Symbol.iterator]() {
         throw new Error('no database');
       },
     };
-    const server = await startServer(t, { modules: [giving(() => stream(failing as never))] });
+    const server = await startServer({ modules: [giving(() => stream(failing as never))] });
     expect((await post(server, ask)).body).toMatch(/"error":\{"code":-32000.*"id":7\}$/);
     expect(await call(server, 'get_statistics', [['windows_in_use', 'ids_held']])).toStrictEqual({
       'mem:windows_in_use': 0,
@@ -266,10 +269,10 @@ describe('streams', () => {
 });
 
 describe('limits of a reply', () => {
-  test('max_reply_size cuts a runaway reply; one of just that size passes', async (t) => {
+  test('max_reply_size cuts a runaway reply; one of just that size passes', async ({ startServer }) => {
     const limit = 300_000;
     let length = 0;
-    const server = await startServer(t, {
+    const server = await startServer({
       httpd: { max_reply_size: limit },
       modules: [giving(() => stream(['x'.repeat(length)]))],
     });
@@ -280,8 +283,8 @@ describe('limits of a reply', () => {
     expect(await call(server, 'get_statistics', [['stream_errors']])).toStrictEqual({ 'httpd:stream_errors': 1 });
   });
 
-  test('reply_timeout cuts a reply that is not read whole in time', async (t) => {
-    const server = await startServer(t, {
+  test('reply_timeout cuts a reply that is not read whole in time', async ({ startServer }) => {
+    const server = await startServer({
       httpd: { reply_timeout: 1, conn_timeout: 0 },
       modules: [giving(() => stream(count(100_000_000)))],
     });

@@ -1,11 +1,12 @@
 // Forms in which certificates and keys lie on disks: each is served, or refused by the check and the start alike with what
 // is wrong with it. What Node.js reads and the engine does not is the difference that hides here.
 import { readFileSync, writeFileSync } from 'node:fs';
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { HttpServer } from '#src/http/server.js';
 import { defaultCiphers } from '#src/http/tls/ciphers.js';
-import { options, root, start } from '../support/http-server.js';
+import { options, root } from '../support/http-server.js';
 import { suiteLifetime } from '../support/lifetime.js';
+import { test } from '../support/test.js';
 import { connectTls, nameOf } from '../support/tls-client.js';
 import { noOpenssl, openssl, type TestCertificate, TlsFiles } from '../support/tls-files.js';
 import { unless } from '../support/unless.js';
@@ -59,12 +60,12 @@ unless(noOpenssl, describe)('forms of certificates and keys', () => {
     ['with text around', (text) => `subject=x\n${text}\nend\n`],
   ];
   for (const [name, form] of served) {
-    test(`a chain ${name} is served whole`, async (t) => {
+    test(`a chain ${name} is served whole`, async ({ start }) => {
       const certFile = put('form.pem', form(chain));
       expect(await refusalOf(certFile, leaf?.keyFile ?? '')).toBe(undefined);
       const page = root({ onRequest: (exchange) => void exchange.reply(200, 'x') });
       const tls = { certFile, keyFile: leaf?.keyFile ?? '', passphraseFile: undefined, ciphers: defaultCiphers };
-      const { port } = await start(t, [page], { tls });
+      const { port } = await start([page], { tls });
       const socket = await connectTls(port);
       expect(nameOf(socket)).toBe('leaf');
       const { issuerCertificate } = socket.getPeerCertificate(true);

@@ -1,12 +1,13 @@
 import { cpSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { assert, expect, test } from 'vitest';
+import { assert, expect } from 'vitest';
 import { defaultCiphers } from '#src/http/tls/ciphers.js';
 import { root, start, type TestServer } from '../support/http-server.js';
 import type { Lifetime } from '../support/lifetime.js';
+import { test } from '../support/test.js';
 import { askTls, connectTls, nameOf, served } from '../support/tls-client.js';
-import { noOpenssl, type TestCertificate, TlsFiles } from '../support/tls-files.js';
+import { noOpenssl, type TestCertificate, type TlsFiles } from '../support/tls-files.js';
 import { unless } from '../support/unless.js';
-import { call, startMi } from '../support/url-client.js';
+import { call } from '../support/url-client.js';
 
 function serve(t: Lifetime, certFile: string, keyFile: string): Promise<TestServer> {
   return start(t, [root()], { tls: { certFile, keyFile, ciphers: defaultCiphers }, maxConnections: 5000 });
@@ -35,10 +36,9 @@ async function serveCopies(t: Lifetime, one: TestCertificate, files: TlsFiles) {
 
 unless(noOpenssl, test)(
   'under load no connection is lost when the certificate changes, and old ones go on',
-  async (t) => {
-    const files = new TlsFiles(t);
+  async ({ files, lifetime }) => {
     const both = [files.make('one'), files.make('two')] as const;
-    const { port, certificates, certFile, keyFile, server, until } = await serveCopies(t, both[0], files);
+    const { port, certificates, certFile, keyFile, server, until } = await serveCopies(lifetime, both[0], files);
     const kept = await connectTls(port);
     const seen = new Map<string, number>();
     let isOver = false;
@@ -71,9 +71,8 @@ unless(noOpenssl, test)(
   },
 );
 
-unless(noOpenssl, test)('closing cuts connections of former certificates too', async (t) => {
-  const files = new TlsFiles(t);
-  const { port, server, certificates, certFile, keyFile } = await serveCopies(t, files.make('one'), files);
+unless(noOpenssl, test)('closing cuts connections of former certificates too', async ({ files, lifetime }) => {
+  const { port, server, certificates, certFile, keyFile } = await serveCopies(lifetime, files.make('one'), files);
   const former = await connectTls(port);
   // It may be closed by a reset.
   former.on('error', () => {});
@@ -85,10 +84,9 @@ unless(noOpenssl, test)('closing cuts connections of former certificates too', a
   expect(certificates.reload()).toStrictEqual([]);
 });
 
-unless(noOpenssl, test)('bad new files keep the former certificate, and say so', async (t) => {
-  const files = new TlsFiles(t);
+unless(noOpenssl, test)('bad new files keep the former certificate, and say so', async ({ files, lifetime }) => {
   const [one, two, old] = [files.make('one'), files.make('two'), files.make('old', { days: -1 })];
-  const { port, certificates, certFile, keyFile, log } = await serveCopies(t, one, files);
+  const { port, certificates, certFile, keyFile, log } = await serveCopies(lifetime, one, files);
   const cases: [() => void, RegExp][] = [
     [() => overwrite(old, certFile, keyFile), /live\.pem expired on/],
     [() => cpSync(two.certFile, certFile), /does not belong to certificate/],
@@ -109,25 +107,26 @@ unless(noOpenssl, test)('bad new files keep the former certificate, and say so',
   expect(await served(port)).toBe('two');
 });
 
-unless(noOpenssl, test)('files that are written anew are noticed', async (t) => {
-  const files = new TlsFiles(t);
-  const { port, certFile, keyFile } = await serveCopies(t, files.make('one'), files);
+unless(noOpenssl, test)('files that are written anew are noticed', async ({ files, lifetime }) => {
+  const { port, certFile, keyFile } = await serveCopies(lifetime, files.make('one'), files);
   for (const name of ['two', 'three']) {
     overwrite(files.make(name), certFile, keyFile);
     await untilServed(port, name);
   }
 });
 
-unless(noOpenssl, test)('files that are renamed into place are noticed, again and again', async (t) => {
-  const files = new TlsFiles(t);
-  const { port, certFile, keyFile } = await serveCopies(t, files.make('one'), files);
-  for (const name of ['two', 'three']) {
-    const next = files.make(name);
-    renameSync(next.keyFile, keyFile);
-    renameSync(next.certFile, certFile);
-    await untilServed(port, name);
-  }
-});
+unless(noOpenssl, test)(
+  'files that are renamed into place are noticed, again and again',
+  async ({ files, lifetime }) => {
+    const { port, certFile, keyFile } = await serveCopies(lifetime, files.make('one'), files);
+    for (const name of ['two', 'three']) {
+      const next = files.make(name);
+      renameSync(next.keyFile, keyFile);
+      renameSync(next.certFile, certFile);
+      await untilServed(port, name);
+    }
+  },
+);
 
 /** A folder with a certificate as `tls.pem` and `tls.key`. */
 function folderOf(files: TlsFiles, certificate: TestCertificate): string {
@@ -138,38 +137,41 @@ function folderOf(files: TlsFiles, certificate: TestCertificate): string {
   return folder;
 }
 
-unless(noOpenssl, test)('a symbolic link to a folder that is swapped is noticed, as Kubernetes does it', async (t) => {
-  const files = new TlsFiles(t);
-  symlinkSync(folderOf(files, files.make('one')), files.path('..data'));
-  for (const name of ['tls.pem', 'tls.key']) symlinkSync(`..data/${name}`, files.path(name));
-  const { port } = await serve(t, files.path('tls.pem'), files.path('tls.key'));
-  for (const name of ['two', 'three']) {
-    symlinkSync(folderOf(files, files.make(name)), files.path('..data_tmp'));
-    renameSync(files.path('..data_tmp'), files.path('..data'));
-    await untilServed(port, name);
-  }
-});
+unless(noOpenssl, test)(
+  'a symbolic link to a folder that is swapped is noticed, as Kubernetes does it',
+  async ({ files, lifetime }) => {
+    symlinkSync(folderOf(files, files.make('one')), files.path('..data'));
+    for (const name of ['tls.pem', 'tls.key']) symlinkSync(`..data/${name}`, files.path(name));
+    const { port } = await serve(lifetime, files.path('tls.pem'), files.path('tls.key'));
+    for (const name of ['two', 'three']) {
+      symlinkSync(folderOf(files, files.make(name)), files.path('..data_tmp'));
+      renameSync(files.path('..data_tmp'), files.path('..data'));
+      await untilServed(port, name);
+    }
+  },
+);
 
-unless(noOpenssl, test)('a whole folder that is replaced is noticed, even when it is away for a while', async (t) => {
-  const files = new TlsFiles(t);
-  const live = files.path('live');
-  renameSync(folderOf(files, files.make('one')), live);
-  const { port, log, until } = await serve(t, `${live}/tls.pem`, `${live}/tls.key`);
-  rmSync(live, { recursive: true });
-  await until(() => log.some(({ level, message }) => level === 'error' && /no such file/.test(message)));
-  expect(await served(port)).toBe('one');
-  renameSync(folderOf(files, files.make('two')), live);
-  await untilServed(port, 'two');
-});
+unless(noOpenssl, test)(
+  'a whole folder that is replaced is noticed, even when it is away for a while',
+  async ({ files, lifetime }) => {
+    const live = files.path('live');
+    renameSync(folderOf(files, files.make('one')), live);
+    const { port, log, until } = await serve(lifetime, `${live}/tls.pem`, `${live}/tls.key`);
+    rmSync(live, { recursive: true });
+    await until(() => log.some(({ level, message }) => level === 'error' && /no such file/.test(message)));
+    expect(await served(port)).toBe('one');
+    renameSync(folderOf(files, files.make('two')), live);
+    await untilServed(port, 'two');
+  },
+);
 
 unless(noOpenssl, test)(
   'the MI command reloads, tells, and keeps what is good; a statistic counts the days',
-  async (t) => {
-    const files = new TlsFiles(t);
+  async ({ files, startMi }) => {
     const [one, two] = [files.make('one', { days: 100 }), files.make('two', { days: 30 })];
     const [certFile, keyFile] = [files.path('live.pem'), files.path('live.key')];
     overwrite(one, certFile, keyFile);
-    const server = await startMi(t, { ip: '127.0.0.1', port: 0, tls_cert_file: certFile, tls_key_file: keyFile });
+    const server = await startMi({ ip: '127.0.0.1', port: 0, tls_cert_file: certFile, tls_key_file: keyFile });
     const days = async () => (await call(server, 'get_statistics', [['tls_days_left']])).result;
     expect(await days()).toStrictEqual({ 'httpd:tls_days_left': 99 });
     overwrite(two, certFile, keyFile);
@@ -195,8 +197,8 @@ unless(noOpenssl, test)(
   },
 );
 
-unless(noOpenssl, test)('without TLS there is nothing to reload', async (t) => {
-  const server = await startMi(t, { ip: '127.0.0.1', port: 0 });
+unless(noOpenssl, test)('without TLS there is nothing to reload', async ({ startMi }) => {
+  const server = await startMi({ ip: '127.0.0.1', port: 0 });
   expect((await call(server, 'httpd:reload_tls')).error).toStrictEqual({ code: 404, message: 'No listener has TLS' });
   expect((await call(server, 'get_statistics', [['tls_days_left']])).result).toStrictEqual({});
   expect(server.reloadTls()).toStrictEqual([]);

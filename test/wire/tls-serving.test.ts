@@ -5,13 +5,14 @@ import { request } from 'node:https';
 import { connect } from 'node:net';
 import { getCiphers } from 'node:tls';
 import { promisify } from 'node:util';
-import { expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { HttpServer } from '#src/http/server.js';
 import { defaultCiphers } from '#src/http/tls/ciphers.js';
 import { type LogLine, options, root, start, type TestServer } from '../support/http-server.js';
 import type { Lifetime } from '../support/lifetime.js';
+import { test } from '../support/test.js';
 import { askTls, connectTls, served } from '../support/tls-client.js';
-import { noOpenssl, type TestCertificate, TlsFiles } from '../support/tls-files.js';
+import { noOpenssl, type TestCertificate } from '../support/tls-files.js';
 import { unless } from '../support/unless.js';
 
 const run = promisify(execFile);
@@ -33,8 +34,8 @@ function serve(
   return start(t, [onRequest], { tls: { certFile, keyFile, ciphers, passphraseFile } });
 }
 
-unless(noOpenssl, test)('TLS is served, and nothing else is on its port', async (t) => {
-  const { port, server, counter, until } = await serve(t, new TlsFiles(t).make('one'));
+unless(noOpenssl, test)('TLS is served, and nothing else is on its port', async ({ lifetime, files }) => {
+  const { port, server, counter, until } = await serve(lifetime, files.make('one'));
   expect(server.urls).toStrictEqual([`https://127.0.0.1:${port}`]);
   const socket = await connectTls(port);
   expect(await askTls(socket)).toMatch(/^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\ntrue https:127\.0\.0\.1:0 127\.0\.0\.1$/);
@@ -56,8 +57,8 @@ unless(noOpenssl, test)('TLS is served, and nothing else is on its port', async 
   expect(counter('requests')).toBe(2);
 });
 
-unless(noOpenssl, test)('bodies and large replies pass', async (t) => {
-  const { port } = await serve(t, new TlsFiles(t).make('one'));
+unless(noOpenssl, test)('bodies and large replies pass', async ({ lifetime, files }) => {
+  const { port } = await serve(lifetime, files.make('one'));
   const exchange = async (method: string, path: string, body?: Buffer): Promise<Buffer> => {
     const asked = request({ host: '127.0.0.1', port, method, path, rejectUnauthorized: false, agent: false });
     asked.end(body);
@@ -98,25 +99,27 @@ async function version(port: number, minMax: 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | '
   }
 }
 
-unless(noOpenssl, test)('what is offered is what the default string says, as far as the engine can', async (t) => {
-  const files = new TlsFiles(t);
-  const rsa = await serve(t, files.make('rsa'));
-  expect(await accepted(rsa.port)).toStrictEqual([
-    'AES256-GCM-SHA384',
-    'ECDHE-RSA-AES256-GCM-SHA384',
-    'ECDHE-RSA-CHACHA20-POLY1305',
-  ]);
-  const ec = await serve(t, files.make('ec', { key: 'ec' }));
-  expect(await accepted(ec.port)).toStrictEqual(['ECDHE-ECDSA-AES256-GCM-SHA384', 'ECDHE-ECDSA-CHACHA20-POLY1305']);
-  expect(await version(rsa.port, 'TLSv1')).toBe(undefined);
-  expect(await version(rsa.port, 'TLSv1.1')).toBe(undefined);
-  expect(await version(rsa.port, 'TLSv1.2')).toBe('TLSv1.2');
-  // The one thing that is offered and was not asked for, which the start tells.
-  expect(await version(rsa.port, 'TLSv1.3')).toBe('TLSv1.3');
-  expect(
-    rsa.log.some(({ level, message }) => level === 'info' && /TLS 1\.3 cannot be switched off/.test(message)),
-  ).toBe(true);
-});
+unless(noOpenssl, test)(
+  'what is offered is what the default string says, as far as the engine can',
+  async ({ files, lifetime }) => {
+    const rsa = await serve(lifetime, files.make('rsa'));
+    expect(await accepted(rsa.port)).toStrictEqual([
+      'AES256-GCM-SHA384',
+      'ECDHE-RSA-AES256-GCM-SHA384',
+      'ECDHE-RSA-CHACHA20-POLY1305',
+    ]);
+    const ec = await serve(lifetime, files.make('ec', { key: 'ec' }));
+    expect(await accepted(ec.port)).toStrictEqual(['ECDHE-ECDSA-AES256-GCM-SHA384', 'ECDHE-ECDSA-CHACHA20-POLY1305']);
+    expect(await version(rsa.port, 'TLSv1')).toBe(undefined);
+    expect(await version(rsa.port, 'TLSv1.1')).toBe(undefined);
+    expect(await version(rsa.port, 'TLSv1.2')).toBe('TLSv1.2');
+    // The one thing that is offered and was not asked for, which the start tells.
+    expect(await version(rsa.port, 'TLSv1.3')).toBe('TLSv1.3');
+    expect(
+      rsa.log.some(({ level, message }) => level === 'info' && /TLS 1\.3 cannot be switched off/.test(message)),
+    ).toBe(true);
+  },
+);
 
 const offers: [string, readonly string[]][] = [
   ['NONE:+VERS-TLS1.2:+AES-128-GCM:+ECDHE-RSA:+AEAD', ['ECDHE-RSA-AES128-GCM-SHA256']],
@@ -126,15 +129,15 @@ const offers: [string, readonly string[]][] = [
 ];
 
 for (const [ciphers, expected] of offers) {
-  unless(noOpenssl, test)(`what is offered is what ${ciphers} says`, async (t) => {
-    const { port } = await serve(t, new TlsFiles(t).make('one'), ciphers);
+  unless(noOpenssl, test)(`what is offered is what ${ciphers} says`, async ({ lifetime, files }) => {
+    const { port } = await serve(lifetime, files.make('one'), ciphers);
     expect(await accepted(port)).toStrictEqual(expected);
     expect(await version(port, 'TLSv1.3')).toBe('TLSv1.3');
   });
 }
 
-unless(noOpenssl, test)('openssl sees the same', async (t) => {
-  const { port } = await serve(t, new TlsFiles(t).make('one'));
+unless(noOpenssl, test)('openssl sees the same', async ({ lifetime, files }) => {
+  const { port } = await serve(lifetime, files.make('one'));
   const seen = async (...args: string[]): Promise<string> => {
     const client = run('openssl', ['s_client', '-connect', `127.0.0.1:${port}`, ...args]);
     client.child.stdin?.end();
@@ -150,8 +153,8 @@ unless(noOpenssl, test)('openssl sees the same', async (t) => {
 
 const noSslscan = spawnSync('sslscan', ['--version']).status === 0 ? noOpenssl : 'sslscan is not installed';
 
-unless(noSslscan, test)('sslscan sees the same', async (t) => {
-  const { port } = await serve(t, new TlsFiles(t).make('one'));
+unless(noSslscan, test)('sslscan sees the same', async ({ lifetime, files }) => {
+  const { port } = await serve(lifetime, files.make('one'));
   const { stdout } = await run('sslscan', ['--no-colour', '--xml=-', `127.0.0.1:${port}`]);
   const ciphers = [...stdout.matchAll(/<cipher [^>]*sslversion="(TLSv1\.[0-3])"[^>]* cipher="([^"]+)"/g)];
   const of12 = ciphers.filter(([, version]) => version === 'TLSv1.2').map(([, , cipher]) => cipher);
@@ -160,81 +163,88 @@ unless(noSslscan, test)('sslscan sees the same', async (t) => {
   expect([...new Set(ciphers.map(([, version]) => version))].sort()).toStrictEqual(['TLSv1.2', 'TLSv1.3']);
 });
 
-unless(noOpenssl, test)('every kind of key that is accepted is served, encrypted ones too', async (t) => {
-  const files = new TlsFiles(t);
-  for (const key of ['rsa', 'ec', 'ed25519'] as const) {
-    expect(await served((await serve(t, files.make(key, { key }))).port)).toBe(key);
-  }
-  const one = files.make('one');
-  const passphraseFile = files.write('passphrase', 'sécret wörd\nnot this\n');
-  const { port } = await serve(t, { ...one, keyFile: files.encrypt(one, 'sécret wörd') }, 'NORMAL', passphraseFile);
-  expect(await served(port)).toBe('one');
-});
-
-unless(noOpenssl, test)('what is wrong with certificate and key is told, with the name of the file', async (t) => {
-  const files = new TlsFiles(t);
-  const [one, two, old] = [files.make('one'), files.make('two'), files.make('old', { days: -1 })];
-  const odd = files.make('odd', { key: 'secp256k1' });
-  const pss = files.make('pss', { key: 'rsa-pss' });
-  const encrypted = files.encrypt(one, 'secret');
-  const scrypt = files.encrypt(two, 'secret', '-scrypt');
-  const right = files.write('right', 'secret\n');
-  const wrong = files.write('wrong', 'hunter2\n');
-  const empty = files.write('empty', '');
-  const damaged = files.write('damaged', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n');
-  const noKey = files.write('no-key', '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n');
-  const missing = files.path('missing');
-  const cases: [string, string, string | undefined, RegExp][] = [
-    [missing, one.keyFile, undefined, /certificate .*\/missing: there is no such file$/],
-    [one.certFile, missing, undefined, /key .*\/missing: there is no such file$/],
-    [files.folder, one.keyFile, undefined, /certificate .*: it is a directory$/],
-    ['/dev/zero', one.keyFile, undefined, /certificate \/dev\/zero: it is no regular file$/],
-    [empty, one.keyFile, undefined, /certificate .*\/empty: there is no certificate in PEM format in it$/],
-    [one.keyFile, one.certFile, undefined, /are certificate and key swapped\?$/],
-    [damaged, one.keyFile, undefined, /certificate .*\/damaged: number 1 in it is damaged$/],
-    [one.certFile, noKey, undefined, /key .*\/no-key is damaged$/],
-    [one.certFile, two.keyFile, undefined, /key .*\/two\.key does not belong to certificate .*\/one\.pem/],
-    [one.certFile, encrypted, undefined, /key .*\/one\.encrypted is encrypted: name a file with its passphrase/],
-    [one.certFile, encrypted, wrong, /key .*: the passphrase in .*\/wrong does not decrypt it/],
-    [one.certFile, encrypted, missing, /passphrase .*\/missing: there is no such file$/],
-    [two.certFile, scrypt, right, /is encrypted with scrypt, which the engine has not: .*openssl pkcs8/],
-    [old.certFile, old.keyFile, undefined, /certificate .*\/old\.pem expired on .* GMT: renew it$/],
-    [odd.certFile, odd.keyFile, undefined, /key .* is of curve secp256k1, which the engine has not/],
-    [pss.certFile, pss.keyFile, undefined, /key .* is of type rsa-pss, which the engine has not/],
-  ];
-  for (const [certFile, keyFile, passphraseFile, message] of cases) {
-    const log: LogLine[] = [];
-    const server = new HttpServer(
-      options({ tls: { certFile, keyFile, passphraseFile, ciphers: defaultCiphers } }, log),
+unless(noOpenssl, test)(
+  'every kind of key that is accepted is served, encrypted ones too',
+  async ({ files, lifetime }) => {
+    for (const key of ['rsa', 'ec', 'ed25519'] as const) {
+      expect(await served((await serve(lifetime, files.make(key, { key }))).port)).toBe(key);
+    }
+    const one = files.make('one');
+    const passphraseFile = files.write('passphrase', 'sécret wörd\nnot this\n');
+    const { port } = await serve(
+      lifetime,
+      { ...one, keyFile: files.encrypt(one, 'sécret wörd') },
+      'NORMAL',
+      passphraseFile,
     );
-    await expect(server.start()).rejects.toThrow(
-      expect.toSatisfy((error: Error) => {
-        expect(error.message).toMatch(/^cannot serve https:127\.0\.0\.1:0: /);
-        expect(error.message).toMatch(message);
-        expect(`${error.stack}${JSON.stringify(log)}`).not.toMatch(/hunter2|secret|MII/);
-        return true;
-      }),
-    );
-    await expect(server.check()).rejects.toThrow(message);
-  }
-});
+    expect(await served(port)).toBe('one');
+  },
+);
 
-unless(noOpenssl, test)('the certificate of the key has to come first in its file', async (t) => {
-  const files = new TlsFiles(t);
+unless(noOpenssl, test)(
+  'what is wrong with certificate and key is told, with the name of the file',
+  async ({ files }) => {
+    const [one, two, old] = [files.make('one'), files.make('two'), files.make('old', { days: -1 })];
+    const odd = files.make('odd', { key: 'secp256k1' });
+    const pss = files.make('pss', { key: 'rsa-pss' });
+    const encrypted = files.encrypt(one, 'secret');
+    const scrypt = files.encrypt(two, 'secret', '-scrypt');
+    const right = files.write('right', 'secret\n');
+    const wrong = files.write('wrong', 'hunter2\n');
+    const empty = files.write('empty', '');
+    const damaged = files.write('damaged', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n');
+    const noKey = files.write('no-key', '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n');
+    const missing = files.path('missing');
+    const cases: [string, string, string | undefined, RegExp][] = [
+      [missing, one.keyFile, undefined, /certificate .*\/missing: there is no such file$/],
+      [one.certFile, missing, undefined, /key .*\/missing: there is no such file$/],
+      [files.folder, one.keyFile, undefined, /certificate .*: it is a directory$/],
+      ['/dev/zero', one.keyFile, undefined, /certificate \/dev\/zero: it is no regular file$/],
+      [empty, one.keyFile, undefined, /certificate .*\/empty: there is no certificate in PEM format in it$/],
+      [one.keyFile, one.certFile, undefined, /are certificate and key swapped\?$/],
+      [damaged, one.keyFile, undefined, /certificate .*\/damaged: number 1 in it is damaged$/],
+      [one.certFile, noKey, undefined, /key .*\/no-key is damaged$/],
+      [one.certFile, two.keyFile, undefined, /key .*\/two\.key does not belong to certificate .*\/one\.pem/],
+      [one.certFile, encrypted, undefined, /key .*\/one\.encrypted is encrypted: name a file with its passphrase/],
+      [one.certFile, encrypted, wrong, /key .*: the passphrase in .*\/wrong does not decrypt it/],
+      [one.certFile, encrypted, missing, /passphrase .*\/missing: there is no such file$/],
+      [two.certFile, scrypt, right, /is encrypted with scrypt, which the engine has not: .*openssl pkcs8/],
+      [old.certFile, old.keyFile, undefined, /certificate .*\/old\.pem expired on .* GMT: renew it$/],
+      [odd.certFile, odd.keyFile, undefined, /key .* is of curve secp256k1, which the engine has not/],
+      [pss.certFile, pss.keyFile, undefined, /key .* is of type rsa-pss, which the engine has not/],
+    ];
+    for (const [certFile, keyFile, passphraseFile, message] of cases) {
+      const log: LogLine[] = [];
+      const server = new HttpServer(
+        options({ tls: { certFile, keyFile, passphraseFile, ciphers: defaultCiphers } }, log),
+      );
+      await expect(server.start()).rejects.toThrow(
+        expect.toSatisfy((error: Error) => {
+          expect(error.message).toMatch(/^cannot serve https:127\.0\.0\.1:0: /);
+          expect(error.message).toMatch(message);
+          expect(`${error.stack}${JSON.stringify(log)}`).not.toMatch(/hunter2|secret|MII/);
+          return true;
+        }),
+      );
+      await expect(server.check()).rejects.toThrow(message);
+    }
+  },
+);
+
+unless(noOpenssl, test)('the certificate of the key has to come first in its file', async ({ files, lifetime }) => {
   const [one, two] = [files.make('one'), files.make('two')];
   const texts = [one, two].map(({ certFile }) => readFileSync(certFile, 'utf8'));
   const chain = files.write('chain', texts.join(''));
-  expect(await served((await serve(t, { ...one, certFile: chain })).port)).toBe('one');
-  await expect(serve(t, { ...two, certFile: chain })).rejects.toThrow(
+  expect(await served((await serve(lifetime, { ...one, certFile: chain })).port)).toBe('one');
+  await expect(serve(lifetime, { ...two, certFile: chain })).rejects.toThrow(
     /the one of key .*two\.key is number 2 in the file/,
   );
 });
 
-unless(noOpenssl, test)('what is not wrong but should be known is told', async (t) => {
-  const files = new TlsFiles(t);
+unless(noOpenssl, test)('what is not wrong but should be known is told', async ({ files, lifetime }) => {
   const soon = files.make('soon', { days: 5 });
   chmodSync(soon.keyFile, 0o644);
-  const { log } = await serve(t, soon, 'SUITEB128');
+  const { log } = await serve(lifetime, soon, 'SUITEB128');
   const warnings = log.filter(({ level }) => level === 'warn').map(({ message }) => message);
   expect(warnings.length, JSON.stringify(warnings)).toBe(4);
   expect(warnings.join('\n')).toMatch(/every chosen suite of TLS 1\.2 needs a key for ECDSA/);
@@ -243,20 +253,23 @@ unless(noOpenssl, test)('what is not wrong but should be known is told', async (
   expect(warnings.join('\n')).toMatch(/tls_ciphers "SUITEB128": TLS 1\.3 cannot be switched off/);
 });
 
-unless(noOpenssl, test)('a connection that never begins its handshake counts, and is closed', async (t) => {
-  const { port, server, until } = await serve(t, new TlsFiles(t).make('one'));
-  const silent = connect(port, '127.0.0.1');
-  silent.on('error', () => {});
-  silent.resume();
-  await until(() => server.openConnections === 1);
-  await once(silent, 'close');
-  await until(() => server.openConnections === 0);
-});
+unless(noOpenssl, test)(
+  'a connection that never begins its handshake counts, and is closed',
+  async ({ lifetime, files }) => {
+    const { port, server, until } = await serve(lifetime, files.make('one'));
+    const silent = connect(port, '127.0.0.1');
+    silent.on('error', () => {});
+    silent.resume();
+    await until(() => server.openConnections === 1);
+    await once(silent, 'close');
+    await until(() => server.openConnections === 0);
+  },
+);
 
-unless(noOpenssl, test)('the limit of connections holds', async (t) => {
-  const { certFile, keyFile } = new TlsFiles(t).make('one');
+unless(noOpenssl, test)('the limit of connections holds', async ({ files, start }) => {
+  const { certFile, keyFile } = files.make('one');
   const tls = { certFile, keyFile, ciphers: defaultCiphers };
-  const { port, counter } = await start(t, [root()], { tls, maxConnections: 1 });
+  const { port, counter } = await start([root()], { tls, maxConnections: 1 });
   const first = await connectTls(port);
   await expect(connectTls(port)).rejects.toThrow();
   expect(counter('refused_connections')).toBe(1);

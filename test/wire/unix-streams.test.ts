@@ -4,10 +4,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { parseListenSetting } from '#src/http/listen/setting.js';
-import { root, start } from '../support/http-server.js';
+import { root } from '../support/http-server.js';
 import { ListSource } from '../support/list-source.js';
+import { test } from '../support/test.js';
 
 // The engine drops a large write when the kernel has no room for the corked line before it (uWS AsyncSocket::uncork),
 // and a Unix socket is often exactly full.
@@ -20,14 +21,14 @@ const reader = `
   });
 `;
 
-test('a streamed reply arrives whole over a Unix socket', async (t) => {
+test('a streamed reply arrives whole over a Unix socket', async ({ onTestFinished, start }) => {
   const folder = mkdtempSync(join(tmpdir(), 'mi-httpd-unix-'));
-  t.onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const socketPath = join(folder, 'mi.sock');
   const pieces = 200;
   const chunks = (): Uint8Array[] => Array.from({ length: pieces }, (_, i) => new Uint8Array(65536).fill(i));
   const declaration = root({ onRequest: (exchange) => exchange.stream(200, new ListSource(chunks())) });
-  await start(t, [declaration], { listeners: [{ setting: parseListenSetting(`unix:${socketPath}`) }] });
+  await start([declaration], { listeners: [{ setting: parseListenSetting(`unix:${socketPath}`) }] });
   const expected = createHash('sha256').update(Buffer.concat(chunks())).digest('hex');
   for (let i = 0; i < 5; i++) {
     const { stdout } = await promisify(execFile)(process.execPath, ['-e', reader, socketPath], { timeout: 10_000 });

@@ -1,6 +1,7 @@
-import { assert, describe, expect, test } from 'vitest';
+import { assert, describe, expect } from 'vitest';
 import { createServer } from '#src/index.js';
-import { call, callError, post, startServer } from '../support/mi-client.js';
+import { call, callError, post } from '../support/mi-client.js';
+import { test } from '../support/test.js';
 
 const add: readonly (string | number)[] = [
   'location',
@@ -38,8 +39,8 @@ function request(method: string, params?: unknown): string {
 }
 
 describe('the commands of usrloc', () => {
-  test('replies are those of OpenSIPS, byte for byte', async (t) => {
-    const server = await startServer(t, { usrloc: {} });
+  test('replies are those of OpenSIPS, byte for byte', async ({ startServer }) => {
+    const server = await startServer({ usrloc: {} });
     const ask = async (method: string, params?: unknown): Promise<string> => {
       return settled((await post(server, request(method, params))).body);
     };
@@ -87,8 +88,8 @@ describe('the commands of usrloc', () => {
     expect(await ask('ul_flush')).toBe(result('"OK"'));
   });
 
-  test('errors have the codes and texts of OpenSIPS', async (t) => {
-    const server = await startServer(t, { usrloc: {} });
+  test('errors have the codes and texts of OpenSIPS', async ({ startServer }) => {
+    const server = await startServer({ usrloc: {} });
     await call(server, 'ul_add', add);
     const table = { code: 404, message: 'Table not found' };
     const refused: readonly (readonly [method: string, params: unknown, error: object])[] = [
@@ -147,8 +148,10 @@ describe('the commands of usrloc', () => {
     expect(((await call(server, 'ul_dump')) as Dump).Domains[0]?.AORs.length, 'nothing was added').toBe(1);
   });
 
-  test('values of ul_add: q with blanks and decimals, past and negative, masks and names of flags', async (t) => {
-    const server = await startServer(t, { usrloc: { nat_bflag: 'NAT' } });
+  test('values of ul_add: q with blanks and decimals, past and negative, masks and names of flags', async ({
+    startServer,
+  }) => {
+    const server = await startServer({ usrloc: { nat_bflag: 'NAT' } });
     const shown = async (...changes: readonly (readonly [number, unknown])[]): Promise<ShownContact | undefined> => {
       const params = changes.reduce<unknown[]>((made, [place, value]) => made.with(place, value), [...add]);
       await call(server, 'ul_add', params);
@@ -174,8 +177,8 @@ describe('the commands of usrloc', () => {
     expect((await shown([6, 4]))?.Cflags, 'bits without a name').toBe('');
   });
 
-  test('with use_domain, addresses keep and need their domain', async (t) => {
-    const server = await startServer(t, { usrloc: { use_domain: 1, hash_size: 12, domains: 'location, gateways' } });
+  test('with use_domain, addresses keep and need their domain', async ({ startServer }) => {
+    const server = await startServer({ usrloc: { use_domain: 1, hash_size: 12, domains: 'location, gateways' } });
     await call(server, 'ul_add', add);
     const missing = { code: 400, message: 'Domain missing in AOR' };
     expect(await callError(server, 'ul_add', add.with(1, 'mia'))).toStrictEqual(missing);
@@ -190,8 +193,8 @@ describe('the commands of usrloc', () => {
     });
   });
 
-  test('which and statistics list what OpenSIPS lists', async (t) => {
-    const server = await startServer(t, { usrloc: {} });
+  test('which and statistics list what OpenSIPS lists', async ({ startServer }) => {
+    const server = await startServer({ usrloc: {} });
     const names = ['rm', 'rm_contact', 'dump', 'flush', 'add', 'show_contact', 'sync', 'cluster_sync', 'add_many'];
     expect(await call(server, 'which', ['usrloc:'])).toStrictEqual(names.map((name) => `usrloc:${name}`));
     expect(await call(server, 'which', ['ul_dump'])).toStrictEqual([[], ['brief']]);
@@ -208,8 +211,8 @@ describe('the commands of usrloc', () => {
     ]);
   });
 
-  test('a bulk is added but for what is wrong, which is told by its place', async (t) => {
-    const server = await startServer(t, { usrloc: { nat_bflag: 'NAT', mi_dump_kv_store: 1 } });
+  test('a bulk is added but for what is wrong, which is told by its place', async ({ startServer }) => {
+    const server = await startServer({ usrloc: { nat_bflag: 'NAT', mi_dump_kv_store: 1 } });
     const good = { aor: 'a@x', contact: 'sip:a', expires: 60 };
     const whole = {
       aor: 'b@x',
@@ -259,8 +262,8 @@ describe('the commands of usrloc', () => {
     expect((await callError(server, 'usrloc:add_many', ['location', [5]])).data ?? '').toMatch(/^Bad type/);
   });
 
-  test('a bulk of many is answered when all are there, and a dump of them is whole', async (t) => {
-    const server = await startServer(t, {
+  test('a bulk of many is answered when all are there, and a dump of them is whole', async ({ startServer }) => {
+    const server = await startServer({
       usrloc: {},
       httpd: { buf_size: 4096, receive_buf_size: 1 << 20 },
       mi_http: { max_values: 100_000 },
@@ -282,8 +285,8 @@ describe('the commands of usrloc', () => {
 });
 
 describe('a registrar in the same process', () => {
-  test('sees what commands change, and they see what it changes', async (t) => {
-    const server = await startServer(t, { usrloc: {} });
+  test('sees what commands change, and they see what it changes', async ({ startServer }) => {
+    const server = await startServer({ usrloc: {} });
     const location = server.usrloc?.domain('location');
     assert(location !== undefined);
     const told: string[] = [];
@@ -303,13 +306,13 @@ describe('a registrar in the same process', () => {
     });
   });
 
-  test('usrloc is not there unless it is asked for', async (t) => {
-    const server = await startServer(t);
+  test('usrloc is not there unless it is asked for', async ({ startServer }) => {
+    const server = await startServer();
     expect(server.usrloc).toBe(undefined);
     expect((await callError(server, 'ul_dump')).code).toBe(-32601);
   });
 
-  test('what is set without effect is told once, at start', async (t) => {
+  test('what is set without effect is told once, at start', async ({ startServer }) => {
     const lines: string[] = [];
     const write =
       (level: string) =>
@@ -317,7 +320,7 @@ describe('a registrar in the same process', () => {
         if (message.includes('usrloc')) lines.push(`${level} ${message}`);
       };
     const log = { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
-    await startServer(t, {
+    await startServer({
       log,
       usrloc: {
         db_url: 'mysql://u:secret@db.example/x',

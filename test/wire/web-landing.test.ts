@@ -1,12 +1,13 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { command, createServer, defineModule } from '#src/index.js';
-import { call, startServer } from '../support/mi-client.js';
+import { call } from '../support/mi-client.js';
 import { RawClient } from '../support/raw-client.js';
+import { test } from '../support/test.js';
 import { get } from '../support/web-client.js';
 
 describe('landing page and health', () => {
-  test('/ lists the roots, as a page or as JSON', async (t) => {
-    const server = await startServer(t, { mi_html: { root: 'pages' } });
+  test('/ lists the roots, as a page or as JSON', async ({ startServer }) => {
+    const server = await startServer({ mi_html: { root: 'pages' } });
     const page = await get(server, '/', { headers: { Accept: 'text/html,application/xhtml+xml,*/*;q=0.8' } });
     expect(page.status).toBe(200);
     expect(page.headers['content-type']).toBe('text/html; charset=utf-8');
@@ -36,8 +37,8 @@ describe('landing page and health', () => {
     ]);
   });
 
-  test('/healthz and /readyz answer in plain text, by any host name', async (t) => {
-    const server = await startServer(t);
+  test('/healthz and /readyz answer in plain text, by any host name', async ({ startServer }) => {
+    const server = await startServer();
     for (const [path, body] of [
       ['/healthz', 'ok\n'],
       ['/readyz', 'ready\n'],
@@ -50,7 +51,7 @@ describe('landing page and health', () => {
     }
   });
 
-  test('/readyz is 503 while the server stops, /healthz is not', async (t) => {
+  test('/readyz is 503 while the server stops, /healthz is not', async ({ startServer, onTestFinished }) => {
     let finish = (): void => {};
     const slow = command({
       name: 'slow',
@@ -60,13 +61,13 @@ describe('landing page and health', () => {
           finish = () => resolve('OK');
         }),
     });
-    const server = await startServer(t, { modules: [defineModule({ name: 'pbx', commands: [slow] })] });
+    const server = await startServer({ modules: [defineModule({ name: 'pbx', commands: [slow] })] });
     const [health, ready, waiting] = [
       await RawClient.connect(server.port),
       await RawClient.connect(server.port),
       await RawClient.connect(server.port),
     ];
-    t.onTestFinished(() => {
+    onTestFinished(() => {
       for (const client of [health, ready, waiting]) client.close();
     });
     for (const client of [health, ready]) expect((await client.ask('GET', '/readyz')).status).toBe(200);
@@ -80,8 +81,8 @@ describe('landing page and health', () => {
     await closed;
   });
 
-  test('each can be turned off, and gives its path to a root then', async (t) => {
-    const server = await startServer(t, { httpd: { landing: 0, health: 0 }, mi_http: { root: 'healthz' } });
+  test('each can be turned off, and gives its path to a root then', async ({ startServer }) => {
+    const server = await startServer({ httpd: { landing: 0, health: 0 }, mi_http: { root: 'healthz' } });
     expect((await get(server, '/')).status).toBe(404);
     expect((await get(server, '/readyz')).status).toBe(404);
     expect((await get(server, '/healthz')).body).toMatch(/Management Interface/);

@@ -1,6 +1,6 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { command, defineModule, MiError } from '#src/index.js';
-import { startServer } from '../support/mi-client.js';
+import { test } from '../support/test.js';
 import { get, postForm, resultOf, unescapeHtml } from '../support/web-client.js';
 
 const hostile = '<script>alert("x")</script>\' & \u{1f4de} \u202e\u0627\u0628';
@@ -44,8 +44,8 @@ const pbx = defineModule({
 });
 
 describe('web interface: pages', () => {
-  test('menu, module and command pages are found by the URLs of the original', async (t) => {
-    const server = await startServer(t, { modules: [pbx] });
+  test('menu, module and command pages are found by the URLs of the original', async ({ startServer }) => {
+    const server = await startServer({ modules: [pbx] });
     for (const path of [
       '/mi',
       '/mi/',
@@ -70,8 +70,8 @@ describe('web interface: pages', () => {
     expect(one.body).not.toMatch(/core:ps/);
   });
 
-  test('unknown modules and commands are 404 with the nearest names, shown literally', async (t) => {
-    const server = await startServer(t, { modules: [pbx] });
+  test('unknown modules and commands are 404 with the nearest names, shown literally', async ({ startServer }) => {
+    const server = await startServer({ modules: [pbx] });
     for (const [path, text] of [
       ['/mi/pbxx', /no module <bdi>"pbxx"<\/bdi>.*<a href="\/mi\/pbx">pbx<\/a>/],
       ['/mi/PBX', /no module/],
@@ -87,8 +87,8 @@ describe('web interface: pages', () => {
     }
   });
 
-  test('pages forbid scripts, frames, sniffing and storing', async (t) => {
-    const server = await startServer(t, { modules: [pbx] });
+  test('pages forbid scripts, frames, sniffing and storing', async ({ startServer }) => {
+    const server = await startServer({ modules: [pbx] });
     for (const path of ['/mi', '/mi/pbx/pbx:echo?arg=', '/mi/nope', '/mi/pbx/pbx:echo?arg=&raw=1']) {
       const { headers } = await get(server, path);
       const policy = headers['content-security-policy'] ?? '';
@@ -102,16 +102,16 @@ describe('web interface: pages', () => {
     expect(body.match(/<script/g)?.length).toBe(1);
   });
 
-  test('a command runs when arg is there, even empty, and only then', async (t) => {
-    const server = await startServer(t, { modules: [pbx] });
+  test('a command runs when arg is there, even empty, and only then', async ({ startServer }) => {
+    const server = await startServer({ modules: [pbx] });
     expect(resultOf((await get(server, '/mi/pbx/pbx:echo?arg')).body)).toBe(undefined);
     expect(resultOf((await get(server, '/mi/pbx/pbx:echo?other=1')).body)).toBe(undefined);
     expect(resultOf((await get(server, '/mi/pbx/pbx:echo?arg=')).body)).toStrictEqual({ [hostile]: hostile });
     expect((await get(server, '/mi/pbx/pbx:echo?arg=', { method: 'HEAD' })).body).toBe('');
   });
 
-  test('values are shown literally, wherever they come from', async (t) => {
-    const server = await startServer(t, { modules: [pbx] });
+  test('values are shown literally, wherever they come from', async ({ startServer }) => {
+    const server = await startServer({ modules: [pbx] });
     for (const name of ['echo', 'later']) {
       const { body } = await get(server, `/mi/pbx/pbx:${name}?arg=`);
       expect(body).toMatch(/&lt;script&gt;alert\(\\&quot;x/);
@@ -125,8 +125,8 @@ describe('web interface: pages', () => {
     expect(body).toMatch(/data-call="[^"]*&lt;script&gt;/);
   });
 
-  test('errors are pages with code, reason and data', async (t) => {
-    const server = await startServer(t, { modules: [pbx], log: { debug() {}, info() {}, warn() {}, error() {} } });
+  test('errors are pages with code, reason and data', async ({ startServer }) => {
+    const server = await startServer({ modules: [pbx], log: { debug() {}, info() {}, warn() {}, error() {} } });
     for (const [path, text] of [
       ['pbx:fails?arg=', /role="alert" class="error">480 <bdi>Not &lt;now&gt;<\/bdi> \(<bdi>&quot;soon&quot;<\/bdi>\)/],
       ['pbx:echo?arg=%5B1', /-32700 <bdi>Parse error/],
@@ -143,8 +143,8 @@ describe('web interface: pages', () => {
     }
   });
 
-  test('a command that fails by a fault of its own is a 500 page that says where to look', async (t) => {
-    const server = await startServer(t, { modules: [pbx], log: { debug() {}, info() {}, warn() {}, error() {} } });
+  test('a command that fails by a fault of its own is a 500 page that says where to look', async ({ startServer }) => {
+    const server = await startServer({ modules: [pbx], log: { debug() {}, info() {}, warn() {}, error() {} } });
     const page = await get(server, '/mi/pbx/pbx:breaks?arg=');
     expect(page.status).toBe(500);
     expect(page.body).toMatch(
@@ -154,8 +154,10 @@ describe('web interface: pages', () => {
     expect(page.body).toMatch(/<\/html>\n$/);
   });
 
-  test('a recipe that is chosen and not filled in is not taken for the one without parameters', async (t) => {
-    const server = await startServer(t, { modules: [pbx] });
+  test('a recipe that is chosen and not filled in is not taken for the one without parameters', async ({
+    startServer,
+  }) => {
+    const server = await startServer({ modules: [pbx] });
     const { body } = await get(server, '/mi/pbx/pbx:echo?arg=&recipe=1&p.text=');
     expect(body).toMatch(/-32602 <bdi>Invalid params<\/bdi> \(<bdi>nothing is given for text; fill in, or choose/);
     // Without a choice, what is filled in decides, and never for less than that.
@@ -176,8 +178,8 @@ describe('web interface: pages', () => {
     expect(form.body).toMatch(/name="recipe" value="0" checked> without parameters/);
   });
 
-  test('the syntaxes of arg are shown by the parameters of the command', async (t) => {
-    const server = await startServer(t, { modules: [pbx] });
+  test('the syntaxes of arg are shown by the parameters of the command', async ({ startServer }) => {
+    const server = await startServer({ modules: [pbx] });
     const { body } = await get(server, '/mi/pbx/pbx:words');
     const text = unescapeHtml(body.replaceAll(/<[^>]*>/g, ' '));
     for (const example of [
@@ -195,8 +197,8 @@ describe('web interface: pages', () => {
     expect((await get(server, '/mi/pbx/pbx:later')).body).toMatch(/<input type="hidden" name="arg" value="">/);
   });
 
-  test('arg takes JSON and words; inputs take what is left empty there', async (t) => {
-    const server = await startServer(t, { modules: [pbx] });
+  test('arg takes JSON and words; inputs take what is left empty there', async ({ startServer }) => {
+    const server = await startServer({ modules: [pbx] });
     const run = async (name: string, fields: Record<string, string> | [string, string][]): Promise<unknown> => {
       const query = new URLSearchParams(fields).toString();
       const byGet = resultOf((await get(server, `/mi/pbx/${name}?${query}`)).body);
@@ -233,8 +235,10 @@ describe('web interface: pages', () => {
     expect(await run('pbx:words', { 'p.group': 'g', 'p.names': '["a", "b c"]' })).toStrictEqual(['g', 'a', 'b c']);
   });
 
-  test('a multipart form is taken, its query is ignored, and JSON on the same path is JSON-RPC', async (t) => {
-    const server = await startServer(t, { modules: [pbx] });
+  test('a multipart form is taken, its query is ignored, and JSON on the same path is JSON-RPC', async ({
+    startServer,
+  }) => {
+    const server = await startServer({ modules: [pbx] });
     const body = '--x\r\nContent-Disposition: form-data; name="arg"\r\n\r\n["m"]\r\n--x--\r\n';
     const page = await postForm(server, '/mi/pbx/pbx:echo?arg=q', body, {
       'Content-Type': 'multipart/form-data; boundary=x',
@@ -245,8 +249,8 @@ describe('web interface: pages', () => {
     expect(reply.body).toMatch(/^\{"jsonrpc":"2.0","result":\{"WD":/);
   });
 
-  test('refusals of the HTTP layer are pages for those who ask for pages', async (t) => {
-    const server = await startServer(t, { modules: [pbx], httpd: { receive_buf_size: 256 } });
+  test('refusals of the HTTP layer are pages for those who ask for pages', async ({ startServer }) => {
+    const server = await startServer({ modules: [pbx], httpd: { receive_buf_size: 256 } });
     const large = await postForm(server, '/mi/pbx/pbx:echo', `arg=${'a'.repeat(300)}`);
     expect(large.status).toBe(413);
     expect(large.body).toMatch(/<p role="alert" class="error">.*limit of 256 bytes/);
@@ -258,14 +262,14 @@ describe('web interface: pages', () => {
     expect(JSON.parse(json.body).jsonrpc).toBe('2.0');
   });
 
-  test('the method of forms is set; both are taken', async (t) => {
-    const server = await startServer(t, { modules: [pbx], mi_http: { mi_http_method: 1 } });
+  test('the method of forms is set; both are taken', async ({ startServer }) => {
+    const server = await startServer({ modules: [pbx], mi_http: { mi_http_method: 1 } });
     expect((await get(server, '/mi/pbx/pbx:echo')).body).toMatch(/<form method="post" action="\/mi\/pbx\/pbx:echo"/);
     expect(resultOf((await get(server, '/mi/pbx/pbx:echo?arg=')).body)).not.toBe(undefined);
   });
 
-  test('mi_html gives the pages alone, on a root of its own', async (t) => {
-    const server = await startServer(t, {
+  test('mi_html gives the pages alone, on a root of its own', async ({ startServer }) => {
+    const server = await startServer({
       modules: [pbx],
       mi_http: { html: 0 },
       mi_html: { root: 'pages', http_method: 1 },
@@ -278,8 +282,8 @@ describe('web interface: pages', () => {
     expect((await postForm(server, '/pages', '{}', { 'Content-Type': 'application/json' })).status).toBe(415);
   });
 
-  test('assets come from memory, with a tag that saves the second transfer', async (t) => {
-    const server = await startServer(t);
+  test('assets come from memory, with a tag that saves the second transfer', async ({ startServer }) => {
+    const server = await startServer();
     for (const [name, type] of [
       ['style.css', 'text/css; charset=utf-8'],
       ['page.js', 'text/javascript; charset=utf-8'],

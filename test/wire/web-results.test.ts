@@ -1,7 +1,8 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { command, defineModule, MiError, RecordTable, stream } from '#src/index.js';
-import { call, startServer } from '../support/mi-client.js';
+import { call } from '../support/mi-client.js';
 import { RawClient } from '../support/raw-client.js';
+import { test } from '../support/test.js';
 import { get, resultOf, resultText, unescapeHtml } from '../support/web-client.js';
 
 const quiet = { debug() {}, info() {}, warn() {}, error() {} };
@@ -65,11 +66,11 @@ function results() {
 }
 
 describe('web interface: results', () => {
-  test('of a large dump the first part is shown, the rest counted and linked', async (t) => {
+  test('of a large dump the first part is shown, the rest counted and linked', async ({ startServer }) => {
     const { table, module } = results();
     for (let number = 0; number < 20_000; number += 1)
       table.set(`${number}`, { number, agent: '<b>"é\u{1f4de}"</b>'.repeat(4) });
-    const server = await startServer(t, { modules: [module] });
+    const server = await startServer({ modules: [module] });
     const page = await get(server, '/mi/pbx/pbx:dump?arg=');
     const raw = await get(server, '/mi/pbx/pbx:dump?arg=&raw=1');
     expect(raw.headers['content-type']).toBe('application/json');
@@ -97,9 +98,9 @@ describe('web interface: results', () => {
     expect(await call(server, 'get_statistics', [['windows_in_use']])).toStrictEqual({ 'mem:windows_in_use': 0 });
   });
 
-  test('results up to the bound are shown whole, whatever the window', async (t) => {
+  test('results up to the bound are shown whole, whatever the window', async ({ startServer }) => {
     const { module } = results();
-    const server = await startServer(t, { modules: [module], httpd: { buf_size: 1024 } });
+    const server = await startServer({ modules: [module], httpd: { buf_size: 1024 } });
     // 7 bytes each, and the two quotes.
     for (const [size, isWhole] of [
       [1, true],
@@ -117,18 +118,18 @@ describe('web interface: results', () => {
     }
   });
 
-  test('a stream without end gives a page with an end, and is closed', async (t) => {
+  test('a stream without end gives a page with an end, and is closed', async ({ startServer }) => {
     const { seen, module } = results();
-    const server = await startServer(t, { modules: [module] });
+    const server = await startServer({ modules: [module] });
     const { body } = await get(server, '/mi/pbx/pbx:endless?arg=');
     expect(body).toMatch(/bytes of more than \d+ shown/);
     expect(body).toMatch(/<\/html>\n$/);
     expect(seen.closed).toBe(1);
   });
 
-  test('a stream that fails is an error at first, and is told of at the end', async (t) => {
+  test('a stream that fails is an error at first, and is told of at the end', async ({ startServer }) => {
     const { module } = results();
-    const server = await startServer(t, { modules: [module], log: quiet });
+    const server = await startServer({ modules: [module], log: quiet });
     const early = await get(server, '/mi/pbx/pbx:failing?arg=3');
     expect(early.status).toBe(500);
     expect(early.body).toMatch(/data-status="error"/);
@@ -140,9 +141,9 @@ describe('web interface: results', () => {
     expect(late.body).toMatch(/<\/html>\n$/);
   });
 
-  test('as JSON an error has a status of its own', async (t) => {
+  test('as JSON an error has a status of its own', async ({ startServer }) => {
     const { module } = results();
-    const server = await startServer(t, { modules: [module], log: quiet });
+    const server = await startServer({ modules: [module], log: quiet });
     for (const [path, status, code] of [
       ['pbx:refuses?arg=&raw=1', 404, 404],
       ['pbx:nothing?arg=&raw=1', 500, -32000],
@@ -154,9 +155,9 @@ describe('web interface: results', () => {
     }
   });
 
-  test('what gives no result within mi_timeout is a 504 page', async (t) => {
+  test('what gives no result within mi_timeout is a 504 page', async ({ startServer }) => {
     const { module } = results();
-    const server = await startServer(t, { modules: [module], mi_http: { mi_timeout: 1 }, log: quiet });
+    const server = await startServer({ modules: [module], mi_http: { mi_timeout: 1 }, log: quiet });
     for (const name of ['never', 'stuck']) {
       const page = await get(server, `/mi/pbx/pbx:${name}?arg=`);
       expect(page.status, name).toBe(504);
@@ -164,9 +165,9 @@ describe('web interface: results', () => {
     }
   });
 
-  test('a client that leaves frees what it asked for', async (t) => {
+  test('a client that leaves frees what it asked for', async ({ startServer }) => {
     const { seen, module } = results();
-    const server = await startServer(t, { modules: [module], log: quiet });
+    const server = await startServer({ modules: [module], log: quiet });
     const client = await RawClient.connect(server.port);
     client.send('GET /mi/pbx/pbx:endless?arg=&raw=1 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n');
     while (!client.unread.includes('number')) await new Promise((resolve) => client.socket.once('data', resolve));
@@ -175,11 +176,11 @@ describe('web interface: results', () => {
     expect(await call(server, 'get_statistics', [['windows_in_use']])).toStrictEqual({ 'mem:windows_in_use': 0 });
   });
 
-  test('when too many calls are pending the page says so', async (t) => {
+  test('when too many calls are pending the page says so', async ({ startServer, onTestFinished }) => {
     const { module } = results();
-    const server = await startServer(t, { modules: [module], mi_http: { max_pending: 1 }, log: quiet });
+    const server = await startServer({ modules: [module], mi_http: { max_pending: 1 }, log: quiet });
     const client = await RawClient.connect(server.port);
-    t.onTestFinished(() => client.close());
+    onTestFinished(() => client.close());
     client.send('GET /mi/pbx/pbx:never?arg= HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n');
     await expect.poll(() => call(server, 'get_statistics', [['pending']])).toStrictEqual({ 'mi:pending': 1 });
     const page = await get(server, '/mi/pbx/pbx:never?arg=');

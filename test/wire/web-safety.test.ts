@@ -1,6 +1,7 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { command, defineModule } from '#src/index.js';
-import { type HttpReply, post, startServer } from '../support/mi-client.js';
+import { type HttpReply, post } from '../support/mi-client.js';
+import { test } from '../support/test.js';
 import { get, postForm } from '../support/web-client.js';
 
 function counting() {
@@ -23,9 +24,9 @@ function counting() {
 }
 
 describe('web interface: safety', () => {
-  test('a command that changes something needs a request from a page of this server', async (t) => {
+  test('a command that changes something needs a request from a page of this server', async ({ startServer }) => {
     const { seen, module } = counting();
-    const server = await startServer(t, { modules: [module] });
+    const server = await startServer({ modules: [module] });
     const here = `127.0.0.1:${server.port}`;
     const cases: readonly (readonly [Record<string, string>, boolean | 'POST'])[] = [
       [{}, false],
@@ -63,8 +64,8 @@ describe('web interface: safety', () => {
     expect(seen.runs).toBe(before);
   });
 
-  test('of the shipped commands those that change something say so', async (t) => {
-    const server = await startServer(t, { usrloc: {} });
+  test('of the shipped commands those that change something say so', async ({ startServer }) => {
+    const server = await startServer({ usrloc: {} });
     for (const name of [
       'core:kill',
       'core:log_level',
@@ -82,9 +83,9 @@ describe('web interface: safety', () => {
     }
   });
 
-  test('only addresses, localhost and allowed_hosts are served to browsers', async (t) => {
+  test('only addresses, localhost and allowed_hosts are served to browsers', async ({ startServer }) => {
     const { module } = counting();
-    const server = await startServer(t, { modules: [module], httpd: { allowed_hosts: 'MI.example.org, other' } });
+    const server = await startServer({ modules: [module], httpd: { allowed_hosts: 'MI.example.org, other' } });
     const call = '{"jsonrpc":"2.0","method":"pwd","id":1}';
     for (const [host, isAllowed] of [
       ['127.0.0.1:1', true],
@@ -115,9 +116,9 @@ describe('web interface: safety', () => {
     }
   });
 
-  test('a page elsewhere cannot send JSON without its type', async (t) => {
+  test('a page elsewhere cannot send JSON without its type', async ({ startServer }) => {
     const { seen, module } = counting();
-    const server = await startServer(t, { modules: [module] });
+    const server = await startServer({ modules: [module] });
     const call = '{"jsonrpc":"2.0","method":"change","id":1}';
     for (const Origin of ['http://evil.example', 'null']) {
       const reply = await post(server, call, { headers: { 'Content-Type': null, Origin } });

@@ -1,6 +1,6 @@
 // Handlers in JavaScript, where no compiler tells: what they return or throw wrongly is refused, and named in the log.
 import { inspect } from 'node:util';
-import { assert, describe, expect, test, vi } from 'vitest';
+import { assert, describe, expect, vi } from 'vitest';
 import {
   type Client,
   command,
@@ -15,6 +15,7 @@ import {
 } from '#src/index.js';
 import type { Lifetime } from '../support/lifetime.js';
 import { call, callError, post } from '../support/mi-client.js';
+import { test } from '../support/test.js';
 
 interface Line {
   readonly message: string;
@@ -121,8 +122,8 @@ async function start(t: Lifetime) {
 }
 
 describe('what a handler returns or throws wrongly', () => {
-  test('is refused, and the log names the command and the mistake', async (t) => {
-    const { server, lines } = await start(t);
+  test('is refused, and the log names the command and the mistake', async ({ lifetime }) => {
+    const { server, lines } = await start(lifetime);
     for (const [name, [, logged]] of Object.entries(wrong)) {
       lines.length = 0;
       const { code, data } = await callError(server, `m:${name}`);
@@ -135,8 +136,8 @@ describe('what a handler returns or throws wrongly', () => {
     }
   });
 
-  test('is so on every face', async (t) => {
-    const { server, lines } = await start(t);
+  test('is so on every face', async ({ lifetime }) => {
+    const { server, lines } = await start(lifetime);
     const body = '[{"jsonrpc":"2.0","method":"m:deep_map","id":1},{"jsonrpc":"2.0","method":"m:big","id":2}]';
     const [first, second] = JSON.parse((await post(server, body)).body) as Record<string, unknown>[];
     assert(first !== undefined && 'error' in first && second !== undefined && 'result' in second);
@@ -148,8 +149,8 @@ describe('what a handler returns or throws wrongly', () => {
     expect(lines.length).toBe(3);
   });
 
-  test('is told where it is nothing at all', async (t) => {
-    const { server, lines } = await start(t);
+  test('is told where it is nothing at all', async ({ lifetime }) => {
+    const { server, lines } = await start(lifetime);
     for (const [name, [, what]] of Object.entries(empty)) {
       lines.length = 0;
       expect((await callError(server, `m:${name}`)).data).toBe('Command handler returned null');
@@ -161,8 +162,8 @@ describe('what a handler returns or throws wrongly', () => {
   });
 });
 
-test('empty objects, instances and dates are printed as ever', async (t) => {
-  const { server, lines } = await start(t);
+test('empty objects, instances and dates are printed as ever', async ({ lifetime }) => {
+  const { server, lines } = await start(lifetime);
   for (const [name, [, printed]] of Object.entries(right))
     expect(await call(server, `m:${name}`)).toStrictEqual(printed);
   expect(lines).toStrictEqual([]);
@@ -176,8 +177,8 @@ test('a record that holds a map is not set, rather than set to an empty object',
   expect(records.size).toBe(0);
 });
 
-test('the client of a call is a small object that nobody can change', async (t) => {
-  const { server, clients } = await start(t);
+test('the client of a call is a small object that nobody can change', async ({ lifetime }) => {
+  const { server, clients } = await start(lifetime);
   await call(server, 'm:who');
   const [client] = clients;
   assert(client !== undefined && Object.isFrozen(client));
@@ -209,12 +210,14 @@ describe('what cannot be read or printed', () => {
     }),
   );
 
-  test('is answered as an error of the command on every face, and calls beside it have theirs', async (t) => {
+  test('is answered as an error of the command on every face, and calls beside it have theirs', async ({
+    onTestFinished,
+  }) => {
     // The process has the warnings where no log is given.
     const told = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
     const modules = [defineModule({ name: 'm', commands })];
     const server = await createServer({ httpd: { ip: '127.0.0.1', port: 0 }, mi_json: {}, modules }).start();
-    t.onTestFinished(() => server.close({ deadline: 0 }));
+    onTestFinished(() => server.close({ deadline: 0 }));
     for (const name of Object.keys(thrown)) {
       expect((await callError(server, `m:${name}`)).code, name).toBe(-32000);
       const page = await post(server, '', { method: 'GET', path: `/mi/m/m:${name}?arg=`, headers: asPage });
@@ -254,9 +257,9 @@ describe('data of an MiError', () => {
     modules: [defineModule({ name: 'm', commands })],
   };
 
-  test('may be any JSON, on every face', async (t) => {
+  test('may be any JSON, on every face', async ({ onTestFinished }) => {
     const server = await createServer(options).start();
-    t.onTestFinished(() => server.close({ deadline: 0 }));
+    onTestFinished(() => server.close({ deadline: 0 }));
     for (const [name, data] of Object.entries(datas)) {
       const seen = typeof data === 'bigint' ? Number(data) : data;
       expect(await callError(server, `m:${name}`)).toStrictEqual({ code: 404, message: 'not found', data: seen });
@@ -268,14 +271,14 @@ describe('data of an MiError', () => {
     }
   });
 
-  test('is refused by name where it is none, and the log names the command', async (t) => {
+  test('is refused by name where it is none, and the log names the command', async ({ onTestFinished }) => {
     const lines: [string, unknown][] = [];
     const log = {
       ...{ debug: () => {}, info: () => {}, warn: () => {} },
       error: (fields: object, message: string) => void lines.push([message, 'err' in fields ? fields.err : undefined]),
     };
     const server = await createServer({ ...options, log }).start();
-    t.onTestFinished(() => server.close({ deadline: 0 }));
+    onTestFinished(() => server.close({ deadline: 0 }));
     const { code, data } = await callError(server, 'm:map');
     expect([code, data]).toStrictEqual([-32000, 'the error of the command cannot be printed as JSON']);
     const [line] = lines;
@@ -284,7 +287,9 @@ describe('data of an MiError', () => {
   });
 });
 
-test('a statistic that cannot be computed is null, told once, and keeps nobody from the others', async (t) => {
+test('a statistic that cannot be computed is null, told once, and keeps nobody from the others', async ({
+  onTestFinished,
+}) => {
   const lines: string[] = [];
   const note = (_: object, message: string): void => void lines.push(message);
   const log = { debug: () => {}, info: () => {}, warn: note, error: note };
@@ -307,7 +312,7 @@ test('a statistic that cannot be computed is null, told once, and keeps nobody f
     },
   });
   const server = await createServer({ httpd: { ip: '127.0.0.1', port: 0 }, log, modules: [pbx] }).start();
-  t.onTestFinished(() => server.close({ deadline: 0 }));
+  onTestFinished(() => server.close({ deadline: 0 }));
   for (const item of ['pbx:', 'all', 'pbx:']) {
     const told = (await call(server, 'get_statistics', [[item]])) as Record<string, unknown>;
     const seen = Object.keys(values).map((name) => told[`pbx:${name}`]);
@@ -318,7 +323,7 @@ test('a statistic that cannot be computed is null, told once, and keeps nobody f
   );
 });
 
-test('a stream that fails is logged with its command', async (t) => {
+test('a stream that fails is logged with its command', async ({ onTestFinished }) => {
   const lines: [string, object][] = [];
   const note = (fields: object, message: string): void => void lines.push([message, fields]);
   const log = { debug: () => {}, info: () => {}, warn: note, error: note };
@@ -330,7 +335,7 @@ test('a stream that fails is logged with its command', async (t) => {
   const calls = command({ name: 'calls', help: '-', run: () => stream(failing()) });
   const modules = [defineModule({ name: 'm', commands: [calls] })];
   const server = await createServer({ httpd: { ip: '127.0.0.1', port: 0 }, log, modules }).start();
-  t.onTestFinished(() => server.close({ deadline: 0 }));
+  onTestFinished(() => server.close({ deadline: 0 }));
   await expect(call(server, 'm:calls')).rejects.toThrow();
   const [[message, fields] = ['', {}]] = lines;
   expect(message).toBe('streamed reply of root /mi, m:calls, failed');

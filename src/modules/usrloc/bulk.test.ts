@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
-import { assert, describe, expect, test } from 'vitest';
+import { assert, describe, expect } from 'vitest';
+import { test } from '../../../test/support/test.js';
 import { service } from '../../../test/support/usrloc-service.js';
 import { Call } from '../../mi/calls/call.js';
 import { addMany } from './bulk.js';
@@ -17,7 +18,7 @@ describe('a bulk of contacts', () => {
     expect([result, location.users]).toStrictEqual([{ added: 3, rejected: [] }, 3]);
   });
 
-  test('that is large lets other work have its turn', async (t) => {
+  test('that is large lets other work have its turn', async ({ annotate }) => {
     const { location } = service();
     const result = addMany(location, contacts, () => [], new Call('usrloc:add_many'));
     assert(result instanceof Promise);
@@ -34,7 +35,7 @@ describe('a bulk of contacts', () => {
     expect(await result).toStrictEqual({ added: 20_000, rejected: [] });
     turns.sort((a, b) => a - b);
     const median = turns[turns.length >> 1] ?? 9;
-    t.annotate(`${turns.length} turns, median ${median} ms, longest ${turns.at(-1)} ms`);
+    annotate(`${turns.length} turns, median ${median} ms, longest ${turns.at(-1)} ms`);
     expect(median).toBeLessThan(1);
   });
 

@@ -1,8 +1,9 @@
 // Random operations on a domain, compared with a model that keeps the same in plain objects.
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { holds } from '../../../test/support/property.js';
-import { dumped, service, start, stopClock } from '../../../test/support/usrloc-service.js';
+import { test } from '../../../test/support/test.js';
+import { dumped, service, start } from '../../../test/support/usrloc-service.js';
 import { ExpiryTimer } from './expiry.js';
 
 interface ModelContact {
@@ -27,8 +28,8 @@ const operations = fc.array(
 );
 
 for (const newestFirst of [false, true]) {
-  test(`a domain is what its model is, newestFirst ${newestFirst}`, async (t) => {
-    const clock = stopClock(t);
+  test(`a domain is what its model is, newestFirst ${newestFirst}`, async ({ stopClock }) => {
+    const clock = stopClock();
     let now = start;
     await holds(
       fc.asyncProperty(operations, async (list) => {

@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
-import { describe, expect, test } from 'vitest';
-import { dumped, service, start, stopClock } from '../../../test/support/usrloc-service.js';
+import { describe, expect } from 'vitest';
+import { test } from '../../../test/support/test.js';
+import { dumped, service, start } from '../../../test/support/usrloc-service.js';
 import type { Contact, ContactInput } from '../../index.js';
 
 /** Every member, given. */
@@ -28,8 +29,8 @@ function uris(contacts: readonly Contact[]): readonly string[] {
 }
 
 describe('a domain of usrloc', () => {
-  test('keeps every member, and shows them in the order of ul_dump', (t) => {
-    stopClock(t);
+  test('keeps every member, and shows them in the order of ul_dump', ({ stopClock }) => {
+    stopClock();
     const { location } = service({ keyValues: true });
     const saved = location.save('alice@example.com', whole);
     expect(saved).toStrictEqual({ ...whole, contactId: saved.contactId, expiresAt: start + 600 });
@@ -43,8 +44,8 @@ describe('a domain of usrloc', () => {
     );
   });
 
-  test('leaves out what is not known or empty', (t) => {
-    stopClock(t);
+  test('leaves out what is not known or empty', ({ stopClock }) => {
+    stopClock();
     const { location } = service();
     const { contactId } = location.save('bob', { contact: 'sip:b', expires: 'permanent', userAgent: '', path: '' });
     expect(JSON.stringify(location.record('bob'))).toBe(
@@ -54,8 +55,8 @@ describe('a domain of usrloc', () => {
   });
 
   for (const set of [86_400, -86_400]) {
-    test(`keeps contacts for their time when the clock of the machine is set by ${set} s`, (t) => {
-      const clock = stopClock(t);
+    test(`keeps contacts for their time when the clock of the machine is set by ${set} s`, ({ stopClock }) => {
+      const clock = stopClock();
       const { location } = service();
       location.save('alice', { contact: 'sip:1', expires: 3600 });
       clock.advance(10);
@@ -77,8 +78,8 @@ describe('a domain of usrloc', () => {
     });
   }
 
-  test('counts down what is left, in dumps and look-ups, and keeps the end', (t) => {
-    const clock = stopClock(t);
+  test('counts down what is left, in dumps and look-ups, and keeps the end', ({ stopClock }) => {
+    const clock = stopClock();
     const { location } = service();
     location.save('alice', { contact: 'sip:1', expires: 10 });
     clock.advance(3);
@@ -178,8 +179,8 @@ describe('a domain of usrloc', () => {
     ]);
   });
 
-  test('tells its listeners of every change, and outlives them', (t) => {
-    stopClock(t);
+  test('tells its listeners of every change, and outlives them', ({ stopClock }) => {
+    stopClock();
     const { location, errors } = service();
     const told: string[] = [];
     for (const event of ['insert', 'update', 'delete'] as const) {
@@ -220,8 +221,8 @@ describe('a domain of usrloc', () => {
     expect(errors).toStrictEqual(['listener of usrloc for "insert" failed']);
   });
 
-  test('inserts a contact again that has expired but has not been deleted yet', (t) => {
-    const clock = stopClock(t);
+  test('inserts a contact again that has expired but has not been deleted yet', ({ stopClock }) => {
+    const clock = stopClock();
     const { location } = service();
     location.insert('alice', { contact: 'sip:1', expires: 10 });
     expect(() => location.insert('alice', { contact: 'sip:1', expires: 10 })).toThrow(/is there already/);

@@ -1,12 +1,13 @@
 import { setImmediate } from 'node:timers/promises';
-import { describe, expect, test } from 'vitest';
-import { dumped, service, stopClock } from '../../../test/support/usrloc-service.js';
+import { describe, expect } from 'vitest';
+import { test } from '../../../test/support/test.js';
+import { dumped, service } from '../../../test/support/usrloc-service.js';
 import type { Domain } from './domain.js';
 import { ExpiryTimer } from './expiry.js';
 
 describe('expiry of contacts', () => {
-  test('deletes what has expired, keeps what has not, tells and counts', async (t) => {
-    const clock = stopClock(t);
+  test('deletes what has expired, keeps what has not, tells and counts', async ({ stopClock }) => {
+    const clock = stopClock();
     const { usrloc, log, location, statistic } = service();
     const told: string[] = [];
     location.on('expire', (aor, { contact, expires }) => void told.push(`${aor} ${contact} ${expires}`));
@@ -31,8 +32,8 @@ describe('expiry of contacts', () => {
     expect(dumped(location)[0]?.Contacts?.[0]?.Expires).toBe('permanent');
   });
 
-  test('comes by itself every timer_interval seconds, and no more after stop', async (t) => {
-    const clock = stopClock(t);
+  test('comes by itself every timer_interval seconds, and no more after stop', async ({ stopClock }) => {
+    const clock = stopClock();
     const { usrloc, log, location } = service();
     const timer = new ExpiryTimer(() => usrloc.domains, 5, 10, log);
     timer.start();
@@ -50,8 +51,8 @@ describe('expiry of contacts', () => {
     expect(location.users).toBe(1);
   });
 
-  test('gives other work its turn after max_contact_delete contacts', async (t) => {
-    const clock = stopClock(t);
+  test('gives other work its turn after max_contact_delete contacts', async ({ stopClock }) => {
+    const clock = stopClock();
     const { usrloc, log, location } = service();
     for (let i = 0; i < 100; i++) location.save(`user${i}`, { contact: 'sip:1', expires: 1 });
     clock.advance(1);
@@ -76,8 +77,8 @@ describe('expiry of contacts', () => {
     expect(left.length).toBeGreaterThanOrEqual(10);
   });
 
-  test('contacts that change between two slices are looked at as they are then', async (t) => {
-    const clock = stopClock(t);
+  test('contacts that change between two slices are looked at as they are then', async ({ stopClock }) => {
+    const clock = stopClock();
     const { usrloc, log, location, statistic } = service();
     for (let i = 0; i < 20; i++) location.save(`user${i}`, { contact: 'sip:1', expires: 1 });
     clock.advance(1);
@@ -98,8 +99,8 @@ describe('expiry of contacts', () => {
     expect(statistic('location-expires')).toBe(18);
   });
 
-  test('a search that fails is logged, and the next one comes', async (t) => {
-    const clock = stopClock(t);
+  test('a search that fails is logged, and the next one comes', async ({ stopClock, onTestFinished }) => {
+    const clock = stopClock();
     const { usrloc, log, errors, location } = service();
     let searches = 0;
     const domains = (): Iterable<Domain> => {
@@ -108,7 +109,7 @@ describe('expiry of contacts', () => {
       return usrloc.domains;
     };
     const timer = new ExpiryTimer(domains, 5, 10, log);
-    t.onTestFinished(() => timer.stop());
+    onTestFinished(() => timer.stop());
     timer.start();
     location.save('alice', { contact: 'sip:1', expires: 1 });
     clock.advance(5);
@@ -119,8 +120,8 @@ describe('expiry of contacts', () => {
     expect(location.users).toBe(0);
   });
 
-  test('slices stay short with many contacts', async (t) => {
-    const clock = stopClock(t);
+  test('slices stay short with many contacts', async ({ stopClock, annotate }) => {
+    const clock = stopClock();
     const { usrloc, log, location } = service();
     const count = 20_000;
     for (let i = 0; i < count; i++) {
@@ -139,7 +140,7 @@ describe('expiry of contacts', () => {
     }
     expect(location.contacts).toBe(count / 2);
     slices.sort((a, b) => a - b);
-    t.annotate(`${slices.length} slices, median ${slices[slices.length >> 1]} ms, longest ${slices.at(-1)} ms`);
+    annotate(`${slices.length} slices, median ${slices[slices.length >> 1]} ms, longest ${slices.at(-1)} ms`);
     // The median, for a machine that has other things to do stretches single ones.
     expect(slices[slices.length >> 1] ?? 9).toBeLessThan(1);
   });
