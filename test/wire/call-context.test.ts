@@ -1,11 +1,22 @@
 // Asynchronous context: what one call enters is seen by that call, and by no other.
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { once } from 'node:events';
 import { Agent } from 'node:http';
 import { setTimeout as later } from 'node:timers/promises';
 import { expect } from 'vitest';
-import { command, createServer, defineModule, type Server, stream, streamObject } from '#src/index.js';
+import {
+  command,
+  createServer,
+  defineModule,
+  MiError,
+  type Result,
+  type Server,
+  stream,
+  streamObject,
+} from '#src/index.js';
 import type { Lifetime } from '../support/lifetime.js';
-import { call, post } from '../support/mi-client.js';
+import { call, callError, post, withResolvers } from '../support/mi-client.js';
+import { RawClient } from '../support/raw-client.js';
 import { test } from '../support/test.js';
 
 const storage = new AsyncLocalStorage<string>();
@@ -38,6 +49,32 @@ const entering = defineModule({
   ),
 });
 
+/** Results that enter a context while they are printed, and tell what is seen before. */
+const printing = defineModule({
+  name: 'prints',
+  commands: Object.entries<(item: string) => Result>({
+    short: (item) => [item],
+    long: (item) => Array.from({ length: 20_000 }, () => item),
+    error: (item) => {
+      throw new MiError(400, 'It fails', [item]);
+    },
+  }).map(([name, result]) =>
+    command({
+      name,
+      help: 'Prints.',
+      recipes: [{ name: 'string' }],
+      run: ({ name: user }) => {
+        const toJSON = (): string => {
+          const before = seen();
+          storage.enterWith(user);
+          return before;
+        };
+        return result({ toJSON } as unknown as string);
+      },
+    }),
+  ),
+});
+
 const streaming = defineModule({
   name: 'streams',
   commands: [
@@ -51,6 +88,15 @@ const streaming = defineModule({
         return streamObject(members());
       },
     }),
+    command({
+      name: 'endless',
+      help: 'Streams until the client leaves.',
+      recipes: [{ name: 'string' }],
+      run: ({ name }) => {
+        storage.enterWith(name);
+        return stream(endless());
+      },
+    }),
   ],
 });
 
@@ -62,6 +108,16 @@ function* items(name: string): Generator<string> {
   yield seen();
 }
 
+const closed = { seen: withResolvers<string>() };
+
+function* endless(): Generator<string> {
+  try {
+    for (;;) yield 'x'.repeat(1000);
+  } finally {
+    closed.seen.resolve(seen());
+  }
+}
+
 async function* members(): AsyncGenerator<[string, string]> {
   yield ['first', seen()];
   for (let i = 0; i < 20; i++) {
@@ -71,9 +127,26 @@ async function* members(): AsyncGenerator<[string, string]> {
   yield ['last', seen()];
 }
 
+/** Tells what each request sees, then enters a context. */
+const rooted = defineModule({
+  name: 'rooted',
+  load: ({ httpd }) => {
+    httpd.registerRoot({
+      module: 'rooted',
+      root: 'rooted',
+      contentType: 'text/plain',
+      onRequest: (exchange) => {
+        exchange.reply(200, seen());
+        storage.enterWith('of another request');
+      },
+    });
+    return undefined;
+  },
+});
+
 async function start(t: Lifetime): Promise<Server> {
   const httpd = { ip: '127.0.0.1', port: 0, buf_size: 65536 };
-  const server = await createServer({ httpd, mi_json: {}, modules: [entering, streaming] }).start();
+  const server = await createServer({ httpd, mi_json: {}, modules: [entering, printing, streaming, rooted] }).start();
   t.onTestFinished(() => server.close({ deadline: 0 }));
   return server;
 }
@@ -109,6 +182,10 @@ test('a call sees nothing of the calls before it, whatever they entered and howe
   });
   expect(page.body).toMatch(/nothing frank/);
   expect(await call(server, 'enters:at_once', ['grace'])).toBe('nothing grace');
+  for (let request = 0; request < 2; request++) {
+    const { body } = await post(server, '', { agent, method: 'GET', path: '/rooted' });
+    expect(body).toBe('nothing');
+  }
 });
 
 test('items of a stream are made in the context of their call', async ({ lifetime }) => {
@@ -124,4 +201,30 @@ test('items of a stream are made in the context of their call', async ({ lifetim
     expect([first, last]).toStrictEqual([name, name]);
   }
   expect(await call(server, 'enters:at_once', ['erin'])).toBe('nothing erin');
+});
+
+test('a result and an error see nothing of those that were printed before, or beside them', async ({ lifetime }) => {
+  const server = await start(lifetime);
+  for (const name of ['alice', 'bob']) {
+    expect(await call(server, 'prints:short', [name])).toStrictEqual(['nothing']);
+    expect((await callError(server, 'prints:error', [name])).data).toStrictEqual(['nothing']);
+  }
+  const names = ['carol', 'dave', 'erin'];
+  const results = await Promise.all(names.map((name) => call(server, 'prints:long', [name])));
+  for (const [index, result] of results.entries()) {
+    expect(['nothing', names[index]]).toEqual(expect.arrayContaining([...new Set(result as readonly string[])]));
+  }
+});
+
+test('a stream that is left is closed in the context of its call', async ({ lifetime }) => {
+  const server = await start(lifetime);
+  for (const name of ['carol', 'dave']) {
+    closed.seen = withResolvers<string>();
+    const client = await RawClient.connect(server.port);
+    const body = JSON.stringify({ jsonrpc: '2.0', method: 'streams:endless', params: [name], id: 1 });
+    client.request('POST', '/mi', body, ['Content-Type: application/json']);
+    await once(client.socket, 'data');
+    client.kill();
+    expect(await closed.seen.promise).toBe(name);
+  }
 });

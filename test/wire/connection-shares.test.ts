@@ -13,14 +13,20 @@ import { unless } from '../support/unless.js';
 interface Started {
   readonly server: Server;
   readonly socketPath: string;
+  readonly warnings: readonly string[];
 }
 
 async function start(t: Lifetime, httpd: NonNullable<ServerOptions['httpd']>, options = ''): Promise<Started> {
   const socketPath = new TlsFiles(t).path('mi.sock');
-  const server = createServer({ httpd: { ...httpd, listen: [`http:127.0.0.1:0${options}`, `unix:${socketPath}`] } });
+  const warnings: string[] = [];
+  const warn = (_: object, text: string): void => void warnings.push(text);
+  const server = createServer({
+    httpd: { ...httpd, listen: [`http:127.0.0.1:0${options}`, `unix:${socketPath}`] },
+    log: { debug: () => {}, info: () => {}, warn, error: warn },
+  });
   await server.start();
   t.onTestFinished(() => server.close({ deadline: 0 }));
-  return { server, socketPath };
+  return { server, socketPath, warnings };
 }
 
 /** Connections that send nothing, from one address; those that the server does not close. */
@@ -68,6 +74,10 @@ unless(process.platform !== 'linux', describe)('connections of one address', () 
     expect(open.size >= 60 && open.size <= 110, `${open.size} are open`).toBe(true);
     expect(await status(from('127.0.0.2'))).toBe(200);
     expect(await status({ socketPath })).toBe(200);
+    // One line tells of all of them.
+    expect(started.warnings).toStrictEqual([
+      expect.stringMatching(/^connections are refused: 80 connections from one address are open, .*counts them$/),
+    ]);
     for (const socket of open) socket.destroy();
     await expect.poll(() => status(from('127.0.0.1'))).toBe(200);
   });
@@ -99,7 +109,7 @@ unless(process.platform !== 'linux' || noOpenssl, describe)('connections of one 
     const server = createServer({ httpd: { ...httpd, listen } });
     await server.start();
     t.onTestFinished(() => server.close({ deadline: 0 }));
-    return { server, socketPath: '' };
+    return { server, socketPath: '', warnings: [] };
   }
 
   /** 0: closed without a word, as no reply can be given before the handshake. */

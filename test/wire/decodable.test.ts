@@ -141,6 +141,32 @@ describe('what a server writes can be decoded', () => {
     expect(page.body).toMatch(/half of a surrogate pair in parameter/);
   });
 
+  test('texts that are cut short are cut between characters', async ({ lifetime, startServer }) => {
+    const { module: half } = module();
+    const audit_file = join(folder(lifetime), 'audit.log');
+    const server = await startServer({ modules: [half], log: silent, httpd: { audit_file } });
+    // Wherever the cut is, one of two begins is odd there.
+    for (const begin of ['', 'a']) {
+      const long = begin + '😀'.repeat(2000);
+      for (const name of [long, `half:${long}`, `${long}:x`]) {
+        const { body } = await post(server, requestOf(name, []));
+        expect(body).toMatch(/😀…/);
+        expect(body).not.toContain('\ufffd');
+      }
+      const page = await post(server, '', {
+        method: 'GET',
+        path: `/mi/${encodeURIComponent(begin + '😀'.repeat(50))}`,
+      });
+      expect(page.body).toMatch(/😀…/);
+      expect(page.body).not.toContain('\ufffd');
+      await post(server, requestOf('half:echo', [[long, { [long]: long }]]));
+    }
+    await server.close();
+    const lines = readFileSync(audit_file, 'utf8');
+    expect(lines).toMatch(/😀\([0-9]+ more\)/);
+    expect(lines).not.toMatch(/\ufffd|\\ud/);
+  });
+
   test('events', async ({ onTestFinished, startServer }) => {
     const receiver = createSocket('udp4').bind(0, '127.0.0.1');
     onTestFinished(() => void receiver.close());

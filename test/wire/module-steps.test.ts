@@ -127,6 +127,19 @@ test('a module closes its server from within its start when it does not wait for
   await server.close();
 });
 
+test('what the start of one module has begun may close the server within the start of another, and wait for it', async () => {
+  const made: { server?: Server } = {};
+  const { promise, resolve } = withClosed();
+  const { server } = serverOf(
+    // Once this start is over.
+    { start: () => void setImmediate(() => void made.server?.close().then(resolve, resolve)) },
+    { start: () => new Promise((started) => setTimeout(started, 20)) },
+  );
+  made.server = server;
+  await expect(server.start()).rejects.toThrow(/^the server was closed before it listened$/);
+  expect(await promise).toBeUndefined();
+});
+
 test('what the start has begun may close the server later, and wait for it', async () => {
   const made: { server?: Server } = {};
   const { promise, resolve } = withClosed();

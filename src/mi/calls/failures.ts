@@ -1,7 +1,11 @@
 import { printJson } from '../../base/json.js';
 import type { Log } from '../../base/log.js';
+import { OwnContext } from '../../base/own-context.js';
 import { errorMember, MiError, NothingError, serverError } from '../errors.js';
 import { printAtOnce } from '../results/long-printer.js';
+
+/** Errors are printed in it: a store that a `toJSON` in one enters is not seen by other calls. */
+const context = new OwnContext();
 
 /** Maps the failures of calls to the errors that clients are told, and logs the rest. */
 export class Failures {
@@ -35,7 +39,7 @@ export class Failures {
   print(error: MiError, command = 'request'): string {
     try {
       const member = errorMember(error);
-      const text = typeof member.data === 'object' ? printAtOnce(member) : printJson(member);
+      const text = typeof member.data === 'object' ? context.run(printAtOnce, member, undefined) : printJson(member);
       if (text !== undefined) return text;
     } catch (cause) {
       this.#log.error({ err: cause, command }, `the error of MI command ${command} cannot be printed`);

@@ -1,6 +1,6 @@
-import { AsyncResource } from 'node:async_hooks';
 import { currentSecond } from '../../base/clock.js';
 import { type JsonValue, printJson } from '../../base/json.js';
+import { OwnContext } from '../../base/own-context.js';
 import { type Slice, workInTurns } from '../../base/slice.js';
 import type { ConstantReply } from '../../native/reply-window.js';
 import { NothingError, serverError } from '../errors.js';
@@ -130,11 +130,23 @@ export function printParts(value: unknown): PrintedResult | undefined {
 /** An empty array for the parts of the next value, which most often has none; undefined while a value is printed. */
 let spare: Piecewise[] | undefined;
 
-/** Begins to print a value that may be long. */
-function printLong(value: unknown): PrintedResult | undefined {
+/** Values are printed in it: a store that a `toJSON` enters is not seen by other calls. */
+const context = new OwnContext();
+
+function beginLong(value: unknown): LongPrinter {
   const printer = new LongPrinter(value);
   // By their number, not by the clock: a value is printed in the same way each time.
   for (let steps = 0; steps < firstSteps && !printer.isComplete; steps += 1) printer.step();
+  return printer;
+}
+
+function printSlice(printer: LongPrinter, slice: Slice): void {
+  while (!printer.isComplete && !slice.isOver) printer.step();
+}
+
+/** Begins to print a value that may be long. */
+function printLong(value: unknown): PrintedResult | undefined {
+  const printer = context.run(beginLong, value, undefined);
   if (!printer.isComplete) return [new LongValue(value, printer)];
   const parts = printer.take();
   if (parts.length === 0) return undefined;
@@ -182,8 +194,6 @@ export function discardResult(value: unknown): void {
 class LongValue extends Piecewise {
   readonly #value: unknown;
   readonly #printer: LongPrinter;
-  /** Of the call: a `toJSON` is asked in it. */
-  readonly #context = new AsyncResource('mi-httpd long value');
   /** Settles when all is printed, or nobody wants it any more. */
   readonly printed: Promise<void>;
   #settle: { readonly resolve: () => void; readonly reject: (error: unknown) => void } | undefined;
@@ -218,9 +228,7 @@ class LongValue extends Piecewise {
   /** Prints a slice; true if there is more to print. */
   #print(slice: Slice): boolean {
     try {
-      this.#context.runInAsyncScope(() => {
-        while (!this.#printer.isComplete && !slice.isOver) this.#printer.step();
-      });
+      context.run(printSlice, this.#printer, slice);
     } catch (error) {
       this.#settle?.reject(error);
       return false;
