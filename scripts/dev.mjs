@@ -10,6 +10,13 @@ const quiet = 200;
 let server = start();
 let timer;
 
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.once(signal, () => {
+    server.kill(signal);
+    process.exit();
+  });
+}
+
 watch(join(root, 'src'), { recursive: true }, () => {
   clearTimeout(timer);
   timer = setTimeout(restart, quiet);
