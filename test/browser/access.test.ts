@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import { describe, expect } from 'vitest';
-import { runForm, showAs, skipped } from '../support/browser/chromium.js';
+import { follow, runForm, showAs, skipped } from '../support/browser/chromium.js';
 import { sampleModule } from '../support/browser/sample-module.js';
 import { test } from '../support/test.js';
 import { unless } from '../support/unless.js';
@@ -73,8 +73,8 @@ unless(skipped, describe)('access', () => {
   test('without JavaScript every step works', async ({ startServer, openTab }) => {
     const server = await startServer({ modules: [sampleModule()], usrloc: {} });
     const page = await openTab(server, { javaScriptEnabled: false });
-    await page.getByRole('link', { name: 'sample', exact: true }).click();
-    await page.getByRole('link', { name: 'sample:echo', exact: true }).click();
+    for (const name of ['sample', 'sample:echo'])
+      await follow(page, () => page.getByRole('link', { name, exact: true }).click());
     await page.getByRole('radio', { name: /text, also/ }).check();
     await page.getByLabel(/^text/).last().fill('a');
     await page.getByLabel(/^also/).fill('b');
@@ -101,13 +101,13 @@ unless(skipped, describe)('access', () => {
     const at = names.findIndex((name) => name.startsWith('sample:calls'));
     for (let step = 0; step < at; step++) await page.keyboard.press('ArrowDown');
     expect((await page.getByRole('option', { selected: true }).textContent()) ?? '').toMatch(/sample:calls/);
-    await page.keyboard.press('Enter');
-    await page.getByRole('heading', { level: 2, name: 'sample:calls' }).waitFor();
+    await follow(page, () => page.keyboard.press('Enter'));
+    expect(await page.getByRole('heading', { level: 2, name: 'sample:calls' }).count()).toBe(1);
     await page.keyboard.press('Tab');
     await page.getByRole('link', { name: 'Skip to the content' }).press('Enter');
-    expect(await page.evaluate('document.activeElement.localName')).toBe('main');
+    await expect.poll(() => page.evaluate('document.activeElement.localName')).toBe('main');
     await tabTo(page, 'Run');
-    await page.keyboard.press('Enter');
+    await follow(page, () => page.keyboard.press('Enter'));
     await page.getByRole('table').waitFor();
     await tabTo(page, 'Caller');
     await page.keyboard.press('Enter');

@@ -2,7 +2,7 @@
 import type { Page } from 'playwright-core';
 import { describe, expect } from 'vitest';
 import { command, defineModule } from '#src/index.js';
-import { runForm, showAs, skipped } from '../support/browser/chromium.js';
+import { follow, runForm, showAs, skipped } from '../support/browser/chromium.js';
 import { sampleModule } from '../support/browser/sample-module.js';
 import { test } from '../support/test.js';
 import { unless } from '../support/unless.js';
@@ -43,17 +43,17 @@ async function runEveryCommand(page: Page): Promise<number> {
   expect(modules.includes('core') && modules.includes('usrloc'), modules.join()).toBe(true);
   let count = 0;
   for (const module of modules) {
-    await page.getByRole('navigation', { name: 'Modules' }).getByRole('link', { name: module, exact: true }).click();
-    await page.getByRole('heading', { level: 2, name: module, exact: true }).waitFor();
+    const menu = page.getByRole('navigation', { name: 'Modules' }).getByRole('link', { name: module, exact: true });
+    await follow(page, () => menu.click());
+    expect(await page.getByRole('heading', { level: 2, name: module, exact: true }).count()).toBe(1);
     const listed = await page.getByRole('main').getByRole('link').allTextContents();
     expect(listed.length, module).toBeGreaterThan(0);
     const names = [...listed.filter((name) => !late.includes(name)), ...late.filter((name) => listed.includes(name))];
     for (const name of names) {
       if (name === 'core:kill') continue;
-      const menu = page.getByRole('navigation', { name: 'Modules' }).getByRole('link', { name: module, exact: true });
-      await menu.click();
-      await page.getByRole('main').getByRole('link', { name, exact: true }).click();
-      await page.getByRole('heading', { level: 2, name, exact: true }).waitFor();
+      await follow(page, () => menu.click());
+      await follow(page, () => page.getByRole('main').getByRole('link', { name, exact: true }).click());
+      expect(await page.getByRole('heading', { level: 2, name, exact: true }).count()).toBe(1);
       expect(await page.getByRole('region', { name: 'Result' }).count(), `${name} ran before it was asked to`).toBe(0);
       const parameters = page.getByLabel(/as JSON, or words/);
       // What takes no parameters asks for none.
@@ -153,7 +153,7 @@ for (const [method, verb] of [
       ] as const) {
         await page.goto('/mi/sample/sample:echo');
         await page.getByLabel(/as JSON, or words/).fill(argument);
-        await page.getByRole('button', { name: 'Run', exact: true }).click();
+        await follow(page, () => page.getByRole('button', { name: 'Run', exact: true }).click());
         const alert = page.getByRole('alert');
         await alert.waitFor();
         expect((await alert.textContent()) ?? '', argument).toMatch(told);

@@ -91,6 +91,7 @@ async function behave(port: number, { first, drip, reads }: SlowClient): Promise
 describe('slow clients', () => {
   test(`${slow.length * each} of them are closed by their deadlines while others are served`, async ({
     startServer,
+    onTestFailed,
   }) => {
     const server = await startServer({
       modules: [large],
@@ -99,14 +100,16 @@ describe('slow clients', () => {
       mi_http: { mi_timeout: 5 },
     });
     const atRest = await rests(server);
-    const started = performance.now();
-    const ends = slow.flatMap((one) =>
-      Array.from({ length: each }, async () => {
-        await behave(server.port, one);
-        const took = performance.now() - started;
-        expect(took, `a client that ${one.name} was closed after ${took} ms`).toBeLessThan(25_000);
-      }),
-    );
+    // One that is not closed is told by its name when the time of the test is over.
+    const open = new Set<string>();
+    onTestFailed(() => {
+      console.error('still open:', ...open);
+    });
+    const ends = slow.map(async (one) => {
+      open.add(one.name);
+      await Promise.all(Array.from({ length: each }, () => behave(server.port, one)));
+      open.delete(one.name);
+    });
     let isOver = false;
     const all = Promise.all(ends).finally(() => {
       isOver = true;

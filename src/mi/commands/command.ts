@@ -48,7 +48,8 @@ export interface CommandDeclaration<R extends readonly Recipe[], T = Result> {
   readonly namedOnly?: boolean;
   /**
    * Runs the command. It may return a promise: then only the calling connection waits. A long value is printed over several
-   * turns of the event loop, and so must not be changed any more: what is changed before it is printed is sent changed.
+   * turns of the event loop, one in a batch when those before it are sent. Neither may be changed any more: what is changed
+   * before it is printed is sent changed.
    *
    * @throws MiError to answer with that error; anything else is answered -32000 and logged
    */

@@ -85,12 +85,19 @@ function watch(context: BrowserContext, faults: string[], expected: RegExp | und
   });
 }
 
+/**
+ * Does an action that leads to another document, and waits until that one is whole: without waiting, a test that goes on
+ * may still look at the page before. Scripts of type module have run by then. A link that changes the fragment alone
+ * loads no document.
+ */
+export async function follow(page: Page, action: () => Promise<void>): Promise<void> {
+  await Promise.all([page.waitForEvent('domcontentloaded', { timeout: 60_000 }), action()]);
+}
+
 /** Runs the form as it is filled in and waits for the page with its result. */
 export async function runForm(page: Page): Promise<void> {
-  await page.getByRole('button', { name: 'Run', exact: true }).click();
+  await follow(page, () => page.getByRole('button', { name: 'Run', exact: true }).click());
   await page.getByRole('region', { name: 'Result' }).waitFor();
-  // Scripts of type module have run by then.
-  await page.waitForLoadState('domcontentloaded');
 }
 
 /** Chooses how the result is shown. */
