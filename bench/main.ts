@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { loadEngine } from '#src/http/engine/loader.js';
+import { loadUws } from '#src/http/engine/uws/loader.js';
 import { installPeers } from './install.js';
 import { buildClient } from './load/client.js';
 import { wrkMissing } from './load/wrk.js';
@@ -96,7 +96,7 @@ function choosePeers({ peers: names, original }: BenchOptions): {
 }
 
 async function versions(): Promise<string> {
-  const engine = await loadEngine();
+  const engine = await loadUws();
   const wrk = /^wrk \S+/.exec(versionOf('wrk', '-v') ?? '')?.[0].replace('debian/', '') ?? 'wrk';
   return `Node.js ${process.versions.node}, ${engine.name} ${engine.version}, ${wrk}`;
 }

@@ -1,4 +1,4 @@
-// node scripts/engine-pins.mjs: what src/http/engine/pins.ts and package-lock.json hold of the engine, compared with the registry;
+// node scripts/engine-pins.mjs: what src/http/engine/uws/pins.ts and package-lock.json hold of the engine, compared with the registry;
 // with --write, written anew. What the registry does not give is told, and what is there for it stays.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -12,7 +12,7 @@ const platforms = ['linux-x64', 'linux-arm64', 'darwin-x64', 'darwin-arm64', 'wi
 const majors = { 20.51: [20, 22], 20.69: [22, 24, 26] };
 
 const lockFile = join(root, 'package-lock.json');
-const pinFile = join(root, 'src/http/engine/pins.ts');
+const pinFile = join(root, 'src/http/engine/uws/pins.ts');
 const lock = JSON.parse(readFileSync(lockFile, 'utf8'));
 const before = { lock: readFileSync(lockFile, 'utf8'), pins: readFileSync(pinFile, 'utf8') };
 const pins = new Map(

@@ -4,8 +4,8 @@ import { createServer, type RequestListener } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
-import { loadEngine } from '#src/http/engine/loader.js';
-import type { UwsApp, UwsResponse } from '#src/http/engine/uws.js';
+import { loadUws } from '#src/http/engine/uws/loader.js';
+import type { UwsApp, UwsResponse } from '#src/http/engine/uws/types.js';
 import { ByHandCommands, type RpcReply, type RpcRequest } from './by-hand-commands.js';
 import type { SampleReplies } from './peer.js';
 
@@ -28,7 +28,7 @@ function answer(text: string, send: (reply: string) => void): void {
 }
 
 async function uwsApp(): Promise<UwsApp> {
-  const { uws } = await loadEngine();
+  const { uws } = await loadUws();
   return tls === undefined ? uws.App() : uws.SSLApp({ cert_file_name: tls.cert, key_file_name: tls.key });
 }
 

@@ -3,7 +3,7 @@
 // whose handler makes nothing but what the engine makes for it.
 import { type HeapProfiler, Session } from 'node:inspector';
 import { createServer } from 'mi-httpd';
-import { loadEngine } from '#src/http/engine/loader.js';
+import { loadUws } from '#src/http/engine/uws/loader.js';
 import { buildClient, callBySchedule } from '../load/client.js';
 import { miCall } from '../peers/peer.js';
 
@@ -32,7 +32,7 @@ async function serveOurs(): Promise<Subject> {
 }
 
 async function serveBare(): Promise<Subject> {
-  const { uws } = await loadEngine();
+  const { uws } = await loadUws();
   const app = uws.App();
   const nothing = (): void => {};
   app.post('/mi', (response) => {

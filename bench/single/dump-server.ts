@@ -3,9 +3,10 @@
 // `large BYTES`, the same in writes of 64 KiB, of which the engine loses some where a reader is slow.
 // With `CERTIFICATE KEY` behind it, over TLS, with the same suites.
 import { createServer } from 'mi-httpd';
-import { loadEngine } from '#src/http/engine/loader.js';
-import type { UwsResponse } from '#src/http/engine/uws.js';
-import { chunkLimit, corkedSize } from '#src/http/exchange.js';
+import { loadUws } from '#src/http/engine/uws/loader.js';
+import { corkedSize } from '#src/http/engine/uws/response.js';
+import type { UwsResponse } from '#src/http/engine/uws/types.js';
+import { chunkLimit } from '#src/http/exchange.js';
 import { defaultCiphers, readCiphers } from '#src/http/tls/ciphers.js';
 import { engineList } from '#src/http/tls/suites.js';
 
@@ -36,7 +37,7 @@ async function serveContacts(contacts: number): Promise<void> {
 }
 
 async function serveConstant(bytes: number, part: number): Promise<void> {
-  const { uws } = await loadEngine();
+  const { uws } = await loadUws();
   const chunk = Buffer.alloc(part, 'x');
   const parts = part < chunkLimit ? chunkLimit / part : 1;
   const ssl_ciphers = engineList(readCiphers(defaultCiphers));

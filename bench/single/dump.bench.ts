@@ -3,7 +3,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { loadEngine } from '#src/http/engine/loader.js';
+import { loadUws } from '#src/http/engine/uws/loader.js';
 import { bundle } from '../../scripts/bundle.mjs';
 import { figureOf } from '../figures.js';
 import { buildClient, callBySchedule, download, type Latency, readForEver, readSlowly } from '../load/client.js';
@@ -202,7 +202,7 @@ function progress(what: string): void {
 }
 
 async function report(): Promise<void> {
-  const engine = await loadEngine();
+  const engine = await loadUws();
   const machine = describeMachine();
   const versions = `Node.js ${process.versions.node}, ${engine.name} ${engine.version}`;
   const pinned = isPinned ? 'server on core 0, clients on core 1' : 'not pinned, taskset is missing';

@@ -6,7 +6,7 @@ import { packageFile, packageInfo } from '../base/package.js';
 import { formatDiagnostic } from '../config/config-file.js';
 import { ParameterError } from '../config/parameter.js';
 import { readConfig } from '../config/statements.js';
-import { loadEngine } from '../http/engine/loader.js';
+import { loadEngine } from '../http/engine/choose.js';
 import { defaultDeadline, type Server } from '../server.js';
 import { type CommandLine, defaultConfig, parseCommandLine, usage } from './arguments.js';
 import { type CheckedConfig, checkConfig, createConfiguredServer } from './configured-server.js';

@@ -1,7 +1,3 @@
-import { corkedSize } from './engine/engine.js';
-
-export { corkedSize, corkedWithHeadSize } from './engine/engine.js';
-
 /** Method of a request: HEAD is GET without the body (RFC 9110 §9.3.2). */
 export type Method = 'GET' | 'HEAD' | 'POST';
 
@@ -67,7 +63,10 @@ export interface ChunkSource {
 }
 
 /** Bytes of the largest chunk that is sent in one turn of the event loop when the length of a reply is unknown. */
-export const chunkLimit = 4 * corkedSize;
+export const chunkLimit = 65280;
+
+/** Bytes of a reply that every engine sends in one piece with its head, so that its memory may be used again at once. */
+export const shortReplySize = 14336;
 
 /** Bytes up to which the body of a reply is sent or copied at once. A longer one is held until its client has read it. */
 export const heldBodySize = 262144;

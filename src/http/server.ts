@@ -1,8 +1,8 @@
 import type { Log } from '../base/log.js';
 import { type FileShares, SpareDescriptors, shareOpenFiles } from '../base/open-files.js';
 import { BodyPool } from '../native/bodies.js';
+import { loadEngine } from './engine/choose.js';
 import type { Engine } from './engine/engine.js';
-import { loadEngine } from './engine/loader.js';
 import { chunkLimit } from './exchange.js';
 import { AllowedHosts } from './limits/allowed-hosts.js';
 import { Connections, unixReserve } from './limits/connections.js';

@@ -51,8 +51,8 @@ describe('what the command tells about itself', () => {
   });
 
   test('the version of the engine is that of the binary that was loaded', async () => {
-    const { loadEngine } = await import('#src/http/engine/loader.js');
-    const { version: told } = await loadEngine();
+    const { loadUws } = await import('#src/http/engine/uws/loader.js');
+    const { version: told } = await loadUws();
     const { sharedObjects } = process.report.getReport() as unknown as { sharedObjects: string[] };
     const binary = sharedObjects.find((path) => /uws[^/\\]*\.node|@uwsjs/.test(path));
     assert(binary !== undefined, sharedObjects.join('\n'));

@@ -3,7 +3,7 @@ import { appendFileSync, cpSync, mkdirSync, readdirSync, readFileSync, symlinkSy
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { assert, describe, expect } from 'vitest';
-import { enginePins } from '#src/http/engine/pins.js';
+import { enginePins } from '#src/http/engine/uws/pins.js';
 import { createServer } from '#src/index.js';
 import { checkout, type Ended, Running, temporaryFiles } from '../support/daemon.js';
 import type { Lifetime } from '../support/lifetime.js';

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect } from 'vitest';
-import { ReadProbe } from '#src/http/engine/read-probe.js';
+import { ReadProbe } from '#src/http/engine/uws/read-probe.js';
 import { command, defineModule } from '#src/index.js';
 import { rests } from '../support/at-rest.js';
 import { mi } from '../support/daemon.js';

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect } from 'vitest';
-import { loadEngine } from '#src/http/engine/loader.js';
+import { loadUws } from '#src/http/engine/uws/loader.js';
 import type { Exchange } from '#src/http/exchange.js';
 import { httpCounterNames } from '#src/http/limits/counters.js';
 import { HttpServer } from '#src/http/server.js';
@@ -225,9 +225,9 @@ test('a failed start keeps nothing alive either, nor does a server that never st
 
 test('where no engine loads one line says so, and names what is supported', async () => {
   const { code, output } = await run(`
-    const { loadEngine } = await import('#src/http/engine/loader.js');
+    const { loadUws } = await import('#src/http/engine/uws/loader.js');
     Object.defineProperty(process, 'arch', { value: 'mips' });
-    await loadEngine().catch((error) => console.log(error.message));
+    await loadUws().catch((error) => console.log(error.message));
   `);
   expect(output).toMatch(/^no HTTP engine loads on \w+ mips, Node\.js \d[^\n]*; supported on Linux[^\n]*\n$/);
   expect(output).toMatch(/20\.51\.4 for Node\.js 20/);
@@ -235,7 +235,7 @@ test('where no engine loads one line says so, and names what is supported', asyn
 });
 
 test('an embedder may bring the engine', async ({ start }) => {
-  const { uws } = await loadEngine();
+  const { uws } = await loadUws();
   const { server, port } = await start([root()], { engine: uws });
   expect((await ask(port, 'GET', '/t')).text).toBe('ok');
   expect(server.engine).toMatch(/of the embedder/);

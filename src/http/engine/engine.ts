@@ -52,6 +52,13 @@ export interface Receiver {
   request(request: EngineRequest, method: string, path: string, route: object | undefined): void;
   /** A piece of the body has come; its memory is lent until this returns. */
   bodyPiece(piece: ArrayBuffer, isLast: boolean): void;
+  /**
+   * More than `limit` requests have come without a wait for replies: this one is to be refused, and no other of its
+   * connection is served.
+   *
+   * @param length bytes that the refusal has at least; undefined: the connection is closed without one
+   */
+  tooMany(limit: number, length: number | undefined): void;
   /** The connection has gone before the reply had ended. */
   gone(): void;
 }
@@ -97,15 +104,6 @@ export interface Connection {
   onGone(gone: () => void): void;
 }
 
-/** Bytes of a body that the engine keeps for certain when the kernel does not take them: what it corks, 16 KiB. */
-export const corkedSize = 16320;
-
-/** The same as {@link corkedSize}, beside a head. */
-export const corkedWithHeadSize = 14336;
-
-/** Bytes of replies that the engine keeps back until it has handed over all requests of a piece. */
-export const keptBack = 16384;
-
 /** The part of a piece of a body that the engine has taken. */
 export interface Taken {
   readonly bytes: number;
@@ -126,6 +124,15 @@ export interface EngineResponse {
   awaitBody(): void;
   /** The address of the other end, '' where it is not known. */
   readonly remoteAddress: string;
+  /** Tells whether the request is to be the last one of its connection; asked once for each. */
+  isLastDue(): boolean;
+  /** Tells whether this turn has lasted long: the request is better served in a later one, see {@link later}. */
+  isTurnLong(): boolean;
+  /**
+   * Tells whether a body of so many bytes, one or more, may be given to {@link end}; otherwise it is given to
+   * {@link writeOf}. Asked once for each body.
+   */
+  takesWhole(length: number, isClosing: boolean): boolean;
   /** True when what is written is sent together: within a call of the receiver. Else use {@link cork}. */
   readonly isCorked: boolean;
   cork(write: () => void): void;

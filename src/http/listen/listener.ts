@@ -97,7 +97,7 @@ function certifiedListener(
 /** Handlers of apps that no connection ever reaches. */
 const noHandlers: EngineHandlers = {
   posts: [],
-  receiver: () => ({ request: () => {}, bodyPiece: () => {}, gone: () => {} }),
+  receiver: () => ({ request: () => {}, bodyPiece: () => {}, tooMany: () => {}, gone: () => {} }),
   opened: () => {},
   closed: () => {},
 };

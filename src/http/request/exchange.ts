@@ -4,16 +4,7 @@ import type { Log } from '../../base/log.js';
 import { shorten } from '../../base/text.js';
 import type { BodyPool } from '../../native/bodies.js';
 import { Pushed } from '../../native/layout.js';
-import {
-  corkedWithHeadSize,
-  type EngineHandlers,
-  type EngineRequest,
-  type EngineResponse,
-  keptBack,
-  type Receiver,
-} from '../engine/engine.js';
-import { Pipelining, shortestPipeline } from '../engine/pipelining.js';
-import { ReadProbe } from '../engine/read-probe.js';
+import type { EngineHandlers, EngineRequest, EngineResponse, Receiver } from '../engine/engine.js';
 import {
   type Caller,
   type ChunkSource,
@@ -87,8 +78,6 @@ export interface ExchangeSettings {
 /** Makes the exchanges of a server, and holds what they share. */
 export class Exchanges {
   readonly refusals: Refusals;
-  readonly probe = new ReadProbe();
-  readonly pipelining = new Pipelining();
   /** Of the request that has come last. */
   readonly head = new RequestHead();
   readonly arrival = new Arrival();
@@ -237,7 +226,6 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
     const { roots, connections, counters } = this.#settings;
     counters.add(Counter.requests, 1);
     connections.exchangeBegan();
-    this.#host.pipelining.count();
     // A route is what the registry found, and only a method that is served reaches a handler.
     const match = (route as RootMatch | undefined) ?? roots.findCommon(path);
     this.#reuse(method as Method, match);
@@ -325,9 +313,9 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
         this.#kept = root.keptHeaders.map((name) => request.getHeader(name));
       }
       // The engine may misread where this request ends; then the connection closes after the reply.
-      this.#mustClose = head.isEndDoubtful(method) || this.#host.probe.isLastDue();
+      this.#mustClose = head.isEndDoubtful(method) || this.#response.isLastDue();
       if (isPost && hasBody) this.#response.awaitBody();
-      else if (this.#mustClose || this.#host.pipelining.isTurnLong()) this.#dispatchLater();
+      else if (this.#mustClose || this.#response.isTurnLong()) this.#dispatchLater();
       else this.#dispatch();
     }
   }
@@ -374,10 +362,10 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
    * @param isLast true when it closes in any case
    */
   #refuseByHead(status: number, reason: string, headers?: ReplyHeaders, isLast = false): void {
-    const { head, probe, pipelining } = this.#host;
+    const { head } = this.#host;
     const { maxBody, connections } = this.#settings;
     const isDoubtful = head.isEndDoubtful(this.method) || head.contentLength > maxBody;
-    const closes = isLast || isDoubtful || probe.isLastDue() || pipelining.isTurnLong();
+    const closes = isLast || isDoubtful || this.#response.isLastDue() || this.#response.isTurnLong();
     this.#state = State.refusing;
     this.#mustClose = closes || connections.isStopping;
     const refuse = (): void => {
@@ -421,8 +409,6 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
   bodyPiece(piece: ArrayBuffer, isLast: boolean): void {
     if (this.#state !== State.receiving) return;
     try {
-      const run = this.#host.pipelining.run(piece);
-      if (run > shortestPipeline && this.#refusesPipelined(run)) return;
       if (!isLast || this.#bodySlot !== -1 || this.#mustClose || this.#isHeld) this.#collect(piece, isLast);
       else {
         // The engine takes its memory back when this returns.
@@ -457,23 +443,17 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
     }
   }
 
-  /**
-   * One that is too many is refused, and the connection closed when another one follows. The engine keeps short replies
-   * back until it has handed over all requests of a piece, and loses them when the connection is closed before; a long one
-   * pushes them out, so that whoever sent the requests knows which were served. It may not be told to close by itself:
-   * it would hand over the next one all the same, and never its end.
-   */
-  #refusesPipelined(run: number): boolean {
-    const { pipelining } = this.#host;
-    const limit = pipelining.limitOf(this);
-    if (run <= limit) return false;
-    pipelining.remember(this);
+  tooMany(limit: number, length: number | undefined): void {
+    if (this.#state !== State.receiving) return;
     this.#state = State.refusing;
     this.#isLastAsked = true;
-    const reason = `more than ${limit} requests in one piece; wait for replies before sending more`;
-    if (run > limit + 1) this.#close();
-    else this.#refuse(503, reason, { 'Retry-After': '1' }, keptBack);
-    return true;
+    try {
+      const reason = `more than ${limit} requests in one piece; wait for replies before sending more`;
+      if (length === undefined) this.#close();
+      else this.#refuse(503, reason, { 'Retry-After': '1' }, length);
+    } catch (error) {
+      this.#failed(error);
+    }
   }
 
   #tooLarge(size: string): string {
@@ -587,14 +567,8 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
     }
     const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
     if (this.method === 'HEAD' || isBodiless(status)) return this.#replyHeadOnly(status, length, headers);
-    const { probe } = this.#host;
-    if (length === 0) {
-      probe.count(0);
-    } else if (length > heldBodySize || (length > corkedWithHeadSize && !isClosing)) {
+    if (length > 0 && (length > heldBodySize || !this.#response.takesWhole(length, isClosing))) {
       this.#begin(status, new HeldBody(typeof body === 'string' ? Buffer.from(body) : body), headers)?.startNow();
-      return true;
-    } else if (probe.isDue(length) && !isClosing) {
-      this.#begin(status, new HeldBody(Buffer.from(body)), headers)?.startNow();
       return true;
     }
     try {
@@ -701,7 +675,6 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
 
   /** @param length of the body that there would be */
   #replyHeadOnly(status: number, length: number | undefined, headers: ReplyHeaders | undefined): boolean {
-    this.#host.probe.count(0);
     try {
       this.#response.cork(() => {
         this.#writeHead(status, statusLine(status), headers);

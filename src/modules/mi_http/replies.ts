@@ -2,10 +2,10 @@ import { beginReply, PrettyChunks, ReplyChunks, sendChunks } from '../../gateway
 import {
   type Chunk,
   chunkLimit,
-  corkedWithHeadSize,
   type Exchange,
   heldBodySize,
   type ReplyHeaders,
+  shortReplySize,
 } from '../../http/exchange.js';
 import type { LaterAnswer } from '../../mi/calls/run.js';
 import { BytesCursor, type Cursor, Parts, releaseAll, TextCursor } from '../../mi/results/cursor.js';
@@ -64,7 +64,7 @@ export class Replies {
     if (this.#indented === undefined) {
       result.reply ??= new ConstantReply(result.text);
       // A longer one would not be copied when it is sent, but kept while the next one is made.
-      const fits = result.reply.size <= Math.min(this.#window.size, corkedWithHeadSize);
+      const fits = result.reply.size <= Math.min(this.#window.size, shortReplySize);
       const reply = fits ? result.reply.print(this.#scanner, idSlot) : undefined;
       if (reply !== undefined) {
         exchange.reply(200, reply);

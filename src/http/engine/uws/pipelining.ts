@@ -1,4 +1,4 @@
-import { memoryAddress } from '../../native/process.js';
+import { memoryAddress } from '../../../native/process.js';
 
 /**
  * Requests that may come in one piece on one connection: more than clients that pipeline send, where one that sends
@@ -79,17 +79,17 @@ export class Pipelining {
   }
 
   /** Most requests in one piece of the client that has sent more than {@link shortestPipeline}. */
-  limitOf(client: { readonly origin: string }): number {
+  limitOf(client: { readonly remoteAddress: string }): number {
     // The address is made when it is asked for, which costs more than the rest.
-    const until = this.#offenders.size === 0 ? undefined : this.#offenders.get(client.origin);
+    const until = this.#offenders.size === 0 ? undefined : this.#offenders.get(client.remoteAddress);
     return until !== undefined && performance.now() < until ? shortestPipeline : longestPipeline;
   }
 
   /** Remembers a client that has sent too many. */
-  remember({ origin }: { readonly origin: string }): void {
+  remember({ remoteAddress }: { readonly remoteAddress: string }): void {
     if (this.#offenders.size >= mostOffenders) this.#offenders.clear();
     this.#lastUntil = performance.now() + memory;
-    this.#offenders.set(origin, this.#lastUntil);
+    this.#offenders.set(remoteAddress, this.#lastUntil);
   }
 
   /** Tells whether a request without a body, of which it cannot be told where it comes from, is to wait for the next turn. */

@@ -1,13 +1,8 @@
-import { formatAddress } from '../../base/address.js';
-import {
-  type Connection,
-  corkedSize,
-  corkedWithHeadSize,
-  type EngineResponse,
-  type Receiver,
-  type Taken,
-} from './engine.js';
-import type { UwsRequest, UwsResponse } from './uws.js';
+import { formatAddress } from '../../../base/address.js';
+import type { Connection, EngineResponse, Receiver, Taken } from '../engine.js';
+import { Pipelining, shortestPipeline } from './pipelining.js';
+import { ReadProbe } from './read-probe.js';
+import type { UwsRequest, UwsResponse } from './types.js';
 
 /**
  * Every close of a connection by the server goes by this.
@@ -67,6 +62,21 @@ function addressOf(raw: UwsResponse): string {
   return formatAddress(new Uint8Array(raw.getRemoteAddress()));
 }
 
+/** Bytes of a body that the engine keeps for certain when the kernel does not take them: what it corks, 16 KiB. */
+export const corkedSize = 16320;
+
+/** The same as {@link corkedSize}, beside a head. */
+const corkedWithHeadSize = 14336;
+
+/** Bytes of replies that the engine keeps back until it has handed over all requests of a piece. */
+const keptBack = 16384;
+
+/** Keeps clients of an app from sending more than is served, and from reading less than they asked for. */
+export class Pace {
+  readonly pipelining = new Pipelining();
+  readonly probe = new ReadProbe();
+}
+
 /** Free responses that are kept: one is enough, unless a handler makes something of its own happen. */
 const mostIdle = 16;
 
@@ -75,6 +85,8 @@ export class UwsReply implements EngineResponse {
   isCorked = false;
   readonly #receiver: Receiver;
   readonly #idle: UwsReply[];
+  readonly #pipelining: Pipelining;
+  readonly #probe: ReadProbe;
   #raw: UwsResponse;
   /** True when the connection was found gone, or was closed. */
   #isGone = false;
@@ -89,7 +101,8 @@ export class UwsReply implements EngineResponse {
     isClosable = true;
     this.isCorked = true;
     try {
-      this.#receiver.bodyPiece(piece, isLast);
+      const run = this.#pipelining.run(piece);
+      if (run <= shortestPipeline || !this.#isTooMany(run)) this.#receiver.bodyPiece(piece, isLast);
     } finally {
       this.isCorked = false;
       isClosable = before;
@@ -97,9 +110,16 @@ export class UwsReply implements EngineResponse {
   };
 
   /** @param idle where it goes when it is free */
-  constructor(receiver: (response: EngineResponse) => Receiver, idle: UwsReply[], raw: UwsResponse) {
+  constructor(
+    receiver: (response: EngineResponse) => Receiver,
+    idle: UwsReply[],
+    { pipelining, probe }: Pace,
+    raw: UwsResponse,
+  ) {
     this.#raw = raw;
     this.#idle = idle;
+    this.#pipelining = pipelining;
+    this.#probe = probe;
     this.#receiver = receiver(this);
   }
 
@@ -107,6 +127,7 @@ export class UwsReply implements EngineResponse {
   serve(raw: UwsResponse, request: UwsRequest, method: string, path: string, route: object | undefined): void {
     this.#raw = raw;
     this.#isGone = false;
+    this.#pipelining.count();
     const before = isClosable;
     isClosable = true;
     this.isCorked = true;
@@ -131,6 +152,32 @@ export class UwsReply implements EngineResponse {
     return addressOf(this.#raw);
   }
 
+  isLastDue(): boolean {
+    return this.#probe.isLastDue();
+  }
+
+  isTurnLong(): boolean {
+    return this.#pipelining.isTurnLong();
+  }
+
+  takesWhole(length: number, isClosing: boolean): boolean {
+    return isClosing || (length <= corkedWithHeadSize && !this.#probe.isDue(length));
+  }
+
+  /**
+   * One that is too many is refused, and the connection closed when another one follows. The engine keeps short replies
+   * back until it has handed over all requests of a piece, and loses them when the connection is closed before; a long one
+   * pushes them out, so that whoever sent the requests knows which were served. It may not be told to close by itself:
+   * it would hand over the next one all the same, and never its end.
+   */
+  #isTooMany(run: number): boolean {
+    const limit = this.#pipelining.limitOf(this);
+    if (run <= limit) return false;
+    this.#pipelining.remember(this);
+    this.#receiver.tooMany(limit, run > limit + 1 ? undefined : keptBack);
+    return true;
+  }
+
   cork(write: () => void): void {
     this.#raw.cork(write);
   }
@@ -153,6 +200,7 @@ export class UwsReply implements EngineResponse {
 
   /** Where the client asks for it the engine closes by itself, and leaves the header out. */
   end(body: string | Uint8Array, isClosing: boolean, isLastAsked: boolean): void {
+    if (body.length === 0) this.#probe.count(0);
     if (isLastAsked && !isClosing) this.#raw.writeHeader('Connection', 'close');
     this.#raw.end(body, isClosing);
   }
@@ -162,6 +210,7 @@ export class UwsReply implements EngineResponse {
    * written as a header, and the client asked to close; where the engine has to close, the body is one of no bytes.
    */
   endHead(length: number | undefined, isClosing: boolean, isLastAsked: boolean): void {
+    this.#probe.count(0);
     if (isClosing) {
       this.#raw.end('', true);
       return;

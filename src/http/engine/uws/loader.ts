@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { reasonOf } from '../../base/text.js';
-import { firstHeadLimit } from '../../native/process.js';
+import { reasonOf } from '../../../base/text.js';
+import { firstHeadLimit } from '../../../native/process.js';
 import { UwsEngine } from './app.js';
 import { checkEngine, UnknownEngine } from './pins.js';
-import type { UwsModule } from './uws.js';
+import type { UwsModule } from './types.js';
 
 interface Candidate {
   readonly specifier: string;
@@ -50,7 +50,7 @@ let loaded: UwsEngine | undefined;
  * @throws Error in one line, naming this platform and what is supported, when no engine loads, or one is found that is not
  *   the one this version was made with
  */
-export async function loadEngine(given?: object): Promise<UwsEngine> {
+export async function loadUws(given?: object): Promise<UwsEngine> {
   if (given !== undefined) {
     if (!isEngine(given)) throw new TypeError('option engine is not uWebSockets.js: it lacks App, SSLApp or others');
     return new UwsEngine('of the embedder', given);

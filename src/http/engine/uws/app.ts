@@ -10,9 +10,9 @@ import type {
   ListenSocket,
   LoadedCertificate,
   SecureApp,
-} from './engine.js';
-import { closeForExit, onLaterTurn, tellOfConnection, UwsReply, whenClosable } from './response.js';
-import type { UwsApp, UwsDescriptor, UwsListenSocket, UwsModule, UwsRequest, UwsResponse } from './uws.js';
+} from '../engine.js';
+import { closeForExit, onLaterTurn, Pace, tellOfConnection, UwsReply, whenClosable } from './response.js';
+import type { UwsApp, UwsDescriptor, UwsListenSocket, UwsModule, UwsRequest, UwsResponse } from './types.js';
 
 /** uWebSockets.js, as it was loaded. */
 export class UwsEngine implements Engine {
@@ -88,11 +88,12 @@ interface Slot {
   readonly routes: object[];
   /** Responses that serve another request. */
   readonly idle: UwsReply[];
+  readonly pace: Pace;
 }
 
 /** Has an app serve requests. With the path and the method known, two texts less are made of each. */
 function serve(app: UwsApp, handlers: EngineHandlers): ServingApp {
-  const slot: Slot = { handlers, routes: handlers.posts.map(({ route }) => route), idle: [] };
+  const slot: Slot = { handlers, routes: handlers.posts.map(({ route }) => route), idle: [], pace: new Pace() };
   for (const [index, { path }] of handlers.posts.entries()) app.post(path, postHandler(slot, path, index));
   app.any('/*', anyHandler(slot));
   app.filter(connectionHandler(slot));
@@ -120,8 +121,8 @@ function anyHandler(slot: Slot) {
   };
 }
 
-function replyOf({ handlers, idle }: Slot, response: UwsResponse): UwsReply | undefined {
-  if (handlers !== undefined) return idle.pop() ?? new UwsReply(handlers.receiver, idle, response);
+function replyOf({ handlers, idle, pace }: Slot, response: UwsResponse): UwsReply | undefined {
+  if (handlers !== undefined) return idle.pop() ?? new UwsReply(handlers.receiver, idle, pace, response);
   // A closed app has no connections; the engine ends the process when a request is neither answered nor closed.
   response.close();
   return undefined;
