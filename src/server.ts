@@ -300,6 +300,11 @@ export class Server {
     return this.#httpd.engine;
   }
 
+  /** True while it takes requests: from the end of its start to the begin of its stop. */
+  get isListening(): boolean {
+    return this.#httpd.isListening;
+  }
+
   /**
    * Tries what the start tries, such as loading certificates and opening files, without listening and without leaving
    * anything behind. It logs what the start would log before it listens.

@@ -79,7 +79,7 @@ async function serve(line: CommandLine, signals: Signals): Promise<void> {
     `mi-httpd ${packageInfo.version} on ${server.engine}, configured by ${name}`,
   );
   for (const url of server.urls) announce.info({ url }, `serving ${url}`);
-  manager.tellReady();
+  manager.tellReady(servingStatus(server), () => server.isListening);
   signals.serve();
 }
 
@@ -123,10 +123,14 @@ function refuse(errors: readonly string[], notes: readonly string[] = []): void 
   exitWith(exitCode.badConfig, 'stderr', `${[...errors, ...notes, summary].join('\n')}\n`);
 }
 
+function servingStatus(server: Server): string {
+  return `serving ${server.urls.join(', ')}`;
+}
+
 function signalActions(server: Server, log: Logger, manager: ServiceManager): SignalActions {
   return {
     stop(signal) {
-      manager.tellStopping();
+      manager.tellStopping(`finishing what runs, ${defaultDeadline} s at most`);
       log.info(
         { signal },
         `${signal}: finishing what runs, ${defaultDeadline} s at most; a second signal exits at once`,
@@ -140,7 +144,7 @@ function signalActions(server: Server, log: Logger, manager: ServiceManager): Si
       );
     },
     async reload(signal) {
-      manager.tellReloading();
+      manager.tellReloading('reading users, tokens and certificates again');
       log.info({ signal }, `${signal}: reading users, tokens and certificates again`);
       await server.reload();
       const reloads = server.reloadTls();
@@ -148,7 +152,7 @@ function signalActions(server: Server, log: Logger, manager: ServiceManager): Si
       for (const { certificate, outcome } of reloads) {
         if (outcome === 'unchanged') log.info({ signal, certificate }, `${signal}: ${certificate} has not changed`);
       }
-      manager.tellReady();
+      manager.tellReady(servingStatus(server), () => server.isListening);
     },
     ignore: (signal, reason) => log.info({ signal }, `${signal}: ignored, ${reason}`),
   };
