@@ -9,7 +9,7 @@ import { reasonOf } from './base/text.js';
 import { parametersFromObject } from './config/parameter.js';
 import { checkRoot, type RootDeclaration } from './http/roots.js';
 import type { HttpServer } from './http/server.js';
-import type { Reload } from './http/tls/certificates.js';
+import type { Reload } from './http/tls/certificate-reload.js';
 import { LifeCycle } from './life-cycle.js';
 import { CacheSystems } from './mi/cache-systems.js';
 import { type Level, levels } from './mi/commands/command.js';

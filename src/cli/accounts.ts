@@ -1,5 +1,5 @@
 import { fchmodSync, fstatSync } from 'node:fs';
-import { accountName } from '../http/login/account-file.js';
+import { accountName } from '../http/login/accounts.js';
 import {
   digestToken,
   formatPasswordHash,

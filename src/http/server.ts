@@ -16,9 +16,9 @@ import {
   tryListener,
 } from './listen/listener.js';
 import { settingName } from './listen/setting.js';
-import { Exchanges } from './request/exchange.js';
+import { Exchanges } from './request/state-machine.js';
 import { type RootDeclaration, RootRegistry } from './roots.js';
-import { Certificates } from './tls/certificates.js';
+import { Certificates } from './tls/certificate-reload.js';
 import type { CertifiedListener } from './tls/certified-listener.js';
 import { ciphersNotice, defaultCiphers } from './tls/ciphers.js';
 

@@ -1,5 +1,5 @@
 import type { Field } from '../http/exchange.js';
-import { html, type Markup } from '../http/pages/markup.js';
+import { html, type Markup } from '../http/pages/html.js';
 import type { Command } from '../mi/commands/command.js';
 import type { CommandEntry } from '../mi/commands/command-table.js';
 import type { CompiledRecipe, ParameterType } from '../mi/commands/recipe.js';

@@ -1,5 +1,4 @@
-import { documentEnd, documentStart, serverLine } from '../http/pages/document.js';
-import { html, type Insertion, type Markup } from '../http/pages/markup.js';
+import { documentEnd, documentStart, html, type Insertion, type Markup, serverLine } from '../http/pages/html.js';
 
 /** The common data of all pages of one server. */
 export interface Site {

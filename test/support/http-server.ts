@@ -4,7 +4,7 @@ import { httpCounterNames } from '#src/http/limits/counters.js';
 import { tcpSetting } from '#src/http/listen/setting.js';
 import type { RootDeclaration } from '#src/http/roots.js';
 import { HttpServer, type HttpServerOptions } from '#src/http/server.js';
-import type { TlsSetting } from '#src/http/tls/suites.js';
+import type { TlsSetting } from '#src/http/tls/certificate.js';
 import { BodyPool } from '#src/native/bodies.js';
 import type { Lifetime } from './lifetime.js';
 

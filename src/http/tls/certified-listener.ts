@@ -1,8 +1,8 @@
 import type { Log } from '../../base/log.js';
 import type { CertificateFiles, Engine, EngineHandlers, LoadedCertificate, SecureApp } from '../engine/engine.js';
+import type { TlsSetting } from './certificate.js';
 import { type Certificate, readCertificate } from './certificate.js';
 import { readCiphers } from './ciphers.js';
-import type { TlsSetting } from './suites.js';
 import { type CipherList, engineList } from './suites.js';
 
 /** How often the files are read anew when they change while they are read. */

@@ -1,4 +1,4 @@
-import { refusalBody } from '../../gateway/refusal.js';
+import { refusalBody } from '../../gateway/jsonrpc-refusal.js';
 import { httpCounterNames } from '../../http/limits/counters.js';
 import { HttpServer } from '../../http/server.js';
 import { daysLeft } from '../../http/tls/certificate.js';

@@ -1,8 +1,13 @@
 import type { ParameterValues } from '../../config/parameter.js';
 import type { ListenerOptions } from '../../http/listen/listener.js';
-import { joinListeners } from '../../http/listen/own-listeners.js';
-import { type ListenSetting, parseListenSetting, settingName, tcpSetting } from '../../http/listen/setting.js';
-import type { TlsSetting } from '../../http/tls/suites.js';
+import {
+  joinListeners,
+  type ListenSetting,
+  parseListenSetting,
+  settingName,
+  tcpSetting,
+} from '../../http/listen/setting.js';
+import type { TlsSetting } from '../../http/tls/certificate.js';
 import type { AccessControl } from './access-control.js';
 import { ownFile } from './own-file.js';
 import type { parameters } from './parameters.js';

@@ -1,10 +1,9 @@
 import { browserHeaders } from '../../gateway/browser.js';
-import { refusalBody } from '../../gateway/refusal.js';
+import { refusalBody } from '../../gateway/jsonrpc-refusal.js';
 import { isFormType } from '../../http/request/forms.js';
 import { Runner } from '../../mi/calls/run.js';
 import { defineBuiltIn } from '../../module.js';
-import type { WebInterface } from '../../web/web.js';
-import { jsonRpcPath, webInterface } from '../../web/web.js';
+import { jsonRpcPath, type WebInterface, webInterface } from '../../web/web.js';
 import { parameters } from './parameters.js';
 
 /** The web interface alone, on a root of its own. */

@@ -21,9 +21,8 @@ import type { ListenerOptions } from '../listen/listener.js';
 import { settingName } from '../listen/setting.js';
 import { type ArrivingRequest, Denial } from '../login/access.js';
 import { decodePath, nowhere, type Root, type RootMatch, type RootRegistry, type Service } from '../roots.js';
-import { isJsonType, namesJson } from './accept.js';
 import { beginsAsJson, FieldError, isFormType, parseForm, parseQuery } from './forms.js';
-import { RequestHead } from './head.js';
+import { isJsonType, namesJson, RequestHead } from './head.js';
 import { Refusals } from './refusal.js';
 import { isBodiless, ReplyHead, statusLine } from './reply-head.js';
 import { FlushedBody, HeldBody, ReplyStream, type StreamLimits, type StreamOwner } from './stream.js';
@@ -492,7 +491,7 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
       return;
     }
     this.#state = State.open;
-    this.#settings.counters.add(Counter.bytesIn, this.#body.byteLength);
+    this.#settings.counters.add(Counter.bytes_in, this.#body.byteLength);
     try {
       this.#readFields();
       const result: unknown = this.#service.onRequest(this);
@@ -731,7 +730,7 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
   }
 
   sent(bytes: number): void {
-    this.#settings.counters.add(Counter.bytesOut, bytes);
+    this.#settings.counters.add(Counter.bytes_out, bytes);
   }
 
   ended(isLengthKnown: boolean): void {
@@ -740,7 +739,7 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
 
   failed(error: unknown, isHeadSent: boolean): void {
     const { module, root } = this.#root.declaration;
-    this.#settings.counters.add(Counter.streamErrors, 1);
+    this.#settings.counters.add(Counter.stream_errors, 1);
     const { about } = this;
     this.#settings.log.error(
       { err: error, root, module, about },
