@@ -372,6 +372,11 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
       this.#refuse(status, reason, headers);
       this.#reuseWhenEnded();
     };
+    this.#refuseInTurn(refuse, closes);
+  }
+
+  /** Refuses when its caller is known; in a later turn where the connection closes behind it. */
+  #refuseInTurn(refuse: () => void, closes: boolean): void {
     if (this.#isHeld) this.#verdict = refuse;
     else if (closes) this.#later(refuse);
     else refuse();
@@ -429,9 +434,12 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
       this.#state = State.refusing;
       this.#mustClose = true;
       this.#freeBody();
-      this.#later(() => this.#refuse(413, this.#tooLarge('in chunks')));
+      this.#refuseInTurn(() => this.#refuse(413, this.#tooLarge('in chunks')), true);
     } else if (outcome === Pushed.poolFull) {
-      this.#refuse(503, 'too many bodies are being received; try again', { 'Retry-After': '1' });
+      this.#state = State.refusing;
+      this.#freeBody();
+      const reason = 'too many bodies are being received; try again';
+      this.#refuseInTurn(() => this.#refuse(503, reason, { 'Retry-After': '1' }), false);
     } else if (isLast) {
       const isLent = !this.#mustClose && !this.#isHeld && this.#root.declaration.borrowBody === true;
       this.#body = isLent ? bodies.lend(this.#bodySlot) : bodies.take(this.#bodySlot);
