@@ -19,6 +19,9 @@ function folder(name: string, testTimeout = 120_000): TestProjectInlineConfigura
   return project(name, testTimeout, `test/${name}/**/*.test.ts`);
 }
 
+/** Where the processes that tests start tell what they have run; see scripts/coverage.mjs. */
+const childCoverage = process.env.MI_HTTPD_CHILD_COVERAGE;
+
 export default defineConfig({
   test: {
     // A process of its own for each file: tests replace the timers, the engine and the addon that a process has.
@@ -30,11 +33,12 @@ export default defineConfig({
     expect: { poll: { timeout: 60_000, interval: 10 } },
     // The server writes to standard output itself.
     disableConsoleIntercept: true,
+    env: childCoverage === undefined ? {} : { NODE_V8_COVERAGE: childCoverage },
     server: { deps: { external: [/\/dist\//] } },
     coverage: {
       include: ['src/**/*.ts'],
       exclude: ['src/**/*.test.ts'],
-      reporter: ['text', 'html'],
+      reporter: ['html', 'json'],
       reportsDirectory: 'build/coverage',
     },
     projects: [
