@@ -44,7 +44,7 @@ export default defineConfig({
     projects: [
       project('unit', 60_000, 'src/**/*.test.ts'),
       folder('wire'),
-      // What is published, bundled: tests that need nothing but the public API.
+      // The published form, bundled: tests that need nothing but the public API.
       project(
         'dist',
         120_000,

@@ -85,7 +85,7 @@ function copyCheckout(checkout) {
   }
 }
 
-/** What a program prints, its version unless other arguments are given; undefined when it cannot be run. */
+/** The output of a program, its version unless other arguments are given; undefined when it cannot be run. */
 function printed(program, ...args) {
   const { status, stdout } = spawnSync(program, args.length > 0 ? args : ['--version'], {
     env: outer,

@@ -32,7 +32,7 @@ export function lastError(log: readonly LogLine[]): string {
   return err instanceof Error ? (err.stack ?? err.message) : String(err);
 }
 
-/** A root with what all tests have in common; replies 200 `ok` unless told otherwise. */
+/** A root with the options that all tests have in common; replies 200 `ok` unless told otherwise. */
 export function root(declaration: Partial<RootDeclaration> = {}): RootDeclaration {
   return {
     module: 'test',

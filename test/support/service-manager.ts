@@ -1,4 +1,4 @@
-// What systemd does for a service, done by a test: it takes what sd_notify(3) sends.
+// The part of systemd that serves a service, played by a test: it takes the messages of sd_notify(3).
 import { spawnSync } from 'node:child_process';
 import { Running } from './daemon.js';
 import type { Lifetime } from './lifetime.js';

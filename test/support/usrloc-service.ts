@@ -70,7 +70,7 @@ export function stopClock(t: Lifetime): { advance(seconds: number): void; set(se
   };
 }
 
-/** What a dump prints, as values. */
+/** The values that a dump prints. */
 export function dumped(domain: Domain, brief = false): { AOR: string; Contacts?: Record<string, unknown>[] }[] {
   return JSON.parse(JSON.stringify(domain.dump(brief)));
 }
