@@ -3,8 +3,9 @@
 // npm run test:node -- 24 test/wire/load.test.ts. Where the machine's glibc is too old for the newest engine, Node.js runs
 // with a newer one; --own-libc leaves it.
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, linkSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
+import { copyCheckout, outerEnvironment, quietNpm } from './copies.mjs';
 import { copyWithNewerLibc, isGlibcOld } from './newer-libc.mjs';
 import { root, run, statusOf } from './steps.mjs';
 import { stop } from './toolchain.mjs';
@@ -15,7 +16,6 @@ const versions = { 20: '20.20.2', 22: '22.23.5', 24: '24.22.3', 26: '26.12.1' };
 /** Those that are released for long-term support. */
 const byDefault = ['22', '24'];
 
-const quiet = ['--no-audit', '--no-fund', '--loglevel=error'];
 const outer = outerEnvironment();
 const given = process.argv.slice(2);
 const named = given.filter((argument) => /^\d+$/.test(argument));
@@ -41,7 +41,7 @@ function testOn(major) {
   };
   const title = `Node.js ${printed(node)}, glibc ${printed(node, '-p', 'process.report.getReport().header.glibcVersionRuntime')}`;
   process.stdout.write(`${title}, in ${checkout}\n`);
-  run('npm', ['ci', ...quiet], { cwd: checkout, env });
+  run('npm', ['ci', ...quietNpm], { cwd: checkout, env });
   return {
     title,
     status: statusOf('npm', ['test', ...(only.length > 0 ? ['--', ...only] : [])], { cwd: checkout, env }),
@@ -62,7 +62,7 @@ function installNode(version, place) {
   const fetched = join(place, 'fetched');
   mkdirSync(fetched, { recursive: true });
   writeFileSync(join(fetched, 'package.json'), '{ "private": true }\n');
-  run('npm', ['install', ...quiet, `${name}@${version}`], { cwd: fetched, env: outer });
+  run('npm', ['install', ...quietNpm, `${name}@${version}`], { cwd: fetched, env: outer });
   const brought = join(fetched, 'node_modules', name, 'bin', program);
   rmSync(path, { force: true });
   mkdirSync(dirname(path), { recursive: true });
@@ -72,19 +72,6 @@ function installNode(version, place) {
   return path;
 }
 
-/** Files that are committed or would be: the working tree without anything built or installed. */
-function copyCheckout(checkout) {
-  const args = ['ls-files', '--cached', '--others', '--exclude-standard', '-z'];
-  const { status, stdout } = spawnSync('git', args, { cwd: root, encoding: 'utf8' });
-  if (status !== 0) stop('git ls-files fails, and tells which files to copy; run this in a git checkout');
-  rmSync(checkout, { recursive: true, force: true });
-  for (const file of stdout.split('\0')) {
-    // A file that was removed but not committed yet is still listed.
-    if (file === '' || !existsSync(join(root, file))) continue;
-    cpSync(join(root, file), join(checkout, file), { preserveTimestamps: true });
-  }
-}
-
 /** The output of a program, its version unless other arguments are given; undefined when it cannot be run. */
 function printed(program, ...args) {
   const { status, stdout } = spawnSync(program, args.length > 0 ? args : ['--version'], {
@@ -92,10 +79,4 @@ function printed(program, ...args) {
     encoding: 'utf8',
   });
   return status === 0 ? stdout.trim() : undefined;
-}
-
-/** Without what npm tells the scripts of this project: an inner npm would take it for its own. */
-function outerEnvironment() {
-  const inner = /^(npm_package_|npm_lifecycle_|npm_config_local_prefix$|npm_command$|INIT_CWD$)/;
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !inner.test(name)));
 }
