@@ -19,34 +19,39 @@ export {
 /** Serve root paths of your own. */
 export type { Caller, Chunk, ChunkSource, Exchange, Field, Method, ReplyHeaders } from './http/exchange.js';
 export type { ArrivedRequest, Refusal, RefusedRequest, RootDeclaration, Service } from './http/roots.js';
-export type { Reload } from './http/tls/certificate-reload.js';
+export type { Reload } from './http/tls/certified-listener.js';
 export type { Cache, CacheSystems } from './mi/cache-systems.js';
 export type { Call, Client } from './mi/calls/call.js';
 export {
   type Checked,
   type Command,
   type CommandDeclaration,
+  type CompiledRecipe,
   command,
   type Level,
+  type ParametersOf,
+  type ParameterType,
+  type ParameterTypes,
+  type Recipe,
   type Result,
   type Returnable,
 } from './mi/commands/command.js';
 /** Declare MI commands: their names, recipes, help and handler. */
-export type { CompiledRecipe, ParametersOf, ParameterType, ParameterTypes, Recipe } from './mi/commands/recipe.js';
 /** Errors with stable codes. */
 export { codes, MiError } from './mi/errors.js';
 /** Raise events, and tell what is ready: `server.events`, `server.status`. */
-export type { MiEvent, Subscription } from './mi/events/event.js';
 export {
+  type EventDeliveryCounts,
   type EventParameters,
   type EventSink,
   EventSocketError,
+  type Events,
   type EventTransport,
   type EventValue,
-} from './mi/events/event-transport.js';
-export type { EventDeliveryCounts, Events } from './mi/events/events.js';
-export type { Cursor } from './mi/results/cursor.js';
-export type { Piecewise } from './mi/results/piecewise.js';
+  type MiEvent,
+  type Subscription,
+} from './mi/events/events.js';
+export type { Cursor, Piecewise } from './mi/results/cursor.js';
 export {
   type DumpCursor,
   type DumpOptions,

@@ -9,8 +9,8 @@ import { reasonOf } from './base/text.js';
 import { parametersFromObject } from './config/parameter.js';
 import { checkRoot, type RootDeclaration } from './http/roots.js';
 import type { HttpServer } from './http/server.js';
-import type { Reload } from './http/tls/certificate-reload.js';
-import { LifeCycle } from './life-cycle.js';
+import type { Reload } from './http/tls/certified-listener.js';
+import { LifeCycle, type LoadedModule, ModuleSteps } from './life-cycle.js';
 import { CacheSystems } from './mi/cache-systems.js';
 import { type Level, levels } from './mi/commands/command.js';
 import { Events } from './mi/events/events.js';
@@ -28,8 +28,7 @@ import {
   type Roots,
   type ServerFacts,
 } from './module.js';
-import { type LoadedModule, ModuleSteps } from './module-steps.js';
-import { warnOfExposure } from './modules/httpd/exposure.js';
+import { warnOfExposure } from './modules/httpd/listeners.js';
 import { builtInModules, loadableModules, type ModuleOptions } from './modules/index.js';
 import { Usrloc } from './modules/usrloc/usrloc.js';
 

@@ -1,6 +1,6 @@
 import type { Log } from '../base/log.js';
 import { reasonOf } from '../base/text.js';
-import { notifyService } from '../native/process.js';
+import { notifyService } from '../native/addon.js';
 
 /** Milliseconds between two requests for more time while the server stops, and how much each asks for. */
 const stopInterval = 5_000;

@@ -18,8 +18,7 @@ import {
 import { settingName } from './listen/setting.js';
 import { Exchanges } from './request/state-machine.js';
 import { type RootDeclaration, RootRegistry } from './roots.js';
-import { Certificates } from './tls/certificate-reload.js';
-import type { CertifiedListener } from './tls/certified-listener.js';
+import { Certificates, type CertifiedListener } from './tls/certified-listener.js';
 import { ciphersNotice, defaultCiphers } from './tls/ciphers.js';
 
 /** Settings of an HTTP server. */

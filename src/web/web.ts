@@ -25,8 +25,7 @@ import { codes, explained, type MiError, RefusedCall } from '../mi/errors.js';
 import type { ManagementInterface } from '../mi/management-interface.js';
 import type { BuiltInContext } from '../module.js';
 import { hasJsonField, isMeantAsCall, isSubmitted, readArguments, type Submitted } from './arguments.js';
-import { commandForm, menu, pathOf } from './form.js';
-import { page, pageParts, type Site } from './page.js';
+import { commandForm, menu, page, pageParts, pathOf, type Site } from './page.js';
 import { type Frame, Results } from './results.js';
 
 /** Settings of a web interface. */

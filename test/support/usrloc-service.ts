@@ -4,8 +4,7 @@ import { vi } from 'vitest';
 import { monotonicTime } from '#src/base/clock.js';
 import type { Log } from '#src/base/log.js';
 import { Statistics } from '#src/mi/statistics.js';
-import type { Domain, DomainOptions } from '#src/modules/usrloc/domain.js';
-import type { RoomLimits } from '#src/modules/usrloc/room.js';
+import type { Domain, DomainOptions, RoomLimits } from '#src/modules/usrloc/domain.js';
 import { Usrloc } from '#src/modules/usrloc/usrloc.js';
 import type { Lifetime } from './lifetime.js';
 

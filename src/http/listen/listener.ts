@@ -2,8 +2,8 @@ import { chmodSync, lstatSync, type Stats, statSync, unlinkSync } from 'node:fs'
 import { BlockList, connect, createServer, isIP } from 'node:net';
 import { dirname } from 'node:path';
 import { joinHostPort } from '../../base/address.js';
+import { tryFolder } from '../../base/files.js';
 import type { Log } from '../../base/log.js';
-import { tryFolder } from '../../base/real-path.js';
 import { reasonOf } from '../../base/text.js';
 import type { App, Engine, EngineHandlers, ListenSocket } from '../engine/engine.js';
 import type { Access } from '../login/access.js';

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { joinHostPort, splitHostPort } from '../../base/address.js';
+import { realPath } from '../../base/files.js';
 import { suggestNames } from '../../base/nearest.js';
-import { realPath } from '../../base/real-path.js';
 import { ciphersProblem } from '../tls/ciphers.js';
 
 /** One listener, as `http:127.0.0.1:8888`, `https:[::1]:8443;cert=/etc/x.pem` or `unix:/run/x.sock` says it. */

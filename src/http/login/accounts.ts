@@ -1,5 +1,5 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { readSmallFile } from '../../base/read-file.js';
+import { readSmallFile } from '../../base/files.js';
 import { Recent } from '../../base/recent.js';
 import { reasonOf, shorten } from '../../base/text.js';
 import {

@@ -1,5 +1,5 @@
 import { createHash, createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { readSmallFile } from '../../base/read-file.js';
+import { readSmallFile } from '../../base/files.js';
 import { reasonOf } from '../../base/text.js';
 import type { CipherList } from './suites.js';
 

@@ -6,12 +6,10 @@ import { type Command, command } from '../../mi/commands/command.js';
 import { MiError } from '../../mi/errors.js';
 import type { Statistics } from '../../mi/statistics.js';
 import { defineBuiltIn } from '../../module.js';
-import { AccessControl } from './access-control.js';
-import { protectCommands } from './command-protection.js';
-import { refuseExposure } from './exposure.js';
-import { refuseSharedFile } from './known-files.js';
+import { AccessControl, protectCommands } from './access-control.js';
+import { refuseSharedFile } from './audit-file.js';
 import { healthPaths, landingPaths } from './landing.js';
-import { listenerNotices, listeners, loopbackNotice } from './listeners.js';
+import { listenerNotices, listeners, loopbackNotice, refuseExposure } from './listeners.js';
 import { parameters } from './parameters.js';
 
 /** The HTTP server and its registry of root paths. */

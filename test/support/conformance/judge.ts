@@ -1,4 +1,4 @@
-import { sourceRevision } from '#src/modules/core/information.js';
+import { sourceRevision } from '#src/modules/core/index.js';
 import { change, comparable, escapeExpression } from './change.js';
 import type { Difference, DifferenceTable, Expectation, ExpectedResponse } from './differences.js';
 import { concerns } from './match.js';
