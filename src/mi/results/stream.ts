@@ -132,7 +132,7 @@ class StreamCursor implements Cursor {
   readonly #iterator: Iterator<unknown> | AsyncIterator<unknown>;
   readonly #isAsync: boolean;
   readonly #shape: Shape;
-  readonly #context: AsyncResource;
+  #context: AsyncResource;
   #text: TextCursor | undefined;
   #separator: string;
   /** An item that has been asked for, while what was there before it is sent. */
@@ -178,26 +178,31 @@ class StreamCursor implements Cursor {
 
   async #fill(buffer: Buffer, pull: Pull): Promise<number> {
     const slice = new Slice();
-    for (;;) {
-      pull.written += this.#drain(buffer.subarray(pull.written));
-      // Less room than four bytes may not take the next character.
-      if (this.#text !== undefined || buffer.length - pull.written < 4) return pull.written;
-      if (this.#isOver || this.#isReleased) return pull.written;
-      const isSliceOver = slice.isOver;
-      if (pull.written > 0 && (pull.isTurnOver || isSliceOver)) return pull.written;
-      if (isSliceOver) await slice.rest();
-      const next = this.#asked ?? this.#iterator.next();
-      this.#asked = undefined;
-      // Waiting for what is there already would cost a turn for each item.
-      if (!this.#isAsync) {
-        this.#take(next as IteratorResult<unknown>);
-        continue;
+    try {
+      for (;;) {
+        pull.written += this.#drain(buffer.subarray(pull.written));
+        // Less room than four bytes may not take the next character.
+        if (this.#text !== undefined || buffer.length - pull.written < 4) return pull.written;
+        if (this.#isOver || this.#isReleased) return pull.written;
+        const isSliceOver = slice.isOver;
+        if (pull.written > 0 && (pull.isTurnOver || isSliceOver)) return pull.written;
+        if (isSliceOver) await slice.rest();
+        const next = this.#asked ?? this.#iterator.next();
+        this.#asked = undefined;
+        // Waiting for what is there already would cost a turn for each item.
+        if (!this.#isAsync) {
+          this.#take(next as IteratorResult<unknown>);
+          continue;
+        }
+        pull.awaited = next;
+        const item = await next;
+        pull.awaited = undefined;
+        if (pull.isAnswered) return 0;
+        this.#take(item);
       }
-      pull.awaited = next;
-      const item = await next;
-      pull.awaited = undefined;
-      if (pull.isAnswered) return 0;
-      this.#take(item);
+    } finally {
+      // An item may have entered another context, which those behind it see. A resource of Node.js 24 does not keep it.
+      this.#context = new AsyncResource('mi-httpd stream');
     }
   }
 
