@@ -64,12 +64,10 @@ export function buildAddon() {
   touch('native/.built');
 }
 
-/** @param isMapped true for source maps beside the bundle, and a build in any case */
-export function buildTypeScript({ isMapped = false } = {}) {
-  if (!isMapped && isFresh('dist/revision.json', ['tsconfig.json', 'tsconfig.build.json', 'package.json', 'src']))
-    return;
+export function buildTypeScript() {
+  if (isFresh('dist/revision.json', ['tsconfig.json', 'tsconfig.build.json', 'package.json', 'src'])) return;
   rmSync(join(root, 'dist'), { recursive: true, force: true });
-  bundle(isMapped);
+  bundle();
   bundleTypes();
   copyAssets('http/pages/assets');
   copyAssets('web/assets');
@@ -81,7 +79,7 @@ export function buildTypeScript({ isMapped = false } = {}) {
  * Makes what is run: the library and the command in a few files with what they share, since to read two hundred takes a
  * third of the time to start. A module of the user's own that imports `mi-httpd` gets what the command has.
  */
-function bundle(isMapped) {
+function bundle() {
   const options = [
     '--bundle',
     '--splitting',
@@ -89,7 +87,6 @@ function bundle(isMapped) {
     '--platform=node',
     '--target=node20',
     '--log-level=warning',
-    ...(isMapped ? ['--sourcemap'] : []),
   ];
   runTool('esbuild', ['src/index.ts', 'src/main.ts', '--outdir=dist', '--packages=external', ...options]);
 }

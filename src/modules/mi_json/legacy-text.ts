@@ -1,6 +1,7 @@
 import type { JsonValue } from '../../base/json.js';
 import { type LongWork, workInTurns } from '../../base/slice.js';
-import { type FirstPart, pullFirstPart, ReplyChunks } from '../../gateway/chunks.js';
+import { ReplyChunks } from '../../gateway/chunks.js';
+import { type FirstPart, pullFirstPart } from '../../gateway/first-part.js';
 import { MiError } from '../../mi/errors.js';
 import { Parts } from '../../mi/results/cursor.js';
 import { openParts, printResult, type Result } from '../../mi/results/result.js';

@@ -1,4 +1,4 @@
-// Requests of the corpus that an engine build does not serve as it serves all others, one by one.
+// Where an engine build does not allow what every request of the corpus should be able to do, one by one.
 
 /** A request that a build does not serve when it is split in two at certain bytes. */
 export interface SplitException {
@@ -15,7 +15,7 @@ export interface SplitException {
  */
 export const splitExceptions: readonly SplitException[] = [];
 
-/** The exceptions that hold on every build, and why the corpus has them instead of expecting more. */
+/** What holds on every build, and why the corpus says so instead of expecting more. */
 export const exceptions = {
   behindPending:
     'the engine closes a connection on which a request arrives while the reply to the one before is pending',

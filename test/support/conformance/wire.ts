@@ -10,7 +10,7 @@ export interface ObservedReply {
   readonly body: Buffer;
   /** Status lines of 1xx that came before. */
   readonly interim: readonly string[];
-  /** The fault of the framing, if there is one. */
+  /** What is wrong with the framing, if anything is. */
   readonly fault: string | undefined;
 }
 

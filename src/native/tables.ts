@@ -1,0 +1,5 @@
+import { addon } from './addon.js';
+
+export type { NativeRecordTable } from './addon.js';
+
+export const { recordTable: openRecordTable, dumpsOpen } = addon;
