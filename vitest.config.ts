@@ -1,5 +1,4 @@
 import { fileURLToPath } from 'node:url';
-import type { Alias } from 'vite';
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
@@ -7,16 +6,11 @@ const source = { find: '#src', replacement: path('src') };
 const package_ = { find: '#src/index.js', replacement: path('dist/index.js') };
 
 /** @param testTimeout milliseconds that one test may take on a machine with other work */
-function project(
-  name: string,
-  testTimeout: number,
-  include: string,
-  { alias = [source], env = {} }: { readonly alias?: Alias[]; readonly env?: Readonly<Record<string, string>> } = {},
-): TestProjectInlineConfiguration {
+function project(name: string, testTimeout: number, include: string, alias = [source]): TestProjectInlineConfiguration {
   return {
     extends: true,
     resolve: { alias },
-    test: { name, include: [include], env, testTimeout, hookTimeout: testTimeout },
+    test: { name, include: [include], testTimeout, hookTimeout: testTimeout },
   };
 }
 
@@ -25,13 +19,8 @@ function folder(name: string, testTimeout = 120_000): TestProjectInlineConfigura
   return project(name, testTimeout, `test/${name}/**/*.test.ts`);
 }
 
-const nodeEngine = { find: /^\.\/engine\/choose\.js$/, replacement: path('test/support/node-engine.ts') };
-
-/** The same with what is tested in this process served by Node.js itself. */
-function onNode(name: string): TestProjectInlineConfiguration {
-  const given = { alias: [source, nodeEngine], env: { MI_HTTPD_TEST_ENGINE: 'node' } };
-  return project(`${name}-node`, 120_000, `test/${name}/**/*.test.ts`, given);
-}
+/** Where the processes that tests start tell what they have run; see scripts/coverage.mjs. */
+const childCoverage = process.env.MI_HTTPD_CHILD_COVERAGE;
 
 export default defineConfig({
   test: {
@@ -44,24 +33,23 @@ export default defineConfig({
     expect: { poll: { timeout: 60_000, interval: 10 } },
     // The server writes to standard output itself.
     disableConsoleIntercept: true,
+    env: childCoverage === undefined ? {} : { NODE_V8_COVERAGE: childCoverage },
     server: { deps: { external: [/\/dist\//] } },
     coverage: {
       include: ['src/**/*.ts'],
       exclude: ['src/**/*.test.ts'],
-      reporter: ['text', 'html'],
+      reporter: ['html', 'json'],
       reportsDirectory: 'build/coverage',
     },
     projects: [
       project('unit', 60_000, 'src/**/*.test.ts'),
       folder('wire'),
-      onNode('wire'),
-      onNode('client'),
-      // What is published, bundled: tests that need nothing but the public API.
+      // The published form, bundled: tests that need nothing but the public API.
       project(
         'dist',
         120_000,
         'test/wire/{core,jsonrpc,mi-json,module,permissions,results,streamed,usrloc,web}*.test.ts',
-        { alias: [package_, source] },
+        [package_, source],
       ),
       folder('client'),
       folder('command'),

@@ -1,5 +1,5 @@
 // Which licences the dependencies of the project may have: those that ask for no more than to be named.
-// Whatever is not in the list is looked at by a person before it is added here.
+// A licence that is not in the list is looked at by a person before it is added here.
 
 const allowed = new Set([
   '0BSD',

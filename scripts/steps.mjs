@@ -64,10 +64,12 @@ export function buildAddon() {
   touch('native/.built');
 }
 
-export function buildTypeScript() {
-  if (isFresh('dist/revision.json', ['tsconfig.json', 'tsconfig.build.json', 'package.json', 'src'])) return;
+/** @param isMapped true for source maps beside the bundle, and a build in any case */
+export function buildTypeScript({ isMapped = false } = {}) {
+  if (!isMapped && isFresh('dist/revision.json', ['tsconfig.json', 'tsconfig.build.json', 'package.json', 'src']))
+    return;
   rmSync(join(root, 'dist'), { recursive: true, force: true });
-  bundle();
+  bundle(isMapped);
   bundleTypes();
   copyAssets('http/pages/assets');
   copyAssets('web/assets');
@@ -79,7 +81,7 @@ export function buildTypeScript() {
  * Makes what is run: the library and the command in a few files with what they share, since to read two hundred takes a
  * third of the time to start. A module of the user's own that imports `mi-httpd` gets what the command has.
  */
-function bundle() {
+function bundle(isMapped) {
   const options = [
     '--bundle',
     '--splitting',
@@ -87,6 +89,7 @@ function bundle() {
     '--platform=node',
     '--target=node20',
     '--log-level=warning',
+    ...(isMapped ? ['--sourcemap'] : []),
   ];
   runTool('esbuild', ['src/index.ts', 'src/main.ts', '--outdir=dist', '--packages=external', ...options]);
 }

@@ -5,57 +5,69 @@ export type { LazyAbort } from './base/lazy-abort.js';
 /** The methods that a server calls on a logger; pino fits. */
 export type { Log } from './base/log.js';
 /** Types that the exports above refer to. */
-export type {
-  IntParameter,
-  ListParameter,
-  ParameterDeclaration,
-  ParameterDeclarations,
-  ParameterInput,
-  ParameterValues,
-  RefusedParameter,
-  StringParameter,
+export {
+  type IntParameter,
+  type ListParameter,
+  type ParameterDeclaration,
+  type ParameterDeclarations,
+  ParameterError,
+  type ParameterInput,
+  type ParameterValues,
+  type RefusedParameter,
+  type StringParameter,
 } from './config/parameter.js';
-export { ParameterError } from './config/parameter.js';
 /** Serve root paths of your own. */
 export type { Caller, Chunk, ChunkSource, Exchange, Field, Method, ReplyHeaders } from './http/exchange.js';
 export type { ArrivedRequest, Refusal, RefusedRequest, RootDeclaration, Service } from './http/roots.js';
-export type { Reload } from './http/tls/certificates.js';
+export type { Reload } from './http/tls/certified-listener.js';
 export type { Cache, CacheSystems } from './mi/cache-systems.js';
 export type { Call, Client } from './mi/calls/call.js';
-export type { Checked, Level, Returnable } from './mi/commands/command.js';
+export {
+  type Checked,
+  type Command,
+  type CommandDeclaration,
+  type CompiledRecipe,
+  command,
+  type Level,
+  type ParametersOf,
+  type ParameterType,
+  type ParameterTypes,
+  type Recipe,
+  type Result,
+  type Returnable,
+} from './mi/commands/command.js';
 /** Declare MI commands: their names, recipes, help and handler. */
-export { type Command, type CommandDeclaration, command, type Result } from './mi/commands/command.js';
-export type { CompiledRecipe, ParametersOf, ParameterType, ParameterTypes, Recipe } from './mi/commands/recipe.js';
 /** Errors with stable codes. */
 export { codes, MiError } from './mi/errors.js';
 /** Raise events, and tell what is ready: `server.events`, `server.status`. */
-export type { MiEvent, Subscription } from './mi/events/event.js';
 export {
+  type EventDeliveryCounts,
   type EventParameters,
   type EventSink,
   EventSocketError,
+  type Events,
   type EventTransport,
   type EventValue,
-} from './mi/events/event-transport.js';
-export type { EventDeliveryCounts, Events } from './mi/events/events.js';
-export type { Cursor } from './mi/results/cursor.js';
-export type { Piecewise } from './mi/results/piecewise.js';
-export type { DumpCursor, DumpOptions, TableDump } from './mi/results/record-table.js';
-/** Large results: tables of records that are dumped, and arrays and objects that are produced piece by piece. */
+  type MiEvent,
+  type Subscription,
+} from './mi/events/events.js';
+export type { Cursor, Piecewise } from './mi/results/cursor.js';
 export {
+  type DumpCursor,
+  type DumpOptions,
   RecordLimitError,
   type RecordLimits,
   type RecordOptions,
   RecordTable,
   type Settable,
+  type TableDump,
 } from './mi/results/record-table.js';
+/** Large results: tables of records that are dumped, and arrays and objects that are produced piece by piece. */
 export type { ConstantResult, Printable } from './mi/results/result.js';
 export { type SecondsLeft, type SecondsLeftTexts, secondsLeft } from './mi/results/seconds-left.js';
 export { type Stream, stream, streamObject } from './mi/results/stream.js';
 export type { Statistic, StatisticKind, Statistics, StatisticsSelection } from './mi/statistics.js';
 export type { StatusIdentifier, StatusReport, StatusReports } from './mi/status-reports.js';
-export type { Roots } from './module.js';
-/** Declare modules: parameters, commands, root paths, start and stop. */
 export {
   type ConfiguredModule,
   defineModule,
@@ -63,7 +75,9 @@ export {
   type ModuleContext,
   type ModuleDeclaration,
   type ModuleInstance,
+  type Roots,
 } from './module.js';
+/** Declare modules: parameters, commands, root paths, start and stop. */
 export type { ModuleOptions } from './modules/index.js';
 /** Keep contacts for a registrar in the same process: `server.usrloc`. */
 export type { Contact, ContactInput, ReadContact, StoredContact } from './modules/usrloc/contact.js';

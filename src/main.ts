@@ -12,7 +12,7 @@ async function begin(): Promise<void> {
     const { run } = await import('./cli/serve.js');
     return run(process.argv.slice(2), signals);
   }
-  const { allowLeaving } = await import('./cli/last-words.js');
+  const { allowLeaving } = await import('./cli/verb.js');
   allowLeaving();
   if (verb === 'load') return (await import('./cli/load.js')).load(rest);
   if (verb === 'dump') return (await import('./cli/dump.js')).dump(rest);
@@ -28,6 +28,6 @@ function describe(error: unknown): string {
 }
 
 begin().catch(async (error: unknown) => {
-  const { exitWith } = await import('./cli/last-words.js');
+  const { exitWith } = await import('./cli/verb.js');
   exitWith(1, 'stderr', `mi-httpd: ${describe(error)}\n`);
 });

@@ -1,12 +1,15 @@
 import { aFunction, anObject, aText, checkMembers, listOf, type Members, required } from './base/given.js';
 import type { Log, LogConsumers, LogLevel } from './base/log.js';
-import { checkDeclarations } from './config/declarations.js';
-import type { ParameterDeclarations, ParameterInput, ParameterValues } from './config/parameter.js';
+import {
+  checkDeclarations,
+  type ParameterDeclarations,
+  type ParameterInput,
+  type ParameterValues,
+} from './config/parameter.js';
 import type { RootDeclaration } from './http/roots.js';
 import type { HttpServer } from './http/server.js';
 import type { CacheSystems } from './mi/cache-systems.js';
-import type { Level } from './mi/commands/command.js';
-import { type Command, isCommand } from './mi/commands/command.js';
+import { type Command, isCommand, type Level } from './mi/commands/command.js';
 import type { Events } from './mi/events/events.js';
 import type { ManagementInterface } from './mi/management-interface.js';
 import type { Statistics } from './mi/statistics.js';
@@ -31,8 +34,8 @@ export interface ServerFacts {
   readonly tellProcess: Level | undefined;
   /** Files that the configuration was read from. */
   readonly configFiles: readonly string[];
-  /** The name of an engine, or uWebSockets.js as the embedder loaded it. */
-  readonly engine: object | string | undefined;
+  /** uWebSockets.js as the embedder loaded it. */
+  readonly engine: object | undefined;
 }
 
 /** Where modules register root paths. */

@@ -7,11 +7,10 @@ import { OwnContext } from './base/own-context.js';
 import { packageInfo } from './base/package.js';
 import { reasonOf } from './base/text.js';
 import { parametersFromObject } from './config/parameter.js';
-import { engineChoices } from './http/engine/engine.js';
 import { checkRoot, type RootDeclaration } from './http/roots.js';
 import type { HttpServer } from './http/server.js';
-import type { Reload } from './http/tls/certificates.js';
-import { LifeCycle } from './life-cycle.js';
+import type { Reload } from './http/tls/certified-listener.js';
+import { LifeCycle, type LoadedModule, ModuleSteps } from './life-cycle.js';
 import { CacheSystems } from './mi/cache-systems.js';
 import { type Level, levels } from './mi/commands/command.js';
 import { Events } from './mi/events/events.js';
@@ -29,8 +28,7 @@ import {
   type Roots,
   type ServerFacts,
 } from './module.js';
-import { type LoadedModule, ModuleSteps } from './module-steps.js';
-import { warnOfExposure } from './modules/httpd/exposure.js';
+import { warnOfExposure } from './modules/httpd/listeners.js';
 import { builtInModules, loadableModules, type ModuleOptions } from './modules/index.js';
 import { Usrloc } from './modules/usrloc/usrloc.js';
 
@@ -100,10 +98,9 @@ export interface ServerSettings {
   readonly tellProcess?: Level;
   /**
    * uWebSockets.js as you loaded it (`require('uWebSockets.js')`), in place of the binary that comes with this package, whose
-   * hash is known. Yours is taken as it is: set `UWS_HTTP_MAX_HEADERS_SIZE=16384` before it is loaded. Or the name of what
-   * speaks HTTP, in place of the parameter `engine` of httpd.
+   * hash is known. Yours is taken as it is: set `UWS_HTTP_MAX_HEADERS_SIZE=16384` before it is loaded.
    */
-  readonly engine?: object | 'auto' | 'uws' | 'node';
+  readonly engine?: object;
 }
 
 /** Options of {@link createServer}. */
@@ -302,6 +299,11 @@ export class Server {
     return this.#httpd.engine;
   }
 
+  /** True while it takes requests: from the end of its start to the begin of its stop. */
+  get isListening(): boolean {
+    return this.#httpd.isListening;
+  }
+
   /**
    * Tries what the start tries, such as loading certificates and opening files, without listening and without leaving
    * anything behind. It logs what the start would log before it listens.
@@ -414,8 +416,6 @@ const logMethods = ['debug', 'info', 'warn', 'error'];
 
 const parametersOfModule: Wanted = { text: 'an object of parameters' };
 
-const oneEngine = oneOf(engineChoices);
-
 const ownOptions: Members<Omit<ServerOptions, keyof ModuleOptions>> = {
   modules: listOf('an array of what defineModule or its method with returns', () => true),
   log: {
@@ -433,10 +433,7 @@ const ownOptions: Members<Omit<ServerOptions, keyof ModuleOptions>> = {
   sharedMemory: aNumber,
   kill: aFunction,
   tellProcess: oneOf(levels),
-  engine: {
-    text: `an object, or one of ${oneEngine.text}`,
-    is: (value) => anObject.is?.(value) === true || oneEngine.is?.(value) === true,
-  },
+  engine: anObject,
 };
 
 /** A misspelt option would be ignored, and could leave the server open to all. */

@@ -4,7 +4,7 @@
  * Run: `npm run bench -- escaping`
  */
 import { Bench } from 'tinybench';
-import { escapeHtmlBytes } from '#src/native/printers.js';
+import { escapeHtmlBytes } from '#src/native/addon.js';
 
 const texts = {
   'plain, 10 KB': 'Example Phone 4.2.1 at 192.0.2.7:5060 '.repeat(270),

@@ -4,10 +4,10 @@
  * Run: `npm run bench -- reply-shapes`
  */
 import { Bench } from 'tinybench';
+import { StatisticsTable } from '#src/native/addon.js';
 import { Reply } from '#src/native/layout.js';
 import { ReplyWindow } from '#src/native/reply-window.js';
 import { RequestScanner } from '#src/native/scanner.js';
-import { StatisticsTable } from '#src/native/statistics.js';
 
 const scanner = new RequestScanner(new Map([['version', 0]]), 100);
 const window = new ReplyWindow(65536, false);

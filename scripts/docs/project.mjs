@@ -3,7 +3,7 @@ import { pathToFileURL } from 'node:url';
 import { bundleText } from '../bundle.mjs';
 
 const exports = `
-  export { usage } from '#src/cli/arguments.js';
+  export { usage } from '#src/cli/serve.js';
   export { passwdUsage, tokenUsage } from '#src/cli/accounts.js';
   export { dumpUsage } from '#src/cli/dump.js';
   export { loadUsage } from '#src/cli/load.js';

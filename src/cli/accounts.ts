@@ -1,5 +1,5 @@
 import { fchmodSync, fstatSync } from 'node:fs';
-import { accountName } from '../http/login/account-file.js';
+import { accountName } from '../http/login/accounts.js';
 import {
   digestToken,
   formatPasswordHash,
@@ -9,7 +9,7 @@ import {
   passwordProblem,
 } from '../http/login/secrets.js';
 import { isLevel, type Level, levels } from '../mi/commands/command.js';
-import { parseVerb, usageError } from './usage.js';
+import { parseVerb, usageError } from './verb.js';
 
 /** Characters of the shortest password: shorter ones are guessed (NIST SP 800-63B). */
 const shortestPassword = 8;

@@ -6,7 +6,7 @@ import { applyModParams, type PassedOver } from '../config/apply.js';
 import { type Diagnostic, diagnosticAt, formatPosition, type Position } from '../config/config-file.js';
 import { parametersFromObject } from '../config/parameter.js';
 import type { ConfigFile, LoadModule } from '../config/statements.js';
-import { CollisionError } from '../http/listen/own-listeners.js';
+import { CollisionError } from '../http/listen/setting.js';
 import { command } from '../mi/commands/command.js';
 import { MiError } from '../mi/errors.js';
 import { type ConfiguredModule, defineModule, isModule, type Module } from '../module.js';

@@ -3,7 +3,7 @@ import { type FileHandle, open, readlink, realpath, rename, rm, stat } from 'nod
 import { dirname, resolve } from 'node:path';
 import { DumpReader } from './dump-reader.js';
 import { loadTarget, MiClient, readLogin } from './mi-client.js';
-import { parseVerb, usageError } from './usage.js';
+import { parseVerb, usageError } from './verb.js';
 
 /** The text of `mi-httpd dump --help`. */
 export const dumpUsage = `mi-httpd dump: write the contacts of a running server, for mi-httpd load

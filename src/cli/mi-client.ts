@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { Agent, type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { Agent as SecureAgent, request as secureRequest } from 'node:https';
-import { readSmallFile } from '../base/read-file.js';
+import { readSmallFile } from '../base/files.js';
 import { reasonOf } from '../base/text.js';
 
 /** The server answered a call with an error, or with something that is no answer. */

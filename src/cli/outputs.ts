@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream';
 import { isatty } from 'node:tty';
 import { type Logger, pino } from 'pino';
-import { openStandardOutput, type StandardOutput } from '../native/process.js';
+import { openStandardOutput, type StandardOutput } from '../native/addon.js';
 
 /** Bytes of lines that may wait to be written; more are dropped, and counted. */
 const longestQueue = 1048576;

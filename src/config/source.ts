@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
-import { readBounded, tooLarge, UnreadableError } from '../base/read-file.js';
+import { readBounded, tooLarge, UnreadableError } from '../base/files.js';
 import type { Diagnostic, Position } from './config-file.js';
 import { decodeUtf8 } from './lexer.js';
 

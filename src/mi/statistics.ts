@@ -1,8 +1,7 @@
 import { aFunction, aText, checkGiven, oneOf, shown, type Wanted } from '../base/given.js';
 import type { Log } from '../base/log.js';
-import { StatisticsTable } from '../native/statistics.js';
-import { BytesCursor, type Cursor } from './results/cursor.js';
-import { Piecewise } from './results/piecewise.js';
+import { StatisticsTable } from '../native/addon.js';
+import { BytesCursor, type Cursor, Piecewise } from './results/cursor.js';
 
 /**
  * - `counter` only grows and can be reset to 0 ("incremental");

@@ -1,10 +1,9 @@
 import { expect, test } from 'vitest';
+import { PrettyPrinter, StatisticsTable } from './addon.js';
 import { BodyPool } from './bodies.js';
 import { Outcome, ParamsKind, Reply } from './layout.js';
-import { PrettyPrinter } from './printers.js';
 import { ConstantReply, ReplyWindow, replyHead } from './reply-window.js';
 import { RequestScanner } from './scanner.js';
-import { StatisticsTable } from './statistics.js';
 
 const bytes = (text: string) => Buffer.from(text);
 const textOf = (view: Uint8Array | undefined) => (view === undefined ? undefined : Buffer.from(view).toString());

@@ -1,7 +1,6 @@
-import { addon } from './addon.js';
+import { addon, type StatisticsTable } from './addon.js';
 import { IdSlot, Reply, type ReplyKind, Size } from './layout.js';
 import type { RequestScanner } from './scanner.js';
-import type { StatisticsTable } from './statistics.js';
 
 const heads = [addon.replyHead(Reply.result), addon.replyHead(Reply.error)] as const;
 

@@ -2,9 +2,8 @@ import type { JsonValue } from '../base/json.js';
 import { reasonOf, shorten } from '../base/text.js';
 import type { Exchange, Field } from '../http/exchange.js';
 import { FieldError } from '../http/request/forms.js';
-import type { Command } from '../mi/commands/command.js';
+import type { Command, CompiledRecipe, ParameterType } from '../mi/commands/command.js';
 import type { CallParameters } from '../mi/commands/parameters.js';
-import type { CompiledRecipe, ParameterType } from '../mi/commands/recipe.js';
 import { codes, invalidParams, MiError } from '../mi/errors.js';
 
 /** The parameters of a call from a submitted form. */

@@ -1,5 +1,8 @@
-import { documentEnd, documentStart, serverLine } from '../http/pages/document.js';
-import { html, type Insertion, type Markup } from '../http/pages/markup.js';
+import type { Field } from '../http/exchange.js';
+import { documentEnd, documentStart, html, type Insertion, type Markup, serverLine } from '../http/pages/html.js';
+import type { Command, CompiledRecipe, ParameterType } from '../mi/commands/command.js';
+import type { CommandEntry } from '../mi/commands/command-table.js';
+import { chosenRecipe, isSubmitted } from './arguments.js';
 
 /** The common data of all pages of one server. */
 export interface Site {
@@ -50,4 +53,151 @@ ${links}</ul>
 <main id="main" tabindex="-1">
 `;
   return { head, tail: html`</main>\n${documentEnd}` };
+}
+
+/** How a form is shown. */
+interface FormOptions {
+  readonly method: 'get' | 'post';
+  /** Path of the command's page. */
+  readonly action: string;
+  /** The other names that find the command. */
+  readonly names: readonly string[];
+  /** The submitted fields, which are shown again. */
+  readonly fields: readonly Field[];
+}
+
+/** Name, help and form of one command. */
+export function commandForm(entry: CommandEntry, { method, action, names, fields }: FormOptions): Markup {
+  const { command, fullName } = entry;
+  const { recipes, readOnly, help } = command;
+  const takesNone = recipes.every((recipe) => recipe.names.length === 0);
+  const also = names.length === 0 ? undefined : html`<p class="aliases">Also: ${names.map(code)}</p>\n`;
+  const note = readOnly ? undefined : html`<p class="note">This command may change the state of the server.</p>\n`;
+  const inputs = takesNone
+    ? html`<p class="none">It takes no parameters.</p>\n<input type="hidden" name="arg" value="">\n`
+    : html`${fieldsets(recipes, fields)}<p><label for="arg">Parameters as JSON, or words separated by blanks</label>
+<input id="arg" name="arg" value="${first(fields, 'arg')}" autocomplete="off" spellcheck="false" autocapitalize="off" aria-describedby="arg-hint"></p>
+<p class="hint" id="arg-hint">Leave it empty to use the inputs of single parameters.</p>
+${argumentExamples(command, !isSubmitted(fields))}`;
+  return html`<h2>${fullName}</h2>
+<p class="help">${helpText(help)}</p>
+${also}${note}<form method="${method}" action="${action}" class="call" accept-charset="utf-8"${!readOnly && html` data-changes="1"`}>
+${inputs}<p class="run"><button type="submit">Run</button></p>
+</form>
+`;
+}
+
+function fieldsets(recipes: readonly CompiledRecipe[], fields: readonly Field[]): readonly Markup[] {
+  const chosen = chosenRecipe(recipes, fields);
+  return recipes.map(({ names, types }, index) => {
+    const isChosen = index === chosen;
+    const title = names.length === 0 ? 'without parameters' : `with ${names.join(', ')}`;
+    const legend =
+      recipes.length > 1
+        ? html`<label><input type="radio" name="recipe" value="${index}"${isChosen && html` checked`}> ${title}</label>`
+        : 'Parameters';
+    const inputs = names.map((name, at) => input(`p${index}-${name}`, name, types[at] ?? 'json', isChosen, fields));
+    return html`<fieldset>\n<legend>${legend}</legend>\n${inputs}</fieldset>\n`;
+  });
+}
+
+function input(id: string, name: string, type: ParameterType, isChosen: boolean, fields: readonly Field[]): Markup {
+  const value = isChosen ? first(fields, `p.${name}`) : '';
+  const mode = type === 'int' ? html` inputmode="numeric"` : undefined;
+  return html`<p><label for="${id}">${name} <span class="type">${typeText[type]}</span></label>
+<input id="${id}" name="p.${name}" value="${value}"${mode} autocomplete="off" spellcheck="false" autocapitalize="off"></p>
+`;
+}
+
+const typeText: Readonly<Record<ParameterType, string>> = {
+  int: 'integer',
+  string: 'text',
+  bool: 'yes or no: 1 or 0',
+  'int[]': 'integers: words or a JSON array',
+  'string[]': 'texts: words or a JSON array',
+  'object[]': 'a JSON array of objects',
+  json: 'JSON',
+};
+
+function code(name: string, index: number): Markup {
+  return html`${index > 0 && ', '}<code>${name}</code>`;
+}
+
+/** The first value that is not empty. */
+function first(fields: readonly Field[], name: string): string {
+  return fields.find((field) => field.name === name && field.value !== '')?.value ?? '';
+}
+
+/** How the field `arg` is written, in both generations, shown by the parameters of the command itself. */
+function argumentExamples({ recipes, namedOnly }: Command, isOpen: boolean): Markup {
+  const { names, types } = longestOf(recipes);
+  const samples = names.map((name, index) => sample(name, types[index] ?? 'json'));
+  const object = JSON.stringify(Object.fromEntries(names.map((name, index) => [name, samples[index] ?? ''])));
+  const byName = html`<dt>A JSON object, by name</dt><dd><code>${object}</code></dd>\n`;
+  const byPosition = namedOnly
+    ? undefined
+    : html`<dt>A JSON array, by position</dt><dd><code>${JSON.stringify(samples)}</code></dd>\n${wordExample(recipes)}`;
+  return html`<details class="examples"${isOpen && html` open`}><summary>How to write them</summary>
+<dl>
+${byName}${byPosition}</dl>
+</details>
+`;
+}
+
+function longestOf(recipes: readonly CompiledRecipe[]): Pick<CompiledRecipe, 'names' | 'types'> {
+  return recipes.reduce((longest, recipe) => (recipe.names.length > longest.names.length ? recipe : longest));
+}
+
+function sample(name: string, type: ParameterType): unknown {
+  return { int: 1, string: name, bool: 1, json: {}, 'int[]': [1, 2], 'string[]': [name], 'object[]': [{}] }[type];
+}
+
+function wordExample(recipes: readonly CompiledRecipe[]): Markup | undefined {
+  // Words are texts, which are no JSON.
+  const plain = recipes.filter(({ types }) => !types.some((type) => type === 'json' || type === 'object[]'));
+  if (plain.length === 0) return undefined;
+  const { names, types } = longestOf(plain);
+  const words = names.map((name, index) => word(name, types[index] ?? 'json')).join(' ');
+  const isList = types.at(-1) === 'string[]' || types.at(-1) === 'int[]';
+  const rest = isList ? '; the list at the end takes all words that are left' : '';
+  return html`<dt>Words, in this order</dt><dd><code>${words}</code></dd>
+<dd>with blanks in them in double quotes: <code>"two words"</code>${rest}</dd>\n`;
+}
+
+function word(name: string, type: ParameterType): string {
+  if (type === 'int[]') return '1 2';
+  return type === 'int' || type === 'bool' ? '1' : name;
+}
+
+/** Path of the page of a command. Names of modules and commands need no escapes in it. */
+export function pathOf(base: string, { module, fullName }: CommandEntry): string {
+  return `${base}/${module}/${fullName}`;
+}
+
+/** The commands of all given modules, with links and help. */
+export function menu(base: string, modules: readonly string[], entries: readonly CommandEntry[]): Markup {
+  const sections = modules.map((module) => {
+    const commands = entries.filter((entry) => entry.module === module);
+    if (commands.length === 0) return undefined;
+    return html`<section aria-labelledby="module-${module}">
+<h2 id="module-${module}">${module}</h2>
+<ul class="commands">
+${commands.map((entry) => item(base, entry))}</ul>
+</section>
+`;
+  });
+  return html`${sections}`;
+}
+
+function item(base: string, entry: CommandEntry): Markup {
+  const { command, fullName } = entry;
+  return html`<li><a href="${pathOf(base, entry)}">${fullName}</a> <span class="help">${helpText(command.help)}</span></li>
+`;
+}
+
+/** Help as it is declared, where backquotes enclose what is written literally. */
+function helpText(help: string): readonly Markup[] {
+  // Every second piece lies between two of them; the last one of an odd number encloses nothing.
+  const pieces = help.split(/`([^`]+)`/);
+  return pieces.map((piece, index) => (index % 2 === 1 ? html`<code>${piece}</code>` : html`${piece}`));
 }

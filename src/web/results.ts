@@ -1,15 +1,13 @@
 import { Slice } from '../base/slice.js';
-import { beginReply, ReplyChunks, sendChunks, streamChunks } from '../gateway/chunks.js';
-import { type FirstPart, pullFirstPart } from '../gateway/first-part.js';
+import { beginReply, type FirstPart, pullFirstPart, ReplyChunks, sendChunks, streamChunks } from '../gateway/chunks.js';
 import { type Chunk, type ChunkSource, chunkLimit, type Exchange, type ReplyHeaders } from '../http/exchange.js';
-import { pageHeaders } from '../http/pages/document.js';
-import { html, type Insertion, type Markup } from '../http/pages/markup.js';
+import { html, type Insertion, type Markup, pageHeaders } from '../http/pages/html.js';
 import type { LaterAnswer } from '../mi/calls/run.js';
 import type { Result } from '../mi/commands/command.js';
 import { codes, explained, type MiError } from '../mi/errors.js';
 import { type Cursor, Parts, TextCursor } from '../mi/results/cursor.js';
 import { openResult } from '../mi/results/result.js';
-import { escapeHtmlBytes, PrettyPrinter } from '../native/printers.js';
+import { escapeHtmlBytes, PrettyPrinter } from '../native/addon.js';
 import type { PageParts } from './page.js';
 
 /** Where a result is shown: the page around it, and what leads to it again. */

@@ -2,12 +2,19 @@ import { nearestNames } from '../base/nearest.js';
 import { packageFile } from '../base/package.js';
 import { shorten } from '../base/text.js';
 import { crossSiteRefusal } from '../gateway/browser.js';
-import { curlLine, refusalBody, retryHeaders } from '../gateway/refusal.js';
+import { curlLine, refusalBody, retryHeaders } from '../gateway/jsonrpc-refusal.js';
 import type { Exchange, ReplyHeaders } from '../http/exchange.js';
 import type { AllowedHosts } from '../http/limits/allowed-hosts.js';
 import { Assets, sharedAssets } from '../http/pages/assets.js';
-import { pageHeaders, privateHeaders, replyPage } from '../http/pages/document.js';
-import { html, type Insertion, type Markup, plainText } from '../http/pages/markup.js';
+import {
+  html,
+  type Insertion,
+  type Markup,
+  pageHeaders,
+  plainText,
+  privateHeaders,
+  replyPage,
+} from '../http/pages/html.js';
 import { FieldError, isFormType } from '../http/request/forms.js';
 import { statusLine } from '../http/request/reply-head.js';
 import type { Refusal } from '../http/roots.js';
@@ -18,8 +25,7 @@ import { codes, explained, type MiError, RefusedCall } from '../mi/errors.js';
 import type { ManagementInterface } from '../mi/management-interface.js';
 import type { BuiltInContext } from '../module.js';
 import { hasJsonField, isMeantAsCall, isSubmitted, readArguments, type Submitted } from './arguments.js';
-import { commandForm, menu, pathOf } from './form.js';
-import { page, pageParts, type Site } from './page.js';
+import { commandForm, menu, page, pageParts, pathOf, type Site } from './page.js';
 import { type Frame, Results } from './results.js';
 
 /** Settings of a web interface. */

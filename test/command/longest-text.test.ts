@@ -26,7 +26,7 @@ function program(value: string, way: string): string {
     import { openParts } from '#src/mi/results/result.js';
     import { stream } from '#src/mi/results/stream.js';
     import { MiError } from '#src/mi/errors.js';
-    import { Failures } from '#src/mi/calls/failures.js';
+    import { Failures } from '#src/mi/calls/run.js';
     const text = 'x'.repeat(100_000_000);
     const name = '\\u0001'.repeat(16_666_667);
     const nested = (levels, value) => (levels === 0 ? value : [nested(levels - 1, value)]);

@@ -101,7 +101,7 @@ unless(process.platform === 'win32', describe)('npm start', () => {
 
   test('builds what has changed first', async ({ lifetime }) => {
     const copy = builtCheckout(lifetime);
-    const options = join(copy, 'src/cli/arguments.ts');
+    const options = join(copy, 'src/cli/serve.ts');
     writeFileSync(
       options,
       readFileSync(options, 'utf8').replace('export const usage = `', 'export const usage = `changed '),

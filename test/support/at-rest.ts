@@ -1,4 +1,4 @@
-// What a server must have given back once all its clients have left: every test on the wire ends with this.
+// The rest of a server: once all its clients have left, it has given back everything. Every test on the wire ends with this.
 
 import { readdirSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -21,7 +21,7 @@ const atRest = {
 
 const names = Object.keys(atRest).map((name) => name.slice(name.indexOf(':') + 1));
 
-/** What of a process counts are not kept of by the server itself. */
+/** Resources of a process that the server itself does not count. */
 interface ProcessCounts {
   readonly timers: number;
   /** 0 where the system does not tell. */
@@ -42,10 +42,10 @@ function openDescriptors(): number {
   }
 }
 
-/** Milliseconds that what is being closed may take on a loaded machine. */
+/** Milliseconds that a close may take on a loaded machine. */
 const usualPatience = 10_000;
 
-/** What `counts` gives as soon as it is what it should be, else what it gives last. */
+/** The first counts that are as expected, else the last ones. */
 async function awaited<T>(expected: T, counts: () => T | Promise<T>, patience: number): Promise<T> {
   const deadline = performance.now() + patience;
   for (let wait = 1; ; wait = Math.min(wait * 2, 100)) {
@@ -80,7 +80,7 @@ declare module 'vitest' {
 }
 
 /**
- * Remembers what a process without clients holds; the function that it gives waits until that is so again and the server is
+ * Remembers the counts of a process without clients; the function that it gives waits until that is so again and the server is
  * at rest. To be called when the server listens and nothing is connected.
  */
 export async function rests(server: Server, patience = usualPatience): Promise<() => Promise<void>> {
@@ -93,7 +93,7 @@ export async function rests(server: Server, patience = usualPatience): Promise<(
 }
 
 /**
- * The counts of a process once they no longer change: what was closed before takes its time, and a timer by which the
+ * The counts of a process once they no longer change: a close takes its time, and a timer by which the
  * runner of tests reports takes 100 ms.
  */
 export async function settled(): Promise<ProcessCounts> {

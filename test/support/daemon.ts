@@ -22,7 +22,7 @@ export interface Ended {
 }
 
 export interface RunOptions {
-  /** What standard input holds; left out, it is empty. */
+  /** The text of standard input; left out, it is empty. */
   readonly input?: string;
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import type { Lifetime } from './lifetime.js';
 
-/** What events come to. */
+/** A socket that events come to. */
 export interface EventReceiver {
   readonly port: number;
   /** Resolves with the next event, in the order in which they come; each is given once. */

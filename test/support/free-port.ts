@@ -12,7 +12,7 @@ export async function occupy(
   return { server, port: (server.address() as AddressInfo).port };
 }
 
-/** A port that was free a moment ago, for what has to be told its port in advance. */
+/** A port that was free a moment ago, for a server that has to be told its port in advance. */
 export async function freePort(host = '127.0.0.1'): Promise<number> {
   const { server, port } = await occupy(host);
   server.close();

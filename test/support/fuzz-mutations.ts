@@ -1,4 +1,4 @@
-// What a client could send instead of what it should: reproducible damage to sound requests.
+// Reproducible damage to sound requests, as a client could send them.
 
 /** A generator of pseudo-random numbers (mulberry32) that gives the same ones for the same seed. */
 export class Random {
@@ -24,7 +24,7 @@ export class Random {
   }
 }
 
-/** What parsers trip over. */
+/** Texts that parsers trip over. */
 const tokens: readonly Buffer[] = [
   ...[
     '\r\n',

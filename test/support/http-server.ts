@@ -4,7 +4,7 @@ import { httpCounterNames } from '#src/http/limits/counters.js';
 import { tcpSetting } from '#src/http/listen/setting.js';
 import type { RootDeclaration } from '#src/http/roots.js';
 import { HttpServer, type HttpServerOptions } from '#src/http/server.js';
-import type { TlsSetting } from '#src/http/tls/suites.js';
+import type { TlsSetting } from '#src/http/tls/certificate.js';
 import { BodyPool } from '#src/native/bodies.js';
 import type { Lifetime } from './lifetime.js';
 
@@ -32,7 +32,7 @@ export function lastError(log: readonly LogLine[]): string {
   return err instanceof Error ? (err.stack ?? err.message) : String(err);
 }
 
-/** A root with what all tests have in common; replies 200 `ok` unless told otherwise. */
+/** A root with the options that all tests have in common; replies 200 `ok` unless told otherwise. */
 export function root(declaration: Partial<RootDeclaration> = {}): RootDeclaration {
   return {
     module: 'test',

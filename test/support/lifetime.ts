@@ -1,6 +1,6 @@
 import { afterAll } from 'vitest';
 
-/** The part of a test's context that helpers need: a place for what has to be undone. */
+/** The part of a test's context that helpers need: a place for undoing. */
 export interface Lifetime {
   onTestFinished(undo: () => unknown): void;
 }

@@ -98,7 +98,7 @@ export class RawClient {
     return this.#isEnded && this.#received.length === 0;
   }
 
-  /** What has been received and not been read yet. */
+  /** The text that has been received and not been read yet. */
   get unread(): string {
     return this.#received.toString('latin1');
   }

@@ -17,7 +17,7 @@ function taken<F extends Helper>(load: () => Promise<F>) {
   };
 }
 
-/** `test` with what tests take from test/support: what is made so is undone when the test ends. */
+/** `test` with the helpers that tests take from test/support: each undoes its work when the test ends. */
 export const test = base.extend({
   lifetime: async ({ onTestFinished }, use: (lifetime: Lifetime) => Promise<void>) => use({ onTestFinished }),
   /** A server by the API of the package. */

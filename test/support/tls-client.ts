@@ -1,4 +1,4 @@
-// What clients of a server with TLS see.
+// Clients of a server with TLS: the handshake, the certificate and the reply that each sees.
 import { once } from 'node:events';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 

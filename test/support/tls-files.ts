@@ -85,7 +85,7 @@ export class TlsFiles {
   }
 }
 
-/** Runs openssl; gives what it prints. */
+/** Runs openssl; gives its output. */
 export function openssl(...args: readonly string[]): string {
   return execFileSync('openssl', args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: 20_000 }).toString();
 }

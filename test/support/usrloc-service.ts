@@ -4,8 +4,7 @@ import { vi } from 'vitest';
 import { monotonicTime } from '#src/base/clock.js';
 import type { Log } from '#src/base/log.js';
 import { Statistics } from '#src/mi/statistics.js';
-import type { Domain, DomainOptions } from '#src/modules/usrloc/domain.js';
-import type { RoomLimits } from '#src/modules/usrloc/room.js';
+import type { Domain, DomainOptions, RoomLimits } from '#src/modules/usrloc/domain.js';
 import { Usrloc } from '#src/modules/usrloc/usrloc.js';
 import type { Lifetime } from './lifetime.js';
 
@@ -70,7 +69,7 @@ export function stopClock(t: Lifetime): { advance(seconds: number): void; set(se
   };
 }
 
-/** What a dump prints, as values. */
+/** The values that a dump prints. */
 export function dumped(domain: Domain, brief = false): { AOR: string; Contacts?: Record<string, unknown>[] }[] {
   return JSON.parse(JSON.stringify(domain.dump(brief)));
 }

@@ -68,6 +68,32 @@ describe('users of a file', () => {
     }
   });
 
+  test('a body that does not fit is told of only to who is let in', async ({ lifetime }) => {
+    const size = 600_000;
+    const chunk = (bytes: number): string => `${bytes.toString(16)}\r\n${' '.repeat(bytes)}\r\n`;
+    const head = (login: string): string =>
+      `POST /mi HTTP/1.1\r\nHost: x\r\n${json}\r\nAuthorization: ${login}\r\nTransfer-Encoding: chunked\r\n\r\n`;
+    for (const [login, bytes, expected] of [
+      [basic('alice', 'wrong'), size + 1, 401],
+      [basic('alice', 'wrong'), size, 401],
+      [alice, size + 1, 413],
+      [alice, size, 503],
+    ] as const) {
+      const httpd = { auth_username: 'root', auth_password: 'r', receive_buf_size: size };
+      const { server } = await start(lifetime, { privateMemory: 1, httpd });
+      // With this one, all bodies together have no room for another one of that size.
+      const other = await RawClient.connect(server.port);
+      other.send(`${head(basic('root', 'r'))}${chunk(size / 2)}`);
+      await expect.poll(() => bodies(server, basic('root', 'r'))).toBeGreaterThan(0);
+      const client = await RawClient.connect(server.port);
+      client.send(`${head(login)}${chunk(bytes)}`);
+      expect((await client.response()).status).toBe(expected);
+      expect(await client.isClosed()).toBe(true);
+      other.close();
+      await expect.poll(() => bodies(server, basic('root', 'r'))).toBe(0);
+    }
+  });
+
   test('a body that arrives while the password is verified is received whole, however it is cut', async ({
     lifetime,
   }) => {
@@ -244,8 +270,8 @@ describe('files of accounts', () => {
   });
 });
 
-async function bodies(server: Server): Promise<number> {
+async function bodies(server: Server, Authorization = alice): Promise<number> {
   const params = '{"jsonrpc":"2.0","method":"get_statistics","params":[["bodies"]],"id":1}';
-  const { body } = await post(server, params, { headers: { Authorization: alice } });
+  const { body } = await post(server, params, { headers: { Authorization } });
   return JSON.parse(body).result['mem:bodies'];
 }

@@ -1,13 +1,15 @@
-import { BlockList, isIP } from 'node:net';
+import { chmodSync, lstatSync, type Stats, statSync, unlinkSync } from 'node:fs';
+import { BlockList, connect, createServer, isIP } from 'node:net';
+import { dirname } from 'node:path';
 import { joinHostPort } from '../../base/address.js';
+import { tryFolder } from '../../base/files.js';
 import type { Log } from '../../base/log.js';
 import { reasonOf } from '../../base/text.js';
-import type { Engine, EngineHandlers } from '../engine/engine.js';
+import type { App, Engine, EngineHandlers, ListenSocket } from '../engine/engine.js';
 import type { Access } from '../login/access.js';
+import type { TlsSetting } from '../tls/certificate.js';
 import { CertifiedListener } from '../tls/certified-listener.js';
-import type { TlsSetting } from '../tls/suites.js';
 import { type ListenSetting, settingName } from './setting.js';
-import { listen, listenUnix, tryAddress, tryUnix } from './sockets.js';
 
 /** One listener of a server: where, and who may do what there. */
 export interface ListenerOptions {
@@ -100,7 +102,6 @@ const noHandlers: EngineHandlers = {
   receiver: () => ({ request: () => {}, bodyPiece: () => {}, tooMany: () => {}, gone: () => {} }),
   opened: () => {},
   closed: () => {},
-  refusal: () => '',
 };
 
 /**
@@ -129,4 +130,184 @@ export function placeOf(setting: ListenSetting, port: number): Omit<Listening, '
   const family = isIP(address);
   const isLocal = family !== 0 && loopback.check(address, family === 4 ? 'ipv4' : 'ipv6');
   return { bound: joinHostPort(address, port), port, url: `${kind}://${joinHostPort(host, port)}`, isLocal };
+}
+
+/** An open listen socket. */
+interface OpenSocket extends ListenSocket {
+  /** Of a Unix socket: removes its file, unless somebody has put another one in its place. Never fails. */
+  readonly removeFile?: () => void;
+}
+
+const everyIPv6 = '::';
+const everyIPv4 = '0.0.0.0';
+
+const remedies: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'the port is in use; stop what listens there, or choose another port',
+  EACCES: 'no permission for this port; use 1024 or more',
+  EADDRNOTAVAIL: 'the address is not one of this machine; use one that is, or "*" for all',
+};
+
+/** @throws RangeError telling what is wrong: the engine would take a port modulo 65536 and '' for anything */
+function checkEndpoint(ip: string, port: number): void {
+  if (ip !== '*' && isIP(ip) === 0) {
+    throw new RangeError(`ip ${JSON.stringify(ip)} is neither an IPv4 nor an IPv6 address; use one, or "*" for all`);
+  }
+  if (!Number.isInteger(port) || port < 0 || port > 65535) {
+    throw new RangeError(`port ${port} is not an integer from 0 to 65535`);
+  }
+}
+
+/**
+ * Listens on an address. All addresses means one socket for both families, or IPv4 alone where the
+ * system has no IPv6.
+ *
+ * @throws Error in one line naming address, port and reason
+ */
+async function listen(app: App, ip: string, port: number): Promise<OpenSocket> {
+  checkEndpoint(ip, port);
+  if (ip !== '*') {
+    const problem = await probe(ip, port);
+    if (problem !== undefined) throw cannotListen(ip, port, problem);
+    return bind(app, ip, ip, port);
+  }
+  const withoutIPv6 = await probe(everyIPv6, port);
+  if (withoutIPv6 === undefined) return bind(app, everyIPv6, '*', port);
+  if (withoutIPv6 !== 'EAFNOSUPPORT' && withoutIPv6 !== 'EADDRNOTAVAIL') throw cannotListen('*', port, withoutIPv6);
+  const problem = await probe(everyIPv4, port);
+  if (problem !== undefined) throw cannotListen('*', port, problem);
+  return bind(app, everyIPv4, '*', port);
+}
+
+/**
+ * Finds out whether the address is one of this machine. The port is left alone: another server may have it.
+ * @throws Error in one line naming address, port and reason
+ */
+async function tryAddress(ip: string, port: number): Promise<void> {
+  checkEndpoint(ip, port);
+  const problem = ip === '*' ? undefined : await probe(ip, 0);
+  if (problem !== undefined) throw cannotListen(ip, port, problem);
+}
+
+function bind(app: App, host: string, address: string, port: number): OpenSocket {
+  const socket = app.listen(host, port);
+  if (socket === undefined) throw cannotListen(address, port, 'EADDRINUSE');
+  return socket;
+}
+
+/** The engine tells only that it failed. Node.js tells why: the code of the error, undefined when all is well. */
+function probe(host: string, port: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(undefined)));
+  });
+}
+
+function cannotListen(address: string, port: number, code: string): NodeJS.ErrnoException {
+  const error: NodeJS.ErrnoException = new Error(
+    `cannot listen on ${joinHostPort(address, port)}: ${remedies[code] ?? 'the system refused'} (${code})`,
+  );
+  error.code = code;
+  return error;
+}
+
+/** Owner and group may connect. */
+const defaultMode = '0660';
+
+/**
+ * Listens on a Unix socket. A file that a server has left behind is replaced; one that is in use is not.
+ *
+ * @param mode octal digits: who may connect is who may write
+ * @throws Error in one line naming the path and the reason
+ */
+async function listenUnix(app: App, path: string, mode = defaultMode): Promise<OpenSocket> {
+  tryUnix(path);
+  if (statusOf(path) !== undefined) {
+    if (await isLive(path)) {
+      throw cannotListenAt(path, 'a server listens there; stop it, or choose another path', 'EADDRINUSE');
+    }
+    // The file may be gone meanwhile, by whoever cleans up.
+    if (statusOf(path) !== undefined) remove(path);
+  }
+  // The file is for its owner alone until its mode is set.
+  const socket = app.listenUnix(path);
+  if (socket === undefined) throw noPermission(path);
+  chmodSync(path, Number.parseInt(mode, 8));
+  const own = statusOf(path);
+  const removeFile = (): void => {
+    const now = statusOf(path);
+    if (now === undefined || now.ino !== own?.ino || now.dev !== own.dev) return;
+    try {
+      unlinkSync(path);
+    } catch {
+      // It stays behind, and whoever listens there next replaces it.
+    }
+  };
+  return { ...socket, removeFile };
+}
+
+/**
+ * Finds out whether a socket could be made there. A server that listens there already is left alone.
+ * @throws Error in one line naming the path and the reason
+ */
+function tryUnix(path: string): void {
+  const folder = dirname(path);
+  const before = statusOf(path);
+  if (before !== undefined && !before.isSocket()) {
+    throw cannotListenAt(path, 'there is a file of another kind; choose another path', 'EEXIST');
+  }
+  try {
+    tryFolder(folder);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') {
+      const isThere = statSync(folder, { throwIfNoEntry: false }) !== undefined;
+      const reason = isThere ? `nothing can be made in ${folder}` : `there is no folder ${folder}`;
+      throw cannotListenAt(path, `${reason}; ${remedy}`, code);
+    }
+    if (code === 'ENOTDIR') throw cannotListenAt(path, `${folder} is no folder; ${remedy}`, code);
+    throw noPermission(path);
+  }
+}
+
+const remedy = 'make one that this user may write to';
+
+function noPermission(path: string): Error {
+  return cannotListenAt(path, `no permission in ${dirname(path)}; ${remedy}`, 'EACCES');
+}
+
+function statusOf(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch {
+    // Not to be looked at is as good as not there: listening will fail.
+    return undefined;
+  }
+}
+
+function remove(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOENT') throw cannotListenAt(path, `the file cannot be removed: ${message}`, code ?? 'EACCES');
+  }
+}
+
+/** Tells whether a process takes connections there. A full queue, or a socket that this user may not use, counts as one. */
+function isLive(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.on('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.on('error', ({ code }: NodeJS.ErrnoException) => resolve(code !== 'ECONNREFUSED' && code !== 'ENOENT'));
+  });
+}
+
+function cannotListenAt(path: string, reason: string, code: string): NodeJS.ErrnoException {
+  const error: NodeJS.ErrnoException = new Error(`cannot listen on unix:${path}: ${reason} (${code})`);
+  error.code = code;
+  return error;
 }

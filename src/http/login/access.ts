@@ -1,4 +1,10 @@
+import { type AddressList, localOrigin, networkOf, unknownOrigin } from '../../base/address.js';
+import type { Log } from '../../base/log.js';
+import { shorten } from '../../base/text.js';
 import type { Caller, ReplyHeaders } from '../exchange.js';
+import { type Account, type Accounts, BusyError } from './accounts.js';
+import type { BackOff } from './back-off.js';
+import { type BasicCredentials, readBasic, readBearer } from './secrets.js';
 
 /** A request, as far as its access depends on it; read from the engine only when it is asked for. */
 export interface ArrivingRequest {
@@ -29,4 +35,160 @@ export interface Access {
   excludes(origin: string): boolean;
   /** Answers later only where a password has to be verified. A promise never rejects. */
   check(request: ArrivingRequest): Caller | Denial | Promise<Caller | Denial>;
+}
+
+/** Settings of the access of one listener. */
+export interface ListenerAccessOptions {
+  /** Addresses that are let in; undefined: all. */
+  readonly allowed?: AddressList | undefined;
+  /** The accounts as of now; undefined where no login is needed. */
+  readonly accounts?: (() => Accounts) | undefined;
+  /** The grant of a caller here, given that of its account; undefined of callers that need not log in. */
+  readonly grantOf: (accountGrant: string | undefined) => string;
+  readonly realm: string;
+  /** Shared by the listeners of a server. */
+  readonly backOff: BackOff;
+  /** Told of every login that failed and every address that was sent away. */
+  readonly failed: () => void;
+  readonly log: Log;
+}
+
+const shownPath = 200;
+
+/** The name that unknown tokens are counted by: no account has a colon in its name. */
+const unknownToken = ':token';
+
+/** The access of one listener: address list, login, waiting times after failures. */
+export class ListenerAccess implements Access {
+  readonly #options: ListenerAccessOptions;
+  readonly #anonymous: Caller;
+  readonly #challenge: Denial;
+  readonly #callers = new WeakMap<Account, Caller>();
+  /** Logins that are being verified: a client that opens several connections at once is verified once. */
+  readonly #running = new Map<string, Promise<Caller | Denial>>();
+
+  constructor(options: ListenerAccessOptions) {
+    this.#options = options;
+    this.#anonymous = { name: '-', method: 'none', grant: options.grantOf(undefined) };
+    const realm = options.realm.replace(/["\\]/g, '\\$&');
+    // The same for a missing, malformed or wrong credential and for an unknown user.
+    this.#challenge = new Denial(401, 'log in with a name and its password, or with a token', {
+      'WWW-Authenticate': `Basic realm="${realm}", charset="UTF-8"`,
+    });
+  }
+
+  get needsLogin(): boolean {
+    return this.#options.accounts !== undefined;
+  }
+
+  excludes(origin: string): boolean {
+    return this.#options.allowed?.includes(origin) === false;
+  }
+
+  check(request: ArrivingRequest): Caller | Denial | Promise<Caller | Denial> {
+    const { allowed, accounts } = this.#options;
+    if (allowed !== undefined) {
+      const { origin } = request;
+      if (this.excludes(origin)) return this.#refuseAddress(origin);
+    }
+    if (accounts === undefined) return this.#anonymous;
+    const { authorization } = request;
+    if (authorization === '') return this.#challenge;
+    const now = accounts();
+    const token = readBearer(authorization);
+    const owner = token === undefined ? undefined : now.byToken(token);
+    if (owner !== undefined) return this.#callerOf(owner, 'bearer');
+    const credentials = token === undefined ? readBasic(authorization) : { name: unknownToken, password: token };
+    const { origin } = request;
+    // Malformed, it is no guess.
+    if (credentials === undefined) return this.#refuseMalformed(origin);
+    const network = networkOf(origin);
+    // A guess that no network answers for would be free.
+    if (network === undefined) return this.#refuseAddress(origin);
+    const { name, password } = credentials;
+    // The wait is checked before the cache of verified logins: a cache hit would reveal a right guess.
+    const wait = this.#options.backOff.wait(network, name);
+    if (wait > 0) return this.#wait(origin, wait);
+    const digest = now.verified.digest(network, name, password);
+    const known = now.verified.find(digest);
+    if (known !== undefined) return this.#callerOf(known, 'basic');
+    return this.#running.get(digest) ?? this.#login({ origin, network, path: request.path }, credentials, now, digest);
+  }
+
+  /** A credential that was not verified lately, and that guessing is to be slow with. */
+  #login(
+    { origin, network, path }: { readonly origin: string; readonly network: string; readonly path: string },
+    credentials: BasicCredentials,
+    accounts: Accounts,
+    digest: string,
+  ): Caller | Denial | Promise<Caller | Denial> {
+    const { backOff } = this.#options;
+    const { name } = credentials;
+    const attempt = backOff.begin(network, name);
+    if (typeof attempt === 'number') return this.#wait(origin, attempt);
+    const settle = (found: Account | undefined): Caller | Denial => {
+      attempt.ended(found === undefined ? 'failed' : 'succeeded');
+      if (found === undefined) return this.#refuseLogin(origin, path);
+      accounts.verified.add(digest, found);
+      return this.#callerOf(found, 'basic');
+    };
+    const account = name === unknownToken ? undefined : accounts.byPassword(credentials, network, attempt.standing);
+    if (!(account instanceof Promise)) return settle(account);
+    const settled = account
+      .then(settle, (error: unknown) => {
+        attempt.ended('refused');
+        return this.#cannotVerify(error);
+      })
+      .finally(() => this.#running.delete(digest));
+    this.#running.set(digest, settled);
+    return settled;
+  }
+
+  #callerOf(account: Account, method: Caller['method']): Caller {
+    let caller = this.#callers.get(account);
+    if (caller === undefined) {
+      caller = { name: account.name, method, grant: this.#options.grantOf(account.grant) };
+      this.#callers.set(account, caller);
+    }
+    return caller;
+  }
+
+  #refuseAddress(origin: string): Denial {
+    this.#options.failed();
+    const isUnknown = origin === unknownOrigin;
+    const reason = isUnknown ? 'the address of this connection is not known' : `address ${origin} is not allowed here`;
+    this.#options.log.debug({ address: origin }, `request refused: ${reason}`);
+    return new Denial(403, reason, {}, true);
+  }
+
+  #refuseMalformed(origin: string): Denial {
+    this.#options.failed();
+    this.#options.log.debug({ address: origin }, `login from ${shownOrigin(origin)} is malformed`);
+    return this.#challenge;
+  }
+
+  /** Neither password nor name is logged: whoever mistypes may put the one in place of the other. */
+  #refuseLogin(origin: string, path: string): Denial {
+    const { failed, log } = this.#options;
+    failed();
+    const shown = shorten(path, shownPath);
+    log.warn({ address: origin, path: shown }, `login from ${shownOrigin(origin)} failed`);
+    return this.#challenge;
+  }
+
+  #wait(origin: string, seconds: number): Denial {
+    this.#options.failed();
+    const reason = `too many failed logins from ${shownOrigin(origin)}; try again in ${seconds} s`;
+    return new Denial(429, reason, { 'Retry-After': String(seconds) });
+  }
+
+  #cannotVerify(error: unknown): Denial {
+    const { log } = this.#options;
+    if (!(error instanceof BusyError)) log.error({ err: error }, 'a password cannot be verified');
+    return new Denial(503, 'the login cannot be verified now; try again', { 'Retry-After': '1' });
+  }
+}
+
+function shownOrigin(origin: string): string {
+  return origin === localOrigin ? 'a local socket' : origin;
 }

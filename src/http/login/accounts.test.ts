@@ -5,7 +5,7 @@ import { AddressList, formatAddress, networkOf } from '../../base/address.js';
 import { RateLimit } from '../../mi/calls/guard.js';
 import { command, includesLevel, levels, lowerLevel } from '../../mi/commands/command.js';
 import { CommandList, CommandTable } from '../../mi/commands/command-table.js';
-import { VerifiedCredentials } from './accounts.js';
+import { BusyError, Turns, VerifiedCredentials } from './accounts.js';
 import { BackOff, type Outcome, Standing } from './back-off.js';
 import {
   digestToken,
@@ -19,7 +19,6 @@ import {
   readBearer,
   verifyPassword,
 } from './secrets.js';
-import { BusyError, Turns } from './turns.js';
 
 describe('passwords', () => {
   test('the hash is the one of RFC 7914 §12', async () => {

@@ -1,15 +1,16 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { readSmallFile } from '../../base/files.js';
 import { Recent } from '../../base/recent.js';
-import type { AccountLine } from './account-file.js';
+import { reasonOf, shorten } from '../../base/text.js';
 import {
   type BasicCredentials,
   canonicalSecret,
   digestToken,
   hashOfNobody,
   type PasswordHash,
+  passwordProblem,
   verifyPassword,
 } from './secrets.js';
-import { Turns } from './turns.js';
 
 /** A user, or the owner of a token, who may log in. */
 export interface Account {
@@ -136,5 +137,174 @@ export class VerifiedCredentials<Account> {
 
   add(digest: string, account: Account): void {
     this.#accounts.set(digest, { account, until: this.now() + lifetime });
+  }
+}
+
+/** One line of a file of users or tokens. */
+export interface AccountLine<Secret> {
+  readonly name: string;
+  readonly grant: string;
+  readonly secret: Secret;
+}
+
+/** How a file of accounts is read. */
+export interface AccountFileOptions<Secret> {
+  /** The sort of the lines: `user`, `token`. */
+  readonly what: string;
+  /** Words that may stand between name and secret. */
+  readonly grants: readonly string[];
+  /** @throws RangeError telling what is wrong, without the secret */
+  readonly parseSecret: (text: string) => Secret;
+  /** Told of what is dangerous, but works. */
+  readonly warn: (message: string) => void;
+}
+
+const largest = 16777216;
+
+/** A name is printable ASCII without a colon, which would end it in Basic authentication. */
+export const accountName = /^[\x21-\x39\x3b-\x7e]{1,128}$/;
+
+/**
+ * Reads a file with a line `name:grant:secret` for each account; empty lines and those that begin with `#` are passed over.
+ *
+ * @throws Error with the first problem as `FILE:LINE: text`, or why the file cannot be read; secrets are never in it
+ */
+export function readAccountFile<Secret>(
+  file: string,
+  { what, grants, parseSecret, warn }: AccountFileOptions<Secret>,
+): readonly AccountLine<Secret>[] {
+  const text = readWarning(file, what, warn);
+  const accounts = new Map<string, AccountLine<Secret>>();
+  for (const [index, raw] of text.split('\n').entries()) {
+    const line = raw.trim();
+    if (line === '' || line.startsWith('#')) continue;
+    const at = `${file}:${index + 1}`;
+    const [name = '', grant = '', secret, ...rest] = line.split(':');
+    if (secret === undefined || rest.length > 0) {
+      throw new Error(`${at}: a ${what} is a line name:level:hash; make it with mi-httpd ${commandOf[what] ?? what}`);
+    }
+    if (!accountName.test(name)) {
+      throw new Error(`${at}: the name is empty, longer than 128 characters, or has blanks or other than ASCII in it`);
+    }
+    if (!grants.includes(grant)) {
+      throw new Error(
+        `${at}: ${what} "${name}" has the level ${JSON.stringify(shorten(grant, 40))}; give ${grants.join(', ')}`,
+      );
+    }
+    if (accounts.has(name)) throw new Error(`${at}: ${what} "${name}" is there twice; remove one of the lines`);
+    try {
+      accounts.set(name, { name, grant, secret: parseSecret(secret) });
+    } catch (error) {
+      throw new Error(`${at}: ${what} "${name}": ${reasonOf(error)}`);
+    }
+  }
+  if (accounts.size === 0)
+    throw new Error(`the file of ${what}s ${file} has none; add one with mi-httpd ${commandOf[what] ?? what} NAME`);
+  return [...accounts.values()];
+}
+
+/**
+ * Reads a password that stands in a file of its own, as its first line.
+ *
+ * @throws Error naming the file when it cannot be read, or the line is empty
+ */
+export function readPasswordFile(file: string, warn: (message: string) => void): string {
+  const [line = ''] = readWarning(file, 'password', warn).split(/\r?\n/, 1);
+  const problem = passwordProblem(line);
+  if (problem !== undefined) throw new Error(`the first line of ${file}: ${problem}`);
+  return line;
+}
+
+const commandOf: Readonly<Record<string, string>> = { user: 'passwd', token: 'token' };
+
+function readWarning(file: string, what: string, warn: (message: string) => void): string {
+  try {
+    const { text, mode } = readSmallFile(file, largest);
+    if ((mode & 0o022) !== 0) {
+      const [who, remedy] = (mode & 0o002) === 0 ? ['its group', 'g-w'] : ['everybody on this machine', 'go-w'];
+      warn(
+        `the file of ${what}s ${file} is writable by ${who}, who could let themselves in; run chmod ${remedy} ${file}`,
+      );
+    }
+    if ((mode & 0o004) !== 0) {
+      warn(`the file of ${what}s ${file} is readable by everybody on this machine; run chmod o-rwx ${file}`);
+    }
+    return text.replace(/^\ufeff/, '');
+  } catch (error) {
+    throw new Error(`the file of ${what}s ${file} cannot be read: ${reasonOf(error)}`);
+  }
+}
+
+/** More wait already than may wait. */
+export class BusyError extends Error {
+  override readonly name = 'BusyError';
+}
+
+interface Waiting {
+  readonly parties: readonly string[];
+  readonly rank: number;
+  readonly start: () => void;
+  readonly refuse: (reason: BusyError) => void;
+}
+
+/**
+ * Runs costly tasks, a few at a time, and lets a bounded number wait for their turn. The lowest rank goes first. When too
+ * many wait, the place of the highest rank is given away, and among those one of the party with the most places.
+ */
+export class Turns {
+  #running = 0;
+  readonly #waiting: Waiting[] = [];
+
+  /**
+   * @param atOnce tasks that run at a time
+   * @param maxWaiting tasks that may wait
+   */
+  constructor(
+    readonly atOnce: number,
+    readonly maxWaiting: number,
+  ) {}
+
+  /**
+   * @param parties those that the task is for, such as a network and a name: each has a share of the places
+   * @throws BusyError when too many wait that go before this one; what the task throws
+   */
+  async run<T>(task: () => Promise<T>, parties: readonly string[] = [], rank = 0): Promise<T> {
+    if (this.#running >= this.atOnce) {
+      if (this.#waiting.length >= this.maxWaiting) this.#makeRoom(parties, rank);
+      // A task that ends hands its turn over, so that none comes between.
+      await new Promise<void>((start, refuse) => this.#waiting.push({ parties, rank, start, refuse }));
+    } else {
+      this.#running += 1;
+    }
+    try {
+      return await task();
+    } finally {
+      const next = this.#takeNext();
+      if (next === undefined) this.#running -= 1;
+      else next.start();
+    }
+  }
+
+  #takeNext(): Waiting | undefined {
+    const ranks = this.#waiting.map(({ rank }) => rank);
+    return this.#waiting.splice(ranks.indexOf(Math.min(...ranks)), ranks.length === 0 ? 0 : 1)[0];
+  }
+
+  /** @throws BusyError when no place can be given away */
+  #makeRoom(parties: readonly string[], rank: number): void {
+    const places = new Map<string, number>();
+    const placesOf = (all: readonly string[]): number => Math.max(0, ...all.map((one) => places.get(one) ?? 0));
+    for (const party of this.#waiting.flatMap((one) => one.parties)) places.set(party, (places.get(party) ?? 0) + 1);
+    const busy = new BusyError(`${this.maxWaiting} tasks are waiting already`);
+    let last: { readonly at: number; readonly rank: number; readonly places: number } | undefined;
+    for (const [at, waiting] of this.#waiting.entries()) {
+      const taken = { at, rank: waiting.rank, places: placesOf(waiting.parties) };
+      if (last === undefined || taken.rank > last.rank || (taken.rank === last.rank && taken.places >= last.places)) {
+        last = taken;
+      }
+    }
+    const wanted = placesOf(parties) + 1;
+    if (last === undefined || last.rank < rank || (last.rank === rank && last.places <= wanted)) throw busy;
+    this.#waiting.splice(last.at, 1)[0]?.refuse(busy);
   }
 }

@@ -1,8 +1,7 @@
 import type { Log } from '../../base/log.js';
 import { stringify } from '../../base/text.js';
 import { checkReplyHeaders } from '../exchange.js';
-import { pageHeaders, pageType } from '../pages/document.js';
-import { html } from '../pages/markup.js';
+import { html, pageHeaders, pageType } from '../pages/html.js';
 import type { Refusal, RefusedRequest, Root } from '../roots.js';
 import { statusLine } from './reply-head.js';
 

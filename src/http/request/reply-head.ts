@@ -27,7 +27,7 @@ export class ReplyHead {
    * @param headers checked by {@link checkReplyHeaders}
    */
   write(
-    response: Pick<EngineResponse, 'writeStatus' | 'writeHeader'>,
+    response: EngineResponse,
     status: number,
     line: string,
     contentType: string,
@@ -47,7 +47,7 @@ export class ReplyHead {
     response.writeHeader('Content-Type', typed);
   }
 
-  #writeAll(response: Pick<EngineResponse, 'writeHeader'>, contentType: string, headers: ReplyHeaders): void {
+  #writeAll(response: EngineResponse, contentType: string, headers: ReplyHeaders): void {
     const names = new Set<string>();
     for (const name of Object.keys(headers)) {
       response.writeHeader(name, headers[name] ?? '');

@@ -1,7 +1,19 @@
 import { createHash, createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { readSmallFile } from '../../base/read-file.js';
+import { readSmallFile } from '../../base/files.js';
 import { reasonOf } from '../../base/text.js';
-import type { CipherList, TlsSetting } from './suites.js';
+import type { CipherList } from './suites.js';
+
+/** The certificate of a listener, and what it may be served with. */
+export interface TlsSetting {
+  /** PEM file: the certificate, then those that lead to a root. */
+  readonly certFile: string;
+  /** PEM file: the private key. */
+  readonly keyFile: string;
+  /** File whose first line decrypts the key; undefined for a key in the clear. */
+  readonly passphraseFile?: string | undefined;
+  /** A GnuTLS priority string, or a list of suites as OpenSSL has it. */
+  readonly ciphers: string;
+}
 
 /** A certificate with its key, found to be good. The key itself is not kept. */
 export interface Certificate {

@@ -2,7 +2,6 @@ import { nearestNames, suggestNames } from '../../base/nearest.js';
 import { shorten } from '../../base/text.js';
 import { codes, MiError } from '../errors.js';
 import type { Command } from './command.js';
-import { opensipsCommand } from './opensips-commands.js';
 
 /** Client text in a message stays short, whatever the client sent. */
 const longestShown = 64;
@@ -174,4 +173,114 @@ function namesOf({ fullName, command }: CommandEntry): readonly string[] {
 
 function escapeText(text: string): string {
   return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+}
+
+/** Commands of OpenSIPS' modules that are not always there, by the names that they have without a module; of usrloc, which may be loaded, by all. */
+const byModule: Readonly<Record<string, string>> = {
+  aaa_diameter: 'fd_log_level',
+  auth_aka: 'aka_av_add aka_av_drop aka_av_drop_all aka_av_fail',
+  b2b_entities:
+    'b2be_list ua_session_client_start ua_session_list ua_session_reply ua_session_terminate ua_session_update',
+  b2b_logic: 'b2b_bridge b2b_list b2b_terminate_call b2b_trigger_scenario',
+  b2b_sca: 'sca_list',
+  benchmark: 'bm_enable_global bm_enable_timer bm_granularity bm_loglevel bm_poll_results',
+  blacklists: 'add_blacklist_rule check_blacklist check_blacklists del_blacklist_rule list_blacklists',
+  cachedb_local: 'cache_fetch_chunk cache_remove_chunk',
+  cachedb_redis: 'redis_cluster_info redis_cluster_refresh redis_ping_nodes',
+  call_center:
+    'cc_agent_login cc_dispatch_call_to_agent cc_internal_call_dispatching cc_list_agents cc_list_calls cc_list_flows cc_list_queue cc_reload cc_reset_stats',
+  callops: 'call_hold call_transfer call_unhold',
+  carrierroute:
+    'cr_activate_host cr_add_host cr_deactivate_host cr_delete_host cr_dump_routes cr_reload_routes cr_replace_host',
+  cfgutils: 'check_config_hash get_config_hash rand_get_prob rand_reset_prob rand_set_prob shv_get shv_set',
+  clusterer:
+    'cluster_broadcast_mi cluster_send_mi clusterer_list clusterer_list_cap clusterer_list_shtags clusterer_list_topology clusterer_reload clusterer_remove_node clusterer_set_cap_status clusterer_set_status clusterer_shtag_set_active',
+  config: 'config_flush config_list config_push config_push_bulk config_reload',
+  core: 'reload_routes xlog_level',
+  cpl_c: 'GET_CPL LOAD_CPL REMOVE_CPL',
+  db_berkeley: 'bdb_reload',
+  db_flatstore: 'flat_rotate',
+  db_text: 'dbt_dump dbt_reload',
+  db_virtual: 'db_get db_set',
+  dialog:
+    'dlg_cluster_sync dlg_db_sync dlg_end_dlg dlg_list dlg_list_ctx dlg_push_var dlg_restore_db dlg_send_sequential list_all_profiles profile_end_dlgs profile_get_size profile_get_values profile_list_dlgs',
+  dialplan: 'dp_reload dp_show_partition dp_translate',
+  dispatcher: 'ds_list ds_push_script_attrs ds_reload ds_set_state',
+  domain: 'domain_dump domain_reload',
+  drouting: 'dr_carrier_status dr_enable_probing dr_gw_status dr_number_routing dr_reload dr_reload_status',
+  event_flatstore: 'evi_flat_rotate',
+  fraud_detection: 'fraud_reload show_fraud_stats',
+  freeswitch_scripting: 'fs_list fs_reload fs_subscribe fs_unsubscribe',
+  gflags: 'get_gflags is_gflag reset_gflag set_gflag',
+  imc: 'imc_list_members imc_list_rooms',
+  load_balancer: 'lb_list lb_reload lb_resize lb_status',
+  lua: 'watch',
+  media_exchange:
+    'media_exchange_from_call_to_uri media_exchange_from_call_to_uri_body media_fork_from_call_to_uri media_terminate',
+  mem: 'mem_pkg_dump mem_rpm_dump mem_shm_check mem_shm_dump shm_check',
+  mqueue: 'mq_fetch mq_get_size mq_get_sizes',
+  msrp: 'msrp_trace',
+  msrp_gateway: 'msrp_gw_end_session msrp_gw_list_sessions',
+  msrp_ua: 'msrp_ua_end_session msrp_ua_list_sessions msrp_ua_send_message msrp_ua_start_session',
+  nathelper: 'nh_enable_ping',
+  permissions: 'address_dump address_reload allow_uri subnet_dump',
+  pi_http: 'pi_reload_tbls_and_cmds',
+  pike: 'pike_list pike_rm',
+  presence: 'cleanup pres_expose pres_phtable_list refresh_watchers subs_phtable_list',
+  presence_callinfo: 'sca_list_lines sca_release_line sca_set_log_level',
+  presence_dfks: 'dfks_set_feature',
+  pua_mi: 'pua_publish pua_subscribe',
+  qrouting: 'qr_disable_dst qr_enable_dst qr_reload qr_status',
+  rate_cacher:
+    'rc_addClient rc_addVendor rc_deleteClient rc_deleteClientRate rc_deleteVendor rc_deleteVendorRate rc_getClientPrice rc_getVendorPrice rc_reloadClientRate rc_reloadVendorRate',
+  ratelimit: 'rl_dump_pipe rl_get_pid rl_list rl_reset_pipe rl_set_pid',
+  regex: 'regex_match regex_match_group regex_reload',
+  rls: 'rls_update_subscriptions',
+  rtp_relay: 'rtp_relay_list rtp_relay_update rtp_relay_update_callid',
+  rtpengine: 'rtpengine_enable rtpengine_reload rtpengine_show teardown',
+  rtpproxy: 'rtpproxy_enable rtpproxy_reload rtpproxy_show',
+  sipcapture: 'sip_capture',
+  sockets_mgm: 'sockets_list sockets_reload',
+  sql_cacher: 'sql_cacher_reload',
+  stir_shaken: 'stir_shaken_ca_reload stir_shaken_crl_reload',
+  tcp: 'list_tcp_conns tcp_trace',
+  tcp_mgm: 'tcp_list_profiles tcp_reload',
+  tls: 'tls_trace',
+  tls_mgm: 'tls_list tls_reload',
+  tm: 't_hash t_reply t_uac_cancel t_uac_dlg',
+  tracer: 'trace trace_start trace_stop',
+  trie: 'trie_number_delete trie_number_upsert trie_reload trie_reload_status trie_search',
+  uac_registrant: 'reg_delete reg_disable reg_enable reg_force_register reg_list reg_reload reg_upsert',
+  userblacklist: 'reload_blacklist',
+  usrloc:
+    'ul_add ul_cluster_sync ul_dump ul_flush ul_rm ul_rm_contact ul_show_contact ul_sync add add_many cluster_sync dump flush rm rm_contact show_contact sync',
+  ws: 'ws_trace',
+  wss: 'wss_trace',
+  xcap_client: 'refreshXcapDoc',
+};
+
+const modules: ReadonlyMap<string, string> = new Map(
+  Object.entries(byModule).flatMap(([module, names]) => names.split(' ').map((name) => [name, module] as const)),
+);
+
+/** Modules of these that this server has, if it is told to load them. */
+const loadable: ReadonlySet<string> = new Set(['usrloc']);
+
+/**
+ * Tells of a command that this server does not have, and OpenSIPS does; undefined: OpenSIPS has no such command either.
+ *
+ * @param method a name with or without its module
+ */
+function opensipsCommand(method: string): string | undefined {
+  const [module = '', local] = method.split(':', 2);
+  if (local !== undefined) return Object.hasOwn(byModule, module) ? explained(module, method) : undefined;
+  const found = modules.get(method);
+  return found === undefined ? undefined : explained(found, method);
+}
+
+function explained(module: string, given: string): string {
+  const method = shorten(given, 64, '…');
+  if (loadable.has(module))
+    return `${method} is of module ${module}, which is not loaded; add loadmodule "${module}.so"`;
+  return `${method} is a command of OpenSIPS (${module}), which only a SIP server has; \`which\` lists those served here`;
 }

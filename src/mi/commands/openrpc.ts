@@ -1,7 +1,7 @@
 import type { JsonObject, JsonValue } from '../../base/json.js';
 import { codes, MiError } from '../errors.js';
+import type { CompiledRecipe, ParameterType } from './command.js';
 import type { CommandEntry } from './command-table.js';
-import type { CompiledRecipe, ParameterType } from './recipe.js';
 
 /** Version of the OpenRPC specification that {@link describeService} follows. */
 const openRpcVersion = '1.3.2';

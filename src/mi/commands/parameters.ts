@@ -1,9 +1,7 @@
-import type { JsonObject, JsonValue } from '../../base/json.js';
-import { isObject } from '../../base/json.js';
+import { isObject, type JsonObject, type JsonValue } from '../../base/json.js';
 import { hasHalfPair } from '../../base/text.js';
 import { invalidParams, type MiError } from '../errors.js';
-import type { Command } from './command.js';
-import type { CompiledRecipe, ParameterType } from './recipe.js';
+import type { Command, CompiledRecipe, ParameterType } from './command.js';
 
 /** Parameters as they came: absent, by position or by name. */
 export type CallParameters = undefined | readonly JsonValue[] | JsonObject;

@@ -1,10 +1,9 @@
 import { currentSecond } from '../../base/clock.js';
 import { aNumber, aText, checkGiven, checkMembers, type Members, oneOf, type Wanted } from '../../base/given.js';
 import { escapesHalfPair, shorten, stringify } from '../../base/text.js';
+import { type NativeRecordTable, openRecordTable } from '../../native/addon.js';
 import { DumpShape, Size, Stored, WalkField } from '../../native/layout.js';
-import { type NativeRecordTable, openRecordTable } from '../../native/tables.js';
-import type { Cursor } from './cursor.js';
-import { Piecewise } from './piecewise.js';
+import { type Cursor, Piecewise } from './cursor.js';
 import { nonce, printRecord, type SecondsLeft, styles } from './seconds-left.js';
 
 /** The values to set for a `T` that is read: the seconds until a time may stand for any number in it. */

@@ -5,11 +5,9 @@ import { type Slice, workInTurns } from '../../base/slice.js';
 import type { ConstantReply } from '../../native/reply-window.js';
 import { NothingError, serverError } from '../errors.js';
 import type { StatisticsSelection } from '../statistics.js';
-import { type Cursor, Parts, releaseAll, TextCursor } from './cursor.js';
-import { LongPrinter, shortNodes } from './long-printer.js';
-import { collecting, Piecewise, partsOf } from './piecewise.js';
+import { type Cursor, collecting, Parts, Piecewise, partsOf, releaseAll, TextCursor } from './cursor.js';
+import { LongPrinter, shortNodes, weightOf } from './long-printer.js';
 import type { RecordTable } from './record-table.js';
-import { weightOf } from './value-size.js';
 
 /**
  * The values that a handler may return: any JSON value (`null` included), with dumps of record tables and streams anywhere in it,

@@ -2,9 +2,8 @@ import { AsyncResource } from 'node:async_hooks';
 import { checkGiven, type Wanted } from '../../base/given.js';
 import { Slice } from '../../base/slice.js';
 import { stringify } from '../../base/text.js';
-import { type Cursor, TextCursor } from './cursor.js';
+import { type Cursor, collecting, Piecewise, TextCursor } from './cursor.js';
 import { printAtOnce } from './long-printer.js';
-import { collecting, Piecewise } from './piecewise.js';
 import type { Printable } from './result.js';
 
 const anIterable: Wanted = {

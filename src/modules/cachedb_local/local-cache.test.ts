@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { assert, describe, expect, test, vi } from 'vitest';
 import { holds } from '../../../test/support/property.js';
+import { cacheUrlProblem, parseCacheUrl } from './index.js';
 import { entryOverhead, LocalCache } from './local-cache.js';
-import { cacheUrlProblem, parseCacheUrl } from './parameters.js';
 
 const operations = fc.array(
   fc.oneof(

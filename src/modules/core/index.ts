@@ -1,9 +1,12 @@
+import { readFileSync } from 'node:fs';
+import { ctime } from '../../base/clock.js';
+import { packageFile } from '../../base/package.js';
 import { type Command, command } from '../../mi/commands/command.js';
-import { invalidParams } from '../../mi/errors.js';
+import type { CommandEntry } from '../../mi/commands/command-table.js';
+import { codes, invalidParams, MiError, serverError } from '../../mi/errors.js';
+import { ConstantResult } from '../../mi/results/result.js';
 import { type BuiltInContext, defineBuiltIn } from '../../module.js';
-import { embedded, informationCommands, processTitle } from './information.js';
 import { logConsumerCommands, raiseLogLines } from './log-consumers.js';
-import { reflectionCommands } from './reflection.js';
 
 /** The commands and statistics that every server has. Loaded always. */
 export const coreModule = defineBuiltIn({
@@ -65,4 +68,164 @@ function controlCommands(context: BuiltInContext<object>): readonly Command[] {
       },
     }),
   ];
+}
+
+/** Commands about commands: which, help. */
+function reflectionCommands({ mi }: BuiltInContext<object>): readonly Command[] {
+  const names = new WeakMap<readonly CommandEntry[], ConstantResult>();
+  return [
+    command({
+      name: 'which',
+      readOnly: true,
+      withoutCall: true,
+      withoutContext: true,
+      help:
+        'Lists all MI commands that the caller may run: the full names, then the names of OpenSIPS 3.x. For one command it lists the ' +
+        'accepted combinations of parameters; for a module name with a colon, the commands of that module.',
+      recipes: [{}, { command: 'string' }],
+      run: ({ command: text }, { client }) => {
+        const visible = mi.visibleTo(client);
+        if (text === undefined) return allNames(visible);
+        if (!text.endsWith(':')) return known(text, visible).command.recipes.map(({ names }) => names);
+        const names = visible.map(({ fullName }) => fullName).filter((name) => name.startsWith(text));
+        if (names.length === 0) throw unknownCommand();
+        return names;
+      },
+    }),
+    command({
+      name: 'help',
+      readOnly: true,
+      withoutCall: true,
+      withoutContext: true,
+      help: 'Tells what an MI command does and which module exports it.',
+      recipes: [{}, { mi_cmd: 'string' }],
+      run: ({ mi_cmd: text }, { client }) => {
+        if (text === undefined) return 'help <command> describes an MI command; which lists all of them';
+        const { command: found, module } = known(text, mi.visibleTo(client));
+        return { Help: found.help, 'Exported by': module };
+      },
+    }),
+  ];
+
+  function allNames(visible: readonly CommandEntry[]): ConstantResult {
+    const known = names.get(visible) ?? new ConstantResult(mi.commands.namesOf(visible));
+    names.set(visible, known);
+    return known;
+  }
+
+  function known(text: string, visible: readonly CommandEntry[]): CommandEntry {
+    const entry = visible.find((one) => mi.commands.finds(text, one));
+    if (entry === undefined) throw unknownCommand();
+    return entry;
+  }
+}
+
+function unknownCommand(): MiError {
+  return new MiError(404, 'unknown MI command');
+}
+
+/** Commands that tell about this process: uptime, version, pwd, arg, ps. */
+function informationCommands(context: BuiltInContext<object>): readonly Command[] {
+  const { facts } = context;
+  const server = `${facts.name} (${facts.version} (${machine()}/${process.platform}))`;
+  const version = new ConstantResult({ Server: server });
+  return [
+    command({
+      name: 'uptime',
+      readOnly: true,
+      withoutCall: true,
+      withoutContext: true,
+      help: 'Tells the time, when the server was started, and the seconds since then.',
+      run: () => {
+        return {
+          Now: ctime(Date.now()),
+          'Up since': ctime(facts.startedAt()),
+          'Up time': `${facts.upTime()} [sec]`,
+        };
+      },
+    }),
+    command({
+      name: 'version',
+      readOnly: true,
+      withoutCall: true,
+      withoutContext: true,
+      help: 'Tells the name and version of the server; with any value for revision, the source revision too.',
+      recipes: [{}, { revision: 'string' }],
+      run: ({ revision }) => (revision === undefined ? version : { Server: server, ...sourceRevision() }),
+    }),
+    command({
+      name: 'pwd',
+      readOnly: true,
+      level: facts.tellProcess ?? 'admin',
+      withoutCall: true,
+      withoutContext: true,
+      help: 'Tells the working directory of the server.',
+      run: () => {
+        if (facts.tellProcess === undefined) throw embedded('core:pwd', 'tellProcess');
+        return { WD: workingDirectory() };
+      },
+    }),
+    command({
+      name: 'arg',
+      readOnly: true,
+      level: facts.tellProcess ?? 'admin',
+      withoutCall: true,
+      withoutContext: true,
+      help: 'Lists the arguments that the server was started with.',
+      run: () => {
+        if (facts.tellProcess === undefined) throw embedded('core:arg', 'tellProcess');
+        return [...process.argv];
+      },
+    }),
+    command({
+      name: 'ps',
+      readOnly: true,
+      withoutCall: true,
+      withoutContext: true,
+      help: 'Lists the processes of the server: one, since one process serves all.',
+      run: () => ({ Processes: [{ ID: 0, PID: process.pid, Type: processTitle(context) }] }),
+    }),
+  ];
+}
+
+/** OpenSIPS writes the names that uname has for a machine. */
+function machine(): string {
+  return { x64: 'x86_64', arm64: 'aarch64' }[process.arch as string] ?? process.arch;
+}
+
+function workingDirectory(): string {
+  try {
+    return process.cwd();
+  } catch {
+    throw serverError('the working directory no longer exists');
+  }
+}
+
+/** Refuses what would lay hands on the process that the server is embedded in. */
+function embedded(command: string, option: string): MiError {
+  const reason = `${command} is off: the server is part of a program, which did not give createServer the option ${option}`;
+  return new MiError(codes.permissionDenied, undefined, reason);
+}
+
+/** Name of this process in `ps` and `log_level`: `HTTPD 127.0.0.1:8888`, as OpenSIPS names its HTTP process. */
+function processTitle(context: BuiltInContext<object>): string {
+  try {
+    return `HTTPD ${context.httpd.bound ?? 'not listening'}`;
+  } catch {
+    return 'HTTPD';
+  }
+}
+
+/**
+ * The source revision that the build recorded, as the member that `version` adds:
+ * `{ git: '448fdf959' }`, or `{ unknown: 'unknown' }` for a build from no repository.
+ */
+export function sourceRevision(): Record<string, string> {
+  try {
+    const { git } = JSON.parse(readFileSync(packageFile('dist/revision.json'), 'utf8'));
+    if (typeof git === 'string') return { git };
+  } catch {
+    // Built without a record: answered like an OpenSIPS built from no repository.
+  }
+  return { unknown: 'unknown' };
 }

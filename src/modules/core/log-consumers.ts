@@ -1,4 +1,4 @@
-import { ctime } from '../../base/ctime.js';
+import { ctime } from '../../base/clock.js';
 import type { LogConsumer } from '../../base/log.js';
 import { type Command, command } from '../../mi/commands/command.js';
 import { invalidParams, MiError } from '../../mi/errors.js';

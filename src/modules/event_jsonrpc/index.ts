@@ -1,7 +1,6 @@
 import { defineParameters } from '../../config/parameter.js';
 import { defineBuiltIn } from '../../module.js';
-import { awaitingReplies, streamParameters } from '../event_stream/parameters.js';
-import { streamTransport } from '../event_stream/transport.js';
+import { awaitingReplies, streamParameters, streamTransport } from '../event_stream/index.js';
 
 /** Parameters of event_jsonrpc. */
 const parameters = defineParameters({ ...streamParameters, sync_mode: awaitingReplies() });

@@ -3,9 +3,9 @@ import fc from 'fast-check';
 import { assert, describe, expect, test } from 'vitest';
 import { holds } from '../../../test/support/property.js';
 import { MiError } from '../../mi/errors.js';
-import { EventSocketError } from '../../mi/events/event-transport.js';
-import { raisedParameters } from './commands.js';
+import { EventSocketError } from '../../mi/events/events.js';
 import { Destinations, destinationsProblem, formatHostPort, type HostPort, parseHostPort } from './destinations.js';
+import { raisedParameters } from './index.js';
 
 const hosts = fc.oneof(fc.ipV4(), fc.ipV6(), fc.domain());
 const ports = fc.integer({ min: 1, max: 65535 });

@@ -2,7 +2,7 @@ import { lookup } from 'node:dns/promises';
 import { isIP, isIPv6 } from 'node:net';
 import { AddressList, joinHostPort, splitHostPort } from '../../base/address.js';
 import { shorten, stringify } from '../../base/text.js';
-import { type EventParameters, EventSocketError } from '../../mi/events/event-transport.js';
+import { type EventParameters, EventSocketError } from '../../mi/events/events.js';
 
 /** Where events may go when nothing else is set: this machine. */
 export const loopbackOnly = '127.0.0.0/8, ::1';

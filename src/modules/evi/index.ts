@@ -1,6 +1,19 @@
-import type { MiEvent } from '../../mi/events/event.js';
+import { currentSecond } from '../../base/clock.js';
+import type { JsonObject, JsonValue } from '../../base/json.js';
+import { shorten } from '../../base/text.js';
+import { type Command, command } from '../../mi/commands/command.js';
+import { invalidParams, MiError } from '../../mi/errors.js';
+import {
+  defaultExpire,
+  type EventParameters,
+  EventRoomError,
+  EventSocketError,
+  type Events,
+  type EventValue,
+  type MiEvent,
+  type Subscription,
+} from '../../mi/events/events.js';
 import { defineBuiltIn } from '../../module.js';
-import { eventCommands } from './commands.js';
 
 /** Events of OpenSIPS' core that need thresholds, several processes or SIP connections. */
 const foreignEvents = [
@@ -25,3 +38,151 @@ export const eviModule = defineBuiltIn({
     return { commands: eventCommands(events, subscribed) };
   },
 });
+
+/**
+ * The MI commands about events, in the order in which OpenSIPS lists them.
+ *
+ * @param subscribed told of every subscription that is made or renewed
+ */
+function eventCommands(events: Events, subscribed: (event: MiEvent) => void): readonly Command[] {
+  return [
+    command({
+      name: 'subscribe',
+      aliases: ['event_subscribe'],
+      help:
+        'Subscribes a socket, such as udp:127.0.0.1:8888, to an event for expire seconds (3600), or sets the time of a ' +
+        'subscription anew; 0 ends it.',
+      recipes: [
+        { event: 'string', socket: 'string' },
+        { event: 'string', socket: 'string', expire: 'int' },
+      ],
+      run: ({ event: name, socket, expire = defaultExpire }) => {
+        if (expire < 0) throw invalidParams('Negative expire value');
+        if (expire > 2147483647) badValue(`expire is ${expire}; give up to 2147483647 seconds`);
+        const event = events.find(name);
+        if (event === undefined) badValue(`event ${shown(name)} does not exist; events_list lists all`);
+        try {
+          const done = (): 'OK' => {
+            subscribed(event);
+            return 'OK';
+          };
+          const later = events.subscribe(event, socket, expire);
+          return later === undefined ? done() : later.then(done, refused);
+        } catch (error) {
+          return refused(error);
+        }
+      },
+    }),
+    command({
+      name: 'list',
+      aliases: ['events_list'],
+      readOnly: true,
+      help: 'Lists all events that can be subscribed to.',
+      run: () => ({ Events: events.all.map(({ name, id }) => ({ name, id })) }),
+    }),
+    command({
+      name: 'subscribers',
+      aliases: ['subscribers_list'],
+      readOnly: true,
+      help: 'Lists the subscribers of all events, of one event, or tells about one of them by its socket.',
+      recipes: [{}, { event: 'string' }, { event: 'string', socket: 'string' }],
+      run: ({ event: name, socket }) => {
+        if (name === undefined) {
+          return { Events: events.all.map((event) => listed(events, event)).filter((one) => one !== undefined) };
+        }
+        const event = events.find(name);
+        if (event === undefined) throw new MiError(404, 'Event not published');
+        if (socket === undefined) return { Event: listed(events, event) ?? {} };
+        const subscription = events.subscription(event, socket);
+        if (subscription === undefined || subscription.isOver(currentSecond())) {
+          throw new MiError(404, 'Subscriber does not exist');
+        }
+        return { Event: { name: event.name, id: event.id, Subscriber: told(subscription) } };
+      },
+    }),
+    command({
+      name: 'raise',
+      aliases: ['raise_event'],
+      help:
+        'Raises an event for its subscribers. params is an array of texts, or an object of named parameters, also as ' +
+        'a text that holds one.',
+      recipes: [{ event: 'string' }, { event: 'string', params: 'json' }],
+      run: ({ event: name, params }) => {
+        const event = events.find(name);
+        if (event === undefined) throw new MiError(404, 'Event not registered');
+        const isWanted = events.subscriptionsOf(event).length > 0;
+        if (isWanted && event.raise(params === undefined ? [] : raisedParameters(params)) > 0) return 'OK';
+        throw new MiError(480, 'Temporarily Unavailable');
+      },
+    }),
+  ];
+}
+
+function listed(events: Events, event: MiEvent): JsonObject | undefined {
+  const subscriptions = events.subscriptionsOf(event);
+  if (subscriptions.length === 0) return undefined;
+  return { name: event.name, id: event.id, Subscribers: subscriptions.map(told) };
+}
+
+function told(subscription: Subscription): JsonObject {
+  const { socket, expire } = subscription;
+  const ttl = subscription.ttl(currentSecond());
+  if (ttl === undefined) return { socket, expire: 'never' };
+  return { socket, expire, ttl: ttl > 0 ? ttl : 'expired' };
+}
+
+function refused(error: unknown): never {
+  if (error instanceof EventSocketError) badValue(error.message);
+  if (error instanceof EventRoomError) throw new MiError(500, 'Too many subscribers', error.message);
+  throw error;
+}
+
+function badValue(data: string): never {
+  throw new MiError(400, 'Bad parameter value', data);
+}
+
+function shown(text: string): string {
+  return JSON.stringify(shorten(text, 64, '…'));
+}
+
+/**
+ * The parameters of an event as `raise_event` is given them: an array of texts or numbers, which are sent as texts by
+ * position, or an object, or a text that holds one as JSON, whose members are sent by name.
+ *
+ * @throws MiError 400 `Bad Params` or `No Params`
+ */
+export function raisedParameters(given: JsonValue): EventParameters {
+  if (Array.isArray(given)) return (given as readonly JsonValue[]).map(positional);
+  if (typeof given !== 'string' && (typeof given !== 'object' || given === null)) {
+    throw new MiError(400, 'No Params', 'give params as an array or an object, or as a text that holds a JSON object');
+  }
+  // OpenSIPS takes no object; one that is given can only mean this.
+  const named = typeof given === 'string' ? parsed(given) : given;
+  if (typeof named !== 'object' || named === null || Array.isArray(named)) {
+    throw new MiError(400, 'Bad Params', 'the text in params holds no JSON object');
+  }
+  return Object.fromEntries(Object.entries(named).map(([name, value]) => [name, namedValue(value)]));
+}
+
+function positional(item: JsonValue, index: number): string {
+  if (typeof item === 'string') return item;
+  if (typeof item === 'number') return String(item);
+  throw new MiError(400, 'Bad Params', `item ${index} of params is neither a text nor a number`);
+}
+
+function namedValue(value: unknown): EventValue {
+  if (typeof value === 'string' || typeof value === 'number') return value;
+  try {
+    return JSON.stringify(value);
+  } catch {
+    throw new MiError(400, 'Bad Params', 'the text in params is nested too deep');
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

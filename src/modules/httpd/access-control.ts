@@ -1,16 +1,18 @@
-import { AddressList } from '../../base/address.js';
+import { AddressList, networkOf } from '../../base/address.js';
 import type { Log } from '../../base/log.js';
 import { suggestNames } from '../../base/nearest.js';
 import { reasonOf } from '../../base/text.js';
 import type { ParameterValues } from '../../config/parameter.js';
 import type { ListenSetting } from '../../http/listen/setting.js';
-import type { Access } from '../../http/login/access.js';
-import { readAccountFile, readPasswordFile } from '../../http/login/account-file.js';
-import { Accounts } from '../../http/login/accounts.js';
+import { type Access, ListenerAccess } from '../../http/login/access.js';
+import { Accounts, readAccountFile, readPasswordFile } from '../../http/login/accounts.js';
 import { BackOff } from '../../http/login/back-off.js';
-import { ListenerAccess } from '../../http/login/listener-access.js';
 import { parsePasswordHash, parseTokenHash, passwordWeakness } from '../../http/login/secrets.js';
+import { Audit } from '../../mi/calls/audit.js';
+import { RateLimit } from '../../mi/calls/guard.js';
 import { isLevel, type Level, levels, lowerLevel } from '../../mi/commands/command.js';
+import type { ManagementInterface } from '../../mi/management-interface.js';
+import { AuditFile } from './audit-file.js';
 import type { accessParameters } from './parameters.js';
 
 /** The parameters of httpd about access. */
@@ -138,4 +140,38 @@ function addressList(name: string, text: string): AddressList {
   } catch (error) {
     throw new Error(`listener ${name}: allow: ${reasonOf(error)}`);
   }
+}
+
+/**
+ * Protects the MI commands by lists, rate limits and the audit log. Without any of them, and where no
+ * listener knows its callers, calls cost nothing more.
+ *
+ * @returns the file of the audit log, to be opened when the server starts; undefined without one
+ */
+export function protectCommands(
+  mi: ManagementInterface,
+  parameters: ParameterValues<typeof accessParameters>,
+  hasCallers: boolean,
+  log: Log,
+): AuditFile | undefined {
+  const {
+    allow_commands: allowCommands,
+    deny_commands: denyCommands,
+    audit_file: auditFile,
+    rate_limit_address: addressRate,
+    rate_limit_user: userRate,
+  } = parameters;
+  const dropped = mi.statistics.add('mi', 'audit_dropped', 'counter');
+  const isPlain = (allowCommands ?? denyCommands ?? auditFile) === undefined && addressRate + userRate === 0;
+  if (isPlain && !hasCallers) return undefined;
+  const file = auditFile === undefined ? undefined : new AuditFile(auditFile, log, () => dropped.add(1));
+  mi.protect({
+    allowCommands,
+    denyCommands,
+    audit: file === undefined ? undefined : new Audit(file),
+    addressRate: addressRate === 0 ? undefined : new RateLimit(addressRate),
+    userRate: userRate === 0 ? undefined : new RateLimit(userRate),
+    networkOf,
+  });
+  return file;
 }

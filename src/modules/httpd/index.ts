@@ -1,5 +1,4 @@
-import { refusalBody } from '../../gateway/refusal.js';
-import { isEngineChoice } from '../../http/engine/engine.js';
+import { refusalBody } from '../../gateway/jsonrpc-refusal.js';
 import { httpCounterNames } from '../../http/limits/counters.js';
 import { HttpServer } from '../../http/server.js';
 import { daysLeft } from '../../http/tls/certificate.js';
@@ -7,12 +6,10 @@ import { type Command, command } from '../../mi/commands/command.js';
 import { MiError } from '../../mi/errors.js';
 import type { Statistics } from '../../mi/statistics.js';
 import { defineBuiltIn } from '../../module.js';
-import { AccessControl } from './access-control.js';
-import { protectCommands } from './command-protection.js';
-import { refuseExposure } from './exposure.js';
-import { refuseSharedFile } from './known-files.js';
+import { AccessControl, protectCommands } from './access-control.js';
+import { refuseSharedFile } from './audit-file.js';
 import { healthPaths, landingPaths } from './landing.js';
-import { listenerNotices, listeners, loopbackNotice } from './listeners.js';
+import { listenerNotices, listeners, loopbackNotice, refuseExposure } from './listeners.js';
 import { parameters } from './parameters.js';
 
 /** The HTTP server and its registry of root paths. */
@@ -26,7 +23,6 @@ export const httpdModule = defineBuiltIn({
     const listening = listeners(parameters, access);
     const hasCallers = listening.some((listener) => listener.access !== undefined);
     const audit = protectCommands(mi, parameters, hasCallers, log);
-    const choice = typeof facts.engine === 'string' ? facts.engine : parameters.engine;
     const httpd = new HttpServer({
       listeners: listening,
       windowSize,
@@ -43,15 +39,13 @@ export const httpdModule = defineBuiltIn({
       stayEncrypted: parameters.tls_hsts,
       jsonRefusal: refusalBody,
       counters: counters(mi.statistics),
-      engine: typeof facts.engine === 'object' ? facts.engine : undefined,
-      engineChoice: isEngineChoice(choice) ? choice : 'auto',
+      engine: facts.engine,
       log,
     });
     const health = parameters.health === 1 ? healthPaths(httpd, status) : [];
     const landing = parameters.landing === 1 ? landingPaths(httpd, facts, health) : [];
     for (const path of [...landing, ...health]) httpd.registerPath(path);
     mi.statistics.add('httpd', 'exchanges', 'computed', () => httpd.openExchanges);
-    mi.statistics.add('httpd', 'node_listeners', 'computed', () => httpd.nodeListeners);
     mi.statistics.add('mem', 'bodies', 'computed', () => httpd.bodyBytes);
     mi.statistics.add('mem', 'body_slots', 'computed', () => httpd.bodySlots);
     if (listening.some(({ tls }) => tls !== undefined)) {

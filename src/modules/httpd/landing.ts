@@ -1,9 +1,16 @@
 import { stringify } from '../../base/text.js';
 import type { Exchange } from '../../http/exchange.js';
 import { Assets, sharedAssets } from '../../http/pages/assets.js';
-import { documentEnd, documentStart, privateHeaders, replyPage, serverLine } from '../../http/pages/document.js';
-import { html, type Markup } from '../../http/pages/markup.js';
-import { prefersJson } from '../../http/request/accept.js';
+import {
+  documentEnd,
+  documentStart,
+  html,
+  type Markup,
+  privateHeaders,
+  replyPage,
+  serverLine,
+} from '../../http/pages/html.js';
+import { prefersJson } from '../../http/request/head.js';
 import type { RootDeclaration } from '../../http/roots.js';
 import type { HttpServer, ListedRoot } from '../../http/server.js';
 import type { StatusReports } from '../../mi/status-reports.js';

@@ -2,7 +2,6 @@ import { isIP } from 'node:net';
 import { AddressList } from '../../base/address.js';
 import { reasonOf } from '../../base/text.js';
 import { defineParameters } from '../../config/parameter.js';
-import { engineProblem } from '../../http/engine/engine.js';
 import { heldBodySize } from '../../http/exchange.js';
 import { allowedHostsProblem } from '../../http/limits/allowed-hosts.js';
 import { parseListenSetting } from '../../http/listen/setting.js';
@@ -191,7 +190,7 @@ export const parameters = defineParameters({
     unit: 's',
     help:
       'a client that reads nothing of its reply for this long is cut; 0: never. Idle connections and stalled ' +
-      'uploads are closed then too with engine `node`; `uws` closes them after 8 to 12 s, whatever is set here',
+      'uploads are closed by the engine after 8 to 12 s, whatever is set here',
   },
   reply_timeout: {
     type: 'int',
@@ -211,14 +210,6 @@ export const parameters = defineParameters({
       size > 0 && size < heldBodySize
         ? `max_reply_size ${size} is below ${heldBodySize}, and shorter replies are sent in one piece; 0 means no limit`
         : undefined,
-  },
-  engine: {
-    type: 'string',
-    default: 'auto',
-    help:
-      'what speaks HTTP: `uws`, uWebSockets.js; `node`, the HTTP server of Node.js: slower, and HTTP/1.0 too; `auto`: `uws` ' +
-      'where it loads, else `node`, with a warning; a listener may have its own, `;engine=node`',
-    check: engineProblem,
   },
   allowed_hosts: {
     type: 'string',

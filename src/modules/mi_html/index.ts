@@ -1,11 +1,23 @@
+import { defineParameters } from '../../config/parameter.js';
 import { browserHeaders } from '../../gateway/browser.js';
-import { refusalBody } from '../../gateway/refusal.js';
+import { refusalBody } from '../../gateway/jsonrpc-refusal.js';
 import { isFormType } from '../../http/request/forms.js';
 import { Runner } from '../../mi/calls/run.js';
 import { defineBuiltIn } from '../../module.js';
-import type { WebInterface } from '../../web/web.js';
-import { jsonRpcPath, webInterface } from '../../web/web.js';
-import { parameters } from './parameters.js';
+import { jsonRpcPath, type WebInterface, webInterface } from '../../web/web.js';
+import { callParameters, checkRoot } from '../mi_http/parameters.js';
+
+/** Parameters of mi_html. */
+const parameters = defineParameters({
+  root: {
+    type: 'string',
+    default: 'mi',
+    help: 'root path of the pages; mi_http needs another one',
+    check: checkRoot,
+  },
+  http_method: { type: 'int', default: 0, min: 0, max: 1, help: 'method of the forms: 0 GET, 1 POST' },
+  ...callParameters,
+});
 
 /** The web interface alone, on a root of its own. */
 export const miHtmlModule = defineBuiltIn({

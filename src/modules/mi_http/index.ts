@@ -1,10 +1,9 @@
 import { browserHeaders, callRefusal, wantsPage } from '../../gateway/browser.js';
-import { refusalBody } from '../../gateway/refusal.js';
+import { refusalBody } from '../../gateway/jsonrpc-refusal.js';
 import type { Service } from '../../http/roots.js';
 import { Runner } from '../../mi/calls/run.js';
 import { defineBuiltIn } from '../../module.js';
-import type { WebInterface } from '../../web/web.js';
-import { webInterface } from '../../web/web.js';
+import { type WebInterface, webInterface } from '../../web/web.js';
 import { JsonRpc } from './jsonrpc.js';
 import { parameters } from './parameters.js';
 

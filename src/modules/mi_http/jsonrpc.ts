@@ -1,4 +1,4 @@
-import { retryHeaders } from '../../gateway/refusal.js';
+import { retryHeaders } from '../../gateway/jsonrpc-refusal.js';
 import type { Chunk, Exchange, ReplyHeaders } from '../../http/exchange.js';
 import type { Call } from '../../mi/calls/call.js';
 import type { Face, LaterAnswer, Leave, Runner } from '../../mi/calls/run.js';

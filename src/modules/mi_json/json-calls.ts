@@ -1,5 +1,5 @@
 import { browserHeaders, crossSiteRefusal } from '../../gateway/browser.js';
-import { retryHeaders } from '../../gateway/refusal.js';
+import { retryHeaders } from '../../gateway/jsonrpc-refusal.js';
 import type { Exchange } from '../../http/exchange.js';
 import type { AllowedHosts } from '../../http/limits/allowed-hosts.js';
 import type { Face, LaterAnswer, Leave, Runner } from '../../mi/calls/run.js';

@@ -1,7 +1,6 @@
 import type { JsonValue } from '../../base/json.js';
 import { type LongWork, workInTurns } from '../../base/slice.js';
-import { ReplyChunks } from '../../gateway/chunks.js';
-import { type FirstPart, pullFirstPart } from '../../gateway/first-part.js';
+import { type FirstPart, pullFirstPart, ReplyChunks } from '../../gateway/chunks.js';
 import { MiError } from '../../mi/errors.js';
 import { Parts } from '../../mi/results/cursor.js';
 import { openParts, printResult, type Result } from '../../mi/results/result.js';

@@ -2,7 +2,7 @@ import { command } from '../../mi/commands/command.js';
 import { MiError } from '../../mi/errors.js';
 import type { Statistic, Statistics } from '../../mi/statistics.js';
 import { defineBuiltIn } from '../../module.js';
-import { dumpsOpen } from '../../native/tables.js';
+import { dumpsOpen } from '../../native/addon.js';
 
 /** The commands that read and reset statistics, and the statistics of memory. Loaded always. */
 export const statisticsModule = defineBuiltIn({

@@ -1,4 +1,4 @@
-import { ctime } from '../../base/ctime.js';
+import { ctime } from '../../base/clock.js';
 import type { JsonObject } from '../../base/json.js';
 import { command } from '../../mi/commands/command.js';
 import { MiError } from '../../mi/errors.js';

@@ -3,9 +3,8 @@ import type { JsonObject, JsonValue } from '../../base/json.js';
 import { Slice } from '../../base/slice.js';
 import { shorten } from '../../base/text.js';
 import type { Call } from '../../mi/calls/call.js';
-import type { ContactInput } from './contact.js';
+import { type ContactInput, parseQ } from './contact.js';
 import { AorError, ContactLimitError, type Domain } from './domain.js';
-import { parseQ } from './q.js';
 
 /** The outcome of a bulk of contacts. */
 export interface BulkResult extends JsonObject {

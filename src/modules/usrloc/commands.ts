@@ -3,9 +3,8 @@ import { shorten } from '../../base/text.js';
 import { type Command, command } from '../../mi/commands/command.js';
 import { MiError } from '../../mi/errors.js';
 import { addMany } from './bulk.js';
-import { type ContactInput, ContactUriError } from './contact.js';
+import { type ContactInput, ContactUriError, parseQ } from './contact.js';
 import { AorError, ContactLimitError, type Domain, DomainMissingError } from './domain.js';
-import { parseQ } from './q.js';
 import type { Usrloc } from './usrloc.js';
 
 /** How the commands answer. */

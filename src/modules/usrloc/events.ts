@@ -1,8 +1,6 @@
 import { aFunction, checkGiven } from '../../base/given.js';
 import type { Log } from '../../base/log.js';
-import type { MiEvent } from '../../mi/events/event.js';
-import type { EventParameters } from '../../mi/events/event-transport.js';
-import type { Events } from '../../mi/events/events.js';
+import type { EventParameters, Events, MiEvent } from '../../mi/events/events.js';
 import type { Contact } from './contact.js';
 
 /** Events of a domain; each carries the contact as it is now, or was last. */

@@ -1,10 +1,9 @@
 import type { Log } from '../../base/log.js';
 import { RecordTable } from '../../mi/results/record-table.js';
 import type { Statistics } from '../../mi/statistics.js';
-import { type AorRecord, Domain, type DomainOptions, maxRecordBytes } from './domain.js';
+import { type AorRecord, Domain, type DomainOptions, maxRecordBytes, Room, type RoomLimits } from './domain.js';
 import { DomainEvents, type DomainPublisher } from './events.js';
 import { domainNameProblem } from './parameters.js';
-import { Room, type RoomLimits } from './room.js';
 
 /** The user location service: domains of contacts, for the MI commands and for a registrar in the same process. */
 export class Usrloc {

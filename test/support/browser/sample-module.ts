@@ -1,6 +1,6 @@
 import { command, defineModule, type Module } from '#src/index.js';
 
-/** What a SIP user may put into a display name, and what a careless page makes of it. */
+/** Display names that a SIP user may choose, each of which a careless page takes for something else. */
 export const hostile = {
   markup: '<script>alert(document.domain)</script><img src=x onerror=alert(1)>',
   closing: '</pre></section></main><h1>owned</h1>',

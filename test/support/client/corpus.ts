@@ -1,4 +1,4 @@
-// What the clients of OpenSIPS' MI send, byte for byte, and the rule by which each takes a reply for a success.
+// Requests as the clients of OpenSIPS' MI send them, byte for byte, and the rule by which each takes a reply for a success.
 
 /** One request of one client. */
 export interface CorpusEntry {

@@ -1,4 +1,4 @@
-// Where an engine build does not allow what every request of the corpus should be able to do, one by one.
+// Requests of the corpus that an engine build does not serve as it serves all others, one by one.
 
 /** A request that a build does not serve when it is split in two at certain bytes. */
 export interface SplitException {
@@ -15,7 +15,7 @@ export interface SplitException {
  */
 export const splitExceptions: readonly SplitException[] = [];
 
-/** What holds on every build, and why the corpus says so instead of expecting more. */
+/** The exceptions that hold on every build, and why the corpus has them instead of expecting more. */
 export const exceptions = {
   behindPending:
     'the engine closes a connection on which a request arrives while the reply to the one before is pending',

@@ -15,7 +15,7 @@ export function comparable(headers: Iterable<readonly [string, string]>): Record
   return Object.fromEntries(lower.filter(([name]) => !uncompared.has(name)).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** What is expected after a difference has changed it, which is about the first request where there are several. */
+/** The expectation as a difference changes it, which is about the first request where there are several. */
 export function change(expected: readonly ExpectedResponse[], by: Expectation): readonly ExpectedResponse[] {
   if (by.responses !== undefined) return by.responses;
   return expected.map((response, index) => (index === 0 ? changed(response, by) : response));

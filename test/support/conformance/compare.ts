@@ -3,13 +3,13 @@ import type { ExpectedReply, ExpectedResponse } from './differences.js';
 import type { Recording } from './recording.js';
 import type { ObservedReply } from './wire.js';
 
-/** What came of an exchange: replies, whether the connection was open afterwards, and what came too much. */
+/** The outcome of an exchange: replies, whether the connection was open afterwards, and bytes that came too much. */
 export interface Observed {
   readonly replies: readonly ObservedReply[];
   readonly connection: 'open' | 'closed' | 'more bytes followed';
 }
 
-/** Every way in which an exchange is not what it has to be; none when it is. */
+/** Every way in which an exchange differs from the expected one; none when it does not. */
 export function disagreements(
   expected: readonly ExpectedResponse[],
   { replies, connection }: Observed,
@@ -62,12 +62,12 @@ function replyProblems(expected: ExpectedReply, reply: ObservedReply, recording:
   return problems;
 }
 
-/** Seconds that a replay may be slower than what was recorded. */
+/** Seconds that a replay may be slower than the recording. */
 const mostLate = 30;
 
 const secondsLeft = /("(?:Expires|ttl)":\s*"?)(\d+)\b/g;
 
-/** The body with what is left of times as it was when the expected one was recorded, unless it differs by more than a delay. */
+/** The body with remaining times as they were when the expected one was recorded, unless it differs by more than a delay. */
 function atRecordedTime(body: string, expected: string): string {
   const recorded = [...expected.matchAll(secondsLeft)].map(([, , seconds]) => Number(seconds));
   return body.replace(secondsLeft, (all, member: string, seconds: string) => {

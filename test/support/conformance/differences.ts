@@ -3,7 +3,7 @@ import type { JsonKind, Recording, Repeated } from './recording.js';
 
 /** Everything that test/conformance/differences.json says. */
 export interface DifferenceTable {
-  /** What is not compared, for every exchange. */
+  /** The parts that are not compared, of every exchange. */
   readonly normalisations: readonly { readonly what: string; readonly why: string }[];
   readonly sections: readonly { readonly id: string; readonly title: string; readonly text: readonly string[] }[];
   readonly differences: readonly Difference[];
@@ -11,11 +11,11 @@ export interface DifferenceTable {
   readonly sipCommands: Readonly<Record<string, readonly string[]>>;
   /** Commands of ours, by full name, that the recorded servers have not. */
   readonly ownCommands: readonly string[];
-  /** What -32602 tells a caller of a command; another one, that it accepts something. */
+  /** By command, the accepted parameters that -32602 tells a caller; of another command it tells that there are some. */
   readonly accepted: Readonly<Record<string, string>>;
 }
 
-/** One deliberate difference: a row of docs/compatibility.md, and what the replay expects instead of the recording. */
+/** One deliberate difference: a row of docs/compatibility.md, and the reply that is expected instead of the recorded one. */
 export interface Difference {
   readonly id: string;
   /** Id of the section of the page. */
@@ -24,16 +24,16 @@ export interface Difference {
   readonly original: string;
   readonly ours: string;
   readonly why: string;
-  /** `not applicable`: what is asked for is not part of mi-httpd; the answer is checked all the same. */
+  /** `not applicable`: the request asks for a part that mi-httpd lacks; the answer is checked all the same. */
   readonly kind?: 'different' | 'not applicable';
   /** Versions that it concerns where it is not all of them: `2.4`, `3.x up to 3.5`. */
   readonly from?: string;
   /** Recorded exchanges that it concerns, any of these; left out: beyond the recordings. */
   readonly match?: readonly Match[];
   readonly expect?: Expectation;
-  /** What it comes to for some of them, on top of `expect`: every one whose `match` holds, in this order. */
+  /** The expectation for some of them, on top of `expect`: every one whose `match` holds, in this order. */
   readonly kinds?: readonly { readonly match: readonly Match[]; readonly expect: Expectation }[];
-  /** On top of `expect` for those that `cases` does not name: what is known of the kind. */
+  /** On top of `expect` for those that `cases` does not name: the expectation of the kind. */
   readonly unseen?: Expectation;
   /**
    * By name of the exchange (`cmd.ps`), or version and name (`3.4 cmd.ps`), on top of `expect`: more than is known of the
@@ -62,13 +62,13 @@ export interface Match {
   /** Whether the head ends, and the body has the length that is announced. */
   readonly headWhole?: boolean;
   readonly bodyWhole?: boolean;
-  /** What is behind the first request. */
+  /** The bytes behind the first request. */
   readonly followedBy?: 'nothing' | 'request' | 'text';
   /** Whether all requests were answered, less of them, or all and then nothing came for long. */
   readonly answered?: 'all' | 'less' | 'then nothing';
   /** Whether the body is said to be JSON, or JSON is asked for. */
   readonly wantsJson?: boolean;
-  /** What the body is to a strict reader. */
+  /** The kind of the body to a strict reader. */
   readonly json?: readonly JsonKind[];
   /** More levels of arrays and objects than these. */
   readonly deeper?: number;
@@ -88,7 +88,7 @@ export interface Match {
 }
 
 /**
- * What changes in the recorded reply. In texts, `{rpc}` stands for the JSON-RPC method of the request, `{module}` for
+ * The changes to the recorded reply. In texts, `{rpc}` stands for the JSON-RPC method of the request, `{module}` for
  * what is before its colon or for the module in the path of a page, `{param1}` and `{param2}` for its first parameters,
  * `{http}` for the HTTP method, `{path}` for the path without the query, `{type}` for the media type, `{length}` for the
  * bytes of the body, `{id}` for the id as it is written; in expressions `{accepted}` for what that command accepts,
@@ -99,17 +99,17 @@ export interface Expectation {
   /** All replies anew, where their number changes. */
   readonly responses?: readonly ExpectedResponse[];
   readonly status?: number;
-  /** Of the one reply that there is: what answers the command of the request where it is served as any other. */
+  /** Of the one reply that there is: the expectation where the command of the request is served as any other. */
   readonly served?: boolean;
   /** The reply comes only when blanks have been sent for the bytes of the body that are missing. */
   readonly completed?: boolean;
   /** Nothing comes behind the replies, and the connection is closed when it has been idle for long. */
   readonly idle?: boolean;
-  /** What becomes of each request behind the first that was not answered. */
+  /** The outcome of each request behind the first that was not answered. */
   readonly following?: Expectation;
   /** A page of the web interface whose title begins so, with the headers of such a page. */
   readonly page?: string;
-  /** What the `data` of a refusal in JSON-RPC says, which has the id null. */
+  /** The `data` of a refusal in JSON-RPC, which has the id null. */
   readonly refusal?: string;
   /** By name; null takes one away. */
   readonly headers?: Readonly<Record<string, string | null>>;
@@ -122,7 +122,7 @@ export interface Expectation {
   readonly data?: string;
   /** As `data`, a regular expression. */
   readonly dataPattern?: string;
-  /** As `dataPattern`, for what is behind the `data` of the recorded error. */
+  /** As `dataPattern`, for the text behind the `data` of the recorded error. */
   readonly dataSuffixPattern?: string;
   /** The `result` of the JSON-RPC reply, as JSON text. */
   readonly result?: string;
@@ -145,7 +145,7 @@ export interface ExpectedReply {
   readonly body?: string;
   readonly bodyBase64?: string;
   readonly bodyPattern?: string;
-  /** The original's body is not kept, and no difference says what ours is. */
+  /** The original's body is not kept, and no difference tells ours. */
   readonly leftOut?: string;
   readonly interim?: readonly string[];
   readonly connection?: string;

@@ -1,16 +1,16 @@
-import { sourceRevision } from '#src/modules/core/information.js';
+import { sourceRevision } from '#src/modules/core/index.js';
 import { change, comparable, escapeExpression } from './change.js';
 import type { Difference, DifferenceTable, Expectation, ExpectedResponse } from './differences.js';
 import { concerns } from './match.js';
 import { type RecordedResponse, type Recording, type RequestKind, requestsOf } from './recording.js';
 
-/** What an exchange has to come to, and by which differences. */
+/** The outcome that an exchange has to have, and the differences that lead to it. */
 export interface Judged {
   readonly expected: readonly ExpectedResponse[];
   readonly applied: readonly Difference[];
 }
 
-/** Applies every difference that concerns an exchange, in the order of the table, to what was recorded. */
+/** Applies every difference that concerns an exchange, in the order of the table, to the recorded replies. */
 export function judge(recording: Recording, table: DifferenceTable): Judged {
   let expected: readonly ExpectedResponse[] = recording.responses.map(asExpected);
   const applied: Difference[] = [];
@@ -68,7 +68,7 @@ function asExpected(response: RecordedResponse): ExpectedResponse {
   };
 }
 
-/** What our process tells of itself: `{cwd}`, and as JSON `{argv}` and `{revision}`. */
+/** The values that our process tells of itself: `{cwd}`, and as JSON `{argv}` and `{revision}`. */
 const ownValues = {
   cwd: process.cwd(),
   argv: JSON.stringify(process.argv),

@@ -41,7 +41,7 @@ export function concerns(match: Match, recording: Recording, table: DifferenceTa
   );
 }
 
-/** What is behind the first request. */
+/** The kind of the bytes behind the first request. */
 function followedBy(recording: Recording): NonNullable<Match['followedBy']> {
   const { next } = kindOf(recording);
   if (next === undefined) return 'nothing';
@@ -64,7 +64,7 @@ function isMethod(pattern: string, method: string, { sipCommands }: DifferenceTa
   return fits(pattern, method);
 }
 
-/** Whether a text is what `pattern` says, in which `*` stands for anything. */
+/** Whether a text fits `pattern`, in which `*` stands for anything. */
 function fits(pattern: string, text: string): boolean {
   const parts = pattern.split('*').map(escapeExpression);
   return new RegExp(`^${parts.join('.*')}$`, 's').test(text);

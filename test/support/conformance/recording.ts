@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 /** Text to be sent: as it is, or pieces with how often each is repeated. Latin-1 in raw requests, else UTF-8. */
 export type Repeated = string | readonly (readonly [text: string, times: number])[];
 
-/** What the client sent: a request to be put together, the bytes of one write, or those of several. */
+/** The request of the client: parts to be put together, the bytes of one write, or those of several. */
 export type RecordedRequest =
   | {
       readonly method: string;
@@ -25,7 +25,7 @@ export interface RecordedReply {
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly bodyBase64?: string;
-  /** What stood in the body and is not kept here: the pages, metrics and very long dumps of the original. */
+  /** The kind of a body that is not kept here: the pages, metrics and very long dumps of the original. */
   readonly leftOut?: 'page' | 'metrics' | 'long';
   /** Status lines of 1xx that came before. */
   readonly interim?: readonly string[];
@@ -87,7 +87,7 @@ export function writesOf(request: RecordedRequest): readonly Buffer[] {
   return [Buffer.concat([Buffer.from(head), body ?? Buffer.alloc(0)])];
 }
 
-/** What the bytes of a request tell of its kind. */
+/** The kind of a request, as its bytes tell it. */
 export interface RequestKind {
   /** HTTP method. */
   readonly http: string;
@@ -108,7 +108,7 @@ export interface RequestKind {
   readonly length: number;
   /** Of the bytes that are announced, those that are not sent. */
   readonly missing: number;
-  /** What follows the body, which need not be a request. */
+  /** The bytes behind the body, which need not be a request. */
   readonly next: RequestKind | undefined;
   readonly json: JsonKind;
   /** Arrays and objects that are open at once. */
@@ -121,7 +121,7 @@ export interface RequestKind {
   readonly id: string;
 }
 
-/** What a body is to a strict reader (RFC 8259). */
+/** The kind of a body to a strict reader (RFC 8259). */
 export type JsonKind = 'empty' | 'invalid' | 'object' | 'array' | 'value';
 
 const kinds = new WeakMap<RecordedRequest, RequestKind>();
@@ -175,7 +175,7 @@ function readKind(bytes: Buffer): RequestKind {
   };
 }
 
-/** Parts what follows a head into the body and what is behind it; undefined where the head does not tell the end. */
+/** Parts the bytes behind a head into the body and the rest; undefined where the head does not tell the end. */
 function framed(
   sent: Buffer,
   announced: string,

@@ -49,7 +49,7 @@ type Change = (text: string) => string;
  */
 export function renamed(recordings: readonly Recording[]): readonly Recording[] {
   return recordings.map((recording, index) => {
-    // What was served as it is has room for less, what was not has none for more.
+    // A request that was served as it is has room for less, one that was not has none for more.
     const [response] = recording.responses;
     const growth = response !== undefined && 'status' in response && response.status === 200 ? -1 : 1;
     const { id } = kindOf(recording);
@@ -78,7 +78,7 @@ function resized(times: number, least: number, growth: number): number {
   return times > 1 ? times + growth * Math.floor(least / 16) : times;
 }
 
-/** The pieces that are repeated, all by as much more or less: what is opened is closed. */
+/** The pieces that are repeated, all by as much more or less: an opened one is closed. */
 function otherPieces(pieces: Exclude<Repeated, string>, growth: number): Exclude<Repeated, string> {
   const least = Math.min(...pieces.map(([, times]) => times).filter((times) => times > 1));
   return pieces.map(([text, times]) => [text, resized(times, least, growth)]);
@@ -111,7 +111,7 @@ function otherParts(parts: Repeated, values: Change, growth: number): Repeated {
 /** Stands where one segment ends and the next one begins. */
 const cut = '\u0001';
 
-/** A request as it is on the wire, and what is behind it: the length that is announced grows with the body. */
+/** A request as it is on the wire, and the bytes behind it: the length that is announced grows with the body. */
 function otherMessage(text: string, values: Change, headers: Change): string {
   const end = text.indexOf('\r\n\r\n') + 4;
   if (end < 4 || !/^[A-Z]+ /.test(text)) return text;

@@ -1,4 +1,4 @@
-// Prints what exchanges come to, for whoever adds a difference:
+// Prints the outcomes of exchanges, to write a difference by:
 //   npm run conformance -- [REGULAR-EXPRESSION over "VERSION NAME"] [OUTCOME, failing when left out]
 import { rmSync } from 'node:fs';
 import { makeTlsFiles } from './certificate.js';

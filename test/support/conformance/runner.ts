@@ -6,11 +6,11 @@ import { kindOf, type Recording, spell, writesOf } from './recording.js';
 import { prepare, startPrepared, type TlsFiles } from './servers.js';
 import { Wire } from './wire.js';
 
-/** What became of one exchange. */
+/** The outcome of one exchange. */
 export interface Result {
   readonly recording: Recording;
   readonly outcome: 'identical' | 'different on purpose' | 'not applicable' | 'failing';
-  /** Ids of the differences that were applied, or what this build lacks. */
+  /** Ids of the differences that were applied, or the part that this build lacks. */
   readonly because: readonly string[];
   /** The differences that concern it, also where it is not replayed. */
   readonly applied: readonly Difference[];
@@ -72,7 +72,7 @@ async function replaySet(
       }
       const result = replay(recording, judged, server);
       results.push(result);
-      // What waits for a deadline of the server leaves no trace: it waits beside the others.
+      // An exchange that waits for a deadline of the server leaves no trace: it waits beside the others.
       if (!judged.expected.some(isIdle)) await result;
     }
     return await Promise.all(results);
@@ -128,7 +128,7 @@ async function exchange(
   }
 }
 
-/** How many exchanges came to what. */
+/** The number of exchanges by outcome. */
 export function counts(results: readonly Result[]): Readonly<Record<Result['outcome'], number>> {
   const count = (outcome: Result['outcome']): number => results.filter((result) => result.outcome === outcome).length;
   return {
@@ -149,7 +149,7 @@ async function connectionState(wire: Wire): Promise<Observed['connection']> {
   return reply.status === 200 && reply.body.toString() === 'ok\n' ? 'open' : 'more bytes followed';
 }
 
-/** When another connection has been answered, the server has seen what this one sent before. */
+/** When another connection has been answered, the server has seen the bytes that this one sent before. */
 async function roundTrip(server: Server, isTls: boolean): Promise<void> {
   const wire = await Wire.open(server.port, isTls);
   await connectionState(wire);

@@ -24,7 +24,7 @@ const usual: Readonly<Record<Recording['version'], Parameters>> = {
   ],
 };
 
-/** What the recorded configurations set beside the usual parameters. */
+/** The parameters that the recorded configurations set beside the usual ones. */
 function parametersOf(config: string, files: TlsFiles | undefined): Parameters {
   switch (config) {
     case 'default':
@@ -75,7 +75,7 @@ export interface TlsFiles {
   readonly place: string;
 }
 
-/** A server as the recorded one was set, or what this build lacks for it. */
+/** A server as the recorded one was set, or the part that this build lacks for it. */
 export interface Prepared {
   readonly checked: CheckedConfig;
   /** Modules of the recorded server that this build has not. */

@@ -10,7 +10,7 @@ export interface ObservedReply {
   readonly body: Buffer;
   /** Status lines of 1xx that came before. */
   readonly interim: readonly string[];
-  /** What is wrong with the framing, if anything is. */
+  /** The fault of the framing, if there is one. */
   readonly fault: string | undefined;
 }
 

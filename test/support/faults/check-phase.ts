@@ -2,7 +2,7 @@
 // anything of the server is: the engine and the timers are wrapped.
 import { createRequire } from 'node:module';
 
-/** Whether what runs was begun by setImmediate; told only of what the engine, a timer or setImmediate begins. */
+/** Whether the running code was begun by setImmediate; told only where the engine, a timer or setImmediate begins it. */
 let isChecking = false;
 /** Calls of the engine that are under way. */
 let calls = 0;

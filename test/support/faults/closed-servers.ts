@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { command, createServer, defineModule, RecordTable } from '#src/index.js';
 
-/** Certificates, given as arguments; `live` is what is listened with. */
+/** Certificates, given as arguments; `live` is the one to listen with. */
 const [one = '', two = '', live = ''] = process.argv.slice(2);
 const nothing = (): void => {};
 const log = { debug: nothing, info: nothing, warn: nothing, error: nothing };

@@ -3,10 +3,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { closedInCheck } from './check-phase.js';
 
-// Loaded now, behind what watches.
+// Loaded now, behind the module that watches.
 const { command, createServer, defineModule, stream } = await import('#src/index.js');
 
-/** What {@link file://./closed-connections.test.ts} asks for. */
+/** The setting that {@link file://./closed-connections.test.ts} asks for. */
 export interface ClosingSetting {
   readonly users: string;
   readonly cert: string;

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { RawClient, type RawResponse } from '../raw-client.js';
 
-/** What a client sends, piece by piece, and how it leaves. */
+/** The bytes that a client sends, piece by piece, and the way it leaves. */
 export interface Conversation {
   readonly name: string;
   readonly pieces: readonly string[];
@@ -99,7 +99,7 @@ export const conversations: readonly Conversation[] = [
   { name: 'a held body', pieces: [get('/raw/held')], replies: 1 },
 ];
 
-/** What a client has of a conversation: whole replies, and whether it ended before there were as many as expected. */
+/** The replies of a conversation, whole ones only, and whether it ended before there were as many as expected. */
 export interface Outcome {
   readonly replies: readonly RawResponse[];
   readonly isCut: boolean;

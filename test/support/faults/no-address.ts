@@ -7,7 +7,7 @@ type Routes = Record<'any' | 'post' | 'filter', (...given: unknown[]) => unknown
 
 const require = createRequire(import.meta.url);
 
-/** What the connections have no address for: requests alone, or their arrival too. */
+/** The moments at which connections have no address: their requests alone, or their arrival too. */
 export const noAddress = { inRequests: false, onArrival: false };
 
 function hideAddress(handler: Handler, isHidden: () => boolean): Handler {

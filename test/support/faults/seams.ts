@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path';
 
 export type FaultKind = 'native' | 'engine' | 'timer' | 'early timer' | 'handler';
 
-/** What a fault throws. */
+/** The error that a fault throws. */
 export class InjectedFault extends Error {
   override readonly name = 'InjectedFault';
 }
@@ -52,10 +52,10 @@ export const faults = new Faults();
 
 type Callable = (...given: unknown[]) => unknown;
 
-/** What gives back: it fails when it has been done, since nothing else could be asked of who calls it. */
+/** Functions that give back: each fails when it has been done, since its caller could do nothing else. */
 const givesBack: ReadonlySet<string> = new Set(['free', 'release', 'take', 'copyOut', 'tail']);
 
-/** What only tells, or could not be answered for by anybody. */
+/** Functions that only tell, or whose failure no caller could mend. */
 const neverFails: ReadonlySet<string> = new Set([
   ...['reason', 'isBatch', 'idsHeld', 'slotsInUse', 'bytesHeld', 'heldBytes', 'dumpsOpen', 'size', 'bytes'],
 ]);
@@ -108,7 +108,7 @@ function faultyApp(target: object): object {
 
 const require = createRequire(import.meta.url);
 
-/** Replaces what `require` gives for a file; whoever loads it later gets the replacement. */
+/** Replaces the module that `require` gives for a file; a later load gets the replacement. */
 function replace(path: string, make: (exports: Record<string, unknown>) => Record<string, unknown>): void {
   const exports = require(path) as Record<string, unknown>;
   const cached = require.cache[require.resolve(path)];

@@ -1,5 +1,5 @@
 import type { Lifetime } from '../lifetime.js';
-/** Collects what would end the process. */
+/** Collects the errors that would end the process. */
 export function collectUncaught(t: Lifetime): unknown[] {
   const uncaught: unknown[] = [];
   const note = (error: unknown): void => void uncaught.push(error);

@@ -1,4 +1,4 @@
-// What a project of somebody else's would write; compiled and run there against the packed package.
+// A program of another project; compiled and run there against the packed package.
 import {
   type Cache,
   type ChunkSource,

@@ -6,12 +6,12 @@ import { join, resolve } from 'node:path';
 
 export const checkout = resolve('.');
 
-/** What a clone and a build leave that packing has to do with. */
+/** The parts of a clone and of a build that packing reads. */
 const parts = ['package.json', '.gitignore', 'LICENSE', 'README.md', 'CHANGELOG.md', 'SECURITY.md', 'mi-httpd.cfg'];
 const folders = ['dist', 'native', 'npm', 'scripts', 'examples', 'docs', 'src', 'test/data'];
 
 export interface Packed {
-  /** The copy, with what was packed from it. */
+  /** The copy, with the tarballs that were packed from it. */
   readonly copy: string;
   readonly tarball: string;
   /** Paths in the tarball. */
@@ -54,7 +54,7 @@ interface PackedByNpm {
   readonly files: readonly { readonly path: string }[];
 }
 
-/** An empty project that installs the package from its tarball, with what it needs from npm's cache or the registry. */
+/** An empty project that installs the package from its tarball, with its dependencies from npm's cache or the registry. */
 export async function installInEmptyProject({ tarball, platformTarballs }: Packed): Promise<string> {
   const project = mkdtempSync(join(tmpdir(), 'mi-httpd-consumer-'));
   // Without these, npm would ask the registry for packages of that name.
@@ -82,7 +82,7 @@ export function run(program: string, args: readonly string[], cwd: string): Prom
   });
 }
 
-/** Without what `npm test` tells its scripts: an inner npm would take it for its own project. */
+/** Without the variables that `npm test` gives its scripts: an inner npm would take them for its own project. */
 function outerEnvironment(): NodeJS.ProcessEnv {
   const inner = /^(npm_package_|npm_lifecycle_|npm_config_local_prefix$|npm_command$|INIT_CWD$|NODE_TEST_CONTEXT$)/;
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !inner.test(name)));

@@ -17,7 +17,6 @@ import type { UwsApp, UwsDescriptor, UwsListenSocket, UwsModule, UwsRequest, Uws
 /** uWebSockets.js, as it was loaded. */
 export class UwsEngine implements Engine {
   readonly name = 'uWebSockets.js';
-  readonly isOfNode = false;
 
   constructor(
     readonly version: string,
@@ -151,14 +150,14 @@ abstract class ListeningApp implements App {
     this.#forgetExit = closeAtThreadExit(() => closeForExit(() => this.closeNow()));
   }
 
-  async listen(host: string, port: number): Promise<ListenSocket | undefined> {
+  listen(host: string, port: number): ListenSocket | undefined {
     const { LIBUS_LISTEN_EXCLUSIVE_PORT: exclusive = exclusivePort } = this.#uws;
     const socket = this.#listen((app, opened) => app.listen(host, port, exclusive, opened));
     if (socket === undefined) return undefined;
     return { port: this.#uws.us_socket_local_port(socket), close: () => this.#uws.us_listen_socket_close(socket) };
   }
 
-  async listenUnix(path: string): Promise<ListenSocket | undefined> {
+  listenUnix(path: string): ListenSocket | undefined {
     const socket = this.#listen((app, opened) => app.listen_unix(opened, path));
     if (socket === undefined) return undefined;
     return { port: 0, close: () => this.#uws.us_listen_socket_close(socket) };

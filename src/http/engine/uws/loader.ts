@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { reasonOf } from '../../../base/text.js';
-import { firstHeadLimit } from '../../../native/process.js';
+import { firstHeadLimit } from '../../../native/addon.js';
 import { UwsEngine } from './app.js';
 import { checkEngine, UnknownEngine } from './pins.js';
 import type { UwsModule } from './types.js';

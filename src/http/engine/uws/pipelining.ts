@@ -1,4 +1,4 @@
-import { memoryAddress } from '../../../native/process.js';
+import { memoryAddress } from '../../../native/addon.js';
 
 /**
  * Requests that may come in one piece on one connection: more than clients that pipeline send, where one that sends

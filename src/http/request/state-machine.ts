@@ -21,9 +21,8 @@ import type { ListenerOptions } from '../listen/listener.js';
 import { settingName } from '../listen/setting.js';
 import { type ArrivingRequest, Denial } from '../login/access.js';
 import { decodePath, nowhere, type Root, type RootMatch, type RootRegistry, type Service } from '../roots.js';
-import { isJsonType, namesJson } from './accept.js';
 import { beginsAsJson, FieldError, isFormType, parseForm, parseQuery } from './forms.js';
-import { RequestHead } from './head.js';
+import { isJsonType, namesJson, RequestHead } from './head.js';
 import { Refusals } from './refusal.js';
 import { isBodiless, ReplyHead, statusLine } from './reply-head.js';
 import { FlushedBody, HeldBody, ReplyStream, type StreamLimits, type StreamOwner } from './stream.js';
@@ -87,7 +86,7 @@ export class Exchanges {
   }
 
   /** Takes the requests of a listener. */
-  handlersFor(listener: ListenerOptions): Pick<EngineHandlers, 'posts' | 'receiver' | 'refusal'> {
+  handlersFor(listener: ListenerOptions): Pick<EngineHandlers, 'posts' | 'receiver'> {
     const { roots, stayEncrypted } = this.settings;
     const replyHead = new ReplyHead(listener.setting.kind === 'https' ? stayEncrypted : 0);
     return {
@@ -97,35 +96,7 @@ export class Exchanges {
         return route === undefined ? [] : [{ path, route }];
       }),
       receiver: (response) => new HttpExchange(this, listener, replyHead, response),
-      refusal: (status, reason, wantsJson) => this.#refusal(replyHead, status, reason, wantsJson),
     };
-  }
-
-  /** A reply to what reached no exchange, in the form that all refusals have. */
-  #refusal(replyHead: ReplyHead, status: number, reason: string, wantsJson: boolean): string {
-    const { contentType, body, headers } = this.refusals.of(nowhere, status, reason, {
-      method: '',
-      mediaType: '',
-      wantsJson,
-    });
-    const head = new TextHead();
-    const retry = status === 503 ? { 'Retry-After': '1' } : {};
-    const all = { 'Content-Type': contentType, ...headers, ...retry, Connection: 'close' };
-    replyHead.write(head, status, statusLine(status), contentType, all);
-    return `${head.text}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
-  }
-}
-
-/** Writes the head of a reply as text. */
-class TextHead {
-  text = 'HTTP/1.1 ';
-
-  writeStatus(line: string): void {
-    this.text += line;
-  }
-
-  writeHeader(name: string, value: string): void {
-    this.text += `\r\n${name}: ${value}`;
   }
 }
 
@@ -340,7 +311,8 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
       if (service.keepsHeaders !== false && root.keptHeaders.length > 0) {
         this.#kept = root.keptHeaders.map((name) => request.getHeader(name));
       }
-      this.#mustClose = this.#response.isLastDue(head.isEndDoubtful(method));
+      // The engine may misread where this request ends; then the connection closes after the reply.
+      this.#mustClose = head.isEndDoubtful(method) || this.#response.isLastDue();
       if (isPost && hasBody) this.#response.awaitBody();
       else if (this.#mustClose || this.#response.isTurnLong()) this.#dispatchLater();
       else this.#dispatch();
@@ -364,15 +336,9 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
     return true;
   }
 
-  /** Finds the root of a path that is none of the common ones; else the request is refused, or answered. */
+  /** Finds the root of a path that is none of the common ones; else the request is refused. */
   #findRoot(path: string): boolean {
     const { roots } = this.#settings;
-    if (path === '*' && (this.method as string) === 'OPTIONS') {
-      // It asks the server as a whole (RFC 9110 §9.3.7); paths that take less tell so with 405.
-      this.#state = State.open;
-      this.reply(204, '', { Allow: 'GET, HEAD, POST' });
-      return false;
-    }
     const decoded = decodePath(path);
     const match = decoded === undefined ? undefined : roots.find(decoded);
     if (match !== undefined) {
@@ -398,7 +364,7 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
     const { head } = this.#host;
     const { maxBody, connections } = this.#settings;
     const isDoubtful = head.isEndDoubtful(this.method) || head.contentLength > maxBody;
-    const closes = isLast || isDoubtful || this.#response.isLastDue(false) || this.#response.isTurnLong();
+    const closes = isLast || isDoubtful || this.#response.isLastDue() || this.#response.isTurnLong();
     this.#state = State.refusing;
     this.#mustClose = closes || connections.isStopping;
     const refuse = (): void => {
@@ -406,6 +372,11 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
       this.#refuse(status, reason, headers);
       this.#reuseWhenEnded();
     };
+    this.#refuseInTurn(refuse, closes);
+  }
+
+  /** Refuses when its caller is known; in a later turn where the connection closes behind it. */
+  #refuseInTurn(refuse: () => void, closes: boolean): void {
     if (this.#isHeld) this.#verdict = refuse;
     else if (closes) this.#later(refuse);
     else refuse();
@@ -463,9 +434,12 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
       this.#state = State.refusing;
       this.#mustClose = true;
       this.#freeBody();
-      this.#later(() => this.#refuse(413, this.#tooLarge('in chunks')));
+      this.#refuseInTurn(() => this.#refuse(413, this.#tooLarge('in chunks')), true);
     } else if (outcome === Pushed.poolFull) {
-      this.#refuse(503, 'too many bodies are being received; try again', { 'Retry-After': '1' });
+      this.#state = State.refusing;
+      this.#freeBody();
+      const reason = 'too many bodies are being received; try again';
+      this.#refuseInTurn(() => this.#refuse(503, reason, { 'Retry-After': '1' }), false);
     } else if (isLast) {
       const isLent = !this.#mustClose && !this.#isHeld && this.#root.declaration.borrowBody === true;
       this.#body = isLent ? bodies.lend(this.#bodySlot) : bodies.take(this.#bodySlot);
@@ -525,7 +499,7 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
       return;
     }
     this.#state = State.open;
-    this.#settings.counters.add(Counter.bytesIn, this.#body.byteLength);
+    this.#settings.counters.add(Counter.bytes_in, this.#body.byteLength);
     try {
       this.#readFields();
       const result: unknown = this.#service.onRequest(this);
@@ -764,7 +738,7 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
   }
 
   sent(bytes: number): void {
-    this.#settings.counters.add(Counter.bytesOut, bytes);
+    this.#settings.counters.add(Counter.bytes_out, bytes);
   }
 
   ended(isLengthKnown: boolean): void {
@@ -773,7 +747,7 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
 
   failed(error: unknown, isHeadSent: boolean): void {
     const { module, root } = this.#root.declaration;
-    this.#settings.counters.add(Counter.streamErrors, 1);
+    this.#settings.counters.add(Counter.stream_errors, 1);
     const { about } = this;
     this.#settings.log.error(
       { err: error, root, module, about },
@@ -855,7 +829,7 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
   #end(isClosing: boolean, isTold: boolean): void {
     this.#state = State.ended;
     if (this.#deadline !== undefined) clearTimeout(this.#deadline);
-    this.#settings.connections.exchangeEnded(isClosing, isTold || this.#response.tellsEveryReply);
+    this.#settings.connections.exchangeEnded(isClosing, isTold);
     if (this.#bodySlot !== -1) this.#freeBody();
   }
 }

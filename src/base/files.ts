@@ -1,4 +1,5 @@
-import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync, realpathSync, statSync, unlinkSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { reasonOf } from './text.js';
 
 /** A file cannot be read whole; the message is the reason alone, without the name of the file. */
@@ -110,4 +111,32 @@ export function readSmallFile(file: string, most: number): SmallFile {
   } catch (error) {
     throw new Error(reasons[codeOf(error) ?? ''] ?? reasonOf(error));
   }
+}
+
+/** One way to write where a file is, or would be made: links are followed as far as there are any. */
+export function realPath(file: string): string {
+  const path = resolve(file);
+  for (const attempt of [() => realpathSync(path), () => join(realpathSync(dirname(path)), basename(path))]) {
+    try {
+      return attempt();
+    } catch {
+      // Not there (yet).
+    }
+  }
+  return path;
+}
+
+/**
+ * Makes a file in a folder and removes it again: the permissions alone do not tell, as root has all of them under /proc too.
+ * @throws the error of the system
+ */
+export function tryFolder(folder: string): void {
+  const trial = join(folder, `.mi-httpd.${process.pid}.try`);
+  try {
+    closeSync(openSync(trial, 'wx', 0o600));
+  } catch (error) {
+    if (error instanceof Error) error.message = error.message.replace(trial, folder);
+    throw error;
+  }
+  unlinkSync(trial);
 }

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { count } from '../../../test/support/long.js';
 import { holds } from '../../../test/support/property.js';
 import { service } from '../../../test/support/usrloc-service.js';
-import { uriProblem } from './sip-uri.js';
+import { uriProblem } from './contact.js';
 
 test('URIs that OpenSIPS takes for contacts are taken', () => {
   for (const uri of [

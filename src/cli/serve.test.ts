@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { defaultConfig, usage } from './arguments.js';
+import { defaultConfig, usage } from './serve.js';
 
 const own = '/etc/mi-httpd/mi-httpd.cfg';
 const shared = '/etc/opensips/opensips.cfg';
