@@ -6,6 +6,7 @@ import {
   type ParameterInput,
   type ParameterValues,
 } from './config/parameter.js';
+import type { InheritedSocket } from './http/listen/inherited.js';
 import type { RootDeclaration } from './http/roots.js';
 import type { HttpServer } from './http/server.js';
 import type { CacheSystems } from './mi/cache-systems.js';
@@ -36,6 +37,8 @@ export interface ServerFacts {
   readonly configFiles: readonly string[];
   /** uWebSockets.js as the embedder loaded it. */
   readonly engine: object | undefined;
+  /** Listen sockets that the service manager has opened for this process. */
+  readonly sockets: readonly InheritedSocket[];
 }
 
 /** Where modules register root paths. */

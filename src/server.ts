@@ -7,6 +7,7 @@ import { OwnContext } from './base/own-context.js';
 import { packageInfo } from './base/package.js';
 import { reasonOf } from './base/text.js';
 import { parametersFromObject } from './config/parameter.js';
+import type { InheritedSocket } from './http/listen/inherited.js';
 import { checkRoot, type RootDeclaration } from './http/roots.js';
 import type { HttpServer } from './http/server.js';
 import type { Reload } from './http/tls/certified-listener.js';
@@ -132,10 +133,16 @@ export class Server {
   /**
    * @param modules modules with their checked parameters, in load order; the built-in ones are not among them
    * @param configFiles files that they were read from
+   * @param sockets listen sockets that the service manager has opened
    * @throws Error when a needed module is missing, or two modules have one name or register the same thing;
    *   RangeError for private memory out of range
    */
-  constructor(modules: readonly ConfiguredModule[], settings: ServerSettings, configFiles: readonly string[] = []) {
+  constructor(
+    modules: readonly ConfiguredModule[],
+    settings: ServerSettings,
+    configFiles: readonly string[] = [],
+    sockets: readonly InheritedSocket[] = [],
+  ) {
     const privateMemory = settings.privateMemory ?? defaultPrivateMemory;
     if (!(privateMemory > 0 && privateMemory <= maxPrivateMemory)) {
       throw new RangeError(`privateMemory is ${privateMemory}; give more than 0 and at most ${maxPrivateMemory} MB`);
@@ -163,6 +170,7 @@ export class Server {
       tellProcess: settings.tellProcess,
       configFiles,
       engine: settings.engine,
+      sockets,
     };
     let httpd: HttpServer | undefined;
     let closeEvents = (): void => {};
@@ -370,7 +378,8 @@ export class Server {
     this.#main.set(state.terminating, 'terminating');
     this.#main.report('terminating');
     this.#httpd.stopAccepting();
-    await this.#httpd.drain(deadline);
+    await this.#httpd.linger(deadline);
+    await this.#httpd.drain(until - performance.now());
     // Before any module stops: no handler runs without what its module needs.
     this.#mi.stop('the server stops');
     for (const module of this.#modules.toReversed()) await this.#steps.end(module, 'stop', until);

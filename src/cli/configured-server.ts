@@ -6,6 +6,7 @@ import { applyModParams, type PassedOver } from '../config/apply.js';
 import { type Diagnostic, diagnosticAt, formatPosition, type Position } from '../config/config-file.js';
 import { parametersFromObject } from '../config/parameter.js';
 import type { ConfigFile, LoadModule } from '../config/statements.js';
+import type { InheritedSocket } from '../http/listen/inherited.js';
 import { CollisionError } from '../http/listen/setting.js';
 import { command } from '../mi/commands/command.js';
 import { MiError } from '../mi/errors.js';
@@ -94,7 +95,11 @@ export async function checkConfig(
  *
  * @throws ParameterError for a wrong override; Error when a needed module is missing
  */
-export function createConfiguredServer(config: CheckedConfig, settings: ServerSettings): Server {
+export function createConfiguredServer(
+  config: CheckedConfig,
+  settings: ServerSettings,
+  sockets: readonly InheritedSocket[] = [],
+): Server {
   const modules = config.modules.map(({ module, parameters }) => ({
     module,
     parameters: parametersFromObject(module.name, module.parameters, parameters),
@@ -107,7 +112,7 @@ export function createConfiguredServer(config: CheckedConfig, settings: ServerSe
       ...settings,
       ...(config.logLevel === undefined ? {} : { logLevel: config.logLevel }),
     };
-    return new Server(modules, all, config.files);
+    return new Server(modules, all, config.files, sockets);
   } catch (error) {
     if (!(error instanceof CollisionError)) throw error;
     const places = error.places.map((place) => config.listenerPlaces[place]).filter((at) => at !== undefined);

@@ -11,6 +11,7 @@ import { readConfig } from '../config/statements.js';
 import { loadEngine } from '../http/engine/choose.js';
 import { defaultDeadline, defaultPrivateMemory, maxPrivateMemory, maxSharedMemory, type Server } from '../server.js';
 import { type CheckedConfig, checkConfig, createConfiguredServer } from './configured-server.js';
+import { takeInheritedSockets } from './inherited-sockets.js';
 import { daemonLog, takeOutputs } from './outputs.js';
 import { ServiceManager } from './service-manager.js';
 import type { SignalActions, Signals } from './signals.js';
@@ -55,10 +56,11 @@ async function serve(line: CommandLine, signals: Signals): Promise<void> {
   // Two logs: `log_level` is set on the server's, so that what the start has to tell is told whatever it is.
   const announce = await daemonLog(outputs);
   const log = announce.child({});
+  const sockets = takeInheritedSockets();
   let server: Server;
   const sharedMemory = line.sharedMemory === undefined ? {} : { sharedMemory: line.sharedMemory };
   try {
-    server = createConfiguredServer(checked, { log, privateMemory: line.privateMemory, ...sharedMemory });
+    server = createConfiguredServer(checked, { log, privateMemory: line.privateMemory, ...sharedMemory }, sockets);
   } catch (error) {
     // A wrong parameter of the command line is no fault of the file.
     if (error instanceof ParameterError || !(error instanceof Error)) throw error;

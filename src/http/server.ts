@@ -21,6 +21,9 @@ import { type RootDeclaration, RootRegistry } from './roots.js';
 import { Certificates, type CertifiedListener } from './tls/certified-listener.js';
 import { ciphersNotice, defaultCiphers } from './tls/ciphers.js';
 
+/** Milliseconds in which a request comes on a connection that the kernel has taken, and the next one on an idle connection. */
+const lingering = 500;
+
 /** Settings of an HTTP server. */
 export interface HttpServerOptions {
   /** Where it listens: one or more, each with its own TLS and access settings. */
@@ -216,6 +219,16 @@ export class HttpServer {
     this.#connections.stop();
     this.#spares.stop();
     for (const listener of this.#open) listener.stop();
+  }
+
+  /**
+   * Waits for requests of connections that have come, where the next server is to go on with the same listen socket: to its
+   * clients this one and the next are one. Call {@link stopAccepting} first.
+   * @param deadline milliseconds after which it is not waited for any longer
+   */
+  async linger(deadline: number): Promise<void> {
+    const isOneOfMany = this.#open.some(({ options }) => (options.inherited ?? []).length > 0);
+    if (isOneOfMany) await this.#connections.emptied(Math.min(deadline, lingering));
   }
 
   /**

@@ -30,7 +30,13 @@ async function load(): Promise<Addon> {
 
 export const { recordTable: openRecordTable, dumpsOpen } = addon;
 
-export const { firstHeadLimit, notifyService, standardOutput: openStandardOutput } = addon;
+export const {
+  firstHeadLimit,
+  listenPlace,
+  notifyService,
+  standardOutput: openStandardOutput,
+  takeListenPlace,
+} = addon;
 
 /** Address of the first byte of a buffer; only for comparing the places of buffers. */
 export const { memoryAddress } = addon.addresses();

@@ -73,6 +73,15 @@ async function call(
   return { status: response.statusCode, body };
 }
 
+/** What systemd-analyze says of our units. */
+function notes({ stderr }: { readonly stderr: unknown }): string {
+  // What it finds out about other units of the machine is none of ours.
+  return String(stderr)
+    .split('\n')
+    .filter((line) => line.includes('mi-httpd'))
+    .join('\n');
+}
+
 function lacks(program: string, ...args: readonly string[]): string | false {
   return spawnSync(program, args).error === undefined ? false : `${program} is not installed`;
 }
@@ -129,6 +138,7 @@ describe('the configuration for production', () => {
 
 describe('the unit of systemd', () => {
   const unit = block('ini');
+  const sockets = block('systemd');
 
   unless(lacks('systemd-analyze', '--version'), test)('is one that systemd understands', async ({ onTestFinished }) => {
     const folder = mkdtempSync(join(tmpdir(), 'mi-httpd-unit-'));
@@ -137,15 +147,20 @@ describe('the unit of systemd', () => {
     const text = unit.replaceAll('/usr/bin/node', process.execPath).replaceAll('/opt/mi-httpd', resolve('.'));
     const verify = async (content: string): Promise<string> => {
       writeFileSync(file, content);
-      // What it finds out about other units of the machine is none of ours.
-      const { stderr } = await run('systemd-analyze', ['verify', file]).catch((error) => error);
-      return String(stderr)
-        .split('\n')
-        .filter((line) => line.includes('mi-httpd'))
-        .join('\n');
+      return notes(await run('systemd-analyze', ['verify', file]).catch((error) => error));
     };
     expect(await verify(text)).toBe('');
     expect(await verify(text.replace('ProtectHome=', 'ProtectHme='))).not.toBe('');
+    writeFileSync(join(folder, 'mi-httpd.socket'), sockets);
+    const withSockets = text.replace('[Install]', `${block('systemd-service').replace('[Service]\n', '')}$&`);
+    expect(withSockets).not.toBe(text);
+    writeFileSync(file, withSockets);
+    const verifySockets = async (content: string): Promise<string> => {
+      writeFileSync(join(folder, 'mi-httpd.socket'), content);
+      return notes(await run('systemd-analyze', ['verify', join(folder, 'mi-httpd.socket')]).catch((error) => error));
+    };
+    expect(await verifySockets(sockets)).toBe('');
+    expect(await verifySockets(sockets.replace('SocketMode=', 'SocketMde='))).not.toBe('');
   });
 
   test('has the limits that the configuration needs', () => {
@@ -153,8 +168,18 @@ describe('the unit of systemd', () => {
     const open = Number(/^LimitNOFILE=(\d+)/m.exec(unit)?.[1]);
     expect(open).toBeGreaterThanOrEqual(most + 64);
     const allowed = /;allow=([^"]*)"/.exec(block('cfg'))?.[1]?.split(',') ?? [];
-    const line = /^IPAddressAllow=(.*)/m.exec(unit)?.[1]?.split(' ') ?? [];
-    expect(line).toStrictEqual(['localhost', ...allowed]);
+    for (const text of [unit, sockets]) {
+      const line = /^IPAddressAllow=(.*)/m.exec(text)?.[1]?.split(' ') ?? [];
+      expect(line).toStrictEqual(['localhost', ...allowed]);
+    }
+  });
+
+  test('has a socket for each listener', () => {
+    const opened = [...sockets.matchAll(/^ListenStream=(.*)/gm)].map(([, place]) => place);
+    const listeners = [...block('cfg').matchAll(/"listen", "[a-z]+:([^;"]*)/g)].map(([, place = '']) => place);
+    expect(listeners.map((place) => place.replace('*', '[::]')).toSorted()).toStrictEqual(opened.toSorted());
+    const mode = /;mode=(\d+)/.exec(block('cfg'))?.[1];
+    expect(sockets).toContain(`SocketMode=${mode}`);
   });
 });
 

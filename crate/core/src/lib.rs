@@ -1,5 +1,6 @@
 //! The hot path of mi-httpd, without Node.js. A module uses only modules that are declared above it.
-#![forbid(unsafe_code)]
+// One function of process/sockets.rs alone may: numbers of descriptors come from outside.
+#![deny(unsafe_code)]
 
 pub mod slots;
 
@@ -39,7 +40,8 @@ pub mod table {
 }
 
 pub mod process {
-    //! The process around the server: its log, its service manager.
+    //! The process around the server: its log, its service manager, the sockets that it inherits.
     pub mod output;
     pub mod service;
+    pub mod sockets;
 }

@@ -1,5 +1,6 @@
 use crate::methods::{Method, State, reason};
 use mi_httpd_core::process::service;
+use mi_httpd_core::process::sockets::{self, Place};
 use napi::bindgen_prelude::ArrayBuffer;
 use napi::{Env, Result};
 use napi_derive::napi;
@@ -38,4 +39,37 @@ pub fn first_head_limit(variable: String) -> u32 {
 #[napi(catch_unwind)]
 pub fn notify_service(socket: String, message: String) -> Result<()> {
     service::notify(&socket, &message).map_err(reason)
+}
+
+/// Where a socket listens.
+#[napi(object, object_from_js = false)]
+pub struct ListenPlace {
+    /// '' of a Unix socket.
+    pub address: String,
+    /// 0 of a Unix socket.
+    pub port: u32,
+    /// '' of TCP; `@` in front of an abstract name.
+    pub path: String,
+}
+
+/// Where a descriptor listens. Throws when it is no socket that takes connections.
+#[napi(catch_unwind)]
+pub fn listen_place(descriptor: i32) -> Result<ListenPlace> {
+    let (address, port, path) = match sockets::place(descriptor).map_err(reason)? {
+        Place::Tcp { address, port } => (address, port, String::new()),
+        Place::Unix(path) => (String::new(), 0, path),
+    };
+    Ok(ListenPlace {
+        address,
+        port: port.into(),
+        path,
+    })
+}
+
+/// Puts an inherited listen socket in the place of the one that listens on this port of 127.0.0.1, and closes its number.
+/// Throws when nothing listens there.
+#[napi(catch_unwind)]
+pub fn take_listen_place(port: u32, inherited: i32) -> Result<()> {
+    let port = u16::try_from(port).map_err(reason)?;
+    sockets::take_place(port, inherited).map_err(reason)
 }

@@ -77,6 +77,11 @@ export interface App {
   /** @returns undefined when the engine cannot listen there; it does not say why */
   listen(host: string, port: number): ListenSocket | undefined;
   listenUnix(path: string): ListenSocket | undefined;
+  /**
+   * Listens on a listen socket that is open already. Its descriptor is the app's from now on.
+   * @returns undefined when the engine cannot
+   */
+  listenOn(descriptor: number): Promise<ListenSocket | undefined>;
   /** Closes every connection, now or in a later turn. */
   close(): Promise<void>;
 }

@@ -204,15 +204,27 @@ export class Connections {
 
   /** Resolves when every exchange has ended and its reply is on its way, or after `deadline` milliseconds. */
   drained(deadline: number): Promise<void> {
-    if (this.#isDrained()) return Promise.resolve();
+    return this.#until(() => this.#isDrained(), deadline);
+  }
+
+  /** Resolves when no connection is open, or after `deadline` milliseconds. */
+  emptied(deadline: number): Promise<void> {
+    return this.#until(() => this.open === 0, deadline);
+  }
+
+  #until(isOver: () => boolean, deadline: number): Promise<void> {
+    if (isOver()) return Promise.resolve();
     return new Promise((resolve) => {
       const done = (): void => {
         clearTimeout(timer);
-        this.#waiting.delete(done);
+        this.#waiting.delete(look);
         resolve();
       };
+      const look = (): void => {
+        if (isOver()) done();
+      };
       const timer = setTimeout(done, deadline);
-      this.#waiting.add(done);
+      this.#waiting.add(look);
     });
   }
 
@@ -222,8 +234,7 @@ export class Connections {
   }
 
   #tell(): void {
-    if (this.#waiting.size === 0 || !this.#isDrained()) return;
-    for (const done of this.#waiting) done();
+    for (const look of this.#waiting) look();
   }
 }
 

@@ -9,6 +9,7 @@ import type { App, Engine, EngineHandlers, ListenSocket } from '../engine/engine
 import type { Access } from '../login/access.js';
 import type { TlsSetting } from '../tls/certificate.js';
 import { CertifiedListener } from '../tls/certified-listener.js';
+import { type InheritedSocket, listenInherited } from './inherited.js';
 import { type ListenSetting, settingName } from './setting.js';
 
 /** One listener of a server: where, and who may do what there. */
@@ -18,6 +19,8 @@ export interface ListenerOptions {
   readonly tls?: TlsSetting;
   /** Left out, everybody is let in, and nothing is known of callers. */
   readonly access?: Access | undefined;
+  /** Sockets of the service manager that it listens on; none or left out: it opens its own. */
+  readonly inherited?: readonly InheritedSocket[] | undefined;
 }
 
 /** A place that is listened on. */
@@ -62,9 +65,7 @@ export async function openListener(
   const secure = certifiedListener(engine, options, handlers, log);
   const app = secure?.app ?? engine.open(handlers);
   try {
-    const socket = await (setting.kind === 'unix'
-      ? listenUnix(app, setting.path, setting.options.get('mode'))
-      : listen(app, setting.address, setting.port));
+    const socket = await openSocket(app, options);
     const stop = (): void => {
       socket.removeFile?.();
       socket.close();
@@ -78,6 +79,20 @@ export async function openListener(
     await app.close();
     throw error;
   }
+}
+
+function openSocket(app: App, { setting, inherited = [] }: ListenerOptions): Promise<OpenSocket> {
+  const name = settingName(setting);
+  const { mode = defaultMode, socket } = Object.fromEntries(setting.options);
+  if (inherited.length > 0) return listenInherited(app, name, inherited, mode);
+  if (socket !== undefined) {
+    throw new Error(
+      `cannot listen on ${name}: the service manager hands over no socket ${JSON.stringify(socket)}; set ` +
+        `FileDescriptorName=${socket} in the socket unit and start that, or leave ;socket=${socket} out`,
+    );
+  }
+  if (setting.kind === 'unix') return listenUnix(app, setting.path, mode);
+  return listen(app, setting.address, setting.port);
 }
 
 function certifiedListener(
@@ -220,7 +235,7 @@ const defaultMode = '0660';
  * @param mode octal digits: who may connect is who may write
  * @throws Error in one line naming the path and the reason
  */
-async function listenUnix(app: App, path: string, mode = defaultMode): Promise<OpenSocket> {
+async function listenUnix(app: App, path: string, mode: string): Promise<OpenSocket> {
   tryUnix(path);
   if (statusOf(path) !== undefined) {
     if (await isLive(path)) {

@@ -39,6 +39,7 @@ const optionDeclarations: Readonly<Record<string, OptionDeclaration>> = {
   auth: { kinds: everyKind },
   level: { kinds: everyKind },
   allow: { kinds: ['http', 'https'] },
+  socket: { kinds: everyKind, check: socketNameProblem },
 };
 
 /** Every option that a listener of some kind has. */
@@ -68,6 +69,13 @@ export function tcpSetting(kind: 'http' | 'https', ip: string, port: number): Li
 /** `http:127.0.0.1:8888`, `https:[::1]:8443` or `unix:/run/x.sock`: how a listener is told apart from the others. */
 export function settingName({ kind, address, port, path }: ListenSetting): string {
   return kind === 'unix' ? `unix:${path}` : `${kind}:${joinHostPort(address, port)}`;
+}
+
+/** Names that the service manager gives to sockets have neither colons nor control characters. */
+function socketNameProblem(name: string): string | undefined {
+  const isName =
+    name.length <= 255 && [...name].every((character) => character > ' ' && character < '\x7f' && character !== ':');
+  return isName ? undefined : 'give the name that FileDescriptorName= in the socket unit has';
 }
 
 function parseEndpoint(text: string): Omit<ListenSetting, 'options'> {
@@ -215,7 +223,7 @@ function collision(one: ListenSetting, other: ListenSetting): string {
 }
 
 /** One way to write each address; all addresses of both families are `::`, as the engine opens them. */
-function canonical(address: string): string {
+export function canonical(address: string): string {
   if (address === '*') return everyIPv6;
   if (isIP(address) !== 6 || address.includes('%')) return address.toLowerCase();
   const text = new URL(`http://[${address}]`).hostname.slice(1, -1);

@@ -20,7 +20,7 @@ export const httpdModule = defineBuiltIn({
     const windowSize = parameters.buf_size || Math.max(1024, Math.floor(facts.privateMemory / 4));
     const denied = mi.statistics.add('httpd', 'access_denied', 'counter');
     const access = new AccessControl(parameters, log, () => denied.add(1));
-    const listening = listeners(parameters, access);
+    const listening = listeners(parameters, access, facts.sockets);
     const hasCallers = listening.some((listener) => listener.access !== undefined);
     const audit = protectCommands(mi, parameters, hasCallers, log);
     const httpd = new HttpServer({

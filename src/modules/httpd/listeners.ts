@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { Log } from '../../base/log.js';
 import type { ParameterValues } from '../../config/parameter.js';
+import { type InheritedSocket, inheritSockets } from '../../http/listen/inherited.js';
 import type { ListenerOptions } from '../../http/listen/listener.js';
 import {
   joinListeners,
@@ -24,12 +25,19 @@ const loopback = '127.0.0.1';
  *
  * @throws Error in one line when two listeners collide, a certificate or a key is missing, or an option is wrong
  */
-export function listeners(values: Values, control: AccessControl): readonly ListenerOptions[] {
+export function listeners(
+  values: Values,
+  control: AccessControl,
+  sockets: readonly InheritedSocket[],
+): readonly ListenerOptions[] {
   const settings = values.listen.length > 0 ? values.listen.map(parseListenSetting) : [onlySetting(values, control)];
-  return joinListeners(settings).map((setting) => {
+  const joined = joinListeners(settings);
+  const inherited = inheritSockets(joined, sockets);
+  return joined.map((setting, place) => {
     const name = settingName(setting);
     const access = control.accessOf({ name, kind: setting.kind, options: setting.options });
-    return setting.kind === 'https' ? { setting, access, tls: tlsOf(setting, name, values) } : { setting, access };
+    const common = { setting, access, inherited: inherited[place] };
+    return setting.kind === 'https' ? { ...common, tls: tlsOf(setting, name, values) } : common;
   });
 }
 

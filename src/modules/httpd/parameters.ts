@@ -298,7 +298,9 @@ function portProblem(port: number): string | undefined {
 
 function listenProblem(text: string): string | undefined {
   try {
-    return portProblem(parseListenSetting(text).port);
+    const { port, options } = parseListenSetting(text);
+    // A service manager opens low ports for a server that may not.
+    return options.has('socket') ? undefined : portProblem(port);
   } catch (error) {
     if (error instanceof RangeError) return error.message;
     throw error;

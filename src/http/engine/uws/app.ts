@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
+import { takeListenPlace } from '../../../native/addon.js';
 import type {
   App,
   CertificateFiles,
@@ -161,6 +162,22 @@ abstract class ListeningApp implements App {
     const socket = this.#listen((app, opened) => app.listen_unix(opened, path));
     if (socket === undefined) return undefined;
     return { port: 0, close: () => this.#uws.us_listen_socket_close(socket) };
+  }
+
+  /**
+   * The engine listens on sockets that it opened itself. One of them gives up its place within the turn in which it was
+   * opened: the loop begins to watch it later, by its number.
+   */
+  async listenOn(descriptor: number): Promise<ListenSocket | undefined> {
+    const socket = this.listen('127.0.0.1', 0);
+    if (socket === undefined) return undefined;
+    try {
+      takeListenPlace(socket.port, descriptor);
+    } catch {
+      socket.close();
+      return undefined;
+    }
+    return socket;
   }
 
   close(): Promise<void> {
