@@ -1,17 +1,38 @@
+/** Milliseconds in which many steps were short. */
+const shortLook = 0.02;
+const longestStride = 16;
+
 /** A share of one turn of the event loop. Long work rests between slices, so that everybody else is served. */
 export class Slice {
   readonly #length: number;
   #until: number;
+  /** When a step was last looked at. */
+  #looked: number;
+  /** Steps up to the next look, and between two. */
+  #left = 1;
+  #stride = 1;
 
   /** Begins a slice. @param length milliseconds */
   constructor(length = 0.5) {
     this.#length = length;
-    this.#until = performance.now() + length;
+    this.#looked = performance.now();
+    this.#until = this.#looked + length;
   }
 
   /** True if others should get their turn. */
   get isOver(): boolean {
     return performance.now() >= this.#until;
+  }
+
+  /** As {@link isOver}, to be asked after each of many steps. While these are short, few of them look at the clock. */
+  isOverAfterStep(): boolean {
+    this.#left -= 1;
+    if (this.#left > 0) return false;
+    const now = performance.now();
+    this.#stride = now - this.#looked < shortLook ? Math.min(2 * this.#stride, longestStride) : 1;
+    this.#left = this.#stride;
+    this.#looked = now;
+    return now >= this.#until;
   }
 
   /** Begins the next slice on the next turn of the event loop. */
@@ -27,16 +48,48 @@ export interface LongWork {
   work(slice: Slice): boolean;
 }
 
-/** All long work shares one slice of a turn: each has it in turn. */
+/** All long work shares one slice of a turn: each has it in turn, and leaves what it does not need to the next. */
 const waiting: LongWork[] = [];
 
 function takeTurn(): void {
-  const next = waiting.shift();
-  if (next?.work(new Slice()) === true) waiting.push(next);
-  if (waiting.length > 0) setImmediate(takeTurn);
+  const slice = new Slice();
+  do {
+    const next = waiting.shift();
+    if (next?.work(slice) === true) waiting.push(next);
+  } while (waiting.length > 0 && !slice.isOver);
+  if (waiting.length === 0) return;
+  try {
+    setImmediate(takeTurn);
+  } catch {
+    // Others wait rather than the work, which nobody else would go on with.
+    queueMicrotask(takeTurn);
+  }
 }
 
 /** Does some work in later turns of the event loop, between which everybody else is served. */
 export function workInTurns(work: LongWork): void {
-  if (waiting.push(work) === 1) setImmediate(takeTurn);
+  if (waiting.length === 0) setImmediate(takeTurn);
+  waiting.push(work);
+}
+
+/** What new work may take of the present turn; undefined: nothing of it has begun yet. */
+let present: Slice | undefined;
+
+/** As {@link workInTurns}, but begins now if nothing waits and the turn has time left for new work. */
+export function workFromNow(work: LongWork): void {
+  if (waiting.length === 0) {
+    if (present === undefined) {
+      setImmediate(endPresent);
+      present = new Slice(longestPresent);
+    }
+    if (!present.isOver && !work.work(present)) return;
+  }
+  workInTurns(work);
+}
+
+/** Milliseconds that new work may take of a turn, all of it together. */
+const longestPresent = 0.25;
+
+function endPresent(): void {
+  present = undefined;
 }

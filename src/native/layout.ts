@@ -2,7 +2,15 @@
 // into the code that uses them, but not the values that an addon returns.
 
 /** The outcome of a scan; see RequestScanner. */
-export const Outcome = { call: 0, notification: 1, parseError: 2, invalidRequest: 3, batch: 4, tooManyIds: 5 } as const;
+export const Outcome = {
+  call: 0,
+  notification: 1,
+  parseError: 2,
+  invalidRequest: 3,
+  batch: 4,
+  /** A part of a batch is read. */
+  batchGoesOn: 5,
+} as const;
 
 /** The kind of `params`. Empty arrays and objects are `none`, as if absent (docs/compatibility.md). */
 export const ParamsKind = { none: 0, array: 1, object: 2 } as const;
@@ -36,8 +44,35 @@ export const Field = {
   shortId: 10,
 } as const;
 
-/** Indexes into the memory where the scan of a batch leaves its findings. */
-export const BatchField = { elements: 0, replies: 1, start: 2 } as const;
+/** Indexes into the memory where the reading of a batch leaves its findings, and finds them when it goes on. */
+export const BatchField = { elements: 0, replies: 1, start: 2, position: 3, values: 4 } as const;
+
+/** Indexes into the findings about one element of a batch. */
+export const ElementField = {
+  start: 0,
+  outcome: 1,
+  command: 2,
+  /** Of its id; without one both are 0. */
+  idStart: 3,
+  idEnd: 4,
+  paramsStart: 5,
+  paramsEnd: 6,
+  paramsCount: 7,
+  methodStart: 8,
+  methodEnd: 9,
+} as const;
+
+/** Indexes into what is to be printed for one element of a batch. */
+export const ReplyField = {
+  /** A {@link Reply}. */
+  kind: 0,
+  /** UTF-16 units of its text. */
+  units: 1,
+  /** Where its id begins, or the slot of its id. */
+  id: 2,
+  /** Where its id ends; 0 for one in a slot. */
+  idEnd: 3,
+} as const;
 
 /** Indexes into the memory where a printer leaves how far it came. */
 export const ProgressField = { consumed: 0, produced: 1 } as const;
@@ -86,6 +121,8 @@ const layout: Layout = {
   IdSlot,
   Field,
   BatchField,
+  ElementField,
+  ReplyField,
   ProgressField,
   WalkField,
   Pushed,

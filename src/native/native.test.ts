@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { PrettyPrinter, StatisticsTable } from './addon.js';
 import { BodyPool } from './bodies.js';
-import { Outcome, ParamsKind, Reply } from './layout.js';
+import { ElementField, Outcome, ParamsKind, Reply } from './layout.js';
 import { ConstantReply, ReplyWindow, replyHead } from './reply-window.js';
-import { RequestScanner } from './scanner.js';
+import { BatchReading, elementSize, RequestScanner } from './scanner.js';
 
 const bytes = (text: string) => Buffer.from(text);
 const textOf = (view: Uint8Array | undefined) => (view === undefined ? undefined : Buffer.from(view).toString());
@@ -62,22 +62,66 @@ test('refusals say why, and keep an id that can be echoed', () => {
 
 test('a batch is read whole, then element by element', () => {
   const scanner = newScanner();
+  const read = (body: Uint8Array, limit: number): [number, BatchReading] => {
+    const reading = new BatchReading();
+    return [scanner.readBatch(body, limit, reading, body.length), reading];
+  };
   const body = bytes(' [{"jsonrpc":"2.0","method":"ps","params":[1],"id":"x"} , 7,{"jsonrpc":"2.0","method":"é"}]');
   expect(scanner.scan(body)).toBe(Outcome.batch);
-  expect(scanner.scanBatch(body, 3)).toBe(Outcome.batch);
-  expect([scanner.batchElements, scanner.batchReplies]).toStrictEqual([3, 2]);
-  expect(scanner.scanElement(body, scanner.batchStart)).toBe(Outcome.call);
-  expect([scanner.command, scanner.paramsCount]).toStrictEqual([3, 1]);
-  expect(body.toString('utf8', scanner.paramsStart, scanner.paramsEnd)).toBe('[1]');
-  expect(textOf(scanner.tail(scanner.idSlot))).toBe(',"id":"x"}');
-  expect(scanner.scanElement(body, scanner.position)).toBe(Outcome.invalidRequest);
-  expect(scanner.reason()).toBe('a request must be an object');
-  expect(scanner.scanElement(body, scanner.position)).toBe(Outcome.notification);
-  expect(body.toString('utf8', scanner.methodStart, scanner.methodEnd)).toBe('"é"');
-  expect(scanner.scanBatch(body, 2)).toBe(Outcome.invalidRequest);
+  const [outcome, reading] = read(body, 3);
+  expect([outcome, reading.elements, reading.replies]).toStrictEqual([Outcome.batch, 3, 2]);
+  const elements = new Int32Array(3 * elementSize);
+  const behind = scanner.scanElements(body, reading.start, 2, elements);
+  expect(scanner.scanElements(body, behind, 1, elements.subarray(2 * elementSize))).toBe(body.length - 1);
+  const found = [0, 1, 2].map((n) => {
+    const of = (field: number) => elements[n * elementSize + field] ?? -1;
+    const text = (start: number, end: number) => body.toString('utf8', of(start), of(end));
+    return [
+      [of(ElementField.outcome), of(ElementField.command), of(ElementField.paramsCount)],
+      [text(ElementField.paramsStart, ElementField.paramsEnd), text(ElementField.idStart, ElementField.idEnd)],
+      text(ElementField.methodStart, ElementField.methodEnd),
+      scanner.reasonOfElement(body, of(ElementField.start)),
+    ];
+  });
+  expect(found).toStrictEqual([
+    [[Outcome.call, 3, 1], ['[1]', '"x"'], '"ps"', ''],
+    [[Outcome.invalidRequest, -1, 0], ['', ''], '', 'a request must be an object'],
+    [[Outcome.notification, -1, 0], ['', ''], '"é"', ''],
+  ]);
+  const idStart = body.indexOf('"x"');
+  expect(textOf(scanner.tail(scanner.holdId(body, idStart, idStart + 3)))).toBe(',"id":"x"}');
+  expect(read(body, 2)[0]).toBe(Outcome.invalidRequest);
   expect(scanner.reason()).toMatch(/more than 2 requests.*max_batch/);
-  expect(scanner.scanBatch(bytes('[1,2'), 3)).toBe(Outcome.parseError);
+  expect(read(bytes('[1,2'), 3)[0]).toBe(Outcome.parseError);
   expect(scanner.reason()).toMatch(/at byte 4/);
+  expect(scanner.idsHeld).toBe(0);
+});
+
+test('a batch is read in as many parts as one likes', () => {
+  const scanner = newScanner();
+  const body = bytes('[{"jsonrpc":"2.0","method":"ps","id":1}, {"id":2} ,[[]],"é" ]');
+  const reading = new BatchReading();
+  const positions: number[] = [];
+  while (scanner.readBatch(body, 4, reading, 0) === Outcome.batchGoesOn) positions.push(reading.position);
+  const begun = positions.map((position) => body.toString('utf8', position, position + 3));
+  expect(begun).toStrictEqual(['{"i', '[[]', '"é']);
+  expect([reading.elements, reading.replies]).toStrictEqual([4, 4]);
+});
+
+test('replies to elements of a batch are written at once', () => {
+  const scanner = newScanner();
+  const body = bytes('[{"id":"x"}]');
+  const slot = scanner.holdId(bytes('"held"'), 0, 6);
+  const texts = bytes('"é😀"1');
+  const fields = Int32Array.of(Reply.result, 5, 7, 10, Reply.error, 1, slot, 0);
+  const expected = ',{"jsonrpc":"2.0","result":"é😀","id":"x"},{"jsonrpc":"2.0","error":1,"id":"held"}';
+  const window = Buffer.alloc(200);
+  const print = (size: number) =>
+    scanner.printReplies(window.subarray(0, size), 1, fields, 2, texts, texts.length, body);
+  expect(print(Buffer.byteLength(expected))).toBe(-1);
+  expect(scanner.idsHeld).toBe(1);
+  const end = print(200);
+  expect(window.toString('utf8', 1, end)).toBe(expected);
   expect(scanner.idsHeld).toBe(0);
 });
 

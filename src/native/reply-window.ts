@@ -9,8 +9,10 @@ export function replyHead(kind: ReplyKind): Uint8Array {
   return heads[kind];
 }
 
-const idName = Buffer.from(',"id":');
-const closingBrace = 0x7d;
+/** The text behind the value in a reply, without the id, whose place is before its last byte. */
+const tail = addon.replyTail();
+const idAt = tail.length - 1;
+const lastByte = tail[idAt] ?? 0;
 
 /**
  * Ends a reply of which all but the id is in `memory`, up to `end`, with the short id of the last scan. Not in Rust: so few
@@ -19,13 +21,18 @@ const closingBrace = 0x7d;
  * @returns its length; -1 when it does not fit
  */
 function endWithShortId(memory: Uint8Array, end: number, { shortId, shortIdLength }: RequestScanner): number {
-  const idStart = end + idName.length;
+  const idStart = end + idAt;
   const length = idStart + shortIdLength + 1;
   if (length > memory.length) return -1;
-  for (let at = 0; at < idName.length; at++) memory[end + at] = idName[at] ?? 0;
+  for (let at = 0; at < idAt; at++) memory[end + at] = tail[at] ?? 0;
   for (let at = 0; at < shortIdLength; at++) memory[idStart + at] = shortId[at] ?? 0;
-  memory[length - 1] = closingBrace;
+  memory[length - 1] = lastByte;
   return length;
+}
+
+/** Bytes of a reply beside its value and its id. */
+export function frameSize(kind: ReplyKind): number {
+  return heads[kind].length + tail.length;
 }
 
 /** Views of the start of some memory, kept for each length: a new one costs more than the rest of a short reply. */
@@ -62,7 +69,7 @@ export class ConstantReply {
     const [head] = heads;
     const value = Buffer.from(text);
     this.#end = head.length + value.length;
-    this.#memory = new Uint8Array(this.#end + idName.length + Size.shortId + 1);
+    this.#memory = new Uint8Array(this.#end + tail.length + Size.shortId);
     this.#memory.set(head);
     this.#memory.set(value, head.length);
     this.#prefixes = new Prefixes(this.#memory);

@@ -1,5 +1,32 @@
 import { addon, type NativeScanner } from './addon.js';
-import { BatchField, Field, IdSlot, type ReplyKind, Size } from './layout.js';
+import { BatchField, ElementField, Field, IdSlot, type ReplyKind, Size } from './layout.js';
+
+/** How far a batch is read, and what it holds as far as that. */
+export class BatchReading {
+  readonly fields = new Uint32Array(Object.keys(BatchField).length);
+
+  get elements(): number {
+    return this.fields[BatchField.elements] ?? 0;
+  }
+
+  /** Elements that get a reply: all but notifications. */
+  get replies(): number {
+    return this.fields[BatchField.replies] ?? 0;
+  }
+
+  /** Byte at which the first element begins. */
+  get start(): number {
+    return this.fields[BatchField.start] ?? 0;
+  }
+
+  /** Byte at which it goes on. */
+  get position(): number {
+    return this.fields[BatchField.position] ?? 0;
+  }
+}
+
+/** Numbers that {@link RequestScanner.scanElements} finds about one element. */
+export const elementSize = Object.keys(ElementField).length;
 
 /**
  * Validates JSON-RPC 2.0 requests strictly (RFC 8259, nesting up to 128) and says where their parts lie. Ranges are
@@ -12,7 +39,6 @@ export class RequestScanner {
   readonly #fields = new Int32Array(Field.shortId + Size.shortId / 4);
   /** The id of the last scan, where its slot is {@link IdSlot.short}. */
   readonly shortId = new Uint8Array(this.#fields.buffer, 4 * Field.shortId, Size.shortId);
-  readonly #batch = new Uint32Array(Object.keys(BatchField).length);
 
   /**
    * @param methods method text to number of the command, 0 or above
@@ -79,10 +105,7 @@ export class RequestScanner {
     return this.#fields[Field.methodEnd] ?? 0;
   }
 
-  /**
-   * Byte at which the last body stopped being JSON, 0 without a parse error; of an element of a batch, where the next
-   * one begins.
-   */
+  /** Byte at which the last body stopped being JSON, 0 without a parse error. */
   get position(): number {
     return this.#fields[Field.position] ?? 0;
   }
@@ -105,37 +128,39 @@ export class RequestScanner {
   }
 
   /**
-   * Reads a batch (JSON-RPC 2.0 §6) whole, after {@link scan} has told that a body is one. Of a batch with more than
+   * Reads on in a batch (JSON-RPC 2.0 §6), after {@link scan} has told that a body is one. Of a batch with more than
    * `limit` elements nothing is read behind them.
    *
-   * @returns {@link Outcome.batch}; parseError or invalidRequest, with a {@link reason}, when it is refused as a whole
+   * @param pause reads up to the first element that begins here, or behind it
+   * @returns {@link Outcome.batch} when it is read whole, batchGoesOn when it is not yet; parseError or invalidRequest,
+   *   with a {@link reason}, when it is refused as a whole
    */
-  scanBatch(body: Uint8Array, limit: number): number {
-    return this.#native.scanBatch(body, limit, this.#batch);
-  }
-
-  /** Elements of the last batch. */
-  get batchElements(): number {
-    return this.#batch[BatchField.elements] ?? 0;
-  }
-
-  /** Elements of the last batch that get a reply: all but notifications. */
-  get batchReplies(): number {
-    return this.#batch[BatchField.replies] ?? 0;
-  }
-
-  /** Byte at which the first element of the last batch begins. */
-  get batchStart(): number {
-    return this.#batch[BatchField.start] ?? 0;
+  readBatch(body: Uint8Array, limit: number, reading: BatchReading, pause: number): number {
+    return this.#native.readBatch(body, limit, reading.fields, pause);
   }
 
   /**
-   * As {@link scan}, for the element at a position of a body that {@link scanBatch} has read.
+   * Scans elements of a batch that is read whole. What it finds about each are {@link elementSize} numbers, in the
+   * order of `ElementField`; ids are ranges.
    *
-   * @returns one of {@link Outcome}; tooManyIds when 1048576 ids are held
+   * @returns the byte at which the next element begins
    */
-  scanElement(body: Uint8Array, position: number): number {
-    return this.#native.scanElement(body, position, this.#fields);
+  scanElements(body: Uint8Array, position: number, count: number, elements: Int32Array): number {
+    return this.#native.scanElements(body, position, count, elements);
+  }
+
+  /** Why the element of a batch at a position is invalidRequest. */
+  reasonOfElement(body: Uint8Array, position: number): string {
+    return this.#native.reasonOfElement(body, position);
+  }
+
+  /**
+   * Gives the id at a range of a body a slot.
+   *
+   * @throws Error when 1048576 ids are held
+   */
+  holdId(body: Uint8Array, start: number, end: number): number {
+    return this.#native.holdId(body, start, end);
   }
 
   /** Gives back the slot of an id that no reply will echo; without effect for one that is not held. */
@@ -160,6 +185,26 @@ export class RequestScanner {
    */
   finish(window: Uint8Array, start: number, kind: ReplyKind, end: number, idSlot: number): number {
     return this.#native.finish(window, start, kind, end, idSlot);
+  }
+
+  /**
+   * Writes replies to elements of a batch, a comma in front of each, and gives back the slots of their ids.
+   *
+   * @param fields for each reply its numbers in the order of `ReplyField`
+   * @param texts their values, one behind the other
+   * @param body the memory that their ids are ranges of
+   * @returns the byte behind them; -1, the slots still held, when they do not fit
+   */
+  printReplies(
+    window: Uint8Array,
+    at: number,
+    fields: Int32Array,
+    count: number,
+    texts: Uint8Array,
+    length: number,
+    body: Uint8Array,
+  ): number {
+    return this.#native.printReplies(window, at, fields, count, texts, length, body);
   }
 
   /** As {@link finish} at the start of a window, and indents the reply into `indented`, whose length is returned. */

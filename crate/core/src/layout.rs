@@ -16,6 +16,9 @@ macro_rules! numbers {
             }
 
             impl $name {
+                /// How many members there are.
+                pub const COUNT: usize = [$($number),+].len();
+
                 /// The member of a number that JavaScript gave.
                 pub fn of(number: i32) -> Option<Self> {
                     match number {
@@ -53,7 +56,8 @@ numbers! {
         ParseError = 2,
         InvalidRequest = 3,
         Batch = 4,
-        TooManyIds = 5,
+        /// A part of a batch is read.
+        BatchGoesOn = 5,
     }
 
     /// The kind of `params`. Empty arrays and objects are `None`.
@@ -95,11 +99,40 @@ numbers! {
         ShortId = 10,
     }
 
-    /// Indexes into the memory where the scan of a batch leaves its findings.
+    /// Indexes into the memory where the reading of a batch leaves its findings, and finds them when it goes on.
     BatchField {
         Elements = 0,
         Replies = 1,
         Start = 2,
+        Position = 3,
+        Values = 4,
+    }
+
+    /// Indexes into the findings about one element of a batch.
+    ElementField {
+        Start = 0,
+        Outcome = 1,
+        Command = 2,
+        /// Of its id; without one both are 0.
+        IdStart = 3,
+        IdEnd = 4,
+        ParamsStart = 5,
+        ParamsEnd = 6,
+        ParamsCount = 7,
+        MethodStart = 8,
+        MethodEnd = 9,
+    }
+
+    /// Indexes into what is to be printed for one element of a batch.
+    ReplyField {
+        /// A [`Reply`].
+        Kind = 0,
+        /// UTF-16 units of its text.
+        Units = 1,
+        /// Where its id begins, or the slot of its id.
+        Id = 2,
+        /// Where its id ends; 0 for one in a slot.
+        IdEnd = 3,
     }
 
     /// Indexes into the memory where a printer leaves how far it came.

@@ -3,8 +3,10 @@
 mod support;
 
 use mi_httpd_core::json::reader::validate;
-use mi_httpd_core::layout::Outcome;
-use mi_httpd_core::request::scan::{Batch, Invalid, Refusal, is_batch, scan, scan_batch, scan_element};
+use mi_httpd_core::layout::{ElementField, Outcome};
+use mi_httpd_core::request::scan::{
+    Batch, BatchLimits, Invalid, Reading, Refusal, is_batch, read_batch, scan_batch, scan_element, scan_strictly,
+};
 use mi_httpd_core::request::scanner::Scanner;
 use proptest::prelude::*;
 
@@ -32,7 +34,7 @@ proptest! {
     fn each_element_is_scanned_as_if_alone(elements in prop::collection::vec((blanks(), element(), blanks()), 1..8)) {
         let parts: Vec<String> = elements.iter().map(|(before, text, after)| format!("{before}{text}{after}")).collect();
         let text = format!(" [{}] ", parts.join(","));
-        let alone: Vec<_> = elements.iter().map(|(_, text, _)| scan(text.as_bytes(), usize::MAX)).collect();
+        let alone: Vec<_> = elements.iter().map(|(_, text, _)| scan_strictly(text.as_bytes(), usize::MAX)).collect();
         prop_assert!(is_batch(text.as_bytes()));
         let batch = scan_batch(text.as_bytes(), elements.len(), usize::MAX).unwrap();
         prop_assert_eq!(batch.elements, elements.len());
@@ -51,6 +53,31 @@ proptest! {
         prop_assert_eq!(text.as_bytes().get(position), Some(&b']'));
         let limit = elements.len() - 1;
         prop_assert_eq!(scan_batch(text.as_bytes(), limit, usize::MAX), Err(Refusal::Invalid(Invalid::BatchTooLong { limit })));
+    }
+
+    #[test]
+    fn is_read_in_parts_as_it_is_at_once(
+        elements in prop::collection::vec(element(), 0..8),
+        end in prop_oneof![4 => Just("]"), 1 => Just(""), 1 => Just("]x"), 1 => Just(",]")],
+        pause in 1..200_usize,
+        limit in 0..9_usize,
+        max_values in prop_oneof![1 => 0..40_usize, 1 => Just(usize::MAX)],
+    ) {
+        let text = format!("[ {}{end}", elements.join(" ,"));
+        let limits = BatchLimits { elements: limit, values: max_values };
+        let mut reading = Reading::default();
+        let in_parts = loop {
+            let before = reading;
+            match read_batch(text.as_bytes(), limits, &mut reading, before.position + pause) {
+                Ok(false) => {
+                    prop_assert!(reading.position > before.position);
+                    prop_assert!(reading.batch.elements > before.batch.elements);
+                }
+                Ok(true) => break Ok(reading.batch),
+                Err(refusal) => break Err(refusal),
+            }
+        };
+        prop_assert_eq!(in_parts, scan_batch(text.as_bytes(), limit, max_values));
     }
 
     #[test]
@@ -114,57 +141,75 @@ fn nesting_counts_the_batch() {
 }
 
 #[test]
-fn the_scanner_holds_an_id_for_each_element_that_has_one() {
+fn the_scanner_tells_where_the_parts_of_each_element_are() {
     let mut scanner = Scanner::new(vec!["ps".into()], &[4], usize::MAX);
-    let text = br#"[{"jsonrpc":"2.0","method":"ps","id":1},{"jsonrpc":"2.0","method":"ps"},7,{"id":"x"}]"#;
+    let text = br#"[{"jsonrpc":"2.0","method":"ps","id":1},{"jsonrpc":"2.0","method":"\u0070s","params":[7, 8]},7,{"id":"x"}]"#;
     assert_eq!(scanner.scan_into(text, &mut []), Ok(Outcome::Batch));
-    let (outcome, batch) = scanner.scan_batch(text, 4);
-    assert_eq!((outcome, batch.elements, batch.replies), (Outcome::Batch, 4, 3));
-    assert_eq!(scanner.ids.held(), 0);
-    let mut position = batch.start;
-    let mut found = Vec::new();
-    for _ in 0..batch.elements {
-        let (outcome, fields) = scanner.scan_element(text, position);
-        found.push((outcome, scanner.ids.get(fields.id_slot).to_vec(), scanner.reason()));
-        position = fields.position as usize;
-    }
+    let mut reading = Reading::default();
+    assert_eq!(scanner.read_batch(text, 4, &mut reading, 1), Outcome::BatchGoesOn);
+    assert_eq!(scanner.read_batch(text, 4, &mut reading, usize::MAX), Outcome::Batch);
+    assert_eq!((reading.batch.elements, reading.batch.replies), (4, 3));
+    let mut fields = [9; 4 * ElementField::COUNT];
+    let second = scanner.scan_elements(text, reading.batch.start, 1, &mut fields);
+    let end = scanner.scan_elements(text, second, 9, &mut fields[ElementField::COUNT..]);
+    assert_eq!(text.get(end..), Some(&b"]"[..]));
+    let found: Vec<_> = fields
+        .chunks(ElementField::COUNT)
+        .map(|element| {
+            let number = |field: ElementField| element[field as usize];
+            let part = |start: ElementField, end: ElementField| {
+                String::from_utf8_lossy(&text[number(start) as usize..number(end) as usize]).into_owned()
+            };
+            (
+                Outcome::of(number(ElementField::Outcome)),
+                number(ElementField::Command),
+                [
+                    part(ElementField::IdStart, ElementField::IdEnd),
+                    part(ElementField::MethodStart, ElementField::MethodEnd),
+                    part(ElementField::ParamsStart, ElementField::ParamsEnd),
+                ],
+                number(ElementField::ParamsCount),
+                scanner.reason_of_element(text, number(ElementField::Start) as usize),
+            )
+        })
+        .collect();
+    let parts = |id: &str, method: &str, params: &str| [id, method, params].map(String::from);
     assert_eq!(
         found,
         [
-            (Outcome::Call, b"1".to_vec(), String::new()),
-            (Outcome::Notification, b"null".to_vec(), String::new()),
+            (Some(Outcome::Call), 4, parts("1", "\"ps\"", ""), 0, String::new()),
             (
-                Outcome::InvalidRequest,
-                b"null".to_vec(),
+                Some(Outcome::Notification),
+                4,
+                parts("", "\"\\u0070s\"", "[7, 8]"),
+                2,
+                String::new()
+            ),
+            (
+                Some(Outcome::InvalidRequest),
+                -1,
+                parts("", "", ""),
+                0,
                 "a request must be an object".to_owned()
             ),
             (
-                Outcome::InvalidRequest,
-                b"\"x\"".to_vec(),
+                Some(Outcome::InvalidRequest),
+                -1,
+                parts("\"x\"", "", ""),
+                0,
                 "member \"jsonrpc\" is missing; it must be the string \"2.0\"".to_owned()
             ),
         ]
     );
-    assert_eq!(scanner.ids.held(), 2);
-    let (outcome, _) = scanner.scan_batch(text, 3);
+    assert_eq!(scanner.ids.held(), 0);
     assert_eq!(
-        (outcome, scanner.reason()),
-        (
-            Outcome::InvalidRequest,
-            "the batch has more than 3 requests, which is the limit max_batch; send it in parts".to_owned()
-        )
+        scanner.read_batch(text, 3, &mut Reading::default(), usize::MAX),
+        Outcome::InvalidRequest
     );
-}
-
-#[test]
-fn without_a_place_for_its_id_an_element_is_passed() {
-    let mut scanner = Scanner::new(Vec::new(), &[], usize::MAX);
-    while scanner.ids.hold(b"").is_ok() {}
-    let text = br#"[{"jsonrpc":"2.0","method":"ps","id":1} , 7]"#;
-    let (_, batch) = scanner.scan_batch(text, 2);
-    let (outcome, fields) = scanner.scan_element(text, batch.start);
-    assert_eq!((outcome, fields.id_slot), (Outcome::TooManyIds, -1));
-    assert_eq!(text.get(fields.position as usize), Some(&b'7'));
+    assert_eq!(
+        scanner.reason(),
+        "the batch has more than 3 requests, which is the limit max_batch; send it in parts"
+    );
 }
 
 #[test]

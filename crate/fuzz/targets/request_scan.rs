@@ -3,8 +3,10 @@
 
 use libfuzzer_sys::fuzz_target;
 use mi_httpd_core::json::reader::{MAX_DEPTH, validate};
-use mi_httpd_core::layout::Outcome;
-use mi_httpd_core::request::scan::{Invalid, Refusal, is_batch, scan, scan_batch, scan_element};
+use mi_httpd_core::layout::{ElementField, Outcome};
+use mi_httpd_core::request::scan::{
+    BatchLimits, Invalid, Reading, Refusal, is_batch, read_batch, scan, scan_batch, scan_element, scan_strictly,
+};
 use mi_httpd_core::request::scanner::Scanner;
 
 fuzz_target!(|text: &[u8]| {
@@ -49,19 +51,36 @@ fn check_batch(text: &[u8]) {
     assert_eq!(fault, validate(text).err());
     // Whatever the text is, an element can be looked for in it.
     scan_element(text, text.len() / 2);
+    for max_values in [usize::MAX, text.len() / 4] {
+        let limits = BatchLimits {
+            elements: usize::MAX,
+            values: max_values,
+        };
+        let mut reading = Reading::default();
+        let in_parts = loop {
+            match read_batch(text, limits, &mut reading, 0) {
+                Ok(false) => {}
+                Ok(true) => break Ok(reading.batch),
+                Err(refusal) => break Err(refusal),
+            }
+        };
+        assert_eq!(in_parts, scan_batch(text, usize::MAX, max_values));
+    }
     let Ok(batch) = read else { return };
-    let mut scanner = Scanner::new(vec!["ps".into()], &[1], usize::MAX);
+    let scanner = Scanner::new(vec!["ps".into()], &[1], usize::MAX);
     let mut position = batch.start;
     let mut replies = 0;
     for _ in 0..batch.elements {
         let (request, next) = scan_element(text, position);
         let part = text[position..next].trim_ascii_end();
-        let alone = scan(part.strip_suffix(b",").unwrap_or(part), usize::MAX);
+        let alone = scan_strictly(part.strip_suffix(b",").unwrap_or(part), usize::MAX);
         assert_eq!(request.refusal, alone.refusal);
-        let (outcome, fields) = scanner.scan_element(text, position);
-        replies += usize::from(outcome != Outcome::Notification);
-        assert_eq!(fields.position as usize, next);
-        scanner.ids.release(fields.id_slot);
+        let mut fields = [0; ElementField::COUNT];
+        assert_eq!(scanner.scan_elements(text, position, 1, &mut fields), next);
+        let number = |field: ElementField| fields[field as usize];
+        replies += usize::from(number(ElementField::Outcome) != Outcome::Notification as i32);
+        let id = number(ElementField::IdStart) as usize..number(ElementField::IdEnd) as usize;
+        assert_eq!(id, request.id.map_or(0..0, |id| id.start..id.end));
         position = next;
     }
     assert_eq!((text[position], replies), (b']', batch.replies));

@@ -6,42 +6,28 @@ import type { CommandEntry } from '../../mi/commands/command-table.js';
 import { describeService } from '../../mi/commands/openrpc.js';
 import type { CallParameters } from '../../mi/commands/parameters.js';
 import type { ManagementInterface } from '../../mi/management-interface.js';
-import { ParamsKind } from '../../native/layout.js';
-import type { RequestScanner } from '../../native/scanner.js';
 
-/**
- * Turns what a scan found into a call. To be used before anything else runs: the ranges are those of the last scan,
- * and the body is only lent.
- */
+/** Turns what a scan found into a call. To be used before anything else runs: the body is only lent. */
 export class CallReader {
   readonly #mi: ManagementInterface;
-  readonly #scanner: RequestScanner;
   readonly #discovery: CommandEntry;
 
-  constructor(mi: ManagementInterface, scanner: RequestScanner) {
+  constructor(mi: ManagementInterface) {
     this.#mi = mi;
-    this.#scanner = scanner;
     this.#discovery = discovery(mi);
   }
 
-  /** The parameters, parsed; undefined when there are none. */
-  given(body: Uint8Array | ArrayBuffer): CallParameters {
-    const scanner = this.#scanner;
-    if (scanner.paramsKind === ParamsKind.none) return undefined;
-    return parse(body, scanner.paramsStart, scanner.paramsEnd) as CallParameters;
-  }
-
-  /** @throws MiError as {@link find} does */
-  entry(body: Uint8Array | ArrayBuffer, client: Client): CommandEntry {
-    return this.#mi.commands.entries[this.#scanner.command] ?? this.find(body, client);
+  /** The parameters at a range of a body, parsed; undefined when there are none, which ends at 0. */
+  given(body: Uint8Array | ArrayBuffer, start: number, end: number): CallParameters {
+    return end === 0 ? undefined : (parse(body, start, end) as CallParameters);
   }
 
   /**
-   * The command of a method that the scanner does not know.
+   * The command of a method, which the scanner does not know, at a range of a body.
    * @throws MiError -32601 or -32001, see {@link ManagementInterface.find}
    */
-  find(body: Uint8Array | ArrayBuffer, client: Client): CommandEntry {
-    const method = parse(body, this.#scanner.methodStart, this.#scanner.methodEnd) as string;
+  find(body: Uint8Array | ArrayBuffer, start: number, end: number, client: Client): CommandEntry {
+    const method = parse(body, start, end) as string;
     return method === discoverMethod ? this.#discovery : this.#mi.find(method, client);
   }
 }

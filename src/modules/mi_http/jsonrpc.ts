@@ -9,9 +9,9 @@ import { codes, explained, MiError, RefusedCall } from '../../mi/errors.js';
 import type { ManagementInterface } from '../../mi/management-interface.js';
 import { ConstantResult, discardResult, printResult } from '../../mi/results/result.js';
 import { StatisticsSelection } from '../../mi/statistics.js';
-import { IdSlot, Outcome, ParamsKind, Reply } from '../../native/layout.js';
+import { IdSlot, Outcome, Reply } from '../../native/layout.js';
 import { RequestScanner } from '../../native/scanner.js';
-import { Batches, type BatchesOptions } from './batch.js';
+import { Batches, type BatchesOptions } from './batches.js';
 import { CallReader } from './call-reader.js';
 import { Replies, type RepliesOptions } from './replies.js';
 
@@ -41,10 +41,10 @@ export class JsonRpc implements Face<Exchange> {
     const scanner = new RequestScanner(mi.commands.methods(), options.maxValues);
     this.#entries = mi.commands.entries;
     this.#scanner = scanner;
-    this.#calls = new CallReader(mi, scanner);
+    this.#calls = new CallReader(mi);
     this.#replies = new Replies(scanner, options);
     this.#runner = runner;
-    this.#batches = new Batches({ scanner, calls: this.#calls, runner }, options);
+    this.#batches = new Batches({ scanner, calls: this.#calls, runner, entries: this.#entries }, options);
   }
 
   /** Request ids held for replies to come; 0 when nothing is pending. */
@@ -67,8 +67,9 @@ export class JsonRpc implements Face<Exchange> {
     const scanner = this.#scanner;
     const outcome = scanner.scan(body);
     if (outcome > Outcome.notification) {
-      if (outcome === Outcome.batch) this.#handleBatch(exchange);
-      else this.#refuse(exchange, outcome);
+      if (outcome === Outcome.batch) {
+        this.#batches.run(exchange, exchange.body, (refused) => this.#refuse(exchange, refused, IdSlot.none));
+      } else this.#refuse(exchange, outcome);
       return;
     }
     const idSlot = outcome === Outcome.call ? scanner.idSlot : IdSlot.noReply;
@@ -77,21 +78,16 @@ export class JsonRpc implements Face<Exchange> {
     const count = scanner.paramsCount;
     try {
       // Most calls need neither `given` nor `find`, so the cheap checks come first.
-      given = scanner.paramsKind === ParamsKind.none ? undefined : this.#calls.given(body);
-      entry = this.#entries[scanner.command] ?? this.#calls.find(body, exchange);
+      const { paramsEnd } = scanner;
+      given = paramsEnd === 0 ? undefined : this.#calls.given(body, scanner.paramsStart, paramsEnd);
+      entry =
+        this.#entries[scanner.command] ?? this.#calls.find(body, scanner.methodStart, scanner.methodEnd, exchange);
     } catch (error) {
       this.error(exchange, idSlot, this.#runner.failures.errorOf(error));
       return;
     }
     // Otherwise the command may have kept its call, and with it its client.
     if (this.#runner.run(this, exchange, idSlot, entry, given, count)) exchange.letReuse();
-  }
-
-  #handleBatch(exchange: Exchange): void {
-    const { body } = exchange;
-    const outcome = this.#scanner.scanBatch(body, this.#batches.limit);
-    if (outcome === Outcome.batch) this.#batches.run(exchange, body);
-    else this.#refuse(exchange, outcome, IdSlot.none);
   }
 
   /** Answers what is no request, or no batch as a whole. */

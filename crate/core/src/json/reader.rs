@@ -96,6 +96,11 @@ impl<'a> Reader<'a> {
         self.position
     }
 
+    /// Goes on behind what has been read in another way.
+    pub fn go_on(&mut self, position: usize) {
+        self.position = position;
+    }
+
     pub fn peek(&self) -> Option<u8> {
         self.text.get(self.position).copied()
     }

@@ -1,13 +1,14 @@
-//! The frame of a JSON-RPC reply (JSON-RPC 2.0 §5) around a value that lies in the window already.
+//! The frame of a JSON-RPC reply (JSON-RPC 2.0 §5) around its value.
 
 use crate::json::pretty::PrettyPrinter;
 use crate::json::text::put;
-use crate::layout::Reply;
+use crate::layout::{Reply, ReplyField};
 use crate::request::ids::Ids;
 
 const RESULT_HEAD: &[u8] = b"{\"jsonrpc\":\"2.0\",\"result\":";
 const ERROR_HEAD: &[u8] = b"{\"jsonrpc\":\"2.0\",\"error\":";
 const ID_NAME: &[u8] = b",\"id\":";
+const TAIL_END: &[u8] = b"}";
 
 /// The text in front of the value of a reply.
 pub fn head(kind: Reply) -> &'static [u8] {
@@ -17,13 +18,14 @@ pub fn head(kind: Reply) -> &'static [u8] {
     }
 }
 
-/// The text behind the value; frees the id's slot.
-pub fn tail(ids: &mut Ids, slot: i32) -> Vec<u8> {
-    let id = ids.get(slot);
-    let mut tail = Vec::with_capacity(ID_NAME.len() + id.len() + 1);
-    tail.extend_from_slice(ID_NAME);
-    tail.extend_from_slice(id);
-    tail.push(b'}');
+/// The text behind the value, with an id.
+pub fn tail(id: &[u8]) -> Vec<u8> {
+    [ID_NAME, id, TAIL_END].concat()
+}
+
+/// As [`tail`], with the id of a slot, which is freed.
+pub fn take_tail(ids: &mut Ids, slot: i32) -> Vec<u8> {
+    let tail = tail(ids.get(slot));
     ids.release(slot);
     tail
 }
@@ -60,7 +62,73 @@ fn frame(ids: &Ids, window: &mut [u8], kind: Reply, end: usize, slot: i32) -> Op
     window.get_mut(..head.len())?.copy_from_slice(head);
     let end = put(window, end, ID_NAME)?;
     let end = put(window, end, ids.get(slot))?;
-    put(window, end, b"}")
+    put(window, end, TAIL_END)
+}
+
+/// Replies to elements of a batch.
+pub struct Replies<'a> {
+    /// For each reply the numbers of a [`ReplyField`].
+    pub fields: &'a [i32],
+    /// Their values, one behind the other, in UTF-8.
+    pub texts: &'a [u8],
+    /// The memory that ids are ranges of.
+    pub body: &'a [u8],
+}
+
+impl Replies<'_> {
+    /// Writes them to `at`, a comma in front of each. Returns the position behind them and frees the slots of their ids,
+    /// or `None`, with the slots still held, when they do not fit.
+    pub fn print(&self, ids: &mut Ids, window: &mut [u8], at: usize) -> Option<usize> {
+        let (replies, _) = self.fields.as_chunks::<{ ReplyField::COUNT }>();
+        let units = replies
+            .iter()
+            .fold(0_usize, |sum, [_, units, ..]| sum.saturating_add(*units as usize));
+        let is_ascii = units == self.texts.len();
+        let mut texts = self.texts;
+        let mut end = at;
+        for [kind, units, id, id_end] in replies {
+            let length = if is_ascii {
+                *units as usize
+            } else {
+                length_of(texts, *units as usize)?
+            };
+            let (text, rest) = texts.split_at_checked(length)?;
+            texts = rest;
+            let id = match *id_end {
+                0 => ids.get(*id),
+                id_end => self.body.get(*id as usize..id_end as usize)?,
+            };
+            end = put(window, end, b",")?;
+            end = put(window, end, head(Reply::of(*kind)?))?;
+            end = put(window, end, text)?;
+            end = put(window, end, ID_NAME)?;
+            end = put(window, end, id)?;
+            end = put(window, end, TAIL_END)?;
+        }
+        for [_, _, id, id_end] in replies {
+            if *id_end == 0 {
+                ids.release(*id);
+            }
+        }
+        Some(end)
+    }
+}
+
+/// Bytes of the first so many UTF-16 units of a text.
+fn length_of(text: &[u8], units: usize) -> Option<usize> {
+    let mut left = units;
+    let mut length = 0;
+    while left > 0 {
+        let (bytes, units) = match text.get(length)? {
+            0..0xc0 => (1, 1),
+            0xc0..0xe0 => (2, 1),
+            0xe0..0xf0 => (3, 1),
+            0xf0.. => (4, 2),
+        };
+        length += bytes;
+        left = left.saturating_sub(units);
+    }
+    Some(length)
 }
 
 #[cfg(test)]
@@ -129,12 +197,59 @@ mod tests {
     }
 
     #[test]
+    fn replies_of_a_batch_have_ids_of_slots_and_of_the_body() {
+        let body = br#"[{"id":"x"},{"id":2}]"#;
+        let whole = r#"#,{"jsonrpc":"2.0","result":"é😀","id":"x"},{"jsonrpc":"2.0","error":{},"id":"held"},{"jsonrpc":"2.0","result":1,"id":null}"#;
+        for size in [whole.len() - 1, whole.len()] {
+            let mut ids = Ids::default();
+            let slot = ids.hold(b"\"held\"").unwrap();
+            let replies = Replies {
+                fields: &[0, 5, 7, 10, 1, 2, slot, 0, 0, 1, -1, 0],
+                texts: "\"é😀\"{}1".as_bytes(),
+                body,
+            };
+            let mut window = vec![b'#'; size];
+            let end = replies.print(&mut ids, &mut window, 1);
+            let fits = size == whole.len();
+            assert_eq!(end, fits.then_some(size));
+            assert_eq!(ids.held(), usize::from(!fits));
+            if fits {
+                assert_eq!(String::from_utf8_lossy(&window), whole);
+            }
+        }
+    }
+
+    #[test]
+    fn nonsense_about_replies_of_a_batch_does_not_fit() {
+        for fields in [
+            [2, 1, -1, 0],
+            [0, 2, -1, 0],
+            [0, -1, -1, 0],
+            [0, 1, 3, 2],
+            [0, 1, 0, 99],
+            [0, 1, -9, 4],
+        ] {
+            let replies = Replies {
+                fields: &fields,
+                texts: b"1",
+                body: b"[{}]",
+            };
+            assert_eq!(replies.print(&mut Ids::default(), &mut [0; 100], 0), None, "{fields:?}");
+        }
+        for text in ["é", "😀", "a😀é"] {
+            let units = text.encode_utf16().count();
+            assert_eq!(length_of(text.as_bytes(), units), Some(text.len()));
+            assert_eq!(length_of(text.as_bytes(), units + 1), None);
+        }
+    }
+
+    #[test]
     fn nonsense_positions_do_not_fit() {
         let mut ids = Ids::default();
         for end in [101, usize::MAX] {
             assert_eq!(finish(&mut ids, &mut [0; 100], 0, Reply::Result, end, -1), None);
         }
         assert_eq!(finish(&mut ids, &mut [0; 3], 0, Reply::Result, 0, -1), None);
-        assert_eq!(tail(&mut ids, -1), b",\"id\":null}");
+        assert_eq!(take_tail(&mut ids, -1), b",\"id\":null}");
     }
 }

@@ -1,10 +1,8 @@
 //! Request ids, kept as the bytes they came in until their reply is written.
 
+use crate::layout::SHORT_ID;
 use crate::slots::{MAX_SLOTS, Slots};
 use std::fmt;
-
-/// Ids up to this size cost no allocation once their slot has been used.
-const KEPT_CAPACITY: usize = 64;
 
 /// All slots hold an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +41,8 @@ impl Ids {
     pub fn release(&mut self, slot: i32) {
         if let Some(bytes) = self.slots.close(slot) {
             bytes.clear();
-            bytes.shrink_to(KEPT_CAPACITY);
+            // Short ones cost no allocation once their slot has been used.
+            bytes.shrink_to(SHORT_ID);
         }
     }
 
@@ -67,6 +66,6 @@ mod tests {
         assert_eq!(ids.held(), 0);
         assert_eq!(ids.get(slot), b"null");
         let (_, bytes) = ids.slots.open().unwrap();
-        assert!(bytes.capacity() <= KEPT_CAPACITY);
+        assert!(bytes.capacity() <= SHORT_ID);
     }
 }

@@ -1,6 +1,6 @@
 //! Requests as nearly all clients write them, read in less than half of the time that the strict reader takes.
 //!
-//! Plain are texts in ASCII whose members are each given once, without escapes and without blanks but single spaces:
+//! Plain are objects whose members are each given once, without escapes and without blanks but single spaces:
 //! `{"jsonrpc": "2.0", "method": "ps", "id": 17}`. Whatever is not like that, or is wrong, is left to
 //! [`crate::request::scan`], so that this file needs to know nothing of errors. What it takes it reads in the same way.
 
@@ -18,7 +18,23 @@ pub fn scan(text: &[u8], max_values: usize) -> Option<Request> {
     if !text.is_ascii() || text.len() > i32::MAX as usize {
         return None;
     }
-    let mut plain = Plain { text, position: 0 };
+    let object = object(text, 0, MAX_DEPTH - 1, max_values)?;
+    (object.end == text.len()).then_some(object.request)
+}
+
+/// A plain request within a text.
+pub struct Object {
+    pub request: Request,
+    /// Where it ends.
+    pub end: usize,
+    /// Its values and names of members.
+    pub values: usize,
+}
+
+/// As [`scan`], for the object that begins at `position` of a text whose bytes beyond ASCII are UTF-8, or will be found not
+/// to be. Its values may have so many `levels` of containers.
+pub fn object(text: &[u8], position: usize, levels: u32, max_values: usize) -> Option<Object> {
+    let mut plain = Plain { text, position };
     let (mut version, mut method, mut params, mut id) = (None, None, None, None);
     let mut values = 0;
     plain.take(b'{')?;
@@ -26,7 +42,7 @@ pub fn scan(text: &[u8], max_values: usize) -> Option<Request> {
         let name = plain.string()?;
         plain.take(b':')?;
         plain.skip_space();
-        let (value, within) = plain.value(max_values)?;
+        let (value, within) = plain.value(levels, max_values)?;
         values += 1 + within;
         let place = match text.get(name.start + 1..name.end - 1)? {
             b"jsonrpc" => &mut version,
@@ -49,11 +65,15 @@ pub fn scan(text: &[u8], max_values: usize) -> Option<Request> {
         && method?.kind == Kind::String
         && params.is_none_or(|value| matches!(value.kind, Kind::Array | Kind::Object))
         && id.is_none_or(|value| matches!(value.kind, Kind::String | Kind::Number | Kind::Null));
-    (is_valid && plain.position == text.len() && values <= max_values).then_some(Request {
-        method,
-        params: params.filter(|value| value.count > 0),
-        id,
-        refusal: None,
+    (is_valid && values <= max_values).then_some(Object {
+        request: Request {
+            method,
+            params: params.filter(|value| value.count > 0),
+            id,
+            refusal: None,
+        },
+        end: plain.position,
+        values,
     })
 }
 
@@ -82,7 +102,7 @@ impl Plain<'_> {
     }
 
     /// A value, and how many it is with all that are within it.
-    fn value(&mut self, max_values: usize) -> Option<(Value, usize)> {
+    fn value(&mut self, levels: u32, max_values: usize) -> Option<(Value, usize)> {
         let start = self.position;
         match self.peek()? {
             b'"' => Some((self.string()?, 1)),
@@ -96,7 +116,7 @@ impl Plain<'_> {
             b'[' | b'{' => {
                 let mut reader = Reader::within(self.text, start);
                 reader.limit_values(max_values);
-                let value = reader.value(MAX_DEPTH - 1).ok()?;
+                let value = reader.value(levels).ok()?;
                 self.position = value.end;
                 Some((value, max_values - reader.values_left()))
             }

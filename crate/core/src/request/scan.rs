@@ -147,40 +147,78 @@ pub struct Batch {
     pub start: usize,
 }
 
+/// A batch of which a part is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// The elements that are read.
+    pub batch: Batch,
+    /// Where the next element begins.
+    pub position: usize,
+    /// Values and names of the elements that are read.
+    pub values: usize,
+}
+
+/// The limits of a batch.
+#[derive(Clone, Copy, Debug)]
+pub struct BatchLimits {
+    pub elements: usize,
+    /// Values and names of each element; all of them may have [`FULL_BATCH`] times as many.
+    pub values: usize,
+}
+
 /// Reads a batch whole, so that none of it is run unless all of it is JSON (JSON-RPC 2.0 §7, "invalid JSON").
 ///
-/// Of a batch with more than `limit` elements nothing is read behind the comma that makes it too long, be it JSON or
-/// not: what is refused must not cost more the larger it is. Each element may have `max_values`, as in [`scan`], and all
-/// of them [`FULL_BATCH`] times as many: they are read in one go.
+/// Of a batch with too many elements nothing is read behind the comma that makes it too long, be it JSON or not: what is
+/// refused must not cost more the larger it is.
 pub fn scan_batch(text: &[u8], limit: usize, max_values: usize) -> Result<Batch, Refusal> {
-    let mut reader = Reader::within(text, 0);
-    match elements(text, &mut reader, limit, max_values) {
+    let limits = BatchLimits {
+        elements: limit,
+        values: max_values,
+    };
+    let mut reading = Reading::default();
+    while !read_batch(text, limits, &mut reading, usize::MAX)? {}
+    Ok(reading.batch)
+}
+
+/// Reads on, up to the first element that begins at `pause` or behind it. Returns whether the batch is read whole.
+pub fn read_batch(text: &[u8], limits: BatchLimits, reading: &mut Reading, pause: usize) -> Result<bool, Refusal> {
+    match read_elements(text, limits, reading, pause) {
+        Ok(false) => Ok(false),
         Err(Refusal::Invalid(invalid)) => Err(Refusal::Invalid(invalid)),
         // Late, since this looks at all of the text; but before any other fault, as in a single request.
         read => Reader::new(text).map_err(Refusal::NotJson).and(read),
     }
 }
 
-fn elements(text: &[u8], reader: &mut Reader<'_>, limit: usize, max_values: usize) -> Result<Batch, Refusal> {
-    reader.skip_blanks();
-    let mut more = reader.pass(b'[') && !reader.pass(b']');
-    let mut batch = Batch {
-        start: reader.position(),
-        ..Batch::default()
-    };
-    let full = max_values.saturating_mul(FULL_BATCH);
-    let mut left = full;
+fn read_elements(text: &[u8], limits: BatchLimits, reading: &mut Reading, pause: usize) -> Result<bool, Refusal> {
+    let mut reader = Reader::within(text, reading.position);
+    let batch = &mut reading.batch;
+    let begun = batch.elements;
+    let mut more = true;
+    if begun == 0 {
+        reader.skip_blanks();
+        more = reader.pass(b'[') && !reader.pass(b']');
+        batch.start = reader.position();
+    }
+    let full = limits.values.saturating_mul(FULL_BATCH);
     while more {
-        if batch.elements == limit {
+        if batch.elements == limits.elements {
+            let limit = limits.elements;
             return Err(Refusal::Invalid(Invalid::BatchTooLong { limit }));
         }
-        let allowed = max_values.min(left);
-        reader.limit_values(allowed);
-        let request = element(text, reader).map_err(|error| match refusal(error, max_values) {
-            Refusal::Invalid(_) if allowed < max_values => Refusal::Invalid(Invalid::BatchTooFull { limit: full }),
-            refusal => refusal,
-        })?;
-        left -= allowed - reader.values_left();
+        if reader.position() >= pause && batch.elements > begun {
+            reading.position = reader.position();
+            return Ok(false);
+        }
+        let allowed = limits.values.min(full.saturating_sub(reading.values));
+        let (request, values) =
+            element(text, &mut reader, allowed).map_err(|error| match refusal(error, limits.values) {
+                Refusal::Invalid(_) if allowed < limits.values => {
+                    Refusal::Invalid(Invalid::BatchTooFull { limit: full })
+                }
+                refusal => refusal,
+            })?;
+        reading.values += values;
         batch.elements += 1;
         batch.replies += usize::from(request.refusal.is_some() || request.id.is_some());
         more = reader.pass(b',');
@@ -192,29 +230,40 @@ fn elements(text: &[u8], reader: &mut Reader<'_>, limit: usize, max_values: usiz
     if batch.elements == 0 {
         return Err(Refusal::Invalid(Invalid::EmptyBatch));
     }
-    Ok(batch)
+    Ok(true)
 }
 
 /// Scans the element of a batch that begins at `position`, of a text that [`scan_batch`] has read. Returns the position
 /// of the next one, that of the closing bracket behind the last.
 pub fn scan_element(text: &[u8], position: usize) -> (Request, usize) {
     let mut reader = Reader::within(text, position);
-    let request = element(text, &mut reader).unwrap_or_else(|error| Request::refused(Refusal::NotJson(error)));
+    let request = element(text, &mut reader, usize::MAX).map_or_else(
+        |error| Request::refused(Refusal::NotJson(error)),
+        |(request, _)| request,
+    );
     reader.pass(b',');
     (request, reader.position())
 }
 
-fn element(text: &[u8], reader: &mut Reader<'_>) -> Result<Request, ParseError> {
+/// An element of at most `max_values`, and how many these are.
+fn element(text: &[u8], reader: &mut Reader<'_>, max_values: usize) -> Result<(Request, usize), ParseError> {
+    let levels = MAX_DEPTH - 2;
+    if let Some(plain) = plain::object(text, reader.position(), levels, max_values) {
+        reader.go_on(plain.end);
+        reader.skip_blanks();
+        return Ok((plain.request, plain.values));
+    }
+    reader.limit_values(max_values);
     let request = if reader.peek() == Some(b'{') {
         let mut members = Members::default();
-        object(text, reader, MAX_DEPTH - 2, &mut members)?;
+        object(text, reader, levels, &mut members)?;
         members.check(text)
     } else {
         reader.value(MAX_DEPTH - 1)?;
         Request::refused(Refusal::Invalid(Invalid::NotAnObject))
     };
     reader.skip_blanks();
-    Ok(request)
+    Ok((request, max_values - reader.values_left()))
 }
 
 fn read(text: &[u8], max_values: usize, members: &mut Members) -> Result<(), Refusal> {

@@ -2,9 +2,9 @@
 
 use crate::json::reader::Kind;
 use crate::json::text::unescape;
-use crate::layout::{Field, IdSlot, Outcome, ParamsKind, SHORT_ID};
+use crate::layout::{ElementField, Field, IdSlot, Outcome, ParamsKind, SHORT_ID};
 use crate::request::ids::{Ids, TooManyIds};
-use crate::request::scan::{self, Batch, Refusal, Request};
+use crate::request::scan::{self, BatchLimits, Reading, Refusal, Request};
 use rustc_hash::FxHashMap;
 
 /// The findings of a scan, for JavaScript: written into memory that both sides see, since each property of an object
@@ -23,7 +23,7 @@ pub struct Fields {
     /// The method's string, quotes included.
     pub method_start: i32,
     pub method_end: i32,
-    /// Byte of a parse error, otherwise 0; for an element of a batch, where the next one begins.
+    /// Byte of a parse error, otherwise 0.
     pub position: i32,
 }
 
@@ -112,41 +112,59 @@ impl Scanner {
         self.ids.hold(id.get(..length).unwrap_or_default())
     }
 
-    /// Reads a batch whole; the outcome is [`Outcome::Batch`] unless it is refused as one.
-    pub fn scan_batch(&mut self, text: &[u8], limit: usize) -> (Outcome, Batch) {
-        match scan::scan_batch(text, limit, self.max_values) {
-            Ok(batch) => (Outcome::Batch, batch),
-            Err(refusal) => (self.outcome(&Request::refused(refusal)), Batch::default()),
+    /// Reads a batch of at most `limit` elements, up to the first that begins at `pause` or behind it. The outcome is
+    /// [`Outcome::Batch`] when it is read whole, and [`Outcome::BatchGoesOn`] when it is not yet.
+    pub fn read_batch(&mut self, text: &[u8], limit: usize, reading: &mut Reading, pause: usize) -> Outcome {
+        let limits = BatchLimits {
+            elements: limit,
+            values: self.max_values,
+        };
+        match scan::read_batch(text, limits, reading, pause) {
+            Ok(true) => Outcome::Batch,
+            Ok(false) => Outcome::BatchGoesOn,
+            Err(refusal) => self.outcome(&Request::refused(refusal)),
         }
     }
 
-    /// As [`Scanner::scan`], for the element at `position` of a batch that [`Scanner::scan_batch`] has read. Where the
-    /// next one begins is told even when the id finds no place.
-    pub fn scan_element(&mut self, text: &[u8], position: usize) -> (Outcome, Fields) {
-        let (request, next) = scan::scan_element(text, position);
-        let (outcome, fields) = match self.hold_id(text, &request) {
-            Ok(id_slot) => (self.outcome(&request), self.fields(text, &request, id_slot)),
-            Err(TooManyIds) => (
-                Outcome::TooManyIds,
-                Fields {
-                    id_slot: IdSlot::None as i32,
-                    ..Fields::default()
-                },
-            ),
-        };
-        let position = next as i32;
-        (outcome, Fields { position, ..fields })
+    /// Scans elements of a batch that has been read, from `position` on: as many as `out` has room for and `count` says.
+    /// Their ids are not held, but told as ranges. Returns where the next one begins.
+    pub fn scan_elements(&self, text: &[u8], position: usize, count: usize, out: &mut [i32]) -> usize {
+        let mut next = position;
+        let (places, _) = out.as_chunks_mut::<{ ElementField::COUNT }>();
+        for place in places.iter_mut().take(count) {
+            let start = next;
+            let request;
+            (request, next) = scan::scan_element(text, start);
+            *place = [0; ElementField::COUNT];
+            place[ElementField::Start as usize] = start as i32;
+            place[ElementField::Outcome as usize] = outcome_of(&request) as i32;
+            place[ElementField::Command as usize] = self.command(text, &request);
+            if let Some(id) = request.id {
+                place[ElementField::IdStart as usize] = id.start as i32;
+                place[ElementField::IdEnd as usize] = id.end as i32;
+            }
+            if let Some(params) = request.params {
+                place[ElementField::ParamsStart as usize] = params.start as i32;
+                place[ElementField::ParamsEnd as usize] = params.end as i32;
+                place[ElementField::ParamsCount as usize] = params.count as i32;
+            }
+            if let Some(method) = request.method {
+                place[ElementField::MethodStart as usize] = method.start as i32;
+                place[ElementField::MethodEnd as usize] = method.end as i32;
+            }
+        }
+        next
+    }
+
+    /// Why the element of a batch that begins at `position` is no request; empty when it is one.
+    pub fn reason_of_element(&self, text: &[u8], position: usize) -> String {
+        reason(scan::scan_element(text, position).0.refusal)
     }
 
     /// Remembers why it is none, for [`Scanner::reason`].
     fn outcome(&mut self, request: &Request) -> Outcome {
         self.refusal = request.refusal;
-        match request.refusal {
-            Some(Refusal::NotJson(_)) => Outcome::ParseError,
-            Some(Refusal::Invalid(_)) => Outcome::InvalidRequest,
-            None if request.id.is_none() => Outcome::Notification,
-            None => Outcome::Call,
-        }
+        outcome_of(request)
     }
 
     fn fields(&self, text: &[u8], request: &Request, id_slot: i32) -> Fields {
@@ -197,8 +215,21 @@ impl Scanner {
 
     /// Why the last scan found no request; empty when it found one.
     pub fn reason(&self) -> String {
-        self.refusal.map(|refusal| refusal.to_string()).unwrap_or_default()
+        reason(self.refusal)
     }
+}
+
+fn outcome_of(request: &Request) -> Outcome {
+    match request.refusal {
+        Some(Refusal::NotJson(_)) => Outcome::ParseError,
+        Some(Refusal::Invalid(_)) => Outcome::InvalidRequest,
+        None if request.id.is_none() => Outcome::Notification,
+        None => Outcome::Call,
+    }
+}
+
+fn reason(refusal: Option<Refusal>) -> String {
+    refusal.map(|refusal| refusal.to_string()).unwrap_or_default()
 }
 
 /// The bytes of an id that is not null.
