@@ -179,6 +179,7 @@ describe('calls of a batch', () => {
   });
 
   test('a client that leaves closes what waits to be printed', async ({ startServer }) => {
+    let opened = 0;
     let closed = 0;
     const { module, entered, enter } = gate();
     const rowsModule = defineModule({
@@ -187,7 +188,10 @@ describe('calls of a batch', () => {
         command({
           name: 'rows',
           help: 'Gives rows.',
-          run: () => stream(held(() => (closed += 1))),
+          run: () => {
+            opened += 1;
+            return stream(held(() => (closed += 1)));
+          },
         }),
       ],
     });
@@ -195,6 +199,8 @@ describe('calls of a batch', () => {
     const rows = '{"jsonrpc":"2.0","method":"held:rows","id":7}';
     const socket = await send(server.port, `[${wait(1)},${rows},${rows},${rows.replace(',"id":7', '')}]`);
     await enter(1);
+    // On a later turn, where the first call has taken its time.
+    await expect.poll(() => opened).toBe(3);
     const aborted = once(entered[0]?.call.signal as AbortSignal, 'abort');
     socket.destroy();
     await aborted;
