@@ -40,6 +40,7 @@ export default defineConfig({
       exclude: ['src/**/*.test.ts'],
       reporter: ['html', 'json'],
       reportsDirectory: 'build/coverage',
+      reportOnFailure: true,
     },
     projects: [
       project('unit', 60_000, 'src/**/*.test.ts'),

@@ -23,8 +23,8 @@ const ignored: readonly NodeJS.Signals[] = [
   'SIGSTKFLT',
 ];
 
-/** Milliseconds after which a debugger that a signal opened before the first line of this file is up. */
-const debuggerDelays = [0, 20, 100, 500] as const;
+/** Milliseconds after which a debugger that a signal opened before the first line of this file is up, one after the other. */
+const debuggerDelays = [0, 20, 80, 400] as const;
 
 /**
  * The signals of the daemon, from the first line of the program on: docs/guide/production.md has the table. A SIGHUP that comes
@@ -45,7 +45,7 @@ export class Signals {
     for (const name of ['SIGTERM', 'SIGINT', ...known(['SIGQUIT'])] as const) process.on(name, this.#stop);
     process.on('SIGHUP', (signal) => this.#requestReload(signal));
     for (const name of known(ignored)) process.on(name, (signal) => this.#ignore(signal, 'it has no effect'));
-    for (const delay of debuggerDelays) setTimeout(closeDebugger, delay).unref();
+    closeDebuggerAfter(debuggerDelays);
   }
 
   /** A signal to stop has come. */
@@ -102,6 +102,18 @@ export class Signals {
     if (this.#actions === undefined) this.#early.add(signal);
     else this.#actions.ignore(signal, reason);
   }
+}
+
+/**
+ * Node.js opens the debugger once more on a turn of the loop. No timer is set before the one ahead of it is over: after a start
+ * that holds the loop up, all would be over before that turn.
+ */
+function closeDebuggerAfter([delay, ...others]: readonly number[]): void {
+  if (delay === undefined) return;
+  setTimeout(() => {
+    closeDebugger();
+    closeDebuggerAfter(others);
+  }, delay).unref();
 }
 
 /** Closes the debugger that SIGUSR1 opens before this file runs; one that was asked for stays. */
