@@ -16,6 +16,7 @@ import {
   tryListener,
 } from './listen/listener.js';
 import { settingName } from './listen/setting.js';
+import type { CompressionSettings } from './request/compression.js';
 import { Exchanges } from './request/state-machine.js';
 import { type RootDeclaration, RootRegistry } from './roots.js';
 import { Certificates, type CertifiedListener } from './tls/certified-listener.js';
@@ -52,6 +53,8 @@ export interface HttpServerOptions {
   readonly counters?: Float64Array;
   /** Seconds for which browsers that came by TLS use nothing else; 0, the default: they are not told. */
   readonly stayEncrypted?: number;
+  /** Left out, every reply is sent as it is. */
+  readonly compression?: CompressionSettings | undefined;
   /** Body of a refusal for requests that want JSON, where the root has no other; left out, `{"error":reason}`. */
   readonly jsonRefusal?: (status: number, reason: string) => string;
   readonly log: Log;
@@ -347,6 +350,7 @@ export class HttpServer {
       flushLimit: Math.min(windowSize, chunkLimit),
       limits: { clientPatience: connTimeout * 1000, replyPatience: replyTimeout * 1000, maxReply: maxReplySize },
       stayEncrypted: this.#options.stayEncrypted ?? 0,
+      compression: this.#options.compression,
       jsonRefusal: this.#options.jsonRefusal,
       counters: this.#counters,
       log,

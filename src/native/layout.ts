@@ -103,6 +103,9 @@ export const Stored = {
 /** The part of each record that a dump prints. */
 export const DumpShape = { records: 0, keys: 1, members: 2 } as const;
 
+/** What a reply is compressed by. */
+export const Coding = { zstd: 0, gzip: 1 } as const;
+
 export const Size = {
   /** Bytes of the longest id that takes no slot. */
   shortId: 64,
@@ -110,6 +113,8 @@ export const Size = {
   slots: 1048576,
   /** Bytes of the length in front of a key that a walk writes. */
   keyLength: 4,
+  /** Replies that are compressed at once, in the whole process. */
+  compressions: 16,
 } as const;
 
 type Layout = Readonly<Record<string, Readonly<Record<string, number>>>>;
@@ -128,6 +133,7 @@ const layout: Layout = {
   Pushed,
   Stored,
   DumpShape,
+  Coding,
   Size,
 };
 

@@ -16,6 +16,7 @@ const atRest = {
   'mem:windows_in_use': 0,
   'mem:ids_held': 0,
   'mem:dumps_open': 0,
+  'mem:compressions': 0,
   'mi:pending': 0,
 };
 

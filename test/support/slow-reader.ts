@@ -11,7 +11,12 @@ export class SlowReader {
     readonly closed: Promise<void>,
   ) {}
 
-  static async ask(port: number, path: string, onData?: (bytes: Buffer) => void): Promise<SlowReader> {
+  static async ask(
+    port: number,
+    path: string,
+    onData?: (bytes: Buffer) => void,
+    headers: readonly string[] = [],
+  ): Promise<SlowReader> {
     const socket = connect({ port, host: '127.0.0.1' });
     socket.on('error', () => {});
     const closed = new Promise<void>((resolve) => {
@@ -24,7 +29,7 @@ export class SlowReader {
       onData?.(bytes);
     });
     socket.pause();
-    socket.write(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
+    socket.write([`GET ${path} HTTP/1.1`, 'Host: a', ...headers, '', ''].join('\r\n'));
     return reader;
   }
 

@@ -42,10 +42,14 @@ pub const SHORT_ID: usize = 64;
 /// Bytes of the length in front of a key that a walk writes.
 pub const KEY_LENGTH: usize = size_of::<u32>();
 
+/// Replies that are compressed at once, in the whole process.
+pub const COMPRESSIONS: usize = 16;
+
 const SIZES: &[(&str, i32)] = &[
     ("ShortId", SHORT_ID as i32),
     ("Slots", MAX_SLOTS as i32),
     ("KeyLength", KEY_LENGTH as i32),
+    ("Compressions", COMPRESSIONS as i32),
 ];
 
 numbers! {
@@ -176,5 +180,11 @@ numbers! {
         Keys = 1,
         /// The key as the only member of an object.
         Members = 2,
+    }
+
+    /// What a reply is compressed by.
+    Coding {
+        Zstd = 0,
+        Gzip = 1,
     }
 }

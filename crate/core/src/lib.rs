@@ -30,6 +30,13 @@ pub mod reply {
     pub mod statistics;
 }
 
+pub mod compress {
+    //! Compression of replies, in threads that the server does not wait for.
+    pub mod coding;
+    pub mod stream;
+    pub mod workers;
+}
+
 pub mod table {
     //! Record tables and their dumps.
     pub mod arena;

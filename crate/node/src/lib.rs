@@ -2,6 +2,7 @@
 //! JavaScript is allocated there and lent to each call, which costs 15 to 30 ns an argument and needs no unsafe code of
 //! its own: only what the macros of napi write is unsafe.
 pub mod body_pool;
+pub mod compressions;
 pub mod layout;
 pub mod methods;
 pub mod printers;

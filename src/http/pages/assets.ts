@@ -53,8 +53,9 @@ export class Assets {
     const asset = this.#assets.get(isLasting ? path.slice(this.version.length + 1) : path);
     if (asset === undefined) return false;
     const headers = isLasting ? { ...asset.headers, 'Cache-Control': lasting } : asset.headers;
-    if (hasTag(exchange.header('if-none-match') ?? '', asset.tag)) exchange.reply(304, '', headers);
-    else exchange.reply(200, asset.body, headers);
+    const isKnown = hasTag(exchange.header('if-none-match') ?? '', asset.tag);
+    // The body is not sent with 304, but decides about its headers.
+    exchange.reply(isKnown ? 304 : 200, asset.body, headers);
     return true;
   }
 }

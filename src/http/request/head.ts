@@ -23,6 +23,8 @@ export class RequestHead {
   mediaType = '';
   /** Value of Accept, '' when absent. */
   accept = '';
+  /** Value of Accept-Encoding, '' when absent; joined if it was repeated. */
+  acceptEncoding = '';
   /** Value of Content-Encoding, '' when absent; the first one if it was repeated. */
   contentEncoding = '';
   /** True when there is an Origin: browsers send it with what a page sends (Fetch §3.2). */
@@ -58,6 +60,11 @@ export class RequestHead {
       case 14:
         if (name === 'content-length' && this.#contentLengths++ === 0) this.#contentLength = value;
         break;
+      case 15:
+        if (name === 'accept-encoding') {
+          this.acceptEncoding = this.acceptEncoding === '' ? value : `${this.acceptEncoding},${value}`;
+        }
+        break;
       case 16:
         if (name === 'content-encoding' && this.contentEncoding === '') this.contentEncoding = value;
         break;
@@ -87,6 +94,7 @@ export class RequestHead {
     this.#authorizations = 0;
     this.contentType = '';
     this.accept = '';
+    this.acceptEncoding = '';
     this.contentEncoding = '';
     this.hasOrigin = false;
     this.isLastAsked = false;
@@ -121,15 +129,15 @@ function closes(value: string): boolean {
 const closeOption = /(?:^|,)[ \t]*close[ \t]*(?:,|$)/i;
 
 /** Media type of a Content-Type value: lower case, parameters cut, '' when absent (RFC 9110 §8.3.1). */
-function mediaTypeOf(contentType: string): string {
+export function mediaTypeOf(contentType: string): string {
   // The literal, since the hash of this text is known, and of the one received it is not.
   if (contentType === 'application/json') return 'application/json';
   const semicolon = contentType.indexOf(';');
   return (semicolon === -1 ? contentType : contentType.slice(0, semicolon)).trim().toLowerCase();
 }
 
-/** Media ranges of an Accept value, weighed (RFC 9110 §12.5.1). */
-function weigher(accept: string): (...ranges: readonly string[]) => number {
+/** Media ranges of an Accept value, or codings of an Accept-Encoding, weighed (RFC 9110 §12.4.2). */
+export function weigher(accept: string): (...ranges: readonly string[]) => number {
   const weights = new Map<string, number>();
   for (const range of accept.toLowerCase().split(',')) {
     const [type = '', ...parameters] = range.split(';').map((part) => part.trim());

@@ -3,6 +3,7 @@ import { LazyAbort } from '../../base/lazy-abort.js';
 import type { Log } from '../../base/log.js';
 import { shorten } from '../../base/text.js';
 import type { BodyPool } from '../../native/bodies.js';
+import { Compressor } from '../../native/compression.js';
 import { Pushed } from '../../native/layout.js';
 import type { EngineHandlers, EngineRequest, EngineResponse, Receiver } from '../engine/engine.js';
 import {
@@ -14,6 +15,7 @@ import {
   heldBodySize,
   type Method,
   type ReplyHeaders,
+  shortReplySize,
 } from '../exchange.js';
 import type { Connections } from '../limits/connections.js';
 import { Counter, type HttpCounters } from '../limits/counters.js';
@@ -21,6 +23,14 @@ import type { ListenerOptions } from '../listen/listener.js';
 import { settingName } from '../listen/setting.js';
 import { type ArrivingRequest, Denial } from '../login/access.js';
 import { decodePath, nowhere, type Root, type RootMatch, type RootRegistry, type Service } from '../roots.js';
+import {
+  CompressedBody,
+  type CompressionSettings,
+  codedHeaders,
+  type Negotiated,
+  negotiate,
+  weaklyTagged,
+} from './compression.js';
 import { beginsAsJson, FieldError, isFormType, parseForm, parseQuery } from './forms.js';
 import { isJsonType, namesJson, RequestHead } from './head.js';
 import { Refusals } from './refusal.js';
@@ -68,6 +78,8 @@ export interface ExchangeSettings {
   readonly limits: StreamLimits;
   /** Seconds for which browsers that came by TLS use nothing else; 0: they are not told. */
   readonly stayEncrypted: number;
+  /** Undefined: replies are sent as they are. */
+  readonly compression: CompressionSettings | undefined;
   /** Body of a refusal in JSON where a root has no other. */
   readonly jsonRefusal: ((status: number, reason: string) => string) | undefined;
   readonly counters: HttpCounters;
@@ -89,15 +101,23 @@ export class Exchanges {
   handlersFor(listener: ListenerOptions): Pick<EngineHandlers, 'posts' | 'receiver'> {
     const { roots, stayEncrypted } = this.settings;
     const replyHead = new ReplyHead(listener.setting.kind === 'https' ? stayEncrypted : 0);
+    const { compression: given } = this.settings;
+    const compression = listener.setting.kind !== 'unix' || given?.isForUnix === true ? given : undefined;
     return {
       posts: roots.newestFirst.flatMap(({ declaration: { root } }) => {
         const path = `/${root}`;
         const route = roots.findCommon(path);
         return route === undefined ? [] : [{ path, route }];
       }),
-      receiver: (response) => new HttpExchange(this, listener, replyHead, response),
+      receiver: (response) => new HttpExchange(this, listener, { replyHead, compression }, response),
     };
   }
+}
+
+/** The form of the replies of a listener. */
+interface ReplyForm {
+  readonly replyHead: ReplyHead;
+  readonly compression: CompressionSettings | undefined;
 }
 
 /** One request and its response, from its head to the end of its reply; then the object serves another one. */
@@ -116,12 +136,14 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
   readonly #settings: ExchangeSettings;
   readonly #via: ListenerOptions;
   readonly #replyHead: ReplyHead;
+  readonly #compression: CompressionSettings | undefined;
   readonly #response: EngineResponse;
   #state: State = State.ended;
   #root: Root = nowhere;
   #service: Service = nowhere.declaration;
   #contentType = '';
   #accept = '';
+  #acceptEncoding = '';
   #body: Uint8Array | ArrayBuffer = noBytes;
   #kept: readonly string[] | undefined;
   /** Slot of the body pool while the body arrives in pieces; -1: none. */
@@ -144,11 +166,12 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
   #isCut = false;
   #mayReuse = false;
 
-  constructor(host: Exchanges, via: ListenerOptions, replyHead: ReplyHead, response: EngineResponse) {
+  constructor(host: Exchanges, via: ListenerOptions, { replyHead, compression }: ReplyForm, response: EngineResponse) {
     this.#host = host;
     this.#settings = host.settings;
     this.#via = via;
     this.#replyHead = replyHead;
+    this.#compression = compression;
     this.#response = response;
   }
 
@@ -252,6 +275,7 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
     this.#root = match === undefined ? nowhere : match.root;
     this.#contentType = '';
     this.#accept = '';
+    this.#acceptEncoding = '';
     this.#body = noBytes;
     this.#kept = undefined;
     this.#bodySlot = -1;
@@ -275,6 +299,7 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
     this.hasOrigin = head.hasOrigin;
     this.#contentType = head.contentType;
     this.#accept = head.accept;
+    this.#acceptEncoding = head.acceptEncoding;
     this.#isLastAsked = head.isLastAsked;
     if (wrongFraming !== undefined) {
       this.#refuseByHead(400, wrongFraming, undefined, true);
@@ -454,6 +479,8 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
     if (this.#state !== State.receiving) return;
     this.#state = State.refusing;
     this.#isLastAsked = true;
+    // Compressed it would not have its length.
+    this.#acceptEncoding = '';
     try {
       const reason = `more than ${limit} requests in one piece; wait for replies before sending more`;
       if (length === undefined) this.#close();
@@ -574,13 +601,17 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
     }
     const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
     if (this.method === 'HEAD' || isBodiless(status)) return this.#replyHeadOnly(status, length, headers);
-    if (length > 0 && (length > heldBodySize || !this.#response.takesWhole(length, isClosing))) {
-      this.#begin(status, new HeldBody(typeof body === 'string' ? Buffer.from(body) : body), headers)?.startNow();
+    const negotiated = this.#negotiate(length, headers);
+    const isCoded = negotiated?.coding !== undefined;
+    if (isCoded || (length > 0 && (length > heldBodySize || !this.#response.takesWhole(length, isClosing)))) {
+      const held = new HeldBody(typeof body === 'string' ? Buffer.from(body) : body);
+      this.#begin(status, held, headers, negotiated)?.startNow();
       return true;
     }
+    const sent = negotiated === undefined ? headers : negotiated.headers;
     try {
-      if (this.#response.isCorked) this.#send(status, line, body, length, headers, isClosing);
-      else this.#response.cork(() => this.#send(status, line, body, length, headers, isClosing));
+      if (this.#response.isCorked) this.#send(status, line, body, length, sent, isClosing);
+      else this.#response.cork(() => this.#send(status, line, body, length, sent, isClosing));
       return true;
     } catch (error) {
       return this.#sendFailed(error);
@@ -610,7 +641,7 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
         this.#replyHeadOnly(status, length, headers);
       }
     } else {
-      this.#begin(status, source, headers)?.start();
+      this.#begin(status, source, headers, this.#negotiate(source.length, headers))?.start();
     }
   }
 
@@ -650,17 +681,40 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
     );
   }
 
+  /**
+   * Finds out how a reply goes to this client. Short ones go to all as they are: compressing them saves no round trip, since
+   * the first window of TCP has room for them.
+   *
+   * @param length of its body, when it is known
+   * @returns undefined: as it is
+   */
+  #negotiate(length: number | undefined, headers: ReplyHeaders | undefined): Negotiated | undefined {
+    if (length !== undefined && length <= shortReplySize) return undefined;
+    if (this.#compression === undefined) return undefined;
+    return negotiate(this.#acceptEncoding, this.#root.declaration.contentType, headers);
+  }
+
   /** @returns undefined when the engine failed, and that has been answered */
-  #begin(status: number, source: ChunkSource, headers: ReplyHeaders | undefined): ReplyStream | undefined {
+  #begin(
+    status: number,
+    source: ChunkSource,
+    headers: ReplyHeaders | undefined,
+    negotiated: Negotiated | undefined,
+  ): ReplyStream | undefined {
     clearTimeout(this.#deadline);
     this.#state = State.replying;
     this.#status = status;
-    // A copy: what was checked is what is sent.
-    this.#headers = headers === undefined ? undefined : { ...headers };
+    const coding = negotiated?.coding;
+    let body = source;
     try {
-      this.#stream = new ReplyStream(this.#response, source, this);
+      const compressor = coding && Compressor.open(coding, this.#compression?.level ?? 1);
+      if (compressor !== undefined) body = new CompressedBody(source, compressor);
+      const sent = coding && compressor ? codedHeaders(negotiated.headers, coding) : (negotiated?.headers ?? headers);
+      // A copy: what was checked is what is sent.
+      this.#headers = sent === undefined ? undefined : { ...sent };
+      this.#stream = new ReplyStream(this.#response, body, this);
     } catch (error) {
-      source.release();
+      body.release();
       this.failed(error, false);
     }
     return this.#stream;
@@ -682,10 +736,17 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
 
   /** @param length of the body that there would be */
   #replyHeadOnly(status: number, length: number | undefined, headers: ReplyHeaders | undefined): boolean {
+    const negotiated = this.#negotiate(length, headers);
+    const coding = negotiated?.coding;
+    let sent = negotiated === undefined ? headers : negotiated.headers;
+    if (sent !== undefined && coding !== undefined) {
+      sent = isBodiless(status) ? weaklyTagged(sent) : codedHeaders(sent, coding);
+    }
+    const told = isBodiless(status) || coding !== undefined ? undefined : length;
     try {
       this.#response.cork(() => {
-        this.#writeHead(status, statusLine(status), headers);
-        this.#response.endHead(isBodiless(status) ? undefined : length, this.#mustClose, this.closesAtEnd);
+        this.#writeHead(status, statusLine(status), sent);
+        this.#response.endHead(told, this.#mustClose, this.closesAtEnd);
         this.#end(this.#mustClose, false);
       });
       return true;

@@ -180,9 +180,7 @@ export class ReplyStream {
   }
 
   #end(): void {
-    if (this.#length !== undefined && this.#offset < this.#length) {
-      throw new RangeError(`the source gave ${this.#offset} bytes, ${this.#length} were announced`);
-    }
+    checkWhole(this.#offset, this.#length);
     this.#isDrained = true;
     if (this.#waitsToEnd()) return;
     this.#response.endBody(this.#head);
@@ -191,9 +189,7 @@ export class ReplyStream {
 
   #write(chunk: Uint8Array): void {
     const length = this.#length;
-    if (length !== undefined && this.#offset + chunk.length > length) {
-      throw new RangeError(`the source gave more than the ${length} bytes that were announced`);
-    }
+    checkNoMore(this.#offset + chunk.length, length);
     const { maxReply } = this.#owner.limits;
     if (maxReply > 0 && this.#offset + chunk.length > maxReply) {
       throw new RangeError(`the reply is longer than ${maxReply} bytes; ask for less, or raise max_reply_size`);
@@ -298,6 +294,20 @@ export class ReplyStream {
     } catch (error) {
       this.#owner.releaseFailed(error);
     }
+  }
+}
+
+/** @throws RangeError when a source ends before it has given what it announced */
+export function checkWhole(given: number, announced: number | undefined): void {
+  if (announced !== undefined && given < announced) {
+    throw new RangeError(`the source gave ${given} bytes, ${announced} were announced`);
+  }
+}
+
+/** @throws RangeError when a source has given more than it announced */
+export function checkNoMore(given: number, announced: number | undefined): void {
+  if (announced !== undefined && given > announced) {
+    throw new RangeError(`the source gave more than the ${announced} bytes that were announced`);
   }
 }
 

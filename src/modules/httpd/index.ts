@@ -6,6 +6,7 @@ import { type Command, command } from '../../mi/commands/command.js';
 import { MiError } from '../../mi/errors.js';
 import type { Statistics } from '../../mi/statistics.js';
 import { defineBuiltIn } from '../../module.js';
+import { compressionsOpen } from '../../native/compression.js';
 import { AccessControl, protectCommands } from './access-control.js';
 import { refuseSharedFile } from './audit-file.js';
 import { healthPaths, landingPaths } from './landing.js';
@@ -37,6 +38,10 @@ export const httpdModule = defineBuiltIn({
       maxConnections: parameters.max_connections,
       maxConnectionsAddress: parameters.max_connections_address,
       stayEncrypted: parameters.tls_hsts,
+      compression:
+        parameters.compression > 0
+          ? { level: parameters.compression_level, isForUnix: parameters.compression === 2 }
+          : undefined,
       jsonRefusal: refusalBody,
       counters: counters(mi.statistics),
       engine: facts.engine,
@@ -48,6 +53,7 @@ export const httpdModule = defineBuiltIn({
     mi.statistics.add('httpd', 'exchanges', 'computed', () => httpd.openExchanges);
     mi.statistics.add('mem', 'bodies', 'computed', () => httpd.bodyBytes);
     mi.statistics.add('mem', 'body_slots', 'computed', () => httpd.bodySlots);
+    mi.statistics.add('mem', 'compressions', 'computed', () => compressionsOpen());
     if (listening.some(({ tls }) => tls !== undefined)) {
       mi.statistics.add('httpd', 'tls_days_left', 'computed', () => httpd.certificates?.daysLeft ?? 0);
     }

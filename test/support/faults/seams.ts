@@ -57,7 +57,7 @@ const givesBack: ReadonlySet<string> = new Set(['free', 'release', 'take', 'copy
 
 /** Functions that only tell, or whose failure no caller could mend. */
 const neverFails: ReadonlySet<string> = new Set([
-  ...['reason', 'isBatch', 'idsHeld', 'slotsInUse', 'bytesHeld', 'heldBytes', 'dumpsOpen', 'size', 'bytes'],
+  ...['reason', 'isBatch', 'inUse', 'idsHeld', 'slotsInUse', 'bytesHeld', 'heldBytes', 'dumpsOpen', 'size', 'bytes'],
 ]);
 
 /** An object of the addon whose methods can fail. */
