@@ -8,13 +8,13 @@ import { packageInfo } from './base/package.js';
 import { reasonOf } from './base/text.js';
 import { parametersFromObject } from './config/parameter.js';
 import type { InheritedSocket } from './http/listen/inherited.js';
-import { checkRoot, type RootDeclaration } from './http/roots.js';
+import { checkRoot, type RootDeclaration, type Service } from './http/roots.js';
 import type { HttpServer } from './http/server.js';
 import type { Reload } from './http/tls/certified-listener.js';
 import { LifeCycle, type LoadedModule, ModuleSteps } from './life-cycle.js';
 import { CacheSystems } from './mi/cache-systems.js';
 import { type Level, levels } from './mi/commands/command.js';
-import { Events } from './mi/events/events.js';
+import { controlOf, Events } from './mi/events/events.js';
 import { ManagementInterface } from './mi/management-interface.js';
 import { type StatusIdentifier, StatusReports } from './mi/status-reports.js';
 import {
@@ -120,7 +120,6 @@ export class Server {
   readonly #httpd: HttpServer;
   readonly #configFiles: readonly string[];
   readonly #applyLogLevel: () => void;
-  readonly #closeEvents: () => void;
   /** Declare and raise events of your own; clients subscribe with `event_subscribe`. */
   readonly events: Events;
   /** Tell what is ready and what is not, for `sr_get_status` and `/readyz`. */
@@ -173,11 +172,7 @@ export class Server {
       sockets,
     };
     let httpd: HttpServer | undefined;
-    let closeEvents = (): void => {};
-    this.events = new Events(this.#log, this.#mi.statistics, (close) => {
-      closeEvents = close;
-    });
-    this.#closeEvents = () => closeEvents();
+    this.events = new Events(this.#log, this.#mi.statistics);
     this.status = new StatusReports(this.events.declare('E_CORE_SR_STATUS_CHANGED'));
     this.#main = this.status.add('core', { status: state.initializing, details: 'initializing' });
     this.#main.report('initializing');
@@ -226,7 +221,8 @@ export class Server {
     const own = modules.filter(({ module }) => !ourModules.has(module)).map(({ module }) => module.name);
     this.#mi.commands.checkAliases(new Set(own));
     this.#httpd = httpd;
-    httpd.leaveOpenFiles(this.events.mostConnections, (possible) => this.events.limitConnections(possible));
+    const { mostConnections, limitConnections } = controlOf(this.events);
+    httpd.leaveOpenFiles(mostConnections, limitConnections);
     this.#mi.seal();
   }
 
@@ -383,7 +379,7 @@ export class Server {
     // Before any module stops: no handler runs without what its module needs.
     this.#mi.stop('the server stops');
     for (const module of this.#modules.toReversed()) await this.#steps.end(module, 'stop', until);
-    this.#closeEvents();
+    controlOf(this.events).close();
     // Calls that the modules gave up are answered by now; the answers have to leave.
     await this.#httpd.drain(lastAnswers);
     await this.#httpd.close();
@@ -503,10 +499,30 @@ function rootRegistry(httpd: HttpServer): Roots {
       checkRoot(declaration);
       // All other members are inherited, also those of a class.
       const own = Object.create(declaration) as {
-        -readonly [Name in 'onInit' | 'onRequest' | 'onFlush']?: RootDeclaration[Name];
+        -readonly [Name in
+          | 'accepts'
+          | 'choose'
+          | 'onInit'
+          | 'onRequest'
+          | 'onFlush'
+          | 'refuse']?: RootDeclaration[Name];
       };
       own.onRequest = (exchange) => context.run(requested, declaration, exchange);
-      const { module, root, onFlush, onInit } = declaration;
+      const { module, root, accepts, choose, onFlush, onInit, refuse } = declaration;
+      if (accepts !== undefined) {
+        own.accepts = (mediaType) => context.run(() => accepts.call(declaration, mediaType), undefined, undefined);
+      }
+      if (choose !== undefined) {
+        own.choose = (request) => {
+          const service = context.run(() => choose.call(declaration, request), undefined, undefined);
+          if (service === undefined) return undefined;
+          const { keepsHeaders = true } = service;
+          return { keepsHeaders, onRequest: (exchange) => context.run(requested, service, exchange) };
+        };
+      }
+      if (refuse !== undefined) {
+        own.refuse = (...given) => context.run(() => refuse.apply(declaration, given), undefined, undefined);
+      }
       if (onInit !== undefined) {
         own.onInit = async () => {
           try {
@@ -526,6 +542,6 @@ function rootRegistry(httpd: HttpServer): Roots {
   });
 }
 
-function requested(declaration: RootDeclaration, exchange: Parameters<RootDeclaration['onRequest']>[0]) {
-  return declaration.onRequest(exchange);
+function requested(service: Service, exchange: Parameters<Service['onRequest']>[0]) {
+  return service.onRequest(exchange);
 }

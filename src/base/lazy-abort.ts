@@ -1,12 +1,17 @@
+import { AsyncResource } from 'node:async_hooks';
+
 /** An abort signal that is created on first use: few handlers look at it. */
 export class LazyAbort {
   #controller: AbortController | undefined;
+  /** Where the signal was first asked for: its listeners run there, wherever it is aborted from. */
+  #context: AsyncResource | undefined;
   #reason: Error | undefined;
 
   /** Made on first use. */
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
+      this.#context = new AsyncResource('mi-httpd signal');
       if (this.#reason !== undefined) this.#controller.abort(this.#reason);
     }
     return this.#controller.signal;
@@ -16,6 +21,6 @@ export class LazyAbort {
   abort(reason: Error): void {
     if (this.#reason !== undefined) return;
     this.#reason = reason;
-    this.#controller?.abort(reason);
+    this.#context?.runInAsyncScope(() => this.#controller?.abort(reason));
   }
 }

@@ -1,5 +1,6 @@
 import { aFunction, aText, checkGiven, oneOf, shown, type Wanted } from '../base/given.js';
 import type { Log } from '../base/log.js';
+import { OwnContext } from '../base/own-context.js';
 import { StatisticsTable } from '../native/addon.js';
 import { BytesCursor, type Cursor, Piecewise } from './results/cursor.js';
 
@@ -40,6 +41,9 @@ export class Statistic {
   }
 }
 
+/** Functions of computed ones run in it: a store that one enters is not seen by the call that asks next. */
+const context = new OwnContext();
+
 /** One that fails has no value, which is printed as null: the others have theirs. */
 function computed(statistic: Statistic, compute: () => number): number {
   try {
@@ -49,6 +53,12 @@ function computed(statistic: Statistic, compute: () => number): number {
   } catch (error) {
     statistic.failed?.(statistic, error);
     return Number.NaN;
+  }
+}
+
+function refresh(statistics: readonly Statistic[]): void {
+  for (const statistic of statistics) {
+    if (statistic.compute !== undefined) statistic.value = computed(statistic, statistic.compute);
   }
 }
 
@@ -64,9 +74,7 @@ export class StatisticsSelection extends Piecewise<Record<string, number>> {
 
   /** Reads the computed ones, so that the slots hold what is true now. */
   refresh(): void {
-    for (const statistic of this.statistics) {
-      if (statistic.compute !== undefined) statistic.value = computed(statistic, statistic.compute);
-    }
+    context.run(refresh, this.statistics, undefined);
   }
 
   /** The statistics as they are now. */

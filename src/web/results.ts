@@ -18,6 +18,8 @@ export interface Frame extends PageParts {
   readonly all: Insertion;
   /** The same call as a JSON-RPC request, and the path that takes it; undefined when there is none to copy. */
   readonly call: { readonly path: string; readonly request: string } | undefined;
+  /** Told when the result fails behind the part that is shown. */
+  readonly failed: (error: unknown) => void;
 }
 
 /** Shows results in pages, and sends them as JSON. */
@@ -91,7 +93,7 @@ export class Results {
 </section>
 ${frame.tail}`.text;
       };
-      parts.push(new RestCursor(source, pulled, print));
+      parts.push(new RestCursor(source, pulled, print, frame.failed));
     }
     this.#send(exchange, 200, parts);
   }
@@ -203,14 +205,19 @@ class RestCursor implements Cursor {
   readonly isSlow = true;
   readonly #source: ChunkSource;
   readonly #print: PrintRest;
+  readonly #failed: (error: unknown) => void;
   #text: TextCursor | undefined;
   #count: number;
 
-  /** @param count bytes that were pulled before */
-  constructor(source: ChunkSource, count: number, print: PrintRest) {
+  /**
+   * @param count bytes that were pulled before
+   * @param failed told when the source fails
+   */
+  constructor(source: ChunkSource, count: number, print: PrintRest, failed: (error: unknown) => void) {
     this.#source = source;
     this.#count = count;
     this.#print = print;
+    this.#failed = failed;
   }
 
   fill(buffer: Buffer): number | Promise<number> {
@@ -222,7 +229,10 @@ class RestCursor implements Cursor {
     // The shown part stays: the page ends well, and says that the result does not.
     return this.#countRest().then(
       (isAtEnd) => told(isAtEnd ? 'reached' : 'far'),
-      () => told('failed'),
+      (error: unknown) => {
+        this.#failed(error);
+        return told('failed');
+      },
     );
   }
 

@@ -236,6 +236,7 @@ export class WebInterface {
       time: performance.now() - started,
       all: links ?? 'JSON-RPC gives all of it',
       call: path === undefined || request === undefined ? undefined : { path, request },
+      failed: (error) => this.#options.runner.failures.ofRest(error, entry.fullName),
     };
   }
 

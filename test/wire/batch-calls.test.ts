@@ -235,7 +235,9 @@ describe('calls of a batch', () => {
         }),
       ],
     });
-    const server = await startServer({ modules: [failing, gate().module], log: silent });
+    const lines: string[] = [];
+    const log = { ...silent, error: (_fields: object, message: string): void => void lines.push(message) };
+    const server = await startServer({ modules: [failing, gate().module], log });
     const rows = (id: number, count: number, later: boolean): string =>
       JSON.stringify({ jsonrpc: '2.0', method: 'failing:rows', params: { count, later }, id });
     const { body } = await post(server, `[${[run(1), rows(2, 0, false), rows(3, 0, true), run(4)]}]`);
@@ -249,8 +251,10 @@ describe('calls of a batch', () => {
     expect(replies[1]?.error?.data ?? '').toMatch(/failing:rows failed/);
     expect(body).not.toContain('secret');
     for (const later of [false, true]) {
+      lines.length = 0;
       await expect(post(server, `[${[run(1), rows(2, 500, later), run(4)]}]`)).rejects.toThrow();
       await expect(server).toBeAtRest();
+      expect(lines).toStrictEqual(['streamed reply of root /mi, failing:rows, failed']);
     }
   });
 

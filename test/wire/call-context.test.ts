@@ -127,10 +127,80 @@ async function* members(): AsyncGenerator<[string, string]> {
   yield ['last', seen()];
 }
 
+/** What the listener of a signal saw, and that of a request which was left. */
+const told = { aborted: withResolvers<string>(), left: withResolvers<string>() };
+
+/** A statistic that is 1 when it sees nothing, and a call that waits. Both enter a context. */
+const computing = defineModule({
+  name: 'computes',
+  load: ({ mi }) => {
+    mi.statistics.add('computes', 'seen', 'computed', () => {
+      const before = seen();
+      storage.enterWith('of a statistic');
+      return before === 'nothing' ? 1 : 0;
+    });
+    return {
+      commands: [
+        command({ name: 'seen', help: 'Gives it.', run: () => ({ all: mi.statistics.selectAll(), call: seen() }) }),
+        command({
+          name: 'waits',
+          help: 'Waits until nobody waits for it.',
+          recipes: [{ name: 'string' }],
+          run: ({ name }, call) => {
+            storage.enterWith(name);
+            const { promise, resolve } = withResolvers<string>();
+            call.signal.addEventListener('abort', () => {
+              told.aborted.resolve(seen());
+              storage.enterWith('of a listener');
+              resolve('OK');
+            });
+            return promise;
+          },
+        }),
+      ],
+    };
+  },
+});
+
 /** Tells what each request sees, then enters a context. */
 const rooted = defineModule({
   name: 'rooted',
   load: ({ httpd }) => {
+    const enter = <T>(result: T): T => {
+      storage.enterWith('of a root');
+      return result;
+    };
+    httpd.registerRoot({
+      module: 'rooted',
+      root: 'chosen',
+      contentType: 'text/plain',
+      choose: () => {
+        const before = seen();
+        return enter({
+          onRequest: (exchange) => {
+            exchange.reply(200, `${before} ${seen()}`);
+            storage.enterWith('of a service');
+          },
+        });
+      },
+      onRequest: () => {},
+    });
+    httpd.registerRoot({
+      module: 'rooted',
+      root: 'refused',
+      contentType: 'text/plain',
+      accepts: () => enter(false),
+      refuse: () => enter(seen()),
+      onRequest: () => {},
+    });
+    httpd.registerRoot({
+      module: 'rooted',
+      root: 'left',
+      contentType: 'text/plain',
+      onRequest: (exchange) => {
+        exchange.onGone = () => enter(told.left.resolve(seen()));
+      },
+    });
     httpd.registerRoot({
       module: 'rooted',
       root: 'rooted',
@@ -146,7 +216,8 @@ const rooted = defineModule({
 
 async function start(t: Lifetime): Promise<Server> {
   const httpd = { ip: '127.0.0.1', port: 0, buf_size: 65536 };
-  const server = await createServer({ httpd, mi_json: {}, modules: [entering, printing, streaming, rooted] }).start();
+  const modules = [entering, printing, streaming, computing, rooted];
+  const server = await createServer({ httpd, mi_json: {}, modules }).start();
   t.onTestFinished(() => server.close({ deadline: 0 }));
   return server;
 }
@@ -226,5 +297,49 @@ test('a stream that is left is closed in the context of its call', async ({ life
     await once(client.socket, 'data');
     client.kill();
     expect(await closed.seen.promise).toBe(name);
+  }
+});
+
+test('a statistic sees nothing of what others have entered, whatever call asks for it', async ({ lifetime }) => {
+  const server = await start(lifetime);
+  const get = JSON.stringify({ jsonrpc: '2.0', method: 'statistics:get', params: [['computes:']], id: 1 });
+  for (let round = 0; round < 2; round++) {
+    expect(await call(server, 'statistics:get', [['computes:']])).toStrictEqual({ 'computes:seen': 1 });
+    expect((await post(server, `[${get},${get}]`)).body.match(/"computes:seen":1/g)?.length).toBe(2);
+    const page = await post(server, '', { method: 'GET', path: '/mi/statistics/statistics:get?arg=computes:&raw=1' });
+    expect(JSON.parse(page.body)).toStrictEqual({ 'computes:seen': 1 });
+    expect(await call(server, 'computes:seen')).toMatchObject({ all: { 'computes:seen': 1 }, call: 'nothing' });
+    expect(await call(server, 'enters:at_once', ['alice'])).toBe('nothing alice');
+  }
+});
+
+test('what a root is asked sees nothing of the requests before', async ({ lifetime }) => {
+  const server = await start(lifetime);
+  for (let round = 0; round < 2; round++) {
+    expect((await post(server, '', { method: 'GET', path: '/chosen' })).body).toBe('nothing nothing');
+    expect((await post(server, 'x', { path: '/refused' })).body).toMatch(/^nothing/);
+    told.left = withResolvers<string>();
+    const client = await RawClient.connect(server.port);
+    client.request('GET', '/left', '');
+    await post(server, '', { method: 'GET', path: '/rooted' });
+    client.kill();
+    expect(await told.left.promise).toBe('nothing');
+    expect(await call(server, 'statistics:get', [['computes:']])).toStrictEqual({ 'computes:seen': 1 });
+  }
+});
+
+test('a listener of the signal of a call is told in the context of that call, which no other sees', async ({
+  lifetime,
+}) => {
+  const server = await start(lifetime);
+  for (const name of ['alice', 'bob']) {
+    told.aborted = withResolvers<string>();
+    const client = await RawClient.connect(server.port);
+    const body = JSON.stringify({ jsonrpc: '2.0', method: 'computes:waits', params: [name], id: 1 });
+    client.request('POST', '/mi', body, ['Content-Type: application/json']);
+    await expect.poll(() => call(server, 'statistics:get', [['pending']])).toStrictEqual({ 'mi:pending': 1 });
+    client.kill();
+    expect(await told.aborted.promise).toBe(name);
+    expect(await call(server, 'enters:at_once', ['carol'])).toBe('nothing carol');
   }
 });

@@ -35,6 +35,7 @@ const right: Readonly<Record<string, () => unknown>> = {
   nested: () => ({ a: { b: [{ rows }, { toJSON: () => rows }] }, none: undefined, half: '\ud800' }),
   long_text: () => ({ text: '"é😀'.repeat(50_000) }),
   later: async () => ({ rows }),
+  text_alone: () => '"é😀'.repeat(50_000),
 };
 const wrong: Readonly<Record<string, () => unknown>> = {
   map: () => [...rows, new Map([[1, 2]])],

@@ -306,3 +306,20 @@ describe('a registration that is refused', () => {
     domain?.save('a', { contact: 'sip:a@192.0.2.1', expires: 60 });
   });
 });
+
+test('a module reaches nothing that ends or bounds the server', async ({ startServer }) => {
+  const reached = new Set<string>();
+  const look = (object: object, depth: number): void => {
+    for (let at: object = object; ![Object.prototype, null].includes(at); at = Object.getPrototypeOf(at) as object) {
+      for (const name of Object.getOwnPropertyNames(at)) {
+        reached.add(name);
+        const value: unknown = as<Record<string, unknown>>(object)[name];
+        if (depth > 0 && typeof value === 'object' && value !== null && !ArrayBuffer.isView(value))
+          look(value, depth - 1);
+      }
+    }
+  };
+  await startServer({ modules: [defineModule({ name: 'own', load: (context) => void look(context, 2) })] });
+  expect([...reached]).toEqual(expect.arrayContaining(['registerRoot', 'declare', 'statistics']));
+  expect([...reached].filter((name) => /^(?:close|seal|stop|protect|limit)/.test(name))).toStrictEqual([]);
+});

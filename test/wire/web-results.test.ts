@@ -129,7 +129,9 @@ describe('web interface: results', () => {
 
   test('a stream that fails is an error at first, and is told of at the end', async ({ startServer }) => {
     const { module } = results();
-    const server = await startServer({ modules: [module], log: quiet });
+    const lines: unknown[] = [];
+    const error = ({ err }: { readonly err?: unknown }, message: string): void => void lines.push([message, err]);
+    const server = await startServer({ modules: [module], log: { ...quiet, error } });
     const early = await get(server, '/mi/pbx/pbx:failing?arg=3');
     expect(early.status).toBe(500);
     expect(early.body).toMatch(/data-status="error"/);
@@ -138,6 +140,10 @@ describe('web interface: results', () => {
     expect(late.body).toMatch(/data-status="ok"/);
     expect(late.body).toMatch(/bytes of \d+ before it failed shown/);
     expect(early.body + late.body).not.toMatch(/secret/);
+    expect(lines).toStrictEqual([
+      ['MI command pbx:failing failed', expect.any(Error)],
+      ['MI command pbx:failing failed behind the beginning of its result', expect.any(Error)],
+    ]);
     expect(late.body).toMatch(/<\/html>\n$/);
   });
 

@@ -63,6 +63,8 @@ const wrong: Readonly<Record<string, readonly [run: () => unknown, logged: RegEx
   promise_in_it: [() => ({ later: Promise.resolve(1) }), /promise at \.later, .*await/],
   table: [() => table, /RecordTable: give table\.dump\(\)/],
   table_in_it: [() => ({ all: { table } }), /RecordTable: give table\.dump\(\)/],
+  map_of_own_text: [() => ({ toJSON: () => new Map() }), /holds a Map, /],
+  map_in_own_text: [() => [{ toJSON: () => ({ a: [new Map()] }) }], /holds a Map at \[0\]\.a\[0\],/],
   cyclic: [() => cyclic, /nested deeper than 128 levels, or contains itself/],
   later: [async () => ({ map: new Map() }), /a Map at \.map/],
   in_stream: [() => stream([new Map()] as never), /holds a Map/],
@@ -92,6 +94,9 @@ const right: Readonly<Record<string, readonly [run: () => unknown, printed: unkn
   big: [() => ({ big: 2n ** 53n, none: {} }), { big: 2 ** 53, none: {} }],
   date: [() => [new Date(0), {}], ['1970-01-01T00:00:00.000Z', {}]],
   dump: [() => ({ all: table.dump(), none: {} }), { all: [], none: {} }],
+  own_dump: [() => ({ toJSON: () => table.dump() }), []],
+  own_stream: [() => ({ a: { toJSON: () => stream([1, {}]) } }), { a: [1, {}] }],
+  own_instance: [() => [{ toJSON: () => new Nothing() }], [{}]],
 };
 
 const runs = {

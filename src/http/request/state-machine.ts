@@ -1,6 +1,7 @@
 import { originOf } from '../../base/address.js';
 import { LazyAbort } from '../../base/lazy-abort.js';
 import type { Log } from '../../base/log.js';
+import { OwnContext } from '../../base/own-context.js';
 import { shorten } from '../../base/text.js';
 import type { BodyPool } from '../../native/bodies.js';
 import { Compressor } from '../../native/compression.js';
@@ -54,6 +55,9 @@ const State = {
 } as const;
 
 type State = (typeof State)[keyof typeof State];
+
+/** Handlers that are told that their client has left run in it: a store that one enters is not seen by later requests. */
+const leaving = new OwnContext();
 
 const noBytes = new Uint8Array(0);
 const noFields: readonly Field[] = [];
@@ -854,7 +858,7 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
     const { onGone } = this;
     this.onGone = undefined;
     try {
-      onGone?.();
+      if (onGone !== undefined) leaving.run(onGone, undefined, undefined);
     } catch (error) {
       this.#handlerFailed(error);
     }

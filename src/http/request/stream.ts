@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import type { EngineResponse } from '../engine/engine.js';
 import { type Chunk, type ChunkSource, chunkLimit, type Exchange, heldBodySize } from '../exchange.js';
 import type { RootDeclaration } from '../roots.js';
@@ -55,6 +56,8 @@ type State =
 export class ReplyStream {
   readonly #response: EngineResponse;
   readonly #source: ChunkSource;
+  /** Of the handler that gave the source: it is pulled there, whoever asks for more. */
+  readonly #context = new AsyncResource('mi-httpd reply');
   readonly #owner: StreamOwner;
   readonly #length: number | undefined;
   readonly #limit: number;
@@ -149,7 +152,7 @@ export class ReplyStream {
   }
 
   #pull(): void {
-    const next = this.#source.next();
+    const next = this.#context.runInAsyncScope(this.#source.next, this.#source);
     if (next === null || next instanceof Uint8Array) {
       this.#accept(next);
       return;
@@ -290,7 +293,7 @@ export class ReplyStream {
     clearInterval(this.#watch);
     clearTimeout(this.#deadline);
     try {
-      this.#source.release();
+      this.#context.runInAsyncScope(this.#source.release, this.#source);
     } catch (error) {
       this.#owner.releaseFailed(error);
     }

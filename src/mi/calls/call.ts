@@ -31,6 +31,8 @@ export class Call extends LazyAbort {
 
   /** When the time for its result began, by `performance.now()`; undefined while nobody had to wait. */
   waitedSince: number | undefined = undefined;
+  /** Told when it is aborted. Not by {@link signal}, whose listeners run where it was first asked for. */
+  onAbort: (() => void) | undefined = undefined;
   readonly #source: Client | undefined;
   #client: Client | undefined;
 
@@ -50,6 +52,13 @@ export class Call extends LazyAbort {
   get client(): Client | undefined {
     if (this.#client === undefined && this.#source !== undefined) this.#client = viewOf(this.#source);
     return this.#client;
+  }
+
+  override abort(reason: Error): void {
+    const { onAbort } = this;
+    this.onAbort = undefined;
+    onAbort?.();
+    super.abort(reason);
   }
 
   static {

@@ -363,13 +363,12 @@ function outcomeOf(error: unknown): number {
 }
 
 /** A call that never ends would never be told: then giving up is. */
-async function endAudited(audited: AuditedCall, { signal }: Call, result: Promise<Result>): Promise<Result> {
-  const givenUp = (): void => audited.end('given_up');
-  if (signal.aborted) givenUp();
-  else signal.addEventListener('abort', givenUp, { once: true });
+async function endAudited(audited: AuditedCall, call: Call, result: Promise<Result>): Promise<Result> {
+  call.onAbort = () => audited.end('given_up');
   const settled = (outcome: 'ok' | number): void => {
-    signal.removeEventListener('abort', givenUp);
-    if (!signal.aborted) audited.end(outcome);
+    if (call.onAbort === undefined) return;
+    call.onAbort = undefined;
+    audited.end(outcome);
   };
   try {
     const value = await result;
@@ -405,6 +404,11 @@ export class Failures {
       );
     }
     return error;
+  }
+
+  /** Logs that a result failed behind its beginning, which the client has. */
+  ofRest(error: unknown, command: string): void {
+    this.#log.error({ err: error, command }, `MI command ${command} failed behind the beginning of its result`);
   }
 
   /** Logs that an error reply failed. */

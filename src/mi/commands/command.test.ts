@@ -1,6 +1,6 @@
 // The types that the compiler takes for the result of a command. This file compiles: that is the test.
 import { expect, test } from 'vitest';
-import { command, RecordTable, stream, streamObject } from '../../index.js';
+import { command, RecordTable, secondsLeft, stream, streamObject } from '../../index.js';
 
 interface Trunk {
   readonly name: string;
@@ -47,8 +47,10 @@ test('results of declared interfaces are taken, at once and later, alone and wit
     command({ name: 'i', help, run: () => 'OK' }),
     command({ name: 'j', help, run: (): Trunk | string => trunk }),
     command({ name: 'k', help, run: async () => null }),
+    command({ name: 'l', help, run: () => ({ left: secondsLeft(1), all: stream([{ left: secondsLeft(1) }]) }) }),
+    command({ name: 'm', help, run: () => [{ toJSON: (): string | { id: bigint } => '' }] }),
   ];
-  expect(commands.length).toBe(11);
+  expect(commands.length).toBe(13);
 });
 
 test('what JSON does not have is refused by the compiler, wherever it stands', () => {

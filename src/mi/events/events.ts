@@ -183,6 +183,23 @@ export interface EventDeliveryCounts {
   dropped(count: number): void;
 }
 
+/** What the server alone does with its events: modules, which have them too, do not reach it. */
+interface EventsControl {
+  /** Connections that subscribers may have at once, by their transports. */
+  readonly mostConnections: number;
+  /** From now on subscribers have so many connections at most. */
+  readonly limitConnections: (most: number) => void;
+  /** Ends all subscriptions; nothing can be subscribed any more. */
+  close(): void;
+}
+
+let controlOfEvents: (events: Events) => EventsControl;
+
+/** For the server. */
+export function controlOf(events: Events): EventsControl {
+  return controlOfEvents(events);
+}
+
 interface SharedSink {
   readonly sink: EventSink;
   readonly protocol: string;
@@ -210,15 +227,23 @@ export class Events {
   /** For transports. */
   readonly counts: EventDeliveryCounts;
 
-  /** @param giveClose is given what ends all subscriptions, which nobody else is to have */
-  constructor(log: Log, statistics: Statistics, giveClose: (close: () => void) => void = () => {}) {
+  constructor(log: Log, statistics: Statistics) {
     this.#log = log;
-    giveClose(() => this.#close());
     this.#raised = statistics.add('evi', 'events_raised', 'counter');
     const sent = statistics.add('evi', 'events_sent', 'counter');
     const dropped = statistics.add('evi', 'events_dropped', 'counter');
     this.counts = { sent: () => sent.add(1), dropped: (count) => dropped.add(count) };
     statistics.add('evi', 'event_subscribers', 'computed', () => this.#sinks.size);
+  }
+
+  static {
+    controlOfEvents = (events) => ({
+      mostConnections: events.#mostAsked,
+      limitConnections: (most) => {
+        events.#mostConnections = most;
+      },
+      close: () => events.#close(),
+    });
   }
 
   /** So that one in a result is refused by name. */
@@ -285,17 +310,11 @@ export class Events {
     throw new Error(`event ${name} is not declared; ${hint}`);
   }
 
-  /** Connections that subscribers may have at once. */
-  get mostConnections(): number {
+  get #mostAsked(): number {
     return [...this.#transports.values()].reduce(
       (sum, { isConnected, maxSubscribers }) => sum + (isConnected === true ? maxSubscribers : 0),
       0,
     );
-  }
-
-  /** From now on subscribers have so many connections at most. */
-  limitConnections(most: number): void {
-    this.#mostConnections = most;
   }
 
   /** @throws TypeError for what is no transport; Error when another one has its protocol */

@@ -34,7 +34,7 @@ let counted: Map<object, readonly string[]> | undefined;
  * How many values an object or array has in it, the characters of texts counted in; `Infinity` when these are more than `limit`.
  * The result of a `toJSON` of others is not known before it is called, and counts as infinite.
  */
-export function weightOf(value: object, limit: number): number {
+function weightOf(value: object, limit: number): number {
   if (counted !== undefined) {
     if (counted.has(value)) return Number.POSITIVE_INFINITY;
     counted = undefined;
@@ -58,7 +58,7 @@ function weightOfText(text: string): number {
 }
 
 /** As {@link weightOf}, for what an object or array has in it. */
-function weightOfItem(item: unknown, limit: number): number {
+export function weightOfItem(item: unknown, limit: number): number {
   if (typeof item === 'string') return 1 + weightOfText(item);
   return typeof item === 'object' && item !== null ? 1 + weightOf(item, limit) : 1;
 }
@@ -138,8 +138,6 @@ interface Level {
   readonly length: number;
   /** Where it stands in the result: `.calls[3]`. */
   readonly place: string;
-  /** True if objects that only look empty are rejected: not in the result of a `toJSON`. */
-  readonly isChecked: boolean;
   next: number;
   isEmpty: boolean;
 }
@@ -254,7 +252,7 @@ export class LongPrinter {
     }
     level.next += items.length;
     const text = this.#print(names === undefined ? items : withNames(items, names.slice(next, next + items.length)));
-    if (level.isChecked && text?.includes('{}') === true) {
+    if (text?.includes('{}') === true) {
       for (const [index, item] of items.entries()) refuseOpaque(item, placeIn(level, next + index));
     }
     // Without its brackets; nothing is left of an object all of whose members are undefined.
@@ -271,11 +269,10 @@ export class LongPrinter {
 
   /** Begins to print an item that may be long, or whose `toJSON` has to be asked. */
   #descend(level: Level | undefined, name: string, item: unknown): void {
-    const { toJSON } = (item ?? {}) as { readonly toJSON?: unknown };
+    const { toJSON } = (item ?? {}) as { readonly toJSON?: (name: string) => unknown };
     const isOwnText = typeof item === 'object' && item !== null && typeof toJSON === 'function';
-    const value = isOwnText ? this.#collect(() => asResult(() => toJSON.call(item, name) as unknown, 0)) : item;
+    const value = isOwnText ? this.#collect(() => ownText(toJSON, item, name)) : item;
     const place = level === undefined ? '' : placeIn(level, level.next - 1);
-    const isChecked = !isOwnText && (level?.isChecked ?? true);
     if (typeof value === 'string' && value.length > stepUnits) {
       if (value.includes(marker)) throw misplaced();
       this.#begin(level, name);
@@ -284,10 +281,10 @@ export class LongPrinter {
     } else if (typeof value === 'object' && value !== null && this.#isLong(value)) {
       if (this.#ancestors.has(value) || this.#levels.length >= deepest) throw endless();
       this.#begin(level, name);
-      this.#open(value, place, isChecked);
+      this.#open(value, place);
     } else {
       const text = this.#print(isOwnText && hasOwnText(value) ? { toJSON: () => value } : value);
-      if (isChecked && text?.includes('{}') === true) refuseOpaque(value, place);
+      if (text?.includes('{}') === true) refuseOpaque(value, place);
       const isLeftOut = text === undefined && (level === undefined || level.names !== undefined);
       if (isLeftOut) return;
       this.#begin(level, name);
@@ -303,11 +300,11 @@ export class LongPrinter {
     return !types.isBoxedPrimitive(value) && weightOf(value, stepNodes) > stepNodes;
   }
 
-  #open(value: object, place: string, isChecked: boolean): void {
+  #open(value: object, place: string): void {
     const names = Array.isArray(value) ? undefined : memberNames(value);
     const length = Array.isArray(value) ? value.length : (names?.length ?? 0);
     this.#ancestors.add(value);
-    this.#levels.push({ value, names, length, place, isChecked, next: 0, isEmpty: true });
+    this.#levels.push({ value, names, length, place, next: 0, isEmpty: true });
     this.#emit(names === undefined ? '[' : '{');
   }
 
@@ -378,11 +375,17 @@ export class LongPrinter {
  * @throws what `printJson` does
  */
 export function printAtOnce(value: unknown): string | undefined {
-  if (typeof value !== 'object' || value === null || weightOf(value, shortNodes) <= shortNodes) return printJson(value);
+  if (weightOfItem(value, shortNodes) <= shortNodes) return printJson(value);
   const printer = new LongPrinter(value, true);
   while (!printer.isComplete) printer.step();
   const texts = printer.take();
   return texts.length === 0 ? undefined : texts.join('');
+}
+
+/** The result of a `toJSON`. JSON asks that of no other `toJSON`, but a part prints itself in no other way. */
+function ownText(toJSON: (name: string) => unknown, item: object, name: string): unknown {
+  const text = asResult(() => toJSON.call(item, name), undefined);
+  return text instanceof Piecewise ? text.toJSON() : text;
 }
 
 function hasOwnText(value: unknown): boolean {

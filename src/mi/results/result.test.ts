@@ -13,6 +13,15 @@ test('values without dumps are one text', () => {
   }).toThrow(RangeError);
 });
 
+test('a long text is printed in slices, as a long list is', () => {
+  for (const value of ['x'.repeat(1_000_000), Array.from({ length: 100_000 }, () => 1)]) {
+    const parts = printParts(value);
+    assert(Array.isArray(parts) && parts.length === 1);
+    expect(typeof parts[0]).toBe('object');
+    for (const part of parts) if (typeof part === 'object') part.discard();
+  }
+});
+
 test('dumps part the text, in order, however often each occurs', () => {
   const table = new RecordTable<number>().set('a', 1);
   const [one, two] = [table.dump(), table.dump({ as: 'keys' })];

@@ -6,7 +6,7 @@ import type { ConstantReply } from '../../native/reply-window.js';
 import { NothingError, serverError } from '../errors.js';
 import type { StatisticsSelection } from '../statistics.js';
 import { type Cursor, collecting, Parts, Piecewise, partsOf, releaseAll, TextCursor } from './cursor.js';
-import { LongPrinter, shortNodes, weightOf } from './long-printer.js';
+import { LongPrinter, shortNodes, weightOfItem } from './long-printer.js';
 import type { RecordTable } from './record-table.js';
 
 /**
@@ -28,9 +28,12 @@ export type Result =
 export type Printable<T> = T extends Result | undefined
   ? T
   : T extends { toJSON(): infer Text }
-    ? Text extends Printable<Text>
-      ? T
-      : never
+    ? // Within brackets: several texts are looked at together, and none is that of a table, whose `toJSON` throws.
+      [Text] extends [never]
+      ? never
+      : [Text] extends [Printable<Text>]
+        ? T
+        : never
     : T extends Unprintable
       ? never
       : T extends object
@@ -110,7 +113,7 @@ export function openResult(result: Result): Parts {
  */
 export function printParts(value: unknown): PrintedResult | undefined {
   if (value instanceof ConstantResult) return value.text;
-  if (typeof value === 'object' && value !== null && weightOf(value, shortNodes) > shortNodes) return printLong(value);
+  if (weightOfItem(value, shortNodes) > shortNodes) return printLong(value);
   const met = spare ?? [];
   spare = undefined;
   try {

@@ -35,7 +35,7 @@ export class Stream extends Piecewise {
 
   /** @throws TypeError when its items were read already and cannot be iterated again */
   open(): Cursor {
-    const cursor = new StreamCursor(this.#items, this.#shape, this.#context);
+    const cursor = this.#context.runInAsyncScope(() => new StreamCursor(this.#items, this.#shape, this.#context));
     if (this.#wasOpened && cursor.isReadOnce) {
       throw new TypeError('stream was sent already and its items can be read once; make a stream for each result');
     }

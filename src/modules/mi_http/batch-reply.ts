@@ -353,6 +353,7 @@ export class BatchReply implements CompletedSource, BatchListener {
     }
     this.#call = call;
     this.#command = command;
+    this.#batch.about = command;
     this.#open(cursors, Reply.result, idSlot);
   }
 
@@ -449,6 +450,7 @@ export class BatchReply implements CompletedSource, BatchListener {
     this.#tail = undefined;
     this.#call = undefined;
     this.#command = undefined;
+    this.#batch.about = undefined;
   }
 
   #end(): void {

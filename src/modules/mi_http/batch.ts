@@ -192,6 +192,11 @@ export class Batch implements Face<Exchange>, LongWork {
     }
   }
 
+  /** Names the command whose reply is being printed, for the log. */
+  set about(command: string | undefined) {
+    this.#client.about = command;
+  }
+
   /** A part of the replies is about to be sent: the wait for the next one begins now. */
   progressed(): void {
     this.since = performance.now();
