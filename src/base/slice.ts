@@ -75,16 +75,21 @@ export function workInTurns(work: LongWork): void {
 /** What new work may take of the present turn; undefined: nothing of it has begun yet. */
 let present: Slice | undefined;
 
-/** As {@link workInTurns}, but begins now if nothing waits and the turn has time left for new work. */
-export function workFromNow(work: LongWork): void {
+/**
+ * As {@link workInTurns}, but begins now if nothing waits and the turn has time left for new work.
+ *
+ * @returns true if the work is done
+ */
+export function workFromNow(work: LongWork): boolean {
   if (waiting.length === 0) {
     if (present === undefined) {
       setImmediate(endPresent);
       present = new Slice(longestPresent);
     }
-    if (!present.isOver && !work.work(present)) return;
+    if (!present.isOver && !work.work(present)) return true;
   }
   workInTurns(work);
+  return false;
 }
 
 /** Milliseconds that new work may take of a turn, all of it together. */

@@ -109,6 +109,18 @@ export interface Connection {
   onGone(gone: () => void): void;
 }
 
+/** The head of a reply of status 200, used again and again. */
+export class FixedHead {
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** All of it behind the version of HTTP, up to the end of the last header. */
+  readonly bytes: Uint8Array;
+
+  constructor(headers: FixedHead['headers']) {
+    this.headers = headers;
+    this.bytes = Buffer.from(['200 OK', ...headers.map(([name, value]) => `${name}: ${value}`)].join('\r\n'), 'latin1');
+  }
+}
+
 /** The part of a piece of a body that the engine has taken. */
 export interface Taken {
   readonly bytes: number;
@@ -155,6 +167,8 @@ export interface EngineResponse {
   /** The status line, first; left out for 200. */
   writeStatus(line: string): void;
   writeHeader(name: string, value: string): void;
+  /** Writes status line and headers of a head that many replies have. */
+  writeFixedHead(head: FixedHead): void;
   /**
    * Ends the reply with its whole body.
    * @param isClosing true when the connection closes behind it

@@ -1,5 +1,5 @@
 import { STATUS_CODES } from 'node:http';
-import type { EngineResponse } from '../engine/engine.js';
+import { type EngineResponse, FixedHead } from '../engine/engine.js';
 import type { ReplyHeaders } from '../exchange.js';
 
 /**
@@ -8,16 +8,14 @@ import type { ReplyHeaders } from '../exchange.js';
  */
 export class ReplyHead {
   readonly #standing: readonly (readonly [name: string, value: string])[];
-  readonly #lines: string;
-  /** By content type: the type with all of them, as one header. */
-  readonly #typed = new Map<string, string>();
+  /** Of replies of status 200 without other headers, by content type. */
+  readonly #fixed = new Map<string, FixedHead>();
 
   /** @param stayEncrypted seconds for which browsers use TLS alone; 0: they are not told */
   constructor(stayEncrypted: number) {
     const nosniff = ['X-Content-Type-Options', 'nosniff'] as const;
     const sts = ['Strict-Transport-Security', `max-age=${stayEncrypted}`] as const;
     this.#standing = stayEncrypted > 0 ? [nosniff, sts] : [nosniff];
-    this.#lines = this.#standing.map(([name, value]) => `\r\n${name}: ${value}`).join('');
   }
 
   /**
@@ -33,18 +31,17 @@ export class ReplyHead {
     contentType: string,
     headers: ReplyHeaders | undefined,
   ): void {
-    if (status !== 200) response.writeStatus(line);
-    if (headers !== undefined) {
-      this.#writeAll(response, contentType, headers);
+    if (status === 200 && headers === undefined) {
+      let fixed = this.#fixed.get(contentType);
+      if (fixed === undefined) {
+        fixed = new FixedHead([['Content-Type', contentType], ...this.#standing]);
+        this.#fixed.set(contentType, fixed);
+      }
+      response.writeFixedHead(fixed);
       return;
     }
-    // One call of the engine, since each costs as much as a short reply.
-    let typed = this.#typed.get(contentType);
-    if (typed === undefined) {
-      typed = contentType + this.#lines;
-      this.#typed.set(contentType, typed);
-    }
-    response.writeHeader('Content-Type', typed);
+    if (status !== 200) response.writeStatus(line);
+    this.#writeAll(response, contentType, headers ?? {});
   }
 
   #writeAll(response: EngineResponse, contentType: string, headers: ReplyHeaders): void {

@@ -57,8 +57,7 @@ export class Batches {
       refuse,
       begin: (reading, known, slice) => this.#begin(exchange, known, reading, slice),
     });
-    workFromNow(arrival);
-    arrival.keepBody();
+    if (!workFromNow(arrival)) arrival.keepBody();
   }
 
   #begin(exchange: Exchange, body: Uint8Array, reading: BatchReading, slice: Slice): void {

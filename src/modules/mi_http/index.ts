@@ -48,7 +48,8 @@ export const miHttpModule = defineBuiltIn({
       methods: hasPages ? ['GET', 'POST'] : ['POST'],
       // Calls that are not a browser's need no headers, which saves most of a microsecond.
       choose: (request) => {
-        if (request.method === 'POST' && mediaTypes.has(request.mediaType))
+        const { mediaType } = request;
+        if (request.method === 'POST' && (mediaType === 'application/json' || mediaTypes.has(mediaType)))
           return request.hasOrigin ? browserCalls : calls;
         return hasPages && wantsPage(request) ? pages : undefined;
       },

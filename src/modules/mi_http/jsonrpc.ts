@@ -1,3 +1,4 @@
+import { workFromNow } from '../../base/slice.js';
 import { retryHeaders } from '../../gateway/jsonrpc-refusal.js';
 import type { Chunk, Exchange, ReplyHeaders } from '../../http/exchange.js';
 import type { Call } from '../../mi/calls/call.js';
@@ -20,6 +21,11 @@ interface JsonRpcOptions extends RepliesOptions, BatchesOptions {
   /** Values and names of members that one request may have; those of a batch each by itself. */
   readonly maxValues: number;
 }
+
+/** Bytes of a body up to which a request is short work. */
+const longBody = 32768;
+
+const openingBracket = '['.charCodeAt(0);
 
 /**
  * JSON-RPC 2.0 over HTTP: one request in, one reply out; batches go to {@link Batches}.
@@ -60,17 +66,42 @@ export class JsonRpc implements Face<Exchange> {
   /** Answers one exchange; its body is only read before this returns. */
   handle(exchange: Exchange): void {
     const body = exchange.lentBody;
-    if (body.byteLength === 0) {
-      exchange.refuse(400, 'the request has no body; POST a JSON-RPC 2.0 object');
+    if (body.byteLength === 0) exchange.refuse(400, 'the request has no body; POST a JSON-RPC 2.0 object');
+    else if (body.byteLength > longBody) this.#handleLong(exchange);
+    // Otherwise the command may have kept its call, and with it its client.
+    else if (this.#answer(exchange, body)) exchange.letReuse();
+  }
+
+  /** Large bodies take long to scan and to parse: those that arrive together are answered in turns. */
+  #handleLong(exchange: Exchange): void {
+    let { body } = exchange;
+    // Batches are read in slices.
+    if (body[0] === openingBracket) {
+      this.#answer(exchange, body);
       return;
     }
+    const work = (): boolean => {
+      try {
+        if (!exchange.finished) this.#answer(exchange, body);
+      } catch (error) {
+        this.#runner.failures.ofReply(error);
+        exchange.refuse(500, 'internal error; the log of the server tells why');
+      }
+      return false;
+    };
+    if (!workFromNow({ work })) body = body.slice();
+  }
+
+  /** @returns true if nothing keeps the exchange */
+  #answer(exchange: Exchange, body: Uint8Array | ArrayBuffer): boolean {
     const scanner = this.#scanner;
     const outcome = scanner.scan(body);
     if (outcome > Outcome.notification) {
       if (outcome === Outcome.batch) {
-        this.#batches.run(exchange, exchange.body, (refused) => this.#refuse(exchange, refused, IdSlot.none));
+        const bytes = body instanceof Uint8Array ? body : new Uint8Array(body);
+        this.#batches.run(exchange, bytes, (refused) => this.#refuse(exchange, refused, IdSlot.none));
       } else this.#refuse(exchange, outcome);
-      return;
+      return false;
     }
     const idSlot = outcome === Outcome.call ? scanner.idSlot : IdSlot.noReply;
     let entry: CommandEntry;
@@ -84,10 +115,9 @@ export class JsonRpc implements Face<Exchange> {
         this.#entries[scanner.command] ?? this.#calls.find(body, scanner.methodStart, scanner.methodEnd, exchange);
     } catch (error) {
       this.error(exchange, idSlot, this.#runner.failures.errorOf(error));
-      return;
+      return false;
     }
-    // Otherwise the command may have kept its call, and with it its client.
-    if (this.#runner.run(this, exchange, idSlot, entry, given, count)) exchange.letReuse();
+    return this.#runner.run(this, exchange, idSlot, entry, given, count);
   }
 
   /** Answers what is no request, or no batch as a whole. */

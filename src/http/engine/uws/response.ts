@@ -1,5 +1,5 @@
 import { formatAddress } from '../../../base/address.js';
-import type { Connection, EngineResponse, Receiver, Taken } from '../engine.js';
+import type { Connection, EngineResponse, FixedHead, Receiver, Taken } from '../engine.js';
 import { Pipelining, shortestPipeline } from './pipelining.js';
 import { ReadProbe } from './read-probe.js';
 import type { UwsRequest, UwsResponse } from './types.js';
@@ -196,6 +196,11 @@ export class UwsReply implements EngineResponse {
 
   writeHeader(name: string, value: string): void {
     this.#raw.writeHeader(name, value);
+  }
+
+  /** The engine takes a status line with more lines behind it. One call, and bytes: each costs as much as a short reply. */
+  writeFixedHead({ bytes }: FixedHead): void {
+    this.#raw.writeStatus(bytes);
   }
 
   /** Where the client asks for it the engine closes by itself, and leaves the header out. */

@@ -54,7 +54,7 @@ export interface UwsRequest {
 
 /** A response of the engine, valid until it has ended or was aborted. */
 export interface UwsResponse {
-  writeStatus(status: string): UwsResponse;
+  writeStatus(status: string | Uint8Array): UwsResponse;
   writeHeader(name: string, value: string): UwsResponse;
   write(chunk: string | Uint8Array): boolean;
   end(body?: string | Uint8Array, closeConnection?: boolean): UwsResponse;
