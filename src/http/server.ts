@@ -23,7 +23,7 @@ import { Certificates, type CertifiedListener } from './tls/certified-listener.j
 import { ciphersNotice, defaultCiphers } from './tls/ciphers.js';
 
 /** Milliseconds in which a request comes on a connection that the kernel has taken, and the next one on an idle connection. */
-const lingering = 500;
+const lingering = 1000;
 
 /** Settings of an HTTP server. */
 export interface HttpServerOptions {
