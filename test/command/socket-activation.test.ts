@@ -172,6 +172,17 @@ unless(lacksManager, describe)('sockets of the service manager', { concurrent: t
     });
   }
 
+  test('a socket that a listener asks for and that is not there is an error, a low port is good for -c', async ({
+    runCommand,
+    temporaryFiles,
+  }) => {
+    const cfg = join(temporaryFiles({ 'a.cfg': config(['http:127.0.0.1:80;socket=mi.socket']) }), 'a.cfg');
+    expect(await runCommand(['-c', '-f', cfg])).toMatchObject({ status: 0, stderr: '' });
+    expect(await runCommand(['-f', cfg])).toRefuse(
+      /cannot listen on http:127\.0\.0\.1:80: the service manager hands over no socket "mi\.socket"; .*;socket=mi\.socket out/,
+    );
+  });
+
   test('a Unix socket that more users may connect to than the listener says is refused', async ({
     lifetime,
     temporaryFiles,
