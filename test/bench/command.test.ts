@@ -30,7 +30,7 @@ async function outcome(
   args: readonly string[],
 ): Promise<{ code: unknown; stdout: string; stderr: string }> {
   try {
-    return { code: 0, ...(await run(process.execPath, [file, ...args], { timeout: 60_000 })) };
+    return { code: 0, ...(await run(process.execPath, [file, ...args], { timeout: 100_000 })) };
   } catch (error) {
     return error as { code: unknown; stdout: string; stderr: string };
   }

@@ -50,7 +50,7 @@ unless(reason ?? false, describe)('opensips-cli', () => {
     // The configuration of a machine's own opensips-cli, if there is one, must not take part.
     const env = { PATH: process.env.PATH, HOME: home, TERM: 'dumb' };
     try {
-      const { stdout, stderr } = await run(cli, [...options, ...args], { env, timeout: 30_000 });
+      const { stdout, stderr } = await run(cli, [...options, ...args], { env, timeout: 100_000 });
       return { code: 0, output: stdout + stderr };
     } catch (error) {
       const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string };
@@ -151,7 +151,7 @@ try:
 except OpenSIPSMIException as e:
     print(json.dumps(str(e)))
 `;
-    const { stdout } = await run(python, ['-c', script], { timeout: 30_000 });
+    const { stdout } = await run(python, ['-c', script], { timeout: 100_000 });
     const [statistics, recipes, error] = stdout
       .trim()
       .split('\n')

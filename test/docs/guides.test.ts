@@ -73,7 +73,7 @@ describe('README and guides', () => {
     test(`${page}: ${title}`, async () => {
       const file = join(place, `program-${index}.mjs`);
       writeFileSync(file, `${written[index]?.text}\n${epilogue} await server.close();\n`);
-      const { stdout } = await run(process.execPath, [file], { timeout: 20_000 });
+      const { stdout } = await run(process.execPath, [file], { timeout: 100_000 });
       expect(stdout).toMatch(output);
     });
   }

@@ -87,5 +87,5 @@ export class TlsFiles {
 
 /** Runs openssl; gives its output. */
 export function openssl(...args: readonly string[]): string {
-  return execFileSync('openssl', args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: 20_000 }).toString();
+  return execFileSync('openssl', args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: 100_000 }).toString();
 }

@@ -471,7 +471,7 @@ describe('events by TCP', () => {
       server.events.subscribe(event, 'udp:127.0.0.1:9', 60);
       console.log(event.raise([1]));
       await server.close();`;
-    const { stdout } = await run(process.execPath, [bundleText(program)], { timeout: 20_000 });
+    const { stdout } = await run(process.execPath, [bundleText(program)], { timeout: 100_000 });
     expect(stdout).toBe('2\n');
   });
 

@@ -31,7 +31,7 @@ test('a streamed reply arrives whole over a Unix socket', async ({ onTestFinishe
   await start([declaration], { listeners: [{ setting: parseListenSetting(`unix:${socketPath}`) }] });
   const expected = createHash('sha256').update(Buffer.concat(chunks())).digest('hex');
   for (let i = 0; i < 5; i++) {
-    const { stdout } = await promisify(execFile)(process.execPath, ['-e', reader, socketPath], { timeout: 10_000 });
+    const { stdout } = await promisify(execFile)(process.execPath, ['-e', reader, socketPath], { timeout: 100_000 });
     expect(stdout).toBe(expected);
   }
 });
