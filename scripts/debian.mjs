@@ -1,6 +1,6 @@
 // Packages of a newer Debian, unpacked into a folder. Nothing of the machine is changed.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from './steps.mjs';
 import { stop } from './toolchain.mjs';
@@ -10,17 +10,17 @@ const suite = 'trixie';
 /** Unpacks packages unless that was done before; gives the folder that holds their files. */
 export function unpackDebian(place, packages) {
   const files = join(place, 'files');
-  if (existsSync(files)) return files;
-  const unpacked = join(place, 'unpacked');
-  rmSync(unpacked, { recursive: true, force: true });
-  for (const file of download(join(place, 'apt'), packages)) run('dpkg-deb', ['--extract', file, unpacked]);
-  renameSync(unpacked, files);
+  const list = join(place, 'list');
+  const wanted = packages.join(' ');
+  if (existsSync(list) && readFileSync(list, 'utf8') === wanted) return files;
+  rmSync(place, { recursive: true, force: true });
+  for (const file of download(join(place, 'apt'), packages)) run('dpkg-deb', ['--extract', file, files]);
+  writeFileSync(list, wanted);
   return files;
 }
 
 /** Fetches packages from the mirror that the machine has; gives their paths. */
 function download(folder, packages) {
-  rmSync(folder, { recursive: true, force: true });
   for (const name of ['lists/partial', 'cache/archives/partial', 'packages'])
     mkdirSync(join(folder, name), { recursive: true });
   writeFileSync(join(folder, 'sources.list'), `deb ${mirror(packages)} ${suite} main\n`);

