@@ -68,6 +68,34 @@ describe('users of a file', () => {
     }
   });
 
+  test('which paths there are is told to nobody who is not let in: each refusal has the same bytes for all', async ({
+    lifetime,
+  }) => {
+    const wrong = { Authorization: basic('alice', 'wrong') };
+    const forms = { JSON: { 'Content-Type': 'application/json' }, 'a body like JSON': { 'Content-Type': 'text/x' } };
+    for (const [name, httpd, expected] of [
+      ['a wrong password', {}, [401]],
+      ['many of them', {}, [401, 401, 401, 401, 401, 429]],
+      ['an address that is not allowed', { allow_from: '192.0.2.1' }, [403]],
+    ] as const) {
+      for (const [form, type] of Object.entries(forms)) {
+        const answers = new Map<string, string[]>();
+        for (const path of ['/mi', '/zz', '/json/version', '/healthz', '/']) {
+          const { server } = await start(lifetime, { httpd, mi_json: {} });
+          let last = '';
+          for (const status of expected) {
+            const reply = await post(server, version, { path, headers: { ...type, ...wrong } });
+            expect(reply.status, `${name}, ${path}`).toBe(status);
+            const { date: _date, ...headers } = reply.headers;
+            last = JSON.stringify([headers, reply.body]);
+          }
+          answers.set(last, [...(answers.get(last) ?? []), path]);
+        }
+        expect([...answers], `${name}, ${form}`).toHaveLength(1);
+      }
+    }
+  });
+
   test('a body that does not fit is told of only to who is let in', async ({ lifetime }) => {
     const size = 600_000;
     const chunk = (bytes: number): string => `${bytes.toString(16)}\r\n${' '.repeat(bytes)}\r\n`;

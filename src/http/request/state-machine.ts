@@ -353,6 +353,7 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
     const admission = this.#via.access?.check(this.#host.arrival.of(this, request, path));
     if (admission instanceof Denial) {
       if (admission.isOfAddress) this.#settings.connections.excludedAsked();
+      this.#forgetRoot();
       this.#refuseByHead(admission.status, admission.reason, admission.headers, true);
       return false;
     }
@@ -422,10 +423,17 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
     }
   }
 
+  /** The form of its refusal depends neither on its path nor on what has come of its body: both would tell which paths there are. */
+  #forgetRoot(): void {
+    this.#root = nowhere;
+    this.#body = noBytes;
+  }
+
   /** Its login has been verified. */
   #callerKnown(checked: Caller | Denial): void {
     this.#isHeld = false;
     if (checked instanceof Denial) {
+      this.#forgetRoot();
       this.#state = State.refusing;
       this.#mustClose = true;
       this.#refuse(checked.status, checked.reason, checked.headers);
