@@ -1,5 +1,5 @@
 import { aFunction, anObject, aText, checkMembers, listOf, type Members, required } from './base/given.js';
-import type { Log, LogConsumers, LogLevel } from './base/log.js';
+import type { Log } from './base/log.js';
 import {
   checkDeclarations,
   type ParameterDeclarations,
@@ -12,6 +12,7 @@ import type { HttpServer } from './http/server.js';
 import type { CacheSystems } from './mi/cache-systems.js';
 import { type Command, isCommand, type Level } from './mi/commands/command.js';
 import type { Events } from './mi/events/events.js';
+import type { LogConsumers, LogLevel } from './mi/log-consumers.js';
 import type { ManagementInterface } from './mi/management-interface.js';
 import type { Statistics } from './mi/statistics.js';
 import type { StatusReports } from './mi/status-reports.js';

@@ -1,8 +1,7 @@
 import { totalmem } from 'node:os';
 import { dateOf, monotonicTime } from './base/clock.js';
 import { aFunction, aNumber, anObject, checkMembers, listOf, type Members, oneOf, type Wanted } from './base/given.js';
-import { opaque } from './base/json.js';
-import { type Log, LogConsumers, LogLevel, quietLog } from './base/log.js';
+import { type Log, quietLog } from './base/log.js';
 import { OwnContext } from './base/own-context.js';
 import { packageInfo } from './base/package.js';
 import { reasonOf } from './base/text.js';
@@ -15,7 +14,9 @@ import { LifeCycle, type LoadedModule, ModuleSteps } from './life-cycle.js';
 import { CacheSystems } from './mi/cache-systems.js';
 import { type Level, levels } from './mi/commands/command.js';
 import { controlOf, Events } from './mi/events/events.js';
+import { LogConsumers, LogLevel } from './mi/log-consumers.js';
 import { ManagementInterface } from './mi/management-interface.js';
+import { opaque } from './mi/results/json.js';
 import { type StatusIdentifier, StatusReports } from './mi/status-reports.js';
 import {
   type BuiltInContext,

@@ -30,27 +30,6 @@ export function shorten(text: string, units: number, mark = ''): string {
   return text.slice(0, last >= 0xd800 && last <= 0xdbff ? units - 1 : units) + mark;
 }
 
-/** As `JSON.stringify`, with U+FFFD for half of a surrogate pair, which it would escape. */
-export function stringify(value: unknown): string {
-  return finishedJson(JSON.stringify(value) ?? 'null');
-}
-
-/** Puts U+FFFD where `JSON.stringify` has escaped half of a surrogate pair: whole ones it does not escape. */
-export function finishedJson(json: string): string {
-  return json.includes('\\ud') ? json.replace(/\\(?:u(d[89a-f][0-9a-f]{2})|.)/gs, replaceHalf) : json;
-}
-
-function replaceHalf(escaped: string, halfPair: string | undefined): string {
-  return halfPair === undefined ? escaped : '\ufffd';
-}
-
-/** True for a JSON text that escapes half of a surrogate pair. */
-export function escapesHalfPair(json: string): boolean {
-  if (!/\\u[dD][89a-fA-F]/.test(json)) return false;
-  const halves = json.replace(/\\[^u]/g, '').replace(/\\u[dD][89abAB].{2}\\u[dD][c-fC-F].{2}/gs, '');
-  return /\\u[dD][89a-fA-F]/.test(halves);
-}
-
 /** The message of an error; anything else that was thrown, as text. Never throws, even for objects that have no text. */
 export function reasonOf(error: unknown): string {
   try {

@@ -1,4 +1,4 @@
-import { stringify } from '../base/text.js';
+import { stringify } from '../base/json.js';
 import type { ReplyHeaders } from '../http/exchange.js';
 import { codes, MiError, type RefusedCall } from '../mi/errors.js';
 

@@ -1,5 +1,4 @@
 import type { Log } from '../base/log.js';
-import { type FileShares, SpareDescriptors, shareOpenFiles } from '../base/open-files.js';
 import { BodyPool } from '../native/bodies.js';
 import { loadEngine } from './engine/choose.js';
 import type { Engine } from './engine/engine.js';
@@ -7,6 +6,7 @@ import { chunkLimit } from './exchange.js';
 import { AllowedHosts } from './limits/allowed-hosts.js';
 import { Connections, unixReserve } from './limits/connections.js';
 import { HttpCounters } from './limits/counters.js';
+import { type FileShares, SpareDescriptors, shareOpenFiles } from './limits/open-files.js';
 import {
   type ListenerOptions,
   type Listening,

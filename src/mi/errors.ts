@@ -1,4 +1,5 @@
-import { isPrintingResult, type JsonValue, printJson } from '../base/json.js';
+import type { JsonValue } from '../base/json.js';
+import { isPrintingResult, printJson } from './results/json.js';
 
 /** The codes that JSON-RPC 2.0 §5.1 reserves, those that OpenSIPS added to them, and -32003 and -32004, which are ours. */
 export const codes = {

@@ -1,7 +1,7 @@
 import { aNumber, aText, checkGiven, checkMembers, type Members } from '../base/given.js';
-import { opaque } from '../base/json.js';
 import { shorten } from '../base/text.js';
 import type { MiEvent } from './events/events.js';
+import { opaque } from './results/json.js';
 
 /** Reports that an identifier keeps; the oldest leave first. */
 const keptReports = 100;

@@ -3,14 +3,8 @@ import { reasonOf, shorten } from '../base/text.js';
 import type { Exchange, Field } from '../http/exchange.js';
 import { FieldError } from '../http/request/forms.js';
 import type { Command, CompiledRecipe, ParameterType } from '../mi/commands/command.js';
-import type { CallParameters } from '../mi/commands/parameters.js';
+import { type CallParameters, counted, fromWords, type Submitted } from '../mi/commands/parameters.js';
 import { codes, invalidParams, MiError } from '../mi/errors.js';
-
-/** The parameters of a call from a submitted form. */
-export interface Submitted {
-  readonly given: CallParameters;
-  readonly count: number;
-}
 
 const prefix = 'p.';
 
@@ -56,23 +50,6 @@ export function readArguments(command: Command, fields: readonly Field[], maxVal
   if (text === '') return fromInputs(command, fields, limit);
   if (!/^[[{]/.test(text)) return fromWords(command, splitWords(text, limit));
   return counted(parseJson(text, 'the parameters', limit) as CallParameters);
-}
-
-function counted(given: CallParameters): Submitted {
-  const count = given === undefined ? 0 : Array.isArray(given) ? given.length : Object.keys(given).length;
-  return { given: count === 0 ? undefined : given, count };
-}
-
-/** Words are texts by position; where the last parameter is a list, it takes those that are left over. */
-export function fromWords({ recipes }: Command, words: readonly string[]): Submitted {
-  const lists = recipes.filter(({ types }) => isList(types.at(-1)));
-  const isPlain = recipes.some(({ names, types }) => names.length === words.length && !isList(types.at(-1)));
-  const [recipe] = lists
-    .filter(({ names }) => names.length <= words.length)
-    .sort((a, b) => b.names.length - a.names.length);
-  if (isPlain || recipe === undefined) return counted(words);
-  const before = recipe.names.length - 1;
-  return counted([...words.slice(0, before), words.slice(before)]);
 }
 
 /** Index of the recipe that a form chooses: without a choice the one without parameters, else the first. */
@@ -160,10 +137,6 @@ function inputValue(name: string, type: ParameterType, text: string, maxValues: 
     case 'string':
       return text;
   }
-}
-
-function isList(type: ParameterType | undefined): boolean {
-  return type === 'string[]' || type === 'int[]';
 }
 
 /** A text that is no JSON is itself a value. */

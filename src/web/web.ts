@@ -21,10 +21,11 @@ import type { Refusal } from '../http/roots.js';
 import type { HttpServer } from '../http/server.js';
 import type { Runner } from '../mi/calls/run.js';
 import type { CommandEntry } from '../mi/commands/command-table.js';
+import type { Submitted } from '../mi/commands/parameters.js';
 import { codes, explained, type MiError, RefusedCall } from '../mi/errors.js';
 import type { ManagementInterface } from '../mi/management-interface.js';
 import type { BuiltInContext } from '../module.js';
-import { hasJsonField, isMeantAsCall, isSubmitted, readArguments, type Submitted } from './arguments.js';
+import { hasJsonField, isMeantAsCall, isSubmitted, readArguments } from './arguments.js';
 import { commandForm, menu, page, pageParts, pathOf, type Site } from './page.js';
 import { type Frame, Results } from './results.js';
 

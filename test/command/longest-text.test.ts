@@ -23,7 +23,7 @@ const ways: Readonly<Record<string, string>> = {
 function program(value: string, way: string): string {
   return `
     import { printParts } from '#src/mi/results/result.js';
-    import { openParts } from '#src/mi/results/result.js';
+    import { openParts } from '#src/mi/results/cursor.js';
     import { stream } from '#src/mi/results/stream.js';
     import { MiError } from '#src/mi/errors.js';
     import { Failures } from '#src/mi/calls/run.js';

@@ -2,9 +2,9 @@ import { open } from 'node:fs/promises';
 import { endianness } from 'node:os';
 import { formatAddress, networkOf, originOf } from '../../base/address.js';
 import { LineRate, type Log } from '../../base/log.js';
-import { canOpen, exhausted } from '../../base/open-files.js';
 import type { Connection, EngineHandlers } from '../engine/engine.js';
 import { Counter, type HttpCounters } from './counters.js';
+import { canOpen, exhausted } from './open-files.js';
 
 /** Connections by Unix sockets that are taken when all others have been given away. */
 export const unixReserve = 32;

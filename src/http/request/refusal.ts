@@ -1,5 +1,5 @@
+import { stringify } from '../../base/json.js';
 import type { Log } from '../../base/log.js';
-import { stringify } from '../../base/text.js';
 import { checkReplyHeaders } from '../exchange.js';
 import { html, pageHeaders, pageType } from '../pages/html.js';
 import type { Refusal, RefusedRequest, Root } from '../roots.js';

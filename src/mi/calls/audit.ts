@@ -1,8 +1,9 @@
-import { isObject, type JsonObject, type JsonValue, printJson } from '../../base/json.js';
+import { isObject, type JsonObject, type JsonValue } from '../../base/json.js';
 import { shorten as beginning } from '../../base/text.js';
 import type { Command } from '../commands/command.js';
 import type { CommandEntry } from '../commands/command-table.js';
 import type { CallParameters } from '../commands/parameters.js';
+import { printJson } from '../results/json.js';
 import { type Call, clientOf } from './call.js';
 
 /** Where the lines of the audit log go. */

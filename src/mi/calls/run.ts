@@ -1,4 +1,3 @@
-import { printJson } from '../../base/json.js';
 import type { Log } from '../../base/log.js';
 import { OwnContext } from '../../base/own-context.js';
 import { reasonOf } from '../../base/text.js';
@@ -7,6 +6,7 @@ import type { CommandEntry } from '../commands/command-table.js';
 import { type CallParameters, selectParameters } from '../commands/parameters.js';
 import { codes, errorMember, MiError, NothingError, RefusedCall, serverError } from '../errors.js';
 import type { CommandCounts, ManagementInterface } from '../management-interface.js';
+import { printJson } from '../results/json.js';
 import { printAtOnce } from '../results/long-printer.js';
 import { discardResult } from '../results/result.js';
 import type { AuditedCall } from './audit.js';

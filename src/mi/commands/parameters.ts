@@ -6,6 +6,12 @@ import type { Command, CompiledRecipe, ParameterType } from './command.js';
 /** Parameters as they came: absent, by position or by name. */
 export type CallParameters = undefined | readonly JsonValue[] | JsonObject;
 
+/** The parameters of a call, and how many there are. */
+export interface Submitted {
+  readonly given: CallParameters;
+  readonly count: number;
+}
+
 /** Parameters as the handler gets them: by name, converted. */
 type NamedParameters = Readonly<Record<string, JsonValue>>;
 
@@ -142,4 +148,25 @@ function badType(name: string): never {
 
 function badItem(name: string): never {
   throw invalidParams(`Bad type for array item in parameter '${name}'`);
+}
+
+export function counted(given: CallParameters): Submitted {
+  const count = given === undefined ? 0 : Array.isArray(given) ? given.length : Object.keys(given).length;
+  return { given: count === 0 ? undefined : given, count };
+}
+
+/** Words are texts by position; where the last parameter is a list, it takes those that are left over. */
+export function fromWords({ recipes }: Command, words: readonly string[]): Submitted {
+  const lists = recipes.filter(({ types }) => isList(types.at(-1)));
+  const isPlain = recipes.some(({ names, types }) => names.length === words.length && !isList(types.at(-1)));
+  const [recipe] = lists
+    .filter(({ names }) => names.length <= words.length)
+    .sort((a, b) => b.names.length - a.names.length);
+  if (isPlain || recipe === undefined) return counted(words);
+  const before = recipe.names.length - 1;
+  return counted([...words.slice(0, before), words.slice(before)]);
+}
+
+function isList(type: ParameterType | undefined): boolean {
+  return type === 'string[]' || type === 'int[]';
 }

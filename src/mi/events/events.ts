@@ -10,10 +10,11 @@ import {
   required,
   texts,
 } from '../../base/given.js';
-import { opaque } from '../../base/json.js';
+import { stringify } from '../../base/json.js';
 import type { Log } from '../../base/log.js';
 import { nearestNames } from '../../base/nearest.js';
-import { shorten, stringify } from '../../base/text.js';
+import { shorten } from '../../base/text.js';
+import { opaque } from '../results/json.js';
 import type { Statistics } from '../statistics.js';
 
 /** The value of one parameter of an event. */

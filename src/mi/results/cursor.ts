@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { currentSecond } from '../../base/clock.js';
 
 /** Prints one part of a reply, piece by piece, at the pace of its reader. */
 export interface Cursor {
@@ -202,4 +203,30 @@ export function misplaced(): TypeError {
   return new TypeError(
     'dump of a record table was turned into a text before the reply was printed; return it as it is',
   );
+}
+
+/** A result as compact JSON: a text, or texts and parts by turns that are printed while it is sent, in their order. */
+export type PrintedResult = string | readonly (string | Piecewise)[];
+
+/**
+ * Begins to print the parts of a result, all by the same clock.
+ *
+ * @throws whatever a part throws; what the others hold has been given back then
+ */
+export function openParts(printed: PrintedResult): Cursor[] {
+  const parts = typeof printed === 'string' ? [printed] : printed;
+  const now = currentSecond();
+  const cursors: Cursor[] = [];
+  try {
+    for (const part of parts) cursors.push(typeof part === 'string' ? new TextCursor(part) : part.open(now));
+    return cursors;
+  } catch (error) {
+    for (const part of parts.slice(cursors.length + 1)) if (part instanceof Piecewise) part.discard();
+    try {
+      releaseAll(cursors);
+    } catch {
+      // The failure to open is the one that is thrown.
+    }
+    throw error;
+  }
 }

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { count } from '../../../test/support/long.js';
 import { holds } from '../../../test/support/property.js';
-import { printJson } from '../../base/json.js';
+import { printJson } from './json.js';
 import { LongPrinter } from './long-printer.js';
 import { printParts } from './result.js';
 

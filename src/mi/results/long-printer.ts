@@ -1,7 +1,20 @@
 import { types } from 'node:util';
-import { asResult, endless, mostUnits, printJson, printUnchecked, refuseOpaque, tooLong } from '../../base/json.js';
-import { finishedJson, stringify } from '../../base/text.js';
-import { collecting, marker, misplaced, Piecewise, partsOf, pieceEnd } from './cursor.js';
+import { finishedJson, stringify } from '../../base/json.js';
+import { OwnContext } from '../../base/own-context.js';
+import { type Slice, workInTurns } from '../../base/slice.js';
+import {
+  type Cursor,
+  collecting,
+  marker,
+  misplaced,
+  openParts,
+  Parts,
+  Piecewise,
+  type PrintedResult,
+  partsOf,
+  pieceEnd,
+} from './cursor.js';
+import { asResult, endless, mostUnits, printJson, printUnchecked, refuseOpaque, tooLong } from './json.js';
 import { SecondsLeft } from './seconds-left.js';
 
 /** Binary logarithm of the characters of a text that take as long to print as a number does. */
@@ -407,4 +420,117 @@ function withNames(items: readonly unknown[], names: readonly string[]): object 
 
 function placeIn({ place, names }: Level, index: number): string {
   return names === undefined ? `${place}[${index}]` : `${place}.${names[index]}`;
+}
+
+/** Steps that are printed at once of what may be longer: about as much again, three times. */
+const firstSteps = 6;
+
+/** Values are printed in it: a store that a `toJSON` enters is not seen by other calls. */
+const context = new OwnContext();
+
+function beginLong(value: unknown): LongPrinter {
+  const printer = new LongPrinter(value);
+  // By their number, not by the clock: a value is printed in the same way each time.
+  for (let steps = 0; steps < firstSteps && !printer.isComplete; steps += 1) printer.step();
+  return printer;
+}
+
+function printSlice(printer: LongPrinter, slice: Slice): void {
+  while (!printer.isComplete && !slice.isOver) printer.step();
+}
+
+/** Begins to print a value that may be long. */
+export function printLong(value: unknown): PrintedResult | undefined {
+  const printer = context.run(beginLong, value, undefined);
+  if (!printer.isComplete) return [new LongValue(value, printer)];
+  const parts = printer.take();
+  if (parts.length === 0) return undefined;
+  return parts.some((part) => typeof part !== 'string') ? parts : parts.join('');
+}
+
+/**
+ * A long value, which is printed in slices while it is the result of a call. Nothing of it is sent before all of it is
+ * printed, so that a failure is answered as that of the command.
+ */
+class LongValue extends Piecewise {
+  readonly #value: unknown;
+  readonly #printer: LongPrinter;
+  /** Settles when all is printed, or nobody wants it any more. */
+  readonly printed: Promise<void>;
+  #settle: { readonly resolve: () => void; readonly reject: (error: unknown) => void } | undefined;
+
+  /** @param printer has begun to print the value */
+  constructor(value: unknown, printer: LongPrinter) {
+    super();
+    this.#value = value;
+    this.#printer = printer;
+    this.printed = new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject };
+    });
+    // A value that is given up has no reader, and its failure none either.
+    this.printed.catch(() => {});
+    workInTurns({ work: (slice) => this.#print(slice) });
+  }
+
+  open(): LongCursor {
+    return new LongCursor(this, this.#printer);
+  }
+
+  /** It is gone through to its end all the same: there may be parts in it that have to be given back. */
+  override discard(): void {
+    this.#printer.forget();
+    this.#settle?.resolve();
+  }
+
+  protected whole(): unknown {
+    return this.#value;
+  }
+
+  /** Prints a slice; true if there is more to print. */
+  #print(slice: Slice): boolean {
+    try {
+      context.run(printSlice, this.#printer, slice);
+    } catch (error) {
+      this.#settle?.reject(error);
+      return false;
+    }
+    if (!this.#printer.isComplete) return true;
+    this.#settle?.resolve();
+    return false;
+  }
+}
+
+/** Prints a long value once all of it has become text. */
+export class LongCursor implements Cursor {
+  readonly isSlow = true;
+  readonly #value: LongValue;
+  readonly #printer: LongPrinter;
+  #parts: Parts | undefined;
+  #isReleased = false;
+
+  constructor(value: LongValue, printer: LongPrinter) {
+    this.#value = value;
+    this.#printer = printer;
+  }
+
+  /** Bytes of the whole text, when it is printed and has no parts that are not: not before {@link fill} has given some of it. */
+  get length(): number | undefined {
+    return this.#printer.isComplete ? this.#printer.length : undefined;
+  }
+
+  fill(buffer: Buffer): number | Promise<number> {
+    if (this.#parts !== undefined) return this.#parts.fill(buffer);
+    return this.#value.printed.then(() => {
+      if (this.#isReleased) return 0;
+      this.#parts = new Parts(openParts(this.#printer.take()));
+      return this.#parts.fill(buffer);
+    });
+  }
+
+  release(): void {
+    if (this.#isReleased) return;
+    this.#isReleased = true;
+    if (this.#parts === undefined) this.#value.discard();
+    else this.#parts.release();
+  }
 }

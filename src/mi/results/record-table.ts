@@ -1,6 +1,7 @@
 import { currentSecond } from '../../base/clock.js';
 import { aNumber, aText, checkGiven, checkMembers, type Members, oneOf, type Wanted } from '../../base/given.js';
-import { escapesHalfPair, shorten, stringify } from '../../base/text.js';
+import { escapesHalfPair, stringify } from '../../base/json.js';
+import { shorten } from '../../base/text.js';
 import { type NativeRecordTable, openRecordTable } from '../../native/addon.js';
 import { DumpShape, Size, Stored, WalkField } from '../../native/layout.js';
 import { type Cursor, Piecewise } from './cursor.js';

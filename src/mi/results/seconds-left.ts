@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { currentSecond, secondOf } from '../../base/clock.js';
-import { printJson } from '../../base/json.js';
 import { collecting } from './cursor.js';
+import { printJson } from './json.js';
 
 /** Texts that stand in place of a number of seconds. */
 export interface SecondsLeftTexts {

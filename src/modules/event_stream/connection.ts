@@ -1,6 +1,6 @@
 import { createConnection, type Socket } from 'node:net';
 import type { Log } from '../../base/log.js';
-import { canOpen, exhausted } from '../../base/open-files.js';
+import { canOpen, exhausted } from '../../http/limits/open-files.js';
 import type { EventDeliveryCounts } from '../../mi/events/events.js';
 import type { Writer, WriteTurns } from '../evi/write-turns.js';
 

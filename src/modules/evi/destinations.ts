@@ -1,7 +1,8 @@
 import { lookup } from 'node:dns/promises';
 import { isIP, isIPv6 } from 'node:net';
 import { AddressList, joinHostPort, splitHostPort } from '../../base/address.js';
-import { shorten, stringify } from '../../base/text.js';
+import { stringify } from '../../base/json.js';
+import { shorten } from '../../base/text.js';
 import { type EventParameters, EventSocketError } from '../../mi/events/events.js';
 
 /** Where events may go when nothing else is set: this machine. */

@@ -1,4 +1,4 @@
-import { stringify } from '../../base/text.js';
+import { stringify } from '../../base/json.js';
 import type { Exchange } from '../../http/exchange.js';
 import { Assets, sharedAssets } from '../../http/pages/assets.js';
 import {

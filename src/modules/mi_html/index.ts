@@ -5,7 +5,7 @@ import { isFormType } from '../../http/request/forms.js';
 import { Runner } from '../../mi/calls/run.js';
 import { defineBuiltIn } from '../../module.js';
 import { jsonRpcPath, type WebInterface, webInterface } from '../../web/web.js';
-import { callParameters, checkRoot } from '../mi_http/parameters.js';
+import { callParameters, checkRoot, valueLimit } from '../call-parameters.js';
 
 /** Parameters of mi_html. */
 const parameters = defineParameters({
@@ -16,6 +16,7 @@ const parameters = defineParameters({
     check: checkRoot,
   },
   http_method: { type: 'int', default: 0, min: 0, max: 1, help: 'method of the forms: 0 GET, 1 POST' },
+  ...valueLimit,
   ...callParameters,
 });
 

@@ -1,11 +1,12 @@
+import { defineParameters } from '../../config/parameter.js';
 import { browserHeaders, callRefusal, wantsPage } from '../../gateway/browser.js';
 import { refusalBody } from '../../gateway/jsonrpc-refusal.js';
 import type { Service } from '../../http/roots.js';
 import { Runner } from '../../mi/calls/run.js';
 import { defineBuiltIn } from '../../module.js';
 import { type WebInterface, webInterface } from '../../web/web.js';
+import { callParameters, checkRoot, valueLimit } from '../call-parameters.js';
 import { JsonRpc } from './jsonrpc.js';
-import { parameters } from './parameters.js';
 
 const mediaTypes: ReadonlySet<string> = new Set([
   '',
@@ -13,6 +14,47 @@ const mediaTypes: ReadonlySet<string> = new Set([
   'application/json-rpc',
   'application/jsonrpc',
 ]);
+
+/** Parameters of mi_http, with the names of 3.x/4.0 and, as aliases, of 2.x. */
+const parameters = defineParameters({
+  root: {
+    type: 'string',
+    default: 'mi',
+    aliases: ['mi_http_root'],
+    help: 'root path: JSON-RPC is served at http://ip:port/[root]',
+    check: checkRoot,
+  },
+  pretty_printing: {
+    type: 'int',
+    default: 0,
+    min: 0,
+    max: 1,
+    help: '1: replies are indented, for people; 0: compact',
+  },
+  mi_http_method: {
+    type: 'int',
+    default: 0,
+    min: 0,
+    max: 1,
+    help: 'method of the forms of the web interface: 0 GET, 1 POST',
+  },
+  html: {
+    type: 'int',
+    default: 1,
+    min: 0,
+    max: 1,
+    help: '1: GET and forms give the pages of the web interface; 0: JSON-RPC alone',
+  },
+  max_batch: {
+    type: 'int',
+    default: 1000,
+    min: 0,
+    max: 100000,
+    help: 'requests of one batch; a longer one is refused before any of it runs. 0: batches are refused',
+  },
+  ...valueLimit,
+  ...callParameters,
+});
 
 /** MI over HTTP: as JSON-RPC 2.0, and as pages for browsers. */
 export const miHttpModule = defineBuiltIn({

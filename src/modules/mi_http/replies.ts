@@ -8,8 +8,17 @@ import {
   shortReplySize,
 } from '../../http/exchange.js';
 import type { LaterAnswer } from '../../mi/calls/run.js';
-import { BytesCursor, type Cursor, Parts, releaseAll, TextCursor } from '../../mi/results/cursor.js';
-import { type ConstantResult, LongCursor, openParts, type PrintedResult } from '../../mi/results/result.js';
+import {
+  BytesCursor,
+  type Cursor,
+  openParts,
+  Parts,
+  type PrintedResult,
+  releaseAll,
+  TextCursor,
+} from '../../mi/results/cursor.js';
+import { LongCursor } from '../../mi/results/long-printer.js';
+import type { ConstantResult } from '../../mi/results/result.js';
 import type { StatisticsSelection } from '../../mi/statistics.js';
 import { Reply, type ReplyKind } from '../../native/layout.js';
 import { ConstantReply, ReplyWindow, replyHead } from '../../native/reply-window.js';

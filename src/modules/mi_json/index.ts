@@ -1,8 +1,7 @@
 import { defineParameters } from '../../config/parameter.js';
-import { isRootName } from '../../http/roots.js';
 import { Runner } from '../../mi/calls/run.js';
 import { defineBuiltIn } from '../../module.js';
-import { tracingParameters } from '../mi_http/parameters.js';
+import { callParameters, checkRoot } from '../call-parameters.js';
 import { JsonCalls, judgedHeaders } from './json-calls.js';
 import { printError } from './tree.js';
 
@@ -13,18 +12,9 @@ const parameters = defineParameters({
     default: 'json',
     aliases: ['mi_json_root'],
     help: 'root path: commands are run by GET /[root]/COMMAND?params=A,B',
-    check: (root) =>
-      isRootName(root) ? undefined : 'it is one segment of a path; give one or more of letters, digits and "_"',
+    check: checkRoot,
   },
-  mi_timeout: { type: 'int', default: 240, min: 1, max: 86400, unit: 's', help: 'deadline of one call, as in mi_http' },
-  max_pending: {
-    type: 'int',
-    default: 1024,
-    min: 1,
-    max: 1000000,
-    help: 'calls of asynchronous commands on this root that may run at once; the next one gets 503',
-  },
-  ...tracingParameters,
+  ...callParameters,
 });
 
 /** MI over HTTP as OpenSIPS 2.x had it in JSON, for clients of that time (docs/compatibility.md, "mi_json"). */

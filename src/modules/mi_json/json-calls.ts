@@ -5,9 +5,9 @@ import type { AllowedHosts } from '../../http/limits/allowed-hosts.js';
 import type { Face, LaterAnswer, Leave, Runner } from '../../mi/calls/run.js';
 import type { Result } from '../../mi/commands/command.js';
 import type { CommandEntry } from '../../mi/commands/command-table.js';
+import { fromWords, type Submitted } from '../../mi/commands/parameters.js';
 import { codes, explained, type MiError, RefusedCall } from '../../mi/errors.js';
 import type { ManagementInterface } from '../../mi/management-interface.js';
-import { fromWords, type Submitted } from '../../web/arguments.js';
 import { legacyText, wholeResult } from './legacy-text.js';
 import { printError } from './tree.js';
 

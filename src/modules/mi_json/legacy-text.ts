@@ -2,8 +2,8 @@ import type { JsonValue } from '../../base/json.js';
 import { type LongWork, workInTurns } from '../../base/slice.js';
 import { type FirstPart, pullFirstPart, ReplyChunks } from '../../gateway/chunks.js';
 import { MiError } from '../../mi/errors.js';
-import { Parts } from '../../mi/results/cursor.js';
-import { openParts, printResult, type Result } from '../../mi/results/result.js';
+import { openParts, Parts } from '../../mi/results/cursor.js';
+import { printResult, type Result } from '../../mi/results/result.js';
 import { StatisticsSelection } from '../../mi/statistics.js';
 import { printTree, treeOf } from './tree.js';
 

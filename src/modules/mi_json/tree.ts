@@ -1,6 +1,4 @@
-import type { JsonObject, JsonValue } from '../../base/json.js';
-import { isObject } from '../../base/json.js';
-import { stringify } from '../../base/text.js';
+import { isObject, type JsonObject, type JsonValue, stringify } from '../../base/json.js';
 
 /** A member of a tree of OpenSIPS 2.x: a text, or a list of nodes that share its name. */
 type Member =

@@ -1,6 +1,6 @@
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { devNull } from 'node:os';
-import type { Log } from './log.js';
+import type { Log } from '../../base/log.js';
 
 /** Descriptors that are left for everything else: logs, the engine, files that are read again, a few at once for the system. */
 const reserve = 64;

@@ -1,0 +1,179 @@
+import { inspect } from 'node:util';
+import type { Log } from '../base/log.js';
+
+const pinoLevels: readonly (readonly [number, string])[] = [
+  [-2, 'fatal'],
+  [-1, 'error'],
+  [1, 'warn'],
+  [3, 'info'],
+];
+
+/**
+ * OpenSIPS' `log_level` and the logger's own level kept together. OpenSIPS counts -3 alert, -2 critical,
+ * -1 error, 1 warning, 2 notice, 3 info, 4 debug, with no range check.
+ */
+export class LogLevel {
+  #level: number;
+
+  constructor(
+    readonly log: Log,
+    level: number,
+  ) {
+    this.#level = level;
+  }
+
+  get value(): number {
+    return this.#level;
+  }
+
+  set value(level: number) {
+    this.#level = level;
+    this.apply();
+  }
+
+  /** Hands the level to the logger. Not done before the first of the two: start-up is always logged. */
+  apply(): void {
+    try {
+      if (this.log.level !== undefined) this.log.level = pinoLevel(this.#level);
+    } catch {
+      // A logger that rejects the level keeps its own: logging never stops the service.
+    }
+  }
+}
+
+/** The pino level that writes what OpenSIPS would write at `level`. */
+function pinoLevel(level: number): string {
+  return pinoLevels.find(([highest]) => level <= highest)?.[1] ?? 'debug';
+}
+
+/** Names of the consumers of log lines that OpenSIPS has. */
+const consumerNames = ['stderror', 'syslog', 'event'] as const;
+
+type ConsumerName = (typeof consumerNames)[number];
+
+/** A receiver of log lines. */
+export class LogConsumer {
+  /** The highest level that it gets, beside `log_level`; 0: no limit of its own. */
+  levelFilter = 0;
+
+  constructor(
+    readonly name: ConsumerName,
+    public isMuted: boolean,
+  ) {}
+
+  takes(level: number): boolean {
+    return !this.isMuted && (this.levelFilter === 0 || level <= this.levelFilter);
+  }
+}
+
+/** A log line as the consumer `event` gets it. */
+interface LogLine {
+  /** OpenSIPS' level: -1 error, 1 warning, 3 info, 4 debug. */
+  readonly level: number;
+  readonly levelName: string;
+  readonly message: string;
+}
+
+const levels = {
+  debug: [4, 'DBG'],
+  info: [3, 'INFO'],
+  warn: [1, 'WARNING'],
+  error: [-1, 'ERROR'],
+} as const;
+
+type Method = keyof typeof levels;
+
+/**
+ * The consumers of what a server logs: `stderror` is the logger that the server was given, `event` the subscribers of
+ * `E_CORE_LOG`, and `syslog` nobody, so that it is always mute.
+ */
+export class LogConsumers {
+  readonly stderror = new LogConsumer('stderror', false);
+  readonly syslog = new LogConsumer('syslog', true);
+  readonly event = new LogConsumer('event', true);
+  /** The log that modules write to. */
+  readonly log: Log;
+  readonly #target: Log;
+  #level: LogLevel | undefined;
+  #tell: ((line: LogLine) => void) | undefined;
+  #isTelling = false;
+  #failed = 0;
+
+  constructor(target: Log) {
+    this.#target = target;
+    const write = (method: Method) => (fields: object, message: string) => this.#write(method, fields, message);
+    this.log = { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
+  }
+
+  /** Lines that could not be written: what the logger counts itself, and those with which it failed. */
+  get dropped(): number {
+    try {
+      const { dropped } = this.#target;
+      return this.#failed + (Number.isSafeInteger(dropped) ? Number(dropped) : 0);
+    } catch {
+      return this.#failed;
+    }
+  }
+
+  /** Connects the consumer `event`. */
+  connect(level: LogLevel, tell: (line: LogLine) => void): void {
+    this.#level = level;
+    this.#tell = tell;
+  }
+
+  find(name: string): LogConsumer | undefined {
+    return [this.stderror, this.syslog, this.event].find((one) => one.name === name);
+  }
+
+  #write(method: Method, fields: object, message: string): void {
+    const [level, levelName] = levels[method];
+    if (this.stderror.takes(level)) this.#hand(method, fields, message);
+    if (!this.event.takes(level) || level > (this.#level?.value ?? 3)) return;
+    // Lines that a consumer logs itself are not passed on: the loop would never end.
+    if (this.#isTelling) return;
+    this.#isTelling = true;
+    try {
+      this.#tell?.({ level, levelName, message });
+    } finally {
+      this.#isTelling = false;
+    }
+  }
+
+  /** A logger that fails, at once or later, loses its line, and stops no service. */
+  #hand(method: Method, fields: object, message: string): void {
+    const lost = (): void => {
+      this.#failed += 1;
+    };
+    try {
+      const done: unknown = this.#target[method](withError(fields), message);
+      if (done instanceof Promise) done.catch(lost);
+    } catch {
+      lost();
+    }
+  }
+}
+
+/** Anything can be thrown, but loggers tell the text of errors alone. */
+function withError(fields: object): object {
+  if (!('err' in fields) || isReadable(fields.err)) return fields;
+  return { ...fields, err: new Error(`thrown was no Error but ${described(fields.err)}`) };
+}
+
+/** True for an error that a logger can print: a getter or a proxy may throw. */
+function isReadable(err: unknown): boolean {
+  try {
+    if (!(err instanceof Error)) return false;
+    const { name, message, stack } = err;
+    return [name, message, stack ?? ''].every((text) => typeof text === 'string');
+  } catch {
+    return false;
+  }
+}
+
+function described(thrown: unknown): string {
+  try {
+    return inspect(thrown, { depth: 1, maxStringLength: 1000 });
+  } catch {
+    return 'what cannot be shown';
+  }
+}

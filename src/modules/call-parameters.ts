@@ -1,0 +1,41 @@
+import { defineParameters } from '../config/parameter.js';
+import { isRootName } from '../http/roots.js';
+
+const noTracing = { refused: 'MI tracing over HEP is not available', isShared: true } as const;
+
+/** Parameters of every module that takes MI calls over HTTP. */
+export const callParameters = defineParameters({
+  mi_timeout: {
+    type: 'int',
+    default: 240,
+    min: 1,
+    max: 86400,
+    unit: 's',
+    help: 'deadline of one call; the client of a command that takes longer gets 504',
+  },
+  max_pending: {
+    type: 'int',
+    default: 1024,
+    min: 1,
+    max: 1000000,
+    help: 'calls of asynchronous commands that may run at once on this root; the next one gets 503',
+  },
+  trace_destination: { type: 'string', help: 'HEP destination of MI traces', ...noTracing },
+  trace_bwlist: { type: 'string', help: 'commands that are traced, or not', ...noTracing },
+});
+
+/** The limit of the values of one request, where they may have any form. */
+export const valueLimit = defineParameters({
+  max_values: {
+    type: 'int',
+    default: 8192,
+    min: 16,
+    max: 10000000,
+    help: 'JSON values and member names, or words of a form (of those 1024 at most), of one request, those of a batch each by itself; more is refused, since making them keeps all others waiting',
+  },
+});
+
+/** The fault of the name of a root; undefined without one. */
+export function checkRoot(root: string): string | undefined {
+  return isRootName(root) ? undefined : 'it is one segment of a path; give one or more of letters, digits and "_"';
+}
