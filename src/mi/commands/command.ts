@@ -1,7 +1,7 @@
 import { aBoolean, aFunction, aText, checkMembers, listOf, type Members, required, texts } from '../../base/given.js';
 import type { JsonObject, JsonValue } from '../../base/json.js';
 import type { Call } from '../calls/call.js';
-import { type Printable, type Result } from '../results/result.js';
+import type { Printable, Result } from '../results/result.js';
 
 /** The JavaScript type of each declared type. */
 export interface ParameterTypes {

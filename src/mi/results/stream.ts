@@ -4,7 +4,7 @@ import { stringify } from '../../base/json.js';
 import { Slice } from '../../base/slice.js';
 import { type Cursor, collecting, Piecewise, TextCursor } from './cursor.js';
 import { printAtOnce } from './long-printer.js';
-import { type Printable } from './result.js';
+import type { Printable } from './result.js';
 
 const anIterable: Wanted = {
   text: 'an array, a generator or something else that can be iterated',
