@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import type { Alias } from 'vite';
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
@@ -6,17 +7,30 @@ const source = { find: '#src', replacement: path('src') };
 const package_ = { find: '#src/index.js', replacement: path('dist/index.js') };
 
 /** @param testTimeout milliseconds that one test may take on a machine with other work */
-function project(name: string, testTimeout: number, include: string, alias = [source]): TestProjectInlineConfiguration {
+function project(
+  name: string,
+  testTimeout: number,
+  include: string,
+  { alias = [source], env = {} }: { readonly alias?: Alias[]; readonly env?: Readonly<Record<string, string>> } = {},
+): TestProjectInlineConfiguration {
   return {
     extends: true,
     resolve: { alias },
-    test: { name, include: [include], testTimeout, hookTimeout: testTimeout },
+    test: { name, include: [include], env, testTimeout, hookTimeout: testTimeout },
   };
 }
 
 /** Tests of a folder in test/. */
 function folder(name: string, testTimeout = 120_000): TestProjectInlineConfiguration {
   return project(name, testTimeout, `test/${name}/**/*.test.ts`);
+}
+
+const nodeEngine = { find: /^\.\/engine\/choose\.js$/, replacement: path('test/support/node-engine.ts') };
+
+/** The same with what is tested in this process served by Node.js itself. */
+function onNode(name: string): TestProjectInlineConfiguration {
+  const given = { alias: [source, nodeEngine], env: { MI_HTTPD_TEST_ENGINE: 'node' } };
+  return project(`${name}-node`, 120_000, `test/${name}/**/*.test.ts`, given);
 }
 
 /** Where the processes that tests start tell what they have run; see scripts/coverage.mjs. */
@@ -45,12 +59,14 @@ export default defineConfig({
     projects: [
       project('unit', 60_000, 'src/**/*.test.ts'),
       folder('wire'),
+      onNode('wire'),
+      onNode('client'),
       // The published form, bundled: tests that need nothing but the public API.
       project(
         'dist',
         120_000,
         'test/wire/{core,jsonrpc,mi-json,module,permissions,results,streamed,usrloc,web}*.test.ts',
-        [package_, source],
+        { alias: [package_, source] },
       ),
       folder('client'),
       folder('command'),

@@ -36,8 +36,8 @@ export interface ServerFacts {
   readonly tellProcess: Level | undefined;
   /** Files that the configuration was read from. */
   readonly configFiles: readonly string[];
-  /** uWebSockets.js as the embedder loaded it. */
-  readonly engine: object | undefined;
+  /** The name of an engine, or uWebSockets.js as the embedder loaded it. */
+  readonly engine: object | string | undefined;
   /** Listen sockets that the service manager has opened for this process. */
   readonly sockets: readonly InheritedSocket[];
 }

@@ -6,6 +6,7 @@ import { OwnContext } from './base/own-context.js';
 import { packageInfo } from './base/package.js';
 import { reasonOf } from './base/text.js';
 import { parametersFromObject } from './config/parameter.js';
+import { engineChoices } from './http/engine/engine.js';
 import type { InheritedSocket } from './http/listen/inherited.js';
 import { checkRoot, type RootDeclaration, type Service } from './http/roots.js';
 import type { HttpServer } from './http/server.js';
@@ -100,9 +101,10 @@ export interface ServerSettings {
   readonly tellProcess?: Level;
   /**
    * uWebSockets.js as you loaded it (`require('uWebSockets.js')`), in place of the binary that comes with this package, whose
-   * hash is known. Yours is taken as it is: set `UWS_HTTP_MAX_HEADERS_SIZE=16384` before it is loaded.
+   * hash is known. Yours is taken as it is: set `UWS_HTTP_MAX_HEADERS_SIZE=16384` before it is loaded. Or the name of what
+   * speaks HTTP, in place of the parameter `engine` of httpd.
    */
-  readonly engine?: object;
+  readonly engine?: object | 'auto' | 'uws' | 'node';
 }
 
 /** Options of {@link createServer}. */
@@ -422,6 +424,8 @@ const logMethods = ['debug', 'info', 'warn', 'error'];
 
 const parametersOfModule: Wanted = { text: 'an object of parameters' };
 
+const oneEngine = oneOf(engineChoices);
+
 const ownOptions: Members<Omit<ServerOptions, keyof ModuleOptions>> = {
   modules: listOf('an array of what defineModule or its method with returns', () => true),
   log: {
@@ -439,7 +443,10 @@ const ownOptions: Members<Omit<ServerOptions, keyof ModuleOptions>> = {
   sharedMemory: aNumber,
   kill: aFunction,
   tellProcess: oneOf(levels),
-  engine: anObject,
+  engine: {
+    text: `an object, or one of ${oneEngine.text}`,
+    is: (value) => anObject.is?.(value) === true || oneEngine.is?.(value) === true,
+  },
 };
 
 /** A misspelt option would be ignored, and could leave the server open to all. */

@@ -8,7 +8,7 @@ import { firstSentenceOf, reasonOf } from '../base/text.js';
 import { formatDiagnostic } from '../config/config-file.js';
 import { ParameterError } from '../config/parameter.js';
 import { readConfig } from '../config/statements.js';
-import { loadEngine } from '../http/engine/choose.js';
+import { Engines } from '../http/engine/choose.js';
 import { defaultDeadline, defaultPrivateMemory, maxPrivateMemory, maxSharedMemory, type Server } from '../server.js';
 import { type CheckedConfig, checkConfig, createConfiguredServer } from './configured-server.js';
 import { takeInheritedSockets } from './inherited-sockets.js';
@@ -34,7 +34,7 @@ export async function run(args: readonly string[], signals: Signals): Promise<vo
     allowLeaving();
     process.stdout.write(usage);
   } else if (line.version) {
-    const engine = await loadEngine();
+    const engine = await new Engines({ patience: 0 }).of();
     const { name, version } = packageInfo;
     allowLeaving();
     process.stdout.write(`${name} ${version} (${engine.name} ${engine.version}, Node.js ${process.versions.node})\n`);

@@ -1,7 +1,7 @@
 import type { Log } from '../base/log.js';
 import { BodyPool } from '../native/bodies.js';
-import { loadEngine } from './engine/choose.js';
-import type { Engine } from './engine/engine.js';
+import { Engines } from './engine/choose.js';
+import type { Engine, EngineChoice } from './engine/engine.js';
 import { chunkLimit } from './exchange.js';
 import { AllowedHosts } from './limits/allowed-hosts.js';
 import { Connections, unixReserve } from './limits/connections.js';
@@ -60,6 +60,8 @@ export interface HttpServerOptions {
   readonly log: Log;
   /** uWebSockets.js as the embedder loaded it; left out, the newest of the own ones that works. */
   readonly engine?: object | undefined;
+  /** The engine of listeners that do not choose one themselves; left out, `auto`. */
+  readonly engineChoice?: EngineChoice | undefined;
   /** Where bodies are joined; left out, one in native memory. */
   readonly bodies?: BodyPool;
 }
@@ -85,7 +87,10 @@ export class HttpServer {
   readonly #allowedHosts: AllowedHosts;
   #connections: Connections;
   #bodies: BodyPool | undefined;
-  #engine: Engine | undefined;
+  readonly #engines: Engines;
+  /** Those that serve. */
+  readonly #serving = new Set<Engine>();
+  #nodeListeners = 0;
   #open: OpenListener[] = [];
   #certificates: Certificates | undefined;
   /** Connections to subscribers of events that are wanted, and who is told how many there may be. */
@@ -96,6 +101,8 @@ export class HttpServer {
   /** @throws RangeError when there are too few counters */
   constructor(options: HttpServerOptions) {
     this.#options = options;
+    const { engine: given, engineChoice: choice, connTimeout } = options;
+    this.#engines = new Engines({ given, choice, patience: connTimeout * 1000 });
     this.#counters = new HttpCounters(options.counters);
     this.#spares = new SpareDescriptors(options.log);
     this.#allowedHosts = new AllowedHosts(options.allowedHosts ?? '');
@@ -166,9 +173,7 @@ export class HttpServer {
     // Early, as the lowest numbers last longest when the limit is lowered.
     this.#spares.start();
     try {
-      const engine = await loadEngine(this.#options.engine);
-      this.#engine = engine;
-      if (engine.notice !== undefined) log.warn({}, engine.notice);
+      await this.#loadEngines();
       this.#bodies = this.#options.bodies ?? this.#nativeBodies();
       for (const { declaration } of this.#roots.newestFirst) await declaration.onInit?.();
       this.#refuseWhenClosed();
@@ -178,7 +183,7 @@ export class HttpServer {
       const exchanges = this.#exchanges(this.#bodies);
       for (const listener of listeners) {
         const handlers = { ...exchanges.handlersFor(listener), ...this.#connections.handlersOf(listener) };
-        const open = await openListener(engine, listener, handlers, log);
+        const open = await openListener(await this.#engineOf(listener), listener, handlers, log);
         this.#open.push(open);
         this.#connections.listensOn(open.port);
         this.#refuseWhenClosed();
@@ -199,12 +204,12 @@ export class HttpServer {
    */
   async check(): Promise<void> {
     const { listeners, log } = this.#options;
-    const engine = await loadEngine(this.#options.engine);
+    await this.#loadEngines();
     shareOpenFiles(this.#wantedFiles(), log);
     const holders: (Pick<Listening, 'options' | 'bound'> & { readonly secure: CertifiedListener | undefined })[] = [];
     try {
       for (const options of listeners) {
-        const secure = await tryListener(engine, options, log);
+        const secure = await tryListener(await this.#engineOf(options), options, log);
         holders.push({ options, bound: settingName(options.setting), secure });
       }
       new Certificates(holders, log).close();
@@ -281,9 +286,30 @@ export class HttpServer {
     return this.#options.windowSize;
   }
 
-  /** Name and version of the engine, such as `uWebSockets.js 20.51.4`; known once started. */
+  /** Name and version of the engine, such as `uWebSockets.js 20.51.4`, or of both where two serve; known once started. */
   get engine(): string {
-    return this.#engine === undefined ? 'no engine loaded' : `${this.#engine.name} ${this.#engine.version}`;
+    const names = [...this.#serving].map(({ name, version }) => `${name} ${version}`);
+    return names.length === 0 ? 'no engine loaded' : names.join(' and ');
+  }
+
+  /** Listeners that the HTTP server of Node.js serves. */
+  get nodeListeners(): number {
+    return this.#nodeListeners;
+  }
+
+  /** Loads the engines of all listeners, and tells of those that are not what was wished for. */
+  async #loadEngines(): Promise<void> {
+    for (const listener of this.#options.listeners) {
+      const engine = await this.#engineOf(listener);
+      if (engine.isOfNode) this.#nodeListeners += 1;
+      if (this.#serving.has(engine)) continue;
+      this.#serving.add(engine);
+      if (engine.notice !== undefined) this.#options.log.warn({}, engine.notice);
+    }
+  }
+
+  #engineOf({ setting }: ListenerOptions): Promise<Engine> {
+    return this.#engines.of(setting.options.get('engine'));
   }
 
   /** The listeners in order of declaration; before and after it listens, as they are set. */

@@ -1,5 +1,14 @@
 // The engine comes from a registry, from somebody whom nobody vouches for: only what was looked at is loaded.
-import { appendFileSync, cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { assert, describe, expect } from 'vitest';
@@ -39,9 +48,10 @@ function ownEngine(t: Lifetime) {
   const files = readdirSync(join(copy, 'node_modules'), { recursive: true, encoding: 'utf8' })
     .filter((path) => /^(?:@uwsjs|uws-)/.test(path))
     .map((path) => join(copy, 'node_modules', path));
-  const run = (env: NodeJS.ProcessEnv = {}): Promise<Ended> =>
-    new Running(t, process.execPath, ['dist/main.js', '-V'], { cwd: copy, env: { ...process.env, ...env } }).ended;
-  return { run, binaries: files.filter((path) => path.endsWith('.node')), scripts: files.filter(isScript) };
+  const start = (args: readonly string[], env: NodeJS.ProcessEnv = {}, input = ''): Running =>
+    new Running(t, process.execPath, ['dist/main.js', ...args], { cwd: copy, env: { ...process.env, ...env }, input });
+  const run = (env: NodeJS.ProcessEnv = {}): Promise<Ended> => start(['-V'], env).ended;
+  return { start, run, binaries: files.filter((path) => path.endsWith('.node')), scripts: files.filter(isScript) };
 }
 
 function isScript(path: string): boolean {
@@ -65,6 +75,23 @@ describe('the engine', () => {
       const ended = await run({ MI_HTTPD_ENGINE_SHA256: trusted });
       expect(ended.status, ended.stderr).toBe(status);
     }
+  });
+
+  test('is that of Node.js where none of uWebSockets.js loads, and one line says so', async ({ lifetime }) => {
+    const { start, run, binaries } = ownEngine(lifetime);
+    for (const path of binaries) rmSync(path);
+    expect((await run()).stdout).toMatch(/^mi-httpd .*\(node:http \d+\.\d+/);
+    const serving = start(['-p', '0']);
+    const first = await serving.line(/configured by/);
+    expect(first).toMatch(/"engine":"node:http \d+\.\d+/);
+    const url = (JSON.parse(await serving.line(/serving http/)) as { readonly url: string }).url;
+    expect((await fetch(new URL('/healthz', url))).status).toBe(200);
+    const warnings = serving.lines.filter((line) => line.includes('serves in its place'));
+    expect(warnings.length).toBe(1);
+    expect(warnings[0]).toMatch(/no HTTP engine loads on .*20\.51\.4 for Node\.js 20 and 22/);
+    const config = 'loadmodule "httpd.so"\nmodparam("httpd", "engine", "uws")\nmodparam("httpd", "ip", "127.0.0.1")\n';
+    const refused = start(['-p', '0', '-f', '-'], {}, config);
+    expect((await refused.ended).stderr).toMatch(/no HTTP engine loads/);
   });
 
   test('is loaded without running any script of its packages', async ({ lifetime }) => {

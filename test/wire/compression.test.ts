@@ -8,6 +8,7 @@ import { compressionsOpen } from '#src/native/compression.js';
 import { Size } from '#src/native/layout.js';
 import '../support/at-rest.js';
 import { decode, lacksZstd } from '../support/decode.js';
+import { isNode } from '../support/engine.js';
 import { root } from '../support/http-server.js';
 import { ListSource } from '../support/list-source.js';
 import { call, post } from '../support/mi-client.js';
@@ -394,7 +395,8 @@ describe('a whole server', () => {
     for (let n = 1; refusal.status === 200 && n < 60; n++) refusal = await client.response();
     expect(refusal.status).toBe(503);
     expect(refusal.headers.has('content-encoding')).toBe(false);
-    expect(refusal.body.length).toBeGreaterThan(16_000);
+    // Node.js holds no reply back.
+    if (!isNode) expect(refusal.body.length).toBeGreaterThan(16_000);
     client.close();
   });
 });

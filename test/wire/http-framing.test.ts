@@ -1,7 +1,9 @@
 import { expect } from 'vitest';
+import { answers, openConnection } from '../support/engine.js';
 import { root } from '../support/http-server.js';
 import { RawClient } from '../support/raw-client.js';
 import { test } from '../support/test.js';
+import { unless } from '../support/unless.js';
 
 const echo = root({
   onRequest: (exchange) =>
@@ -18,14 +20,14 @@ const closedWith = (status: number): Outcome => ({ status, closed: true });
 const table: readonly (readonly [name: string, request: string, outcome: Outcome])[] = [
   ['no length', post(''), closedWith(200)],
   ['length 0', post('Content-Length: 0\r\n'), 'POST '],
-  ['empty length', post('Content-Length:\r\n'), 'POST '],
+  ['empty length', post('Content-Length:\r\n'), answers.emptyLength === 200 ? 'POST ' : closedWith(400)],
   ['length 5', post('Content-Length: 5\r\n', 'hello'), 'POST hello'],
   ['negative length', post('Content-Length: -5\r\n', 'hello'), closedWith(400)],
   ['signed length', post('Content-Length: +5\r\n', 'hello'), closedWith(400)],
   ['length with text', post('Content-Length: 5abc\r\n', 'hello'), closedWith(400)],
   ['hexadecimal length', post('Content-Length: 0x5\r\n', 'hello'), closedWith(400)],
   ['list of lengths', post('Content-Length: 5, 5\r\n', 'hello'), closedWith(400)],
-  ['length of 19 digits', post('Content-Length: 1000000000000000000\r\n'), closedWith(400)],
+  ['length of 19 digits', post('Content-Length: 1000000000000000000\r\n'), closedWith(answers.longLength)],
   ['length of 18 digits', post('Content-Length: 100000000000000000\r\n'), closedWith(413)],
   ['two different lengths', post('Content-Length: 3\r\nContent-Length: 5\r\n', 'hello'), closedWith(400)],
   ['two equal lengths', post('Content-Length: 5\r\nContent-Length: 5\r\n', 'hello'), closedWith(400)],
@@ -44,15 +46,23 @@ const table: readonly (readonly [name: string, request: string, outcome: Outcome
     post('Transfer-Encoding: chunked\r\nTransfer-Encoding:\r\n', '0\r\n\r\n'),
     closedWith(400),
   ],
-  ['empty chunked', post('Transfer-Encoding: chunked\r\n', '0\r\n\r\n'), { status: 200, closed: true }],
+  [
+    'empty chunked',
+    post('Transfer-Encoding: chunked\r\n', '0\r\n\r\n'),
+    answers.chunked === 'open' ? 'POST ' : closedWith(200),
+  ],
   ['bad chunk size', post('Transfer-Encoding: chunked\r\n', 'ZZ\r\nhello\r\n0\r\n\r\n'), closedWith(400)],
   ['no Host', 'GET /t HTTP/1.1\r\n\r\n', closedWith(400)],
   ['two Hosts', 'GET /t HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n', closedWith(400)],
   ['folded header', 'GET /t HTTP/1.1\r\nHost: a\r\nX: b\r\n c\r\n\r\n', closedWith(400)],
   ['space before colon', 'GET /t HTTP/1.1\r\nHost: a\r\nContent-Length : 5\r\n\r\n', closedWith(400)],
   ['NUL in a header', 'GET /t HTTP/1.1\r\nHost: a\r\nX: b\0c\r\n\r\n', closedWith(400)],
-  ['HTTP/1.0', 'GET /t HTTP/1.0\r\nHost: a\r\n\r\n', closedWith(505)],
-  ['absolute form', 'GET http://a/t HTTP/1.1\r\nHost: a\r\n\r\n', closedWith(505)],
+  ['HTTP/1.0', 'GET /t HTTP/1.0\r\nHost: a\r\n\r\n', closedWith(answers.http10)],
+  [
+    'absolute form',
+    'GET http://a/t HTTP/1.1\r\nHost: a\r\n\r\n',
+    answers.absoluteForm === 200 ? 'GET ' : closedWith(505),
+  ],
   ['bare line feeds', 'GET /t HTTP/1.1\nHost: a\n\n', closedWith(505)],
   ['a GET with a body', 'GET /t HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello', 'GET '],
   [
@@ -104,30 +114,35 @@ const suspicious: readonly (readonly [name: string, request: string])[] = [
 ];
 
 for (const [name, request] of suspicious) {
-  test(`nothing is served after ${name}, in the same segment or a later one`, async ({ start }) => {
-    const served: string[] = [];
-    const { port, until, server } = await start(
-      [
-        root({
-          onRequest: (exchange) => {
-            served.push(exchange.path);
-            exchange.reply(200, 'ok');
-          },
-        }),
-      ],
-      { receiveBufSize: 5 },
-    );
-    const together = await RawClient.connect(port);
-    together.send(request + smuggled);
-    const later = await RawClient.connect(port);
-    later.send(request);
-    await later.response(request.startsWith('HEAD'));
-    later.send(smuggled);
-    expect((await later.rest()).length).toBe(0);
-    await together.rest();
-    await until(() => server.openConnections === 0 && server.openExchanges === 0);
-    expect(served.includes('/smuggled')).toBe(false);
-  });
+  // Where chunks are parsed strictly the connection goes on.
+  const goesOn = answers.chunked === 'open' && /chunked (?:body|GET|HEAD)$/.test(name);
+  unless(goesOn && 'these chunks are parsed strictly', test)(
+    `nothing is served after ${name}, in the same segment or a later one`,
+    async ({ start }) => {
+      const served: string[] = [];
+      const { port, until, server } = await start(
+        [
+          root({
+            onRequest: (exchange) => {
+              served.push(exchange.path);
+              exchange.reply(200, 'ok');
+            },
+          }),
+        ],
+        { receiveBufSize: 5 },
+      );
+      const together = await RawClient.connect(port);
+      together.send(request + smuggled);
+      const later = await RawClient.connect(port);
+      later.send(request);
+      await later.response(request.startsWith('HEAD'));
+      later.send(smuggled);
+      expect((await later.rest()).length).toBe(0);
+      await together.rest();
+      await until(() => server.openConnections === 0 && server.openExchanges === 0);
+      expect(served.includes('/smuggled')).toBe(false);
+    },
+  );
 }
 
 test('a chunked body is decoded, and its connection closed afterwards', async ({ start }) => {
@@ -137,7 +152,8 @@ test('a chunked body is decoded, and its connection closed afterwards', async ({
   client.send('2\r\nde\r\n0\r\n\r\n');
   const response = await client.response();
   expect(response.text).toBe('POST abcde');
-  expect(response.headers.get('connection')).toBe('close');
+  expect(response.headers.get('connection')).toBe(answers.chunked === 'open' ? openConnection : 'close');
+  if (answers.chunked === 'open') client.close();
   expect(await client.isClosed()).toBe(true);
   expect(counter('bytes_in')).toBe(5);
 });
@@ -147,7 +163,9 @@ test('a HEAD request with a coding is closed after its reply too', async ({ star
   const client = await RawClient.connect(port);
   client.send('HEAD /t HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n');
   expect((await client.response(true)).status).toBe(200);
-  expect(await client.isClosed(), client.unread).toBe(true);
+  if (answers.chunked === 'open') expect((await client.ask('GET', '/t')).text).toBe('GET ');
+  else expect(await client.isClosed(), client.unread).toBe(true);
+  client.close();
 });
 
 test('a request may be split at any byte', async ({ start }) => {

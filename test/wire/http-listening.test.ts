@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { expect } from 'vitest';
 import { HttpServer } from '#src/http/server.js';
+import { engineName } from '../support/engine.js';
 import { options, root } from '../support/http-server.js';
 import { ask, RawClient } from '../support/raw-client.js';
 import { test } from '../support/test.js';
@@ -83,7 +84,7 @@ test('all addresses means both families, and one means one', async ({ start }) =
   expect(server.bound).toBe(`[::1]:${port}`);
   expect(server.urls).toStrictEqual([`http://[::1]:${port}`]);
   expect(server.exposed.length).toBe(0);
-  expect(server.engine).toMatch(/^uWebSockets\.js \d+\.\d+/);
+  expect(server.engine).toMatch(engineName);
   await expect(RawClient.connect(port, '127.0.0.1')).rejects.toThrow();
 });
 

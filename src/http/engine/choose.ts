@@ -1,12 +1,62 @@
-import type { Engine } from './engine.js';
+import { reasonOf } from '../../base/text.js';
+import { type Engine, type EngineChoice, isEngineChoice } from './engine.js';
+import { NodeEngine } from './node/engine.js';
 import { loadUws } from './uws/loader.js';
+import { UnknownEngine } from './uws/pins.js';
 
-/**
- * Loads the engine that serves.
- *
- * @param given uWebSockets.js as an embedder brings it, taken as it is
- * @throws Error in one line, naming this platform and what is supported, when none loads
- */
-export function loadEngine(given?: object): Promise<Engine> {
-  return loadUws(given);
+/** What the engines of a server are made with. */
+export interface EngineOptions {
+  /** uWebSockets.js as an embedder brings it, taken as it is, wherever node is not asked for. */
+  readonly given?: object | undefined;
+  /** For listeners that do not choose themselves. */
+  readonly choice?: EngineChoice | undefined;
+  /** Milliseconds for which a connection may stand still, where the engine can be told; 0: without limit. */
+  readonly patience: number;
 }
+
+/** The engines of a server: one of each kind that is asked for. */
+export class Engines {
+  readonly #options: EngineOptions;
+  readonly #loaded = new Map<EngineChoice, Promise<Engine>>();
+
+  constructor(options: EngineOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Loads an engine, or gives the one that is loaded.
+   *
+   * @param own what a listener chooses for itself
+   * @throws Error in one line that says why it does not load; with `auto` only where a binary is not the one that is known
+   */
+  of(own?: string): Promise<Engine> {
+    const { choice = 'auto' } = this.#options;
+    const name = own !== undefined && isEngineChoice(own) ? own : choice;
+    let engine = this.#loaded.get(name);
+    if (engine === undefined) {
+      engine = this.#load(name);
+      this.#loaded.set(name, engine);
+    }
+    return engine;
+  }
+
+  async #load(choice: EngineChoice): Promise<Engine> {
+    const { given, patience } = this.#options;
+    if (choice === 'node') return new NodeEngine(patience);
+    try {
+      return await loadUws(given);
+    } catch (error) {
+      if (choice === 'uws' || given !== undefined || isForeign(error)) throw error;
+      return new NodeEngine(patience, `${reasonOf(error)}; ${slower}`);
+    }
+  }
+}
+
+/** Tells whether a binary is not the one that it should be: nothing is served beside it. */
+function isForeign(error: unknown): boolean {
+  return error instanceof UnknownEngine && error.isExpected;
+}
+
+const slower =
+  'the HTTP server of Node.js serves in its place: a short call takes several times the CPU; modparam("httpd", ' +
+  '"engine", "node") says that this is meant';

@@ -5,6 +5,8 @@
 export interface Engine {
   readonly name: string;
   readonly version: string;
+  /** True when it is the HTTP server of Node.js itself. */
+  readonly isOfNode: boolean;
   /** Tells in one line that it was loaded in a wrong way, and the remedy; undefined when all is well. */
   readonly notice?: string | undefined;
   /** An app without TLS. */
@@ -42,8 +44,10 @@ export interface EngineHandlers {
   /** Makes the receiver of a response object. Both serve one request after the other. */
   receiver(response: EngineResponse): Receiver;
   opened(connection: Connection): void;
-  /** @param hadReply true when the last reply on it had a body of known length */
+  /** @param hadReply true when it had a reply, as far as the engine tells: see {@link Connection.tellsEveryReply} */
   closed(hadReply: boolean): void;
+  /** Makes the reply to what is no request, or none that can be served; the connection closes behind it. */
+  refusal(status: number, reason: string, wantsJson: boolean): string;
 }
 
 /** Takes the requests of one response object. Nothing may be thrown back into the engine. */
@@ -75,8 +79,8 @@ export interface EngineRequest {
 /** An app and its listen sockets. */
 export interface App {
   /** @returns undefined when the engine cannot listen there; it does not say why */
-  listen(host: string, port: number): ListenSocket | undefined;
-  listenUnix(path: string): ListenSocket | undefined;
+  listen(host: string, port: number): Promise<ListenSocket | undefined>;
+  listenUnix(path: string): Promise<ListenSocket | undefined>;
   /**
    * Listens on a listen socket that is open already. Its descriptor is the app's from now on.
    * @returns undefined when the engine cannot
@@ -102,6 +106,8 @@ export interface ListenSocket {
 export interface Connection {
   /** '' where it is not known. */
   readonly remoteAddress: string;
+  /** True when the engine tells of every reply at the end of a connection; else of a last one with a body of known length. */
+  readonly tellsEveryReply: boolean;
   /** Sends 503 with this text, and closes. */
   refuse(text: string): void;
   close(): void;
@@ -141,8 +147,13 @@ export interface EngineResponse {
   awaitBody(): void;
   /** The address of the other end, '' where it is not known. */
   readonly remoteAddress: string;
-  /** Tells whether the request is to be the last one of its connection; asked once for each. */
-  isLastDue(): boolean;
+  /** The same as {@link Connection.tellsEveryReply}. */
+  readonly tellsEveryReply: boolean;
+  /**
+   * Tells whether the request is to be the last one of its connection; asked once for each.
+   * @param isEndDoubtful true when a lenient parser may misread where it ends
+   */
+  isLastDue(isEndDoubtful: boolean): boolean;
   /** Tells whether this turn has lasted long: the request is better served in a later one, see {@link later}. */
   isTurnLong(): boolean;
   /**
@@ -156,7 +167,7 @@ export interface EngineResponse {
   /** True when the connection may be closed now, also by the end of a reply. Else use {@link later}. */
   readonly mayClose: boolean;
   /**
-   * Runs something in a later turn, in which connections may be closed.
+   * Runs something in a later turn, in which connections may be closed; at once where they always may.
    *
    * A reply after which nothing may be served on its connection waits for one, too: while it is pending, the engine
    * closes the connection when anything follows, and nothing of that is served.
@@ -199,4 +210,19 @@ export interface EngineResponse {
   close(): void;
   /** The reply has ended and nothing knows this object, nor its receiver, any more: both serve another request. */
   reuse(): void;
+}
+
+/** The engines that can be asked for. */
+export const engineChoices = ['auto', 'uws', 'node'] as const;
+
+/** `auto`: uWebSockets.js where it loads, else the HTTP server of Node.js. */
+export type EngineChoice = (typeof engineChoices)[number];
+
+/** Says what is wrong with the name of an engine, undefined when nothing is. */
+export function engineProblem(name: string): string | undefined {
+  return isEngineChoice(name) ? undefined : 'give auto, uws or node';
+}
+
+export function isEngineChoice(name: string): name is EngineChoice {
+  return (engineChoices as readonly string[]).includes(name);
 }

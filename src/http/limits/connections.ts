@@ -166,7 +166,7 @@ export class Connections {
 
   #refuse({ setting }: LimitedListener, connection: Connection, reason: string): void {
     this.counters.add(Counter.refused_connections, 1);
-    this.#excuse();
+    if (!connection.tellsEveryReply) this.#excuse();
     if (reason === '') {
       connection.close();
       return;

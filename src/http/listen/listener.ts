@@ -117,6 +117,7 @@ const noHandlers: EngineHandlers = {
   receiver: () => ({ request: () => {}, bodyPiece: () => {}, tooMany: () => {}, gone: () => {} }),
   opened: () => {},
   closed: () => {},
+  refusal: () => '',
 };
 
 /**
@@ -203,8 +204,8 @@ async function tryAddress(ip: string, port: number): Promise<void> {
   if (problem !== undefined) throw cannotListen(ip, port, problem);
 }
 
-function bind(app: App, host: string, address: string, port: number): OpenSocket {
-  const socket = app.listen(host, port);
+async function bind(app: App, host: string, address: string, port: number): Promise<OpenSocket> {
+  const socket = await app.listen(host, port);
   if (socket === undefined) throw cannotListen(address, port, 'EADDRINUSE');
   return socket;
 }
@@ -245,7 +246,7 @@ async function listenUnix(app: App, path: string, mode: string): Promise<OpenSoc
     if (statusOf(path) !== undefined) remove(path);
   }
   // The file is for its owner alone until its mode is set.
-  const socket = app.listenUnix(path);
+  const socket = await app.listenUnix(path);
   if (socket === undefined) throw noPermission(path);
   chmodSync(path, Number.parseInt(mode, 8));
   const own = statusOf(path);

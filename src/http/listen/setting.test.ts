@@ -63,7 +63,7 @@ const bad: [string, RegExp][] = [
   ['https:*:1;mode=0660', /^option mode is for unix, not for https/],
   ['unix:/x;allow=::1', /^option allow is for http and https, not for unix/],
   ['https:*:1;crt=/a', /^a listener has no option "crt": did you mean "cert"\?$/],
-  ['http:*:1;zzzzzzz=1', /^a listener has no option "zzzzzzz": known: auth, level, allow, socket$/],
+  ['http:*:1;zzzzzzz=1', /^a listener has no option "zzzzzzz": known: auth, level, allow, socket, engine$/],
   ['http:*:1;constructor=1', /^a listener has no option "constructor"/],
   ['http:*:1;auth', /^option "auth" has no value/],
   ['http:*:1;;auth=on', /^option "" has no value/],

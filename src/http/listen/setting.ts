@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { joinHostPort, splitHostPort } from '../../base/address.js';
 import { realPath } from '../../base/files.js';
 import { suggestNames } from '../../base/nearest.js';
+import { engineProblem } from '../engine/engine.js';
 import { ciphersProblem } from '../tls/ciphers.js';
 
 /** One listener, as `http:127.0.0.1:8888`, `https:[::1]:8443;cert=/etc/x.pem` or `unix:/run/x.sock` says it. */
@@ -40,6 +41,7 @@ const optionDeclarations: Readonly<Record<string, OptionDeclaration>> = {
   level: { kinds: everyKind },
   allow: { kinds: ['http', 'https'] },
   socket: { kinds: everyKind, check: socketNameProblem },
+  engine: { kinds: everyKind, check: engineProblem },
 };
 
 /** Every option that a listener of some kind has. */

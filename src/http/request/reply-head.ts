@@ -25,7 +25,7 @@ export class ReplyHead {
    * @param headers checked by {@link checkReplyHeaders}
    */
   write(
-    response: EngineResponse,
+    response: Pick<EngineResponse, 'writeStatus' | 'writeHeader' | 'writeFixedHead'>,
     status: number,
     line: string,
     contentType: string,
@@ -44,7 +44,7 @@ export class ReplyHead {
     this.#writeAll(response, contentType, headers ?? {});
   }
 
-  #writeAll(response: EngineResponse, contentType: string, headers: ReplyHeaders): void {
+  #writeAll(response: Pick<EngineResponse, 'writeHeader'>, contentType: string, headers: ReplyHeaders): void {
     const names = new Set<string>();
     for (const name of Object.keys(headers)) {
       response.writeHeader(name, headers[name] ?? '');

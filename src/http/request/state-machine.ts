@@ -6,7 +6,7 @@ import { shorten } from '../../base/text.js';
 import type { BodyPool } from '../../native/bodies.js';
 import { Compressor } from '../../native/compression.js';
 import { Pushed } from '../../native/layout.js';
-import type { EngineHandlers, EngineRequest, EngineResponse, Receiver } from '../engine/engine.js';
+import type { EngineHandlers, EngineRequest, EngineResponse, FixedHead, Receiver } from '../engine/engine.js';
 import {
   type Caller,
   type ChunkSource,
@@ -102,7 +102,7 @@ export class Exchanges {
   }
 
   /** Takes the requests of a listener. */
-  handlersFor(listener: ListenerOptions): Pick<EngineHandlers, 'posts' | 'receiver'> {
+  handlersFor(listener: ListenerOptions): Pick<EngineHandlers, 'posts' | 'receiver' | 'refusal'> {
     const { roots, stayEncrypted } = this.settings;
     const replyHead = new ReplyHead(listener.setting.kind === 'https' ? stayEncrypted : 0);
     const { compression: given } = this.settings;
@@ -114,7 +114,40 @@ export class Exchanges {
         return route === undefined ? [] : [{ path, route }];
       }),
       receiver: (response) => new HttpExchange(this, listener, { replyHead, compression }, response),
+      refusal: (status, reason, wantsJson) => this.#refusal(replyHead, status, reason, wantsJson),
     };
+  }
+
+  /** A reply to what reached no exchange, in the form that all refusals have. */
+  #refusal(replyHead: ReplyHead, status: number, reason: string, wantsJson: boolean): string {
+    const { contentType, body, headers } = this.refusals.of(nowhere, status, reason, {
+      method: '',
+      mediaType: '',
+      wantsJson,
+    });
+    const head = new TextHead();
+    const retry = status === 503 ? { 'Retry-After': '1' } : {};
+    const all = { 'Content-Type': contentType, ...headers, ...retry, Connection: 'close' };
+    replyHead.write(head, status, statusLine(status), contentType, all);
+    return `${head.text}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
+  }
+}
+
+/** Writes the head of a reply as text. */
+class TextHead {
+  text = 'HTTP/1.1 ';
+
+  writeStatus(line: string): void {
+    this.text += line;
+  }
+
+  writeHeader(name: string, value: string): void {
+    this.text += `\r\n${name}: ${value}`;
+  }
+
+  writeFixedHead({ headers }: FixedHead): void {
+    this.writeStatus('200 OK');
+    for (const [name, value] of headers) this.writeHeader(name, value);
   }
 }
 
@@ -340,8 +373,7 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
       if (service.keepsHeaders !== false && root.keptHeaders.length > 0) {
         this.#kept = root.keptHeaders.map((name) => request.getHeader(name));
       }
-      // The engine may misread where this request ends; then the connection closes after the reply.
-      this.#mustClose = head.isEndDoubtful(method) || this.#response.isLastDue();
+      this.#mustClose = this.#response.isLastDue(head.isEndDoubtful(method));
       if (isPost && hasBody) this.#response.awaitBody();
       else if (this.#mustClose || this.#response.isTurnLong()) this.#dispatchLater();
       else this.#dispatch();
@@ -366,9 +398,15 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
     return true;
   }
 
-  /** Finds the root of a path that is none of the common ones; else the request is refused. */
+  /** Finds the root of a path that is none of the common ones; else the request is refused, or answered. */
   #findRoot(path: string): boolean {
     const { roots } = this.#settings;
+    if (path === '*' && (this.method as string) === 'OPTIONS') {
+      // It asks the server as a whole (RFC 9110 §9.3.7); paths that take less tell so with 405.
+      this.#state = State.open;
+      this.reply(204, '', { Allow: 'GET, HEAD, POST' });
+      return false;
+    }
     const decoded = decodePath(path);
     const match = decoded === undefined ? undefined : roots.find(decoded);
     if (match !== undefined) {
@@ -394,7 +432,7 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
     const { head } = this.#host;
     const { maxBody, connections } = this.#settings;
     const isDoubtful = head.isEndDoubtful(this.method) || head.contentLength > maxBody;
-    const closes = isLast || isDoubtful || this.#response.isLastDue() || this.#response.isTurnLong();
+    const closes = isLast || isDoubtful || this.#response.isLastDue(false) || this.#response.isTurnLong();
     this.#state = State.refusing;
     this.#mustClose = closes || connections.isStopping;
     const refuse = (): void => {
@@ -902,7 +940,7 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
   #end(isClosing: boolean, isTold: boolean): void {
     this.#state = State.ended;
     if (this.#deadline !== undefined) clearTimeout(this.#deadline);
-    this.#settings.connections.exchangeEnded(isClosing, isTold);
+    this.#settings.connections.exchangeEnded(isClosing, isTold || this.#response.tellsEveryReply);
     if (this.#bodySlot !== -1) this.#freeBody();
   }
 }

@@ -1,4 +1,5 @@
 import { refusalBody } from '../../gateway/jsonrpc-refusal.js';
+import { isEngineChoice } from '../../http/engine/engine.js';
 import { httpCounterNames } from '../../http/limits/counters.js';
 import { HttpServer } from '../../http/server.js';
 import { daysLeft } from '../../http/tls/certificate.js';
@@ -24,6 +25,7 @@ export const httpdModule = defineBuiltIn({
     const listening = listeners(parameters, access, facts.sockets);
     const hasCallers = listening.some((listener) => listener.access !== undefined);
     const audit = protectCommands(mi, parameters, hasCallers, log);
+    const choice = typeof facts.engine === 'string' ? facts.engine : parameters.engine;
     const httpd = new HttpServer({
       listeners: listening,
       windowSize,
@@ -44,13 +46,15 @@ export const httpdModule = defineBuiltIn({
           : undefined,
       jsonRefusal: refusalBody,
       counters: counters(mi.statistics),
-      engine: facts.engine,
+      engine: typeof facts.engine === 'object' ? facts.engine : undefined,
+      engineChoice: isEngineChoice(choice) ? choice : 'auto',
       log,
     });
     const health = parameters.health === 1 ? healthPaths(httpd, status) : [];
     const landing = parameters.landing === 1 ? landingPaths(httpd, facts, health) : [];
     for (const path of [...landing, ...health]) httpd.registerPath(path);
     mi.statistics.add('httpd', 'exchanges', 'computed', () => httpd.openExchanges);
+    mi.statistics.add('httpd', 'node_listeners', 'computed', () => httpd.nodeListeners);
     mi.statistics.add('mem', 'bodies', 'computed', () => httpd.bodyBytes);
     mi.statistics.add('mem', 'body_slots', 'computed', () => httpd.bodySlots);
     mi.statistics.add('mem', 'compressions', 'computed', () => compressionsOpen());

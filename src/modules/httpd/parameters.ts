@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { AddressList } from '../../base/address.js';
 import { reasonOf } from '../../base/text.js';
 import { defineParameters } from '../../config/parameter.js';
+import { engineProblem } from '../../http/engine/engine.js';
 import { heldBodySize } from '../../http/exchange.js';
 import { allowedHostsProblem } from '../../http/limits/allowed-hosts.js';
 import { parseListenSetting } from '../../http/listen/setting.js';
@@ -190,7 +191,7 @@ export const parameters = defineParameters({
     unit: 's',
     help:
       'a client that reads nothing of its reply for this long is cut; 0: never. Idle connections and stalled ' +
-      'uploads are closed by the engine after 8 to 12 s, whatever is set here',
+      'uploads are closed then too with engine `node`; `uws` closes them after 8 to 12 s, whatever is set here',
   },
   reply_timeout: {
     type: 'int',
@@ -226,6 +227,14 @@ export const parameters = defineParameters({
     min: 1,
     max: 6,
     help: '1: the fastest, 0.1 to 0.4 s of a core for 100 MB; 6: some percent less to send, for 5 times the time and more',
+  },
+  engine: {
+    type: 'string',
+    default: 'auto',
+    help:
+      'what speaks HTTP: `uws`, uWebSockets.js; `node`, the HTTP server of Node.js: slower, and HTTP/1.0 too; `auto`: `uws` ' +
+      'where it loads, else `node`, with a warning; a listener may have its own, `;engine=node`',
+    check: engineProblem,
   },
   allowed_hosts: {
     type: 'string',

@@ -18,6 +18,7 @@ import type { UwsApp, UwsDescriptor, UwsListenSocket, UwsModule, UwsRequest, Uws
 /** uWebSockets.js, as it was loaded. */
 export class UwsEngine implements Engine {
   readonly name = 'uWebSockets.js';
+  readonly isOfNode = false;
 
   constructor(
     readonly version: string,
@@ -151,14 +152,18 @@ abstract class ListeningApp implements App {
     this.#forgetExit = closeAtThreadExit(() => closeForExit(() => this.closeNow()));
   }
 
-  listen(host: string, port: number): ListenSocket | undefined {
+  async listen(host: string, port: number): Promise<ListenSocket | undefined> {
+    return this.#listenAt(host, port);
+  }
+
+  #listenAt(host: string, port: number): ListenSocket | undefined {
     const { LIBUS_LISTEN_EXCLUSIVE_PORT: exclusive = exclusivePort } = this.#uws;
     const socket = this.#listen((app, opened) => app.listen(host, port, exclusive, opened));
     if (socket === undefined) return undefined;
     return { port: this.#uws.us_socket_local_port(socket), close: () => this.#uws.us_listen_socket_close(socket) };
   }
 
-  listenUnix(path: string): ListenSocket | undefined {
+  async listenUnix(path: string): Promise<ListenSocket | undefined> {
     const socket = this.#listen((app, opened) => app.listen_unix(opened, path));
     if (socket === undefined) return undefined;
     return { port: 0, close: () => this.#uws.us_listen_socket_close(socket) };
@@ -169,7 +174,7 @@ abstract class ListeningApp implements App {
    * opened: the loop begins to watch it later, by its number.
    */
   async listenOn(descriptor: number): Promise<ListenSocket | undefined> {
-    const socket = this.listen('127.0.0.1', 0);
+    const socket = this.#listenAt('127.0.0.1', 0);
     if (socket === undefined) return undefined;
     try {
       takeListenPlace(socket.port, descriptor);

@@ -17,7 +17,15 @@ export const enginePins: Readonly<Record<string, string>> = {
 const trustVariable = 'MI_HTTPD_ENGINE_SHA256';
 
 /** The binary is not the one that this version was made with. No other is tried then: somebody has to look at it. */
-export class UnknownEngine extends Error {}
+export class UnknownEngine extends Error {
+  /** @param isExpected true when this version was made with one for this platform: then that one is not it */
+  constructor(
+    message: string,
+    readonly isExpected: boolean,
+  ) {
+    super(message);
+  }
+}
 
 /**
  * Holds a binary of the engine to the known hashes, before any of its code runs.
@@ -37,7 +45,10 @@ export function checkEngine(path: string, target: string, version: string): stri
     known.length === 0
       ? `mi-httpd knows no hash of an engine for ${target}: make sure where this one comes from, then set`
       : `which is none that mi-httpd knows for ${target}: install again (npm ci), or, if it is one of your own, set`;
-  throw new UnknownEngine(`the HTTP engine ${path} has sha256 ${hash}; ${reason} ${trustVariable} to the hash`);
+  throw new UnknownEngine(
+    `the HTTP engine ${path} has sha256 ${hash}; ${reason} ${trustVariable} to the hash`,
+    known.length > 0,
+  );
 }
 
 function trusted(): readonly string[] {

@@ -82,6 +82,7 @@ const mostIdle = 16;
 
 /** A response of the engine, with what has to be minded about it. It serves one request after the other. */
 export class UwsReply implements EngineResponse {
+  readonly tellsEveryReply = false;
   isCorked = false;
   readonly #receiver: Receiver;
   readonly #idle: UwsReply[];
@@ -152,8 +153,9 @@ export class UwsReply implements EngineResponse {
     return addressOf(this.#raw);
   }
 
-  isLastDue(): boolean {
-    return this.#probe.isLastDue();
+  /** The engine parses chunks leniently, and takes a field without a name for the end of the head. */
+  isLastDue(isEndDoubtful: boolean): boolean {
+    return isEndDoubtful || this.#probe.isLastDue();
   }
 
   isTurnLong(): boolean {
@@ -294,6 +296,7 @@ export class UwsReply implements EngineResponse {
 
 /** A connection that has just come. */
 class UwsConnection implements Connection {
+  readonly tellsEveryReply = false;
   readonly #raw: UwsResponse;
 
   constructor(raw: UwsResponse) {

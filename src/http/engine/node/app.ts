@@ -1,0 +1,269 @@
+import { renameSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer, type Server as SecureServer } from 'node:https';
+import { createServer as createNetServer, type ListenOptions, Server as NetServer, type Socket } from 'node:net';
+import { basename, dirname, join } from 'node:path';
+import type { SecureContextOptions, TLSSocket } from 'node:tls';
+import { isMainThread } from 'node:worker_threads';
+import type { App, EngineHandlers, ListenSocket, LoadedCertificate, SecureApp } from '../engine.js';
+import { optionsOf } from './certificate.js';
+import { NodeConnection } from './connection.js';
+import { NodeReply } from './reply.js';
+import { NodeRequest, namesJson } from './request.js';
+
+/** Bytes of the longest head. */
+const headLimit = 16384;
+
+/** Requests of one connection whose replies are on their way, or that come in one turn. */
+const longestPipeline = 32;
+
+/** Milliseconds between two looks at the heads that arrive. */
+const longestLook = 1000;
+
+/** How much longer a whole request may take than a connection may stand still. */
+const requestShare = 10;
+
+const faults: Readonly<Record<string, readonly [status: number, reason: string]>> = {
+  HPE_HEADER_OVERFLOW: [431, `the head of the request is over the limit of ${headLimit} bytes`],
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, 'the chunk extensions are too long'],
+  HPE_INVALID_VERSION: [505, 'this version of HTTP is not served here; use HTTP/1.1'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'the request did not arrive in time'],
+};
+
+/** The common part of apps with TLS and without. */
+abstract class NodeApp<S extends Server | SecureServer> implements App {
+  protected readonly server: S;
+  readonly #handlers: EngineHandlers;
+  readonly #open = new Set<NodeConnection>();
+  /** By the sockets that HTTP is spoken on. */
+  readonly #bySocket = new Map<Socket, NodeConnection>();
+  #closed: (() => void) | undefined;
+  #turn = 0;
+  #isTurnTimed = false;
+
+  constructor(server: S, handlers: EngineHandlers, patience: number) {
+    this.server = server;
+    this.#handlers = handlers;
+    server.headersTimeout = patience;
+    server.requestTimeout = patience * requestShare;
+    server.keepAliveTimeout = patience;
+    server.timeout = patience;
+    // The length of the head is limited; of more fields than this Node.js would leave the last ones out.
+    server.maxHeadersCount = 0;
+    server.on('connection', (socket: Socket) => this.#opened(socket));
+    server.on('request', (request, response) => this.#request(request, response, false));
+    server.on('checkContinue', (request, response) => this.#request(request, response, true));
+    server.on('checkExpectation', (request) => this.#refuse(request, 417, 'this expectation cannot be met'));
+    server.on('connect', (request) => this.#refuse(request, 405, 'method CONNECT is not served here'));
+    server.on('clientError', (error, socket) => this.#failed(error, socket as Socket));
+    server.on('timeout', (socket: Socket) => {
+      if (this.#bySocket.get(socket)?.isBusy !== true) socket.destroy();
+    });
+  }
+
+  /** The socket that HTTP is spoken on is there. */
+  protected speaks(connection: NodeConnection, socket: Socket): void {
+    connection.socket = socket;
+    this.#bySocket.set(socket, connection);
+  }
+
+  protected abstract arrived(connection: NodeConnection): void;
+
+  #opened(raw: Socket): void {
+    const connection = new NodeConnection(raw);
+    this.#open.add(connection);
+    raw.on('close', () => this.#gone(connection));
+    this.arrived(connection);
+    this.#handlers.opened(connection);
+  }
+
+  #gone(connection: NodeConnection): void {
+    this.#open.delete(connection);
+    this.#bySocket.delete(connection.socket);
+    // As uWebSockets.js does: first that there is one less, then whose reply it was.
+    this.#handlers.closed(connection.hadReply);
+    connection.closed();
+    if (this.#open.size === 0) this.#closed?.();
+  }
+
+  #request(message: IncomingMessage, response: ServerResponse, isContinueDue: boolean): void {
+    const connection = this.#bySocket.get(message.socket);
+    if (connection === undefined || connection.isLast) return;
+    const request = new NodeRequest(message);
+    if (request.fault !== undefined) {
+      this.#part(connection, request.fault, request.wantsJson);
+      return;
+    }
+    if (connection.pending >= longestPipeline || connection.countIn(this.#turnNow()) > longestPipeline) {
+      const reason = `more than ${longestPipeline} requests in one piece; wait for replies before sending more`;
+      this.#part(connection, [503, reason], request.wantsJson);
+      return;
+    }
+    const reply = new NodeReply(this.#handlers.receiver, connection, message, response, isContinueDue);
+    connection.began(reply);
+    response.on('finish', () => connection.ended(reply));
+    reply.receiver.request(request, message.method ?? '', request.path, undefined);
+  }
+
+  /** A number that is another one in each turn of the event loop. */
+  #turnNow(): number {
+    if (!this.#isTurnTimed) {
+      this.#isTurnTimed = true;
+      setImmediate(this.#nextTurn);
+    }
+    return this.#turn;
+  }
+
+  readonly #nextTurn = (): void => {
+    this.#turn += 1;
+    this.#isTurnTimed = false;
+  };
+
+  #refuse(message: IncomingMessage, status: number, reason: string): void {
+    const connection = this.#bySocket.get(message.socket);
+    if (connection === undefined || connection.isLast) return;
+    this.#part(connection, [status, reason], new NodeRequest(message).wantsJson);
+  }
+
+  /** The parser refuses what came, or the connection failed. */
+  #failed(error: NodeJS.ErrnoException, socket: Socket): void {
+    const connection = this.#bySocket.get(socket);
+    const { code = '' } = error;
+    const isOfParser = code.startsWith('HPE_') || code === 'ERR_HTTP_REQUEST_TIMEOUT';
+    if (connection === undefined || !isOfParser || !socket.writable) {
+      socket.destroy();
+      return;
+    }
+    // What follows a request that asks for the end of the connection, or a refusal.
+    if (connection.isLast || code === 'HPE_CLOSED_CONNECTION') return;
+    if (socket.bytesRead === 0) {
+      socket.destroy();
+      return;
+    }
+    const { rawPacket, reason = error.message } = error as {
+      readonly rawPacket?: Buffer;
+      readonly reason?: string;
+    } & Error;
+    const fault = faults[code] ?? ([400, `the request is malformed: ${reason}`] as const);
+    this.#part(connection, fault, namesJson(rawPacket?.toString('latin1', 0, headLimit) ?? ''));
+  }
+
+  #part(
+    connection: NodeConnection,
+    [status, reason]: readonly [status: number, reason: string],
+    wantsJson: boolean,
+  ): void {
+    connection.part(this.#handlers.refusal(status, reason, wantsJson));
+  }
+
+  listen(host: string, port: number): Promise<ListenSocket | undefined> {
+    return this.#listen({ host, port, exclusive: true });
+  }
+
+  async listenUnix(path: string): Promise<ListenSocket | undefined> {
+    // Under a name of its own first: Node.js removes the file of that name at the end, whoever has it by then.
+    const hidden = join(dirname(path), `.${basename(path).slice(0, 4)}${process.pid.toString(36)}`);
+    const umask = isMainThread ? process.umask(0o177) : undefined;
+    let listening: Promise<ListenSocket | undefined>;
+    try {
+      listening = this.#listen({ path: hidden });
+    } finally {
+      if (umask !== undefined) process.umask(umask);
+    }
+    const socket = await listening;
+    if (socket !== undefined) renameSync(hidden, path);
+    return socket;
+  }
+
+  listenOn(descriptor: number): Promise<ListenSocket | undefined> {
+    const options = { fd: descriptor, exclusive: true };
+    if (!this.server.listening) return this.#listen(options);
+    // A server of Node.js listens on one socket. The connections of others are handed to it.
+    const { server } = this;
+    const other = createNetServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+      Object.assign(socket, { server });
+      server.emit('connection', socket);
+    });
+    return this.#listen(options, other);
+  }
+
+  #listen(
+    options: ListenOptions & { readonly fd?: number },
+    server: NetServer = this.server,
+  ): Promise<ListenSocket | undefined> {
+    return new Promise((resolve) => {
+      const failed = (): void => resolve(undefined);
+      server.once('error', failed);
+      server.listen(options, () => {
+        server.off('error', failed);
+        server.on('error', () => {});
+        const address = server.address();
+        resolve({
+          port: typeof address === 'object' ? (address?.port ?? 0) : 0,
+          // That of net alone: the one of http closes connections that are idle too, and stops to look at slow heads.
+          close: () => void NetServer.prototype.close.call(server),
+        });
+      });
+    });
+  }
+
+  close(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#closed = resolve;
+      this.server.close();
+      for (const connection of this.#open) connection.destroy();
+      if (this.#open.size === 0) resolve();
+    });
+  }
+}
+
+function optionsFor(patience: number): ServerOptions {
+  return {
+    maxHeaderSize: headLimit,
+    insecureHTTPParser: false,
+    // A request without one gets a reply that tells so.
+    requireHostHeader: false,
+    connectionsCheckingInterval: patience === 0 ? longestLook : Math.min(longestLook, Math.ceil(patience / 4)),
+  };
+}
+
+export class PlainNodeApp extends NodeApp<Server> {
+  constructor(handlers: EngineHandlers, patience: number) {
+    super(createServer(optionsFor(patience)), handlers, patience);
+  }
+
+  protected override arrived(connection: NodeConnection): void {
+    this.speaks(connection, connection.raw);
+  }
+}
+
+export class SecureNodeApp extends NodeApp<SecureServer> implements SecureApp {
+  /** Before their handshakes, by where they come from: the socket of TLS does not tell which one it is on. */
+  readonly #arrived = new Map<string, NodeConnection>();
+
+  constructor(handlers: EngineHandlers, patience: number, certificate: SecureContextOptions) {
+    const handshakeTimeout = patience === 0 ? {} : { handshakeTimeout: patience };
+    super(createSecureServer({ ...optionsFor(patience), ...handshakeTimeout, ...certificate }), handlers, patience);
+    this.server.on('secureConnection', (socket: TLSSocket) => {
+      const connection = this.#arrived.get(placeOf(socket));
+      if (connection !== undefined) this.speaks(connection, socket);
+      else socket.destroy();
+    });
+  }
+
+  protected override arrived(connection: NodeConnection): void {
+    const place = placeOf(connection.raw);
+    this.#arrived.set(place, connection);
+    connection.raw.on('close', () => {
+      if (this.#arrived.get(place) === connection) this.#arrived.delete(place);
+    });
+  }
+
+  replace(certificate: LoadedCertificate): void {
+    this.server.setSecureContext(optionsOf(certificate));
+  }
+}
+
+function placeOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
+}

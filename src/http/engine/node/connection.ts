@@ -1,0 +1,132 @@
+import type { Socket } from 'node:net';
+import type { Connection } from '../engine.js';
+import type { NodeReply, ReplyConnection } from './reply.js';
+
+/** Milliseconds in which a client gets to read why it is refused, while the rest of what it sends is dropped. */
+const farewell = 1000;
+
+/** A connection: its socket, and the requests on it whose replies are on their way. */
+export class NodeConnection implements Connection, ReplyConnection {
+  readonly tellsEveryReply = true;
+  isLast = false;
+  /** True when it had a request that was served or refused, or was refused itself. */
+  hadReply = false;
+  /** What HTTP is spoken on: by TLS another one than {@link raw}, once its handshake is done. */
+  socket: Socket;
+  /** In the order in which they came. */
+  readonly #pending = new Set<NodeReply>();
+  #gone: (() => void) | undefined;
+  #turn = -1;
+  /** Requests of that turn. */
+  #run = 0;
+  /** What is sent behind the last reply: why nothing more is served. */
+  #farewell: string | undefined;
+
+  constructor(readonly raw: Socket) {
+    this.socket = raw;
+  }
+
+  get remoteAddress(): string {
+    const { remoteAddress: address = '' } = this.raw;
+    // IPv4 by a socket for both families, and the interface of a local address.
+    if (address.startsWith('::ffff:') && address.includes('.')) return address.slice(7);
+    const scope = address.indexOf('%');
+    return scope === -1 ? address : address.slice(0, scope);
+  }
+
+  /** Requests whose replies have not been sent whole. */
+  get pending(): number {
+    return this.#pending.size;
+  }
+
+  /** Counts a request, and gives how many have come in this turn. */
+  countIn(turn: number): number {
+    if (turn !== this.#turn) {
+      this.#turn = turn;
+      this.#run = 0;
+    }
+    this.#run += 1;
+    return this.#run;
+  }
+
+  /** True when it stands still because of this side. */
+  get isBusy(): boolean {
+    for (const reply of this.#pending) if (reply.isBusy) return true;
+    return false;
+  }
+
+  /** A request has come. */
+  began(reply: NodeReply): void {
+    this.hadReply = true;
+    this.#gone = undefined;
+    this.#pending.add(reply);
+  }
+
+  /** A reply has been sent whole. */
+  ended(reply: NodeReply): void {
+    this.#pending.delete(reply);
+    const [next] = this.#pending;
+    if (next !== undefined) next.moved();
+    else if (this.#farewell !== undefined) this.#part(this.#farewell);
+  }
+
+  /** Tells the client, behind the replies that it waits for, why nothing more of it is served, and closes. */
+  part(text: string): void {
+    this.isLast = true;
+    // A request that was broken off: nothing can be told of it but this.
+    for (const reply of this.#pending) if (reply.isReceiving) this.#breakOff(reply);
+    if (this.#pending.size === 0) this.#part(text);
+    else this.#farewell = text;
+  }
+
+  #breakOff(reply: NodeReply): void {
+    if (reply.isEnded) return;
+    this.#pending.delete(reply);
+    reply.gone();
+  }
+
+  #part(text: string): void {
+    this.#farewell = undefined;
+    if (text === '' || !this.socket.writable) {
+      this.destroy();
+      return;
+    }
+    this.socket.end(text);
+    const timer = setTimeout(() => this.destroy(), farewell).unref();
+    this.raw.once('close', () => clearTimeout(timer));
+  }
+
+  refuse(text: string): void {
+    this.hadReply = true;
+    const head = 'HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nRetry-After: 1\r\n';
+    this.isLast = true;
+    this.socket.write(`${head}Connection: close\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`);
+    // It counts until it has closed: what else it sends is not waited for.
+    this.socket.destroySoon();
+  }
+
+  close(): void {
+    this.hadReply = true;
+    this.destroy();
+  }
+
+  onGone(gone: () => void): void {
+    this.#gone = gone;
+  }
+
+  destroy(): void {
+    this.isLast = true;
+    this.socket.destroy();
+    if (this.socket !== this.raw) this.raw.destroy();
+  }
+
+  /** The socket has closed. */
+  closed(): void {
+    const pending = [...this.#pending];
+    this.#pending.clear();
+    for (const reply of pending) reply.gone();
+    const gone = this.#gone;
+    this.#gone = undefined;
+    gone?.();
+  }
+}

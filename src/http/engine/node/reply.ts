@@ -1,0 +1,228 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { EngineResponse, FixedHead, Receiver, Taken } from '../engine.js';
+
+/** Bytes of a body up to which it is sent whole: Node.js keeps what the kernel does not take of it. */
+const wholeSize = 65536;
+
+/** Bytes of a stream that are given to Node.js at once. */
+const pieceSize = 65536;
+
+const noBytes = new ArrayBuffer(0);
+
+/** The connection of a reply, as the reply knows it. */
+export interface ReplyConnection {
+  readonly remoteAddress: string;
+  /** No request that follows is served. */
+  isLast: boolean;
+  destroy(): void;
+}
+
+/** A reply that Node.js sends. */
+export class NodeReply implements EngineResponse {
+  readonly tellsEveryReply = true;
+  /** What is written is sent together by Node.js. */
+  readonly isCorked = true;
+  /** Connections may be closed at any time. */
+  readonly mayClose = true;
+  readonly #connection: ReplyConnection;
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #receiver: Receiver;
+  #status = 200;
+  #reason = 'OK';
+  readonly #fields: string[] = [];
+  #isReceiving = false;
+  #isEnded = false;
+  /** True while the client waits for leave to send the body (RFC 9110 §10.1.1). */
+  #isContinueDue: boolean;
+  #writable: (() => void) | undefined;
+
+  /** @param isContinueDue true when the client waits for leave to send the body */
+  constructor(
+    receiver: (response: EngineResponse) => Receiver,
+    connection: ReplyConnection,
+    request: IncomingMessage,
+    response: ServerResponse,
+    isContinueDue: boolean,
+  ) {
+    this.#connection = connection;
+    this.#request = request;
+    this.#response = response;
+    this.#isContinueDue = isContinueDue;
+    this.#receiver = receiver(this);
+    // Of the end of its connection the connection tells.
+    response.on('error', () => {});
+  }
+
+  get receiver(): Receiver {
+    return this.#receiver;
+  }
+
+  /** True while its body arrives. */
+  get isReceiving(): boolean {
+    return this.#isReceiving;
+  }
+
+  /** True when nothing moves on its connection because of this side. */
+  get isBusy(): boolean {
+    return !this.#isEnded && !this.#isReceiving;
+  }
+
+  get isEnded(): boolean {
+    return this.#isEnded;
+  }
+
+  /** The reply is the next to be sent, or the client takes more. */
+  moved(): void {
+    this.#writable?.();
+  }
+
+  /** Its connection has gone. */
+  gone(): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.#receiver.gone();
+  }
+
+  watch(): void {}
+
+  awaitBody(): void {
+    if (this.#isContinueDue) {
+      this.#isContinueDue = false;
+      this.#response.writeContinue();
+    }
+    this.#isReceiving = true;
+    const request = this.#request;
+    const length = Number(request.headers['content-length'] ?? Number.NaN);
+    let received = 0;
+    request.on('data', (piece: Buffer) => {
+      received += piece.length;
+      const isLast = received === length;
+      if (isLast) this.#isReceiving = false;
+      // Memory of its own: that of Node.js has other pieces beside it.
+      this.#receiver.bodyPiece(new Uint8Array(piece).buffer, isLast);
+    });
+    if (!Number.isNaN(length)) return;
+    request.on('end', () => {
+      this.#isReceiving = false;
+      this.#receiver.bodyPiece(noBytes, true);
+    });
+  }
+
+  get remoteAddress(): string {
+    return this.#connection.remoteAddress;
+  }
+
+  isLastDue(): boolean {
+    return false;
+  }
+
+  isTurnLong(): boolean {
+    return false;
+  }
+
+  takesWhole(length: number): boolean {
+    return length <= wholeSize;
+  }
+
+  cork(write: () => void): void {
+    write();
+  }
+
+  later(run: () => void, cut: (error: unknown) => void): void {
+    try {
+      run();
+    } catch (error) {
+      cut(error);
+    }
+  }
+
+  writeStatus(line: string): void {
+    this.#status = Number(line.slice(0, 3));
+    this.#reason = line.slice(4);
+  }
+
+  writeHeader(name: string, value: string): void {
+    if (name === 'Connection') this.#connection.isLast = true;
+    // Node.js writes Latin-1, and takes no other character.
+    this.#fields.push(name, Buffer.from(value).toString('latin1'));
+  }
+
+  writeFixedHead({ headers }: FixedHead): void {
+    for (const [name, value] of headers) this.#fields.push(name, value);
+  }
+
+  end(body: string | Uint8Array, isClosing: boolean, isLastAsked: boolean): void {
+    // A copy: Node.js keeps what the kernel does not take.
+    const bytes = typeof body === 'string' ? body : Buffer.from(body);
+    this.#writeHead(Buffer.byteLength(bytes), isClosing || isLastAsked);
+    this.#isEnded = true;
+    this.#response.end(bytes);
+  }
+
+  endHead(length: number | undefined, isClosing: boolean, isLastAsked: boolean): void {
+    this.#writeHead(length, isClosing || isLastAsked);
+    this.#isEnded = true;
+    this.#response.end();
+  }
+
+  writeOf(total: number, offset: number, piece: Uint8Array, writeHead: (() => void) | undefined): Taken {
+    if (!this.#isFree) return { bytes: 0, isFree: false, isComplete: false };
+    if (writeHead !== undefined) {
+      writeHead();
+      this.#writeHead(total, false);
+    }
+    const bytes = Buffer.from(piece.subarray(0, pieceSize));
+    const isComplete = offset + bytes.length === total;
+    if (isComplete) this.#isEnded = true;
+    const isFree = isComplete ? this.#response.end(bytes) !== undefined : this.#response.write(bytes);
+    return { bytes: bytes.length, isFree, isComplete };
+  }
+
+  write(piece: Uint8Array, writeHead: (() => void) | undefined): Taken {
+    if (!this.#isFree) return { bytes: 0, isFree: false, isComplete: false };
+    if (writeHead !== undefined) {
+      writeHead();
+      this.#writeHead(undefined, false);
+    }
+    const bytes = Buffer.from(piece.subarray(0, pieceSize));
+    return { bytes: bytes.length, isFree: this.#response.write(bytes), isComplete: false };
+  }
+
+  endBody(writeHead: (() => void) | undefined): void {
+    if (writeHead !== undefined) {
+      writeHead();
+      this.#writeHead(undefined, false);
+    }
+    this.#isEnded = true;
+    this.#response.end();
+  }
+
+  onWritable(writable: () => void): void {
+    this.#writable = writable;
+    this.#response.on('drain', writable);
+  }
+
+  /** A connection with a reply on the way is not closed for standing still. */
+  keepAlive(): void {}
+
+  close(): void {
+    this.#isEnded = true;
+    this.#connection.destroy();
+  }
+
+  reuse(): void {}
+
+  /** False while the replies to earlier requests are on their way, or the client does not read. */
+  get #isFree(): boolean {
+    return this.#response.socket !== null && !this.#response.writableNeedDrain;
+  }
+
+  #writeHead(length: number | undefined, isClosing: boolean): void {
+    const fields = this.#fields;
+    if (length !== undefined) fields.push('Content-Length', String(length));
+    // What the client may send, or not, of a body that it has no leave for cannot be told from the next request.
+    if (isClosing || (this.#isContinueDue && !this.#connection.isLast)) this.writeHeader('Connection', 'close');
+    this.#response.writeHead(this.#status, this.#reason, fields);
+  }
+}
