@@ -23,6 +23,14 @@ function config(listeners: readonly string[], ...parameters: readonly string[]):
   return `loadmodule "httpd.so"\n${set}loadmodule "mi_http.so"\n`;
 }
 
+/** The same with each listener on an engine. */
+function configOf(engine: string, listeners: readonly string[], ...parameters: readonly string[]): string {
+  return config(
+    listeners.map((text) => `${text};engine=${engine}`),
+    ...parameters,
+  );
+}
+
 /** Calls `version`; gives the status, or throws what the connection ends by. */
 async function call(target: { port?: number; socketPath?: string }, agent: Agent | false = false): Promise<number> {
   const body = '{"jsonrpc":"2.0","id":1,"method":"version"}';
@@ -48,32 +56,138 @@ async function call(target: { port?: number; socketPath?: string }, agent: Agent
   }
 }
 
-unless(lacksManager, describe)('sockets of the service manager', { concurrent: true }, () => {
-  test('are served where a listener has their address, by TCP and by a Unix socket', async ({
-    lifetime,
-    temporaryFiles,
-  }) => {
-    const folder = temporaryFiles({});
-    const path = join(folder, 'mi.sock');
-    const cfg = join(temporaryFiles({ 'a.cfg': config(['http:127.0.0.1:0;socket=mi', `unix:${path}`]) }), 'a.cfg');
-    const units = [
-      { name: 'mi', address: local },
-      { name: 'local', path, mode: 0o600 },
-    ];
-    const manager = new SocketManager(lifetime, units, ['-f', cfg]);
-    const [port = 0] = await manager.ports();
-    await manager.line(/serving http:\/\/unix:/);
-    expect(manager.lines.join('\n')).toContain(`"url":"http://127.0.0.1:${port}/mi"`);
-    expect(await call({ port })).toBe(200);
-    expect(await call({ socketPath: path })).toBe(200);
-    manager.signal('SIGHUP');
-    await manager.line(/serving http:\/\/unix:/, 2);
-    // The file is that of the manager, and stays.
-    expect(await call({ socketPath: path })).toBe(200);
-    manager.signal('SIGTERM');
-    expect((await manager.ended).status).toBe(0);
-  });
+for (const engine of ['uws', 'node'] as const) {
+  unless(lacksManager, describe)(`sockets of the service manager, served by ${engine}`, { concurrent: true }, () => {
+    test('are served where a listener has their address, by TCP and by a Unix socket', async ({
+      lifetime,
+      temporaryFiles,
+    }) => {
+      const folder = temporaryFiles({});
+      const path = join(folder, 'mi.sock');
+      const cfg = join(
+        temporaryFiles({ 'a.cfg': configOf(engine, ['http:127.0.0.1:0;socket=mi', `unix:${path}`]) }),
+        'a.cfg',
+      );
+      const units = [
+        { name: 'mi', address: local },
+        { name: 'local', path, mode: 0o600 },
+      ];
+      const manager = new SocketManager(lifetime, units, ['-f', cfg]);
+      const [port = 0] = await manager.ports();
+      await manager.line(/serving http:\/\/unix:/);
+      expect(manager.lines.join('\n')).toContain(`"url":"http://127.0.0.1:${port}/mi"`);
+      expect(await call({ port })).toBe(200);
+      expect(await call({ socketPath: path })).toBe(200);
+      manager.signal('SIGHUP');
+      await manager.line(/serving http:\/\/unix:/, 2);
+      // The file is that of the manager, and stays.
+      expect(await call({ socketPath: path })).toBe(200);
+      manager.signal('SIGTERM');
+      expect((await manager.ended).status).toBe(0);
+    });
 
+    test('serve TLS, and certificates that are read again', async ({ lifetime, temporaryFiles, files }) => {
+      const { certFile, keyFile } = files.make('one.example', { key: 'ec' });
+      const listener = `https:127.0.0.1:0;socket=mi;cert=${certFile};key=${keyFile}`;
+      const cfg = join(temporaryFiles({ 'a.cfg': configOf(engine, [listener]) }), 'a.cfg');
+      const manager = new SocketManager(lifetime, [{ name: 'mi', address: local }], ['-f', cfg]);
+      const [port = 0] = await manager.ports();
+      const line = await manager.line(/serving https:/);
+      expect(await served(port, '/healthz')).toBe('one.example');
+      const next = files.make('two.example', { key: 'ec' });
+      copyFileSync(next.certFile, certFile);
+      copyFileSync(next.keyFile, keyFile);
+      process.kill((JSON.parse(line) as LogLine).pid, 'SIGHUP');
+      await expect.poll(() => served(port, '/healthz')).toBe('two.example');
+      manager.signal('SIGTERM');
+      expect((await manager.ended).status).toBe(0);
+    });
+
+    test('have the limits of the server', async ({ lifetime, temporaryFiles }) => {
+      const text = configOf(engine, ['http:127.0.0.1:0;socket=mi'], '"max_connections", 2');
+      const cfg = join(temporaryFiles({ 'a.cfg': text }), 'a.cfg');
+      const manager = new SocketManager(lifetime, [{ name: 'mi', address: local }], ['-f', cfg]);
+      const [port = 0] = await manager.ports();
+      await manager.line(/serving http:/);
+      const agent = new Agent({ keepAlive: true });
+      lifetime.onTestFinished(() => agent.destroy());
+      const held = connect(port, '127.0.0.1');
+      lifetime.onTestFinished(() => held.destroy());
+      await once(held, 'connect');
+      expect(await call({ port }, agent)).toBe(200);
+      expect(await call({ port })).toBe(503);
+      manager.signal('SIGTERM');
+      expect((await manager.ended).status).toBe(0);
+    });
+
+    test('a connection that came before the stop has its first request answered, an idle one its next', async ({
+      lifetime,
+      temporaryFiles,
+    }) => {
+      const cfg = join(temporaryFiles({ 'a.cfg': configOf(engine, ['http:127.0.0.1:0;socket=mi']) }), 'a.cfg');
+      const manager = new SocketManager(lifetime, [{ name: 'mi', address: local }], ['-f', cfg]);
+      const [port = 0] = await manager.ports();
+      await manager.line(/serving http:/);
+      const [fresh, idle] = await Promise.all([RawClient.connect(port), RawClient.connect(port)]);
+      for (const client of [fresh, idle]) lifetime.onTestFinished(() => client.kill());
+      expect((await idle.ask('GET', '/healthz')).status).toBe(200);
+      manager.signal('SIGHUP');
+      await manager.line(/finishing what runs/);
+      for (const client of [fresh, idle]) client.request('GET', '/healthz');
+      for (const client of [fresh, idle]) {
+        const { status, headers } = await client.response();
+        expect([status, headers.get('connection')]).toStrictEqual([200, 'close']);
+        await client.closed;
+      }
+      await manager.line(/serving http:/, 2);
+      manager.signal('SIGTERM');
+      expect((await manager.ended).status).toBe(0);
+    });
+
+    test('requests meet no gap while the server is restarted', async ({ lifetime, temporaryFiles }) => {
+      const path = join(temporaryFiles({}), 'mi.sock');
+      const text = configOf(engine, ['http:127.0.0.1:0;socket=mi', `unix:${path}`]);
+      const cfg = join(temporaryFiles({ 'a.cfg': text }), 'a.cfg');
+      const units = [
+        { name: 'mi', address: local },
+        { name: 'local', path },
+      ];
+      const manager = new SocketManager(lifetime, units, ['-f', cfg]);
+      const [port = 0] = await manager.ports();
+      await manager.line(/serving http:\/\/unix:/);
+      const agent = new Agent({ keepAlive: true });
+      lifetime.onTestFinished(() => agent.destroy());
+      const ways = [
+        () => call({ port }),
+        () => call({ port }),
+        () => call({ socketPath: path }),
+        () => call({ port }, agent),
+      ];
+      const results = new Map<string, number>();
+      let isOver = false;
+      const clients = ways.map(async (way) => {
+        while (!isOver) {
+          const result = await way().catch((error: NodeJS.ErrnoException) => error.code ?? error.message);
+          results.set(String(result), (results.get(String(result)) ?? 0) + 1);
+        }
+      });
+      const restarts = count(3, 30);
+      for (let nth = 2; nth <= restarts + 1; nth++) {
+        manager.signal('SIGHUP');
+        await manager.line(/serving http:\/\/unix:/, nth);
+        for (let i = 0; i < 50; i++) expect(await call({ port })).toBe(200);
+      }
+      isOver = true;
+      await Promise.all(clients);
+      expect([...results.keys()]).toStrictEqual(['200']);
+      expect(manager.lines.filter((line) => line === 'ended 0').length).toBe(restarts);
+      manager.signal('SIGTERM');
+      expect((await manager.ended).status).toBe(0);
+    });
+  });
+}
+
+unless(lacksManager, describe)('sockets of the service manager', { concurrent: true }, () => {
   for (const [address, ip] of [
     ['127.0.0.1', '127.0.0.1'],
     ['0.0.0.0', '*'],
@@ -92,40 +206,6 @@ unless(lacksManager, describe)('sockets of the service manager', { concurrent: t
       expect((await manager.ended).status).toBe(0);
     });
   }
-
-  test('serve TLS, and certificates that are read again', async ({ lifetime, temporaryFiles, files }) => {
-    const { certFile, keyFile } = files.make('one.example', { key: 'ec' });
-    const listener = `https:127.0.0.1:0;socket=mi;cert=${certFile};key=${keyFile}`;
-    const cfg = join(temporaryFiles({ 'a.cfg': config([listener]) }), 'a.cfg');
-    const manager = new SocketManager(lifetime, [{ name: 'mi', address: local }], ['-f', cfg]);
-    const [port = 0] = await manager.ports();
-    const line = await manager.line(/serving https:/);
-    expect(await served(port, '/healthz')).toBe('one.example');
-    const next = files.make('two.example', { key: 'ec' });
-    copyFileSync(next.certFile, certFile);
-    copyFileSync(next.keyFile, keyFile);
-    process.kill((JSON.parse(line) as LogLine).pid, 'SIGHUP');
-    await expect.poll(() => served(port, '/healthz')).toBe('two.example');
-    manager.signal('SIGTERM');
-    expect((await manager.ended).status).toBe(0);
-  });
-
-  test('have the limits of the server', async ({ lifetime, temporaryFiles }) => {
-    const text = config(['http:127.0.0.1:0;socket=mi'], '"max_connections", 2');
-    const cfg = join(temporaryFiles({ 'a.cfg': text }), 'a.cfg');
-    const manager = new SocketManager(lifetime, [{ name: 'mi', address: local }], ['-f', cfg]);
-    const [port = 0] = await manager.ports();
-    await manager.line(/serving http:/);
-    const agent = new Agent({ keepAlive: true });
-    lifetime.onTestFinished(() => agent.destroy());
-    const held = connect(port, '127.0.0.1');
-    lifetime.onTestFinished(() => held.destroy());
-    await once(held, 'connect');
-    expect(await call({ port }, agent)).toBe(200);
-    expect(await call({ port })).toBe(503);
-    manager.signal('SIGTERM');
-    expect((await manager.ended).status).toBe(0);
-  });
 
   test('are no business of a process that they are not for', async ({ lifetime }) => {
     const args = ['-f', join(checkout, 'mi-httpd.cfg'), '-l', '127.0.0.1', '-p', '0'];
@@ -204,71 +284,6 @@ unless(lacksManager, describe)('sockets of the service manager', { concurrent: t
     const { status, stderr } = await manager.ended;
     expect(stderr).toMatch(/hands over its socket, but the file is gone; .*RuntimeDirectoryPreserve=yes/);
     expect(status).toBe(1);
-  });
-
-  test('a connection that came before the stop has its first request answered, an idle one its next', async ({
-    lifetime,
-    temporaryFiles,
-  }) => {
-    const cfg = join(temporaryFiles({ 'a.cfg': config(['http:127.0.0.1:0;socket=mi']) }), 'a.cfg');
-    const manager = new SocketManager(lifetime, [{ name: 'mi', address: local }], ['-f', cfg]);
-    const [port = 0] = await manager.ports();
-    await manager.line(/serving http:/);
-    const [fresh, idle] = await Promise.all([RawClient.connect(port), RawClient.connect(port)]);
-    for (const client of [fresh, idle]) lifetime.onTestFinished(() => client.kill());
-    expect((await idle.ask('GET', '/healthz')).status).toBe(200);
-    manager.signal('SIGHUP');
-    await manager.line(/finishing what runs/);
-    for (const client of [fresh, idle]) client.request('GET', '/healthz');
-    for (const client of [fresh, idle]) {
-      const { status, headers } = await client.response();
-      expect([status, headers.get('connection')]).toStrictEqual([200, 'close']);
-      await client.closed;
-    }
-    await manager.line(/serving http:/, 2);
-    manager.signal('SIGTERM');
-    expect((await manager.ended).status).toBe(0);
-  });
-
-  test('requests meet no gap while the server is restarted', async ({ lifetime, temporaryFiles }) => {
-    const path = join(temporaryFiles({}), 'mi.sock');
-    const text = config(['http:127.0.0.1:0;socket=mi', `unix:${path}`]);
-    const cfg = join(temporaryFiles({ 'a.cfg': text }), 'a.cfg');
-    const units = [
-      { name: 'mi', address: local },
-      { name: 'local', path },
-    ];
-    const manager = new SocketManager(lifetime, units, ['-f', cfg]);
-    const [port = 0] = await manager.ports();
-    await manager.line(/serving http:\/\/unix:/);
-    const agent = new Agent({ keepAlive: true });
-    lifetime.onTestFinished(() => agent.destroy());
-    const ways = [
-      () => call({ port }),
-      () => call({ port }),
-      () => call({ socketPath: path }),
-      () => call({ port }, agent),
-    ];
-    const results = new Map<string, number>();
-    let isOver = false;
-    const clients = ways.map(async (way) => {
-      while (!isOver) {
-        const result = await way().catch((error: NodeJS.ErrnoException) => error.code ?? error.message);
-        results.set(String(result), (results.get(String(result)) ?? 0) + 1);
-      }
-    });
-    const restarts = count(3, 30);
-    for (let nth = 2; nth <= restarts + 1; nth++) {
-      manager.signal('SIGHUP');
-      await manager.line(/serving http:\/\/unix:/, nth);
-      for (let i = 0; i < 50; i++) expect(await call({ port })).toBe(200);
-    }
-    isOver = true;
-    await Promise.all(clients);
-    expect([...results.keys()]).toStrictEqual(['200']);
-    expect(manager.lines.filter((line) => line === 'ended 0').length).toBe(restarts);
-    manager.signal('SIGTERM');
-    expect((await manager.ended).status).toBe(0);
   });
 });
 
