@@ -5,6 +5,8 @@
 //! client read PORT PATH BODY COUNT                       for each reply a line BYTES FIRST_BYTE_NS TOTAL_NS; 0: for ever
 //! client slow PORT PATH BODY CONNECTIONS SECONDS         each reads 64 KiB ten times a second
 //! client stay PORT PATH BODY CONNECTIONS SECONDS         each makes one call, then stays; tells `ready`
+//!
+//! CODING in the environment is the Accept-Encoding of them; what comes is counted and not decoded.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -24,8 +26,13 @@ struct Target {
 
 impl Target {
     fn new(port: u16, path: &str, body: &str) -> Self {
+        let coding = match std::env::var("CODING") {
+            Ok(coding) if !coding.is_empty() => format!("Accept-Encoding: {coding}\r\n"),
+            _ => String::new(),
+        };
         let request = |connection: &str| {
-            let head = format!("POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n{connection}");
+            let type_line = "Content-Type: application/json";
+            let head = format!("POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{type_line}\r\n{coding}{connection}");
             format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
         };
         Self { port, request: request(""), closing: request("Connection: close\r\n") }

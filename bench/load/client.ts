@@ -93,12 +93,13 @@ export async function stay(port: number, call: Call, connections: number): Promi
 function start(
   verb: string,
   port: number,
-  { path, body }: Call,
+  { path, body, coding }: Call,
   numbers: readonly number[],
   transport: Transport = 'plain',
   isFirst = false,
 ): ChildProcess {
   const client = transport === 'plain' ? [program] : [process.execPath, bundle('bench/load/tls-client.ts')];
   const command = [...client, verb, String(port), path, body, ...numbers.map(String)];
-  return startOn(loadCore, command, { stdio: ['ignore', 'pipe', 'pipe'] }, isFirst);
+  const env = { ...process.env, CODING: coding ?? '' };
+  return startOn(loadCore, command, { stdio: ['ignore', 'pipe', 'pipe'], env }, isFirst);
 }

@@ -16,7 +16,9 @@ else if (verb === 'slow') await readSlowly(first, second);
 else throw new Error(`no verb ${verb}`);
 
 function request(connection = ''): string {
-  const head = `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n${connection}`;
+  const { CODING: coding = '' } = process.env;
+  const asked = coding === '' ? connection : `Accept-Encoding: ${coding}\r\n${connection}`;
+  const head = `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n${asked}`;
   return `${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
 }
 

@@ -8,6 +8,8 @@ export type Command = 'version' | 'which' | 'get_statistics' | 'ul_dump' | 'wait
 export interface Call {
   readonly path: string;
   readonly body: string;
+  /** Value of Accept-Encoding; left out, there is none. */
+  readonly coding?: string;
 }
 
 /** How a peer is to be started. */

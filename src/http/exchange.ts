@@ -82,6 +82,8 @@ export interface Exchange {
   readonly mediaType: string;
   /** True when it is JSON, or asks for JSON by name (Accept): then a refusal is best JSON too. */
   readonly wantsJson: boolean;
+  /** True when it asks for lines of JSON by name (`Accept: application/x-ndjson`), and not less than for JSON. */
+  readonly wantsLines: boolean;
   /** The body. With `borrowBody` it is only valid until `onRequest` returns; otherwise it is the handler's own. */
   readonly body: Uint8Array;
   /** The same bytes as they lie, where they may be handed on without a view of them being made. */

@@ -87,6 +87,11 @@ export class StatisticsSelection extends Piecewise<Record<string, number>> {
     return new BytesCursor(this.print());
   }
 
+  /** They are one object, and one line. */
+  openLines(): Cursor {
+    return new BytesCursor(Buffer.concat([this.print(), Buffer.from('\n')]));
+  }
+
   protected whole(): Record<string, number> {
     this.refresh();
     return Object.fromEntries(this.statistics.map((statistic) => [statistic.fullName, statistic.value]));

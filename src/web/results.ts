@@ -6,7 +6,7 @@ import type { LaterAnswer } from '../mi/calls/run.js';
 import type { Result } from '../mi/commands/command.js';
 import { codes, explained, type MiError } from '../mi/errors.js';
 import { type Cursor, Parts, TextCursor } from '../mi/results/cursor.js';
-import { openResult } from '../mi/results/result.js';
+import { openResult, openResultLines } from '../mi/results/result.js';
 import { escapeHtmlBytes, PrettyPrinter } from '../native/addon.js';
 import type { PageParts } from './page.js';
 
@@ -65,7 +65,7 @@ export class Results {
    * @throws what printing the beginning of it does, and then nothing has been replied
    */
   raw(exchange: Exchange, result: Result, headers: ReplyHeaders): LaterAnswer<Chunk> | undefined {
-    const source = this.#source(result);
+    const source = exchange.wantsLines ? this.#chunks(openResultLines(result)) : this.#source(result);
     return beginReply(
       () => source.next(),
       (chunk) => streamChunks(exchange, 200, chunk, source, headers),

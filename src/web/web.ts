@@ -16,6 +16,7 @@ import {
   replyPage,
 } from '../http/pages/html.js';
 import { FieldError, isFormType } from '../http/request/forms.js';
+import { linesType } from '../http/request/head.js';
 import { statusLine } from '../http/request/reply-head.js';
 import type { Refusal } from '../http/roots.js';
 import type { HttpServer } from '../http/server.js';
@@ -193,7 +194,7 @@ export class WebInterface {
           exchange.onGone = () => call.abort(new Error('the client left'));
           exchange.about = fullName;
           return isRaw(exchange)
-            ? this.#results.raw(exchange, value, rawHeaders(exchange, fullName))
+            ? this.#results.raw(exchange, value, rawHeaders(exchange, fullName, exchange.wantsLines))
             : this.#results.show(exchange, value, this.#frame(asked));
         },
         error: (_exchange, _place, error) => this.#answerError(asked, error),
@@ -217,7 +218,7 @@ export class WebInterface {
       this.#refuse(exchange, error.status, explained(error), entry.module, retryHeaders(error));
     } else if (isRaw(exchange)) {
       const body = `{"error":${failures.print(error, entry.fullName)}}`;
-      exchange.reply(rawErrorStatus(error), body, rawHeaders(exchange, entry.fullName));
+      exchange.reply(rawErrorStatus(error), body, rawHeaders(exchange, entry.fullName, false));
     } else if (error.code === codes.permissionDenied) {
       this.#refuse(exchange, 403, explained(error), entry.module);
     } else {
@@ -310,12 +311,17 @@ function isRaw(exchange: Exchange): boolean {
 /**
  * Headers of the bare result: JSON; with `text=1` plain text, which browsers show as it is; with `download=1` a file.
  * @param command its full name
+ * @param isLines true for lines of JSON
  */
-function rawHeaders(exchange: Exchange, command: string): ReplyHeaders {
+function rawHeaders(exchange: Exchange, command: string, isLines: boolean): ReplyHeaders {
+  const json = isLines ? linesType : 'application/json';
   const isText = exchange.argument('text') === '1';
-  const headers = { 'Content-Type': isText ? 'text/plain; charset=utf-8' : 'application/json', ...privateHeaders };
+  const headers = { 'Content-Type': isText ? 'text/plain; charset=utf-8' : json, ...privateHeaders };
   if (exchange.argument('download') !== '1') return headers;
-  return { ...headers, 'Content-Disposition': `attachment; filename="${command.replace(':', '_')}.json"` };
+  return {
+    ...headers,
+    'Content-Disposition': `attachment; filename="${command.replace(':', '_')}.${isLines ? 'ndjson' : 'json'}"`,
+  };
 }
 
 /** A bare error looks like a result, so that the status has to tell: its code itself, as 2.4 did. */

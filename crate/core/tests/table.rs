@@ -516,6 +516,36 @@ fn a_dump_of_keys_escapes_them() {
 }
 
 #[test]
+fn a_dump_by_lines_has_the_records_of_the_array_through_any_window() {
+    let mut held = DumpedTable::new(new_table());
+    let read = |held: &mut DumpedTable, slot: i32, room: usize| {
+        let mut window = vec![0; room];
+        let mut text = Vec::new();
+        while let length @ 1.. = held.fill(slot, &mut window) {
+            text.extend_from_slice(&window[..length]);
+        }
+        held.release(slot);
+        String::from_utf8(text).unwrap()
+    };
+    for count in 0..4 {
+        for room in (1..40).chain([1000]) {
+            let slot = held.open(Shape::Records, 7);
+            let array = read(&mut held, slot, room);
+            let slot = held.open_lines(Shape::Records, 7);
+            let lines = read(&mut held, slot, room);
+            let array: Vec<Value> = serde_json::from_str(&array).unwrap();
+            assert_eq!(array.len(), count);
+            assert!(lines.is_empty() || lines.ends_with('\n'));
+            let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            assert_eq!(lines, array);
+        }
+        let key = format!("k{count}");
+        let text = record(&key, count, 9, count);
+        held.table.set(key.as_bytes(), text.as_bytes(), 1, 0.0).unwrap();
+    }
+}
+
+#[test]
 fn the_length_of_a_dump_is_known_without_holes() {
     let mut held = DumpedTable::new(new_table());
     assert_eq!(held.length(), Some(2));

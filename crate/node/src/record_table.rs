@@ -49,7 +49,7 @@ pub struct RecordTable<'env> {
     #[napi(ts_type = "(memory: Uint8Array, walk: Uint32Array, due: number) => number")]
     pub walk: Method<'env, u32>,
     /// Slot of a new dump, below 0 when too many are open.
-    #[napi(ts_type = "(shape: number, member: string, now: number) => number")]
+    #[napi(ts_type = "(shape: number, member: string, now: number, isLines: boolean) => number")]
     pub open_dump: Method<'env, i32>,
     /// Bytes of a dump of records if nothing changes; below 0 when that depends on time.
     #[napi(ts_type = "() => number")]
@@ -136,7 +136,12 @@ pub fn record_table<'env>(env: &'env Env, nonce: String) -> Result<RecordTable<'
                 Some(DumpShape::Members) => Shape::Member(given.get::<String>(1)?.into()),
                 Some(DumpShape::Records) | None => Shape::Records,
             };
-            Ok(held.open(shape, given.get::<f64>(2)? as u64))
+            let now = given.get::<f64>(2)? as u64;
+            Ok(if given.get(3)? {
+                held.open_lines(shape, now)
+            } else {
+                held.open(shape, now)
+            })
         })?,
         dump_length: state.method("dumpLength", |held, _| {
             Ok(held.length().map_or(-1.0, |length| length as f64))

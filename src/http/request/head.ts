@@ -174,8 +174,20 @@ export function namesJson(accept: string): boolean {
   // Most requests name nothing.
   if (accept === '' || accept === '*/*') return false;
   const weightOf = weigher(accept);
-  const json = Math.max(...jsonTypes.map((type) => weightOf(type)));
+  const json = Math.max(...[...jsonTypes, ...linesTypes].map((type) => weightOf(type)));
   return json > 0 && json > weightOf('text/html', 'text/*');
+}
+
+/** The type of lines of JSON, which has no registered name. */
+export const linesType = 'application/x-ndjson';
+const linesTypes = [linesType, 'application/ndjson', 'application/jsonl', 'application/x-jsonlines'];
+
+/** Tells whether lines of JSON are asked for by name, and not less than JSON by its own. */
+export function namesLines(accept: string): boolean {
+  if (accept === '' || accept === '*/*') return false;
+  const weightOf = weigher(accept);
+  const lines = Math.max(...linesTypes.map((type) => weightOf(type)));
+  return lines > 0 && lines >= weightOf('application/json');
 }
 
 const jsonTypes = ['application/json', 'application/json-rpc', 'application/jsonrpc', 'application/problem+json'];

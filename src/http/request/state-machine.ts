@@ -33,7 +33,7 @@ import {
   weaklyTagged,
 } from './compression.js';
 import { beginsAsJson, FieldError, isFormType, parseForm, parseQuery } from './forms.js';
-import { isJsonType, namesJson, RequestHead } from './head.js';
+import { isJsonType, namesJson, namesLines, RequestHead } from './head.js';
 import { Refusals } from './refusal.js';
 import { isBodiless, ReplyHead, statusLine } from './reply-head.js';
 import { FlushedBody, HeldBody, ReplyStream, type StreamLimits, type StreamOwner } from './stream.js';
@@ -225,6 +225,10 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
 
   get wantsJson(): boolean {
     return isJsonType(this.mediaType) || namesJson(this.#accept) || beginsAsJson(this.body);
+  }
+
+  get wantsLines(): boolean {
+    return namesLines(this.#accept);
   }
 
   get isUnix(): boolean {

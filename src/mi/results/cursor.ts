@@ -153,6 +153,9 @@ export abstract class Piecewise<T = unknown> {
    */
   abstract open(now: number): Cursor;
 
+  /** As {@link open}, as lines of JSON: one for each of its items, each with its end. */
+  abstract openLines(now: number): Cursor;
+
   /** Gives back its memory, in place of {@link open}: it is not printed. Never fails. */
   discard(): void {}
 
@@ -214,11 +217,27 @@ export type PrintedResult = string | readonly (string | Piecewise)[];
  * @throws whatever a part throws; what the others hold has been given back then
  */
 export function openParts(printed: PrintedResult): Cursor[] {
+  return openEach(typeof printed === 'string' ? [printed] : printed, (part, now) => part.open(now));
+}
+
+/**
+ * Begins to print a result as lines of JSON: one for each record of the dumps and streams in it, without what is around
+ * them; of a result without any, one for the whole.
+ *
+ * @throws what {@link openParts} throws
+ */
+export function openLines(printed: PrintedResult): Cursor[] {
   const parts = typeof printed === 'string' ? [printed] : printed;
+  const lists = parts.filter((part) => typeof part !== 'string');
+  if (lists.length === 0) return openParts([...parts, '\n']);
+  return openEach(lists, (part, now) => part.openLines(now));
+}
+
+function openEach(parts: readonly (string | Piecewise)[], open: (part: Piecewise, now: number) => Cursor): Cursor[] {
   const now = currentSecond();
   const cursors: Cursor[] = [];
   try {
-    for (const part of parts) cursors.push(typeof part === 'string' ? new TextCursor(part) : part.open(now));
+    for (const part of parts) cursors.push(typeof part === 'string' ? new TextCursor(part) : open(part, now));
     return cursors;
   } catch (error) {
     for (const part of parts.slice(cursors.length + 1)) if (part instanceof Piecewise) part.discard();

@@ -7,6 +7,7 @@ import {
   collecting,
   marker,
   misplaced,
+  openLines,
   openParts,
   Parts,
   Piecewise,
@@ -473,7 +474,11 @@ class LongValue extends Piecewise {
   }
 
   open(): LongCursor {
-    return new LongCursor(this, this.#printer);
+    return new LongCursor(this, this.#printer, openParts);
+  }
+
+  openLines(): LongCursor {
+    return new LongCursor(this, this.#printer, openLines);
   }
 
   /** It is gone through to its end all the same: there may be parts in it that have to be given back. */
@@ -505,12 +510,15 @@ export class LongCursor implements Cursor {
   readonly isSlow = true;
   readonly #value: LongValue;
   readonly #printer: LongPrinter;
+  readonly #open: (printed: PrintedResult) => Cursor[];
   #parts: Parts | undefined;
   #isReleased = false;
 
-  constructor(value: LongValue, printer: LongPrinter) {
+  /** @param open begins to print what it has become */
+  constructor(value: LongValue, printer: LongPrinter, open: (printed: PrintedResult) => Cursor[]) {
     this.#value = value;
     this.#printer = printer;
+    this.#open = open;
   }
 
   /** Bytes of the whole text, when it is printed and has no parts that are not: not before {@link fill} has given some of it. */
@@ -522,7 +530,7 @@ export class LongCursor implements Cursor {
     if (this.#parts !== undefined) return this.#parts.fill(buffer);
     return this.#value.printed.then(() => {
       if (this.#isReleased) return 0;
-      this.#parts = new Parts(openParts(this.#printer.take()));
+      this.#parts = new Parts(this.#open(this.#printer.take()));
       return this.#parts.fill(buffer);
     });
   }

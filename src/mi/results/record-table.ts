@@ -360,9 +360,18 @@ export class TableDump extends Piecewise {
    * @throws RangeError when 1048576 dumps of the table are open
    */
   open(now: number = currentSecond()): DumpCursor {
+    return this.#open(now, false);
+  }
+
+  /** As {@link open}, as lines of JSON: one for each record. */
+  openLines(now: number = currentSecond()): DumpCursor {
+    return this.#open(now, true);
+  }
+
+  #open(now: number, isLines: boolean): DumpCursor {
     // Nothing can fail behind the slot: it would stay open.
-    const length = this.#shape === DumpShape.records ? this.#table.dumpLength() : -1;
-    const slot = this.#table.openDump(this.#shape, this.#member, now);
+    const length = this.#shape === DumpShape.records && !isLines ? this.#table.dumpLength() : -1;
+    const slot = this.#table.openDump(this.#shape, this.#member, now, isLines);
     if (slot < 0) {
       throw new RangeError(`record table has ${Size.slots} dumps open; release those that have ended`);
     }

@@ -2,7 +2,7 @@ import type { JsonValue } from '../../base/json.js';
 import type { ConstantReply } from '../../native/reply-window.js';
 import { NothingError, serverError } from '../errors.js';
 import type { StatisticsSelection } from '../statistics.js';
-import { collecting, openParts, Parts, Piecewise, type PrintedResult, partsOf } from './cursor.js';
+import { collecting, openLines, openParts, Parts, Piecewise, type PrintedResult, partsOf } from './cursor.js';
 import { printJson } from './json.js';
 import { printLong, shortNodes, weightOfItem } from './long-printer.js';
 import type { RecordTable } from './record-table.js';
@@ -94,6 +94,11 @@ export function printResult(result: Result): PrintedResult {
  */
 export function openResult(result: Result): Parts {
   return new Parts(openParts(printResult(result)));
+}
+
+/** As {@link openResult}, as lines; see {@link openLines}. */
+export function openResultLines(result: Result): Parts {
+  return new Parts(openLines(printResult(result)));
 }
 
 /**

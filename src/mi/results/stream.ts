@@ -35,7 +35,16 @@ export class Stream extends Piecewise {
 
   /** @throws TypeError when its items were read already and cannot be iterated again */
   open(): Cursor {
-    const cursor = this.#context.runInAsyncScope(() => new StreamCursor(this.#items, this.#shape, this.#context));
+    return this.#open(this.#shape);
+  }
+
+  /** Each item as a line; of an object, each member as an object of its own. */
+  openLines(): Cursor {
+    return this.#open(linesOf(this.#shape));
+  }
+
+  #open(shape: Shape): Cursor {
+    const cursor = this.#context.runInAsyncScope(() => new StreamCursor(this.#items, shape, this.#context));
     if (this.#wasOpened && cursor.isReadOnce) {
       throw new TypeError('stream was sent already and its items can be read once; make a stream for each result');
     }
@@ -91,6 +100,7 @@ export function streamObject<M extends readonly [name: string, value: unknown]>(
 
 interface Shape {
   readonly open: string;
+  readonly between: string;
   readonly close: string;
   /** Text of one item; undefined leaves it out. */
   print(item: unknown): string | undefined;
@@ -98,12 +108,14 @@ interface Shape {
 
 const arrayShape: Shape = {
   open: '[',
+  between: ',',
   close: ']',
   print: (item) => printAtOnce(item) ?? 'null',
 };
 
 const objectShape: Shape = {
   open: '{',
+  between: ',',
   close: '}',
   print: (member) => {
     if (!Array.isArray(member) || typeof member[0] !== 'string') {
@@ -113,6 +125,20 @@ const objectShape: Shape = {
     return text === undefined ? undefined : `${stringify(member[0])}:${text}`;
   },
 };
+
+/** The same items, each with the end of its line, so that none waits for the next one. */
+function linesOf({ open, close, print }: Shape): Shape {
+  const [before, behind] = open === '[' ? ['', '\n'] : [open, `${close}\n`];
+  return {
+    open: '',
+    between: '',
+    close: '',
+    print: (item) => {
+      const text = print(item);
+      return text === undefined ? undefined : before + text + behind;
+    },
+  };
+}
 
 /** One {@link Cursor.fill} under way. */
 interface Pull {
@@ -135,6 +161,7 @@ class StreamCursor implements Cursor {
   #context: AsyncResource;
   #text: TextCursor | undefined;
   #separator: string;
+  #hasBegun = false;
   /** An item that has been asked for, while what was there before it is sent. */
   #asked: Pull['awaited'];
   #isOver = false;
@@ -209,15 +236,14 @@ class StreamCursor implements Cursor {
   #take({ done, value }: IteratorResult<unknown>): void {
     if (done === true) {
       this.#isOver = true;
-      this.#text = new TextCursor(
-        `${this.#separator === this.#shape.open ? this.#shape.open : ''}${this.#shape.close}`,
-      );
+      this.#text = new TextCursor(`${this.#hasBegun ? '' : this.#shape.open}${this.#shape.close}`);
       return;
     }
     const text = collecting(undefined, this.#shape.print, value);
     if (text === undefined) return;
     this.#text = new TextCursor(this.#separator + text);
-    this.#separator = ',';
+    this.#separator = this.#shape.between;
+    this.#hasBegun = true;
   }
 
   /** Writes what is left of the last item; forgets it when it is complete. */

@@ -139,6 +139,13 @@ export class JsonRpc implements Face<Exchange> {
       discardResult(value);
       return undefined;
     }
+    if (exchange.wantsLines) {
+      exchange.about = fullName;
+      exchange.onGone = () => call.abort(new Error('the client left'));
+      return this.#replies.lines(exchange, printResult(value), idSlot, () =>
+        call.abort(new Error('the reply was given up')),
+      );
+    }
     if (value instanceof ConstantResult) {
       this.#replies.constant(exchange, value, idSlot);
       return undefined;

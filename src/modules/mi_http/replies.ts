@@ -7,10 +7,12 @@ import {
   type ReplyHeaders,
   shortReplySize,
 } from '../../http/exchange.js';
+import { linesType } from '../../http/request/head.js';
 import type { LaterAnswer } from '../../mi/calls/run.js';
 import {
   BytesCursor,
   type Cursor,
+  openLines,
   openParts,
   Parts,
   type PrintedResult,
@@ -32,6 +34,8 @@ export interface RepliesOptions {
 }
 
 const longestCounted = 1 << 20;
+const noBytes = new Uint8Array(0);
+const lineHeaders = { 'Content-Type': linesType };
 
 /** Sends JSON-RPC replies: in one piece through the window where they fit, else as a stream. */
 export class Replies {
@@ -104,16 +108,31 @@ export class Replies {
     return this.#stream(exchange, 200, Reply.result, cursors, idSlot, { length, givenUp });
   }
 
-  /** Streams a value. The id is held, unless it is already, for as long as that lasts. */
+  /**
+   * Replies with lines of JSON, without a frame. A failure before any of it is sent is answered as always.
+   *
+   * @param givenUp told when the reply ends before all of it was printed
+   */
+  lines(
+    exchange: Exchange,
+    printed: PrintedResult,
+    idSlot: number,
+    givenUp: () => void,
+  ): LaterAnswer<Chunk> | undefined {
+    return this.#stream(exchange, 200, undefined, openLines(printed), idSlot, { headers: lineHeaders, givenUp });
+  }
+
+  /** Streams a value, within a frame unless it is of no kind. The id is held, unless it is already, for as long as that lasts. */
   #stream(
     exchange: Exchange,
     status: number,
-    kind: ReplyKind,
+    kind: ReplyKind | undefined,
     value: Cursor[],
     idSlot: number,
     { headers, length, givenUp }: StreamOptions = {},
   ): LaterAnswer<Chunk> | undefined {
-    const head = new BytesCursor(replyHead(kind));
+    const head = new BytesCursor(kind === undefined ? noBytes : replyHead(kind));
+    const indented = kind === undefined ? undefined : this.#indented;
     let tail: TailCursor | undefined;
     let chunks: ReplyChunks | undefined;
     const giveUp = (): void => {
@@ -124,7 +143,7 @@ export class Replies {
     let held = idSlot;
     try {
       held = this.#scanner.hold(idSlot);
-      const end = new TailCursor(this.#scanner, held);
+      const end = new TailCursor(this.#scanner, held, kind !== undefined);
       tail = end;
       const parts = new Parts([head, ...value, end]);
       const own = (shared: Buffer): Buffer => (parts.isSlow ? Buffer.alloc(shared.length) : shared);
@@ -137,10 +156,10 @@ export class Replies {
         if (!isComplete) givenUp?.();
       };
       // Indenting makes it longer, by how much is not known before.
-      const compact = this.#indented === undefined ? lengthOfAll : undefined;
+      const compact = indented === undefined ? lengthOfAll : undefined;
       chunks = new ReplyChunks(parts, own(this.#chunk), released, compact);
       this.#streams += 1;
-      const source = this.#indented === undefined ? chunks : new PrettyChunks(chunks, own(this.#indented));
+      const source = indented === undefined ? chunks : new PrettyChunks(chunks, own(indented));
       const later = beginReply(
         () => source.next(),
         (first) => sendChunks(exchange, status, first, source, headers),
@@ -168,12 +187,15 @@ interface StreamOptions {
 export class TailCursor implements Cursor {
   readonly #scanner: RequestScanner;
   readonly #idSlot: number;
+  readonly #isPrinted: boolean;
   #bytes: BytesCursor | undefined;
   #hasId = true;
 
-  constructor(scanner: RequestScanner, idSlot: number) {
+  /** @param isPrinted false: it prints nothing, and only holds the id */
+  constructor(scanner: RequestScanner, idSlot: number, isPrinted = true) {
     this.#scanner = scanner;
     this.#idSlot = idSlot;
+    this.#isPrinted = isPrinted;
   }
 
   /** Bytes it will print; asking takes the id. */
@@ -186,6 +208,10 @@ export class TailCursor implements Cursor {
   }
 
   #take(): BytesCursor {
+    if (this.#bytes === undefined && !this.#isPrinted) {
+      this.release();
+      this.#bytes = new BytesCursor(noBytes);
+    }
     this.#bytes ??= new BytesCursor(this.#scanner.tail(this.#idSlot));
     this.#hasId = false;
     return this.#bytes;

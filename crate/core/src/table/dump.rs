@@ -1,4 +1,4 @@
-//! Dumps: cursors that print a table as a JSON array, piece by piece, while it changes.
+//! Dumps: cursors that print a table as a JSON array, or as lines of JSON, piece by piece, while it changes.
 
 use crate::json::text::write_string;
 use crate::slots::Slots;
@@ -17,6 +17,16 @@ pub enum Shape {
     Keys,
     /// Its key, as the only member of an object; this is the member's name.
     Member(Box<str>),
+}
+
+/// What stands around the records of a dump.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Frame {
+    /// Those of a JSON array.
+    #[default]
+    Array,
+    /// Each record has a line.
+    Lines,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,6 +52,7 @@ pub struct Dump {
     fetched: u32,
     now: u64,
     shape: Shape,
+    frame: Frame,
     stage: Stage,
     /// Text to write before anything else, and how much of it is written.
     pending: Vec<u8>,
@@ -52,11 +63,12 @@ pub struct Dump {
 
 impl Dump {
     /// `now`: seconds since 1970.
-    pub fn new(table: &mut Table, shape: Shape, now: u64) -> Self {
+    pub fn new(table: &mut Table, shape: Shape, frame: Frame, now: u64) -> Self {
         Self {
             walk: table.begin_walk(),
             now,
             shape,
+            frame,
             ..Self::default()
         }
     }
@@ -69,7 +81,9 @@ impl Dump {
             match self.stage {
                 Stage::Start => {
                     self.stage = Stage::Records;
-                    self.leave(b"[");
+                    if self.frame == Frame::Array {
+                        self.leave(b"[");
+                    }
                 }
                 Stage::Records => self.next_record(table, window, &mut end),
                 Stage::Done => break,
@@ -84,11 +98,16 @@ impl Dump {
         }
         let Some(entry) = table.advance(&mut self.walk) else {
             self.stage = Stage::Done;
-            self.leave(b"]");
+            match self.frame {
+                Frame::Array => self.leave(b"]"),
+                Frame::Lines if self.any => self.leave(b"\n"),
+                Frame::Lines => {}
+            }
             return;
         };
         if self.any {
-            put_part(window, end, b",");
+            let between: &[u8] = if self.frame == Frame::Array { b"," } else { b"\n" };
+            put_part(window, end, between);
         }
         self.any = true;
         let record = table.record(entry);
@@ -164,10 +183,19 @@ impl DumpedTable {
 
     /// Opens a dump and returns its slot; -1 when 1048576 are open.
     pub fn open(&mut self, shape: Shape, now: u64) -> i32 {
+        self.begin(shape, Frame::Array, now)
+    }
+
+    /// As [`DumpedTable::open`], a line for each record.
+    pub fn open_lines(&mut self, shape: Shape, now: u64) -> i32 {
+        self.begin(shape, Frame::Lines, now)
+    }
+
+    fn begin(&mut self, shape: Shape, frame: Frame, now: u64) -> i32 {
         let Some((slot, place)) = self.dumps.open() else {
             return -1;
         };
-        *place = Dump::new(&mut self.table, shape, now);
+        *place = Dump::new(&mut self.table, shape, frame, now);
         slot
     }
 
