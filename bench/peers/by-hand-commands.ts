@@ -16,6 +16,10 @@ export interface RpcReply {
   readonly id: unknown;
 }
 
+/** A request or a batch of them, and what is answered. */
+export type Rpc = RpcRequest | readonly RpcRequest[];
+export type RpcAnswer = RpcReply | readonly (RpcReply | Promise<RpcReply>)[];
+
 type Run = (params: readonly unknown[]) => unknown;
 
 interface HeldContact {
@@ -44,8 +48,12 @@ export class ByHandCommands {
     ]);
   }
 
-  /** A reply, or a promise of one when the command takes its time. */
-  run({ method, params, id }: RpcRequest): RpcReply | Promise<RpcReply> {
+  /** A reply, or a promise of one when the command takes its time, which those of a batch may not. */
+  answer(given: Rpc): RpcAnswer | Promise<RpcAnswer> {
+    return 'method' in given ? this.#run(given) : given.map((request) => this.#run(request));
+  }
+
+  #run({ method, params, id }: RpcRequest): RpcReply | Promise<RpcReply> {
     const command = this.#commands.get(method);
     if (command === undefined) return { jsonrpc: '2.0', error: { code: -32601, message: 'Method not found' }, id };
     const result = command(params ?? []);

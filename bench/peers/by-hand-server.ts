@@ -6,7 +6,7 @@ import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import { loadUws } from '#src/http/engine/uws/loader.js';
 import type { UwsApp, UwsResponse } from '#src/http/engine/uws/types.js';
-import { ByHandCommands, type RpcReply, type RpcRequest } from './by-hand-commands.js';
+import { ByHandCommands, type Rpc, type RpcAnswer } from './by-hand-commands.js';
 import type { SampleReplies } from './peer.js';
 
 const [kind = '', portText = '0', contacts = '0', repliesFile = '', cert, key] = process.argv.slice(2);
@@ -22,8 +22,8 @@ else await serveFastify();
 
 /** A reply at once where that can be: a promise costs a turn. */
 function answer(text: string, send: (reply: string) => void): void {
-  const reply = commands.run(JSON.parse(text) as RpcRequest);
-  if (reply instanceof Promise) reply.then((value: RpcReply) => send(JSON.stringify(value)));
+  const reply = commands.answer(JSON.parse(text) as Rpc);
+  if (reply instanceof Promise) reply.then((value) => send(JSON.stringify(value)));
   else send(JSON.stringify(reply));
 }
 
@@ -89,7 +89,7 @@ function serveNode(): void {
 }
 
 interface FastifyServer {
-  post(path: string, handler: (request: { body: RpcRequest }) => Promise<RpcReply>): void;
+  post(path: string, handler: (request: { body: Rpc }) => Promise<RpcAnswer>): void;
   listen(options: { port: number; host: string }): Promise<string>;
 }
 
@@ -100,6 +100,6 @@ async function serveFastify(): Promise<void> {
   ) => FastifyServer;
   const https = tls && { cert: readFileSync(tls.cert), key: readFileSync(tls.key) };
   const app = fastify({ logger: false, ...(https === undefined ? {} : { https }) });
-  app.post('/mi', async ({ body }) => commands.run(body));
+  app.post('/mi', async ({ body }) => commands.answer(body));
   await app.listen({ port, host: '127.0.0.1' });
 }

@@ -19,6 +19,7 @@ export const libmicrohttpd: Peer = {
   unavailable: build(),
   refuses: (command, need) => {
     if (command === 'wait') return 'the shape of the original has one thread, which waits itself: all others stall';
+    if (command === 'batch') return 'the original takes no batches';
     if (need.contacts * bytesPerContact > totalmem() / 2) {
       return `its tree of ${need.contacts} contacts takes ${(need.contacts * bytesPerContact) / 1e9} GB, over half of the memory here`;
     }

@@ -13,6 +13,7 @@ export function originalPeer(url: URL, pid: number): Peer {
     refuses: (command, { tls, contacts }) => {
       if (tls) return 'it runs already, and without TLS';
       if (contacts > 0) return 'it runs already, with contacts of its own';
+      if (command === 'batch') return 'it refuses a batch as one invalid request';
       return command === 'wait' ? 'it has no such command' : undefined;
     },
     call: (command) => ({ ...miCall(command), path }),

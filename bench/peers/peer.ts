@@ -2,7 +2,7 @@
 import type { ChildProcess } from 'node:child_process';
 
 /** The commands that the questions ask for; each peer has its own words for them. */
-export type Command = 'version' | 'which' | 'get_statistics' | 'ul_dump' | 'wait';
+export type Command = 'version' | 'which' | 'get_statistics' | 'ul_dump' | 'wait' | 'batch';
 
 /** One HTTP request: a POST of JSON. */
 export interface Call {
@@ -60,8 +60,15 @@ export interface Peer {
   readonly launch: (need: Need, port: number, place: Place) => Promise<Launched>;
 }
 
+/** Calls of the command `batch`, which are calls of `version`. */
+const batchSize = 1000;
+
 /** The call of those that speak MI on root `mi`. */
 export function miCall(command: Command): Call {
+  if (command === 'batch') {
+    const calls = Array.from({ length: batchSize }, (_, id) => ({ jsonrpc: '2.0', method: 'version', id }));
+    return { path: '/mi', body: JSON.stringify(calls) };
+  }
   const params: Partial<Record<Command, unknown>> = { get_statistics: [['all']], wait: [1000] };
   return { path: '/mi', body: JSON.stringify({ jsonrpc: '2.0', method: command, params: params[command], id: 1 }) };
 }

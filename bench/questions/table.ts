@@ -1,4 +1,5 @@
 import type { Question } from '../question.js';
+import { batches } from './batches.js';
 import { dumps } from './dumps.js';
 import { headOfLine } from './head-of-line.js';
 import { latency } from './latency.js';
@@ -9,4 +10,14 @@ import { small } from './small.js';
 import { startUp } from './start-up.js';
 
 /** All questions, in the order of the report. */
-export const questions: readonly Question[] = [small, medium, pipelining, latency, dumps, headOfLine, memory, startUp];
+export const questions: readonly Question[] = [
+  small,
+  medium,
+  pipelining,
+  batches,
+  latency,
+  dumps,
+  headOfLine,
+  memory,
+  startUp,
+];
