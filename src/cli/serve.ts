@@ -11,9 +11,8 @@ import { readConfig } from '../config/statements.js';
 import { Engines } from '../http/engine/choose.js';
 import { defaultDeadline, defaultPrivateMemory, maxPrivateMemory, maxSharedMemory, type Server } from '../server.js';
 import { type CheckedConfig, checkConfig, createConfiguredServer } from './configured-server.js';
-import { takeInheritedSockets } from './inherited-sockets.js';
 import { daemonLog, takeOutputs } from './outputs.js';
-import { ServiceManager } from './service-manager.js';
+import { ServiceManager, takeInheritedSockets } from './service-manager.js';
 import type { SignalActions, Signals } from './signals.js';
 import { allowLeaving, exitWith } from './verb.js';
 

@@ -381,7 +381,7 @@ function suitesOf({ keyExchanges, ciphers, macs }: Wanted): readonly Suite[] {
   );
 }
 
-/** Key exchanges are none of the suite in TLS 1.3; but whoever asks for anonymous ones alone does not get others. */
+/** Suites of TLS 1.3 have no key exchange; a wish for anonymous ones alone gets no TLS 1.3 all the same. */
 function isUsable13({ keyExchanges, ciphers, macs }: Wanted): boolean {
   const isAnonymous = keyExchanges.length > 0 && keyExchanges.every((name) => anonymous.includes(name));
   return !isAnonymous && macs.includes('AEAD') && ciphers.some((name) => tls13Ciphers.includes(name));

@@ -41,7 +41,10 @@ let left = 0;
 const members: string[] = [];
 let top = 0;
 
-/** The members of objects that turned out to be long: an object gives them all at once, which takes it long. */
+/**
+ * The members of objects that turned out to be long: an object gives them all at once, which takes it long. Kept here and not
+ * by a printer, since a value is counted before it has one, and a printer for every short value would cost more than it.
+ */
 let counted: Map<object, readonly string[]> | undefined;
 
 /**

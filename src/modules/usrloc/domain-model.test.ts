@@ -4,7 +4,7 @@ import { expect } from 'vitest';
 import { holds } from '../../../test/support/property.js';
 import { test } from '../../../test/support/test.js';
 import { dumped, service, start } from '../../../test/support/usrloc-service.js';
-import { ExpiryTimer } from './expiry.js';
+import { ExpiryTimer } from './usrloc.js';
 
 interface ModelContact {
   readonly contact: string;

@@ -3,7 +3,7 @@ import { describe, expect } from 'vitest';
 import { test } from '../../../test/support/test.js';
 import { dumped, service } from '../../../test/support/usrloc-service.js';
 import type { Domain } from './domain.js';
-import { ExpiryTimer } from './expiry.js';
+import { ExpiryTimer } from './usrloc.js';
 
 describe('expiry of contacts', () => {
   test('deletes what has expired, keeps what has not, tells and counts', async ({ stopClock }) => {

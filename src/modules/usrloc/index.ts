@@ -2,9 +2,8 @@ import type { Log } from '../../base/log.js';
 import { defineBuiltIn } from '../../module.js';
 import { usrlocCommands } from './commands.js';
 import { PublishedEvents } from './events.js';
-import { ExpiryTimer } from './expiry.js';
 import { inertParameters, listedNames, type Parameters, parameters } from './parameters.js';
-import { Usrloc } from './usrloc.js';
+import { ExpiryTimer, Usrloc } from './usrloc.js';
 
 /** The user location service: contacts by address of record, in memory. */
 export const usrlocModule = defineBuiltIn({

@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { assert, describe, expect, test, vi } from 'vitest';
 import { holds } from '../../../test/support/property.js';
-import { cacheUrlProblem, parseCacheUrl } from './index.js';
-import { entryOverhead, LocalCache } from './local-cache.js';
+import { cacheUrlProblem, entryOverhead, LocalCache, parseCacheUrl } from './index.js';
 
 const operations = fc.array(
   fc.oneof(
