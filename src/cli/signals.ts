@@ -23,7 +23,7 @@ const ignored: readonly NodeJS.Signals[] = [
   'SIGSTKFLT',
 ];
 
-/** Milliseconds after which a debugger that a signal opened before the first line of this file is up, one after the other. */
+/** Milliseconds between attempts to close a debugger that SIGUSR1 opened before this file ran. */
 const debuggerDelays = [0, 20, 80, 400] as const;
 
 /**
@@ -105,8 +105,8 @@ export class Signals {
 }
 
 /**
- * Node.js opens the debugger once more on a turn of the loop. No timer is set before the one ahead of it is over: after a start
- * that holds the loop up, all would be over before that turn.
+ * Node.js opens the debugger once more on a turn of the loop. Each timer starts when the one before has fired: after a start that
+ * holds the loop up all would fire in one turn, before that.
  */
 function closeDebuggerAfter([delay, ...others]: readonly number[]): void {
   if (delay === undefined) return;

@@ -67,7 +67,7 @@ export function explained({ data, message }: MiError): string {
   try {
     return printJson(data) ?? message;
   } catch {
-    // Where all of the error is printed, that is logged.
+    // Not logged here: the printing of the whole error logs it.
     return message;
   }
 }

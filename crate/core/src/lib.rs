@@ -1,4 +1,4 @@
-//! The hot path of mi-httpd, without Node.js. A module uses only modules that are declared above it.
+//! The hot path of mi-httpd, without Node.js. A group of modules uses only groups that are declared above it.
 // One function of process/sockets.rs alone may: numbers of descriptors come from outside.
 #![deny(unsafe_code)]
 

@@ -100,10 +100,10 @@ export class ListenerAccess implements Access {
     if (owner !== undefined) return this.#callerOf(owner, 'bearer');
     const credentials = token === undefined ? readBasic(authorization) : { name: unknownToken, password: token };
     const { origin } = request;
-    // Malformed, it is no guess.
+    // Malformed credentials are no guess: they are not counted.
     if (credentials === undefined) return this.#refuseMalformed(origin);
     const network = networkOf(origin);
-    // A guess that no network answers for would be free.
+    // Without a known network, failures could not be counted.
     if (network === undefined) return this.#refuseAddress(origin);
     const { name, password } = credentials;
     // The wait is checked before the cache of verified logins: a cache hit would reveal a right guess.

@@ -15,7 +15,7 @@ export interface CompressionSettings {
 export interface Negotiated {
   /** Of the reply as it is: they tell that it depends on what the client takes. */
   readonly headers: ReplyHeaders;
-  /** Undefined: the client takes it as it is alone, or rather. */
+  /** Undefined: the client takes only the uncoded reply, or prefers it. */
   readonly coding: CodingName | undefined;
 }
 
@@ -73,7 +73,7 @@ function codingOf(acceptEncoding: string): CodingName | undefined {
   const zstd = weightOf('zstd', '*');
   const gzip = weightOf('gzip', 'x-gzip', '*');
   const best = Math.max(zstd, gzip);
-  // As it is, it does whenever nothing else does: what is refused altogether is sent all the same.
+  // The uncoded reply is always possible: it is sent even where the client refuses every coding.
   if (best === 0 || weightOf('identity') > best) return undefined;
   return zstd === best ? 'zstd' : 'gzip';
 }
@@ -85,7 +85,7 @@ const nothingYet = new Uint8Array(0);
 
 /**
  * The body that another source gives, compressed. While one piece is compressed the next one is pulled, and none beyond: a
- * client that does not read holds these two. What the source has given is sent whenever it lets wait for more.
+ * client that does not read holds these two. While the source has nothing more, what it has given is sent.
  */
 export class CompressedBody implements ChunkSource {
   readonly #source: ChunkSource;
@@ -100,7 +100,7 @@ export class CompressedBody implements ChunkSource {
   #given = 0;
   /** The part of a long chunk that has not been given; it stays as it is until the source is asked again. */
   #rest: Uint8Array | undefined;
-  /** True while the source lets wait for an answer. */
+  /** True while the source has promised a chunk. */
   #isAsked = false;
   /** True when the source has nothing yet. */
   #isIdle = false;

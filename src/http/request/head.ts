@@ -82,10 +82,6 @@ export class RequestHead {
     return this.isChunked || (this.contentLength === -1 && bodyMethods.has(method));
   }
 
-  get wantsJson(): boolean {
-    return isJsonType(this.mediaType) || namesJson(this.accept);
-  }
-
   /** @returns what is wrong with the framing; undefined when it is plain */
   read(request: EngineRequest): string | undefined {
     this.#contentLengths = 0;

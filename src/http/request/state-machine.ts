@@ -457,7 +457,7 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
   #failedEarly(): void {
     if (this.finished) return;
     try {
-      // It may be what failed.
+      // Watching may be what failed before.
       this.#response.watch();
       this.#refuseByHead(500, internalError, undefined, true);
     } catch (error) {

@@ -362,7 +362,7 @@ function outcomeOf(error: unknown): number {
   return error instanceof MiError ? error.code : codes.serverError;
 }
 
-/** A call that never ends would never be told: then giving up is. */
+/** Writes the audit line when the call settles, or, since it may never settle, when it is given up. */
 async function endAudited(audited: AuditedCall, call: Call, result: Promise<Result>): Promise<Result> {
   call.onAbort = () => audited.end('given_up');
   const settled = (outcome: 'ok' | number): void => {

@@ -265,7 +265,7 @@ impl<'a> Reader<'a> {
         let mut escaped = false;
         self.position += 1;
         loop {
-            // Escapes often follow one another; to look for the end of nothing costs more than to look.
+            // Escapes often come in a row: looking at the next byte is cheaper than a plain prefix of nothing.
             while self.peek() == Some(b'\\') {
                 self.escape()?;
                 escaped = true;

@@ -65,7 +65,7 @@ mod system {
 
     pub fn take_place(port: u16, inherited: i32) -> io::Result<()> {
         let inherited = numbered(inherited)?;
-        // Who accepts goes on until there is nothing left.
+        // The engine accepts until there is nothing left, so the socket must not block.
         ioctl_fionbio(&*inherited, true)?;
         let mut taken = listening_on(port)?;
         dup3(&*inherited, &mut taken, DupFlags::CLOEXEC)?;

@@ -61,8 +61,8 @@ abstract class NodeApp<S extends Server | SecureServer> implements App {
     });
   }
 
-  /** The socket that HTTP is spoken on is there. */
-  protected speaks(connection: NodeConnection, socket: Socket): void {
+  /** The socket that HTTP is spoken on is there: of TLS it comes later than the connection. */
+  protected attachSocket(connection: NodeConnection, socket: Socket): void {
     connection.socket = socket;
     this.#bySocket.set(socket, connection);
   }
@@ -91,12 +91,12 @@ abstract class NodeApp<S extends Server | SecureServer> implements App {
     if (connection === undefined || connection.isLast) return;
     const request = new NodeRequest(message);
     if (request.fault !== undefined) {
-      this.#part(connection, request.fault, request.wantsJson);
+      this.#refuseAndClose(connection, request.fault, request.wantsJson);
       return;
     }
     if (connection.pending >= longestPipeline || connection.countIn(this.#turnNow()) > longestPipeline) {
       const reason = `more than ${longestPipeline} requests in one piece; wait for replies before sending more`;
-      this.#part(connection, [503, reason], request.wantsJson);
+      this.#refuseAndClose(connection, [503, reason], request.wantsJson);
       return;
     }
     const reply = new NodeReply(this.#handlers.receiver, connection, message, response, isContinueDue);
@@ -122,7 +122,7 @@ abstract class NodeApp<S extends Server | SecureServer> implements App {
   #refuse(message: IncomingMessage, status: number, reason: string): void {
     const connection = this.#bySocket.get(message.socket);
     if (connection === undefined || connection.isLast) return;
-    this.#part(connection, [status, reason], new NodeRequest(message).wantsJson);
+    this.#refuseAndClose(connection, [status, reason], new NodeRequest(message).wantsJson);
   }
 
   /** The parser refuses what came, or the connection failed. */
@@ -145,15 +145,15 @@ abstract class NodeApp<S extends Server | SecureServer> implements App {
       readonly reason?: string;
     } & Error;
     const fault = faults[code] ?? ([400, `the request is malformed: ${reason}`] as const);
-    this.#part(connection, fault, namesJson(rawPacket?.toString('latin1', 0, headLimit) ?? ''));
+    this.#refuseAndClose(connection, fault, namesJson(rawPacket?.toString('latin1', 0, headLimit) ?? ''));
   }
 
-  #part(
+  #refuseAndClose(
     connection: NodeConnection,
     [status, reason]: readonly [status: number, reason: string],
     wantsJson: boolean,
   ): void {
-    connection.part(this.#handlers.refusal(status, reason, wantsJson));
+    connection.refuseAndClose(this.#handlers.refusal(status, reason, wantsJson));
   }
 
   listen(host: string, port: number): Promise<ListenSocket | undefined> {
@@ -200,7 +200,7 @@ abstract class NodeApp<S extends Server | SecureServer> implements App {
         const address = server.address();
         resolve({
           port: typeof address === 'object' ? (address?.port ?? 0) : 0,
-          // That of net alone: the one of http closes connections that are idle too, and stops to look at slow heads.
+          // The close of net: the one of http would also close idle connections, and stop timing slow heads.
           close: () => void NetServer.prototype.close.call(server),
         });
       });
@@ -233,7 +233,7 @@ export class PlainNodeApp extends NodeApp<Server> {
   }
 
   protected override arrived(connection: NodeConnection): void {
-    this.speaks(connection, connection.raw);
+    this.attachSocket(connection, connection.raw);
   }
 }
 
@@ -246,7 +246,7 @@ export class SecureNodeApp extends NodeApp<SecureServer> implements SecureApp {
     super(createSecureServer({ ...optionsFor(patience), ...handshakeTimeout, ...certificate }), handlers, patience);
     this.server.on('secureConnection', (socket: TLSSocket) => {
       const connection = this.#arrived.get(placeOf(socket));
-      if (connection !== undefined) this.speaks(connection, socket);
+      if (connection !== undefined) this.attachSocket(connection, socket);
       else socket.destroy();
     });
   }

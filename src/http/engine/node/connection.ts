@@ -67,15 +67,15 @@ export class NodeConnection implements Connection, ReplyConnection {
     this.#pending.delete(reply);
     const [next] = this.#pending;
     if (next !== undefined) next.moved();
-    else if (this.#farewell !== undefined) this.#part(this.#farewell);
+    else if (this.#farewell !== undefined) this.#sayFarewell(this.#farewell);
   }
 
   /** Tells the client, behind the replies that it waits for, why nothing more of it is served, and closes. */
-  part(text: string): void {
+  refuseAndClose(text: string): void {
     this.isLast = true;
     // A request that was broken off: nothing can be told of it but this.
     for (const reply of this.#pending) if (reply.isReceiving) this.#breakOff(reply);
-    if (this.#pending.size === 0) this.#part(text);
+    if (this.#pending.size === 0) this.#sayFarewell(text);
     else this.#farewell = text;
   }
 
@@ -85,7 +85,7 @@ export class NodeConnection implements Connection, ReplyConnection {
     reply.gone();
   }
 
-  #part(text: string): void {
+  #sayFarewell(text: string): void {
     this.#farewell = undefined;
     if (text === '' || !this.socket.writable) {
       this.destroy();

@@ -221,7 +221,7 @@ export class NodeReply implements EngineResponse {
   #writeHead(length: number | undefined, isClosing: boolean): void {
     const fields = this.#fields;
     if (length !== undefined) fields.push('Content-Length', String(length));
-    // What the client may send, or not, of a body that it has no leave for cannot be told from the next request.
+    // Without its 100 Continue the client may send the body or not: its bytes could pass for the next request.
     if (isClosing || (this.#isContinueDue && !this.#connection.isLast)) this.writeHeader('Connection', 'close');
     this.#response.writeHead(this.#status, this.#reason, fields);
   }

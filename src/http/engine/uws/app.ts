@@ -84,7 +84,7 @@ interface ServingApp {
 }
 
 /** The functions that the engine is given know this alone: it keeps them as long as the process runs, even of a closed app. */
-interface Slot {
+interface AppState {
   handlers: EngineHandlers | undefined;
   /** By index of its path. */
   readonly routes: object[];
@@ -95,44 +95,44 @@ interface Slot {
 
 /** Has an app serve requests. With the path and the method known, two texts less are made of each. */
 function serve(app: UwsApp, handlers: EngineHandlers): ServingApp {
-  const slot: Slot = { handlers, routes: handlers.posts.map(({ route }) => route), idle: [], pace: new Pace() };
-  for (const [index, { path }] of handlers.posts.entries()) app.post(path, postHandler(slot, path, index));
-  app.any('/*', anyHandler(slot));
-  app.filter(connectionHandler(slot));
+  const state: AppState = { handlers, routes: handlers.posts.map(({ route }) => route), idle: [], pace: new Pace() };
+  for (const [index, { path }] of handlers.posts.entries()) app.post(path, postHandler(state, path, index));
+  app.any('/*', anyHandler(state));
+  app.filter(connectionHandler(state));
   return {
     app,
     forget: () => {
-      slot.handlers = undefined;
-      slot.routes.length = 0;
-      slot.idle.length = 0;
+      state.handlers = undefined;
+      state.routes.length = 0;
+      state.idle.length = 0;
     },
   };
 }
 
-// On their own, so that each function knows its slot and nothing else.
+// On their own, so that each function knows its state and nothing else.
 
-function postHandler(slot: Slot, path: string, index: number) {
+function postHandler(state: AppState, path: string, index: number) {
   return (response: UwsResponse, request: UwsRequest): void => {
-    replyOf(slot, response)?.serve(response, request, 'POST', path, slot.routes[index]);
+    replyOf(state, response)?.serve(response, request, 'POST', path, state.routes[index]);
   };
 }
 
-function anyHandler(slot: Slot) {
+function anyHandler(state: AppState) {
   return (response: UwsResponse, request: UwsRequest): void => {
-    replyOf(slot, response)?.serve(response, request, request.getCaseSensitiveMethod(), request.getUrl(), undefined);
+    replyOf(state, response)?.serve(response, request, request.getCaseSensitiveMethod(), request.getUrl(), undefined);
   };
 }
 
-function replyOf({ handlers, idle, pace }: Slot, response: UwsResponse): UwsReply | undefined {
+function replyOf({ handlers, idle, pace }: AppState, response: UwsResponse): UwsReply | undefined {
   if (handlers !== undefined) return idle.pop() ?? new UwsReply(handlers.receiver, idle, pace, response);
   // A closed app has no connections; the engine ends the process when a request is neither answered nor closed.
   response.close();
   return undefined;
 }
 
-function connectionHandler(slot: Slot) {
+function connectionHandler(state: AppState) {
   return (response: UwsResponse, delta: number): void => {
-    const { handlers } = slot;
+    const { handlers } = state;
     if (handlers !== undefined) tellOfConnection(response, delta, handlers.opened, handlers.closed);
   };
 }

@@ -6,11 +6,11 @@ import { memoryAddress } from '../../../native/addon.js';
  */
 const longestPipeline = 32;
 
-/** As many from an address that has sent more within the last {@link memory}: else it would come again and again. */
+/** The lower limit for an address that was over the limit within the last second. */
 export const shortestPipeline = 8;
 
-/** Milliseconds. */
-const memory = 1000;
+/** Milliseconds for which such an address is remembered. */
+const offendersRememberedFor = 1000;
 
 /** Addresses that are remembered at once. */
 const mostOffenders = 1024;
@@ -67,7 +67,7 @@ export class Pipelining {
    * How many requests its connection has sent in one piece, up to the one with this body, which lies where the engine
    * received it; 0: few.
    */
-  run(body: ArrayBuffer): number {
+  runLength(body: ArrayBuffer): number {
     if (this.#requests <= watchedFrom || body.byteLength === 0) return 0;
     const share = this.#offenders.size > 0 || this.#run >= exactFrom ? 1 : watchedShare;
     if ((this.#requests & (share - 1)) !== 0) return this.#run;
@@ -88,7 +88,7 @@ export class Pipelining {
   /** Remembers a client that has sent too many. */
   remember({ remoteAddress }: { readonly remoteAddress: string }): void {
     if (this.#offenders.size >= mostOffenders) this.#offenders.clear();
-    this.#lastUntil = performance.now() + memory;
+    this.#lastUntil = performance.now() + offendersRememberedFor;
     this.#offenders.set(remoteAddress, this.#lastUntil);
   }
 

@@ -102,7 +102,7 @@ export class UwsReply implements EngineResponse {
     isClosable = true;
     this.isCorked = true;
     try {
-      const run = this.#pipelining.run(piece);
+      const run = this.#pipelining.runLength(piece);
       if (run <= shortestPipeline || !this.#isTooMany(run)) this.#receiver.bodyPiece(piece, isLast);
     } finally {
       this.isCorked = false;
