@@ -172,7 +172,7 @@ export class ReplyWindow {
     const length =
       idSlot === IdSlot.short
         ? endWithShortId(memory.window, end, scanner)
-        : scanner.finish(memory.window, 0, memory.kind, end, idSlot);
+        : scanner.finish(memory.window, memory.kind, end, idSlot);
     return length < 0 ? undefined : memory.prefixes.of(length);
   }
 

@@ -179,12 +179,12 @@ export class RequestScanner {
   }
 
   /**
-   * Completes a reply that begins at `start` of a window and whose value, behind room for {@link replyHead}, ends at `end`.
+   * Completes a reply whose value, behind room for {@link replyHead}, ends at `end` of a window.
    *
-   * @returns the byte behind the reply; -1, the slot still held, when it does not fit
+   * @returns its length; -1, the slot still held, when it does not fit
    */
-  finish(window: Uint8Array, start: number, kind: ReplyKind, end: number, idSlot: number): number {
-    return this.#native.finish(window, start, kind, end, idSlot);
+  finish(window: Uint8Array, kind: ReplyKind, end: number, idSlot: number): number {
+    return this.#native.finish(window, kind, end, idSlot);
   }
 
   /**
@@ -207,7 +207,7 @@ export class RequestScanner {
     return this.#native.printReplies(window, at, fields, count, texts, length, body);
   }
 
-  /** As {@link finish} at the start of a window, and indents the reply into `indented`, whose length is returned. */
+  /** As {@link finish}, and indents the reply into `indented`, whose length is returned. */
   finishPretty(window: Uint8Array, indented: Uint8Array, kind: ReplyKind, end: number, idSlot: number): number {
     return this.#native.finishPretty(window, indented, kind, end, idSlot);
   }

@@ -1,6 +1,7 @@
 import { describe, expect } from 'vitest';
 import { command, createServer, defineModule, MiError } from '#src/index.js';
 import { type HttpReply, post } from '../support/mi-client.js';
+import '../support/at-rest.js';
 import { test } from '../support/test.js';
 
 function errorOf(reply: HttpReply): { code: number; message: string; data?: string } {
@@ -85,6 +86,26 @@ describe('HTTP outcomes of a JSON-RPC root', () => {
     expect(reply.status).toBe(413);
     expect(errorOf(reply).data ?? '').toMatch(/2048/);
   });
+});
+
+test('large requests that come together are answered each with its own', async ({ startServer }) => {
+  const echo = defineModule({
+    name: 'echo',
+    commands: [command({ name: 'text', help: 'Gives it back.', recipes: [{ text: 'json' }], run: ({ text }) => text })],
+  });
+  const server = await startServer({ modules: [echo] });
+  const of = (n: number): string => String.fromCharCode(97 + n).repeat(100_000 + n);
+  const numbers = [...Array(20).keys()];
+  const calls = numbers.map((id) => JSON.stringify({ jsonrpc: '2.0', method: 'echo:text', params: [of(id)], id }));
+  const batches = numbers.map((id) => `[${calls[id]}]`);
+  const broken = numbers.map((id) => `${calls[id]}${'x'.repeat(id)}`);
+  const replies = await Promise.all([...calls, ...batches, ...broken.slice(1)].map((body) => post(server, body)));
+  const told = replies.map(({ body }) => JSON.parse(body));
+  const whole = numbers.map((id) => ({ jsonrpc: '2.0', result: of(id), id }));
+  expect(told.slice(0, 20)).toStrictEqual(whole);
+  expect(told.slice(20, 40)).toStrictEqual(whole.map((one) => [one]));
+  expect(told.slice(40).map(({ error }) => error.code)).toStrictEqual(Array(19).fill(-32700));
+  await expect(server).toBeAtRest();
 });
 
 describe('handlers that fail', () => {

@@ -104,7 +104,6 @@ fn scan_and_reply() -> Box<dyn FnMut()> {
             black_box(finish(
                 &mut scanner.ids,
                 &mut window,
-                0,
                 Reply::Result,
                 end.unwrap_or_default(),
                 fields.id_slot,

@@ -42,8 +42,8 @@ pub struct RequestScanner<'env> {
     /// The text behind the value of a streamed reply. Frees the slot.
     #[napi(ts_type = "(idSlot: number) => Uint8Array")]
     pub tail: Method<'env, Uint8Array>,
-    /// Completes a reply in its window and frees the slot: the byte behind it, below 0 when it does not fit.
-    #[napi(ts_type = "(window: Uint8Array, start: number, kind: number, end: number, idSlot: number) => number")]
+    /// Completes a reply in its window and frees the slot: its length, below 0 when it does not fit.
+    #[napi(ts_type = "(window: Uint8Array, kind: number, end: number, idSlot: number) => number")]
     pub finish: Method<'env, i32>,
     /// Prints replies to elements of a batch at a position of a window, each behind a comma, and frees their slots: the
     /// byte behind them, below 0 when they do not fit.
@@ -51,7 +51,7 @@ pub struct RequestScanner<'env> {
         ts_type = "(window: Uint8Array, at: number, fields: Int32Array, count: number, texts: Uint8Array, length: number, body: Uint8Array) => number"
     )]
     pub print_replies: Method<'env, i32>,
-    /// As `finish` at the start of a window, and indents the reply into `indented`.
+    /// As `finish`, and indents the reply into `indented`.
     #[napi(
         ts_type = "(window: Uint8Array, indented: Uint8Array, kind: number, end: number, idSlot: number) => number"
     )]
@@ -108,17 +108,10 @@ pub fn request_scanner<'env>(
             Ok(frame::take_tail(&mut scanner.ids, given.get(0)?).into())
         })?,
         finish: state.method("finish", |scanner, given| {
-            let (start, kind, end, id_slot) = (
-                given.position(1)?,
-                reply(given.get(2)?),
-                given.position(3)?,
-                given.get(4)?,
-            );
-            let window = given.window(0)?;
+            let (kind, end, id_slot) = (reply(given.get(1)?), given.position(2)?, given.get(3)?);
             Ok(length(frame::finish(
                 &mut scanner.ids,
-                window,
-                start,
+                given.window(0)?,
                 kind,
                 end,
                 id_slot,

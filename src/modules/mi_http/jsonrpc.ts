@@ -25,6 +25,9 @@ interface JsonRpcOptions extends RepliesOptions, BatchesOptions {
 /** Bytes of a body up to which a request is short work. */
 const longBody = 32768;
 
+/** Bytes of bodies that may wait for a later turn. What is beyond is answered at once. */
+const mostWaiting = 8 << 20;
+
 const openingBracket = '['.charCodeAt(0);
 
 /**
@@ -42,6 +45,8 @@ export class JsonRpc implements Face<Exchange> {
   readonly #replies: Replies;
   readonly #runner: Runner;
   readonly #batches: Batches;
+  /** Bytes of bodies that wait for a later turn. */
+  #waiting = 0;
 
   constructor(mi: ManagementInterface, runner: Runner, options: JsonRpcOptions) {
     const scanner = new RequestScanner(mi.commands.methods(), options.maxValues);
@@ -76,11 +81,13 @@ export class JsonRpc implements Face<Exchange> {
   #handleLong(exchange: Exchange): void {
     let { body } = exchange;
     // Batches are read in slices.
-    if (body[0] === openingBracket) {
+    if (body[0] === openingBracket || this.#waiting + body.length > mostWaiting) {
       this.#answer(exchange, body);
       return;
     }
+    let waiting = 0;
     const work = (): boolean => {
+      this.#waiting -= waiting;
       try {
         if (!exchange.finished) this.#answer(exchange, body);
       } catch (error) {
@@ -89,7 +96,10 @@ export class JsonRpc implements Face<Exchange> {
       }
       return false;
     };
-    if (!workFromNow({ work })) body = body.slice();
+    if (workFromNow({ work })) return;
+    body = body.slice();
+    waiting = body.length;
+    this.#waiting += waiting;
   }
 
   /** @returns true if nothing keeps the exchange */

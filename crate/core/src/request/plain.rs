@@ -33,6 +33,8 @@ pub struct Object {
 
 /// As [`scan`], for the object that begins at `position` of a text whose bytes beyond ASCII are UTF-8, or will be found not
 /// to be. Its values may have so many `levels` of containers.
+// Not inlined, what it returns is copied: 7 % of the instructions of a call.
+#[inline(always)]
 pub fn object(text: &[u8], position: usize, levels: u32, max_values: usize) -> Option<Object> {
     let mut plain = Plain { text, position };
     let (mut version, mut method, mut params, mut id) = (None, None, None, None);
