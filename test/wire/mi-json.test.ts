@@ -48,6 +48,21 @@ describe('mi_json', () => {
     );
   });
 
+  test('integers of any length are exact, in short results and long ones', async ({ startServer }) => {
+    const row = { n: -9007199254740993n, text: 'a "12345678901234567" b', x: 0.12345678901234568, y: 1e300 };
+    const numbers = defineModule({
+      name: 'numbers',
+      commands: [
+        command({ name: 'one', help: 'One row.', run: () => row }),
+        command({ name: 'many', help: 'Many rows.', run: () => ({ rows: Array.from({ length: 400 }, () => row) }) }),
+      ],
+    });
+    const server = await startServer({ modules: [numbers], mi_json: {} });
+    const members = String.raw`"n": "-9007199254740993", "text": "a \"12345678901234567\" b", "x": "0.12345678901234568", "y": "1e+300"`;
+    expect(await body(server, '/json/numbers:one')).toBe(`{${members}}`);
+    expect((await body(server, '/json/numbers:many')).split(members)).toHaveLength(401);
+  });
+
   test('statistics come by name, by group and as a list', async ({ startServer }) => {
     const server = await startServer({ mi_json: {}, usrloc: {} });
     expect(await body(server, '/json/get_statistics?params=pending')).toBe('{"mi:pending": "0"}');

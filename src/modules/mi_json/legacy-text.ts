@@ -82,7 +82,7 @@ export function legacyText(
   signal: AbortSignal,
 ): string | Promise<string> {
   if (json.length <= shortResult) {
-    const text = [...printTree(treeOf(command, JSON.parse(json)))].join('');
+    const text = [...printTree(treeOf(command, parse(json)))].join('');
     if (Buffer.byteLength(text) > limit) throw new TooLongError(limit);
     return text;
   }
@@ -127,6 +127,15 @@ function* printSteps(command: string, json: string, limit: number): Generator<vo
   return texts.join('') + pieces.join('');
 }
 
+/** Strings, and integers that a double may not hold exactly. */
+const longIntegers = /"[^"\\]*(?:\\.[^"\\]*)*"|(?<![.eE+\d-])-?\d{16,}(?![\d.eE])/g;
+
+/** Parses JSON. Long integers become texts, which print alike, since a number would be rounded. */
+function parse(json: string): JsonValue {
+  const exact = json.replace(longIntegers, (token) => (token.startsWith('"') ? token : `"${token}"`));
+  return JSON.parse(exact) as JsonValue;
+}
+
 /** Units of a value that is parsed in one go. */
 const piece = 4096;
 
@@ -146,7 +155,7 @@ class JsonPieces {
     this.#skipBlanks();
     const end = this.#endWithin(piece);
     if (end !== -1) {
-      const value = JSON.parse(this.#text.slice(this.#at, end)) as JsonValue;
+      const value = parse(this.#text.slice(this.#at, end));
       this.#at = end;
       yield;
       return value;
