@@ -4,9 +4,8 @@
 // With `CERTIFICATE KEY` behind it, over TLS, with the same suites.
 import { createServer } from 'mi-httpd';
 import { loadUws } from '#src/http/engine/uws/loader.js';
-import { corkedSize } from '#src/http/engine/uws/response.js';
+import { writeSizesOf } from '#src/http/engine/uws/response.js';
 import type { UwsResponse } from '#src/http/engine/uws/types.js';
-import { chunkLimit } from '#src/http/exchange.js';
 import { defaultCiphers, readCiphers } from '#src/http/tls/ciphers.js';
 import { engineList } from '#src/http/tls/suites.js';
 
@@ -16,7 +15,7 @@ const constantPath = '/constant';
 const [kind = 'ours', amount = '0', certFile, keyFile] = process.argv.slice(2);
 
 if (kind === 'ours') await serveContacts(Number(amount));
-else await serveConstant(Number(amount), kind === 'large' ? 65536 : corkedSize);
+else await serveConstant(Number(amount), kind === 'large');
 
 async function serveContacts(contacts: number): Promise<void> {
   const tls = { tls_cert_file: certFile, tls_key_file: keyFile };
@@ -36,10 +35,12 @@ async function serveContacts(contacts: number): Promise<void> {
   process.stdout.write(`${server.port}\n`);
 }
 
-async function serveConstant(bytes: number, part: number): Promise<void> {
-  const { uws } = await loadUws();
+async function serveConstant(bytes: number, isLarge: boolean): Promise<void> {
+  const { uws, version } = await loadUws();
+  const sizes = writeSizesOf(version);
+  const part = isLarge ? 65536 : sizes.part;
   const chunk = Buffer.alloc(part, 'x');
-  const parts = part < chunkLimit ? chunkLimit / part : 1;
+  const parts = isLarge ? 1 : sizes.chunk / part;
   const ssl_ciphers = engineList(readCiphers(defaultCiphers));
   const app =
     certFile === undefined || keyFile === undefined

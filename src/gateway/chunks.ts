@@ -97,7 +97,7 @@ export class ReplyChunks implements CompletedSource {
 
   /**
    * @param parts the whole reply; released by this
-   * @param buffer where chunks are made, 64 KiB at most. Replies may share one if no part of theirs fills it later
+   * @param buffer where chunks are made, 256 KiB at most. Replies may share one if no part of theirs fills it later
    * @param released told once, when the reply has ended or was given up before all of it was printed
    * @param length tells the bytes of all parts together, when known
    */
@@ -170,7 +170,7 @@ export class PrettyChunks implements CompletedSource {
   #input: Uint8Array = new Uint8Array(0);
 
   /**
-   * @param buffer where indented chunks are made, 64 KiB at most; not that of the source. Replies may share one if
+   * @param buffer where indented chunks are made, 256 KiB at most; not that of the source. Replies may share one if
    *   their sources never answer later
    */
   constructor(source: CompletedSource, buffer: Buffer) {

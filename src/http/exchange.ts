@@ -62,7 +62,7 @@ export interface ChunkSource {
   release(): void;
 }
 
-/** Bytes of the largest chunk that is sent in one turn of the event loop when the length of a reply is unknown. */
+/** Bytes of the largest chunk that every engine sends in one turn of the event loop when the length of a reply is unknown. */
 export const chunkLimit = 65280;
 
 /** Bytes of a reply that every engine sends in one piece with its head, so that its memory may be used again at once. */

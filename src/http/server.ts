@@ -286,6 +286,11 @@ export class HttpServer {
     return this.#options.windowSize;
   }
 
+  /** Bytes of a long reply that are best given at once; known once started. */
+  get chunkSize(): number {
+    return Math.max(chunkLimit, ...[...this.#serving].map((engine) => engine.chunkSize));
+  }
+
   /** Name and version of the engine, such as `uWebSockets.js 20.51.4`, or of both where two serve; known once started. */
   get engine(): string {
     const names = [...this.#serving].map(({ name, version }) => `${name} ${version}`);

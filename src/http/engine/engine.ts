@@ -7,6 +7,8 @@ export interface Engine {
   readonly version: string;
   /** True when it is the HTTP server of Node.js itself. */
   readonly isOfNode: boolean;
+  /** Bytes of a body of unknown length that are best sent in one turn of the event loop. */
+  readonly chunkSize: number;
   /** Tells in one line that it was loaded in a wrong way, and the remedy; undefined when all is well. */
   readonly notice?: string | undefined;
   /** An app without TLS. */
@@ -136,6 +138,9 @@ export interface Taken {
   readonly isComplete: boolean;
 }
 
+/** The least {@link Engine.chunkSize}, bytes. */
+export const leastChunk = 65280;
+
 /**
  * The response to one request, until it has ended, was closed or its client has gone. Then the object serves another
  * request, when it is let.
@@ -149,6 +154,8 @@ export interface EngineResponse {
   readonly remoteAddress: string;
   /** The same as {@link Connection.tellsEveryReply}. */
   readonly tellsEveryReply: boolean;
+  /** The same as {@link Engine.chunkSize}. */
+  readonly chunkSize: number;
   /**
    * Tells whether the request is to be the last one of its connection; asked once for each.
    * @param isEndDoubtful true when a lenient parser may misread where it ends

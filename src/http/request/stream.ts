@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { EngineResponse } from '../engine/engine.js';
-import { type Chunk, type ChunkSource, chunkLimit, type Exchange, heldBodySize } from '../exchange.js';
+import { type Chunk, type ChunkSource, type Exchange, heldBodySize } from '../exchange.js';
 import type { RootDeclaration } from '../roots.js';
 
 /** Milliseconds between two looks at a reply that does not move. */
@@ -80,7 +80,7 @@ export class ReplyStream {
     this.#owner = owner;
     this.#length = source.length;
     // A body of known length is held anyway: larger pieces are fewer turns, and still far from a stall.
-    this.#limit = source.length === undefined ? chunkLimit : heldBodySize;
+    this.#limit = source.length === undefined ? response.chunkSize : heldBodySize;
     response.onWritable(() => {
       // It may come without need; a second chain of turns must not begin.
       if (this.#state !== 'blocked') return;

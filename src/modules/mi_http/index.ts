@@ -110,6 +110,7 @@ export const miHttpModule = defineBuiltIn({
         // Now, not at load: by now every module has registered its commands.
         jsonRpc = new JsonRpc(mi, runner, {
           windowSize: httpd.windowSize,
+          chunkSize: Math.min(httpd.windowSize, httpd.chunkSize),
           pretty: parameters.pretty_printing === 1,
           maxBatch: parameters.max_batch,
           maxValues: parameters.max_values,

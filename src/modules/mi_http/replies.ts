@@ -1,12 +1,5 @@
 import { beginReply, PrettyChunks, ReplyChunks, sendChunks } from '../../gateway/chunks.js';
-import {
-  type Chunk,
-  chunkLimit,
-  type Exchange,
-  heldBodySize,
-  type ReplyHeaders,
-  shortReplySize,
-} from '../../http/exchange.js';
+import { type Chunk, type Exchange, heldBodySize, type ReplyHeaders, shortReplySize } from '../../http/exchange.js';
 import { linesType } from '../../http/request/head.js';
 import type { LaterAnswer } from '../../mi/calls/run.js';
 import {
@@ -30,6 +23,8 @@ import type { RequestScanner } from '../../native/scanner.js';
 export interface RepliesOptions {
   /** Bytes of the response window; a longer reply is streamed. */
   readonly windowSize: number;
+  /** Bytes of its pieces. */
+  readonly chunkSize: number;
   readonly pretty: boolean;
 }
 
@@ -45,11 +40,11 @@ export class Replies {
   readonly #indented: Buffer | undefined;
   #streams = 0;
 
-  constructor(scanner: RequestScanner, { windowSize, pretty }: RepliesOptions) {
+  constructor(scanner: RequestScanner, { windowSize, chunkSize, pretty }: RepliesOptions) {
     this.#scanner = scanner;
     this.#window = new ReplyWindow(windowSize, pretty);
-    this.#chunk = Buffer.alloc(Math.min(windowSize, chunkLimit));
-    this.#indented = pretty ? Buffer.alloc(Math.min(windowSize, chunkLimit)) : undefined;
+    this.#chunk = Buffer.alloc(chunkSize);
+    this.#indented = pretty ? Buffer.alloc(chunkSize) : undefined;
   }
 
   /** Replies that are being streamed. */

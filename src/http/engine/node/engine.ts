@@ -1,6 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
-import type { App, CertificateFiles, Engine, EngineHandlers, LoadedCertificate, SecureApp } from '../engine.js';
+import {
+  type App,
+  type CertificateFiles,
+  type Engine,
+  type EngineHandlers,
+  type LoadedCertificate,
+  leastChunk,
+  type SecureApp,
+} from '../engine.js';
 import { PlainNodeApp, SecureNodeApp } from './app.js';
 import { NodeCertificate, optionsOf } from './certificate.js';
 
@@ -12,6 +20,7 @@ export class NodeEngine implements Engine {
   readonly name = 'node:http';
   readonly version = process.versions.node;
   readonly isOfNode = true;
+  readonly chunkSize = leastChunk;
 
   /**
    * @param patience milliseconds for which a connection may stand still; 0: without limit

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { EngineResponse, FixedHead, Receiver, Taken } from '../engine.js';
+import { type EngineResponse, type FixedHead, leastChunk, type Receiver, type Taken } from '../engine.js';
 
 /** Bytes of a body up to which it is sent whole: Node.js keeps what the kernel does not take of it. */
 const wholeSize = 65536;
@@ -20,6 +20,7 @@ export interface ReplyConnection {
 /** A reply that Node.js sends. */
 export class NodeReply implements EngineResponse {
   readonly tellsEveryReply = true;
+  readonly chunkSize = leastChunk;
   /** What is written is sent together by Node.js. */
   readonly isCorked = true;
   /** Connections may be closed at any time. */

@@ -12,13 +12,23 @@ import type {
   LoadedCertificate,
   SecureApp,
 } from '../engine.js';
-import { closeForExit, onLaterTurn, Pace, tellOfConnection, UwsReply, whenClosable } from './response.js';
+import {
+  closeForExit,
+  onLaterTurn,
+  Pace,
+  tellOfConnection,
+  UwsReply,
+  type WriteSizes,
+  whenClosable,
+  writeSizesOf,
+} from './response.js';
 import type { UwsApp, UwsDescriptor, UwsListenSocket, UwsModule, UwsRequest, UwsResponse } from './types.js';
 
 /** uWebSockets.js, as it was loaded. */
 export class UwsEngine implements Engine {
   readonly name = 'uWebSockets.js';
   readonly isOfNode = false;
+  readonly #sizes: WriteSizes;
 
   constructor(
     readonly version: string,
@@ -27,14 +37,19 @@ export class UwsEngine implements Engine {
   ) {
     // The engine names itself in every reply unless told not to.
     uws._cfg?.('silent');
+    this.#sizes = writeSizesOf(version);
+  }
+
+  get chunkSize(): number {
+    return this.#sizes.chunk;
   }
 
   open(handlers: EngineHandlers): App {
-    return new PlainApp(this.uws, serve(this.uws.App(), handlers));
+    return new PlainApp(this.uws, serve(this.uws.App(), handlers, this.#sizes));
   }
 
   openSecure(handlers: EngineHandlers, certificate: LoadedCertificate): SecureApp {
-    return new ReplaceableApp(this.uws, handlers, certificate);
+    return new ReplaceableApp(this.uws, handlers, this.#sizes, certificate);
   }
 
   loadCertificate({ certFile, chain, keyFile, passphrase, ciphers }: CertificateFiles): UwsCertificate | undefined {
@@ -94,8 +109,13 @@ interface AppState {
 }
 
 /** Has an app serve requests. With the path and the method known, two texts less are made of each. */
-function serve(app: UwsApp, handlers: EngineHandlers): ServingApp {
-  const state: AppState = { handlers, routes: handlers.posts.map(({ route }) => route), idle: [], pace: new Pace() };
+function serve(app: UwsApp, handlers: EngineHandlers, sizes: WriteSizes): ServingApp {
+  const state: AppState = {
+    handlers,
+    routes: handlers.posts.map(({ route }) => route),
+    idle: [],
+    pace: new Pace(sizes),
+  };
   for (const [index, { path }] of handlers.posts.entries()) app.post(path, postHandler(state, path, index));
   app.any('/*', anyHandler(state));
   app.filter(connectionHandler(state));
@@ -247,11 +267,12 @@ class ReplaceableApp extends ListeningApp implements SecureApp {
   /** It has no certificate and serves nothing itself. */
   readonly #acceptor: UwsApp;
   readonly #handlers: EngineHandlers;
+  readonly #sizes: WriteSizes;
   #current: CertifiedApp;
   /** Replaced, but with open connections. */
   readonly #former = new Set<CertifiedApp>();
 
-  constructor(uws: UwsModule, handlers: EngineHandlers, certificate: LoadedCertificate) {
+  constructor(uws: UwsModule, handlers: EngineHandlers, sizes: WriteSizes, certificate: LoadedCertificate) {
     const acceptor = uws.SSLApp({});
     // An embedder may bring any engine.
     if (typeof acceptor.addChildAppDescriptor !== 'function') {
@@ -260,6 +281,7 @@ class ReplaceableApp extends ListeningApp implements SecureApp {
     super(uws);
     this.#acceptor = acceptor;
     this.#handlers = handlers;
+    this.#sizes = sizes;
     this.#current = this.#serve(certificate);
     acceptor.addChildAppDescriptor(this.#current.descriptor);
   }
@@ -297,20 +319,24 @@ class ReplaceableApp extends ListeningApp implements SecureApp {
     if (!(certificate instanceof UwsCertificate)) throw new TypeError('the certificate is of another engine');
     const { app } = certificate;
     const { opened, closed } = this.#handlers;
-    const { forget } = serve(app, {
-      ...this.#handlers,
-      opened: (connection) => {
-        served.connections += 1;
-        opened(connection);
+    const { forget } = serve(
+      app,
+      {
+        ...this.#handlers,
+        opened: (connection) => {
+          served.connections += 1;
+          opened(connection);
+        },
+        closed: (hadReply) => {
+          served.connections -= 1;
+          closed(hadReply);
+          // In this turn the engine is about to close the connection.
+          const close = (): void => this.#closeIdle(served);
+          if (served.isClosed) onLaterTurn(close, close);
+        },
       },
-      closed: (hadReply) => {
-        served.connections -= 1;
-        closed(hadReply);
-        // In this turn the engine is about to close the connection.
-        const close = (): void => this.#closeIdle(served);
-        if (served.isClosed) onLaterTurn(close, close);
-      },
-    });
+      this.#sizes,
+    );
     const served: CertifiedApp = {
       app,
       forget,

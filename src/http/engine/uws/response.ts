@@ -1,5 +1,12 @@
 import { formatAddress } from '../../../base/address.js';
-import type { Connection, EngineResponse, FixedHead, Receiver, Taken } from '../engine.js';
+import {
+  type Connection,
+  type EngineResponse,
+  type FixedHead,
+  leastChunk,
+  type Receiver,
+  type Taken,
+} from '../engine.js';
 import { Pipelining, shortestPipeline } from './pipelining.js';
 import { ReadProbe } from './read-probe.js';
 import type { UwsRequest, UwsResponse } from './types.js';
@@ -62,10 +69,31 @@ function addressOf(raw: UwsResponse): string {
   return formatAddress(new Uint8Array(raw.getRemoteAddress()));
 }
 
-/** Bytes of a body that the engine keeps for certain when the kernel does not take them: what it corks, 16 KiB. */
-export const corkedSize = 16320;
+/** How much of a body is written at once. */
+export interface WriteSizes {
+  /** Bytes that the engine keeps for certain when the kernel does not take them. */
+  readonly part: number;
+  /** Bytes in one turn of the event loop. */
+  readonly chunk: number;
+}
 
-/** The same as {@link corkedSize}, beside a head. */
+/** What the engine corks, 16 KiB: of a longer write that the kernel refuses some versions lose all. */
+const corked: WriteSizes = { part: 16320, chunk: leastChunk };
+
+/** In one write twice as much costs the turn what it does in parts. */
+const atOnce: WriteSizes = { part: 2 * leastChunk, chunk: 2 * leastChunk };
+
+/** The first version that loses no write, of April 2026. */
+const keepsWritesFrom = [20, 69] as const;
+
+/** @param version of the engine; one that does not tell counts as old */
+export function writeSizesOf(version: string): WriteSizes {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const [fromMajor, fromMinor] = keepsWritesFrom;
+  return major > fromMajor || (major === fromMajor && minor >= fromMinor) ? atOnce : corked;
+}
+
+/** Bytes of a body that are corked beside a head. */
 const corkedWithHeadSize = 14336;
 
 /** Bytes of replies that the engine keeps back until it has handed over all requests of a piece. */
@@ -75,6 +103,8 @@ const keptBack = 16384;
 export class Pace {
   readonly pipelining = new Pipelining();
   readonly probe = new ReadProbe();
+
+  constructor(readonly sizes: WriteSizes) {}
 }
 
 /** Free responses that are kept: one is enough, unless a handler makes something of its own happen. */
@@ -88,6 +118,7 @@ export class UwsReply implements EngineResponse {
   readonly #idle: UwsReply[];
   readonly #pipelining: Pipelining;
   readonly #probe: ReadProbe;
+  readonly #sizes: WriteSizes;
   #raw: UwsResponse;
   /** True when the connection was found gone, or was closed. */
   #isGone = false;
@@ -114,13 +145,14 @@ export class UwsReply implements EngineResponse {
   constructor(
     receiver: (response: EngineResponse) => Receiver,
     idle: UwsReply[],
-    { pipelining, probe }: Pace,
+    { pipelining, probe, sizes }: Pace,
     raw: UwsResponse,
   ) {
     this.#raw = raw;
     this.#idle = idle;
     this.#pipelining = pipelining;
     this.#probe = probe;
+    this.#sizes = sizes;
     this.#receiver = receiver(this);
   }
 
@@ -160,6 +192,10 @@ export class UwsReply implements EngineResponse {
 
   isTurnLong(): boolean {
     return this.#pipelining.isTurnLong();
+  }
+
+  get chunkSize(): number {
+    return this.#sizes.chunk;
   }
 
   takesWhole(length: number, isClosing: boolean): boolean {
@@ -241,7 +277,7 @@ export class UwsReply implements EngineResponse {
   }
 
   /**
-   * Written in parts that the engine can cork: where a write does not fit behind what is corked, the line of its chunk
+   * Written in parts that the engine keeps. Of an old one they are those that it can cork: where a write does not fit behind what is corked, the line of its chunk
    * among it, and the kernel refuses that, the engine loses the write. A part that is corked whole is kept. That the
    * kernel is full shows at the part behind it.
    */
@@ -250,7 +286,7 @@ export class UwsReply implements EngineResponse {
     let isFree = true;
     let head = writeHead;
     while (isFree && bytes < piece.length) {
-      const part = piece.subarray(bytes, bytes + (head === undefined ? corkedSize : corkedWithHeadSize));
+      const part = piece.subarray(bytes, bytes + (head === undefined ? this.#sizes.part : corkedWithHeadSize));
       this.#raw.cork(() => {
         head?.();
         isFree = this.#raw.write(part);
