@@ -27,10 +27,17 @@ function folder(name: string, testTimeout = 120_000): TestProjectInlineConfigura
 
 const nodeEngine = { find: /^\.\/engine\/choose\.js$/, replacement: path('test/support/node-engine.ts') };
 
+/** npm run test:all */
+const isAll = process.env.MI_HTTPD_ALL === '1';
+
+/** Left to npm run test:all where Node.js serves: they wait for timers, or start processes of their own. */
+const longOnNode = ['http-timeouts', 'hostile-slow', 'embedded-process'].map((name) => `test/wire/${name}.test.ts`);
+
 /** The same with what is tested in this process served by Node.js itself. */
 function onNode(name: string): TestProjectInlineConfiguration {
   const given = { alias: [source, nodeEngine], env: { MI_HTTPD_TEST_ENGINE: 'node' } };
-  return project(`${name}-node`, 120_000, `test/${name}/**/*.test.ts`, given);
+  const made = project(`${name}-node`, 120_000, `test/${name}/**/*.test.ts`, given);
+  return { ...made, test: { ...made.test, exclude: isAll ? [] : longOnNode } };
 }
 
 /** Where the processes that tests start tell what they have run; see scripts/coverage.mjs. */
@@ -61,6 +68,7 @@ export default defineConfig({
       folder('wire'),
       onNode('wire'),
       onNode('client'),
+      ...(isAll ? [onNode('conformance')] : []),
       // The published form, bundled: tests that need nothing but the public API.
       project(
         'dist',

@@ -1,6 +1,6 @@
 // npm test: builds, then every check and test of the project, Rust and TypeScript. Arguments are vitest's; with any, only
 // vitest runs: npm test -- test/wire/recipes.test.ts -t "by name". --long (npm run test:long) runs the files that import
-// test/support/long.ts, with their long counts.
+// test/support/long.ts, with their long counts. --all (npm run test:all) runs everything, on both engines.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,12 +18,14 @@ import {
 import { requireNode } from './toolchain.mjs';
 
 const isLong = process.argv.includes('--long');
-const given = process.argv.slice(2).filter((argument) => argument !== '--long');
+const isAll = process.argv.includes('--all');
+const given = process.argv.slice(2).filter((argument) => argument !== '--long' && argument !== '--all');
 const only =
   isLong && given.length === 0
     ? ['src', 'test'].flatMap((folder) => filesBelow(folder, '.test.ts')).filter(hasLongCounts)
     : given;
 if (isLong) process.env.MI_HTTPD_LONG = '1';
+if (isAll) process.env.MI_HTTPD_ALL = '1';
 
 requireNode();
 installDependencies();

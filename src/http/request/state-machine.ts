@@ -7,6 +7,7 @@ import type { BodyPool } from '../../native/bodies.js';
 import { Compressor } from '../../native/compression.js';
 import { Pushed } from '../../native/layout.js';
 import type { EngineHandlers, EngineRequest, EngineResponse, FixedHead, Receiver } from '../engine/engine.js';
+import { pipelinedTooMany } from '../engine/offenders.js';
 import {
   type Caller,
   type ChunkSource,
@@ -536,7 +537,7 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
     // Compressed it would not have its length.
     this.#acceptEncoding = '';
     try {
-      const reason = `more than ${limit} requests in one piece; wait for replies before sending more`;
+      const reason = pipelinedTooMany(limit);
       if (length === undefined) this.#close();
       else this.#refuse(503, reason, { 'Retry-After': '1' }, length);
     } catch (error) {

@@ -6,6 +6,7 @@ import { basename, dirname, join } from 'node:path';
 import type { SecureContextOptions, TLSSocket } from 'node:tls';
 import { isMainThread } from 'node:worker_threads';
 import type { App, EngineHandlers, ListenSocket, LoadedCertificate, SecureApp } from '../engine.js';
+import { Offenders, pipelinedTooMany } from '../offenders.js';
 import { optionsOf } from './certificate.js';
 import { NodeConnection } from './connection.js';
 import { NodeReply } from './reply.js';
@@ -13,9 +14,6 @@ import { NodeRequest, namesJson } from './request.js';
 
 /** Bytes of the longest head. */
 const headLimit = 16384;
-
-/** Requests of one connection whose replies are on their way, or that come in one turn. */
-const longestPipeline = 32;
 
 /** Milliseconds between two looks at the heads that arrive. */
 const longestLook = 1000;
@@ -38,6 +36,7 @@ abstract class NodeApp<S extends Server | SecureServer> implements App {
   /** By the sockets that HTTP is spoken on. */
   readonly #bySocket = new Map<Socket, NodeConnection>();
   #closed: (() => void) | undefined;
+  readonly #offenders = new Offenders();
   #turn = 0;
   #isTurnTimed = false;
 
@@ -73,12 +72,18 @@ abstract class NodeApp<S extends Server | SecureServer> implements App {
     const connection = new NodeConnection(raw);
     this.#open.add(connection);
     raw.on('close', () => this.#gone(connection));
+    raw.on('end', () => {
+      if (connection.pending > 0 || raw.writableLength > 0) return;
+      // It has no more to come, and nothing to wait for: it counts no longer.
+      this.#gone(connection);
+      raw.destroy();
+    });
     this.arrived(connection);
     this.#handlers.opened(connection);
   }
 
   #gone(connection: NodeConnection): void {
-    this.#open.delete(connection);
+    if (!this.#open.delete(connection)) return;
     this.#bySocket.delete(connection.socket);
     // As uWebSockets.js does: first that there is one less, then whose reply it was.
     this.#handlers.closed(connection.hadReply);
@@ -94,12 +99,17 @@ abstract class NodeApp<S extends Server | SecureServer> implements App {
       this.#refuseAndClose(connection, request.fault, request.wantsJson);
       return;
     }
-    if (connection.pending >= longestPipeline || connection.countIn(this.#turnNow()) > longestPipeline) {
-      const reason = `more than ${longestPipeline} requests in one piece; wait for replies before sending more`;
-      this.#refuseAndClose(connection, [503, reason], request.wantsJson);
+    const limit = this.#offenders.limitOf(connection);
+    const isTooMany = connection.pending >= limit || connection.countIn(this.#turnNow()) > limit;
+    if (isTooMany) this.#offenders.remember(connection);
+    if (isTooMany && !hasBody(message)) {
+      this.#refuseAndClose(connection, [503, pipelinedTooMany(limit)], request.wantsJson);
       return;
     }
-    const reply = new NodeReply(this.#handlers.receiver, connection, message, response, isContinueDue);
+    const reply = new NodeReply(this.#handlers.receiver, connection, message, response, {
+      isContinueDue,
+      tooMany: isTooMany ? limit : undefined,
+    });
     connection.began(reply);
     response.on('finish', () => connection.ended(reply));
     reply.receiver.request(request, message.method ?? '', request.path, undefined);
@@ -117,6 +127,7 @@ abstract class NodeApp<S extends Server | SecureServer> implements App {
   readonly #nextTurn = (): void => {
     this.#turn += 1;
     this.#isTurnTimed = false;
+    if (!this.#offenders.isEmpty) this.#offenders.forget(performance.now());
   };
 
   #refuse(message: IncomingMessage, status: number, reason: string): void {
@@ -215,6 +226,13 @@ abstract class NodeApp<S extends Server | SecureServer> implements App {
       if (this.#open.size === 0) resolve();
     });
   }
+}
+
+/** Tells whether a request is one whose body is waited for: then its root tells why it is refused. */
+function hasBody({ method, headers }: IncomingMessage): boolean {
+  return (
+    method === 'POST' && (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0)
+  );
 }
 
 function optionsFor(patience: number): ServerOptions {

@@ -36,20 +36,25 @@ export class NodeReply implements EngineResponse {
   #isEnded = false;
   /** True while the client waits for leave to send the body (RFC 9110 §10.1.1). */
   #isContinueDue: boolean;
+  readonly #tooMany: number | undefined;
   #writable: (() => void) | undefined;
 
-  /** @param isContinueDue true when the client waits for leave to send the body */
+  /**
+   * @param isContinueDue true when the client waits for leave to send the body
+   * @param tooMany the limit, where the request is one that is too many
+   */
   constructor(
     receiver: (response: EngineResponse) => Receiver,
     connection: ReplyConnection,
     request: IncomingMessage,
     response: ServerResponse,
-    isContinueDue: boolean,
+    { isContinueDue, tooMany }: { readonly isContinueDue: boolean; readonly tooMany: number | undefined },
   ) {
     this.#connection = connection;
     this.#request = request;
     this.#response = response;
     this.#isContinueDue = isContinueDue;
+    this.#tooMany = tooMany;
     this.#receiver = receiver(this);
     // Of the end of its connection the connection tells.
     response.on('error', () => {});
@@ -88,6 +93,10 @@ export class NodeReply implements EngineResponse {
   watch(): void {}
 
   awaitBody(): void {
+    if (this.#tooMany !== undefined) {
+      this.#receiver.tooMany(this.#tooMany, 0);
+      return;
+    }
     if (this.#isContinueDue) {
       this.#isContinueDue = false;
       this.#response.writeContinue();

@@ -1,19 +1,5 @@
 import { memoryAddress } from '../../../native/addon.js';
-
-/**
- * Requests that may come in one piece on one connection: more than clients that pipeline send, where one that sends
- * thousands would keep all others waiting for as long.
- */
-const longestPipeline = 32;
-
-/** The lower limit for an address that was over the limit within the last second. */
-export const shortestPipeline = 8;
-
-/** Milliseconds for which such an address is remembered. */
-const offendersRememberedFor = 1000;
-
-/** Addresses that are remembered at once. */
-const mostOffenders = 1024;
+import { longestPipeline, Offenders } from '../offenders.js';
 
 /** Requests before it is looked at where they come from; as many more than {@link longestPipeline} may get through. */
 const watchedFrom = 8;
@@ -40,10 +26,7 @@ export class Pipelining {
   #lookedAt = 0;
   /** Requests of the piece that is being handed over. */
   #run = 0;
-  /** Addresses that have sent too many, and until when they are remembered. */
-  readonly #offenders = new Map<string, number>();
-  /** The latest of these times. */
-  #lastUntil = 0;
+  readonly offenders = new Offenders();
 
   /** Made once: a function made in {@link count} would take memory at each call of it. */
   readonly #reset = (): void => {
@@ -55,7 +38,7 @@ export class Pipelining {
     this.#requests += 1;
     if (this.#requests !== watchedFrom) return;
     this.#watchedSince = performance.now();
-    if (this.#offenders.size > 0 && this.#watchedSince > this.#lastUntil) this.#offenders.clear();
+    this.offenders.forget(this.#watchedSince);
     this.#place = 0;
     this.#lookedAt = watchedFrom;
     this.#run = 0;
@@ -69,27 +52,13 @@ export class Pipelining {
    */
   runLength(body: ArrayBuffer): number {
     if (this.#requests <= watchedFrom || body.byteLength === 0) return 0;
-    const share = this.#offenders.size > 0 || this.#run >= exactFrom ? 1 : watchedShare;
+    const share = !this.offenders.isEmpty || this.#run >= exactFrom ? 1 : watchedShare;
     if ((this.#requests & (share - 1)) !== 0) return this.#run;
     const place = memoryAddress(body);
     this.#run = place > this.#place ? this.#run + this.#requests - this.#lookedAt : 1;
     this.#place = place;
     this.#lookedAt = this.#requests;
     return this.#run;
-  }
-
-  /** Most requests in one piece of the client that has sent more than {@link shortestPipeline}. */
-  limitOf(client: { readonly remoteAddress: string }): number {
-    // The address is made when it is asked for, which costs more than the rest.
-    const until = this.#offenders.size === 0 ? undefined : this.#offenders.get(client.remoteAddress);
-    return until !== undefined && performance.now() < until ? shortestPipeline : longestPipeline;
-  }
-
-  /** Remembers a client that has sent too many. */
-  remember({ remoteAddress }: { readonly remoteAddress: string }): void {
-    if (this.#offenders.size >= mostOffenders) this.#offenders.clear();
-    this.#lastUntil = performance.now() + offendersRememberedFor;
-    this.#offenders.set(remoteAddress, this.#lastUntil);
   }
 
   /** Tells whether a request without a body, of which it cannot be told where it comes from, is to wait for the next turn. */

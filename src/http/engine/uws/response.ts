@@ -7,7 +7,8 @@ import {
   type Receiver,
   type Taken,
 } from '../engine.js';
-import { Pipelining, shortestPipeline } from './pipelining.js';
+import { shortestPipeline } from '../offenders.js';
+import { Pipelining } from './pipelining.js';
 import { ReadProbe } from './read-probe.js';
 import type { UwsRequest, UwsResponse } from './types.js';
 
@@ -209,9 +210,10 @@ export class UwsReply implements EngineResponse {
    * it would hand over the next one all the same, and never its end.
    */
   #isTooMany(run: number): boolean {
-    const limit = this.#pipelining.limitOf(this);
+    const { offenders } = this.#pipelining;
+    const limit = offenders.limitOf(this);
     if (run <= limit) return false;
-    this.#pipelining.remember(this);
+    offenders.remember(this);
     this.#receiver.tooMany(limit, run > limit + 1 ? undefined : keptBack);
     return true;
   }
