@@ -4,6 +4,9 @@ export type Method = 'GET' | 'HEAD' | 'POST';
 /** Headers of a reply; names and values are checked, so that none can split the response. */
 export type ReplyHeaders = Readonly<Record<string, string>>;
 
+/** All that a client is told of a defect of the server. */
+export const internalError = 'internal error; the log of the server tells why';
+
 /** Field names are tokens (RFC 9110 §5.6.2). */
 const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 

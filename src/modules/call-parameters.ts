@@ -36,6 +36,6 @@ export const valueLimit = defineParameters({
 });
 
 /** The fault of the name of a root; undefined without one. */
-export function checkRoot(root: string): string | undefined {
+export function rootProblem(root: string): string | undefined {
   return isRootName(root) ? undefined : 'it is one segment of a path; give one or more of letters, digits and "_"';
 }

@@ -15,6 +15,7 @@ import {
   type Exchange,
   type Field,
   heldBodySize,
+  internalError,
   type Method,
   type ReplyHeaders,
   shortReplySize,
@@ -68,8 +69,6 @@ const longestTimer = 2 ** 31 - 1;
 
 /** Longest part of a path that an error repeats. */
 const shownPath = 200;
-
-const internalError = 'internal error; the log of the server tells why';
 
 /** Settings and parts that the exchanges of one server share. */
 export interface ExchangeSettings {

@@ -7,7 +7,7 @@ import { defineBuiltIn } from '../../module.js';
 export const entryOverhead = 128;
 
 /** Room that the caches of a server share. */
-export interface Room {
+export interface CacheRoom {
   readonly maxEntries: number;
   readonly maxBytes: number;
   entries: number;
@@ -23,9 +23,9 @@ interface Entry {
 /** A cache in the memory of this process, of one collection. What does not fit is refused; nothing is driven out. */
 export class LocalCache implements Cache {
   readonly #entries = new Map<string, Entry>();
-  readonly #room: Room;
+  readonly #room: CacheRoom;
 
-  constructor(room: Room) {
+  constructor(room: CacheRoom) {
     this.#room = room;
   }
 
@@ -174,7 +174,7 @@ export const cachedbLocalModule = defineBuiltIn({
   name: 'cachedb_local',
   parameters,
   load({ parameters: values, caches, mi, log }) {
-    const room: Room = { maxEntries: values.max_entries, maxBytes: values.max_bytes, entries: 0, bytes: 0 };
+    const room: CacheRoom = { maxEntries: values.max_entries, maxBytes: values.max_bytes, entries: 0, bytes: 0 };
     const collections = new Map<string, LocalCache>();
     // Of two URLs with one system the last counts, as in OpenSIPS.
     const urls = values.cachedb_url.length === 0 ? ['local://'] : values.cachedb_url;

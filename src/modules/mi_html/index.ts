@@ -5,7 +5,7 @@ import { isFormType } from '../../http/request/forms.js';
 import { Runner } from '../../mi/calls/run.js';
 import { defineBuiltIn } from '../../module.js';
 import { jsonRpcPath, type WebInterface, webInterface } from '../../web/web.js';
-import { callParameters, checkRoot, valueLimit } from '../call-parameters.js';
+import { callParameters, rootProblem, valueLimit } from '../call-parameters.js';
 
 /** Parameters of mi_html. */
 const parameters = defineParameters({
@@ -13,7 +13,7 @@ const parameters = defineParameters({
     type: 'string',
     default: 'mi',
     help: 'root path of the pages; mi_http needs another one',
-    check: checkRoot,
+    check: rootProblem,
   },
   http_method: { type: 'int', default: 0, min: 0, max: 1, help: 'method of the forms: 0 GET, 1 POST' },
   ...valueLimit,

@@ -77,7 +77,7 @@ let spareElements: Int32Array | undefined = new Int32Array(scannedAtOnce * eleme
 
 const noBytes = new Uint8Array(0);
 
-/** In place of the place of an element: it has been replied to, or its reply is owed. */
+/** The place of no element; lower ones are those of notifications. */
 const noPlace = -1;
 
 /**

@@ -1,6 +1,6 @@
 import { type LongWork, type Slice, workFromNow } from '../../base/slice.js';
 import { PrettyChunks, sendChunks } from '../../gateway/chunks.js';
-import { chunkLimit, type Exchange } from '../../http/exchange.js';
+import { chunkLimit, type Exchange, internalError } from '../../http/exchange.js';
 import type { Statistic } from '../../mi/statistics.js';
 import { Outcome } from '../../native/layout.js';
 import { BatchReading } from '../../native/scanner.js';
@@ -53,7 +53,7 @@ export class Batches {
    * @param refuse answers a batch that is refused as a whole, when the scanner has just told why
    */
   run(exchange: Exchange, body: Uint8Array, refuse: (outcome: number) => void): void {
-    const arrival = new Arrival(this.#host, this.#limit, exchange, body, {
+    const arrival = new BatchArrival(this.#host, this.#limit, exchange, body, {
       refuse,
       begin: (reading, known, slice) => this.#begin(exchange, known, reading, slice),
     });
@@ -70,7 +70,7 @@ export class Batches {
       const failed = (error: unknown): void => {
         batch.giveUp(new Error('the batch failed'));
         failures.ofReply(error);
-        exchange.refuse(500, 'internal error; the log of the server tells why');
+        exchange.refuse(500, internalError);
       };
       const begun = (): void => void exchange.reply(202);
       batch.run({ isBlocked: false, print: () => false, settled: () => {}, begun, failed });
@@ -104,7 +104,7 @@ interface Ways {
 }
 
 /** A batch that has arrived, and is read whole before any of it is run. */
-class Arrival implements LongWork {
+class BatchArrival implements LongWork {
   readonly #host: BatchHost;
   readonly #limit: number;
   readonly #exchange: Exchange;
@@ -132,7 +132,7 @@ class Arrival implements LongWork {
     } catch (error) {
       this.#body = undefined;
       this.#host.runner.failures.ofReply(error);
-      this.#exchange.refuse(500, 'internal error; the log of the server tells why');
+      this.#exchange.refuse(500, internalError);
       return false;
     }
   }

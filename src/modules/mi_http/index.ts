@@ -5,7 +5,7 @@ import type { Service } from '../../http/roots.js';
 import { Runner } from '../../mi/calls/run.js';
 import { defineBuiltIn } from '../../module.js';
 import { type WebInterface, webInterface } from '../../web/web.js';
-import { callParameters, checkRoot, valueLimit } from '../call-parameters.js';
+import { callParameters, rootProblem, valueLimit } from '../call-parameters.js';
 import { JsonRpc } from './jsonrpc.js';
 
 const mediaTypes: ReadonlySet<string> = new Set([
@@ -22,7 +22,7 @@ const parameters = defineParameters({
     default: 'mi',
     aliases: ['mi_http_root'],
     help: 'root path: JSON-RPC is served at http://ip:port/[root]',
-    check: checkRoot,
+    check: rootProblem,
   },
   pretty_printing: {
     type: 'int',

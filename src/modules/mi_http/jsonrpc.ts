@@ -1,6 +1,6 @@
 import { workFromNow } from '../../base/slice.js';
 import { retryHeaders } from '../../gateway/jsonrpc-refusal.js';
-import type { Chunk, Exchange, ReplyHeaders } from '../../http/exchange.js';
+import { type Chunk, type Exchange, internalError, type ReplyHeaders } from '../../http/exchange.js';
 import type { Call } from '../../mi/calls/call.js';
 import type { Face, LaterAnswer, Leave, Runner } from '../../mi/calls/run.js';
 import type { Result } from '../../mi/commands/command.js';
@@ -92,7 +92,7 @@ export class JsonRpc implements Face<Exchange> {
         if (!exchange.finished) this.#answer(exchange, body);
       } catch (error) {
         this.#runner.failures.ofReply(error);
-        exchange.refuse(500, 'internal error; the log of the server tells why');
+        exchange.refuse(500, internalError);
       }
       return false;
     };
@@ -211,7 +211,7 @@ export class JsonRpc implements Face<Exchange> {
     } catch (error) {
       this.#runner.failures.ofReply(error);
       this.#scanner.release(idSlot);
-      exchange.refuse(500, 'internal error; the log of the server tells why');
+      exchange.refuse(500, internalError);
     }
   }
 }

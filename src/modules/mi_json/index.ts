@@ -10,7 +10,7 @@ import { fromWords, type Submitted } from '../../mi/commands/parameters.js';
 import { codes, explained, type MiError, RefusedCall } from '../../mi/errors.js';
 import type { ManagementInterface } from '../../mi/management-interface.js';
 import { defineBuiltIn } from '../../module.js';
-import { callParameters, checkRoot } from '../call-parameters.js';
+import { callParameters, rootProblem } from '../call-parameters.js';
 import { legacyText, wholeResult } from './legacy-text.js';
 import { printError } from './tree.js';
 
@@ -169,7 +169,7 @@ const parameters = defineParameters({
     default: 'json',
     aliases: ['mi_json_root'],
     help: 'root path: commands are run by GET /[root]/COMMAND?params=A,B',
-    check: checkRoot,
+    check: rootProblem,
   },
   ...callParameters,
 });

@@ -10,7 +10,7 @@ import { Offenders, pipelinedTooMany } from '../offenders.js';
 import { optionsOf } from './certificate.js';
 import { NodeConnection } from './connection.js';
 import { NodeReply } from './reply.js';
-import { NodeRequest, namesJson } from './request.js';
+import { mentionsJson, NodeRequest } from './request.js';
 
 /** Bytes of the longest head. */
 const headLimit = 16384;
@@ -156,7 +156,7 @@ abstract class NodeApp<S extends Server | SecureServer> implements App {
       readonly reason?: string;
     } & Error;
     const fault = faults[code] ?? ([400, `the request is malformed: ${reason}`] as const);
-    this.#refuseAndClose(connection, fault, namesJson(rawPacket?.toString('latin1', 0, headLimit) ?? ''));
+    this.#refuseAndClose(connection, fault, mentionsJson(rawPacket?.toString('latin1', 0, headLimit) ?? ''));
   }
 
   #refuseAndClose(

@@ -54,7 +54,7 @@ export class NodeRequest implements EngineRequest {
 
   /** Tells whether a refusal of it is best JSON. */
   get wantsJson(): boolean {
-    return namesJson(`${this.getHeader('accept')} ${this.getHeader('content-type')}`);
+    return mentionsJson(`${this.getHeader('accept')} ${this.getHeader('content-type')}`);
   }
 
   #faultOf(version: string): readonly [status: number, reason: string] | undefined {
@@ -74,7 +74,7 @@ export class NodeRequest implements EngineRequest {
 }
 
 /** Tells whether what came, or a part of it, names JSON. */
-export function namesJson(text: string): boolean {
+export function mentionsJson(text: string): boolean {
   return /application\/json/i.test(text);
 }
 
