@@ -1,4 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { type IncomingMessage, request } from 'node:http';
+import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import zlib from 'node:zlib';
 import fc from 'fast-check';
@@ -372,6 +374,31 @@ describe('a whole server', () => {
     }
     expect(await call(server, 'get_statistics', [['compressions']])).toStrictEqual({ 'mem:compressions': 0 });
     await expect(server).toBeAtRest();
+  });
+
+  test('compresses what goes by a Unix socket only when it is told so', async ({ startServer, temporaryFiles }) => {
+    const body = JSON.stringify({ jsonrpc: '2.0', method: 'rpc.discover', id: 1 });
+    for (const [compression, coding] of [
+      [1, undefined],
+      [2, 'gzip'],
+    ] as const) {
+      const path = join(temporaryFiles({}), 'mi.sock');
+      const httpd = { compression, listen: [`unix:${path}`, 'http:127.0.0.1:0'], ip: undefined, port: undefined };
+      const server = await startServer({ httpd, usrloc: {} });
+      const reply = await new Promise<IncomingMessage>((resolve) => {
+        const headers = { 'Content-Type': 'application/json', 'Accept-Encoding': 'gzip' };
+        request({ socketPath: path, path: '/mi', method: 'POST', headers }, resolve).end(body);
+      });
+      const pieces: Buffer[] = [];
+      for await (const piece of reply) pieces.push(piece);
+      const text = decode(coding, Buffer.concat(pieces));
+      expect(text.length).toBeGreaterThan(long);
+      expect(reply.headers['content-encoding']).toBe(coding);
+      expect(reply.headers.vary).toBe(coding && 'Accept-Encoding');
+      const byTcp = await post(server, body, { headers: { 'Accept-Encoding': 'gzip' } });
+      expect(byTcp.headers['content-encoding']).toBe('gzip');
+      expect(decode('gzip', Buffer.from(byTcp.bytes)).equals(text)).toBe(true);
+    }
   });
 
   test('compresses nothing when it is told so', async ({ startServer }) => {

@@ -1,5 +1,6 @@
 // The scenario in which calls are made to fail: one exchange of every sort, each on a connection of its own.
 import { setTimeout as delay } from 'node:timers/promises';
+import { decode } from '../decode.js';
 import { RawClient, type RawResponse } from '../raw-client.js';
 
 /** The bytes that a client sends, piece by piece, and the way it leaves. */
@@ -24,6 +25,21 @@ function post(path: string, body: string): string {
 
 function get(path: string): string {
   return `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`;
+}
+
+/** The same request with another header. */
+function withHeader(request: string, header: string): string {
+  return request.replace('\r\n', `\r\n${header}\r\n`);
+}
+
+const gzip = 'Accept-Encoding: gzip';
+const lines = 'Accept: application/x-ndjson';
+
+/** As it was before it was compressed, which may be cut in other pieces each time. */
+function decoded(reply: RawResponse): RawResponse {
+  if (reply.headers.get('content-encoding') !== 'gzip') return reply;
+  const body = decode('gzip', reply.body);
+  return { ...reply, body, text: body.toString('utf8') };
 }
 
 /** Requests of every sort in one. */
@@ -96,6 +112,12 @@ export const conversations: readonly Conversation[] = [
   { name: 'a chunked body that is too large', pieces: [`${chunkedHead}ffff\r\n${'z'.repeat(0xffff)}\r\n`], replies: 1 },
   { name: 'a length that is too large', pieces: [post('/raw', 'z'.repeat(40_000))], replies: 1 },
   { name: 'a flushed body', pieces: [get('/raw/flush')], replies: 1 },
+  { name: 'a compressed stream', pieces: [withHeader(call('part:rows'), gzip)], replies: 1 },
+  { name: 'a client that leaves a compressed stream', pieces: [withHeader(call('part:rows'), gzip)], replies: 0 },
+  { name: 'a compressed held body', pieces: [withHeader(get('/raw/held'), gzip)], replies: 1 },
+  { name: 'lines of a stream', pieces: [withHeader(call('part:rows'), lines)], replies: 1 },
+  { name: 'lines of a dump, by GET', pieces: [withHeader(get('/mi/part/part:dump?arg='), lines)], replies: 1 },
+  { name: 'a client that leaves lines', pieces: [withHeader(call('part:rows_later'), lines)], replies: 0 },
   { name: 'a held body', pieces: [get('/raw/held')], replies: 1 },
 ];
 
@@ -119,7 +141,9 @@ export async function converse(port: number, { pieces, replies: expected, name }
     }
     const replies: RawResponse[] = [];
     try {
-      while (replies.length < expected) replies.push(await client.response(pieces[0]?.startsWith('HEAD')));
+      while (replies.length < expected) {
+        replies.push(decoded(await client.response(pieces[0]?.startsWith('HEAD'))));
+      }
     } catch {
       return { replies, isCut: true };
     }
