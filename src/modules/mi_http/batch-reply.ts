@@ -69,6 +69,7 @@ const closing = ']'.charCodeAt(0);
 export class BatchReply implements CompletedSource, BatchListener {
   /** Told once, when the reply has ended or was given up. */
   onReleased: (() => void) | undefined;
+  #ready: (() => void) | undefined;
   readonly #batch: Batch;
   readonly #scanner: RequestScanner;
   readonly #failures: Failures;
@@ -129,11 +130,21 @@ export class BatchReply implements CompletedSource, BatchListener {
     return this.#parts !== undefined || this.#batch.first?.settled !== undefined;
   }
 
-  /** Begins the calls. Returns true when the first chunk will hold all of the reply. */
-  begin(): boolean {
+  /** True if the first chunk holds all of the reply. */
+  get isWhole(): boolean {
+    return this.#isEnded;
+  }
+
+  get isReleased(): boolean {
+    return this.#isReleased;
+  }
+
+  /** Begins the calls. `ready` is told, now or later, when {@link next} has the first chunk. */
+  begin(ready: () => void): void {
+    this.#ready = ready;
     this.#isPulled = true;
     this.#batch.run(this);
-    return this.#isEnded;
+    this.#answer();
   }
 
   next(): Chunk | Promise<Chunk> {
@@ -206,14 +217,17 @@ export class BatchReply implements CompletedSource, BatchListener {
   }
 
   #answer(): void {
+    const ready = this.#ready;
     const waiting = this.#waiting;
-    if (waiting === undefined) return;
+    if (this.#isReleased || (waiting === undefined && ready === undefined)) return;
     if (this.#broken === undefined && !this.#isDue) {
       this.#keep();
       return;
     }
+    this.#ready = undefined;
     this.#waiting = undefined;
-    if (this.#broken === undefined) waiting.resolve(this.#give());
+    if (waiting === undefined) ready?.();
+    else if (this.#broken === undefined) waiting.resolve(this.#give());
     else waiting.reject(this.#broken.error);
   }
 

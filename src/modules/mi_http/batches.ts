@@ -77,22 +77,28 @@ export class Batches {
       return;
     }
     const reply = new BatchReply(batch, this.#host, this.#memory);
-    exchange.onGone = () => reply.giveUp(new Error('the client left'));
     const source = this.#pretty ? new PrettyChunks(reply, Buffer.alloc(this.#chunkSize)) : reply;
-    try {
-      const isWhole = reply.begin();
-      if (!isWhole) {
-        this.#streams += 1;
-        reply.onReleased = () => {
-          this.#streams -= 1;
-        };
-      }
-      if (isWhole) sendChunks(exchange, 200, source.next(), source);
-      else exchange.stream(200, source);
-    } catch (error) {
+    const left = new Error('the client left');
+    exchange.onGone = () => {
+      reply.giveUp(left);
       reply.release();
-      throw error;
-    }
+    };
+    reply.begin(() => {
+      exchange.onGone = () => reply.giveUp(left);
+      try {
+        if (reply.isWhole) sendChunks(exchange, 200, source.next(), source);
+        else exchange.stream(200, source);
+      } catch (error) {
+        reply.release();
+        failures.ofReply(error);
+        exchange.refuse(500, 'internal error; the log of the server tells why');
+      }
+    });
+    if (reply.isReleased) return;
+    this.#streams += 1;
+    reply.onReleased = () => {
+      this.#streams -= 1;
+    };
   }
 }
 
