@@ -7,6 +7,7 @@ const uncompared: ReadonlySet<string> = new Set([
   'transfer-encoding',
   'x-content-type-options',
   'strict-transport-security',
+  'vary',
 ]);
 
 /** Headers as they are compared: without those that cannot be, names in lower case, in alphabetical order. */
