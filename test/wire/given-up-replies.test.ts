@@ -6,7 +6,9 @@ import { held } from '../support/held-items.js';
 import type { Lifetime } from '../support/lifetime.js';
 import { call, post, withResolvers } from '../support/mi-client.js';
 import '../support/at-rest.js';
+import { answers } from '../support/engine.js';
 import { test } from '../support/test.js';
+import { unless } from '../support/unless.js';
 
 function giving(run: (call: Call) => Result | Promise<Result>) {
   const give = command({ name: 'give', help: 'Gives a value.', run: (_parameters, call) => run(call) });
@@ -108,29 +110,32 @@ describe('streams that nobody reads', () => {
 });
 
 describe('streams that fail', () => {
-  test('before their first turn, their client gone, end no process', async ({ lifetime, startServer }) => {
-    const unhandled = collectUnhandled(lifetime);
-    const aborted = withResolvers<void>();
-    const server = await startServer({
-      modules: [
-        giving(({ signal }) => {
-          async function* failing(): AsyncGenerator<number> {
-            await once(signal, 'abort').finally(aborted.resolve);
-            yield Promise.reject(new Error('aborted'));
-          }
-          return stream(failing());
-        }),
-      ],
-    });
-    const socket = connect(server.port, '127.0.0.1');
-    socket.on('error', () => {});
-    // What follows a request whose reply is pending makes the engine close at once, within the same turn.
-    socket.write(request(ask) + request(ask));
-    await once(socket, 'close');
-    await aborted.promise;
-    await expect(server).toBeAtRest();
-    expect(unhandled).toStrictEqual([]);
-  });
+  unless(answers.pending === 'served' && 'what follows is served', test)(
+    'before their first turn, their client gone, end no process',
+    async ({ lifetime, startServer }) => {
+      const unhandled = collectUnhandled(lifetime);
+      const aborted = withResolvers<void>();
+      const server = await startServer({
+        modules: [
+          giving(({ signal }) => {
+            async function* failing(): AsyncGenerator<number> {
+              await once(signal, 'abort').finally(aborted.resolve);
+              yield Promise.reject(new Error('aborted'));
+            }
+            return stream(failing());
+          }),
+        ],
+      });
+      const socket = connect(server.port, '127.0.0.1');
+      socket.on('error', () => {});
+      // What follows a request whose reply is pending makes the engine close at once, within the same turn.
+      socket.write(request(ask) + request(ask));
+      await once(socket, 'close');
+      await aborted.promise;
+      await expect(server).toBeAtRest();
+      expect(unhandled).toStrictEqual([]);
+    },
+  );
 
   test('at their first item are answered with an error, and with the id', async ({ startServer }) => {
     const items = [

@@ -58,5 +58,5 @@ function isForeign(error: unknown): boolean {
 }
 
 const slower =
-  'the HTTP server of Node.js serves in its place: a short call takes several times the CPU; modparam("httpd", ' +
+  'the HTTP server of Node.js serves in its place: a short call takes some 3.6 times the CPU; modparam("httpd", ' +
   '"engine", "node") says that this is meant';

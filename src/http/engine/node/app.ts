@@ -147,7 +147,8 @@ abstract class NodeApp<S extends Server | SecureServer> implements App {
     }
     // What follows a request that asks for the end of the connection, or a refusal.
     if (connection.isLast || code === 'HPE_CLOSED_CONNECTION') return;
-    if (socket.bytesRead === 0) {
+    // Nothing came, or the client has left within a request.
+    if (socket.bytesRead === 0 || code === 'HPE_INVALID_EOF_STATE') {
       socket.destroy();
       return;
     }
