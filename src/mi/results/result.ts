@@ -101,6 +101,9 @@ export function openResultLines(result: Result): Parts {
   return new Parts(openLines(printResult(result)));
 }
 
+/** Units of a text that is printed at once: that takes about 1 ms at most. */
+const longestText = 1 << 18;
+
 /**
  * As {@link printResult}, for any value. A long value becomes a part as well, see {@link LongValue}.
  *
@@ -110,7 +113,8 @@ export function openResultLines(result: Result): Parts {
  */
 export function printParts(value: unknown): PrintedResult | undefined {
   if (value instanceof ConstantResult) return value.text;
-  if (weightOfItem(value, shortNodes) > shortNodes) return printLong(value);
+  const isLong = typeof value === 'string' ? value.length > longestText : weightOfItem(value, shortNodes) > shortNodes;
+  if (isLong) return printLong(value);
   const met = spare ?? [];
   spare = undefined;
   try {
