@@ -2,7 +2,7 @@
 import { chmodSync, cpSync, mkdirSync, readdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect } from 'vitest';
-import { checkout, Running, temporaryFiles } from '../support/daemon.js';
+import { checkout, mi, Running, temporaryFiles } from '../support/daemon.js';
 import type { Lifetime } from '../support/lifetime.js';
 import { test } from '../support/test.js';
 import { unless } from '../support/unless.js';
@@ -71,15 +71,32 @@ describe('a binary that is missing is told in one sentence', () => {
     return copy;
   };
 
-  test('no engine for this machine', async ({ lifetime }) => {
-    const copy = builtPackage(lifetime, ['native'], (name) => name.startsWith('uws-') || name === '@uwsjs');
-    for (const args of [['-V'], ['-p', '0']]) {
-      const ended = await new Running(lifetime, process.execPath, ['dist/main.js', ...args], { cwd: copy }).ended;
-      expect(ended).toRefuse(
-        new RegExp(`^mi-httpd: no HTTP engine loads on ${process.platform} ${process.arch}, Node\\.js `),
-      );
-      expect(ended.stderr).toMatch(/supported on Linux, macOS and Windows/);
-    }
+  const noEngine = `no HTTP engine loads on ${process.platform} ${process.arch}, Node\\.js .*supported on Linux, macOS and Windows`;
+
+  /** The built package without uWebSockets.js. */
+  const withoutUws = (t: Lifetime): string =>
+    builtPackage(t, ['native'], (name) => name.startsWith('uws-') || name === '@uwsjs');
+
+  test('no engine for this machine, where uWebSockets.js is asked for', async ({ lifetime }) => {
+    const copy = withoutUws(lifetime);
+    writeFileSync(join(copy, 'uws.cfg'), 'loadmodule "httpd.so"\nmodparam("httpd", "engine", "uws")\n');
+    const ended = await new Running(lifetime, process.execPath, ['dist/main.js', '-f', 'uws.cfg', '-p', '0'], {
+      cwd: copy,
+    }).ended;
+    expect(ended).toRefuse(new RegExp(`^mi-httpd: ${noEngine}`));
+  });
+
+  test('else Node.js serves, and a warning tells why', async ({ lifetime }) => {
+    const copy = withoutUws(lifetime);
+    const told = await new Running(lifetime, process.execPath, ['dist/main.js', '-V'], { cwd: copy }).ended;
+    expect(told).toMatchObject({ status: 0, stdout: expect.stringMatching(/\(node:http /), stderr: '' });
+    const serving = new Running(lifetime, process.execPath, ['dist/main.js', '-p', '0'], { cwd: copy });
+    const line = await serving.line(/serving http:[^"]*\/mi"/);
+    const { url } = JSON.parse(line) as { readonly url: string };
+    expect(await mi(url, 'core:version')).toHaveProperty('result.Server');
+    const warnings = serving.lines.filter((text) => text.includes('no HTTP engine loads'));
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toMatch(new RegExp(`${noEngine}.*the HTTP server of Node\\.js serves in its place`));
   });
 
   test('no addon for this machine', async ({ lifetime }) => {
