@@ -22,6 +22,8 @@ export const differences = {
   emptyLength: { what: '`Content-Length` without a value', uws: 200, node: 400 },
   longLength: { what: '`Content-Length` of 19 digits', uws: 400, node: 413 },
   proxyPreface: { what: 'a preface of the PROXY protocol', uws: 200, node: 400 },
+  expectation: { what: 'an expectation other than `100-continue`', uws: 200, node: 417 },
+  longBeyondRoom: { what: 'a body in chunks that is too long, and finds no room either', uws: 413, node: 503 },
   trailers: { what: 'trailers behind a chunked body', uws: 505, node: 200 },
   chunkExtension: { what: 'a chunk extension', uws: 'nothing', node: 200 },
   badChunk: { what: 'a chunk that does not end where it says', uws: 200, node: 400 },

@@ -3,6 +3,7 @@ import { appendFileSync, chmodSync, writeFileSync } from 'node:fs';
 import { describe, expect } from 'vitest';
 import type { Server, ServerOptions } from '#src/index.js';
 import { basic, temporaryFile, tokenLine, userLine } from '../support/accounts.js';
+import { answers } from '../support/engine.js';
 import type { Lifetime } from '../support/lifetime.js';
 import { post, startServer } from '../support/mi-client.js';
 import { ask, RawClient } from '../support/raw-client.js';
@@ -104,7 +105,7 @@ describe('users of a file', () => {
     for (const [login, bytes, expected] of [
       [basic('alice', 'wrong'), size + 1, 401],
       [basic('alice', 'wrong'), size, 401],
-      [alice, size + 1, 413],
+      [alice, size + 1, answers.longBeyondRoom],
       [alice, size, 503],
     ] as const) {
       const httpd = { auth_username: 'root', auth_password: 'r', receive_buf_size: size };

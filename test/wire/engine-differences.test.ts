@@ -27,6 +27,7 @@ const sendings: readonly (readonly [name: string, sent: string, status: number |
   ['OPTIONS *', 'OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n', answers.optionsAll],
   ['CONNECT', 'CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n', answers.connect],
   ['an empty line first', `\r\n${get}`, answers.emptyLine],
+  ['an unknown expectation', 'GET /t HTTP/1.1\r\nHost: a\r\nExpect: other\r\n\r\n', answers.expectation],
   ['a chunk extension', `${chunked}2;a=b\r\nab\r\n0\r\n\r\n`, answers.chunkExtension],
   ['trailers', `${chunked}2\r\nab\r\n0\r\nX: y\r\n\r\n`, answers.trailers],
   ['a chunk without its end', `${chunked}2\r\nabc\r\n0\r\n\r\n`, answers.badChunk],
