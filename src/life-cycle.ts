@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { Log } from './base/log.js';
+import type { CodedLog } from './base/log.js';
 import { reasonOf } from './base/text.js';
 import type { BuiltInInstance } from './module.js';
 
@@ -102,11 +102,11 @@ const leastTime = 1000;
 
 /** Runs the steps of modules at the start and the stop of a server. A step that fails or hangs is named; the others still run. */
 export class ModuleSteps {
-  readonly #log: Log;
+  readonly #log: CodedLog;
   /** The step that makes the present call. Enabled only during steps: it makes every promise slower. */
   readonly #current = new AsyncLocalStorage<Step>();
 
-  constructor(log: Log) {
+  constructor(log: CodedLog) {
     this.#log = log;
   }
 
@@ -138,9 +138,12 @@ export class ModuleSteps {
       const isOver = await Promise.race([this.#run(module, step).then(() => false), over]);
       const waited = `${(time / 1000).toFixed(1)} s`;
       if (isOver)
-        this.#log.error({ module: name }, `module ${name} did not ${step} within ${waited}; the server goes on`);
+        this.#log.error(
+          { code: 'module-overdue', module: name },
+          `module ${name} did not ${step} within ${waited}; the server goes on`,
+        );
     } catch (error) {
-      this.#log.error({ err: error, module: name }, `module ${name} failed to ${step}`);
+      this.#log.error({ code: 'module-stop-failed', err: error, module: name }, `module ${name} failed to ${step}`);
     } finally {
       clearTimeout(timer);
     }

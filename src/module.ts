@@ -1,5 +1,5 @@
 import { aFunction, anObject, aText, checkMembers, listOf, type Members, required } from './base/given.js';
-import type { Log } from './base/log.js';
+import type { CodedLog, Log, Notice } from './base/log.js';
 import {
   checkDeclarations,
   type ParameterDeclarations,
@@ -72,6 +72,7 @@ export interface ModuleContext<Parameters> {
 
 /** The argument of `load` of the modules of this package: the server from inside. */
 export interface BuiltInContext<Parameters> extends ModuleContext<Parameters> {
+  readonly log: CodedLog;
   readonly mi: ManagementInterface;
   readonly logLevel: LogLevel;
   readonly logConsumers: LogConsumers;
@@ -108,9 +109,10 @@ export interface ModuleInstance {
 }
 
 /** The outcome of loading a module of this package. */
-export interface BuiltInInstance extends ModuleInstance {
+export interface BuiltInInstance extends Omit<ModuleInstance, 'check'> {
   /** Module httpd only: the HTTP server that the others register their roots with. */
   readonly httpd?: HttpServer;
+  check?(): readonly (string | Notice)[] | Promise<readonly (string | Notice)[]>;
 }
 
 /** The declaration of a module; validation, help and the tables of the README come from it. */

@@ -1,7 +1,7 @@
 import { totalmem } from 'node:os';
 import { dateOf, monotonicTime } from './base/clock.js';
 import { aFunction, aNumber, anObject, checkMembers, listOf, type Members, oneOf, type Wanted } from './base/given.js';
-import { type Log, quietLog } from './base/log.js';
+import { type CodedLog, type Log, type Notice, quietLog } from './base/log.js';
 import { OwnContext } from './base/own-context.js';
 import { packageInfo } from './base/package.js';
 import { reasonOf } from './base/text.js';
@@ -119,7 +119,7 @@ export class Server {
   readonly #main: StatusIdentifier;
   readonly #modules: LoadedModule[] = [];
   readonly #steps: ModuleSteps;
-  readonly #log: Log;
+  readonly #log: CodedLog;
   readonly #httpd: HttpServer;
   readonly #configFiles: readonly string[];
   readonly #applyLogLevel: () => void;
@@ -244,7 +244,7 @@ export class Server {
   }
 
   async #start(goOn: () => void): Promise<void> {
-    for (const notice of await this.#look()) this.#log.warn({}, notice);
+    for (const { code, text } of await this.#look()) this.#log.warn({ code }, text);
     for (const module of this.#modules) {
       goOn();
       await this.#steps.start(module, 'start');
@@ -271,7 +271,10 @@ export class Server {
         await instance.reload?.();
       } catch (error) {
         isGood = false;
-        this.#log.error({ module: name }, `reload of module ${name} failed, what was there stays: ${reasonOf(error)}`);
+        this.#log.error(
+          { code: 'reload-failed', module: name },
+          `reload of module ${name} failed, what was there stays: ${reasonOf(error)}`,
+        );
       }
     }
     return isGood;
@@ -323,17 +326,21 @@ export class Server {
     this.#steps.rest();
     await this.#httpd.check();
     warnOfExposure(this.#httpd, this.#log, this.#configFiles);
-    return notices;
+    return notices.map(({ text }) => text);
   }
 
   /** The part that the start and the check share, before anything runs. */
-  async #look(): Promise<readonly string[]> {
-    const notices: string[] = [];
+  async #look(): Promise<readonly Notice[]> {
+    const notices: Notice[] = [];
     for (const module of this.#modules) {
-      notices.push(...((await this.#steps.start<readonly string[]>(module, 'check')) ?? []));
+      const told = await this.#steps.start<readonly (string | Notice)[]>(module, 'check');
+      notices.push(
+        ...(told ?? []).map((one) => (typeof one === 'string' ? ({ code: 'module-notice', text: one } as const) : one)),
+      );
     }
     if (this.#httpd.roots.length === 0) {
-      notices.push('no root path is registered, so every request gets 404; add loadmodule "mi_http.so"');
+      const text = 'no root path is registered, so every request gets 404; add loadmodule "mi_http.so"';
+      notices.push({ code: 'no-root', text });
     }
     return notices;
   }

@@ -22,14 +22,22 @@ const protocolCodes = {
 };
 
 const exitStatuses = [
-  ['mi-httpd', '0', 'stopped as asked; with `-c`: the configuration is good'],
-  ['mi-httpd', '1', 'could not start, did not stop cleanly, was told to stop twice, or an exception was not caught'],
-  ['mi-httpd', '255', 'the configuration has errors'],
-  ['mi-httpd load', '0', 'every contact was taken'],
-  ['mi-httpd load', '1', 'lines were rejected, or the load ended early'],
-  ['mi-httpd dump, passwd, token', '0', 'done'],
-  ['mi-httpd dump, passwd, token', '1', 'failed, for the reason on standard error'],
+  ['mi-httpd', 'stopped as asked; with `-c`: the configuration is good', '0'],
+  ['mi-httpd', 'could not start, did not stop cleanly, was told to stop twice, or an exception was not caught', '1'],
+  ['mi-httpd', 'the configuration has errors', '255'],
+  ['mi-httpd load', 'every contact was taken', '0'],
+  ['mi-httpd load', 'lines were rejected, or the load ended early', '1'],
+  ['mi-httpd dump, passwd, token', 'done', '0'],
+  ['mi-httpd dump, passwd, token', 'failed, for the reason on standard error', '1'],
 ];
+
+/** What a line tells whose text comes from elsewhere. */
+const told = {
+  'engine-replaced': 'why uWebSockets.js does not load, and that the HTTP server of Node.js serves in its place',
+  'import-passed-over': 'an `import_file` that is passed over, with its place and why',
+  'module-notice': 'what `check` of a module of your own returns',
+  'process-warning': 'a warning of Node.js, or of a module of your own',
+};
 
 /** Titles of the floors of the source; their order is that of the page. */
 const floors = {
@@ -45,95 +53,120 @@ const floors = {
   native: 'The addon',
 };
 
-/** Numbers of the levels in the JSON lines of the log, and of the MI command log_level. */
-const levels = { debug: ['20', '4'], info: ['30', '3'], warn: ['40', '1'], error: ['50', '-1'] };
+/** Levels of the log, the gravest first. */
+const levels = ['error', 'warn', 'info', 'debug'];
 
-const intro = `Every error and log line that stands in the source, with its code or status. Parts that vary stand in braces: \`{name}\`.
+const intro = `Every error and log line that stands in the source, with its code, text and status. Parts that vary stand in braces: \`{name}\`.
 
 Not listed are texts that come from elsewhere and only stand inside these: reasons of the operating system, Node.js, OpenSSL and the
 parsers of JSON, texts of modules of your own, and those of the addon for a request that is no JSON-RPC (-32700 and -32600 tell the
 place). A configuration error has its place in front, \`FILE:LINE:COL:\`.
 
 Contents: [codes of JSON-RPC](#codes-of-json-rpc) · [errors of commands](#errors-of-commands) · [HTTP refusals](#http-refusals) ·
-[log lines](#log-lines) · [notes](#notes) · [configuration errors](#configuration-errors) ·
+[log lines](#log-lines) · [configuration errors](#configuration-errors) ·
 [errors of functions and of the start](#errors-of-functions-and-of-the-start) · [exit statuses](#exit-statuses)`;
 
 /** @throws Error for a floor or code that this page does not explain */
-export function errorsPage({ codes, MiError }) {
+export function errorsPage({ codes, MiError, refusalBody }) {
   const found = collectMessages();
   return page(
     'Errors',
     intro,
     protocolSection(codes, MiError, found),
     commandSection(found),
-    refusalSection(found),
+    refusalSection(refusalBody, found),
     logSection(found),
-    textSection('Notes', 'The start logs these as warnings, and `mi-httpd -c` prints them with `note:`.', found.notes),
     textSection(
       'Configuration errors',
       '`mi-httpd` and `mi-httpd -c` print these on standard error; exit status 255.',
       found.configErrors,
     ),
     thrownSection(found),
-    `## Exit statuses\n\n${table([['command', 'status', 'when'], ...exitStatuses])}`,
+    `## Exit statuses\n\n${codeTable(exitStatuses)}`,
   );
+}
+
+/** The one form of all tables here. @param rows lists of a code, a text and a status */
+function codeTable(rows) {
+  return table([['code', 'text', 'status'], ...rows]);
 }
 
 function protocolSection(codes, MiError, { commandErrors }) {
   const rows = Object.entries(codes).map(([name, code]) => {
     if (protocolCodes[name] === undefined) throw new Error(`code ${name} is not explained in scripts/docs/errors.mjs`);
     const [when, status] = protocolCodes[name];
-    return [String(code), new MiError(code).message, status, when];
+    return [String(code), `${said(new MiError(code).message)}: ${when}`, status];
   });
-  const texts = Object.entries(codes).flatMap(([name, code]) =>
-    commandErrors.filter((one) => one.code === name && isSaid(one.data)).map(({ data }) => [String(code), said(data)]),
-  );
+  const texts = Object.entries(codes).flatMap(([name, code]) => {
+    const ofCode = commandErrors.filter((one) => one.code === name && isSaid(one.data));
+    return ofCode.map(({ data }) => [String(code), said(data), protocolCodes[name][1]]);
+  });
   return `## Codes of JSON-RPC
 
-The \`error\` of a reply has \`code\`, \`message\` and mostly \`data\`. A refusal by HTTP carries one too: -32004 with 429, -32603 with
-500, -32000 with 503 and 504, else -32600.
+The \`error\` of a reply has \`code\`, \`message\` and mostly \`data\`. The status is that of HTTP.
 
-${table([['code', 'message', 'HTTP status', 'when'], ...rows])}
+${codeTable(rows)}
 
 Texts in \`data\`:
 
-${table([['code', 'data'], ...texts])}`;
+${codeTable(texts)}`;
 }
 
 function commandSection({ commandErrors }) {
   const own = commandErrors.filter(({ code }) => /^\d+$/.test(code));
-  const rows = own.map(({ code, message, data }) => [code, said(message), isSaid(data) ? said(data) : '']);
+  const rows = own.map(({ code, message, data }) => [
+    code,
+    isSaid(data) ? `${said(message)}, ${said(data)}` : said(message),
+    '200',
+  ]);
   return `## Errors of commands
 
-HTTP status 200. Code and message are those of OpenSIPS where it has the command.
+The text is the \`message\`, with \`data\` behind it where there is any. Code and message are those of OpenSIPS where it has the command.
 
-${table([['code', 'message', 'data'], ...rows])}`;
+${codeTable(rows)}`;
 }
 
-function refusalSection({ refusals }) {
-  const rows = refusals.map(({ status, text }) => [status, said(text)]);
+function refusalSection(refusalBody, { refusals }) {
+  const codeOf = (status) => JSON.parse(refusalBody(Number(status), '')).error.code;
+  const rows = refusals.map(({ status, text }) => [String(codeOf(status)), said(text), status]);
   return `## HTTP refusals
 
-[HTTP](http.md#statuses) tells when each status is given. The engine makes 400, 431 and 505 by itself, with a page of its own.
+The code is that of the \`error\`, where the path speaks JSON-RPC; [HTTP](http.md#statuses) tells when each status is given. The engine
+makes 400, 431 and 505 by itself, with a page of its own.
 
-${table([['status', 'text'], ...rows])}`;
+${codeTable(rows)}`;
 }
 
 function logSection({ logLines }) {
-  const order = Object.keys(levels).reverse();
-  const rows = order.flatMap((name) =>
-    logLines.filter(({ level }) => level === name).map(({ text }) => [name, ...levels[name], said(text)]),
+  const rows = levels.flatMap((level) =>
+    logLines
+      .filter((line) => line.level === level)
+      .map(({ code, text }) => [`\`${code}\``, lineText(code, text), level]),
   );
   return `## Log lines
 
-The log is on standard output: JSON lines with \`level\`, \`time\`, \`pid\` and \`msg\`, and \`err\` with the stack where there is one. A
-terminal gets lines for people. \`error\` and \`warn\` want somebody to look.
+The log is on standard output: JSON lines with \`level\`, \`time\`, \`pid\`, \`code\` and \`msg\`, and \`err\` with the stack where there is one. A
+terminal gets lines for people, with the code at the end. A text may change, a code does not: alert on codes. \`error\` and \`warn\` want
+somebody to look.
 
-${table([['level', 'in JSON', '`log_level`', 'text'], ...rows])}`;
+The status is the level: \`error\` is 50 in JSON and -1 for \`log_level\`, \`warn\` 40 and 1, \`info\` 30 and 3, \`debug\` 20 and 4. What the
+start logs before it listens, \`mi-httpd -c\` prints with \`note:\`. Lines of modules of your own have the code that they give, if any.
+
+${codeTable(rows)}`;
+}
+
+/** @throws Error for a line without words of its own that is not told here, and for one told here that has some */
+function lineText(code, text) {
+  if (isSaid(text) === (told[code] !== undefined)) throw new Error(`the line ${code} is ${text}: see told`);
+  return told[code] ?? said(text);
 }
 
 function textSection(title, text, list) {
-  return `## ${title}\n\n${text}\n\n${table([['text'], ...list.map((one) => [said(one.text)])])}`;
+  return `## ${title}
+
+${text}
+
+${table([['text'], ...list.map((one) => [said(one.text)])])}`;
 }
 
 function thrownSection({ thrown }) {

@@ -3,6 +3,9 @@ import { SyntaxKind as Kind, NodeFlags, SymbolFlags, walk, withSources } from '.
 
 const logLevels = ['debug', 'info', 'warn', 'error'];
 
+/** Codes of several lines, which mean the same. */
+const sharedCodes = new Set(['certificate-unchanged', 'command-returned-nothing', 'key-readable', 'module-ignored']);
+
 /** Functions and classes that report what is wrong in a configuration file, and where the text stands in their arguments. */
 const diagnostics = { diagnosticAt: 1, SyntaxFault: 1, '#error': 1, fail: 0 };
 
@@ -12,12 +15,14 @@ const shortcuts = { invalidParams: 'invalidParams', serverError: 'serverError' }
 /**
  * All messages, each once, in order of their texts. Parts that vary stand in braces: `no command {name}`.
  *
- * @returns lists of objects: `commandErrors` (code or its name, message, data), `refusals` (status, text), `logLines` (level, text),
- *   `notes` (text), `configErrors` (text), `thrown` (floor, name, text)
+ * @returns lists of objects: `commandErrors` (code or its name, message, data), `refusals` (status, text), `logLines` (code,
+ *   level, text), `configErrors` (text), `thrown` (floor, name, text)
+ * @throws Error for a code of the log without a line, and for one of several lines that is not listed here as such
  */
 export function collectMessages() {
   return withSources('tsconfig.build.json', 'src', (files, checker) => {
-    const found = { commandErrors: [], refusals: [], logLines: [], notes: [], configErrors: [], thrown: [] };
+    const found = { commandErrors: [], refusals: [], configErrors: [], thrown: [] };
+    const log = new LogLines(namesOf(files.get('base/codes.ts'), 'LogCode'));
     const texts = new Texts(checker);
     const render = (node) => texts.render(node);
     for (const [file, tree] of files) {
@@ -25,24 +30,15 @@ export function collectMessages() {
       walk(tree, (node) => {
         if (node.kind === Kind.NewExpression || node.kind === Kind.CallExpression) {
           collect(node, floor, render, found);
-        } else if (node.kind === Kind.VariableDeclaration && /^(warnings|notices)$/.test(node.name.text)) {
-          for (const text of node.initializer === undefined ? [] : render(node.initializer)) found.notes.push({ text });
-        } else if (node.kind === Kind.FunctionDeclaration && /notices?$/i.test(node.name?.text ?? '')) {
-          for (const text of texts.returned(node)) found.notes.push({ text });
+          log.ofCall(node, texts);
         } else if (node.kind === Kind.ObjectLiteralExpression) {
-          const members = new Map(node.properties.map((one) => [one.name?.text, one]));
-          const text = members.get('text');
-          const level = members.get('level')?.initializer;
-          if (text !== undefined && level?.kind === Kind.StringLiteral && logLevels.includes(level.text)) {
-            for (const one of render(text.initializer ?? text.name))
-              found.logLines.push({ level: level.text, text: one });
-          }
+          log.ofObject(node, texts);
         }
       });
     }
     for (const [name, list] of Object.entries(found))
       found[name] = eachOnce(list.filter(({ text = 'said' }) => isSaid(text)));
-    return found;
+    return { ...found, logLines: eachOnce(log.lines()) };
   });
 }
 
@@ -70,11 +66,82 @@ function collect(node, floor, render, found) {
   } else if (node.kind === Kind.NewExpression && name.endsWith('Error')) {
     const texts = args.map(render).find((some) => some.some(isSaid)) ?? [];
     for (const text of texts) found.thrown.push({ floor, name, text });
-  } else if (logLevels.includes(name) && args.length > 1 && /log$/i.test(nameOf(node.expression.expression))) {
-    for (const text of render(args[1])) found.logLines.push({ level: name, text });
-  } else if (name === 'push' && /^(warnings|notices)$/.test(nameOf(node.expression.expression))) {
-    for (const text of args.flatMap(render)) found.notes.push({ text });
   }
+}
+
+/** Lines of the log, found by their codes. */
+class LogLines {
+  #codes;
+  /** Where a code is given, by code: each place with its level and its texts. */
+  #places = new Map();
+
+  /** @param codes those that a line may have */
+  constructor(codes) {
+    this.#codes = new Set(codes);
+  }
+
+  /** `log.warn({ code: 'x' }, text)`, and `warn('x', text)` of functions that pass both on. */
+  ofCall({ expression, arguments: [first, text] }, texts) {
+    const code = this.#codeOf(first, texts) ?? this.#codeOfText(first);
+    if (code === undefined || text === undefined) return;
+    const name = expression.kind === Kind.ElementAccessExpression ? expression.argumentExpression : expression;
+    const called = logLevels.includes(nameOf(name)) ? [nameOf(name)] : texts.render(name);
+    const levels = called.filter((one) => logLevels.includes(one));
+    this.#add(code, levels.length === 0 ? ['warn'] : levels, texts.render(text));
+  }
+
+  /** `{ code: 'x', text }` of a notice, and `{ level: 'info', fields: { code: 'x' }, text }` */
+  ofObject(node, texts) {
+    const { level, fields, text } = membersOf(node);
+    const code = this.#codeOf(fields ?? node, texts);
+    if (code === undefined || text === undefined) return;
+    this.#add(code, level === undefined ? ['warn'] : texts.render(level), texts.render(text));
+  }
+
+  /** @throws Error for a code that is of no line, or of several */
+  lines() {
+    const unused = [...this.#codes].filter((code) => !this.#places.has(code));
+    if (unused.length > 0)
+      throw new Error(`no line of the log has the code ${unused.join(', ')}: take it out of LogCode`);
+    for (const [code, places] of this.#places) {
+      if (places.length > 1 === sharedCodes.has(code)) continue;
+      throw new Error(`code ${code} is of ${places.length} lines: give each its own, or see sharedCodes`);
+    }
+    return [...this.#places].flatMap(([code, places]) => places.flat().map((line) => ({ code, ...line })));
+  }
+
+  /** Without words of its own, one text will do. */
+  #add(code, levels, rendered) {
+    const texts = rendered.some(isSaid) ? rendered.filter(isSaid) : rendered.slice(0, 1);
+    const places = this.#places.get(code) ?? [];
+    places.push(levels.flatMap((level) => texts.map((text) => ({ level, text }))));
+    this.#places.set(code, places);
+  }
+
+  /** The code of an object of fields, which may be a constant. */
+  #codeOf(node, texts) {
+    const object = texts.objectOf(node);
+    return object === undefined ? undefined : this.#codeOfText(membersOf(object).code);
+  }
+
+  #codeOfText(node) {
+    return node?.kind === Kind.StringLiteral && this.#codes.has(node.text) ? node.text : undefined;
+  }
+}
+
+/** What the members of an object literal are set to, by name. */
+function membersOf({ properties }) {
+  return Object.fromEntries(properties.map((one) => [one.name?.text, one.initializer ?? one.name]));
+}
+
+/** The texts of a union type. */
+function namesOf(tree, name) {
+  const names = [];
+  walk(tree, (node) => {
+    if (node.kind !== Kind.TypeAliasDeclaration || node.name.text !== name) return;
+    walk(node.type, ({ kind, text }) => kind === Kind.StringLiteral && names.push(text));
+  });
+  return names;
 }
 
 /** A text that is more than what stands in other texts. */
@@ -111,6 +178,22 @@ class Texts {
   /** All texts that an expression may give. */
   render(node) {
     return this.#texts(node, 0) ?? [this.#hole(node, 0)];
+  }
+
+  /** The object literal that an expression is, or the constant that it names; undefined for anything else. */
+  objectOf(node) {
+    switch (node?.kind) {
+      case Kind.ObjectLiteralExpression:
+        return node;
+      case Kind.AsExpression:
+      case Kind.SatisfiesExpression:
+        return this.objectOf(node.expression);
+      case Kind.Identifier: {
+        const declaration = this.#declaration(node);
+        return isConstant(declaration) ? this.objectOf(declaration.initializer) : undefined;
+      }
+    }
+    return undefined;
   }
 
   /** The texts that a function returns. */

@@ -8,6 +8,7 @@ const exports = `
   export { dumpUsage } from '#src/cli/dump.js';
   export { loadUsage } from '#src/cli/load.js';
   export { codes, MiError } from '#src/mi/errors.js';
+  export { refusalBody } from '#src/gateway/jsonrpc-refusal.js';
   export { createServer } from '#src/index.js';
   export { loadableModules } from '#src/modules/index.js';
 `;

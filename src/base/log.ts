@@ -1,4 +1,6 @@
-/** The methods that mi-httpd calls on a logger; a pino logger fits. */
+import type { LogCode } from './codes.js';
+
+/** The methods that mi-httpd calls on a logger; a pino logger fits. Its own lines have a `code` among their fields. */
 export interface Log {
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;
@@ -10,6 +12,26 @@ export interface Log {
   readonly dropped?: number;
 }
 
+/** The fields of a line of mi-httpd's own. The code is the first of them, so that it stands in front of all that varies. */
+export interface Fields {
+  readonly code: LogCode;
+  readonly [name: string]: unknown;
+}
+
+/** A {@link Log} as this package writes to it: a line without a code does not compile. */
+export interface CodedLog {
+  debug(fields: Fields, message: string): void;
+  info(fields: Fields, message: string): void;
+  warn(fields: Fields, message: string): void;
+  error(fields: Fields, message: string): void;
+}
+
+/** What should be known although nothing is wrong. The start logs it as a warning, and `mi-httpd -c` prints the text. */
+export interface Notice {
+  readonly code: LogCode;
+  readonly text: string;
+}
+
 /** The log of an embedded server that was given none: warnings and errors become process warnings. */
 export const quietLog: Log = {
   debug: () => {},
@@ -19,8 +41,9 @@ export const quietLog: Log = {
 };
 
 function warnProcess(fields: object, message: string): void {
-  const { err } = fields as { err?: unknown };
-  process.emitWarning(err instanceof Error ? `${message}: ${err.stack ?? err.message}` : message, 'mi-httpd');
+  const { code, err } = fields as { code?: LogCode; err?: unknown };
+  const text = err instanceof Error ? `${message}: ${err.stack ?? err.message}` : message;
+  process.emitWarning(text, code === undefined ? { type: 'mi-httpd' } : { type: 'mi-httpd', code });
 }
 
 /** Milliseconds between two lines of one kind that clients can cause. */

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
+import type { Fields } from '../base/log.js';
 import { slipOf } from '../base/nearest.js';
 import { reasonOf } from '../base/text.js';
 import { applyModParams, type PassedOver } from '../config/apply.js';
@@ -33,7 +34,7 @@ export interface CheckedConfig {
 /** A line for the log. */
 interface Notice {
   readonly level: 'info' | 'warn';
-  readonly fields: object;
+  readonly fields: Fields;
   readonly text: string;
 }
 
@@ -157,7 +158,7 @@ const servingModules: ReadonlySet<string> = new Set(['prometheus', 'pi_http', 'm
 function notIncluded({ notices }: ConfigFile): readonly Notice[] {
   return notices.map((notice) => ({
     level: 'info',
-    fields: { at: formatPosition(notice) },
+    fields: { code: 'import-passed-over', at: formatPosition(notice) },
     text: `${formatPosition(notice)}: ${notice.text}`,
   }));
 }
@@ -169,7 +170,8 @@ function withoutEffect(passedOver: readonly PassedOver[]): readonly Notice[] {
     const parameters = passedOver
       .filter((one) => one.reason === reason)
       .map(({ module, name, at }) => `${name} of ${module} at ${formatPosition(at)}`);
-    return { level: 'warn', fields: { parameters }, text: `${reason}; without effect: ${parameters.join(', ')}` };
+    const fields = { code: 'parameters-without-effect', parameters } as const;
+    return { level: 'warn', fields, text: `${reason}; without effect: ${parameters.join(', ')}` };
   });
 }
 
@@ -178,7 +180,7 @@ function noticesOf(ignored: readonly LoadModule[]): readonly Notice[] {
   const known = loadableModules.map(({ name }) => name);
   const plain: string[] = [];
   for (const { name, at } of ignored) {
-    const fields = { module: name, at: formatPosition(at) };
+    const fields = { code: 'module-ignored', module: name, at: formatPosition(at) } as const;
     const meant = servingModules.has(name) ? undefined : slipOf(name, known);
     if (meant !== undefined) {
       const text = `module ${name} at ${fields.at} is none of mi-httpd and ignored: did you mean "${meant}"?`;
@@ -191,7 +193,7 @@ function noticesOf(ignored: readonly LoadModule[]): readonly Notice[] {
   if (plain.length > 0) {
     const modules = plain.length === 1 ? 'module' : `${plain.length} modules`;
     const text = `${modules} ignored, which only a SIP server has: ${plain.join(', ')}`;
-    notices.push({ level: 'info', fields: { modules: plain }, text });
+    notices.push({ level: 'info', fields: { code: 'sip-modules-ignored', modules: plain }, text });
   }
   return notices;
 }

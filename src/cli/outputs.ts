@@ -1,6 +1,7 @@
 import { Writable } from 'node:stream';
 import { isatty } from 'node:tty';
 import { type Logger, pino } from 'pino';
+import type { CodedLog, Notice } from '../base/log.js';
 import { openStandardOutput, type StandardOutput } from '../native/addon.js';
 
 /** Bytes of lines that may wait to be written; more are dropped, and counted. */
@@ -22,9 +23,9 @@ export interface Outputs {
  * costs lines, and neither ends the process nor keeps it waiting.
  */
 export function takeOutputs(): Outputs {
-  const lost = 'log lines lost: {lines} ({reason})';
-  const inJson = `{"level":40,"time":"{time}","pid":${process.pid},"lost":{lines},"msg":"${lost}"}`;
-  const output = openStandardOutput(1, longestQueue, isatty(1) ? `[{time}] WARN: ${lost}` : inJson);
+  const { code, text } = { code: 'log-lines-lost', text: 'log lines lost: {lines} ({reason})' } satisfies Notice;
+  const inJson = `{"level":40,"time":"{time}","pid":${process.pid},"code":"${code}","lost":{lines},"msg":"${text}"}`;
+  const output = openStandardOutput(1, longestQueue, isatty(1) ? `[{time}] WARN: ${text} [${code}]` : inJson);
   const errors = openStandardOutput(2, longestQueue, 'mi-httpd: lines of standard error lost: {lines} ({reason})');
   replaceStream('stdout', 1, output);
   replaceStream('stderr', 2, errors);
@@ -50,7 +51,12 @@ export async function daemonLog({ output }: Outputs): Promise<Logger> {
 /** Loaded late: services have no terminal, and it is a sixth of the files that a start reads. */
 async function prettyLines(output: StandardOutput): Promise<{ write(line: string): void }> {
   const { prettyFactory } = await import('pino-pretty');
-  const pretty = prettyFactory({ ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l' });
+  const pretty = prettyFactory({
+    ignore: 'pid,hostname,code',
+    translateTime: 'SYS:HH:MM:ss.l',
+    // A function would get the message with control characters, and have to keep them from the terminal.
+    messageFormat: '{msg}{if code} [{code}]{end}',
+  });
   return { write: (line) => output.write(pretty(line)) };
 }
 
@@ -68,10 +74,12 @@ function replaceStream(name: 'stdout' | 'stderr', descriptor: 1 | 2, output: Sta
 }
 
 /** Node.js would write warnings of the process to standard error by itself, and wait for it. */
-function logWarnings(log: Logger): void {
+function logWarnings(log: CodedLog): void {
   if (process.listenerCount('warning') === 0) return;
   process.removeAllListeners('warning');
-  process.on('warning', (warning) => log.warn({ err: warning }, `${warning.name}: ${warning.message}`));
+  process.on('warning', (warning) =>
+    log.warn({ code: 'process-warning', err: warning }, `${warning.name}: ${warning.message}`),
+  );
 }
 
 function writeLast({ output, errors, isLog }: Outputs): void {

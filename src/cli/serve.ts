@@ -1,8 +1,7 @@
 import { statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import type { Logger } from 'pino';
-import type { Log } from '../base/log.js';
+import type { CodedLog } from '../base/log.js';
 import { packageFile, packageInfo } from '../base/package.js';
 import { firstSentenceOf, reasonOf } from '../base/text.js';
 import { formatDiagnostic } from '../config/config-file.js';
@@ -77,10 +76,10 @@ async function serve(line: CommandLine, signals: Signals): Promise<void> {
   // The server closes, and then the process ends.
   if (signals.isStopping) return;
   announce.info(
-    { config: name, engine: server.engine },
+    { code: 'started', config: name, engine: server.engine },
     `mi-httpd ${packageInfo.version} on ${server.engine}, configured by ${name}`,
   );
-  for (const url of server.urls) announce.info({ url }, `serving ${url}`);
+  for (const url of server.urls) announce.info({ code: 'serving', url }, `serving ${url}`);
   manager.tellReady(servingStatus(server), () => server.isListening);
   signals.serve();
 }
@@ -98,7 +97,7 @@ function isThere(file: string): boolean {
 async function check(checked: CheckedConfig, { privateMemory }: CommandLine, name: string): Promise<void> {
   const notes: string[] = [];
   const keep = (_fields: object, message: string): void => void notes.push(message);
-  const log: Log = { debug: () => {}, info: keep, warn: keep, error: keep };
+  const log: CodedLog = { debug: () => {}, info: keep, warn: keep, error: keep };
   try {
     tellNotices(checked, log);
     const server = createConfiguredServer(checked, { log, privateMemory });
@@ -116,7 +115,7 @@ function notesOf(name: string, notes: readonly string[]): readonly string[] {
   return [...new Set(notes)].map((note) => `${name}: note: ${note}`);
 }
 
-function tellNotices({ notices }: CheckedConfig, log: Log): void {
+function tellNotices({ notices }: CheckedConfig, log: CodedLog): void {
   for (const { level, fields, text } of notices) log[level](fields, text);
 }
 
@@ -129,34 +128,36 @@ function servingStatus(server: Server): string {
   return `serving ${server.urls.join(', ')}`;
 }
 
-function signalActions(server: Server, log: Logger, manager: ServiceManager): SignalActions {
+function signalActions(server: Server, log: CodedLog, manager: ServiceManager): SignalActions {
   return {
     stop(signal) {
       manager.tellStopping(`finishing what runs, ${defaultDeadline} s at most`);
       log.info(
-        { signal },
+        { code: 'stopping', signal },
         `${signal}: finishing what runs, ${defaultDeadline} s at most; a second signal exits at once`,
       );
       server.close().then(
         () => process.exit(exitCode.ok),
         (error: unknown) => {
-          log.error({ err: error }, 'the server did not stop cleanly');
+          log.error({ code: 'stop-failed', err: error }, 'the server did not stop cleanly');
           process.exit(exitCode.cannotStart);
         },
       );
     },
     async reload(signal) {
       manager.tellReloading('reading users, tokens and certificates again');
-      log.info({ signal }, `${signal}: reading users, tokens and certificates again`);
+      log.info({ code: 'reloading', signal }, `${signal}: reading users, tokens and certificates again`);
       await server.reload();
       const reloads = server.reloadTls();
-      if (reloads.length === 0) log.info({ signal }, `${signal}: no listener has a certificate to read again`);
+      if (reloads.length === 0)
+        log.info({ code: 'no-certificates', signal }, `${signal}: no listener has a certificate to read again`);
       for (const { certificate, outcome } of reloads) {
-        if (outcome === 'unchanged') log.info({ signal, certificate }, `${signal}: ${certificate} has not changed`);
+        if (outcome === 'unchanged')
+          log.info({ code: 'certificate-unchanged', signal, certificate }, `${signal}: ${certificate} has not changed`);
       }
       manager.tellReady(servingStatus(server), () => server.isListening);
     },
-    ignore: (signal, reason) => log.info({ signal }, `${signal}: ignored, ${reason}`),
+    ignore: (signal, reason) => log.info({ code: 'signal-ignored', signal }, `${signal}: ignored, ${reason}`),
   };
 }
 

@@ -1,4 +1,4 @@
-import type { Log } from '../base/log.js';
+import type { CodedLog } from '../base/log.js';
 import { reasonOf } from '../base/text.js';
 import type { InheritedSocket } from '../http/listen/inherited.js';
 import { listenPlace, notifyService } from '../native/addon.js';
@@ -12,13 +12,13 @@ const longestInterval = 60_000;
 
 /** The service manager that started the process with `Type=notify`, if one did; see sd_notify(3). */
 export class ServiceManager {
-  readonly #log: Log;
+  readonly #log: CodedLog;
   readonly #watchdog = watchdogTime();
   #socket = process.env.NOTIFY_SOCKET ?? '';
   #timer: NodeJS.Timeout | undefined;
 
   /** From now on processes that this one starts do not find the manager: they are not its service. */
-  constructor(log: Log) {
+  constructor(log: CodedLog) {
     this.#log = log;
     for (const name of ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID']) delete process.env[name];
   }
@@ -66,7 +66,10 @@ export class ServiceManager {
       notifyService(this.#socket, message);
     } catch (error) {
       const reason = reasonOf(error);
-      this.#log.warn({}, `the service manager cannot be told at NOTIFY_SOCKET ${this.#socket}: ${reason}`);
+      this.#log.warn(
+        { code: 'service-manager-unreachable' },
+        `the service manager cannot be told at NOTIFY_SOCKET ${this.#socket}: ${reason}`,
+      );
       this.#socket = '';
       clearInterval(this.#timer);
     }

@@ -1,4 +1,4 @@
-import type { Log } from '../base/log.js';
+import type { CodedLog } from '../base/log.js';
 import { BodyPool } from '../native/bodies.js';
 import { Engines } from './engine/choose.js';
 import type { Engine, EngineChoice } from './engine/engine.js';
@@ -57,7 +57,7 @@ export interface HttpServerOptions {
   readonly compression?: CompressionSettings | undefined;
   /** Body of a refusal for requests that want JSON, where the root has no other; left out, `{"error":reason}`. */
   readonly jsonRefusal?: (status: number, reason: string) => string;
-  readonly log: Log;
+  readonly log: CodedLog;
   /** uWebSockets.js as the embedder loaded it; left out, the newest of the own ones that works. */
   readonly engine?: object | undefined;
   /** The engine of listeners that do not choose one themselves; left out, `auto`. */
@@ -309,7 +309,7 @@ export class HttpServer {
       if (engine.isOfNode) this.#nodeListeners += 1;
       if (this.#serving.has(engine)) continue;
       this.#serving.add(engine);
-      if (engine.notice !== undefined) this.#options.log.warn({}, engine.notice);
+      if (engine.notice !== undefined) this.#options.log.warn({ code: 'engine-replaced' }, engine.notice);
     }
   }
 
@@ -351,7 +351,8 @@ export class HttpServer {
   #tellCiphers(): void {
     for (const ciphers of this.#ciphers()) {
       const notice = ciphersNotice(ciphers);
-      if (notice !== undefined) this.#options.log[ciphers === defaultCiphers ? 'info' : 'warn']({ ciphers }, notice);
+      if (notice !== undefined)
+        this.#options.log[ciphers === defaultCiphers ? 'info' : 'warn']({ code: 'tls-ciphers-unmet', ciphers }, notice);
     }
   }
 

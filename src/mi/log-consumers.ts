@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import type { Log } from '../base/log.js';
+import type { CodedLog, Log } from '../base/log.js';
 
 const pinoLevels: readonly (readonly [number, string])[] = [
   [-2, 'fatal'],
@@ -92,7 +92,7 @@ export class LogConsumers {
   readonly syslog = new LogConsumer('syslog', true);
   readonly event = new LogConsumer('event', true);
   /** The log that modules write to. */
-  readonly log: Log;
+  readonly log: CodedLog;
   readonly #target: Log;
   #level: LogLevel | undefined;
   #tell: ((line: LogLine) => void) | undefined;

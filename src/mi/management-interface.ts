@@ -1,4 +1,4 @@
-import { LineRate, type Log, quietLog } from '../base/log.js';
+import { type CodedLog, LineRate, quietLog } from '../base/log.js';
 import type { Audit } from './calls/audit.js';
 import type { Client } from './calls/call.js';
 import { Guard, type GuardOptions } from './calls/guard.js';
@@ -32,7 +32,7 @@ export class ManagementInterface {
   readonly pending: Statistic;
   readonly denied: Statistic;
   readonly rateLimited: Statistic;
-  readonly log: Log;
+  readonly log: CodedLog;
   /** Of lines about commands, whatever root their calls come by. */
   readonly lineRate = new LineRate();
   /** By the number of a command. */
@@ -47,7 +47,7 @@ export class ManagementInterface {
   readonly #visible = new Map<string, readonly CommandEntry[]>();
 
   /** @param log where mistakes of handlers are told */
-  constructor(log: Log = quietLog) {
+  constructor(log: CodedLog = quietLog) {
     this.log = log;
     this.statistics = new Statistics(log);
     this.calls = this.statistics.add('mi', 'calls', 'counter');

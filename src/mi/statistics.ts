@@ -1,5 +1,5 @@
 import { aFunction, aText, checkGiven, oneOf, shown, type Wanted } from '../base/given.js';
-import type { Log } from '../base/log.js';
+import type { CodedLog } from '../base/log.js';
 import { OwnContext } from '../base/own-context.js';
 import { StatisticsTable } from '../native/addon.js';
 import { BytesCursor, type Cursor, Piecewise } from './results/cursor.js';
@@ -111,11 +111,11 @@ export class Statistics {
   readonly #byName = new Map<string, Statistic>();
   readonly #byGroup = new Map<string, Statistic[]>();
   #selectedAll: StatisticsSelection | undefined;
-  readonly #log: Log | undefined;
+  readonly #log: CodedLog | undefined;
   readonly #told = new Set<Statistic>();
 
   /** @param log where computed ones that fail are told, each once */
-  constructor(log?: Log) {
+  constructor(log?: CodedLog) {
     this.#log = log;
   }
 
@@ -124,7 +124,7 @@ export class Statistics {
     this.#told.add(statistic);
     const { fullName } = statistic;
     this.#log?.error(
-      { err: error, statistic: fullName },
+      { code: 'statistic-failed', err: error, statistic: fullName },
       `statistic ${fullName} cannot be computed, which is told once`,
     );
   };

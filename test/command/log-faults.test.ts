@@ -254,7 +254,7 @@ unless(onLinux, describe)('standard output and standard error', { concurrent: tr
       await mi(url, 'loud:log', ['afterwards']);
       await expect.poll(() => readFileSync(path, 'utf8')).toContain('said afterwards');
       const text = readFileSync(path, 'utf8');
-      const notice = `^\\{"level":40,"time":"[^"]+","pid":${child.pid},"lost":${lost},"msg":"log lines lost: ${lost} `;
+      const notice = `^\\{"level":40,"time":"[^"]+","pid":${child.pid},"code":"log-lines-lost","lost":${lost},"msg":"log lines lost: ${lost} `;
       expect(text).toMatch(new RegExp(notice, 'm'));
       expect(text.match(/log lines lost/g)?.length).toBe(1);
       expect(text.match(/^.*said number [0-9]+ *"}$/gm)?.length).toBe(20 - lost);

@@ -25,18 +25,36 @@ loadmodule "./loud.mjs"
 `;
 
 describe('the log', () => {
-  test('is JSON lines when standard output is no terminal, with level, time, pid and msg', async ({ startDaemon }) => {
+  test('is JSON lines when standard output is no terminal, with level, time, pid, code and msg', async ({
+    startDaemon,
+  }) => {
     const daemon = await startDaemon(['-p', '0']);
     daemon.signal('SIGTERM');
     const { stderr } = await daemon.ended;
     expect(stderr).toBe('');
     expect(daemon.log.length).toBeGreaterThanOrEqual(3);
-    for (const { level, time, pid, msg } of daemon.log) {
+    for (const { level, time, pid, code, msg } of daemon.log) {
       expect(typeof level).toBe('number');
       expect(Math.abs(Date.parse(time) - Date.now()), time).toBeLessThan(60_000);
       expect(pid).toBe(daemon.child.pid);
+      expect(code, msg).toMatch(/^[a-z]+(-[a-z0-9.]+)*$/);
       expect(msg).not.toBe('');
     }
+    expect(daemon.log.map(({ code }) => code)).toStrictEqual(['started', 'serving', 'stopping']);
+    for (const line of daemon.lines)
+      expect(line).toMatch(/^\{"level":\d+,"time":"[^"]+","pid":\d+,"code":"[^"]+",.*"msg":/);
+  });
+
+  test('has a code with every line of the server; a module of the user gives one or none', async ({
+    temporaryFiles,
+    startDaemon,
+  }) => {
+    const directory = temporaryFiles({ 'loud.mjs': loudModule, 'loud.cfg': loudConfig(4) });
+    const daemon = await startDaemon(['-f', join(directory, 'loud.cfg')]);
+    await mi(daemon.url, 'loud:fail', ['broken']);
+    await mi(daemon.url, 'loud:say', ['nothing']);
+    expect(JSON.parse(await daemon.line(/MI command loud:fail failed/))).toMatchObject({ code: 'command-failed' });
+    expect(JSON.parse(await daemon.line(/said nothing/))).not.toHaveProperty('code');
   });
 
   test('of the start tells every root, the configuration, the version and the engine', async ({ startDaemon }) => {
@@ -99,7 +117,7 @@ describe('the log', () => {
       lines.some((text) => text.startsWith('{')),
       stdout,
     ).toBe(false);
-    expect(stdout).toMatch(/^\S*\[?\d\d:\d\d:\d\d\.\d+\]?.*INFO.*: .*serving http/m);
+    expect(stdout).toMatch(/^\S*\[?\d\d:\d\d:\d\d\.\d+\]?.*INFO.*: .*serving http.* \[serving\]\r?$/m);
   });
 
   test('may lose its reader: the server goes on', async ({ temporaryFiles, startDaemon }) => {

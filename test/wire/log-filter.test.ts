@@ -1,4 +1,4 @@
-import { describe, expect } from 'vitest';
+import { describe, expect, vi } from 'vitest';
 import { command, defineModule, type Log } from '#src/index.js';
 import { call, callError } from '../support/mi-client.js';
 import { test } from '../support/test.js';
@@ -60,6 +60,41 @@ describe('log_level_filter and log_mute_state', () => {
     await call(server, 'log_mute_state', ['stderror', 0]);
     await call(server, 'speak');
     expect(lines.length).toBe(4);
+  });
+
+  test('a logger gets a code with every line of the server, and those of a module as they are', async ({
+    startServer,
+  }) => {
+    const { module } = speaker();
+    const codes: unknown[] = [];
+    const write = (fields: object): void => void codes.push('code' in fields ? fields.code : fields);
+    const fails = defineModule({
+      name: 'fails',
+      commands: [
+        command({
+          name: 'fail',
+          help: 'Fails.',
+          run: () => {
+            throw new Error('broken');
+          },
+        }),
+      ],
+    });
+    const log = { debug: write, info: write, warn: write, error: write };
+    const server = await startServer({ log, modules: [module, fails] });
+    await callError(server, 'fail');
+    await call(server, 'speak');
+    expect(codes).toStrictEqual(['command-failed', {}, {}, {}, {}]);
+  });
+
+  test('without a logger, warnings of the process have the code', async ({ startServer, onTestFinished }) => {
+    const told = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    onTestFinished(() => told.mockRestore());
+    await startServer({ httpd: { auth_username: 'ann', auth_password: 'short' } });
+    expect(told).toHaveBeenCalledExactlyOnceWith(expect.stringMatching(/^auth_password .*/), {
+      type: 'mi-httpd',
+      code: 'password-weak',
+    });
   });
 
   test('log_level goes on to set the level of the logger', async ({ startServer }) => {

@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { endianness } from 'node:os';
 import { formatAddress, networkOf, originOf } from '../../base/address.js';
-import { LineRate, type Log } from '../../base/log.js';
+import { type CodedLog, LineRate } from '../../base/log.js';
 import type { Connection, EngineHandlers } from '../engine/engine.js';
 import { Counter, type HttpCounters } from './counters.js';
 import { canOpen, exhausted } from './open-files.js';
@@ -34,7 +34,7 @@ export class Connections {
   /** While stopping: connections that will not close by themselves, having nothing to send. */
   #idle = 0;
   readonly #waiting = new Set<() => void>();
-  readonly #log: Log;
+  readonly #log: CodedLog;
   /** Open connections that had a request, though the engine does not tell of their last reply: their end is not counted. */
   #excused = 0;
   /** True when the connection that ended last was counted as one without a request. */
@@ -56,7 +56,7 @@ export class Connections {
   constructor(
     { max, unix, share }: { readonly max: number; readonly unix: number; readonly share: number },
     readonly counters: HttpCounters,
-    log: Log,
+    log: CodedLog,
   ) {
     this.#log = log;
     this.#max = max;
@@ -111,7 +111,7 @@ export class Connections {
     const connections = this.#unread === 1 ? 'a connection' : `${this.#unread} connections`;
     this.#unread = 0;
     this.#log.info(
-      {},
+      { code: 'connections-without-request' },
       `${connections} ended without a request: the engine refused what came (HTTP/1.0, a broken head), or nothing came; ` +
         'httpd:engine_refusals counts them',
     );
@@ -172,7 +172,10 @@ export class Connections {
       return;
     }
     if (this.#rate.isDue('refused')) {
-      this.#log.warn({}, `connections are refused: ${reason}; httpd:refused_connections counts them`);
+      this.#log.warn(
+        { code: 'connections-refused' },
+        `connections are refused: ${reason}; httpd:refused_connections counts them`,
+      );
     }
     // Before its handshake nothing can be told by TLS.
     if (setting.kind === 'https') connection.close();

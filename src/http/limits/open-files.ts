@@ -1,6 +1,6 @@
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { devNull } from 'node:os';
-import type { Log } from '../../base/log.js';
+import type { CodedLog } from '../../base/log.js';
 
 /** Descriptors that are left for everything else: logs, the engine, files that are read again, a few at once for the system. */
 const reserve = 64;
@@ -27,7 +27,7 @@ export interface FileShares {
  * How many descriptors each may have, so that all of them together fit into the limit of open files: what is wanted, or less
  * with a warning. When there are too few, subscribers get half of what Unix sockets leave, and connections the rest.
  */
-export function shareOpenFiles(wanted: FileShares, log: Log): FileShares {
+export function shareOpenFiles(wanted: FileShares, log: CodedLog): FileShares {
   const limit = openFilesLimit();
   const free = Math.max(0, limit - reserve);
   const unix = Math.floor(Math.min(wanted.unix, free / 2));
@@ -40,7 +40,7 @@ export function shareOpenFiles(wanted: FileShares, log: Log): FileShares {
   const tell = (name: string, most: number, possible: number): void => {
     if (most <= possible) return;
     log.warn(
-      { [name]: most, openFiles: limit },
+      { code: 'limit-lowered', [name]: most, openFiles: limit },
       `${name} ${most} lowered to ${possible}: the limit of open files is ${limit}; raise it (ulimit -n)`,
     );
   };
@@ -69,12 +69,12 @@ export function canOpen(count: number): boolean {
  * {@link canOpen}.
  */
 export class SpareDescriptors {
-  readonly #log: Log;
+  readonly #log: CodedLog;
   readonly #kept: number[] = [];
   #timer: NodeJS.Timeout | undefined;
   #isShort = false;
 
-  constructor(log: Log) {
+  constructor(log: CodedLog) {
     this.#log = log;
   }
 
@@ -94,14 +94,15 @@ export class SpareDescriptors {
       // The one that was opened last may be above a limit that has been lowered since.
       const descriptor = this.#kept.shift();
       if (descriptor !== undefined) closeSync(descriptor);
-      if (!this.#isShort) this.#log.error({}, `${exhausted}: new connections are refused; ${remedy}`);
+      if (!this.#isShort)
+        this.#log.error({ code: 'files-exhausted' }, `${exhausted}: new connections are refused; ${remedy}`);
       this.#isShort = true;
       return;
     }
     this.#take();
     if (!this.#isShort || this.#kept.length < spares) return;
     this.#isShort = false;
-    this.#log.warn({}, 'files can be opened again: new connections are taken');
+    this.#log.warn({ code: 'files-available' }, 'files can be opened again: new connections are taken');
   }
 
   /** Takes what there is, but for the last. */

@@ -3,7 +3,7 @@ import { BlockList, connect, createServer, isIP } from 'node:net';
 import { dirname } from 'node:path';
 import { joinHostPort } from '../../base/address.js';
 import { tryFolder } from '../../base/files.js';
-import type { Log } from '../../base/log.js';
+import type { CodedLog } from '../../base/log.js';
 import { reasonOf } from '../../base/text.js';
 import type { App, Engine, EngineHandlers, ListenSocket } from '../engine/engine.js';
 import type { Access } from '../login/access.js';
@@ -59,7 +59,7 @@ export async function openListener(
   engine: Engine,
   options: ListenerOptions,
   handlers: EngineHandlers,
-  log: Log,
+  log: CodedLog,
 ): Promise<OpenListener> {
   const { setting } = options;
   const secure = certifiedListener(engine, options, handlers, log);
@@ -99,7 +99,7 @@ function certifiedListener(
   engine: Engine,
   { setting, tls }: ListenerOptions,
   handlers: EngineHandlers,
-  log: Log,
+  log: CodedLog,
 ): CertifiedListener | undefined {
   if (setting.kind !== 'https') return undefined;
   const name = settingName(setting);
@@ -130,7 +130,7 @@ const noHandlers: EngineHandlers = {
 export async function tryListener(
   engine: Engine,
   options: ListenerOptions,
-  log: Log,
+  log: CodedLog,
 ): Promise<CertifiedListener | undefined> {
   const { setting } = options;
   if (setting.kind === 'unix') tryUnix(setting.path);

@@ -1,5 +1,5 @@
 import { type AddressList, localOrigin, networkOf, unknownOrigin } from '../../base/address.js';
-import type { Log } from '../../base/log.js';
+import type { CodedLog } from '../../base/log.js';
 import { shorten } from '../../base/text.js';
 import type { Caller, ReplyHeaders } from '../exchange.js';
 import { type Account, type Accounts, BusyError } from './accounts.js';
@@ -50,7 +50,7 @@ export interface ListenerAccessOptions {
   readonly backOff: BackOff;
   /** Told of every login that failed and every address that was sent away. */
   readonly failed: () => void;
-  readonly log: Log;
+  readonly log: CodedLog;
 }
 
 const shownPath = 200;
@@ -157,13 +157,16 @@ export class ListenerAccess implements Access {
     this.#options.failed();
     const isUnknown = origin === unknownOrigin;
     const reason = isUnknown ? 'the address of this connection is not known' : `address ${origin} is not allowed here`;
-    this.#options.log.debug({ address: origin }, `request refused: ${reason}`);
+    this.#options.log.debug({ code: 'address-denied', address: origin }, `request refused: ${reason}`);
     return new Denial(403, reason, {}, true);
   }
 
   #refuseMalformed(origin: string): Denial {
     this.#options.failed();
-    this.#options.log.debug({ address: origin }, `login from ${shownOrigin(origin)} is malformed`);
+    this.#options.log.debug(
+      { code: 'login-malformed', address: origin },
+      `login from ${shownOrigin(origin)} is malformed`,
+    );
     return this.#challenge;
   }
 
@@ -172,7 +175,7 @@ export class ListenerAccess implements Access {
     const { failed, log } = this.#options;
     failed();
     const shown = shorten(path, shownPath);
-    log.warn({ address: origin, path: shown }, `login from ${shownOrigin(origin)} failed`);
+    log.warn({ code: 'login-failed', address: origin, path: shown }, `login from ${shownOrigin(origin)} failed`);
     return this.#challenge;
   }
 
@@ -184,7 +187,8 @@ export class ListenerAccess implements Access {
 
   #cannotVerify(error: unknown): Denial {
     const { log } = this.#options;
-    if (!(error instanceof BusyError)) log.error({ err: error }, 'a password cannot be verified');
+    if (!(error instanceof BusyError))
+      log.error({ code: 'login-not-verified', err: error }, 'a password cannot be verified');
     return new Denial(503, 'the login cannot be verified now; try again', { 'Retry-After': '1' });
   }
 }

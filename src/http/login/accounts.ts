@@ -1,4 +1,5 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { LogCode } from '../../base/codes.js';
 import { readSmallFile } from '../../base/files.js';
 import { Recent } from '../../base/recent.js';
 import { reasonOf, shorten } from '../../base/text.js';
@@ -156,7 +157,7 @@ export interface AccountFileOptions<Secret> {
   /** @throws RangeError telling what is wrong, without the secret */
   readonly parseSecret: (text: string) => Secret;
   /** Told of what is dangerous, but works. */
-  readonly warn: (message: string) => void;
+  readonly warn: (code: LogCode, text: string) => void;
 }
 
 const largest = 16777216;
@@ -208,7 +209,7 @@ export function readAccountFile<Secret>(
  *
  * @throws Error naming the file when it cannot be read, or the line is empty
  */
-export function readPasswordFile(file: string, warn: (message: string) => void): string {
+export function readPasswordFile(file: string, warn: (code: LogCode, text: string) => void): string {
   const [line = ''] = readWarning(file, 'password', warn).split(/\r?\n/, 1);
   const problem = passwordProblem(line);
   if (problem !== undefined) throw new Error(`the first line of ${file}: ${problem}`);
@@ -217,17 +218,21 @@ export function readPasswordFile(file: string, warn: (message: string) => void):
 
 const commandOf: Readonly<Record<string, string>> = { user: 'passwd', token: 'token' };
 
-function readWarning(file: string, what: string, warn: (message: string) => void): string {
+function readWarning(file: string, what: string, warn: (code: LogCode, text: string) => void): string {
   try {
     const { text, mode } = readSmallFile(file, largest);
     if ((mode & 0o022) !== 0) {
       const [who, remedy] = (mode & 0o002) === 0 ? ['its group', 'g-w'] : ['everybody on this machine', 'go-w'];
       warn(
+        'secrets-writable',
         `the file of ${what}s ${file} is writable by ${who}, who could let themselves in; run chmod ${remedy} ${file}`,
       );
     }
     if ((mode & 0o004) !== 0) {
-      warn(`the file of ${what}s ${file} is readable by everybody on this machine; run chmod o-rwx ${file}`);
+      warn(
+        'secrets-readable',
+        `the file of ${what}s ${file} is readable by everybody on this machine; run chmod o-rwx ${file}`,
+      );
     }
     return text.replace(/^\ufeff/, '');
   } catch (error) {

@@ -1,5 +1,5 @@
 import { stringify } from '../../base/json.js';
-import type { Log } from '../../base/log.js';
+import type { CodedLog } from '../../base/log.js';
 import { checkReplyHeaders } from '../exchange.js';
 import { html, pageHeaders, pageType } from '../pages/html.js';
 import type { Refusal, RefusedRequest, Root } from '../roots.js';
@@ -17,10 +17,10 @@ interface ShortReply extends Refusal {
  */
 export class Refusals {
   readonly #json: (status: number, reason: string) => string;
-  readonly #log: Log;
+  readonly #log: CodedLog;
 
   /** @param json body of a refusal in JSON where the root has no other */
-  constructor(json: ((status: number, reason: string) => string) | undefined, log: Log) {
+  constructor(json: ((status: number, reason: string) => string) | undefined, log: CodedLog) {
     this.#json = json ?? ((_status, reason) => stringify({ error: reason }));
     this.#log = log;
   }
@@ -48,7 +48,10 @@ export class Refusals {
       if (refusal !== undefined) checkReplyHeaders(refusal.headers ?? {});
       return refusal;
     } catch (error) {
-      this.#log.error({ err: error, root: declaration.root }, `refuse of root /${declaration.root} failed`);
+      this.#log.error(
+        { code: 'root-refusal-failed', err: error, root: declaration.root },
+        `refuse of root /${declaration.root} failed`,
+      );
       return undefined;
     }
   }

@@ -1,6 +1,6 @@
 import { originOf } from '../../base/address.js';
 import { LazyAbort } from '../../base/lazy-abort.js';
-import type { Log } from '../../base/log.js';
+import type { CodedLog } from '../../base/log.js';
 import { OwnContext } from '../../base/own-context.js';
 import { shorten } from '../../base/text.js';
 import type { BodyPool } from '../../native/bodies.js';
@@ -94,7 +94,7 @@ export interface ExchangeSettings {
   /** Body of a refusal in JSON where a root has no other. */
   readonly jsonRefusal: ((status: number, reason: string) => string) | undefined;
   readonly counters: HttpCounters;
-  readonly log: Log;
+  readonly log: CodedLog;
 }
 
 /** Makes the exchanges of a server, and holds what they share. */
@@ -303,7 +303,10 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
       this.#response.watch();
       this.#judge(request, path, match !== undefined);
     } catch (error) {
-      this.#settings.log.error({ err: error }, 'a request failed before it reached its handler');
+      this.#settings.log.error(
+        { code: 'request-failed', err: error },
+        'a request failed before it reached its handler',
+      );
       this.#failedEarly();
     }
   }
@@ -563,7 +566,7 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
     try {
       this.#settings.bodies.free(slot);
     } catch (error) {
-      this.#settings.log.error({ err: error }, 'the memory of a body could not be given back');
+      this.#settings.log.error({ code: 'body-not-freed', err: error }, 'the memory of a body could not be given back');
     }
   }
 
@@ -623,7 +626,10 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
   /** The handler failed: a stack for the log, no detail for the client. */
   #handlerFailed(error: unknown): void {
     const { module, root } = this.#root.declaration;
-    this.#settings.log.error({ err: error, root, path: this.path }, `root /${root} of module ${module} failed`);
+    this.#settings.log.error(
+      { code: 'root-failed', err: error, root, path: this.path },
+      `root /${root} of module ${module} failed`,
+    );
     if (!this.finished) this.refuse(500, internalError);
   }
 
@@ -828,7 +834,11 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
   /** The engine failed on the way: part of a head may have been written, so that no other reply can follow. */
   #sendFailed(error: unknown): false {
     if (this.#state !== State.ended) this.cut(error);
-    else this.#settings.log.error({ err: error, root: this.#root.declaration.root }, 'the end of a reply failed');
+    else
+      this.#settings.log.error(
+        { code: 'reply-end-failed', err: error, root: this.#root.declaration.root },
+        'the end of a reply failed',
+      );
     return false;
   }
 
@@ -872,7 +882,7 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
     this.#settings.counters.add(Counter.stream_errors, 1);
     const { about } = this;
     this.#settings.log.error(
-      { err: error, root, module, about },
+      { code: 'reply-failed', err: error, root, module, about },
       `streamed reply of root /${root}${this.#shownAbout} failed`,
     );
     if (isHeadSent) this.#close();
@@ -881,7 +891,10 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
 
   releaseFailed(error: unknown): void {
     const { root } = this.#root.declaration;
-    this.#settings.log.error({ err: error, root }, 'releasing the source of a reply failed');
+    this.#settings.log.error(
+      { code: 'reply-source-not-released', err: error, root },
+      'releasing the source of a reply failed',
+    );
   }
 
   timedOut(who: 'client' | 'source' | 'reply', isHeadSent: boolean): void {
@@ -893,7 +906,7 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
     ];
     const { about } = this;
     this.#settings.log.warn(
-      { root, seconds, about },
+      { code: 'reply-given-up', root, seconds, about },
       `reply of root /${root}${this.#shownAbout} given up: ${what} for ${seconds} s`,
     );
     this.#abortSignal(new Error(`${what} for ${seconds} s`));
@@ -928,7 +941,10 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
     const { module, root } = this.#root.declaration;
     const { about } = this;
     const what = this.#state === State.refusing ? 'a refusal' : `reply of root /${root}${this.#shownAbout}`;
-    this.#settings.log.error({ err: error, root, module, about }, `${what} failed; its connection is cut`);
+    this.#settings.log.error(
+      { code: 'connection-cut', err: error, root, module, about },
+      `${what} failed; its connection is cut`,
+    );
     this.#close();
   }
 

@@ -1,5 +1,7 @@
 import { createHash, createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import type { LogCode } from '../../base/codes.js';
 import { readSmallFile } from '../../base/files.js';
+import type { Notice } from '../../base/log.js';
 import { reasonOf } from '../../base/text.js';
 import type { CipherList } from './suites.js';
 
@@ -25,7 +27,7 @@ export interface Certificate {
   /** Tells whether files have changed, without keeping what is in them. */
   readonly digest: string;
   /** Warnings, one clause each. */
-  readonly warnings: readonly string[];
+  readonly warnings: readonly Notice[];
 }
 
 /** Milliseconds of a day. */
@@ -64,16 +66,16 @@ export function readCertificate(setting: TlsSetting, ciphers: CipherList, now = 
   if (unreadable !== undefined) throw new Error(`certificate ${certFile} ${unreadable}`);
   const expiresAt = Date.parse(certificate.validTo);
   checkValidity(certFile, certificate, now);
-  const warnings = [
-    ...keyWarnings(keyFile, key, ciphers),
-    ...(keyPem.isPublic ? [`key ${keyFile} can be read by every user of this machine: chmod o-r it`] : []),
-    ...(passphrasePem?.isPublic === true
-      ? [`passphrase ${passphraseFile} can be read by every user of this machine: chmod o-r it`]
-      : []),
-    ...(expiresAt - now < soon * day
-      ? [`certificate ${certFile} expires on ${certificate.validTo}, in ${daysLeft(expiresAt, now)} days`]
-      : []),
-  ];
+  const warnings = [...keyWarnings(keyFile, key, ciphers)];
+  const warn = (code: LogCode, text: string): void => void warnings.push({ code, text });
+  if (keyPem.isPublic) warn('key-readable', `key ${keyFile} can be read by every user of this machine: chmod o-r it`);
+  if (passphrasePem?.isPublic === true) {
+    warn('key-readable', `passphrase ${passphraseFile} can be read by every user of this machine: chmod o-r it`);
+  }
+  if (expiresAt - now < soon * day) {
+    const text = `certificate ${certFile} expires on ${certificate.validTo}, in ${daysLeft(expiresAt, now)} days`;
+    warn('certificate-expires', text);
+  }
   const digest = createHash('sha256')
     .update(JSON.stringify([certText, keyPem.text, passphrase ?? null]))
     .digest('base64');
@@ -163,18 +165,18 @@ function checkValidity(file: string, { validFrom, validTo }: X509Certificate, no
   }
 }
 
-function keyWarnings(file: string, key: KeyObject, { suites }: CipherList): readonly string[] {
+function keyWarnings(file: string, key: KeyObject, { suites }: CipherList): readonly Notice[] {
   const isRsa = key.asymmetricKeyType === 'rsa';
-  const warnings: string[] = [];
+  const warnings: Notice[] = [];
   const bits = key.asymmetricKeyDetails?.modulusLength ?? shortestRsa;
   if (isRsa && bits < shortestRsa) {
-    warnings.push(`the RSA key ${file} has ${bits} bits, and many clients refuse less than ${shortestRsa}`);
+    const text = `the RSA key ${file} has ${bits} bits, and many clients refuse less than ${shortestRsa}`;
+    warnings.push({ code: 'key-weak', text });
   }
   if (suites.length > 0 && !suites.some(({ keyExchange }) => (keyExchange === 'ECDHE-ECDSA') !== isRsa)) {
     const wanted = isRsa ? 'ECDSA' : 'RSA';
-    warnings.push(
-      `every chosen suite of TLS 1.2 needs a key for ${wanted}, which ${file} is not, so that TLS 1.3 alone is served`,
-    );
+    const text = `every chosen suite of TLS 1.2 needs a key for ${wanted}, which ${file} is not, so that TLS 1.3 alone is served`;
+    warnings.push({ code: 'tls-1.3-only', text });
   }
   return warnings;
 }

@@ -1,6 +1,6 @@
 import { type FSWatcher, lstatSync, readlinkSync, watch } from 'node:fs';
 import { basename, join, parse, resolve, sep } from 'node:path';
-import type { Log } from '../../base/log.js';
+import type { CodedLog } from '../../base/log.js';
 import { reasonOf } from '../../base/text.js';
 import type { CertificateFiles, Engine, EngineHandlers, LoadedCertificate, SecureApp } from '../engine/engine.js';
 import { type Certificate, daysLeft, readCertificate, type TlsSetting } from './certificate.js';
@@ -22,11 +22,11 @@ export class CertifiedListener {
   readonly #engine: Engine;
   readonly #setting: TlsSetting;
   readonly #ciphers: CipherList;
-  readonly #log: Log;
+  readonly #log: CodedLog;
   #certificate: Certificate;
 
   /** @throws Error in one line that says what is wrong with certificate, key or ciphers */
-  constructor(engine: Engine, setting: TlsSetting, handlers: EngineHandlers, log: Log) {
+  constructor(engine: Engine, setting: TlsSetting, handlers: EngineHandlers, log: CodedLog) {
     this.#engine = engine;
     this.#setting = setting;
     this.#ciphers = readCiphers(setting.ciphers);
@@ -64,7 +64,8 @@ export class CertifiedListener {
       const loaded = this.#engine.loadCertificate(this.#filesOf(certificate));
       // The engine reads the files itself, so that they might have changed in between.
       if (loaded !== undefined && this.#isStill(certificate)) {
-        for (const warning of certificate.warnings) this.#log.warn({ certificate: this.#setting.certFile }, warning);
+        for (const { code, text } of certificate.warnings)
+          this.#log.warn({ code, certificate: this.#setting.certFile }, text);
         return { certificate, loaded };
       }
       loaded?.drop();
@@ -119,11 +120,11 @@ export interface Reload {
 /** The certificates of a listening server. They are read again when told to, and when their files change. */
 export class Certificates {
   readonly #held: readonly { listener: string; setting: TlsSetting; secure: CertifiedListener }[];
-  readonly #log: Log;
+  readonly #log: CodedLog;
   readonly #watch: FileWatch | undefined;
   #isClosed = false;
 
-  constructor(holders: readonly Holder[], log: Log) {
+  constructor(holders: readonly Holder[], log: CodedLog) {
     this.#held = holders.flatMap(({ options: { tls }, bound, secure }) =>
       tls === undefined || secure === undefined ? [] : [{ listener: bound, setting: tls, secure }],
     );
@@ -135,7 +136,10 @@ export class Certificates {
       () => void this.reload(),
       (folder, error) => {
         const remedy = 'send SIGHUP or call httpd:reload_tls after a change';
-        log.warn({ folder, err: error }, `changes of certificates in ${folder} are not noticed; ${remedy}`);
+        log.warn(
+          { code: 'certificates-not-watched', folder, err: error },
+          `changes of certificates in ${folder} are not noticed; ${remedy}`,
+        );
       },
     );
   }
@@ -169,18 +173,18 @@ export class Certificates {
     const fields = { listener, certificate: certFile };
     try {
       if (!secure.reload()) {
-        this.#log.debug(fields, `certificate ${certFile} has not changed`);
+        this.#log.debug({ code: 'certificate-unchanged', ...fields }, `certificate ${certFile} has not changed`);
         return { outcome: 'unchanged', problem: undefined };
       }
       const until = new Date(secure.expiresAt).toISOString();
       this.#log.info(
-        { ...fields, expires: until },
+        { code: 'certificate-renewed', ...fields, expires: until },
         `new connections to ${listener} get the new certificate ${certFile}, valid until ${until}`,
       );
       return { outcome: 'reloaded', problem: undefined };
     } catch (error) {
       const problem = reasonOf(error);
-      this.#log.error(fields, `${listener} keeps its former certificate: ${problem}`);
+      this.#log.error({ code: 'certificate-kept', ...fields }, `${listener} keeps its former certificate: ${problem}`);
       return { outcome: 'kept', problem };
     }
   }

@@ -1,4 +1,4 @@
-import type { Log } from '../../base/log.js';
+import type { CodedLog } from '../../base/log.js';
 import { OwnContext } from '../../base/own-context.js';
 import { reasonOf } from '../../base/text.js';
 import type { Result } from '../commands/command.js';
@@ -332,7 +332,7 @@ export class Runner {
   #tellNothing({ fullName }: CommandEntry): void {
     const remedy = "return a value; a plain success is 'OK'";
     this.#mi.log.warn(
-      { command: fullName },
+      { code: 'command-returned-nothing', command: fullName },
       `MI command ${fullName} returned nothing, which is answered as an error: ${remedy}`,
     );
   }
@@ -343,7 +343,7 @@ export class Runner {
     const seconds = this.#timeout;
     const remedy = 'find out what it waits for, or raise mi_timeout';
     this.#mi.log.warn(
-      { command: fullName, seconds },
+      { code: 'command-timeout', command: fullName, seconds },
       `MI command ${fullName} gave no result within ${seconds} s, the limit mi_timeout, and is given up: ${remedy}`,
     );
   }
@@ -385,21 +385,21 @@ const context = new OwnContext();
 
 /** Maps the failures of calls to the errors that clients are told, and logs the rest. */
 export class Failures {
-  readonly #log: Log;
+  readonly #log: CodedLog;
 
-  constructor(log: Log) {
+  constructor(log: CodedLog) {
     this.#log = log;
   }
 
   /** An MiError as it is. Anything else is logged with its stack, and the client is told no detail of it. */
   errorOf(error: unknown, command = 'request'): MiError {
     if (!isMiError(error)) {
-      this.#log.error({ err: error, command }, `MI command ${command} failed`);
+      this.#log.error({ code: 'command-failed', err: error, command }, `MI command ${command} failed`);
       return serverError(`${command} failed; the log of the server tells why`);
     }
     if (error instanceof NothingError) {
       this.#log.warn(
-        { command },
+        { code: 'command-returned-nothing', command },
         `MI command ${command} returned ${error.what}, which is answered as an error: return a value`,
       );
     }
@@ -408,12 +408,15 @@ export class Failures {
 
   /** Logs that a result failed behind its beginning, which the client has. */
   ofRest(error: unknown, command: string): void {
-    this.#log.error({ err: error, command }, `MI command ${command} failed behind the beginning of its result`);
+    this.#log.error(
+      { code: 'command-result-cut', err: error, command },
+      `MI command ${command} failed behind the beginning of its result`,
+    );
   }
 
   /** Logs that an error reply failed. */
   ofReply(error: unknown): void {
-    this.#log.error({ err: error }, 'an error reply failed');
+    this.#log.error({ code: 'error-reply-failed', err: error }, 'an error reply failed');
   }
 
   /** The error member of a reply. Commands in JavaScript put all sorts of things into an error. */
@@ -423,7 +426,10 @@ export class Failures {
       const text = typeof member.data === 'object' ? context.run(printAtOnce, member, undefined) : printJson(member);
       if (text !== undefined) return text;
     } catch (cause) {
-      this.#log.error({ err: cause, command }, `the error of MI command ${command} cannot be printed`);
+      this.#log.error(
+        { code: 'error-not-printable', err: cause, command },
+        `the error of MI command ${command} cannot be printed`,
+      );
     }
     return JSON.stringify(serverError('the error of the command cannot be printed as JSON'));
   }

@@ -11,7 +11,7 @@ import {
   texts,
 } from '../../base/given.js';
 import { stringify } from '../../base/json.js';
-import type { Log } from '../../base/log.js';
+import type { CodedLog } from '../../base/log.js';
 import { nearestNames } from '../../base/nearest.js';
 import { shorten } from '../../base/text.js';
 import { opaque } from '../results/json.js';
@@ -97,7 +97,7 @@ export interface EventCounts {
 /** An event that can be raised and subscribed to. */
 export class MiEvent {
   readonly subscriptions = new Map<string, Subscription>();
-  readonly #log: Log;
+  readonly #log: CodedLog;
   readonly #counts: EventCounts;
 
   /** For {@link Events}. */
@@ -106,7 +106,7 @@ export class MiEvent {
     readonly name: string,
     /** Only a SIP server raises it: clients may subscribe to it, and are never told anything. */
     readonly isForeign: boolean,
-    log: Log,
+    log: CodedLog,
     counts: EventCounts,
   ) {
     this.#log = log;
@@ -134,7 +134,10 @@ export class MiEvent {
         sink.send(this.name, values);
         told += 1;
       } catch (error) {
-        this.#log.error({ err: error, event: this.name, socket }, `event ${this.name} cannot be sent to ${socket}`);
+        this.#log.error(
+          { code: 'event-not-sent', err: error, event: this.name, socket },
+          `event ${this.name} cannot be sent to ${socket}`,
+        );
       }
     }
     if (told > 0) this.#counts.raised();
@@ -216,7 +219,7 @@ interface SharedSink {
  * ```
  */
 export class Events {
-  readonly #log: Log;
+  readonly #log: CodedLog;
   readonly #events = new Map<string, MiEvent>();
   readonly #transports = new Map<string, EventTransport>();
   readonly #sinks = new Map<string, SharedSink>();
@@ -228,7 +231,7 @@ export class Events {
   /** For transports. */
   readonly counts: EventDeliveryCounts;
 
-  constructor(log: Log, statistics: Statistics) {
+  constructor(log: CodedLog, statistics: Statistics) {
     this.#log = log;
     this.#raised = statistics.add('evi', 'events_raised', 'counter');
     const sent = statistics.add('evi', 'events_sent', 'counter');
@@ -383,7 +386,10 @@ export class Events {
       try {
         sink.close();
       } catch (error) {
-        this.#log.error({ err: error, socket }, `event subscriber ${socket} failed to close`);
+        this.#log.error(
+          { code: 'subscriber-not-closed', err: error, socket },
+          `event subscriber ${socket} failed to close`,
+        );
       }
     }
     this.#sinks.clear();

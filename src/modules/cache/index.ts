@@ -13,7 +13,7 @@ export const cacheModule = defineBuiltIn({
       const failed = (data: string): MiError => new MiError(500, `Cache ${operation} command failed`, data);
       const refused = (error: unknown): never => {
         if (error instanceof RangeError) throw failed(error.message);
-        log.error({ err: error, system }, `cache ${system} failed to ${operation}`);
+        log.error({ code: 'cache-failed', err: error, system }, `cache ${system} failed to ${operation}`);
         throw failed('the log of the server tells why');
       };
       const cache = caches.find(system);

@@ -201,7 +201,9 @@ export const cachedbLocalModule = defineBuiltIn({
     return {
       start: () => {
         timer = setInterval(() => {
-          clean().catch((error: unknown) => log.error({ err: error }, 'search for expired cache entries failed'));
+          clean().catch((error: unknown) =>
+            log.error({ code: 'cache-expiry-failed', err: error }, 'search for expired cache entries failed'),
+          );
         }, values.cache_clean_period * 1000);
         // A cache in memory is no reason for a process to stay.
         timer.unref();

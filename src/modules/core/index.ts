@@ -44,7 +44,10 @@ function controlCommands(context: BuiltInContext<object>): readonly Command[] {
           try {
             kill();
           } catch (error) {
-            log.error({ err: error, command: 'core:kill' }, 'kill failed: the option kill of createServer throws');
+            log.error(
+              { code: 'kill-failed', err: error, command: 'core:kill' },
+              'kill failed: the option kill of createServer throws',
+            );
           }
         });
         return 'OK';

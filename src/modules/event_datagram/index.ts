@@ -1,7 +1,7 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { isIP } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
-import type { Log } from '../../base/log.js';
+import type { CodedLog } from '../../base/log.js';
 import { defineParameters } from '../../config/parameter.js';
 import {
   type EventDeliveryCounts,
@@ -109,13 +109,13 @@ class Datagrams implements Writer {
   readonly #queue: Datagram[] = [];
   readonly #sockets = new Map<Family, Socket>();
   readonly #counts: EventDeliveryCounts;
-  readonly #log: Log;
+  readonly #log: CodedLog;
   readonly #queueSize: number;
   #waiting = 0;
   #isClosed = false;
 
   /** @param queueSize bytes that may wait to be sent */
-  constructor(counts: EventDeliveryCounts, log: Log, queueSize: number) {
+  constructor(counts: EventDeliveryCounts, log: CodedLog, queueSize: number) {
     this.#counts = counts;
     this.#log = log;
     this.#queueSize = queueSize;
@@ -171,7 +171,10 @@ class Datagrams implements Writer {
       lookup: (address, _options, callback) => callback(null, address, family === 'udp6' ? 6 : 4),
     });
     socket.on('error', (error) => {
-      this.#log.warn({ err: error }, `the ${family} socket of events failed; the next event gets a new one`);
+      this.#log.warn(
+        { code: 'event-socket-failed', err: error },
+        `the ${family} socket of events failed; the next event gets a new one`,
+      );
       if (this.#sockets.get(family) === socket) this.#sockets.delete(family);
       socket.close();
     });

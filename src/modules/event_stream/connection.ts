@@ -1,5 +1,5 @@
 import { createConnection, type Socket } from 'node:net';
-import type { Log } from '../../base/log.js';
+import type { CodedLog } from '../../base/log.js';
 import { canOpen, exhausted } from '../../http/limits/open-files.js';
 import type { EventDeliveryCounts } from '../../mi/events/events.js';
 import type { Writer, WriteTurns } from '../evi/write-turns.js';
@@ -26,7 +26,7 @@ export interface ConnectionOptions {
   readonly counts: EventDeliveryCounts;
   /** Shared by all connections of a transport. */
   readonly turns: WriteTurns;
-  readonly log: Log;
+  readonly log: CodedLog;
 }
 
 /** Where to connect. */
@@ -166,7 +166,10 @@ export class Connection implements Writer {
     this.#connectedAt = performance.now();
     if (this.#isDown) {
       this.#isDown = false;
-      this.#options.log.info({ socket: this.#target.socket }, `event subscriber ${this.#target.socket} is back`);
+      this.#options.log.info(
+        { code: 'subscriber-back', socket: this.#target.socket },
+        `event subscriber ${this.#target.socket} is back`,
+      );
     }
     this.#options.turns.add(this);
   }
@@ -188,7 +191,7 @@ export class Connection implements Writer {
       this.#isDown = true;
       const { socket } = this.#target;
       this.#options.log.warn(
-        { err: error, socket },
+        { code: 'subscriber-unreachable', err: error, socket },
         `event subscriber ${socket} cannot be reached; its events wait, up to ${this.#options.queueSize} bytes`,
       );
     }

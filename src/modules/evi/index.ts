@@ -33,7 +33,10 @@ export const eviModule = defineBuiltIn({
     const subscribed = (event: MiEvent): void => {
       if (!event.isForeign || told.has(event)) return;
       told.add(event);
-      log.warn({ event: event.name }, `somebody subscribed to ${event.name}, which this server never raises`);
+      log.warn(
+        { code: 'event-never-raised', event: event.name },
+        `somebody subscribed to ${event.name}, which this server never raises`,
+      );
     };
     return { commands: eventCommands(events, subscribed) };
   },

@@ -1,5 +1,6 @@
 import { AddressList, networkOf } from '../../base/address.js';
-import type { Log } from '../../base/log.js';
+import type { LogCode } from '../../base/codes.js';
+import type { CodedLog } from '../../base/log.js';
 import { suggestNames } from '../../base/nearest.js';
 import { reasonOf } from '../../base/text.js';
 import type { ParameterValues } from '../../config/parameter.js';
@@ -30,7 +31,7 @@ interface NamedListener {
 /** The access to all listeners: accounts, levels, address lists. One for each server. */
 export class AccessControl {
   readonly #settings: AccessSettings;
-  readonly #log: Log;
+  readonly #log: CodedLog;
   readonly #failed: () => void;
   readonly #backOff = new BackOff();
   #accounts: Accounts;
@@ -39,7 +40,7 @@ export class AccessControl {
    * @param failed told of every request that was not let in
    * @throws Error naming the file and line, or the parameter, that is wrong
    */
-  constructor(settings: AccessSettings, log: Log, failed: () => void) {
+  constructor(settings: AccessSettings, log: CodedLog, failed: () => void) {
     const { auth_username: name, auth_password: password, auth_password_file: file } = settings;
     if ((name === undefined) !== (password === undefined && file === undefined)) {
       const own = file === undefined ? 'auth_password' : 'auth_password_file';
@@ -104,12 +105,13 @@ export class AccessControl {
 
   #readAccounts(before?: Accounts): Accounts {
     const { auth_username: name, auth_password_file: file, auth_file: users, auth_tokens: tokens } = this.#settings;
-    const warn = (message: string): void => this.#log.warn({}, message);
+    const warn = (code: LogCode, text: string): void => this.#log.warn({ code }, text);
     const password = file === undefined ? this.#settings.auth_password : readPasswordFile(file, warn);
     const weakness = password === undefined ? undefined : passwordWeakness(password);
     if (weakness !== undefined) {
       const where = file === undefined ? 'auth_password' : `the password in auth_password_file ${file}`;
       warn(
+        'password-weak',
         `${where} ${weakness}: choose a longer one, or let users log in with auth_file and lines of mi-httpd passwd`,
       );
     }
@@ -152,7 +154,7 @@ export function protectCommands(
   mi: ManagementInterface,
   parameters: ParameterValues<typeof accessParameters>,
   hasCallers: boolean,
-  log: Log,
+  log: CodedLog,
 ): AuditFile | undefined {
   const {
     allow_commands: allowCommands,

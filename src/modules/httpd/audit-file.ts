@@ -2,7 +2,7 @@ import { closeSync, constants, openSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { pino } from 'pino';
 import { realPath, tryFolder } from '../../base/files.js';
-import type { Log } from '../../base/log.js';
+import type { CodedLog } from '../../base/log.js';
 import { reasonOf } from '../../base/text.js';
 import type { ParameterValues } from '../../config/parameter.js';
 import type { ListenerOptions } from '../../http/listen/listener.js';
@@ -19,14 +19,14 @@ const lastLines = 1000;
 /** The file of the audit log. Written off the main thread, so that a slow disk keeps no call waiting. */
 export class AuditFile implements AuditSink {
   readonly #file: string;
-  readonly #log: Log;
+  readonly #log: CodedLog;
   readonly #dropped: () => void;
   #destination: ReturnType<typeof pino.destination> | undefined;
   #isFailing = false;
   readonly #waiting = new WaitingLines();
 
   /** @param dropped told of every line that is lost */
-  constructor(file: string, log: Log, dropped: () => void) {
+  constructor(file: string, log: CodedLog, dropped: () => void) {
     this.#file = file;
     this.#log = log;
     this.#dropped = dropped;
@@ -89,7 +89,10 @@ export class AuditFile implements AuditSink {
     for (let line = 0; line < lost; line++) this.#dropped();
     this.#waiting.clear();
     const reason = 'the disk is too slow, or full';
-    this.#log.error({ file: this.#file, lost }, `audit_file ${this.#file}: lines lost at the end: ${lost} (${reason})`);
+    this.#log.error(
+      { code: 'audit-lines-lost', file: this.#file, lost },
+      `audit_file ${this.#file}: lines lost at the end: ${lost} (${reason})`,
+    );
   }
 
   #end(): Promise<void> {
@@ -126,7 +129,7 @@ export class AuditFile implements AuditSink {
   #tell(what: string): void {
     if (this.#isFailing) return;
     this.#isFailing = true;
-    this.#log.error({ file: this.#file }, `audit_file ${this.#file} ${what}`);
+    this.#log.error({ code: 'audit-file-failed', file: this.#file }, `audit_file ${this.#file} ${what}`);
   }
 }
 

@@ -68,7 +68,7 @@ export const httpdModule = defineBuiltIn({
         refuseSharedFile(parameters, listening, facts.configFiles);
         audit?.check();
         const notice = loopbackNotice(parameters, access, facts.configFiles);
-        if (notice !== undefined) log.info({}, notice);
+        if (notice !== undefined) log.info({ code: 'loopback-only' }, notice);
         return listenerNotices(parameters, listening);
       },
       start: () => audit?.open(),

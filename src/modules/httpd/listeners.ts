@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { Log } from '../../base/log.js';
+import type { CodedLog, Notice } from '../../base/log.js';
 import type { ParameterValues } from '../../config/parameter.js';
 import { type InheritedSocket, inheritSockets } from '../../http/listen/inherited.js';
 import type { ListenerOptions } from '../../http/listen/listener.js';
@@ -42,9 +42,10 @@ export function listeners(
 }
 
 /** Notices about the parameters, one line each. */
-export function listenerNotices(values: Values, listeners: readonly ListenerOptions[]): readonly string[] {
+export function listenerNotices(values: Values, listeners: readonly ListenerOptions[]): readonly Notice[] {
   if (values.tls_cert_file === undefined || listeners.some(({ tls }) => tls !== undefined)) return [];
-  return ['tls_cert_file is set, but no listener speaks TLS: give one as "https:ADDRESS:PORT"'];
+  const text = 'tls_cert_file is set, but no listener speaks TLS: give one as "https:ADDRESS:PORT"';
+  return [{ code: 'certificate-unused', text }];
 }
 
 /** Says that only this machine is listened to, and what to set for more; undefined where the parameters say where. */
@@ -115,19 +116,19 @@ export function refuseExposure(
 }
 
 /** Warns of what other machines can do or see, once the server listens. */
-export function warnOfExposure(httpd: HttpServer, log: Log, configFiles: readonly string[]): void {
+export function warnOfExposure(httpd: HttpServer, log: CodedLog, configFiles: readonly string[]): void {
   for (const { bound, options } of httpd.exposed) {
     const { access, setting } = options;
     if (access?.needsLogin !== true) {
       log.warn(
-        { address: bound },
+        { code: 'unauthenticated-listener', address: bound },
         `LISTENING ON ${bound} WITHOUT AUTHENTICATION: whoever reaches this port runs MI commands, kill included ` +
           'unless a level or list forbids it; if no firewall or proxy guards it, set modparam("httpd", "ip", ' +
           `"127.0.0.1"), or modparam("httpd", "auth_file", "FILE") ${ownFile(configFiles)}`,
       );
     } else if (setting.kind === 'http') {
       log.warn(
-        { address: bound },
+        { code: 'unencrypted-login', address: bound },
         `listening on ${bound} without TLS: passwords and tokens can be read on the way; use an https listener, or a ` +
           'proxy that encrypts',
       );

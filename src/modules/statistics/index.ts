@@ -17,7 +17,10 @@ export const statisticsModule = defineBuiltIn({
       for (const [item, meant] of statistics.slips(items)) {
         if (told.has(item)) continue;
         told.add(item);
-        log.warn({ item, meant }, `a client asks for the statistic "${item}", which is not there; write "${meant}"`);
+        log.warn(
+          { code: 'statistic-misspelt', item, meant },
+          `a client asks for the statistic "${item}", which is not there; write "${meant}"`,
+        );
       }
       return found;
     };

@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { currentSecond } from '../../base/clock.js';
-import type { Log } from '../../base/log.js';
+import type { CodedLog } from '../../base/log.js';
 import { RecordLimitError, type RecordTable, type TableDump } from '../../mi/results/record-table.js';
 import type { Statistic } from '../../mi/statistics.js';
 import {
@@ -392,14 +392,14 @@ interface Occupant {
 export class Room {
   readonly #domains: () => Iterable<Occupant>;
   readonly #refused: Statistic;
-  readonly #log: Log;
+  readonly #log: CodedLog;
   #isFull = false;
 
   constructor(
     readonly limits: RoomLimits,
     domains: () => Iterable<Occupant>,
     refused: Statistic,
-    log: Log,
+    log: CodedLog,
   ) {
     this.#domains = domains;
     this.#refused = refused;
@@ -438,7 +438,10 @@ export class Room {
     this.#refused.add(1);
     if (this.#isFull) return;
     this.#isFull = true;
-    this.#log.error({ contacts: this.contacts, bytes: this.bytes }, `contacts are refused: ${reason}`);
+    this.#log.error(
+      { code: 'contacts-refused', contacts: this.contacts, bytes: this.bytes },
+      `contacts are refused: ${reason}`,
+    );
   }
 
   /** A contact found room. */

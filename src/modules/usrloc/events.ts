@@ -1,5 +1,5 @@
 import { aFunction, checkGiven } from '../../base/given.js';
-import type { Log } from '../../base/log.js';
+import type { CodedLog } from '../../base/log.js';
 import type { EventParameters, Events, MiEvent } from '../../mi/events/events.js';
 import type { Contact } from './contact.js';
 
@@ -28,7 +28,7 @@ export class DomainEvents {
 
   /** @param publisher gets every event too */
   constructor(
-    readonly log: Log,
+    readonly log: CodedLog,
     readonly domain = '',
     readonly publisher?: DomainPublisher | undefined,
   ) {}
@@ -65,7 +65,7 @@ export class DomainEvents {
   }
 
   #failed(event: DomainEvent, error: unknown): void {
-    this.log.error({ err: error, event }, `listener of usrloc for "${event}" failed`);
+    this.log.error({ code: 'contact-listener-failed', err: error, event }, `listener of usrloc for "${event}" failed`);
   }
 
   #of(event: DomainEvent): Set<DomainListener> {

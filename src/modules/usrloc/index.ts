@@ -1,4 +1,4 @@
-import type { Log } from '../../base/log.js';
+import type { CodedLog } from '../../base/log.js';
 import { defineBuiltIn } from '../../module.js';
 import { usrlocCommands } from './commands.js';
 import { PublishedEvents } from './events.js';
@@ -37,18 +37,18 @@ export const usrlocModule = defineBuiltIn({
 });
 
 /** Logged once, at the start: operators who set these may rely on their effect in a SIP server. */
-function tellInert(values: Parameters, log: Log): void {
+function tellInert(values: Parameters, log: CodedLog): void {
   const { elsewhere, inert } = inertParameters(values);
   if (elsewhere.length > 0) {
     log.warn(
-      { parameters: elsewhere },
+      { code: 'contacts-in-memory', parameters: elsewhere },
       `usrloc keeps contacts in memory only, and they are gone when the server ends: ${elsewhere.join(', ')} ` +
         'without effect here; mi-httpd load fills contacts in after a start',
     );
   }
   if (inert.length > 0) {
     log.info(
-      { parameters: inert },
+      { code: 'usrloc-parameters-unused', parameters: inert },
       `parameters of usrloc that are for a SIP server, without effect: ${inert.join(', ')}`,
     );
   }

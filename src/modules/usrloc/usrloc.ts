@@ -1,5 +1,5 @@
 import { currentSecond } from '../../base/clock.js';
-import type { Log } from '../../base/log.js';
+import type { CodedLog } from '../../base/log.js';
 import { Slice } from '../../base/slice.js';
 import { RecordTable } from '../../mi/results/record-table.js';
 import type { Statistics } from '../../mi/statistics.js';
@@ -11,13 +11,13 @@ import { domainNameProblem } from './parameters.js';
 export class Usrloc {
   readonly #domains = new Map<string, Domain>();
   readonly #statistics: Statistics;
-  readonly #log: Log;
+  readonly #log: CodedLog;
   readonly #options: DomainOptions;
   readonly #publisher: DomainPublisher | undefined;
   readonly #room: Room;
 
   /** For module usrloc. */
-  constructor(statistics: Statistics, log: Log, options: DomainOptions & RoomLimits, publisher?: DomainPublisher) {
+  constructor(statistics: Statistics, log: CodedLog, options: DomainOptions & RoomLimits, publisher?: DomainPublisher) {
     this.#statistics = statistics;
     this.#log = log;
     this.#options = options;
@@ -78,7 +78,7 @@ export class ExpiryTimer {
   readonly #domains: () => Iterable<Domain>;
   readonly #interval: number;
   readonly #atOnce: number;
-  readonly #log: Log;
+  readonly #log: CodedLog;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
   #isStopped = false;
@@ -88,7 +88,7 @@ export class ExpiryTimer {
    * @param interval seconds between two searches
    * @param atOnce contacts that one slice deletes at most; the contacts of one address of record leave together
    */
-  constructor(domains: () => Iterable<Domain>, interval: number, atOnce: number, log: Log) {
+  constructor(domains: () => Iterable<Domain>, interval: number, atOnce: number, log: CodedLog) {
     this.#domains = domains;
     this.#interval = interval;
     this.#atOnce = atOnce;
@@ -98,7 +98,10 @@ export class ExpiryTimer {
   start(): void {
     this.#timer = setInterval(() => {
       this.run().catch((error: unknown) => {
-        this.#log.error({ err: error }, 'search for expired contacts failed; it is tried again');
+        this.#log.error(
+          { code: 'contact-expiry-failed', err: error },
+          'search for expired contacts failed; it is tried again',
+        );
       });
     }, this.#interval * 1000);
     // Contacts in memory are no reason for a process to stay.
