@@ -45,6 +45,9 @@ export class ManagementInterface {
   #protection: Protection | undefined;
   /** By the grant of callers, on which alone it depends; '': a caller that is not known. */
   readonly #visible = new Map<string, readonly CommandEntry[]>();
+  /** Of the table, when {@link #visible} was filled. */
+  #version = 0;
+  #all: readonly CommandEntry[] | undefined;
 
   /** @param log where mistakes of handlers are told */
   constructor(log: CodedLog = quietLog) {
@@ -75,7 +78,7 @@ export class ManagementInterface {
   seal(): void {
     if (this.#protection !== undefined) this.#seal(this.#protection);
     for (const entry of this.commands.entries) {
-      const name = this.commands.flatName(entry).replace(':', '_');
+      const name = this.commands.ownFlatName(entry).replace(':', '_');
       this.counts.push({
         calls: this.statistics.add('mi', `${name}-calls`, 'counter'),
         time: this.statistics.add('mi', `${name}-time_us`, 'counter'),
@@ -101,10 +104,19 @@ export class ManagementInterface {
     return this.guard?.denial(entry, client);
   }
 
-  /** The commands that a client may run, in registration order: what listings show to it. The same array each time. */
+  /**
+   * The commands that a client may run, in registration order: what listings show to it. The same array each time, until
+   * commands come or go.
+   */
   visibleTo(client: Client | undefined): readonly CommandEntry[] {
     const { guard } = this;
-    const { entries } = this.commands;
+    const { version } = this.commands;
+    if (this.#all === undefined || version !== this.#version) {
+      this.#version = version;
+      this.#all = this.commands.all;
+      this.#visible.clear();
+    }
+    const entries = this.#all;
     if (guard === undefined || client === undefined) return entries;
     const grant = client.caller?.grant ?? '';
     const visible = this.#visible.get(grant) ?? entries.filter((entry) => guard.denial(entry, client) === undefined);

@@ -68,7 +68,7 @@ interface FormOptions {
 
 /** Name, help and form of one command. */
 export function commandForm(entry: CommandEntry, { method, action, names, fields }: FormOptions): Markup {
-  const { command, fullName } = entry;
+  const { command } = entry;
   const { recipes, readOnly, help } = command;
   const takesNone = recipes.every((recipe) => recipe.names.length === 0);
   const also = names.length === 0 ? undefined : html`<p class="aliases">Also: ${names.map(code)}</p>\n`;
@@ -79,7 +79,7 @@ export function commandForm(entry: CommandEntry, { method, action, names, fields
 <input id="arg" name="arg" value="${first(fields, 'arg')}" autocomplete="off" spellcheck="false" autocapitalize="off" aria-describedby="arg-hint"></p>
 <p class="hint" id="arg-hint">Leave it empty to use the inputs of single parameters.</p>
 ${argumentExamples(command, !isSubmitted(fields))}`;
-  return html`<h2>${fullName}</h2>
+  return html`<h2>${titleOf(entry)}</h2>
 <p class="help">${helpText(help)}</p>
 ${also}${note}<form method="${method}" action="${action}" class="call" accept-charset="utf-8"${!readOnly && html` data-changes="1"`}>
 ${inputs}<p class="run"><button type="submit">Run</button></p>
@@ -170,28 +170,47 @@ function word(name: string, type: ParameterType): string {
 }
 
 /** Path of the page of a command. Names of modules and commands need no escapes in it. */
-export function pathOf(base: string, { module, fullName }: CommandEntry): string {
-  return `${base}/${module}/${fullName}`;
+export function pathOf(base: string, entry: CommandEntry): string {
+  return `${base}/${entry.module}/${pageName(entry)}`;
+}
+
+/** The name of a command where its module, or the node that has it, is known. */
+export function pageName({ command, fullName }: CommandEntry): string {
+  return command.isForeign ? command.name : fullName;
+}
+
+/** The name of a command in headings. */
+export function titleOf(entry: CommandEntry): string {
+  return entry.command.isForeign ? `${entry.command.name} (${entry.module})` : entry.fullName;
 }
 
 /** The commands of all given modules, with links and help. */
 export function menu(base: string, modules: readonly string[], entries: readonly CommandEntry[]): Markup {
-  const sections = modules.map((module) => {
-    const commands = entries.filter((entry) => entry.module === module);
-    if (commands.length === 0) return undefined;
-    return html`<section aria-labelledby="module-${module}">
-<h2 id="module-${module}">${module}</h2>
-<ul class="commands">
-${commands.map((entry) => item(base, entry))}</ul>
-</section>
-`;
+  const sections = modules.flatMap((module) => {
+    const ofModule = entries.filter((entry) => entry.module === module);
+    // Of a node each module of its own.
+    const parts = [...new Set(ofModule.map(({ exportedBy }) => exportedBy))];
+    return parts.map((part) => {
+      const commands = ofModule.filter(({ exportedBy }) => exportedBy === part);
+      return section(base, part === undefined ? module : `${module}: ${part}`, commands);
+    });
   });
   return html`${sections}`;
 }
 
+function section(base: string, title: string, commands: readonly CommandEntry[]): Markup {
+  const id = `module-${title.replaceAll(': ', '-')}`;
+  return html`<section aria-labelledby="${id}">
+<h2 id="${id}">${title}</h2>
+<ul class="commands">
+${commands.map((entry) => item(base, entry))}</ul>
+</section>
+`;
+}
+
 function item(base: string, entry: CommandEntry): Markup {
-  const { command, fullName } = entry;
-  return html`<li><a href="${pathOf(base, entry)}">${fullName}</a> <span class="help">${helpText(command.help)}</span></li>
+  const { command } = entry;
+  return html`<li><a href="${pathOf(base, entry)}">${pageName(entry)}</a> <span class="help">${helpText(command.help)}</span></li>
 `;
 }
 

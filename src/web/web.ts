@@ -27,7 +27,7 @@ import { codes, explained, type MiError, RefusedCall } from '../mi/errors.js';
 import type { ManagementInterface } from '../mi/management-interface.js';
 import type { BuiltInContext } from '../module.js';
 import { hasJsonField, isMeantAsCall, isSubmitted, readArguments } from './arguments.js';
-import { commandForm, menu, page, pageParts, pathOf, type Site } from './page.js';
+import { commandForm, menu, page, pageName, pageParts, pathOf, type Site, titleOf } from './page.js';
 import { type Frame, Results } from './results.js';
 
 /** Settings of a web interface. */
@@ -61,7 +61,9 @@ interface Asked {
 export class WebInterface {
   readonly #mi: ManagementInterface;
   readonly #options: WebOptions;
-  readonly #site: Site;
+  #site: Site;
+  /** Of the commands, when the modules of {@link #site} were read. */
+  #version = 0;
   readonly #assets = new Assets(sharedAssets, packageFile('dist/web/assets/'));
   readonly #results: Results;
 
@@ -70,8 +72,8 @@ export class WebInterface {
     this.#mi = mi;
     this.#options = options;
     const { base, server, startedAt } = options;
-    const modules = [...new Set(mi.commands.entries.map(({ module }) => module))];
-    this.#site = { base, assets: `${base}/-/${this.#assets.version}`, server, startedAt, modules };
+    const assets = `${base}/-/${this.#assets.version}`;
+    this.#site = { base, assets, server, startedAt, modules: modulesOf(mi) };
     this.#results = new Results(options.shownSize);
   }
 
@@ -82,6 +84,11 @@ export class WebInterface {
 
   /** Answers one exchange: GET, HEAD, or POST of a form. */
   handle(exchange: Exchange): void {
+    const { version } = this.#mi.commands;
+    if (version !== this.#version) {
+      this.#version = version;
+      this.#site = { ...this.#site, modules: modulesOf(this.#mi) };
+    }
     const hostRefusal = this.#options.hosts.refusal(exchange);
     if (hostRefusal !== undefined) {
       this.#refuse(exchange, 403, hostRefusal);
@@ -136,15 +143,18 @@ export class WebInterface {
 
   #command(exchange: Exchange, module: string, name: string): void {
     const { commands } = this.#mi;
-    const entries = commands.entries.filter((entry) => entry.module === module);
-    const entry = entries.find((one) => one.fullName === name || commands.flatName(one) === name);
+    // The path says whose command is meant, whatever the name alone finds.
+    const flatName = (one: CommandEntry): string =>
+      one.command.isForeign ? one.command.name : commands.ownFlatName(one);
+    const entries = commands.all.filter((entry) => entry.module === module);
+    const entry = entries.find((one) => one.fullName === name || pageName(one) === name || flatName(one) === name);
     if (entry === undefined) {
       const visible = this.#mi.visibleTo(exchange).filter((one) => one.module === module);
       if (visible.length === 0) {
         this.#refuseModule(exchange, module);
         return;
       }
-      const names = visible.flatMap((one) => [one.fullName, commands.flatName(one)]);
+      const names = visible.flatMap((one) => [pageName(one), flatName(one)]);
       const near = nearest(name, names, (text) => `${this.#site.base}/${module}/${encodeURIComponent(text)}`);
       this.#refuse(exchange, 404, html`module ${module} has no command ${quoted(name)}${near}`, module);
       return;
@@ -160,13 +170,13 @@ export class WebInterface {
         this.#refuseCall(exchange, `nothing is run without a field arg; ${this.#remedy}`, module);
         return;
       }
-      this.#reply(exchange, entry.fullName, module, this.#form(entry, exchange));
+      this.#reply(exchange, titleOf(entry), module, this.#form(entry, exchange));
       return;
     }
     if (!entry.command.readOnly) {
       const refusal = crossSiteRefusal(exchange);
       if (refusal !== undefined) {
-        const reason = html`${entry.fullName} may change the state of the server, and ${refusal}`;
+        const reason = html`${titleOf(entry)} may change the state of the server, and ${refusal}`;
         // Filled in as it was asked for: a press of the button runs it.
         const main = html`${alert(403, reason)}${this.#form(entry, exchange)}`;
         if (isRaw(exchange)) this.#refuse(exchange, 403, reason);
@@ -227,7 +237,7 @@ export class WebInterface {
   }
 
   #frame({ entry, exchange, submitted, started }: Asked): Frame {
-    const { head, tail } = pageParts(this.#siteOf(exchange), entry.fullName, entry.module);
+    const { head, tail } = pageParts(this.#siteOf(exchange), titleOf(entry), entry.module);
     const { jsonRpcPath: path } = this.#options;
     const request = callText(entry.fullName, submitted);
     // A link runs the command anew, which is nothing to be offered in passing where it changes something.
@@ -283,6 +293,11 @@ export class WebInterface {
   }
 }
 
+/** In the order in which they were registered, and then the nodes of others. */
+function modulesOf({ commands }: ManagementInterface): readonly string[] {
+  return [...new Set(commands.all.map(({ module }) => module))];
+}
+
 const jsonHeaders: ReplyHeaders = { 'Content-Type': 'application/json', ...privateHeaders };
 
 function alert(status: number, reason: Insertion): Markup {
@@ -320,7 +335,7 @@ function rawHeaders(exchange: Exchange, command: string, isLines: boolean): Repl
   if (exchange.argument('download') !== '1') return headers;
   return {
     ...headers,
-    'Content-Disposition': `attachment; filename="${command.replace(':', '_')}.${isLines ? 'ndjson' : 'json'}"`,
+    'Content-Disposition': `attachment; filename="${command.replaceAll(':', '_').replaceAll('/', '_')}.${isLines ? 'ndjson' : 'json'}"`,
   };
 }
 

@@ -47,8 +47,7 @@ pub mod table {
 }
 
 pub mod process {
-    //! The process around the server: its log, its service manager, the sockets that it inherits, datagrams and FIFOs.
-    pub mod datagrams;
+    //! The process around the server: its log, its service manager, the sockets that it inherits.
     pub mod output;
     pub mod service;
     pub mod sockets;

@@ -6,14 +6,7 @@ import { shorten } from '../../base/text.js';
 import type { BodyPool } from '../../native/bodies.js';
 import { Compressor } from '../../native/compression.js';
 import { Pushed } from '../../native/layout.js';
-import type {
-  EngineHandlers,
-  EngineRequest,
-  EngineResponse,
-  FixedHead,
-  Receiver,
-  RefusalReply,
-} from '../engine/engine.js';
+import type { EngineHandlers, EngineRequest, EngineResponse, FixedHead, Receiver } from '../engine/engine.js';
 import { pipelinedTooMany } from '../engine/offenders.js';
 import {
   type Caller,
@@ -126,35 +119,35 @@ export class Exchanges {
   }
 
   /** A reply to what reached no exchange, in the form that all refusals have. */
-  #refusal(replyHead: ReplyHead, status: number, reason: string, wantsJson: boolean): RefusalReply {
+  #refusal(replyHead: ReplyHead, status: number, reason: string, wantsJson: boolean): string {
     const { contentType, body, headers } = this.refusals.of(nowhere, status, reason, {
       method: '',
       mediaType: '',
       wantsJson,
     });
-    const head = new KeptHead();
+    const head = new TextHead();
     const retry = status === 503 ? { 'Retry-After': '1' } : {};
-    const all = { 'Content-Type': contentType, ...headers, ...retry };
+    const all = { 'Content-Type': contentType, ...headers, ...retry, Connection: 'close' };
     replyHead.write(head, status, statusLine(status), contentType, all);
-    return { statusLine: head.statusLine, headers: head.headers, body };
+    return `${head.text}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
   }
 }
 
-/** Keeps the head of a reply that the engine writes later. */
-class KeptHead {
-  statusLine = '200 OK';
-  readonly headers: (readonly [name: string, value: string])[] = [];
+/** Writes the head of a reply as text. */
+class TextHead {
+  text = 'HTTP/1.1 ';
 
   writeStatus(line: string): void {
-    this.statusLine = line;
+    this.text += line;
   }
 
   writeHeader(name: string, value: string): void {
-    this.headers.push([name, value]);
+    this.text += `\r\n${name}: ${value}`;
   }
 
   writeFixedHead({ headers }: FixedHead): void {
-    this.headers.push(...headers);
+    this.writeStatus('200 OK');
+    for (const [name, value] of headers) this.writeHeader(name, value);
   }
 }
 

@@ -111,6 +111,7 @@ export class Runner {
     given: CallParameters,
     count: number,
   ): boolean {
+    if (entry.route !== undefined) return this.#runRouted(face, client, place, entry, given, count);
     const { guard, stopReason } = this.#mi;
     if (stopReason !== undefined || (this.#running.size >= this.#maxPending && this.#later.has(entry))) {
       const reason = stopReason ?? `${this.#maxPending} calls are pending, which is the limit max_pending; try again`;
@@ -138,6 +139,24 @@ export class Runner {
     if (later !== undefined) this.#wait(face, client, place, entry, kept, later);
     else this.#waitForHandler(face, client, place, entry, kept, result as Promise<Result>);
     return false;
+  }
+
+  /** Runs what the parameters mean, which may be a command of another server. */
+  #runRouted<C extends Client | undefined>(
+    face: Face<C>,
+    client: C,
+    place: number,
+    entry: CommandEntry,
+    given: CallParameters,
+    count: number,
+  ): boolean {
+    let routed: ReturnType<NonNullable<CommandEntry['route']>> | undefined;
+    try {
+      routed = entry.route?.(given, count);
+    } catch (error) {
+      face.error(client, place, this.failures.errorOf(error, entry.fullName), entry);
+    }
+    return routed !== undefined && this.run(face, client, place, routed.entry, routed.given, routed.count);
   }
 
   /** Suspends this client alone until the handler settles, its deadline passes or the client leaves. */

@@ -2,6 +2,7 @@ import { nearestNames, suggestNames } from '../../base/nearest.js';
 import { shorten } from '../../base/text.js';
 import { codes, MiError } from '../errors.js';
 import type { Command } from './command.js';
+import type { CallParameters } from './parameters.js';
 
 /** Client text in a message stays short, whatever the client sent. */
 const longestShown = 64;
@@ -11,9 +12,45 @@ export interface CommandEntry {
   readonly number: number;
   readonly command: Command;
   readonly module: string;
-  /** `module:command` */
+  /** `module:command`; of a foreign command `node:NAME/command` */
   readonly fullName: string;
+  /** Foreign commands alone: the one that certain parameters mean. */
+  readonly route?: Route | undefined;
+  /** Foreign commands alone: the module of the other server that exports it. */
+  readonly exportedBy?: string | undefined;
 }
+
+/**
+ * Chooses the command that a call means by its parameters.
+ * @throws MiError where they name a server that does not exist
+ */
+type Route = (given: CallParameters, count: number) => Routed;
+
+/** What a call means. */
+interface Routed {
+  readonly entry: CommandEntry;
+  readonly given: CallParameters;
+  readonly count: number;
+}
+
+/** Commands that other servers run and this one offers. They come and go while it runs. */
+export interface ForeignCommands {
+  /** All that are known. The numbers of their entries are none of this server's. */
+  readonly entries: readonly CommandEntry[];
+  /** Another number after each change. */
+  readonly version: number;
+  /** True if what a text finds among the commands of this server is found whatever others have. */
+  isOurs(text: string): boolean;
+  /**
+   * The commands that a text finds.
+   * @param ours tells what a text finds among the commands of this server
+   */
+  candidates(text: string, ours: (text: string) => readonly CommandEntry[]): readonly CommandEntry[];
+  /** Why a text finds no command although it may well be one; undefined: there is none. */
+  missing(text: string): MiError | undefined;
+}
+
+const noEntries: readonly CommandEntry[] = [];
 
 /**
  * All MI commands of a server, in registration order, and the rules by which a method text finds one
@@ -25,13 +62,14 @@ export class CommandTable {
   readonly #full = new Map<string, CommandEntry>();
   readonly #local = new Map<string, CommandEntry[]>();
   readonly #aliases = new Map<string, CommandEntry[]>();
+  #foreign: ForeignCommands | undefined;
 
   /** @throws Error when the module has this command already */
   add(module: string, command: Command): CommandEntry {
     const fullName = `${module}:${command.name}`;
     if (this.#full.has(fullName))
       throw new Error(`MI command ${fullName} is registered twice; give one of them another name`);
-    const entry: CommandEntry = { number: this.#entries.length, command, module, fullName };
+    const entry: CommandEntry = { number: this.#entries.length, command, module, fullName, route: undefined };
     this.#entries.push(entry);
     this.#full.set(fullName, entry);
     push(this.#local, command.name, entry);
@@ -55,18 +93,41 @@ export class CommandTable {
     }
   }
 
+  /** The commands of this server: the index of each is its number. */
   get entries(): readonly CommandEntry[] {
     return this.#entries;
   }
 
-  /** The full names, then the flat names, each in registration order and each once. */
-  get names(): readonly string[] {
-    return this.namesOf(this.#entries);
+  /** Offers the commands of other servers, too. @throws Error when others are offered already */
+  offer(foreign: ForeignCommands): void {
+    if (this.#foreign !== undefined) throw new Error('commands of other servers are offered already');
+    this.#foreign = foreign;
   }
 
-  /** The same of some commands. */
+  /** True if commands may come that are not there yet. */
+  get isOpen(): boolean {
+    return this.#foreign !== undefined;
+  }
+
+  /** The commands of this server, then those of others. */
+  get all(): readonly CommandEntry[] {
+    return this.#foreign === undefined ? this.#entries : [...this.#entries, ...this.#foreign.entries];
+  }
+
+  /** Another number after each change of {@link all}. */
+  get version(): number {
+    return this.#foreign?.version ?? 0;
+  }
+
+  /** The full names, then the flat names, each in registration order and each once. */
+  get names(): readonly string[] {
+    return this.namesOf(this.all);
+  }
+
+  /** The same of some commands. Those of others are listed by the name that finds them. */
   namesOf(entries: readonly CommandEntry[]): readonly string[] {
-    const names = [...entries.map(({ fullName }) => fullName), ...entries.map((entry) => this.flatName(entry))];
+    const ours = entries.filter(({ command }) => !command.isForeign);
+    const names = [...ours.map(({ fullName }) => fullName), ...entries.map((entry) => this.flatName(entry))];
     return [...new Set(names)];
   }
 
@@ -74,19 +135,33 @@ export class CommandTable {
    * The name without a module that finds this command, as those of OpenSIPS 3.x did: its alias, else its local
    * name, else, where that is another's too, the full name.
    */
-  flatName({ command, fullName }: CommandEntry): string {
-    const name = command.aliases[0] ?? command.name;
-    return this.#candidates(name).length === 1 ? name : fullName;
+  flatName(entry: CommandEntry): string {
+    if (entry.command.isForeign) return this.finds(entry.command.name, entry) ? entry.command.name : entry.fullName;
+    const name = this.ownFlatName(entry);
+    return this.finds(name, entry) ? name : entry.fullName;
   }
 
-  /** Every text that finds exactly one command, with its number: what the request scanner is given. */
+  /** As {@link flatName}, among the commands of this server alone. */
+  ownFlatName({ command, fullName }: CommandEntry): string {
+    const name = command.aliases[0] ?? command.name;
+    return this.#ours(name).length === 1 ? name : fullName;
+  }
+
+  /** Every text that finds exactly one command of this server, with its number. */
   methods(): ReadonlyMap<string, number> {
     const methods = new Map<string, number>();
     for (const text of [...this.#full.keys(), ...this.#local.keys(), ...this.#aliases.keys()]) {
       const [entry, another] = this.#candidates(text);
-      if (entry !== undefined && another === undefined) methods.set(text, entry.number);
+      if (entry !== undefined && another === undefined && !entry.command.isForeign) methods.set(text, entry.number);
     }
     return methods;
+  }
+
+  /** Those of {@link methods} that find the same for as long as the server runs: what the request scanner is given. */
+  lastingMethods(): ReadonlyMap<string, number> {
+    const foreign = this.#foreign;
+    const methods = this.methods();
+    return foreign === undefined ? methods : new Map([...methods].filter(([text]) => foreign.isOurs(text)));
   }
 
   /**
@@ -95,8 +170,10 @@ export class CommandTable {
    */
   find(method: string, visible: () => readonly CommandEntry[]): CommandEntry {
     const [entry, another] = this.#candidates(method);
-    if (entry === undefined)
-      throw new MiError(codes.methodNotFound, undefined, this.#explainUnknown(method, visible()));
+    if (entry === undefined) {
+      const missing = this.#foreign?.missing(method);
+      throw missing ?? new MiError(codes.methodNotFound, undefined, this.#explainUnknown(method, visible()));
+    }
     if (another === undefined) return entry;
     const told = visible();
     const names = this.#candidates(method)
@@ -113,18 +190,26 @@ export class CommandTable {
   }
 
   #candidates(method: string): readonly CommandEntry[] {
+    return this.#foreign === undefined ? this.#ours(method) : this.#foreign.candidates(method, this.#ours);
+  }
+
+  readonly #ours = (method: string): readonly CommandEntry[] => {
     const colon = method.indexOf(':', 1);
     if (colon !== -1 && colon < method.length - 1) {
       const entry = this.#full.get(method);
-      return entry === undefined ? (this.#aliases.get(method) ?? []) : [entry];
+      return entry === undefined ? (this.#aliases.get(method) ?? noEntries) : [entry];
     }
-    return this.#local.get(method) ?? this.#aliases.get(method) ?? [];
-  }
+    return this.#local.get(method) ?? this.#aliases.get(method) ?? noEntries;
+  };
 
   #explainUnknown(method: string, visible: readonly CommandEntry[]): string {
     const [module] = method.split(':', 1);
     const known = opensipsCommand(method);
-    if (known !== undefined && !this.#entries.some((entry) => method.includes(':') && entry.module === module)) {
+    if (
+      known !== undefined &&
+      this.#foreign === undefined &&
+      !this.#entries.some((entry) => method.includes(':') && entry.module === module)
+    ) {
       return known;
     }
     if (method.includes(':') && !this.#entries.some((entry) => entry.module === module)) {
@@ -147,13 +232,19 @@ function push(map: Map<string, CommandEntry[]>, name: string, entry: CommandEntr
  */
 export class CommandList {
   readonly #numbers = new Set<number>();
+  readonly #expressions: readonly RegExp[];
+  /** Commands of other servers come later. */
+  readonly #foreign = new WeakMap<CommandEntry, boolean>();
 
   /** @throws Error naming the pattern that fits no command, which would otherwise protect nothing */
-  constructor(what: string, text: string, { entries, names }: CommandTable) {
+  constructor(what: string, text: string, { entries, names, isOpen }: CommandTable) {
+    const expressions: RegExp[] = [];
+    this.#expressions = expressions;
     for (const pattern of text.split(',').map((item) => item.trim())) {
-      const expression = new RegExp(`^${pattern.split('*').map(escapeText).join('.*')}$`);
+      const expression = commandPattern(pattern);
+      expressions.push(expression);
       const found = entries.filter((entry) => namesOf(entry).some((name) => expression.test(name)));
-      if (found.length === 0) {
+      if (found.length === 0 && !isOpen) {
         throw new Error(
           `${what} has ${JSON.stringify(pattern)}, which fits no MI command: ${suggestNames(pattern, 'known', names)}`,
         );
@@ -163,8 +254,19 @@ export class CommandList {
   }
 
   has(entry: CommandEntry): boolean {
-    return this.#numbers.has(entry.number);
+    if (!entry.command.isForeign) return this.#numbers.has(entry.number);
+    const known = this.#foreign.get(entry);
+    if (known !== undefined) return known;
+    const names = namesOf(entry);
+    const isListed = this.#expressions.some((expression) => names.some((name) => expression.test(name)));
+    this.#foreign.set(entry, isListed);
+    return isListed;
   }
+}
+
+/** The names that a pattern fits, with `*` for any characters. */
+export function commandPattern(pattern: string): RegExp {
+  return new RegExp(`^${pattern.split('*').map(escapeText).join('.*')}$`);
 }
 
 function namesOf({ fullName, command }: CommandEntry): readonly string[] {

@@ -138,6 +138,19 @@ type Run = (parameters: never, call: Call) => unknown;
 
 const localName = /^[A-Za-z_][A-Za-z0-9_.-]*$/;
 
+/** Those of OpenSIPS 4.0 begin with a module. */
+const foreignName = /^[A-Za-z_][A-Za-z0-9_.:-]*$/;
+
+/** True if a command of another server may be offered by this name. */
+export function isForeignName(name: string): boolean {
+  return foreignName.test(name);
+}
+
+/** True if a parameter of a recipe may have this name. */
+export function isParameterName(name: string): boolean {
+  return parameterName.test(name);
+}
+
 const members: Members<CommandDeclaration<readonly Recipe[]>> = {
   name: required(aText),
   aliases: texts,
@@ -178,14 +191,19 @@ export class Command {
   readonly takesNone: boolean;
   readonly run: (parameters: Readonly<Record<string, JsonValue>>, call: Call) => Result | Promise<Result>;
 
-  constructor(declaration: Omit<CommandDeclaration<readonly Recipe[]>, 'run'> & { readonly run: Run }) {
+  /** @param isForeign true for one that another server runs, and whose parameters that server judges */
+  constructor(
+    declaration: Omit<CommandDeclaration<readonly Recipe[]>, 'run'> & { readonly run: Run },
+    readonly isForeign = false,
+  ) {
     const given: unknown = declaration;
     const named = typeof given === 'object' && given !== null && 'name' in given ? given.name : undefined;
     checkMembers(typeof named === 'string' ? `command ${named}` : 'command()', given, members);
     const { name, aliases = [], help, recipes = [{}], namedOnly = false, readOnly = false, run } = declaration;
     const { level = readOnly ? 'read' : 'operate', secrets = [], targets = [], withoutCall = false } = declaration;
     const { withoutContext = false } = declaration;
-    if (!localName.test(name)) throw new TypeError(`command name "${name}" does not match ${localName}`);
+    const wanted = isForeign ? foreignName : localName;
+    if (!wanted.test(name)) throw new TypeError(`command name "${name}" does not match ${wanted}`);
     if (run === undefined) throw new TypeError(`command ${name} has no function run; give one`);
     if (!isLevel(level)) throw new TypeError(`command ${name} has the level "${level}"; give ${levels.join(', ')}`);
     this.name = name;
@@ -230,6 +248,23 @@ export function command<const R extends readonly Recipe[] = readonly [Record<nev
   declaration: CommandDeclaration<R, T> & Checked<T>,
 ): Command {
   return new Command(declaration);
+}
+
+/** The parameters of a foreign command, as they came. */
+interface ForeignParameters {
+  readonly given: readonly JsonValue[] | JsonObject | undefined;
+}
+
+/**
+ * Declares a command that another server runs. Its recipes are for those who write calls: the parameters are handed on as
+ * they came, `{ given }`, since the other server judges them, and its error tells more.
+ */
+export function foreignCommand(
+  declaration: Omit<CommandDeclaration<readonly Recipe[]>, 'run'> & {
+    run(parameters: ForeignParameters, call: Call): Promise<Result>;
+  },
+): Command {
+  return new Command(declaration, true);
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { JsonObject, JsonValue } from '../../base/json.js';
 import { codes, MiError } from '../errors.js';
 import type { CompiledRecipe, ParameterType } from './command.js';
-import type { CommandEntry } from './command-table.js';
+import type { CommandEntry, CommandTable } from './command-table.js';
 
 /** Version of the OpenRPC specification that {@link describeService} follows. */
 const openRpcVersion = '1.3.2';
@@ -45,13 +45,14 @@ const errors: JsonObject = {
  * `x-aliases` the other names of the command.
  *
  * @param entries the commands to describe
- * @param methods every text that finds exactly one command, with its number
+ * @param table where the texts are looked up by which they are called
  */
 export function describeService(
   { name, version }: { readonly name: string; readonly version: string },
   entries: readonly CommandEntry[],
-  methods: ReadonlyMap<string, number>,
+  table: CommandTable,
 ): JsonObject {
+  const methods = table.methods();
   return {
     openrpc: openRpcVersion,
     info: {
@@ -59,7 +60,7 @@ export function describeService(
       version,
       description: 'MI commands over JSON-RPC 2.0. A method may be called by its x-aliases too.',
     },
-    methods: entries.map((entry) => describeMethod(entry, methods)),
+    methods: entries.map((entry) => describeMethod(entry, table, methods)),
     components: {
       schemas: Object.fromEntries(Object.entries(schemas).map(([type, schema]) => [componentName(type), schema])),
       errors,
@@ -67,17 +68,18 @@ export function describeService(
   };
 }
 
-function describeMethod(
-  { command, fullName, module, number }: CommandEntry,
-  methods: ReadonlyMap<string, number>,
-): JsonObject {
-  const { recipes, help, namedOnly, readOnly } = command;
-  const texts = [...methods.keys()].filter((text) => methods.get(text) === number);
+function describeMethod(entry: CommandEntry, table: CommandTable, methods: ReadonlyMap<string, number>): JsonObject {
+  const { command, module, number } = entry;
+  const { recipes, help, namedOnly, readOnly, isForeign } = command;
+  const name = isForeign ? table.flatName(entry) : entry.fullName;
+  const texts = isForeign
+    ? [entry.fullName, ...command.aliases].filter((text) => table.finds(text, entry))
+    : [...methods.keys()].filter((text) => methods.get(text) === number);
   const names = orderedNames(recipes);
-  const isPositional = !namedOnly && recipes.every((recipe) => recipe.names.every((other, at) => other === names[at]));
+  const isPositional = !namedOnly && recipes.every((recipe) => recipe.names.every((one, at) => one === names[at]));
   const takesParameters = names.length > 0;
   return {
-    name: fullName,
+    name,
     description: help,
     tags: [{ name: module }],
     // Positions mean the same in all recipes, or only names can tell them apart.
@@ -90,7 +92,7 @@ function describeMethod(
     'x-recipes': recipes.map(({ names: own, types }) =>
       own.map((parameter, at) => ({ name: parameter, type: types[at] })),
     ),
-    'x-aliases': texts.filter((text) => text !== fullName),
+    'x-aliases': texts.filter((text) => text !== name),
     'x-read-only': readOnly,
   };
 }

@@ -24,12 +24,22 @@ const noParameters: NamedParameters = Object.freeze({});
  * @throws MiError -32602 with the original's text for the cause and the accepted recipes
  */
 export function selectParameters(command: Command, given: CallParameters, count: number): NamedParameters {
+  if (command.isForeign) return handedOn(given, count);
   if (given === undefined || count === 0) {
     if (command.takesNone) return noParameters;
     throw refusal(command, 'Too few or too many parameters');
   }
   if (isArray(given)) return byPosition(command, given);
   return byName(command, given, count);
+}
+
+/** @throws MiError -32602 for what the other server would take for something else */
+function handedOn(given: CallParameters, count: number): NamedParameters {
+  if (given === undefined || count === 0) return noParameters;
+  if (counted(given).count !== count) throw invalidParams('a parameter is given twice; give each once');
+  if (isHalf(given as JsonValue))
+    throw invalidParams('half of a surrogate pair in the parameters; give well-formed text');
+  return { given: given as JsonValue };
 }
 
 function byPosition(command: Command, given: readonly JsonValue[]): NamedParameters {

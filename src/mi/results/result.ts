@@ -2,7 +2,17 @@ import type { JsonValue } from '../../base/json.js';
 import type { ConstantReply } from '../../native/reply-window.js';
 import { NothingError, serverError } from '../errors.js';
 import type { StatisticsSelection } from '../statistics.js';
-import { collecting, openLines, openParts, Parts, Piecewise, type PrintedResult, partsOf } from './cursor.js';
+import {
+  type Cursor,
+  collecting,
+  openLines,
+  openParts,
+  Parts,
+  Piecewise,
+  type PrintedResult,
+  partsOf,
+  TextCursor,
+} from './cursor.js';
 import { printJson } from './json.js';
 import { printLong, shortNodes, weightOfItem } from './long-printer.js';
 import type { RecordTable } from './record-table.js';
@@ -15,6 +25,7 @@ export type Result =
   | JsonValue
   | StatisticsSelection
   | ConstantResult
+  | JsonText
   | Piecewise
   | readonly Result[]
   | { readonly [member: string]: Result | undefined };
@@ -72,6 +83,46 @@ export class ConstantResult {
   }
 }
 
+/** Compact JSON that another server has printed: it is sent as it is, and never parsed. */
+export class JsonText {
+  constructor(readonly text: string) {}
+
+  /** Within another value it is printed with it. */
+  toJSON(): JsonValue {
+    return JSON.parse(this.text);
+  }
+}
+
+/** As {@link JsonText}, for a text that comes while it is sent. It can be sent once. */
+export class JsonStream extends Piecewise {
+  readonly #cursor: Cursor;
+  #wasOpened = false;
+
+  constructor(cursor: Cursor) {
+    super();
+    this.#cursor = cursor;
+  }
+
+  open(): Cursor {
+    if (this.#wasOpened) throw new TypeError('what another server sends was sent already; ask it anew for each result');
+    this.#wasOpened = true;
+    return this.#cursor;
+  }
+
+  /** It is not parsed, so that all of it is one line. */
+  openLines(): Cursor {
+    return new Parts([this.open(), new TextCursor('\n')]);
+  }
+
+  override discard(): void {
+    if (!this.#wasOpened) this.open().release();
+  }
+
+  protected whole(): never {
+    throw new TypeError('what another server sends was printed into a text before the reply was: return it as it is');
+  }
+}
+
 /**
  * Prints the result of a command, as `printJson` does, but leaves the parts in it to be printed piece by piece; see
  * {@link openParts}.
@@ -112,7 +163,7 @@ const longestText = 1 << 18;
  *   text by the value's own `toJSON`; the parts in it have been given back then
  */
 export function printParts(value: unknown): PrintedResult | undefined {
-  if (value instanceof ConstantResult) return value.text;
+  if (value instanceof ConstantResult || value instanceof JsonText) return value.text;
   const isLong = typeof value === 'string' ? value.length > longestText : weightOfItem(value, shortNodes) > shortNodes;
   if (isLong) return printLong(value);
   const met = spare ?? [];

@@ -90,7 +90,7 @@ function reflectionCommands({ mi }: BuiltInContext<object>): readonly Command[] 
         const visible = mi.visibleTo(client);
         if (text === undefined) return allNames(visible);
         if (!text.endsWith(':')) return known(text, visible).command.recipes.map(({ names }) => names);
-        const names = visible.map(({ fullName }) => fullName).filter((name) => name.startsWith(text));
+        const names = mi.commands.namesOf(visible).filter((name) => name.startsWith(text));
         if (names.length === 0) throw unknownCommand();
         return names;
       },
@@ -104,8 +104,8 @@ function reflectionCommands({ mi }: BuiltInContext<object>): readonly Command[] 
       recipes: [{}, { mi_cmd: 'string' }],
       run: ({ mi_cmd: text }, { client }) => {
         if (text === undefined) return 'help <command> describes an MI command; which lists all of them';
-        const { command: found, module } = known(text, mi.visibleTo(client));
-        return { Help: found.help, 'Exported by': module };
+        const { command: found, module, exportedBy } = known(text, mi.visibleTo(client));
+        return { Help: found.help, 'Exported by': exportedBy ?? module };
       },
     }),
   ];

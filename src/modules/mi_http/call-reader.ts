@@ -48,8 +48,8 @@ const discoverMethod = 'rpc.discover';
  * §8 keeps names that begin with "rpc." for the protocol.
  */
 function discovery(mi: ManagementInterface): CommandEntry {
-  const methods = mi.commands.methods();
   const documents = new Map<string, JsonObject>();
+  let version = mi.commands.version;
   const discover = command({
     name: discoverMethod,
     readOnly: true,
@@ -57,11 +57,13 @@ function discovery(mi: ManagementInterface): CommandEntry {
     run: (_parameters, { client }) => {
       // The document describes the commands that the caller may see; callers that see the same share one.
       const visible = mi.visibleTo(client);
+      if (version !== mi.commands.version) documents.clear();
+      version = mi.commands.version;
       const key = visible.map(({ number }) => number).join();
-      const document = documents.get(key) ?? describeService(packageInfo, visible, methods);
+      const document = documents.get(key) ?? describeService(packageInfo, visible, mi.commands);
       documents.set(key, document);
       return document;
     },
   });
-  return { number: -1, command: discover, module: 'rpc', fullName: discoverMethod };
+  return { number: -1, command: discover, module: 'rpc', fullName: discoverMethod, route: undefined };
 }

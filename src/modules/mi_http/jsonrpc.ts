@@ -49,7 +49,7 @@ export class JsonRpc implements Face<Exchange> {
   #waiting = 0;
 
   constructor(mi: ManagementInterface, runner: Runner, options: JsonRpcOptions) {
-    const scanner = new RequestScanner(mi.commands.methods(), options.maxValues);
+    const scanner = new RequestScanner(mi.commands.lastingMethods(), options.maxValues);
     this.#entries = mi.commands.entries;
     this.#scanner = scanner;
     this.#calls = new CallReader(mi);

@@ -1,0 +1,398 @@
+import type { JsonObject, JsonValue } from '../../base/json.js';
+import { isObject } from '../../base/json.js';
+import type { Log } from '../../base/log.js';
+import { reasonOf } from '../../base/text.js';
+import type { Call } from '../../mi/calls/call.js';
+import {
+  type Command,
+  foreignCommand,
+  isForeignName,
+  isParameterName,
+  type Level,
+  type ParameterType,
+  type Recipe,
+  type Result,
+} from '../../mi/commands/command.js';
+import type { CommandEntry } from '../../mi/commands/command-table.js';
+import { type CallParameters, counted } from '../../mi/commands/parameters.js';
+import { codes, invalidParams, MiError, RefusedCall } from '../../mi/errors.js';
+import type { Cursor } from '../../mi/results/cursor.js';
+import { JsonStream, JsonText } from '../../mi/results/result.js';
+import { type KnownCommand, knownCommand, type LevelRule, onlyReads } from './levels.js';
+import { type Upstream, type UpstreamCall, UpstreamFailure, type UpstreamResult } from './transport.js';
+
+/** Bytes of an answer that is read whole, such as that of `which`. */
+const longestWhole = 64 << 20;
+
+/** Calls about commands that are under way at once. */
+const lanes = 4;
+
+/** Milliseconds between two discoveries that calls of unknown commands cause. */
+const leastPause = 5000;
+
+/** What OpenSIPS says of a command without a help text. */
+const noHelp = 'not available for this command';
+
+/** Parameters that are lists in every command that has them; all others are taken as texts. */
+const listParameters: ReadonlySet<string> = new Set(['statistics', 'DID']);
+
+/** What a node needs of those around it. */
+export interface NodeSurroundings {
+  readonly log: Log;
+  readonly rules: readonly LevelRule[];
+  /** Milliseconds that a call may take. */
+  readonly timeout: number;
+  /** As {@link timeout}, for commands that answer with much, or later. */
+  readonly longTimeout: number;
+  /** Numbers of commands, each used once. */
+  nextNumber(): number;
+  /** The node of a name. @throws MiError when there is none */
+  node(name: string): OpensipsNode;
+  /** Told when commands came or went. */
+  changed(node: OpensipsNode): void;
+  /** Told of every call, and what came of it. */
+  called(node: OpensipsNode, milliseconds: number, failure: unknown): void;
+}
+
+/** What OpenSIPS tells of one of its commands. */
+interface Description {
+  readonly recipes: readonly (readonly string[])[];
+  readonly help: string | undefined;
+  readonly module: string | undefined;
+}
+
+/** One OpenSIPS, and the commands that it has. */
+export class OpensipsNode {
+  readonly #around: NodeSurroundings;
+  readonly #byText = new Map<string, CommandEntry[]>();
+  readonly #descriptions = new Map<string, Description>();
+  #entries: readonly CommandEntry[] = [];
+  #names: readonly string[] | undefined;
+  #version = '';
+  #upSince = '';
+  #discovery: Promise<void> | undefined;
+  #discoveredAt = Number.NEGATIVE_INFINITY;
+  #isClosed = false;
+
+  constructor(
+    readonly upstream: Upstream,
+    around: NodeSurroundings,
+  ) {
+    this.#around = around;
+  }
+
+  get name(): string {
+    return this.upstream.name;
+  }
+
+  /** True once it has told its commands. */
+  get isKnown(): boolean {
+    return this.#names !== undefined;
+  }
+
+  /** As `version` gives it: `OpenSIPS (3.4.9 (x86_64/linux))`; '' before it was asked. */
+  get version(): string {
+    return this.#version;
+  }
+
+  /** When it was started, as it told last; '' when it did not. */
+  get upSince(): string {
+    return this.#upSince;
+  }
+
+  /** The commands that callers are shown. */
+  get entries(): readonly CommandEntry[] {
+    return this.#entries;
+  }
+
+  /**
+   * The commands that a text finds: by the name that `which` lists, or as 4.0 does it, by the name without its module where one
+   * module alone has it, or by the name of 3.x.
+   */
+  find(text: string): readonly CommandEntry[] {
+    return this.#byText.get(text) ?? [];
+  }
+
+  /** The name by which this node knows a command that has another name in other versions; undefined: it has none. */
+  nameOf(text: string): string | undefined {
+    const [entry] = this.find(text);
+    return entry?.command.name;
+  }
+
+  /** Asks when it was started, and for its commands where that is another time than before. */
+  async watch(): Promise<void> {
+    const before = this.#upSince;
+    const isFirst = !this.isKnown;
+    await this.#askUptime();
+    if (isFirst || before !== this.#upSince) await this.discover();
+  }
+
+  /** Asks for the commands. Calls while it is asked join that question. */
+  discover(): Promise<void> {
+    this.#discovery ??= this.#discover().finally(() => {
+      this.#discovery = undefined;
+    });
+    return this.#discovery;
+  }
+
+  /** Runs any command, and gives its result parsed. @throws MiError */
+  async ask(method: string, params?: CallParameters, options: Partial<UpstreamCall> = {}): Promise<JsonValue> {
+    const known = knownCommand(method);
+    const result = await this.upstream.call({
+      method,
+      params,
+      isReadOnly: known?.isReadOnly ?? false,
+      isLarge: known?.isLarge ?? true,
+      isAsynchronous: known?.isAsynchronous ?? false,
+      timeout: this.#around.timeout,
+      ...options,
+    });
+    return parsed(await textOf(result));
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.upstream.close();
+  }
+
+  async #askUptime(): Promise<void> {
+    const uptime = await this.ask('uptime', undefined, { isReadOnly: true, isLarge: false });
+    const since = isObject(uptime) ? (uptime['Up since'] ?? uptime['Up Since']) : undefined;
+    this.#upSince = typeof since === 'string' ? since : '';
+  }
+
+  async #discover(): Promise<void> {
+    this.#discoveredAt = performance.now();
+    const version = await this.ask('version', undefined, { isReadOnly: true, isLarge: false });
+    const server = isObject(version) ? version.Server : version;
+    if (this.#upSince === '') await this.#askUptime().catch(() => {});
+    const listed = await this.ask('which', undefined, { isReadOnly: true, isLarge: true });
+    const names = Array.isArray(listed) ? listed.filter((one): one is string => typeof one === 'string') : [];
+    if (names.length === 0) throw new Error(`which of ${this.name} lists no commands`);
+    const fitting = [...new Set(names)].filter(isForeignName);
+    const isOther = String(server) !== this.#version || fitting.join() !== this.#names?.join();
+    this.#version = String(server);
+    this.#names = fitting;
+    if (!isOther) return;
+    this.#descriptions.clear();
+    this.#offer();
+    await this.#describe(fitting);
+    if (!this.#isClosed) this.#offer();
+  }
+
+  /** Asks about each command. What a node does not tell is left out. */
+  async #describe(names: readonly string[]): Promise<void> {
+    const left = [...names].reverse();
+    const lane = async (): Promise<void> => {
+      for (let name = left.pop(); name !== undefined && !this.#isClosed; name = left.pop()) {
+        const options = { isReadOnly: true, isLarge: false };
+        const recipes = await this.ask('which', [name], options).catch(() => []);
+        const help = await this.ask('help', [name], options).catch(() => undefined);
+        const text = isObject(help) ? help.Help : undefined;
+        const module = isObject(help) ? help['Exported by'] : undefined;
+        this.#descriptions.set(name, {
+          recipes: Array.isArray(recipes) ? recipes.filter(isNames) : [],
+          help: typeof text === 'string' && text !== '' && text !== noHelp ? text : undefined,
+          module: typeof module === 'string' ? module : undefined,
+        });
+      }
+    };
+    await Promise.all(Array.from({ length: lanes }, lane));
+  }
+
+  /** Makes the commands that are offered from what is known of them. */
+  #offer(): void {
+    const before = new Map(this.#entries.map(({ command, number }) => [command.name, number]));
+    this.#entries = (this.#names ?? []).map((name) => this.#entryOf(name, before.get(name)));
+    this.#byText.clear();
+    for (const entry of this.#entries) this.#byText.set(entry.command.name, [entry]);
+    this.#addNames((name) => [name.slice(name.indexOf(':') + 1)]);
+    this.#addNames((name) => otherNames(name));
+    this.#around.changed(this);
+  }
+
+  /** Adds names that find nothing yet; those that fit several commands find them all. */
+  #addNames(namesOf: (name: string) => readonly string[]): void {
+    const added = new Map<string, CommandEntry[]>();
+    for (const entry of this.#entries) {
+      for (const text of namesOf(entry.command.name)) {
+        if (this.#byText.has(text)) continue;
+        const found = added.get(text);
+        if (found === undefined) added.set(text, [entry]);
+        else found.push(entry);
+      }
+    }
+    for (const [text, entries] of added) this.#byText.set(text, entries);
+  }
+
+  #entryOf(name: string, given: number | undefined): CommandEntry {
+    const known = knownCommand(name);
+    const number = given ?? this.#around.nextNumber();
+    const description = this.#descriptions.get(name);
+    const [prefix = ''] = name.includes(':') ? name.split(':', 1) : [];
+    const exportedBy = description?.module ?? known?.module ?? prefix;
+    const rule = this.#around.rules.find(({ fits }) => [name, ...otherNames(name)].some((one) => fits.test(one)));
+    const isReadOnly = known?.isReadOnly ?? rule?.isReading ?? false;
+    const level = rule?.level ?? known?.level ?? 'admin';
+    const reading = known?.reading;
+    const recipes = recipesOf(description?.recipes ?? []);
+    const common = { name, known, recipes, help: description?.help ?? `A command of OpenSIPS (${exportedBy}).` };
+    const entryOf = (command: Command, route?: CommandEntry['route']): CommandEntry => ({
+      number,
+      command,
+      module: this.name,
+      fullName: `node:${this.name}/${name}`,
+      route,
+      exportedBy,
+    });
+    const plain = entryOf(this.#commandOf({ ...common, level, isReadOnly }));
+    const lowest = reading === undefined ? level : (rule?.level ?? 'read');
+    const reader =
+      reading === undefined ? plain : entryOf(this.#commandOf({ ...common, level: lowest, isReadOnly: true }));
+    const takesNode = recipes.some((recipe) => Object.hasOwn(recipe, 'node'));
+    const listed = reading === undefined ? plain.command : this.#commandOf({ ...common, level: lowest, isReadOnly });
+    return entryOf(listed, (params, count) => {
+      if (!takesNode && isObject(params) && Object.hasOwn(params, 'node')) return this.#onOther(name, params);
+      const entry = reading !== undefined && onlyReads(reading, params, count) ? reader : plain;
+      return { entry, given: params, count };
+    });
+  }
+
+  /** The call with a member `node`, which names another node, and is not passed on. */
+  #onOther(name: string, given: JsonObject): ReturnType<NonNullable<CommandEntry['route']>> {
+    const { node: wanted, ...rest } = given;
+    if (typeof wanted !== 'string') throw invalidParams("Bad type for parameter 'node'");
+    const node = this.#around.node(wanted);
+    const [entry] = [name, ...otherNames(name)].flatMap((one) => node.find(one));
+    if (entry === undefined) throw node.missing(name);
+    const { given: params, count } = counted(rest);
+    return entry.route?.(params, count) ?? { entry, given: params, count };
+  }
+
+  /** The error for a command that it does not have, or has not told of yet. */
+  missing(name: string): MiError {
+    if (this.isKnown) return new MiError(codes.methodNotFound, undefined, `node ${this.name} has no command "${name}"`);
+    const reason = this.upstream.health().transports.find(({ reason: why }) => why !== '')?.reason;
+    const why = reason === undefined ? '' : `: ${reason}`;
+    return new UpstreamFailure(
+      'down',
+      `node ${this.name} has not answered yet, so that its commands are not known${why}`,
+      false,
+    );
+  }
+
+  #commandOf({ name, known, recipes, help, level, isReadOnly }: Offer): Command {
+    const secrets = recipes.flatMap((recipe) => Object.keys(recipe)).filter((one) => one.includes('password'));
+    return foreignCommand({
+      name,
+      aliases: otherNames(name),
+      help,
+      recipes,
+      level,
+      readOnly: isReadOnly,
+      secrets: [...new Set(secrets)],
+      run: ({ given }, call) => this.#run(name, known, isReadOnly, given, call),
+    });
+  }
+
+  async #run(
+    method: string,
+    known: KnownCommand | undefined,
+    isReadOnly: boolean,
+    params: CallParameters,
+    { signal }: Call,
+  ): Promise<Result> {
+    const isAsynchronous = known?.isAsynchronous ?? false;
+    // What is not known may give much, and the datagram would give nothing then.
+    const isLarge = known?.isLarge ?? true;
+    const started = performance.now();
+    try {
+      const result = await this.upstream.call({
+        method,
+        params,
+        isReadOnly,
+        isLarge,
+        isAsynchronous,
+        timeout: isLarge || isAsynchronous ? this.#around.longTimeout : this.#around.timeout,
+        signal,
+      });
+      this.#around.called(this, performance.now() - started, undefined);
+      return typeof result === 'string' ? new JsonText(result) : new JsonStream(result);
+    } catch (error) {
+      this.#around.called(this, performance.now() - started, error);
+      if (error instanceof UpstreamFailure && error.kind === 'busy') throw new RefusedCall(503, String(error.data), 1);
+      if (error instanceof MiError && error.code === codes.methodNotFound) this.#discoverSoon();
+      throw error;
+    }
+  }
+
+  /** It has lost a command that it had: it was started anew, with other modules. */
+  #discoverSoon(): void {
+    if (this.#isClosed || performance.now() - this.#discoveredAt < leastPause) return;
+    this.#upSince = '';
+    this.discover().catch((error: unknown) => {
+      this.#around.log.warn(
+        { node: this.name },
+        `commands of node ${this.name} are not known anew: ${reasonOf(error)}`,
+      );
+    });
+  }
+}
+
+/** What a command is made of. */
+interface Offer {
+  readonly name: string;
+  readonly known: KnownCommand | undefined;
+  readonly recipes: readonly Recipe[];
+  readonly help: string;
+  readonly level: Level;
+  readonly isReadOnly: boolean;
+}
+
+/** The names of a command in other versions. */
+function otherNames(name: string): readonly string[] {
+  const known = knownCommand(name);
+  return known === undefined ? [] : [known.flat, known.full].filter((one) => one !== name);
+}
+
+function isNames(value: JsonValue): value is readonly string[] {
+  return Array.isArray(value) && value.every((name) => typeof name === 'string');
+}
+
+/** Recipes with the types that forms and descriptions show; OpenSIPS does not tell any. Texts fit all but lists. */
+function recipesOf(recipes: readonly (readonly string[])[]): readonly Recipe[] {
+  const fitting = recipes.filter((names) => names.every(isParameterName) && new Set(names).size === names.length);
+  if (fitting.length === 0) return [{}];
+  return fitting.map((names) =>
+    Object.fromEntries(
+      names.map((name): [string, ParameterType] => [name, listParameters.has(name) ? 'string[]' : 'string']),
+    ),
+  );
+}
+
+/** @throws Error when it is longer than is read whole, or broken */
+async function textOf(result: UpstreamResult): Promise<string> {
+  if (typeof result === 'string') return result;
+  return textOfCursor(result);
+}
+
+async function textOfCursor(cursor: Cursor): Promise<string> {
+  const pieces: Buffer[] = [];
+  let size = 0;
+  try {
+    for (;;) {
+      const buffer = Buffer.allocUnsafe(65536);
+      const written = await cursor.fill(buffer);
+      if (written === 0) return Buffer.concat(pieces).toString('utf8');
+      size += written;
+      if (size > longestWhole) throw new Error(`an answer is longer than ${longestWhole} bytes`);
+      pieces.push(buffer.subarray(0, written));
+    }
+  } finally {
+    cursor.release();
+  }
+}
+
+function parsed(text: string): JsonValue {
+  return JSON.parse(text);
+}

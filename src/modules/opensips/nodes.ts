@@ -1,0 +1,125 @@
+import { shorten } from '../../base/text.js';
+import type { CommandEntry, ForeignCommands } from '../../mi/commands/command-table.js';
+import { codes, invalidParams, MiError } from '../../mi/errors.js';
+import { knownCommand } from './levels.js';
+import type { OpensipsNode } from './node.js';
+
+const nodePrefix = 'node:';
+
+/** With it every command of this server is found by any of its own names. */
+const ownPrefix = 'mi-httpd:';
+
+/** The number of the first command of a node: no command of this server has it. */
+const firstNumber = 1 << 20;
+
+/** The commands of all nodes, and which of several of one name is meant. */
+export class Nodes implements ForeignCommands {
+  readonly #nodes = new Map<string, OpensipsNode>();
+  readonly #local: (name: string) => boolean;
+  #next = firstNumber;
+  #version = 1;
+  #entries: readonly CommandEntry[] = [];
+
+  /** @param local true for a bare name that finds the command of this server, whatever the nodes have */
+  constructor(local: (name: string) => boolean) {
+    this.#local = local;
+  }
+
+  /** The first one is that which bare names mean. */
+  add(node: OpensipsNode): void {
+    this.#nodes.set(node.name, node);
+  }
+
+  get all(): readonly OpensipsNode[] {
+    return [...this.#nodes.values()];
+  }
+
+  nextNumber(): number {
+    this.#next += 1;
+    return this.#next;
+  }
+
+  /** Commands came or went. */
+  changed(): void {
+    this.#version += 1;
+    this.#entries = this.all.flatMap(({ entries }) => entries);
+  }
+
+  /** @throws MiError -32602 */
+  node(name: string): OpensipsNode {
+    const node = this.#nodes.get(name);
+    if (node !== undefined) return node;
+    throw invalidParams(`no node ${shown(name)}; ${this.#known}`);
+  }
+
+  get entries(): readonly CommandEntry[] {
+    return this.#entries;
+  }
+
+  get version(): number {
+    return this.#version;
+  }
+
+  isOurs(text: string): boolean {
+    return text.includes(':') || this.#local(text);
+  }
+
+  candidates(text: string, ours: (text: string) => readonly CommandEntry[]): readonly CommandEntry[] {
+    if (text.startsWith(ownPrefix)) return ours(text.slice(ownPrefix.length));
+    if (text.startsWith(nodePrefix)) {
+      const { node, command } = this.#addressed(text);
+      return node?.find(command) ?? [];
+    }
+    const own = ours(text);
+    if (own.length > 0 && this.isOurs(text)) return own;
+    const [first] = this.all;
+    const theirs = first?.find(text) ?? [];
+    if (theirs.length > 0) return theirs;
+    // It will be that of OpenSIPS: until then it is not ours, which may do something else.
+    const isAwaited = first?.isKnown === false && knownCommand(text) !== undefined;
+    return isAwaited ? [] : own;
+  }
+
+  missing(text: string): MiError | undefined {
+    if (text.startsWith(ownPrefix)) return undefined;
+    if (text.startsWith(nodePrefix)) {
+      const { node, name, command } = this.#addressed(text);
+      if (node === undefined) return notFound(`no node ${shown(name)}; ${this.#known}`);
+      return node.isKnown ? notFound(explained(node, command)) : node.missing(command);
+    }
+    const [first] = this.all;
+    if (first === undefined) return undefined;
+    if (first.isKnown) return knownCommand(text) === undefined ? undefined : notFound(explained(first, text));
+    return first.missing(text);
+  }
+
+  #addressed(text: string): {
+    readonly node: OpensipsNode | undefined;
+    readonly name: string;
+    readonly command: string;
+  } {
+    const slash = text.indexOf('/');
+    const name = text.slice(nodePrefix.length, slash === -1 ? undefined : slash);
+    return { node: this.#nodes.get(name), name, command: slash === -1 ? '' : text.slice(slash + 1) };
+  }
+
+  get #known(): string {
+    return `known: ${[...this.#nodes.keys()].join(', ')}`;
+  }
+}
+
+function explained(node: OpensipsNode, text: string): string {
+  const known = knownCommand(text);
+  if (known !== undefined) {
+    return `OpenSIPS ${node.name} has no command ${shown(text)}; it is of module ${known.module}, which is not loaded there, or of another version`;
+  }
+  return `OpenSIPS ${node.name} has no command ${shown(text)}; \`which\` lists all commands`;
+}
+
+function notFound(data: string): MiError {
+  return new MiError(codes.methodNotFound, undefined, data);
+}
+
+function shown(text: string): string {
+  return JSON.stringify(shorten(text, 64, '…'));
+}
