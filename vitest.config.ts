@@ -33,14 +33,11 @@ const isAll = process.env.MI_HTTPD_ALL === '1';
 /** Left to npm run test:all where Node.js serves: they wait for timers, or start processes of their own. */
 const longOnNode = ['http-timeouts', 'hostile-slow', 'embedded-process'].map((name) => `test/wire/${name}.test.ts`);
 
-/** Its table is what uWebSockets.js answers; engine-differences.test.ts has the same for both. */
-const ofUws = ['test/wire/hostile-framing.test.ts'];
-
 /** The same with what is tested in this process served by Node.js itself. */
 function onNode(name: string): TestProjectInlineConfiguration {
   const given = { alias: [source, nodeEngine], env: { MI_HTTPD_TEST_ENGINE: 'node' } };
   const made = project(`${name}-node`, 120_000, `test/${name}/**/*.test.ts`, given);
-  return { ...made, test: { ...made.test, exclude: isAll ? ofUws : [...ofUws, ...longOnNode] } };
+  return { ...made, test: { ...made.test, exclude: isAll ? [] : longOnNode } };
 }
 
 /** Where the processes that tests start tell what they have run; see scripts/coverage.mjs. */

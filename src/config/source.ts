@@ -14,6 +14,7 @@ const includeLine = /^[ \t\b\r]*(include_file|import_file)[ \t\b\r]*(?:"([^"]*)"
 // a path cannot be longer than this on any system
 const longestInclude = 8192;
 const slash = Buffer.from('/');
+const continuationBytes = /[\x80-\xbf]+/g;
 const byteOrderMark = '\xef\xbb\xbf';
 // a byte order mark of UTF-16, or ASCII with a NUL beside each of the first letters
 const UTF_16 = /^(?:\xff\xfe|\xfe\xff|(?:[^\0]\0){2}|(?:\0[^\0]){2})/;
@@ -190,10 +191,7 @@ function latin1(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
 }
 
+/** No loop of ours: it would be worth compiling to V8, whose compiler leaves 3.5 MB in memory for a server that is idle. */
 function columnAt(line: string, length: number): number {
-  let column = 1;
-  for (let i = 0; i < length; i++) {
-    if ((line.charCodeAt(i) & 0xc0) !== 0x80) column++;
-  }
-  return column;
+  return line.slice(0, length).replace(continuationBytes, '').length + 1;
 }

@@ -47,7 +47,7 @@ describe('the package', () => {
     const allowed = [
       /^dist\/index\.d\.ts$/,
       /^dist\/(main|index|[a-z-]+-[0-9A-Z]{8})\.js$/,
-      /^dist\/revision\.json$/,
+      /^dist\/(revision\.json|licences\.txt)$/,
       /^dist\/http\/pages\/assets\/style\.css$/,
       /^dist\/web\/assets\/[a-z-]+\.(js|css)$/,
       /^native\/binding\.js$/,
@@ -68,6 +68,19 @@ describe('the package', () => {
     ]) {
       expect(files, `${file} is missing`).toContain(file);
     }
+  });
+
+  test('brings the licences of the packages that are within the bundle', () => {
+    const bundle = packed.files.filter((file) => /^dist\/[^/]+\.js$/.test(file));
+    const within = bundle.flatMap((file) =>
+      Array.from(
+        readFileSync(join(packed.copy, file), 'utf8').matchAll(/^\/\/ node_modules\/((?:@[^/]+\/)?[^/]+)\//gm),
+        ([, name]) => name,
+      ),
+    );
+    expect(within).toContain('pino');
+    const licences = readFileSync(join(packed.copy, 'dist/licences.txt'), 'utf8');
+    for (const name of new Set(within)) expect(licences, name).toMatch(new RegExp(`^${name}\n\n[^]*?copyright`, 'im'));
   });
 
   test('leaves package.json as it was, byte for byte and in its time', () => {

@@ -21,7 +21,7 @@ const sendings: readonly (readonly [name: string, sent: string, status: number |
   ['HTTP/1.0 with a body', 'POST /t HTTP/1.0\r\nContent-Length: 2\r\n\r\nab', answers.http10],
   ['HTTP/0.9', 'GET /t\r\n\r\n', 505],
   ['HTTP/2.0', 'GET /t HTTP/2.0\r\nHost: a\r\n\r\n', 505],
-  ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', isNode ? 400 : 505],
+  ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 505],
   ['HTTP/1.1 without Host', 'GET /t HTTP/1.1\r\n\r\n', 400],
   ['an absolute target', 'GET http://b:1/t HTTP/1.1\r\nHost: a\r\n\r\n', answers.absoluteForm],
   ['OPTIONS *', 'OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n', answers.optionsAll],
@@ -117,6 +117,28 @@ unless(isNode ? false : 'these servers are uWebSockets.js', describe)('the engin
     expect((await client.response()).body.length).toBe(large.length);
     client.close();
   });
+
+  for (const [name, sent] of [
+    ['in chunks', `${chunked}2\r\nab\r\n0\r\n\r\n`],
+    ['with a length', 'POST /t HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab'],
+  ] as const) {
+    test(`serves what comes with a body ${name} behind it, and refuses what is malformed last`, async ({ start }) => {
+      const served: string[] = [];
+      const { port } = await start([
+        root({
+          onRequest: (exchange) => {
+            served.push(`${exchange.method} ${Buffer.from(exchange.body)}`);
+            exchange.reply(200, 'ok');
+          },
+        }),
+      ]);
+      const client = await RawClient.connect(port);
+      client.send(`${sent}${get}${sent}what\r\n\r\n`);
+      for (const status of [200, 200, 200, 400]) expect((await client.response()).status).toBe(status);
+      expect(await client.isClosed()).toBe(true);
+      expect(served).toStrictEqual(['POST ab', 'GET ', 'POST ab']);
+    });
+  }
 
   test('serves nothing behind a reply that closes', async ({ start }) => {
     const served: string[] = [];

@@ -121,6 +121,20 @@ test('connections up to the limit are served, the next is closed on arrival', as
   for (const client of clients) client.close();
 });
 
+test('a connection too many is refused with the headers that every refusal has', async ({ start }) => {
+  const { port } = await start([root()], { maxConnections: 1 });
+  const first = await RawClient.connect(port);
+  await first.ask('GET', '/t');
+  const second = await RawClient.connect(port);
+  const refusal = await second.response();
+  const other = await first.ask('GET', '/none', undefined, ['Connection: close']);
+  expect(other.status).toBe(404);
+  const lasting = new Map([...other.headers].filter(([name]) => name !== 'date' && name !== 'content-length'));
+  expect(Object.fromEntries(refusal.headers)).toMatchObject({ ...Object.fromEntries(lasting), 'retry-after': '1' });
+  expect([...refusal.headers.keys()].sort()).toStrictEqual([...other.headers.keys(), 'retry-after'].sort());
+  expect(refusal.text).toBe('1 connections are open, the limit max_connections; try again later\n');
+});
+
 test('a limit of connections above that of open files is lowered', async ({ start }) => {
   const { log } = await start([root()], { maxConnections: 1e9 });
   if (process.platform === 'linux')

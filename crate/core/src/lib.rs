@@ -47,7 +47,8 @@ pub mod table {
 }
 
 pub mod process {
-    //! The process around the server: its log, its service manager, the sockets that it inherits.
+    //! The process around the server: its log, its service manager, the sockets that it inherits, datagrams and FIFOs.
+    pub mod datagrams;
     pub mod output;
     pub mod service;
     pub mod sockets;

@@ -3,6 +3,7 @@
 //! its own: only what the macros of napi write is unsafe.
 pub mod body_pool;
 pub mod compressions;
+pub mod datagrams;
 pub mod layout;
 pub mod methods;
 pub mod printers;

@@ -1,6 +1,5 @@
 import { reasonOf } from '../../base/text.js';
 import { type Engine, type EngineChoice, isEngineChoice } from './engine.js';
-import { NodeEngine } from './node/engine.js';
 import { loadUws } from './uws/loader.js';
 import { UnknownEngine } from './uws/pins.js';
 
@@ -42,14 +41,20 @@ export class Engines {
 
   async #load(choice: EngineChoice): Promise<Engine> {
     const { given, patience } = this.#options;
-    if (choice === 'node') return new NodeEngine(patience);
+    if (choice === 'node') return nodeEngine(patience);
     try {
       return await loadUws(given);
     } catch (error) {
       if (choice === 'uws' || given !== undefined || isForeign(error)) throw error;
-      return new NodeEngine(patience, `${reasonOf(error)}; ${slower}`);
+      return await nodeEngine(patience, `${reasonOf(error)}; ${slower}`);
     }
   }
+}
+
+/** Loaded late: it is 40 kB, and the HTTP and TLS of Node.js, which most servers do without. */
+async function nodeEngine(patience: number, notice?: string): Promise<Engine> {
+  const { NodeEngine } = await import('./node/engine.js');
+  return new NodeEngine(patience, notice);
 }
 
 /** Tells whether a binary is not the one that it should be: nothing is served beside it. */

@@ -49,7 +49,14 @@ export interface EngineHandlers {
   /** @param hadReply true when it had a reply, as far as the engine tells: see {@link Connection.tellsEveryReply} */
   closed(hadReply: boolean): void;
   /** Makes the reply to what is no request, or none that can be served; the connection closes behind it. */
-  refusal(status: number, reason: string, wantsJson: boolean): string;
+  refusal(status: number, reason: string, wantsJson: boolean): RefusalReply;
+}
+
+/** A refusal that the engine sends. It adds what the head of every reply of its own has, and that the connection closes. */
+export interface RefusalReply {
+  readonly statusLine: string;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly body: string;
 }
 
 /** Takes the requests of one response object. Nothing may be thrown back into the engine. */
@@ -110,8 +117,8 @@ export interface Connection {
   readonly remoteAddress: string;
   /** True when the engine tells of every reply at the end of a connection; else of a last one with a body of known length. */
   readonly tellsEveryReply: boolean;
-  /** Sends 503 with this text, and closes. */
-  refuse(text: string): void;
+  /** Refuses it by 503 and this reason, and closes. */
+  refuse(reason: string): void;
   close(): void;
   /** Calls back when it goes before its first request. */
   onGone(gone: () => void): void;

@@ -179,7 +179,7 @@ export class Connections {
     }
     // Before its handshake nothing can be told by TLS.
     if (setting.kind === 'https') connection.close();
-    else connection.refuse(`${reason}; try again later\n`);
+    else connection.refuse(`${reason}; try again later`);
   }
 
   exchangeBegan(): void {

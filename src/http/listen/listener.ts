@@ -117,7 +117,7 @@ const noHandlers: EngineHandlers = {
   receiver: () => ({ request: () => {}, bodyPiece: () => {}, tooMany: () => {}, gone: () => {} }),
   opened: () => {},
   closed: () => {},
-  refusal: () => '',
+  refusal: () => ({ statusLine: '503 Service Unavailable', headers: [], body: '' }),
 };
 
 /**

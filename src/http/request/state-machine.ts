@@ -6,7 +6,14 @@ import { shorten } from '../../base/text.js';
 import type { BodyPool } from '../../native/bodies.js';
 import { Compressor } from '../../native/compression.js';
 import { Pushed } from '../../native/layout.js';
-import type { EngineHandlers, EngineRequest, EngineResponse, FixedHead, Receiver } from '../engine/engine.js';
+import type {
+  EngineHandlers,
+  EngineRequest,
+  EngineResponse,
+  FixedHead,
+  Receiver,
+  RefusalReply,
+} from '../engine/engine.js';
 import { pipelinedTooMany } from '../engine/offenders.js';
 import {
   type Caller,
@@ -119,35 +126,35 @@ export class Exchanges {
   }
 
   /** A reply to what reached no exchange, in the form that all refusals have. */
-  #refusal(replyHead: ReplyHead, status: number, reason: string, wantsJson: boolean): string {
+  #refusal(replyHead: ReplyHead, status: number, reason: string, wantsJson: boolean): RefusalReply {
     const { contentType, body, headers } = this.refusals.of(nowhere, status, reason, {
       method: '',
       mediaType: '',
       wantsJson,
     });
-    const head = new TextHead();
+    const head = new KeptHead();
     const retry = status === 503 ? { 'Retry-After': '1' } : {};
-    const all = { 'Content-Type': contentType, ...headers, ...retry, Connection: 'close' };
+    const all = { 'Content-Type': contentType, ...headers, ...retry };
     replyHead.write(head, status, statusLine(status), contentType, all);
-    return `${head.text}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
+    return { statusLine: head.statusLine, headers: head.headers, body };
   }
 }
 
-/** Writes the head of a reply as text. */
-class TextHead {
-  text = 'HTTP/1.1 ';
+/** Keeps the head of a reply that the engine writes later. */
+class KeptHead {
+  statusLine = '200 OK';
+  readonly headers: (readonly [name: string, value: string])[] = [];
 
   writeStatus(line: string): void {
-    this.text += line;
+    this.statusLine = line;
   }
 
   writeHeader(name: string, value: string): void {
-    this.text += `\r\n${name}: ${value}`;
+    this.headers.push([name, value]);
   }
 
   writeFixedHead({ headers }: FixedHead): void {
-    this.writeStatus('200 OK');
-    for (const [name, value] of headers) this.writeHeader(name, value);
+    this.headers.push(...headers);
   }
 }
 

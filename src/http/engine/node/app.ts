@@ -24,6 +24,7 @@ const requestShare = 10;
 const faults: Readonly<Record<string, readonly [status: number, reason: string]>> = {
   HPE_HEADER_OVERFLOW: [431, `the head of the request is over the limit of ${headLimit} bytes`],
   HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, 'the chunk extensions are too long'],
+  HPE_PAUSED_H2_UPGRADE: [505, 'HTTP/2 is not served here; use HTTP/1.1'],
   HPE_INVALID_VERSION: [505, 'this version of HTTP is not served here; use HTTP/1.1'],
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'the request did not arrive in time'],
 };
@@ -69,7 +70,7 @@ abstract class NodeApp<S extends Server | SecureServer> implements App {
   protected abstract arrived(connection: NodeConnection): void;
 
   #opened(raw: Socket): void {
-    const connection = new NodeConnection(raw);
+    const connection = new NodeConnection(raw, this.#handlers.refusal);
     this.#open.add(connection);
     raw.on('close', () => this.#gone(connection));
     raw.on('end', () => {
@@ -93,17 +94,19 @@ abstract class NodeApp<S extends Server | SecureServer> implements App {
 
   #request(message: IncomingMessage, response: ServerResponse, isContinueDue: boolean): void {
     const connection = this.#bySocket.get(message.socket);
-    if (connection === undefined || connection.isLast) return;
+    if (connection === undefined) return;
+    connection.settle();
+    if (connection.isLast) return;
     const request = new NodeRequest(message);
     if (request.fault !== undefined) {
-      this.#refuseAndClose(connection, request.fault, request.wantsJson);
+      connection.refuseAndClose(...request.fault, request.wantsJson);
       return;
     }
     const limit = this.#offenders.limitOf(connection);
     const isTooMany = connection.pending >= limit || connection.countIn(this.#turnNow()) > limit;
     if (isTooMany) this.#offenders.remember(connection);
     if (isTooMany && !hasBody(message)) {
-      this.#refuseAndClose(connection, [503, pipelinedTooMany(limit)], request.wantsJson);
+      connection.refuseAndClose(503, pipelinedTooMany(limit), request.wantsJson);
       return;
     }
     const reply = new NodeReply(this.#handlers.receiver, connection, message, response, {
@@ -133,7 +136,7 @@ abstract class NodeApp<S extends Server | SecureServer> implements App {
   #refuse(message: IncomingMessage, status: number, reason: string): void {
     const connection = this.#bySocket.get(message.socket);
     if (connection === undefined || connection.isLast) return;
-    this.#refuseAndClose(connection, [status, reason], new NodeRequest(message).wantsJson);
+    connection.refuseAndClose(status, reason, new NodeRequest(message).wantsJson);
   }
 
   /** The parser refuses what came, or the connection failed. */
@@ -145,6 +148,7 @@ abstract class NodeApp<S extends Server | SecureServer> implements App {
       socket.destroy();
       return;
     }
+    connection.settle();
     // What follows a request that asks for the end of the connection, or a refusal.
     if (connection.isLast || code === 'HPE_CLOSED_CONNECTION') return;
     // Nothing came, or the client has left within a request.
@@ -157,15 +161,7 @@ abstract class NodeApp<S extends Server | SecureServer> implements App {
       readonly reason?: string;
     } & Error;
     const fault = faults[code] ?? ([400, `the request is malformed: ${reason}`] as const);
-    this.#refuseAndClose(connection, fault, mentionsJson(rawPacket?.toString('latin1', 0, headLimit) ?? ''));
-  }
-
-  #refuseAndClose(
-    connection: NodeConnection,
-    [status, reason]: readonly [status: number, reason: string],
-    wantsJson: boolean,
-  ): void {
-    connection.refuseAndClose(this.#handlers.refusal(status, reason, wantsJson));
+    connection.refuseAndClose(...fault, mentionsJson(rawPacket?.toString('latin1', 0, headLimit) ?? ''));
   }
 
   listen(host: string, port: number): Promise<ListenSocket | undefined> {

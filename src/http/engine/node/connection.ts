@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { Connection } from '../engine.js';
+import type { Connection, EngineHandlers, RefusalReply } from '../engine.js';
 import type { NodeReply, ReplyConnection } from './reply.js';
 
 /** Milliseconds in which a client gets to read why it is refused, while the rest of what it sends is dropped. */
@@ -22,8 +22,14 @@ export class NodeConnection implements Connection, ReplyConnection {
   /** What is sent behind the last reply: why nothing more is served. */
   #farewell: string | undefined;
 
-  constructor(readonly raw: Socket) {
+  readonly #refusal: EngineHandlers['refusal'];
+
+  constructor(
+    readonly raw: Socket,
+    refusal: EngineHandlers['refusal'],
+  ) {
     this.socket = raw;
+    this.#refusal = refusal;
   }
 
   get remoteAddress(): string {
@@ -55,6 +61,11 @@ export class NodeConnection implements Connection, ReplyConnection {
     return false;
   }
 
+  /** Nothing more comes of the bodies of earlier requests, whose handlers run before what follows. */
+  settle(): void {
+    for (const reply of this.#pending) reply.settle();
+  }
+
   /** A request has come. */
   began(reply: NodeReply): void {
     this.hadReply = true;
@@ -71,7 +82,8 @@ export class NodeConnection implements Connection, ReplyConnection {
   }
 
   /** Tells the client, behind the replies that it waits for, why nothing more of it is served, and closes. */
-  refuseAndClose(text: string): void {
+  refuseAndClose(status: number, reason: string, wantsJson: boolean): void {
+    const text = refusalText(this.#refusal(status, reason, wantsJson));
     this.isLast = true;
     // A request that was broken off: nothing can be told of it but this.
     for (const reply of this.#pending) if (reply.isReceiving) this.#breakOff(reply);
@@ -96,11 +108,10 @@ export class NodeConnection implements Connection, ReplyConnection {
     this.raw.once('close', () => clearTimeout(timer));
   }
 
-  refuse(text: string): void {
+  refuse(reason: string): void {
     this.hadReply = true;
-    const head = 'HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nRetry-After: 1\r\n';
     this.isLast = true;
-    this.socket.write(`${head}Connection: close\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`);
+    this.socket.write(refusalText(this.#refusal(503, reason, false)));
     // It counts until it has closed: what else it sends is not waited for.
     this.socket.destroySoon();
   }
@@ -129,4 +140,16 @@ export class NodeConnection implements Connection, ReplyConnection {
     this.#gone = undefined;
     gone?.();
   }
+}
+
+/** A reply with what Node.js writes itself into the head of every other one. */
+function refusalText({ statusLine, headers, body }: RefusalReply): string {
+  const all = [
+    ...headers,
+    ['Date', new Date().toUTCString()],
+    ['Connection', 'close'],
+    ['Content-Length', Buffer.byteLength(body)],
+  ] as const;
+  const lines = all.map(([name, value]) => `${name}: ${value}\r\n`);
+  return `HTTP/1.1 ${statusLine}\r\n${lines.join('')}\r\n${body}`;
 }

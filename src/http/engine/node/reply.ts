@@ -83,6 +83,22 @@ export class NodeReply implements EngineResponse {
     this.#writable?.();
   }
 
+  /** Hands over the end of its body, which Node.js would tell of in a later turn, where all of it has arrived. */
+  settle(): void {
+    const request = this.#request;
+    if (!this.#isReceiving || !request.complete) return;
+    // What is read goes to the listeners.
+    while (request.read() !== null);
+    this.#received();
+  }
+
+  /** Its body has arrived whole. */
+  #received(): void {
+    if (!this.#isReceiving) return;
+    this.#isReceiving = false;
+    this.#receiver.bodyPiece(noBytes, true);
+  }
+
   /** Its connection has gone. */
   gone(): void {
     if (this.#isEnded) return;
@@ -113,18 +129,17 @@ export class NodeReply implements EngineResponse {
       this.#receiver.bodyPiece(new Uint8Array(piece).buffer, isLast);
     });
     if (!Number.isNaN(length)) return;
-    request.on('end', () => {
-      this.#isReceiving = false;
-      this.#receiver.bodyPiece(noBytes, true);
-    });
+    request.on('end', () => this.#received());
   }
 
   get remoteAddress(): string {
     return this.#connection.remoteAddress;
   }
 
+  /** Behind a request for an upgrade Node.js drops what has come with it. */
   isLastDue(): boolean {
-    return false;
+    const { upgrade, connection = '' } = this.#request.headers;
+    return upgrade !== undefined && /\bupgrade\b/i.test(connection);
   }
 
   isTurnLong(): boolean {

@@ -1,6 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import type { EngineRequest } from '../engine.js';
 
+/** As many as uWebSockets.js takes. */
+const mostFields = 98;
+
 /** Bytes above 127, which Node.js gives as characters of Latin-1. */
 const isAscii = (text: string): boolean => {
   for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 127) return false;
@@ -59,6 +62,7 @@ export class NodeRequest implements EngineRequest {
 
   #faultOf(version: string): readonly [status: number, reason: string] | undefined {
     if (version !== '1.1' && version !== '1.0') return [505, `HTTP/${version} is not served here; use HTTP/1.1`];
+    const fields = this.#fields.length / 2;
     let hosts = 0;
     let isCoded = false;
     for (let i = 0; i < this.#fields.length; i += 2) {
@@ -66,6 +70,7 @@ export class NodeRequest implements EngineRequest {
       if (name === 'host') hosts += 1;
       else if (name === 'transfer-encoding') isCoded = true;
     }
+    if (fields > mostFields) return [431, `${fields} header fields; the limit is ${mostFields}`];
     // RFC 9112 §3.2, §6.1.
     if (hosts > 1) return [400, `${hosts} Host headers; send one`];
     if (version === '1.0') return isCoded ? [400, 'HTTP/1.0 has no Transfer-Encoding; send Content-Length'] : undefined;

@@ -153,7 +153,7 @@ function replyOf({ handlers, idle, pace }: AppState, response: UwsResponse): Uws
 function connectionHandler(state: AppState) {
   return (response: UwsResponse, delta: number): void => {
     const { handlers } = state;
-    if (handlers !== undefined) tellOfConnection(response, delta, handlers.opened, handlers.closed);
+    if (handlers !== undefined) tellOfConnection(response, delta, handlers);
   };
 }
 

@@ -1,6 +1,7 @@
 import { formatAddress } from '../../../base/address.js';
 import {
   type Connection,
+  type EngineHandlers,
   type EngineResponse,
   type FixedHead,
   leastChunk,
@@ -336,22 +337,23 @@ export class UwsReply implements EngineResponse {
 class UwsConnection implements Connection {
   readonly tellsEveryReply = false;
   readonly #raw: UwsResponse;
+  readonly #refusal: EngineHandlers['refusal'];
 
-  constructor(raw: UwsResponse) {
+  constructor(raw: UwsResponse, refusal: EngineHandlers['refusal']) {
     this.#raw = raw;
+    this.#refusal = refusal;
   }
 
   get remoteAddress(): string {
     return addressOf(this.#raw);
   }
 
-  refuse(text: string): void {
+  refuse(reason: string): void {
+    const { statusLine, headers, body } = this.#refusal(503, reason, false);
     this.#raw.cork(() => {
-      this.#raw
-        .writeStatus('503 Service Unavailable')
-        .writeHeader('Content-Type', 'text/plain; charset=utf-8')
-        .writeHeader('Retry-After', '1')
-        .end(text, true);
+      this.#raw.writeStatus(statusLine);
+      for (const [name, value] of headers) this.#raw.writeHeader(name, value);
+      this.#raw.end(body, true);
     });
   }
 
@@ -366,18 +368,13 @@ class UwsConnection implements Connection {
 }
 
 /** Tells of connections that come and go, in a turn in which they may be closed. */
-export function tellOfConnection(
-  raw: UwsResponse,
-  delta: number,
-  opened: (connection: Connection) => void,
-  closed: (hadReply: boolean) => void,
-): void {
+export function tellOfConnection(raw: UwsResponse, delta: number, { opened, closed, refusal }: EngineHandlers): void {
   const before = isClosable;
   isClosable = true;
   try {
     // Of one that has gone the engine still tells how much of a body the last reply had.
     if (delta < 0) closed(raw.getWriteOffset() > 0);
-    else opened(new UwsConnection(raw));
+    else opened(new UwsConnection(raw, refusal));
   } finally {
     isClosable = before;
   }
