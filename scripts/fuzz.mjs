@@ -4,9 +4,8 @@
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { inParallel, outcomeOf, root } from './steps.mjs';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
 const crate = join(root, 'crate/fuzz');
 const output = join(root, 'build/fuzz');
 
@@ -31,10 +30,8 @@ if (unknown.length > 0) {
 }
 
 const triple = build();
-let findings = 0;
-for (const target of only.length > 0 ? only : targets) {
-  if (!fuzz(target)) findings += 1;
-}
+const results = await inParallel(only.length > 0 ? only : targets, fuzz);
+const findings = results.filter((isGood) => !isGood).length;
 if (findings > 0) process.stderr.write(`fuzz: ${findings} target(s) failed; inputs are in build/fuzz\n`);
 process.exit(findings > 0 ? 1 : 0);
 
@@ -68,28 +65,24 @@ function build() {
 }
 
 /** Runs one target; whether it found nothing. */
-function fuzz(target) {
+async function fuzz(target) {
   const corpus = join(output, 'corpus', target);
   const artifacts = join(output, 'artifacts', target);
   mkdirSync(artifacts, { recursive: true });
   // Finds are added to the first directory, which is why it is a copy.
   cpSync(join(crate, 'corpus', target), corpus, { recursive: true });
   process.stdout.write(`fuzz: ${target}, ${seconds} s, seed ${seed}\n`);
-  const { status, stderr } = spawnSync(
-    join(output, 'target', triple, 'release', target),
-    [
-      corpus,
-      `-seed=${seed}`,
-      `-max_total_time=${seconds}`,
-      `-artifact_prefix=${artifacts}/`,
-      '-max_len=4096',
-      '-timeout=5',
-      '-print_final_stats=1',
-    ],
-    { encoding: 'utf8', maxBuffer: 1 << 28 },
-  );
-  const runs = /stat::number_of_executed_units:\s*(\d+)/.exec(stderr ?? '')?.[1] ?? '0';
+  const { status, stderr } = await outcomeOf(join(output, 'target', triple, 'release', target), [
+    corpus,
+    `-seed=${seed}`,
+    `-max_total_time=${seconds}`,
+    `-artifact_prefix=${artifacts}/`,
+    '-max_len=4096',
+    '-timeout=5',
+    '-print_final_stats=1',
+  ]);
+  const runs = /stat::number_of_executed_units:\s*(\d+)/.exec(stderr)?.[1] ?? '0';
   process.stdout.write(`fuzz: ${target}, ${runs} runs, ${status === 0 ? 'nothing found' : 'FAILED'}\n`);
-  if (status !== 0) process.stderr.write(`${(stderr ?? '').slice(-4000)}\n`);
+  if (status !== 0) process.stderr.write(`${stderr.slice(-4000)}\n`);
   return status === 0;
 }

@@ -8,7 +8,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { root, run } from './steps.mjs';
+import { inParallel, outcomeOf, root, run } from './steps.mjs';
 
 const tolerated = 1.05;
 const crate = join(root, 'crate/benches');
@@ -23,7 +23,7 @@ const baselineFile = options.baseline ?? join(crate, 'instructions', `${compiler
 if (!existsSync(baselineFile) && options.write !== true) {
   skip(`no baseline for this compiler and processor; node scripts/instructions.mjs --write makes ${baselineFile}`);
 }
-const counts = options.counts === undefined ? countAll() : JSON.parse(readFileSync(options.counts, 'utf8'));
+const counts = options.counts === undefined ? await countAll() : JSON.parse(readFileSync(options.counts, 'utf8'));
 if (options.write === true) {
   mkdirSync(dirname(baselineFile), { recursive: true });
   writeFileSync(baselineFile, `${JSON.stringify(counts, undefined, 2)}\n`);
@@ -49,7 +49,7 @@ function compiler() {
   return `${host}-rustc-${release}${avx2 ? '-avx2' : ''}`;
 }
 
-function countAll() {
+async function countAll() {
   run(
     'cargo',
     ['build', '--release', '--locked', '--quiet', '--bin', 'instructions', '--target-dir', join(root, 'build/benches')],
@@ -63,15 +63,17 @@ function countAll() {
     .split('\n')
     .map((line) => line.split(' '));
   // The cost of making ready is in both counts, so it is not in their difference.
-  return Object.fromEntries(
-    workloads.map(([name, repeats]) => [name, Math.round((count(name, 2) - count(name, 1)) / Number(repeats))]),
-  );
+  const counts = await inParallel(workloads, async ([name, repeats]) => {
+    const once = await count(name, 1);
+    return [name, Math.round(((await count(name, 2)) - once) / Number(repeats))];
+  });
+  return Object.fromEntries(counts);
 }
 
 /** Instructions of a whole run. */
-function count(name, times) {
+async function count(name, times) {
   const args = ['--tool=callgrind', '--callgrind-out-file=/dev/null', program, name, String(times)];
-  const { stderr, status } = spawnSync('valgrind', args, { encoding: 'utf8' });
+  const { stderr, status } = await outcomeOf('valgrind', args);
   const collected = /Collected\s*:\s*(\d+)/.exec(stderr)?.[1];
   if (status === 0 && collected !== undefined) return Number(collected);
   process.stderr.write(`instruction counts: ${name} cannot be counted: ${stderr.trim().split('\n').at(-1)}\n`);

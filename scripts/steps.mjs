@@ -1,5 +1,5 @@
 // Steps that bring a checkout up to date; each does nothing when its result is newer than what it is made from.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   cpSync,
@@ -12,6 +12,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { requireRust, stop } from './toolchain.mjs';
@@ -39,6 +40,33 @@ export function statusOf(command, args, options) {
   });
   if (error !== undefined) stop(`${command} cannot be run: ${error.message}`);
   return signal ?? status;
+}
+
+/** Runs a program to its end; gives its status, 1 where it cannot be run, and what it wrote on standard error. */
+export function outcomeOf(command, args) {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'ignore', 'pipe'] });
+    let stderr = '';
+    child.stderr.setEncoding('utf8').on('data', (text) => {
+      stderr += text;
+    });
+    child.on('error', ({ message }) => resolve({ status: 1, stderr: message }));
+    child.on('close', (status) => resolve({ status, stderr }));
+  });
+}
+
+/** Results of an action for each item, in their order, with as many at once as there are processors. */
+export async function inParallel(items, action) {
+  const results = [];
+  let next = 0;
+  const work = async () => {
+    while (next < items.length) {
+      const place = next++;
+      results[place] = await action(items[place]);
+    }
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, work));
+  return results;
 }
 
 /** A program that an npm package of the project brings. */

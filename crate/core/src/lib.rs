@@ -30,6 +30,7 @@ pub mod reply {
     pub mod statistics;
 }
 
+#[cfg(feature = "compress")]
 pub mod compress {
     //! Compression of replies, in threads that the server does not wait for.
     pub mod coding;
