@@ -102,7 +102,7 @@ describe('commands that answer later', () => {
       'find out what it waits for, or raise mi_timeout';
     assert.deepEqual(
       lines.sort(([, a], [, b]) => (a < b ? -1 : 1)),
-      ['one', 'other'].map((name) => [{ command: `stuck:${name}`, seconds: 1 }, text(name)]),
+      ['one', 'other'].map((name) => [{ code: 'command-timeout', command: `stuck:${name}`, seconds: 1 }, text(name)]),
     );
     const { body } = await post(server, '{"jsonrpc":"2.0","method":"get_statistics","params":[["timeouts"]],"id":1}');
     assert.deepEqual(JSON.parse(body).result, { 'httpd:timeouts': 5 });
