@@ -30,14 +30,18 @@ const nodeEngine = { find: /^\.\/engine\/choose\.js$/, replacement: path('test/s
 /** npm run test:all */
 const isAll = process.env.MI_HTTPD_ALL === '1';
 
+/** Files that make a checkout of their own, with a package of its own. */
+const ownCheckouts = ['fresh-machine', 'start'].map((name) => `test/command/${name}.test.ts`);
+
 /** Left to npm run test:all where Node.js serves: they wait for timers, or start processes of their own. */
 const longOnNode = ['http-timeouts', 'hostile-slow', 'embedded-process'].map((name) => `test/wire/${name}.test.ts`);
 
-/** The same with what is tested in this process served by Node.js itself. */
-function onNode(name: string): TestProjectInlineConfiguration {
+/** The same served by Node.js itself, in this process and in those that the tests start. */
+function onNode(name: string, testTimeout = 120_000): TestProjectInlineConfiguration {
   const given = { alias: [source, nodeEngine], env: { MI_HTTPD_TEST_ENGINE: 'node' } };
-  const made = project(`${name}-node`, 120_000, `test/${name}/**/*.test.ts`, given);
-  return { ...made, test: { ...made.test, exclude: isAll ? [] : longOnNode } };
+  const made = project(`${name}-node`, testTimeout, `test/${name}/**/*.test.ts`, given);
+  const exclude = isAll ? ownCheckouts : longOnNode;
+  return { ...made, test: { ...made.test, exclude, globalSetup: './test/support/node-command.ts' } };
 }
 
 /** Where the processes that tests start tell what they have run; see scripts/coverage.mjs. */
@@ -69,7 +73,7 @@ export default defineConfig({
       folder('wire'),
       onNode('wire'),
       onNode('client'),
-      ...(isAll ? [onNode('conformance')] : []),
+      ...(isAll ? [onNode('conformance'), onNode('command'), onNode('faults', 600_000)] : []),
       // The published form, bundled: tests that need nothing but the public API.
       project(
         'dist',

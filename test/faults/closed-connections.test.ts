@@ -52,7 +52,7 @@ const paths: Readonly<Record<string, readonly [sent: string, reply: string, port
   'a streamed result': [call('rows'), 'HTTP/1.1 200'],
   // 32 to 40 are; where none is refused the connection stays until it has been idle for long.
   'more requests in one piece than are served': [call('none', '').repeat(60), 'HTTP/1.1 200'],
-  'what the engine refuses': ['GET / HTTP/1.0\r\n\r\n', 'HTTP/1.1 505'],
+  'what the engine refuses': [get('/').replace('HTTP/1.1', 'HTTP/2.0'), 'HTTP/1.1 505'],
   'more connections than are let in': ['', 'HTTP/1.1 503', 'full'],
 };
 

@@ -6,12 +6,14 @@ import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect } from 'vitest';
+import { isNode, nodeDist } from './engine.js';
 import type { Lifetime } from './lifetime.js';
+
 /** The checkout; tests run in it. */
 export const checkout = resolve('.');
 
 /** The command, built. */
-export const command = join(checkout, 'dist/main.js');
+export const command = join(checkout, isNode ? nodeDist : 'dist', 'main.js');
 
 /** How a process ended, and all that it wrote. */
 export interface Ended {

@@ -3,6 +3,12 @@
 /** True in the projects whose servers are those of Node.js, see vitest.config.ts. */
 export const isNode = process.env.MI_HTTPD_TEST_ENGINE === 'node';
 
+/** The package as it is run on Node.js, see node-command.ts: its files are looked for in the checkout. */
+export const nodeDist = 'build/node-dist';
+
+/** Options of servers that processes of tests start. */
+export const engineOptions = isNode ? ({ engine: 'node' } as const) : {};
+
 /** One answer that differs. */
 interface Difference<Answer> {
   /** What is sent or looked at, as the page of the engines has it. */
@@ -47,7 +53,7 @@ export const answers = Object.fromEntries(
 ) as Answers;
 
 /** The name of the engine, as the server tells it. */
-export const engineName = isNode ? /^node:http \d+\.\d+/ : /^uWebSockets\.js \d+\.\d+/;
+export const engineName = isNode ? /^node:http \d+\.\d+\.\d+$/ : /^uWebSockets\.js 20\.(51|69)\.\d+$/;
 
 /** Headers of every reply on a connection that stays open, which the other engine does not send. */
 export const standingHeaders: readonly string[] = isNode ? ['connection', 'keep-alive'] : [];

@@ -2,6 +2,7 @@
 import { describe, expect } from 'vitest';
 import type { Exchange } from '#src/http/exchange.js';
 import { answers, isNode } from '../support/engine.js';
+import { collectUncaught } from '../support/faults/uncaught.js';
 import { root } from '../support/http-server.js';
 import { RawClient } from '../support/raw-client.js';
 import { test } from '../support/test.js';
@@ -171,6 +172,25 @@ unless(isNode ? false : 'these servers are uWebSockets.js', describe)('the engin
     expect(await client.isClosed()).toBe(true);
     expect(kept.length).toBe(32);
   });
+
+  for (const [name, last] of [
+    ['CONNECT', 'CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n'],
+    ['something malformed', 'what\r\n\r\n'],
+    ['a request for an upgrade', `${get.slice(0, -2)}Upgrade: x\r\nConnection: upgrade\r\n\r\n`],
+    ['an unknown expectation', `${get.slice(0, -2)}Expect: other\r\n\r\n`],
+  ] as const) {
+    test(`a reset behind ${name}, while a reply is pending, ends no process`, async ({ start, lifetime }) => {
+      const uncaught = collectUncaught(lifetime);
+      const kept: Exchange[] = [];
+      const { port, until, server } = await start([root({ onRequest: (exchange) => void kept.push(exchange) })]);
+      const client = await RawClient.connect(port);
+      client.send(get + last);
+      await until(() => kept.length > 0);
+      client.kill();
+      await until(() => server.openConnections === 0 && server.openExchanges === 0);
+      expect(uncaught).toStrictEqual([]);
+    });
+  }
 
   test('gives leave to send a body where it reads it, and closes where it does not', async ({ start }) => {
     const { port } = await start([echo]);

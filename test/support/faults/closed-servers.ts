@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { command, createServer, defineModule, RecordTable } from '#src/index.js';
+import { engineOptions } from '../engine.js';
 
 /** Certificates, given as arguments; `live` is the one to listen with. */
 const [one = '', two = '', live = ''] = process.argv.slice(2);
@@ -50,6 +51,7 @@ async function cycle(): Promise<void> {
   const access = 'auth=off;level=admin';
   const listen = [`http:127.0.0.1:0;${access}`, `https:127.0.0.1:0;cert=${live}.pem;key=${live}.key;${access}`];
   const server = await createServer({
+    ...engineOptions,
     log,
     modules: [module],
     httpd: { listen },

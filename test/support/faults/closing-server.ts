@@ -1,6 +1,7 @@
 // A server in a process of its own, whose handlers reply in the check phase of libuv: connections that are closed there are
 // never freed by the engine.
 import { setTimeout as delay } from 'node:timers/promises';
+import { engineOptions } from '../engine.js';
 import { closedInCheck } from './check-phase.js';
 
 // Loaded now, behind the module that watches.
@@ -57,7 +58,7 @@ const closing = defineModule({
 });
 
 function make(listen: string[], more: object = {}) {
-  return createServer({ log, modules: [closing], httpd: { listen, ...more } }).start();
+  return createServer({ ...engineOptions, log, modules: [closing], httpd: { listen, ...more } }).start();
 }
 
 const main = await make([

@@ -1,6 +1,8 @@
 // The engine with connections that have no address while the test says so, as after a reset. To be imported before
 // anything of the server is.
 import { createRequire } from 'node:module';
+import { Server, Socket } from 'node:net';
+import { isNode } from '../engine.js';
 
 type Handler = (response: { getRemoteAddress(): ArrayBuffer }, ...rest: unknown[]) => void;
 type Routes = Record<'any' | 'post' | 'filter', (...given: unknown[]) => unknown>;
@@ -35,6 +37,28 @@ function appWithout(app: Routes): Routes {
   return app;
 }
 
+/** The same for connections that Node.js accepts. */
+function hideOnNode(): void {
+  let isArriving = false;
+  const server = Server.prototype as unknown as Record<'emit', (name: string, ...rest: unknown[]) => boolean>;
+  const { emit } = server;
+  server.emit = function (this: unknown, name, ...rest) {
+    isArriving = name === 'connection';
+    try {
+      return emit.call(this, name, ...rest);
+    } finally {
+      isArriving = false;
+    }
+  };
+  const socket = Socket.prototype as unknown as { _getpeername?(): object };
+  const { _getpeername: getPeer } = socket;
+  if (getPeer === undefined) throw new Error('a socket of Node.js finds its address otherwise');
+  socket._getpeername = function (this: unknown) {
+    return (isArriving ? noAddress.onArrival : noAddress.inRequests) ? {} : getPeer.call(this);
+  };
+}
+
+if (isNode) hideOnNode();
 let engines = 0;
 for (const name of ['uws-20.69', 'uws-20.51']) {
   try {

@@ -2,8 +2,10 @@
 // server is. Nothing of this is in the server itself: the binaries that it loads are replaced where Node.js keeps
 // them, and timers are the ones that everybody has.
 import { readdirSync } from 'node:fs';
+import { ServerResponse } from 'node:http';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
+import { isNode } from '../engine.js';
 
 export type FaultKind = 'native' | 'engine' | 'timer' | 'early timer' | 'handler';
 
@@ -140,6 +142,19 @@ for (const name of ['uws-20.69', 'uws-20.51']) {
   }
 }
 if (engines === 0) throw new Error('no engine could be replaced; the faults of the engine would be those of nobody');
+
+/** Replies of Node.js: what is called on them by the server can fail, as of those of the other engine. */
+if (isNode) {
+  const methods = ServerResponse.prototype as unknown as Record<string, Callable>;
+  for (const name of ['writeContinue', 'writeHead', 'write', 'end']) {
+    const method = methods[name];
+    if (method === undefined) throw new Error(`Node.js has no response.${name}`);
+    methods[name] = function (this: unknown, ...given: unknown[]): unknown {
+      faults.point('engine', `response.${name}`);
+      return method.apply(this, given);
+    };
+  }
+}
 
 const { setTimeout: later, setInterval: again, setImmediate: soon } = globalThis;
 

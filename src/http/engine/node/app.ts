@@ -51,10 +51,22 @@ abstract class NodeApp<S extends Server | SecureServer> implements App {
     // The length of the head is limited; of more fields than this Node.js would leave the last ones out.
     server.maxHeadersCount = 0;
     server.on('connection', (socket: Socket) => this.#opened(socket));
-    server.on('request', (request, response) => this.#request(request, response, false));
-    server.on('checkContinue', (request, response) => this.#request(request, response, true));
-    server.on('checkExpectation', (request) => this.#refuse(request, 417, 'this expectation cannot be met'));
-    server.on('connect', (request) => this.#refuse(request, 405, 'method CONNECT is not served here'));
+    server.on(
+      'request',
+      orClose((request, response) => this.#request(request, response, false)),
+    );
+    server.on(
+      'checkContinue',
+      orClose((request, response) => this.#request(request, response, true)),
+    );
+    server.on(
+      'checkExpectation',
+      orClose((request) => this.#refuse(request, 417, 'this expectation cannot be met')),
+    );
+    server.on(
+      'connect',
+      orClose((request) => this.#refuse(request, 405, 'method CONNECT is not served here')),
+    );
     server.on('clientError', (error, socket) => this.#failed(error, socket as Socket));
     server.on('timeout', (socket: Socket) => {
       if (this.#bySocket.get(socket)?.isBusy !== true) socket.destroy();
@@ -65,6 +77,8 @@ abstract class NodeApp<S extends Server | SecureServer> implements App {
   protected attachSocket(connection: NodeConnection, socket: Socket): void {
     connection.socket = socket;
     this.#bySocket.set(socket, connection);
+    // Node.js takes its own listener away from one that CONNECT has come on: its reset would end the process.
+    socket.on('error', () => {});
   }
 
   protected abstract arrived(connection: NodeConnection): void;
@@ -121,8 +135,8 @@ abstract class NodeApp<S extends Server | SecureServer> implements App {
   /** A number that is another one in each turn of the event loop. */
   #turnNow(): number {
     if (!this.#isTurnTimed) {
-      this.#isTurnTimed = true;
       setImmediate(this.#nextTurn);
+      this.#isTurnTimed = true;
     }
     return this.#turn;
   }
@@ -223,6 +237,17 @@ abstract class NodeApp<S extends Server | SecureServer> implements App {
       if (this.#open.size === 0) resolve();
     });
   }
+}
+
+/** Closes the connection of a request that cannot be taken: an error would end the process. */
+function orClose(take: (request: IncomingMessage, response: ServerResponse) => void): typeof take {
+  return (request, response) => {
+    try {
+      take(request, response);
+    } catch {
+      request.socket.destroy();
+    }
+  };
 }
 
 /** Tells whether a request is one whose body is waited for: then its root tells why it is refused. */

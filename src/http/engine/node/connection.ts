@@ -103,9 +103,14 @@ export class NodeConnection implements Connection, ReplyConnection {
       this.destroy();
       return;
     }
-    this.socket.end(text);
-    const timer = setTimeout(() => this.destroy(), farewell).unref();
-    this.raw.once('close', () => clearTimeout(timer));
+    try {
+      const timer = setTimeout(() => this.destroy(), farewell).unref();
+      this.raw.once('close', () => clearTimeout(timer));
+      this.socket.end(text);
+    } catch {
+      // Without a timer it might stay for long.
+      this.destroy();
+    }
   }
 
   refuse(reason: string): void {

@@ -1,11 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type EngineResponse, type FixedHead, leastChunk, type Receiver, type Taken } from '../engine.js';
+import { copyPiece, pieceSize } from './pieces.js';
 
 /** Bytes of a body up to which it is sent whole: Node.js keeps what the kernel does not take of it. */
 const wholeSize = 65536;
-
-/** Bytes of a stream that are given to Node.js at once. */
-const pieceSize = 65536;
 
 const noBytes = new ArrayBuffer(0);
 
@@ -197,11 +195,14 @@ export class NodeReply implements EngineResponse {
       writeHead();
       this.#writeHead(total, false);
     }
-    const bytes = Buffer.from(piece.subarray(0, pieceSize));
-    const isComplete = offset + bytes.length === total;
-    if (isComplete) this.#isEnded = true;
-    const isFree = isComplete ? this.#response.end(bytes) !== undefined : this.#response.write(bytes);
-    return { bytes: bytes.length, isFree, isComplete };
+    const part = piece.subarray(0, pieceSize);
+    const isComplete = offset + part.length === total;
+    const isFree = this.#send(part);
+    if (isComplete) {
+      this.#isEnded = true;
+      this.#response.end();
+    }
+    return { bytes: part.length, isFree, isComplete };
   }
 
   write(piece: Uint8Array, writeHead: (() => void) | undefined): Taken {
@@ -210,8 +211,13 @@ export class NodeReply implements EngineResponse {
       writeHead();
       this.#writeHead(undefined, false);
     }
-    const bytes = Buffer.from(piece.subarray(0, pieceSize));
-    return { bytes: bytes.length, isFree: this.#response.write(bytes), isComplete: false };
+    const part = piece.subarray(0, pieceSize);
+    return { bytes: part.length, isFree: this.#send(part), isComplete: false };
+  }
+
+  #send(piece: Uint8Array): boolean {
+    const { bytes, sent } = copyPiece(piece);
+    return this.#response.write(bytes, sent);
   }
 
   endBody(writeHead: (() => void) | undefined): void {
