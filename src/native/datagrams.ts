@@ -7,7 +7,7 @@ export const { makeFifo } = addon;
 const longest = 256 << 10;
 
 /** What came is taken to here; all sockets share it, since none keeps anything there. */
-let window: Uint8Array | undefined;
+let window: Buffer | undefined;
 
 /** A socket of datagrams of the file system, which Node.js lacks. It keeps no event loop alive. */
 export class UnixDatagrams {
@@ -20,7 +20,7 @@ export class UnixDatagrams {
    */
   constructor(
     name: string,
-    private readonly received: (datagram: Uint8Array, sender: () => string) => void,
+    private readonly received: (datagram: Buffer, sender: () => string) => void,
   ) {
     this.#native = addon.unixDatagrams(name, () => this.#receive());
   }
@@ -50,7 +50,7 @@ export class UnixDatagrams {
   }
 
   #receive(): void {
-    window ??= new Uint8Array(longest);
+    window ??= Buffer.allocUnsafeSlow(longest);
     while (!this.#isClosed) {
       const length = this.#native.take(window);
       if (length < 0) return;

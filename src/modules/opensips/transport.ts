@@ -57,10 +57,10 @@ export class UpstreamFailure extends MiError {
   /** @param mayHaveRun true if OpenSIPS may have run the command, or may still run it */
   constructor(
     readonly kind: FailureKind,
-    data: string,
+    readonly reason: string,
     readonly mayHaveRun: boolean,
   ) {
-    super(codes.serverError, undefined, mayHaveRun ? `${data}; the command may have run` : data);
+    super(codes.serverError, undefined, mayHaveRun ? `${reason}; the command may have run` : reason);
   }
 }
 

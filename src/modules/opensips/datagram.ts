@@ -1,0 +1,279 @@
+import { randomBytes } from 'node:crypto';
+import { createSocket, type Socket } from 'node:dgram';
+import { isIPv6 } from 'node:net';
+import { reasonOf } from '../../base/text.js';
+import { UnixDatagrams } from '../../native/datagrams.js';
+import type { Attempt } from './attempt.js';
+import { decode, endOf, readReply } from './envelope.js';
+import { Lane, type LaneContext } from './lane.js';
+import { printLines, readLines } from './lines.js';
+import type { Request } from './request.js';
+import { type TransportSetting, type UpstreamCall, UpstreamFailure } from './transport.js';
+
+/** Bytes of the longest request that mi_datagram reads whole. */
+export const longestDatagram = 65457;
+
+/** The texts that it answers without an id. */
+const tooLong = '500 Internal error';
+const parseError = '400 Parse_error';
+
+/** Calls by a Unix socket that may be under way: its queue takes ten, and OpenSIPS waits for no place in ours. */
+const unixWindow = 8;
+
+/** Milliseconds after which a datagram is sent again that found the queue of OpenSIPS full. */
+const fullQueuePause = 2;
+
+/** Milliseconds after which a datagram that may be repeated counts as lost. */
+const patience = 2000;
+
+type DatagramSetting = Extract<TransportSetting, { kind: 'udp' | 'unix' }>;
+
+/** A socket that is bound to that of OpenSIPS: what others send it is not received. */
+interface Peer {
+  /** @returns false when the other side takes no more at present. @throws Error when it has gone */
+  send(datagram: Buffer): boolean;
+  close(): void;
+}
+
+/** What a {@link Peer} tells. */
+interface PeerEvents {
+  /** Gets a datagram, lent until it returns. */
+  received(datagram: Buffer): void;
+  ready(): void;
+  failed(reason: string): void;
+}
+
+/** mi_datagram: a call is a datagram, and so is its reply. */
+export class DatagramLane extends Lane {
+  readonly patience = patience;
+  readonly #peerSetting: DatagramSetting;
+  readonly #waiting = new Map<number, Attempt>();
+  #peer: Peer | undefined;
+  #isReady = false;
+  /** Replies without an id that have come, and the calls that each of them may belong to. */
+  #nameless = 0;
+  #namelessText = '';
+  readonly #suspects = new Set<Attempt>();
+  #pause: NodeJS.Timeout | undefined;
+
+  constructor(setting: DatagramSetting, context: LaneContext) {
+    const { window } = context.limits;
+    // Replies of 2.x have no id.
+    const most = setting.dialect === '2.4' ? 1 : setting.kind === 'unix' ? Math.min(unixWindow, window) : window;
+    super(setting, context, most);
+    this.#peerSetting = setting;
+  }
+
+  misfit(request: Request, call: UpstreamCall): string {
+    if (this.setting.dialect === '2.4') return printLines(call, '').misfit;
+    if (request.mostBytes <= longestDatagram) return '';
+    const length = Buffer.byteLength(request.text(0x7fffffff));
+    return length > longestDatagram ? `it has ${length} bytes, and a datagram takes ${longestDatagram}` : '';
+  }
+
+  protected override get isPaused(): boolean {
+    return this.#pause !== undefined || this.#suspects.size > 0 || (this.#peer !== undefined && !this.#isReady);
+  }
+
+  protected send(attempt: Attempt): void {
+    try {
+      const peer = this.#peer ?? this.#open();
+      if (!this.#isReady) {
+        this.putBack(attempt);
+        return;
+      }
+      if (!peer.send(Buffer.from(this.#textOf(attempt)))) {
+        this.putBack(attempt);
+        this.#pauseForQueue();
+        return;
+      }
+      this.#waiting.set(attempt.id, attempt);
+    } catch (error) {
+      // Nothing has left: another transport may take it.
+      attempt.failed(new UpstreamFailure('down', `${this.name} does not work: ${reasonOf(error)}`, false));
+      this.over(attempt);
+      this.#lose(reasonOf(error));
+    }
+  }
+
+  protected forget(attempt: Attempt): void {
+    this.#waiting.delete(attempt.id);
+    this.#clear(attempt);
+    // What comes late is not to be taken for the reply to the next call.
+    if (this.setting.dialect === '2.4') this.#closePeer();
+  }
+
+  protected release(): void {
+    clearTimeout(this.#pause);
+    this.#closePeer();
+  }
+
+  #textOf({ call, request, id }: Attempt): string {
+    return this.setting.dialect === '2.4' ? printLines(call, '').text : request.text(id);
+  }
+
+  #open(): Peer {
+    const events: PeerEvents = {
+      received: (datagram) => this.#receive(datagram),
+      ready: () => {
+        this.#isReady = true;
+        this.pump();
+      },
+      failed: (reason) => this.#lose(reason),
+    };
+    this.#isReady = false;
+    const setting = this.#peerSetting;
+    if (setting.kind === 'udp') {
+      this.#peer = new UdpPeer(setting.host, setting.port, events);
+    } else {
+      this.#peer = new UnixPeer(setting.path, events);
+      this.#isReady = true;
+    }
+    return this.#peer;
+  }
+
+  #closePeer(): void {
+    this.#peer?.close();
+    this.#peer = undefined;
+    this.#isReady = false;
+  }
+
+  /** Nothing listens there: what was sent is lost. */
+  #lose(reason: string): void {
+    this.#closePeer();
+    this.#suspects.clear();
+    this.#nameless = 0;
+    this.fail(reason, true);
+  }
+
+  #pauseForQueue(): void {
+    this.#pause = setTimeout(() => {
+      this.#pause = undefined;
+      this.pump();
+    }, fullQueuePause);
+  }
+
+  #receive(datagram: Buffer): void {
+    const text = decode(datagram);
+    if (this.setting.dialect === '2.4') {
+      for (const attempt of this.#waiting.values()) this.#settle(attempt, readLines(text));
+      return;
+    }
+    const { id } = endOf(text);
+    const attempt = this.#waiting.get(id);
+    if (attempt !== undefined) {
+      this.#settle(attempt, readReply(text, id));
+      return;
+    }
+    if (text === tooLong || text === parseError) this.#receiveNameless(text);
+  }
+
+  #settle(attempt: Attempt, reply: ReturnType<typeof readReply>): void {
+    this.#waiting.delete(attempt.id);
+    this.isAlive();
+    if (reply.kind === 'result') attempt.answered(reply.text);
+    else if (reply.kind === 'error') attempt.refused(reply.error);
+    else {
+      this.countFailure();
+      attempt.failed(new UpstreamFailure('broken', `${this.name}: ${reply.reason}`, true));
+    }
+    this.#clear(attempt);
+    this.over(attempt);
+  }
+
+  /** A text without an id belongs to one of the calls that were under way; the replies of the others tell which. */
+  #receiveNameless(text: string): void {
+    if (this.#waiting.size === 0) return;
+    this.#nameless += 1;
+    this.#namelessText = text;
+    for (const attempt of this.#waiting.values()) this.#suspects.add(attempt);
+    this.#judge();
+  }
+
+  #clear(attempt: Attempt): void {
+    if (this.#suspects.delete(attempt)) this.#judge();
+  }
+
+  #judge(): void {
+    if (this.#suspects.size === 0) this.#nameless = 0;
+    if (this.#nameless === 0 || this.#suspects.size > this.#nameless) return;
+    const isTooLong = this.#namelessText === tooLong;
+    const found = [...this.#suspects];
+    this.#suspects.clear();
+    this.#nameless = 0;
+    this.isAlive();
+    for (const attempt of found) {
+      this.#waiting.delete(attempt.id);
+      this.countFailure();
+      attempt.failed(
+        isTooLong
+          ? new UpstreamFailure('broken', tooLongReason, true)
+          : new UpstreamFailure('refused', `${this.name} could not read the request`, false),
+      );
+      this.over(attempt);
+    }
+    this.pump();
+  }
+}
+
+/** The reason of a failure that a transport without that limit is asked about. */
+export const tooLongReason = 'the reply is longer than a datagram, about 65,400 bytes; a FIFO or HTTP takes it';
+
+class UdpPeer implements Peer {
+  readonly #socket: Socket;
+
+  constructor(host: string, port: number, events: PeerEvents) {
+    const socket = createSocket(isIPv6(host) ? 'udp6' : 'udp4');
+    this.#socket = socket;
+    socket.on('message', (datagram) => events.received(datagram));
+    socket.on('error', (error) => events.failed(reasonOf(error)));
+    socket.on('connect', () => {
+      try {
+        socket.setRecvBufferSize(receiveBuffer);
+      } catch {
+        // The system gives less: it is a matter of speed alone.
+      }
+      events.ready();
+    });
+    socket.connect(port, host);
+    socket.unref();
+  }
+
+  send(datagram: Buffer): boolean {
+    this.#socket.send(datagram);
+    return true;
+  }
+
+  close(): void {
+    this.#socket.removeAllListeners();
+    this.#socket.on('error', () => {});
+    this.#socket.close();
+  }
+}
+
+/** Bytes of replies that may wait to be read: as many as may be under way. */
+const receiveBuffer = 4 << 20;
+
+class UnixPeer implements Peer {
+  readonly #socket: UnixDatagrams;
+
+  constructor(path: string, events: PeerEvents) {
+    this.#socket = new UnixDatagrams(`@mi-httpd-${randomBytes(16).toString('hex')}`, (datagram) =>
+      events.received(datagram),
+    );
+    try {
+      this.#socket.connect(path);
+    } catch (error) {
+      this.#socket.close();
+      throw error;
+    }
+  }
+
+  send(datagram: Buffer): boolean {
+    return this.#socket.send(datagram);
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+}

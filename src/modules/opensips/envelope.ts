@@ -1,0 +1,129 @@
+import { isAscii } from 'node:buffer';
+import type { JsonValue } from '../../base/json.js';
+import { isObject } from '../../base/json.js';
+import { codes, MiError } from '../../mi/errors.js';
+
+/** What a whole reply says. */
+export type Reply =
+  | { readonly kind: 'result'; readonly text: string }
+  | { readonly kind: 'error'; readonly error: MiError }
+  | { readonly kind: 'broken'; readonly reason: string };
+
+/** In front of a result, as OpenSIPS prints it without `pretty_printing`. */
+const resultStart = '{"jsonrpc":"2.0","result":';
+const errorStart = '{"jsonrpc":"2.0","error":';
+
+/** What mi_fifo writes where a string is longer than its buffer, in the middle of the reply. */
+export const printFailure = 'failed to print response';
+const buildFailure = 'failed to build response';
+
+/** Text of a reply; what is no UTF-8, as SIP data may be, becomes U+FFFD. */
+export function decode(bytes: Buffer): string {
+  return isAscii(bytes) ? bytes.toString('latin1') : bytes.toString('utf8');
+}
+
+/**
+ * The id at the end of a reply, where OpenSIPS puts it; 0 when there is none.
+ *
+ * @param text the reply, or its end
+ */
+export function idOf(text: string): number {
+  return endOf(text).id;
+}
+
+/**
+ * Reads a whole reply. Nothing is parsed but an error: what is between the start and the id is the result.
+ *
+ * @param id what the request was sent with
+ */
+export function readReply(text: string, id: number): Reply {
+  const { id: found, at } = endOf(text);
+  if (found !== id) return { kind: 'broken', reason: brokenReason(text) };
+  if (text.startsWith(resultStart)) return resultOf(text.slice(resultStart.length, at));
+  if (text.startsWith(errorStart)) return errorOf(text.slice(errorStart.length, at));
+  const start = startOf(text);
+  if (start === undefined) return { kind: 'broken', reason: 'what came is no reply of JSON-RPC' };
+  const value = text.slice(start.at, at);
+  return start.isResult ? resultOf(value) : errorOf(value);
+}
+
+function resultOf(text: string): Reply {
+  return text === '' ? { kind: 'broken', reason: 'what came has no result' } : { kind: 'result', text };
+}
+
+function errorOf(text: string): Reply {
+  let parsed: JsonValue;
+  try {
+    parsed = JSON.parse(text) as JsonValue;
+  } catch {
+    return { kind: 'broken', reason: 'what came has an error that is no JSON' };
+  }
+  if (!isObject(parsed)) return { kind: 'broken', reason: 'what came has an error that is no object' };
+  const { code, message, data } = parsed;
+  const number = typeof code === 'number' && Number.isInteger(code) ? code : codes.serverError;
+  return { kind: 'error', error: new MiError(number, typeof message === 'string' ? message : undefined, data) };
+}
+
+/** Why a text that does not end in its id is none. */
+export function brokenReason(text: string): string {
+  if (text.endsWith(printFailure)) {
+    return 'OpenSIPS failed to print the reply: a text in it is longer than its FIFO can take, about 4090 bytes; HTTP and datagrams take it';
+  }
+  if (text.endsWith(buildFailure)) return 'OpenSIPS failed to build the reply';
+  return text === '' ? 'OpenSIPS closed without a reply' : 'the reply has no sound end';
+}
+
+/** Where a result or an error begins; undefined: neither does within these bytes. */
+export function startOf(text: string): { readonly isResult: boolean; readonly at: number } | undefined {
+  let at = 0;
+  for (const token of ['{', '"jsonrpc"', ':', '"2.0"', ',']) {
+    at = skipBlanks(text, at);
+    if (!text.startsWith(token, at)) return undefined;
+    at += token.length;
+  }
+  at = skipBlanks(text, at);
+  const isResult = text.startsWith('"result"', at);
+  if (!isResult && !text.startsWith('"error"', at)) return undefined;
+  at = skipBlanks(text, at + (isResult ? '"result"'.length : '"error"'.length));
+  if (text[at] !== ':') return undefined;
+  return { isResult, at: skipBlanks(text, at + 1) };
+}
+
+/** The id at the end of a text, and where the value in front of it ends; id 0 without one. */
+export function endOf(text: string): { readonly id: number; readonly at: number } {
+  let at = skipBack(text, text.length);
+  if (text[at - 1] !== '}') return noEnd;
+  at = skipBack(text, at - 1);
+  const behind = at;
+  while (isDigit(text.charCodeAt(at - 1))) at -= 1;
+  const id = Number(text.slice(at, behind));
+  at = skipBack(text, at);
+  if (text[at - 1] !== ':') return noEnd;
+  at = skipBack(text, at - 1);
+  if (!text.endsWith('"id"', at)) return noEnd;
+  at = skipBack(text, at - '"id"'.length);
+  if (text[at - 1] !== ',') return noEnd;
+  return { id, at: skipBack(text, at - 1) };
+}
+
+const noEnd = { id: 0, at: 0 };
+
+function isDigit(code: number): boolean {
+  return code >= 0x30 && code <= 0x39;
+}
+
+function skipBlanks(text: string, from: number): number {
+  let at = from;
+  while (isBlank(text.charCodeAt(at))) at += 1;
+  return at;
+}
+
+function skipBack(text: string, from: number): number {
+  let at = from;
+  while (isBlank(text.charCodeAt(at - 1))) at -= 1;
+  return at;
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || (code >= 0x09 && code <= 0x0d);
+}

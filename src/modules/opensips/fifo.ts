@@ -1,0 +1,305 @@
+import { randomBytes } from 'node:crypto';
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  type Stats,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { Socket } from 'node:net';
+import { reasonOf } from '../../base/text.js';
+import { makeFifo } from '../../native/datagrams.js';
+import type { Attempt } from './attempt.js';
+import { decode, type Reply } from './envelope.js';
+import { Lane, type LaneContext } from './lane.js';
+import { printLines, readLines } from './lines.js';
+import { ReplyReader } from './reply-reader.js';
+import type { Request } from './request.js';
+import { replyNameLength } from './setting.js';
+import { type TransportSetting, type UpstreamCall, UpstreamFailure } from './transport.js';
+
+/** Bytes that mi_fifo reads at once; what is beyond may be lost, and the rest run with a hole. Linux mixes no writes up to it. */
+export const longestWrite = 4096;
+
+/** Milliseconds after which a request is written again that found the pipe full. */
+const fullPipePause = 10;
+
+/** Bytes of the longest reply of OpenSIPS 2.x, which is read whole. */
+const longestLines = 64 << 20;
+
+/** Milliseconds that a long reply may stand still. */
+const longestStandstill = 10_000;
+
+type FifoSetting = Extract<TransportSetting, { kind: 'fifo' }>;
+
+/** mi_fifo: a request is one write to its FIFO, and the reply comes by a FIFO that is made for it. */
+export class FifoLane extends Lane {
+  /** A call that is not answered here waits behind another, and would wait there again. */
+  readonly patience = 0;
+  readonly #exchanges = new Map<Attempt, Exchange>();
+  readonly #fifo: FifoSetting;
+
+  constructor(setting: FifoSetting, context: LaneContext) {
+    super(setting, context, 1);
+    this.#fifo = setting;
+  }
+
+  misfit(request: Request, call: UpstreamCall): string {
+    if (call.isAsynchronous === true) {
+      return 'its answer comes later, which OpenSIPS 4.0 may not survive by FIFO; give the node a datagram transport or HTTP';
+    }
+    const { text, misfit } = this.#print(call, request, 0x7fffffff, sampleName);
+    if (misfit !== '') return misfit;
+    const length = Buffer.byteLength(text);
+    return length > longestWrite ? `it has ${length} bytes, and a FIFO takes ${longestWrite}` : '';
+  }
+
+  protected override get isPaused(): boolean {
+    return this.isProbing;
+  }
+
+  protected override get diesForGood(): boolean {
+    return true;
+  }
+
+  protected send(attempt: Attempt): void {
+    const name = `mi-httpd-${randomBytes(8).toString('hex')}`;
+    let exchange: Exchange;
+    try {
+      const { text } = this.#print(attempt.call, attempt.request, attempt.id, name);
+      const events = this.setting.dialect === '2.4' ? this.#wholeReply(attempt) : this.#replyOf(attempt);
+      exchange = new Exchange(this.#fifo, name, Buffer.from(text), events);
+    } catch (error) {
+      this.#failUnsent(attempt, problemOf(error));
+      return;
+    }
+    this.#exchanges.set(attempt, exchange);
+    exchange.send();
+  }
+
+  protected forget(attempt: Attempt): void {
+    this.#exchanges.get(attempt)?.cut(new UpstreamFailure('timeout', 'the reply stood still', true));
+    this.#exchanges.delete(attempt);
+  }
+
+  protected release(): void {
+    for (const exchange of this.#exchanges.values())
+      exchange.cut(new UpstreamFailure('closed', 'the server stops', true));
+    this.#exchanges.clear();
+  }
+
+  #print(call: UpstreamCall, request: Request, id: number, name: string): { text: string; misfit: string } {
+    if (this.setting.dialect === '2.4') return printLines(call, name);
+    return { text: `:${name}:${request.text(id)}`, misfit: '' };
+  }
+
+  #failUnsent(attempt: Attempt, reason: string): void {
+    this.#exchanges.delete(attempt);
+    attempt.failed(new UpstreamFailure('down', `${this.name} does not work: ${reason}`, false));
+    this.over(attempt);
+    this.fail(reason, false);
+  }
+
+  #settle(attempt: Attempt, reply: Reply): void {
+    if (reply.kind !== 'broken') this.isAlive();
+    if (reply.kind === 'result') attempt.answered(reply.text);
+    else if (reply.kind === 'error') attempt.refused(reply.error);
+    else {
+      this.countFailure();
+      attempt.failed(new UpstreamFailure('broken', reply.reason, true));
+    }
+  }
+
+  #replyOf(attempt: Attempt): ExchangeEvents {
+    const end = (): void => {
+      this.#exchanges.get(attempt)?.close();
+      this.#exchanges.delete(attempt);
+      this.over(attempt);
+    };
+    const reader = new ReplyReader(
+      attempt.id,
+      this.context.room,
+      {
+        whole: (reply) => this.#settle(attempt, reply),
+        stream: (result) => {
+          this.isAlive();
+          attempt.answered(result);
+        },
+      },
+      end,
+    );
+    return {
+      failed: (reason) => this.#failUnsent(attempt, reason),
+      data: (piece) => {
+        reader.push(piece);
+        if (reader.isStream) attempt.expires = performance.now() + longestStandstill;
+      },
+      end: () => {
+        reader.end();
+        end();
+      },
+      cut: (failure) => {
+        reader.fail(failure);
+      },
+    };
+  }
+
+  #wholeReply(attempt: Attempt): ExchangeEvents {
+    const pieces: Buffer[] = [];
+    let length = 0;
+    return {
+      failed: (reason) => this.#failUnsent(attempt, reason),
+      data: (piece) => {
+        length += piece.length;
+        if (length <= longestLines) pieces.push(piece);
+      },
+      end: () => {
+        const isWhole = length <= longestLines;
+        this.#settle(
+          attempt,
+          isWhole
+            ? readLines(decode(Buffer.concat(pieces)))
+            : { kind: 'broken', reason: `the reply has more than ${longestLines} bytes` },
+        );
+        this.#exchanges.get(attempt)?.close();
+        this.#exchanges.delete(attempt);
+        this.over(attempt);
+      },
+      cut: () => {},
+    };
+  }
+}
+
+const sampleName = 'x'.repeat(replyNameLength);
+
+/** What an {@link Exchange} tells. */
+interface ExchangeEvents {
+  /** The request cannot be written. */
+  failed(reason: string): void;
+  data(piece: Buffer): void;
+  /** OpenSIPS closed its end. */
+  end(): void;
+  /** It is closed from here. */
+  cut(failure: UpstreamFailure): void;
+}
+
+/** A request with its reply FIFO, which is open for reading before the request is written: OpenSIPS waits for no reader. */
+class Exchange {
+  readonly #fifo: string;
+  readonly #reply: string;
+  readonly #request: Buffer;
+  readonly #events: ExchangeEvents;
+  readonly #reader: Socket;
+  #pause: NodeJS.Timeout | undefined;
+  #isClosed = false;
+
+  /** @throws Error when the reply FIFO cannot be made */
+  constructor({ path, replyFolder }: FifoSetting, name: string, request: Buffer, events: ExchangeEvents) {
+    this.#fifo = path;
+    this.#reply = replyFolder + name;
+    this.#request = request;
+    this.#events = events;
+    makeFifo(this.#reply, 0o600);
+    try {
+      shareFifo(path, this.#reply);
+      this.#reader = new Socket({
+        fd: openSync(this.#reply, constants.O_RDONLY | constants.O_NONBLOCK),
+        readable: true,
+        writable: false,
+      });
+    } catch (error) {
+      this.#remove();
+      throw error;
+    }
+    this.#reader.unref();
+    this.#reader.on('data', (piece: Buffer) => {
+      if (!this.#isClosed) events.data(piece);
+    });
+    this.#reader.on('end', () => {
+      if (!this.#isClosed) events.end();
+    });
+    this.#reader.on('error', () => {
+      if (!this.#isClosed) events.end();
+    });
+  }
+
+  /** Writes the request, whole, as soon as the pipe has room for it. */
+  send(): void {
+    try {
+      this.#write();
+    } catch (error) {
+      if (codeOf(error) === 'EAGAIN') {
+        this.#pause = setTimeout(() => this.send(), fullPipePause);
+        return;
+      }
+      this.close();
+      this.#events.failed(problemOf(error));
+    }
+  }
+
+  cut(failure: UpstreamFailure): void {
+    if (this.#isClosed) return;
+    this.close();
+    this.#events.cut(failure);
+  }
+
+  /** A request that OpenSIPS has not come to is not run from now on: its reply FIFO has gone. Harmless when it was called before. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    clearTimeout(this.#pause);
+    this.#reader.destroy();
+    this.#remove();
+  }
+
+  #write(): void {
+    // Without O_CREAT: a regular file in place of a FIFO is not made, and not written to.
+    const file = openSync(this.#fifo, constants.O_WRONLY | constants.O_NONBLOCK);
+    try {
+      if (!fstatSync(file).isFIFO()) throw new Error('it is no FIFO');
+      writeSync(file, this.#request);
+    } finally {
+      closeSync(file);
+    }
+  }
+
+  #remove(): void {
+    try {
+      unlinkSync(this.#reply);
+    } catch {
+      // It has gone already.
+    }
+  }
+}
+
+/** Lets OpenSIPS write to a reply FIFO: by the group of its own FIFO where that is possible, else like all others. */
+function shareFifo(fifo: string, reply: string): void {
+  const file = openSync(fifo, constants.O_WRONLY | constants.O_NONBLOCK);
+  let owner: Stats;
+  try {
+    owner = fstatSync(file);
+  } finally {
+    closeSync(file);
+  }
+  try {
+    chownSync(reply, -1, owner.gid);
+    chmodSync(reply, 0o620);
+  } catch {
+    chmodSync(reply, 0o622);
+  }
+}
+
+function problemOf(error: unknown): string {
+  const code = codeOf(error);
+  if (code === 'ENXIO') return 'no OpenSIPS reads it';
+  if (code === 'ENOENT') return 'there is no such FIFO';
+  return reasonOf(error);
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}

@@ -1,0 +1,381 @@
+import { isIPv6, Socket } from 'node:net';
+import type { JsonValue } from '../../base/json.js';
+import { isObject } from '../../base/json.js';
+import { reasonOf } from '../../base/text.js';
+import { codes, MiError } from '../../mi/errors.js';
+import type { Attempt } from './attempt.js';
+import { decode, type Reply } from './envelope.js';
+import { Lane, type LaneContext } from './lane.js';
+import { ReplyReader } from './reply-reader.js';
+import type { Request } from './request.js';
+import { bracketed } from './setting.js';
+import { type TransportSetting, type UpstreamCall, UpstreamFailure } from './transport.js';
+
+/** Bytes of head and body that httpd reads at once; what is longer hangs, or closes its connection. */
+export const longestRequest = 16384;
+
+/** HTTPD is one process: more connections would wait for each other there. */
+const connections = 4;
+
+/** Bytes of the head of a reply. */
+const longestHead = 16384;
+
+/** Milliseconds after which a connection that is not used is closed: before httpd does, which a request might cross. */
+const idleTime = 15_000;
+
+/** Milliseconds that a connection may take to be made. */
+const connectTime = 3_000;
+
+/** Milliseconds after which a call that may be repeated counts as lost. */
+const patience = 10_000;
+
+/** Milliseconds that a long reply may stand still. */
+const longestStandstill = 10_000;
+
+/** Bytes of the longest reply of mi_json, which is read whole. */
+const longestText = 64 << 20;
+
+type HttpSetting = Extract<TransportSetting, { kind: 'http' }>;
+
+/** mi_http, or mi_json of 2.x: head and body in one write, by connections that are used again. */
+export class HttpLane extends Lane {
+  readonly patience = patience;
+  readonly #http: HttpSetting;
+  readonly #host: string;
+  readonly #login: string;
+  readonly #idle: Connection[] = [];
+  readonly #busy = new Map<Attempt, Connection>();
+
+  constructor(setting: HttpSetting, context: LaneContext) {
+    super(setting, context, connections);
+    this.#http = setting;
+    this.#host = `${bracketed(setting.host)}:${setting.port}`;
+    const login = Buffer.from(setting.userInfo).toString('base64');
+    this.#login = setting.userInfo === '' ? '' : `Authorization: Basic ${login}\r\n`;
+  }
+
+  misfit(request: Request, call: UpstreamCall): string {
+    const { text, misfit } = this.#print(call, request, 0x7fffffff);
+    if (misfit !== '') return misfit;
+    const length = Buffer.byteLength(text);
+    return length > longestRequest ? `it has ${length} bytes with its head, and HTTP takes ${longestRequest}` : '';
+  }
+
+  protected send(attempt: Attempt): void {
+    const { text } = this.#print(attempt.call, attempt.request, attempt.id);
+    const idle = this.#idle.pop();
+    const connection = idle ?? new Connection(this.#http, (gone) => this.#forgetIdle(gone));
+    this.#busy.set(attempt, connection);
+    connection.run(Buffer.from(text), this.#eventsOf(attempt, connection));
+  }
+
+  protected forget(attempt: Attempt): void {
+    this.#busy.get(attempt)?.cut(new UpstreamFailure('timeout', 'the reply stood still', true));
+    this.#busy.delete(attempt);
+  }
+
+  protected release(): void {
+    const failure = new UpstreamFailure('closed', 'the server stops', true);
+    for (const connection of this.#busy.values()) connection.cut(failure);
+    for (const connection of this.#idle.splice(0)) connection.cut(failure);
+    this.#busy.clear();
+  }
+
+  #print(call: UpstreamCall, request: Request, id: number): { text: string; misfit: string } {
+    if (this.setting.dialect === '2.4') return this.#printGet(call);
+    const body = request.text(id);
+    return {
+      text:
+        `POST ${this.#http.path} HTTP/1.1\r\nHost: ${this.#host}\r\n${this.#login}` +
+        `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+      misfit: '',
+    };
+  }
+
+  /** The form of mi_json: values stand behind each other, with commas that no value can have. */
+  #printGet({ method, params }: UpstreamCall): { text: string; misfit: string } {
+    if (params !== undefined && !Array.isArray(params) && Object.keys(params).length > 0) {
+      return { text: '', misfit: 'mi_json takes values by position, and no names' };
+    }
+    const values = Array.isArray(params) ? (params as readonly JsonValue[]) : [];
+    if (values.some((value) => !['string', 'number', 'bigint'].includes(typeof value) || /^$|,/.test(String(value)))) {
+      return { text: '', misfit: 'mi_json takes texts without commas and numbers as values, and none that is empty' };
+    }
+    const list = values.map((value) => encodeURIComponent(String(value))).join(',');
+    const query = list === '' ? '' : `?params=${list}`;
+    const target = `${this.#http.path}/${encodeURIComponent(method)}${query}`;
+    return { text: `GET ${target} HTTP/1.1\r\nHost: ${this.#host}\r\n${this.#login}\r\n`, misfit: '' };
+  }
+
+  #eventsOf(attempt: Attempt, connection: Connection): ConnectionEvents {
+    const end = (isReusable: boolean): void => {
+      this.#busy.delete(attempt);
+      if (isReusable && !this.isClosed) {
+        this.#idle.push(connection);
+        connection.rest();
+      } else connection.close();
+      this.over(attempt);
+    };
+    const failed = (failure: UpstreamFailure): void => {
+      this.#busy.delete(attempt);
+      connection.close();
+      const hasBegun = body.fail(failure);
+      if (!hasBegun) {
+        this.countFailure();
+        attempt.failed(failure);
+      }
+      this.over(attempt);
+      if (failure.kind === 'down' && !failure.mayHaveRun) this.fail(failure.reason, false);
+    };
+    const body: Body =
+      this.setting.dialect === '2.4'
+        ? new WholeBody((reply) => this.#settle(attempt, reply))
+        : new ReplyReader(
+            attempt.id,
+            this.context.room,
+            {
+              whole: (reply) => this.#settle(attempt, reply),
+              stream: (result) => {
+                this.isAlive();
+                attempt.answered(result);
+              },
+            },
+            () => {
+              if (this.#busy.get(attempt) === connection) end(false);
+            },
+          );
+    return {
+      data: (piece) => {
+        body.push(piece);
+        if (body.isStream) attempt.expires = performance.now() + longestStandstill;
+      },
+      end: (isReusable) => {
+        body.end();
+        end(isReusable);
+      },
+      failed,
+      cut: (failure) => {
+        body.fail(failure);
+      },
+    };
+  }
+
+  #settle(attempt: Attempt, reply: Reply): void {
+    if (reply.kind !== 'broken') this.isAlive();
+    if (reply.kind === 'result') attempt.answered(reply.text);
+    else if (reply.kind === 'error') attempt.refused(reply.error);
+    else {
+      this.countFailure();
+      attempt.failed(new UpstreamFailure('broken', reply.reason, true));
+    }
+  }
+
+  #forgetIdle(connection: Connection): void {
+    const at = this.#idle.indexOf(connection);
+    if (at >= 0) this.#idle.splice(at, 1);
+  }
+}
+
+/** What takes the body of a reply. */
+interface Body {
+  readonly isStream: boolean;
+  push(piece: Buffer): void;
+  end(): void;
+  /** @returns false when it has not turned out what the reply is */
+  fail(failure: UpstreamFailure): boolean;
+}
+
+/** The reply of mi_json: a value without an envelope, or an error. */
+class WholeBody implements Body {
+  readonly isStream = false;
+  readonly #told: (reply: Reply) => void;
+  readonly #pieces: Buffer[] = [];
+  #length = 0;
+
+  constructor(told: (reply: Reply) => void) {
+    this.#told = told;
+  }
+
+  push(piece: Buffer): void {
+    this.#length += piece.length;
+    if (this.#length <= longestText) this.#pieces.push(piece);
+  }
+
+  end(): void {
+    if (this.#length > longestText) {
+      this.#told({ kind: 'broken', reason: `the reply has more than ${longestText} bytes` });
+      return;
+    }
+    this.#told(readJsonReply(decode(Buffer.concat(this.#pieces)).trim()));
+  }
+
+  fail(): boolean {
+    return false;
+  }
+}
+
+function readJsonReply(text: string): Reply {
+  // A command that has nothing to tell answers with nothing.
+  if (text === '') return { kind: 'result', text: '"OK"' };
+  let value: JsonValue;
+  try {
+    value = JSON.parse(text) as JsonValue;
+  } catch {
+    return { kind: 'broken', reason: 'what came is no JSON' };
+  }
+  const error = isObject(value) && Object.keys(value).length === 1 ? value.error : undefined;
+  if (!isObject(error)) return { kind: 'result', text };
+  const code = typeof error.code === 'number' && Number.isInteger(error.code) ? error.code : codes.serverError;
+  return { kind: 'error', error: new MiError(code, typeof error.message === 'string' ? error.message : undefined) };
+}
+
+/** What a {@link Connection} tells about the request that it runs. */
+interface ConnectionEvents {
+  data(piece: Buffer): void;
+  /** @param isReusable true if the connection takes another request */
+  end(isReusable: boolean): void;
+  failed(failure: UpstreamFailure): void;
+  /** It is closed from here. */
+  cut(failure: UpstreamFailure): void;
+}
+
+/** One connection, which runs one request at a time. */
+class Connection {
+  readonly #socket: Socket;
+  readonly #name: string;
+  #events: ConnectionEvents | undefined;
+  #isConnected = false;
+  /** The head as far as it has come; undefined once it is read. */
+  #head: Buffer | undefined;
+  /** Bytes of the body to come; Infinity: up to the end of the connection. */
+  #left = 0;
+  #isLast = false;
+
+  /** @param gone told when it closes while it is idle */
+  constructor({ host, port }: HttpSetting, gone: (connection: Connection) => void) {
+    this.#name = `http://${bracketed(host)}:${port}`;
+    const socket = new Socket();
+    this.#socket = socket;
+    socket.setNoDelay(true);
+    socket.setTimeout(connectTime, () => this.#timeOut(gone));
+    socket.on('connect', () => {
+      this.#isConnected = true;
+      socket.setTimeout(0);
+    });
+    socket.on('data', (piece: Buffer) => this.#receive(piece));
+    socket.on('error', (error) => this.#lose(reasonOf(error), gone));
+    socket.on('close', () => this.#lose('the connection was closed without a reply', gone));
+    socket.connect({ host, port, family: isIPv6(host) ? 6 : 0 });
+    socket.unref();
+  }
+
+  /** Sends a request in one write: in two, httpd may miss the second. */
+  run(request: Buffer, events: ConnectionEvents): void {
+    this.#events = events;
+    this.#head = Buffer.alloc(0);
+    if (this.#isConnected) this.#socket.setTimeout(0);
+    this.#socket.write(request);
+  }
+
+  /** Waits for the next request, though not for ever. */
+  rest(): void {
+    this.#socket.setTimeout(idleTime);
+  }
+
+  cut(failure: UpstreamFailure): void {
+    const events = this.#events;
+    this.close();
+    events?.cut(failure);
+  }
+
+  close(): void {
+    this.#events = undefined;
+    this.#socket.destroy();
+  }
+
+  #timeOut(gone: (connection: Connection) => void): void {
+    if (!this.#isConnected) this.#lose(`no connection within ${connectTime} ms`, gone);
+    else if (this.#events === undefined) {
+      gone(this);
+      this.close();
+    }
+  }
+
+  #lose(reason: string, gone: (connection: Connection) => void): void {
+    const events = this.#events;
+    if (events === undefined) {
+      gone(this);
+      this.#socket.destroy();
+      return;
+    }
+    // Without a length the body ends here.
+    if (this.#head === undefined && this.#left === Number.POSITIVE_INFINITY) {
+      this.#events = undefined;
+      events.end(false);
+      return;
+    }
+    this.close();
+    events.failed(new UpstreamFailure('down', `${this.#name} does not work: ${reason}`, this.#isConnected));
+  }
+
+  #receive(piece: Buffer): void {
+    if (this.#events === undefined) {
+      // Nothing was asked.
+      this.#socket.destroy();
+      return;
+    }
+    if (this.#head === undefined) {
+      this.#body(piece);
+      return;
+    }
+    const head = this.#head.length === 0 ? piece : Buffer.concat([this.#head, piece]);
+    const end = head.indexOf('\r\n\r\n');
+    if (end < 0) {
+      this.#head = head;
+      if (head.length > longestHead) this.#break(`the head of the reply has more than ${longestHead} bytes`);
+      return;
+    }
+    this.#head = undefined;
+    if (this.#readHead(head.toString('latin1', 0, end))) this.#body(head.subarray(end + 4));
+  }
+
+  /** @returns false when there is no body to be read */
+  #readHead(head: string): boolean {
+    const [statusLine = '', ...lines] = head.split('\r\n');
+    const status = Number(/^HTTP\/1\.[01] ([0-9]{3})/.exec(statusLine)?.[1]);
+    if (status === 401) return this.#break('it asks for a login: give USER:PASSWORD@ in its URL', true);
+    // Such a body may have no end.
+    if (status !== 200) return this.#break(`it answered ${JSON.stringify(statusLine)}`, status !== 500);
+    const fields = new Map(
+      lines.map((line) => {
+        const at = line.indexOf(':');
+        return [line.slice(0, at).toLowerCase(), line.slice(at + 1).trim()];
+      }),
+    );
+    if (fields.has('transfer-encoding'))
+      return this.#break('the reply is in chunks: name OpenSIPS itself, not a proxy');
+    const length = fields.get('content-length');
+    this.#left = length === undefined ? Number.POSITIVE_INFINITY : Number(length);
+    if (Number.isNaN(this.#left)) return this.#break('the reply has no sound length');
+    this.#isLast = statusLine.startsWith('HTTP/1.0') || fields.get('connection')?.toLowerCase() === 'close';
+    return true;
+  }
+
+  #body(piece: Buffer): void {
+    const events = this.#events;
+    const own = piece.length > this.#left ? piece.subarray(0, this.#left) : piece;
+    this.#left -= own.length;
+    events?.data(own);
+    // What took the bytes may have closed.
+    if (this.#left > 0 || this.#events !== events || events === undefined) return;
+    this.#events = undefined;
+    events.end(!this.#isLast && own.length === piece.length);
+  }
+
+  #break(reason: string, isUnrun = false): false {
+    const events = this.#events;
+    this.close();
+    events?.failed(new UpstreamFailure(isUnrun ? 'down' : 'broken', `${this.#name}: ${reason}`, !isUnrun));
+    return false;
+  }
+}

@@ -1,0 +1,118 @@
+import { splitHostPort } from '../../base/address.js';
+import type { Dialect, TransportSetting } from './transport.js';
+
+/** Bytes that the name of a reply FIFO and its folder may have together, as mi_fifo has it. */
+export const longestReplyPath = 127;
+
+/** Bytes of the name of a reply FIFO; see fifo.ts. */
+export const replyNameLength = 25;
+
+/** The parts of a transport behind its address: `;version=2.4`. */
+interface Options {
+  readonly dialect: Dialect;
+  readonly replyFolder: string | undefined;
+}
+
+/** The forms of a transport, for help and errors. */
+export const transportForms =
+  'fifo:/PATH, datagram:udp:HOST:PORT, datagram:/PATH or http://HOST:PORT/ROOT, with ;version=2.4 for OpenSIPS 2.x and ' +
+  ';reply_dir=/PATH/ for a FIFO whose replies are not in /tmp/';
+
+/**
+ * Reads a transport as it is configured.
+ *
+ * @throws RangeError naming the fault and the forms
+ */
+export function parseTransport(text: string): TransportSetting {
+  const [address = '', ...given] = text.split(';');
+  const { dialect, replyFolder } = parseOptions(text, given);
+  if (address.startsWith('fifo:')) {
+    const path = pathOf(text, address.slice('fifo:'.length));
+    return { kind: 'fifo', dialect, path, replyFolder: checkFolder(text, replyFolder ?? '/tmp/') };
+  }
+  if (replyFolder !== undefined) throw rejected(text, 'has a reply_dir, which a FIFO alone has');
+  if (address.startsWith('http://')) return parseHttp(text, address, dialect);
+  if (address.startsWith('datagram:')) return parseDatagram(text, address.slice('datagram:'.length), dialect);
+  throw rejected(text, 'is no transport of OpenSIPS');
+}
+
+function parseOptions(text: string, given: readonly string[]): Options {
+  let dialect: Dialect = 'jsonrpc';
+  let replyFolder: string | undefined;
+  for (const option of given) {
+    const at = option.indexOf('=');
+    const [name, value] = [option.slice(0, at), option.slice(at + 1)];
+    if (name === 'reply_dir') replyFolder = value;
+    else if (name === 'version' && /^[234]\.[0-9]{1,2}$/.test(value)) {
+      dialect = value.startsWith('2') ? '2.4' : 'jsonrpc';
+    } else throw rejected(text, `has "${option}"`);
+  }
+  return { dialect, replyFolder };
+}
+
+function parseDatagram(text: string, address: string, dialect: Dialect): TransportSetting {
+  if (!address.startsWith('udp:')) {
+    const path = address.startsWith('unix:') ? address.slice('unix:'.length) : address;
+    return { kind: 'unix', dialect, path: path.startsWith('@') ? path : pathOf(text, path) };
+  }
+  const found = splitHostPort(address.slice('udp:'.length));
+  const port = Number(found?.port);
+  if (found === undefined || found.host === '' || !(Number.isInteger(port) && port > 0 && port < 65536)) {
+    throw rejected(text, 'has no host with a port');
+  }
+  return { kind: 'udp', dialect, host: found.host, port };
+}
+
+function parseHttp(text: string, address: string, dialect: Dialect): TransportSetting {
+  if (!URL.canParse(address)) throw rejected(text, 'is no URL');
+  const { hostname, port, pathname, username, password, search, hash } = new URL(address);
+  if (search !== '' || hash !== '') throw rejected(text, 'has more than a path');
+  return {
+    kind: 'http',
+    dialect,
+    host: hostname.startsWith('[') ? hostname.slice(1, -1) : hostname,
+    port: port === '' ? 80 : Number(port),
+    path: pathname,
+    userInfo: username === '' ? '' : `${decodeURIComponent(username)}:${decodeURIComponent(password)}`,
+  };
+}
+
+function pathOf(text: string, path: string): string {
+  if (!path.startsWith('/') || path.includes('\0'))
+    throw rejected(text, 'has no path from the root of the file system');
+  return path;
+}
+
+function checkFolder(text: string, folder: string): string {
+  if (!folder.startsWith('/') || !folder.endsWith('/')) {
+    throw rejected(text, 'has a reply_dir without a slash at both ends');
+  }
+  if (Buffer.byteLength(folder) + replyNameLength > longestReplyPath) {
+    throw rejected(text, `has a reply_dir of more than ${longestReplyPath - replyNameLength} bytes`);
+  }
+  return folder;
+}
+
+function rejected(text: string, fault: string): RangeError {
+  return new RangeError(`transport "${text}" ${fault}; give ${transportForms}`);
+}
+
+/** A transport as text, its password left out; what {@link parseTransport} takes. */
+export function formatTransport(setting: TransportSetting): string {
+  const version = setting.dialect === '2.4' ? ';version=2.4' : '';
+  switch (setting.kind) {
+    case 'fifo':
+      return `fifo:${setting.path}${setting.replyFolder === '/tmp/' ? '' : `;reply_dir=${setting.replyFolder}`}${version}`;
+    case 'unix':
+      return `datagram:${setting.path}${version}`;
+    case 'udp':
+      return `datagram:udp:${bracketed(setting.host)}:${setting.port}${version}`;
+    case 'http':
+      return `http://${bracketed(setting.host)}:${setting.port}${setting.path}${version}`;
+  }
+}
+
+/** A host as it stands in front of a port. */
+export function bracketed(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}

@@ -1,0 +1,293 @@
+import { randomBytes } from 'node:crypto';
+import { close, openSync, read, unlinkSync, writev } from 'node:fs';
+import { join } from 'node:path';
+import { reasonOf } from '../../base/text.js';
+import { UpstreamFailure, type UpstreamStream } from './transport.js';
+
+/** What the replies of one node may keep waiting, and where. */
+export class SpillRoom {
+  #used = 0;
+
+  /**
+   * @param memory bytes of one reply that wait in memory
+   * @param most bytes of all replies that wait in files
+   * @param folder where these files are; they have no names
+   */
+  constructor(
+    readonly memory: number,
+    readonly most: number,
+    readonly folder: string,
+  ) {}
+
+  /** Bytes that are in files. */
+  get used(): number {
+    return this.#used;
+  }
+
+  /** @returns false when there is no room for so many bytes more */
+  take(bytes: number): boolean {
+    if (this.#used + bytes > this.most) return false;
+    this.#used += bytes;
+    return true;
+  }
+
+  giveBack(bytes: number): void {
+    this.#used -= bytes;
+  }
+}
+
+/** Bytes on their way to the file, as multiples of what waits in memory, beyond which the disk counts as too slow. */
+const patience = 16;
+
+interface Fill {
+  readonly buffer: Buffer;
+  readonly resolve: (written: number) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * A long result between OpenSIPS, which must not wait, and its reader, which may be slow. What is not read yet waits in memory, and
+ * beyond that in a file that was unlinked when it was made.
+ */
+export class Spool implements UpstreamStream {
+  readonly isSlow = true;
+  readonly #room: SpillRoom;
+  readonly #released: () => void;
+  /** In front of what is in the file. */
+  readonly #front: Buffer[] = [];
+  #frontBytes = 0;
+  /** Behind what is in the file. */
+  #back: Buffer[] = [];
+  #backBytes = 0;
+  #writing = 0;
+  #file: number | undefined;
+  /** Of the file: what is read, and what is written. */
+  #read = 0;
+  #written = 0;
+  #isReading = false;
+  #isEnded = false;
+  #failure: UpstreamFailure | undefined;
+  #isReleased = false;
+  #waiting: Fill | undefined;
+
+  /** @param released told once, when the reader wants no more before the end came */
+  constructor(room: SpillRoom, released: () => void) {
+    this.#room = room;
+    this.#released = released;
+  }
+
+  /** Bytes that wait in memory. */
+  get inMemory(): number {
+    return this.#frontBytes + this.#backBytes + this.#writing;
+  }
+
+  /** Takes bytes, which are its own from now on. Never fails: the reader is told of a failure. */
+  push(bytes: Buffer): void {
+    if (this.#isReleased || this.#failure !== undefined || bytes.length === 0) return;
+    const hasBehind = this.#back.length > 0 || this.#writing > 0 || this.#written > this.#read;
+    if (!hasBehind && this.#frontBytes + bytes.length <= this.#room.memory) {
+      this.#front.push(bytes);
+      this.#frontBytes += bytes.length;
+      this.#serve();
+      return;
+    }
+    if (!this.#room.take(bytes.length)) {
+      this.fail(
+        new UpstreamFailure(
+          'broken',
+          `${this.#room.most} bytes of replies wait for slow clients, as many as may`,
+          true,
+        ),
+      );
+      return;
+    }
+    this.#back.push(bytes);
+    this.#backBytes += bytes.length;
+    if (this.#backBytes > patience * this.#room.memory) {
+      this.fail(new UpstreamFailure('broken', `files in ${this.#room.folder} take a long reply too slowly`, true));
+      return;
+    }
+    this.#write();
+  }
+
+  /** The reply is whole. */
+  end(): void {
+    this.#isEnded = true;
+    this.#serve();
+  }
+
+  /** The reply has no sound end. What came before it is not read any more. */
+  fail(failure: UpstreamFailure): void {
+    if (this.#failure !== undefined || this.#isReleased || this.#isEnded) return;
+    this.#failure = failure;
+    this.#drop();
+    this.#released();
+    this.#serve();
+  }
+
+  fill(buffer: Buffer): number | Promise<number> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (this.#frontBytes > 0) return this.#takeFront(buffer);
+    return new Promise((resolve, reject) => {
+      this.#waiting = { buffer, resolve, reject };
+      this.#serve();
+    });
+  }
+
+  release(): void {
+    if (this.#isReleased) return;
+    this.#isReleased = true;
+    this.#drop();
+    if (!this.#isEnded && this.#failure === undefined) this.#released();
+    const waiting = this.#waiting;
+    // The memory of one that is being read into is the reader's when the file is done with it.
+    if (!this.#isReading) {
+      this.#waiting = undefined;
+      waiting?.resolve(0);
+    }
+  }
+
+  #takeFront(buffer: Buffer): number {
+    let at = 0;
+    while (at < buffer.length) {
+      const piece = this.#front[0];
+      if (piece === undefined) break;
+      const room = buffer.length - at;
+      buffer.set(piece.length <= room ? piece : piece.subarray(0, room), at);
+      if (piece.length <= room) this.#front.shift();
+      else this.#front[0] = piece.subarray(room);
+      at += Math.min(piece.length, room);
+    }
+    this.#frontBytes -= at;
+    return at;
+  }
+
+  /** Gives the reader that waits what there is. */
+  #serve(): void {
+    const waiting = this.#waiting;
+    if (waiting === undefined || this.#isReading) return;
+    if (this.#failure !== undefined) {
+      this.#waiting = undefined;
+      waiting.reject(this.#failure);
+      return;
+    }
+    if (this.#frontBytes === 0 && this.#written > this.#read) {
+      this.#readFile(waiting);
+      return;
+    }
+    if (this.#frontBytes === 0 && this.#writing === 0 && this.#back.length > 0) this.#advance();
+    if (this.#frontBytes > 0) {
+      this.#waiting = undefined;
+      waiting.resolve(this.#takeFront(waiting.buffer));
+    } else if (this.#isEnded && this.#writing === 0) {
+      this.#waiting = undefined;
+      this.#drop();
+      waiting.resolve(0);
+    }
+  }
+
+  /** The file is read: what waited behind it is next. */
+  #advance(): void {
+    this.#room.giveBack(this.#backBytes);
+    this.#front.push(...this.#back);
+    this.#frontBytes = this.#backBytes;
+    this.#back = [];
+    this.#backBytes = 0;
+  }
+
+  #write(): void {
+    if (this.#writing > 0 || this.#backBytes === 0) return;
+    try {
+      this.#file ??= openNameless(this.#room.folder);
+    } catch (error) {
+      this.fail(new UpstreamFailure('broken', `a long reply cannot wait in a file: ${reasonOf(error)}`, true));
+      return;
+    }
+    const file = this.#file;
+    const pieces = this.#back;
+    const bytes = this.#backBytes;
+    this.#back = [];
+    this.#backBytes = 0;
+    this.#writing = bytes;
+    writev(file, pieces, this.#written, (error, written) => {
+      this.#writing = 0;
+      if (this.#isReleased || this.#failure !== undefined) {
+        this.#room.giveBack(bytes);
+        this.#closeFile();
+        return;
+      }
+      if (error !== null || written !== bytes) {
+        this.#room.giveBack(bytes);
+        this.fail(
+          new UpstreamFailure('broken', `a long reply cannot wait in a file: ${reasonOf(error ?? 'it is full')}`, true),
+        );
+        return;
+      }
+      this.#written += bytes;
+      this.#serve();
+      this.#write();
+    });
+  }
+
+  #readFile(waiting: Fill): void {
+    const file = this.#file;
+    if (file === undefined) return;
+    const { buffer } = waiting;
+    const length = Math.min(buffer.length, this.#written - this.#read);
+    this.#isReading = true;
+    read(file, buffer, 0, length, this.#read, (error, bytes) => {
+      this.#isReading = false;
+      this.#waiting = undefined;
+      if (this.#isReleased || this.#failure !== undefined) {
+        this.#closeFile();
+        if (this.#failure === undefined) waiting.resolve(0);
+        else waiting.reject(this.#failure);
+        return;
+      }
+      if (error !== null || bytes === 0) {
+        this.fail(
+          new UpstreamFailure(
+            'broken',
+            `a long reply cannot be read from its file: ${reasonOf(error ?? 'it is short')}`,
+            true,
+          ),
+        );
+        waiting.reject(this.#failure);
+        return;
+      }
+      this.#read += bytes;
+      this.#room.giveBack(bytes);
+      if (this.#read === this.#written && this.#writing === 0) {
+        // What comes next is written over it.
+        this.#read = 0;
+        this.#written = 0;
+      }
+      waiting.resolve(bytes);
+    });
+  }
+
+  /** Gives back memory and, when nothing is under way with it, the file. */
+  #drop(): void {
+    this.#room.giveBack(this.#backBytes + this.#written - this.#read);
+    this.#front.length = 0;
+    this.#frontBytes = 0;
+    this.#back = [];
+    this.#backBytes = 0;
+    this.#read = 0;
+    this.#written = 0;
+    this.#closeFile();
+  }
+
+  #closeFile(): void {
+    if (this.#file === undefined || this.#isReading || this.#writing > 0) return;
+    close(this.#file, () => {});
+    this.#file = undefined;
+  }
+}
+
+function openNameless(folder: string): number {
+  const path = join(folder, `.mi-httpd.${process.pid}.${randomBytes(8).toString('hex')}`);
+  const file = openSync(path, 'wx+', 0o600);
+  unlinkSync(path);
+  return file;
+}

@@ -1,0 +1,315 @@
+import { tmpdir } from 'node:os';
+import type { Log } from '../../base/log.js';
+import type { MiError } from '../../mi/errors.js';
+import { Attempt, type AttemptOwner } from './attempt.js';
+import { DatagramLane, tooLongReason } from './datagram.js';
+import { FifoLane } from './fifo.js';
+import { HttpLane } from './http.js';
+import type { Lane, LaneContext } from './lane.js';
+import { Request } from './request.js';
+import { SpillRoom } from './spool.js';
+import {
+  type HealthListener,
+  type TransportKind,
+  type TransportSetting,
+  type Upstream,
+  type UpstreamCall,
+  UpstreamFailure,
+  type UpstreamHealth,
+  type UpstreamLimits,
+  type UpstreamResult,
+} from './transport.js';
+
+/** Limits of a node unless they are given. */
+export const defaultLimits: UpstreamLimits = {
+  maxPending: 1000,
+  window: 16,
+  probeTimeout: 3000,
+  retryInterval: 2000,
+  memory: 1 << 20,
+  spill: 1 << 30,
+  spillFolder: tmpdir(),
+};
+
+/** Milliseconds between two looks at what has waited too long. */
+const lookInterval = 50;
+
+/** Attempts of one call at most: a datagram may be lost. */
+const mostAttempts = 4;
+
+/** Commands that are known to have long replies. */
+const mostLongReplies = 256;
+
+/** The order in which transports are asked for a kind of call, by what OpenSIPS does with it (docs/guide/opensips.md). */
+const preferences = {
+  small: ['udp', 'unix', 'http', 'fifo'],
+  large: ['fifo', 'http', 'udp', 'unix'],
+  asynchronous: ['udp', 'unix', 'http', 'fifo'],
+} as const satisfies Record<string, readonly TransportKind[]>;
+
+export interface UpstreamOptions {
+  readonly name: string;
+  readonly transports: readonly TransportSetting[];
+  readonly log: Log;
+  readonly limits?: Partial<UpstreamLimits>;
+}
+
+/** Opens a node. Nothing is sent before the first call or {@link Upstream.probe}. */
+export function openUpstream(options: UpstreamOptions): Upstream {
+  return new Node(options);
+}
+
+class Node implements Upstream {
+  readonly name: string;
+  readonly limits: UpstreamLimits;
+  readonly #log: Log;
+  readonly #lanes: readonly Lane[];
+  /** By the kinds of {@link preferences}. */
+  readonly #ordered: Readonly<Record<keyof typeof preferences, readonly Lane[]>>;
+  readonly #listeners = new Set<HealthListener>();
+  readonly #pending = new Set<Pending>();
+  /** Methods of which a reply was too long for a datagram. */
+  readonly #longReplies = new Set<string>();
+  #look: NodeJS.Timeout | undefined;
+  #isClosed = false;
+
+  constructor({ name, transports, log, limits }: UpstreamOptions) {
+    this.name = name;
+    this.#log = log;
+    this.limits = { ...defaultLimits, ...limits };
+    const { memory, spill, spillFolder } = this.limits;
+    const context: LaneContext = {
+      limits: this.limits,
+      room: new SpillRoom(memory, spill, spillFolder),
+      log,
+      changed: (lane) => this.#changed(lane),
+    };
+    this.#lanes = transports.map((setting) => laneOf(setting, context));
+    const ordered = (kinds: readonly TransportKind[]): readonly Lane[] =>
+      kinds.flatMap((kind) => this.#lanes.filter(({ setting }) => setting.kind === kind));
+    this.#ordered = {
+      small: ordered(preferences.small),
+      large: ordered(preferences.large),
+      asynchronous: ordered(preferences.asynchronous),
+    };
+  }
+
+  call(call: UpstreamCall): Promise<UpstreamResult> {
+    return new Promise((resolve, reject) => {
+      if (this.#isClosed) {
+        reject(new UpstreamFailure('closed', 'the server stops', false));
+        return;
+      }
+      if (call.signal?.aborted === true) {
+        reject(new UpstreamFailure('closed', 'the call was given up', false));
+        return;
+      }
+      if (this.#pending.size >= this.limits.maxPending) {
+        reject(
+          new UpstreamFailure(
+            'busy',
+            `${this.#pending.size} calls of OpenSIPS ${this.name} are pending, as many as may`,
+            false,
+          ),
+        );
+        return;
+      }
+      const pending = new Pending(this, call, new Request(call), resolve, reject);
+      this.#pending.add(pending);
+      this.#lookLater();
+      pending.begin();
+    });
+  }
+
+  health(): UpstreamHealth {
+    return {
+      name: this.name,
+      isUp: this.#lanes.some(({ isDown }) => !isDown),
+      transports: this.#lanes.map((lane) => lane.health()),
+    };
+  }
+
+  onHealth(listener: HealthListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async probe(): Promise<UpstreamHealth> {
+    await Promise.all(this.#lanes.map((lane) => lane.probe()));
+    return this.health();
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    for (const lane of this.#lanes) lane.close();
+    for (const pending of [...this.#pending]) {
+      pending.fail(new UpstreamFailure('closed', 'the server stops', false));
+    }
+    clearTimeout(this.#look);
+  }
+
+  /** Transports in the order in which a call asks them. */
+  lanesFor({ method, isLarge, isAsynchronous }: UpstreamCall): readonly Lane[] {
+    if (isAsynchronous === true) return this.#ordered.asynchronous;
+    return isLarge || this.#longReplies.has(method) ? this.#ordered.large : this.#ordered.small;
+  }
+
+  /** A reply was too long for a datagram: the next ones are asked for in another way at once. */
+  learnLongReply(method: string): void {
+    if (this.#longReplies.size < mostLongReplies) this.#longReplies.add(method);
+  }
+
+  over(pending: Pending): void {
+    this.#pending.delete(pending);
+  }
+
+  #changed(lane: Lane): void {
+    const health = lane.health();
+    const fields = { node: this.name, transport: lane.name };
+    if (health.state === 'down')
+      this.#log.warn({ ...fields, reason: health.reason }, 'a transport of OpenSIPS does not work');
+    else this.#log.info(fields, 'a transport of OpenSIPS works');
+    for (const listener of [...this.#listeners]) listener(health, this);
+  }
+
+  #lookLater(): void {
+    if (this.#look !== undefined) return;
+    this.#look = setTimeout(() => {
+      this.#look = undefined;
+      const now = performance.now();
+      for (const lane of this.#lanes) lane.expire(now);
+      if (!this.#isClosed && (this.#pending.size > 0 || this.#lanes.some((lane) => lane.isBusy))) this.#lookLater();
+    }, lookInterval);
+    this.#look.unref();
+  }
+}
+
+function laneOf(setting: TransportSetting, context: LaneContext): Lane {
+  switch (setting.kind) {
+    case 'fifo':
+      return new FifoLane(setting, context);
+    case 'http':
+      return new HttpLane(setting, context);
+    default:
+      return new DatagramLane(setting, context);
+  }
+}
+
+/** A call until it is answered, whichever transports it takes. */
+class Pending implements AttemptOwner {
+  readonly #node: Node;
+  readonly #call: UpstreamCall;
+  readonly #request: Request;
+  readonly #resolve: (result: UpstreamResult) => void;
+  readonly #reject: (error: MiError) => void;
+  readonly #expires: number;
+  readonly #abort: (() => void) | undefined;
+  #lane: Lane | undefined;
+  #attempt: Attempt | undefined;
+  #attempts = 0;
+  /** Those that failed; undefined: none. */
+  #tried: Set<Lane> | undefined;
+  #mayHaveRun = false;
+  #failure: UpstreamFailure | undefined;
+
+  constructor(
+    node: Node,
+    call: UpstreamCall,
+    request: Request,
+    resolve: (result: UpstreamResult) => void,
+    reject: (error: MiError) => void,
+  ) {
+    this.#node = node;
+    this.#call = call;
+    this.#request = request;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#expires = performance.now() + call.timeout;
+    const { signal } = call;
+    if (signal !== undefined) {
+      this.#abort = () => this.#giveUp();
+      signal.addEventListener('abort', this.#abort, { once: true });
+    }
+  }
+
+  begin(): void {
+    const lane = this.#choose();
+    if (lane === undefined) return;
+    this.#lane = lane;
+    this.#attempts += 1;
+    const patience = this.#call.isReadOnly ? lane.patience : 0;
+    this.#attempt = new Attempt(this.#call, this.#request, this.#expires, patience, this);
+    lane.add(this.#attempt);
+  }
+
+  answered(result: UpstreamResult): void {
+    this.#end();
+    this.#resolve(result);
+  }
+
+  refused(error: MiError): void {
+    this.#end();
+    this.#reject(error);
+  }
+
+  failed(failure: UpstreamFailure): void {
+    if (failure.reason === tooLongReason) this.#node.learnLongReply(this.#call.method);
+    this.#failure = failure;
+    this.#mayHaveRun ||= failure.mayHaveRun;
+    const isLate = performance.now() >= this.#expires;
+    const isRepeatable = !failure.mayHaveRun || this.#call.isReadOnly;
+    if (failure.kind === 'closed' || isLate || !isRepeatable || this.#attempts >= mostAttempts) {
+      this.fail(failure);
+      return;
+    }
+    // Of all failures only a lost datagram is worth the same way again, when no other is left.
+    if (this.#lane !== undefined) {
+      this.#tried ??= new Set();
+      this.#tried.add(this.#lane);
+    }
+    this.begin();
+  }
+
+  fail(failure: UpstreamFailure): void {
+    this.#end();
+    const { kind, reason, mayHaveRun } = failure;
+    // What was asked for again and again and only reads has done no harm.
+    const tellsRun = (mayHaveRun || this.#mayHaveRun) && !this.#call.isReadOnly;
+    this.#reject(new UpstreamFailure(kind, reason, tellsRun));
+  }
+
+  #choose(): Lane | undefined {
+    const lanes = this.#node.lanesFor(this.#call);
+    const reasons: string[] = [];
+    let down: Lane | undefined;
+    for (const lane of lanes) {
+      if (this.#tried?.has(lane) === true) continue;
+      const misfit = lane.misfit(this.#request, this.#call);
+      if (misfit === '' && !lane.isDown) return lane;
+      if (misfit === '') down ??= lane;
+      else reasons.push(`${lane.name}: ${misfit}`);
+    }
+    if (this.#failure?.kind === 'timeout') {
+      const lane = lanes.find((one) => one.patience > 0 && !one.isDown && this.#tried?.has(one) === true);
+      if (lane !== undefined) return lane;
+    }
+    if (this.#failure !== undefined) this.fail(this.#failure);
+    else if (down !== undefined) {
+      this.fail(new UpstreamFailure('down', `${down.name} does not work: ${down.reason}`, false));
+    } else
+      this.fail(
+        new UpstreamFailure('refused', `no transport takes the call: ${reasons.join('; ') || 'there is none'}`, false),
+      );
+    return undefined;
+  }
+
+  #giveUp(): void {
+    if (this.#attempt !== undefined) this.#lane?.remove(this.#attempt);
+    this.fail(new UpstreamFailure('closed', 'the call was given up', true));
+  }
+
+  #end(): void {
+    this.#node.over(this);
+    if (this.#abort !== undefined) this.#call.signal?.removeEventListener('abort', this.#abort);
+  }
+}
