@@ -82,6 +82,7 @@ export default defineConfig({
         { alias: [package_, source] },
       ),
       folder('client'),
+      folder('upstream'),
       folder('command'),
       folder('conformance'),
       folder('docs'),
