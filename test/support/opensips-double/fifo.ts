@@ -61,8 +61,8 @@ export class FifoDouble {
   /** Reads once; not again before all of it is done. */
   #read(length: number): boolean {
     const room = bufferSize - Buffer.byteLength(this.#kept, 'latin1');
-    // What does not fit behind what was kept is lost.
-    const piece = this.#buffer.toString('latin1', 0, Math.min(length, room));
+    // What does not fit behind what was kept is lost: a hole, with the end of the request behind it.
+    const piece = this.#buffer.toString('latin1', Math.max(0, length - room), length);
     const isFull = length === bufferSize;
     void this.#process
       .run(() => this.#take(piece, isFull))
@@ -109,6 +109,7 @@ export class FifoDouble {
   async #request(name: string, json: string): Promise<void> {
     const engine = this.#engine;
     if (name === '') {
+      await engine.wait(json);
       const outcome = engine.handle(json);
       if (outcome.kind === 'no-method') engine.die('MI FIFO: a request without a method');
       if (outcome.kind === 'later') engine.die('MI FIFO: an asynchronous command without a reply name');
