@@ -78,6 +78,8 @@ export type LogCode =
   | 'subscriber-unreachable'
   | 'tls-1.3-only'
   | 'tls-ciphers-unmet'
+  | 'transport-down'
+  | 'transport-up'
   | 'unauthenticated-listener'
   | 'unencrypted-login'
   | 'usrloc-parameters-unused';

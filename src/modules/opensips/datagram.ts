@@ -156,7 +156,9 @@ export class DatagramLane extends Lane {
   #receive(datagram: Buffer): void {
     const text = decode(datagram);
     if (this.setting.dialect === '2.4') {
-      for (const attempt of this.#waiting.values()) this.#settle(attempt, readLines(text));
+      // It is of the one that was sent; to settle it sends the next.
+      const [attempt] = this.#waiting.values();
+      if (attempt !== undefined) this.#settle(attempt, readLines(text));
       return;
     }
     const { id } = endOf(text);

@@ -1,5 +1,4 @@
 import { currentSecond } from '../../base/clock.js';
-import type { Log } from '../../base/log.js';
 import { Attempt } from './attempt.js';
 import { Request } from './request.js';
 import { formatTransport } from './setting.js';
@@ -16,7 +15,6 @@ import {
 export interface LaneContext {
   readonly limits: UpstreamLimits;
   readonly room: SpillRoom;
-  readonly log: Log;
   /** Told when a transport went down, or came back. */
   changed(lane: Lane): void;
 }

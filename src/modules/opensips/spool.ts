@@ -36,8 +36,8 @@ export class SpillRoom {
   }
 }
 
-/** Bytes on their way to the file, as multiples of what waits in memory, beyond which the disk counts as too slow. */
-const patience = 16;
+/** Bytes on their way to the file beyond which the disk counts as too slow. */
+const patience = 16 << 20;
 
 interface Fill {
   readonly buffer: Buffer;
@@ -103,7 +103,7 @@ export class Spool implements UpstreamStream {
     }
     this.#back.push(bytes);
     this.#backBytes += bytes.length;
-    if (this.#backBytes > patience * this.#room.memory) {
+    if (this.#backBytes > patience) {
       this.fail(new UpstreamFailure('broken', `files in ${this.#room.folder} take a long reply too slowly`, true));
       return;
     }

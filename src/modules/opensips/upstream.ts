@@ -1,5 +1,5 @@
 import { tmpdir } from 'node:os';
-import type { Log } from '../../base/log.js';
+import type { CodedLog } from '../../base/log.js';
 import type { MiError } from '../../mi/errors.js';
 import { Attempt, type AttemptOwner } from './attempt.js';
 import { DatagramLane, tooLongReason } from './datagram.js';
@@ -50,7 +50,7 @@ const preferences = {
 export interface UpstreamOptions {
   readonly name: string;
   readonly transports: readonly TransportSetting[];
-  readonly log: Log;
+  readonly log: CodedLog;
   readonly limits?: Partial<UpstreamLimits>;
 }
 
@@ -62,7 +62,7 @@ export function openUpstream(options: UpstreamOptions): Upstream {
 class Node implements Upstream {
   readonly name: string;
   readonly limits: UpstreamLimits;
-  readonly #log: Log;
+  readonly #log: CodedLog;
   readonly #lanes: readonly Lane[];
   /** By the kinds of {@link preferences}. */
   readonly #ordered: Readonly<Record<keyof typeof preferences, readonly Lane[]>>;
@@ -81,7 +81,6 @@ class Node implements Upstream {
     const context: LaneContext = {
       limits: this.limits,
       room: new SpillRoom(memory, spill, spillFolder),
-      log,
       changed: (lane) => this.#changed(lane),
     };
     this.#lanes = transports.map((setting) => laneOf(setting, context));
@@ -165,10 +164,13 @@ class Node implements Upstream {
 
   #changed(lane: Lane): void {
     const health = lane.health();
-    const fields = { node: this.name, transport: lane.name };
-    if (health.state === 'down')
-      this.#log.warn({ ...fields, reason: health.reason }, 'a transport of OpenSIPS does not work');
-    else this.#log.info(fields, 'a transport of OpenSIPS works');
+    const where = { node: this.name, transport: lane.name };
+    if (health.state === 'down') {
+      this.#log.warn(
+        { code: 'transport-down', ...where, reason: health.reason },
+        `OpenSIPS ${this.name} is not reached by ${lane.name}: ${health.reason}`,
+      );
+    } else this.#log.info({ code: 'transport-up', ...where }, `OpenSIPS ${this.name} is reached by ${lane.name}`);
     for (const listener of [...this.#listeners]) listener(health, this);
   }
 

@@ -85,7 +85,7 @@ export class DatagramDouble {
     await engine.wait(text);
     const outcome = engine.handle(text);
     const print_ = (reply: object): void => {
-      const bytes = Buffer.from(print(reply));
+      const bytes = Buffer.from(print(reply), engine.encoding);
       answer(bytes.length > longestReply ? Buffer.from('500 Internal error') : bytes);
     };
     switch (outcome.kind) {

@@ -21,6 +21,8 @@ export class Engine {
   readonly log: string[] = [];
   /** Commands that are kept waiting, by name: what they wait for. */
   readonly holds = new Map<string, Promise<unknown>>();
+  /** Bytes of the texts that it prints: SIP data may be of any. */
+  encoding: 'utf8' | 'latin1' = 'utf8';
   /** When answers of asynchronous commands come. */
   later: () => Promise<unknown> = async () => {};
   #died: string | undefined;

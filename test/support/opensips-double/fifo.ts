@@ -185,7 +185,7 @@ export class FifoDouble {
 
   /** Writes in pieces, and waits for a slow reader as long as it takes. */
   async #write(fd: number, text: string): Promise<void> {
-    const bytes = Buffer.from(text);
+    const bytes = Buffer.from(text, this.#engine.encoding);
     for (let at = 0; at < bytes.length && !this.#isClosed; ) {
       try {
         at += writeSync(fd, bytes, at, Math.min(bufferSize, bytes.length - at));

@@ -125,7 +125,7 @@ export class HttpDouble {
       // An asynchronous command keeps the whole process.
       const text = print(await outcome.reply);
       if (Buffer.byteLength(text) > this.bufferSize) sendEndless(socket, '500 Internal Server Error');
-      else send(socket, '200 OK', text);
+      else send(socket, '200 OK', text, '', this.#engine.encoding);
     }
   }
 
@@ -147,11 +147,12 @@ export class HttpDouble {
   }
 }
 
-function send(socket: Socket, status: string, body: string, fields = ''): void {
+function send(socket: Socket, status: string, body: string, fields = '', encoding: BufferEncoding = 'utf8'): void {
   const type = body.startsWith('<') ? 'text/html' : 'application/json';
   socket.write(
-    `HTTP/1.1 ${status}\r\nContent-Type: ${type}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n${fields}` +
+    `HTTP/1.1 ${status}\r\nContent-Type: ${type}\r\nContent-Length: ${Buffer.byteLength(body, encoding)}\r\n${fields}` +
       `Date: Mon, 03 Mar 2025 09:00:00 GMT\r\n\r\n${body}`,
+    encoding,
   );
 }
 

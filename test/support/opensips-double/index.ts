@@ -100,6 +100,11 @@ export class OpensipsDouble {
     return go;
   }
 
+  /** Texts are printed in Latin-1 from now on, as SIP data may be. */
+  printsLatin1(): void {
+    this.#engine.encoding = 'latin1';
+  }
+
   /** Answers of asynchronous commands come when this settles. */
   set later(wait: () => Promise<unknown>) {
     this.#engine.later = wait;

@@ -1,0 +1,69 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { OpensipsDouble } from '../support/opensips-double/index.js';
+import { answer, changing, node, reading } from '../support/upstream.js';
+
+const open: { close(): Promise<void> }[] = [];
+
+afterEach(async () => {
+  for (const one of open.splice(0).reverse()) await one.close();
+});
+
+describe('OpenSIPS 2.4', () => {
+  test.for(['fifo', 'udp', 'unix', 'http'] as const)('answers by %s', async (kind) => {
+    const double = await OpensipsDouble.start({ version: '2.4' });
+    open.push(double);
+    double.state.addContacts(3);
+    const upstream = node([double.transports[kind]]);
+    open.push(upstream);
+    expect(await answer(upstream, reading('version'))).toEqual({
+      Server: expect.stringContaining('OpenSIPS (2.4.'),
+    });
+    expect(await answer(upstream, reading('ul_show_contact', { params: ['location', 'user000001'] }))).toMatchObject({
+      AOR: 'user000001',
+    });
+    expect(await answer(upstream, changing('ul_rm', ['location', 'user000001']))).toBe('OK');
+    expect(double.state.contacts).toHaveLength(2);
+    await expect(upstream.call(changing('ul_rm', ['location', 'user000001']))).rejects.toMatchObject({
+      code: 404,
+      message: 'AOR not found',
+    });
+    await expect(upstream.call(reading('no_such_command'))).rejects.toMatchObject({ code: 500 });
+    for (const params of [{ table_name: 'location', aor: 'x' }, ['location', ''], ['location', ['a']], ['a', null]]) {
+      await expect(upstream.call(changing('ul_rm', params)), JSON.stringify(params)).rejects.toMatchObject({
+        kind: 'refused',
+        mayHaveRun: false,
+      });
+    }
+    const odd = kind === 'http' ? 'a,b' : 'a\n:kill:';
+    await expect(upstream.call(changing('ul_rm', ['location', odd]))).rejects.toMatchObject({ kind: 'refused' });
+    if (kind !== 'http') {
+      for (const method of ['a:b', 'a\n', ':ps']) {
+        await expect(upstream.call(reading(method)), method).rejects.toMatchObject({ kind: 'refused' });
+      }
+    }
+    expect(double.ran.filter((method) => method === 'ul_rm')).toHaveLength(2);
+    // Three at once: replies have no id.
+    const [version, ps, shown] = await Promise.all([
+      answer(upstream, reading('version')),
+      answer(upstream, reading('ps')),
+      answer(upstream, reading('ul_show_contact', { params: ['location', 'user000000'] })),
+    ]);
+    expect(version).toHaveProperty('Server');
+    expect(JSON.stringify(ps)).toContain('attendant');
+    expect(shown).toMatchObject({ AOR: 'user000000' });
+  });
+
+  test('a late reply is not taken for the next one', async () => {
+    const double = await OpensipsDouble.start({ version: '2.4' });
+    open.push(double);
+    const upstream = node([double.transports.udp]);
+    open.push(upstream);
+    const go = double.hold('uptime');
+    await expect(upstream.call(changing('uptime', undefined, { timeout: 100 }))).rejects.toMatchObject({
+      kind: 'timeout',
+    });
+    go();
+    expect(await answer(upstream, reading('version'))).toHaveProperty('Server');
+    expect(await answer(upstream, reading('ps'))).toHaveProperty('Process');
+  });
+});
