@@ -113,6 +113,14 @@ export function readSmallFile(file: string, most: number): SmallFile {
   }
 }
 
+/** Says who else may write to a file of such permissions, and the argument of chmod that ends it; undefined: its owner alone. */
+export function othersWrite(mode: number): { readonly who: string; readonly remedy: string } | undefined {
+  if ((mode & 0o022) === 0) return undefined;
+  return (mode & 0o002) === 0
+    ? { who: 'its group', remedy: 'g-w' }
+    : { who: 'everybody on this machine', remedy: 'go-w' };
+}
+
 /** One way to write where a file is, or would be made: links are followed as far as there are any. */
 export function realPath(file: string): string {
   const path = resolve(file);

@@ -151,7 +151,9 @@ export interface Exchange {
 export interface Caller {
   /** Name of the user or token; `-` where nobody has to log in. */
   readonly name: string;
-  readonly method: 'none' | 'basic' | 'bearer';
+  readonly method: 'none' | 'basic' | 'bearer' | 'certificate';
   /** The permission of the caller: a word that only the handlers of roots understand. */
   readonly grant: string;
+  /** The user of the client's certificate, beside which this one has logged in; undefined without both. */
+  readonly certificate?: string | undefined;
 }

@@ -217,6 +217,7 @@ test('an accepts that fails while a login is verified is told behind it, and the
   const access: Access = {
     needsLogin: true,
     excludes: () => false,
+    certificateRefused: () => {},
     check: ({ authorization }) =>
       authorization === 'later' ? new Promise((resolve) => void logins.push(resolve)) : callerOf(authorization),
   };

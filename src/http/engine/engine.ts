@@ -7,6 +7,8 @@ export interface Engine {
   readonly version: string;
   /** True when it is the HTTP server of Node.js itself. */
   readonly isOfNode: boolean;
+  /** True when it can ask clients for certificates. */
+  readonly asksForCertificates: boolean;
   /** Bytes of a body of unknown length that are best sent in one turn of the event loop. */
   readonly chunkSize: number;
   /** Tells in one line that it was loaded in a wrong way, and the remedy; undefined when all is well. */
@@ -15,9 +17,10 @@ export interface Engine {
   open(handlers: EngineHandlers): App;
   /**
    * An app with TLS that begins with this certificate.
+   * @param clients given where clients are asked for certificates, which not every engine can
    * @throws Error in one line when the engine cannot change certificates
    */
-  openSecure(handlers: EngineHandlers, certificate: LoadedCertificate): SecureApp;
+  openSecure(handlers: EngineHandlers, certificate: LoadedCertificate, clients?: ClientTrust): SecureApp;
   /** @returns undefined when the engine does not take the files; it does not say why */
   loadCertificate(files: CertificateFiles): LoadedCertificate | undefined;
 }
@@ -31,6 +34,16 @@ export interface CertificateFiles {
   readonly passphrase: string | undefined;
   /** Suites of TLS 1.2, as OpenSSL lists them. */
   readonly ciphers: string;
+}
+
+/** Whose certificates of clients are taken. */
+export interface ClientTrust {
+  /** Certificates of CAs in PEM, one or more. */
+  readonly authorities: readonly string[];
+  /** Lists of revoked certificates in PEM; undefined: none is looked at. */
+  readonly revoked: readonly string[] | undefined;
+  /** True when a client without a certificate gets no connection. */
+  readonly isRequired: boolean;
 }
 
 /** A certificate that the engine has read; used once. */
@@ -48,6 +61,12 @@ export interface EngineHandlers {
   opened(connection: Connection): void;
   /** @param hadReply true when it had a reply, as far as the engine tells: see {@link Connection.tellsEveryReply} */
   closed(hadReply: boolean): void;
+  /**
+   * A client has no connection because of its certificate.
+   * @param address '' where it is not known
+   * @param reason one clause
+   */
+  certificateRefused(address: string, reason: string): void;
   /** Makes the reply to what is no request, or none that can be served; the connection closes behind it. */
   refusal(status: number, reason: string, wantsJson: boolean): RefusalReply;
 }
@@ -102,6 +121,11 @@ export interface App {
 export interface SecureApp extends App {
   /** Serves new connections with this certificate; those that are open go on with the one they began with. */
   replace(certificate: LoadedCertificate): void;
+  /**
+   * Takes certificates of clients by this from now on. Connections that came by the former one end: at once, or behind the
+   * replies that are on their way.
+   */
+  trust(clients: ClientTrust): void;
 }
 
 export interface ListenSocket {
@@ -159,6 +183,11 @@ export interface EngineResponse {
   awaitBody(): void;
   /** The address of the other end, '' where it is not known. */
   readonly remoteAddress: string;
+  /**
+   * The certificate of the client in DER, found to be valid when the connection was made; undefined without one. Within a
+   * connection it is the same object.
+   */
+  readonly certificate: Uint8Array | undefined;
   /** The same as {@link Connection.tellsEveryReply}. */
   readonly tellsEveryReply: boolean;
   /** The same as {@link Engine.chunkSize}. */

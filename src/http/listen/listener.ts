@@ -117,6 +117,7 @@ const noHandlers: EngineHandlers = {
   receiver: () => ({ request: () => {}, bodyPiece: () => {}, tooMany: () => {}, gone: () => {} }),
   opened: () => {},
   closed: () => {},
+  certificateRefused: () => {},
   refusal: () => ({ statusLine: '503 Service Unavailable', headers: [], body: '' }),
 };
 

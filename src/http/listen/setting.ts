@@ -33,6 +33,12 @@ const optionDeclarations: Readonly<Record<string, OptionDeclaration>> = {
   key: { kinds: ['https'] },
   passphrase_file: { kinds: ['https'] },
   ciphers: { kinds: ['https'], check: ciphersProblem },
+  client_ca: { kinds: ['https'] },
+  client_cert: {
+    kinds: ['https'],
+    check: (text) => (text === 'require' || text === 'optional' ? undefined : 'give require or optional'),
+  },
+  client_crl: { kinds: ['https'] },
   mode: {
     kinds: ['unix'],
     check: (mode) => (/^0?[0-7]{3}$/.test(mode) ? undefined : 'give three octal digits, such as 0660'),
@@ -130,6 +136,10 @@ function parseOptions(kind: ListenSetting['kind'], texts: readonly string[]): Re
     const problem = declared.check?.(value);
     if (problem !== undefined) throw new RangeError(`option ${name} is ${JSON.stringify(value)}: ${problem}`);
     options.set(name, value);
+  }
+  const lone = ['client_cert', 'client_crl'].find((name) => options.has(name));
+  if (lone !== undefined && !options.has('client_ca')) {
+    throw new RangeError(`option ${lone} is given without client_ca: name the file of the CA that signs clients`);
   }
   return options;
 }

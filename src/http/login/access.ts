@@ -4,12 +4,15 @@ import { shorten } from '../../base/text.js';
 import type { Caller, ReplyHeaders } from '../exchange.js';
 import { type Account, type Accounts, BusyError } from './accounts.js';
 import type { BackOff } from './back-off.js';
+import { type ClientCertificate, readClientCertificate } from './client-certificate.js';
 import { type BasicCredentials, readBasic, readBearer } from './secrets.js';
 
 /** A request, as far as its access depends on it; read from the engine only when it is asked for. */
 export interface ArrivingRequest {
   /** Value of the header Authorization, '' when absent. */
   readonly authorization: string;
+  /** The certificate of the client in DER, found to be valid when it connected; undefined without one. */
+  readonly certificate: Uint8Array | undefined;
   /** Where it comes from, see `originOf`: an address, `local` or `unknown`. */
   readonly origin: string;
   /** Path without the query, as received. */
@@ -31,6 +34,8 @@ export class Denial {
 export interface Access {
   /** True when everybody has to log in. */
   readonly needsLogin: boolean;
+  /** A client got no connection because of its certificate, for that reason; its address is as the engine gives it. */
+  certificateRefused(origin: string, reason: string): void;
   /** Tells whether nothing that comes from there is let in. */
   excludes(origin: string): boolean;
   /** Answers later only where a password has to be verified. A promise never rejects. */
@@ -43,8 +48,12 @@ export interface ListenerAccessOptions {
   readonly allowed?: AddressList | undefined;
   /** The accounts as of now; undefined where no login is needed. */
   readonly accounts?: (() => Accounts) | undefined;
-  /** The grant of a caller here, given that of its account; undefined of callers that need not log in. */
-  readonly grantOf: (accountGrant: string | undefined) => string;
+  /** The grant of a caller here, given those of its accounts: none of callers that need not log in. */
+  readonly grantOf: (accountGrants: readonly string[]) => string;
+  /** How this listener is called. */
+  readonly name: string;
+  /** True where clients are asked for certificates. */
+  readonly asksForCertificates: boolean;
   readonly realm: string;
   /** Shared by the listeners of a server. */
   readonly backOff: BackOff;
@@ -64,15 +73,18 @@ export class ListenerAccess implements Access {
   readonly #anonymous: Caller;
   readonly #challenge: Denial;
   readonly #callers = new WeakMap<Account, Caller>();
+  /** Of connections, by the object that each has. */
+  readonly #certificates = new WeakMap<Uint8Array, ClientCertificate>();
   /** Logins that are being verified: a client that opens several connections at once is verified once. */
   readonly #running = new Map<string, Promise<Caller | Denial>>();
 
   constructor(options: ListenerAccessOptions) {
     this.#options = options;
-    this.#anonymous = { name: '-', method: 'none', grant: options.grantOf(undefined) };
+    this.#anonymous = { name: '-', method: 'none', grant: options.grantOf([]) };
     const realm = options.realm.replace(/["\\]/g, '\\$&');
     // The same for a missing, malformed or wrong credential and for an unknown user.
-    this.#challenge = new Denial(401, 'log in with a name and its password, or with a token', {
+    const login = 'log in with a name and its password, or with a token';
+    this.#challenge = new Denial(401, options.asksForCertificates ? `show a certificate, or ${login}` : login, {
       'WWW-Authenticate': `Basic realm="${realm}", charset="UTF-8"`,
     });
   }
@@ -86,15 +98,41 @@ export class ListenerAccess implements Access {
   }
 
   check(request: ArrivingRequest): Caller | Denial | Promise<Caller | Denial> {
-    const { allowed, accounts } = this.#options;
+    const { allowed, accounts, asksForCertificates } = this.#options;
     if (allowed !== undefined) {
       const { origin } = request;
       if (this.excludes(origin)) return this.#refuseAddress(origin);
     }
+    const shown = asksForCertificates ? this.#shownBy(request) : undefined;
+    // It was valid when the connection began.
+    if (shown !== undefined && shown.expiresAt <= Date.now()) {
+      return this.#refuseCertificate(request, shown, 'has expired');
+    }
     if (accounts === undefined) return this.#anonymous;
+    const now = accounts();
+    if (shown === undefined || !now.knowsCertificates) return this.#checkLogin(request, now);
+    const [owner, ...others] = now.byCertificate(shown);
+    if (owner === undefined) return this.#refuseCertificate(request, shown, 'is of no user');
+    if (others.length > 0) {
+      const names = [owner, ...others].map(({ name }) => name).join(' and ');
+      return this.#refuseCertificate(
+        request,
+        shown,
+        `bears the names of several users, ${names}`,
+        'is of several users',
+      );
+    }
+    if (request.authorization === '') return this.#callerOf(owner, 'certificate');
+    // What is sent beside a certificate is verified as ever, and never gives more than the certificate does.
+    const checked = this.#checkLogin(request, now);
+    return checked instanceof Promise
+      ? checked.then((login) => this.#callerOfBoth(owner, login))
+      : this.#callerOfBoth(owner, checked);
+  }
+
+  #checkLogin(request: ArrivingRequest, now: Accounts): Caller | Denial | Promise<Caller | Denial> {
     const { authorization } = request;
     if (authorization === '') return this.#challenge;
-    const now = accounts();
     const token = readBearer(authorization);
     const owner = token === undefined ? undefined : now.byToken(token);
     if (owner !== undefined) return this.#callerOf(owner, 'bearer');
@@ -147,10 +185,50 @@ export class ListenerAccess implements Access {
   #callerOf(account: Account, method: Caller['method']): Caller {
     let caller = this.#callers.get(account);
     if (caller === undefined) {
-      caller = { name: account.name, method, grant: this.#options.grantOf(account.grant) };
+      caller = { name: account.name, method, grant: this.#options.grantOf([account.grant]) };
       this.#callers.set(account, caller);
     }
     return caller;
+  }
+
+  /** A login, with no more than a certificate lets its client do. */
+  #callerOfBoth({ name, grant }: Account, login: Caller | Denial): Caller | Denial {
+    if (login instanceof Denial) return login;
+    return { ...login, grant: this.#options.grantOf([login.grant, grant]), certificate: name };
+  }
+
+  #shownBy({ certificate }: ArrivingRequest): ClientCertificate | undefined {
+    if (certificate === undefined) return undefined;
+    let known = this.#certificates.get(certificate);
+    if (known === undefined) {
+      known = readClientCertificate(certificate);
+      this.#certificates.set(certificate, known);
+    }
+    return known;
+  }
+
+  certificateRefused(origin: string, reason: string): void {
+    const { failed, log, name } = this.#options;
+    failed();
+    log.warn(
+      { code: 'client-certificate-refused', address: origin, listener: name },
+      `certificate of a client from ${shownOrigin(origin)} refused by ${name}: ${reason}`,
+    );
+  }
+
+  #refuseCertificate(
+    { origin, path }: ArrivingRequest,
+    { subject, fingerprint }: ClientCertificate,
+    problem: string,
+    told = problem,
+  ): Denial {
+    const { failed, log } = this.#options;
+    failed();
+    log.warn(
+      { code: 'client-certificate-denied', address: origin, path: shorten(path, shownPath), subject, fingerprint },
+      `the certificate of a client from ${shownOrigin(origin)} ${problem}: ${subject}, sha256=${fingerprint}`,
+    );
+    return new Denial(403, `the certificate of this client ${told}`);
   }
 
   #refuseAddress(origin: string): Denial {

@@ -1,8 +1,9 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { LogCode } from '../../base/codes.js';
-import { readSmallFile } from '../../base/files.js';
+import { othersWrite, readSmallFile } from '../../base/files.js';
 import { Recent } from '../../base/recent.js';
 import { reasonOf, shorten } from '../../base/text.js';
+import type { ClientCertificate } from './client-certificate.js';
 import {
   type BasicCredentials,
   canonicalSecret,
@@ -24,12 +25,14 @@ const atOnce = 2;
 const maxWaiting = 16;
 
 /** The accounts of a server at one time. */
-interface AccountSettings {
+export interface AccountSettings {
   /** The account whose password stands in the configuration. */
   readonly single?: AccountLine<string> | undefined;
   readonly users: readonly AccountLine<PasswordHash>[];
   /** Each with the digest of its token. */
   readonly tokens: readonly AccountLine<string>[];
+  /** Each with what tells its certificates, see `parseIdentity`; undefined: certificates tell no user. */
+  readonly clients?: readonly AccountLine<string>[] | undefined;
 }
 
 /** Everybody who may log in, and the proofs. Another object after the files have changed: then nobody is remembered. */
@@ -40,10 +43,11 @@ export class Accounts {
   readonly #users: ReadonlyMap<string, AccountLine<PasswordHash>>;
   readonly #tokens: ReadonlyMap<string, Account>;
   readonly #nobody: PasswordHash;
+  readonly #clients: ReadonlyMap<string, Account> | undefined;
 
   /** @param turns shared by all accounts of a server, old ones too */
   constructor(
-    { single, users, tokens }: AccountSettings,
+    { single, users, tokens, clients }: AccountSettings,
     readonly turns: Turns = new Turns(atOnce, maxWaiting),
   ) {
     this.#single =
@@ -56,6 +60,7 @@ export class Accounts {
           };
     this.#users = new Map(users.map((user) => [user.name, user]));
     this.#tokens = new Map(tokens.map(({ name, grant, secret }) => [secret, { name, grant }]));
+    this.#clients = clients && new Map(clients.map(({ name, grant, secret }) => [secret, { name, grant }]));
     const costs = users.map(({ secret }) => secret).sort((a, b) => b.n * b.r * b.p - a.n * a.r * a.p);
     this.#nobody = hashOfNobody(costs[0]);
   }
@@ -87,6 +92,17 @@ export class Accounts {
 
   byToken(token: string): Account | undefined {
     return this.#tokens.get(digestToken(token));
+  }
+
+  /** True where a certificate says which user its client is. */
+  get knowsCertificates(): boolean {
+    return this.#clients !== undefined;
+  }
+
+  /** The users that a certificate is one of; more than one where it bears the names of several. */
+  byCertificate({ identities }: ClientCertificate): readonly Account[] {
+    const found = identities.map((identity) => this.#clients?.get(identity)).filter((account) => account !== undefined);
+    return [...new Set(found)];
   }
 
   #digest(text: string): Buffer {
@@ -148,14 +164,26 @@ export interface AccountLine<Secret> {
   readonly secret: Secret;
 }
 
+/** What a line of each sort has, and how one comes into the file. */
+const sorts = {
+  user: { line: 'name:level:hash; make it with mi-httpd passwd', remedy: 'add one with mi-httpd passwd NAME' },
+  token: { line: 'name:level:hash; make it with mi-httpd token', remedy: 'add one with mi-httpd token NAME' },
+  'client user': {
+    line: 'name:level:cn=NAME, or subject=, dns=, email=, uri= or sha256=',
+    remedy: 'add one such as alice:read:cn=alice',
+  },
+} as const;
+
 /** How a file of accounts is read. */
 export interface AccountFileOptions<Secret> {
-  /** The sort of the lines: `user`, `token`. */
-  readonly what: string;
+  /** The sort of the lines. */
+  readonly what: keyof typeof sorts;
   /** Words that may stand between name and secret. */
   readonly grants: readonly string[];
   /** @throws RangeError telling what is wrong, without the secret */
   readonly parseSecret: (text: string) => Secret;
+  /** True where secrets may have colons, and no two accounts may have the same. */
+  readonly isIdentity?: boolean;
   /** Told of what is dangerous, but works. */
   readonly warn: (code: LogCode, text: string) => void;
 }
@@ -172,18 +200,18 @@ export const accountName = /^[\x21-\x39\x3b-\x7e]{1,128}$/;
  */
 export function readAccountFile<Secret>(
   file: string,
-  { what, grants, parseSecret, warn }: AccountFileOptions<Secret>,
+  { what, grants, parseSecret, isIdentity = false, warn }: AccountFileOptions<Secret>,
 ): readonly AccountLine<Secret>[] {
+  const { line: form, remedy } = sorts[what];
   const text = readWarning(file, what, warn);
   const accounts = new Map<string, AccountLine<Secret>>();
+  const owners = new Map<Secret, string>();
   for (const [index, raw] of text.split('\n').entries()) {
     const line = raw.trim();
     if (line === '' || line.startsWith('#')) continue;
     const at = `${file}:${index + 1}`;
-    const [name = '', grant = '', secret, ...rest] = line.split(':');
-    if (secret === undefined || rest.length > 0) {
-      throw new Error(`${at}: a ${what} is a line name:level:hash; make it with mi-httpd ${commandOf[what] ?? what}`);
-    }
+    const [name = '', grant = '', ...rest] = line.split(':');
+    if (rest.length === 0 || (rest.length > 1 && !isIdentity)) throw new Error(`${at}: a ${what} is a line ${form}`);
     if (!accountName.test(name)) {
       throw new Error(`${at}: the name is empty, longer than 128 characters, or has blanks or other than ASCII in it`);
     }
@@ -193,14 +221,20 @@ export function readAccountFile<Secret>(
       );
     }
     if (accounts.has(name)) throw new Error(`${at}: ${what} "${name}" is there twice; remove one of the lines`);
+    let secret: Secret;
     try {
-      accounts.set(name, { name, grant, secret: parseSecret(secret) });
+      secret = parseSecret(rest.join(':'));
     } catch (error) {
       throw new Error(`${at}: ${what} "${name}": ${reasonOf(error)}`);
     }
+    const other = isIdentity ? owners.get(secret) : undefined;
+    if (other !== undefined) {
+      throw new Error(`${at}: ${what} "${name}" has the certificates of "${other}"; remove one of the lines`);
+    }
+    owners.set(secret, name);
+    accounts.set(name, { name, grant, secret });
   }
-  if (accounts.size === 0)
-    throw new Error(`the file of ${what}s ${file} has none; add one with mi-httpd ${commandOf[what] ?? what} NAME`);
+  if (accounts.size === 0) throw new Error(`the file of ${what}s ${file} has none; ${remedy}`);
   return [...accounts.values()];
 }
 
@@ -216,13 +250,12 @@ export function readPasswordFile(file: string, warn: (code: LogCode, text: strin
   return line;
 }
 
-const commandOf: Readonly<Record<string, string>> = { user: 'passwd', token: 'token' };
-
 function readWarning(file: string, what: string, warn: (code: LogCode, text: string) => void): string {
   try {
     const { text, mode } = readSmallFile(file, largest);
-    if ((mode & 0o022) !== 0) {
-      const [who, remedy] = (mode & 0o002) === 0 ? ['its group', 'g-w'] : ['everybody on this machine', 'go-w'];
+    const others = othersWrite(mode);
+    if (others !== undefined) {
+      const { who, remedy } = others;
       warn(
         'secrets-writable',
         `the file of ${what}s ${file} is writable by ${who}, who could let themselves in; run chmod ${remedy} ${file}`,

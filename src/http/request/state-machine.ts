@@ -109,7 +109,9 @@ export class Exchanges {
   }
 
   /** Takes the requests of a listener. */
-  handlersFor(listener: ListenerOptions): Pick<EngineHandlers, 'posts' | 'receiver' | 'refusal'> {
+  handlersFor(
+    listener: ListenerOptions,
+  ): Pick<EngineHandlers, 'posts' | 'receiver' | 'refusal' | 'certificateRefused'> {
     const { roots, stayEncrypted } = this.settings;
     const replyHead = new ReplyHead(listener.setting.kind === 'https' ? stayEncrypted : 0);
     const { compression: given } = this.settings;
@@ -122,6 +124,7 @@ export class Exchanges {
       }),
       receiver: (response) => new HttpExchange(this, listener, { replyHead, compression }, response),
       refusal: (status, reason, wantsJson) => this.#refusal(replyHead, status, reason, wantsJson),
+      certificateRefused: (address, reason) => listener.access?.certificateRefused(originOf(false, address), reason),
     };
   }
 
@@ -260,6 +263,11 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
 
   get origin(): string {
     return originOf(this.isUnix, this.isUnix ? '' : this.remoteAddress);
+  }
+
+  /** That of the client, for its access. */
+  get certificate(): Uint8Array | undefined {
+    return this.#response.certificate;
   }
 
   get finished(): boolean {
@@ -979,10 +987,10 @@ function quoteType(mediaType: string): string {
 /** A request as its access is decided on. One object serves all requests: it is only valid until the next. */
 class Arrival implements ArrivingRequest {
   path = '';
-  #exchange: { readonly origin: string } = { origin: '' };
+  #exchange: Pick<ArrivingRequest, 'origin' | 'certificate'> = { origin: '', certificate: undefined };
   #request: Pick<EngineRequest, 'getHeader'> = { getHeader: () => '' };
 
-  of(exchange: { readonly origin: string }, request: EngineRequest, path: string): this {
+  of(exchange: Pick<ArrivingRequest, 'origin' | 'certificate'>, request: EngineRequest, path: string): this {
     this.#exchange = exchange;
     this.#request = request;
     this.path = path;
@@ -995,5 +1003,9 @@ class Arrival implements ArrivingRequest {
 
   get origin(): string {
     return this.#exchange.origin;
+  }
+
+  get certificate(): Uint8Array | undefined {
+    return this.#exchange.certificate;
   }
 }

@@ -1,8 +1,8 @@
 import { createHash, createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import type { LogCode } from '../../base/codes.js';
-import { readSmallFile } from '../../base/files.js';
 import type { Notice } from '../../base/log.js';
-import { reasonOf } from '../../base/text.js';
+import type { ClientTrustSetting } from './client-trust.js';
+import { otherForm, readPemFile } from './pem-file.js';
 import type { CipherList } from './suites.js';
 
 /** The certificate of a listener, and what it may be served with. */
@@ -15,6 +15,8 @@ export interface TlsSetting {
   readonly passphraseFile?: string | undefined;
   /** A GnuTLS priority string, or a list of suites as OpenSSL has it. */
   readonly ciphers: string;
+  /** Undefined where clients are not asked for certificates. */
+  readonly clients?: ClientTrustSetting | undefined;
 }
 
 /** A certificate with its key, found to be good. The key itself is not kept. */
@@ -103,14 +105,6 @@ function readChain(file: string, text: string): [X509Certificate, ...X509Certifi
     ? ' but a private key: are certificate and key swapped?'
     : otherForm(text);
   throw new Error(`certificate ${file}: there is no certificate in PEM format in it${hint}`);
-}
-
-/** Other forms of a file: text of Windows, or the binary form. */
-function otherForm(text: string): string {
-  if (/^\0?-\0-|^\ufffd\ufffd-?\0/.test(text)) return ', but UTF-16: save it as UTF-8';
-  return text.startsWith('0') && text.charCodeAt(1) === 0xfffd
-    ? ', but DER, it seems: turn it into PEM with openssl'
-    : '';
 }
 
 function readKey(
@@ -241,29 +235,4 @@ function encryptionOf(text: string): string | undefined {
   // How it is encrypted stands before the encrypted octets, which might hold anything.
   const head = Buffer.from(body, 'base64').subarray(0, 160).toString('hex');
   return encryptions.find(([der]) => head.includes(der))?.[1];
-}
-
-/** Far more than any chain of certificates has; what is larger is something else. */
-const largest = 1 << 20;
-
-/** A file with something of TLS in it. */
-interface PemFile {
-  readonly text: string;
-  /** True when users that are neither the owner nor in the group of the file can read it. */
-  readonly isPublic: boolean;
-}
-
-/**
- * Reads a file of at most 1 MiB.
- *
- * @param what what it is to hold: `certificate`
- * @throws Error in one line that names the file and says why it cannot be read
- */
-function readPemFile(what: string, file: string): PemFile {
-  try {
-    const { text, mode } = readSmallFile(file, largest);
-    return { text, isPublic: (mode & 0o004) !== 0 };
-  } catch (error) {
-    throw new Error(`${what} ${file}: ${reasonOf(error)}`);
-  }
 }

@@ -1,10 +1,10 @@
-import { type FSWatcher, lstatSync, readlinkSync, watch } from 'node:fs';
-import { basename, join, parse, resolve, sep } from 'node:path';
+import { FileWatch } from '../../base/file-watch.js';
 import type { CodedLog } from '../../base/log.js';
 import { reasonOf } from '../../base/text.js';
 import type { CertificateFiles, Engine, EngineHandlers, LoadedCertificate, SecureApp } from '../engine/engine.js';
 import { type Certificate, daysLeft, readCertificate, type TlsSetting } from './certificate.js';
 import { readCiphers } from './ciphers.js';
+import { type ReadTrust, readClientTrust } from './client-trust.js';
 import { type CipherList, engineList } from './suites.js';
 
 /** How often the files are read anew when they change while they are read. */
@@ -24,6 +24,8 @@ export class CertifiedListener {
   readonly #ciphers: CipherList;
   readonly #log: CodedLog;
   #certificate: Certificate;
+  /** Undefined where clients are not asked for certificates. */
+  #trust: ReadTrust | undefined;
 
   /** @throws Error in one line that says what is wrong with certificate, key or ciphers */
   constructor(engine: Engine, setting: TlsSetting, handlers: EngineHandlers, log: CodedLog) {
@@ -31,8 +33,15 @@ export class CertifiedListener {
     this.#setting = setting;
     this.#ciphers = readCiphers(setting.ciphers);
     this.#log = log;
+    if (setting.clients !== undefined && !engine.asksForCertificates) {
+      throw new Error(
+        `client_ca asks clients for certificates, which the engine ${engine.name} cannot: let Node.js serve this listener, ` +
+          'add ;engine=node',
+      );
+    }
+    this.#trust = this.#readTrust();
     const { certificate, loaded } = this.#read();
-    this.app = engine.openSecure(handlers, loaded);
+    this.app = engine.openSecure(handlers, loaded, this.#trust?.trust);
     this.#certificate = certificate;
   }
 
@@ -53,6 +62,29 @@ export class CertifiedListener {
     this.app.replace(read.loaded);
     this.#certificate = read.certificate;
     return true;
+  }
+
+  /**
+   * Reads again whose certificates of clients are taken, and goes by that.
+   *
+   * @returns false when nothing in the files has changed
+   * @throws Error in one line that says what is wrong with them; then what was trusted is
+   */
+  reloadTrust(): boolean {
+    const read = this.#readTrust(this.#trust?.digest);
+    if (read === undefined) return false;
+    this.app.trust(read.trust);
+    this.#trust = read;
+    return true;
+  }
+
+  #readTrust(known?: string): ReadTrust | undefined {
+    const { clients } = this.#setting;
+    if (clients === undefined) return undefined;
+    const read = readClientTrust(clients);
+    if (read.digest === known) return undefined;
+    for (const { code, text } of read.warnings) this.#log.warn({ code, client_ca: clients.caFile }, text);
+    return read;
   }
 
   #read(): Read;
@@ -104,18 +136,20 @@ interface Holder {
   readonly secure: CertifiedListener | undefined;
 }
 
-/** The outcome of reading the certificate of one listener again. */
+/** The outcome of reading the certificate of one listener again, and the files by which those of clients are judged. */
 export interface Reload {
   /** The listener: `127.0.0.1:8443`. */
   readonly listener: string;
   readonly certificate: string;
-  /** Kept: the files are bad, so the former certificate goes on. */
+  /** Kept: some files are bad, so what was read of them before goes on. */
   readonly outcome: 'reloaded' | 'unchanged' | 'kept';
   /** The problem of the files, when it was kept. */
   readonly problem: string | undefined;
   /** When the certificate that is served expires, milliseconds since 1970. */
   readonly expiresAt: number;
 }
+
+type Outcome = Pick<Reload, 'outcome' | 'problem'>;
 
 /** The certificates of a listening server. They are read again when told to, and when their files change. */
 export class Certificates {
@@ -154,12 +188,23 @@ export class Certificates {
     return this.isEmpty ? 0 : daysLeft(Math.min(...this.#held.map(({ secure }) => secure.expiresAt)));
   }
 
-  /** Reads all of them again, and logs what came of it. Open connections go on with the certificate they began with. */
+  /**
+   * Reads all of them again, and logs what came of it. Open connections go on with the certificate they began with; those of
+   * clients with certificates end where those are judged by other files now.
+   */
   reload(): readonly Reload[] {
     if (this.#isClosed) return [];
     return this.#held.map(({ listener, setting, secure }) => {
-      const reload = { listener, certificate: setting.certFile, ...this.#reload(listener, setting, secure) };
-      return { ...reload, expiresAt: secure.expiresAt };
+      const both = [this.#reload(listener, setting, secure), this.#reloadTrust(listener, setting, secure)];
+      const problems = both.flatMap(({ problem }) => problem ?? []);
+      const outcome = outcomes.find((one) => both.some((each) => each.outcome === one)) ?? 'unchanged';
+      return {
+        listener,
+        certificate: setting.certFile,
+        outcome,
+        problem: problems.length === 0 ? undefined : problems.join('; '),
+        expiresAt: secure.expiresAt,
+      };
     });
   }
 
@@ -169,7 +214,7 @@ export class Certificates {
     this.#watch?.close();
   }
 
-  #reload(listener: string, { certFile }: TlsSetting, secure: CertifiedListener): Pick<Reload, 'outcome' | 'problem'> {
+  #reload(listener: string, { certFile }: TlsSetting, secure: CertifiedListener): Outcome {
     const fields = { listener, certificate: certFile };
     try {
       if (!secure.reload()) {
@@ -188,122 +233,35 @@ export class Certificates {
       return { outcome: 'kept', problem };
     }
   }
-}
 
-function filesOf({ certFile, keyFile, passphraseFile }: TlsSetting): readonly string[] {
-  return passphraseFile === undefined ? [certFile, keyFile] : [certFile, keyFile, passphraseFile];
-}
-
-/** Milliseconds without a change after which files count as written. */
-const quiet = 300;
-
-/** Milliseconds after the first change after which they are looked at however much still changes. */
-const longest = 3000;
-
-/** Most symbolic links on the way to a file. */
-const mostLinks = 40;
-
-/**
- * Tells when one of some files may have become another one: written, renamed, or reached by a symbolic link that now
- * leads elsewhere, at any level of its path. It watches the folders on the way, and only what in them leads to the files.
- */
-export class FileWatch {
-  readonly #files: readonly string[];
-  readonly #changed: () => void;
-  readonly #failed: (folder: string, error: Error) => void;
-  #watchers: FSWatcher[] = [];
-  #timer: NodeJS.Timeout | undefined;
-  #first = 0;
-
-  /**
-   * @param changed called once the changes have settled
-   * @param failed called when a folder cannot be watched; only those that hold a file itself are told of
-   */
-  constructor(files: readonly string[], changed: () => void, failed: (folder: string, error: Error) => void) {
-    this.#files = files.map((file) => resolve(file));
-    this.#changed = changed;
-    this.#failed = failed;
-    this.#watch();
-  }
-
-  close(): void {
-    clearTimeout(this.#timer);
-    for (const watcher of this.#watchers.splice(0)) watcher.close();
-  }
-
-  #watch(): void {
-    const names = new Map<string, Set<string>>();
-    const essential = new Set<string>();
-    for (const file of this.#files) {
-      const steps = stepsTo(file);
-      for (const { folder, name } of steps) {
-        const known = names.get(folder) ?? new Set([basename(folder)]);
-        names.set(folder, known.add(name));
-      }
-      const last = steps.at(-1);
-      if (last !== undefined) essential.add(last.folder);
-    }
-    for (const [folder, wanted] of names) {
-      try {
-        const watcher = watch(folder, (_event, name) => {
-          if (name === null || wanted.has(name)) this.#noteChange();
-        });
-        watcher.on('error', () => this.#noteChange());
-        this.#watchers.push(watcher.unref());
-      } catch (error) {
-        if (essential.has(folder)) this.#failed(folder, error as Error);
-      }
-    }
-  }
-
-  #noteChange(): void {
-    const now = performance.now();
-    if (this.#timer === undefined) this.#first = now;
-    clearTimeout(this.#timer);
-    const wait = Math.max(0, Math.min(quiet, this.#first + longest - now));
-    this.#timer = setTimeout(() => this.#settled(), wait).unref();
-  }
-
-  #settled(): void {
-    this.#timer = undefined;
-    // Before the files are read, so that what changes afterwards is told; and anew, for the way may be another one.
-    this.close();
-    this.#watch();
-    this.#changed();
-  }
-}
-
-/** One name on the way to a file, and the folder it is looked up in. */
-interface Step {
-  readonly folder: string;
-  readonly name: string;
-}
-
-/** Every name that is looked up on the way to a file, in order; they end where something is missing. */
-function stepsTo(file: string): readonly Step[] {
-  const { root } = parse(file);
-  const steps: Step[] = [];
-  let folder = root;
-  let ahead = file.slice(root.length).split(sep);
-  let links = 0;
-  for (let name = ahead.shift(); name !== undefined; name = ahead.shift()) {
-    steps.push({ folder, name });
-    const path = join(folder, name);
-    let isLink: boolean;
+  #reloadTrust(listener: string, { clients }: TlsSetting, secure: CertifiedListener): Outcome {
+    if (clients === undefined) return { outcome: 'unchanged', problem: undefined };
+    const fields = { listener, client_ca: clients.caFile };
     try {
-      isLink = lstatSync(path).isSymbolicLink();
-      if (isLink && ++links <= mostLinks) {
-        const target = resolve(folder, readlinkSync(path));
-        const from = parse(target).root;
-        ahead = [...target.slice(from.length).split(sep), ...ahead];
-        folder = from;
-        continue;
+      if (!secure.reloadTrust()) {
+        this.#log.debug({ code: 'client-ca-unchanged', ...fields }, `client_ca ${clients.caFile} has not changed`);
+        return { outcome: 'unchanged', problem: undefined };
       }
-    } catch {
-      break;
+      this.#log.info(
+        { code: 'client-ca-renewed', ...fields },
+        `clients of ${listener} are judged by the new client_ca and client_crl, and connect anew`,
+      );
+      return { outcome: 'reloaded', problem: undefined };
+    } catch (error) {
+      const problem = reasonOf(error);
+      this.#log.error(
+        { code: 'client-ca-kept', ...fields },
+        `${listener} keeps its former client_ca and client_crl: ${problem}`,
+      );
+      return { outcome: 'kept', problem };
     }
-    if (isLink) break;
-    folder = path;
   }
-  return steps;
+}
+
+/** The outcome of two is the one that stands first. */
+const outcomes = ['kept', 'reloaded', 'unchanged'] as const;
+
+function filesOf({ certFile, keyFile, passphraseFile, clients }: TlsSetting): readonly string[] {
+  const files = [certFile, keyFile, passphraseFile, clients?.caFile, clients?.crlFile];
+  return files.filter((file) => file !== undefined);
 }

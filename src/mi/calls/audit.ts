@@ -80,6 +80,7 @@ export class AuditedCall {
     const line = printJson({
       time: new Date().toISOString(),
       who: client?.caller?.name ?? '-',
+      certificate: client?.caller?.certificate,
       level: client?.caller?.grant ?? 'admin',
       from: this.#from,
       listener: client?.listener ?? '-',

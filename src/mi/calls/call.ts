@@ -7,7 +7,14 @@ export interface Client {
   /** Where the call comes from: its address, `local` by a Unix socket, `unknown` where the address is not known. */
   readonly origin: string;
   /** The name (`-` without one) and the level that the login gave. Undefined: everything is allowed. */
-  readonly caller: { readonly name: string; readonly grant: string } | undefined;
+  readonly caller:
+    | {
+        readonly name: string;
+        readonly grant: string;
+        /** The user of the certificate that the client has shown beside its login. */
+        readonly certificate?: string | undefined;
+      }
+    | undefined;
   /** Where the connection came in: `http:127.0.0.1:8888`. */
   readonly listener: string;
 }

@@ -1,13 +1,15 @@
 import { AddressList, networkOf } from '../../base/address.js';
 import type { LogCode } from '../../base/codes.js';
+import { FileWatch } from '../../base/file-watch.js';
 import type { CodedLog } from '../../base/log.js';
 import { suggestNames } from '../../base/nearest.js';
 import { reasonOf } from '../../base/text.js';
 import type { ParameterValues } from '../../config/parameter.js';
 import type { ListenSetting } from '../../http/listen/setting.js';
 import { type Access, ListenerAccess } from '../../http/login/access.js';
-import { Accounts, readAccountFile, readPasswordFile } from '../../http/login/accounts.js';
+import { type AccountSettings, Accounts, readAccountFile, readPasswordFile } from '../../http/login/accounts.js';
 import { BackOff } from '../../http/login/back-off.js';
+import { parseIdentity } from '../../http/login/client-certificate.js';
 import { parsePasswordHash, parseTokenHash, passwordWeakness } from '../../http/login/secrets.js';
 import { Audit } from '../../mi/calls/audit.js';
 import { RateLimit } from '../../mi/calls/guard.js';
@@ -34,7 +36,10 @@ export class AccessControl {
   readonly #log: CodedLog;
   readonly #failed: () => void;
   readonly #backOff = new BackOff();
+  /** What the accounts are made of. */
+  #files: AccountSettings;
   #accounts: Accounts;
+  #watch: FileWatch | undefined;
 
   /**
    * @param failed told of every request that was not let in
@@ -50,21 +55,27 @@ export class AccessControl {
     this.#settings = settings;
     this.#log = log;
     this.#failed = failed;
-    this.#accounts = this.#readAccounts();
+    this.#files = this.#readAccounts();
+    this.#accounts = new Accounts(this.#files);
   }
 
   /** True when there is anybody who could log in. */
   get hasAccounts(): boolean {
+    return this.#hasLogins || this.#settings.client_users !== undefined;
+  }
+
+  /** True when there is anybody who could log in without a certificate. */
+  get #hasLogins(): boolean {
     const { auth_username: name, auth_file: users, auth_tokens: tokens } = this.#settings;
     return name !== undefined || users !== undefined || tokens !== undefined;
   }
 
   /**
-   * Reads the files of users and tokens again. Logins are verified anew.
+   * Reads the files of all users again. Logins are verified anew.
    * @throws Error telling what is wrong; then everything stays as it was
    */
   reload(): void {
-    this.#accounts = this.#readAccounts(this.#accounts);
+    this.#use(this.#readAccounts());
   }
 
   /**
@@ -74,16 +85,19 @@ export class AccessControl {
    * @throws Error for a wrong option
    */
   accessOf({ name, kind, options }: NamedListener): Access | undefined {
-    const needsLogin = this.#needsLogin(name, options.get('auth'));
+    const asksForCertificates = options.has('client_ca');
+    const needsLogin = this.#needsLogin(name, options);
     const level = levelOf(name, options.get('level'));
     // A Unix socket has no addresses: its file mode says who may connect.
     const allow = kind === 'unix' ? undefined : (options.get('allow') ?? this.#settings.allow_from);
-    if (!needsLogin && level === 'admin' && allow === undefined) return undefined;
+    if (!needsLogin && level === 'admin' && allow === undefined && !asksForCertificates) return undefined;
     return new ListenerAccess({
       allowed: allow === undefined ? undefined : addressList(name, allow),
       accounts: needsLogin ? () => this.#accounts : undefined,
       // The grants of accounts have been checked when they were read.
-      grantOf: (granted) => (granted === undefined ? level : lowerLevel(granted as Level, level)),
+      grantOf: (granted) => granted.reduce<Level>((lowest, one) => lowerLevel(one as Level, lowest), level),
+      name,
+      asksForCertificates,
       realm: this.#settings.auth_realm,
       backOff: this.#backOff,
       failed: this.#failed,
@@ -91,19 +105,82 @@ export class AccessControl {
     });
   }
 
-  #needsLogin(name: string, option: string | undefined): boolean {
-    if (option === undefined) return this.hasAccounts;
-    if (option !== 'on' && option !== 'off') throw new Error(`listener ${name}: auth is "${option}"; give on or off`);
-    if (option === 'on' && !this.hasAccounts) {
+  #needsLogin(name: string, options: ReadonlyMap<string, string>): boolean {
+    const option = options.get('auth');
+    const asksForCertificates = options.has('client_ca');
+    if (option !== undefined && option !== 'on' && option !== 'off') {
+      throw new Error(`listener ${name}: auth is "${option}"; give on or off`);
+    }
+    if (option === 'off') {
+      if (asksForCertificates && options.get('client_cert') === 'optional') {
+        throw new Error(
+          `listener ${name} has auth=off and client_cert=optional, which lets everybody in; remove one of them`,
+        );
+      }
+      return false;
+    }
+    const canLogIn = this.#hasLogins || (asksForCertificates && this.#settings.client_users !== undefined);
+    if (option === 'on' && !canLogIn) {
       throw new Error(
         `listener ${name} has auth=on, and there is nobody who could log in; ` +
           'set auth_file, auth_tokens, or auth_username and auth_password',
       );
     }
-    return option === 'on';
+    if (asksForCertificates && !canLogIn) {
+      throw new Error(
+        `listener ${name} asks for certificates, and no user has one: set client_users, or accounts that log in beside a ` +
+          'certificate; auth=off lets in every client with a certificate of client_ca',
+      );
+    }
+    if (this.hasAccounts && !canLogIn) {
+      throw new Error(
+        `listener ${name} asks for no certificates, and there are client_users alone, so that nobody could log in: set ` +
+          'client_ca there, or auth=off, or auth_file or auth_tokens',
+      );
+    }
+    return canLogIn;
   }
 
-  #readAccounts(before?: Accounts): Accounts {
+  /** Reads the file of users by their certificates again, where that changes. */
+  watch(): void {
+    const { client_users: file } = this.#settings;
+    if (file === undefined) return;
+    this.#watch = new FileWatch(
+      [file],
+      () => this.#clientsChanged(file),
+      (folder, error) => {
+        const remedy = 'send SIGHUP or call httpd:reload_users after a change';
+        this.#log.warn(
+          { code: 'client-users-not-watched', folder, err: error },
+          `changes of client_users in ${folder} are not noticed; ${remedy}`,
+        );
+      },
+    );
+  }
+
+  /** Watches no longer. */
+  close(): void {
+    this.#watch?.close();
+  }
+
+  #clientsChanged(file: string): void {
+    try {
+      this.#use({ ...this.#files, clients: this.#readClients() });
+      this.#log.info(
+        { code: 'client-users-renewed', file },
+        `users are known by the certificates in the new client_users ${file}`,
+      );
+    } catch (error) {
+      this.#log.error({ code: 'client-users-kept', file }, `the former client_users stay: ${reasonOf(error)}`);
+    }
+  }
+
+  #use(read: AccountSettings): void {
+    this.#accounts = new Accounts(read, this.#accounts.turns);
+    this.#files = read;
+  }
+
+  #readAccounts(): AccountSettings {
     const { auth_username: name, auth_password_file: file, auth_file: users, auth_tokens: tokens } = this.#settings;
     const warn = (code: LogCode, text: string): void => this.#log.warn({ code }, text);
     const password = file === undefined ? this.#settings.auth_password : readPasswordFile(file, warn);
@@ -122,11 +199,20 @@ export class AccessControl {
         users === undefined ? [] : readAccountFile(users, { ...common, what: 'user', parseSecret: parsePasswordHash }),
       tokens:
         tokens === undefined ? [] : readAccountFile(tokens, { ...common, what: 'token', parseSecret: parseTokenHash }),
+      clients: this.#readClients(),
     };
     if (settings.users.some((user) => user.name === name)) {
       throw new Error(`user "${name}" of ${users} has the name of auth_username; give one of them another`);
     }
-    return new Accounts(settings, before?.turns);
+    return settings;
+  }
+
+  #readClients(): AccountSettings['clients'] {
+    const { client_users: file } = this.#settings;
+    if (file === undefined) return undefined;
+    const warn = (code: LogCode, text: string): void => this.#log.warn({ code }, text);
+    const options = { grants: levels, warn, parseSecret: parseIdentity, isIdentity: true };
+    return readAccountFile(file, { ...options, what: 'client user' });
   }
 }
 

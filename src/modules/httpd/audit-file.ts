@@ -205,6 +205,7 @@ function knownFiles(
     ['auth_password_file', values.auth_password_file],
     ['auth_file', values.auth_file],
     ['auth_tokens', values.auth_tokens],
+    ['client_users', values.client_users],
     ['tls_cert_file', values.tls_cert_file],
     ['tls_key_file', values.tls_key_file],
     ['tls_key_passphrase_file', values.tls_key_passphrase_file],
@@ -214,6 +215,8 @@ function knownFiles(
         [`the certificate of listener ${name},`, tls?.certFile],
         [`the key of listener ${name},`, tls?.keyFile],
         [`the passphrase of listener ${name},`, tls?.passphraseFile],
+        [`the client_ca of listener ${name},`, tls?.clients?.caFile],
+        [`the client_crl of listener ${name},`, tls?.clients?.crlFile],
         ['listener', setting.kind === 'unix' ? setting.path : undefined],
       ] as const;
     }),

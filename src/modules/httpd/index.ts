@@ -1,3 +1,4 @@
+import { reasonOf } from '../../base/text.js';
 import { refusalBody } from '../../gateway/jsonrpc-refusal.js';
 import { isEngineChoice } from '../../http/engine/engine.js';
 import { httpCounterNames } from '../../http/limits/counters.js';
@@ -71,11 +72,15 @@ export const httpdModule = defineBuiltIn({
         if (notice !== undefined) log.info({ code: 'loopback-only' }, notice);
         return listenerNotices(parameters, listening);
       },
-      start: () => audit?.open(),
+      start: () => {
+        audit?.open();
+        access.watch();
+      },
       reload: () => {
         audit?.reopen();
         access.reload();
       },
+      stop: () => access.close(),
       finish: () => audit?.close(),
       commands: [
         command({
@@ -86,6 +91,7 @@ export const httpdModule = defineBuiltIn({
           run: () => httpd.roots.map(({ module, root }) => ({ http_root: root, module })),
         }),
         reloadTlsCommand(httpd),
+        reloadUsersCommand(access),
       ],
     };
   },
@@ -105,8 +111,9 @@ function reloadTlsCommand(httpd: HttpServer): Command {
     level: 'admin',
     aliases: ['httpd_reload_tls'],
     help:
-      'Reads the certificates and keys of all listeners with TLS again; open connections go on with those they have. ' +
-      'Where new files are bad, the former certificate stays, and the error says why.',
+      'Reads the certificates and keys of all listeners with TLS again, and the CAs and CRLs by which certificates of clients ' +
+      'are judged; open connections go on with those they have, but where clients are judged by others now, theirs end. ' +
+      'Where new files are bad, the former ones stay, and the error says why.',
     run: () => {
       const { certificates } = httpd;
       if (certificates === undefined || certificates.isEmpty) throw new MiError(404, 'No listener has TLS');
@@ -122,6 +129,27 @@ function reloadTlsCommand(httpd: HttpServer): Command {
         expires: new Date(expiresAt).toISOString(),
         days_left: daysLeft(expiresAt),
       }));
+    },
+  });
+}
+
+/** `httpd:reload_users`: users and tokens are read again. */
+function reloadUsersCommand(access: AccessControl): Command {
+  return command({
+    name: 'reload_users',
+    level: 'admin',
+    aliases: ['httpd_reload_users'],
+    help:
+      'Reads the files of users and tokens again: auth_file, auth_tokens, auth_password_file, client_users. Where one is bad, ' +
+      'all stay as they were, and the error says why.',
+    run: () => {
+      if (!access.hasAccounts) throw new MiError(404, 'No file of users is set');
+      try {
+        access.reload();
+      } catch (error) {
+        throw new MiError(500, 'Users not reloaded', reasonOf(error));
+      }
+      return 'OK';
     },
   });
 }

@@ -43,9 +43,16 @@ export function listeners(
 
 /** Notices about the parameters, one line each. */
 export function listenerNotices(values: Values, listeners: readonly ListenerOptions[]): readonly Notice[] {
-  if (values.tls_cert_file === undefined || listeners.some(({ tls }) => tls !== undefined)) return [];
-  const text = 'tls_cert_file is set, but no listener speaks TLS: give one as "https:ADDRESS:PORT"';
-  return [{ code: 'certificate-unused', text }];
+  const notices: Notice[] = [];
+  if (values.tls_cert_file !== undefined && !listeners.some(({ tls }) => tls !== undefined)) {
+    const text = 'tls_cert_file is set, but no listener speaks TLS: give one as "https:ADDRESS:PORT"';
+    notices.push({ code: 'certificate-unused', text });
+  }
+  if (values.client_users !== undefined && !listeners.some(({ tls }) => tls?.clients !== undefined)) {
+    const text = 'client_users is set, but no listener asks for certificates: add ;client_ca=FILE to one of https';
+    notices.push({ code: 'client-users-unused', text });
+  }
+  return notices;
 }
 
 /** Says that only this machine is listened to, and what to set for more; undefined where the parameters say where. */
@@ -85,11 +92,16 @@ function tlsOf({ options }: ListenSetting, name: string, values: Values): TlsSet
     const place = values.listen.length > 0 ? `${parameter}, or ;${option}=FILE on the listener` : parameter;
     throw new Error(`listener ${name} has no ${what}, and TLS needs both certificate and key: set ${place}`);
   }
+  const caFile = options.get('client_ca');
   return {
     certFile,
     keyFile,
     passphraseFile: options.get('passphrase_file') ?? values.tls_key_passphrase_file,
     ciphers: options.get('ciphers') ?? values.tls_ciphers,
+    clients:
+      caFile === undefined
+        ? undefined
+        : { caFile, crlFile: options.get('client_crl'), isRequired: options.get('client_cert') !== 'optional' },
   };
 }
 

@@ -56,6 +56,14 @@ export const accessParameters = defineParameters({
     help: 'file of bearer tokens, lines of `mi-httpd token NAME`: `name:level:hash`; read again on SIGHUP',
     check: fileProblem,
   },
+  client_users: {
+    type: 'string',
+    default: undefined,
+    help:
+      'file of users by the certificates that they show to an https listener with `;client_ca=FILE`, lines `name:level:cn=…`, or ' +
+      '`subject=`, `dns=`, `email=`, `uri=`, `sha256=`; read again when it changes, and on SIGHUP',
+    check: fileProblem,
+  },
   allow_from: {
     type: 'string',
     default: undefined,

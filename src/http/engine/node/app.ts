@@ -5,10 +5,10 @@ import { createServer as createNetServer, type ListenOptions, Server as NetServe
 import { basename, dirname, join } from 'node:path';
 import type { SecureContextOptions, TLSSocket } from 'node:tls';
 import { isMainThread } from 'node:worker_threads';
-import type { App, EngineHandlers, ListenSocket, LoadedCertificate, SecureApp } from '../engine.js';
+import type { App, ClientTrust, EngineHandlers, ListenSocket, LoadedCertificate, SecureApp } from '../engine.js';
 import { Offenders, pipelinedTooMany } from '../offenders.js';
-import { optionsOf } from './certificate.js';
-import { NodeConnection } from './connection.js';
+import { certificateFault, faultCode, optionsOf, trustOptions } from './certificate.js';
+import { addressOf, NodeConnection } from './connection.js';
 import { NodeReply } from './reply.js';
 import { mentionsJson, NodeRequest } from './request.js';
 
@@ -32,7 +32,7 @@ const faults: Readonly<Record<string, readonly [status: number, reason: string]>
 /** The common part of apps with TLS and without. */
 abstract class NodeApp<S extends Server | SecureServer> implements App {
   protected readonly server: S;
-  readonly #handlers: EngineHandlers;
+  protected readonly handlers: EngineHandlers;
   readonly #open = new Set<NodeConnection>();
   /** By the sockets that HTTP is spoken on. */
   readonly #bySocket = new Map<Socket, NodeConnection>();
@@ -43,7 +43,7 @@ abstract class NodeApp<S extends Server | SecureServer> implements App {
 
   constructor(server: S, handlers: EngineHandlers, patience: number) {
     this.server = server;
-    this.#handlers = handlers;
+    this.handlers = handlers;
     server.headersTimeout = patience;
     server.requestTimeout = patience * requestShare;
     server.keepAliveTimeout = patience;
@@ -83,8 +83,13 @@ abstract class NodeApp<S extends Server | SecureServer> implements App {
 
   protected abstract arrived(connection: NodeConnection): void;
 
+  /** Closes connections, those that serve behind their replies. */
+  protected endThose(isMeant: (connection: NodeConnection) => boolean): void {
+    for (const connection of [...this.#open].filter(isMeant)) connection.finish();
+  }
+
   #opened(raw: Socket): void {
-    const connection = new NodeConnection(raw, this.#handlers.refusal);
+    const connection = new NodeConnection(raw, this.handlers.refusal);
     this.#open.add(connection);
     raw.on('close', () => this.#gone(connection));
     raw.on('end', () => {
@@ -94,14 +99,14 @@ abstract class NodeApp<S extends Server | SecureServer> implements App {
       raw.destroy();
     });
     this.arrived(connection);
-    this.#handlers.opened(connection);
+    this.handlers.opened(connection);
   }
 
   #gone(connection: NodeConnection): void {
     if (!this.#open.delete(connection)) return;
     this.#bySocket.delete(connection.socket);
     // As uWebSockets.js does: first that there is one less, then whose reply it was.
-    this.#handlers.closed(connection.hadReply);
+    this.handlers.closed(connection.hadReply);
     connection.closed();
     if (this.#open.size === 0) this.#closed?.();
   }
@@ -123,7 +128,7 @@ abstract class NodeApp<S extends Server | SecureServer> implements App {
       connection.refuseAndClose(503, pipelinedTooMany(limit), request.wantsJson);
       return;
     }
-    const reply = new NodeReply(this.#handlers.receiver, connection, message, response, {
+    const reply = new NodeReply(this.handlers.receiver, connection, message, response, {
       isContinueDue,
       tooMany: isTooMany ? limit : undefined,
     });
@@ -280,15 +285,49 @@ export class PlainNodeApp extends NodeApp<Server> {
 export class SecureNodeApp extends NodeApp<SecureServer> implements SecureApp {
   /** Before their handshakes, by where they come from: the socket of TLS does not tell which one it is on. */
   readonly #arrived = new Map<string, NodeConnection>();
+  #certificate: SecureContextOptions;
+  #clients: ClientTrust | undefined;
 
-  constructor(handlers: EngineHandlers, patience: number, certificate: SecureContextOptions) {
+  constructor(
+    handlers: EngineHandlers,
+    patience: number,
+    certificate: SecureContextOptions,
+    clients: ClientTrust | undefined,
+  ) {
     const handshakeTimeout = patience === 0 ? {} : { handshakeTimeout: patience };
-    super(createSecureServer({ ...optionsFor(patience), ...handshakeTimeout, ...certificate }), handlers, patience);
+    const options = { ...optionsFor(patience), ...handshakeTimeout, ...certificate, ...trustOptions(clients) };
+    super(createSecureServer(options), handlers, patience);
+    this.#certificate = certificate;
+    this.#clients = clients;
     this.server.on('secureConnection', (socket: TLSSocket) => {
       const connection = this.#arrived.get(placeOf(socket));
-      if (connection !== undefined) this.attachSocket(connection, socket);
-      else socket.destroy();
+      if (connection === undefined) socket.destroy();
+      else if (clients === undefined) this.attachSocket(connection, socket);
+      else this.#judge(connection, socket);
     });
+    if (clients !== undefined) this.server.on('tlsClientError', (error, socket) => this.#shakeFailed(error, socket));
+  }
+
+  /** A handshake has ended. Node.js has ended the connection where a certificate is required and is not good. */
+  #judge(connection: NodeConnection, socket: TLSSocket): void {
+    const certificate = socket.getPeerX509Certificate()?.raw;
+    // A session that is resumed counts as valid without any certificate.
+    const isGood = socket.authorized && !socket.isSessionReused();
+    if (certificate === undefined ? this.#clients?.isRequired === true : !isGood) {
+      this.handlers.certificateRefused(connection.remoteAddress, certificateFault(socket));
+      connection.destroy();
+      return;
+    }
+    connection.certificate = certificate;
+    this.attachSocket(connection, socket);
+  }
+
+  #shakeFailed({ code }: NodeJS.ErrnoException, socket: TLSSocket): void {
+    const isMissing = code === 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE';
+    if (!isMissing && faultCode(socket) === undefined) return;
+    // Node.js has closed the socket of TLS, which then knows no address; the one below it does.
+    const { _parent: raw = socket } = socket as { readonly _parent?: Socket };
+    this.handlers.certificateRefused(addressOf(raw), isMissing ? 'there is none' : certificateFault(socket));
   }
 
   protected override arrived(connection: NodeConnection): void {
@@ -300,7 +339,19 @@ export class SecureNodeApp extends NodeApp<SecureServer> implements SecureApp {
   }
 
   replace(certificate: LoadedCertificate): void {
-    this.server.setSecureContext(optionsOf(certificate));
+    this.#renewContext(optionsOf(certificate), this.#clients);
+  }
+
+  trust(clients: ClientTrust): void {
+    this.#renewContext(this.#certificate, clients);
+    // A handshake under way goes by what was trusted when it began.
+    this.endThose((connection) => connection.certificate !== undefined || connection.socket === connection.raw);
+  }
+
+  #renewContext(certificate: SecureContextOptions, clients: ClientTrust | undefined): void {
+    this.server.setSecureContext({ ...certificate, ...trustOptions(clients) });
+    this.#certificate = certificate;
+    this.#clients = clients;
   }
 }
 

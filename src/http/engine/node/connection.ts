@@ -13,6 +13,8 @@ export class NodeConnection implements Connection, ReplyConnection {
   hadReply = false;
   /** What HTTP is spoken on: by TLS another one than {@link raw}, once its handshake is done. */
   socket: Socket;
+  /** That of the client, found to be valid. */
+  certificate: Uint8Array | undefined;
   /** In the order in which they came. */
   readonly #pending = new Set<NodeReply>();
   #gone: (() => void) | undefined;
@@ -33,11 +35,7 @@ export class NodeConnection implements Connection, ReplyConnection {
   }
 
   get remoteAddress(): string {
-    const { remoteAddress: address = '' } = this.raw;
-    // IPv4 by a socket for both families, and the interface of a local address.
-    if (address.startsWith('::ffff:') && address.includes('.')) return address.slice(7);
-    const scope = address.indexOf('%');
-    return scope === -1 ? address : address.slice(0, scope);
+    return addressOf(this.raw);
   }
 
   /** Requests whose replies have not been sent whole. */
@@ -83,7 +81,16 @@ export class NodeConnection implements Connection, ReplyConnection {
 
   /** Tells the client, behind the replies that it waits for, why nothing more of it is served, and closes. */
   refuseAndClose(status: number, reason: string, wantsJson: boolean): void {
-    const text = refusalText(this.#refusal(status, reason, wantsJson));
+    this.#endWith(refusalText(this.#refusal(status, reason, wantsJson)));
+  }
+
+  /** Closes behind the replies that are on their way; nothing else that comes is served. */
+  finish(): void {
+    if (this.socket === this.raw) this.destroy();
+    else if (!this.isLast) this.#endWith('');
+  }
+
+  #endWith(text: string): void {
     this.isLast = true;
     // A request that was broken off: nothing can be told of it but this.
     for (const reply of this.#pending) if (reply.isReceiving) this.#breakOff(reply);
@@ -99,7 +106,7 @@ export class NodeConnection implements Connection, ReplyConnection {
 
   #sayFarewell(text: string): void {
     this.#farewell = undefined;
-    if (text === '' || !this.socket.writable) {
+    if (!this.socket.writable) {
       this.destroy();
       return;
     }
@@ -145,6 +152,14 @@ export class NodeConnection implements Connection, ReplyConnection {
     this.#gone = undefined;
     gone?.();
   }
+}
+
+/** The address of the other end; '' where it is not known. */
+export function addressOf({ remoteAddress: address = '' }: Pick<Socket, 'remoteAddress'>): string {
+  // IPv4 by a socket for both families, and the interface of a local address.
+  if (address.startsWith('::ffff:') && address.includes('.')) return address.slice(7);
+  const scope = address.indexOf('%');
+  return scope === -1 ? address : address.slice(0, scope);
 }
 
 /** A reply with what Node.js writes itself into the head of every other one. */

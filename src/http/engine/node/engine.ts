@@ -3,6 +3,7 @@ import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import {
   type App,
   type CertificateFiles,
+  type ClientTrust,
   type Engine,
   type EngineHandlers,
   type LoadedCertificate,
@@ -20,6 +21,7 @@ export class NodeEngine implements Engine {
   readonly name = 'node:http';
   readonly version = process.versions.node;
   readonly isOfNode = true;
+  readonly asksForCertificates = true;
   readonly chunkSize = leastChunk;
 
   /**
@@ -35,8 +37,8 @@ export class NodeEngine implements Engine {
     return new PlainNodeApp(handlers, this.patience);
   }
 
-  openSecure(handlers: EngineHandlers, certificate: LoadedCertificate): SecureApp {
-    return new SecureNodeApp(handlers, this.patience, optionsOf(certificate));
+  openSecure(handlers: EngineHandlers, certificate: LoadedCertificate, clients?: ClientTrust): SecureApp {
+    return new SecureNodeApp(handlers, this.patience, optionsOf(certificate), clients);
   }
 
   loadCertificate({ certFile, chain, keyFile, passphrase, ciphers }: CertificateFiles): LoadedCertificate | undefined {

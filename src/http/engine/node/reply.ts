@@ -10,6 +10,7 @@ const noBytes = new ArrayBuffer(0);
 /** The connection of a reply, as the reply knows it. */
 export interface ReplyConnection {
   readonly remoteAddress: string;
+  readonly certificate: Uint8Array | undefined;
   /** No request that follows is served. */
   isLast: boolean;
   destroy(): void;
@@ -132,6 +133,10 @@ export class NodeReply implements EngineResponse {
 
   get remoteAddress(): string {
     return this.#connection.remoteAddress;
+  }
+
+  get certificate(): Uint8Array | undefined {
+    return this.#connection.certificate;
   }
 
   /** Behind a request for an upgrade Node.js drops what has come with it. */

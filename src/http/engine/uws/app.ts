@@ -28,6 +28,8 @@ import type { UwsApp, UwsDescriptor, UwsListenSocket, UwsModule, UwsRequest, Uws
 export class UwsEngine implements Engine {
   readonly name = 'uWebSockets.js';
   readonly isOfNode = false;
+  /** It would let those in that show none. */
+  readonly asksForCertificates = false;
   readonly #sizes: WriteSizes;
 
   constructor(
@@ -288,6 +290,10 @@ class ReplaceableApp extends ListeningApp implements SecureApp {
 
   protected override get apps(): readonly ServingApp[] {
     return [{ app: this.#acceptor, forget: () => {} }, this.#current, ...this.#former];
+  }
+
+  trust(): void {
+    throw new TypeError('this engine asks no client for a certificate');
   }
 
   replace(certificate: LoadedCertificate): void {

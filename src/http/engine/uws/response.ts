@@ -183,6 +183,11 @@ export class UwsReply implements EngineResponse {
     this.#raw.onData(this.#data);
   }
 
+  /** The engine asks for none. */
+  get certificate(): undefined {
+    return undefined;
+  }
+
   get remoteAddress(): string {
     return addressOf(this.#raw);
   }
