@@ -33,6 +33,7 @@ import {
 } from './module.js';
 import { warnOfExposure } from './modules/httpd/listeners.js';
 import { builtInModules, loadableModules, type ModuleOptions } from './modules/index.js';
+import { Opensips } from './modules/opensips/opensips.js';
 import { Usrloc } from './modules/usrloc/usrloc.js';
 
 /** Private memory when nothing says otherwise, MB; OpenSIPS' `-M`. */
@@ -302,6 +303,11 @@ export class Server {
   /** The user location service, for a registrar in the same process; undefined when module usrloc is not loaded. */
   get usrloc(): Usrloc | undefined {
     return this.#modules.map(({ instance }) => instance.api).find((api) => api instanceof Usrloc);
+  }
+
+  /** The OpenSIPS servers that this one is a front for; undefined when module opensips is not loaded. */
+  get opensips(): Opensips | undefined {
+    return this.#modules.map(({ instance }) => instance.api).find((api) => api instanceof Opensips);
   }
 
   /** Name and version of the HTTP engine. */

@@ -26,7 +26,7 @@ export const libmicrohttpd: Peer = {
     return undefined;
   },
   call: miCall,
-  launch: async (need, port, { folder, certificate, replies }) => {
+  launch: async (need, port, { folder, certificate, replies }, core = serverCore) => {
     const names = join(folder, 'which.txt');
     const statistics = join(folder, 'statistics.txt');
     writeFileSync(names, replies.which.map((name) => `${name}\n`).join(''));
@@ -34,7 +34,7 @@ export const libmicrohttpd: Peer = {
     const bufferSize = Math.max(4 << 20, need.contacts * 400);
     const tls = need.tls && certificate !== undefined ? [certificate.cert, certificate.key] : [];
     const args = [port, bufferSize, replies.version, names, statistics, need.contacts, ...tls].map(String);
-    const child = startOn(serverCore, [program, ...args], { stdio: ['ignore', 'ignore', 'inherit'] });
+    const child = startOn(core, [program, ...args], { stdio: ['ignore', 'ignore', 'inherit'] });
     return { child, pid: child.pid ?? 0, port };
   },
 };

@@ -2,7 +2,7 @@
 import type { ChildProcess } from 'node:child_process';
 
 /** The commands that the questions ask for; each peer has its own words for them. */
-export type Command = 'version' | 'which' | 'get_statistics' | 'ul_dump' | 'wait' | 'batch';
+export type Command = 'version' | 'which' | 'get_statistics' | 'ul_dump' | 'wait' | 'batch' | 'upstream';
 
 /** One HTTP request: a POST of JSON. */
 export interface Call {
@@ -57,7 +57,8 @@ export interface Peer {
   /** Why it has no such command, or cannot be started so; undefined: it can. */
   readonly refuses: (command: Command, need: Need) => string | undefined;
   readonly call: (command: Command) => Call;
-  readonly launch: (need: Need, port: number, place: Place) => Promise<Launched>;
+  /** @param core where it runs; left out, where all peers are measured */
+  readonly launch: (need: Need, port: number, place: Place, core?: number) => Promise<Launched>;
 }
 
 /** Calls of the command `batch`, which are calls of `version`. */
@@ -70,5 +71,6 @@ export function miCall(command: Command): Call {
     return { path: '/mi', body: JSON.stringify(calls) };
   }
   const params: Partial<Record<Command, unknown>> = { get_statistics: [['all']], wait: [1000] };
-  return { path: '/mi', body: JSON.stringify({ jsonrpc: '2.0', method: command, params: params[command], id: 1 }) };
+  const method = command === 'upstream' ? 'version' : command;
+  return { path: '/mi', body: JSON.stringify({ jsonrpc: '2.0', method, params: params[command], id: 1 }) };
 }

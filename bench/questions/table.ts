@@ -8,6 +8,7 @@ import { memory } from './memory.js';
 import { pipelining } from './pipelining.js';
 import { small } from './small.js';
 import { startUp } from './start-up.js';
+import { upstream } from './upstream.js';
 
 /** All questions, in the order of the report. */
 export const questions: readonly Question[] = [
@@ -20,4 +21,5 @@ export const questions: readonly Question[] = [
   headOfLine,
   memory,
   startUp,
+  upstream,
 ];

@@ -13,6 +13,7 @@ import { command } from '../mi/commands/command.js';
 import { MiError } from '../mi/errors.js';
 import { type ConfiguredModule, defineModule, isModule, type Module } from '../module.js';
 import { loadableModules } from '../modules/index.js';
+import { opensipsModule } from '../modules/opensips/index.js';
 import { Server, type ServerSettings } from '../server.js';
 
 /** The outcome of a configuration file: the modules to load, or its errors. */
@@ -51,10 +52,12 @@ const moduleApi = { defineModule, command, MiError } as const;
  * Nothing listens yet.
  *
  * @param overrides parameters of httpd from the command line; they win over the file
+ * @param opensips the node of module opensips from the command line, which is loaded then
  */
 export async function checkConfig(
   config: ConfigFile,
   overrides: Readonly<Record<string, string | number>> = {},
+  opensips?: string,
 ): Promise<CheckedConfig> {
   const errors = [...config.errors];
   const loaded: LoadedStatement[] = [];
@@ -75,10 +78,16 @@ export async function checkConfig(
     ignored,
   );
   const logLevel = config.globals.get('log_level')?.value;
-  const modules = loaded.map(({ module }) => {
+  const front = opensips === undefined ? {} : { nodes: [opensips] };
+  const given = new Map<string, object>([
+    ['httpd', overrides],
+    [opensipsModule.name, front],
+  ]);
+  const all = loaded.map(({ module }) => module);
+  if (opensips !== undefined && !all.includes(opensipsModule)) all.push(opensipsModule);
+  const modules = all.map((module) => {
     const fromFile = applied.values.get(module.name) ?? {};
-    const parameters = module.name === 'httpd' ? { ...fromFile, ...overrides } : fromFile;
-    return { module, parameters };
+    return { module, parameters: { ...fromFile, ...given.get(module.name) } };
   });
   return {
     modules,

@@ -8,6 +8,7 @@ import { formatDiagnostic } from '../config/config-file.js';
 import { ParameterError } from '../config/parameter.js';
 import { readConfig } from '../config/statements.js';
 import { Engines } from '../http/engine/choose.js';
+import { parseTransport } from '../modules/opensips/setting.js';
 import { defaultDeadline, defaultPrivateMemory, maxPrivateMemory, maxSharedMemory, type Server } from '../server.js';
 import { type CheckedConfig, checkConfig, createConfiguredServer } from './configured-server.js';
 import { daemonLog, takeOutputs } from './outputs.js';
@@ -45,7 +46,7 @@ async function serve(line: CommandLine, signals: Signals): Promise<void> {
   const outputs = takeOutputs();
   const file = line.file ?? defaultConfig(shippedConfig, isThere);
   const name = file === '-' ? '<stdin>' : file;
-  const checked = await checkConfig(readConfig(file), line.overrides);
+  const checked = await checkConfig(readConfig(file), line.overrides, line.opensips);
   if (checked.errors.length > 0) {
     const notes = line.check ? checked.notices.map(({ text }) => text) : [];
     return refuse(checked.errors.map(formatDiagnostic), notesOf(name, notes));
@@ -171,6 +172,8 @@ export interface CommandLine {
   readonly sharedMemory: number | undefined;
   /** Parameters of httpd that win over the file. */
   readonly overrides: Readonly<Record<string, string | number>>;
+  /** The node of module opensips: its name and transports; undefined: the file alone tells of nodes. */
+  readonly opensips: string | undefined;
   readonly version: boolean;
   readonly help: boolean;
 }
@@ -193,7 +196,7 @@ export function defaultConfig(shipped: string, isThere: (file: string) => boolea
 /** The text of `--help`. */
 export const usage = `mi-httpd: the OpenSIPS management interface over HTTP
 
-usage: mi-httpd [-f FILE] [-c|-C] [-m MB] [-M MB] [-p PORT] [-l IP] [-V] [-h]
+usage: mi-httpd [-f FILE] [-c|-C] [-m MB] [-M MB] [-p PORT] [-l IP] [--opensips [TRANSPORT]] [-V] [-h]
        mi-httpd load FILE|- [--url URL] [--ca FILE] [--domain NAME] [--login FILE]
                       send contacts to a running server; mi-httpd load --help tells more
        mi-httpd dump [FILE|-] [--url URL] [--ca FILE] [--login FILE]
@@ -214,6 +217,10 @@ usage: mi-httpd [-f FILE] [-c|-C] [-m MB] [-M MB] [-p PORT] [-l IP] [-V] [-h]
   -M, --memory MB     private memory in MB, 1 to ${maxPrivateMemory}, default ${defaultPrivateMemory}; buf_size 0 means a quarter of it
   -p, --port PORT     TCP port; wins over the file
   -l, --listen IP     address to listen on; wins over the file
+      --opensips [TRANSPORT]
+                      serve the commands of a running OpenSIPS, asked by fifo:/PATH, datagram:udp:HOST:PORT,
+                      datagram:/PATH or http://HOST:PORT/ROOT; repeated, by several of them; without one, in the
+                      places where OpenSIPS has them; wins over the file
   -V, --version       print the versions of mi-httpd, its HTTP engine and Node.js, and exit
   -h, --help          print this and exit
 
@@ -233,6 +240,7 @@ export const options = {
   memory: { type: 'string', short: 'M' },
   port: { type: 'string', short: 'p' },
   listen: { type: 'string', short: 'l' },
+  opensips: { type: 'string', multiple: true },
   version: { type: 'boolean', short: 'V' },
   help: { type: 'boolean', short: 'h' },
 } as const;
@@ -258,16 +266,36 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
         ? undefined
         : wholeNumber('-m', values['shared-memory'], 1, maxSharedMemory),
     overrides,
+    opensips: values.opensips === undefined ? undefined : nodeOf(values.opensips),
     version: values.version ?? false,
     help: values.help ?? false,
   };
 }
 
-function parseValues(args: readonly string[]): {
-  [Name in keyof typeof options]?: (typeof options)[Name]['type'] extends 'string' ? string : boolean;
-} {
+/** The node of these transports. @throws UsageError for one that is none */
+function nodeOf(transports: readonly string[]): string {
+  const given = transports.filter((transport) => transport !== '');
+  for (const transport of given) {
+    try {
+      parseTransport(transport);
+    } catch (error) {
+      throw new UsageError(`option --opensips: ${reasonOf(error)}`);
+    }
+  }
+  return ['opensips', ...given].join(' ');
+}
+
+/** The arguments, with an empty one where `--opensips` stands without a transport. */
+function withTransports(args: readonly string[]): string[] {
+  return args.flatMap((arg, index) => {
+    const next = args[index + 1] ?? '-';
+    return arg === '--opensips' && next.startsWith('-') ? ['--opensips='] : [arg];
+  });
+}
+
+function parseValues(args: readonly string[]) {
   try {
-    return parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values;
+    return parseArgs({ args: withTransports(args), options, strict: true, allowPositionals: false }).values;
   } catch (error) {
     const reason = firstSentenceOf(reasonOf(error));
     throw new UsageError(`${reason}; mi-httpd --help lists the options`);

@@ -1,4 +1,5 @@
 import { aFunction, aText, checkGiven, oneOf, shown, type Wanted } from '../base/given.js';
+import type { JsonValue } from '../base/json.js';
 import type { CodedLog } from '../base/log.js';
 import { OwnContext } from '../base/own-context.js';
 import { StatisticsTable } from '../native/addon.js';
@@ -98,6 +99,43 @@ export class StatisticsSelection extends Piecewise<Record<string, number>> {
   }
 }
 
+/** A statistic of another server. */
+export interface ForeignStatistic {
+  readonly group: string;
+  readonly name: string;
+  /** True if it is found by its name alone. */
+  readonly isBare: boolean;
+  /** Its value, or whether it is incremental. */
+  readonly value: JsonValue;
+}
+
+/** The statistics of other servers, which are told beside those of this one. */
+export interface ForeignStatistics {
+  values(): readonly ForeignStatistic[] | Promise<readonly ForeignStatistic[]>;
+  /** With `incremental` or `non-incremental` as their values. */
+  kinds(): readonly ForeignStatistic[] | Promise<readonly ForeignStatistic[]>;
+}
+
+/**
+ * Those that the items of a request name, as {@link Statistics.find} reads items, by full name; of single ones by what
+ * `nameOf` gives.
+ */
+export function findForeign(
+  all: readonly ForeignStatistic[],
+  items: readonly string[] | undefined,
+  nameOf: (statistic: ForeignStatistic, isSingle: boolean) => string,
+): Record<string, JsonValue> {
+  const keys = new Set(items?.map((item) => item.toLowerCase()));
+  const takesAll = items === undefined || keys.has('all');
+  const found: Record<string, JsonValue> = {};
+  for (const statistic of all) {
+    const isSingle = statistic.isBare && keys.has(statistic.name.toLowerCase());
+    if (!takesAll && !isSingle && !keys.has(`${statistic.group.toLowerCase()}:`)) continue;
+    found[nameOf(statistic, isSingle)] = statistic.value;
+  }
+  return found;
+}
+
 const aKind: Wanted = oneOf(['counter', 'gauge', 'computed']);
 
 const capacity = 8192;
@@ -113,6 +151,8 @@ export class Statistics {
   #selectedAll: StatisticsSelection | undefined;
   readonly #log: CodedLog | undefined;
   readonly #told = new Set<Statistic>();
+  /** Undefined: there are none. */
+  foreign: ForeignStatistics | undefined;
 
   /** @param log where computed ones that fail are told, each once */
   constructor(log?: CodedLog) {

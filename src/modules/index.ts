@@ -11,6 +11,7 @@ import { httpdModule } from './httpd/index.js';
 import { miHtmlModule } from './mi_html/index.js';
 import { miHttpModule } from './mi_http/index.js';
 import { miJsonModule } from './mi_json/index.js';
+import { opensipsModule } from './opensips/index.js';
 import { statisticsModule } from './statistics/index.js';
 import { statusReportModule } from './status_report/index.js';
 import { usrlocModule } from './usrloc/index.js';
@@ -35,6 +36,7 @@ export const loadableModules = [
   eventDatagramModule,
   eventStreamModule,
   eventJsonrpcModule,
+  opensipsModule,
 ] as const;
 
 type LoadableModule = (typeof loadableModules)[number];

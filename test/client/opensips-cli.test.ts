@@ -1,38 +1,19 @@
 // The real clients, opensips-cli and python-opensips, from PyPI, against a real server.
-import { execFile, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect } from 'vitest';
 import type { Server } from '#src/index.js';
 import { userLine } from '../support/accounts.js';
+import { cli, installClients, python } from '../support/client/opensips-clients.js';
 import { freePort } from '../support/free-port.js';
 import { test } from '../support/test.js';
 import { unless } from '../support/unless.js';
 
 const run = promisify(execFile);
-const environment = resolve('build/opensips-clients');
-const python = join(environment, 'bin/python3');
-const cli = join(environment, 'bin/opensips-cli');
-
-/** Installs the clients once per checkout; the reason when this machine cannot. */
-function install(): string | undefined {
-  if (existsSync(cli)) return undefined;
-  if (spawnSync('python3', ['-c', 'import venv, ensurepip']).status !== 0)
-    return 'python3 with venv and pip is not here';
-  rmSync(environment, { recursive: true, force: true });
-  mkdirSync(environment, { recursive: true });
-  const made = spawnSync('python3', ['-m', 'venv', environment], { encoding: 'utf8' });
-  if (made.status !== 0) return `no Python environment can be made: ${made.stderr.trim().split('\n').at(-1)}`;
-  const packages = ['-m', 'pip', 'install', '--quiet', '-r', resolve('test/client/requirements.txt')];
-  const installed = spawnSync(python, packages, { encoding: 'utf8' });
-  if (installed.status === 0) return undefined;
-  rmSync(environment, { recursive: true, force: true });
-  return `opensips-cli cannot be installed: ${installed.stderr.trim().split('\n').at(-1)}`;
-}
-
-const reason = install();
+const reason = installClients();
 
 unless(reason ?? false, describe)('opensips-cli', () => {
   const home = mkdtempSync(join(tmpdir(), 'mi-httpd-cli-'));

@@ -17,8 +17,17 @@ import { shorten } from '../../base/text.js';
 import { opaque } from '../results/json.js';
 import type { Statistics } from '../statistics.js';
 
-/** The value of one parameter of an event. */
-export type EventValue = string | number;
+/** The value of one parameter of an event; `null` where a SIP server has none for it. */
+export type EventValue = string | number | null;
+
+/** Another server that raises events, and has to be told which are wanted. */
+export interface EventSource {
+  /**
+   * Somebody subscribed to an event, or renewed a subscription.
+   * @returns settles when the event comes from now on; rejects with the reason why it does not
+   */
+  wanted(event: MiEvent): Promise<void>;
+}
 
 /** Parameters of an event: by name, or, as scripts of OpenSIPS raise them, by position. */
 export type EventParameters = Readonly<Record<string, EventValue>> | readonly EventValue[];
@@ -97,6 +106,8 @@ export interface EventCounts {
 /** An event that can be raised and subscribed to. */
 export class MiEvent {
   readonly subscriptions = new Map<string, Subscription>();
+  /** Other servers that raise it. */
+  readonly sources = new Set<EventSource>();
   readonly #log: CodedLog;
   readonly #counts: EventCounts;
 
@@ -156,7 +167,8 @@ function plain(parameters: EventParameters): EventParameters {
 }
 
 function plainValue(value: unknown): EventValue {
-  if (typeof value === 'string' || (typeof value === 'number' && Number.isFinite(value))) return value;
+  if (typeof value === 'string' || value === null || (typeof value === 'number' && Number.isFinite(value)))
+    return value;
   return typeof value === 'bigint' ? value.toString() : value === undefined ? '' : stringify(value);
 }
 
@@ -281,6 +293,15 @@ export class Events {
     checkGiven('names of events', names, texts);
     for (const name of names) this.#checkName(name);
     for (const name of new Set(names)) this.#declare(name, true);
+  }
+
+  /** Declares events that another server raises, as far as they are not declared yet; names that none can have are left out. */
+  relay(names: readonly string[], source: EventSource): void {
+    for (const name of new Set(names)) {
+      if (!eventName.test(name)) continue;
+      const event = this.#events.get(name) ?? this.#declare(name, true);
+      event.sources.add(source);
+    }
   }
 
   #checkName(name: string): void {

@@ -31,7 +31,7 @@ export const eviModule = defineBuiltIn({
     events.declareForeign(foreignEvents);
     const told = new Set<MiEvent>();
     const subscribed = (event: MiEvent): void => {
-      if (!event.isForeign || told.has(event)) return;
+      if (!event.isForeign || event.sources.size > 0 || told.has(event)) return;
       told.add(event);
       log.warn(
         { code: 'event-never-raised', event: event.name },
@@ -65,9 +65,9 @@ function eventCommands(events: Events, subscribed: (event: MiEvent) => void): re
         const event = events.find(name);
         if (event === undefined) badValue(`event ${shown(name)} does not exist; events_list lists all`);
         try {
-          const done = (): 'OK' => {
+          const done = (): 'OK' | Promise<'OK'> => {
             subscribed(event);
-            return 'OK';
+            return expire === 0 || event.sources.size === 0 ? 'OK' : fromSources(events, event, socket);
           };
           const later = events.subscribe(event, socket, expire);
           return later === undefined ? done() : later.then(done, refused);
@@ -119,6 +119,15 @@ function eventCommands(events: Events, subscribed: (event: MiEvent) => void): re
       },
     }),
   ];
+}
+
+/** Subscribes this server with those that raise the event; where none of them can, nobody is subscribed. */
+async function fromSources(events: Events, event: MiEvent, socket: string): Promise<'OK'> {
+  const asked = await Promise.allSettled([...event.sources].map((source) => source.wanted(event)));
+  const failed = asked.find((one) => one.status === 'rejected');
+  if (failed === undefined || asked.some(({ status }) => status === 'fulfilled')) return 'OK';
+  await events.subscribe(event, socket, 0);
+  throw failed.reason;
 }
 
 function listed(events: Events, event: MiEvent): JsonObject | undefined {

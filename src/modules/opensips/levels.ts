@@ -295,16 +295,14 @@ export interface LevelRule {
  */
 export function levelRules(text: string): readonly LevelRule[] {
   const items = text.split(',').map((item) => item.trim());
-  return items
-    .filter((item) => item !== '')
-    .map((item) => {
-      const [pattern = '', word = '', more] = item.split('=').map((part) => part.trim());
-      const level = levelNames[word];
-      if (pattern === '' || level === undefined || more !== undefined) {
-        throw new Error(
-          `${JSON.stringify(item)} is no level of commands; give NAME=LEVEL, where LEVEL is read, operate, admin or destructive`,
-        );
-      }
-      return { fits: commandPattern(pattern), level, isReading: word === 'read' };
-    });
+  return items.map((item) => {
+    const [pattern = '', word = '', more] = item.split('=').map((part) => part.trim());
+    const level = levelNames[word];
+    if (pattern === '' || level === undefined || more !== undefined) {
+      throw new Error(
+        `${JSON.stringify(item)} is no level of commands; give NAME=LEVEL, where LEVEL is read, operate, admin or destructive`,
+      );
+    }
+    return { fits: commandPattern(pattern), level, isReading: word === 'read' };
+  });
 }

@@ -1,6 +1,6 @@
 import type { JsonObject, JsonValue } from '../../base/json.js';
 import { isObject } from '../../base/json.js';
-import type { Log } from '../../base/log.js';
+import type { CodedLog } from '../../base/log.js';
 import { reasonOf } from '../../base/text.js';
 import type { Call } from '../../mi/calls/call.js';
 import {
@@ -38,7 +38,7 @@ const listParameters: ReadonlySet<string> = new Set(['statistics', 'DID']);
 
 /** What a node needs of those around it. */
 export interface NodeSurroundings {
-  readonly log: Log;
+  readonly log: CodedLog;
   readonly rules: readonly LevelRule[];
   /** Milliseconds that a call may take. */
   readonly timeout: number;
@@ -93,6 +93,11 @@ export class OpensipsNode {
   /** As `version` gives it: `OpenSIPS (3.4.9 (x86_64/linux))`; '' before it was asked. */
   get version(): string {
     return this.#version;
+  }
+
+  /** True if it is 2.x, whose values are lines. */
+  get hasLines(): boolean {
+    return this.#version.includes('(2.');
   }
 
   /** When it was started, as it told last; '' when it did not. */
@@ -167,7 +172,7 @@ export class OpensipsNode {
     const server = isObject(version) ? version.Server : version;
     if (this.#upSince === '') await this.#askUptime().catch(() => {});
     const listed = await this.ask('which', undefined, { isReadOnly: true, isLarge: true });
-    const names = Array.isArray(listed) ? listed.filter((one): one is string => typeof one === 'string') : [];
+    const names = namesOf(listed);
     if (names.length === 0) throw new Error(`which of ${this.name} lists no commands`);
     const fitting = [...new Set(names)].filter(isForeignName);
     const isOther = String(server) !== this.#version || fitting.join() !== this.#names?.join();
@@ -176,7 +181,8 @@ export class OpensipsNode {
     if (!isOther) return;
     this.#descriptions.clear();
     this.#offer();
-    await this.#describe(fitting);
+    // 2.x tells nothing of single commands.
+    if (!this.hasLines) await this.#describe(fitting);
     if (!this.#isClosed) this.#offer();
   }
 
@@ -332,7 +338,7 @@ export class OpensipsNode {
     this.#upSince = '';
     this.discover().catch((error: unknown) => {
       this.#around.log.warn(
-        { node: this.name },
+        { code: 'opensips-commands-unknown', node: this.name },
         `commands of node ${this.name} are not known anew: ${reasonOf(error)}`,
       );
     });
@@ -353,6 +359,12 @@ interface Offer {
 function otherNames(name: string): readonly string[] {
   const known = knownCommand(name);
   return known === undefined ? [] : [known.flat, known.full].filter((one) => one !== name);
+}
+
+/** An array of texts; of 2.x, nodes without names. */
+function namesOf(listed: JsonValue | undefined): readonly string[] {
+  if (isObject(listed)) return namesOf(listed['']);
+  return Array.isArray(listed) ? listed.filter((one): one is string => typeof one === 'string') : [];
 }
 
 function isNames(value: JsonValue): value is readonly string[] {

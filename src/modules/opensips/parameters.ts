@@ -1,6 +1,11 @@
+import { statSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { splitHostPort } from '../../base/address.js';
 import { reasonOf } from '../../base/text.js';
 import { defineParameters } from '../../config/parameter.js';
+import type { EventAddress } from './events.js';
 import { levelRules } from './levels.js';
+import { parseTransport } from './setting.js';
 
 /** Bare names that find the command of this server, unless the operator says otherwise: they tell of both. */
 const localByDefault = 'which, help, get_statistics, list_statistics, event_subscribe, events_list, subscribers_list';
@@ -22,10 +27,11 @@ export const parameters = defineParameters({
     help:
       'names without a module that find the command of mi-httpd where OpenSIPS has one of the same name; `*` stands for any ' +
       'characters. All others find that of OpenSIPS',
+    check: (text) => (text.trim() === '' ? 'give names parted by commas, or none' : undefined),
   },
   levels: {
     type: 'string',
-    default: '',
+    default: undefined,
     help:
       'levels of commands of OpenSIPS, where they are not to be those of the table: NAME=LEVEL, parted by commas, where LEVEL ' +
       'is read, operate, admin or destructive, which is admin; `*` stands for any characters in NAME',
@@ -54,6 +60,20 @@ export const parameters = defineParameters({
     max: 1000000,
     help: 'calls of one node that may run or wait at once; the next one gets 503. Less than max_pending of mi_http, so that a node that hangs keeps no others waiting',
   },
+  statistics_interval: {
+    type: 'int',
+    default: 10,
+    min: 0,
+    max: 3600,
+    unit: 's',
+    help: 'time that statistics of OpenSIPS serve all callers; it is asked at most once within',
+  },
+  event_socket: {
+    type: 'string',
+    default: '127.0.0.1:0',
+    help: 'address and UDP port to which OpenSIPS sends the events that clients of this server have subscribed; port 0 is one that is free',
+    check: (text) => problemOf(() => eventAddress(text)),
+  },
   watch_interval: {
     type: 'int',
     default: 10,
@@ -72,6 +92,21 @@ export const parameters = defineParameters({
   },
 });
 
+/** @throws Error for what is no address with a port */
+export function eventAddress(text: string): EventAddress {
+  const { host, port } = splitHostPort(text) ?? {};
+  const number = Number(port);
+  if (
+    host === undefined ||
+    isIP(host) === 0 ||
+    port === '' ||
+    !(Number.isInteger(number) && number >= 0 && number < 65536)
+  ) {
+    throw new Error('it is ADDRESS:PORT, as 127.0.0.1:0 or [::1]:0');
+  }
+  return { host, port: number };
+}
+
 /** The fault of a node; undefined without one. */
 function nodeProblem(line: string): string | undefined {
   return problemOf(() => nodeSetting(line));
@@ -89,7 +124,7 @@ function problemOf(read: () => unknown): string | undefined {
 /** A node as it is configured. */
 export interface NodeSetting {
   readonly name: string;
-  /** As they are written; none: those in the default places. */
+  /** As they are written. */
   readonly transports: readonly string[];
 }
 
@@ -103,5 +138,31 @@ export function nodeSetting(line: string): NodeSetting {
       `${JSON.stringify(name)} is no name of a node; give 1 to 32 letters, digits, "_", "." and "-", then its transports`,
     );
   }
-  return { name, transports };
+  for (const transport of transports) parseTransport(transport);
+  return { name, transports: transports.length === 0 ? defaultTransports() : transports };
+}
+
+/** Where the packages of OpenSIPS have the FIFO: first those of 3.x and 4.0, then of older ones. */
+const fifoPlaces = [
+  '/run/opensips/opensips_fifo',
+  '/var/run/opensips/opensips_fifo',
+  '/run/opensips/fifo',
+  '/tmp/opensips_fifo',
+];
+
+/** Where mi_http serves unless it is told otherwise. */
+const httpPlace = 'http://127.0.0.1:8888/mi';
+
+/** The FIFO where there is one, else HTTP. */
+function defaultTransports(): readonly string[] {
+  const fifo = fifoPlaces.find(isFifo);
+  return [fifo === undefined ? httpPlace : `fifo:${fifo}`];
+}
+
+function isFifo(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isFIFO() === true;
+  } catch {
+    return false;
+  }
 }

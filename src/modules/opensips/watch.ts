@@ -1,5 +1,6 @@
-import type { Log } from '../../base/log.js';
+import type { CodedLog } from '../../base/log.js';
 import { reasonOf } from '../../base/text.js';
+import { explained, MiError } from '../../mi/errors.js';
 import type { StatusIdentifier, StatusReports } from '../../mi/status-reports.js';
 import type { OpensipsNode } from './node.js';
 import type { TransportHealth } from './transport.js';
@@ -21,17 +22,26 @@ export interface WatchIntervals {
 /** Keeps the commands of a node as they are, and tells in status reports how it does. */
 export class NodeWatch {
   readonly #node: OpensipsNode;
-  readonly #log: Log;
+  readonly #log: CodedLog;
   readonly #intervals: WatchIntervals;
   readonly #status: StatusReports;
   readonly #own: StatusIdentifier;
   readonly #transports = new Map<string, StatusIdentifier>();
   readonly #endListening: () => void;
+  /** Told when OpenSIPS was started, or is met for the first time. */
+  readonly #started: () => Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #problem = '';
   #isStopped = false;
 
-  constructor(node: OpensipsNode, status: StatusReports, log: Log, intervals: WatchIntervals) {
+  constructor(
+    node: OpensipsNode,
+    status: StatusReports,
+    log: CodedLog,
+    intervals: WatchIntervals,
+    started: () => Promise<void> | undefined,
+  ) {
+    this.#started = started;
     this.#node = node;
     this.#log = log;
     this.#intervals = intervals;
@@ -44,7 +54,8 @@ export class NodeWatch {
     for (const transport of node.upstream.health().transports) this.#tell(transport);
     this.#endListening = node.upstream.onHealth((transport) => {
       this.#tell(transport);
-      if (transport.state === 'up' && !this.#node.isKnown) this.#lookSoon(0);
+      const isUp = transport.state === 'up';
+      if (isUp ? this.#own.status !== state.up : !node.upstream.health().isUp) this.#lookSoon(0);
     });
   }
 
@@ -66,9 +77,11 @@ export class NodeWatch {
       const before = node.upSince;
       await node.watch();
       const isOther = before !== '' && before !== node.upSince;
+      // A node without events, or without the module for them, has all else.
+      if (before !== node.upSince) await this.#started()?.catch(() => {});
       this.#answered(isOther ? `was started anew ${node.upSince}: ${node.version}` : node.version);
     } catch (error) {
-      this.#failed(reasonOf(error));
+      this.#failed(error instanceof MiError ? explained(error) : reasonOf(error));
     }
     this.#lookSoon(node.isKnown && this.#problem === '' ? this.#intervals.watch : this.#intervals.retry);
   }
@@ -85,7 +98,7 @@ export class NodeWatch {
     this.#own.set(state.up, `${this.#node.version}, ${this.#node.entries.length} commands`);
     if (!wasDown) return;
     this.#own.report(text);
-    this.#log.info({ node: this.#node.name }, `OpenSIPS ${this.#node.name} answers: ${text}`);
+    this.#log.info({ code: 'opensips-answers', node: this.#node.name }, `OpenSIPS ${this.#node.name} answers: ${text}`);
   }
 
   #failed(problem: string): void {
@@ -94,7 +107,10 @@ export class NodeWatch {
     if (problem === this.#problem) return;
     this.#problem = problem;
     this.#own.report(problem);
-    this.#log.warn({ node: this.#node.name }, `OpenSIPS ${this.#node.name} does not answer: ${problem}`);
+    this.#log.warn(
+      { code: 'opensips-unreachable', node: this.#node.name },
+      `OpenSIPS ${this.#node.name} does not answer: ${problem}`,
+    );
   }
 
   #tell({ name, kind, state: is, reason, needsRestart }: TransportHealth): void {

@@ -1,6 +1,7 @@
+import type { JsonValue } from '../../base/json.js';
 import { command } from '../../mi/commands/command.js';
 import { MiError } from '../../mi/errors.js';
-import type { Statistic, Statistics } from '../../mi/statistics.js';
+import { type ForeignStatistic, findForeign, type Statistic, type Statistics } from '../../mi/statistics.js';
 import { defineBuiltIn } from '../../module.js';
 import { dumpsOpen } from '../../native/addon.js';
 
@@ -13,7 +14,7 @@ export const statisticsModule = defineBuiltIn({
     /** As OpenSIPS, unknown names are no error, which pollers would meet. Slips are told in the log, each once. */
     const find = (items: readonly string[], all: boolean): readonly Statistic[] => {
       const found = statistics.find(items, { all });
-      if (found.length >= items.length) return found;
+      if (found.length >= items.length || statistics.foreign !== undefined) return found;
       for (const [item, meant] of statistics.slips(items)) {
         if (told.has(item)) continue;
         told.add(item);
@@ -33,8 +34,13 @@ export const statisticsModule = defineBuiltIn({
           withoutCall: true,
           help: 'Reads statistics. Each item is `all`, a group with a colon (`core:`), or one bare name (`timestamp`).',
           recipes: [{ statistics: 'string[]' }],
-          run: ({ statistics: items }) =>
-            items.length === 1 && items[0] === 'all' ? statistics.selectAll() : statistics.select(find(items, true)),
+          run: ({ statistics: items }) => {
+            const isAll = items.length === 1 && items[0] === 'all';
+            const own = isAll ? statistics.selectAll() : statistics.select(find(items, true));
+            const { foreign } = statistics;
+            if (foreign === undefined) return own;
+            return joined(foreign.values(), items, () => own.toJSON(), fullName);
+          },
         }),
         command({
           name: 'list',
@@ -44,6 +50,11 @@ export const statisticsModule = defineBuiltIn({
           help: 'Lists statistics and whether each is incremental; items as for get_statistics, without `all`.',
           recipes: [{}, { statistics: 'string[]' }],
           run: ({ statistics: items }) => {
+            const { foreign } = statistics;
+            if (foreign !== undefined) {
+              const own = () => listed(items === undefined ? statistics.all : find(items, false), fullName);
+              return joined(foreign.kinds(), items, own, (one, isSingle) => (isSingle ? one.name : fullName(one)));
+            }
             if (items === undefined) return listed(statistics.all, fullName);
             const bare = new Set(items.filter((item) => !item.endsWith(':')).map((item) => item.toLowerCase()));
             const found = find(items, false);
@@ -82,8 +93,24 @@ function someOf(found: readonly Statistic[]): readonly Statistic[] {
   return found;
 }
 
-function fullName(statistic: Statistic): string {
-  return statistic.fullName;
+function fullName({ group, name }: Pick<Statistic, 'group' | 'name'>): string {
+  return `${group}:${name}`;
+}
+
+type Joined = Readonly<Record<string, JsonValue>>;
+
+/** The statistics of other servers, and those of this one, which give way where both have a name. */
+function joined(
+  foreign: readonly ForeignStatistic[] | Promise<readonly ForeignStatistic[]>,
+  items: readonly string[] | undefined,
+  own: () => Joined,
+  nameOf: (statistic: ForeignStatistic, isSingle: boolean) => string,
+): Joined | Promise<Joined> {
+  const join = (all: readonly ForeignStatistic[]): Joined => {
+    const theirs = findForeign(all, items, nameOf);
+    return { ...theirs, ...Object.fromEntries(Object.entries(own()).filter(([name]) => !Object.hasOwn(theirs, name))) };
+  };
+  return foreign instanceof Promise ? foreign.then(join) : join(foreign);
 }
 
 function listed(found: readonly Statistic[], nameOf: (statistic: Statistic) => string): Record<string, string> {

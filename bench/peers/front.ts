@@ -1,0 +1,93 @@
+// What stands in front of an OpenSIPS: mi-httpd by datagram, and nginx in front of its HTTP.
+import type { ChildProcess } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { bundle } from '../../scripts/bundle.mjs';
+import { loadCore, serverCore, startOn } from '../process/pinned.js';
+import { libmicrohttpd } from './libmicrohttpd.js';
+import { nginx } from './nginx.js';
+import { type Command, miCall, type Peer } from './peer.js';
+
+const main = resolve('dist/main.js');
+
+/** Ports of the servers behind lie so far above those in front of them. */
+const behind = 10_000;
+
+function refuses(command: Command): string | undefined {
+  return command === 'upstream' ? undefined : 'it has what is behind it alone';
+}
+
+/** Ends with the server in front of it. */
+function endsWith(child: ChildProcess, other: ChildProcess): void {
+  child.once('close', () => other.kill('SIGTERM'));
+}
+
+export const front: Peer = {
+  name: 'mi-httpd in front',
+  what: () => 'mi-httpd, module opensips, by mi_datagram over UDP; its own processor time',
+  unavailable: () => undefined,
+  refuses,
+  call: miCall,
+  launch: async (_need, port, { folder, replies }) => {
+    const script = bundle('bench/peers/upstream-server.ts');
+    const datagrams = port + behind;
+    const sip = startOn(loadCore, [process.execPath, script, String(datagrams), replies.version], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
+    const file = join(folder, `front-${port}.cfg`);
+    const lines = [
+      'log_level=1',
+      'loadmodule "httpd.so"',
+      'modparam("httpd", "ip", "127.0.0.1")',
+      `modparam("httpd", "port", ${port})`,
+      'loadmodule "mi_http.so"',
+      'loadmodule "opensips.so"',
+      `modparam("opensips", "node", "sip-1 datagram:udp:127.0.0.1:${datagrams}")`,
+    ];
+    writeFileSync(file, `${lines.join('\n')}\n`);
+    const child = startOn(serverCore, [process.execPath, '--max-semi-space-size=2', main, '-f', file], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
+    endsWith(child, sip);
+    return { child, pid: child.pid ?? 0, port };
+  },
+};
+
+export const nginxFront: Peer = {
+  name: 'nginx in front',
+  what: () => `nginx, one worker with kept connections to ${libmicrohttpd.name}; its own processor time`,
+  unavailable: () => nginx.unavailable() ?? libmicrohttpd.unavailable(),
+  refuses,
+  call: miCall,
+  launch: async (need, port, place) => {
+    const own = join(place.folder, `nginx-front-${port}`);
+    mkdirSync(own, { recursive: true });
+    const sip = await libmicrohttpd.launch(need, port + behind, place, loadCore);
+    const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+      .map((kind) => `${kind}_temp_path ${own}/${kind};`)
+      .join('\n  ');
+    const text = `daemon off;
+master_process off;
+pid ${own}/pid;
+error_log ${own}/error.log;
+events { worker_connections 2048; }
+http {
+  access_log off;
+  ${temporary}
+  keepalive_requests 100000000;
+  upstream sip { server 127.0.0.1:${port + behind}; keepalive 64; }
+  server {
+    listen 127.0.0.1:${port};
+    location / { proxy_pass http://sip; proxy_http_version 1.1; proxy_set_header Connection ""; }
+  }
+}
+`;
+    const file = join(own, 'nginx.conf');
+    writeFileSync(file, text);
+    const child = startOn(serverCore, ['/usr/sbin/nginx', '-c', file, '-p', own, '-e', join(own, 'error.log')], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
+    if (sip.child !== undefined) endsWith(child, sip.child);
+    return { child, pid: child.pid ?? 0, port };
+  },
+};

@@ -1,0 +1,77 @@
+import { commandPattern } from '../../mi/commands/command-table.js';
+import { defineBuiltIn } from '../../module.js';
+import { NodeEvents } from './events.js';
+import { levelRules } from './levels.js';
+import { type NodeSurroundings, OpensipsNode } from './node.js';
+import { Nodes } from './nodes.js';
+import { Opensips } from './opensips.js';
+import { eventAddress, nodeSetting, parameters } from './parameters.js';
+import { parseTransport } from './setting.js';
+import { NodeStatistics } from './statistics.js';
+import { openUpstream } from './upstream.js';
+import { group, NodeWatch } from './watch.js';
+
+/** Milliseconds that a start waits for nodes to tell their commands. One that is down is no reason not to serve. */
+const patience = 1000;
+
+/** A front for running OpenSIPS servers: their commands, with logins, levels and limits, for every client. */
+export const opensipsModule = defineBuiltIn({
+  name: 'opensips',
+  parameters,
+  load({ parameters: values, mi, log, status, events }) {
+    const settings = (values.nodes.length === 0 ? ['opensips'] : values.nodes).map(nodeSetting);
+    const local = values.local.split(',').map((name) => commandPattern(name.trim()));
+    const nodes = new Nodes((name) => local.some((pattern) => pattern.test(name)));
+    const calls = mi.statistics.add(group, 'upstream_calls', 'counter');
+    const errors = mi.statistics.add(group, 'upstream_errors', 'counter');
+    const time = mi.statistics.add(group, 'upstream_time_us', 'counter');
+    const surroundings: NodeSurroundings = {
+      log,
+      rules: values.levels === undefined ? [] : levelRules(values.levels),
+      timeout: values.timeout * 1000,
+      longTimeout: values.dump_timeout * 1000,
+      nextNumber: () => nodes.nextNumber(),
+      node: (name) => nodes.node(name),
+      changed: () => nodes.changed(),
+      called: (_node, milliseconds, failure) => {
+        calls.add(1);
+        time.add(Math.round(milliseconds * 1000));
+        if (failure !== undefined) errors.add(1);
+      },
+    };
+    const intervals = { watch: values.watch_interval * 1000, retry: values.retry_interval * 1000 };
+    const watches: NodeWatch[] = [];
+    for (const { name, transports } of settings) {
+      const upstream = openUpstream({
+        name,
+        transports: transports.map(parseTransport),
+        log,
+        limits: { maxPending: values.max_pending, retryInterval: values.retry_interval * 1000 },
+      });
+      nodes.add(new OpensipsNode(upstream, surroundings));
+    }
+    const address = eventAddress(values.event_socket);
+    const sources = nodes.all.map((node) => new NodeEvents(node, events, log, address));
+    for (const [index, node] of nodes.all.entries()) {
+      watches.push(new NodeWatch(node, status, log, intervals, () => sources[index]?.restarted()));
+    }
+    mi.commands.offer(nodes);
+    mi.statistics.foreign = new NodeStatistics(nodes, values.statistics_interval * 1000);
+    return {
+      api: new Opensips(nodes),
+      start: async () => {
+        let timer: NodeJS.Timeout | undefined;
+        const late = new Promise<void>((resolve) => {
+          timer = setTimeout(resolve, patience);
+        });
+        await Promise.race([Promise.all(watches.map((watch) => watch.start())), late]);
+        clearTimeout(timer);
+      },
+      stop: async () => {
+        for (const watch of watches) watch.stop();
+        await Promise.all(sources.map((source) => source.close()));
+        await Promise.all(nodes.all.map((node) => node.close()));
+      },
+    };
+  },
+});

@@ -1,0 +1,101 @@
+import { isObject, type JsonValue } from '../../base/json.js';
+import type { ForeignStatistic, ForeignStatistics } from '../../mi/statistics.js';
+import type { OpensipsNode } from './node.js';
+import type { Nodes } from './nodes.js';
+
+/** Milliseconds that a caller waits for a node; then it gets what is known, and the answer serves the next one. */
+const patience = 1000;
+
+/** What a node told last. */
+interface Reading {
+  readonly at: number;
+  readonly statistics: readonly ForeignStatistic[];
+}
+
+/**
+ * The statistics of all nodes. Those of the first one have the groups that OpenSIPS gives them, `core:rcv_requests`, so that
+ * pollers find what they know; those of others have the name of the node in front, `sip-2.core:rcv_requests`.
+ */
+export class NodeStatistics implements ForeignStatistics {
+  readonly #nodes: Nodes;
+  readonly #interval: number;
+  readonly #values = new Map<OpensipsNode, Reading>();
+  readonly #kinds = new Map<OpensipsNode, Reading>();
+  readonly #asking = new Map<string, Promise<void>>();
+
+  /** @param interval milliseconds that an answer of a node serves */
+  constructor(nodes: Nodes, interval: number) {
+    this.#nodes = nodes;
+    this.#interval = interval;
+  }
+
+  values(): readonly ForeignStatistic[] | Promise<readonly ForeignStatistic[]> {
+    return this.#read(this.#values, 'get_statistics');
+  }
+
+  kinds(): readonly ForeignStatistic[] | Promise<readonly ForeignStatistic[]> {
+    return this.#read(this.#kinds, 'list_statistics');
+  }
+
+  #read(
+    readings: Map<OpensipsNode, Reading>,
+    command: string,
+  ): readonly ForeignStatistic[] | Promise<readonly ForeignStatistic[]> {
+    const now = performance.now();
+    const known = (): readonly ForeignStatistic[] =>
+      this.#nodes.all.flatMap((node) => readings.get(node)?.statistics ?? []);
+    const old = this.#nodes.all.filter((node) => {
+      const reading = readings.get(node);
+      return node.isKnown && (reading === undefined || now - reading.at >= this.#interval);
+    });
+    if (old.length === 0) return known();
+    return soon(Promise.all(old.map((node) => this.#ask(node, readings, command)))).then(known);
+  }
+
+  /** Joins the question that is under way, if there is one. */
+  #ask(node: OpensipsNode, readings: Map<OpensipsNode, Reading>, command: string): Promise<void> {
+    const key = `${node.name} ${command}`;
+    const asked = this.#asking.get(key);
+    if (asked !== undefined) return asked;
+    const at = performance.now();
+    const isFirst = node === this.#nodes.all[0];
+    // The list of 3.x takes no `all`.
+    const all = command === 'get_statistics' ? (node.hasLines ? ['all'] : [['all']]) : undefined;
+    const name = node.nameOf(command) ?? command;
+    const asking = node
+      .ask(name, all, { isReadOnly: true, isLarge: true })
+      .then((told) => statisticsOf(told, isFirst ? '' : `${node.name}.`))
+      // What a node does not tell is left out, rather than told as it was.
+      .catch(() => [])
+      .then((statistics) => {
+        readings.set(node, { at, statistics });
+        this.#asking.delete(key);
+      });
+    this.#asking.set(key, asking);
+    return asking;
+  }
+}
+
+function statisticsOf(told: JsonValue, prefix: string): readonly ForeignStatistic[] {
+  if (!isObject(told)) return [];
+  const statistics: ForeignStatistic[] = [];
+  for (const [full, given] of Object.entries(told)) {
+    const colon = full.indexOf(':');
+    const value = typeof given === 'string' && /^-?[0-9]+$/.test(given) ? Number(given) : given;
+    if (colon < 1 || value === undefined) continue;
+    const group = prefix + full.slice(0, colon);
+    const name = full.slice(colon + 1);
+    statistics.push({ group, name, isBare: prefix === '', value });
+  }
+  return statistics;
+}
+
+function soon(promise: Promise<unknown>): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, patience);
+    void promise.then(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}

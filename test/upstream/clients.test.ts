@@ -1,0 +1,71 @@
+// The clients of an OpenSIPS, unchanged, through mi-httpd.
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { assert, describe, expect } from 'vitest';
+import { corpus } from '../support/client/corpus.js';
+import { cli, installClients, python } from '../support/client/opensips-clients.js';
+import { startFront } from '../support/front.js';
+import { RawClient } from '../support/raw-client.js';
+import { test } from '../support/test.js';
+import { unless } from '../support/unless.js';
+
+const run = promisify(execFile);
+const versions = ['3.4', '4.0'] as const;
+
+describe.for(versions)('in front of OpenSIPS %s', (version) => {
+  for (const { client, head, body, accepts } of corpus) {
+    test(`${client} gets what it takes for a success: ${body.slice(0, 70)}`, async ({ lifetime }) => {
+      const { server } = await startFront(lifetime, [version]);
+      const connection = await RawClient.connect(server.port);
+      connection.send(head + body);
+      const { status, headers, text } = await connection.response();
+      assert(accepts(status, headers.get('content-type') ?? '', text) !== undefined);
+      connection.close();
+    });
+  }
+});
+
+const reason = installClients();
+
+unless(reason ?? false, describe)('the clients from PyPI', () => {
+  test('opensips-cli runs the commands of OpenSIPS, and completes their names', async ({ lifetime }) => {
+    const { server, sip } = await startFront(lifetime, ['3.4']);
+    sip[0]?.state.addContacts(2);
+    const home = mkdtempSync(join(tmpdir(), 'mi-httpd-cli-'));
+    lifetime.onTestFinished(() => rmSync(home, { recursive: true, force: true }));
+    const mi = async (...args: string[]): Promise<unknown> => {
+      const options = ['-o', 'communication_type=http', '-o', `url=http://127.0.0.1:${server.port}/mi`, '-x', 'mi'];
+      const env = { PATH: process.env.PATH, HOME: home, TERM: 'dumb' };
+      return JSON.parse((await run(cli, [...options, ...args], { env, timeout: 100_000 })).stdout);
+    };
+    expect(await mi('ul_dump')).toHaveProperty('Domains.0.AORs.length', 2);
+    expect(await mi('ul_show_contact', 'location', 'user000001')).toHaveProperty('AOR', 'user000001');
+    expect(await mi('which', 'ul_dump')).toStrictEqual([[], ['brief']]);
+    expect(await mi('which')).toContain('ul_dump');
+  });
+
+  test('python-opensips executes them, and raises their errors', async ({ lifetime }) => {
+    const { server } = await startFront(lifetime, ['4.0']);
+    const script = `
+import json
+from opensips.mi import OpenSIPSMI, OpenSIPSMIException
+mi = OpenSIPSMI('http', url='http://127.0.0.1:${server.port}/mi')
+assert mi.valid()[0]
+print(json.dumps(mi.execute('ul_dump')))
+try:
+    mi.execute('ul_show_contact', ['location', 'nobody'])
+except OpenSIPSMIException as e:
+    print(json.dumps(str(e)))
+`;
+    const { stdout } = await run(python, ['-c', script], { timeout: 100_000 });
+    const [dump, error] = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(dump).toHaveProperty('Domains');
+    expect(error).toMatch(/404/);
+  });
+});

@@ -1,0 +1,324 @@
+// The commands of an OpenSIPS through mi-httpd, as its clients see them.
+import { describe, expect } from 'vitest';
+import { nodeLine, startDouble, startFront } from '../support/front.js';
+import { call, callError, post } from '../support/mi-client.js';
+import { test } from '../support/test.js';
+import { get, resultOf } from '../support/web-client.js';
+
+/** What OpenSIPS dies of, or takes for something else. */
+const hostile = [
+  '{}',
+  '[]',
+  '[{}]',
+  '[[]]',
+  'null',
+  '5',
+  '"x"',
+  '{"method":5}',
+  '{"jsonrpc":"2.0","id":1}',
+  '{"jsonrpc":"2.0","method":{"a":1},"id":1}',
+  '['.repeat(2000),
+  `{"jsonrpc":"2.0","method":"ul_dump","params":${'['.repeat(300)}${']'.repeat(300)},"id":1}`,
+  '{"jsonrpc":"2.0","method":"ul_rm","params":["location","a\\u0000b"],"id":1}',
+  '{"jsonrpc":"2.0","method":"ul_rm","params":["location","\\ud800"],"id":1}',
+  '{"jsonrpc":"2.0","method":"ul_rm","params":{"table_name":"location","aor":"a","aor":"b"},"id":1}',
+  '{"jsonrpc":"2.0","method":"ul_dump","id":1}{"jsonrpc":"2.0","method":"ul_dump","id":2}',
+  '::{"jsonrpc":"2.0","method":"ul_dump","id":1}',
+];
+
+describe('names', () => {
+  test('of 3.4 are those of OpenSIPS, and those of 4.0 find them too', async ({ lifetime }) => {
+    const { server } = await startFront(lifetime, ['3.4']);
+    const names = (await call(server, 'which')) as string[];
+    expect(names).toEqual(expect.arrayContaining(['ul_dump', 'dlg_list', 't_uac_dlg', 'core:ps', 'which']));
+    expect(new Set(names).size).toBe(names.length);
+    const theirs = await call(server, 'ps');
+    expect(theirs).toHaveProperty('Processes.1');
+    expect(await call(server, 'node:sip-1/ps')).toStrictEqual(theirs);
+    const ours = { Processes: [expect.objectContaining({ PID: process.pid })] };
+    expect(await call(server, 'core:ps')).toStrictEqual(ours);
+    expect(await call(server, 'mi-httpd:ps')).toStrictEqual(ours);
+    expect(await call(server, 'usrloc:dump')).toStrictEqual(await call(server, 'ul_dump'));
+  });
+
+  test('of 4.0 are those of OpenSIPS, with its rules for names without a module', async ({ lifetime }) => {
+    const { server } = await startFront(lifetime, ['4.0']);
+    const names = (await call(server, 'which')) as string[];
+    expect(names).toEqual(expect.arrayContaining(['usrloc:dump', 'dialog:list', 'node:sip-1/core:ps', 'core:ps']));
+    expect(await call(server, 'ul_dump')).toHaveProperty('Domains');
+    expect(await call(server, 'dump')).toHaveProperty('Domains');
+    expect(await call(server, 'ps')).toHaveProperty('Processes.1');
+    expect(await callError(server, 'list')).toMatchObject({ code: -32001 });
+  });
+
+  test('of 2.4 are asked for as well', async ({ lifetime }) => {
+    const { server } = await startFront(lifetime, ['2.4']);
+    expect(await call(server, 'which')).toEqual(expect.arrayContaining(['ul_dump']));
+    expect(await call(server, 'version')).toHaveProperty('Server', expect.stringContaining('OpenSIPS (2.4'));
+    expect(await call(server, 'ul_dump')).toBeTypeOf('object');
+  });
+
+  test('that both have are given to mi-httpd by the parameter local', async ({ lifetime }) => {
+    const { server } = await startFront(lifetime, ['3.4'], { opensips: { local: 'which, help, p*' } });
+    expect(await call(server, 'ps')).toHaveProperty('Processes.length', 1);
+    expect(await call(server, 'node:sip-1/ps')).toHaveProperty('Processes.1');
+  });
+
+  test('come with recipes and help', async ({ lifetime }) => {
+    const { server } = await startFront(lifetime, ['3.4']);
+    expect(await call(server, 'which', ['ul_dump'])).toStrictEqual([[], ['brief']]);
+    expect(await call(server, 'help', ['ul_dump'])).toHaveProperty('Exported by', 'usrloc');
+    expect(await callError(server, 'which', ['ds_list'])).toMatchObject({ code: 404 });
+    expect(await callError(server, 'ds_list')).toMatchObject({
+      code: -32601,
+      data: expect.stringContaining('dispatcher'),
+    });
+    const { methods } = (await call(server, 'rpc.discover')) as { methods: { name: string; params: unknown[] }[] };
+    expect(methods.find(({ name }) => name === 'ul_dump')).toMatchObject({ params: [{ name: 'brief' }] });
+  });
+});
+
+describe('a call', () => {
+  test('gets its id back byte for byte, and the error of OpenSIPS unchanged', async ({ lifetime }) => {
+    const { server } = await startFront(lifetime, ['3.4']);
+    for (const id of ['1700000000000', '1.9', '-0', '1e3', '"\\u0041\\/"', 'null']) {
+      const { body } = await post(server, `{"jsonrpc":"2.0","method":"uptime","id":${id}}`);
+      expect(body.endsWith(`,"id":${id}}`), body).toBe(true);
+    }
+    expect(await callError(server, 'ul_show_contact', ['location', 'nobody'])).toStrictEqual({
+      code: 404,
+      message: 'AOR not found',
+    });
+    expect(await callError(server, 'dlg_list', ['x'])).toStrictEqual({
+      code: -32602,
+      message: 'Invalid params',
+      data: 'Command only supports named parameters',
+    });
+  });
+
+  test('without an id is run, and answered by mi-httpd', async ({ lifetime }) => {
+    const { server, sip } = await startFront(lifetime, ['3.4']);
+    sip[0]?.state.addContacts(1);
+    const { status, body } = await post(
+      server,
+      '{"jsonrpc":"2.0","method":"ul_rm","params":["location","user000000"]}',
+    );
+    expect([status, body]).toStrictEqual([202, '']);
+    await expect.poll(() => sip[0]?.state.contacts.length).toBe(0);
+  });
+
+  test('in a batch is one of its own for OpenSIPS', async ({ lifetime }) => {
+    const { server, sip } = await startFront(lifetime, ['4.0']);
+    const batch = ['version', 'ul_dump', 'core:ps', 'no_such'].map((method, id) => ({ jsonrpc: '2.0', method, id }));
+    const { body } = await post(server, JSON.stringify([...batch, {}]));
+    const replies = JSON.parse(body) as { id: number; error?: { code: number } }[];
+    expect(replies.map(({ error }) => error?.code)).toStrictEqual([undefined, undefined, undefined, -32601, -32600]);
+    expect(sip[0]?.died).toBeUndefined();
+  });
+
+  for (const version of ['3.4', '4.0'] as const) {
+    test(`that would stop OpenSIPS ${version} is refused here`, async ({ lifetime }) => {
+      const { server, sip } = await startFront(lifetime, [version]);
+      sip[0]?.state.addContacts(1);
+      const before = sip[0]?.ran.filter((method) => method.includes('rm')).length;
+      for (const body of hostile) {
+        const { status } = await post(server, body);
+        expect(status, body.slice(0, 80)).toBe(200);
+        expect(sip[0]?.died, body.slice(0, 80)).toBeUndefined();
+      }
+      expect(sip[0]?.ran.filter((method) => method.includes('rm')).length).toBe(before);
+      expect(await call(server, 'uptime')).toHaveProperty('Now');
+    });
+  }
+
+  test('of 10,000 contacts comes whole, as a page in its first part', async ({ lifetime }) => {
+    const { server, sip } = await startFront(lifetime, ['3.4']);
+    sip[0]?.state.addContacts(10_000);
+    const { body } = await post(server, '{"jsonrpc":"2.0","method":"ul_dump","id":"mine"}');
+    expect(body.endsWith(',"id":"mine"}')).toBe(true);
+    expect(JSON.parse(body).result.Domains[0].AORs.length).toBe(10_000);
+    const page = await get(server, '/mi/sip-1/ul_dump?arg=');
+    expect(page.status).toBe(200);
+    expect(page.body).toContain('id="rest"');
+    const raw = await get(server, '/mi/sip-1/ul_dump?arg=&raw=1');
+    expect(JSON.parse(raw.body).Domains[0].AORs.length).toBe(10_000);
+  });
+
+  test('of a program gives its result parsed', async ({ lifetime }) => {
+    const { server, sip } = await startFront(lifetime, ['3.4', '4.0']);
+    sip[1]?.state.addContacts(2);
+    expect(server.opensips?.nodes).toStrictEqual(['sip-1', 'sip-2']);
+    expect(await server.opensips?.call('sip-2', 'ul_dump')).toHaveProperty('Domains.0.AORs.length', 2);
+    await expect(server.opensips?.call('sip-2', 'ul_rm', ['nowhere', 'x'])).rejects.toMatchObject({ code: 404 });
+    await expect(server.opensips?.call('sip-3', 'ul_dump')).rejects.toMatchObject({ code: -32602 });
+  });
+});
+
+describe('pages', () => {
+  test('list the commands of each node by their modules, and run them', async ({ lifetime }) => {
+    const { server } = await startFront(lifetime, ['3.4', '4.0']);
+    const { body } = await get(server, '/mi');
+    for (const name of ['sip-1', 'sip-2']) expect(body).toContain(`<a href="/mi/${name}">${name}</a>`);
+    expect(body).toContain('sip-1: usrloc');
+    const form = await get(server, '/mi/sip-2/usrloc:dump');
+    expect([form.status, form.body.includes('with brief')]).toStrictEqual([200, true]);
+    const page = await get(server, '/mi/sip-2/usrloc:dump?arg=');
+    expect(resultOf(page.body)).toHaveProperty('Domains');
+  });
+
+  test('link to nothing that changes something', async ({ lifetime }) => {
+    const { server, sip } = await startFront(lifetime, ['3.4']);
+    const headers = { 'Sec-Fetch-Site': 'cross-site' };
+    const { status } = await get(server, '/mi/sip-1/ul_rm?arg=location+user000000', { headers });
+    expect(status).toBe(403);
+    expect(sip[0]?.ran).not.toContain('ul_rm');
+    expect((await get(server, '/mi/sip-1/ul_dump?arg=', { headers })).status).toBe(200);
+  });
+});
+
+describe('levels', () => {
+  const listen = ['http:127.0.0.1:0;level=read'];
+
+  test('keep callers from what they may not, and show them nothing of it', async ({ lifetime }) => {
+    const { server, sip } = await startFront(lifetime, ['3.4'], { httpd: { listen, ip: undefined, port: undefined } });
+    expect(await call(server, 'ul_dump')).toHaveProperty('Domains');
+    expect(await callError(server, 'ul_rm', ['location', 'x'])).toMatchObject({ code: -32003 });
+    expect(await call(server, 'which')).not.toContain('ul_rm');
+    expect(sip[0]?.ran).not.toContain('ul_rm');
+  });
+
+  test('are changed by the parameter levels', async ({ lifetime }) => {
+    const { server } = await startFront(lifetime, ['3.4'], {
+      httpd: { listen, ip: undefined, port: undefined },
+      opensips: { levels: 'ul_rm=read, ul_dump=admin' },
+    });
+    expect(await callError(server, 'ul_dump')).toMatchObject({ code: -32003 });
+    expect(await callError(server, 'ul_rm', ['location', 'x'])).toMatchObject({ code: 404 });
+  });
+
+  test('are beside lists, which count for every name of a command', async ({ lifetime }) => {
+    const { server, sip } = await startFront(lifetime, ['3.4'], { httpd: { deny_commands: 'usrloc:dump, kill' } });
+    for (const name of ['ul_dump', 'usrloc:dump', 'node:sip-1/ul_dump']) {
+      expect(await callError(server, name), name).toMatchObject({ code: -32003 });
+    }
+    expect(sip[0]?.ran).not.toContain('ul_dump');
+  });
+});
+
+describe('several nodes', () => {
+  test('are chosen by name, in the method or as a member of the parameters', async ({ lifetime }) => {
+    const { server, sip } = await startFront(lifetime, ['3.4', '4.0']);
+    sip[1]?.state.addContacts(1);
+    const count = async (method: string, params?: unknown): Promise<unknown> =>
+      ((await call(server, method, params)) as { Domains: { AORs: unknown[] }[] }).Domains[0]?.AORs.length;
+    expect(await count('ul_dump')).toBe(0);
+    expect(await count('node:sip-2/ul_dump')).toBe(1);
+    expect(await count('ul_dump', { node: 'sip-2' })).toBe(1);
+    expect(await count('ul_dump', { node: 'sip-1' })).toBe(0);
+    expect(await call(server, 'ul_rm', { node: 'sip-2', table_name: 'location', aor: 'user000000' })).toBe('OK');
+    expect(sip.map(({ ran }) => ran.filter((name) => name.endsWith('rm')).length)).toStrictEqual([0, 1]);
+    expect(await callError(server, 'ul_dump', { node: 'sip-3' })).toMatchObject({ code: -32602 });
+    expect(await callError(server, 'node:sip-3/ul_dump')).toMatchObject({ code: -32601 });
+  });
+
+  test('keep none waiting for one that hangs', async ({ lifetime }) => {
+    const { server, sip } = await startFront(lifetime, ['3.4', '3.4'], { opensips: { max_pending: 4 } });
+    const go = sip[0]?.hold('ul_dump');
+    const hanging = Array.from({ length: 4 }, () => call(server, 'ul_dump'));
+    await expect
+      .poll(() => server.opensips?.health('sip-1').transports.some(({ underWay }) => underWay > 0))
+      .toBe(true);
+    const refused = await post(server, '{"jsonrpc":"2.0","method":"uptime","id":1}');
+    expect(refused.status).toBe(503);
+    expect(await call(server, 'node:sip-2/uptime')).toHaveProperty('Now');
+    expect(await call(server, 'core:uptime')).toHaveProperty('Now');
+    go?.();
+    for (const result of await Promise.all(hanging)) expect(result).toHaveProperty('Domains');
+  });
+});
+
+describe('OpenSIPS that is down', () => {
+  test('is told, and nothing else answers in its place until it tells its commands', async ({
+    lifetime,
+    startServer,
+  }) => {
+    const sip = await startDouble(lifetime);
+    const go = sip.hold('uptime');
+    const server = await startServer({
+      opensips: { nodes: [nodeLine('sip-1', sip, 'udp')], retry_interval: 1, timeout: 1 },
+    });
+    expect(await callError(server, 'ps')).toMatchObject({ code: -32000, data: expect.stringContaining('sip-1') });
+    expect(await call(server, 'core:ps')).toHaveProperty('Processes');
+    const ready = await get(server, '/readyz');
+    expect(ready.status).toBe(503);
+    expect(ready.body).toContain('sip-1');
+    go();
+    await expect.poll(async () => (await get(server, '/readyz')).status).toBe(200);
+    expect(await call(server, 'ps')).toHaveProperty('Processes.1');
+  });
+
+  test('gives an error with the reason, and is not ready', async ({ lifetime }) => {
+    const { server, sip } = await startFront(lifetime, ['3.4'], { opensips: { timeout: 1, watch_interval: 1 } });
+    sip[0]?.stop();
+    expect(await callError(server, 'ps')).toMatchObject({ code: -32000 });
+    await expect.poll(async () => (await get(server, '/readyz')).status).toBe(503);
+    expect(await call(server, 'mi-httpd:sr_list_status', ['opensips'])).toEqual(
+      expect.arrayContaining([expect.objectContaining({ Name: 'sip-1', Readiness: false })]),
+    );
+  });
+});
+
+describe('statistics', () => {
+  test('of OpenSIPS are beside those of mi-httpd, and asked for once', async ({ lifetime }) => {
+    const { server, sip } = await startFront(lifetime, ['3.4', '4.0'], { opensips: { statistics_interval: 3600 } });
+    const all = await call(server, 'get_statistics', [['all']]);
+    expect(all).toMatchObject({
+      'core:rcv_replies': 7,
+      'sip-2.core:rcv_replies': 7,
+      'httpd:requests': expect.any(Number),
+    });
+    expect(await call(server, 'get_statistics', [['rcv_replies', 'shmem:']])).toStrictEqual({
+      'core:rcv_replies': 7,
+      'shmem:total_size': 67108864,
+      'shmem:used_size': 4194304,
+    });
+    expect(await call(server, 'get_statistics', [['sip-2.dialog:']])).toStrictEqual({
+      'sip-2.dialog:active_dialogs': 0,
+    });
+    for (const { ran } of sip) {
+      expect(ran.filter((name) => name === 'get_statistics' || name === 'statistics:get').length).toBe(1);
+    }
+    expect(await call(server, 'list_statistics')).toHaveProperty(['core:rcv_replies']);
+  });
+});
+
+describe('events', () => {
+  for (const version of ['3.4', '4.0'] as const) {
+    test(`of OpenSIPS ${version} come to subscribers of mi-httpd`, async ({ lifetime, udpReceiver }) => {
+      const { server, sip } = await startFront(lifetime, [version], { event_datagram: {} });
+      const receiver = await udpReceiver();
+      const socket = `udp:127.0.0.1:${receiver.port}`;
+      expect(await call(server, 'event_subscribe', ['E_UL_CONTACT_INSERT', socket])).toBe('OK');
+      expect(sip[0]?.state.subscriptions.map(({ event }) => event)).toStrictEqual(['E_UL_CONTACT_INSERT']);
+      expect(sip[0]?.state.subscriptions[0]?.socket).not.toBe(socket);
+      sip[0]?.state.raise('E_UL_CONTACT_INSERT', { domain: 'location', aor: 'alice', received: null });
+      expect(await receiver.next()).toStrictEqual({
+        jsonrpc: '2.0',
+        method: 'E_UL_CONTACT_INSERT',
+        params: { domain: 'location', aor: 'alice', received: null },
+      });
+    });
+  }
+
+  test('without names, which 4.0 writes as members of one name, are an array', async ({ lifetime, udpReceiver }) => {
+    const { server, sip } = await startFront(lifetime, ['4.0'], { event_datagram: {} });
+    const receiver = await udpReceiver();
+    await call(server, 'event_subscribe', ['E_UL_CONTACT_INSERT', `udp:127.0.0.1:${receiver.port}`]);
+    const [, , port] = sip[0]?.state.subscriptions[0]?.socket.split(':') ?? [];
+    sip[0]?.state.deliver(
+      `udp:127.0.0.1:${port}`,
+      '{"jsonrpc":"2.0","method":"E_UL_CONTACT_INSERT","params":{"":"a\\"b","":{"c":"d"},"":3}}',
+    );
+    expect(await receiver.next()).toMatchObject({ params: ['a"b', '{"c":"d"}', 3] });
+  });
+});
