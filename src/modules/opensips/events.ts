@@ -51,7 +51,9 @@ export class NodeEvents implements EventSource {
     });
     const listed = isObject(told) ? told.Events : undefined;
     // 2.x has the name as the value of a node.
-    const names = Array.isArray(listed) ? listed.map((one) => (isObject(one) ? (one.name ?? one.value) : undefined)) : [];
+    const names = Array.isArray(listed)
+      ? listed.map((one) => (isObject(one) ? (one.name ?? one.value) : undefined))
+      : [];
     this.#events.relay(
       names.filter((name) => typeof name === 'string'),
       this,
@@ -159,15 +161,15 @@ export function readEvent(text: string): { readonly name: string; readonly param
   if (!isObject(told) || typeof told.method !== 'string') return undefined;
   const { method: name, params } = told;
   if (params === undefined || params === null) return { name, parameters: [] };
-  if (Array.isArray(params)) return { name, parameters: params.map(valueOf) };
+  if (Array.isArray(params)) return { name, parameters: params.map(eventValue) };
   if (!isObject(params)) return undefined;
   return {
     name,
-    parameters: Object.fromEntries(Object.entries(params).map(([key, value]) => [key, valueOf(value ?? null)])),
+    parameters: Object.fromEntries(Object.entries(params).map(([key, value]) => [key, eventValue(value ?? null)])),
   };
 }
 
-function valueOf(value: JsonValue): string | number | null {
+function eventValue(value: JsonValue): string | number | null {
   if (typeof value === 'string' || typeof value === 'number' || value === null) return value;
   return JSON.stringify(value);
 }
