@@ -7,6 +7,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { JsonValue } from '#src/base/json.js';
 import type { Upstream, UpstreamCall } from '#src/modules/opensips/transport.js';
 import { makeFifo } from '#src/native/datagrams.js';
+import { startDouble } from '../support/opensips-double/child.js';
 import { OpensipsDouble, type Version } from '../support/opensips-double/index.js';
 import { answer, changing, node, reading } from '../support/upstream.js';
 
@@ -208,6 +209,20 @@ describe.for(['3.4', '4.0'] as const)('nothing that is sent stops OpenSIPS %s', 
     expect(double.fifo?.waitsForReaders).toBe(0);
     expect(double.log).toEqual([]);
   });
+});
+
+test('the double in a process of its own dies as the original does, and is found to be dead', async () => {
+  const double = await startDouble({ version: '4.0' });
+  const { transports } = double;
+  const upstream = opened(node([transports.udp, transports.http, transports.fifo], { retryInterval: 1e6 }));
+  expect(await answer(upstream, reading('version'))).toHaveProperty('Server');
+  const fd = openSync(join(double.folder, 'fifo'), constants.O_WRONLY | constants.O_NONBLOCK);
+  writeSync(fd, '::{}');
+  closeSync(fd);
+  expect(await double.exit).toBe(139);
+  await expect(upstream.call(reading('version'))).rejects.toMatchObject({ kind: 'down' });
+  expect(upstream.health()).toMatchObject({ isUp: false, transports: [{ state: 'down' }, {}, {}] });
+  rmSync(double.folder, { recursive: true });
 });
 
 test('a file in place of the FIFO is not written to', async () => {

@@ -86,16 +86,19 @@ function nodeOf(line: string): { readonly name: string; readonly node: Tree } {
   const name = at < 0 ? (line.endsWith('::') ? line.slice(0, -2) : '') : line.slice(0, at);
   const rest = at < 0 ? (name === '' ? line : '') : line.slice(at + 3);
   const words = rest.split(' ');
-  // Attributes stand behind the value; a value may have blanks and equals signs of its own, an attribute's name neither.
-  let from = words.length;
-  while (from > 0 && /^[A-Za-z][A-Za-z0-9_-]*=/.test(words[from - 1] ?? '')) from -= 1;
-  if (from < words.length) {
-    for (const word of words.slice(from)) {
-      const equals = word.indexOf('=');
-      node[word.slice(0, equals)] = word.slice(equals + 1);
-    }
+  // Attributes stand behind the value, and either may have blanks; the name of an attribute has none.
+  const isAttribute = (word: string): boolean => /^[A-Za-z][A-Za-z0-9_-]*=/.test(word);
+  const found = words.findIndex(isAttribute);
+  const from = found < 0 ? words.length : found;
+  let last = '';
+  for (const word of words.slice(from)) {
+    const equals = word.indexOf('=');
+    if (isAttribute(word)) {
+      last = word.slice(0, equals);
+      node[last] = word.slice(equals + 1);
+    } else node[last] = `${String(node[last])} ${word}`;
   }
-  const value = words.slice(0, from).join(' ');
+  const value = words.slice(0, from).join(' ').trimEnd();
   if (value !== '' || from === words.length) node[valueName] = value;
   return { name, node };
 }

@@ -78,6 +78,13 @@ export class OpensipsDouble {
     return this.#engine.died;
   }
 
+  /** Told when all of it stops by itself. */
+  onDeath(told: (reason: string) => void): void {
+    this.#engine.onDeath((reason) => {
+      if (reason !== stopped) told(reason);
+    });
+  }
+
   get log(): readonly string[] {
     return this.#engine.log;
   }
@@ -112,11 +119,12 @@ export class OpensipsDouble {
 
   /** All of it stops, as when it is killed. */
   stop(): void {
-    this.#engine.die('stopped');
+    this.#engine.die(stopped);
   }
 
   /** Stops, and removes its folder. */
   async close(): Promise<void> {
+    this.stop();
     this.#stop();
     rmSync(this.folder, { recursive: true, force: true });
   }
@@ -125,6 +133,9 @@ export class OpensipsDouble {
     for (const transport of [this.fifo, this.udp, this.unix, this.http]) transport?.close();
   }
 }
+
+/** What {@link OpensipsDouble.died} says of one that was stopped. */
+const stopped = 'stopped';
 
 /** Sends an event as event_datagram and event_stream do. */
 function deliver(socket: string, payload: string): void {

@@ -1,0 +1,55 @@
+import { describe, expect, test } from 'vitest';
+import { formatTransport, parseTransport } from './setting.js';
+
+describe('a transport', () => {
+  test.for([
+    ['fifo:/run/opensips/fifo', { kind: 'fifo', dialect: 'jsonrpc', path: '/run/opensips/fifo', replyFolder: '/tmp/' }],
+    [
+      'fifo:/tmp/opensips_fifo;reply_dir=/run/replies/;version=2.4',
+      { kind: 'fifo', dialect: '2.4', path: '/tmp/opensips_fifo', replyFolder: '/run/replies/' },
+    ],
+    ['datagram:udp:127.0.0.1:8080', { kind: 'udp', dialect: 'jsonrpc', host: '127.0.0.1', port: 8080 }],
+    ['datagram:udp:[::1]:8080', { kind: 'udp', dialect: 'jsonrpc', host: '::1', port: 8080 }],
+    ['datagram:/run/opensips/mi.sock', { kind: 'unix', dialect: 'jsonrpc', path: '/run/opensips/mi.sock' }],
+    ['datagram:@opensips', { kind: 'unix', dialect: 'jsonrpc', path: '@opensips' }],
+    [
+      'http://127.0.0.1:8888/mi',
+      { kind: 'http', dialect: 'jsonrpc', host: '127.0.0.1', port: 8888, path: '/mi', userInfo: '' },
+    ],
+    [
+      'http://[::1]:8888/json;version=2.4',
+      { kind: 'http', dialect: '2.4', host: '::1', port: 8888, path: '/json', userInfo: '' },
+    ],
+  ] as const)('is read and written: %s', ([text, setting]) => {
+    expect(parseTransport(text)).toEqual(setting);
+    expect(formatTransport(parseTransport(text))).toBe(text);
+  });
+
+  test('is written without its password', () => {
+    const setting = parseTransport('http://mi:s%40cret@127.0.0.1:8888/mi;version=4.0');
+    expect(setting).toMatchObject({ userInfo: 'mi:s@cret', dialect: 'jsonrpc' });
+    expect(formatTransport(setting)).toBe('http://127.0.0.1:8888/mi');
+    expect(formatTransport(parseTransport('datagram:unix:/run/mi'))).toBe('datagram:/run/mi');
+  });
+
+  test.for([
+    ['', 'is no transport'],
+    ['https://127.0.0.1/mi', 'is no transport'],
+    ['fifo:opensips', 'has no path'],
+    ['fifo:/a\0b', 'has no path'],
+    ['fifo:/a;reply_dir=/tmp', 'has a reply_dir without a slash'],
+    ['fifo:/a;reply_dir=tmp/', 'has a reply_dir without a slash'],
+    [`fifo:/a;reply_dir=/${'x'.repeat(110)}/`, 'has a reply_dir of more than 102 bytes'],
+    ['datagram:/a;reply_dir=/tmp/', 'has a reply_dir, which a FIFO alone has'],
+    ['datagram:mi', 'has no path'],
+    ['datagram:udp:127.0.0.1', 'has no host with a port'],
+    ['datagram:udp:127.0.0.1:70000', 'has no host with a port'],
+    ['datagram:udp:::1:8080', 'has no host with a port'],
+    ['http://', 'is no URL'],
+    ['http://h/mi?x=1', 'has more than a path'],
+    ['fifo:/a;version=1.0', 'has "version=1.0"'],
+    ['fifo:/a;verson=2.4', 'has "verson=2.4"'],
+  ])('is rejected: %s', ([text, fault]) => {
+    expect(() => parseTransport(text ?? '')).toThrow(`transport "${text}" ${fault}`);
+  });
+});

@@ -1,0 +1,117 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { SpillRoom, Spool } from './spool.js';
+import { UpstreamFailure } from './transport.js';
+
+let folder = '';
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'spool-'));
+});
+
+afterAll(() => rmSync(folder, { recursive: true }));
+
+async function rest(spool: Spool, size: number): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  const buffer = Buffer.alloc(size);
+  for (;;) {
+    const length = await spool.fill(buffer);
+    if (length === 0) return Buffer.concat(pieces);
+    pieces.push(Buffer.from(buffer.subarray(0, length)));
+  }
+}
+
+describe('a long reply between OpenSIPS and its reader', () => {
+  test('comes whole and in order, however both are paced, and gives back its room', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.integer({ min: 1, max: 300 }), fc.nat(3), fc.nat(200)), { maxLength: 60 }),
+        fc.integer({ min: 4, max: 100 }),
+        async (steps, size) => {
+          const room = new SpillRoom(256, 1 << 20, folder);
+          const spool = new Spool(room, () => {});
+          const sent: Buffer[] = [];
+          const got: Buffer[] = [];
+          for (const [length, turns, wanted] of steps) {
+            const piece = randomBytes(length);
+            sent.push(piece);
+            spool.push(Buffer.from(piece));
+            for (let index = 0; index < turns; index++) await turn();
+            const buffer = Buffer.alloc(Math.max(4, wanted));
+            // What has come is more than what was read: it does not wait.
+            const unread =
+              sent.reduce((sum, one) => sum + one.length, 0) - got.reduce((sum, one) => sum + one.length, 0);
+            if (wanted > 100 && unread > 0) got.push(Buffer.from(buffer.subarray(0, await spool.fill(buffer))));
+          }
+          spool.end();
+          got.push(await rest(spool, size));
+          spool.release();
+          expect(Buffer.concat(got).equals(Buffer.concat(sent))).toBe(true);
+          expect(room.used).toBe(0);
+        },
+      ),
+      { numRuns: 40 },
+    );
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test('takes no more memory than it may', async () => {
+    const room = new SpillRoom(1000, 1 << 20, folder);
+    const spool = new Spool(room, () => {});
+    for (let index = 0; index < 200; index++) {
+      spool.push(Buffer.alloc(500, index));
+      await turn();
+    }
+    await expect.poll(() => spool.inMemory).toBeLessThanOrEqual(1000);
+    expect(room.used).toBeGreaterThan(90_000);
+    spool.release();
+    await expect.poll(() => room.used).toBe(0);
+  });
+
+  test('fails for a reader that waits, and for one that comes later', async () => {
+    let released = 0;
+    const spool = new Spool(new SpillRoom(1000, 1000, folder), () => {
+      released += 1;
+    });
+    const waiting = spool.fill(Buffer.alloc(10));
+    spool.fail(new UpstreamFailure('broken', 'it broke', true));
+    await expect(waiting).rejects.toThrow('Server error');
+    await expect(spool.fill(Buffer.alloc(10))).rejects.toMatchObject({ reason: 'it broke' });
+    spool.release();
+    expect(released).toBe(1);
+  });
+
+  test('fails when there is no room, or no folder', async () => {
+    const small = new Spool(new SpillRoom(10, 100, folder), () => {});
+    small.push(Buffer.alloc(200));
+    await expect(small.fill(Buffer.alloc(10))).rejects.toMatchObject({
+      kind: 'broken',
+      reason: expect.stringContaining('100 bytes'),
+    });
+    const nowhere = new Spool(new SpillRoom(10, 1000, join(folder, 'none')), () => {});
+    nowhere.push(Buffer.alloc(200));
+    await expect(nowhere.fill(Buffer.alloc(10))).rejects.toMatchObject({ reason: expect.stringContaining('ENOENT') });
+  });
+
+  test('tells when its reader leaves before the end, whatever is under way', async () => {
+    for (const length of [0, 5, 5000]) {
+      let released = 0;
+      const room = new SpillRoom(10, 10_000, folder);
+      const spool = new Spool(room, () => {
+        released += 1;
+      });
+      spool.push(Buffer.alloc(length));
+      const reading = spool.fill(Buffer.alloc(4));
+      spool.release();
+      spool.push(Buffer.alloc(100));
+      await reading;
+      expect(released).toBe(1);
+      await expect.poll(() => room.used).toBe(0);
+    }
+  });
+});
