@@ -141,6 +141,23 @@ unless(isNode ? false : 'these servers are uWebSockets.js', describe)('the engin
     });
   }
 
+  test('closes behind a request for an upgrade, whatever it gets: Node.js drops what has come with it', async ({
+    start,
+  }) => {
+    const { port } = await start([echo]);
+    for (const [line, status] of [
+      ['GET /t', 200],
+      ['GET /none', 404],
+      ['OPTIONS *', 204],
+    ] as const) {
+      const client = await RawClient.connect(port);
+      client.send(`${line} HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n${get}`);
+      const reply = await client.response();
+      expect([reply.status, reply.headers.get('connection')]).toStrictEqual([status, 'close']);
+      expect(await client.isClosed()).toBe(true);
+    }
+  });
+
   test('serves nothing behind a reply that closes', async ({ start }) => {
     const served: string[] = [];
     const { port, until, server } = await start([

@@ -139,10 +139,8 @@ export class NodeReply implements EngineResponse {
     return this.#connection.certificate;
   }
 
-  /** Behind a request for an upgrade Node.js drops what has come with it. */
   isLastDue(): boolean {
-    const { upgrade, connection = '' } = this.#request.headers;
-    return upgrade !== undefined && /\bupgrade\b/i.test(connection);
+    return false;
   }
 
   isTurnLong(): boolean {
@@ -254,11 +252,19 @@ export class NodeReply implements EngineResponse {
     return this.#response.socket !== null && !this.#response.writableNeedDrain;
   }
 
+  /** Tells whether the request after this one may be lost, or none. */
+  #isEndDoubtful(): boolean {
+    // Without its 100 Continue the client may send the body or not: its bytes could pass for the next request.
+    if (this.#isContinueDue) return true;
+    // Node.js drops what has come behind a request for an upgrade.
+    const { upgrade, connection = '' } = this.#request.headers;
+    return upgrade !== undefined && connection.toLowerCase().includes('upgrade');
+  }
+
   #writeHead(length: number | undefined, isClosing: boolean): void {
     const fields = this.#fields;
     if (length !== undefined) fields.push('Content-Length', String(length));
-    // Without its 100 Continue the client may send the body or not: its bytes could pass for the next request.
-    if (isClosing || (this.#isContinueDue && !this.#connection.isLast)) this.writeHeader('Connection', 'close');
+    if (isClosing || (this.#isEndDoubtful() && !this.#connection.isLast)) this.writeHeader('Connection', 'close');
     this.#response.writeHead(this.#status, this.#reason, fields);
   }
 }
