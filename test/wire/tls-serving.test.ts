@@ -5,9 +5,10 @@ import { request } from 'node:https';
 import { connect } from 'node:net';
 import { getCiphers } from 'node:tls';
 import { promisify } from 'node:util';
-import { expect } from 'vitest';
+import { assert, expect } from 'vitest';
 import { HttpServer } from '#src/http/server.js';
 import { defaultCiphers } from '#src/http/tls/ciphers.js';
+import { freePort } from '../support/free-port.js';
 import { type LogLine, options, root, start, type TestServer } from '../support/http-server.js';
 import type { Lifetime } from '../support/lifetime.js';
 import { test } from '../support/test.js';
@@ -56,6 +57,27 @@ unless(noOpenssl, test)('TLS is served, and nothing else is on its port', async 
   expect(bytes, `${bytes} bytes`).toBeLessThanOrEqual(7);
   expect(counter('requests')).toBe(2);
 });
+
+unless(process.platform !== 'linux' || noOpenssl, test)(
+  'connections from one port to two addresses of the server are two',
+  async ({ lifetime, files }) => {
+    const { certFile, keyFile } = files.make('two');
+    const tls = { certFile, keyFile, ciphers: defaultCiphers, passphraseFile: undefined };
+    const { port, server, until } = await start(lifetime, [root()], { ip: '*', tls });
+    const localPort = await freePort();
+    const raw = ['127.0.0.1', '127.0.0.2'].map((host) => connect({ host, port, localAddress: '127.0.0.1', localPort }));
+    await Promise.all(raw.map((socket) => once(socket, 'connect')));
+    await until(() => server.openConnections === 2);
+    const [one, two] = await Promise.all(raw.map((socket) => connectTls(port, { socket })));
+    assert(one !== undefined && two !== undefined);
+    one.write('GET /t HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+    await once(one.resume(), 'close');
+    await until(() => server.openConnections === 1);
+    expect(await askTls(two)).toMatch(/^HTTP\/1\.1 200 OK/);
+    two.destroy();
+    await until(() => server.openConnections === 0);
+  },
+);
 
 unless(noOpenssl, test)('bodies and large replies pass', async ({ lifetime, files }) => {
   const { port } = await serve(lifetime, files.make('one'));

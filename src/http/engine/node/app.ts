@@ -283,7 +283,7 @@ export class PlainNodeApp extends NodeApp<Server> {
 }
 
 export class SecureNodeApp extends NodeApp<SecureServer> implements SecureApp {
-  /** Before their handshakes, by where they come from: the socket of TLS does not tell which one it is on. */
+  /** Before their handshakes, by where they come from and lead to: the socket of TLS does not tell which one it is on. */
   readonly #arrived = new Map<string, NodeConnection>();
   #certificate: SecureContextOptions;
   #clients: ClientTrust | undefined;
@@ -355,6 +355,6 @@ export class SecureNodeApp extends NodeApp<SecureServer> implements SecureApp {
   }
 }
 
-function placeOf({ remoteAddress, remotePort }: Socket): string {
-  return `${remoteAddress} ${remotePort}`;
+function placeOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
 }
