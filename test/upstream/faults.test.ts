@@ -194,6 +194,16 @@ describe('a client that reads slowly', () => {
 });
 
 describe('a FIFO that is dead', () => {
+  test('is found while nobody asks it anything', async () => {
+    const double = await start();
+    const upstream = nodeOf(double, ['fifo', 'udp'], { probeTimeout: 50, probeInterval: 20, retryInterval: 1e6 });
+    expect(await upstream.probe()).toMatchObject({ isUp: true, transports: [{ state: 'up' }, { state: 'up' }] });
+    const go = double.hold('version');
+    await expect.poll(() => health(upstream, 'fifo')).toMatchObject({ state: 'down', needsRestart: true });
+    go();
+    await expect.poll(() => health(upstream, 'fifo')?.state).toBe('up');
+  });
+
   test('is found, told, and left for the other transports until it answers again', async () => {
     const double = await start();
     const upstream = nodeOf(double, ['fifo', 'http'], { probeTimeout: 100, retryInterval: 20 });
@@ -391,6 +401,15 @@ describe('HTTP', () => {
     open.push(upstream);
     await expect(upstream.call(reading('version'))).rejects.toMatchObject({ kind: 'down' });
   });
+});
+
+test('a Unix socket with a file for its replies needs no abstract name', async () => {
+  const double = await start();
+  const upstream = node([`${double.transports.unix};reply_dir=${double.replyFolder}`]);
+  expect(await answer(upstream, reading('version'))).toHaveProperty('Server');
+  expect(readdirSync(double.folder).filter((name) => name.startsWith('mi-httpd'))).toHaveLength(1);
+  await upstream.close();
+  expect(readdirSync(double.folder).filter((name) => name.startsWith('mi-httpd'))).toEqual([]);
 });
 
 test('a node that is closed answers no more, and leaves nothing behind', async () => {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createSocket, type Socket } from 'node:dgram';
+import { chmodSync, rmSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { reasonOf } from '../../base/text.js';
 import { UnixDatagrams } from '../../native/datagrams.js';
@@ -126,7 +127,7 @@ export class DatagramLane extends Lane {
     if (setting.kind === 'udp') {
       this.#peer = new UdpPeer(setting.host, setting.port, events);
     } else {
-      this.#peer = new UnixPeer(setting.path, events);
+      this.#peer = new UnixPeer(setting.path, setting.replyFolder, events);
       this.#isReady = true;
     }
     return this.#peer;
@@ -258,15 +259,21 @@ const receiveBuffer = 4 << 20;
 
 class UnixPeer implements Peer {
   readonly #socket: UnixDatagrams;
+  readonly #file: string;
 
-  constructor(path: string, events: PeerEvents) {
-    this.#socket = new UnixDatagrams(`@mi-httpd-${randomBytes(16).toString('hex')}`, (datagram) =>
+  constructor(path: string, replyFolder: string, events: PeerEvents) {
+    const name = `mi-httpd-${randomBytes(8).toString('hex')}`;
+    this.#file = replyFolder === '' ? '' : replyFolder + name;
+    const socket = new UnixDatagrams(this.#file === '' ? `@${name}` : this.#file, (datagram) =>
       events.received(datagram),
     );
+    this.#socket = socket;
     try {
-      this.#socket.connect(path);
+      socket.connect(path);
+      // OpenSIPS may be another user; what others send is not received.
+      if (this.#file !== '') chmodSync(this.#file, 0o622);
     } catch (error) {
-      this.#socket.close();
+      this.close();
       throw error;
     }
   }
@@ -277,5 +284,6 @@ class UnixPeer implements Peer {
 
   close(): void {
     this.#socket.close();
+    if (this.#file !== '') rmSync(this.#file, { force: true });
   }
 }

@@ -48,6 +48,7 @@ export abstract class Lane {
   #sent = 0;
   #failed = 0;
   #misses = 0;
+  #wasAnswered = false;
   #isPumping = false;
   #probe: Attempt | undefined;
   /** Told when it is known whether the transport lives. */
@@ -150,6 +151,12 @@ export abstract class Lane {
     }
   }
 
+  /** As {@link probe}, if nothing was answered since the last time. */
+  probeIfSilent(): void {
+    if (!this.#wasAnswered && !this.isDown) this.#startProbe();
+    this.#wasAnswered = false;
+  }
+
   /** Asks whether the transport lives, unless it is being asked already. Settles when that is known. */
   probe(): Promise<void> {
     return new Promise((resolve) => {
@@ -198,6 +205,7 @@ export abstract class Lane {
   /** Something was answered: the transport lives. */
   protected isAlive(): void {
     this.#misses = 0;
+    this.#wasAnswered = true;
     if (this.#state !== 'up') this.#change('up', '', false);
     if (this.#probe !== undefined) {
       this.#endProbe();

@@ -10,8 +10,15 @@ describe('a transport', () => {
     ],
     ['datagram:udp:127.0.0.1:8080', { kind: 'udp', dialect: 'jsonrpc', host: '127.0.0.1', port: 8080 }],
     ['datagram:udp:[::1]:8080', { kind: 'udp', dialect: 'jsonrpc', host: '::1', port: 8080 }],
-    ['datagram:/run/opensips/mi.sock', { kind: 'unix', dialect: 'jsonrpc', path: '/run/opensips/mi.sock' }],
-    ['datagram:@opensips', { kind: 'unix', dialect: 'jsonrpc', path: '@opensips' }],
+    [
+      'datagram:/run/opensips/mi.sock',
+      { kind: 'unix', dialect: 'jsonrpc', path: '/run/opensips/mi.sock', replyFolder: '' },
+    ],
+    ['datagram:@opensips', { kind: 'unix', dialect: 'jsonrpc', path: '@opensips', replyFolder: '' }],
+    [
+      'datagram:/run/opensips/mi.sock;reply_dir=/run/mi-httpd/',
+      { kind: 'unix', dialect: 'jsonrpc', path: '/run/opensips/mi.sock', replyFolder: '/run/mi-httpd/' },
+    ],
     [
       'http://127.0.0.1:8888/mi',
       { kind: 'http', dialect: 'jsonrpc', host: '127.0.0.1', port: 8888, path: '/mi', userInfo: '' },
@@ -40,7 +47,7 @@ describe('a transport', () => {
     ['fifo:/a;reply_dir=/tmp', 'has a reply_dir without a slash'],
     ['fifo:/a;reply_dir=tmp/', 'has a reply_dir without a slash'],
     [`fifo:/a;reply_dir=/${'x'.repeat(110)}/`, 'has a reply_dir of more than 102 bytes'],
-    ['datagram:/a;reply_dir=/tmp/', 'has a reply_dir, which a FIFO alone has'],
+    ['http://h/mi;reply_dir=/tmp/', 'has a reply_dir, which FIFOs and Unix sockets alone have'],
     ['datagram:mi', 'has no path'],
     ['datagram:udp:127.0.0.1', 'has no host with a port'],
     ['datagram:udp:127.0.0.1:70000', 'has no host with a port'],

@@ -16,7 +16,7 @@ interface Options {
 /** The forms of a transport, for help and errors. */
 export const transportForms =
   'fifo:/PATH, datagram:udp:HOST:PORT, datagram:/PATH or http://HOST:PORT/ROOT, with ;version=2.4 for OpenSIPS 2.x and ' +
-  ';reply_dir=/PATH/ for a FIFO whose replies are not in /tmp/';
+  ';reply_dir=/PATH/ for a FIFO whose replies are not in /tmp/, or for a Unix socket that OpenSIPS reaches by files alone';
 
 /**
  * Reads a transport as it is configured.
@@ -30,9 +30,18 @@ export function parseTransport(text: string): TransportSetting {
     const path = pathOf(text, address.slice('fifo:'.length));
     return { kind: 'fifo', dialect, path, replyFolder: checkFolder(text, replyFolder ?? '/tmp/') };
   }
-  if (replyFolder !== undefined) throw rejected(text, 'has a reply_dir, which a FIFO alone has');
+  if (address.startsWith('datagram:') && !address.startsWith('datagram:udp:')) {
+    const path = address.slice(address.startsWith('datagram:unix:') ? 'datagram:unix:'.length : 'datagram:'.length);
+    return {
+      kind: 'unix',
+      dialect,
+      path: path.startsWith('@') ? path : pathOf(text, path),
+      replyFolder: replyFolder === undefined ? '' : checkFolder(text, replyFolder),
+    };
+  }
+  if (replyFolder !== undefined) throw rejected(text, 'has a reply_dir, which FIFOs and Unix sockets alone have');
   if (address.startsWith('http://')) return parseHttp(text, address, dialect);
-  if (address.startsWith('datagram:')) return parseDatagram(text, address.slice('datagram:'.length), dialect);
+  if (address.startsWith('datagram:udp:')) return parseUdp(text, address.slice('datagram:udp:'.length), dialect);
   throw rejected(text, 'is no transport of OpenSIPS');
 }
 
@@ -50,12 +59,8 @@ function parseOptions(text: string, given: readonly string[]): Options {
   return { dialect, replyFolder };
 }
 
-function parseDatagram(text: string, address: string, dialect: Dialect): TransportSetting {
-  if (!address.startsWith('udp:')) {
-    const path = address.startsWith('unix:') ? address.slice('unix:'.length) : address;
-    return { kind: 'unix', dialect, path: path.startsWith('@') ? path : pathOf(text, path) };
-  }
-  const found = splitHostPort(address.slice('udp:'.length));
+function parseUdp(text: string, address: string, dialect: Dialect): TransportSetting {
+  const found = splitHostPort(address);
   const port = Number(found?.port);
   if (found === undefined || found.host === '' || !(Number.isInteger(port) && port > 0 && port < 65536)) {
     throw rejected(text, 'has no host with a port');
@@ -104,7 +109,7 @@ export function formatTransport(setting: TransportSetting): string {
     case 'fifo':
       return `fifo:${setting.path}${setting.replyFolder === '/tmp/' ? '' : `;reply_dir=${setting.replyFolder}`}${version}`;
     case 'unix':
-      return `datagram:${setting.path}${version}`;
+      return `datagram:${setting.path}${setting.replyFolder === '' ? '' : `;reply_dir=${setting.replyFolder}`}${version}`;
     case 'udp':
       return `datagram:udp:${bracketed(setting.host)}:${setting.port}${version}`;
     case 'http':

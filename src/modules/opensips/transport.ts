@@ -117,7 +117,7 @@ export interface Upstream {
   /** @returns ends the listening */
   onHealth(listener: HealthListener): () => void;
 
-  /** Asks every transport for `version` now; to be waited for where a start should fail early. */
+  /** Asks every transport for `version` now, to be waited for where a start should fail early; and from then on again and again. */
   probe(): Promise<UpstreamHealth>;
 
   /** Sends nothing more, fails what waits, and frees sockets, pipes and files. */
@@ -141,7 +141,16 @@ export type TransportSetting =
       readonly replyFolder: string;
     }
   | { readonly kind: 'udp'; readonly dialect: Dialect; readonly host: string; readonly port: number }
-  | { readonly kind: 'unix'; readonly dialect: Dialect; readonly path: string }
+  | {
+      readonly kind: 'unix';
+      readonly dialect: Dialect;
+      readonly path: string;
+      /**
+       * Where the socket is made that replies come to, a slash at its end; '' for one of an abstract name, which needs nothing but
+       * one network namespace for both.
+       */
+      readonly replyFolder: string;
+    }
   | {
       readonly kind: 'http';
       readonly dialect: Dialect;
@@ -163,6 +172,8 @@ export interface UpstreamLimits {
   readonly probeTimeout: number;
   /** Milliseconds between two attempts to reach a transport that is down. */
   readonly retryInterval: number;
+  /** Milliseconds between two looks at a transport that nothing was asked of, once {@link Upstream.probe} was called. */
+  readonly probeInterval: number;
   /** Bytes of one reply that wait in memory for its reader; more go to a file. */
   readonly memory: number;
   /** Bytes of one reply that wait in its file; a longer one fails. */

@@ -26,6 +26,7 @@ export const defaultLimits: UpstreamLimits = {
   window: 16,
   probeTimeout: 3000,
   retryInterval: 2000,
+  probeInterval: 15_000,
   memory: 1 << 20,
   spill: 1 << 30,
   spillFolder: tmpdir(),
@@ -71,6 +72,7 @@ class Node implements Upstream {
   /** Methods of which a reply was too long for a datagram. */
   readonly #longReplies = new Set<string>();
   #look: NodeJS.Timeout | undefined;
+  #rounds: NodeJS.Timeout | undefined;
   #isClosed = false;
 
   constructor({ name, transports, log, limits }: UpstreamOptions) {
@@ -134,6 +136,13 @@ class Node implements Upstream {
   }
 
   async probe(): Promise<UpstreamHealth> {
+    // From now on it is known how the node does, also while nobody asks it anything.
+    if (this.#rounds === undefined && !this.#isClosed) {
+      this.#rounds = setInterval(() => {
+        for (const lane of this.#lanes) lane.probeIfSilent();
+      }, this.limits.probeInterval);
+      this.#rounds.unref();
+    }
     await Promise.all(this.#lanes.map((lane) => lane.probe()));
     return this.health();
   }
@@ -145,6 +154,7 @@ class Node implements Upstream {
       pending.fail(new UpstreamFailure('closed', 'the server stops', false));
     }
     clearTimeout(this.#look);
+    clearInterval(this.#rounds);
   }
 
   /** Transports in the order in which a call asks them. */
@@ -239,7 +249,9 @@ class Pending implements AttemptOwner {
     if (lane === undefined) return;
     this.#lane = lane;
     this.#attempts += 1;
-    const patience = this.#call.isReadOnly ? lane.patience : 0;
+    // A dump takes as long as it takes: asked for again, it would take twice as long.
+    const { isReadOnly, isLarge } = this.#call;
+    const patience = isReadOnly && !isLarge ? lane.patience : 0;
     this.#attempt = new Attempt(this.#call, this.#request, this.#expires, patience, this);
     lane.add(this.#attempt);
   }
@@ -306,8 +318,9 @@ class Pending implements AttemptOwner {
   }
 
   #giveUp(): void {
+    const mayHaveRun = this.#mayHaveRun || (this.#attempt?.id ?? 0) !== 0;
     if (this.#attempt !== undefined) this.#lane?.remove(this.#attempt);
-    this.fail(new UpstreamFailure('closed', 'the call was given up', true));
+    this.fail(new UpstreamFailure('closed', 'the call was given up', mayHaveRun));
   }
 
   #end(): void {
