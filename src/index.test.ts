@@ -235,6 +235,27 @@ describe('what a program gives wrongly is an error of one line', () => {
   });
 });
 
+test('what is wrong has a code, as errors of Node.js have', async ({ onTestFinished }) => {
+  expect(options({ privateMemory: -1 })).toThrow(expect.objectContaining({ code: 'ERR_ARGUMENT' }));
+  expect(options({ httpd: { prot: 1 } })).toThrow(expect.objectContaining({ code: 'ERR_PARAMETER' }));
+  expect(options({ httpd: { ...httpd, auth_file: '/none/users' } })).toThrow(
+    expect.objectContaining({ code: 'ERR_ACCOUNTS' }),
+  );
+  expect(options({ httpd: { ...httpd, deny_commands: 'kil' } })).toThrow(
+    expect.objectContaining({ code: 'ERR_COMMAND' }),
+  );
+  expect(options({ httpd: { listen: ['http:*:0', 'http:*:0;level=all'] } })).toThrow(
+    expect.objectContaining({ code: 'ERR_LISTENER' }),
+  );
+  const server = createServer({ httpd });
+  onTestFinished(() => server.close({ deadline: 0 }));
+  await server.close();
+  await expect(server.start()).rejects.toThrow(expect.objectContaining({ code: 'ERR_STATE' }));
+  const foreign = createServer({ httpd, engine: {} });
+  onTestFinished(() => foreign.close({ deadline: 0 }));
+  await expect(foreign.start()).rejects.toThrow(expect.objectContaining({ code: 'ERR_ENGINE' }));
+});
+
 describe('an alias that nobody could call by', () => {
   const aliased = (alias: string) => () =>
     createServer({ httpd, modules: [defineModule({ name: 'm', commands: [command({ ...good, aliases: [alias] })] })] });

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { coded } from './base/codes.js';
 import type { CodedLog } from './base/log.js';
 import { reasonOf } from './base/text.js';
 import type { BuiltInInstance } from './module.js';
@@ -35,7 +36,9 @@ export class LifeCycle {
    */
   start(): Promise<void> {
     if (this.#closed !== undefined && (this.#started === undefined || this.#isRunning)) {
-      return Promise.reject(new Error('the server has been closed; a server starts once, so make another one'));
+      return Promise.reject(
+        coded('ERR_STATE', new Error('the server has been closed; a server starts once, so make another one')),
+      );
     }
     this.#started ??= this.#start();
     return this.#started;
@@ -49,7 +52,7 @@ export class LifeCycle {
 
   async #start(): Promise<void> {
     const goOn = (): void => {
-      if (this.#closed !== undefined) throw new Error('the server was closed before it listened');
+      if (this.#closed !== undefined) throw coded('ERR_STATE', new Error('the server was closed before it listened'));
     };
     try {
       await this.#steps.start(goOn);
@@ -122,7 +125,10 @@ export class ModuleSteps {
       return (await this.#run(module, step)) as T | undefined;
     } catch (error) {
       if (module.isOurs) throw error;
-      throw new Error(`module ${module.name} failed to ${step}: ${reasonOf(error)}`, { cause: error });
+      throw coded(
+        'ERR_MODULE',
+        new Error(`module ${module.name} failed to ${step}: ${reasonOf(error)}`, { cause: error }),
+      );
     }
   }
 

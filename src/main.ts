@@ -20,14 +20,7 @@ async function begin(): Promise<void> {
   return accounts[verb](rest);
 }
 
-/** An error with a message made for people is told in one line; a defect keeps its stack. Then the process ends. */
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const isDefect = error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError;
-  return (isDefect ? error.stack : undefined) ?? error.message;
-}
-
 begin().catch(async (error: unknown) => {
-  const { exitWith } = await import('./cli/verb.js');
-  exitWith(1, 'stderr', `mi-httpd: ${describe(error)}\n`);
+  const { exitWithError } = await import('./cli/verb.js');
+  exitWithError(error);
 });

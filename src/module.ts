@@ -1,3 +1,4 @@
+import { coded } from './base/codes.js';
 import { aFunction, anObject, aText, checkMembers, listOf, type Members, required } from './base/given.js';
 import type { CodedLog, Log, Notice } from './base/log.js';
 import {
@@ -71,7 +72,7 @@ export interface ModuleContext<Parameters> {
 }
 
 /** The argument of `load` of the modules of this package: the server from inside. */
-export interface BuiltInContext<Parameters> extends ModuleContext<Parameters> {
+export interface BuiltInContext<Parameters> extends Omit<ModuleContext<Parameters>, 'log'> {
   readonly log: CodedLog;
   readonly mi: ManagementInterface;
   readonly logLevel: LogLevel;
@@ -158,7 +159,10 @@ const instanceMembers: Members<ModuleInstance> = {
 export function checkInstance(module: string, instance: unknown): void {
   if (instance === undefined || instance === null) return;
   if (typeof instance === 'object' && 'then' in instance) {
-    throw new TypeError(`module ${module}: load gives a promise; load at once, and do what takes time in start`);
+    throw coded(
+      'ERR_MODULE',
+      new TypeError(`module ${module}: load gives a promise; load at once, and do what takes time in start`),
+    );
   }
   checkMembers(`what load of module ${module} gives`, instance, instanceMembers);
 }
@@ -177,7 +181,10 @@ export class Module<D extends ParameterDeclarations = ParameterDeclarations, Nam
     checkMembers(typeof named === 'string' ? `module ${named}` : 'defineModule()', given, declarationMembers);
     const { name, parameters, commands = [], needs = [] } = declaration;
     if (!/^[A-Za-z][A-Za-z0-9_]*$/.test(name)) {
-      throw new TypeError(`module name "${name}" is not a letter followed by letters, digits and "_"`);
+      throw coded(
+        'ERR_MODULE',
+        new TypeError(`module name "${name}" is not a letter followed by letters, digits and "_"`),
+      );
     }
     checkDeclarations(name, parameters ?? {});
     this.name = name;

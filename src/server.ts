@@ -1,5 +1,6 @@
 import { totalmem } from 'node:os';
 import { dateOf, monotonicTime } from './base/clock.js';
+import { coded } from './base/codes.js';
 import { aFunction, aNumber, anObject, checkMembers, listOf, type Members, oneOf, type Wanted } from './base/given.js';
 import { type CodedLog, type Log, type Notice, quietLog } from './base/log.js';
 import { OwnContext } from './base/own-context.js';
@@ -114,6 +115,13 @@ export interface ServerOptions extends ServerSettings, ModuleOptions {
   readonly modules?: readonly (Module | ConfiguredModule)[];
 }
 
+let checkOfServer: (server: Server) => Promise<readonly Notice[]>;
+
+/** As `check` of a server, for the command, which prints the codes too. */
+export function checkOf(server: Server): Promise<readonly Notice[]> {
+  return checkOfServer(server);
+}
+
 /** A management server: modules, their MI commands and root paths, and the HTTP server that serves them. */
 export class Server {
   readonly #mi: ManagementInterface;
@@ -148,11 +156,17 @@ export class Server {
   ) {
     const privateMemory = settings.privateMemory ?? defaultPrivateMemory;
     if (!(privateMemory > 0 && privateMemory <= maxPrivateMemory)) {
-      throw new RangeError(`privateMemory is ${privateMemory}; give more than 0 and at most ${maxPrivateMemory} MB`);
+      throw coded(
+        'ERR_ARGUMENT',
+        new RangeError(`privateMemory is ${privateMemory}; give more than 0 and at most ${maxPrivateMemory} MB`),
+      );
     }
     const sharedMemory = settings.sharedMemory ?? defaultSharedMemory();
     if (!(sharedMemory > 0 && sharedMemory <= maxSharedMemory)) {
-      throw new RangeError(`sharedMemory is ${sharedMemory}; give more than 0 and at most ${maxSharedMemory} MB`);
+      throw coded(
+        'ERR_ARGUMENT',
+        new RangeError(`sharedMemory is ${sharedMemory}; give more than 0 and at most ${maxSharedMemory} MB`),
+      );
     }
     this.#configFiles = configFiles;
     const target = settings.log ?? quietLog;
@@ -182,16 +196,18 @@ export class Server {
     this.#main.report('initializing');
     const { events, status } = this;
     const caches = new CacheSystems();
-    const common = { mi: this.#mi, log: this.#log, logLevel, logConsumers, events, status, caches, facts };
+    const { log } = logConsumers;
+    const common = { mi: this.#mi, log, logLevel, logConsumers, events, status, caches, facts };
     const names = new Set<string>();
     const builtIn = builtInModules.map((module) => ({ module, parameters: {} }));
     for (const { module, parameters } of [...builtIn, ...inOrderOfNeed(modules)]) {
       const isOurs = ourModules.has(module);
       const needed = (): HttpServer => {
-        if (httpd === undefined) throw new Error(`module ${module.name} needs httpd; add loadmodule "httpd.so"`);
+        if (httpd === undefined)
+          throw coded('ERR_MODULE', new Error(`module ${module.name} needs httpd; add loadmodule "httpd.so"`));
         return httpd;
       };
-      const inside: BuiltInContext<never> = {
+      const inside: BuiltInContext<never> & ModuleContext<never> = {
         ...common,
         parameters: parameters as never,
         get httpd() {
@@ -201,7 +217,7 @@ export class Server {
       const outside: ModuleContext<never> = {
         ...{
           parameters: inside.parameters,
-          log: this.#log,
+          log,
           mi: { statistics: this.#mi.statistics },
           events,
           status,
@@ -211,7 +227,8 @@ export class Server {
           return rootRegistry(needed());
         },
       };
-      if (names.has(module.name)) throw new Error(`two modules are named ${module.name}; give one another name`);
+      if (names.has(module.name))
+        throw coded('ERR_MODULE', new Error(`two modules are named ${module.name}; give one another name`));
       names.add(module.name);
       const instance: BuiltInInstance = isOurs ? (module.load(inside) ?? {}) : loadOwn(module, outside);
       if (isOurs) httpd ??= instance.httpd;
@@ -221,7 +238,10 @@ export class Server {
       }
     }
     if (httpd === undefined)
-      throw new Error('module httpd is not loaded, so nothing can be served; add loadmodule "httpd.so"');
+      throw coded(
+        'ERR_MODULE',
+        new Error('module httpd is not loaded, so nothing can be served; add loadmodule "httpd.so"'),
+      );
     const own = modules.filter(({ module }) => !ourModules.has(module)).map(({ module }) => module.name);
     this.#mi.commands.checkAliases(new Set(own));
     this.#httpd = httpd;
@@ -328,11 +348,19 @@ export class Server {
    * @throws Error in one line when the server could not start
    */
   async check(): Promise<readonly string[]> {
+    return (await this.#check()).map(({ text }) => text);
+  }
+
+  async #check(): Promise<readonly Notice[]> {
     const notices = await this.#look();
     this.#steps.rest();
     await this.#httpd.check();
     warnOfExposure(this.#httpd, this.#log, this.#configFiles);
-    return notices.map(({ text }) => text);
+    return notices;
+  }
+
+  static {
+    checkOfServer = (server) => server.#check();
   }
 
   /** The part that the start and the check share, before anything runs. */
@@ -469,13 +497,19 @@ function checkOptions(options: ServerOptions): void {
   for (const [index, own] of (options.modules ?? []).entries()) {
     const given: unknown = typeof own === 'object' && own !== null && 'module' in own ? own.module : own;
     if (!isModule(given)) {
-      throw new TypeError(`modules[${index}] is no module; give what defineModule or its method with returns`);
+      throw coded(
+        'ERR_ARGUMENT',
+        new TypeError(`modules[${index}] is no module; give what defineModule or its method with returns`),
+      );
     }
   }
 }
 
 function waitsForItself(what: 'start' | 'close', step: string): Error {
-  return new Error(`${what} is called within ${step}, for which it waits; do not wait for it there`);
+  return coded(
+    'ERR_STATE',
+    new Error(`${what} is called within ${step}, for which it waits; do not wait for it there`),
+  );
 }
 
 /** Load order, but a module comes after those it needs, whatever order the file has them in. */
@@ -483,12 +517,16 @@ function inOrderOfNeed(modules: readonly ConfiguredModule[]): readonly Configure
   const ordered = new Set<ConfiguredModule>();
   const visit = (configured: ConfiguredModule, path: readonly string[]): void => {
     const { name, needs } = configured.module;
-    if (path.includes(name)) throw new Error(`modules need each other: ${[...path, name].join(' -> ')}`);
+    if (path.includes(name))
+      throw coded('ERR_MODULE', new Error(`modules need each other: ${[...path, name].join(' -> ')}`));
     for (const needed of needs) {
       const found = modules.find(({ module }) => module.name === needed);
       if (found === undefined) {
-        throw new Error(
-          `module ${name} needs ${needed}; load it too: loadmodule "${needed}.so", or an option of createServer`,
+        throw coded(
+          'ERR_MODULE',
+          new Error(
+            `module ${name} needs ${needed}; load it too: loadmodule "${needed}.so", or an option of createServer`,
+          ),
         );
       }
       visit(found, [...path, name]);
@@ -506,7 +544,7 @@ function loadOwn(module: Module, context: ModuleContext<never>): ModuleInstance 
     instance = module.load(context);
   } catch (error) {
     const Kind = error instanceof TypeError ? TypeError : Error;
-    throw new Kind(`module ${module.name} failed to load: ${reasonOf(error)}`, { cause: error });
+    throw coded('ERR_MODULE', new Kind(`module ${module.name} failed to load: ${reasonOf(error)}`, { cause: error }));
   }
   checkInstance(module.name, instance);
   return instance ?? {};
@@ -550,7 +588,7 @@ function rootRegistry(httpd: HttpServer): Roots {
             await onInit.call(declaration);
           } catch (error) {
             const what = `onInit of root path "${root}" of module ${module}`;
-            throw new Error(`${what} failed: ${reasonOf(error)}`, { cause: error });
+            throw coded('ERR_MODULE', new Error(`${what} failed: ${reasonOf(error)}`, { cause: error }));
           }
         };
       }

@@ -31,6 +31,57 @@ const exitStatuses = [
   ['mi-httpd dump, passwd, token', 'failed, for the reason on standard error', '1'],
 ];
 
+/**
+ * What an error with a code is about, and the exit status of a command that it ends: none where functions alone give it, or other
+ * errors have it as their reason.
+ */
+const meanings = {
+  'EADDRINUSE, …': ['the system refuses an address or a path; the code is that of the system', '1'],
+  ERR_ABORTED: ['a call was given up: the server stops, or mi_timeout is over', 'none'],
+  ERR_ACCOUNTS: ['users, tokens or passwords cannot be read, or contradict each other', '255'],
+  ERR_ADDRESS: ['a list of addresses is wrong; the error of the parameter has it as its reason', 'none'],
+  ERR_AOR: ['an address of record is wrong', 'none'],
+  ERR_ARGUMENT: ['an argument of a function is wrong', 'none'],
+  ERR_AUDIT_FILE: ['the audit log cannot be written', '1'],
+  ERR_CACHE: ['a cache is declared wrongly, or full', '255'],
+  ERR_CALL: ['a call of `load` or `dump` failed', '1'],
+  ERR_CERTIFICATE: ['a certificate or key cannot be served', '1'],
+  ERR_COMMAND: ['a command is declared wrongly, or a list names one that is not there', '255'],
+  ERR_CONFIG_FILE: ['a configuration file cannot be read', '1, 255'],
+  ERR_CONTACT: ['a contact is wrong', 'none'],
+  ERR_CONTACT_LIMIT: ['a contact finds no room', 'none'],
+  ERR_DUMP: ['`dump` failed', '1'],
+  ERR_ENGINE: ['no HTTP engine loads, or one is not what it should be', '1'],
+  ERR_EVENT: ['an event is declared wrongly, or not at all', 'none'],
+  ERR_EVENT_ROOM: ['too many subscribers for the limit of open files', 'none'],
+  ERR_EVENT_SOCKET: ['nothing can be subscribed at this socket', 'none'],
+  ERR_FILE: ['a file cannot be read; other errors have it as their reason', 'none'],
+  ERR_FILES_EXHAUSTED: ['the limit of open files is reached', 'none'],
+  ERR_GONE: ['the client has left, or its reply was given up', 'none'],
+  ERR_INSTALLATION: ['mi-httpd is not installed as a whole', '1'],
+  ERR_LISTEN: ['a socket of the service manager cannot be listened on', '1'],
+  ERR_LISTENER: ['a listener is set wrongly, in the way of another one, or open to everybody', '1, 255'],
+  ERR_LOAD: ['`load` ended early', '1'],
+  ERR_MODULE: ['a module is missing, declared wrongly, or failed to load or start', '1, 255'],
+  ERR_NODE: ['another server does not answer as it should', 'none'],
+  ERR_OPTION: ['an option of the command line is wrong', '1'],
+  ERR_PARAMETER: ['a parameter of a module is wrong', '1, 255'],
+  ERR_PASSWORD: ['`passwd` takes no such password', '1'],
+  ERR_PATTERN: ['the module of a modparam is no regular expression', '255'],
+  ERR_RECORD: ['a record of a dump is wrong', 'none'],
+  ERR_RECORD_LIMIT: ['a record table is full, or has too many dumps open', 'none'],
+  ERR_REPLY: ['a reply is not what HTTP or its announcement asks for', 'none'],
+  ERR_RESULT: ['a result cannot be printed', 'none'],
+  ERR_ROOT: ['a root path is registered wrongly', '255'],
+  ERR_SERVICE_MANAGER: ['a socket of the service manager fits no listener', '1'],
+  ERR_STATE: ['something comes too late, or twice, in the life of a server', '1'],
+  ERR_STATISTIC: ['a statistic is declared wrongly, or gives no number', 'none'],
+  ERR_STATUS: ['a status is declared or set wrongly', 'none'],
+  ERR_SYNTAX: ['a statement of the configuration cannot be read', '255'],
+  ERR_THROWN: ['what was thrown is no error', 'none'],
+  ERR_TIMEOUT: ['something took too long', '1'],
+};
+
 /** What a line tells whose text comes from elsewhere. */
 const told = {
   'engine-replaced': 'why uWebSockets.js does not load, and that the HTTP server of Node.js serves in its place',
@@ -76,11 +127,7 @@ export function errorsPage({ codes, MiError, refusalBody }) {
     commandSection(found),
     refusalSection(refusalBody, found),
     logSection(found),
-    textSection(
-      'Configuration errors',
-      '`mi-httpd` and `mi-httpd -c` print these on standard error; exit status 255.',
-      found.configErrors,
-    ),
+    configSection(found),
     thrownSection(found),
     `## Exit statuses\n\n${codeTable(exitStatuses)}`,
   );
@@ -161,27 +208,41 @@ function lineText(code, text) {
   return told[code] ?? said(text);
 }
 
-function textSection(title, text, list) {
-  return `## ${title}
+function configSection({ configErrors }) {
+  const rows = configErrors.map(({ code, text }) => [`\`${code}\``, said(text), '255']);
+  return `## Configuration errors
 
-${text}
+\`mi-httpd\` and \`mi-httpd -c\` print these on standard error, with the code at the end.
 
-${table([['text'], ...list.map((one) => [said(one.text)])])}`;
+${codeTable(rows)}`;
 }
 
 function thrownSection({ thrown }) {
   const unknown = thrown.find(({ floor }) => floors[floor] === undefined);
   if (unknown !== undefined) throw new Error(`floor ${unknown.floor} has no title in scripts/docs/errors.mjs`);
   const sections = Object.entries(floors).flatMap(([floor, title]) => {
-    const rows = thrown.filter((one) => one.floor === floor).map(({ name, text }) => [`\`${name}\``, said(text)]);
-    return rows.length === 0 ? [] : [`### ${title}\n\n${table([['class', 'text'], ...rows])}`];
+    const rows = thrown
+      .filter((one) => one.floor === floor)
+      .map(({ code, text }) => [`\`${code}\``, said(text), exitStatusOf(code)]);
+    return rows.length === 0 ? [] : [`### ${title}\n\n${codeTable(rows)}`];
   });
   return `## Errors of functions and of the start
 
-Functions of the package throw these. At the start, and with \`-c\`, they end the command: the text is on standard error, with exit
-status 255 where the configuration is wrong, else 1. Some are only seen inside other texts, as the reason.
+Functions of the package throw these; programs compare \`error.code\`, as with the errors of Node.js. In the log it is \`err.code\`. Some
+are only seen inside other texts, as the reason, or as the reason of an \`AbortSignal\`.
+
+Those with a status end the command with it: the text is on standard error, with the code at the end. With \`-c\` it is 255 for all that
+the configuration causes.
+
+${codeTable(Object.entries(meanings).map(([code, [meaning, status]]) => [`\`${code}\``, meaning, status]))}
 
 ${sections.join('\n\n')}`;
+}
+
+/** @throws Error for a code that {@link meanings} does not have */
+function exitStatusOf(code) {
+  if (meanings[code] === undefined) throw new Error(`code ${code} is not explained in scripts/docs/errors.mjs`);
+  return meanings[code][1];
 }
 
 /** As code, since texts have stars and angle brackets. */

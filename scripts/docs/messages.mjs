@@ -6,8 +6,21 @@ const logLevels = ['debug', 'info', 'warn', 'error'];
 /** Codes of several lines, which mean the same. */
 const sharedCodes = new Set(['certificate-unchanged', 'command-returned-nothing', 'key-readable', 'module-ignored']);
 
-/** Functions and classes that report what is wrong in a configuration file, and where the text stands in their arguments. */
-const diagnostics = { diagnosticAt: 1, SyntaxFault: 1, '#error': 1, fail: 0 };
+/** Functions and classes that report what is wrong in a configuration file: where the text stands in their arguments, and the code. */
+const diagnostics = {
+  diagnosticAt: { textAt: 2, code: undefined },
+  SyntaxFault: { textAt: 1, code: 'ERR_SYNTAX' },
+  '#error': { textAt: 1, code: 'ERR_SYNTAX' },
+  fail: { textAt: 0, code: 'ERR_MODULE' },
+};
+
+/** Files whose errors get their code where they leave the folder, or are only seen as the reason of another error. */
+const codedOutside = [
+  [/^http\/engine\//, 'ERR_ENGINE'],
+  [/^http\/login\//, 'ERR_ACCOUNTS'],
+  [/^http\/tls\/(ciphers|suites)/, 'ERR_PARAMETER'],
+  [/^(base\/der|http\/tls\/)/, 'ERR_CERTIFICATE'],
+];
 
 /** Functions and classes that make an MiError of a text, and its code. */
 const shortcuts = { invalidParams: 'invalidParams', serverError: 'serverError' };
@@ -16,33 +29,37 @@ const shortcuts = { invalidParams: 'invalidParams', serverError: 'serverError' }
  * All messages, each once, in order of their texts. Parts that vary stand in braces: `no command {name}`.
  *
  * @returns lists of objects: `commandErrors` (code or its name, message, data), `refusals` (status, text), `logLines` (code,
- *   level, text), `configErrors` (text), `thrown` (floor, name, text)
- * @throws Error for a code of the log without a line, and for one of several lines that is not listed here as such
+ *   level, text), `configErrors` (code, text), `thrown` (floor, code, text)
+ * @throws Error for a code of the log without a line, and for one of several lines that is not listed here as such; for an
+ *   error without a code, and for a code of errors that none has
  */
 export function collectMessages() {
   return withSources('tsconfig.build.json', 'src', (files, checker) => {
     const found = { commandErrors: [], refusals: [], configErrors: [], thrown: [] };
     const log = new LogLines(namesOf(files.get('base/codes.ts'), 'LogCode'));
     const texts = new Texts(checker);
-    const render = (node) => texts.render(node);
     for (const [file, tree] of files) {
       const floor = file.includes('/') ? file.slice(0, file.indexOf('/')) : '';
       walk(tree, (node) => {
         if (node.kind === Kind.NewExpression || node.kind === Kind.CallExpression) {
-          collect(node, floor, render, found);
+          collect(node, { file, floor, texts }, found);
           log.ofCall(node, texts);
         } else if (node.kind === Kind.ObjectLiteralExpression) {
           log.ofObject(node, texts);
         }
       });
     }
+    const given = new Set([...found.thrown, ...found.configErrors].map(({ code }) => code));
+    const unused = namesOf(files.get('base/codes.ts'), 'ErrorCode').filter((code) => !given.has(code));
+    if (unused.length > 0) throw new Error(`no error has the code ${unused.join(', ')}: take it out of ErrorCode`);
     for (const [name, list] of Object.entries(found))
       found[name] = eachOnce(list.filter(({ text = 'said' }) => isSaid(text)));
     return { ...found, logLines: eachOnce(log.lines()) };
   });
 }
 
-function collect(node, floor, render, found) {
+function collect(node, { file, floor, texts: source }, found) {
+  const render = (one) => source.render(one);
   const name = nameOf(node.expression);
   const args = [...(node.arguments ?? [])];
   if (name === 'MiError') {
@@ -61,12 +78,29 @@ function collect(node, floor, render, found) {
   if (statusAt !== -1 && reason !== undefined) {
     for (const text of render(reason).filter((one) => !one.startsWith('{"')))
       found.refusals.push({ status: args[statusAt].text, text });
-  } else if (Object.hasOwn(diagnostics, name) && args[diagnostics[name]] !== undefined) {
-    for (const text of render(args[diagnostics[name]])) found.configErrors.push({ text });
-  } else if (node.kind === Kind.NewExpression && name.endsWith('Error')) {
-    const texts = args.map(render).find((some) => some.some(isSaid)) ?? [];
-    for (const text of texts) found.thrown.push({ floor, name, text });
+  } else if (Object.hasOwn(diagnostics, name) && args[diagnostics[name].textAt] !== undefined) {
+    const { textAt, code = args[0].text } = diagnostics[name];
+    for (const text of render(args[textAt])) found.configErrors.push({ code, text });
+  } else if (node.kind === Kind.NewExpression && (name.endsWith('Error') || isCoded(node))) {
+    // Its code is that of a reply.
+    if (source.extendedBy(node.expression) === 'MiError') return;
+    const texts = args.map(render).find((some) => some.some(isSaid)) ?? [''];
+    const code = isCoded(node)
+      ? (codeOfSystem(node) ?? node.parent.arguments[0].text)
+      : (source.memberOf(node.expression, 'code') ?? codedOutside.find(([files]) => files.test(file))?.[1]);
+    if (code === undefined)
+      throw new Error(`src/${file}: give the error a code: coded('ERR_…', new ${name}('${texts[0]}'))`);
+    for (const text of texts) found.thrown.push({ floor, code, text });
   }
+}
+
+/** True for an error that is given its code where it is made. */
+function isCoded({ parent }) {
+  return parent.kind === Kind.CallExpression && /^coded(BySystem)?$/.test(nameOf(parent.expression));
+}
+
+function codeOfSystem({ parent }) {
+  return nameOf(parent.expression) === 'codedBySystem' ? 'EADDRINUSE, …' : undefined;
 }
 
 /** Lines of the log, found by their codes. */
@@ -194,6 +228,21 @@ class Texts {
       }
     }
     return undefined;
+  }
+
+  /** The text that a class sets a member to, itself or the one that it extends; undefined where none does. */
+  memberOf(name, member) {
+    const declared = this.#declaration(name);
+    if (declared?.kind !== Kind.ClassDeclaration) return undefined;
+    const own = declared.members.find((one) => one.kind === Kind.PropertyDeclaration && one.name.text === member);
+    if (own?.initializer !== undefined) return own.initializer.text;
+    const [base] = declared.heritageClauses?.[0]?.types ?? [];
+    return base === undefined ? undefined : this.memberOf(base.expression, member);
+  }
+
+  /** The name of the class that a class extends. */
+  extendedBy(name) {
+    return nameOf(this.#declaration(name)?.heritageClauses?.[0]?.types[0]?.expression);
   }
 
   /** The texts that a function returns. */

@@ -1,4 +1,5 @@
 import { BlockList, isIP } from 'node:net';
+import { coded } from './codes.js';
 
 /**
  * Text of an address as the engine gives it: 4 bytes of IPv4 or 16 of IPv6, '' for none. IPv4 that arrived on a
@@ -77,17 +78,24 @@ export class AddressList {
   }
 
   #add(item: string): void {
-    if (item === '') throw new RangeError('beside a comma there is no address; give one, or remove the comma');
+    if (item === '')
+      throw coded('ERR_ADDRESS', new RangeError('beside a comma there is no address; give one, or remove the comma'));
     const [address = '', prefix, ...rest] = item.split('/');
     const family = isIP(address);
     const bits = family === 6 ? 128 : 32;
     if (family === 0 || rest.length > 0) {
-      throw new RangeError(
-        `${JSON.stringify(item)} is neither an address nor a network; give one such as 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32`,
+      throw coded(
+        'ERR_ADDRESS',
+        new RangeError(
+          `${JSON.stringify(item)} is neither an address nor a network; give one such as 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32`,
+        ),
       );
     }
     if (prefix !== undefined && (!/^[0-9]{1,3}$/.test(prefix) || Number(prefix) > bits)) {
-      throw new RangeError(`${JSON.stringify(item)} has the prefix length "${prefix}"; give 0 to ${bits}`);
+      throw coded(
+        'ERR_ADDRESS',
+        new RangeError(`${JSON.stringify(item)} has the prefix length "${prefix}"; give 0 to ${bits}`),
+      );
     }
     this.#list.addSubnet(address, prefix === undefined ? bits : Number(prefix), family === 6 ? 'ipv6' : 'ipv4');
   }

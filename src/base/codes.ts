@@ -100,3 +100,67 @@ export type LogCode =
   | 'unauthenticated-listener'
   | 'unencrypted-login'
   | 'usrloc-parameters-unused';
+
+/** What an error is about, as a name that programs compare: its member `code`, as errors of Node.js have one. */
+export type ErrorCode =
+  | 'ERR_ABORTED'
+  | 'ERR_ACCOUNTS'
+  | 'ERR_ADDRESS'
+  | 'ERR_AOR'
+  | 'ERR_ARGUMENT'
+  | 'ERR_AUDIT_FILE'
+  | 'ERR_CACHE'
+  | 'ERR_CALL'
+  | 'ERR_CERTIFICATE'
+  | 'ERR_COMMAND'
+  | 'ERR_CONFIG_FILE'
+  | 'ERR_CONTACT'
+  | 'ERR_CONTACT_LIMIT'
+  | 'ERR_DUMP'
+  | 'ERR_ENGINE'
+  | 'ERR_EVENT'
+  | 'ERR_EVENT_ROOM'
+  | 'ERR_EVENT_SOCKET'
+  | 'ERR_FILE'
+  | 'ERR_FILES_EXHAUSTED'
+  | 'ERR_GONE'
+  | 'ERR_INSTALLATION'
+  | 'ERR_LISTEN'
+  | 'ERR_LISTENER'
+  | 'ERR_LOAD'
+  | 'ERR_MODULE'
+  | 'ERR_NODE'
+  | 'ERR_OPTION'
+  | 'ERR_PARAMETER'
+  | 'ERR_PASSWORD'
+  | 'ERR_PATTERN'
+  | 'ERR_RECORD'
+  | 'ERR_RECORD_LIMIT'
+  | 'ERR_REPLY'
+  | 'ERR_RESULT'
+  | 'ERR_ROOT'
+  | 'ERR_SERVICE_MANAGER'
+  | 'ERR_STATE'
+  | 'ERR_STATISTIC'
+  | 'ERR_STATUS'
+  | 'ERR_SYNTAX'
+  | 'ERR_THROWN'
+  | 'ERR_TIMEOUT';
+
+/**
+ * Gives an error its code. The class tells what sort of mistake it is, the code what it is about, and the text the rest;
+ * a class with one meaning has its code as a member of its own.
+ */
+export function coded<E extends Error>(code: ErrorCode, error: E): E & { readonly code: ErrorCode } {
+  return Object.assign(error, { code });
+}
+
+/** Gives an error the code that the system has for it, such as EADDRINUSE. */
+export function codedBySystem<E extends Error>(code: string, error: E): E & { readonly code: string } {
+  return Object.assign(error, { code });
+}
+
+/** A text for people, with the code behind it, where there is one and it does not stand there already. */
+export function withCode(text: string, code: unknown): string {
+  return typeof code !== 'string' || text.endsWith(`(${code})`) ? text : `${text} [${code}]`;
+}

@@ -1,10 +1,12 @@
 import { closeSync, openSync, readFileSync, readSync, realpathSync, statSync, unlinkSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { coded, type ErrorCode } from './codes.js';
 import { reasonOf } from './text.js';
 
 /** A file cannot be read whole; the message is the reason alone, without the name of the file. */
 export class UnreadableError extends Error {
   override readonly name = 'UnreadableError';
+  readonly code: ErrorCode = 'ERR_FILE';
   /** True if the file does not exist. */
   readonly isMissing: boolean;
 
@@ -104,12 +106,14 @@ export interface SmallFile {
 export function readSmallFile(file: string, most: number): SmallFile {
   try {
     const status = statSync(file);
-    if (!status.isFile()) throw new Error(`it is ${status.isDirectory() ? 'a directory' : 'no regular file'}`);
-    if (status.size > most) throw new Error(`it has ${status.size} bytes, and at most ${most} are read`);
+    if (!status.isFile())
+      throw coded('ERR_FILE', new Error(`it is ${status.isDirectory() ? 'a directory' : 'no regular file'}`));
+    if (status.size > most)
+      throw coded('ERR_FILE', new Error(`it has ${status.size} bytes, and at most ${most} are read`));
     const text = readFileSync(file, 'utf8');
     return { text, mode: process.platform === 'win32' ? 0 : status.mode };
   } catch (error) {
-    throw new Error(reasons[codeOf(error) ?? ''] ?? reasonOf(error));
+    throw coded('ERR_FILE', new Error(reasons[codeOf(error) ?? ''] ?? reasonOf(error)));
   }
 }
 

@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { coded } from './codes.js';
 import { suggestNames } from './nearest.js';
 import { shorten } from './text.js';
 
@@ -54,7 +55,8 @@ export function shown(value: unknown): string {
 
 /** @throws TypeError naming the value and what to give in its place */
 export function checkGiven(what: string, value: unknown, wanted: Wanted): void {
-  if (wanted.is?.(value) === false) throw new TypeError(`${what} is ${shown(value)}; give ${wanted.text}`);
+  if (wanted.is?.(value) === false)
+    throw coded('ERR_ARGUMENT', new TypeError(`${what} is ${shown(value)}; give ${wanted.text}`));
 }
 
 /**
@@ -72,7 +74,10 @@ export function checkMembers(what: string, given: unknown, members: Readonly<Rec
     const known = Object.keys(members);
     const unknown = Object.keys(object).find((name) => !Object.hasOwn(members, name));
     if (unknown !== undefined)
-      throw new TypeError(`${what} has no option "${unknown}": ${suggestNames(unknown, 'known', known)}`);
+      throw coded(
+        'ERR_ARGUMENT',
+        new TypeError(`${what} has no option "${unknown}": ${suggestNames(unknown, 'known', known)}`),
+      );
   }
   checkParts(what, given, members);
 }
@@ -87,7 +92,8 @@ export function checkParts(what: string, given: unknown, members: Readonly<Recor
   for (const [name, wanted] of Object.entries(members)) {
     const value = object[name];
     if (value !== undefined) checkGiven(`${name} of ${what}`, value, wanted);
-    else if (wanted.isRequired === true) throw new TypeError(`${what} has no ${name}; give ${wanted.text}`);
+    else if (wanted.isRequired === true)
+      throw coded('ERR_ARGUMENT', new TypeError(`${what} has no ${name}; give ${wanted.text}`));
   }
 }
 

@@ -2,10 +2,10 @@ import type { LogCode } from './codes.js';
 
 /** The methods that mi-httpd calls on a logger; a pino logger fits. Its own lines have a `code` among their fields. */
 export interface Log {
-  debug(fields: object, message: string): void;
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
+  readonly debug: (fields: object, message: string) => void;
+  readonly info: (fields: object, message: string) => void;
+  readonly warn: (fields: object, message: string) => void;
+  readonly error: (fields: object, message: string) => void;
   /** Name of the lowest level that is written; assigned by the MI command `log_level`. */
   level?: string;
   /** Lines that could not be written, of which a record on a terminal has several; told as the statistic `core:log_dropped`. */
@@ -18,13 +18,8 @@ export interface Fields {
   readonly [name: string]: unknown;
 }
 
-/** A {@link Log} as this package writes to it: a line without a code does not compile. */
-export interface CodedLog {
-  debug(fields: Fields, message: string): void;
-  info(fields: Fields, message: string): void;
-  warn(fields: Fields, message: string): void;
-  error(fields: Fields, message: string): void;
-}
+/** A {@link Log} as this package writes to it: a line without a code does not compile. It is no {@link Log} to the compiler. */
+export type CodedLog = Readonly<Record<'debug' | 'info' | 'warn' | 'error', (fields: Fields, message: string) => void>>;
 
 /** What should be known although nothing is wrong. The start logs it as a warning, and `mi-httpd -c` prints the text. */
 export interface Notice {

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { coded } from './codes.js';
 
 /** Folder of the package: the nearest one above this file, bundled or not, that has a package.json. */
 const packageFolder = nearestPackage(new URL('.', import.meta.url));
@@ -12,7 +13,10 @@ function nearestPackage(folder: URL): URL {
   if (existsSync(new URL('package.json', folder))) return folder;
   const above = new URL('..', folder);
   if (above.href === folder.href)
-    throw new Error(`no package.json in ${import.meta.url} or above; install mi-httpd again`);
+    throw coded(
+      'ERR_INSTALLATION',
+      new Error(`no package.json in ${import.meta.url} or above; install mi-httpd again`),
+    );
   return nearestPackage(above);
 }
 

@@ -1,4 +1,5 @@
 import { fchmodSync, fstatSync } from 'node:fs';
+import { coded } from '../base/codes.js';
 import { accountName } from '../http/login/accounts.js';
 import {
   digestToken,
@@ -61,10 +62,10 @@ export async function passwd(args: readonly string[]): Promise<void> {
   const length = [...password].length;
   if (length < shortestPassword) {
     const found = length === 0 ? 'is empty' : `has ${length} character${length === 1 ? '' : 's'}`;
-    throw new Error(`the password ${found}; give one of ${shortestPassword} characters or more`);
+    throw coded('ERR_PASSWORD', new Error(`the password ${found}; give one of ${shortestPassword} characters or more`));
   }
   const problem = passwordProblem(password);
-  if (problem !== undefined) throw new Error(problem);
+  if (problem !== undefined) throw coded('ERR_PASSWORD', new Error(problem));
   print(`${name}:${level}:${formatPasswordHash(await hashPassword(password))}`);
 }
 
@@ -138,7 +139,7 @@ const clear = '\x15';
 export async function readSecret(prompt: string): Promise<string> {
   if (!process.stdin.isTTY) return readFirstLine();
   const [secret = '', again] = await readHidden([`${prompt}: `, 'once more: ']);
-  if (again !== secret) throw new Error('the two passwords differ; try again');
+  if (again !== secret) throw coded('ERR_PASSWORD', new Error('the two passwords differ; try again'));
   return secret;
 }
 
@@ -181,7 +182,7 @@ function readHidden(prompts: readonly string[]): Promise<readonly string[]> {
       }
       if (key === interrupt || text.length >= longest) {
         stderr.write('\n');
-        end(() => reject(key === interrupt ? new Error('interrupted') : tooLong()));
+        end(() => reject(key === interrupt ? coded('ERR_PASSWORD', new Error('interrupted')) : tooLong()));
         return false;
       }
       if (key === clear) text = '';
@@ -198,5 +199,5 @@ function readHidden(prompts: readonly string[]): Promise<readonly string[]> {
 }
 
 function tooLong(): Error {
-  return new Error(`the password is longer than ${longest} characters; give a shorter one`);
+  return coded('ERR_PASSWORD', new Error(`the password is longer than ${longest} characters; give a shorter one`));
 }

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
+import { coded } from '../base/codes.js';
 import type { Fields } from '../base/log.js';
 import { slipOf } from '../base/nearest.js';
 import { reasonOf } from '../base/text.js';
@@ -126,7 +127,7 @@ export function createConfiguredServer(
   } catch (error) {
     if (!(error instanceof CollisionError)) throw error;
     const places = error.places.map((place) => config.listenerPlaces[place]).filter((at) => at !== undefined);
-    throw new Error(`${error.message} (${places.map(formatPosition).join(' and ')})`);
+    throw coded('ERR_LISTENER', new Error(`${error.message} (${places.map(formatPosition).join(' and ')})`));
   }
 }
 
@@ -147,6 +148,7 @@ function missingModules(
       .filter((needed) => !names.has(needed))
       .map((needed) =>
         diagnosticAt(
+          'ERR_MODULE',
           statement.at,
           `module ${module.name} needs ${needed}: add loadmodule "${needed}.so"${slip(needed)}`,
         ),
@@ -158,7 +160,7 @@ function missingModules(
   const text =
     'module httpd is not loaded, so nothing can be served: add loadmodule "httpd.so"; where OpenSIPS reads this file, ' +
     `in a file of its own that begins with include_file "FILE"${slip('httpd')}`;
-  return [diagnosticAt({ file, line: 1, column: 1 }, text)];
+  return [diagnosticAt('ERR_MODULE', { file, line: 1, column: 1 }, text)];
 }
 
 /** Modules of OpenSIPS that serve paths of their own over httpd. */
@@ -219,7 +221,7 @@ function knownModule(name: string): Module | undefined {
 
 async function importModule(statement: LoadModule, errors: Diagnostic[]): Promise<Module | undefined> {
   const fail = (reason: string): undefined => {
-    errors.push(diagnosticAt(statement.at, `module "${statement.name}" cannot be loaded: ${reason}`));
+    errors.push(diagnosticAt('ERR_MODULE', statement.at, `module "${statement.name}" cannot be loaded: ${reason}`));
     return undefined;
   };
   try {

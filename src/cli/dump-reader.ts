@@ -1,3 +1,4 @@
+import { coded, type ErrorCode } from '../base/codes.js';
 import { reasonOf } from '../base/text.js';
 import type { LoadLine } from './load-lanes.js';
 
@@ -7,6 +8,7 @@ const maxRecord = 1048576;
 /** A record of a dump cannot be used. */
 export class RecordError extends Error {
   override readonly name = 'RecordError';
+  readonly code: ErrorCode = 'ERR_RECORD';
 }
 
 /** A record of a dump as its text, or why it cannot be used. */
@@ -79,7 +81,7 @@ export class DumpReader {
           break;
         case 0x7b:
         case 0x5b:
-          if (this.#isComplete) throw new Error('something follows the dump');
+          if (this.#isComplete) throw coded('ERR_DUMP', new Error('something follows the dump'));
           if (byte === 0x7b && this.#record === undefined && this.#isRecordPlace()) {
             this.#record = [];
             this.#recordLength = 0;

@@ -1,6 +1,7 @@
 import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open, readlink, realpath, rename, rm, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { coded } from '../base/codes.js';
 import { DumpReader } from './dump-reader.js';
 import { loadTarget, MiClient, readLogin } from './mi-client.js';
 import { parseVerb, usageError } from './verb.js';
@@ -109,7 +110,7 @@ async function statusOf(file: string): Promise<Stats | undefined> {
 }
 
 function failed(error: Error): never {
-  throw new Error(`dump cannot be written: ${error.message}`);
+  throw coded('ERR_DUMP', new Error(`dump cannot be written: ${error.message}`));
 }
 
 function printed(text: string): Promise<void> {
@@ -124,7 +125,8 @@ async function write(client: MiClient, output: (text: string) => Promise<void>):
   let text = `{"Dumped at":${now},"Domains":[`;
   for await (const piece of client.stream('ul_dump')) {
     for (const record of reader.push(piece)) {
-      if (record.text === undefined) throw new Error('dump ended early: the server has a record that is too long');
+      if (record.text === undefined)
+        throw coded('ERR_DUMP', new Error('dump ended early: the server has a record that is too long'));
       if (record.domain === domain) text += ',\n';
       else text += `${domain === undefined ? '' : '\n]},'}\n{"name":${JSON.stringify(record.domain)},"AORs":[\n`;
       domain = record.domain;
@@ -134,7 +136,9 @@ async function write(client: MiClient, output: (text: string) => Promise<void>):
     await put(text);
     text = '';
   }
-  if (reader.error !== undefined) throw new Error(`the server answers ul_dump with an error: ${reader.error}`);
-  if (!reader.isComplete) throw new Error('dump ended early: the reply of the server is not complete');
+  if (reader.error !== undefined)
+    throw coded('ERR_DUMP', new Error(`the server answers ul_dump with an error: ${reader.error}`));
+  if (!reader.isComplete)
+    throw coded('ERR_DUMP', new Error('dump ended early: the reply of the server is not complete'));
   await put(`${text}${domain === undefined ? '' : '\n]}'}\n]}\n`);
 }

@@ -108,7 +108,7 @@ export class LoadLanes {
 }
 
 /** Too large, or not valid to the server; anything else, such as an unknown domain, would meet every batch. */
-function isFaultOfLines({ code, status }: CallError): boolean {
+function isFaultOfLines({ rpcCode: code, status }: CallError): boolean {
   return status === 413 || code === -32700 || code === -32600 || code === -32602;
 }
 

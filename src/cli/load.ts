@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
+import { coded } from '../base/codes.js';
 import { reasonOf, strictDecoder } from '../base/text.js';
 import { DumpReader, isDump, linesOf, RecordError } from './dump-reader.js';
 import { LoadLanes } from './load-lanes.js';
@@ -94,7 +95,7 @@ export async function load(args: readonly string[]): Promise<void> {
   } catch (error) {
     progress.clear();
     const reason = reasonOf(error);
-    throw new Error(`load ended early, after ${counted(added)}: ${reason}`, { cause: error });
+    throw coded('ERR_LOAD', new Error(`load ended early, after ${counted(added)}: ${reason}`, { cause: error }));
   } finally {
     progress.clear();
     input.destroy();
@@ -155,8 +156,8 @@ async function sendDump(
       }
     }
   }
-  if (reader.error !== undefined) throw new Error(`the dump is an error: ${reader.error}`);
-  if (!reader.isComplete) throw new Error('the dump is not complete; make another one');
+  if (reader.error !== undefined) throw coded('ERR_LOAD', new Error(`the dump is an error: ${reader.error}`));
+  if (!reader.isComplete) throw coded('ERR_LOAD', new Error('the dump is not complete; make another one'));
   return expired;
 }
 
@@ -169,7 +170,7 @@ async function openInput(file: string): Promise<{ input: Readable; size: number 
     // A pipe has no size.
     return { input: handle.createReadStream(), size: found.isFile() ? found.size : undefined };
   } catch (error) {
-    throw new Error(`contacts cannot be read: ${reasonOf(error)}`);
+    throw coded('ERR_LOAD', new Error(`contacts cannot be read: ${reasonOf(error)}`));
   }
 }
 

@@ -1,20 +1,22 @@
 import { readFile } from 'node:fs/promises';
 import { Agent, type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { Agent as SecureAgent, request as secureRequest } from 'node:https';
+import { coded, type ErrorCode } from '../base/codes.js';
 import { readSmallFile } from '../base/files.js';
 import { reasonOf } from '../base/text.js';
 
 /** The server answered a call with an error, or with something that is no answer. */
 export class CallError extends Error {
   override readonly name = 'CallError';
+  readonly code: ErrorCode = 'ERR_CALL';
 
   /**
-   * @param code the JSON-RPC code; undefined: the answer is not JSON-RPC
+   * @param rpcCode the JSON-RPC code; undefined: the answer is not JSON-RPC
    * @param status the HTTP status
    */
   constructor(
     message: string,
-    readonly code: number | undefined,
+    readonly rpcCode: number | undefined,
     readonly status: number,
   ) {
     super(message);
@@ -74,8 +76,10 @@ export class MiClient {
     const { url } = this.#target;
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
       const sent = this.#request(`{"jsonrpc":"2.0","method":${JSON.stringify(method)},"id":1}`);
-      sent.on('timeout', () => sent.destroy(new Error(`no answer within ${timeout} s`)));
-      sent.on('error', (error: NodeJS.ErrnoException) => reject(new Error(`${url}: ${error.message || error.code}`)));
+      sent.on('timeout', () => sent.destroy(coded('ERR_TIMEOUT', new Error(`no answer within ${timeout} s`))));
+      sent.on('error', (error: NodeJS.ErrnoException) =>
+        reject(coded('ERR_CALL', new Error(`${url}: ${error.message || error.code}`))),
+      );
       sent.on('response', resolve);
     });
     const { statusCode: status = 0, headers } = response;
@@ -86,7 +90,7 @@ export class MiClient {
     try {
       yield* response as AsyncIterable<Buffer>;
     } catch (error) {
-      throw new Error(`${url}: answer ended early: ${reasonOf(error)}`);
+      throw coded('ERR_CALL', new Error(`${url}: answer ended early: ${reasonOf(error)}`));
     }
   }
 
@@ -115,10 +119,12 @@ export class MiClient {
     return new Promise((resolve, reject) => {
       const { url } = this.#target;
       const sent = this.#request(body);
-      sent.on('timeout', () => sent.destroy(new Error(`no answer within ${timeout} s`)));
+      sent.on('timeout', () => sent.destroy(coded('ERR_TIMEOUT', new Error(`no answer within ${timeout} s`))));
       sent.on('error', (error: NodeJS.ErrnoException) => {
         const wasClosed = sent.reusedSocket && ['ECONNRESET', 'EPIPE'].includes(error.code ?? '');
-        reject(isFirst && wasClosed ? closedIdle : new Error(`${url}: ${error.message || error.code}`));
+        reject(
+          isFirst && wasClosed ? closedIdle : coded('ERR_CALL', new Error(`${url}: ${error.message || error.code}`)),
+        );
       });
       sent.on('response', (response) => {
         const pieces: Buffer[] = [];
@@ -126,9 +132,10 @@ export class MiClient {
         response.on('data', (piece: Buffer) => {
           length += piece.length;
           pieces.push(piece);
-          if (length > maxAnswer) response.destroy(new Error(`answer is longer than ${maxAnswer} bytes`));
+          if (length > maxAnswer)
+            response.destroy(coded('ERR_CALL', new Error(`answer is longer than ${maxAnswer} bytes`)));
         });
-        response.on('error', (error) => reject(new Error(`${url}: ${error.message}`)));
+        response.on('error', (error) => reject(coded('ERR_CALL', new Error(`${url}: ${error.message}`))));
         response.on('end', () => {
           try {
             resolve(resultOf(Buffer.concat(pieces).toString('utf8'), response.statusCode ?? 0, url));
@@ -142,7 +149,7 @@ export class MiClient {
 }
 
 /** The server closed a connection that was kept open, before it saw the request. */
-const closedIdle = new Error('the server closed the idle connection');
+const closedIdle = coded('ERR_CALL', new Error('the server closed the idle connection'));
 
 interface Answer {
   readonly result?: unknown;
@@ -201,8 +208,9 @@ export function loadTarget(text: string, caFile: string | undefined): LoadTarget
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url?.protocol !== 'http:' && url?.protocol !== 'https:') return undefined;
   if (url.username !== '' || url.password !== '') {
-    throw new Error(
-      'option --url has a name or password in it, which others would see; put them into a file for --login',
+    throw coded(
+      'ERR_OPTION',
+      new Error('option --url has a name or password in it, which others would see; put them into a file for --login'),
     );
   }
   // Brackets are the URL's, not the address's.
@@ -224,7 +232,7 @@ function readCertificates(file: string): string {
   try {
     return readSmallFile(file, largestCertificates).text;
   } catch (error) {
-    throw new Error(`certificates cannot be read: ${file}: ${reasonOf(error)}`);
+    throw coded('ERR_OPTION', new Error(`certificates cannot be read: ${file}: ${reasonOf(error)}`));
   }
 }
 
@@ -237,10 +245,13 @@ export async function readLogin(file: string): Promise<string> {
   try {
     text = await readFile(file, 'utf8');
   } catch (error) {
-    throw new Error(`login cannot be read: ${reasonOf(error)}`);
+    throw coded('ERR_OPTION', new Error(`login cannot be read: ${reasonOf(error)}`));
   }
   const [line = ''] = text.split(/\r?\n/, 1);
   if (line.includes(':')) return `Basic ${Buffer.from(line).toString('base64')}`;
   if (/^[A-Za-z0-9._~+/-]+=*$/.test(line)) return `Bearer ${line}`;
-  throw new Error(`login cannot be read: the first line of ${file} is neither a token nor NAME:PASSWORD`);
+  throw coded(
+    'ERR_OPTION',
+    new Error(`login cannot be read: the first line of ${file} is neither a token nor NAME:PASSWORD`),
+  );
 }

@@ -1,7 +1,8 @@
 import { statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import type { CodedLog } from '../base/log.js';
+import { type ErrorCode, withCode } from '../base/codes.js';
+import type { CodedLog, Log } from '../base/log.js';
 import { packageFile, packageInfo } from '../base/package.js';
 import { firstSentenceOf, reasonOf } from '../base/text.js';
 import { formatDiagnostic } from '../config/config-file.js';
@@ -9,7 +10,14 @@ import { ParameterError } from '../config/parameter.js';
 import { readConfig } from '../config/statements.js';
 import { Engines } from '../http/engine/choose.js';
 import { parseTransport } from '../modules/opensips/setting.js';
-import { defaultDeadline, defaultPrivateMemory, maxPrivateMemory, maxSharedMemory, type Server } from '../server.js';
+import {
+  checkOf,
+  defaultDeadline,
+  defaultPrivateMemory,
+  maxPrivateMemory,
+  maxSharedMemory,
+  type Server,
+} from '../server.js';
 import { type CheckedConfig, checkConfig, createConfiguredServer } from './configured-server.js';
 import { daemonLog, takeOutputs } from './outputs.js';
 import { ServiceManager, takeInheritedSockets } from './service-manager.js';
@@ -48,8 +56,9 @@ async function serve(line: CommandLine, signals: Signals): Promise<void> {
   const name = file === '-' ? '<stdin>' : file;
   const checked = await checkConfig(readConfig(file), line.overrides, line.opensips);
   if (checked.errors.length > 0) {
-    const notes = line.check ? checked.notices.map(({ text }) => text) : [];
-    return refuse(checked.errors.map(formatDiagnostic), notesOf(name, notes));
+    const notes = line.check ? checked.notices.map(({ fields, text }) => withCode(text, fields.code)) : [];
+    const errors = checked.errors.map((error) => withCode(formatDiagnostic(error), error.code));
+    return refuse(errors, notesOf(name, notes));
   }
   if (line.check) return check(checked, line, name);
   // Two logs: `log_level` is set on the server's, so that what the start has to tell is told whatever it is.
@@ -63,7 +72,7 @@ async function serve(line: CommandLine, signals: Signals): Promise<void> {
   } catch (error) {
     // A wrong parameter of the command line is no fault of the file.
     if (error instanceof ParameterError || !(error instanceof Error)) throw error;
-    return refuse([`${name}: ${error.message}`]);
+    return refuse([shownError(name, error)]);
   }
   tellNotices(checked, announce);
   outputs.isLog = true;
@@ -97,16 +106,18 @@ function isThere(file: string): boolean {
 /** Does what the start does before it listens; all that the start would log is printed. */
 async function check(checked: CheckedConfig, { privateMemory }: CommandLine, name: string): Promise<void> {
   const notes: string[] = [];
-  const keep = (_fields: object, message: string): void => void notes.push(message);
-  const log: CodedLog = { debug: () => {}, info: keep, warn: keep, error: keep };
+  const keep = (fields: object, message: string): void => {
+    notes.push(withCode(message, 'code' in fields ? fields.code : undefined));
+  };
+  const log: Log = { debug: () => {}, info: keep, warn: keep, error: keep };
   try {
     tellNotices(checked, log);
     const server = createConfiguredServer(checked, { log, privateMemory });
-    for (const notice of await server.check()) keep({}, notice);
+    for (const notice of await checkOf(server)) keep(notice, notice.text);
   } catch (error) {
     // A wrong parameter of the command line is no fault of the file.
     if (error instanceof ParameterError || !(error instanceof Error)) throw error;
-    return refuse([`${name}: ${error.message}`], notesOf(name, notes));
+    return refuse([shownError(name, error)], notesOf(name, notes));
   }
   const lines = [...notesOf(name, notes), `${name}: good`];
   exitWith(exitCode.ok, 'stdout', `${lines.join('\n')}\n`);
@@ -123,6 +134,10 @@ function tellNotices({ notices }: CheckedConfig, log: CodedLog): void {
 function refuse(errors: readonly string[], notes: readonly string[] = []): void {
   const summary = `mi-httpd: bad configuration (${errors.length} ${errors.length === 1 ? 'error' : 'errors'})`;
   exitWith(exitCode.badConfig, 'stderr', `${[...errors, ...notes, summary].join('\n')}\n`);
+}
+
+function shownError(name: string, error: Error & { readonly code?: unknown }): string {
+  return withCode(`${name}: ${error.message}`, error.code);
 }
 
 function servingStatus(server: Server): string {
@@ -248,6 +263,7 @@ export const options = {
 /** The command line cannot be read; the message is one line. */
 class UsageError extends Error {
   override readonly name = 'UsageError';
+  readonly code: ErrorCode = 'ERR_OPTION';
 }
 
 /** @throws UsageError naming the option, what was given and what is accepted */

@@ -1,3 +1,4 @@
+import { coded } from '../base/codes.js';
 import type { CodedLog } from '../base/log.js';
 import { reasonOf } from '../base/text.js';
 import type { InheritedSocket } from '../http/listen/inherited.js';
@@ -99,16 +100,22 @@ export function takeInheritedSockets(): readonly InheritedSocket[] {
   const names = LISTEN_FDNAMES.split(':');
   const count = Number(LISTEN_FDS);
   if (!(Number.isInteger(count) && count >= 0 && count <= mostSockets)) {
-    throw new Error(`LISTEN_FDS of the service manager is ${JSON.stringify(LISTEN_FDS)}, not a number of sockets`);
+    throw coded(
+      'ERR_SERVICE_MANAGER',
+      new Error(`LISTEN_FDS of the service manager is ${JSON.stringify(LISTEN_FDS)}, not a number of sockets`),
+    );
   }
   return Array.from({ length: count }, (_, place) => {
     const [descriptor, name] = [first + place, names[place] || 'unknown'];
     try {
       return { descriptor, name, ...listenPlace(descriptor) };
     } catch (error) {
-      throw new Error(
-        `the socket ${JSON.stringify(name)} of the service manager, descriptor ${descriptor}, cannot be listened on: ` +
-          `${reasonOf(error)}; give it ListenStream= in the socket unit, and no Accept=yes`,
+      throw coded(
+        'ERR_SERVICE_MANAGER',
+        new Error(
+          `the socket ${JSON.stringify(name)} of the service manager, descriptor ${descriptor}, cannot be listened on: ` +
+            `${reasonOf(error)}; give it ListenStream= in the socket unit, and no Accept=yes`,
+        ),
       );
     }
   });

@@ -1,4 +1,5 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { coded, withCode } from '../base/codes.js';
 import { firstSentenceOf, reasonOf } from '../base/text.js';
 
 /**
@@ -20,7 +21,7 @@ export function parseVerb<const Options extends NonNullable<ParseArgsConfig['opt
 
 /** An error of one line that ends with the way to the explanation of a verb. */
 export function usageError(verb: string, reason: string): Error {
-  return new Error(`${reason}; mi-httpd ${verb} --help tells how`);
+  return coded('ERR_OPTION', new Error(`${reason}; mi-httpd ${verb} --help tells how`));
 }
 
 /** Milliseconds that a reader gets to take what a process says at its end. */
@@ -34,6 +35,17 @@ export function exitWith(status: number, name: 'stdout' | 'stderr', text: string
   const exit = (): never => process.exit(status);
   setTimeout(exit, patience);
   process[name].write(text, exit);
+}
+
+/** Ends the process for an error. One with a message made for people is told in one line, with its code; a defect keeps its stack. */
+export function exitWithError(error: unknown): void {
+  exitWith(1, 'stderr', `mi-httpd: ${described(error)}\n`);
+}
+
+function described(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const isDefect = error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError;
+  return (isDefect ? error.stack : undefined) ?? withCode(error.message, 'code' in error ? error.code : undefined);
 }
 
 /** Lets a reader leave early, as `head` does. */

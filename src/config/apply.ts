@@ -65,7 +65,9 @@ export function applyModParams(
     const isTarget = ({ name, order }: IgnoredModule) => order < statement.order && pattern.matches(name);
     const reached = modules.filter(isTarget);
     if (reached.length === 0 && !ignored.some(isTarget)) {
-      errors.push(diagnosticAt(statement.moduleAt, noTarget(statement, pattern, [...modules, ...ignored])));
+      errors.push(
+        diagnosticAt('ERR_MODULE', statement.moduleAt, noTarget(statement, pattern, [...modules, ...ignored])),
+      );
     }
     const targets = reached.filter((target) => {
       const reason = reasonToPassOver(statement, target);
@@ -110,7 +112,7 @@ function compile(statement: ModParam, errors: Diagnostic[]): ModulePattern | und
   } catch (error) {
     if (!(error instanceof PatternError)) throw error;
     const text = `"${statement.modulePattern}" is not a POSIX extended regular expression: ${error.message}`;
-    errors.push(diagnosticAt(statement.moduleAt, text));
+    errors.push(diagnosticAt('ERR_PATTERN', statement.moduleAt, text));
     return undefined;
   }
 }
@@ -143,30 +145,39 @@ function assign(
   { values, places, top, listPlaces }: SetBefore,
 ): Diagnostic | undefined {
   const found = findParameter(parameters, name);
-  if (found === undefined) return diagnosticAt(nameAt, unknownParameter(module, parameters, name));
+  if (found === undefined) return diagnosticAt('ERR_PARAMETER', nameAt, unknownParameter(module, parameters, name));
   const { declaration } = found;
   const what = `parameter "${name}" of module ${module}`;
-  if ('refused' in declaration) return diagnosticAt(nameAt, `${what} cannot be set: ${declaration.refused}`);
+  if ('refused' in declaration)
+    return diagnosticAt('ERR_PARAMETER', nameAt, `${what} cannot be set: ${declaration.refused}`);
   if (declaration.type === 'int' && typeof value === 'string') {
     const remedy = /^[-+]?[0-9]+$/.test(value) ? `write ${value} without quotes` : 'write a number without quotes';
-    return diagnosticAt(valueAt, `${what} is an integer, not a string: ${remedy}`);
+    return diagnosticAt('ERR_PARAMETER', valueAt, `${what} is an integer, not a string: ${remedy}`);
   }
   const isText = declaration.type !== 'int';
   if (isText && typeof value === 'number' && !('takesNumber' in declaration && declaration.takesNumber === true)) {
     const example = isSecret(declaration) || declaration.type === 'list' ? '' : `, such as "${value}"`;
-    return diagnosticAt(valueAt, `${what} is a string, not an integer: write it with quotes${example}`);
+    return diagnosticAt(
+      'ERR_PARAMETER',
+      valueAt,
+      `${what} is a string, not an integer: write it with quotes${example}`,
+    );
   }
   const given = isText ? String(value) : value;
   const template = isText && (isOwn || isSecret(declaration)) ? templateIn(String(given)) : undefined;
   if (template !== undefined)
-    return diagnosticAt(valueAt, unexpanded(what, module, parameters, found.name, shown(declaration, template)));
+    return diagnosticAt(
+      'ERR_PARAMETER',
+      valueAt,
+      unexpanded(what, module, parameters, found.name, shown(declaration, template)),
+    );
   const problem = valueProblem(what, declaration, given);
-  if (problem !== undefined) return diagnosticAt(valueAt, problem);
+  if (problem !== undefined) return diagnosticAt('ERR_PARAMETER', valueAt, problem);
   for (const other of Object.keys(values)) {
     const excluded = exclusionProblem(module, parameters, found.name, [other]);
     if (excluded === undefined) continue;
     // The top file wins over the files that it includes, as it does for a single parameter.
-    if (nameAt.file !== top || places.get(other) === top) return diagnosticAt(nameAt, excluded);
+    if (nameAt.file !== top || places.get(other) === top) return diagnosticAt('ERR_PARAMETER', nameAt, excluded);
     delete values[other];
     listPlaces.delete(other);
   }

@@ -1,3 +1,5 @@
+import type { ErrorCode } from '../base/codes.js';
+
 /** One `loadmodule` statement. */
 export interface LoadModule {
   /** The base name without `.so` (`httpd`); for a JavaScript module of the user's own, the text as written. */
@@ -45,7 +47,7 @@ export interface ConfigFile {
   globals: ReadonlyMap<string, GlobalAssignment>;
   errors: Diagnostic[];
   /** Possible slips that are passed over, such as an `import_file` that does not exist. */
-  notices: Diagnostic[];
+  notices: Remark[];
   /** Every file that was read, each once, the top one first. */
   files: string[];
 }
@@ -58,14 +60,19 @@ export interface Position {
   readonly column: number;
 }
 
-/** One thing that is wrong in a configuration file, and where. */
-export interface Diagnostic extends Position {
+/** One thing to tell of a configuration file, and where. */
+export interface Remark extends Position {
   readonly text: string;
 }
 
+/** One thing that is wrong in a configuration file. */
+export interface Diagnostic extends Remark {
+  readonly code: ErrorCode;
+}
+
 /** Makes the diagnostic `text` for a place. */
-export function diagnosticAt(at: Position, text: string): Diagnostic {
-  return { file: at.file, line: at.line, column: at.column, text };
+export function diagnosticAt(code: ErrorCode, at: Position, text: string): Diagnostic {
+  return { code, file: at.file, line: at.line, column: at.column, text };
 }
 
 /** Writes a place as `FILE:LINE:COL`, the form editors and compilers share. */

@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../base/codes.js';
 import { decodeStrictly } from '../base/text.js';
 
 /** Kinds of tokens; `end` is the end of the text, `symbol` any other single character. */
@@ -12,6 +13,7 @@ export interface Token {
 
 /** The text is wrong at `offset` in a way after which nothing more can be read. */
 export class SyntaxFault extends Error {
+  readonly code: ErrorCode = 'ERR_SYNTAX';
   readonly offset: number;
 
   constructor(offset: number, text: string) {

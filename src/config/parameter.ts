@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../base/codes.js';
 import {
   aBoolean,
   aFunction,
@@ -102,6 +103,7 @@ export type ParameterInput<D extends ParameterDeclarations> = {
 /** One or more parameters given as an object are wrong; `problems` has one line for each, and `message` has all. */
 export class ParameterError extends Error {
   override readonly name = 'ParameterError';
+  readonly code: ErrorCode = 'ERR_PARAMETER';
   readonly module: string;
   readonly problems: readonly string[];
 

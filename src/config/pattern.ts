@@ -1,3 +1,5 @@
+import type { ErrorCode } from '../base/codes.js';
+
 /** Steps a compiled pattern may have; nested intervals multiply. */
 const mostSteps = 20_000;
 /** Module names are short; a longer one matches nothing. */
@@ -113,6 +115,7 @@ type PatternNode =
 /** The expression is not a valid one; the message says why. */
 export class PatternError extends Error {
   override readonly name = 'PatternError';
+  readonly code: ErrorCode = 'ERR_PATTERN';
 }
 
 const longestPattern = 1024;

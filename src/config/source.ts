@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { readBounded, tooLarge, UnreadableError } from '../base/files.js';
-import type { Diagnostic, Position } from './config-file.js';
+import { type Diagnostic, diagnosticAt, type Position, type Remark } from './config-file.js';
 import { decodeUtf8 } from './lexer.js';
 
 /** The most bytes of a configuration, includes counted each time, so that a mistaken include cannot eat the memory. */
@@ -74,7 +74,7 @@ export interface Flattened {
   readonly source: Source;
   readonly errors: Diagnostic[];
   /** Files to import that are not there. */
-  readonly notices: Diagnostic[];
+  readonly notices: Remark[];
   readonly files: string[];
 }
 
@@ -94,7 +94,7 @@ class Flattener {
   readonly #pieces: string[] = [];
   readonly #origins: Origin[] = [];
   readonly #errors: Diagnostic[] = [];
-  readonly #notices: Diagnostic[] = [];
+  readonly #notices: Remark[] = [];
   readonly #files = new Set<string>();
   #length = 0;
   #bytesRead = 0;
@@ -113,7 +113,7 @@ class Flattener {
 
   #addFile(text: string, file: OriginFile, depth: number): void {
     if (UTF_16.test(text)) {
-      this.#errors.push({ file: file.name, line: 1, column: 1, text: UTF_16_PROBLEM });
+      this.#errors.push(diagnosticAt('ERR_CONFIG_FILE', { file: file.name, line: 1, column: 1 }, UTF_16_PROBLEM));
       return;
     }
     let start = text.startsWith(byteOrderMark) ? byteOrderMark.length : 0;
@@ -144,12 +144,14 @@ class Flattener {
     const writtenBytes = Buffer.from(match[2] ?? match[3] ?? '', 'latin1');
     const written = decodeUtf8(writtenBytes) ?? writtenBytes.toString('latin1');
     if (written === '' || written.includes('\0')) {
-      this.#errors.push({ ...at, text: 'the path to include is empty or has a NUL in it: name a file' });
+      this.#errors.push(
+        diagnosticAt('ERR_CONFIG_FILE', at, 'the path to include is empty or has a NUL in it: name a file'),
+      );
       return;
     }
     if (depth >= maxIncludeDepth) {
       const reason = `includes nest deeper than ${maxIncludeDepth}; does a file include itself?`;
-      this.#errors.push({ ...at, text: `cannot include "${written}": ${reason}` });
+      this.#errors.push(diagnosticAt('ERR_CONFIG_FILE', at, `cannot include "${written}": ${reason}`));
       throw new FlattenStop();
     }
     const isFound = isAbsolute(written) || existsSync(writtenBytes);
@@ -165,12 +167,14 @@ class Flattener {
         this.#notices.push({ ...at, text: `import_file "${written}" is passed over${tried}: ${error.message}` });
         return;
       }
-      this.#errors.push({ ...at, text: `cannot include "${written}"${tried}: ${error.message}` });
+      this.#errors.push(diagnosticAt('ERR_CONFIG_FILE', at, `cannot include "${written}"${tried}: ${error.message}`));
       return;
     }
     this.#bytesRead += bytes.length;
     if (this.#bytesRead > maxSourceBytes) {
-      this.#errors.push({ ...at, text: `cannot include "${written}": ${tooLarge(maxSourceBytes)}` });
+      this.#errors.push(
+        diagnosticAt('ERR_CONFIG_FILE', at, `cannot include "${written}": ${tooLarge(maxSourceBytes)}`),
+      );
       throw new FlattenStop();
     }
     this.#files.add(path);

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { dirname, isAbsolute, resolve } from 'node:path';
+import type { ErrorCode } from '../base/codes.js';
 import { readBounded, UnreadableError } from '../base/files.js';
 import { slipOf } from '../base/nearest.js';
 import { shorten } from '../base/text.js';
@@ -12,6 +13,7 @@ export type { ConfigFile, LoadModule } from './config-file.js';
 /** The top file cannot be read; the message is one line with the file and the reason. */
 export class ConfigReadError extends Error {
   override readonly name = 'ConfigReadError';
+  readonly code: ErrorCode = 'ERR_CONFIG_FILE';
 }
 
 /** Where a text given to parseConfig comes from. */
@@ -356,7 +358,7 @@ class StatementReader {
   }
 
   #error(offset: number, text: string): void {
-    this.#config.errors.push(diagnosticAt(this.#source.positionAt(offset), text));
+    this.#config.errors.push(diagnosticAt('ERR_SYNTAX', this.#source.positionAt(offset), text));
   }
 }
 
@@ -389,13 +391,13 @@ class ModuleLoader {
     if (isJavaScript && path === undefined) {
       const remedy = `write "./${written}" for the directory of this file, or set mpath`;
       const text = `cannot tell where "${written}" is: ${remedy}`;
-      this.#config.errors.push(diagnosticAt(nameAt, text));
+      this.#config.errors.push(diagnosticAt('ERR_MODULE', nameAt, text));
       return;
     }
     const name = isJavaScript ? written : written.slice(written.lastIndexOf('/') + 1).replace(/\.so$/, '');
     if (name === '') {
       this.#config.errors.push(
-        diagnosticAt(nameAt, `"${written}" names no module: give a file name such as "httpd.so"`),
+        diagnosticAt('ERR_MODULE', nameAt, `"${written}" names no module: give a file name such as "httpd.so"`),
       );
       return;
     }
@@ -403,7 +405,7 @@ class ModuleLoader {
     const earlier = this.#loaded.get(key);
     if (earlier !== undefined) {
       const text = `module "${name}" is loaded already, at ${formatPosition(earlier)}: remove one of the two`;
-      this.#config.errors.push(diagnosticAt(nameAt, text));
+      this.#config.errors.push(diagnosticAt('ERR_MODULE', nameAt, text));
       return;
     }
     this.#loaded.set(key, at);

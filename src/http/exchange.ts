@@ -1,3 +1,5 @@
+import { coded } from '../base/codes.js';
+
 /** Method of a request: HEAD is GET without the body (RFC 9110 §9.3.2). */
 export type Method = 'GET' | 'HEAD' | 'POST';
 
@@ -30,14 +32,16 @@ const reserved: ReadonlySet<string> = new Set([
  */
 export function checkReplyHeaders(headers: ReplyHeaders): void {
   for (const name of Object.keys(headers)) {
-    if (!token.test(name)) throw new TypeError(`reply header name ${JSON.stringify(name)} is not a token`);
+    if (!token.test(name))
+      throw coded('ERR_REPLY', new TypeError(`reply header name ${JSON.stringify(name)} is not a token`));
     if (reserved.has(name.toLowerCase())) {
-      throw new TypeError(`reply header ${name} is set by the HTTP layer; leave it out`);
+      throw coded('ERR_REPLY', new TypeError(`reply header ${name} is set by the HTTP layer; leave it out`));
     }
     const value: unknown = headers[name];
     if (typeof value !== 'string')
-      throw new TypeError(`value of reply header ${name} is no string but ${typeof value}`);
-    if (forbidden.test(value)) throw new TypeError(`value of reply header ${name} contains CR, LF or NUL`);
+      throw coded('ERR_REPLY', new TypeError(`value of reply header ${name} is no string but ${typeof value}`));
+    if (forbidden.test(value))
+      throw coded('ERR_REPLY', new TypeError(`value of reply header ${name} contains CR, LF or NUL`));
   }
 }
 

@@ -1,3 +1,4 @@
+import { coded } from '../base/codes.js';
 import {
   aBoolean,
   aFunction,
@@ -174,7 +175,7 @@ export class RootRegistry {
    */
   registerPath(declaration: RootDeclaration): void {
     const path = `/${declaration.root}`;
-    if (this.#common.has(path)) throw new Error(`path ${path} is already served`);
+    if (this.#common.has(path)) throw coded('ERR_ROOT', new Error(`path ${path} is already served`));
     this.#common.set(path, { root: rootOf(declaration), rest: '' });
   }
 
@@ -182,25 +183,35 @@ export class RootRegistry {
   register(declaration: RootDeclaration): void {
     const { module, root: name, timeout = defaultTimeout } = declaration;
     if (!isRootName(name)) {
-      throw new Error(`module ${module}: root path "${name}" is not one or more of letters, digits and "_"`);
+      throw coded(
+        'ERR_ROOT',
+        new Error(`module ${module}: root path "${name}" is not one or more of letters, digits and "_"`),
+      );
     }
     const taken = this.#roots.get(name);
     if (taken !== undefined) {
-      throw new Error(
-        `module ${module}: root path "${name}" is already registered by module ${taken.declaration.module}; ` +
-          'give one of them another root',
+      throw coded(
+        'ERR_ROOT',
+        new Error(
+          `module ${module}: root path "${name}" is already registered by module ${taken.declaration.module}; ` +
+            'give one of them another root',
+        ),
       );
     }
     const served = this.#common.get(`/${name}`);
     if (served !== undefined) {
-      throw new Error(
-        `module ${module}: path "/${name}" is served by module ${served.root.declaration.module} already; ` +
-          'give this root another name, or turn that path off',
+      throw coded(
+        'ERR_ROOT',
+        new Error(
+          `module ${module}: path "/${name}" is served by module ${served.root.declaration.module} already; ` +
+            'give this root another name, or turn that path off',
+        ),
       );
     }
     if (!(timeout >= 0)) {
-      throw new RangeError(
-        `module ${module}: timeout ${timeout} of root path "${name}" is not 0 (never) or more seconds`,
+      throw coded(
+        'ERR_ROOT',
+        new RangeError(`module ${module}: timeout ${timeout} of root path "${name}" is not 0 (never) or more seconds`),
       );
     }
     checkReplyHeaders({ 'Content-Type': declaration.contentType });

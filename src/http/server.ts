@@ -1,3 +1,4 @@
+import { coded } from '../base/codes.js';
 import type { CodedLog } from '../base/log.js';
 import { BodyPool } from '../native/bodies.js';
 import { Engines } from './engine/choose.js';
@@ -116,7 +117,10 @@ export class HttpServer {
   registerRoot(declaration: RootDeclaration): void {
     const { module, root } = declaration;
     if (this.#state !== 'new') {
-      throw new Error(`module ${module}: root path "${root}" is registered too late; register it before start()`);
+      throw coded(
+        'ERR_STATE',
+        new Error(`module ${module}: root path "${root}" is registered too late; register it before start()`),
+      );
     }
     this.#roots.register(declaration);
   }
@@ -127,7 +131,8 @@ export class HttpServer {
    */
   registerPath(declaration: RootDeclaration): void {
     const { module, root } = declaration;
-    if (this.#state !== 'new') throw new Error(`module ${module}: path "/${root}" is registered too late`);
+    if (this.#state !== 'new')
+      throw coded('ERR_STATE', new Error(`module ${module}: path "/${root}" is registered too late`));
     this.#roots.registerPath(declaration);
   }
 
@@ -167,7 +172,8 @@ export class HttpServer {
    *   listens on none
    */
   async start(): Promise<void> {
-    if (this.#state !== 'new') throw new Error(`an HTTP server starts once; this one is ${this.#state}`);
+    if (this.#state !== 'new')
+      throw coded('ERR_STATE', new Error(`an HTTP server starts once; this one is ${this.#state}`));
     const { listeners, log } = this.#options;
     this.#state = 'starting';
     // Early, as the lowest numbers last longest when the limit is lowered.
@@ -313,8 +319,12 @@ export class HttpServer {
     }
   }
 
-  #engineOf({ setting }: ListenerOptions): Promise<Engine> {
-    return this.#engines.of(setting.options.get('engine'));
+  async #engineOf({ setting }: ListenerOptions): Promise<Engine> {
+    try {
+      return await this.#engines.of(setting.options.get('engine'));
+    } catch (error) {
+      throw error instanceof Error ? coded('ERR_ENGINE', error) : error;
+    }
   }
 
   /** The listeners in order of declaration; before and after it listens, as they are set. */
@@ -390,6 +400,6 @@ export class HttpServer {
   }
 
   #refuseWhenClosed(): void {
-    if (this.#state === 'closed') throw new Error('the HTTP server was closed before it listened');
+    if (this.#state === 'closed') throw coded('ERR_STATE', new Error('the HTTP server was closed before it listened'));
   }
 }

@@ -1,3 +1,4 @@
+import { coded } from '../base/codes.js';
 import { aFunction, checkGiven, checkParts, type Members, required, type Wanted } from '../base/given.js';
 
 /** A cache of texts by key, as the `cache_*` commands use it. Each may answer by a promise. */
@@ -29,7 +30,8 @@ export class CacheSystems {
   add(system: string, cache: Cache): void {
     checkGiven('name of a cache', system, aSystem);
     checkParts(`cache ${system}`, cache, cacheMembers);
-    if (this.#caches.has(system)) throw new Error(`two caches are named ${system}; give one another group`);
+    if (this.#caches.has(system))
+      throw coded('ERR_MODULE', new Error(`two caches are named ${system}; give one another group`));
     this.#caches.set(system, cache);
   }
 

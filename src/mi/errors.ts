@@ -1,3 +1,4 @@
+import { coded } from '../base/codes.js';
 import type { JsonValue } from '../base/json.js';
 import { isPrintingResult, printJson } from './results/json.js';
 
@@ -46,12 +47,13 @@ export class MiError extends Error {
     readonly data?: JsonValue,
   ) {
     super(message);
-    if (!Number.isInteger(code)) throw new TypeError(`error code ${code} is not an integer`);
+    if (!Number.isInteger(code)) throw coded('ERR_ARGUMENT', new TypeError(`error code ${code} is not an integer`));
   }
 
   /** The `error` member, in the order that OpenSIPS gives it: code, message, data. */
   toJSON(): { code: number; message: string; data?: JsonValue } {
-    if (isPrintingResult()) throw new TypeError('result holds an MiError, which is no value: throw it');
+    if (isPrintingResult())
+      throw coded('ERR_RESULT', new TypeError('result holds an MiError, which is no value: throw it'));
     return errorMember(this);
   }
 }

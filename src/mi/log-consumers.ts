@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
-import type { CodedLog, Log } from '../base/log.js';
+import { coded } from '../base/codes.js';
+import type { Log } from '../base/log.js';
 
 const pinoLevels: readonly (readonly [number, string])[] = [
   [-2, 'fatal'],
@@ -92,7 +93,7 @@ export class LogConsumers {
   readonly syslog = new LogConsumer('syslog', true);
   readonly event = new LogConsumer('event', true);
   /** The log that modules write to. */
-  readonly log: CodedLog;
+  readonly log: Log;
   readonly #target: Log;
   #level: LogLevel | undefined;
   #tell: ((line: LogLine) => void) | undefined;
@@ -156,7 +157,7 @@ export class LogConsumers {
 /** Anything can be thrown, but loggers tell the text of errors alone. */
 function withError(fields: object): object {
   if (!('err' in fields) || isReadable(fields.err)) return fields;
-  return { ...fields, err: new Error(`thrown was no Error but ${described(fields.err)}`) };
+  return { ...fields, err: coded('ERR_THROWN', new Error(`thrown was no Error but ${described(fields.err)}`)) };
 }
 
 /** True for an error that a logger can print: a getter or a proxy may throw. */

@@ -1,3 +1,4 @@
+import { coded } from '../base/codes.js';
 import { aFunction, aText, checkGiven, oneOf, shown, type Wanted } from '../base/given.js';
 import type { JsonValue } from '../base/json.js';
 import type { CodedLog } from '../base/log.js';
@@ -50,7 +51,7 @@ function computed(statistic: Statistic, compute: () => number): number {
   try {
     const value: unknown = compute();
     if (typeof value === 'number') return value;
-    throw new TypeError(`it gives ${shown(value)}; give a number`);
+    throw coded('ERR_STATISTIC', new TypeError(`it gives ${shown(value)}; give a number`));
   } catch (error) {
     statistic.failed?.(statistic, error);
     return Number.NaN;
@@ -184,13 +185,17 @@ export class Statistics {
     if (kind === 'computed') checkGiven(`function of statistic ${group}:${name}`, compute, aFunction);
     const key = name.toLowerCase();
     const remedy = 'give letters, digits, "_", "." and "-"';
-    if (!statisticGroup.test(group)) throw new Error(`statistic group "${group}" is no name; ${remedy}`);
+    if (!statisticGroup.test(group))
+      throw coded('ERR_STATISTIC', new Error(`statistic group "${group}" is no name; ${remedy}`));
     if (!statisticName.test(name)) {
-      throw new Error(`statistic name "${name}" is none; ${remedy}, and ":" behind the first`);
+      throw coded('ERR_STATISTIC', new Error(`statistic name "${name}" is none; ${remedy}, and ":" behind the first`));
     }
     const taken = this.#byName.get(key);
     if (taken !== undefined) {
-      throw new Error(`statistic ${group}:${name} has the name of ${taken.fullName}; give it another`);
+      throw coded(
+        'ERR_STATISTIC',
+        new Error(`statistic ${group}:${name} has the name of ${taken.fullName}; give it another`),
+      );
     }
     const slot = this.#table.add(`${group}:${name}`);
     const statistic = new Statistic(group, name, kind, slot, this.#table.values, compute, this.#failed);

@@ -1,3 +1,4 @@
+import { coded } from '../base/codes.js';
 import { aNumber, aText, checkGiven, checkMembers, type Members } from '../base/given.js';
 import { shorten } from '../base/text.js';
 import type { MiEvent } from './events/events.js';
@@ -138,15 +139,19 @@ export class StatusReports {
     const { identifier = mainIdentifier, status = 1, details } = options;
     for (const one of [group, identifier]) {
       if (!name.test(one) || one === 'all') {
-        throw new RangeError(
-          `"${one}" is no name here; give 1 to 64 letters, digits, "_", ".", ":" and "-", and not all`,
+        throw coded(
+          'ERR_STATUS',
+          new RangeError(`"${one}" is no name here; give 1 to 64 letters, digits, "_", ".", ":" and "-", and not all`),
         );
       }
     }
     const members = this.#groups.get(group) ?? new Map<string, StatusIdentifier>();
     if (members.has(identifier))
-      throw new Error(
-        `status group ${group} has an identifier ${identifier} already; give another, or keep what add returned`,
+      throw coded(
+        'ERR_STATUS',
+        new Error(
+          `status group ${group} has an identifier ${identifier} already; give another, or keep what add returned`,
+        ),
       );
     const added = new StatusIdentifier(group, identifier, status, details, (before, changed) => {
       this.#changed.raise({
@@ -165,7 +170,10 @@ export class StatusReports {
 
 function checked(status: number): number {
   if (!Number.isSafeInteger(status) || status === 0) {
-    throw new RangeError(`status is ${status}; give a whole number, negative for not ready, positive for ready`);
+    throw coded(
+      'ERR_STATUS',
+      new RangeError(`status is ${status}; give a whole number, negative for not ready, positive for ready`),
+    );
   }
   return status;
 }

@@ -1,3 +1,4 @@
+import { coded } from '../base/codes.js';
 import { packageFile } from '../base/package.js';
 import { checkLayout, ProgressField } from './layout.js';
 
@@ -24,7 +25,10 @@ async function load(): Promise<Addon> {
     const remedy =
       'where it is a dependency, install it again with optional dependencies (not with --omit=optional, and on the ' +
       'machine that runs it); from a clone, run npm run build there, with Rust, and npm install the path of the clone';
-    throw new Error(`mi-httpd has no native addon for ${platform} here: ${remedy}`, { cause });
+    throw coded(
+      'ERR_INSTALLATION',
+      new Error(`mi-httpd has no native addon for ${platform} here: ${remedy}`, { cause }),
+    );
   }
 }
 
@@ -102,7 +106,10 @@ export class StatisticsTable {
    */
   add(name: string): number {
     if (this.#size >= this.capacity) {
-      throw new RangeError(`statistic ${name} is one more than the ${this.capacity} a table was made for`);
+      throw coded(
+        'ERR_STATISTIC',
+        new RangeError(`statistic ${name} is one more than the ${this.capacity} a table was made for`),
+      );
     }
     this.#size += 1;
     return this.#names.add(name);

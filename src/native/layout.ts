@@ -1,3 +1,5 @@
+import { coded } from '../base/codes.js';
+
 // The numbers that TypeScript and Rust share, as crate/core/src/layout.rs has them. They stand here too: V8 folds constants
 // into the code that uses them, but not the values that an addon returns.
 
@@ -148,9 +150,12 @@ export function checkLayout(addons: Layout): void {
       const number = tellNumber(layout, group, name);
       const addonNumber = tellNumber(addons, group, name);
       if (number === addonNumber) continue;
-      throw new Error(
-        `the native addon of mi-httpd is of another version: ${group}.${name} is ${addonNumber} in the addon and ${number} ` +
-          'in the package; where it is a dependency, install it again; in a clone, run npm run build',
+      throw coded(
+        'ERR_INSTALLATION',
+        new Error(
+          `the native addon of mi-httpd is of another version: ${group}.${name} is ${addonNumber} in the addon and ${number} ` +
+            'in the package; where it is a dependency, install it again; in a clone, run npm run build',
+        ),
       );
     }
   }

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { coded } from '../base/codes.js';
 import { PrettyPrinter, StatisticsTable } from './addon.js';
 import { BodyPool } from './bodies.js';
 import { ElementField, Outcome, ParamsKind, Reply } from './layout.js';
@@ -232,7 +233,7 @@ test('a full table of statistics says so', () => {
   const table = new StatisticsTable(1);
   expect(table.add('core:a')).toBe(0);
   expect(() => table.add('core:b')).toThrow(
-    new RangeError('statistic core:b is one more than the 1 a table was made for'),
+    coded('ERR_STATISTIC', new RangeError('statistic core:b is one more than the 1 a table was made for')),
   );
 });
 

@@ -1,3 +1,4 @@
+import { coded } from '../base/codes.js';
 import { nearestNames } from '../base/nearest.js';
 import { packageFile } from '../base/package.js';
 import { shorten } from '../base/text.js';
@@ -201,7 +202,7 @@ export class WebInterface {
     runner.run(
       {
         result: (_exchange, _place, value, { fullName }, call) => {
-          exchange.onGone = () => call.abort(new Error('the client left'));
+          exchange.onGone = () => call.abort(coded('ERR_GONE', new Error('the client left')));
           exchange.about = fullName;
           return isRaw(exchange)
             ? this.#results.raw(exchange, value, rawHeaders(exchange, fullName, exchange.wantsLines))

@@ -133,7 +133,7 @@ describe('a listener that is open to everybody is refused', () => {
       }
       // OpenSIPS would not start with most of these lines in a file that both read.
       expect(ended.stderr).toMatch(
-        /in a file of its own, \/etc\/mi-httpd\/mi-httpd\.cfg; .* begin with the line include_file "\/etc\/opensips\/opensips\.cfg"$/m,
+        /in a file of its own, \/etc\/mi-httpd\/mi-httpd\.cfg; .* begin with the line include_file "\/etc\/opensips\/opensips\.cfg" \[ERR_LISTENER\]$/m,
       );
     }
     const ended = await runCommand(['-f', '-', '-l', '*', '-p', '0'], { input: modules });

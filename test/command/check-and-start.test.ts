@@ -65,7 +65,7 @@ async function notesOf(t: Lifetime, input: string): Promise<readonly string[]> {
   const lines = stdout.trimEnd().split('\n');
   expect(lines.pop()).toBe('<stdin>: good');
   return lines.map((line) => {
-    expect(line.startsWith('<stdin>: note: '), line).toBe(true);
+    expect(line).toMatch(/^<stdin>: note: .* \[[a-z0-9.-]+\]$/);
     return line.slice('<stdin>: note: '.length);
   });
 }
@@ -77,7 +77,7 @@ async function toldAtStart(t: Lifetime, input: string): Promise<readonly string[
   daemon.signal('SIGTERM');
   expect((await daemon.ended).status).toBe(0);
   const own = /^(?:serving |mi-httpd |SIGTERM)/;
-  return daemon.log.filter(({ msg }) => !own.test(msg)).map(({ msg }) => msg);
+  return daemon.log.filter(({ msg }) => !own.test(msg)).map(({ msg, code }) => `${msg} [${code}]`);
 }
 
 /** The end of a start that has to fail; one that serves would never end. */
@@ -432,7 +432,7 @@ describe('what the start fails on, -c finds, in the same words', () => {
       'y.mjs': `export default ({ defineModule }) => defineModule({ name: 'own', load: () => ({
         check: () => { throw new Error('no database'); } }) });`,
     });
-    const reason = /^(?:<stdin>|mi-httpd): module own failed to (?:start|check): no database$/m;
+    const reason = /^(?:<stdin>|mi-httpd): module own failed to (?:start|check): no database \[ERR_MODULE\]$/m;
     const input = (file: string): string => `${modules}${local}loadmodule "${join(folder, file)}"\n`;
     expect(await failedStart(lifetime, ['-f', '-'], { input: input('x.mjs') })).toRefuse(reason);
     expect((await runCommand(['-c', '-f', '-'], { input: input('x.mjs') })).status).toBe(0);

@@ -95,9 +95,12 @@ describe('-c checks a configuration', () => {
       ['loadmodule "httpd.so"\nmodparam("httpd" "port", 1)\n', /^<stdin>:2:18: /],
       [
         'loadmodule "htttpd.so"\nloadmodule "mi_http.so"\n',
-        /^<stdin>:2:\d+: module mi_http needs httpd: add loadmodule "httpd\.so"; "htttpd" at <stdin>:1:\d+ is no module of mi-httpd$/m,
+        /^<stdin>:2:\d+: module mi_http needs httpd: add loadmodule "httpd\.so"; "htttpd" at <stdin>:1:\d+ is no module of mi-httpd \[ERR_MODULE\]$/m,
       ],
-      ['loadmodule "htpd.so"\n', /module httpd is not loaded.*; "htpd" at <stdin>:1:\d+ is no module of mi-httpd$/m],
+      [
+        'loadmodule "htpd.so"\n',
+        /module httpd is not loaded.*; "htpd" at <stdin>:1:\d+ is no module of mi-httpd \[ERR_MODULE\]$/m,
+      ],
       ['# nothing but\nloadmodule "mi_http.so"\n', /^<stdin>:2:\d+: .*needs httpd.*loadmodule "httpd\.so"/],
       ['', /^<stdin>:1:1: .*httpd.*loadmodule "httpd\.so"/],
       ['loadmodule "./none.mjs"\nloadmodule "httpd.so"\n', /^<stdin>:1:\d+: .*none\.mjs/],
@@ -131,10 +134,10 @@ describe('-c checks a configuration', () => {
     });
     for (const [name, reason] of [
       ['broken', /:2:1: .*no licence/],
-      ['nope', /:2:1: module "\S*nope\.mjs" cannot be loaded: there is no file \S*nope\.mjs$/m],
+      ['nope', /:2:1: module "\S*nope\.mjs" cannot be loaded: there is no file \S*nope\.mjs \[ERR_MODULE\]$/m],
       ['empty', /:2:1: .*defineModule/],
       ['twice', /twice:x/],
-      ['late', /^<stdin>: module late: load gives a promise.* start$/m],
+      ['late', /^<stdin>: module late: load gives a promise.* start \[ERR_MODULE\]$/m],
       ['core', /two modules are named core/],
       ['plain', /:2:1: .*defineModule/],
       ['type', /:2:1: .*"size" has the type "number"; give int, string/],

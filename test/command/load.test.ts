@@ -232,7 +232,7 @@ describe('mi-httpd load', () => {
     const server = await start(lifetime);
     const { status, stderr } = await run(lifetime, ['-', '--domain', 'x', '--url', server.urls[0] ?? ''], line('a'));
     expect(status).toBe(1);
-    expect(stderr).toMatch(/^mi-httpd: load ended early, after 0 contacts added: Table not found\n$/);
+    expect(stderr).toMatch(/^mi-httpd: load ended early, after 0 contacts added: Table not found \[ERR_LOAD\]\n$/);
   });
 
   test('sends again what a server that closed the idle connection has not seen', async ({ lifetime }) => {
@@ -265,7 +265,7 @@ describe('mi-httpd load', () => {
       const { status, stderr } = await run(lifetime, ['-', '--url', `http://127.0.0.1:${port}/`], lines.join('\n'));
       expect([status, stderr]).toStrictEqual([
         1,
-        'mi-httpd: load ended early, after 0 contacts added: Table not found\n',
+        'mi-httpd: load ended early, after 0 contacts added: Table not found [ERR_LOAD]\n',
       ]);
     });
   }

@@ -14,6 +14,7 @@ const loudModule = `export default ({ defineModule, command }) => defineModule({
     command({ name: 'say', help: 'x', recipes: [{ text: 'string' }],
       run: ({ text }) => { log.debug({ text }, 'said ' + text); return 'OK'; } }),
     command({ name: 'fail', help: 'x', recipes: [{ text: 'string' }], run: ({ text }) => { throw new Error(text); } }),
+    command({ name: 'map', help: 'x', run: () => ({ map: new Map() }) }),
   ] }),
 });`;
 
@@ -53,8 +54,13 @@ describe('the log', () => {
     const directory = temporaryFiles({ 'loud.mjs': loudModule, 'loud.cfg': loudConfig(4) });
     const daemon = await startDaemon(['-f', join(directory, 'loud.cfg')]);
     await mi(daemon.url, 'loud:fail', ['broken']);
+    await mi(daemon.url, 'loud:map');
     await mi(daemon.url, 'loud:say', ['nothing']);
     expect(JSON.parse(await daemon.line(/MI command loud:fail failed/))).toMatchObject({ code: 'command-failed' });
+    expect(JSON.parse(await daemon.line(/MI command loud:map failed/))).toMatchObject({
+      code: 'command-failed',
+      err: { type: 'TypeError', code: 'ERR_RESULT' },
+    });
     expect(JSON.parse(await daemon.line(/said nothing/))).not.toHaveProperty('code');
   });
 

@@ -62,8 +62,9 @@ describe('the reference', () => {
       '| -32600 | `a body {} is over the limit of {} bytes; send less, or raise receive_buf_size` | 413 |',
       '| `login-failed` | `login from {} failed` | warn |',
       '| `command-failed` | `MI command {} failed` | error |',
-      '| `{} is an integer, not a string: {}` |',
-      '| `Error` | `cannot listen on {}: ',
+      '| `ERR_PARAMETER` | `{} is an integer, not a string: {}` | 255 |',
+      '| `EADDRINUSE, …` | `cannot listen on {}: ',
+      '| `ERR_LISTEN` | `cannot listen on {}: ',
     ]) {
       expect(errors, text).toContain(text);
     }

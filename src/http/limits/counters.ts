@@ -1,3 +1,5 @@
+import { coded } from '../../base/codes.js';
+
 /** A counter only grows; a gauge goes up and down. */
 type CounterKind = 'counter' | 'gauge';
 
@@ -47,7 +49,10 @@ export class HttpCounters {
    */
   constructor(readonly values: Float64Array = new Float64Array(httpCounterNames.length)) {
     if (values.length < httpCounterNames.length) {
-      throw new RangeError(`${values.length} slots are too few for ${httpCounterNames.length} HTTP counters`);
+      throw coded(
+        'ERR_ARGUMENT',
+        new RangeError(`${values.length} slots are too few for ${httpCounterNames.length} HTTP counters`),
+      );
     }
   }
 

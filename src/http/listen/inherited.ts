@@ -1,5 +1,6 @@
 import { lstatSync, type Stats } from 'node:fs';
 import { joinHostPort } from '../../base/address.js';
+import { coded } from '../../base/codes.js';
 import { realPath } from '../../base/files.js';
 import type { App, ListenSocket } from '../engine/engine.js';
 import { canonical, type ListenSetting, settingName } from './setting.js';
@@ -47,13 +48,17 @@ function placeOf(socket: InheritedSocket, settings: readonly ListenSetting[]): n
   const handed = `the service manager hands over the socket ${JSON.stringify(socket.name)} at ${addressOf(socket)}`;
   const asking = settings.filter(asksFor).map(settingName);
   if (asking.length > 0) {
-    throw new Error(
-      `${handed}, and the listener that asks for it is ${asking.join(' or ')}: give both the same address`,
+    throw coded(
+      'ERR_SERVICE_MANAGER',
+      new Error(`${handed}, and the listener that asks for it is ${asking.join(' or ')}: give both the same address`),
     );
   }
-  throw new Error(
-    `${handed}, and no listener is there (${settings.map(settingName).join(', ')}): add one, or take the socket out of the ` +
-      'socket unit',
+  throw coded(
+    'ERR_SERVICE_MANAGER',
+    new Error(
+      `${handed}, and no listener is there (${settings.map(settingName).join(', ')}): add one, or take the socket out of the ` +
+        'socket unit',
+    ),
   );
 }
 
@@ -93,7 +98,10 @@ export async function listenInherited(
   }
   if (open.length < sockets.length) {
     close();
-    throw new Error(`cannot listen on ${name}: the engine does not take the socket of the service manager`);
+    throw coded(
+      'ERR_LISTEN',
+      new Error(`cannot listen on ${name}: the engine does not take the socket of the service manager`),
+    );
   }
   return { port: sockets[0]?.port ?? 0, close };
 }
@@ -101,16 +109,22 @@ export async function listenInherited(
 function checkFile(name: string, path: string, wanted: number): void {
   const file: Stats | undefined = lstatSync(path, { throwIfNoEntry: false });
   if (file === undefined) {
-    throw new Error(
-      `cannot listen on ${name}: the service manager hands over its socket, but the file is gone; with RuntimeDirectory= ` +
-        'in the unit, set RuntimeDirectoryPreserve=yes there, then start the socket unit again',
+    throw coded(
+      'ERR_LISTEN',
+      new Error(
+        `cannot listen on ${name}: the service manager hands over its socket, but the file is gone; with RuntimeDirectory= ` +
+          'in the unit, set RuntimeDirectoryPreserve=yes there, then start the socket unit again',
+      ),
     );
   }
   const mode = file.mode & 0o777;
   if ((mode & ~wanted) === 0) return;
   const [given, allowed] = [mode, wanted].map((bits) => `0${bits.toString(8).padStart(3, '0')}`);
-  throw new Error(
-    `cannot listen on ${name}: its socket has mode ${given}, and the listener ${allowed}: set SocketMode=${allowed} in the ` +
-      `socket unit, or ;mode=${given} on the listener`,
+  throw coded(
+    'ERR_LISTEN',
+    new Error(
+      `cannot listen on ${name}: its socket has mode ${given}, and the listener ${allowed}: set SocketMode=${allowed} in the ` +
+        `socket unit, or ;mode=${given} on the listener`,
+    ),
   );
 }

@@ -2,6 +2,7 @@ import { chmodSync, lstatSync, type Stats, statSync, unlinkSync } from 'node:fs'
 import { BlockList, connect, createServer, isIP } from 'node:net';
 import { dirname } from 'node:path';
 import { joinHostPort } from '../../base/address.js';
+import { coded, codedBySystem } from '../../base/codes.js';
 import { tryFolder } from '../../base/files.js';
 import type { CodedLog } from '../../base/log.js';
 import { reasonOf } from '../../base/text.js';
@@ -86,9 +87,12 @@ function openSocket(app: App, { setting, inherited = [] }: ListenerOptions): Pro
   const { mode = defaultMode, socket } = Object.fromEntries(setting.options);
   if (inherited.length > 0) return listenInherited(app, name, inherited, mode);
   if (socket !== undefined) {
-    throw new Error(
-      `cannot listen on ${name}: the service manager hands over no socket ${JSON.stringify(socket)}; set ` +
-        `FileDescriptorName=${socket} in the socket unit and start that, or leave ;socket=${socket} out`,
+    throw coded(
+      'ERR_LISTEN',
+      new Error(
+        `cannot listen on ${name}: the service manager hands over no socket ${JSON.stringify(socket)}; set ` +
+          `FileDescriptorName=${socket} in the socket unit and start that, or leave ;socket=${socket} out`,
+      ),
     );
   }
   if (setting.kind === 'unix') return listenUnix(app, setting.path, mode);
@@ -103,11 +107,11 @@ function certifiedListener(
 ): CertifiedListener | undefined {
   if (setting.kind !== 'https') return undefined;
   const name = settingName(setting);
-  if (tls === undefined) throw new Error(`listener ${name} has neither certificate nor key`);
+  if (tls === undefined) throw coded('ERR_CERTIFICATE', new Error(`listener ${name} has neither certificate nor key`));
   try {
     return new CertifiedListener(engine, tls, handlers, log);
   } catch (error) {
-    throw new Error(`cannot serve ${name}: ${reasonOf(error)}`);
+    throw coded('ERR_CERTIFICATE', new Error(`cannot serve ${name}: ${reasonOf(error)}`));
   }
 }
 
@@ -167,10 +171,13 @@ const remedies: Readonly<Record<string, string>> = {
 /** @throws RangeError telling what is wrong: the engine would take a port modulo 65536 and '' for anything */
 function checkEndpoint(ip: string, port: number): void {
   if (ip !== '*' && isIP(ip) === 0) {
-    throw new RangeError(`ip ${JSON.stringify(ip)} is neither an IPv4 nor an IPv6 address; use one, or "*" for all`);
+    throw coded(
+      'ERR_ARGUMENT',
+      new RangeError(`ip ${JSON.stringify(ip)} is neither an IPv4 nor an IPv6 address; use one, or "*" for all`),
+    );
   }
   if (!Number.isInteger(port) || port < 0 || port > 65535) {
-    throw new RangeError(`port ${port} is not an integer from 0 to 65535`);
+    throw coded('ERR_ARGUMENT', new RangeError(`port ${port} is not an integer from 0 to 65535`));
   }
 }
 
@@ -221,11 +228,8 @@ function probe(host: string, port: number): Promise<string | undefined> {
 }
 
 function cannotListen(address: string, port: number, code: string): NodeJS.ErrnoException {
-  const error: NodeJS.ErrnoException = new Error(
-    `cannot listen on ${joinHostPort(address, port)}: ${remedies[code] ?? 'the system refused'} (${code})`,
-  );
-  error.code = code;
-  return error;
+  const reason = remedies[code] ?? 'the system refused';
+  return codedBySystem(code, new Error(`cannot listen on ${joinHostPort(address, port)}: ${reason} (${code})`));
 }
 
 /** Owner and group may connect. */
@@ -324,7 +328,5 @@ function isLive(path: string): Promise<boolean> {
 }
 
 function cannotListenAt(path: string, reason: string, code: string): NodeJS.ErrnoException {
-  const error: NodeJS.ErrnoException = new Error(`cannot listen on unix:${path}: ${reason} (${code})`);
-  error.code = code;
-  return error;
+  return codedBySystem(code, new Error(`cannot listen on unix:${path}: ${reason} (${code})`));
 }

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { joinHostPort, splitHostPort } from '../../base/address.js';
+import { coded, type ErrorCode } from '../../base/codes.js';
 import { realPath } from '../../base/files.js';
 import { suggestNames } from '../../base/nearest.js';
 import { engineProblem } from '../engine/engine.js';
@@ -90,19 +91,27 @@ function parseEndpoint(text: string): Omit<ListenSetting, 'options'> {
   const [, kind = '', place = ''] = /^([^:]*):(.*)$/s.exec(text) ?? [];
   if (kind === 'unix') return { kind, address: '', port: 0, path: checkedPath(place) };
   if (kind === 'http' || kind === 'https') return { kind, path: '', ...addressAndPort(kind, place) };
-  throw new RangeError(
-    `${JSON.stringify(text)} is no place to listen: give http:ADDRESS:PORT, https:ADDRESS:PORT or unix:/path`,
+  throw coded(
+    'ERR_LISTENER',
+    new RangeError(
+      `${JSON.stringify(text)} is no place to listen: give http:ADDRESS:PORT, https:ADDRESS:PORT or unix:/path`,
+    ),
   );
 }
 
 function checkedPath(path: string): string {
-  if (!path.startsWith('/')) throw new RangeError(`path ${JSON.stringify(path)} is not absolute: give unix:/path`);
-  if (path.endsWith('/')) throw new RangeError(`path ${JSON.stringify(path)} is that of a folder: give one of a file`);
+  if (!path.startsWith('/'))
+    throw coded('ERR_LISTENER', new RangeError(`path ${JSON.stringify(path)} is not absolute: give unix:/path`));
+  if (path.endsWith('/'))
+    throw coded('ERR_LISTENER', new RangeError(`path ${JSON.stringify(path)} is that of a folder: give one of a file`));
   const length = Buffer.byteLength(path);
   if (length > longestPath) {
-    throw new RangeError(`the path has ${length} bytes, and a Unix socket at most ${longestPath}: give a shorter one`);
+    throw coded(
+      'ERR_LISTENER',
+      new RangeError(`the path has ${length} bytes, and a Unix socket at most ${longestPath}: give a shorter one`),
+    );
   }
-  if (path.includes('\0')) throw new RangeError('the path has a NUL in it: remove it');
+  if (path.includes('\0')) throw coded('ERR_LISTENER', new RangeError('the path has a NUL in it: remove it'));
   return path;
 }
 
@@ -111,14 +120,18 @@ function addressAndPort(kind: string, place: string): { address: string; port: n
   if (address === undefined || portText === undefined) {
     const isBareIPv6 = isIP(place) === 6 || isIP(place.replace(/:[^:]*$/, '')) === 6;
     const remedy = isBareIPv6 ? `put IPv6 in brackets, ${kind}:[::1]:8888` : `give ${kind}:ADDRESS:PORT`;
-    throw new RangeError(`${JSON.stringify(place)} is no address with a port: ${remedy}`);
+    throw coded('ERR_LISTENER', new RangeError(`${JSON.stringify(place)} is no address with a port: ${remedy}`));
   }
   if (isBracketed ? isIP(address) !== 6 : address !== '*' && isIP(address) !== 4) {
     const shown = JSON.stringify(address);
-    throw new RangeError(`${shown} is no IPv4 address and no IPv6 address in brackets: give one, or * for all`);
+    throw coded(
+      'ERR_LISTENER',
+      new RangeError(`${shown} is no IPv4 address and no IPv6 address in brackets: give one, or * for all`),
+    );
   }
   const port = /^[0-9]{1,5}$/.test(portText) ? Number(portText) : Number.NaN;
-  if (!(port <= 65535)) throw new RangeError(`port ${JSON.stringify(portText)} is not a number from 0 to 65535`);
+  if (!(port <= 65535))
+    throw coded('ERR_LISTENER', new RangeError(`port ${JSON.stringify(portText)} is not a number from 0 to 65535`));
   return { address, port };
 }
 
@@ -126,32 +139,44 @@ function parseOptions(kind: ListenSetting['kind'], texts: readonly string[]): Re
   const options = new Map<string, string>();
   for (const text of texts) {
     const equals = text.indexOf('=');
-    if (equals === -1) throw new RangeError(`option ${JSON.stringify(text)} has no value: give name=value`);
+    if (equals === -1)
+      throw coded('ERR_LISTENER', new RangeError(`option ${JSON.stringify(text)} has no value: give name=value`));
     const name = text.slice(0, equals).trim();
     const value = text.slice(equals + 1).trim();
     const declared = Object.hasOwn(optionDeclarations, name) ? optionDeclarations[name] : undefined;
     if (declared === undefined || !declared.kinds.includes(kind)) throw unfitOption(kind, name, declared);
-    if (options.has(name)) throw new RangeError(`option ${name} is given twice: give it once`);
-    if (value === '') throw new RangeError(`option ${name} is empty: give a value, or leave the option out`);
+    if (options.has(name)) throw coded('ERR_LISTENER', new RangeError(`option ${name} is given twice: give it once`));
+    if (value === '')
+      throw coded('ERR_LISTENER', new RangeError(`option ${name} is empty: give a value, or leave the option out`));
     const problem = declared.check?.(value);
-    if (problem !== undefined) throw new RangeError(`option ${name} is ${JSON.stringify(value)}: ${problem}`);
+    if (problem !== undefined)
+      throw coded('ERR_LISTENER', new RangeError(`option ${name} is ${JSON.stringify(value)}: ${problem}`));
     options.set(name, value);
   }
   const lone = ['client_cert', 'client_crl'].find((name) => options.has(name));
   if (lone !== undefined && !options.has('client_ca')) {
-    throw new RangeError(`option ${lone} is given without client_ca: name the file of the CA that signs clients`);
+    throw coded(
+      'ERR_LISTENER',
+      new RangeError(`option ${lone} is given without client_ca: name the file of the CA that signs clients`),
+    );
   }
   return options;
 }
 
 function unfitOption(kind: ListenSetting['kind'], name: string, declared: OptionDeclaration | undefined): RangeError {
   if (declared !== undefined) {
-    return new RangeError(`option ${name} is for ${declared.kinds.join(' and ')}, not for ${kind}: remove it`);
+    return coded(
+      'ERR_LISTENER',
+      new RangeError(`option ${name} is for ${declared.kinds.join(' and ')}, not for ${kind}: remove it`),
+    );
   }
   const known = Object.entries(optionDeclarations)
     .filter(([, { kinds }]) => kinds.includes(kind))
     .map(([known]) => known);
-  return new RangeError(`a listener has no option ${JSON.stringify(name)}: ${suggestNames(name, 'known', known)}`);
+  return coded(
+    'ERR_LISTENER',
+    new RangeError(`a listener has no option ${JSON.stringify(name)}: ${suggestNames(name, 'known', known)}`),
+  );
 }
 
 const everyIPv4 = '0.0.0.0';
@@ -159,6 +184,7 @@ const everyIPv6 = '::';
 
 /** Two listeners of one server cannot be open at the same time; the message is one line that names both, and what to do. */
 export class CollisionError extends Error {
+  readonly code: ErrorCode = 'ERR_LISTENER';
   /** @param places of the two among the settings, from 0 */
   constructor(
     message: string,

@@ -1,4 +1,5 @@
 import { STATUS_CODES } from 'node:http';
+import { coded } from '../../base/codes.js';
 import { type EngineResponse, FixedHead } from '../engine/engine.js';
 import type { ReplyHeaders } from '../exchange.js';
 
@@ -69,7 +70,7 @@ export function statusLine(status: number): string {
   const known = lines[status];
   if (known !== undefined) return known;
   if (!Number.isInteger(status) || status < 200 || status > 599) {
-    throw new RangeError(`status ${status} is not an integer from 200 to 599`);
+    throw coded('ERR_REPLY', new RangeError(`status ${status} is not an integer from 200 to 599`));
   }
   const line = `${status} ${STATUS_CODES[status] ?? 'Other'}`;
   lines[status] = line;

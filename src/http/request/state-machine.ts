@@ -1,4 +1,5 @@
 import { originOf } from '../../base/address.js';
+import { coded } from '../../base/codes.js';
 import { LazyAbort } from '../../base/lazy-abort.js';
 import type { CodedLog } from '../../base/log.js';
 import { OwnContext } from '../../base/own-context.js';
@@ -291,8 +292,11 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
     const index = this.#root.keptHeaders.indexOf(name.toLowerCase());
     if (index === -1) {
       const { module, root } = this.#root.declaration;
-      throw new TypeError(
-        `request header ${name} is not kept; add it to the headers of root "${root}" of module ${module}`,
+      throw coded(
+        'ERR_REPLY',
+        new TypeError(
+          `request header ${name} is not kept; add it to the headers of root "${root}" of module ${module}`,
+        ),
       );
     }
     return this.#kept?.[index] || undefined;
@@ -917,7 +921,7 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
       { code: 'reply-given-up', root, seconds, about },
       `reply of root /${root}${this.#shownAbout} given up: ${what} for ${seconds} s`,
     );
-    this.#abortSignal(new Error(`${what} for ${seconds} s`));
+    this.#abortSignal(coded('ERR_TIMEOUT', new Error(`${what} for ${seconds} s`)));
     if (isHeadSent || who !== 'source') {
       this.#settings.counters.add(Counter.timeouts, 1);
       this.#close();
@@ -932,7 +936,7 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
     if (!this.#isCut && this.#state !== State.refusing) this.#settings.counters.add(Counter.aborted, 1);
     this.#end(true, false);
     const { isStopping } = this.#settings.connections;
-    this.#abortSignal(new Error(isStopping ? 'the server stops' : 'the client left'));
+    this.#abortSignal(coded('ERR_GONE', new Error(isStopping ? 'the server stops' : 'the client left')));
     const { onGone } = this;
     this.onGone = undefined;
     try {

@@ -1,4 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
+import { coded } from '../../base/codes.js';
 import type { EngineResponse } from '../engine/engine.js';
 import { type Chunk, type ChunkSource, type Exchange, heldBodySize } from '../exchange.js';
 import type { RootDeclaration } from '../roots.js';
@@ -195,7 +196,10 @@ export class ReplyStream {
     checkNoMore(this.#offset + chunk.length, length);
     const { maxReply } = this.#owner.limits;
     if (maxReply > 0 && this.#offset + chunk.length > maxReply) {
-      throw new RangeError(`the reply is longer than ${maxReply} bytes; ask for less, or raise max_reply_size`);
+      throw coded(
+        'ERR_REPLY',
+        new RangeError(`the reply is longer than ${maxReply} bytes; ask for less, or raise max_reply_size`),
+      );
     }
     const piece = chunk.length > this.#limit ? chunk.subarray(0, this.#limit) : chunk;
     if (this.#offset + piece.length === length && this.#waitsToEnd()) {
@@ -303,14 +307,14 @@ export class ReplyStream {
 /** @throws RangeError when a source ends before it has given what it announced */
 export function checkWhole(given: number, announced: number | undefined): void {
   if (announced !== undefined && given < announced) {
-    throw new RangeError(`the source gave ${given} bytes, ${announced} were announced`);
+    throw coded('ERR_REPLY', new RangeError(`the source gave ${given} bytes, ${announced} were announced`));
   }
 }
 
 /** @throws RangeError when a source has given more than it announced */
 export function checkNoMore(given: number, announced: number | undefined): void {
   if (announced !== undefined && given > announced) {
-    throw new RangeError(`the source gave more than the ${announced} bytes that were announced`);
+    throw coded('ERR_REPLY', new RangeError(`the source gave more than the ${announced} bytes that were announced`));
   }
 }
 
@@ -348,8 +352,11 @@ export class FlushedBody implements ChunkSource {
    */
   constructor(declaration: RootDeclaration, exchange: Exchange, max: number) {
     if (declaration.onFlush === undefined) {
-      throw new TypeError(
-        `root "${declaration.root}" of module ${declaration.module} has no onFlush; declare it or use reply()`,
+      throw coded(
+        'ERR_REPLY',
+        new TypeError(
+          `root "${declaration.root}" of module ${declaration.module} has no onFlush; declare it or use reply()`,
+        ),
       );
     }
     this.#onFlush = declaration.onFlush.bind(declaration);

@@ -1,3 +1,4 @@
+import { coded } from '../../base/codes.js';
 import type { CodedLog } from '../../base/log.js';
 import { OwnContext } from '../../base/own-context.js';
 import { reasonOf } from '../../base/text.js';
@@ -172,7 +173,7 @@ export class Runner {
     try {
       kept = face.keep?.(client, place) ?? place;
     } catch (error) {
-      call.abort(new Error('its request cannot be answered later'));
+      call.abort(coded('ERR_ABORTED', new Error('its request cannot be answered later')));
       first.then(discardResult, () => {});
       face.error(client, place, this.failures.errorOf(error, entry.fullName), entry);
       return;
@@ -214,14 +215,14 @@ export class Runner {
         this.failures.ofReply(cause);
       }
     };
-    const leave: Leave = (reason = new Error('the client left')) => {
+    const leave: Leave = (reason = coded('ERR_GONE', new Error('the client left'))) => {
       const wasWaiting = stopWaiting();
       call.abort(reason);
       if (wasWaiting) giveUp();
       return wasWaiting;
     };
     const refuse = (status: 503 | 504, reason: string): void => {
-      if (leave(new Error(reason))) fail(new RefusedCall(status, reason));
+      if (leave(coded('ERR_ABORTED', new Error(reason)))) fail(new RefusedCall(status, reason));
     };
     const now = performance.now();
     call.waitedSince ??= face.since ?? now;
@@ -233,7 +234,7 @@ export class Runner {
       }, Math.floor(left));
     } catch (error) {
       // Without a deadline nothing is waited for. The face is told later: it does not wait for the call yet.
-      leave(new Error(reasonOf(error)));
+      leave(coded('ERR_ABORTED', new Error(reasonOf(error))));
       queueMicrotask(() => fail(error));
       return;
     }

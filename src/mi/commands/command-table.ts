@@ -1,3 +1,4 @@
+import { coded } from '../../base/codes.js';
 import { nearestNames, suggestNames } from '../../base/nearest.js';
 import { shorten } from '../../base/text.js';
 import { codes, MiError } from '../errors.js';
@@ -68,7 +69,10 @@ export class CommandTable {
   add(module: string, command: Command): CommandEntry {
     const fullName = `${module}:${command.name}`;
     if (this.#full.has(fullName))
-      throw new Error(`MI command ${fullName} is registered twice; give one of them another name`);
+      throw coded(
+        'ERR_COMMAND',
+        new Error(`MI command ${fullName} is registered twice; give one of them another name`),
+      );
     const entry: CommandEntry = { number: this.#entries.length, command, module, fullName, route: undefined };
     this.#entries.push(entry);
     this.#full.set(fullName, entry);
@@ -88,7 +92,10 @@ export class CommandTable {
         if (this.finds(alias, entry)) continue;
         const other = this.#candidates(alias).find((one) => one !== entry);
         const whose = other === undefined ? 'finds nothing' : `is a name of ${other.fullName}`;
-        throw new Error(`alias "${alias}" of MI command ${entry.fullName} ${whose}; leave it out or give another`);
+        throw coded(
+          'ERR_COMMAND',
+          new Error(`alias "${alias}" of MI command ${entry.fullName} ${whose}; leave it out or give another`),
+        );
       }
     }
   }
@@ -100,7 +107,8 @@ export class CommandTable {
 
   /** Offers the commands of other servers, too. @throws Error when others are offered already */
   offer(foreign: ForeignCommands): void {
-    if (this.#foreign !== undefined) throw new Error('commands of other servers are offered already');
+    if (this.#foreign !== undefined)
+      throw coded('ERR_COMMAND', new Error('commands of other servers are offered already'));
     this.#foreign = foreign;
   }
 
@@ -245,8 +253,11 @@ export class CommandList {
       expressions.push(expression);
       const found = entries.filter((entry) => namesOf(entry).some((name) => expression.test(name)));
       if (found.length === 0 && !isOpen) {
-        throw new Error(
-          `${what} has ${JSON.stringify(pattern)}, which fits no MI command: ${suggestNames(pattern, 'known', names)}`,
+        throw coded(
+          'ERR_COMMAND',
+          new Error(
+            `${what} has ${JSON.stringify(pattern)}, which fits no MI command: ${suggestNames(pattern, 'known', names)}`,
+          ),
         );
       }
       for (const { number } of found) this.#numbers.add(number);

@@ -1,3 +1,4 @@
+import { coded } from '../../base/codes.js';
 import { aBoolean, aFunction, aText, checkMembers, listOf, type Members, required, texts } from '../../base/given.js';
 import type { JsonObject, JsonValue } from '../../base/json.js';
 import type { Call } from '../calls/call.js';
@@ -67,11 +68,15 @@ const parameterTypes: Readonly<Record<ParameterType, true>> = {
 function compileRecipe(recipe: Recipe): CompiledRecipe {
   const names = Object.keys(recipe);
   for (const name of names) {
-    if (!parameterName.test(name)) throw new TypeError(`parameter name "${name}" does not match ${parameterName}`);
+    if (!parameterName.test(name))
+      throw coded('ERR_COMMAND', new TypeError(`parameter name "${name}" does not match ${parameterName}`));
   }
   for (const [name, type] of Object.entries(recipe)) {
     if (!Object.hasOwn(parameterTypes, type)) {
-      throw new TypeError(`parameter "${name}" has the type "${type}"; give ${Object.keys(parameterTypes).join(', ')}`);
+      throw coded(
+        'ERR_COMMAND',
+        new TypeError(`parameter "${name}" has the type "${type}"; give ${Object.keys(parameterTypes).join(', ')}`),
+      );
     }
   }
   return { names, types: Object.values(recipe) };
@@ -203,9 +208,11 @@ export class Command {
     const { level = readOnly ? 'read' : 'operate', secrets = [], targets = [], withoutCall = false } = declaration;
     const { withoutContext = false } = declaration;
     const wanted = isForeign ? foreignName : localName;
-    if (!wanted.test(name)) throw new TypeError(`command name "${name}" does not match ${wanted}`);
-    if (run === undefined) throw new TypeError(`command ${name} has no function run; give one`);
-    if (!isLevel(level)) throw new TypeError(`command ${name} has the level "${level}"; give ${levels.join(', ')}`);
+    if (!wanted.test(name))
+      throw coded('ERR_COMMAND', new TypeError(`command name "${name}" does not match ${wanted}`));
+    if (run === undefined) throw coded('ERR_COMMAND', new TypeError(`command ${name} has no function run; give one`));
+    if (!isLevel(level))
+      throw coded('ERR_COMMAND', new TypeError(`command ${name} has the level "${level}"; give ${levels.join(', ')}`));
     this.name = name;
     this.aliases = aliases;
     this.help = help;
@@ -220,7 +227,10 @@ export class Command {
     this.withoutContext = withoutContext;
     const unknown = secrets.find((secret) => !this.recipes.some(({ names }) => names.includes(secret)));
     if (unknown !== undefined) {
-      throw new TypeError(`command ${name} has the secret "${unknown}", which is no parameter of its recipes`);
+      throw coded(
+        'ERR_COMMAND',
+        new TypeError(`command ${name} has the secret "${unknown}", which is no parameter of its recipes`),
+      );
     }
     // The types of the declaration promise what conversion by recipe delivers; the compiler cannot follow that.
     this.run = run as Command['run'];

@@ -1,4 +1,5 @@
 import { currentSecond } from '../../base/clock.js';
+import { coded, type ErrorCode } from '../../base/codes.js';
 import {
   aBoolean,
   aCount,
@@ -63,11 +64,13 @@ export interface EventTransport {
 /** A subscriber more than the process can have, and why; 500 for the client. */
 export class EventRoomError extends Error {
   override readonly name = 'EventRoomError';
+  readonly code: ErrorCode = 'ERR_EVENT_ROOM';
 }
 
 /** A socket that cannot be subscribed, and why; 400 for the client. */
 export class EventSocketError extends Error {
   override readonly name = 'EventSocketError';
+  readonly code: ErrorCode = 'ERR_EVENT_SOCKET';
 }
 
 /** Subscribes one socket to one event. */
@@ -307,9 +310,13 @@ export class Events {
   #checkName(name: string): void {
     checkGiven('name of an event', name, aText);
     if (!eventName.test(name)) {
-      throw new RangeError(`"${name}" is no name of an event; give E_ and 1 to 62 capital letters, digits and "_"`);
+      throw coded(
+        'ERR_EVENT',
+        new RangeError(`"${name}" is no name of an event; give E_ and 1 to 62 capital letters, digits and "_"`),
+      );
     }
-    if (this.#events.has(name)) throw new Error(`event ${name} is declared already; keep what declare returned`);
+    if (this.#events.has(name))
+      throw coded('ERR_EVENT', new Error(`event ${name} is declared already; keep what declare returned`));
   }
 
   #declare(name: string, isForeign: boolean): MiEvent {
@@ -332,7 +339,7 @@ export class Events {
     if (event !== undefined) return event.raise(parameters);
     const [near] = nearestNames(name, this.#events.keys());
     const hint = near === undefined ? 'declare it first' : `did you mean ${near}?`;
-    throw new Error(`event ${name} is not declared; ${hint}`);
+    throw coded('ERR_EVENT', new Error(`event ${name} is not declared; ${hint}`));
   }
 
   get #mostAsked(): number {
@@ -347,7 +354,10 @@ export class Events {
     checkParts('event transport', transport, transportMembers);
     const { protocol } = transport;
     if (this.#transports.has(protocol)) {
-      throw new Error(`two event transports are named ${protocol}; give one of them another protocol`);
+      throw coded(
+        'ERR_EVENT',
+        new Error(`two event transports are named ${protocol}; give one of them another protocol`),
+      );
     }
     this.#transports.set(protocol, transport);
   }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { currentSecond } from '../../base/clock.js';
+import { coded } from '../../base/codes.js';
 
 /** Prints one part of a reply, piece by piece, at the pace of its reader. */
 export interface Cursor {
@@ -203,8 +204,9 @@ export function partsOf(text: string, met: readonly Piecewise[]): readonly (stri
 
 /** The error for a part that became text too early. */
 export function misplaced(): TypeError {
-  return new TypeError(
-    'dump of a record table was turned into a text before the reply was printed; return it as it is',
+  return coded(
+    'ERR_RESULT',
+    new TypeError('dump of a record table was turned into a text before the reply was printed; return it as it is'),
   );
 }
 

@@ -1,4 +1,5 @@
 import { constants } from 'node:buffer';
+import { coded } from '../../base/codes.js';
 import { finishedJson } from '../../base/json.js';
 
 /** Deepest nesting of a result that V8 cannot print by itself; the same limit holds for requests. */
@@ -49,14 +50,15 @@ export const mostUnits = constants.MAX_STRING_LENGTH;
 
 /** The error for a value whose text there cannot be. */
 export function tooLong(): RangeError {
-  return new RangeError(
-    `result is longer than ${mostUnits} characters, the longest text of Node.js: give it with stream()`,
+  return coded(
+    'ERR_RESULT',
+    new RangeError(`result is longer than ${mostUnits} characters, the longest text of Node.js: give it with stream()`),
   );
 }
 
 /** The error for a value without end. */
 export function endless(): RangeError {
-  return new RangeError(`result is nested deeper than ${maxDepth} levels, or contains itself`);
+  return coded('ERR_RESULT', new RangeError(`result is nested deeper than ${maxDepth} levels, or contains itself`));
 }
 
 function printAnyhow(value: unknown): string | undefined {
@@ -130,7 +132,10 @@ export function refuseOpaque(value: unknown, place: string, depth = 0): void {
     return;
   }
   if (opaque in value) {
-    throw new TypeError(`result holds the ${String(value[opaque])}${at(place)}: give what you want to tell of it`);
+    throw coded(
+      'ERR_RESULT',
+      new TypeError(`result holds the ${String(value[opaque])}${at(place)}: give what you want to tell of it`),
+    );
   }
   const members = Object.entries(value);
   for (const [name, item] of members) refuseOpaque(item, `${place}.${name}`, depth + 1);
@@ -140,7 +145,7 @@ export function refuseOpaque(value: unknown, place: string, depth = 0): void {
   // A wrapped value prints as it is; an object of an unnamed class prints as a plain one.
   if (found === undefined && plainTags.has(tag)) return;
   const [, name, remedy] = found ?? [undefined, tag, 'give what it holds'];
-  throw new TypeError(`result holds a ${name}${at(place)}, which JSON does not have: ${remedy}`);
+  throw coded('ERR_RESULT', new TypeError(`result holds a ${name}${at(place)}, which JSON does not have: ${remedy}`));
 }
 
 function at(place: string): string {

@@ -1,4 +1,5 @@
 import { currentSecond } from '../../base/clock.js';
+import { coded, type ErrorCode } from '../../base/codes.js';
 import { aNumber, aText, checkGiven, checkMembers, type Members, oneOf, type Wanted } from '../../base/given.js';
 import { escapesHalfPair, stringify } from '../../base/json.js';
 import { shorten } from '../../base/text.js';
@@ -33,6 +34,7 @@ const limitMembers: Members<RecordLimits> = { maxRecords: aNumber, maxBytes: aNu
 /** A record has no room in its table, which is as it was. */
 export class RecordLimitError extends Error {
   override readonly name = 'RecordLimitError';
+  readonly code: ErrorCode = 'ERR_RECORD_LIMIT';
 
   constructor(
     message: string,
@@ -78,7 +80,8 @@ export class RecordTable<T = unknown> {
       maxRecordBytes = Number.POSITIVE_INFINITY,
     } = limits;
     for (const [name, limit] of Object.entries({ maxRecords, maxBytes, maxRecordBytes })) {
-      if (!(limit >= 0)) throw new RangeError(`${name} is ${limit}; give a number from 0 on, or leave it out`);
+      if (!(limit >= 0))
+        throw coded('ERR_ARGUMENT', new RangeError(`${name} is ${limit}; give a number from 0 on, or leave it out`));
     }
     this.#native.setLimits(maxRecords, maxBytes, maxRecordBytes);
     this.#limits = limits;
@@ -95,7 +98,10 @@ export class RecordTable<T = unknown> {
     checkKey(key);
     const { text, marks } = printRecord(value);
     if (text === undefined) {
-      throw new TypeError(`record ${JSON.stringify(key)} is set to a ${typeof value}, which JSON does not have`);
+      throw coded(
+        'ERR_ARGUMENT',
+        new TypeError(`record ${JSON.stringify(key)} is set to a ${typeof value}, which JSON does not have`),
+      );
     }
     if (marks > 0 && this.#styles < styles.length) this.#learnStyles();
     const deadline = deadlineOf(options);
@@ -120,7 +126,10 @@ export class RecordTable<T = unknown> {
     const deadline = deadlineOf(options);
     checkGiven('json of a record', json, aByteArray);
     if (escapesHalfPair(Buffer.from(json.buffer, json.byteOffset, json.length).toString('latin1'))) {
-      throw new TypeError(`record ${JSON.stringify(key)} has half of a surrogate pair; give well-formed text`);
+      throw coded(
+        'ERR_ARGUMENT',
+        new TypeError(`record ${JSON.stringify(key)} has half of a surrogate pair; give well-formed text`),
+      );
     }
     const length = Buffer.byteLength(key) + json.length;
     const place = length > memory.length ? Buffer.allocUnsafeSlow(length) : memory;
@@ -207,7 +216,8 @@ export class RecordTable<T = unknown> {
    * @throws RangeError unless `now` is finite
    */
   due(now: number): Generator<readonly string[], void, undefined> {
-    if (!Number.isFinite(now)) throw new RangeError(`time ${now} is not finite; give one to compare deadlines with`);
+    if (!Number.isFinite(now))
+      throw coded('ERR_ARGUMENT', new RangeError(`time ${now} is not finite; give one to compare deadlines with`));
     return this.#walk(now);
   }
 
@@ -221,7 +231,7 @@ export class RecordTable<T = unknown> {
 
   /** @throws TypeError: a table in a result has to say how it is to be printed */
   toJSON(): never {
-    throw new TypeError('result holds a RecordTable: give table.dump()');
+    throw coded('ERR_RESULT', new TypeError('result holds a RecordTable: give table.dump()'));
   }
 
   *#walk(due: number): Generator<string[], void, undefined> {
@@ -295,7 +305,10 @@ function writeKey(key: string, place: Buffer): number {
   const length = place.write(key, 0);
   // Two keys with different halves of surrogate pairs would be one in UTF-8; ASCII has none.
   if (length !== key.length && /\p{Surrogate}/u.test(key)) {
-    throw new TypeError(`key ${JSON.stringify(key)} has half of a surrogate pair; give well-formed text`);
+    throw coded(
+      'ERR_ARGUMENT',
+      new TypeError(`key ${JSON.stringify(key)} has half of a surrogate pair; give well-formed text`),
+    );
   }
   return length;
 }
@@ -312,7 +325,8 @@ function deadlineOf(options: RecordOptions | undefined): number {
   let isRight = typeof options === 'object' && options !== null;
   for (const name in options) isRight &&= name === 'deadline';
   const deadline = options?.deadline ?? Number.POSITIVE_INFINITY;
-  if (Number.isNaN(deadline)) throw new RangeError('deadline is not a number; give a time or leave it out');
+  if (Number.isNaN(deadline))
+    throw coded('ERR_ARGUMENT', new RangeError('deadline is not a number; give a time or leave it out'));
   if (!isRight || typeof deadline !== 'number') checkMembers('options of a record', options, recordMembers);
   return deadline;
 }
@@ -346,7 +360,10 @@ export class TableDump extends Piecewise {
     checkMembers('dump', options, dumpMembers);
     const { as = 'records', member } = options;
     if (as === 'records' && member !== undefined) {
-      throw new TypeError(`dump of records has a member name ${JSON.stringify(member)}; give it with as: 'keys'`);
+      throw coded(
+        'ERR_ARGUMENT',
+        new TypeError(`dump of records has a member name ${JSON.stringify(member)}; give it with as: 'keys'`),
+      );
     }
     this.#table = table;
     this.#shape = as === 'records' ? DumpShape.records : member === undefined ? DumpShape.keys : DumpShape.members;
@@ -373,7 +390,10 @@ export class TableDump extends Piecewise {
     const length = this.#shape === DumpShape.records && !isLines ? this.#table.dumpLength() : -1;
     const slot = this.#table.openDump(this.#shape, this.#member, now, isLines);
     if (slot < 0) {
-      throw new RangeError(`record table has ${Size.slots} dumps open; release those that have ended`);
+      throw coded(
+        'ERR_RECORD_LIMIT',
+        new RangeError(`record table has ${Size.slots} dumps open; release those that have ended`),
+      );
     }
     return new DumpCursor(this.#table, slot, length < 0 ? undefined : length);
   }
@@ -427,7 +447,8 @@ export class DumpCursor implements Cursor {
    * @throws RangeError for an empty buffer
    */
   fill(buffer: Uint8Array): number {
-    if (buffer.length === 0) throw new RangeError('dump cannot continue into a buffer of 0 bytes; give at least 1');
+    if (buffer.length === 0)
+      throw coded('ERR_ARGUMENT', new RangeError('dump cannot continue into a buffer of 0 bytes; give at least 1'));
     const length = this.#table.fill(this.#slot, buffer);
     if (length === 0) this.release();
     return length;

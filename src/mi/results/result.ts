@@ -1,3 +1,4 @@
+import { coded } from '../../base/codes.js';
 import type { JsonValue } from '../../base/json.js';
 import type { ConstantReply } from '../../native/reply-window.js';
 import { NothingError, serverError } from '../errors.js';
@@ -104,7 +105,11 @@ export class JsonStream extends Piecewise {
   }
 
   open(): Cursor {
-    if (this.#wasOpened) throw new TypeError('what another server sends was sent already; ask it anew for each result');
+    if (this.#wasOpened)
+      throw coded(
+        'ERR_RESULT',
+        new TypeError('what another server sends was sent already; ask it anew for each result'),
+      );
     this.#wasOpened = true;
     return this.#cursor;
   }
@@ -119,7 +124,10 @@ export class JsonStream extends Piecewise {
   }
 
   protected whole(): never {
-    throw new TypeError('what another server sends was printed into a text before the reply was: return it as it is');
+    throw coded(
+      'ERR_RESULT',
+      new TypeError('what another server sends was printed into a text before the reply was: return it as it is'),
+    );
   }
 }
 

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { currentSecond, secondOf } from '../../base/clock.js';
+import { coded } from '../../base/codes.js';
 import { collecting } from './cursor.js';
 import { printJson } from './json.js';
 
@@ -73,7 +74,10 @@ export class SecondsLeft {
  */
 export function secondsLeft(at: number, texts?: SecondsLeftTexts): SecondsLeft {
   if (!Number.isInteger(at) || at < 0 || at > longest) {
-    throw new RangeError(`time ${at} is not an integer from 0 to ${longest}; give seconds since 1970, rounded`);
+    throw coded(
+      'ERR_ARGUMENT',
+      new RangeError(`time ${at} is not an integer from 0 to ${longest}; give seconds since 1970, rounded`),
+    );
   }
   // 0 is no time but a value of its own, and nothing that is over becomes it.
   return secondsLeftUntil(at === 0 ? 0 : Math.min(Math.max(1, secondOf(at)), longest), texts);
@@ -111,7 +115,8 @@ function styleOf(texts: SecondsLeftTexts): Style {
   const name = describe(texts);
   let style = named.get(name);
   if (style === undefined) {
-    if (styles.length > 65535) throw new RangeError('secondsLeft has been given 65536 different texts; use fewer');
+    if (styles.length > 65535)
+      throw coded('ERR_ARGUMENT', new RangeError('secondsLeft has been given 65536 different texts; use fewer'));
     style = { texts: { ...texts }, marker: `${nonce}${styles.length}.` };
     styles.push(style);
     named.set(name, style);

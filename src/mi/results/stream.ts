@@ -1,4 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
+import { coded } from '../../base/codes.js';
 import { checkGiven, type Wanted } from '../../base/given.js';
 import { stringify } from '../../base/json.js';
 import { Slice } from '../../base/slice.js';
@@ -46,7 +47,10 @@ export class Stream extends Piecewise {
   #open(shape: Shape): Cursor {
     const cursor = this.#context.runInAsyncScope(() => new StreamCursor(this.#items, shape, this.#context));
     if (this.#wasOpened && cursor.isReadOnce) {
-      throw new TypeError('stream was sent already and its items can be read once; make a stream for each result');
+      throw coded(
+        'ERR_RESULT',
+        new TypeError('stream was sent already and its items can be read once; make a stream for each result'),
+      );
     }
     this.#wasOpened = true;
     return cursor;
@@ -61,8 +65,11 @@ export class Stream extends Piecewise {
   }
 
   protected whole(): unknown {
-    throw new TypeError(
-      'a stream was printed into a text before the reply was: return it as it is, and not as an item of a stream',
+    throw coded(
+      'ERR_RESULT',
+      new TypeError(
+        'a stream was printed into a text before the reply was: return it as it is, and not as an item of a stream',
+      ),
     );
   }
 }
@@ -119,7 +126,7 @@ const objectShape: Shape = {
   close: '}',
   print: (member) => {
     if (!Array.isArray(member) || typeof member[0] !== 'string') {
-      throw new TypeError('streamObject got an item that is not a pair of a name and a value');
+      throw coded('ERR_RESULT', new TypeError('streamObject got an item that is not a pair of a name and a value'));
     }
     const text = printAtOnce(member[1]);
     return text === undefined ? undefined : `${stringify(member[0])}:${text}`;

@@ -1,3 +1,4 @@
+import { coded } from '../../base/codes.js';
 import { Slice } from '../../base/slice.js';
 import { defineParameters } from '../../config/parameter.js';
 import type { Cache } from '../../mi/cache-systems.js';
@@ -36,12 +37,18 @@ export class LocalCache implements Cache {
     const freed = before === undefined ? 0 : sizeOf(key, before.value);
     const size = sizeOf(key, value);
     if (room.bytes - freed + size > room.maxBytes) {
-      throw new RangeError(
-        `the cache holds ${room.bytes} of ${room.maxBytes} bytes, and this entry takes ${size}; raise max_bytes`,
+      throw coded(
+        'ERR_CACHE',
+        new RangeError(
+          `the cache holds ${room.bytes} of ${room.maxBytes} bytes, and this entry takes ${size}; raise max_bytes`,
+        ),
       );
     }
     if (before === undefined && room.entries >= room.maxEntries) {
-      throw new RangeError(`the cache holds ${room.entries} entries, the limit max_entries; remove some`);
+      throw coded(
+        'ERR_CACHE',
+        new RangeError(`the cache holds ${room.entries} entries, the limit max_entries; remove some`),
+      );
     }
     this.remove(key);
     this.#entries.set(key, {
@@ -218,5 +225,5 @@ export const cachedbLocalModule = defineBuiltIn({
 
 /** Checked before, with the parameters. */
 function fail(url: string): never {
-  throw new Error(`cachedb_url ${JSON.stringify(url)} cannot be read`);
+  throw coded('ERR_CACHE', new Error(`cachedb_url ${JSON.stringify(url)} cannot be read`));
 }

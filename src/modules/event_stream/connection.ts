@@ -1,4 +1,5 @@
 import { createConnection, type Socket } from 'node:net';
+import { coded } from '../../base/codes.js';
 import type { CodedLog } from '../../base/log.js';
 import { canOpen, exhausted } from '../../http/limits/open-files.js';
 import type { EventDeliveryCounts } from '../../mi/events/events.js';
@@ -134,12 +135,12 @@ export class Connection implements Writer {
   #open(host: string): void {
     if (this.#isClosed) return;
     // The last descriptor is kept: it serves to report that there are no more.
-    if (!canOpen(2)) throw new Error(exhausted);
+    if (!canOpen(2)) throw coded('ERR_FILES_EXHAUSTED', new Error(exhausted));
     const socket = createConnection({ host, port: this.#target.port, noDelay: true });
     this.#socket = socket;
     socket.unref();
     const deadline = setTimeout(() => {
-      socket.destroy(new Error(`no connection within ${this.#options.timeout} ms`));
+      socket.destroy(coded('ERR_TIMEOUT', new Error(`no connection within ${this.#options.timeout} ms`)));
     }, this.#options.timeout);
     deadline.unref();
     let reason: Error | undefined;
@@ -154,7 +155,7 @@ export class Connection implements Writer {
     });
     socket.on('close', () => {
       clearTimeout(deadline);
-      this.#failed(reason ?? new Error('the subscriber closed the connection'));
+      this.#failed(reason ?? coded('ERR_GONE', new Error('the subscriber closed the connection')));
     });
     // A subscriber that answers notifications is not listened to.
     socket.resume();

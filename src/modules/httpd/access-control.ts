@@ -1,5 +1,5 @@
 import { AddressList, networkOf } from '../../base/address.js';
-import type { LogCode } from '../../base/codes.js';
+import { coded, type LogCode } from '../../base/codes.js';
 import { FileWatch } from '../../base/file-watch.js';
 import type { CodedLog } from '../../base/log.js';
 import { suggestNames } from '../../base/nearest.js';
@@ -50,12 +50,12 @@ export class AccessControl {
     if ((name === undefined) !== (password === undefined && file === undefined)) {
       const own = file === undefined ? 'auth_password' : 'auth_password_file';
       const [given, missing] = name === undefined ? [own, 'auth_username'] : ['auth_username', 'auth_password'];
-      throw new Error(`parameter ${given} is set without ${missing}; set both, or none`);
+      throw coded('ERR_ACCOUNTS', new Error(`parameter ${given} is set without ${missing}; set both, or none`));
     }
     this.#settings = settings;
     this.#log = log;
     this.#failed = failed;
-    this.#files = this.#readAccounts();
+    this.#files = this.#readCoded();
     this.#accounts = new Accounts(this.#files);
   }
 
@@ -75,7 +75,7 @@ export class AccessControl {
    * @throws Error telling what is wrong; then everything stays as it was
    */
   reload(): void {
-    this.#use(this.#readAccounts());
+    this.#use(this.#readCoded());
   }
 
   /**
@@ -109,33 +109,45 @@ export class AccessControl {
     const option = options.get('auth');
     const asksForCertificates = options.has('client_ca');
     if (option !== undefined && option !== 'on' && option !== 'off') {
-      throw new Error(`listener ${name}: auth is "${option}"; give on or off`);
+      throw coded('ERR_LISTENER', new Error(`listener ${name}: auth is "${option}"; give on or off`));
     }
     if (option === 'off') {
       if (asksForCertificates && options.get('client_cert') === 'optional') {
-        throw new Error(
-          `listener ${name} has auth=off and client_cert=optional, which lets everybody in; remove one of them`,
+        throw coded(
+          'ERR_LISTENER',
+          new Error(
+            `listener ${name} has auth=off and client_cert=optional, which lets everybody in; remove one of them`,
+          ),
         );
       }
       return false;
     }
     const canLogIn = this.#hasLogins || (asksForCertificates && this.#settings.client_users !== undefined);
     if (option === 'on' && !canLogIn) {
-      throw new Error(
-        `listener ${name} has auth=on, and there is nobody who could log in; ` +
-          'set auth_file, auth_tokens, or auth_username and auth_password',
+      throw coded(
+        'ERR_LISTENER',
+        new Error(
+          `listener ${name} has auth=on, and there is nobody who could log in; ` +
+            'set auth_file, auth_tokens, or auth_username and auth_password',
+        ),
       );
     }
     if (asksForCertificates && !canLogIn) {
-      throw new Error(
-        `listener ${name} asks for certificates, and no user has one: set client_users, or accounts that log in beside a ` +
-          'certificate; auth=off lets in every client with a certificate of client_ca',
+      throw coded(
+        'ERR_LISTENER',
+        new Error(
+          `listener ${name} asks for certificates, and no user has one: set client_users, or accounts that log in beside a ` +
+            'certificate; auth=off lets in every client with a certificate of client_ca',
+        ),
       );
     }
     if (this.hasAccounts && !canLogIn) {
-      throw new Error(
-        `listener ${name} asks for no certificates, and there are client_users alone, so that nobody could log in: set ` +
-          'client_ca there, or auth=off, or auth_file or auth_tokens',
+      throw coded(
+        'ERR_LISTENER',
+        new Error(
+          `listener ${name} asks for no certificates, and there are client_users alone, so that nobody could log in: set ` +
+            'client_ca there, or auth=off, or auth_file or auth_tokens',
+        ),
       );
     }
     return canLogIn;
@@ -180,6 +192,14 @@ export class AccessControl {
     this.#files = read;
   }
 
+  #readCoded(): AccountSettings {
+    try {
+      return this.#readAccounts();
+    } catch (error) {
+      throw error instanceof Error ? coded('ERR_ACCOUNTS', error) : error;
+    }
+  }
+
   #readAccounts(): AccountSettings {
     const { auth_username: name, auth_password_file: file, auth_file: users, auth_tokens: tokens } = this.#settings;
     const warn = (code: LogCode, text: string): void => this.#log.warn({ code }, text);
@@ -202,7 +222,10 @@ export class AccessControl {
       clients: this.#readClients(),
     };
     if (settings.users.some((user) => user.name === name)) {
-      throw new Error(`user "${name}" of ${users} has the name of auth_username; give one of them another`);
+      throw coded(
+        'ERR_ACCOUNTS',
+        new Error(`user "${name}" of ${users} has the name of auth_username; give one of them another`),
+      );
     }
     return settings;
   }
@@ -219,14 +242,17 @@ export class AccessControl {
 function levelOf(name: string, option: string | undefined): Level {
   if (option === undefined) return 'admin';
   if (isLevel(option)) return option;
-  throw new Error(`listener ${name}: level "${option}" does not exist; ${suggestNames(option, 'known', levels)}`);
+  throw coded(
+    'ERR_LISTENER',
+    new Error(`listener ${name}: level "${option}" does not exist; ${suggestNames(option, 'known', levels)}`),
+  );
 }
 
 function addressList(name: string, text: string): AddressList {
   try {
     return new AddressList(text);
   } catch (error) {
-    throw new Error(`listener ${name}: allow: ${reasonOf(error)}`);
+    throw coded('ERR_LISTENER', new Error(`listener ${name}: allow: ${reasonOf(error)}`));
   }
 }
 

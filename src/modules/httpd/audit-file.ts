@@ -1,6 +1,7 @@
 import { closeSync, constants, openSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { pino } from 'pino';
+import { coded } from '../../base/codes.js';
 import { realPath, tryFolder } from '../../base/files.js';
 import type { CodedLog } from '../../base/log.js';
 import { reasonOf } from '../../base/text.js';
@@ -40,7 +41,7 @@ export class AuditFile implements AuditSink {
     this.#attempt(() => {
       const status = statSync(this.#file, { throwIfNoEntry: false });
       // Opening a pipe would wait for its reader, and nothing would be served meanwhile.
-      if (status?.isFIFO()) throw new Error('it is a pipe, not a file');
+      if (status?.isFIFO()) throw coded('ERR_AUDIT_FILE', new Error('it is a pipe, not a file'));
       if (status !== undefined) closeSync(openSync(this.#file, constants.O_WRONLY | constants.O_APPEND));
       else tryFolder(dirname(resolve(this.#file)));
     });
@@ -66,7 +67,7 @@ export class AuditFile implements AuditSink {
 
   write(line: string): void {
     try {
-      if (this.#destination === undefined) throw new Error('it is closed');
+      if (this.#destination === undefined) throw coded('ERR_AUDIT_FILE', new Error('it is closed'));
       this.#waiting.add(Buffer.byteLength(line));
       this.#destination.write(line);
     } catch (error) {
@@ -116,7 +117,7 @@ export class AuditFile implements AuditSink {
     try {
       attempt();
     } catch (error) {
-      throw new Error(`audit_file ${this.#file} cannot be written: ${reasonOf(error)}`);
+      throw coded('ERR_AUDIT_FILE', new Error(`audit_file ${this.#file} cannot be written: ${reasonOf(error)}`));
     }
   }
 
@@ -191,7 +192,10 @@ export function refuseSharedFile(
   });
   if (other === undefined) return;
   const [what, file] = other;
-  throw new Error(`audit_file ${audit} and ${what} ${file} are one file: give the audit log a file of its own`);
+  throw coded(
+    'ERR_AUDIT_FILE',
+    new Error(`audit_file ${audit} and ${what} ${file} are one file: give the audit log a file of its own`),
+  );
 }
 
 /** Every file that the server reads, or makes, by the name of what sets it. */

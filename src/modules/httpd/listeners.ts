@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { coded } from '../../base/codes.js';
 import type { CodedLog, Notice } from '../../base/log.js';
 import type { ParameterValues } from '../../config/parameter.js';
 import { type InheritedSocket, inheritSockets } from '../../http/listen/inherited.js';
@@ -90,7 +91,10 @@ function tlsOf({ options }: ListenSetting, name: string, values: Values): TlsSet
     const [what, parameter, option] =
       certFile === undefined ? ['certificate', 'tls_cert_file', 'cert'] : ['key', 'tls_key_file', 'key'];
     const place = values.listen.length > 0 ? `${parameter}, or ;${option}=FILE on the listener` : parameter;
-    throw new Error(`listener ${name} has no ${what}, and TLS needs both certificate and key: set ${place}`);
+    throw coded(
+      'ERR_LISTENER',
+      new Error(`listener ${name} has no ${what}, and TLS needs both certificate and key: set ${place}`),
+    );
   }
   const caFile = options.get('client_ca');
   return {
@@ -119,11 +123,14 @@ export function refuseExposure(
   if (exposed === undefined) return;
   const { kind, port } = exposed.options.setting;
   const local = values.listen.length > 0 ? `"listen", "${kind}:127.0.0.1:${port}"` : '"ip", "127.0.0.1"';
-  throw new Error(
-    `listener ${settingName(exposed.options.setting)} can be reached by other machines, and nobody has to log in ` +
-      `there: keep it on this machine, modparam("httpd", ${local}); or let users log in, modparam("httpd", ` +
-      '"auth_file", "FILE") with lines of mi-httpd passwd (or auth_tokens, or auth_username and auth_password); or, ' +
-      `where a firewall or proxy guards it, modparam("httpd", "allow_unauthenticated", 1); the last two ${ownFile(configFiles)}`,
+  throw coded(
+    'ERR_LISTENER',
+    new Error(
+      `listener ${settingName(exposed.options.setting)} can be reached by other machines, and nobody has to log in ` +
+        `there: keep it on this machine, modparam("httpd", ${local}); or let users log in, modparam("httpd", ` +
+        '"auth_file", "FILE") with lines of mi-httpd passwd (or auth_tokens, or auth_username and auth_password); or, ' +
+        `where a firewall or proxy guards it, modparam("httpd", "allow_unauthenticated", 1); the last two ${ownFile(configFiles)}`,
+    ),
   );
 }
 

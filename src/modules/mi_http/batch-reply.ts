@@ -1,3 +1,4 @@
+import { coded } from '../../base/codes.js';
 import type { CompletedSource } from '../../gateway/chunks.js';
 import { type Chunk, chunkLimit } from '../../http/exchange.js';
 import type { Call } from '../../mi/calls/call.js';
@@ -209,7 +210,7 @@ export class BatchReply implements CompletedSource, BatchListener {
     this.#waiting = undefined;
     clearTimeout(this.#timer);
     this.onReleased?.();
-    if (!isComplete) this.giveUp(new Error('the reply was given up'));
+    if (!isComplete) this.giveUp(coded('ERR_GONE', new Error('the reply was given up')));
     this.#drop();
     // Otherwise it is still the cursor's.
     if (!this.#isFilling) this.#memories.give(this.#memory);
@@ -286,7 +287,7 @@ export class BatchReply implements CompletedSource, BatchListener {
       const length = texts.write(this.#texts, 0, 'utf8');
       const start = this.#at;
       const end = this.#scanner.printReplies(this.#buffer, start, this.#fields, count, texts, length, this.#batch.body);
-      if (end < 0) throw new RangeError('replies of a batch do not fit');
+      if (end < 0) throw coded('ERR_REPLY', new RangeError('replies of a batch do not fit'));
       // Their ids are given back.
       this.#printed = 0;
       this.#buffer[start] = this.#separator;

@@ -1,3 +1,4 @@
+import { coded } from '../../base/codes.js';
 import { workFromNow } from '../../base/slice.js';
 import { retryHeaders } from '../../gateway/jsonrpc-refusal.js';
 import { type Chunk, type Exchange, internalError, type ReplyHeaders } from '../../http/exchange.js';
@@ -151,9 +152,9 @@ export class JsonRpc implements Face<Exchange> {
     }
     if (exchange.wantsLines) {
       exchange.about = fullName;
-      exchange.onGone = () => call.abort(new Error('the client left'));
+      exchange.onGone = () => call.abort(coded('ERR_GONE', new Error('the client left')));
       return this.#replies.lines(exchange, printResult(value), idSlot, () =>
-        call.abort(new Error('the reply was given up')),
+        call.abort(coded('ERR_GONE', new Error('the reply was given up'))),
       );
     }
     if (value instanceof ConstantResult) {
@@ -171,8 +172,10 @@ export class JsonRpc implements Face<Exchange> {
     }
     exchange.about = fullName;
     // The parts are printed for this client alone.
-    exchange.onGone = () => call.abort(new Error('the client left'));
-    return this.#replies.parts(exchange, printed, idSlot, () => call.abort(new Error('the reply was given up')));
+    exchange.onGone = () => call.abort(coded('ERR_GONE', new Error('the client left')));
+    return this.#replies.parts(exchange, printed, idSlot, () =>
+      call.abort(coded('ERR_GONE', new Error('the reply was given up'))),
+    );
   }
 
   /** For the runner: replies with an error. The status tells of a refused call, so that proxies and pollers see it. */

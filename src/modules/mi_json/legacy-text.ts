@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../../base/codes.js';
 import type { JsonValue } from '../../base/json.js';
 import { type LongWork, workInTurns } from '../../base/slice.js';
 import { type FirstPart, pullFirstPart, ReplyChunks } from '../../gateway/chunks.js';
@@ -12,6 +13,7 @@ const chunkSize = 65536;
 /** A result does not fit where it has to be whole. */
 export class TooLongError extends Error {
   override readonly name = 'TooLongError';
+  readonly code: ErrorCode = 'ERR_REPLY';
 
   constructor(limit: number) {
     super(

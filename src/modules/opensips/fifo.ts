@@ -11,6 +11,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { Socket } from 'node:net';
+import { coded } from '../../base/codes.js';
 import { reasonOf } from '../../base/text.js';
 import { makeFifo } from '../../native/datagrams.js';
 import type { Attempt } from './attempt.js';
@@ -260,7 +261,7 @@ class Exchange {
     // Without O_CREAT: a regular file in place of a FIFO is not made, and not written to.
     const file = openSync(this.#fifo, constants.O_WRONLY | constants.O_NONBLOCK);
     try {
-      if (!fstatSync(file).isFIFO()) throw new Error('it is no FIFO');
+      if (!fstatSync(file).isFIFO()) throw coded('ERR_NODE', new Error('it is no FIFO'));
       writeSync(file, this.#request);
     } finally {
       closeSync(file);

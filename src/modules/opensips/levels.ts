@@ -1,3 +1,4 @@
+import { coded } from '../../base/codes.js';
 import type { Level } from '../../mi/commands/command.js';
 import { commandPattern } from '../../mi/commands/command-table.js';
 import type { CallParameters } from '../../mi/commands/parameters.js';
@@ -299,8 +300,11 @@ export function levelRules(text: string): readonly LevelRule[] {
     const [pattern = '', word = '', more] = item.split('=').map((part) => part.trim());
     const level = levelNames[word];
     if (pattern === '' || level === undefined || more !== undefined) {
-      throw new Error(
-        `${JSON.stringify(item)} is no level of commands; give NAME=LEVEL, where LEVEL is read, operate, admin or destructive`,
+      throw coded(
+        'ERR_PARAMETER',
+        new Error(
+          `${JSON.stringify(item)} is no level of commands; give NAME=LEVEL, where LEVEL is read, operate, admin or destructive`,
+        ),
       );
     }
     return { fits: commandPattern(pattern), level, isReading: word === 'read' };

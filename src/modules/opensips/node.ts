@@ -1,3 +1,4 @@
+import { coded } from '../../base/codes.js';
 import type { JsonObject, JsonValue } from '../../base/json.js';
 import { isObject } from '../../base/json.js';
 import type { CodedLog } from '../../base/log.js';
@@ -173,7 +174,7 @@ export class OpensipsNode {
     if (this.#upSince === '') await this.#askUptime().catch(() => {});
     const listed = await this.ask('which', undefined, { isReadOnly: true, isLarge: true });
     const names = namesOf(listed);
-    if (names.length === 0) throw new Error(`which of ${this.name} lists no commands`);
+    if (names.length === 0) throw coded('ERR_NODE', new Error(`which of ${this.name} lists no commands`));
     const fitting = [...new Set(names)].filter(isForeignName);
     const isOther = String(server) !== this.#version || fitting.join() !== this.#names?.join();
     this.#version = String(server);
@@ -397,7 +398,7 @@ async function textOfCursor(cursor: Cursor): Promise<string> {
       const written = await cursor.fill(buffer);
       if (written === 0) return Buffer.concat(pieces).toString('utf8');
       size += written;
-      if (size > longestWhole) throw new Error(`an answer is longer than ${longestWhole} bytes`);
+      if (size > longestWhole) throw coded('ERR_NODE', new Error(`an answer is longer than ${longestWhole} bytes`));
       pieces.push(buffer.subarray(0, written));
     }
   } finally {

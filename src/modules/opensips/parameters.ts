@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { splitHostPort } from '../../base/address.js';
+import { coded } from '../../base/codes.js';
 import { reasonOf } from '../../base/text.js';
 import { defineParameters } from '../../config/parameter.js';
 import type { EventAddress } from './events.js';
@@ -102,7 +103,7 @@ export function eventAddress(text: string): EventAddress {
     port === '' ||
     !(Number.isInteger(number) && number >= 0 && number < 65536)
   ) {
-    throw new Error('it is ADDRESS:PORT, as 127.0.0.1:0 or [::1]:0');
+    throw coded('ERR_PARAMETER', new Error('it is ADDRESS:PORT, as 127.0.0.1:0 or [::1]:0'));
   }
   return { host, port: number };
 }
@@ -134,8 +135,11 @@ const nodeName = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$/;
 export function nodeSetting(line: string): NodeSetting {
   const [name = '', ...transports] = line.split(' ').filter((word) => word !== '');
   if (!nodeName.test(name)) {
-    throw new Error(
-      `${JSON.stringify(name)} is no name of a node; give 1 to 32 letters, digits, "_", "." and "-", then its transports`,
+    throw coded(
+      'ERR_PARAMETER',
+      new Error(
+        `${JSON.stringify(name)} is no name of a node; give 1 to 32 letters, digits, "_", "." and "-", then its transports`,
+      ),
     );
   }
   for (const transport of transports) parseTransport(transport);

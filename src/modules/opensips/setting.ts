@@ -1,4 +1,5 @@
 import { splitHostPort } from '../../base/address.js';
+import { coded } from '../../base/codes.js';
 import type { Dialect, TransportSetting } from './transport.js';
 
 /** Bytes that the name of a reply FIFO and its folder may have together, as mi_fifo has it. */
@@ -99,7 +100,7 @@ function checkFolder(text: string, folder: string): string {
 }
 
 function rejected(text: string, fault: string): RangeError {
-  return new RangeError(`transport "${text}" ${fault}; give ${transportForms}`);
+  return coded('ERR_PARAMETER', new RangeError(`transport "${text}" ${fault}; give ${transportForms}`));
 }
 
 /** A transport as text, its password left out; what {@link parseTransport} takes. */

@@ -1,4 +1,5 @@
 import { currentSecond } from '../../base/clock.js';
+import { coded } from '../../base/codes.js';
 import type { JsonObject, JsonValue } from '../../base/json.js';
 import { Slice } from '../../base/slice.js';
 import { shorten } from '../../base/text.js';
@@ -85,7 +86,8 @@ const members: ReadonlySet<string> = new Set([
 /** @throws RangeError that names the member, what it is and what it may be */
 function readContact(given: JsonObject, flagNames: (mask: number) => readonly string[]): BulkContact {
   for (const name of Object.keys(given)) {
-    if (!members.has(name)) throw new RangeError(`unknown member ${shown(name)}; known: ${[...members].join(', ')}`);
+    if (!members.has(name))
+      throw coded('ERR_CONTACT', new RangeError(`unknown member ${shown(name)}; known: ${[...members].join(', ')}`));
   }
   const { aor, contact, expires, q, cflags, kv_store: keyValues } = given;
   return {
@@ -142,11 +144,11 @@ function pairs(value: JsonValue): Readonly<Record<string, string | number>> {
 }
 
 function missing(member: string): never {
-  throw new RangeError(`${member} is missing`);
+  throw coded('ERR_CONTACT', new RangeError(`${member} is missing`));
 }
 
 function wrong(member: string, value: JsonValue, remedy: string): never {
-  throw new RangeError(`${member} is ${shown(value)}; ${remedy}`);
+  throw coded('ERR_CONTACT', new RangeError(`${member} is ${shown(value)}; ${remedy}`));
 }
 
 /** Text of a client is shortened in messages. */

@@ -1,10 +1,12 @@
 import { dateOf } from '../../base/clock.js';
+import { coded, type ErrorCode } from '../../base/codes.js';
 import { shorten } from '../../base/text.js';
 import { type SecondsLeft, secondsLeftUntil } from '../../mi/results/seconds-left.js';
 
 /** The contact is no URI; the message says why. */
 export class ContactUriError extends RangeError {
   override readonly name = 'ContactUriError';
+  readonly code: ErrorCode = 'ERR_CONTACT';
 }
 
 /** A contact to be saved: where an address of record can be reached, for how long, and what is known about it. */
@@ -169,7 +171,7 @@ export function contactOf(stored: StoredContact, now: number): Contact {
 
 function qText(q: number | undefined): string {
   if (q !== undefined && !(typeof q === 'number' && q >= 0 && q <= 1)) {
-    throw new RangeError(`q is ${shown(q)}; give 0 to 1`);
+    throw coded('ERR_CONTACT', new RangeError(`q is ${shown(q)}; give 0 to 1`));
   }
   return printQ(q);
 }
@@ -177,15 +179,17 @@ function qText(q: number | undefined): string {
 function flagNames(names: readonly string[]): string {
   for (const name of names) {
     if (typeof name !== 'string' || !/^[^\s\p{Cc}]+$/u.test(name)) {
-      throw new RangeError(`cflags has ${shown(name)}; give names of flags without blanks`);
+      throw coded('ERR_CONTACT', new RangeError(`cflags has ${shown(name)}; give names of flags without blanks`));
     }
   }
   return short('cflags', names.join(' '));
 }
 
 function text(member: string, value: string): string {
-  if (typeof value !== 'string') throw new TypeError(`${member} is ${shown(value)}; give a string`);
-  if (control.test(value)) throw new RangeError(`${member} is ${shown(value)}; give text without control characters`);
+  if (typeof value !== 'string')
+    throw coded('ERR_CONTACT', new TypeError(`${member} is ${shown(value)}; give a string`));
+  if (control.test(value))
+    throw coded('ERR_CONTACT', new RangeError(`${member} is ${shown(value)}; give text without control characters`));
   return short(member, value);
 }
 
@@ -194,14 +198,16 @@ const control = /[^\P{Cc}\t]/u;
 
 function short(member: string, value: string): string {
   const length = Buffer.byteLength(value);
-  if (length > longestText) throw new RangeError(`${member} has ${length} bytes; give ${longestText} at most`);
+  if (length > longestText)
+    throw coded('ERR_CONTACT', new RangeError(`${member} has ${length} bytes; give ${longestText} at most`));
   return value;
 }
 
 function uri(member: string, value: string | undefined): string | undefined {
   if (value === undefined || value === '') return undefined;
   const problem = uriProblem(text(member, value));
-  if (problem !== undefined) throw new RangeError(`${member} is ${shown(value)}; ${problem}; give a URI`);
+  if (problem !== undefined)
+    throw coded('ERR_CONTACT', new RangeError(`${member} is ${shown(value)}; ${problem}; give a URI`));
   return value;
 }
 
@@ -212,7 +218,10 @@ function optional(member: string, value: string | undefined): string | undefined
 
 function whole(member: string, value: number, min: number, max: number): number {
   if (!Number.isInteger(value) || value < min || value > max) {
-    throw new RangeError(`${member} is ${shown(value)}; give a whole number from ${min} to ${max}`);
+    throw coded(
+      'ERR_CONTACT',
+      new RangeError(`${member} is ${shown(value)}; give a whole number from ${min} to ${max}`),
+    );
   }
   return value;
 }

@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { currentSecond } from '../../base/clock.js';
+import { coded, type ErrorCode } from '../../base/codes.js';
 import type { CodedLog } from '../../base/log.js';
 import { RecordLimitError, type RecordTable, type TableDump } from '../../mi/results/record-table.js';
 import type { Statistic } from '../../mi/statistics.js';
@@ -52,6 +53,7 @@ interface DomainParts {
 /** An address of record is not one that the server can keep. */
 export class AorError extends Error {
   override readonly name: string = 'AorError';
+  readonly code: ErrorCode = 'ERR_AOR';
 }
 
 /** With `use_domain`, an address of record has to have one. The message is the one that clients of OpenSIPS know. */
@@ -66,6 +68,7 @@ export class DomainMissingError extends AorError {
 /** There is no room for a contact: its address of record, or the server, has as many as it can have. */
 export class ContactLimitError extends Error {
   override readonly name = 'ContactLimitError';
+  readonly code: ErrorCode = 'ERR_CONTACT_LIMIT';
 }
 
 /**
@@ -120,7 +123,10 @@ export class Domain {
     const key = this.key(aor);
     const { contacts, now } = this.#read(key);
     if (contacts.some(({ Contact, Expires }) => Contact === input.contact && !isExpired(Expires, now))) {
-      throw new Error(`contact ${input.contact} of ${key} is there already; update it, or save it either way`);
+      throw coded(
+        'ERR_CONTACT',
+        new Error(`contact ${input.contact} of ${key} is there already; update it, or save it either way`),
+      );
     }
     return this.save(aor, input);
   }
@@ -156,7 +162,7 @@ export class Domain {
     const key = this.key(aor);
     if (key === '') throw new AorError('address of record is empty; give user@domain or user');
     if (input.keyValues !== undefined && !options.keyValues) {
-      throw new RangeError('keyValues are not kept; set mi_dump_kv_store to 1');
+      throw coded('ERR_CONTACT', new RangeError('keyValues are not kept; set mi_dump_kv_store to 1'));
     }
     const { contacts } = this.#read(key);
     const index = contacts.findIndex(({ Contact }) => Contact === input.contact);

@@ -1,3 +1,4 @@
+import { coded } from '../../base/codes.js';
 import { aFunction, checkGiven } from '../../base/given.js';
 import type { CodedLog } from '../../base/log.js';
 import type { EventParameters, Events, MiEvent } from '../../mi/events/events.js';
@@ -71,7 +72,10 @@ export class DomainEvents {
   #of(event: DomainEvent): Set<DomainListener> {
     const listeners = Object.hasOwn(this.#listeners, event) ? this.#listeners[event] : undefined;
     if (listeners === undefined) {
-      throw new TypeError(`event ${JSON.stringify(event)} is none of insert, update, delete and expire`);
+      throw coded(
+        'ERR_CONTACT',
+        new TypeError(`event ${JSON.stringify(event)} is none of insert, update, delete and expire`),
+      );
     }
     return listeners;
   }

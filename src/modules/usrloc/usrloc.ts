@@ -1,4 +1,5 @@
 import { currentSecond } from '../../base/clock.js';
+import { coded } from '../../base/codes.js';
 import type { CodedLog } from '../../base/log.js';
 import { Slice } from '../../base/slice.js';
 import { RecordTable } from '../../mi/results/record-table.js';
@@ -47,7 +48,7 @@ export class Usrloc {
     const existing = this.find(name);
     if (existing !== undefined) return existing;
     const problem = domainNameProblem(name);
-    if (problem !== undefined) throw new RangeError(problem);
+    if (problem !== undefined) throw coded('ERR_CONTACT', new RangeError(problem));
     const statistics = this.#statistics;
     statistics.add('usrloc', `${name}-users`, 'computed', () => domain.users);
     statistics.add('usrloc', `${name}-contacts`, 'computed', () => domain.contacts);
