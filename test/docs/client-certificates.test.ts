@@ -36,8 +36,13 @@ unless(missing === undefined ? false : `${missing} is not installed`, test)(
     expect(users).toContain(`\nalice:admin:${subject}\n`);
     const place = (name: string): string => join(folder, 'ca', name);
     const { certFile, keyFile } = files.make('server', { key: 'ec' });
-    const input = `loadmodule "httpd.so"\n${blocks('cfg')[0]}loadmodule "mi_http.so"\n`
-      .replace('*:8443;', `127.0.0.1:0;cert=${certFile};key=${keyFile};`)
+    const example = readFileSync('examples/client-certificates.cfg', 'utf8');
+    // The page has the lines of the example.
+    expect(example).toContain(blocks('cfg')[0]);
+    const input = example
+      .replace('*:8443;', '127.0.0.1:0;')
+      .replace('/etc/mi-httpd/server.pem', certFile)
+      .replace('/etc/mi-httpd/server.key', keyFile)
       .replace('/etc/mi-httpd/client-users', files.write('client-users', users))
       .replace('/etc/mi-httpd/ca.pem', place('ca.pem'))
       .replace('/etc/mi-httpd/ca.crl', place('ca.crl'));

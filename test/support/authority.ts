@@ -81,7 +81,8 @@ export interface Wanted {
   readonly purposes?: readonly string[];
   readonly from?: number;
   readonly until?: number;
-  readonly isAuthority?: boolean;
+  /** What it says it is; plain: nothing. */
+  readonly kind?: 'authority' | 'client' | 'plain';
 }
 
 /** A certificate with its key, for a client of TLS. */
@@ -114,8 +115,16 @@ export class Authority {
   /** Its own certificate. */
   readonly cert: string;
 
-  /** @param parent signs its certificate; it does so itself unless given */
-  constructor(name = 'Test CA', parent?: Authority, until = Date.now() + 1000 * hour) {
+  /**
+   * @param parent signs its certificate; it does so itself unless given
+   * @param kind what its certificate says it is: plain: nothing
+   */
+  constructor(
+    name = 'Test CA',
+    parent?: Authority,
+    until = Date.now() + 1000 * hour,
+    kind: 'authority' | 'client' | 'plain' = 'authority',
+  ) {
     const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
     this.#key = privateKey;
     this.#name = nameOf([
@@ -123,7 +132,7 @@ export class Authority {
       ['CN', name],
     ]);
     this.#serial = newSerial();
-    const wanted = { isAuthority: true, until };
+    const wanted = { kind, until };
     this.cert = (parent ?? this).#sign(this.#name, publicKey, this.#serial, wanted);
   }
 
@@ -164,18 +173,21 @@ export class Authority {
   }
 
   #sign(subject: Buffer, publicKey: KeyObject, serial: Buffer, wanted: Wanted): string {
-    const { names, extensions = [], purposes = [forClients], isAuthority = false } = wanted;
-    const all = isAuthority
-      ? [
-          extension('2.5.29.19', der(0x30, der(0x01, Buffer.from([0xff]))), true),
-          extension('2.5.29.15', der(0x03, Buffer.from([1, 0x06])), true),
-        ]
-      : [
-          extension('2.5.29.19', der(0x30), true),
-          ...(purposes.length === 0 ? [] : [extension('2.5.29.37', der(0x30, ...purposes.map(oid)))]),
-          ...(names === undefined ? [] : [alternativeNames(names)]),
-          ...extensions,
-        ];
+    const { names, extensions = [], purposes = [forClients], kind = 'client' } = wanted;
+    const all =
+      kind === 'authority'
+        ? [
+            extension('2.5.29.19', der(0x30, der(0x01, Buffer.from([0xff]))), true),
+            extension('2.5.29.15', der(0x03, Buffer.from([1, 0x06])), true),
+          ]
+        : [
+            ...(kind === 'plain' ? [] : [extension('2.5.29.19', der(0x30), true)]),
+            ...(purposes.length === 0 || kind === 'plain'
+              ? []
+              : [extension('2.5.29.37', der(0x30, ...purposes.map(oid)))]),
+            ...(names === undefined ? [] : [alternativeNames(names)]),
+            ...extensions,
+          ];
     const signed = der(
       0x30,
       der(0xa0, der(0x02, Buffer.from([2]))),
@@ -185,7 +197,7 @@ export class Authority {
       der(0x30, time(wanted.from ?? Date.now() - hour), time(wanted.until ?? Date.now() + 100 * hour)),
       subject,
       publicKey.export({ type: 'spki', format: 'der' }),
-      der(0xa3, der(0x30, ...all)),
+      ...(all.length === 0 ? [] : [der(0xa3, der(0x30, ...all))]),
     );
     return pem('CERTIFICATE', this.#seal(signed));
   }

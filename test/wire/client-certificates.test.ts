@@ -2,9 +2,10 @@
 // of the files does to those that are connected.
 import { once } from 'node:events';
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import { connect as connectPlain } from 'node:net';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { describe, expect } from 'vitest';
-import { createServer, type Server, type ServerOptions } from '#src/index.js';
+import { command, createServer, defineModule, type Server, type ServerOptions } from '#src/index.js';
 import { basic, tokenLine, userLine } from '../support/accounts.js';
 import {
   Authority,
@@ -15,7 +16,9 @@ import {
   forServers,
   type Wanted,
 } from '../support/authority.js';
+import { freePort } from '../support/free-port.js';
 import type { Lifetime } from '../support/lifetime.js';
+import { withResolvers } from '../support/mi-client.js';
 import { test } from '../support/test.js';
 import { noOpenssl, type TlsFiles } from '../support/tls-files.js';
 import { unless } from '../support/unless.js';
@@ -106,7 +109,9 @@ interface Given {
   readonly users?: string;
   readonly options?: string;
   readonly list?: string;
+  readonly address?: string;
   readonly httpd?: ServerOptions['httpd'];
+  readonly modules?: ServerOptions['modules'];
   /** Options by which the listener is none that asks. */
   readonly others?: readonly string[];
 }
@@ -114,7 +119,7 @@ interface Given {
 async function start(
   t: Lifetime,
   files: TlsFiles,
-  { authority, users, options = '', list, httpd, others = [] }: Given,
+  { authority, users, options = '', list, address = '127.0.0.1', httpd, modules = [], others = [] }: Given,
 ): Promise<Running> {
   const lines: Line[] = [];
   const waiting = new Set<() => void>();
@@ -132,7 +137,12 @@ async function start(
   const usersFile = files.path('client-users');
   if (users !== undefined) files.write('client-users', users);
   const server = createServer({
-    httpd: { ...httpd, ...(users === undefined ? {} : { client_users: usersFile }), listen: [listen, ...others] },
+    modules,
+    httpd: {
+      ...httpd,
+      ...(users === undefined ? {} : { client_users: usersFile }),
+      listen: [listen.replace('127.0.0.1', address), ...others],
+    },
     log: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') },
   });
   await server.start();
@@ -251,12 +261,15 @@ unless(noOpenssl, describe)('certificates of clients', () => {
     test(`no session of before lets a client in, by ${version}`, async ({ files, lifetime }) => {
       const authority = new Authority();
       const alice = authority.issue('alice');
-      const { open } = await start(lifetime, files, {
+      const { open, server, caFile } = await start(lifetime, files, {
         authority,
         options: ';client_cert=optional',
         users: 'alice:read:cn=alice\n',
       });
-      for (const client of [alice, undefined]) {
+      for (const client of [alice, undefined, alice]) {
+        // The last one when the files have been read again.
+        writeFileSync(caFile, `${readFileSync(caFile, 'utf8')}${new Authority('Other CA').cert}`);
+        server.reloadTls();
         const first = open(client, given);
         const { status } = await first.ask();
         expect(status).toBe(client === undefined ? 401 : 200);
@@ -268,6 +281,77 @@ unless(noOpenssl, describe)('certificates of clients', () => {
       }
     });
   }
+
+  unless(process.platform !== 'linux', test)(
+    'two connections from one port of a machine, to two addresses of the server, are two clients',
+    async ({ files, lifetime }) => {
+      const authority = new Authority();
+      const { server } = await start(lifetime, files, {
+        authority,
+        options: ';client_cert=optional',
+        users: 'alice:read:cn=alice\n',
+        address: '0.0.0.0',
+      });
+      const alice = authority.issue('alice');
+      const localPort = await freePort();
+      const first = connectPlain({ port: server.port, host: '127.0.0.1', localPort, localAddress: '127.0.0.1' });
+      await once(first, 'connect');
+      const second = connectPlain({ port: server.port, host: '127.0.0.2', localPort, localAddress: '127.0.0.1' });
+      await once(second, 'connect');
+      const nobody = new Client(0, { socket: first });
+      await nobody.shake();
+      const known = new Client(0, { socket: second, cert: alice.cert, key: alice.key });
+      await known.shake();
+      expect((await known.ask()).status).toBe(200);
+      expect((await nobody.ask()).status).toBe(401);
+      expect((await known.ask()).status).toBe(200);
+      for (const client of [nobody, known]) client.end();
+    },
+  );
+
+  test('a client does not become a CA by signing others', async ({ files, lifetime }) => {
+    const authority = new Authority();
+    const { ask, lines } = await start(lifetime, files, { authority, users: 'admin:admin:cn=admin\n' });
+    for (const isPlain of [false, true]) {
+      const mallory = new Authority('mallory', authority, undefined, isPlain ? 'plain' : 'client');
+      const admin = mallory.issue('admin');
+      const { status } = await ask({ ...admin, cert: admin.cert + mallory.cert });
+      expect(status).toBe(0);
+    }
+    expect(lines.filter(({ message }) => /refused by .*: .*what has signed it is no CA$/.test(message)).length).toBe(2);
+  });
+
+  test('no second handshake within a connection brings another certificate', async ({ files, lifetime }) => {
+    const authority = new Authority();
+    const { server } = await start(lifetime, files, {
+      authority,
+      options: ';client_cert=optional',
+      users: 'alice:read:cn=alice\n',
+    });
+    const socket = connect({ host: '127.0.0.1', port: server.port, rejectUnauthorized: false, maxVersion: 'TLSv1.2' });
+    await once(socket, 'secureConnect');
+    const outcome = await new Promise<string>((resolve) => {
+      socket.on('error', ({ message }) => resolve(message));
+      socket.renegotiate({ rejectUnauthorized: false }, (error) => resolve(error === null ? 'done' : error.message));
+    });
+    expect(outcome).toMatch(/no[_ ]renegotiation/i);
+    socket.destroy();
+  });
+
+  test('clients fill no log with their certificates', async ({ files, lifetime }) => {
+    const authority = new Authority();
+    const { ask, lines, server } = await start(lifetime, files, { authority, users: 'alice:read:cn=alice\n' });
+    const [mallory, alice] = [authority.issue('mallory'), authority.issue('alice')];
+    for (let time = 0; time < 20; time++) {
+      expect((await ask(mallory)).status).toBe(403);
+      expect((await ask()).status).toBe(0);
+    }
+    expect(lines.filter(({ level }) => level === 'warn').length).toBe(16);
+    const count = '{"jsonrpc":"2.0","method":"get_statistics","params":[["access_denied"]],"id":1}';
+    const client = new Client(server.port, { cert: alice.cert, key: alice.key });
+    expect((await client.ask(undefined, count)).text).toContain('"httpd:access_denied":40');
+    client.end();
+  });
 
   test('the user is the caller: level, audit, limit of calls', async ({ files, lifetime }) => {
     const authority = new Authority();
@@ -761,12 +845,48 @@ unless(noOpenssl, describe)('certificates of clients', () => {
       );
     });
 
+    test('a reply that is on its way arrives, and ends the connection of a former list', async ({
+      files,
+      lifetime,
+    }) => {
+      const authority = new Authority();
+      const alice = authority.issue('alice');
+      const { promise: asked, resolve: tellAsked } = withResolvers<void>();
+      const { promise: leave, resolve: giveLeave } = withResolvers<void>();
+      const slow = defineModule({
+        name: 'slow',
+        commands: [
+          command({
+            name: 'answer',
+            level: 'read',
+            help: 'Answers when it is let.',
+            run: async () => {
+              tellAsked();
+              await leave;
+              return 'x'.repeat(300_000);
+            },
+          }),
+        ],
+      });
+      const running = await start(lifetime, files, { authority, users, list: authority.list(), modules: [slow] });
+      const client = running.open(alice);
+      const answer = client.ask(undefined, '{"jsonrpc":"2.0","method":"slow:answer","id":1}');
+      await asked;
+      authority.revoke(alice);
+      writeFileSync(running.crlFile, authority.list());
+      running.server.reloadTls();
+      giveLeave();
+      const { status, text } = await answer;
+      expect(status).toBe(200);
+      expect(text.length).toBeGreaterThan(300_000);
+      await client.closed;
+    });
+
     test('a handshake that began before goes by the files of now', async ({ files, lifetime }) => {
       const authority = new Authority();
       const alice = authority.issue('alice');
       const running = await start(lifetime, files, { authority, users, list: authority.list() });
       // Connected, and no word of TLS yet.
-      const { connect: connectPlain } = await import('node:net');
       const raw = connectPlain(running.server.port, '127.0.0.1');
       raw.on('error', () => {});
       lifetime.onTestFinished(() => void raw.destroy());

@@ -1,5 +1,6 @@
 import { type AddressList, localOrigin, networkOf, unknownOrigin } from '../../base/address.js';
 import type { CodedLog } from '../../base/log.js';
+import { Recent } from '../../base/recent.js';
 import { shorten } from '../../base/text.js';
 import type { Caller, ReplyHeaders } from '../exchange.js';
 import { type Account, type Accounts, BusyError } from './accounts.js';
@@ -64,6 +65,10 @@ export interface ListenerAccessOptions {
 
 const shownPath = 200;
 
+/** Lines about certificates that the clients of one network may cause in a minute, and networks that are remembered. */
+const mostLines = 16;
+const mostNetworks = 1024;
+
 /** The name that unknown tokens are counted by: no account has a colon in its name. */
 const unknownToken = ':token';
 
@@ -73,6 +78,8 @@ export class ListenerAccess implements Access {
   readonly #anonymous: Caller;
   readonly #challenge: Denial;
   readonly #callers = new WeakMap<Account, Caller>();
+  /** By networks. */
+  readonly #lines = new Recent<{ count: number; readonly since: number }>(mostNetworks);
   /** Of connections, by the object that each has. */
   readonly #certificates = new WeakMap<Uint8Array, ClientCertificate>();
   /** Logins that are being verified: a client that opens several connections at once is verified once. */
@@ -106,7 +113,7 @@ export class ListenerAccess implements Access {
     const shown = asksForCertificates ? this.#shownBy(request) : undefined;
     // It was valid when the connection began.
     if (shown !== undefined && shown.expiresAt <= Date.now()) {
-      return this.#refuseCertificate(request, shown, 'has expired');
+      return this.#refuseCertificate(request, shown, shown.isReadable ? 'has expired' : 'cannot be read');
     }
     if (accounts === undefined) return this.#anonymous;
     const now = accounts();
@@ -210,10 +217,22 @@ export class ListenerAccess implements Access {
   certificateRefused(origin: string, reason: string): void {
     const { failed, log, name } = this.#options;
     failed();
+    if (!this.#isLineDue(origin)) return;
     log.warn(
       { code: 'client-certificate-refused', address: origin, listener: name },
       `certificate of a client from ${shownOrigin(origin)} refused by ${name}: ${reason}`,
     );
+  }
+
+  /** Tells whether a line about a certificate is to be written: nothing else slows clients down that cause some. */
+  #isLineDue(origin: string): boolean {
+    const now = performance.now();
+    const network = networkOf(origin) ?? origin;
+    const known = this.#lines.get(network);
+    const lines = known !== undefined && now - known.since < 60_000 ? known : { count: 0, since: now };
+    this.#lines.set(network, lines);
+    lines.count += 1;
+    return lines.count <= mostLines;
   }
 
   #refuseCertificate(
@@ -224,11 +243,13 @@ export class ListenerAccess implements Access {
   ): Denial {
     const { failed, log } = this.#options;
     failed();
+    const denial = new Denial(403, `the certificate of this client ${told}`);
+    if (!this.#isLineDue(origin)) return denial;
     log.warn(
       { code: 'client-certificate-denied', address: origin, path: shorten(path, shownPath), subject, fingerprint },
       `the certificate of a client from ${shownOrigin(origin)} ${problem}: ${subject}, sha256=${fingerprint}`,
     );
-    return new Denial(403, `the certificate of this client ${told}`);
+    return denial;
   }
 
   #refuseAddress(origin: string): Denial {

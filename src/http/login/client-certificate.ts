@@ -14,6 +14,8 @@ import {
 export interface ClientCertificate {
   /** What may be told of it, in the form that {@link parseIdentity} gives. */
   readonly identities: readonly string[];
+  /** False where what it says cannot be told; then it counts as expired. */
+  readonly isReadable: boolean;
   /** Milliseconds since 1970 after which it is not valid. */
   readonly expiresAt: number;
   /** Its subject for the log: ASCII without control characters. */
@@ -49,14 +51,14 @@ const hostName = /^(?:[a-z0-9_-]+\.)*[a-z0-9_-]+$/;
 export function readClientCertificate(der: Uint8Array): ClientCertificate {
   const fingerprint = createHash('sha256').update(der).digest('hex');
   try {
-    return { ...readFields(der, fingerprint), fingerprint };
+    return { ...readFields(der, fingerprint), isReadable: true, fingerprint };
   } catch {
-    return { identities: [], expiresAt: -Infinity, subject: '(unreadable)', fingerprint };
+    return { identities: [], isReadable: false, expiresAt: -Infinity, subject: '(unreadable)', fingerprint };
   }
 }
 
 /** @throws RangeError for what is no certificate */
-function readFields(der: Uint8Array, fingerprint: string): Omit<ClientCertificate, 'fingerprint'> {
+function readFields(der: Uint8Array, fingerprint: string): Omit<ClientCertificate, 'fingerprint' | 'isReadable'> {
   const [certificate] = readDer(der);
   const [signed] = membersOf(certificate);
   const fields = membersOf(signed);

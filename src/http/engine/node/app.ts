@@ -300,7 +300,9 @@ export class SecureNodeApp extends NodeApp<SecureServer> implements SecureApp {
     this.#certificate = certificate;
     this.#clients = clients;
     this.server.on('secureConnection', (socket: TLSSocket) => {
-      const connection = this.#arrived.get(placeOf(socket));
+      const place = placeOf(socket);
+      const connection = this.#arrived.get(place);
+      this.#arrived.delete(place);
       if (connection === undefined) socket.destroy();
       else if (clients === undefined) this.attachSocket(connection, socket);
       else this.#judge(connection, socket);
@@ -332,6 +334,8 @@ export class SecureNodeApp extends NodeApp<SecureServer> implements SecureApp {
 
   protected override arrived(connection: NodeConnection): void {
     const place = placeOf(connection.raw);
+    // Of one that has gone unseen, and whose ends are taken again.
+    this.#arrived.get(place)?.destroy();
     this.#arrived.set(place, connection);
     connection.raw.on('close', () => {
       if (this.#arrived.get(place) === connection) this.#arrived.delete(place);
