@@ -40,6 +40,8 @@ export class Call extends LazyAbort {
   waitedSince: number | undefined = undefined;
   /** Told when it is aborted. Not by {@link signal}, whose listeners run where it was first asked for. */
   onAbort: (() => void) | undefined = undefined;
+  /** As {@link onAbort}, for the command, where a signal would cost more than all else of it. */
+  onLeave: (() => void) | undefined = undefined;
   readonly #source: Client | undefined;
   #client: Client | undefined;
 
@@ -62,9 +64,11 @@ export class Call extends LazyAbort {
   }
 
   override abort(reason: Error): void {
-    const { onAbort } = this;
+    const { onAbort, onLeave } = this;
     this.onAbort = undefined;
+    this.onLeave = undefined;
     onAbort?.();
+    onLeave?.();
     super.abort(reason);
   }
 

@@ -151,7 +151,7 @@ function problemOf(error: unknown): string {
 }
 
 /** An event as OpenSIPS sends it, a JSON-RPC notification; undefined for what is none. */
-export function readEvent(text: string): { readonly name: string; readonly parameters: EventParameters } | undefined {
+function readEvent(text: string): { readonly name: string; readonly parameters: EventParameters } | undefined {
   let told: JsonValue;
   try {
     told = JSON.parse(mended(text));

@@ -234,7 +234,6 @@ export interface KnownCommand {
 }
 
 const known = new Map<string, KnownCommand>();
-const flatNames: string[] = [];
 
 for (const [module, commands] of Object.entries(commandsByModule)) {
   for (const effect of classes) {
@@ -242,7 +241,6 @@ for (const [module, commands] of Object.entries(commandsByModule)) {
       const one = read(module, effect, word);
       known.set(one.flat, one);
       known.set(one.full, one);
-      flatNames.push(one.flat);
     }
   }
 }
@@ -264,9 +262,6 @@ function read(module: string, effect: Class, word: string): KnownCommand {
 export function knownCommand(name: string): KnownCommand | undefined {
   return known.get(name);
 }
-
-/** All names of 2.x and 3.x. */
-export const knownNames: readonly string[] = flatNames;
 
 /** True if a call of a command that changes something only reads. */
 export function onlyReads(reading: Reading, given: CallParameters, count: number): boolean {

@@ -20,7 +20,7 @@ import { codes, invalidParams, MiError, RefusedCall } from '../../mi/errors.js';
 import type { Cursor } from '../../mi/results/cursor.js';
 import { JsonStream, JsonText } from '../../mi/results/result.js';
 import { type KnownCommand, knownCommand, type LevelRule, onlyReads } from './levels.js';
-import { type Upstream, type UpstreamCall, UpstreamFailure, type UpstreamResult } from './transport.js';
+import { type GivingUp, type Upstream, type UpstreamCall, UpstreamFailure, type UpstreamResult } from './transport.js';
 
 /** Bytes of an answer that is read whole, such as that of `which`. */
 const longestWhole = 64 << 20;
@@ -307,7 +307,7 @@ export class OpensipsNode {
     known: KnownCommand | undefined,
     isReadOnly: boolean,
     params: CallParameters,
-    { signal }: Call,
+    call: Call,
   ): Promise<Result> {
     const isAsynchronous = known?.isAsynchronous ?? false;
     // What is not known may give much, and the datagram would give nothing then.
@@ -321,7 +321,7 @@ export class OpensipsNode {
         isLarge,
         isAsynchronous,
         timeout: isLarge || isAsynchronous ? this.#around.longTimeout : this.#around.timeout,
-        signal,
+        signal: new Leaving(call),
       });
       this.#around.called(this, performance.now() - started, undefined);
       return typeof result === 'string' ? new JsonText(result) : new JsonStream(result);
@@ -343,6 +343,24 @@ export class OpensipsNode {
         `commands of node ${this.name} are not known anew: ${reasonOf(error)}`,
       );
     });
+  }
+}
+
+/** The client of a call that leaves, told to one listener. */
+class Leaving implements GivingUp {
+  readonly aborted = false;
+  readonly #call: Call;
+
+  constructor(call: Call) {
+    this.#call = call;
+  }
+
+  addEventListener(_type: 'abort', listener: () => void): void {
+    this.#call.onLeave = listener;
+  }
+
+  removeEventListener(): void {
+    this.#call.onLeave = undefined;
   }
 }
 

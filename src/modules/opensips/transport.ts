@@ -2,6 +2,13 @@ import type { JsonObject, JsonValue } from '../../base/json.js';
 import { codes, MiError } from '../../mi/errors.js';
 import type { Cursor } from '../../mi/results/cursor.js';
 
+/** Tells that nobody waits for an answer any more. An AbortSignal fits. */
+export interface GivingUp {
+  readonly aborted: boolean;
+  addEventListener(type: 'abort', listener: () => void, options?: { readonly once: boolean }): void;
+  removeEventListener(type: 'abort', listener: () => void): void;
+}
+
 /** A command of OpenSIPS to be run, in parts: what is sent is written anew from them. */
 export interface UpstreamCall {
   /** As OpenSIPS names it: `ul_dump`, or `usrloc:dump` of 4.0. */
@@ -17,7 +24,7 @@ export interface UpstreamCall {
   /** Milliseconds that the call may take, waiting in queues included. */
   readonly timeout: number;
   /** Gives the call up: one that waits is not sent, of one that is under way the reply is dropped. */
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: GivingUp | undefined;
 }
 
 /** Compact JSON of a `result`, as OpenSIPS printed it, bytes that are no UTF-8 mended to U+FFFD. */
