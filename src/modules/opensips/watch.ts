@@ -3,7 +3,7 @@ import { reasonOf } from '../../base/text.js';
 import { explained, MiError } from '../../mi/errors.js';
 import type { StatusIdentifier, StatusReports } from '../../mi/status-reports.js';
 import type { OpensipsNode } from './node.js';
-import type { TransportHealth } from './transport.js';
+import { type TransportHealth, UpstreamFailure } from './transport.js';
 
 /** The group of status reports, and of statistics. */
 export const group = 'opensips';
@@ -81,7 +81,9 @@ export class NodeWatch {
       if (before !== node.upSince) await this.#started()?.catch(() => {});
       this.#answered(isOther ? `was started anew ${node.upSince}: ${node.version}` : node.version);
     } catch (error) {
-      this.#failed(error instanceof MiError ? explained(error) : reasonOf(error));
+      // One that has much to do is there.
+      const isBusy = error instanceof UpstreamFailure && error.kind === 'busy';
+      if (!isBusy) this.#failed(error instanceof MiError ? explained(error) : reasonOf(error));
     }
     this.#lookSoon(node.isKnown && this.#problem === '' ? this.#intervals.watch : this.#intervals.retry);
   }
