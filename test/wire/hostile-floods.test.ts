@@ -11,7 +11,7 @@ import { RawClient } from '../support/raw-client.js';
 import { test } from '../support/test.js';
 import { unless } from '../support/unless.js';
 
-/** `text:give` gives a text of `length` characters that begins with `n`. */
+/** `text:give` gives a text of `length` characters that begins with `n`, `text:within` one in an object. */
 const texts = defineModule({
   name: 'text',
   commands: [
@@ -21,11 +21,17 @@ const texts = defineModule({
       recipes: [{ n: 'int', length: 'int' }],
       run: ({ n, length }) => `${n} `.padEnd(length, String(n)),
     }),
+    command({
+      name: 'within',
+      help: 'Gives a text in an object.',
+      recipes: [{ n: 'int', length: 'int' }],
+      run: ({ n, length }) => ({ n, texts: [`${n} `.padEnd(length, String(n))] }),
+    }),
   ],
 });
 
-function request(n: number, length: number): string {
-  const body = `{"jsonrpc":"2.0","method":"text:give","params":[${n},${length}],"id":${n}}`;
+function request(n: number, length: number, method = 'give'): string {
+  const body = `{"jsonrpc":"2.0","method":"text:${method}","params":[${n},${length}],"id":${n}}`;
   const head = 'POST /mi HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n';
   return `${head}Content-Length: ${body.length}\r\n\r\n${body}`;
 }
@@ -69,19 +75,26 @@ describe('floods', () => {
   test('a client that pipelines and reads gets every reply as it is', async ({ startServer }) => {
     const server = await startServer({ modules: [texts] });
     const atRest = await rests(server);
-    for (const length of [100, 3000, 70_000, 250_000]) {
-      const client = await RawClient.connect(server.port);
-      const count = Math.min(3000, Math.floor(24e6 / length));
-      const burst = Math.max(1, Math.min(32, Math.floor(1e6 / length)));
-      for (let first = 0; first < count; first += burst) {
-        for (let n = first; n < first + burst; n++) client.send(request(n, length));
-        for (let n = first; n < first + burst; n++) {
-          const { status, text } = await client.response();
-          expect(status).toBe(200);
-          expect(text).toBe(`{"jsonrpc":"2.0","result":"${`${n} `.padEnd(length, String(n))}","id":${n}}`);
+    const forms = {
+      give: (_n: number, text: string) => `"${text}"`,
+      within: (n: number, text: string) => `{"n":${n},"texts":["${text}"]}`,
+    };
+    for (const [method, printed] of Object.entries(forms)) {
+      for (const length of [100, 3000, 70_000, 102_400, 250_000]) {
+        const client = await RawClient.connect(server.port);
+        const count = Math.min(3000, Math.floor(24e6 / length));
+        const burst = Math.max(1, Math.min(32, Math.floor(1e6 / length)));
+        for (let first = 0; first < count; first += burst) {
+          for (let n = first; n < first + burst; n++) client.send(request(n, length, method));
+          for (let n = first; n < first + burst; n++) {
+            const { status, text } = await client.response();
+            expect(status).toBe(200);
+            const result = printed(n, `${n} `.padEnd(length, String(n)));
+            expect(text).toBe(`{"jsonrpc":"2.0","result":${result},"id":${n}}`);
+          }
         }
+        client.close();
       }
-      client.close();
     }
     await atRest();
   });

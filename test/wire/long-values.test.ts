@@ -33,9 +33,9 @@ const right: Readonly<Record<string, () => unknown>> = {
   list: () => rows,
   object: () => Object.fromEntries(rows.map((row) => [`m${row.id}`, row])),
   nested: () => ({ a: { b: [{ rows }, { toJSON: () => rows }] }, none: undefined, half: '\ud800' }),
-  long_text: () => ({ text: '"é😀'.repeat(50_000) }),
+  long_text: () => ({ text: '"é😀'.repeat(100_000) }),
   later: async () => ({ rows }),
-  text_alone: () => '"é😀'.repeat(50_000),
+  text_alone: () => '"é😀'.repeat(100_000),
 };
 const wrong: Readonly<Record<string, () => unknown>> = {
   map: () => [...rows, new Map([[1, 2]])],

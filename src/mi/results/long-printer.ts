@@ -19,7 +19,13 @@ import { asResult, endless, mostUnits, printJson, printUnchecked, refuseOpaque, 
 import { SecondsLeft } from './seconds-left.js';
 
 /** Binary logarithm of the characters of a text that take as long to print as a number does. */
-const unitsShift = 5;
+const stepShift = 5;
+
+/**
+ * As {@link stepShift}, where a value is printed at once or not at all: a client that pipelines calls gets no reply behind one in
+ * slices, so that texts may take longer there, about 1 ms.
+ */
+const shortShift = 8;
 
 /** Deepest nesting that is looked into by recursion. */
 const deepestRecursion = 100;
@@ -37,6 +43,9 @@ const mostKept = 4096;
 /** Values that may still be counted. */
 let left = 0;
 
+/** By how much the length of a text is shifted to be its weight. */
+let shift = stepShift;
+
 /** The members of the objects that are being counted, and where those of the next one begin. */
 const members: string[] = [];
 let top = 0;
@@ -51,33 +60,37 @@ let counted: Map<object, readonly string[]> | undefined;
  * How many values an object or array has in it, the characters of texts counted in; `Infinity` when these are more than `limit`.
  * The result of a `toJSON` of others is not known before it is called, and counts as infinite.
  */
-function weightOf(value: object, limit: number): number {
+function weightOf(value: object, limit: number, unitsShift: number): number {
   if (counted !== undefined) {
     if (counted.has(value)) return Number.POSITIVE_INFINITY;
     counted = undefined;
   }
   const outerLeft = left;
   const outerTop = top;
+  const outerShift = shift;
   left = limit;
+  shift = unitsShift;
   try {
     return fits(value, 0) ? limit - left : Number.POSITIVE_INFINITY;
   } finally {
     // A getter may have a value printed while another one is counted.
     left = outerLeft;
     top = outerTop;
+    shift = outerShift;
     if (members.length > mostKept) members.length = mostKept;
   }
 }
 
-/** As {@link weightOf}, for the characters of a text. */
-function weightOfText(text: string): number {
-  return text.length >> unitsShift;
+/** As {@link weightOf}, for an item or member that a step may print with others. */
+function weightOfItem(item: unknown, limit: number): number {
+  if (typeof item === 'string') return 1 + (item.length >> stepShift);
+  return typeof item === 'object' && item !== null ? 1 + weightOf(item, limit, stepShift) : 1;
 }
 
-/** As {@link weightOf}, for what an object or array has in it. */
-export function weightOfItem(item: unknown, limit: number): number {
-  if (typeof item === 'string') return 1 + weightOfText(item);
-  return typeof item === 'object' && item !== null ? 1 + weightOf(item, limit) : 1;
+/** True for a value that is printed step by step. */
+export function isLong(value: unknown): boolean {
+  if (typeof value === 'string') return value.length > shortNodes << shortShift;
+  return typeof value === 'object' && value !== null && weightOf(value, shortNodes, shortShift) >= shortNodes;
 }
 
 /** The names of the members of an object, with less ado when it was counted last; some may be inherited. */
@@ -100,7 +113,7 @@ function fitsItems(items: readonly unknown[], depth: number): boolean {
   if (left < 0) return false;
   for (let index = 0; index < length; index += 1) {
     const item = items[index];
-    if (typeof item === 'string') left -= item.length >> unitsShift;
+    if (typeof item === 'string') left -= item.length >> shift;
     else if (typeof item === 'object' && item !== null && !fits(item, depth + 1)) return false;
   }
   return left >= 0;
@@ -116,9 +129,9 @@ function fitsMembers(value: Record<string, unknown>, depth: number): boolean {
     // Once it is too long, its names alone are gathered: to begin anew would take as long as this did.
     if (!isWithin) continue;
     const item = value[name];
-    if (typeof item === 'string') left -= item.length >> unitsShift;
+    if (typeof item === 'string') left -= item.length >> shift;
     else if (typeof item === 'object' && item !== null) isWithin = fits(item, depth + 1);
-    left -= 1 + (name.length >> unitsShift);
+    left -= 1 + (name.length >> shift);
     if (left < 0) isWithin = false;
   }
   if (!isWithin) note(value, members.slice(start, top));
@@ -131,8 +144,8 @@ function note(value: object, names: readonly string[]): void {
   counted.set(value, names);
 }
 
-/** Values in a result that is printed at once, which takes about a tenth of a millisecond. */
-export const shortNodes = 1024;
+/** Values in a result that is printed at once, which takes about a tenth of a millisecond without long texts. */
+const shortNodes = 1024;
 
 /** Values that are printed in one step, which takes about 50 microseconds. */
 const stepNodes = 500;
@@ -258,7 +271,7 @@ export class LongPrinter {
     for (let left = stepNodes; next + items.length < length; ) {
       item = itemOf(value, names, next + items.length);
       left -= weightOfItem(item, left);
-      if (names !== undefined) left -= weightOfText(names[next + items.length] ?? '');
+      if (names !== undefined) left -= (names[next + items.length] ?? '').length >> stepShift;
       if (left < 0) break;
       items.push(item);
     }
@@ -314,7 +327,7 @@ export class LongPrinter {
    * (`Check failed: isolate_->has_pending_exception()`).
    */
   #isLong(value: object): boolean {
-    return !types.isBoxedPrimitive(value) && weightOf(value, stepNodes) > stepNodes;
+    return !types.isBoxedPrimitive(value) && weightOf(value, stepNodes, stepShift) > stepNodes;
   }
 
   #open(value: object, place: string): void {
@@ -392,7 +405,7 @@ export class LongPrinter {
  * @throws what `printJson` does
  */
 export function printAtOnce(value: unknown): string | undefined {
-  if (weightOfItem(value, shortNodes) <= shortNodes) return printJson(value);
+  if (!isLong(value)) return printJson(value);
   const printer = new LongPrinter(value, true);
   while (!printer.isComplete) printer.step();
   const texts = printer.take();

@@ -15,7 +15,7 @@ import {
   TextCursor,
 } from './cursor.js';
 import { printJson } from './json.js';
-import { printLong, shortNodes, weightOfItem } from './long-printer.js';
+import { isLong, printLong } from './long-printer.js';
 import type { RecordTable } from './record-table.js';
 
 /**
@@ -160,9 +160,6 @@ export function openResultLines(result: Result): Parts {
   return new Parts(openLines(printResult(result)));
 }
 
-/** Units of a text that is printed at once: that takes about 1 ms at most. */
-const longestText = 1 << 18;
-
 /**
  * As {@link printResult}, for any value. A long value becomes a part as well, see {@link LongValue}.
  *
@@ -172,8 +169,7 @@ const longestText = 1 << 18;
  */
 export function printParts(value: unknown): PrintedResult | undefined {
   if (value instanceof ConstantResult || value instanceof JsonText) return value.text;
-  const isLong = typeof value === 'string' ? value.length > longestText : weightOfItem(value, shortNodes) > shortNodes;
-  if (isLong) return printLong(value);
+  if (isLong(value)) return printLong(value);
   const met = spare ?? [];
   spare = undefined;
   try {
