@@ -405,7 +405,15 @@ export class LongPrinter {
  * @throws what `printJson` does
  */
 export function printAtOnce(value: unknown): string | undefined {
-  if (!isLong(value)) return printJson(value);
+  return isLong(value) ? printWhole(value) : printJson(value);
+}
+
+/**
+ * As {@link printAtOnce}, for a value that may be short too: what a `toJSON` in it gives is looked at as well.
+ *
+ * @throws what `printJson` does
+ */
+export function printWhole(value: unknown): string | undefined {
   const printer = new LongPrinter(value, true);
   while (!printer.isComplete) printer.step();
   const texts = printer.take();

@@ -93,6 +93,9 @@ test('what cannot be a record is refused and changes nothing', () => {
     [undefined, /record "k" is set to a undefined, which JSON does not have/],
     [() => 1, /set to a function/],
     [circle, RangeError],
+    [new Map([[1, 2]]), /result holds a Map, which JSON does not have/],
+    [{ toJSON: () => new Map([[1, 2]]) }, /result holds a Map, which JSON does not have/],
+    [{ a: [{ toJSON: () => ({ b: new Set([1]) }) }] }, /result holds a Set at \.a\[0\]\.b, which JSON does not have/],
   ] as const) {
     expect(() => table.set('k', value)).toThrow(error);
   }
@@ -100,6 +103,10 @@ test('what cannot be a record is refused and changes nothing', () => {
   expect(() => table.get('a\udc00')).toThrow(TypeError);
   expect(() => table.set('k', 2, { deadline: Number.NaN })).toThrow(/deadline is not a number/);
   expect([table.get('k'), table.size]).toStrictEqual([1, 1]);
+  for (const empty of [{}, { a: {}, b: '{}' }, { a: { toJSON: () => ({}) } }]) {
+    table.set('k', empty);
+    expect(table.get('k')).toStrictEqual(JSON.parse(JSON.stringify(empty)));
+  }
   table.set('k', '\ud800');
   expect(table.get('k')).toBe('\ufffd');
   for (const half of ['\\ud800', '\\uDC00\\ud800', '\\ud800\\\\udc00']) {

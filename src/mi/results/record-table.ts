@@ -6,7 +6,9 @@ import { shorten } from '../../base/text.js';
 import { type NativeRecordTable, openRecordTable } from '../../native/addon.js';
 import { DumpShape, Size, Stored, WalkField } from '../../native/layout.js';
 import { type Cursor, Piecewise } from './cursor.js';
-import { nonce, printRecord, type SecondsLeft, styles } from './seconds-left.js';
+import { printUnchecked } from './json.js';
+import { printWhole } from './long-printer.js';
+import { nonce, type PrintedRecord, printRecord, type SecondsLeft, styles } from './seconds-left.js';
 
 /** The values to set for a `T` that is read: the seconds until a time may stand for any number in it. */
 export type Settable<T> =
@@ -96,7 +98,7 @@ export class RecordTable<T = unknown> {
    */
   set(key: string, value: Settable<T>, options?: RecordOptions): this {
     checkKey(key);
-    const { text, marks } = printRecord(value);
+    const { text, marks } = printed(value);
     if (text === undefined) {
       throw coded(
         'ERR_ARGUMENT',
@@ -318,6 +320,12 @@ function jsonOf(text: string | undefined): string {
 }
 
 const recordMembers: Members<RecordOptions> = { deadline: aNumber };
+
+/** Few records have an empty object: those are printed anew, so that what only looks empty is refused wherever it stands. */
+function printed(value: unknown): PrintedRecord {
+  const record = printRecord(printUnchecked, value);
+  return record.text?.includes('{}') === true ? printRecord(printWhole, value) : record;
+}
 
 /** Whatever else the options have is looked at only where it is wrong: records are set by the thousand. */
 function deadlineOf(options: RecordOptions | undefined): number {

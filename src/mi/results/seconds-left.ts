@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { currentSecond, secondOf } from '../../base/clock.js';
 import { coded } from '../../base/codes.js';
 import { collecting } from './cursor.js';
-import { printJson } from './json.js';
 
 /** Texts that stand in place of a number of seconds. */
 export interface SecondsLeftTexts {
@@ -89,21 +88,21 @@ export function secondsLeftUntil(at: number, texts?: SecondsLeftTexts): SecondsL
 }
 
 /** A record as JSON with a marker for each {@link SecondsLeft}. */
-interface PrintedRecord {
+export interface PrintedRecord {
   /** Undefined for what JSON does not have. */
   text: string | undefined;
   /** Markers in it, or more. */
   marks: number;
 }
 
-/** Prints a value as JSON with a marker for each {@link SecondsLeft}. */
-export function printRecord(value: unknown): PrintedRecord {
+/** Prints a value by `print` as JSON, with a marker for each {@link SecondsLeft}. */
+export function printRecord(print: (value: unknown) => string | undefined, value: unknown): PrintedRecord {
   const outer = record;
   const printed: PrintedRecord = { text: undefined, marks: 0 };
   record = printed;
   try {
     // A dump in a record is stored as what it prints, even if a reply that is being printed sets the record.
-    printed.text = collecting(undefined, printJson, value);
+    printed.text = collecting(undefined, print, value);
     return printed;
   } finally {
     // A `toJSON` within one record may set another one.

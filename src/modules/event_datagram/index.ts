@@ -12,25 +12,16 @@ import {
 import { defineBuiltIn } from '../../module.js';
 import {
   Destinations,
-  destinationsHelp,
-  destinationsProblem,
   formatHostPort,
-  loopbackOnly,
   notification,
   parseHostPort,
+  subscriberParameters,
 } from '../evi/destinations.js';
 import { type Writer, WriteTurns } from '../evi/write-turns.js';
 
 /** Parameters of event_datagram; OpenSIPS' module of that name has none. */
 const parameters = defineParameters({
-  destinations: { type: 'string', default: loopbackOnly, help: destinationsHelp, check: destinationsProblem },
-  max_subscribers: {
-    type: 'int',
-    default: 100,
-    min: 0,
-    max: 10000,
-    help: 'sockets that may be subscribed at once; the next one is refused',
-  },
+  ...subscriberParameters,
   queue_size: {
     type: 'int',
     default: 8388608,

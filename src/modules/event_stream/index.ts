@@ -4,22 +4,19 @@ import { type EventParameters, EventSocketError, type EventTransport } from '../
 import { defineBuiltIn } from '../../module.js';
 import {
   Destinations,
-  destinationsHelp,
-  destinationsProblem,
   formatHostPort,
   type HostPort,
-  loopbackOnly,
   notification,
   parseHostPort,
+  subscriberParameters,
 } from '../evi/destinations.js';
 import { WriteTurns } from '../evi/write-turns.js';
 import { Connection, type ConnectionOptions } from './connection.js';
 
-type Parameters = {
-  readonly [Name in 'timeout' | 'max_subscribers' | 'queue_size']: IntParameter;
+type Parameters = typeof subscriberParameters & {
+  readonly [Name in 'timeout' | 'queue_size']: IntParameter;
 } & {
   readonly event_param: StringParameter & { readonly default: undefined };
-  readonly destinations: StringParameter & { readonly default: string };
 };
 
 /** Parameters that event_stream and event_jsonrpc share, the first two with the names of OpenSIPS. */
@@ -37,12 +34,9 @@ export const streamParameters: Parameters = {
     default: undefined,
     help: 'name of a parameter that tells the event, for sockets with a method of their own; not set: none',
   },
-  destinations: { type: 'string', default: loopbackOnly, help: destinationsHelp, check: destinationsProblem },
+  ...subscriberParameters,
   max_subscribers: {
-    type: 'int',
-    default: 100,
-    min: 0,
-    max: 10000,
+    ...subscriberParameters.max_subscribers,
     help:
       'sockets that may be subscribed at once, each with a connection; the next one is refused; lowered when the limit ' +
       'of open files is lower',

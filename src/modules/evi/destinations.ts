@@ -3,13 +3,14 @@ import { isIP, isIPv6 } from 'node:net';
 import { AddressList, joinHostPort, splitHostPort } from '../../base/address.js';
 import { stringify } from '../../base/json.js';
 import { shorten } from '../../base/text.js';
+import type { IntParameter, StringParameter } from '../../config/parameter.js';
 import { type EventParameters, EventSocketError } from '../../mi/events/events.js';
 
 /** Where events may go when nothing else is set: this machine. */
-export const loopbackOnly = '127.0.0.0/8, ::1';
+const loopbackOnly = '127.0.0.0/8, ::1';
 
 /** The help of the parameter, for reference pages and errors. */
-export const destinationsHelp =
+const destinationsHelp =
   'addresses and networks (CIDR), parted by commas, that events may be sent to, for whoever may subscribe chooses the ' +
   'address; 0.0.0.0/0, ::/0 is every address';
 
@@ -74,6 +75,21 @@ export function destinationsProblem(list: string): string | undefined {
     throw error;
   }
 }
+
+/** Parameters that all modules share that send events to others. */
+export const subscriberParameters: {
+  readonly destinations: StringParameter & { readonly default: string };
+  readonly max_subscribers: IntParameter;
+} = {
+  destinations: { type: 'string', default: loopbackOnly, help: destinationsHelp, check: destinationsProblem },
+  max_subscribers: {
+    type: 'int',
+    default: 100,
+    min: 0,
+    max: 10000,
+    help: 'sockets that may be subscribed at once; the next one is refused',
+  },
+};
 
 /** Where a socket of events leads. */
 export interface HostPort {
