@@ -110,7 +110,7 @@ export class Authority {
   readonly #key: KeyObject;
   readonly #name: Buffer;
   readonly #revoked: Buffer[] = [];
-  readonly #serial: Buffer;
+  readonly serial: Buffer;
   #lists = 0;
   /** Its own certificate. */
   readonly cert: string;
@@ -131,9 +131,9 @@ export class Authority {
       ['O', 'Example'],
       ['CN', name],
     ]);
-    this.#serial = newSerial();
+    this.serial = newSerial();
     const wanted = { kind, until };
-    this.cert = (parent ?? this).#sign(this.#name, publicKey, this.#serial, wanted);
+    this.cert = (parent ?? this).#sign(this.#name, publicKey, this.serial, wanted);
   }
 
   /** A certificate for a client named `name`, or as is wanted. */
@@ -190,7 +190,8 @@ export class Authority {
           ];
     const signed = der(
       0x30,
-      der(0xa0, der(0x02, Buffer.from([2]))),
+      // Without extensions it is one of the first version, which has none.
+      ...(all.length === 0 ? [] : [der(0xa0, der(0x02, Buffer.from([2])))]),
       der(0x02, serial),
       ecdsaWithSha256,
       this.#name,

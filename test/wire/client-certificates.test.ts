@@ -20,7 +20,7 @@ import { freePort } from '../support/free-port.js';
 import type { Lifetime } from '../support/lifetime.js';
 import { withResolvers } from '../support/mi-client.js';
 import { test } from '../support/test.js';
-import { noOpenssl, type TlsFiles } from '../support/tls-files.js';
+import { noOpenssl, openssl, type TlsFiles } from '../support/tls-files.js';
 import { unless } from '../support/unless.js';
 
 /** What is left of a client: the status of the reply to its call and the whole of that, or 0 where it has no connection. */
@@ -479,6 +479,7 @@ unless(noOpenssl, describe)('certificates of clients', () => {
         true,
       ],
       ['cn=José: #1, "x"', cn('José: #1, "x"'), true],
+      ['cn=alice', { ...cn('alice'), kind: 'plain' }, true],
       ['cn=alice', cn('Alice'), false],
       ['cn=alice', cn('alice '), false],
       ['cn=alice', cn('alice\0'), false],
@@ -741,6 +742,66 @@ unless(noOpenssl, describe)('certificates of clients', () => {
         }
         await server.close();
       }
+    });
+
+    test('is told by a subject as openssl prints it, whatever is in it', async ({ files, lifetime }) => {
+      const authority = new Authority();
+      const values = [
+        'a, CN=admin',
+        '"quoted, CN=x"',
+        '#hash',
+        'a#b',
+        'x+y',
+        'a=b',
+        'back\\slash',
+        'semi;colon',
+        '<less>',
+      ];
+      const subjects: readonly NonNullable<Wanted['subject']>[] = [
+        ...[...values, ' both ', 'é', '日本', '😀', "it's", 'a/b', 'a:b', '%41', '*'].map(
+          (value) => [['CN', value]] as const,
+        ),
+        [
+          ['CN', 'admin'],
+          ['O', 'a'],
+        ],
+        [
+          ['O', 'a'],
+          ['CN', 'admin'],
+        ],
+        [
+          [
+            ['O', 'a'],
+            ['CN', 'admin'],
+          ],
+        ],
+        [
+          ['O', 'a,CN=admin'],
+          ['UID', '1'],
+        ],
+        [
+          ['emailAddress', der(0x16, 'a@b.org')],
+          ['C', der(0x13, 'DE')],
+        ],
+        [
+          ['1.3.6.1.4.1.99999.7', 'custom'],
+          ['CN', 'admin'],
+        ],
+      ];
+      const clients = subjects.map((subject) => authority.issue('x', { subject }));
+      const lines = clients.map(({ cert }, index) => {
+        const file = files.write('client.pem', cert);
+        const printed = openssl('x509', '-noout', '-subject', '-nameopt', 'RFC2253', '-in', file).replace(/\n$/, '');
+        // Blanks at the end of a line are none of it.
+        return `user${index}:read:${printed.replace(/\\ $/, '\\20')}\n`;
+      });
+      expect(lines.every((line) => /:subject=\S/.test(line))).toBe(true);
+      const audit_file = files.path('audit.log');
+      const { ask, server } = await start(lifetime, files, { authority, users: lines.join(''), httpd: { audit_file } });
+      for (const client of clients) expect((await ask(client)).status).toBe(200);
+      await server.close();
+      const audited = readFileSync(audit_file, 'utf8').trimEnd().split('\n');
+      expect(audited.map((line) => JSON.parse(line).who)).toStrictEqual(lines.map((_, index) => `user${index}`));
     });
 
     test('is told by its fingerprint, however that is written', async ({ files, lifetime }) => {
@@ -1072,6 +1133,20 @@ unless(noOpenssl, describe)('certificates of clients', () => {
       const { ask, server } = await start(lifetime, files, { authority: both, users });
       expect((await ask(deeper.issue('alice'))).status).toBe(200);
       await server.close();
+      const [lists, ofRoot] = [deeper.list(), root.list()];
+      await expect(start(lifetime, files, { authority: both, users, list: lists })).rejects.toThrow(
+        /there is no list of CA "O=Example\\nCN=Root" in it/,
+      );
+      const bob = deeper.issue('alice');
+      deeper.revoke(bob);
+      const listed = await start(lifetime, files, { authority: both, users, list: `${deeper.list()}${ofRoot}` });
+      expect((await listed.ask(bob)).status).toBe(0);
+      expect((await listed.ask(deeper.issue('alice'))).status).toBe(200);
+      root.revoke(deeper);
+      writeFileSync(listed.crlFile, `${deeper.list()}${root.list()}`);
+      listed.server.reloadTls();
+      expect((await listed.ask(deeper.issue('alice'))).status, 'its CA is revoked').toBe(0);
+      await listed.server.close();
       const { ask: askRoot } = await start(lifetime, files, { authority: root, users });
       const alice = deeper.issue('alice');
       expect((await askRoot(alice)).status, 'the client does not send its CA').toBe(0);
