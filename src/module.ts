@@ -79,6 +79,8 @@ export interface BuiltInContext<Parameters> extends Omit<ModuleContext<Parameter
   readonly logConsumers: LogConsumers;
   readonly facts: ServerFacts;
   readonly httpd: HttpServer;
+  /** The interface that another module gives programs; undefined before all are loaded, and where it is not. */
+  apiOf(module: string): object | undefined;
 }
 
 /** The outcome of loading a module. */

@@ -213,6 +213,7 @@ export class Server {
         get httpd() {
           return needed();
         },
+        apiOf: (name) => this.#modules.find((loaded) => loaded.name === name)?.instance.api,
       };
       const outside: ModuleContext<never> = {
         ...{

@@ -15,6 +15,9 @@ const renewal = 200_000;
 /** Bytes of datagrams that wait to be read. */
 const receiveBuffer = 4 << 20;
 
+/** Told of an event of OpenSIPS. */
+type EventListener = (name: string, parameters: EventParameters) => void;
+
 /** Where OpenSIPS sends events to. */
 export interface EventAddress {
   readonly host: string;
@@ -33,6 +36,9 @@ export class NodeEvents implements EventSource {
   readonly #address: EventAddress;
   /** By the events that OpenSIPS was asked for. */
   readonly #wanted = new Map<MiEvent, Promise<void>>();
+  /** Events that this process follows itself, by name. */
+  readonly #followed = new Map<string, EventListener>();
+  #isFollowing = false;
   #socket: Promise<Socket> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
@@ -55,7 +61,7 @@ export class NodeEvents implements EventSource {
       ? listed.map((one) => (isObject(one) ? (one.name ?? one.value) : undefined))
       : [];
     this.#events.relay(
-      names.filter((name) => typeof name === 'string'),
+      names.filter((name): name is string => typeof name === 'string' && !this.#followed.has(name)),
       this,
     );
   }
@@ -66,35 +72,56 @@ export class NodeEvents implements EventSource {
     this.#renew();
   }
 
+  /** Tells a listener of events, once {@link subscribeFollowed} has subscribed them. Others get them from whom they are told to. */
+  follow(names: readonly string[], listener: EventListener): void {
+    for (const name of names) this.#followed.set(name, listener);
+  }
+
+  /** @throws MiError when OpenSIPS does not take a subscription */
+  async subscribeFollowed(): Promise<void> {
+    for (const name of this.#followed.keys()) await this.#subscribe(name);
+    this.#isFollowing = true;
+    this.#renewLater();
+  }
+
   /** Somebody is subscribed to an event here. */
   wanted(event: MiEvent): Promise<void> {
     const asked = this.#wanted.get(event);
     if (asked !== undefined) return asked;
-    const asking = this.#subscribe(event).catch((error: unknown) => {
+    const asking = this.#subscribe(event.name).catch((error: unknown) => {
       this.#wanted.delete(event);
       throw error;
     });
     this.#wanted.set(event, asking);
-    this.#timer ??= setInterval(() => this.#renew(), renewal).unref();
+    this.#renewLater();
     return asking;
+  }
+
+  #renewLater(): void {
+    this.#timer ??= setInterval(() => this.#renew(), renewal).unref();
   }
 
   /** Subscribes anew to what is still wanted: OpenSIPS forgets subscriptions when it is started anew. */
   #renew(): void {
+    if (this.#isFollowing) for (const name of this.#followed.keys()) this.#renewOne(name);
     for (const event of this.#wanted.keys()) {
       if (!event.hasSubscribers) {
         this.#wanted.delete(event);
         continue;
       }
-      this.#subscribe(event).catch((error: unknown) => {
-        if (this.#isClosed) return;
-        const { name } = this.#node;
-        this.#log.warn(
-          { code: 'opensips-events-lost', node: name, event: event.name },
-          `event ${event.name} of OpenSIPS ${name} is not subscribed: ${problemOf(error)}`,
-        );
-      });
+      this.#renewOne(event.name);
     }
+  }
+
+  #renewOne(event: string): void {
+    this.#subscribe(event).catch((error: unknown) => {
+      if (this.#isClosed) return;
+      const { name } = this.#node;
+      this.#log.warn(
+        { code: 'opensips-events-lost', node: name, event },
+        `event ${event} of OpenSIPS ${name} is not subscribed: ${problemOf(error)}`,
+      );
+    });
   }
 
   async close(): Promise<void> {
@@ -104,7 +131,7 @@ export class NodeEvents implements EventSource {
     socket?.close();
   }
 
-  async #subscribe(event: MiEvent): Promise<void> {
+  async #subscribe(event: string): Promise<void> {
     this.#socket ??= this.#open().catch((error: unknown) => {
       this.#socket = undefined;
       throw error;
@@ -114,7 +141,7 @@ export class NodeEvents implements EventSource {
     const command = this.#node.nameOf('event_subscribe') ?? 'event_subscribe';
     const expires = this.#node.hasLines ? String(expire) : expire;
     // To repeat it renews it, so that it may be asked for again.
-    await this.#node.ask(command, [event.name, `udp:${host}:${port}`, expires], { isReadOnly: true, isLarge: false });
+    await this.#node.ask(command, [event, `udp:${host}:${port}`, expires], { isReadOnly: true, isLarge: false });
   }
 
   #open(): Promise<Socket> {
@@ -141,6 +168,11 @@ export class NodeEvents implements EventSource {
   #received(message: Buffer): void {
     const told = readEvent(message.toString('utf8'));
     if (told === undefined) return;
+    const listener = this.#followed.get(told.name);
+    if (listener !== undefined) {
+      listener(told.name, told.parameters);
+      return;
+    }
     const event = this.#events.find(told.name);
     if (event !== undefined && this.#wanted.has(event)) event.raise(told.parameters);
   }

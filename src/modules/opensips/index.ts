@@ -1,7 +1,9 @@
 import { commandPattern } from '../../mi/commands/command-table.js';
 import { defineBuiltIn } from '../../module.js';
+import { Usrloc } from '../usrloc/usrloc.js';
 import { NodeEvents } from './events.js';
 import { levelRules } from './levels.js';
+import { ContactMirror } from './mirror.js';
 import { type NodeSurroundings, OpensipsNode } from './node.js';
 import { Nodes } from './nodes.js';
 import { Opensips } from './opensips.js';
@@ -18,10 +20,10 @@ const patience = 1000;
 export const opensipsModule = defineBuiltIn({
   name: 'opensips',
   parameters,
-  load({ parameters: values, mi, log, status, events }) {
+  load({ parameters: values, mi, log, status, events, apiOf }) {
     const settings = (values.nodes.length === 0 ? ['opensips'] : values.nodes).map(nodeSetting);
     const local = values.local.split(',').map((name) => commandPattern(name.trim()));
-    const nodes = new Nodes((name) => local.some((pattern) => pattern.test(name)));
+    const nodes = new Nodes((name) => local.some((pattern) => pattern.test(name)), values.mirror);
     const calls = mi.statistics.add(group, 'upstream_calls', 'counter');
     const errors = mi.statistics.add(group, 'upstream_errors', 'counter');
     const time = mi.statistics.add(group, 'upstream_time_us', 'counter');
@@ -52,14 +54,46 @@ export const opensipsModule = defineBuiltIn({
     }
     const address = eventAddress(values.event_socket);
     const sources = nodes.all.map((node) => new NodeEvents(node, events, log, address));
+    let mirror: ContactMirror | undefined;
     for (const [index, node] of nodes.all.entries()) {
-      watches.push(new NodeWatch(node, status, log, intervals, () => sources[index]?.restarted()));
+      const started = async (): Promise<void> => {
+        await sources[index]?.restarted();
+        if (index === 0) mirror?.load();
+      };
+      watches.push(new NodeWatch(node, status, log, intervals, started));
     }
+    const [first] = nodes.all;
+    const [firstEvents] = sources;
+    const mirrored =
+      values.mirror === undefined || first === undefined
+        ? undefined
+        : status.add(group, { identifier: `${first.name}:mirror`, status: -1, details: 'no contact is loaded yet' });
+    if (mirrored !== undefined) mi.statistics.add(group, 'mirror_age', 'computed', () => mirror?.age ?? Number.NaN);
+    const usrlocOf = (): Usrloc => {
+      const usrloc = apiOf('usrloc');
+      if (usrloc instanceof Usrloc) return usrloc;
+      throw new Error('parameter mirror of module opensips needs usrloc; add loadmodule "usrloc.so"');
+    };
     mi.commands.offer(nodes);
     mi.statistics.foreign = new NodeStatistics(nodes, values.statistics_interval * 1000);
     return {
       api: new Opensips(nodes),
+      check: () => {
+        if (mirrored !== undefined) usrlocOf();
+        return [];
+      },
       start: async () => {
+        if (mirrored !== undefined && first !== undefined && firstEvents !== undefined) {
+          mirror = new ContactMirror({
+            node: first,
+            events: firstEvents,
+            usrloc: usrlocOf(),
+            status: mirrored,
+            log,
+            interval: values.mirror_interval * 1000,
+            timeout: values.dump_timeout * 1000,
+          });
+        }
         let timer: NodeJS.Timeout | undefined;
         const late = new Promise<void>((resolve) => {
           timer = setTimeout(resolve, patience);
@@ -69,6 +103,7 @@ export const opensipsModule = defineBuiltIn({
       },
       stop: async () => {
         for (const watch of watches) watch.stop();
+        mirror?.close();
         await Promise.all(sources.map((source) => source.close()));
         await Promise.all(nodes.all.map((node) => node.close()));
       },

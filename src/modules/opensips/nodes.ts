@@ -20,9 +20,16 @@ export class Nodes implements ForeignCommands {
   #version = 1;
   #entries: readonly CommandEntry[] = [];
 
-  /** @param local true for a bare name that finds the command of this server, whatever the nodes have */
-  constructor(local: (name: string) => boolean) {
+  /** Module whose commands here only read what a node has; undefined: none. */
+  readonly #mirrored: string | undefined;
+
+  /**
+   * @param local true for a bare name that finds the command of this server, whatever the nodes have
+   * @param mirrored module that mirrors the first node: what changes something is asked of the node by its full names, too
+   */
+  constructor(local: (name: string) => boolean, mirrored?: string) {
     this.#local = local;
+    this.#mirrored = mirrored;
   }
 
   /** The first one is that which bare names mean. */
@@ -61,7 +68,13 @@ export class Nodes implements ForeignCommands {
   }
 
   isOurs(text: string): boolean {
-    return text.includes(':') || this.#local(text);
+    return (text.includes(':') && !this.#isOfOrigin(text)) || this.#local(text);
+  }
+
+  /** True for what would change the mirror in place of what it mirrors. */
+  #isOfOrigin(text: string): boolean {
+    if (this.#mirrored === undefined || !text.startsWith(`${this.#mirrored}:`)) return false;
+    return knownCommand(text)?.isReadOnly !== true;
   }
 
   candidates(text: string, ours: (text: string) => readonly CommandEntry[]): readonly CommandEntry[] {
@@ -74,7 +87,7 @@ export class Nodes implements ForeignCommands {
     if (own.length > 0 && this.isOurs(text)) return own;
     const [first] = this.all;
     const theirs = first?.find(text) ?? [];
-    if (theirs.length > 0) return theirs;
+    if (theirs.length > 0 || this.#isOfOrigin(text)) return theirs;
     // It will be that of OpenSIPS: until then it is not ours, which may do something else.
     const isAwaited = first?.isKnown === false && knownCommand(text) !== undefined;
     return isAwaited ? [] : own;

@@ -75,6 +75,22 @@ export const parameters = defineParameters({
     help: 'address and UDP port to which OpenSIPS sends the events that clients of this server have subscribed; port 0 is one that is free',
     check: (text) => problemOf(() => eventAddress(text)),
   },
+  mirror: {
+    type: 'string',
+    default: undefined,
+    help:
+      'usrloc: the contacts of the first node are kept in module usrloc of this server, too, where usrloc:dump and usrloc:show_contact ' +
+      'answer at once. OpenSIPS needs event_datagram',
+    check: (text) => (text === 'usrloc' ? undefined : 'give usrloc, which is all that can be mirrored'),
+  },
+  mirror_interval: {
+    type: 'int',
+    default: 30,
+    min: 1,
+    max: 86400,
+    unit: 's',
+    help: 'time between two comparisons of the mirror with OpenSIPS; where they differ twice, all contacts are loaded anew',
+  },
   watch_interval: {
     type: 'int',
     default: 10,
