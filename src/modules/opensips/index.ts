@@ -1,3 +1,4 @@
+import { coded } from '../../base/codes.js';
 import { commandPattern } from '../../mi/commands/command-table.js';
 import { defineBuiltIn } from '../../module.js';
 import { Usrloc } from '../usrloc/usrloc.js';
@@ -72,7 +73,10 @@ export const opensipsModule = defineBuiltIn({
     const usrlocOf = (): Usrloc => {
       const usrloc = apiOf('usrloc');
       if (usrloc instanceof Usrloc) return usrloc;
-      throw new Error('parameter mirror of module opensips needs usrloc; add loadmodule "usrloc.so"');
+      throw coded(
+        'ERR_MODULE',
+        new Error('parameter mirror of module opensips needs usrloc; add loadmodule "usrloc.so"'),
+      );
     };
     mi.commands.offer(nodes);
     mi.statistics.foreign = new NodeStatistics(nodes, values.statistics_interval * 1000);

@@ -1,5 +1,6 @@
 import { StringDecoder } from 'node:string_decoder';
 import { currentSecond, secondOf } from '../../base/clock.js';
+import { coded } from '../../base/codes.js';
 import { isObject, type JsonObject, type JsonValue } from '../../base/json.js';
 import type { CodedLog } from '../../base/log.js';
 import { Slice } from '../../base/slice.js';
@@ -105,7 +106,7 @@ export class ContactMirror {
         if (slice.isOver) await slice.rest();
       }
     }
-    if (!splitter.isComplete) throw new Error('the dump has no end');
+    if (!splitter.isComplete) throw coded('ERR_NODE', new Error('the dump has no end'));
     for (const [domain, aors] of this.#known) {
       for (const aor of aors) {
         if (seen.get(domain)?.has(aor) === true) continue;
