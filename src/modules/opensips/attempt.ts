@@ -16,6 +16,8 @@ export class Attempt {
   id = 0;
   /** Time by `performance.now()` at which it is given up. */
   expires: number;
+  /** For the roster of its lane. */
+  place = -1;
   #owner: AttemptOwner | undefined;
 
   /**

@@ -48,7 +48,6 @@ interface PeerEvents {
 export class DatagramLane extends Lane {
   readonly patience = patience;
   readonly #peerSetting: DatagramSetting;
-  readonly #waiting = new Map<number, Attempt>();
   #peer: Peer | undefined;
   #isReady = false;
   /** Replies without an id that have come, and the calls that each of them may belong to. */
@@ -88,7 +87,6 @@ export class DatagramLane extends Lane {
         this.#pauseForQueue();
         return;
       }
-      this.#waiting.set(attempt.id, attempt);
     } catch (error) {
       // Nothing has left: another transport may take it.
       attempt.failed(new UpstreamFailure('down', `${this.name} does not work: ${reasonOf(error)}`, false));
@@ -98,7 +96,6 @@ export class DatagramLane extends Lane {
   }
 
   protected forget(attempt: Attempt): void {
-    this.#waiting.delete(attempt.id);
     this.#clear(attempt);
     // What comes late is not to be taken for the reply to the next call.
     if (this.setting.dialect === '2.4') this.#closePeer();
@@ -158,21 +155,26 @@ export class DatagramLane extends Lane {
     const text = decode(datagram);
     if (this.setting.dialect === '2.4') {
       // It is of the one that was sent; to settle it sends the next.
-      const [attempt] = this.#waiting.values();
+      const [attempt] = this.underWay;
       if (attempt !== undefined) this.#settle(attempt, readLines(text));
       return;
     }
-    const { id } = endOf(text);
-    const attempt = this.#waiting.get(id);
+    const end = endOf(text);
+    const attempt = this.#sentAs(end.id);
     if (attempt !== undefined) {
-      this.#settle(attempt, readReply(text, id));
+      this.#settle(attempt, readReply(text, end.id, end));
       return;
     }
     if (text === tooLong || text === parseError) this.#receiveNameless(text);
   }
 
+  /** Few are under way at once. */
+  #sentAs(id: number): Attempt | undefined {
+    for (const attempt of this.underWay) if (attempt.id === id) return attempt;
+    return undefined;
+  }
+
   #settle(attempt: Attempt, reply: ReturnType<typeof readReply>): void {
-    this.#waiting.delete(attempt.id);
     this.isAlive();
     if (reply.kind === 'result') attempt.answered(reply.text);
     else if (reply.kind === 'error') attempt.refused(reply.error);
@@ -186,10 +188,10 @@ export class DatagramLane extends Lane {
 
   /** A text without an id belongs to one of the calls that were under way; the replies of the others tell which. */
   #receiveNameless(text: string): void {
-    if (this.#waiting.size === 0) return;
+    if (this.underWay.length === 0) return;
     this.#nameless += 1;
     this.#namelessText = text;
-    for (const attempt of this.#waiting.values()) this.#suspects.add(attempt);
+    for (const attempt of this.underWay) this.#suspects.add(attempt);
     this.#judge();
   }
 
@@ -206,7 +208,6 @@ export class DatagramLane extends Lane {
     this.#nameless = 0;
     this.isAlive();
     for (const attempt of found) {
-      this.#waiting.delete(attempt.id);
       this.countFailure();
       attempt.failed(
         isTooLong

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { decode, idOf, readReply } from './envelope.js';
+import { decode, endOf, readReply } from './envelope.js';
 
 describe('a reply', () => {
   test('has its result cut out of it without a look inside', () => {
@@ -17,7 +17,7 @@ describe('a reply', () => {
   test('may be indented, as pretty_printing has it', () => {
     const text = '{\n\t"jsonrpc":\t"2.0",\n\t"result":\t{\n\t\t"a":\t1\n\t},\n\t"id":\t7\n}\n';
     expect(readReply(text, 7)).toEqual({ kind: 'result', text: '{\n\t\t"a":\t1\n\t}' });
-    expect(idOf(text)).toBe(7);
+    expect(endOf(text).id).toBe(7);
   });
 
   test('may be an error, with data of any kind', () => {

@@ -23,21 +23,13 @@ export function decode(bytes: Buffer): string {
 }
 
 /**
- * The id at the end of a reply, where OpenSIPS puts it; 0 when there is none.
- *
- * @param text the reply, or its end
- */
-export function idOf(text: string): number {
-  return endOf(text).id;
-}
-
-/**
  * Reads a whole reply. Nothing is parsed but an error: what is between the start and the id is the result.
  *
  * @param id what the request was sent with
+ * @param end where it was found to end
  */
-export function readReply(text: string, id: number): Reply {
-  const { id: found, at } = endOf(text);
+export function readReply(text: string, id: number, end: ReplyEnd = endOf(text)): Reply {
+  const { id: found, at } = end;
   if (found !== id) return { kind: 'broken', reason: brokenReason(text) };
   if (text.startsWith(resultStart)) return resultOf(text.slice(resultStart.length, at));
   if (text.startsWith(errorStart)) return errorOf(text.slice(errorStart.length, at));
@@ -89,8 +81,14 @@ export function startOf(text: string): { readonly isResult: boolean; readonly at
   return { isResult, at: skipBlanks(text, at + 1) };
 }
 
-/** The id at the end of a text, and where the value in front of it ends; id 0 without one. */
-export function endOf(text: string): { readonly id: number; readonly at: number } {
+/** The id at the end of a text, and where the value in front of it ends. */
+export interface ReplyEnd {
+  readonly id: number;
+  readonly at: number;
+}
+
+/** @returns id 0 without one */
+export function endOf(text: string): ReplyEnd {
   let at = skipBack(text, text.length);
   if (text[at - 1] !== '}') return noEnd;
   at = skipBack(text, at - 1);

@@ -1,6 +1,7 @@
 import { currentSecond } from '../../base/clock.js';
 import { Attempt } from './attempt.js';
 import { Request } from './request.js';
+import { Roster } from './roster.js';
 import { formatTransport } from './setting.js';
 import type { SpillRoom } from './spool.js';
 import {
@@ -39,7 +40,7 @@ export abstract class Lane {
   readonly #small: Attempt[] = [];
   readonly #large: Attempt[] = [];
   /** Sent, and not yet over. */
-  readonly #underWay = new Set<Attempt>();
+  readonly #underWay = new Roster<Attempt>();
   #smallInARow = 0;
   #state: TransportHealth['state'] = 'unknown';
   #reason = '';
@@ -145,7 +146,7 @@ export abstract class Lane {
         attempt.failed(new UpstreamFailure('timeout', `${this.name} was busy for the whole time of the call`, false));
       }
     }
-    for (const attempt of [...this.#underWay]) {
+    for (const attempt of [...this.#underWay.items]) {
       if (attempt.expires > now) continue;
       this.#miss(attempt);
     }
@@ -188,6 +189,11 @@ export abstract class Lane {
     } finally {
       this.#isPumping = false;
     }
+  }
+
+  /** Those that are under way, the probe among them; to be read at once. */
+  protected get underWay(): readonly Attempt[] {
+    return this.#underWay.items;
   }
 
   /** An attempt needs its transport no more. */
@@ -235,7 +241,7 @@ export abstract class Lane {
     const waiting = [...this.#small.splice(0), ...this.#large.splice(0)];
     if (isSentLost) {
       const lost = new UpstreamFailure(failure.kind, failure.reason, true);
-      for (const attempt of [...this.#underWay]) {
+      for (const attempt of [...this.#underWay.items]) {
         this.#underWay.delete(attempt);
         this.forget(attempt);
         this.#failed += 1;

@@ -7,6 +7,7 @@ import { FifoLane } from './fifo.js';
 import { HttpLane } from './http.js';
 import type { Lane, LaneContext } from './lane.js';
 import { Request } from './request.js';
+import { Roster } from './roster.js';
 import { SpillRoom } from './spool.js';
 import {
   type HealthListener,
@@ -68,7 +69,7 @@ class Node implements Upstream {
   /** By the kinds of {@link preferences}. */
   readonly #ordered: Readonly<Record<keyof typeof preferences, readonly Lane[]>>;
   readonly #listeners = new Set<HealthListener>();
-  readonly #pending = new Set<Pending>();
+  readonly #pending = new Roster<Pending>();
   /** Methods of which a reply was too long for a datagram. */
   readonly #longReplies = new Set<string>();
   #look: NodeJS.Timeout | undefined;
@@ -150,7 +151,7 @@ class Node implements Upstream {
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const lane of this.#lanes) lane.close();
-    for (const pending of [...this.#pending]) {
+    for (const pending of [...this.#pending.items]) {
       pending.fail(new UpstreamFailure('closed', 'the server stops', false));
     }
     clearTimeout(this.#look);
@@ -209,6 +210,8 @@ function laneOf(setting: TransportSetting, context: LaneContext): Lane {
 
 /** A call until it is answered, whichever transports it takes. */
 class Pending implements AttemptOwner {
+  /** For the roster of its node. */
+  place = -1;
   readonly #node: Node;
   readonly #call: UpstreamCall;
   readonly #request: Request;
