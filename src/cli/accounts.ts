@@ -48,6 +48,9 @@ const options = {
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
 
+/** Characters without any width: they come with what is copied from a page, and are never typed again. */
+const invisible = /\p{Default_Ignorable_Code_Point}/gu;
+
 /**
  * The command `mi-httpd passwd`.
  *
@@ -59,9 +62,11 @@ export async function passwd(args: readonly string[]): Promise<void> {
   if (asked === undefined) return;
   const { name, level } = asked;
   const password = await readSecret(`password of ${name}`);
-  const length = [...password].length;
+  const visible = password.replaceAll(invisible, '');
+  const length = [...visible].length;
   if (length < shortestPassword) {
-    const found = length === 0 ? 'is empty' : `has ${length} character${length === 1 ? '' : 's'}`;
+    const whole = `has ${length} character${length === 1 ? '' : 's'}`;
+    const found = password === '' ? 'is empty' : visible === password ? whole : `${whole} that can be seen`;
     throw coded('ERR_PASSWORD', new Error(`the password ${found}; give one of ${shortestPassword} characters or more`));
   }
   const problem = passwordProblem(password);

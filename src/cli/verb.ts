@@ -1,3 +1,5 @@
+import { Socket } from 'node:net';
+import type { Writable } from 'node:stream';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { coded, withCode } from '../base/codes.js';
 import { firstSentenceOf, reasonOf } from '../base/text.js';
@@ -33,8 +35,18 @@ const patience = 2000;
  */
 export function exitWith(status: number, name: 'stdout' | 'stderr', text: string): void {
   const exit = (): never => process.exit(status);
+  const stream: Writable = process[name];
   setTimeout(exit, patience);
-  process[name].write(text, exit);
+  // Node.js waits for a full pipe without end, and no timer ends that. Where the addon is not there, it is all there is.
+  if (stream instanceof Socket) writeByThread(name, text).then(exit, () => stream.write(text, exit));
+  else stream.write(text, exit);
+}
+
+async function writeByThread(name: 'stdout' | 'stderr', text: string): Promise<void> {
+  const { openStandardOutput } = await import('../native/addon.js');
+  const output = openStandardOutput(name === 'stdout' ? 1 : 2, 2 * Buffer.byteLength(text), '');
+  output.write(text);
+  output.finish(patience);
 }
 
 /** Ends the process for an error. One with a message made for people is told in one line, with its code; a defect keeps its stack. */

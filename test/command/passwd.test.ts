@@ -145,6 +145,8 @@ describe('mi-httpd passwd and token', () => {
       ['1234567\n', 'has 7 characters'],
       ['üüüüüüü\n', 'has 7 characters'],
       ['😀😀😀😀\n', 'has 4 characters'],
+      [`${'\u200b'.repeat(12)}\n`, 'has 0 characters that can be seen'],
+      [`a\u2060b\ufeff${'\u200d\u00ad'.repeat(5)}\n`, 'has 2 characters that can be seen'],
     ] as const) {
       const ended = await runCommand(['passwd', 'a'], { input });
       expect(ended).toRefuse(new RegExp(`the password ${found}; give one of 8 characters or more`));
