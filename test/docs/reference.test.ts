@@ -23,7 +23,10 @@ describe('the reference', () => {
   });
 
   test('has the statistics of a server, and no others', async () => {
-    const server = await createServer({ httpd: { ip: '127.0.0.1', port: 0 }, usrloc: {}, cachedb_local: {} }).start();
+    const opensips = { nodes: ['sip-1 fifo:/nowhere/fifo'], local: '*', mirror: 'usrloc' };
+    const httpd = { ip: '127.0.0.1', port: 0 };
+    const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+    const server = await createServer({ httpd, usrloc: {}, cachedb_local: {}, opensips, log }).start();
     const listed = async (method: string, params: unknown): Promise<readonly string[]> => {
       const headers = { 'Content-Type': 'application/json', Connection: 'close' };
       const body = JSON.stringify({ jsonrpc: '2.0', method, params, id: 1 });

@@ -1,5 +1,5 @@
 // The clients of an OpenSIPS, unchanged, through mi-httpd.
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,6 +26,31 @@ describe.for(versions)('in front of OpenSIPS %s', (version) => {
       connection.close();
     });
   }
+});
+
+const noPhp = spawnSync('php', ['--version']).status === 0 ? false : 'php is not here';
+
+unless(noPhp, describe)('PHP, as the Control Panel has it', () => {
+  test('gets results, and tells errors by their mere presence', async ({ lifetime }) => {
+    const { server, sip } = await startFront(lifetime, ['3.4']);
+    sip[0]?.state.addContacts(2);
+    const script = `
+      function mi($command, $params) {
+        $request = ['jsonrpc' => '2.0', 'id' => 1, 'method' => $command];
+        if ($params) $request['params'] = $params;
+        $http = ['method' => 'POST', 'header' => "Content-Type: application/json\r\nAccept: */*\r\n", 'content' => json_encode($request)];
+        $reply = json_decode(file_get_contents('http://127.0.0.1:${server.port}/mi', false, stream_context_create(['http' => $http])), true);
+        return array_key_exists('error', $reply) ? $reply['error'] : $reply['result'];
+      }
+      echo json_encode([mi('ul_dump', []), mi('ul_show_contact', ['location', 'nobody']), mi('get_statistics', ['statistics' => ['core:']])]);
+    `;
+    const { stdout } = await run('php', ['-r', script], { timeout: 100_000 });
+    expect(JSON.parse(stdout)).toMatchObject([
+      { Domains: [{ AORs: { length: 2 } }] },
+      { code: 404, message: 'AOR not found' },
+      { 'core:rcv_replies': 7 },
+    ]);
+  });
 });
 
 const reason = installClients();

@@ -1,4 +1,5 @@
 // The commands of an OpenSIPS through mi-httpd, as its clients see them.
+import { readFileSync } from 'node:fs';
 import { describe, expect } from 'vitest';
 import { nodeLine, startDouble, startFront } from '../support/front.js';
 import { call, callError, post } from '../support/mi-client.js';
@@ -152,6 +153,17 @@ describe('a call', () => {
     await expect(server.opensips?.call('sip-2', 'ul_rm', ['nowhere', 'x'])).rejects.toMatchObject({ code: 404 });
     await expect(server.opensips?.call('sip-3', 'ul_dump')).rejects.toMatchObject({ code: -32602 });
   });
+});
+
+test('the audit log names the node', async ({ lifetime, temporaryFile }) => {
+  const audit = temporaryFile('audit.log', '');
+  const { server } = await startFront(lifetime, ['3.4'], { httpd: { audit_file: audit } });
+  expect(await callError(server, 'ul_rm', { table_name: 'location', aor: 'x', node: 'sip-1' })).toHaveProperty(
+    'code',
+    404,
+  );
+  await expect.poll(() => readFileSync(audit, 'utf8')).toContain('"command":"node:sip-1/ul_rm"');
+  expect(readFileSync(audit, 'utf8')).toContain('"outcome":404');
 });
 
 describe('pages', () => {

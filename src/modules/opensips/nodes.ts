@@ -16,6 +16,8 @@ const firstNumber = 1 << 20;
 export class Nodes implements ForeignCommands {
   readonly #nodes = new Map<string, OpensipsNode>();
   readonly #local: (name: string) => boolean;
+  /** What {@link #local} said, by name: names of this server are few. */
+  readonly #isLocal = new Map<string, boolean>();
   #next = firstNumber;
   #version = 1;
   #entries: readonly CommandEntry[] = [];
@@ -68,7 +70,10 @@ export class Nodes implements ForeignCommands {
   }
 
   isOurs(text: string): boolean {
-    return (text.includes(':') && !this.#isOfOrigin(text)) || this.#local(text);
+    if (text.includes(':') && !this.#isOfOrigin(text)) return true;
+    const known = this.#isLocal.get(text) ?? this.#local(text);
+    this.#isLocal.set(text, known);
+    return known;
   }
 
   /** True for what would change the mirror in place of what it mirrors. */
