@@ -1,6 +1,7 @@
 import { coded } from '../../base/codes.js';
 import type { CodedLog } from '../../base/log.js';
 import { OwnContext } from '../../base/own-context.js';
+import { type Placed, Roster } from '../../base/roster.js';
 import { reasonOf } from '../../base/text.js';
 import type { Result } from '../commands/command.js';
 import type { CommandEntry } from '../commands/command-table.js';
@@ -67,6 +68,11 @@ const timedShare = 16;
 /** In place of a time: the call is not timed. */
 const untimed = -1;
 
+/** A call whose handler has not settled. */
+interface Running extends Placed {
+  readonly giveUp: (reason: string) => void;
+}
+
 /**
  * Runs the calls of one root, whatever face they come by: refuses those that may not begin, checks permissions and
  * limits, chooses the recipe, runs the handler, counts, audits, keeps the deadline, and maps what went wrong to the error
@@ -84,7 +90,7 @@ export class Runner {
   readonly #context = new OwnContext();
   /** Commands that are known to answer later: refused before they run when too many are pending. */
   readonly #later = new Set<CommandEntry>();
-  readonly #running = new Map<Call, (reason: string) => void>();
+  readonly #running = new Roster<Running>();
 
   constructor(mi: ManagementInterface, { maxPending, timeout }: RunnerOptions) {
     this.failures = new Failures(mi.log);
@@ -95,7 +101,7 @@ export class Runner {
 
   /** Gives up every call that is waited for: the server stops. */
   stop(): void {
-    for (const giveUp of this.#running.values()) giveUp('the server stops');
+    for (const { giveUp } of [...this.#running.items]) giveUp('the server stops');
   }
 
   /**
@@ -238,10 +244,11 @@ export class Runner {
       queueMicrotask(() => fail(error));
       return;
     }
-    this.#running.set(call, (reason) => refuse(503, reason));
+    const running: Running = { place: -1, giveUp: (reason) => refuse(503, reason) };
+    this.#running.add(running);
     first.then(
       (value) => {
-        this.#running.delete(call);
+        this.#running.delete(running);
         if (!stopWaiting()) return;
         try {
           send(value);
@@ -250,7 +257,7 @@ export class Runner {
         }
       },
       (error: unknown) => {
-        this.#running.delete(call);
+        this.#running.delete(running);
         if (!stopWaiting()) return;
         giveUp();
         fail(error);

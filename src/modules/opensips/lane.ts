@@ -1,7 +1,7 @@
 import { currentSecond } from '../../base/clock.js';
+import { Roster } from '../../base/roster.js';
 import { Attempt } from './attempt.js';
 import { Request } from './request.js';
-import { Roster } from './roster.js';
 import { formatTransport } from './setting.js';
 import type { SpillRoom } from './spool.js';
 import {

@@ -1,5 +1,6 @@
 import { tmpdir } from 'node:os';
 import type { CodedLog } from '../../base/log.js';
+import { Roster } from '../../base/roster.js';
 import type { MiError } from '../../mi/errors.js';
 import { Attempt, type AttemptOwner } from './attempt.js';
 import { DatagramLane, tooLongReason } from './datagram.js';
@@ -7,7 +8,6 @@ import { FifoLane } from './fifo.js';
 import { HttpLane } from './http.js';
 import type { Lane, LaneContext } from './lane.js';
 import { Request } from './request.js';
-import { Roster } from './roster.js';
 import { SpillRoom } from './spool.js';
 import {
   type HealthListener,
