@@ -4,6 +4,7 @@ import { request } from 'node:https';
 import { describe, expect } from 'vitest';
 import { Authority, askingListener, type ClientFiles } from '../support/authority.js';
 import { assertNoStack } from '../support/daemon.js';
+import { isNode } from '../support/engine.js';
 import { test } from '../support/test.js';
 import { noOpenssl } from '../support/tls-files.js';
 import { unless } from '../support/unless.js';
@@ -35,7 +36,7 @@ unless(noOpenssl, describe)('certificates of clients', () => {
     const reason =
       /cannot serve https:127\.0\.0\.1:0: client_ca asks clients for certificates, which the engine uWebSockets\.js cannot: .*add ;engine=node/;
     for (const [engine, more] of [
-      ['', ''],
+      ['', isNode ? 'modparam("httpd", "engine", "uws")\n' : ''],
       [';engine=uws', 'modparam("httpd", "engine", "node")\n'],
     ] as const) {
       const input = configuration(listen.replace(';engine=node', engine), users, more);

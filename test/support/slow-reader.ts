@@ -6,28 +6,34 @@ export class SlowReader {
   /** Bytes received, head included. */
   received = 0;
 
-  private constructor(
-    readonly socket: Socket,
-    readonly closed: Promise<void>,
-  ) {}
+  readonly socket: Socket;
+  readonly closed: Promise<void>;
 
+  private constructor(port: number, onData: ((bytes: Buffer) => void) | undefined) {
+    // One buffer for all that is read: what is measured is the memory of the server.
+    const buffer = Buffer.alloc(65536);
+    const callback = (length: number): boolean => {
+      this.received += length;
+      onData?.(buffer.subarray(0, length));
+      return true;
+    };
+    this.socket = connect({ port, host: '127.0.0.1', onread: { buffer, callback } });
+    this.socket.on('error', () => {});
+    this.closed = new Promise((resolve) => {
+      this.socket.on('close', () => resolve());
+    });
+  }
+
+  /** @param onData gets memory that is valid until it returns */
   static async ask(
     port: number,
     path: string,
     onData?: (bytes: Buffer) => void,
     headers: readonly string[] = [],
   ): Promise<SlowReader> {
-    const socket = connect({ port, host: '127.0.0.1' });
-    socket.on('error', () => {});
-    const closed = new Promise<void>((resolve) => {
-      socket.on('close', () => resolve());
-    });
-    const reader = new SlowReader(socket, closed);
+    const reader = new SlowReader(port, onData);
+    const { socket } = reader;
     await once(socket, 'connect');
-    socket.on('data', (bytes) => {
-      reader.received += bytes.length;
-      onData?.(bytes);
-    });
     socket.pause();
     socket.write([`GET ${path} HTTP/1.1`, 'Host: a', ...headers, '', ''].join('\r\n'));
     return reader;

@@ -188,7 +188,7 @@ describe('users of a file', () => {
       await new Promise(setImmediate);
       client.kill();
     }
-    expect(await bodies(server)).toBe(0);
+    await expect.poll(() => bodies(server)).toBe(0);
   });
 
   test('many connections at once pass, and are verified as one', async ({ lifetime }) => {

@@ -1,3 +1,4 @@
+import { isNode } from '../engine.js';
 import type { Expectation, ExpectedReply, ExpectedResponse } from './differences.js';
 
 /** Framing is not compared as it is written: the body that comes out of it is. See the normalisations of the table. */
@@ -24,7 +25,7 @@ export function change(expected: readonly ExpectedResponse[], by: Expectation): 
 
 function changed(response: ExpectedResponse, by: Expectation): ExpectedResponse {
   if ('none' in response && Object.keys(by).length === 0) return response;
-  if (by.engineRefusal !== undefined) return refusedByEngine(by.engineRefusal);
+  if (by.engineRefusal !== undefined) return refusedByEngine(by.engineRefusal, by.headers);
   if (by.page !== undefined) return changed(response, withPage(by, by.page));
   if (by.refusal !== undefined) return changed(response, withRefusal(by, by.refusal));
   const reply = 'none' in response ? { status: 0, headers: {}, connection: 'open' } : response;
@@ -67,9 +68,15 @@ function withRefusal({ refusal: _, ...by }: Expectation, data: string): Expectat
   return { connection: 'open', body, ...by, headers };
 }
 
-function refusedByEngine(statuses: readonly number[]): ExpectedReply {
-  const bodyPattern = '^<h1>[^<]+</h1>.*<i>uWebSockets/\\d+ Server</i>$';
-  return { status: statuses[0] ?? 400, statuses, headers: { connection: 'close' }, bodyPattern, connection: 'closed' };
+/** Its page, or of Node.js the reason as text or JSON. */
+const engineReason = isNode
+  ? '^(?:\\{"jsonrpc":"2\\.0","error":\\{"code":-32600,"message":"Invalid Request","data":"[^"].*"\\},"id":null\\}|[^<{\\n]+\\n)$'
+  : '^<h1>[^<]+</h1>.*<i>uWebSockets/\\d+ Server</i>$';
+
+function refusedByEngine(statuses: readonly number[], headers: Expectation['headers']): ExpectedReply {
+  const all = Object.entries({ connection: 'close', ...lowerKeys(headers) }) as [string, string][];
+  const of = { headers: comparable(all), bodyPattern: engineReason, connection: 'closed' } as const;
+  return { status: statuses[0] ?? 400, statuses, ...of };
 }
 
 function lowerKeys(headers: Expectation['headers']): Readonly<Record<string, string | null>> {

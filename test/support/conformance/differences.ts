@@ -40,6 +40,8 @@ export interface Difference {
    * kind, such as the place of an error in the text.
    */
   readonly cases?: Readonly<Record<string, Expectation>>;
+  /** On top of all these where the HTTP server of Node.js serves: every one whose `match` holds, or that has none. */
+  readonly node?: readonly { readonly match?: readonly Match[]; readonly expect: Expectation }[];
 }
 
 /** The kind of an exchange, which its name tells nothing of: all that is given must hold. */
@@ -101,6 +103,8 @@ export interface Expectation {
   readonly status?: number;
   /** Of the one reply that there is: the expectation where the command of the request is served as any other. */
   readonly served?: boolean;
+  /** All is as it was recorded, whatever other rows say. */
+  readonly recorded?: boolean;
   /** The reply comes only when blanks have been sent for the bytes of the body that are missing. */
   readonly completed?: boolean;
   /** Nothing comes behind the replies, and the connection is closed when it has been idle for long. */

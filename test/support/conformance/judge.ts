@@ -1,4 +1,5 @@
 import { sourceRevision } from '#src/modules/core/index.js';
+import { isNode } from '../engine.js';
 import { change, comparable, escapeExpression } from './change.js';
 import type { Difference, DifferenceTable, Expectation, ExpectedResponse } from './differences.js';
 import { concerns } from './match.js';
@@ -17,10 +18,13 @@ export function judge(recording: Recording, table: DifferenceTable): Judged {
   for (const difference of table.differences) {
     if (!(difference.match ?? []).some((match) => concerns(match, recording, table))) continue;
     const before = JSON.stringify(expected);
-    const ofKinds = (difference.kinds ?? [])
-      .filter(({ match }) => match.some((one) => concerns(one, recording, table)))
-      .map(({ expect }) => expect);
-    for (const expectation of [difference.expect, ...ofKinds, caseOf(difference, recording) ?? difference.unseen]) {
+    const { kinds = [], node = [] } = difference;
+    const of = (list: NonNullable<Difference['node']>): readonly Expectation[] =>
+      list
+        .filter(({ match }) => match?.some((one) => concerns(one, recording, table)) ?? true)
+        .map(({ expect }) => expect);
+    const special = caseOf(difference, recording) ?? difference.unseen;
+    for (const expectation of [difference.expect, ...of(kinds), special, ...(isNode ? of(node) : [])]) {
       if (expectation !== undefined) expected = apply(expectation, expected, recording, table);
     }
     if (JSON.stringify(expected) !== before) applied.push(difference);
@@ -29,11 +33,12 @@ export function judge(recording: Recording, table: DifferenceTable): Judged {
 }
 
 function apply(
-  { completed, idle, following, ...expectation }: Expectation,
+  { recorded, completed, idle, following, ...expectation }: Expectation,
   expected: readonly ExpectedResponse[],
   recording: Recording,
   table: DifferenceTable,
 ): readonly ExpectedResponse[] {
+  if (recorded === true) return recording.responses.map(asExpected);
   const [first, ...others] = requestsOf(recording);
   const fillFor = (one: Expectation, request: RequestKind | undefined): Expectation =>
     request === undefined ? one : fill(one, request, recording, table);
@@ -118,10 +123,16 @@ function fill(
     }
     return [key, JSON.parse(text)];
   });
-  const rest = Object.fromEntries(filled) as Expectation;
+  const rest = { ...(Object.fromEntries(filled) as Expectation), ...refusalHeaders(expectation, request) };
   if (served !== true) return rest;
   const reply = servedReply(request);
   return { ...reply, ...rest, headers: { ...reply.headers, ...rest.headers } };
+}
+
+/** What the engine of Node.js refuses has the form of any other refusal. */
+function refusalHeaders({ engineRefusal }: Expectation, { wantsJson }: RequestKind): Pick<Expectation, 'headers'> {
+  if (!isNode || engineRefusal === undefined) return {};
+  return { headers: { 'Content-Type': wantsJson ? 'application/json' : 'text/plain; charset=utf-8' } };
 }
 
 function servedReply({ rpc = '', params, id }: RequestKind): Expectation {

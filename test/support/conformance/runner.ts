@@ -1,4 +1,5 @@
 import type { Server } from '#src/server.js';
+import { idleSeconds } from '../engine.js';
 import { disagreements, type Observed } from './compare.js';
 import type { Difference, DifferenceTable, ExpectedResponse } from './differences.js';
 import { type Judged, judge } from './judge.js';
@@ -17,8 +18,8 @@ export interface Result {
   readonly problems: readonly string[];
 }
 
-/** Milliseconds for one exchange; only a server that hangs needs them. */
-const deadline = 30_000;
+/** Milliseconds for one exchange; only a server that hangs needs them, and one that has to close an idle connection. */
+const deadline = 1000 * (idleSeconds[1] + 24);
 
 /** Replays every recording on servers set as the recorded ones were, groups in order on a server of their own. */
 export async function replayAll(
