@@ -36,6 +36,7 @@ export {
   type Result,
   type Returnable,
 } from './mi/commands/command.js';
+export type { CallParameters } from './mi/commands/parameters.js';
 /** Declare MI commands: their names, recipes, help and handler. */
 /** Errors with stable codes. */
 export { codes, MiError } from './mi/errors.js';
@@ -43,6 +44,7 @@ export { codes, MiError } from './mi/errors.js';
 export {
   type EventDeliveryCounts,
   type EventParameters,
+  type EventRelay,
   type EventSink,
   EventSocketError,
   type Events,
@@ -63,7 +65,7 @@ export {
   type TableDump,
 } from './mi/results/record-table.js';
 /** Large results: tables of records that are dumped, and arrays and objects that are produced piece by piece. */
-export type { ConstantResult, Printable } from './mi/results/result.js';
+export type { ConstantResult, JsonText, Printable } from './mi/results/result.js';
 export { type SecondsLeft, type SecondsLeftTexts, secondsLeft } from './mi/results/seconds-left.js';
 export { type Stream, stream, streamObject } from './mi/results/stream.js';
 export type { Statistic, StatisticKind, Statistics, StatisticsSelection } from './mi/statistics.js';

@@ -4,7 +4,7 @@ import type { Client } from './calls/call.js';
 import { Guard, type GuardOptions } from './calls/guard.js';
 import { type CommandEntry, CommandList, CommandTable } from './commands/command-table.js';
 import type { MiError } from './errors.js';
-import { type Statistic, Statistics } from './statistics.js';
+import { type ForeignStatistics, type Statistic, Statistics } from './statistics.js';
 
 /** Counts of one command. */
 export interface CommandCounts {
@@ -40,6 +40,8 @@ export class ManagementInterface {
   /** Undefined: every call is run. */
   guard: Guard | undefined;
   audit: Audit | undefined;
+  /** The statistics of other servers; undefined: there are none. */
+  foreignStatistics: ForeignStatistics | undefined;
   /** Why no call begins any more; undefined while calls do. */
   stopReason: string | undefined;
   #protection: Protection | undefined;

@@ -152,8 +152,6 @@ export class Statistics {
   #selectedAll: StatisticsSelection | undefined;
   readonly #log: CodedLog | undefined;
   readonly #told = new Set<Statistic>();
-  /** Undefined: there are none. */
-  foreign: ForeignStatistics | undefined;
 
   /** @param log where computed ones that fail are told, each once */
   constructor(log?: CodedLog) {

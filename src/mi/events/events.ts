@@ -22,7 +22,7 @@ import type { Statistics } from '../statistics.js';
 export type EventValue = string | number | null;
 
 /** Another server that raises events, and has to be told which are wanted. */
-export interface EventSource {
+export interface EventRelay {
   /**
    * Somebody subscribed to an event, or renewed a subscription.
    * @returns settles when the event comes from now on; rejects with the reason why it does not
@@ -110,7 +110,7 @@ export interface EventCounts {
 export class MiEvent {
   readonly subscriptions = new Map<string, Subscription>();
   /** Other servers that raise it. */
-  readonly sources = new Set<EventSource>();
+  readonly sources = new Set<EventRelay>();
   readonly #log: CodedLog;
   readonly #counts: EventCounts;
 
@@ -299,7 +299,7 @@ export class Events {
   }
 
   /** Declares events that another server raises, as far as they are not declared yet; names that none can have are left out. */
-  relay(names: readonly string[], source: EventSource): void {
+  relay(names: readonly string[], source: EventRelay): void {
     for (const name of new Set(names)) {
       if (!eventName.test(name)) continue;
       const event = this.#events.get(name) ?? this.#declare(name, true);

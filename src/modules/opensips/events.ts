@@ -3,7 +3,7 @@ import { isObject, type JsonValue } from '../../base/json.js';
 import type { CodedLog } from '../../base/log.js';
 import { reasonOf } from '../../base/text.js';
 import { explained, MiError } from '../../mi/errors.js';
-import type { EventParameters, EventSource, Events, MiEvent } from '../../mi/events/events.js';
+import type { EventParameters, EventRelay, Events, MiEvent } from '../../mi/events/events.js';
 import type { OpensipsNode } from './node.js';
 
 /** Seconds that OpenSIPS keeps a subscription of this server: it ends soon where this one ended without a word. */
@@ -29,7 +29,7 @@ export interface EventAddress {
  * The events of a node. It is subscribed to those that somebody here is subscribed to, with a socket of its own, and raises
  * them here, so that each subscriber gets them as it can.
  */
-export class NodeEvents implements EventSource {
+export class NodeEvents implements EventRelay {
   readonly #node: OpensipsNode;
   readonly #events: Events;
   readonly #log: CodedLog;

@@ -79,7 +79,7 @@ export const opensipsModule = defineBuiltIn({
       );
     };
     mi.commands.offer(nodes);
-    mi.statistics.foreign = new NodeStatistics(nodes, values.statistics_interval * 1000);
+    mi.foreignStatistics = new NodeStatistics(nodes, values.statistics_interval * 1000);
     return {
       api: new Opensips(nodes),
       check: () => {

@@ -8,13 +8,14 @@ import { dumpsOpen } from '../../native/addon.js';
 /** The commands that read and reset statistics, and the statistics of memory. Loaded always. */
 export const statisticsModule = defineBuiltIn({
   name: 'statistics',
-  load({ mi: { statistics }, log }) {
+  load({ mi, log }) {
+    const { statistics } = mi;
     addMemoryStatistics(statistics);
     const told = new Set<string>();
     /** As OpenSIPS, unknown names are no error, which pollers would meet. Slips are told in the log, each once. */
     const find = (items: readonly string[], all: boolean): readonly Statistic[] => {
       const found = statistics.find(items, { all });
-      if (found.length >= items.length || statistics.foreign !== undefined) return found;
+      if (found.length >= items.length || mi.foreignStatistics !== undefined) return found;
       for (const [item, meant] of statistics.slips(items)) {
         if (told.has(item)) continue;
         told.add(item);
@@ -37,7 +38,7 @@ export const statisticsModule = defineBuiltIn({
           run: ({ statistics: items }) => {
             const isAll = items.length === 1 && items[0] === 'all';
             const own = isAll ? statistics.selectAll() : statistics.select(find(items, true));
-            const { foreign } = statistics;
+            const { foreignStatistics: foreign } = mi;
             if (foreign === undefined) return own;
             return joined(foreign.values(), items, () => own.toJSON(), fullName);
           },
@@ -50,7 +51,7 @@ export const statisticsModule = defineBuiltIn({
           help: 'Lists statistics and whether each is incremental; items as for get_statistics, without `all`.',
           recipes: [{}, { statistics: 'string[]' }],
           run: ({ statistics: items }) => {
-            const { foreign } = statistics;
+            const { foreignStatistics: foreign } = mi;
             if (foreign !== undefined) {
               const own = () => listed(items === undefined ? statistics.all : find(items, false), fullName);
               return joined(foreign.kinds(), items, own, (one, isSingle) => (isSingle ? one.name : fullName(one)));
