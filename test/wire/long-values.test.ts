@@ -1,8 +1,17 @@
 // Long plain values: printed in slices, answered like short ones on every face.
 import { describe, expect } from 'vitest';
-import { command, defineModule, RecordTable, type Result, type Server, stream } from '#src/index.js';
+import {
+  command,
+  defineModule,
+  type JsonValue,
+  MiError,
+  RecordTable,
+  type Result,
+  type Server,
+  stream,
+} from '#src/index.js';
 import { rests } from '../support/at-rest.js';
-import { call, type HttpReply, type PostOptions, post } from '../support/mi-client.js';
+import { call, callError, type HttpReply, type PostOptions, post } from '../support/mi-client.js';
 import { test } from '../support/test.js';
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
@@ -56,8 +65,16 @@ const commands = Object.entries({
   parts: () => ({ rows, dump: table.dump(), items: stream([1, 2]) }),
   held: () => [watched(), ...huge, watched()],
   broken: () => [watched(), ...rows, circle],
+  refuse: () => refuse(rows),
+  refuse_later: async () => refuse({ rows, text: '"é😀'.repeat(100_000) }),
+  refuse_huge: () => refuse(huge),
+  refuse_map: () => refuse([...rows, new Map([[1, 2]])]),
 }).map(([name, run]) => command({ name, help: '-', readOnly: true, run: run as () => Result }));
 const modules = [defineModule({ name: 'm', commands })];
+
+function refuse(data: unknown): never {
+  throw new MiError(404, 'not found', data as JsonValue);
+}
 
 /** How a method is called, and where the result is in the reply. */
 const faces: Readonly<
@@ -119,19 +136,50 @@ describe('a long plain value', () => {
     for (const name of ['huge', 'map']) expect(await legacy(name)).toMatch(/^\{"error"/);
   });
 
-  test('lets the event loop turn, and other calls be answered, while it is printed', async ({ startServer }) => {
-    const server = await startServer({ modules });
-    const shares: number[] = [];
-    // A busy machine stops a process at any time, which no printing can help: the best of some rounds counts.
-    while (shares.length < 6 && Math.min(...shares) > 0.25) {
-      const before = performance.now();
-      JSON.stringify(huge);
-      const atOnce = performance.now() - before;
-      const { longest, answered } = await longestTurn(server);
-      expect(answered, `${answered} calls`).toBeGreaterThan(5);
-      shares.push(longest / atOnce);
+  for (const [name, method] of [
+    ['', 'm:huge'],
+    [' as the data of an error', 'm:refuse_huge'],
+  ] as const)
+    test(`lets the event loop turn, and other calls be answered, while it is printed${name}`, async ({
+      startServer,
+    }) => {
+      const server = await startServer({ modules });
+      const shares: number[] = [];
+      // A busy machine stops a process at any time, which no printing can help: the best of some rounds counts.
+      while (shares.length < 6 && Math.min(...shares) > 0.25) {
+        const before = performance.now();
+        JSON.stringify(huge);
+        const atOnce = performance.now() - before;
+        const { longest, answered } = await longestTurn(server, method);
+        expect(answered, `${answered} calls`).toBeGreaterThan(5);
+        shares.push(longest / atOnce);
+      }
+      expect(Math.min(...shares), `turns as parts of the time at once: ${shares}`).toBeLessThanOrEqual(0.25);
+    });
+
+  test('is answered as the data of an error', async ({ startServer }) => {
+    const lines: string[] = [];
+    const server = await startServer({
+      modules,
+      log: { ...silent, error: (_: object, text: string) => void lines.push(text) },
+    });
+    const text = '"é😀'.repeat(100_000);
+    for (const [method, data] of [
+      ['m:refuse', rows],
+      ['m:refuse_later', { rows, text }],
+    ] as const) {
+      const error = { code: 404, message: 'not found', data };
+      expect(await callError(server, method)).toStrictEqual(error);
+      const batch = await post(server, `[${request(method)},${request('version')},${request(method)}]`);
+      const told = (JSON.parse(batch.body) as { error?: unknown }[]).map((one) => one.error);
+      expect(told).toStrictEqual([error, undefined, error]);
+      const raw = await post(server, '', { method: 'GET', path: `/mi/m/${method}?arg=&raw=1` });
+      expect(JSON.parse(raw.body)).toStrictEqual({ error });
     }
-    expect(Math.min(...shares), `turns as parts of the time at once: ${shares}`).toBeLessThanOrEqual(0.25);
+    const reason = 'the error of the command cannot be printed as JSON';
+    expect(await callError(server, 'm:refuse_map')).toMatchObject({ code: -32000, data: reason });
+    expect(lines).toStrictEqual(['the error of MI command m:refuse_map cannot be printed']);
+    expect((await post(server, '{"jsonrpc":"2.0","method":"m:refuse"}')).status).toBe(202);
   });
 
   test('gives back its parts when its client leaves, nobody wants it, or it fails', async ({ startServer }) => {
@@ -152,15 +200,16 @@ describe('a long plain value', () => {
 });
 
 /** How long the longest turn of the event loop is until the reply to a call begins, which is once all is printed. */
-async function longestTurn(server: Server): Promise<{ readonly longest: number; readonly answered: number }> {
+async function longestTurn(
+  server: Server,
+  method: string,
+): Promise<{ readonly longest: number; readonly answered: number }> {
   let hasBegun = false;
   const options = { method: 'POST', headers: { 'Content-Type': 'application/json' } };
-  const reply = fetch(`http://127.0.0.1:${server.port}/mi`, { ...options, body: request('m:huge') }).then(
-    (response) => {
-      hasBegun = true;
-      return response.body?.cancel();
-    },
-  );
+  const reply = fetch(`http://127.0.0.1:${server.port}/mi`, { ...options, body: request(method) }).then((response) => {
+    hasBegun = true;
+    return response.body?.cancel();
+  });
   let answered = 0;
   const calls = (async () => {
     for (; !hasBegun; answered += 1) await call(server, 'version');

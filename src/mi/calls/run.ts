@@ -9,7 +9,7 @@ import { type CallParameters, selectParameters } from '../commands/parameters.js
 import { codes, errorMember, MiError, NothingError, RefusedCall, serverError } from '../errors.js';
 import type { CommandCounts, ManagementInterface } from '../management-interface.js';
 import { printJson } from '../results/json.js';
-import { printAtOnce } from '../results/long-printer.js';
+import { isLong, printAtOnce, printInTurns } from '../results/long-printer.js';
 import { discardResult } from '../results/result.js';
 import type { AuditedCall } from './audit.js';
 import { Call, type Client } from './call.js';
@@ -139,13 +139,47 @@ export class Runner {
         if (later === undefined) return call === Call.none;
       }
     } catch (error) {
-      face.error(client, place, this.failures.errorOf(error, entry.fullName), entry);
+      this.#failed(face, client, place, entry, call, error, false);
       return false;
     }
     const kept = call === Call.none ? new Call(entry.fullName, client) : call;
     if (later !== undefined) this.#wait(face, client, place, entry, kept, later);
     else this.#waitForHandler(face, client, place, entry, kept, result as Promise<Result>);
     return false;
+  }
+
+  /**
+   * Tells the client the error of a call: at once, or once all of it is printed, where that takes long.
+   *
+   * @param isKept whether the place is that of a reply that comes later
+   */
+  #failed<C extends Client | undefined>(
+    face: Face<C>,
+    client: C,
+    place: number,
+    entry: CommandEntry,
+    call: Call,
+    error: unknown,
+    isKept: boolean,
+  ): void {
+    const told = this.failures.errorOf(error, entry.fullName);
+    const printed = this.failures.printLong(told, entry.fullName);
+    if (printed === undefined) {
+      face.error(client, place, told, entry);
+      return;
+    }
+    let kept = place;
+    try {
+      if (!isKept) kept = face.keep?.(client, place) ?? place;
+    } catch (cause) {
+      face.error(client, place, this.failures.errorOf(cause, entry.fullName), entry);
+      return;
+    }
+    this.#wait(face, client, kept, entry, call === Call.none ? new Call(entry.fullName, client) : call, {
+      first: printed,
+      send: (error) => face.error(client, kept, error, entry),
+      giveUp: () => {},
+    });
   }
 
   /** Runs what the parameters mean, which may be a command of another server. */
@@ -216,7 +250,7 @@ export class Runner {
     };
     const fail = (error: unknown): void => {
       try {
-        face.error(client, at, this.failures.errorOf(error, entry.fullName), entry);
+        this.#failed(face, client, at, entry, call, error, true);
       } catch (cause) {
         this.failures.ofReply(cause);
       }
@@ -446,19 +480,49 @@ export class Failures {
     this.#log.error({ code: 'error-reply-failed', err: error }, 'an error reply failed');
   }
 
+  /** An error whose `data` takes long to print, once that is done; undefined for all others. */
+  printLong(error: MiError, command: string): Promise<MiError> | undefined {
+    try {
+      if (!isLong(error.data)) return undefined;
+    } catch {
+      // Of a proxy: printing tells.
+      return undefined;
+    }
+    return printInTurns(errorMember(error)).then(
+      (text) => new PrintedError(error, text),
+      (cause: unknown) => this.#notPrintable(cause, command),
+    );
+  }
+
   /** The error member of a reply. Commands in JavaScript put all sorts of things into an error. */
   print(error: MiError, command = 'request'): string {
+    if (error instanceof PrintedError) return error.text;
     try {
       const member = errorMember(error);
       const text = typeof member.data === 'object' ? context.run(printAtOnce, member, undefined) : printJson(member);
       if (text !== undefined) return text;
+      return JSON.stringify(this.#notPrintable(undefined, command));
     } catch (cause) {
-      this.#log.error(
-        { code: 'error-not-printable', err: cause, command },
-        `the error of MI command ${command} cannot be printed`,
-      );
+      return JSON.stringify(this.#notPrintable(cause, command));
     }
-    return JSON.stringify(serverError('the error of the command cannot be printed as JSON'));
+  }
+
+  #notPrintable(cause: unknown, command: string): MiError {
+    this.#log.error(
+      { code: 'error-not-printable', err: cause, command },
+      `the error of MI command ${command} cannot be printed`,
+    );
+    return serverError('the error of the command cannot be printed as JSON');
+  }
+}
+
+/** An error that is printed already. */
+class PrintedError extends MiError {
+  constructor(
+    { code, message, data }: MiError,
+    readonly text: string,
+  ) {
+    super(code, message, data);
   }
 }
 

@@ -473,6 +473,21 @@ export function printLong(value: unknown): PrintedResult | undefined {
   return parts.some((part) => typeof part !== 'string') ? parts : parts.join('');
 }
 
+function beginWhole(value: unknown): LongPrinter {
+  return new LongPrinter(value, true);
+}
+
+/**
+ * As {@link printAtOnce}, in slices.
+ *
+ * @throws what `printJson` does, by the promise
+ */
+export async function printInTurns(value: unknown): Promise<string> {
+  const printer = context.run(beginWhole, value, undefined);
+  await new LongValue(value, printer).printed;
+  return printer.take().join('');
+}
+
 /**
  * A long value, which is printed in slices while it is the result of a call. Nothing of it is sent before all of it is
  * printed, so that a failure is answered as that of the command.
