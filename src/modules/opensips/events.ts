@@ -184,21 +184,22 @@ function problemOf(error: unknown): string {
 
 /** An event as OpenSIPS sends it, a JSON-RPC notification; undefined for what is none. */
 function readEvent(text: string): { readonly name: string; readonly parameters: EventParameters } | undefined {
-  let told: JsonValue;
   try {
-    told = JSON.parse(mended(text));
+    const told: JsonValue = JSON.parse(mended(text));
+    if (!isObject(told) || typeof told.method !== 'string') return undefined;
+    const parameters = parametersOf(told.params);
+    return parameters === undefined ? undefined : { name: told.method, parameters };
   } catch {
+    // No JSON, or nested deeper than can be printed: the port takes what any program here sends it.
     return undefined;
   }
-  if (!isObject(told) || typeof told.method !== 'string') return undefined;
-  const { method: name, params } = told;
-  if (params === undefined || params === null) return { name, parameters: [] };
-  if (Array.isArray(params)) return { name, parameters: params.map(eventValue) };
+}
+
+function parametersOf(params: JsonValue | undefined): EventParameters | undefined {
+  if (params === undefined || params === null) return [];
+  if (Array.isArray(params)) return params.map(eventValue);
   if (!isObject(params)) return undefined;
-  return {
-    name,
-    parameters: Object.fromEntries(Object.entries(params).map(([key, value]) => [key, eventValue(value ?? null)])),
-  };
+  return Object.fromEntries(Object.entries(params).map(([key, value]) => [key, eventValue(value ?? null)]));
 }
 
 function eventValue(value: JsonValue): string | number | null {
