@@ -1,4 +1,6 @@
-import { readdirSync } from 'node:fs';
+import { closeSync, constants, openSync, readdirSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { TransportHealth, Upstream, UpstreamLimits, UpstreamStream } from '#src/modules/opensips/transport.js';
 import { type DoubleOptions, OpensipsDouble } from '../support/opensips-double/index.js';
@@ -196,7 +198,7 @@ describe('a client that reads slowly', () => {
 describe('a FIFO that is dead', () => {
   test('is found while nobody asks it anything', async () => {
     const double = await start();
-    const upstream = nodeOf(double, ['fifo', 'udp'], { probeTimeout: 50, probeInterval: 20, retryInterval: 1e6 });
+    const upstream = nodeOf(double, ['fifo', 'udp'], { probeTimeout: 1000, probeInterval: 20, retryInterval: 1e6 });
     expect(await upstream.probe()).toMatchObject({ isUp: true, transports: [{ state: 'up' }, { state: 'up' }] });
     const go = double.hold('version');
     await expect.poll(() => health(upstream, 'fifo')).toMatchObject({ state: 'down', needsRestart: true });
@@ -252,6 +254,60 @@ test('an OpenSIPS that is not there is told at once, by each transport, and come
     expect(upstream.health()).toMatchObject({ isUp: false, transports: [{ state: 'down' }] });
     expect((await upstream.probe()).isUp).toBe(false);
   }
+});
+
+test('an OpenSIPS that is started anew is found, by each transport', async () => {
+  const former = await start();
+  const upstreams = (['fifo', 'udp', 'unix', 'http'] as const).map((kind) => {
+    const upstream = nodeOf(former, [kind], { retryInterval: 20, probeTimeout: 1000 });
+    return { kind, upstream };
+  });
+  for (const { upstream } of upstreams) await upstream.call(reading('version'));
+  former.stop();
+  for (const { kind, upstream } of upstreams) {
+    await expect(upstream.call(reading('version', { timeout: 5000 })), kind).rejects.toMatchObject({ kind: 'down' });
+  }
+  const double = await OpensipsDouble.start({ former });
+  open.push(double);
+  for (const { kind, upstream } of upstreams) {
+    await expect.poll(() => health(upstream, kind)?.state, { message: kind }).toBe('up');
+    expect(await answer(upstream, reading('uptime'))).toHaveProperty('Now');
+  }
+});
+
+test('a connection that httpd has closed meanwhile is made anew', async () => {
+  const double = await start();
+  const upstream = nodeOf(double, ['http']);
+  await Promise.all([1, 2, 3].map(() => upstream.call(reading('version'))));
+  double.http?.closeIdle();
+  await expect.poll(() => double.http?.connections).toBe(0);
+  expect(await answer(upstream, changing('cache_store', ['local', 'a', 'b']))).toBe('OK');
+  expect(health(upstream, 'http')).toMatchObject({ sent: 4, failed: 0 });
+});
+
+test('a FIFO that others have filled is waited for', async () => {
+  const double = await start();
+  const go = double.hold('uptime');
+  const fifo = openSync(join(double.folder, 'fifo'), constants.O_WRONLY | constants.O_NONBLOCK);
+  writeSync(fifo, '::{"jsonrpc":"2.0","method":"uptime","id":1}');
+  const request = Buffer.from(`:gone:{"jsonrpc":"2.0","method":"version","params":["${'x'.repeat(4000)}"],"id":1}`);
+  let isFull = false;
+  while (!isFull) {
+    try {
+      writeSync(fifo, request);
+    } catch {
+      isFull = true;
+    }
+    await turn();
+  }
+  closeSync(fifo);
+  const upstream = nodeOf(double, ['fifo']);
+  const waiting = answer(upstream, changing('cache_store', ['local', 'a', 'b']));
+  for (let index = 0; index < 20; index++) await turn();
+  expect(double.state.caches.size).toBe(0);
+  go();
+  expect(await waiting).toBe('OK');
+  expect(double.ran).toEqual(['uptime', 'cache_store']);
 });
 
 describe('many calls', () => {
@@ -310,7 +366,7 @@ describe('many calls', () => {
   test('end in time, those that wait and those that are sent', async () => {
     const double = await start();
     const upstream = nodeOf(double, ['http']);
-    double.hold('uptime');
+    const go = double.hold('uptime');
     const calls = Array.from({ length: 8 }, () =>
       upstream.call(changing('uptime', undefined, { timeout: 100 })).catch((error: unknown) => error),
     );
@@ -319,8 +375,12 @@ describe('many calls', () => {
       const { kind, mayHaveRun } = error as { kind: string; mayHaveRun: boolean };
       return `${kind} ${mayHaveRun}`;
     });
-    expect(kinds.filter((kind) => kind === 'timeout true')).toHaveLength(4);
-    expect(kinds.filter((kind) => kind === 'timeout false')).toHaveLength(4);
+    expect(new Set(kinds)).toEqual(new Set(['timeout true', 'timeout false']));
+    // Those that waited have run as little as they say.
+    go();
+    expect(await answer(upstream, reading('version'))).toHaveProperty('Server');
+    const sent = kinds.filter((kind) => kind === 'timeout true').length;
+    expect(double.ran.filter((method) => method === 'uptime').length).toBeLessThanOrEqual(sent);
   });
 
   test('that are given up are not sent, or not waited for', async () => {

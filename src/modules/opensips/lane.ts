@@ -143,7 +143,7 @@ export abstract class Lane {
     for (const queue of [this.#small, this.#large]) {
       for (const attempt of queue.filter(({ expires }) => expires <= now)) {
         queue.splice(queue.indexOf(attempt), 1);
-        attempt.failed(new UpstreamFailure('timeout', `${this.name} was busy for the whole time of the call`, false));
+        attempt.failed(this.#tooLate());
       }
     }
     for (const attempt of [...this.#underWay.items]) {
@@ -184,6 +184,10 @@ export abstract class Lane {
       while (this.#underWay.size < this.window && !this.isPaused && !this.isClosed) {
         const attempt = this.#next();
         if (attempt === undefined) return;
+        if (attempt.expires <= performance.now()) {
+          attempt.failed(this.#tooLate());
+          continue;
+        }
         this.#begin(attempt);
       }
     } finally {
@@ -291,6 +295,10 @@ export abstract class Lane {
     this.pump();
   }
 
+  #tooLate(): UpstreamFailure {
+    return new UpstreamFailure('timeout', `${this.name} was busy for the whole time of the call`, false);
+  }
+
   #take(attempt: Attempt): void {
     this.#underWay.delete(attempt);
     this.forget(attempt);
@@ -348,7 +356,7 @@ export abstract class Lane {
   }
 
   #tellProbed(): void {
-    for (const told of this.#probed.splice(0)) told();
+    if (this.#probed.length > 0) for (const told of this.#probed.splice(0)) told();
   }
 
   #retryLater(): void {

@@ -42,11 +42,14 @@ const mostAttempts = 4;
 /** Commands that are known to have long replies. */
 const mostLongReplies = 256;
 
-/** The order in which transports are asked for a kind of call, by what OpenSIPS does with it (docs/guide/opensips.md). */
+/**
+ * The order in which transports are asked for a kind of call, by what OpenSIPS does with it (docs/guide/opensips.md). A Unix
+ * socket loses nothing, and costs less than UDP.
+ */
 const preferences = {
-  small: ['udp', 'unix', 'http', 'fifo'],
-  large: ['fifo', 'http', 'udp', 'unix'],
-  asynchronous: ['udp', 'unix', 'http', 'fifo'],
+  small: ['unix', 'udp', 'http', 'fifo'],
+  large: ['fifo', 'http', 'unix', 'udp'],
+  asynchronous: ['unix', 'udp', 'http', 'fifo'],
 } as const satisfies Record<string, readonly TransportKind[]>;
 
 export interface UpstreamOptions {

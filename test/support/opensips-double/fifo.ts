@@ -1,7 +1,6 @@
-import { chmodSync, closeSync, constants, lstatSync, openSync, rmSync, writeSync } from 'node:fs';
-import { Socket } from 'node:net';
+import { chmodSync, closeSync, constants, lstatSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { makeFifo } from '#src/native/datagrams.js';
-import { type Engine, type Outcome, Process, pause } from './engine.js';
+import { type Engine, type Outcome, pause } from './engine.js';
 import { firstValue, printForFifo } from './json.js';
 import { printReply, readLines } from './lines.js';
 
@@ -17,9 +16,7 @@ export class FifoDouble {
   readonly #engine: Engine;
   readonly #path: string;
   readonly #replyFolder: string;
-  readonly #process = new Process();
-  readonly #reader: Socket;
-  readonly #buffer = Buffer.alloc(bufferSize);
+  readonly #fd: number;
   /** What is left of a request that was cut. */
   #kept = '';
   #isWedged = false;
@@ -34,16 +31,8 @@ export class FifoDouble {
     makeFifo(path, 0o660);
     chmodSync(path, 0o660);
     // Open for writing as well: it has no end when a client leaves.
-    const fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
-    const options = {
-      fd,
-      readable: true,
-      writable: false,
-      onread: { buffer: this.#buffer, callback: (length: number): boolean => this.#read(length) },
-    };
-    this.#reader = new Socket(options);
-    this.#reader.on('error', () => {});
-    this.#reader.resume();
+    this.#fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+    void this.#run();
   }
 
   /** Its file is gone: nothing makes it again. */
@@ -53,37 +42,36 @@ export class FifoDouble {
 
   close(): void {
     this.#isClosed = true;
-    this.#process.stop();
-    this.#reader.destroy();
     this.removeFile();
   }
 
-  /** Reads once; not again before all of it is done. */
-  #read(length: number): boolean {
-    const room = bufferSize - Buffer.byteLength(this.#kept, 'latin1');
-    // What does not fit behind what was kept is lost: a hole, with the end of the request behind it.
-    const piece = this.#buffer.toString('latin1', Math.max(0, length - room), length);
-    const isFull = length === bufferSize;
-    void this.#process
-      .run(() => this.#take(piece, isFull))
-      .then(() => {
-        if (!this.#isClosed) this.#reader.resume();
-      });
-    return false;
+  /** Reads, does all of it, and reads again. */
+  async #run(): Promise<void> {
+    const buffer = Buffer.alloc(bufferSize);
+    while (!this.#isClosed) {
+      const room = bufferSize - this.#kept.length;
+      let length = 0;
+      try {
+        length = readSync(this.#fd, buffer, 0, room, null);
+      } catch {
+        await pause(1);
+        continue;
+      }
+      await this.#take(buffer.toString('latin1', 0, length), length === room);
+    }
+    closeSync(this.#fd);
   }
 
   async #take(piece: string, isFull: boolean): Promise<void> {
-    const text = this.#kept + piece;
-    if (this.#isWedged) {
-      this.#kept = '';
-      return;
-    }
+    const kept = this.#kept;
+    const text = kept + piece;
+    if (this.#isWedged) return;
     if (this.#engine.version === '2.4') {
       await this.#takeLines(Buffer.from(text, 'latin1').toString());
       return;
     }
     let rest = text;
-    let done = this.#kept === '' ? 0 : 1;
+    let done = kept === '' ? 0 : 1;
     this.#kept = '';
     while (rest.trim() !== '') {
       const found = /^\s*:([^:]*):/.exec(rest);
@@ -91,7 +79,8 @@ export class FifoDouble {
       const value = firstValue(json);
       if (found === null || value === undefined) {
         const isCut = done > 0 && (found !== null || /^\s*:/.test(rest));
-        if (isCut && isFull) this.#kept = rest;
+        // The next read is put behind it. One that does not complete it is written over by the one after that: a hole.
+        if (isCut && isFull) this.#kept = rest === text && kept !== '' ? kept : rest;
         else if (isCut) {
           // The rest is put in front of all that comes, which is never a request again.
           this.#isWedged = true;

@@ -41,6 +41,11 @@ export class HttpDouble {
     return this.#sockets.size;
   }
 
+  /** Closes the connections that nobody uses, as `conn_timeout` has it. */
+  closeIdle(): void {
+    for (const socket of this.#sockets) socket.end();
+  }
+
   close(): void {
     this.#process.stop();
     this.#server.close();

@@ -16,6 +16,8 @@ export interface DoubleOptions {
   readonly version?: Version;
   /** The transports that it has; left out, all of them. */
   readonly transports?: readonly ('fifo' | 'udp' | 'unix' | 'http')[];
+  /** One that has stopped: it is started anew in the same places. */
+  readonly former?: OpensipsDouble;
   /** `children_count` of mi_datagram. */
   readonly children?: number;
 }
@@ -37,7 +39,11 @@ export class OpensipsDouble {
   unix: DatagramDouble | undefined;
   http: HttpDouble | undefined;
 
-  private constructor(engine: Engine, folder: string, ports: { udp: number; http: number }) {
+  private constructor(
+    engine: Engine,
+    folder: string,
+    readonly ports: { readonly udp: number; readonly http: number },
+  ) {
     this.#engine = engine;
     this.version = engine.version;
     this.folder = folder;
@@ -51,13 +57,14 @@ export class OpensipsDouble {
     };
   }
 
-  static async start({ version = '3.4', transports, children = 1 }: DoubleOptions = {}): Promise<OpensipsDouble> {
+  static async start(options: DoubleOptions = {}): Promise<OpensipsDouble> {
+    const { version = '3.4', transports, children = 1, former } = options;
     const engine = new Engine(version);
-    const folder = mkdtempSync(join(tmpdir(), 'opensips-double-'));
+    const folder = former?.folder ?? mkdtempSync(join(tmpdir(), 'opensips-double-'));
     const has = (name: 'fifo' | 'udp' | 'unix' | 'http'): boolean => transports?.includes(name) !== false;
-    const udp = has('udp') ? await DatagramDouble.udp(engine, children) : undefined;
+    const udp = has('udp') ? await DatagramDouble.udp(engine, children, former?.ports.udp) : undefined;
     const root = version === '2.4' ? '/json' : '/mi';
-    const http = has('http') ? await HttpDouble.open(engine, root) : undefined;
+    const http = has('http') ? await HttpDouble.open(engine, root, former?.ports.http) : undefined;
     const double = new OpensipsDouble(engine, folder, { udp: udp?.port ?? 1, http: http?.port ?? 1 });
     double.udp = udp?.double;
     double.http = http?.double;
