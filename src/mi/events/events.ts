@@ -24,7 +24,7 @@ export type EventValue = string | number | null;
 /** Another server that raises events, and has to be told which are wanted. */
 export interface EventRelay {
   /**
-   * Somebody subscribed to an event, or renewed a subscription.
+   * An event has got a subscriber, or one has renewed its subscription.
    * @returns settles when the event comes from now on; rejects with the reason why it does not
    */
   wanted(event: MiEvent): Promise<void>;

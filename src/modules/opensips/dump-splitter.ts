@@ -35,7 +35,7 @@ export class DumpSplitter {
       const found = this.#step(this.#text.charCodeAt(this.#at));
       if (found !== undefined) yield found;
     }
-    // What was read is let go, so that a long dump is never held whole.
+    // The text that was read is let go, so that a long dump is never held whole.
     const kept = this.#start === -1 ? this.#at : this.#start;
     this.#text = this.#text.slice(kept);
     this.#at -= kept;
@@ -61,7 +61,7 @@ export class DumpSplitter {
     return undefined;
   }
 
-  /** What the domain has in front of its list tells its name. */
+  /** The members of a domain in front of its list have its name. */
   #begunList(): void {
     if (this.#start === -1) return;
     const domain: JsonValue = JSON.parse(`${this.#text.slice(this.#start, this.#at)}[]}`);

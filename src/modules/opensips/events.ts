@@ -26,7 +26,7 @@ export interface EventAddress {
 }
 
 /**
- * The events of a node. It is subscribed to those that somebody here is subscribed to, with a socket of its own, and raises
+ * The events of a node. This server is subscribed to those that have subscribers here, with a socket of its own, and raises
  * them here, so that each subscriber gets them as it can.
  */
 export class NodeEvents implements EventRelay {
@@ -84,7 +84,7 @@ export class NodeEvents implements EventRelay {
     this.#renewLater();
   }
 
-  /** Somebody is subscribed to an event here. */
+  /** An event has a subscriber here. */
   wanted(event: MiEvent): Promise<void> {
     const asked = this.#wanted.get(event);
     if (asked !== undefined) return asked;
@@ -101,7 +101,7 @@ export class NodeEvents implements EventRelay {
     this.#timer ??= setInterval(() => this.#renew(), renewal).unref();
   }
 
-  /** Subscribes anew to what is still wanted: OpenSIPS forgets subscriptions when it is started anew. */
+  /** Subscribes anew to the events that are still wanted: OpenSIPS forgets subscriptions when it is started anew. */
   #renew(): void {
     if (this.#isFollowing) for (const name of this.#followed.keys()) this.#renewOne(name);
     for (const event of this.#wanted.keys()) {

@@ -4,7 +4,7 @@ import { commandPattern } from '../../mi/commands/command-table.js';
 import type { CallParameters } from '../../mi/commands/parameters.js';
 
 /**
- * What a command does to the SIP server: `read` tells, `operate` changes what it serves, `admin` changes the server itself,
+ * The effect of a command on the SIP server: `read` tells, `operate` changes what it serves, `admin` changes the server itself,
  * `destructive` ends it, or ends or deletes much at once.
  */
 const classes = ['read', 'operate', 'admin', 'destructive'] as const;
@@ -218,7 +218,7 @@ const commandsByModule: Readonly<Record<string, ModuleCommands>> = {
 /** When a command that changes something only reads. */
 type Reading = { readonly upTo: number } | { readonly without: string };
 
-/** What is known of a command before OpenSIPS is asked. */
+/** A command as it is known before OpenSIPS is asked. */
 export interface KnownCommand {
   readonly module: string;
   /** Of 2.x and 3.x: an alias in 4.0. */

@@ -26,7 +26,7 @@ const tolerance = 2;
 /** Status of the mirror. */
 const state = { inStep: 1, loading: -1, lost: -2 } as const;
 
-/** What a mirror works with. */
+/** The parts that a mirror works with. */
 export interface MirrorParts {
   readonly node: OpensipsNode;
   readonly events: NodeEvents;

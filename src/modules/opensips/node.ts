@@ -31,13 +31,13 @@ const lanes = 4;
 /** Milliseconds between two discoveries that calls of unknown commands cause. */
 const leastPause = 5000;
 
-/** What OpenSIPS says of a command without a help text. */
+/** The help of OpenSIPS for a command that has none. */
 const noHelp = 'not available for this command';
 
 /** Parameters that are lists in every command that has them; all others are taken as texts. */
 const listParameters: ReadonlySet<string> = new Set(['statistics', 'DID']);
 
-/** What a node needs of those around it. */
+/** The surroundings of a node. */
 export interface NodeSurroundings {
   readonly log: CodedLog;
   readonly rules: readonly LevelRule[];
@@ -51,11 +51,11 @@ export interface NodeSurroundings {
   node(name: string): OpensipsNode;
   /** Told when commands came or went. */
   changed(node: OpensipsNode): void;
-  /** Told of every call, and what came of it. */
+  /** Told of every call, and of its failure. */
   called(node: OpensipsNode, milliseconds: number, failure: unknown): void;
 }
 
-/** What OpenSIPS tells of one of its commands. */
+/** A command as OpenSIPS describes it. */
 interface Description {
   readonly recipes: readonly (readonly string[])[];
   readonly help: string | undefined;
@@ -187,7 +187,7 @@ export class OpensipsNode {
     if (!this.#isClosed) this.#offer();
   }
 
-  /** Asks about each command. What a node does not tell is left out. */
+  /** Asks about each command. Answers that a node does not give are left out. */
   async #describe(names: readonly string[]): Promise<void> {
     const left = [...names].reverse();
     const lane = async (): Promise<void> => {
@@ -207,7 +207,7 @@ export class OpensipsNode {
     await Promise.all(Array.from({ length: lanes }, lane));
   }
 
-  /** Makes the commands that are offered from what is known of them. */
+  /** Makes the commands that are offered from their names and descriptions. */
   #offer(): void {
     const before = new Map(this.#entries.map(({ command, number }) => [command.name, number]));
     this.#entries = (this.#names ?? []).map((name) => this.#entryOf(name, before.get(name)));
@@ -298,6 +298,7 @@ export class OpensipsNode {
       level,
       readOnly: isReadOnly,
       secrets: [...new Set(secrets)],
+      withoutContext: true,
       run: ({ given }, call) => this.#run(name, known, isReadOnly, given, call),
     });
   }
@@ -310,7 +311,7 @@ export class OpensipsNode {
     call: Call,
   ): Promise<Result> {
     const isAsynchronous = known?.isAsynchronous ?? false;
-    // What is not known may give much, and the datagram would give nothing then.
+    // A command that is not known may give much, and the datagram would give nothing then.
     const isLarge = known?.isLarge ?? true;
     const started = performance.now();
     try {
@@ -364,7 +365,7 @@ class Leaving implements GivingUp {
   }
 }
 
-/** What a command is made of. */
+/** The parts of a command. */
 interface Offer {
   readonly name: string;
   readonly known: KnownCommand | undefined;

@@ -16,7 +16,7 @@ const firstNumber = 1 << 20;
 export class Nodes implements ForeignCommands {
   readonly #nodes = new Map<string, OpensipsNode>();
   readonly #local: (name: string) => boolean;
-  /** What {@link #local} said, by name: names of this server are few. */
+  /** Answers of {@link #local}, by name: names of this server are few. */
   readonly #isLocal = new Map<string, boolean>();
   #next = firstNumber;
   #version = 1;
@@ -27,7 +27,7 @@ export class Nodes implements ForeignCommands {
 
   /**
    * @param local true for a bare name that finds the command of this server, whatever the nodes have
-   * @param mirrored module that mirrors the first node: what changes something is asked of the node by its full names, too
+   * @param mirrored module that mirrors the first node: its commands that change something go to the node by their full names, too
    */
   constructor(local: (name: string) => boolean, mirrored?: string) {
     this.#local = local;
@@ -76,7 +76,7 @@ export class Nodes implements ForeignCommands {
     return known;
   }
 
-  /** True for what would change the mirror in place of what it mirrors. */
+  /** True for commands that would change the mirror in place of its origin. */
   #isOfOrigin(text: string): boolean {
     if (this.#mirrored === undefined || !text.startsWith(`${this.#mirrored}:`)) return false;
     return knownCommand(text)?.isReadOnly !== true;

@@ -3,10 +3,10 @@ import type { ForeignStatistic, ForeignStatistics } from '../../mi/statistics.js
 import type { OpensipsNode } from './node.js';
 import type { Nodes } from './nodes.js';
 
-/** Milliseconds that a caller waits for a node; then it gets what is known, and the answer serves the next one. */
+/** Milliseconds that a caller waits for a node; then it gets the last ones, and the answer serves the next one. */
 const patience = 1000;
 
-/** What a node told last. */
+/** The last answer of a node. */
 interface Reading {
   readonly at: number;
   readonly statistics: readonly ForeignStatistic[];
@@ -65,7 +65,7 @@ export class NodeStatistics implements ForeignStatistics {
     const asking = node
       .ask(name, all, { isReadOnly: true, isLarge: true })
       .then((told) => statisticsOf(told, isFirst ? '' : `${node.name}.`))
-      // What a node does not tell is left out, rather than told as it was.
+      // Without an answer they are left out, rather than told as they were.
       .catch(() => [])
       .then((statistics) => {
         readings.set(node, { at, statistics });
