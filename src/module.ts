@@ -115,6 +115,8 @@ export interface ModuleInstance {
 export interface BuiltInInstance extends Omit<ModuleInstance, 'check'> {
   /** Module httpd only: the HTTP server that the others register their roots with. */
   readonly httpd?: HttpServer;
+  /** Warns of what clients can reach, once the server listens; {@link check} over, also where it is only checked. */
+  exposed?(): void;
   check?(): readonly (string | Notice)[] | Promise<readonly (string | Notice)[]>;
 }
 

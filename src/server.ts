@@ -32,7 +32,6 @@ import {
   type Roots,
   type ServerFacts,
 } from './module.js';
-import { warnOfExposure } from './modules/httpd/listeners.js';
 import { builtInModules, loadableModules, type ModuleOptions } from './modules/index.js';
 import { Opensips } from './modules/opensips/opensips.js';
 import { Usrloc } from './modules/usrloc/usrloc.js';
@@ -130,7 +129,6 @@ export class Server {
   readonly #steps: ModuleSteps;
   readonly #log: CodedLog;
   readonly #httpd: HttpServer;
-  readonly #configFiles: readonly string[];
   readonly #applyLogLevel: () => void;
   /** Declare and raise events of your own; clients subscribe with `event_subscribe`. */
   readonly events: Events;
@@ -168,7 +166,6 @@ export class Server {
         new RangeError(`sharedMemory is ${sharedMemory}; give more than 0 and at most ${maxSharedMemory} MB`),
       );
     }
-    this.#configFiles = configFiles;
     const target = settings.log ?? quietLog;
     const logConsumers = new LogConsumers(target);
     this.#log = logConsumers.log;
@@ -277,7 +274,7 @@ export class Server {
     goOn();
     this.#main.set(state.running, 'running');
     this.#main.report('initialization completed, ready now');
-    warnOfExposure(this.#httpd, this.#log, this.#configFiles);
+    this.#tellExposed();
     this.#applyLogLevel();
   }
 
@@ -356,12 +353,16 @@ export class Server {
     const notices = await this.#look();
     this.#steps.rest();
     await this.#httpd.check();
-    warnOfExposure(this.#httpd, this.#log, this.#configFiles);
+    this.#tellExposed();
     return notices;
   }
 
   static {
     checkOfServer = (server) => server.#check();
+  }
+
+  #tellExposed(): void {
+    for (const { isOurs, instance } of this.#modules) if (isOurs) instance.exposed?.();
   }
 
   /** The part that the start and the check share, before anything runs. */

@@ -12,7 +12,7 @@ import { compressionsOpen } from '../../native/compression.js';
 import { AccessControl, protectCommands } from './access-control.js';
 import { refuseSharedFile } from './audit-file.js';
 import { healthPaths, landingPaths } from './landing.js';
-import { listenerNotices, listeners, loopbackNotice, refuseExposure } from './listeners.js';
+import { listenerNotices, listeners, loopbackNotice, refuseExposure, warnOfExposure } from './listeners.js';
 import { parameters } from './parameters.js';
 
 /** The HTTP server and its registry of root paths. */
@@ -72,6 +72,7 @@ export const httpdModule = defineBuiltIn({
         if (notice !== undefined) log.info({ code: 'loopback-only' }, notice);
         return listenerNotices(parameters, listening);
       },
+      exposed: () => warnOfExposure(httpd, log, facts.configFiles),
       start: () => {
         audit?.open();
         access.watch();
