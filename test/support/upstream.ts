@@ -35,7 +35,7 @@ export async function wholeText(result: UpstreamResult): Promise<string> {
 }
 
 /** The pieces of a stream, each a copy. */
-export async function* piecesOf(cursor: Cursor, size = 65536): AsyncGenerator<Buffer> {
+async function* piecesOf(cursor: Cursor, size = 65536): AsyncGenerator<Buffer> {
   const buffer = Buffer.alloc(size);
   try {
     for (;;) {

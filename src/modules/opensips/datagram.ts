@@ -12,7 +12,7 @@ import type { Request } from './request.js';
 import { type TransportSetting, type UpstreamCall, UpstreamFailure } from './transport.js';
 
 /** Bytes of the longest request that mi_datagram reads whole. */
-export const longestDatagram = 65457;
+const longestDatagram = 65457;
 
 /** The texts that it answers without an id. */
 const tooLong = '500 Internal error';

@@ -14,7 +14,7 @@ const resultStart = '{"jsonrpc":"2.0","result":';
 const errorStart = '{"jsonrpc":"2.0","error":';
 
 /** What mi_fifo writes where a string is longer than its buffer, in the middle of the reply. */
-export const printFailure = 'failed to print response';
+const printFailure = 'failed to print response';
 const buildFailure = 'failed to build response';
 
 /** Text of a reply; what is no UTF-8, as SIP data may be, becomes U+FFFD. */

@@ -24,7 +24,7 @@ import { replyNameLength } from './setting.js';
 import { type TransportSetting, type UpstreamCall, UpstreamFailure } from './transport.js';
 
 /** Bytes that mi_fifo reads at once; what is beyond may be lost, and the rest run with a hole. Linux mixes no writes up to it. */
-export const longestWrite = 4096;
+const longestWrite = 4096;
 
 /** Milliseconds after which a request is written again that found the pipe full. */
 const fullPipePause = 10;

@@ -12,7 +12,7 @@ import { bracketed } from './setting.js';
 import { type TransportSetting, type UpstreamCall, UpstreamFailure } from './transport.js';
 
 /** Bytes of head and body that httpd reads at once; what is longer hangs, or closes its connection. */
-export const longestRequest = 16384;
+const longestRequest = 16384;
 
 /** HTTPD is one process: more connections would wait for each other there. */
 const connections = 4;

@@ -3,7 +3,7 @@ import { coded } from '../../base/codes.js';
 import type { Dialect, TransportSetting } from './transport.js';
 
 /** Bytes that the name of a reply FIFO and its folder may have together, as mi_fifo has it. */
-export const longestReplyPath = 127;
+const longestReplyPath = 127;
 
 /** Bytes of the name of a reply FIFO; see fifo.ts. */
 export const replyNameLength = 25;
@@ -15,7 +15,7 @@ interface Options {
 }
 
 /** The forms of a transport, for help and errors. */
-export const transportForms =
+const transportForms =
   'fifo:/PATH, datagram:udp:HOST:PORT, datagram:/PATH or http://HOST:PORT/ROOT, with ;version=2.4 for OpenSIPS 2.x and ' +
   ';reply_dir=/PATH/ for a FIFO whose replies are not in /tmp/, or for a Unix socket that OpenSIPS reaches by files alone';
 

@@ -28,7 +28,7 @@ export interface UpstreamCall {
 }
 
 /** Compact JSON of a `result`, as OpenSIPS printed it, bytes that are no UTF-8 mended to U+FFFD. */
-export type UpstreamText = string;
+type UpstreamText = string;
 
 /**
  * A long `result`, cut out of its reply while it comes; compact JSON, as {@link UpstreamText}. The reader's pace never reaches

@@ -22,7 +22,7 @@ import {
 } from './transport.js';
 
 /** Limits of a node unless they are given. */
-export const defaultLimits: UpstreamLimits = {
+const defaultLimits: UpstreamLimits = {
   maxPending: 1000,
   window: 16,
   probeTimeout: 3000,

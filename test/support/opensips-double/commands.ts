@@ -110,7 +110,7 @@ function contactOf({ contact, expires, callid, userAgent }: Contact, index: numb
   };
 }
 
-export const commands: readonly Command[] = [
+const commands: readonly Command[] = [
   {
     name: 'core:uptime',
     alias: 'uptime',
@@ -373,7 +373,7 @@ export const commands: readonly Command[] = [
   },
 ];
 
-export const events = [
+const events = [
   'E_CORE_THRESHOLD',
   'E_UL_AOR_INSERT',
   'E_UL_AOR_DELETE',

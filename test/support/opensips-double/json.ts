@@ -55,7 +55,7 @@ export class Raw {
 }
 
 /** Prints a value compactly. @param pieces gets the text in the pieces in which it is printed: tokens */
-export function printTokens(value: unknown, pieces: string[]): void {
+function printTokens(value: unknown, pieces: string[]): void {
   if (value instanceof Raw) pieces.push(value.text);
   else if (Array.isArray(value)) {
     value.forEach((item, index) => {
