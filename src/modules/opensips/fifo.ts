@@ -15,7 +15,7 @@ import { coded } from '../../base/codes.js';
 import { reasonOf } from '../../base/text.js';
 import { makeFifo } from '../../native/datagrams.js';
 import type { Attempt } from './attempt.js';
-import { decode, type Reply } from './envelope.js';
+import { decode } from './envelope.js';
 import { Lane, type LaneContext } from './lane.js';
 import { printLines, readLines } from './lines.js';
 import { ReplyReader } from './reply-reader.js';
@@ -105,16 +105,6 @@ export class FifoLane extends Lane {
     this.fail(reason, false);
   }
 
-  #settle(attempt: Attempt, reply: Reply): void {
-    if (reply.kind !== 'broken') this.isAlive();
-    if (reply.kind === 'result') attempt.answered(reply.text);
-    else if (reply.kind === 'error') attempt.refused(reply.error);
-    else {
-      this.countFailure();
-      attempt.failed(new UpstreamFailure('broken', reply.reason, true));
-    }
-  }
-
   #replyOf(attempt: Attempt): ExchangeEvents {
     const end = (): void => {
       this.#exchanges.get(attempt)?.close();
@@ -125,7 +115,7 @@ export class FifoLane extends Lane {
       attempt.id,
       this.context.room,
       {
-        whole: (reply) => this.#settle(attempt, reply),
+        whole: (reply) => this.settle(attempt, reply),
         stream: (result) => {
           this.isAlive();
           attempt.answered(result);
@@ -160,7 +150,7 @@ export class FifoLane extends Lane {
       },
       end: () => {
         const isWhole = length <= longestLines;
-        this.#settle(
+        this.settle(
           attempt,
           isWhole
             ? readLines(decode(Buffer.concat(pieces)))

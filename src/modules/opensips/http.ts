@@ -129,12 +129,12 @@ export class HttpLane extends Lane {
     };
     const body: Body =
       this.setting.dialect === '2.4'
-        ? new WholeBody((reply) => this.#settle(attempt, reply))
+        ? new WholeBody((reply) => this.settle(attempt, reply))
         : new ReplyReader(
             attempt.id,
             this.context.room,
             {
-              whole: (reply) => this.#settle(attempt, reply),
+              whole: (reply) => this.settle(attempt, reply),
               stream: (result) => {
                 this.isAlive();
                 attempt.answered(result);
@@ -158,16 +158,6 @@ export class HttpLane extends Lane {
         body.fail(failure);
       },
     };
-  }
-
-  #settle(attempt: Attempt, reply: Reply): void {
-    if (reply.kind !== 'broken') this.isAlive();
-    if (reply.kind === 'result') attempt.answered(reply.text);
-    else if (reply.kind === 'error') attempt.refused(reply.error);
-    else {
-      this.countFailure();
-      attempt.failed(new UpstreamFailure('broken', reply.reason, true));
-    }
   }
 
   #forgetIdle(connection: Connection): void {

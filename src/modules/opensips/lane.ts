@@ -1,6 +1,7 @@
 import { currentSecond } from '../../base/clock.js';
 import { Roster } from '../../base/roster.js';
 import { Attempt } from './attempt.js';
+import type { Reply } from './envelope.js';
 import { Request } from './request.js';
 import { formatTransport } from './setting.js';
 import type { SpillRoom } from './spool.js';
@@ -123,6 +124,17 @@ export abstract class Lane {
   add(attempt: Attempt): void {
     (attempt.call.isLarge ? this.#large : this.#small).push(attempt);
     this.pump();
+  }
+
+  /** Tells an attempt what was replied to it. */
+  protected settle(attempt: Attempt, reply: Reply): void {
+    if (reply.kind !== 'broken') this.isAlive();
+    if (reply.kind === 'result') attempt.answered(reply.text);
+    else if (reply.kind === 'error') attempt.refused(reply.error);
+    else {
+      this.countFailure();
+      attempt.failed(new UpstreamFailure('broken', reply.reason, true));
+    }
   }
 
   /** Forgets an attempt that its owner has abandoned. */
