@@ -33,6 +33,12 @@ describe('mi-httpd --opensips', () => {
     });
   });
 
+  test('rejects two nodes of one name', async ({ runCommand }) => {
+    const node = 'modparam("opensips", "node", "sip-1 fifo:/nowhere/fifo")\n';
+    const ended = await runCommand(['-c', '-f', '-'], { input: `${config}loadmodule "opensips.so"\n${node}${node}` });
+    expect([ended.status, ended.stderr.includes('two nodes have the name "sip-1"')]).toStrictEqual([255, true]);
+  });
+
   test('rejects what is no transport', async ({ runCommand }) => {
     const ended = await runCommand(['--opensips', 'carrier:pigeon']);
     expect(ended).toRefuse(/option --opensips: transport "carrier:pigeon" is no transport of OpenSIPS; give fifo:/);

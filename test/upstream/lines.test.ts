@@ -34,6 +34,7 @@ describe('OpenSIPS 2.4', () => {
         mayHaveRun: false,
       });
     }
+    await expect(upstream.call(changing('ul_rm', ['location', '\ud800']))).rejects.toMatchObject({ code: 404 });
     const odd = kind === 'http' ? 'a,b' : 'a\n:kill:';
     await expect(upstream.call(changing('ul_rm', ['location', odd]))).rejects.toMatchObject({ kind: 'refused' });
     if (kind !== 'http') {
@@ -41,7 +42,7 @@ describe('OpenSIPS 2.4', () => {
         await expect(upstream.call(reading(method)), method).rejects.toMatchObject({ kind: 'refused' });
       }
     }
-    expect(double.ran.filter((method) => method === 'ul_rm')).toHaveLength(2);
+    expect(double.ran.filter((method) => method === 'ul_rm')).toHaveLength(3);
     // Three at once: replies have no id.
     const [version, ps, shown] = await Promise.all([
       answer(upstream, reading('version')),

@@ -101,7 +101,7 @@ export class HttpLane extends Lane {
     if (values.some((value) => !['string', 'number', 'bigint'].includes(typeof value) || /^$|,/.test(String(value)))) {
       return { text: '', misfit: 'mi_json takes texts without commas and numbers as values, and none that is empty' };
     }
-    const list = values.map((value) => encodeURIComponent(String(value))).join(',');
+    const list = values.map((value) => encodeURIComponent(wellFormed(String(value)))).join(',');
     const query = list === '' ? '' : `?params=${list}`;
     const target = `${this.#http.path}/${encodeURIComponent(method)}${query}`;
     return { text: `GET ${target} HTTP/1.1\r\nHost: ${this.#host}\r\n${this.#login}\r\n`, misfit: '' };
@@ -164,6 +164,11 @@ export class HttpLane extends Lane {
     const at = this.#idle.indexOf(connection);
     if (at >= 0) this.#idle.splice(at, 1);
   }
+}
+
+/** Half of a character becomes U+FFFD, as in JSON that is printed here. */
+function wellFormed(text: string): string {
+  return Buffer.from(text).toString();
 }
 
 /** What takes the body of a reply. */

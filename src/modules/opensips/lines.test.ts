@@ -23,6 +23,8 @@ describe('a request of OpenSIPS 2.x', () => {
     ['ul_rm', ['']],
     ['ul_rm', ['a\nb']],
     ['ul_rm', ['"a']],
+    ['ul_rm', [' ', ':kill:']],
+    ['ul_rm', ['\t\ta']],
     ['ul_rm', [true]],
     ['ul_rm', [['a']]],
   ] as const)('has no other form: %j', ([method, params]) => {
@@ -65,6 +67,11 @@ describe('a reply of OpenSIPS 2.x', () => {
       error: { code: 404, message: 'AOR not found' },
     });
     expect(readLines('{"jsonrpc":"2.0"}')).toMatchObject({ kind: 'broken' });
+  });
+
+  test('has no more levels than can be printed', () => {
+    const lines = Array.from({ length: 3000 }, (_, depth) => `${'\t'.repeat(depth)}a:: b c=d\n`);
+    expect(readLines(`200 OK\n${lines.join('')}`)).toMatchObject({ kind: 'result' });
   });
 
   test('has no name that changes what objects are', () => {

@@ -24,7 +24,9 @@ export function printLines({ method, params }: UpstreamCall, replyName: string):
   for (const value of values) {
     const line = lineOf(value);
     if (line === undefined)
-      return none('OpenSIPS 2.x takes texts of one line and numbers as values, and none that is empty');
+      return none(
+        'OpenSIPS 2.x takes texts of one line and numbers as values, none of them empty or with a blank in front',
+      );
     lines.push(line);
   }
   return { text: `:${method}:${replyName}\n${lines.map((line) => `${line}\n`).join('')}\n`, misfit: '' };
@@ -42,7 +44,8 @@ function valuesOf(params: NonNullable<UpstreamCall['params']>): readonly (JsonVa
 function lineOf(value: JsonValue | undefined): string | undefined {
   if (typeof value === 'number' || typeof value === 'bigint') return String(value);
   // A quote in front begins a text of several lines.
-  return typeof value === 'string' && /^[^"\r\n\0][^\r\n\0]*$/.test(value) ? value : undefined;
+  // A blank in front would be a level of a tree, and blanks alone an empty line: what follows it is another request.
+  return typeof value === 'string' && /^[^"\s\0][^\r\n\0]*$/.test(value) ? value : undefined;
 }
 
 /**
@@ -67,7 +70,7 @@ function treeOf(lines: readonly string[]): Tree | undefined {
   const path: Tree[] = [root];
   for (const line of lines) {
     const text = line.trimStart();
-    const depth = Math.min(line.length - text.length, path.length - 1);
+    const depth = Math.min(line.length - text.length, path.length - 1, maxDepth);
     path.length = depth + 1;
     const parent = path[depth] ?? root;
     const { name, node } = nodeOf(text);
@@ -76,6 +79,9 @@ function treeOf(lines: readonly string[]): Tree | undefined {
   }
   return simplified(root) as Tree;
 }
+
+/** Levels of a tree: what is deeper is put there. */
+const maxDepth = 128;
 
 /** Marks the value of a node that has more than it. */
 const valueName = 'value';

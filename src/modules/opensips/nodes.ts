@@ -1,3 +1,4 @@
+import { coded } from '../../base/codes.js';
 import { shorten } from '../../base/text.js';
 import type { CommandEntry, ForeignCommands } from '../../mi/commands/command-table.js';
 import { codes, invalidParams, MiError } from '../../mi/errors.js';
@@ -34,8 +35,11 @@ export class Nodes implements ForeignCommands {
     this.#mirrored = mirrored;
   }
 
-  /** The first one is that which bare names mean. */
+  /** The first one is that which bare names mean. @throws Error for a name that another has */
   add(node: OpensipsNode): void {
+    if (this.#nodes.has(node.name)) {
+      throw coded('ERR_PARAMETER', new Error(`two nodes have the name "${node.name}"; give one of them another`));
+    }
     this.#nodes.set(node.name, node);
   }
 

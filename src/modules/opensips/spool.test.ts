@@ -73,6 +73,20 @@ describe('a long reply between OpenSIPS and its reader', () => {
     await expect.poll(() => room.used).toBe(0);
   });
 
+  test('takes no more memory than all may together, and gives it back', async () => {
+    const room = new SpillRoom(1000, 1 << 20, folder);
+    const spools = Array.from({ length: 100 }, () => new Spool(room, () => {}));
+    for (const [index, spool] of spools.entries()) for (let at = 0; at < 4; at++) spool.push(Buffer.alloc(250, index));
+    await expect.poll(() => spools.reduce((sum, { inMemory }) => sum + inMemory, 0)).toBeLessThanOrEqual(16_000);
+    expect(room.held).toBe(16_000);
+    for (const [index, spool] of spools.entries()) {
+      spool.end();
+      expect(await rest(spool, 300)).toStrictEqual(Buffer.alloc(1000, index));
+      spool.release();
+    }
+    expect([room.held, room.used]).toStrictEqual([0, 0]);
+  });
+
   test('fails for a reader that waits, and for one that comes later', async () => {
     let released = 0;
     const spool = new Spool(new SpillRoom(1000, 1000, folder), () => {

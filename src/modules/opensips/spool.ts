@@ -4,9 +4,13 @@ import { join } from 'node:path';
 import { reasonOf } from '../../base/text.js';
 import { UpstreamFailure, type UpstreamStream } from './transport.js';
 
+/** Replies that may fill their memory at once. Slow readers may be many more: then replies wait in files alone. */
+const repliesInMemory = 16;
+
 /** What the replies of one node may keep waiting, and where. */
 export class SpillRoom {
   #used = 0;
+  #held = 0;
 
   /**
    * @param memory bytes of one reply that wait in memory
@@ -33,6 +37,27 @@ export class SpillRoom {
 
   giveBack(bytes: number): void {
     this.#used -= bytes;
+  }
+
+  /**
+   * Holds bytes of a reply in memory.
+   * @param held bytes of it that are there already
+   * @returns false where that would be too much: of this reply, or of all
+   */
+  hold(bytes: number, held: number): boolean {
+    if (held + bytes > this.memory || this.#held + bytes > repliesInMemory * this.memory) return false;
+    this.#held += bytes;
+    return true;
+  }
+
+  /** More are held, or fewer. */
+  holds(bytes: number): void {
+    this.#held += bytes;
+  }
+
+  /** Bytes of all replies that are in memory. */
+  get held(): number {
+    return this.#held;
   }
 }
 
@@ -85,7 +110,7 @@ export class Spool implements UpstreamStream {
   push(bytes: Buffer): void {
     if (this.#isReleased || this.#failure !== undefined || bytes.length === 0) return;
     const hasBehind = this.#back.length > 0 || this.#writing > 0 || this.#written > this.#read;
-    if (!hasBehind && this.#frontBytes + bytes.length <= this.#room.memory) {
+    if (!hasBehind && this.#room.hold(bytes.length, this.#frontBytes)) {
       this.#front.push(bytes);
       this.#frontBytes += bytes.length;
       this.#serve();
@@ -159,6 +184,7 @@ export class Spool implements UpstreamStream {
       at += Math.min(piece.length, room);
     }
     this.#frontBytes -= at;
+    this.#room.holds(-at);
     return at;
   }
 
@@ -191,6 +217,7 @@ export class Spool implements UpstreamStream {
     this.#room.giveBack(this.#backBytes);
     this.#front.push(...this.#back);
     this.#frontBytes = this.#backBytes;
+    this.#room.holds(this.#frontBytes);
     this.#back = [];
     this.#backBytes = 0;
   }
@@ -270,6 +297,7 @@ export class Spool implements UpstreamStream {
   #drop(): void {
     this.#room.giveBack(this.#backBytes + this.#written - this.#read);
     this.#front.length = 0;
+    this.#room.holds(-this.#frontBytes);
     this.#frontBytes = 0;
     this.#back = [];
     this.#backBytes = 0;
