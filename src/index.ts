@@ -1,5 +1,6 @@
 /** Start a management server: the one function that most users need. */
 
+export type { ErrorCode } from './base/codes.js';
 export type { JsonObject, JsonValue } from './base/json.js';
 export type { LazyAbort } from './base/lazy-abort.js';
 /** The methods that a server calls on a logger; pino fits. */
