@@ -31,6 +31,7 @@ export type LogCode =
   | 'command-result-cut'
   | 'command-returned-nothing'
   | 'command-timeout'
+  | 'commands-unknown'
   | 'connection-cut'
   | 'connections-refused'
   | 'connections-without-request'

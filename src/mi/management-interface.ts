@@ -92,7 +92,14 @@ export class ManagementInterface {
   #seal(protection: Protection): void {
     const { allowCommands, denyCommands, audit } = protection;
     const list = (parameter: string, text: string | undefined): CommandList | undefined =>
-      text === undefined ? undefined : new CommandList(`parameter ${parameter}`, text, this.commands);
+      text === undefined
+        ? undefined
+        : new CommandList(`parameter ${parameter}`, text, this.commands, (pattern) =>
+            this.log.warn(
+              { code: 'commands-unknown', parameter, pattern },
+              `parameter ${parameter} has ${JSON.stringify(pattern)}, which fits no command that is known; it counts for one that comes`,
+            ),
+          );
     this.guard = new Guard({
       ...protection,
       allowed: list('allow_commands', allowCommands),

@@ -70,7 +70,8 @@ interface FormOptions {
 export function commandForm(entry: CommandEntry, { method, action, names, fields }: FormOptions): Markup {
   const { command } = entry;
   const { recipes, readOnly, help } = command;
-  const takesNone = recipes.every((recipe) => recipe.names.length === 0);
+  // Without a recipe it is not known what it takes.
+  const takesNone = recipes.length > 0 && recipes.every((recipe) => recipe.names.length === 0);
   const also = names.length === 0 ? undefined : html`<p class="aliases">Also: ${names.map(code)}</p>\n`;
   const note = readOnly ? undefined : html`<p class="note">This command may change the state of the server.</p>\n`;
   const inputs = takesNone
@@ -78,7 +79,7 @@ export function commandForm(entry: CommandEntry, { method, action, names, fields
     : html`${fieldsets(recipes, fields)}<p><label for="arg">Parameters as JSON, or words separated by blanks</label>
 <input id="arg" name="arg" value="${first(fields, 'arg')}" autocomplete="off" spellcheck="false" autocapitalize="off" aria-describedby="arg-hint"></p>
 <p class="hint" id="arg-hint">Leave it empty to use the inputs of single parameters.</p>
-${argumentExamples(command, !isSubmitted(fields))}`;
+${recipes.length > 0 && argumentExamples(command, !isSubmitted(fields))}`;
   return html`<h2>${titleOf(entry)}</h2>
 <p class="help">${helpText(help)}</p>
 ${also}${note}<form method="${method}" action="${action}" class="call" accept-charset="utf-8"${!readOnly && html` data-changes="1"`}>

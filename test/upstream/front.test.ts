@@ -178,6 +178,16 @@ describe('pages', () => {
     expect(resultOf(page.body)).toHaveProperty('Domains');
   });
 
+  test('take words for a command of 2.4, which tells no recipes', async ({ lifetime }) => {
+    const { server, sip } = await startFront(lifetime, ['2.4']);
+    sip[0]?.state.addContacts(1);
+    const form = await get(server, '/mi/sip-1/ul_show_contact');
+    expect(form.body).toContain('<input id="arg" name="arg" value=""');
+    const page = await get(server, '/mi/sip-1/ul_show_contact?arg=location+user000000');
+    expect(resultOf(page.body)).toBeTypeOf('object');
+    expect(sip[0]?.ran).toContain('ul_show_contact');
+  });
+
   test('link to nothing that changes something', async ({ lifetime }) => {
     const { server, sip } = await startFront(lifetime, ['3.4']);
     const headers = { 'Sec-Fetch-Site': 'cross-site' };
@@ -215,6 +225,15 @@ describe('levels', () => {
     }
     expect(sip[0]?.ran).not.toContain('ul_dump');
   });
+});
+
+test('a pattern of no command that is known is told, since one may come', async ({ lifetime }) => {
+  const told: unknown[] = [];
+  const keep = (fields: object): void => void told.push(fields);
+  const log = { debug: () => {}, info: () => {}, warn: keep, error: keep };
+  const { server } = await startFront(lifetime, ['3.4'], { log, httpd: { deny_commands: 'ul_dmup, dlg_*, kill, ps' } });
+  expect(told).toMatchObject([{ code: 'commands-unknown', parameter: 'deny_commands', pattern: 'ul_dmup' }]);
+  expect(await callError(server, 'dlg_list')).toMatchObject({ code: -32003 });
 });
 
 describe('several nodes', () => {

@@ -47,6 +47,8 @@ export interface ForeignCommands {
    * @param ours tells what a text finds among the commands of this server
    */
   candidates(text: string, ours: (text: string) => readonly CommandEntry[]): readonly CommandEntry[];
+  /** True if a name of a command that they may have fits, whether they are known yet or not. */
+  mayHave(name: RegExp): boolean;
   /** Why a text finds no command although it may well be one; undefined: there is none. */
   missing(text: string): MiError | undefined;
 }
@@ -115,6 +117,11 @@ export class CommandTable {
   /** True if commands may come that are not there yet. */
   get isOpen(): boolean {
     return this.#foreign !== undefined;
+  }
+
+  /** True if a command of others may come to be that fits by its name. */
+  mayCome(name: RegExp): boolean {
+    return this.#foreign?.mayHave(name) === true;
   }
 
   /** The commands of this server, then those of others. */
@@ -244,15 +251,21 @@ export class CommandList {
   /** Commands of other servers come later. */
   readonly #foreign = new WeakMap<CommandEntry, boolean>();
 
-  /** @throws Error naming the pattern that fits no command, which would otherwise protect nothing */
-  constructor(what: string, text: string, { entries, names, isOpen }: CommandTable) {
+  /**
+   * @param unknown told of a pattern that fits no command that is known, where others may come
+   * @throws Error naming the pattern that fits no command, which would otherwise protect nothing
+   */
+  constructor(what: string, text: string, table: CommandTable, unknown: (pattern: string) => void = () => {}) {
+    const { entries, names, isOpen } = table;
     const expressions: RegExp[] = [];
     this.#expressions = expressions;
     for (const pattern of text.split(',').map((item) => item.trim())) {
       const expression = commandPattern(pattern);
       expressions.push(expression);
       const found = entries.filter((entry) => namesOf(entry).some((name) => expression.test(name)));
-      if (found.length === 0 && !isOpen) {
+      if (found.length === 0 && isOpen) {
+        if (!table.mayCome(expression)) unknown(pattern);
+      } else if (found.length === 0) {
         throw coded(
           'ERR_COMMAND',
           new Error(

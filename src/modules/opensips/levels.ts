@@ -263,6 +263,9 @@ export function knownCommand(name: string): KnownCommand | undefined {
   return known.get(name);
 }
 
+/** All names of 2.x, 3.x and 4.0. */
+export const knownNames: readonly string[] = [...known.keys()];
+
 /** True if a call of a command that changes something only reads. */
 export function onlyReads(reading: Reading, given: CallParameters, count: number): boolean {
   if ('upTo' in reading) return count <= reading.upTo;

@@ -391,10 +391,9 @@ function isNames(value: JsonValue): value is readonly string[] {
   return Array.isArray(value) && value.every((name) => typeof name === 'string');
 }
 
-/** Recipes with the types that forms and descriptions show; OpenSIPS does not tell any. Texts fit all but lists. */
+/** Recipes, none where they are not known, with the types that forms and descriptions show; OpenSIPS does not tell any. Texts fit all but lists. */
 function recipesOf(recipes: readonly (readonly string[])[]): readonly Recipe[] {
   const fitting = recipes.filter((names) => names.every(isParameterName) && new Set(names).size === names.length);
-  if (fitting.length === 0) return [{}];
   return fitting.map((names) =>
     Object.fromEntries(
       names.map((name): [string, ParameterType] => [name, listParameters.has(name) ? 'string[]' : 'string']),

@@ -2,7 +2,7 @@ import { coded } from '../../base/codes.js';
 import { shorten } from '../../base/text.js';
 import type { CommandEntry, ForeignCommands } from '../../mi/commands/command-table.js';
 import { codes, invalidParams, MiError } from '../../mi/errors.js';
-import { knownCommand } from './levels.js';
+import { knownCommand, knownNames } from './levels.js';
 import type { OpensipsNode } from './node.js';
 
 const nodePrefix = 'node:';
@@ -100,6 +100,10 @@ export class Nodes implements ForeignCommands {
     // It will be that of OpenSIPS: until then it is not ours, which may do something else.
     const isAwaited = first?.isKnown === false && knownCommand(text) !== undefined;
     return isAwaited ? [] : own;
+  }
+
+  mayHave(name: RegExp): boolean {
+    return knownNames.some((known) => name.test(known));
   }
 
   missing(text: string): MiError | undefined {
