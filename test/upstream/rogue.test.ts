@@ -1,9 +1,40 @@
 // An OpenSIPS that is broken, or not what it seems: whatever it sends, the server in front of it serves on.
 import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { describe, expect } from 'vitest';
+import type { Server } from '#src/index.js';
 import { startFront } from '../support/front.js';
-import { call } from '../support/mi-client.js';
+import type { Lifetime } from '../support/lifetime.js';
+import { call, callError, post, startServer } from '../support/mi-client.js';
 import { test } from '../support/test.js';
+import { get } from '../support/web-client.js';
+
+/** Datagrams by method, made for the id of the request. */
+type Replies = Readonly<Record<string, (id: number) => string | readonly string[]>>;
+
+const result = (text: string) => (id: number) => `{"jsonrpc":"2.0","result":${text},"id":${id}}`;
+const error = (text: string) => (id: number) => `{"jsonrpc":"2.0","error":${text},"id":${id}}`;
+
+/** Starts a server in front of a UDP socket that replies as it is told, and has these commands alone. */
+async function startRogue(lifetime: Lifetime, replies: Replies): Promise<Server> {
+  const all: Replies = {
+    version: result('{"Server":"OpenSIPS (3.4.18 (x86_64/linux))"}'),
+    uptime: result('{"Now":"now","Up since":"then"}'),
+    which: result(JSON.stringify(Object.keys(replies))),
+    ...replies,
+  };
+  const socket = createSocket('udp4', (message, { port, address }) => {
+    const { method, id } = JSON.parse(message.toString()) as { method: string; id: number };
+    for (const reply of [all[method]?.(id) ?? []].flat()) socket.send(reply, port, address);
+  });
+  socket.bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  lifetime.onTestFinished(() => {
+    socket.close();
+  });
+  const node = `sip-1 datagram:udp:127.0.0.1:${socket.address().port}`;
+  return startServer(lifetime, { opensips: { levels: '*=read', nodes: [node] } });
+}
 
 const deep = '['.repeat(30_000) + ']'.repeat(30_000);
 
@@ -36,5 +67,74 @@ describe('an event', () => {
     }
     expect(await receiver.next()).toHaveProperty('params');
     expect(await receiver.next()).toMatchObject({ params: { aor: 'alice' } });
+  });
+});
+
+const markup = '</script><img src=x onerror=alert(1)>';
+
+describe('a reply', () => {
+  test('with a result that is no JSON is an error, and tells nothing of other calls', async ({ lifetime }) => {
+    const forged = '1,"id":1},{"jsonrpc":"2.0","result":2';
+    const server = await startRogue(lifetime, { a: result('no json'), b: result('1,"result":2'), c: result(forged) });
+    const batch = ['a', 'mi-httpd:version', 'b', 'c'].map((method, id) => ({ jsonrpc: '2.0', method, id }));
+    const { body } = await post(server, JSON.stringify(batch));
+    const broken = { code: -32000, message: 'Server error', data: 'what came has a result that is no JSON' };
+    expect(JSON.parse(body)).toStrictEqual([
+      { jsonrpc: '2.0', error: broken, id: 0 },
+      { jsonrpc: '2.0', result: { Server: expect.stringContaining('mi-httpd') }, id: 1 },
+      { jsonrpc: '2.0', error: broken, id: 2 },
+      { jsonrpc: '2.0', error: broken, id: 3 },
+    ]);
+  });
+
+  test('that is nested deep, or has names of its own, comes as it is, or as an error', async ({ lifetime }) => {
+    const server = await startRogue(lifetime, {
+      a: result(deep.slice(20_000, 40_000)),
+      b: error(`{"code":1,"message":"m","data":${deep.slice(20_000, 40_000)}}`),
+      c: result('{"__proto__":{"polluted":1},"constructor":1}'),
+      d: error('{"__proto__":{"polluted":1},"code":1,"message":"m"}'),
+      e: error('[]'),
+    });
+    const { body: nested } = await post(server, '{"jsonrpc":"2.0","method":"a","id":1}');
+    expect(nested).toContain(`"result":${deep.slice(20_000, 40_000)},`);
+    expect(await callError(server, 'b')).toMatchObject({ code: -32000 });
+    const { body } = await post(server, '{"jsonrpc":"2.0","method":"c","id":1}');
+    expect(body).toContain('{"__proto__":{"polluted":1},"constructor":1}');
+    expect(await callError(server, 'd')).toStrictEqual({ code: 1, message: 'm' });
+    expect(await callError(server, 'e')).toMatchObject({ code: -32000 });
+    expect({}).not.toHaveProperty('polluted');
+  });
+
+  test('is text on pages, whatever is in it', async ({ lifetime }) => {
+    const server = await startRogue(lifetime, {
+      a: result(JSON.stringify({ [markup]: markup })),
+      b: error(JSON.stringify({ code: 1, message: markup, data: { [markup]: markup } })),
+      help: result(JSON.stringify({ Help: markup, 'Exported by': markup })),
+    });
+    for (const path of ['/mi/sip-1/a?arg=', '/mi/sip-1/b?arg=', '/mi/sip-1', '/mi']) {
+      const { body } = await get(server, path);
+      expect(body, path).not.toContain('<img');
+      expect(body.split('</script>').length, path).toBe(body.split('<script').length);
+    }
+  });
+
+  test('of another call, or one that comes twice, is taken for none', async ({ lifetime }) => {
+    const other = 0x40000000;
+    const server = await startRogue(lifetime, {
+      a: (id) => ['', '<html>', result('"other"')(id ^ other), result('"a"')(id), result('"again"')(id)],
+      b: result('"b"'),
+    });
+    const calls = Array.from({ length: 40 }, (_, index) => (index % 2 === 0 ? 'a' : 'b'));
+    for (const method of calls) expect(await call(server, method)).toBe(method);
+    expect(await Promise.all(calls.map((method) => call(server, method)))).toStrictEqual(calls);
+  });
+
+  test('of statistics gives numbers alone', async ({ lifetime }) => {
+    const values =
+      '{"core:a":1,"core:b":"2","core:c":"x","core:d":null,"core:e":{},"core:f":1e999,"g":1,"__proto__:h":3}';
+    const server = await startRogue(lifetime, { get_statistics: result(values) });
+    const told = (await call(server, 'get_statistics', [['all']])) as Record<string, unknown>;
+    expect(told).toMatchObject({ 'core:a': 1, 'core:b': 2, '__proto__:h': 3 });
+    expect(Object.values(told).filter((value) => typeof value !== 'number')).toStrictEqual([]);
   });
 });

@@ -243,7 +243,12 @@ export class OpensipsNode {
     const level = rule?.level ?? known?.level ?? 'admin';
     const reading = known?.reading;
     const recipes = recipesOf(description?.recipes ?? []);
-    const common = { name, known, recipes, help: description?.help ?? `A command of OpenSIPS (${exportedBy}).` };
+    const common = {
+      name,
+      known,
+      recipes,
+      help: description?.help ?? `A command of OpenSIPS${exportedBy === '' ? '' : ` (${exportedBy})`}.`,
+    };
     const entryOf = (command: Command, route?: CommandEntry['route']): CommandEntry => ({
       number,
       command,
@@ -324,6 +329,10 @@ export class OpensipsNode {
         timeout: isLarge || isAsynchronous ? this.#around.longTimeout : this.#around.timeout,
         signal: new Leaving(call),
       });
+      // Texts of 2.x are printed here.
+      if (typeof result === 'string' && !this.hasLines && !isJson(result)) {
+        throw new UpstreamFailure('broken', 'what came has a result that is no JSON', !isReadOnly);
+      }
       this.#around.called(this, performance.now() - started, undefined);
       return typeof result === 'string' ? new JsonText(result) : new JsonStream(result);
     } catch (error) {
@@ -421,6 +430,16 @@ async function textOfCursor(cursor: Cursor): Promise<string> {
     }
   } finally {
     cursor.release();
+  }
+}
+
+/** In a batch, a text that is none would be read as replies to other calls. */
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
   }
 }
 

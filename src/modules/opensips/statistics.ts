@@ -64,7 +64,7 @@ export class NodeStatistics implements ForeignStatistics {
     const name = node.nameOf(command) ?? command;
     const asking = node
       .ask(name, all, { isReadOnly: true, isLarge: true })
-      .then((told) => statisticsOf(told, isFirst ? '' : `${node.name}.`))
+      .then((told) => statisticsOf(told, isFirst ? '' : `${node.name}.`, command === 'get_statistics'))
       // Without an answer they are left out, rather than told as they were.
       .catch(() => [])
       .then((statistics) => {
@@ -76,13 +76,14 @@ export class NodeStatistics implements ForeignStatistics {
   }
 }
 
-function statisticsOf(told: JsonValue, prefix: string): readonly ForeignStatistic[] {
+/** @param areNumbers true for values: pollers take nothing else */
+function statisticsOf(told: JsonValue, prefix: string, areNumbers: boolean): readonly ForeignStatistic[] {
   if (!isObject(told)) return [];
   const statistics: ForeignStatistic[] = [];
   for (const [full, given] of Object.entries(told)) {
     const colon = full.indexOf(':');
     const value = typeof given === 'string' && /^-?[0-9]+$/.test(given) ? Number(given) : given;
-    if (colon < 1 || value === undefined) continue;
+    if (colon < 1 || value === undefined || (areNumbers && !Number.isFinite(value))) continue;
     const group = prefix + full.slice(0, colon);
     const name = full.slice(colon + 1);
     statistics.push({ group, name, isBare: prefix === '', value });
