@@ -46,5 +46,9 @@ describe('mi-httpd --opensips', () => {
       input: `${config}loadmodule "opensips.so"\nmodparam("opensips", "node", "sip 1")\n`,
     });
     expect([file.status, file.stderr.includes('<stdin>:4')]).toStrictEqual([255, true]);
+    const taken = await runCommand(['-c', '-f', '-'], {
+      input: `${config}loadmodule "opensips.so"\nmodparam("opensips", "node", "core fifo:/nowhere/fifo")\n`,
+    });
+    expect([taken.status, taken.stderr.includes('node "core" has the name of a module')]).toStrictEqual([255, true]);
   });
 });

@@ -8,7 +8,7 @@ import { ContactMirror } from './mirror.js';
 import { type NodeSurroundings, OpensipsNode } from './node.js';
 import { Nodes } from './nodes.js';
 import { Opensips } from './opensips.js';
-import { eventAddress, nodeSetting, parameters } from './parameters.js';
+import { eventAddress, type NodeSetting, nodeSetting, parameters } from './parameters.js';
 import { parseTransport } from './setting.js';
 import { NodeStatistics } from './statistics.js';
 import { openUpstream } from './upstream.js';
@@ -83,6 +83,7 @@ export const opensipsModule = defineBuiltIn({
     return {
       api: new Opensips(nodes),
       check: () => {
+        refuseNames(settings, new Set(mi.commands.entries.map(({ module }) => module)));
         if (mirrored !== undefined) usrlocOf();
         return [];
       },
@@ -114,3 +115,11 @@ export const opensipsModule = defineBuiltIn({
     };
   },
 });
+
+/** @throws Error for a node that its pages could not tell from a module */
+function refuseNames(settings: readonly NodeSetting[], modules: ReadonlySet<string>): void {
+  for (const { name } of settings) {
+    if (!modules.has(name)) continue;
+    throw coded('ERR_PARAMETER', new Error(`node "${name}" has the name of a module; give it another`));
+  }
+}
