@@ -64,6 +64,12 @@ export class SpillRoom {
 /** Bytes on their way to the file beyond which the disk counts as too slow. */
 const patience = 16 << 20;
 
+/** Bytes that a reader that waits is given at once. OpenSIPS writes 4096 at a time, each of which would be a write of ours. */
+const enough = 32768;
+
+/** Milliseconds that it waits for more. */
+const gatherTime = 1;
+
 interface Fill {
   readonly buffer: Buffer;
   readonly resolve: (written: number) => void;
@@ -94,6 +100,7 @@ export class Spool implements UpstreamStream {
   #failure: UpstreamFailure | undefined;
   #isReleased = false;
   #waiting: Fill | undefined;
+  #gather: NodeJS.Timeout | undefined;
 
   /** @param released told once, when the reader wants no more before the end came */
   constructor(room: SpillRoom, released: () => void) {
@@ -106,14 +113,19 @@ export class Spool implements UpstreamStream {
     return this.#frontBytes + this.#backBytes + this.#writing;
   }
 
+  /** True if there is more behind what is in front. */
+  get #hasBehind(): boolean {
+    return this.#back.length > 0 || this.#writing > 0 || this.#written > this.#read;
+  }
+
   /** Takes bytes, which are its own from now on. Never fails: the reader is told of a failure. */
   push(bytes: Buffer): void {
     if (this.#isReleased || this.#failure !== undefined || bytes.length === 0) return;
-    const hasBehind = this.#back.length > 0 || this.#writing > 0 || this.#written > this.#read;
-    if (!hasBehind && this.#room.hold(bytes.length, this.#frontBytes)) {
+    if (!this.#hasBehind && this.#room.hold(bytes.length, this.#frontBytes)) {
       this.#front.push(bytes);
       this.#frontBytes += bytes.length;
-      this.#serve();
+      if (this.#frontBytes >= enough) this.#serve();
+      else this.#gather ??= setTimeout(() => this.#serve(), gatherTime);
       return;
     }
     if (!this.#room.take(bytes.length)) {
@@ -152,16 +164,18 @@ export class Spool implements UpstreamStream {
 
   fill(buffer: Buffer): number | Promise<number> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
-    if (this.#frontBytes > 0) return this.#takeFront(buffer);
+    if (this.#frontBytes >= enough || (this.#frontBytes > 0 && this.#hasBehind)) return this.#takeFront(buffer);
     return new Promise((resolve, reject) => {
       this.#waiting = { buffer, resolve, reject };
-      this.#serve();
+      if (this.#frontBytes > 0 && !this.#isEnded) this.#gather ??= setTimeout(() => this.#serve(), gatherTime);
+      else this.#serve();
     });
   }
 
   release(): void {
     if (this.#isReleased) return;
     this.#isReleased = true;
+    clearTimeout(this.#gather);
     this.#drop();
     if (!this.#isEnded && this.#failure === undefined) this.#released();
     const waiting = this.#waiting;
@@ -190,6 +204,8 @@ export class Spool implements UpstreamStream {
 
   /** Gives the reader that waits what there is. */
   #serve(): void {
+    clearTimeout(this.#gather);
+    this.#gather = undefined;
     const waiting = this.#waiting;
     if (waiting === undefined || this.#isReading) return;
     if (this.#failure !== undefined) {
