@@ -52,7 +52,7 @@ export async function run(args: readonly string[], signals: Signals): Promise<vo
 
 async function serve(line: CommandLine, signals: Signals): Promise<void> {
   const outputs = takeOutputs();
-  const file = line.file ?? defaultConfig(shippedConfig, isThere);
+  const file = line.file ?? defaultConfig(shippedConfig, isThere, line.opensips !== undefined);
   const name = file === '-' ? '<stdin>' : file;
   const checked = await checkConfig(readConfig(file), line.overrides, line.opensips);
   if (checked.errors.length > 0) {
@@ -203,9 +203,10 @@ const opensipsConfig = '/etc/opensips/opensips.cfg';
  * The configuration file where none is named: that of mi-httpd, else that of OpenSIPS, else the one that comes with mi-httpd.
  *
  * @param isThere whether there is such a file, even one that cannot be read: that is no reason to take another
+ * @param isFront true in front of an OpenSIPS: its file is that of OpenSIPS then, which has its own ports and modules
  */
-export function defaultConfig(shipped: string, isThere: (file: string) => boolean): string {
-  return [ownConfig, opensipsConfig].find(isThere) ?? shipped;
+export function defaultConfig(shipped: string, isThere: (file: string) => boolean, isFront: boolean): string {
+  return (isFront ? [ownConfig] : [ownConfig, opensipsConfig]).find(isThere) ?? shipped;
 }
 
 /** The text of `--help`. */
@@ -223,7 +224,7 @@ usage: mi-httpd [-f FILE] [-c|-C] [-m MB] [-M MB] [-p PORT] [-l IP] [--opensips 
 
   -f, --file FILE     configuration, an opensips.cfg; - is standard input
                       (left out, the first of these that is there: ${ownConfig},
-                      ${opensipsConfig}, the file that comes with mi-httpd)
+                      ${opensipsConfig} unless --opensips is given, the file that comes with mi-httpd)
   -c, --check, -C     check the configuration and exit: 0 when it is good, else 255, with every error as
                       FILE:LINE:COL: text; tries what a start tries, and tells what it would log
   -m, --shared-memory MB

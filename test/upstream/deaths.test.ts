@@ -1,5 +1,16 @@
 import { createSocket } from 'node:dgram';
-import { closeSync, constants, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  chownSync,
+  closeSync,
+  constants,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -250,6 +261,32 @@ test('a FIFO that nothing reads is told at once', async () => {
     kind: 'down',
     data: expect.stringContaining('no OpenSIPS reads it'),
     mayHaveRun: false,
+  });
+});
+
+/** Mode and group of the reply FIFO of the call that is under way. */
+function replyFifo(double: OpensipsDouble): readonly [mode: number, group: number] {
+  const [name = ''] = readdirSync(double.folder).filter((one) => one.startsWith('mi-httpd-'));
+  const { mode, gid } = statSync(join(double.folder, name));
+  return [mode & 0o777, gid];
+}
+
+describe('a reply FIFO is written to', () => {
+  test('by no other user, where OpenSIPS has the same', async () => {
+    const double = await start('3.4');
+    const upstream = opened(node([double.transports.fifo]));
+    const told = answer(upstream, reading('uptime'));
+    expect(replyFifo(double)[0]).toBe(0o600);
+    expect(await told).toHaveProperty('Now');
+  });
+
+  test.runIf(process.getuid?.() === 0)('by the group of its own FIFO, where it has not', async () => {
+    const double = await start('3.4');
+    chownSync(join(double.folder, 'fifo'), 1, 65534);
+    const upstream = opened(node([double.transports.fifo]));
+    const told = answer(upstream, reading('uptime'));
+    expect(replyFifo(double)).toStrictEqual([0o620, 65534]);
+    expect(await told).toHaveProperty('Now');
   });
 });
 

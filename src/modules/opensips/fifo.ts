@@ -7,6 +7,7 @@ import {
   fstatSync,
   openSync,
   type Stats,
+  statSync,
   unlinkSync,
   writeSync,
 } from 'node:fs';
@@ -267,7 +268,10 @@ class Exchange {
   }
 }
 
-/** Lets OpenSIPS write to a reply FIFO: by the group of its own FIFO where that is possible, else like all others. */
+/**
+ * Lets OpenSIPS write to a reply FIFO, and nobody else where that is possible: another one that writes could forge a reply, or keep
+ * it without an end. The user of both needs nothing, and a folder may have given it the group of the FIFO of OpenSIPS.
+ */
 function shareFifo(fifo: string, reply: string): void {
   const file = openSync(fifo, constants.O_WRONLY | constants.O_NONBLOCK);
   let owner: Stats;
@@ -276,8 +280,10 @@ function shareFifo(fifo: string, reply: string): void {
   } finally {
     closeSync(file);
   }
+  const made = statSync(reply);
+  if (made.uid === owner.uid) return;
   try {
-    chownSync(reply, -1, owner.gid);
+    if (made.gid !== owner.gid) chownSync(reply, -1, owner.gid);
     chmodSync(reply, 0o620);
   } catch {
     chmodSync(reply, 0o622);
