@@ -18,6 +18,9 @@ const headLimit = 16384;
 /** Milliseconds between two looks at the heads that arrive. */
 const longestLook = 1000;
 
+/** How much longer a head may take than a connection may stand still. */
+const headShare = 1.1;
+
 /** How much longer a whole request may take than a connection may stand still. */
 const requestShare = 10;
 
@@ -44,7 +47,8 @@ abstract class NodeApp<S extends Server | SecureServer> implements App {
   constructor(server: S, handlers: EngineHandlers, patience: number) {
     this.server = server;
     this.handlers = handlers;
-    server.headersTimeout = patience;
+    // A head that trickles in gets 408. One that stands still is closed by the timeout of its socket, which comes first.
+    server.headersTimeout = Math.ceil(patience * headShare);
     server.requestTimeout = patience * requestShare;
     server.keepAliveTimeout = patience;
     server.timeout = patience;
