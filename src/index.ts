@@ -84,7 +84,7 @@ export {
 export type { ModuleOptions } from './modules/index.js';
 /** The OpenSIPS servers that this one is a front for: `server.opensips`. */
 export type { Opensips } from './modules/opensips/opensips.js';
-export type { TransportHealth, TransportKind, UpstreamHealth } from './modules/opensips/transport.js';
+export type { TransportHealth, TransportKind, UpstreamHealth } from './modules/opensips/upstream/transport.js';
 /** Keep contacts for a registrar in the same process: `server.usrloc`. */
 export type { Contact, ContactInput, ReadContact, StoredContact } from './modules/usrloc/contact.js';
 export type { AorRecord, Domain } from './modules/usrloc/domain.js';

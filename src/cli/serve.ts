@@ -9,7 +9,7 @@ import { formatDiagnostic } from '../config/config-file.js';
 import { ParameterError } from '../config/parameter.js';
 import { readConfig } from '../config/statements.js';
 import { Engines } from '../http/engine/choose.js';
-import { parseTransport } from '../modules/opensips/setting.js';
+import { parseTransport } from '../modules/opensips/upstream/setting.js';
 import {
   checkOf,
   defaultDeadline,

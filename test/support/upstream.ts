@@ -1,9 +1,14 @@
 import type { JsonValue } from '#src/base/json.js';
 import type { Log } from '#src/base/log.js';
 import type { Cursor } from '#src/mi/results/cursor.js';
-import { parseTransport } from '#src/modules/opensips/setting.js';
-import type { Upstream, UpstreamCall, UpstreamLimits, UpstreamResult } from '#src/modules/opensips/transport.js';
-import { openUpstream } from '#src/modules/opensips/upstream.js';
+import { parseTransport } from '#src/modules/opensips/upstream/setting.js';
+import type {
+  Upstream,
+  UpstreamCall,
+  UpstreamLimits,
+  UpstreamResult,
+} from '#src/modules/opensips/upstream/transport.js';
+import { openUpstream } from '#src/modules/opensips/upstream/upstream.js';
 
 const silent: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 

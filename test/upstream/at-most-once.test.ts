@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { UpstreamFailure } from '#src/modules/opensips/transport.js';
+import type { UpstreamFailure } from '#src/modules/opensips/upstream/transport.js';
 import { type DoubleOptions, OpensipsDouble } from '../support/opensips-double/index.js';
 import { changing, node, reading } from '../support/upstream.js';
 

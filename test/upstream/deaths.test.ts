@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { JsonValue } from '#src/base/json.js';
-import type { Upstream, UpstreamCall } from '#src/modules/opensips/transport.js';
+import type { Upstream, UpstreamCall } from '#src/modules/opensips/upstream/transport.js';
 import { makeFifo } from '#src/native/datagrams.js';
 import { startDouble } from '../support/opensips-double/child.js';
 import { OpensipsDouble, type Version } from '../support/opensips-double/index.js';

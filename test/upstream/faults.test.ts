@@ -2,7 +2,12 @@ import { closeSync, constants, openSync, readdirSync, writeSync } from 'node:fs'
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { TransportHealth, Upstream, UpstreamLimits, UpstreamStream } from '#src/modules/opensips/transport.js';
+import type {
+  TransportHealth,
+  Upstream,
+  UpstreamLimits,
+  UpstreamStream,
+} from '#src/modules/opensips/upstream/transport.js';
 import { type DoubleOptions, OpensipsDouble } from '../support/opensips-double/index.js';
 import { answer, changing, node, reading, wholeText } from '../support/upstream.js';
 

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { Upstream } from '#src/modules/opensips/transport.js';
+import type { Upstream } from '#src/modules/opensips/upstream/transport.js';
 import { OpensipsDouble, type Version } from '../support/opensips-double/index.js';
 import { answer, changing, node, reading, wholeText } from '../support/upstream.js';
 

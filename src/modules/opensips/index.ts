@@ -9,9 +9,9 @@ import { type NodeSurroundings, OpensipsNode } from './node.js';
 import { Nodes } from './nodes.js';
 import { Opensips } from './opensips.js';
 import { eventAddress, type NodeSetting, nodeSetting, parameters } from './parameters.js';
-import { parseTransport } from './setting.js';
 import { NodeStatistics } from './statistics.js';
-import { openUpstream } from './upstream.js';
+import { parseTransport } from './upstream/setting.js';
+import { openUpstream } from './upstream/upstream.js';
 import { group, NodeWatch } from './watch.js';
 
 /** Milliseconds that a start waits for nodes to tell their commands. One that is down is no reason not to serve. */

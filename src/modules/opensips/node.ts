@@ -20,7 +20,13 @@ import { codes, invalidParams, MiError, RefusedCall } from '../../mi/errors.js';
 import type { Cursor } from '../../mi/results/cursor.js';
 import { JsonStream, JsonText } from '../../mi/results/result.js';
 import { type KnownCommand, knownCommand, type LevelRule, onlyReads } from './levels.js';
-import { type GivingUp, type Upstream, type UpstreamCall, UpstreamFailure, type UpstreamResult } from './transport.js';
+import {
+  type GivingUp,
+  type Upstream,
+  type UpstreamCall,
+  UpstreamFailure,
+  type UpstreamResult,
+} from './upstream/transport.js';
 
 /** Bytes of an answer that is read whole, such as that of `which`. */
 const longestWhole = 64 << 20;

@@ -1,7 +1,7 @@
 import type { JsonValue } from '../../base/json.js';
 import type { CallParameters } from '../../mi/commands/parameters.js';
 import type { Nodes } from './nodes.js';
-import type { UpstreamHealth } from './transport.js';
+import type { UpstreamHealth } from './upstream/transport.js';
 
 /** The OpenSIPS servers of module opensips, for the program that the server runs in. */
 export class Opensips {

@@ -6,7 +6,7 @@ import { reasonOf } from '../../base/text.js';
 import { defineParameters } from '../../config/parameter.js';
 import type { EventAddress } from './events.js';
 import { levelRules } from './levels.js';
-import { parseTransport } from './setting.js';
+import { parseTransport } from './upstream/setting.js';
 
 /** Bare names that find the command of this server, unless the operator says otherwise: they tell of both. */
 const localByDefault = 'which, help, get_statistics, list_statistics, event_subscribe, events_list, subscribers_list';

@@ -3,7 +3,7 @@ import { reasonOf } from '../../base/text.js';
 import { explained, MiError } from '../../mi/errors.js';
 import type { StatusIdentifier, StatusReports } from '../../mi/status-reports.js';
 import type { OpensipsNode } from './node.js';
-import { type TransportHealth, UpstreamFailure } from './transport.js';
+import { type TransportHealth, UpstreamFailure } from './upstream/transport.js';
 
 /** The group of status reports, and of statistics. */
 export const group = 'opensips';

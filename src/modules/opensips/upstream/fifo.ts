@@ -12,9 +12,9 @@ import {
   writeSync,
 } from 'node:fs';
 import { Socket } from 'node:net';
-import { coded } from '../../base/codes.js';
-import { reasonOf } from '../../base/text.js';
-import { makeFifo } from '../../native/datagrams.js';
+import { coded } from '../../../base/codes.js';
+import { reasonOf } from '../../../base/text.js';
+import { makeFifo } from '../../../native/datagrams.js';
 import type { Attempt } from './attempt.js';
 import { decode } from './envelope.js';
 import { Lane, type LaneContext } from './lane.js';

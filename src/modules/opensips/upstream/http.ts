@@ -1,8 +1,8 @@
 import { isIPv6, Socket } from 'node:net';
-import type { JsonValue } from '../../base/json.js';
-import { isObject } from '../../base/json.js';
-import { reasonOf } from '../../base/text.js';
-import { codes, MiError } from '../../mi/errors.js';
+import type { JsonValue } from '../../../base/json.js';
+import { isObject } from '../../../base/json.js';
+import { reasonOf } from '../../../base/text.js';
+import { codes, MiError } from '../../../mi/errors.js';
 import type { Attempt } from './attempt.js';
 import { decode, type Reply } from './envelope.js';
 import { Lane, type LaneContext } from './lane.js';

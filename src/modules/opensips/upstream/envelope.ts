@@ -1,7 +1,7 @@
 import { isAscii } from 'node:buffer';
-import type { JsonValue } from '../../base/json.js';
-import { isObject } from '../../base/json.js';
-import { codes, MiError } from '../../mi/errors.js';
+import type { JsonValue } from '../../../base/json.js';
+import { isObject } from '../../../base/json.js';
+import { codes, MiError } from '../../../mi/errors.js';
 
 /** What a whole reply says. */
 export type Reply =

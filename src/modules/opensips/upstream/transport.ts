@@ -1,6 +1,6 @@
-import type { JsonObject, JsonValue } from '../../base/json.js';
-import { codes, MiError } from '../../mi/errors.js';
-import type { Cursor } from '../../mi/results/cursor.js';
+import type { JsonObject, JsonValue } from '../../../base/json.js';
+import { codes, MiError } from '../../../mi/errors.js';
+import type { Cursor } from '../../../mi/results/cursor.js';
 
 /** Tells that nobody waits for an answer any more. An AbortSignal fits. */
 export interface GivingUp {

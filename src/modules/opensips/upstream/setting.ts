@@ -1,5 +1,5 @@
-import { splitHostPort } from '../../base/address.js';
-import { coded } from '../../base/codes.js';
+import { splitHostPort } from '../../../base/address.js';
+import { coded } from '../../../base/codes.js';
 import type { Dialect, TransportSetting } from './transport.js';
 
 /** Bytes that the name of a reply FIFO and its folder may have together, as mi_fifo has it. */

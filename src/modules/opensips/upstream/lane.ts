@@ -1,5 +1,5 @@
-import { currentSecond } from '../../base/clock.js';
-import { Roster } from '../../base/roster.js';
+import { currentSecond } from '../../../base/clock.js';
+import { Roster } from '../../../base/roster.js';
 import { Attempt } from './attempt.js';
 import type { Reply } from './envelope.js';
 import { Request } from './request.js';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { close, openSync, read, unlinkSync, writev } from 'node:fs';
 import { join } from 'node:path';
-import { reasonOf } from '../../base/text.js';
+import { reasonOf } from '../../../base/text.js';
 import { UpstreamFailure, type UpstreamStream } from './transport.js';
 
 /** Replies that may fill their memory at once. Slow readers may be many more: then replies wait in files alone. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { JsonValue } from '../../base/json.js';
+import type { JsonValue } from '../../../base/json.js';
 import { Request } from './request.js';
 
 test('a request is one object with a method that is a text, whatever the params are', () => {

@@ -1,7 +1,7 @@
 import { tmpdir } from 'node:os';
-import type { CodedLog } from '../../base/log.js';
-import { Roster } from '../../base/roster.js';
-import type { MiError } from '../../mi/errors.js';
+import type { CodedLog } from '../../../base/log.js';
+import { Roster } from '../../../base/roster.js';
+import type { MiError } from '../../../mi/errors.js';
 import { Attempt, type AttemptOwner } from './attempt.js';
 import { DatagramLane, tooLongReason } from './datagram.js';
 import { FifoLane } from './fifo.js';

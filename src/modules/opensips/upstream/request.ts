@@ -1,5 +1,5 @@
-import type { JsonObject, JsonValue } from '../../base/json.js';
-import { printJson } from '../../mi/results/json.js';
+import type { JsonObject, JsonValue } from '../../../base/json.js';
+import { printJson } from '../../../mi/results/json.js';
 import { type UpstreamCall, UpstreamFailure } from './transport.js';
 
 /** Arrays and objects within each other that params may have: OpenSIPS reads them by recursion. */

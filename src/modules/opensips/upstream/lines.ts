@@ -1,5 +1,5 @@
-import { isObject, type JsonValue, stringify } from '../../base/json.js';
-import { MiError } from '../../mi/errors.js';
+import { isObject, type JsonValue, stringify } from '../../../base/json.js';
+import { MiError } from '../../../mi/errors.js';
 import type { Reply } from './envelope.js';
 import type { UpstreamCall } from './transport.js';
 

@@ -1,4 +1,4 @@
-import type { MiError } from '../../mi/errors.js';
+import type { MiError } from '../../../mi/errors.js';
 import type { Request } from './request.js';
 import type { UpstreamCall, UpstreamFailure, UpstreamResult } from './transport.js';
 
