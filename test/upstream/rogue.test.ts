@@ -7,7 +7,7 @@ import { startFront } from '../support/front.js';
 import type { Lifetime } from '../support/lifetime.js';
 import { call, callError, post, startServer } from '../support/mi-client.js';
 import { test } from '../support/test.js';
-import { get } from '../support/web-client.js';
+import { get, postForm } from '../support/web-client.js';
 
 /** Datagrams by method, made for the id of the request. */
 type Replies = Readonly<Record<string, (id: number) => string | readonly string[]>>;
@@ -136,5 +136,59 @@ describe('a reply', () => {
     const told = (await call(server, 'get_statistics', [['all']])) as Record<string, unknown>;
     expect(told).toMatchObject({ 'core:a': 1, 'core:b': 2, '__proto__:h': 3 });
     expect(Object.values(told).filter((value) => typeof value !== 'number')).toStrictEqual([]);
+  });
+});
+
+describe('a client that only reads', () => {
+  test('runs nothing else, by whatever name, path or form', async ({ lifetime }) => {
+    const { server, sip } = await startFront(lifetime, ['3.4', '4.0', '2.4'], {
+      httpd: { listen: ['http:127.0.0.1:0;level=read'], ip: undefined, port: undefined },
+    });
+    for (const double of sip) double.state.addContacts(1);
+    const names = [
+      'ul_rm',
+      'usrloc:rm',
+      'rm',
+      'UL_RM',
+      'usrloc:ul_rm',
+      'mi-httpd:ul_rm',
+      ' ul_rm',
+      'ul_rm\u0000',
+    ].flatMap((name) => [
+      name,
+      ...['sip-1', 'sip-2', 'sip-3', 'SIP-1', 'sip-1/node:sip-2'].map((node) => `node:${node}/${name}`),
+    ]);
+    const values = ['location', 'user000000'];
+    const params = [values, { table_name: 'location', aor: 'user000000' }, { node: 'sip-2' }];
+    for (const method of names) {
+      for (const given of params) {
+        for (const id of [{ id: 1 }, {}]) {
+          await post(server, JSON.stringify({ jsonrpc: '2.0', method, params: given, ...id }));
+        }
+      }
+      await post(
+        server,
+        JSON.stringify([
+          { jsonrpc: '2.0', method: 'version', id: 1 },
+          { jsonrpc: '2.0', method, params: values },
+        ]),
+      );
+    }
+    for (const path of [
+      'sip-1/ul_rm',
+      'sip%2D1/ul%5Frm',
+      'sip-2/usrloc:rm',
+      'sip-2/usrloc%3Arm',
+      'sip-1/node:sip-2%2Ful_rm',
+      'sip-3/ul_rm',
+    ]) {
+      await get(server, `/mi/${path}?arg=location+user000000`);
+      await postForm(server, `/mi/${path}`, 'arg=location+user000000');
+    }
+    expect(await call(server, 'version')).toHaveProperty('Server');
+    for (const double of sip) {
+      expect(double.ran.filter((name) => name.endsWith('rm'))).toStrictEqual([]);
+      expect(double.state.contacts).toHaveLength(1);
+    }
   });
 });
