@@ -321,6 +321,18 @@ unless(noOpenssl, describe)('certificates of clients', () => {
     expect(lines.filter(({ message }) => /refused by .*: .*what has signed it is no CA$/.test(message)).length).toBe(2);
   });
 
+  test('a certificate with what the engine has no name for is refused in words', async ({ files, lifetime }) => {
+    const authority = new Authority();
+    const { ask, logged } = await start(lifetime, files, { authority, users: 'admin:admin:cn=admin\n' });
+    // A critical extension that is unknown.
+    const [type, critical] = [der(0x06, Buffer.from([0x2a, 0x03, 0x04])), der(0x01, Buffer.from([0xff]))];
+    const extensions = [der(0x30, type, critical, der(0x04, 'x'))];
+    expect((await ask(authority.issue('admin', { extensions }))).status).toBe(0);
+    await logged(
+      /refused by .*: OpenSSL rejects it, or what has signed it; openssl verify -purpose sslclient tells why$/,
+    );
+  });
+
   test('no second handshake within a connection brings another certificate', async ({ files, lifetime }) => {
     const authority = new Authority();
     const { server } = await start(lifetime, files, {
@@ -974,10 +986,16 @@ unless(noOpenssl, describe)('certificates of clients', () => {
         [running.crlFile, authority.list({ from: Date.now() + 1e6 }), /is not valid before 20.*check the clock/],
         [running.crlFile, other.list(), /number 1 in it is by no CA of client_ca/],
         [running.crlFile, authority.list().replace(/\n[^-]{9}/, '\nAAAAAAAAA'), /number 1 in it is damaged/],
+        [running.crlFile, authority.list() + authority.list().slice(0, 99), /client_crl .*: 1 of 2 in it are whole/],
         [running.caFile, '', /client_ca .*: there is no certificate in PEM format in it$/],
         [running.caFile, alice.cert, /there is no root in it/],
         [running.caFile, authority.cert + other.cert, /there is no list of CA .* in it/],
         [running.caFile, authority.cert.replace(/\n[^-]{9}/, '\nAAAAAAAAA'), /number 1 in it is damaged/],
+        [
+          running.caFile,
+          authority.cert + other.cert.slice(0, -9),
+          /client_ca .*: 1 of 2 in it are whole: write it anew/,
+        ],
       ] as const) {
         const before = readFileSync(file);
         writeFileSync(file, text);

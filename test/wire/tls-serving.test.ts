@@ -35,6 +35,16 @@ function serve(
   return start(t, [onRequest], { tls: { certFile, keyFile, ciphers, passphraseFile } });
 }
 
+unless(noOpenssl, test)('a client that asks for HTTP/1.0 by ALPN has a connection', async ({ lifetime, files }) => {
+  const { port, server, until } = await serve(lifetime, files.make('one'));
+  for (const ALPNProtocols of [['http/1.0'], ['h2', 'http/1.1'], ['http/1.0', 'http/1.1']]) {
+    const socket = await connectTls(port, { ALPNProtocols });
+    expect(await askTls(socket)).toMatch(/^HTTP\/1\.1 200 OK/);
+    socket.destroy();
+  }
+  await until(() => server.openConnections === 0);
+});
+
 unless(noOpenssl, test)('TLS is served, and nothing else is on its port', async ({ lifetime, files }) => {
   const { port, server, counter, until } = await serve(lifetime, files.make('one'));
   expect(server.urls).toStrictEqual([`https://127.0.0.1:${port}`]);

@@ -71,6 +71,7 @@ export function readClientTrust({ caFile, crlFile, isRequired }: ClientTrustSett
 
 function readAuthorities(file: string, text: string, now: number): readonly X509Certificate[] {
   const found = blocksOf(text, /-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----([^-]*)-----END [A-Z0-9 ]*-----/g);
+  checkWhole(`client_ca ${file}`, text, authorityLabels, found.length);
   if (found.length === 0) {
     throw new Error(`client_ca ${file}: there is no certificate in PEM format in it${otherForm(text)}`);
   }
@@ -101,6 +102,7 @@ function readLists(
   now: number,
 ): readonly RevocationList[] {
   const found = blocksOf(text, /-----BEGIN X509 CRL-----([^-]*)-----END X509 CRL-----/g);
+  checkWhole(`client_crl ${file}`, text, listLabels, found.length);
   if (found.length === 0) {
     const hint = text.startsWith('0') ? ', but DER, it seems: turn it into PEM with openssl crl -inform DER' : '';
     throw new Error(`client_crl ${file}: there is no list of revoked certificates in PEM format in it${hint}`);
@@ -192,6 +194,18 @@ function subjectOf({ raw }: X509Certificate): Buffer {
 
 function blocksOf(text: string, form: RegExp): readonly Buffer[] {
   return [...text.matchAll(form)].map(([, body = '']) => Buffer.from(body, 'base64'));
+}
+
+const authorityLabels = ['CERTIFICATE', 'X509 CERTIFICATE', 'TRUSTED CERTIFICATE'];
+const listLabels = ['X509 CRL'];
+
+/**
+ * A file that is being written has some of its blocks only.
+ * @throws Error where one has begun that has no end
+ */
+function checkWhole(what: string, text: string, labels: readonly string[], found: number): void {
+  const begun = labels.reduce((sum, label) => sum + text.split(`-----BEGIN ${label}-----`).length - 1, 0);
+  if (begun > found) throw new Error(`${what}: ${found} of ${begun} in it are whole: write it anew`);
 }
 
 function writable(what: string, { mode }: PemFile, danger: string): readonly Notice[] {

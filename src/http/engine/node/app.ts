@@ -299,7 +299,14 @@ export class SecureNodeApp extends NodeApp<SecureServer> implements SecureApp {
     clients: ClientTrust | undefined,
   ) {
     const handshakeTimeout = patience === 0 ? {} : { handshakeTimeout: patience };
-    const options = { ...optionsFor(patience), ...handshakeTimeout, ...certificate, ...trustOptions(clients) };
+    const options = {
+      ...optionsFor(patience),
+      ...handshakeTimeout,
+      // Without HTTP/1.0 here, clients that ask for it by ALPN, such as curl -0, would have no connection.
+      ALPNProtocols: ['http/1.1', 'http/1.0'],
+      ...certificate,
+      ...trustOptions(clients),
+    };
     super(createSecureServer(options), handlers, patience);
     this.#certificate = certificate;
     this.#clients = clients;

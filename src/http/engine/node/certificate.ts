@@ -45,6 +45,8 @@ const faults: Readonly<Record<string, string>> = {
   UNABLE_TO_GET_ISSUER_CERT: unknownAuthority,
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: unknownAuthority,
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: unknownAuthority,
+  // Node.js has no name for most of what OpenSSL finds.
+  UNSPECIFIED: 'OpenSSL rejects it, or what has signed it; openssl verify -purpose sslclient tells why',
 };
 
 /** The code of OpenSSL for what is wrong with the certificate of a client; undefined when nothing is, or there is none. */
