@@ -248,6 +248,19 @@ describe('a FIFO that is dead', () => {
   });
 });
 
+test.for(['fifo', 'udp', 'unix', 'http'] as const)('that it is not there is told once by %s', async (kind) => {
+  const double = await start();
+  const gone = double.transports[kind];
+  await double.close();
+  const upstream = node([gone], { retryInterval: 5, probeTimeout: 1000 });
+  open.push(upstream);
+  const reasons: string[] = [];
+  upstream.onHealth(({ reason }) => reasons.push(reason));
+  await upstream.probe();
+  await expect.poll(() => upstream.health().transports[0]?.sent).toBeGreaterThan(4);
+  expect(reasons).toHaveLength(1);
+});
+
 test('an OpenSIPS that is not there is told at once, by each transport, and comes back', async () => {
   const double = await start();
   const gone = double.transports;

@@ -333,7 +333,9 @@ export abstract class Lane {
       refused: () => this.isAlive(),
       failed: ({ reason }) => {
         this.#probe = undefined;
-        this.#down(reason, false, false);
+        // As the transport itself tells it: else each attempt would tell two reasons by turns.
+        const prefix = `${this.name} does not work: `;
+        this.#down(reason.startsWith(prefix) ? reason.slice(prefix.length) : reason, false, false);
       },
     });
     this.#probe = probe;
