@@ -6,7 +6,6 @@ import { connect as connectTls } from 'node:tls';
 import { beforeAll, describe, expect } from 'vitest';
 import { bundle } from '../../scripts/bundle.mjs';
 import { userLine } from '../support/accounts.js';
-import { isNode } from '../support/engine.js';
 import type { ClosingSetting } from '../support/faults/closing-server.js';
 import { type Lifetime, suiteLifetime } from '../support/lifetime.js';
 import { count, isLong } from '../support/long.js';
@@ -18,8 +17,8 @@ import { unless } from '../support/unless.js';
 const mostGrowth = isLong ? 30 : 200;
 const rounds = 5;
 
-/** Rounds before the first level: Node.js compiles its own HTTP while it is used. */
-const warmUps = isNode ? 6 : 1;
+/** Rounds before the first level: what is used is compiled meanwhile. */
+const warmUps = 6;
 
 /** Ways that the short form measures, too: few connections find room in what others have freed. */
 const measured = new Set(['a reply later to Connection: close', 'a stream']);
