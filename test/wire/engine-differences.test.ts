@@ -105,6 +105,16 @@ unless(isNode ? false : 'these servers are uWebSockets.js', describe)('the engin
     expect(kept.length).toBe(2);
   });
 
+  test('sends a long reply to its end before it refuses CONNECT behind it', async ({ start }) => {
+    const large = Buffer.alloc(20_000_000, 'x');
+    const { port } = await start([root({ onRequest: (exchange) => void exchange.reply(200, large) })]);
+    const client = await RawClient.connect(port);
+    client.send(`${get}CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n${get}`);
+    expect((await client.response()).body.length).toBe(large.length);
+    expect((await client.response()).status).toBe(405);
+    expect(await client.isClosed()).toBe(true);
+  });
+
   test('serves a request that follows while a reply is pending, in order', async ({ start }) => {
     const kept: Exchange[] = [];
     const large = Buffer.alloc(300_000, 'x');

@@ -69,7 +69,12 @@ abstract class NodeApp<S extends Server | SecureServer> implements App {
     );
     server.on(
       'connect',
-      orClose((request) => this.#refuse(request, 405, 'method CONNECT is not served here')),
+      orClose((request) => {
+        // Node.js takes its own listeners away: without this one a reply that is on its way would never go on.
+        const drained = this.#bySocket.get(request.socket)?.drained;
+        if (drained !== undefined) request.socket.on('drain', drained);
+        this.#refuse(request, 405, 'method CONNECT is not served here');
+      }),
     );
     server.on('clientError', (error, socket) => this.#failed(error, socket as Socket));
     server.on('timeout', (socket: Socket) => {
@@ -80,6 +85,7 @@ abstract class NodeApp<S extends Server | SecureServer> implements App {
   /** The socket that HTTP is spoken on is there: of TLS it comes later than the connection. */
   protected attachSocket(connection: NodeConnection, socket: Socket): void {
     connection.socket = socket;
+    connection.drained = drainedOf(socket);
     this.#bySocket.set(socket, connection);
     // Node.js takes its own listener away from one that CONNECT has come on: its reset would end the process.
     socket.on('error', () => {});
@@ -246,6 +252,11 @@ abstract class NodeApp<S extends Server | SecureServer> implements App {
       if (this.#open.size === 0) resolve();
     });
   }
+}
+
+/** What Node.js calls when a client takes more: it is there before an app is told of the socket. */
+function drainedOf(socket: Socket): (() => void) | undefined {
+  return socket.listeners('drain').at(-1) as (() => void) | undefined;
 }
 
 /** Closes the connection of a request that cannot be taken: an error would end the process. */

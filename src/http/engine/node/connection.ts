@@ -13,6 +13,8 @@ export class NodeConnection implements Connection, ReplyConnection {
   hadReply = false;
   /** What HTTP is spoken on: by TLS another one than {@link raw}, once its handshake is done. */
   socket: Socket;
+  /** What Node.js listens to {@link socket} with for the client to take more. */
+  drained: (() => void) | undefined;
   /** That of the client, found to be valid. */
   certificate: Uint8Array | undefined;
   /** In the order in which they came. */
