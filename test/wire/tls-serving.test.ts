@@ -35,6 +35,12 @@ function serve(
   return start(t, [onRequest], { tls: { certFile, keyFile, ciphers, passphraseFile } });
 }
 
+unless(noOpenssl, test)('key exchange groups are those that the notices name', async ({ lifetime, files }) => {
+  const { port } = await serve(lifetime, files.make('one'));
+  for (const ecdhCurve of ['X25519', 'P-256', 'P-384']) (await connectTls(port, { ecdhCurve })).destroy();
+  for (const ecdhCurve of ['P-521', 'X448']) await expect(connectTls(port, { ecdhCurve }), ecdhCurve).rejects.toThrow();
+});
+
 unless(noOpenssl, test)('a client that asks for HTTP/1.0 by ALPN has a connection', async ({ lifetime, files }) => {
   const { port, server, until } = await serve(lifetime, files.make('one'));
   for (const ALPNProtocols of [['http/1.0'], ['h2', 'http/1.1'], ['http/1.0', 'http/1.1']]) {

@@ -44,6 +44,8 @@ export class NodeEngine implements Engine {
   loadCertificate({ certFile, chain, keyFile, passphrase, ciphers }: CertificateFiles): LoadedCertificate | undefined {
     const options: SecureContextOptions = {
       ciphers: [...tls13Suites, ciphers].join(':'),
+      // Those of the other engine, which the notices about tls_ciphers name.
+      ecdhCurve: 'X25519:P-256:P-384',
       minVersion: 'TLSv1.2',
       honorCipherOrder: true,
       ...(passphrase === undefined ? {} : { passphrase }),
