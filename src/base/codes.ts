@@ -99,6 +99,7 @@ export type LogCode =
   | 'tls-1.3-only'
   | 'tls-ciphers-unmet'
   | 'transport-down'
+  | 'transport-replies-open'
   | 'transport-up'
   | 'unauthenticated-listener'
   | 'unencrypted-login'

@@ -58,6 +58,8 @@ export interface StringParameter extends DeclarationBase {
 /** A parameter that is given once for each of several values; in a file every line adds one. By default there are none. */
 export interface ListParameter extends DeclarationBase {
   readonly type: 'list';
+  /** Errors and listings must not show the values, for there may be a password in them. */
+  readonly secret?: boolean;
   /** The fault of one value; undefined if there is none. */
   readonly check?: (value: string) => string | undefined;
 }
@@ -150,9 +152,7 @@ export function valueProblem(
   if (declaration.type !== 'int') {
     const problem = declaration.check?.(String(value));
     if (problem === undefined) return undefined;
-    return declaration.type === 'string' && declaration.secret === true
-      ? `${what}: ${problem}`
-      : `${what} is ${JSON.stringify(value)}: ${problem}`;
+    return declaration.secret === true ? `${what}: ${problem}` : `${what} is ${JSON.stringify(value)}: ${problem}`;
   }
   const number = Number(value);
   const unit = declaration.unit === undefined ? '' : ` ${declaration.unit}`;
@@ -292,7 +292,7 @@ const int: Members<IntParameter> = { ...common, default: required(aWhole), min: 
 
 const string: Members<StringParameter> = { ...common, default: aText, secret: aBoolean, takesNumber: aBoolean };
 
-const list: Members<ListParameter> = common;
+const list: Members<ListParameter> = { ...common, secret: aBoolean };
 
 const refused: Members<RefusedParameter> = { ...common, refused: required(aText) };
 

@@ -13,8 +13,8 @@ import { openUpstream } from '#src/modules/opensips/upstream/upstream.js';
 const silent: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 /** Opens a node by transports as they are configured. */
-export function node(transports: readonly string[], limits: Partial<UpstreamLimits> = {}): Upstream {
-  return openUpstream({ name: 'sip-1', transports: transports.map(parseTransport), log: silent, limits });
+export function node(transports: readonly string[], limits: Partial<UpstreamLimits> = {}, log: Log = silent): Upstream {
+  return openUpstream({ name: 'sip-1', transports: transports.map(parseTransport), log, limits });
 }
 
 /** A call that only reads, has a short reply and time enough, unless it is told otherwise. */

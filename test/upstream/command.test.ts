@@ -39,6 +39,25 @@ describe('mi-httpd --opensips', () => {
     expect([ended.status, ended.stderr.includes('two nodes have the name "sip-1"')]).toStrictEqual([255, true]);
   });
 
+  test('prints no password of a transport, wherever it is wrong', async ({ runCommand }) => {
+    for (const value of [
+      'sip-1 http://mi:s3cret@127.0.0.1/mi?x',
+      'http://mi:s3cret@127.0.0.1/mi',
+      'sip-1 http://mi:a s3cret@127.0.0.1/mi',
+      'sip-1 http://mi:1 s3cret b@127.0.0.1/mi',
+      'sip-1 http://mi:1/a s3cret b@127.0.0.1/mi',
+      'sip-1 fifo:/a http://mi:s3cret;x@127.0.0.1/mi',
+      'core http://mi:s3cret@127.0.0.1/mi',
+    ]) {
+      const input = `${config}loadmodule "opensips.so"\nmodparam("opensips", "node", "${value}")\n`;
+      const ended = await runCommand(['-c', '-f', '-'], { input });
+      expect([ended.status, `${ended.stdout}${ended.stderr}`.includes('s3cret')], value).toStrictEqual([255, false]);
+    }
+    const option = await runCommand(['--opensips', 'http://mi:s3cret@127.0.0.1/mi?x']);
+    expect(option).toRefuse(/option --opensips: transport "http:\/\/…@127\.0\.0\.1\/mi\?x" has more than a path/);
+    expect(option.stderr).not.toContain('s3cret');
+  });
+
   test('rejects what is no transport', async ({ runCommand }) => {
     const ended = await runCommand(['--opensips', 'carrier:pigeon']);
     expect(ended).toRefuse(/option --opensips: transport "carrier:pigeon" is no transport of OpenSIPS; give fifo:/);

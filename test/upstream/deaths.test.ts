@@ -1,5 +1,6 @@
 import { createSocket } from 'node:dgram';
 import {
+  chmodSync,
   chownSync,
   closeSync,
   constants,
@@ -287,6 +288,28 @@ describe('a reply FIFO is written to', () => {
     const told = answer(upstream, reading('uptime'));
     expect(replyFifo(double)).toStrictEqual([0o620, 65534]);
     expect(await told).toHaveProperty('Now');
+  });
+
+  test.runIf(process.getuid?.() === 0)('by all where nothing else goes, which is told once', async () => {
+    const double = await start('3.4');
+    const warnings: object[] = [];
+    const keep = (fields: object): void => void warnings.push(fields);
+    const log = { debug: () => {}, info: () => {}, warn: keep, error: keep };
+    chownSync(join(double.folder, 'fifo'), 2, 65534);
+    chmodSync(join(double.folder, 'fifo'), 0o666);
+    chmodSync(double.folder, 0o777);
+    const upstream = opened(node([double.transports.fifo], {}, log));
+    process.seteuid?.(1);
+    try {
+      for (const method of ['uptime', 'uptime']) {
+        const told = answer(upstream, reading(method));
+        expect(replyFifo(double)[0]).toBe(0o622);
+        expect(await told).toHaveProperty('Now');
+      }
+    } finally {
+      process.seteuid?.(0);
+    }
+    expect(warnings).toMatchObject([{ code: 'transport-replies-open', node: 'sip-1' }]);
   });
 });
 

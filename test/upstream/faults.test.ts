@@ -8,6 +8,7 @@ import type {
   UpstreamLimits,
   UpstreamStream,
 } from '#src/modules/opensips/upstream/transport.js';
+import { UnixDatagrams } from '#src/native/datagrams.js';
 import { type DoubleOptions, OpensipsDouble } from '../support/opensips-double/index.js';
 import { answer, changing, node, reading, wholeText } from '../support/upstream.js';
 
@@ -259,6 +260,29 @@ test.for(['fifo', 'udp', 'unix', 'http'] as const)('that it is not there is told
   await upstream.probe();
   await expect.poll(() => upstream.health().transports[0]?.sent).toBeGreaterThan(4);
   expect(reasons).toHaveLength(1);
+});
+
+/** Sends to a Unix socket until it takes no more; one sender may not send as much. */
+function fillQueue(path: string): void {
+  for (let sent = 1, index = 0; sent > 0; index += 1) {
+    const sender = new UnixDatagrams(`@mi-httpd-test-${process.pid}-${index}`, () => {});
+    open.push({ close: async () => sender.close() });
+    sender.connect(path);
+    for (sent = 0; sender.send(Buffer.from('{"jsonrpc":"2.0","method":"uptime","id":1}')); sent += 1);
+  }
+}
+
+test('a probe that waits is not sent when another reply has told what it asks', async () => {
+  const double = await start();
+  const upstream = nodeOf(double, ['unix']);
+  await upstream.call(reading('version'));
+  const told = upstream.call(reading('uptime'));
+  fillQueue(join(double.folder, 'datagram'));
+  const probed = upstream.probe();
+  expect(health(upstream, 'unix')).toMatchObject({ waiting: 1, underWay: 1 });
+  await told;
+  await probed;
+  expect(health(upstream, 'unix')).toMatchObject({ waiting: 0, underWay: 0 });
 });
 
 test('an OpenSIPS that is not there is told at once, by each transport, and comes back', async () => {

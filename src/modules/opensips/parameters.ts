@@ -6,7 +6,7 @@ import { reasonOf } from '../../base/text.js';
 import { defineParameters } from '../../config/parameter.js';
 import type { EventAddress } from './events.js';
 import { levelRules } from './levels.js';
-import { parseTransport } from './upstream/setting.js';
+import { parseTransport, withoutLogin } from './upstream/setting.js';
 
 /** Bare names that find the command of this server, unless the operator says otherwise: they tell of both. */
 const localByDefault = 'which, help, get_statistics, list_statistics, event_subscribe, events_list, subscribers_list';
@@ -16,6 +16,7 @@ export const parameters = defineParameters({
   nodes: {
     type: 'list',
     aliases: ['node'],
+    secret: true,
     help:
       'an OpenSIPS and the ways to it: NAME TRANSPORT TRANSPORT…, where a transport is fifo:/path, datagram:udp:host:port, ' +
       'datagram:/path or http://host:port/mi; without a transport, the default places of OpenSIPS. The first node is the ' +
@@ -145,6 +146,9 @@ export interface NodeSetting {
   readonly transports: readonly string[];
 }
 
+/** A space between the scheme of a URL and its last `@`, unless another transport begins behind it. */
+const spacedLogin = /:\/\/[^@ ]* (?!(?:fifo|datagram|https?):).*@/;
+
 const nodeName = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$/;
 
 /** @throws Error telling what is wrong */
@@ -154,9 +158,12 @@ export function nodeSetting(line: string): NodeSetting {
     throw coded(
       'ERR_PARAMETER',
       new Error(
-        `${JSON.stringify(name)} is no name of a node; give 1 to 32 letters, digits, "_", "." and "-", then its transports`,
+        `${JSON.stringify(withoutLogin(name))} is no name of a node; give 1 to 32 letters, digits, "_", "." and "-", then its transports`,
       ),
     );
+  }
+  if (spacedLogin.test(line)) {
+    throw coded('ERR_PARAMETER', new Error('the login of a URL has a space; write %20 in place of it'));
   }
   for (const transport of transports) parseTransport(transport);
   return { name, transports: transports.length === 0 ? defaultTransports() : transports };

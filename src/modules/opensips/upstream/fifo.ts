@@ -36,6 +36,9 @@ const longestLines = 64 << 20;
 /** Milliseconds that a long reply may stand still. */
 const longestStandstill = 10_000;
 
+/** The bit of the mode of a folder by which users that are neither its owner nor of its group reach what is in it. */
+const othersEnter = 0o001;
+
 type FifoSetting = Extract<TransportSetting, { kind: 'fifo' }>;
 
 /** mi_fifo: a request is one write to its FIFO, and the reply comes by a FIFO that is made for it. */
@@ -75,6 +78,7 @@ export class FifoLane extends Lane {
       const { text } = this.#print(attempt.call, attempt.request, attempt.id, name);
       const events = this.setting.dialect === '2.4' ? this.#wholeReply(attempt) : this.#replyOf(attempt);
       exchange = new Exchange(this.#fifo, name, Buffer.from(text), events);
+      if (exchange.isExposed) this.context.exposed(this);
     } catch (error) {
       this.#failUnsent(attempt, problemOf(error));
       return;
@@ -186,6 +190,8 @@ class Exchange {
   readonly #request: Buffer;
   readonly #events: ExchangeEvents;
   readonly #reader: Socket;
+  /** True if any user may write to the reply FIFO. */
+  readonly isExposed: boolean;
   #pause: NodeJS.Timeout | undefined;
   #isClosed = false;
 
@@ -197,7 +203,7 @@ class Exchange {
     this.#events = events;
     makeFifo(this.#reply, 0o600);
     try {
-      shareFifo(path, this.#reply);
+      this.isExposed = !shareFifo(path, this.#reply) && (statSync(replyFolder).mode & othersEnter) !== 0;
       this.#reader = new Socket({
         fd: openSync(this.#reply, constants.O_RDONLY | constants.O_NONBLOCK),
         readable: true,
@@ -271,8 +277,10 @@ class Exchange {
 /**
  * Lets OpenSIPS write to a reply FIFO, and nobody else where that is possible: another one that writes could forge a reply, or keep
  * it without an end. The user of both needs nothing, and a folder may have given it the group of the FIFO of OpenSIPS.
+ *
+ * @returns false if all users may write to it, as far as they reach it
  */
-function shareFifo(fifo: string, reply: string): void {
+function shareFifo(fifo: string, reply: string): boolean {
   const file = openSync(fifo, constants.O_WRONLY | constants.O_NONBLOCK);
   let owner: Stats;
   try {
@@ -281,12 +289,14 @@ function shareFifo(fifo: string, reply: string): void {
     closeSync(file);
   }
   const made = statSync(reply);
-  if (made.uid === owner.uid) return;
+  if (made.uid === owner.uid) return true;
   try {
     if (made.gid !== owner.gid) chownSync(reply, -1, owner.gid);
     chmodSync(reply, 0o620);
+    return true;
   } catch {
     chmodSync(reply, 0o622);
+    return false;
   }
 }
 

@@ -19,6 +19,8 @@ export interface LaneContext {
   readonly room: SpillRoom;
   /** Told when a transport went down, or came back. */
   changed(lane: Lane): void;
+  /** Told when any user may write to the replies of a transport. */
+  exposed(lane: Lane): void;
 }
 
 /** Small calls that pass a large one that waits. */
@@ -145,6 +147,10 @@ export abstract class Lane {
       this.over(attempt);
       return;
     }
+    this.#unqueue(attempt);
+  }
+
+  #unqueue(attempt: Attempt): void {
     const queue = attempt.call.isLarge ? this.#large : this.#small;
     const at = queue.indexOf(attempt);
     if (at >= 0) queue.splice(at, 1);
@@ -366,7 +372,9 @@ export abstract class Lane {
     this.#probe = undefined;
     if (probe === undefined || probe.isSettled) return;
     probe.abandon();
-    this.#take(probe);
+    // One that was put back waits: sent later, it would have no end.
+    if (this.#underWay.has(probe)) this.#take(probe);
+    else this.#unqueue(probe);
   }
 
   #tellProbed(): void {

@@ -59,4 +59,21 @@ describe('a transport', () => {
   ])('is rejected: %s', ([text, fault]) => {
     expect(() => parseTransport(text ?? '')).toThrow(`transport "${text}" ${fault}`);
   });
+
+  test.for([
+    'https://mi:s3cret@127.0.0.1/mi',
+    'http://mi:s3cret@127.0.0.1/mi?x=1',
+    'http://mi:s3cret@127.0.0.1:70000/mi',
+    'http://mi:s3cret@127.0.0.1/mi;reply_dir=/tmp/',
+    'http://mi:x;s3cret@127.0.0.1/mi',
+    'http://mi:s3cret;x@127.0.0.1/mi',
+    'http://mi:a@s3cret@/mi',
+    'http://mi:s3cret',
+    'http://mi:s3cret%zz@127.0.0.1/mi',
+    'http://mi:1/s3cret@127.0.0.1/mi',
+    'mi:s3cret@127.0.0.1',
+    'HTTP://mi:s3cret@127.0.0.1/mi',
+  ])('is rejected without its password: %s', (text) => {
+    expect(() => parseTransport(text)).toThrow(/^transport "(?!.*s3cret)/);
+  });
 });

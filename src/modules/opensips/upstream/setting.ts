@@ -55,7 +55,7 @@ function parseOptions(text: string, given: readonly string[]): Options {
     if (name === 'reply_dir') replyFolder = value;
     else if (name === 'version' && /^[234]\.[0-9]{1,2}$/.test(value)) {
       dialect = value.startsWith('2') ? '2.4' : 'jsonrpc';
-    } else throw rejected(text, `has "${option}"`);
+    } else throw rejected(text, `has "${text.includes('@') ? '…' : option}"`);
   }
   return { dialect, replyFolder };
 }
@@ -73,14 +73,24 @@ function parseHttp(text: string, address: string, dialect: Dialect): TransportSe
   if (!URL.canParse(address)) throw rejected(text, 'is no URL');
   const { hostname, port, pathname, username, password, search, hash } = new URL(address);
   if (search !== '' || hash !== '') throw rejected(text, 'has more than a path');
+  // Else the rest of a password would be taken for a path, and printed.
+  if (pathname.includes('@')) throw rejected(text, 'has "@" in its path; in a login write %2F for "/"');
   return {
     kind: 'http',
     dialect,
     host: hostname.startsWith('[') ? hostname.slice(1, -1) : hostname,
     port: port === '' ? 80 : Number(port),
     path: pathname,
-    userInfo: username === '' ? '' : `${decodeURIComponent(username)}:${decodeURIComponent(password)}`,
+    userInfo: username === '' ? '' : `${decoded(text, username)}:${decoded(text, password)}`,
   };
+}
+
+function decoded(text: string, part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw rejected(text, 'has a login with a "%" that stands for no character; write %25');
+  }
 }
 
 function pathOf(text: string, path: string): string {
@@ -100,7 +110,22 @@ function checkFolder(text: string, folder: string): string {
 }
 
 function rejected(text: string, fault: string): RangeError {
-  return coded('ERR_PARAMETER', new RangeError(`transport "${text}" ${fault}; give ${transportForms}`));
+  const shown = withoutLogin(text);
+  return coded('ERR_PARAMETER', new RangeError(`transport "${shown}" ${fault}; give ${transportForms}`));
+}
+
+/** A host with a port, or none: what may stand behind `//` without being the beginning of a login. */
+const plainHost = /^(?:\[[^\]]*\]|[^:]*)(?::[0-9]*)?$/;
+
+/** The text of a transport as it may be printed: all that may be of a login is left out, also where it is no URL. */
+export function withoutLogin(text: string): string {
+  const [scheme = ''] = /^(?:fifo:|datagram:|.*?:\/\/)?/s.exec(text) ?? [];
+  if (scheme === 'fifo:' || scheme === 'datagram:') return text;
+  const rest = text.slice(scheme.length);
+  const at = rest.lastIndexOf('@');
+  if (at >= 0) return `${scheme}…@${rest.slice(at + 1)}`;
+  const [host = ''] = rest.split(/[/?#;]/, 1);
+  return scheme === '' || plainHost.test(host) ? text : `${scheme}…`;
 }
 
 /** A transport as text, its password left out; what {@link parseTransport} takes. */

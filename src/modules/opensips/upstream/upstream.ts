@@ -75,6 +75,8 @@ class Node implements Upstream {
   readonly #pending = new Roster<Pending>();
   /** Methods of which a reply was too long for a datagram. */
   readonly #longReplies = new Set<string>();
+  /** Transports whose replies any user may write to. */
+  readonly #told = new Set<Lane>();
   #look: NodeJS.Timeout | undefined;
   #rounds: NodeJS.Timeout | undefined;
   #isClosed = false;
@@ -88,6 +90,7 @@ class Node implements Upstream {
       limits: this.limits,
       room: new SpillRoom(memory, spill, spillFolder),
       changed: (lane) => this.#changed(lane),
+      exposed: (lane) => this.#exposed(lane),
     };
     this.#lanes = transports.map((setting) => laneOf(setting, context));
     const ordered = (kinds: readonly TransportKind[]): readonly Lane[] =>
@@ -186,6 +189,16 @@ class Node implements Upstream {
       );
     } else this.#log.info({ code: 'transport-up', ...where }, `OpenSIPS ${this.name} is reached by ${lane.name}`);
     for (const listener of [...this.#listeners]) listener(health, this);
+  }
+
+  #exposed(lane: Lane): void {
+    if (this.#told.has(lane)) return;
+    this.#told.add(lane);
+    this.#log.warn(
+      { code: 'transport-replies-open', node: this.name, transport: lane.name },
+      `every user of this system may write to the replies of OpenSIPS ${this.name} by ${lane.name}: the server has neither its ` +
+        'user nor its group; give the transport a reply_dir of its own, which these two alone may enter',
+    );
   }
 
   #lookLater(): void {
