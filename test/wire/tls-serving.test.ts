@@ -51,6 +51,18 @@ unless(noOpenssl, test)('a client that asks for HTTP/1.0 by ALPN has a connectio
   await until(() => server.openConnections === 0);
 });
 
+unless(noOpenssl, test)('a second handshake within a connection is refused', async ({ lifetime, files }) => {
+  const { port } = await serve(lifetime, files.make('one'));
+  const socket = await connectTls(port, { maxVersion: 'TLSv1.2' });
+  const outcome = await new Promise<string>((resolve) => {
+    socket.on('error', ({ message }) => resolve(message));
+    socket.on('close', () => resolve('closed'));
+    socket.renegotiate({ rejectUnauthorized: false }, (error) => resolve(error === null ? 'done' : error.message));
+  });
+  expect(outcome).toMatch(/renegotiation|closed|alert/i);
+  socket.destroy();
+});
+
 unless(noOpenssl, test)('TLS is served, and nothing else is on its port', async ({ lifetime, files }) => {
   const { port, server, counter, until } = await serve(lifetime, files.make('one'));
   expect(server.urls).toStrictEqual([`https://127.0.0.1:${port}`]);
