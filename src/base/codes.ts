@@ -68,6 +68,7 @@ export type LogCode =
   | 'opensips-contact-not-mirrored'
   | 'opensips-event-socket-failed'
   | 'opensips-events-lost'
+  | 'opensips-max-pending'
   | 'opensips-mirror-lost'
   | 'opensips-unreachable'
   | 'parameters-without-effect'

@@ -2,7 +2,7 @@ import { type CodedLog, LineRate, quietLog } from '../base/log.js';
 import type { Audit } from './calls/audit.js';
 import type { Client } from './calls/call.js';
 import { Guard, type GuardOptions } from './calls/guard.js';
-import { type CommandEntry, CommandList, CommandTable } from './commands/command-table.js';
+import { type CommandEntry, CommandList, CommandTable, tellUnknownCommands } from './commands/command-table.js';
 import type { MiError } from './errors.js';
 import { type ForeignStatistics, type Statistic, Statistics } from './statistics.js';
 
@@ -42,6 +42,8 @@ export class ManagementInterface {
   audit: Audit | undefined;
   /** The statistics of other servers; undefined: there are none. */
   foreignStatistics: ForeignStatistics | undefined;
+  /** The least number of calls that may be pending at once on a root. */
+  leastPending = Number.POSITIVE_INFINITY;
   /** Why no call begins any more; undefined while calls do. */
   stopReason: string | undefined;
   #protection: Protection | undefined;
@@ -95,10 +97,7 @@ export class ManagementInterface {
       text === undefined
         ? undefined
         : new CommandList(`parameter ${parameter}`, text, this.commands, (pattern) =>
-            this.log.warn(
-              { code: 'commands-unknown', parameter, pattern },
-              `parameter ${parameter} has ${JSON.stringify(pattern)}, which fits no command that is known; it counts for one that comes`,
-            ),
+            tellUnknownCommands(this.log, parameter, pattern),
           );
     this.guard = new Guard({
       ...protection,

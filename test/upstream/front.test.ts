@@ -59,6 +59,24 @@ describe('names', () => {
     expect(await call(server, 'ul_dump')).toBeTypeOf('object');
   });
 
+  test('of what ends or changes a server are never those of mi-httpd instead', async ({ lifetime }) => {
+    let kills = 0;
+    const kill = (): void => {
+      kills += 1;
+    };
+    const { server } = await startFront(lifetime, ['3.4'], { kill });
+    for (const [name, own] of [
+      ['kill', 'core:kill'],
+      ['log_level', 'core:log_level'],
+    ] as const) {
+      expect(await callError(server, name)).toMatchObject({ code: -32601, data: expect.stringContaining(own) });
+    }
+    expect(await callError(server, 'node:sip-1/kill')).toMatchObject({ code: -32601 });
+    expect(kills).toBe(0);
+    expect(await call(server, 'core:kill')).toBe('OK');
+    await expect.poll(() => kills).toBe(1);
+  });
+
   test('that both have are given to mi-httpd by the parameter local', async ({ lifetime }) => {
     const { server } = await startFront(lifetime, ['3.4'], { opensips: { local: 'which, help, p*' } });
     expect(await call(server, 'ps')).toHaveProperty('Processes.length', 1);
@@ -234,6 +252,19 @@ test('a pattern of no command that is known is told, since one may come', async 
   const { server } = await startFront(lifetime, ['3.4'], { log, httpd: { deny_commands: 'ul_dmup, dlg_*, kill, ps' } });
   expect(told).toMatchObject([{ code: 'commands-unknown', parameter: 'deny_commands', pattern: 'ul_dmup' }]);
   expect(await callError(server, 'dlg_list')).toMatchObject({ code: -32003 });
+  const one = await startFront(lifetime, ['3.4'], { log, opensips: { levels: 'ul_dmup=read, dialog:*=admin' } });
+  expect(told.slice(1)).toMatchObject([{ code: 'commands-unknown', parameter: 'levels', pattern: 'ul_dmup' }]);
+  expect(await call(one.server, 'ul_dump')).toHaveProperty('Domains');
+});
+
+test('nodes that may keep all calls of a root waiting are told at the start', async ({ lifetime }) => {
+  const told: unknown[] = [];
+  const keep = (fields: object): void => void told.push(fields);
+  const log = { debug: () => {}, info: () => {}, warn: keep, error: keep };
+  await startFront(lifetime, ['3.4'], { log, mi_http: { max_pending: 10 }, opensips: { max_pending: 10 } });
+  expect(told).toStrictEqual([]);
+  await startFront(lifetime, ['3.4'], { log, mi_http: { max_pending: 10 }, opensips: { max_pending: 11 } });
+  expect(told).toMatchObject([{ code: 'opensips-max-pending' }]);
 });
 
 describe('several nodes', () => {
@@ -321,6 +352,18 @@ describe('statistics', () => {
     }
     expect(await call(server, 'list_statistics')).toHaveProperty(['core:rcv_replies']);
   });
+});
+
+test('statistics of OpenSIPS that are named as those of mi-httpd have the node in front', async ({ lifetime }) => {
+  const { server, sip } = await startFront(lifetime, ['3.4'], { usrloc: {} });
+  sip[0]?.state.addContacts(3);
+  const all = await call(server, 'get_statistics', [['all']]);
+  expect(all).toMatchObject({ 'usrloc:registered_users': 0, 'sip-1.usrloc:registered_users': 3 });
+  expect(await call(server, 'get_statistics', [['registered_users']])).toStrictEqual({ 'usrloc:registered_users': 0 });
+  expect(await call(server, 'get_statistics', [['sip-1.usrloc:']])).toHaveProperty(
+    ['sip-1.usrloc:registered_users'],
+    3,
+  );
 });
 
 describe('events', () => {

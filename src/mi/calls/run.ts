@@ -96,6 +96,7 @@ export class Runner {
     this.failures = new Failures(mi.log);
     this.#mi = mi;
     this.#maxPending = maxPending;
+    mi.leastPending = Math.min(mi.leastPending, maxPending);
     this.#timeout = timeout;
   }
 

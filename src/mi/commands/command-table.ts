@@ -1,4 +1,5 @@
 import { coded } from '../../base/codes.js';
+import type { CodedLog } from '../../base/log.js';
 import { nearestNames, suggestNames } from '../../base/nearest.js';
 import { shorten } from '../../base/text.js';
 import { codes, MiError } from '../errors.js';
@@ -49,8 +50,11 @@ export interface ForeignCommands {
   candidates(text: string, ours: (text: string) => readonly CommandEntry[]): readonly CommandEntry[];
   /** True if a name of a command that they may have fits, whether they are known yet or not. */
   mayHave(name: RegExp): boolean;
-  /** Why a text finds no command although it may well be one; undefined: there is none. */
-  missing(text: string): MiError | undefined;
+  /**
+   * Why a text finds no command although it may well be one; undefined: there is none.
+   * @param ours tells what the text finds among the commands of this server that the caller is told of
+   */
+  missing(text: string, ours: () => readonly CommandEntry[]): MiError | undefined;
 }
 
 const noEntries: readonly CommandEntry[] = [];
@@ -186,7 +190,10 @@ export class CommandTable {
   find(method: string, visible: () => readonly CommandEntry[]): CommandEntry {
     const [entry, another] = this.#candidates(method);
     if (entry === undefined) {
-      const missing = this.#foreign?.missing(method);
+      const missing = this.#foreign?.missing(method, () => {
+        const told = visible();
+        return this.#ours(method).filter((one) => told.includes(one));
+      });
       throw missing ?? new MiError(codes.methodNotFound, undefined, this.#explainUnknown(method, visible()));
     }
     if (another === undefined) return entry;
@@ -286,6 +293,14 @@ export class CommandList {
     this.#foreign.set(entry, isListed);
     return isListed;
   }
+}
+
+/** Tells of a pattern that fits no command that is known, where others may come. */
+export function tellUnknownCommands(log: CodedLog, parameter: string, pattern: string): void {
+  log.warn(
+    { code: 'commands-unknown', parameter, pattern },
+    `parameter ${parameter} has ${JSON.stringify(pattern)}, which fits no command that is known; it counts for one that comes`,
+  );
 }
 
 /** The names that a pattern fits, with `*` for any characters. */

@@ -37,3 +37,16 @@ test('one that ends early is not complete', () => {
   expect([...splitter.push('{"Domains":[{"name":"location","AORs":[{"AOR":"alice"}')]).toHaveLength(1);
   expect(splitter.isComplete).toBe(false);
 });
+
+test('an address of record without an end is not held, and many that have one are', () => {
+  const record = `{"AOR":"alice","Contacts":["${'x'.repeat(100)}"]},`;
+  const splitter = new DumpSplitter(1000);
+  let found = [...splitter.push('{"Domains":[{"name":"location","AORs":[')].length;
+  for (let index = 0; index < 100; index += 1) found += [...splitter.push(record)].length;
+  expect(found).toBe(100);
+  const endless = (): void => {
+    for (let index = 0; index < 100; index += 1)
+      for (const _ of splitter.push('{"AOR":["alice"],')) expect.unreachable();
+  };
+  expect(endless).toThrow('an address of record of the dump has more than 1000 characters');
+});

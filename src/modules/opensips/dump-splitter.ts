@@ -1,3 +1,4 @@
+import { coded } from '../../base/codes.js';
 import { isObject, type JsonObject, type JsonValue } from '../../base/json.js';
 
 /** An address of record of a dump. */
@@ -9,6 +10,9 @@ export interface DumpedAor {
 const [quote, backslash] = ['"'.charCodeAt(0), '\\'.charCodeAt(0)];
 const [openObject, closeObject] = ['{'.charCodeAt(0), '}'.charCodeAt(0)];
 const [openArray, closeArray] = ['['.charCodeAt(0), ']'.charCodeAt(0)];
+
+/** Characters of one address of record, or of the members of a domain, that are held at most. */
+const longestHeld = 16 << 20;
 
 /** Levels of `{"Domains":[{"name":"location","AORs":[{"AOR":…}]}]}` that begin an object of a domain, its list, and an address of record. */
 const [domainLevel, listLevel, recordLevel] = [3, 4, 5];
@@ -22,13 +26,22 @@ export class DumpSplitter {
   /** Where the object of a domain, or an address of record, began in {@link #text}; -1: in none. */
   #start = -1;
   #domain = '';
+  readonly #longest: number;
+
+  /** @param longest characters that are held at most */
+  constructor(longest = longestHeld) {
+    this.#longest = longest;
+  }
 
   /** True once the dump has come to its end. */
   get isComplete(): boolean {
     return this.#depth === 0 && this.#at > 0;
   }
 
-  /** The addresses of record that are whole with this piece. @throws SyntaxError for one that is no JSON */
+  /**
+   * The addresses of record that are whole with this piece.
+   * @throws SyntaxError for one that is no JSON, Error for one that is too long
+   */
   *push(piece: string): Generator<DumpedAor> {
     this.#text += piece;
     for (; this.#at < this.#text.length; this.#at += 1) {
@@ -41,6 +54,9 @@ export class DumpSplitter {
     this.#at -= kept;
     if (this.#start !== -1) this.#start = 0;
     if (this.#depth === 0) this.#at = 1;
+    if (this.#text.length > this.#longest) {
+      throw coded('ERR_NODE', new Error(`an address of record of the dump has more than ${this.#longest} characters`));
+    }
   }
 
   #step(character: number): DumpedAor | undefined {

@@ -1,5 +1,5 @@
 import { coded } from '../../base/codes.js';
-import { commandPattern } from '../../mi/commands/command-table.js';
+import { commandPattern, tellUnknownCommands } from '../../mi/commands/command-table.js';
 import { defineBuiltIn } from '../../module.js';
 import { Usrloc } from '../usrloc/usrloc.js';
 import { NodeEvents } from './events.js';
@@ -28,9 +28,13 @@ export const opensipsModule = defineBuiltIn({
     const calls = mi.statistics.add(group, 'upstream_calls', 'counter');
     const errors = mi.statistics.add(group, 'upstream_errors', 'counter');
     const time = mi.statistics.add(group, 'upstream_time_us', 'counter');
+    const rules = values.levels === undefined ? [] : levelRules(values.levels);
+    for (const { pattern, fits } of rules) {
+      if (!nodes.mayHave(fits)) tellUnknownCommands(log, 'levels', pattern);
+    }
     const surroundings: NodeSurroundings = {
       log,
-      rules: values.levels === undefined ? [] : levelRules(values.levels),
+      rules,
       timeout: values.timeout * 1000,
       longTimeout: values.dump_timeout * 1000,
       nextNumber: () => nodes.nextNumber(),
@@ -79,13 +83,21 @@ export const opensipsModule = defineBuiltIn({
       );
     };
     mi.commands.offer(nodes);
-    mi.foreignStatistics = new NodeStatistics(nodes, values.statistics_interval * 1000);
+    mi.foreignStatistics = new NodeStatistics(nodes, values.statistics_interval * 1000, mi.statistics);
     return {
       api: new Opensips(nodes),
       check: () => {
         refuseNames(settings, new Set(mi.commands.entries.map(({ module }) => module)));
         if (mirrored !== undefined) usrlocOf();
-        return [];
+        if (mi.leastPending >= values.max_pending) return [];
+        return [
+          {
+            code: 'opensips-max-pending',
+            text:
+              `max_pending of module opensips is ${values.max_pending}, above the ${mi.leastPending} of a root, so that a node that hangs ` +
+              'keeps all calls of that root waiting; give opensips less, or the root more',
+          },
+        ];
       },
       start: async () => {
         if (mirrored !== undefined && first !== undefined && firstEvents !== undefined) {

@@ -282,6 +282,8 @@ const levelNames: Readonly<Record<string, Level>> = {
 
 /** Levels that the operator sets. */
 export interface LevelRule {
+  /** As it is written. */
+  readonly pattern: string;
   readonly fits: RegExp;
   readonly level: Level;
   /** True for commands that are declared to change nothing. */
@@ -305,6 +307,6 @@ export function levelRules(text: string): readonly LevelRule[] {
         ),
       );
     }
-    return { fits: commandPattern(pattern), level, isReading: word === 'read' };
+    return { pattern, fits: commandPattern(pattern), level, isReading: word === 'read' };
   });
 }

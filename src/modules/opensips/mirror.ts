@@ -20,6 +20,9 @@ const followed = ['E_UL_CONTACT_INSERT', 'E_UL_CONTACT_UPDATE', 'E_UL_CONTACT_DE
 /** Bytes of a dump that are read at once. */
 const pieceSize = 65536;
 
+/** Events that are kept while a dump is read. */
+const mostEvents = 100_000;
+
 /** Seconds by which the end of a contact may differ without being another: times are whole seconds at both ends. */
 const tolerance = 2;
 
@@ -37,6 +40,8 @@ export interface MirrorParts {
   readonly interval: number;
   /** Milliseconds that a dump may take. */
   readonly timeout: number;
+  /** Events that are kept while a dump is read, unless it is 100,000. */
+  readonly mostEvents?: number;
 }
 
 /**
@@ -45,6 +50,7 @@ export interface MirrorParts {
  */
 export class ContactMirror {
   readonly #parts: MirrorParts;
+  readonly #mostEvents: number;
   /** Addresses of record that are mirrored, by domain. */
   readonly #known = new Map<string, Set<string>>();
   /** Events that came while a dump is read; undefined: none is read. */
@@ -58,6 +64,7 @@ export class ContactMirror {
 
   constructor(parts: MirrorParts) {
     this.#parts = parts;
+    this.#mostEvents = parts.mostEvents ?? mostEvents;
     parts.events.follow(followed, (name, parameters) => this.#told(name, parameters));
   }
 
@@ -116,7 +123,11 @@ export class ContactMirror {
     }
     this.#known.clear();
     for (const [domain, aors] of seen) this.#known.set(domain, aors);
-    for (const [name, parameters] of this.#queue ?? []) this.#apply(name, parameters);
+    const queue = this.#queue ?? [];
+    if (queue.length > this.#mostEvents) {
+      throw coded('ERR_NODE', new Error(`more than ${this.#mostEvents} events came while contacts were loaded`));
+    }
+    for (const [name, parameters] of queue) this.#apply(name, parameters);
     this.#proved();
     status.report(`${this.#count} addresses of record loaded`);
   }
@@ -156,8 +167,10 @@ export class ContactMirror {
   }
 
   #told(name: string, parameters: EventParameters): void {
-    if (this.#queue !== undefined) this.#queue.push([name, parameters]);
-    else if (this.#provedAt !== undefined) {
+    if (this.#queue !== undefined) {
+      // One more than are kept says that some were not.
+      if (this.#queue.length <= this.#mostEvents) this.#queue.push([name, parameters]);
+    } else if (this.#provedAt !== undefined) {
       this.#apply(name, parameters);
       this.#proved();
     }

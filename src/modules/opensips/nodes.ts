@@ -97,16 +97,18 @@ export class Nodes implements ForeignCommands {
     const [first] = this.all;
     const theirs = first?.find(text) ?? [];
     if (theirs.length > 0 || this.#isOfOrigin(text)) return theirs;
-    // It will be that of OpenSIPS: until then it is not ours, which may do something else.
-    const isAwaited = first?.isKnown === false && knownCommand(text) !== undefined;
-    return isAwaited ? [] : own;
+    const known = knownCommand(text);
+    if (known === undefined || first === undefined) return own;
+    // It will be that of OpenSIPS: until then it is not ours, which may do something else. One that ends a server, or changes how it
+    // runs, is never ours in place of that of OpenSIPS.
+    return first.isKnown && known.level !== 'admin' ? own : [];
   }
 
   mayHave(name: RegExp): boolean {
     return knownNames.some((known) => name.test(known));
   }
 
-  missing(text: string): MiError | undefined {
+  missing(text: string, ours: () => readonly CommandEntry[]): MiError | undefined {
     if (text.startsWith(ownPrefix)) return undefined;
     if (text.startsWith(nodePrefix)) {
       const { node, name, command } = this.#addressed(text);
@@ -115,8 +117,11 @@ export class Nodes implements ForeignCommands {
     }
     const [first] = this.all;
     if (first === undefined) return undefined;
-    if (first.isKnown) return knownCommand(text) === undefined ? undefined : notFound(explained(first, text));
-    return first.missing(text);
+    if (!first.isKnown) return first.missing(text);
+    if (knownCommand(text) === undefined) return undefined;
+    const names = ours().map(({ fullName }) => fullName);
+    const own = names.length === 0 ? '' : `; that of mi-httpd is ${names.join(', ')}`;
+    return notFound(explained(first, text) + own);
   }
 
   #addressed(text: string): {

@@ -1,5 +1,5 @@
 import { isObject, type JsonValue } from '../../base/json.js';
-import type { ForeignStatistic, ForeignStatistics } from '../../mi/statistics.js';
+import type { ForeignStatistic, ForeignStatistics, Statistics } from '../../mi/statistics.js';
 import type { OpensipsNode } from './node.js';
 import type { Nodes } from './nodes.js';
 
@@ -14,18 +14,24 @@ interface Reading {
 
 /**
  * The statistics of all nodes. Those of the first one have the groups that OpenSIPS gives them, `core:rcv_requests`, so that
- * pollers find what they know; those of others have the name of the node in front, `sip-2.core:rcv_requests`.
+ * pollers find what they know; those of others have the name of the node in front, `sip-2.core:rcv_requests`, and so has one
+ * that has the name of a statistic of this server.
  */
 export class NodeStatistics implements ForeignStatistics {
   readonly #nodes: Nodes;
   readonly #interval: number;
+  readonly #own: Statistics;
   readonly #values = new Map<OpensipsNode, Reading>();
   readonly #kinds = new Map<OpensipsNode, Reading>();
   readonly #asking = new Map<string, Promise<void>>();
 
-  /** @param interval milliseconds that an answer of a node serves */
-  constructor(nodes: Nodes, interval: number) {
+  /**
+   * @param interval milliseconds that an answer of a node serves
+   * @param own those of this server
+   */
+  constructor(nodes: Nodes, interval: number, own: Statistics) {
     this.#nodes = nodes;
+    this.#own = own;
     this.#interval = interval;
   }
 
@@ -58,13 +64,12 @@ export class NodeStatistics implements ForeignStatistics {
     const asked = this.#asking.get(key);
     if (asked !== undefined) return asked;
     const at = performance.now();
-    const isFirst = node === this.#nodes.all[0];
     // The list of 3.x takes no `all`.
     const all = command === 'get_statistics' ? (node.hasLines ? ['all'] : [['all']]) : undefined;
     const name = node.nameOf(command) ?? command;
     const asking = node
       .ask(name, all, { isReadOnly: true, isLarge: true })
-      .then((told) => statisticsOf(told, isFirst ? '' : `${node.name}.`, command === 'get_statistics'))
+      .then((told) => this.#statisticsOf(node, told, command === 'get_statistics'))
       // Without an answer they are left out, rather than told as they were.
       .catch(() => [])
       .then((statistics) => {
@@ -74,21 +79,23 @@ export class NodeStatistics implements ForeignStatistics {
     this.#asking.set(key, asking);
     return asking;
   }
-}
 
-/** @param areNumbers true for values: pollers take nothing else */
-function statisticsOf(told: JsonValue, prefix: string, areNumbers: boolean): readonly ForeignStatistic[] {
-  if (!isObject(told)) return [];
-  const statistics: ForeignStatistic[] = [];
-  for (const [full, given] of Object.entries(told)) {
-    const colon = full.indexOf(':');
-    const value = typeof given === 'string' && /^-?[0-9]+$/.test(given) ? Number(given) : given;
-    if (colon < 1 || value === undefined || (areNumbers && !Number.isFinite(value))) continue;
-    const group = prefix + full.slice(0, colon);
-    const name = full.slice(colon + 1);
-    statistics.push({ group, name, isBare: prefix === '', value });
+  /** @param areNumbers true for values: pollers take nothing else */
+  #statisticsOf(node: OpensipsNode, told: JsonValue, areNumbers: boolean): readonly ForeignStatistic[] {
+    if (!isObject(told)) return [];
+    const own = new Set(this.#own.all.map(({ fullName }) => fullName.toLowerCase()));
+    const isFirst = node === this.#nodes.all[0];
+    const statistics: ForeignStatistic[] = [];
+    for (const [full, given] of Object.entries(told)) {
+      const colon = full.indexOf(':');
+      const value = typeof given === 'string' && /^-?[0-9]+$/.test(given) ? Number(given) : given;
+      if (colon < 1 || value === undefined || (areNumbers && !Number.isFinite(value))) continue;
+      const isBare = isFirst && !own.has(full.toLowerCase());
+      const group = (isBare ? '' : `${node.name}.`) + full.slice(0, colon);
+      statistics.push({ group, name: full.slice(colon + 1), isBare, value });
+    }
+    return statistics;
   }
-  return statistics;
 }
 
 function soon(promise: Promise<unknown>): Promise<void> {

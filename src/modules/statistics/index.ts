@@ -100,7 +100,7 @@ function fullName({ group, name }: Pick<Statistic, 'group' | 'name'>): string {
 
 type Joined = Readonly<Record<string, JsonValue>>;
 
-/** The statistics of other servers, and those of this one, which give way where both have a name. */
+/** The statistics of other servers, and those of this one, which keep their names: where both have one, that of others is left out. */
 function joined(
   foreign: readonly ForeignStatistic[] | Promise<readonly ForeignStatistic[]>,
   items: readonly string[] | undefined,
@@ -108,8 +108,7 @@ function joined(
   nameOf: (statistic: ForeignStatistic, isSingle: boolean) => string,
 ): Joined | Promise<Joined> {
   const join = (all: readonly ForeignStatistic[]): Joined => {
-    const theirs = findForeign(all, items, nameOf);
-    return { ...theirs, ...Object.fromEntries(Object.entries(own()).filter(([name]) => !Object.hasOwn(theirs, name))) };
+    return { ...findForeign(all, items, nameOf), ...own() };
   };
   return foreign instanceof Promise ? foreign.then(join) : join(foreign);
 }
