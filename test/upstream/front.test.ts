@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect } from 'vitest';
 import { nodeLine, startDouble, startFront } from '../support/front.js';
-import { call, callError, post } from '../support/mi-client.js';
+import { call, callError, post, startServer } from '../support/mi-client.js';
+import { OpensipsDouble } from '../support/opensips-double/index.js';
 import { test } from '../support/test.js';
 import { get, resultOf } from '../support/web-client.js';
 
@@ -265,6 +266,47 @@ test('nodes that may keep all calls of a root waiting are told at the start', as
   expect(told).toStrictEqual([]);
   await startFront(lifetime, ['3.4'], { log, mi_http: { max_pending: 10 }, opensips: { max_pending: 11 } });
   expect(told).toMatchObject([{ code: 'opensips-max-pending' }]);
+});
+
+describe('commands', () => {
+  test('are asked for again where OpenSIPS was started anew', async ({ lifetime }) => {
+    const former = await startDouble(lifetime, '3.4');
+    // Times of starts are whole seconds.
+    former.state.started -= 60_000;
+    const server = await startServer(lifetime, {
+      opensips: { nodes: [nodeLine('sip-1', former, 'udp')], watch_interval: 1, retry_interval: 1 },
+    });
+    expect(await call(server, 'which')).not.toContain('usrloc:dump');
+    former.stop();
+    const next = await OpensipsDouble.start({ version: '4.0', former });
+    lifetime.onTestFinished(() => next.close());
+    await expect.poll(() => call(server, 'which'), { timeout: 20_000 }).toContain('usrloc:dump');
+    expect(await call(server, 'node:sip-1/ul_dump')).toHaveProperty('Domains');
+  });
+
+  test('are asked for again where OpenSIPS has lost one, at most every few seconds', async ({ lifetime }) => {
+    const { server, sip } = await startFront(lifetime, ['3.4'], { opensips: { watch_interval: 3600 } });
+    expect(await call(server, 'which')).toContain('ul_dump');
+    sip[0]?.state.lacks.add('ul_dump');
+    expect(await callError(server, 'ul_dump')).toMatchObject({ code: -32601 });
+    const names = async (): Promise<unknown> => {
+      await callError(server, 'ul_dump');
+      return call(server, 'which');
+    };
+    await expect.poll(names, { timeout: 20_000, interval: 200 }).not.toContain('ul_dump');
+    expect(await callError(server, 'ul_dump')).toMatchObject({ code: -32601, data: expect.stringContaining('usrloc') });
+  });
+});
+
+test('a FIFO that is dead is told by /readyz, while other transports answer', async ({ lifetime }) => {
+  const { server, sip } = await startFront(lifetime, ['3.4'], { opensips: { watch_interval: 1 } });
+  expect((await get(server, '/readyz')).status).toBe(200);
+  sip[0]?.fifo?.close();
+  expect(await call(server, 'ul_dump')).toHaveProperty('Domains');
+  await expect
+    .poll(() => get(server, '/readyz'))
+    .toMatchObject({ status: 503, body: expect.stringContaining('opensips sip-1:fifo') });
+  expect(await call(server, 'ps')).toHaveProperty('Processes.1');
 });
 
 describe('several nodes', () => {

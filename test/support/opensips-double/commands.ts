@@ -34,7 +34,9 @@ export class State {
   readonly caches = new Map<string, string>();
   /** Each command that was run, with its params. */
   readonly ran: { readonly method: string; readonly params: unknown }[] = [];
-  readonly started = Date.now();
+  started = Date.now();
+  /** Names of commands, as `which` lists them, that it does not have. */
+  readonly lacks = new Set<string>();
   requests = 0;
   dialogs = 0;
   /** Sends an event to a socket of a subscriber; set by the double. */
@@ -135,8 +137,8 @@ const commands: readonly Command[] = [
     name: 'core:which',
     alias: 'which',
     recipes: [[], ['command']],
-    run: ({ command }, { version }) => {
-      const names = commands.map((one) => nameIn(version, one));
+    run: ({ command }, { version, lacks }) => {
+      const names = commands.map((one) => nameIn(version, one)).filter((name) => !lacks.has(name));
       if (command === undefined) return names;
       const text = String(command);
       if (version === '4.0' && text.endsWith(':')) return names.filter((name) => name.startsWith(text));
@@ -384,7 +386,7 @@ const events = [
   'E_SCRIPT_EVENT',
 ];
 
-function nameIn(version: Version, { name, alias }: Command): string {
+export function nameIn(version: Version, { name, alias }: Command): string {
   return version === '4.0' ? name : alias;
 }
 

@@ -1,4 +1,4 @@
-import { bind, CommandError, find, State, type Version } from './commands.js';
+import { bind, CommandError, find, nameIn, State, type Version } from './commands.js';
 import { firstValue, member, squeezed } from './json.js';
 
 /** What a request of JSON-RPC came to. */
@@ -85,7 +85,8 @@ export class Engine {
 
   #run(method: string, params: unknown): Ran & { readonly isLater?: true } {
     const command = find(this.version, method);
-    if (command === undefined) return { error: { code: -32601, message: 'Method not found' } };
+    if (command === undefined || this.state.lacks.has(nameIn(this.version, command)))
+      return { error: { code: -32601, message: 'Method not found' } };
     try {
       const bound = bind(command, params);
       this.state.ran.push({ method, params });
