@@ -28,9 +28,10 @@ const words: Readonly<Record<string, string>> = {
   'sample:echo': '"two words"',
 };
 
-/** There is neither database nor cluster nor TLS here, which the page tells, too. */
+/** There is neither database nor cluster, nor TLS or a file of users here, which the page tells, too. */
 const refusing: Readonly<Record<string, RegExp>> = {
   'httpd:reload_tls': /404 No listener has TLS/,
+  'httpd:reload_users': /404 No file of users is set/,
   'usrloc:sync': /200 Contacts already synced/,
   'usrloc:cluster_sync': /\d+ \w+/,
 };
