@@ -51,8 +51,8 @@ export default defineConfig({
   test: {
     // A process of its own for each file: tests replace the timers, the engine and the addon that a process has.
     pool: 'forks',
-    // One more than the processors that CI has: tests wait for timers and processes for half of their time.
-    maxWorkers: 3,
+    // Twice the processors that CI has: tests wait for timers and processes for half of their time.
+    maxWorkers: 4,
     maxConcurrency: 3,
     reporters: ['default', './scripts/summary-reporter.mjs'],
     restoreMocks: true,

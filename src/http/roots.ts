@@ -77,6 +77,8 @@ export interface RootDeclaration extends Service {
   readonly choose?: (request: ArrivedRequest) => Service | undefined;
   /** Seconds until an exchange that `onRequest` left unanswered is answered 504; default 240, 0: never. */
   readonly timeout?: number;
+  /** True where `onRequest` answers in time by itself: {@link timeout} then counts for what its streams are waited for. */
+  readonly keepsTime?: boolean;
   /** Runs when the server starts, before it listens. A failure fails the start. */
   onInit?(): void | Promise<void>;
   /**
@@ -117,6 +119,7 @@ const rootMembers: Members<RootDeclaration> = {
   keepsHeaders: aBoolean,
   choose: aFunction,
   timeout: aNumber,
+  keepsTime: aBoolean,
   onInit: aFunction,
   onRequest: required(aFunction),
   onFlush: aFunction,

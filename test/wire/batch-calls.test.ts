@@ -130,6 +130,27 @@ describe('calls of a batch', () => {
     await expect(server).toBeAtRest();
   });
 
+  test('that all run out of time have their errors, also where the loop was held up meanwhile', async ({
+    startServer,
+  }) => {
+    const { module, entered, enter } = gate();
+    const server = await startServer({ modules: [module], mi_http: { mi_timeout: 1 } });
+    const reply = post(server, `[${wait(1)},${wait(2)}]`);
+    await enter(2);
+    // All timers of the batch are due at once.
+    const due = performance.now() + 1100;
+    while (performance.now() < due);
+    const { status, body } = await reply;
+    expect(status).toBe(200);
+    const replies = JSON.parse(body) as { id: number; error: { code: number } }[];
+    expect(replies.map(({ id, error }) => [id, error.code])).toStrictEqual([
+      [1, -32000],
+      [2, -32000],
+    ]);
+    for (const { resolve } of entered) resolve('too late');
+    await expect(server).toBeAtRest();
+  });
+
   test('each counts against max_pending; one too many gets its own error', async ({ startServer }) => {
     const { module, entered, enter } = gate();
     const server = await startServer({ modules: [module], mi_http: { max_pending: 2 } });

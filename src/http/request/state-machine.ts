@@ -630,8 +630,8 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
 
   /** The handler has returned without a reply. */
   #armDeadline(): void {
-    const { deadline } = this.#root;
-    if (deadline === 0) return;
+    const { deadline, declaration } = this.#root;
+    if (deadline === 0 || declaration.keepsTime === true) return;
     this.#deadline = setTimeout(() => this.timedOut('source', false), Math.min(deadline, longestTimer));
   }
 

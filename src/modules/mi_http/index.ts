@@ -100,8 +100,9 @@ export const miHttpModule = defineBuiltIn({
       refusesGetBody: true,
       ignoresQuery: true,
       headers: browserHeaders,
-      // For streams that give nothing. A call that is waited for has a timer of its own that runs out first and answers.
       timeout: parameters.mi_timeout,
+      // Each call that is waited for has a timer of its own. A batch whose last call runs out of time prints its reply after that.
+      keepsTime: true,
       refuse: (status, reason, request) =>
         web !== undefined && wantsPage(request) && !request.wantsJson
           ? web.refusalPage(status, reason)
