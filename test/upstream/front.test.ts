@@ -68,7 +68,7 @@ describe('names', () => {
     const { server } = await startFront(lifetime, ['3.4'], { kill });
     for (const [name, own] of [
       ['kill', 'core:kill'],
-      ['log_level', 'core:log_level'],
+      ['log_level_filter', 'core:log_level_filter'],
     ] as const) {
       expect(await callError(server, name)).toMatchObject({ code: -32601, data: expect.stringContaining(own) });
     }

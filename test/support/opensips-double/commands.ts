@@ -173,6 +173,16 @@ const commands: readonly Command[] = [
     }),
   },
   {
+    name: 'core:log_level',
+    alias: 'log_level',
+    recipes: [[], ['level'], ['level', 'pid']],
+    run: ({ level, pid }) => {
+      if (level === undefined) return { Processes: [{ PID: 4711, 'Log level': 3, Type: 'attendant' }] };
+      // Integers may come as texts, as opensips-cli sends them.
+      return { [pid === undefined ? 'New global log level' : 'Log level']: Number(level) };
+    },
+  },
+  {
     name: 'statistics:get',
     alias: 'get_statistics',
     recipes: [['statistics']],
