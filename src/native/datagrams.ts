@@ -6,7 +6,7 @@ export const { makeFifo } = addon;
 /** Bytes of the longest datagram of the file system that Linux sends with its default settings. */
 const longest = 256 << 10;
 
-/** What came is taken to here; all sockets share it, since none keeps anything there. */
+/** Datagrams are received into it; all sockets share it, since none keeps anything there. */
 let window: Buffer | undefined;
 
 /** A socket of datagrams of the file system, which Node.js lacks. It keeps no event loop alive. */

@@ -12,7 +12,7 @@ export interface AttemptOwner {
 
 /** A call on its way by one transport. */
 export class Attempt {
-  /** What it is sent with; 0 until then. */
+  /** The id that it is sent with; 0 until then. */
   id = 0;
   /** Time by `performance.now()` at which it is given up. */
   expires: number;

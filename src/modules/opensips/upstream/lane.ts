@@ -75,7 +75,7 @@ export abstract class Lane {
   /** Sends an attempt, which has its id. What becomes of it is told to the attempt, and its end to {@link over}. */
   protected abstract send(attempt: Attempt): void;
 
-  /** Nobody waits for an attempt that was sent any more. */
+  /** An attempt that was sent has lost its caller. */
   protected abstract forget(attempt: Attempt): void;
 
   /** Frees what it holds. */
