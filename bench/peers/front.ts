@@ -1,11 +1,11 @@
 // What stands in front of an OpenSIPS: mi-httpd by datagram, and nginx in front of its HTTP.
 import type { ChildProcess } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { bundle } from '../../scripts/bundle.mjs';
 import { loadCore, serverCore, startOn } from '../process/pinned.js';
 import { libmicrohttpd } from './libmicrohttpd.js';
-import { nginx } from './nginx.js';
+import { nginx, startNginx } from './nginx.js';
 import { type Command, miCall, type Peer } from './peer.js';
 
 const main = resolve('dist/main.js');
@@ -60,33 +60,15 @@ export const nginxFront: Peer = {
   refuses,
   call: miCall,
   launch: async (need, port, place) => {
-    const own = join(place.folder, `nginx-front-${port}`);
-    mkdirSync(own, { recursive: true });
     const sip = await libmicrohttpd.launch(need, port + behind, place, loadCore);
-    const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
-      .map((kind) => `${kind}_temp_path ${own}/${kind};`)
-      .join('\n  ');
-    const text = `daemon off;
-master_process off;
-pid ${own}/pid;
-error_log ${own}/error.log;
-events { worker_connections 2048; }
-http {
-  access_log off;
-  ${temporary}
-  keepalive_requests 100000000;
-  upstream sip { server 127.0.0.1:${port + behind}; keepalive 64; }
+    const child = startNginx(
+      join(place.folder, `nginx-front-${port}`),
+      `upstream sip { server 127.0.0.1:${port + behind}; keepalive 64; }
   server {
     listen 127.0.0.1:${port};
     location / { proxy_pass http://sip; proxy_http_version 1.1; proxy_set_header Connection ""; }
-  }
-}
-`;
-    const file = join(own, 'nginx.conf');
-    writeFileSync(file, text);
-    const child = startOn(serverCore, ['/usr/sbin/nginx', '-c', file, '-p', own, '-e', join(own, 'error.log')], {
-      stdio: ['ignore', 'ignore', 'inherit'],
-    });
+  }`,
+    );
     if (sip.child !== undefined) endsWith(child, sip.child);
     return { child, pid: child.pid ?? 0, port };
   },

@@ -14,37 +14,49 @@ export const nginx: Peer = {
   refuses: (command) => (command === 'version' ? undefined : 'it has one constant reply'),
   call: miCall,
   launch: async (need, port, { folder, certificate, replies }) => {
-    const own = join(folder, `nginx-${port}`);
-    mkdirSync(own, { recursive: true });
     const reply = JSON.stringify({ jsonrpc: '2.0', result: { Server: replies.version }, id: 1 });
     const tls = need.tls
       ? `ssl_certificate ${certificate?.cert}; ssl_certificate_key ${certificate?.key}; ssl_protocols TLSv1.2 TLSv1.3;`
       : '';
-    const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
-      .map((kind) => `${kind}_temp_path ${own}/${kind};`)
-      .join('\n  ');
-    const text = `daemon off;
+    const child = startNginx(
+      join(folder, `nginx-${port}`),
+      `default_type application/json;
+  server {
+    listen 127.0.0.1:${port}${need.tls ? ' ssl' : ''};
+    ${tls}
+    return 200 '${reply.replaceAll("'", "\\'")}';
+  }`,
+    );
+    return { child, pid: child.pid ?? 0, port };
+  },
+};
+
+/**
+ * Starts nginx with one worker and without an access log.
+ *
+ * @param folder its own, made here
+ * @param http what stands in the block `http`
+ */
+export function startNginx(folder: string, http: string): ReturnType<typeof startOn> {
+  mkdirSync(folder, { recursive: true });
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+    .map((kind) => `${kind}_temp_path ${folder}/${kind};`)
+    .join('\n  ');
+  const text = `daemon off;
 master_process off;
-pid ${own}/pid;
-error_log ${own}/error.log;
+pid ${folder}/pid;
+error_log ${folder}/error.log;
 events { worker_connections 2048; }
 http {
   access_log off;
   ${temporary}
   keepalive_requests 100000000;
-  default_type application/json;
-  server {
-    listen 127.0.0.1:${port}${need.tls ? ' ssl' : ''};
-    ${tls}
-    return 200 '${reply.replaceAll("'", "\\'")}';
-  }
+  ${http}
 }
 `;
-    const file = join(own, 'nginx.conf');
-    writeFileSync(file, text);
-    const child = startOn(serverCore, [program, '-c', file, '-p', own, '-e', join(own, 'error.log')], {
-      stdio: ['ignore', 'ignore', 'inherit'],
-    });
-    return { child, pid: child.pid ?? 0, port };
-  },
-};
+  const file = join(folder, 'nginx.conf');
+  writeFileSync(file, text);
+  return startOn(serverCore, [program, '-c', file, '-p', folder, '-e', join(folder, 'error.log')], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+}

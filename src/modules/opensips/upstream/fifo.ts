@@ -116,18 +116,7 @@ export class FifoLane extends Lane {
       this.#exchanges.delete(attempt);
       this.over(attempt);
     };
-    const reader = new ReplyReader(
-      attempt.id,
-      this.context.room,
-      {
-        whole: (reply) => this.settle(attempt, reply),
-        stream: (result) => {
-          this.isAlive();
-          attempt.answered(result);
-        },
-      },
-      end,
-    );
+    const reader = new ReplyReader(attempt.id, this.context.room, this.sinkOf(attempt), end);
     return {
       failed: (reason) => this.#failUnsent(attempt, reason),
       data: (piece) => {

@@ -130,20 +130,9 @@ export class HttpLane extends Lane {
     const body: Body =
       this.setting.dialect === '2.4'
         ? new WholeBody((reply) => this.settle(attempt, reply))
-        : new ReplyReader(
-            attempt.id,
-            this.context.room,
-            {
-              whole: (reply) => this.settle(attempt, reply),
-              stream: (result) => {
-                this.isAlive();
-                attempt.answered(result);
-              },
-            },
-            () => {
-              if (this.#busy.get(attempt) === connection) end(false);
-            },
-          );
+        : new ReplyReader(attempt.id, this.context.room, this.sinkOf(attempt), () => {
+            if (this.#busy.get(attempt) === connection) end(false);
+          });
     return {
       data: (piece) => {
         body.push(piece);

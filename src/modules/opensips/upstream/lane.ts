@@ -2,6 +2,7 @@ import { currentSecond } from '../../../base/clock.js';
 import { Roster } from '../../../base/roster.js';
 import { Attempt } from './attempt.js';
 import type { Reply } from './envelope.js';
+import type { ReplySink } from './reply-reader.js';
 import { Request } from './request.js';
 import { formatTransport } from './setting.js';
 import type { SpillRoom } from './spool.js';
@@ -126,6 +127,17 @@ export abstract class Lane {
   add(attempt: Attempt): void {
     (attempt.call.isLarge ? this.#large : this.#small).push(attempt);
     this.pump();
+  }
+
+  /** Takes the reply to an attempt as a reader has found it. */
+  protected sinkOf(attempt: Attempt): ReplySink {
+    return {
+      whole: (reply) => this.settle(attempt, reply),
+      stream: (result) => {
+        this.isAlive();
+        attempt.answered(result);
+      },
+    };
   }
 
   /** Tells an attempt what was replied to it. */
