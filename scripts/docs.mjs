@@ -10,6 +10,7 @@ import { commandLinePage, parametersPage } from './docs/declarations.mjs';
 import { errorsPage } from './docs/errors.mjs';
 import { withoutNames } from './docs/messages.mjs';
 import { loadProject } from './docs/project.mjs';
+import { statisticsPage } from './docs/statistics.mjs';
 import { buildAddon, buildTypeScript, root } from './steps.mjs';
 import { requireNode } from './toolchain.mjs';
 
@@ -20,6 +21,7 @@ const project = await loadProject();
 const pages = {
   'docs/reference/parameters.md': parametersPage(project),
   'docs/reference/commands.md': await commandsPage(project),
+  'docs/reference/statistics.md': await statisticsPage(project),
   'docs/reference/cli.md': commandLinePage(project),
   'docs/reference/errors.md': errorsPage(project),
   'docs/reference/api.md': apiPage(),

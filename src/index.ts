@@ -69,7 +69,7 @@ export {
 export type { ConstantResult, JsonText, Printable } from './mi/results/result.js';
 export { type SecondsLeft, type SecondsLeftTexts, secondsLeft } from './mi/results/seconds-left.js';
 export { type Stream, stream, streamObject } from './mi/results/stream.js';
-export type { Statistic, StatisticKind, Statistics, StatisticsSelection } from './mi/statistics.js';
+export type { Statistic, StatisticAbout, StatisticKind, Statistics, StatisticsSelection } from './mi/statistics.js';
 export type { StatusIdentifier, StatusReport, StatusReports } from './mi/status-reports.js';
 export {
   type ConfiguredModule,

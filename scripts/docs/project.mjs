@@ -9,7 +9,7 @@ const exports = `
   export { loadUsage } from '#src/cli/load.js';
   export { codes, MiError } from '#src/mi/errors.js';
   export { refusalBody } from '#src/gateway/jsonrpc-refusal.js';
-  export { createServer } from '#src/index.js';
+  export { createServer, defineModule } from '#src/index.js';
   export { loadableModules } from '#src/modules/index.js';
 `;
 

@@ -57,11 +57,12 @@ export class ManagementInterface {
   constructor(log: CodedLog = quietLog) {
     this.log = log;
     this.statistics = new Statistics(log);
-    this.calls = this.statistics.add('mi', 'calls', 'counter');
-    this.errors = this.statistics.add('mi', 'errors', 'counter');
-    this.pending = this.statistics.add('mi', 'pending', 'gauge');
-    this.denied = this.statistics.add('mi', 'denied', 'counter');
-    this.rateLimited = this.statistics.add('mi', 'rate_limited', 'counter');
+    const { statistics } = this;
+    this.calls = statistics.add('mi', 'calls', 'counter', { help: 'Calls run.' });
+    this.errors = statistics.add('mi', 'errors', 'counter', { help: 'Calls that failed.' });
+    this.pending = statistics.add('mi', 'pending', 'gauge', { help: 'Calls of asynchronous commands that run now.' });
+    this.denied = statistics.add('mi', 'denied', 'counter', { help: 'Calls refused with -32003.' });
+    this.rateLimited = statistics.add('mi', 'rate_limited', 'counter', { help: 'Calls refused with -32004.' });
   }
 
   /** From now on no call begins. */
@@ -84,8 +85,13 @@ export class ManagementInterface {
     for (const entry of this.commands.entries) {
       const name = this.commands.ownFlatName(entry).replace(':', '_');
       this.counts.push({
-        calls: this.statistics.add('mi', `${name}-calls`, 'counter'),
-        time: this.statistics.add('mi', `${name}-time_us`, 'counter'),
+        calls: this.statistics.add('mi', `${name}-calls`, 'counter', { help: 'Calls of one command.' }),
+        time: this.statistics.add('mi', `${name}-time_us`, 'counter', {
+          unit: 'microseconds',
+          help:
+            'Time in one command; after 1024 calls, of a command that answers at once, one of 16 is timed and counts for ' +
+            'all of these.',
+        }),
         isLater: false,
       });
     }

@@ -1,5 +1,15 @@
 import { coded } from '../base/codes.js';
-import { aFunction, aText, checkGiven, oneOf, shown, type Wanted } from '../base/given.js';
+import {
+  aBoolean,
+  aFunction,
+  aText,
+  checkGiven,
+  checkMembers,
+  type Members,
+  oneOf,
+  shown,
+  type Wanted,
+} from '../base/given.js';
 import type { JsonValue } from '../base/json.js';
 import type { CodedLog } from '../base/log.js';
 import { OwnContext } from '../base/own-context.js';
@@ -13,6 +23,16 @@ import { BytesCursor, type Cursor, Piecewise } from './results/cursor.js';
  */
 export type StatisticKind = 'counter' | 'gauge' | 'computed';
 
+/** What a statistic says of itself to people and to monitoring systems. */
+export interface StatisticAbout {
+  /** Unit of the value, in the plural: `bytes`, `seconds`, `microseconds`. Left out: the value is a count. */
+  readonly unit?: string;
+  /** A sentence that says what the value means. */
+  readonly help?: string;
+  /** True for a computed one that only grows: monitoring systems take it for a counter. */
+  readonly isTotal?: boolean;
+}
+
 /** One statistic. Its value lives in native memory, where the reply is printed from. */
 export class Statistic {
   constructor(
@@ -24,6 +44,7 @@ export class Statistic {
     readonly compute?: () => number,
     /** Told when {@link compute} fails. */
     readonly failed?: (statistic: Statistic, error: unknown) => void,
+    readonly about: StatisticAbout = {},
   ) {}
 
   get fullName(): string {
@@ -138,9 +159,18 @@ export function findForeign(
 }
 
 const aKind: Wanted = oneOf(['counter', 'gauge', 'computed']);
+const aboutMembers: Members<StatisticAbout> = {
+  unit: {
+    text: 'a word of small letters and "_", such as "bytes"',
+    is: (value) => typeof value === 'string' && unitName.test(value),
+  },
+  help: aText,
+  isTotal: aBoolean,
+};
 
 const capacity = 8192;
 const statisticGroup = /^[A-Za-z0-9_.-]+$/;
+const unitName = /^[a-z][a-z_]*$/;
 const statisticName = /^[A-Za-z0-9_.-][A-Za-z0-9_:.-]*$/;
 
 /** All statistics of a server, by group, in registration order. Names are looked up without regard to case. */
@@ -173,14 +203,26 @@ export class Statistics {
     return this.#table.values;
   }
 
-  /** @throws Error for a name that is taken or malformed, RangeError when 8192 statistics exist */
-  add(group: string, name: string, kind: 'counter' | 'gauge'): Statistic;
-  add(group: string, name: string, kind: 'computed', compute: () => number): Statistic;
-  add(group: string, name: string, kind: StatisticKind, compute?: () => number): Statistic {
+  /**
+   * @param about what monitoring systems and people are told beside the value
+   * @throws Error for a name that is taken or malformed, TypeError for another mistake, RangeError when 8192 statistics exist
+   */
+  add(group: string, name: string, kind: 'counter' | 'gauge', about?: StatisticAbout): Statistic;
+  add(group: string, name: string, kind: 'computed', compute: () => number, about?: StatisticAbout): Statistic;
+  add(
+    group: string,
+    name: string,
+    kind: StatisticKind,
+    given?: StatisticAbout | (() => number),
+    more?: StatisticAbout,
+  ): Statistic {
     checkGiven('group of a statistic', group, aText);
     checkGiven('name of a statistic', name, aText);
     checkGiven(`kind of statistic ${group}:${name}`, kind, aKind);
-    if (kind === 'computed') checkGiven(`function of statistic ${group}:${name}`, compute, aFunction);
+    if (kind === 'computed') checkGiven(`function of statistic ${group}:${name}`, given, aFunction);
+    const compute = typeof given === 'function' ? given : undefined;
+    const about = (typeof given === 'function' ? more : given) ?? {};
+    checkMembers(`statistic ${group}:${name}`, about, aboutMembers);
     const key = name.toLowerCase();
     const remedy = 'give letters, digits, "_", "." and "-"';
     if (!statisticGroup.test(group))
@@ -196,7 +238,7 @@ export class Statistics {
       );
     }
     const slot = this.#table.add(`${group}:${name}`);
-    const statistic = new Statistic(group, name, kind, slot, this.#table.values, compute, this.#failed);
+    const statistic = new Statistic(group, name, kind, slot, this.#table.values, compute, this.#failed, about);
     this.#all.push(statistic);
     this.#byName.set(key, statistic);
     const groupKey = group.toLowerCase();

@@ -24,7 +24,7 @@ const right: Readonly<Record<string, (context: Context) => unknown>> = {
   transport: ({ events }) => events.addTransport(transport),
   event: ({ events }) => events.declare('E_MINE'),
   'event of others': ({ events }) => events.declareForeign(['E_THEIRS']),
-  statistic: ({ mi }) => mi.statistics.add('own', 'mine', 'counter'),
+  statistic: ({ mi }) => mi.statistics.add('own', 'mine', 'counter', { unit: 'calls', help: 'Calls of mine.' }),
   'computed statistic': ({ mi }) => mi.statistics.add('own', 'mine_now', 'computed', () => 1),
   status: ({ status }) => status.add('mine', { identifier: 'one' }),
   root: ({ httpd: roots }) => roots.registerRoot(root),
@@ -110,6 +110,21 @@ const wrong: readonly (readonly [what: string, register: (context: Context) => u
     'a statistic that computes nothing',
     ({ mi }) => mi.statistics.add('own', 'other', as('computed')),
     /^function of statistic own:other is undefined; give a function$/,
+  ],
+  [
+    'a statistic whose unit is no word',
+    ({ mi }) => mi.statistics.add('own', 'other', 'counter', { unit: 'MiB' }),
+    /^unit of statistic own:other is 'MiB'; give a word of small letters and "_"/,
+  ],
+  [
+    'a statistic whose help is no text',
+    ({ mi }) => mi.statistics.add('own', 'other', 'computed', () => 1, { help: as(1) }),
+    /^help of statistic own:other is 1; give a text$/,
+  ],
+  [
+    'a statistic with an option that is none',
+    ({ mi }) => mi.statistics.add('own', 'other', 'gauge', as({ units: 'bytes' })),
+    /^statistic own:other has no option "units": did you mean "unit"/,
   ],
   [
     'a second statistic',

@@ -24,9 +24,10 @@ pub mod request {
 }
 
 pub mod reply {
-    //! Replies: the frame of JSON-RPC, statistics, text on pages.
+    //! Replies: the frame of JSON-RPC, statistics, metrics, text on pages.
     pub mod frame;
     pub mod html;
+    pub mod metrics;
     pub mod statistics;
 }
 

@@ -6,6 +6,7 @@ pub mod compressions;
 pub mod datagrams;
 pub mod layout;
 pub mod methods;
+pub mod metrics_text;
 pub mod printers;
 pub mod process;
 pub mod record_table;

@@ -3,19 +3,7 @@ import { coded } from '../../base/codes.js';
 /** A counter only grows; a gauge goes up and down. */
 type CounterKind = 'counter' | 'gauge';
 
-/**
- * The counters of the HTTP layer by name, and the slot of each, from 0 in order. Bytes are those of bodies, without heads
- * and transfer coding.
- *
- * - `requests`: heads received, whatever became of them
- * - `replies_2xx` to `replies_5xx`: replies begun, by class of status
- * - `refused`: replies 400, 401, 403, 404, 405, 413, 415, 429, 500 and 503 that this layer made itself
- * - `refused_connections`: connections refused on arrival: over `max_connections` or `max_connections_address`, or of an address that is not allowed
- * - `timeouts`: exchanges answered 504, and replies cut because the client read nothing
- * - `aborted`: clients that left before their reply had ended
- * - `stream_errors`: replies cut because their source failed
- * - `engine_refusals`: connections that ended without a request of theirs having come here; see Connections
- */
+/** The counters of the HTTP layer by name, and the slot of each, from 0 in order; {@link help} says what each means. */
 export const Counter = {
   requests: 0,
   replies_2xx: 1,
@@ -36,10 +24,50 @@ export const Counter = {
 
 type CounterSlot = (typeof Counter)[keyof typeof Counter];
 
-/** Name and kind of each {@link Counter}, in the order of their slots. */
-export const httpCounterNames: readonly { readonly name: string; readonly kind: CounterKind }[] = Object.keys(
-  Counter,
-).map((name) => ({ name, kind: name === 'connections' ? 'gauge' : 'counter' }));
+const repliesOf = (kind: string): string =>
+  `Replies ${kind} begun; those that the engine makes by itself (400, 431, 505) are not seen.`;
+
+const help: Readonly<Record<keyof typeof Counter, string>> = {
+  requests: 'Heads of requests received, whatever became of them.',
+  replies_2xx: repliesOf('2xx'),
+  replies_3xx: repliesOf('3xx'),
+  replies_4xx: repliesOf('4xx'),
+  replies_5xx: repliesOf('5xx'),
+  bytes_in: 'Bodies received, without heads and transfer coding.',
+  bytes_out: 'Bodies sent, without heads and transfer coding.',
+  connections: 'Open connections.',
+  connections_total: 'Connections since the start.',
+  refused: 'Replies that no root made (400, 401, 403, 404, 405, 413, 415, 429, 500, 503).',
+  refused_connections:
+    'Connections refused on arrival: over max_connections or max_connections_address, of addresses not allowed, or ' +
+    'when the process has no descriptors left (ulimit -n).',
+  timeouts:
+    'Requests answered 504, such as calls over mi_timeout, and replies cut because their client did not read them in time.',
+  aborted: 'Clients that left before their reply had ended.',
+  stream_errors: 'Replies cut because their source failed, or outgrew max_reply_size.',
+  engine_refusals:
+    'Connections that ended without a request, about: the engine answers HTTP/1.0 and broken or too long heads by ' +
+    'itself (400, 431, 505); those on which nothing came, such as TCP checks, count too; the log tells of them, once a ' +
+    'minute at most.',
+};
+
+/** A {@link Counter} as people and monitoring systems are told of it. */
+interface HttpCounter {
+  readonly name: string;
+  readonly kind: CounterKind;
+  readonly unit?: string;
+  readonly help: string;
+}
+
+/** Each {@link Counter}, in the order of their slots. */
+export const httpCounterNames: readonly HttpCounter[] = (Object.keys(Counter) as readonly (keyof typeof Counter)[]).map(
+  (name) => ({
+    name,
+    kind: name === 'connections' ? 'gauge' : 'counter',
+    ...(name.startsWith('bytes_') ? { unit: 'bytes' } : {}),
+    help: help[name],
+  }),
+);
 
 /** The counters of one HTTP server, over memory that its owner also reads. */
 export class HttpCounters {

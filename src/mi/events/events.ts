@@ -248,11 +248,17 @@ export class Events {
 
   constructor(log: CodedLog, statistics: Statistics) {
     this.#log = log;
-    this.#raised = statistics.add('evi', 'events_raised', 'counter');
-    const sent = statistics.add('evi', 'events_sent', 'counter');
-    const dropped = statistics.add('evi', 'events_dropped', 'counter');
+    this.#raised = statistics.add('evi', 'events_raised', 'counter', { help: 'Events raised for anybody.' });
+    const sent = statistics.add('evi', 'events_sent', 'counter', {
+      help: 'Notifications handed to the operating system.',
+    });
+    const dropped = statistics.add('evi', 'events_dropped', 'counter', {
+      help: 'Notifications given up: too long, too many waiting, or the connection broke.',
+    });
     this.counts = { sent: () => sent.add(1), dropped: (count) => dropped.add(count) };
-    statistics.add('evi', 'event_subscribers', 'computed', () => this.#sinks.size);
+    statistics.add('evi', 'event_subscribers', 'computed', () => this.#sinks.size, {
+      help: 'Sockets subscribed to any event.',
+    });
   }
 
   static {

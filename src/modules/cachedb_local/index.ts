@@ -191,8 +191,13 @@ export const cachedbLocalModule = defineBuiltIn({
       collections.set(collection, cache);
       caches.add(system, cache);
     }
-    mi.statistics.add('cachedb_local', 'cache_entries', 'computed', () => room.entries);
-    mi.statistics.add('cachedb_local', 'cache_bytes', 'computed', () => room.bytes);
+    mi.statistics.add('cachedb_local', 'cache_entries', 'computed', () => room.entries, {
+      help: 'Entries of all collections, with expired ones that have not been searched for.',
+    });
+    mi.statistics.add('cachedb_local', 'cache_bytes', 'computed', () => room.bytes, {
+      unit: 'bytes',
+      help: 'Bytes of all collections, with expired entries that have not been searched for.',
+    });
     const stopped = new AbortController();
     let timer: NodeJS.Timeout | undefined;
     let isCleaning = false;

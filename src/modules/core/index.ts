@@ -13,8 +13,16 @@ export const coreModule = defineBuiltIn({
   name: 'core',
   load(context) {
     const { mi, facts, logConsumers } = context;
-    mi.statistics.add('core', 'timestamp', 'computed', () => facts.upTime());
-    mi.statistics.add('core', 'log_dropped', 'computed', () => logConsumers.dropped);
+    mi.statistics.add('core', 'timestamp', 'computed', () => facts.upTime(), {
+      unit: 'seconds',
+      help: 'Time since the start.',
+    });
+    mi.statistics.add('core', 'log_dropped', 'computed', () => logConsumers.dropped, {
+      isTotal: true,
+      help:
+        'Log lines that could not be written: full disk, reader that is gone or too slow; on a terminal each line of a ' +
+        'record counts, one for each of its fields.',
+    });
     return {
       commands: [
         ...informationCommands(context),

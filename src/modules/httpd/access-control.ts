@@ -275,7 +275,7 @@ export function protectCommands(
     rate_limit_address: addressRate,
     rate_limit_user: userRate,
   } = parameters;
-  const dropped = mi.statistics.add('mi', 'audit_dropped', 'counter');
+  const dropped = mi.statistics.add('mi', 'audit_dropped', 'counter', { help: 'Lines that the audit log has lost.' });
   const isPlain = (allowCommands ?? denyCommands ?? auditFile) === undefined && addressRate + userRate === 0;
   if (isPlain && !hasCallers) return undefined;
   const file = auditFile === undefined ? undefined : new AuditFile(auditFile, log, () => dropped.add(1));

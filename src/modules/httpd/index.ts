@@ -21,7 +21,9 @@ export const httpdModule = defineBuiltIn({
   parameters,
   load({ parameters, mi, log, status, facts }) {
     const windowSize = parameters.buf_size || Math.max(1024, Math.floor(facts.privateMemory / 4));
-    const denied = mi.statistics.add('httpd', 'access_denied', 'counter');
+    const denied = mi.statistics.add('httpd', 'access_denied', 'counter', {
+      help: 'Requests not let in: a wrong login, an address that is not allowed, or one that has to wait.',
+    });
     const access = new AccessControl(parameters, log, () => denied.add(1));
     const listening = listeners(parameters, access, facts.sockets);
     const hasCallers = listening.some((listener) => listener.access !== undefined);
@@ -54,13 +56,27 @@ export const httpdModule = defineBuiltIn({
     const health = parameters.health === 1 ? healthPaths(httpd, status) : [];
     const landing = parameters.landing === 1 ? landingPaths(httpd, facts, health) : [];
     for (const path of [...landing, ...health]) httpd.registerPath(path);
-    mi.statistics.add('httpd', 'exchanges', 'computed', () => httpd.openExchanges);
-    mi.statistics.add('httpd', 'node_listeners', 'computed', () => httpd.nodeListeners);
-    mi.statistics.add('mem', 'bodies', 'computed', () => httpd.bodyBytes);
-    mi.statistics.add('mem', 'body_slots', 'computed', () => httpd.bodySlots);
-    mi.statistics.add('mem', 'compressions', 'computed', () => compressionsOpen());
+    mi.statistics.add('httpd', 'exchanges', 'computed', () => httpd.openExchanges, {
+      help: 'Requests whose reply has not ended.',
+    });
+    mi.statistics.add('httpd', 'node_listeners', 'computed', () => httpd.nodeListeners, {
+      help: 'Listeners that the HTTP server of Node.js serves.',
+    });
+    mi.statistics.add('mem', 'bodies', 'computed', () => httpd.bodyBytes, {
+      unit: 'bytes',
+      help: 'Memory of request bodies that are being received in pieces.',
+    });
+    mi.statistics.add('mem', 'body_slots', 'computed', () => httpd.bodySlots, {
+      help: 'Request bodies that are being received in pieces.',
+    });
+    mi.statistics.add('mem', 'compressions', 'computed', () => compressionsOpen(), {
+      help: 'Replies that are being compressed, of 16 at most.',
+    });
     if (listening.some(({ tls }) => tls !== undefined)) {
-      mi.statistics.add('httpd', 'tls_days_left', 'computed', () => httpd.certificates?.daysLeft ?? 0);
+      mi.statistics.add('httpd', 'tls_days_left', 'computed', () => httpd.certificates?.daysLeft ?? 0, {
+        unit: 'days',
+        help: 'Time until the first certificate ends.',
+      });
     }
     return {
       httpd,
@@ -100,7 +116,9 @@ export const httpdModule = defineBuiltIn({
 
 /** Group `httpd`; its slots lie side by side, so that the HTTP layer can count in them without knowing statistics. */
 function counters(statistics: Statistics): Float64Array {
-  const [first, ...rest] = httpCounterNames.map(({ name, kind }) => statistics.add('httpd', name, kind));
+  const [first, ...rest] = httpCounterNames.map(({ name, kind, ...about }) =>
+    statistics.add('httpd', name, kind, about),
+  );
   if (first === undefined) return new Float64Array(0);
   return first.values.subarray(first.slot, first.slot + rest.length + 1);
 }

@@ -68,9 +68,13 @@ export const miHttpModule = defineBuiltIn({
     const runner = new Runner(mi, { maxPending: parameters.max_pending, timeout: parameters.mi_timeout });
     let jsonRpc: JsonRpc | undefined;
     let web: WebInterface | undefined;
-    const batches = mi.statistics.add('mi', 'batches', 'counter');
-    mi.statistics.add('mem', 'windows_in_use', 'computed', () => (jsonRpc?.windowsInUse ?? 0) + (web?.streaming ?? 0));
-    mi.statistics.add('mem', 'ids_held', 'computed', () => jsonRpc?.idsHeld ?? 0);
+    const batches = mi.statistics.add('mi', 'batches', 'counter', { help: 'Batches run; their calls count as calls.' });
+    mi.statistics.add('mem', 'windows_in_use', 'computed', () => (jsonRpc?.windowsInUse ?? 0) + (web?.streaming ?? 0), {
+      help: 'Replies that are being streamed.',
+    });
+    mi.statistics.add('mem', 'ids_held', 'computed', () => jsonRpc?.idsHeld ?? 0, {
+      help: 'Ids of requests that are kept for replies to come.',
+    });
     const calls: Service = { keepsHeaders: false, onRequest: (exchange) => jsonRpc?.handle(exchange) };
     const browserCalls: Service = {
       onRequest: (exchange) => {

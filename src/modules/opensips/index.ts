@@ -25,9 +25,16 @@ export const opensipsModule = defineBuiltIn({
     const settings = (values.nodes.length === 0 ? ['opensips'] : values.nodes).map(nodeSetting);
     const local = values.local.split(',').map((name) => commandPattern(name.trim()));
     const nodes = new Nodes((name) => local.some((pattern) => pattern.test(name)), values.mirror);
-    const calls = mi.statistics.add(group, 'upstream_calls', 'counter');
-    const errors = mi.statistics.add(group, 'upstream_errors', 'counter');
-    const time = mi.statistics.add(group, 'upstream_time_us', 'counter');
+    const calls = mi.statistics.add(group, 'upstream_calls', 'counter', {
+      help: 'Calls of clients that OpenSIPS was asked for.',
+    });
+    const errors = mi.statistics.add(group, 'upstream_errors', 'counter', {
+      help: 'Calls of clients that gave an error at OpenSIPS.',
+    });
+    const time = mi.statistics.add(group, 'upstream_time_us', 'counter', {
+      unit: 'microseconds',
+      help: 'Time until the answers of OpenSIPS began.',
+    });
     const rules = values.levels === undefined ? [] : levelRules(values.levels);
     for (const { pattern, fits } of rules) {
       if (!nodes.mayHave(fits)) tellUnknownCommands(log, 'levels', pattern);
@@ -73,7 +80,12 @@ export const opensipsModule = defineBuiltIn({
       values.mirror === undefined || first === undefined
         ? undefined
         : status.add(group, { identifier: `${first.name}:mirror`, status: -1, details: 'no contact is loaded yet' });
-    if (mirrored !== undefined) mi.statistics.add(group, 'mirror_age', 'computed', () => mirror?.age ?? Number.NaN);
+    if (mirrored !== undefined) {
+      mi.statistics.add(group, 'mirror_age', 'computed', () => mirror?.age ?? Number.NaN, {
+        unit: 'seconds',
+        help: 'Time since the mirror of contacts was last known to be in step; none before the first load.',
+      });
+    }
     const usrlocOf = (): Usrloc => {
       const usrloc = apiOf('usrloc');
       if (usrloc instanceof Usrloc) return usrloc;

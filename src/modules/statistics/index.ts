@@ -140,9 +140,14 @@ function addMemoryStatistics(statistics: Statistics): void {
     }
     return usage;
   };
-  statistics.add('mem', 'resident', 'computed', () => read().rss);
-  statistics.add('mem', 'heap_used', 'computed', () => read().heapUsed);
-  statistics.add('mem', 'heap_total', 'computed', () => read().heapTotal);
-  statistics.add('mem', 'native', 'computed', () => read().external);
-  statistics.add('mem', 'dumps_open', 'computed', dumpsOpen);
+  const bytes = (name: string, value: () => number, help: string): void => {
+    statistics.add('mem', name, 'computed', value, { unit: 'bytes', help });
+  };
+  bytes('resident', () => read().rss, 'Resident memory of the process; read ten times a second at most.');
+  bytes('heap_used', () => read().heapUsed, 'Memory that objects use in the heap of V8.');
+  bytes('heap_total', () => read().heapTotal, 'Memory of the heap of V8.');
+  bytes('native', () => read().external, 'Memory outside of the heap that V8 knows of.');
+  statistics.add('mem', 'dumps_open', 'computed', dumpsOpen, {
+    help: 'Dumps of record tables that have begun and not ended.',
+  });
 }

@@ -23,13 +23,22 @@ export class Usrloc {
     this.#log = log;
     this.#options = options;
     this.#publisher = publisher;
-    statistics.add('usrloc', 'registered_users', 'computed', () => {
-      return this.domains.reduce((sum, domain) => sum + domain.users, 0);
+    const registered = (): number => this.domains.reduce((sum, domain) => sum + domain.users, 0);
+    statistics.add('usrloc', 'registered_users', 'computed', registered, {
+      help: 'Addresses of record in all domains.',
     });
-    const refused = statistics.add('mem', 'usrloc_refused', 'counter');
+    const refused = statistics.add('mem', 'usrloc_refused', 'counter', {
+      help: 'Contacts that were refused for lack of room.',
+    });
     const room = new Room(options, () => this.#domains.values(), refused, log);
-    statistics.add('mem', 'usrloc_used', 'computed', () => room.bytes);
-    statistics.add('mem', 'usrloc_max', 'computed', () => room.maxBytes);
+    statistics.add('mem', 'usrloc_used', 'computed', () => room.bytes, {
+      unit: 'bytes',
+      help: 'Memory that contacts use.',
+    });
+    statistics.add('mem', 'usrloc_max', 'computed', () => room.maxBytes, {
+      unit: 'bytes',
+      help: 'Memory that contacts may use.',
+    });
     this.#room = room;
   }
 
@@ -50,19 +59,34 @@ export class Usrloc {
     const problem = domainNameProblem(name);
     if (problem !== undefined) throw coded('ERR_CONTACT', new RangeError(problem));
     const statistics = this.#statistics;
-    statistics.add('usrloc', `${name}-users`, 'computed', () => domain.users);
-    statistics.add('usrloc', `${name}-contacts`, 'computed', () => domain.contacts);
+    statistics.add('usrloc', `${name}-users`, 'computed', () => domain.users, {
+      help: 'Addresses of record of one domain.',
+    });
+    statistics.add('usrloc', `${name}-contacts`, 'computed', () => domain.contacts, {
+      help: 'Contacts of one domain.',
+    });
     const table = new RecordTable<AorRecord>({ maxRecordBytes });
     // In group mem, for clients know what group usrloc has.
-    statistics.add('mem', `${name}-table_bytes`, 'computed', () => table.bytes);
-    statistics.add('mem', `${name}-table_held`, 'computed', () => table.heldBytes);
-    statistics.add('mem', `${name}-table_fragmentation`, 'computed', () => table.fragmentation);
+    statistics.add('mem', `${name}-table_bytes`, 'computed', () => table.bytes, {
+      unit: 'bytes',
+      help: 'Memory of the records of one domain.',
+    });
+    statistics.add('mem', `${name}-table_held`, 'computed', () => table.heldBytes, {
+      unit: 'bytes',
+      help: 'Memory that the table of one domain holds.',
+    });
+    statistics.add('mem', `${name}-table_fragmentation`, 'computed', () => table.fragmentation, {
+      unit: 'ratio',
+      help: 'Share of the memory of the table of one domain that is not records, 0 to 1.',
+    });
     const domain: Domain = new Domain(name, {
       table,
       options: this.#options,
       events: new DomainEvents(this.#log, name, this.#publisher),
       room: this.#room,
-      expired: statistics.add('usrloc', `${name}-expires`, 'counter'),
+      expired: statistics.add('usrloc', `${name}-expires`, 'counter', {
+        help: 'Contacts of one domain that have expired.',
+      }),
     });
     this.#domains.set(name, domain);
     return domain;
