@@ -103,6 +103,7 @@ export function buildTypeScript({ isMapped = false } = {}) {
   rmSync(join(root, 'dist'), { recursive: true, force: true });
   bundle(isMapped);
   bundleTypes();
+  writeEntries();
   copyAssets('http/pages/assets');
   copyAssets('web/assets');
   chmodSync(join(root, 'dist/main.js'), 0o755);
@@ -149,13 +150,22 @@ function writeLicences(inputs) {
 }
 
 /**
- * One file of declarations: the API, and of the inside only what it refers to. Those of the compiler lie as deep as `src`,
+ * One file of declarations, index.d.cts: the API, and of the inside only what it refers to. Those of the compiler lie as deep as `src`,
  * so that native/binding.d.ts is found from both.
  */
 function bundleTypes() {
   runTool('tsc', ['-p', 'tsconfig.build.json', '--outDir', 'types']);
   run(tool('rolldown'), ['-c', 'scripts/types.config.mjs'], { stdio: ['ignore', 'ignore', 'inherit'] });
   rmSync(join(root, 'types'), { recursive: true });
+}
+
+/**
+ * The entry for `require`, which gives what the one for `import` gives, and the declarations of the latter, which are those of
+ * the former: a compiler that takes one for the other, such as by `module: node16`, finds the same types.
+ */
+function writeEntries() {
+  writeFileSync(join(root, 'dist/index.cjs'), "'use strict';\nmodule.exports = require('./index.js');\n");
+  writeFileSync(join(root, 'dist/index.d.ts'), "export * from './index.cjs';\n");
 }
 
 /** Files for browsers are served as they are written; the compiler does not touch them. */

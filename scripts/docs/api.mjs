@@ -23,7 +23,7 @@ export function apiPage() {
     const config = {
       extends: '../../tsconfig.json',
       compilerOptions: { rootDir: '../..' },
-      files: ['../../dist/index.d.ts'],
+      files: ['../../dist/index.d.cts'],
     };
     writeFileSync(join(root, folder, 'tsconfig.json'), JSON.stringify({ ...config, include: [] }));
     return withSources(`${folder}/tsconfig.json`, 'dist', pageOf);
@@ -34,7 +34,7 @@ export function apiPage() {
 
 function pageOf(files, checker) {
   const elements = files
-    .get('index.d.ts')
+    .get('index.d.cts')
     .statements.filter(({ kind }) => kind === Kind.ExportDeclaration)
     .flatMap(({ exportClause }) => [...exportClause.elements]);
   const names = new Set(elements.map(({ name }) => name.text));

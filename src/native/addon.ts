@@ -1,3 +1,5 @@
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
 import { coded } from '../base/codes.js';
 import { packageFile } from '../base/package.js';
 import { checkLayout, ProgressField } from './layout.js';
@@ -12,14 +14,17 @@ export type {
 
 type Addon = typeof import('../../native/binding.js');
 
-/** crate/node, once its numbers are known to be those of layout.ts. Its objects free their state when they are collected. */
-export const addon = await load();
+/**
+ * crate/node, once its numbers are known to be those of layout.ts. Its objects free their state when they are collected.
+ * Loaded at once: `require` takes no module that waits at its top level.
+ */
+export const addon = load();
 // An addon of a version before the layout has none.
 checkLayout(addon.layout?.() ?? {});
 
-async function load(): Promise<Addon> {
+function load(): Addon {
   try {
-    return (await import(packageFile('native/binding.js').href)) as Addon;
+    return createRequire(import.meta.url)(fileURLToPath(packageFile('native/binding.js'))) as Addon;
   } catch (cause) {
     const platform = `${process.platform}-${process.arch}`;
     const remedy =

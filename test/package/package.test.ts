@@ -45,7 +45,7 @@ describe('the package', () => {
   test('holds what is served and used, and nothing else', () => {
     const { files } = packed;
     const allowed = [
-      /^dist\/index\.d\.ts$/,
+      /^dist\/index\.(cjs|d\.ts|d\.cts)$/,
       /^dist\/(main|index|[a-z-]+-[0-9A-Z]{8})\.js$/,
       /^dist\/(revision\.json|licences\.txt)$/,
       /^dist\/http\/pages\/assets\/style\.css$/,
@@ -57,7 +57,8 @@ describe('the package', () => {
       /^(package\.json|README\.md|CHANGELOG\.md|SECURITY\.md|LICENSE|mi-httpd\.cfg)$/,
     ];
     expect(files.filter((file) => !allowed.some((pattern) => pattern.test(file)))).toStrictEqual([]);
-    const needed = ['dist/index.js', 'dist/index.d.ts', 'dist/main.js', 'native/binding.js', 'mi-httpd.cfg', 'LICENSE'];
+    const entries = ['dist/index.js', 'dist/index.d.ts', 'dist/index.cjs', 'dist/index.d.cts', 'dist/main.js'];
+    const needed = [...entries, 'native/binding.js', 'mi-httpd.cfg', 'LICENSE'];
     for (const file of [
       ...needed,
       'README.md',
@@ -193,9 +194,10 @@ await server.close();
 
   test('attw has nothing to say', async () => {
     const attw = join(checkout, 'node_modules/@arethetypeswrong/cli/dist/index.js');
-    const options = ['--profile', 'esm-only', '--no-definitely-typed', '--no-color', '--no-emoji', '--format', 'ascii'];
+    const options = ['--profile', 'node16', '--no-definitely-typed', '--no-color', '--no-emoji', '--format', 'ascii'];
     const told = await run(process.execPath, [attw, packed.tarball, ...options], checkout);
-    // It ends with another status when there is a problem. CommonJS is none: the package is ESM only.
+    // It ends with another status when there is a problem.
     expect(told).toMatch(/^node16 \(from ESM\): OK \(ESM\)$/m);
+    expect(told).toMatch(/^node16 \(from CJS\): OK \(CJS\)$/m);
   });
 });

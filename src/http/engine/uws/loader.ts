@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { packageFile } from '../../../base/package.js';
 import { reasonOf } from '../../../base/text.js';
 import { firstHeadLimit } from '../../../native/addon.js';
 import { UwsEngine } from './app.js';
@@ -38,7 +39,8 @@ const shortHeads =
   `environment of its own, and is loaded once; start the process with ${headLimitVariable}=${headLimit}, or the worker ` +
   'with env: SHARE_ENV';
 
-const require = createRequire(import.meta.url);
+/** As the package itself asks for what it depends on, also where it is part of a bundle. */
+const require = createRequire(packageFile('package.json'));
 
 let loaded: UwsEngine | undefined;
 
