@@ -195,7 +195,8 @@ export class HttpServer {
         this.#refuseWhenClosed();
       }
       this.#certificates = new Certificates(this.#open, log);
-      this.#tellCiphers();
+      await this.#tellCiphers();
+      this.#refuseWhenClosed();
       this.#state = 'listening';
     } catch (error) {
       await this.close();
@@ -222,7 +223,7 @@ export class HttpServer {
     } finally {
       await Promise.all(holders.map(({ secure }) => secure?.app.close()));
     }
-    this.#tellCiphers();
+    await this.#tellCiphers();
   }
 
   /** Closes every listener to new connections. From now on every reply closes its connection. */
@@ -353,16 +354,16 @@ export class HttpServer {
     return this.listening.filter(({ isLocal }) => !isLocal);
   }
 
-  #ciphers(): readonly string[] {
-    return [...new Set(this.#options.listeners.flatMap(({ tls }) => tls?.ciphers ?? []))];
-  }
-
   /** The default is nobody's wish, so that it is no reason to warn. */
-  #tellCiphers(): void {
-    for (const ciphers of this.#ciphers()) {
-      const notice = ciphersNotice(ciphers);
-      if (notice !== undefined)
-        this.#options.log[ciphers === defaultCiphers ? 'info' : 'warn']({ code: 'tls-ciphers-unmet', ciphers }, notice);
+  async #tellCiphers(): Promise<void> {
+    const told = new Set<string>();
+    for (const listener of this.#options.listeners) {
+      const ciphers = listener.tls?.ciphers;
+      if (ciphers === undefined) continue;
+      const notice = ciphersNotice(ciphers, (await this.#engineOf(listener)).tls);
+      if (notice === undefined || told.has(notice)) continue;
+      told.add(notice);
+      this.#options.log[ciphers === defaultCiphers ? 'info' : 'warn']({ code: 'tls-ciphers-unmet', ciphers }, notice);
     }
   }
 

@@ -1122,6 +1122,111 @@ unless(noOpenssl, describe)('certificates of clients', () => {
       await server.close();
     });
 
+    test('the lack of an engine that asks and of a user is one error', async ({ files, lifetime }) => {
+      const authority = new Authority();
+      const { listen } = askingListener(files, authority, '');
+      const both = /no user has one: set client_users.*; only the engine node asks: add ;engine=node too$/;
+      for (const engine of ['', ';engine=uws', ';engine=auto']) {
+        const httpd = { listen: [listen.replace(';engine=node', engine)], engine: 'uws' };
+        expect(() => createServer({ httpd }), engine).toThrow(both);
+      }
+      const alone = { httpd: { listen: [listen.replace(';engine=node', '')], engine: 'node' } };
+      expect(() => createServer(alone)).toThrow(/with a certificate of client_ca$/);
+      const users = 'alice:read:cn=alice\n';
+      const others = [listen.replace(';engine=node', ';engine=uws').replace('127.0.0.1', '127.0.0.2')];
+      await expect(start(lifetime, files, { authority, users, others })).rejects.toThrow(
+        /: client_ca asks clients for/,
+      );
+    });
+
+    test('a parameter has every https listener ask, but for those with options of their own', async ({
+      files,
+      lifetime,
+    }) => {
+      const [authority, own] = [new Authority(), new Authority('Own CA')];
+      const revoked = authority.issue('alice');
+      authority.revoke(revoked);
+      const { certFile: cert, keyFile: key } = files.make('server', { key: 'ec' });
+      const listener = (options: string): string => `https:127.0.0.1:0;engine=node;cert=${cert};key=${key}${options}`;
+      const server = createServer({
+        httpd: {
+          listen: [
+            listener(''),
+            listener(';client_cert=require'),
+            listener(`;client_ca=${files.write('own.pem', own.cert)}`),
+            listener(';client_cert=off'),
+          ],
+          client_ca: files.write('clients.pem', authority.cert),
+          client_cert: 'optional',
+          client_crl: files.write('clients.crl', authority.list()),
+          client_users: files.write('client-users', 'alice:read:cn=alice\n'),
+          auth_tokens: files.write('tokens', tokenLine('robot', 'mi_robot', 'admin')),
+        },
+        log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
+      });
+      await server.start();
+      lifetime.onTestFinished(() => server.close({ deadline: 0 }));
+      const ask = async (url: string, client?: ClientFiles): Promise<number> => {
+        const connection = new Client(Number(new URL(url).port), client && { cert: client.cert, key: client.key });
+        const { status } = await connection.ask(undefined);
+        connection.end();
+        return status;
+      };
+      const outcomes: number[][] = [];
+      for (const url of server.urls) {
+        const clients = [authority.issue('alice'), revoked, own.issue('alice'), undefined];
+        outcomes.push(await Promise.all(clients.map((client) => ask(url, client))));
+      }
+      expect(outcomes).toStrictEqual([
+        [200, 0, 0, 401],
+        [200, 0, 0, 0],
+        [0, 0, 200, 401],
+        [401, 401, 401, 401],
+      ]);
+    });
+
+    test('parameters that lead nowhere are told, and those that contradict are errors', async ({ files }) => {
+      const { certFile: cert, keyFile: key } = files.make('server', { key: 'ec' });
+      const ca = files.write('clients.pem', new Authority().cert);
+      const listener = `https:127.0.0.1:0;engine=node;cert=${cert};key=${key}`;
+      for (const [httpd, reason] of [
+        [{ listen: [listener], client_crl: '/x' }, /parameter client_crl is set without client_ca: name the file/],
+        [{ listen: [`${listener};client_cert=off;client_ca=${ca}`] }, /has client_cert=off and client_ca; remove one/],
+        [{ listen: [`${listener};client_cert=optional`] }, /option client_cert is given without client_ca/],
+        [{ listen: [listener], client_ca: ca, client_cert: 'off' }, /client_cert.*give require or optional/],
+        [{ listen: [`${listener};auth=off`], client_ca: ca, client_cert: 'optional' }, /lets everybody in/],
+      ] as const) {
+        expect(() => createServer({ httpd }), String(reason)).toThrow(reason);
+      }
+      const lines: string[] = [];
+      const warn = (_fields: object, message: string): void => void lines.push(message);
+      const log = { debug: () => {}, info: () => {}, warn, error: warn };
+      const server = createServer({ httpd: { listen: ['http:127.0.0.1:0'], client_ca: ca }, log });
+      await server.start();
+      await server.close();
+      expect(lines).toStrictEqual([expect.stringMatching(/^client_ca is set, but no listener speaks TLS/)]);
+    });
+
+    test('a key beside the CA, and users beside auth=off, are told', async ({ files, lifetime }) => {
+      const authority = new Authority();
+      const key = files.make('other').keyFile;
+      const both = { cert: authority.cert + readFileSync(key, 'utf8') } as Authority;
+      const users = 'alice:read:cn=alice\n';
+      const warnings = async (given: Omit<Given, 'authority'>): Promise<readonly string[]> => {
+        const { lines, server } = await start(lifetime, files, { authority: both, ...given });
+        await server.close();
+        return lines.filter(({ level }) => level === 'warn').map(({ message }) => message);
+      };
+      const ofKey = expect.stringMatching(/^client_ca .*clients\.pem: there is a private key in it, by which/);
+      expect(await warnings({ users })).toStrictEqual([ofKey]);
+      const ofUsers = expect.stringMatching(
+        /^client_users is set, but where certificates are asked for, auth=off lets/,
+      );
+      expect(await warnings({ users, options: ';auth=off;level=read' })).toEqual(
+        expect.arrayContaining([ofUsers, ofKey]),
+      );
+    });
+
     test('with auth=off every certificate of the CA is let in, and no other', async ({ files, lifetime }) => {
       const authority = new Authority();
       const { ask } = await start(lifetime, files, { authority, options: ';auth=off;level=read' });

@@ -4,6 +4,7 @@ import type { Exchange } from '#src/http/exchange.js';
 import { answers, isNode } from '../support/engine.js';
 import { collectUncaught } from '../support/faults/uncaught.js';
 import { root } from '../support/http-server.js';
+import { ListSource } from '../support/list-source.js';
 import { RawClient } from '../support/raw-client.js';
 import { test } from '../support/test.js';
 import { unless } from '../support/unless.js';
@@ -44,6 +45,33 @@ for (const [name, sent, status] of sendings) {
   });
 }
 
+test('a client that closes its side gets a reply that is given at once; else it is gone', async ({ start }) => {
+  let gone = 0;
+  const { port, server, until } = await start([
+    root({
+      onRequest: (exchange) => {
+        exchange.onGone = () => gone++;
+        if (exchange.path === '/now') exchange.reply(200, 'now');
+        else if (exchange.path === '/stream') exchange.stream(200, { next: () => new Promise(() => {}) });
+      },
+    }),
+  ]);
+  const now = await RawClient.connect(port);
+  now.socket.end(get.replace('/t', '/t/now'));
+  expect((await now.response()).text).toBe('now');
+  expect((await now.rest()).toString()).toBe('');
+  for (const path of ['/t/later', '/t/stream']) {
+    gone = 0;
+    const client = await RawClient.connect(port);
+    client.send(get.replace('/t', path));
+    await until(() => server.openExchanges === 1);
+    client.socket.end();
+    await until(() => gone === 1);
+    expect((await client.rest()).toString()).toBe('');
+  }
+  await until(() => server.openConnections === 0 && server.openExchanges === 0);
+});
+
 unless(isNode ? false : 'these servers are uWebSockets.js', describe)('the engine of Node.js', () => {
   test('closes after a reply to HTTP/1.0, unless it is asked not to', async ({ start }) => {
     const { port } = await start([echo]);
@@ -59,6 +87,42 @@ unless(isNode ? false : 'these servers are uWebSockets.js', describe)('the engin
       expect([reply.text, reply.headers.get('connection')]).toStrictEqual(['POST undefined ab', 'keep-alive']);
     }
     twice.close();
+  });
+
+  test('ends a stream to HTTP/1.0 with its connection, whatever was asked for', async ({ start }) => {
+    const { port } = await start([
+      root({ onRequest: (exchange) => exchange.stream(200, new ListSource(['one', 'two'])) }),
+    ]);
+    for (const field of ['', 'Connection: keep-alive\r\n']) {
+      const client = await RawClient.connect(port);
+      client.send(`GET /t HTTP/1.0\r\n${field}\r\n${get}`);
+      const { headers, text } = await client.response();
+      expect([headers.get('transfer-encoding'), headers.get('connection'), text]).toStrictEqual([
+        undefined,
+        'close',
+        'onetwo',
+      ]);
+    }
+  });
+
+  test('answers HEAD without a body, by HTTP/1.0 and for an absolute target too', async ({ start }) => {
+    const { port } = await start([echo]);
+    const client = await RawClient.connect(port);
+    for (const line of ['HEAD /t HTTP/1.1', 'HEAD http://b:1/t HTTP/1.1', 'HEAD /t HTTP/1.0']) {
+      client.send(`${line}\r\nHost: a\r\n\r\n`);
+      const { status, headers } = await client.response(true);
+      expect([status, headers.get('content-length')]).toStrictEqual([200, line.includes('b:1') ? '9' : '7']);
+    }
+    expect((await client.rest()).toString()).toBe('');
+  });
+
+  test('reads a body with chunk extensions and trailers, which change nothing, and goes on', async ({ start }) => {
+    const { port } = await start([echo]);
+    const client = await RawClient.connect(port);
+    client.send(`${chunked}2;a=b;c="d e"\r\nab\r\n1;x\r\nc\r\n0;y\r\nHost: evil\r\nAuthorization: x\r\n\r\n${get}`);
+    expect((await client.response()).text).toBe('POST a abc');
+    expect((await client.response()).text).toBe('GET a ');
+    client.close();
   });
 
   test('takes the host of an absolute target in place of the header', async ({ start }) => {

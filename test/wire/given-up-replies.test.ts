@@ -8,7 +8,6 @@ import { call, post, withResolvers } from '../support/mi-client.js';
 import '../support/at-rest.js';
 import { answers } from '../support/engine.js';
 import { test } from '../support/test.js';
-import { unless } from '../support/unless.js';
 
 function giving(run: (call: Call) => Result | Promise<Result>) {
   const give = command({ name: 'give', help: 'Gives a value.', run: (_parameters, call) => run(call) });
@@ -110,32 +109,37 @@ describe('streams that nobody reads', () => {
 });
 
 describe('streams that fail', () => {
-  unless(answers.pending === 'served' && 'what follows is served', test)(
-    'before their first turn, their client gone, end no process',
-    async ({ lifetime, startServer }) => {
-      const unhandled = collectUnhandled(lifetime);
-      const aborted = withResolvers<void>();
-      const server = await startServer({
-        modules: [
-          giving(({ signal }) => {
-            async function* failing(): AsyncGenerator<number> {
-              await once(signal, 'abort').finally(aborted.resolve);
-              yield Promise.reject(new Error('aborted'));
-            }
-            return stream(failing());
-          }),
-        ],
-      });
-      const socket = connect(server.port, '127.0.0.1');
-      socket.on('error', () => {});
-      // What follows a request whose reply is pending makes the engine close at once, within the same turn.
-      socket.write(request(ask) + request(ask));
-      await once(socket, 'close');
-      await aborted.promise;
-      await expect(server).toBeAtRest();
-      expect(unhandled).toStrictEqual([]);
-    },
-  );
+  test('their client gone, before their first turn where the engine tells by then, end no process', async ({
+    lifetime,
+    startServer,
+  }) => {
+    const unhandled = collectUnhandled(lifetime);
+    const aborted = withResolvers<void>();
+    let leave = (): void => {};
+    const server = await startServer({
+      modules: [
+        giving(({ signal }) => {
+          async function* failing(): AsyncGenerator<number> {
+            await once(signal, 'abort').finally(aborted.resolve);
+            yield Promise.reject(new Error('aborted'));
+          }
+          leave();
+          return stream(failing());
+        }),
+      ],
+    });
+    const socket = connect(server.port, '127.0.0.1');
+    socket.on('error', () => {});
+    const isServed = answers.pending === 'served';
+    // Node.js tells of the end of a connection in the next turn at the earliest, by when the stream has begun.
+    if (isServed) leave = () => void socket.resetAndDestroy();
+    // What follows a request whose reply is pending makes uWebSockets.js close at once, within the same turn.
+    socket.write(isServed ? request(ask) : request(ask) + request(ask));
+    await once(socket, 'close');
+    await aborted.promise;
+    await expect(server).toBeAtRest();
+    expect(unhandled).toStrictEqual([]);
+  });
 
   test('at their first item are answered with an error, and with the id', async ({ startServer }) => {
     const items = [

@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import { assert, expect } from 'vitest';
 import { HttpServer } from '#src/http/server.js';
 import { defaultCiphers } from '#src/http/tls/ciphers.js';
+import { isNode } from '../support/engine.js';
 import { freePort } from '../support/free-port.js';
 import { type LogLine, options, root, start, type TestServer } from '../support/http-server.js';
 import type { Lifetime } from '../support/lifetime.js';
@@ -185,6 +186,23 @@ for (const [ciphers, expected] of offers) {
     expect(await version(port, 'TLSv1.3')).toBe('TLSv1.3');
   });
 }
+
+unless(noOpenssl, test)(
+  'what the engine at hand cannot do of a list is told, and no more',
+  async ({ lifetime, files }) => {
+    const suites = 'NONE:+VERS-TLS1.2:+VERS-TLS1.3:+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305:+ECDHE-RSA:+AEAD';
+    const ordered = await serve(lifetime, files.make('one'), `${suites}:%SERVER_PRECEDENCE`);
+    const client = 'ECDHE-RSA-CHACHA20-POLY1305:ECDHE-RSA-AES128-GCM-SHA256';
+    const socket = await connectTls(ordered.port, { ciphers: client, maxVersion: 'TLSv1.2' });
+    const chosen = socket.getCipher().name;
+    socket.destroy();
+    const told = ordered.log.some(({ message }) => /the order of the client decides/.test(message));
+    expect([chosen === 'ECDHE-RSA-AES128-GCM-SHA256', told]).toStrictEqual([isNode, !isNode]);
+    const old = await serve(lifetime, files.make('two'), 'NORMAL:-CIPHER-ALL:+3DES-CBC');
+    expect(await version(old.port, 'TLSv1.3')).toBe('TLSv1.3');
+    expect(old.log.some(({ message }) => message.endsWith('; this engine has no suite DES-CBC3-SHA'))).toBe(isNode);
+  },
+);
 
 unless(noOpenssl, test)('openssl sees the same', async ({ lifetime, files }) => {
   const { port } = await serve(lifetime, files.make('one'));

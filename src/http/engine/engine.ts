@@ -9,6 +9,7 @@ export interface Engine {
   readonly isOfNode: boolean;
   /** True when it can ask clients for certificates. */
   readonly asksForCertificates: boolean;
+  readonly tls: TlsAbilities;
   /** Bytes of a body of unknown length that are best sent in one turn of the event loop. */
   readonly chunkSize: number;
   /** Tells in one line that it was loaded in a wrong way, and the remedy; undefined when all is well. */
@@ -23,6 +24,14 @@ export interface Engine {
   openSecure(handlers: EngineHandlers, certificate: LoadedCertificate, clients?: ClientTrust): SecureApp;
   /** @returns undefined when the engine does not take the files; it does not say why */
   loadCertificate(files: CertificateFiles): LoadedCertificate | undefined;
+}
+
+/** What an engine can do of a list of ciphers, where not every one can. */
+export interface TlsAbilities {
+  /** True when it goes by its own order of suites, not by that of the client. */
+  readonly hasOwnOrder: boolean;
+  /** @param suite of TLS 1.2, by the name that OpenSSL has for it */
+  hasSuite(suite: string): boolean;
 }
 
 /** Files of a certificate, as the engine is given them. */

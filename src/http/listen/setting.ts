@@ -37,7 +37,8 @@ const optionDeclarations: Readonly<Record<string, OptionDeclaration>> = {
   client_ca: { kinds: ['https'] },
   client_cert: {
     kinds: ['https'],
-    check: (text) => (text === 'require' || text === 'optional' ? undefined : 'give require or optional'),
+    check: (text) =>
+      text === 'off' || clientCertProblem(text) === undefined ? undefined : 'give require or optional, or off for none',
   },
   client_crl: { kinds: ['https'] },
   mode: {
@@ -78,6 +79,11 @@ export function tcpSetting(kind: 'http' | 'https', ip: string, port: number): Li
 /** `http:127.0.0.1:8888`, `https:[::1]:8443` or `unix:/run/x.sock`: how a listener is told apart from the others. */
 export function settingName({ kind, address, port, path }: ListenSetting): string {
   return kind === 'unix' ? `unix:${path}` : `${kind}:${joinHostPort(address, port)}`;
+}
+
+/** Says what is wrong with the value of `client_cert`, undefined when nothing is. */
+export function clientCertProblem(text: string): string | undefined {
+  return text === 'require' || text === 'optional' ? undefined : 'give require or optional';
 }
 
 /** Names that the service manager gives to sockets have neither colons nor control characters. */
@@ -152,13 +158,6 @@ function parseOptions(kind: ListenSetting['kind'], texts: readonly string[]): Re
     if (problem !== undefined)
       throw coded('ERR_LISTENER', new RangeError(`option ${name} is ${JSON.stringify(value)}: ${problem}`));
     options.set(name, value);
-  }
-  const lone = ['client_cert', 'client_crl'].find((name) => options.has(name));
-  if (lone !== undefined && !options.has('client_ca')) {
-    throw coded(
-      'ERR_LISTENER',
-      new RangeError(`option ${lone} is given without client_ca: name the file of the CA that signs clients`),
-    );
   }
   return options;
 }

@@ -31,7 +31,8 @@ export class CertifiedListener {
   constructor(engine: Engine, setting: TlsSetting, handlers: EngineHandlers, log: CodedLog) {
     this.#engine = engine;
     this.#setting = setting;
-    this.#ciphers = readCiphers(setting.ciphers);
+    const { suites, ...others } = readCiphers(setting.ciphers);
+    this.#ciphers = { ...others, suites: suites.filter(({ name }) => engine.tls.hasSuite(name)) };
     this.#log = log;
     if (setting.clients !== undefined && !engine.asksForCertificates) {
       throw new Error(

@@ -1,8 +1,17 @@
 import fc from 'fast-check';
 import { assert, expect, test } from 'vitest';
 import { holds } from '../../../test/support/property.js';
-import { ciphersNotice, defaultCiphers, readCiphers } from './ciphers.js';
+import { defaultCiphers, ciphersNotice as noticeOf, readCiphers } from './ciphers.js';
 import { engineList, engineSuites } from './suites.js';
+
+const [lenient, strict] = [
+  { hasOwnOrder: true, hasSuite: (suite: string) => suite !== 'DES-CBC3-SHA' },
+  { hasOwnOrder: false, hasSuite: () => true },
+];
+
+function ciphersNotice(text: string): string | undefined {
+  return noticeOf(text, strict);
+}
 
 function list(text: string): string {
   return readCiphers(text)
@@ -28,7 +37,7 @@ test('the default string', () => {
   expect(ciphersNotice(defaultCiphers)).toBe(
     `tls_ciphers "${defaultCiphers}": TLS 1.3 cannot be switched off and is offered too, with all of its suites; ` +
       'key exchange groups are X25519, P-256 and P-384, whatever is asked for; signature algorithms are not limited; ' +
-      'the engine has no suite with DHE-RSA, AES-256-CCM',
+      'no suite with DHE-RSA, AES-256-CCM is served',
   );
 });
 
@@ -70,7 +79,7 @@ test('the order of the string is kept, key exchange first', () => {
 
 test('TLS 1.3 alone', () => {
   const only13 = readCiphers('NORMAL:-VERS-ALL:+VERS-TLS1.3');
-  expect(only13).toStrictEqual({ suites: [], unmet: [] });
+  expect(only13).toStrictEqual({ suites: [], unmet: [], wantsOwnOrder: false });
   expect(engineList(only13)).toBe('ECDHE-PSK-CHACHA20-POLY1305');
   expect(ciphersNotice('SECURE256:-VERS-ALL:+VERS-TLS1.3') ?? '').toMatch(/TLS 1\.3 has AES-128-GCM too/);
   expect(ciphersNotice('NORMAL:-KX-ALL:+DHE-RSA') ?? '').toMatch(/TLS 1\.2 is off, for it has no suite left/);
@@ -97,6 +106,13 @@ for (const [text, notice] of notices) {
     else expect(ciphersNotice(text) ?? '').toMatch(notice);
   });
 }
+
+test('an engine that can do more is not told of less', () => {
+  const text = 'NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-DHE-RSA:-AES-256-CCM:-AES-128-CCM';
+  expect(noticeOf(`${text}:%SERVER_PRECEDENCE`, lenient)).toBe(undefined);
+  expect(noticeOf(`${text}:+3DES-CBC`, strict)).toBe(undefined);
+  expect(noticeOf(`${text}:+3DES-CBC`, lenient)).toMatch(/this engine has no suite DES-CBC3-SHA$/);
+});
 
 const refused: [string, RegExp][] = [
   ['', /^it is empty: give a GnuTLS priority string/],

@@ -1,4 +1,5 @@
 import { suggestNames } from '../../base/nearest.js';
+import type { TlsAbilities } from '../engine/engine.js';
 import { type CipherList, engineSuites, isOpensslList, readOpensslList, type Suite, tls13Ciphers } from './suites.js';
 
 /** The meaning of a level of a GnuTLS priority string; lists are in order of preference. */
@@ -155,9 +156,11 @@ const unsettable: readonly (readonly [what: 'groups' | 'signatures' | 'nothing',
   ['nothing', /^CTYPE-((CLI|SRV)-)?(ALL|X\.?509|RAWPK|OPENPGP)$/],
 ];
 
+const ownOrder = 'SERVER_PRECEDENCE';
+
 /** Keywords behind a percent sign, which have no effect here, and the remark about each where there is one. */
 const flags: ReadonlyMap<string, string | undefined> = new Map([
-  ['SERVER_PRECEDENCE', 'the order of the client decides, not that of the server'],
+  [ownOrder, undefined],
   ['NO_TICKETS', 'session tickets are given'],
   ['NO_TICKETS_TLS12', 'session tickets are given'],
   ['FORCE_ETM', 'encrypt-then-MAC is not forced'],
@@ -219,10 +222,15 @@ export function ciphersProblem(text: string): string | undefined {
   }
 }
 
-/** Tells in one line which part of such a text the engine cannot do; undefined when it can do all. */
-export function ciphersNotice(text: string): string | undefined {
-  const { unmet } = readCiphers(text);
-  return unmet.length === 0 ? undefined : `tls_ciphers ${JSON.stringify(text)}: ${unmet.join('; ')}`;
+/** Tells in one line which part of such a text an engine cannot do; undefined when it can do all. */
+export function ciphersNotice(text: string, engine: TlsAbilities): string | undefined {
+  const { unmet, suites, wantsOwnOrder } = readCiphers(text);
+  const clauses = [...unmet];
+  if (wantsOwnOrder && !engine.hasOwnOrder)
+    clauses.push(`the order of the client decides, not that of the server (%${ownOrder})`);
+  const missing = suites.filter(({ name }) => !engine.hasSuite(name));
+  if (missing.length > 0) clauses.push(`this engine has no suite ${missing.map(({ name }) => name).join(', ')}`);
+  return clauses.length === 0 ? undefined : `tls_ciphers ${JSON.stringify(text)}: ${clauses.join('; ')}`;
 }
 
 /** The selection so far, each list in order of preference. */
@@ -254,7 +262,7 @@ const neverAll: readonly string[] = [...anonymous, 'NULL'];
 const nothing: Wanted = { versions: [], keyExchanges: [], ciphers: [], macs: [] };
 
 /**
- * Reads a GnuTLS priority string (GnuTLS manual, "Priority strings") as what the engine can do of it. Keywords may be
+ * Reads a GnuTLS priority string (GnuTLS manual, "Priority strings") as what can be served of it. Keywords may be
  * in any case; tokens apply from left to right.
  *
  * @throws RangeError that names the token which is unknown, or says that no suite is left
@@ -263,7 +271,7 @@ function readPriority(text: string): CipherList {
   const unmet = new Set<string>();
   let wanted = nothing;
   for (const token of text.split(':')) wanted = apply(wanted, token.trim().toUpperCase(), unmet);
-  return outcome(wanted, unmet);
+  return outcome(wanted, unmet, text.toUpperCase().includes(`%${ownOrder}`));
 }
 
 function apply(wanted: Wanted, token: string, unmet: Set<string>): Wanted {
@@ -347,7 +355,7 @@ function noteNarrow(level: Level, unmet: Set<string>): void {
   if (level.isNarrow) unmet.add(limits.groups).add(limits.signatures);
 }
 
-function outcome(wanted: Wanted, unmet: Set<string>): CipherList {
+function outcome(wanted: Wanted, unmet: Set<string>, wantsOwnOrder: boolean): CipherList {
   const has12 = wanted.versions.includes('TLS1.2');
   const has13 = wanted.versions.includes('TLS1.3');
   if (!has12 && !has13) {
@@ -357,7 +365,7 @@ function outcome(wanted: Wanted, unmet: Set<string>): CipherList {
   const usable13 = has13 && isUsable13(wanted);
   if (suites.length === 0 && !usable13) {
     throw new RangeError(
-      'it leaves no suite that has encryption and a certificate and that the engine has: ' +
+      'it leaves no suite that has encryption and a certificate and that is served: ' +
         'add some, such as +ECDHE-RSA:+ECDHE-ECDSA:+AES-256-GCM:+AEAD',
     );
   }
@@ -367,8 +375,8 @@ function outcome(wanted: Wanted, unmet: Set<string>): CipherList {
     ...wanted.ciphers.filter((name) => !engineSuites.some(({ cipher }) => cipher === name)),
     ...wanted.macs.filter((name) => !engineSuites.some(({ mac }) => mac === name)),
   ];
-  if (has12 && missing.length > 0) clauses.push(`the engine has no suite with ${missing.join(', ')}`);
-  return { suites, unmet: clauses };
+  if (has12 && missing.length > 0) clauses.push(`no suite with ${missing.join(', ')} is served`);
+  return { suites, unmet: clauses, wantsOwnOrder };
 }
 
 function suitesOf({ keyExchanges, ciphers, macs }: Wanted): readonly Suite[] {

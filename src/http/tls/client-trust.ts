@@ -58,6 +58,12 @@ export function readClientTrust({ caFile, crlFile, isRequired }: ClientTrustSett
     const text = `client_crl ${crlFile} ends on ${shown(endsAt)}, and then no certificate is taken`;
     warnings.push({ code: 'client-crl-ends', text });
   }
+  if (caPem.text.includes(' PRIVATE KEY-----')) {
+    const text =
+      `client_ca ${caFile}: there is a private key in it, by which a reader of the file could sign clients: leave the ` +
+      'certificates alone in it';
+    warnings.push({ code: 'client-ca-key', text });
+  }
   warnings.push(...writable(`client_ca ${caFile}`, caPem, 'let themselves in'));
   if (crlPem !== undefined) warnings.push(...writable(`client_crl ${crlFile}`, crlPem, 'let revoked clients in'));
   const trust = {

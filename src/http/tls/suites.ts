@@ -1,7 +1,7 @@
 import { getCiphers } from 'node:tls';
 import { suggestNames } from '../../base/nearest.js';
 
-/** A suite of TLS 1.2 that the engine has. */
+/** A suite of TLS 1.2 that is served. */
 export interface Suite {
   /** OpenSSL's name, which the engine takes. */
   readonly name: string;
@@ -15,8 +15,10 @@ export interface Suite {
 export interface CipherList {
   /** Suites of TLS 1.2 in order of preference; empty: TLS 1.3 alone. */
   readonly suites: readonly Suite[];
-  /** Wishes that the engine cannot fulfil, one clause each. */
+  /** Wishes that no engine fulfils, one clause each. */
   readonly unmet: readonly string[];
+  /** True when the order of the suites is to decide, not that of the client. */
+  readonly wantsOwnOrder: boolean;
 }
 
 const ciphers: readonly (readonly [cipher: string, name: string, mac: Suite['mac']])[] = [
@@ -27,7 +29,7 @@ const ciphers: readonly (readonly [cipher: string, name: string, mac: Suite['mac
   ['AES-128-CBC', 'AES128-SHA', 'SHA1'],
 ];
 
-/** Every suite of TLS 1.2 that the engine has, in its own order. */
+/** Every suite of TLS 1.2 that is served, in the order of uWebSockets.js, which has all of them. */
 export const engineSuites: readonly Suite[] = [
   ...withKeyExchange('ECDHE-ECDSA'),
   ...withKeyExchange('ECDHE-RSA'),
@@ -135,12 +137,12 @@ export function readOpensslList(text: string): CipherList {
   }
   if (suites.length === 0) {
     throw new RangeError(
-      'it leaves no suite that has encryption and a certificate and that the engine has: add some, such as ECDHE+AESGCM',
+      'it leaves no suite that has encryption and a certificate and that is served: add some, such as ECDHE+AESGCM',
     );
   }
   unmet.push('TLS 1.3 is offered too, with all of its suites');
-  if (missing.length > 0) unmet.push(`the engine has no suite for ${missing.join(', ')}`);
-  return { suites, unmet };
+  if (missing.length > 0) unmet.push(`no suite for ${missing.join(', ')} is served`);
+  return { suites, unmet, wantsOwnOrder: false };
 }
 
 /** The suites that a name, a keyword, or keywords joined by `+` select; undefined when one of them is unknown. */

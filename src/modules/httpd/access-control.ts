@@ -5,6 +5,7 @@ import type { CodedLog } from '../../base/log.js';
 import { suggestNames } from '../../base/nearest.js';
 import { reasonOf } from '../../base/text.js';
 import type { ParameterValues } from '../../config/parameter.js';
+import type { EngineChoice } from '../../http/engine/engine.js';
 import type { ListenSetting } from '../../http/listen/setting.js';
 import { type Access, ListenerAccess } from '../../http/login/access.js';
 import { type AccountSettings, Accounts, readAccountFile, readPasswordFile } from '../../http/login/accounts.js';
@@ -26,8 +27,10 @@ interface NamedListener {
   /** How messages name it: `http:127.0.0.1:8888`. */
   readonly name: string;
   readonly kind: ListenSetting['kind'];
-  /** `auth`, `level` and `allow` of the parameter `listen`. */
+  /** Those of the parameter `listen`. */
   readonly options: ReadonlyMap<string, string>;
+  /** Of listeners that do not choose one themselves. */
+  readonly engine: EngineChoice;
 }
 
 /** The access to all listeners: accounts, levels, address lists. One for each server. */
@@ -84,9 +87,9 @@ export class AccessControl {
    * @returns undefined where everybody may do everything
    * @throws Error for a wrong option
    */
-  accessOf({ name, kind, options }: NamedListener): Access | undefined {
+  accessOf({ name, kind, options, engine }: NamedListener): Access | undefined {
     const asksForCertificates = options.has('client_ca');
-    const needsLogin = this.#needsLogin(name, options);
+    const needsLogin = this.#needsLogin(name, options, engine);
     const level = levelOf(name, options.get('level'));
     // A Unix socket has no addresses: its file mode says who may connect.
     const allow = kind === 'unix' ? undefined : (options.get('allow') ?? this.#settings.allow_from);
@@ -105,7 +108,7 @@ export class AccessControl {
     });
   }
 
-  #needsLogin(name: string, options: ReadonlyMap<string, string>): boolean {
+  #needsLogin(name: string, options: ReadonlyMap<string, string>, engine: EngineChoice): boolean {
     const option = options.get('auth');
     const asksForCertificates = options.has('client_ca');
     if (option !== undefined && option !== 'on' && option !== 'off') {
@@ -133,11 +136,14 @@ export class AccessControl {
       );
     }
     if (asksForCertificates && !canLogIn) {
+      // Told at once, since the start would end with it next.
+      const other =
+        (options.get('engine') ?? engine) === 'node' ? '' : '; only the engine node asks: add ;engine=node too';
       throw coded(
         'ERR_LISTENER',
         new Error(
           `listener ${name} asks for certificates, and no user has one: set client_users, or accounts that log in beside a ` +
-            'certificate; auth=off lets in every client with a certificate of client_ca',
+            `certificate; auth=off lets in every client with a certificate of client_ca${other}`,
         ),
       );
     }

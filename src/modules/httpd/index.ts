@@ -25,10 +25,11 @@ export const httpdModule = defineBuiltIn({
       help: 'Requests not let in: a wrong login, an address that is not allowed, or one that has to wait.',
     });
     const access = new AccessControl(parameters, log, () => denied.add(1));
-    const listening = listeners(parameters, access, facts.sockets);
+    const wanted = typeof facts.engine === 'string' ? facts.engine : parameters.engine;
+    const engineChoice = isEngineChoice(wanted) ? wanted : 'auto';
+    const listening = listeners(parameters, access, facts.sockets, engineChoice);
     const hasCallers = listening.some((listener) => listener.access !== undefined);
     const audit = protectCommands(mi, parameters, hasCallers, log);
-    const choice = typeof facts.engine === 'string' ? facts.engine : parameters.engine;
     const httpd = new HttpServer({
       listeners: listening,
       windowSize,
@@ -50,7 +51,7 @@ export const httpdModule = defineBuiltIn({
       jsonRefusal: refusalBody,
       counters: counters(mi.statistics),
       engine: typeof facts.engine === 'object' ? facts.engine : undefined,
-      engineChoice: isEngineChoice(choice) ? choice : 'auto',
+      engineChoice,
       log,
     });
     const health = parameters.health === 1 ? healthPaths(httpd, status) : [];

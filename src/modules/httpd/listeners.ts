@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { coded } from '../../base/codes.js';
 import type { CodedLog, Notice } from '../../base/log.js';
 import type { ParameterValues } from '../../config/parameter.js';
+import type { EngineChoice } from '../../http/engine/engine.js';
 import { type InheritedSocket, inheritSockets } from '../../http/listen/inherited.js';
 import type { ListenerOptions } from '../../http/listen/listener.js';
 import {
@@ -24,19 +25,27 @@ const loopback = '127.0.0.1';
  * The listeners that the parameters ask for: those of `listen`, else the one of `ip` and `port`, which speaks TLS when
  * it has a certificate and a key.
  *
+ * @param engine of listeners that do not choose one themselves
  * @throws Error in one line when two listeners collide, a certificate or a key is missing, or an option is wrong
  */
 export function listeners(
   values: Values,
   control: AccessControl,
   sockets: readonly InheritedSocket[],
+  engine: EngineChoice,
 ): readonly ListenerOptions[] {
+  if (values.client_crl !== undefined && values.client_ca === undefined) {
+    throw coded(
+      'ERR_LISTENER',
+      new Error('parameter client_crl is set without client_ca: name the file of the CA that signs clients'),
+    );
+  }
   const settings = values.listen.length > 0 ? values.listen.map(parseListenSetting) : [onlySetting(values, control)];
-  const joined = joinListeners(settings);
+  const joined = joinListeners(settings.map((setting) => withClientOptions(setting, values)));
   const inherited = inheritSockets(joined, sockets);
   return joined.map((setting, place) => {
     const name = settingName(setting);
-    const access = control.accessOf({ name, kind: setting.kind, options: setting.options });
+    const access = control.accessOf({ name, kind: setting.kind, options: setting.options, engine });
     const common = { setting, access, inherited: inherited[place] };
     return setting.kind === 'https' ? { ...common, tls: tlsOf(setting, name, values) } : common;
   });
@@ -49,11 +58,54 @@ export function listenerNotices(values: Values, listeners: readonly ListenerOpti
     const text = 'tls_cert_file is set, but no listener speaks TLS: give one as "https:ADDRESS:PORT"';
     notices.push({ code: 'certificate-unused', text });
   }
-  if (values.client_users !== undefined && !listeners.some(({ tls }) => tls?.clients !== undefined)) {
+  const asking = listeners.filter(({ tls }) => tls?.clients !== undefined);
+  if (values.client_users !== undefined && asking.length === 0) {
     const text = 'client_users is set, but no listener asks for certificates: add ;client_ca=FILE to one of https';
     notices.push({ code: 'client-users-unused', text });
+  } else if (values.client_users !== undefined && !asking.some(({ access }) => access?.needsLogin === true)) {
+    const text =
+      'client_users is set, but where certificates are asked for, auth=off lets in every one of client_ca, without a user: ' +
+      'remove client_users or auth=off';
+    notices.push({ code: 'client-users-passed-over', text });
+  }
+  if (values.client_ca !== undefined && !listeners.some(({ setting }) => setting.kind === 'https')) {
+    const text = 'client_ca is set, but no listener speaks TLS: give one as "https:ADDRESS:PORT"';
+    notices.push({ code: 'client-ca-unused', text });
   }
   return notices;
+}
+
+/** The options about certificates of clients that a listener has itself, or from the parameters of the same names. */
+function withClientOptions(setting: ListenSetting, values: Values): ListenSetting {
+  if (setting.kind !== 'https') return setting;
+  const options = new Map(setting.options);
+  if (options.get('client_cert') === 'off') {
+    const useless = ['client_ca', 'client_crl'].find((name) => options.has(name));
+    if (useless !== undefined) {
+      throw coded(
+        'ERR_LISTENER',
+        new Error(`listener ${settingName(setting)} has client_cert=off and ${useless}; remove one of them`),
+      );
+    }
+    options.delete('client_cert');
+    return { ...setting, options };
+  }
+  if (!options.has('client_ca')) {
+    if (values.client_ca !== undefined) options.set('client_ca', values.client_ca);
+    // A list is one of the CAs beside it.
+    if (values.client_crl !== undefined && !options.has('client_crl')) options.set('client_crl', values.client_crl);
+  }
+  const lone = ['client_cert', 'client_crl'].find((name) => options.has(name));
+  if (lone !== undefined && !options.has('client_ca')) {
+    throw coded(
+      'ERR_LISTENER',
+      new Error(
+        `listener ${settingName(setting)}: option ${lone} is given without client_ca: name the file of the CA that signs clients`,
+      ),
+    );
+  }
+  if (options.has('client_ca') && !options.has('client_cert')) options.set('client_cert', values.client_cert);
+  return { ...setting, options };
 }
 
 /** Says that only this machine is listened to, and what to set for more; undefined where the parameters say where. */

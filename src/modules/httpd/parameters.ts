@@ -5,7 +5,7 @@ import { defineParameters } from '../../config/parameter.js';
 import { engineProblem } from '../../http/engine/engine.js';
 import { heldBodySize } from '../../http/exchange.js';
 import { allowedHostsProblem } from '../../http/limits/allowed-hosts.js';
-import { parseListenSetting } from '../../http/listen/setting.js';
+import { clientCertProblem, parseListenSetting } from '../../http/listen/setting.js';
 import { passwordProblem } from '../../http/login/secrets.js';
 import { ciphersProblem, defaultCiphers } from '../../http/tls/ciphers.js';
 
@@ -60,7 +60,7 @@ export const accessParameters = defineParameters({
     type: 'string',
     default: undefined,
     help:
-      'file of users by the certificates that they show to an https listener with `;client_ca=FILE`, lines `name:level:cn=…`, or ' +
+      'file of users by the certificates that they show to an https listener with `client_ca`, lines `name:level:cn=…`, or ' +
       '`subject=`, `dns=`, `email=`, `uri=`, `sha256=`; read again when it changes, and on SIGHUP',
     check: fileProblem,
   },
@@ -307,6 +307,30 @@ export const parameters = defineParameters({
     default: defaultCiphers,
     help: 'GnuTLS priority string, or a list of suites as OpenSSL has it; what the engine cannot do of it is told',
     check: ciphersProblem,
+  },
+  client_ca: {
+    type: 'string',
+    default: undefined,
+    help:
+      'PEM file: the CA that signs clients, and those that lead to its root; every https listener of engine `node` asks for ' +
+      'their certificates; a listener may have its own, `;client_ca=FILE`, or ask for none, `;client_cert=off`',
+    check: fileProblem,
+  },
+  client_cert: {
+    type: 'string',
+    default: 'require',
+    help:
+      'with `client_ca`: `require`: a client without a certificate gets no connection; `optional`: it may log in otherwise; a ' +
+      'listener may have its own, `;client_cert=optional`',
+    check: clientCertProblem,
+  },
+  client_crl: {
+    type: 'string',
+    default: undefined,
+    help:
+      'with `client_ca`: PEM file, the list of revoked certificates of each CA in it; a listener may have its own, ' +
+      '`;client_crl=FILE`, and has to where it has a `client_ca` of its own',
+    check: fileProblem,
   },
   tls_hsts: {
     type: 'int',

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { createSecureContext, type SecureContextOptions } from 'node:tls';
+import { createSecureContext, getCiphers, type SecureContextOptions } from 'node:tls';
 import {
   type App,
   type CertificateFiles,
@@ -22,6 +22,7 @@ export class NodeEngine implements Engine {
   readonly version = process.versions.node;
   readonly isOfNode = true;
   readonly asksForCertificates = true;
+  readonly tls = { hasOwnOrder: true, hasSuite: (suite: string) => getCiphers().includes(suite.toLowerCase()) };
   readonly chunkSize = leastChunk;
 
   /**

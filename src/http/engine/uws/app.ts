@@ -30,6 +30,7 @@ export class UwsEngine implements Engine {
   readonly isOfNode = false;
   /** It would let those in that show none. */
   readonly asksForCertificates = false;
+  readonly tls = { hasOwnOrder: false, hasSuite: () => true };
   readonly #sizes: WriteSizes;
 
   constructor(
