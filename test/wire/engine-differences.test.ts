@@ -52,7 +52,8 @@ test('a client that closes its side gets a reply that is given at once; else it 
       onRequest: (exchange) => {
         exchange.onGone = () => gone++;
         if (exchange.path === '/now') exchange.reply(200, 'now');
-        else if (exchange.path === '/stream') exchange.stream(200, { next: () => new Promise(() => {}) });
+        else if (exchange.path === '/stream')
+          exchange.stream(200, { next: () => new Promise(() => {}), release: () => {} });
       },
     }),
   ]);
