@@ -275,7 +275,17 @@ export class Server {
     this.#main.set(state.running, 'running');
     this.#main.report('initialization completed, ready now');
     this.#tellExposed();
+    this.#beginHistory();
     this.#applyLogLevel();
+  }
+
+  #beginHistory(): void {
+    for (const name of this.#mi.history.begin()) {
+      this.#log.warn(
+        { code: 'history-missing', statistic: name },
+        `parameter history names "${name}", which is no statistic, or one more than there is room for; list_statistics lists all`,
+      );
+    }
   }
 
   /**
@@ -424,6 +434,7 @@ export class Server {
     await this.#httpd.drain(until - performance.now());
     // Before any module stops: no handler runs without what its module needs.
     this.#mi.stop('the server stops');
+    this.#mi.history.stop();
     for (const module of this.#modules.toReversed()) await this.#steps.end(module, 'stop', until);
     controlOf(this.events).close();
     // Calls that the modules gave up are answered by now; the answers have to leave.

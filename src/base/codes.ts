@@ -50,6 +50,7 @@ export type LogCode =
   | 'event-socket-failed'
   | 'files-available'
   | 'files-exhausted'
+  | 'history-missing'
   | 'import-passed-over'
   | 'key-readable'
   | 'key-weak'

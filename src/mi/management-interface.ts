@@ -1,18 +1,30 @@
 import { type CodedLog, LineRate, quietLog } from '../base/log.js';
+import { Latencies } from '../native/latencies.js';
 import type { Audit } from './calls/audit.js';
 import type { Client } from './calls/call.js';
 import { Guard, type GuardOptions } from './calls/guard.js';
 import { type CommandEntry, CommandList, CommandTable, tellUnknownCommands } from './commands/command-table.js';
 import type { MiError } from './errors.js';
+import { History } from './history.js';
 import { type ForeignStatistics, type Statistic, Statistics } from './statistics.js';
 
 /** Counts of one command. */
 export interface CommandCounts {
-  readonly calls: Statistic;
-  readonly time: Statistic;
+  /** Undefined of a command of another server. */
+  readonly calls: Statistic | undefined;
+  readonly time: Statistic | undefined;
+  /** Of its latencies. */
+  readonly slot: number;
   /** True once the command has answered later: then each of its calls is timed. */
   isLater: boolean;
+  /** True if the call that was timed last took long: then the next one is timed. */
+  isSlow: boolean;
+  /** Calls that were not timed since. */
+  skipped: number;
 }
+
+/** Commands whose latencies are counted. */
+const latencyCapacity = 256;
 
 /** Permissions and limits of the calls from the network; see {@link ManagementInterface.protect}. */
 interface Protection extends Omit<GuardOptions, 'allowed' | 'denied'> {
@@ -37,6 +49,12 @@ export class ManagementInterface {
   readonly lineRate = new LineRate();
   /** By the number of a command. */
   readonly counts: CommandCounts[] = [];
+  /** How long calls took, by the slot of their {@link CommandCounts}. */
+  readonly latencies = new Latencies(latencyCapacity);
+  /** Statistics over time. */
+  readonly history: History;
+  /** Of commands of other servers, by their full names, once they were called. */
+  readonly #foreignCounts = new Map<string, CommandCounts>();
   /** Undefined: every call is run. */
   guard: Guard | undefined;
   audit: Audit | undefined;
@@ -57,6 +75,7 @@ export class ManagementInterface {
   constructor(log: CodedLog = quietLog) {
     this.log = log;
     this.statistics = new Statistics(log);
+    this.history = new History(this.statistics, this.latencies);
     const { statistics } = this;
     this.calls = statistics.add('mi', 'calls', 'counter', { help: 'Calls run.' });
     this.errors = statistics.add('mi', 'errors', 'counter', { help: 'Calls that failed.' });
@@ -84,17 +103,34 @@ export class ManagementInterface {
     if (this.#protection !== undefined) this.#seal(this.#protection);
     for (const entry of this.commands.entries) {
       const name = this.commands.ownFlatName(entry).replace(':', '_');
-      this.counts.push({
-        calls: this.statistics.add('mi', `${name}-calls`, 'counter', { help: 'Calls of one command.' }),
-        time: this.statistics.add('mi', `${name}-time_us`, 'counter', {
-          unit: 'microseconds',
-          help:
-            'Time in one command; after 1024 calls, of a command that answers at once, one of 16 is timed and counts for ' +
-            'all of these.',
-        }),
-        isLater: false,
+      const calls = this.statistics.add('mi', `${name}-calls`, 'counter', { help: 'Calls of one command.' });
+      const time = this.statistics.add('mi', `${name}-time_us`, 'counter', {
+        unit: 'microseconds',
+        help:
+          'Time in one command, of a dump or stream until its end; after 1024 calls, of a command that answers within 20 ' +
+          'microseconds, one of 16 is timed and counts for all of these.',
       });
+      this.counts.push({ calls, time, slot: this.latencies.add() ?? -1, isLater: false, isSlow: false, skipped: 0 });
     }
+  }
+
+  /** The counts of a command, whichever server runs it. */
+  countsOf({ number, fullName }: CommandEntry): CommandCounts {
+    const known = this.counts[number] ?? this.#foreignCounts.get(fullName);
+    if (known !== undefined) return known;
+    const slot = this.latencies.add() ?? -1;
+    const counts = { calls: undefined, time: undefined, slot, isLater: true, isSlow: false, skipped: 0 };
+    this.#foreignCounts.set(fullName, counts);
+    return counts;
+  }
+
+  /** The commands whose latencies are counted, by their full names. */
+  get timedCommands(): readonly (readonly [fullName: string, counts: CommandCounts])[] {
+    const own = this.commands.entries.flatMap(({ fullName, number }) => {
+      const counts = this.counts[number];
+      return counts === undefined ? [] : [[fullName, counts] as const];
+    });
+    return [...own, ...this.#foreignCounts].filter(([, { slot }]) => slot !== -1);
   }
 
   #seal(protection: Protection): void {

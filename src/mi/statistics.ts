@@ -85,6 +85,12 @@ function refresh(statistics: readonly Statistic[]): void {
   }
 }
 
+/** The value of a statistic now. */
+export function readStatistic(statistic: Statistic): number {
+  if (statistic.compute !== undefined) context.run(refresh, [statistic], undefined);
+  return statistic.value;
+}
+
 /** A result that Rust prints straight from the slots: `{"core:uptime":12,…}`. */
 export class StatisticsSelection extends Piecewise<Record<string, number>> {
   constructor(
@@ -131,8 +137,19 @@ export interface ForeignStatistic {
   readonly value: JsonValue;
 }
 
+/** Another server. */
+export interface ForeignServer {
+  readonly name: string;
+  /** Its software, as it tells it; '' before it has. */
+  readonly version: string;
+  /** The statistics that tell how it does, by what they are, as it told them last. */
+  readonly key: ReadonlyMap<string, ForeignStatistic>;
+}
+
 /** The statistics of other servers, which are told beside those of this one. */
 export interface ForeignStatistics {
+  /** These servers, and what is known of them by now. */
+  readonly servers: readonly ForeignServer[];
   values(): readonly ForeignStatistic[] | Promise<readonly ForeignStatistic[]>;
   /** With `incremental` or `non-incremental` as their values. */
   kinds(): readonly ForeignStatistic[] | Promise<readonly ForeignStatistic[]>;

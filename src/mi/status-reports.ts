@@ -1,3 +1,4 @@
+import { currentSecond, dateOf } from '../base/clock.js';
 import { coded } from '../base/codes.js';
 import { aNumber, aText, checkGiven, checkMembers, type Members } from '../base/given.js';
 import { shorten } from '../base/text.js';
@@ -34,6 +35,8 @@ export class StatusIdentifier {
   readonly #reports: StatusReport[] = [];
   #status: number;
   #details: string | undefined;
+  /** When it became ready, or ceased to be, by the clock that nobody sets. */
+  #changedAt = currentSecond();
 
   /** For {@link StatusReports}. */
   constructor(
@@ -57,6 +60,11 @@ export class StatusIdentifier {
     return this.#status > 0;
   }
 
+  /** Since when it has been ready, or not; seconds since 1970. */
+  get since(): number {
+    return dateOf(this.#changedAt);
+  }
+
   get details(): string | undefined {
     return this.#details;
   }
@@ -77,6 +85,7 @@ export class StatusIdentifier {
     if (details !== undefined) checkGiven('details of a status', details, aText);
     const before = this.#status;
     this.#status = checked(status);
+    if (before > 0 !== this.isReady) this.#changedAt = currentSecond();
     this.#details = details === undefined ? undefined : shorten(details, longestText);
     if (before !== status) this.#changed(before, this);
   }

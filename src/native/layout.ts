@@ -105,6 +105,16 @@ export const Stored = {
 /** The part of each record that a dump prints. */
 export const DumpShape = { records: 0, keys: 1, members: 2 } as const;
 
+/** Indexes into the latencies of a command, behind those of its buckets. */
+export const LatencyCell = {
+  /** Calls that failed. */
+  failed: 128,
+  /** Microseconds of all calls together. */
+  sum: 129,
+  /** Microseconds of the longest. */
+  longest: 130,
+} as const;
+
 /** What a reply is compressed by. */
 export const Coding = { zstd: 0, gzip: 1 } as const;
 
@@ -117,6 +127,10 @@ export const Size = {
   keyLength: 4,
   /** Replies that are compressed at once, in the whole process. */
   compressions: 16,
+  /** Buckets of the latencies of a command. */
+  latencyBuckets: 128,
+  /** Numbers that are kept for the latencies of a command. */
+  latencyCells: 131,
 } as const;
 
 type Layout = Readonly<Record<string, Readonly<Record<string, number>>>>;
@@ -135,6 +149,7 @@ const layout: Layout = {
   Pushed,
   Stored,
   DumpShape,
+  LatencyCell,
   Coding,
   Size,
 };

@@ -2,6 +2,7 @@ import { Slice } from '../base/slice.js';
 import { beginReply, type FirstPart, pullFirstPart, ReplyChunks, sendChunks, streamChunks } from '../gateway/chunks.js';
 import { type Chunk, type ChunkSource, chunkLimit, type Exchange, type ReplyHeaders } from '../http/exchange.js';
 import { html, type Insertion, type Markup, pageHeaders } from '../http/pages/html.js';
+import { type Call, takeEnd } from '../mi/calls/call.js';
 import type { LaterAnswer } from '../mi/calls/run.js';
 import type { Result } from '../mi/commands/command.js';
 import { codes, explained, type MiError } from '../mi/errors.js';
@@ -41,8 +42,8 @@ export class Results {
    * Replies with the page of a result: the first part of it, and how much there is.
    * @throws what printing it does, and then nothing has been replied
    */
-  show(exchange: Exchange, result: Result, frame: Frame): LaterAnswer<FirstPart> | undefined {
-    const source = this.#source(result);
+  show(exchange: Exchange, result: Result, call: Call, frame: Frame): LaterAnswer<FirstPart> | undefined {
+    const source = this.#source(result, call);
     return beginReply(
       () => pullFirstPart(source, this.#bound),
       (part) => this.#showFirst(exchange, part, frame),
@@ -64,8 +65,10 @@ export class Results {
    * Replies with the result as JSON, whatever its size.
    * @throws what printing the beginning of it does, and then nothing has been replied
    */
-  raw(exchange: Exchange, result: Result, headers: ReplyHeaders): LaterAnswer<Chunk> | undefined {
-    const source = exchange.wantsLines ? this.#chunks(openResultLines(result)) : this.#source(result);
+  raw(exchange: Exchange, result: Result, call: Call, headers: ReplyHeaders): LaterAnswer<Chunk> | undefined {
+    const source = exchange.wantsLines
+      ? this.#chunks(openResultLines(result, takeEnd(call)))
+      : this.#source(result, call);
     return beginReply(
       () => source.next(),
       (chunk) => streamChunks(exchange, 200, chunk, source, headers),
@@ -114,8 +117,8 @@ ${before}<pre class="json" id="result">`;
     }
   }
 
-  #source(result: Result): ReplyChunks {
-    return this.#chunks(openResult(result));
+  #source(result: Result, call: Call): ReplyChunks {
+    return this.#chunks(openResult(result, takeEnd(call)));
   }
 
   #chunks(parts: Parts): ReplyChunks {

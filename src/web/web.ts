@@ -205,8 +205,8 @@ export class WebInterface {
           exchange.onGone = () => call.abort(coded('ERR_GONE', new Error('the client left')));
           exchange.about = fullName;
           return isRaw(exchange)
-            ? this.#results.raw(exchange, value, rawHeaders(exchange, fullName, exchange.wantsLines))
-            : this.#results.show(exchange, value, this.#frame(asked));
+            ? this.#results.raw(exchange, value, call, rawHeaders(exchange, fullName, exchange.wantsLines))
+            : this.#results.show(exchange, value, call, this.#frame(asked));
         },
         error: (_exchange, _place, error) => this.#answerError(asked, error),
         wait: (_exchange, _place, leave) => {

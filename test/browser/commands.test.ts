@@ -11,6 +11,7 @@ import { unless } from '../support/unless.js';
 const words: Readonly<Record<string, string>> = {
   'statistics:get': '[["core:"]]',
   'statistics:reset': '[["requests"]]',
+  'statistics:history': '[["requests"]]',
   'usrloc:add': 'location alice sip:alice@192.0.2.7 3600 0.5 0 0 0',
   'usrloc:show_contact': 'location alice',
   'usrloc:sync': 'location',

@@ -45,11 +45,18 @@ pub const KEY_LENGTH: usize = size_of::<u32>();
 /// Replies that are compressed at once, in the whole process.
 pub const COMPRESSIONS: usize = 16;
 
+/// Buckets of the latencies of a command.
+pub const LATENCY_BUCKETS: usize = 128;
+/// Numbers that are kept for the latencies of a command: a [`LatencyCell`] each behind its buckets.
+pub const LATENCY_CELLS: usize = LATENCY_BUCKETS + LatencyCell::COUNT;
+
 const SIZES: &[(&str, i32)] = &[
     ("ShortId", SHORT_ID as i32),
     ("Slots", MAX_SLOTS as i32),
     ("KeyLength", KEY_LENGTH as i32),
     ("Compressions", COMPRESSIONS as i32),
+    ("LatencyBuckets", LATENCY_BUCKETS as i32),
+    ("LatencyCells", LATENCY_CELLS as i32),
 ];
 
 numbers! {
@@ -180,6 +187,16 @@ numbers! {
         Keys = 1,
         /// The key as the only member of an object.
         Members = 2,
+    }
+
+    /// Indexes into the latencies of a command, behind those of its buckets.
+    LatencyCell {
+        /// Calls that failed.
+        Failed = 128,
+        /// Microseconds of all calls together.
+        Sum = 129,
+        /// Microseconds of the longest.
+        Longest = 130,
     }
 
     /// What a reply is compressed by.

@@ -31,6 +31,12 @@ pub mod reply {
     pub mod statistics;
 }
 
+pub mod measure {
+    //! Measurements: latencies in buckets, values over time.
+    pub mod latencies;
+    pub mod series;
+}
+
 #[cfg(feature = "compress")]
 pub mod compress {
     //! Compression of replies, in threads that the server does not wait for.

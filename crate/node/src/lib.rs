@@ -5,6 +5,7 @@ pub mod body_pool;
 pub mod compressions;
 pub mod datagrams;
 pub mod layout;
+pub mod measurements;
 pub mod methods;
 pub mod metrics_text;
 pub mod printers;

@@ -19,6 +19,24 @@ export interface Client {
   readonly listener: string;
 }
 
+/** Counts a call and its time, once; true: it has failed. */
+export type EndOfCall = (hasFailed?: boolean) => void;
+
+let endOf: (call: Call) => EndOfCall | undefined;
+let setEndOf: (call: Call, end: EndOfCall | undefined) => void;
+
+/** For the runner, which calls it at the end of the call unless a face has taken it. */
+export function setEnd(call: Call, end: EndOfCall): void {
+  setEndOf(call, end);
+}
+
+/** For the runner, and for a face that prints the result while it is sent: it calls what it is given at the end of that. */
+export function takeEnd(call: Call): EndOfCall | undefined {
+  const end = endOf(call);
+  if (end !== undefined) setEndOf(call, undefined);
+  return end;
+}
+
 let sourceOf: (call: Call) => Client | undefined;
 
 /** The object behind the view `call.client`, for code that needs no view. Handlers cannot reach it. */
@@ -42,6 +60,7 @@ export class Call extends LazyAbort {
   onAbort: (() => void) | undefined = undefined;
   /** As {@link onAbort}, for the command, where a signal would cost more than all else of it. */
   onLeave: (() => void) | undefined = undefined;
+  #end: EndOfCall | undefined = undefined;
   readonly #source: Client | undefined;
   #client: Client | undefined;
 
@@ -74,6 +93,10 @@ export class Call extends LazyAbort {
 
   static {
     sourceOf = (call) => call.#source;
+    endOf = (call) => call.#end;
+    setEndOf = (call, end) => {
+      call.#end = end;
+    };
   }
 }
 

@@ -12,7 +12,7 @@ import { printJson } from '../results/json.js';
 import { isLong, printAtOnce, printInTurns } from '../results/long-printer.js';
 import { discardResult } from '../results/result.js';
 import type { AuditedCall } from './audit.js';
-import { Call, type Client } from './call.js';
+import { Call, type Client, setEnd, takeEnd } from './call.js';
 import type { Guard } from './guard.js';
 
 /** Ends the wait for a call whose client leaves, and aborts the call. Returns whether the call was still waited for. */
@@ -60,13 +60,19 @@ interface RunnerOptions {
   readonly timeout: number;
 }
 
-/** So many calls of a command are timed, and from then on one of {@link timedShare}, which counts for all of these. */
+/**
+ * So many calls of a command are timed. From then on each one that follows a long one is, and else one of
+ * {@link timedShare}, which counts for all of these.
+ */
 const timedCalls = 1024;
-/** A power of two. To look at the clock twice costs a small command a tenth of its time. */
+/** To look at the clock twice costs a small command a tenth of its time. */
 const timedShare = 16;
 
-/** In place of a time: the call is not timed. */
-const untimed = -1;
+/** Milliseconds beyond which a call took long: to look at the clock costs next to nothing of it. */
+const longCall = 0.02;
+
+/** So many calls of which none is timed come before one that is, and counts for them, too. */
+const mostSkipped = timedShare - 1;
 
 /** A call whose handler has not settled. */
 interface Running extends Placed {
@@ -137,14 +143,18 @@ export class Runner {
       // `#execute` turns every thenable into a native promise, so `instanceof` is enough.
       if (!(result instanceof Promise)) {
         later = face.result(client, place, result, entry, call);
-        if (later === undefined) return call === Call.none;
+        if (later === undefined) {
+          takeEnd(call)?.();
+          return call === Call.none;
+        }
       }
     } catch (error) {
+      takeEnd(call)?.(true);
       this.#failed(face, client, place, entry, call, error, false);
       return false;
     }
     const kept = call === Call.none ? new Call(entry.fullName, client) : call;
-    if (later !== undefined) this.#wait(face, client, place, entry, kept, later);
+    if (later !== undefined) this.#waitForAnswer(face, client, place, entry, kept, later);
     else this.#waitForHandler(face, client, place, entry, kept, result as Promise<Result>);
     return false;
   }
@@ -211,11 +221,15 @@ export class Runner {
     first: Promise<Result>,
   ): void {
     let kept: number;
+    const discard = (value: Result): void => {
+      takeEnd(call)?.();
+      discardResult(value);
+    };
     try {
       kept = face.keep?.(client, place) ?? place;
     } catch (error) {
       call.abort(coded('ERR_ABORTED', new Error('its request cannot be answered later')));
-      first.then(discardResult, () => {});
+      first.then(discard, () => {});
       face.error(client, place, this.failures.errorOf(error, entry.fullName), entry);
       return;
     }
@@ -224,10 +238,33 @@ export class Runner {
       first,
       send: (value) => {
         const later = face.result(client, kept, value, entry, call);
-        if (later !== undefined) this.#wait(face, client, kept, entry, call, later);
+        if (later === undefined) takeEnd(call)?.();
+        else this.#waitForAnswer(face, client, kept, entry, call, later);
       },
       giveUp: () => {
-        first.then(discardResult, () => {});
+        first.then(discard, () => {});
+      },
+    });
+  }
+
+  /** The call is over when the answer begins, unless the face says when. */
+  #waitForAnswer<C extends Client | undefined, T>(
+    face: Face<C>,
+    client: C,
+    place: number,
+    entry: CommandEntry,
+    call: Call,
+    later: LaterAnswer<T>,
+  ): void {
+    this.#wait(face, client, place, entry, call, {
+      ...later,
+      send: (first: T) => {
+        later.send(first);
+        takeEnd(call)?.();
+      },
+      giveUp: () => {
+        takeEnd(call)?.();
+        later.giveUp();
       },
     });
   }
@@ -250,6 +287,7 @@ export class Runner {
       return wasWaiting;
     };
     const fail = (error: unknown): void => {
+      takeEnd(call)?.(true);
       try {
         this.#failed(face, client, at, entry, call, error, true);
       } catch (cause) {
@@ -263,6 +301,7 @@ export class Runner {
       return wasWaiting;
     };
     const refuse = (status: 503 | 504, reason: string): void => {
+      if (isWaiting) takeEnd(call)?.(true);
       if (leave(coded('ERR_ABORTED', new Error(reason)))) fail(new RefusedCall(status, reason));
     };
     const now = performance.now();
@@ -342,10 +381,9 @@ export class Runner {
    */
   #execute(entry: CommandEntry, given: CallParameters, count: number, call: Call): Result | Promise<Result> {
     const mi = this.#mi;
-    const counts = mi.counts[entry.number];
-    const before = counts?.calls.value ?? 0;
-    const isTimed = before < timedCalls || counts?.isLater === true || (before & (timedShare - 1)) === 0;
-    const started = isTimed && counts !== undefined ? performance.now() : untimed;
+    const counts = mi.counts[entry.number] ?? mi.countsOf(entry);
+    const weight = weightOf(counts);
+    const started = weight > 0 ? performance.now() : 0;
     mi.calls.add(1);
     let result: Result | Promise<Result>;
     let isLater: boolean;
@@ -358,33 +396,49 @@ export class Runner {
       // Asking may fail too: a proxy, or a getter. A promise of another realm or library counts too.
       isLater = typeof result === 'object' && result !== null && 'then' in result && typeof result.then === 'function';
     } catch (error) {
-      this.#finished(counts, before, started);
+      this.#finished(counts, weight, started, true);
       mi.errors.add(1);
       throw error;
     }
-    if (isLater) return this.#settle(entry, before, started, result as PromiseLike<Result>);
-    this.#finished(counts, before, started);
+    if (isLater) return this.#settle(entry, counts, call, weight, started, result as PromiseLike<Result>);
+    // Of another value the time to print it is none to speak of.
+    if (call === Call.none || typeof result !== 'object') this.#finished(counts, weight, started, false);
+    else this.#endLater(counts, call, weight, started);
     if (result === undefined) this.#tellNothing(entry);
     return result;
   }
 
+  /** A result may be sent for long. Not within {@link #execute}: its closure would be allocated for every call. */
+  #endLater(counts: CommandCounts, call: Call, weight: number, started: number): void {
+    setEnd(call, (hasFailed = false) => this.#finished(counts, weight, started, hasFailed));
+  }
+
   /** Not within {@link #execute}: its closures would be allocated for every call. */
-  #settle(entry: CommandEntry, before: number, started: number, result: PromiseLike<Result>): Promise<Result> {
+  #settle(
+    entry: CommandEntry,
+    counts: CommandCounts,
+    call: Call,
+    weight: number,
+    started: number,
+    result: PromiseLike<Result>,
+  ): Promise<Result> {
     const mi = this.#mi;
-    const counts = mi.counts[entry.number];
     mi.pending.add(1);
-    if (counts !== undefined) counts.isLater = true;
+    counts.isLater = true;
+    // Of a call without an object of its own the end of its handler is its end.
+    const own = call === Call.none ? new Call(entry.fullName) : call;
+    this.#endLater(counts, own, weight, started);
     return Promise.resolve(result).then(
       (value) => {
         mi.pending.add(-1);
-        this.#finished(counts, before, started);
+        if (own !== call) takeEnd(own)?.();
         if (value === undefined) this.#tellNothing(entry);
         return value;
       },
       (error: unknown) => {
         mi.pending.add(-1);
         mi.errors.add(1);
-        this.#finished(counts, before, started);
+        takeEnd(own)?.(true);
         throw error;
       },
     );
@@ -410,13 +464,26 @@ export class Runner {
     );
   }
 
-  #finished(counts: CommandCounts | undefined, before: number, started: number): void {
-    if (counts === undefined) return;
-    counts.calls.add(1);
-    if (started === untimed) return;
-    const share = before < timedCalls || counts.isLater ? 1 : timedShare;
-    counts.time.add(Math.round((performance.now() - started) * 1000 * share));
+  #finished(counts: CommandCounts, weight: number, started: number, hasFailed: boolean): void {
+    const { calls, time, slot } = counts;
+    const { latencies } = this.#mi;
+    calls?.add(1);
+    if (hasFailed && slot !== -1) latencies.fail(slot);
+    if (weight === 0) return;
+    const milliseconds = performance.now() - started;
+    counts.isSlow = milliseconds > longCall;
+    const microseconds = milliseconds * 1000;
+    time?.add(Math.round(microseconds * weight));
+    if (slot !== -1) latencies.count(slot, microseconds, weight);
   }
+}
+
+/** The calls that the time of the next one of a command counts for; 0: it is not timed. */
+function weightOf(counts: CommandCounts): number {
+  const { skipped, calls } = counts;
+  const isTimed = skipped >= mostSkipped || counts.isSlow || counts.isLater || (calls?.value ?? 0) < timedCalls;
+  counts.skipped = isTimed ? 0 : skipped + 1;
+  return isTimed ? skipped + 1 : 0;
 }
 
 /** The outcome that an error of a handler is. */

@@ -216,10 +216,11 @@ export type PrintedResult = string | readonly (string | Piecewise)[];
 /**
  * Begins to print the parts of a result, all by the same clock.
  *
+ * @param ended told once, when all of it is printed or given up, or cannot be opened
  * @throws whatever a part throws; what the others hold has been given back then
  */
-export function openParts(printed: PrintedResult): Cursor[] {
-  return openEach(typeof printed === 'string' ? [printed] : printed, (part, now) => part.open(now));
+export function openParts(printed: PrintedResult, ended?: () => void): Cursor[] {
+  return openEach(typeof printed === 'string' ? [printed] : printed, (part, now) => part.open(now), ended);
 }
 
 /**
@@ -228,20 +229,35 @@ export function openParts(printed: PrintedResult): Cursor[] {
  *
  * @throws what {@link openParts} throws
  */
-export function openLines(printed: PrintedResult): Cursor[] {
+export function openLines(printed: PrintedResult, ended?: () => void): Cursor[] {
   const parts = typeof printed === 'string' ? [printed] : printed;
   const lists = parts.filter((part) => typeof part !== 'string');
-  if (lists.length === 0) return openParts([...parts, '\n']);
-  return openEach(lists, (part, now) => part.openLines(now));
+  if (lists.length === 0) return openParts([...parts, '\n'], ended);
+  return openEach(lists, (part, now) => part.openLines(now), ended);
 }
 
-function openEach(parts: readonly (string | Piecewise)[], open: (part: Piecewise, now: number) => Cursor): Cursor[] {
+/** Prints nothing, and tells when it is released: all before it is printed then, or given up. */
+class EndCursor implements Cursor {
+  constructor(readonly release: () => void) {}
+
+  fill(): number {
+    return 0;
+  }
+}
+
+function openEach(
+  parts: readonly (string | Piecewise)[],
+  open: (part: Piecewise, now: number) => Cursor,
+  ended?: () => void,
+): Cursor[] {
   const now = currentSecond();
   const cursors: Cursor[] = [];
   try {
     for (const part of parts) cursors.push(typeof part === 'string' ? new TextCursor(part) : open(part, now));
+    if (ended !== undefined) cursors.push(new EndCursor(ended));
     return cursors;
   } catch (error) {
+    ended?.();
     for (const part of parts.slice(cursors.length + 1)) if (part instanceof Piecewise) part.discard();
     try {
       releaseAll(cursors);

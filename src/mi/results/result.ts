@@ -149,15 +149,16 @@ export function printResult(result: Result): PrintedResult {
 /**
  * Begins to print a result.
  *
+ * @param ended see {@link openParts}
  * @throws what {@link printResult} and {@link openParts} throw; whatever the result holds has been given back then
  */
-export function openResult(result: Result): Parts {
-  return new Parts(openParts(printResult(result)));
+export function openResult(result: Result, ended?: () => void): Parts {
+  return new Parts(openParts(printResult(result), ended));
 }
 
 /** As {@link openResult}, as lines; see {@link openLines}. */
-export function openResultLines(result: Result): Parts {
-  return new Parts(openLines(printResult(result)));
+export function openResultLines(result: Result, ended?: () => void): Parts {
+  return new Parts(openLines(printResult(result), ended));
 }
 
 /**

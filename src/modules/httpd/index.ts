@@ -54,6 +54,14 @@ export const httpdModule = defineBuiltIn({
       engineChoice,
       log,
     });
+    if (parameters.history === 'off') mi.history.turnOff();
+    else
+      mi.history.choose(
+        (parameters.history ?? '')
+          .split(',')
+          .map((name) => name.trim())
+          .filter((name) => name !== ''),
+      );
     const health = parameters.health === 1 ? healthPaths(httpd, status) : [];
     const landing = parameters.landing === 1 ? landingPaths(httpd, facts, health) : [];
     for (const path of [...landing, ...health]) httpd.registerPath(path);

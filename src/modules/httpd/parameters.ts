@@ -266,6 +266,14 @@ export const parameters = defineParameters({
     max: 1,
     help: '1: /healthz tells that the process answers, /readyz whether it takes requests, as plain text; 0: they are 404',
   },
+  history: {
+    type: 'string',
+    default: undefined,
+    help:
+      'names of statistics, parted by commas, that are kept over time besides those that always are, as long as there is room, 1.7 MB: ' +
+      '`usrloc:location-users, pbx:trunks`, also of an OpenSIPS; off: none is kept',
+    check: (text) => (text.trim() === '' ? 'give names parted by commas, or off' : undefined),
+  },
   max_connections: {
     type: 'int',
     default: 10000,

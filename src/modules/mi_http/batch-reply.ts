@@ -353,16 +353,20 @@ export class BatchReply implements CompletedSource, BatchListener {
     }
   }
 
-  #result({ value, printed: known, call, command }: SettledResult, idSlot: number): void {
+  #result({ value, printed: known, call, command, ended }: SettledResult, idSlot: number): void {
     let cursors: readonly Cursor[];
+    let isOpened = false;
     try {
       const printed = known ?? printResult(value);
       if (typeof printed === 'string') {
+        ended?.();
         this.#text(printed, Reply.result, idSlot);
         return;
       }
-      cursors = openParts(printed);
+      isOpened = true;
+      cursors = openParts(printed, ended);
     } catch (error) {
+      if (!isOpened) ended?.(true);
       this.#error(this.#failures.errorOf(error, command), idSlot, command);
       return;
     }

@@ -1,6 +1,6 @@
 import { type LongWork, type Slice, workInTurns } from '../../base/slice.js';
 import type { Exchange } from '../../http/exchange.js';
-import type { Call } from '../../mi/calls/call.js';
+import { type Call, type EndOfCall, takeEnd } from '../../mi/calls/call.js';
 import type { Face, Leave, Runner } from '../../mi/calls/run.js';
 import type { CommandEntry } from '../../mi/commands/command-table.js';
 import type { CallParameters } from '../../mi/commands/parameters.js';
@@ -56,6 +56,8 @@ export interface SettledResult {
   readonly printed: PrintedResult | undefined;
   readonly call: Call;
   readonly command: string;
+  /** To be called when the reply is printed, or will not be. */
+  readonly ended: EndOfCall | undefined;
 }
 
 /** A reply that is owed to an element of a batch. */
@@ -239,7 +241,7 @@ export class Batch implements Face<Exchange>, LongWork {
       }
       if (item.settled?.kind !== 'result') continue;
       item.settled.call.abort(reason);
-      discardResult(item.settled.value);
+      discardSettled(item.settled);
     }
   }
 
@@ -332,7 +334,7 @@ export class Batch implements Face<Exchange>, LongWork {
       printed = printResult(value);
       if (typeof printed === 'string' && this.#print(Reply.result, printed)) return;
     }
-    this.#settle(place, { kind: 'result', value, printed, call, command: fullName });
+    this.#settle(place, { kind: 'result', value, printed, call, command: fullName, ended: takeEnd(call) });
   }
 
   /** For the runner. */
@@ -365,13 +367,18 @@ export class Batch implements Face<Exchange>, LongWork {
     const item = place === this.#beginning && place >= 0 && !this.#isGivenUp ? this.#owe(place) : this.#items[place];
     if (item === undefined || item.settled !== undefined || this.#isGivenUp) {
       // A notification gets neither its result nor its error.
-      if (settled.kind === 'result') discardResult(settled.value);
+      if (settled.kind === 'result') discardSettled(settled);
       return;
     }
     item.settled = settled;
     this.#waiting += 1;
     this.#listener?.settled();
   }
+}
+
+function discardSettled({ value, ended }: SettledResult): void {
+  ended?.();
+  discardResult(value);
 }
 
 const noId = 'null';

@@ -153,9 +153,7 @@ export class JsonRpc implements Face<Exchange> {
     if (exchange.wantsLines) {
       exchange.about = fullName;
       exchange.onGone = () => call.abort(coded('ERR_GONE', new Error('the client left')));
-      return this.#replies.lines(exchange, printResult(value), idSlot, () =>
-        call.abort(coded('ERR_GONE', new Error('the reply was given up'))),
-      );
+      return this.#replies.lines(exchange, printResult(value), idSlot, call);
     }
     if (value instanceof ConstantResult) {
       this.#replies.constant(exchange, value, idSlot);
@@ -173,9 +171,7 @@ export class JsonRpc implements Face<Exchange> {
     exchange.about = fullName;
     // The parts are printed for this client alone.
     exchange.onGone = () => call.abort(coded('ERR_GONE', new Error('the client left')));
-    return this.#replies.parts(exchange, printed, idSlot, () =>
-      call.abort(coded('ERR_GONE', new Error('the reply was given up'))),
-    );
+    return this.#replies.parts(exchange, printed, idSlot, call);
   }
 
   /** For the runner: replies with an error. The status tells of a refused call, so that proxies and pollers see it. */

@@ -1,6 +1,8 @@
+import { coded } from '../../base/codes.js';
 import { beginReply, PrettyChunks, ReplyChunks, sendChunks } from '../../gateway/chunks.js';
 import { type Chunk, type Exchange, heldBodySize, type ReplyHeaders, shortReplySize } from '../../http/exchange.js';
 import { linesType } from '../../http/request/head.js';
+import { type Call, takeEnd } from '../../mi/calls/call.js';
 import type { LaterAnswer } from '../../mi/calls/run.js';
 import {
   BytesCursor,
@@ -94,27 +96,26 @@ export class Replies {
   /**
    * Replies with a result of texts and of parts that are printed as it is sent, all by the same clock.
    *
-   * @param givenUp told when the reply ends before all of it was printed
+   * @param call aborted when the reply ends before all of it was printed; over when the reply is
    */
-  parts(exchange: Exchange, parts: PrintedResult, idSlot: number, givenUp: () => void): LaterAnswer<Chunk> | undefined {
-    const cursors = openParts(parts);
+  parts(exchange: Exchange, parts: PrintedResult, idSlot: number, call: Call): LaterAnswer<Chunk> | undefined {
+    const cursors = openParts(parts, takeEnd(call));
     const [only] = cursors;
     const length = only instanceof LongCursor ? () => only.length : undefined;
-    return this.#stream(exchange, 200, Reply.result, cursors, idSlot, { length, givenUp });
+    return this.#stream(exchange, 200, Reply.result, cursors, idSlot, { length, givenUp: () => cut(call) });
   }
 
   /**
    * Replies with lines of JSON, without a frame. A failure before any of it is sent is answered as always.
    *
-   * @param givenUp told when the reply ends before all of it was printed
+   * @param call as for {@link parts}
    */
-  lines(
-    exchange: Exchange,
-    printed: PrintedResult,
-    idSlot: number,
-    givenUp: () => void,
-  ): LaterAnswer<Chunk> | undefined {
-    return this.#stream(exchange, 200, undefined, openLines(printed), idSlot, { headers: lineHeaders, givenUp });
+  lines(exchange: Exchange, printed: PrintedResult, idSlot: number, call: Call): LaterAnswer<Chunk> | undefined {
+    const cursors = openLines(printed, takeEnd(call));
+    return this.#stream(exchange, 200, undefined, cursors, idSlot, {
+      headers: lineHeaders,
+      givenUp: () => cut(call),
+    });
   }
 
   /** Streams a value, within a frame unless it is of no kind. The id is held, unless it is already, for as long as that lasts. */
@@ -168,6 +169,10 @@ export class Replies {
       throw error;
     }
   }
+}
+
+function cut(call: Call): void {
+  call.abort(coded('ERR_GONE', new Error('the reply was given up')));
 }
 
 interface StreamOptions {

@@ -95,7 +95,7 @@ export const opensipsModule = defineBuiltIn({
       );
     };
     mi.commands.offer(nodes);
-    mi.foreignStatistics = new NodeStatistics(nodes, values.statistics_interval * 1000, mi.statistics);
+    mi.foreignStatistics = new NodeStatistics(nodes, values.statistics_interval * 1000, mi.statistics, mi.history);
     return {
       api: new Opensips(nodes),
       check: () => {

@@ -1,5 +1,8 @@
+import { monotonicTime } from '../../base/clock.js';
 import { isObject, type JsonValue } from '../../base/json.js';
-import type { ForeignStatistic, ForeignStatistics, Statistics } from '../../mi/statistics.js';
+import type { History, SeriesKind } from '../../mi/history.js';
+import type { ForeignServer, ForeignStatistic, ForeignStatistics, Statistics } from '../../mi/statistics.js';
+import { SeriesTable } from '../../native/series.js';
 import type { OpensipsNode } from './node.js';
 import type { Nodes } from './nodes.js';
 
@@ -24,15 +27,49 @@ export class NodeStatistics implements ForeignStatistics {
   readonly #values = new Map<OpensipsNode, Reading>();
   readonly #kinds = new Map<OpensipsNode, Reading>();
   readonly #asking = new Map<string, Promise<void>>();
+  readonly #history: NodeHistory;
 
   /**
    * @param interval milliseconds that an answer of a node serves
    * @param own those of this server
+   * @param history where those are kept that tell how a node does
    */
-  constructor(nodes: Nodes, interval: number, own: Statistics) {
+  constructor(nodes: Nodes, interval: number, own: Statistics, history: History) {
     this.#nodes = nodes;
     this.#own = own;
     this.#interval = interval;
+    this.#history = new NodeHistory(history, Math.max(leastStep, Math.ceil(interval / 1000)), () => this.#keep());
+  }
+
+  /** Keeps what nodes tell. One that does not answer leaves a gap, and keeps no others waiting. */
+  #keep(): void {
+    for (const node of this.#nodes.all) {
+      if (!node.isKnown) continue;
+      const reading = this.#values.get(node);
+      if (reading !== undefined && performance.now() - reading.at < this.#interval) {
+        this.#history.put(reading.statistics);
+        continue;
+      }
+      void this.#ask(node, this.#values, 'get_statistics').then(() =>
+        this.#history.put(this.#values.get(node)?.statistics ?? []),
+      );
+    }
+  }
+
+  get servers(): readonly ForeignServer[] {
+    return this.#nodes.all.map((node) => {
+      const { name, version } = node;
+      const told = this.#values.get(node)?.statistics ?? [];
+      const prefix = `${name}.`;
+      const key = told.flatMap((one) => {
+        const full = `${one.group}:${one.name}`;
+        const own = full.startsWith(prefix) ? full.slice(prefix.length) : full;
+        return keyStatistics.has(own) ? [[own, one] as const] : [];
+      });
+      const order = [...keyStatistics.keys()];
+      key.sort(([a], [b]) => order.indexOf(a) - order.indexOf(b));
+      return { name, version, key: new Map(key) };
+    });
   }
 
   values(): readonly ForeignStatistic[] | Promise<readonly ForeignStatistic[]> {
@@ -95,6 +132,54 @@ export class NodeStatistics implements ForeignStatistics {
       statistics.push({ group, name: full.slice(colon + 1), isBare, value });
     }
     return statistics;
+  }
+}
+
+/** Seconds between two samples of a node at least. */
+const leastStep = 10;
+
+/** The statistics of OpenSIPS that tell how a node does, the most telling ones first: there may not be room for all. */
+const keyStatistics: ReadonlyMap<string, SeriesKind> = new Map([
+  ['dialog:active_dialogs', 'gauge'],
+  ['usrloc:registered_users', 'gauge'],
+  ['load:load', 'gauge'],
+  ['shmem:used_size', 'gauge'],
+  ['core:rcv_requests', 'counter'],
+  ['tm:inuse_transactions', 'gauge'],
+  ['dialog:failed_dialogs', 'counter'],
+  ['core:drop_requests', 'counter'],
+]);
+
+const minutes = 60;
+const day = 86_400;
+
+/** Statistics of nodes over time. */
+class NodeHistory {
+  readonly #history: History;
+  readonly #table: SeriesTable;
+
+  /**
+   * @param step seconds between two samples
+   * @param ask called once in each
+   */
+  constructor(history: History, step: number, ask: () => void) {
+    const factor = Math.max(1, Math.ceil(30 / step));
+    const fine = Math.max(1, Math.ceil((10 * minutes) / step));
+    this.#table = new SeriesTable({ step, fine, factor, coarse: Math.ceil(day / (step * factor)) });
+    this.#history = history;
+    history.askEvery(step, ask);
+  }
+
+  put(statistics: readonly ForeignStatistic[]): void {
+    const step = Math.floor(monotonicTime() / 1000 / this.#table.shape.step);
+    for (const { group, name, value } of statistics) {
+      const full = `${group}:${name}`;
+      // Those of all nodes but the first have the name of the node in front.
+      const kind = keyStatistics.get(full) ?? keyStatistics.get(full.slice(full.lastIndexOf('.') + 1));
+      if (kind === undefined && !this.#history.isNamed(full)) continue;
+      const kept = this.#history.foreign(this.#table, full, kind ?? 'gauge');
+      if (kept !== undefined) this.#table.put(kept.series.index, step, Number(value));
+    }
   }
 }
 

@@ -1,6 +1,8 @@
 import type { JsonValue } from '../../base/json.js';
-import { command } from '../../mi/commands/command.js';
-import { MiError } from '../../mi/errors.js';
+import type { Client } from '../../mi/calls/call.js';
+import { type Command, command } from '../../mi/commands/command.js';
+import { invalidParams, MiError } from '../../mi/errors.js';
+import type { ManagementInterface } from '../../mi/management-interface.js';
 import { type ForeignStatistic, findForeign, type Statistic, type Statistics } from '../../mi/statistics.js';
 import { defineBuiltIn } from '../../module.js';
 import { dumpsOpen } from '../../native/addon.js';
@@ -84,10 +86,110 @@ export const statisticsModule = defineBuiltIn({
             return 'OK';
           },
         }),
+        ...historyCommands(mi),
+        ...latencyCommands(mi),
       ],
     };
   },
 });
+
+/** Seconds of history that a call gets unless it says otherwise. */
+const usualRange = 600;
+
+/** Commands that read statistics over time. */
+function historyCommands({ history }: ManagementInterface): readonly Command[] {
+  return [
+    command({
+      name: 'history',
+      aliases: ['statistics_history'],
+      readOnly: true,
+      withoutCall: true,
+      help:
+        'Tells statistics over time: those of the last 10 minutes by the second, those of the last day by the half minute. Items are as ' +
+        'for get_statistics, `range` and `resolution` seconds; without parameters it lists what is kept. Counters are told as they were ' +
+        'counted; a gap is null.',
+      recipes: [
+        {},
+        { statistics: 'string[]' },
+        { statistics: 'string[]', range: 'int' },
+        { statistics: 'string[]', range: 'int', resolution: 'int' },
+      ],
+      run: ({ statistics: items, range = usualRange, resolution }) => {
+        if (!history.isOn) throw new MiError(404, 'No history is kept');
+        if (items === undefined) {
+          return {
+            Series: history.kept.map(({ name, kind, series: { table } }) => {
+              const { step, fine, factor, coarse } = table.shape;
+              const of = (one: number, count: number) => ({ resolution: one, range: one * count });
+              return { name, kind, kept: [of(step, fine), of(step * factor, coarse)] };
+            }),
+          };
+        }
+        if (range < 1) throw invalidParams("Bad value for parameter 'range': give seconds, 1 or more");
+        if (resolution !== undefined && resolution < 1)
+          throw invalidParams("Bad value for parameter 'resolution': give seconds, 1 or more");
+        const wanted = history.find(items);
+        if (wanted.length === 0) throw new MiError(404, 'Statistics Not Found');
+        return { History: history.read(wanted, range, resolution) };
+      },
+    }),
+  ];
+}
+
+const quantiles = Float64Array.of(0.5, 0.9, 0.99);
+
+/** Commands that read, and reset, how long calls took. */
+function latencyCommands(mi: ManagementInterface): readonly Command[] {
+  const { latencies } = mi;
+  /** Those that were called; where a command is named, that one. */
+  const found = (text: string | undefined, client: Client | undefined) => {
+    const timed = mi.timedCommands;
+    if (text === undefined) return timed;
+    const { fullName } = mi.find(text, client);
+    return timed.filter(([name]) => name === fullName);
+  };
+  return [
+    command({
+      name: 'latency',
+      aliases: ['statistics_latency'],
+      readOnly: true,
+      help:
+        'Tells how often each command, or the one that is named, was called and failed, and how long its calls took, in microseconds: ' +
+        'p50, p90 and p99 (off by a quarter at most), the longest, and all together.',
+      recipes: [{}, { command: 'string' }],
+      run: ({ command: text }, { client }) => {
+        const commands = found(text, client).flatMap(([name, { slot, skipped }]) => {
+          const { buckets, sum, longest, failed } = latencies.read(slot);
+          const calls = buckets.reduce((all, count) => all + count, skipped);
+          if (calls === 0 && text === undefined) return [];
+          const [p50 = 0, p90 = 0, p99 = 0] = latencies.quantiles(slot, quantiles);
+          const times = { p50_us: p50, p90_us: p90, p99_us: p99, max_us: longest, total_us: sum };
+          const rounded = Object.entries(times).map(([key, time]) => [key, tenths(time)]);
+          return [{ command: name, calls, failed, ...Object.fromEntries(rounded) }];
+        });
+        return { Commands: commands };
+      },
+    }),
+    command({
+      name: 'reset_latency',
+      aliases: ['reset_statistics_latency'],
+      help: 'Begins to count anew how long the calls of all commands, or of the one that is named, took.',
+      recipes: [{}, { command: 'string' }],
+      run: ({ command: text }, { client }) => {
+        for (const [, counts] of found(text, client)) {
+          latencies.reset(counts.slot);
+          counts.skipped = 0;
+        }
+        return 'OK';
+      },
+    }),
+  ];
+}
+
+/** Null without a call. */
+function tenths(microseconds: number): number | null {
+  return Number.isNaN(microseconds) ? null : Math.round(microseconds * 10) / 10;
+}
 
 function someOf(found: readonly Statistic[]): readonly Statistic[] {
   if (found.length === 0) throw new MiError(404, 'Statistics Not Found');
