@@ -97,7 +97,7 @@ impl Recent {
         let Some(newest) = self.seen.back() else {
             return f64::NAN;
         };
-        let at = (self.seen.len() - 1).checked_sub(seconds.max(1)).unwrap_or(0);
+        let at = (self.seen.len() - 1).saturating_sub(seconds.max(1));
         let Some(oldest) = self.seen.get(at) else {
             return f64::NAN;
         };
