@@ -1125,7 +1125,7 @@ unless(noOpenssl, describe)('certificates of clients', () => {
     test('the lack of an engine that asks and of a user is one error', async ({ files, lifetime }) => {
       const authority = new Authority();
       const { listen } = askingListener(files, authority, '');
-      const both = /no user has one: set client_users.*; only the engine node asks: add ;engine=node too$/;
+      const both = /no user has one: set client_users.*; only the engine node asks: add ;engine=node too, or modparam/;
       for (const engine of ['', ';engine=uws', ';engine=auto']) {
         const httpd = { listen: [listen.replace(';engine=node', engine)], engine: 'uws' };
         expect(() => createServer({ httpd }), engine).toThrow(both);

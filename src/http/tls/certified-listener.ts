@@ -37,7 +37,7 @@ export class CertifiedListener {
     if (setting.clients !== undefined && !engine.asksForCertificates) {
       throw new Error(
         `client_ca asks clients for certificates, which the engine ${engine.name} cannot: let Node.js serve this listener, ` +
-          'add ;engine=node',
+          'add ;engine=node, or modparam("httpd", "engine", "node") for all',
       );
     }
     this.#trust = this.#readTrust();

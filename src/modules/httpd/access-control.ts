@@ -138,7 +138,9 @@ export class AccessControl {
     if (asksForCertificates && !canLogIn) {
       // Told at once, since the start would end with it next.
       const other =
-        (options.get('engine') ?? engine) === 'node' ? '' : '; only the engine node asks: add ;engine=node too';
+        (options.get('engine') ?? engine) === 'node'
+          ? ''
+          : '; only the engine node asks: add ;engine=node too, or modparam("httpd", "engine", "node")';
       throw coded(
         'ERR_LISTENER',
         new Error(
