@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, vi } from 'vitest';
+import { mi } from '../support/daemon.js';
 import { freePort } from '../support/free-port.js';
 import type { Lifetime } from '../support/lifetime.js';
 import { test } from '../support/test.js';
@@ -50,6 +51,8 @@ test('the configuration serves by both engines', async ({ startDaemon, temporary
   const daemon = await startDaemon(['-f', join(folder, 'mi.cfg')]);
   expect(await daemon.line(/configured by/)).toMatch(/on uWebSockets\.js \d[\d.]* and node:http \d/);
   for (const port of [one, other]) expect((await fetch(`http://127.0.0.1:${port}/healthz`)).status).toBe(200);
+  const { result } = await mi(daemon.url, 'get_statistics', [['node_listeners']]);
+  expect(result).toStrictEqual({ 'httpd:node_listeners': 1 });
 });
 
 test('the page has a line for each program', () => {
