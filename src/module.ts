@@ -11,6 +11,7 @@ import type { InheritedSocket } from './http/listen/inherited.js';
 import type { RootDeclaration } from './http/roots.js';
 import type { HttpServer } from './http/server.js';
 import type { CacheSystems } from './mi/cache-systems.js';
+import type { Runner } from './mi/calls/run.js';
 import { type Command, isCommand, type Level } from './mi/commands/command.js';
 import type { Events } from './mi/events/events.js';
 import type { LogConsumers, LogLevel } from './mi/log-consumers.js';
@@ -41,6 +42,8 @@ export interface ServerFacts {
   readonly engine: object | string | undefined;
   /** Listen sockets that the service manager has opened for this process. */
   readonly sockets: readonly InheritedSocket[];
+  /** False: requests come without a socket. */
+  readonly opensSockets: boolean;
 }
 
 /** Where modules register root paths. */
@@ -115,6 +118,8 @@ export interface ModuleInstance {
 export interface BuiltInInstance extends Omit<ModuleInstance, 'check'> {
   /** Module httpd only: the HTTP server that the others register their roots with. */
   readonly httpd?: HttpServer;
+  /** Module mi_http only: runs its calls, and those of the program that the server is part of. */
+  readonly runner?: Runner;
   /** Warns of what clients can reach, once the server listens; {@link check} over, also where it is only checked. */
   exposed?(): void;
   check?(): readonly (string | Notice)[] | Promise<readonly (string | Notice)[]>;

@@ -1,19 +1,32 @@
 import { totalmem } from 'node:os';
 import { dateOf, monotonicTime } from './base/clock.js';
 import { coded } from './base/codes.js';
-import { aFunction, aNumber, anObject, checkMembers, listOf, type Members, oneOf, type Wanted } from './base/given.js';
+import {
+  aBoolean,
+  aFunction,
+  aNumber,
+  anObject,
+  checkMembers,
+  listOf,
+  type Members,
+  oneOf,
+  type Wanted,
+} from './base/given.js';
+import type { JsonValue } from './base/json.js';
 import { type CodedLog, type Log, type Notice, quietLog } from './base/log.js';
 import { OwnContext } from './base/own-context.js';
 import { packageInfo } from './base/package.js';
 import { reasonOf } from './base/text.js';
 import { parametersFromObject } from './config/parameter.js';
 import { engineChoices } from './http/engine/engine.js';
+import type { InjectedRequest } from './http/engine/injected.js';
 import type { InheritedSocket } from './http/listen/inherited.js';
 import { checkRoot, type RootDeclaration, type Service } from './http/roots.js';
 import type { HttpServer } from './http/server.js';
 import type { Reload } from './http/tls/certified-listener.js';
 import { LifeCycle, type LoadedModule, ModuleSteps } from './life-cycle.js';
 import { CacheSystems } from './mi/cache-systems.js';
+import { callLocally, type LocalCallOptions } from './mi/calls/local.js';
 import { type Level, levels } from './mi/commands/command.js';
 import { controlOf, Events } from './mi/events/events.js';
 import { LogConsumers, LogLevel } from './mi/log-consumers.js';
@@ -65,6 +78,11 @@ const closeOptions: Members<{ deadline: number }> = {
   },
 };
 
+const callOptions: Members<LocalCallOptions> = {
+  level: oneOf(levels),
+  signal: { text: 'an AbortSignal', is: (value) => value instanceof AbortSignal },
+};
+
 /** Milliseconds that answers to calls given up have to leave. */
 const lastAnswers = 1000;
 
@@ -106,6 +124,11 @@ export interface ServerSettings {
    * speaks HTTP, in place of the parameter `engine` of httpd.
    */
   readonly engine?: object | 'auto' | 'uws' | 'node';
+  /**
+   * False: no socket is opened, and no engine loaded. The server is there for {@link Server.call} and {@link Server.inject},
+   * whose requests count as those of its first listener.
+   */
+  readonly listen?: boolean;
 }
 
 /** Options of {@link createServer}. */
@@ -185,6 +208,7 @@ export class Server {
       configFiles,
       engine: settings.engine,
       sockets,
+      opensSockets: settings.listen ?? true,
     };
     let httpd: HttpServer | undefined;
     this.events = new Events(this.#log, this.#mi.statistics);
@@ -312,6 +336,54 @@ export class Server {
   /** So that one in a result is refused by name. */
   get [opaque](): string {
     return 'Server';
+  }
+
+  /**
+   * Runs a command without a socket, by the runner of the calls that come over HTTP: parameters and results are JSON, as they
+   * are there.
+   *
+   * ```ts
+   * const { uptime } = await server.call('core:uptime') as { uptime: number };
+   * await server.call('pbx:resize', { trunk: 'a', capacity: 30 }, { level: 'operate', signal: AbortSignal.timeout(1000) });
+   * ```
+   *
+   * @param params by name or by position; left out, none
+   * @returns the result, as a client reads it
+   * @throws MiError with what a client is told; the reason of the signal; Error when the server does not run
+   */
+  async call(
+    command: string,
+    params?: readonly unknown[] | object,
+    options: LocalCallOptions = {},
+  ): Promise<JsonValue> {
+    checkMembers('call', options, callOptions);
+    const runner = this.#modules.map(({ instance }) => instance.runner).find((one) => one !== undefined);
+    if (runner === undefined)
+      throw coded('ERR_STATE', new Error('module mi_http is not loaded, whose runner makes calls'));
+    if (!this.#httpd.isListening)
+      throw coded('ERR_STATE', new Error('the server does not run; await start() before the first call'));
+    return callLocally(this.#mi, runner, command, params, options);
+  }
+
+  /**
+   * Serves an HTTP request without a socket, by all that holds one of the first listener: logins, limits, hosts.
+   *
+   * ```ts
+   * const body = '{"jsonrpc":"2.0","method":"which","id":1}';
+   * const response = await server.inject({ url: '/mi', headers: { 'Content-Type': 'application/json' }, body });
+   * console.log(response.status, await response.json());
+   * ```
+   *
+   * @param request a `Request` of fetch, or its parts
+   * @throws the reason of the signal; an error of the code ERR_GONE where a connection would be closed without a reply
+   */
+  inject(request: InjectedRequest | Request): Promise<Response> {
+    return this.#httpd.inject(request);
+  }
+
+  /** Closes the server: for `await using server = await createServer().start()`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 
   /** The port of the first listener that has one, else 0; useful after `port: 0`. */
@@ -497,6 +569,7 @@ const ownOptions: Members<Omit<ServerOptions, keyof ModuleOptions>> = {
   sharedMemory: aNumber,
   kill: aFunction,
   tellProcess: oneOf(levels),
+  listen: aBoolean,
   engine: {
     text: `an object, or one of ${oneEngine.text}`,
     is: (value) => anObject.is?.(value) === true || oneEngine.is?.(value) === true,

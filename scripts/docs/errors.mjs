@@ -37,7 +37,7 @@ const exitStatuses = [
  */
 const meanings = {
   'EADDRINUSE, …': ['the system refuses an address or a path; the code is that of the system', '1'],
-  ERR_ABORTED: ['a call was given up: the server stops, or mi_timeout is over', 'none'],
+  ERR_ABORTED: ['a call was given up: the server stops', 'none'],
   ERR_ACCOUNTS: ['users, tokens or passwords cannot be read, or contradict each other', '255'],
   ERR_ADDRESS: ['a list of addresses is wrong; the error of the parameter has it as its reason', 'none'],
   ERR_AOR: ['an address of record is wrong', 'none'],
@@ -79,7 +79,7 @@ const meanings = {
   ERR_STATUS: ['a status is declared or set wrongly', 'none'],
   ERR_SYNTAX: ['a statement of the configuration cannot be read', '255'],
   ERR_THROWN: ['what was thrown is no error', 'none'],
-  ERR_TIMEOUT: ['something took too long', '1'],
+  ERR_TIMEOUT: ['something took too long, such as a call: `mi_timeout` is over', '1'],
 };
 
 /** What a line tells whose text comes from elsewhere. */

@@ -1,4 +1,14 @@
 import { AsyncResource } from 'node:async_hooks';
+import type { ErrorCode } from './codes.js';
+
+/**
+ * An error as the reason of an abort, named as those of `AbortSignal.timeout` and `AbortController` are: programs ask for the name,
+ * as they do of the errors of `fetch`, or for the code, which tells more.
+ */
+export function abortReason<E extends Error & { readonly code: ErrorCode }>(error: E): E {
+  error.name = error.code === 'ERR_TIMEOUT' ? 'TimeoutError' : 'AbortError';
+  return error;
+}
 
 /** An abort signal that is created on first use: few handlers look at it. */
 export class LazyAbort {

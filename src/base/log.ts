@@ -35,6 +35,15 @@ export const quietLog: Log = {
   error: warnProcess,
 };
 
+/** A log that writes to another one, with more fields in each line. */
+export function childOf(log: Log, more: object): Log {
+  const write =
+    (method: 'debug' | 'info' | 'warn' | 'error') =>
+    (fields: object, message: string): void =>
+      log[method]({ ...more, ...fields }, message);
+  return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
+}
+
 function warnProcess(fields: object, message: string): void {
   const { code, err } = fields as { code?: LogCode; err?: unknown };
   const text = err instanceof Error ? `${message}: ${err.stack ?? err.message}` : message;

@@ -2,7 +2,8 @@ import { coded } from '../base/codes.js';
 import type { CodedLog } from '../base/log.js';
 import { BodyPool } from '../native/bodies.js';
 import { Engines } from './engine/choose.js';
-import type { Engine, EngineChoice } from './engine/engine.js';
+import type { Engine, EngineChoice, EngineHandlers } from './engine/engine.js';
+import { type InjectedRequest, inject } from './engine/injected.js';
 import { chunkLimit } from './exchange.js';
 import { AllowedHosts } from './limits/allowed-hosts.js';
 import { Connections, unixReserve } from './limits/connections.js';
@@ -30,6 +31,8 @@ const lingering = 1000;
 export interface HttpServerOptions {
   /** Where it listens: one or more, each with its own TLS and access settings. */
   readonly listeners: readonly ListenerOptions[];
+  /** False: no socket is opened, and the first listener is that of all requests, which are {@link HttpServer.inject injected}. */
+  readonly opensSockets?: boolean;
   /** Bytes of the response window; a flush handler is asked for at most this much, and 65536, at once. */
   readonly windowSize: number;
   /** Bytes preallocated for a body that arrives in pieces. */
@@ -93,6 +96,8 @@ export class HttpServer {
   readonly #serving = new Set<Engine>();
   #nodeListeners = 0;
   #open: OpenListener[] = [];
+  /** Those of the first listener, for requests that come without a socket. */
+  #handlers: EngineHandlers | undefined;
   #certificates: Certificates | undefined;
   /** Connections to subscribers of events that are wanted, and who is told how many there may be. */
   #subscribers: { readonly most: number; readonly told: (possible: number) => void } = { most: 0, told: () => {} };
@@ -187,9 +192,14 @@ export class HttpServer {
       this.#connections = this.#limitedTo(files);
       this.#subscribers.told(files.subscribers);
       const exchanges = this.#exchanges(this.#bodies);
-      for (const listener of listeners) {
-        const handlers = { ...exchanges.handlersFor(listener), ...this.#connections.handlersOf(listener) };
-        const open = await openListener(await this.#engineOf(listener), listener, handlers, log);
+      const [first] = listeners;
+      const handlersOf = (listener: ListenerOptions): EngineHandlers => ({
+        ...exchanges.handlersFor(listener),
+        ...this.#connections.handlersOf(listener),
+      });
+      this.#handlers = first && handlersOf(first);
+      for (const listener of this.#sockets) {
+        const open = await openListener(await this.#engineOf(listener), listener, handlersOf(listener), log);
         this.#open.push(open);
         this.#connections.listensOn(open.port);
         this.#refuseWhenClosed();
@@ -210,12 +220,12 @@ export class HttpServer {
    * @throws Error in one line that says why it could not start
    */
   async check(): Promise<void> {
-    const { listeners, log } = this.#options;
+    const { log } = this.#options;
     await this.#loadEngines();
     shareOpenFiles(this.#wantedFiles(), log);
     const holders: (Pick<Listening, 'options' | 'bound'> & { readonly secure: CertifiedListener | undefined })[] = [];
     try {
-      for (const options of listeners) {
+      for (const options of this.#sockets) {
         const secure = await tryListener(await this.#engineOf(options), options, log);
         holders.push({ options, bound: settingName(options.setting), secure });
       }
@@ -224,6 +234,23 @@ export class HttpServer {
       await Promise.all(holders.map(({ secure }) => secure?.app.close()));
     }
     await this.#tellCiphers();
+  }
+
+  /** The listeners that have a socket. */
+  get #sockets(): readonly ListenerOptions[] {
+    const { listeners, opensSockets = true } = this.#options;
+    return opensSockets ? listeners : [];
+  }
+
+  /**
+   * Serves a request that comes without a socket, as one of the first listener: by its logins and limits.
+   *
+   * @throws Error when the server does not run; what {@link inject} throws
+   */
+  async inject(request: InjectedRequest | Request): Promise<Response> {
+    if (this.#handlers === undefined || !this.isListening)
+      throw coded('ERR_STATE', new Error('the server does not run; await start() before the first request'));
+    return inject(this.#handlers, request);
   }
 
   /** Closes every listener to new connections. From now on every reply closes its connection. */
@@ -311,7 +338,7 @@ export class HttpServer {
 
   /** Loads the engines of all listeners, and tells of those that are not what was wished for. */
   async #loadEngines(): Promise<void> {
-    for (const listener of this.#options.listeners) {
+    for (const listener of this.#sockets) {
       const engine = await this.#engineOf(listener);
       if (engine.isOfNode) this.#nodeListeners += 1;
       if (this.#serving.has(engine)) continue;
@@ -331,7 +358,7 @@ export class HttpServer {
   /** The listeners in order of declaration; before and after it listens, as they are set. */
   get listening(): readonly Listening[] {
     if (this.#open.length > 0) return this.#open;
-    return this.#options.listeners.map((options) => ({ options, ...placeOf(options.setting, options.setting.port) }));
+    return this.#sockets.map((options) => ({ options, ...placeOf(options.setting, options.setting.port) }));
   }
 
   /** The port of the first listener that has one; before it listens, the one that is set; 0 for none. */
@@ -368,8 +395,8 @@ export class HttpServer {
   }
 
   #wantedFiles(): FileShares {
-    const { listeners, maxConnections } = this.#options;
-    const unix = listeners.some(({ setting }) => setting.kind === 'unix') ? unixReserve : 0;
+    const { maxConnections } = this.#options;
+    const unix = this.#sockets.some(({ setting }) => setting.kind === 'unix') ? unixReserve : 0;
     return { connections: maxConnections, unix, subscribers: this.#subscribers.most };
   }
 

@@ -35,18 +35,21 @@ const messages: Readonly<Record<number, string>> = {
  */
 export class MiError extends Error {
   override readonly name = 'MiError';
+  readonly data: JsonValue | undefined;
 
   /**
    * @param code integer; the `code` of the reply
    * @param message one short sentence; left out, the code's own text
-   * @param data the exact fault and the remedy: a text, or any JSON
+   * @param data the exact fault and the remedy: a text, or any JSON, of types declared by `type` or `interface`
    */
   constructor(
     readonly code: number,
     message: string = messages[code] ?? 'Error',
-    readonly data?: JsonValue,
+    data?: JsonValue | object,
   ) {
     super(message);
+    // A type declared by `interface` has no index signature. What is no JSON is found when it is printed.
+    this.data = data as JsonValue | undefined;
     if (!Number.isInteger(code)) throw coded('ERR_ARGUMENT', new TypeError(`error code ${code} is not an integer`));
   }
 

@@ -1,4 +1,5 @@
 import { coded } from '../base/codes.js';
+import { abortReason } from '../base/lazy-abort.js';
 import { nearestNames } from '../base/nearest.js';
 import { packageFile } from '../base/package.js';
 import { shorten } from '../base/text.js';
@@ -202,7 +203,7 @@ export class WebInterface {
     runner.run(
       {
         result: (_exchange, _place, value, { fullName }, call) => {
-          exchange.onGone = () => call.abort(coded('ERR_GONE', new Error('the client left')));
+          exchange.onGone = () => call.abort(abortReason(coded('ERR_GONE', new Error('the client left'))));
           exchange.about = fullName;
           return isRaw(exchange)
             ? this.#results.raw(exchange, value, call, rawHeaders(exchange, fullName, exchange.wantsLines))

@@ -1,6 +1,6 @@
 import { originOf } from '../../base/address.js';
 import { coded } from '../../base/codes.js';
-import { LazyAbort } from '../../base/lazy-abort.js';
+import { abortReason, LazyAbort } from '../../base/lazy-abort.js';
 import type { CodedLog } from '../../base/log.js';
 import { OwnContext } from '../../base/own-context.js';
 import { shorten } from '../../base/text.js';
@@ -921,7 +921,7 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
       { code: 'reply-given-up', root, seconds, about },
       `reply of root /${root}${this.#shownAbout} given up: ${what} for ${seconds} s`,
     );
-    this.#abortSignal(coded('ERR_TIMEOUT', new Error(`${what} for ${seconds} s`)));
+    this.#abortSignal(abortReason(coded('ERR_TIMEOUT', new Error(`${what} for ${seconds} s`))));
     if (isHeadSent || who !== 'source') {
       this.#settings.counters.add(Counter.timeouts, 1);
       this.#close();
@@ -936,7 +936,7 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
     if (!this.#isCut && this.#state !== State.refusing) this.#settings.counters.add(Counter.aborted, 1);
     this.#end(true, false);
     const { isStopping } = this.#settings.connections;
-    this.#abortSignal(coded('ERR_GONE', new Error(isStopping ? 'the server stops' : 'the client left')));
+    this.#abortSignal(abortReason(coded('ERR_GONE', new Error(isStopping ? 'the server stops' : 'the client left'))));
     const { onGone } = this;
     this.onGone = undefined;
     try {

@@ -1,4 +1,5 @@
 import { LazyAbort } from '../../base/lazy-abort.js';
+import { type CodedLog, childOf, type Log, quietLog } from '../../base/log.js';
 
 /** The caller of a command. */
 export interface Client {
@@ -37,6 +38,9 @@ export function takeEnd(call: Call): EndOfCall | undefined {
   return end;
 }
 
+/** Calls that have been asked for their id. */
+let identified = 0;
+
 let sourceOf: (call: Call) => Client | undefined;
 
 /** The object behind the view `call.client`, for code that needs no view. Handlers cannot reach it. */
@@ -62,18 +66,40 @@ export class Call extends LazyAbort {
   onLeave: (() => void) | undefined = undefined;
   #end: EndOfCall | undefined = undefined;
   readonly #source: Client | undefined;
+  readonly #parentLog: CodedLog;
   #client: Client | undefined;
+  #id: string | undefined;
+  #log: Log | undefined;
 
   /**
    * @param command full name of the command
    * @param client the caller; `undefined` within the process
+   * @param log where {@link log} writes
    */
   constructor(
     readonly command: string,
     client?: Client,
+    log: CodedLog = quietLog,
   ) {
     super();
     this.#source = client;
+    this.#parentLog = log;
+  }
+
+  /** A name of this call, which no other call of this process has. */
+  get id(): string {
+    if (this.#id === undefined) {
+      identified += 1;
+      this.#id = identified.toString(36);
+    }
+    return this.#id;
+  }
+
+  /** The log of the server, with `command` and `call`, the {@link id}, among the fields of each line. Made on first use. */
+  get log(): Log {
+    // Its lines are those of the command: they have the code that its author gives them, or none.
+    this.#log ??= childOf(this.#parentLog as Log, { command: this.command, call: this.id });
+    return this.#log;
   }
 
   /** The caller; undefined within the process. Created on first use, and frozen. */

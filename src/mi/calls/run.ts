@@ -1,4 +1,5 @@
 import { coded } from '../../base/codes.js';
+import { abortReason } from '../../base/lazy-abort.js';
 import type { CodedLog } from '../../base/log.js';
 import { OwnContext } from '../../base/own-context.js';
 import { type Placed, Roster } from '../../base/roster.js';
@@ -132,7 +133,8 @@ export class Runner {
       face.error(client, place, new RefusedCall(503, reason, 1), entry);
       return false;
     }
-    const call = entry.command.withoutCall && guard === undefined ? Call.none : new Call(entry.fullName, client);
+    const call =
+      entry.command.withoutCall && guard === undefined ? Call.none : new Call(entry.fullName, client, this.#mi.log);
     let result: Result | Promise<Result>;
     let later: LaterAnswer<unknown> | undefined;
     try {
@@ -153,7 +155,7 @@ export class Runner {
       this.#failed(face, client, place, entry, call, error, false);
       return false;
     }
-    const kept = call === Call.none ? new Call(entry.fullName, client) : call;
+    const kept = call === Call.none ? new Call(entry.fullName, client, this.#mi.log) : call;
     if (later !== undefined) this.#waitForAnswer(face, client, place, entry, kept, later);
     else this.#waitForHandler(face, client, place, entry, kept, result as Promise<Result>);
     return false;
@@ -186,7 +188,7 @@ export class Runner {
       face.error(client, place, this.failures.errorOf(cause, entry.fullName), entry);
       return;
     }
-    this.#wait(face, client, kept, entry, call === Call.none ? new Call(entry.fullName, client) : call, {
+    this.#wait(face, client, kept, entry, call === Call.none ? new Call(entry.fullName, client, this.#mi.log) : call, {
       first: printed,
       send: (error) => face.error(client, kept, error, entry),
       giveUp: () => {},
@@ -228,7 +230,7 @@ export class Runner {
     try {
       kept = face.keep?.(client, place) ?? place;
     } catch (error) {
-      call.abort(coded('ERR_ABORTED', new Error('its request cannot be answered later')));
+      call.abort(abortReason(coded('ERR_ABORTED', new Error('its request cannot be answered later'))));
       first.then(discard, () => {});
       face.error(client, place, this.failures.errorOf(error, entry.fullName), entry);
       return;
@@ -294,7 +296,7 @@ export class Runner {
         this.failures.ofReply(cause);
       }
     };
-    const leave: Leave = (reason = coded('ERR_GONE', new Error('the client left'))) => {
+    const leave: Leave = (reason = abortReason(coded('ERR_GONE', new Error('the client left')))) => {
       const wasWaiting = stopWaiting();
       call.abort(reason);
       if (wasWaiting) giveUp();
@@ -302,7 +304,8 @@ export class Runner {
     };
     const refuse = (status: 503 | 504, reason: string): void => {
       if (isWaiting) takeEnd(call)?.(true);
-      if (leave(coded('ERR_ABORTED', new Error(reason)))) fail(new RefusedCall(status, reason));
+      const error = status === 504 ? coded('ERR_TIMEOUT', new Error(reason)) : coded('ERR_ABORTED', new Error(reason));
+      if (leave(abortReason(error))) fail(new RefusedCall(status, reason));
     };
     const now = performance.now();
     call.waitedSince ??= face.since ?? now;
@@ -314,7 +317,7 @@ export class Runner {
       }, Math.floor(left));
     } catch (error) {
       // Without a deadline nothing is waited for. The face is told later: it does not wait for the call yet.
-      leave(coded('ERR_ABORTED', new Error(reasonOf(error))));
+      leave(abortReason(coded('ERR_ABORTED', new Error(reasonOf(error)))));
       queueMicrotask(() => fail(error));
       return;
     }

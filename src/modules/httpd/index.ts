@@ -32,6 +32,7 @@ export const httpdModule = defineBuiltIn({
     const audit = protectCommands(mi, parameters, hasCallers, log);
     const httpd = new HttpServer({
       listeners: listening,
+      opensSockets: facts.opensSockets,
       windowSize,
       postBufSize: parameters.post_buf_size,
       receiveBufSize: parameters.receive_buf_size,
@@ -93,7 +94,7 @@ export const httpdModule = defineBuiltIn({
         refuseExposure(httpd, parameters, facts.configFiles);
         refuseSharedFile(parameters, listening, facts.configFiles);
         audit?.check();
-        const notice = loopbackNotice(parameters, access, facts.configFiles);
+        const notice = facts.opensSockets ? loopbackNotice(parameters, access, facts.configFiles) : undefined;
         if (notice !== undefined) log.info({ code: 'loopback-only' }, notice);
         return listenerNotices(parameters, listening);
       },

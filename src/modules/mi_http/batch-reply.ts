@@ -1,4 +1,5 @@
 import { coded } from '../../base/codes.js';
+import { abortReason } from '../../base/lazy-abort.js';
 import type { CompletedSource } from '../../gateway/chunks.js';
 import { type Chunk, chunkLimit } from '../../http/exchange.js';
 import type { Call } from '../../mi/calls/call.js';
@@ -210,7 +211,7 @@ export class BatchReply implements CompletedSource, BatchListener {
     this.#waiting = undefined;
     clearTimeout(this.#timer);
     this.onReleased?.();
-    if (!isComplete) this.giveUp(coded('ERR_GONE', new Error('the reply was given up')));
+    if (!isComplete) this.giveUp(abortReason(coded('ERR_GONE', new Error('the reply was given up'))));
     this.#drop();
     // Otherwise it is still the cursor's.
     if (!this.#isFilling) this.#memories.give(this.#memory);

@@ -1,4 +1,5 @@
 import { coded } from '../../base/codes.js';
+import { abortReason } from '../../base/lazy-abort.js';
 import { type LongWork, type Slice, workFromNow } from '../../base/slice.js';
 import { PrettyChunks, sendChunks } from '../../gateway/chunks.js';
 import { chunkLimit, type Exchange, internalError } from '../../http/exchange.js';
@@ -67,9 +68,9 @@ export class Batches {
     const batch = new Batch(this.#host, exchange, body, reading, slice);
     if (reading.replies === 0) {
       // "The server MUST NOT return an empty Array and should return nothing at all" (JSON-RPC 2.0 §6).
-      exchange.onGone = () => batch.giveUp(coded('ERR_GONE', new Error('the client left')));
+      exchange.onGone = () => batch.giveUp(abortReason(coded('ERR_GONE', new Error('the client left'))));
       const failed = (error: unknown): void => {
-        batch.giveUp(coded('ERR_GONE', new Error('the batch failed')));
+        batch.giveUp(abortReason(coded('ERR_GONE', new Error('the batch failed'))));
         failures.ofReply(error);
         exchange.refuse(500, internalError);
       };
@@ -79,7 +80,7 @@ export class Batches {
     }
     const reply = new BatchReply(batch, this.#host, this.#memory);
     const source = this.#pretty ? new PrettyChunks(reply, Buffer.alloc(this.#chunkSize)) : reply;
-    const left = coded('ERR_GONE', new Error('the client left'));
+    const left = abortReason(coded('ERR_GONE', new Error('the client left')));
     exchange.onGone = () => {
       reply.giveUp(left);
       reply.release();

@@ -131,6 +131,6 @@ export const miHttpModule = defineBuiltIn({
       },
       onRequest: calls.onRequest,
     });
-    return { stop: () => runner.stop() };
+    return { runner, stop: () => runner.stop() };
   },
 });

@@ -1,4 +1,5 @@
 import { coded } from '../../base/codes.js';
+import { abortReason } from '../../base/lazy-abort.js';
 import { workFromNow } from '../../base/slice.js';
 import { retryHeaders } from '../../gateway/jsonrpc-refusal.js';
 import { type Chunk, type Exchange, internalError, type ReplyHeaders } from '../../http/exchange.js';
@@ -152,7 +153,7 @@ export class JsonRpc implements Face<Exchange> {
     }
     if (exchange.wantsLines) {
       exchange.about = fullName;
-      exchange.onGone = () => call.abort(coded('ERR_GONE', new Error('the client left')));
+      exchange.onGone = () => call.abort(abortReason(coded('ERR_GONE', new Error('the client left'))));
       return this.#replies.lines(exchange, printResult(value), idSlot, call);
     }
     if (value instanceof ConstantResult) {
@@ -170,7 +171,7 @@ export class JsonRpc implements Face<Exchange> {
     }
     exchange.about = fullName;
     // The parts are printed for this client alone.
-    exchange.onGone = () => call.abort(coded('ERR_GONE', new Error('the client left')));
+    exchange.onGone = () => call.abort(abortReason(coded('ERR_GONE', new Error('the client left'))));
     return this.#replies.parts(exchange, printed, idSlot, call);
   }
 

@@ -1,4 +1,5 @@
 import { coded } from '../../base/codes.js';
+import { abortReason } from '../../base/lazy-abort.js';
 import { beginReply, PrettyChunks, ReplyChunks, sendChunks } from '../../gateway/chunks.js';
 import { type Chunk, type Exchange, heldBodySize, type ReplyHeaders, shortReplySize } from '../../http/exchange.js';
 import { linesType } from '../../http/request/head.js';
@@ -172,7 +173,7 @@ export class Replies {
 }
 
 function cut(call: Call): void {
-  call.abort(coded('ERR_GONE', new Error('the reply was given up')));
+  call.abort(abortReason(coded('ERR_GONE', new Error('the reply was given up'))));
 }
 
 interface StreamOptions {
