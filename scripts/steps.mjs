@@ -1,6 +1,7 @@
 // Steps that bring a checkout up to date; each does nothing when its result is newer than what it is made from.
 import { spawn, spawnSync } from 'node:child_process';
 import {
+  appendFileSync,
   chmodSync,
   cpSync,
   existsSync,
@@ -17,8 +18,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { requireRust, stop } from './toolchain.mjs';
 
-/** Packages that go into the bundle with all that they need: found and read one by one, they take time and memory at the start. */
-export const bundledPackages = ['pino'];
+/**
+ * Packages that go into the bundle with all that they need: found and read one by one, they take time and memory at the start.
+ * Of those who install the package, many bring a logger, and none has to install one.
+ */
+export const bundledPackages = ['pino', 'pino-pretty'];
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -106,6 +110,7 @@ export function buildTypeScript({ isMapped = false } = {}) {
   writeEntries();
   copyAssets('http/pages/assets');
   copyAssets('web/assets');
+  if (!isMapped) nameForTracers();
   chmodSync(join(root, 'dist/main.js'), 0o755);
   writeRevision();
 }
@@ -116,7 +121,7 @@ export function buildTypeScript({ isMapped = false } = {}) {
  * those of {@link bundledPackages} go in.
  */
 function bundle(isMapped) {
-  const installed = Object.keys(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).dependencies);
+  const installed = Object.keys(manifest('package.json').dependencies);
   const options = [
     '--bundle',
     '--splitting',
@@ -171,6 +176,29 @@ function writeEntries() {
 /** Files for browsers are served as they are written; the compiler does not touch them. */
 function copyAssets(directory) {
   cpSync(join(root, 'src', directory), join(root, 'dist', directory), { recursive: true });
+}
+
+/**
+ * Programs that copy a program with what it needs (@vercel/nft) read names in the text of a file. Of the addon, the engine and the
+ * assets the names are made at run time, so a function that is never run has them too.
+ */
+function nameForTracers() {
+  const engines = Object.keys(manifest('package.json').dependencies).filter((name) => name.startsWith('uws-'));
+  const binaries = engines.flatMap((name) =>
+    Object.keys(manifest(`node_modules/${name}/package.json`).optionalDependencies ?? {}),
+  );
+  const modules = [...new Set(['../native/binding.js', ...engines, ...binaries])].map(
+    (name) => `import.meta.resolve('${name}')`,
+  );
+  const assets = ['http/pages/assets', 'web/assets'].flatMap((folder) => filesBelow(`dist/${folder}`, ''));
+  const files = ['dist/revision.json', ...assets].map(
+    (file) => `new URL('${file.replace('dist', '.')}',import.meta.url)`,
+  );
+  appendFileSync(join(root, 'dist/index.js'), `function traced(){return[\n${[...modules, ...files].join(',\n')}]}\n`);
+}
+
+function manifest(file) {
+  return JSON.parse(readFileSync(join(root, file), 'utf8'));
 }
 
 /** Records the commit for `version revision`; a source tree that is no repository records none. The last step. */

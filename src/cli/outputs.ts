@@ -50,14 +50,8 @@ export async function daemonLog({ output }: Outputs): Promise<Logger> {
 
 /** Loaded late: services have no terminal, and it is a sixth of the files that a start reads. */
 async function prettyLines(output: StandardOutput): Promise<{ write(line: string): void }> {
-  const { prettyFactory } = await import('pino-pretty');
-  const pretty = prettyFactory({
-    ignore: 'pid,hostname,code',
-    translateTime: 'SYS:HH:MM:ss.l',
-    // A function would get the message with control characters, and have to keep them from the terminal.
-    messageFormat: '{msg}{if code} [{code}]{end}',
-  });
-  return { write: (line) => output.write(pretty(line)) };
+  const { prettyLine } = await import('./pretty-lines.js');
+  return { write: (line) => output.write(prettyLine(line)) };
 }
 
 /** Modules of the user's own may write to the streams, and use the console. */

@@ -142,7 +142,7 @@ describe('a bundle', () => {
 
   test('with the package inside: its addon, engine and pages are those of the package beside it', async () => {
     const place = folder('inside', 'module', { 'main.ts': imported });
-    bundle(place, { external: ['pino-pretty'] });
+    bundle(place, {});
     expect(await node(place, 'out.js')).toBe(said);
   });
 
@@ -151,7 +151,7 @@ describe('a bundle', () => {
     const alone = join(packed.copy, 'alone');
     mkdirSync(alone);
     writeFileSync(join(alone, 'package.json'), '{"type":"module","name":"alone"}');
-    bundle(place, { external: ['pino-pretty'], outfile: join(alone, 'out.js') });
+    bundle(place, { outfile: join(alone, 'out.js') });
     await expect(node(alone, 'out.js')).rejects.toThrow(
       /mi-httpd is part of a bundle, and its addon is not there: install it beside the bundle, or leave it out/,
     );

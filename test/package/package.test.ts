@@ -1,17 +1,21 @@
 // What `npm pack` would publish, and what a project that installs it gets.
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { nodeFileTrace } from '@vercel/nft';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 import { afterAll, assert, beforeAll, describe, expect, test } from 'vitest';
 import {
   checkout,
-  installInEmptyProject,
+  emptyProject,
+  npm,
   type Packed,
   packEverything,
   readManifest,
   run,
 } from '../support/package/packed.js';
+import { useProgram } from '../support/package/programs.js';
+import { type Registry, startRegistry } from '../support/package/registry.js';
 
 const platforms: Readonly<Record<string, { os: string; cpu: string; libc?: string }>> = {
   'darwin-arm64': { os: 'darwin', cpu: 'arm64' },
@@ -25,21 +29,33 @@ const platforms: Readonly<Record<string, { os: string; cpu: string; libc?: strin
 
 const { version } = readManifest(checkout);
 
+const quiet = ['--no-audit', '--no-fund', '--loglevel=error'];
+
 describe('the package', () => {
   let packed: Packed;
+  let registry: Registry;
   let project: string;
   let installed: string;
+  const folders: string[] = [];
+
+  const newProject = (): string => {
+    const folder = emptyProject();
+    folders.push(folder);
+    return folder;
+  };
 
   beforeAll(async () => {
     packed = await packEverything();
-    project = await installInEmptyProject(packed);
+    folders.push(packed.copy);
+    registry = await startRegistry(packed);
+    project = newProject();
+    await npm(project, 'install', 'mi-httpd', `--registry=${registry.url}`, '--prefer-offline', ...quiet);
     installed = join(project, 'node_modules/mi-httpd');
   });
 
   afterAll(() => {
-    for (const directory of [packed?.copy, project]) {
-      if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
-    }
+    registry?.close();
+    for (const folder of folders) rmSync(folder, { recursive: true, force: true });
   });
 
   test('holds what is served and used, and nothing else', () => {
@@ -71,11 +87,33 @@ describe('the package', () => {
     }
   });
 
+  test('takes 1.5 MB at most, and has one file of declarations', () => {
+    expect(statSync(packed.tarball).size).toBeLessThanOrEqual(1.5 * 1024 * 1024);
+    const files = packed.files.filter((file) => /\.(ts|cts|mts|map)$/.test(file));
+    const entries = ['dist/index.d.cts', 'dist/index.d.ts'];
+    expect(files.filter((file) => !entries.includes(file))).toStrictEqual([]);
+  });
+
+  test('refers to no source map', () => {
+    const scripts = packed.files.filter((file) => /\.([cm]?js|css|d\.c?ts)$/.test(file));
+    expect(scripts.length).toBeGreaterThan(10);
+    const referring = scripts.filter((file) => /sourceMappingURL=/.test(readFileSync(join(installed, file), 'utf8')));
+    expect(referring).toStrictEqual([]);
+  });
+
   test('brings the licences of the packages that are within the bundle', () => {
     const licences = readFileSync(join(packed.copy, 'dist/licences.txt'), 'utf8');
-    for (const name of ['pino', 'pino-std-serializers', 'safe-stable-stringify', 'sonic-boom']) {
+    for (const name of ['pino', 'pino-std-serializers', 'safe-stable-stringify', 'sonic-boom', 'pino-pretty']) {
       expect(licences, name).toMatch(new RegExp(`^${name}\n\n[^]*?copyright`, 'im'));
     }
+  });
+
+  test('brings the licences of the crates that are within the addon', () => {
+    const licences = readFileSync(join(installed, '..', `mi-httpd-${packed.platform}`, 'LICENSE'), 'utf8');
+    for (const name of ['napi', 'zstd-sys', 'zstd', 'zlib-rs', 'hashbrown', 'memchr']) {
+      expect(licences, name).toMatch(new RegExp(`(^|\n)${name}[^\n]*\n[^]*?copyright`, 'i'));
+    }
+    expect(licences).not.toMatch(/^syn /m);
   });
 
   test('leaves package.json as it was, byte for byte and in its time', () => {
@@ -130,6 +168,63 @@ describe('the package', () => {
     const loaded = JSON.parse(await run(process.execPath, ['--input-type=module', '-e', script], project)) as string[];
     expect(loaded.length).toBe(1);
     expect(loaded[0] ?? '').toMatch(new RegExp(`mi-httpd-${packed.platform}.mi-httpd\\.${packed.platform}\\.node$`));
+  });
+
+  test('brings the engine and one package more', () => {
+    const wanted = [
+      '@uwsjs',
+      'fastest-levenshtein',
+      'mi-httpd',
+      `mi-httpd-${packed.platform}`,
+      'uws-20.51',
+      'uws-20.69',
+    ];
+    const modules = readdirSync(join(project, 'node_modules')).filter((name) => !name.startsWith('.'));
+    expect(modules).toStrictEqual(wanted);
+  });
+
+  test('installs without running anything, so that no compiler is needed', () => {
+    const lock = JSON.parse(readFileSync(join(project, 'node_modules/.package-lock.json'), 'utf8')) as {
+      readonly packages: Readonly<Record<string, { readonly hasInstallScript?: boolean }>>;
+    };
+    expect(Object.entries(lock.packages).filter(([, one]) => one.hasInstallScript === true)).toStrictEqual([]);
+  });
+
+  test('in one piece, with its addon inside, runs where no registry has it', async () => {
+    const alone = newProject();
+    await npm(alone, 'install', '--install-links', packed.selfContained, '--prefer-offline', ...quiet);
+    expect(await useProgram(alone)).toMatchObject({ addon: `mi-httpd/native/mi-httpd.${packed.platform}.node` });
+    expect(readFileSync(join(alone, 'node_modules/mi-httpd/LICENSE'), 'utf8')).toMatch(/\nzstd-sys /);
+    const { os, optionalDependencies } = readManifest(join(alone, 'node_modules/mi-httpd'));
+    expect([os, optionalDependencies]).toStrictEqual([[process.platform], undefined]);
+  });
+
+  test('loads nothing of pino for a program that brings a logger', async () => {
+    const loaded = async (httpd: object): Promise<readonly string[]> => (await useProgram(project, httpd)).loaded;
+    const hasPino = (file: string): boolean =>
+      /\bSonicBoom\b/.test(readFileSync(join(installed, 'dist', file), 'utf8'));
+    const without = await loaded({});
+    expect(without.length).toBeGreaterThan(1);
+    expect(without.filter(hasPino)).toStrictEqual([]);
+    const audited = await loaded({
+      auth_username: 'a',
+      auth_password: 'wonderland',
+      audit_file: join(project, 'audit'),
+    });
+    expect(audited.filter(hasPino)).toHaveLength(1);
+  });
+
+  test('is traced whole by @vercel/nft', async () => {
+    await useProgram(project);
+    const { fileList } = await nodeFileTrace([join(project, 'program.mjs')], { base: project });
+    const traced = newProject();
+    for (const file of fileList) {
+      mkdirSync(dirname(join(traced, file)), { recursive: true });
+      cpSync(join(project, file), join(traced, file));
+    }
+    const there = await useProgram(project);
+    expect(await useProgram(traced)).toStrictEqual(there);
+    expect(there.assets.length).toBeGreaterThan(1);
   });
 
   test('gives the project the command', async () => {

@@ -1,6 +1,5 @@
 import { closeSync, constants, openSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { pino } from 'pino';
 import { coded } from '../../base/codes.js';
 import { realPath, tryFolder } from '../../base/files.js';
 import type { CodedLog } from '../../base/log.js';
@@ -9,10 +8,8 @@ import type { ParameterValues } from '../../config/parameter.js';
 import type { ListenerOptions } from '../../http/listen/listener.js';
 import { settingName } from '../../http/listen/setting.js';
 import type { AuditSink } from '../../mi/calls/audit.js';
+import type { AuditDestination } from './audit-destination.js';
 import type { parameters } from './parameters.js';
-
-/** Bytes of lines that may wait to be written; more are dropped, and counted. */
-const longestQueue = 8388608;
 
 /** Milliseconds that the last lines get to be written when the server stops. */
 const lastLines = 1000;
@@ -22,7 +19,7 @@ export class AuditFile implements AuditSink {
   readonly #file: string;
   readonly #log: CodedLog;
   readonly #dropped: () => void;
-  #destination: ReturnType<typeof pino.destination> | undefined;
+  #destination: AuditDestination | undefined;
   #isFailing = false;
   readonly #waiting = new WaitingLines();
 
@@ -48,11 +45,12 @@ export class AuditFile implements AuditSink {
   }
 
   /** @throws Error naming the file and why it cannot be written */
-  open(): void {
+  async open(): Promise<void> {
     this.check();
     this.#attempt(() => closeSync(openSync(this.#file, 'a', 0o600)));
-    const options = { dest: this.#file, append: true, sync: false, mode: 0o600, maxLength: longestQueue };
-    const destination = pino.destination(options);
+    // Loaded late: a program that brings a logger of its own and has no audit log needs nothing of pino.
+    const { openDestination } = await import('./audit-destination.js');
+    const destination = openDestination(this.#file);
     destination.on('drop', () => {
       this.#waiting.dropNewest();
       this.#drop('the disk is too slow, or full');

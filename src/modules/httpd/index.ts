@@ -99,8 +99,8 @@ export const httpdModule = defineBuiltIn({
         return listenerNotices(parameters, listening);
       },
       exposed: () => warnOfExposure(httpd, log, facts.configFiles),
-      start: () => {
-        audit?.open();
+      start: async () => {
+        await audit?.open();
         access.watch();
       },
       reload: () => {
