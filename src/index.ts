@@ -57,6 +57,7 @@ export {
   type MiEvent,
   type Subscription,
 } from './mi/events/events.js';
+export type { RaisedEvent, RecentEvents } from './mi/events/raised.js';
 export type { Cursor, Piecewise } from './mi/results/cursor.js';
 export {
   type DumpCursor,

@@ -14,6 +14,7 @@ import type { CacheSystems } from './mi/cache-systems.js';
 import type { Runner } from './mi/calls/run.js';
 import { type Command, isCommand, type Level } from './mi/commands/command.js';
 import type { Events } from './mi/events/events.js';
+import type { EventStreams } from './mi/events/streams.js';
 import type { LogConsumers, LogLevel } from './mi/log-consumers.js';
 import type { ManagementInterface } from './mi/management-interface.js';
 import type { Statistics } from './mi/statistics.js';
@@ -80,6 +81,8 @@ export interface BuiltInContext<Parameters> extends Omit<ModuleContext<Parameter
   readonly mi: ManagementInterface;
   readonly logLevel: LogLevel;
   readonly logConsumers: LogConsumers;
+  /** Readers of events by replies that do not end. */
+  readonly eventStreams: EventStreams;
   readonly facts: ServerFacts;
   readonly httpd: HttpServer;
   /** The interface that another module gives programs; undefined before all are loaded, and where it is not. */

@@ -29,6 +29,7 @@ import { CacheSystems } from './mi/cache-systems.js';
 import { callLocally, type LocalCallOptions } from './mi/calls/local.js';
 import { type Level, levels } from './mi/commands/command.js';
 import { controlOf, Events } from './mi/events/events.js';
+import { EventStreams } from './mi/events/streams.js';
 import { LogConsumers, LogLevel } from './mi/log-consumers.js';
 import { ManagementInterface } from './mi/management-interface.js';
 import { opaque } from './mi/results/json.js';
@@ -148,6 +149,7 @@ export function checkOf(server: Server): Promise<readonly Notice[]> {
 export class Server {
   readonly #mi: ManagementInterface;
   readonly #main: StatusIdentifier;
+  readonly #eventStreams: EventStreams;
   readonly #modules: LoadedModule[] = [];
   readonly #steps: ModuleSteps;
   readonly #log: CodedLog;
@@ -216,9 +218,12 @@ export class Server {
     this.#main = this.status.add('core', { status: state.initializing, details: 'initializing' });
     this.#main.report('initializing');
     const { events, status } = this;
+    const eventStreams = new EventStreams(events.counts);
+    events.addTransport(eventStreams);
+    this.#eventStreams = eventStreams;
     const caches = new CacheSystems();
     const { log } = logConsumers;
-    const common = { mi: this.#mi, log, logLevel, logConsumers, events, status, caches, facts };
+    const common = { mi: this.#mi, log, logLevel, logConsumers, events, eventStreams, status, caches, facts };
     const names = new Set<string>();
     const builtIn = builtInModules.map((module) => ({ module, parameters: {} }));
     for (const { module, parameters } of [...builtIn, ...inOrderOfNeed(modules)]) {
@@ -502,6 +507,8 @@ export class Server {
     this.#main.set(state.terminating, 'terminating');
     this.#main.report('terminating');
     this.#httpd.stopAccepting();
+    // They would go on until the deadline.
+    this.#eventStreams.end();
     await this.#httpd.linger(deadline);
     await this.#httpd.drain(until - performance.now());
     // Before any module stops: no handler runs without what its module needs.

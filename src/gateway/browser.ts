@@ -5,7 +5,15 @@ import { isFormType } from '../http/request/forms.js';
 import type { RefusedRequest } from '../http/roots.js';
 
 /** Request headers that tell where a browser's request comes from and what it asks for. */
-export const browserHeaders = ['host', 'origin', 'referer', 'sec-fetch-site', 'if-none-match'] as const;
+export const browserHeaders = [
+  'host',
+  'origin',
+  'referer',
+  'sec-fetch-site',
+  'if-none-match',
+  'accept',
+  'last-event-id',
+] as const;
 
 /** True for a request for pages, false for a JSON-RPC call. */
 export function wantsPage({ method, mediaType }: RefusedRequest): boolean {

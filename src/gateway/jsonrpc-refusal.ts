@@ -1,6 +1,6 @@
 import { stringify } from '../base/json.js';
 import type { ReplyHeaders } from '../http/exchange.js';
-import { codes, MiError, type RefusedCall } from '../mi/errors.js';
+import { codes, MiError, RefusedCall } from '../mi/errors.js';
 
 const codeOf: Readonly<Record<number, number>> = {
   429: codes.rateLimited,
@@ -30,4 +30,12 @@ export function retryHeaders({ retryAfter }: RefusedCall): ReplyHeaders | undefi
 /** A command line that makes a call; the reader knows the scheme and name of the server. */
 export function curlLine(path: string): string {
   return `curl -H 'Content-Type: application/json' -d '{"jsonrpc":"2.0","method":"which","id":1}' http://HOST:PORT${path}`;
+}
+
+/** The status of an error where its code is all that there is: the code itself where it is one, as 2.4 did. */
+export function statusOf(error: MiError): number {
+  if (error instanceof RefusedCall) return error.status;
+  const { code } = error;
+  if (code >= 400 && code < 600) return code;
+  return { [codes.serverError]: 500, [codes.permissionDenied]: 403 }[code] ?? 400;
 }

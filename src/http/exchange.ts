@@ -59,6 +59,11 @@ export interface ChunkSource {
   /** Exact length of all chunks together, when known: sent as Content-Length. */
   readonly length?: number | undefined;
   /**
+   * True when the reply goes on until its client leaves or the source ends it, as server-sent events do: no limit of time or
+   * size holds but that of clients that do not read.
+   */
+  readonly isEndless?: boolean;
+  /**
    * Gives the next chunk. One of at most 65536 bytes is copied or sent before anything else runs, so that
    * all sources of a server may share one buffer; a longer one must stay as it is until the next call.
    * An empty chunk means "nothing yet": asked again later, at growing intervals of up to 100 ms.

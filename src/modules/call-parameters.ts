@@ -24,6 +24,17 @@ export const callParameters = defineParameters({
   trace_bwlist: { type: 'string', help: 'commands that are traced, or not', ...noTracing },
 });
 
+/** The limit of the streams of events that pages and programs follow. */
+export const streamLimit = defineParameters({
+  max_streams: {
+    type: 'int',
+    default: 50,
+    min: 0,
+    max: 10000,
+    help: 'replies with events as they are raised (`/live`) that may be open at once; the next one gets 503',
+  },
+});
+
 /** The limit of the values of one request, where they may have any form. */
 export const valueLimit = defineParameters({
   max_values: {

@@ -16,7 +16,12 @@ export interface Site {
   readonly startedAt: () => number;
   /** Names of all modules with commands, in the order in which they were registered. */
   readonly modules: readonly string[];
+  /** True where events may be followed. */
+  readonly hasLive: boolean;
 }
+
+/** Where events are followed: `/mi/live`. */
+export const livePath = 'live';
 
 /** A page without its end, for results that are streamed into it, and what ends it. */
 export interface PageParts {
@@ -32,7 +37,7 @@ export function page(site: Site, title: string, module: string | undefined, main
 
 /** @param module whose commands are shown, if it is one's */
 export function pageParts(site: Site, title: string, module: string | undefined): PageParts {
-  const { base, assets, server, startedAt, modules } = site;
+  const { base, assets, server, startedAt, modules, hasLive } = site;
   const links = modules.map((name) => {
     const current = name === module ? html` aria-current="page"` : undefined;
     return html`<li><a href="${base}/${name}"${current}>${name}</a></li>\n`;
@@ -45,7 +50,7 @@ export function pageParts(site: Site, title: string, module: string | undefined)
   const head = html`${start}<a class="skip" href="#main">Skip to the content</a>
 <header>
 <h1><a href="${base}">Management Interface</a></h1>
-${serverLine(server, startedAt())}</header>
+${hasLive && html`<p class="pages"><a href="${base}/${livePath}">Live</a></p>\n`}${serverLine(server, startedAt())}</header>
 <nav aria-label="Modules">
 <ul>
 ${links}</ul>

@@ -4,7 +4,7 @@ import { nearestNames } from '../base/nearest.js';
 import { packageFile } from '../base/package.js';
 import { shorten } from '../base/text.js';
 import { crossSiteRefusal } from '../gateway/browser.js';
-import { curlLine, refusalBody, retryHeaders } from '../gateway/jsonrpc-refusal.js';
+import { curlLine, refusalBody, retryHeaders, statusOf } from '../gateway/jsonrpc-refusal.js';
 import type { Exchange, ReplyHeaders } from '../http/exchange.js';
 import type { AllowedHosts } from '../http/limits/allowed-hosts.js';
 import { Assets, sharedAssets } from '../http/pages/assets.js';
@@ -26,10 +26,13 @@ import type { Runner } from '../mi/calls/run.js';
 import type { CommandEntry } from '../mi/commands/command-table.js';
 import type { Submitted } from '../mi/commands/parameters.js';
 import { codes, explained, type MiError, RefusedCall } from '../mi/errors.js';
+import type { Events } from '../mi/events/events.js';
+import type { EventStreams } from '../mi/events/streams.js';
 import type { ManagementInterface } from '../mi/management-interface.js';
 import type { BuiltInContext } from '../module.js';
 import { hasJsonField, isMeantAsCall, isSubmitted, readArguments } from './arguments.js';
-import { commandForm, menu, page, pageName, pageParts, pathOf, type Site, titleOf } from './page.js';
+import { LiveEvents, wantsEvents } from './live.js';
+import { commandForm, livePath, menu, page, pageName, pageParts, pathOf, type Site, titleOf } from './page.js';
 import { type Frame, Results } from './results.js';
 
 /** Settings of a web interface. */
@@ -49,6 +52,10 @@ interface WebOptions {
   readonly runner: Runner;
   /** Values that one form may give. */
   readonly maxValues: number;
+  readonly events: Events;
+  readonly streams: EventStreams;
+  /** Streams of events that may be open at once. */
+  readonly maxStreams: number;
 }
 
 /** A command that was asked for, with what the answer needs. */
@@ -68,6 +75,7 @@ export class WebInterface {
   #version = 0;
   readonly #assets = new Assets(sharedAssets, packageFile('dist/web/assets/'));
   readonly #results: Results;
+  readonly #events: LiveEvents;
 
   /** Made when all commands are registered. */
   constructor(mi: ManagementInterface, options: WebOptions) {
@@ -75,8 +83,9 @@ export class WebInterface {
     this.#options = options;
     const { base, server, startedAt } = options;
     const assets = `${base}/-/${this.#assets.version}`;
-    this.#site = { base, assets, server, startedAt, modules: modulesOf(mi) };
+    this.#site = { base, assets, server, startedAt, modules: modulesOf(mi), hasLive: true };
     this.#results = new Results(options.shownSize);
+    this.#events = new LiveEvents(mi, options);
   }
 
   /** Results that are being streamed. */
@@ -105,6 +114,8 @@ export class WebInterface {
     } else if (moduleName === '-' && asksForPage) {
       if (!this.#assets.reply(exchange, exchange.path.slice('/-/'.length)))
         this.#refuse(exchange, 404, 'there is no such file');
+    } else if (moduleName === livePath && commandName === '' && !this.#site.modules.includes(livePath)) {
+      this.#live(exchange);
     } else if (moduleName !== '' && moduleName !== '-' && !this.#site.modules.includes(moduleName)) {
       this.#refuseModule(exchange, moduleName);
     } else if (commandName !== '' && moduleName !== '-') {
@@ -123,6 +134,17 @@ export class WebInterface {
     } else {
       this.#reply(exchange, moduleName, moduleName, menu(this.#site.base, [moduleName], this.#mi.visibleTo(exchange)));
     }
+  }
+
+  #live(exchange: Exchange): void {
+    const events = this.#events;
+    if (wantsEvents(exchange)) {
+      events.stream(exchange);
+      return;
+    }
+    const missing = this.#mi.denial(events.command, exchange);
+    if (missing !== undefined) this.#refuse(exchange, 403, explained(missing));
+    else this.#reply(exchange, 'Live', undefined, events.page(exchange));
   }
 
   /** A module without a command that the caller may run gets the same 404 as a module that does not exist. */
@@ -230,7 +252,7 @@ export class WebInterface {
       this.#refuse(exchange, error.status, explained(error), entry.module, retryHeaders(error));
     } else if (isRaw(exchange)) {
       const body = `{"error":${failures.print(error, entry.fullName)}}`;
-      exchange.reply(rawErrorStatus(error), body, rawHeaders(exchange, entry.fullName, false));
+      exchange.reply(statusOf(error), body, rawHeaders(exchange, entry.fullName, false));
     } else if (error.code === codes.permissionDenied) {
       this.#refuse(exchange, 403, explained(error), entry.module);
     } else {
@@ -268,7 +290,8 @@ export class WebInterface {
   /** The site as far as the caller may see it: modules without a command that it may run are left out. */
   #siteOf(exchange: Exchange): Site {
     const visible = new Set(this.#mi.visibleTo(exchange).map(({ module }) => module));
-    return { ...this.#site, modules: this.#site.modules.filter((module) => visible.has(module)) };
+    const modules = this.#site.modules.filter((module) => visible.has(module));
+    return { ...this.#site, modules, hasLive: this.#mi.denial(this.#events.command, exchange) === undefined };
   }
 
   #reply(exchange: Exchange, title: string, module: string | undefined, main: Insertion): void {
@@ -341,12 +364,6 @@ function rawHeaders(exchange: Exchange, command: string, isLines: boolean): Repl
   };
 }
 
-/** A bare error looks like a result, so that the status has to tell: its code itself, as 2.4 did. */
-function rawErrorStatus({ code }: MiError): number {
-  if (code >= 400 && code < 600) return code;
-  return { [codes.serverError]: 500, [codes.permissionDenied]: 403 }[code] ?? 400;
-}
-
 /**
  * Links to the bare result, by the page's own path. They run the command anew.
  * @returns undefined when the parameters are too long for one
@@ -383,6 +400,8 @@ interface WebRoot {
   readonly runner: Runner;
   /** Values that one form may give. */
   readonly maxValues: number;
+  /** Streams of events that may be open at once. */
+  readonly maxStreams: number;
 }
 
 /** Path of the root that takes JSON-RPC; undefined without one. */
@@ -394,9 +413,9 @@ export function jsonRpcPath(httpd: HttpServer): string | undefined {
 /** Makes the web interface of a root; to be called when all modules have registered their commands and roots. */
 export function webInterface(
   context: BuiltInContext<object>,
-  { root, formMethod, runner, maxValues }: WebRoot,
+  { root, formMethod, runner, maxValues, maxStreams }: WebRoot,
 ): WebInterface {
-  const { mi, httpd, facts } = context;
+  const { mi, httpd, facts, events, eventStreams: streams } = context;
   return new WebInterface(mi, {
     base: `/${root}`,
     formMethod: formMethod === 1 ? 'post' : 'get',
@@ -407,5 +426,8 @@ export function webInterface(
     hosts: httpd.allowedHosts,
     runner,
     maxValues,
+    events,
+    streams,
+    maxStreams,
   });
 }

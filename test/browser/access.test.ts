@@ -47,6 +47,10 @@ unless(skipped, describe)('access', () => {
       await page.goto('/mi/sample/sample:change?arg=');
       await page.getByRole('alert').waitFor();
       await assertAccessible(page, 'refused');
+      server.events.declare('E_PBX_TRUNK_DOWN').raise({ trunk: 'north' });
+      await page.goto('/mi/live');
+      await page.getByText(/^live, /).waitFor();
+      await assertAccessible(page, 'live');
       await page.goto('/mi/nothing');
       await assertAccessible(page, 'not found');
       await page.goto('/');
@@ -62,7 +66,7 @@ unless(skipped, describe)('access', () => {
       hasTouch: true,
       expected: /403/,
     });
-    const paths = ['/', '/mi', '/mi/usrloc', '/mi/usrloc/usrloc:add', '/mi/core/core:log_level?arg=1+2+3'];
+    const paths = ['/', '/mi', '/mi/live', '/mi/usrloc', '/mi/usrloc/usrloc:add', '/mi/core/core:log_level?arg=1+2+3'];
     for (const path of [...paths, '/mi/sample/sample:calls?arg=', '/mi/sample/sample:hostile?arg=']) {
       await page.goto(path);
       const width = await page.evaluate('document.documentElement.scrollWidth');

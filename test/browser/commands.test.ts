@@ -26,6 +26,7 @@ const words: Readonly<Record<string, string>> = {
   'status_report:get': 'core',
   'evi:subscribe': 'E_CORE_LOG udp:127.0.0.1:9',
   'evi:raise': 'E_CORE_LOG',
+  'evi:end_subscriber': 'udp:127.0.0.1:9',
   'sample:echo': '"two words"',
 };
 

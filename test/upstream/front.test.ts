@@ -1,6 +1,7 @@
 // The commands of an OpenSIPS through mi-httpd, as its clients see them.
 import { readFileSync } from 'node:fs';
 import { describe, expect } from 'vitest';
+import { EventReader } from '../support/event-reader.js';
 import { nodeLine, startDouble, startFront } from '../support/front.js';
 import { call, callError, post, startServer } from '../support/mi-client.js';
 import { OpensipsDouble } from '../support/opensips-double/index.js';
@@ -425,6 +426,17 @@ describe('events', () => {
       });
     });
   }
+
+  test('come to readers of server-sent events', async ({ lifetime }) => {
+    const { server, sip } = await startFront(lifetime, ['3.4']);
+    const reader = await EventReader.open(server, '/live?events=E_UL_CONTACT_*');
+    await expect.poll(() => sip[0]?.state.subscriptions.map(({ event }) => event)).toContain('E_UL_CONTACT_INSERT');
+    sip[0]?.state.raise('E_UL_CONTACT_INSERT', { domain: 'location', aor: 'alice' });
+    expect(await reader.next()).toMatchObject({
+      data: { event: 'E_UL_CONTACT_INSERT', params: { domain: 'location', aor: 'alice' } },
+    });
+    reader.close();
+  });
 
   test('without names, which 4.0 writes as members of one name, are an array', async ({ lifetime, udpReceiver }) => {
     const { server, sip } = await startFront(lifetime, ['4.0'], { event_datagram: {} });

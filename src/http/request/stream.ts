@@ -117,7 +117,7 @@ export class ReplyStream {
 
   #limitTime(): void {
     const { replyPatience } = this.#owner.limits;
-    if (replyPatience === 0) return;
+    if (replyPatience === 0 || this.#source.isEndless === true) return;
     this.#deadline = setTimeout(() => {
       this.#finish();
       this.#owner.timedOut('reply', this.#isHeadSent);
@@ -195,7 +195,7 @@ export class ReplyStream {
     const length = this.#length;
     checkNoMore(this.#offset + chunk.length, length);
     const { maxReply } = this.#owner.limits;
-    if (maxReply > 0 && this.#offset + chunk.length > maxReply) {
+    if (maxReply > 0 && this.#source.isEndless !== true && this.#offset + chunk.length > maxReply) {
       throw coded(
         'ERR_REPLY',
         new RangeError(`the reply is longer than ${maxReply} bytes; ask for less, or raise max_reply_size`),
@@ -258,16 +258,20 @@ export class ReplyStream {
   #watchOver(): void {
     if (this.#lastProgress === 0) this.#lastProgress = performance.now();
     if (this.#watch !== undefined) return;
-    const { limits, sourcePatience } = this.#owner;
+    const { limits } = this.#owner;
+    const sourcePatience = this.#sourcePatience;
     const shortest = Math.min(limits.clientPatience || Infinity, sourcePatience || Infinity);
     this.#watch = setInterval(() => this.#try(() => this.#look()), Math.max(50, Math.min(lookInterval, shortest / 4)));
+  }
+
+  get #sourcePatience(): number {
+    return this.#source.isEndless === true ? 0 : this.#owner.sourcePatience;
   }
 
   #look(): void {
     if (this.#state === 'moving' || this.#state === 'over') return;
     const who = this.#state === 'blocked' ? 'client' : 'source';
-    const { limits, sourcePatience } = this.#owner;
-    const patience = who === 'client' ? limits.clientPatience : sourcePatience;
+    const patience = who === 'client' ? this.#owner.limits.clientPatience : this.#sourcePatience;
     if (patience > 0 && performance.now() - this.#lastProgress >= patience) {
       this.#finish();
       this.#owner.timedOut(who, this.#isHeadSent);

@@ -17,9 +17,9 @@ import { nearestNames } from '../../base/nearest.js';
 import { shorten } from '../../base/text.js';
 import { opaque } from '../results/json.js';
 import type { Statistics } from '../statistics.js';
+import { type EventParameters, type EventValue, type RaisedEvent, RecentEvents } from './raised.js';
 
-/** The value of one parameter of an event; `null` where a SIP server has none for it. */
-export type EventValue = string | number | null;
+export type { EventParameters, EventValue } from './raised.js';
 
 /** Another server that raises events, and has to be told which are wanted. */
 export interface EventRelay {
@@ -30,13 +30,10 @@ export interface EventRelay {
   wanted(event: MiEvent): Promise<void>;
 }
 
-/** Parameters of an event: by name, or, as scripts of OpenSIPS raise them, by position. */
-export type EventParameters = Readonly<Record<string, EventValue>> | readonly EventValue[];
-
 /** Where the events of one subscriber go. It is shared by all of its subscriptions. */
 export interface EventSink {
   /** Sends an event, or drops it and counts that; never waits and never throws. */
-  send(event: string, parameters: EventParameters): void;
+  send(event: string, parameters: EventParameters, raised: RaisedEvent): void;
   /** Drops what waits and closes what is open. Called once. */
   close(): void;
 }
@@ -49,6 +46,8 @@ export interface EventTransport {
   readonly maxSubscribers: number;
   /** True if each socket has a connection of its own. */
   readonly isConnected?: boolean;
+  /** False if its sockets are no addresses that a client could give. */
+  readonly isAddressed?: boolean;
   /**
    * The one way to write a socket, so that its subscriptions are found again.
    * @throws EventSocketError for one that cannot be
@@ -101,9 +100,10 @@ export class Subscription {
   }
 }
 
-/** Told of each event that is raised for somebody. */
-export interface EventCounts {
+/** Told of each event that is raised for somebody, and the events that were raised last. */
+interface EventHost {
   raised(): void;
+  readonly recent: RecentEvents;
 }
 
 /** An event that can be raised and subscribed to. */
@@ -112,7 +112,7 @@ export class MiEvent {
   /** Other servers that raise it. */
   readonly sources = new Set<EventRelay>();
   readonly #log: CodedLog;
-  readonly #counts: EventCounts;
+  readonly #host: EventHost;
 
   /** For {@link Events}. */
   constructor(
@@ -121,10 +121,10 @@ export class MiEvent {
     /** Only a SIP server raises it: clients may subscribe to it, and are never told anything. */
     readonly isForeign: boolean,
     log: CodedLog,
-    counts: EventCounts,
+    host: EventHost,
   ) {
     this.#log = log;
-    this.#counts = counts;
+    this.#host = host;
   }
 
   /** True if the event has subscribers; ask before making costly parameters. */
@@ -139,13 +139,15 @@ export class MiEvent {
    * @returns how many subscribers it was sent to
    */
   raise(parameters: EventParameters = []): number {
-    if (!this.hasSubscribers) return 0;
+    const { recent } = this.#host;
+    if (!this.hasSubscribers && recent.most === 0) return 0;
     const now = currentSecond();
     const values = plain(parameters);
+    const raised = recent.add(this.name, values);
     let told = 0;
     for (const { sink, socket } of this.#active(now)) {
       try {
-        sink.send(this.name, values);
+        sink.send(this.name, values, raised);
         told += 1;
       } catch (error) {
         this.#log.error(
@@ -154,7 +156,7 @@ export class MiEvent {
         );
       }
     }
-    if (told > 0) this.#counts.raised();
+    if (told > 0) this.#host.raised();
     return told;
   }
 
@@ -188,6 +190,7 @@ const transportMembers: Members<EventTransport> = {
   }),
   maxSubscribers: required(aCount),
   isConnected: aBoolean,
+  isAddressed: aBoolean,
   canonical: required(aFunction),
   open: required(aFunction),
 };
@@ -245,6 +248,8 @@ export class Events {
   #isClosed = false;
   /** For transports. */
   readonly counts: EventDeliveryCounts;
+  /** The events that were raised last. */
+  readonly recent = new RecentEvents();
 
   constructor(log: CodedLog, statistics: Statistics) {
     this.#log = log;
@@ -326,7 +331,8 @@ export class Events {
   }
 
   #declare(name: string, isForeign: boolean): MiEvent {
-    const event = new MiEvent(this.#events.size, name, isForeign, this.#log, { raised: () => this.#raised.add(1) });
+    const host = { raised: () => this.#raised.add(1), recent: this.recent };
+    const event = new MiEvent(this.#events.size, name, isForeign, this.#log, host);
     this.#events.set(name, event);
     return event;
   }
@@ -398,6 +404,54 @@ export class Events {
     return sink.then((opened) => this.#opened(event, canonical, transport, opened, expire));
   }
 
+  /**
+   * Subscribes this server with those that raise the event.
+   *
+   * @throws what they refuse it with, where none of them can; then the socket is not subscribed either
+   */
+  async subscribeAtSources(event: MiEvent, socket: string): Promise<void> {
+    const asked = await Promise.allSettled([...event.sources].map((source) => source.wanted(event)));
+    const failed = asked.find((one) => one.status === 'rejected');
+    if (failed === undefined || asked.some(({ status }) => status === 'fulfilled')) return;
+    await this.subscribe(event, socket, 0);
+    throw failed.reason;
+  }
+
+  /**
+   * Ends all subscriptions of a socket, and closes it.
+   *
+   * @returns false when it has none
+   * @throws EventSocketError for a socket that cannot be
+   */
+  unsubscribe(socket: string): boolean {
+    const canonical = this.#transportOf(socket).canonical(socket);
+    for (const { subscriptions } of this.#events.values()) subscriptions.delete(canonical);
+    const shared = this.#sinks.get(canonical);
+    this.#sinks.delete(canonical);
+    shared?.sink.close();
+    return shared !== undefined;
+  }
+
+  /**
+   * The events that names mean.
+   *
+   * @param names with `*` at the end of one for all that begin so
+   * @returns the first name that means none in place of them
+   */
+  named(names: readonly string[]): readonly MiEvent[] | string {
+    const found = new Set<MiEvent>();
+    for (const name of names) {
+      const { size } = found;
+      const isAny = name.endsWith('*');
+      const start = name.slice(0, -1);
+      for (const event of isAny ? this.all : [this.#events.get(name)]) {
+        if (event !== undefined && (!isAny || event.name.startsWith(start))) found.add(event);
+      }
+      if (found.size === size && (isAny || !this.#events.has(name))) return name;
+    }
+    return [...found];
+  }
+
   /** The subscription of a socket, however it is written. */
   subscription(event: MiEvent, socket: string): Subscription | undefined {
     try {
@@ -436,7 +490,8 @@ export class Events {
     const [protocol = ''] = socket.split(':', 1);
     const transport = this.#transports.get(protocol);
     if (transport !== undefined) return transport;
-    const known = [...this.#transports.keys()].map((name) => `${name}:`).join(' or ');
+    const addressed = [...this.#transports.values()].filter(({ isAddressed = true }) => isAddressed);
+    const known = addressed.map((one) => `${one.protocol}:`).join(' or ');
     const remedy = known === '' ? 'no transport is loaded; add loadmodule "event_datagram.so"' : `give ${known}`;
     throw new EventSocketError(`no event transport for socket ${JSON.stringify(shorten(socket, 100))}; ${remedy}`);
   }

@@ -67,7 +67,8 @@ function eventCommands(events: Events, subscribed: (event: MiEvent) => void): re
         try {
           const done = (): 'OK' | Promise<'OK'> => {
             subscribed(event);
-            return expire === 0 || event.sources.size === 0 ? 'OK' : fromSources(events, event, socket);
+            if (expire === 0 || event.sources.size === 0) return 'OK';
+            return events.subscribeAtSources(event, socket).then(() => 'OK');
           };
           const later = events.subscribe(event, socket, expire);
           return later === undefined ? done() : later.then(done, refused);
@@ -104,6 +105,47 @@ function eventCommands(events: Events, subscribed: (event: MiEvent) => void): re
       },
     }),
     command({
+      name: 'end_subscriber',
+      help: 'Ends all subscriptions of a socket, as `evi:subscribers` tells it, and its connection.',
+      recipes: [{ socket: 'string' }],
+      run: ({ socket }) => {
+        try {
+          if (events.unsubscribe(socket)) return 'OK';
+        } catch (error) {
+          return refused(error);
+        }
+        throw new MiError(404, 'Subscriber does not exist');
+      },
+    }),
+    command({
+      name: 'recent',
+      readOnly: true,
+      namedOnly: true,
+      help:
+        'Lists the events that were raised last, of 1000 that are kept, oldest first: of all, or of those named, where * at ' +
+        'the end of a name stands for anything (`E_UL_*`); the last count of them, or those behind the id after. Contact events are ' +
+        'only raised while somebody is subscribed.',
+      recipes: [
+        {},
+        { count: 'int' },
+        { after: 'string' },
+        { events: 'string[]' },
+        { events: 'string[]', count: 'int' },
+        { events: 'string[]', after: 'string' },
+      ],
+      run: ({ events: names, count = 1000, after }) => {
+        if (count < 0) badValue(`count is ${count}; give 0 or more`);
+        const meant = names === undefined ? undefined : events.named(names);
+        if (typeof meant === 'string') badValue(`event ${shown(meant)} does not exist; events_list lists all`);
+        const wanted = new Set(meant?.map(({ name }) => name));
+        const { recent } = events;
+        const found = (after === undefined ? recent.all : recent.since(after)).filter(
+          ({ name }) => meant === undefined || wanted.has(name),
+        );
+        return { Events: count === 0 ? [] : found.slice(-count) };
+      },
+    }),
+    command({
       name: 'raise',
       aliases: ['raise_event'],
       help:
@@ -119,15 +161,6 @@ function eventCommands(events: Events, subscribed: (event: MiEvent) => void): re
       },
     }),
   ];
-}
-
-/** Subscribes this server with those that raise the event; where none of them can, nobody is subscribed. */
-async function fromSources(events: Events, event: MiEvent, socket: string): Promise<'OK'> {
-  const asked = await Promise.allSettled([...event.sources].map((source) => source.wanted(event)));
-  const failed = asked.find((one) => one.status === 'rejected');
-  if (failed === undefined || asked.some(({ status }) => status === 'fulfilled')) return 'OK';
-  await events.subscribe(event, socket, 0);
-  throw failed.reason;
 }
 
 function listed(events: Events, event: MiEvent): JsonObject | undefined {

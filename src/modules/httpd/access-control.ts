@@ -38,6 +38,7 @@ export class AccessControl {
   readonly #settings: AccessSettings;
   readonly #log: CodedLog;
   readonly #failed: () => void;
+  readonly #changed: () => void;
   readonly #backOff = new BackOff();
   /** What the accounts are made of. */
   #files: AccountSettings;
@@ -46,9 +47,10 @@ export class AccessControl {
 
   /**
    * @param failed told of every request that was not let in
+   * @param changed told when other users may log in: replies that last belong to those of before
    * @throws Error naming the file and line, or the parameter, that is wrong
    */
-  constructor(settings: AccessSettings, log: CodedLog, failed: () => void) {
+  constructor(settings: AccessSettings, log: CodedLog, failed: () => void, changed: () => void) {
     const { auth_username: name, auth_password: password, auth_password_file: file } = settings;
     if ((name === undefined) !== (password === undefined && file === undefined)) {
       const own = file === undefined ? 'auth_password' : 'auth_password_file';
@@ -58,6 +60,7 @@ export class AccessControl {
     this.#settings = settings;
     this.#log = log;
     this.#failed = failed;
+    this.#changed = changed;
     this.#files = this.#readCoded();
     this.#accounts = new Accounts(this.#files);
   }
@@ -198,6 +201,7 @@ export class AccessControl {
   #use(read: AccountSettings): void {
     this.#accounts = new Accounts(read, this.#accounts.turns);
     this.#files = read;
+    this.#changed();
   }
 
   #readCoded(): AccountSettings {

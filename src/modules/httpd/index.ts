@@ -19,12 +19,17 @@ import { parameters } from './parameters.js';
 export const httpdModule = defineBuiltIn({
   name: 'httpd',
   parameters,
-  load({ parameters, mi, log, status, facts }) {
+  load({ parameters, mi, log, status, facts, eventStreams }) {
     const windowSize = parameters.buf_size || Math.max(1024, Math.floor(facts.privateMemory / 4));
     const denied = mi.statistics.add('httpd', 'access_denied', 'counter', {
       help: 'Requests not let in: a wrong login, an address that is not allowed, or one that has to wait.',
     });
-    const access = new AccessControl(parameters, log, () => denied.add(1));
+    const access = new AccessControl(
+      parameters,
+      log,
+      () => denied.add(1),
+      () => eventStreams.end(),
+    );
     const wanted = typeof facts.engine === 'string' ? facts.engine : parameters.engine;
     const engineChoice = isEngineChoice(wanted) ? wanted : 'auto';
     const listening = listeners(parameters, access, facts.sockets, engineChoice);

@@ -5,7 +5,7 @@ import { isFormType } from '../../http/request/forms.js';
 import { Runner } from '../../mi/calls/run.js';
 import { defineBuiltIn } from '../../module.js';
 import { jsonRpcPath, type WebInterface, webInterface } from '../../web/web.js';
-import { callParameters, rootProblem, valueLimit } from '../call-parameters.js';
+import { callParameters, rootProblem, streamLimit, valueLimit } from '../call-parameters.js';
 
 /** Parameters of mi_html. */
 const parameters = defineParameters({
@@ -17,6 +17,7 @@ const parameters = defineParameters({
   },
   http_method: { type: 'int', default: 0, min: 0, max: 1, help: 'method of the forms: 0 GET, 1 POST' },
   ...valueLimit,
+  ...streamLimit,
   ...callParameters,
 });
 
@@ -44,7 +45,13 @@ export const miHtmlModule = defineBuiltIn({
           ? { body: refusalBody(status, reason, jsonRpcPath(httpd)), headers: { 'Content-Type': 'application/json' } }
           : web?.refusalPage(status, reason),
       onInit: () => {
-        web = webInterface(context, { root, formMethod, runner, maxValues: parameters.max_values });
+        web = webInterface(context, {
+          root,
+          formMethod,
+          runner,
+          maxValues: parameters.max_values,
+          maxStreams: parameters.max_streams,
+        });
       },
       onRequest: (exchange) => web?.handle(exchange),
     });

@@ -5,7 +5,7 @@ import type { Service } from '../../http/roots.js';
 import { Runner } from '../../mi/calls/run.js';
 import { defineBuiltIn } from '../../module.js';
 import { type WebInterface, webInterface } from '../../web/web.js';
-import { callParameters, rootProblem, valueLimit } from '../call-parameters.js';
+import { callParameters, rootProblem, streamLimit, valueLimit } from '../call-parameters.js';
 import { JsonRpc } from './jsonrpc.js';
 
 const mediaTypes: ReadonlySet<string> = new Set([
@@ -53,6 +53,7 @@ const parameters = defineParameters({
     help: 'requests of one batch; a longer one is refused before any of it runs. 0: batches are refused',
   },
   ...valueLimit,
+  ...streamLimit,
   ...callParameters,
 });
 
@@ -127,6 +128,7 @@ export const miHttpModule = defineBuiltIn({
             formMethod: parameters.mi_http_method,
             runner,
             maxValues: parameters.max_values,
+            maxStreams: parameters.max_streams,
           });
       },
       onRequest: calls.onRequest,

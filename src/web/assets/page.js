@@ -1,6 +1,7 @@
 // Additions to the pages by JavaScript. Without it they are complete: every link, form and result works as it is.
 // Values come from SIP users: they reach the document as text alone, never as markup.
 import { rememberCalls } from './history.js';
+import { followEvents } from './live.js';
 import { chooseRecipes } from './recipes.js';
 import { showResult } from './result.js';
 import { searchCommands } from './search.js';
@@ -9,6 +10,7 @@ const header = document.querySelector('header');
 const home = document.querySelector('header h1 a');
 const form = document.querySelector('form.call');
 const result = document.querySelector('section.result');
+const live = document.querySelector('#live');
 
 // On a phone the modules are one row that scrolls.
 document.querySelector('nav [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
@@ -16,3 +18,4 @@ if (header && home) searchCommands(header, home.pathname);
 if (form) chooseRecipes(form);
 rememberCalls(form, result);
 if (result) showResult(result);
+if (live) followEvents(live);

@@ -1,0 +1,125 @@
+// The page of events: what comes is put on top, while the page is seen.
+import { button, element } from './element.js';
+
+/** Rows that stay. */
+const kept = 500;
+
+/** Milliseconds until a stream that the server refused is asked for again. */
+const patience = 5000;
+
+/** @param section the part of the page that shows events */
+export function followEvents(section) {
+  const body = section.querySelector('tbody');
+  const { names } = section.dataset;
+  let { last } = section.dataset;
+  /** Events as they came, newest first, and those that came while the page was paused. */
+  let shown = [];
+  let held = [];
+  let isPaused = false;
+  let lost = 0;
+  let source;
+  let timer;
+
+  const state = element('p', { className: 'count', role: 'status' });
+  const filter = element('input', {
+    type: 'search',
+    placeholder: 'Filter rows',
+    'aria-label': 'Filter rows',
+    oninput: () => refilter(),
+  });
+  const pause = button('Pause', () => {
+    isPaused = !isPaused;
+    pause.textContent = isPaused ? 'Go on' : 'Pause';
+    if (!isPaused) {
+      for (const event of held) add(event);
+      held = [];
+    }
+    tell();
+  });
+  const save = button('Download', () => {
+    const lines = shown.toReversed().map(({ event }) => `${JSON.stringify(event)}\n`);
+    const link = element('a', { href: URL.createObjectURL(new Blob(lines)), download: 'events.ndjson' });
+    link.click();
+    URL.revokeObjectURL(link.href);
+  });
+  const clear = button('Clear', () => {
+    for (const { row } of shown) row.remove();
+    shown = [];
+    tell();
+  });
+  section.prepend(element('div', { className: 'bar' }, filter, pause, clear, save, state));
+  document.addEventListener('visibilitychange', () => (document.hidden ? close() : open()));
+  // A page that Back leads to again has lost its stream.
+  addEventListener('pageshow', () => open());
+  addEventListener('pagehide', () => close());
+  if (!document.hidden) open();
+
+  function open() {
+    if (source !== undefined) return;
+    const query = new URLSearchParams({ events: names });
+    // One that is open tells the last id by itself when it comes again.
+    if (last) query.set('after', last);
+    source = new EventSource(`${location.pathname}?${query}`);
+    source.onopen = () => tell('live');
+    source.onerror = () => {
+      tell('lost, it is tried again');
+      if (source?.readyState !== EventSource.CLOSED) return;
+      close();
+      timer = setTimeout(open, patience);
+    };
+    source.onmessage = ({ data, lastEventId }) => {
+      last = lastEventId;
+      const event = JSON.parse(data);
+      if (!isPaused) add(event);
+      else if (held.push(event) > kept) held.shift();
+      tell();
+    };
+    source.addEventListener('dropped', ({ data }) => {
+      lost += JSON.parse(data).dropped;
+      tell();
+    });
+    source.addEventListener('problem', ({ data }) => {
+      const { event, problem } = JSON.parse(data);
+      state.after(element('p', { className: 'error', role: 'alert' }, `${event}: ${problem}`));
+    });
+  }
+
+  function close() {
+    clearTimeout(timer);
+    source?.close();
+    source = undefined;
+  }
+
+  function add(event) {
+    const text = JSON.stringify(event.params);
+    const row = element(
+      'tr',
+      {},
+      element('td', {}, element('time', {}, event.time)),
+      element('td', {}, event.event),
+      element('td', { dir: 'auto' }, text),
+    );
+    section.querySelector('.none')?.remove();
+    row.hidden = !fits(`${event.event} ${text}`);
+    body.prepend(row);
+    shown.unshift({ event, row, text: `${event.event} ${text}` });
+    for (const { row: old } of shown.splice(kept)) old.remove();
+  }
+
+  function refilter() {
+    for (const one of shown) one.row.hidden = !fits(one.text);
+    tell();
+  }
+
+  function fits(text) {
+    return text.toLowerCase().includes(filter.value.toLowerCase());
+  }
+
+  function tell(connection = state.dataset.connection ?? '') {
+    state.dataset.connection = connection;
+    const parts = [connection, `${shown.length} of up to ${kept} kept`];
+    if (isPaused) parts.push(`paused, ${held.length} wait`);
+    if (lost > 0) parts.push(`${lost} dropped, since this page was too slow`);
+    state.textContent = parts.join(', ');
+  }
+}

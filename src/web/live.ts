@@ -1,0 +1,252 @@
+import { stringify } from '../base/json.js';
+import { reasonOf, shorten } from '../base/text.js';
+import { retryHeaders, statusOf } from '../gateway/jsonrpc-refusal.js';
+import type { Chunk, ChunkSource, Exchange, ReplyHeaders } from '../http/exchange.js';
+import { html, type Markup, privateHeaders } from '../http/pages/html.js';
+import { weigher } from '../http/request/head.js';
+import type { Runner } from '../mi/calls/run.js';
+import type { CommandEntry } from '../mi/commands/command-table.js';
+import { explained, type MiError } from '../mi/errors.js';
+import type { Events, MiEvent } from '../mi/events/events.js';
+import type { RaisedEvent } from '../mi/events/raised.js';
+import type { EventStream, EventStreams } from '../mi/events/streams.js';
+import type { ManagementInterface } from '../mi/management-interface.js';
+
+/** Milliseconds between two signs of life, so that nothing on the way takes an idle stream for dead. */
+const heartbeat = 15_000;
+
+/** Events that the page shows before the first one comes. */
+const shownAtFirst = 100;
+
+/** UTF-16 units of the parameters of an event that the page shows without a script. */
+const longestShown = 1000;
+
+const streamType = 'text/event-stream';
+
+/** `X-Accel-Buffering` is nginx's: it would hold events back. */
+const streamHeaders: ReplyHeaders = { 'Content-Type': streamType, 'X-Accel-Buffering': 'no', ...privateHeaders };
+
+/** True where events are asked for as they come, as EventSource of browsers does. */
+export function wantsEvents(exchange: Exchange): boolean {
+  const weightOf = weigher(exchange.header('accept') ?? '');
+  return weightOf(streamType) > weightOf('text/html', 'text/*');
+}
+
+/** Settings of {@link LiveEvents}. */
+interface LiveOptions {
+  /** Path of the web root: `/mi`. */
+  readonly base: string;
+  /** Streams that may be open at once. */
+  readonly maxStreams: number;
+  readonly runner: Runner;
+  readonly events: Events;
+  readonly streams: EventStreams;
+}
+
+/** Events as they are raised: a reply without end (server-sent events), and the page that shows them. */
+export class LiveEvents {
+  readonly #mi: ManagementInterface;
+  readonly #options: LiveOptions;
+  #open = 0;
+
+  constructor(mi: ManagementInterface, options: LiveOptions) {
+    this.#mi = mi;
+    this.#options = options;
+  }
+
+  /** The command that reads events: who may run it may follow them. */
+  get command(): CommandEntry {
+    return this.#mi.commands.find('evi:recent', () => []);
+  }
+
+  /** Answers with the events that `?events=` names, from now on or from the one after `Last-Event-ID`. */
+  stream(exchange: Exchange): void {
+    const { runner, maxStreams } = this.#options;
+    if (this.#open >= maxStreams) {
+      const reason = `${maxStreams} streams of events are open, the limit max_streams; close one, or raise the limit`;
+      exchange.refuse(503, reason, { 'Retry-After': '5' });
+      return;
+    }
+    const names = namesOf(exchange);
+    const refuse = (error: MiError): void => {
+      exchange.refuse(statusOf(error), explained(error), retryHeaders(error as never));
+    };
+    // As a call it is held to permissions and limits, and has its line in the audit.
+    runner.run(
+      {
+        result: () => {
+          this.#begin(exchange);
+          return undefined;
+        },
+        error: (_exchange, _place, error) => refuse(error),
+        wait: () => {},
+      },
+      exchange,
+      0,
+      this.command,
+      names.length === 0 ? { count: 0 } : { events: [...names], count: 0 },
+      names.length === 0 ? 1 : 2,
+    );
+  }
+
+  /** What the page shows of events: those that were raised last, and who reads which. */
+  page(exchange: Exchange): Markup {
+    const { base, events } = this.#options;
+    const wanted = new Set(this.#wanted(exchange).map(({ name }) => name));
+    const last = events.recent.all.filter(({ name }) => wanted.has(name)).slice(-shownAtFirst);
+    const names = namesOf(exchange).join(' ');
+    const rows = last.toReversed().map(row);
+    return html`<h2>Live</h2>
+<p class="help">Events as they are raised, the newest first. <code>curl -N -H 'Accept: ${streamType}'</code> follows them too.</p>
+<form method="get" action="${base}/live" class="live">
+<p><label for="events">Events, <code>*</code> at the end of a name for all that begin so; empty: those of this server</label>
+<input id="events" name="events" value="${names}" list="event-names" autocomplete="off" spellcheck="false" autocapitalize="characters"></p>
+<datalist id="event-names">${events.all.map(({ name }) => html`<option value="${name}">`)}</datalist>
+<p class="run"><button type="submit">Show</button></p>
+</form>
+<section id="live" aria-label="Events" data-names="${names}" data-last="${last.at(-1)?.id ?? ''}">
+<div class="frame" role="group" aria-label="Table" tabindex="0"><table>
+<thead><tr><th scope="col">Time</th><th scope="col">Event</th><th scope="col">Parameters</th></tr></thead>
+<tbody>
+${rows}</tbody>
+</table></div>
+${rows.length === 0 && html`<p class="none">None has been raised yet.</p>\n`}</section>
+${this.#subscribers(exchange)}`;
+  }
+
+  /** Those who are subscribed to any event, each with the events. */
+  #subscribers(exchange: Exchange): Markup | undefined {
+    const { base, events } = this.#options;
+    const find = (name: string): CommandEntry => this.#mi.commands.find(name, () => []);
+    if (this.#mi.denial(find('evi:subscribers'), exchange) !== undefined) return undefined;
+    const mayEnd = this.#mi.denial(find('evi:end_subscriber'), exchange) === undefined;
+    const named = new Map<string, string[]>();
+    for (const event of events.all) {
+      for (const { socket } of events.subscriptionsOf(event)) {
+        named.set(socket, [...(named.get(socket) ?? []), event.name]);
+      }
+    }
+    const items = [...named].map(
+      ([
+        socket,
+        names,
+      ]) => html`<tr><td><bdi>${socket}</bdi></td><td>${names.length === 1 ? names : `${names.length} events`}</td>
+<td>${
+        mayEnd &&
+        html`<form method="post" action="${base}/evi/end_subscriber"><input type="hidden" name="p.socket" value="${socket}"><button type="submit" aria-label="End ${socket}">End</button></form>`
+      }</td></tr>\n`,
+    );
+    return html`<section aria-labelledby="subscribers">
+<h2 id="subscribers">Subscribers</h2>
+${
+  items.length === 0
+    ? html`<p class="none">Nobody is subscribed to an event.</p>\n`
+    : html`<div class="frame" role="group" aria-label="Subscribers" tabindex="0"><table>
+<thead><tr><th scope="col">Socket</th><th scope="col">Events</th><th scope="col"><span class="hidden">End</span></th></tr></thead>
+<tbody>
+${items}</tbody>
+</table></div>
+`
+}</section>
+`;
+  }
+
+  #begin(exchange: Exchange): void {
+    const { events, streams } = this.#options;
+    const wanted = this.#wanted(exchange);
+    const stream = streams.add(`${exchange.caller?.name ?? '-'}@${exchange.origin}`);
+    const last = exchange.header('last-event-id') ?? exchange.argument('after');
+    const names = new Set(wanted.map(({ name }) => name));
+    const missed = last === undefined ? [] : events.recent.since(last).filter(({ name }) => names.has(name));
+    const reply = new EventReply(stream, missed, () => {
+      this.#open -= 1;
+      streams.remove(stream, events);
+    });
+    this.#open += 1;
+    for (const event of wanted) {
+      void events.subscribe(event, stream.socket, undefined);
+      if (event.sources.size === 0) continue;
+      events.subscribeAtSources(event, stream.socket).catch((error: unknown) => {
+        reply.tell('problem', { event: event.name, problem: reasonOf(error) });
+      });
+    }
+    exchange.stream(200, reply, streamHeaders);
+  }
+
+  /** Events of this server where none are named: those of others are subscribed to there, too. */
+  #wanted(exchange: Exchange): readonly MiEvent[] {
+    const { events } = this.#options;
+    const names = namesOf(exchange);
+    const found = names.length === 0 ? events.all.filter(({ isForeign }) => !isForeign) : events.named(names);
+    return typeof found === 'string' ? [] : found;
+  }
+}
+
+/** The names in `?events=E_ONE,E_TWO*`. */
+function namesOf(exchange: Exchange): readonly string[] {
+  const named = exchange.arguments('events').join(',');
+  return named.split(/[\s,]+/).filter((name) => name !== '');
+}
+
+function row({ at, name, parameters }: RaisedEvent): Markup {
+  return html`<tr><td><time>${new Date(at).toISOString()}</time></td><td>${name}</td><td dir="auto">${shorten(stringify(parameters), longestShown, '…')}</td></tr>
+`;
+}
+
+/** The body of a stream: the lines of server-sent events (WHATWG HTML, "Server-sent events"). */
+class EventReply implements ChunkSource {
+  readonly isEndless = true;
+  readonly #stream: EventStream;
+  readonly #released: () => void;
+  /** What is sent before all else. */
+  #first: string;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(stream: EventStream, missed: readonly RaisedEvent[], released: () => void) {
+    this.#stream = stream;
+    this.#released = released;
+    this.#first = `retry: 3000\n\n${missed.map(message).join('')}`;
+  }
+
+  /** Tells the reader something else than an event. */
+  tell(kind: string, data: object): void {
+    this.#first += `event: ${kind}\ndata: ${JSON.stringify(data)}\n\n`;
+    this.#stream.onReady?.();
+  }
+
+  next(): Chunk | Promise<Chunk> {
+    const text = this.#take();
+    if (text !== '') return Buffer.from(text);
+    if (this.#stream.isOver) return null;
+    return new Promise((resolve) => {
+      this.#timer = setTimeout(() => {
+        this.#stream.onReady = undefined;
+        resolve(Buffer.from(':\n\n'));
+      }, heartbeat);
+      this.#stream.onReady = () => {
+        clearTimeout(this.#timer);
+        // On a later turn: events that are raised one after the other leave together.
+        setImmediate(() => resolve(this.next()));
+      };
+    });
+  }
+
+  release(): void {
+    clearTimeout(this.#timer);
+    this.#stream.onReady = undefined;
+    this.#released();
+  }
+
+  #take(): string {
+    const { events, dropped } = this.#stream.take();
+    const first = this.#first;
+    this.#first = '';
+    const lost = dropped === 0 ? '' : `event: dropped\ndata: ${JSON.stringify({ dropped })}\n\n`;
+    return `${first}${events.map(message).join('')}${lost}`;
+  }
+}
+
+/** JSON has no line breaks, so that it is one line of data. */
+function message({ id, text }: RaisedEvent): string {
+  return `id: ${id}\ndata: ${text}\n\n`;
+}

@@ -1,0 +1,182 @@
+import { describe, expect } from 'vitest';
+import { command, defineModule, type Server } from '#src/index.js';
+import { EventReader } from '../support/event-reader.js';
+import { call, callError, post } from '../support/mi-client.js';
+import { test } from '../support/test.js';
+
+async function subscribed(server: Server, count: number): Promise<void> {
+  await expect
+    .poll(
+      async () =>
+        ((await call(server, 'get_statistics', [['event_subscribers']])) as object)['evi:event_subscribers' as never],
+    )
+    .toBe(count);
+}
+
+describe('events as server-sent events', () => {
+  test('those of this server come as they are raised, and values as they are', async ({ startServer }) => {
+    const server = await startServer({});
+    const event = server.events.declare('E_PBX_TRUNK_DOWN');
+    const reader = await EventReader.open(server, '/live');
+    expect(reader.response.statusCode).toBe(200);
+    expect(reader.response.headers).toMatchObject({ 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+    const hostile = 'a\r\n\r\nid: 7\ndata: {}\n\n\u2028\u202e</script>';
+    expect(event.raise({ trunk: hostile, calls: 12 })).toBe(1);
+    expect(event.raise(['x', null])).toBe(1);
+    expect(await reader.next()).toMatchObject({
+      kind: 'message',
+      data: { event: 'E_PBX_TRUNK_DOWN', params: { trunk: hostile, calls: 12 } },
+    });
+    expect(await reader.next()).toMatchObject({ data: { params: ['x', null] } });
+    reader.close();
+    await subscribed(server, 0);
+  });
+
+  test('names choose events, with * for the rest of one; a wrong one is refused', async ({ startServer }) => {
+    const server = await startServer({});
+    for (const name of ['E_A_ONE', 'E_A_TWO', 'E_B']) server.events.declare(name);
+    const reader = await EventReader.open(server, '/live?events=E_A_*');
+    for (const name of ['E_B', 'E_A_TWO', 'E_A_ONE']) server.events.raise(name, {});
+    expect(await reader.next()).toMatchObject({ data: { event: 'E_A_TWO' } });
+    expect(await reader.next()).toMatchObject({ data: { event: 'E_A_ONE' } });
+    reader.close();
+    const wrong = await EventReader.open(server, '/live?events=E_NONE');
+    expect(wrong.response.statusCode).toBe(400);
+  });
+
+  test('a reader that comes again gets what it has missed', async ({ startServer }) => {
+    const server = await startServer({});
+    const event = server.events.declare('E_ONE');
+    const reader = await EventReader.open(server, '/live');
+    event.raise({ number: 1 });
+    const first = await reader.next();
+    reader.close();
+    for (const number of [2, 3]) event.raise({ number });
+    const again = await EventReader.open(server, '/live', { 'Last-Event-ID': first?.id ?? '' });
+    expect(await again.next()).toMatchObject({ data: { params: { number: 2 } } });
+    expect(await again.next()).toMatchObject({ data: { params: { number: 3 } } });
+    const unknown = await EventReader.open(server, '/live?events=E_ONE&after=of-another-start');
+    expect(await unknown.next()).toMatchObject({ data: { params: { number: 1 } } });
+    for (const one of [again, unknown]) one.close();
+  });
+
+  test('readers are subscribers, which are listed and ended', async ({ startServer }) => {
+    const server = await startServer({});
+    server.events.declare('E_ONE');
+    const reader = await EventReader.open(server, '/live?events=E_ONE');
+    const listed = (await call(server, 'subscribers_list', ['E_ONE'])) as {
+      Event: { Subscribers: { socket: string; expire: string }[] };
+    };
+    const [{ socket = '', expire } = { expire: '' }] = listed.Event.Subscribers as [{ socket: string; expire: string }];
+    expect([socket, expire]).toStrictEqual([expect.stringMatching(/^sse:1:-@127\.0\.0\.1$/), 'never']);
+    expect(await callError(server, 'event_subscribe', ['E_ONE', 'sse:2:-@127.0.0.1'])).toMatchObject({ code: 400 });
+    expect(await call(server, 'evi:end_subscriber', [socket])).toBe('OK');
+    expect(await reader.next()).toBeUndefined();
+    expect(await callError(server, 'evi:end_subscriber', [socket])).toMatchObject({ code: 400 });
+    await subscribed(server, 0);
+  });
+
+  test('more streams than the limit are refused, and a place that is left is taken again', async ({ startServer }) => {
+    const server = await startServer({ mi_http: { max_streams: 1 } });
+    const first = await EventReader.open(server, '/live');
+    const second = await EventReader.open(server, '/live');
+    expect(second.response.statusCode).toBe(503);
+    first.close();
+    await subscribed(server, 0);
+    const third = await EventReader.open(server, '/live');
+    expect(third.response.statusCode).toBe(200);
+    third.close();
+  });
+
+  test('a stop ends a hundred streams at once, and a reload ends them too', async ({ startServer }) => {
+    const server = await startServer({ mi_http: { max_streams: 100 } });
+    server.events.declare('E_ONE');
+    const before = await EventReader.open(server, '/live');
+    await server.reload();
+    expect(await before.next()).toBeUndefined();
+    const readers = await Promise.all(
+      Array.from({ length: 100 }, () => EventReader.open(server, '/live?events=E_ONE')),
+    );
+    server.events.raise('E_ONE', {});
+    const begun = performance.now();
+    await server.close({ deadline: 60 });
+    // Far from the deadline, however busy the machine is.
+    expect(performance.now() - begun).toBeLessThan(30_000);
+    for (const reader of readers) {
+      expect(await reader.next()).toMatchObject({ data: { event: 'E_ONE' } });
+      expect(await reader.next()).toBeUndefined();
+    }
+  });
+
+  test('a reader that reads nothing costs a bounded queue, and is told what it has lost', async ({ startServer }) => {
+    const server = await startServer({ httpd: { conn_timeout: 600 } });
+    const event = server.events.declare('E_LARGE');
+    const reader = await EventReader.open(server, '/live');
+    reader.response.pause();
+    const text = 'x'.repeat(100_000);
+    for (let number = 0; number < 400; number += 1) {
+      event.raise({ number, text });
+      if (number % 20 === 0) await new Promise(setImmediate);
+    }
+    const dropped = (await call(server, 'get_statistics', [['events_dropped']])) as Record<string, number>;
+    expect(dropped['evi:events_dropped']).toBeGreaterThan(100);
+    reader.response.resume();
+    // Each event is either got or told to be lost: it ends when all are.
+    for (let told = 0; told < 400; ) {
+      const one = await reader.next();
+      told += one?.kind === 'dropped' ? (one.data as { dropped: number }).dropped : 1;
+      expect(told).toBeLessThanOrEqual(400);
+    }
+    event.raise({ number: 400, text: '' });
+    expect(await reader.next()).toMatchObject({ data: { params: { number: 400 } } });
+    reader.close();
+  });
+
+  test('those who may not read events follow none', async ({ startServer }) => {
+    const server = await startServer({ httpd: { deny_commands: 'evi:recent' } });
+    expect((await EventReader.open(server, '/live')).response.statusCode).toBe(403);
+    expect(await (await fetch(`${server.urls[0]}/live`)).status).toBe(403);
+  });
+
+  test('limits of time for calls and replies end no stream', async ({ startServer }) => {
+    const hangs = defineModule({
+      name: 'pbx',
+      load: () => ({ commands: [command({ name: 'hang', help: 'Hangs.', run: () => new Promise<string>(() => {}) })] }),
+    });
+    const server = await startServer({
+      modules: [hangs],
+      mi_http: { mi_timeout: 1 },
+      httpd: { reply_timeout: 1, conn_timeout: 1 },
+    });
+    const event = server.events.declare('E_ONE');
+    const reader = await EventReader.open(server, '/live');
+    // Each takes as long as the limits are.
+    const body = JSON.stringify({ jsonrpc: '2.0', method: 'pbx:hang', id: 1 });
+    for (let calls = 0; calls < 3; calls += 1) expect((await post(server, body)).status).toBe(504);
+    event.raise({});
+    expect(await reader.next()).toMatchObject({ data: { event: 'E_ONE' } });
+    reader.close();
+  });
+});
+
+describe('the events that were raised last', () => {
+  test('are listed, by name, by count, and from one on', async ({ startServer }) => {
+    const server = await startServer({});
+    const one = server.events.declare('E_ONE');
+    const two = server.events.declare('E_TWO');
+    for (let number = 0; number < 1001; number += 1) one.raise({ number });
+    two.raise(['a']);
+    const recent = async (params?: object): Promise<{ id: string; event: string; params: unknown }[]> =>
+      ((await call(server, 'evi:recent', params)) as { Events: { id: string; event: string; params: unknown }[] })
+        .Events;
+    const all = await recent();
+    expect(all).toHaveLength(1000);
+    expect(all.at(-1)).toMatchObject({ event: 'E_TWO', params: ['a'] });
+    expect(all[0]).toMatchObject({ event: 'E_ONE', params: { number: 2 } });
+    expect(await recent({ count: 1 })).toStrictEqual(all.slice(-1));
+    expect(await recent({ count: 0 })).toStrictEqual([]);
+    expect(await recent({ events: ['E_TWO'] })).toStrictEqual(all.slice(-1));
+    expect(await recent({ after: all[997]?.id })).toStrictEqual(all.slice(998));
+    expect(await callError(server, 'evi:recent', { events: ['E_NONE'] })).toMatchObject({ code: 400 });
+  });
+});
