@@ -128,5 +128,6 @@ describe('the workflow of a release', () => {
     expect(built.toSorted()).toStrictEqual(readdirSync('npm').toSorted());
     expect(text.match(/npm publish (?!--provenance)/g)).toBe(null);
     expect(text).toMatch(/id-token: write/);
+    expect(text).toMatch(/npm pkg set .*"repository\.url=/);
   });
 });
