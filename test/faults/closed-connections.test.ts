@@ -175,7 +175,8 @@ unless(noOpenssl, describe)('of connections that the server closes nothing stays
 
   for (const name of ['a body in chunks', 'a reply later to Connection: close', 'a stream', 'a stream that is cut']) {
     test(`over TLS, after ${name}`, async () => {
-      await check(count(0, 10_000), exchanges(ports.tls, paths[name] ?? ['', ''], true));
+      // The first 10,000 take some 3 MB that stay: as many and more pass before the first level.
+      await check(count(0, 24_000), exchanges(ports.tls, paths[name] ?? ['', ''], true));
     });
   }
 
