@@ -2,13 +2,14 @@
 // again later.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, readdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, readdirSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect } from 'vitest';
 import { type Daemon, startDaemon } from '../support/daemon.js';
 import type { Lifetime } from '../support/lifetime.js';
+import { processorTime } from '../support/processor-time.js';
 import { test } from '../support/test.js';
 import { served } from '../support/tls-client.js';
 import { noOpenssl, TlsFiles } from '../support/tls-files.js';
@@ -60,12 +61,6 @@ function keptConnection(t: Lifetime): Agent {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   t.onTestFinished(() => agent.destroy());
   return agent;
-}
-
-/** Seconds of processor time that a process has used. */
-function processorTime(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? [];
-  return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
 /** Nobody asks anything for a while, and next to nothing is used. */

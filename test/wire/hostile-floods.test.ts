@@ -1,5 +1,4 @@
 // Floods: pipelined requests whose replies nobody reads, connections, descriptors. Others are served meanwhile.
-import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect } from 'vitest';
 import { ReadProbe } from '#src/http/engine/uws/read-probe.js';
@@ -7,6 +6,7 @@ import { command, defineModule } from '#src/index.js';
 import { rests } from '../support/at-rest.js';
 import { mi } from '../support/daemon.js';
 import { call } from '../support/mi-client.js';
+import { processorTime } from '../support/processor-time.js';
 import { RawClient } from '../support/raw-client.js';
 import { test } from '../support/test.js';
 import { unless } from '../support/unless.js';
@@ -218,12 +218,6 @@ describe('floods', () => {
     expect(counts).toStrictEqual({ 'httpd:refused_connections': 250 });
   });
 });
-
-/** Seconds of processor time that a process has used. */
-function processorTime(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? [];
-  return (Number(fields[11]) + Number(fields[12])) / 100;
-}
 
 const isLinux = process.platform === 'linux';
 
