@@ -18,7 +18,10 @@ const kinds: readonly FaultKind[] = ['native', 'engine', 'timer', 'early timer',
 
 /** What a reply says, without what differs between two of a kind. */
 function told({ statusLine, headers, text }: RawResponse): object {
-  const lasting = [...headers].filter(([name]) => name !== 'date' && name !== 'connection');
+  // A page tells how long its call took, in more digits when that is long: its length differs then.
+  const isPage = headers.get('content-type')?.startsWith('text/html') === true;
+  const passing = ['date', 'connection', ...(isPage ? ['content-length'] : [])];
+  const lasting = [...headers].filter(([name]) => !passing.includes(name));
   // How long it took, and how much had been printed after the first half of a millisecond.
   const lastingText = text.replace(/\d+\.\d ms/g, 'N ms').replace(/more than \d+ bytes/g, 'more than N bytes');
   return { statusLine, headers: lasting.sort(), text: lastingText };
