@@ -1,6 +1,7 @@
 // What a client sends costs time in proportion to its length: every header that is looked at, at 16 KB, and forms.
 import { describe, expect } from 'vitest';
 import type { Server } from '#src/index.js';
+import { ownProcessorTime } from '../support/processor-time.js';
 import { ask } from '../support/raw-client.js';
 import { test } from '../support/test.js';
 import { get, postForm } from '../support/web-client.js';
@@ -51,9 +52,9 @@ async function fastest(server: Server, target: string, header: string): Promise<
   const [path = '', method = 'GET'] = target.split(' ').reverse();
   let least = Number.POSITIVE_INFINITY;
   for (let round = 0; round < 3; round += 1) {
-    const begin = performance.now();
+    const begin = ownProcessorTime();
     await ask(server.port, method, path, method === 'POST' ? '{}' : undefined, [header]).catch(() => {});
-    least = Math.min(least, performance.now() - begin);
+    least = Math.min(least, ownProcessorTime() - begin);
     if (least < 10) break;
   }
   return least;
@@ -150,9 +151,9 @@ describe('forms have limits, and max_values counts in them', () => {
     const time = async (body: string): Promise<number> => {
       let least = Number.POSITIVE_INFINITY;
       for (let round = 0; round < 5; round += 1) {
-        const begin = performance.now();
+        const begin = ownProcessorTime();
         await postForm(server, '/mi/statistics/statistics:get', body);
-        least = Math.min(least, performance.now() - begin);
+        least = Math.min(least, ownProcessorTime() - begin);
       }
       return least;
     };
