@@ -10,7 +10,7 @@ export interface Figure {
 }
 
 /**
- * @param values finite, 0 or more
+ * @param values finite
  * @throws RangeError without values
  */
 export function figureOf(values: readonly number[]): Figure {
@@ -22,6 +22,11 @@ export function figureOf(values: readonly number[]): Figure {
   const upper = sorted[middle] ?? max;
   const lower = sorted[middle - 1] ?? upper;
   return { median: sorted.length % 2 === 1 ? upper : lower + (upper - lower) / 2, min, max, count: sorted.length };
+}
+
+/** Half of the distance between lowest and highest, as a share of the median; 0 where the median is 0. */
+export function spreadOf({ median, min, max }: Figure): number {
+  return median === 0 ? 0 : (max - min) / 2 / Math.abs(median);
 }
 
 /**

@@ -1,6 +1,6 @@
 // Starts peers and ends them. Those with the same need run side by side, so that measurements can take turns.
 import { once } from 'node:events';
-import { request } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import { request as tlsRequest } from 'node:https';
 import { type AddressInfo, createServer } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -9,8 +9,8 @@ import { end } from './process/run-to-end.js';
 import { usageOf } from './process/usage.js';
 import type { RunningPeer } from './question.js';
 
-/** How long a peer may take to answer first, with all of its contacts. */
-const patience = 120_000;
+/** How long a peer may take to answer, first with all of its contacts. The slowest dump takes a minute and a half. */
+const patience = 180_000;
 
 interface Held {
   readonly launched: Launched;
@@ -48,7 +48,10 @@ export class PeerPool {
   async endAll(): Promise<void> {
     const all = [...this.#held.values()];
     this.#held.clear();
-    for (const { launched } of all) if (launched.child !== undefined) await end(launched.child, 'SIGTERM');
+    for (const { launched } of all) {
+      if (launched.child !== undefined) await end(launched.child, 'SIGTERM');
+      await launched.restore?.();
+    }
   }
 
   async #start(peer: Peer, need: Need): Promise<Held & { readonly startMs: number }> {
@@ -94,24 +97,34 @@ function isRefused(error: unknown): boolean {
  * One call.
  *
  * @returns the body of the reply
- * @throws Error when it is refused, or answered with another status than 200
+ * @throws Error when it is refused, answered with another status than 200, or cut
  */
-export async function ask(port: number, { path, body }: Call, tls = false): Promise<string> {
+export async function ask(port: number, call: Call, tls = false): Promise<string> {
+  return (await askForBytes(port, call, tls)).toString();
+}
+
+/** The same for replies that are longer than a string can be. */
+export async function askForBytes(port: number, { path, body }: Call, tls = false): Promise<Buffer> {
   const sending = (tls ? tlsRequest : request)({
     host: '127.0.0.1',
     port,
     path,
     method: 'POST',
     agent: false,
+    signal: AbortSignal.timeout(patience),
     headers: { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) },
     ...(tls ? { rejectUnauthorized: false } : {}),
   });
   sending.end(body);
-  const [response] = await once(sending, 'response');
-  let text = '';
-  for await (const piece of response.setEncoding('utf8')) text += piece;
-  if (response.statusCode !== 200) throw new Error(`it answered with ${response.statusCode}: ${text.slice(0, 200)}`);
-  return text;
+  const [response] = (await once(sending, 'response')) as [IncomingMessage];
+  if (response.statusCode !== 200) {
+    // The end of an error's body may never come.
+    response.destroy();
+    throw new Error(`it answered with ${response.statusCode} ${response.statusMessage}`);
+  }
+  const pieces: Buffer[] = [];
+  for await (const piece of response) pieces.push(piece as Buffer);
+  return Buffer.concat(pieces);
 }
 
 async function freePort(): Promise<number> {

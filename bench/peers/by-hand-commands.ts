@@ -1,6 +1,7 @@
 // JSON-RPC as one writes it by hand in JavaScript: JSON.parse, a Map, a value, JSON.stringify.
 import { setTimeout as pause } from 'node:timers/promises';
 import { contactExpires, sampleContact } from './contacts.js';
+import { DelayMeter } from './delay-meter.js';
 import type { SampleReplies } from './peer.js';
 
 export interface RpcRequest {
@@ -34,6 +35,7 @@ export class ByHandCommands {
   readonly #commands: ReadonlyMap<string, Run>;
   readonly #statistics: Map<string, number>;
   readonly #contacts: readonly HeldContact[];
+  readonly #meter = new DelayMeter();
 
   constructor(replies: SampleReplies, contacts: number) {
     const expires = Math.floor(Date.now() / 1000) + contactExpires;
@@ -45,6 +47,8 @@ export class ByHandCommands {
       ['get_statistics', () => this.#allStatistics()],
       ['ul_dump', () => this.#dump()],
       ['wait', ([milliseconds]) => pause(Number(milliseconds), 'OK')],
+      ['measure', ([text]) => String(text).length],
+      ['delay', () => this.#meter.take()],
     ]);
   }
 

@@ -4,6 +4,7 @@ import { createServer, type RequestListener } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
+import { gzip } from 'node:zlib';
 import { loadUws } from '#src/http/engine/uws/loader.js';
 import type { UwsApp, UwsResponse } from '#src/http/engine/uws/types.js';
 import { ByHandCommands, type Rpc, type RpcAnswer } from './by-hand-commands.js';
@@ -20,11 +21,26 @@ else if (kind === 'uws-constant') await serveConstant();
 else if (kind === 'node') serveNode();
 else await serveFastify();
 
-/** A reply at once where that can be: a promise costs a turn. */
-function answer(text: string, send: (reply: string) => void): void {
+type Send = (reply: string | Buffer, coding?: string) => void;
+
+/** Replies that are shorter are not worth it. */
+const shortestCompressed = 1024;
+
+/**
+ * A reply at once where that can be: a promise costs a turn.
+ *
+ * @param accepted value of Accept-Encoding
+ */
+function answer(text: string, accepted: string | undefined, send: Send): void {
   const reply = commands.answer(JSON.parse(text) as Rpc);
-  if (reply instanceof Promise) reply.then((value) => send(JSON.stringify(value)));
-  else send(JSON.stringify(reply));
+  if (reply instanceof Promise) reply.then((value) => print(value, accepted, send));
+  else print(reply, accepted, send);
+}
+
+function print(reply: RpcAnswer, accepted: string | undefined, send: Send): void {
+  const text = JSON.stringify(reply);
+  if (accepted !== 'gzip' || text.length < shortestCompressed) send(text);
+  else gzip(text, { level: 1 }, (_error, bytes) => send(bytes, 'gzip'));
 }
 
 async function uwsApp(): Promise<UwsApp> {
@@ -46,7 +62,8 @@ async function serveConstant(): Promise<void> {
 
 async function serveUws(): Promise<void> {
   const app = await uwsApp();
-  app.any('/mi', (response: UwsResponse) => {
+  app.any('/mi', (response: UwsResponse, request) => {
+    const accepted = request.getHeader('accept-encoding');
     let left = false;
     let held: Buffer | undefined;
     response.onAborted(() => {
@@ -58,9 +75,13 @@ async function serveUws(): Promise<void> {
       if (!last) held = Buffer.concat([held ?? Buffer.alloc(0), bytes]);
       else {
         const text = (held === undefined ? bytes : Buffer.concat([held, bytes])).toString();
-        answer(text, (reply) => {
+        answer(text, accepted, (reply, coding) => {
           if (left) return;
-          response.cork(() => response.writeHeader('Content-Type', 'application/json').end(reply));
+          response.cork(() => {
+            response.writeHeader('Content-Type', 'application/json');
+            if (coding !== undefined) response.writeHeader('Content-Encoding', coding);
+            response.end(reply);
+          });
         });
       }
     });
@@ -74,8 +95,10 @@ function serveNode(): void {
     request.on('data', (piece: Buffer) => pieces.push(piece));
     request.on('end', () => {
       const [first = Buffer.alloc(0)] = pieces;
-      answer((pieces.length === 1 ? first : Buffer.concat(pieces)).toString(), (reply) => {
+      const text = (pieces.length === 1 ? first : Buffer.concat(pieces)).toString();
+      answer(text, request.headers['accept-encoding'], (reply, coding) => {
         response.setHeader('Content-Type', 'application/json');
+        if (coding !== undefined) response.setHeader('Content-Encoding', coding);
         response.setHeader('Content-Length', Buffer.byteLength(reply));
         response.end(reply);
       });

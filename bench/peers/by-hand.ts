@@ -15,7 +15,7 @@ function peer(
   name: string,
   what: () => string,
   unavailable: () => string | undefined,
-  refuses: Peer['refuses'] = tooMany,
+  refuses: Peer['refuses'] = beyondHands,
 ): Peer {
   return {
     name,
@@ -37,7 +37,8 @@ function peer(
   };
 }
 
-function tooMany(_command: Command, { contacts }: Need): string | undefined {
+function beyondHands(_command: Command, { contacts, coding }: Need): string | undefined {
+  if (coding === 'zstd') return 'Node.js has zstd since 22.15 alone';
   return contacts > mostContacts
     ? `its reply is one string of objects made for it; ${contacts} contacts are more than V8 takes well`
     : undefined;
@@ -58,7 +59,8 @@ export const constantUws = peer(
   'uWebSockets.js constant',
   () => 'the same engine, a constant reply to each POST',
   always,
-  (command) => (command === 'version' ? undefined : 'it has one constant reply'),
+  (command, { embedded }) =>
+    ['version', 'measure'].includes(command) && embedded !== true ? undefined : 'it has one constant reply',
 );
 
 export const nodeHttp = peer('node', 'node:http', () => `JSON-RPC by hand, Node.js ${process.versions.node}`, always);
@@ -72,4 +74,8 @@ export const fastify = peer(
     existsSync(fastifyPackage)
       ? undefined
       : 'it is not installed (npm run bench -- --install, or npm ci --prefix bench/peers/fastify)',
+  (command, need) => {
+    if (need.coding !== undefined) return 'it compresses by a package of its own, @fastify/compress';
+    return command === 'delay' ? 'its event loop is that of node:http' : beyondHands(command, need);
+  },
 );

@@ -1,5 +1,6 @@
 // The contacts that every peer has, so that dumps are equally long; libmicrohttpd/commands.c makes the same.
 import { Readable } from 'node:stream';
+import type { Domain } from 'mi-httpd';
 
 /** Seconds that every contact has left at the start. */
 export const contactExpires = 3600;
@@ -12,16 +13,26 @@ export interface SampleContact {
   readonly callId: string;
 }
 
-const firstId = 2680056593294939059n;
+/** As scattered as those of a server, so that dumps compress alike. */
+const step = 0x9e3779b97f4a7c15n;
 
 export function sampleContact(number: number): SampleContact {
   const address = `10.${(number >> 16) & 255}.${(number >> 8) & 255}.${number & 255}`;
   return {
     aor: `subscriber${number}`,
     uri: `sip:subscriber${number}@${address}:5060;transport=udp`,
-    id: String(firstId + BigInt(number)),
+    id: String((BigInt(number + 1) * step) & 0x7fffffffffffffffn),
     callId: `${number.toString(16).padStart(16, '0')}@10.0.0.1`,
   };
+}
+
+/** Saves them in a server of this process. */
+export function saveContacts(domain: Domain, count: number): void {
+  for (let number = 0; number < count; number++) {
+    const { aor, uri, callId } = sampleContact(number);
+    const known = { q: 0.5, callId, cseq: 17, userAgent: 'Example Phone 4.2.1' };
+    domain.save(`${aor}@sip.example.com`, { contact: uri, expires: contactExpires, ...known });
+  }
 }
 
 /** The contacts as lines for `mi-httpd load`. */

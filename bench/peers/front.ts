@@ -6,16 +6,12 @@ import { bundle } from '../../scripts/bundle.mjs';
 import { loadCore, serverCore, startOn } from '../process/pinned.js';
 import { libmicrohttpd } from './libmicrohttpd.js';
 import { nginx, startNginx } from './nginx.js';
-import { type Command, miCall, type Peer } from './peer.js';
+import { miCall, type Peer } from './peer.js';
 
 const main = resolve('dist/main.js');
 
 /** Ports of the servers behind lie so far above those in front of them. */
 const behind = 10_000;
-
-function refuses(command: Command): string | undefined {
-  return command === 'upstream' ? undefined : 'it has what is behind it alone';
-}
 
 /** Ends with the server in front of it. */
 function endsWith(child: ChildProcess, other: ChildProcess): void {
@@ -26,7 +22,8 @@ export const front: Peer = {
   name: 'mi-httpd in front',
   what: () => 'mi-httpd, module opensips, by mi_datagram over UDP; its own processor time',
   unavailable: () => undefined,
-  refuses,
+  role: 'front',
+  refuses: () => undefined,
   call: miCall,
   launch: async (_need, port, { folder, replies }) => {
     const script = bundle('bench/peers/upstream-server.ts');
@@ -57,7 +54,8 @@ export const nginxFront: Peer = {
   name: 'nginx in front',
   what: () => `nginx, one worker with kept connections to ${libmicrohttpd.name}; its own processor time`,
   unavailable: () => nginx.unavailable() ?? libmicrohttpd.unavailable(),
-  refuses,
+  role: 'front',
+  refuses: () => undefined,
   call: miCall,
   launch: async (need, port, place) => {
     const sip = await libmicrohttpd.launch(need, port + behind, place, loadCore);

@@ -19,6 +19,7 @@ export const kamailio: Peer = {
   unavailable: () => missing(program, ['-v'], 'kamailio'),
   refuses: (command, { tls }) => {
     if (tls) return 'its TLS is a module of a package of its own (kamailio-tls-modules)';
+    if (command === 'delay') return 'it is a part of no program with an event loop to watch';
     return calls[command] === undefined ? `its ${command} is not set up here` : undefined;
   },
   call: (command): Call => ({ path: '/RPC', body: JSON.stringify({ jsonrpc: '2.0', ...calls[command], id: 1 }) }),

@@ -16,10 +16,13 @@ const bytesPerContact = 4000;
 export const libmicrohttpd: Peer = {
   name: 'libmicrohttpd',
   what: () => `the original's shape in C on ${versionOf(program, '--version')}; ${versionOf('cc', '--version')}, -O2`,
+  role: 'both',
   unavailable: build(),
   refuses: (command, need) => {
     if (command === 'wait') return 'the shape of the original has one thread, which waits itself: all others stall';
     if (command === 'batch') return 'the original takes no batches';
+    if (command === 'delay') return 'it is a part of no program with an event loop to watch';
+    if (need.coding !== undefined) return 'the original compresses nothing';
     if (need.contacts * bytesPerContact > totalmem() / 2) {
       return `its tree of ${need.contacts} contacts takes ${(need.contacts * bytesPerContact) / 1e9} GB, over half of the memory here`;
     }

@@ -1,22 +1,28 @@
 // mi-httpd as people run it: the command, with a configuration file.
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { bundle } from '../../scripts/bundle.mjs';
 import { serverCore, startOn } from '../process/pinned.js';
 import { outputOf } from '../process/run-to-end.js';
 import { contactLines } from './contacts.js';
 import { miCall, type Need, type Peer, type Place } from './peer.js';
 import { versionOf } from './program.js';
 
-const main = resolve('dist/main.js');
+/** mi-httpd of this checkout. */
+export const miHttpd = miHttpdOf('mi-httpd', resolve('.'));
 
-export const miHttpd: Peer = {
-  name: 'mi-httpd',
-  what: () => `${versionOf(process.execPath, main, '--version') ?? 'mi-httpd'}, started by its command`,
-  unavailable: () => undefined,
-  refuses: (_command, { tls }) => (tls ? refusesTls() : undefined),
-  call: miCall,
-  launch: async (need, port, place) => {
+/** mi-httpd of a checkout that is built. */
+export function miHttpdOf(name: string, checkout: string): Peer {
+  const main = join(checkout, 'dist/main.js');
+  const launchEmbedded: Peer['launch'] = async (need, port, { certificate }) => {
+    const tls = need.tls && certificate !== undefined ? [certificate.cert, certificate.key] : [];
+    const script = bundle('bench/peers/host-server.ts');
+    const args = [join(checkout, 'dist/index.js'), String(port), String(need.contacts), ...tls];
+    const child = startOn(serverCore, [process.execPath, script, ...args], { stdio: ['ignore', 'ignore', 'inherit'] });
+    return { child, pid: child.pid ?? 0, port };
+  };
+  const launchCommand: Peer['launch'] = async (need, port, place) => {
     const file = configuration(need, port, place);
     const child = startOn(serverCore, [main, '-f', file], { stdio: ['ignore', 'ignore', 'inherit'] });
     const prepare = async (): Promise<void> => {
@@ -27,8 +33,16 @@ export const miHttpd: Peer = {
       await outputOf(load, 'mi-httpd load');
     };
     return { child, pid: child.pid ?? 0, port, ...(need.contacts > 0 ? { prepare } : {}) };
-  },
-};
+  };
+  return {
+    name,
+    what: () => `${versionOf(process.execPath, main, '--version') ?? 'mi-httpd'}, started by its command`,
+    unavailable: () => undefined,
+    refuses: () => undefined,
+    call: miCall,
+    launch: (need, port, place) => (need.embedded === true ? launchEmbedded : launchCommand)(need, port, place),
+  };
+}
 
 function configuration(need: Need, port: number, place: Place): string {
   const lines = [
@@ -38,7 +52,7 @@ function configuration(need: Need, port: number, place: Place): string {
     `modparam("httpd", "port", ${port})`,
     'loadmodule "mi_http.so"',
     'loadmodule "usrloc.so"',
-    `loadmodule "${resolve('bench/peers/mi-httpd/wait-module.mjs')}"`,
+    `loadmodule "${resolve('bench/peers/mi-httpd/bench-module.mjs')}"`,
   ];
   if (need.tls) {
     lines.push(`modparam("httpd", "tls_cert_file", "${place.certificate?.cert ?? ''}")`);
@@ -47,13 +61,4 @@ function configuration(need: Need, port: number, place: Place): string {
   const file = join(place.folder, `mi-httpd-${port}.cfg`);
   writeFileSync(file, `${lines.join('\n')}\n`);
   return file;
-}
-
-/** The reason why this version serves no TLS, told by its check of parameters; undefined: it serves TLS. */
-function refusesTls(): string | undefined {
-  const [file, cert] = [resolve('build/bench-tls-check.cfg'), resolve('package.json')];
-  writeFileSync(file, `loadmodule "httpd.so"\nmodparam("httpd", "tls_cert_file", "${cert}")\n`);
-  const { stdout, stderr } = spawnSync(process.execPath, [main, '-c', '-f', file], { encoding: 'utf8' });
-  const unknown = /parameter .*(?:cannot be set|unknown|no parameter).*$/im.exec(`${stdout}${stderr}`)?.[0];
-  return unknown === undefined ? undefined : `this version does not serve TLS: ${unknown}`;
 }

@@ -2,7 +2,18 @@
 import type { ChildProcess } from 'node:child_process';
 
 /** The commands that the questions ask for; each peer has its own words for them. */
-export type Command = 'version' | 'which' | 'get_statistics' | 'ul_dump' | 'wait' | 'batch' | 'upstream';
+export type Command =
+  | 'version'
+  | 'which'
+  | 'get_statistics'
+  | 'ul_dump'
+  | 'wait'
+  | 'batch'
+  /** Takes a long text, and tells its length. */
+  | 'measure'
+  /** How late the timers of the server's event loop were since it was asked last. */
+  | 'delay'
+  | 'upstream';
 
 /** One HTTP request: a POST of JSON. */
 export interface Call {
@@ -16,6 +27,10 @@ export interface Call {
 export interface Need {
   readonly contacts: number;
   readonly tls: boolean;
+  /** The coding in which replies are sent; left out, they are sent as they are. */
+  readonly coding?: 'gzip' | 'zstd';
+  /** As a part of another program, of which the event loop is watched; left out, as it is by itself. */
+  readonly embedded?: boolean;
 }
 
 /** The things that all peers of a run share. */
@@ -42,6 +57,8 @@ export interface Launched {
   readonly port: number;
   /** After it answers: what else must be done before it is measured. */
   readonly prepare?: () => Promise<void>;
+  /** Undoes that in a server that stays. */
+  readonly restore?: () => Promise<void>;
 }
 
 /** A rival, or mi-httpd itself. */
@@ -50,27 +67,33 @@ export interface Peer {
   readonly name: string;
   /** For people: what it is, with its version. */
   readonly what: () => string;
-  /** It is not started by the benchmark, so neither its start nor what it needs anew can be measured. */
+  /** It is not started by the benchmark, so its start cannot be measured. */
   readonly runsAlready?: true;
+  /** `front`: it has nothing but an OpenSIPS behind it; `both`: it is asked directly what others are asked through; left out: neither. */
+  readonly role?: 'front' | 'both';
   /** Why it cannot run here, with the remedy; undefined: it can. */
   readonly unavailable: () => string | undefined;
   /** Why it has no such command, or cannot be started so; undefined: it can. */
   readonly refuses: (command: Command, need: Need) => string | undefined;
-  readonly call: (command: Command) => Call;
+  /** @param amount calls of a batch, or bytes of a body */
+  readonly call: (command: Command, amount?: number) => Call;
   /** @param core where it runs; left out, where all peers are measured */
   readonly launch: (need: Need, port: number, place: Place, core?: number) => Promise<Launched>;
 }
 
-/** Calls of the command `batch`, which are calls of `version`. */
-const batchSize = 1000;
-
 /** The call of those that speak MI on root `mi`. */
-export function miCall(command: Command): Call {
+export function miCall(command: Command, amount = 1): Call {
   if (command === 'batch') {
-    const calls = Array.from({ length: batchSize }, (_, id) => ({ jsonrpc: '2.0', method: 'version', id }));
+    const calls = Array.from({ length: amount }, (_, id) => ({ jsonrpc: '2.0', method: 'version', id }));
     return { path: '/mi', body: JSON.stringify(calls) };
   }
+  const ofLength = (text: string): string => request(command, [text]);
+  if (command === 'measure')
+    return { path: '/mi', body: ofLength('x'.repeat(Math.max(0, amount - ofLength('').length))) };
   const params: Partial<Record<Command, unknown>> = { get_statistics: [['all']], wait: [1000] };
-  const method = command === 'upstream' ? 'version' : command;
-  return { path: '/mi', body: JSON.stringify({ jsonrpc: '2.0', method, params: params[command], id: 1 }) };
+  return { path: '/mi', body: request(command === 'upstream' ? 'version' : command, params[command]) };
+}
+
+function request(method: string, params: unknown): string {
+  return JSON.stringify({ jsonrpc: '2.0', method, params, id: 1 });
 }

@@ -9,18 +9,11 @@ import type { Peer } from './peer.js';
 /** The peer that the others are compared with. */
 export const baseline = libmicrohttpd.name;
 
+/** Peers that do the same for each request: by how steady they are, a machine is known to be quiet. */
+export const constants: readonly Peer[] = [constantUws, nginx];
+
 /** All that can be started, in the order of the tables. */
 export const peers: readonly Peer[] = [
-  ...[miHttpd, libmicrohttpd, kamailio, bareUws, nodeHttp, fastify, constantUws, nginx].map(alone),
-  front,
-  nginxFront,
+  ...[miHttpd, libmicrohttpd, kamailio, bareUws, nodeHttp, fastify, constantUws, nginx],
+  ...[front, nginxFront],
 ];
-
-/** A server by itself is in front of nothing; the baseline is what the others stand in front of. */
-function alone(peer: Peer): Peer {
-  if (peer === libmicrohttpd) return peer;
-  return {
-    ...peer,
-    refuses: (command, need) => (command === 'upstream' ? 'it is in front of nothing' : peer.refuses(command, need)),
-  };
-}

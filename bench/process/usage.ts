@@ -1,8 +1,8 @@
 // The resources that a process and its children use, as the kernel counts them in /proc.
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** Of USER_HZ, which is 100 on every Linux that Node.js runs on. */
-const ticksPerSecond = 100;
+/** USER_HZ, which is 100 on every Linux that Node.js runs on. */
+export const ticksPerSecond = 100;
 
 /** The resources that a process and its children have used. */
 export interface Usage {

@@ -15,13 +15,14 @@ export const memory: Question = {
     'Resident memory of the server (of all its processes, if it has several), each case in a process of its own: ' +
     'growth is above what was resident before.',
   chart: 'resident',
-  cases: ({ quick, seconds }) => {
-    const contacts = quick ? 10_000 : 100_000;
-    const cases: readonly Case[] = [
+  cases: ({ quick, seconds, hasOriginal = false }) => {
+    const cases: readonly Omit<Case, 'rounds'>[] = [
       {
         name: 'after the start',
         command: 'version',
         need: plain,
+        lasts: 0,
+        isStart: true,
         measureStart: async (start) => {
           const { peer } = await start();
           const { resident, peak } = peer.usage();
@@ -43,6 +44,7 @@ export const memory: Question = {
         name: `${connections.toLocaleString('en')} connections that stay`,
         command: 'version',
         need: plain,
+        lasts: 0.5,
         measureStart: async (start) => {
           const { peer } = await start();
           const before = peer.usage();
@@ -52,24 +54,31 @@ export const memory: Question = {
           return grown(before.resident, after);
         },
       },
-      {
-        name: `${slowReaders} slow readers of ${contacts.toLocaleString('en')} contacts`,
-        command: 'ul_dump',
-        need: { contacts, tls: false },
-        measureStart: async (start) => {
-          const { peer } = await start();
-          const before = peer.usage();
-          const readers = readSlowly(peer.port, peer.call('ul_dump'), slowReaders, 60);
-          await pause(quick ? 1000 : 1000 * Math.max(4, seconds));
-          const after = peer.usage();
-          await end(readers);
-          return grown(before.resident, after);
-        },
-      },
     ];
-    return quick ? cases.filter((_, index) => index === 0 || index === 3) : cases;
+    const readers = quick ? [10_000] : hasOriginal ? [10_000, 100_000] : [100_000];
+    const all = [...(quick ? cases.slice(0, 1) : cases), ...readers.map((contacts) => slowly(contacts, quick ? 1 : 4))];
+    // Memory hardly varies.
+    return all.map((one) => ({ ...one, rounds: 2 }));
   },
 };
+
+function slowly(contacts: number, seconds: number): Omit<Case, 'rounds'> {
+  return {
+    name: `${slowReaders} slow readers of ${contacts.toLocaleString('en')} contacts`,
+    command: 'ul_dump',
+    need: { contacts, tls: false },
+    lasts: seconds,
+    measureStart: async (start) => {
+      const { peer } = await start();
+      const before = peer.usage();
+      const readers = readSlowly(peer.port, peer.call('ul_dump'), slowReaders, 60);
+      await pause(1000 * seconds);
+      const after = peer.usage();
+      await end(readers);
+      return grown(before.resident, after);
+    },
+  };
+}
 
 function grown(before: number, { resident, peak }: { readonly resident: number; readonly peak: number }) {
   return { resident: resident / megabyte, growth: Math.max(0, resident - before) / megabyte, peak: peak / megabyte };

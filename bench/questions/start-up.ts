@@ -10,6 +10,9 @@ export const startUp: Question = {
       name: 'to the first answer',
       command: 'version',
       need: plain,
+      rounds: 3,
+      lasts: 0,
+      isStart: true,
       measureStart: async (start) => {
         const { peer, startMs } = await start();
         return { start: startMs, resident: peer.usage().resident / 1e6 };

@@ -1,7 +1,10 @@
 import type { Question } from '../question.js';
 import { batches } from './batches.js';
+import { bodies } from './bodies.js';
+import { compression } from './compression.js';
 import { dumps } from './dumps.js';
 import { headOfLine } from './head-of-line.js';
+import { hostDelay } from './host-delay.js';
 import { latency } from './latency.js';
 import { medium } from './medium.js';
 import { memory } from './memory.js';
@@ -16,9 +19,12 @@ export const questions: readonly Question[] = [
   medium,
   pipelining,
   batches,
+  bodies,
   latency,
   dumps,
+  compression,
   headOfLine,
+  hostDelay,
   memory,
   startUp,
   upstream,

@@ -1,10 +1,13 @@
 // Tables in Markdown, which are also what the terminal shows.
-import type { Figure } from '../figures.js';
+import { type Figure, spreadOf } from '../figures.js';
 import { type Metric, metrics, type Question } from '../question.js';
-import type { Result, ResultRow } from '../result.js';
+import type { ResultRow } from '../result.js';
 
 /** Of these the ratio to the baseline is told, beside what the chart of the question shows. */
-const compared: readonly Metric[] = ['cpu', 'cpuPerGigabyte'];
+const compared: readonly Metric[] = ['cpu', 'cpuCall', 'cpuPerGigabyte'];
+
+/** Differences, which may be 0. */
+const nearZero: readonly Metric[] = ['growth', 'aboveIdle'];
 
 /** Lines of a Markdown table; the columns are padded, numbers to the right. */
 export function markdownTable(head: readonly string[], rows: readonly (readonly string[])[], texts: number): string {
@@ -16,11 +19,12 @@ export function markdownTable(head: readonly string[], rows: readonly (readonly 
 }
 
 /** All that a run found for one question; undefined when that is nothing. */
-export function questionTable(question: Question, result: Result, baseline: string): string | undefined {
-  const rows = result.rows.filter((row) => row.question === question.name);
+export function questionTable(question: Question, all: readonly ResultRow[], baseline: string): string | undefined {
+  const rows = all.filter((row) => row.question === question.name);
   if (rows.length === 0) return undefined;
   const columns = (Object.keys(metrics) as Metric[]).filter((metric) => rows.some((row) => row.figures[metric]));
-  const ratios = columns.filter((metric) => metric === question.chart || compared.includes(metric));
+  const hasBase = rows.some(({ peer }) => peer === baseline);
+  const ratios = columns.filter((metric) => hasBase && (metric === question.chart || compared.includes(metric)));
   const head = [
     'case',
     'peer',
@@ -35,30 +39,29 @@ export function questionTable(question: Question, result: Result, baseline: stri
     return [
       name,
       row.peer,
-      ...columns.map((metric) => cell(row.figures[metric], metric, metric === question.chart)),
+      ...columns.map((metric) => cell(row.figures[metric], metric)),
       ...ratios.map((metric) => ratio(row, base, metric)),
     ];
   });
   return markdownTable(head, lines, 2);
 }
 
-/** The median; with `spread` also how far from it the lowest and highest were. */
-function cell(figure: Figure | undefined, metric: Metric, spread: boolean): string {
+/** The median, and how far from it the lowest and the highest were. */
+export function cell(figure: Figure | undefined, metric: Metric): string {
   if (figure === undefined) return '';
-  const text = number(figure.median, metrics[metric].digits);
-  return spread && figure.count > 1 && figure.median > 0 ? `${text} ±${spreadOf(figure)} %` : text;
-}
-
-/** Half of the distance between lowest and highest, in percent of the median. */
-function spreadOf({ median, min, max }: Figure): string {
-  return (((max - min) / 2 / median) * 100).toFixed(0);
+  const { digits } = metrics[metric];
+  const text = number(figure.median, digits);
+  if (figure.count < 2 || figure.min === figure.max) return text;
+  // A share of what is near 0 says nothing.
+  if (nearZero.includes(metric)) return `${text} (${number(figure.min, digits)} to ${number(figure.max, digits)})`;
+  return `${text} ±${(spreadOf(figure) * 100).toFixed(0)} %`;
 }
 
 export function number(value: number, digits: number): string {
   return value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
-function ratio(row: ResultRow, base: ResultRow | undefined, metric: Metric): string {
+export function ratio(row: ResultRow, base: ResultRow | undefined, metric: Metric): string {
   const [value, of] = [row.figures[metric], base?.figures[metric]];
   if (value === undefined || of === undefined || of.median === 0) return '';
   const times = value.median / of.median;

@@ -8,6 +8,7 @@ import { writeSizesOf } from '#src/http/engine/uws/response.js';
 import type { UwsResponse } from '#src/http/engine/uws/types.js';
 import { defaultCiphers, readCiphers } from '#src/http/tls/ciphers.js';
 import { engineList } from '#src/http/tls/suites.js';
+import { saveContacts } from '../peers/contacts.js';
 
 /** Where the bare engine answers with a constant. */
 const constantPath = '/constant';
@@ -20,17 +21,7 @@ else await serveConstant(Number(amount), kind === 'large');
 async function serveContacts(contacts: number): Promise<void> {
   const tls = { tls_cert_file: certFile, tls_key_file: keyFile };
   const server = createServer({ httpd: { ip: '127.0.0.1', port: 0, ...tls }, usrloc: {} });
-  const domain = server.usrloc?.domain('location');
-  for (let n = 0; n < contacts; n++) {
-    domain?.save(`subscriber${n}@sip.example.com`, {
-      contact: `sip:subscriber${n}@10.${(n >> 16) & 255}.${(n >> 8) & 255}.${n & 255}:5060;transport=udp`,
-      expires: 3600,
-      q: 0.5,
-      callId: `${n.toString(16).padStart(16, '0')}@10.0.0.1`,
-      cseq: 17,
-      userAgent: 'Example Phone 4.2.1',
-    });
-  }
+  if (server.usrloc !== undefined) saveContacts(server.usrloc.domain('location'), contacts);
   await server.start();
   process.stdout.write(`${server.port}\n`);
 }

@@ -1,9 +1,7 @@
 // The command `npm run bench` itself, and what it compares with.
-import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, describe, expect } from 'vitest';
 import { wrkMissing } from '../../bench/load/wrk.js';
 import { parseOptions } from '../../bench/options.js';
@@ -11,39 +9,38 @@ import { ask, PeerPool } from '../../bench/peer-pool.js';
 import { bareUws, fastify, nodeHttp } from '../../bench/peers/by-hand.js';
 import { libmicrohttpd } from '../../bench/peers/libmicrohttpd.js';
 import { miHttpd } from '../../bench/peers/mi-httpd.js';
+import { peers } from '../../bench/peers/table.js';
+import { questions } from '../../bench/questions/table.js';
+import { lookSeconds } from '../../bench/quiet.js';
 import type { Result } from '../../bench/result.js';
+import { planAll, secondsOf } from '../../bench/runner.js';
 import { sampleReplies } from '../../bench/sample-replies.js';
 import { bundle } from '../../scripts/bundle.mjs';
+import { outcome } from '../support/bench.js';
 import { test } from '../support/test.js';
 import { unless } from '../support/unless.js';
 
-const run = promisify(execFile);
 const notLinux = process.platform === 'linux' ? false : 'servers are measured by /proc, which only Linux has';
 const folder = mkdtempSync(join(tmpdir(), 'mi-httpd-bench-test-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const main = bundle('bench/main.ts');
 
-/** Runs a program that may fail. */
-async function outcome(
-  file: string,
-  args: readonly string[],
-): Promise<{ code: unknown; stdout: string; stderr: string }> {
-  try {
-    return { code: 0, ...(await run(process.execPath, [file, ...args], { timeout: 100_000 })) };
-  } catch (error) {
-    return error as { code: unknown; stdout: string; stderr: string };
-  }
-}
-
 describe('npm run bench', () => {
   test('options: defaults, quick, and what is wrong', () => {
-    expect([parseOptions([]).seconds, parseOptions([]).repeats]).toStrictEqual([3, 5]);
+    expect([parseOptions([]).seconds, parseOptions([]).repeats]).toStrictEqual([1, 5]);
     expect([parseOptions(['--quick']).seconds, parseOptions(['--quick', '--repeats', '7']).repeats]).toStrictEqual([
       1, 7,
     ]);
     expect(parseOptions(['--only', 'small, dumps']).only).toStrictEqual(['small', 'dumps']);
     expect(parseOptions(['--original', 'http://127.0.0.1:8888/mi', '--original-pid', '42']).original?.pid).toBe(42);
+    const opensips = ['--original', 'http://127.0.0.1:8888/mi', '--original-pid', '42'];
+    expect(parseOptions([...opensips, '--original-tls', 'https://127.0.0.1:8889/mi']).original).toMatchObject({
+      pid: 42,
+      contacts: 10_000,
+      tls: { pid: 42, url: new URL('https://127.0.0.1:8889/mi') },
+    });
+    expect(parseOptions(['--against', 'main'])).toMatchObject({ only: ['small'], repeats: 9, against: 'main' });
     const wrong: readonly (readonly [readonly string[], RegExp])[] = [
       [['--only', 'larger'], /--only has no "larger"; there are "small", "medium"/],
       [['--peers', 'apache'], /--peers has no "apache"; there are "mi-httpd", "libmicrohttpd"/],
@@ -51,6 +48,12 @@ describe('npm run bench', () => {
       [['--original', 'http://127.0.0.1:8888/mi'], /--original and --original-pid go together/],
       [['--original', 'http://192.0.2.1/mi', '--original-pid', '42'], /on this machine/],
       [['--fast'], /--fast.*--help lists the options/],
+      [['--force'], /--force is for --publish/],
+      [['--against', 'main', '--publish'], /--against compares two commits alone; leave --publish out/],
+      [['--original-tls', 'https://127.0.0.1/mi'], /go with --original; give it too/],
+      [[...opensips, '--original-tls', 'http://127.0.0.1/mi'], /https:\/\/127\.0\.0\.1:PORT\/mi/],
+      [[...opensips, '--original-tls', 'https://127.0.0.1/other'], /its path must be that of --original, \/mi/],
+      [[...opensips, '--original-contacts', '0'], /give a whole number from 1 to 1000000/],
     ];
     for (const [args, message] of wrong) expect(() => parseOptions(args)).toThrow(message);
   });
@@ -63,7 +66,11 @@ describe('npm run bench', () => {
       '--original-pid',
       '--install',
       '--publish',
+      '--force',
+      '--against',
+      '--original-contacts',
       'head-of-line',
+      'host-delay',
       'reply-shapes',
       'Kamailio',
     ]) {
@@ -72,6 +79,30 @@ describe('npm run bench', () => {
     const wrong = await outcome(main, ['--fast']);
     expect(wrong.code).toBe(2);
     expect(wrong.stderr).toMatch(/^bench: .*--fast/);
+  });
+
+  test('a whole run takes 25 minutes at most, with every rival, and --list tells how long', async () => {
+    const options = parseOptions([]);
+    const plan = planAll(questions, peers, options, true);
+    const sum = [...secondsOf(plan, options).values()].reduce((total, seconds) => total + seconds, lookSeconds);
+    expect(sum / 60).toBeLessThanOrEqual(25);
+    const { code, stdout } = await outcome(main, ['--list', '--only', 'small,bodies']);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^small +7 cases, +\d+ measurements, \d+\.\d min$/m);
+    expect(stdout).toMatch(/^bodies +4 cases/m);
+    expect(stdout).toMatch(/^all together \d+\.\d min/m);
+  });
+
+  test('a peer is asked only what it is there for', () => {
+    const plan = planAll(questions, peers, parseOptions([]), true);
+    const askedFor = (name: string): Set<string> =>
+      new Set(
+        plan.cases.filter(({ peers: asked }) => asked.some((peer) => peer.name === name)).map((c) => c.question.name),
+      );
+    expect([...askedFor('mi-httpd in front')]).toStrictEqual(['upstream']);
+    expect(askedFor('mi-httpd').has('upstream')).toBe(false);
+    expect(askedFor('libmicrohttpd').has('upstream')).toBe(true);
+    expect([...askedFor('nginx constant')]).not.toContain('batches');
   });
 
   unless(notLinux, test)('the rivals answer what mi-httpd answers', async ({ annotate }) => {
@@ -87,10 +118,11 @@ describe('npm run bench', () => {
           continue;
         }
         const rival = await pool.get(peer, need);
-        for (const command of ['version', 'which', 'get_statistics', 'ul_dump'] as const) {
+        for (const command of ['version', 'which', 'get_statistics', 'ul_dump', 'measure'] as const) {
+          const amount = command === 'measure' ? 5000 : undefined;
           const [ours, theirs] = await Promise.all([
-            ask(own.port, own.call(command)),
-            ask(rival.port, rival.call(command)),
+            ask(own.port, own.call(command, amount)),
+            ask(rival.port, rival.call(command, amount)),
           ]);
           expect(shapeOf(theirs), `${command} of ${peer.name}`).toStrictEqual(shapeOf(ours));
         }

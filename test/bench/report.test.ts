@@ -1,14 +1,15 @@
 // What the benchmark makes of a result: tables, charts, the sections of the documents.
 import { readFileSync } from 'node:fs';
 import { assert, describe, expect, test } from 'vitest';
-import type { Metric } from '../../bench/question.js';
+import { type Metric, metrics } from '../../bench/question.js';
 import { questions } from '../../bench/questions/table.js';
 import { barChart } from '../../bench/report/chart.js';
-import { charts, document, type Roles } from '../../bench/report/document.js';
+import { charts, document, type Roles, summary } from '../../bench/report/document.js';
 import { Progress } from '../../bench/report/progress.js';
 import { publishedFiles } from '../../bench/report/publish.js';
-import { markdownTable, questionTable } from '../../bench/report/table.js';
-import type { Result } from '../../bench/result.js';
+import { cell, markdownTable, questionTable } from '../../bench/report/table.js';
+import { type Result, withRun } from '../../bench/result.js';
+import { targets, targetTable } from '../../bench/targets.js';
 
 const roles: Roles = { own: 'mi-httpd', baseline: 'libmicrohttpd', constant: 'nginx constant' };
 
@@ -59,7 +60,7 @@ describe('the report of the benchmark', () => {
 
   test('a question has one row for each peer, with ratios to the baseline where it was measured', () => {
     assert(small !== undefined);
-    const table = questionTable(small, result, roles.baseline);
+    const table = questionTable(small, result.rows, roles.baseline);
     assert(table !== undefined);
     const rows = table.split('\n').map((line) =>
       line
@@ -71,9 +72,89 @@ describe('the report of the benchmark', () => {
       ...['case', 'peer', 'requests/s', 'p99 ms', 'CPU µs/request'],
       ...['requests/s ÷ libmicrohttpd', 'CPU µs/request ÷ libmicrohttpd'],
     ]);
-    expect(rows[2]).toStrictEqual([name, 'mi-httpd', '150,000 ±10 %', '0.500', '6.0', '1.50', '0.50']);
-    expect(rows[3]).toStrictEqual(['', 'libmicrohttpd', '100,000 ±10 %', '', '12.0', '1.00', '1.00']);
+    expect(rows[2]).toStrictEqual([
+      ...[name, 'mi-httpd', '150,000 ±10 %', '0.500 ±10 %', '6.0 ±10 %'],
+      ...['1.50', '0.50'],
+    ]);
+    expect(rows[3]).toStrictEqual(['', 'libmicrohttpd', '100,000 ±10 %', '', '12.0 ±10 %', '1.00', '1.00']);
     expect(rows[5]).toStrictEqual(['alone', 'mi-httpd', '50,000 ±10 %', '', '', '', '']);
+  });
+
+  test('every figure has its spread; of differences, the lowest and the highest', () => {
+    const figure = { median: 0.5, min: -0.25, max: 1.5, count: 3 };
+    expect(cell(figure, 'aboveIdle')).toBe('0.50 (-0.25 to 1.50)');
+    expect(cell({ ...figure, min: 0.25, max: 0.5 }, 'p99')).toBe('0.500 ±25 %');
+    expect(cell({ median: 0.5, min: 0.5, max: 0.5, count: 1 }, 'p99')).toBe('0.500');
+    expect(cell({ median: 0, min: 0, max: 0.3, count: 3 }, 'growth')).toBe('0.0 (0.0 to 0.3)');
+  });
+
+  test('a question may have another peer to compare with, and without one there is no ratio', () => {
+    assert(small !== undefined);
+    const head = (base: string): string => questionTable(small, result.rows, base)?.split('\n')[0] ?? '';
+    expect(head('nginx constant')).toMatch(/requests\/s ÷ nginx constant/);
+    expect(head('Kamailio')).not.toMatch(/÷/);
+  });
+
+  test('what was found of the machine is told, and what was published by force', () => {
+    const text = (more: Partial<Result>): string => document({ ...result, ...more }, questions, roles, undefined);
+    expect(text({})).toMatch(/The machine was not watched\./);
+    const constants = [{ peer: 'nginx constant', when: 'before', spread: 0.031 }] as const;
+    const quiet = { constants, processes: [{ name: 'cron', share: 0.012 }] };
+    expect(text({ quiet })).toMatch(
+      /The machine was quiet: rates of nginx constant ±3\.1 % before; cron took 1\.2 % of a core\./,
+    );
+    const loud = { constants, processes: [{ name: 'rustc', share: 0.4 }] };
+    expect(text({ quiet: loud, forced: ['rustc took 40.0 % of a core'] })).toMatch(
+      /The machine was not quiet:[\s\S]*\*\*Published by `--force` although rustc took 40\.0 % of a core\.\*\*/,
+    );
+  });
+
+  test('a later run takes the place of the questions that it asked, and of no others', () => {
+    const row = {
+      question: 'pipelining',
+      case: '32 requests a write',
+      peer: 'mi-httpd',
+      figures: figures({ rate: 1 }),
+    };
+    const older: Result = { ...result, rows: [...result.rows, row] };
+    const newest: Result = { ...result, date: '2026-02-03' };
+    const published = withRun({ format: 2, runs: [older] }, newest);
+    expect(published.runs.map(({ date, rows }) => [date, rows.length])).toStrictEqual([
+      ['2026-02-03', 4],
+      ['2026-01-02', 1],
+    ]);
+    expect(withRun(published, { ...newest, rows: [row] }).runs.length).toBe(2);
+    const text = summary(published, questions, roles);
+    expect(text).toMatch(/\| A small command +\| 64 connections, keep-alive +\| requests\/s +\| 150,000 ±10 %/);
+    expect(text).toMatch(/\| Pipelining /);
+    expect(text).toMatch(/!\[A small command\]\(charts\/small\.svg\)/);
+  });
+
+  test('targets are compared with the figures, with OpenSIPS where it was measured and by an estimate elsewhere', () => {
+    const lines = (runs: readonly Result[]): string[] =>
+      targetTable({ format: 2, runs }, roles.own, roles.constant)
+        .split('\n')
+        .map((line) => line.replace(/ +/g, ' '));
+    expect(lines([result])).toContain(
+      '| `version`, 64 connections: CPU | ≤ 1 × libmicrohttpd | 0.50 (0.41 to 0.61) | yes |',
+    );
+    expect(lines([result])).toContain('| the same | ≤ 0.8 × OpenSIPS | 1.22 to 1.38, an estimate | no |');
+    expect(lines([result])).toContain('| start | ≤ 300 ms | not measured yet | |');
+    const original = { question: 'small', case: name, peer: 'OpenSIPS', figures: figures({ cpu: 10 }) };
+    expect(lines([{ ...result, rows: [...result.rows, original] }])).toContain(
+      '| the same | ≤ 0.8 × OpenSIPS | 0.60 (0.49 to 0.73) | yes |',
+    );
+  });
+
+  test('every target names a case that is measured', () => {
+    for (const { aim, question, case: wanted, metric } of targets) {
+      const cases = questions
+        .find(({ name }) => name === question)
+        ?.cases({ quick: false, seconds: 1, repeats: 5 })
+        .map(({ name }) => name);
+      expect(cases, aim).toContain(wanted);
+      expect(metrics[metric].title, aim).toMatch(/\S/);
+    }
   });
 
   test('the document tells the conditions, what was skipped, and OpenSIPS as an estimate', () => {

@@ -55,7 +55,7 @@ static int make_contacts(size_t count) {
     snprintf(contact->aor, sizeof contact->aor, "subscriber%zu", n);
     snprintf(contact->uri, sizeof contact->uri, "sip:subscriber%zu@10.%u.%u.%u:5060;transport=udp", n, a, b, c);
     snprintf(contact->call_id, sizeof contact->call_id, "%016zx@10.0.0.1", n);
-    snprintf(contact->id, sizeof contact->id, "%zu", (size_t)2680056593294939059u + n);
+    snprintf(contact->id, sizeof contact->id, "%llu", (n + 1) * 0x9e3779b97f4a7c15ull & 0x7fffffffffffffffull);
     contact->expires = expires;
     contact->cseq = 17;
   }
@@ -96,6 +96,11 @@ static cJSON *run_get_statistics(const cJSON *params) {
     cJSON_AddNumberToObject(result, statistics.text[n], values[n]);
   }
   return result;
+}
+
+static cJSON *run_measure(const cJSON *params) {
+  const cJSON *text = cJSON_GetArrayItem(cJSON_IsArray(params) ? params : NULL, 0);
+  return cJSON_IsString(text) ? cJSON_CreateNumber((double)strlen(text->valuestring)) : NULL;
 }
 
 static cJSON *contact_tree(const struct contact *contact, time_t now) {
@@ -140,6 +145,7 @@ static const struct {
     {"which", run_which},
     {"get_statistics", run_get_statistics},
     {"ul_dump", run_ul_dump},
+    {"measure", run_measure},
 };
 
 cJSON *commands_run(const char *method, const cJSON *params) {

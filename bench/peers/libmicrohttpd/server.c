@@ -30,7 +30,7 @@ struct request {
   struct piece **last;
 };
 
-static const size_t body_size = 65536;
+static const size_t body_size = 524288;
 static char *body;
 static size_t reply_size;
 static char *reply;

@@ -1,9 +1,10 @@
-// A command that takes its time without taking the processor's, as one that asks a database does.
+// Commands of the benchmark: one that takes its time without taking the processor's, as one that asks a database does, and one that
+// takes a long text.
 import { setTimeout as pause } from 'node:timers/promises';
 
 export default ({ defineModule, command }) =>
   defineModule({
-    name: 'wait',
+    name: 'bench',
     commands: [
       command({
         name: 'wait',
@@ -13,6 +14,12 @@ export default ({ defineModule, command }) =>
           await pause(milliseconds, undefined, { signal: call.signal });
           return 'OK';
         },
+      }),
+      command({
+        name: 'measure',
+        help: 'The length of a text.',
+        recipes: [{ text: 'string' }],
+        run: ({ text }) => text.length,
       }),
     ],
   });
