@@ -50,7 +50,11 @@ export interface Published {
 /** @throws Error when the file is no result of this format */
 export function readResult(file: string): Result {
   const result = JSON.parse(readFileSync(file, 'utf8')) as Result;
-  if (result.format !== 1) throw new Error(`${file} has format ${String(result.format)}; this version reads 1`);
+  if (result.format !== 1) {
+    throw new Error(
+      `${file} has format ${String(result.format)}; give the results.json of one run, which has format 1`,
+    );
+  }
   return result;
 }
 

@@ -32,6 +32,9 @@ export interface Comparison {
   readonly skipped: readonly Skipped[];
 }
 
+/** With fewer rounds, all of them agree by chance too often. */
+const leastRounds = 5;
+
 /** Beside what the chart of the question shows. */
 const always: readonly Metric[] = ['cpu', 'cpuCall', 'cpuPerGigabyte'];
 
@@ -90,7 +93,7 @@ export function comparisonText(comparison: Comparison): string {
     `# ${here} against ${there}`,
     `\`${command}\`, ${date}; ${machine}; ${versions}. ${rounds} rounds of ${seconds} s, both by turns; medians, ± half of ` +
       'what lies between the lowest and the highest. The ratio is that of each round to the same round of the other: its median, ' +
-      'lowest and highest. Better and worse are said where all rounds agree.',
+      'lowest and highest. Better and worse are said where all of five rounds or more agree.',
     ...warnings.map((warning) => `**Mind that ${warning}.**`),
     markdownTable(head, lines, 2),
     ...(missing.length > 0 ? [`Not measured:\n\n${missing.join('\n')}`] : []),
@@ -98,6 +101,6 @@ export function comparisonText(comparison: Comparison): string {
 }
 
 function verdict({ metric, ratio }: Compared): string {
-  if (ratio.count < 2 || (ratio.min <= 1 && ratio.max >= 1)) return '';
+  if (ratio.count < leastRounds || (ratio.min <= 1 && ratio.max >= 1)) return '';
   return ratio.median > 1 === (metrics[metric].better === 'more') ? 'better' : 'worse';
 }

@@ -73,10 +73,13 @@ describe('npm run bench -- --against', () => {
       samples: cpu.map((one, round) => ({ cpu: one, rate: rate[round] ?? 0, p99: 1 })),
     });
     // The machine is twice as slow in the second round: the ratios do not know it.
-    const measured = [of('here', [9, 18, 9], [100, 50, 110]), of('there', [10, 20, 12], [100, 50, 100])];
+    const measured = [
+      of('here', [9, 18, 9, 9, 9], [100, 50, 110, 100, 100]),
+      of('there', [10, 20, 12, 10, 10], [100, 50, 100, 100, 100]),
+    ];
     const rows = compare(measured, questions, 'here', 'there');
     expect(rows.map(({ metric }) => metric)).toStrictEqual(['rate', 'cpu']);
-    expect(rows[1]?.ratio).toStrictEqual({ median: 0.9, min: 0.75, max: 0.9, count: 3 });
+    expect(rows[1]?.ratio).toStrictEqual({ median: 0.9, min: 0.75, max: 0.9, count: 5 });
     const text = comparisonText({
       format: 'against 1',
       date: '2026-01-02',
@@ -91,8 +94,8 @@ describe('npm run bench -- --against', () => {
       skipped: [{ question: 'small', case: 'TLS', peer: 'there', reason: 'failed: no' }],
     });
     expect(text).toMatch(/^# abc with changes against def\n/);
-    expect(text).toMatch(/3 rounds of 1 s, both by turns/);
-    expect(text).toMatch(/CPU µs\/request \| +12\.0 ±42 % \| +9\.0 ±50 % \| 0\.900 \(0\.750 to 0\.900\) \| better \|/);
+    expect(text).toMatch(/5 rounds of 1 s, both by turns/);
+    expect(text).toMatch(/CPU µs\/request \| +10\.0 ±50 % \| +9\.0 ±50 % \| 0\.900 \(0\.750 to 0\.900\) \| better \|/);
     expect(text).toMatch(/requests\/s +\| .* \| 1\.000 \(1\.000 to 1\.100\) \| +\|/);
     expect(text).toMatch(/\*\*Mind that rustc took 40\.0 % of a core\.\*\*/);
     expect(text).toMatch(/- there, TLS: failed: no/);

@@ -3,10 +3,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect } from 'vitest';
+import { checkReply } from '../../bench/check-reply.js';
 import { wrkMissing } from '../../bench/load/wrk.js';
 import { parseOptions } from '../../bench/options.js';
 import { ask, PeerPool } from '../../bench/peer-pool.js';
 import { bareUws, fastify, nodeHttp } from '../../bench/peers/by-hand.js';
+import type { Delays } from '../../bench/peers/delay-meter.js';
 import { libmicrohttpd } from '../../bench/peers/libmicrohttpd.js';
 import { miHttpd } from '../../bench/peers/mi-httpd.js';
 import { peers } from '../../bench/peers/table.js';
@@ -128,6 +130,25 @@ describe('npm run bench', () => {
         }
         const { resident, peak } = rival.usage();
         expect(resident > 1e6 && peak >= resident, `${peer.name}: ${resident} bytes, ${peak} at most`).toBe(true);
+      }
+    } finally {
+      await pool.endAll();
+    }
+  });
+
+  unless(notLinux, test)('a program that a server is a part of tells how late its timers are', async () => {
+    const pool = new PeerPool({ folder, certificate: undefined, replies: await sampleReplies(folder) });
+    try {
+      for (const peer of [miHttpd, bareUws, nodeHttp]) {
+        const need = { contacts: 2, tls: false, embedded: true };
+        const running = await pool.get(peer, need);
+        await checkReply(running, { name: 'a case', command: 'ul_dump', need });
+        await checkReply(running, { name: 'a case', command: 'measure', amount: 5000, need });
+        const delays = async (): Promise<Delays> =>
+          (JSON.parse(await ask(running.port, running.call('delay'))) as { result: Delays }).result;
+        // The first one begins.
+        expect(await delays(), peer.name).toStrictEqual({ p50: 0, p99: 0, max: 0 });
+        await expect.poll(async () => (await delays()).max, { message: peer.name }).toBeGreaterThan(0);
       }
     } finally {
       await pool.endAll();

@@ -66,6 +66,14 @@ describe('a running OpenSIPS', () => {
     await checkReply(running, { name: 'a case', command: 'measure', amount: 1024, need: plain });
   });
 
+  test('over TLS another URL and process are asked', async () => {
+    const tls = { url: new URL('https://127.0.0.1:8889/mi'), pid: 4711 };
+    const peer = originalPeer({ url: new URL('http://127.0.0.1:8888/mi'), pid: 42, tls, contacts: 10_000 });
+    expect(await peer.launch({ contacts: 0, tls: true }, 0, place)).toMatchObject({ port: 8889, pid: 4711 });
+    expect(await peer.launch(plain, 0, place)).toMatchObject({ port: 8888, pid: 42, child: undefined });
+    expect(peer.refuses('version', { contacts: 0, tls: true })).toBeUndefined();
+  });
+
   test('what it cannot do, or was not asked for, is told', () => {
     const { skipped, cases } = planAll(
       questions,
@@ -102,7 +110,7 @@ describe('a running OpenSIPS', () => {
       };
     await look(json('{"jsonrpc":"2.0","result":{"Server":"it"},"id":1}'));
     await expect(look(json('{"jsonrpc":"2.0","result":{"Ser'))).rejects.toThrow(
-      'no whole reply to version: 27 bytes are no JSON',
+      'no whole reply to version: 31 bytes are no JSON',
     );
     await expect(look(json('{"error":{"code":-32601},"id":1}'))).rejects.toThrow(/no whole reply to version: .*-32601/);
     await expect(look((_request, response) => response.writeHead(500).write('x'))).rejects.toThrow(
