@@ -105,11 +105,12 @@ export function buildTypeScript({ isMapped = false } = {}) {
   if (!isMapped && isFresh('dist/revision.json', ['tsconfig.json', 'tsconfig.build.json', 'package.json', 'src']))
     return;
   rmSync(join(root, 'dist'), { recursive: true, force: true });
-  bundle(isMapped);
+  const inputs = bundle(isMapped);
   bundleTypes();
   writeEntries();
   copyAssets('http/pages/assets');
   copyAssets('web/assets');
+  writeLicences([...inputs, ...bundleCharts()]);
   if (!isMapped) nameForTracers();
   chmodSync(join(root, 'dist/main.js'), 0o755);
   writeRevision();
@@ -138,8 +139,22 @@ function bundle(isMapped) {
   ];
   const metafile = join(root, 'dist/meta.json');
   runTool('esbuild', ['src/index.ts', 'src/main.ts', '--outdir=dist', `--metafile=${metafile}`, ...options]);
-  writeLicences(Object.keys(JSON.parse(readFileSync(metafile, 'utf8')).inputs));
+  return inputsOf(metafile);
+}
+
+/** The script and the style sheet of charts, with the library that draws them: one file each, for the two pages that have charts. */
+function bundleCharts() {
+  const metafile = join(root, 'dist/meta.json');
+  const options = ['--bundle', '--minify', '--format=esm', '--target=es2022', '--log-level=warning'];
+  const files = ['src/web/charts/charts.js', 'src/web/charts/charts.css'];
+  runTool('esbuild', [...files, '--outdir=dist/web/assets', `--metafile=${metafile}`, ...options]);
+  return inputsOf(metafile);
+}
+
+function inputsOf(metafile) {
+  const inputs = Object.keys(JSON.parse(readFileSync(metafile, 'utf8')).inputs);
   rmSync(metafile);
+  return inputs;
 }
 
 /** The licences of the packages that are within the bundle, which want to be delivered with it. */

@@ -4,7 +4,7 @@ import type { AllowedHosts } from '../http/limits/allowed-hosts.js';
 import { isFormType } from '../http/request/forms.js';
 import type { RefusedRequest } from '../http/roots.js';
 
-/** Request headers that tell where a browser's request comes from and what it asks for. */
+/** Request headers that tell where a browser's request comes from, what it asks for, and in what form. */
 export const browserHeaders = [
   'host',
   'origin',
@@ -13,6 +13,7 @@ export const browserHeaders = [
   'if-none-match',
   'accept',
   'last-event-id',
+  'accept-encoding',
 ] as const;
 
 /** True for a request for pages, false for a JSON-RPC call. */

@@ -126,11 +126,6 @@ export class History {
     return [...this.#kept.values()];
   }
 
-  /** Bytes that all series take at most. */
-  get bytes(): number {
-    return this.#bytes;
-  }
-
   /**
    * Begins to take samples; every statistic is registered by now.
    *
@@ -277,7 +272,8 @@ export class History {
           table.read(index, isCoarse, first, cells);
           return { name, kind, values: Array.from(cells, (value) => (Number.isNaN(value) ? null : value)) };
         });
-      const timestamps = Array.from(cells, (_, at) => dateOf((first + at) * step));
+      const begin = dateOf(first * step);
+      const timestamps = Array.from(cells, (_, at) => begin + at * step);
       parts.push({ resolution: step, timestamps, series });
     }
     return parts;

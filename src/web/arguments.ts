@@ -21,12 +21,17 @@ export function isSubmitted(fields: readonly Field[]): boolean {
   });
 }
 
-/** The query of links to a form, whose fields the script of the page fills in; the only one that a page has. */
+/** The query of links to a form, whose fields the script of the page fills in; the only one that the page of a command has. */
 const formQuery = 'form';
 
 /** True if the request is meant to run something, as a form or in another way. */
 export function isMeantAsCall({ method, query, fields }: Exchange): boolean {
   return method === 'POST' || (query !== '' && query !== formQuery && !(method === 'HEAD' && isSubmitted(fields)));
+}
+
+/** True if the query says how a page is shown, and nothing else. @param names fields of that page */
+export function isViewOnly({ method, fields }: Exchange, names: readonly string[]): boolean {
+  return method !== 'POST' && fields.every(({ name }) => names.includes(name));
 }
 
 /** True if JSON was sent as a field of a form, or as the name of one: a call, not a filled-in form. */

@@ -30,13 +30,22 @@ export interface PageParts {
 }
 
 /** A whole page. */
-export function page(site: Site, title: string, module: string | undefined, main: Insertion): string {
-  const { head, tail } = pageParts(site, title, module);
+export function page(
+  site: Site,
+  title: string,
+  module: string | undefined,
+  main: Insertion,
+  hasCharts = false,
+): string {
+  const { head, tail } = pageParts(site, title, module, hasCharts);
   return html`${head}${main}${tail}`.text;
 }
 
-/** @param module whose commands are shown, if it is one's */
-export function pageParts(site: Site, title: string, module: string | undefined): PageParts {
+/**
+ * @param module whose commands are shown, if it is one's
+ * @param hasCharts true where the page has charts, whose script is longer than all others
+ */
+export function pageParts(site: Site, title: string, module: string | undefined, hasCharts = false): PageParts {
   const { base, assets, server, startedAt, modules, hasLive } = site;
   const links = modules.map((name) => {
     const current = name === module ? html` aria-current="page"` : undefined;
@@ -44,8 +53,8 @@ export function pageParts(site: Site, title: string, module: string | undefined)
   });
   const start = documentStart({
     title: `${title} - OpenSIPS Management Interface`,
-    style: `${assets}/style.css`,
-    script: `${assets}/page.js`,
+    styles: [`${assets}/style.css`, ...(hasCharts ? [`${assets}/charts.css`] : [])],
+    scripts: [`${assets}/page.js`, ...(hasCharts ? [`${assets}/charts.js`] : [])],
   });
   const head = html`${start}<a class="skip" href="#main">Skip to the content</a>
 <header>

@@ -18,7 +18,7 @@ import {
   replyPage,
 } from '../http/pages/html.js';
 import { FieldError, isFormType } from '../http/request/forms.js';
-import { linesType } from '../http/request/head.js';
+import { linesType, weigher } from '../http/request/head.js';
 import { statusLine } from '../http/request/reply-head.js';
 import type { Refusal } from '../http/roots.js';
 import type { HttpServer } from '../http/server.js';
@@ -29,11 +29,16 @@ import { codes, explained, type MiError, RefusedCall } from '../mi/errors.js';
 import type { Events } from '../mi/events/events.js';
 import type { EventStreams } from '../mi/events/streams.js';
 import type { ManagementInterface } from '../mi/management-interface.js';
+import type { ForeignStatistic } from '../mi/statistics.js';
+import type { StatusReports } from '../mi/status-reports.js';
 import type { BuiltInContext } from '../module.js';
-import { hasJsonField, isMeantAsCall, isSubmitted, readArguments } from './arguments.js';
+import { hasJsonField, isMeantAsCall, isSubmitted, isViewOnly, readArguments } from './arguments.js';
+import { rangeOf } from './charts.js';
 import { LiveEvents, wantsEvents } from './live.js';
+import { overview } from './overview.js';
 import { commandForm, livePath, menu, page, pageName, pageParts, pathOf, type Site, titleOf } from './page.js';
 import { type Frame, Results } from './results.js';
+import { statisticsSection } from './statistics-page.js';
 
 /** Settings of a web interface. */
 interface WebOptions {
@@ -49,6 +54,7 @@ interface WebOptions {
   readonly server: string;
   readonly startedAt: () => number;
   readonly hosts: AllowedHosts;
+  readonly status: StatusReports;
   readonly runner: Runner;
   /** Values that one form may give. */
   readonly maxValues: number;
@@ -108,11 +114,13 @@ export class WebInterface {
     // Anything behind the command is ignored, as in the original.
     const [, moduleName = '', commandName = ''] = exchange.path.split('/', 3);
     const { mediaType, method, lentBody } = exchange;
-    const asksForPage = (commandName === '' || moduleName === '-') && !isMeantAsCall(exchange);
+    const views = viewFields.get(moduleName);
+    const isView = commandName === '' && views !== undefined && isViewOnly(exchange, views);
+    const asksForPage = isView || ((commandName === '' || moduleName === '-') && !isMeantAsCall(exchange));
     if (method === 'POST' && !isFormType(mediaType) && lentBody.byteLength > 0) {
       this.#refuse(exchange, 415, `the body has no Content-Type; ${this.#remedy}`);
     } else if (moduleName === '-' && asksForPage) {
-      if (!this.#assets.reply(exchange, exchange.path.slice('/-/'.length)))
+      if (!this.#assets.reply(exchange, exchange.path.slice('/-/'.length), takesGzip(exchange)))
         this.#refuse(exchange, 404, 'there is no such file');
     } else if (moduleName === livePath && commandName === '' && !this.#site.modules.includes(livePath)) {
       this.#live(exchange);
@@ -125,14 +133,11 @@ export class WebInterface {
     } else if (!asksForPage) {
       this.#refuseCall(exchange, `nothing is run here; ${this.#remedy}`);
     } else if (moduleName === '') {
-      this.#reply(
-        exchange,
-        'All commands',
-        undefined,
-        menu(this.#site.base, this.#site.modules, this.#mi.visibleTo(exchange)),
-      );
+      this.#overview(exchange);
     } else {
-      this.#reply(exchange, moduleName, moduleName, menu(this.#site.base, [moduleName], this.#mi.visibleTo(exchange)));
+      const list = menu(this.#site.base, [moduleName], this.#mi.visibleTo(exchange));
+      if (moduleName === 'statistics') this.#statistics(exchange, list);
+      else this.#reply(exchange, moduleName, moduleName, list);
     }
   }
 
@@ -145,6 +150,38 @@ export class WebInterface {
     const missing = this.#mi.denial(events.command, exchange);
     if (missing !== undefined) this.#refuse(exchange, 403, explained(missing));
     else this.#reply(exchange, 'Live', undefined, events.page(exchange));
+  }
+
+  /** How the server does, and all commands. */
+  #overview(exchange: Exchange): void {
+    const { base, modules } = this.#site;
+    const { status } = this.#options;
+    const range = rangeOf(exchange.argument('range'));
+    const top = overview({ base, mi: this.#mi, status, client: exchange, range });
+    const main = html`${top}${menu(base, modules, this.#mi.visibleTo(exchange))}`;
+    replyPage(exchange, 200, page(this.#siteOf(exchange), 'Overview', undefined, main, true));
+  }
+
+  /** The commands of module statistics, and all statistics for those who may read them. */
+  #statistics(exchange: Exchange, commands: Markup): void {
+    const { base } = this.#site;
+    const mi = this.#mi;
+    const reader = mi.commands.entries.find(({ fullName }) => fullName === 'statistics:get');
+    if (reader === undefined || mi.denial(reader, exchange) !== undefined) {
+      this.#reply(exchange, 'statistics', 'statistics', commands);
+      return;
+    }
+    const site = this.#siteOf(exchange);
+    const filter = exchange.argument('filter') ?? '';
+    const chart = exchange.argument('chart') ?? '';
+    const show = (foreign: readonly ForeignStatistic[]): void => {
+      if (exchange.finished) return;
+      const main = html`${statisticsSection({ base, mi, filter, chart, foreign })}${commands}`;
+      replyPage(exchange, 200, page(site, 'Statistics', 'statistics', main, true));
+    };
+    const foreign = mi.foreignStatistics?.values() ?? [];
+    if (foreign instanceof Promise) void foreign.then(show);
+    else show(foreign);
   }
 
   /** A module without a command that the caller may run gets the same 404 as a module that does not exist. */
@@ -323,6 +360,12 @@ function modulesOf({ commands }: ManagementInterface): readonly string[] {
   return [...new Set(commands.all.map(({ module }) => module))];
 }
 
+/** Fields of the pages that can be shown in several ways, by their modules. */
+const viewFields: ReadonlyMap<string, readonly string[]> = new Map([
+  ['', ['range']],
+  ['statistics', ['filter', 'chart']],
+]);
+
 const jsonHeaders: ReplyHeaders = { 'Content-Type': 'application/json', ...privateHeaders };
 
 function alert(status: number, reason: Insertion): Markup {
@@ -338,6 +381,15 @@ function nearest(name: string, names: readonly string[], pathTo: (name: string) 
   const near = nearestNames(name, new Set(names));
   if (near.length === 0) return undefined;
   return html`; nearest: ${near.map((one) => html`<a href="${pathTo(one)}">${one}</a> `)}`;
+}
+
+/** Tells whether a client takes gzip, and does not like the file as it is better. */
+function takesGzip(exchange: Exchange): boolean {
+  const acceptEncoding = exchange.header('accept-encoding') ?? '';
+  if (acceptEncoding === '') return false;
+  const weightOf = weigher(acceptEncoding);
+  const gzip = weightOf('gzip', 'x-gzip', '*');
+  return gzip > 0 && weightOf('identity') <= gzip;
 }
 
 /** Longest parameters in a link that is offered: heads of requests are limited. */
@@ -415,7 +467,7 @@ export function webInterface(
   context: BuiltInContext<object>,
   { root, formMethod, runner, maxValues, maxStreams }: WebRoot,
 ): WebInterface {
-  const { mi, httpd, facts, events, eventStreams: streams } = context;
+  const { mi, httpd, facts, status, events, eventStreams: streams } = context;
   return new WebInterface(mi, {
     base: `/${root}`,
     formMethod: formMethod === 1 ? 'post' : 'get',
@@ -424,6 +476,7 @@ export function webInterface(
     server: `${facts.name} ${facts.version}`,
     startedAt: facts.startedAt,
     hosts: httpd.allowedHosts,
+    status,
     runner,
     maxValues,
     events,

@@ -324,7 +324,7 @@ describe('web interface: pages', () => {
       expect(second.body).toBe('');
     }
     // Pages name them with a version, under which they never change.
-    const { body } = await get(server, '/mi');
+    const { body } = await get(server, '/mi/core');
     const paths = [...body.matchAll(/(?:href|src)="(\/mi\/-\/[^"]+)"/g)].map(([, path = '']) => path);
     expect(paths.length).toBe(2);
     for (const path of paths) {

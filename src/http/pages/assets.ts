@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { extname } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { packageFile } from '../../base/package.js';
 import type { Exchange, ReplyHeaders } from '../exchange.js';
 
@@ -8,6 +9,8 @@ interface Asset {
   readonly body: Uint8Array;
   readonly tag: string;
   readonly headers: ReplyHeaders;
+  /** The body by gzip, once a client has asked for that. */
+  gzipped: Uint8Array | undefined;
 }
 
 /** Folder of the style sheet that all pages share, `style.css`. */
@@ -46,16 +49,19 @@ export class Assets {
    * Answers with an asset, or 304 to a client that has it (RFC 9110 §13.1.2).
    *
    * @param path its name, or with {@link version} in front `VERSION/name`
+   * @param isGzipped true for a client that takes gzip
    * @returns false when there is none
    */
-  reply(exchange: Exchange, path: string): boolean {
+  reply(exchange: Exchange, path: string, isGzipped = false): boolean {
     const isLasting = path.startsWith(`${this.version}/`);
     const asset = this.#assets.get(isLasting ? path.slice(this.version.length + 1) : path);
     if (asset === undefined) return false;
-    const headers = isLasting ? { ...asset.headers, 'Cache-Control': lasting } : asset.headers;
+    const own = isGzipped ? { ...asset.headers, ETag: `W/${asset.tag}`, 'Content-Encoding': 'gzip' } : asset.headers;
+    const headers = isLasting ? { ...own, 'Cache-Control': lasting } : own;
     const isKnown = hasTag(exchange.header('if-none-match') ?? '', asset.tag);
+    if (isGzipped) asset.gzipped ??= gzipSync(asset.body, { level: 9 });
     // The body is not sent with 304, but decides about its headers.
-    exchange.reply(isKnown ? 304 : 200, asset.body, headers);
+    exchange.reply(isKnown ? 304 : 200, isGzipped ? (asset.gzipped ?? asset.body) : asset.body, headers);
     return true;
   }
 }
@@ -80,6 +86,7 @@ function load(file: URL): Asset {
     ETag: tag,
     'Cache-Control': 'no-cache, no-transform',
     'Cross-Origin-Resource-Policy': 'same-origin',
+    Vary: 'Accept-Encoding',
   };
-  return { body, tag, headers };
+  return { body, tag, headers, gzipped: undefined };
 }

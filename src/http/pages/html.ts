@@ -85,15 +85,16 @@ export function replyPage(exchange: Exchange, status: number, page: string | Uin
 /** The settings of the head of a document. */
 export interface DocumentHead {
   readonly title: string;
-  /** Path of its style sheet. */
-  readonly style: string;
-  /** Path of its script, a module; undefined: it has none. */
-  readonly script?: string;
+  /** Paths of its style sheets. */
+  readonly styles: readonly string[];
+  /** Paths of its scripts, which are modules. */
+  readonly scripts?: readonly string[];
 }
 
 /** The beginning of a page, up to what its body holds. */
-export function documentStart({ title, style, script }: DocumentHead): Markup {
-  const module = script !== undefined && html`<script type="module" src="${script}"></script>\n`;
+export function documentStart({ title, styles, scripts = [] }: DocumentHead): Markup {
+  const sheets = styles.map((path) => html`<link rel="stylesheet" href="${path}">\n`);
+  const modules = scripts.map((path) => html`<script type="module" src="${path}"></script>\n`);
   return html`<!doctype html>
 <html lang="en">
 <head>
@@ -102,8 +103,7 @@ export function documentStart({ title, style, script }: DocumentHead): Markup {
 <meta name="color-scheme" content="light dark">
 <title>${title}</title>
 <link rel="icon" href="data:,">
-<link rel="stylesheet" href="${style}">
-${module}</head>
+${sheets}${modules}</head>
 <body>
 `;
 }

@@ -65,7 +65,7 @@ function page(
   health: readonly RootDeclaration[],
 ): Markup {
   const server = `${name} ${version}`;
-  return html`${documentStart({ title: server, style: `/${style}` })}<header>
+  return html`${documentStart({ title: server, styles: [`/${style}`] })}<header>
 <h1>${name}</h1>
 ${serverLine(server, startedAt())}</header>
 <main>

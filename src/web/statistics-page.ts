@@ -1,0 +1,125 @@
+import { html, type Markup } from '../http/pages/html.js';
+import type { ManagementInterface } from '../mi/management-interface.js';
+import { type ForeignStatistic, readStatistic, type Statistic } from '../mi/statistics.js';
+import { chartMarkup, ranges } from './charts.js';
+import { ratesOf, sparkline, valueText } from './figures.js';
+
+/** What the page of all statistics is made from. */
+interface Source {
+  /** Path of the root: `/mi`. */
+  readonly base: string;
+  readonly mi: ManagementInterface;
+  /** Words of which each statistic that is shown has all, in its name or its help. */
+  readonly filter: string;
+  /** The kept statistic whose chart is shown. */
+  readonly chart: string;
+  readonly foreign: readonly ForeignStatistic[];
+}
+
+/** A statistic as a row. */
+interface Row {
+  readonly group: string;
+  readonly name: string;
+  readonly value: number;
+  readonly unit: string | undefined;
+  readonly help: string;
+  /** Growth a second; undefined for what does not only grow, and while it is not known. */
+  readonly rate: number | undefined;
+}
+
+/** All statistics by their groups, with their present and their past. */
+export function statisticsSection(source: Source): Markup {
+  const { base, mi, filter, chart } = source;
+  const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
+  const all = [...mi.statistics.all.map((one) => rowOf(mi, one)), ...source.foreign.map(foreignRow)];
+  const shown = all.filter(({ group, name, help }) => {
+    const text = `${group}:${name} ${help}`.toLowerCase();
+    return words.every((word) => text.includes(word));
+  });
+  const groups = [...new Set(shown.map(({ group }) => group))].sort();
+  const kept = mi.history.isOn
+    ? html` data-history="${base}/statistics/statistics:history" data-range="${ranges[0].seconds}"`
+    : undefined;
+  const told = shown.length === all.length ? `${all.length} statistics` : `${shown.length} of ${all.length} statistics`;
+  return html`<section class="statistics" aria-labelledby="all-statistics"${kept}>
+<h2 id="all-statistics">All statistics</h2>
+<form class="filter" method="get" action="${base}/statistics" role="search" aria-label="Statistics">
+<label for="filter">Those with</label>
+<input type="search" id="filter" name="filter" value="${filter}" autocomplete="off" spellcheck="false" autocapitalize="off">
+<button type="submit">Show</button>
+<span class="count" role="status">${told}</span>
+</form>
+${chart !== '' && chartOf(mi, chart)}<div class="groups">
+${groups.map((group) => groupTable(source, group, shown))}</div>
+</section>
+`;
+}
+
+function rowOf(mi: ManagementInterface, statistic: Statistic): Row {
+  const { group, name, kind, about } = statistic;
+  const grows = kind === 'counter' || about.isTotal === true;
+  return {
+    group,
+    name,
+    value: readStatistic(statistic),
+    unit: about.unit,
+    help: about.help ?? '',
+    rate: grows ? mi.history.rate(statistic) : undefined,
+  };
+}
+
+function foreignRow({ group, name, value }: ForeignStatistic): Row {
+  return {
+    group,
+    name,
+    value: typeof value === 'number' ? value : Number.NaN,
+    unit: undefined,
+    help: '',
+    rate: undefined,
+  };
+}
+
+function chartOf(mi: ManagementInterface, name: string): Markup | undefined {
+  const [kept] = mi.history.find([name]);
+  if (kept === undefined) return undefined;
+  const isRate = kept.kind === 'counter';
+  const title = isRate ? `${kept.name} a second` : kept.name;
+  const unit = kept.statistic?.about.unit;
+  const lines = [{ name: kept.name, label: kept.name, isRate }];
+  return html`<div class="charts">\n${chartMarkup(mi.history, { title, unit, lines }, ranges[0].seconds)}</div>\n`;
+}
+
+function groupTable(source: Source, group: string, shown: readonly Row[]): Markup {
+  const rows = shown.filter((row) => row.group === group).sort((one, other) => (one.name < other.name ? -1 : 1));
+  const id = `group-${group}`;
+  return html`<h3 id="${id}">${group}</h3>
+<div class="frame" tabindex="0" role="region" aria-labelledby="${id}"><table>
+<thead><tr><th scope="col">statistic</th><th scope="col">value</th><th scope="col">a second</th><th scope="col" class="past">last 10 minutes</th></tr></thead>
+<tbody>
+${rows.map((row) => rowMarkup(source, row))}</tbody>
+</table></div>
+`;
+}
+
+function rowMarkup({ base, mi, filter }: Source, { group, name, value, unit, help, rate }: Row): Markup {
+  const full = `${group}:${name}`;
+  const [kept] = mi.history.find([full]).filter((one) => one.name === full);
+  const query = new URLSearchParams({ ...(filter === '' ? {} : { filter }), chart: full });
+  const title = kept === undefined ? name : html`<a href="${base}/statistics?${query.toString()}">${name}</a>`;
+  const about = help === '' ? undefined : html` <span class="help">${help}</span>`;
+  const grown = rate === undefined ? '' : valueText(rate, unit);
+  return html`<tr><th scope="row">${title}${about}</th><td class="number">${valueText(value, unit)}</td><td class="number">${grown}</td><td class="past">${kept !== undefined && past(mi, full)}</td></tr>
+`;
+}
+
+function past({ history }: ManagementInterface, name: string): Markup | undefined {
+  const [kept] = history.find([name]).filter((one) => one.name === name);
+  if (kept === undefined) return undefined;
+  const [part] = history.read([kept], ranges[0].seconds, undefined);
+  const values = part?.series[0]?.values;
+  if (part === undefined || values === undefined) return undefined;
+  const isRate = kept.kind === 'counter';
+  const unit = kept.statistic?.about.unit;
+  const shown = isRate ? ratesOf(values, part.resolution) : values;
+  return sparkline(shown, `${name}${isRate ? ' a second' : ''}, last 10 minutes`, (value) => valueText(value, unit));
+}

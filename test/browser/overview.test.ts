@@ -1,0 +1,123 @@
+// The overview and the page of statistics: alive with a script, complete without one.
+import { readFileSync } from 'node:fs';
+import type { Page } from 'playwright-core';
+import { describe, expect } from 'vitest';
+import { follow, skipped } from '../support/browser/chromium.js';
+import { sampleModule } from '../support/browser/sample-module.js';
+import { call } from '../support/mi-client.js';
+import { test } from '../support/test.js';
+import { unless } from '../support/unless.js';
+
+const axe = readFileSync('node_modules/axe-core/axe.min.js', 'utf8');
+
+interface AxeResults {
+  readonly violations: readonly { id: string; help: string; nodes: readonly { html: string }[] }[];
+}
+
+async function assertAccessible(page: Page, where: string): Promise<void> {
+  const { violations } = (await page.evaluate('axe.run()')) as AxeResults;
+  const found = violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html }) => html).join(' ')}`);
+  expect(found, where).toStrictEqual([]);
+}
+
+const views = [
+  ['light', { colorScheme: 'light' }],
+  ['dark', { colorScheme: 'dark' }],
+  ['on a phone', { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true }],
+  ['in forced colours', { forcedColors: 'active' }],
+] as const;
+
+unless(skipped, describe)('the overview', () => {
+  for (const [view, options] of views) {
+    test(`has charts, and axe finds no violations, ${view}`, async ({ startServer, openTab }) => {
+      const server = await startServer({ modules: [sampleModule()], usrloc: {} });
+      server.status.add('pbx', { identifier: 'north', status: -1, details: 'no route' });
+      await call(server, 'version');
+      const page = await openTab(server, { prepare: axe, ...options });
+      await page.locator('figure.chart canvas').nth(2).waitFor({ timeout: 60_000 });
+      await page.getByText('As a table').first().click();
+      await assertAccessible(page, 'overview');
+      await page.goto('/mi/statistics?filter=mem&chart=mem:resident');
+      await page.locator('figure.chart canvas').first().waitFor({ timeout: 60_000 });
+      await assertAccessible(page, 'statistics');
+      if (view !== 'on a phone') return;
+      for (const path of ['/mi', '/mi/statistics']) {
+        await page.goto(path);
+        expect(await page.evaluate('document.documentElement.scrollWidth'), path).toBe(390);
+      }
+      // Every value is within the window.
+      const cell = await page
+        .getByRole('row', { name: /resident/ })
+        .locator('td')
+        .first()
+        .boundingBox();
+      expect(cell === null ? Number.NaN : cell.x + cell.width).toBeLessThanOrEqual(390);
+    });
+  }
+
+  test('follows what happens without a reload', async ({ startServer, openTab }) => {
+    const server = await startServer({ modules: [sampleModule()] });
+    const page = await openTab(server);
+    const tile = page.locator('.tiles dd[data-name="mi:calls"]');
+    await expect.poll(() => tile.textContent(), { timeout: 60_000 }).toMatch(/\/s$/);
+    const before = await tile.textContent();
+    await expect
+      .poll(
+        async () => {
+          for (let round = 0; round < 100; round++) await call(server, 'version');
+          return tile.textContent();
+        },
+        { timeout: 60_000 },
+      )
+      .not.toBe(before);
+    expect(await page.locator('.live').textContent()).toBe('');
+  });
+
+  test('tells that the server is gone', async ({ startServer, openTab }) => {
+    const server = await startServer();
+    const page = await openTab(server, { expected: /Failed to load resource|ERR_CONNECTION/ });
+    await page.locator('figure.chart canvas').first().waitFor({ timeout: 60_000 });
+    await server.close({ deadline: 0 });
+    await page.getByText(/The server has not answered since/).waitFor({ timeout: 60_000 });
+  });
+
+  test('is complete without JavaScript', async ({ startServer, openTab }) => {
+    const server = await startServer({ modules: [sampleModule()] });
+    const page = await openTab(server, { javaScriptEnabled: false });
+    await expect
+      .poll(
+        async () => {
+          await follow(page, () => page.getByRole('link', { name: 'Refresh' }).click());
+          return page.getByRole('img', { name: /^Calls a second, last 10 minutes, calls: least/ }).count();
+        },
+        { timeout: 60_000 },
+      )
+      .toBe(1);
+    expect((await page.locator('.judgement').first().textContent()) ?? '').toMatch(/ready/);
+    await page.getByText('As a table').first().click();
+    expect(
+      await page.getByRole('region', { name: 'Calls a second as a table' }).getByRole('row').count(),
+    ).toBeGreaterThan(1);
+    await follow(page, () => page.getByRole('link', { name: 'Last day' }).click());
+    expect(await page.getByRole('link', { name: 'Last day' }).getAttribute('aria-current')).toBe('true');
+    await follow(page, () => page.getByRole('link', { name: 'All statistics' }).click());
+    await page.getByLabel('Those with').fill('httpd replies');
+    await follow(page, () => page.getByRole('button', { name: 'Show' }).click());
+    expect(await page.getByRole('row', { name: /replies_2xx/ }).count()).toBe(1);
+    expect(await page.getByRole('row', { name: /heap_used/ }).count()).toBe(0);
+  });
+
+  test('Back gives the filter with the rows that it left', async ({ startServer, openTab }) => {
+    const server = await startServer();
+    const page = await openTab(server);
+    await page.goto('/mi/statistics');
+    await page.getByLabel('Those with').fill('replies');
+    await expect.poll(() => page.getByRole('row', { name: /heap_used/ }).count()).toBe(0);
+    expect(new URL(page.url()).searchParams.get('filter')).toBe('replies');
+    await page.goto('/mi/core');
+    await page.goBack();
+    await expect.poll(() => page.getByLabel('Those with').inputValue()).toBe('replies');
+    expect(await page.getByRole('row', { name: /heap_used/ }).count()).toBe(0);
+    expect(await page.getByRole('row', { name: /replies_2xx/ }).count()).toBe(1);
+  });
+});
