@@ -30,7 +30,10 @@ interface Row {
 /** All statistics by their groups, with their present and their past. */
 export function statisticsSection(source: Source): Markup {
   const { base, mi, filter, chart } = source;
-  const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
+  const words = filter
+    .toLowerCase()
+    .split(' ')
+    .filter((word) => word !== '');
   const all = [...mi.statistics.all.map((one) => rowOf(mi, one)), ...source.foreign.map(foreignRow)];
   const shown = all.filter(({ group, name, help }) => {
     const text = `${group}:${name} ${help}`.toLowerCase();
