@@ -30,8 +30,9 @@ export function isMeantAsCall({ method, query, fields }: Exchange): boolean {
 }
 
 /** True if the query says how a page is shown, and nothing else. @param names fields of that page */
-export function isViewOnly({ method, fields }: Exchange, names: readonly string[]): boolean {
-  return method !== 'POST' && fields.every(({ name }) => names.includes(name));
+export function isViewOnly({ method, query }: Exchange, names: readonly string[]): boolean {
+  if (method === 'POST' || query === '') return false;
+  return [...new URLSearchParams(query).keys()].every((name) => names.includes(name));
 }
 
 /** True if JSON was sent as a field of a form, or as the name of one: a call, not a filled-in form. */
