@@ -10,6 +10,8 @@ A *counter* only grows and can be reset; a *gauge* goes up and down; a *total* o
 
 const tls = `A server with TLS has \`tls_days_left\` in group \`httpd\`, too: days until the first certificate ends.`;
 
+const all = '## All statistics';
+
 const more = `## Over time
 
 \`statistics:history\` tells statistics as they were: \`[["mi:calls", "mem:"], 600]\` has those of the last 600 seconds, with the seconds since
@@ -55,7 +57,7 @@ export async function statisticsPage({ createServer, defineModule }) {
   ]);
   const seen = new Set();
   const once = rows.filter(([name]) => !seen.has(name) && seen.add(name));
-  return page('Statistics', intro, tls, table([['statistic', 'kind', 'unit', 'what'], ...once.sort()]), more);
+  return page('Statistics', intro, more, all, tls, table([['statistic', 'kind', 'unit', 'what'], ...once.sort()]));
 }
 
 /** `ul_dump-calls` and `location-users` as COMMAND-calls and DOMAIN-users. */
