@@ -46,7 +46,7 @@ export function statisticsSection(source: Source): Markup {
   const told = shown.length === all.length ? `${all.length} statistics` : `${shown.length} of ${all.length} statistics`;
   return html`<section class="statistics" aria-labelledby="all-statistics"${kept}>
 <h2 id="all-statistics">All statistics</h2>
-<form class="filter" method="get" action="${base}/statistics" role="search" aria-label="Statistics">
+<form class="filter" id="statistics" method="get" action="${base}/statistics" role="search" aria-label="Statistics">
 <label for="filter">Those with</label>
 <input type="search" id="filter" name="filter" value="${filter}" autocomplete="off" spellcheck="false" autocapitalize="off">
 <button type="submit">Show</button>
@@ -104,11 +104,14 @@ ${rows.map((row) => rowMarkup(source, row))}</tbody>
 `;
 }
 
-function rowMarkup({ base, mi, filter }: Source, { group, name, value, unit, help, rate }: Row): Markup {
+function rowMarkup({ mi }: Source, { group, name, value, unit, help, rate }: Row): Markup {
   const full = `${group}:${name}`;
   const [kept] = mi.history.find([full]).filter((one) => one.name === full);
-  const query = new URLSearchParams({ ...(filter === '' ? {} : { filter }), chart: full });
-  const title = kept === undefined ? name : html`<a href="${base}/statistics?${query.toString()}">${name}</a>`;
+  // A button of the form, so that what is looked for stays.
+  const title =
+    kept === undefined
+      ? name
+      : html`<button type="submit" form="statistics" name="chart" value="${full}">${name}</button>`;
   const about = help === '' ? undefined : html` <span class="help">${help}</span>`;
   const grown = rate === undefined ? '' : valueText(rate, unit);
   return html`<tr><th scope="row">${title}${about}</th><td class="number">${valueText(value, unit)}</td><td class="number">${grown}</td><td class="past">${kept !== undefined && past(mi, full)}</td></tr>
