@@ -98,7 +98,9 @@ describe('statistics page', () => {
     expect(groups).toContain('httpd');
     const rows = [...body.matchAll(/<tr><th scope="row">(?:<button [^>]*>)?([^<]+)/g)].map(([, name]) => name);
     expect(rows.length).toBeGreaterThan(50);
-    expect(body).toMatch(/>resident<\/button> <span class="help">[^<]+<\/span><\/th><td class="number">[\d.]+ MB<\/td>/);
+    expect(body).toMatch(
+      />resident<\/button> <span class="help">[^<]+<\/span><\/th><td class="number">[\d.]+ MB<\/td>/,
+    );
     // Its commands are there, too.
     expect(body).toMatch(/<a href="\/mi\/statistics\/statistics:get">statistics:get<\/a>/);
   });
