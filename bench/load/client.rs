@@ -146,6 +146,15 @@ fn rate(target: Target, rate: f64, connections: u64, seconds: f64) -> io::Result
     output.flush()
 }
 
+/// Bytes of a reply whose head has come, by its Content-Length; without one, it ends with the connection.
+fn whole_length(begun: &[u8]) -> Option<usize> {
+    let head = begun.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
+    let text = String::from_utf8_lossy(&begun[..head]).to_ascii_lowercase();
+    let Some((_, rest)) = text.split_once("\r\ncontent-length:") else { return Some(usize::MAX) };
+    let length: usize = rest.lines().next().and_then(|line| line.trim().parse().ok())?;
+    Some(head + length)
+}
+
 fn read(target: &Target, count: u64) -> io::Result<()> {
     let mut memory = vec![0; 1 << 20];
     let mut round = 0;
@@ -154,7 +163,9 @@ fn read(target: &Target, count: u64) -> io::Result<()> {
         let begin = Instant::now();
         stream.write_all(&target.closing)?;
         let (mut bytes, mut first) = (0, Duration::ZERO);
-        loop {
+        let mut head = Vec::new();
+        let mut whole = None;
+        while whole.is_none_or(|whole| bytes < whole) {
             match stream.read(&mut memory)? {
                 0 => break,
                 length => {
@@ -162,6 +173,11 @@ fn read(target: &Target, count: u64) -> io::Result<()> {
                         first = begin.elapsed();
                     }
                     bytes += length;
+                    // Not all servers close a connection because they are asked to.
+                    if whole.is_none() {
+                        head.extend_from_slice(&memory[..length]);
+                        whole = whole_length(&head);
+                    }
                 }
             }
         }
