@@ -164,7 +164,7 @@ function missingModules(
 }
 
 /** Modules of OpenSIPS that serve paths of their own over httpd. */
-const servingModules: ReadonlySet<string> = new Set(['prometheus', 'pi_http', 'mi_xmlrpc', 'mi_xmlrpc_ng', 'http2d']);
+const servingModules: ReadonlySet<string> = new Set(['pi_http', 'mi_xmlrpc', 'mi_xmlrpc_ng', 'http2d']);
 
 function notIncluded({ notices }: ConfigFile): readonly Notice[] {
   return notices.map((notice) => ({

@@ -135,7 +135,7 @@ describe('a misspelled statement at the top level is an error with the right wor
 test('a module within two letters of one of ours is warned of, by the same name as others are ignored', async () => {
   const { notices, errors } = await check(
     `${head}loadmodule "mi_htm.so"\nloadmodule "usrlock.so"\nloadmodule "MI_JSON.so"\nloadmodule "event_strem.so"\n` +
-      'loadmodule "tm.so"\nloadmodule "prometheus.so"\nloadmodule "http2d.so"\nloadmodule "sl.so"\n',
+      'loadmodule "tm.so"\nloadmodule "pi_http.so"\nloadmodule "http2d.so"\nloadmodule "sl.so"\n',
   );
   expect(errors).toStrictEqual([]);
   const told = notices.map(({ level, text }) => `${level}: ${text}`);
@@ -149,7 +149,7 @@ test('a module within two letters of one of ours is warned of, by the same name 
     slip('event_strem', 6, 'event_stream'),
     noPath('http2d', 9),
     slip('mi_htm', 3, 'mi_html'),
-    noPath('prometheus', 8),
+    noPath('pi_http', 8),
     slip('usrlock', 4, 'usrloc'),
   ]);
 });

@@ -21,6 +21,14 @@ export function wantsPage({ method, mediaType }: RefusedRequest): boolean {
   return method === 'GET' || method === 'HEAD' || (method === 'POST' && isFormType(mediaType));
 }
 
+/** Tells whether a browser sent this request: it says where the request comes from, or its name, which no page can change. */
+export function isBrowser(exchange: Exchange): boolean {
+  return (
+    ['sec-fetch-site', 'origin', 'referer'].some((name) => exchange.header(name) !== undefined) ||
+    /^mozilla\//i.test(exchange.header('user-agent') ?? '')
+  );
+}
+
 /**
  * Why a request that may change something is refused: it cannot be shown to come from a page of this server. Browsers
  * tell by Sec-Fetch-Site (Fetch Metadata), older ones by Origin or Referer. What was typed, or clicked in a mail, comes

@@ -146,10 +146,30 @@ export interface ForeignServer {
   readonly key: ReadonlyMap<string, ForeignStatistic>;
 }
 
+/** A number of another server, under the name that it has there. */
+export interface ForeignNumber {
+  readonly group: string;
+  readonly name: string;
+  readonly value: number;
+  /** Undefined where that server does not tell it. */
+  readonly kind: 'counter' | 'gauge' | undefined;
+}
+
+/** Another server, and its numbers. */
+export interface ForeignNode {
+  readonly name: string;
+  /** False while it does not answer, or too late; then it has no numbers. */
+  readonly isUp: boolean;
+  /** The same array until it is asked anew. */
+  readonly statistics: readonly ForeignNumber[];
+}
+
 /** The statistics of other servers, which are told beside those of this one. */
 export interface ForeignStatistics {
   /** These servers, and what is known of them by now. */
   readonly servers: readonly ForeignServer[];
+  /** Each server by itself. What waits for one that hangs waits a second in all. */
+  nodes(): readonly ForeignNode[] | Promise<readonly ForeignNode[]>;
   values(): readonly ForeignStatistic[] | Promise<readonly ForeignStatistic[]>;
   /** With `incremental` or `non-incremental` as their values. */
   kinds(): readonly ForeignStatistic[] | Promise<readonly ForeignStatistic[]>;

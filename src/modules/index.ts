@@ -12,6 +12,7 @@ import { miHtmlModule } from './mi_html/index.js';
 import { miHttpModule } from './mi_http/index.js';
 import { miJsonModule } from './mi_json/index.js';
 import { opensipsModule } from './opensips/index.js';
+import { prometheusModule } from './prometheus/index.js';
 import { statisticsModule } from './statistics/index.js';
 import { statusReportModule } from './status_report/index.js';
 import { usrlocModule } from './usrloc/index.js';
@@ -37,6 +38,7 @@ export const loadableModules = [
   eventStreamModule,
   eventJsonrpcModule,
   opensipsModule,
+  prometheusModule,
 ] as const;
 
 type LoadableModule = (typeof loadableModules)[number];

@@ -5,6 +5,7 @@ import { packageFile } from '../base/package.js';
 import { checkLayout, ProgressField } from './layout.js';
 
 export type {
+  MetricsText,
   NativeBodyPool,
   NativeRecordTable,
   NativeScanner,
@@ -36,6 +37,9 @@ function load(): Addon {
     );
   }
 }
+
+/** Texts of metrics, with gaps that numbers are written into. */
+export const { metricsText } = addon;
 
 export const { recordTable: openRecordTable, dumpsOpen } = addon;
 

@@ -112,9 +112,9 @@ describe('what the start logs, -c prints', () => {
     ['nothing to tell', () => modules + local, []],
     [
       'modules that serve paths of their own',
-      () => `${modules}${local}loadmodule "prometheus.so"\nloadmodule "pi_http.so"\n`,
+      () => `${modules}${local}loadmodule "http2d.so"\nloadmodule "pi_http.so"\n`,
       [
-        /module prometheus at .* ignored, so that its paths are 404/,
+        /module http2d at .* ignored, so that its paths are 404/,
         /module pi_http at .* ignored, so that its paths are 404/,
       ],
     ],
@@ -444,11 +444,11 @@ describe('what the start fails on, -c finds, in the same words', () => {
       ['modparam("httpd", "audit_file", "/none/x")\n', /^<stdin>: audit_file \/none/],
       ['modparam("httpd", "prot", 1)\n', /^<stdin>:5:\d+: /],
     ] as const) {
-      const input = `${modules}${local}${wrong}loadmodule "prometheus.so"\n`;
+      const input = `${modules}${local}${wrong}loadmodule "pi_http.so"\n`;
       const { status, stdout, stderr } = await runCommand(['-c', '-f', '-'], { input });
       expect([status, stdout]).toStrictEqual([255, '']);
       expect(stderr).toMatch(error);
-      expect(stderr).toMatch(/^<stdin>: note: module prometheus at .* ignored/m);
+      expect(stderr).toMatch(/^<stdin>: note: module pi_http at .* ignored/m);
       expect(stderr).toMatch(/\nmi-httpd: bad configuration \(1 error\)\n$/);
     }
   });

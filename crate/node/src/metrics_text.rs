@@ -1,4 +1,4 @@
-use crate::methods::{Method, State};
+use crate::methods::{Method, State, length};
 use mi_httpd_core::reply::metrics;
 use napi::bindgen_prelude::{Uint8Array, Uint32Array};
 use napi::{Env, Result};
@@ -7,9 +7,9 @@ use napi_derive::napi;
 /// A text of metrics, encoded once. The numbers in it lie in JavaScript.
 #[napi(object, object_from_js = false)]
 pub struct MetricsText<'env> {
-    /// The text with the numbers that lie there now, as bytes of the caller's own.
-    #[napi(ts_type = "(values: Float64Array, more: Float64Array) => Uint8Array")]
-    pub print: Method<'env, Uint8Array>,
+    /// Writes the text with the numbers that lie there now to the start of a window: its length, below 0 when it does not fit.
+    #[napi(ts_type = "(values: Float64Array, more: Float64Array, window: Uint8Array) => number")]
+    pub print: Method<'env, i32>,
 }
 
 #[napi(catch_unwind)]
@@ -21,7 +21,7 @@ pub fn metrics_text<'env>(
 ) -> Result<MetricsText<'env>> {
     let printed = metrics::MetricsText::new(text.to_vec(), ends.to_vec(), slots.to_vec());
     let print = State::new(env, printed).method("print", |text, given| {
-        Ok(text.print(given.get(0)?, given.get(1)?).into())
+        Ok(length(text.print(given.get(0)?, given.get(1)?, given.window(2)?)))
     })?;
     Ok(MetricsText { print })
 }

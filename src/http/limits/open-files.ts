@@ -123,7 +123,8 @@ function isExhaustion(error: unknown): boolean {
   return code === 'EMFILE' || code === 'ENFILE';
 }
 
-function openFilesLimit(): number {
+/** How many descriptors this process may have open; infinite where that is not known. */
+export function openFilesLimit(): number {
   try {
     const match = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'));
     return match?.[1] === undefined ? Infinity : Number(match[1]);

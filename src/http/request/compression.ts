@@ -22,6 +22,7 @@ export interface Negotiated {
 /** Types of text that neither begin with `text/` nor are JSON. */
 const textTypes: ReadonlySet<string> = new Set([
   'application/javascript',
+  'application/openmetrics-text',
   'application/x-ndjson',
   'application/xml',
   'image/svg+xml',

@@ -1,5 +1,5 @@
 import { defineParameters } from '../../config/parameter.js';
-import { browserHeaders, crossSiteRefusal } from '../../gateway/browser.js';
+import { browserHeaders, crossSiteRefusal, isBrowser } from '../../gateway/browser.js';
 import { retryHeaders } from '../../gateway/jsonrpc-refusal.js';
 import type { Exchange } from '../../http/exchange.js';
 import type { AllowedHosts } from '../../http/limits/allowed-hosts.js';
@@ -103,14 +103,10 @@ class JsonCalls implements Face<Exchange> {
   }
 
   /**
-   * Why a browser may not run this command: any page can make it send a GET request. What tells a browser is that it
-   * says where the request comes from, or its name, which no page can change.
+   * Why a browser may not run this command: any page can make it send a GET request.
    */
   #refusal(exchange: Exchange, { command, fullName }: CommandEntry): string | undefined {
-    const isBrowser =
-      ['sec-fetch-site', 'origin', 'referer'].some((name) => exchange.header(name) !== undefined) ||
-      /^mozilla\//i.test(exchange.header('user-agent') ?? '');
-    if (!isBrowser) return undefined;
+    if (!isBrowser(exchange)) return undefined;
     const hostRefusal = this.#options.hosts.refusal(exchange);
     if (hostRefusal !== undefined || command.readOnly) return hostRefusal;
     const refusal = crossSiteRefusal(exchange);

@@ -1,10 +1,18 @@
 import { monotonicTime } from '../../base/clock.js';
 import { isObject, type JsonValue } from '../../base/json.js';
 import type { History, SeriesKind } from '../../mi/history.js';
-import type { ForeignServer, ForeignStatistic, ForeignStatistics, Statistics } from '../../mi/statistics.js';
+import type {
+  ForeignNode,
+  ForeignNumber,
+  ForeignServer,
+  ForeignStatistic,
+  ForeignStatistics,
+  Statistics,
+} from '../../mi/statistics.js';
 import { SeriesTable } from '../../native/series.js';
 import type { OpensipsNode } from './node.js';
 import type { Nodes } from './nodes.js';
+import { UpstreamFailure } from './upstream/transport.js';
 
 /** Milliseconds that a caller waits for a node; then it gets the last ones, and the answer serves the next one. */
 const patience = 1000;
@@ -13,7 +21,28 @@ const patience = 1000;
 interface Reading {
   readonly at: number;
   readonly statistics: readonly ForeignStatistic[];
+  /** The same under the names that the node gives them. */
+  readonly told: ReadonlyMap<string, JsonValue>;
+  /** False where nothing came. */
+  readonly isAnswer: boolean;
 }
+
+/** A question that is under way. */
+interface Asking {
+  readonly at: number;
+  readonly answer: Promise<void>;
+}
+
+/** The numbers of a node, made of two readings. */
+interface Numbers {
+  readonly values: Reading;
+  readonly kinds: Reading | undefined;
+  readonly statistics: readonly ForeignNumber[];
+  readonly hasUnknownKinds: boolean;
+}
+
+const values = 'get_statistics';
+const kinds = 'list_statistics';
 
 /**
  * The statistics of all nodes. Those of the first one have the groups that OpenSIPS gives them, `core:rcv_requests`, so that
@@ -26,7 +55,8 @@ export class NodeStatistics implements ForeignStatistics {
   readonly #own: Statistics;
   readonly #values = new Map<OpensipsNode, Reading>();
   readonly #kinds = new Map<OpensipsNode, Reading>();
-  readonly #asking = new Map<string, Promise<void>>();
+  readonly #numbers = new Map<OpensipsNode, Numbers>();
+  readonly #asking = new Map<string, Asking>();
   readonly #history: NodeHistory;
 
   /**
@@ -50,7 +80,7 @@ export class NodeStatistics implements ForeignStatistics {
         this.#history.put(reading.statistics);
         continue;
       }
-      void this.#ask(node, this.#values, 'get_statistics').then(() =>
+      void this.#ask(node, this.#values, values).answer.then(() =>
         this.#history.put(this.#values.get(node)?.statistics ?? []),
       );
     }
@@ -73,66 +103,134 @@ export class NodeStatistics implements ForeignStatistics {
   }
 
   values(): readonly ForeignStatistic[] | Promise<readonly ForeignStatistic[]> {
-    return this.#read(this.#values, 'get_statistics');
+    return this.#read(this.#values, values);
   }
 
   kinds(): readonly ForeignStatistic[] | Promise<readonly ForeignStatistic[]> {
-    return this.#read(this.#kinds, 'list_statistics');
+    return this.#read(this.#kinds, kinds);
+  }
+
+  nodes(): readonly ForeignNode[] | Promise<readonly ForeignNode[]> {
+    const known = (): readonly ForeignNode[] => this.#nodes.all.map((node) => this.#numbersOf(node));
+    const waits = [
+      ...this.#refreshed(this.#nodes.all, this.#values, values),
+      // Kinds stay as they are: they are asked for where a name is new.
+      ...this.#refreshed(
+        this.#nodes.all.filter((node) => this.#hasUnknownKinds(node)),
+        this.#kinds,
+        kinds,
+      ),
+    ];
+    return waits.length === 0 ? known() : Promise.all(waits).then(known);
   }
 
   #read(
     readings: Map<OpensipsNode, Reading>,
     command: string,
   ): readonly ForeignStatistic[] | Promise<readonly ForeignStatistic[]> {
-    const now = performance.now();
     const known = (): readonly ForeignStatistic[] =>
       this.#nodes.all.flatMap((node) => readings.get(node)?.statistics ?? []);
-    const old = this.#nodes.all.filter((node) => {
+    const waits = this.#refreshed(this.#nodes.all, readings, command);
+    return waits.length === 0 ? known() : Promise.all(waits).then(known);
+  }
+
+  /** Asks those whose last answer is old; gives what is to be waited for. */
+  #refreshed(
+    nodes: readonly OpensipsNode[],
+    readings: Map<OpensipsNode, Reading>,
+    command: string,
+  ): readonly Promise<void>[] {
+    const now = performance.now();
+    const waits: Promise<void>[] = [];
+    for (const node of nodes) {
       const reading = readings.get(node);
-      return node.isKnown && (reading === undefined || now - reading.at >= this.#interval);
-    });
-    if (old.length === 0) return known();
-    return soon(Promise.all(old.map((node) => this.#ask(node, readings, command)))).then(known);
+      if (!node.isKnown || (reading !== undefined && now - reading.at < this.#interval)) continue;
+      const { at, answer } = this.#ask(node, readings, command);
+      const left = patience - (now - at);
+      // A node that hangs is waited for once, not by each caller.
+      if (left > 0) waits.push(soon(answer, left));
+    }
+    return waits;
   }
 
   /** Joins the question that is under way, if there is one. */
-  #ask(node: OpensipsNode, readings: Map<OpensipsNode, Reading>, command: string): Promise<void> {
+  #ask(node: OpensipsNode, readings: Map<OpensipsNode, Reading>, command: string): Asking {
     const key = `${node.name} ${command}`;
     const asked = this.#asking.get(key);
     if (asked !== undefined) return asked;
     const at = performance.now();
     // The list of 3.x takes no `all`.
-    const all = command === 'get_statistics' ? (node.hasLines ? ['all'] : [['all']]) : undefined;
+    const all = command === values ? (node.hasLines ? ['all'] : [['all']]) : undefined;
     const name = node.nameOf(command) ?? command;
-    const asking = node
+    const answer = node
       .ask(name, all, { isReadOnly: true, isLarge: true })
-      .then((told) => this.#statisticsOf(node, told, command === 'get_statistics'))
+      .then((told) => this.#readingOf(node, at, told, command === values))
       // Without an answer they are left out, rather than told as they were.
-      .catch(() => [])
-      .then((statistics) => {
-        readings.set(node, { at, statistics });
+      .catch((error: unknown) => ({ ...nothing(at), isAnswer: !(error instanceof UpstreamFailure) }))
+      .then((reading) => {
+        readings.set(node, reading);
         this.#asking.delete(key);
       });
+    const asking = { at, answer };
     this.#asking.set(key, asking);
     return asking;
   }
 
   /** @param areNumbers true for values: pollers take nothing else */
-  #statisticsOf(node: OpensipsNode, told: JsonValue, areNumbers: boolean): readonly ForeignStatistic[] {
-    if (!isObject(told)) return [];
+  #readingOf(node: OpensipsNode, at: number, given: JsonValue, areNumbers: boolean): Reading {
+    const told = new Map<string, JsonValue>();
+    const statistics: ForeignStatistic[] = [];
+    if (!isObject(given)) return nothing(at);
     const own = new Set(this.#own.all.map(({ fullName }) => fullName.toLowerCase()));
     const isFirst = node === this.#nodes.all[0];
-    const statistics: ForeignStatistic[] = [];
-    for (const [full, given] of Object.entries(told)) {
+    for (const [full, text] of Object.entries(given)) {
       const colon = full.indexOf(':');
-      const value = typeof given === 'string' && /^-?[0-9]+$/.test(given) ? Number(given) : given;
+      const value = typeof text === 'string' && /^-?[0-9]+$/.test(text) ? Number(text) : text;
       if (colon < 1 || value === undefined || (areNumbers && !Number.isFinite(value))) continue;
+      told.set(full, value);
       const isBare = isFirst && !own.has(full.toLowerCase());
       const group = (isBare ? '' : `${node.name}.`) + full.slice(0, colon);
       statistics.push({ group, name: full.slice(colon + 1), isBare, value });
     }
-    return statistics;
+    return { at, statistics, told, isAnswer: true };
   }
+
+  #hasUnknownKinds(node: OpensipsNode): boolean {
+    return this.#numbers.get(node)?.hasUnknownKinds ?? true;
+  }
+
+  #numbersOf(node: OpensipsNode): ForeignNode {
+    const { name } = node;
+    const reading = this.#values.get(node);
+    const asked = this.#asking.get(`${name} ${values}`);
+    const isLate = asked !== undefined && performance.now() - asked.at >= patience;
+    if (reading?.isAnswer !== true || isLate || !node.isKnown || !node.upstream.health().isUp)
+      return { name, isUp: false, statistics: [] };
+    const kindReading = this.#kinds.get(node);
+    const made = this.#numbers.get(node);
+    if (made?.values === reading && made.kinds === kindReading)
+      return { name, isUp: true, statistics: made.statistics };
+    const statistics: ForeignNumber[] = [];
+    for (const [full, value] of reading.told) {
+      const colon = full.indexOf(':');
+      const kind = kindOf(kindReading?.told.get(full));
+      if (typeof value === 'number') {
+        statistics.push({ group: full.slice(0, colon), name: full.slice(colon + 1), value, kind });
+      }
+    }
+    const hasUnknownKinds = statistics.some(({ kind }) => kind === undefined);
+    this.#numbers.set(node, { values: reading, kinds: kindReading, statistics, hasUnknownKinds });
+    return { name, isUp: true, statistics };
+  }
+}
+
+function nothing(at: number): Reading {
+  return { at, statistics: [], told: new Map(), isAnswer: true };
+}
+
+function kindOf(told: JsonValue | undefined): ForeignNumber['kind'] {
+  if (told === 'incremental') return 'counter';
+  return told === 'non-incremental' ? 'gauge' : undefined;
 }
 
 /** Seconds between two samples of a node at least. */
@@ -183,9 +281,10 @@ class NodeHistory {
   }
 }
 
-function soon(promise: Promise<unknown>): Promise<void> {
+/** Waits for a promise, but no longer than that many milliseconds. */
+function soon(promise: Promise<void>, milliseconds: number): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, patience);
+    const timer = setTimeout(resolve, milliseconds);
     void promise.then(() => {
       clearTimeout(timer);
       resolve();

@@ -12,16 +12,15 @@ const modules: Readonly<Record<Recording['version'], readonly string[]>> = {
 
 type Parameters = readonly (readonly [module: string, name: string, value: string | number])[];
 
+const metrics = ['prometheus', 'statistics', 'load: core: processes_number registered_users active_dialogs'] as const;
+
 const usual: Readonly<Record<Recording['version'], Parameters>> = {
   '2.4': [
     ['mi_http', 'mi_http_root', 'mi_html'],
     ['mi_json', 'mi_json_root', 'json'],
   ],
-  '3.4': [['mi_html', 'root', 'mi_html']],
-  '4.0': [
-    ['mi_html', 'root', 'mi_html'],
-    ['usrloc', 'use_domain', 1],
-  ],
+  '3.4': [['mi_html', 'root', 'mi_html'], metrics],
+  '4.0': [['mi_html', 'root', 'mi_html'], metrics, ['usrloc', 'use_domain', 1]],
 };
 
 /** The parameters that the recorded configurations set beside the usual ones. */

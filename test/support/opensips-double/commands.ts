@@ -37,6 +37,8 @@ export class State {
   started = Date.now();
   /** Names of commands, as `which` lists them, that it does not have. */
   readonly lacks = new Set<string>();
+  /** Statistics beside the usual ones. */
+  statistics: Readonly<Record<string, number>> = {};
   requests = 0;
   dialogs = 0;
   /** Sends an event to a socket of a subscriber; set by the double. */
@@ -93,6 +95,7 @@ const statistics = (state: State): Record<string, number> => ({
   'usrloc:registered_users': state.contacts.length,
   'usrloc:location-contacts': state.contacts.length,
   'dialog:active_dialogs': state.dialogs,
+  ...state.statistics,
 });
 
 function contactOf({ contact, expires, callid, userAgent }: Contact, index: number): Record<string, unknown> {
@@ -187,7 +190,7 @@ const commands: readonly Command[] = [
     alias: 'get_statistics',
     recipes: [['statistics']],
     run: (params, state) => {
-      const wanted = Array.isArray(params.statistics) ? params.statistics.map(String) : [];
+      const wanted = [params.statistics ?? []].flat().map(String);
       const found = Object.entries(statistics(state)).filter(([name]) =>
         wanted.some((one) => one === 'all' || name.startsWith(one) || name.endsWith(`:${one}`)),
       );

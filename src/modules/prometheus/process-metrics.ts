@@ -1,0 +1,140 @@
+import { readdirSync, statSync } from 'node:fs';
+import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
+import { openFilesLimit } from '../../http/limits/open-files.js';
+import type { Metric } from './families.js';
+import type { Labels } from './label-rules.js';
+
+/** A metric of the process, under the name that exporters have for it. */
+export interface ProcessMetric extends Metric {
+  readonly labels: Labels;
+  /** The statistic of group `mem` that has its value; left out: the value is read by {@link ProcessMetrics.read}. */
+  readonly statistic?: string;
+}
+
+/** Milliseconds between two looks at the delay of the event loop. */
+const resolution = 20;
+
+/** Milliseconds that the delays are gathered for at least, so that two systems that scrape see about the same. */
+const gathering = 10_000;
+
+/** Milliseconds that a count of descriptors serves where each one has to be seen. */
+const countAge = 5000;
+
+const descriptors = '/proc/self/fd';
+
+/** The metrics of this process, and their values. */
+export class ProcessMetrics {
+  readonly #delays: IntervalHistogram = monitorEventLoopDelay({ resolution });
+  #resetAt = performance.now();
+  #open = Number.NaN;
+  #countedAt = Number.NEGATIVE_INFINITY;
+  readonly #hasDescriptors = process.platform === 'linux';
+  readonly #limit = openFilesLimit();
+  /** All of them; those that are read come first. */
+  readonly all: readonly ProcessMetric[];
+  /** How many are read. */
+  readonly count: number;
+
+  /** @param version of this software */
+  constructor(version: string) {
+    const gauge = (name: string, unit: string | undefined, help: string): ProcessMetric => ({
+      name,
+      type: 'gauge',
+      unit,
+      help,
+      labels: [],
+    });
+    const read: readonly ProcessMetric[] = [
+      {
+        name: 'process_cpu_seconds_total',
+        type: 'counter',
+        unit: 'seconds',
+        help: 'Processor time of the process, by user and system.',
+        labels: [],
+      },
+      gauge('process_start_time_seconds', 'seconds', 'When the process was started, since 1970.'),
+      gauge('nodejs_eventloop_lag_seconds', 'seconds', 'Mean delay of the event loop since the last scrapes.'),
+      gauge('nodejs_eventloop_lag_max_seconds', 'seconds', 'Longest delay of the event loop since the last scrapes.'),
+      {
+        ...gauge('nodejs_version_info', undefined, 'Version of Node.js.'),
+        labels: [['version', process.version]],
+      },
+      { ...gauge('mi_httpd_build_info', undefined, 'Version of mi-httpd.'), labels: [['version', version]] },
+      ...(this.#hasDescriptors
+        ? [
+            gauge('process_open_fds', undefined, 'Open file descriptors.'),
+            gauge('process_max_fds', undefined, 'File descriptors that may be open.'),
+          ]
+        : []),
+    ];
+    this.count = read.length;
+    this.all = [
+      ...read,
+      {
+        ...gauge('process_resident_memory_bytes', 'bytes', 'Resident memory of the process.'),
+        statistic: 'resident',
+      },
+      { ...gauge('nodejs_heap_size_total_bytes', 'bytes', 'Memory of the heap of V8.'), statistic: 'heap_total' },
+      {
+        ...gauge('nodejs_heap_size_used_bytes', 'bytes', 'Memory that objects use in the heap of V8.'),
+        statistic: 'heap_used',
+      },
+      {
+        ...gauge('nodejs_external_memory_bytes', 'bytes', 'Memory outside of the heap that V8 knows of.'),
+        statistic: 'native',
+      },
+    ];
+  }
+
+  start(): void {
+    this.#delays.enable();
+    this.#resetAt = performance.now();
+  }
+
+  stop(): void {
+    this.#delays.disable();
+  }
+
+  /** Writes the values of those that are read, in their order. */
+  read(values: Float64Array): void {
+    const { user, system } = process.cpuUsage();
+    values[0] = (user + system) / 1e6;
+    values[1] = performance.timeOrigin / 1000;
+    const { max, mean } = this.#delays;
+    values[2] = delay(mean);
+    values[3] = delay(max);
+    // No percentile: counting it takes longer than all else here.
+    values[4] = 1;
+    values[5] = 1;
+    if (this.#hasDescriptors) {
+      values[6] = this.#openDescriptors();
+      values[7] = this.#limit;
+    }
+    const now = performance.now();
+    if (now - this.#resetAt < gathering) return;
+    this.#delays.reset();
+    this.#resetAt = now;
+  }
+
+  #openDescriptors(): number {
+    try {
+      // Since Linux 6.2 the directory tells how many there are.
+      const { size } = statSync(descriptors);
+      if (size > 0) return size;
+      const now = performance.now();
+      if (now - this.#countedAt >= countAge) {
+        // Without the one that reads.
+        this.#open = readdirSync(descriptors).length - 1;
+        this.#countedAt = now;
+      }
+      return this.#open;
+    } catch {
+      return Number.NaN;
+    }
+  }
+}
+
+/** Nanoseconds between two looks as the seconds of them that were delay; 0 before the first look. */
+function delay(nanoseconds: number): number {
+  return Number.isFinite(nanoseconds) ? Math.max(0, (nanoseconds / 1e6 - resolution) / 1000) : 0;
+}
