@@ -25,7 +25,9 @@ const profile = mkdtempSync(join(tmpdir(), 'mi-httpd-screenshots-'));
 const screen = { viewport: { width: 1200, height: 800 } };
 const phone = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
 try {
-  await picture('light', screen, '/mi');
+  await traffic(60);
+  await picture('overview', screen, '/mi', (page) => page.locator('figure.chart canvas').nth(2).waitFor());
+  await picture('light', screen, '/mi/usrloc');
   await picture('dark', { ...screen, colorScheme: 'dark' }, '/mi/core', async (page) => {
     await page.keyboard.press('/');
     await page.keyboard.type('contact');
@@ -38,6 +40,23 @@ try {
 } finally {
   rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
   await server.close({ deadline: 0 });
+}
+
+/** Calls of so many seconds, more and less of them by turns, so that charts have something to show. */
+async function traffic(seconds) {
+  const call = (method, params) => ({ jsonrpc: '2.0', method, params, id: 1 });
+  for (let round = 0; round < seconds * 5; round++) {
+    const count = 4 + Math.round(3 * Math.sin(round / 20));
+    const batch = Array.from({ length: count }, () => [
+      call('version'),
+      call('ul_dump'),
+      call('get_statistics', [['all']]),
+    ]);
+    if (round % 40 === 0) batch.push([call('log_level', [1, 2, 3])]);
+    const body = JSON.stringify(batch.flat());
+    await fetch(server.urls[0], { method: 'POST', headers: { 'Content-Type': 'application/json' }, body });
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
 }
 
 async function picture(name, options, path, prepare = () => {}) {
