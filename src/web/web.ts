@@ -177,7 +177,7 @@ export class WebInterface {
     const show = (foreign: readonly ForeignStatistic[]): void => {
       if (exchange.finished) return;
       const main = html`${statisticsSection({ base, mi, filter, chart, foreign })}${commands}`;
-      replyPage(exchange, 200, page(site, 'Statistics', 'statistics', main, true));
+      replyPage(exchange, 200, page(site, 'statistics', 'statistics', main, true));
     };
     const foreign = mi.foreignStatistics?.values() ?? [];
     if (foreign instanceof Promise) void foreign.then(show);
