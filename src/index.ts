@@ -17,13 +17,17 @@ export {
   type RefusedParameter,
   type StringParameter,
 } from './config/parameter.js';
+/** A login of one's own: option `authenticate`. */
+export type { OwnCaller, OwnLogin } from './gateway/own-login.js';
 /** Requests without a socket: `server.inject`. */
 export type { InjectedRequest } from './http/engine/injected.js';
 /** Serve root paths of your own. */
 export type { Caller, Chunk, ChunkSource, Exchange, Field, Method, ReplyHeaders } from './http/exchange.js';
+export type { Credentials, LoginRequest } from './http/login/accounts.js';
 export type { ArrivedRequest, Refusal, RefusedRequest, RootDeclaration, Service } from './http/roots.js';
 export type { Reload } from './http/tls/certified-listener.js';
 export type { Cache, CacheSystems } from './mi/cache-systems.js';
+export { type Around, currentCall } from './mi/calls/around.js';
 export type { Call, Client } from './mi/calls/call.js';
 export type { LocalCallOptions } from './mi/calls/local.js';
 export {

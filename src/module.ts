@@ -7,6 +7,7 @@ import {
   type ParameterInput,
   type ParameterValues,
 } from './config/parameter.js';
+import type { OwnLogin } from './gateway/own-login.js';
 import type { InheritedSocket } from './http/listen/inherited.js';
 import type { RootDeclaration } from './http/roots.js';
 import type { HttpServer } from './http/server.js';
@@ -43,6 +44,8 @@ export interface ServerFacts {
   readonly engine: object | string | undefined;
   /** Listen sockets that the service manager has opened for this process. */
   readonly sockets: readonly InheritedSocket[];
+  /** A login of the program's own. */
+  readonly authenticate: OwnLogin | undefined;
   /** False: requests come without a socket. */
   readonly opensSockets: boolean;
 }

@@ -7,6 +7,7 @@ import {
   aNumber,
   anObject,
   checkMembers,
+  headerNames,
   listOf,
   type Members,
   oneOf,
@@ -18,6 +19,7 @@ import { OwnContext } from './base/own-context.js';
 import { packageInfo } from './base/package.js';
 import { reasonOf } from './base/text.js';
 import { parametersFromObject } from './config/parameter.js';
+import type { OwnLogin } from './gateway/own-login.js';
 import { engineChoices } from './http/engine/engine.js';
 import type { InjectedRequest } from './http/engine/injected.js';
 import type { InheritedSocket } from './http/listen/inherited.js';
@@ -26,6 +28,7 @@ import type { HttpServer } from './http/server.js';
 import type { Reload } from './http/tls/certified-listener.js';
 import { LifeCycle, type LoadedModule, ModuleSteps } from './life-cycle.js';
 import { CacheSystems } from './mi/cache-systems.js';
+import { type Around, withContext } from './mi/calls/around.js';
 import { callLocally, type LocalCallOptions } from './mi/calls/local.js';
 import { type Level, levels } from './mi/commands/command.js';
 import { controlOf, Events } from './mi/events/events.js';
@@ -125,6 +128,14 @@ export interface ServerSettings {
    * speaks HTTP, in place of the parameter `engine` of httpd.
    */
   readonly engine?: object | 'auto' | 'uws' | 'node';
+  /** Lets clients in, in place of `auth_username`, `auth_file` and `auth_tokens`. */
+  readonly authenticate?: OwnLogin;
+  /** Runs around every call; see {@link Around}. */
+  readonly around?: Around;
+  /** Names of headers of HTTP requests that `call.header()` gives, beside those that commands declare. */
+  readonly headers?: readonly string[];
+  /** True: `currentCall()` knows the call whose handler runs. Promises take longer then. Default false. */
+  readonly callContext?: boolean;
   /**
    * False: no socket is opened, and no engine loaded. The server is there for {@link Server.call} and {@link Server.inject},
    * whose requests count as those of its first listener.
@@ -196,6 +207,8 @@ export class Server {
     this.#log = logConsumers.log;
     this.#steps = new ModuleSteps(this.#log);
     this.#mi = new ManagementInterface(this.#log);
+    this.#mi.around = settings.callContext === true ? withContext(settings.around) : settings.around;
+    this.#mi.headers = settings.headers ?? [];
     const logLevel = new LogLevel(target, settings.logLevel ?? 3);
     this.#applyLogLevel = () => settings.logLevel !== undefined && logLevel.apply();
     const created = monotonicTime();
@@ -211,6 +224,7 @@ export class Server {
       engine: settings.engine,
       sockets,
       opensSockets: settings.listen ?? true,
+      authenticate: settings.authenticate,
     };
     let httpd: HttpServer | undefined;
     this.events = new Events(this.#log, this.#mi.statistics);
@@ -576,6 +590,10 @@ const ownOptions: Members<Omit<ServerOptions, keyof ModuleOptions>> = {
   sharedMemory: aNumber,
   kill: aFunction,
   tellProcess: oneOf(levels),
+  authenticate: aFunction,
+  around: aFunction,
+  headers: headerNames,
+  callContext: aBoolean,
   listen: aBoolean,
   engine: {
     text: `an object, or one of ${oneEngine.text}`,

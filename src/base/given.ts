@@ -26,6 +26,14 @@ export const aFunction: Wanted = { text: 'a function', is: (value) => typeof val
 export const anObject: Wanted = { text: 'an object', is: isPlain };
 export const texts = listOf('an array of texts', (one) => typeof one === 'string');
 
+/** RFC 9110 §5.6.2. */
+const headerName = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+
+export const headerNames = listOf(
+  'an array of names of headers',
+  (one) => typeof one === 'string' && headerName.test(one),
+);
+
 export function listOf(text: string, is: (one: unknown) => boolean): Wanted {
   return { text, is: (value) => Array.isArray(value) && value.every(is) };
 }

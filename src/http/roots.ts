@@ -5,7 +5,7 @@ import {
   aNumber,
   aText,
   checkMembers,
-  listOf,
+  headerNames,
   type Members,
   oneOf,
   required,
@@ -98,9 +98,6 @@ export interface RootDeclaration extends Service {
   refuse?(status: number, reason: string, request: RefusedRequest): string | Refusal | undefined;
 }
 
-/** RFC 9110 §5.6.2. */
-const headerName = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-
 const rootMembers: Members<RootDeclaration> = {
   module: required(aText),
   root: required(aText),
@@ -115,7 +112,7 @@ const rootMembers: Members<RootDeclaration> = {
   borrowBody: aBoolean,
   ignoresQuery: aBoolean,
   refusesGetBody: aBoolean,
-  headers: listOf('an array of names of headers', (one) => typeof one === 'string' && headerName.test(one)),
+  headers: headerNames,
   keepsHeaders: aBoolean,
   choose: aFunction,
   timeout: aNumber,
@@ -142,7 +139,7 @@ export interface Root {
   readonly servesGet: boolean;
   readonly servesPost: boolean;
   /** Names of {@link RootDeclaration.headers} in lower case. */
-  readonly keptHeaders: readonly string[];
+  readonly keptHeaders: string[];
   /** Chooses the service of a request; undefined: its body is of a type that is not taken. */
   choose(request: ArrivedRequest): Service | undefined;
 }
@@ -222,6 +219,12 @@ export class RootRegistry {
     this.#roots.set(name, root);
     this.#common.set(`/${name}`, { root, rest: '' });
     this.#common.set(`/${name}/`, { root, rest: '/' });
+  }
+
+  /** Keeps more headers of the requests of a root for `exchange.header(name)`: in lower case. */
+  keepHeaders(name: string, headers: readonly string[]): void {
+    const root = this.#roots.get(name);
+    if (root !== undefined) root.keptHeaders.push(...headers.filter((header) => !root.keptHeaders.includes(header)));
   }
 
   /** Finds the root of a path as received, if it is one of the common ones, which need no decoding. */

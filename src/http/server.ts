@@ -141,6 +141,11 @@ export class HttpServer {
     this.#roots.registerPath(declaration);
   }
 
+  /** Keeps more headers of the requests of a root, for commands that ask for them: in lower case, before it listens. */
+  keepHeaders(root: string, headers: readonly string[]): void {
+    this.#roots.keepHeaders(root, headers);
+  }
+
   /**
    * Leaves descriptors to connections to subscribers of events.
    *

@@ -1,5 +1,6 @@
 import { type CodedLog, LineRate, quietLog } from '../base/log.js';
 import { Latencies } from '../native/latencies.js';
+import type { Around } from './calls/around.js';
 import type { Audit } from './calls/audit.js';
 import type { Client } from './calls/call.js';
 import { Guard, type GuardOptions } from './calls/guard.js';
@@ -57,6 +58,10 @@ export class ManagementInterface {
   readonly #foreignCounts = new Map<string, CommandCounts>();
   /** Undefined: every call is run. */
   guard: Guard | undefined;
+  /** What the program has around every call. */
+  around: Around | undefined;
+  /** Headers that {@link around} asks for, beside those of commands. */
+  headers: readonly string[] = [];
   audit: Audit | undefined;
   /** The statistics of other servers; undefined: there are none. */
   foreignStatistics: ForeignStatistics | undefined;

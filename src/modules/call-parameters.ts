@@ -1,5 +1,6 @@
 import { defineParameters } from '../config/parameter.js';
 import { isRootName } from '../http/roots.js';
+import type { ManagementInterface } from '../mi/management-interface.js';
 
 const noTracing = { refused: 'MI tracing over HEP is not available', isShared: true } as const;
 
@@ -45,6 +46,12 @@ export const valueLimit = defineParameters({
     help: 'JSON values and member names, or words of a form (of those 1024 at most), of one request, those of a batch each by itself; more is refused, since making them keeps all others waiting',
   },
 });
+
+/** The headers that commands ask for, in lower case. */
+export function headersOf(mi: ManagementInterface): readonly string[] {
+  const asked = [...mi.commands.entries.flatMap(({ command }) => command.headers), ...mi.headers];
+  return [...new Set(asked.map((header) => header.toLowerCase()))];
+}
 
 /** The fault of the name of a root; undefined without one. */
 export function rootProblem(root: string): string | undefined {

@@ -174,10 +174,16 @@ export class ListenerAccess implements Access {
     const settle = (found: Account | undefined): Caller | Denial => {
       attempt.ended(found === undefined ? 'failed' : 'succeeded');
       if (found === undefined) return this.#refuseLogin(origin, path);
-      accounts.verified.add(digest, found);
+      // A login of the program's own may be taken back at any moment.
+      if (accounts.authenticate === undefined) accounts.verified.add(digest, found);
       return this.#callerOf(found, 'basic');
     };
-    const account = name === unknownToken ? undefined : accounts.byPassword(credentials, network, attempt.standing);
+    const { authenticate } = accounts;
+    let account: Account | undefined | Promise<Account | undefined>;
+    if (authenticate !== undefined) {
+      const { password } = credentials;
+      account = authenticate(name === unknownToken ? { token: password } : { name, password }, { origin, path });
+    } else if (name !== unknownToken) account = accounts.byPassword(credentials, network, attempt.standing);
     if (!(account instanceof Promise)) return settle(account);
     const settled = account
       .then(settle, (error: unknown) => {

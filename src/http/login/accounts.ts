@@ -33,7 +33,25 @@ export interface AccountSettings {
   readonly tokens: readonly AccountLine<string>[];
   /** Each with what tells its certificates, see `parseIdentity`; undefined: certificates tell no user. */
   readonly clients?: readonly AccountLine<string>[] | undefined;
+  /** Asked for every credential, in place of all others but certificates. */
+  readonly authenticate?: Authenticate | undefined;
 }
+
+/** What a client shows to log in: a name with its password, or a token. */
+export type Credentials =
+  | { readonly name: string; readonly password: string; readonly token?: undefined }
+  | { readonly token: string; readonly name?: undefined; readonly password?: undefined };
+
+/** A request that comes with credentials. */
+export interface LoginRequest {
+  /** Where it comes from: an address, or `local` by a Unix socket. */
+  readonly origin: string;
+  /** Path without the query, as received. */
+  readonly path: string;
+}
+
+/** Whose credentials these are; undefined: nobody's. */
+export type Authenticate = (credentials: Credentials, request: LoginRequest) => Promise<Account | undefined>;
 
 /** Everybody who may log in, and the proofs. Another object after the files have changed: then nobody is remembered. */
 export class Accounts {
@@ -44,12 +62,15 @@ export class Accounts {
   readonly #tokens: ReadonlyMap<string, Account>;
   readonly #nobody: PasswordHash;
   readonly #clients: ReadonlyMap<string, Account> | undefined;
+  /** Undefined: the accounts are those of files and parameters. */
+  readonly authenticate: Authenticate | undefined;
 
   /** @param turns shared by all accounts of a server, old ones too */
   constructor(
-    { single, users, tokens, clients }: AccountSettings,
+    { single, users, tokens, clients, authenticate }: AccountSettings,
     readonly turns: Turns = new Turns(atOnce, maxWaiting),
   ) {
+    this.authenticate = authenticate;
     this.#single =
       single === undefined
         ? undefined

@@ -1,3 +1,4 @@
+import { coded } from '../../base/codes.js';
 import { LazyAbort } from '../../base/lazy-abort.js';
 import { type CodedLog, childOf, type Log, quietLog } from '../../base/log.js';
 
@@ -18,6 +19,12 @@ export interface Client {
     | undefined;
   /** Where the connection came in: `http:127.0.0.1:8888`. */
   readonly listener: string;
+}
+
+/** The caller as faces have it. */
+export interface CallSource extends Client {
+  /** The first value of a header of its request, where it is kept. */
+  header?(name: string): string | undefined;
 }
 
 /** Counts a call and its time, once; true: it has failed. */
@@ -41,10 +48,10 @@ export function takeEnd(call: Call): EndOfCall | undefined {
 /** Calls that have been asked for their id. */
 let identified = 0;
 
-let sourceOf: (call: Call) => Client | undefined;
+let sourceOf: (call: Call) => CallSource | undefined;
 
 /** The object behind the view `call.client`, for code that needs no view. Handlers cannot reach it. */
-export function clientOf(call: Call): Client | undefined {
+export function clientOf(call: Call): CallSource | undefined {
   return sourceOf(call);
 }
 
@@ -65,7 +72,7 @@ export class Call extends LazyAbort {
   /** As {@link onAbort}, for the command, where a signal would cost more than all else of it. */
   onLeave: (() => void) | undefined = undefined;
   #end: EndOfCall | undefined = undefined;
-  readonly #source: Client | undefined;
+  readonly #source: CallSource | undefined;
   readonly #parentLog: CodedLog;
   #client: Client | undefined;
   #id: string | undefined;
@@ -78,7 +85,7 @@ export class Call extends LazyAbort {
    */
   constructor(
     readonly command: string,
-    client?: Client,
+    client?: CallSource,
     log: CodedLog = quietLog,
   ) {
     super();
@@ -106,6 +113,19 @@ export class Call extends LazyAbort {
   get client(): Client | undefined {
     if (this.#client === undefined && this.#source !== undefined) this.#client = viewOf(this.#source);
     return this.#client;
+  }
+
+  /**
+   * The first value of a header of the request, such as `traceparent`; undefined where it has none, or did not come by HTTP.
+   * @throws TypeError when no command and no server declares it in its `headers`: nothing else is kept
+   */
+  header(name: string): string | undefined {
+    try {
+      return this.#source?.header?.(name);
+    } catch (cause) {
+      const remedy = `add it to the headers of command ${this.command}, or to those of createServer`;
+      throw coded('ERR_COMMAND', new TypeError(`header ${name} is not kept: ${remedy}`, { cause }));
+    }
   }
 
   override abort(reason: Error): void {

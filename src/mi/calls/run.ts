@@ -4,7 +4,7 @@ import type { CodedLog } from '../../base/log.js';
 import { OwnContext } from '../../base/own-context.js';
 import { type Placed, Roster } from '../../base/roster.js';
 import { reasonOf } from '../../base/text.js';
-import type { Result } from '../commands/command.js';
+import type { Command, Result } from '../commands/command.js';
 import type { CommandEntry } from '../commands/command-table.js';
 import { type CallParameters, selectParameters } from '../commands/parameters.js';
 import { codes, errorMember, MiError, NothingError, RefusedCall, serverError } from '../errors.js';
@@ -12,6 +12,7 @@ import type { CommandCounts, ManagementInterface } from '../management-interface
 import { printJson } from '../results/json.js';
 import { isLong, printAtOnce, printInTurns } from '../results/long-printer.js';
 import { discardResult } from '../results/result.js';
+import type { Around } from './around.js';
 import type { AuditedCall } from './audit.js';
 import { Call, type Client, setEnd, takeEnd } from './call.js';
 import type { Guard } from './guard.js';
@@ -133,8 +134,8 @@ export class Runner {
       face.error(client, place, new RefusedCall(503, reason, 1), entry);
       return false;
     }
-    const call =
-      entry.command.withoutCall && guard === undefined ? Call.none : new Call(entry.fullName, client, this.#mi.log);
+    const doesWithout = entry.command.withoutCall && guard === undefined && this.#mi.around === undefined;
+    const call = doesWithout ? Call.none : new Call(entry.fullName, client, this.#mi.log);
     let result: Result | Promise<Result>;
     let later: LaterAnswer<unknown> | undefined;
     try {
@@ -393,9 +394,9 @@ export class Runner {
     try {
       const { command } = entry;
       const parameters = selectParameters(command, given, count);
-      result = command.withoutContext
-        ? command.run(parameters, call)
-        : this.#context.run(command.run, parameters, call);
+      if (mi.around !== undefined) result = this.#runAround(mi.around, command, parameters, call);
+      else if (command.withoutContext) result = command.run(parameters, call);
+      else result = this.#context.run(command.run, parameters, call);
       // Asking may fail too: a proxy, or a getter. A promise of another realm or library counts too.
       isLater = typeof result === 'object' && result !== null && 'then' in result && typeof result.then === 'function';
     } catch (error) {
@@ -414,6 +415,16 @@ export class Runner {
   /** A result may be sent for long. Not within {@link #execute}: its closure would be allocated for every call. */
   #endLater(counts: CommandCounts, call: Call, weight: number, started: number): void {
     setEnd(call, (hasFailed = false) => this.#finished(counts, weight, started, hasFailed));
+  }
+
+  /** As {@link #settle}, not within {@link #execute}. */
+  #runAround(
+    around: Around,
+    command: Command,
+    parameters: Parameters<Command['run']>[0],
+    call: Call,
+  ): Result | Promise<Result> {
+    return this.#context.run(around, call, () => command.run(parameters, call));
   }
 
   /** Not within {@link #execute}: its closures would be allocated for every call. */

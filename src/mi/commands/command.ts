@@ -1,5 +1,15 @@
 import { coded } from '../../base/codes.js';
-import { aBoolean, aFunction, aText, checkMembers, listOf, type Members, required, texts } from '../../base/given.js';
+import {
+  aBoolean,
+  aFunction,
+  aText,
+  checkMembers,
+  headerNames,
+  listOf,
+  type Members,
+  required,
+  texts,
+} from '../../base/given.js';
 import type { JsonObject, JsonValue } from '../../base/json.js';
 import type { Call } from '../calls/call.js';
 import type { Printable, Result } from '../results/result.js';
@@ -114,6 +124,8 @@ export interface CommandDeclaration<R extends readonly Recipe[], T = Result> {
   readonly readOnly?: boolean;
   /** The least level of a caller who may run it; default `read` for what is read-only, else `operate`. */
   readonly level?: Level;
+  /** Names of headers of HTTP requests that `call.header()` gives, such as `traceparent`. */
+  readonly headers?: readonly string[];
   /** Names of parameters whose values are written to no log. */
   readonly secrets?: readonly string[];
   /** Members that tell what the objects of a long list are about: of such a list the audit log keeps only these. */
@@ -166,6 +178,7 @@ const members: Members<CommandDeclaration<readonly Recipe[]>> = {
   recipes: listOf('an array of objects, [{ name: type }]', (one) => typeof one === 'object' && one !== null),
   readOnly: aBoolean,
   level: aText,
+  headers: headerNames,
   secrets: texts,
   targets: texts,
   withoutCall: aBoolean,
@@ -187,6 +200,8 @@ export class Command {
   readonly namedOnly: boolean;
   readonly readOnly: boolean;
   readonly level: Level;
+  /** In lower case. */
+  readonly headers: readonly string[];
   readonly secrets: readonly string[];
   readonly targets: readonly string[];
   readonly withoutCall: boolean;
@@ -206,7 +221,7 @@ export class Command {
     checkMembers(typeof named === 'string' ? `command ${named}` : 'command()', given, members);
     const { name, aliases = [], help, recipes = [{}], namedOnly = false, readOnly = false, run } = declaration;
     const { level = readOnly ? 'read' : 'operate', secrets = [], targets = [], withoutCall = false } = declaration;
-    const { withoutContext = false } = declaration;
+    const { withoutContext = false, headers = [] } = declaration;
     const wanted = isForeign ? foreignName : localName;
     if (!wanted.test(name))
       throw coded('ERR_COMMAND', new TypeError(`command name "${name}" does not match ${wanted}`));
@@ -221,6 +236,7 @@ export class Command {
     this.level = level;
     this.recipes = recipes.map(compileRecipe);
     this.takesNone = this.recipes.some(({ names }) => names.length === 0);
+    this.headers = headers.map((header) => header.toLowerCase());
     this.secrets = secrets;
     this.targets = targets;
     this.withoutCall = withoutCall;

@@ -5,10 +5,17 @@ import type { CodedLog } from '../../base/log.js';
 import { suggestNames } from '../../base/nearest.js';
 import { reasonOf } from '../../base/text.js';
 import type { ParameterValues } from '../../config/parameter.js';
+import { authenticateBy, type OwnLogin } from '../../gateway/own-login.js';
 import type { EngineChoice } from '../../http/engine/engine.js';
 import type { ListenSetting } from '../../http/listen/setting.js';
 import { type Access, ListenerAccess } from '../../http/login/access.js';
-import { type AccountSettings, Accounts, readAccountFile, readPasswordFile } from '../../http/login/accounts.js';
+import {
+  type AccountSettings,
+  Accounts,
+  type Authenticate,
+  readAccountFile,
+  readPasswordFile,
+} from '../../http/login/accounts.js';
 import { BackOff } from '../../http/login/back-off.js';
 import { parseIdentity } from '../../http/login/client-certificate.js';
 import { parsePasswordHash, parseTokenHash, passwordWeakness } from '../../http/login/secrets.js';
@@ -43,15 +50,31 @@ export class AccessControl {
   /** What the accounts are made of. */
   #files: AccountSettings;
   #accounts: Accounts;
+  readonly #authenticate: Authenticate | undefined;
   #watch: FileWatch | undefined;
 
   /**
    * @param failed told of every request that was not let in
    * @param changed told when other users may log in: replies that last belong to those of before
+   * @param ownLogin a login of the program's own
    * @throws Error naming the file and line, or the parameter, that is wrong
    */
-  constructor(settings: AccessSettings, log: CodedLog, failed: () => void, changed: () => void) {
+  constructor(
+    settings: AccessSettings,
+    log: CodedLog,
+    failed: () => void,
+    changed: () => void,
+    ownLogin?: OwnLogin,
+  ) {
     const { auth_username: name, auth_password: password, auth_password_file: file } = settings;
+    const other = name ?? settings.auth_file ?? settings.auth_tokens;
+    if (ownLogin !== undefined && other !== undefined) {
+      throw coded(
+        'ERR_ACCOUNTS',
+        new Error('authenticate takes the place of auth_username, auth_file and auth_tokens; leave these out'),
+      );
+    }
+    this.#authenticate = ownLogin && authenticateBy(ownLogin);
     if ((name === undefined) !== (password === undefined && file === undefined)) {
       const own = file === undefined ? 'auth_password' : 'auth_password_file';
       const [given, missing] = name === undefined ? [own, 'auth_username'] : ['auth_username', 'auth_password'];
@@ -73,7 +96,7 @@ export class AccessControl {
   /** True when there is anybody who could log in without a certificate. */
   get #hasLogins(): boolean {
     const { auth_username: name, auth_file: users, auth_tokens: tokens } = this.#settings;
-    return name !== undefined || users !== undefined || tokens !== undefined;
+    return this.#authenticate !== undefined || name !== undefined || users !== undefined || tokens !== undefined;
   }
 
   /**
@@ -232,6 +255,7 @@ export class AccessControl {
       tokens:
         tokens === undefined ? [] : readAccountFile(tokens, { ...common, what: 'token', parseSecret: parseTokenHash }),
       clients: this.#readClients(),
+      authenticate: this.#authenticate,
     };
     if (settings.users.some((user) => user.name === name)) {
       throw coded(

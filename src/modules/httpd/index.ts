@@ -29,6 +29,7 @@ export const httpdModule = defineBuiltIn({
       log,
       () => denied.add(1),
       () => eventStreams.end(),
+      facts.authenticate,
     );
     const wanted = typeof facts.engine === 'string' ? facts.engine : parameters.engine;
     const engineChoice = isEngineChoice(wanted) ? wanted : 'auto';

@@ -1,11 +1,12 @@
 import { defineParameters } from '../../config/parameter.js';
 import { browserHeaders, callRefusal, wantsPage } from '../../gateway/browser.js';
 import { refusalBody } from '../../gateway/jsonrpc-refusal.js';
+import type { Exchange } from '../../http/exchange.js';
 import type { Service } from '../../http/roots.js';
 import { Runner } from '../../mi/calls/run.js';
 import { defineBuiltIn } from '../../module.js';
 import { type WebInterface, webInterface } from '../../web/web.js';
-import { callParameters, rootProblem, streamLimit, valueLimit } from '../call-parameters.js';
+import { callParameters, headersOf, rootProblem, streamLimit, valueLimit } from '../call-parameters.js';
 import { JsonRpc } from './jsonrpc.js';
 
 const mediaTypes: ReadonlySet<string> = new Set([
@@ -76,7 +77,7 @@ export const miHttpModule = defineBuiltIn({
     mi.statistics.add('mem', 'ids_held', 'computed', () => jsonRpc?.idsHeld ?? 0, {
       help: 'Ids of requests that are kept for replies to come.',
     });
-    const calls: Service = { keepsHeaders: false, onRequest: (exchange) => jsonRpc?.handle(exchange) };
+    const calls = { keepsHeaders: false, onRequest: (exchange: Exchange) => jsonRpc?.handle(exchange) };
     const browserCalls: Service = {
       onRequest: (exchange) => {
         const refusal = callRefusal(exchange, httpd.allowedHosts);
@@ -114,6 +115,9 @@ export const miHttpModule = defineBuiltIn({
           : refusalBody(status, reason, `/${root}`),
       onInit: () => {
         // Now, not at load: by now every module has registered its commands.
+        const wanted = headersOf(mi);
+        httpd.keepHeaders(root, wanted);
+        calls.keepsHeaders = wanted.length > 0;
         jsonRpc = new JsonRpc(mi, runner, {
           windowSize: httpd.windowSize,
           chunkSize: Math.min(httpd.windowSize, httpd.chunkSize),

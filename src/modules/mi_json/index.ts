@@ -10,7 +10,7 @@ import { fromWords, type Submitted } from '../../mi/commands/parameters.js';
 import { codes, explained, type MiError, RefusedCall } from '../../mi/errors.js';
 import type { ManagementInterface } from '../../mi/management-interface.js';
 import { defineBuiltIn } from '../../module.js';
-import { callParameters, rootProblem } from '../call-parameters.js';
+import { callParameters, headersOf, rootProblem } from '../call-parameters.js';
 import { legacyText, wholeResult } from './legacy-text.js';
 import { printError } from './tree.js';
 
@@ -188,6 +188,7 @@ export const miJsonModule = defineBuiltIn({
       timeout,
       refuse: (status, reason) => printError(status, reason),
       onInit: () => {
+        httpd.keepHeaders(root, headersOf(mi));
         calls = new JsonCalls(mi, { runner, hosts: httpd.allowedHosts, longestReply: httpd.windowSize });
       },
       onRequest: (exchange) => calls?.handle(exchange),
