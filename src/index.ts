@@ -43,8 +43,17 @@ export {
   type Recipe,
   type Result,
   type Returnable,
+  type SchemaCommandDeclaration,
 } from './mi/commands/command.js';
 export type { CallParameters } from './mi/commands/parameters.js';
+/** Schemas of other libraries for parameters and results. */
+export type {
+  SchemaInput,
+  SchemaIssue,
+  SchemaOutcome,
+  SchemaOutput,
+  StandardSchema,
+} from './mi/commands/schema.js';
 /** Declare MI commands: their names, recipes, help and handler. */
 /** Errors with stable codes. */
 export { codes, MiError } from './mi/errors.js';

@@ -10,9 +10,18 @@ import {
   required,
   texts,
 } from '../../base/given.js';
-import type { JsonObject, JsonValue } from '../../base/json.js';
+import { isObject, type JsonObject, type JsonValue } from '../../base/json.js';
 import type { Call } from '../calls/call.js';
+import { Piecewise } from '../results/cursor.js';
 import type { Printable, Result } from '../results/result.js';
+import {
+  isStandardSchema,
+  jsonSchemaOf,
+  type SchemaInput,
+  type SchemaOutput,
+  type StandardSchema,
+  validated,
+} from './schema.js';
 
 /** The JavaScript type of each declared type. */
 export interface ParameterTypes {
@@ -97,6 +106,27 @@ function describeRecipes(recipes: readonly CompiledRecipe[]): string {
   return recipes.map(({ names }) => `(${names.join(', ')})`).join(' ');
 }
 
+/** Recipe types of JSON Schema, for those who write calls as words or in a form. */
+const wordTypes: Readonly<Record<string, ParameterType>> = { string: 'string', integer: 'int', boolean: 'bool' };
+
+/** Recipes that tell what a schema takes: with all of its members, and with those alone that it requires. */
+function recipesOf(schema: JsonObject | undefined): readonly CompiledRecipe[] {
+  const { properties, required = [] } = schema ?? {};
+  if (!isObject(properties ?? null)) return [{ names: [], types: [] }];
+  const members = Object.entries(properties as JsonObject);
+  const typeOf = (member: JsonValue | undefined): ParameterType => {
+    const { type } = isObject(member ?? null) ? (member as JsonObject) : {};
+    return (typeof type === 'string' ? wordTypes[type] : undefined) ?? 'json';
+  };
+  const recipe = (some: readonly (readonly [string, JsonValue | undefined])[]): CompiledRecipe => ({
+    names: some.map(([name]) => name),
+    types: some.map(([, member]) => typeOf(member)),
+  });
+  const all = recipe(members);
+  const least = recipe(members.filter(([name]) => Array.isArray(required) && required.includes(name)));
+  return least.names.length === all.names.length ? [all] : [least, all];
+}
+
 export type { Result } from '../results/result.js';
 
 /** The type that a handler may return: {@link Printable}, and not undefined. */
@@ -124,6 +154,11 @@ export interface CommandDeclaration<R extends readonly Recipe[], T = Result> {
   readonly readOnly?: boolean;
   /** The least level of a caller who may run it; default `read` for what is read-only, else `operate`. */
   readonly level?: Level;
+  /**
+   * The result, for `rpc.discover`: a JSON Schema, or a {@link StandardSchema}, which the result is held to.
+   * One that is printed while it is sent, such as a dump, is only described.
+   */
+  readonly result?: StandardSchema | JsonObject;
   /** Names of headers of HTTP requests that `call.header()` gives, such as `traceparent`. */
   readonly headers?: readonly string[];
   /** Names of parameters whose values are written to no log. */
@@ -151,6 +186,17 @@ export interface CommandDeclaration<R extends readonly Recipe[], T = Result> {
   run(parameters: ParametersOf<R>, call: Call): T | Promise<T>;
 }
 
+/** The declaration of an MI command whose parameters, result or both are those of schemas. */
+export interface SchemaCommandDeclaration<P extends StandardSchema, T = Result>
+  extends Omit<CommandDeclaration<readonly Recipe[], T>, 'recipes' | 'run' | 'result'> {
+  /** The parameters, by name; by position in the order of its members, where its JSON Schema tells it. In place of recipes. */
+  readonly params: P;
+  /** The result, which is held to it. One that is printed while it is sent, such as a dump, cannot be. */
+  readonly result?: StandardSchema;
+  /** As {@link CommandDeclaration.run}, given what the schema gives. */
+  run(parameters: SchemaOutput<P>, call: Call): T | Promise<T>;
+}
+
 type Run = (parameters: never, call: Call) => unknown;
 
 const localName = /^[A-Za-z_][A-Za-z0-9_.-]*$/;
@@ -168,7 +214,7 @@ export function isParameterName(name: string): boolean {
   return parameterName.test(name);
 }
 
-const members: Members<CommandDeclaration<readonly Recipe[]>> = {
+const members: Members<CommandDeclaration<readonly Recipe[]> & { readonly params: StandardSchema }> = {
   name: required(aText),
   aliases: texts,
   help: required({
@@ -176,6 +222,11 @@ const members: Members<CommandDeclaration<readonly Recipe[]>> = {
     is: (value) => typeof value === 'string' && value !== '',
   }),
   recipes: listOf('an array of objects, [{ name: type }]', (one) => typeof one === 'object' && one !== null),
+  params: { text: 'a schema of a library that speaks Standard Schema', is: isStandardSchema },
+  result: {
+    text: 'a schema of a library that speaks Standard Schema, or a JSON Schema',
+    is: (value) => (typeof value === 'object' && value !== null && !Array.isArray(value)) || isStandardSchema(value),
+  },
   readOnly: aBoolean,
   level: aText,
   headers: headerNames,
@@ -207,13 +258,21 @@ export class Command {
   readonly withoutCall: boolean;
   readonly withoutContext: boolean;
   readonly recipes: readonly CompiledRecipe[];
+  /** What the parameters are held to in place of the recipes, which only tell of it; undefined: the recipes. */
+  readonly params: StandardSchema | undefined;
+  /** JSON Schema of the parameters as an object, and of the result; undefined where none is known. */
+  readonly paramsSchema: JsonObject | undefined;
+  readonly resultSchema: JsonObject | undefined;
   /** True if it may be called without parameters. */
   readonly takesNone: boolean;
   readonly run: (parameters: Readonly<Record<string, JsonValue>>, call: Call) => Result | Promise<Result>;
 
   /** @param isForeign true for one that another server runs, and whose parameters that server judges */
   constructor(
-    declaration: Omit<CommandDeclaration<readonly Recipe[]>, 'run'> & { readonly run: Run },
+    declaration: Omit<CommandDeclaration<readonly Recipe[]>, 'run'> & {
+      readonly params?: StandardSchema;
+      readonly run: Run;
+    },
     readonly isForeign = false,
   ) {
     const given: unknown = declaration;
@@ -221,7 +280,9 @@ export class Command {
     checkMembers(typeof named === 'string' ? `command ${named}` : 'command()', given, members);
     const { name, aliases = [], help, recipes = [{}], namedOnly = false, readOnly = false, run } = declaration;
     const { level = readOnly ? 'read' : 'operate', secrets = [], targets = [], withoutCall = false } = declaration;
-    const { withoutContext = false, headers = [] } = declaration;
+    const { withoutContext = false, headers = [], params, result } = declaration;
+    if (params !== undefined && declaration.recipes !== undefined)
+      throw coded('ERR_COMMAND', new TypeError(`command ${name} has both recipes and params; give one of them`));
     const wanted = isForeign ? foreignName : localName;
     if (!wanted.test(name))
       throw coded('ERR_COMMAND', new TypeError(`command name "${name}" does not match ${wanted}`));
@@ -234,7 +295,10 @@ export class Command {
     this.namedOnly = namedOnly;
     this.readOnly = readOnly;
     this.level = level;
-    this.recipes = recipes.map(compileRecipe);
+    this.params = params;
+    this.paramsSchema = params && jsonSchemaOf(params, 'input');
+    this.resultSchema = isStandardSchema(result) ? jsonSchemaOf(result, 'output') : result;
+    this.recipes = params === undefined ? recipes.map(compileRecipe) : recipesOf(this.paramsSchema);
     this.takesNone = this.recipes.some(({ names }) => names.length === 0);
     this.headers = headers.map((header) => header.toLowerCase());
     this.secrets = secrets;
@@ -249,13 +313,27 @@ export class Command {
       );
     }
     // The types of the declaration promise what conversion by recipe delivers; the compiler cannot follow that.
-    this.run = run as Command['run'];
+    this.run = (isStandardSchema(result) ? heldTo(result, run, name) : run) as Command['run'];
   }
 
   /** `log_level accepts () (level) (level, pid)` */
   get accepted(): string {
     return `${this.name} accepts ${describeRecipes(this.recipes)}${this.namedOnly ? ' by name' : ''}`;
   }
+}
+
+/** A handler whose results are held to a schema. */
+function heldTo(schema: StandardSchema, run: Run, name: string): Run {
+  const hold = (value: unknown): unknown => {
+    if (value instanceof Piecewise) return value;
+    const refuse = (faults: string): Error =>
+      coded('ERR_RESULT', new TypeError(`result of command ${name} is not what it declares: ${faults}`));
+    return validated(schema, value, 'result', refuse);
+  };
+  return (parameters, call) => {
+    const value = run(parameters, call);
+    return value instanceof Promise ? value.then(hold) : hold(value);
+  };
 }
 
 /**
@@ -269,10 +347,19 @@ export class Command {
  *   run: ({ trunk, capacity }) => ({ [trunk]: capacity }),
  * });
  * ```
+ *
+ * In place of recipes it may have a schema, `params: z.object({ … })`, and one of its result.
  */
+export function command<P extends StandardSchema, S extends StandardSchema>(
+  declaration: Omit<SchemaCommandDeclaration<P, SchemaInput<S>>, 'result'> & { readonly result: S },
+): Command;
+export function command<P extends StandardSchema, T = Result>(
+  declaration: SchemaCommandDeclaration<P, T> & { readonly result?: undefined } & Checked<T>,
+): Command;
 export function command<const R extends readonly Recipe[] = readonly [Record<never, never>], T = Result>(
   declaration: CommandDeclaration<R, T> & Checked<T>,
-): Command {
+): Command;
+export function command(declaration: CommandDeclaration<readonly Recipe[]>): Command {
   return new Command(declaration);
 }
 

@@ -1,6 +1,6 @@
-import type { JsonObject, JsonValue } from '../../base/json.js';
+import { isObject, type JsonObject, type JsonValue } from '../../base/json.js';
 import { codes, MiError } from '../errors.js';
-import type { CompiledRecipe, ParameterType } from './command.js';
+import type { Command, CompiledRecipe, ParameterType } from './command.js';
 import type { CommandEntry, CommandTable } from './command-table.js';
 
 /** Version of the OpenRPC specification that {@link describeService} follows. */
@@ -84,8 +84,8 @@ function describeMethod(entry: CommandEntry, table: CommandTable, methods: Reado
     tags: [{ name: module }],
     // Positions mean the same in all recipes, or only names can tell them apart.
     paramStructure: isPositional ? 'either' : 'by-name',
-    params: names.map((parameter) => describeParameter(parameter, recipes)),
-    result: { name: 'result', schema: {} },
+    params: names.map((parameter) => describeParameter(parameter, command)),
+    result: { name: 'result', schema: command.resultSchema ?? {} },
     errors: (takesParameters ? ['invalidParams', 'serverError'] : ['serverError']).map((error) => ({
       $ref: `#/components/errors/${error}`,
     })),
@@ -108,7 +108,10 @@ function isRequired(name: string, recipes: readonly CompiledRecipe[]): boolean {
   return recipes.every(({ names }) => names.includes(name));
 }
 
-function describeParameter(name: string, recipes: readonly CompiledRecipe[]): JsonObject {
+function describeParameter(name: string, { recipes, paramsSchema }: Command): JsonObject {
+  const { properties } = paramsSchema ?? {};
+  const schema = isObject(properties ?? null) ? (properties as JsonObject)[name] : undefined;
+  if (schema !== undefined) return { name, required: isRequired(name, recipes), schema };
   const types = new Set(recipes.flatMap((recipe) => recipe.types.filter((_type, at) => recipe.names[at] === name)));
   const references: readonly JsonValue[] = [...types].map(reference);
   const [only, another] = references;

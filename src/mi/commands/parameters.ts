@@ -2,6 +2,7 @@ import { isObject, type JsonObject, type JsonValue } from '../../base/json.js';
 import { hasHalfPair } from '../../base/text.js';
 import { invalidParams, type MiError } from '../errors.js';
 import type { Command, CompiledRecipe, ParameterType } from './command.js';
+import { type StandardSchema, validated } from './schema.js';
 
 /** Parameters as they came: absent, by position or by name. */
 export type CallParameters = undefined | readonly JsonValue[] | JsonObject;
@@ -25,6 +26,7 @@ const noParameters: NamedParameters = Object.freeze({});
  */
 export function selectParameters(command: Command, given: CallParameters, count: number): NamedParameters {
   if (command.isForeign) return handedOn(given, count);
+  if (command.params !== undefined) return bySchema(command, command.params, given, count);
   if (given === undefined || count === 0) {
     if (command.takesNone) return noParameters;
     throw refusal(command, 'Too few or too many parameters');
@@ -40,6 +42,25 @@ function handedOn(given: CallParameters, count: number): NamedParameters {
   if (isHalf(given as JsonValue))
     throw invalidParams('half of a surrogate pair in the parameters; give well-formed text');
   return { given: given as JsonValue };
+}
+
+/** @throws MiError -32602 naming the path of each fault */
+function bySchema(command: Command, schema: StandardSchema, given: CallParameters, count: number): NamedParameters {
+  let named: JsonObject = {};
+  if (given !== undefined && isArray(given)) {
+    if (command.namedOnly) throw refusal(command, 'Command only supports named parameters');
+    const names = command.recipes.at(-1)?.names ?? [];
+    if (given.length > names.length) throw refusal(command, 'Too few or too many parameters');
+    named = Object.fromEntries(given.map((value, index) => [names[index] ?? '', value]));
+  } else if (given !== undefined) {
+    if (counted(given).count !== count) throw invalidParams('a parameter is given twice; give each once');
+    named = given;
+  }
+  if (isHalf(named)) throw invalidParams('half of a surrogate pair in the parameters; give well-formed text');
+  // Without its JSON Schema nothing is known of what it accepts.
+  const accepted = command.paramsSchema === undefined ? '' : `; ${command.accepted}`;
+  const refuse = (faults: string): MiError => invalidParams(faults + accepted);
+  return validated(schema, named, 'parameters', refuse) as NamedParameters;
 }
 
 function byPosition(command: Command, given: readonly JsonValue[]): NamedParameters {
