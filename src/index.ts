@@ -20,6 +20,7 @@ export {
 /** A login of one's own: option `authenticate`. */
 export type { OwnCaller, OwnLogin } from './gateway/own-login.js';
 /** Requests without a socket: `server.inject`. */
+export type { NodeHandler } from './http/engine/engine.js';
 export type { InjectedRequest } from './http/engine/injected.js';
 /** Serve root paths of your own. */
 export type { Caller, Chunk, ChunkSource, Exchange, Field, Method, ReplyHeaders } from './http/exchange.js';

@@ -20,7 +20,7 @@ import { packageInfo } from './base/package.js';
 import { reasonOf } from './base/text.js';
 import { parametersFromObject } from './config/parameter.js';
 import type { OwnLogin } from './gateway/own-login.js';
-import { engineChoices } from './http/engine/engine.js';
+import { engineChoices, type NodeHandler } from './http/engine/engine.js';
 import type { InjectedRequest } from './http/engine/injected.js';
 import type { InheritedSocket } from './http/listen/inherited.js';
 import { checkRoot, type RootDeclaration, type Service } from './http/roots.js';
@@ -394,10 +394,28 @@ export class Server {
    * ```
    *
    * @param request a `Request` of fetch, or its parts
+   * @param options.remoteAddress where it comes from, beside a `Request`; default `127.0.0.1`
    * @throws the reason of the signal; an error of the code ERR_GONE where a connection would be closed without a reply
    */
-  inject(request: InjectedRequest | Request): Promise<Response> {
-    return this.#httpd.inject(request);
+  inject(
+    request: InjectedRequest | Request,
+    { remoteAddress }: { readonly remoteAddress?: string } = {},
+  ): Promise<Response> {
+    return this.#httpd.inject(request, remoteAddress);
+  }
+
+  /**
+   * A handler that serves this server's roots from an HTTP server of the program, with `listen: false` on no port beside: of
+   * `node:http`, Express and others that are built on it. Requests are held by logins and limits of the first listener. Clients
+   * of other machines are served where they have to log in.
+   *
+   * ```ts
+   * const server = await createServer({ listen: false }).start();
+   * http.createServer(server.nodeHandler()).listen(8080);
+   * ```
+   */
+  nodeHandler(): NodeHandler {
+    return this.#httpd.nodeHandler();
   }
 
   /** Closes the server: for `await using server = await createServer().start()`. */

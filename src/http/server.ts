@@ -1,8 +1,8 @@
 import { coded } from '../base/codes.js';
 import type { CodedLog } from '../base/log.js';
 import { BodyPool } from '../native/bodies.js';
-import { Engines } from './engine/choose.js';
-import type { Engine, EngineChoice, EngineHandlers } from './engine/engine.js';
+import { Engines, nodeHandlerOf } from './engine/choose.js';
+import type { Engine, EngineChoice, EngineHandlers, NodeHandler } from './engine/engine.js';
 import { type InjectedRequest, inject } from './engine/injected.js';
 import { chunkLimit } from './exchange.js';
 import { AllowedHosts } from './limits/allowed-hosts.js';
@@ -10,6 +10,7 @@ import { Connections, unixReserve } from './limits/connections.js';
 import { HttpCounters } from './limits/counters.js';
 import { type FileShares, SpareDescriptors, shareOpenFiles } from './limits/open-files.js';
 import {
+  isLoopback,
   type ListenerOptions,
   type Listening,
   type OpenListener,
@@ -33,6 +34,8 @@ export interface HttpServerOptions {
   readonly listeners: readonly ListenerOptions[];
   /** False: no socket is opened, and the first listener is that of all requests, which are {@link HttpServer.inject injected}. */
   readonly opensSockets?: boolean;
+  /** True: clients of other machines may come by a host of this server without a login. Default false. */
+  readonly servesEverybody?: boolean;
   /** Bytes of the response window; a flush handler is asked for at most this much, and 65536, at once. */
   readonly windowSize: number;
   /** Bytes preallocated for a body that arrives in pieces. */
@@ -252,10 +255,31 @@ export class HttpServer {
    *
    * @throws Error when the server does not run; what {@link inject} throws
    */
-  async inject(request: InjectedRequest | Request): Promise<Response> {
+  async inject(request: InjectedRequest | Request, remoteAddress?: string): Promise<Response> {
     if (this.#handlers === undefined || !this.isListening)
       throw coded('ERR_STATE', new Error('the server does not run; await start() before the first request'));
-    return inject(this.#handlers, request);
+    const handlers = this.#handlers;
+    return inject(handlers, request, remoteAddress, (address) => this.#hostedRefusal(address));
+  }
+
+  /** Makes what serves requests of an HTTP server of the program, as those of the first listener. */
+  nodeHandler(): NodeHandler {
+    const handlersNow = (): EngineHandlers | undefined => (this.isListening ? this.#handlers : undefined);
+    return nodeHandlerOf({
+      get handlers() {
+        return handlersNow();
+      },
+      serves: (path) => this.#roots.findCommon(path) !== undefined || this.#roots.find(path) !== undefined,
+      refusal: (address) => this.#hostedRefusal(address),
+    });
+  }
+
+  /** Why a client that comes by a host of this server is not served: where nobody has to log in, only this machine is. */
+  #hostedRefusal(address: string): string | undefined {
+    const { listeners, servesEverybody = false } = this.#options;
+    if (servesEverybody || address === '' || isLoopback(address)) return undefined;
+    if (listeners[0]?.access?.needsLogin === true) return undefined;
+    return 'nobody has to log in here, so only this machine is served: let users log in, or set allow_unauthenticated of httpd';
   }
 
   /** Closes every listener to new connections. From now on every reply closes its connection. */

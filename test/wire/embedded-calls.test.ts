@@ -317,7 +317,7 @@ describe('inject', () => {
   });
 
   test('a list of addresses and the address of the request', async () => {
-    await using server = await started({ httpd: { allow_from: '192.0.2.0/24' } });
+    await using server = await started({ httpd: { allow_from: '192.0.2.0/24', allow_unauthenticated: 1 } });
     const request = { url: '/mi', headers: json, body: body('pbx:who') };
     expect((await server.inject(request)).status).toBe(403);
     const reply = await server.inject({ ...request, remoteAddress: '192.0.2.7' });

@@ -1,5 +1,5 @@
 import { reasonOf } from '../../base/text.js';
-import { type Engine, type EngineChoice, isEngineChoice } from './engine.js';
+import { type Engine, type EngineChoice, type HostedServer, isEngineChoice, type NodeHandler } from './engine.js';
 import { loadUws } from './uws/loader.js';
 import { UnknownEngine } from './uws/pins.js';
 
@@ -55,6 +55,21 @@ export class Engines {
 async function nodeEngine(patience: number, notice?: string): Promise<Engine> {
   const { NodeEngine } = await import('./node/engine.js');
   return new NodeEngine(patience, notice);
+}
+
+/**
+ * Makes the handler of the requests of a host. What it needs is loaded late, too: requests that come before wait for it.
+ */
+export function nodeHandlerOf(server: HostedServer): NodeHandler {
+  let handler: NodeHandler | undefined;
+  const loaded = import('./node/hosted.js').then(({ nodeHandler }) => {
+    handler = nodeHandler(server);
+    return handler;
+  });
+  return (request, response, next) => {
+    if (handler !== undefined) handler(request, response, next);
+    else void loaded.then((late) => late(request, response, next));
+  };
 }
 
 /** Tells whether a binary is not the one that it should be: nothing is served beside it. */

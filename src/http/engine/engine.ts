@@ -1,3 +1,5 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+
 /**
  * The engine as the rest of http sees it. Another engine is a folder that implements this. What uWebSockets.js does beyond
  * it, and how that is dealt with, is docs/engine-quirks.md.
@@ -277,4 +279,25 @@ export function engineProblem(name: string): string | undefined {
 
 export function isEngineChoice(name: string): name is EngineChoice {
   return (engineChoices as readonly string[]).includes(name);
+}
+
+/**
+ * Serves a request of an HTTP server of the program: of `node:http`, and of Express, Connect and others that are built on it.
+ *
+ * @param next where it is given, it is called for requests of paths that are not of this server
+ */
+export type NodeHandler = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  next?: (error?: unknown) => void,
+) => void;
+
+/** The part of a server that takes requests of hosts. */
+export interface HostedServer {
+  /** Undefined while it does not run. */
+  readonly handlers: EngineHandlers | undefined;
+  /** True when a path leads to something here. */
+  serves(path: string): boolean;
+  /** Why a client of this address is not served; undefined: it is. */
+  refusal(address: string): string | undefined;
 }

@@ -8,6 +8,7 @@ import {
   leastChunk,
   type Taken,
 } from './engine.js';
+import { mentionsJson } from './node/request.js';
 
 /** A request that comes without a socket. */
 export interface InjectedRequest {
@@ -255,11 +256,18 @@ async function plain(request: Request): Promise<InjectedRequest> {
 /**
  * Has a request served that comes without a socket. For the limits it counts as a connection.
  *
+ * @param from the address that it comes from, where it tells none
+ * @param refusal tells why a client of an address is not served; undefined: it is
  * @throws the reason of the signal; an error of the code ERR_GONE where a connection would be closed without a reply
  */
-export async function inject(handlers: InjectionHandlers, given: InjectedRequest | Request): Promise<Response> {
-  const request = given instanceof Request ? await plain(given) : given;
-  const { remoteAddress = '127.0.0.1', signal } = request;
+export async function inject(
+  handlers: InjectionHandlers,
+  given: InjectedRequest | Request,
+  from: string | undefined,
+  refusal: (address: string) => string | undefined,
+): Promise<Response> {
+  const request: InjectedRequest = given instanceof Request ? await plain(given) : given;
+  const { remoteAddress = from ?? '127.0.0.1', signal } = request;
   signal?.throwIfAborted();
   const head = new InjectedHead(request);
   const leave = (): void => reply.leave(signal?.reason);
@@ -269,15 +277,19 @@ export async function inject(handlers: InjectionHandlers, given: InjectedRequest
   });
   signal?.addEventListener('abort', leave);
   let isRefused = false;
+  const refuse = (status: number, reason: string): void => {
+    const wantsJson = mentionsJson(`${head.getHeader('accept')} ${head.getHeader('content-type')}`);
+    const { statusLine, headers, body } = handlers.refusal(status, reason, wantsJson);
+    reply.writeStatus(statusLine);
+    for (const [name, value] of headers) reply.writeHeader(name, value);
+    reply.end(body);
+  };
   handlers.opened({
     remoteAddress,
     tellsEveryReply: true,
     refuse: (reason) => {
       isRefused = true;
-      const { statusLine, headers, body } = handlers.refusal(503, reason, head.getHeader('accept').includes('json'));
-      reply.writeStatus(statusLine);
-      for (const [name, value] of headers) reply.writeHeader(name, value);
-      reply.end(body);
+      refuse(503, reason);
     },
     close: () => {
       isRefused = true;
@@ -285,7 +297,9 @@ export async function inject(handlers: InjectionHandlers, given: InjectedRequest
     },
     onGone: () => {},
   });
-  if (isRefused) return reply.response;
+  const reason = isRefused ? undefined : refusal(remoteAddress);
+  if (reason !== undefined) refuse(403, reason);
+  if (isRefused || reason !== undefined) return reply.response;
   const taker = handlers.receiver(reply);
   reply.leavesBy(() => taker.gone());
   taker.request(head, head.method, head.path, undefined);

@@ -143,13 +143,18 @@ export async function tryListener(
   return certifiedListener(engine, options, noHandlers, log);
 }
 
+/** True for an address that only this machine has. */
+export function isLoopback(address: string): boolean {
+  const family = isIP(address);
+  return family !== 0 && loopback.check(address, family === 4 ? 'ipv4' : 'ipv6');
+}
+
 /** Where a listener is: the port is the one that it got. */
 export function placeOf(setting: ListenSetting, port: number): Omit<Listening, 'options'> {
   const { kind, address, path } = setting;
   if (kind === 'unix') return { bound: path, port: 0, url: `http://unix:${path}:`, isLocal: true };
   const host = address === '*' || address === '0.0.0.0' ? '127.0.0.1' : address === '::' ? '::1' : address;
-  const family = isIP(address);
-  const isLocal = family !== 0 && loopback.check(address, family === 4 ? 'ipv4' : 'ipv6');
+  const isLocal = isLoopback(address);
   return { bound: joinHostPort(address, port), port, url: `${kind}://${joinHostPort(host, port)}`, isLocal };
 }
 

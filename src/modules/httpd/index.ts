@@ -39,6 +39,7 @@ export const httpdModule = defineBuiltIn({
     const httpd = new HttpServer({
       listeners: listening,
       opensSockets: facts.opensSockets,
+      servesEverybody: parameters.allow_unauthenticated === 1,
       windowSize,
       postBufSize: parameters.post_buf_size,
       receiveBufSize: parameters.receive_buf_size,
