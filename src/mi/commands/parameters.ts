@@ -60,7 +60,18 @@ function bySchema(command: Command, schema: StandardSchema, given: CallParameter
   // Without its JSON Schema nothing is known of what it accepts.
   const accepted = command.paramsSchema === undefined ? '' : `; ${command.accepted}`;
   const refuse = (faults: string): MiError => invalidParams(faults + accepted);
-  return validated(schema, named, 'parameters', refuse) as NamedParameters;
+  return validated(schema, withoutWords(command, named), 'parameters', refuse) as NamedParameters;
+}
+
+/** Texts as what recipes make of them, where a schema wants an integer, or true or false: words and forms have texts alone. */
+function withoutWords({ recipes }: Command, named: JsonObject): JsonObject {
+  const { names, types } = recipes.at(-1) ?? { names: [], types: [] };
+  const converted = Object.entries(named).map(([name, value]) => {
+    const type = typeof value === 'string' ? types[names.indexOf(name)] : undefined;
+    if (type === 'int') return [name, toInt(value ?? null) ?? value] as const;
+    return [name, type === 'bool' ? (toBool(value ?? null) ?? value) : value] as const;
+  });
+  return Object.fromEntries(converted);
 }
 
 function byPosition(command: Command, given: readonly JsonValue[]): NamedParameters {
