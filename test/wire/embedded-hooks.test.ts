@@ -195,7 +195,7 @@ describe('headers', () => {
     expect(legacy.body).toMatch(/00-1-2-01/);
     const page = await post(server, '', {
       method: 'GET',
-      path: '/mi/pbx/traced',
+      path: '/mi/pbx/pbx:traced?arg=',
       headers: { ...headers, Accept: 'text/html', 'Content-Type': null },
     });
     expect(page.body).toMatch(/00-1-2-01/);
