@@ -59,13 +59,7 @@ export class AccessControl {
    * @param ownLogin a login of the program's own
    * @throws Error naming the file and line, or the parameter, that is wrong
    */
-  constructor(
-    settings: AccessSettings,
-    log: CodedLog,
-    failed: () => void,
-    changed: () => void,
-    ownLogin?: OwnLogin,
-  ) {
+  constructor(settings: AccessSettings, log: CodedLog, failed: () => void, changed: () => void, ownLogin?: OwnLogin) {
     const { auth_username: name, auth_password: password, auth_password_file: file } = settings;
     const other = name ?? settings.auth_file ?? settings.auth_tokens;
     if (ownLogin !== undefined && other !== undefined) {
