@@ -22,7 +22,10 @@ import { requireRust, stop } from './toolchain.mjs';
  * Packages that go into the bundle with all that they need: found and read one by one, they take time and memory at the start.
  * Of those who install the package, many bring a logger, and none has to install one.
  */
-export const bundledPackages = ['pino', 'pino-pretty'];
+export const bundledPackages = ['pino', 'pino-pretty', 'fastest-levenshtein'];
+
+/** What bundled packages ask for and do not need here, at least not at the start. */
+const replaced = { assert: 'assert.cjs', 'thread-stream': 'thread-stream.cjs' };
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -133,6 +136,7 @@ function bundle(isMapped) {
     // Comments are a quarter of the text, which stays in memory. Lines stay short, so that a stack names a place.
     ...(isMapped ? [] : ['--minify-whitespace', '--line-limit=140']),
     ...installed.map((name) => `--external:${name}`),
+    ...Object.entries(replaced).map(([name, file]) => `--alias:${name}=./scripts/bundled/${file}`),
     // Packages in CommonJS ask for modules of Node.js by require.
     `--banner:js=import { createRequire as requireHere } from 'node:module'; const require = requireHere(import.meta.url);`,
     ...(isMapped ? ['--sourcemap'] : []),

@@ -13,7 +13,7 @@ export class Slice {
   #stride = 1;
 
   /** Begins a slice. @param length milliseconds */
-  constructor(length = 0.5) {
+  constructor(length = 0.35) {
     this.#length = length;
     this.#looked = performance.now();
     this.#until = this.#looked + length;
@@ -57,7 +57,10 @@ function takeTurn(): void {
     const next = waiting.shift();
     if (next?.work(slice) === true) waiting.push(next);
   } while (waiting.length > 0 && !slice.isOver);
-  if (waiting.length === 0) return;
+  if (waiting.length > 0) goOn();
+}
+
+function goOn(): void {
   try {
     setImmediate(takeTurn);
   } catch {
@@ -68,7 +71,8 @@ function takeTurn(): void {
 
 /** Does some work in later turns of the event loop, between which everybody else is served. */
 export function workInTurns(work: LongWork): void {
-  if (waiting.length === 0) setImmediate(takeTurn);
+  // Immediates that are set in the poll phase run in the same turn, of which new work has had its share.
+  if (waiting.length === 0) setImmediate(present === undefined ? takeTurn : goOn);
   waiting.push(work);
 }
 
@@ -93,7 +97,7 @@ export function workFromNow(work: LongWork): boolean {
 }
 
 /** Milliseconds that new work may take of a turn, all of it together. */
-const longestPresent = 0.25;
+const longestPresent = 0.2;
 
 function endPresent(): void {
   present = undefined;

@@ -1,4 +1,3 @@
-import { STATUS_CODES } from 'node:http';
 import { coded } from '../../base/codes.js';
 import { type EngineResponse, FixedHead } from '../engine/engine.js';
 import type { ReplyHeaders } from '../exchange.js';
@@ -61,6 +60,32 @@ export class ReplyHead {
 /** By status. */
 const lines: string[] = [];
 
+/** Reasons of replies that this server makes by itself: for the others the HTTP of Node.js is loaded, which takes milliseconds. */
+const ownReasons: Readonly<Record<number, string>> = {
+  200: 'OK',
+  202: 'Accepted',
+  204: 'No Content',
+  304: 'Not Modified',
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  413: 'Payload Too Large',
+  415: 'Unsupported Media Type',
+  429: 'Too Many Requests',
+  500: 'Internal Server Error',
+  503: 'Service Unavailable',
+  504: 'Gateway Timeout',
+};
+
+function reasonOf(status: number): string {
+  const reason = ownReasons[status];
+  if (reason !== undefined) return reason;
+  const { STATUS_CODES } = process.getBuiltinModule('node:http');
+  return STATUS_CODES[status] ?? 'Other';
+}
+
 /**
  * Status and reason phrase for a status line (RFC 9110 §15), such as `404 Not Found`.
  *
@@ -72,7 +97,7 @@ export function statusLine(status: number): string {
   if (!Number.isInteger(status) || status < 200 || status > 599) {
     throw coded('ERR_REPLY', new RangeError(`status ${status} is not an integer from 200 to 599`));
   }
-  const line = `${status} ${STATUS_CODES[status] ?? 'Other'}`;
+  const line = `${status} ${reasonOf(status)}`;
   lines[status] = line;
   return line;
 }

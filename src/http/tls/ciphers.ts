@@ -208,7 +208,9 @@ export function readCiphers(text: string): CipherList {
   if (trimmed === '') {
     throw new RangeError(`it is empty: give a GnuTLS priority string, such as ${defaultCiphers}, or leave it out`);
   }
-  return isOpensslList(trimmed) ? readOpensslList(trimmed) : readPriority(trimmed);
+  // A level is no name of OpenSSL; to find that out would load the TLS of Node.js, at every start with the default.
+  const [first = ''] = trimmed.split(':', 1);
+  return !levels.has(first) && isOpensslList(trimmed) ? readOpensslList(trimmed) : readPriority(trimmed);
 }
 
 /** Says what is wrong with such a text, undefined when nothing is. */

@@ -1,4 +1,3 @@
-import { getCiphers } from 'node:tls';
 import { suggestNames } from '../../base/nearest.js';
 
 /** A suite of TLS 1.2 that is served. */
@@ -158,7 +157,12 @@ function wordMeaning(word: string): Predicate | undefined {
   if (keyword !== undefined) return keyword;
   const suite = engineSuites.find(({ name }) => name === word);
   if (suite !== undefined) return (other) => other === suite;
-  return word === word.toUpperCase() && getCiphers().includes(word.toLowerCase()) ? never : undefined;
+  return word === word.toUpperCase() && isCipherOfNode(word.toLowerCase()) ? never : undefined;
+}
+
+/** The TLS of Node.js is loaded for words alone that nothing here knows: it takes milliseconds of the start. */
+function isCipherOfNode(name: string): boolean {
+  return process.getBuiltinModule('node:tls').getCiphers().includes(name);
 }
 
 function strength({ cipher }: Suite): number {

@@ -1,4 +1,4 @@
-import { createSocket, type Socket } from 'node:dgram';
+import type { Socket } from 'node:dgram';
 import { isIP } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import type { CodedLog } from '../../base/log.js';
@@ -157,7 +157,8 @@ class Datagrams implements Writer {
     const existing = this.#sockets.get(family);
     if (existing !== undefined) return existing;
     // There are addresses only. Looked up as names are, all would be sent in one go, later.
-    const socket = createSocket({
+    // Loaded late, as few servers send datagrams.
+    const socket = process.getBuiltinModule('node:dgram').createSocket({
       type: family,
       lookup: (address, _options, callback) => callback(null, address, family === 'udp6' ? 6 : 4),
     });

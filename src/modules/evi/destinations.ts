@@ -1,4 +1,3 @@
-import { lookup } from 'node:dns/promises';
 import { isIP, isIPv6 } from 'node:net';
 import { AddressList, joinHostPort, splitHostPort } from '../../base/address.js';
 import { stringify } from '../../base/json.js';
@@ -42,6 +41,8 @@ export class Destinations {
   async #resolveName(name: string): Promise<string> {
     let found: readonly { readonly address: string }[];
     try {
+      // Loaded late: few subscribers give a name.
+      const { lookup } = await import('node:dns/promises');
       found = await lookup(name, { all: true });
     } catch (error) {
       const { code = 'unknown error' } = error as NodeJS.ErrnoException;

@@ -1,6 +1,6 @@
 import { coded } from '../../base/codes.js';
 import { abortReason } from '../../base/lazy-abort.js';
-import { workFromNow } from '../../base/slice.js';
+import { type Slice, workFromNow } from '../../base/slice.js';
 import { retryHeaders } from '../../gateway/jsonrpc-refusal.js';
 import { type Chunk, type Exchange, internalError, type ReplyHeaders } from '../../http/exchange.js';
 import type { Call } from '../../mi/calls/call.js';
@@ -29,6 +29,17 @@ const longBody = 32768;
 
 /** Bytes of bodies that may wait for a later turn. What is beyond is answered at once. */
 const mostWaiting = 8 << 20;
+
+const noBytes = new Uint8Array(0);
+
+/** The call of a large body that has been scanned. */
+interface LongCall {
+  readonly idSlot: number;
+  readonly entry: CommandEntry;
+  /** That of its parameters. */
+  readonly text: string | undefined;
+  readonly count: number;
+}
 
 const openingBracket = '['.charCodeAt(0);
 
@@ -79,29 +90,73 @@ export class JsonRpc implements Face<Exchange> {
     else if (this.#answer(exchange, body)) exchange.letReuse();
   }
 
-  /** Large bodies take long to scan and to parse: those that arrive together are answered in turns. */
+  /** Large bodies take long to scan, and their parameters to parse: those that arrive together are answered in turns. */
   #handleLong(exchange: Exchange): void {
     let { body } = exchange;
+    const { length } = body;
     // Batches are read in slices.
-    if (body[0] === openingBracket || this.#waiting + body.length > mostWaiting) {
+    if (body[0] === openingBracket || this.#waiting + length > mostWaiting) {
       this.#answer(exchange, body);
       return;
     }
     let waiting = 0;
-    const work = (): boolean => {
-      this.#waiting -= waiting;
+    let call: LongCall | undefined;
+    let isScanned = false;
+    const work = (slice: Slice): boolean => {
       try {
-        if (!exchange.finished) this.#answer(exchange, body);
+        if (!isScanned && !exchange.finished) {
+          isScanned = true;
+          call = this.#scanLong(exchange, body);
+          body = noBytes;
+          if (call !== undefined && slice.isOver) return true;
+        }
+        if (call !== undefined) this.#runLong(exchange, call);
       } catch (error) {
         this.#runner.failures.ofReply(error);
         exchange.refuse(500, internalError);
       }
+      this.#waiting -= waiting;
       return false;
     };
     if (workFromNow({ work })) return;
-    body = body.slice();
-    waiting = body.length;
+    if (!isScanned) body = body.slice();
+    waiting = length;
     this.#waiting += waiting;
+  }
+
+  /** Reads as much of a body as is needed to run its call; undefined where it has none, which is answered. */
+  #scanLong(exchange: Exchange, body: Uint8Array): LongCall | undefined {
+    const scanner = this.#scanner;
+    const outcome = scanner.scan(body);
+    if (outcome > Outcome.notification) {
+      this.#refuse(exchange, outcome);
+      return undefined;
+    }
+    const idSlot = outcome === Outcome.call ? scanner.hold(scanner.idSlot) : IdSlot.noReply;
+    try {
+      const { command, methodStart, methodEnd, paramsStart, paramsEnd, paramsCount: count } = scanner;
+      const text = paramsEnd === 0 ? undefined : this.#calls.text(body, paramsStart, paramsEnd);
+      const entry = this.#entries[command] ?? this.#calls.find(body, methodStart, methodEnd, exchange);
+      return { idSlot, entry, text, count };
+    } catch (error) {
+      this.error(exchange, idSlot, this.#runner.failures.errorOf(error));
+      return undefined;
+    }
+  }
+
+  #runLong(exchange: Exchange, { idSlot, entry, text, count }: LongCall): void {
+    if (exchange.finished) {
+      this.#scanner.release(idSlot);
+      return;
+    }
+    let given: CallParameters;
+    try {
+      given = text === undefined ? undefined : this.#calls.parse(text);
+    } catch (error) {
+      this.error(exchange, idSlot, this.#runner.failures.errorOf(error));
+      return;
+    }
+    this.#runner.run(this, exchange, idSlot, entry, given, count);
   }
 
   /** @returns true if nothing keeps the exchange */

@@ -1,4 +1,4 @@
-import { createSocket, type Socket } from 'node:dgram';
+import type { Socket } from 'node:dgram';
 import { isObject, type JsonValue } from '../../base/json.js';
 import type { CodedLog } from '../../base/log.js';
 import { reasonOf } from '../../base/text.js';
@@ -146,6 +146,7 @@ export class NodeEvents implements EventRelay {
 
   #open(): Promise<Socket> {
     const { host, port } = this.#address;
+    const { createSocket } = process.getBuiltinModule('node:dgram');
     const socket = createSocket({ type: host.includes(':') ? 'udp6' : 'udp4', recvBufferSize: receiveBuffer });
     socket.on('message', (message) => this.#received(message));
     return new Promise((resolve, reject) => {

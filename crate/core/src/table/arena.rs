@@ -18,6 +18,8 @@ const SPARE_PAGES: usize = 2;
 const LEVELS: usize = 32;
 /// Bytes that are read to have a block in the cache: one in each of its first lines.
 const TOUCHED: [usize; 8] = [0, 64, 128, 192, 256, 320, 384, 448];
+/// Bytes between the beginnings of blocks that are read one after the other as if they were one.
+const CLOSE: u32 = 1024;
 const NONE: u32 = u32::MAX;
 
 /// Where a block lies. It changes when pages are cleaned; the owner is told.
@@ -26,6 +28,13 @@ pub struct Place {
     /// [`NONE`] for a block with memory of its own.
     page: u32,
     offset: u32,
+}
+
+impl Place {
+    /// Tells whether a block lies so close behind another one that the processor fetches it by itself.
+    pub fn is_close_behind(&self, other: Place) -> bool {
+        self.page == other.page && self.offset.wrapping_sub(other.offset) <= CLOSE
+    }
 }
 
 impl Default for Place {
@@ -157,7 +166,9 @@ impl Arena {
     pub fn touch(&self, place: Place) -> u8 {
         let memory = self.pages.get(place.page as usize).map_or(&[][..], |page| &page.memory);
         let block = memory.get(place.offset as usize..).unwrap_or_default();
-        TOUCHED.iter().fold(0, |sum, at| sum ^ block.get(*at).unwrap_or(&0))
+        let touch = |block: &[u8]| TOUCHED.iter().fold(0, |sum, at| sum ^ block.get(*at).unwrap_or(&0));
+        // Mostly there are as many bytes: then none is looked for.
+        block.first_chunk::<512>().map_or_else(|| touch(block), |block| touch(block))
     }
 
     /// The block at `place`, to outlive any change.

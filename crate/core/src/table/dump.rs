@@ -85,14 +85,17 @@ impl Dump {
                         self.leave(b"[");
                     }
                 }
-                Stage::Records => self.next_record(table, window, &mut end),
+                Stage::Records => {
+                    while self.next_record(table, window, &mut end) && end < window.len() {}
+                }
                 Stage::Done => break,
             }
         }
         end
     }
 
-    fn next_record(&mut self, table: &Table, window: &mut [u8], end: &mut usize) {
+    /// Returns whether the next one can be printed: this one is complete, and was not the last.
+    fn next_record(&mut self, table: &Table, window: &mut [u8], end: &mut usize) -> bool {
         if self.walk.next >= self.fetched {
             self.fetched = table.fetch(&self.walk);
         }
@@ -103,19 +106,26 @@ impl Dump {
                 Frame::Lines if self.any => self.leave(b"\n"),
                 Frame::Lines => {}
             }
-            return;
+            return false;
         };
-        if self.any {
-            let between: &[u8] = if self.frame == Frame::Array { b"," } else { b"\n" };
-            put_part(window, end, between);
+        if self.any
+            && let Some(between) = window.get_mut(*end)
+        {
+            *between = if self.frame == Frame::Array { b',' } else { b'\n' };
+            *end += 1;
         }
         self.any = true;
         let record = table.record(entry);
         match &self.shape {
             Shape::Records => {
-                let mut progress = Progress::default();
+                let clock = table.clock(self.now);
                 let room = window.get_mut(*end..).unwrap_or_default();
-                let (written, complete) = record.print(table.clock(self.now), &mut progress, room);
+                if let Some(written) = record.print_whole(clock, room) {
+                    *end += written;
+                    return true;
+                }
+                let mut progress = Progress::default();
+                let (written, complete) = record.print(clock, &mut progress, room);
                 *end += written;
                 if !complete {
                     let block = table.hold(entry);
@@ -125,6 +135,7 @@ impl Dump {
             Shape::Keys => self.leave_key(None, record.key),
             Shape::Member(name) => self.leave_key(Some(name.clone()), record.key),
         }
+        false
     }
 
     fn leave(&mut self, text: &[u8]) {

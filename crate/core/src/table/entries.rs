@@ -136,6 +136,12 @@ impl Entries {
     /// The first entry from `from` on, below `end`. Takes a step for each 64 entries that are free, and one for each
     /// 1024 where none is in use.
     pub fn next(&self, from: u32, end: u32) -> Option<(u32, &Entry)> {
+        // Mostly it is that one.
+        if from < end
+            && let Some(entry) = self.get(from)
+        {
+            return Some((from, entry));
+        }
         let mut at = from as usize % CHUNK;
         for (number, chunk) in self.chunks.iter().enumerate().skip(from as usize / CHUNK) {
             let start = (number * CHUNK) as u32;

@@ -103,6 +103,18 @@ impl<'a> Record<'a> {
         self.holes.len() / HOLE
     }
 
+    /// Prints the record to the start of `window`, if it has room for all of it. Returns its length.
+    pub fn print_whole(&self, clock: Clock<'_>, window: &mut [u8]) -> Option<usize> {
+        let (mut from, mut end) = (0, 0);
+        for hole in self.holes.chunks_exact(HOLE).filter_map(Hole::read) {
+            end = put(window, end, self.text.get(from..hole.at)?)?;
+            let mut number = itoa::Buffer::new();
+            end = put_short(window, end, hole.text(clock, &mut number))?;
+            from = hole.at;
+        }
+        put(window, end, self.text.get(from..)?)
+    }
+
     /// Continues to print into `window`. Returns how much that was, and whether the record is complete.
     pub fn print(&self, clock: Clock<'_>, progress: &mut Progress, window: &mut [u8]) -> (usize, bool) {
         let mut end = 0;
@@ -139,6 +151,19 @@ impl<'a> Record<'a> {
             length + hole.text(clock, &mut number).len()
         })
     }
+}
+
+/// As [`put`], for few bytes: a call that copies them would take longer.
+fn put_short(window: &mut [u8], at: usize, bytes: &[u8]) -> Option<usize> {
+    const SHORT: usize = 16;
+    let end = at.checked_add(bytes.len())?;
+    if bytes.len() > SHORT {
+        return put(window, at, bytes);
+    }
+    for (to, byte) in window.get_mut(at..end)?.iter_mut().zip(bytes) {
+        *to = *byte;
+    }
+    Some(end)
 }
 
 /// Copies as much as there is room for; returns how much that was.

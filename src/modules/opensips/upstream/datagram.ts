@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { createSocket, type Socket } from 'node:dgram';
+import type { Socket } from 'node:dgram';
 import { chmodSync, rmSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { reasonOf } from '../../../base/text.js';
@@ -227,6 +227,7 @@ class UdpPeer implements Peer {
   readonly #socket: Socket;
 
   constructor(host: string, port: number, events: PeerEvents) {
+    const { createSocket } = process.getBuiltinModule('node:dgram');
     const socket = createSocket(isIPv6(host) ? 'udp6' : 'udp4');
     this.#socket = socket;
     socket.on('message', (datagram) => events.received(datagram));
