@@ -145,7 +145,8 @@ export class ReplyChunks implements CompletedSource {
   }
 
   #chunk(end: number): Chunk {
-    return end === 0 ? null : this.#buffer.subarray(0, end);
+    if (end === 0) return null;
+    return end === this.#buffer.length ? this.#buffer : this.#buffer.subarray(0, end);
   }
 
   /** Harmless when it was called before. */

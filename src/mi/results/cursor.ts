@@ -110,7 +110,7 @@ export class Parts implements Cursor {
     let at = start;
     for (let cursor = this.#cursors[0]; cursor !== undefined; cursor = this.#cursors[0]) {
       if (buffer.length - at < leastRoom) break;
-      const written = cursor.fill(buffer.subarray(at));
+      const written = cursor.fill(at === 0 ? buffer : buffer.subarray(at));
       if (typeof written !== 'number') {
         const from = at;
         return written.then((later) => this.#continue(buffer, from, later));

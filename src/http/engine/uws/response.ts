@@ -294,7 +294,8 @@ export class UwsReply implements EngineResponse {
     let isFree = true;
     let head = writeHead;
     while (isFree && bytes < piece.length) {
-      const part = piece.subarray(bytes, bytes + (head === undefined ? this.#sizes.part : corkedWithHeadSize));
+      const size = head === undefined ? this.#sizes.part : corkedWithHeadSize;
+      const part = bytes === 0 && piece.length <= size ? piece : piece.subarray(bytes, bytes + size);
       this.#raw.cork(() => {
         head?.();
         isFree = this.#raw.write(part);
