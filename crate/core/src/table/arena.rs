@@ -168,7 +168,9 @@ impl Arena {
         let block = memory.get(place.offset as usize..).unwrap_or_default();
         let touch = |block: &[u8]| TOUCHED.iter().fold(0, |sum, at| sum ^ block.get(*at).unwrap_or(&0));
         // Mostly there are as many bytes: then none is looked for.
-        block.first_chunk::<512>().map_or_else(|| touch(block), |block| touch(block))
+        block
+            .first_chunk::<512>()
+            .map_or_else(|| touch(block), |block| touch(block))
     }
 
     /// The block at `place`, to outlive any change.

@@ -85,9 +85,7 @@ impl Dump {
                         self.leave(b"[");
                     }
                 }
-                Stage::Records => {
-                    while self.next_record(table, window, &mut end) && end < window.len() {}
-                }
+                Stage::Records => while self.next_record(table, window, &mut end) && end < window.len() {},
                 Stage::Done => break,
             }
         }
