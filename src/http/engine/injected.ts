@@ -29,7 +29,7 @@ export interface InjectedRequest {
 const highWater = 65536;
 
 /** The head of a request that comes without a socket. */
-export class InjectedHead implements EngineRequest {
+class InjectedHead implements EngineRequest {
   readonly method: string;
   readonly path: string;
   /** The body, in memory of its own. */

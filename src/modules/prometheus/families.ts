@@ -16,7 +16,7 @@ export interface Family {
 }
 
 /** A number under a name. */
-export interface Series {
+interface Series {
   /** What stands behind the name of the family: `_bucket`, `_sum` or `_count` of a histogram, '' else. */
   readonly suffix: string;
   readonly labels: Labels;

@@ -8,7 +8,7 @@ export function installParsers(): string | undefined {
   return environment.install();
 }
 
-export interface ParsedSample {
+interface ParsedSample {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;
