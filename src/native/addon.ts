@@ -51,6 +51,12 @@ export const {
   takeListenPlace,
 } = addon;
 
+/**
+ * Checks JSON text that comes in pieces, cut anywhere; its UTF-8 has to be sound. `push` and `end` tell why it is none, '' while it
+ * may be one.
+ */
+export const { jsonChecker } = addon;
+
 /** Address of the first byte of a buffer; only for comparing the places of buffers. */
 export const { memoryAddress } = addon.addresses();
 

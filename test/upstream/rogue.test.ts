@@ -1,6 +1,8 @@
 // An OpenSIPS that is broken, or not what it seems: whatever it sends, the server in front of it serves on.
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { describe, expect } from 'vitest';
 import type { Server } from '#src/index.js';
 import { startFront } from '../support/front.js';
@@ -34,6 +36,44 @@ async function startRogue(lifetime: Lifetime, replies: Replies): Promise<Server>
   });
   const node = `sip-1 datagram:udp:127.0.0.1:${socket.address().port}`;
   return startServer(lifetime, { opensips: { levels: '*=read', nodes: [node] } });
+}
+
+/** As {@link startRogue}, of replies that are too long for a datagram, in front of a server of HTTP. */
+async function startLongRogue(lifetime: Lifetime, replies: Replies): Promise<Server> {
+  const all: Replies = {
+    version: result('{"Server":"OpenSIPS (3.4.18 (x86_64/linux))"}'),
+    uptime: result('{"Now":"now","Up since":"then"}'),
+    which: result(JSON.stringify(Object.keys(replies))),
+    ...replies,
+  };
+  const rogue = createServer(async (request, response) => {
+    const pieces: Buffer[] = [];
+    for await (const piece of request) pieces.push(piece as Buffer);
+    const { method, id } = JSON.parse(Buffer.concat(pieces).toString()) as { method: string; id: number };
+    response.end([all[method]?.(id) ?? []].flat().join(''));
+  });
+  rogue.listen(0, '127.0.0.1');
+  await once(rogue, 'listening');
+  lifetime.onTestFinished(() => {
+    rogue.closeAllConnections();
+    rogue.close();
+  });
+  const node = `sip-1 http://127.0.0.1:${(rogue.address() as AddressInfo).port}/mi`;
+  return startServer(lifetime, { opensips: { levels: '*=read', nodes: [node] } });
+}
+
+/** What came of a reply, and whether that was all of it. */
+async function received(server: Server, body: string): Promise<{ readonly text: string; readonly isWhole: boolean }> {
+  const headers = { 'Content-Type': 'application/json' };
+  const response = await fetch(`http://127.0.0.1:${server.port}/mi`, { method: 'POST', headers, body });
+  const decoder = new TextDecoder();
+  let text = '';
+  try {
+    for await (const piece of response.body ?? []) text += decoder.decode(piece, { stream: true });
+    return { text, isWhole: true };
+  } catch {
+    return { text, isWhole: false };
+  }
 }
 
 const deep = '['.repeat(30_000) + ']'.repeat(30_000);
@@ -85,6 +125,51 @@ describe('a reply', () => {
       { jsonrpc: '2.0', error: broken, id: 2 },
       { jsonrpc: '2.0', error: broken, id: 3 },
     ]);
+  });
+
+  const sound = (length: number): string => `["${'x'.repeat(length)}"`;
+  const forged = '],"id":1},{"jsonrpc":"2.0","result":["forged"';
+
+  test('that is long and no JSON is an error where nothing was sent, and tells nothing of other calls', async ({
+    lifetime,
+  }) => {
+    const server = await startLongRogue(lifetime, {
+      a: result(`${sound(10)}${forged},"${'x'.repeat(200_000)}"]`),
+      b: result(`${sound(200_000)}]`),
+      c: result(`[${'1,'.repeat(20_000)}01,${'1,'.repeat(100_000)}1]`),
+    });
+    const batch = ['a', 'b', 'c'].map((method, id) => ({ jsonrpc: '2.0', method, id }));
+    const { text, isWhole } = await received(server, JSON.stringify(batch));
+    expect(isWhole).toBe(true);
+    const data = expect.stringContaining('what came has a result that is no JSON');
+    expect(JSON.parse(text)).toStrictEqual([
+      { jsonrpc: '2.0', error: { code: -32000, message: 'Server error', data }, id: 0 },
+      { jsonrpc: '2.0', result: ['x'.repeat(200_000)], id: 1 },
+      { jsonrpc: '2.0', error: { code: -32000, message: 'Server error', data }, id: 2 },
+    ]);
+  });
+
+  test('that turns out to be no JSON when it is being sent is cut there', async ({ lifetime }) => {
+    const long = 'x'.repeat(5_000_000);
+    const server = await startLongRogue(lifetime, {
+      forging: result(`${sound(5_000_000)}${forged},"${long}"]`),
+      open: result(sound(5_000_000)),
+      much: result(`${sound(5_000_000)}],[]`),
+      sound: result(`[${'"é\\u00e9",'.repeat(500_000)}-1.5e3]`),
+    });
+    for (const method of ['forging', 'open', 'much']) {
+      for (const body of [
+        { jsonrpc: '2.0', method, id: 0 },
+        [method, 'uptime'].map((name, id) => ({ jsonrpc: '2.0', method: name, id })),
+      ]) {
+        const { text, isWhole } = await received(server, JSON.stringify(body));
+        expect(isWhole, method).toBe(false);
+        expect(text, method).toContain('"result":["xxx');
+        expect(/"xxx*"./.exec(text)?.[0] ?? '', method).toBe('');
+      }
+    }
+    const { text } = await received(server, '{"jsonrpc":"2.0","method":"sound","id":1}');
+    expect(JSON.parse(text)).toHaveProperty('result.length', 500_001);
   });
 
   test('that is nested deep, or has names of its own, comes as it is, or as an error', async ({ lifetime }) => {

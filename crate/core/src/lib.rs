@@ -7,7 +7,8 @@ pub mod slots;
 pub mod layout;
 
 pub mod json {
-    //! JSON text: read, written, indented.
+    //! JSON text: read, checked, written, indented.
+    pub mod checker;
     pub mod fault;
     pub mod pretty;
     pub mod reader;

@@ -2,6 +2,7 @@
 
 mod support;
 
+use mi_httpd_core::json::checker::Checker;
 use mi_httpd_core::json::reader::{Fault, Kind, MAX_DEPTH, validate};
 use mi_httpd_core::json::text::{NumberPrinter, unescape, write_string};
 use proptest::prelude::*;
@@ -11,8 +12,36 @@ fn is_json(text: &[u8]) -> bool {
     std::str::from_utf8(text).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
 }
 
+/// Checks a text that comes in pieces, cut at these places.
+fn is_checked(text: &[u8], cuts: &[prop::sample::Index]) -> bool {
+    let mut places: Vec<usize> = cuts.iter().map(|cut| cut.index(text.len() + 1)).collect();
+    places.extend([0, text.len()]);
+    places.sort_unstable();
+    let mut checker = Checker::default();
+    let pieces = places
+        .windows(2)
+        .all(|pair| checker.push(&text[pair[0]..pair[1]]).is_ok());
+    checker.end().is_ok() && pieces
+}
+
+fn cuts() -> impl Strategy<Value = Vec<prop::sample::Index>> {
+    prop::collection::vec(any::<prop::sample::Index>(), 0..6)
+}
+
 proptest! {
     #![proptest_config(support::cases(2000))]
+
+    #[test]
+    fn pieces_are_checked_as_the_whole_is_read(text in support::nearly(), cuts in cuts()) {
+        if std::str::from_utf8(&text).is_ok() {
+            prop_assert_eq!(is_checked(&text, &cuts), validate(&text).is_ok(), "{:?}", String::from_utf8_lossy(&text));
+        }
+    }
+
+    #[test]
+    fn pieces_of_json_bytes_are_checked_as_the_whole_is_read(text in r#"[\[\]{},:"\\ 0-9eE.+\-truefalsn\t]{0,24}"#, cuts in cuts()) {
+        prop_assert_eq!(is_checked(text.as_bytes(), &cuts), validate(text.as_bytes()).is_ok(), "{}", text);
+    }
 
     #[test]
     fn accepts_what_serde_json_accepts(text in support::nearly()) {
@@ -72,6 +101,8 @@ fn nesting_is_limited() {
         let inner = if open == "[" { "" } else { "1" };
         let nested = |depth: usize| format!("{}{inner}{}", open.repeat(depth), close.repeat(depth));
         assert!(validate(nested(MAX_DEPTH as usize).as_bytes()).is_ok());
+        assert!(is_checked(nested(MAX_DEPTH as usize).as_bytes(), &[]));
+        assert!(!is_checked(nested(MAX_DEPTH as usize + 1).as_bytes(), &[]));
         let error = validate(nested(MAX_DEPTH as usize + 1).as_bytes()).unwrap_err();
         assert_eq!(error.fault, Fault::TooDeep);
         assert_eq!(error.position, open.len() * MAX_DEPTH as usize);

@@ -1,11 +1,21 @@
-//! Any bytes: no panic, and what is found lies where the text has it.
+//! Any bytes: no panic, what is found lies where the text has it, and pieces are checked as the whole is.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use mi_httpd_core::json::checker::Checker;
 use mi_httpd_core::json::reader::{Kind, validate};
 use mi_httpd_core::json::text::{unescape, write_string};
 
+fn is_checked(text: &[u8]) -> bool {
+    let mut checker = Checker::default();
+    let is_sound = text.chunks(3).all(|piece| checker.push(piece).is_ok());
+    checker.end().is_ok() && is_sound
+}
+
 fuzz_target!(|text: &[u8]| {
+    if std::str::from_utf8(text).is_ok() {
+        assert_eq!(is_checked(text), validate(text).is_ok());
+    }
     match validate(text) {
         Err(error) => assert!(error.position <= text.len()),
         Ok(value) => {

@@ -4,6 +4,7 @@
 pub mod body_pool;
 pub mod compressions;
 pub mod datagrams;
+pub mod json_checker;
 pub mod layout;
 pub mod measurements;
 pub mod methods;

@@ -20,6 +20,7 @@ import { codes, invalidParams, MiError, RefusedCall } from '../../mi/errors.js';
 import type { Cursor } from '../../mi/results/cursor.js';
 import { JsonStream, JsonText } from '../../mi/results/result.js';
 import { type KnownCommand, knownCommand, type LevelRule, onlyReads } from './levels.js';
+import { notJson } from './upstream/envelope.js';
 import {
   type GivingUp,
   type Upstream,
@@ -337,7 +338,7 @@ export class OpensipsNode {
       });
       // Texts of 2.x are printed here.
       if (typeof result === 'string' && !this.hasLines && !isJson(result)) {
-        throw new UpstreamFailure('broken', 'what came has a result that is no JSON', !isReadOnly);
+        throw new UpstreamFailure('broken', notJson, !isReadOnly);
       }
       this.#around.called(this, performance.now() - started, undefined);
       return typeof result === 'string' ? new JsonText(result) : new JsonStream(result);

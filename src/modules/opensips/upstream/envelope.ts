@@ -9,6 +9,36 @@ export type Reply =
   | { readonly kind: 'error'; readonly error: MiError }
   | { readonly kind: 'broken'; readonly reason: string };
 
+/** The reason of a failure whose result would be read as something else. */
+export const notJson = 'what came has a result that is no JSON';
+
+/** What is around the results of a transport. */
+export interface Envelope {
+  /** Where the value begins, by the first bytes; undefined: it is no reply. */
+  start(text: string): ReplyStart | undefined;
+  /** Where a result ends, by the last bytes; a text: why there is no sound end. */
+  end(text: string): number | string;
+  /** Reads a whole reply. */
+  read(text: string): Reply;
+  /** Why a reply is none. */
+  readonly misfit: string;
+}
+
+const noReply = 'what came is no reply of JSON-RPC';
+
+/** JSON-RPC of a request. @param sent the id that it was sent with */
+export function jsonRpc(sent: number): Envelope {
+  return {
+    misfit: noReply,
+    start: startOf,
+    end: (text) => {
+      const { id, at } = endOf(text);
+      return id === sent ? at : brokenReason(text);
+    },
+    read: (text) => readReply(text, sent),
+  };
+}
+
 /** In front of a result, as OpenSIPS prints it without `pretty_printing`. */
 const resultStart = '{"jsonrpc":"2.0","result":';
 const errorStart = '{"jsonrpc":"2.0","error":';
@@ -34,7 +64,7 @@ export function readReply(text: string, id: number, end: ReplyEnd = endOf(text))
   if (text.startsWith(resultStart)) return resultOf(text.slice(resultStart.length, at));
   if (text.startsWith(errorStart)) return errorOf(text.slice(errorStart.length, at));
   const start = startOf(text);
-  if (start === undefined) return { kind: 'broken', reason: 'what came is no reply of JSON-RPC' };
+  if (start === undefined) return { kind: 'broken', reason: noReply };
   const value = text.slice(start.at, at);
   return start.isResult ? resultOf(value) : errorOf(value);
 }
@@ -57,7 +87,7 @@ function errorOf(text: string): Reply {
 }
 
 /** Why a text that does not end in its id is none. */
-export function brokenReason(text: string): string {
+function brokenReason(text: string): string {
   if (text.endsWith(printFailure)) {
     return 'OpenSIPS failed to print the reply: a text in it is longer than its FIFO can take, about 4090 bytes; HTTP and datagrams take it';
   }
@@ -65,8 +95,14 @@ export function brokenReason(text: string): string {
   return text === '' ? 'OpenSIPS closed without a reply' : 'the reply has no sound end';
 }
 
-/** Where a result or an error begins; undefined: neither does within these bytes. */
-export function startOf(text: string): { readonly isResult: boolean; readonly at: number } | undefined {
+/** Where a result or an error begins. */
+interface ReplyStart {
+  readonly isResult: boolean;
+  readonly at: number;
+}
+
+/** @returns undefined where neither begins within these bytes */
+function startOf(text: string): ReplyStart | undefined {
   let at = 0;
   for (const token of ['{', '"jsonrpc"', ':', '"2.0"', ',']) {
     at = skipBlanks(text, at);

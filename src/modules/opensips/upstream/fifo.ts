@@ -16,7 +16,7 @@ import { coded } from '../../../base/codes.js';
 import { reasonOf } from '../../../base/text.js';
 import { makeFifo } from '../../../native/datagrams.js';
 import type { Attempt } from './attempt.js';
-import { decode } from './envelope.js';
+import { decode, jsonRpc } from './envelope.js';
 import { Lane, type LaneContext } from './lane.js';
 import { printLines, readLines } from './lines.js';
 import { ReplyReader } from './reply-reader.js';
@@ -116,7 +116,7 @@ export class FifoLane extends Lane {
       this.#exchanges.delete(attempt);
       this.over(attempt);
     };
-    const reader = new ReplyReader(attempt.id, this.context.room, this.sinkOf(attempt), end);
+    const reader = new ReplyReader(jsonRpc(attempt.id), this.context.room, this.sinkOf(attempt), end);
     return {
       failed: (reason) => this.#failUnsent(attempt, reason),
       data: (piece) => {

@@ -4,7 +4,7 @@ import { isObject } from '../../../base/json.js';
 import { reasonOf } from '../../../base/text.js';
 import { codes, MiError } from '../../../mi/errors.js';
 import type { Attempt } from './attempt.js';
-import { decode, type Reply } from './envelope.js';
+import { type Envelope, jsonRpc, notJson, type Reply } from './envelope.js';
 import { Lane, type LaneContext } from './lane.js';
 import { ReplyReader } from './reply-reader.js';
 import type { Request } from './request.js';
@@ -31,9 +31,6 @@ const patience = 10_000;
 
 /** Milliseconds that a long reply may stand still. */
 const longestStandstill = 10_000;
-
-/** Bytes of the longest reply of mi_json, which is read whole. */
-const longestText = 64 << 20;
 
 type HttpSetting = Extract<TransportSetting, { kind: 'http' }>;
 
@@ -109,7 +106,8 @@ export class HttpLane extends Lane {
 
   #eventsOf(attempt: Attempt, connection: Connection): ConnectionEvents {
     const end = (isReusable: boolean): void => {
-      this.#busy.delete(attempt);
+      // One that was given up at its end has ended already.
+      if (!this.#busy.delete(attempt)) return;
       if (isReusable && !this.isClosed) {
         this.#idle.push(connection);
         connection.rest();
@@ -127,12 +125,10 @@ export class HttpLane extends Lane {
       this.over(attempt);
       if (failure.kind === 'down' && !failure.mayHaveRun) this.fail(failure.reason, false);
     };
-    const body: Body =
-      this.setting.dialect === '2.4'
-        ? new WholeBody((reply) => this.settle(attempt, reply))
-        : new ReplyReader(attempt.id, this.context.room, this.sinkOf(attempt), () => {
-            if (this.#busy.get(attempt) === connection) end(false);
-          });
+    const envelope = this.setting.dialect === '2.4' ? miJson : jsonRpc(attempt.id);
+    const body = new ReplyReader(envelope, this.context.room, this.sinkOf(attempt), () => {
+      if (this.#busy.get(attempt) === connection) end(false);
+    });
     return {
       data: (piece) => {
         body.push(piece);
@@ -160,43 +156,13 @@ function wellFormed(text: string): string {
   return Buffer.from(text).toString();
 }
 
-/** What takes the body of a reply. */
-interface Body {
-  readonly isStream: boolean;
-  push(piece: Buffer): void;
-  end(): void;
-  /** @returns false when it has not turned out what the reply is */
-  fail(failure: UpstreamFailure): boolean;
-}
-
-/** The reply of mi_json: a value without an envelope, or an error. */
-class WholeBody implements Body {
-  readonly isStream = false;
-  readonly #told: (reply: Reply) => void;
-  readonly #pieces: Buffer[] = [];
-  #length = 0;
-
-  constructor(told: (reply: Reply) => void) {
-    this.#told = told;
-  }
-
-  push(piece: Buffer): void {
-    this.#length += piece.length;
-    if (this.#length <= longestText) this.#pieces.push(piece);
-  }
-
-  end(): void {
-    if (this.#length > longestText) {
-      this.#told({ kind: 'broken', reason: `the reply has more than ${longestText} bytes` });
-      return;
-    }
-    this.#told(readJsonReply(decode(Buffer.concat(this.#pieces)).trim()));
-  }
-
-  fail(): boolean {
-    return false;
-  }
-}
+/** The reply of mi_json: a value without anything around it, or an error. */
+const miJson: Envelope = {
+  misfit: 'what came is neither a result nor an error of mi_json',
+  start: (text) => ({ isResult: !/^\s*\{\s*"error"\s*:/.test(text), at: 0 }),
+  end: (text) => text.length,
+  read: (text) => readJsonReply(text.trim()),
+};
 
 function readJsonReply(text: string): Reply {
   // A command that has nothing to tell answers with nothing.
@@ -205,7 +171,7 @@ function readJsonReply(text: string): Reply {
   try {
     value = JSON.parse(text) as JsonValue;
   } catch {
-    return { kind: 'broken', reason: 'what came is no JSON' };
+    return { kind: 'broken', reason: notJson };
   }
   const error = isObject(value) && Object.keys(value).length === 1 ? value.error : undefined;
   if (!isObject(error)) return { kind: 'result', text };

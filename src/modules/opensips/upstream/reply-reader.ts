@@ -1,4 +1,5 @@
-import { brokenReason, decode, endOf, type Reply, readReply, startOf } from './envelope.js';
+import { jsonChecker } from '../../../native/addon.js';
+import { decode, type Envelope, notJson, type Reply } from './envelope.js';
 import { type SpillRoom, Spool } from './spool.js';
 import { UpstreamFailure, type UpstreamStream } from './transport.js';
 import { Utf8Mender } from './utf8.js';
@@ -21,13 +22,15 @@ export interface ReplySink {
   stream(result: UpstreamStream): void;
 }
 
-/** Reads a reply that comes in pieces, and is told by its transport where it ends. */
+/** Reads a reply that comes in pieces, and is told by its transport where it ends. A long one is checked to be JSON while it passes. */
 export class ReplyReader {
-  readonly #id: number;
+  readonly #envelope: Envelope;
   readonly #room: SpillRoom;
   readonly #sink: ReplySink;
   readonly #released: () => void;
   readonly #mender = new Utf8Mender();
+  /** Of a stream. A text that is no JSON could be read as replies to other calls. */
+  #checker: ReturnType<typeof jsonChecker> | undefined;
   #pieces: Buffer[] = [];
   #length = 0;
   #spool: Spool | undefined;
@@ -36,8 +39,8 @@ export class ReplyReader {
   #isOver = false;
 
   /** @param released told when nobody reads on, before the reply has ended */
-  constructor(id: number, room: SpillRoom, sink: ReplySink, released: () => void) {
-    this.#id = id;
+  constructor(envelope: Envelope, room: SpillRoom, sink: ReplySink, released: () => void) {
+    this.#envelope = envelope;
     this.#room = room;
     this.#sink = sink;
     this.#released = released;
@@ -66,18 +69,18 @@ export class ReplyReader {
     this.#isOver = true;
     const spool = this.#spool;
     if (spool === undefined) {
-      this.#sink.whole(readReply(decode(Buffer.concat(this.#pieces, this.#length)), this.#id));
+      this.#sink.whole(this.#envelope.read(decode(Buffer.concat(this.#pieces, this.#length))));
       return;
     }
     // A byte is a unit: this is about where things lie.
-    const text = this.#held.toString('latin1');
-    const { id, at } = endOf(text);
-    if (id !== this.#id) {
-      spool.fail(new UpstreamFailure('broken', brokenReason(text), true));
+    const end = this.#envelope.end(this.#held.toString('latin1'));
+    if (typeof end === 'string') {
+      spool.fail(new UpstreamFailure('broken', end, true));
       return;
     }
-    spool.push(this.#mender.push(this.#held.subarray(0, at)));
-    spool.push(this.#mender.end());
+    this.#give(spool, this.#mender.push(this.#held.subarray(0, end)));
+    this.#give(spool, this.#mender.end());
+    this.#judge(spool, this.#checker?.end());
     spool.end();
   }
 
@@ -91,7 +94,7 @@ export class ReplyReader {
 
   #begin(): void {
     const bytes = Buffer.concat(this.#pieces, this.#length);
-    const start = startOf(bytes.toString('latin1', 0, startRoom));
+    const start = this.#envelope.start(bytes.toString('latin1', 0, startRoom));
     if (start?.isResult === false && this.#length <= longestError) {
       this.#pieces = [bytes];
       return;
@@ -99,7 +102,7 @@ export class ReplyReader {
     this.#pieces = [];
     if (start?.isResult !== true) {
       this.#isOver = true;
-      this.#sink.whole({ kind: 'broken', reason: 'what came is no reply of JSON-RPC' });
+      this.#sink.whole({ kind: 'broken', reason: this.#envelope.misfit });
       this.#released();
       return;
     }
@@ -107,16 +110,31 @@ export class ReplyReader {
       this.#isOver = true;
       this.#released();
     });
+    this.#checker = jsonChecker();
     this.#spool = spool;
     this.#pass(spool, bytes.subarray(start.at));
-    this.#sink.stream(spool);
+    const { failure } = spool;
+    if (failure === undefined) this.#sink.stream(spool);
+    else this.#sink.whole({ kind: 'broken', reason: failure.reason });
   }
 
   #pass(spool: Spool, piece: Buffer): void {
     const bytes = piece.length >= endRoom || this.#held.length === 0 ? piece : Buffer.concat([this.#held, piece]);
-    if (bytes === piece) spool.push(this.#mender.push(this.#held));
+    if (bytes === piece) this.#give(spool, this.#mender.push(this.#held));
     const end = Math.max(0, bytes.length - endRoom);
-    spool.push(this.#mender.push(bytes.subarray(0, end)));
+    this.#give(spool, this.#mender.push(bytes.subarray(0, end)));
     this.#held = bytes.subarray(end);
+  }
+
+  #give(spool: Spool, bytes: Buffer): void {
+    if (bytes.length === 0) return;
+    this.#judge(spool, this.#checker?.push(bytes));
+    spool.push(bytes);
+  }
+
+  /** What comes behind a fault is never given on. */
+  #judge(spool: Spool, fault: string | undefined): void {
+    if (fault === undefined || fault === '') return;
+    spool.fail(new UpstreamFailure('broken', `${notJson}: ${fault} of it`, true));
   }
 }

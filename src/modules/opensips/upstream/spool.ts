@@ -113,6 +113,11 @@ export class Spool implements UpstreamStream {
     return this.#frontBytes + this.#backBytes + this.#writing;
   }
 
+  /** Why the reply has no sound end; undefined while it may have one. */
+  get failure(): UpstreamFailure | undefined {
+    return this.#failure;
+  }
+
   /** True if there is more behind what is in front. */
   get #hasBehind(): boolean {
     return this.#back.length > 0 || this.#writing > 0 || this.#written > this.#read;
