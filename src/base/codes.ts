@@ -73,7 +73,6 @@ export type LogCode =
   | 'opensips-contact-not-mirrored'
   | 'opensips-event-socket-failed'
   | 'opensips-events-lost'
-  | 'opensips-max-pending'
   | 'opensips-mirror-lost'
   | 'opensips-unreachable'
   | 'parameters-without-effect'

@@ -65,8 +65,6 @@ export class ManagementInterface {
   audit: Audit | undefined;
   /** The statistics of other servers; undefined: there are none. */
   foreignStatistics: ForeignStatistics | undefined;
-  /** The least number of calls that may be pending at once on a root. */
-  leastPending = Number.POSITIVE_INFINITY;
   /** Why no call begins any more; undefined while calls do. */
   stopReason: string | undefined;
   #protection: Protection | undefined;

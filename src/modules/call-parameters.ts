@@ -19,7 +19,7 @@ export const callParameters = defineParameters({
     default: 1024,
     min: 1,
     max: 1000000,
-    help: 'calls of asynchronous commands that may run at once on this root; the next one gets 503',
+    help: 'calls of asynchronous commands of mi-httpd that may run at once on this root; the next one gets 503. Those of an OpenSIPS behind it have max_pending of module opensips',
   },
   trace_destination: { type: 'string', help: 'HEP destination of MI traces', ...noTracing },
   trace_bwlist: { type: 'string', help: 'commands that are traced, or not', ...noTracing },

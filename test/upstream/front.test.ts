@@ -1,6 +1,7 @@
 // The commands of an OpenSIPS through mi-httpd, as its clients see them.
 import { readFileSync } from 'node:fs';
 import { describe, expect } from 'vitest';
+import { command, defineModule } from '#src/index.js';
 import { EventReader } from '../support/event-reader.js';
 import { nodeLine, startDouble, startFront } from '../support/front.js';
 import { call, callError, post, startServer } from '../support/mi-client.js';
@@ -259,14 +260,26 @@ test('a pattern of no command that is known is told, since one may come', async 
   expect(await call(one.server, 'ul_dump')).toHaveProperty('Domains');
 });
 
-test('nodes that may keep all calls of a root waiting are told at the start', async ({ lifetime }) => {
-  const told: unknown[] = [];
-  const keep = (fields: object): void => void told.push(fields);
-  const log = { debug: () => {}, info: () => {}, warn: keep, error: keep };
-  await startFront(lifetime, ['3.4'], { log, mi_http: { max_pending: 10 }, opensips: { max_pending: 10 } });
-  expect(told).toStrictEqual([]);
-  await startFront(lifetime, ['3.4'], { log, mi_http: { max_pending: 10 }, opensips: { max_pending: 11 } });
-  expect(told).toMatchObject([{ code: 'opensips-max-pending' }]);
+test('a node that hangs keeps neither commands of mi-httpd nor those of other nodes waiting', async ({ lifetime }) => {
+  const later = command({
+    name: 'later',
+    help: 'Answers on the next turn.',
+    run: () => new Promise<string>((resolve) => setImmediate(resolve, 'OK')),
+  });
+  const { server, sip } = await startFront(lifetime, ['3.4', '3.4'], {
+    mi_http: { max_pending: 10 },
+    opensips: { max_pending: 20 },
+    modules: [defineModule({ name: 'test', commands: [later] })],
+  });
+  const go = sip[0]?.hold('uptime');
+  const hanging = Array.from({ length: 20 }, () => post(server, '{"jsonrpc":"2.0","method":"uptime","id":1}'));
+  await expect.poll(async () => (await post(server, '{"jsonrpc":"2.0","method":"uptime","id":1}')).status).toBe(503);
+  for (let index = 0; index < 20; index++) {
+    expect(await call(server, 'test:later')).toBe('OK');
+    expect(await call(server, 'node:sip-2/uptime')).toHaveProperty('Now');
+  }
+  go?.();
+  for (const { status } of await Promise.all(hanging)) expect(status).toBe(200);
 });
 
 describe('commands', () => {

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { OpensipsDouble } from '../support/opensips-double/index.js';
-import { answer, changing, node, reading } from '../support/upstream.js';
+import { answer, changing, node, reading, wholeText } from '../support/upstream.js';
 
 const open: { close(): Promise<void> }[] = [];
 
@@ -52,6 +52,34 @@ describe('OpenSIPS 2.4', () => {
     expect(version).toHaveProperty('Server');
     expect(JSON.stringify(ps)).toContain('attendant');
     expect(shown).toMatchObject({ AOR: 'user000000' });
+  });
+
+  test.for(['fifo', 'http'] as const)('gives a long dump as a stream by %s', async (kind) => {
+    const double = await OpensipsDouble.start({ version: '2.4' });
+    open.push(double);
+    double.state.addContacts(5000);
+    const upstream = node([double.transports[kind]]);
+    open.push(upstream);
+    const result = await upstream.call(reading('ul_dump', { isLarge: true }));
+    expect(result).toBeTypeOf('object');
+    const whole: unknown = JSON.parse(await wholeText(result));
+    const list = kind === 'fifo' ? 'Domain' : 'Domains';
+    expect(whole).toHaveProperty(list);
+    expect(JSON.stringify(whole)).toContain('user004999');
+    expect(await answer(upstream, reading('version'))).toHaveProperty('Server');
+  });
+
+  test('fails a dump of more lines than may be held, and no other', async () => {
+    const double = await OpensipsDouble.start({ version: '2.4' });
+    open.push(double);
+    double.state.addContacts(5000);
+    const upstream = node([double.transports.fifo], { lines: 500_000 });
+    open.push(upstream);
+    await expect(upstream.call(reading('ul_dump', { isLarge: true }))).rejects.toMatchObject({
+      kind: 'broken',
+      data: expect.stringContaining('max_lines'),
+    });
+    expect(await answer(upstream, reading('version'))).toHaveProperty('Server');
   });
 
   test('a late reply is not taken for the next one', async () => {

@@ -56,7 +56,7 @@ export interface Face<C extends Client | undefined> {
 
 /** Limits of the calls of one root. */
 interface RunnerOptions {
-  /** Calls of asynchronous commands that may run at once. */
+  /** Calls of asynchronous commands of this server that may run at once. */
   readonly maxPending: number;
   /** Deadline of one call, seconds. */
   readonly timeout: number;
@@ -99,12 +99,13 @@ export class Runner {
   /** Commands that are known to answer later: refused before they run when too many are pending. */
   readonly #later = new Set<CommandEntry>();
   readonly #running = new Roster<Running>();
+  /** Those of {@link #running} that are of this server. Another server limits the calls of its commands: one that hangs keeps no others waiting. */
+  #own = 0;
 
   constructor(mi: ManagementInterface, { maxPending, timeout }: RunnerOptions) {
     this.failures = new Failures(mi.log);
     this.#mi = mi;
     this.#maxPending = maxPending;
-    mi.leastPending = Math.min(mi.leastPending, maxPending);
     this.#timeout = timeout;
   }
 
@@ -129,7 +130,7 @@ export class Runner {
   ): boolean {
     if (entry.route !== undefined) return this.#runRouted(face, client, place, entry, given, count);
     const { guard, stopReason } = this.#mi;
-    if (stopReason !== undefined || (this.#running.size >= this.#maxPending && this.#later.has(entry))) {
+    if (stopReason !== undefined || (this.#own >= this.#maxPending && this.#later.has(entry))) {
       const reason = stopReason ?? `${this.#maxPending} calls are pending, which is the limit max_pending; try again`;
       face.error(client, place, new RefusedCall(503, reason, 1), entry);
       return false;
@@ -236,7 +237,7 @@ export class Runner {
       face.error(client, place, this.failures.errorOf(error, entry.fullName), entry);
       return;
     }
-    this.#later.add(entry);
+    if (!entry.command.isForeign) this.#later.add(entry);
     this.#wait(face, client, kept, entry, call, {
       first,
       send: (value) => {
@@ -323,10 +324,16 @@ export class Runner {
       return;
     }
     const running: Running = { place: -1, giveUp: (reason) => refuse(503, reason) };
+    const counted = entry.command.isForeign ? 0 : 1;
     this.#running.add(running);
+    this.#own += counted;
+    const over = (): void => {
+      this.#running.delete(running);
+      this.#own -= counted;
+    };
     first.then(
       (value) => {
-        this.#running.delete(running);
+        over();
         if (!stopWaiting()) return;
         try {
           send(value);
@@ -335,7 +342,7 @@ export class Runner {
         }
       },
       (error: unknown) => {
-        this.#running.delete(running);
+        over();
         if (!stopWaiting()) return;
         giveUp();
         fail(error);

@@ -60,7 +60,17 @@ export const parameters = defineParameters({
     default: 256,
     min: 1,
     max: 1000000,
-    help: 'calls of one node that may run or wait at once; the next one gets 503. Less than max_pending of mi_http, so that a node that hangs keeps no others waiting',
+    help: 'calls of one node that may run or wait at once, from all roots together; the next one gets 503. They do not count for max_pending of a root, so that a node that hangs keeps no others waiting',
+  },
+  max_lines: {
+    type: 'int',
+    default: 64 << 20,
+    min: 65536,
+    max: 1 << 30,
+    unit: 'bytes',
+    help:
+      'bytes of replies of one OpenSIPS 2.x by FIFO and datagram that are held at once, from their first line until they are sent; as ' +
+      'values they take several times that. The next one is an error. Other replies wait in files',
   },
   statistics_interval: {
     type: 'int',

@@ -46,8 +46,8 @@ enum Digits {
     /// Behind `e`.
     Exponent,
     /// Behind the sign of the exponent.
-    ExponentSign,
-    ExponentDigits,
+    PowerSign,
+    Power,
 }
 
 impl Digits {
@@ -59,14 +59,14 @@ impl Digits {
             (Self::Zero | Self::Integer, b'.') => Some(Self::Point),
             (Self::Point | Self::Fraction, b'0'..=b'9') => Some(Self::Fraction),
             (Self::Zero | Self::Integer | Self::Fraction, b'e' | b'E') => Some(Self::Exponent),
-            (Self::Exponent, b'+' | b'-') => Some(Self::ExponentSign),
-            (Self::Exponent | Self::ExponentSign | Self::ExponentDigits, b'0'..=b'9') => Some(Self::ExponentDigits),
+            (Self::Exponent, b'+' | b'-') => Some(Self::PowerSign),
+            (Self::Exponent | Self::PowerSign | Self::Power, b'0'..=b'9') => Some(Self::Power),
             _ => None,
         }
     }
 
     fn may_end(self) -> bool {
-        matches!(self, Self::Zero | Self::Integer | Self::Fraction | Self::ExponentDigits)
+        matches!(self, Self::Zero | Self::Integer | Self::Fraction | Self::Power)
     }
 }
 

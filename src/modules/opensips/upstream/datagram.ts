@@ -7,7 +7,7 @@ import { UnixDatagrams } from '../../../native/datagrams.js';
 import type { Attempt } from './attempt.js';
 import { decode, endOf, readReply } from './envelope.js';
 import { Lane, type LaneContext } from './lane.js';
-import { printLines, readLines } from './lines.js';
+import { LinesReader, printLines } from './lines.js';
 import type { Request } from './request.js';
 import { type TransportSetting, type UpstreamCall, UpstreamFailure } from './transport.js';
 
@@ -152,13 +152,13 @@ export class DatagramLane extends Lane {
   }
 
   #receive(datagram: Buffer): void {
-    const text = decode(datagram);
     if (this.setting.dialect === '2.4') {
       // It is of the one that was sent; to settle it sends the next.
       const [attempt] = this.underWay;
-      if (attempt !== undefined) this.#settle(attempt, readLines(text));
+      if (attempt !== undefined) this.#receiveLines(attempt, datagram);
       return;
     }
+    const text = decode(datagram);
     const end = endOf(text);
     const attempt = this.#sentAs(end.id);
     if (attempt !== undefined) {
@@ -166,6 +166,15 @@ export class DatagramLane extends Lane {
       return;
     }
     if (text === tooLong || text === parseError) this.#receiveNameless(text);
+  }
+
+  #receiveLines(attempt: Attempt, datagram: Buffer): void {
+    const reader = new LinesReader(this.context.lines, {
+      ...this.sinkOf(attempt),
+      whole: (reply) => this.#settle(attempt, reply),
+    });
+    reader.push(Buffer.from(datagram));
+    reader.end();
   }
 
   /** Few are under way at once. */

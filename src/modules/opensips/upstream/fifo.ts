@@ -16,9 +16,9 @@ import { coded } from '../../../base/codes.js';
 import { reasonOf } from '../../../base/text.js';
 import { makeFifo } from '../../../native/datagrams.js';
 import type { Attempt } from './attempt.js';
-import { decode, jsonRpc } from './envelope.js';
+import { jsonRpc } from './envelope.js';
 import { Lane, type LaneContext } from './lane.js';
-import { printLines, readLines } from './lines.js';
+import { LinesReader, printLines } from './lines.js';
 import { ReplyReader } from './reply-reader.js';
 import type { Request } from './request.js';
 import { replyNameLength } from './setting.js';
@@ -29,9 +29,6 @@ const longestWrite = 4096;
 
 /** Milliseconds after which a request is written again that found the pipe full. */
 const fullPipePause = 10;
-
-/** Bytes of the longest reply of OpenSIPS 2.x, which is read whole. */
-const longestLines = 64 << 20;
 
 /** Milliseconds that a long reply may stand still. */
 const longestStandstill = 10_000;
@@ -76,7 +73,7 @@ export class FifoLane extends Lane {
     let exchange: Exchange;
     try {
       const { text } = this.#print(attempt.call, attempt.request, attempt.id, name);
-      const events = this.setting.dialect === '2.4' ? this.#wholeReply(attempt) : this.#replyOf(attempt);
+      const events = this.setting.dialect === '2.4' ? this.#linesOf(attempt) : this.#replyOf(attempt);
       exchange = new Exchange(this.#fifo, name, Buffer.from(text), events);
       if (exchange.isExposed) this.context.exposed(this);
     } catch (error) {
@@ -133,28 +130,19 @@ export class FifoLane extends Lane {
     };
   }
 
-  #wholeReply(attempt: Attempt): ExchangeEvents {
-    const pieces: Buffer[] = [];
-    let length = 0;
+  #linesOf(attempt: Attempt): ExchangeEvents {
+    const reader = new LinesReader(this.context.lines, this.sinkOf(attempt));
     return {
       failed: (reason) => this.#failUnsent(attempt, reason),
-      data: (piece) => {
-        length += piece.length;
-        if (length <= longestLines) pieces.push(piece);
-      },
+      data: (piece) => reader.push(piece),
       end: () => {
-        const isWhole = length <= longestLines;
-        this.settle(
-          attempt,
-          isWhole
-            ? readLines(decode(Buffer.concat(pieces)))
-            : { kind: 'broken', reason: `the reply has more than ${longestLines} bytes` },
-        );
         this.#exchanges.get(attempt)?.close();
         this.#exchanges.delete(attempt);
+        // What has come is read on while the next one is under way.
+        reader.end();
         this.over(attempt);
       },
-      cut: () => {},
+      cut: () => reader.cancel(),
     };
   }
 }

@@ -5,7 +5,7 @@ import type { Reply } from './envelope.js';
 import type { ReplySink } from './reply-reader.js';
 import { Request } from './request.js';
 import { formatTransport } from './setting.js';
-import type { SpillRoom } from './spool.js';
+import type { Allowance, SpillRoom } from './spool.js';
 import {
   type TransportHealth,
   type TransportSetting,
@@ -18,6 +18,8 @@ import {
 export interface LaneContext {
   readonly limits: UpstreamLimits;
   readonly room: SpillRoom;
+  /** For replies of 2.x, which are held whole. */
+  readonly lines: Allowance;
   /** Told when a transport went down, or came back. */
   changed(lane: Lane): void;
   /** Told when any user may write to the replies of a transport. */
@@ -135,7 +137,8 @@ export abstract class Lane {
       whole: (reply) => this.settle(attempt, reply),
       stream: (result) => {
         this.isAlive();
-        attempt.answered(result);
+        if (attempt.isSettled) result.release();
+        else attempt.answered(result);
       },
     };
   }

@@ -1,9 +1,36 @@
 import { describe, expect, test } from 'vitest';
-import { printLines, readLines } from './lines.js';
+import { wholeText } from '../../../../test/support/upstream.js';
+import type { Reply } from './envelope.js';
+import { LinesReader, printLines } from './lines.js';
+import { Allowance } from './spool.js';
 import type { UpstreamCall } from './transport.js';
 
 function call(method: string, params?: UpstreamCall['params']): UpstreamCall {
   return { method, params, isReadOnly: true, isLarge: false, timeout: 1000 };
+}
+
+/** Reads a reply that comes in pieces of so many bytes; one that is a stream is read whole. */
+function readLines(text: string, size = 65536, room = new Allowance(1 << 24)): Promise<Reply> {
+  return new Promise((resolve, reject) => {
+    const reader = new LinesReader(room, {
+      whole: resolve,
+      stream: (result) => {
+        wholeText(result).then((whole) => resolve({ kind: 'result', text: whole }), reject);
+      },
+    });
+    const bytes = Buffer.from(text);
+    for (let at = 0; at < bytes.length; at += size) reader.push(Buffer.from(bytes.subarray(at, at + size)));
+    reader.end();
+  });
+}
+
+/** A dump of so many contacts. */
+function dump(contacts: number): string {
+  const lines = Array.from(
+    { length: contacts },
+    (_, index) => `\tAOR:: üser${index}\n\t\tContact:: sip:user${index}@192.0.2.1 Q=\n\t\t\tExpires:: 60\n`,
+  );
+  return `200 OK\nDomain:: location hash_size=512\n${lines.join('')}\n`;
 }
 
 describe('a request of OpenSIPS 2.x', () => {
@@ -56,26 +83,62 @@ describe('a reply of OpenSIPS 2.x', () => {
         },
       },
     ],
-  ] as const)('is a tree: %j', ([text, value]) => {
-    const reply = readLines(text);
+  ] as const)('is a tree: %j', async ([text, value]) => {
+    const reply = await readLines(text);
     expect(reply.kind === 'result' ? JSON.parse(reply.text) : reply).toEqual(value);
   });
 
-  test('is an error from 300 on, and broken without a status', () => {
-    expect(readLines('404 AOR not found\n')).toMatchObject({
+  test('may come in any pieces', async () => {
+    const whole = await readLines(dump(20));
+    expect(whole).toMatchObject({ kind: 'result', text: expect.stringContaining('"AOR":[{"value":"üser0"') });
+    for (let size = 1; size < 70; size++) expect(await readLines(dump(20), size)).toStrictEqual(whole);
+  });
+
+  test('that is long is read in turns, and leaves room for the next one', async () => {
+    let turns = 0;
+    let isOver = false;
+    const count = (): void => {
+      turns += 1;
+      if (!isOver) setImmediate(count);
+    };
+    setImmediate(count);
+    const room = new Allowance(8 << 20);
+    const reply = await readLines(dump(50_000), 4096, room);
+    isOver = true;
+    expect(turns).toBeGreaterThan(20);
+    expect(reply.kind === 'result' ? JSON.parse(reply.text) : reply).toMatchObject({
+      Domain: { AOR: { length: 50_000, 49999: { value: 'üser49999', Contact: { Expires: '60' } } } },
+    });
+    expect(room.used).toBe(0);
+    expect(await readLines(dump(200_000), 65536, room)).toMatchObject({
+      kind: 'broken',
+      reason: expect.stringContaining('max_lines'),
+    });
+    expect(room.used).toBe(0);
+    const long = `200 OK\n${'x'.repeat(1 << 20)}\n`;
+    expect(await readLines(long, 65536, room)).toMatchObject({
+      kind: 'broken',
+      reason: expect.stringContaining('line'),
+    });
+    expect(room.used).toBe(0);
+    expect(await readLines('200 OK\n', 65536, room)).toMatchObject({ kind: 'result' });
+  });
+
+  test('is an error from 300 on, and broken without a status', async () => {
+    expect(await readLines('404 AOR not found\n')).toMatchObject({
       kind: 'error',
       error: { code: 404, message: 'AOR not found' },
     });
-    expect(readLines('{"jsonrpc":"2.0"}')).toMatchObject({ kind: 'broken' });
+    expect(await readLines('{"jsonrpc":"2.0"}')).toMatchObject({ kind: 'broken' });
   });
 
-  test('has no more levels than can be printed', () => {
+  test('has no more levels than can be printed', async () => {
     const lines = Array.from({ length: 3000 }, (_, depth) => `${'\t'.repeat(depth)}a:: b c=d\n`);
-    expect(readLines(`200 OK\n${lines.join('')}`)).toMatchObject({ kind: 'result' });
+    expect(await readLines(`200 OK\n${lines.join('')}`)).toMatchObject({ kind: 'result' });
   });
 
-  test('has no name that changes what objects are', () => {
-    const reply = readLines('200 OK\n__proto__:: x polluted=1\n');
+  test('has no name that changes what objects are', async () => {
+    const reply = await readLines('200 OK\n__proto__:: x polluted=1\n');
     expect(reply).toMatchObject({ kind: 'result', text: expect.stringContaining('__proto__') });
     expect(({} as Record<string, unknown>).polluted).toBeUndefined();
   });

@@ -1,7 +1,13 @@
-import { isObject, type JsonValue, stringify } from '../../../base/json.js';
+import { type JsonValue, stringify } from '../../../base/json.js';
+import { type LongWork, type Slice, workFromNow } from '../../../base/slice.js';
 import { MiError } from '../../../mi/errors.js';
+import { openParts, Parts } from '../../../mi/results/cursor.js';
+import { printLong } from '../../../mi/results/long-printer.js';
 import type { Reply } from './envelope.js';
-import type { UpstreamCall } from './transport.js';
+import type { ReplySink } from './reply-reader.js';
+import type { Allowance } from './spool.js';
+import type { UpstreamCall, UpstreamStream } from './transport.js';
+import { Utf8Mender } from './utf8.js';
 
 /** A request of the FIFO and the datagrams of OpenSIPS 2.x. */
 export interface LineRequest {
@@ -48,36 +54,230 @@ function lineOf(value: JsonValue | undefined): string | undefined {
   return typeof value === 'string' && /^[^"\s\0][^\r\n\0]*$/.test(value) ? value : undefined;
 }
 
+/** Bytes of a reply that is answered as a text. */
+const longestText = 65536;
+
+/** Characters of a line: one is read at once. */
+const longestLine = 65536;
+
 /**
- * Reads a reply of OpenSIPS 2.x: a line `200 OK`, then a tree of lines `name:: value attribute=value`, a tab in front for each
- * level. Nodes of one name beside each other become an array, as all that has attributes or nodes below it.
+ * Reads a reply of OpenSIPS 2.x, in turns of the event loop: a line `200 OK`, then a tree of lines `name:: value attribute=value`, a
+ * tab in front for each level. Nodes of one name below another become an array, as all that has attributes or nodes below it.
  */
-export function readLines(text: string): Reply {
-  const [status = '', ...lines] = text.split('\n');
-  const found = /^([0-9]{3}) (.*)$/.exec(status);
-  if (found === null) return { kind: 'broken', reason: 'what came has no line with a status' };
-  const [, code, reason] = found;
-  if (Number(code) >= 300) return { kind: 'error', error: new MiError(Number(code), reason) };
-  const tree = treeOf(lines.filter((line) => line.trim() !== ''));
-  return { kind: 'result', text: tree === undefined ? stringify(reason) : stringify(tree) };
+export class LinesReader implements LongWork {
+  readonly #room: Allowance;
+  readonly #sink: ReplySink;
+  readonly #mender = new Utf8Mender();
+  readonly #pieces: Buffer[] = [];
+  /** Bytes that came, as far as the room had place for them. */
+  #length = 0;
+  #text = '';
+  #at = 0;
+  #status: string | undefined;
+  readonly #tree = new Tree();
+  #isEnded = false;
+  #isOver = false;
+  #isWorking = false;
+
+  /** @param room bytes of such replies that may be held, together with those of others */
+  constructor(room: Allowance, sink: ReplySink) {
+    this.#room = room;
+    this.#sink = sink;
+  }
+
+  /** Takes the next bytes, which are its own from now on. */
+  push(piece: Buffer): void {
+    if (this.#isOver) return;
+    if (!this.#room.take(piece.length)) {
+      this.#finish({
+        kind: 'broken',
+        reason: `replies of OpenSIPS 2.x hold ${this.#room.most} bytes, the limit max_lines`,
+      });
+      return;
+    }
+    this.#length += piece.length;
+    this.#pieces.push(piece);
+    this.#goOn();
+  }
+
+  /** All has come. */
+  end(): void {
+    this.#isEnded = true;
+    this.#goOn();
+  }
+
+  /** The rest does not come, or nobody waits for it. */
+  cancel(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#drop();
+  }
+
+  work(slice: Slice): boolean {
+    do {
+      if (this.#step()) continue;
+      this.#isWorking = false;
+      return false;
+    } while (!slice.isOverAfterStep());
+    return true;
+  }
+
+  #goOn(): void {
+    if (this.#isWorking || this.#isOver) return;
+    this.#isWorking = true;
+    workFromNow(this);
+  }
+
+  /** Reads a line. @returns false when there is nothing to do at present */
+  #step(): boolean {
+    if (this.#isOver) return false;
+    const end = this.#text.indexOf('\n', this.#at);
+    if (end >= 0) {
+      this.#line(this.#text.slice(this.#at, end));
+      this.#at = end + 1;
+      return true;
+    }
+    const rest = this.#text.slice(this.#at);
+    if (rest.length > longestLine) {
+      this.#finish({ kind: 'broken', reason: `what came has a line of more than ${longestLine} characters` });
+      return false;
+    }
+    const piece = this.#pieces.shift();
+    if (piece !== undefined) {
+      this.#text = rest + this.#mender.push(piece).toString();
+      this.#at = 0;
+      return true;
+    }
+    if (!this.#isEnded) return false;
+    this.#line(rest + this.#mender.end().toString());
+    this.#conclude();
+    return false;
+  }
+
+  #line(line: string): void {
+    if (this.#status === undefined) this.#status = line;
+    else if (line.trim() !== '') this.#tree.add(line);
+  }
+
+  #conclude(): void {
+    const found = /^([0-9]{3}) (.*)$/.exec(this.#status ?? '');
+    if (found === null) {
+      this.#finish({ kind: 'broken', reason: 'what came has no line with a status' });
+      return;
+    }
+    const [, code, reason = ''] = found;
+    if (Number(code) >= 300) {
+      this.#finish({ kind: 'error', error: new MiError(Number(code), reason) });
+      return;
+    }
+    const value = this.#tree.end() ?? reason;
+    if (this.#length <= longestText) {
+      this.#finish({ kind: 'result', text: stringify(value) });
+      return;
+    }
+    this.#isOver = true;
+    this.#sink.stream(new HeldValue(value, () => this.#drop()));
+  }
+
+  #finish(reply: Reply): void {
+    this.#isOver = true;
+    this.#drop();
+    this.#sink.whole(reply);
+  }
+
+  #drop(): void {
+    this.#pieces.length = 0;
+    this.#text = '';
+    this.#room.giveBack(this.#length);
+    this.#length = 0;
+  }
 }
 
-type Tree = { [name: string]: JsonValue };
+/** A long value that is there already, printed in turns while it is sent. */
+class HeldValue implements UpstreamStream {
+  readonly isSlow = true;
+  readonly #released: () => void;
+  readonly #parts: Parts;
+  #isReleased = false;
 
-function treeOf(lines: readonly string[]): Tree | undefined {
-  if (lines.length === 0) return undefined;
-  const root: Tree = Object.create(null) as Tree;
-  const path: Tree[] = [root];
-  for (const line of lines) {
-    const text = line.trimStart();
-    const depth = Math.min(line.length - text.length, path.length - 1, maxDepth);
-    path.length = depth + 1;
-    const parent = path[depth] ?? root;
-    const { name, node } = nodeOf(text);
-    addTo(parent, name, node);
-    path.push(node);
+  /** @param released told once */
+  constructor(value: JsonValue, released: () => void) {
+    this.#released = released;
+    this.#parts = new Parts(openParts(printLong(value) ?? 'null'));
   }
-  return simplified(root) as Tree;
+
+  fill(buffer: Buffer): number | Promise<number> {
+    return this.#parts.fill(buffer);
+  }
+
+  release(): void {
+    if (this.#isReleased) return;
+    this.#isReleased = true;
+    this.#parts.release();
+    this.#released();
+  }
+}
+
+type Members = { [name: string]: JsonValue };
+
+/** A node to which nodes may be added. */
+interface OpenNode {
+  readonly name: string;
+  readonly members: Members;
+  /** Names of the nodes below it; others are its attributes. */
+  readonly below: Set<string>;
+}
+
+/** A tree of lines. A node is complete with the first line that is not below it. */
+class Tree {
+  readonly #root = openNode('', noMembers());
+  /** From the root to the last line. */
+  readonly #path: OpenNode[] = [this.#root];
+
+  add(line: string): void {
+    const text = line.trimStart();
+    const depth = Math.min(line.length - text.length, this.#path.length - 1, maxDepth);
+    this.#close(depth + 1);
+    const { name, members } = nodeOf(text);
+    this.#path.push(openNode(name, members));
+  }
+
+  /** @returns undefined without a line */
+  end(): JsonValue | undefined {
+    this.#close(1);
+    return this.#root.below.size === 0 ? undefined : simplified(this.#root);
+  }
+
+  #close(length: number): void {
+    while (this.#path.length > length) {
+      const node = this.#path.pop();
+      const parent = this.#path.at(-1);
+      if (node === undefined || parent === undefined) return;
+      const { members, below } = parent;
+      const value = simplified(node);
+      const existing = members[node.name];
+      if (!below.has(node.name) || existing === undefined) members[node.name] = value;
+      else if (Array.isArray(existing)) existing.push(value);
+      else members[node.name] = [existing, value];
+      below.add(node.name);
+    }
+  }
+}
+
+function openNode(name: string, members: Members): OpenNode {
+  return { name, members, below: new Set() };
+}
+
+/** An object that has no names but its own. */
+function noMembers(): Members {
+  return Object.create(null) as Members;
+}
+
+/** A node with a value alone is its value. */
+function simplified({ members, below }: OpenNode): JsonValue {
+  if (below.size > 0) return members;
+  const names = Object.keys(members);
+  return names.length === 1 && names[0] === valueName ? (members[valueName] ?? '') : members;
 }
 
 /** Levels of a tree: what is deeper is put there. */
@@ -86,8 +286,8 @@ const maxDepth = 128;
 /** Marks the value of a node that has more than it. */
 const valueName = 'value';
 
-function nodeOf(line: string): { readonly name: string; readonly node: Tree } {
-  const node: Tree = Object.create(null) as Tree;
+function nodeOf(line: string): { readonly name: string; readonly members: Members } {
+  const node = noMembers();
   const at = line.indexOf(':: ');
   const name = at < 0 ? (line.endsWith('::') ? line.slice(0, -2) : '') : line.slice(0, at);
   const rest = at < 0 ? (name === '' ? line : '') : line.slice(at + 3);
@@ -106,21 +306,5 @@ function nodeOf(line: string): { readonly name: string; readonly node: Tree } {
   }
   const value = words.slice(0, from).join(' ').trimEnd();
   if (value !== '' || from === words.length) node[valueName] = value;
-  return { name, node };
-}
-
-function addTo(parent: Tree, name: string, node: Tree): void {
-  const existing = parent[name];
-  if (Array.isArray(existing)) (existing as JsonValue[]).push(node);
-  else if (existing !== undefined && isObject(existing)) parent[name] = [existing, node];
-  else parent[name] = node;
-}
-
-/** A node with a value alone is its value. */
-function simplified(value: JsonValue): JsonValue {
-  if (Array.isArray(value)) return (value as readonly JsonValue[]).map(simplified);
-  if (!isObject(value)) return value;
-  const names = Object.keys(value);
-  if (names.length === 1 && names[0] === valueName && typeof value[valueName] === 'string') return value[valueName];
-  return Object.fromEntries(names.map((name) => [name, simplified(value[name] ?? null)]));
+  return { name, members: node };
 }

@@ -7,23 +7,13 @@ import { UpstreamFailure, type UpstreamStream } from './transport.js';
 /** Replies that may fill their memory at once. Slow readers may be many more: then replies wait in files alone. */
 const repliesInMemory = 16;
 
-/** What the replies of one node may keep waiting, and where. */
-export class SpillRoom {
+/** Bytes that several replies may take, up to a limit. */
+export class Allowance {
   #used = 0;
-  #held = 0;
 
-  /**
-   * @param memory bytes of one reply that wait in memory
-   * @param most bytes of all replies that wait in files
-   * @param folder where these files are; they have no names
-   */
-  constructor(
-    readonly memory: number,
-    readonly most: number,
-    readonly folder: string,
-  ) {}
+  constructor(readonly most: number) {}
 
-  /** Bytes that are in files. */
+  /** Bytes that are taken. */
   get used(): number {
     return this.#used;
   }
@@ -37,6 +27,24 @@ export class SpillRoom {
 
   giveBack(bytes: number): void {
     this.#used -= bytes;
+  }
+}
+
+/** What the replies of one node may keep waiting, and where. What is taken of it is in files. */
+export class SpillRoom extends Allowance {
+  #held = 0;
+
+  /**
+   * @param memory bytes of one reply that wait in memory
+   * @param most bytes of all replies that wait in files
+   * @param folder where these files are; they have no names
+   */
+  constructor(
+    readonly memory: number,
+    most: number,
+    readonly folder: string,
+  ) {
+    super(most);
   }
 
   /**

@@ -187,4 +187,6 @@ export interface UpstreamLimits {
   readonly spill: number;
   /** Folder of these files. */
   readonly spillFolder: string;
+  /** Bytes of all replies of 2.x by FIFO and datagram that are held at once, until they are sent. As values they take several times that. */
+  readonly lines: number;
 }

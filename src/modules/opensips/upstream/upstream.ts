@@ -8,7 +8,7 @@ import { FifoLane } from './fifo.js';
 import { HttpLane } from './http.js';
 import type { Lane, LaneContext } from './lane.js';
 import { Request } from './request.js';
-import { SpillRoom } from './spool.js';
+import { Allowance, SpillRoom } from './spool.js';
 import {
   type HealthListener,
   type TransportKind,
@@ -31,6 +31,7 @@ const defaultLimits: UpstreamLimits = {
   memory: 1 << 20,
   spill: 1 << 30,
   spillFolder: tmpdir(),
+  lines: 64 << 20,
 };
 
 /** Milliseconds between two looks at what has waited too long. */
@@ -85,10 +86,11 @@ class Node implements Upstream {
     this.name = name;
     this.#log = log;
     this.limits = { ...defaultLimits, ...limits };
-    const { memory, spill, spillFolder } = this.limits;
+    const { memory, spill, spillFolder, lines } = this.limits;
     const context: LaneContext = {
       limits: this.limits,
       room: new SpillRoom(memory, spill, spillFolder),
+      lines: new Allowance(lines),
       changed: (lane) => this.#changed(lane),
       exposed: (lane) => this.#exposed(lane),
     };
