@@ -45,8 +45,24 @@ function viewsOf(section, text) {
   }
   if (typeof value === 'object' && value !== null) views.unshift({ name: 'Tree', make: () => treeOf(value) });
   const records = section.dataset.status === 'error' ? undefined : recordsOf(value);
-  if (records) views.unshift({ name: 'Table', make: () => tableOf(records, isCut(section)) });
+  if (records) views.unshift({ name: 'Table', make: () => tableOf(records, isCut(section), readerOfAll(section)) });
   return views;
+}
+
+/** Bytes of a result that a browser can make a table of. */
+const longestSearched = 64e6;
+
+/** Reads all records of a result that is cut; undefined where it is not, is too long, or has no link, since to read it would run it anew. */
+function readerOfAll(section) {
+  const cut = section.querySelector('.cut');
+  const link = cut?.querySelector('a[href*="raw=1"]');
+  const [, bytes] = /bytes of ([0-9]+) /.exec(cut?.textContent ?? '') ?? [];
+  if (!link || bytes === undefined || Number(bytes) > longestSearched) return undefined;
+  return async () => {
+    const response = await fetch(link.href);
+    if (!response.ok) throw new Error(`status ${response.status}`);
+    return recordsOf(parseExactly(await response.text())) ?? [];
+  };
 }
 
 function choiceOf(views, text) {

@@ -7,8 +7,9 @@ const collator = new Intl.Collator(undefined, { numeric: true });
 /**
  * Records as a table: sortable by every column, with a filter over the rows, shown a portion at a time.
  * @param isPart true if there are more records than these
+ * @param readAll gives all of them, where they are not too many for a browser
  */
-export function tableOf(records, isPart) {
+export function tableOf(records, isPart, readAll) {
   const columns = [...new Set(records.flatMap((record) => Object.keys(record)))];
   const rows = records.map((record, index) => ({ index, cells: columns.map((name) => record[name]) }));
   const body = element('tbody', {});
@@ -35,8 +36,28 @@ export function tableOf(records, isPart) {
   const table = element('table', {}, element('thead', {}, element('tr', {}, ...heads)), body);
   // Wide tables scroll by themselves, which the keyboard can only do where it has the focus.
   const frame = element('div', { className: 'frame', role: 'group', 'aria-label': 'Table', tabIndex: 0 }, table);
+  const all = readAll && button('Search all', () => void searchAll());
   refresh();
-  return element('div', { className: 'records' }, element('div', { className: 'bar' }, filter, count), frame, more);
+  const bar = element('div', { className: 'bar' }, filter, all, count);
+  const whole = element('div', { className: 'records' }, bar, frame, more);
+  return whole;
+
+  /** Puts a table of all records in the place of this one, with the same filter. */
+  async function searchAll() {
+    all.disabled = true;
+    count.textContent = 'Reading all rows …';
+    try {
+      const made = tableOf(await readAll(), false);
+      const input = made.querySelector('input');
+      input.value = filter.value;
+      input.dispatchEvent(new Event('input'));
+      whole.replaceChildren(...made.childNodes);
+      input.focus();
+    } catch (error) {
+      count.textContent = `Not all rows came: ${error.message}`;
+      all.disabled = false;
+    }
+  }
 
   function refresh() {
     const wanted = filter.value.toLowerCase();
