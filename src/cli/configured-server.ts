@@ -15,6 +15,7 @@ import { MiError } from '../mi/errors.js';
 import { type ConfiguredModule, defineModule, isModule, type Module } from '../module.js';
 import { loadableModules } from '../modules/index.js';
 import { opensipsModule } from '../modules/opensips/index.js';
+import { hasPassword } from '../modules/opensips/upstream/setting.js';
 import { Server, type ServerSettings } from '../server.js';
 
 /** The outcome of a configuration file: the modules to load, or its errors. */
@@ -94,7 +95,12 @@ export async function checkConfig(
     modules,
     errors: inOrderOfFiles([...errors, ...applied.errors, ...missingModules(config, loaded, ignored)], config.files),
     ignored,
-    notices: [...notIncluded(config), ...noticesOf(ignored), ...withoutEffect(applied.passedOver)],
+    notices: [
+      ...notIncluded(config),
+      ...noticesOf(ignored),
+      ...withoutEffect(applied.passedOver),
+      ...(opensips === undefined ? [] : visibleLogin(opensips)),
+    ],
     listenerPlaces: applied.listPlaces.get('httpd')?.get('listen') ?? [],
     files: config.files,
     logLevel: typeof logLevel === 'number' ? logLevel : undefined,
@@ -184,6 +190,14 @@ function withoutEffect(passedOver: readonly PassedOver[]): readonly Notice[] {
     const fields = { code: 'parameters-without-effect', parameters } as const;
     return { level: 'warn', fields, text: `${reason}; without effect: ${parameters.join(', ')}` };
   });
+}
+
+/** A command line is seen by all users of a machine. */
+function visibleLogin(node: string): readonly Notice[] {
+  if (!node.split(' ').some(hasPassword)) return [];
+  const text =
+    'the login of a URL behind --opensips is seen by every user of this machine: give ;login_file=FILE or ;login_env=NAME in place of it';
+  return [{ level: 'warn', fields: { code: 'opensips-login-visible' }, text }];
 }
 
 function noticesOf(ignored: readonly LoadModule[]): readonly Notice[] {

@@ -1,6 +1,10 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { UnixDatagrams } from '#src/native/datagrams.js';
 import type { Lifetime } from './lifetime.js';
 
 /** A socket that events come to. */
@@ -36,6 +40,19 @@ export async function udpReceiver(t: Lifetime): Promise<EventReceiver> {
   await once(socket, 'listening');
   t.onTestFinished(() => socket.close());
   return { port: socket.address().port, next: () => arrivals.next() };
+}
+
+/** Receives datagrams on a socket of the file system until the test ends. */
+export function unixReceiver(t: Lifetime): Omit<EventReceiver, 'port'> & { readonly path: string } {
+  const folder = mkdtempSync(join(tmpdir(), 'mi-httpd-events-'));
+  const path = join(folder, 'socket');
+  const arrivals = new Arrivals();
+  const socket = new UnixDatagrams(path, (datagram) => arrivals.add(datagram.toString()));
+  t.onTestFinished(() => {
+    socket.close();
+    rmSync(folder, { recursive: true });
+  });
+  return { path, next: () => arrivals.next() };
 }
 
 /** Receives lines by TCP on a port of 127.0.0.1. */

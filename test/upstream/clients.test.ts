@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { assert, describe, expect } from 'vitest';
+import { temporaryFile, userLine } from '../support/accounts.js';
 import { corpus } from '../support/client/corpus.js';
 import { cli, installClients, python } from '../support/client/opensips-clients.js';
 import { startFront } from '../support/front.js';
@@ -53,6 +54,31 @@ unless(noPhp, describe)('PHP, as the Control Panel has it', () => {
   });
 });
 
+unless(noPhp, describe)('PHP, as the Control Panel has it, with a login', () => {
+  test('gets what its level allows', async ({ lifetime }) => {
+    const file = temporaryFile(lifetime, 'users', userLine('panel', 's3cret', 'read'));
+    const { server, sip } = await startFront(lifetime, ['3.4'], { httpd: { auth_file: file } });
+    sip[0]?.state.addContacts(2);
+    const script = `
+      function mi($login, $command, $params) {
+        $body = json_encode(['jsonrpc' => '2.0', 'id' => 1, 'method' => $command, 'params' => $params]);
+        $header = "Content-Type: application/json\r\nAuthorization: Basic " . base64_encode($login) . "\r\n";
+        $http = ['method' => 'POST', 'header' => $header, 'content' => $body, 'ignore_errors' => true];
+        $text = file_get_contents('http://127.0.0.1:${server.port}/mi', false, stream_context_create(['http' => $http]));
+        return [explode(' ', $http_response_header[0])[1], json_decode($text, true)];
+      }
+      echo json_encode([mi('panel:s3cret', 'ul_dump', []), mi('panel:s3cret', 'ul_rm', ['location', 'user000000']), mi('panel:wrong', 'ul_dump', [])]);
+    `;
+    const { stdout } = await run('php', ['-r', script], { timeout: 100_000 });
+    expect(JSON.parse(stdout)).toMatchObject([
+      ['200', { result: { Domains: [{ AORs: { length: 2 } }] } }],
+      ['200', { error: { code: -32003 } }],
+      ['401', {}],
+    ]);
+    expect(sip[0]?.state.contacts).toHaveLength(2);
+  });
+});
+
 const reason = installClients();
 
 unless(reason ?? false, describe)('the clients from PyPI', () => {
@@ -70,6 +96,30 @@ unless(reason ?? false, describe)('the clients from PyPI', () => {
     expect(await mi('ul_show_contact', 'location', 'user000001')).toHaveProperty('AOR', 'user000001');
     expect(await mi('which', 'ul_dump')).toStrictEqual([[], ['brief']]);
     expect(await mi('which')).toContain('ul_dump');
+  });
+
+  test('opensips-cli has no logins: a listener without one serves it beside those that ask', async ({ lifetime }) => {
+    const file = temporaryFile(lifetime, 'users', userLine('alice', 's3cret', 'admin'));
+    const { server } = await startFront(lifetime, ['3.4'], {
+      httpd: {
+        auth_file: file,
+        listen: ['http:127.0.0.1:0;auth=off;level=read', 'http:127.0.0.1:0'],
+        ip: undefined,
+        port: undefined,
+      },
+    });
+    const [open = 0, asking = 0] = server.urls.map((url) => Number(new URL(url).port));
+    const home = mkdtempSync(join(tmpdir(), 'mi-httpd-cli-'));
+    lifetime.onTestFinished(() => rmSync(home, { recursive: true, force: true }));
+    const mi = async (port: number, ...args: string[]): Promise<string> => {
+      const options = ['-o', 'communication_type=http', '-o', `url=http://127.0.0.1:${port}/mi`, '-x', 'mi'];
+      const env = { PATH: process.env.PATH, HOME: home, TERM: 'dumb' };
+      const ended = await run(cli, [...options, ...args], { env, timeout: 100_000 }).catch((error) => error);
+      return `${ended.stdout}${ended.stderr}`;
+    };
+    expect(await mi(open, 'uptime')).toContain('Up since');
+    expect(await mi(open, 'ul_rm', 'location', 'user000000')).toContain('level');
+    expect(await mi(asking, 'uptime')).not.toContain('Up since');
   });
 
   test('python-opensips executes them, and raises their errors', async ({ lifetime }) => {

@@ -1,5 +1,8 @@
 // The option --opensips, as an operator gives it.
+import { readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect } from 'vitest';
+import { makeFifo } from '#src/native/datagrams.js';
 import { mi } from '../support/daemon.js';
 import { startDouble } from '../support/front.js';
 import { test } from '../support/test.js';
@@ -31,6 +34,51 @@ describe('mi-httpd --opensips', () => {
     expect(await mi(daemon.url, 'ps')).toMatchObject({
       error: { code: -32000, data: expect.stringContaining('there is no such FIFO') },
     });
+  });
+
+  test('removes the reply FIFOs of one that was killed, and nothing else', async ({ lifetime, startDaemon }) => {
+    const sip = await startDouble(lifetime);
+    const go = sip.hold('ul_dump');
+    const first = await startDaemon(['-f', '-', '-p', '0', '--opensips', sip.transports.fifo], { input: config });
+    const left = (): string[] => readdirSync(sip.folder).filter((name) => name.startsWith('mi-httpd-'));
+    void mi(first.url, 'ul_dump').catch(() => {});
+    await expect.poll(left).toHaveLength(1);
+    first.signal('SIGKILL');
+    await first.ended;
+    go();
+    const [name = ''] = left();
+    const others = [
+      `${name.slice(0, -1)}-`,
+      `${name.slice(0, -7)}aaaaaaa`,
+      `${name.slice(0, -7)}bbbbbbb`,
+      `mi-httpd-zzzz${name.slice(13)}`,
+      `${name.slice(0, 13)}${process.pid.toString(36).padStart(5, '0')}${name.slice(18)}`,
+    ];
+    const [odd = '', file = '', link = '', foreign = '', living = ''] = others.map((one) => join(sip.folder, one));
+    makeFifo(odd, 0o600);
+    writeFileSync(file, '');
+    symlinkSync(join(sip.folder, 'fifo'), link);
+    makeFifo(foreign, 0o600);
+    makeFifo(living, 0o600);
+    const second = await startDaemon(['-f', '-', '-p', '0', '--opensips', sip.transports.fifo], { input: config });
+    await second.line(/"opensips-replies-removed"/);
+    await expect.poll(left).toEqual(expect.arrayContaining(others));
+    expect(left()).not.toContain(name);
+    expect(readdirSync(sip.folder)).toContain('fifo');
+  });
+
+  test('warns of a login that every user sees', async ({ runCommand }) => {
+    const args = ['-c', '-f', '-', '--opensips'];
+    const ended = await runCommand([...args, 'http://mi:s3cret@127.0.0.1:1/mi'], { input: config });
+    expect(ended.stdout).toMatch(
+      /note: the login of a URL behind --opensips is seen.*login_file.*opensips-login-visible/,
+    );
+    expect(ended.stdout).not.toContain('s3cret');
+    const hidden = await runCommand([...args, 'http://127.0.0.1:1/mi;login_env=MI_LOGIN'], {
+      input: config,
+      env: { ...process.env, MI_LOGIN: 'mi:s3cret' },
+    });
+    expect([hidden.status, hidden.stdout.includes('login')]).toStrictEqual([0, false]);
   });
 
   test('rejects two nodes of one name', async ({ runCommand }) => {

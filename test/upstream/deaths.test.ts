@@ -265,6 +265,20 @@ test('a FIFO that nothing reads is told at once', async () => {
   });
 });
 
+test("a FIFO that is another user's than it was is not written to", async () => {
+  const double = await start('3.4');
+  const uid = process.geteuid?.() ?? 0;
+  const upstream = opened(node([`${double.transports.fifo};owner=${uid}`]));
+  expect(await answer(upstream, reading('uptime'))).toHaveProperty('Now');
+  const other = opened(node([`${double.transports.fifo};owner=${uid + 1}`]));
+  await expect(other.call(reading('uptime'))).rejects.toMatchObject({
+    kind: 'down',
+    mayHaveRun: false,
+    data: expect.stringContaining(`its owner is user ${uid} now`),
+  });
+  expect(double.ran).toEqual(['uptime']);
+});
+
 /** Mode and group of the reply FIFO of the call that is under way. */
 function replyFifo(double: OpensipsDouble): readonly [mode: number, group: number] {
   const [name = ''] = readdirSync(double.folder).filter((one) => one.startsWith('mi-httpd-'));

@@ -1,7 +1,11 @@
+import { once } from 'node:events';
 import { closeSync, constants, openSync, readdirSync, writeSync } from 'node:fs';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
+import type { Spool } from '#src/modules/opensips/upstream/spool.js';
 import type {
   TransportHealth,
   Upstream,
@@ -164,6 +168,11 @@ describe('a client that reads slowly', () => {
       expect(await answer(upstream, reading('version'))).toHaveProperty('Server');
     }
     await expect.poll(() => health(upstream, kind)?.underWay).toBe(0);
+    // What is beyond waits in files.
+    for (const result of results) {
+      expect((stream(result) as Spool).inMemory).toBeGreaterThan(0);
+      await expect.poll(() => (stream(result) as Spool).inMemory).toBeLessThanOrEqual(65536);
+    }
     // Files without names.
     expect(readdirSync(double.folder).filter((name) => name.startsWith('.mi-httpd'))).toEqual([]);
     const texts = await Promise.all(results.map((result) => wholeText(stream(result))));
@@ -525,4 +534,55 @@ test('a node that is closed answers no more, and leaves nothing behind', async (
   for (const error of await Promise.all(calls)) expect(error).toMatchObject({ kind: 'closed' });
   await expect(upstream.call(reading('version'))).rejects.toMatchObject({ kind: 'closed' });
   expect(readdirSync(double.folder).filter((name) => name.startsWith('mi-httpd'))).toEqual([]);
+});
+
+describe('a proxy in front of OpenSIPS', () => {
+  /** Sends what the double sends in chunks. @param damage what it makes of the last one */
+  async function proxyOf(double: OpensipsDouble, damage?: (response: ServerResponse) => void): Promise<string> {
+    const proxy = createServer(async (request, response) => {
+      const pieces: Buffer[] = [];
+      for await (const piece of request) pieces.push(piece as Buffer);
+      const headers = { 'Content-Type': 'application/json' };
+      const body = Buffer.concat(pieces);
+      const reply = await fetch(double.transports.http, { method: 'POST', headers, body });
+      for await (const piece of reply.body ?? []) response.write(piece);
+      if (damage === undefined) response.end();
+      else damage(response);
+    });
+    proxy.listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    open.push({
+      close: async () => {
+        proxy.closeAllConnections();
+        proxy.close();
+      },
+    });
+    return `http://127.0.0.1:${(proxy.address() as AddressInfo).port}/mi`;
+  }
+
+  test('may send replies in chunks', async () => {
+    const double = await start();
+    double.state.addContacts(5000);
+    const upstream = node([await proxyOf(double)]);
+    open.push(upstream);
+    for (let index = 0; index < 5; index++) expect(await answer(upstream, reading('version'))).toHaveProperty('Server');
+    const dump = await upstream.call(reading('ul_dump', { isLarge: true }));
+    expect(JSON.parse(await wholeText(stream(dump)))).toMatchObject({ Domains: [{ AORs: { length: 5000 } }] });
+    expect(await answer(upstream, reading('version'))).toHaveProperty('Server');
+  });
+
+  test('that loses the end of a reply gives none', async () => {
+    const double = await start();
+    double.state.addContacts(1);
+    for (const damage of [
+      (response: ServerResponse) => response.socket?.destroy(),
+      (response: ServerResponse) => response.socket?.end('zz\r\n'),
+    ]) {
+      const upstream = node([await proxyOf(double, damage)]);
+      open.push(upstream);
+      await expect(upstream.call(changing('ul_rm', ['location', 'user000000']))).rejects.toMatchObject({
+        mayHaveRun: true,
+      });
+    }
+  });
 });

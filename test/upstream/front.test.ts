@@ -1,8 +1,10 @@
 // The commands of an OpenSIPS through mi-httpd, as its clients see them.
 import { readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { describe, expect } from 'vitest';
 import { command, defineModule } from '#src/index.js';
 import { EventReader } from '../support/event-reader.js';
+import { unixReceiver } from '../support/event-receiver.js';
 import { nodeLine, startDouble, startFront } from '../support/front.js';
 import { call, callError, post, startServer } from '../support/mi-client.js';
 import { OpensipsDouble } from '../support/opensips-double/index.js';
@@ -298,6 +300,29 @@ describe('commands', () => {
     expect(await call(server, 'node:sip-1/ul_dump')).toHaveProperty('Domains');
   });
 
+  test('and subscriptions are made again where it was started anew within the same second', async ({
+    lifetime,
+    udpReceiver,
+  }) => {
+    const former = await startDouble(lifetime, '3.4');
+    const server = await startServer(lifetime, {
+      event_datagram: {},
+      opensips: { nodes: [nodeLine('sip-1', former, 'udp')], watch_interval: 1, retry_interval: 1 },
+    });
+    const receiver = await udpReceiver();
+    await call(server, 'event_subscribe', ['E_UL_CONTACT_INSERT', `udp:127.0.0.1:${receiver.port}`]);
+    expect(former.state.subscriptions).toMatchObject([{ event: 'E_UL_CONTACT_INSERT' }]);
+    former.stop();
+    const next = await OpensipsDouble.start({ version: '3.4', former });
+    lifetime.onTestFinished(() => next.close());
+    next.state.started = former.state.started;
+    await expect
+      .poll(() => next.state.subscriptions, { timeout: 20_000 })
+      .toMatchObject([{ event: 'E_UL_CONTACT_INSERT' }]);
+    next.state.raise('E_UL_CONTACT_INSERT', { aor: 'alice' });
+    expect(await receiver.next()).toMatchObject({ params: { aor: 'alice' } });
+  });
+
   test('are asked for again where OpenSIPS has lost one, at most every few seconds', async ({ lifetime }) => {
     const { server, sip } = await startFront(lifetime, ['3.4'], { opensips: { watch_interval: 3600 } });
     expect(await call(server, 'which')).toContain('ul_dump');
@@ -449,6 +474,21 @@ describe('events', () => {
       data: { event: 'E_UL_CONTACT_INSERT', params: { domain: 'location', aor: 'alice' } },
     });
     reader.close();
+  });
+
+  test('come to subscribers by TCP, and by sockets of the file system', async ({ lifetime, tcpReceiver }) => {
+    const { server, sip } = await startFront(lifetime, ['3.4', '4.0'], {
+      event_datagram: { folders: `${tmpdir()}/` },
+      event_stream: {},
+    });
+    const stream = await tcpReceiver();
+    const file = unixReceiver(lifetime);
+    const sockets = [`tcp:127.0.0.1:${stream.port}`, `unix:${file.path}`];
+    for (const socket of sockets)
+      expect(await call(server, 'event_subscribe', ['E_UL_CONTACT_INSERT', socket])).toBe('OK');
+    for (const { state } of sip.slice(0, 1)) state.raise('E_UL_CONTACT_INSERT', { aor: 'alice' });
+    expect(await stream.next()).toMatchObject({ method: 'E_UL_CONTACT_INSERT', params: { aor: 'alice' } });
+    expect(await file.next()).toMatchObject({ method: 'E_UL_CONTACT_INSERT', params: { aor: 'alice' } });
   });
 
   test('without names, which 4.0 writes as members of one name, are an array', async ({ lifetime, udpReceiver }) => {

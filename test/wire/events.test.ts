@@ -2,11 +2,13 @@ import { execFile } from 'node:child_process';
 import { Socket as DatagramSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { type AddressInfo, createServer as createTcpServer, Socket } from 'node:net';
+import { tmpdir } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { describe, expect, vi } from 'vitest';
 import { command, defineModule, type Server } from '#src/index.js';
 import { bundleText } from '../../scripts/bundle.mjs';
+import { unixReceiver } from '../support/event-receiver.js';
 import { freePort } from '../support/free-port.js';
 import { call, callError, withResolvers } from '../support/mi-client.js';
 import { test } from '../support/test.js';
@@ -91,6 +93,28 @@ describe('commands about events', () => {
     expect(server.events.raise('E_TWO', { a: 1 })).toBe(0);
   });
 
+  test('a socket of the file system gets datagrams, and those that nothing reads are counted', async ({
+    lifetime,
+    startServer,
+  }) => {
+    const server = await startServer({ event_datagram: { folders: `${tmpdir()}/` } });
+    const event = server.events.declare('E_ONE');
+    const { path, next } = unixReceiver(lifetime);
+    expect(await call(server, 'event_subscribe', ['E_ONE', `unix:${path}`])).toBe('OK');
+    expect(await call(server, 'subscribers_list', ['E_ONE'])).toMatchObject({
+      Event: { Subscribers: [{ socket: `unix:${path}` }] },
+    });
+    expect(event.raise({ a: 1 })).toBe(1);
+    event.raise({ a: 'ü' });
+    expect(await next()).toStrictEqual({ jsonrpc: '2.0', method: 'E_ONE', params: { a: 1 } });
+    expect(await next()).toMatchObject({ params: { a: 'ü' } });
+    expect(await statistic(server, 'events_dropped')).toBe(0);
+    await call(server, 'event_subscribe', ['E_ONE', `unix:${path}-none`]);
+    event.raise({ a: 2 });
+    expect(await next()).toMatchObject({ params: { a: 2 } });
+    expect(await statistic(server, 'events_dropped')).toBe(1);
+  });
+
   test('what cannot be subscribed is refused with the reason', async ({ startServer }) => {
     const server = await startServer({ event_datagram: {}, event_jsonrpc: {}, event_stream: {} });
     server.events.declare('E_ONE');
@@ -102,7 +126,10 @@ describe('commands about events', () => {
       [['E_ONE', 'udp:127.0.0.1:65536'], /ports from 1 to 65535/],
       [['E_ONE', 'udp:::1:9'], /IPv6 goes in brackets/],
       [['E_ONE', 'udp:127.0.0.1:9/m'], /takes no method/],
-      [['E_ONE', 'unix:/tmp/x'], /give udp:HOST:PORT/],
+      [['E_ONE', 'unix:tmp/x'], /is not unix:\/PATH of at most 107 bytes/],
+      [['E_ONE', `unix:/tmp/${'x'.repeat(107)}`], /is not unix:\/PATH of at most 107 bytes/],
+      [['E_ONE', 'unix:/dev/log'], /is in none of the folders of sockets of events, \/tmp\/, \/run\/opensips\//],
+      [['E_ONE', 'unix:/tmp/../dev/log'], /is not the shortest way/],
       [
         ['E_ONE', 'udp:192.0.2.1:9'],
         /192\.0\.2\.1 is not among the destinations of events, 127\.0\.0\.0\/8, ::1; add its network/,

@@ -1,7 +1,10 @@
+import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:dgram';
 import { isIP } from 'node:net';
+import { normalize } from 'node:path/posix';
 import { setImmediate } from 'node:timers/promises';
 import type { CodedLog } from '../../base/log.js';
+import { shorten } from '../../base/text.js';
 import { defineParameters } from '../../config/parameter.js';
 import {
   type EventDeliveryCounts,
@@ -10,6 +13,7 @@ import {
   type EventTransport,
 } from '../../mi/events/events.js';
 import { defineBuiltIn } from '../../module.js';
+import { UnixDatagrams } from '../../native/datagrams.js';
 import {
   Destinations,
   formatHostPort,
@@ -22,6 +26,14 @@ import { type Writer, WriteTurns } from '../evi/write-turns.js';
 /** Parameters of event_datagram; OpenSIPS' module of that name has none. */
 const parameters = defineParameters({
   ...subscriberParameters,
+  folders: {
+    type: 'string',
+    default: '/tmp/, /run/opensips/, /var/run/opensips/',
+    help:
+      'folders, parted by commas, whose sockets events may be sent to, those below them included, for whoever may subscribe chooses the ' +
+      'path; / is every socket of this machine',
+    check: foldersProblem,
+  },
   queue_size: {
     type: 'int',
     default: 8388608,
@@ -33,8 +45,9 @@ const parameters = defineParameters({
 });
 
 const protocol = 'udp';
+const unixProtocol = 'unix';
 
-/** Events as UDP datagrams, a JSON-RPC notification in each: sockets `udp:HOST:PORT`. */
+/** Events as datagrams, a JSON-RPC notification in each: sockets `udp:HOST:PORT` and `unix:/PATH`. */
 export const eventDatagramModule = defineBuiltIn({
   name: 'event_datagram',
   parameters,
@@ -59,13 +72,21 @@ export const eventDatagramModule = defineBuiltIn({
       },
     };
     events.addTransport(udp);
+    const folders = foldersOf(values.folders);
     events.addTransport({
-      protocol: 'unix',
-      maxSubscribers: 0,
-      canonical: () => {
-        throw new EventSocketError('Node.js has no datagram sockets of the file system; give udp:HOST:PORT');
+      protocol: unixProtocol,
+      maxSubscribers: values.max_subscribers,
+      canonical: (socket) => `${unixProtocol}:${pathOf(socket, folders)}`,
+      open: (socket) => {
+        const path = pathOf(socket, folders);
+        return {
+          send: (event, params) => {
+            if (datagrams.isFull) events.counts.dropped(1);
+            else datagrams.send(notification(params, { method: event }), path, 0);
+          },
+          close: () => {},
+        };
       },
-      open: () => ({ send: () => {}, close: () => {} }),
     });
     return { stop: () => datagrams.close() };
   },
@@ -75,6 +96,35 @@ function addressOf(socket: string): ReturnType<typeof parseHostPort> {
   const address = parseHostPort(protocol, socket.slice(protocol.length + 1));
   if (address.rest !== '') throw new EventSocketError(`socket ${protocol}:HOST:PORT takes no method`);
   return address;
+}
+
+/** Bytes of the longest path of a socket. */
+const longestPath = 107;
+
+function foldersOf(list: string): readonly string[] {
+  return list
+    .split(',')
+    .map((folder) => folder.trim())
+    .filter((folder) => folder !== '');
+}
+
+function foldersProblem(list: string): string | undefined {
+  const wrong = foldersOf(list).find((folder) => !folder.startsWith('/') || !folder.endsWith('/'));
+  return wrong === undefined ? undefined : `"${wrong}" is no folder with a slash at both ends`;
+}
+
+/** @throws EventSocketError for a path that is none, or outside of the folders */
+function pathOf(socket: string, folders: readonly string[]): string {
+  const path = socket.slice(unixProtocol.length + 1);
+  const shown = JSON.stringify(shorten(socket, 100));
+  if (!path.startsWith('/') || path.includes('\0') || Buffer.byteLength(path) > longestPath) {
+    throw new EventSocketError(`socket ${shown} is not unix:/PATH of at most ${longestPath} bytes`);
+  }
+  if (normalize(path) !== path) throw new EventSocketError(`socket ${shown} is not the shortest way to its path`);
+  if (folders.some((folder) => path.startsWith(folder))) return path;
+  throw new EventSocketError(
+    `${shown} is in none of the folders of sockets of events, ${folders.join(', ')}; add its folder to the parameter folders`,
+  );
 }
 
 /** Bytes of the longest event in a datagram, that of OpenSIPS. */
@@ -90,6 +140,7 @@ type Family = 'udp4' | 'udp6';
 
 interface Datagram {
   readonly text: Buffer;
+  /** Or a path. */
   readonly address: string;
   readonly port: number;
 }
@@ -99,6 +150,8 @@ class Datagrams implements Writer {
   readonly #turns = new WriteTurns();
   readonly #queue: Datagram[] = [];
   readonly #sockets = new Map<Family, Socket>();
+  /** For sockets of the file system. */
+  #unix: UnixDatagrams | undefined;
   readonly #counts: EventDeliveryCounts;
   readonly #log: CodedLog;
   readonly #queueSize: number;
@@ -135,6 +188,12 @@ class Datagrams implements Writer {
     const datagram = this.#queue.shift();
     if (datagram === undefined) return false;
     const { text, address, port } = datagram;
+    if (address.startsWith('/')) {
+      this.#waiting -= text.length + overhead;
+      if (this.#sendToPath(text, address)) this.#counts.sent();
+      else this.#counts.dropped(1);
+      return this.#queue.length > 0;
+    }
     // A failure to send (no route, a host that refuses) is not logged: UDP promises nothing.
     this.#socket(isIP(address) === 6 ? 'udp6' : 'udp4').send(text, port, address, (error) => {
       this.#waiting -= text.length + overhead;
@@ -151,6 +210,18 @@ class Datagrams implements Writer {
     while (this.#waiting > 0 && performance.now() < end) await setImmediate();
     for (const socket of this.#sockets.values()) socket.close();
     this.#sockets.clear();
+    this.#unix?.close();
+  }
+
+  /** @returns false when nothing is there, or it takes no more */
+  #sendToPath(text: Buffer, path: string): boolean {
+    try {
+      // What is sent to it is not read.
+      this.#unix ??= new UnixDatagrams(`@mi-httpd-events-${randomBytes(8).toString('hex')}`, () => {});
+      return this.#unix.sendTo(text, path);
+    } catch {
+      return false;
+    }
   }
 
   #socket(family: Family): Socket {

@@ -8,8 +8,9 @@ import { ContactMirror } from './mirror.js';
 import { type NodeSurroundings, OpensipsNode } from './node.js';
 import { Nodes } from './nodes.js';
 import { Opensips } from './opensips.js';
-import { eventAddress, type NodeSetting, nodeSetting, parameters } from './parameters.js';
+import { eventAddress, mirroredNodes, type NodeSetting, nodeSetting, parameters } from './parameters.js';
 import { NodeStatistics } from './statistics.js';
+import { removeLeftovers } from './upstream/reply-names.js';
 import { parseTransport } from './upstream/setting.js';
 import { openUpstream } from './upstream/upstream.js';
 import { group, NodeWatch } from './watch.js';
@@ -24,7 +25,10 @@ export const opensipsModule = defineBuiltIn({
   load({ parameters: values, mi, log, status, events, apiOf }) {
     const settings = (values.nodes.length === 0 ? ['opensips'] : values.nodes).map(nodeSetting);
     const local = values.local.split(',').map((name) => commandPattern(name.trim()));
-    const nodes = new Nodes((name) => local.some((pattern) => pattern.test(name)), values.mirror);
+    const nodes = new Nodes(
+      (name) => local.some((pattern) => pattern.test(name)),
+      values.mirror === undefined ? undefined : 'usrloc',
+    );
     const calls = mi.statistics.add(group, 'upstream_calls', 'counter', {
       help: 'Calls of clients that OpenSIPS was asked for.',
     });
@@ -55,10 +59,15 @@ export const opensipsModule = defineBuiltIn({
     };
     const intervals = { watch: values.watch_interval * 1000, retry: values.retry_interval * 1000 };
     const watches: NodeWatch[] = [];
-    for (const { name, transports } of settings) {
+    const replyFolders = new Set<string>();
+    for (const { name, transports: written } of settings) {
+      const transports = written.map(parseTransport);
+      for (const transport of transports) {
+        if ('replyFolder' in transport && transport.replyFolder !== '') replyFolders.add(transport.replyFolder);
+      }
       const upstream = openUpstream({
         name,
-        transports: transports.map(parseTransport),
+        transports,
         log,
         limits: {
           maxPending: values.max_pending,
@@ -70,24 +79,30 @@ export const opensipsModule = defineBuiltIn({
     }
     const address = eventAddress(values.event_socket);
     const sources = nodes.all.map((node) => new NodeEvents(node, events, log, address));
-    let mirror: ContactMirror | undefined;
+    const mirrors = new Map<OpensipsNode, ContactMirror>();
     for (const [index, node] of nodes.all.entries()) {
       const started = async (): Promise<void> => {
-        await sources[index]?.restarted();
-        if (index === 0) mirror?.load();
+        try {
+          await sources[index]?.restarted();
+        } finally {
+          // It asks again by itself until all is loaded.
+          void mirrors.get(node)?.load();
+        }
       };
       watches.push(new NodeWatch(node, status, log, intervals, started));
     }
-    const [first] = nodes.all;
-    const [firstEvents] = sources;
-    const mirrored =
-      values.mirror === undefined || first === undefined
-        ? undefined
-        : status.add(group, { identifier: `${first.name}:mirror`, status: -1, details: 'no contact is loaded yet' });
-    if (mirrored !== undefined) {
-      mi.statistics.add(group, 'mirror_age', 'computed', () => mirror?.age ?? Number.NaN, {
+    const origins = values.mirror === undefined ? [] : originsOf(nodes.all, mirroredNodes(values.mirror));
+    const mirrored = origins.map((node) => ({
+      node,
+      told: status.add(group, { identifier: `${node.name}:mirror`, status: -1, details: 'no contact is loaded yet' }),
+    }));
+    nodes.origin = origins[0]?.name;
+    if (mirrored.length > 0) {
+      const age = (): number =>
+        mirrors.size === 0 ? Number.NaN : Math.max(...[...mirrors.values()].map((one) => one.age));
+      mi.statistics.add(group, 'mirror_age', 'computed', age, {
         unit: 'seconds',
-        help: 'Time since the mirror of contacts was last known to be in step; none before the first load.',
+        help: 'Time since the mirror of contacts was last known to be in step, of several the oldest; none before the first load.',
       });
     }
     const usrlocOf = (): Usrloc => {
@@ -104,20 +119,35 @@ export const opensipsModule = defineBuiltIn({
       api: new Opensips(nodes),
       check: () => {
         refuseNames(settings, new Set(mi.commands.entries.map(({ module }) => module)));
-        if (mirrored !== undefined) usrlocOf();
-        return [];
+        if (mirrored.length > 0) usrlocOf();
+        return settings.flatMap(({ name, passedOver }) =>
+          passedOver.map(({ place, reason }) => ({
+            code: 'opensips-place-passed-over' as const,
+            text: `node ${name} does not use ${place}, where OpenSIPS may have its FIFO: ${reason}; to use it all the same, name it: fifo:${place}`,
+          })),
+        );
       },
       start: async () => {
-        if (mirrored !== undefined && first !== undefined && firstEvents !== undefined) {
-          mirror = new ContactMirror({
-            node: first,
-            events: firstEvents,
+        for (const [index, { node, told }] of mirrored.entries()) {
+          const events = sources[nodes.all.indexOf(node)];
+          if (events === undefined) continue;
+          const mirror = new ContactMirror({
+            node,
+            events,
             usrloc: usrlocOf(),
-            status: mirrored,
+            prefix: index === 0 ? '' : `${node.name}.`,
+            status: told,
             log,
             interval: values.mirror_interval * 1000,
             timeout: values.dump_timeout * 1000,
           });
+          mirrors.set(node, mirror);
+        }
+        for (const folder of replyFolders) {
+          const removed = removeLeftovers(folder);
+          if (removed === 0) continue;
+          const text = `${removed} reply FIFOs or sockets in ${folder} of processes that were killed are removed`;
+          log.info({ code: 'opensips-replies-removed', folder, removed }, text);
         }
         let timer: NodeJS.Timeout | undefined;
         const late = new Promise<void>((resolve) => {
@@ -128,7 +158,7 @@ export const opensipsModule = defineBuiltIn({
       },
       stop: async () => {
         for (const watch of watches) watch.stop();
-        mirror?.close();
+        for (const mirror of mirrors.values()) mirror.close();
         await Promise.all(sources.map((source) => source.close()));
         await Promise.all(nodes.all.map((node) => node.close()));
       },
@@ -142,4 +172,17 @@ function refuseNames(settings: readonly NodeSetting[], modules: ReadonlySet<stri
     if (!modules.has(name)) continue;
     throw coded('ERR_PARAMETER', new Error(`node "${name}" has the name of a module; give it another`));
   }
+}
+
+/** The nodes of these names; without names the first one. @throws Error for a name that no node has */
+function originsOf(nodes: readonly OpensipsNode[], names: readonly string[]): readonly OpensipsNode[] {
+  if (names.length === 0) return nodes.slice(0, 1);
+  return names.map((name) => {
+    const found = nodes.find((node) => node.name === name);
+    if (found !== undefined) return found;
+    throw coded(
+      'ERR_PARAMETER',
+      new Error(`parameter mirror of module opensips names "${name}", and there is no such node`),
+    );
+  });
 }

@@ -112,8 +112,10 @@ const commandsByModule: Readonly<Record<string, ModuleCommands>> = {
     operate: 'event_subscribe=subscribe raise_event=raise',
   },
   fraud_detection: { read: 'show_fraud_stats=show_stats', operate: 'fraud_reload=reload' },
-  freeswitch: { operate: 'fs_reload=reload' },
-  freeswitch_scripting: { read: 'fs_list=list', operate: 'fs_subscribe=subscribe fs_unsubscribe=unsubscribe' },
+  freeswitch_scripting: {
+    read: 'fs_list=list',
+    operate: 'fs_subscribe=subscribe fs_unsubscribe=unsubscribe fs_reload=reload',
+  },
   gflags: { read: 'is_gflag=check get_gflags=get', operate: 'set_gflag=set reset_gflag=reset' },
   httpd: { read: 'httpd_list_root_path=list_root_path' },
   imc: { read: 'imc_list_rooms*=list_rooms imc_list_members*=list_members' },

@@ -8,7 +8,7 @@ import { reasonOf } from '../../base/text.js';
 import { explained, MiError } from '../../mi/errors.js';
 import type { EventParameters } from '../../mi/events/events.js';
 import type { StatusIdentifier } from '../../mi/status-reports.js';
-import { type ContactInput, parseQ } from '../usrloc/contact.js';
+import { type ContactInput, type OriginalMembers, parseQ } from '../usrloc/contact.js';
 import type { Usrloc } from '../usrloc/usrloc.js';
 import { DumpSplitter } from './dump-splitter.js';
 import type { NodeEvents } from './events.js';
@@ -34,6 +34,8 @@ export interface MirrorParts {
   readonly node: OpensipsNode;
   readonly events: NodeEvents;
   readonly usrloc: Usrloc;
+  /** In front of the names of its domains; '' for none. */
+  readonly prefix?: string;
   readonly status: StatusIdentifier;
   readonly log: CodedLog;
   /** Milliseconds between two comparisons of the number of addresses of record. */
@@ -51,6 +53,7 @@ export interface MirrorParts {
 export class ContactMirror {
   readonly #parts: MirrorParts;
   readonly #mostEvents: number;
+  readonly #prefix: string;
   /** Addresses of record that are mirrored, by domain. */
   readonly #known = new Map<string, Set<string>>();
   /** Events that came while a dump is read; undefined: none is read. */
@@ -60,11 +63,13 @@ export class ContactMirror {
   /** By {@link currentSecond}, when it was last known to be in step; undefined: never. */
   #provedAt: number | undefined;
   #wasOff = false;
+  #problem = '';
   #isClosed = false;
 
   constructor(parts: MirrorParts) {
     this.#parts = parts;
     this.#mostEvents = parts.mostEvents ?? mostEvents;
+    this.#prefix = parts.prefix ?? '';
     parts.events.follow(followed, (name, parameters) => this.#told(name, parameters));
   }
 
@@ -93,6 +98,8 @@ export class ContactMirror {
   async #load(): Promise<void> {
     const { node, events, status, timeout } = this.#parts;
     clearTimeout(this.#timer);
+    if (node.hasLines)
+      throw coded('ERR_NODE', new Error('dumps of OpenSIPS 2.x have another form, which is not mirrored'));
     if (this.#provedAt === undefined) status.set(state.loading, 'loading contacts');
     // First the events, so that none falls between them and the dump.
     this.#queue = [];
@@ -109,7 +116,7 @@ export class ContactMirror {
     for await (const piece of typeof result === 'string' ? [result] : textsOf(result)) {
       for (const { domain, record } of splitter.push(piece)) {
         if (this.#isClosed) return;
-        this.#mirror(domain, record, seen);
+        this.#mirror(this.#prefix + domain, record, seen);
         if (slice.isOver) await slice.rest();
       }
     }
@@ -147,17 +154,21 @@ export class ContactMirror {
     if (kept.size > 0) added(seen, domain, aor);
   }
 
-  #put(domain: string, aor: string, { input, at }: Mirrored): void {
+  #put(domain: string, aor: string, { input, at, original }: Mirrored): void {
     try {
       const table = this.#parts.usrloc.domain(domain);
       const now = currentSecond();
       const before = table.lookup(aor).find(({ contact }) => contact === input.contact);
       if (before !== undefined) {
         const end = before.expires === 'permanent' ? 0 : now + before.expires;
-        const isSame = before.callId === input.callId && before.cseq === input.cseq && before.socket === input.socket;
+        const isSame =
+          before.callId === input.callId &&
+          before.cseq === input.cseq &&
+          before.socket === input.socket &&
+          (original.contactId ?? before.contactId) === before.contactId;
         if (isSame && Math.abs(end - at) <= tolerance) return;
       }
-      table.put(aor, input, at);
+      table.put(aor, input, at, original);
     } catch (error) {
       this.#parts.log.warn(
         { code: 'opensips-contact-not-mirrored', node: this.#parts.node.name, aor },
@@ -179,13 +190,14 @@ export class ContactMirror {
   #apply(name: string, parameters: EventParameters): void {
     if (Array.isArray(parameters)) return;
     const told = parameters as Readonly<Record<string, JsonValue>>;
-    const { domain, aor } = told;
-    if (typeof domain !== 'string' || typeof aor !== 'string') return;
-    const table = this.#parts.usrloc.find(domain);
+    const { domain: table, aor } = told;
+    if (typeof table !== 'string' || typeof aor !== 'string') return;
+    const domain = this.#prefix + table;
+    const kept = this.#parts.usrloc.find(domain);
     const uri = told.uri ?? told.address;
-    if (name === 'E_UL_AOR_DELETE') table?.remove(aor);
+    if (name === 'E_UL_AOR_DELETE') kept?.remove(aor);
     else if (typeof uri !== 'string') return;
-    else if (name === 'E_UL_CONTACT_DELETE') table?.remove(aor, uri);
+    else if (name === 'E_UL_CONTACT_DELETE') kept?.remove(aor, uri);
     else this.#put(domain, aor, raised(uri, told));
     if (this.#parts.usrloc.find(domain)?.has(aor) === true) added(this.#known, domain, aor);
     else this.#known.get(domain)?.delete(aor);
@@ -197,6 +209,7 @@ export class ContactMirror {
 
   #proved(): void {
     this.#provedAt = currentSecond();
+    this.#problem = '';
     this.#parts.status.set(state.inStep, `${this.#count} addresses of record`);
   }
 
@@ -205,6 +218,8 @@ export class ContactMirror {
     const { node, status, log } = this.#parts;
     const reason = error instanceof MiError ? explained(error) : reasonOf(error);
     status.set(state.lost, reason);
+    if (reason === this.#problem) return;
+    this.#problem = reason;
     status.report(reason);
     log.warn(
       { code: 'opensips-mirror-lost', node: node.name },
@@ -242,6 +257,8 @@ export class ContactMirror {
 interface Mirrored {
   readonly input: Omit<ContactInput, 'expires'>;
   readonly at: number;
+  /** Events tell none. */
+  readonly original: OriginalMembers;
 }
 
 /** A contact of a dump; undefined for one that is over. */
@@ -251,6 +268,11 @@ function dumped(contact: JsonObject): Mirrored | undefined {
   if (typeof expires !== 'number' && expires !== 'permanent') return undefined;
   return {
     at: expires === 'permanent' ? 0 : currentSecond() + expires,
+    original: {
+      contactId: text(contact.ContactID),
+      state: text(contact.State),
+      keyValues: text(contact['KV-Store']),
+    },
     input: {
       contact: uri,
       q: typeof contact.Q === 'string' && contact.Q !== '' ? parseQ(contact.Q) : undefined,
@@ -275,6 +297,7 @@ function raised(uri: string, told: Readonly<Record<string, JsonValue>>): Mirrore
   const { expires, qval } = told;
   return {
     at: typeof expires === 'number' && expires !== 0 ? secondOf(expires) : 0,
+    original: {},
     input: {
       contact: uri,
       // In tenths, and below 0 when it is unset.

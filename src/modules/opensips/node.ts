@@ -78,6 +78,7 @@ export class OpensipsNode {
   #names: readonly string[] | undefined;
   #version = '';
   #upSince = '';
+  #firstProcess = '';
   #discovery: Promise<void> | undefined;
   #discoveredAt = Number.NEGATIVE_INFINITY;
   #isClosed = false;
@@ -113,6 +114,11 @@ export class OpensipsNode {
     return this.#upSince;
   }
 
+  /** Tells one start from another, also of the same second; '' when it did not tell. */
+  get start(): string {
+    return this.#upSince === '' ? '' : `${this.#upSince} ${this.#firstProcess}`;
+  }
+
   /** The commands that callers are shown. */
   get entries(): readonly CommandEntry[] {
     return this.#entries;
@@ -134,10 +140,10 @@ export class OpensipsNode {
 
   /** Asks when it was started, and for its commands where that is another time than before. */
   async watch(): Promise<void> {
-    const before = this.#upSince;
+    const before = this.start;
     const isFirst = !this.isKnown;
-    await this.#askUptime();
-    if (isFirst || before !== this.#upSince) await this.discover();
+    await this.#askStart();
+    if (isFirst || before !== this.start) await this.discover();
   }
 
   /** Asks for the commands. Calls while it is asked join that question. */
@@ -168,17 +174,20 @@ export class OpensipsNode {
     await this.upstream.close();
   }
 
-  async #askUptime(): Promise<void> {
+  async #askStart(): Promise<void> {
     const uptime = await this.ask('uptime', undefined, { isReadOnly: true, isLarge: false });
     const since = isObject(uptime) ? (uptime['Up since'] ?? uptime['Up Since']) : undefined;
+    const processes = await this.ask('ps', undefined, { isReadOnly: true, isLarge: false }).catch(() => undefined);
     this.#upSince = typeof since === 'string' ? since : '';
+    // One without an answer is no sign of another start.
+    if (processes !== undefined) this.#firstProcess = firstProcess(processes);
   }
 
   async #discover(): Promise<void> {
     this.#discoveredAt = performance.now();
     const version = await this.ask('version', undefined, { isReadOnly: true, isLarge: false });
     const server = isObject(version) ? version.Server : version;
-    if (this.#upSince === '') await this.#askUptime().catch(() => {});
+    if (this.#upSince === '') await this.#askStart().catch(() => {});
     const listed = await this.ask('which', undefined, { isReadOnly: true, isLarge: true });
     const names = namesOf(listed);
     if (names.length === 0) throw coded('ERR_NODE', new Error(`which of ${this.name} lists no commands`));
@@ -401,6 +410,13 @@ function otherNames(name: string): readonly string[] {
 function namesOf(listed: JsonValue | undefined): readonly string[] {
   if (isObject(listed)) return namesOf(listed['']);
   return Array.isArray(listed) ? listed.filter((one): one is string => typeof one === 'string') : [];
+}
+
+/** The number of the process that starts all others; '' where it is not told. */
+function firstProcess(told: JsonValue): string {
+  const listed = isObject(told) ? (told.Processes ?? told.Process) : undefined;
+  const first = Array.isArray(listed) ? listed.find((one) => isObject(one) && Number(one.ID) === 0) : undefined;
+  return isObject(first) ? String(first.PID) : '';
 }
 
 function isNames(value: JsonValue): value is readonly string[] {

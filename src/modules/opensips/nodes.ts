@@ -28,12 +28,15 @@ export class Nodes implements ForeignCommands {
 
   /**
    * @param local true for a bare name that finds the command of this server, whatever the nodes have
-   * @param mirrored module that mirrors the first node: its commands that change something go to the node by their full names, too
+   * @param mirrored module that mirrors a node: its commands that change something go to the node by their full names, too
    */
   constructor(local: (name: string) => boolean, mirrored?: string) {
     this.#local = local;
     this.#mirrored = mirrored;
   }
+
+  /** Name of the node that is mirrored, the first of several; left out, that which bare names mean. */
+  origin: string | undefined;
 
   /** The first one is that which bare names mean. @throws Error for a name that another has */
   add(node: OpensipsNode): void {
@@ -95,7 +98,8 @@ export class Nodes implements ForeignCommands {
     const own = ours(text);
     if (own.length > 0 && this.isOurs(text)) return own;
     const [first] = this.all;
-    const theirs = first?.find(text) ?? [];
+    const meant = this.origin !== undefined && this.#isOfOrigin(text) ? this.#nodes.get(this.origin) : first;
+    const theirs = meant?.find(text) ?? [];
     if (theirs.length > 0 || this.#isOfOrigin(text)) return theirs;
     const known = knownCommand(text);
     if (known === undefined || first === undefined) return own;

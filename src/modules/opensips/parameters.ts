@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { splitHostPort } from '../../base/address.js';
 import { coded } from '../../base/codes.js';
@@ -6,6 +5,7 @@ import { reasonOf } from '../../base/text.js';
 import { defineParameters } from '../../config/parameter.js';
 import type { EventAddress } from './events.js';
 import { levelRules } from './levels.js';
+import { type FoundPlaces, findPlaces } from './places.js';
 import { parseTransport, withoutLogin } from './upstream/setting.js';
 
 /** Bare names that find the command of this server, unless the operator says otherwise: they tell of both. */
@@ -91,8 +91,9 @@ export const parameters = defineParameters({
     default: undefined,
     help:
       'usrloc: the contacts of the first node are kept in module usrloc of this server, too, where usrloc:dump and usrloc:show_contact ' +
-      'answer at once. OpenSIPS needs event_datagram',
-    check: (text) => (text === 'usrloc' ? undefined : 'give usrloc, which is all that can be mirrored'),
+      'answer at once; usrloc=NODE, or usrloc=NODE,NODE: those of these nodes, where the domains of all but the first have the node in front, ' +
+      'as sip-2.location. OpenSIPS needs event_datagram, and version 3.x or later',
+    check: (text) => problemOf(() => mirroredNodes(text)),
   },
   mirror_interval: {
     type: 'int',
@@ -119,6 +120,18 @@ export const parameters = defineParameters({
     help: 'time between two attempts to reach what is down',
   },
 });
+
+/**
+ * The nodes that are mirrored; none named: the first one.
+ * @throws Error for what is no mirror
+ */
+export function mirroredNodes(text: string): readonly string[] {
+  if (text === 'usrloc') return [];
+  const names = text.startsWith('usrloc=') ? text.slice('usrloc='.length).split(',') : [''];
+  const nodes = names.map((name) => name.trim());
+  if (nodes.every((name) => nodeName.test(name)) && new Set(nodes).size === nodes.length) return nodes;
+  throw coded('ERR_PARAMETER', new Error('give usrloc, which is all that can be mirrored, or usrloc=NODE,NODE'));
+}
 
 /** @throws Error for what is no address with a port */
 export function eventAddress(text: string): EventAddress {
@@ -154,6 +167,8 @@ export interface NodeSetting {
   readonly name: string;
   /** As they are written. */
   readonly transports: readonly string[];
+  /** Where something was found that is not taken without being named. */
+  readonly passedOver: FoundPlaces['passedOver'];
 }
 
 /** A space between the scheme of a URL and its last `@`, unless another transport begins behind it. */
@@ -176,30 +191,5 @@ export function nodeSetting(line: string): NodeSetting {
     throw coded('ERR_PARAMETER', new Error('the login of a URL has a space; write %20 in place of it'));
   }
   for (const transport of transports) parseTransport(transport);
-  return { name, transports: transports.length === 0 ? defaultTransports() : transports };
-}
-
-/** Where the packages of OpenSIPS have the FIFO: first those of 3.x and 4.0, then of older ones. */
-const fifoPlaces = [
-  '/run/opensips/opensips_fifo',
-  '/var/run/opensips/opensips_fifo',
-  '/run/opensips/fifo',
-  '/tmp/opensips_fifo',
-];
-
-/** Where mi_http serves unless it is told otherwise. */
-const httpPlace = 'http://127.0.0.1:8888/mi';
-
-/** The FIFO where there is one, else HTTP. */
-function defaultTransports(): readonly string[] {
-  const fifo = fifoPlaces.find(isFifo);
-  return [fifo === undefined ? httpPlace : `fifo:${fifo}`];
-}
-
-function isFifo(path: string): boolean {
-  try {
-    return statSync(path, { throwIfNoEntry: false })?.isFIFO() === true;
-  } catch {
-    return false;
-  }
+  return { name, ...(transports.length === 0 ? findPlaces() : { transports, passedOver: [] }) };
 }

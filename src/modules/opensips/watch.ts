@@ -32,6 +32,8 @@ export class NodeWatch {
   readonly #started: () => Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #problem = '';
+  /** The start that was told of last: calls may have met another one meanwhile. */
+  #start = '';
   #isStopped = false;
 
   constructor(
@@ -74,11 +76,13 @@ export class NodeWatch {
     clearTimeout(this.#timer);
     const node = this.#node;
     try {
-      const before = node.upSince;
+      const before = this.#start;
       await node.watch();
-      const isOther = before !== '' && before !== node.upSince;
+      const { start } = node;
+      const isOther = before !== '' && before !== start;
+      this.#start = start;
       // A node without events, or without the module for them, has all else.
-      if (before !== node.upSince) await this.#started()?.catch(() => {});
+      if (before !== start) await this.#started()?.catch(() => {});
       this.#answered(isOther ? `was started anew ${node.upSince}: ${node.version}` : node.version);
     } catch (error) {
       // One that has much to do is there.

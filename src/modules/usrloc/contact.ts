@@ -57,6 +57,14 @@ export interface Contact extends ContactInput {
   readonly expiresAt: number;
 }
 
+/** What the record of another server says of a contact that is mirrored here. */
+export interface OriginalMembers {
+  readonly contactId?: string | undefined;
+  readonly state?: string | undefined;
+  /** The text of its `KV-Store`. */
+  readonly keyValues?: string | undefined;
+}
+
 /** A contact in a record: the members and their order are those that `ul_dump` shows. */
 export interface StoredContact {
   readonly Contact: string;
@@ -114,7 +122,12 @@ export function expiryOf(expires: ContactInput['expires'], now: number): number 
  * @param at second of the server's clock; 0: permanent
  * @throws RangeError or TypeError that names the member and what it may be
  */
-export function storedContact(input: Omit<ContactInput, 'expires'>, contactId: string, at: number): StoredContact {
+export function storedContact(
+  input: Omit<ContactInput, 'expires'>,
+  contactId: string,
+  at: number,
+  original: OriginalMembers = {},
+): StoredContact {
   const { contact, cflags = [], keyValues } = input;
   const problem = typeof contact === 'string' ? uriProblem(contact) : 'it is no text';
   if (contact === '') throw new ContactUriError('contact is empty; give its URI');
@@ -132,7 +145,7 @@ export function storedContact(input: Omit<ContactInput, 'expires'>, contactId: s
     Received: uri('received', input.received),
     Path: optional('path', input.path),
     // Nothing is written to a database, so every contact is new to it.
-    State: 'CS_NEW',
+    State: text('state', original.state ?? 'CS_NEW'),
     Flags: whole('flags', input.flags ?? 0, 0, 4294967295),
     Cflags: flagNames(cflags),
     Socket: optional('socket', input.socket),
@@ -140,7 +153,10 @@ export function storedContact(input: Omit<ContactInput, 'expires'>, contactId: s
     Attr: optional('attr', input.attr),
     SIP_instance: optional('sipInstance', input.sipInstance),
     'Ping-Latency': whole('pingLatency', input.pingLatency ?? 0, 0, 4294967295) || undefined,
-    'KV-Store': keyValues === undefined ? undefined : short('keyValues', JSON.stringify(keyValues)),
+    'KV-Store':
+      keyValues === undefined
+        ? optional('keyValues', original.keyValues)
+        : short('keyValues', JSON.stringify(keyValues)),
   };
 }
 

@@ -12,6 +12,7 @@ import {
   expiresHole,
   expiryOf,
   isExpired,
+  type OriginalMembers,
   qRank,
   type ReadContact,
   type StoredContact,
@@ -156,8 +157,12 @@ export class Domain {
     return contactOf(this.put(aor, input, expiryOf(input.expires, now)), now);
   }
 
-  /** As {@link save}, with the time of expiry as a second of {@link currentSecond}, past ones too; 0: permanent. */
-  put(aor: string, input: Omit<ContactInput, 'expires'>, at: number): StoredContact {
+  /**
+   * As {@link save}, with the time of expiry as a second of {@link currentSecond}, past ones too; 0: permanent.
+   *
+   * @param original members of a contact that is mirrored
+   */
+  put(aor: string, input: Omit<ContactInput, 'expires'>, at: number, original: OriginalMembers = {}): StoredContact {
     const { options, events } = this.#parts;
     const key = this.key(aor);
     if (key === '') throw new AorError('address of record is empty; give user@domain or user');
@@ -171,8 +176,9 @@ export class Domain {
       throw new ContactLimitError(`${key} has ${maxContacts} contacts, the most that one can have; remove some`);
     }
     const taken = contacts.map(({ ContactID }) => ContactID);
-    const id = before?.ContactID ?? (taken.length === 0 ? this.#ids.first(key) : this.#ids.next(taken));
-    const stored = storedContact(input, id, at);
+    const id =
+      original.contactId ?? before?.ContactID ?? (taken.length === 0 ? this.#ids.first(key) : this.#ids.next(taken));
+    const stored = storedContact(input, id, at, original);
     this.#fit(key, placed(contacts, index, stored, options.newestFirst), contacts.length);
     if (contacts.length === 0) events.emitAor('insert', key);
     events.emit(before === undefined ? 'insert' : 'update', key, () => contactOf(stored, currentSecond()));

@@ -19,12 +19,21 @@ export interface Contact {
   readonly expires: number;
   readonly callid: string;
   readonly userAgent: string;
+  /** As text. */
+  readonly keyValues?: string;
 }
 
 export interface Subscription {
   readonly event: string;
   readonly socket: string;
   readonly expires: number;
+}
+
+let lastPid = 4700;
+
+function nextPid(): number {
+  lastPid += 11;
+  return lastPid;
 }
 
 /** What the commands work with. */
@@ -35,6 +44,8 @@ export class State {
   /** Each command that was run, with its params. */
   readonly ran: { readonly method: string; readonly params: unknown }[] = [];
   started = Date.now();
+  /** Number of the first process; others follow. */
+  readonly pid = nextPid();
   /** Names of commands, as `which` lists them, that it does not have. */
   readonly lacks = new Set<string>();
   /** Statistics beside the usual ones. */
@@ -98,7 +109,10 @@ const statistics = (state: State): Record<string, number> => ({
   ...state.statistics,
 });
 
-function contactOf({ contact, expires, callid, userAgent }: Contact, index: number): Record<string, unknown> {
+function contactOf(
+  { contact, expires, callid, userAgent, keyValues }: Contact,
+  index: number,
+): Record<string, unknown> {
   return {
     Contact: contact,
     ContactID: String(3617797875662073858n + BigInt(index)),
@@ -112,6 +126,7 @@ function contactOf({ contact, expires, callid, userAgent }: Contact, index: numb
     Cflags: '',
     Socket: 'udp:192.0.2.9:5060',
     Methods: 4294967295,
+    ...(keyValues === undefined ? {} : { 'KV-Store': keyValues }),
   };
 }
 
@@ -165,13 +180,13 @@ const commands: readonly Command[] = [
     name: 'core:ps',
     alias: 'ps',
     recipes: [[]],
-    run: () => ({
+    run: (_params, { pid }) => ({
       Processes: [
-        { ID: 0, PID: 4711, Type: 'attendant' },
-        { ID: 1, PID: 4712, Type: 'MI FIFO' },
-        { ID: 2, PID: 4713, Type: 'MI Datagram' },
-        { ID: 3, PID: 4714, Type: 'HTTPD 127.0.0.1:8888' },
-        { ID: 4, PID: 4715, Type: 'SIP receiver udp:192.0.2.9:5060' },
+        { ID: 0, PID: pid, Type: 'attendant' },
+        { ID: 1, PID: pid + 1, Type: 'MI FIFO' },
+        { ID: 2, PID: pid + 2, Type: 'MI Datagram' },
+        { ID: 3, PID: pid + 3, Type: 'HTTPD 127.0.0.1:8888' },
+        { ID: 4, PID: pid + 4, Type: 'SIP receiver udp:192.0.2.9:5060' },
       ],
     }),
   },

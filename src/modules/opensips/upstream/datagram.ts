@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:dgram';
 import { chmodSync, rmSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
@@ -8,6 +7,7 @@ import type { Attempt } from './attempt.js';
 import { decode, endOf, readReply } from './envelope.js';
 import { Lane, type LaneContext } from './lane.js';
 import { LinesReader, printLines } from './lines.js';
+import { replyName } from './reply-names.js';
 import type { Request } from './request.js';
 import { type TransportSetting, type UpstreamCall, UpstreamFailure } from './transport.js';
 
@@ -273,7 +273,7 @@ class UnixPeer implements Peer {
   readonly #file: string;
 
   constructor(path: string, replyFolder: string, events: PeerEvents) {
-    const name = `mi-httpd-${randomBytes(8).toString('hex')}`;
+    const name = replyName();
     this.#file = replyFolder === '' ? '' : replyFolder + name;
     const socket = new UnixDatagrams(this.#file === '' ? `@${name}` : this.#file, (datagram) =>
       events.received(datagram),

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import {
   chmodSync,
   chownSync,
@@ -19,9 +18,9 @@ import type { Attempt } from './attempt.js';
 import { jsonRpc } from './envelope.js';
 import { Lane, type LaneContext } from './lane.js';
 import { LinesReader, printLines } from './lines.js';
+import { replyName, replyNameLength } from './reply-names.js';
 import { ReplyReader } from './reply-reader.js';
 import type { Request } from './request.js';
-import { replyNameLength } from './setting.js';
 import { type TransportSetting, type UpstreamCall, UpstreamFailure } from './transport.js';
 
 /** Bytes that mi_fifo reads at once; what is beyond may be lost, and the rest run with a hole. Linux mixes no writes up to it. */
@@ -69,7 +68,7 @@ export class FifoLane extends Lane {
   }
 
   protected send(attempt: Attempt): void {
-    const name = `mi-httpd-${randomBytes(8).toString('hex')}`;
+    const name = replyName();
     let exchange: Exchange;
     try {
       const { text } = this.#print(attempt.call, attempt.request, attempt.id, name);
@@ -163,6 +162,7 @@ interface ExchangeEvents {
 /** A request with its reply FIFO, which is open for reading before the request is written: OpenSIPS waits for no reader. */
 class Exchange {
   readonly #fifo: string;
+  readonly #owner: number | undefined;
   readonly #reply: string;
   readonly #request: Buffer;
   readonly #events: ExchangeEvents;
@@ -173,8 +173,9 @@ class Exchange {
   #isClosed = false;
 
   /** @throws Error when the reply FIFO cannot be made */
-  constructor({ path, replyFolder }: FifoSetting, name: string, request: Buffer, events: ExchangeEvents) {
+  constructor({ path, replyFolder, owner }: FifoSetting, name: string, request: Buffer, events: ExchangeEvents) {
     this.#fifo = path;
+    this.#owner = owner;
     this.#reply = replyFolder + name;
     this.#request = request;
     this.#events = events;
@@ -235,7 +236,14 @@ class Exchange {
     // Without O_CREAT: a regular file in place of a FIFO is not made, and not written to.
     const file = openSync(this.#fifo, constants.O_WRONLY | constants.O_NONBLOCK);
     try {
-      if (!fstatSync(file).isFIFO()) throw coded('ERR_NODE', new Error('it is no FIFO'));
+      const found = fstatSync(file);
+      if (!found.isFIFO()) throw coded('ERR_NODE', new Error('it is no FIFO'));
+      if (this.#owner !== undefined && found.uid !== this.#owner) {
+        throw coded(
+          'ERR_NODE',
+          new Error(`its owner is user ${found.uid} now, and was user ${this.#owner}: it may not be that of OpenSIPS`),
+        );
+      }
       writeSync(file, this.#request);
     } finally {
       closeSync(file);

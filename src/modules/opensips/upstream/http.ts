@@ -1,9 +1,10 @@
 import { isIPv6, Socket } from 'node:net';
 import type { JsonValue } from '../../../base/json.js';
 import { isObject } from '../../../base/json.js';
-import { reasonOf } from '../../../base/text.js';
+import { reasonOf, shorten } from '../../../base/text.js';
 import { codes, MiError } from '../../../mi/errors.js';
 import type { Attempt } from './attempt.js';
+import { ChunkedBody } from './chunked-body.js';
 import { type Envelope, jsonRpc, notJson, type Reply } from './envelope.js';
 import { Lane, type LaneContext } from './lane.js';
 import { ReplyReader } from './reply-reader.js';
@@ -199,6 +200,8 @@ class Connection {
   #head: Buffer | undefined;
   /** Bytes of the body to come; Infinity: up to the end of the connection. */
   #left = 0;
+  /** In place of {@link #left}. */
+  #chunks: ChunkedBody | undefined;
   #isLast = false;
 
   /** @param gone told when it closes while it is idle */
@@ -259,7 +262,7 @@ class Connection {
       return;
     }
     // Without a length the body ends here.
-    if (this.#head === undefined && this.#left === Number.POSITIVE_INFINITY) {
+    if (this.#head === undefined && this.#chunks === undefined && this.#left === Number.POSITIVE_INFINITY) {
       this.#events = undefined;
       events.end(false);
       return;
@@ -302,9 +305,15 @@ class Connection {
         return [line.slice(0, at).toLowerCase(), line.slice(at + 1).trim()];
       }),
     );
-    if (fields.has('transfer-encoding'))
-      return this.#break('the reply is in chunks: name OpenSIPS itself, not a proxy');
+    const coding = fields.get('transfer-encoding');
     const length = fields.get('content-length');
+    // OpenSIPS sends no results so, but a proxy in front of it may.
+    if (coding !== undefined && (coding.toLowerCase() !== 'chunked' || length !== undefined)) {
+      return this.#break(
+        `the reply has Transfer-Encoding ${JSON.stringify(shorten(coding, 64, '…'))}, or a length beside it`,
+      );
+    }
+    this.#chunks = coding === undefined ? undefined : new ChunkedBody((piece) => this.#events?.data(piece));
     this.#left = length === undefined ? Number.POSITIVE_INFINITY : Number(length);
     if (Number.isNaN(this.#left)) return this.#break('the reply has no sound length');
     this.#isLast = statusLine.startsWith('HTTP/1.0') || fields.get('connection')?.toLowerCase() === 'close';
@@ -313,6 +322,10 @@ class Connection {
 
   #body(piece: Buffer): void {
     const events = this.#events;
+    if (this.#chunks !== undefined) {
+      this.#chunk(this.#chunks, piece);
+      return;
+    }
     const own = piece.length > this.#left ? piece.subarray(0, this.#left) : piece;
     this.#left -= own.length;
     events?.data(own);
@@ -320,6 +333,20 @@ class Connection {
     if (this.#left > 0 || this.#events !== events || events === undefined) return;
     this.#events = undefined;
     events.end(!this.#isLast && own.length === piece.length);
+  }
+
+  #chunk(chunks: ChunkedBody, piece: Buffer): void {
+    const events = this.#events;
+    const taken = chunks.push(piece);
+    // What took the bytes may have closed.
+    if (this.#events !== events || events === undefined) return;
+    if (taken < 0) {
+      this.#break('the reply is not in sound chunks');
+      return;
+    }
+    if (!chunks.isOver) return;
+    this.#events = undefined;
+    events.end(!this.#isLast && taken === piece.length);
   }
 
   #break(reason: string, isUnrun = false): false {

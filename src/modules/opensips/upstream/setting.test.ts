@@ -1,4 +1,7 @@
-import { describe, expect, test } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test, vi } from 'vitest';
 import { formatTransport, parseTransport } from './setting.js';
 
 describe('a transport', () => {
@@ -8,6 +11,7 @@ describe('a transport', () => {
       'fifo:/tmp/opensips_fifo;reply_dir=/run/replies/;version=2.4',
       { kind: 'fifo', dialect: '2.4', path: '/tmp/opensips_fifo', replyFolder: '/run/replies/' },
     ],
+    ['fifo:/tmp/fifo;owner=0', { kind: 'fifo', dialect: 'jsonrpc', path: '/tmp/fifo', replyFolder: '/tmp/', owner: 0 }],
     ['datagram:udp:127.0.0.1:8080', { kind: 'udp', dialect: 'jsonrpc', host: '127.0.0.1', port: 8080 }],
     ['datagram:udp:[::1]:8080', { kind: 'udp', dialect: 'jsonrpc', host: '::1', port: 8080 }],
     [
@@ -39,7 +43,35 @@ describe('a transport', () => {
     expect(formatTransport(parseTransport('datagram:unix:/run/mi'))).toBe('datagram:/run/mi');
   });
 
+  test('has its login in a file, or in the environment', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'mi-httpd-login-'));
+    try {
+      const file = join(folder, 'login');
+      writeFileSync(file, 'mi:s3:cret;@\n');
+      const setting = parseTransport(`http://127.0.0.1/mi;login_file=${file}`);
+      expect(setting).toMatchObject({ userInfo: 'mi:s3:cret;@' });
+      expect(formatTransport(setting)).toBe('http://127.0.0.1:80/mi');
+      vi.stubEnv('MI_LOGIN', 'mi:s3cret');
+      expect(parseTransport('http://127.0.0.1/mi;login_env=MI_LOGIN')).toMatchObject({ userInfo: 'mi:s3cret' });
+      expect(() => parseTransport('http://a:b@127.0.0.1/mi;login_env=MI_LOGIN')).toThrow('has two logins');
+      for (const text of ['', 's3cret', ':s3cret']) {
+        writeFileSync(file, text);
+        expect(() => parseTransport(`http://127.0.0.1/mi;login_file=${file}`)).toThrow(
+          /has a login_file without USER:PASSWORD(?!.*s3cret)/,
+        );
+      }
+    } finally {
+      vi.unstubAllEnvs();
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   test.for([
+    ['fifo:/a;owner=root', 'has "owner=root"'],
+    ['datagram:/a;owner=0', 'has an owner'],
+    ['fifo:/a;login_env=HOME', 'has a login_env without USER:PASSWORD'],
+    ['http://h/mi;login_env=MI_NONE', 'has a login_env that is not there'],
+    ['http://h/mi;login_file=/nowhere/login', 'has a login_file that cannot be read'],
     ['', 'is no transport'],
     ['https://127.0.0.1/mi', 'is no transport'],
     ['fifo:opensips', 'has no path'],

@@ -146,6 +146,8 @@ export type TransportSetting =
       readonly path: string;
       /** Where reply FIFOs are made: `reply_dir` of mi_fifo, a slash at its end. */
       readonly replyFolder: string;
+      /** The user that it has to be of; undefined: any. */
+      readonly owner: number | undefined;
     }
   | { readonly kind: 'udp'; readonly dialect: Dialect; readonly host: string; readonly port: number }
   | {
