@@ -79,6 +79,7 @@ export class OpensipsNode {
   #version = '';
   #upSince = '';
   #firstProcess = '';
+  #starts = 0;
   #discovery: Promise<void> | undefined;
   #discoveredAt = Number.NEGATIVE_INFINITY;
   #isClosed = false;
@@ -114,9 +115,9 @@ export class OpensipsNode {
     return this.#upSince;
   }
 
-  /** Tells one start from another, also of the same second; '' when it did not tell. */
-  get start(): string {
-    return this.#upSince === '' ? '' : `${this.#upSince} ${this.#firstProcess}`;
+  /** Counts the starts that it was found at; 0 before it told of one. */
+  get starts(): number {
+    return this.#starts;
   }
 
   /** The commands that callers are shown. */
@@ -138,12 +139,17 @@ export class OpensipsNode {
     return entry?.command.name;
   }
 
-  /** Asks when it was started, and for its commands where that is another time than before. */
+  /** Asks when it was started, and for its commands where it was started anew. */
   async watch(): Promise<void> {
-    const before = this.start;
-    const isFirst = !this.isKnown;
-    await this.#askStart();
-    if (isFirst || before !== this.start) await this.discover();
+    const { isKnown } = this;
+    const since = this.#upSince;
+    await this.#askUptime();
+    const isOther = !isKnown || since !== this.#upSince;
+    if (isOther) await this.discover();
+    // Behind what callers wait for. It may have been started twice within a second.
+    const { starts } = this;
+    await this.#askFirstProcess();
+    if (!isOther && starts !== this.starts) await this.discover();
   }
 
   /** Asks for the commands. Calls while it is asked join that question. */
@@ -174,20 +180,30 @@ export class OpensipsNode {
     await this.upstream.close();
   }
 
-  async #askStart(): Promise<void> {
+  async #askUptime(): Promise<void> {
     const uptime = await this.ask('uptime', undefined, { isReadOnly: true, isLarge: false });
-    const since = isObject(uptime) ? (uptime['Up since'] ?? uptime['Up Since']) : undefined;
+    const told = isObject(uptime) ? (uptime['Up since'] ?? uptime['Up Since']) : undefined;
+    const since = typeof told === 'string' ? told : '';
+    if (since === this.#upSince) return;
+    this.#upSince = since;
+    this.#firstProcess = '';
+    this.#starts += 1;
+  }
+
+  async #askFirstProcess(): Promise<void> {
     const processes = await this.ask('ps', undefined, { isReadOnly: true, isLarge: false }).catch(() => undefined);
-    this.#upSince = typeof since === 'string' ? since : '';
+    const first = processes === undefined ? '' : firstProcess(processes);
     // One without an answer is no sign of another start.
-    if (processes !== undefined) this.#firstProcess = firstProcess(processes);
+    if (first === '') return;
+    if (this.#firstProcess !== '' && first !== this.#firstProcess) this.#starts += 1;
+    this.#firstProcess = first;
   }
 
   async #discover(): Promise<void> {
     this.#discoveredAt = performance.now();
     const version = await this.ask('version', undefined, { isReadOnly: true, isLarge: false });
     const server = isObject(version) ? version.Server : version;
-    if (this.#upSince === '') await this.#askStart().catch(() => {});
+    if (this.#upSince === '') await this.#askUptime().catch(() => {});
     const listed = await this.ask('which', undefined, { isReadOnly: true, isLarge: true });
     const names = namesOf(listed);
     if (names.length === 0) throw coded('ERR_NODE', new Error(`which of ${this.name} lists no commands`));

@@ -32,8 +32,8 @@ export class NodeWatch {
   readonly #started: () => Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #problem = '';
-  /** The start that was told of last: calls may have met another one meanwhile. */
-  #start = '';
+  /** Those that were told of: calls may have met another one meanwhile. */
+  #starts = 0;
   #isStopped = false;
 
   constructor(
@@ -76,13 +76,13 @@ export class NodeWatch {
     clearTimeout(this.#timer);
     const node = this.#node;
     try {
-      const before = this.#start;
+      const before = this.#starts;
       await node.watch();
-      const { start } = node;
-      const isOther = before !== '' && before !== start;
-      this.#start = start;
+      const { starts } = node;
+      const isOther = before !== 0 && before !== starts;
+      this.#starts = starts;
       // A node without events, or without the module for them, has all else.
-      if (before !== start) await this.#started()?.catch(() => {});
+      if (before !== starts) await this.#started()?.catch(() => {});
       this.#answered(isOther ? `was started anew ${node.upSince}: ${node.version}` : node.version);
     } catch (error) {
       // One that has much to do is there.
