@@ -1,4 +1,5 @@
 import { coded } from '../../base/codes.js';
+import type { Notice } from '../../base/log.js';
 import { commandPattern, tellUnknownCommands } from '../../mi/commands/command-table.js';
 import { defineBuiltIn } from '../../module.js';
 import { Usrloc } from '../usrloc/usrloc.js';
@@ -121,10 +122,12 @@ export const opensipsModule = defineBuiltIn({
         refuseNames(settings, new Set(mi.commands.entries.map(({ module }) => module)));
         if (mirrored.length > 0) usrlocOf();
         return settings.flatMap(({ name, passedOver }) =>
-          passedOver.map(({ place, reason }) => ({
-            code: 'opensips-place-passed-over' as const,
-            text: `node ${name} does not use ${place}, where OpenSIPS may have its FIFO: ${reason}; to use it all the same, name it: fifo:${place}`,
-          })),
+          passedOver.map(
+            ({ place, reason }): Notice => ({
+              code: 'opensips-place-passed-over',
+              text: `node ${name} does not use ${place}, where OpenSIPS may have its FIFO: ${reason}; to use it all the same, name it: fifo:${place}`,
+            }),
+          ),
         );
       },
       start: async () => {
@@ -146,8 +149,10 @@ export const opensipsModule = defineBuiltIn({
         for (const folder of replyFolders) {
           const removed = removeLeftovers(folder);
           if (removed === 0) continue;
-          const text = `${removed} reply FIFOs or sockets in ${folder} of processes that were killed are removed`;
-          log.info({ code: 'opensips-replies-removed', folder, removed }, text);
+          log.info(
+            { code: 'opensips-replies-removed', folder, removed },
+            `${removed} reply FIFOs or sockets in ${folder} of processes that were killed are removed`,
+          );
         }
         let timer: NodeJS.Timeout | undefined;
         const late = new Promise<void>((resolve) => {
