@@ -100,7 +100,7 @@ unless(reason ?? false, describe)('the clients from PyPI', () => {
 
   test('opensips-cli has no logins: a listener without one serves it beside those that ask', async ({ lifetime }) => {
     const file = temporaryFile(lifetime, 'users', userLine('alice', 's3cret', 'admin'));
-    const { server } = await startFront(lifetime, ['3.4'], {
+    const { server, sip } = await startFront(lifetime, ['3.4'], {
       httpd: {
         auth_file: file,
         listen: ['http:127.0.0.1:0;auth=off;level=read', 'http:127.0.0.1:0'],
@@ -108,6 +108,7 @@ unless(reason ?? false, describe)('the clients from PyPI', () => {
         port: undefined,
       },
     });
+    sip[0]?.state.addContacts(1);
     const [open = 0, asking = 0] = server.urls.map((url) => Number(new URL(url).port));
     const home = mkdtempSync(join(tmpdir(), 'mi-httpd-cli-'));
     lifetime.onTestFinished(() => rmSync(home, { recursive: true, force: true }));
@@ -118,7 +119,8 @@ unless(reason ?? false, describe)('the clients from PyPI', () => {
       return `${ended.stdout}${ended.stderr}`;
     };
     expect(await mi(open, 'uptime')).toContain('Up since');
-    expect(await mi(open, 'ul_rm', 'location', 'user000000')).toContain('level');
+    expect(await mi(open, 'ul_rm', 'location', 'user000000')).not.toContain('OK');
+    expect(sip[0]?.state.contacts).toHaveLength(1);
     expect(await mi(asking, 'uptime')).not.toContain('Up since');
   });
 
