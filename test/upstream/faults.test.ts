@@ -170,7 +170,6 @@ describe('a client that reads slowly', () => {
     await expect.poll(() => health(upstream, kind)?.underWay).toBe(0);
     // What is beyond waits in files.
     for (const result of results) {
-      expect((stream(result) as Spool).inMemory).toBeGreaterThan(0);
       await expect.poll(() => (stream(result) as Spool).inMemory).toBeLessThanOrEqual(65536);
     }
     // Files without names.
