@@ -2,7 +2,7 @@
 import { checkReply } from './check-reply.js';
 import { type Figure, figureOf } from './figures.js';
 import { PeerPool } from './peer-pool.js';
-import type { Peer, Place } from './peers/peer.js';
+import { commandsOfFronts, type Peer, type Place } from './peers/peer.js';
 import type { Case, Effort, Metric, Question, RunningPeer, Sample } from './question.js';
 import type { Progress } from './report/progress.js';
 import type { ResultRow, Skipped } from './result.js';
@@ -43,7 +43,10 @@ export function planAll(
   const skipped: Skipped[] = [];
   const cases = questions.flatMap((question) =>
     question.cases(effort).map((one) => {
-      const asked = peers.filter(({ role }) => role === 'both' || (role === 'front') === (one.command === 'upstream'));
+      const isOfFront = commandsOfFronts.has(one.command);
+      const asked = peers.filter(({ role }) =>
+        role === 'both' ? !isOfFront || one.command === 'upstream' : (role === 'front') === isOfFront,
+      );
       const able = asked.filter((peer) => {
         const reason = reasonAgainst(peer, one, hasCertificate);
         if (reason !== undefined) skipped.push({ question: question.name, case: one.name, peer: peer.name, reason });

@@ -1,7 +1,8 @@
 // What stands in front of an OpenSIPS: mi-httpd by datagram, and nginx in front of its HTTP.
 import type { ChildProcess } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { bundle } from '../../scripts/bundle.mjs';
 import { loadCore, serverCore, startOn } from '../process/pinned.js';
 import { libmicrohttpd } from './libmicrohttpd.js';
@@ -13,6 +14,20 @@ const main = resolve('dist/main.js');
 /** Ports of the servers behind lie so far above those in front of them. */
 const behind = 10_000;
 
+/** Waits until all contacts are mirrored. */
+async function mirrored(port: number): Promise<void> {
+  const params = ['opensips', 'sip-1:mirror'];
+  const body = JSON.stringify({ jsonrpc: '2.0', method: 'mi-httpd:sr_get_status', params, id: 1 });
+  const request = { method: 'POST', headers: { 'Content-Type': 'application/json' }, body };
+  for (;;) {
+    const reply = (await (await fetch(`http://127.0.0.1:${port}/mi`, request)).json()) as {
+      result?: { Status: number };
+    };
+    if (reply.result?.Status === 1) return;
+    await setTimeout(100);
+  }
+}
+
 /** Ends with the server in front of it. */
 function endsWith(child: ChildProcess, other: ChildProcess): void {
   child.once('close', () => other.kill('SIGTERM'));
@@ -20,17 +35,22 @@ function endsWith(child: ChildProcess, other: ChildProcess): void {
 
 export const front: Peer = {
   name: 'mi-httpd in front',
-  what: () => 'mi-httpd, module opensips, by mi_datagram over UDP; its own processor time',
+  what: () =>
+    'mi-httpd, module opensips, by mi_datagram over UDP, dumps by mi_fifo, a second node beside; its own processor time',
   unavailable: () => undefined,
   role: 'front',
   refuses: () => undefined,
   call: miCall,
-  launch: async (_need, port, { folder, replies }) => {
+  launch: async ({ contacts }, port, { folder, replies }) => {
     const script = bundle('bench/peers/upstream-server.ts');
     const datagrams = port + behind;
-    const sip = startOn(loadCore, [process.execPath, script, String(datagrams), replies.version], {
-      stdio: ['ignore', 'ignore', 'inherit'],
-    });
+    const fifo = join(folder, `fifo-${port}`);
+    rmSync(fifo, { force: true });
+    const startSip = (...args: readonly string[]): ChildProcess =>
+      startOn(loadCore, [process.execPath, script, ...args], { stdio: ['ignore', 'ignore', 'inherit'] });
+    const sip = startSip(String(datagrams), replies.version, fifo, String(contacts));
+    // A port of UDP, which the server does not take.
+    const other = startSip(String(port), replies.version);
     const file = join(folder, `front-${port}.cfg`);
     const lines = [
       'log_level=1',
@@ -39,14 +59,18 @@ export const front: Peer = {
       `modparam("httpd", "port", ${port})`,
       'loadmodule "mi_http.so"',
       'loadmodule "opensips.so"',
-      `modparam("opensips", "node", "sip-1 datagram:udp:127.0.0.1:${datagrams}")`,
+      `modparam("opensips", "node", "sip-1 datagram:udp:127.0.0.1:${datagrams} fifo:${fifo}")`,
+      `modparam("opensips", "node", "sip-2 datagram:udp:127.0.0.1:${port}")`,
     ];
-    writeFileSync(file, `${lines.join('\n')}\n`);
+    const mirror = ['loadmodule "usrloc.so"', 'modparam("opensips", "mirror", "usrloc")'];
+    writeFileSync(file, `${[...lines, ...(contacts > 0 ? mirror : [])].join('\n')}\n`);
     const child = startOn(serverCore, [process.execPath, '--max-semi-space-size=2', main, '-f', file], {
       stdio: ['ignore', 'ignore', 'inherit'],
     });
     endsWith(child, sip);
-    return { child, pid: child.pid ?? 0, port };
+    endsWith(child, other);
+    const prepare = contacts > 0 ? () => mirrored(port) : async () => {};
+    return { child, pid: child.pid ?? 0, port, prepare };
   },
 };
 
@@ -55,7 +79,7 @@ export const nginxFront: Peer = {
   what: () => `nginx, one worker with kept connections to ${libmicrohttpd.name}; its own processor time`,
   unavailable: () => nginx.unavailable() ?? libmicrohttpd.unavailable(),
   role: 'front',
-  refuses: () => undefined,
+  refuses: (command) => (command === 'upstream' ? undefined : 'it has what is behind it alone'),
   call: miCall,
   launch: async (need, port, place) => {
     const sip = await libmicrohttpd.launch(need, port + behind, place, loadCore);

@@ -13,7 +13,27 @@ export type Command =
   | 'measure'
   /** How late the timers of the server's event loop were since it was asked last. */
   | 'delay'
-  | 'upstream';
+  // Of what stands in front of an OpenSIPS: a small command of it, a dump of it, one of the server itself, one
+  // beside another OpenSIPS, and one of that, which hangs.
+  | 'upstream'
+  | 'upstream_dump'
+  | 'own'
+  | 'beside'
+  | 'hang'
+  // Of a mirror of its contacts.
+  | 'mirrored_contact'
+  | 'mirrored_dump';
+
+/** Commands that only what stands in front of an OpenSIPS is asked; `upstream` is asked of it directly, too. */
+export const commandsOfFronts: ReadonlySet<Command> = new Set([
+  'upstream',
+  'upstream_dump',
+  'own',
+  'beside',
+  'hang',
+  'mirrored_contact',
+  'mirrored_dump',
+]);
 
 /** One HTTP request: a POST of JSON. */
 export interface Call {
@@ -81,6 +101,16 @@ export interface Peer {
   readonly launch: (need: Need, port: number, place: Place, core?: number) => Promise<Launched>;
 }
 
+const methods: Partial<Record<Command, string>> = {
+  upstream: 'version',
+  upstream_dump: 'ul_dump',
+  own: 'mi-httpd:version',
+  beside: 'version',
+  hang: 'node:sip-2/hang',
+  mirrored_contact: 'usrloc:show_contact',
+  mirrored_dump: 'usrloc:dump',
+};
+
 /** The call of those that speak MI on root `mi`. */
 export function miCall(command: Command, amount = 1): Call {
   if (command === 'batch') {
@@ -90,8 +120,12 @@ export function miCall(command: Command, amount = 1): Call {
   const ofLength = (text: string): string => request(command, [text]);
   if (command === 'measure')
     return { path: '/mi', body: ofLength('x'.repeat(Math.max(0, amount - ofLength('').length))) };
-  const params: Partial<Record<Command, unknown>> = { get_statistics: [['all']], wait: [1000] };
-  return { path: '/mi', body: request(command === 'upstream' ? 'version' : command, params[command]) };
+  const params: Partial<Record<Command, unknown>> = {
+    get_statistics: [['all']],
+    wait: [1000],
+    mirrored_contact: ['location', 'user000042'],
+  };
+  return { path: '/mi', body: request(methods[command] ?? command, params[command]) };
 }
 
 function request(method: string, params: unknown): string {

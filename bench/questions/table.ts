@@ -3,15 +3,18 @@ import { batches } from './batches.js';
 import { bodies } from './bodies.js';
 import { compression } from './compression.js';
 import { dumps } from './dumps.js';
+import { hangingNode } from './hanging-node.js';
 import { headOfLine } from './head-of-line.js';
 import { hostDelay } from './host-delay.js';
 import { latency } from './latency.js';
 import { medium } from './medium.js';
 import { memory } from './memory.js';
+import { mirror } from './mirror.js';
 import { pipelining } from './pipelining.js';
 import { small } from './small.js';
 import { startUp } from './start-up.js';
 import { upstream } from './upstream.js';
+import { upstreamDump } from './upstream-dump.js';
 
 /** All questions, in the order of the report. */
 export const questions: readonly Question[] = [
@@ -28,4 +31,7 @@ export const questions: readonly Question[] = [
   memory,
   startUp,
   upstream,
+  hangingNode,
+  upstreamDump,
+  mirror,
 ];
