@@ -101,7 +101,7 @@ describe('npm run bench', () => {
       new Set(
         plan.cases.filter(({ peers: asked }) => asked.some((peer) => peer.name === name)).map((c) => c.question.name),
       );
-    expect([...askedFor('mi-httpd in front')]).toStrictEqual(['upstream']);
+    expect([...askedFor('mi-httpd in front')]).toStrictEqual(['upstream', 'hanging-node', 'upstream-dump', 'mirror']);
     expect(askedFor('mi-httpd').has('upstream')).toBe(false);
     expect(askedFor('libmicrohttpd').has('upstream')).toBe(true);
     expect([...askedFor('nginx constant')]).not.toContain('batches');
