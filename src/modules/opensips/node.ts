@@ -191,7 +191,11 @@ export class OpensipsNode {
   }
 
   async #askFirstProcess(): Promise<void> {
-    const processes = await this.ask('ps', undefined, { isReadOnly: true, isLarge: false }).catch(() => undefined);
+    const processes = await this.ask('ps', undefined, { isReadOnly: true, isLarge: false }).catch((error: unknown) => {
+      // One that has gone meanwhile does not answer, and one that has no such command does.
+      if (!this.upstream.health().isUp) throw error;
+      return undefined;
+    });
     const first = processes === undefined ? '' : firstProcess(processes);
     // One without an answer is no sign of another start.
     if (first === '') return;
