@@ -34,6 +34,8 @@ export class NodeWatch {
   #problem = '';
   /** Those that were told of: calls may have met another one meanwhile. */
   #starts = 0;
+  #isLooking = false;
+  #isDue = false;
   #isStopped = false;
 
   constructor(
@@ -57,7 +59,8 @@ export class NodeWatch {
     this.#endListening = node.upstream.onHealth((transport) => {
       this.#tell(transport);
       const isUp = transport.state === 'up';
-      if (isUp ? this.#own.status !== state.up : !node.upstream.health().isUp) this.#lookSoon(0);
+      // A look that is under way has brought the transport up.
+      if (isUp ? this.#own.status !== state.up && !this.#isLooking : !node.upstream.health().isUp) this.#lookNow();
     });
   }
 
@@ -72,8 +75,15 @@ export class NodeWatch {
     this.#endListening();
   }
 
+  /** Looks at once, or behind the look that is under way: that may have begun before what is to be seen. */
+  #lookNow(): void {
+    if (this.#isLooking) this.#isDue = true;
+    else this.#lookSoon(0);
+  }
+
   async #look(): Promise<void> {
     clearTimeout(this.#timer);
+    this.#isLooking = true;
     const node = this.#node;
     try {
       const before = this.#starts;
@@ -89,7 +99,11 @@ export class NodeWatch {
       const isBusy = error instanceof UpstreamFailure && error.kind === 'busy';
       if (!isBusy) this.#failed(error instanceof MiError ? explained(error) : reasonOf(error));
     }
-    this.#lookSoon(node.isKnown && this.#problem === '' ? this.#intervals.watch : this.#intervals.retry);
+    this.#isLooking = false;
+    const isDue = this.#isDue;
+    this.#isDue = false;
+    const interval = node.isKnown && this.#problem === '' ? this.#intervals.watch : this.#intervals.retry;
+    this.#lookSoon(isDue ? 0 : interval);
   }
 
   #lookSoon(milliseconds: number): void {
