@@ -149,6 +149,11 @@ export interface ServerOptions extends ServerSettings, ModuleOptions {
   readonly modules?: readonly (Module | ConfiguredModule)[];
 }
 
+/** Options that load a module. */
+type Loading<Name extends 'usrloc' | 'opensips'> = {
+  readonly [Module in Name]: NonNullable<ServerOptions[Module]>;
+};
+
 let checkOfServer: (server: Server) => Promise<readonly Notice[]>;
 
 /** As `check` of a server, for the command, which prints the codes too. */
@@ -411,7 +416,7 @@ export class Server {
    *
    * ```ts
    * const server = await createServer({ listen: false }).start();
-   * http.createServer(server.nodeHandler()).listen(8080);
+   * createHttpServer(server.nodeHandler()).listen(8080);
    * ```
    */
   nodeHandler(): NodeHandler {
@@ -567,6 +572,12 @@ export class Server {
  *
  * @throws ParameterError that lists every wrong parameter of a module; TypeError for an option that does not exist
  */
+export function createServer(
+  options: ServerOptions & Loading<'usrloc'> & Loading<'opensips'>,
+): Server & { readonly usrloc: Usrloc; readonly opensips: Opensips };
+export function createServer(options: ServerOptions & Loading<'usrloc'>): Server & { readonly usrloc: Usrloc };
+export function createServer(options: ServerOptions & Loading<'opensips'>): Server & { readonly opensips: Opensips };
+export function createServer(options?: ServerOptions): Server;
 export function createServer(options: ServerOptions = {}): Server {
   checkOptions(options);
   const modules: ConfiguredModule[] = loadableModules.flatMap((module) => {

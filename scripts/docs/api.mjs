@@ -52,7 +52,7 @@ function pageOf(files, checker) {
     `## ${title}`,
     ...members.map(({ name, text, about }) => {
       const said = about === '' ? '' : `${linked(about, (one) => (anchors.has(one) ? link(one) : `\`${one}\``))}\n\n`;
-      return `### ${name}\n\n${said}\`\`\`ts\n${text}\n\`\`\``;
+      return `### ${name}\n\n${said}\`\`\`ts\n${text.replaceAll('$1', '')}\n\`\`\``;
     }),
   ]);
   return page('API', intro, contents.join('\n'), ...sections);

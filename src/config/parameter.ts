@@ -70,6 +70,7 @@ export interface RefusedParameter extends DeclarationBase {
   readonly refused: string;
 }
 
+/** The declaration of a parameter of a module, of any type. */
 export type ParameterDeclaration = IntParameter | StringParameter | ListParameter | RefusedParameter;
 
 /** The value of a parameter that is set, or its default. */
@@ -102,7 +103,17 @@ export type ParameterInput<D extends ParameterDeclarations> = {
   readonly [K in SettableName<D>]?: ValueOf<D[K]> | undefined;
 };
 
-/** One or more parameters given as an object are wrong; `problems` has one line for each, and `message` has all. */
+/**
+ * One or more parameters given as an object are wrong; `problems` has one line for each, and `message` has all.
+ *
+ * ```ts
+ * try {
+ *   createServer({ httpd: { port: 100_000 } });
+ * } catch (error) {
+ *   if (error instanceof ParameterError) console.error(error.problems);
+ * }
+ * ```
+ */
 export class ParameterError extends Error {
   override readonly name = 'ParameterError';
   readonly code: ErrorCode = 'ERR_PARAMETER';

@@ -2,7 +2,13 @@ import { coded } from '../base/codes.js';
 import type { JsonValue } from '../base/json.js';
 import { isPrintingResult, printJson } from './results/json.js';
 
-/** The codes that JSON-RPC 2.0 §5.1 reserves, those that OpenSIPS added to them, and -32003 and -32004, which are ours. */
+/**
+ * The codes that JSON-RPC 2.0 §5.1 reserves, those that OpenSIPS added to them, and -32003 and -32004, which are ours.
+ *
+ * ```ts
+ * throw new MiError(codes.invalidParams, undefined, 'capacity: give 1 or more');
+ * ```
+ */
 export const codes = {
   parseError: -32700,
   invalidRequest: -32600,
@@ -32,6 +38,10 @@ const messages: Readonly<Record<number, string>> = {
  *
  * A command throws it to refuse: `throw new MiError(404, 'AOR not found')`. OpenSIPS commands use
  * HTTP-like numbers (400, 404, 480, 500); the HTTP status stays 200 all the same.
+ *
+ * ```ts
+ * throw new MiError(486, 'Trunk busy', { trunk: 'north', free: 0 });
+ * ```
  */
 export class MiError extends Error {
   override readonly name = 'MiError';

@@ -66,7 +66,16 @@ export class EventRoomError extends Error {
   readonly code: ErrorCode = 'ERR_EVENT_ROOM';
 }
 
-/** A socket that cannot be subscribed, and why; 400 for the client. */
+/**
+ * A socket that cannot be subscribed, and why; 400 for the client.
+ *
+ * ```ts
+ * const canonical: EventTransport['canonical'] = (socket) => {
+ *   if (socket === 'pager:') throw new EventSocketError('the number is missing; give pager:NUMBER');
+ *   return socket;
+ * };
+ * ```
+ */
 export class EventSocketError extends Error {
   override readonly name = 'EventSocketError';
   readonly code: ErrorCode = 'ERR_EVENT_SOCKET';

@@ -33,7 +33,19 @@ export interface RecordLimits {
 
 const limitMembers: Members<RecordLimits> = { maxRecords: aNumber, maxBytes: aNumber, maxRecordBytes: aNumber };
 
-/** A record has no room in its table, which is as it was. */
+/**
+ * A record has no room in its table, which is as it was.
+ *
+ * ```ts
+ * const calls = new RecordTable<{ caller: string }>({ maxRecords: 1000 });
+ * try {
+ *   calls.set('a1', { caller: 'alice' });
+ * } catch (error) {
+ *   if (!(error instanceof RecordLimitError)) throw error;
+ *   throw new MiError(503, 'Too many calls', error.message);
+ * }
+ * ```
+ */
 export class RecordLimitError extends Error {
   override readonly name = 'RecordLimitError';
   readonly code: ErrorCode = 'ERR_RECORD_LIMIT';
@@ -58,6 +70,12 @@ const memory = Buffer.allocUnsafeSlow(131072);
  * {@link secondsLeft} and are read as what they are by then.
  *
  * The collector does not see how much memory a table holds: {@link RecordTable.clear} one that is no longer needed.
+ *
+ * ```ts
+ * const calls = new RecordTable<{ caller: string; timeout: number }>();
+ * calls.set('a1', { caller: 'alice', timeout: secondsLeft(Date.now() / 1000 + 30) });
+ * const dump = command({ name: 'calls', help: 'Lists calls.', run: () => ({ calls: calls.dump() }) });
+ * ```
  */
 export class RecordTable<T = unknown> {
   readonly #native: NativeRecordTable = openRecordTable(nonce);

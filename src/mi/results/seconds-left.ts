@@ -70,6 +70,10 @@ export class SecondsLeft {
  *
  * @param at seconds since 1970, an integer from 0 to 2^48 - 1
  * @throws RangeError for another time
+ *
+ * ```ts
+ * const contact = { uri: 'sip:alice@192.0.2.1', expires: secondsLeft(Date.now() / 1000 + 60) };
+ * ```
  */
 export function secondsLeft(at: number, texts?: SecondsLeftTexts): SecondsLeft {
   if (!Number.isInteger(at) || at < 0 || at > longest) {

@@ -84,7 +84,10 @@ type Item<T> = T extends Stream ? never : Printable<T>;
  * takes a part for the whole.
  *
  * ```ts
- * run: () => ({ calls: stream(readCalls()) })
+ * async function* readCalls() {
+ *   yield { caller: 'alice' };
+ * }
+ * const calls = command({ name: 'calls', help: 'Lists calls.', run: () => ({ calls: stream(readCalls()) }) });
  * ```
  *
  * Items are values: one that is itself a stream or a dump is printed whole, which a stream refuses. To have one within
@@ -96,7 +99,14 @@ export function stream<T>(items: Iterable<T & Item<T>> | AsyncIterable<T & Item<
   return new Stream(items, arrayShape);
 }
 
-/** As {@link stream}, for an object: `members` gives names and values. A name that repeats is printed each time. */
+/**
+ * As {@link stream}, for an object: `members` gives names and values. A name that repeats is printed each time.
+ *
+ * ```ts
+ * const trunks = new Map([['north', { calls: 12 }]]);
+ * const list = command({ name: 'trunks', help: 'Lists trunks.', run: () => streamObject(trunks) });
+ * ```
+ */
 export function streamObject<M extends readonly [name: string, value: unknown]>(
   members:
     | Iterable<M & readonly [name: string, value: Item<M[1]>]>

@@ -131,6 +131,13 @@ export const told = defineModule({
   },
 });
 
+const registrar = createServer({ usrloc: {}, httpd: { port: 0 } });
+registrar.usrloc.domain('location');
+// @ts-expect-error without its option module usrloc is not loaded
+export const unloaded = () => createServer({ httpd: { port: 0 } }).usrloc.domain('location');
+// @ts-expect-error httpd has no such parameter
+export const slip = () => createServer({ usrloc: {}, httpd: { prot: 0 } });
+
 // @ts-expect-error trunks is a number
 pbx.with({ trunks: 'two' });
 // @ts-expect-error httpd has no such parameter

@@ -237,8 +237,9 @@ abstract class NodeApp<S extends Server | SecureServer> implements App {
         const address = server.address();
         resolve({
           port: typeof address === 'object' ? (address?.port ?? 0) : 0,
-          // The close of net: the one of http would also close idle connections, and stop timing slow heads.
-          close: () => void NetServer.prototype.close.call(server),
+          // The close of net: the one of http would also close idle connections, and stop timing slow heads. The server of
+          // Bun is none of net.
+          close: () => void (server instanceof NetServer ? NetServer.prototype.close : closeOf(server)).call(server),
         });
       });
     });
@@ -252,6 +253,10 @@ abstract class NodeApp<S extends Server | SecureServer> implements App {
       if (this.#open.size === 0) resolve();
     });
   }
+}
+
+function closeOf({ close }: { readonly close: NetServer['close'] }): NetServer['close'] {
+  return close;
 }
 
 /** What Node.js calls when a client takes more: it is there before an app is told of the socket. */
