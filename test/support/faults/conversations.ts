@@ -11,6 +11,8 @@ export interface Conversation {
   readonly replies: number;
   /** Whether replies are indented. */
   readonly pretty?: true;
+  /** Its text tells of the moment, so that two differ. */
+  readonly isOfNow?: boolean;
 }
 
 function call(method: string, id: number | undefined = 7): string {
@@ -99,7 +101,8 @@ export const conversations: readonly Conversation[] = [
   { name: 'a client that leaves a call', pieces: [call('part:waits')], replies: 0 },
   { name: 'a client that leaves a body', pieces: [call('part:small').slice(0, -5)], replies: 0 },
   { name: 'a client that leaves a stream', pieces: [call('part:rows')], replies: 0 },
-  { name: 'a page', pieces: [get('/mi')], replies: 1 },
+  { name: 'a page', pieces: [get('/mi/core')], replies: 1 },
+  { name: 'the overview', pieces: [get('/mi')], replies: 1, isOfNow: true },
   { name: 'a page with a result', pieces: [get('/mi/part/part:rows?arg=')], replies: 1 },
   { name: 'a page with a result that waits', pieces: [get('/mi/part/part:rows_later?arg=')], replies: 1 },
   { name: 'a page with an asynchronous result', pieces: [get('/mi/part/part:later?arg=')], replies: 1 },
