@@ -39,7 +39,7 @@ const refusing: Readonly<Record<string, RegExp>> = {
 };
 
 /** In this order; the others as the menu has them. */
-const late = ['usrloc:show_contact', 'usrloc:rm_contact', 'usrloc:rm'];
+const late = ['usrloc:show_contact', 'usrloc:rm_contact', 'usrloc:rm', 'evi:end_subscriber'];
 
 async function runEveryCommand(page: Page): Promise<number> {
   const modules = await page.getByRole('navigation', { name: 'Modules' }).getByRole('link').allTextContents();
