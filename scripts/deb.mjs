@@ -14,7 +14,6 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { outerEnvironment, quietNpm } from './copies.mjs';
 import { loadProject } from './docs/project.mjs';
 import { bashCompletion, manPage, zshCompletion } from './man.mjs';
 import { manifestOf, place, stageWhole, version } from './packages.mjs';
@@ -25,9 +24,6 @@ const architectures = { x64: 'amd64', arm64: 'arm64' };
 
 /** The program in the package. */
 const home = 'usr/lib/mi-httpd';
-
-/** Versions of Node.js that Debian and its friends have; the engine has a binary for each. */
-const nodeVersions = ['20', '22', '24'];
 
 /** Why there can be no package; undefined where there can. */
 export function lacksDebian() {
@@ -41,7 +37,6 @@ export function lacksDebian() {
 export async function makeDebianPackage(main, addon) {
   const tree = join(root, 'build/stages/debian');
   const program = stageWhole(main, addon, 'debian-program');
-  installDependencies(program);
   mkdirSync(join(tree, dirname(home)), { recursive: true });
   const doc = 'usr/share/doc/mi-httpd';
   for (const name of ['docs', 'examples', 'README.md', 'SECURITY.md', 'CHANGELOG.md']) {
@@ -81,31 +76,6 @@ export async function makeDebianPackage(main, addon) {
   const file = join(place, `mi-httpd_${version}_${architecture}.deb`);
   run('dpkg-deb', ['--root-owner-group', '-Zxz', '--build', tree, file], { stdio: ['ignore', 'ignore', 'inherit'] });
   return file;
-}
-
-/** What the program needs at run time, with the engine of every Node.js that may be there. */
-function installDependencies(program) {
-  const env = outerEnvironment();
-  const args = ['install', ...quietNpm, '--omit=dev', '--ignore-scripts', '--no-package-lock', '--prefer-offline'];
-  run('npm', args, { cwd: program, env, stdio: ['ignore', 'ignore', 'inherit'] });
-  rmSync(join(program, 'node_modules/.package-lock.json'), { force: true });
-  rmSync(join(program, 'node_modules/@uwsjs'), { recursive: true, force: true });
-  for (const wrapper of readdirSync(join(program, 'node_modules')).filter((name) => name.startsWith('uws-'))) {
-    const folder = join(program, 'node_modules', wrapper);
-    for (const [name, engine] of Object.entries(manifestOf(folder).optionalDependencies ?? {})) {
-      const [, node] = new RegExp(`^@uwsjs/${process.platform}-${process.arch}-(\\d+)$`).exec(name) ?? [];
-      if (nodeVersions.includes(node)) fetchInto(join(folder, 'node_modules', name), `${name}@${engine}`, env);
-    }
-  }
-}
-
-function fetchInto(folder, spec, env) {
-  mkdirSync(folder, { recursive: true });
-  const args = ['pack', spec, '--prefer-offline', '--loglevel=error', '--pack-destination', folder];
-  run('npm', args, { cwd: folder, env, stdio: ['ignore', 'ignore', 'inherit'] });
-  const [tarball] = readdirSync(folder);
-  run('tar', ['-xzf', join(folder, tarball), '-C', folder, '--strip-components=1']);
-  rmSync(join(folder, tarball));
 }
 
 /** A fenced block of the page on production, which the tests check as it is there. */
