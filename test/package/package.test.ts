@@ -67,7 +67,7 @@ describe('the package', () => {
       /^dist\/http\/pages\/assets\/style\.css$/,
       /^dist\/web\/assets\/[a-z-]+\.(js|css)$/,
       /^native\/binding\.js$/,
-      /^examples\/[a-z-]+\.(mjs|cfg)$/,
+      /^examples\/[a-z-]+\.(mjs|cfg|json|yml)$/,
       // Pages for users, of this very version: mi-httpd.cfg and the README lead to them. Those for developers stay outside.
       /^docs\/(guide|reference)\/[a-z0-9.-]+\.md$/,
       /^(package\.json|README\.md|CHANGELOG\.md|SECURITY\.md|LICENSE|mi-httpd\.cfg)$/,
