@@ -104,7 +104,7 @@ export type { ModuleOptions } from './modules/index.js';
 export type { Opensips } from './modules/opensips/opensips.js';
 export type { TransportHealth, TransportKind, UpstreamHealth } from './modules/opensips/upstream/transport.js';
 /** Keep contacts for a registrar in the same process: `server.usrloc`. */
-export type { Contact, ContactInput, ReadContact, StoredContact } from './modules/usrloc/contact.js';
+export type { Contact, ContactInput, OriginalMembers, ReadContact, StoredContact } from './modules/usrloc/contact.js';
 export type { AorRecord, Domain } from './modules/usrloc/domain.js';
 export type { DomainEvent, DomainListener } from './modules/usrloc/events.js';
 export type { Usrloc } from './modules/usrloc/usrloc.js';
