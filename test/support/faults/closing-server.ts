@@ -58,7 +58,9 @@ const closing = defineModule({
 });
 
 function make(listen: string[], more: object = {}) {
-  return createServer({ ...engineOptions, log, modules: [closing], httpd: { listen, ...more } }).start();
+  // What is kept over time fills memory as time goes, whatever comes and goes.
+  const httpd = { listen, history: 'off', ...more };
+  return createServer({ ...engineOptions, log, modules: [closing], httpd }).start();
 }
 
 const main = await make([
