@@ -13,7 +13,7 @@ export class Slice {
   #stride = 1;
 
   /** Begins a slice. @param length milliseconds */
-  constructor(length = 0.35) {
+  constructor(length = 0.5) {
     this.#length = length;
     this.#looked = performance.now();
     this.#until = this.#looked + length;
@@ -97,7 +97,7 @@ export function workFromNow(work: LongWork): boolean {
 }
 
 /** Milliseconds that new work may take of a turn, all of it together. */
-const longestPresent = 0.2;
+const longestPresent = 0.25;
 
 function endPresent(): void {
   present = undefined;

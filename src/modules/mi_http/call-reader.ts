@@ -19,16 +19,7 @@ export class CallReader {
 
   /** The parameters at a range of a body, parsed; undefined when there are none, which ends at 0. */
   given(body: Uint8Array | ArrayBuffer, start: number, end: number): CallParameters {
-    return end === 0 ? undefined : this.parse(this.text(body, start, end));
-  }
-
-  /** The text of parameters, to be parsed later. */
-  text(body: Uint8Array | ArrayBuffer, start: number, end: number): string {
-    return textOf(body, start, end);
-  }
-
-  parse(text: string): CallParameters {
-    return JSON.parse(text) as CallParameters;
+    return end === 0 ? undefined : (parse(body, start, end) as CallParameters);
   }
 
   /**
@@ -36,17 +27,17 @@ export class CallReader {
    * @throws MiError -32601 or -32001, see {@link ManagementInterface.find}
    */
   find(body: Uint8Array | ArrayBuffer, start: number, end: number, client: Client): CommandEntry {
-    const method = JSON.parse(textOf(body, start, end)) as string;
+    const method = parse(body, start, end) as string;
     return method === discoverMethod ? this.#discovery : this.#mi.find(method, client);
   }
 }
 
-function textOf(body: Uint8Array | ArrayBuffer, start: number, end: number): string {
+function parse(body: Uint8Array | ArrayBuffer, start: number, end: number): unknown {
   const bytes =
     body instanceof Uint8Array
       ? Buffer.from(body.buffer, body.byteOffset + start, end - start)
       : Buffer.from(body, start, end - start);
-  return bytes.toString('utf8');
+  return JSON.parse(bytes.toString('utf8'));
 }
 
 /** The method that OpenRPC reserves for service discovery (OpenRPC 1.3, "Service Discovery Method"). */

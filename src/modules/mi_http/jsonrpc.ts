@@ -30,14 +30,13 @@ const longBody = 32768;
 /** Bytes of bodies that may wait for a later turn. What is beyond is answered at once. */
 const mostWaiting = 8 << 20;
 
-const noBytes = new Uint8Array(0);
-
 /** The call of a large body that has been scanned. */
 interface LongCall {
   readonly idSlot: number;
   readonly entry: CommandEntry;
-  /** That of its parameters. */
-  readonly text: string | undefined;
+  /** Where its parameters are in the body. They are no text before they are parsed: one that waits would grow old, and be collected by long pauses. */
+  readonly start: number;
+  readonly end: number;
   readonly count: number;
 }
 
@@ -107,10 +106,9 @@ export class JsonRpc implements Face<Exchange> {
         if (!isScanned && !exchange.finished) {
           isScanned = true;
           call = this.#scanLong(exchange, body);
-          body = noBytes;
           if (call !== undefined && slice.isOver) return true;
         }
-        if (call !== undefined) this.#runLong(exchange, call);
+        if (call !== undefined) this.#runLong(exchange, body, call);
       } catch (error) {
         this.#runner.failures.ofReply(error);
         exchange.refuse(500, internalError);
@@ -119,7 +117,7 @@ export class JsonRpc implements Face<Exchange> {
       return false;
     };
     if (workFromNow({ work })) return;
-    if (!isScanned) body = body.slice();
+    body = body.slice();
     waiting = length;
     this.#waiting += waiting;
   }
@@ -135,23 +133,22 @@ export class JsonRpc implements Face<Exchange> {
     const idSlot = outcome === Outcome.call ? scanner.hold(scanner.idSlot) : IdSlot.noReply;
     try {
       const { command, methodStart, methodEnd, paramsStart, paramsEnd, paramsCount: count } = scanner;
-      const text = paramsEnd === 0 ? undefined : this.#calls.text(body, paramsStart, paramsEnd);
       const entry = this.#entries[command] ?? this.#calls.find(body, methodStart, methodEnd, exchange);
-      return { idSlot, entry, text, count };
+      return { idSlot, entry, start: paramsStart, end: paramsEnd, count };
     } catch (error) {
       this.error(exchange, idSlot, this.#runner.failures.errorOf(error));
       return undefined;
     }
   }
 
-  #runLong(exchange: Exchange, { idSlot, entry, text, count }: LongCall): void {
+  #runLong(exchange: Exchange, body: Uint8Array, { idSlot, entry, start, end, count }: LongCall): void {
     if (exchange.finished) {
       this.#scanner.release(idSlot);
       return;
     }
     let given: CallParameters;
     try {
-      given = text === undefined ? undefined : this.#calls.parse(text);
+      given = this.#calls.given(body, start, end);
     } catch (error) {
       this.error(exchange, idSlot, this.#runner.failures.errorOf(error));
       return;
