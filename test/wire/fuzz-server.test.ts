@@ -104,7 +104,9 @@ function checkAll(received: string): void {
   for (const reply of replies.filter((one) => one !== '')) {
     expect(reply.startsWith('HTTP/1.1 '), `no reply: ${JSON.stringify(reply.slice(0, 200))}`).toBe(true);
     const [head = '', ...rest] = reply.split('\r\n\r\n');
-    const [statusLine = '', ...lines] = head.split('\r\n');
+    const [statusLine = '', ...whole] = head.split('\r\n');
+    // The client leaves in the midst of a head, too: what is behind its last whole line tells nothing.
+    const lines = reply.includes('\r\n\r\n') ? whole : whole.slice(0, -1);
     const headers = new Map<string, string>();
     for (const line of lines) {
       const [, name = '', value = ''] = /^([A-Za-z-]+): ?(.*)$/.exec(line) ?? [];
