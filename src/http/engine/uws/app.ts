@@ -14,6 +14,7 @@ import type {
 } from '../engine.js';
 import {
   closeForExit,
+  isOfClosed,
   onLaterTurn,
   Pace,
   tellOfConnection,
@@ -98,6 +99,8 @@ function withFile<Result>(text: string, use: (file: string) => Result): Result {
 /** An app of the engine that serves, and its handlers until it is closed. */
 interface ServingApp {
   readonly app: UwsApp;
+  /** Undefined where it has no Unix sockets. */
+  readonly pace?: Pace;
   forget(): void;
 }
 
@@ -124,6 +127,7 @@ function serve(app: UwsApp, handlers: EngineHandlers, sizes: WriteSizes): Servin
   app.filter(connectionHandler(state));
   return {
     app,
+    pace: state.pace,
     forget: () => {
       state.handlers = undefined;
       state.routes.length = 0;
@@ -147,7 +151,11 @@ function anyHandler(state: AppState) {
 }
 
 function replyOf({ handlers, idle, pace }: AppState, response: UwsResponse): UwsReply | undefined {
-  if (handlers !== undefined) return idle.pop() ?? new UwsReply(handlers.receiver, idle, pace, response);
+  if (handlers !== undefined) {
+    return isOfClosed(pace, response)
+      ? undefined
+      : (idle.pop() ?? new UwsReply(handlers.receiver, idle, pace, response));
+  }
   // A closed app has no connections; the engine ends the process when a request is neither answered nor closed.
   response.close();
   return undefined;
@@ -187,6 +195,7 @@ abstract class ListeningApp implements App {
   }
 
   async listenUnix(path: string): Promise<ListenSocket | undefined> {
+    for (const { pace } of this.apps) if (pace !== undefined) pace.hasAddresses = false;
     const socket = this.#listen((app, opened) => app.listen_unix(opened, path));
     if (socket === undefined) return undefined;
     return { port: 0, close: () => this.#uws.us_listen_socket_close(socket) };

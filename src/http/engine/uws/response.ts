@@ -71,6 +71,22 @@ function addressOf(raw: UwsResponse): string {
   return formatAddress(new Uint8Array(raw.getRemoteAddress()));
 }
 
+/**
+ * Tells whether a request is one of a connection that the reply before it has closed. The engine corks no reply behind a long one:
+ * where the client asks for it to be the last, it closes at once, hands over what the client has sent behind all the same, and tells of no end
+ * of that. A closed socket has no address.
+ */
+export function isOfClosed(pace: Pace, raw: UwsResponse): boolean {
+  if (!pace.mayHaveClosed || !pace.hasAddresses) return false;
+  if (raw.getRemoteAddress().byteLength === 0) {
+    // The engine ends the process when a request has neither reply nor callback.
+    raw.onAborted(() => {});
+    return true;
+  }
+  pace.mayHaveClosed = false;
+  return false;
+}
+
 /** How much of a body is written at once. */
 export interface WriteSizes {
   /** Bytes that the engine keeps for certain when the kernel does not take them. */
@@ -105,6 +121,10 @@ const keptBack = 16384;
 export class Pace {
   readonly pipelining = new Pipelining();
   readonly probe = new ReadProbe();
+  /** True when the last reply may have closed its connection: what the engine hands over next may be a request of that. */
+  mayHaveClosed = false;
+  /** False for Unix sockets. */
+  hasAddresses = true;
 
   constructor(readonly sizes: WriteSizes) {}
 }
@@ -120,7 +140,7 @@ export class UwsReply implements EngineResponse {
   readonly #idle: UwsReply[];
   readonly #pipelining: Pipelining;
   readonly #probe: ReadProbe;
-  readonly #sizes: WriteSizes;
+  readonly #pace: Pace;
   #raw: UwsResponse;
   /** True when the connection was found gone, or was closed. */
   #isGone = false;
@@ -144,17 +164,12 @@ export class UwsReply implements EngineResponse {
   };
 
   /** @param idle where it goes when it is free */
-  constructor(
-    receiver: (response: EngineResponse) => Receiver,
-    idle: UwsReply[],
-    { pipelining, probe, sizes }: Pace,
-    raw: UwsResponse,
-  ) {
+  constructor(receiver: (response: EngineResponse) => Receiver, idle: UwsReply[], pace: Pace, raw: UwsResponse) {
     this.#raw = raw;
     this.#idle = idle;
-    this.#pipelining = pipelining;
-    this.#probe = probe;
-    this.#sizes = sizes;
+    this.#pace = pace;
+    this.#pipelining = pace.pipelining;
+    this.#probe = pace.probe;
     this.#receiver = receiver(this);
   }
 
@@ -202,7 +217,7 @@ export class UwsReply implements EngineResponse {
   }
 
   get chunkSize(): number {
-    return this.#sizes.chunk;
+    return this.#pace.sizes.chunk;
   }
 
   takesWhole(length: number, isClosing: boolean): boolean {
@@ -253,6 +268,7 @@ export class UwsReply implements EngineResponse {
   end(body: string | Uint8Array, isClosing: boolean, isLastAsked: boolean): void {
     if (body.length === 0) this.#probe.count(0);
     if (isLastAsked && !isClosing) this.#raw.writeHeader('Connection', 'close');
+    if (isLastAsked) this.#pace.mayHaveClosed = true;
     this.#raw.end(body, isClosing);
   }
 
@@ -267,7 +283,10 @@ export class UwsReply implements EngineResponse {
       return;
     }
     if (length !== undefined) this.#raw.writeHeader('Content-Length', String(length));
-    if (isLastAsked) this.#raw.writeHeader('Connection', 'close');
+    if (isLastAsked) {
+      this.#raw.writeHeader('Connection', 'close');
+      this.#pace.mayHaveClosed = true;
+    }
     this.#raw.endWithoutBody();
   }
 
@@ -294,7 +313,7 @@ export class UwsReply implements EngineResponse {
     let isFree = true;
     let head = writeHead;
     while (isFree && bytes < piece.length) {
-      const size = head === undefined ? this.#sizes.part : corkedWithHeadSize;
+      const size = head === undefined ? this.#pace.sizes.part : corkedWithHeadSize;
       const part = bytes === 0 && piece.length <= size ? piece : piece.subarray(bytes, bytes + size);
       this.#raw.cork(() => {
         head?.();
