@@ -14,7 +14,7 @@ import type {
 } from '../engine.js';
 import {
   closeForExit,
-  isOfClosed,
+  dropsOfClosed,
   onLaterTurn,
   Pace,
   tellOfConnection,
@@ -99,8 +99,6 @@ function withFile<Result>(text: string, use: (file: string) => Result): Result {
 /** An app of the engine that serves, and its handlers until it is closed. */
 interface ServingApp {
   readonly app: UwsApp;
-  /** Undefined where it has no Unix sockets. */
-  readonly pace?: Pace;
   forget(): void;
 }
 
@@ -127,7 +125,6 @@ function serve(app: UwsApp, handlers: EngineHandlers, sizes: WriteSizes): Servin
   app.filter(connectionHandler(state));
   return {
     app,
-    pace: state.pace,
     forget: () => {
       state.handlers = undefined;
       state.routes.length = 0;
@@ -152,7 +149,7 @@ function anyHandler(state: AppState) {
 
 function replyOf({ handlers, idle, pace }: AppState, response: UwsResponse): UwsReply | undefined {
   if (handlers !== undefined) {
-    return isOfClosed(pace, response)
+    return dropsOfClosed(pace, response)
       ? undefined
       : (idle.pop() ?? new UwsReply(handlers.receiver, idle, pace, response));
   }
@@ -163,8 +160,8 @@ function replyOf({ handlers, idle, pace }: AppState, response: UwsResponse): Uws
 
 function connectionHandler(state: AppState) {
   return (response: UwsResponse, delta: number): void => {
-    const { handlers } = state;
-    if (handlers !== undefined) tellOfConnection(response, delta, handlers);
+    const { handlers, pace } = state;
+    if (handlers !== undefined) tellOfConnection(response, delta, handlers, pace);
   };
 }
 
@@ -195,7 +192,6 @@ abstract class ListeningApp implements App {
   }
 
   async listenUnix(path: string): Promise<ListenSocket | undefined> {
-    for (const { pace } of this.apps) if (pace !== undefined) pace.hasAddresses = false;
     const socket = this.#listen((app, opened) => app.listen_unix(opened, path));
     if (socket === undefined) return undefined;
     return { port: 0, close: () => this.#uws.us_listen_socket_close(socket) };

@@ -72,19 +72,18 @@ function addressOf(raw: UwsResponse): string {
 }
 
 /**
- * Tells whether a request is one of a connection that the reply before it has closed. The engine corks no reply behind a long one:
- * where the client asks for it to be the last, it closes at once, hands over what the client has sent behind all the same, and tells of no end
- * of that. A closed socket has no address.
+ * Drops a request of a connection that the reply before it has closed. Where a client asks for a reply to be the last and the
+ * engine has it corked no more, as behind a long one, it closes at once, hands over what the client has sent behind all the
+ * same, and tells of no end of that. A closed socket has no address.
+ *
+ * A Unix socket has none either: there any request of such a turn is dropped, and the client of another connection sees it closed.
  */
-export function isOfClosed(pace: Pace, raw: UwsResponse): boolean {
-  if (!pace.mayHaveClosed || !pace.hasAddresses) return false;
-  if (raw.getRemoteAddress().byteLength === 0) {
-    // The engine ends the process when a request has neither reply nor callback.
-    raw.onAborted(() => {});
-    return true;
-  }
-  pace.mayHaveClosed = false;
-  return false;
+export function dropsOfClosed(pace: Pace, raw: UwsResponse): boolean {
+  if (!pace.hasClosed || raw.getRemoteAddress().byteLength > 0) return false;
+  // The engine ends the process when a request has neither reply nor callback.
+  raw.onAborted(() => {});
+  raw.close();
+  return true;
 }
 
 /** How much of a body is written at once. */
@@ -121,12 +120,18 @@ const keptBack = 16384;
 export class Pace {
   readonly pipelining = new Pipelining();
   readonly probe = new ReadProbe();
-  /** True when the last reply may have closed its connection: what the engine hands over next may be a request of that. */
-  mayHaveClosed = false;
-  /** False for Unix sockets. */
-  hasAddresses = true;
+  /** True in a turn in which a connection was closed from within: what the engine hands over next may be a request of that. */
+  hasClosed = false;
+  readonly #turnEnds = (): void => {
+    this.hasClosed = false;
+  };
 
   constructor(readonly sizes: WriteSizes) {}
+
+  closedFromWithin(): void {
+    if (!this.hasClosed) setImmediate(this.#turnEnds);
+    this.hasClosed = true;
+  }
 }
 
 /** Free responses that are kept: one is enough, unless a handler makes something of its own happen. */
@@ -268,7 +273,6 @@ export class UwsReply implements EngineResponse {
   end(body: string | Uint8Array, isClosing: boolean, isLastAsked: boolean): void {
     if (body.length === 0) this.#probe.count(0);
     if (isLastAsked && !isClosing) this.#raw.writeHeader('Connection', 'close');
-    if (isLastAsked) this.#pace.mayHaveClosed = true;
     this.#raw.end(body, isClosing);
   }
 
@@ -283,10 +287,7 @@ export class UwsReply implements EngineResponse {
       return;
     }
     if (length !== undefined) this.#raw.writeHeader('Content-Length', String(length));
-    if (isLastAsked) {
-      this.#raw.writeHeader('Connection', 'close');
-      this.#pace.mayHaveClosed = true;
-    }
+    if (isLastAsked) this.#raw.writeHeader('Connection', 'close');
     this.#raw.endWithoutBody();
   }
 
@@ -393,8 +394,14 @@ class UwsConnection implements Connection {
 }
 
 /** Tells of connections that come and go, in a turn in which they may be closed. */
-export function tellOfConnection(raw: UwsResponse, delta: number, { opened, closed, refusal }: EngineHandlers): void {
+export function tellOfConnection(
+  raw: UwsResponse,
+  delta: number,
+  { opened, closed, refusal }: EngineHandlers,
+  pace: Pace,
+): void {
   const before = isClosable;
+  if (delta < 0 && isClosable) pace.closedFromWithin();
   isClosable = true;
   try {
     // Of one that has gone the engine still tells how much of a body the last reply had.
