@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { describe, expect } from 'vitest';
 import { basic, tokenLine, userLine } from '../../test/support/accounts.js';
+import { silentLog } from '../../test/support/log.js';
 import { post } from '../../test/support/mi-client.js';
 import { test } from '../../test/support/test.js';
 import { checkConfig } from '../cli/configured-server.js';
@@ -11,8 +12,6 @@ import { createServer } from '../index.js';
 import { builtInModules, loadableModules } from '../modules/index.js';
 import { type ParameterDeclarations, parametersFromObject } from './parameter.js';
 import { parseConfig } from './statements.js';
-
-const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
 const blanks = ['', ' ', '\t', ' \r\n '];
 
@@ -121,7 +120,7 @@ describe('an empty value', () => {
         const httpd = { ip: '127.0.0.1', port: 0, [parameter]: file };
         expect(() => createServer({ httpd })).toThrow(/has none; add one with mi-httpd (passwd|token) NAME/);
         writeFileSync(file, line);
-        const server = await createServer({ httpd, log: silent }).start();
+        const server = await createServer({ httpd, log: silentLog }).start();
         onTestFinished(() => server.close({ deadline: 0 }));
         writeFileSync(file, content);
         expect(await server.reload()).toBe(false);

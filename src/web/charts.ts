@@ -1,6 +1,7 @@
 import { html, type Markup } from '../http/pages/html.js';
 import type { History } from '../mi/history.js';
-import { dateMarkup, ratesOf, sparkline, thinned, type Values, valueText } from './figures.js';
+import { dateMarkup, ratesOf, sparkline, thinned, type Values } from './figures.js';
+import { valueText } from './quantities.js';
 
 /** Ranges that can be chosen, seconds. */
 export const ranges = [

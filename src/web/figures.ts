@@ -1,42 +1,5 @@
-// Numbers as people read them, and small pictures of their past.
+// Dates, and small pictures of the past of numbers.
 import { html, type Markup } from '../http/pages/html.js';
-
-const whole = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
-const short = new Intl.NumberFormat('en-US', { maximumSignificantDigits: 3 });
-
-/** A number with its digits grouped, three of them where it is small. */
-function numberText(value: number): string {
-  if (!Number.isFinite(value)) return 'none';
-  return Math.abs(value) >= 100 || Number.isInteger(value) ? whole.format(value) : short.format(value);
-}
-
-/** The steps by which a unit grows. */
-function scaled(value: number, base: number, units: readonly string[]): string {
-  let at = 0;
-  let size = value;
-  while (Math.abs(size) >= base && at < units.length - 1) {
-    size /= base;
-    at += 1;
-  }
-  return `${numberText(at === 0 ? size : Number(size.toPrecision(3)))} ${units[at]}`;
-}
-
-/** A value with its unit; of bytes and times the unit that suits its size. */
-export function valueText(value: number, unit: string | undefined): string {
-  if (!Number.isFinite(value)) return 'none';
-  if (unit === 'bytes') return scaled(value, 1000, ['bytes', 'kB', 'MB', 'GB', 'TB']);
-  if (unit === 'microseconds') return scaled(value, 1000, ['µs', 'ms', 's']);
-  if (unit === 'seconds') return timeText(value);
-  return unit === undefined || unit === '' ? numberText(value) : `${numberText(value)} ${unit}`;
-}
-
-/** A length of time: `8 min`. */
-export function timeText(seconds: number): string {
-  if (seconds < 120) return `${numberText(Math.round(seconds))} s`;
-  if (seconds < 7200) return `${numberText(Math.round(seconds / 60))} min`;
-  if (seconds < 172_800) return `${numberText(Math.round(seconds / 3600))} h`;
-  return `${numberText(Math.round(seconds / 86_400))} days`;
-}
 
 /** A date within the page: UTC, as everywhere in it. */
 export function dateMarkup(second: number): Markup {

@@ -110,7 +110,7 @@ export class LiveEvents {
 <tbody>
 ${rows}</tbody>
 </table></div>
-${rows.length === 0 && html`<p class="none">None has been raised yet.</p>\n`}</section>
+${rows.length === 0 && html`<p class="none">No event has been raised yet.</p>\n`}</section>
 ${this.#subscribers(exchange)}`;
   }
 
@@ -140,7 +140,7 @@ ${this.#subscribers(exchange)}`;
 <h2 id="subscribers">Subscribers</h2>
 ${
   items.length === 0
-    ? html`<p class="none">Nobody is subscribed to an event.</p>\n`
+    ? html`<p class="none">No event has a subscriber.</p>\n`
     : html`<div class="frame" role="group" aria-label="Subscribers" tabindex="0"><table>
 <thead><tr><th scope="col">Socket</th><th scope="col">Events</th><th scope="col"><span class="hidden">End</span></th></tr></thead>
 <tbody>

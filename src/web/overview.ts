@@ -5,8 +5,9 @@ import type { ManagementInterface } from '../mi/management-interface.js';
 import { type ForeignServer, readStatistic, type Statistic } from '../mi/statistics.js';
 import type { StatusIdentifier, StatusReports } from '../mi/status-reports.js';
 import { type Chart, chartMarkup, ranges } from './charts.js';
-import { dateMarkup, timeText, valueText } from './figures.js';
+import { dateMarkup } from './figures.js';
 import { pathOf } from './page.js';
+import { timeText, valueText } from './quantities.js';
 
 /** What the overview is made from. */
 interface Source {

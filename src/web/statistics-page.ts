@@ -2,7 +2,8 @@ import { html, type Markup } from '../http/pages/html.js';
 import type { ManagementInterface } from '../mi/management-interface.js';
 import { type ForeignStatistic, readStatistic, type Statistic } from '../mi/statistics.js';
 import { chartMarkup, ranges } from './charts.js';
-import { ratesOf, sparkline, valueText } from './figures.js';
+import { ratesOf, sparkline } from './figures.js';
+import { valueText } from './quantities.js';
 
 /** What the page of all statistics is made from. */
 interface Source {

@@ -14,6 +14,7 @@ import {
 } from '../support/client/metrics-parsers.js';
 import { freePort } from '../support/free-port.js';
 import { startDouble, startFront } from '../support/front.js';
+import { silentLog } from '../support/log.js';
 import { call, startServer } from '../support/mi-client.js';
 import { test } from '../support/test.js';
 import { unless } from '../support/unless.js';
@@ -128,7 +129,7 @@ unless(noParsers ?? false, describe)('parsers of prometheus_client', () => {
         httpd: { ip: '127.0.0.1', port: 0 },
         prometheus: { ...one.parameters, statistics: ['g: process:'] },
         modules: [defineModule({ name: 'g', load })],
-        log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
+        log: silentLog,
       };
       const server = await createServer(options).start();
       pages.push(...(await pagesOf(server)));

@@ -20,6 +20,7 @@ import { command, Daemon, type Ended, mi, type RunOptions, runCommand, temporary
 import { freePort } from '../support/free-port.js';
 import { generatedConfigs } from '../support/generated-configs.js';
 import type { Lifetime } from '../support/lifetime.js';
+import { silentLog } from '../support/log.js';
 import { count } from '../support/long.js';
 import { test } from '../support/test.js';
 import { noOpenssl } from '../support/tls-files.js';
@@ -42,7 +43,7 @@ async function outcomeHere(input: string, step: 'check' | 'start'): Promise<Outc
   if (checked.errors.length > 0) return { told: [], error: checked.errors.map(formatDiagnostic).join('\n') };
   const told = checked.notices.map(({ text }) => text);
   const keep = (_fields: object, message: string): void => void told.push(message);
-  const log = { debug: () => {}, info: keep, warn: keep, error: keep };
+  const log = { ...silentLog, info: keep, warn: keep, error: keep };
   try {
     const server = createConfiguredServer(checked, { log });
     if (step === 'check') told.push(...(await server.check()));

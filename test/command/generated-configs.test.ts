@@ -6,6 +6,7 @@ import { checkConfig, createConfiguredServer } from '#src/cli/configured-server.
 import { parseConfig } from '#src/config/statements.js';
 import { command, Daemon, isListening, type LogLine, mi } from '../support/daemon.js';
 import { generatedConfigs } from '../support/generated-configs.js';
+import { silentLog } from '../support/log.js';
 import { count } from '../support/long.js';
 import { test } from '../support/test.js';
 
@@ -24,7 +25,7 @@ describe('generated configurations', () => {
       expect(checked.errors, name).toStrictEqual([]);
       const told: Told[] = [];
       const keep = (level: string) => (_fields: object, message: string) => void told.push({ level, message });
-      const log = { debug: () => {}, info: keep('info'), warn: keep('warn'), error: keep('error') };
+      const log = { ...silentLog, info: keep('info'), warn: keep('warn'), error: keep('error') };
       await createConfiguredServer(checked, { log }).check();
       const server = await createConfiguredServer(checked, { log }).start();
       try {
@@ -75,7 +76,7 @@ describe('generated configurations', () => {
       const text = `loadmodule "httpd.so"\n${lines}loadmodule "mi_http.so"\n`;
       const checked = await checkConfig(parseConfig(text), { port: 0 });
       expect(checked.errors).toStrictEqual([]);
-      const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+      const log = silentLog;
       const server = createConfiguredServer(checked, { log });
       await server.start();
       const [url = ''] = await server.urls;

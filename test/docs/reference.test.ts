@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { createServer } from '#src/index.js';
 import { codes } from '#src/mi/errors.js';
+import { silentLog } from '../support/log.js';
 
 const run = promisify(execFile);
 const errors = readFileSync('docs/reference/errors.md', 'utf8').replaceAll(/\{[^{}]*\}/g, '{}');
@@ -25,7 +26,7 @@ describe('the reference', () => {
   test('has the statistics of a server, and no others', async () => {
     const opensips = { nodes: ['sip-1 fifo:/nowhere/fifo'], local: '*', mirror: 'usrloc' };
     const httpd = { ip: '127.0.0.1', port: 0 };
-    const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+    const log = silentLog;
     const server = await createServer({ httpd, usrloc: {}, cachedb_local: {}, opensips, log }).start();
     const listed = async (method: string, params: unknown): Promise<readonly string[]> => {
       const headers = { 'Content-Type': 'application/json', Connection: 'close' };

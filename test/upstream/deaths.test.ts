@@ -19,6 +19,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { JsonValue } from '#src/base/json.js';
 import type { Upstream, UpstreamCall } from '#src/modules/opensips/upstream/transport.js';
 import { makeFifo } from '#src/native/datagrams.js';
+import { silentLog } from '../support/log.js';
 import { startDouble } from '../support/opensips-double/child.js';
 import { OpensipsDouble, type Version } from '../support/opensips-double/index.js';
 import { answer, changing, node, reading } from '../support/upstream.js';
@@ -308,7 +309,7 @@ describe('a reply FIFO is written to', () => {
     const double = await start('3.4');
     const warnings: object[] = [];
     const keep = (fields: object): void => void warnings.push(fields);
-    const log = { debug: () => {}, info: () => {}, warn: keep, error: keep };
+    const log = { ...silentLog, warn: keep, error: keep };
     chownSync(join(double.folder, 'fifo'), 2, 65534);
     chmodSync(join(double.folder, 'fifo'), 0o666);
     chmodSync(double.folder, 0o777);

@@ -6,6 +6,7 @@ import { command, defineModule } from '#src/index.js';
 import { EventReader } from '../support/event-reader.js';
 import { unixReceiver } from '../support/event-receiver.js';
 import { nodeLine, startDouble, startFront } from '../support/front.js';
+import { silentLog } from '../support/log.js';
 import { call, callError, post, startServer } from '../support/mi-client.js';
 import { OpensipsDouble } from '../support/opensips-double/index.js';
 import { test } from '../support/test.js';
@@ -253,7 +254,7 @@ describe('levels', () => {
 test('a pattern of no command that is known is told, since one may come', async ({ lifetime }) => {
   const told: unknown[] = [];
   const keep = (fields: object): void => void told.push(fields);
-  const log = { debug: () => {}, info: () => {}, warn: keep, error: keep };
+  const log = { ...silentLog, warn: keep, error: keep };
   const { server } = await startFront(lifetime, ['3.4'], { log, httpd: { deny_commands: 'ul_dmup, dlg_*, kill, ps' } });
   expect(told).toMatchObject([{ code: 'commands-unknown', parameter: 'deny_commands', pattern: 'ul_dmup' }]);
   expect(await callError(server, 'dlg_list')).toMatchObject({ code: -32003 });

@@ -3,6 +3,7 @@ import { Agent } from 'node:http';
 import { connect } from 'node:net';
 import { assert, describe, expect } from 'vitest';
 import { type Call, command, defineModule } from '#src/index.js';
+import { silentLog } from '../support/log.js';
 import { call, post, withResolvers } from '../support/mi-client.js';
 import { test } from '../support/test.js';
 
@@ -86,7 +87,7 @@ describe('commands that answer later', () => {
       modules: [defineModule({ name: 'stuck', commands })],
       mi_http: { mi_timeout: 1 },
       mi_json: { mi_timeout: 1 },
-      log: { debug: () => {}, info: () => {}, warn, error: warn },
+      log: { ...silentLog, warn, error: warn },
     });
     const call = (name: string, id = ',"id":1'): string => `{"jsonrpc":"2.0","method":"stuck:${name}"${id}}`;
     const replies = await Promise.all([

@@ -5,6 +5,7 @@ import { count } from '../support/long.js';
 import { post } from '../support/mi-client.js';
 import { holds } from '../support/property.js';
 import '../support/at-rest.js';
+import { silentLog } from '../support/log.js';
 import { test } from '../support/test.js';
 
 /** Results of every shape: texts, large ones, parts that are printed later, errors, at once and later. */
@@ -49,8 +50,6 @@ function shapes() {
 
 const { module, names } = shapes();
 
-const silent = { debug() {}, info() {}, warn() {}, error() {} };
-
 const id = fc.oneof(
   fc.constantFrom('null', '1.50', '-0', '1e400', '"\\u0041\\/"', '123456789012345678901', 'true', '[1]'),
   fc.integer().map(String),
@@ -79,7 +78,7 @@ describe('batches of anything', () => {
     test(`answer what their requests are answered alone, byte for byte, with buf_size ${windowSize}`, async ({
       startServer,
     }) => {
-      const server = await startServer({ modules: [module], log: silent, httpd: { buf_size: windowSize } });
+      const server = await startServer({ modules: [module], log: silentLog, httpd: { buf_size: windowSize } });
       const property = fc.asyncProperty(fc.array(element, { minLength: 1, maxLength: 12 }), async (elements) => {
         const alone: string[] = [];
         for (const text of elements) {

@@ -1,5 +1,6 @@
 import { describe, expect, vi } from 'vitest';
 import { defineModule, type Server } from '#src/index.js';
+import { silentLog } from '../support/log.js';
 import { call, callError } from '../support/mi-client.js';
 import { test } from '../support/test.js';
 
@@ -136,7 +137,7 @@ describe('cache_store, cache_fetch, cache_remove', () => {
         return undefined;
       },
     });
-    const log = { debug() {}, info() {}, warn() {}, error: (_: object, message: string) => void logged.push(message) };
+    const log = { ...silentLog, error: (_: object, message: string) => void logged.push(message) };
     const server = await startServer({ modules: [remote], log });
     expect(await call(server, 'cache_store', ['remote', 'k', 'v'])).toBe('OK');
     expect(await call(server, 'cache_fetch', ['remote', 'k'])).toStrictEqual({ key: 'k', value: 'v' });

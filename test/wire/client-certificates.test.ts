@@ -18,6 +18,7 @@ import {
 } from '../support/authority.js';
 import { freePort } from '../support/free-port.js';
 import type { Lifetime } from '../support/lifetime.js';
+import { silentLog } from '../support/log.js';
 import { withResolvers } from '../support/mi-client.js';
 import { test } from '../support/test.js';
 import { noOpenssl, openssl, type TlsFiles } from '../support/tls-files.js';
@@ -1162,7 +1163,7 @@ unless(noOpenssl, describe)('certificates of clients', () => {
           client_users: files.write('client-users', 'alice:read:cn=alice\n'),
           auth_tokens: files.write('tokens', tokenLine('robot', 'mi_robot', 'admin')),
         },
-        log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
+        log: silentLog,
       });
       await server.start();
       lifetime.onTestFinished(() => server.close({ deadline: 0 }));
@@ -1200,7 +1201,7 @@ unless(noOpenssl, describe)('certificates of clients', () => {
       }
       const lines: string[] = [];
       const warn = (_fields: object, message: string): void => void lines.push(message);
-      const log = { debug: () => {}, info: () => {}, warn, error: warn };
+      const log = { ...silentLog, warn, error: warn };
       const server = createServer({ httpd: { listen: ['http:127.0.0.1:0'], client_ca: ca }, log });
       await server.start();
       await server.close();

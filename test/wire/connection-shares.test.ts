@@ -6,6 +6,7 @@ import { connect, type Socket } from 'node:net';
 import { describe, expect } from 'vitest';
 import { createServer, type Server, type ServerOptions } from '#src/index.js';
 import type { Lifetime } from '../support/lifetime.js';
+import { silentLog } from '../support/log.js';
 import { test } from '../support/test.js';
 import { noOpenssl, TlsFiles } from '../support/tls-files.js';
 import { unless } from '../support/unless.js';
@@ -22,7 +23,7 @@ async function start(t: Lifetime, httpd: NonNullable<ServerOptions['httpd']>, op
   const warn = (_: object, text: string): void => void warnings.push(text);
   const server = createServer({
     httpd: { ...httpd, listen: [`http:127.0.0.1:0${options}`, `unix:${socketPath}`] },
-    log: { debug: () => {}, info: () => {}, warn, error: warn },
+    log: { ...silentLog, warn, error: warn },
   });
   await server.start();
   t.onTestFinished(() => server.close({ deadline: 0 }));

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect } from 'vitest';
 import { command, defineModule, type Server } from '#src/index.js';
 import { suiteLifetime } from '../support/lifetime.js';
+import { silentLog } from '../support/log.js';
 import { call, callError, post, startServer, withResolvers } from '../support/mi-client.js';
 import { test } from '../support/test.js';
 
@@ -105,7 +106,7 @@ describe('core commands', () => {
 });
 
 test('log_level sets the level of the logger it was given', async ({ startServer }) => {
-  const log = { level: 'info', debug() {}, info() {}, warn() {}, error() {} };
+  const log = { level: 'info', ...silentLog };
   const server = await startServer({ log });
   const expected = { '-3': 'fatal', '-1': 'error', '1': 'warn', '3': 'info', '4': 'debug', '77': 'debug' };
   for (const [level, name] of Object.entries(expected)) {

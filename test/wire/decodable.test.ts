@@ -14,9 +14,9 @@ import { post } from '../support/mi-client.js';
 import { holds } from '../support/property.js';
 import { unless } from '../support/unless.js';
 import '../support/at-rest.js';
+import { silentLog } from '../support/log.js';
 import { test } from '../support/test.js';
 
-const silent = { debug() {}, info() {}, warn() {}, error() {} };
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
 /** A text is decodable when its bytes are UTF-8 and no escape in it is half of a pair. */
@@ -85,7 +85,7 @@ describe('what a server writes can be decoded', () => {
       const audit_file = join(folder(lifetime), 'audit.log');
       const server = await startServer({
         modules: [half],
-        log: silent,
+        log: silentLog,
         httpd: { buf_size: 1024, audit_file },
         mi_http: { pretty_printing },
         mi_json: {},
@@ -125,7 +125,7 @@ describe('what a server writes can be decoded', () => {
     startServer,
   }) => {
     const { module: half } = module();
-    const server = await startServer({ modules: [half], log: silent });
+    const server = await startServer({ modules: [half], log: silentLog });
     for (const params of [['\ud800'], { value: ['a', { b: '\udc00a' }] }, { value: { '\ud83d': 1 } }]) {
       const { error } = JSON.parse((await post(server, requestOf('half:echo', params))).body);
       expect(error.code).toBe(-32602);
@@ -144,7 +144,7 @@ describe('what a server writes can be decoded', () => {
   test('texts that are cut short are cut between characters', async ({ lifetime, startServer }) => {
     const { module: half } = module();
     const audit_file = join(folder(lifetime), 'audit.log');
-    const server = await startServer({ modules: [half], log: silent, httpd: { audit_file } });
+    const server = await startServer({ modules: [half], log: silentLog, httpd: { audit_file } });
     // Wherever the cut is, one of two begins is odd there.
     for (const begin of ['', 'a']) {
       const long = begin + '😀'.repeat(2000);
@@ -171,7 +171,7 @@ describe('what a server writes can be decoded', () => {
     const receiver = createSocket('udp4').bind(0, '127.0.0.1');
     onTestFinished(() => void receiver.close());
     await once(receiver, 'listening');
-    const server = await startServer({ log: silent, event_datagram: {}, event_jsonrpc: {} });
+    const server = await startServer({ log: silentLog, event_datagram: {}, event_jsonrpc: {} });
     const sink = server.events;
     assert(sink !== undefined);
     const event = sink.declare('E_HALF');
@@ -224,7 +224,7 @@ describe('decoders of other languages', () => {
       `${name} takes every reply`,
       async ({ startServer }) => {
         const { given, names, module: half } = module();
-        const server = await startServer({ modules: [half], log: silent });
+        const server = await startServer({ modules: [half], log: silentLog });
         const lines: string[] = [];
         for (const one of fc.sample(text, { numRuns: 40, seed: 7 })) {
           given.text = one;

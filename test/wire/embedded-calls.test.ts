@@ -12,6 +12,7 @@ import {
   type ServerOptions,
   stream,
 } from '#src/index.js';
+import { silentLog } from '../support/log.js';
 import { call, post, withResolvers } from '../support/mi-client.js';
 import { test } from '../support/test.js';
 
@@ -126,7 +127,7 @@ describe('call', () => {
 
   test('an error is the one that a client gets, as an MiError', async () => {
     const lines: string[] = [];
-    const log = { debug() {}, info() {}, warn() {}, error: (_fields: object, message: string) => lines.push(message) };
+    const log = { ...silentLog, error: (_fields: object, message: string) => lines.push(message) };
     await using server = await started({ log });
     for (const [name, params] of [
       ['pbx:refuse'],
@@ -233,7 +234,7 @@ describe('the reason why a call is given up has a name and a code', () => {
 test('the log of a call has its command and its id', async () => {
   const lines: unknown[] = [];
   const warn = (fields: object, message: string) => lines.push({ ...fields, message });
-  await using server = await started({ log: { debug() {}, info() {}, warn, error() {} } });
+  await using server = await started({ log: { ...silentLog, warn } });
   const ids = [await server.call('pbx:told'), await call(server, 'pbx:told')];
   expect(new Set(ids).size).toBe(2);
   expect(lines).toStrictEqual(

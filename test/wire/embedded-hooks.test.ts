@@ -13,6 +13,7 @@ import {
   type Server,
   type ServerOptions,
 } from '#src/index.js';
+import { silentLog } from '../support/log.js';
 import { call, callError, post } from '../support/mi-client.js';
 import { test } from '../support/test.js';
 
@@ -165,7 +166,7 @@ describe('a login of the program', () => {
   test('that fails is logged, and answered 503', async () => {
     const lines: string[] = [];
     const error = ({ err }: { err?: Error }) => lines.push(err?.message ?? '');
-    await using server = await started({ authenticate, log: { debug() {}, info() {}, warn() {}, error } });
+    await using server = await started({ authenticate, log: { ...silentLog, error } });
     for (const name of ['broken', 'root']) expect((await as(server, basic(name, 'x'))).status).toBe(503);
     expect(lines).toStrictEqual([
       'the directory does not answer',
@@ -205,7 +206,7 @@ describe('headers', () => {
   test('one that nobody declares is a mistake that is told', async () => {
     const told: string[] = [];
     const error = ({ err }: { err?: Error }) => told.push(err?.message ?? '');
-    await using server = await started({ log: { debug() {}, info() {}, warn() {}, error } });
+    await using server = await started({ log: { ...silentLog, error } });
     expect((await callError(server, 'pbx:untraced')).code).toBe(-32000);
     expect(told).toStrictEqual([
       'header x-other is not kept: add it to the headers of command pbx:untraced, or to those of createServer',

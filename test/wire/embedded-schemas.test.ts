@@ -6,6 +6,7 @@ import * as v from 'valibot';
 import { describe, expect } from 'vitest';
 import { z } from 'zod';
 import { command, createServer, defineModule, RecordTable, type Server, type StandardSchema } from '#src/index.js';
+import { silentLog } from '../support/log.js';
 import { call, callError, post } from '../support/mi-client.js';
 import { test } from '../support/test.js';
 
@@ -148,7 +149,7 @@ test('a schema may change what the handler and the client get', async () => {
 test('a result that is not what is declared is -32000, and the log names the path', async () => {
   const lines: string[] = [];
   const error = ({ err }: { err?: Error }) => lines.push(err?.message ?? '');
-  await using server = await started({ log: { debug() {}, info() {}, warn() {}, error } });
+  await using server = await started({ log: { ...silentLog, error } });
   expect((await callError(server, 'pbx:mistaken', ['a'])).code).toBe(-32000);
   expect(lines).toStrictEqual([
     expect.stringMatching(/^result of command mistaken is not what it declares: trunks\[1\]\.name: .*string/),

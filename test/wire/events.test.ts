@@ -10,6 +10,7 @@ import { command, defineModule, type Server } from '#src/index.js';
 import { bundleText } from '../../scripts/bundle.mjs';
 import { unixReceiver } from '../support/event-receiver.js';
 import { freePort } from '../support/free-port.js';
+import { silentLog } from '../support/log.js';
 import { call, callError, withResolvers } from '../support/mi-client.js';
 import { test } from '../support/test.js';
 
@@ -167,10 +168,8 @@ describe('commands about events', () => {
   test('who subscribes to an event that only a SIP server raises is told in the log', async ({ startServer }) => {
     const warnings: string[] = [];
     const log = {
-      debug() {},
-      info() {},
+      ...silentLog,
       warn: (_: object, message: string) => void warnings.push(message),
-      error() {},
     };
     const server = await startServer({ event_datagram: {}, log });
     for (const expire of [10, 20]) {
@@ -386,7 +385,7 @@ describe('events by TCP', () => {
     const log = (_: object, message: string): void => void logged.push(message);
     const server = await startServer({
       event_jsonrpc: {},
-      log: { debug() {}, info: log, warn: log, error: log },
+      log: { ...silentLog, info: log, warn: log, error: log },
     });
     const event = server.events.declare('E_ONE');
     await call(server, 'event_subscribe', ['E_ONE', `jsonrpc:127.0.0.1:${first.port}`]);
@@ -414,13 +413,11 @@ describe('events by TCP', () => {
     const server = await startServer({
       event_jsonrpc: {},
       log: {
-        debug() {},
-        info() {},
+        ...silentLog,
         warn: (_fields, message) => {
           warnings.push(message);
           resolve(message);
         },
-        error() {},
       },
     });
     const event = server.events.declare('E_ONE');

@@ -1,6 +1,7 @@
 // A logger of the program that fails: logging stops no service.
 import { expect } from 'vitest';
 import { command, createServer, defineModule, type Log } from '#src/index.js';
+import { silentLog } from '../support/log.js';
 import { call, callError } from '../support/mi-client.js';
 import { test } from '../support/test.js';
 
@@ -67,7 +68,7 @@ for (const [name, log] of Object.entries(loggers)) {
 test('an error whose text cannot be read is logged all the same, with its command', async ({ onTestFinished }) => {
   const lines: { readonly err?: unknown; readonly command?: unknown }[] = [];
   const note = (fields: object): void => void lines.push(fields);
-  const log = { debug: () => {}, info: () => {}, warn: () => {}, error: note };
+  const log = { ...silentLog, error: note };
   const server = await createServer({ httpd, log, modules }).start();
   onTestFinished(() => server.close({ deadline: 0 }));
   await callError(server, 'm:unreadable');
@@ -81,9 +82,7 @@ test('a kill that throws is logged, and the server goes on; modules reach nothin
 }) => {
   const lines: string[] = [];
   const log = {
-    debug: () => {},
-    info: () => {},
-    warn: () => {},
+    ...silentLog,
     error: (_: object, text: string) => void lines.push(text),
   };
   const reached: unknown[] = [];

@@ -13,6 +13,7 @@ import {
 } from '#src/index.js';
 import '../support/at-rest.js';
 import { decode } from '../support/decode.js';
+import { silentLog } from '../support/log.js';
 import { post, withResolvers } from '../support/mi-client.js';
 import { holds } from '../support/property.js';
 import { RawClient } from '../support/raw-client.js';
@@ -194,7 +195,7 @@ describe('lines of JSON', () => {
     };
     const server = await startServer({
       modules: [giving(() => stream(failing()))],
-      log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
+      log: silentLog,
     });
     const client = await RawClient.connect(server.port);
     client.request('POST', '/mi', ask, ['Content-Type: application/json', `Accept: ${linesType}`]);

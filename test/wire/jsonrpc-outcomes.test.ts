@@ -2,6 +2,7 @@ import { describe, expect } from 'vitest';
 import { command, createServer, defineModule, MiError } from '#src/index.js';
 import { type HttpReply, post } from '../support/mi-client.js';
 import '../support/at-rest.js';
+import { silentLog } from '../support/log.js';
 import { test } from '../support/test.js';
 
 function errorOf(reply: HttpReply): { code: number; message: string; data?: string } {
@@ -111,7 +112,7 @@ test('large requests that come together are answered each with its own', async (
 describe('handlers that fail', () => {
   test('an MiError is told as it is; anything else is -32000 and logged with its stack', async ({ startServer }) => {
     const logged: object[] = [];
-    const log = { debug() {}, info() {}, warn() {}, error: (fields: object) => void logged.push(fields) };
+    const log = { ...silentLog, error: (fields: object) => void logged.push(fields) };
     const failing = defineModule({
       name: 'failing',
       commands: [

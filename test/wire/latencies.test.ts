@@ -1,5 +1,6 @@
 import { describe, expect, vi } from 'vitest';
 import { command, defineModule, type Server, stream } from '#src/index.js';
+import { silentLog } from '../support/log.js';
 import { call, callError, post, withResolvers } from '../support/mi-client.js';
 import { test } from '../support/test.js';
 import { get } from '../support/web-client.js';
@@ -72,11 +73,9 @@ function cyclic(): never {
   return one as never;
 }
 
-const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
-
 describe('latencies', () => {
   test('every call is counted once, those that fail as failed', async ({ startServer }) => {
-    const server = await startServer({ log: silent, modules: [pbx().module] });
+    const server = await startServer({ log: silentLog, modules: [pbx().module] });
     for (let round = 0; round < 3; round++) await call(server, 'version');
     await callError(server, 'version', [1, 2]);
     for (let round = 0; round < 2; round++) await callError(server, 'bad');
@@ -106,7 +105,7 @@ describe('latencies', () => {
   });
 
   test('one that is given up for time has failed', async ({ startServer }) => {
-    const server = await startServer({ log: silent, modules: [pbx().module], mi_http: { mi_timeout: 1 } });
+    const server = await startServer({ log: silentLog, modules: [pbx().module], mi_http: { mi_timeout: 1 } });
     const { status } = await post(server, '{"jsonrpc":"2.0","method":"pbx:never","id":1}');
     expect(status).toBe(504);
     expect(await latency(server, 'pbx:never')).toMatchObject({ calls: 1, failed: 1 });
@@ -154,7 +153,7 @@ describe('latencies', () => {
   }
 
   test('the calls of a batch are counted one by one, and notifications too', async ({ startServer }) => {
-    const server = await startServer({ log: silent, modules: [pbx().module] });
+    const server = await startServer({ log: silentLog, modules: [pbx().module] });
     const batch = ['version', 'good', 'bad', 'version'].map((method, id) => ({ jsonrpc: '2.0', method, id }));
     await post(server, JSON.stringify([...batch, { jsonrpc: '2.0', method: 'good' }]));
     expect(await latency(server, 'version')).toMatchObject({ calls: 2, failed: 0 });

@@ -1,5 +1,6 @@
 import { describe, expect, vi } from 'vitest';
 import { command, defineModule, type Log } from '#src/index.js';
+import { silentLog } from '../support/log.js';
 import { call, callError } from '../support/mi-client.js';
 import { test } from '../support/test.js';
 
@@ -98,7 +99,7 @@ describe('log_level_filter and log_mute_state', () => {
   });
 
   test('log_level goes on to set the level of the logger', async ({ startServer }) => {
-    const log = { level: 'info', debug() {}, info() {}, warn() {}, error() {} };
+    const log = { level: 'info', ...silentLog };
     const server = await startServer({ log });
     await call(server, 'log_level_filter', ['stderror', -1]);
     await call(server, 'log_level', [4]);

@@ -11,10 +11,9 @@ import {
   stream,
 } from '#src/index.js';
 import { rests } from '../support/at-rest.js';
+import { silentLog } from '../support/log.js';
 import { call, callError, type HttpReply, type PostOptions, post } from '../support/mi-client.js';
 import { test } from '../support/test.js';
-
-const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
 const rows = Array.from({ length: 5_000 }, (_, id) => ({ id, user: `sip:user${id}@example.com`, state: 'ringing' }));
 const huge = Array.from({ length: 300_000 }, (_, id) => ({ id, user: `sip:user${id}@example.com`, state: 'ringing' }));
@@ -99,7 +98,7 @@ describe('a long plain value', () => {
   for (const [face, [ask, read]] of Object.entries(faces)) {
     for (const pretty of [0, 1] as const) {
       test(`is answered like a short one: ${face}${pretty === 1 ? ', indented' : ''}`, async ({ startServer }) => {
-        const server = await startServer({ modules, log: silent, mi_http: { pretty_printing: pretty } });
+        const server = await startServer({ modules, log: silentLog, mi_http: { pretty_printing: pretty } });
         const rested = await rests(server);
         for (const [name, make] of Object.entries(right)) {
           const value: unknown = JSON.parse(JSON.stringify(await make()).replaceAll('\\ud800', '\ufffd'));
@@ -125,7 +124,7 @@ describe('a long plain value', () => {
   });
 
   test('is shown on a page, and refused by mi_json when it does not fit', async ({ startServer }) => {
-    const server = await startServer({ modules, mi_json: {}, log: silent });
+    const server = await startServer({ modules, mi_json: {}, log: silentLog });
     const headers = { 'Content-Type': null };
     const page = await post(server, '', { method: 'GET', path: '/mi/m/m:list?arg=', headers });
     expect(page.body).toMatch(/sip:user0@.*left out/s);
@@ -161,7 +160,7 @@ describe('a long plain value', () => {
     const lines: string[] = [];
     const server = await startServer({
       modules,
-      log: { ...silent, error: (_: object, text: string) => void lines.push(text) },
+      log: { ...silentLog, error: (_: object, text: string) => void lines.push(text) },
     });
     const text = '"é😀'.repeat(100_000);
     for (const [method, data] of [
@@ -183,7 +182,7 @@ describe('a long plain value', () => {
   });
 
   test('gives back its parts when its client leaves, nobody wants it, or it fails', async ({ startServer }) => {
-    const server = await startServer({ modules, log: silent });
+    const server = await startServer({ modules, log: silentLog });
     const rested = await rests(server);
     const left = new AbortController();
     const options = { method: 'POST', headers: { 'Content-Type': 'application/json' }, signal: left.signal };

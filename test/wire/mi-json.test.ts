@@ -1,5 +1,6 @@
 import { describe, expect } from 'vitest';
 import { command, createServer, defineModule, MiError, RecordTable, type Server, stream } from '#src/index.js';
+import { silentLog } from '../support/log.js';
 import { type HttpReply, post } from '../support/mi-client.js';
 import { test } from '../support/test.js';
 
@@ -186,7 +187,7 @@ describe('mi_json', () => {
       ],
     });
     const logged: string[] = [];
-    const log = { debug() {}, info() {}, warn() {}, error: (_: object, message: string) => void logged.push(message) };
+    const log = { ...silentLog, error: (_: object, message: string) => void logged.push(message) };
     const server = await startServer({
       httpd: { buf_size: 2048 },
       mi_json: { mi_timeout: 1 },

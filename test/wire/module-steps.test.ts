@@ -1,6 +1,7 @@
 // Modules of a program at the ends of the life of a server: one that fails or hangs is named, and keeps nobody else from anything.
 import { assert, expect } from 'vitest';
 import { createServer, defineModule, type ModuleInstance, type Server } from '#src/index.js';
+import { silentLog } from '../support/log.js';
 import { call } from '../support/mi-client.js';
 import { test } from '../support/test.js';
 
@@ -16,7 +17,7 @@ function fails(reason: string) {
 function log() {
   const lines: string[] = [];
   const note = (_: object, message: string): void => void lines.push(message);
-  return { lines, log: { debug: () => {}, info: () => {}, warn: note, error: note } };
+  return { lines, log: { ...silentLog, warn: note, error: note } };
 }
 
 /** A server with modules `first`, `second` and so on. */

@@ -3,9 +3,8 @@ import { describe, expect } from 'vitest';
 import { command, defineModule, RecordTable, type Result, stream } from '#src/index.js';
 import { type PostOptions, post } from '../support/mi-client.js';
 import '../support/at-rest.js';
+import { silentLog } from '../support/log.js';
 import { test } from '../support/test.js';
-
-const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** A module whose results cannot be printed to their end, and how many of their streams were closed. */
 function failing() {
@@ -54,7 +53,7 @@ describe('a result that fails gives back every part of it', () => {
   for (const [face, request] of Object.entries(faces)) {
     test(`for ${face}`, async ({ startServer }) => {
       const { module, streams, cases } = failing();
-      const server = await startServer({ modules: [module], log: silent, mi_json: {} });
+      const server = await startServer({ modules: [module], log: silentLog, mi_json: {} });
       for (const index of cases.keys()) {
         const [body, options] = request(`fail${index}`);
         const reply = await post(server, body, options);

@@ -4,6 +4,7 @@ import { describe, expect } from 'vitest';
 import { createServer, defineModule, type Module, type Server, type StatisticAbout } from '#src/index.js';
 import { basic, userLine } from '../support/accounts.js';
 import { startFront } from '../support/front.js';
+import { silentLog } from '../support/log.js';
 import { call, callError, type HttpReply } from '../support/mi-client.js';
 import { test } from '../support/test.js';
 import { get } from '../support/web-client.js';
@@ -203,9 +204,7 @@ describe('names and labels', () => {
   test('that are the same for two are there once, which the log tells', async ({ startServer }) => {
     const told: string[] = [];
     const log = {
-      debug: () => {},
-      info: () => {},
-      error: () => {},
+      ...silentLog,
       warn: (_: object, text?: string) => told.push(text ?? ''),
     };
     const server = await startServer({
@@ -261,9 +260,7 @@ describe('what is sent', () => {
   test('that is not here is told at the start', async ({ startServer }) => {
     const told: string[] = [];
     const log = {
-      debug: () => {},
-      info: () => {},
-      error: () => {},
+      ...silentLog,
       warn: (_: object, text?: string) => told.push(text ?? ''),
     };
     await startServer({ prometheus: { statistics: ['tm: timestamp', 'active_dialogs'] }, log });

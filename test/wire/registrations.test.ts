@@ -1,14 +1,13 @@
 // What a module registers when it is loaded: a wrong or second registration is refused by its name, with the remedy, and leaves nothing behind.
 import { describe, expect } from 'vitest';
 import { command, createServer, defineModule, type ModuleContext, type Server } from '#src/index.js';
+import { silentLog } from '../support/log.js';
 import { call, callError, post } from '../support/mi-client.js';
 import { test } from '../support/test.js';
 
 type Context = ModuleContext<Record<never, never>>;
 
 const httpd = { ip: '127.0.0.1', port: 0 } as const;
-const silent = { debug() {}, info() {}, warn() {}, error() {} };
-
 const cache = { store: () => {}, fetch: () => 'kept', remove: () => {} };
 const transport = {
   protocol: 'mine',
@@ -231,8 +230,8 @@ describe('a registration that is refused', () => {
           refused.push(error instanceof Error ? error.message : error);
         }
       });
-      const without = await startServer({ modules: [first, registering('own', () => {})], log: silent });
-      const server = await startServer({ modules: [first, trying], log: silent });
+      const without = await startServer({ modules: [first, registering('own', () => {})], log: silentLog });
+      const server = await startServer({ modules: [first, trying], log: silentLog });
       expect(refused).toStrictEqual([expect.stringMatching(reason)]);
       expect(await registered(server)).toStrictEqual(await registered(without));
     });
@@ -240,11 +239,12 @@ describe('a registration that is refused', () => {
     test(`${what}: refuses the server where the module lets it through, by the name of the module`, async ({
       startServer,
     }) => {
-      const make = (): Server => createServer({ httpd, log: silent, modules: [first, registering('own', register)] });
+      const make = (): Server =>
+        createServer({ httpd, log: silentLog, modules: [first, registering('own', register)] });
       const within = new RegExp(reason.source.replace(/^\^/, '^module own failed to load: '), reason.flags);
       expect(make).toThrow(within);
       // Nothing of it is in the way of another server.
-      await startServer({ modules: [first], log: silent });
+      await startServer({ modules: [first], log: silentLog });
     });
   }
 
@@ -310,7 +310,7 @@ describe('a registration that is refused', () => {
   });
 
   test('a listener of usrloc that is none', async ({ startServer }) => {
-    const server = await startServer({ usrloc: {}, log: silent });
+    const server = await startServer({ usrloc: {}, log: silentLog });
     const domain = server.usrloc?.domain('location');
     expect(() => domain?.on('insert', as(undefined))).toThrow(
       /^listener of usrloc for "insert" is undefined; give a function$/,

@@ -8,6 +8,7 @@ import { count } from '../support/long.js';
 import { post, startServer } from '../support/mi-client.js';
 import { holds } from '../support/property.js';
 import '../support/at-rest.js';
+import { silentLog } from '../support/log.js';
 import { test } from '../support/test.js';
 
 /** Characters of one to four bytes, and those that JSON escapes; the bytes are those within a reply. */
@@ -41,8 +42,6 @@ interface Step {
 }
 
 const recipe = [{ character: 'string', times: 'int' }] as const;
-const silent = { debug() {}, info() {}, warn() {}, error() {} };
-
 /** A module that gives a text of any length in every way in which a command may give one. */
 function module() {
   async function* slowly(text: string): AsyncGenerator<string> {
@@ -183,7 +182,7 @@ function stepsAround(size: number): fc.Arbitrary<Step> {
 }
 
 async function serve(t: Lifetime, buf_size: number, pretty_printing: number) {
-  const options = { modules: [module()], log: silent, httpd: { buf_size }, mi_http: { pretty_printing } };
+  const options = { modules: [module()], log: silentLog, httpd: { buf_size }, mi_http: { pretty_printing } };
   const server = await startServer(t, options);
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   t.onTestFinished(() => agent.destroy());

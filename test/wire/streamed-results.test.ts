@@ -3,6 +3,7 @@ import { Agent, type IncomingMessage, request as sendRequest } from 'node:http';
 import { connect } from 'node:net';
 import { describe, expect } from 'vitest';
 import { command, defineModule, RecordTable, type Result, secondsLeft, stream, streamObject } from '#src/index.js';
+import { silentLog } from '../support/log.js';
 import { call, post, withResolvers } from '../support/mi-client.js';
 import { test } from '../support/test.js';
 
@@ -239,7 +240,7 @@ describe('streams', () => {
 
   test('that fail in the middle cut the connection, are counted and logged', async ({ startServer }) => {
     const logged: object[] = [];
-    const log = { debug() {}, info() {}, warn() {}, error: (fields: object) => void logged.push(fields) };
+    const log = { ...silentLog, error: (fields: object) => void logged.push(fields) };
     function* failing(): Generator<string> {
       for (let n = 0; n < 1000; n++) yield 'x'.repeat(1000);
       throw new Error('the database is gone');

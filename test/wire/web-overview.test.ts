@@ -1,10 +1,9 @@
 import { describe, expect, vi } from 'vitest';
 import { command, defineModule, type Server } from '#src/index.js';
+import { silentLog } from '../support/log.js';
 import { call, post } from '../support/mi-client.js';
 import { test } from '../support/test.js';
 import { get, unescapeHtml } from '../support/web-client.js';
-
-const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 /** A page of which a server has had some seconds to tell. */
 async function pageWith(server: Server, path: string, pattern: RegExp): Promise<string> {
@@ -51,7 +50,7 @@ describe('overview', () => {
         }),
       ],
     });
-    const server = await startServer({ log: silent, usrloc: {}, modules: [pbx] });
+    const server = await startServer({ log: silentLog, usrloc: {}, modules: [pbx] });
     await post(server, '{"jsonrpc":"2.0","method":"bad","id":1}');
     for (let round = 0; round < 20; round++) await call(server, 'version');
     const body = await pageWith(server, '/mi', /<dt>Calls<\/dt><dd[^>]*>[\d.,]+ \/s<\/dd>/);

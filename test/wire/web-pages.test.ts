@@ -1,5 +1,6 @@
 import { describe, expect } from 'vitest';
 import { command, defineModule, MiError } from '#src/index.js';
+import { silentLog } from '../support/log.js';
 import { test } from '../support/test.js';
 import { get, postForm, resultOf, unescapeHtml } from '../support/web-client.js';
 
@@ -133,7 +134,7 @@ describe('web interface: pages', () => {
   });
 
   test('errors are pages with code, reason and data', async ({ startServer }) => {
-    const server = await startServer({ modules: [pbx], log: { debug() {}, info() {}, warn() {}, error() {} } });
+    const server = await startServer({ modules: [pbx], log: silentLog });
     for (const [path, text] of [
       ['pbx:fails?arg=', /role="alert" class="error">480 <bdi>Not &lt;now&gt;<\/bdi> \(<bdi>&quot;soon&quot;<\/bdi>\)/],
       ['pbx:echo?arg=%5B1', /-32700 <bdi>Parse error/],
@@ -151,7 +152,7 @@ describe('web interface: pages', () => {
   });
 
   test('a command that fails by a fault of its own is a 500 page that says where to look', async ({ startServer }) => {
-    const server = await startServer({ modules: [pbx], log: { debug() {}, info() {}, warn() {}, error() {} } });
+    const server = await startServer({ modules: [pbx], log: silentLog });
     const page = await get(server, '/mi/pbx/pbx:breaks?arg=');
     expect(page.status).toBe(500);
     expect(page.body).toMatch(

@@ -1,11 +1,10 @@
 import { describe, expect } from 'vitest';
 import { command, defineModule, MiError, RecordTable, stream } from '#src/index.js';
+import { silentLog } from '../support/log.js';
 import { call } from '../support/mi-client.js';
 import { RawClient } from '../support/raw-client.js';
 import { test } from '../support/test.js';
 import { get, resultOf, resultText, unescapeHtml } from '../support/web-client.js';
-
-const quiet = { debug() {}, info() {}, warn() {}, error() {} };
 
 function results() {
   const table = new RecordTable();
@@ -131,7 +130,7 @@ describe('web interface: results', () => {
     const { module } = results();
     const lines: unknown[] = [];
     const error = ({ err }: { readonly err?: unknown }, message: string): void => void lines.push([message, err]);
-    const server = await startServer({ modules: [module], log: { ...quiet, error } });
+    const server = await startServer({ modules: [module], log: { ...silentLog, error } });
     const early = await get(server, '/mi/pbx/pbx:failing?arg=3');
     expect(early.status).toBe(500);
     expect(early.body).toMatch(/data-status="error"/);
@@ -149,7 +148,7 @@ describe('web interface: results', () => {
 
   test('as JSON an error has a status of its own', async ({ startServer }) => {
     const { module } = results();
-    const server = await startServer({ modules: [module], log: quiet });
+    const server = await startServer({ modules: [module], log: silentLog });
     for (const [path, status, code] of [
       ['pbx:refuses?arg=&raw=1', 404, 404],
       ['pbx:nothing?arg=&raw=1', 500, -32000],
@@ -163,7 +162,7 @@ describe('web interface: results', () => {
 
   test('what gives no result within mi_timeout is a 504 page', async ({ startServer }) => {
     const { module } = results();
-    const server = await startServer({ modules: [module], mi_http: { mi_timeout: 1 }, log: quiet });
+    const server = await startServer({ modules: [module], mi_http: { mi_timeout: 1 }, log: silentLog });
     for (const name of ['never', 'stuck']) {
       const page = await get(server, `/mi/pbx/pbx:${name}?arg=`);
       expect(page.status, name).toBe(504);
@@ -173,7 +172,7 @@ describe('web interface: results', () => {
 
   test('a client that leaves frees what it asked for', async ({ startServer }) => {
     const { seen, module } = results();
-    const server = await startServer({ modules: [module], log: quiet });
+    const server = await startServer({ modules: [module], log: silentLog });
     const client = await RawClient.connect(server.port);
     client.send('GET /mi/pbx/pbx:endless?arg=&raw=1 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n');
     while (!client.unread.includes('number')) await new Promise((resolve) => client.socket.once('data', resolve));
@@ -184,7 +183,7 @@ describe('web interface: results', () => {
 
   test('when too many calls are pending the page says so', async ({ startServer, onTestFinished }) => {
     const { module } = results();
-    const server = await startServer({ modules: [module], mi_http: { max_pending: 1 }, log: quiet });
+    const server = await startServer({ modules: [module], mi_http: { max_pending: 1 }, log: silentLog });
     const client = await RawClient.connect(server.port);
     onTestFinished(() => client.close());
     client.send('GET /mi/pbx/pbx:never?arg= HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n');

@@ -14,6 +14,7 @@ import {
   streamObject,
 } from '#src/index.js';
 import type { Lifetime } from '../support/lifetime.js';
+import { silentLog } from '../support/log.js';
 import { call, callError, post } from '../support/mi-client.js';
 import { test } from '../support/test.js';
 
@@ -106,7 +107,7 @@ const runs = {
 async function start(t: Lifetime) {
   const lines: Line[] = [];
   const note = (fields: object, message: string): void => void lines.push({ fields, message });
-  const log = { debug: () => {}, info: () => {}, warn: note, error: note };
+  const log = { ...silentLog, warn: note, error: note };
   const clients: Client[] = [];
   const commands = Object.entries(runs).map(([name, run]) =>
     command({ name, help: '-', readOnly: true, run: run as () => string }),
@@ -279,7 +280,7 @@ describe('data of an MiError', () => {
   test('is refused by name where it is none, and the log names the command', async ({ onTestFinished }) => {
     const lines: [string, unknown][] = [];
     const log = {
-      ...{ debug: () => {}, info: () => {}, warn: () => {} },
+      ...{ ...silentLog, warn: () => {} },
       error: (fields: object, message: string) => void lines.push([message, 'err' in fields ? fields.err : undefined]),
     };
     const server = await createServer({ ...options, log }).start();
@@ -297,7 +298,7 @@ test('a statistic that cannot be computed is null, told once, and keeps nobody f
 }) => {
   const lines: string[] = [];
   const note = (_: object, message: string): void => void lines.push(message);
-  const log = { debug: () => {}, info: () => {}, warn: note, error: note };
+  const log = { ...silentLog, warn: note, error: note };
   const values: Readonly<Record<string, () => unknown>> = {
     throws: () => {
       throw new Error('x');
@@ -331,7 +332,7 @@ test('a statistic that cannot be computed is null, told once, and keeps nobody f
 test('a stream that fails is logged with its command', async ({ onTestFinished }) => {
   const lines: [string, object][] = [];
   const note = (fields: object, message: string): void => void lines.push([message, fields]);
-  const log = { debug: () => {}, info: () => {}, warn: note, error: note };
+  const log = { ...silentLog, warn: note, error: note };
   async function* failing(): AsyncGenerator<string> {
     yield 'x'.repeat(200_000);
     await new Promise(setImmediate);

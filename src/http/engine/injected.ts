@@ -1,5 +1,6 @@
 import { coded } from '../../base/codes.js';
 import { abortReason } from '../../base/lazy-abort.js';
+import { DirectReply } from './direct-reply.js';
 import {
   type EngineHandlers,
   type EngineRequest,
@@ -69,20 +70,15 @@ class InjectedHead implements EngineRequest {
 }
 
 /** The response to a request that comes without a socket: what the server sends becomes a `Response`. */
-class InjectedReply implements EngineResponse {
+class InjectedReply extends DirectReply implements EngineResponse {
   readonly remoteAddress: string;
   readonly certificate = undefined;
-  readonly tellsEveryReply = true;
   readonly chunkSize = leastChunk;
-  readonly isCorked = true;
-  readonly mayClose = true;
   readonly response: Promise<Response>;
   /** True once the body is asked for. */
   isAwaited = false;
   #resolve: (response: Response) => void = () => {};
   #reject: (reason: unknown) => void = () => {};
-  #status = 200;
-  #statusText = 'OK';
   #fields: [string, string][] = [];
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   #writable: (() => void) | undefined;
@@ -92,6 +88,7 @@ class InjectedReply implements EngineResponse {
 
   /** @param ended told when the reply has ended, was closed, or its reader has left */
   constructor(remoteAddress: string, ended: () => void) {
+    super();
     this.remoteAddress = remoteAddress;
     this.#ended = ended;
     this.response = new Promise((resolve, reject) => {
@@ -123,39 +120,12 @@ class InjectedReply implements EngineResponse {
     this.#controller?.error(reason);
   }
 
-  watch(): void {}
-
   awaitBody(): void {
     this.isAwaited = true;
   }
 
-  isLastDue(): boolean {
-    return false;
-  }
-
-  isTurnLong(): boolean {
-    return false;
-  }
-
   takesWhole(): boolean {
     return true;
-  }
-
-  cork(write: () => void): void {
-    write();
-  }
-
-  later(run: () => void, cut: (error: unknown) => void): void {
-    try {
-      run();
-    } catch (error) {
-      cut(error);
-    }
-  }
-
-  writeStatus(line: string): void {
-    this.#status = Number(line.slice(0, 3));
-    this.#statusText = line.slice(4);
   }
 
   writeHeader(name: string, value: string): void {
@@ -215,7 +185,7 @@ class InjectedReply implements EngineResponse {
 
   #answer(body: Uint8Array | ReadableStream<Uint8Array> | null, length: number | undefined): void {
     if (length !== undefined) this.#fields.push(['Content-Length', String(length)]);
-    const head = { status: this.#status, statusText: this.#statusText, headers: this.#fields };
+    const head = { status: this.status, statusText: this.reason, headers: this.#fields };
     this.#resolve(new Response(body, head));
   }
 
@@ -233,15 +203,11 @@ class InjectedReply implements EngineResponse {
     this.#writable = writable;
   }
 
-  keepAlive(): void {}
-
   close(): void {
     if (this.#isEnded) return;
     this.#end();
     this.#fail(abortReason(coded('ERR_GONE', new Error('the server closed the connection'))));
   }
-
-  reuse(): void {}
 }
 
 /** Takes requests that come without a socket. */

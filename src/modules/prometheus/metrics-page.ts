@@ -111,69 +111,29 @@ export class MetricsPage {
   }
 
   #made(nodes: readonly ForeignNode[]): Layout {
-    const { naming, items, statistics, process, latencies } = this.#options;
+    const { statistics, process, latencies } = this.#options;
     const families = new Families();
-    const firstPlace = statistics.values.length;
-    let places = 0;
     const hasProcess = this.#sends('process:');
-    if (hasProcess) places = process.count;
-    const nodeLayouts: NodeLayout[] = [];
-    for (const node of nodes) {
-      const up = places++;
-      const about = {
-        name: naming.own('up'),
-        type: 'gauge',
-        help: '1 while the OpenSIPS server answers, 0 while it does not.',
-      } as const;
-      families.add(about, [['node', node.name]], firstPlace + up);
-      nodeLayouts.push({ name: node.name, up, places: [], statistics: node.statistics });
-    }
-    const own = selected(statistics.all, items);
-    const ownLeftOut = own.filter((statistic) => {
-      const { group, name, about, slot } = statistic;
-      const named = naming.statistic(group, name);
-      return !families.add({ name: named.name, type: typeOf(statistic), ...about }, named.labels, slot);
-    });
-    if (ownLeftOut.length > 0)
-      this.#options.leftOut(
-        '',
-        ownLeftOut.map(({ fullName }) => fullName),
-      );
-    for (const [index, node] of nodes.entries()) {
-      const sent: (readonly [number, number])[] = [];
-      const leftOut: string[] = [];
-      const indexes = new Map(node.statistics.map((one, at) => [one, at]));
-      for (const one of selected(node.statistics, items)) {
-        const { group, name, kind = 'unknown' } = one;
-        const named = naming.statistic(group, name, node.name);
-        const about = { name: named.name, type: kind, help: `OpenSIPS statistic ${group}:${name}.` } as const;
-        if (families.add(about, named.labels, firstPlace + places)) sent.push([indexes.get(one) ?? 0, places++]);
-        else leftOut.push(`${group}:${name}`);
-      }
-      const known = nodeLayouts[index];
-      if (known !== undefined) nodeLayouts[index] = { ...known, places: sent };
-      if (leftOut.length > 0) this.#options.leftOut(node.name, leftOut);
-    }
+    const places = new Places(statistics.values.length, hasProcess ? process.count : 0);
+    const ups = nodes.map((node) => this.#addUp(families, places, node));
+    const own = this.#addOwn(families);
+    const nodeLayouts = nodes.map((node, index) => this.#addNode(families, places, node, ups[index] ?? 0));
     const called = this.#called;
-    const firstLatency = places;
+    const firstLatency = places.count;
     for (const command of called) {
-      latencies.add(families, naming.own('command_duration_seconds'), command, firstPlace + places);
-      places += latencies.numbers;
+      latencies.add(
+        families,
+        this.#options.naming.own('command_duration_seconds'),
+        command,
+        places.next(latencies.numbers),
+      );
     }
-    const refreshed = new Set(own);
-    if (hasProcess) {
-      for (const [index, metric] of process.all.entries()) {
-        const source =
-          metric.statistic === undefined ? undefined : statistics.find([metric.statistic], { all: false })[0];
-        if (source !== undefined) refreshed.add(source);
-        families.add(metric, metric.labels, source?.slot ?? firstPlace + index);
-      }
-    }
-    const more = new Float64Array(places);
+    const refreshed = hasProcess ? [...own, ...this.#addProcess(families)] : own;
+    const more = new Float64Array(places.count);
     return {
       families: families.all,
       ownCount: statistics.all.length,
-      own: statistics.select([...refreshed]),
+      own: statistics.select([...new Set(refreshed)]),
       more,
       process: hasProcess ? more.subarray(0, process.count) : undefined,
       called,
@@ -181,6 +141,94 @@ export class MetricsPage {
       nodes: nodeLayouts,
       texts: new Map(),
     };
+  }
+
+  /** @returns the place of what tells whether a node is up */
+  #addUp(families: Families, places: Places, { name }: ForeignNode): number {
+    const about = {
+      name: this.#options.naming.own('up'),
+      type: 'gauge',
+      help: '1 while the OpenSIPS server answers, 0 while it does not.',
+    } as const;
+    const up = places.count;
+    families.add(about, [['node', name]], places.next(1));
+    return up;
+  }
+
+  /** @returns the statistics of this server that are sent */
+  #addOwn(families: Families): readonly Statistic[] {
+    const { naming, items, statistics, leftOut } = this.#options;
+    const own = selected(statistics.all, items);
+    const excess = own.filter((statistic) => {
+      const { group, name, about, slot } = statistic;
+      const named = naming.statistic(group, name);
+      return !families.add({ name: named.name, type: typeOf(statistic), ...about }, named.labels, slot);
+    });
+    if (excess.length > 0)
+      leftOut(
+        '',
+        excess.map(({ fullName }) => fullName),
+      );
+    return own;
+  }
+
+  #addNode(families: Families, places: Places, node: ForeignNode, up: number): NodeLayout {
+    const { naming, items, leftOut } = this.#options;
+    const sent: (readonly [number, number])[] = [];
+    const excess: string[] = [];
+    const indexes = new Map(node.statistics.map((one, at) => [one, at]));
+    for (const one of selected(node.statistics, items)) {
+      const { group, name, kind = 'unknown' } = one;
+      const named = naming.statistic(group, name, node.name);
+      const about = { name: named.name, type: kind, help: `OpenSIPS statistic ${group}:${name}.` } as const;
+      const place = places.count;
+      if (families.add(about, named.labels, places.slot(place))) {
+        places.next(1);
+        sent.push([indexes.get(one) ?? 0, place]);
+      } else excess.push(`${group}:${name}`);
+    }
+    if (excess.length > 0) leftOut(node.name, excess);
+    return { name: node.name, up, places: sent, statistics: node.statistics };
+  }
+
+  /** @returns the statistics of this server that metrics of the process are read from */
+  #addProcess(families: Families): readonly Statistic[] {
+    const { statistics, process } = this.#options;
+    const read: Statistic[] = [];
+    for (const [index, metric] of process.all.entries()) {
+      const source =
+        metric.statistic === undefined ? undefined : statistics.find([metric.statistic], { all: false })[0];
+      if (source !== undefined) read.push(source);
+      families.add(metric, metric.labels, source?.slot ?? statistics.values.length + index);
+    }
+    return read;
+  }
+}
+
+/** Places of numbers within {@link Layout.more}. */
+class Places {
+  readonly #first: number;
+  count: number;
+
+  /**
+   * @param first slot of the first of them
+   * @param taken how many are taken already
+   */
+  constructor(first: number, taken: number) {
+    this.#first = first;
+    this.count = taken;
+  }
+
+  /** The slot of a place, as a page has it. */
+  slot(place: number): number {
+    return this.#first + place;
+  }
+
+  /** Takes so many places; gives the slot of the first one. */
+  next(count: number): number {
+    const slot = this.slot(this.count);
+    this.count += count;
+    return slot;
   }
 }
 

@@ -1,6 +1,6 @@
 // Charts of statistics over time, and the numbers of now. Without this script their place has small pictures and tables.
 import uPlot from 'uplot';
-import { valueText } from './units.js';
+import { valueText } from '../quantities.ts';
 
 const root = document.querySelector('[data-history]');
 /** Milliseconds between two questions; a long range has longer steps. */

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { DirectReply } from '../direct-reply.js';
 import { type EngineResponse, type FixedHead, leastChunk, type Receiver, type Taken } from '../engine.js';
 import { copyPiece, pieceSize } from './pieces.js';
 
@@ -17,19 +18,12 @@ export interface ReplyConnection {
 }
 
 /** A reply that Node.js sends. */
-export class NodeReply implements EngineResponse {
-  readonly tellsEveryReply = true;
+export class NodeReply extends DirectReply implements EngineResponse {
   readonly chunkSize = leastChunk;
-  /** What is written is sent together by Node.js. */
-  readonly isCorked = true;
-  /** Connections may be closed at any time. */
-  readonly mayClose = true;
   readonly #connection: ReplyConnection;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #receiver: Receiver;
-  #status = 200;
-  #reason = 'OK';
   readonly #fields: string[] = [];
   #isReceiving = false;
   #isEnded = false;
@@ -49,6 +43,7 @@ export class NodeReply implements EngineResponse {
     response: ServerResponse,
     { isContinueDue, tooMany }: { readonly isContinueDue: boolean; readonly tooMany: number | undefined },
   ) {
+    super();
     this.#connection = connection;
     this.#request = request;
     this.#response = response;
@@ -105,8 +100,6 @@ export class NodeReply implements EngineResponse {
     this.#receiver.gone();
   }
 
-  watch(): void {}
-
   awaitBody(): void {
     if (this.#tooMany !== undefined) {
       this.#receiver.tooMany(this.#tooMany, 0);
@@ -139,33 +132,8 @@ export class NodeReply implements EngineResponse {
     return this.#connection.certificate;
   }
 
-  isLastDue(): boolean {
-    return false;
-  }
-
-  isTurnLong(): boolean {
-    return false;
-  }
-
   takesWhole(length: number): boolean {
     return length <= wholeSize;
-  }
-
-  cork(write: () => void): void {
-    write();
-  }
-
-  later(run: () => void, cut: (error: unknown) => void): void {
-    try {
-      run();
-    } catch (error) {
-      cut(error);
-    }
-  }
-
-  writeStatus(line: string): void {
-    this.#status = Number(line.slice(0, 3));
-    this.#reason = line.slice(4);
   }
 
   writeHeader(name: string, value: string): void {
@@ -237,15 +205,10 @@ export class NodeReply implements EngineResponse {
     this.#response.on('drain', writable);
   }
 
-  /** A connection with a reply on the way is not closed for standing still. */
-  keepAlive(): void {}
-
   close(): void {
     this.#isEnded = true;
     this.#connection.destroy();
   }
-
-  reuse(): void {}
 
   /** False while the replies to earlier requests are on their way, or the client does not read. */
   get #isFree(): boolean {
@@ -265,6 +228,6 @@ export class NodeReply implements EngineResponse {
     const fields = this.#fields;
     if (length !== undefined) fields.push('Content-Length', String(length));
     if (isClosing || (this.#isEndDoubtful() && !this.#connection.isLast)) this.writeHeader('Connection', 'close');
-    this.#response.writeHead(this.#status, this.#reason, fields);
+    this.#response.writeHead(this.status, this.reason, fields);
   }
 }
