@@ -6,6 +6,19 @@ export type { LazyAbort } from './base/lazy-abort.js';
 /** The methods that a server calls on a logger; pino fits. */
 export type { Log } from './base/log.js';
 /** Types that the exports above refer to. */
+export type { ClientTls } from './client/connection.js';
+export {
+  type AnyCommands,
+  type MiArguments,
+  type MiBatchCall,
+  type MiCallOptions,
+  MiClient,
+  type MiClientOptions,
+  type MiCommand,
+  type MiCommands,
+  type MiOutcome,
+  type MiOutcomes,
+} from './client/mi-client.js';
 export {
   type IntParameter,
   type ListParameter,

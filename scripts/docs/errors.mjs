@@ -44,7 +44,7 @@ const meanings = {
   ERR_ARGUMENT: ['an argument of a function is wrong', 'none'],
   ERR_AUDIT_FILE: ['the audit log cannot be written', '1'],
   ERR_CACHE: ['a cache is declared wrongly, or full', '255'],
-  ERR_CALL: ['a call of `load` or `dump` failed', '1'],
+  ERR_CALL: ['a call of `MiClient`, `load` or `dump` failed', '1'],
   ERR_CERTIFICATE: ['a certificate or key cannot be served', '1'],
   ERR_COMMAND: ['a command is declared wrongly, or a list names one that is not there', '255'],
   ERR_CONFIG_FILE: ['a configuration file cannot be read', '1, 255'],
@@ -92,6 +92,7 @@ const told = {
 
 /** Titles of the floors of the source; their order is that of the page. */
 const floors = {
+  client: 'The client',
   cli: 'The command line',
   '': 'The server and its modules',
   http: 'Listeners, TLS, logins, root paths',

@@ -2,8 +2,8 @@ import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open, readlink, realpath, rename, rm, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { coded } from '../base/codes.js';
+import { readLogin, VerbClient, verbTarget } from './client.js';
 import { DumpReader } from './dump-reader.js';
-import { loadTarget, MiClient, readLogin } from './mi-client.js';
 import { parseVerb, usageError } from './verb.js';
 
 /** The text of `mi-httpd dump --help`. */
@@ -45,11 +45,11 @@ export async function dump(args: readonly string[]): Promise<void> {
   }
   const [file = '-', another] = positionals;
   if (another !== undefined) throw usageError('dump', `dump takes one file, not ${positionals.length}`);
-  const target = loadTarget(values.url, values.ca);
+  const target = verbTarget(values.url, values.ca);
   if (target === undefined)
     throw usageError('dump', `option --url is "${values.url}"; give a URL such as ${options.url.default}`);
   const authorization = values.login === undefined ? undefined : await readLogin(values.login);
-  const client = new MiClient(target, 1, authorization);
+  const client = new VerbClient(target, 1, authorization);
   try {
     if (file === '-') await write(client, printed);
     else await writeFile(client, file);
@@ -58,7 +58,7 @@ export async function dump(args: readonly string[]): Promise<void> {
   }
 }
 
-async function writeFile(client: MiClient, file: string): Promise<void> {
+async function writeFile(client: VerbClient, file: string): Promise<void> {
   const path = await placeOf(file).catch(failed);
   if (path !== undefined) return replaceFile(client, path);
   const handle = await open(file, constants.O_WRONLY).catch(failed);
@@ -70,7 +70,7 @@ async function writeFile(client: MiClient, file: string): Promise<void> {
 }
 
 /** Into a file beside it first, so that a dump that fails leaves the last good one. */
-async function replaceFile(client: MiClient, file: string): Promise<void> {
+async function replaceFile(client: VerbClient, file: string): Promise<void> {
   const unfinished = `${file}.${process.pid}.tmp`;
   const handle: FileHandle = await open(unfinished, 'wx', 0o600).catch(failed);
   try {
@@ -117,7 +117,7 @@ function printed(text: string): Promise<void> {
   return new Promise((done, fail) => process.stdout.write(text, (error) => (error ? fail(error) : done())));
 }
 
-async function write(client: MiClient, output: (text: string) => Promise<void>): Promise<void> {
+async function write(client: VerbClient, output: (text: string) => Promise<void>): Promise<void> {
   const put = (text: string): Promise<void> => output(text).catch(failed);
   const reader = new DumpReader();
   const now = Math.floor(Date.now() / 1000);

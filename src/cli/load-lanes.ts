@@ -1,4 +1,4 @@
-import { CallError, type MiClient } from './mi-client.js';
+import { CallError, type VerbClient } from './client.js';
 
 /** A contact to be sent: a line of the input, as it stands there. */
 export interface LoadLine {
@@ -30,7 +30,7 @@ const separator = 1;
  * record that came before, so the last of several lines for one contact counts.
  */
 export class LoadLanes {
-  readonly #client: MiClient;
+  readonly #client: VerbClient;
   readonly #outcome: LoadOutcome;
   readonly #lanes: { lines: LoadLine[]; bytes: number; sending: Promise<void> }[];
   #fail: (error: unknown) => void = () => {};
@@ -39,7 +39,7 @@ export class LoadLanes {
     this.#fail = reject;
   });
 
-  constructor(client: MiClient, lanes: number, outcome: LoadOutcome) {
+  constructor(client: VerbClient, lanes: number, outcome: LoadOutcome) {
     this.#client = client;
     this.#outcome = outcome;
     this.#lanes = Array.from({ length: lanes }, () => ({ lines: [], bytes: 0, sending: Promise.resolve() }));

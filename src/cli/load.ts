@@ -2,9 +2,9 @@ import { open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { coded } from '../base/codes.js';
 import { reasonOf, strictDecoder } from '../base/text.js';
+import { readLogin, VerbClient, verbTarget } from './client.js';
 import { DumpReader, isDump, linesOf, RecordError } from './dump-reader.js';
 import { LoadLanes } from './load-lanes.js';
-import { loadTarget, MiClient, readLogin } from './mi-client.js';
 import { parseVerb, usageError } from './verb.js';
 
 /** The text of `mi-httpd load --help`. */
@@ -55,12 +55,12 @@ export async function load(args: readonly string[]): Promise<void> {
   if (file === undefined || another !== undefined) {
     throw usageError('load', `load takes one file, not ${positionals.length}`);
   }
-  const target = loadTarget(values.url, values.ca);
+  const target = verbTarget(values.url, values.ca);
   if (target === undefined)
     throw usageError('load', `option --url is "${values.url}"; give a URL such as ${options.url.default}`);
   const authorization = values.login === undefined ? undefined : await readLogin(values.login);
   const { input, size } = await openInput(file);
-  const client = new MiClient(target, lanes, authorization);
+  const client = new VerbClient(target, lanes, authorization);
   const progress = new LoadProgress(process.stderr, size);
   let added = 0;
   let rejected = 0;
