@@ -466,6 +466,17 @@ describe('events', () => {
     });
   }
 
+  test('of OpenSIPS 2.4, which are lines, come with their values as texts', async ({ lifetime, udpReceiver }) => {
+    const { server, sip } = await startFront(lifetime, ['2.4'], { event_datagram: {} });
+    const receiver = await udpReceiver();
+    const socket = `udp:127.0.0.1:${receiver.port}`;
+    expect(await call(server, 'event_subscribe', ['E_UL_CONTACT_INSERT', socket])).toBe('OK');
+    sip[0]?.state.raise('E_UL_CONTACT_INSERT', { aor: 'a"b', received: null, cseq: 7 });
+    sip[0]?.state.raise('E_UL_CONTACT_INSERT', ['a', 'b\nc']);
+    expect(await receiver.next()).toMatchObject({ params: { aor: 'a"b', received: '', cseq: '7' } });
+    expect(await receiver.next()).toMatchObject({ params: ['a', 'b\nc'] });
+  });
+
   test('come to readers of server-sent events', async ({ lifetime }) => {
     const { server, sip } = await startFront(lifetime, ['3.4']);
     const reader = await EventReader.open(server, '/live?events=E_UL_CONTACT_*');

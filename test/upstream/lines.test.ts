@@ -18,9 +18,10 @@ describe('OpenSIPS 2.4', () => {
     expect(await answer(upstream, reading('version'))).toEqual({
       Server: expect.stringContaining('OpenSIPS (2.4.'),
     });
-    expect(await answer(upstream, reading('ul_show_contact', { params: ['location', 'user000001'] }))).toMatchObject({
-      AOR: 'user000001',
-    });
+    const aor = (value: string): object => ({ AOR: kind === 'http' ? [{ value }] : { value } });
+    expect(await answer(upstream, reading('ul_show_contact', { params: ['location', 'user000001'] }))).toMatchObject(
+      aor('user000001'),
+    );
     expect(await answer(upstream, changing('ul_rm', ['location', 'user000001']))).toBe('OK');
     expect(double.state.contacts).toHaveLength(2);
     await expect(upstream.call(changing('ul_rm', ['location', 'user000001']))).rejects.toMatchObject({
@@ -51,7 +52,7 @@ describe('OpenSIPS 2.4', () => {
     ]);
     expect(version).toHaveProperty('Server');
     expect(JSON.stringify(ps)).toContain('attendant');
-    expect(shown).toMatchObject({ AOR: 'user000000' });
+    expect(shown).toMatchObject(aor('user000000'));
   });
 
   test.for(['fifo', 'http'] as const)('gives a long dump as a stream by %s', async (kind) => {
@@ -63,8 +64,7 @@ describe('OpenSIPS 2.4', () => {
     const result = await upstream.call(reading('ul_dump', { isLarge: true }));
     expect(result).toBeTypeOf('object');
     const whole: unknown = JSON.parse(await wholeText(result));
-    const list = kind === 'fifo' ? 'Domain' : 'Domains';
-    expect(whole).toHaveProperty(list);
+    expect(whole).toHaveProperty('Domain');
     expect(JSON.stringify(whole)).toContain('user004999');
     expect(await answer(upstream, reading('version'))).toHaveProperty('Server');
   });

@@ -1,7 +1,7 @@
 // The contacts of an OpenSIPS in the record tables of mi-httpd.
 import { describe, expect } from 'vitest';
-import { startFront } from '../support/front.js';
-import { call, callError } from '../support/mi-client.js';
+import { nodeLine, startDouble, startFront } from '../support/front.js';
+import { call, callError, startServer } from '../support/mi-client.js';
 import { test } from '../support/test.js';
 
 interface Dump {
@@ -68,6 +68,37 @@ describe.for(['3.4', '4.0'] as const)('the mirror of contacts of OpenSIPS %s', (
     }
   });
 
+  test('has what OpenSIPS has of a contact that an event tells of, and keeps it', async ({ lifetime }) => {
+    const { server, sip } = await startFront(lifetime, [version], options);
+    const [one] = sip;
+    one?.state.addContacts(3);
+    await expect.poll(() => contactsOf(server, 'usrloc:dump')).toHaveProperty('length', 3);
+    const uri = 'sip:alice@192.0.2.9';
+    one?.state.addContacts(1, () => ({ aor: 'alice', contact: uri, keyValues: '{"tenant":"red"}' }));
+    const told = { domain: 'location', aor: 'alice', uri, received: null, callid: 'c', cseq: 1, qval: -1, attr: null };
+    const expires = Math.floor(Date.now() / 1000) + 3600;
+    one?.state.raise('E_UL_CONTACT_INSERT', { ...told, socket: 'udp:192.0.2.9:5060', expires });
+    const original = (await call(server, 'node:sip-1/ul_show_contact', ['location', 'alice'])) as Shown;
+    const shown = { ...original.Contacts[0], Expires: expect.any(Number) };
+    const show = (): Promise<unknown> => call(server, 'usrloc:show_contact', ['location', 'alice']).catch(() => ({}));
+    await expect.poll(show).toStrictEqual({ AOR: 'alice', Contacts: [shown] });
+    // An update does not tell the id, and none is asked for.
+    const asked = one?.ran.length;
+    const changed = { Callid: 'c', Cseq: 2, Received: 'sip:192.0.2.7' };
+    one?.state.raise('E_UL_CONTACT_UPDATE', {
+      ...told,
+      cseq: 2,
+      received: changed.Received,
+      user_agent: original.Contacts[0]?.['User-agent'],
+      socket: 'udp:192.0.2.9:5060',
+      expires,
+    });
+    await expect.poll(show).toStrictEqual({ AOR: 'alice', Contacts: [{ ...shown, ...changed }] });
+    expect(one?.ran.slice(asked)).not.toContain(version === '4.0' ? 'usrloc:show_contact' : 'ul_show_contact');
+    expect(await call(server, 'usrloc:rm', ['location', 'alice'])).toBe('OK');
+    await expect.poll(show).toStrictEqual({});
+  });
+
   test('is loaded anew after a gap', async ({ lifetime }) => {
     const { server, sip } = await startFront(lifetime, [version], options);
     const [one] = sip;
@@ -118,17 +149,73 @@ test('nodes that are named are mirrored, each beside the others', async ({ lifet
   expect(sip.map(({ state }) => state.contacts.length)).toStrictEqual([10, 10, 12]);
 });
 
-test('a node that is not there, or of 2.x, is not mirrored', async ({ lifetime }) => {
+test('a node that is not there is not mirrored', async ({ lifetime }) => {
   await expect(startFront(lifetime, ['3.4'], { ...options, opensips: { mirror: 'usrloc=sip-7' } })).rejects.toThrow(
     'names "sip-7", and there is no such node',
   );
   await expect(startFront(lifetime, ['3.4'], { ...options, opensips: { mirror: 'dialog' } })).rejects.toThrow(
     'give usrloc',
   );
-  const { server } = await startFront(lifetime, ['2.4'], options);
-  await expect
-    .poll(() => call(server, 'mi-httpd:sr_get_status', ['opensips', 'sip-1:mirror']))
-    .toMatchObject({ Readiness: false, Details: expect.stringContaining('2.x') });
+});
+
+describe('the mirror of contacts of OpenSIPS 2.4', () => {
+  test.for([['fifo', 'udp'], ['http']] as const)(
+    'is loaded by %s, and follows its events',
+    async (kinds, { lifetime }) => {
+      const double = await startDouble(lifetime, '2.4');
+      double.state.addContacts(300);
+      const nodes = [nodeLine('sip-1', double, ...kinds)];
+      const server = await startServer(lifetime, { ...options, opensips: { ...options.opensips, nodes } });
+      await expect.poll(() => contactsOf(server, 'usrloc:dump')).toHaveProperty('length', 300);
+      const shown = { AOR: 'user000007', Contacts: [{ ContactID: expect.any(String), State: 'CS_SYNC', Cseq: 1 }] };
+      expect(await call(server, 'usrloc:show_contact', ['location', 'user000007'])).toMatchObject(shown);
+      expect(await call(server, 'mi-httpd:sr_get_status', ['opensips', 'sip-1:mirror'])).toMatchObject({
+        Readiness: true,
+      });
+      const uri = 'sip:alice@192.0.2.9;x="a"';
+      double.state.addContacts(1, () => ({ aor: 'alice', contact: uri, userAgent: 'phone a=b c=d' }));
+      const expires = Math.floor(Date.now() / 1000) + 3600;
+      const told = { aor: 'alice', uri, received: null, qval: -1, callid: '000300-4711@192.0.2.1', cseq: 1, expires };
+      const dumps = double.ran.filter((name) => name === 'ul_dump').length;
+      const show = (): Promise<unknown> => call(server, 'usrloc:show_contact', ['location', 'alice']).catch(() => ({}));
+      double.state.raise('E_UL_CONTACT_INSERT', told);
+      // It has what events of 2.x do not tell.
+      await expect.poll(show).toMatchObject({
+        Contacts: [{ Contact: uri, State: 'CS_SYNC', 'User-agent': 'phone a=b c=d', Socket: 'udp:192.0.2.9:5060' }],
+      });
+      double.state.raise('E_UL_CONTACT_UPDATE', { ...told, cseq: 7, socket: 'udp:192.0.2.9:5060' });
+      await expect
+        .poll(show)
+        .toMatchObject({ Contacts: [{ Cseq: 7, State: 'CS_SYNC', 'User-agent': 'phone a=b c=d' }] });
+      expect(await call(server, 'usrloc:rm', ['location', 'alice'])).toBe('OK');
+      await expect.poll(show).toStrictEqual({});
+      expect(double.ran.filter((name) => name === 'ul_dump').length).toBe(dumps);
+    },
+  );
+
+  test('asks in which of several tables a contact is', async ({ lifetime }) => {
+    const { server, sip } = await startFront(lifetime, ['2.4'], options);
+    const [one] = sip;
+    one?.state.addContacts(6, (index) => (index < 2 ? { domain: 'mobile' } : {}));
+    await expect.poll(() => contactsOf(server, 'usrloc:dump')).toHaveProperty('length', 6);
+    const dumps = one?.ran.filter((name) => name === 'ul_dump').length;
+    const add = (aor: string, domain: string): void => {
+      const uri = `sip:${aor}@192.0.2.9`;
+      one?.state.addContacts(1, () => ({ aor, domain, contact: uri }));
+      one?.state.raise('E_UL_CONTACT_INSERT', { aor, uri, cseq: 1 });
+    };
+    add('alice', 'mobile');
+    add('bob', 'location');
+    const domainsOf = async (): Promise<unknown> =>
+      ((await contactsOf(server, 'usrloc:dump')) as { domain: string; aor: string }[])
+        .filter(({ aor }) => !aor.startsWith('user'))
+        .map(({ domain, aor }) => `${aor} ${domain}`);
+    await expect.poll(domainsOf).toStrictEqual(['alice mobile', 'bob location']);
+    one?.state.contacts.splice(6, 1);
+    one?.state.raise('E_UL_CONTACT_DELETE', { aor: 'alice', uri: 'sip:alice@192.0.2.9' });
+    await expect.poll(domainsOf).toStrictEqual(['bob location']);
+    expect(one?.ran.filter((name) => name === 'ul_dump').length).toBe(dumps);
+  });
 });
 
 test('without module usrloc the parameter is an error', async ({ lifetime }) => {

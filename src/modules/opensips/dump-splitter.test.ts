@@ -32,6 +32,72 @@ test('a dump is taken apart, wherever its pieces end', () => {
   }
 });
 
+const trees = [
+  {
+    Domain: {
+      value: 'location',
+      hash_size: '512',
+      AOR: [
+        {
+          value: 'alice',
+          Contact: { Q: '0.5', value: 'sip:a@192.0.2.1', Expires: '60', Attr: { a: 'b', value: 'x' } },
+        },
+        { value: 'bob', Contact: [{ Q: '', value: 'sip:b@192.0.2.1', Expires: 'permanent', Cflags: '' }] },
+      ],
+    },
+  },
+  {
+    Domain: [
+      { value: 'empty', attributes: { hash_size: '512' } },
+      {
+        value: 'location',
+        attributes: { hash_size: '512' },
+        children: {
+          AOR: [
+            {
+              value: 'alice',
+              children: {
+                Contact: [
+                  { value: 'sip:a@192.0.2.1', attributes: { Q: '0.5' }, children: { Expires: '60', Attr: 'x a=b' } },
+                ],
+              },
+            },
+            {
+              value: 'bob',
+              children: {
+                Contact: [
+                  { value: 'sip:b@192.0.2.1', attributes: { Q: '' }, children: { Expires: 'permanent', Cflags: {} } },
+                ],
+              },
+            },
+          ],
+        },
+      },
+    ],
+  },
+] as const;
+
+test.for(trees)('a tree of 2.x is taken apart, and given as 3.x has it', (tree) => {
+  const text = JSON.stringify(tree);
+  for (let length = 1; length <= text.length; length += 1) {
+    const splitter = new DumpSplitter();
+    const found = [];
+    for (let at = 0; at < text.length; at += length) found.push(...splitter.push(text.slice(at, at + length)));
+    const contacts = [
+      { Contact: 'sip:a@192.0.2.1', Q: '0.5', Expires: 60, Attr: 'x a=b' },
+      { Contact: 'sip:b@192.0.2.1', Q: '', Expires: 'permanent', Cflags: '' },
+    ];
+    expect(found, `pieces of ${length}`).toStrictEqual([
+      { domain: 'location', record: { AOR: 'alice', Contacts: [contacts[0]] } },
+      { domain: 'location', record: { AOR: 'bob', Contacts: [contacts[1]] } },
+    ]);
+    expect(splitter.isComplete).toBe(true);
+    expect([...splitter.domains].toSorted()).toStrictEqual(
+      Array.isArray(tree.Domain) ? ['empty', 'location'] : ['location'],
+    );
+  }
+});
+
 test('one that ends early is not complete', () => {
   const splitter = new DumpSplitter();
   expect([...splitter.push('{"Domains":[{"name":"location","AORs":[{"AOR":"alice"}')]).toHaveLength(1);

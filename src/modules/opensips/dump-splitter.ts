@@ -1,31 +1,52 @@
 import { coded } from '../../base/codes.js';
 import { isObject, type JsonObject, type JsonValue } from '../../base/json.js';
+import { recordOf } from './tree.js';
 
-/** An address of record of a dump. */
+/** An address of record of a dump, as 3.x shows it. */
 export interface DumpedAor {
   readonly domain: string;
   readonly record: JsonObject;
 }
 
-const [quote, backslash] = ['"'.charCodeAt(0), '\\'.charCodeAt(0)];
-const [openObject, closeObject] = ['{'.charCodeAt(0), '}'.charCodeAt(0)];
-const [openArray, closeArray] = ['['.charCodeAt(0), ']'.charCodeAt(0)];
+const [quote, backslash, colon, comma] = ['"', '\\', ':', ','].map((text) => text.charCodeAt(0));
+const [openObject, closeObject, openArray, closeArray] = ['{', '}', '[', ']'].map((text) => text.charCodeAt(0));
 
-/** Characters of one address of record, or of the members of a domain, that are held at most. */
+/** Characters of one address of record, or of a text outside of them, that are held at most. */
 const longestHeld = 16 << 20;
 
-/** Levels of `{"Domains":[{"name":"location","AORs":[{"AOR":…}]}]}` that begin an object of a domain, its list, and an address of record. */
-const [domainLevel, listLevel, recordLevel] = [3, 4, 5];
+/** Names of addresses of record, and of what they are in: of 3.x, and of 2.x, where one alone is no array. */
+const recordNames: ReadonlySet<string> = new Set(['AORs', 'AOR']);
+const domainNames: ReadonlySet<string> = new Set(['Domains', 'Domain']);
+/** Those of the members of a domain that have its name. */
+const nameNames: ReadonlySet<string> = new Set(['name', 'value']);
 
-/** Takes `ul_dump` apart while it comes, one address of record at a time: all of it may be more than is good to hold. */
+/** An object or array that has begun and not ended. */
+interface Open {
+  /** Its name; that of its array for what is in one. */
+  readonly name: string;
+  readonly isArray: boolean;
+}
+
+/**
+ * Takes `ul_dump` apart while it comes, one address of record at a time: all of it may be more than is good to hold. It is
+ * `{"Domains":[{"name":"location","AORs":[{"AOR":…}]}]}` of 3.x, or a tree of 2.x (tree.ts).
+ */
 export class DumpSplitter {
   #text = '';
   #at = 0;
-  #depth = 0;
   #isString = false;
-  /** Where the object of a domain, or an address of record, began in {@link #text}; -1: in none. */
+  readonly #open: Open[] = [];
+  #hasBegun = false;
+  /** Where the string or the address of record that is read began in {@link #text}; -1: none is. */
   #start = -1;
+  /** Objects and arrays that are open in the address of record that is read; 0: none is. */
+  #recordDepth = 0;
+  /** The name of the next value of an object; undefined: a name comes. */
+  #name: string | undefined;
+  /** A string that may turn out to be a name. */
+  #string = '';
   #domain = '';
+  readonly #domains = new Set<string>();
   readonly #longest: number;
 
   /** @param longest characters that are held at most */
@@ -35,7 +56,12 @@ export class DumpSplitter {
 
   /** True once the dump has come to its end. */
   get isComplete(): boolean {
-    return this.#depth === 0 && this.#at > 0;
+    return this.#hasBegun && this.#open.length === 0;
+  }
+
+  /** The domains that it has told of, those without an address of record included. */
+  get domains(): ReadonlySet<string> {
+    return this.#domains;
   }
 
   /**
@@ -53,7 +79,6 @@ export class DumpSplitter {
     this.#text = this.#text.slice(kept);
     this.#at -= kept;
     if (this.#start !== -1) this.#start = 0;
-    if (this.#depth === 0) this.#at = 1;
     if (this.#text.length > this.#longest) {
       throw coded('ERR_NODE', new Error(`an address of record of the dump has more than ${this.#longest} characters`));
     }
@@ -63,32 +88,64 @@ export class DumpSplitter {
     if (this.#isString) {
       // The character behind a backslash ends nothing.
       if (character === backslash) this.#at += 1;
-      else if (character === quote) this.#isString = false;
-    } else if (character === quote) {
+      else if (character === quote) this.#endString();
+      return undefined;
+    }
+    if (character === quote) {
       this.#isString = true;
+      if (this.#recordDepth === 0) this.#start = this.#at;
     } else if (character === openObject || character === openArray) {
-      this.#depth += 1;
-      if (this.#depth === listLevel && character === openArray) this.#begunList();
-      else if (this.#depth === domainLevel || this.#depth === recordLevel) this.#start = this.#at;
+      this.#begin(character === openArray);
     } else if (character === closeObject || character === closeArray) {
-      this.#depth -= 1;
-      if (this.#depth === recordLevel - 1) return this.#record();
+      return this.#end();
+    } else if (this.#recordDepth === 0) {
+      if (character === colon) this.#name = this.#string;
+      else if (character === comma && this.#open.at(-1)?.isArray === false) this.#name = undefined;
     }
     return undefined;
   }
 
-  /** The members of a domain in front of its list have its name. */
-  #begunList(): void {
-    if (this.#start === -1) return;
-    const domain: JsonValue = JSON.parse(`${this.#text.slice(this.#start, this.#at)}[]}`);
-    this.#domain = isObject(domain) && typeof domain.name === 'string' ? domain.name : '';
+  #endString(): void {
+    this.#isString = false;
+    if (this.#recordDepth > 0) return;
+    const string: JsonValue = JSON.parse(this.#text.slice(this.#start, this.#at + 1));
     this.#start = -1;
+    this.#string = String(string);
+    const open = this.#open.at(-1);
+    if (open === undefined || open.isArray || this.#name === undefined) return;
+    if (domainNames.has(open.name) && nameNames.has(this.#name)) {
+      this.#domain = this.#string;
+      this.#domains.add(this.#domain);
+    }
   }
 
-  #record(): DumpedAor | undefined {
-    if (this.#start === -1) return undefined;
+  #begin(isArray: boolean): void {
+    this.#hasBegun = true;
+    if (this.#recordDepth > 0) {
+      this.#recordDepth += 1;
+      return;
+    }
+    const above = this.#open.at(-1);
+    const name = above === undefined ? '' : above.isArray ? above.name : (this.#name ?? '');
+    if (!isArray && recordNames.has(name)) {
+      this.#start = this.#at;
+      this.#recordDepth = 1;
+      return;
+    }
+    this.#open.push({ name, isArray });
+    this.#name = undefined;
+  }
+
+  #end(): DumpedAor | undefined {
+    if (this.#recordDepth === 0) {
+      this.#open.pop();
+      return undefined;
+    }
+    this.#recordDepth -= 1;
+    if (this.#recordDepth > 0) return undefined;
     const record: JsonValue = JSON.parse(this.#text.slice(this.#start, this.#at + 1));
     this.#start = -1;
-    return isObject(record) ? { domain: this.#domain, record } : undefined;
+    if (!isObject(record)) return undefined;
+    return { domain: this.#domain, record: record.AOR === undefined ? recordOf(record) : record };
   }
 }

@@ -4,7 +4,9 @@ import type { CodedLog } from '../../base/log.js';
 import { reasonOf } from '../../base/text.js';
 import { explained, MiError } from '../../mi/errors.js';
 import type { EventParameters, EventRelay, Events, MiEvent } from '../../mi/events/events.js';
+import { readEventLines, type ToldEvent } from './event-lines.js';
 import type { OpensipsNode } from './node.js';
+import { nodesOf, valueIn } from './tree.js';
 
 /** Seconds that OpenSIPS keeps a subscription of this server: it ends soon where this one ended without a word. */
 const expire = 600;
@@ -55,11 +57,9 @@ export class NodeEvents implements EventRelay {
     const told = await this.#node.ask(this.#node.nameOf('events_list') ?? 'events_list', undefined, {
       isReadOnly: true,
     });
-    const listed = isObject(told) ? told.Events : undefined;
     // 2.x has the name as the value of a node.
-    const names = Array.isArray(listed)
-      ? listed.map((one) => (isObject(one) ? (one.name ?? one.value) : undefined))
-      : [];
+    const listed = isObject(told) ? nodesOf(told.Events ?? told.Event) : [];
+    const names = listed.map((one) => (isObject(one) ? (one.name ?? valueIn(one)) : undefined));
     this.#events.relay(
       names.filter((name): name is string => typeof name === 'string' && !this.#followed.has(name)),
       this,
@@ -167,7 +167,8 @@ export class NodeEvents implements EventRelay {
   }
 
   #received(message: Buffer): void {
-    const told = readEvent(message.toString('utf8'));
+    const text = message.toString('utf8');
+    const told = this.#node.hasLines ? readEventLines(text) : readEvent(text);
     if (told === undefined) return;
     const listener = this.#followed.get(told.name);
     if (listener !== undefined) {
@@ -184,7 +185,7 @@ function problemOf(error: unknown): string {
 }
 
 /** An event as OpenSIPS sends it, a JSON-RPC notification; undefined for what is none. */
-function readEvent(text: string): { readonly name: string; readonly parameters: EventParameters } | undefined {
+function readEvent(text: string): ToldEvent | undefined {
   try {
     const told: JsonValue = JSON.parse(mended(text));
     if (!isObject(told) || typeof told.method !== 'string') return undefined;

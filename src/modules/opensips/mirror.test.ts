@@ -1,10 +1,107 @@
 import { expect, test } from 'vitest';
+import { service } from '../../../test/support/usrloc-service.js';
+import type { JsonObject, JsonValue } from '../../base/json.js';
 import type { MiEvent } from '../../mi/events/events.js';
 import { StatusReports } from '../../mi/status-reports.js';
 import type { Usrloc } from '../usrloc/usrloc.js';
 import type { NodeEvents } from './events.js';
 import { ContactMirror } from './mirror.js';
 import type { OpensipsNode } from './node.js';
+
+/** A mirror of one domain, whose node is asked for addresses of record. */
+async function mirrorOf(show: (aor: string) => Promise<JsonValue>) {
+  const { usrloc, log } = service();
+  let tell: (name: string, parameters: object) => void = () => {};
+  const node = {
+    name: 'sip-1',
+    nameOf: () => undefined,
+    upstream: {
+      call: async () => JSON.stringify({ Domains: [{ name: 'location', AORs: [] }] }),
+    },
+    ask: (_method: string, [, aor]: [string, string]) => show(aor),
+  };
+  const status = new StatusReports({ raise: () => 0 } as unknown as MiEvent).add('opensips', {
+    identifier: 'sip-1:mirror',
+    status: -1,
+  });
+  const mirror = new ContactMirror({
+    node: node as unknown as OpensipsNode,
+    events: {
+      follow: (_names: unknown, listener: typeof tell) => {
+        tell = listener;
+      },
+      subscribeFollowed: async () => {},
+    } as unknown as NodeEvents,
+    usrloc,
+    status,
+    log,
+    interval: 1e6,
+    timeout: 1000,
+    mostAsked: 2,
+  });
+  await mirror.load();
+  return { mirror, usrloc, tell: (name: string, parameters: object) => tell(name, parameters) };
+}
+
+/** An address of record with one contact, as OpenSIPS shows it. */
+function recordOf(aor: string, contactId: string): JsonObject {
+  return { AOR: aor, Contacts: [{ Contact: `sip:${aor}@192.0.2.1`, ContactID: contactId, Expires: 60, Callid: 'c' }] };
+}
+
+test('an answer that is older than an event is not taken', async () => {
+  const answers: ((told: JsonValue) => void)[] = [];
+  const { mirror, usrloc, tell } = await mirrorOf(() => new Promise((resolve) => answers.push(resolve)));
+  const told = { domain: 'location', aor: 'alice', uri: 'sip:alice@192.0.2.1', callid: 'c', cseq: 1, expires: 0 };
+  const kept = (): unknown =>
+    usrloc
+      .find('location')
+      ?.record('alice')
+      ?.Contacts.map(({ ContactID: id }) => id);
+  tell('E_UL_CONTACT_INSERT', told);
+  await expect.poll(() => answers.length).toBe(1);
+  tell('E_UL_CONTACT_DELETE', told);
+  answers[0]?.(recordOf('alice', '7'));
+  // It is asked for once more, and is what the last answer says.
+  await expect.poll(() => answers.length).toBe(2);
+  expect(kept()).toBeUndefined();
+  tell('E_UL_CONTACT_INSERT', told);
+  answers[1]?.(recordOf('alice', '8'));
+  await expect.poll(() => answers.length).toBe(3);
+  answers[2]?.(recordOf('alice', '9'));
+  await expect.poll(kept).toStrictEqual(['9']);
+  expect(answers).toHaveLength(3);
+  mirror.close();
+});
+
+test('no more addresses of record wait to be asked for than may; the others have what events told', async () => {
+  const answers: ((told: JsonValue) => void)[] = [];
+  const { mirror, usrloc, tell } = await mirrorOf(() => new Promise((resolve) => answers.push(resolve)));
+  const names = ['a', 'b', 'c', 'd'];
+  for (const aor of names) {
+    tell('E_UL_CONTACT_INSERT', {
+      domain: 'location',
+      aor,
+      uri: `sip:${aor}@192.0.2.1`,
+      callid: 'c',
+      cseq: 1,
+      expires: 0,
+    });
+  }
+  for (const [index, aor] of names.slice(0, 3).entries()) {
+    await expect.poll(() => answers.length).toBe(index + 1);
+    answers[index]?.(recordOf(aor, String(index)));
+  }
+  const ids = (): unknown =>
+    names.map((aor) =>
+      usrloc
+        .find('location')
+        ?.record(aor)
+        ?.Contacts.map(({ ContactID: id }) => id),
+    );
+  await expect.poll(ids).toStrictEqual([['0'], ['1'], ['2'], [expect.stringMatching(/^[0-9]{4,}$/)]]);
+  expect(answers).toHaveLength(3);
+  mirror.close();
+});
 
 test('more events than are kept while a dump is read are a gap, which is told', async () => {
   let tell: (name: string, parameters: object) => void = () => {};

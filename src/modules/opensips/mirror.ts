@@ -8,11 +8,12 @@ import { reasonOf } from '../../base/text.js';
 import { explained, MiError } from '../../mi/errors.js';
 import type { EventParameters } from '../../mi/events/events.js';
 import type { StatusIdentifier } from '../../mi/status-reports.js';
-import { type ContactInput, type OriginalMembers, parseQ } from '../usrloc/contact.js';
+import { type ContactInput, type OriginalMembers, parseQ, type ReadContact } from '../usrloc/contact.js';
 import type { Usrloc } from '../usrloc/usrloc.js';
 import { DumpSplitter } from './dump-splitter.js';
 import type { NodeEvents } from './events.js';
 import type { OpensipsNode } from './node.js';
+import { nodesOf, recordOf } from './tree.js';
 
 /** The events that change contacts. */
 const followed = ['E_UL_CONTACT_INSERT', 'E_UL_CONTACT_UPDATE', 'E_UL_CONTACT_DELETE', 'E_UL_AOR_DELETE'] as const;
@@ -23,8 +24,14 @@ const pieceSize = 65536;
 /** Events that are kept while a dump is read. */
 const mostEvents = 100_000;
 
+/** Addresses of record that wait to be asked for. */
+const mostAsked = 10_000;
+
 /** Seconds by which the end of a contact may differ without being another: times are whole seconds at both ends. */
 const tolerance = 2;
+
+/** The error of OpenSIPS for an address of record that is not there. */
+const notFound = 404;
 
 /** Status of the mirror. */
 const state = { inStep: 1, loading: -1, lost: -2 } as const;
@@ -44,21 +51,45 @@ export interface MirrorParts {
   readonly timeout: number;
   /** Events that are kept while a dump is read, unless it is 100,000. */
   readonly mostEvents?: number;
+  /** Addresses of record that wait to be asked for, unless it is 10,000. */
+  readonly mostAsked?: number;
+}
+
+/** An address of record that OpenSIPS is asked for, since its events do not tell all. */
+interface Asked {
+  /** As OpenSIPS names it. */
+  readonly domain: string;
+  readonly aor: string;
+  /** True if its contacts are not known but from the answer: without one there are none. */
+  readonly isBlind: boolean;
 }
 
 /**
  * The contacts of an OpenSIPS in the record tables of usrloc: loaded by `ul_dump`, and kept in step by its events. When an
  * event may have been lost, all of them are loaded anew, which changes nothing that is as it was.
+ *
+ * Events do not have all members of a contact. The address of record of a contact that is new is asked for, one after the other,
+ * so that its contacts are what a dump would have.
  */
 export class ContactMirror {
   readonly #parts: MirrorParts;
   readonly #mostEvents: number;
+  readonly #mostAsked: number;
   readonly #prefix: string;
   /** Addresses of record that are mirrored, by domain. */
   readonly #known = new Map<string, Set<string>>();
   /** Events that came while a dump is read; undefined: none is read. */
   #queue: (readonly [name: string, parameters: EventParameters])[] | undefined;
   #loading: Promise<void> | undefined;
+  /** Domains of the last dump, as OpenSIPS names them. */
+  #domains: readonly string[] = [];
+  /** By domain and address of record. */
+  readonly #asked = new Map<string, Asked>();
+  /** The one that OpenSIPS was asked for; undefined: none, or an event has told of another state meanwhile. */
+  #asking: string | undefined;
+  #isAsking = false;
+  /** True when contacts have changed in a way that neither events nor answers told. */
+  #isBehind = false;
   #timer: NodeJS.Timeout | undefined;
   /** By {@link currentSecond}, when it was last known to be in step; undefined: never. */
   #provedAt: number | undefined;
@@ -69,6 +100,7 @@ export class ContactMirror {
   constructor(parts: MirrorParts) {
     this.#parts = parts;
     this.#mostEvents = parts.mostEvents ?? mostEvents;
+    this.#mostAsked = parts.mostAsked ?? mostAsked;
     this.#prefix = parts.prefix ?? '';
     parts.events.follow(followed, (name, parameters) => this.#told(name, parameters));
   }
@@ -98,11 +130,11 @@ export class ContactMirror {
   async #load(): Promise<void> {
     const { node, events, status, timeout } = this.#parts;
     clearTimeout(this.#timer);
-    if (node.hasLines)
-      throw coded('ERR_NODE', new Error('dumps of OpenSIPS 2.x have another form, which is not mirrored'));
     if (this.#provedAt === undefined) status.set(state.loading, 'loading contacts');
     // First the events, so that none falls between them and the dump.
     this.#queue = [];
+    this.#asked.clear();
+    this.#asking = undefined;
     await events.subscribeFollowed();
     const result = await node.upstream.call({
       method: node.nameOf('ul_dump') ?? 'ul_dump',
@@ -116,7 +148,7 @@ export class ContactMirror {
     for await (const piece of typeof result === 'string' ? [result] : textsOf(result)) {
       for (const { domain, record } of splitter.push(piece)) {
         if (this.#isClosed) return;
-        this.#mirror(this.#prefix + domain, record, seen);
+        if (this.#mirror(this.#prefix + domain, record)) added(seen, this.#prefix + domain, String(record.AOR));
         if (slice.isOver) await slice.rest();
       }
     }
@@ -130,6 +162,8 @@ export class ContactMirror {
     }
     this.#known.clear();
     for (const [domain, aors] of seen) this.#known.set(domain, aors);
+    this.#domains = [...splitter.domains];
+    this.#isBehind = false;
     const queue = this.#queue ?? [];
     if (queue.length > this.#mostEvents) {
       throw coded('ERR_NODE', new Error(`more than ${this.#mostEvents} events came while contacts were loaded`));
@@ -139,9 +173,10 @@ export class ContactMirror {
     status.report(`${this.#count} addresses of record loaded`);
   }
 
-  #mirror(domain: string, record: JsonObject, seen: Map<string, Set<string>>): void {
+  /** Makes an address of record what a record of OpenSIPS has. @returns false where that has no contact */
+  #mirror(domain: string, record: JsonObject): boolean {
     const { AOR: aor, Contacts: contacts } = record;
-    if (typeof aor !== 'string' || !Array.isArray(contacts)) return;
+    if (typeof aor !== 'string' || !Array.isArray(contacts)) return false;
     const kept = new Set<string>();
     for (const one of contacts as readonly JsonValue[]) {
       const contact = isObject(one) ? dumped(one) : undefined;
@@ -151,7 +186,7 @@ export class ContactMirror {
     }
     const there = this.#parts.usrloc.find(domain)?.lookup(aor) ?? [];
     for (const { contact } of there) if (!kept.has(contact)) this.#parts.usrloc.find(domain)?.remove(aor, contact);
-    if (kept.size > 0) added(seen, domain, aor);
+    return kept.size > 0;
   }
 
   #put(domain: string, aor: string, { input, at, original }: Mirrored): void {
@@ -183,24 +218,100 @@ export class ContactMirror {
       if (this.#queue.length <= this.#mostEvents) this.#queue.push([name, parameters]);
     } else if (this.#provedAt !== undefined) {
       this.#apply(name, parameters);
-      this.#proved();
+      if (!this.#isBehind) this.#proved();
     }
   }
 
   #apply(name: string, parameters: EventParameters): void {
     if (Array.isArray(parameters)) return;
     const told = parameters as Readonly<Record<string, JsonValue>>;
-    const { domain: table, aor } = told;
-    if (typeof table !== 'string' || typeof aor !== 'string') return;
+    const { aor } = told;
+    if (typeof aor !== 'string' || aor === '') return;
+    // Events of 2.x name no domain.
+    const table = text(told.domain) ?? (this.#domains.length === 1 ? this.#domains[0] : undefined);
+    if (table === undefined) {
+      for (const one of this.#domains) this.#ask({ domain: one, aor, isBlind: true });
+      if (this.#domains.length === 0) this.#isBehind = true;
+      return;
+    }
+    const key = keyOf(table, aor);
+    if (this.#asking === key) this.#asking = undefined;
     const domain = this.#prefix + table;
     const kept = this.#parts.usrloc.find(domain);
     const uri = told.uri ?? told.address;
     if (name === 'E_UL_AOR_DELETE') kept?.remove(aor);
     else if (typeof uri !== 'string') return;
     else if (name === 'E_UL_CONTACT_DELETE') kept?.remove(aor, uri);
-    else this.#put(domain, aor, raised(uri, told));
+    else if (this.#putRaised(domain, aor, uri, told)) this.#ask({ domain: table, aor, isBlind: false });
+    this.#note(domain, aor);
+  }
+
+  /** @returns true for a contact that was not there, of which the event does not tell all */
+  #putRaised(domain: string, aor: string, uri: string, told: Readonly<Record<string, JsonValue>>): boolean {
+    const contacts = this.#parts.usrloc.find(domain)?.record(aor)?.Contacts;
+    const before = contacts?.find(({ Contact }) => Contact === uri);
+    this.#put(domain, aor, raised(uri, told, before));
+    return before === undefined;
+  }
+
+  #note(domain: string, aor: string): void {
     if (this.#parts.usrloc.find(domain)?.has(aor) === true) added(this.#known, domain, aor);
     else this.#known.get(domain)?.delete(aor);
+  }
+
+  /** Asks OpenSIPS for an address of record, behind those that it is asked for already. */
+  #ask(asked: Asked): void {
+    const key = keyOf(asked.domain, asked.aor);
+    // What was asked for is older than the event.
+    if (this.#asking === key) this.#asking = undefined;
+    const isBlind = asked.isBlind || this.#asked.get(key)?.isBlind === true;
+    if (this.#asked.size >= this.#mostAsked && !this.#asked.has(key)) {
+      this.#isBehind ||= isBlind;
+      return;
+    }
+    this.#asked.set(key, { ...asked, isBlind });
+    if (!this.#isAsking) void this.#askAll();
+  }
+
+  async #askAll(): Promise<void> {
+    this.#isAsking = true;
+    for (let next = this.#next(); next !== undefined; next = this.#next()) {
+      const [key, asked] = next;
+      this.#asked.delete(key);
+      this.#asking = key;
+      const told = await this.#show(asked);
+      if (this.#isClosed) break;
+      const isCurrent = this.#asking === key;
+      this.#asking = undefined;
+      if (told === undefined) this.#isBehind ||= asked.isBlind;
+      else if (isCurrent) this.#answered(asked, told);
+      else if (this.#queue === undefined) this.#asked.set(key, asked);
+    }
+    this.#isAsking = false;
+  }
+
+  #next(): readonly [key: string, asked: Asked] | undefined {
+    const [next] = this.#isClosed ? [] : this.#asked;
+    return next;
+  }
+
+  /** @returns undefined without an answer, `null` where there is no such address of record */
+  async #show({ domain, aor }: Asked): Promise<JsonValue | undefined> {
+    const { node } = this.#parts;
+    try {
+      const method = node.nameOf('ul_show_contact') ?? 'ul_show_contact';
+      return await node.ask(method, [domain, aor], { isReadOnly: true, isLarge: false });
+    } catch (error) {
+      return error instanceof MiError && error.code === notFound ? null : undefined;
+    }
+  }
+
+  #answered({ domain: table, aor, isBlind }: Asked, told: JsonValue): void {
+    const domain = this.#prefix + table;
+    const [record] = isObject(told) && told.Contacts === undefined ? nodesOf(told.AOR).map(recordOf) : [told];
+    if (isObject(record)) this.#mirror(domain, record);
+    else if (isBlind) this.#parts.usrloc.find(domain)?.remove(aor);
+    this.#note(domain, aor);
   }
 
   get #count(): number {
@@ -236,14 +347,16 @@ export class ContactMirror {
   async #check(): Promise<void> {
     const { node } = this.#parts;
     try {
-      const told = await node.ask(node.nameOf('get_statistics') ?? 'get_statistics', [['registered_users']], {
+      const wanted = node.hasLines ? 'registered_users' : ['registered_users'];
+      const told = await node.ask(node.nameOf('get_statistics') ?? 'get_statistics', [wanted], {
         isReadOnly: true,
         isLarge: false,
       });
       const users = isObject(told) ? Number(told['usrloc:registered_users']) : Number.NaN;
-      const isOff = this.#provedAt === undefined || this.#parts.status.status < 0 || users !== this.#count;
+      const isLost = this.#provedAt === undefined || this.#isBehind;
+      const isOff = isLost || this.#parts.status.status < 0 || users !== this.#count;
       if (!isOff) this.#proved();
-      const isGap = isOff && (this.#wasOff || this.#provedAt === undefined);
+      const isGap = isOff && (this.#wasOff || isLost);
       this.#wasOff = isOff && !isGap;
       if (isGap) return await this.load();
     } catch {
@@ -257,7 +370,7 @@ export class ContactMirror {
 interface Mirrored {
   readonly input: Omit<ContactInput, 'expires'>;
   readonly at: number;
-  /** Events tell none. */
+  /** Members that a registrar makes by itself. */
   readonly original: OriginalMembers;
 }
 
@@ -292,23 +405,30 @@ function dumped(contact: JsonObject): Mirrored | undefined {
   };
 }
 
-/** A contact of an event, whose end is a date. */
-function raised(uri: string, told: Readonly<Record<string, JsonValue>>): Mirrored {
-  const { expires, qval } = told;
+/** A contact of an event, whose end is a date. Events do not tell all members: the others are what they were before. */
+function raised(uri: string, told: Readonly<Record<string, JsonValue>>, before: Partial<ReadContact> = {}): Mirrored {
+  const expires = number(told.expires) ?? 0;
+  const qval = number(told.qval) ?? -1;
+  const cflags = before.Cflags ?? '';
   return {
-    at: typeof expires === 'number' && expires !== 0 ? secondOf(expires) : 0,
-    original: {},
+    at: expires === 0 ? 0 : secondOf(expires),
+    original: { contactId: before.ContactID, state: before.State, keyValues: before['KV-Store'] },
     input: {
       contact: uri,
-      // In tenths, and below 0 when it is unset.
-      q: typeof qval === 'number' && qval >= 0 ? qval / 10 : undefined,
+      // In tenths. One that is unset is -1, which 2.x prints as a number without a sign.
+      q: qval >= 0 && qval <= 10 ? qval / 10 : undefined,
       callId: text(told.callid),
       cseq: number(told.cseq),
-      userAgent: text(told.user_agent),
+      // 2.x does not tell it.
+      userAgent: told.user_agent === undefined ? before['User-agent'] : text(told.user_agent),
       received: text(told.received),
       path: text(told.path),
+      flags: before.Flags,
+      cflags: cflags === '' ? undefined : cflags.split(' '),
       socket: text(told.socket),
+      methods: before.Methods,
       attr: text(told.attr),
+      sipInstance: before.SIP_instance,
       pingLatency: number(told.latency),
     },
   };
@@ -318,8 +438,14 @@ function text(value: JsonValue | undefined): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
+/** A number, or a text of one: events of 2.x have texts alone. */
 function number(value: JsonValue | undefined): number | undefined {
-  return typeof value === 'number' ? value : undefined;
+  if (typeof value !== 'string') return typeof value === 'number' ? value : undefined;
+  return value === '' || !Number.isFinite(Number(value)) ? undefined : Number(value);
+}
+
+function keyOf(domain: string, aor: string): string {
+  return `${domain}\n${aor}`;
 }
 
 function added(sets: Map<string, Set<string>>, domain: string, aor: string): void {

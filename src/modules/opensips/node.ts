@@ -20,6 +20,7 @@ import { codes, invalidParams, MiError, RefusedCall } from '../../mi/errors.js';
 import type { Cursor } from '../../mi/results/cursor.js';
 import { JsonStream, JsonText } from '../../mi/results/result.js';
 import { type KnownCommand, knownCommand, type LevelRule, onlyReads } from './levels.js';
+import { membersOf, nodesOf, valueIn } from './tree.js';
 import { notJson } from './upstream/envelope.js';
 import {
   type GivingUp,
@@ -427,16 +428,17 @@ function otherNames(name: string): readonly string[] {
 }
 
 /** An array of texts; of 2.x, nodes without names. */
-function namesOf(listed: JsonValue | undefined): readonly string[] {
-  if (isObject(listed)) return namesOf(listed['']);
-  return Array.isArray(listed) ? listed.filter((one): one is string => typeof one === 'string') : [];
+function namesOf(listed: JsonValue): readonly string[] {
+  return nodesOf(isObject(listed) ? listed[''] : listed)
+    .map(valueIn)
+    .filter((one) => one !== undefined);
 }
 
 /** The number of the process that starts all others; '' where it is not told. */
 function firstProcess(told: JsonValue): string {
-  const listed = isObject(told) ? (told.Processes ?? told.Process) : undefined;
-  const first = Array.isArray(listed) ? listed.find((one) => isObject(one) && Number(one.ID) === 0) : undefined;
-  return isObject(first) ? String(first.PID) : '';
+  const listed = isObject(told) ? nodesOf(told.Processes ?? told.Process) : [];
+  const first = listed.map(membersOf).find(({ ID: id }) => Number(id) === 0);
+  return first === undefined ? '' : String(first.PID);
 }
 
 function isNames(value: JsonValue): value is readonly string[] {

@@ -92,7 +92,7 @@ export const parameters = defineParameters({
     help:
       'usrloc: the contacts of the first node are kept in module usrloc of this server, too, where usrloc:dump and usrloc:show_contact ' +
       'answer at once; usrloc=NODE, or usrloc=NODE,NODE: those of these nodes, where the domains of all but the first have the node in front, ' +
-      'as sip-2.location. OpenSIPS needs event_datagram, and version 3.x or later',
+      'as sip-2.location. OpenSIPS needs event_datagram',
     check: (text) => problemOf(() => mirroredNodes(text)),
   },
   mirror_interval: {

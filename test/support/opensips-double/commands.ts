@@ -1,3 +1,4 @@
+import { printEvent } from './event-lines.js';
 import { Raw } from './json.js';
 
 export type Version = '2.4' | '3.4' | '4.0';
@@ -14,6 +15,9 @@ export class CommandError extends Error {
 }
 
 export interface Contact {
+  readonly id: number;
+  /** Where it is, unless in `location`. */
+  readonly domain?: string;
   readonly aor: string;
   readonly contact: string;
   readonly expires: number;
@@ -39,6 +43,7 @@ function nextPid(): number {
 /** What the commands work with. */
 export class State {
   readonly contacts: Contact[] = [];
+  #lastId = 0;
   readonly subscriptions: Subscription[] = [];
   readonly caches = new Map<string, string>();
   /** Each command that was run, with its params. */
@@ -61,7 +66,9 @@ export class State {
   addContacts(count: number, change: (index: number) => Partial<Contact> = () => ({})): void {
     for (let index = 0; index < count; index++) {
       const number = String(this.contacts.length).padStart(6, '0');
+      this.#lastId += 1;
       this.contacts.push({
+        id: this.#lastId,
         aor: `user${number}`,
         contact: `sip:user${number}@192.0.2.1:5060;transport=udp`,
         expires: 3600,
@@ -75,6 +82,10 @@ export class State {
   raise(event: string, params: unknown): void {
     for (const subscription of this.subscriptions) {
       if (subscription.event !== event) continue;
+      if (this.version === '2.4') {
+        this.deliver(subscription.socket, printEvent(event, params));
+        continue;
+      }
       const [, , method] = /^(tcp:[^/]*)\/(.*)$/.exec(subscription.socket) ?? [];
       const fields = params === undefined ? {} : { params };
       this.deliver(subscription.socket, JSON.stringify({ jsonrpc: '2.0', method: method ?? event, ...fields }));
@@ -109,13 +120,15 @@ const statistics = (state: State): Record<string, number> => ({
   ...state.statistics,
 });
 
-function contactOf(
-  { contact, expires, callid, userAgent, keyValues }: Contact,
-  index: number,
-): Record<string, unknown> {
+/** The domains of `ul_dump`, newest first. */
+function domainsOf(contacts: readonly Contact[]): string[] {
+  return [...new Set(['location', ...contacts.map(({ domain = 'location' }) => domain)])].reverse();
+}
+
+function contactOf({ id, contact, expires, callid, userAgent, keyValues }: Contact): Record<string, unknown> {
   return {
     Contact: contact,
-    ContactID: String(3617797875662073858n + BigInt(index)),
+    ContactID: String(3617797875662073857n + BigInt(id)),
     Expires: expires,
     Q: '',
     Callid: callid,
@@ -228,25 +241,25 @@ const commands: readonly Command[] = [
     recipes: [[], ['brief']],
     help: 'dumps the contents of usrloc',
     run: ({ brief }, { contacts }) => ({
-      Domains: [
-        {
-          name: 'location',
-          hash_size: 512,
-          AORs: contacts.map((contact, index) =>
-            brief === undefined ? { AOR: contact.aor, Contacts: [contactOf(contact, index)] } : { AOR: contact.aor },
+      Domains: domainsOf(contacts).map((name) => ({
+        name,
+        hash_size: 512,
+        AORs: contacts
+          .filter(({ domain = 'location' }) => domain === name)
+          .map((contact) =>
+            brief === undefined ? { AOR: contact.aor, Contacts: [contactOf(contact)] } : { AOR: contact.aor },
           ),
-        },
-      ],
+      })),
     }),
   },
   {
     name: 'usrloc:show_contact',
     alias: 'ul_show_contact',
     recipes: [['table_name', 'aor']],
-    run: ({ aor }, { contacts }) => {
-      const found = contacts.filter((contact) => contact.aor === String(aor));
+    run: ({ table_name: table, aor }, { contacts }) => {
+      const found = contacts.filter((one) => one.aor === String(aor) && (one.domain ?? 'location') === table);
       if (found.length === 0) throw new CommandError(404, 'AOR not found');
-      return { AOR: String(aor), Contacts: found.map(contactOf) };
+      return { AOR: String(aor), Contacts: found.map((one) => contactOf(one)) };
     },
   },
   {

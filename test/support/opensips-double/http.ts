@@ -2,6 +2,7 @@ import type { AddressInfo } from 'node:net';
 import { createServer, type Server, type Socket } from 'node:net';
 import { type Engine, Process } from './engine.js';
 import { print } from './json.js';
+import { printJson } from './lines.js';
 
 /** Bytes of head and body that are read at once. */
 const longestRead = 16384;
@@ -148,7 +149,7 @@ export class HttpDouble {
     if ('error' in ran) {
       const isUnknown = ran.error.code === -32601;
       send(socket, '200 OK', isUnknown ? error(500, 'Command not found') : error(ran.error.code, ran.error.message));
-    } else send(socket, '200 OK', ran.result === 'OK' ? '' : JSON.stringify(ran.result).replaceAll('/', '\\/'));
+    } else send(socket, '200 OK', printJson(command, ran.result));
   }
 }
 

@@ -23,10 +23,44 @@ const nodeNames: Readonly<Record<string, string>> = {
   Domains: 'Domain',
   AORs: 'AOR',
   Contacts: 'Contact',
+  Events: 'Event',
 };
 
 /** Members that stand in the line of their node. */
-const attributes = ['ID', 'PID', 'Type', 'hash_size', 'Q'];
+const attributes = ['ID', 'PID', 'Type', 'hash_size', 'Q', 'id'];
+
+/** A node of 2.x. */
+interface Node {
+  readonly value: string;
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly below: Tree;
+}
+
+/** Nodes by their names; one that is no array is a text. */
+type Tree = Readonly<Record<string, string | readonly Node[]>>;
+
+function treeOf(result: unknown): Tree {
+  // An address of record alone is a node, too.
+  const named = result as Record<string, unknown>;
+  const whole = 'AOR' in named && 'Contacts' in named ? { AORs: [named] } : named;
+  return Object.fromEntries(
+    Object.entries(whole).map(([name, item]) => {
+      if (!Array.isArray(item)) return [name, String(item)];
+      const node = nodeNames[name] ?? name;
+      return [node, item.map((one) => nodeOf(node, one as Record<string, unknown>))];
+    }),
+  );
+}
+
+function nodeOf(name: string, one: Record<string, unknown>): Node {
+  const own = attributes.filter((attribute) => one[attribute] !== undefined);
+  const below = Object.entries(one).filter(([key]) => key !== 'name' && key !== name && !own.includes(key));
+  return {
+    value: String(one.name ?? one[name] ?? ''),
+    attributes: Object.fromEntries(own.map((attribute) => [attribute, String(one[attribute])])),
+    below: treeOf(Object.fromEntries(below)),
+  };
+}
 
 /** Prints a reply of 2.x: a line with the status, and a tree. */
 export function printReply(method: string, ran: Ran): string {
@@ -35,24 +69,45 @@ export function printReply(method: string, ran: Ran): string {
   if (result === 'OK') return '200 OK\n';
   if (method === 'which') return `200 OK\n${(result as string[]).map((name) => `${name}\n`).join('')}\n`;
   const lines: string[] = [];
-  printNode(result, '', lines);
+  printTree(treeOf(result), '', lines);
   return `200 OK\n${lines.map((line) => `${line}\n`).join('')}\n`;
 }
 
-function printNode(value: unknown, indent: string, lines: string[]): void {
-  for (const [name, item] of Object.entries(value as object)) {
-    if (!Array.isArray(item)) {
-      lines.push(`${indent}${name}:: ${String(item)}`);
+function printTree(tree: Tree, indent: string, lines: string[]): void {
+  for (const [name, item] of Object.entries(tree)) {
+    if (typeof item === 'string') {
+      lines.push(`${indent}${name}:: ${item}`);
       continue;
     }
-    const node = nodeNames[name] ?? name;
-    for (const one of item as Record<string, unknown>[]) {
-      const head = String(one.name ?? one[node] ?? '');
-      const own = attributes.filter((attribute) => one[attribute] !== undefined);
-      const tail = own.map((attribute) => ` ${attribute}=${String(one[attribute])}`).join('');
-      lines.push(`${indent}${node}:: ${head}${tail}`);
-      const below = Object.entries(one).filter(([key]) => key !== 'name' && key !== node && !own.includes(key));
-      printNode(Object.fromEntries(below), `${indent}\t`, lines);
+    for (const { value, attributes: own, below } of item) {
+      const tail = Object.entries(own).map(([attribute, text]) => ` ${attribute}=${text}`);
+      lines.push(`${indent}${name}:: ${value}${tail.join('')}`);
+      printTree(below, `${indent}\t`, lines);
     }
   }
+}
+
+/** Prints a result as mi_json of 2.x does. */
+export function printJson(method: string, result: unknown): string {
+  if (result === 'OK') return '';
+  const value =
+    method === 'which' ? { '': (result as string[]).map((name) => ({ value: name })) } : jsonOf(treeOf(result));
+  return JSON.stringify(value).replaceAll('/', '\\/');
+}
+
+function jsonOf(tree: Tree): object {
+  return Object.fromEntries(
+    Object.entries(tree).map(([name, item]) => {
+      // A node that has nothing is an empty object.
+      if (typeof item === 'string') return [name, item === '' ? {} : item];
+      return [
+        name,
+        item.map(({ value, attributes: own, below }) => ({
+          ...(value === '' ? {} : { value }),
+          ...(Object.keys(own).length === 0 ? {} : { attributes: own }),
+          ...(Object.keys(below).length === 0 ? {} : { children: jsonOf(below) }),
+        })),
+      ];
+    }),
+  );
 }
