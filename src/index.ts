@@ -89,6 +89,8 @@ export type { Cursor, Piecewise } from './mi/results/cursor.js';
 export {
   type DumpCursor,
   type DumpOptions,
+  type FindOptions,
+  type Found,
   RecordLimitError,
   type RecordLimits,
   type RecordOptions,

@@ -82,6 +82,21 @@ export const ProgressField = { consumed: 0, produced: 1 } as const;
 /** Indexes into the memory of a walk over a record table, which is over when `next` is `end`. */
 export const WalkField = { next: 0, end: 1, mark: 2 } as const;
 
+/** Indexes into the memory where a search in a record table leaves how far it came. */
+export const SearchField = {
+  isOver: 0,
+  matched: 1,
+  scanned: 2,
+  /** 1 if records were found that were not printed. */
+  hasMore: 3,
+  /** Bytes of a found record that the window has no room for. */
+  room: 4,
+  /** The walk behind the last record that was printed. */
+  next: 5,
+  end: 6,
+  mark: 7,
+} as const;
+
 /** The outcome of a piece of a body. */
 export const Pushed = {
   taken: 0,
@@ -146,6 +161,7 @@ const layout: Layout = {
   ReplyField,
   ProgressField,
   WalkField,
+  SearchField,
   Pushed,
   Stored,
   DumpShape,

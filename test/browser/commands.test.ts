@@ -17,6 +17,7 @@ const words: Readonly<Record<string, string>> = {
   'usrloc:sync': 'location',
   'usrloc:rm_contact': 'location alice sip:alice@192.0.2.7',
   'usrloc:rm': '{"table_name":"location","aor":"alice"}',
+  'usrloc:find': 'alice',
   'usrloc:add_many': '["location",[{"aor":"bob","contact":"sip:bob@192.0.2.8","expires":60}]]',
   'core:log_level_filter': 'stderror',
   'core:log_mute_state': 'stderror',

@@ -41,6 +41,7 @@ describe.for(['3.4', '4.0'] as const)('the mirror of contacts of OpenSIPS %s', (
       .poll(() => contactsOf(mirrored.server, 'usrloc:dump'))
       .toStrictEqual(await contactsOf(mirrored.server, 'ul_dump'));
     const dumps = one?.ran.filter((name) => name === 'ul_dump' || name === 'usrloc:dump').length;
+    expect(await call(mirrored.server, 'usrloc:find', { text: '{[\\"]}' })).toMatchObject({ matched: 1, scanned: 300 });
 
     const told = { domain: 'location', aor: 'alice', uri: 'sip:alice@192.0.2.9', received: null, callid: 'c', cseq: 3 };
     const expires = Math.floor(Date.now() / 1000) + 600;

@@ -159,6 +159,21 @@ numbers! {
         Mark = 2,
     }
 
+    /// Indexes into the memory where a search in a record table leaves how far it came.
+    SearchField {
+        IsOver = 0,
+        Matched = 1,
+        Scanned = 2,
+        /// 1 if records were found that were not printed.
+        HasMore = 3,
+        /// Bytes of a found record that the window has no room for.
+        Room = 4,
+        /// The walk behind the last record that was printed.
+        Next = 5,
+        End = 6,
+        Mark = 7,
+    }
+
     /// The outcome of a piece of a body.
     Pushed {
         Taken = 0,

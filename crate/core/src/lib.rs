@@ -47,12 +47,14 @@ pub mod compress {
 }
 
 pub mod table {
-    //! Record tables and their dumps.
+    //! Record tables, their dumps and searches.
     pub mod arena;
     pub mod dump;
     pub mod entries;
+    pub mod needle;
     pub mod record;
     pub mod records;
+    pub mod search;
 }
 
 pub mod process {

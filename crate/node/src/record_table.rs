@@ -1,8 +1,10 @@
 use crate::methods::{Arguments, Method, State, length, reason};
 use mi_httpd_core::layout::{DumpShape, Stored};
 use mi_httpd_core::table::dump::{DumpedTable, Shape, Tables};
+use mi_httpd_core::table::needle::Needle;
 use mi_httpd_core::table::record::Style;
 use mi_httpd_core::table::records::{Limits, Rejected, Table, Walk};
+use mi_httpd_core::table::search::Wanted;
 use napi::{Env, Result};
 use napi_derive::napi;
 use std::cell::RefCell;
@@ -62,6 +64,18 @@ pub struct RecordTable<'env> {
     pub release: Method<'env, ()>,
     #[napi(ts_type = "() => number")]
     pub dumps_open: Method<'env, u32>,
+    /// Slot of a new search for a text from where a walk is, below 0 when too many are open. Without `member` all values are
+    /// looked at and the key; the record of key `except` is passed over.
+    #[napi(
+        ts_type = "(walk: Uint32Array, text: string, member: string | undefined, except: string | undefined, limit: number, countsAll: boolean, now: number) => number"
+    )]
+    pub open_search: Method<'env, i32>,
+    /// Continues a search for a limited time: bytes of found records that were written, each `["key",record]`.
+    #[napi(ts_type = "(slot: number, window: Uint8Array, progress: Uint32Array) => number")]
+    pub search: Method<'env, u32>,
+    /// Ends a search; without effect for one that is not open.
+    #[napi(ts_type = "(slot: number) => void")]
+    pub close_search: Method<'env, ()>,
 }
 
 thread_local! {
@@ -151,6 +165,26 @@ pub fn record_table<'env>(env: &'env Env, nonce: String) -> Result<RecordTable<'
         })?,
         release: state.method("release", |held, given| given.get(0).map(|slot| held.release(slot)))?,
         dumps_open: state.method("dumpsOpen", |held, _| Ok(held.dumps_open() as u32))?,
+        open_search: state.method("openSearch", |held, given| {
+            let walk = Walk::load(given.get::<&mut [u32]>(0)?);
+            let (text, member) = (given.get::<String>(1)?, given.get::<Option<String>>(2)?);
+            let is_every = text.is_empty() && member.is_none();
+            let wanted = Wanted {
+                needle: (!is_every).then(|| Needle::new(&text, member.as_deref())),
+                except: given.get::<Option<String>>(3)?.map(|key| key.into_bytes().into()),
+                limit: given.position(4)?,
+                counts_all: given.get(5)?,
+                now: given.get::<f64>(6)? as u64,
+            };
+            Ok(held.open_search(wanted, walk))
+        })?,
+        search: state.method("search", |held, given| {
+            let written = held.search(given.get(0)?, given.window(1)?, given.get(2)?);
+            Ok(written as u32)
+        })?,
+        close_search: state.method("closeSearch", |held, given| {
+            given.get(0).map(|slot| held.close_search(slot))
+        })?,
     })
 }
 

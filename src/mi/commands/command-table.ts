@@ -394,7 +394,7 @@ const byModule: Readonly<Record<string, string>> = {
   uac_registrant: 'reg_delete reg_disable reg_enable reg_force_register reg_list reg_reload reg_upsert',
   userblacklist: 'reload_blacklist',
   usrloc:
-    'ul_add ul_cluster_sync ul_dump ul_flush ul_rm ul_rm_contact ul_show_contact ul_sync add add_many cluster_sync dump flush rm rm_contact show_contact sync',
+    'ul_add ul_cluster_sync ul_dump ul_flush ul_rm ul_rm_contact ul_show_contact ul_sync add add_many cluster_sync dump find flush rm rm_contact show_contact sync',
   ws: 'ws_trace',
   wss: 'wss_trace',
   xcap_client: 'refreshXcapDoc',

@@ -1,10 +1,21 @@
+import { randomInt } from 'node:crypto';
 import { currentSecond } from '../../base/clock.js';
 import { coded, type ErrorCode } from '../../base/codes.js';
-import { aNumber, aText, checkGiven, checkMembers, type Members, oneOf, type Wanted } from '../../base/given.js';
+import {
+  aBoolean,
+  aNumber,
+  aText,
+  checkGiven,
+  checkMembers,
+  type Members,
+  oneOf,
+  type Wanted,
+} from '../../base/given.js';
 import { escapesHalfPair, stringify } from '../../base/json.js';
-import { shorten } from '../../base/text.js';
+import { type Slice, workInTurns } from '../../base/slice.js';
+import { hasHalfPair, shorten } from '../../base/text.js';
 import { type NativeRecordTable, openRecordTable } from '../../native/addon.js';
-import { DumpShape, Size, Stored, WalkField } from '../../native/layout.js';
+import { DumpShape, SearchField, Size, Stored, WalkField } from '../../native/layout.js';
 import { type Cursor, Piecewise } from './cursor.js';
 import { printUnchecked } from './json.js';
 import { printWhole } from './long-printer.js';
@@ -81,6 +92,8 @@ export class RecordTable<T = unknown> {
   readonly #native: NativeRecordTable = openRecordTable(nonce);
   #styles = 0;
   #limits: RecordLimits = {};
+  /** Tells cursors of this table from those of another one, and of another process. */
+  #mark: string | undefined;
 
   /** @throws RangeError for a limit that is not a number from 0 on */
   constructor(limits: RecordLimits = {}) {
@@ -249,6 +262,44 @@ export class RecordTable<T = unknown> {
     return new TableDump(this.#native, options);
   }
 
+  /**
+   * The records that have a text: in their key, or in a text, number, true, false or null anywhere in them. Letters of ASCII
+   * are equal in either case; all other characters have to be the same, in case and in accents. Names of members are not looked
+   * at, nor what {@link secondsLeft} prints. An empty text finds every record.
+   *
+   * The search goes through the table in slices of half a millisecond, between which others have their turn, and the table may
+   * change. Promised: a record that is there from start to end is looked at once, as it is when its turn comes, over all pages;
+   * one that is added meanwhile is not looked at, one that is deleted may be missing.
+   *
+   * @throws TypeError or RangeError for a wrong option, or a cursor of another table; what the signal is aborted with
+   *
+   * ```ts
+   * const contacts = new RecordTable<{ contact: string; agent: string }>();
+   * const { records, cursor, matched } = await contacts.find('yealink', { by: 'agent', limit: 50 });
+   * const next = cursor === undefined ? undefined : await contacts.find('yealink', { by: 'agent', limit: 50, after: cursor });
+   * ```
+   */
+  find(text: string, options: FindOptions = {}): Promise<Found<T>> {
+    checkGiven('text to find', text, aText);
+    checkMembers('options of find', options, findMembers);
+    const { by, except, limit = usualFindLimit, after, count = true, signal } = options;
+    if (!(Number.isInteger(limit) && limit >= 0 && limit <= mostFound)) {
+      throw coded('ERR_ARGUMENT', new RangeError(`limit of find is ${limit}; give an integer from 0 to ${mostFound}`));
+    }
+    const walk = new Uint32Array(Object.keys(WalkField).length);
+    this.#mark ??= randomInt(2 ** 32).toString(36);
+    if (after === undefined) this.#native.beginWalk(walk);
+    else readCursor(after, this.#mark, walk);
+    // Well-formed texts have none of these, and halves would be found in UTF-8 as what they are replaced with.
+    if (hasHalfPair(text) || hasHalfPair(by ?? ''))
+      return Promise.resolve({ records: [], cursor: undefined, matched: 0, scanned: 0 });
+    const slot = this.#native.openSearch(walk, text, by, except, limit, count, currentSecond());
+    if (slot < 0) {
+      throw coded('ERR_RECORD_LIMIT', new RangeError(`record table has ${Size.slots} searches open; wait for them`));
+    }
+    return search<T>(this.#native, slot, this.#mark, signal);
+  }
+
   /** @throws TypeError: a table in a result has to say how it is to be printed */
   toJSON(): never {
     throw coded('ERR_RESULT', new TypeError('result holds a RecordTable: give table.dump()'));
@@ -359,6 +410,97 @@ function deadlineOf(options: RecordOptions | undefined): number {
 
 function checkKey(key: string): void {
   if (typeof key !== 'string') checkGiven('key of a record', key, aText);
+}
+
+/** Records that one page of a search has at most. */
+export const mostFound = 1000;
+const usualFindLimit = 100;
+
+/** How {@link RecordTable.find} searches, and how much it gives. */
+export interface FindOptions {
+  /** Name of a member, at any depth: its values alone are looked at, and what arrays have that are its values. */
+  readonly by?: string | undefined;
+  /** Records to give at most, from 0 to 1000; default 100. Large ones make it fewer: 1 MiB of JSON is given at once. */
+  readonly limit?: number;
+  /** The cursor of the page before. */
+  readonly after?: string | undefined;
+  /** Key of a record that is neither given nor counted. */
+  readonly except?: string | undefined;
+  /** False to end where the page is full, so that `matched` and `scanned` say nothing of what is behind it; default true. */
+  readonly count?: boolean;
+  /** Ends the search. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+const findMembers: Members<FindOptions> = {
+  by: aText,
+  limit: aNumber,
+  after: aText,
+  except: aText,
+  count: aBoolean,
+  signal: { text: 'an AbortSignal', is: (value) => value instanceof AbortSignal },
+};
+
+/** What {@link RecordTable.find} has found. */
+export interface Found<T> {
+  /** Keys and records, in no order, but that of all pages is the same. */
+  readonly records: readonly (readonly [key: string, record: T])[];
+  /** For the next page; undefined if there is none. */
+  readonly cursor: string | undefined;
+  /** Records from the cursor of the page before on that have the text. */
+  readonly matched: number;
+  /** Records from there on that were looked at. */
+  readonly scanned: number;
+}
+
+/** Does the work of {@link RecordTable.find}. */
+function search<T>(
+  table: NativeRecordTable,
+  slot: number,
+  mark: string,
+  signal: AbortSignal | undefined,
+): Promise<Found<T>> {
+  return new Promise((resolve, reject) => {
+    const progress = new Uint32Array(Object.keys(SearchField).length);
+    const records: (readonly [string, T])[] = [];
+    const work = (slice: Slice): boolean => {
+      try {
+        do {
+          signal?.throwIfAborted();
+          const room = progress[SearchField.room] ?? 0;
+          const window = room > memory.length ? Buffer.allocUnsafeSlow(room) : memory;
+          const length = table.search(slot, window, progress);
+          if (length > 0) records.push(...(JSON.parse(`[${window.toString('utf8', 0, length)}]`) as [string, T][]));
+        } while (progress[SearchField.isOver] === 0 && !slice.isOver);
+        if (progress[SearchField.isOver] === 0) return true;
+        const hasMore = progress[SearchField.hasMore] === 1;
+        const { next, end, mark: generation } = SearchField;
+        const place = [next, end, generation].map((field) => (progress[field] ?? 0).toString(36));
+        resolve({
+          records,
+          cursor: hasMore ? [mark, ...place].join('.') : undefined,
+          matched: progress[SearchField.matched] ?? 0,
+          scanned: progress[SearchField.scanned] ?? 0,
+        });
+      } catch (error) {
+        reject(error);
+      }
+      table.closeSearch(slot);
+      return false;
+    };
+    workInTurns({ work });
+  });
+}
+
+/** Reads the cursor of a page. @throws RangeError for one that a table with this mark has not given */
+function readCursor(cursor: string, mark: string, walk: Uint32Array): void {
+  const [of, ...places] = cursor.split('.');
+  const numbers = places.map((place) => Number.parseInt(place, 36));
+  const isRight = numbers.length === walk.length && numbers.every((number) => number >= 0 && number < 2 ** 32);
+  if (of !== mark || !isRight || numbers.map((number) => number.toString(36)).join('.') !== places.join('.')) {
+    throw coded('ERR_ARGUMENT', new RangeError('the cursor is of another table, or of another run; search anew'));
+  }
+  walk.set(numbers);
 }
 
 /** The form of each record in a dump. */

@@ -29,6 +29,7 @@ export const opensipsModule = defineBuiltIn({
     const nodes = new Nodes(
       (name) => local.some((pattern) => pattern.test(name)),
       values.mirror === undefined ? undefined : 'usrloc',
+      (name) => mi.commands.entries.some(({ fullName, command }) => fullName === name && command.readOnly),
     );
     const calls = mi.statistics.add(group, 'upstream_calls', 'counter', {
       help: 'Calls of clients that OpenSIPS was asked for.',

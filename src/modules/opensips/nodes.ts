@@ -25,14 +25,18 @@ export class Nodes implements ForeignCommands {
 
   /** Module whose commands here only read what a node has; undefined: none. */
   readonly #mirrored: string | undefined;
+  /** True for a command of this server that changes nothing, by its full name. */
+  readonly #onlyReads: (name: string) => boolean;
 
   /**
    * @param local true for a bare name that finds the command of this server, whatever the nodes have
    * @param mirrored module that mirrors a node: its commands that change something go to the node by their full names, too
+   * @param onlyReads true for the full name of a command of this server that changes nothing
    */
-  constructor(local: (name: string) => boolean, mirrored?: string) {
+  constructor(local: (name: string) => boolean, mirrored?: string, onlyReads: (name: string) => boolean = () => false) {
     this.#local = local;
     this.#mirrored = mirrored;
+    this.#onlyReads = onlyReads;
   }
 
   /** Name of the node that is mirrored, the first of several; left out, that which bare names mean. */
@@ -86,7 +90,8 @@ export class Nodes implements ForeignCommands {
   /** True for commands that would change the mirror in place of its origin. */
   #isOfOrigin(text: string): boolean {
     if (this.#mirrored === undefined || !text.startsWith(`${this.#mirrored}:`)) return false;
-    return knownCommand(text)?.isReadOnly !== true;
+    const known = knownCommand(text);
+    return known === undefined ? !this.#onlyReads(text) : !known.isReadOnly;
   }
 
   candidates(text: string, ours: (text: string) => readonly CommandEntry[]): readonly CommandEntry[] {

@@ -1,10 +1,12 @@
 import { currentSecond } from '../../base/clock.js';
 import { shorten } from '../../base/text.js';
+import { byName } from '../../mi/commands/by-name.js';
 import { type Command, command } from '../../mi/commands/command.js';
 import { MiError } from '../../mi/errors.js';
 import { addMany } from './bulk.js';
 import { type ContactInput, ContactUriError, parseQ } from './contact.js';
 import { AorError, ContactLimitError, type Domain, DomainMissingError } from './domain.js';
+import { findAors } from './find.js';
 import type { Usrloc } from './usrloc.js';
 
 /** How the commands answer. */
@@ -143,6 +145,25 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag }: CommandO
       recipes: [{ table_name: 'string', contacts: 'object[]' }],
       targets: ['aor'],
       run: ({ table_name: table, contacts }, call) => addMany(domainOf(usrloc, table), contacts, flagNames, call),
+    }),
+    command({
+      name: 'find',
+      readOnly: true,
+      help:
+        'Finds addresses of record by a part of them, or of a member of one of their contacts, in either case of A to Z. ' +
+        'The one that the text names comes first. `by` is the member that has the text, as dumps show it: `User-agent`; ' +
+        '`limit` is 1 to 1000, 100 unless given; `after` is the `cursor` of the page before. ' +
+        'Tells how many there are (`matched`), and how many were looked at for this page (`scanned`).',
+      params: byName({ text: 'string' }, { table: 'string', by: 'string', limit: 'int', after: 'string' }),
+      run: async ({ text, table, by, limit = 100, after }, { signal }) => {
+        const domains = table === undefined ? usrloc.domains : [domainOf(usrloc, table)];
+        const found = findAors(domains, { text, by, limit, after, count: true, signal });
+        return found.catch((error: unknown) =>
+          refusing(() => {
+            throw error;
+          }),
+        );
+      },
     }),
   ];
 }

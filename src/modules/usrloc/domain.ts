@@ -2,7 +2,13 @@ import { randomInt } from 'node:crypto';
 import { currentSecond } from '../../base/clock.js';
 import { coded, type ErrorCode } from '../../base/codes.js';
 import type { CodedLog } from '../../base/log.js';
-import { RecordLimitError, type RecordTable, type TableDump } from '../../mi/results/record-table.js';
+import {
+  type FindOptions,
+  type Found,
+  RecordLimitError,
+  type RecordTable,
+  type TableDump,
+} from '../../mi/results/record-table.js';
 import type { Statistic } from '../../mi/statistics.js';
 import {
   type Contact,
@@ -219,6 +225,25 @@ export class Domain {
     return this.#parts.table.dump(brief ? { as: 'keys', member: 'AOR' } : {});
   }
 
+  /** Addresses of record that have a text; see {@link RecordTable.find}. */
+  find(text: string, options?: FindOptions): Promise<Found<AorRecord>> {
+    return this.#parts.table.find(text, options);
+  }
+
+  /** The key of the address of record that a text names, as it is or as a SIP URI, if it has contacts. */
+  named(text: string): string | undefined {
+    const address = addressOf(text);
+    for (const aor of [text, address]) {
+      try {
+        const key = this.key(aor);
+        if (key !== '' && this.#parts.table.has(key)) return key;
+      } catch (error) {
+        if (!(error instanceof AorError)) throw error;
+      }
+    }
+    return undefined;
+  }
+
   /** The addresses of record that have contacts which expired, in batches; see {@link RecordTable.due}. */
   due(now: number): Generator<readonly string[], void, undefined> {
     return this.#parts.table.due(now);
@@ -321,6 +346,15 @@ export class Domain {
     }
     if (after.length === 0 && before.length > 0) this.#parts.events.emitAor('delete', key);
   }
+}
+
+/** User and domain of a SIP URI, also of one in angle brackets; another text as it is, without parameters. */
+function addressOf(text: string): string {
+  const bare = text.startsWith('<') ? text.slice(1).split('>', 1).join('') : text;
+  const colon = bare.indexOf(':');
+  const isUri = ['sip', 'sips'].includes(bare.slice(0, Math.max(0, colon)).toLowerCase());
+  const address = isUri ? bare.slice(colon + 1) : bare;
+  return address.split(';', 1).join('').split('?', 1).join('');
 }
 
 /**

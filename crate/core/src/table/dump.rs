@@ -4,6 +4,7 @@ use crate::json::text::write_string;
 use crate::slots::Slots;
 use crate::table::record::{Progress, Record, put_part};
 use crate::table::records::{Table, Walk};
+use crate::table::search::{Search, Wanted};
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 
@@ -176,10 +177,11 @@ impl Dump {
     }
 }
 
-/// A table and the dumps of it that are under way.
+/// A table, and the dumps of it and the searches in it that are under way.
 pub struct DumpedTable {
     pub table: Table,
     dumps: Slots<Dump>,
+    searches: Slots<Search>,
 }
 
 impl DumpedTable {
@@ -187,6 +189,32 @@ impl DumpedTable {
         Self {
             table,
             dumps: Slots::default(),
+            searches: Slots::default(),
+        }
+    }
+
+    /// Opens a search from where a walk is, and returns its slot; -1 when 1048576 are open.
+    pub fn open_search(&mut self, wanted: Wanted, walk: Walk) -> i32 {
+        let Some((slot, place)) = self.searches.open() else {
+            return -1;
+        };
+        *place = Search::new(wanted, walk);
+        slot
+    }
+
+    /// As [`Search::step`] and [`Search::store`]; without effect for a slot that is not open.
+    pub fn search(&mut self, slot: i32, window: &mut [u8], fields: &mut [u32]) -> usize {
+        self.searches.get_mut(slot).map_or(0, |search| {
+            let written = search.step(&self.table, window);
+            search.store(fields);
+            written
+        })
+    }
+
+    /// Ends a search; without effect for a slot that is not open.
+    pub fn close_search(&mut self, slot: i32) {
+        if let Some(search) = self.searches.close(slot) {
+            *search = Search::default();
         }
     }
 

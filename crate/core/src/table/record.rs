@@ -78,6 +78,8 @@ pub struct Record<'a> {
     pub key: &'a [u8],
     /// JSON without blanks and without what stands in the holes.
     pub text: &'a [u8],
+    /// Both, as they stand one behind the other.
+    pub key_and_text: &'a [u8],
     holes: &'a [u8],
 }
 
@@ -89,11 +91,17 @@ impl<'a> Record<'a> {
             let (holes, rest) = rest.split_first_chunk::<2>()?;
             let (holes, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*holes)) * HOLE)?;
             let (key, text) = rest.split_at_checked(usize::from(u16::from_le_bytes(*key)))?;
-            Some(Self { key, text, holes })
+            Some(Self {
+                key,
+                text,
+                key_and_text: rest,
+                holes,
+            })
         };
         parts().unwrap_or(Self {
             key: &[],
             text: &[],
+            key_and_text: &[],
             holes: &[],
         })
     }
