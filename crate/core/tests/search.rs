@@ -181,7 +181,7 @@ proptest! {
         limit in 1..400_usize,
     ) {
         let mut table = new_table();
-        let text = |version: usize| format!(r#"{{"name":"{} of {version}","left":""}}"#, if version % 2 == 0 { "ODD" } else { "odd" });
+        let text = |version: usize| format!(r#"{{"name":"{} of {version}","left":""}}"#, if version.is_multiple_of(2) { "ODD" } else { "odd" });
         for key in 0..3000_u32 {
             table.table.set(key.to_string().as_bytes(), text(0).as_bytes(), 0, f64::INFINITY).unwrap();
         }
