@@ -11,6 +11,8 @@ export const metrics = {
   firstByte: { title: 'first byte ms', digits: 2, better: 'less' },
   p50: { title: 'p50 ms', digits: 3, better: 'less' },
   p99: { title: 'p99 ms', digits: 3, better: 'less' },
+  idleP99: { title: 'idle p99 ms', digits: 3, better: 'less' },
+  timesIdle: { title: 'p99 ×idle', digits: 2, better: 'less' },
   max: { title: 'max ms', digits: 2, better: 'less' },
   lateP50: { title: 'timers late, p50 ms', digits: 2, better: 'less' },
   lateP99: { title: 'timers late, p99 ms', digits: 2, better: 'less' },

@@ -87,6 +87,14 @@ export const targets: readonly Target[] = [
     peer: 'mi-httpd in front',
     limit: 30,
   },
+  ...['a command of mi-httpd', 'a command of another node'].map((command) => ({
+    aim: `${command} while an OpenSIPS hangs`,
+    question: 'hanging-node',
+    metric: 'timesIdle' as const,
+    case: command,
+    peer: 'mi-httpd in front',
+    limit: 2,
+  })),
   { aim: 'start', question: 'start-up', metric: 'start', case: 'to the first answer', limit: 300 },
   { aim: 'idle memory', question: 'memory', metric: 'resident', case: 'after the start', limit: 70 },
 ];

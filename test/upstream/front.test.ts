@@ -488,6 +488,26 @@ describe('events', () => {
     reader.close();
   });
 
+  test('come to a reader that comes again, those of the meantime too', async ({ lifetime }) => {
+    const { server, sip } = await startFront(lifetime, ['3.4']);
+    const raise = (aor: string): void => sip[0]?.state.raise('E_UL_CONTACT_INSERT', { domain: 'location', aor });
+    const reader = await EventReader.open(server, '/live?events=E_UL_CONTACT_INSERT');
+    await expect.poll(() => sip[0]?.state.subscriptions.map(({ event }) => event)).toContain('E_UL_CONTACT_INSERT');
+    raise('alice');
+    const first = await reader.next();
+    reader.close();
+    const count = (): Promise<unknown> => call(server, 'get_statistics', [['event_subscribers']]);
+    await expect.poll(count).toMatchObject({ 'evi:event_subscribers': 0 });
+    raise('bob');
+    const kept = (): Promise<unknown> => call(server, 'evi:recent', { events: ['E_UL_CONTACT_INSERT'], count: 1 });
+    await expect.poll(kept).toMatchObject({ Events: [{ params: { aor: 'bob' } }] });
+    const path = '/live?events=E_UL_CONTACT_INSERT';
+    const again = await EventReader.open(server, path, { 'Last-Event-ID': first?.id ?? '' });
+    raise('carol');
+    for (const aor of ['bob', 'carol']) expect(await again.next()).toMatchObject({ data: { params: { aor } } });
+    again.close();
+  });
+
   test('come to subscribers by TCP, and by sockets of the file system', async ({ lifetime, tcpReceiver }) => {
     const { server, sip } = await startFront(lifetime, ['3.4', '4.0'], {
       event_datagram: { folders: `${tmpdir()}/` },

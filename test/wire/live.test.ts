@@ -60,6 +60,32 @@ describe('events as server-sent events', () => {
     for (const one of [again, unknown]) one.close();
   });
 
+  test('a reader that comes again gets the contacts that changed while nobody was subscribed', async ({
+    startServer,
+  }) => {
+    const server = await startServer({ usrloc: {} });
+    const add = (aor: string): Promise<unknown> =>
+      call(server, 'usrloc:add', ['location', aor, `sip:${aor}@192.0.2.1`, 600, 1, 0, 0, 0]);
+    await add('before');
+    const reader = await EventReader.open(server, '/live?events=E_UL_CONTACT_INSERT');
+    await add('alice');
+    const first = await reader.next();
+    expect(first).toMatchObject({ data: { params: { aor: 'alice' } } });
+    reader.close();
+    await subscribed(server, 0);
+    await add('bob');
+    const again = await EventReader.open(server, '/live?events=E_UL_*', { 'Last-Event-ID': first?.id ?? '' });
+    await add('carol');
+    const names: unknown[] = [];
+    for (const _ of [1, 2, 3]) names.push((await again.next())?.data);
+    expect(names).toMatchObject([
+      { event: 'E_UL_CONTACT_INSERT', params: { aor: 'bob' } },
+      { event: 'E_UL_AOR_INSERT', params: { aor: 'carol' } },
+      { event: 'E_UL_CONTACT_INSERT', params: { aor: 'carol' } },
+    ]);
+    again.close();
+  });
+
   test('readers are subscribers, which are listed and ended', async ({ startServer }) => {
     const server = await startServer({});
     server.events.declare('E_ONE');

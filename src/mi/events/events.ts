@@ -115,9 +115,14 @@ interface EventHost {
   readonly recent: RecentEvents;
 }
 
+/** Seconds for which an event is raised on after its last subscriber has left. */
+const lingerTime = 300;
+
 /** An event that can be raised and subscribed to. */
 export class MiEvent {
   readonly subscriptions = new Map<string, Subscription>();
+  /** When its last subscriber left, by {@link currentSecond}. */
+  #leftAt = Number.NEGATIVE_INFINITY;
   /** Other servers that raise it. */
   readonly sources = new Set<EventRelay>();
   readonly #log: CodedLog;
@@ -136,9 +141,23 @@ export class MiEvent {
     this.#host = host;
   }
 
-  /** True if the event has subscribers; ask before making costly parameters. */
+  /** True if the event has subscribers. */
   get hasSubscribers(): boolean {
     return this.subscriptions.size > 0;
+  }
+
+  /**
+   * True if raising the event is of use; ask before making costly parameters. It has subscribers, or had one in the last five
+   * minutes: a reader that comes again gets what was raised meanwhile.
+   */
+  get isWanted(): boolean {
+    if (this.hasSubscribers) return true;
+    return this.#host.recent.most > 0 && currentSecond() - this.#leftAt <= lingerTime;
+  }
+
+  /** For {@link Events}: ends the subscription of a socket. */
+  drop(socket: string): void {
+    if (this.subscriptions.delete(socket) && !this.hasSubscribers) this.#leftAt = currentSecond();
   }
 
   /**
@@ -434,7 +453,7 @@ export class Events {
    */
   unsubscribe(socket: string): boolean {
     const canonical = this.#transportOf(socket).canonical(socket);
-    for (const { subscriptions } of this.#events.values()) subscriptions.delete(canonical);
+    for (const event of this.#events.values()) event.drop(canonical);
     const shared = this.#sinks.get(canonical);
     this.#sinks.delete(canonical);
     shared?.sink.close();
@@ -569,7 +588,7 @@ export class Events {
   #forgetOf(event: MiEvent, now: number): void {
     for (const [socket, subscription] of event.subscriptions) {
       if (!subscription.isOver(now)) continue;
-      event.subscriptions.delete(socket);
+      event.drop(socket);
       const shared = this.#sinks.get(socket);
       if (shared === undefined) continue;
       shared.uses -= 1;

@@ -245,7 +245,7 @@ export function sourceRevision(): Record<string, string> {
 function raiseLogLines({ logConsumers, logLevel, events }: BuiltInContext<object>): void {
   const lines = events.declare('E_CORE_LOG');
   logConsumers.connect(logLevel, ({ levelName, message }) => {
-    if (!lines.hasSubscribers) return;
+    if (!lines.isWanted) return;
     lines.raise({
       time: ctime(Date.now()),
       pid: process.pid,

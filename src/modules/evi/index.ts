@@ -124,7 +124,7 @@ function eventCommands(events: Events, subscribed: (event: MiEvent) => void): re
       help:
         'Lists the events that were raised last, of 1000 that are kept, oldest first: of all, or of those named, where * at ' +
         'the end of a name stands for anything (`E_UL_*`); the last count of them, or those behind the id after. Contact events are ' +
-        'only raised while somebody is subscribed.',
+        'only raised while somebody is subscribed, and for five minutes after the last subscriber has left.',
       recipes: [
         {},
         { count: 'int' },

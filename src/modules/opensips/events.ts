@@ -28,8 +28,8 @@ export interface EventAddress {
 }
 
 /**
- * The events of a node. This server is subscribed to those that have subscribers here, with a socket of its own, and raises
- * them here, so that each subscriber gets them as it can.
+ * The events of a node. This server is subscribed to those that are wanted here, with a socket of its own, and raises them here, so
+ * that each subscriber gets them as it can.
  */
 export class NodeEvents implements EventRelay {
   readonly #node: OpensipsNode;
@@ -105,7 +105,7 @@ export class NodeEvents implements EventRelay {
   #renew(): void {
     if (this.#isFollowing) for (const name of this.#followed.keys()) this.#renewOne(name);
     for (const event of this.#wanted.keys()) {
-      if (!event.hasSubscribers) {
+      if (!event.isWanted) {
         this.#wanted.delete(event);
         continue;
       }

@@ -13,6 +13,7 @@ import { eventAddress, mirroredNodes, type NodeSetting, nodeSetting, parameters 
 import { NodeStatistics } from './statistics.js';
 import { removeLeftovers } from './upstream/reply-names.js';
 import { parseTransport } from './upstream/setting.js';
+import type { WaitingBytes } from './upstream/transport.js';
 import { openUpstream } from './upstream/upstream.js';
 import { group, NodeWatch } from './watch.js';
 
@@ -40,6 +41,16 @@ export const opensipsModule = defineBuiltIn({
     const time = mi.statistics.add(group, 'upstream_time_us', 'counter', {
       unit: 'microseconds',
       help: 'Time until the answers of OpenSIPS began.',
+    });
+    const waiting = (where: keyof WaitingBytes): number =>
+      nodes.all.reduce((sum, { upstream }) => sum + upstream.waiting[where], 0);
+    mi.statistics.add(group, 'replies_in_memory', 'computed', () => waiting('inMemory'), {
+      unit: 'bytes',
+      help: 'Bytes of long replies of OpenSIPS that wait in memory for clients, or to be written to a file.',
+    });
+    mi.statistics.add(group, 'replies_in_files', 'computed', () => waiting('inFiles'), {
+      unit: 'bytes',
+      help: 'Bytes of long replies of OpenSIPS that wait for clients in files without names.',
     });
     const rules = values.levels === undefined ? [] : levelRules(values.levels);
     for (const { pattern, fits } of rules) {

@@ -102,12 +102,12 @@ export class PublishedEvents implements DomainPublisher {
 
   aor(what: 'insert' | 'delete', domain: string, aor: string): void {
     const event = what === 'insert' ? this.#aorInsert : this.#aorDelete;
-    if (event.hasSubscribers) event.raise({ domain, aor });
+    if (event.isWanted) event.raise({ domain, aor });
   }
 
   contact(what: DomainEvent, domain: string, aor: string, contact: () => Contact): void {
     const event = this.#contact[what];
-    if (event.hasSubscribers) event.raise(this.#parametersOf(domain, aor, contact()));
+    if (event.isWanted) event.raise(this.#parametersOf(domain, aor, contact()));
   }
 
   #parametersOf(domain: string, aor: string, contact: Contact): EventParameters {

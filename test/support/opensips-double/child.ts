@@ -15,7 +15,7 @@ export interface DoubleProcess {
 
 /** Starts a double as a process. */
 export async function startDouble(
-  options: DoubleOptions & { readonly contacts?: number; readonly dialogs?: number } = {},
+  options: DoubleOptions & { readonly contacts?: number; readonly dialogs?: number; readonly userAgent?: string } = {},
 ): Promise<DoubleProcess> {
   const program = bundle('test/support/opensips-double/program.ts');
   const child = spawn(process.execPath, [program, JSON.stringify(options)], { stdio: ['pipe', 'pipe', 'ignore'] });

@@ -69,8 +69,10 @@ describe('a long reply between OpenSIPS and its reader', () => {
     }
     await expect.poll(() => spool.inMemory).toBeLessThanOrEqual(1000);
     expect(room.used).toBeGreaterThan(90_000);
+    expect([room.inMemory, room.inMemory + room.inFiles]).toStrictEqual([spool.inMemory, 100_000]);
     spool.release();
     await expect.poll(() => room.used).toBe(0);
+    expect([room.inMemory, room.inFiles]).toStrictEqual([0, 0]);
   });
 
   test('takes no more memory than all may together, and gives it back', async () => {
@@ -126,6 +128,7 @@ describe('a long reply between OpenSIPS and its reader', () => {
       await reading;
       expect(released).toBe(1);
       await expect.poll(() => room.used).toBe(0);
+      expect([room.inMemory, room.inFiles]).toStrictEqual([0, 0]);
     }
   });
 });

@@ -30,9 +30,10 @@ export class Allowance {
   }
 }
 
-/** What the replies of one node may keep waiting, and where. What is taken of it is in files. */
+/** What the replies of one node may keep waiting, and where. What is taken of it is in files, or on the way there. */
 export class SpillRoom extends Allowance {
   #held = 0;
+  #onTheWay = 0;
 
   /**
    * @param memory bytes of one reply that wait in memory
@@ -63,9 +64,24 @@ export class SpillRoom extends Allowance {
     this.#held += bytes;
   }
 
-  /** Bytes of all replies that are in memory. */
+  /** Bytes of all replies that are in memory, without those on the way to files. */
   get held(): number {
     return this.#held;
+  }
+
+  /** More are on the way to files, or fewer. */
+  moves(bytes: number): void {
+    this.#onTheWay += bytes;
+  }
+
+  /** Bytes of all replies that wait in memory. */
+  get inMemory(): number {
+    return this.#held + this.#onTheWay;
+  }
+
+  /** Bytes of all replies that wait in files. */
+  get inFiles(): number {
+    return this.used - this.#onTheWay;
   }
 }
 
@@ -153,6 +169,7 @@ export class Spool implements UpstreamStream {
     }
     this.#back.push(bytes);
     this.#backBytes += bytes.length;
+    this.#room.moves(bytes.length);
     if (this.#backBytes > patience) {
       this.fail(new UpstreamFailure('broken', `files in ${this.#room.folder} take a long reply too slowly`, true));
       return;
@@ -244,6 +261,7 @@ export class Spool implements UpstreamStream {
   /** The file is read: what waited behind it is next. */
   #advance(): void {
     this.#room.giveBack(this.#backBytes);
+    this.#room.moves(-this.#backBytes);
     this.#front.push(...this.#back);
     this.#frontBytes = this.#backBytes;
     this.#room.holds(this.#frontBytes);
@@ -267,6 +285,7 @@ export class Spool implements UpstreamStream {
     this.#writing = bytes;
     writev(file, pieces, this.#written, (error, written) => {
       this.#writing = 0;
+      this.#room.moves(-bytes);
       if (this.#isReleased || this.#failure !== undefined) {
         this.#room.giveBack(bytes);
         this.#closeFile();
@@ -328,6 +347,7 @@ export class Spool implements UpstreamStream {
     this.#front.length = 0;
     this.#room.holds(-this.#frontBytes);
     this.#frontBytes = 0;
+    this.#room.moves(-this.#backBytes);
     this.#back = [];
     this.#backBytes = 0;
     this.#read = 0;

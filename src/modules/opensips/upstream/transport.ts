@@ -104,6 +104,13 @@ export interface UpstreamHealth {
   readonly transports: readonly TransportHealth[];
 }
 
+/** Bytes of replies, by where they wait. */
+export interface WaitingBytes {
+  /** On the way to a file, too. */
+  readonly inMemory: number;
+  readonly inFiles: number;
+}
+
 /** Told when a transport of a node went down, or came back. */
 export type HealthListener = (transport: TransportHealth, node: Upstream) => void;
 
@@ -120,6 +127,9 @@ export interface Upstream {
   call(call: UpstreamCall): Promise<UpstreamResult>;
 
   health(): UpstreamHealth;
+
+  /** Bytes of long replies that wait for their readers. */
+  readonly waiting: WaitingBytes;
 
   /** @returns ends the listening */
   onHealth(listener: HealthListener): () => void;

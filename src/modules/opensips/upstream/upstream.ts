@@ -68,6 +68,8 @@ export function openUpstream(options: UpstreamOptions): Upstream {
 class Node implements Upstream {
   readonly name: string;
   readonly limits: UpstreamLimits;
+  /** Where long replies wait. */
+  readonly waiting: SpillRoom;
   readonly #log: CodedLog;
   readonly #lanes: readonly Lane[];
   /** By the kinds of {@link preferences}. */
@@ -87,9 +89,10 @@ class Node implements Upstream {
     this.#log = log;
     this.limits = { ...defaultLimits, ...limits };
     const { memory, spill, spillFolder, lines } = this.limits;
+    this.waiting = new SpillRoom(memory, spill, spillFolder);
     const context: LaneContext = {
       limits: this.limits,
-      room: new SpillRoom(memory, spill, spillFolder),
+      room: this.waiting,
       lines: new Allowance(lines),
       changed: (lane) => this.#changed(lane),
       exposed: (lane) => this.#exposed(lane),
