@@ -82,6 +82,13 @@ export default defineConfig({
         { alias: [package_, source] },
       ),
       folder('client'),
+      // The tests of an embedder, by the package as it is published.
+      project('embedding', 120_000, 'test/embedding/**/*.test.ts', {
+        alias: [
+          { find: /^mi-httpd$/, replacement: path('dist/index.js') },
+          { find: /^mi-httpd\/testing$/, replacement: path('dist/testing.js') },
+        ],
+      }),
       folder('upstream'),
       folder('command'),
       folder('conformance'),

@@ -142,7 +142,14 @@ function bundle(isMapped) {
     ...(isMapped ? ['--sourcemap'] : []),
   ];
   const metafile = join(root, 'dist/meta.json');
-  runTool('esbuild', ['src/index.ts', 'src/main.ts', '--outdir=dist', `--metafile=${metafile}`, ...options]);
+  runTool('esbuild', [
+    'src/index.ts',
+    'src/testing.ts',
+    'src/main.ts',
+    '--outdir=dist',
+    `--metafile=${metafile}`,
+    ...options,
+  ]);
   return inputsOf(metafile);
 }
 
@@ -174,22 +181,37 @@ function writeLicences(inputs) {
 }
 
 /**
- * One file of declarations, index.d.cts: the API, and of the inside only what it refers to. Those of the compiler lie as deep as `src`,
+ * One file of declarations for each entry. index.d.cts: the API, and of the inside only what it refers to. Those of the compiler lie as deep as `src`,
  * so that native/binding.d.ts is found from both.
  */
 function bundleTypes() {
   runTool('tsc', ['-p', 'tsconfig.build.json', '--outDir', 'types']);
   run(tool('rolldown'), ['-c', 'scripts/types.config.mjs'], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const testing = readFileSync(join(root, 'types/testing.d.ts'), 'utf8');
+  writeFileSync(join(root, 'dist/testing.d.cts'), testing.replace("'./index.js'", "'./index.cjs'"));
   rmSync(join(root, 'types'), { recursive: true });
 }
 
+/** The names in `exports` of package.json, with what their declarations for `import` add. */
+const entries = {
+  index: '',
+  // Not in the source, since the types of vitest want those of browsers; vitest has none for `require`.
+  testing: `import type { MiMatchers } from './testing.cjs';
+declare module 'vitest' {
+  interface Matchers<T> extends MiMatchers {}
+}
+`,
+};
+
 /**
- * The entry for `require`, which gives what the one for `import` gives, and the declarations of the latter, which are those of
+ * The entries for `require`, which give what those for `import` give, and the declarations of the latter, which are those of
  * the former: a compiler that takes one for the other, such as by `module: node16`, finds the same types.
  */
 function writeEntries() {
-  writeFileSync(join(root, 'dist/index.cjs'), "'use strict';\nmodule.exports = require('./index.js');\n");
-  writeFileSync(join(root, 'dist/index.d.ts'), "export * from './index.cjs';\n");
+  for (const [entry, added] of Object.entries(entries)) {
+    writeFileSync(join(root, `dist/${entry}.cjs`), `'use strict';\nmodule.exports = require('./${entry}.js');\n`);
+    writeFileSync(join(root, `dist/${entry}.d.ts`), `export * from './${entry}.cjs';\n${added}`);
+  }
 }
 
 /** Files for browsers are served as they are written; the compiler does not touch them. */

@@ -73,6 +73,16 @@ describe('JavaScript', () => {
   });
 });
 
+test('what tests use is there by require and by import, without vitest', async () => {
+  const place = folder('testing', 'commonjs', {
+    'main.js': `const required = require('mi-httpd/testing');
+    import('mi-httpd/testing').then((imported) => {
+      console.log(Object.keys(imported).includes('serverFixture'), imported.miMatchers === required.miMatchers);
+    });`,
+  });
+  expect(await node(place, 'main.js')).toBe('true true\n');
+});
+
 describe('TypeScript', () => {
   const cases = [
     ['nodenext', 'nodenext', 'module'],

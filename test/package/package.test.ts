@@ -61,8 +61,8 @@ describe('the package', () => {
   test('holds what is served and used, and nothing else', () => {
     const { files } = packed;
     const allowed = [
-      /^dist\/index\.(cjs|d\.ts|d\.cts)$/,
-      /^dist\/(main|index|[a-z-]+-[0-9A-Z]{8})\.js$/,
+      /^dist\/(index|testing)\.(cjs|d\.ts|d\.cts)$/,
+      /^dist\/(main|index|testing|[a-z-]+-[0-9A-Z]{8})\.js$/,
       /^dist\/(revision\.json|licences\.txt)$/,
       /^dist\/http\/pages\/assets\/style\.css$/,
       /^dist\/web\/assets\/[a-z-]+\.(js|css)$/,
@@ -87,10 +87,10 @@ describe('the package', () => {
     }
   });
 
-  test('takes 1.5 MB at most, and has one file of declarations', () => {
+  test('takes 1.5 MB at most, and has one file of declarations for each entry', () => {
     expect(statSync(packed.tarball).size).toBeLessThanOrEqual(1.5 * 1024 * 1024);
     const files = packed.files.filter((file) => /\.(ts|cts|mts|map)$/.test(file));
-    const entries = ['dist/index.d.cts', 'dist/index.d.ts'];
+    const entries = ['index', 'testing'].flatMap((entry) => [`dist/${entry}.d.cts`, `dist/${entry}.d.ts`]);
     expect(files.filter((file) => !entries.includes(file))).toStrictEqual([]);
   });
 
