@@ -85,10 +85,20 @@ export function runTool(name, args) {
   run(tool(name), args);
 }
 
+/** Installs where other packages are wanted than there are: a change of package.json alone is no reason. */
 export function installDependencies() {
-  if (isFresh('node_modules/.package-lock.json', ['package.json', 'package-lock.json'])) return;
+  if (hasPackages()) return;
   run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
-  touch('node_modules/.package-lock.json');
+}
+
+/** True if everything that package-lock.json has is installed, but for what is for other platforms. */
+function hasPackages() {
+  if (!existsSync(join(root, 'node_modules/.package-lock.json'))) return false;
+  const { packages: installed } = manifest('node_modules/.package-lock.json');
+  return Object.entries(manifest('package-lock.json').packages).every(([path, { version, optional = false }]) => {
+    const there = installed[path];
+    return path === '' || (there === undefined ? optional : there.version === version);
+  });
 }
 
 export function buildAddon() {
