@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { coded } from '../base/codes.js';
 import type { CodedLog } from '../base/log.js';
 import { BodyPool } from '../native/bodies.js';
@@ -54,6 +55,10 @@ export interface HttpServerOptions {
   readonly maxConnections: number;
   /** Connections of one address (IPv6: one /64) open at once; 0, the default: half of all, but 64 at least. */
   readonly maxConnectionsAddress?: number;
+  /** What pages call the server; left out, the host name. */
+  readonly name?: string | undefined;
+  /** The color of that on pages. */
+  readonly color?: string | undefined;
   /** Names, parted by commas, that browsers may reach the server by; addresses and localhost always are. */
   readonly allowedHosts?: string | undefined;
   /** One slot for each of `httpCounterNames`; left out, nobody reads them. */
@@ -156,6 +161,16 @@ export class HttpServer {
    */
   leaveOpenFiles(most: number, told: (possible: number) => void): void {
     this.#subscribers = { most, told };
+  }
+
+  /** What pages call this server. */
+  get name(): string {
+    return this.#options.name ?? hostname();
+  }
+
+  /** The color of its name on pages. */
+  get color(): string | undefined {
+    return this.#options.color;
   }
 
   /** Which Host headers browsers may come with. */

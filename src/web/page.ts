@@ -10,8 +10,13 @@ export interface Site {
   readonly base: string;
   /** Path of the folder with style sheet and scripts. */
   readonly assets: string;
-  /** Name and version of the server. */
+  /** Name and version of the software. */
   readonly server: string;
+  /** What the server is called, and the color of its name; undefined: it has none. */
+  readonly host: string;
+  readonly color: string | undefined;
+  /** False while a part of the server is not ready. */
+  readonly isReady: () => boolean;
   /** Milliseconds since 1970. */
   readonly startedAt: () => number;
   /** Names of all modules with commands, in the order in which they were registered. */
@@ -46,19 +51,20 @@ export function page(
  * @param hasCharts true where the page has charts, whose script is longer than all others
  */
 export function pageParts(site: Site, title: string, module: string | undefined, hasCharts = false): PageParts {
-  const { base, assets, server, startedAt, modules, hasLive } = site;
+  const { base, assets, server, host, color, isReady, startedAt, modules, hasLive } = site;
   const links = modules.map((name) => {
     const current = name === module ? html` aria-current="page"` : undefined;
     return html`<li><a href="${base}/${name}"${current}>${name}</a></li>\n`;
   });
   const start = documentStart({
-    title: `${title} - OpenSIPS Management Interface`,
+    title: `${host}: ${title} - OpenSIPS Management Interface`,
+    icon: `${assets}/${isReady() ? 'ready' : 'unready'}.svg`,
     styles: [`${assets}/style.css`, ...(hasCharts ? [`${assets}/charts.css`] : [])],
     scripts: [`${assets}/page.js`, ...(hasCharts ? [`${assets}/charts.js`] : [])],
   });
   const head = html`${start}<a class="skip" href="#main">Skip to the content</a>
 <header>
-<h1><a href="${base}">Management Interface</a></h1>
+<h1><a href="${base}"><bdi class="host"${color !== undefined && html` data-color="${color}"`}>${host}</bdi> <span>Management Interface</span></a></h1>
 ${hasLive && html`<p class="pages"><a href="${base}/${livePath}">Live</a></p>\n`}${serverLine(server, startedAt())}</header>
 <nav aria-label="Modules">
 <ul>
@@ -78,31 +84,72 @@ interface FormOptions {
   readonly names: readonly string[];
   /** The submitted fields, which are shown again. */
   readonly fields: readonly Field[];
+  /** What the server is called. */
+  readonly host: string;
 }
 
 /** Name, help and form of one command. */
-export function commandForm(entry: CommandEntry, { method, action, names, fields }: FormOptions): Markup {
+export function commandForm(entry: CommandEntry, { method, action, names, fields, host }: FormOptions): Markup {
   const { command } = entry;
-  const { recipes, readOnly, help } = command;
+  const { recipes, readOnly, destructive, secrets, help } = command;
   // Without a recipe it is not known what it takes.
   const takesNone = recipes.length > 0 && recipes.every((recipe) => recipe.names.length === 0);
   const also = names.length === 0 ? undefined : html`<p class="aliases">Also: ${names.map(code)}</p>\n`;
   const note = readOnly ? undefined : html`<p class="note">This command may change the state of the server.</p>\n`;
   const inputs = takesNone
-    ? html`<p class="none">It takes no parameters.</p>\n<input type="hidden" name="arg" value="">\n`
-    : html`${fieldsets(recipes, fields)}<p><label for="arg">Parameters as JSON, or words separated by blanks</label>
+    ? html`<p class="none">It takes no parameters.</p>\n${noArgument}`
+    : secrets.length > 0
+      ? html`${fieldsets(command, fields)}${noArgument}`
+      : html`${fieldsets(command, fields)}<p><label for="arg">Parameters as JSON, or words separated by blanks</label>
 <input id="arg" name="arg" value="${first(fields, 'arg')}" autocomplete="off" spellcheck="false" autocapitalize="off" aria-describedby="arg-hint"></p>
 <p class="hint" id="arg-hint">Leave it empty to use the inputs of single parameters.</p>
 ${recipes.length > 0 && argumentExamples(command, !isSubmitted(fields))}`;
   return html`<h2>${titleOf(entry)}</h2>
 <p class="help">${helpText(help)}</p>
-${also}${note}<form method="${method}" action="${action}" class="call" accept-charset="utf-8"${!readOnly && html` data-changes="1"`}>
-${inputs}<p class="run"><button type="submit">Run</button></p>
+${also}${note}<form method="${secrets.length > 0 || destructive ? 'post' : method}" action="${action}" class="call" accept-charset="utf-8"${!readOnly && html` data-changes="1"`}${secrets.length > 0 && html` data-secret="1"`}>
+${destructive && html`<input type="hidden" name="${confirmField}" value="">\n`}${inputs}<p class="run"><button type="submit">${destructive ? html`Run on <bdi>${host}</bdi> …` : 'Run'}</button></p>
 </form>
 `;
 }
 
-function fieldsets(recipes: readonly CompiledRecipe[], fields: readonly Field[]): readonly Markup[] {
+const noArgument = html`<input type="hidden" name="arg" value="">\n`;
+
+/** Of the form of a destructive command: empty before it is asked, 1 when that is confirmed. Programs leave it out, and are not asked. */
+const confirmField = 'confirm';
+
+/** True if a form was sent that has to be confirmed first. */
+export function isUnconfirmed({ command }: CommandEntry, fields: readonly Field[]): boolean {
+  return command.destructive && fields.some(({ name, value }) => name === confirmField && value === '');
+}
+
+/** Asks whether a command is to be run: a form with what was entered. Secrets are to be entered again. */
+export function confirmation(
+  entry: CommandEntry,
+  { action, fields, host }: Omit<FormOptions, 'method' | 'names'>,
+): Markup {
+  const { command } = entry;
+  const isSecret = ({ name }: Field): boolean => command.secrets.some((secret) => name === `p.${secret}`);
+  const kept = fields.filter((field) => field.name !== confirmField && !isSecret(field));
+  const shown = kept.filter(({ name, value }) => value !== '' && (name === 'arg' || name.startsWith('p.')));
+  const rows = shown.map(
+    ({ name, value }) => html`<dt>${name === 'arg' ? 'parameters' : name.slice(2)}</dt><dd><bdi>${value}</bdi></dd>\n`,
+  );
+  const secrets = fields
+    .filter((field) => isSecret(field) && field.value !== '')
+    .map(({ name }) => input(`again-${name.slice(2)}`, name.slice(2), 'string', true, true, []));
+  return html`<h2>${titleOf(entry)}</h2>
+<div role="alert" class="confirm">
+<p>Run <strong>${titleOf(entry)}</strong> on <strong><bdi>${host}</bdi></strong>? It cannot be undone.</p>
+<p class="help">${helpText(command.help)}</p>
+${rows.length > 0 && html`<dl>\n${rows}</dl>\n`}<form method="post" action="${action}" class="confirm" accept-charset="utf-8">
+${kept.map(({ name, value }) => html`<input type="hidden" name="${name}" value="${value}">\n`)}${secrets}<input type="hidden" name="${confirmField}" value="1">
+<p class="run"><button type="submit">Run ${titleOf(entry)} on <bdi>${host}</bdi></button> <a href="${action}">Cancel</a></p>
+</form>
+</div>
+`;
+}
+
+function fieldsets({ recipes, secrets }: Command, fields: readonly Field[]): readonly Markup[] {
   const chosen = chosenRecipe(recipes, fields);
   return recipes.map(({ names, types }, index) => {
     const isChosen = index === chosen;
@@ -111,12 +158,26 @@ function fieldsets(recipes: readonly CompiledRecipe[], fields: readonly Field[])
       recipes.length > 1
         ? html`<label><input type="radio" name="recipe" value="${index}"${isChosen && html` checked`}> ${title}</label>`
         : 'Parameters';
-    const inputs = names.map((name, at) => input(`p${index}-${name}`, name, types[at] ?? 'json', isChosen, fields));
+    const inputs = names.map((name, at) =>
+      input(`p${index}-${name}`, name, types[at] ?? 'json', secrets.includes(name), isChosen, fields),
+    );
     return html`<fieldset>\n<legend>${legend}</legend>\n${inputs}</fieldset>\n`;
   });
 }
 
-function input(id: string, name: string, type: ParameterType, isChosen: boolean, fields: readonly Field[]): Markup {
+function input(
+  id: string,
+  name: string,
+  type: ParameterType,
+  isSecret: boolean,
+  isChosen: boolean,
+  fields: readonly Field[],
+): Markup {
+  if (isSecret) {
+    return html`<p><label for="${id}">${name} <span class="type">${typeText[type]}, shown nowhere</span></label>
+<input type="password" id="${id}" name="p.${name}" autocomplete="off" spellcheck="false" autocapitalize="off"></p>
+`;
+  }
   const value = isChosen ? first(fields, `p.${name}`) : '';
   const mode = type === 'int' ? html` inputmode="numeric"` : undefined;
   return html`<p><label for="${id}">${name} <span class="type">${typeText[type]}</span></label>
@@ -225,7 +286,9 @@ ${commands.map((entry) => item(base, entry))}</ul>
 
 function item(base: string, entry: CommandEntry): Markup {
   const { command } = entry;
-  return html`<li><a href="${pathOf(base, entry)}">${pageName(entry)}</a> <span class="help">${helpText(command.help)}</span></li>
+  const names = [command.name, ...command.aliases, ...new Set(command.recipes.flatMap((recipe) => recipe.names))];
+  const mark = command.destructive ? 'destructive' : command.readOnly ? undefined : 'changes';
+  return html`<li data-names="${names.join(' ')}"><a href="${pathOf(base, entry)}">${pageName(entry)}</a>${mark !== undefined && html` <span class="effect" data-effect="${mark}">${mark}</span>`} <span class="help">${helpText(command.help)}</span></li>
 `;
 }
 

@@ -24,7 +24,8 @@ import type { Refusal } from '../http/roots.js';
 import type { HttpServer } from '../http/server.js';
 import type { Runner } from '../mi/calls/run.js';
 import type { CommandEntry } from '../mi/commands/command-table.js';
-import type { Submitted } from '../mi/commands/parameters.js';
+import type { CallParameters, Submitted } from '../mi/commands/parameters.js';
+import { withoutSecrets } from '../mi/commands/secrets.js';
 import { codes, explained, type MiError, RefusedCall } from '../mi/errors.js';
 import type { Events } from '../mi/events/events.js';
 import type { EventStreams } from '../mi/events/streams.js';
@@ -36,7 +37,19 @@ import { hasJsonField, isMeantAsCall, isSubmitted, isViewOnly, readArguments } f
 import { rangeOf } from './charts.js';
 import { LiveEvents, wantsEvents } from './live.js';
 import { overview } from './overview.js';
-import { commandForm, livePath, menu, page, pageName, pageParts, pathOf, type Site, titleOf } from './page.js';
+import {
+  commandForm,
+  confirmation,
+  isUnconfirmed,
+  livePath,
+  menu,
+  page,
+  pageName,
+  pageParts,
+  pathOf,
+  type Site,
+  titleOf,
+} from './page.js';
 import { type Frame, Results } from './results.js';
 import { statisticsSection } from './statistics-page.js';
 
@@ -50,8 +63,11 @@ interface WebOptions {
   readonly jsonRpcPath: string | undefined;
   /** Bytes of a result that a page shows. */
   readonly shownSize: number;
-  /** Name and version of the server. */
+  /** Name and version of the software. */
   readonly server: string;
+  /** What the server is called, and the color of its name. */
+  readonly host: string;
+  readonly color: string | undefined;
   readonly startedAt: () => number;
   readonly hosts: AllowedHosts;
   readonly status: StatusReports;
@@ -87,9 +103,10 @@ export class WebInterface {
   constructor(mi: ManagementInterface, options: WebOptions) {
     this.#mi = mi;
     this.#options = options;
-    const { base, server, startedAt } = options;
+    const { base, server, host, color, status, startedAt } = options;
+    const isReady = (): boolean => status.unready.length === 0;
     const assets = `${base}/-/${this.#assets.version}`;
-    this.#site = { base, assets, server, startedAt, modules: modulesOf(mi), hasLive: true };
+    this.#site = { base, assets, server, host, color, isReady, startedAt, modules: modulesOf(mi), hasLive: true };
     this.#results = new Results(options.shownSize);
     this.#events = new LiveEvents(mi, options);
   }
@@ -186,8 +203,21 @@ export class WebInterface {
 
   /** A module without a command that the caller may run gets the same 404 as a module that does not exist. */
   #refuseModule(exchange: Exchange, module: string): void {
+    const entry = this.#named(exchange, module);
+    if (entry !== undefined) {
+      const { query } = exchange;
+      const Location = `${pathOf(this.#site.base, entry)}${query === '' ? '' : `?${query}`}`;
+      // With its method and its body.
+      this.#refuse(exchange, 307, html`it is at <a href="${Location}">${Location}</a>`, undefined, { Location });
+      return;
+    }
     const near = nearest(module, this.#siteOf(exchange).modules, (one) => `${this.#site.base}/${one}`);
     this.#refuse(exchange, 404, html`no module ${quoted(module)} has commands${near}`);
+  }
+
+  /** The command that JSON-RPC would find by this name, among those that the caller may run: `/mi/ul_dump`. */
+  #named(exchange: Exchange, name: string): CommandEntry | undefined {
+    return this.#mi.visibleTo(exchange).find((entry) => this.#mi.commands.finds(name, entry));
   }
 
   /** The page of a refusal of the HTTP layer, which has no module or command. */
@@ -208,7 +238,10 @@ export class WebInterface {
     const flatName = (one: CommandEntry): string =>
       one.command.isForeign ? one.command.name : commands.ownFlatName(one);
     const entries = commands.all.filter((entry) => entry.module === module);
-    const entry = entries.find((one) => one.fullName === name || pageName(one) === name || flatName(one) === name);
+    const isNamed = ({ command }: CommandEntry): boolean => command.name === name || command.aliases.includes(name);
+    const entry =
+      entries.find((one) => one.fullName === name || pageName(one) === name || flatName(one) === name) ??
+      entries.find(isNamed);
     if (entry === undefined) {
       const visible = this.#mi.visibleTo(exchange).filter((one) => one.module === module);
       if (visible.length === 0) {
@@ -234,6 +267,11 @@ export class WebInterface {
       this.#reply(exchange, titleOf(entry), module, this.#form(entry, exchange));
       return;
     }
+    if (exchange.method === 'GET' && entry.command.secrets.length > 0) {
+      const reason = `${titleOf(entry)} takes a secret, and what is in a URL is kept in logs and histories; send the form by POST`;
+      this.#refuse(exchange, 405, reason, module, { Allow: 'POST' });
+      return;
+    }
     if (!entry.command.readOnly) {
       const refusal = crossSiteRefusal(exchange);
       if (refusal !== undefined) {
@@ -244,6 +282,12 @@ export class WebInterface {
         else replyPage(exchange, 403, page(this.#siteOf(exchange), statusLine(403), module, main));
         return;
       }
+    }
+    if (isUnconfirmed(entry, exchange.fields) && !isRaw(exchange)) {
+      const { base, host } = this.#options;
+      const asked = { action: pathOf(base, entry), fields: exchange.fields, host };
+      this.#reply(exchange, `Run ${titleOf(entry)}?`, module, confirmation(entry, asked));
+      return;
     }
     this.#run(exchange, entry);
   }
@@ -300,9 +344,12 @@ export class WebInterface {
   #frame({ entry, exchange, submitted, started }: Asked): Frame {
     const { head, tail } = pageParts(this.#siteOf(exchange), titleOf(entry), entry.module);
     const { jsonRpcPath: path } = this.#options;
-    const request = callText(entry.fullName, submitted);
+    const request = callText(entry.fullName, withoutSecrets(entry.command, submitted.given));
     // A link runs the command anew, which is nothing to be offered in passing where it changes something.
-    const links = entry.command.readOnly ? rawLinks(pathOf(this.#site.base, entry), submitted) : undefined;
+    const links =
+      entry.command.readOnly && entry.command.secrets.length === 0
+        ? rawLinks(pathOf(this.#site.base, entry), submitted)
+        : undefined;
     return {
       head: html`${head}${this.#form(entry, exchange)}`,
       tail,
@@ -321,6 +368,7 @@ export class WebInterface {
       action: pathOf(this.#site.base, entry),
       names: [...candidates].filter((name) => name !== entry.fullName && this.#mi.commands.finds(name, entry)),
       fields,
+      host: this.#options.host,
     });
   }
 
@@ -436,7 +484,7 @@ const longestCall = 16384;
  *
  * @returns undefined when it would be too long to copy
  */
-function callText(method: string, { given }: Submitted): string | undefined {
+function callText(method: string, given: CallParameters): string | undefined {
   const call = JSON.stringify({ jsonrpc: '2.0', method, params: given, id: 1 });
   return call.length > longestCall ? undefined : call;
 }
@@ -474,6 +522,8 @@ export function webInterface(
     jsonRpcPath: jsonRpcPath(httpd),
     shownSize: Math.min(httpd.windowSize, mostShown),
     server: `${facts.name} ${facts.version}`,
+    host: httpd.name,
+    color: httpd.color,
     startedAt: facts.startedAt,
     hosts: httpd.allowedHosts,
     status,

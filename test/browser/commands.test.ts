@@ -168,6 +168,33 @@ for (const [method, verb] of [
 }
 
 unless(skipped, describe)('the page of kill', () => {
+  test('keeps nothing of a secret', async ({ startServer, openTab }) => {
+    const vault = defineModule({
+      name: 'vault',
+      commands: [
+        command({
+          name: 'unlock',
+          help: 'Opens it.',
+          recipes: [{ user: 'string', password: 'string' }],
+          secrets: ['password'],
+          run: ({ password }) => password.length,
+        }),
+      ],
+    });
+    const server = await startServer({ modules: [vault] });
+    const page = await openTab(server);
+    await page.goto('/mi/vault/vault:unlock');
+    await page.getByLabel(/^user/).fill('alice');
+    await page.getByLabel(/^password/).fill('hunter2');
+    await runForm(page);
+    expect(await resultText(page)).toBe('7');
+    expect(await page.content()).not.toContain('hunter2');
+    expect(page.url()).not.toContain('hunter2');
+    expect(await page.evaluate('JSON.stringify({ ...sessionStorage, ...localStorage })')).not.toContain('hunter2');
+    await page.goBack();
+    expect(await page.getByLabel(/^password/).inputValue()).toBe('');
+  });
+
   test('stops the server, and says that it does', async ({ startServer, openTab }) => {
     let killed = false;
     const server = await startServer({
@@ -177,7 +204,9 @@ unless(skipped, describe)('the page of kill', () => {
     });
     const page = await openTab(server);
     await page.goto('/mi/core/core:kill');
-    expect(killed).toBe(false);
+    await follow(page, () => page.getByRole('button', { name: /^Run on/ }).click());
+    expect(killed, 'it is to be confirmed').toBe(false);
+    await page.goBack();
     await runForm(page);
     expect(killed).toBe(true);
     expect(await resultText(page)).toMatch(/OK/);

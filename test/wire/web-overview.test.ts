@@ -137,6 +137,7 @@ test('scripts and styles are compressed for clients that take gzip', async ({ st
     'charts.css',
     'charts.js',
     'page.js',
+    'ready.svg',
     'style.css',
   ]);
   let bytes = 0;

@@ -327,7 +327,7 @@ describe('web interface: pages', () => {
     // Pages name them with a version, under which they never change.
     const { body } = await get(server, '/mi/core');
     const paths = [...body.matchAll(/(?:href|src)="(\/mi\/-\/[^"]+)"/g)].map(([, path = '']) => path);
-    expect(paths.length).toBe(2);
+    expect(paths.length).toBe(3);
     for (const path of paths) {
       const reply = await get(server, path);
       expect(reply.status, path).toBe(200);

@@ -22,6 +22,7 @@ const lasting = 'private, max-age=31536000, immutable, no-transform';
 const types: Readonly<Record<string, string>> = {
   '.css': 'text/css; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',
+  '.svg': 'image/svg+xml',
 };
 
 /** Styles and scripts of pages, in memory: every file of some folders. */

@@ -85,6 +85,8 @@ export function replyPage(exchange: Exchange, status: number, page: string | Uin
 /** The settings of the head of a document. */
 export interface DocumentHead {
   readonly title: string;
+  /** Path of its icon; left out, it has none. */
+  readonly icon?: string;
   /** Paths of its style sheets. */
   readonly styles: readonly string[];
   /** Paths of its scripts, which are modules. */
@@ -92,7 +94,7 @@ export interface DocumentHead {
 }
 
 /** The beginning of a page, up to what its body holds. */
-export function documentStart({ title, styles, scripts = [] }: DocumentHead): Markup {
+export function documentStart({ title, icon = 'data:,', styles, scripts = [] }: DocumentHead): Markup {
   const sheets = styles.map((path) => html`<link rel="stylesheet" href="${path}">\n`);
   const modules = scripts.map((path) => html`<script type="module" src="${path}"></script>\n`);
   return html`<!doctype html>
@@ -102,7 +104,7 @@ export function documentStart({ title, styles, scripts = [] }: DocumentHead): Ma
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>${title}</title>
-<link rel="icon" href="data:,">
+<link rel="icon" href="${icon}">
 ${sheets}${modules}</head>
 <body>
 `;

@@ -3,6 +3,7 @@ import { shorten as beginning } from '../../base/text.js';
 import type { Command } from '../commands/command.js';
 import type { CommandEntry } from '../commands/command-table.js';
 import type { CallParameters } from '../commands/parameters.js';
+import { hidden, openParameters } from '../commands/secrets.js';
 import { printJson } from '../results/json.js';
 import { type Call, clientOf } from './call.js';
 
@@ -14,8 +15,6 @@ export interface AuditSink {
 
 /** How a call ended: `ok`, the code of its error, or `given_up` when nobody waited for its end any more. */
 type AuditOutcome = 'ok' | 'given_up' | number;
-
-const hidden = '(secret)';
 
 /** Bounds of what a line repeats of the parameters. */
 interface Bounds {
@@ -104,16 +103,10 @@ function printable({ command }: CommandEntry, given: NonNullable<CallParameters>
 
 /** Parameters without secrets, and cut to what a line may hold. */
 function redact(command: Command, given: NonNullable<CallParameters>, bounds: Bounds): JsonValue {
-  const { secrets, recipes } = command;
+  const isOpen = openParameters(command, given);
   if (isObject(given)) {
-    // A name that no recipe has may be a slip, and its value the secret.
-    const isOpen = (name: string): boolean =>
-      secrets.length === 0 || (!secrets.includes(name) && recipes.some(({ names }) => names.includes(name)));
     return shortObject(given, bounds, (name, value) => (isOpen(name) ? shorten(value, bounds, 1) : hidden));
   }
-  const fitting = recipes.filter(({ names }) => names.length === given.length);
-  const isOpen = (index: number): boolean =>
-    secrets.length === 0 || (fitting.length > 0 && fitting.every(({ names }) => !secrets.includes(names[index] ?? '')));
   return shortList(given, bounds, (value, index) => (isOpen(index) ? shorten(value, bounds, 1) : hidden));
 }
 

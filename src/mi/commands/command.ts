@@ -161,8 +161,16 @@ export interface CommandDeclaration<R extends readonly Recipe[], T = Result> {
   readonly result?: StandardSchema | JsonObject;
   /** Names of headers of HTTP requests that `call.header()` gives, such as `traceparent`. */
   readonly headers?: readonly string[];
-  /** Names of parameters whose values are written to no log. */
+  /**
+   * Names of parameters whose values are written to no log, audit or history. The form of the web interface hides them, and sends
+   * them by POST alone.
+   */
   readonly secrets?: readonly string[];
+  /**
+   * True if what it ends or deletes does not come back: the web interface asks before it runs it. Default false; not for
+   * what is read-only.
+   */
+  readonly destructive?: boolean;
   /** Members that tell what the objects of a long list are about: of such a list the audit log keeps only these. */
   readonly targets?: readonly string[];
   /**
@@ -231,6 +239,7 @@ const members: Members<CommandDeclaration<readonly Recipe[]> & { readonly params
   level: aText,
   headers: headerNames,
   secrets: texts,
+  destructive: aBoolean,
   targets: texts,
   withoutCall: aBoolean,
   withoutContext: aBoolean,
@@ -254,6 +263,7 @@ export class Command {
   /** In lower case. */
   readonly headers: readonly string[];
   readonly secrets: readonly string[];
+  readonly destructive: boolean;
   readonly targets: readonly string[];
   readonly withoutCall: boolean;
   readonly withoutContext: boolean;
@@ -280,7 +290,9 @@ export class Command {
     checkMembers(typeof named === 'string' ? `command ${named}` : 'command()', given, members);
     const { name, aliases = [], help, recipes = [{}], namedOnly = false, readOnly = false, run } = declaration;
     const { level = readOnly ? 'read' : 'operate', secrets = [], targets = [], withoutCall = false } = declaration;
-    const { withoutContext = false, headers = [], params, result } = declaration;
+    const { withoutContext = false, headers = [], params, result, destructive = false } = declaration;
+    if (destructive && readOnly)
+      throw coded('ERR_COMMAND', new TypeError(`command ${name} is destructive and readOnly; leave one of them out`));
     if (params !== undefined && declaration.recipes !== undefined)
       throw coded('ERR_COMMAND', new TypeError(`command ${name} has both recipes and params; give one of them`));
     const wanted = isForeign ? foreignName : localName;
@@ -302,6 +314,7 @@ export class Command {
     this.takesNone = this.recipes.some(({ names }) => names.length === 0);
     this.headers = headers.map((header) => header.toLowerCase());
     this.secrets = secrets;
+    this.destructive = destructive;
     this.targets = targets;
     this.withoutCall = withoutCall;
     this.withoutContext = withoutContext;

@@ -41,8 +41,8 @@ const errors: JsonObject = {
  * Describes commands as an OpenRPC document.
  *
  * A method has one list of parameters, a command several recipes. The list has every parameter of any recipe; required
- * are those that all recipes have. `x-recipes` has the recipes themselves, which alone say what goes together, and
- * `x-aliases` the other names of the command.
+ * are those that all recipes have. `x-recipes` has the recipes themselves, which alone say what goes together, `x-aliases`
+ * the other names of the command, `x-destructive` says that pages ask before they run it, and `x-secret` that a parameter is shown nowhere.
  *
  * @param entries the commands to describe
  * @param table where the texts are looked up by which they are called
@@ -70,7 +70,7 @@ export function describeService(
 
 function describeMethod(entry: CommandEntry, table: CommandTable, methods: ReadonlyMap<string, number>): JsonObject {
   const { command, module, number } = entry;
-  const { recipes, help, namedOnly, readOnly, isForeign } = command;
+  const { recipes, help, namedOnly, readOnly, destructive, isForeign } = command;
   const name = isForeign ? table.flatName(entry) : entry.fullName;
   const texts = isForeign
     ? [entry.fullName, ...command.aliases].filter((text) => table.finds(text, entry))
@@ -94,6 +94,7 @@ function describeMethod(entry: CommandEntry, table: CommandTable, methods: Reado
     ),
     'x-aliases': texts.filter((text) => text !== name),
     'x-read-only': readOnly,
+    ...(destructive ? { 'x-destructive': true } : {}),
   };
 }
 
@@ -108,16 +109,16 @@ function isRequired(name: string, recipes: readonly CompiledRecipe[]): boolean {
   return recipes.every(({ names }) => names.includes(name));
 }
 
-function describeParameter(name: string, { recipes, paramsSchema }: Command): JsonObject {
+function describeParameter(name: string, { recipes, paramsSchema, secrets }: Command): JsonObject {
   const { properties } = paramsSchema ?? {};
   const schema = isObject(properties ?? null) ? (properties as JsonObject)[name] : undefined;
-  if (schema !== undefined) return { name, required: isRequired(name, recipes), schema };
+  const about = { name, required: isRequired(name, recipes), ...(secrets.includes(name) ? { 'x-secret': true } : {}) };
+  if (schema !== undefined) return { ...about, schema };
   const types = new Set(recipes.flatMap((recipe) => recipe.types.filter((_type, at) => recipe.names[at] === name)));
   const references: readonly JsonValue[] = [...types].map(reference);
   const [only, another] = references;
   return {
-    name,
-    required: isRequired(name, recipes),
+    ...about,
     schema: only !== undefined && another === undefined ? only : { anyOf: references },
   };
 }

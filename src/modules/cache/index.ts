@@ -62,6 +62,7 @@ export const cacheModule = defineBuiltIn({
         }),
         command({
           name: 'remove',
+          destructive: true,
           aliases: ['cache_remove'],
           help: 'Removes a key (attr) from a cache; one that is not there is no error.',
           recipes: [{ system: 'string', attr: 'string' }],

@@ -42,6 +42,7 @@ function controlCommands(context: BuiltInContext<object>): readonly Command[] {
   return [
     command({
       name: 'kill',
+      destructive: true,
       level: 'admin',
       help: 'Stops the server: what runs is finished first.',
       run: () => {

@@ -48,6 +48,8 @@ export const httpdModule = defineBuiltIn({
       connTimeout: parameters.conn_timeout,
       replyTimeout: parameters.reply_timeout,
       maxReplySize: parameters.max_reply_size,
+      name: parameters.server_name,
+      color: parameters.server_color,
       allowedHosts: parameters.allowed_hosts,
       maxConnections: parameters.max_connections,
       maxConnectionsAddress: parameters.max_connections_address,

@@ -132,6 +132,16 @@ function problemOf(attempt: () => unknown): string | undefined {
   }
 }
 
+const serverColors: readonly string[] = ['red', 'orange', 'green', 'blue', 'purple', 'gray'];
+
+const longestName = 64;
+
+function nameProblem(name: string): string | undefined {
+  return name.trim() === '' || name.length > longestName || /[\p{Cc}\p{Bidi_Control}]/u.test(name)
+    ? `give 1 to ${longestName} characters, none of them a control character`
+    : undefined;
+}
+
 /** Parameters of httpd, with the names of OpenSIPS. */
 export const parameters = defineParameters({
   ip: {
@@ -243,6 +253,18 @@ export const parameters = defineParameters({
       'what speaks HTTP: `uws`, uWebSockets.js; `node`, the HTTP server of Node.js: slower, and HTTP/1.0 too; `auto`: `uws` ' +
       'where it loads, else `node`, with a warning; a listener may have its own, `;engine=node`',
     check: engineProblem,
+  },
+  server_name: {
+    type: 'string',
+    default: undefined,
+    help: 'what pages call this server, in front of their titles; left out: the name of the machine',
+    check: nameProblem,
+  },
+  server_color: {
+    type: 'string',
+    default: undefined,
+    help: `color of that name on pages: ${serverColors.join(', ')}; red may stand for production`,
+    check: (color) => (serverColors.includes(color) ? undefined : `give ${serverColors.join(', ')}`),
   },
   allowed_hosts: {
     type: 'string',

@@ -230,6 +230,8 @@ export interface KnownCommand {
   readonly level: Level;
   /** True if it changes nothing, whatever its parameters. */
   readonly isReadOnly: boolean;
+  /** True if what it ends or deletes does not come back. */
+  readonly isDestructive: boolean;
   readonly reading: Reading | undefined;
   readonly isLarge: boolean;
   readonly isAsynchronous: boolean;
@@ -253,11 +255,12 @@ function read(module: string, effect: Class, word: string): KnownCommand {
   const isLarge = named.endsWith('*');
   const isAsynchronous = named.endsWith('~');
   const flat = isLarge || isAsynchronous ? named.slice(0, -1) : named;
-  const level = effect === 'destructive' ? 'admin' : effect;
+  const isDestructive = effect === 'destructive';
+  const level = isDestructive ? 'admin' : effect;
   const upTo = Number(when);
   const reading = when === undefined ? undefined : Number.isNaN(upTo) ? { without: when } : { upTo };
   const full = `${module}:${local ?? flat}`;
-  return { module, flat, full, level, isReadOnly: effect === 'read', reading, isLarge, isAsynchronous };
+  return { module, flat, full, level, isReadOnly: effect === 'read', isDestructive, reading, isLarge, isAsynchronous };
 }
 
 /** A command by its name of 2.x, 3.x or 4.0. */
@@ -290,6 +293,7 @@ export interface LevelRule {
   readonly level: Level;
   /** True for commands that are declared to change nothing. */
   readonly isReading: boolean;
+  readonly isDestructive: boolean;
 }
 
 /**
@@ -309,6 +313,7 @@ export function levelRules(text: string): readonly LevelRule[] {
         ),
       );
     }
-    return { pattern, fits: commandPattern(pattern), level, isReading: word === 'read' };
+    const fits = commandPattern(pattern);
+    return { pattern, fits, level, isReading: word === 'read', isDestructive: word === 'destructive' };
   });
 }

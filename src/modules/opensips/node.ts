@@ -284,6 +284,7 @@ export class OpensipsNode {
       name,
       known,
       recipes,
+      isDestructive: rule?.isDestructive ?? known?.isDestructive ?? false,
       help: description?.help ?? `A command of OpenSIPS${exportedBy === '' ? '' : ` (${exportedBy})`}.`,
     };
     const entryOf = (command: Command, route?: CommandEntry['route']): CommandEntry => ({
@@ -330,7 +331,7 @@ export class OpensipsNode {
     );
   }
 
-  #commandOf({ name, known, recipes, help, level, isReadOnly }: Offer): Command {
+  #commandOf({ name, known, recipes, help, level, isReadOnly, isDestructive }: Offer): Command {
     const secrets = recipes.flatMap((recipe) => Object.keys(recipe)).filter((one) => one.includes('password'));
     return foreignCommand({
       name,
@@ -339,6 +340,7 @@ export class OpensipsNode {
       recipes,
       level,
       readOnly: isReadOnly,
+      destructive: isDestructive && !isReadOnly,
       secrets: [...new Set(secrets)],
       withoutContext: true,
       run: ({ given }, call) => this.#run(name, known, isReadOnly, given, call),
@@ -419,6 +421,7 @@ interface Offer {
   readonly help: string;
   readonly level: Level;
   readonly isReadOnly: boolean;
+  readonly isDestructive: boolean;
 }
 
 /** The names of a command in other versions. */

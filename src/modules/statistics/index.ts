@@ -66,6 +66,7 @@ export const statisticsModule = defineBuiltIn({
         }),
         command({
           name: 'reset',
+          destructive: true,
           aliases: ['reset_statistics'],
           withoutCall: true,
           help: 'Sets statistics back to 0, given by bare names; those that are not incremental keep their value.',
@@ -78,6 +79,7 @@ export const statisticsModule = defineBuiltIn({
         }),
         command({
           name: 'reset_all',
+          destructive: true,
           aliases: ['reset_all_statistics'],
           withoutCall: true,
           help: 'Sets all incremental statistics back to 0.',
@@ -172,6 +174,7 @@ function latencyCommands(mi: ManagementInterface): readonly Command[] {
     }),
     command({
       name: 'reset_latency',
+      destructive: true,
       aliases: ['reset_statistics_latency'],
       help: 'Begins to count anew how long the calls of all commands, or of the one that is named, took.',
       recipes: [{}, { command: 'string' }],

@@ -32,6 +32,7 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag }: CommandO
   return [
     command({
       name: 'rm',
+      destructive: true,
       aliases: ['ul_rm'],
       help: 'Deletes an address of record with all of its contacts; one that is not there is no error.',
       recipes: [{ table_name: 'string', aor: 'string' }],
@@ -43,6 +44,7 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag }: CommandO
     }),
     command({
       name: 'rm_contact',
+      destructive: true,
       aliases: ['ul_rm_contact'],
       help: 'Deletes one contact of an address of record, found by the text of its URI.',
       recipes: [{ table_name: 'string', aor: 'string', contact: 'string' }],

@@ -10,7 +10,8 @@ const limit = 40;
 export function rememberCalls(form, result) {
   let calls = read() ?? [];
   const isNew = performance.getEntriesByType('navigation')[0]?.type === 'navigate';
-  if (form && result && isNew) {
+  // Nothing is kept of a call that has a secret.
+  if (form && result && isNew && !form.dataset.secret) {
     const name = document.querySelector('main h2')?.textContent ?? location.pathname;
     const path = new URL(form.action).pathname;
     const call = { path, name, fields: submitted(form), status: result.dataset.status, time: Date.now() };

@@ -55,7 +55,7 @@ export function searchCommands(header, home) {
       const none = element(
         'li',
         { role: 'option', 'aria-disabled': 'true' },
-        'No command has that in its name or help',
+        'No command has that in its names, parameters or help',
       );
       list.append(none);
     }
@@ -132,6 +132,13 @@ async function commandsOf(home) {
     if (!link) return [];
     const name = link.textContent.trim();
     const help = item.querySelector('.help')?.textContent.trim() ?? '';
-    return [{ name, help, href: link.getAttribute('href'), text: `${item.textContent}`.toLowerCase() }];
+    return [
+      {
+        name,
+        help,
+        href: link.getAttribute('href'),
+        text: `${item.textContent} ${item.dataset.names ?? ''}`.toLowerCase(),
+      },
+    ];
   });
 }

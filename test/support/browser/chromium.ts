@@ -96,7 +96,10 @@ export async function follow(page: Page, action: () => Promise<void>): Promise<v
 
 /** Runs the form as it is filled in and waits for the page with its result. */
 export async function runForm(page: Page): Promise<void> {
-  await follow(page, () => page.getByRole('button', { name: 'Run', exact: true }).click());
+  const form = page.locator('form.call');
+  await follow(page, () => form.getByRole('button', { name: /^Run/ }).click());
+  const sure = page.locator('form.confirm');
+  if ((await sure.count()) > 0) await follow(page, () => sure.getByRole('button', { name: /^Run/ }).click());
   await page.getByRole('region', { name: 'Result' }).waitFor();
 }
 

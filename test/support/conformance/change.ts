@@ -57,7 +57,7 @@ const pageHeaders = {
 };
 
 function withPage({ page: _, ...by }: Expectation, title: string): Expectation {
-  const bodyPattern = `^<!doctype html>\\n.*<title>${title} - OpenSIPS Management Interface</title>.*</html>\\n$`;
+  const bodyPattern = `^<!doctype html>\\n.*<title>[^<]*: ${title} - OpenSIPS Management Interface</title>.*</html>\\n$`;
   return { connection: 'open', bodyPattern, ...by, headers: { Connection: null, ...pageHeaders, ...by.headers } };
 }
 

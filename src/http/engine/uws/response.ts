@@ -129,8 +129,12 @@ export class Pace {
   constructor(readonly sizes: WriteSizes) {}
 
   closedFromWithin(): void {
-    if (!this.hasClosed) setImmediate(this.#turnEnds);
-    this.hasClosed = true;
+    try {
+      if (!this.hasClosed) setImmediate(this.#turnEnds);
+      this.hasClosed = true;
+    } catch {
+      // Without it the turn would never end.
+    }
   }
 }
 
