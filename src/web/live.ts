@@ -1,5 +1,6 @@
 import { stringify } from '../base/json.js';
 import { reasonOf, shorten } from '../base/text.js';
+import { crossSiteRefusal } from '../gateway/browser.js';
 import { retryHeaders, statusOf } from '../gateway/jsonrpc-refusal.js';
 import type { Chunk, ChunkSource, Exchange, ReplyHeaders } from '../http/exchange.js';
 import { html, type Markup, privateHeaders } from '../http/pages/html.js';
@@ -22,6 +23,9 @@ const shownAtFirst = 100;
 const longestShown = 1000;
 
 const streamType = 'text/event-stream';
+
+/** UTF-16 units of events that are printed at once, unless one alone has more: what a slow reader holds beside what is kept. */
+const mostPrinted = 16_384;
 
 /** `X-Accel-Buffering` is nginx's: it would hold events back. */
 const streamHeaders: ReplyHeaders = { 'Content-Type': streamType, 'X-Accel-Buffering': 'no', ...privateHeaders };
@@ -65,6 +69,12 @@ export class LiveEvents {
     if (this.#open >= maxStreams) {
       const reason = `${maxStreams} streams of events are open, the limit max_streams; close one, or raise the limit`;
       exchange.refuse(503, reason, { 'Retry-After': '5' });
+      return;
+    }
+    const isOfPage = exchange.header('sec-fetch-site') !== undefined || exchange.header('origin') !== undefined;
+    const site = isOfPage ? crossSiteRefusal(exchange) : undefined;
+    if (site !== undefined) {
+      exchange.refuse(403, `a stream takes one of the places of max_streams, and ${site}`);
       return;
     }
     const names = namesOf(exchange);
@@ -198,51 +208,86 @@ class EventReply implements ChunkSource {
   readonly isEndless = true;
   readonly #stream: EventStream;
   readonly #released: () => void;
-  /** What is sent before all else. */
-  #first: string;
+  /** What is no event, and is sent before all events. */
+  #told = 'retry: 3000\n\n';
+  /** Events that are to be printed, and how many of them are: those that were missed, then those that were taken. */
+  #events: readonly RaisedEvent[];
+  #printed = 0;
+  /** Events that were lost behind {@link #events}. */
+  #lost = 0;
+  /** Told when there is something to print; undefined: nothing waits for it. */
+  #wake: (() => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #isReleased = false;
 
   constructor(stream: EventStream, missed: readonly RaisedEvent[], released: () => void) {
     this.#stream = stream;
     this.#released = released;
-    this.#first = `retry: 3000\n\n${missed.map(message).join('')}`;
+    this.#events = missed;
   }
 
   /** Tells the reader something else than an event. */
   tell(kind: string, data: object): void {
-    this.#first += `event: ${kind}\ndata: ${JSON.stringify(data)}\n\n`;
-    this.#stream.onReady?.();
+    this.#told += `event: ${kind}\ndata: ${JSON.stringify(data)}\n\n`;
+    this.#wake?.();
   }
 
   next(): Chunk | Promise<Chunk> {
+    if (this.#isReleased) return null;
     const text = this.#take();
     if (text !== '') return Buffer.from(text);
     if (this.#stream.isOver) return null;
     return new Promise((resolve) => {
       this.#timer = setTimeout(() => {
-        this.#stream.onReady = undefined;
+        this.#rest();
         resolve(Buffer.from(':\n\n'));
       }, heartbeat);
-      this.#stream.onReady = () => {
-        clearTimeout(this.#timer);
+      this.#wake = () => {
+        this.#rest();
         // On a later turn: events that are raised one after the other leave together.
         setImmediate(() => resolve(this.next()));
       };
+      this.#stream.onReady = this.#wake;
     });
   }
 
   release(): void {
-    clearTimeout(this.#timer);
-    this.#stream.onReady = undefined;
+    this.#isReleased = true;
+    this.#rest();
+    this.#events = [];
     this.#released();
   }
 
+  /** Waits for nothing any more: who waits is told once. */
+  #rest(): void {
+    clearTimeout(this.#timer);
+    this.#wake = undefined;
+    this.#stream.onReady = undefined;
+  }
+
   #take(): string {
-    const { events, dropped } = this.#stream.take();
-    const first = this.#first;
-    this.#first = '';
-    const lost = dropped === 0 ? '' : `event: dropped\ndata: ${JSON.stringify({ dropped })}\n\n`;
-    return `${first}${events.map(message).join('')}${lost}`;
+    let text = this.#told;
+    this.#told = '';
+    if (this.#printed === this.#events.length) {
+      text += this.#lostText();
+      const { events, dropped } = this.#stream.take();
+      this.#events = events;
+      this.#printed = 0;
+      this.#lost = dropped;
+    }
+    while (text.length < mostPrinted) {
+      const event = this.#events[this.#printed];
+      if (event === undefined) return text + this.#lostText();
+      text += message(event);
+      this.#printed += 1;
+    }
+    return text;
+  }
+
+  #lostText(): string {
+    const dropped = this.#lost;
+    this.#lost = 0;
+    return dropped === 0 ? '' : `event: dropped\ndata: ${JSON.stringify({ dropped })}\n\n`;
   }
 }
 

@@ -1,7 +1,10 @@
-import { describe, expect } from 'vitest';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { describe, expect, vi } from 'vitest';
 import { command, defineModule, type Server } from '#src/index.js';
 import { EventReader } from '../support/event-reader.js';
-import { call, callError, post } from '../support/mi-client.js';
+import { call, callError, post, withResolvers } from '../support/mi-client.js';
+import { SlowReader } from '../support/slow-reader.js';
 import { test } from '../support/test.js';
 
 async function subscribed(server: Server, count: number): Promise<void> {
@@ -11,6 +14,12 @@ async function subscribed(server: Server, count: number): Promise<void> {
         ((await call(server, 'get_statistics', [['event_subscribers']])) as object)['evi:event_subscribers' as never],
     )
     .toBe(count);
+}
+
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc');
+  const gc = runInNewContext('gc') as () => void;
+  gc();
 }
 
 describe('events as server-sent events', () => {
@@ -156,6 +165,78 @@ describe('events as server-sent events', () => {
     event.raise({ number: 400, text: '' });
     expect(await reader.next()).toMatchObject({ data: { params: { number: 400 } } });
     reader.close();
+  });
+
+  test('readers that read nothing of much that they have missed hold little each', async ({ startServer }) => {
+    const server = await startServer({ httpd: { conn_timeout: 600, allowed_hosts: 'a' } });
+    const event = server.events.declare('E_LARGE');
+    const text = 'x'.repeat(40_000);
+    for (let number = 0; number < 100; number += 1) event.raise({ number, text });
+    const before = process.memoryUsage().arrayBuffers;
+    const readers: SlowReader[] = [];
+    for (let count = 1; count <= 20; count += 1) {
+      const reader = await SlowReader.ask(Number(server.port), '/mi/live?after=of-another-start', undefined, [
+        'Accept: text/event-stream',
+      ]);
+      reader.socket.pause();
+      readers.push(reader);
+      await subscribed(server, count);
+    }
+    collectGarbage();
+    // Of 4 MB that each has missed.
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(8_000_000);
+    for (const reader of readers) reader.socket.destroy();
+    await subscribed(server, 0);
+  });
+
+  test('problems that are told at once keep no event back', async ({ startServer }) => {
+    const server = await startServer({});
+    const { promise, reject } = withResolvers<void>();
+    for (const name of ['E_ONE', 'E_TWO']) server.events.declare(name).sources.add({ wanted: () => promise });
+    const event = server.events.declare('E_THREE');
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      const reader = await EventReader.open(server, '/live?events=E_*');
+      reject(new Error('OpenSIPS refuses it'));
+      expect(await reader.next()).toMatchObject({ kind: 'problem', data: { event: 'E_ONE' } });
+      expect(await reader.next()).toMatchObject({ kind: 'problem', data: { event: 'E_TWO' } });
+      // The last one behind the sign of life that an idle stream would have had.
+      for (const pause of [1000, 1000, 14_500]) {
+        vi.advanceTimersByTime(pause);
+        event.raise({ pause });
+        expect(await reader.next()).toMatchObject({ kind: 'message', data: { params: { pause } } });
+      }
+      reader.close();
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  test('pages of other sites open none', async ({ startServer }) => {
+    const server = await startServer({});
+    const status = async (headers: Record<string, string>): Promise<number | undefined> => {
+      const reader = await EventReader.open(server, '/live', headers);
+      reader.close();
+      return reader.response.statusCode;
+    };
+    const here = `127.0.0.1:${server.port}`;
+    expect(await status({ 'Sec-Fetch-Site': 'cross-site', Origin: 'https://other.example' })).toBe(403);
+    expect(await status({ 'Sec-Fetch-Site': 'same-site' })).toBe(403);
+    expect(await status({ Origin: 'http://127.0.0.1:1' })).toBe(403);
+    expect(await status({ Origin: 'null' })).toBe(403);
+    expect(await status({ 'Sec-Fetch-Site': 'same-origin' })).toBe(200);
+    expect(await status({ Origin: `http://${here}` })).toBe(200);
+    expect(await status({})).toBe(200);
+  });
+
+  test('HEAD opens none', async ({ startServer }) => {
+    const server = await startServer({});
+    server.events.declare('E_ONE');
+    const headers = { Accept: 'text/event-stream' };
+    const reply = await fetch(`${server.urls[0]}/live`, { method: 'HEAD', headers });
+    expect(reply.status).toBe(200);
+    expect(reply.headers.get('content-type')).toBe('text/event-stream');
+    await subscribed(server, 0);
   });
 
   test('those who may not read events follow none', async ({ startServer }) => {
