@@ -39,6 +39,15 @@ export function reasonOf(error: unknown): string {
   }
 }
 
+/** UTF-16 units of a detail that a line of the log repeats. */
+const longestDetail = 1024;
+
+/** What an error tells beside its message, as `data`, to be put behind a sentence about it; '' for nothing. */
+export function detailOf(error: unknown): string {
+  const data = error instanceof Error && 'data' in error ? error.data : undefined;
+  return typeof data === 'string' && data !== '' ? `: ${shorten(data, longestDetail, '…')}` : '';
+}
+
 /** The first sentence of a message: its remedies and lists are for longer reports. */
 export function firstSentenceOf(message: string): string {
   return message.split(/\. |\n/, 1)[0] ?? '';

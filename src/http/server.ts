@@ -69,6 +69,8 @@ export interface HttpServerOptions {
   readonly compression?: CompressionSettings | undefined;
   /** Body of a refusal for requests that want JSON, where the root has no other; left out, `{"error":reason}`. */
   readonly jsonRefusal?: (status: number, reason: string) => string;
+  /** Told when clients are judged by other CAs or lists: a reply without an end would keep a client that is revoked. */
+  readonly trustChanged?: () => void;
   readonly log: CodedLog;
   /** uWebSockets.js as the embedder loaded it; left out, the newest of the own ones that works. */
   readonly engine?: object | undefined;
@@ -227,7 +229,7 @@ export class HttpServer {
         this.#connections.listensOn(open.port);
         this.#refuseWhenClosed();
       }
-      this.#certificates = new Certificates(this.#open, log);
+      this.#certificates = new Certificates(this.#open, log, this.#options.trustChanged);
       await this.#tellCiphers();
       this.#refuseWhenClosed();
       this.#state = 'listening';

@@ -1,4 +1,5 @@
 import { html, type Markup } from '../http/pages/html.js';
+import type { KeptSeries } from '../mi/history.js';
 import type { ManagementInterface } from '../mi/management-interface.js';
 import { type ForeignStatistic, readStatistic, type Statistic } from '../mi/statistics.js';
 import { chartMarkup, ranges } from './charts.js';
@@ -16,6 +17,9 @@ interface Source {
   readonly chart: string;
   readonly foreign: readonly ForeignStatistic[];
 }
+
+/** Rows that the page has at most: what browsers still lay out at once. */
+const mostRows = 2000;
 
 /** A statistic as a row. */
 interface Row {
@@ -36,14 +40,26 @@ export function statisticsSection(source: Source): Markup {
     .split(' ')
     .filter((word) => word !== '');
   const all = [...mi.statistics.all.map((one) => rowOf(mi, one)), ...source.foreign.map(foreignRow)];
-  const shown = all.filter(({ group, name, help }) => {
+  const found = all.filter(({ group, name, help }) => {
     const text = `${group}:${name} ${help}`.toLowerCase();
     return words.every((word) => text.includes(word));
   });
-  const groups = [...new Set(shown.map(({ group }) => group))].sort();
+  const shown = found.slice(0, mostRows);
+  const groups = new Map<string, Row[]>();
+  for (const row of shown) {
+    const rows = groups.get(row.group);
+    if (rows === undefined) groups.set(row.group, [row]);
+    else rows.push(row);
+  }
+  const series: Series = new Map(mi.history.kept.map((one) => [one.name, one]));
   const kept = mi.history.isOn
     ? html` data-history="${base}/statistics/statistics:history" data-range="${ranges[0].seconds}"`
     : undefined;
+  const rest = found.length - shown.length;
+  const left =
+    rest > 0 &&
+    html`<p class="help">${rest} more fit; other words in the field above show them, and <code>get_statistics</code> has all.</p>
+`;
   const told = shown.length === all.length ? `${all.length} statistics` : `${shown.length} of ${all.length} statistics`;
   return html`<section class="statistics" aria-labelledby="all-statistics"${kept}>
 <h2 id="all-statistics">All statistics</h2>
@@ -53,8 +69,8 @@ export function statisticsSection(source: Source): Markup {
 <button type="submit">Show</button>
 <span class="count" role="status">${told}</span>
 </form>
-${chart !== '' && chartOf(mi, chart)}<div class="groups">
-${groups.map((group) => groupTable(source, group, shown))}</div>
+${left}${chart !== '' && chartOf(mi, chart)}<div class="groups">
+${[...groups].sort(byName).map(([group, rows]) => groupTable(source, group, rows, series))}</div>
 </section>
 `;
 }
@@ -93,21 +109,28 @@ function chartOf(mi: ManagementInterface, name: string): Markup | undefined {
   return html`<div class="charts">\n${chartMarkup(mi.history, { title, unit, lines }, ranges[0].seconds)}</div>\n`;
 }
 
-function groupTable(source: Source, group: string, shown: readonly Row[]): Markup {
-  const rows = shown.filter((row) => row.group === group).sort((one, other) => (one.name < other.name ? -1 : 1));
+function byName([one]: readonly [string, unknown], [other]: readonly [string, unknown]): number {
+  return one < other ? -1 : 1;
+}
+
+/** What is kept over time, by full name. */
+type Series = ReadonlyMap<string, KeptSeries>;
+
+function groupTable(source: Source, group: string, members: readonly Row[], series: Series): Markup {
+  const rows = members.toSorted((one, other) => (one.name < other.name ? -1 : 1));
   const id = `group-${group}`;
   return html`<h3 id="${id}">${group}</h3>
 <div class="frame" tabindex="0" role="region" aria-labelledby="${id}"><table>
 <thead><tr><th scope="col">statistic</th><th scope="col">value</th><th scope="col">a second</th><th scope="col" class="past">last 10 minutes</th></tr></thead>
 <tbody>
-${rows.map((row) => rowMarkup(source, row))}</tbody>
+${rows.map((row) => rowMarkup(source, row, series))}</tbody>
 </table></div>
 `;
 }
 
-function rowMarkup({ mi }: Source, { group, name, value, unit, help, rate }: Row): Markup {
+function rowMarkup({ mi }: Source, { group, name, value, unit, help, rate }: Row, series: Series): Markup {
   const full = `${group}:${name}`;
-  const [kept] = mi.history.find([full]).filter((one) => one.name === full);
+  const kept = series.get(full);
   // A button of the form, so that what is looked for stays.
   const title =
     kept === undefined
@@ -115,13 +138,12 @@ function rowMarkup({ mi }: Source, { group, name, value, unit, help, rate }: Row
       : html`<button type="submit" form="statistics" name="chart" value="${full}">${name}</button>`;
   const about = help === '' ? undefined : html` <span class="help">${help}</span>`;
   const grown = rate === undefined ? '' : valueText(rate, unit);
-  return html`<tr><th scope="row">${title}${about}</th><td class="number">${valueText(value, unit)}</td><td class="number">${grown}</td><td class="past">${kept !== undefined && past(mi, full)}</td></tr>
+  return html`<tr><th scope="row">${title}${about}</th><td class="number">${valueText(value, unit)}</td><td class="number">${grown}</td><td class="past">${kept !== undefined && past(mi, kept)}</td></tr>
 `;
 }
 
-function past({ history }: ManagementInterface, name: string): Markup | undefined {
-  const [kept] = history.find([name]).filter((one) => one.name === name);
-  if (kept === undefined) return undefined;
+function past({ history }: ManagementInterface, kept: KeptSeries): Markup | undefined {
+  const { name } = kept;
   const [part] = history.read([kept], ranges[0].seconds, undefined);
   const values = part?.series[0]?.values;
   if (part === undefined || values === undefined) return undefined;

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect } from 'vitest';
-import type { Server } from '#src/index.js';
+import type { Server, ServerOptions } from '#src/index.js';
 import { startFront } from '../support/front.js';
 import type { Lifetime } from '../support/lifetime.js';
 import { call, callError, post, startServer } from '../support/mi-client.js';
@@ -39,7 +39,13 @@ async function startRogue(lifetime: Lifetime, replies: Replies): Promise<Server>
 }
 
 /** As {@link startRogue}, of replies that are too long for a datagram, in front of a server of HTTP. */
-async function startLongRogue(lifetime: Lifetime, replies: Replies): Promise<Server> {
+async function startLongRogue(lifetime: Lifetime, replies: Replies, options: ServerOptions = {}): Promise<Server> {
+  const node = `sip-1 ${await longRogue(lifetime, replies)}`;
+  return startServer(lifetime, { ...options, opensips: { levels: '*=read', nodes: [node], ...options.opensips } });
+}
+
+/** Starts a server of HTTP that replies as it is told. @returns its transport */
+async function longRogue(lifetime: Lifetime, replies: Replies): Promise<string> {
   const all: Replies = {
     version: result('{"Server":"OpenSIPS (3.4.18 (x86_64/linux))"}'),
     uptime: result('{"Now":"now","Up since":"then"}'),
@@ -58,8 +64,7 @@ async function startLongRogue(lifetime: Lifetime, replies: Replies): Promise<Ser
     rogue.closeAllConnections();
     rogue.close();
   });
-  const node = `sip-1 http://127.0.0.1:${(rogue.address() as AddressInfo).port}/mi`;
-  return startServer(lifetime, { opensips: { levels: '*=read', nodes: [node] } });
+  return `http://127.0.0.1:${(rogue.address() as AddressInfo).port}/mi`;
 }
 
 /** What came of a reply, and whether that was all of it. */
@@ -276,4 +281,123 @@ describe('a client that only reads', () => {
       expect(double.state.contacts).toHaveLength(1);
     }
   });
+});
+
+describe('what a node tells of itself', () => {
+  test('is kept as far as it has a use', async ({ lifetime }) => {
+    const long = 'x'.repeat(1_000_000);
+    const server = await startLongRogue(lifetime, {
+      version: result(JSON.stringify({ Server: `OpenSIPS (3.4.18) ${long}` })),
+      uptime: result(JSON.stringify({ 'Up since': long })),
+      which: result(JSON.stringify(['version', 'uptime', 'which', 'help', 'events_list', 'ps', 'a'.repeat(200)])),
+      help: result(JSON.stringify({ Help: long, 'Exported by': long })),
+      events_list: result(
+        JSON.stringify({ Events: Array.from({ length: 5000 }, (_, id) => ({ name: `E_X${id}`, id })) }),
+      ),
+    });
+    await expect.poll(async () => (await get(server, '/mi/sip-1/ps')).body).toContain('xxx…');
+    for (const path of ['/mi', '/mi/sip-1', '/mi/sip-1/ps', '/mi/status_report/status_report:reports'])
+      expect((await get(server, path)).body.length, path).toBeLessThan(100_000);
+    const { Events: events } = (await call(server, 'events_list')) as { Events: readonly object[] };
+    expect(events.length).toBeLessThan(1200);
+    expect(await call(server, 'which')).not.toContain('a'.repeat(200));
+  });
+
+  test('is refused where it is too much, and the reason is told', async ({ lifetime }) => {
+    const names = Array.from({ length: 5000 }, (_, index) => `x${index}`);
+    const server = await startLongRogue(lifetime, { which: result(JSON.stringify(names)) });
+    await expect
+      .poll(async () => JSON.stringify(await call(server, 'status_report:status', ['opensips'])))
+      .toContain('lists 5000 commands, and 4096 are the most');
+  });
+
+  test('by statistics is bounded, on pages and for scrapes', async ({ lifetime }) => {
+    const lines: [level: string, fields: object][] = [];
+    const all = Object.fromEntries(Array.from({ length: 60_000 }, (_, index) => [`g${index}:a`, index]));
+    const server = await startLongRogue(
+      lifetime,
+      {
+        get_statistics: result(JSON.stringify({ [`g:${'n'.repeat(300)}`]: 1, ...all })),
+        list_statistics: result('{}'),
+      },
+      { prometheus: {}, log: { debug() {}, info() {}, error() {}, warn: (fields) => lines.push(['warn', fields]) } },
+    );
+    await call(server, 'get_statistics', [['all']]);
+    const page = await get(server, '/mi/statistics');
+    expect(page.body.match(/<tr>/g)?.length).toBeLessThan(2100 * 2);
+    expect(page.body).toMatch(/role="status">2000 of \d{5} statistics</);
+    const metrics = await (await fetch(`http://127.0.0.1:${server.port}/metrics`)).text();
+    expect(metrics.match(/node="sip-1"/g)?.length).toBeLessThan(50_100);
+    expect(metrics).not.toContain('nnn');
+    expect(
+      lines.filter(([, fields]) => (fields as { code?: string }).code === 'opensips-statistics-left-out'),
+    ).toHaveLength(1);
+  });
+
+  test('by statistics takes no name of another node, nor of this server', async ({ lifetime }) => {
+    const forged = await longRogue(lifetime, {
+      get_statistics: result(
+        '{"sip-2.core:rcv_requests":666,"core:command_duration_seconds_bucket":666,"core:errors_total":666}',
+      ),
+      list_statistics: result('{"core:errors_total":"non-incremental"}'),
+    });
+    const honest = await longRogue(lifetime, {
+      get_statistics: result('{"core:rcv_requests":7}'),
+      list_statistics: result('{"core:rcv_requests":"incremental"}'),
+    });
+    const server = await startServer(lifetime, {
+      opensips: { nodes: [`sip-1 ${forged}`, `sip-2 ${honest}`] },
+      prometheus: {},
+    });
+    await expect
+      .poll(() => call(server, 'get_statistics', [['all']]))
+      .toMatchObject({ 'sip-2.core:rcv_requests': 7, 'sip-1.sip-2.core:rcv_requests': 666 });
+    const scrape = async (accept: string): Promise<string> =>
+      (await fetch(`http://127.0.0.1:${server.port}/metrics`, { headers: { Accept: accept } })).text();
+    for (const accept of ['text/plain', 'application/openmetrics-text']) {
+      const text = await scrape(accept);
+      expect(text, accept).not.toMatch(/_bucket(\{node="sip-1"\})? 666/);
+      expect(text, accept).toMatch(/\nopensips_command_duration_seconds_bucket\{command="[^"]+",le="0.000016"\} /);
+    }
+    expect(await scrape('application/openmetrics-text')).toMatch(
+      /\n# TYPE opensips_errors counter\nopensips_errors_total \d/,
+    );
+  });
+});
+
+describe('a result for the program', () => {
+  test('that is long is given piece by piece, and is not parsed', async ({ lifetime }) => {
+    const text = JSON.stringify(Array.from({ length: 60_000 }, (_, index) => `${index}`.padStart(100, 'é')));
+    const server = await startLongRogue(lifetime, { dlg_list: result(text) });
+    await expect.poll(() => call(server, 'which')).toContain('dlg_list');
+    const { opensips } = server;
+    await expect(opensips?.call('sip-1', 'dlg_list')).rejects.toMatchObject({
+      code: 'ERR_NODE',
+      message: expect.stringMatching(/dlg_list is longer than 4194304 bytes.*opensips\.stream/),
+    });
+    const pieces: Uint8Array[] = [];
+    for await (const piece of opensips?.stream('sip-1', 'dlg_list') ?? []) pieces.push(piece);
+    expect(pieces.length).toBeGreaterThan(10);
+    expect(Buffer.concat(pieces).toString()).toBe(text);
+    for await (const piece of opensips?.stream('sip-1', 'dlg_list') ?? []) {
+      expect(piece.length).toBeGreaterThan(0);
+      break;
+    }
+    expect(opensips?.health('sip-1').isUp).toBe(true);
+    await expect(opensips?.stream('sip-1', 'none').next()).rejects.toMatchObject({ code: -32000 });
+  });
+});
+
+test('a result that breaks on its way is told in the log with its reason', async ({ lifetime }) => {
+  const lines: string[] = [];
+  const broken = `["${'x'.repeat(5_000_000)}",}`;
+  const server = await startLongRogue(
+    lifetime,
+    { dlg_list: result(broken) },
+    { log: { debug() {}, info() {}, warn() {}, error: (_fields, message) => lines.push(message) } },
+  );
+  await expect.poll(() => call(server, 'which')).toContain('dlg_list');
+  const { isWhole } = await received(server, '{"jsonrpc":"2.0","method":"dlg_list","id":1}');
+  expect(isWhole).toBe(false);
+  await expect.poll(() => lines).toContainEqual(expect.stringMatching(/dlg_list, failed: .*result that is no JSON/));
 });

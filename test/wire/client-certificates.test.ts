@@ -2,6 +2,8 @@
 // of the files does to those that are connected.
 import { once } from 'node:events';
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import { request } from 'node:https';
 import { connect as connectPlain } from 'node:net';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { describe, expect } from 'vitest';
@@ -917,6 +919,29 @@ unless(noOpenssl, describe)('certificates of clients', () => {
       await running.logged(
         /clients of 127\.0\.0\.1:\d+ are judged by the new client_ca and client_crl, and connect anew/,
       );
+    });
+
+    test('a stream of events, which has no end, ends where its client may be revoked', async ({ files, lifetime }) => {
+      const authority = new Authority();
+      const alice = authority.issue('alice');
+      const running = await start(lifetime, files, { authority, users, list: authority.list() });
+      const asked = request({
+        port: running.server.port,
+        path: '/mi/live',
+        headers: { Accept: 'text/event-stream' },
+        cert: alice.cert,
+        key: alice.key,
+        rejectUnauthorized: false,
+      }).end();
+      asked.on('error', () => {});
+      const [response] = (await once(asked, 'response')) as [IncomingMessage];
+      expect(response.statusCode).toBe(200);
+      authority.revoke(alice);
+      writeFileSync(running.crlFile, authority.list());
+      response.resume();
+      const closed = once(response, 'close');
+      expect(running.server.reloadTls()[0]?.outcome).toBe('reloaded');
+      await closed;
     });
 
     test('a reply that is on its way arrives, and ends the connection of a former list', async ({

@@ -71,6 +71,9 @@ describe('the form', () => {
     ['application/openmetrics-text;q=0, */*', textType],
     ['application/openmetrics-text;q=0.2, text/plain;q=0.3', textType],
     ['application/openmetrics-text;q=nonsense', textType],
+    ['application/openmetrics-text;q=0.1, */*;q=0.9', textType],
+    ['application/openmetrics-text;q=0.5, text/*;q=0.9, */*;q=0.1', textType],
+    ['application/openmetrics-text;q=0.5, text/plain;q=0.1, */*', openMetricsType],
     [',;=,;q', textType],
   ];
   test('is what the client asks for', async ({ startServer }) => {

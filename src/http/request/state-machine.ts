@@ -3,7 +3,7 @@ import { coded } from '../../base/codes.js';
 import { abortReason, LazyAbort } from '../../base/lazy-abort.js';
 import type { CodedLog } from '../../base/log.js';
 import { OwnContext } from '../../base/own-context.js';
-import { shorten } from '../../base/text.js';
+import { detailOf, shorten } from '../../base/text.js';
 import type { BodyPool } from '../../native/bodies.js';
 import { Compressor } from '../../native/compression.js';
 import { Pushed } from '../../native/layout.js';
@@ -895,7 +895,7 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
     const { about } = this;
     this.#settings.log.error(
       { code: 'reply-failed', err: error, root, module, about },
-      `streamed reply of root /${root}${this.#shownAbout} failed`,
+      `streamed reply of root /${root}${this.#shownAbout} failed${detailOf(error)}`,
     );
     if (isHeadSent) this.#close();
     else this.#refuseInstead(500, internalError);
@@ -955,7 +955,7 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
     const what = this.#state === State.refusing ? 'a refusal' : `reply of root /${root}${this.#shownAbout}`;
     this.#settings.log.error(
       { code: 'connection-cut', err: error, root, module, about },
-      `${what} failed; its connection is cut`,
+      `${what} failed; its connection is cut${detailOf(error)}`,
     );
     this.#close();
   }

@@ -157,9 +157,12 @@ export class Certificates {
   readonly #held: readonly { listener: string; setting: TlsSetting; secure: CertifiedListener }[];
   readonly #log: CodedLog;
   readonly #watch: FileWatch | undefined;
+  readonly #trustChanged: () => void;
   #isClosed = false;
 
-  constructor(holders: readonly Holder[], log: CodedLog) {
+  /** @param trustChanged told when clients are judged by other files from now on */
+  constructor(holders: readonly Holder[], log: CodedLog, trustChanged: () => void = () => {}) {
+    this.#trustChanged = trustChanged;
     this.#held = holders.flatMap(({ options: { tls }, bound, secure }) =>
       tls === undefined || secure === undefined ? [] : [{ listener: bound, setting: tls, secure }],
     );
@@ -247,6 +250,7 @@ export class Certificates {
         { code: 'client-ca-renewed', ...fields },
         `clients of ${listener} are judged by the new client_ca and client_crl, and connect anew`,
       );
+      this.#trustChanged();
       return { outcome: 'reloaded', problem: undefined };
     } catch (error) {
       const problem = reasonOf(error);

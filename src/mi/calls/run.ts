@@ -3,7 +3,7 @@ import { abortReason } from '../../base/lazy-abort.js';
 import type { CodedLog } from '../../base/log.js';
 import { OwnContext } from '../../base/own-context.js';
 import { type Placed, Roster } from '../../base/roster.js';
-import { reasonOf } from '../../base/text.js';
+import { detailOf, reasonOf } from '../../base/text.js';
 import type { Command, Result } from '../commands/command.js';
 import type { CommandEntry } from '../commands/command-table.js';
 import { type CallParameters, selectParameters } from '../commands/parameters.js';
@@ -560,7 +560,7 @@ export class Failures {
   ofRest(error: unknown, command: string): void {
     this.#log.error(
       { code: 'command-result-cut', err: error, command },
-      `MI command ${command} failed behind the beginning of its result`,
+      `MI command ${command} failed behind the beginning of its result${detailOf(error)}`,
     );
   }
 

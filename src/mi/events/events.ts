@@ -225,6 +225,11 @@ const transportMembers: Members<EventTransport> = {
 
 const eventName = /^E_[A-Z0-9_]{1,62}$/;
 
+/** True for a name that an event may have. */
+export function isEventName(name: string): boolean {
+  return eventName.test(name);
+}
+
 /** The counts of the transports. */
 export interface EventDeliveryCounts {
   /** Handed to the operating system. */

@@ -59,6 +59,7 @@ export const httpdModule = defineBuiltIn({
           ? { level: parameters.compression_level, isForUnix: parameters.compression === 2 }
           : undefined,
       jsonRefusal: refusalBody,
+      trustChanged: () => eventStreams.end(),
       counters: counters(mi.statistics),
       engine: typeof facts.engine === 'object' ? facts.engine : undefined,
       engineChoice,

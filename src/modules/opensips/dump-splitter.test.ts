@@ -98,6 +98,17 @@ test.for(trees)('a tree of 2.x is taken apart, and given as 3.x has it', (tree) 
   }
 });
 
+test('what has no list of domains is no dump', () => {
+  for (const text of ['{}', '"OK"', 'null', '[]', '{"Domains":{}}', '{"Domains":null}', '[{"Domains":[]}]']) {
+    const splitter = new DumpSplitter();
+    expect([...splitter.push(text)], text).toStrictEqual([]);
+    expect(splitter.isComplete, text).toBe(false);
+  }
+  const splitter = new DumpSplitter();
+  expect([...splitter.push('{"Domains":[]}')]).toStrictEqual([]);
+  expect(splitter.isComplete).toBe(true);
+});
+
 test('one that ends early is not complete', () => {
   const splitter = new DumpSplitter();
   expect([...splitter.push('{"Domains":[{"name":"location","AORs":[{"AOR":"alice"}')]).toHaveLength(1);

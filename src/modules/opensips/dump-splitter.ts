@@ -12,7 +12,10 @@ const [quote, backslash, colon, comma] = ['"', '\\', ':', ','].map((text) => tex
 const [openObject, closeObject, openArray, closeArray] = ['{', '}', '[', ']'].map((text) => text.charCodeAt(0));
 
 /** Characters of one address of record, or of a text outside of them, that are held at most. */
-const longestHeld = 16 << 20;
+const longestHeld = 1 << 20;
+
+/** Domains whose names are kept. */
+const mostDomains = 1024;
 
 /** Names of addresses of record, and of what they are in: of 3.x, and of 2.x, where one alone is no array. */
 const recordNames: ReadonlySet<string> = new Set(['AORs', 'AOR']);
@@ -36,7 +39,6 @@ export class DumpSplitter {
   #at = 0;
   #isString = false;
   readonly #open: Open[] = [];
-  #hasBegun = false;
   /** Where the string or the address of record that is read began in {@link #text}; -1: none is. */
   #start = -1;
   /** Objects and arrays that are open in the address of record that is read; 0: none is. */
@@ -47,6 +49,7 @@ export class DumpSplitter {
   #string = '';
   #domain = '';
   readonly #domains = new Set<string>();
+  #hasDomains = false;
   readonly #longest: number;
 
   /** @param longest characters that are held at most */
@@ -54,9 +57,9 @@ export class DumpSplitter {
     this.#longest = longest;
   }
 
-  /** True once the dump has come to its end. */
+  /** True once the dump has come to its end. Without a list of domains it is none: nothing is known of contacts then. */
   get isComplete(): boolean {
-    return this.#hasBegun && this.#open.length === 0;
+    return this.#hasDomains && this.#open.length === 0;
   }
 
   /** The domains that it has told of, those without an address of record included. */
@@ -115,12 +118,11 @@ export class DumpSplitter {
     if (open === undefined || open.isArray || this.#name === undefined) return;
     if (domainNames.has(open.name) && nameNames.has(this.#name)) {
       this.#domain = this.#string;
-      this.#domains.add(this.#domain);
+      if (this.#domains.size < mostDomains) this.#domains.add(this.#domain);
     }
   }
 
   #begin(isArray: boolean): void {
-    this.#hasBegun = true;
     if (this.#recordDepth > 0) {
       this.#recordDepth += 1;
       return;
@@ -132,6 +134,8 @@ export class DumpSplitter {
       this.#recordDepth = 1;
       return;
     }
+    // Of 2.x a single domain is an object.
+    if (this.#open.length === 1 && domainNames.has(name) && (isArray || name === 'Domain')) this.#hasDomains = true;
     this.#open.push({ name, isArray });
     this.#name = undefined;
   }

@@ -1,9 +1,15 @@
 import type { Socket } from 'node:dgram';
 import { isObject, type JsonValue } from '../../base/json.js';
 import type { CodedLog } from '../../base/log.js';
-import { reasonOf } from '../../base/text.js';
+import { reasonOf, shorten } from '../../base/text.js';
 import { explained, MiError } from '../../mi/errors.js';
-import type { EventParameters, EventRelay, Events, MiEvent } from '../../mi/events/events.js';
+import {
+  type EventParameters,
+  type EventRelay,
+  type Events,
+  isEventName,
+  type MiEvent,
+} from '../../mi/events/events.js';
 import { readEventLines, type ToldEvent } from './event-lines.js';
 import type { OpensipsNode } from './node.js';
 import { nodesOf, valueIn } from './tree.js';
@@ -16,6 +22,12 @@ const renewal = 200_000;
 
 /** Bytes of datagrams that wait to be read. */
 const receiveBuffer = 4 << 20;
+
+/** Names of events that a node may have told of since the start: each one is kept. */
+const mostNames = 1024;
+
+/** UTF-16 units of the reason of a node that a line of the log repeats. */
+const longestReason = 1024;
 
 /** Told of an event of OpenSIPS. */
 type EventListener = (name: string, parameters: EventParameters) => void;
@@ -40,6 +52,8 @@ export class NodeEvents implements EventRelay {
   readonly #wanted = new Map<MiEvent, Promise<void>>();
   /** Events that this process follows itself, by name. */
   readonly #followed = new Map<string, EventListener>();
+  /** Names that it has told of. */
+  readonly #names = new Set<string>();
   #isFollowing = false;
   #socket: Promise<Socket> | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -60,8 +74,10 @@ export class NodeEvents implements EventRelay {
     // 2.x has the name as the value of a node.
     const listed = isObject(told) ? nodesOf(told.Events ?? told.Event) : [];
     const names = listed.map((one) => (isObject(one) ? (one.name ?? valueIn(one)) : undefined));
+    const texts = names.filter((name): name is string => typeof name === 'string' && isEventName(name));
+    for (const name of texts) if (this.#names.size < mostNames) this.#names.add(name);
     this.#events.relay(
-      names.filter((name): name is string => typeof name === 'string' && !this.#followed.has(name)),
+      [...this.#names].filter((name) => !this.#followed.has(name)),
       this,
     );
   }
@@ -181,7 +197,7 @@ export class NodeEvents implements EventRelay {
 }
 
 function problemOf(error: unknown): string {
-  return error instanceof MiError ? explained(error) : reasonOf(error);
+  return shorten(error instanceof MiError ? explained(error) : reasonOf(error), longestReason, '…');
 }
 
 /** An event as OpenSIPS sends it, a JSON-RPC notification; undefined for what is none. */

@@ -10,6 +10,7 @@ import { type NodeSurroundings, OpensipsNode } from './node.js';
 import { Nodes } from './nodes.js';
 import { Opensips } from './opensips.js';
 import { eventAddress, mirroredNodes, type NodeSetting, nodeSetting, parameters } from './parameters.js';
+import { fifoPlaces, httpPlace } from './places.js';
 import { NodeStatistics } from './statistics.js';
 import { removeLeftovers } from './upstream/reply-names.js';
 import { parseTransport } from './upstream/setting.js';
@@ -127,20 +128,21 @@ export const opensipsModule = defineBuiltIn({
       );
     };
     mi.commands.offer(nodes);
-    mi.foreignStatistics = new NodeStatistics(nodes, values.statistics_interval * 1000, mi.statistics, mi.history);
+    mi.foreignStatistics = new NodeStatistics(nodes, values.statistics_interval * 1000, mi.statistics, mi.history, log);
     return {
       api: new Opensips(nodes),
       check: () => {
         refuseNames(settings, new Set(mi.commands.entries.map(({ module }) => module)));
         if (mirrored.length > 0) usrlocOf();
-        return settings.flatMap(({ name, passedOver }) =>
-          passedOver.map(
+        return settings.flatMap(({ name, passedOver, isAssumed }) => [
+          ...passedOver.map(
             ({ place, reason }): Notice => ({
               code: 'opensips-place-passed-over',
               text: `node ${name} does not use ${place}, where OpenSIPS may have its FIFO: ${reason}; to use it all the same, name it: fifo:${place}`,
             }),
           ),
-        );
+          ...(isAssumed ? [assumedNotice(name)] : []),
+        ]);
       },
       start: async () => {
         for (const [index, { node, told }] of mirrored.entries()) {
@@ -182,6 +184,16 @@ export const opensipsModule = defineBuiltIn({
     };
   },
 });
+
+/** What listens at a port has no owner that could be checked, as a FIFO has. */
+function assumedNotice(name: string): Notice {
+  return {
+    code: 'opensips-place-assumed',
+    text:
+      `node ${name} names no transport, and there is no FIFO that it may use at ${fifoPlaces.join(', ')}: ${httpPlace} is asked, where ` +
+      'any user of this machine may listen before OpenSIPS does; to be sure, name a transport, such as fifo:/PATH',
+  };
+}
 
 /** @throws Error for a node that its pages could not tell from a module */
 function refuseNames(settings: readonly NodeSetting[], modules: ReadonlySet<string>): void {

@@ -145,3 +145,41 @@ test('more events than are kept while a dump is read are a gap, which is told', 
   expect([asked, told.length, status.status]).toStrictEqual([2, 1, 1]);
   mirror.close();
 });
+
+test('an address of record whose contacts cannot be kept fills neither the log nor the time of others', async () => {
+  const contacts = Array.from({ length: 1000 }, (_, index) => ({ Contact: `sip:${index}@192.0.2.1`, Expires: 60 }));
+  let puts = 0;
+  const domain = {
+    lookup: () => [],
+    has: () => true,
+    put: () => {
+      puts += 1;
+      throw new Error('it has too many contacts');
+    },
+  };
+  const lines: object[] = [];
+  const note = (fields: object): void => void lines.push(fields);
+  const mirror = new ContactMirror({
+    node: {
+      name: 'sip-1',
+      nameOf: () => undefined,
+      upstream: {
+        call: async () =>
+          JSON.stringify({
+            Domains: [{ name: 'location', AORs: ['alice', 'bob'].map((AOR) => ({ AOR, Contacts: contacts })) }],
+          }),
+      },
+    } as unknown as OpensipsNode,
+    events: { follow: () => {}, subscribeFollowed: async () => {} } as unknown as NodeEvents,
+    usrloc: { find: () => domain, domain: () => domain } as unknown as Usrloc,
+    status: new StatusReports({ raise: () => 0 } as unknown as MiEvent).add('opensips', { status: -1 }),
+    log: { debug: note, info: note, warn: note, error: note },
+    interval: 1e6,
+    timeout: 1000,
+  });
+  await mirror.load();
+  await mirror.load();
+  mirror.close();
+  expect(puts).toBeLessThan(100);
+  expect(lines).toMatchObject([{ code: 'opensips-contact-not-mirrored', node: 'sip-1', aor: 'alice' }]);
+});

@@ -2,9 +2,9 @@ import { StringDecoder } from 'node:string_decoder';
 import { currentSecond, secondOf } from '../../base/clock.js';
 import { coded } from '../../base/codes.js';
 import { isObject, type JsonObject, type JsonValue } from '../../base/json.js';
-import type { CodedLog } from '../../base/log.js';
+import { type CodedLog, LineRate } from '../../base/log.js';
 import { Slice } from '../../base/slice.js';
-import { reasonOf } from '../../base/text.js';
+import { reasonOf, shorten } from '../../base/text.js';
 import { explained, MiError } from '../../mi/errors.js';
 import type { EventParameters } from '../../mi/events/events.js';
 import type { StatusIdentifier } from '../../mi/status-reports.js';
@@ -32,6 +32,12 @@ const tolerance = 2;
 
 /** The error of OpenSIPS for an address of record that is not there. */
 const notFound = 404;
+/** Contacts of one address of record that cannot be kept, behind which no more of it are tried. */
+const mostFailures = 16;
+
+/** UTF-16 units of what a node tells that a line of the log repeats. */
+const longestShown = 256;
+const longestReason = 1024;
 
 /** Status of the mirror. */
 const state = { inStep: 1, loading: -1, lost: -2 } as const;
@@ -96,6 +102,7 @@ export class ContactMirror {
   #wasOff = false;
   #problem = '';
   #isClosed = false;
+  readonly #lines = new LineRate();
 
   constructor(parts: MirrorParts) {
     this.#parts = parts;
@@ -152,7 +159,7 @@ export class ContactMirror {
         if (slice.isOver) await slice.rest();
       }
     }
-    if (!splitter.isComplete) throw coded('ERR_NODE', new Error('the dump has no end'));
+    if (!splitter.isComplete) throw coded('ERR_NODE', new Error('the dump has no end, or no list of domains'));
     for (const [domain, aors] of this.#known) {
       for (const aor of aors) {
         if (seen.get(domain)?.has(aor) === true) continue;
@@ -178,18 +185,22 @@ export class ContactMirror {
     const { AOR: aor, Contacts: contacts } = record;
     if (typeof aor !== 'string' || !Array.isArray(contacts)) return false;
     const kept = new Set<string>();
+    let failures = 0;
     for (const one of contacts as readonly JsonValue[]) {
       const contact = isObject(one) ? dumped(one) : undefined;
       if (contact === undefined) continue;
       kept.add(contact.input.contact);
-      this.#put(domain, aor, contact);
+      // Each attempt reads all contacts of the address anew.
+      if (!this.#put(domain, aor, contact)) failures += 1;
+      if (failures === mostFailures) break;
     }
     const there = this.#parts.usrloc.find(domain)?.lookup(aor) ?? [];
     for (const { contact } of there) if (!kept.has(contact)) this.#parts.usrloc.find(domain)?.remove(aor, contact);
     return kept.size > 0;
   }
 
-  #put(domain: string, aor: string, { input, at, original }: Mirrored): void {
+  /** @returns false for one that cannot be kept */
+  #put(domain: string, aor: string, { input, at, original }: Mirrored): boolean {
     try {
       const table = this.#parts.usrloc.domain(domain);
       const now = currentSecond();
@@ -201,14 +212,21 @@ export class ContactMirror {
           before.cseq === input.cseq &&
           before.socket === input.socket &&
           (original.contactId ?? before.contactId) === before.contactId;
-        if (isSame && Math.abs(end - at) <= tolerance) return;
+        if (isSame && Math.abs(end - at) <= tolerance) return true;
       }
       table.put(aor, input, at, original);
+      return true;
     } catch (error) {
-      this.#parts.log.warn(
-        { code: 'opensips-contact-not-mirrored', node: this.#parts.node.name, aor },
-        `a contact of ${aor} in OpenSIPS ${this.#parts.node.name} is not mirrored: ${reasonOf(error)}`,
-      );
+      // There may be one in each line of a dump, and a dump may be loaded often.
+      if (this.#lines.isDue('contact')) {
+        const shown = shorten(aor, longestShown, '…');
+        this.#parts.log.warn(
+          { code: 'opensips-contact-not-mirrored', node: this.#parts.node.name, aor: shown },
+          `a contact of ${shown} in OpenSIPS ${this.#parts.node.name} is not mirrored, of which one a minute is told: ` +
+            shorten(reasonOf(error), longestShown, '…'),
+        );
+      }
+      return false;
     }
   }
 
@@ -327,7 +345,7 @@ export class ContactMirror {
   #failed(error: unknown): void {
     if (this.#isClosed) return;
     const { node, status, log } = this.#parts;
-    const reason = error instanceof MiError ? explained(error) : reasonOf(error);
+    const reason = shorten(error instanceof MiError ? explained(error) : reasonOf(error), longestReason, '…');
     status.set(state.lost, reason);
     if (reason === this.#problem) return;
     this.#problem = reason;

@@ -2,7 +2,7 @@ import { coded } from '../../base/codes.js';
 import type { JsonObject, JsonValue } from '../../base/json.js';
 import { isObject } from '../../base/json.js';
 import type { CodedLog } from '../../base/log.js';
-import { reasonOf } from '../../base/text.js';
+import { reasonOf, shorten } from '../../base/text.js';
 import type { Call } from '../../mi/calls/call.js';
 import {
   type Command,
@@ -30,8 +30,11 @@ import {
   type UpstreamResult,
 } from './upstream/transport.js';
 
-/** Bytes of an answer that is read whole, such as that of `which`. */
-const longestWhole = 64 << 20;
+/** Bytes of a result that is parsed, which is done at once: a longer one would keep all others waiting. */
+const longestParsed = 4 << 20;
+
+/** Bounds of what a node tells of itself, which is kept: a broken one may tell anything. */
+const most = { commands: 4096, name: 128, help: 4096, module: 64, recipes: 64, parameters: 64, version: 256 } as const;
 
 /** Calls about commands that are under way at once. */
 const lanes = 4;
@@ -173,7 +176,23 @@ export class OpensipsNode {
       timeout: this.#around.timeout,
       ...options,
     });
-    return parsed(await textOf(result));
+    return parsed(await textOf(result, method));
+  }
+
+  /** Runs any command, and gives its result piece by piece, as JSON. @throws MiError, also when the result has no sound end */
+  async *stream(method: string, params: CallParameters, options: Partial<UpstreamCall>): AsyncGenerator<Uint8Array> {
+    const known = knownCommand(method);
+    const result = await this.upstream.call({
+      method,
+      params,
+      isReadOnly: known?.isReadOnly ?? false,
+      isLarge: known?.isLarge ?? true,
+      isAsynchronous: known?.isAsynchronous ?? false,
+      timeout: this.#around.longTimeout,
+      ...options,
+    });
+    if (typeof result === 'string') yield Buffer.from(result);
+    else yield* piecesOf(result);
   }
 
   async close(): Promise<void> {
@@ -184,7 +203,7 @@ export class OpensipsNode {
   async #askUptime(): Promise<void> {
     const uptime = await this.ask('uptime', undefined, { isReadOnly: true, isLarge: false });
     const told = isObject(uptime) ? (uptime['Up since'] ?? uptime['Up Since']) : undefined;
-    const since = typeof told === 'string' ? told : '';
+    const since = typeof told === 'string' ? shorten(told, most.version) : '';
     if (since === this.#upSince) return;
     this.#upSince = since;
     this.#firstProcess = '';
@@ -212,9 +231,16 @@ export class OpensipsNode {
     const listed = await this.ask('which', undefined, { isReadOnly: true, isLarge: true });
     const names = namesOf(listed);
     if (names.length === 0) throw coded('ERR_NODE', new Error(`which of ${this.name} lists no commands`));
-    const fitting = [...new Set(names)].filter(isForeignName);
-    const isOther = String(server) !== this.#version || fitting.join() !== this.#names?.join();
-    this.#version = String(server);
+    const fitting = [...new Set(names)].filter((name) => isForeignName(name) && name.length <= most.name);
+    if (fitting.length > most.commands) {
+      throw coded(
+        'ERR_NODE',
+        new Error(`which of ${this.name} lists ${fitting.length} commands, and ${most.commands} are the most`),
+      );
+    }
+    const told = shorten(String(server), most.version, '…');
+    const isOther = told !== this.#version || fitting.join() !== this.#names?.join();
+    this.#version = told;
     this.#names = fitting;
     if (!isOther) return;
     this.#descriptions.clear();
@@ -235,9 +261,9 @@ export class OpensipsNode {
         const text = isObject(help) ? help.Help : undefined;
         const module = isObject(help) ? help['Exported by'] : undefined;
         this.#descriptions.set(name, {
-          recipes: Array.isArray(recipes) ? recipes.filter(isNames) : [],
-          help: typeof text === 'string' && text !== '' && text !== noHelp ? text : undefined,
-          module: typeof module === 'string' ? module : undefined,
+          recipes: Array.isArray(recipes) ? recipes.filter(isNames).slice(0, most.recipes) : [],
+          help: typeof text === 'string' && text !== '' && text !== noHelp ? shorten(text, most.help, '…') : undefined,
+          module: typeof module === 'string' ? shorten(module, most.module, '…') : undefined,
         });
       }
     };
@@ -445,7 +471,11 @@ function firstProcess(told: JsonValue): string {
 }
 
 function isNames(value: JsonValue): value is readonly string[] {
-  return Array.isArray(value) && value.every((name) => typeof name === 'string');
+  return (
+    Array.isArray(value) &&
+    value.length <= most.parameters &&
+    value.every((name) => typeof name === 'string' && name.length <= most.name)
+  );
 }
 
 /** Recipes, none where they are not known, with the types that forms and descriptions show; OpenSIPS does not tell any. Texts fit all but lists. */
@@ -458,23 +488,30 @@ function recipesOf(recipes: readonly (readonly string[])[]): readonly Recipe[] {
   );
 }
 
-/** @throws Error when it is longer than is read whole, or broken */
-async function textOf(result: UpstreamResult): Promise<string> {
+/** @throws Error when it is longer than is parsed, or broken */
+async function textOf(result: UpstreamResult, method: string): Promise<string> {
   if (typeof result === 'string') return result;
-  return textOfCursor(result);
+  const pieces: Uint8Array[] = [];
+  let size = 0;
+  for await (const piece of piecesOf(result)) {
+    size += piece.length;
+    if (size > longestParsed) {
+      const fault = `the result of ${method} is longer than ${longestParsed} bytes, the most that is parsed`;
+      throw coded('ERR_NODE', new RangeError(`${fault}: ask for less, or read it piece by piece by opensips.stream`));
+    }
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces).toString('utf8');
 }
 
-async function textOfCursor(cursor: Cursor): Promise<string> {
-  const pieces: Buffer[] = [];
-  let size = 0;
+/** The pieces of a result; one that is not read to its end is released. */
+async function* piecesOf(cursor: Cursor): AsyncGenerator<Uint8Array> {
   try {
     for (;;) {
       const buffer = Buffer.allocUnsafe(65536);
       const written = await cursor.fill(buffer);
-      if (written === 0) return Buffer.concat(pieces).toString('utf8');
-      size += written;
-      if (size > longestWhole) throw coded('ERR_NODE', new Error(`an answer is longer than ${longestWhole} bytes`));
-      pieces.push(buffer.subarray(0, written));
+      if (written === 0) return;
+      yield buffer.subarray(0, written);
     }
   } finally {
     cursor.release();

@@ -5,7 +5,7 @@ import { reasonOf } from '../../base/text.js';
 import { defineParameters } from '../../config/parameter.js';
 import type { EventAddress } from './events.js';
 import { levelRules } from './levels.js';
-import { type FoundPlaces, findPlaces } from './places.js';
+import { type FoundPlaces, findPlaces, httpPlace } from './places.js';
 import { parseTransport, withoutLogin } from './upstream/setting.js';
 
 /** Bare names that find the command of this server, unless the operator says otherwise: they tell of both. */
@@ -169,6 +169,8 @@ export interface NodeSetting {
   readonly transports: readonly string[];
   /** Where something was found that is not taken without being named. */
   readonly passedOver: FoundPlaces['passedOver'];
+  /** True if it names no transport, and no FIFO was found: HTTP is taken as it is. */
+  readonly isAssumed: boolean;
 }
 
 /** A space between the scheme of a URL and its last `@`, unless another transport begins behind it. */
@@ -191,5 +193,7 @@ export function nodeSetting(line: string): NodeSetting {
     throw coded('ERR_PARAMETER', new Error('the login of a URL has a space; write %20 in place of it'));
   }
   for (const transport of transports) parseTransport(transport);
-  return { name, ...(transports.length === 0 ? findPlaces() : { transports, passedOver: [] }) };
+  if (transports.length > 0) return { name, transports, passedOver: [], isAssumed: false };
+  const found = findPlaces();
+  return { name, ...found, isAssumed: found.transports.includes(httpPlace) };
 }

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { reasonOf } from '../../base/text.js';
 
 /** Where the packages of OpenSIPS have the FIFO: first those of 3.x and 4.0, then of older ones. */
-const fifoPlaces = [
+export const fifoPlaces: readonly string[] = [
   '/run/opensips/opensips_fifo',
   '/var/run/opensips/opensips_fifo',
   '/run/opensips/fifo',
@@ -11,7 +11,7 @@ const fifoPlaces = [
 ];
 
 /** Where mi_http serves unless it is told otherwise. */
-const httpPlace = 'http://127.0.0.1:8888/mi';
+export const httpPlace = 'http://127.0.0.1:8888/mi';
 
 /** The user that OpenSIPS runs as, by its packages. */
 const opensipsUser = 'opensips';

@@ -1,5 +1,6 @@
 import { monotonicTime } from '../../base/clock.js';
 import { isObject, type JsonValue } from '../../base/json.js';
+import { type CodedLog, LineRate } from '../../base/log.js';
 import type { History, SeriesKind } from '../../mi/history.js';
 import type {
   ForeignNode,
@@ -41,6 +42,10 @@ interface Numbers {
   readonly hasUnknownKinds: boolean;
 }
 
+/** Statistics that one node may have, and characters of the name of one: a broken one may tell anything. */
+const mostStatistics = 50_000;
+const longestName = 256;
+
 const values = 'get_statistics';
 const kinds = 'list_statistics';
 
@@ -58,14 +63,17 @@ export class NodeStatistics implements ForeignStatistics {
   readonly #numbers = new Map<OpensipsNode, Numbers>();
   readonly #asking = new Map<string, Asking>();
   readonly #history: NodeHistory;
+  readonly #log: CodedLog;
+  readonly #lines = new LineRate();
 
   /**
    * @param interval milliseconds that an answer of a node serves
    * @param own those of this server
    * @param history where those are kept that tell how a node does
    */
-  constructor(nodes: Nodes, interval: number, own: Statistics, history: History) {
+  constructor(nodes: Nodes, interval: number, own: Statistics, history: History, log: CodedLog) {
     this.#nodes = nodes;
+    this.#log = log;
     this.#own = own;
     this.#interval = interval;
     this.#history = new NodeHistory(history, Math.max(leastStep, Math.ceil(interval / 1000)), () => this.#keep());
@@ -77,11 +85,11 @@ export class NodeStatistics implements ForeignStatistics {
       if (!node.isKnown) continue;
       const reading = this.#values.get(node);
       if (reading !== undefined && performance.now() - reading.at < this.#interval) {
-        this.#history.put(reading.statistics);
+        this.#history.put(node, reading.statistics);
         continue;
       }
       void this.#ask(node, this.#values, values).answer.then(() =>
-        this.#history.put(this.#values.get(node)?.statistics ?? []),
+        this.#history.put(node, this.#values.get(node)?.statistics ?? []),
       );
     }
   }
@@ -182,17 +190,33 @@ export class NodeStatistics implements ForeignStatistics {
     const statistics: ForeignStatistic[] = [];
     if (!isObject(given)) return nothing(at);
     const own = new Set(this.#own.all.map(({ fullName }) => fullName.toLowerCase()));
-    const isFirst = node === this.#nodes.all[0];
+    const [first, ...others] = this.#nodes.all;
+    const isFirst = node === first;
+    // What has the name of another node in front would pass for a statistic of that.
+    const isOfOther = (full: string): boolean => others.some(({ name }) => full.startsWith(`${name}.`));
     for (const [full, text] of Object.entries(given)) {
       const colon = full.indexOf(':');
+      if (full.length > longestName) continue;
+      if (statistics.length === mostStatistics) {
+        this.#tellTooMany(node);
+        break;
+      }
       const value = typeof text === 'string' && /^-?[0-9]+$/.test(text) ? Number(text) : text;
       if (colon < 1 || value === undefined || (areNumbers && !Number.isFinite(value))) continue;
       told.set(full, value);
-      const isBare = isFirst && !own.has(full.toLowerCase());
+      const isBare = isFirst && !own.has(full.toLowerCase()) && !isOfOther(full);
       const group = (isBare ? '' : `${node.name}.`) + full.slice(0, colon);
       statistics.push({ group, name: full.slice(colon + 1), isBare, value });
     }
     return { at, statistics, told, isAnswer: true };
+  }
+
+  #tellTooMany({ name }: OpensipsNode): void {
+    if (!this.#lines.isDue(name)) return;
+    this.#log.warn(
+      { code: 'opensips-statistics-left-out', node: name },
+      `OpenSIPS ${name} has more than ${mostStatistics} statistics; those behind them are left out`,
+    );
   }
 
   #hasUnknownKinds(node: OpensipsNode): boolean {
@@ -268,12 +292,13 @@ class NodeHistory {
     history.askEvery(step, ask);
   }
 
-  put(statistics: readonly ForeignStatistic[]): void {
+  put({ name: node }: OpensipsNode, statistics: readonly ForeignStatistic[]): void {
+    const prefix = `${node}.`;
     const step = Math.floor(monotonicTime() / 1000 / this.#table.shape.step);
     for (const { group, name, value } of statistics) {
       const full = `${group}:${name}`;
       // Those of all nodes but the first have the name of the node in front.
-      const kind = keyStatistics.get(full) ?? keyStatistics.get(full.slice(full.lastIndexOf('.') + 1));
+      const kind = keyStatistics.get(full.startsWith(prefix) ? full.slice(prefix.length) : full);
       if (kind === undefined && !this.#history.isNamed(full)) continue;
       const kept = this.#history.foreign(this.#table, full, kind ?? 'gauge');
       if (kept !== undefined) this.#table.put(kept.series.index, step, Number(value));

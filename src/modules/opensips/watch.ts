@@ -1,5 +1,5 @@
 import type { CodedLog } from '../../base/log.js';
-import { reasonOf } from '../../base/text.js';
+import { reasonOf, shorten } from '../../base/text.js';
 import { explained, MiError } from '../../mi/errors.js';
 import type { StatusIdentifier, StatusReports } from '../../mi/status-reports.js';
 import type { OpensipsNode } from './node.js';
@@ -10,6 +10,9 @@ export const group = 'opensips';
 
 /** Status of a node, and of each of its transports. */
 const state = { up: 1, down: -1, unknown: -2, needsRestart: -3 } as const;
+
+/** UTF-16 units of what a node tells that a line of the log, and a report, repeat. */
+const longestTold = 1024;
 
 /** How often nodes are looked at, milliseconds. */
 export interface WatchIntervals {
@@ -97,7 +100,8 @@ export class NodeWatch {
     } catch (error) {
       // One that has much to do is there.
       const isBusy = error instanceof UpstreamFailure && error.kind === 'busy';
-      if (!isBusy) this.#failed(error instanceof MiError ? explained(error) : reasonOf(error));
+      if (!isBusy)
+        this.#failed(shorten(error instanceof MiError ? explained(error) : reasonOf(error), longestTold, '…'));
     }
     this.#isLooking = false;
     const isDue = this.#isDue;

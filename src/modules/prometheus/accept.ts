@@ -6,6 +6,9 @@ export const contentTypes: Readonly<Record<Form, string>> = {
   openmetrics: 'application/openmetrics-text; version=1.0.0; charset=utf-8',
 };
 
+/** What names the text format, the most exact one first. */
+const textRanges = ['text/plain', 'text/*', '*/*'];
+
 const openMetricsType = 'application/openmetrics-text';
 
 /**
@@ -15,7 +18,8 @@ const openMetricsType = 'application/openmetrics-text';
 export function formOf(accept: string | undefined, hasOpenMetrics: boolean): Form {
   if (accept === undefined || accept.trim() === '') return 'plain';
   let openMetrics = 0;
-  let text = 0;
+  // By how exactly they are named: text/plain, text/*, and all.
+  const texts: (number | undefined)[] = [];
   for (const range of accept.toLowerCase().split(',')) {
     const [type, ...rest] = range.split(';').map((part) => part.trim());
     const parameters = new Map(rest.map((part) => [part.split('=', 1)[0]?.trim() ?? '', unquoted(part)]));
@@ -23,8 +27,12 @@ export function formOf(accept: string | undefined, hasOpenMetrics: boolean): For
     const version = parameters.get('version');
     if (type === openMetricsType && (version === undefined || version === '1.0.0'))
       openMetrics = Math.max(openMetrics, weight);
-    else if (type === 'text/plain' && (version === undefined || version === '0.0.4')) text = Math.max(text, weight);
+    else if (version === undefined || version === '0.0.4') {
+      const place = textRanges.indexOf(type ?? '');
+      if (place !== -1) texts[place] = Math.max(texts[place] ?? 0, weight);
+    }
   }
+  const text = texts.find((weight) => weight !== undefined) ?? 0;
   return hasOpenMetrics && openMetrics > 0 && openMetrics >= text ? 'openmetrics' : 'text';
 }
 

@@ -12,6 +12,8 @@ export interface Family {
   readonly help: string;
   /** Told where the name ends with it, which OpenMetrics asks for. */
   readonly unit: string | undefined;
+  /** True if this server has a series of it: those of others never take its name. */
+  readonly isOwn: boolean;
   readonly series: Series[];
 }
 
@@ -30,6 +32,8 @@ export interface Metric {
   readonly type: MetricType;
   readonly help?: string | undefined;
   readonly unit?: string | undefined;
+  /** True if it is one of another server. */
+  readonly isForeign?: boolean;
 }
 
 /** All families of a page, with each series once. */
@@ -38,6 +42,13 @@ export class Families {
   readonly #known = new Set<string>();
   /** By name; one that is not told counts for none. */
   readonly #types = new Map<string, Set<MetricType>>();
+  /** Names that histograms of this server have, whether there is a series yet or not. */
+  readonly #reserved = new Set<string>();
+
+  /** Keeps the names of a histogram from all that is added behind. */
+  reserve(histogram: string): void {
+    for (const suffix of suffixes.histogram) this.#reserved.add(histogram + suffix);
+  }
 
   /** @returns false for a series that is there already: names that differ may have become the same */
   add(metric: Metric, labels: Labels, slot: number, suffix = ''): boolean {
@@ -45,13 +56,15 @@ export class Families {
     const key = `${name}${suffix}${labelText(labels)}`;
     const before = this.#families.get(name);
     const isOtherKind = before !== undefined && (before.type === 'histogram') !== (type === 'histogram');
-    if (isOtherKind || this.#known.has(key)) return false;
+    const isReserved = type !== 'histogram' && this.#reserved.has(name);
+    if (isOtherKind || isReserved || this.#known.has(key)) return false;
     this.#known.add(key);
     const family = before ?? {
       name,
       type,
       help,
       unit,
+      isOwn: metric.isForeign !== true,
       series: [],
     };
     this.#families.set(name, family);
@@ -145,17 +158,22 @@ function openMetricsNames(families: readonly Family[]): ReadonlyMap<Family, Name
     return true;
   };
   const named = new Map<Family, Named>();
-  const counters = families.filter(({ type }) => type === 'counter');
-  for (const family of families) {
-    const { name, type } = family;
-    if (type !== 'counter' && claim(name, type)) named.set(family, { family: name, sample: name, type });
-  }
-  for (const family of counters) {
-    const { name } = family;
-    const base = name.endsWith(total) ? name.slice(0, -total.length) : name;
-    if (claim(base, 'counter')) named.set(family, { family: base, sample: base + total, type: 'counter' });
-    else if (claim(name, 'unknown')) named.set(family, { family: name, sample: name, type: 'unknown' });
-  }
+  const nameAll = (some: readonly Family[]): void => {
+    for (const family of some) {
+      const { name, type } = family;
+      if (type !== 'counter' && claim(name, type)) named.set(family, { family: name, sample: name, type });
+    }
+    for (const family of some) {
+      const { name, type } = family;
+      if (type !== 'counter') continue;
+      const base = name.endsWith(total) ? name.slice(0, -total.length) : name;
+      if (claim(base, 'counter')) named.set(family, { family: base, sample: base + total, type: 'counter' });
+      else if (claim(name, 'unknown')) named.set(family, { family: name, sample: name, type: 'unknown' });
+    }
+  };
+  // What another server tells, which may be anything, changes no name of this one.
+  nameAll(families.filter(({ isOwn }) => isOwn));
+  nameAll(families.filter(({ isOwn }) => !isOwn));
   return named;
 }
 

@@ -113,6 +113,8 @@ export class MetricsPage {
   #made(nodes: readonly ForeignNode[]): Layout {
     const { statistics, process, latencies } = this.#options;
     const families = new Families();
+    const durations = this.#options.naming.own('command_duration_seconds');
+    families.reserve(durations);
     const hasProcess = this.#sends('process:');
     const places = new Places(statistics.values.length, hasProcess ? process.count : 0);
     const ups = nodes.map((node) => this.#addUp(families, places, node));
@@ -121,12 +123,7 @@ export class MetricsPage {
     const called = this.#called;
     const firstLatency = places.count;
     for (const command of called) {
-      latencies.add(
-        families,
-        this.#options.naming.own('command_duration_seconds'),
-        command,
-        places.next(latencies.numbers),
-      );
+      latencies.add(families, durations, command, places.next(latencies.numbers));
     }
     const refreshed = hasProcess ? [...own, ...this.#addProcess(families)] : own;
     const more = new Float64Array(places.count);
@@ -180,7 +177,8 @@ export class MetricsPage {
     for (const one of selected(node.statistics, items)) {
       const { group, name, kind = 'unknown' } = one;
       const named = naming.statistic(group, name, node.name);
-      const about = { name: named.name, type: kind, help: `OpenSIPS statistic ${group}:${name}.` } as const;
+      const help = `OpenSIPS statistic ${group}:${name}.`;
+      const about = { name: named.name, type: kind, help, isForeign: true } as const;
       const place = places.count;
       if (families.add(about, named.labels, places.slot(place))) {
         places.next(1);

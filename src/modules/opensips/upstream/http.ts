@@ -118,13 +118,20 @@ export class HttpLane extends Lane {
     const failed = (failure: UpstreamFailure): void => {
       this.#busy.delete(attempt);
       connection.close();
-      const hasBegun = body.fail(failure);
+      const { kind, reason, mayHaveRun } = failure;
+      // The reason alone is told of the transport, whose name stands in front.
+      const named = new UpstreamFailure(
+        kind,
+        `${this.name}${kind === 'down' ? ' does not work' : ''}: ${reason}`,
+        mayHaveRun,
+      );
+      const hasBegun = body.fail(named);
       if (!hasBegun) {
         this.countFailure();
-        attempt.failed(failure);
+        attempt.failed(named);
       }
       this.over(attempt);
-      if (failure.kind === 'down' && !failure.mayHaveRun) this.fail(failure.reason, false);
+      if (kind === 'down' && !mayHaveRun) this.fail(reason, false);
     };
     const envelope = this.setting.dialect === '2.4' ? miJson : jsonRpc(attempt.id);
     const body = new ReplyReader(envelope, this.context.room, this.sinkOf(attempt), () => {
@@ -185,6 +192,7 @@ interface ConnectionEvents {
   data(piece: Buffer): void;
   /** @param isReusable true if the connection takes another request */
   end(isReusable: boolean): void;
+  /** @param failure its reason is without the name of the transport */
   failed(failure: UpstreamFailure): void;
   /** It is closed from here. */
   cut(failure: UpstreamFailure): void;
@@ -193,7 +201,6 @@ interface ConnectionEvents {
 /** One connection, which runs one request at a time. */
 class Connection {
   readonly #socket: Socket;
-  readonly #name: string;
   #events: ConnectionEvents | undefined;
   #isConnected = false;
   /** The head as far as it has come; undefined once it is read. */
@@ -206,7 +213,6 @@ class Connection {
 
   /** @param gone told when it closes while it is idle */
   constructor({ host, port }: HttpSetting, gone: (connection: Connection) => void) {
-    this.#name = `http://${bracketed(host)}:${port}`;
     const socket = new Socket();
     this.#socket = socket;
     socket.setNoDelay(true);
@@ -268,7 +274,7 @@ class Connection {
       return;
     }
     this.close();
-    events.failed(new UpstreamFailure('down', `${this.#name} does not work: ${reason}`, this.#isConnected));
+    events.failed(new UpstreamFailure('down', reason, this.#isConnected));
   }
 
   #receive(piece: Buffer): void {
@@ -298,7 +304,8 @@ class Connection {
     const status = Number(/^HTTP\/1\.[01] ([0-9]{3})/.exec(statusLine)?.[1]);
     if (status === 401) return this.#break('it asks for a login: give USER:PASSWORD@ in its URL', true);
     // Such a body may have no end.
-    if (status !== 200) return this.#break(`it answered ${JSON.stringify(statusLine)}`, status !== 500);
+    if (status !== 200)
+      return this.#break(`it answered ${JSON.stringify(shorten(statusLine, 100, '…'))}`, status !== 500);
     const fields = new Map(
       lines.map((line) => {
         const at = line.indexOf(':');
@@ -352,7 +359,7 @@ class Connection {
   #break(reason: string, isUnrun = false): false {
     const events = this.#events;
     this.close();
-    events?.failed(new UpstreamFailure(isUnrun ? 'down' : 'broken', `${this.#name}: ${reason}`, !isUnrun));
+    events?.failed(new UpstreamFailure(isUnrun ? 'down' : 'broken', reason, !isUnrun));
     return false;
   }
 }

@@ -3,6 +3,8 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SpillRoom, Spool } from './spool.js';
@@ -15,6 +17,14 @@ beforeAll(() => {
 });
 
 afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Bytes of all memory that is in use. */
+function held(): number {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
+}
 
 async function rest(spool: Spool, size: number): Promise<Buffer> {
   const pieces: Buffer[] = [];
@@ -73,6 +83,22 @@ describe('a long reply between OpenSIPS and its reader', () => {
     spool.release();
     await expect.poll(() => room.used).toBe(0);
     expect([room.inMemory, room.inFiles]).toStrictEqual([0, 0]);
+  });
+
+  test('takes little more memory for small pieces than they have bytes', async () => {
+    const room = new SpillRoom(1 << 20, 1 << 20, folder);
+    const spool = new Spool(room, () => {});
+    const before = held();
+    const count = 300_000;
+    // As chunks of a proxy that has a byte in each.
+    for (let index = 0; index < count; index++) spool.push(Buffer.from([index & 255]));
+    expect(held() - before).toBeLessThan(4_000_000);
+    spool.end();
+    const all = await rest(spool, 65_536);
+    expect(all.length).toBe(count);
+    expect(all.every((byte, index) => byte === (index & 255))).toBe(true);
+    spool.release();
+    expect([room.held, room.used]).toStrictEqual([0, 0]);
   });
 
   test('takes no more memory than all may together, and gives it back', async () => {

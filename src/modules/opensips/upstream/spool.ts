@@ -94,6 +94,96 @@ const enough = 32768;
 /** Milliseconds that it waits for more. */
 const gatherTime = 1;
 
+/** Pieces up to so many bytes are put together: each one by itself takes more memory than is counted for it. */
+const smallPiece = 1024;
+
+/** Bytes of the memory that small pieces are put into. */
+const blockSize = 16_384;
+
+/** Pieces that are taken, and still stand in their list. */
+const mostTaken = 256;
+
+const nothing = Buffer.alloc(0);
+
+/** Pieces of a reply, in their order. */
+class Pieces {
+  #list: Buffer[] = [];
+  /** Pieces at the beginning of the list that are taken: to shift a long list moves all of it. */
+  #taken = 0;
+  /** Memory of the last piece, where more can be put behind it, and where that is. */
+  #block: Buffer | undefined;
+  #blockEnd = 0;
+  bytes = 0;
+
+  get isEmpty(): boolean {
+    return this.#taken === this.#list.length;
+  }
+
+  /** Adds bytes, which are its own from now on. */
+  add(piece: Buffer): void {
+    this.bytes += piece.length;
+    const last = this.isEmpty ? undefined : this.#list.at(-1);
+    if (piece.length > smallPiece || last === undefined) {
+      this.#block = undefined;
+      this.#list.push(piece);
+    } else if (this.#block !== undefined && this.#blockEnd + piece.length <= this.#block.length) {
+      this.#append(this.#block, last.length, piece);
+    } else if (this.#block === undefined && last.length <= smallPiece) {
+      const block = Buffer.allocUnsafeSlow(blockSize);
+      block.set(last);
+      this.#block = block;
+      this.#blockEnd = last.length;
+      this.#append(block, last.length, piece);
+    } else {
+      this.#block = undefined;
+      this.#list.push(piece);
+    }
+  }
+
+  /** @param before bytes at the end of the block that are still to be taken */
+  #append(block: Buffer, before: number, piece: Buffer): void {
+    const begin = this.#blockEnd - before;
+    block.set(piece, this.#blockEnd);
+    this.#blockEnd += piece.length;
+    this.#list[this.#list.length - 1] = block.subarray(begin, this.#blockEnd);
+  }
+
+  /** Fills a buffer from the beginning. @returns the bytes */
+  take(buffer: Buffer): number {
+    let at = 0;
+    while (at < buffer.length) {
+      const piece = this.#list[this.#taken];
+      if (piece === undefined) break;
+      const room = buffer.length - at;
+      buffer.set(piece.length <= room ? piece : piece.subarray(0, room), at);
+      at += Math.min(piece.length, room);
+      this.#list[this.#taken] = piece.length <= room ? nothing : piece.subarray(room);
+      if (piece.length <= room) this.#taken += 1;
+    }
+    this.bytes -= at;
+    if (this.isEmpty) this.clear();
+    else if (this.#taken >= mostTaken) {
+      this.#list.splice(0, this.#taken);
+      this.#taken = 0;
+    }
+    return at;
+  }
+
+  /** Gives all of them away. */
+  all(): Buffer[] {
+    const all = this.#list.slice(this.#taken);
+    this.clear();
+    return all;
+  }
+
+  clear(): void {
+    this.#list = [];
+    this.#taken = 0;
+    this.#block = undefined;
+    this.bytes = 0;
+  }
+}
+
 interface Fill {
   readonly buffer: Buffer;
   readonly resolve: (written: number) => void;
@@ -109,11 +199,9 @@ export class Spool implements UpstreamStream {
   readonly #room: SpillRoom;
   readonly #released: () => void;
   /** In front of what is in the file. */
-  readonly #front: Buffer[] = [];
-  #frontBytes = 0;
+  readonly #front = new Pieces();
   /** Behind what is in the file. */
-  #back: Buffer[] = [];
-  #backBytes = 0;
+  readonly #back = new Pieces();
   #writing = 0;
   #file: number | undefined;
   /** Of the file: what is read, and what is written. */
@@ -134,7 +222,7 @@ export class Spool implements UpstreamStream {
 
   /** Bytes that wait in memory. */
   get inMemory(): number {
-    return this.#frontBytes + this.#backBytes + this.#writing;
+    return this.#front.bytes + this.#back.bytes + this.#writing;
   }
 
   /** Why the reply has no sound end; undefined while it may have one. */
@@ -144,16 +232,15 @@ export class Spool implements UpstreamStream {
 
   /** True if there is more behind what is in front. */
   get #hasBehind(): boolean {
-    return this.#back.length > 0 || this.#writing > 0 || this.#written > this.#read;
+    return !this.#back.isEmpty || this.#writing > 0 || this.#written > this.#read;
   }
 
   /** Takes bytes, which are its own from now on. Never fails: the reader is told of a failure. */
   push(bytes: Buffer): void {
     if (this.#isReleased || this.#failure !== undefined || bytes.length === 0) return;
-    if (!this.#hasBehind && this.#room.hold(bytes.length, this.#frontBytes)) {
-      this.#front.push(bytes);
-      this.#frontBytes += bytes.length;
-      if (this.#frontBytes >= enough) this.#serve();
+    if (!this.#hasBehind && this.#room.hold(bytes.length, this.#front.bytes)) {
+      this.#front.add(bytes);
+      if (this.#front.bytes >= enough) this.#serve();
       else this.#gather ??= setTimeout(() => this.#serve(), gatherTime);
       return;
     }
@@ -167,10 +254,9 @@ export class Spool implements UpstreamStream {
       );
       return;
     }
-    this.#back.push(bytes);
-    this.#backBytes += bytes.length;
+    this.#back.add(bytes);
     this.#room.moves(bytes.length);
-    if (this.#backBytes > patience) {
+    if (this.#back.bytes > patience) {
       this.fail(new UpstreamFailure('broken', `files in ${this.#room.folder} take a long reply too slowly`, true));
       return;
     }
@@ -194,10 +280,10 @@ export class Spool implements UpstreamStream {
 
   fill(buffer: Buffer): number | Promise<number> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
-    if (this.#frontBytes >= enough || (this.#frontBytes > 0 && this.#hasBehind)) return this.#takeFront(buffer);
+    if (this.#front.bytes >= enough || (this.#front.bytes > 0 && this.#hasBehind)) return this.#takeFront(buffer);
     return new Promise((resolve, reject) => {
       this.#waiting = { buffer, resolve, reject };
-      if (this.#frontBytes > 0 && !this.#isEnded) this.#gather ??= setTimeout(() => this.#serve(), gatherTime);
+      if (this.#front.bytes > 0 && !this.#isEnded) this.#gather ??= setTimeout(() => this.#serve(), gatherTime);
       else this.#serve();
     });
   }
@@ -217,19 +303,9 @@ export class Spool implements UpstreamStream {
   }
 
   #takeFront(buffer: Buffer): number {
-    let at = 0;
-    while (at < buffer.length) {
-      const piece = this.#front[0];
-      if (piece === undefined) break;
-      const room = buffer.length - at;
-      buffer.set(piece.length <= room ? piece : piece.subarray(0, room), at);
-      if (piece.length <= room) this.#front.shift();
-      else this.#front[0] = piece.subarray(room);
-      at += Math.min(piece.length, room);
-    }
-    this.#frontBytes -= at;
-    this.#room.holds(-at);
-    return at;
+    const taken = this.#front.take(buffer);
+    this.#room.holds(-taken);
+    return taken;
   }
 
   /** Gives the reader that waits what there is. */
@@ -243,12 +319,12 @@ export class Spool implements UpstreamStream {
       waiting.reject(this.#failure);
       return;
     }
-    if (this.#frontBytes === 0 && this.#written > this.#read) {
+    if (this.#front.bytes === 0 && this.#written > this.#read) {
       this.#readFile(waiting);
       return;
     }
-    if (this.#frontBytes === 0 && this.#writing === 0 && this.#back.length > 0) this.#advance();
-    if (this.#frontBytes > 0) {
+    if (this.#front.bytes === 0 && this.#writing === 0 && !this.#back.isEmpty) this.#advance();
+    if (this.#front.bytes > 0) {
       this.#waiting = undefined;
       waiting.resolve(this.#takeFront(waiting.buffer));
     } else if (this.#isEnded && this.#writing === 0) {
@@ -260,17 +336,15 @@ export class Spool implements UpstreamStream {
 
   /** The file is read: what waited behind it is next. */
   #advance(): void {
-    this.#room.giveBack(this.#backBytes);
-    this.#room.moves(-this.#backBytes);
-    this.#front.push(...this.#back);
-    this.#frontBytes = this.#backBytes;
-    this.#room.holds(this.#frontBytes);
-    this.#back = [];
-    this.#backBytes = 0;
+    const { bytes } = this.#back;
+    this.#room.giveBack(bytes);
+    this.#room.moves(-bytes);
+    for (const piece of this.#back.all()) this.#front.add(piece);
+    this.#room.holds(bytes);
   }
 
   #write(): void {
-    if (this.#writing > 0 || this.#backBytes === 0) return;
+    if (this.#writing > 0 || this.#back.bytes === 0) return;
     try {
       this.#file ??= openNameless(this.#room.folder);
     } catch (error) {
@@ -278,10 +352,8 @@ export class Spool implements UpstreamStream {
       return;
     }
     const file = this.#file;
-    const pieces = this.#back;
-    const bytes = this.#backBytes;
-    this.#back = [];
-    this.#backBytes = 0;
+    const { bytes } = this.#back;
+    const pieces = this.#back.all();
     this.#writing = bytes;
     writev(file, pieces, this.#written, (error, written) => {
       this.#writing = 0;
@@ -343,13 +415,11 @@ export class Spool implements UpstreamStream {
 
   /** Gives back memory and, when nothing is under way with it, the file. */
   #drop(): void {
-    this.#room.giveBack(this.#backBytes + this.#written - this.#read);
-    this.#front.length = 0;
-    this.#room.holds(-this.#frontBytes);
-    this.#frontBytes = 0;
-    this.#room.moves(-this.#backBytes);
-    this.#back = [];
-    this.#backBytes = 0;
+    this.#room.giveBack(this.#back.bytes + this.#written - this.#read);
+    this.#room.holds(-this.#front.bytes);
+    this.#room.moves(-this.#back.bytes);
+    this.#front.clear();
+    this.#back.clear();
     this.#read = 0;
     this.#written = 0;
     this.#closeFile();
