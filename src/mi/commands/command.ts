@@ -22,6 +22,7 @@ import {
   type StandardSchema,
   validated,
 } from './schema.js';
+import type { Shape, Shaped } from './shape.js';
 
 /** The JavaScript type of each declared type. */
 export interface ParameterTypes {
@@ -373,6 +374,17 @@ export function command<const R extends readonly Recipe[] = readonly [Record<nev
   declaration: CommandDeclaration<R, T> & Checked<T>,
 ): Command;
 export function command(declaration: CommandDeclaration<readonly Recipe[]>): Command {
+  return new Command(declaration);
+}
+
+/** Declares a command of this package: its result has a declared shape, to which the compiler holds the handler. */
+export function shapedCommand<P extends StandardSchema, T>(
+  declaration: Omit<SchemaCommandDeclaration<P, Shaped<T>>, 'result'> & { readonly result: Shape<T> },
+): Command;
+export function shapedCommand<T, const R extends readonly Recipe[] = readonly [Record<never, never>]>(
+  declaration: CommandDeclaration<R, Shaped<T>> & { readonly result: Shape<T> },
+): Command;
+export function shapedCommand(declaration: CommandDeclaration<readonly Recipe[]>): Command {
   return new Command(declaration);
 }
 

@@ -1,6 +1,7 @@
 import { shorten } from '../../base/text.js';
 import type { Cache, CacheSystems } from '../../mi/cache-systems.js';
-import { command } from '../../mi/commands/command.js';
+import { shapedCommand as command } from '../../mi/commands/command.js';
+import { object, ok, text } from '../../mi/commands/shape.js';
 import { invalidParams, MiError } from '../../mi/errors.js';
 import { defineBuiltIn } from '../../module.js';
 
@@ -35,6 +36,7 @@ export const cacheModule = defineBuiltIn({
             { system: 'string', attr: 'string', value: 'string' },
             { system: 'string', attr: 'string', value: 'string', expire: 'int' },
           ],
+          result: ok,
           run: ({ system, attr, value, expire = 0 }) => {
             check(system, attr);
             if (value === '') throw invalidParams('Empty value');
@@ -48,6 +50,7 @@ export const cacheModule = defineBuiltIn({
           aliases: ['cache_fetch'],
           readOnly: true,
           help: 'Tells the value that a cache has under a key (attr).',
+          result: object({ key: text, value: text }),
           recipes: [{ system: 'string', attr: 'string' }],
           run: ({ system, attr }) => {
             check(system, attr);
@@ -65,6 +68,7 @@ export const cacheModule = defineBuiltIn({
           destructive: true,
           aliases: ['cache_remove'],
           help: 'Removes a key (attr) from a cache; one that is not there is no error.',
+          result: ok,
           recipes: [{ system: 'string', attr: 'string' }],
           run: ({ system, attr }) => {
             check(system, attr);

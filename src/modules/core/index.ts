@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { ctime } from '../../base/clock.js';
 import { packageFile } from '../../base/package.js';
-import { type Command, command } from '../../mi/commands/command.js';
+import { type Command, shapedCommand as command } from '../../mi/commands/command.js';
 import type { CommandEntry } from '../../mi/commands/command-table.js';
+import { text as aText, either, list, object, ok, oneOf, whole } from '../../mi/commands/shape.js';
 import { codes, invalidParams, MiError, serverError } from '../../mi/errors.js';
 import type { LogConsumer } from '../../mi/log-consumers.js';
 import { ConstantResult } from '../../mi/results/result.js';
@@ -45,6 +46,7 @@ function controlCommands(context: BuiltInContext<object>): readonly Command[] {
       destructive: true,
       level: 'admin',
       help: 'Stops the server: what runs is finished first.',
+      result: ok,
       run: () => {
         if (facts.kill === undefined) throw embedded('core:kill', 'kill');
         // On a later turn, so that the answer leaves before the server stops.
@@ -69,6 +71,11 @@ function controlCommands(context: BuiltInContext<object>): readonly Command[] {
         'Tells the log level of each process, or sets it: -3 alert, -2 critical, -1 error, 1 warning, 2 notice, ' +
         '3 info, 4 debug.',
       recipes: [{}, { level: 'int' }, { level: 'int', pid: 'int' }],
+      result: either(
+        object({ Processes: list(object({ PID: whole, 'Log level': whole, Type: aText })) }),
+        object({ 'New global log level': whole }),
+        object({ 'Log level': whole }),
+      ),
       run: ({ level, pid }) => {
         if (level === undefined) {
           const process_ = { PID: process.pid, 'Log level': logLevel.value, Type: processTitle(context) };
@@ -95,6 +102,7 @@ function reflectionCommands({ mi }: BuiltInContext<object>): readonly Command[] 
         'Lists all MI commands that the caller may run: the full names, then the names of OpenSIPS 3.x. For one command it lists the ' +
         'accepted combinations of parameters; for a module name with a colon, the commands of that module.',
       recipes: [{}, { command: 'string' }],
+      result: either(list(aText), list(list(aText))),
       run: ({ command: text }, { client }) => {
         const visible = mi.visibleTo(client);
         if (text === undefined) return allNames(visible);
@@ -111,6 +119,7 @@ function reflectionCommands({ mi }: BuiltInContext<object>): readonly Command[] 
       withoutContext: true,
       help: 'Tells what an MI command does and which module exports it.',
       recipes: [{}, { mi_cmd: 'string' }],
+      result: either(aText, object({ Help: aText, 'Exported by': aText })),
       run: ({ mi_cmd: text }, { client }) => {
         if (text === undefined) return 'help <command> describes an MI command; which lists all of them';
         const { command: found, module, exportedBy } = known(text, mi.visibleTo(client));
@@ -148,6 +157,7 @@ function informationCommands(context: BuiltInContext<object>): readonly Command[
       withoutCall: true,
       withoutContext: true,
       help: 'Tells the time, when the server was started, and the seconds since then.',
+      result: object({ Now: aText, 'Up since': aText, 'Up time': aText }),
       run: () => {
         return {
           Now: ctime(Date.now()),
@@ -163,6 +173,7 @@ function informationCommands(context: BuiltInContext<object>): readonly Command[
       withoutContext: true,
       help: 'Tells the name and version of the server; with any value for revision, the source revision too.',
       recipes: [{}, { revision: 'string' }],
+      result: object({ Server: aText }, { git: aText, unknown: aText }),
       run: ({ revision }) => (revision === undefined ? version : { Server: server, ...sourceRevision() }),
     }),
     command({
@@ -172,6 +183,7 @@ function informationCommands(context: BuiltInContext<object>): readonly Command[
       withoutCall: true,
       withoutContext: true,
       help: 'Tells the working directory of the server.',
+      result: object({ WD: aText }),
       run: () => {
         if (facts.tellProcess === undefined) throw embedded('core:pwd', 'tellProcess');
         return { WD: workingDirectory() };
@@ -184,6 +196,7 @@ function informationCommands(context: BuiltInContext<object>): readonly Command[
       withoutCall: true,
       withoutContext: true,
       help: 'Lists the arguments that the server was started with.',
+      result: list(aText),
       run: () => {
         if (facts.tellProcess === undefined) throw embedded('core:arg', 'tellProcess');
         return [...process.argv];
@@ -195,6 +208,7 @@ function informationCommands(context: BuiltInContext<object>): readonly Command[
       withoutCall: true,
       withoutContext: true,
       help: 'Lists the processes of the server: one, since one process serves all.',
+      result: object({ Processes: list(object({ ID: whole, PID: whole, Type: aText })) }),
       run: () => ({ Processes: [{ ID: 0, PID: process.pid, Type: processTitle(context) }] }),
     }),
   ];
@@ -232,7 +246,7 @@ function processTitle(context: BuiltInContext<object>): string {
  * The source revision that the build recorded, as the member that `version` adds:
  * `{ git: '448fdf959' }`, or `{ unknown: 'unknown' }` for a build from no repository.
  */
-export function sourceRevision(): Record<string, string> {
+export function sourceRevision(): { readonly git: string } | { readonly unknown: string } {
   try {
     const { git } = JSON.parse(readFileSync(packageFile('dist/revision.json'), 'utf8'));
     if (typeof git === 'string') return { git };
@@ -275,6 +289,7 @@ function logConsumerCommands({ logConsumers }: BuiltInContext<object>): readonly
         `Tells the highest log level that a consumer gets, ${consumers}, or sets it: levels as for log_level, ` +
         'which it does not exceed; 0 is no limit.',
       recipes: [{ consumer: 'string' }, { consumer: 'string', level_filter: 'int' }],
+      result: either(object({ 'Log level filter': whole }), ok),
       run: ({ consumer: name, level_filter: level }) => {
         const consumer = known(name);
         if (level === undefined) return { 'Log level filter': consumer.levelFilter };
@@ -287,6 +302,7 @@ function logConsumerCommands({ logConsumers }: BuiltInContext<object>): readonly
       level: 'admin',
       help: `Tells whether a consumer of log lines is mute, ${consumers}, or sets it: 1 mute, 0 not.`,
       recipes: [{ consumer: 'string' }, { consumer: 'string', mute_state: 'int' }],
+      result: either(object({ 'mute state': oneOf(0, 1) }), ok),
       run: ({ consumer: name, mute_state: mute }) => {
         const consumer = known(name);
         if (mute === undefined) return { 'mute state': consumer.isMuted ? 1 : 0 };

@@ -1,7 +1,8 @@
 import { currentSecond } from '../../base/clock.js';
-import type { JsonObject, JsonValue } from '../../base/json.js';
+import type { JsonValue } from '../../base/json.js';
 import { shorten } from '../../base/text.js';
-import { type Command, command } from '../../mi/commands/command.js';
+import { type Command, shapedCommand as command } from '../../mi/commands/command.js';
+import { anything, either, list, mapOf, object, ok, text, whole } from '../../mi/commands/shape.js';
 import { invalidParams, MiError } from '../../mi/errors.js';
 import {
   defaultExpire,
@@ -42,6 +43,9 @@ export const eviModule = defineBuiltIn({
   },
 });
 
+const subscriberShape = object({ socket: text, expire: either(whole, text) }, { ttl: either(whole, text) });
+const eventShape = object({ name: text, id: whole, Subscribers: list(subscriberShape) });
+
 /**
  * The MI commands about events, in the order in which OpenSIPS lists them.
  *
@@ -59,6 +63,7 @@ function eventCommands(events: Events, subscribed: (event: MiEvent) => void): re
         { event: 'string', socket: 'string' },
         { event: 'string', socket: 'string', expire: 'int' },
       ],
+      result: ok,
       run: ({ event: name, socket, expire = defaultExpire }) => {
         if (expire < 0) throw invalidParams('Negative expire value');
         if (expire > 2147483647) badValue(`expire is ${expire}; give up to 2147483647 seconds`);
@@ -82,6 +87,7 @@ function eventCommands(events: Events, subscribed: (event: MiEvent) => void): re
       aliases: ['events_list'],
       readOnly: true,
       help: 'Lists all events that can be subscribed to.',
+      result: object({ Events: list(object({ name: text, id: whole })) }),
       run: () => ({ Events: events.all.map(({ name, id }) => ({ name, id })) }),
     }),
     command({
@@ -90,6 +96,11 @@ function eventCommands(events: Events, subscribed: (event: MiEvent) => void): re
       readOnly: true,
       help: 'Lists the subscribers of all events, of one event, or tells about one of them by its socket.',
       recipes: [{}, { event: 'string' }, { event: 'string', socket: 'string' }],
+      result: either(
+        object({ Events: list(eventShape) }),
+        object({ Event: either(eventShape, object({})) }),
+        object({ Event: object({ name: text, id: whole, Subscriber: subscriberShape }) }),
+      ),
       run: ({ event: name, socket }) => {
         if (name === undefined) {
           return { Events: events.all.map((event) => listed(events, event)).filter((one) => one !== undefined) };
@@ -108,6 +119,7 @@ function eventCommands(events: Events, subscribed: (event: MiEvent) => void): re
       name: 'end_subscriber',
       help: 'Ends all subscriptions of a socket, as `evi:subscribers` tells it, and its connection.',
       recipes: [{ socket: 'string' }],
+      result: ok,
       run: ({ socket }) => {
         try {
           if (events.unsubscribe(socket)) return 'OK';
@@ -133,6 +145,9 @@ function eventCommands(events: Events, subscribed: (event: MiEvent) => void): re
         { events: 'string[]', count: 'int' },
         { events: 'string[]', after: 'string' },
       ],
+      result: object({
+        Events: list(object({ id: text, time: text, event: text, params: either(list(anything), mapOf(anything)) })),
+      }),
       run: ({ events: names, count = 1000, after }) => {
         if (count < 0) badValue(`count is ${count}; give 0 or more`);
         const meant = names === undefined ? undefined : events.named(names);
@@ -152,6 +167,7 @@ function eventCommands(events: Events, subscribed: (event: MiEvent) => void): re
         'Raises an event for its subscribers. params is an array of texts, or an object of named parameters, also as ' +
         'a text that holds one.',
       recipes: [{ event: 'string' }, { event: 'string', params: 'json' }],
+      result: ok,
       run: ({ event: name, params }) => {
         const event = events.find(name);
         if (event === undefined) throw new MiError(404, 'Event not registered');
@@ -163,16 +179,16 @@ function eventCommands(events: Events, subscribed: (event: MiEvent) => void): re
   ];
 }
 
-function listed(events: Events, event: MiEvent): JsonObject | undefined {
+function listed(events: Events, event: MiEvent) {
   const subscriptions = events.subscriptionsOf(event);
   if (subscriptions.length === 0) return undefined;
   return { name: event.name, id: event.id, Subscribers: subscriptions.map(told) };
 }
 
-function told(subscription: Subscription): JsonObject {
+function told(subscription: Subscription) {
   const { socket, expire } = subscription;
   const ttl = subscription.ttl(currentSecond());
-  if (ttl === undefined) return { socket, expire: 'never' };
+  if (ttl === undefined || expire === undefined) return { socket, expire: 'never' };
   return { socket, expire, ttl: ttl > 0 ? ttl : 'expired' };
 }
 

@@ -4,7 +4,8 @@ import { isEngineChoice } from '../../http/engine/engine.js';
 import { httpCounterNames } from '../../http/limits/counters.js';
 import { HttpServer } from '../../http/server.js';
 import { daysLeft } from '../../http/tls/certificate.js';
-import { type Command, command } from '../../mi/commands/command.js';
+import { type Command, shapedCommand as command } from '../../mi/commands/command.js';
+import { list, object, ok, oneOf, text, whole } from '../../mi/commands/shape.js';
 import { MiError } from '../../mi/errors.js';
 import type { Statistics } from '../../mi/statistics.js';
 import { defineBuiltIn } from '../../module.js';
@@ -125,6 +126,7 @@ export const httpdModule = defineBuiltIn({
           aliases: ['httpd_list_root_path'],
           readOnly: true,
           help: 'Lists the registered root paths and the modules that own them, newest first.',
+          result: list(object({ http_root: text, module: text })),
           run: () => httpd.roots.map(({ module, root }) => ({ http_root: root, module })),
         }),
         reloadTlsCommand(httpd),
@@ -153,6 +155,15 @@ function reloadTlsCommand(httpd: HttpServer): Command {
       'Reads the certificates and keys of all listeners with TLS again, and the CAs and CRLs by which certificates of clients ' +
       'are judged; open connections go on with those they have, but where clients are judged by others now, theirs end. ' +
       'Where new files are bad, the former ones stay, and the error says why.',
+    result: list(
+      object({
+        listener: text,
+        certificate: text,
+        outcome: oneOf('reloaded', 'unchanged', 'kept'),
+        expires: text,
+        days_left: whole,
+      }),
+    ),
     run: () => {
       const { certificates } = httpd;
       if (certificates === undefined || certificates.isEmpty) throw new MiError(404, 'No listener has TLS');
@@ -181,6 +192,7 @@ function reloadUsersCommand(access: AccessControl): Command {
     help:
       'Reads the files of users and tokens again: auth_file, auth_tokens, auth_password_file, client_users. Where one is bad, ' +
       'all stay as they were, and the error says why.',
+    result: ok,
     run: () => {
       if (!access.hasAccounts) throw new MiError(404, 'No file of users is set');
       try {

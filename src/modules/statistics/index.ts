@@ -1,6 +1,18 @@
 import type { JsonValue } from '../../base/json.js';
 import type { Client } from '../../mi/calls/call.js';
-import { type Command, command } from '../../mi/commands/command.js';
+import { type Command, shapedCommand as command } from '../../mi/commands/command.js';
+import {
+  anything,
+  text as aText,
+  either,
+  list as listOf,
+  mapOf,
+  nothing,
+  number,
+  object,
+  ok,
+  whole,
+} from '../../mi/commands/shape.js';
 import { invalidParams, MiError } from '../../mi/errors.js';
 import type { ManagementInterface } from '../../mi/management-interface.js';
 import { type ForeignStatistic, findForeign, type Statistic, type Statistics } from '../../mi/statistics.js';
@@ -37,6 +49,7 @@ export const statisticsModule = defineBuiltIn({
           withoutCall: true,
           help: 'Reads statistics. Each item is `all`, a group with a colon (`core:`), or one bare name (`timestamp`).',
           recipes: [{ statistics: 'string[]' }],
+          result: mapOf(anything),
           run: ({ statistics: items }) => {
             const isAll = items.length === 1 && items[0] === 'all';
             const own = isAll ? statistics.selectAll() : statistics.select(find(items, true));
@@ -52,6 +65,7 @@ export const statisticsModule = defineBuiltIn({
           withoutCall: true,
           help: 'Lists statistics and whether each is incremental; items as for get_statistics, without `all`.',
           recipes: [{}, { statistics: 'string[]' }],
+          result: mapOf(anything),
           run: ({ statistics: items }) => {
             const { foreignStatistics: foreign } = mi;
             if (foreign !== undefined) {
@@ -71,6 +85,7 @@ export const statisticsModule = defineBuiltIn({
           withoutCall: true,
           help: 'Sets statistics back to 0, given by bare names; those that are not incremental keep their value.',
           recipes: [{ statistics: 'string[]' }],
+          result: ok,
           run: ({ statistics: items }) => {
             const names = items.filter((item) => !item.endsWith(':'));
             reset(someOf(statistics.find(names, { all: false })));
@@ -83,6 +98,7 @@ export const statisticsModule = defineBuiltIn({
           aliases: ['reset_all_statistics'],
           withoutCall: true,
           help: 'Sets all incremental statistics back to 0.',
+          result: ok,
           run: () => {
             reset(statistics.all);
             return 'OK';
@@ -116,6 +132,22 @@ function historyCommands({ history }: ManagementInterface): readonly Command[] {
         { statistics: 'string[]', range: 'int' },
         { statistics: 'string[]', range: 'int', resolution: 'int' },
       ],
+      result: either(
+        object({
+          Series: listOf(
+            object({ name: aText, kind: aText, kept: listOf(object({ resolution: number, range: number })) }),
+          ),
+        }),
+        object({
+          History: listOf(
+            object({
+              resolution: number,
+              timestamps: listOf(number),
+              series: listOf(object({ name: aText, kind: aText, values: listOf(either(number, nothing)) })),
+            }),
+          ),
+        }),
+      ),
       run: ({ statistics: items, range = usualRange, resolution }) => {
         if (!history.isOn) throw new MiError(404, 'No history is kept');
         if (items === undefined) {
@@ -140,6 +172,20 @@ function historyCommands({ history }: ManagementInterface): readonly Command[] {
 
 const quantiles = Float64Array.of(0.5, 0.9, 0.99);
 
+/** Microseconds; null without a call. */
+const time = either(number, nothing);
+
+const latencyShape = object({
+  command: aText,
+  calls: whole,
+  failed: whole,
+  p50_us: time,
+  p90_us: time,
+  p99_us: time,
+  max_us: time,
+  total_us: time,
+});
+
 /** Commands that read, and reset, how long calls took. */
 function latencyCommands(mi: ManagementInterface): readonly Command[] {
   const { latencies } = mi;
@@ -159,15 +205,15 @@ function latencyCommands(mi: ManagementInterface): readonly Command[] {
         'Tells how often each command, or the one that is named, was called and failed, and how long its calls took, in microseconds: ' +
         'p50, p90 and p99 (off by a quarter at most), the longest, and all together.',
       recipes: [{}, { command: 'string' }],
+      result: object({ Commands: listOf(latencyShape) }),
       run: ({ command: text }, { client }) => {
         const commands = found(text, client).flatMap(([name, { slot, skipped }]) => {
           const { buckets, sum, longest, failed } = latencies.read(slot);
           const calls = buckets.reduce((all, count) => all + count, skipped);
           if (calls === 0 && text === undefined) return [];
           const [p50 = 0, p90 = 0, p99 = 0] = latencies.quantiles(slot, quantiles);
-          const times = { p50_us: p50, p90_us: p90, p99_us: p99, max_us: longest, total_us: sum };
-          const rounded = Object.entries(times).map(([key, time]) => [key, tenths(time)]);
-          return [{ command: name, calls, failed, ...Object.fromEntries(rounded) }];
+          const times = { p50_us: tenths(p50), p90_us: tenths(p90), p99_us: tenths(p99) };
+          return [{ command: name, calls, failed, ...times, max_us: tenths(longest), total_us: tenths(sum) }];
         });
         return { Commands: commands };
       },
@@ -178,6 +224,7 @@ function latencyCommands(mi: ManagementInterface): readonly Command[] {
       aliases: ['reset_statistics_latency'],
       help: 'Begins to count anew how long the calls of all commands, or of the one that is named, took.',
       recipes: [{}, { command: 'string' }],
+      result: ok,
       run: ({ command: text }, { client }) => {
         for (const [, counts] of found(text, client)) {
           latencies.reset(counts.slot);

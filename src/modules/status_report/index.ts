@@ -1,9 +1,16 @@
 import { ctime } from '../../base/clock.js';
-import type { JsonObject } from '../../base/json.js';
-import { command } from '../../mi/commands/command.js';
+import { shapedCommand as command } from '../../mi/commands/command.js';
+import { either, flag, list, object, text, whole } from '../../mi/commands/shape.js';
 import { MiError } from '../../mi/errors.js';
 import { mainIdentifier, type StatusIdentifier, type StatusReport } from '../../mi/status-reports.js';
 import { defineBuiltIn } from '../../module.js';
+
+const status = { Readiness: flag, Status: whole };
+const details = { Details: text };
+const namedStatus = object({ Name: text, ...status }, details);
+const reportShape = object({ Timestamp: whole, Date: text, Log: text });
+const namedReports = object({ Name: text, Reports: list(reportShape) });
+const groupShape = object({ Group: text, Identifiers: list(text) });
 
 /** The commands for readiness and its history. Always loaded. */
 export const statusReportModule = defineBuiltIn({
@@ -22,6 +29,7 @@ export const statusReportModule = defineBuiltIn({
           readOnly: true,
           help: 'Tells whether an identifier of a group (main) is ready, or with all, whether all of them are.',
           recipes: [{ group: 'string' }, { group: 'string', identifier: 'string' }],
+          result: object(status, details),
           run: ({ group, identifier = mainIdentifier }) => {
             const members = membersOf(group);
             if (identifier === 'all') return aggregated([...members.values()]);
@@ -36,8 +44,9 @@ export const statusReportModule = defineBuiltIn({
           readOnly: true,
           help: 'Lists what is ready and what is not, of all groups or of one.',
           recipes: [{}, { group: 'string' }],
+          result: either(list(object({ Name: text, Identifiers: list(namedStatus) })), list(namedStatus)),
           run: ({ group }) => {
-            const listed = (members: ReadonlyMap<string, StatusIdentifier>): readonly JsonObject[] =>
+            const listed = (members: ReadonlyMap<string, StatusIdentifier>) =>
               [...members.values()].map((one) => ({ Name: one.name, ...told(one) }));
             if (group !== undefined) return listed(membersOf(group));
             return [...groups].map(([Name, members]) => ({ Name, Identifiers: listed(members) }));
@@ -49,8 +58,13 @@ export const statusReportModule = defineBuiltIn({
           readOnly: true,
           help: 'Lists what was reported, oldest first, of all groups, one group, or one identifier.',
           recipes: [{}, { group: 'string' }, { group: 'string', identifier: 'string' }],
+          result: either(
+            list(object({ Name: text, Identifiers: list(namedReports) })),
+            list(namedReports),
+            list(reportShape),
+          ),
           run: ({ group, identifier }) => {
-            const listed = (members: ReadonlyMap<string, StatusIdentifier>): readonly JsonObject[] =>
+            const listed = (members: ReadonlyMap<string, StatusIdentifier>) =>
               [...members.values()].map(({ name, reports }) => ({ Name: name, Reports: reports.map(printed) }));
             if (group === undefined) {
               return [...groups].map(([Name, members]) => ({ Name, Identifiers: listed(members) }));
@@ -68,6 +82,7 @@ export const statusReportModule = defineBuiltIn({
           readOnly: true,
           help: 'Lists the identifiers of all groups, or of one.',
           recipes: [{}, { group: 'string' }],
+          result: either(list(groupShape), groupShape),
           run: ({ group }) => {
             if (group !== undefined) return { Group: group, Identifiers: [...membersOf(group).keys()] };
             return [...groups].map(([Group, members]) => ({ Group, Identifiers: [...members.keys()] }));
@@ -78,15 +93,15 @@ export const statusReportModule = defineBuiltIn({
   },
 });
 
-function told({ isReady, status, details }: StatusIdentifier): JsonObject {
+function told({ isReady, status, details }: StatusIdentifier) {
   return { Readiness: isReady, Status: status, Details: details };
 }
 
-function aggregated(members: readonly StatusIdentifier[]): JsonObject {
+function aggregated(members: readonly StatusIdentifier[]) {
   const isReady = members.every((one) => one.isReady);
   return { Readiness: isReady, Status: isReady ? 1 : -1, Details: 'aggregated' };
 }
 
-function printed({ timestamp, text }: StatusReport): JsonObject {
-  return { Timestamp: timestamp, Date: ctime(timestamp * 1000), Log: text };
+function printed({ timestamp, text: line }: StatusReport) {
+  return { Timestamp: timestamp, Date: ctime(timestamp * 1000), Log: line };
 }

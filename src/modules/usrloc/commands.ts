@@ -1,7 +1,8 @@
 import { currentSecond } from '../../base/clock.js';
 import { shorten } from '../../base/text.js';
 import { byName } from '../../mi/commands/by-name.js';
-import { type Command, command } from '../../mi/commands/command.js';
+import { type Command, shapedCommand as command } from '../../mi/commands/command.js';
+import { either, list, never, nothing, object, ok, oneOf, text, whole } from '../../mi/commands/shape.js';
 import { MiError } from '../../mi/errors.js';
 import { addMany } from './bulk.js';
 import { type ContactInput, ContactUriError, parseQ } from './contact.js';
@@ -24,6 +25,37 @@ const ofCommand = {
   userAgent: 'OpenSIPS MI Server',
 } as const satisfies Partial<ContactInput>;
 
+/** A contact as it is shown. */
+const contactShape = object(
+  {
+    Contact: text,
+    ContactID: text,
+    Expires: either(whole, oneOf('permanent', 'expired')),
+    Q: text,
+    Callid: text,
+    Cseq: whole,
+    State: text,
+    Flags: whole,
+    Cflags: text,
+    Methods: whole,
+  },
+  {
+    'User-agent': text,
+    Received: text,
+    Path: text,
+    Socket: text,
+    Attr: text,
+    SIP_instance: text,
+    'Ping-Latency': whole,
+    'KV-Store': text,
+  },
+);
+
+const recordShape = object({ AOR: text, Contacts: list(contactShape) });
+
+/** With brief, an address of record has its name alone. */
+const domainShape = object({ name: text, hash_size: whole, AORs: list(either(recordShape, object({ AOR: text }))) });
+
 /** The MI commands of usrloc, in the order in which OpenSIPS lists them. */
 export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag }: CommandOptions): readonly Command[] {
   const flagNames = (mask: number): readonly string[] => {
@@ -36,6 +68,7 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag }: CommandO
       aliases: ['ul_rm'],
       help: 'Deletes an address of record with all of its contacts; one that is not there is no error.',
       recipes: [{ table_name: 'string', aor: 'string' }],
+      result: ok,
       run: ({ table_name: table, aor }) => {
         const domain = domainOf(usrloc, table);
         refusing(() => domain.remove(aor));
@@ -48,6 +81,7 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag }: CommandO
       aliases: ['ul_rm_contact'],
       help: 'Deletes one contact of an address of record, found by the text of its URI.',
       recipes: [{ table_name: 'string', aor: 'string', contact: 'string' }],
+      result: ok,
       run: ({ table_name: table, aor, contact }) => {
         const domain = domainOf(usrloc, table);
         if (!refusing(() => domain.has(aor))) throw new MiError(404, 'AOR not found');
@@ -61,6 +95,7 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag }: CommandO
       readOnly: true,
       help: 'Lists the addresses of record of all domains, with their contacts; with brief other than 0 the names alone.',
       recipes: [{}, { brief: 'int' }],
+      result: object({ Domains: list(domainShape) }),
       run: ({ brief = 0 }) => ({
         Domains: usrloc.domains.map((domain) => ({
           name: domain.name,
@@ -73,6 +108,7 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag }: CommandO
       name: 'flush',
       aliases: ['ul_flush'],
       help: 'Writes pending changes to the database; here there is none, so this has nothing to do.',
+      result: ok,
       run: () => 'OK',
     }),
     command({
@@ -91,6 +127,7 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag }: CommandO
           methods: 'int',
         },
       ],
+      result: ok,
       run: ({ table_name: table, aor, contact, expires, q: qText, flags, cflags, methods }) => {
         const domain = domainOf(usrloc, table);
         refusing(() => domain.key(aor));
@@ -114,6 +151,7 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag }: CommandO
       readOnly: true,
       help: 'Shows the contacts of one address of record.',
       recipes: [{ table_name: 'string', aor: 'string' }],
+      result: recordShape,
       run: ({ table_name: table, aor }) => {
         const domain = domainOf(usrloc, table);
         const record = refusing(() => domain.record(aor));
@@ -126,6 +164,7 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag }: CommandO
       aliases: ['ul_sync'],
       help: 'Writes the contacts of a domain, or of one address of record, to the database anew; here there is none.',
       recipes: [{ table_name: 'string' }, { table_name: 'string', aor: 'string' }],
+      result: never,
       run: () => {
         throw new MiError(200, 'Contacts already synced');
       },
@@ -134,6 +173,7 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag }: CommandO
       name: 'cluster_sync',
       aliases: ['ul_cluster_sync'],
       help: 'Asks another node of the cluster for its contacts; here there is no cluster.',
+      result: never,
       run: () => {
         throw new MiError(400, 'Clustering not enabled');
       },
@@ -145,6 +185,7 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag }: CommandO
         'cseq, user_agent, received, path, flags, cflags, socket, methods, attr, sip_instance and kv_store. ' +
         'Tells how many were added, and of those that were not the index and the reason.',
       recipes: [{ table_name: 'string', contacts: 'object[]' }],
+      result: object({ added: whole, rejected: list(object({ index: whole, reason: text })) }),
       targets: ['aor'],
       run: ({ table_name: table, contacts }, call) => addMany(domainOf(usrloc, table), contacts, flagNames, call),
     }),
@@ -157,6 +198,12 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag }: CommandO
         '`limit` is 1 to 1000, 100 unless given; `after` is the `cursor` of the page before. ' +
         'Tells how many there are (`matched`), and how many were looked at for this page (`scanned`).',
       params: byName({ text: 'string' }, { table: 'string', by: 'string', limit: 'int', after: 'string' }),
+      result: object({
+        records: list(object({ table: text, AOR: text, Contacts: list(contactShape) })),
+        cursor: either(text, nothing),
+        matched: whole,
+        scanned: whole,
+      }),
       run: async ({ text, table, by, limit = 100, after }, { signal }) => {
         const domains = table === undefined ? usrloc.domains : [domainOf(usrloc, table)];
         const found = findAors(domains, { text, by, limit, after, count: true, signal });
