@@ -87,6 +87,14 @@ export const targets: readonly Target[] = [
     peer: 'mi-httpd in front',
     limit: 30,
   },
+  {
+    aim: 'a dump of 10,000 contacts of an OpenSIPS: CPU',
+    question: 'upstream-dump',
+    metric: 'cpu',
+    case: '10,000 contacts by FIFO',
+    peer: 'mi-httpd in front',
+    limit: 20_000,
+  },
   ...['a command of mi-httpd', 'a command of another node'].map((command) => ({
     aim: `${command} while an OpenSIPS hangs`,
     question: 'hanging-node',

@@ -1,7 +1,10 @@
 // The contacts of an OpenSIPS in the record tables of mi-httpd.
+import fc from 'fast-check';
 import { describe, expect } from 'vitest';
 import { nodeLine, startDouble, startFront } from '../support/front.js';
 import { call, callError, startServer } from '../support/mi-client.js';
+import { type Contact, idOf, type State } from '../support/opensips-double/commands.js';
+import { holds } from '../support/property.js';
 import { test } from '../support/test.js';
 
 interface Dump {
@@ -125,6 +128,102 @@ describe.for(['3.4', '4.0'] as const)('the mirror of contacts of OpenSIPS %s', (
     });
   });
 });
+
+/** A contact that is registered, or registered anew, or removed. */
+const step = fc.record({
+  domain: fc.constantFrom('location', 'mobile'),
+  aor: fc.constantFrom('a', 'b', 'c'),
+  contact: fc.constantFrom('sip:1@192.0.2.1', 'sip:2@192.0.2.1', 'tel:3'),
+  isGone: fc.boolean(),
+});
+
+type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
+
+/** Does a step at OpenSIPS, and raises its events. */
+function take(state: State, { domain, aor, contact, isGone }: Step, callid: string): void {
+  const isSame = (one: Contact): boolean => one.domain === domain && one.aor === aor;
+  const at = state.contacts.findIndex((one) => isSame(one) && one.contact === contact);
+  const before = state.contacts[at];
+  const expires = Math.floor(Date.now() / 1000) + 3600;
+  const told = {
+    domain,
+    aor,
+    uri: contact,
+    received: null,
+    qval: -1,
+    expires,
+    callid,
+    cseq: 1,
+    user_agent: 'double/1.0',
+  };
+  const raise = (event: string, params: object): void =>
+    state.raise(event, { ...params, socket: 'udp:192.0.2.9:5060' });
+  if (isGone) {
+    if (before === undefined) return;
+    state.contacts.splice(at, 1);
+    raise('E_UL_CONTACT_DELETE', told);
+    if (!state.contacts.some(isSame)) raise('E_UL_AOR_DELETE', { domain, aor });
+  } else if (before !== undefined) {
+    state.contacts[at] = { ...before, callid };
+    raise('E_UL_CONTACT_UPDATE', told);
+  } else {
+    if (!state.contacts.some(isSame)) raise('E_UL_AOR_INSERT', { domain, aor });
+    state.addContacts(1, () => ({ domain, aor, contact, callid }));
+    raise('E_UL_CONTACT_INSERT', told);
+  }
+}
+
+test.for(['3.4', '2.4'] as const)(
+  'whatever happens at OpenSIPS %s, the mirror comes to the same without another dump',
+  async (version, { lifetime }) => {
+    const opensips = { ...options.opensips, mirror_interval: 3600 };
+    const { server, sip } = await startFront(lifetime, [version], { ...options, opensips });
+    const [one] = sip;
+    if (one === undefined) expect.unreachable();
+    const { state } = one;
+    // Both domains are there from the beginning.
+    state.addContacts(2, (index) => ({ domain: index === 0 ? 'location' : 'mobile', aor: 'kept' }));
+    const lines = (contacts: readonly (readonly unknown[])[]): string[] =>
+      contacts.map((one_) => one_.join(' ')).sort();
+    const mirrored = async (): Promise<string[]> => {
+      const { Domains: domains } = (await call(server, 'usrloc:dump')) as Dump;
+      const aors = domains.flatMap(({ name, AORs: found }) =>
+        found.map((record) => [name, record as unknown as Shown & { AOR: string }] as const),
+      );
+      return lines(
+        aors.flatMap(([name, { AOR: aor, Contacts: contacts }]) =>
+          contacts.map((contact) => [name, aor, contact.Contact, contact.Callid, contact.State, contact.ContactID]),
+        ),
+      );
+    };
+    const original = (): string[] =>
+      lines(
+        state.contacts.map(({ id, domain, aor, contact, callid }) => [
+          domain,
+          aor,
+          contact,
+          callid,
+          'CS_SYNC',
+          idOf(id),
+        ]),
+      );
+    await expect.poll(mirrored).toStrictEqual(original());
+    const dumps = (): number => one.ran.filter((name) => name === 'ul_dump').length;
+    const before = dumps();
+    let count = 0;
+    await holds(
+      fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 20 }), async (steps) => {
+        for (const one_ of steps) {
+          count += 1;
+          take(state, one_, `call-${count}`);
+        }
+        await expect.poll(mirrored, { timeout: 10_000 }).toStrictEqual(original());
+      }),
+      { runs: 20 },
+    );
+    expect(dumps()).toBe(before);
+  },
+);
 
 test('nodes that are named are mirrored, each beside the others', async ({ lifetime }) => {
   const { server, sip } = await startFront(lifetime, ['3.4', '3.4', '4.0'], {

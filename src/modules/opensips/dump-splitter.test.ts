@@ -9,6 +9,7 @@ const dump = {
       AORs: [
         { AOR: 'alice', Contacts: [{ Contact: 'sip:{["\\\\a"]}@192.0.2.1', 'KV-Store': '{"a":[1]}' }] },
         { AOR: 'bob\\', Contacts: [] },
+        { AOR: '\\"\\\\', Contacts: ['', '"', '\\""\\\\'] },
       ],
     },
     { name: 'empty "one"', AORs: [] },

@@ -89,9 +89,7 @@ export class DumpSplitter {
 
   #step(character: number): DumpedAor | undefined {
     if (this.#isString) {
-      // The character behind a backslash ends nothing.
-      if (character === backslash) this.#at += 1;
-      else if (character === quote) this.#endString();
+      this.#skipString();
       return undefined;
     }
     if (character === quote) {
@@ -106,6 +104,17 @@ export class DumpSplitter {
       else if (character === comma && this.#open.at(-1)?.isArray === false) this.#name = undefined;
     }
     return undefined;
+  }
+
+  /** Goes to the quote that ends the string, or to the end of the text. */
+  #skipString(): void {
+    const end = this.#text.indexOf('"', this.#at);
+    this.#at = end === -1 ? this.#text.length - 1 : end;
+    if (end === -1) return;
+    // Of backslashes in front of it, which are never cut off, the first one escapes the second, and so on.
+    let first = end;
+    while (this.#text.charCodeAt(first - 1) === backslash) first -= 1;
+    if ((end - first) % 2 === 0) this.#endString();
   }
 
   #endString(): void {

@@ -114,7 +114,7 @@ const statistics = (state: State): Record<string, number> => ({
   'core:drop_requests': 0,
   'shmem:total_size': 67108864,
   'shmem:used_size': 4194304,
-  'usrloc:registered_users': state.contacts.length,
+  'usrloc:registered_users': new Set(state.contacts.map(({ domain, aor }) => `${domain} ${aor}`)).size,
   'usrloc:location-contacts': state.contacts.length,
   'dialog:active_dialogs': state.dialogs,
   ...state.statistics,
@@ -125,10 +125,25 @@ function domainsOf(contacts: readonly Contact[]): string[] {
   return [...new Set(['location', ...contacts.map(({ domain = 'location' }) => domain)])].reverse();
 }
 
+function aorsOf(contacts: readonly Contact[]): (readonly [aor: string, contacts: readonly Contact[]])[] {
+  const found = new Map<string, Contact[]>();
+  for (const contact of contacts) {
+    const there = found.get(contact.aor);
+    if (there === undefined) found.set(contact.aor, [contact]);
+    else there.push(contact);
+  }
+  return [...found];
+}
+
+/** The ContactID of a contact. */
+export function idOf(id: number): string {
+  return String(3617797875662073857n + BigInt(id));
+}
+
 function contactOf({ id, contact, expires, callid, userAgent, keyValues }: Contact): Record<string, unknown> {
   return {
     Contact: contact,
-    ContactID: String(3617797875662073857n + BigInt(id)),
+    ContactID: idOf(id),
     Expires: expires,
     Q: '',
     Callid: callid,
@@ -244,11 +259,9 @@ const commands: readonly Command[] = [
       Domains: domainsOf(contacts).map((name) => ({
         name,
         hash_size: 512,
-        AORs: contacts
-          .filter(({ domain = 'location' }) => domain === name)
-          .map((contact) =>
-            brief === undefined ? { AOR: contact.aor, Contacts: [contactOf(contact)] } : { AOR: contact.aor },
-          ),
+        AORs: aorsOf(contacts.filter(({ domain = 'location' }) => domain === name)).map(([aor, found]) =>
+          brief === undefined ? { AOR: aor, Contacts: found.map((one) => contactOf(one)) } : { AOR: aor },
+        ),
       })),
     }),
   },

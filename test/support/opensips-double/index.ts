@@ -1,4 +1,4 @@
-import { createSocket } from 'node:dgram';
+import { createSocket, type Socket } from 'node:dgram';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -144,6 +144,8 @@ export class OpensipsDouble {
 /** What {@link OpensipsDouble.died} says of one that was stopped. */
 const stopped = 'stopped';
 
+let udp: Socket | undefined;
+
 /** Sends an event as event_datagram and event_stream do. */
 function deliver(socket: string, payload: string): void {
   const [protocol = '', ...rest] = socket.split(':');
@@ -159,8 +161,9 @@ function deliver(socket: string, payload: string): void {
   }
   const [host = '', port = ''] = rest.join(':').split('/')[0]?.split(':') ?? [];
   if (protocol === 'udp') {
-    const sender = createSocket('udp4');
-    sender.send(payload, Number(port), host, () => sender.close());
+    // One for all, so that events come in their order.
+    udp ??= createSocket('udp4').unref();
+    udp.send(payload, Number(port), host);
   } else {
     const connection = connect({ host, port: Number(port) });
     connection.on('error', () => {});
