@@ -76,6 +76,15 @@ export class Results {
     );
   }
 
+  /**
+   * Replies with texts that come one after the other, at the pace of the reader.
+   * @param ended told once, when all is sent or given up
+   */
+  texts(exchange: Exchange, texts: AsyncGenerator<string>, ended: () => void, headers: ReplyHeaders): void {
+    const chunks = this.#chunks(new Parts([new TextsCursor(texts, ended)]));
+    streamChunks(exchange, 200, chunks.next(), chunks, headers);
+  }
+
   #showFirst(exchange: Exchange, first: FirstPart, frame: Frame): void {
     const { bytes, isWhole, pulled, source } = first;
     const size = isWhole
@@ -136,6 +145,35 @@ function facts(time: number, size: Insertion): Markup {
 
 function tail(frame: Frame): Cursor {
   return new TextCursor(html`</pre>\n</section>\n${frame.tail}`.text);
+}
+
+/** Prints texts of a generator, one after the other. */
+class TextsCursor implements Cursor {
+  readonly isSlow = true;
+  readonly #texts: AsyncGenerator<string>;
+  readonly #ended: () => void;
+  #text = new TextCursor('');
+
+  constructor(texts: AsyncGenerator<string>, ended: () => void) {
+    this.#texts = texts;
+    this.#ended = ended;
+  }
+
+  async fill(buffer: Buffer): Promise<number> {
+    for (;;) {
+      const written = this.#text.fill(buffer);
+      if (written > 0) return written;
+      const next = await this.#texts.next();
+      if (next.done === true) return 0;
+      this.#text = new TextCursor(next.value);
+    }
+  }
+
+  release(): void {
+    this.#ended();
+    // What it waits for may fail, which the reader has been told, or does not wait for any more.
+    this.#texts.return(undefined).catch(() => {});
+  }
 }
 
 const stageSize = 16384;

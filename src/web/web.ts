@@ -35,11 +35,13 @@ import type { StatusReports } from '../mi/status-reports.js';
 import type { BuiltInContext } from '../module.js';
 import { hasJsonField, isMeantAsCall, isSubmitted, isViewOnly, readArguments } from './arguments.js';
 import { rangeOf } from './charts.js';
+import { ContactsPages } from './contacts.js';
 import { LiveEvents, wantsEvents } from './live.js';
 import { overview } from './overview.js';
 import {
   commandForm,
   confirmation,
+  contactsPath,
   isUnconfirmed,
   livePath,
   menu,
@@ -98,6 +100,7 @@ export class WebInterface {
   readonly #assets = new Assets(sharedAssets, packageFile('dist/web/assets/'));
   readonly #results: Results;
   readonly #events: LiveEvents;
+  readonly #contacts: ContactsPages;
 
   /** Made when all commands are registered. */
   constructor(mi: ManagementInterface, options: WebOptions) {
@@ -106,9 +109,35 @@ export class WebInterface {
     const { base, server, host, color, status, startedAt } = options;
     const isReady = (): boolean => status.unready.length === 0;
     const assets = `${base}/-/${this.#assets.version}`;
-    this.#site = { base, assets, server, host, color, isReady, startedAt, modules: modulesOf(mi), hasLive: true };
+    this.#site = {
+      base,
+      assets,
+      server,
+      host,
+      color,
+      isReady,
+      startedAt,
+      modules: modulesOf(mi),
+      hasLive: true,
+      hasContacts: true,
+    };
     this.#results = new Results(options.shownSize);
     this.#events = new LiveEvents(mi, options);
+    this.#contacts = new ContactsPages({
+      base,
+      host,
+      mi,
+      runner: options.runner,
+      results: this.#results,
+      show: (exchange, status, title, main) =>
+        replyPage(exchange, status, page(this.#siteOf(exchange), title, undefined, main)),
+      refuse: (exchange, status, reason, headers) => this.#refuse(exchange, status, reason, undefined, headers),
+    });
+  }
+
+  /** The command that finds contacts, where there are contacts and no module has the name of their page. */
+  get finder(): CommandEntry | undefined {
+    return this.#site.modules.includes(contactsPath) ? undefined : this.#contacts.finder;
   }
 
   /** Results that are being streamed. */
@@ -139,6 +168,8 @@ export class WebInterface {
     } else if (moduleName === '-' && asksForPage) {
       if (!this.#assets.reply(exchange, exchange.path.slice('/-/'.length), takesGzip(exchange)))
         this.#refuse(exchange, 404, 'there is no such file');
+    } else if (moduleName === contactsPath && commandName === '' && this.finder !== undefined) {
+      this.#contacts.handle(exchange, this.finder);
     } else if (moduleName === livePath && commandName === '' && !this.#site.modules.includes(livePath)) {
       this.#live(exchange);
     } else if (moduleName !== '' && moduleName !== '-' && !this.#site.modules.includes(moduleName)) {
@@ -376,7 +407,14 @@ export class WebInterface {
   #siteOf(exchange: Exchange): Site {
     const visible = new Set(this.#mi.visibleTo(exchange).map(({ module }) => module));
     const modules = this.#site.modules.filter((module) => visible.has(module));
-    return { ...this.#site, modules, hasLive: this.#mi.denial(this.#events.command, exchange) === undefined };
+    const may = (entry: CommandEntry): boolean => this.#mi.denial(entry, exchange) === undefined;
+    const { finder } = this;
+    return {
+      ...this.#site,
+      modules,
+      hasLive: may(this.#events.command),
+      hasContacts: finder !== undefined && may(finder),
+    };
   }
 
   #reply(exchange: Exchange, title: string, module: string | undefined, main: Insertion): void {

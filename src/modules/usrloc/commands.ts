@@ -196,17 +196,23 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag }: CommandO
         'Finds addresses of record by a part of them, or of a member of one of their contacts, in either case of A to Z. ' +
         'The one that the text names comes first. `by` is the member that has the text, as dumps show it: `User-agent`; ' +
         '`limit` is 1 to 1000, 100 unless given; `after` is the `cursor` of the page before. ' +
-        'Tells how many there are (`matched`), and how many were looked at for this page (`scanned`).',
-      params: byName({ text: 'string' }, { table: 'string', by: 'string', limit: 'int', after: 'string' }),
+        'Tells how many there are (`matched`) of how many (`total`), and how many were looked at for this page (`scanned`); ' +
+        'with `count` 0 it ends where the page is full.',
+      params: byName(
+        { text: 'string' },
+        { table: 'string', by: 'string', limit: 'int', after: 'string', count: 'int' },
+      ),
       result: object({
         records: list(object({ table: text, AOR: text, Contacts: list(contactShape) })),
         cursor: either(text, nothing),
         matched: whole,
         scanned: whole,
+        total: whole,
+        tables: list(text),
       }),
-      run: async ({ text, table, by, limit = 100, after }, { signal }) => {
+      run: async ({ text, table, by, limit = 100, after, count = 1 }, { signal }) => {
         const domains = table === undefined ? usrloc.domains : [domainOf(usrloc, table)];
-        const found = findAors(domains, { text, by, limit, after, count: true, signal });
+        const found = findAors(domains, { text, by, limit, after, count: count !== 0, signal });
         return found.catch((error: unknown) =>
           refusing(() => {
             throw error;

@@ -19,7 +19,7 @@ export interface ContactQuery {
 }
 
 /** An address of record that was found, with those of its contacts that have the text; with all where they do not tell. */
-export interface FoundAor extends AorRecord {
+interface FoundAor extends AorRecord {
   readonly table: string;
 }
 
@@ -32,6 +32,9 @@ export interface FoundAors {
   readonly matched: number;
   /** Addresses of record that were looked at for this page. */
   readonly scanned: number;
+  /** Addresses of record in all of the tables. */
+  readonly total: number;
+  readonly tables: readonly string[];
 }
 
 /** Where a page begins. */
@@ -93,7 +96,8 @@ export async function findAors(domains: readonly Domain[], query: ContactQuery):
     scanned += found.scanned;
     if (cursor !== null && !count) break;
   }
-  return { records, cursor, matched, scanned };
+  const total = domains.reduce((sum, { users }) => sum + users, 0);
+  return { records, cursor, matched, scanned, total, tables: domains.map(({ name }) => name) };
 }
 
 /** The contacts that have a text themselves; all where the address of record has it, or what is printed by time. */

@@ -1,5 +1,6 @@
 // Additions to the pages by JavaScript. Without it they are complete: every link, form and result works as it is.
 // Values come from SIP users: they reach the document as text alone, never as markup.
+import { copyContacts } from './contacts.js';
 import { rememberCalls } from './history.js';
 import { followEvents } from './live.js';
 import { chooseRecipes } from './recipes.js';
@@ -11,6 +12,7 @@ const home = document.querySelector('header h1 a');
 const form = document.querySelector('form.call');
 const result = document.querySelector('section.result');
 const live = document.querySelector('#live');
+const contacts = document.querySelector('#contacts');
 
 // On a phone the modules are one row that scrolls.
 document.querySelector('nav [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
@@ -19,3 +21,4 @@ if (form) chooseRecipes(form);
 rememberCalls(form, result);
 if (result) showResult(result);
 if (live) followEvents(live);
+if (contacts) copyContacts(contacts);

@@ -1,3 +1,4 @@
+import { copyText } from './copy.js';
 import { curlLine } from './curl.js';
 import { button, element } from './element.js';
 import { tableOf } from './table.js';
@@ -85,21 +86,4 @@ function choiceOf(views, text) {
 function comeIntoView(section) {
   const isNew = performance.getEntriesByType('navigation')[0]?.type === 'navigate';
   if (isNew && !location.hash && section.getBoundingClientRect().top > innerHeight * 0.75) section.scrollIntoView();
-}
-
-/** Pages on plain HTTP that are not on localhost have no clipboard of the modern kind. */
-async function copyText(content) {
-  try {
-    await navigator.clipboard.writeText(content);
-    return true;
-  } catch {
-    const area = element('textarea', { value: content, className: 'offscreen', readOnly: true });
-    const focused = document.activeElement;
-    document.body.append(area);
-    area.select();
-    const copied = document.execCommand('copy');
-    area.remove();
-    focused?.focus();
-    return copied;
-  }
 }
