@@ -48,6 +48,8 @@ export interface ServerFacts {
   readonly authenticate: OwnLogin | undefined;
   /** False: requests come without a socket. */
   readonly opensSockets: boolean;
+  /** An app of uWebSockets.js that serves in place of listeners. */
+  readonly app: object | undefined;
 }
 
 /** Where modules register root paths. */

@@ -141,6 +141,11 @@ export interface ServerSettings {
    * whose requests count as those of its first listener.
    */
   readonly listen?: boolean;
+  /**
+   * An app of uWebSockets.js, `App()` or `SSLApp()`, that serves the root paths from the start on, as `/mi` and `/mi/…`. No socket is
+   * opened: to listen, TLS, and to close the app are its owner's. Requests are held by logins and limits of the first listener.
+   */
+  readonly app?: object;
 }
 
 /** Options of {@link createServer}. */
@@ -228,7 +233,8 @@ export class Server {
       configFiles,
       engine: settings.engine,
       sockets,
-      opensSockets: settings.listen ?? true,
+      opensSockets: (settings.listen ?? true) && settings.app === undefined,
+      app: settings.app,
       authenticate: settings.authenticate,
     };
     let httpd: HttpServer | undefined;
@@ -598,6 +604,9 @@ export function createServer(options: ServerOptions = {}): Server {
 /** Names of the functions of {@link Log} that have to be there. */
 const logMethods = ['debug', 'info', 'warn', 'error'];
 
+/** Names of the functions of an app that are used. */
+const appMethods = ['any', 'post', 'filter'];
+
 const parametersOfModule: Wanted = { text: 'an object of parameters' };
 
 const oneEngine = oneOf(engineChoices);
@@ -624,6 +633,12 @@ const ownOptions: Members<Omit<ServerOptions, keyof ModuleOptions>> = {
   headers: headerNames,
   callContext: aBoolean,
   listen: aBoolean,
+  app: {
+    text: 'an app of uWebSockets.js, App() or SSLApp()',
+    is: (value) =>
+      anObject.is?.(value) === true &&
+      appMethods.every((name) => typeof (value as Readonly<Record<string, unknown>>)[name] === 'function'),
+  },
   engine: {
     text: `an object, or one of ${oneEngine.text}`,
     is: (value) => anObject.is?.(value) === true || oneEngine.is?.(value) === true,
@@ -634,6 +649,7 @@ const ownOptions: Members<Omit<ServerOptions, keyof ModuleOptions>> = {
 function checkOptions(options: ServerOptions): void {
   const ofModules = Object.fromEntries(loadableModules.map(({ name }) => [name, parametersOfModule]));
   checkMembers('createServer', options, { ...ofModules, ...ownOptions });
+  checkApp(options);
   for (const [index, own] of (options.modules ?? []).entries()) {
     const given: unknown = typeof own === 'object' && own !== null && 'module' in own ? own.module : own;
     if (!isModule(given)) {
@@ -643,6 +659,18 @@ function checkOptions(options: ServerOptions): void {
       );
     }
   }
+}
+
+/** @throws TypeError for an option that an app leaves no place for */
+function checkApp({ app, listen, engine, httpd }: ServerOptions): void {
+  if (app === undefined) return;
+  const refuse = (what: string, remedy: string): never => {
+    throw coded('ERR_ARGUMENT', new TypeError(`options app and ${what} of createServer do not mix: ${remedy}`));
+  };
+  if (listen === true) refuse('listen', 'the owner of the app listens; leave listen out');
+  if (engine !== undefined) refuse('engine', 'the engine is that of the app; leave engine out');
+  if (httpd?.engine !== undefined && httpd.engine !== 'auto' && httpd.engine !== 'uws')
+    refuse('httpd.engine', 'the engine is that of the app; leave it out');
 }
 
 function waitsForItself(what: 'start' | 'close', step: string): Error {

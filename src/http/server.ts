@@ -2,8 +2,8 @@ import { hostname } from 'node:os';
 import { coded } from '../base/codes.js';
 import type { CodedLog } from '../base/log.js';
 import { BodyPool } from '../native/bodies.js';
-import { Engines, nodeHandlerOf } from './engine/choose.js';
-import type { Engine, EngineChoice, EngineHandlers, NodeHandler } from './engine/engine.js';
+import { Engines, mountOn, nodeHandlerOf } from './engine/choose.js';
+import type { Engine, EngineChoice, EngineHandlers, HostedServer, Mount, NodeHandler } from './engine/engine.js';
 import { type InjectedRequest, inject } from './engine/injected.js';
 import { chunkLimit } from './exchange.js';
 import { AllowedHosts } from './limits/allowed-hosts.js';
@@ -35,6 +35,8 @@ export interface HttpServerOptions {
   readonly listeners: readonly ListenerOptions[];
   /** False: no socket is opened, and the first listener is that of all requests, which are {@link HttpServer.inject injected}. */
   readonly opensSockets?: boolean;
+  /** An app of uWebSockets.js that the roots are served by, in place of listeners. */
+  readonly app?: object | undefined;
   /** True: clients of other machines may come by a host of this server without a login. Default false. */
   readonly servesEverybody?: boolean;
   /** Bytes of the response window; a flush handler is asked for at most this much, and 65536, at once. */
@@ -108,6 +110,7 @@ export class HttpServer {
   #open: OpenListener[] = [];
   /** Those of the first listener, for requests that come without a socket. */
   #handlers: EngineHandlers | undefined;
+  #mount: Mount | undefined;
   #certificates: Certificates | undefined;
   /** Connections to subscribers of events that are wanted, and who is told how many there may be. */
   #subscribers: { readonly most: number; readonly told: (possible: number) => void } = { most: 0, told: () => {} };
@@ -231,6 +234,7 @@ export class HttpServer {
       }
       this.#certificates = new Certificates(this.#open, log, this.#options.trustChanged);
       await this.#tellCiphers();
+      await this.#mountRoots();
       this.#refuseWhenClosed();
       this.#state = 'listening';
     } catch (error) {
@@ -281,14 +285,30 @@ export class HttpServer {
 
   /** Makes what serves requests of an HTTP server of the program, as those of the first listener. */
   nodeHandler(): NodeHandler {
+    return nodeHandlerOf(this.#hosted);
+  }
+
+  /** What hosts of this server know of it. */
+  get #hosted(): HostedServer {
     const handlersNow = (): EngineHandlers | undefined => (this.isListening ? this.#handlers : undefined);
-    return nodeHandlerOf({
+    return {
       get handlers() {
         return handlersNow();
       },
       serves: (path) => this.#roots.findCommon(path) !== undefined || this.#roots.find(path) !== undefined,
       refusal: (address) => this.#hostedRefusal(address),
-    });
+    };
+  }
+
+  async #mountRoots(): Promise<void> {
+    const { app } = this.#options;
+    if (app === undefined || this.#handlers === undefined) return;
+    const roots = this.roots.map(({ root }) => root);
+    try {
+      this.#mount = await mountOn(app, this.#hosted, this.#handlers, roots);
+    } catch (error) {
+      throw error instanceof Error ? coded('ERR_ENGINE', error) : error;
+    }
   }
 
   /** Why a client that comes by a host of this server is not served: where nobody has to log in, only this machine is. */
@@ -334,6 +354,7 @@ export class HttpServer {
     this.#state = 'closed';
     this.#spares.stop();
     this.#certificates?.close();
+    this.#mount?.close();
     await Promise.all(this.#open.splice(0).map((listener) => listener.close()));
   }
 
@@ -374,7 +395,8 @@ export class HttpServer {
   /** Name and version of the engine, such as `uWebSockets.js 20.51.4`, or of both where two serve; known once started. */
   get engine(): string {
     const names = [...this.#serving].map(({ name, version }) => `${name} ${version}`);
-    return names.length === 0 ? 'no engine loaded' : names.join(' and ');
+    if (names.length > 0) return names.join(' and ');
+    return this.#options.app === undefined ? 'no engine loaded' : 'uWebSockets.js of the embedder';
   }
 
   /** Listeners that the HTTP server of Node.js serves. */

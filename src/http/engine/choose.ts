@@ -1,5 +1,13 @@
 import { reasonOf } from '../../base/text.js';
-import { type Engine, type EngineChoice, type HostedServer, isEngineChoice, type NodeHandler } from './engine.js';
+import {
+  type Engine,
+  type EngineChoice,
+  type EngineHandlers,
+  type HostedServer,
+  isEngineChoice,
+  type Mount,
+  type NodeHandler,
+} from './engine.js';
 import { loadUws } from './uws/loader.js';
 import { UnknownEngine } from './uws/pins.js';
 
@@ -70,6 +78,23 @@ export function nodeHandlerOf(server: HostedServer): NodeHandler {
     if (handler !== undefined) handler(request, response, next);
     else void loaded.then((late) => late(request, response, next));
   };
+}
+
+/**
+ * Serves roots by an app of uWebSockets.js that the program has made.
+ *
+ * @param roots names of the roots, such as `mi`
+ * @throws TypeError where the app is none
+ */
+export async function mountOn(
+  app: object,
+  server: HostedServer,
+  handlers: EngineHandlers,
+  roots: readonly string[],
+): Promise<Mount> {
+  const { isUwsApp, mount } = await import('./uws/mounted.js');
+  if (!isUwsApp(app)) throw new TypeError('option app is no app of uWebSockets.js: it lacks any, post or filter');
+  return mount(app, server, handlers, roots);
 }
 
 /** Tells whether a binary is not the one that it should be: nothing is served beside it. */

@@ -292,6 +292,12 @@ export type NodeHandler = (
   next?: (error?: unknown) => void,
 ) => void;
 
+/** The roots of a server on an app of the program, until it is closed. The app keeps the routes, which answer 503 then. */
+export interface Mount {
+  /** Cuts replies that have not ended. */
+  close(): void;
+}
+
 /** The part of a server that takes requests of hosts. */
 export interface HostedServer {
   /** Undefined while it does not run. */

@@ -40,6 +40,7 @@ export const httpdModule = defineBuiltIn({
     const httpd = new HttpServer({
       listeners: listening,
       opensSockets: facts.opensSockets,
+      app: facts.app,
       servesEverybody: parameters.allow_unauthenticated === 1,
       windowSize,
       postBufSize: parameters.post_buf_size,

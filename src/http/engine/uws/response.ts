@@ -33,7 +33,7 @@ export function onLaterTurn(run: () => void, cut: (error: unknown) => void): voi
 }
 
 /** Runs something in a turn in which connections may be closed: a callback of the engine or of a timer. */
-function whileClosable(run: () => void, failed: (error: unknown) => void): void {
+export function whileClosable(run: () => void, failed: (error: unknown) => void): void {
   const before = isClosable;
   isClosable = true;
   try {
@@ -56,7 +56,7 @@ export function closeForExit(close: () => void): void {
   whileClosable(close, () => {});
 }
 
-function closeConnection(raw: UwsResponse): void {
+export function closeConnection(raw: UwsResponse): void {
   whenClosable(() => {
     try {
       raw.close();
@@ -67,7 +67,7 @@ function closeConnection(raw: UwsResponse): void {
 }
 
 /** The engine gives an address as 4 or 16 bytes, or none, as when a reset has followed the request. */
-function addressOf(raw: UwsResponse): string {
+export function addressOf(raw: UwsResponse): string {
   return formatAddress(new Uint8Array(raw.getRemoteAddress()));
 }
 
@@ -143,7 +143,7 @@ const mostIdle = 16;
 
 /** A response of the engine, with what has to be minded about it. It serves one request after the other. */
 export class UwsReply implements EngineResponse {
-  readonly tellsEveryReply = false;
+  readonly tellsEveryReply: boolean = false;
   isCorked = false;
   readonly #receiver: Receiver;
   readonly #idle: UwsReply[];
