@@ -233,6 +233,25 @@ describe('levels', () => {
     expect(sip[0]?.ran).not.toContain('ul_rm');
   });
 
+  test('of a command that is in no documentation are admin, and no link runs it', async ({ lifetime }) => {
+    const double = await startDouble(lifetime);
+    for (const name of ['my_report', 'other_report']) double.state.others.set(name, { name });
+    const nodes = [nodeLine('sip-1', double, 'fifo', 'udp')];
+    const servers = ['operate', 'admin'].map((level) => ({
+      httpd: { listen: [`http:127.0.0.1:0;level=${level}`], ip: undefined, port: undefined },
+      opensips: { nodes, levels: 'other_report=read' },
+    }));
+    const [operating, administering] = await Promise.all(servers.map((one) => startServer(lifetime, one)));
+    if (operating === undefined || administering === undefined) expect.unreachable();
+    expect(await callError(operating, 'my_report')).toMatchObject({ code: -32003 });
+    expect(await call(operating, 'other_report')).toStrictEqual({ name: 'other_report' });
+    expect(await call(administering, 'my_report')).toStrictEqual({ name: 'my_report' });
+    // It may change something: no link of another site runs it.
+    const headers = { 'Sec-Fetch-Site': 'cross-site' };
+    expect((await get(administering, '/mi/sip-1/my_report?arg=', { headers })).status).toBe(403);
+    expect(double.ran.filter((name) => name.endsWith('report'))).toStrictEqual(['other_report', 'my_report']);
+  });
+
   test('are changed by the parameter levels', async ({ lifetime }) => {
     const { server } = await startFront(lifetime, ['3.4'], {
       httpd: { listen, ip: undefined, port: undefined },
@@ -338,7 +357,9 @@ describe('commands', () => {
   });
 });
 
-test('a FIFO that is dead is told by /readyz, while other transports answer', async ({ lifetime }) => {
+test('a FIFO that is dead is told by /readyz, status reports and pages, while other transports answer', async ({
+  lifetime,
+}) => {
   const { server, sip } = await startFront(lifetime, ['3.4'], { opensips: { watch_interval: 1 } });
   expect((await get(server, '/readyz')).status).toBe(200);
   sip[0]?.fifo?.close();
@@ -346,6 +367,12 @@ test('a FIFO that is dead is told by /readyz, while other transports answer', as
   await expect
     .poll(() => get(server, '/readyz'))
     .toMatchObject({ status: 503, body: expect.stringContaining('opensips sip-1:fifo') });
+  const reason = 'there is no such FIFO';
+  expect(await call(server, 'mi-httpd:sr_get_status', ['opensips', 'sip-1:fifo'])).toMatchObject({
+    Readiness: false,
+    Details: expect.stringContaining(reason),
+  });
+  expect((await get(server, '/mi')).body).toContain(reason);
   expect(await call(server, 'ps')).toHaveProperty('Processes.1');
 });
 
@@ -485,6 +512,8 @@ describe('events', () => {
     expect(await reader.next()).toMatchObject({
       data: { event: 'E_UL_CONTACT_INSERT', params: { domain: 'location', aor: 'alice' } },
     });
+    const page = await get(server, '/mi/live?events=E_UL_CONTACT_INSERT');
+    expect(page.body).toMatch(/<td>E_UL_CONTACT_INSERT<\/td><td dir="auto">.*alice/);
     reader.close();
   });
 

@@ -53,6 +53,8 @@ export class State {
   readonly pid = nextPid();
   /** Names of commands, as `which` lists them, that it does not have. */
   readonly lacks = new Set<string>();
+  /** Results of commands that are in no documentation, by their names. */
+  readonly others = new Map<string, unknown>();
   /** Statistics beside the usual ones. */
   statistics: Readonly<Record<string, number>> = {};
   requests = 0;
@@ -183,11 +185,13 @@ const commands: readonly Command[] = [
     name: 'core:which',
     alias: 'which',
     recipes: [[], ['command']],
-    run: ({ command }, { version, lacks }) => {
-      const names = commands.map((one) => nameIn(version, one)).filter((name) => !lacks.has(name));
+    run: ({ command }, { version, lacks, others }) => {
+      const own = commands.map((one) => nameIn(version, one)).filter((name) => !lacks.has(name));
+      const names = [...own, ...others.keys()];
       if (command === undefined) return names;
       const text = String(command);
       if (version === '4.0' && text.endsWith(':')) return names.filter((name) => name.startsWith(text));
+      if (others.has(text)) return [[]];
       const found = find(version, text);
       if (found === undefined) throw new CommandError(404, 'unknown MI command');
       return found.recipes;

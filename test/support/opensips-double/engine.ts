@@ -84,6 +84,10 @@ export class Engine {
   }
 
   #run(method: string, params: unknown): Ran & { readonly isLater?: true } {
+    if (this.state.others.has(method)) {
+      this.state.ran.push({ method, params });
+      return { result: this.state.others.get(method) };
+    }
     const command = find(this.version, method);
     if (command === undefined || this.state.lacks.has(nameIn(this.version, command)))
       return { error: { code: -32601, message: 'Method not found' } };
