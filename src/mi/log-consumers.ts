@@ -1,6 +1,9 @@
 import { inspect } from 'node:util';
 import { coded } from '../base/codes.js';
+import { stringify } from '../base/json.js';
+import { Last } from '../base/last.js';
 import type { Log } from '../base/log.js';
+import { shorten } from '../base/text.js';
 
 const pinoLevels: readonly (readonly [number, string])[] = [
   [-2, 'fatal'],
@@ -75,6 +78,23 @@ interface LogLine {
   readonly message: string;
 }
 
+/** A line that was logged. */
+export interface KeptLine {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  readonly level: number;
+  readonly levelName: string;
+  readonly code: string | undefined;
+  readonly message: string;
+  /** Its other fields as JSON, shortened; '' without any. */
+  readonly fields: string;
+}
+
+/** UTF-16 units of the lines that are kept, of one message, and of its fields. */
+const mostText = 1_048_576;
+const longestMessage = 2000;
+const longestFields = 1000;
+
 const levels = {
   debug: [4, 'DBG'],
   info: [3, 'INFO'],
@@ -92,6 +112,8 @@ export class LogConsumers {
   readonly stderror = new LogConsumer('stderror', false);
   readonly syslog = new LogConsumer('syslog', true);
   readonly event = new LogConsumer('event', true);
+  /** The lines of the level of the log that were logged last, whoever takes them. */
+  readonly recent = new Last<KeptLine>(1000, mostText, ({ message, fields }) => message.length + fields.length);
   /** The log that modules write to. */
   readonly log: Log;
   readonly #target: Log;
@@ -128,6 +150,7 @@ export class LogConsumers {
 
   #write(method: Method, fields: object, message: string): void {
     const [level, levelName] = levels[method];
+    if (level <= (this.#level?.value ?? 3)) this.recent.add(keptLine(level, levelName, fields, message));
     if (this.stderror.takes(level)) this.#hand(method, fields, message);
     if (!this.event.takes(level) || level > (this.#level?.value ?? 3)) return;
     // Lines that a consumer logs itself are not passed on: the loop would never end.
@@ -151,6 +174,20 @@ export class LogConsumers {
     } catch {
       lost();
     }
+  }
+}
+
+function keptLine(level: number, levelName: string, fields: object, message: string): KeptLine {
+  const at = Date.now();
+  try {
+    const { code, err, ...rest } = withError(fields) as { code?: unknown; err?: unknown };
+    const all = err instanceof Error ? { ...rest, error: err.message } : rest;
+    const text = Object.keys(all).length === 0 ? '' : shorten(stringify(all), longestFields, '…');
+    const told = typeof code === 'string' ? code : undefined;
+    return { at, level, levelName, code: told, message: shorten(message, longestMessage, '…'), fields: text };
+  } catch {
+    // What an embedder logs may be anything.
+    return { at, level, levelName, code: undefined, message: 'a line that cannot be printed', fields: '' };
   }
 }
 

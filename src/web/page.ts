@@ -25,6 +25,8 @@ export interface Site {
   readonly hasLive: boolean;
   /** True where contacts may be looked at. */
   readonly hasContacts: boolean;
+  /** True where calls may be read about. */
+  readonly hasAudit: boolean;
 }
 
 /** Where events are followed: `/mi/live`. */
@@ -32,6 +34,8 @@ export const livePath = 'live';
 
 /** Where contacts are looked at: `/mi/contacts`. */
 export const contactsPath = 'contacts';
+/** Where it is told who changed what: `/mi/audit`. */
+export const auditPath = 'audit';
 
 /** A page without its end, for results that are streamed into it, and what ends it. */
 export interface PageParts {
@@ -56,7 +60,7 @@ export function page(
  * @param hasCharts true where the page has charts, whose script is longer than all others
  */
 export function pageParts(site: Site, title: string, module: string | undefined, hasCharts = false): PageParts {
-  const { base, assets, server, host, color, isReady, startedAt, modules, hasLive, hasContacts } = site;
+  const { base, assets, server, host, color, isReady, startedAt, modules, hasLive, hasContacts, hasAudit } = site;
   const links = modules.map((name) => {
     const current = name === module ? html` aria-current="page"` : undefined;
     return html`<li><a href="${base}/${name}"${current}>${name}</a></li>\n`;
@@ -70,7 +74,7 @@ export function pageParts(site: Site, title: string, module: string | undefined,
   const head = html`${start}<a class="skip" href="#main">Skip to the content</a>
 <header>
 <h1><a href="${base}"><bdi class="host"${color !== undefined && html` data-color="${color}"`}>${host}</bdi> <span>Management Interface</span></a></h1>
-${(hasContacts || hasLive) && html`<p class="pages">${hasContacts && html`<a href="${base}/${contactsPath}">Contacts</a> `}${hasLive && html`<a href="${base}/${livePath}">Live</a>`}</p>\n`}${serverLine(server, startedAt())}</header>
+${(hasContacts || hasLive || hasAudit) && html`<p class="pages">${hasContacts && html`<a href="${base}/${contactsPath}">Contacts</a> `}${hasLive && html`<a href="${base}/${livePath}">Live</a> `}${hasAudit && html`<a href="${base}/${auditPath}">Audit</a>`}</p>\n`}${serverLine(server, startedAt())}</header>
 <nav aria-label="Modules">
 <ul>
 ${links}</ul>

@@ -34,11 +34,13 @@ import type { ForeignStatistic } from '../mi/statistics.js';
 import type { StatusReports } from '../mi/status-reports.js';
 import type { BuiltInContext } from '../module.js';
 import { hasJsonField, isMeantAsCall, isSubmitted, isViewOnly, readArguments } from './arguments.js';
+import { auditPage } from './audit-page.js';
 import { rangeOf } from './charts.js';
 import { ContactsPages } from './contacts.js';
 import { LiveEvents, wantsEvents } from './live.js';
 import { overview } from './overview.js';
 import {
+  auditPath,
   commandForm,
   confirmation,
   contactsPath,
@@ -120,6 +122,7 @@ export class WebInterface {
       modules: modulesOf(mi),
       hasLive: true,
       hasContacts: true,
+      hasAudit: true,
     };
     this.#results = new Results(options.shownSize);
     this.#events = new LiveEvents(mi, options);
@@ -172,6 +175,8 @@ export class WebInterface {
       this.#contacts.handle(exchange, this.finder);
     } else if (moduleName === livePath && commandName === '' && !this.#site.modules.includes(livePath)) {
       this.#live(exchange);
+    } else if (moduleName === auditPath && asksForPage && !this.#site.modules.includes(auditPath)) {
+      this.#audit(exchange);
     } else if (moduleName !== '' && moduleName !== '-' && !this.#site.modules.includes(moduleName)) {
       this.#refuseModule(exchange, moduleName);
     } else if (commandName !== '' && moduleName !== '-') {
@@ -198,6 +203,21 @@ export class WebInterface {
     const missing = this.#mi.denial(events.command, exchange);
     if (missing !== undefined) this.#refuse(exchange, 403, explained(missing));
     else this.#reply(exchange, 'Live', undefined, events.page(exchange));
+  }
+
+  get #auditCommand(): CommandEntry {
+    return this.#mi.commands.find('httpd:audit_recent', () => []);
+  }
+
+  #audit(exchange: Exchange): void {
+    const missing = this.#mi.denial(this.#auditCommand, exchange);
+    if (missing !== undefined) {
+      this.#refuse(exchange, 403, explained(missing));
+      return;
+    }
+    const [who, command, outcome] = ['who', 'command', 'outcome'].map((name) => exchange.argument(name) ?? '');
+    const { base } = this.#site;
+    this.#reply(exchange, 'Audit', undefined, auditPage({ base, mi: this.#mi, who, command, outcome }));
   }
 
   /** How the server does, and all commands. */
@@ -414,6 +434,7 @@ export class WebInterface {
       modules,
       hasLive: may(this.#events.command),
       hasContacts: finder !== undefined && may(finder),
+      hasAudit: this.#mi.audit !== undefined && may(this.#auditCommand),
     };
   }
 
@@ -450,6 +471,7 @@ function modulesOf({ commands }: ManagementInterface): readonly string[] {
 const viewFields: ReadonlyMap<string, readonly string[]> = new Map([
   ['', ['range']],
   ['statistics', ['filter', 'chart']],
+  [auditPath, ['who', 'command', 'outcome']],
 ]);
 
 const jsonHeaders: ReplyHeaders = { 'Content-Type': 'application/json', ...privateHeaders };

@@ -1,9 +1,11 @@
 import { isObject, type JsonObject, type JsonValue } from '../../base/json.js';
+import { Last } from '../../base/last.js';
 import { shorten as beginning } from '../../base/text.js';
 import type { Command } from '../commands/command.js';
 import type { CommandEntry } from '../commands/command-table.js';
 import type { CallParameters } from '../commands/parameters.js';
 import { hidden, openParameters } from '../commands/secrets.js';
+import { codes } from '../errors.js';
 import { printJson } from '../results/json.js';
 import { type Call, clientOf } from './call.js';
 
@@ -14,7 +16,7 @@ export interface AuditSink {
 }
 
 /** How a call ended: `ok`, the code of its error, or `given_up` when nobody waited for its end any more. */
-type AuditOutcome = 'ok' | 'given_up' | number;
+export type AuditOutcome = 'ok' | 'given_up' | number;
 
 /** Bounds of what a line repeats of the parameters. */
 interface Bounds {
@@ -41,23 +43,64 @@ function boundsOf({ targets }: Command): readonly Bounds[] {
   ];
 }
 
-/** Writes who ran which command from where, with what outcome: one JSON line for each call. */
-export class Audit {
-  readonly #sink: AuditSink;
+/** A call of those that changed something last, or were denied. */
+export interface KeptCall {
+  /** One more than that of the one before. */
+  readonly number: number;
+  readonly who: string;
+  readonly command: string;
+  readonly outcome: AuditOutcome;
+  /** Its line, without the end. */
+  readonly line: string;
+}
 
-  constructor(sink: AuditSink) {
+/** UTF-16 units of the lines that are kept. */
+const mostText = 1_048_576;
+
+/**
+ * Tells who ran which command from where, with what outcome: one JSON line for each call to a sink, if there is one; the last ones
+ * that may have changed something, and those that were denied, are kept in memory.
+ */
+export class Audit {
+  readonly #changes = new Last<KeptCall>(1000, mostText, ({ line }) => line.length);
+  /** Apart, so that none who is denied drives out what others have changed. */
+  readonly #denials = new Last<KeptCall>(200, mostText / 4, ({ line }) => line.length);
+  #count = 0;
+  readonly #sink: AuditSink | undefined;
+
+  constructor(sink: AuditSink | undefined) {
     this.#sink = sink;
   }
 
-  /** A call that begins now; its line is written when it is known how it ended. */
-  begin(entry: CommandEntry, given: CallParameters, call: Call): AuditedCall {
-    return new AuditedCall(this.#sink, entry, given, call);
+  /** A call that begins now; its line is written when it is known how it ended. Undefined for one that nobody has to know of. */
+  begin(entry: CommandEntry, given: CallParameters, call: Call): AuditedCall | undefined {
+    if (this.#sink === undefined && entry.command.readOnly) return undefined;
+    return new AuditedCall(this, entry, given, call);
+  }
+
+  /** Tells of a call that was not let. */
+  denied(entry: CommandEntry, given: CallParameters, call: Call, code: number): void {
+    new AuditedCall(this, entry, given, call).end(code);
+  }
+
+  /** Oldest first. */
+  get recent(): readonly KeptCall[] {
+    return [...this.#changes.all, ...this.#denials.all].sort((one, other) => one.number - other.number);
+  }
+
+  /** For {@link AuditedCall}. */
+  tell(call: Omit<KeptCall, 'number'>, isReadOnly: boolean): void {
+    this.#count += 1;
+    const kept = { ...call, number: this.#count };
+    if (call.outcome === codes.permissionDenied) this.#denials.add(kept);
+    else if (!isReadOnly) this.#changes.add(kept);
+    this.#sink?.write(`${call.line}\n`);
   }
 }
 
 /** A call whose end is awaited. */
 export class AuditedCall {
-  readonly #sink: AuditSink;
+  readonly #audit: Audit;
   readonly #entry: CommandEntry;
   readonly #given: CallParameters;
   readonly #call: Call;
@@ -66,8 +109,8 @@ export class AuditedCall {
   readonly #started = performance.now();
 
   /** For {@link Audit.begin}. */
-  constructor(sink: AuditSink, entry: CommandEntry, given: CallParameters, call: Call) {
-    this.#sink = sink;
+  constructor(audit: Audit, entry: CommandEntry, given: CallParameters, call: Call) {
+    this.#audit = audit;
     this.#entry = entry;
     this.#given = given;
     this.#call = call;
@@ -76,19 +119,21 @@ export class AuditedCall {
 
   end(outcome: AuditOutcome): void {
     const client = clientOf(this.#call);
+    const who = client?.caller?.name ?? '-';
+    const { command, fullName } = this.#entry;
     const line = printJson({
       time: new Date().toISOString(),
-      who: client?.caller?.name ?? '-',
+      who,
       certificate: client?.caller?.certificate,
       level: client?.caller?.grant ?? 'admin',
       from: this.#from,
       listener: client?.listener ?? '-',
-      command: this.#entry.fullName,
+      command: fullName,
       params: this.#given === undefined ? undefined : printable(this.#entry, this.#given),
       outcome,
       ms: Math.round((performance.now() - this.#started) * 1000) / 1000,
     });
-    this.#sink.write(`${line}\n`);
+    this.#audit.tell({ who, command: fullName, outcome, line: line ?? '' }, command.readOnly);
   }
 }
 

@@ -366,13 +366,13 @@ export class Runner {
       mi.rateLimited.add(1);
       throw excess;
     }
-    const audited = mi.audit?.begin(entry, given, call);
     const denial = guard.denial(entry, client);
     if (denial !== undefined) {
       mi.denied.add(1);
-      audited?.end(denial.code);
+      mi.audit?.denied(entry, given, call, denial.code);
       throw denial;
     }
+    const audited = mi.audit?.begin(entry, given, call);
     if (audited === undefined) return this.#execute(entry, given, count, call);
     let result: Result | Promise<Result>;
     try {

@@ -1,4 +1,5 @@
 import { stringify } from '../../base/json.js';
+import { Last } from '../../base/last.js';
 
 /** The value of one parameter of an event; `null` where a SIP server has none for it. */
 export type EventValue = string | number | null;
@@ -38,30 +39,33 @@ const mostText = 4_194_304;
 /** The events that were raised last. */
 export class RecentEvents {
   readonly #start = Date.now().toString(36);
-  readonly #kept: RaisedEvent[] = [];
-  #text = 0;
+  readonly #kept = new Last<RaisedEvent>(1000, mostText, ({ text }) => text.length);
   #count = 0;
+
   /** So many are kept; 0: none is. */
-  most = 1000;
+  get most(): number {
+    return this.#kept.most;
+  }
+
+  set most(most: number) {
+    this.#kept.most = most;
+  }
 
   /** Keeps an event. */
   add(name: string, parameters: EventParameters): RaisedEvent {
     this.#count += 1;
     const raised = new RaisedEvent(`${this.#start}-${this.#count}`, Date.now(), name, parameters);
-    if (this.most === 0) return raised;
-    this.#kept.push(raised);
-    this.#text += raised.text.length;
-    while (this.#kept.length > this.most || this.#text > mostText) this.#text -= this.#kept.shift()?.text.length ?? 0;
+    this.#kept.add(raised);
     return raised;
   }
 
   /** Those that were raised behind one, oldest first. All of them where it is not among them: more has been missed. */
   since(id: string): readonly RaisedEvent[] {
-    return this.#kept.slice(this.#kept.findIndex((one) => one.id === id) + 1);
+    return this.all.slice(this.all.findIndex((one) => one.id === id) + 1);
   }
 
   /** Oldest first. */
   get all(): readonly RaisedEvent[] {
-    return this.#kept;
+    return this.#kept.all;
   }
 }

@@ -30,6 +30,7 @@ export const coreModule = defineBuiltIn({
         ...reflectionCommands(context),
         ...controlCommands(context),
         ...logConsumerCommands(context),
+        recentLinesCommand(context),
       ],
       // After all modules have declared theirs: it is the last one of OpenSIPS.
       start: () => raiseLogLines(context),
@@ -270,6 +271,50 @@ function raiseLogLines({ logConsumers, logLevel, events }: BuiltInContext<object
       prefix: '',
       message,
     });
+  });
+}
+
+/** `core:log_recent`. */
+function recentLinesCommand({ logConsumers }: BuiltInContext<object>): Command {
+  return command({
+    name: 'log_recent',
+    level: 'admin',
+    readOnly: true,
+    namedOnly: true,
+    help:
+      'Lists the lines that were logged last, of 1000 that are kept, oldest first: all, or those as severe as a level (-1 error, ' +
+      '1 warning, 3 info, 4 debug), or those that have a text; the last count of them.',
+    recipes: [
+      {},
+      { count: 'int' },
+      { level: 'int' },
+      { text: 'string' },
+      { level: 'int', count: 'int' },
+      { text: 'string', count: 'int' },
+      { level: 'int', text: 'string' },
+      { level: 'int', text: 'string', count: 'int' },
+    ],
+    result: object({
+      Lines: list(object({ time: aText, level: aText, message: aText }, { code: aText, fields: aText })),
+    }),
+    run: ({ level: highest = 4, text = '', count = 1000 }) => {
+      if (count < 0) throw invalidParams(`count is ${count}; give 0 or more`);
+      const wanted = text.toLowerCase();
+      const found = logConsumers.recent.all.filter(
+        ({ level, code = '', message, fields }) =>
+          level <= highest && `${code} ${message} ${fields}`.toLowerCase().includes(wanted),
+      );
+      const last = count === 0 ? [] : found.slice(-count);
+      return {
+        Lines: last.map(({ at, levelName, code, message, fields }) => ({
+          time: new Date(at).toISOString(),
+          level: levelName,
+          ...(code === undefined ? {} : { code }),
+          message,
+          ...(fields === '' ? {} : { fields }),
+        })),
+      };
+    },
   });
 }
 

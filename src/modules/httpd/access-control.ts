@@ -312,7 +312,7 @@ export function protectCommands(
   mi.protect({
     allowCommands,
     denyCommands,
-    audit: file === undefined ? undefined : new Audit(file),
+    audit: new Audit(file),
     addressRate: addressRate === 0 ? undefined : new RateLimit(addressRate),
     userRate: userRate === 0 ? undefined : new RateLimit(userRate),
     networkOf,

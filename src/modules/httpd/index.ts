@@ -5,8 +5,10 @@ import { httpCounterNames } from '../../http/limits/counters.js';
 import { HttpServer } from '../../http/server.js';
 import { daysLeft } from '../../http/tls/certificate.js';
 import { type Command, shapedCommand as command } from '../../mi/commands/command.js';
-import { list, object, ok, oneOf, text, whole } from '../../mi/commands/shape.js';
-import { MiError } from '../../mi/errors.js';
+import { anything, either, list, number, object, ok, oneOf, text, whole } from '../../mi/commands/shape.js';
+import { invalidParams, MiError } from '../../mi/errors.js';
+import type { ManagementInterface } from '../../mi/management-interface.js';
+import { JsonText } from '../../mi/results/result.js';
 import type { Statistics } from '../../mi/statistics.js';
 import { defineBuiltIn } from '../../module.js';
 import { compressionsOpen } from '../../native/compression.js';
@@ -132,6 +134,7 @@ export const httpdModule = defineBuiltIn({
         }),
         reloadTlsCommand(httpd),
         reloadUsersCommand(access),
+        recentCallsCommand(mi),
       ],
     };
   },
@@ -144,6 +147,56 @@ function counters(statistics: Statistics): Float64Array {
   );
   if (first === undefined) return new Float64Array(0);
   return first.values.subarray(first.slot, first.slot + rest.length + 1);
+}
+
+/** `httpd:audit_recent`: who changed what. */
+function recentCallsCommand(mi: ManagementInterface): Command {
+  return command({
+    name: 'audit_recent',
+    level: 'admin',
+    readOnly: true,
+    namedOnly: true,
+    help:
+      'Lists the calls that may have changed something last, and those that were denied, of 1000 that are kept, oldest first, as ' +
+      '`audit_file` has them: all, or those of a caller (`who`) or a command; the last count of them. Kept where callers log in, or ' +
+      'calls are limited or audited.',
+    recipes: [
+      {},
+      { count: 'int' },
+      { who: 'string' },
+      { command: 'string' },
+      { who: 'string', count: 'int' },
+      { command: 'string', count: 'int' },
+      { who: 'string', command: 'string' },
+      { who: 'string', command: 'string', count: 'int' },
+    ],
+    result: object({
+      Calls: list(
+        object(
+          {
+            time: text,
+            who: text,
+            level: text,
+            from: text,
+            listener: text,
+            command: text,
+            outcome: either(text, whole),
+            ms: number,
+          },
+          { certificate: text, params: anything },
+        ),
+      ),
+    }),
+    run: ({ who, command: named, count = 1000 }, { client }) => {
+      if (count < 0) throw invalidParams(`count is ${count}; give 0 or more`);
+      const entry = named === undefined ? undefined : mi.find(named, client);
+      const found = (mi.audit?.recent ?? []).filter(
+        (one) => (who === undefined || one.who === who) && (entry === undefined || one.command === entry.fullName),
+      );
+      const lines = count === 0 ? [] : found.slice(-count).map(({ line }) => line);
+      return new JsonText(`{"Calls":[${lines.join(',')}]}`);
+    },
+  });
 }
 
 /** `httpd:reload_tls`: certificates are read again without losing a connection. */
