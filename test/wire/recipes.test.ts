@@ -22,6 +22,13 @@ const echo = defineModule({
       run: (given) => ({ ...given }),
     }),
     command({ name: 'named', help: 'x', namedOnly: true, recipes: [{ index: 'int' }], run: ({ index }) => index }),
+    command({
+      name: 'beside',
+      help: 'x',
+      recipes: [{}, { brief: 'int' }],
+      optional: { limit: 'int', fields: 'string[]' },
+      run: ({ brief, limit, fields }) => ({ brief, limit, fields }),
+    }),
     command({ name: 'texts', help: 'x', recipes: [{ items: 'string[]' }], run: ({ items }) => items }),
     command({ name: 'numbers', help: 'x', recipes: [{ items: 'int[]' }], run: ({ items }) => items }),
     command({ name: 'objects', help: 'x', recipes: [{ items: 'object[]' }], run: ({ items }) => items }),
@@ -46,6 +53,20 @@ describe('recipes and types', () => {
       expect(error.data ?? '').toMatch(data);
     });
 
+  accepts('beside', undefined, {});
+  accepts('beside', [1], { brief: 1 });
+  accepts('beside', { brief: 1 }, { brief: 1 });
+  accepts('beside', { limit: '5' }, { limit: 5 });
+  accepts('beside', { fields: ['a'], brief: 0, limit: 1 }, { brief: 0, limit: 1, fields: ['a'] });
+  refuses(
+    'beside',
+    [1, 2],
+    /^Too few or too many parameters; beside accepts \(\) \(brief\), and by name limit, fields$/,
+  );
+  refuses('beside', { limit: 'x' }, /^Bad type for parameter 'limit'/);
+  refuses('beside', { limit: 1, x: 1 }, /^Named parameters do not match/);
+  refuses('beside', { limit: 1, x: 1, y: 2 }, /^Too few or too many parameters/);
+  refuses('beside', { limit: 1, fields: ['\ud800'] }, /half of a surrogate pair in parameter 'fields'/);
   accepts('level', undefined, {});
   accepts('level', [3], { level: 3 });
   accepts('level', { pid: 7, level: 4 }, { level: 4, pid: 7 });

@@ -94,7 +94,15 @@ test('what is wrong is refused', async ({ startServer }) => {
   }
   expect(await error({ by: 'AOR' })).toMatchObject({
     code: -32602,
-    data: expect.stringContaining('text: it is missing'),
+    data: expect.stringContaining('accepts (text), and by name table, by'),
+  });
+  expect(await error({ text: 'x', by: 'agent' })).toMatchObject({
+    code: 400,
+    data: expect.stringContaining('by is "agent"; give one of AOR, Contact'),
+  });
+  expect(await error({ text: 'x', limit: 'y' })).toMatchObject({
+    code: -32602,
+    data: expect.stringContaining("'limit'"),
   });
   expect(await error({ text: 'x', wrong: 1 })).toMatchObject({ code: -32602 });
 });
@@ -104,4 +112,46 @@ test('an embedder finds contacts in its domain', async ({ startServer }) => {
   const location = usrloc?.domain('location');
   location?.save('alice', { contact: 'sip:alice@192.0.2.1', expires: 60, userAgent: 'Linphone' });
   expect((await location?.find('LINPHONE'))?.records).toMatchObject([['alice', { AOR: 'alice' }]]);
+});
+
+interface Dump {
+  readonly Domains: readonly {
+    readonly name: string;
+    readonly AORs: readonly { AOR: string; Contacts?: object[] }[];
+  }[];
+  readonly cursor?: string | null;
+}
+
+test('a dump has those who are wanted, in pages if so wished', async ({ startServer }) => {
+  const { server } = await startWithContacts(startServer, 2500);
+  await call(server, 'usrloc:add_many', { table_name: 'trunks', contacts: [contact(3)] });
+  const dump = async (params: object): Promise<Dump> => (await call(server, 'ul_dump', params)) as Dump;
+  const aors = ({ Domains }: Dump) => Domains.flatMap(({ name, AORs }) => AORs.map(({ AOR }) => `${name} ${AOR}`));
+  const whole = await dump({});
+  const pages: Dump[] = [];
+  do {
+    const after = pages.at(-1)?.cursor;
+    pages.push(await dump({ limit: 1000, ...(typeof after === 'string' ? { after } : {}) }));
+  } while (pages.at(-1)?.cursor !== null);
+  expect(pages.map((page) => aors(page).length)).toStrictEqual([1000, 1000, 501]);
+  expect(pages.flatMap(aors).sort()).toStrictEqual(aors(whole).sort());
+  const yealinks = await dump({ filter: 'YEALINK', by: 'User-agent', fields: ['Contact', 'Attr'] });
+  expect([aors(yealinks).length, yealinks.cursor]).toStrictEqual([250, undefined]);
+  const [first] = yealinks.Domains.find(({ name }) => name === 'location')?.AORs ?? [];
+  expect(first?.Contacts).toStrictEqual([{ Contact: expect.stringMatching(/^sip:user\d*7@/) }]);
+  const brief = await dump({ brief: 1, filter: 'user3' });
+  expect(brief.Domains.find(({ name }) => name === 'trunks')?.AORs).toStrictEqual([{ AOR: 'user3' }]);
+  expect(aors(brief).length).toBe(112);
+});
+
+test('a dump refuses what it does not know', async ({ startServer }) => {
+  const { server } = await startWithContacts(startServer, 1);
+  const error = (params: object) => callError(server, 'usrloc:dump', params);
+  expect(await error({ fields: ['Agent'] })).toMatchObject({
+    code: 400,
+    data: expect.stringContaining('fields is "Agent"'),
+  });
+  expect(await error({ limit: 0 })).toMatchObject({ code: 400, data: 'limit is 0; give 1 to 1000' });
+  expect(await error({ after: 'x' })).toMatchObject({ code: 400 });
+  expect(await error({ brief: 1, limits: 1 })).toMatchObject({ code: -32602 });
 });

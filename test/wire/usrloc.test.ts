@@ -195,7 +195,18 @@ describe('the commands of usrloc', () => {
 
   test('which and statistics list what OpenSIPS lists', async ({ startServer }) => {
     const server = await startServer({ usrloc: {} });
-    const names = ['rm', 'rm_contact', 'dump', 'flush', 'add', 'show_contact', 'sync', 'cluster_sync', 'add_many'];
+    const names = [
+      'rm',
+      'rm_contact',
+      'dump',
+      'flush',
+      'add',
+      'show_contact',
+      'sync',
+      'cluster_sync',
+      'add_many',
+      'find',
+    ];
     expect(await call(server, 'which', ['usrloc:'])).toStrictEqual(names.map((name) => `usrloc:${name}`));
     expect(await call(server, 'which', ['ul_dump'])).toStrictEqual([[], ['brief']]);
     await call(server, 'ul_add', add);

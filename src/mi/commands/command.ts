@@ -65,6 +65,9 @@ export type ParametersOf<R extends readonly Recipe[]> = {
   readonly [Name in Exclude<NamesOf<R[number]>, keyof R[number]>]?: ValueOf<TypeIn<R[number], Name>>;
 };
 
+/** The parameters that a handler receives for those that may be left out each by itself. */
+type OptionalOf<O extends Recipe> = { readonly [Name in keyof O]?: ValueOf<O[Name]> | undefined };
+
 /** Not with two underscores: `__proto__` is no plain member of a JavaScript object. */
 const parameterName = /^(?!__)[A-Za-z_][A-Za-z0-9_-]*$/;
 
@@ -139,7 +142,7 @@ export type Checked<T> = [T] extends [Returnable<T>]
   : { run(parameters: never, call: Call): Returnable<T> | Promise<Returnable<T>> };
 
 /** The declaration of an MI command. */
-export interface CommandDeclaration<R extends readonly Recipe[], T = Result> {
+export interface CommandDeclaration<R extends readonly Recipe[], T = Result, O extends Recipe = Record<never, never>> {
   /** Local name, `dump`; with its module it makes the full name, `usrloc:dump`. No colon in it. */
   readonly name: string;
   /** Names that OpenSIPS 3.x had for it: `ul_dump`. */
@@ -148,6 +151,8 @@ export interface CommandDeclaration<R extends readonly Recipe[], T = Result> {
   readonly help: string;
   /** Accepted combinations of parameters; left out, none: `[{}]`. */
   readonly recipes?: R;
+  /** Parameters that each may be given beside those of a recipe, by name alone; by position a call has those of a recipe. */
+  readonly optional?: O;
   /**
    * True if it changes nothing, so that any page may link to it; default false. The web interface runs other
    * commands for requests from its own pages only.
@@ -192,12 +197,12 @@ export interface CommandDeclaration<R extends readonly Recipe[], T = Result> {
    *
    * @throws MiError to answer with that error; anything else is answered -32000 and logged
    */
-  run(parameters: ParametersOf<R>, call: Call): T | Promise<T>;
+  run(parameters: ParametersOf<R> & OptionalOf<O>, call: Call): T | Promise<T>;
 }
 
 /** The declaration of an MI command whose parameters, result or both are those of schemas. */
 export interface SchemaCommandDeclaration<P extends StandardSchema, T = Result>
-  extends Omit<CommandDeclaration<readonly Recipe[], T>, 'recipes' | 'run' | 'result'> {
+  extends Omit<CommandDeclaration<readonly Recipe[], T>, 'recipes' | 'optional' | 'run' | 'result'> {
   /** The parameters, by name; by position in the order of its members, where its JSON Schema tells it. In place of recipes. */
   readonly params: P;
   /** The result, which is held to it. One that is printed while it is sent, such as a dump, cannot be. */
@@ -231,6 +236,7 @@ const members: Members<CommandDeclaration<readonly Recipe[]> & { readonly params
     is: (value) => typeof value === 'string' && value !== '',
   }),
   recipes: listOf('an array of objects, [{ name: type }]', (one) => typeof one === 'object' && one !== null),
+  optional: { text: 'an object, { name: type }', is: (value) => typeof value === 'object' && value !== null },
   params: { text: 'a schema of a library that speaks Standard Schema', is: isStandardSchema },
   result: {
     text: 'a schema of a library that speaks Standard Schema, or a JSON Schema',
@@ -269,6 +275,8 @@ export class Command {
   readonly withoutCall: boolean;
   readonly withoutContext: boolean;
   readonly recipes: readonly CompiledRecipe[];
+  /** Types of the parameters that may be given beside those of a recipe. */
+  readonly optional: ReadonlyMap<string, ParameterType>;
   /** What the parameters are held to in place of the recipes, which only tell of it; undefined: the recipes. */
   readonly params: StandardSchema | undefined;
   /** JSON Schema of the parameters as an object, and of the result; undefined where none is known. */
@@ -280,7 +288,7 @@ export class Command {
 
   /** @param isForeign true for one that another server runs, and whose parameters that server judges */
   constructor(
-    declaration: Omit<CommandDeclaration<readonly Recipe[]>, 'run'> & {
+    declaration: Omit<CommandDeclaration<readonly Recipe[], Result, Recipe>, 'run'> & {
       readonly params?: StandardSchema;
       readonly run: Run;
     },
@@ -294,8 +302,9 @@ export class Command {
     const { withoutContext = false, headers = [], params, result, destructive = false } = declaration;
     if (destructive && readOnly)
       throw coded('ERR_COMMAND', new TypeError(`command ${name} is destructive and readOnly; leave one of them out`));
-    if (params !== undefined && declaration.recipes !== undefined)
+    if (params !== undefined && (declaration.recipes ?? declaration.optional) !== undefined)
       throw coded('ERR_COMMAND', new TypeError(`command ${name} has both recipes and params; give one of them`));
+    const optional = compileRecipe(declaration.optional ?? {});
     const wanted = isForeign ? foreignName : localName;
     if (!wanted.test(name))
       throw coded('ERR_COMMAND', new TypeError(`command name "${name}" does not match ${wanted}`));
@@ -312,6 +321,7 @@ export class Command {
     this.paramsSchema = params && jsonSchemaOf(params, 'input');
     this.resultSchema = isStandardSchema(result) ? jsonSchemaOf(result, 'output') : result;
     this.recipes = params === undefined ? recipes.map(compileRecipe) : recipesOf(this.paramsSchema);
+    this.optional = new Map(optional.names.map((one, at) => [one, optional.types[at] ?? 'json']));
     this.takesNone = this.recipes.some(({ names }) => names.length === 0);
     this.headers = headers.map((header) => header.toLowerCase());
     this.secrets = secrets;
@@ -319,7 +329,14 @@ export class Command {
     this.targets = targets;
     this.withoutCall = withoutCall;
     this.withoutContext = withoutContext;
-    const unknown = secrets.find((secret) => !this.recipes.some(({ names }) => names.includes(secret)));
+    const twice = optional.names.find((one) => this.recipes.some(({ names }) => names.includes(one)));
+    if (twice !== undefined) {
+      throw coded(
+        'ERR_COMMAND',
+        new TypeError(`command ${name} has "${twice}" in its recipes and in optional; leave one out`),
+      );
+    }
+    const unknown = secrets.find((secret) => !this.hasParameter(secret));
     if (unknown !== undefined) {
       throw coded(
         'ERR_COMMAND',
@@ -330,9 +347,15 @@ export class Command {
     this.run = (isStandardSchema(result) ? heldTo(result, run, name) : run) as Command['run'];
   }
 
+  /** True if a recipe has a parameter of this name, or it may be given beside one. */
+  hasParameter(name: string): boolean {
+    return this.optional.has(name) || this.recipes.some(({ names }) => names.includes(name));
+  }
+
   /** `log_level accepts () (level) (level, pid)` */
   get accepted(): string {
-    return `${this.name} accepts ${describeRecipes(this.recipes)}${this.namedOnly ? ' by name' : ''}`;
+    const more = this.optional.size === 0 ? '' : `, and by name ${[...this.optional.keys()].join(', ')}`;
+    return `${this.name} accepts ${describeRecipes(this.recipes)}${this.namedOnly ? ' by name' : ''}${more}`;
   }
 }
 
@@ -370,10 +393,12 @@ export function command<P extends StandardSchema, S extends StandardSchema>(
 export function command<P extends StandardSchema, T = Result>(
   declaration: SchemaCommandDeclaration<P, T> & { readonly result?: undefined } & Checked<T>,
 ): Command;
-export function command<const R extends readonly Recipe[] = readonly [Record<never, never>], T = Result>(
-  declaration: CommandDeclaration<R, T> & Checked<T>,
-): Command;
-export function command(declaration: CommandDeclaration<readonly Recipe[]>): Command {
+export function command<
+  const R extends readonly Recipe[] = readonly [Record<never, never>],
+  T = Result,
+  const O extends Recipe = Record<never, never>,
+>(declaration: CommandDeclaration<R, T, O> & Checked<T>): Command;
+export function command(declaration: CommandDeclaration<readonly Recipe[], Result, Recipe>): Command {
   return new Command(declaration);
 }
 
@@ -381,10 +406,12 @@ export function command(declaration: CommandDeclaration<readonly Recipe[]>): Com
 export function shapedCommand<P extends StandardSchema, T>(
   declaration: Omit<SchemaCommandDeclaration<P, Shaped<T>>, 'result'> & { readonly result: Shape<T> },
 ): Command;
-export function shapedCommand<T, const R extends readonly Recipe[] = readonly [Record<never, never>]>(
-  declaration: CommandDeclaration<R, Shaped<T>> & { readonly result: Shape<T> },
-): Command;
-export function shapedCommand(declaration: CommandDeclaration<readonly Recipe[]>): Command {
+export function shapedCommand<
+  T,
+  const R extends readonly Recipe[] = readonly [Record<never, never>],
+  const O extends Recipe = Record<never, never>,
+>(declaration: CommandDeclaration<R, Shaped<T>, O> & { readonly result: Shape<T> }): Command;
+export function shapedCommand(declaration: CommandDeclaration<readonly Recipe[], Result, Recipe>): Command {
   return new Command(declaration);
 }
 

@@ -75,8 +75,12 @@ function describeMethod(entry: CommandEntry, table: CommandTable, methods: Reado
   const texts = isForeign
     ? [entry.fullName, ...command.aliases].filter((text) => table.finds(text, entry))
     : [...methods.keys()].filter((text) => methods.get(text) === number);
-  const names = orderedNames(recipes);
-  const isPositional = !namedOnly && recipes.every((recipe) => recipe.names.every((one, at) => one === names[at]));
+  const names = [...orderedNames(recipes), ...command.optional.keys()];
+  // Positions are those of recipes alone.
+  const isPositional =
+    !namedOnly &&
+    command.optional.size === 0 &&
+    recipes.every((recipe) => recipe.names.every((one, at) => one === names[at]));
   const takesParameters = names.length > 0;
   return {
     name,
@@ -109,12 +113,14 @@ function isRequired(name: string, recipes: readonly CompiledRecipe[]): boolean {
   return recipes.every(({ names }) => names.includes(name));
 }
 
-function describeParameter(name: string, { recipes, paramsSchema, secrets }: Command): JsonObject {
+function describeParameter(name: string, { recipes, optional, paramsSchema, secrets }: Command): JsonObject {
   const { properties } = paramsSchema ?? {};
   const schema = isObject(properties ?? null) ? (properties as JsonObject)[name] : undefined;
   const about = { name, required: isRequired(name, recipes), ...(secrets.includes(name) ? { 'x-secret': true } : {}) };
   if (schema !== undefined) return { ...about, schema };
   const types = new Set(recipes.flatMap((recipe) => recipe.types.filter((_type, at) => recipe.names[at] === name)));
+  const beside = optional.get(name);
+  if (beside !== undefined) types.add(beside);
   const references: readonly JsonValue[] = [...types].map(reference);
   const [only, another] = references;
   return {

@@ -32,7 +32,18 @@ export function selectParameters(command: Command, given: CallParameters, count:
     throw refusal(command, 'Too few or too many parameters');
   }
   if (isArray(given)) return byPosition(command, given);
-  return byName(command, given, count);
+  return command.optional.size === 0 ? byName(command, given, count) : besideRecipe(command, given, count);
+}
+
+/** By name, with parameters that a recipe need not have. */
+function besideRecipe(command: Command, given: JsonObject, count: number): NamedParameters {
+  const { optional } = command;
+  const beside = Object.keys(given).filter((name) => optional.has(name));
+  const rest = Object.fromEntries(Object.entries(given).filter(([name]) => !optional.has(name)));
+  const left = count - beside.length;
+  const named = left === 0 && command.takesNone ? noParameters : byName(command, rest, left);
+  const more: CompiledRecipe = { names: beside, types: beside.map((name) => optional.get(name) ?? 'json') };
+  return { ...named, ...convert(more, (name) => given[name]) };
 }
 
 /** @throws MiError -32602 for what the other server would take for something else */

@@ -7,13 +7,14 @@ export const hidden = '(secret)';
 
 /** Tells of each parameter that was given, by its name or its position, whether it may be shown. */
 export function openParameters(
-  { secrets, recipes }: Command,
+  command: Command,
   given: NonNullable<CallParameters>,
 ): (parameter: string | number) => boolean {
+  const { secrets, recipes } = command;
   if (secrets.length === 0) return () => true;
   if (isObject(given)) {
     // A name that no recipe has may be a slip, and its value the secret.
-    return (name) => !secrets.includes(String(name)) && recipes.some(({ names }) => names.includes(String(name)));
+    return (name) => !secrets.includes(String(name)) && command.hasParameter(String(name));
   }
   const fitting = recipes.filter(({ names }) => names.length === given.length);
   return (index) => fitting.length > 0 && fitting.every(({ names }) => !secrets.includes(names[Number(index)] ?? ''));

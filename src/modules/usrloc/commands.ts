@@ -1,12 +1,12 @@
 import { currentSecond } from '../../base/clock.js';
 import { shorten } from '../../base/text.js';
-import { byName } from '../../mi/commands/by-name.js';
 import { type Command, shapedCommand as command } from '../../mi/commands/command.js';
 import { either, list, never, nothing, object, ok, oneOf, text, whole } from '../../mi/commands/shape.js';
 import { MiError } from '../../mi/errors.js';
 import { addMany } from './bulk.js';
 import { type ContactInput, ContactUriError, parseQ } from './contact.js';
 import { AorError, ContactLimitError, type Domain, DomainMissingError } from './domain.js';
+import { dumpPage, dumpSome } from './dump.js';
 import { findAors } from './find.js';
 import type { Usrloc } from './usrloc.js';
 
@@ -25,36 +25,44 @@ const ofCommand = {
   userAgent: 'OpenSIPS MI Server',
 } as const satisfies Partial<ContactInput>;
 
+/** Members that every contact has, and those that some have. */
+const always = {
+  Contact: text,
+  ContactID: text,
+  Expires: either(whole, oneOf('permanent', 'expired')),
+  Q: text,
+  Callid: text,
+  Cseq: whole,
+  State: text,
+  Flags: whole,
+  Cflags: text,
+  Methods: whole,
+};
+const sometimes = {
+  'User-agent': text,
+  Received: text,
+  Path: text,
+  Socket: text,
+  Attr: text,
+  SIP_instance: text,
+  'Ping-Latency': whole,
+  'KV-Store': text,
+};
+
 /** A contact as it is shown. */
-const contactShape = object(
-  {
-    Contact: text,
-    ContactID: text,
-    Expires: either(whole, oneOf('permanent', 'expired')),
-    Q: text,
-    Callid: text,
-    Cseq: whole,
-    State: text,
-    Flags: whole,
-    Cflags: text,
-    Methods: whole,
-  },
-  {
-    'User-agent': text,
-    Received: text,
-    Path: text,
-    Socket: text,
-    Attr: text,
-    SIP_instance: text,
-    'Ping-Latency': whole,
-    'KV-Store': text,
-  },
-);
+const contactShape = object(always, sometimes);
 
 const recordShape = object({ AOR: text, Contacts: list(contactShape) });
 
+/** With fields, a contact has those of its members alone. */
+const partShape = object({ AOR: text, Contacts: list(object({}, { ...always, ...sometimes })) });
+
 /** With brief, an address of record has its name alone. */
-const domainShape = object({ name: text, hash_size: whole, AORs: list(either(recordShape, object({ AOR: text }))) });
+const domainShape = object({
+  name: text,
+  hash_size: whole,
+  AORs: list(either(recordShape, partShape, object({ AOR: text }))),
+});
 
 /** The MI commands of usrloc, in the order in which OpenSIPS lists them. */
 export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag }: CommandOptions): readonly Command[] {
@@ -93,16 +101,28 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag }: CommandO
       name: 'dump',
       aliases: ['ul_dump'],
       readOnly: true,
-      help: 'Lists the addresses of record of all domains, with their contacts; with brief other than 0 the names alone.',
+      help:
+        'Lists the addresses of record of all domains, with their contacts; with brief other than 0 the names alone. ' +
+        'By name it takes `filter`, a text that they have, and `by`, the member that has it, as usrloc:find; ' +
+        '`fields`, the members of contacts to show; `limit`, 1 to 1000, with which it gives a page and its `cursor`, ' +
+        'and `after`, the cursor of the page before.',
       recipes: [{}, { brief: 'int' }],
-      result: object({ Domains: list(domainShape) }),
-      run: ({ brief = 0 }) => ({
-        Domains: usrloc.domains.map((domain) => ({
-          name: domain.name,
-          hash_size: hashSize,
-          AORs: domain.dump(brief !== 0),
-        })),
-      }),
+      optional: { limit: 'int', after: 'string', fields: 'string[]', filter: 'string', by: 'string' },
+      result: object({ Domains: list(domainShape) }, { cursor: either(text, nothing) }),
+      run: ({ brief = 0, limit, after, fields, filter, by }, { signal }) => {
+        if ([limit, after, fields, filter, by].every((given) => given === undefined)) {
+          return {
+            Domains: usrloc.domains.map((domain) => ({
+              name: domain.name,
+              hash_size: hashSize,
+              AORs: domain.dump(brief !== 0),
+            })),
+          };
+        }
+        const wanted = { hashSize, isBrief: brief !== 0, fields, filter, by };
+        if (limit === undefined && after === undefined) return refusing(() => dumpSome(usrloc.domains, wanted));
+        return refusingLater(dumpPage(usrloc.domains, { ...wanted, limit, after, signal }));
+      },
     }),
     command({
       name: 'flush',
@@ -198,10 +218,8 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag }: CommandO
         '`limit` is 1 to 1000, 100 unless given; `after` is the `cursor` of the page before. ' +
         'Tells how many there are (`matched`) of how many (`total`), and how many were looked at for this page (`scanned`); ' +
         'with `count` 0 it ends where the page is full.',
-      params: byName(
-        { text: 'string' },
-        { table: 'string', by: 'string', limit: 'int', after: 'string', count: 'int' },
-      ),
+      recipes: [{ text: 'string' }],
+      optional: { table: 'string', by: 'string', limit: 'int', after: 'string', count: 'int' },
       result: object({
         records: list(object({ table: text, AOR: text, Contacts: list(contactShape) })),
         cursor: either(text, nothing),
@@ -213,11 +231,7 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag }: CommandO
       run: async ({ text, table, by, limit = 100, after, count = 1 }, { signal }) => {
         const domains = table === undefined ? usrloc.domains : [domainOf(usrloc, table)];
         const found = findAors(domains, { text, by, limit, after, count: count !== 0, signal });
-        return found.catch((error: unknown) =>
-          refusing(() => {
-            throw error;
-          }),
-        );
+        return refusingLater(found);
       },
     }),
   ];
@@ -237,6 +251,15 @@ function mask(name: string, bits: number): number {
 
 function badValue(data: string): never {
   throw new MiError(400, 'Bad parameter value', data);
+}
+
+/** As {@link refusing}, of what is done later. */
+function refusingLater<T>(run: Promise<T>): Promise<T> {
+  return run.catch((error: unknown) =>
+    refusing(() => {
+      throw error;
+    }),
+  );
 }
 
 /** Runs what may refuse the values of a client, and answers with the codes of OpenSIPS then. */

@@ -88,6 +88,28 @@ export interface StoredContact {
   readonly 'KV-Store'?: string | undefined;
 }
 
+/** Members of contacts, in the order in which they are shown. */
+export const contactMembers = [
+  'Contact',
+  'ContactID',
+  'Expires',
+  'Q',
+  'Callid',
+  'Cseq',
+  'User-agent',
+  'Received',
+  'Path',
+  'State',
+  'Flags',
+  'Cflags',
+  'Socket',
+  'Methods',
+  'Attr',
+  'SIP_instance',
+  'Ping-Latency',
+  'KV-Store',
+] as const satisfies readonly (keyof StoredContact)[];
+
 /** A contact as a table gives it back: `Expires` read at some moment. */
 export type ReadContact = Omit<StoredContact, 'Expires'> & { readonly Expires: number | string };
 

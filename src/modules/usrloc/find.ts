@@ -1,6 +1,7 @@
 import { coded } from '../../base/codes.js';
+import { shorten } from '../../base/text.js';
 import { mostFound } from '../../mi/results/record-table.js';
-import type { ReadContact } from './contact.js';
+import { contactMembers, type ReadContact } from './contact.js';
 import type { AorRecord, Domain } from './domain.js';
 
 /** What is looked for in contacts. */
@@ -58,6 +59,7 @@ export async function findAors(domains: readonly Domain[], query: ContactQuery):
   if (!(limit >= 1 && limit <= mostFound)) {
     throw coded('ERR_ARGUMENT', new RangeError(`limit is ${limit}; give 1 to ${mostFound}`));
   }
+  checkMember('by', by);
   const text = query.text.trim();
   const named = (domain: Domain): string | undefined =>
     text === '' || (by !== undefined && by !== 'AOR') ? undefined : domain.named(text);
@@ -98,6 +100,16 @@ export async function findAors(domains: readonly Domain[], query: ContactQuery):
   }
   const total = domains.reduce((sum, { users }) => sum + users, 0);
   return { records, cursor, matched, scanned, total, tables: domains.map(({ name }) => name) };
+}
+
+/** @throws RangeError for a member that no contact has */
+export function checkMember(parameter: string, name: string | undefined): void {
+  if (name === undefined || name === 'AOR' || (contactMembers as readonly string[]).includes(name)) return;
+  const known = ['AOR', ...contactMembers].join(', ');
+  throw coded(
+    'ERR_ARGUMENT',
+    new RangeError(`${parameter} is ${JSON.stringify(shorten(name, 64))}; give one of ${known}`),
+  );
 }
 
 /** The contacts that have a text themselves; all where the address of record has it, or what is printed by time. */
