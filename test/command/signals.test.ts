@@ -94,21 +94,28 @@ unless(windows, describe)('signals', { concurrent: true }, () => {
   ] as const) {
     test(`${kind}, while it starts, serves, reloads and stops, end nothing`, async ({ lifetime }) => {
       const { daemon, go } = startSlow(lifetime);
-      const send = (): void => {
+      let sent = 0;
+      const send = async (): Promise<void> => {
         for (const signal of signals) daemon.signal(signal);
+        sent += 1;
+        if (signals !== harmless) return;
+        // Two of one signal that are pending together are one: each is to be told of before the next.
+        for (const signal of signals) {
+          await expect.poll(() => linesLike(daemon, new RegExp(`${signal}: ignored`))).toBe(sent);
+        }
       };
       await daemon.line(/slow: starting/);
-      send();
+      await send();
       go('start');
       await daemon.line(/serving http/);
-      send();
+      await send();
       if (kind !== 'SIGHUP') daemon.signal('SIGHUP');
       await daemon.line(/slow: reloading/);
-      send();
+      await send();
       go('reload');
       daemon.signal('SIGTERM');
       await daemon.line(/slow: stopping/);
-      send();
+      await send();
       go('stop');
       const { status, signal: end, stderr } = await daemon.ended;
       expect([status, end, stderr]).toStrictEqual([0, null, '']);
