@@ -3,7 +3,7 @@
 //   npm run docs -- --check    fails when one is not what it should be, but for the names of variables in errors.md
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { apiPage } from './docs/api.mjs';
+import { apiPage, apiReport } from './docs/api.mjs';
 import { commandsPage } from './docs/commands.mjs';
 import { compatibilityPage } from './docs/compatibility.mjs';
 import { commandLinePage, parametersPage } from './docs/declarations.mjs';
@@ -25,6 +25,7 @@ const pages = {
   'docs/reference/cli.md': commandLinePage(project),
   'docs/reference/errors.md': errorsPage(project),
   'docs/reference/api.md': apiPage(),
+  'docs/api-report.d.ts': `${apiReport(project)}\n`,
   'docs/compatibility.md': compatibilityPage(),
 };
 

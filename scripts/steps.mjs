@@ -200,6 +200,8 @@ function bundleTypes() {
   const testing = readFileSync(join(root, 'types/testing.d.ts'), 'utf8');
   writeFileSync(join(root, 'dist/testing.d.cts'), testing.replace("'./index.js'", "'./index.cjs'"));
   rmSync(join(root, 'types'), { recursive: true });
+  // With the addon that was built before: the help of some parameters is put together when they are declared.
+  run(process.execPath, ['scripts/option-help.mjs']);
 }
 
 /** The names in `exports` of package.json, with what their declarations for `import` add. */

@@ -1,5 +1,5 @@
-// docs/reference/api.md, from the declarations of the package. typedoc does not know the compiler of TypeScript 7.
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+// docs/reference/api.md and docs/api-report.d.ts, from the declarations of the package. typedoc does not know the compiler of TypeScript 7.
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from '../steps.mjs';
 import { page } from './markdown.mjs';
@@ -17,6 +17,49 @@ const kinds = {
 
 /** Everything that the package exports. */
 export function apiPage() {
+  return ofDeclarations(pageOf);
+}
+
+/**
+ * The same without comments, for those who review a change of the contract, with the options of modules and the second entry.
+ */
+export function apiReport({ loadableModules }) {
+  const options = loadableModules.map(({ name, parameters }) => optionsText(name, parameters));
+  const testing = withoutComments(readFileSync(join(root, 'dist/testing.d.cts'), 'utf8')).replace(/^import .*\n/gm, '');
+  return [
+    '// The contract of the package, by npm run docs: a change of it shows in review. The types of Node.js are not imported.',
+    ofDeclarations(reportOf),
+    '// The options of createServer for each module.',
+    ...options,
+    '// mi-httpd/testing',
+    testing,
+  ].join('\n\n');
+}
+
+function reportOf(files, checker) {
+  return exportedOf(files, checker)
+    .map(({ text }) => withoutComments(text))
+    .join('\n\n');
+}
+
+function optionsText(name, parameters) {
+  const members = Object.entries(parameters)
+    .filter(([, declared]) => !('refused' in declared))
+    .map(([parameter, { type }]) => `  readonly ${parameter}?: ${optionTypes[type]} | undefined;`);
+  return [`interface options_of_${name} {`, ...members, '}'].join('\n');
+}
+
+const optionTypes = { int: 'number', string: 'string', list: 'readonly string[]' };
+
+function withoutComments(text) {
+  return text
+    .replaceAll(/^ *\/\*\*[\s\S]*?\*\/\n/gm, '')
+    .replaceAll(/ ?\/\*\*[\s\S]*?\*\/ ?/g, '')
+    .replaceAll('$1', '')
+    .trim();
+}
+
+function ofDeclarations(use) {
   const folder = `build/docs-${process.pid}`;
   try {
     mkdirSync(join(root, folder), { recursive: true });
@@ -26,21 +69,26 @@ export function apiPage() {
       files: ['../../dist/index.d.cts'],
     };
     writeFileSync(join(root, folder, 'tsconfig.json'), JSON.stringify({ ...config, include: [] }));
-    return withSources(`${folder}/tsconfig.json`, 'dist', pageOf);
+    return withSources(`${folder}/tsconfig.json`, 'dist', use);
   } finally {
     rmSync(join(root, folder), { recursive: true, force: true });
   }
 }
 
-function pageOf(files, checker) {
+/** The declarations of all exports, in the order of their names. */
+function exportedOf(files, checker) {
   const elements = files
     .get('index.d.cts')
     .statements.filter(({ kind }) => kind === Kind.ExportDeclaration)
     .flatMap(({ exportClause }) => [...exportClause.elements]);
   const names = new Set(elements.map(({ name }) => name.text));
-  const exported = elements
+  return elements
     .map((element) => declarationOf(element, checker, names))
     .sort((a, b) => (a.name.toLowerCase() < b.name.toLowerCase() ? -1 : 1));
+}
+
+function pageOf(files, checker) {
+  const exported = exportedOf(files, checker);
   const groups = [...Object.keys(kinds), 'Types'].map((title) => [
     title,
     exported.filter(({ group }) => group === title),

@@ -89,18 +89,17 @@ type ValueOf<P> = P extends { refused: string }
         ? string
         : string | undefined;
 
-type SettableName<D extends ParameterDeclarations> = {
-  [K in keyof D]: D[K] extends { refused: string } ? never : K;
-}[keyof D];
-
 /** The values of all parameters that can be set, defaults filled in. A string without a default may be undefined. */
 export type ParameterValues<D extends ParameterDeclarations> = {
-  readonly [K in SettableName<D>]: ValueOf<D[K]>;
+  readonly [K in keyof D as D[K] extends { refused: string } ? never : K]: ValueOf<D[K]>;
 };
 
-/** The parameters that a program may give, by their main names; undefined means the default. */
+/**
+ * The parameters that a program may give, by their main names; undefined means the default. Over `keyof D` itself, so that editors
+ * show the docstrings of the declarations.
+ */
 export type ParameterInput<D extends ParameterDeclarations> = {
-  readonly [K in SettableName<D>]?: ValueOf<D[K]> | undefined;
+  readonly [K in keyof D as D[K] extends { refused: string } ? never : K]?: ValueOf<D[K]> | undefined;
 };
 
 /**

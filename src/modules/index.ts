@@ -43,5 +43,32 @@ export const loadableModules = [
 
 type LoadableModule = (typeof loadableModules)[number];
 
+type OptionsOf<Name extends LoadableModule['name']> = ParameterInput<
+  Extract<LoadableModule, { readonly name: Name }>['parameters']
+>;
+
 /** Parameters of the modules, by name. httpd and mi_http are always loaded, others when they are given: `usrloc: {}`. */
-export type ModuleOptions = { readonly [M in LoadableModule as M['name']]?: ParameterInput<M['parameters']> };
+export interface ModuleOptions {
+  /** The HTTP server: listeners, TLS, logins, limits. It is always loaded. */
+  readonly httpd?: OptionsOf<'httpd'>;
+  /** JSON-RPC, at `/mi`, with pages for browsers. It is always loaded. */
+  readonly mi_http?: OptionsOf<'mi_http'>;
+  /** Pages for browsers at a path of their own, as the module of OpenSIPS has them. */
+  readonly mi_html?: OptionsOf<'mi_html'>;
+  /** Calls by GET, as OpenSIPS 2.x had them. */
+  readonly mi_json?: OptionsOf<'mi_json'>;
+  /** Contacts of a registrar in the same process, and the commands `ul_…`: `server.usrloc`. */
+  readonly usrloc?: OptionsOf<'usrloc'>;
+  /** A cache in memory for the commands `cache_…`. */
+  readonly cachedb_local?: OptionsOf<'cachedb_local'>;
+  /** Events by UDP and Unix datagrams. */
+  readonly event_datagram?: OptionsOf<'event_datagram'>;
+  /** Events by TCP, as JSON-RPC. */
+  readonly event_stream?: OptionsOf<'event_stream'>;
+  /** The former name of event_stream. */
+  readonly event_jsonrpc?: OptionsOf<'event_jsonrpc'>;
+  /** A front for running OpenSIPS servers: `server.opensips`. */
+  readonly opensips?: OptionsOf<'opensips'>;
+  /** Metrics at `/metrics`. */
+  readonly prometheus?: OptionsOf<'prometheus'>;
+}
