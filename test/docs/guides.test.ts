@@ -100,7 +100,7 @@ describe('README and guides', () => {
 
   test('the TypeScript compiles, strictly, and its types are those it tells', async () => {
     const sources = blocks('ts');
-    expect(sources.length).toBe(9);
+    expect(sources.length).toBe(10);
     const told = '// trunk: string; capacity: number | undefined';
     const proof = 'const a: string = trunk; const b: number | undefined = capacity; void a; void b;';
     expect(sources.filter(({ text }) => text.includes(told)).length).toBe(1);
