@@ -280,20 +280,10 @@ function recentLinesCommand({ logConsumers }: BuiltInContext<object>): Command {
     name: 'log_recent',
     level: 'admin',
     readOnly: true,
-    namedOnly: true,
     help:
       'Lists the lines that were logged last, of 1000 that are kept, oldest first: all, or those as severe as a level (-1 error, ' +
       '1 warning, 3 info, 4 debug), or those that have a text; the last count of them.',
-    recipes: [
-      {},
-      { count: 'int' },
-      { level: 'int' },
-      { text: 'string' },
-      { level: 'int', count: 'int' },
-      { text: 'string', count: 'int' },
-      { level: 'int', text: 'string' },
-      { level: 'int', text: 'string', count: 'int' },
-    ],
+    optional: { level: 'int', text: 'string', count: 'int' },
     result: object({
       Lines: list(object({ time: aText, level: aText, message: aText }, { code: aText, fields: aText })),
     }),

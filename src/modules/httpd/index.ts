@@ -155,21 +155,11 @@ function recentCallsCommand(mi: ManagementInterface): Command {
     name: 'audit_recent',
     level: 'admin',
     readOnly: true,
-    namedOnly: true,
     help:
       'Lists the calls that may have changed something last, and those that were denied, of 1000 that are kept, oldest first, as ' +
       '`audit_file` has them: all, or those of a caller (`who`) or a command; the last count of them. Kept where callers log in, or ' +
       'calls are limited or audited.',
-    recipes: [
-      {},
-      { count: 'int' },
-      { who: 'string' },
-      { command: 'string' },
-      { who: 'string', count: 'int' },
-      { command: 'string', count: 'int' },
-      { who: 'string', command: 'string' },
-      { who: 'string', command: 'string', count: 'int' },
-    ],
+    optional: { who: 'string', command: 'string', count: 'int' },
     result: object({
       Calls: list(
         object(
