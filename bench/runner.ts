@@ -2,7 +2,7 @@
 import { checkReply } from './check-reply.js';
 import { type Figure, figureOf } from './figures.js';
 import { PeerPool } from './peer-pool.js';
-import { commandsOfFronts, type Peer, type Place } from './peers/peer.js';
+import { commandsOfFronts, commandsOfOurs, type Peer, type Place } from './peers/peer.js';
 import type { Case, Effort, Metric, Question, RunningPeer, Sample } from './question.js';
 import type { Progress } from './report/progress.js';
 import type { ResultRow, Skipped } from './result.js';
@@ -44,9 +44,10 @@ export function planAll(
   const cases = questions.flatMap((question) =>
     question.cases(effort).map((one) => {
       const isOfFront = commandsOfFronts.has(one.command);
-      const asked = peers.filter(({ role }) =>
-        role === 'both' ? !isOfFront || one.command === 'upstream' : (role === 'front') === isOfFront,
-      );
+      const asked = peers.filter(({ role, isOurs = false }) => {
+        if (commandsOfOurs.has(one.command)) return isOurs;
+        return role === 'both' ? !isOfFront || one.command === 'upstream' : (role === 'front') === isOfFront;
+      });
       const able = asked.filter((peer) => {
         const reason = reasonAgainst(peer, one, hasCertificate);
         if (reason !== undefined) skipped.push({ question: question.name, case: one.name, peer: peer.name, reason });

@@ -36,6 +36,7 @@ export function miHttpdOf(name: string, checkout: string): Peer {
   };
   return {
     name,
+    isOurs: true,
     what: () => `${versionOf(process.execPath, main, '--version') ?? 'mi-httpd'}, started by its command`,
     unavailable: () => undefined,
     refuses: () => undefined,

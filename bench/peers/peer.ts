@@ -13,6 +13,9 @@ export type Command =
   | 'measure'
   /** How late the timers of the server's event loop were since it was asked last. */
   | 'delay'
+  // Contacts by a part of what is known about them: one has it, all have it.
+  | 'find'
+  | 'find_many'
   // Of what stands in front of an OpenSIPS: a small command of it, a dump of it, one of the server itself, one
   // beside another OpenSIPS, and one of that, which hangs.
   | 'upstream'
@@ -34,6 +37,9 @@ export const commandsOfFronts: ReadonlySet<Command> = new Set([
   'mirrored_contact',
   'mirrored_dump',
 ]);
+
+/** Commands that mi-httpd alone has. */
+export const commandsOfOurs: ReadonlySet<Command> = new Set(['find', 'find_many']);
 
 /** One HTTP request: a POST of JSON. */
 export interface Call {
@@ -89,6 +95,8 @@ export interface Peer {
   readonly what: () => string;
   /** It is not started by the benchmark, so its start cannot be measured. */
   readonly runsAlready?: true;
+  /** True for mi-httpd by itself. */
+  readonly isOurs?: true;
   /** `front`: it has nothing but an OpenSIPS behind it; `both`: it is asked directly what others are asked through; left out: neither. */
   readonly role?: 'front' | 'both';
   /** Why it cannot run here, with the remedy; undefined: it can. */
@@ -102,6 +110,8 @@ export interface Peer {
 }
 
 const methods: Partial<Record<Command, string>> = {
+  find: 'usrloc:find',
+  find_many: 'usrloc:find',
   upstream: 'version',
   upstream_dump: 'ul_dump',
   own: 'mi-httpd:version',
@@ -123,6 +133,8 @@ export function miCall(command: Command, amount = 1): Call {
   const params: Partial<Record<Command, unknown>> = {
     get_statistics: [['all']],
     wait: [1000],
+    find: { text: 'Subscriber4242@10' },
+    find_many: { text: 'example phone' },
     mirrored_contact: ['location', 'user000042'],
   };
   return { path: '/mi', body: request(methods[command] ?? command, params[command]) };

@@ -3,6 +3,7 @@ import { batches } from './batches.js';
 import { bodies } from './bodies.js';
 import { compression } from './compression.js';
 import { dumps } from './dumps.js';
+import { find } from './find.js';
 import { hangingNode } from './hanging-node.js';
 import { headOfLine } from './head-of-line.js';
 import { hostDelay } from './host-delay.js';
@@ -26,6 +27,7 @@ export const questions: readonly Question[] = [
   latency,
   dumps,
   compression,
+  find,
   headOfLine,
   hostDelay,
   memory,
