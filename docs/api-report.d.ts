@@ -106,15 +106,17 @@ class Command {
   readonly withoutCall: boolean;
   readonly withoutContext: boolean;
   readonly recipes: readonly CompiledRecipe[];
+  readonly optional: ReadonlyMap<string, ParameterType>;
   readonly params: StandardSchema | undefined;
   readonly paramsSchema: JsonObject | undefined;
   readonly resultSchema: JsonObject | undefined;
   readonly takesNone: boolean;
   readonly run: (parameters: Readonly<Record<string, JsonValue>>, call: Call) => Result | Promise<Result>;
-  constructor(declaration: Omit<CommandDeclaration<readonly Recipe[]>, 'run'> & {
+  constructor(declaration: Omit<CommandDeclaration<readonly Recipe[], Result, Recipe>, 'run'> & {
     readonly params?: StandardSchema;
     readonly run: Run;
   }, isForeign?: boolean);
+  hasParameter(name: string): boolean;
   get accepted(): string;
 }
 
@@ -126,13 +128,14 @@ function command<P extends StandardSchema, T = Result>(declaration: SchemaComman
   readonly result?: undefined;
 } & Checked<T>): Command;
 
-function command<const R extends readonly Recipe[] = readonly [Record<never, never>], T = Result>(declaration: CommandDeclaration<R, T> & Checked<T>): Command;
+function command<const R extends readonly Recipe[] = readonly [Record<never, never>], T = Result, const O extends Recipe = Record<never, never>>(declaration: CommandDeclaration<R, T, O> & Checked<T>): Command;
 
-interface CommandDeclaration<R extends readonly Recipe[], T = Result> {
+interface CommandDeclaration<R extends readonly Recipe[], T = Result, O extends Recipe = Record<never, never>> {
   readonly name: string;
   readonly aliases?: readonly string[];
   readonly help: string;
   readonly recipes?: R;
+  readonly optional?: O;
   readonly readOnly?: boolean;
   readonly level?: Level;
   readonly result?: StandardSchema | JsonObject;
@@ -143,7 +146,7 @@ interface CommandDeclaration<R extends readonly Recipe[], T = Result> {
   readonly withoutCall?: boolean;
   readonly withoutContext?: boolean;
   readonly namedOnly?: boolean;
-  run(parameters: ParametersOf<R>, call: Call): T | Promise<T>;
+  run(parameters: ParametersOf<R> & OptionalOf<O>, call: Call): T | Promise<T>;
 }
 
 interface CompiledRecipe {
@@ -675,7 +678,8 @@ type ReadContact = Omit<StoredContact, 'Expires'> & {
 };
 
 class RecentEvents {
-  most: number;
+  get most(): number;
+  set most(most: number);
   add(name: string, parameters: EventParameters): RaisedEvent;
   since(id: string): readonly RaisedEvent[];
   get all(): readonly RaisedEvent[];
@@ -792,7 +796,7 @@ interface Roots {
   registerRoot(declaration: RootDeclaration): void;
 }
 
-interface SchemaCommandDeclaration<P extends StandardSchema, T = Result> extends Omit<CommandDeclaration<readonly Recipe[], T>, 'recipes' | 'run' | 'result'> {
+interface SchemaCommandDeclaration<P extends StandardSchema, T = Result> extends Omit<CommandDeclaration<readonly Recipe[], T>, 'recipes' | 'optional' | 'run' | 'result'> {
   readonly params: P;
   readonly result?: StandardSchema;
   run(parameters: SchemaOutput<P>, call: Call): T | Promise<T>;
