@@ -577,19 +577,7 @@ interface ModuleInstance {
   finish?(): void | Promise<void>;
 }
 
-interface ModuleOptions {
-  readonly httpd?: OptionsOf<'httpd'>;
-  readonly mi_http?: OptionsOf<'mi_http'>;
-  readonly mi_html?: OptionsOf<'mi_html'>;
-  readonly mi_json?: OptionsOf<'mi_json'>;
-  readonly usrloc?: OptionsOf<'usrloc'>;
-  readonly cachedb_local?: OptionsOf<'cachedb_local'>;
-  readonly event_datagram?: OptionsOf<'event_datagram'>;
-  readonly event_stream?: OptionsOf<'event_stream'>;
-  readonly event_jsonrpc?: OptionsOf<'event_jsonrpc'>;
-  readonly opensips?: OptionsOf<'opensips'>;
-  readonly prometheus?: OptionsOf<'prometheus'>;
-}
+type ModuleOptions = AboutModules & { readonly [M in LoadableModule as M['name']]?: ParameterInput<M['parameters']> };
 
 type NodeHandler = (request: IncomingMessage, response: ServerResponse, next?: (error?: unknown) => void) => void;
 

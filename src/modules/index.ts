@@ -43,32 +43,33 @@ export const loadableModules = [
 
 type LoadableModule = (typeof loadableModules)[number];
 
-type OptionsOf<Name extends LoadableModule['name']> = ParameterInput<
-  Extract<LoadableModule, { readonly name: Name }>['parameters']
->;
+/** The help that editors show for the option of each module, which the types of the table have no place for. */
+interface AboutModules {
+  /** The HTTP server: listeners, TLS, logins, limits. It is always loaded. */
+  readonly httpd?: unknown;
+  /** JSON-RPC, at `/mi`, with pages for browsers. It is always loaded. */
+  readonly mi_http?: unknown;
+  /** Pages for browsers at a path of their own, as the module of OpenSIPS has them. */
+  readonly mi_html?: unknown;
+  /** Calls by GET, as OpenSIPS 2.x had them. */
+  readonly mi_json?: unknown;
+  /** Contacts of a registrar in the same process, and the commands `ul_…`: `server.usrloc`. */
+  readonly usrloc?: unknown;
+  /** A cache in memory for the commands `cache_…`. */
+  readonly cachedb_local?: unknown;
+  /** Events by UDP and Unix datagrams. */
+  readonly event_datagram?: unknown;
+  /** Events by TCP, as JSON-RPC. */
+  readonly event_stream?: unknown;
+  /** The former name of event_stream. */
+  readonly event_jsonrpc?: unknown;
+  /** A front for running OpenSIPS servers: `server.opensips`. */
+  readonly opensips?: unknown;
+  /** Metrics at `/metrics`. */
+  readonly prometheus?: unknown;
+}
 
 /** Parameters of the modules, by name. httpd and mi_http are always loaded, others when they are given: `usrloc: {}`. */
-export interface ModuleOptions {
-  /** The HTTP server: listeners, TLS, logins, limits. It is always loaded. */
-  readonly httpd?: OptionsOf<'httpd'>;
-  /** JSON-RPC, at `/mi`, with pages for browsers. It is always loaded. */
-  readonly mi_http?: OptionsOf<'mi_http'>;
-  /** Pages for browsers at a path of their own, as the module of OpenSIPS has them. */
-  readonly mi_html?: OptionsOf<'mi_html'>;
-  /** Calls by GET, as OpenSIPS 2.x had them. */
-  readonly mi_json?: OptionsOf<'mi_json'>;
-  /** Contacts of a registrar in the same process, and the commands `ul_…`: `server.usrloc`. */
-  readonly usrloc?: OptionsOf<'usrloc'>;
-  /** A cache in memory for the commands `cache_…`. */
-  readonly cachedb_local?: OptionsOf<'cachedb_local'>;
-  /** Events by UDP and Unix datagrams. */
-  readonly event_datagram?: OptionsOf<'event_datagram'>;
-  /** Events by TCP, as JSON-RPC. */
-  readonly event_stream?: OptionsOf<'event_stream'>;
-  /** The former name of event_stream. */
-  readonly event_jsonrpc?: OptionsOf<'event_jsonrpc'>;
-  /** A front for running OpenSIPS servers: `server.opensips`. */
-  readonly opensips?: OptionsOf<'opensips'>;
-  /** Metrics at `/metrics`. */
-  readonly prometheus?: OptionsOf<'prometheus'>;
-}
+export type ModuleOptions = AboutModules & {
+  readonly [M in LoadableModule as M['name']]?: ParameterInput<M['parameters']>;
+};
