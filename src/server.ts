@@ -334,12 +334,8 @@ export class Server {
   }
 
   #beginHistory(): void {
-    for (const name of this.#mi.history.begin()) {
-      this.#log.warn(
-        { code: 'history-missing', statistic: name },
-        `parameter history names "${name}", which is no statistic, or one more than there is room for; list_statistics lists all`,
-      );
-    }
+    for (const name of this.#mi.history.begin())
+      this.#log.warn({ code: 'history-missing', statistic: name }, missingText(name));
   }
 
   /**
@@ -484,7 +480,10 @@ export class Server {
     this.#steps.rest();
     await this.#httpd.check();
     this.#tellExposed();
-    return notices;
+    const missing = this.#mi.history.unknown.map(
+      (name): Notice => ({ code: 'history-missing', text: missingText(name) }),
+    );
+    return [...notices, ...missing];
   }
 
   static {
@@ -671,6 +670,11 @@ function checkApp({ app, listen, engine, httpd }: ServerOptions): void {
   if (engine !== undefined) refuse('engine', 'the engine is that of the app; leave engine out');
   if (httpd?.engine !== undefined && httpd.engine !== 'auto' && httpd.engine !== 'uws')
     refuse('httpd.engine', 'the engine is that of the app; leave it out');
+}
+
+/** Told of a statistic that cannot be kept over time. */
+function missingText(name: string): string {
+  return `parameter history names "${name}", which is no statistic, or one more than there is room for; list_statistics lists all`;
 }
 
 function waitsForItself(what: 'start' | 'close', step: string): Error {

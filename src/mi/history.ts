@@ -150,12 +150,23 @@ export class History {
     this.#isOn = false;
   }
 
-  /** @returns whether a statistic of this name is kept now */
-  #keep(name: string): boolean {
+  /** The named ones that do not exist, as far as that is known before the start. */
+  get unknown(): readonly string[] {
+    if (!this.#isOn || this.#askers.length > 0) return [];
+    return this.#named.filter((name) => !Object.hasOwn(latencyNames, name) && this.#find(name) === undefined);
+  }
+
+  #find(name: string): Statistic | undefined {
     const bare = name.slice(name.indexOf(':') + 1);
     const [statistic] = this.#statistics.find([bare], { all: false });
-    if (statistic === undefined || (bare !== name && statistic.fullName.toLowerCase() !== name.toLowerCase()))
-      return false;
+    const isIt = bare === name || statistic?.fullName.toLowerCase() === name.toLowerCase();
+    return isIt ? statistic : undefined;
+  }
+
+  /** @returns whether a statistic of this name is kept now */
+  #keep(name: string): boolean {
+    const statistic = this.#find(name);
+    if (statistic === undefined) return false;
     if (this.#kept.has(statistic.fullName)) return true;
     const kind = statistic.kind === 'counter' || statistic.about.isTotal === true ? 'counter' : 'gauge';
     return this.#add({ name: statistic.fullName, kind, statistic }, 0);

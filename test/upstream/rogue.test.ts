@@ -1,10 +1,12 @@
 // An OpenSIPS that is broken, or not what it seems: whatever it sends, the server in front of it serves on.
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect } from 'vitest';
 import type { Server, ServerOptions } from '#src/index.js';
+import { temporaryFile } from '../support/accounts.js';
 import { startFront } from '../support/front.js';
 import type { Lifetime } from '../support/lifetime.js';
 import { call, callError, post, startServer } from '../support/mi-client.js';
@@ -401,4 +403,15 @@ test('a result that breaks on its way is told in the log with its reason', async
   const { isWhole } = await received(server, '{"jsonrpc":"2.0","method":"dlg_list","id":1}');
   expect(isWhole).toBe(false);
   await expect.poll(() => lines).toContainEqual(expect.stringMatching(/dlg_list, failed: .*result that is no JSON/));
+});
+
+test('a command that a node does not describe has no secret in the audit log', async ({ lifetime }) => {
+  const file = temporaryFile(lifetime, 'audit.log', '');
+  const server = await startLongRogue(lifetime, { reg_upsert: result('"OK"') }, { httpd: { audit_file: file } });
+  await expect.poll(() => call(server, 'which')).toContain('reg_upsert');
+  const params = { aor: 'alice', auth_password: 'GEHEIM', Token: 'GEHEIM' };
+  expect(await call(server, 'reg_upsert', params)).toBe('OK');
+  await expect.poll(() => readFileSync(file, 'utf8')).toContain('"aor":"alice"');
+  expect(readFileSync(file, 'utf8')).toContain('"auth_password":"(secret)","Token":"(secret)"');
+  expect(readFileSync(file, 'utf8')).not.toContain('GEHEIM');
 });

@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, vi } from 'vitest';
-import { defineModule, type Server } from '#src/index.js';
+import { createServer, defineModule, type Server } from '#src/index.js';
 import { call, callError } from '../support/mi-client.js';
 import { test } from '../support/test.js';
 
@@ -131,6 +131,17 @@ describe('history', () => {
     expect(told.filter((line) => line.includes('history'))).toStrictEqual([
       'parameter history names "pbx:nothing", which is no statistic, or one more than there is room for; list_statistics lists all',
     ]);
+  });
+
+  test('what is named and is no statistic is told by a check, too', async () => {
+    const names = 'core:nothing, usrloc:location-contacts, mi:calls, pending, tm:none';
+    const server = createServer({ httpd: { history: names, port: 0 }, usrloc: {}, prometheus: {} });
+    const told = (await server.check()).filter((text) => text.includes('history'));
+    expect(told.map((text) => text.split(',')[0])).toStrictEqual([
+      'parameter history names "core:nothing"',
+      'parameter history names "tm:none"',
+    ]);
+    await server.close();
   });
 
   test('what is wrong is told', async ({ startServer }) => {

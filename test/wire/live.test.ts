@@ -287,3 +287,19 @@ describe('the events that were raised last', () => {
     expect(await callError(server, 'evi:recent', { events: ['E_NONE'] })).toMatchObject({ code: 400 });
   });
 });
+
+test('a request of fetch without a socket gets a stream, and leaves it', async ({ startServer }) => {
+  const server = await startServer({ listen: false });
+  const event = server.events.declare('E_ONE');
+  const leaving = new AbortController();
+  const response = await server.inject(
+    new Request('http://localhost/mi/live', { headers: { Accept: 'text/event-stream' }, signal: leaving.signal }),
+  );
+  expect(response.status).toBe(200);
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+  expect((await reader?.read())?.value).toBe('retry: 3000\n\n');
+  event.raise({ a: 1 });
+  expect((await reader?.read())?.value).toContain('"params":{"a":1}');
+  await reader?.cancel();
+  await expect.poll(() => event.hasSubscribers).toBe(false);
+});

@@ -5,13 +5,23 @@ import type { CallParameters } from './parameters.js';
 /** Stands for a value that is shown nowhere. */
 export const hidden = '(secret)';
 
+/** Parts of the names of parameters whose values are shown nowhere, where the command of another server does not say so. */
+const secretWords = ['password', 'passwd', 'secret', 'token', 'ha1'];
+
+/** True for a name whose value is a secret, as far as a name can tell. */
+export function isSecretName(name: string): boolean {
+  const lower = name.toLowerCase();
+  return secretWords.some((word) => lower.includes(word));
+}
+
 /** Tells of each parameter that was given, by its name or its position, whether it may be shown. */
 export function openParameters(
   command: Command,
   given: NonNullable<CallParameters>,
 ): (parameter: string | number) => boolean {
-  const { secrets, recipes } = command;
-  if (secrets.length === 0) return () => true;
+  const { secrets, recipes, isForeign } = command;
+  // What another server has not told of yet, or never does, is judged by its name alone.
+  if (secrets.length === 0) return (parameter) => !isForeign || !isSecretName(String(parameter));
   if (isObject(given)) {
     // A name that no recipe has may be a slip, and its value the secret.
     return (name) => !secrets.includes(String(name)) && command.hasParameter(String(name));
@@ -22,7 +32,7 @@ export function openParameters(
 
 /** Parameters with something else in the place of what may not be shown. */
 export function withoutSecrets(command: Command, given: CallParameters): CallParameters {
-  if (given === undefined || command.secrets.length === 0) return given;
+  if (given === undefined || (command.secrets.length === 0 && !command.isForeign)) return given;
   const isOpen = openParameters(command, given);
   if (!isObject(given)) return given.map((value, index) => (isOpen(index) ? value : hidden));
   return Object.fromEntries(

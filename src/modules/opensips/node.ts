@@ -16,6 +16,7 @@ import {
 } from '../../mi/commands/command.js';
 import type { CommandEntry } from '../../mi/commands/command-table.js';
 import { type CallParameters, counted } from '../../mi/commands/parameters.js';
+import { isSecretName } from '../../mi/commands/secrets.js';
 import { codes, invalidParams, MiError, RefusedCall } from '../../mi/errors.js';
 import type { Cursor } from '../../mi/results/cursor.js';
 import { JsonStream, JsonText } from '../../mi/results/result.js';
@@ -358,7 +359,7 @@ export class OpensipsNode {
   }
 
   #commandOf({ name, known, recipes, help, level, isReadOnly, isDestructive }: Offer): Command {
-    const secrets = recipes.flatMap((recipe) => Object.keys(recipe)).filter((one) => one.includes('password'));
+    const secrets = recipes.flatMap((recipe) => Object.keys(recipe)).filter(isSecretName);
     return foreignCommand({
       name,
       aliases: otherNames(name),
