@@ -183,3 +183,38 @@ test('an address of record whose contacts cannot be kept fills neither the log n
   expect(puts).toBeLessThan(100);
   expect(lines).toMatchObject([{ code: 'opensips-contact-not-mirrored', node: 'sip-1', aor: 'alice' }]);
 });
+
+test('a dump of very many domains does not make them all', async () => {
+  const domain = { lookup: () => [], has: () => true, put: () => {} };
+  const made = new Map<string, typeof domain>();
+  const usrloc = {
+    find: (name: string) => made.get(name),
+    domain: (name: string) => {
+      made.set(name, domain);
+      return domain;
+    },
+  };
+  const all = Array.from({ length: 500 }, (_, index) => ({
+    name: `d${index}`,
+    AORs: [{ AOR: 'alice', Contacts: [{ Contact: 'sip:a@192.0.2.1', Expires: 60 }] }],
+  }));
+  const lines: object[] = [];
+  const note = (fields: object): void => void lines.push(fields);
+  const mirror = new ContactMirror({
+    node: {
+      name: 'sip-1',
+      nameOf: () => undefined,
+      upstream: { call: async () => JSON.stringify({ Domains: all }) },
+    } as unknown as OpensipsNode,
+    events: { follow: () => {}, subscribeFollowed: async () => {} } as unknown as NodeEvents,
+    usrloc: usrloc as unknown as Usrloc,
+    status: new StatusReports({ raise: () => 0 } as unknown as MiEvent).add('opensips', { status: -1 }),
+    log: { debug: note, info: note, warn: note, error: note },
+    interval: 1e6,
+    timeout: 1000,
+  });
+  await mirror.load();
+  mirror.close();
+  expect(made.size).toBe(64);
+  expect(lines).toMatchObject([{ code: 'opensips-contact-not-mirrored' }]);
+});

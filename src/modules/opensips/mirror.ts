@@ -9,6 +9,7 @@ import { explained, MiError } from '../../mi/errors.js';
 import type { EventParameters } from '../../mi/events/events.js';
 import type { StatusIdentifier } from '../../mi/status-reports.js';
 import { type ContactInput, type OriginalMembers, parseQ, type ReadContact } from '../usrloc/contact.js';
+import type { Domain } from '../usrloc/domain.js';
 import type { Usrloc } from '../usrloc/usrloc.js';
 import { DumpSplitter } from './dump-splitter.js';
 import type { NodeEvents } from './events.js';
@@ -32,6 +33,9 @@ const tolerance = 2;
 
 /** The error of OpenSIPS for an address of record that is not there. */
 const notFound = 404;
+/** Domains that a mirror makes. */
+const mostDomains = 64;
+
 /** Contacts of one address of record that cannot be kept, behind which no more of it are tried. */
 const mostFailures = 16;
 
@@ -103,6 +107,8 @@ export class ContactMirror {
   #problem = '';
   #isClosed = false;
   readonly #lines = new LineRate();
+  /** Domains that it has made. */
+  #domainCount = 0;
 
   constructor(parts: MirrorParts) {
     this.#parts = parts;
@@ -202,7 +208,7 @@ export class ContactMirror {
   /** @returns false for one that cannot be kept */
   #put(domain: string, aor: string, { input, at, original }: Mirrored): boolean {
     try {
-      const table = this.#parts.usrloc.domain(domain);
+      const table = this.#parts.usrloc.find(domain) ?? this.#newDomain(domain);
       const now = currentSecond();
       const before = table.lookup(aor).find(({ contact }) => contact === input.contact);
       if (before !== undefined) {
@@ -228,6 +234,16 @@ export class ContactMirror {
       }
       return false;
     }
+  }
+
+  /** A domain has statistics, which stay, and its name comes from a dump, or from whatever program sends an event. */
+  #newDomain(name: string): Domain {
+    if (this.#domainCount >= mostDomains) {
+      throw coded('ERR_NODE', new Error(`${mostDomains} domains are mirrored, as many as may`));
+    }
+    const domain = this.#parts.usrloc.domain(name);
+    this.#domainCount += 1;
+    return domain;
   }
 
   #told(name: string, parameters: EventParameters): void {

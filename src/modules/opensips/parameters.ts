@@ -69,8 +69,8 @@ export const parameters = defineParameters({
     max: 1 << 30,
     unit: 'bytes',
     help:
-      'bytes of replies of one OpenSIPS 2.x by FIFO and datagram that are held at once, from their first line until they are sent; as ' +
-      'values they take several times that. The next one is an error. Other replies wait in files',
+      'bytes of replies of one OpenSIPS 2.x by FIFO and datagram that are held at once, from their first line until they are sent, where ' +
+      'each line counts for 32 at least; as values they take several times that. The next one is an error. Other replies wait in files',
   },
   statistics_interval: {
     type: 'int',

@@ -124,6 +124,18 @@ describe('a reply of OpenSIPS 2.x', () => {
     expect(await readLines('200 OK\n', 65536, room)).toMatchObject({ kind: 'result' });
   });
 
+  test('of short lines, which take most memory as values, is held to the same limit', async () => {
+    const room = new Allowance(1 << 20);
+    for (const line of ['a:: x=1\n', 'a\n']) {
+      expect(await readLines(`200 OK\n${line.repeat((1 << 19) / line.length)}`, 65536, room)).toMatchObject({
+        kind: 'broken',
+        reason: expect.stringContaining('max_lines'),
+      });
+      expect(await readLines(`200 OK\n${line.repeat(1000)}`, 65536, room)).toMatchObject({ kind: 'result' });
+      expect(room.used).toBe(0);
+    }
+  });
+
   test('is an error from 300 on, and broken without a status', async () => {
     expect(await readLines('404 AOR not found\n')).toMatchObject({
       kind: 'error',

@@ -60,6 +60,9 @@ const longestText = 65536;
 /** Characters of a line: one is read at once. */
 const longestLine = 65536;
 
+/** Bytes that a line counts for at least: as values, short lines take many times the bytes that they have. */
+const leastLine = 32;
+
 /**
  * Reads a reply of OpenSIPS 2.x, in turns of the event loop: a line `200 OK`, then a tree of lines `name:: value attribute=value`, a
  * tab in front for each level. Nodes of one name below another become an array, as all that has attributes or nodes below it.
@@ -69,8 +72,10 @@ export class LinesReader implements LongWork {
   readonly #sink: ReplySink;
   readonly #mender = new Utf8Mender();
   readonly #pieces: Buffer[] = [];
-  /** Bytes that came, as far as the room had place for them. */
+  /** Bytes that it holds of the room: those that came, and what short lines count for besides. */
   #length = 0;
+  /** Bytes that came. */
+  #came = 0;
   #text = '';
   #at = 0;
   #status: string | undefined;
@@ -88,16 +93,23 @@ export class LinesReader implements LongWork {
   /** Takes the next bytes, which are its own from now on. */
   push(piece: Buffer): void {
     if (this.#isOver) return;
-    if (!this.#room.take(piece.length)) {
-      this.#finish({
-        kind: 'broken',
-        reason: `replies of OpenSIPS 2.x hold ${this.#room.most} bytes, the limit max_lines`,
-      });
-      return;
-    }
-    this.#length += piece.length;
+    if (!this.#hold(piece.length)) return;
+    this.#came += piece.length;
     this.#pieces.push(piece);
     this.#goOn();
+  }
+
+  /** @returns false where there is no room for so many bytes: the reply has ended then */
+  #hold(bytes: number): boolean {
+    if (this.#room.take(bytes)) {
+      this.#length += bytes;
+      return true;
+    }
+    this.#finish({
+      kind: 'broken',
+      reason: `replies of OpenSIPS 2.x hold ${this.#room.most} bytes, the limit max_lines`,
+    });
+    return false;
   }
 
   /** All has come. */
@@ -150,13 +162,13 @@ export class LinesReader implements LongWork {
     }
     if (!this.#isEnded) return false;
     this.#line(rest + this.#mender.end().toString());
-    this.#conclude();
+    if (!this.#isOver) this.#conclude();
     return false;
   }
 
   #line(line: string): void {
     if (this.#status === undefined) this.#status = line;
-    else if (line.trim() !== '') this.#tree.add(line);
+    else if (line.trim() !== '' && this.#hold(Math.max(0, leastLine - line.length))) this.#tree.add(line);
   }
 
   #conclude(): void {
@@ -171,7 +183,7 @@ export class LinesReader implements LongWork {
       return;
     }
     const value = this.#tree.end() ?? reason;
-    if (this.#length <= longestText) {
+    if (this.#came <= longestText) {
       this.#finish({ kind: 'result', text: stringify(value) });
       return;
     }
