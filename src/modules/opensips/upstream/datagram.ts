@@ -1,6 +1,7 @@
 import type { Socket } from 'node:dgram';
-import { chmodSync, rmSync } from 'node:fs';
+import { chmodSync, closeSync, constants, fstatSync, openSync, rmSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
+import { coded } from '../../../base/codes.js';
 import { reasonOf } from '../../../base/text.js';
 import { UnixDatagrams } from '../../../native/datagrams.js';
 import type { Attempt } from './attempt.js';
@@ -268,6 +269,28 @@ class UdpPeer implements Peer {
 /** Bytes of replies that may wait to be read: as many as may be under way. */
 const receiveBuffer = 4 << 20;
 
+/** Opens a file for no more than to name it; Linux has it, Node.js no name for it. */
+const pathOnly = 0x20_0000;
+
+/**
+ * Lets all users write to a socket that was made under this name, and to nothing else: in a folder that others write to, the name
+ * may stand for another file by now.
+ *
+ * @throws Error where it does
+ */
+function letAllWrite(path: string): void {
+  const file = openSync(path, pathOnly | constants.O_NOFOLLOW);
+  try {
+    const found = fstatSync(file);
+    if (!found.isSocket() || found.uid !== process.geteuid?.()) {
+      throw coded('ERR_NODE', new Error('another program has put something in the place of the socket for replies'));
+    }
+    chmodSync(`/proc/self/fd/${file}`, 0o622);
+  } finally {
+    closeSync(file);
+  }
+}
+
 class UnixPeer implements Peer {
   readonly #socket: UnixDatagrams;
   readonly #file: string;
@@ -282,7 +305,7 @@ class UnixPeer implements Peer {
     try {
       socket.connect(path);
       // OpenSIPS may be another user; what others send is not received.
-      if (this.#file !== '') chmodSync(this.#file, 0o622);
+      if (this.#file !== '') letAllWrite(this.#file);
     } catch (error) {
       this.close();
       throw error;

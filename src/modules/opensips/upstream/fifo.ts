@@ -1,8 +1,8 @@
 import {
-  chmodSync,
-  chownSync,
   closeSync,
   constants,
+  fchmodSync,
+  fchownSync,
   fstatSync,
   openSync,
   type Stats,
@@ -180,14 +180,13 @@ class Exchange {
     this.#request = request;
     this.#events = events;
     makeFifo(this.#reply, 0o600);
+    let file = -1;
     try {
-      this.isExposed = !shareFifo(path, this.#reply) && (statSync(replyFolder).mode & othersEnter) !== 0;
-      this.#reader = new Socket({
-        fd: openSync(this.#reply, constants.O_RDONLY | constants.O_NONBLOCK),
-        readable: true,
-        writable: false,
-      });
+      file = openSync(this.#reply, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+      this.isExposed = !shareFifo(path, file) && (statSync(replyFolder).mode & othersEnter) !== 0;
+      this.#reader = new Socket({ fd: file, readable: true, writable: false });
     } catch (error) {
+      if (file !== -1) closeSync(file);
       this.#remove();
       throw error;
     }
@@ -263,9 +262,14 @@ class Exchange {
  * Lets OpenSIPS write to a reply FIFO, and nobody else where that is possible: another one that writes could forge a reply, or keep
  * it without an end. The user of both needs nothing, and a folder may have given it the group of the FIFO of OpenSIPS.
  *
+ * @param reply the open file: in a folder that others write to, its name may stand for another file by now
  * @returns false if all users may write to it, as far as they reach it
  */
-function shareFifo(fifo: string, reply: string): boolean {
+function shareFifo(fifo: string, reply: number): boolean {
+  const made = fstatSync(reply);
+  if (!made.isFIFO() || made.uid !== process.geteuid?.()) {
+    throw coded('ERR_NODE', new Error('another program has put something in the place of the reply FIFO'));
+  }
   const file = openSync(fifo, constants.O_WRONLY | constants.O_NONBLOCK);
   let owner: Stats;
   try {
@@ -273,14 +277,13 @@ function shareFifo(fifo: string, reply: string): boolean {
   } finally {
     closeSync(file);
   }
-  const made = statSync(reply);
   if (made.uid === owner.uid) return true;
   try {
-    if (made.gid !== owner.gid) chownSync(reply, -1, owner.gid);
-    chmodSync(reply, 0o620);
+    if (made.gid !== owner.gid) fchownSync(reply, made.uid, owner.gid);
+    fchmodSync(reply, 0o620);
     return true;
   } catch {
-    chmodSync(reply, 0o622);
+    fchmodSync(reply, 0o622);
     return false;
   }
 }
