@@ -334,8 +334,10 @@ export class Server {
   }
 
   #beginHistory(): void {
-    for (const name of this.#mi.history.begin())
-      this.#log.warn({ code: 'history-missing', statistic: name }, missingText(name));
+    for (const statistic of this.#mi.history.begin()) {
+      const { code, text } = missingNotice(statistic);
+      this.#log.warn({ code, statistic }, text);
+    }
   }
 
   /**
@@ -480,10 +482,7 @@ export class Server {
     this.#steps.rest();
     await this.#httpd.check();
     this.#tellExposed();
-    const missing = this.#mi.history.unknown.map(
-      (name): Notice => ({ code: 'history-missing', text: missingText(name) }),
-    );
-    return [...notices, ...missing];
+    return [...notices, ...this.#mi.history.unknown.map(missingNotice)];
   }
 
   static {
@@ -673,8 +672,11 @@ function checkApp({ app, listen, engine, httpd }: ServerOptions): void {
 }
 
 /** Told of a statistic that cannot be kept over time. */
-function missingText(name: string): string {
-  return `parameter history names "${name}", which is no statistic, or one more than there is room for; list_statistics lists all`;
+function missingNotice(name: string): Notice {
+  return {
+    code: 'history-missing',
+    text: `parameter history names "${name}", which is no statistic, or one more than there is room for; list_statistics lists all`,
+  };
 }
 
 function waitsForItself(what: 'start' | 'close', step: string): Error {
