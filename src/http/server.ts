@@ -168,6 +168,18 @@ export class HttpServer {
     this.#subscribers = { most, told };
   }
 
+  /** True for an address of this machine, by a number or `localhost`, and a port at which this server listens itself. */
+  listensAt(host: string, port: number): boolean {
+    const address = host === 'localhost' ? '127.0.0.1' : host;
+    const isLocal = address.startsWith('127.') || address === '::1';
+    return this.#sockets.some(
+      ({ setting }) =>
+        setting.kind !== 'unix' &&
+        setting.port === port &&
+        (setting.address === address || (isLocal && ['*', '0.0.0.0', '::'].includes(setting.address))),
+    );
+  }
+
   /** What pages call this server. */
   get name(): string {
     return this.#options.name ?? hostname();

@@ -106,6 +106,22 @@ describe('mi-httpd --opensips', () => {
     expect(option.stderr).not.toContain('s3cret');
   });
 
+  test('is refused where it would be this server itself', async ({ runCommand }) => {
+    for (const place of ['localhost', '127.0.0.1']) {
+      const ended = await runCommand(['-c', '-f', '-', '-p', '18887', '--opensips', `http://${place}:18887/mi`], {
+        input: config,
+      });
+      expect(ended.status, place).toBe(255);
+      expect(ended.stderr).toMatch(
+        /node opensips is asked by http:\/\/[a-z0-9.]+:18887\/mi, where this server listens itself; let it listen at another port/,
+      );
+    }
+    const other = await runCommand(['-c', '-f', '-', '-p', '18887', '--opensips', 'http://127.0.0.1:18886/mi'], {
+      input: config,
+    });
+    expect(other.status).toBe(0);
+  });
+
   test('rejects what is no transport', async ({ runCommand }) => {
     const ended = await runCommand(['--opensips', 'carrier:pigeon']);
     expect(ended).toRefuse(/option --opensips: transport "carrier:pigeon" is no transport of OpenSIPS; give fifo:/);

@@ -1,5 +1,6 @@
 import { coded } from '../../base/codes.js';
 import type { Notice } from '../../base/log.js';
+import type { HttpServer } from '../../http/server.js';
 import { commandPattern, tellUnknownCommands } from '../../mi/commands/command-table.js';
 import { defineBuiltIn } from '../../module.js';
 import { Usrloc } from '../usrloc/usrloc.js';
@@ -13,7 +14,7 @@ import { eventAddress, mirroredNodes, type NodeSetting, nodeSetting, parameters 
 import { fifoPlaces, httpPlace } from './places.js';
 import { NodeStatistics } from './statistics.js';
 import { removeLeftovers } from './upstream/reply-names.js';
-import { parseTransport } from './upstream/setting.js';
+import { formatTransport, parseTransport } from './upstream/setting.js';
 import type { WaitingBytes } from './upstream/transport.js';
 import { openUpstream } from './upstream/upstream.js';
 import { group, NodeWatch } from './watch.js';
@@ -25,7 +26,8 @@ const patience = 1000;
 export const opensipsModule = defineBuiltIn({
   name: 'opensips',
   parameters,
-  load({ parameters: values, mi, log, status, events, apiOf }) {
+  needs: ['httpd'],
+  load({ httpd, parameters: values, mi, log, status, events, apiOf }) {
     const settings = (values.nodes.length === 0 ? ['opensips'] : values.nodes).map(nodeSetting);
     const local = values.local.split(',').map((name) => commandPattern(name.trim()));
     const nodes = new Nodes(
@@ -132,6 +134,7 @@ export const opensipsModule = defineBuiltIn({
     return {
       api: new Opensips(nodes),
       check: () => {
+        refuseItself(settings, httpd);
         refuseNames(settings, new Set(mi.commands.entries.map(({ module }) => module)));
         if (mirrored.length > 0) usrlocOf();
         return settings.flatMap(({ name, passedOver, isAssumed }) => [
@@ -193,6 +196,22 @@ function assumedNotice(name: string): Notice {
       `node ${name} names no transport, and there is no FIFO that it may use at ${fifoPlaces.join(', ')}: ${httpPlace} is asked, where ` +
       'any user of this machine may listen before OpenSIPS does; to be sure, name a transport, such as fifo:/PATH',
   };
+}
+
+/** @throws Error for a node that would be this server itself, as the default place of HTTP is at its default port */
+function refuseItself(settings: readonly NodeSetting[], httpd: HttpServer): void {
+  for (const { name, transports } of settings) {
+    for (const transport of transports.map(parseTransport)) {
+      if (transport.kind !== 'http' || !httpd.listensAt(transport.host, transport.port)) continue;
+      throw coded(
+        'ERR_PARAMETER',
+        new Error(
+          `node ${name} is asked by ${formatTransport(transport)}, where this server listens itself; let it listen at another ` +
+            'port, as by -p 8889, or name another transport, such as fifo:/PATH',
+        ),
+      );
+    }
+  }
 }
 
 /** @throws Error for a node that its pages could not tell from a module */

@@ -279,7 +279,10 @@ const pathOnly = 0x20_0000;
  * @throws Error where it does
  */
 function letAllWrite(path: string): void {
-  if (process.platform !== 'linux') return chmodSync(path, 0o622);
+  if (process.platform !== 'linux') {
+    chmodSync(path, 0o622);
+    return;
+  }
   const file = openSync(path, pathOnly | constants.O_NOFOLLOW);
   try {
     const found = fstatSync(file);
