@@ -5,7 +5,7 @@ import type { Case, Question, RunningPeer } from '../question.js';
 
 /** Small calls a second beside a search. */
 const rate = 500;
-const searches = 10;
+const searches = 5;
 
 export const find: Question = {
   name: 'find',
@@ -22,7 +22,7 @@ export const find: Question = {
         name: `${name} ${of}`,
         command,
         need,
-        rounds: 2,
+        rounds: 1,
         lasts: searches * contacts * 2e-7,
         measure: async (peer) => {
           const before = peer.usage();

@@ -26,8 +26,9 @@ export const questions: readonly Question[] = [
   bodies,
   latency,
   dumps,
-  compression,
+  // The servers that dumps has started have its contacts.
   find,
+  compression,
   headOfLine,
   hostDelay,
   memory,
