@@ -1,6 +1,7 @@
 // The page of contacts, as a browser without scripts has it.
 import { describe, expect } from 'vitest';
 import type { Server, ServerOptions } from '#src/index.js';
+import { contactMembers } from '#src/modules/usrloc/contact.js';
 import { basic, userLine } from '../support/accounts.js';
 import { call } from '../support/mi-client.js';
 import { test } from '../support/test.js';
@@ -125,6 +126,7 @@ describe('the page of contacts', () => {
     const csv = await get(server, '/mi/contacts?q=192.0.2.1&format=csv');
     expect(csv.headers['content-type']).toBe('text/csv; charset=utf-8; header=present');
     expect(csv.headers['content-disposition']).toBe('attachment; filename="contacts.csv"');
+    expect(csv.body.split('\r\n', 1)).toStrictEqual([['table', 'AOR', ...contactMembers].join(',')]);
     const lines = csv.body.split('\r\n').slice(1, -1).sort();
     expect(lines.map((line) => line.split(',').slice(0, 3).join())).toStrictEqual([
       `"location","'+49123","sip:b@192.0.2.1"`,
