@@ -319,7 +319,7 @@ export class HttpServer {
     try {
       this.#mount = await mountOn(app, this.#hosted, this.#handlers, roots);
     } catch (error) {
-      throw error instanceof Error ? coded('ERR_ENGINE', error) : error;
+      throw error instanceof Error && !('code' in error) ? coded('ERR_ENGINE', error) : error;
     }
   }
 

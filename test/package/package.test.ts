@@ -65,7 +65,7 @@ describe('the package', () => {
       /^dist\/(main|index|testing|[a-z-]+-[0-9A-Z]{8})\.js$/,
       /^dist\/(revision\.json|licences\.txt)$/,
       /^dist\/http\/pages\/assets\/style\.css$/,
-      /^dist\/web\/assets\/[a-z-]+\.(js|css)$/,
+      /^dist\/web\/assets\/[a-z-]+\.(js|css|svg)$/,
       /^native\/binding\.js$/,
       /^examples\/[a-z-]+\.(mjs|cfg|json|yml)$/,
       // Pages for users, of this very version: mi-httpd.cfg and the README lead to them. Those for developers stay outside.

@@ -107,7 +107,8 @@ describe('an app of uWebSockets.js', () => {
     expect(rows).toBe(20_000);
     const page = await fetch(`${url}/mi/pbx`, { headers: { ...close, Accept: 'text/html' } });
     expect([page.status, page.headers.get('content-type')]).toStrictEqual([200, 'text/html; charset=utf-8']);
-    expect(await page.text()).toMatch(/<h1/);
+    const [, style = ''] = /<link rel="stylesheet" href="([^"]+)">/.exec(await page.text()) ?? [];
+    expect((await fetch(`${url}${style}`, { headers: close })).headers.get('content-type')).toMatch(/^text\/css/);
     for (const method of ['GET', 'POST', 'DELETE']) {
       expect(await (await fetch(`${url}/own`, { method, headers: close })).text()).toBe('own');
     }
@@ -175,6 +176,28 @@ describe('an app of uWebSockets.js', () => {
     const gone = await fetch(`${url}/mi`, { method: 'POST', headers: close, body: '{}' });
     expect([gone.status, gone.headers.get('retry-after')]).toStrictEqual([503, '1']);
     expect(await (await fetch(`${url}/own`, { headers: close })).text()).toBe('own');
+  });
+
+  test('has several servers, each with roots of its own, and one after the other', async ({ lifetime }) => {
+    const { app, server, url } = await hosted(lifetime);
+    const another = createServer({ app, mi_http: { root: 'other' }, modules: [pbx] });
+    lifetime.onTestFinished(() => another.close({ deadline: 0 }));
+    await another.start();
+    const taken = createServer({ app });
+    await expect(taken.start()).rejects.toThrow(
+      expect.objectContaining({
+        code: 'ERR_ROOT',
+        message: 'root path "mi" is served by another server on this app; give one of them another root',
+      }),
+    );
+    const other = clientOf(lifetime, `${url}/other`);
+    expect(await other.call('pbx:who')).toBe('127.0.0.1');
+    await server.close();
+    expect(await other.call('pbx:who')).toBe('127.0.0.1');
+    const next = createServer({ app, modules: [pbx] });
+    lifetime.onTestFinished(() => next.close({ deadline: 0 }));
+    await next.start();
+    expect(await clientOf(lifetime, `${url}/mi`).call('pbx:who')).toBe('127.0.0.1');
   });
 
   unless(noOpenssl, test)('with TLS of its own', async ({ lifetime, files }) => {

@@ -1,3 +1,4 @@
+import { coded } from '../../../base/codes.js';
 import type { EngineHandlers, EngineResponse, HostedServer, Mount, Receiver, RefusalReply } from '../engine.js';
 import {
   addressOf,
@@ -19,16 +20,48 @@ export function isUwsApp(given: object): given is UwsApp {
   return used.every((name) => typeof (given as Readonly<Record<string, unknown>>)[name] === 'function');
 }
 
-/** The functions that the app is given know this alone: it keeps them as long as the process runs. */
+/** A server on an app. */
 interface MountState {
   /** Undefined once the mount is closed. */
   server: HostedServer | undefined;
-  /** By index of its path. */
-  readonly routes: readonly object[];
   readonly idle: UwsReply[];
   /** Those that have not ended. */
   readonly active: Set<MountedReply>;
   readonly pace: Pace;
+}
+
+/** A route of an app, which keeps it as long as the process runs: the next server with the same root takes it over. */
+interface Slot {
+  state: MountState;
+  /** As the handlers want it told. */
+  route: object | undefined;
+}
+
+/** What an app was given, for all servers on it. */
+interface MountedApp {
+  readonly pace: Pace;
+  /** By the method, where it is one, and the pattern. */
+  readonly slots: Map<string, Slot>;
+}
+
+const mountedApps = new WeakMap<UwsApp, MountedApp>();
+
+/** It counts nothing, and tells when a connection is closed from within. */
+const watching = {
+  opened: () => {},
+  closed: () => {},
+  refusal: () => ({ statusLine: '', headers: [], body: '' }),
+} satisfies Partial<EngineHandlers>;
+
+function mountedAppOf(app: UwsApp): MountedApp {
+  const known = mountedApps.get(app);
+  if (known !== undefined) return known;
+  // The engine is the owner's, and does not tell its version.
+  const made: MountedApp = { pace: new Pace(writeSizesOf('')), slots: new Map() };
+  const watch = (raw: UwsResponse, delta: number): void => tellOfConnection(raw, delta, watching, made.pace);
+  app.filter(watch);
+  mountedApps.set(app, made);
+  return made;
 }
 
 /**
@@ -36,33 +69,33 @@ interface MountState {
  * sockets and connections are the owner's. For the limits each request counts as a connection.
  *
  * @param roots names of the roots, such as `mi`
+ * @throws Error naming a root that another server has on this app
  */
 export function mount(app: UwsApp, server: HostedServer, handlers: EngineHandlers, roots: readonly string[]): Mount {
-  const { posts } = handlers;
-  const state: MountState = {
-    server,
-    routes: posts.map(({ route }) => route),
-    idle: [],
-    active: new Set(),
-    // The engine is the owner's, and does not tell its version.
-    pace: new Pace(writeSizesOf('')),
-  };
-  for (const [index, { path }] of posts.entries()) {
-    app.post(path, (raw, request) => arrived(state, raw, request, 'POST', path, index));
+  const { pace, slots } = mountedAppOf(app);
+  const taken = roots.find((root) => slots.get(`/${root}`)?.state.server !== undefined);
+  if (taken !== undefined) {
+    const text = `root path "${taken}" is served by another server on this app; give one of them another root`;
+    throw coded('ERR_ROOT', new Error(text));
   }
-  for (const root of roots) {
-    for (const pattern of [`/${root}`, `/${root}/*`]) {
+  const state: MountState = { server, idle: [], active: new Set(), pace };
+  const use = (key: string, route: object | undefined, add: (slot: Slot) => void): void => {
+    const slot = slots.get(key) ?? { state, route };
+    slot.state = state;
+    slot.route = route;
+    if (!slots.has(key)) add(slot);
+    slots.set(key, slot);
+  };
+  for (const { path, route } of handlers.posts) {
+    use(`POST ${path}`, route, (slot) => app.post(path, (raw, request) => arrived(slot, raw, request, 'POST', path)));
+  }
+  for (const pattern of roots.flatMap((root) => [`/${root}`, `/${root}/*`])) {
+    use(pattern, undefined, (slot) =>
       app.any(pattern, (raw, request) =>
-        arrived(state, raw, request, request.getCaseSensitiveMethod(), request.getUrl(), -1),
-      );
-    }
+        arrived(slot, raw, request, request.getCaseSensitiveMethod(), request.getUrl()),
+      ),
+    );
   }
-  // It counts nothing, and tells when a connection is closed from within.
-  const watching = { ...handlers, opened: () => {}, closed: () => {} };
-  const watch = (raw: UwsResponse, delta: number): void => {
-    if (state.server !== undefined) tellOfConnection(raw, delta, watching, state.pace);
-  };
-  app.filter(watch);
   return {
     close: () => {
       state.server = undefined;
@@ -72,21 +105,14 @@ export function mount(app: UwsApp, server: HostedServer, handlers: EngineHandler
   };
 }
 
-function arrived(
-  state: MountState,
-  raw: UwsResponse,
-  request: UwsRequest,
-  method: string,
-  path: string,
-  index: number,
-): void {
-  const { server, pace } = state;
+function arrived({ state, route }: Slot, raw: UwsResponse, request: UwsRequest, method: string, path: string): void {
+  const { server, idle, active, pace } = state;
   const handlers = server?.handlers;
   if (server === undefined || handlers === undefined) {
     answer(raw, { statusLine: '503 Service Unavailable', headers: [['Retry-After', '1']], body: '' });
   } else if (!dropsOfClosed(pace, raw) && isLetIn(server, handlers, raw, request)) {
-    const reply = state.idle.pop() ?? new MountedReply(handlers, state.idle, state.active, pace, raw);
-    reply.serve(raw, request, method, path, state.routes[index]);
+    const reply = idle.pop() ?? new MountedReply(handlers, idle, active, pace, raw);
+    reply.serve(raw, request, method, path, route);
   }
 }
 

@@ -401,7 +401,7 @@ class UwsConnection implements Connection {
 export function tellOfConnection(
   raw: UwsResponse,
   delta: number,
-  { opened, closed, refusal }: EngineHandlers,
+  { opened, closed, refusal }: Pick<EngineHandlers, 'opened' | 'closed' | 'refusal'>,
   pace: Pace,
 ): void {
   const before = isClosable;
