@@ -218,3 +218,59 @@ test('a dump of very many domains does not make them all', async () => {
   expect(made.size).toBe(64);
   expect(lines).toMatchObject([{ code: 'opensips-contact-not-mirrored' }]);
 });
+
+test.for(['contacts of one address of record', 'events that came meanwhile'])(
+  'many %s are taken in turns',
+  async (what) => {
+    const hasEvents = what.startsWith('events');
+    const domain = {
+      lookup: () => [],
+      record: () => undefined,
+      has: () => true,
+      put: () => {
+        // As long as the encoding of a large record may take.
+        for (const begun = performance.now(); performance.now() - begun < 1; );
+      },
+    };
+    const contacts = Array.from({ length: 100 }, (_, index) => ({ Contact: `sip:${index}@192.0.2.1`, Expires: 60 }));
+    let tell: (name: string, parameters: object) => void = () => {};
+    const quiet = (): void => {};
+    const mirror = new ContactMirror({
+      node: {
+        name: 'sip-1',
+        nameOf: () => undefined,
+        ask: async () => ({}),
+        upstream: {
+          call: async () => {
+            for (const { Contact: uri } of hasEvents ? contacts : [])
+              tell('E_UL_CONTACT_INSERT', { domain: 'location', aor: 'bob', uri });
+            const aors = hasEvents ? [] : [{ AOR: 'alice', Contacts: contacts }];
+            return JSON.stringify({ Domains: [{ name: 'location', AORs: aors }] });
+          },
+        },
+      } as unknown as OpensipsNode,
+      events: {
+        follow: (_names: unknown, listener: typeof tell) => {
+          tell = listener;
+        },
+        subscribeFollowed: async () => {},
+      } as unknown as NodeEvents,
+      usrloc: { find: () => domain, domain: () => domain } as unknown as Usrloc,
+      status: new StatusReports({ raise: () => 0 } as unknown as MiEvent).add('opensips', { status: -1 }),
+      log: { debug: quiet, info: quiet, warn: quiet, error: quiet },
+      interval: 1e6,
+      timeout: 1000,
+    });
+    let turns = 0;
+    let isOver = false;
+    const count = (): void => {
+      turns += 1;
+      if (!isOver) setImmediate(count);
+    };
+    setImmediate(count);
+    await mirror.load();
+    isOver = true;
+    mirror.close();
+    expect(turns).toBeGreaterThan(20);
+  },
+);

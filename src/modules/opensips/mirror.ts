@@ -160,9 +160,13 @@ export class ContactMirror {
     const splitter = new DumpSplitter();
     for await (const piece of typeof result === 'string' ? [result] : textsOf(result)) {
       for (const { domain, record } of splitter.push(piece)) {
-        if (this.#isClosed) return;
-        if (this.#mirror(this.#prefix + domain, record)) added(seen, this.#prefix + domain, String(record.AOR));
-        if (slice.isOver) await slice.rest();
+        const steps = this.#mirrorSteps(this.#prefix + domain, record);
+        for (let step = steps.next(); ; step = steps.next()) {
+          if (this.#isClosed) return;
+          if (step.value === true) added(seen, this.#prefix + domain, String(record.AOR));
+          if (slice.isOver) await slice.rest();
+          if (step.done === true) break;
+        }
       }
     }
     if (!splitter.isComplete) throw coded('ERR_NODE', new Error('the dump has no end, or no list of domains'));
@@ -178,16 +182,28 @@ export class ContactMirror {
     this.#domains = [...splitter.domains];
     this.#isBehind = false;
     const queue = this.#queue ?? [];
+    // More may come while these are done.
+    for (let at = 0; at < queue.length && queue.length <= this.#mostEvents; at += 1) {
+      const [name, parameters] = queue[at] ?? ['', {}];
+      this.#apply(name, parameters);
+      if (slice.isOver) await slice.rest();
+      if (this.#isClosed) return;
+    }
     if (queue.length > this.#mostEvents) {
       throw coded('ERR_NODE', new Error(`more than ${this.#mostEvents} events came while contacts were loaded`));
     }
-    for (const [name, parameters] of queue) this.#apply(name, parameters);
     this.#proved();
     status.report(`${this.#count} addresses of record loaded`);
   }
 
   /** Makes an address of record what a record of OpenSIPS has. @returns false where that has no contact */
   #mirror(domain: string, record: JsonObject): boolean {
+    const steps = this.#mirrorSteps(domain, record);
+    for (let step = steps.next(); ; step = steps.next()) if (step.done === true) return step.value;
+  }
+
+  /** {@link #mirror} contact by contact: an address of record may have many, and each one is encoded with those before it. */
+  *#mirrorSteps(domain: string, record: JsonObject): Generator<undefined, boolean> {
     const { AOR: aor, Contacts: contacts } = record;
     if (typeof aor !== 'string' || !Array.isArray(contacts)) return false;
     const kept = new Set<string>();
@@ -199,6 +215,7 @@ export class ContactMirror {
       // Each attempt reads all contacts of the address anew.
       if (!this.#put(domain, aor, contact)) failures += 1;
       if (failures === mostFailures) break;
+      yield;
     }
     const there = this.#parts.usrloc.find(domain)?.lookup(aor) ?? [];
     for (const { contact } of there) if (!kept.has(contact)) this.#parts.usrloc.find(domain)?.remove(aor, contact);
