@@ -118,6 +118,7 @@ class Command {
   }, isForeign?: boolean);
   hasParameter(name: string): boolean;
   get accepted(): string;
+  get acceptedByName(): string;
 }
 
 function command<P extends StandardSchema, S extends StandardSchema>(declaration: Omit<SchemaCommandDeclaration<P, SchemaInput<S>>, 'result'> & {

@@ -354,8 +354,12 @@ export class Command {
 
   /** `log_level accepts () (level) (level, pid)` */
   get accepted(): string {
-    const more = this.optional.size === 0 ? '' : `, and by name ${[...this.optional.keys()].join(', ')}`;
-    return `${this.name} accepts ${describeRecipes(this.recipes)}${this.namedOnly ? ' by name' : ''}${more}`;
+    return `${this.name} accepts ${describeRecipes(this.recipes)}${this.namedOnly ? ' by name' : ''}`;
+  }
+
+  /** As {@link accepted}, for a call by name. */
+  get acceptedByName(): string {
+    return `${this.accepted}${this.optional.size === 0 ? '' : `, and by name ${[...this.optional.keys()].join(', ')}`}`;
   }
 }
 

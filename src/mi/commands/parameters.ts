@@ -96,9 +96,9 @@ function byPosition(command: Command, given: readonly JsonValue[]): NamedParamet
 
 function byName(command: Command, given: JsonObject, count: number): NamedParameters {
   const fitting = command.recipes.filter(({ names }) => names.length === count);
-  if (fitting.length === 0) throw refusal(command, 'Too few or too many parameters');
+  if (fitting.length === 0) throw refusal(command, 'Too few or too many parameters', command.acceptedByName);
   const recipe = fitting.find(({ names }) => names.every((name) => Object.hasOwn(given, name)));
-  if (recipe === undefined) throw refusal(command, 'Named parameters do not match');
+  if (recipe === undefined) throw refusal(command, 'Named parameters do not match', command.acceptedByName);
   return convert(recipe, (name) => given[name]);
 }
 
@@ -123,8 +123,8 @@ function isHalf(value: JsonValue | undefined): boolean {
   return Object.entries(value).some(([name, item]) => hasHalfPair(name) || isHalf(item));
 }
 
-function refusal(command: Command, cause: string): MiError {
-  return invalidParams(`${cause}; ${command.accepted}`);
+function refusal(command: Command, cause: string, accepted = command.accepted): MiError {
+  return invalidParams(`${cause}; ${accepted}`);
 }
 
 function isArray(given: readonly JsonValue[] | JsonObject): given is readonly JsonValue[] {
