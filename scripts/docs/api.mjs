@@ -5,7 +5,8 @@ import { root } from '../steps.mjs';
 import { page } from './markdown.mjs';
 import { SyntaxKind as Kind, SymbolFlags, withSources } from './sources.mjs';
 
-const intro = `The functions, classes and types that \`import … from 'mi-httpd'\` gives, as the declarations of the package have them.
+const intro = `The functions, classes and types that \`import … from 'mi-httpd'\` gives, as the declarations of the package have them; those
+below *Tests* are of \`mi-httpd/testing\`.
 [Embed](../guide/embed.md) shows how they are used.`;
 
 /** Kinds of exports, in the order of the page; what is exported as a type is none of the others. */
@@ -66,7 +67,7 @@ function ofDeclarations(use) {
     const config = {
       extends: '../../tsconfig.json',
       compilerOptions: { rootDir: '../..' },
-      files: ['../../dist/index.d.cts'],
+      files: ['../../dist/index.d.cts', '../../dist/testing.d.cts'],
     };
     writeFileSync(join(root, folder, 'tsconfig.json'), JSON.stringify({ ...config, include: [] }));
     return withSources(`${folder}/tsconfig.json`, 'dist', use);
@@ -87,12 +88,25 @@ function exportedOf(files, checker) {
     .sort((a, b) => (a.name.toLowerCase() < b.name.toLowerCase() ? -1 : 1));
 }
 
+/** The exports of the second entry, as they stand there. */
+function testingOf(files) {
+  return files
+    .get('testing.d.cts')
+    .statements.filter(({ kind }) => kind !== Kind.ImportDeclaration)
+    .map((statement) => ({
+      name: (statement.name ?? statement.declarationList.declarations[0].name).text,
+      text: publicText(statement.getText().replace(/^export (?:declare )?/, '')),
+      about: commentBefore(statement),
+    }));
+}
+
 function pageOf(files, checker) {
   const exported = exportedOf(files, checker);
   const groups = [...Object.keys(kinds), 'Types'].map((title) => [
     title,
     exported.filter(({ group }) => group === title),
   ]);
+  groups.push(['Tests', testingOf(files)]);
   const anchors = anchorsOf(groups.flatMap(([title, members]) => [title, ...members.map(({ name }) => name)]));
   const link = (name) => `[\`${name}\`](#${anchors.get(name)})`;
   const contents = groups.map(([title, members]) => `- ${title}: ${members.map(({ name }) => link(name)).join(', ')}`);
