@@ -415,3 +415,22 @@ test('a command that a node does not describe has no secret in the audit log', a
   expect(readFileSync(file, 'utf8')).toContain('"auth_password":"(secret)","Token":"(secret)"');
   expect(readFileSync(file, 'utf8')).not.toContain('GEHEIM');
 });
+
+test('a result with half of a surrogate pair, which many decoders do not take, is broken', async ({ lifetime }) => {
+  const server = await startLongRogue(lifetime, {
+    half: result('{"a":"x\\ud800y"}'),
+    second: result('["\\udc00"]'),
+    pair: result('{"a":"\\ud83d\\ude00"}'),
+    long: result(`["${'x'.repeat(5_000_000)}","\\ud83d"]`),
+  });
+  await expect.poll(() => call(server, 'which')).toContain('half');
+  for (const name of ['half', 'second']) {
+    expect(await callError(server, name), name).toMatchObject({
+      code: -32000,
+      data: expect.stringContaining('half of a surrogate pair'),
+    });
+  }
+  expect(await call(server, 'pair')).toStrictEqual({ a: '\u{1f600}' });
+  const { isWhole } = await received(server, '{"jsonrpc":"2.0","method":"long","id":1}');
+  expect(isWhole).toBe(false);
+});

@@ -24,6 +24,36 @@ fn is_checked(text: &[u8], cuts: &[prop::sample::Index]) -> bool {
     checker.end().is_ok() && pieces
 }
 
+/// True for a text with the escape of half of a surrogate pair.
+fn has_half_pair(text: &[u8]) -> bool {
+    let mut first = false;
+    let mut rest = text;
+    while let Some((&byte, behind)) = rest.split_first() {
+        let digits = if byte == b'\\' && behind.first() == Some(&b'u') {
+            behind.get(1..5)
+        } else {
+            None
+        };
+        let unit = digits
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .and_then(|digits| u16::from_str_radix(digits, 16).ok());
+        let is_second = unit.is_some_and(|unit| (0xdc00..0xe000).contains(&unit));
+        if is_second != first {
+            return true;
+        }
+        first = unit.is_some_and(|unit| (0xd800..0xdc00).contains(&unit));
+        let length = if unit.is_some() {
+            6
+        } else if byte == b'\\' {
+            2
+        } else {
+            1
+        };
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    first
+}
+
 fn cuts() -> impl Strategy<Value = Vec<prop::sample::Index>> {
     prop::collection::vec(any::<prop::sample::Index>(), 0..6)
 }
@@ -34,8 +64,14 @@ proptest! {
     #[test]
     fn pieces_are_checked_as_the_whole_is_read(text in support::nearly(), cuts in cuts()) {
         if std::str::from_utf8(&text).is_ok() {
-            prop_assert_eq!(is_checked(&text, &cuts), validate(&text).is_ok(), "{:?}", String::from_utf8_lossy(&text));
+            let is_valid = validate(&text).is_ok() && !has_half_pair(&text);
+            prop_assert_eq!(is_checked(&text, &cuts), is_valid, "{:?}", String::from_utf8_lossy(&text));
         }
+    }
+
+    #[test]
+    fn half_pairs_are_found_wherever_pieces_end(text in r#"["](\\ud83d|\\uDE00|\\u00e9|\\\\|\\n|a){0,6}["]"#, cuts in cuts()) {
+        prop_assert_eq!(is_checked(text.as_bytes(), &cuts), !has_half_pair(text.as_bytes()), "{}", text);
     }
 
     #[test]

@@ -20,6 +20,7 @@ import { isSecretName } from '../../mi/commands/secrets.js';
 import { codes, invalidParams, MiError, RefusedCall } from '../../mi/errors.js';
 import type { Cursor } from '../../mi/results/cursor.js';
 import { JsonStream, JsonText } from '../../mi/results/result.js';
+import { jsonChecker } from '../../native/addon.js';
 import { type KnownCommand, knownCommand, type LevelRule, onlyReads } from './levels.js';
 import { membersOf, nodesOf, valueIn } from './tree.js';
 import { notJson } from './upstream/envelope.js';
@@ -396,9 +397,8 @@ export class OpensipsNode {
         signal: new Leaving(call),
       });
       // Texts of 2.x are printed here.
-      if (typeof result === 'string' && !this.hasLines && !isJson(result)) {
-        throw new UpstreamFailure('broken', notJson, !isReadOnly);
-      }
+      const fault = typeof result === 'string' && !this.hasLines ? jsonFault(result) : '';
+      if (fault !== '') throw new UpstreamFailure('broken', fault, !isReadOnly);
       this.#around.called(this, performance.now() - started, undefined);
       return typeof result === 'string' ? new JsonText(result) : new JsonStream(result);
     } catch (error) {
@@ -519,15 +519,22 @@ async function* piecesOf(cursor: Cursor): AsyncGenerator<Uint8Array> {
   }
 }
 
-/** In a batch, a text that is none would be read as replies to other calls. */
-function isJson(text: string): boolean {
+/** Why a text is no JSON, or none that every client decodes; '' if it is. In a batch it would be read as replies to other calls. */
+function jsonFault(text: string): string {
   try {
     JSON.parse(text);
-    return true;
   } catch {
-    return false;
+    return notJson;
   }
+  // The grammar has halves of pairs, as escapes.
+  if (!text.includes(escapeStart)) return '';
+  const fault = jsonChecker().push(Buffer.from(text));
+  return fault.startsWith(halfPair) ? `${notJson}: ${fault} of it` : '';
 }
+
+/** How escapes of surrogates begin, and the fault of half a pair begins, as the checker tells it. */
+const escapeStart = '\\u';
+const halfPair = 'half of';
 
 function parsed(text: string): JsonValue {
   return JSON.parse(text);

@@ -70,13 +70,17 @@ impl Digits {
     }
 }
 
-/// Takes what [`validate`](crate::json::reader::validate) takes, but for UTF-8, which has to be sound. Memory: one bit for
-/// each open container.
+/// Takes what [`validate`](crate::json::reader::validate) takes, but for UTF-8, which has to be sound, and for escapes of half of a
+/// surrogate pair, which strict decoders do not take. Memory: one bit for each open container.
 pub struct Checker {
     state: State,
     open: u32,
     /// One bit for each open container: 1 is an object.
     objects: u128,
+    /// The character whose digits come.
+    unit: u16,
+    /// True behind the escape of the first half of a pair.
+    is_half: bool,
     /// Bytes of the pieces that are done with.
     passed: usize,
     failure: Option<ParseError>,
@@ -88,6 +92,8 @@ impl Default for Checker {
             state: State::Value,
             open: 0,
             objects: 0,
+            unit: 0,
+            is_half: false,
             passed: 0,
             failure: None,
         }
@@ -104,7 +110,11 @@ impl Checker {
         while let Some(&byte) = piece.get(at) {
             let step = match self.state {
                 State::String(role) => {
-                    at += plain_prefix(piece.get(at..).unwrap_or_default());
+                    let plain = plain_prefix(piece.get(at..).unwrap_or_default());
+                    if plain > 0 && self.is_half {
+                        return self.fail(Fault::HalfPair, at);
+                    }
+                    at += plain;
                     match piece.get(at) {
                         None => break,
                         Some(&byte) => self.in_string(role, byte),
@@ -158,6 +168,7 @@ impl Checker {
 
     fn step(&mut self, byte: u8) -> Result<(), Fault> {
         match self.state {
+            State::Escape(_) if self.is_half && byte != b'u' => return Err(Fault::HalfPair),
             State::Escape(role) => {
                 self.state = match byte {
                     b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => State::String(role),
@@ -165,14 +176,20 @@ impl Checker {
                     _ => return Err(Fault::BadEscape),
                 };
             }
-            State::Hex(role, left) if byte.is_ascii_hexdigit() => {
-                self.state = if left == 1 {
-                    State::String(role)
-                } else {
-                    State::Hex(role, left - 1)
-                };
+            State::Hex(role, left) => {
+                let digit = char::from(byte).to_digit(16).ok_or(Fault::BadEscape)?;
+                self.unit = self.unit << 4 | digit as u16;
+                if left > 1 {
+                    self.state = State::Hex(role, left - 1);
+                    return Ok(());
+                }
+                self.state = State::String(role);
+                let is_second = (0xdc00..=0xdfff).contains(&self.unit);
+                if is_second != self.is_half {
+                    return Err(Fault::HalfPair);
+                }
+                self.is_half = (0xd800..=0xdbff).contains(&self.unit);
             }
-            State::Hex(..) => return Err(Fault::BadEscape),
             State::Literal(rest) => match rest.split_first() {
                 Some((&first, rest)) if first == byte => {
                     self.state = if rest.is_empty() {
@@ -199,6 +216,7 @@ impl Checker {
     fn in_string(&mut self, role: Role, byte: u8) -> Result<(), Fault> {
         self.state = match byte {
             b'\\' => State::Escape(role),
+            _ if self.is_half => return Err(Fault::HalfPair),
             b'"' if role == Role::Name => State::Colon,
             b'"' => State::After,
             _ => return Err(Fault::ControlCharacter),

@@ -18,6 +18,8 @@ pub enum Fault {
     UnterminatedString,
     ControlCharacter,
     BadEscape,
+    /// The grammar has it, and many decoders do not take it.
+    HalfPair,
     BadNumber,
     /// More values and names than a reader was told to read; no fault of the text.
     TooManyValues,
@@ -46,6 +48,7 @@ impl fmt::Display for ParseError {
             Fault::UnterminatedString => "string without closing quote",
             Fault::ControlCharacter => "control character in a string, which must be escaped,",
             Fault::BadEscape => "invalid escape in a string",
+            Fault::HalfPair => "half of a surrogate pair in a string",
             Fault::BadNumber => "invalid number",
             Fault::TooManyValues => "more values than are read",
         };
