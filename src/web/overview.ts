@@ -234,20 +234,28 @@ function nodeSections(source: Source): Markup | undefined {
 }
 
 /** One OpenSIPS: whether it answers, and what tells how it does. */
-function nodeSection({ base, mi, status, range, client }: Source, { name, version, key }: ForeignServer): Markup {
-  const identifier = status.groups.get('opensips')?.get(name);
-  const transports = [...(status.groups.get('opensips')?.values() ?? [])].filter((one) =>
-    one.name.startsWith(`${name}:`),
+function nodeSection(source: Source, { name, version, key }: ForeignServer): Markup {
+  const { base, mi, status, range, client } = source;
+  const identifiers = status.groups.get('opensips');
+  const identifier = identifiers?.get(name);
+  const mirror = identifiers?.get(`${name}:mirror`);
+  const transports = [...(identifiers?.values() ?? [])].filter(
+    (one) => one.name.startsWith(`${name}:`) && one !== mirror,
   );
+  // Reasons are what reports of the status tell.
+  const mayTell = may(source, 'status_report:get');
+  const reasonOf = (...all: readonly (StatusIdentifier | undefined)[]): Insertion =>
+    mayTell && html`: <bdi>${all.map((one) => one?.details ?? '').join('; ')}</bdi>`;
   const down = transports.filter(({ isReady }) => !isReady);
   const isUp = identifier?.isReady === true;
   const health = isUp
     ? html`It answers, ${version}.`
-    : html`It does not answer since ${dateMarkup(identifier?.since ?? 0)}: <bdi>${identifier?.details ?? ''}</bdi>`;
+    : html`It does not answer since ${dateMarkup(identifier?.since ?? 0)}${reasonOf(identifier)}`;
   const broken =
     isUp &&
     down.length > 0 &&
-    html` ${down.length} of its ${transports.length} transports ${down.length === 1 ? 'is' : 'are'} down: <bdi>${down.map(({ details }) => details ?? '').join('; ')}</bdi>`;
+    html` ${down.length} of its ${transports.length} transports ${down.length === 1 ? 'is' : 'are'} down${reasonOf(...down)}`;
+  const isOff = isUp && mirror?.isReady === false;
   const hasPage = mi.visibleTo(client).some(({ module }) => module === name);
   const title = hasPage ? html`<a href="${base}/${name}">${name}</a>` : name;
   const figures = [...key].map(([own, { group, name: statistic, value }]) => {
@@ -261,7 +269,7 @@ function nodeSection({ base, mi, status, range, client }: Source, { name, versio
   });
   return html`<section class="node" aria-labelledby="node-${name}">
 <h3 id="node-${name}">OpenSIPS ${title}</h3>
-<p class="judgement" data-state="${isUp && down.length === 0 ? 'good' : 'bad'}" data-part="node-${name}">${health}${broken}</p>
+<p class="judgement" data-state="${isUp && down.length === 0 && !isOff ? 'good' : 'bad'}" data-part="node-${name}">${health}${broken}${isOff && html` Its contacts are not mirrored${reasonOf(mirror)}`}</p>
 ${figures.length > 0 && html`<div class="charts">\n${figures}</div>\n`}</section>
 `;
 }

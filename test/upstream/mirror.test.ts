@@ -6,6 +6,7 @@ import { call, callError, startServer } from '../support/mi-client.js';
 import { type Contact, idOf, type State } from '../support/opensips-double/commands.js';
 import { holds } from '../support/property.js';
 import { test } from '../support/test.js';
+import { get } from '../support/web-client.js';
 
 interface Dump {
   readonly Domains: readonly { readonly name: string; readonly AORs: readonly { readonly AOR: string }[] }[];
@@ -322,4 +323,23 @@ test('without module usrloc the parameter is an error', async ({ lifetime }) => 
   await expect(startFront(lifetime, ['3.4'], { opensips: { mirror: 'usrloc' } })).rejects.toThrow(
     'parameter mirror of module opensips needs usrloc; add loadmodule "usrloc.so"',
   );
+});
+
+test('the overview tells of a mirror that is not in step, which is no transport', async ({ lifetime }) => {
+  const { server, sip } = await startFront(lifetime, ['3.4'], options);
+  const [one] = sip;
+  await expect.poll(async () => (await get(server, '/mi')).body).toMatch(/It answers, OpenSIPS \(3\.4[^<]*<\/p>/);
+  one?.state.lacks.add('ul_dump');
+  one?.state.addContacts(5);
+  await expect
+    .poll(async () => (await get(server, '/mi')).body)
+    .toMatch(/It answers, [^<]* Its contacts are not mirrored: <bdi>/);
+  expect((await get(server, '/mi')).body).not.toMatch(/transports (is|are) down/);
+});
+
+test('the overview tells reasons to those alone who may read the status', async ({ lifetime }) => {
+  const { server, sip } = await startFront(lifetime, ['3.4'], { httpd: { deny_commands: 'status_report:*' } });
+  sip[0]?.stop();
+  await expect.poll(async () => (await get(server, '/mi')).body).toMatch(/It does not answer since [^:]*<time/);
+  expect((await get(server, '/mi')).body).not.toMatch(/fifo:|ECONNREFUSED|does not work/);
 });
