@@ -91,6 +91,8 @@ function bringDependencies(program) {
 }
 
 function fetchInto(folder, spec, env) {
+  // npm has put the one of this Node.js there, where two versions of the engine want different ones.
+  rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const args = ['pack', spec, '--prefer-offline', '--loglevel=error', '--pack-destination', folder];
   run('npm', args, { cwd: folder, env, stdio: ['ignore', 'ignore', 'inherit'] });

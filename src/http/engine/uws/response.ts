@@ -74,16 +74,21 @@ export function addressOf(raw: UwsResponse): string {
 /**
  * Drops a request of a connection that the reply before it has closed. Where a client asks for a reply to be the last and the
  * engine has it corked no more, as behind a long one, it closes at once, hands over what the client has sent behind all the
- * same, and tells of no end of that. A closed socket has no address.
+ * same, and tells of no end of that. A closed socket has no address; from 20.69 on it keeps that, and has no port.
  *
  * A Unix socket has none either: there any request of such a turn is dropped, and the client of another connection sees it closed.
  */
 export function dropsOfClosed(pace: Pace, raw: UwsResponse): boolean {
-  if (!pace.hasClosed || raw.getRemoteAddress().byteLength > 0) return false;
+  if (!pace.hasClosed || hasPeer(raw)) return false;
   // The engine ends the process when a request has neither reply nor callback.
   raw.onAborted(() => {});
   raw.close();
   return true;
+}
+
+/** 32 bits, all set, stand for no port. */
+function hasPeer(raw: UwsResponse): boolean {
+  return raw.getRemoteAddress().byteLength > 0 && (raw.getRemotePort?.() ?? 0) <= 65535;
 }
 
 /** How much of a body is written at once. */

@@ -69,4 +69,6 @@ export interface UwsResponse {
   onData(callback: (chunk: ArrayBuffer, isLast: boolean) => void): UwsResponse;
   onWritable(callback: (offset: number) => boolean): UwsResponse;
   getRemoteAddress(): ArrayBuffer;
+  /** Not in old versions. */
+  getRemotePort?(): number;
 }
