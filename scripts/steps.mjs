@@ -244,10 +244,12 @@ function nameForTracers() {
     (name) => `import.meta.resolve('${name}')`,
   );
   const assets = ['http/pages/assets', 'web/assets'].flatMap((folder) => filesBelow(`dist/${folder}`, ''));
-  const files = ['dist/revision.json', ...assets].map(
-    (file) => `new URL('${file.replace('dist', '.')}',import.meta.url)`,
-  );
-  appendFileSync(join(root, 'dist/index.js'), `function traced(){return[\n${[...modules, ...files].join(',\n')}]}\n`);
+  // Where two versions of the engine want different ones, npm puts one beside its wrapper, which is beside this package.
+  const nested = engines.flatMap((engine) => binaries.map((name) => `../../${engine}/node_modules/${name}/`));
+  const parts = nested.flatMap((folder) => ['package.json', 'index.js', 'uws.node'].map((name) => folder + name));
+  const files = ['dist/revision.json', ...assets].map((file) => file.replace('dist', '.'));
+  const urls = [...files, ...parts].map((file) => `new URL('${file}',import.meta.url)`);
+  appendFileSync(join(root, 'dist/index.js'), `function traced(){return[\n${[...modules, ...urls].join(',\n')}]}\n`);
 }
 
 function manifest(file) {

@@ -210,7 +210,12 @@ export class History {
   }
 
   readonly #tick = (): void => {
-    this.#schedule();
+    try {
+      this.#schedule();
+    } catch {
+      // Where no timer can be made, the last one runs again.
+      this.#timer?.refresh();
+    }
     const second = Math.floor(monotonicTime() / 1000);
     this.#latencies.tick();
     for (const [index, sampled] of this.#sampled.entries()) this.#values[index] = this.#sample(sampled);

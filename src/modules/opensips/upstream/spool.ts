@@ -230,6 +230,15 @@ export class Spool implements UpstreamStream {
     return this.#failure;
   }
 
+  /** Gathers small pieces; serves at once where no timer can be made. */
+  #serveSoon(): void {
+    try {
+      this.#gather ??= setTimeout(() => this.#serve(), gatherTime);
+    } catch {
+      this.#serve();
+    }
+  }
+
   /** True if there is more behind what is in front. */
   get #hasBehind(): boolean {
     return !this.#back.isEmpty || this.#writing > 0 || this.#written > this.#read;
@@ -241,7 +250,7 @@ export class Spool implements UpstreamStream {
     if (!this.#hasBehind && this.#room.hold(bytes.length, this.#front.bytes)) {
       this.#front.add(bytes);
       if (this.#front.bytes >= enough) this.#serve();
-      else this.#gather ??= setTimeout(() => this.#serve(), gatherTime);
+      else this.#serveSoon();
       return;
     }
     if (!this.#room.take(bytes.length)) {
@@ -283,7 +292,7 @@ export class Spool implements UpstreamStream {
     if (this.#front.bytes >= enough || (this.#front.bytes > 0 && this.#hasBehind)) return this.#takeFront(buffer);
     return new Promise((resolve, reject) => {
       this.#waiting = { buffer, resolve, reject };
-      if (this.#front.bytes > 0 && !this.#isEnded) this.#gather ??= setTimeout(() => this.#serve(), gatherTime);
+      if (this.#front.bytes > 0 && !this.#isEnded) this.#serveSoon();
       else this.#serve();
     });
   }
