@@ -131,27 +131,34 @@ export function isUnconfirmed({ command }: CommandEntry, fields: readonly Field[
   return command.destructive && fields.some(({ name, value }) => name === confirmField && value === '');
 }
 
-/** Asks whether a command is to be run: a form with what was entered. Secrets are to be entered again. */
+/** Asks whether a command is to be run: a form with what was entered. Secrets are to be entered again, and all where they came as one text. */
 export function confirmation(
   entry: CommandEntry,
   { action, fields, host }: Omit<FormOptions, 'method' | 'names'>,
 ): Markup {
   const { command } = entry;
-  const isSecret = ({ name }: Field): boolean => command.secrets.some((secret) => name === `p.${secret}`);
-  const kept = fields.filter((field) => field.name !== confirmField && !isSecret(field));
+  const { secrets, recipes } = command;
+  // What is no input of the form may be a slip, and its value the secret; so may any of what is written as one text.
+  const isOpen = ({ name, value }: Field): boolean =>
+    secrets.length === 0 ||
+    (name.startsWith('p.')
+      ? command.hasParameter(name.slice(2)) && !secrets.includes(name.slice(2))
+      : name !== 'arg' || value === '');
+  const kept = fields.filter((field) => field.name !== confirmField && isOpen(field));
   const shown = kept.filter(({ name, value }) => value !== '' && (name === 'arg' || name.startsWith('p.')));
   const rows = shown.map(
     ({ name, value }) => html`<dt>${name === 'arg' ? 'parameters' : name.slice(2)}</dt><dd><bdi>${value}</bdi></dd>\n`,
   );
-  const secrets = fields
-    .filter((field) => isSecret(field) && field.value !== '')
-    .map(({ name }) => input(`again-${name.slice(2)}`, name.slice(2), 'string', true, true, []));
+  const hidden = fields.filter((field) => !isOpen(field) && field.value !== '').map(({ name }) => name);
+  const all = [...new Set(recipes.flatMap(({ names }) => names))];
+  const again = hidden.includes('arg') ? all : secrets.filter((name) => hidden.includes(`p.${name}`));
+  const inputs = again.map((name) => input(`again-${name}`, name, 'string', secrets.includes(name), true, []));
   return html`<h2>${titleOf(entry)}</h2>
 <div role="alert" class="confirm">
 <p>Run <strong>${titleOf(entry)}</strong> on <strong><bdi>${host}</bdi></strong>? It cannot be undone.</p>
 <p class="help">${helpText(command.help)}</p>
 ${rows.length > 0 && html`<dl>\n${rows}</dl>\n`}<form method="post" action="${action}" class="confirm" accept-charset="utf-8">
-${kept.map(({ name, value }) => html`<input type="hidden" name="${name}" value="${value}">\n`)}${secrets}<input type="hidden" name="${confirmField}" value="1">
+${kept.map(({ name, value }) => html`<input type="hidden" name="${name}" value="${value}">\n`)}${inputs}<input type="hidden" name="${confirmField}" value="1">
 <p class="run"><button type="submit">Run ${titleOf(entry)} on <bdi>${host}</bdi></button> <a href="${action}">Cancel</a></p>
 </form>
 </div>

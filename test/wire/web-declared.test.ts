@@ -109,6 +109,12 @@ describe('what cannot be undone', () => {
     const asked = await submit(server, '/mi/vault/vault:burn', { ...fields, confirm: '' });
     expect(asked.body).not.toContain(secret);
     expect(asked.body).toMatch(/<input type="password"[^>]* name="p\.key"/);
+    const json = JSON.stringify({ part: 'a', key: secret });
+    const other = await submit(server, '/mi/vault/vault:burn', { arg: json, confirm: '' });
+    expect([other.status, other.body.includes(secret)], 'as JSON too').toStrictEqual([200, false]);
+    expect(other.body).toMatch(/<input id="again-part" name="p\.part"/);
+    const slip = await submit(server, '/mi/vault/vault:burn', { recipe: '0', 'p.kye': secret, arg: '', confirm: '' });
+    expect([slip.status, slip.body.includes(secret)], 'a slip').toStrictEqual([200, false]);
     const sure = await submit(server, '/mi/vault/vault:burn', { ...fields, confirm: '1' });
     expect(sure.body).toContain(`a ${secret.length}`);
   });
