@@ -68,7 +68,7 @@ const requests: readonly Buffer[] = [
 
 /** Fails unless a reply is one that the server may give, and what it says it is. */
 function checkReply({ status, headers, text }: RawResponse): void {
-  const statuses = [100, 200, 202, 304, 400, 403, 404, 405, 413, 415, answers.expectation, 431, 500, 503, 505];
+  const statuses = [100, 200, 202, 304, 307, 400, 403, 404, 405, 413, 415, answers.expectation, 431, 500, 503, 505];
   expect(statuses, `status ${status}`).toContain(status);
   for (const name of ['content-type', 'content-length', 'transfer-encoding', 'connection']) {
     expect(headers.get(name)?.includes('|') ?? false, `${name} is repeated`).toBe(false);
