@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bundle } from '../../scripts/bundle.mjs';
 import { serverCore, startOn } from '../process/pinned.js';
-import { type Command, miCall, type Need, type Peer } from './peer.js';
+import { type Command, flagsOf, miCall, type Need, type Peer } from './peer.js';
 
 /** V8 holds no string over 512 MB, and a tree of objects for each contact. */
 const mostContacts = 100_000;
@@ -29,7 +29,7 @@ function peer(
       const tls = need.tls && certificate !== undefined ? [certificate.cert, certificate.key] : [];
       const script = bundle('bench/peers/by-hand-server.ts');
       const args = [kind, String(port), String(need.contacts), file, ...tls];
-      const child = startOn(serverCore, [process.execPath, script, ...args], {
+      const child = startOn(serverCore, [process.execPath, ...flagsOf(need), script, ...args], {
         stdio: ['ignore', 'ignore', 'inherit'],
       });
       return { child, pid: child.pid ?? 0, port };

@@ -6,7 +6,7 @@ import { bundle } from '../../scripts/bundle.mjs';
 import { serverCore, startOn } from '../process/pinned.js';
 import { outputOf } from '../process/run-to-end.js';
 import { contactLines } from './contacts.js';
-import { miCall, type Need, type Peer, type Place } from './peer.js';
+import { flagsOf, miCall, type Need, type Peer, type Place } from './peer.js';
 import { versionOf } from './program.js';
 
 /** mi-httpd of this checkout. */
@@ -19,7 +19,9 @@ export function miHttpdOf(name: string, checkout: string): Peer {
     const tls = need.tls && certificate !== undefined ? [certificate.cert, certificate.key] : [];
     const script = bundle('bench/peers/host-server.ts');
     const args = [join(checkout, 'dist/index.js'), String(port), String(need.contacts), ...tls];
-    const child = startOn(serverCore, [process.execPath, script, ...args], { stdio: ['ignore', 'ignore', 'inherit'] });
+    const child = startOn(serverCore, [process.execPath, ...flagsOf(need), script, ...args], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
     return { child, pid: child.pid ?? 0, port };
   };
   const launchCommand: Peer['launch'] = async (need, port, place) => {

@@ -59,6 +59,14 @@ export interface Need {
   readonly embedded?: boolean;
 }
 
+/**
+ * Flags of a Node.js that a peer is started with. A program that is watched for delays has a small young generation, as docs/guide/embed.md
+ * advises: its collection is most of the delay otherwise, whatever the server.
+ */
+export function flagsOf({ embedded }: Need): readonly string[] {
+  return embedded === true ? ['--max-semi-space-size=2'] : [];
+}
+
 /** The things that all peers of a run share. */
 export interface Place {
   /** An absolute path; each peer may write there. */

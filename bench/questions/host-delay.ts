@@ -54,7 +54,8 @@ export const hostDelay: Question = {
   title: 'The event loop of a host',
   method:
     'How late a timer of two milliseconds is in a program that the server is a part of, while the work is done that ' +
-    `${connections} clients (of dumps one) ask for as fast as they can; right before, the same while nothing is asked.`,
+    `${connections} clients (of dumps one) ask for as fast as they can; right before, the same while nothing is asked. ` +
+    'All programs have a small young generation (--max-semi-space-size=2).',
   chart: 'lateP99',
   base: 'bare uWebSockets.js',
   cases: ({ quick, seconds }) =>
