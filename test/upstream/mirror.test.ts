@@ -245,9 +245,12 @@ test('nodes that are named are mirrored, each beside the others', async ({ lifet
       code: 404,
     });
   expect(await call(server, 'usrloc:show_contact', ['location', 'user000001'])).toHaveProperty('AOR');
-  // What changes contacts goes to the first of them.
+  // What changes contacts goes to the node whose table is named, else to the first of them.
   expect(await call(server, 'usrloc:rm', ['location', 'user000002'])).toBe('OK');
   expect(sip.map(({ state }) => state.contacts.length)).toStrictEqual([10, 10, 12]);
+  expect(await call(server, 'usrloc:rm', ['sip-3.location', 'user000003'])).toBe('OK');
+  expect(await call(server, 'ul_rm', { table_name: 'sip-3.location', aor: 'user000004' })).toBe('OK');
+  expect(sip.map(({ state }) => state.contacts.length)).toStrictEqual([10, 10, 10]);
 });
 
 test('a node that is not there is not mirrored', async ({ lifetime }) => {

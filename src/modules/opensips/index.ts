@@ -66,6 +66,10 @@ export const opensipsModule = defineBuiltIn({
       longTimeout: values.dump_timeout * 1000,
       nextNumber: () => nodes.nextNumber(),
       node: (name) => nodes.node(name),
+      originOf: (table) => {
+        const node = origins.slice(1).find(({ name }) => table.startsWith(mirrorPrefix(name)));
+        return node && { node, table: table.slice(mirrorPrefix(node.name).length) };
+      },
       changed: () => nodes.changed(),
       called: (_node, milliseconds, failure) => {
         calls.add(1);
@@ -155,7 +159,7 @@ export const opensipsModule = defineBuiltIn({
             node,
             events,
             usrloc: usrlocOf(),
-            prefix: index === 0 ? '' : `${node.name}.`,
+            prefix: index === 0 ? '' : mirrorPrefix(node.name),
             status: told,
             log,
             interval: values.mirror_interval * 1000,
@@ -220,6 +224,11 @@ function refuseNames(settings: readonly NodeSetting[], modules: ReadonlySet<stri
     if (!modules.has(name)) continue;
     throw coded('ERR_PARAMETER', new Error(`node "${name}" has the name of a module; give it another`));
   }
+}
+
+/** In front of the names of the tables that mirror a node, unless it is the first one. */
+function mirrorPrefix(node: string): string {
+  return `${node}.`;
 }
 
 /** The nodes of these names; without names the first one. @throws Error for a name that no node has */

@@ -47,6 +47,9 @@ const leastPause = 5000;
 /** The help of OpenSIPS for a command that has none. */
 const noHelp = 'not available for this command';
 
+/** The parameter of commands of usrloc that comes first: the table of contacts. */
+const tableName = 'table_name';
+
 /** Parameters that are lists in every command that has them; all others are taken as texts. */
 const listParameters: ReadonlySet<string> = new Set(['statistics', 'DID']);
 
@@ -62,6 +65,8 @@ export interface NodeSurroundings {
   nextNumber(): number;
   /** The node of a name. @throws MiError when there is none */
   node(name: string): OpensipsNode;
+  /** The node whose contacts a table of usrloc mirrors, and their table there; undefined for a table of the node that bare names mean. */
+  originOf(table: string): { readonly node: OpensipsNode; readonly table: string } | undefined;
   /** Told when commands came or went. */
   changed(node: OpensipsNode): void;
   /** Told of every call, and of its failure. */
@@ -331,6 +336,8 @@ export class OpensipsNode {
     const listed = reading === undefined ? plain.command : this.#commandOf({ ...common, level: lowest, isReadOnly });
     return entryOf(listed, (params, count) => {
       if (!takesNode && isObject(params) && Object.hasOwn(params, 'node')) return this.#onOther(name, params);
+      const origin = known?.module === 'usrloc' ? this.#onOrigin(name, params) : undefined;
+      if (origin !== undefined) return origin;
       const entry = reading !== undefined && onlyReads(reading, params, count) ? reader : plain;
       return { entry, given: params, count };
     });
@@ -340,11 +347,16 @@ export class OpensipsNode {
   #onOther(name: string, given: JsonObject): ReturnType<NonNullable<CommandEntry['route']>> {
     const { node: wanted, ...rest } = given;
     if (typeof wanted !== 'string') throw invalidParams("Bad type for parameter 'node'");
-    const node = this.#around.node(wanted);
-    const [entry] = [name, ...otherNames(name)].flatMap((one) => node.find(one));
-    if (entry === undefined) throw node.missing(name);
-    const { given: params, count } = counted(rest);
-    return entry.route?.(params, count) ?? { entry, given: params, count };
+    return routedTo(this.#around.node(wanted), name, rest);
+  }
+
+  /** The call about a table that mirrors the contacts of another node; undefined: it is about one of this node. */
+  #onOrigin(name: string, given: CallParameters): ReturnType<NonNullable<CommandEntry['route']>> | undefined {
+    const [first, ...others] = Array.isArray(given) ? given : [isObject(given) ? given[tableName] : undefined];
+    const origin = typeof first === 'string' ? this.#around.originOf(first) : undefined;
+    if (origin === undefined || origin.node === this) return undefined;
+    const params = Array.isArray(given) ? [origin.table, ...others] : { ...given, [tableName]: origin.table };
+    return routedTo(origin.node, name, params);
   }
 
   /** The error for a command that it does not have, or has not told of yet. */
@@ -420,6 +432,18 @@ export class OpensipsNode {
       );
     });
   }
+}
+
+/** The call on another node, which may have the command by another name. @throws MiError when it has none */
+function routedTo(
+  node: OpensipsNode,
+  name: string,
+  params: JsonObject | readonly JsonValue[],
+): ReturnType<NonNullable<CommandEntry['route']>> {
+  const [entry] = [name, ...otherNames(name)].flatMap((one) => node.find(one));
+  if (entry === undefined) throw node.missing(name);
+  const { given, count } = counted(params);
+  return entry.route?.(given, count) ?? { entry, given, count };
 }
 
 /** The client of a call that leaves, told to one listener. */
