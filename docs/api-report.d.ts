@@ -902,14 +902,15 @@ class Statistic {
   readonly name: string;
   readonly kind: StatisticKind;
   readonly slot: number;
-  readonly values: Float64Array;
   readonly compute?: (() => number) | undefined;
   readonly failed?: ((statistic: Statistic, error: unknown) => void) | undefined;
   readonly about: StatisticAbout;
-  constructor(group: string, name: string, kind: StatisticKind, slot: number, values: Float64Array, compute?: (() => number) | undefined,
+  readonly values: Float64Array;
+  constructor(group: string, name: string, kind: StatisticKind, slot: number, rows: Rows, compute?: (() => number) | undefined,
 
   failed?: ((statistic: Statistic, error: unknown) => void) | undefined, about?: StatisticAbout);
   get fullName(): string;
+  get own(): number;
   get value(): number;
   set value(value: number);
   add(amount: number): void;
@@ -924,8 +925,13 @@ interface StatisticAbout {
 type StatisticKind = 'counter' | 'gauge' | 'computed';
 
 class Statistics {
-  constructor(log?: CodedLog);
+  constructor(log?: CodedLog, threads?: number);
+  constructor(log: CodedLog | undefined, shared: SharedStatistics, thread: number);
+  get shared(): SharedStatistics;
+  learn(all: readonly SharedStatistic[], first?: number): void;
+  lost(thread: number): void;
   get values(): Float64Array;
+  get sums(): Float64Array;
   add(group: string, name: string, kind: 'counter' | 'gauge', about?: StatisticAbout): Statistic;
   add(group: string, name: string, kind: 'computed', compute: () => number, about?: StatisticAbout): Statistic;
   get all(): readonly Statistic[];
@@ -942,6 +948,7 @@ class StatisticsSelection extends Piecewise<Record<string, number>> {
   readonly table: StatisticsTable;
   readonly slots: Uint32Array;
   constructor(statistics: readonly Statistic[], table: StatisticsTable, slots: Uint32Array);
+  get isHere(): boolean;
   refresh(): void;
   print(): Uint8Array;
   open(): Cursor;

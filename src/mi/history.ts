@@ -229,7 +229,7 @@ export class History {
     const oldest = this.#snapshots.length > rateSpan ? this.#snapshots.shift() : undefined;
     const reused = oldest?.values.length === size ? oldest : { second, values: new Float64Array(size) };
     reused.second = second;
-    reused.values.set(this.#statistics.values.subarray(0, size));
+    reused.values.set(this.#statistics.sums.subarray(0, size));
     this.#snapshots.push(reused);
   }
 

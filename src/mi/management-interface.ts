@@ -1,5 +1,5 @@
 import { type CodedLog, LineRate, quietLog } from '../base/log.js';
-import { Latencies } from '../native/latencies.js';
+import { Latencies, type SharedLatencies } from '../native/latencies.js';
 import type { Around } from './calls/around.js';
 import type { Audit } from './calls/audit.js';
 import type { Client } from './calls/call.js';
@@ -7,7 +7,7 @@ import { Guard, type GuardOptions } from './calls/guard.js';
 import { type CommandEntry, CommandList, CommandTable, tellUnknownCommands } from './commands/command-table.js';
 import type { MiError } from './errors.js';
 import { History } from './history.js';
-import { type ForeignStatistics, type Statistic, Statistics } from './statistics.js';
+import { type ForeignStatistics, type SharedStatistics, type Statistic, Statistics } from './statistics.js';
 
 /** Counts of one command. */
 export interface CommandCounts {
@@ -22,6 +22,16 @@ export interface CommandCounts {
   isSlow: boolean;
   /** Calls that were not timed since. */
   skipped: number;
+}
+
+/** What one thread has counted for, as another one that counts with it can be given it. */
+export interface SharedCounts {
+  readonly statistics: SharedStatistics;
+  readonly latencies: SharedLatencies;
+  /** Slots of latencies, by the full names of commands. */
+  readonly slots: ReadonlyMap<string, number>;
+  /** The number of the other thread, from 1 on. */
+  readonly thread: number;
 }
 
 /** Commands whose latencies are counted. */
@@ -51,11 +61,13 @@ export class ManagementInterface {
   /** By the number of a command. */
   readonly counts: CommandCounts[] = [];
   /** How long calls took, by the slot of their {@link CommandCounts}. */
-  readonly latencies = new Latencies(latencyCapacity);
+  readonly latencies: Latencies;
   /** Statistics over time. */
   readonly history: History;
   /** Of commands of other servers, by their full names, once they were called. */
   readonly #foreignCounts = new Map<string, CommandCounts>();
+  /** Slots of latencies that the first thread has given to commands; undefined in that thread. */
+  readonly #slots: ReadonlyMap<string, number> | undefined;
   /** Undefined: every call is run. */
   guard: Guard | undefined;
   /** What the program has around every call. */
@@ -74,10 +86,20 @@ export class ManagementInterface {
   #version = 0;
   #all: readonly CommandEntry[] | undefined;
 
-  /** @param log where mistakes of handlers are told */
-  constructor(log: CodedLog = quietLog) {
+  /**
+   * @param log where mistakes of handlers are told
+   * @param counting how many threads count, with this one, or what the first of them has for this one
+   */
+  constructor(log: CodedLog = quietLog, counting: number | SharedCounts = 1) {
     this.log = log;
-    this.statistics = new Statistics(log);
+    if (typeof counting === 'number') {
+      this.statistics = new Statistics(log, counting);
+      this.latencies = new Latencies(latencyCapacity, counting);
+    } else {
+      this.statistics = new Statistics(log, counting.statistics, counting.thread);
+      this.latencies = new Latencies(latencyCapacity, counting.latencies, counting.thread);
+      this.#slots = counting.slots;
+    }
     this.history = new History(this.statistics, this.latencies);
     const { statistics } = this;
     this.calls = statistics.add('mi', 'calls', 'counter', { help: 'Calls run.' });
@@ -113,8 +135,15 @@ export class ManagementInterface {
           'Time in one command, of a dump or stream until its end; after 1024 calls, of a command that answers within 20 ' +
           'microseconds, one of 16 is timed and counts for all of these.',
       });
-      this.counts.push({ calls, time, slot: this.latencies.add() ?? -1, isLater: false, isSlow: false, skipped: 0 });
+      const slot = this.#slots?.get(entry.fullName) ?? this.latencies.add() ?? -1;
+      this.counts.push({ calls, time, slot, isLater: false, isSlow: false, skipped: 0 });
     }
+  }
+
+  /** For another thread that counts with this one, once all commands are there. */
+  sharedWith(thread: number): SharedCounts {
+    const slots = new Map(this.timedCommands.map(([fullName, { slot }]) => [fullName, slot]));
+    return { statistics: this.statistics.shared, latencies: this.latencies.shared, slots, thread };
   }
 
   /** The counts of a command, whichever server runs it. */

@@ -13,6 +13,7 @@ import {
 import type { JsonValue } from '../base/json.js';
 import type { CodedLog } from '../base/log.js';
 import { OwnContext } from '../base/own-context.js';
+import { Rows, type SharedRows } from '../base/rows.js';
 import { StatisticsTable } from '../native/addon.js';
 import { BytesCursor, type Cursor, Piecewise } from './results/cursor.js';
 
@@ -35,28 +36,42 @@ export interface StatisticAbout {
 
 /** One statistic. Its value lives in native memory, where the reply is printed from. */
 export class Statistic {
+  /** Where this thread counts. */
+  readonly values: Float64Array;
+  readonly #rows: Rows;
+
   constructor(
     readonly group: string,
     readonly name: string,
     readonly kind: StatisticKind,
     readonly slot: number,
-    readonly values: Float64Array,
+    rows: Rows,
     readonly compute?: () => number,
     /** Told when {@link compute} fails. */
     readonly failed?: (statistic: Statistic, error: unknown) => void,
     readonly about: StatisticAbout = {},
-  ) {}
+  ) {
+    this.#rows = rows;
+    this.values = rows.own;
+  }
 
   get fullName(): string {
     return `${this.group}:${this.name}`;
   }
 
-  get value(): number {
+  /** What this thread has counted. */
+  get own(): number {
     return this.values[this.slot] ?? 0;
   }
 
+  /** Of all threads together. What is set is that of a counter, and of a gauge the part of this thread. */
+  get value(): number {
+    return this.#rows.sum(this.slot);
+  }
+
   set value(value: number) {
-    this.values[this.slot] = value;
+    if (this.kind === 'counter') this.#rows.set(this.slot, value);
+    else this.values[this.slot] = value;
   }
 
   add(amount: number): void {
@@ -99,6 +114,11 @@ export class StatisticsSelection extends Piecewise<Record<string, number>> {
     readonly slots: Uint32Array,
   ) {
     super();
+  }
+
+  /** True if this thread has all of them: what is computed, the first thread computes. */
+  get isHere(): boolean {
+    return this.statistics.every(({ kind, compute }) => kind !== 'computed' || compute !== undefined);
   }
 
   /** Reads the computed ones, so that the slots hold what is true now. */
@@ -210,9 +230,24 @@ const statisticGroup = /^[A-Za-z0-9_.-]+$/;
 const unitName = /^[a-z][a-z_]*$/;
 const statisticName = /^[A-Za-z0-9_.-][A-Za-z0-9_:.-]*$/;
 
-/** All statistics of a server, by group, in registration order. Names are looked up without regard to case. */
+/** A statistic, as another thread is told of it; its slot is its index. */
+export type SharedStatistic = Pick<Statistic, 'group' | 'name' | 'kind' | 'about'>;
+
+/** The statistics of a server, as a thread can be given them. */
+export interface SharedStatistics {
+  readonly rows: SharedRows;
+  readonly all: readonly SharedStatistic[];
+}
+
+/**
+ * All statistics of a server, by group, in registration order. Names are looked up without regard to case.
+ *
+ * Threads count in rows of their own, and what is told is the sum. The first thread registers statistics, resets counters
+ * and computes; another one has what it was told of, see {@link Statistics.learn}.
+ */
 export class Statistics {
-  readonly #table = new StatisticsTable(capacity);
+  readonly #table: StatisticsTable;
+  readonly #isFirst: boolean;
   readonly #all: Statistic[] = [];
   readonly #byName = new Map<string, Statistic>();
   readonly #byGroup = new Map<string, Statistic[]>();
@@ -220,9 +255,38 @@ export class Statistics {
   readonly #log: CodedLog | undefined;
   readonly #told = new Set<Statistic>();
 
-  /** @param log where computed ones that fail are told, each once */
-  constructor(log?: CodedLog) {
+  /**
+   * @param log where computed ones that fail are told, each once
+   * @param threads that count, with this one
+   */
+  constructor(log?: CodedLog, threads?: number);
+  /** Those of another thread, which counts in its own row from now on. */
+  constructor(log: CodedLog | undefined, shared: SharedStatistics, thread: number);
+  constructor(log?: CodedLog, given: number | SharedStatistics = 1, thread = 0) {
     this.#log = log;
+    this.#isFirst = typeof given === 'number';
+    const shared = typeof given === 'number' ? Rows.make(capacity, given) : given.rows;
+    this.#table = new StatisticsTable(capacity, new Rows(shared, thread));
+    if (typeof given !== 'number') this.learn(given.all);
+  }
+
+  /** For the threads that count, too. */
+  get shared(): SharedStatistics {
+    const all = this.#all.map(({ group, name, kind, about }) => ({ group, name, kind, about }));
+    return { rows: this.#table.rows.shared, all };
+  }
+
+  /** Takes those that the first thread has by now: all of them, or those that came since. */
+  learn(all: readonly SharedStatistic[], first = 0): void {
+    for (const { group, name, kind, about } of all.slice(Math.max(0, this.#all.length - first))) {
+      this.#register(group, name, kind, undefined, about);
+    }
+  }
+
+  /** A thread has ended: it has its part of no gauge any more. Its row is for the next one. */
+  lost(thread: number): void {
+    const row = this.#table.rows.row(thread);
+    for (const { kind, slot } of this.#all) if (kind === 'gauge') row[slot] = 0;
   }
 
   readonly #failed = (statistic: Statistic, error: unknown): void => {
@@ -235,9 +299,14 @@ export class Statistics {
     );
   };
 
-  /** Native memory of all values, for a hot path that adds to a slot without a method call. */
+  /** Native memory of what this thread counts, for a hot path that adds to a slot without a method call. */
   get values(): Float64Array {
     return this.#table.values;
+  }
+
+  /** The value of each slot, of all threads together, until it is asked for again. Not to be changed. */
+  get sums(): Float64Array {
+    return this.#table.sums;
   }
 
   /**
@@ -268,16 +337,31 @@ export class Statistics {
       throw coded('ERR_STATISTIC', new Error(`statistic name "${name}" is none; ${remedy}, and ":" behind the first`));
     }
     const taken = this.#byName.get(key);
+    // Another thread registers what the first one has: it gets the slot of that.
+    if (!this.#isFirst && taken?.fullName === `${group}:${name}` && taken.kind === kind) return taken;
     if (taken !== undefined) {
       throw coded(
         'ERR_STATISTIC',
         new Error(`statistic ${group}:${name} has the name of ${taken.fullName}; give it another`),
       );
     }
+    if (!this.#isFirst) {
+      throw coded('ERR_STATISTIC', new Error(`statistic ${group}:${name} is none of the first thread; add it there`));
+    }
+    return this.#register(group, name, kind, compute, about);
+  }
+
+  #register(
+    group: string,
+    name: string,
+    kind: StatisticKind,
+    compute: (() => number) | undefined,
+    about: StatisticAbout,
+  ): Statistic {
     const slot = this.#table.add(`${group}:${name}`);
-    const statistic = new Statistic(group, name, kind, slot, this.#table.values, compute, this.#failed, about);
+    const statistic = new Statistic(group, name, kind, slot, this.#table.rows, compute, this.#failed, about);
     this.#all.push(statistic);
-    this.#byName.set(key, statistic);
+    this.#byName.set(name.toLowerCase(), statistic);
     const groupKey = group.toLowerCase();
     const members = this.#byGroup.get(groupKey);
     if (members === undefined) this.#byGroup.set(groupKey, [statistic]);

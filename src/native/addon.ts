@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { coded } from '../base/codes.js';
 import { packageFile } from '../base/package.js';
+import { Rows } from '../base/rows.js';
 import { checkLayout, ProgressField } from './layout.js';
 
 export type {
@@ -104,13 +105,23 @@ export function escapeHtmlBytes(input: Uint8Array, output: Uint8Array): readonly
 /** Names of statistics, encoded once, and their values, which JavaScript changes with plain stores. */
 export class StatisticsTable {
   readonly #names = addon.statisticNames();
+  readonly rows: Rows;
+  /** Where sums are printed from. */
+  #sums: Float64Array | undefined;
   #size = 0;
-  /** Value of each slot; one that is not finite is printed as null. */
+  /** Value of each slot, as this thread counts it; one that is not finite is printed as null. */
   readonly values: Float64Array;
 
-  /** @param capacity statistics that can be added */
-  constructor(readonly capacity: number) {
-    this.values = new Float64Array(capacity);
+  /**
+   * @param capacity statistics that can be added
+   * @param rows where threads count them, each in a row as wide; left out, this one counts alone
+   */
+  constructor(
+    readonly capacity: number,
+    rows = new Rows(Rows.make(capacity)),
+  ) {
+    this.rows = rows;
+    this.values = rows.own;
   }
 
   /**
@@ -130,13 +141,22 @@ export class StatisticsTable {
     return this.#names.add(name);
   }
 
+  /** The value of each slot, of all threads together, until it is asked for again. Not to be changed. */
+  get sums(): Float64Array {
+    const { rows } = this;
+    if (rows.others.length === 0) return rows.own;
+    this.#sums ??= new Float64Array(this.capacity);
+    rows.sums(0, this.#size, this.#sums);
+    return this.#sums;
+  }
+
   /** For {@link ReplyWindow}: writes `{"group:name":value,…}` at a position; the one behind it, -1 if it does not fit. */
   print(selection: Uint32Array, window: Uint8Array, at: number): number {
-    return this.#names.print(this.values, selection, window, at);
+    return this.#names.print(this.sums, selection, window, at);
   }
 
   /** The same object as bytes of the caller's own, for replies larger than a window. */
   printText(selection: Uint32Array): Uint8Array {
-    return this.#names.printAll(this.values, selection);
+    return this.#names.printAll(this.sums, selection);
   }
 }

@@ -1,7 +1,10 @@
 import { open } from 'node:fs/promises';
 import { endianness } from 'node:os';
 import { formatAddress, networkOf, originOf } from '../../base/address.js';
+import { processTime } from '../../base/clock.js';
 import { type CodedLog, LineRate } from '../../base/log.js';
+import { SharedCount } from '../../base/shared-count.js';
+import { SharedTable, type SharedTableMemory } from '../../base/shared-table.js';
 import type { Connection, EngineHandlers } from '../engine/engine.js';
 import { Counter, type HttpCounters } from './counters.js';
 import { canOpen, exhausted } from './open-files.js';
@@ -22,11 +25,28 @@ interface LimitedListener {
   readonly access?: { excludes(origin: string): boolean } | undefined;
 }
 
+/** The connections of all threads of a server, as a thread can be given them. */
+export interface ConnectionsMemory {
+  readonly open: SharedArrayBuffer;
+  readonly excluded: SharedArrayBuffer;
+  readonly shares: SharesMemory;
+}
+
+/** @param most connections that may be open at once */
+export function makeConnectionsMemory(most: number, threads = 1): ConnectionsMemory {
+  return {
+    open: SharedCount.make(threads),
+    excluded: SharedCount.make(threads),
+    shares: NetworkShares.make(most),
+  };
+}
+
 /**
- * Counts the connections of a server and the exchanges on them, keeps the connections within their limit,
+ * Counts the connections of a thread and the exchanges on them, keeps the connections of all threads within their limit,
  * and tells when a stopping server has nothing left to do.
  */
 export class Connections {
+  /** Those of this thread. */
   open = 0;
   /** Requests whose reply has not ended. */
   exchanges = 0;
@@ -45,37 +65,53 @@ export class Connections {
   readonly #unix: number;
   readonly #shares: NetworkShares;
   readonly #ports = new Set<number>();
+  readonly #all: SharedCount;
   /** Those of addresses that are not allowed, up to their first request. */
-  #excluded = 0;
+  readonly #excluded: SharedCount;
   readonly #rate = new LineRate();
 
   /**
    * @param limits `max` those by TCP together; `unix` those by Unix sockets more; `share` those of one network, 0: half of
    *   `max`, but 64 at least
+   * @param memory that of all threads; left out, there is one
    */
   constructor(
     { max, unix, share }: { readonly max: number; readonly unix: number; readonly share: number },
     readonly counters: HttpCounters,
     log: CodedLog,
+    memory: ConnectionsMemory = makeConnectionsMemory(max + unix),
+    thread = 0,
   ) {
     this.#log = log;
     this.#max = max;
     this.#unix = unix;
-    this.#shares = new NetworkShares(share > 0 ? share : Math.max(Math.floor(max / 2), leastShare), () => this.#ports);
+    this.#all = new SharedCount(memory.open, thread);
+    this.#excluded = new SharedCount(memory.excluded, thread);
+    const most = share > 0 ? share : Math.max(Math.floor(max / 2), leastShare);
+    this.#shares = new NetworkShares(most, () => this.#ports, memory.shares, thread);
+  }
+
+  /** A thread has ended, and its connections with it. */
+  lost(thread: number): void {
+    this.#all.lost(thread);
+    this.#excluded.lost(thread);
+    this.#shares.lost(thread);
   }
 
   /** Takes the connections of a listener that come and go. */
   handlersOf(listener: LimitedListener): Pick<EngineHandlers, 'opened' | 'closed'> {
     return {
       opened: (connection) => {
+        const open = this.#all.add();
         this.#changed(1);
         this.counters.add(Counter.connections_total, 1);
         // One that was accepted just before the listen socket closed.
         if (this.isStopping) this.#idle++;
-        const reason = this.#refusal(listener, connection);
+        const reason = this.#refusal(listener, connection, open);
         if (reason !== undefined) this.#refuse(listener, connection, reason);
       },
       closed: (hadReply) => {
+        this.#all.remove();
         this.#changed(-1);
         if (!hadReply) this.#endedUnread();
         this.#tell();
@@ -134,34 +170,37 @@ export class Connections {
     if (port !== 0) this.#ports.add(port);
   }
 
-  /** Why a connection that has come is refused, '' when nothing is told; undefined: it is taken. */
-  #refusal({ setting, access }: LimitedListener, connection: Connection): string | undefined {
+  /**
+   * Why a connection that has come is refused, '' when nothing is told; undefined: it is taken.
+   *
+   * @param open all that were open when it came, with it
+   */
+  #refusal({ setting, access }: LimitedListener, connection: Connection, open: number): string | undefined {
     const isUnix = setting.kind === 'unix';
     // With the last descriptor the next one is accepted, so that it can be refused.
     if (!canOpen(1)) return exhausted;
-    if (this.open > this.#max + (isUnix ? this.#unix : 0))
+    if (open > this.#max + (isUnix ? this.#unix : 0))
       return `${this.#max} connections are open, the limit max_connections`;
     if (isUnix) return undefined;
     const origin = originOf(false, connection.remoteAddress);
     if (access?.excludes(origin) === true) {
-      if (this.#excluded >= refusedAtOnce) return '';
-      this.#excluded += 1;
+      if (!this.#excluded.take(refusedAtOnce)) return '';
       // The first request replaces this: its access tells that it is refused, see excludedAsked.
       connection.onGone(this.#excludedGone);
       return undefined;
     }
     const network = networkOf(origin);
-    if (network === undefined || !this.#shares.arrived(network, this.open)) return undefined;
+    if (network === undefined || !this.#shares.arrived(network, open)) return undefined;
     return `${this.#shares.share} connections from one address are open, the limit max_connections_address`;
   }
 
   readonly #excludedGone = (): void => {
-    this.#excluded -= 1;
+    this.#excluded.remove();
   };
 
   /** A connection of an address that is not allowed has sent its request, which is refused. */
   excludedAsked(): void {
-    if (this.#excluded > 0) this.#excluded -= 1;
+    if (this.#excluded.own > 0) this.#excluded.remove();
   }
 
   #refuse({ setting }: LimitedListener, connection: Connection, reason: string): void {
@@ -253,18 +292,52 @@ const interval = 1000;
 /** States in which this side has the connection open: ESTABLISHED and CLOSE_WAIT. */
 const openStates: ReadonlySet<string> = new Set(['01', '08']);
 
+/** Numbers of a network. */
+const Share = {
+  /** Its open connections at the last look. */
+  count: 0,
+  /** Those that have come since. */
+  since: 1,
+  /** Those that had come before the look that is under way. */
+  before: 2,
+  width: 3,
+} as const;
+
+/** What is known of the looks at the tables. */
+const Look = {
+  /** The thread that looks, from 1 on; 0: none does. */
+  by: 0,
+  /** When the last one ended, by {@link processTime}; 0: there was none. */
+  at: 1,
+  /** 1: the tables cannot be read. */
+  failed: 2,
+  count: 3,
+} as const;
+
+/** Networks beyond the connections that may be open at once: those whose connections have gone since the last look. */
+const moreNetworks = 4096;
+
+/** The key of all networks that have no room of their own. */
+const otherNetworks = -1;
+
+/** Memory of {@link NetworkShares}, as a thread can be given it. */
+export interface SharesMemory {
+  readonly networks: SharedTableMemory;
+  readonly look: SharedArrayBuffer;
+}
+
 /**
- * How many connections each network has open, so that none takes the room of all. The engine does not tell which
- * connection has gone: they are counted when they come, and the tables of the kernel are looked at, at most once a second
- * and only while there are so many that one network could have more than its share.
+ * How many connections each network has open, in all threads, so that none takes the room of all. The engine does not tell
+ * which connection has gone: they are counted when they come, and the tables of the kernel are looked at, by one thread, at
+ * most once a second and only while there are so many that one network could have more than its share.
+ *
+ * There is room for as many networks as connections may be open, and {@link moreNetworks} more. Those beyond share one
+ * count, so that none is let in because it could not be counted.
  */
 export class NetworkShares {
-  /** Open connections at the last look, and those that have come since. */
-  #counts = new Map<string, number>();
-  #since = new Map<string, number>();
-  #isLooking = false;
-  #lookedAt = -Infinity;
-  #isKnown = true;
+  readonly #networks: SharedTable;
+  readonly #look: Float64Array;
+  readonly #thread: number;
 
   /**
    * @param share most connections of one network
@@ -273,7 +346,22 @@ export class NetworkShares {
   constructor(
     readonly share: number,
     readonly ports: () => ReadonlySet<number>,
-  ) {}
+    memory: SharesMemory,
+    thread = 0,
+  ) {
+    this.#networks = new SharedTable(memory.networks);
+    this.#look = new Float64Array(memory.look);
+    this.#thread = thread;
+  }
+
+  /** @param most connections that may be open at once */
+  static make(most: number): SharesMemory {
+    return {
+      // The last place is that of all others.
+      networks: SharedTable.make(most + moreNetworks + 1, Share.width),
+      look: new SharedArrayBuffer(Look.count * Float64Array.BYTES_PER_ELEMENT),
+    };
+  }
 
   /**
    * A connection has come.
@@ -282,36 +370,114 @@ export class NetworkShares {
    * @returns true when its network has more than its share
    */
   arrived(network: string, open: number): boolean {
-    if (open <= this.share / 4) {
-      this.#counts.clear();
-      this.#since.clear();
-    } else if (!this.#isLooking && performance.now() - this.#lookedAt > interval) {
-      void this.#look();
+    const networks = this.#networks;
+    const { cells } = networks;
+    networks.lock();
+    let isToLook = false;
+    try {
+      const isLooking = this.#look[Look.by] !== 0;
+      if (open <= this.share / 4) this.#forgetAll(isLooking);
+      else isToLook = !isLooking && processTime() - (this.#look[Look.at] ?? 0) > interval;
+      if (isToLook) this.#beginLook();
+      const start = this.#startOf(networks.keyOf(network));
+      const since = (cells[start + Share.since] ?? 0) + 1;
+      cells[start + Share.since] = since;
+      const isKnown = this.#look[Look.failed] === 0;
+      return isKnown && open > this.share && (cells[start + Share.count] ?? 0) + since > this.share;
+    } finally {
+      networks.unlock();
+      if (isToLook) void this.#lookAtTables();
     }
-    const since = (this.#since.get(network) ?? 0) + 1;
-    this.#since.set(network, since);
-    return this.#isKnown && open > this.share && (this.#counts.get(network) ?? 0) + since > this.share;
   }
 
-  async #look(): Promise<void> {
-    this.#isLooking = true;
-    const counts = new Map<string, number>();
-    const since = new Map<string, number>();
+  /** A thread has ended: if it was looking, the next one may. */
+  lost(thread: number): void {
+    this.#networks.lock();
+    try {
+      const failed = this.#look[Look.failed] ?? 0;
+      if (this.#look[Look.by] === thread + 1) this.#endLook(undefined);
+      this.#look[Look.failed] = failed;
+    } finally {
+      this.#networks.unlock();
+    }
+  }
+
+  /** Where the numbers of a network begin. */
+  #startOf(key: number): number {
+    const networks = this.#networks;
+    let place = networks.find(key);
+    if (place < 0) {
+      const own = networks.size < networks.memory.capacity - 1 ? key : otherNetworks;
+      place = own === key ? -1 : networks.find(own);
+      if (place < 0) place = networks.add(own);
+    }
+    return networks.startOf(place);
+  }
+
+  #forgetAll(isLooking: boolean): void {
+    if (!isLooking) {
+      this.#networks.clear();
+      return;
+    }
+    this.#each((start) => this.#networks.cells.fill(0, start, start + Share.before));
+  }
+
+  #beginLook(): void {
+    const { cells } = this.#networks;
+    this.#look[Look.by] = this.#thread + 1;
     // Those that come meanwhile may be in the tables, or not.
-    const before = this.#since;
-    this.#since = since;
+    this.#each((start) => {
+      cells[start + Share.before] = cells[start + Share.since] ?? 0;
+      cells[start + Share.since] = 0;
+    });
+  }
+
+  /** @param counts what the tables have; undefined: they could not be read */
+  #endLook(counts: ReadonlyMap<string, number> | undefined): void {
+    const networks = this.#networks;
+    const { cells } = networks;
+    this.#look[Look.by] = 0;
+    this.#look[Look.at] = processTime();
+    this.#look[Look.failed] = counts === undefined ? 1 : 0;
+    this.#each((start) => {
+      if (counts === undefined) {
+        cells[start + Share.since] = (cells[start + Share.since] ?? 0) + (cells[start + Share.before] ?? 0);
+      } else cells[start + Share.count] = 0;
+      cells[start + Share.before] = 0;
+    });
+    if (counts === undefined) return;
+    this.#each((start, place) => {
+      if (cells[start + Share.since] === 0) networks.delete(place);
+    });
+    for (const [network, count] of counts) {
+      const at = this.#startOf(networks.keyOf(network)) + Share.count;
+      cells[at] = (cells[at] ?? 0) + count;
+    }
+  }
+
+  #each(work: (start: number, place: number) => void): void {
+    const networks = this.#networks;
+    for (let place = networks.oldest; place >= 0; ) {
+      const next = networks.newerThan(place);
+      work(networks.startOf(place), place);
+      place = next;
+    }
+  }
+
+  async #lookAtTables(): Promise<void> {
+    let counts: Map<string, number> | undefined = new Map();
     try {
       const networks = new Map<string, string>();
       for (const table of tables) await this.#read(table, counts, networks);
-      this.#counts = counts;
-      this.#isKnown = true;
     } catch {
-      this.#isKnown = false;
-      for (const [network, count] of since) before.set(network, (before.get(network) ?? 0) + count);
-      this.#since = before;
+      counts = undefined;
     }
-    this.#lookedAt = performance.now();
-    this.#isLooking = false;
+    this.#networks.lock();
+    try {
+      this.#endLook(counts);
+    } finally {
+      this.#networks.unlock();
+    }
   }
 
   async #read(table: string, counts: Map<string, number>, networks: Map<string, string>): Promise<void> {

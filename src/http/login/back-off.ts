@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
-import { Recent } from '../../base/recent.js';
+import { processTime } from '../../base/clock.js';
+import { SharedTable, type SharedTableMemory } from '../../base/shared-table.js';
 
 /** Failures within {@link failuresRememberedFor} before a login has to wait. */
 const freeFailures = 5;
@@ -33,21 +33,51 @@ export interface Attempt {
   readonly ended: (outcome: Outcome) => void;
 }
 
-/** Failures of one party, and how long it has to wait because of them. */
+/** Numbers of a tally. */
+const Of = { failures: 0, shared: 1, running: 2, lastFailure: 3, wait: 4, until: 5, width: 6 } as const;
+
+/** Failures of one party, and how long it has to wait because of them: some of the numbers of a network. */
 class Tally {
-  failures = 0;
+  constructor(
+    readonly cells: Float64Array,
+    readonly at: number,
+  ) {}
+
+  #get(what: number): number {
+    return this.cells[this.at + what] ?? 0;
+  }
+
+  #set(what: number, value: number): void {
+    this.cells[this.at + what] = value;
+  }
+
+  get failures(): number {
+    return this.#get(Of.failures);
+  }
+
   /** Those of them that count for the network, too. */
-  shared = 0;
+  get shared(): number {
+    return this.#get(Of.shared);
+  }
+
+  set shared(count: number) {
+    this.#set(Of.shared, count);
+  }
+
   /** Logins that are being verified. */
-  running = 0;
-  #lastFailure = -Infinity;
-  /** Seconds of the last wait, 0: none yet. */
-  #wait = 0;
-  #until = 0;
+  get running(): number {
+    return this.#get(Of.running);
+  }
+
+  /** None is left of those of a thread that was lost. */
+  set running(count: number) {
+    this.#set(Of.running, Math.max(0, count));
+  }
 
   /** Whole seconds left to wait. */
   left(now: number): number {
-    return this.#until > now ? Math.ceil((this.#until - now) / 1000) : 0;
+    const until = this.#get(Of.until);
+    return until > now ? Math.ceil((until - now) / 1000) : 0;
   }
 
   /** Tells whether one more login may be verified: those under way may all fail, and more at once would be more guesses. */
@@ -58,18 +88,19 @@ class Tally {
 
   fail(now: number): void {
     this.#forget(now);
-    this.failures += 1;
-    this.#lastFailure = now;
+    this.#set(Of.failures, this.failures + 1);
+    this.#set(Of.lastFailure, now);
     if (this.failures < freeFailures) return;
-    this.#wait = Math.min(Math.max(1, this.#wait * 2), longestWait);
-    this.#until = now + this.#wait * 1000;
+    const wait = Math.min(Math.max(1, this.#get(Of.wait) * 2), longestWait);
+    this.#set(Of.wait, wait);
+    this.#set(Of.until, now + wait * 1000);
   }
 
   forgive(failures: number): void {
-    this.failures = Math.max(0, this.failures - failures);
+    this.#set(Of.failures, Math.max(0, this.failures - failures));
     if (this.failures >= freeFailures) return;
-    this.#wait = 0;
-    this.#until = 0;
+    this.#set(Of.wait, 0);
+    this.#set(Of.until, 0);
   }
 
   isOver(now: number): boolean {
@@ -78,105 +109,204 @@ class Tally {
   }
 
   #forget(now: number): void {
-    if (now - this.#lastFailure <= failuresRememberedFor + this.#wait * 1000) return;
-    this.failures = 0;
+    if (now - this.#get(Of.lastFailure) <= failuresRememberedFor + this.#get(Of.wait) * 1000) return;
+    this.#set(Of.failures, 0);
     this.shared = 0;
-    this.#wait = 0;
+    this.#set(Of.wait, 0);
   }
 }
 
+/** Names of a network with tallies of their own: as many as are counted apart, and as many that have logged in. */
+const mostNames = 2 * namesApart;
+
+/** Numbers of a network. */
+const NetworkCell = { wasRefused: 0, total: 1, others: 1 + Of.width, names: 1 + 2 * Of.width } as const;
+const nameWidth = 1 + Of.width;
+const networkWidth = NetworkCell.names + mostNames * nameWidth;
+
 /** The failures of a network. */
 class NetworkRecord {
-  readonly total = new Tally();
-  readonly others = new Tally();
+  readonly #cells: Float64Array;
+  readonly #start: number;
+  readonly total: Tally;
+  readonly others: Tally;
+
+  /** @param start where its numbers begin */
+  constructor(cells: Float64Array, start: number) {
+    this.#cells = cells;
+    this.#start = start;
+    this.total = new Tally(cells, start + NetworkCell.total);
+    this.others = new Tally(cells, start + NetworkCell.others);
+  }
+
   /** True when a login from here could not be verified of late, since too many were waiting. */
-  wasRefused = false;
-  readonly #names = new Map<string, Tally>();
+  get wasRefused(): boolean {
+    return this.#cells[this.#start + NetworkCell.wasRefused] === 1;
+  }
+
+  set wasRefused(was: boolean) {
+    this.#cells[this.#start + NetworkCell.wasRefused] = was ? 1 : 0;
+  }
 
   /**
    * @param name key of the name
    * @param isKnown true when it has logged in from here
    */
-  find(name: string, isKnown: boolean): Tally | undefined {
-    return this.#names.get(name) ?? (isKnown ? undefined : this.others);
+  find(name: number, isKnown: boolean): Tally | undefined {
+    const place = this.#place(name);
+    if (place >= 0) return new Tally(this.#cells, place + 1);
+    return isKnown ? undefined : this.others;
   }
 
-  add(name: string, isKnown: boolean, now: number): Tally {
-    const there = this.#names.get(name);
-    if (there !== undefined) return there;
-    if (this.#names.size >= namesApart) this.#clear(now);
-    if (this.#names.size >= namesApart && !isKnown) return this.others;
-    const tally = new Tally();
-    this.#names.set(name, tally);
-    return tally;
+  add(name: number, isKnown: boolean, now: number): Tally {
+    const there = this.#place(name);
+    if (there >= 0) return new Tally(this.#cells, there + 1);
+    if (this.#names >= namesApart) this.#clear(now);
+    const place = this.#place(0);
+    if (place < 0 || (this.#names >= namesApart && !isKnown)) return this.others;
+    this.#cells[place] = name;
+    return new Tally(this.#cells, place + 1);
   }
 
   /** Tells whether nothing is left to remember. */
   isOver(now: number): boolean {
     this.#clear(now);
-    return this.#names.size === 0 && this.total.isOver(now) && this.others.isOver(now);
+    return this.#names === 0 && this.total.isOver(now) && this.others.isOver(now);
+  }
+
+  /** No login is being verified any more. */
+  endAll(): void {
+    this.total.running = 0;
+    this.others.running = 0;
+    for (const place of this.#places()) new Tally(this.#cells, place + 1).running = 0;
+  }
+
+  get #names(): number {
+    let count = 0;
+    for (const place of this.#places()) if (this.#cells[place] !== 0) count += 1;
+    return count;
+  }
+
+  /** Where the key of a name is, in front of its tally; -1: nowhere. That of no name is 0. */
+  #place(name: number): number {
+    for (const place of this.#places()) if (this.#cells[place] === name) return place;
+    return -1;
+  }
+
+  *#places(): Iterable<number> {
+    const first = this.#start + NetworkCell.names;
+    for (let index = 0; index < mostNames; index++) yield first + index * nameWidth;
   }
 
   #clear(now: number): void {
-    for (const [name, tally] of this.#names) if (tally.isOver(now)) this.#names.delete(name);
+    for (const place of this.#places()) {
+      if (this.#cells[place] === 0 || !new Tally(this.#cells, place + 1).isOver(now)) continue;
+      this.#cells.fill(0, place, place + nameWidth);
+    }
   }
 }
 
+/** Memory of a {@link BackOff}, as a thread can be given it. */
+export interface BackOffMemory {
+  readonly records: SharedTableMemory;
+  readonly known: SharedTableMemory;
+}
+
 /**
- * Makes guessing slow. Failures are counted for each network, and in it for each name. With {@link freeFailures} failed
- * logins within a minute either waits 1 second, and twice as long after each further failure, up to a minute. A login
- * that succeeds clears its own name alone.
+ * Makes guessing slow. Failures are counted for each network, and in it for each name, whichever threads its logins come to.
+ * With {@link freeFailures} failed logins within a minute either waits 1 second, and twice as long after each further
+ * failure, up to a minute. A login that succeeds clears its own name alone.
  *
  * While a name waits, none of its logins is answered, not even one that was verified before: to whoever guesses, that
  * answer would be the verification. While only its network waits, logins that were verified before are answered, and
  * all others count against their name.
  */
 export class BackOff {
-  readonly #records = new Recent<NetworkRecord>(capacity);
-  /** Networks of logins that succeeded, with the keys of their names. */
-  readonly #known = new Recent<Set<string>>(capacity);
+  #tables: Tables | undefined;
 
-  /** @param now milliseconds of a clock that never goes back */
-  constructor(readonly now: () => number = () => performance.now()) {}
+  /**
+   * @param now milliseconds of a clock that never goes back, and that all threads have
+   * @param memory that of another thread; left out, it is made when it is needed
+   */
+  constructor(
+    readonly now: () => number = processTime,
+    memory?: BackOffMemory,
+  ) {
+    if (memory !== undefined) this.#tables = new Tables(memory);
+  }
+
+  /** For the same in another thread. */
+  get memory(): BackOffMemory {
+    this.#tables ??= new Tables();
+    return this.#tables.memory;
+  }
 
   /** Networks that are remembered. */
   get size(): number {
-    return this.#records.size;
+    return this.#tables?.records.size ?? 0;
   }
 
   /** Whole seconds for which no login of this name from this network is answered; 0: none. */
   wait(network: string, name: string): number {
-    const record = this.#records.get(network);
-    if (record === undefined) return 0;
-    const key = keyOf(name);
-    return record.find(key, this.#isKnown(network, key))?.left(this.now()) ?? 0;
+    if (this.size === 0) return 0;
+    return this.#locked((tables) => {
+      const key = tables.networkKey(network);
+      const record = tables.find(key);
+      if (record === undefined) return 0;
+      const nameKey = tables.nameKey(name);
+      return record.find(nameKey, tables.isKnown(key, nameKey))?.left(this.now()) ?? 0;
+    });
   }
 
   /** Asks for a login to be verified: gives whole seconds after which it may be tried again, or the attempt that it is. */
   begin(network: string, name: string): number | Attempt {
-    const now = this.now();
-    const record = this.#records.get(network) ?? new NetworkRecord();
-    this.#records.set(network, record);
-    const key = keyOf(name);
-    const tally = record.add(key, this.#isKnown(network, key), now);
-    const own = tally.left(now);
-    // The same for a name that has logged in here and one that nobody has.
-    const wait = Math.max(record.total.left(now), record.others.left(now));
-    if (own > 0) return Math.max(own, wait);
-    if (wait > 0 || !record.total.hasRoom(now) || !tally.hasRoom(now)) {
-      tally.fail(now);
-      return Math.max(1, wait, tally.left(now));
+    return this.#locked((tables) => {
+      const now = this.now();
+      const key = tables.networkKey(network);
+      const record = tables.newest(key);
+      const nameKey = tables.nameKey(name);
+      const tally = record.add(nameKey, tables.isKnown(key, nameKey), now);
+      const own = tally.left(now);
+      // The same for a name that has logged in here and one that nobody has.
+      const wait = Math.max(record.total.left(now), record.others.left(now));
+      if (own > 0) return Math.max(own, wait);
+      if (wait > 0 || !record.total.hasRoom(now) || !tally.hasRoom(now)) {
+        tally.fail(now);
+        return Math.max(1, wait, tally.left(now));
+      }
+      record.total.running += 1;
+      tally.running += 1;
+      const serial = tables.serialOf(key);
+      const ended = (outcome: Outcome): void =>
+        this.#locked(() => {
+          // A network that was forgotten meanwhile has nothing of this login.
+          const isKept = tables.serialOf(key) === serial;
+          if (isKept) {
+            record.total.running -= 1;
+            tally.running -= 1;
+            this.#settle(record, tally, outcome);
+          }
+          if (outcome === 'succeeded') tables.remember(key, nameKey);
+          if (isKept && record.isOver(this.now())) tables.forget(key);
+        });
+      return { standing: standingOf(record, tables.hasKnown(key)), ended };
+    });
+  }
+
+  /** A thread has ended: logins that it was verifying have no end. */
+  lost(): void {
+    if (this.size > 0) this.#locked((tables) => tables.endAll());
+  }
+
+  #locked<T>(work: (tables: Tables) => T): T {
+    this.#tables ??= new Tables();
+    const tables = this.#tables;
+    tables.records.lock();
+    try {
+      return work(tables);
+    } finally {
+      tables.records.unlock();
     }
-    record.total.running += 1;
-    tally.running += 1;
-    const ended = (outcome: Outcome): void => {
-      record.total.running -= 1;
-      tally.running -= 1;
-      this.#settle(record, tally, outcome);
-      if (outcome === 'succeeded') this.#remember(network, key);
-      if (record.isOver(this.now()) && this.#records.get(network) === record) this.#records.delete(network);
-    };
-    return { standing: this.#standing(network, record), ended };
   }
 
   #settle(record: NetworkRecord, tally: Tally, outcome: Outcome): void {
@@ -194,24 +324,91 @@ export class BackOff {
     tally.shared += 1;
     record.total.fail(now);
   }
-
-  #remember(network: string, key: string): void {
-    const names = this.#known.get(network) ?? new Set();
-    this.#known.set(network, names);
-    if (names.size < namesApart) names.add(key);
-  }
-
-  #standing(network: string, record: NetworkRecord): Standing {
-    if (record.wasRefused || record.total.failures > 0) return Standing.failing;
-    return this.#known.has(network) ? Standing.good : Standing.new;
-  }
-
-  #isKnown(network: string, key: string): boolean {
-    return this.#known.get(network)?.has(key) === true;
-  }
 }
 
-/** Short, whatever a client sends as a name. */
-function keyOf(name: string): string {
-  return createHash('sha256').update(name).digest('base64');
+function standingOf(record: NetworkRecord, isKnown: boolean): Standing {
+  if (record.wasRefused || record.total.failures > 0) return Standing.failing;
+  return isKnown ? Standing.good : Standing.new;
+}
+
+/** The memory of a {@link BackOff}. The lock of {@link records} is held for both tables. */
+class Tables {
+  /** Failures of networks. */
+  readonly records: SharedTable;
+  /** Networks of logins that succeeded, with the keys of their names. */
+  readonly #known: SharedTable;
+
+  constructor(
+    readonly memory: BackOffMemory = {
+      records: SharedTable.make(capacity, networkWidth),
+      known: SharedTable.make(capacity, namesApart),
+    },
+  ) {
+    this.records = new SharedTable(memory.records);
+    this.#known = new SharedTable(memory.known);
+  }
+
+  networkKey(network: string): number {
+    return this.records.keyOf(network);
+  }
+
+  /** Short, whatever a client sends as a name; never 0. */
+  nameKey(name: string): number {
+    return this.records.keyOf(name) + 1;
+  }
+
+  find(network: number): NetworkRecord | undefined {
+    const place = this.records.find(network);
+    return place < 0 ? undefined : this.#record(place);
+  }
+
+  /** The record of a network, found or made, which is the newest. */
+  newest(network: number): NetworkRecord {
+    const found = this.records.find(network);
+    const place = found < 0 ? this.records.add(network) : found;
+    this.records.touch(place);
+    return this.#record(place);
+  }
+
+  forget(network: number): void {
+    const place = this.records.find(network);
+    if (place >= 0) this.records.delete(place);
+  }
+
+  /** Another one once the network was forgotten, and has a record again; -1 without one. */
+  serialOf(network: number): number {
+    const place = this.records.find(network);
+    return place < 0 ? -1 : this.records.serialOf(place) * capacity + place;
+  }
+
+  hasKnown(network: number): boolean {
+    return this.#known.find(network) >= 0;
+  }
+
+  isKnown(network: number, name: number): boolean {
+    const place = this.#known.find(network);
+    if (place < 0) return false;
+    const start = this.#known.startOf(place);
+    return this.#known.cells.subarray(start, start + namesApart).includes(name);
+  }
+
+  /** A name has logged in. */
+  remember(network: number, name: number): void {
+    const found = this.#known.find(network);
+    const place = found < 0 ? this.#known.add(network) : found;
+    this.#known.touch(place);
+    if (this.isKnown(network, name)) return;
+    const start = this.#known.startOf(place);
+    const free = this.#known.cells.subarray(start, start + namesApart).indexOf(0);
+    if (free >= 0) this.#known.cells[start + free] = name;
+  }
+
+  endAll(): void {
+    const { records } = this;
+    for (let place = records.oldest; place >= 0; place = records.newerThan(place)) this.#record(place).endAll();
+  }
+
+  #record(place: number): NetworkRecord {
+    return new NetworkRecord(this.records.cells, this.records.startOf(place));
+  }
 }

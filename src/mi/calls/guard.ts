@@ -1,4 +1,5 @@
-import { Recent } from '../../base/recent.js';
+import { processTime } from '../../base/clock.js';
+import { SharedTable, type SharedTableMemory } from '../../base/shared-table.js';
 import { includesLevel } from '../commands/command.js';
 import type { CommandEntry, CommandList } from '../commands/command-table.js';
 import { codes, MiError, RefusedCall } from '../errors.js';
@@ -73,26 +74,34 @@ function tooMany(what: string, parameter: string, wait: number): RefusedCall {
 /** Parties whose calls are counted at once. */
 const capacity = 16384;
 
-interface Bucket {
-  tokens: number;
-  at: number;
-}
+/** Numbers of a party: calls that it has left, and when they were counted. */
+const Bucket = { tokens: 0, at: 1, width: 2 } as const;
 
 /**
- * Limits how often each party calls: `rate` calls a second in the long run, and as many at once. A party that has not
- * called for a second is as good as new, so that forgetting those that were idle the longest changes little.
+ * Limits how often each party calls: `rate` calls a second in the long run, and as many at once, whichever threads they
+ * come to. A party that has not called for a second is as good as new, so that forgetting those that were idle the longest
+ * changes little.
  */
 export class RateLimit {
-  readonly #buckets = new Recent<Bucket>(capacity);
+  readonly #buckets: SharedTable;
 
   /**
    * @param rate calls a second, 1 or more
-   * @param now milliseconds of a clock that never goes back
+   * @param now milliseconds of a clock that never goes back, and that all threads have
+   * @param memory that of the limit in another thread; left out, this one begins anew
    */
   constructor(
     readonly rate: number,
-    readonly now: () => number = () => performance.now(),
-  ) {}
+    readonly now: () => number = processTime,
+    memory: SharedTableMemory = SharedTable.make(capacity, Bucket.width),
+  ) {
+    this.#buckets = new SharedTable(memory);
+  }
+
+  /** For the same limit in another thread. */
+  get memory(): SharedTableMemory {
+    return this.#buckets.memory;
+  }
 
   /** Parties that are remembered. */
   get size(): number {
@@ -101,13 +110,31 @@ export class RateLimit {
 
   /** Takes one call. @returns 0, or the whole seconds after which the next one is free */
   take(party: string): number {
+    const buckets = this.#buckets;
+    const key = buckets.keyOf(party);
+    buckets.lock();
+    try {
+      return this.#take(buckets.find(key), key);
+    } finally {
+      buckets.unlock();
+    }
+  }
+
+  #take(known: number, key: number): number {
+    const buckets = this.#buckets;
+    const { rate } = this;
     const now = this.now();
-    const bucket = this.#buckets.get(party) ?? { tokens: this.rate, at: now };
-    this.#buckets.set(party, bucket);
-    bucket.tokens = Math.min(this.rate, bucket.tokens + ((now - bucket.at) / 1000) * this.rate);
-    bucket.at = now;
-    if (bucket.tokens < 1) return Math.ceil((1 - bucket.tokens) / this.rate);
-    bucket.tokens -= 1;
-    return 0;
+    const { cells } = buckets;
+    const place = known < 0 ? buckets.add(key) : known;
+    if (known >= 0) buckets.touch(known);
+    const start = buckets.startOf(place);
+    const before = known < 0 ? now : (cells[start + Bucket.at] ?? now);
+    const left = known < 0 ? rate : (cells[start + Bucket.tokens] ?? 0);
+    // Clocks of threads differ by less than a microsecond.
+    const tokens = Math.min(rate, left + (Math.max(0, now - before) / 1000) * rate);
+    cells[start + Bucket.at] = Math.max(before, now);
+    const isFree = tokens >= 1;
+    cells[start + Bucket.tokens] = isFree ? tokens - 1 : tokens;
+    return isFree ? 0 : Math.ceil((1 - tokens) / rate);
   }
 }

@@ -3,6 +3,7 @@ import { abortReason } from '../../base/lazy-abort.js';
 import type { CodedLog } from '../../base/log.js';
 import { OwnContext } from '../../base/own-context.js';
 import { type Placed, Roster } from '../../base/roster.js';
+import { SharedCount } from '../../base/shared-count.js';
 import { detailOf, reasonOf } from '../../base/text.js';
 import type { Command, Result } from '../commands/command.js';
 import type { CommandEntry } from '../commands/command-table.js';
@@ -56,8 +57,10 @@ export interface Face<C extends Client | undefined> {
 
 /** Limits of the calls of one root. */
 interface RunnerOptions {
-  /** Calls of asynchronous commands of this server that may run at once. */
+  /** Calls of asynchronous commands of this server that may run at once, in all threads. */
   readonly maxPending: number;
+  /** Those that run, in all threads; left out, there is one. */
+  readonly pending?: SharedCount;
   /** Deadline of one call, seconds. */
   readonly timeout: number;
 }
@@ -99,13 +102,16 @@ export class Runner {
   /** Commands that are known to answer later: refused before they run when too many are pending. */
   readonly #later = new Set<CommandEntry>();
   readonly #running = new Roster<Running>();
-  /** Those of {@link #running} that are of this server. Another server limits the calls of its commands: one that hangs keeps no others waiting. */
-  #own = 0;
+  /** Calls of commands of this server that are waited for. Another server limits the calls of its commands: one that hangs keeps no others waiting. */
+  readonly #pending: SharedCount;
+  /** True while the call that begins is counted among {@link #pending} already. */
+  #isReserved = false;
 
-  constructor(mi: ManagementInterface, { maxPending, timeout }: RunnerOptions) {
+  constructor(mi: ManagementInterface, { maxPending, pending = new SharedCount(), timeout }: RunnerOptions) {
     this.failures = new Failures(mi.log);
     this.#mi = mi;
     this.#maxPending = maxPending;
+    this.#pending = pending;
     this.#timeout = timeout;
   }
 
@@ -129,12 +135,34 @@ export class Runner {
     count: number,
   ): boolean {
     if (entry.route !== undefined) return this.#runRouted(face, client, place, entry, given, count);
-    const { guard, stopReason } = this.#mi;
-    if (stopReason !== undefined || (this.#own >= this.#maxPending && this.#later.has(entry))) {
+    const { stopReason } = this.#mi;
+    if (stopReason === undefined && (this.#later.size === 0 || !this.#later.has(entry)))
+      return this.#begin(face, client, place, entry, given, count);
+    if (stopReason !== undefined || !this.#pending.take(this.#maxPending)) {
       const reason = stopReason ?? `${this.#maxPending} calls are pending, which is the limit max_pending; try again`;
       face.error(client, place, new RefusedCall(503, reason, 1), entry);
       return false;
     }
+    const wasReserved = this.#isReserved;
+    this.#isReserved = true;
+    try {
+      return this.#begin(face, client, place, entry, given, count);
+    } finally {
+      // It was answered at once, this time.
+      if (this.#isReserved) this.#pending.remove();
+      this.#isReserved = wasReserved;
+    }
+  }
+
+  #begin<C extends Client | undefined>(
+    face: Face<C>,
+    client: C,
+    place: number,
+    entry: CommandEntry,
+    given: CallParameters,
+    count: number,
+  ): boolean {
+    const { guard } = this.#mi;
     const doesWithout = entry.command.withoutCall && guard === undefined && this.#mi.around === undefined;
     const call = doesWithout ? Call.none : new Call(entry.fullName, client, this.#mi.log);
     let result: Result | Promise<Result>;
@@ -324,12 +352,13 @@ export class Runner {
       return;
     }
     const running: Running = { place: -1, giveUp: (reason) => refuse(503, reason) };
-    const counted = entry.command.isForeign ? 0 : 1;
+    const isCounted = !entry.command.isForeign;
     this.#running.add(running);
-    this.#own += counted;
+    if (isCounted && !this.#isReserved) this.#pending.add();
+    if (isCounted) this.#isReserved = false;
     const over = (): void => {
       this.#running.delete(running);
-      this.#own -= counted;
+      if (isCounted) this.#pending.remove();
     };
     first.then(
       (value) => {
@@ -502,7 +531,7 @@ export class Runner {
 /** The calls that the time of the next one of a command counts for; 0: it is not timed. */
 function weightOf(counts: CommandCounts): number {
   const { skipped, calls } = counts;
-  const isTimed = skipped >= mostSkipped || counts.isSlow || counts.isLater || (calls?.value ?? 0) < timedCalls;
+  const isTimed = skipped >= mostSkipped || counts.isSlow || counts.isLater || (calls?.own ?? 0) < timedCalls;
   counts.skipped = isTimed ? 0 : skipped + 1;
   return isTimed ? skipped + 1 : 0;
 }

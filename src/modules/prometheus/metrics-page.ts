@@ -80,8 +80,9 @@ export class MetricsPage {
       text = metricsText(template.text, template.ends, template.slots);
       layout.texts.set(form, text);
     }
+    const values = statistics.sums;
     for (;;) {
-      const length = text.print(statistics.values, layout.more, this.#window);
+      const length = text.print(values, layout.more, this.#window);
       if (length >= 0) return this.#window.subarray(0, length);
       this.#window = new Uint8Array(this.#window.length * 2);
     }
