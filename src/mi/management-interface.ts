@@ -7,7 +7,7 @@ import { Guard, type GuardOptions } from './calls/guard.js';
 import { type CommandEntry, CommandList, CommandTable, tellUnknownCommands } from './commands/command-table.js';
 import type { MiError } from './errors.js';
 import { History } from './history.js';
-import { type ForeignStatistics, type SharedStatistics, type Statistic, Statistics } from './statistics.js';
+import { type ForeignStatistics, type Statistic, Statistics } from './statistics.js';
 
 /** Counts of one command. */
 export interface CommandCounts {
@@ -26,7 +26,7 @@ export interface CommandCounts {
 
 /** What one thread has counted for, as another one that counts with it can be given it. */
 export interface SharedCounts {
-  readonly statistics: SharedStatistics;
+  readonly statistics: Statistics['shared'];
   readonly latencies: SharedLatencies;
   /** Slots of latencies, by the full names of commands. */
   readonly slots: ReadonlyMap<string, number>;

@@ -231,10 +231,10 @@ const unitName = /^[a-z][a-z_]*$/;
 const statisticName = /^[A-Za-z0-9_.-][A-Za-z0-9_:.-]*$/;
 
 /** A statistic, as another thread is told of it; its slot is its index. */
-export type SharedStatistic = Pick<Statistic, 'group' | 'name' | 'kind' | 'about'>;
+type SharedStatistic = Pick<Statistic, 'group' | 'name' | 'kind' | 'about'>;
 
 /** The statistics of a server, as a thread can be given them. */
-export interface SharedStatistics {
+interface SharedStatistics {
   readonly rows: SharedRows;
   readonly all: readonly SharedStatistic[];
 }
