@@ -96,7 +96,8 @@ function computed(statistic: Statistic, compute: () => number): number {
 
 function refresh(statistics: readonly Statistic[]): void {
   for (const statistic of statistics) {
-    if (statistic.compute !== undefined) statistic.value = computed(statistic, statistic.compute);
+    const { compute, values, slot } = statistic;
+    if (compute !== undefined) values[slot] = computed(statistic, compute);
   }
 }
 
