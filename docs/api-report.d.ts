@@ -46,7 +46,8 @@ class Call extends LazyAbort {
 
 interface Caller {
   readonly name: string;
-  readonly method: 'none' | 'basic' | 'bearer' | 'certificate';
+  readonly method: 'none' | 'basic' | 'bearer' | 'certificate' | 'session';
+  readonly session?: string | undefined;
   readonly grant: string;
   readonly certificate?: string | undefined;
 }
@@ -1117,6 +1118,9 @@ interface options_of_httpd {
   readonly auth_file?: string | undefined;
   readonly auth_tokens?: string | undefined;
   readonly client_users?: string | undefined;
+  readonly sessions?: number | undefined;
+  readonly session_idle?: number | undefined;
+  readonly session_lifetime?: number | undefined;
   readonly allow_from?: string | undefined;
   readonly allow_unauthenticated?: number | undefined;
   readonly allow_commands?: string | undefined;

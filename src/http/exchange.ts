@@ -160,7 +160,9 @@ export interface Exchange {
 export interface Caller {
   /** Name of the user or token; `-` where nobody has to log in. */
   readonly name: string;
-  readonly method: 'none' | 'basic' | 'bearer' | 'certificate';
+  readonly method: 'none' | 'basic' | 'bearer' | 'certificate' | 'session';
+  /** The name of the session of its browser, which lets nobody in; undefined where it has not logged in by our page. */
+  readonly session?: string | undefined;
   /** The permission of the caller: a word that only the handlers of roots understand. */
   readonly grant: string;
   /** The user of the client's certificate, beside which this one has logged in; undefined without both. */

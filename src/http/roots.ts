@@ -138,6 +138,8 @@ export interface Root {
   readonly allow: string;
   readonly servesGet: boolean;
   readonly servesPost: boolean;
+  /** True for what is served without a login, to addresses that are let in: the page to log in. */
+  readonly isOpen: boolean;
   /** Names of {@link RootDeclaration.headers} in lower case. */
   readonly keptHeaders: string[];
   /** Chooses the service of a request; undefined: its body is of a type that is not taken. */
@@ -171,12 +173,13 @@ export class RootRegistry {
 
   /**
    * Registers one exact path, such as `/` or `/name`, that is no root and not listed as one.
+   * @param isOpen true where it is served without a login
    * @throws Error when it is taken
    */
-  registerPath(declaration: RootDeclaration): void {
+  registerPath(declaration: RootDeclaration, isOpen = false): void {
     const path = `/${declaration.root}`;
     if (this.#common.has(path)) throw coded('ERR_ROOT', new Error(`path ${path} is already served`));
-    this.#common.set(path, { root: rootOf(declaration), rest: '' });
+    this.#common.set(path, { root: rootOf(declaration, isOpen), rest: '' });
   }
 
   /** @throws Error when the root is no single segment, or taken (naming both modules), or declares what cannot be */
@@ -241,7 +244,7 @@ export class RootRegistry {
   }
 }
 
-function rootOf(declaration: RootDeclaration): Root {
+function rootOf(declaration: RootDeclaration, isOpen = false): Root {
   const { methods = ['GET', 'POST'], headers = [], timeout = defaultTimeout } = declaration;
   const servesGet = methods.includes('GET');
   const servesPost = methods.includes('POST');
@@ -251,6 +254,7 @@ function rootOf(declaration: RootDeclaration): Root {
     allow: [...(servesGet ? ['GET', 'HEAD'] : []), ...(servesPost ? ['POST'] : [])].join(', '),
     servesGet,
     servesPost,
+    isOpen,
     keptHeaders: headers.map((header) => header.toLowerCase()),
     choose: declaration.choose?.bind(declaration) ?? onlyServiceOf(declaration),
   };

@@ -20,6 +20,7 @@ import {
   tryListener,
 } from './listen/listener.js';
 import { settingName } from './listen/setting.js';
+import type { Sessions } from './login/sessions.js';
 import type { CompressionSettings } from './request/compression.js';
 import { Exchanges } from './request/state-machine.js';
 import { type RootDeclaration, RootRegistry } from './roots.js';
@@ -71,6 +72,8 @@ export interface HttpServerOptions {
   readonly compression?: CompressionSettings | undefined;
   /** Body of a refusal for requests that want JSON, where the root has no other; left out, `{"error":reason}`. */
   readonly jsonRefusal?: (status: number, reason: string) => string;
+  /** Of browsers that log in by a page; left out, none does. */
+  readonly sessions?: Sessions | undefined;
   /** Told when clients are judged by other CAs or lists: a reply without an end would keep a client that is revoked. */
   readonly trustChanged?: () => void;
   readonly log: CodedLog;
@@ -145,13 +148,19 @@ export class HttpServer {
 
   /**
    * Registers one exact path, such as `/` or `/name`; not listed among {@link roots}.
+   * @param isOpen true where it is served without a login, on listeners where browsers log in by a page
    * @throws Error when it is taken or the server has started
    */
-  registerPath(declaration: RootDeclaration): void {
+  registerPath(declaration: RootDeclaration, isOpen = false): void {
     const { module, root } = declaration;
     if (this.#state !== 'new')
       throw coded('ERR_STATE', new Error(`module ${module}: path "/${root}" is registered too late`));
-    this.#roots.registerPath(declaration);
+    this.#roots.registerPath(declaration, isOpen);
+  }
+
+  /** The sessions of browsers; undefined where nobody has one. */
+  get sessions(): Sessions | undefined {
+    return this.#options.sessions;
   }
 
   /** Keeps more headers of the requests of a root, for commands that ask for them: in lower case, before it listens. */

@@ -1,9 +1,9 @@
 import { coded } from '../base/codes.js';
 import type { JsonObject, JsonValue } from '../base/json.js';
 import { abortReason } from '../base/lazy-abort.js';
-import { crossSiteRefusal } from '../gateway/browser.js';
 import { retryHeaders } from '../gateway/jsonrpc-refusal.js';
 import type { Exchange, ReplyHeaders } from '../http/exchange.js';
+import { crossSiteRefusal } from '../http/login/same-origin.js';
 import { html, type Insertion, type Markup, privateHeaders } from '../http/pages/html.js';
 import { type Call, takeEnd } from '../mi/calls/call.js';
 import type { Runner } from '../mi/calls/run.js';

@@ -1,8 +1,8 @@
 import { stringify } from '../base/json.js';
 import { reasonOf, shorten } from '../base/text.js';
-import { crossSiteRefusal } from '../gateway/browser.js';
 import { retryHeaders, statusOf } from '../gateway/jsonrpc-refusal.js';
 import type { Chunk, ChunkSource, Exchange, ReplyHeaders } from '../http/exchange.js';
+import { crossSiteRefusal } from '../http/login/same-origin.js';
 import { html, type Markup, privateHeaders } from '../http/pages/html.js';
 import { weigher } from '../http/request/head.js';
 import type { Runner } from '../mi/calls/run.js';
@@ -164,7 +164,7 @@ ${items}</tbody>
   #begin(exchange: Exchange): void {
     const { events, streams } = this.#options;
     const wanted = this.#wanted(exchange);
-    const stream = streams.add(`${exchange.caller?.name ?? '-'}@${exchange.origin}`);
+    const stream = streams.add(`${exchange.caller?.name ?? '-'}@${exchange.origin}`, exchange.caller?.session);
     const last = exchange.header('last-event-id') ?? exchange.argument('after');
     const names = new Set(wanted.map(({ name }) => name));
     const missed = last === undefined ? [] : events.recent.since(last).filter(({ name }) => names.has(name));

@@ -206,22 +206,21 @@ function commandTable(base: string, mi: ManagementInterface, client: Client): Ma
     .slice(0, busiest)
     .map(({ entry, slot, sum, failed, longest, buckets }) => {
       const calls = buckets.reduce((total, count) => total + count, 0);
-      const [half = 0, most = 0] = mi.latencies.quantiles(slot, quantiles);
-      const times = [half, most, longest].map(
+      const times = [...mi.latencies.quantiles(slot, quantiles), longest].map(
         (time) => html`<td class="number">${valueText(time, 'microseconds')}</td>`,
       );
       return html`<tr><th scope="row">${commandLink(base, entry)}</th><td class="number">${((100 * sum) / all).toFixed(1)} %</td><td class="number">${valueText(calls, undefined)}</td><td class="number">${valueText(failed, undefined)}</td>${times}</tr>\n`;
     });
   return html`<h3 id="busiest">Commands by their share of the time</h3>
 <div class="frame" tabindex="0" role="region" aria-labelledby="busiest" data-part="busiest"><table>
-<thead><tr><th scope="col">command</th><th scope="col">share</th><th scope="col">calls</th><th scope="col">failed</th><th scope="col">half within</th><th scope="col">99 of 100 within</th><th scope="col">longest</th></tr></thead>
+<thead><tr><th scope="col">command</th><th scope="col">share</th><th scope="col">calls</th><th scope="col">failed</th><th scope="col">half within</th><th scope="col">9 of 10 within</th><th scope="col">99 of 100 within</th><th scope="col">longest</th></tr></thead>
 <tbody>
 ${rows}</tbody>
 </table></div>
 `;
 }
 
-const quantiles = Float64Array.of(0.5, 0.99);
+const quantiles = Float64Array.of(0.5, 0.9, 0.99);
 
 function commandLink(base: string, entry: CommandEntry): Markup {
   return html`<a href="${pathOf(base, entry)}">${entry.fullName}</a>`;

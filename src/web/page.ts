@@ -27,6 +27,8 @@ export interface Site {
   readonly hasContacts: boolean;
   /** True where calls may be read about. */
   readonly hasAudit: boolean;
+  /** The user that the page is for. */
+  readonly user?: Markup | undefined;
 }
 
 /** Where events are followed: `/mi/live`. */
@@ -74,7 +76,7 @@ export function pageParts(site: Site, title: string, module: string | undefined,
   const head = html`${start}<a class="skip" href="#main">Skip to the content</a>
 <header>
 <h1><a href="${base}"><bdi class="host"${color !== undefined && html` data-color="${color}"`}>${host}</bdi> <span>Management Interface</span></a></h1>
-${(hasContacts || hasLive || hasAudit) && html`<p class="pages">${hasContacts && html`<a href="${base}/${contactsPath}">Contacts</a> `}${hasLive && html`<a href="${base}/${livePath}">Live</a> `}${hasAudit && html`<a href="${base}/${auditPath}">Audit</a>`}</p>\n`}${serverLine(server, startedAt())}</header>
+${(hasContacts || hasLive || hasAudit) && html`<p class="pages">${hasContacts && html`<a href="${base}/${contactsPath}">Contacts</a> `}${hasLive && html`<a href="${base}/${livePath}">Live</a> `}${hasAudit && html`<a href="${base}/${auditPath}">Audit</a>`}</p>\n`}${serverLine(server, startedAt())}${site.user}</header>
 <nav aria-label="Modules">
 <ul>
 ${links}</ul>

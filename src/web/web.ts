@@ -3,10 +3,11 @@ import { abortReason } from '../base/lazy-abort.js';
 import { nearestNames } from '../base/nearest.js';
 import { packageFile } from '../base/package.js';
 import { shorten } from '../base/text.js';
-import { crossSiteRefusal } from '../gateway/browser.js';
 import { curlLine, refusalBody, retryHeaders, statusOf } from '../gateway/jsonrpc-refusal.js';
 import type { Exchange, ReplyHeaders } from '../http/exchange.js';
 import type { AllowedHosts } from '../http/limits/allowed-hosts.js';
+import { crossSiteRefusal } from '../http/login/same-origin.js';
+import type { Sessions } from '../http/login/sessions.js';
 import { Assets, sharedAssets } from '../http/pages/assets.js';
 import {
   html,
@@ -37,6 +38,7 @@ import { hasJsonField, isMeantAsCall, isSubmitted, isViewOnly, readArguments } f
 import { auditPage } from './audit-page.js';
 import { rangeOf } from './charts.js';
 import { ContactsPages } from './contacts.js';
+import { latencySection } from './latencies.js';
 import { LiveEvents, wantsEvents } from './live.js';
 import { overview } from './overview.js';
 import {
@@ -56,6 +58,7 @@ import {
 } from './page.js';
 import { type Frame, Results } from './results.js';
 import { statisticsSection } from './statistics-page.js';
+import { sessionsPage, sessionsPath, userBar } from './user.js';
 
 /** Settings of a web interface. */
 interface WebOptions {
@@ -73,6 +76,8 @@ interface WebOptions {
   readonly host: string;
   readonly color: string | undefined;
   readonly startedAt: () => number;
+  /** Of browsers that log in by a page; undefined: none does. */
+  readonly sessions: Sessions | undefined;
   readonly hosts: AllowedHosts;
   readonly status: StatusReports;
   readonly runner: Runner;
@@ -177,6 +182,8 @@ export class WebInterface {
       this.#live(exchange);
     } else if (moduleName === auditPath && asksForPage && !this.#site.modules.includes(auditPath)) {
       this.#audit(exchange);
+    } else if (moduleName === sessionsPath && asksForPage && this.#hasSessionsPage) {
+      this.#sessions(exchange);
     } else if (moduleName !== '' && moduleName !== '-' && !this.#site.modules.includes(moduleName)) {
       this.#refuseModule(exchange, moduleName);
     } else if (commandName !== '' && moduleName !== '-') {
@@ -220,6 +227,26 @@ export class WebInterface {
     this.#reply(exchange, 'Audit', undefined, auditPage({ base, mi: this.#mi, who, command, outcome }));
   }
 
+  /** True where browsers log in by a page, and no module has the name of the page of sessions. */
+  get #hasSessionsPage(): boolean {
+    return this.#options.sessions !== undefined && !this.#site.modules.includes(sessionsPath);
+  }
+
+  #sessionCommand(name: 'list_sessions' | 'end_session'): CommandEntry {
+    return this.#mi.commands.find(`httpd:${name}`, () => []);
+  }
+
+  #sessions(exchange: Exchange): void {
+    const missing = this.#mi.denial(this.#sessionCommand('list_sessions'), exchange);
+    if (missing !== undefined) {
+      this.#refuse(exchange, 403, explained(missing));
+      return;
+    }
+    const mayEnd = this.#mi.denial(this.#sessionCommand('end_session'), exchange) === undefined;
+    const main = sessionsPage(this.#site.base, this.#options.sessions, exchange, mayEnd);
+    this.#reply(exchange, 'Sessions', undefined, main);
+  }
+
   /** How the server does, and all commands. */
   #overview(exchange: Exchange): void {
     const { base, modules } = this.#site;
@@ -244,7 +271,8 @@ export class WebInterface {
     const chart = exchange.argument('chart') ?? '';
     const show = (foreign: readonly ForeignStatistic[]): void => {
       if (exchange.finished) return;
-      const main = html`${statisticsSection({ base, mi, filter, chart, foreign })}${commands}`;
+      const all = statisticsSection({ base, mi, filter, chart, foreign });
+      const main = html`${all}${latencySection(base, mi, exchange)}${commands}`;
       replyPage(exchange, 200, page(site, 'statistics', 'statistics', main, true));
     };
     const foreign = mi.foreignStatistics?.values() ?? [];
@@ -429,9 +457,11 @@ export class WebInterface {
     const modules = this.#site.modules.filter((module) => visible.has(module));
     const may = (entry: CommandEntry): boolean => this.#mi.denial(entry, exchange) === undefined;
     const { finder } = this;
+    const seesSessions = this.#hasSessionsPage && may(this.#sessionCommand('list_sessions'));
     return {
       ...this.#site,
       modules,
+      user: userBar(exchange, seesSessions ? `${this.#site.base}/${sessionsPath}` : undefined),
       hasLive: may(this.#events.command),
       hasContacts: finder !== undefined && may(finder),
       hasAudit: this.#mi.audit !== undefined && may(this.#auditCommand),
@@ -585,6 +615,7 @@ export function webInterface(
     host: httpd.name,
     color: httpd.color,
     startedAt: facts.startedAt,
+    sessions: httpd.sessions,
     hosts: httpd.allowedHosts,
     status,
     runner,

@@ -28,6 +28,7 @@ const words: Readonly<Record<string, string>> = {
   'evi:subscribe': 'E_CORE_LOG udp:127.0.0.1:9',
   'evi:raise': 'E_CORE_LOG',
   'evi:end_subscriber': 'udp:127.0.0.1:9',
+  'httpd:end_session': '{"user":"nobody"}',
   'sample:echo': '"two words"',
 };
 

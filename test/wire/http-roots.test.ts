@@ -216,7 +216,9 @@ test('an accepts that fails while a login is verified is told behind it, and the
   const logins: ((caller: Caller) => void)[] = [];
   const access: Access = {
     needsLogin: true,
+    hasSessions: false,
     excludes: () => false,
+    checkAddress: () => undefined,
     certificateRefused: () => {},
     check: ({ authorization }) =>
       authorization === 'later' ? new Promise((resolve) => void logins.push(resolve)) : callerOf(authorization),

@@ -78,6 +78,8 @@ const calls: readonly (readonly [command: string, ...params: readonly (object | 
   ['status_report:identifiers', undefined, ['core']],
   ['httpd:list_root_path', undefined],
   ['httpd:audit_recent', undefined, { count: 1 }],
+  ['httpd:list_sessions', undefined],
+  ['httpd:end_session', { user: 'nobody' }],
   ['httpd:reload_tls', undefined],
   ['httpd:reload_users', undefined],
 ];

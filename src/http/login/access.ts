@@ -3,15 +3,23 @@ import type { CodedLog } from '../../base/log.js';
 import { Recent } from '../../base/recent.js';
 import { shorten } from '../../base/text.js';
 import type { Caller, ReplyHeaders } from '../exchange.js';
-import { type Account, type Accounts, BusyError } from './accounts.js';
+import { type Account, type Accounts, BusyError, type Credentials, type LoginRequest } from './accounts.js';
 import type { BackOff } from './back-off.js';
 import { type ClientCertificate, readClientCertificate } from './client-certificate.js';
-import { type BasicCredentials, readBasic, readBearer } from './secrets.js';
+import { crossSiteRefusal, type OriginatedRequest } from './same-origin.js';
+import { type BasicCredentials, canonicalSecret, hasControl, readBasic, readBearer } from './secrets.js';
+import { cookieName, type Login, readCookie, type Session, type Sessions } from './sessions.js';
 
 /** A request, as far as its access depends on it; read from the engine only when it is asked for. */
-export interface ArrivingRequest {
+export interface ArrivingRequest extends OriginatedRequest {
   /** Value of the header Authorization, '' when absent. */
   readonly authorization: string;
+  /** Value of the header Cookie, '' when absent; joined if it was repeated. */
+  readonly cookie: string;
+  /** True where a page is asked for by the name of its type, as browsers do. */
+  readonly wantsPage: boolean;
+  /** Behind the question mark, as received; '' without one. */
+  readonly query: string;
   /** The certificate of the client in DER, found to be valid when it connected; undefined without one. */
   readonly certificate: Uint8Array | undefined;
   /** Where it comes from, see `originOf`: an address, `local` or `unknown`. */
@@ -28,6 +36,8 @@ export class Denial {
     readonly headers: ReplyHeaders = {},
     /** True when the address as such is refused. */
     readonly isOfAddress = false,
+    /** Makes the page that a browser gets in place of the reason: the one by which its user logs in. */
+    readonly page: (() => string) | undefined = undefined,
   ) {}
 }
 
@@ -37,14 +47,39 @@ export interface Access {
   readonly needsLogin: boolean;
   /** A client got no connection because of its certificate, for that reason; its address is as the engine gives it. */
   certificateRefused(origin: string, reason: string): void;
+  /** True where browsers log in by a page. */
+  readonly hasSessions: boolean;
   /** Tells whether nothing that comes from there is let in. */
   excludes(origin: string): boolean;
+  /** The denial of an address, for what is served without a login; undefined: it is let in. */
+  checkAddress(request: Pick<ArrivingRequest, 'origin'>): Denial | undefined;
   /** Answers later only where a password has to be verified. A promise never rejects. */
   check(request: ArrivingRequest): Caller | Denial | Promise<Caller | Denial>;
 }
 
+/** How browsers log in at a listener. */
+export interface ListenerSessions {
+  readonly sessions: Sessions;
+  /** By which the cookies of this listener are named. */
+  readonly port: number;
+  /** True where it speaks TLS. */
+  readonly isSecure: boolean;
+  /** Makes the page to log in. */
+  readonly page: (asked: AskedPage) => string;
+}
+
+/** A page that was asked for without a login. */
+export interface AskedPage {
+  /** Path and query as received, where the browser goes on when its user has logged in. */
+  readonly target: string;
+  /** True where a link of another site leads there: browsers send no cookie along, so that a session may be there. */
+  readonly isFromElsewhere: boolean;
+}
+
 /** Settings of the access of one listener. */
 export interface ListenerAccessOptions {
+  /** Undefined: nobody has a session here. */
+  readonly sessions?: ListenerSessions | undefined;
   /** Addresses that are let in; undefined: all. */
   readonly allowed?: AddressList | undefined;
   /** The accounts as of now; undefined where no login is needed. */
@@ -72,18 +107,24 @@ const mostNetworks = 1024;
 /** The name that unknown tokens are counted by: no account has a colon in its name. */
 const unknownToken = ':token';
 
+/** UTF-16 units of what a form gives as a name, a password or a token. */
+const longestCredential = 1024;
+
 /** The access of one listener: address list, login, waiting times after failures. */
 export class ListenerAccess implements Access {
   readonly #options: ListenerAccessOptions;
   readonly #anonymous: Caller;
   readonly #challenge: Denial;
+  /** For browsers that are to log in by the page. */
+  readonly #quietChallenge: Denial;
   readonly #callers = new WeakMap<Account, Caller>();
   /** By networks. */
   readonly #lines = new Recent<{ count: number; readonly since: number }>(mostNetworks);
   /** Of connections, by the object that each has. */
   readonly #certificates = new WeakMap<Uint8Array, ClientCertificate>();
   /** Logins that are being verified: a client that opens several connections at once is verified once. */
-  readonly #running = new Map<string, Promise<Caller | Denial>>();
+  readonly #running = new Map<string, Promise<Account | Denial>>();
+  readonly #ofSessions = new WeakMap<Session, Caller>();
 
   constructor(options: ListenerAccessOptions) {
     this.#options = options;
@@ -91,17 +132,55 @@ export class ListenerAccess implements Access {
     const realm = options.realm.replace(/["\\]/g, '\\$&');
     // The same for a missing, malformed or wrong credential and for an unknown user.
     const login = 'log in with a name and its password, or with a token';
-    this.#challenge = new Denial(401, options.asksForCertificates ? `show a certificate, or ${login}` : login, {
-      'WWW-Authenticate': `Basic realm="${realm}", charset="UTF-8"`,
-    });
+    const reason = options.asksForCertificates ? `show a certificate, or ${login}` : login;
+    this.#challenge = new Denial(401, reason, { 'WWW-Authenticate': `Basic realm="${realm}", charset="UTF-8"` });
+    // Browsers do not ask for a token by themselves.
+    this.#quietChallenge = new Denial(401, reason, { 'WWW-Authenticate': `Bearer realm="${realm}"` });
   }
 
   get needsLogin(): boolean {
     return this.#options.accounts !== undefined;
   }
 
+  get hasSessions(): boolean {
+    return this.#options.sessions !== undefined;
+  }
+
   excludes(origin: string): boolean {
     return this.#options.allowed?.includes(origin) === false;
+  }
+
+  checkAddress({ origin }: Pick<ArrivingRequest, 'origin'>): Denial | undefined {
+    return this.excludes(origin) ? this.#refuseAddress(origin) : undefined;
+  }
+
+  /** Verifies what a form gives, as what a header gives is. */
+  async login(credentials: Credentials, request: LoginRequest): Promise<Login | Denial> {
+    const accounts = this.#options.accounts?.();
+    if (accounts === undefined) return this.#quietChallenge;
+    const isOfToken = credentials.token !== undefined;
+    const found = await this.#verifyForm(credentials, accounts, request);
+    if (found instanceof Denial) return found.status === 401 ? this.#quietChallenge : found;
+    const stamp = accounts.stampOf(found, isOfToken);
+    // Others may log in since it was verified.
+    const isAsBefore = stamp !== undefined && this.#options.accounts?.().stampOf(found, isOfToken) === stamp;
+    return isAsBefore ? { account: found, isOfToken, stamp } : this.#quietChallenge;
+  }
+
+  #verifyForm(
+    credentials: Credentials,
+    accounts: Accounts,
+    request: LoginRequest,
+  ): Account | Denial | Promise<Account | Denial> {
+    const { token } = credentials;
+    const name = token === undefined ? canonicalSecret(credentials.name) : unknownToken;
+    const password = token === undefined ? canonicalSecret(credentials.password) : token;
+    const isMalformed = [name, password].some(
+      (text) => text === '' || text.length > longestCredential || hasControl(text),
+    );
+    if (isMalformed || (token === undefined && name.includes(':'))) return this.#refuseMalformed(request.origin);
+    const owner = token === undefined ? undefined : accounts.byToken(token);
+    return owner ?? this.#verify({ name, password }, accounts, request);
   }
 
   check(request: ArrivingRequest): Caller | Denial | Promise<Caller | Denial> {
@@ -139,14 +218,72 @@ export class ListenerAccess implements Access {
 
   #checkLogin(request: ArrivingRequest, now: Accounts): Caller | Denial | Promise<Caller | Denial> {
     const { authorization } = request;
-    if (authorization === '') return this.#challenge;
+    if (authorization === '') return this.#bySession(request);
     const token = readBearer(authorization);
     const owner = token === undefined ? undefined : now.byToken(token);
     if (owner !== undefined) return this.#callerOf(owner, 'bearer');
     const credentials = token === undefined ? readBasic(authorization) : { name: unknownToken, password: token };
-    const { origin } = request;
     // Malformed credentials are no guess: they are not counted.
-    if (credentials === undefined) return this.#refuseMalformed(origin);
+    if (credentials === undefined) return this.#refuseMalformed(request.origin);
+    const found = this.#verify(credentials, now, request);
+    return found instanceof Promise ? found.then((one) => this.#callerOrDenial(one)) : this.#callerOrDenial(found);
+  }
+
+  #callerOrDenial(found: Account | Denial): Caller | Denial {
+    return found instanceof Denial ? found : this.#callerOf(found, 'basic');
+  }
+
+  /** The caller whose browser has logged in before, by its cookie; else how it may log in. */
+  #bySession(request: ArrivingRequest): Caller | Denial {
+    const { sessions: here } = this.#options;
+    if (here === undefined) return this.#challenge;
+    const mode = request.header('sec-fetch-mode');
+    const site = request.header('sec-fetch-site');
+    const cookies = cookiesOf(request, here);
+    const reads = request.method === 'GET' || request.method === 'HEAD';
+    if (cookies.length > 0) {
+      const refusal = reads ? undefined : crossSiteRefusal(request);
+      // Told to all who bring a cookie, whether or not it is one of a session.
+      if (refusal !== undefined)
+        return new Denial(403, `a login by cookie counts for pages of this server: ${refusal}`);
+      // Pictures, frames and scripts of others are no use of a session; a link is.
+      const isOfOthers = site !== undefined && site !== 'same-origin' && site !== 'none';
+      if (!isOfOthers || mode === 'navigate') {
+        for (const { value, isSecure } of cookies) {
+          const session = here.sessions.find(value, isSecure);
+          if (session !== undefined) return this.#callerOfSession(session);
+        }
+      }
+    }
+    return this.#challengeOf(request, here, cookies.length > 0 || mode !== undefined);
+  }
+
+  /** @param isBrowser true for what is known to be one */
+  #challengeOf(request: ArrivingRequest, { page }: ListenerSessions, isBrowser: boolean): Denial {
+    const { method, path, query, wantsPage } = request;
+    if (!wantsPage) return isBrowser ? this.#quietChallenge : this.#challenge;
+    const target = query === '' || method === 'POST' ? path : `${path}?${query}`;
+    const isFromElsewhere = request.header('sec-fetch-site') === 'cross-site';
+    const { reason, headers } = this.#quietChallenge;
+    return new Denial(401, reason, headers, false, () => page({ target, isFromElsewhere }));
+  }
+
+  #callerOfSession(session: Session): Caller {
+    let caller = this.#ofSessions.get(session);
+    if (caller === undefined) {
+      const { id, account } = session;
+      caller = { name: account.name, method: 'session', session: id, grant: this.#options.grantOf([account.grant]) };
+      this.#ofSessions.set(session, caller);
+    }
+    return caller;
+  }
+
+  /** Whose a credential is. Nothing of the request is read later. */
+  #verify(
+    credentials: BasicCredentials,
+    now: Accounts,
+    { origin, path }: LoginRequest,
+  ): Account | Denial | Promise<Account | Denial> {
     const network = networkOf(origin);
     // Without a known network, failures could not be counted.
     if (network === undefined) return this.#refuseAddress(origin);
@@ -156,8 +293,8 @@ export class ListenerAccess implements Access {
     if (wait > 0) return this.#wait(origin, wait);
     const digest = now.verified.digest(network, name, password);
     const known = now.verified.find(digest);
-    if (known !== undefined) return this.#callerOf(known, 'basic');
-    return this.#running.get(digest) ?? this.#login({ origin, network, path: request.path }, credentials, now, digest);
+    if (known !== undefined) return known;
+    return this.#running.get(digest) ?? this.#login({ origin, network, path }, credentials, now, digest);
   }
 
   /** A credential that was not verified lately, and that guessing is to be slow with. */
@@ -166,17 +303,17 @@ export class ListenerAccess implements Access {
     credentials: BasicCredentials,
     accounts: Accounts,
     digest: string,
-  ): Caller | Denial | Promise<Caller | Denial> {
+  ): Account | Denial | Promise<Account | Denial> {
     const { backOff } = this.#options;
     const { name } = credentials;
     const attempt = backOff.begin(network, name);
     if (typeof attempt === 'number') return this.#wait(origin, attempt);
-    const settle = (found: Account | undefined): Caller | Denial => {
+    const settle = (found: Account | undefined): Account | Denial => {
       attempt.ended(found === undefined ? 'failed' : 'succeeded');
       if (found === undefined) return this.#refuseLogin(origin, path);
       // A login of the program's own may be taken back at any moment.
       if (accounts.authenticate === undefined) accounts.verified.add(digest, found);
-      return this.#callerOf(found, 'basic');
+      return found;
     };
     const { authenticate } = accounts;
     let account: Account | undefined | Promise<Account | undefined>;
@@ -296,6 +433,25 @@ export class ListenerAccess implements Access {
       log.error({ code: 'login-not-verified', err: error }, 'a password cannot be verified');
     return new Denial(503, 'the login cannot be verified now; try again', { 'Retry-After': '1' });
   }
+}
+
+/** A cookie that may be one of a session. */
+export interface SentCookie {
+  readonly value: string;
+  /** True where it came under the name that browsers keep for TLS. */
+  readonly isSecure: boolean;
+}
+
+/** The cookies of a request that may be of a session here. Plain HTTP may have a proxy before it that speaks TLS. */
+export function cookiesOf(
+  { cookie }: Pick<ArrivingRequest, 'cookie'>,
+  { port, isSecure: isTls }: Pick<ListenerSessions, 'port' | 'isSecure'>,
+): readonly SentCookie[] {
+  if (cookie === '') return [];
+  return (isTls ? [true] : [true, false]).flatMap((isSecure) => {
+    const value = readCookie(cookie, cookieName(port, isSecure));
+    return value === undefined ? [] : [{ value, isSecure }];
+  });
 }
 
 function shownOrigin(origin: string): string {

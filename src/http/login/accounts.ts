@@ -53,11 +53,16 @@ export interface LoginRequest {
 /** Whose credentials these are; undefined: nobody's. */
 export type Authenticate = (credentials: Credentials, request: LoginRequest) => Promise<Account | undefined>;
 
+/** Of this process: what {@link Accounts.stampOf} gives is compared from one object to the next. */
+const stampKey = randomBytes(32);
+
 /** Everybody who may log in, and the proofs. Another object after the files have changed: then nobody is remembered. */
 export class Accounts {
   readonly verified = new VerifiedCredentials<Account>();
   readonly #key = randomBytes(32);
-  readonly #single: { readonly account: Account; readonly name: Buffer; readonly password: Buffer } | undefined;
+  readonly #single:
+    | { readonly account: Account; readonly name: Buffer; readonly password: Buffer; readonly stamp: string }
+    | undefined;
   readonly #users: ReadonlyMap<string, AccountLine<PasswordHash>>;
   readonly #tokens: ReadonlyMap<string, Account>;
   readonly #nobody: PasswordHash;
@@ -78,6 +83,7 @@ export class Accounts {
             account: { name: single.name, grant: single.grant },
             name: this.#digest(canonicalSecret(single.name)),
             password: this.#digest(canonicalSecret(single.secret)),
+            stamp: createHmac('sha256', stampKey).update(single.secret).digest('base64'),
           };
     this.#users = new Map(users.map((user) => [user.name, user]));
     this.#tokens = new Map(tokens.map(({ name, grant, secret }) => [secret, { name, grant }]));
@@ -113,6 +119,39 @@ export class Accounts {
 
   byToken(token: string): Account | undefined {
     return this.#tokens.get(digestToken(token));
+  }
+
+  /** True where there is a password that lets somebody in. */
+  get hasPasswords(): boolean {
+    return this.#single !== undefined || this.#users.size > 0;
+  }
+
+  /** True where there is a token that lets somebody in. */
+  get hasTokens(): boolean {
+    return this.#tokens.size > 0;
+  }
+
+  /** Stands for an account with its grant and its secret, as both are now: another one when either changes, undefined without it. */
+  stampOf({ name }: Account, isOfToken: boolean): string | undefined {
+    const proof = isOfToken ? this.#tokenProof(name) : this.#passwordProof(name);
+    return proof === undefined
+      ? undefined
+      : createHmac('sha256', stampKey)
+          .update(JSON.stringify([isOfToken, name, ...proof]))
+          .digest('base64');
+  }
+
+  #tokenProof(name: string): readonly string[] | undefined {
+    const found = [...this.#tokens].find(([, account]) => account.name === name);
+    return found === undefined ? undefined : [found[1].grant, found[0]];
+  }
+
+  #passwordProof(name: string): readonly string[] | undefined {
+    if (this.#single?.account.name === name) return [this.#single.account.grant, this.#single.stamp];
+    const user = this.#users.get(name);
+    if (user === undefined) return undefined;
+    const { salt, hash } = user.secret;
+    return [user.grant, salt.toString('base64'), hash.toString('base64')];
   }
 
   /** True where a certificate says which user its client is. */

@@ -119,6 +119,11 @@ export function readBasic(authorization: string): BasicCredentials | undefined {
   return { name: text.slice(0, colon), password: text.slice(colon + 1) };
 }
 
+/** True for what is neither a name nor a password. */
+export function hasControl(text: string): boolean {
+  return control.test(text);
+}
+
 /** A name or password in the one form in which it is compared. */
 export function canonicalSecret(text: string): string {
   return text.normalize('NFC');

@@ -29,6 +29,8 @@ export class RequestHead {
   contentEncoding = '';
   /** True when there is an Origin: browsers send it with what a page sends (Fetch §3.2). */
   hasOrigin = false;
+  /** Value of Cookie, '' when absent; joined if it was repeated. */
+  cookie = '';
   /**
    * The client asks that the connection closes after the reply: `Connection: close` (RFC 9112 §9.6). The engine closes at any
    * value of as many characters.
@@ -47,6 +49,7 @@ export class RequestHead {
       case 6:
         if (name === 'accept') this.accept = value;
         else if (name === 'origin') this.hasOrigin = true;
+        else if (name === 'cookie') this.cookie = this.cookie === '' ? value : `${this.cookie};${value}`;
         break;
       case 10:
         if (name === 'connection' && closes(value)) this.isLastAsked = true;
@@ -93,6 +96,7 @@ export class RequestHead {
     this.acceptEncoding = '';
     this.contentEncoding = '';
     this.hasOrigin = false;
+    this.cookie = '';
     this.isLastAsked = false;
     request.forEach(this.#visit);
     this.mediaType = mediaTypeOf(this.contentType);
@@ -172,6 +176,11 @@ export function namesJson(accept: string): boolean {
   const weightOf = weigher(accept);
   const json = Math.max(...[...jsonTypes, ...linesTypes].map((type) => weightOf(type)));
   return json > 0 && json > weightOf('text/html', 'text/*');
+}
+
+/** Tells whether HTML is asked for by its name, as browsers do for a page. */
+export function namesHtml(accept: string): boolean {
+  return accept !== '' && accept !== '*/*' && weigher(accept)('text/html') > 0;
 }
 
 /** The type of lines of JSON, which has no registered name. */

@@ -32,7 +32,8 @@ import type { Connections } from '../limits/connections.js';
 import { Counter, type HttpCounters } from '../limits/counters.js';
 import type { ListenerOptions } from '../listen/listener.js';
 import { settingName } from '../listen/setting.js';
-import { type ArrivingRequest, Denial } from '../login/access.js';
+import { type Access, type ArrivingRequest, Denial } from '../login/access.js';
+import { pageHeaders } from '../pages/html.js';
 import { decodePath, nowhere, type Root, type RootMatch, type RootRegistry, type Service } from '../roots.js';
 import {
   CompressedBody,
@@ -43,7 +44,7 @@ import {
   weaklyTagged,
 } from './compression.js';
 import { beginsAsJson, FieldError, isFormType, parseForm, parseQuery } from './forms.js';
-import { isJsonType, namesJson, namesLines, RequestHead } from './head.js';
+import { isJsonType, namesHtml, namesJson, namesLines, RequestHead } from './head.js';
 import { Refusals } from './refusal.js';
 import { isBodiless, ReplyHead, statusLine } from './reply-head.js';
 import { FlushedBody, HeldBody, ReplyStream, type StreamLimits, type StreamOwner } from './stream.js';
@@ -74,6 +75,9 @@ const noFields: readonly Field[] = [];
 
 /** Timers take a signed 32-bit number of milliseconds. */
 const longestTimer = 2 ** 31 - 1;
+
+/** Bytes of the longest body that is taken without a login: no more than the longest head. */
+const longestOpenBody = 4096;
 
 /** Longest part of a path that an error repeats. */
 const shownPath = 200;
@@ -196,6 +200,11 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
   #kept: readonly string[] | undefined;
   /** Slot of the body pool while the body arrives in pieces; -1: none. */
   #bodySlot = -1;
+  /** Where the body of a request without a login arrives: those of others need the pool. */
+  #openBody: Uint8Array | undefined;
+  #openBytes = 0;
+  /** What a browser gets in place of the reason of a refusal. */
+  #page: (() => string) | undefined;
   /** True when the caller is not known yet: the request is not handed to its root before, nor told why it is refused. */
   #isHeld = false;
   /** The refusal of a request that is held. */
@@ -342,6 +351,9 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
     this.#body = noBytes;
     this.#kept = undefined;
     this.#bodySlot = -1;
+    this.#openBody = undefined;
+    this.#openBytes = 0;
+    this.#page = undefined;
     this.#isHeld = false;
     this.#verdict = undefined;
     this.#mustClose = false;
@@ -368,7 +380,11 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
       this.#refuseByHead(400, wrongFraming, undefined, true);
       return;
     }
-    if (this.#via.access !== undefined && !this.#isLetIn(request, path)) return;
+    const { access } = this.#via;
+    if (access !== undefined) {
+      const isOpen = this.#root.isOpen && access.hasSessions;
+      if (isOpen ? !this.#isAddressLetIn(access) : !this.#isLetIn(request, path)) return;
+    }
     if (!isFound && !this.#findRoot(path)) return;
     const { method } = this;
     const root = this.#root;
@@ -378,6 +394,8 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
     if (isPost ? !root.servesPost : !((method === 'GET' || method === 'HEAD') && root.servesGet)) {
       const reason = `method ${shorten(method, 20)} is not served here; use ${root.allow}`;
       this.#refuseByHead(405, reason, { Allow: root.allow });
+    } else if (root.isOpen && (head.isChunked || head.contentLength > longestOpenBody)) {
+      this.#refuseByHead(413, `a body here has its length, and ${longestOpenBody} bytes at most`, undefined, true);
     } else if (head.contentLength > this.#settings.maxBody) {
       this.#refuseByHead(413, this.#tooLarge(`of ${head.contentLength} bytes`), undefined, true);
     } else if (!isPost && hasBody && declaration.refusesGetBody === true) {
@@ -400,19 +418,32 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
         this.#kept = root.keptHeaders.map((name) => request.getHeader(name));
       }
       this.#mustClose = this.#response.isLastDue(head.isEndDoubtful(method));
+      if (root.isOpen && isPost && hasBody) this.#openBody = new Uint8Array(head.contentLength);
       if (isPost && hasBody) this.#response.awaitBody();
       else if (this.#mustClose || this.#response.isTurnLong()) this.#dispatchLater();
       else this.#dispatch();
     }
   }
 
+  /** Tells whether the address of the client is let in, where no login is needed; else the request is refused. */
+  #isAddressLetIn(access: Access): boolean {
+    const denial = access.checkAddress(this);
+    if (denial !== undefined) this.#deny(denial);
+    return denial === undefined;
+  }
+
+  #deny({ status, reason, headers, isOfAddress, page }: Denial): void {
+    if (isOfAddress) this.#settings.connections.excludedAsked();
+    this.#forgetRoot();
+    this.#page = page;
+    this.#refuseByHead(status, reason, headers, true);
+  }
+
   /** Tells whether the caller is let in, or not known yet; else the request is refused. */
   #isLetIn(request: EngineRequest, path: string): boolean {
-    const admission = this.#via.access?.check(this.#host.arrival.of(this, request, path));
+    const admission = this.#via.access?.check(this.#host.arrival.of(this, request, path, this.#host.head));
     if (admission instanceof Denial) {
-      if (admission.isOfAddress) this.#settings.connections.excludedAsked();
-      this.#forgetRoot();
-      this.#refuseByHead(admission.status, admission.reason, admission.headers, true);
+      this.#deny(admission);
       return false;
     }
     if (!(admission instanceof Promise)) {
@@ -514,7 +545,8 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
   bodyPiece(piece: ArrayBuffer, isLast: boolean): void {
     if (this.#state !== State.receiving) return;
     try {
-      if (!isLast || this.#bodySlot !== -1 || this.#mustClose || this.#isHeld) this.#collect(piece, isLast);
+      const isWhole = isLast && this.#bodySlot === -1 && this.#openBody === undefined;
+      if (!isWhole || this.#mustClose || this.#isHeld) this.#collect(piece, isLast);
       else {
         // The engine takes its memory back when this returns.
         const isLent = this.#root.declaration.borrowBody === true;
@@ -528,6 +560,10 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
   }
 
   #collect(piece: ArrayBuffer, isLast: boolean): void {
+    if (this.#openBody !== undefined) {
+      this.#collectOpen(this.#openBody, piece, isLast);
+      return;
+    }
     const { bodies } = this.#settings;
     if (this.#bodySlot === -1) this.#bodySlot = bodies.open();
     const outcome = piece.byteLength === 0 ? Pushed.taken : bodies.push(this.#bodySlot, new Uint8Array(piece));
@@ -549,6 +585,18 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
       else this.#dispatch();
       if (isLent) this.#body = noBytes;
     }
+  }
+
+  /** The engine gives no more than the length that was announced. */
+  #collectOpen(body: Uint8Array, piece: ArrayBuffer, isLast: boolean): void {
+    const begin = this.#openBytes;
+    body.set(new Uint8Array(piece, 0, Math.min(piece.byteLength, body.length - begin)), begin);
+    this.#openBytes = begin + piece.byteLength;
+    if (!isLast) return;
+    this.#body = body;
+    this.#openBody = undefined;
+    if (this.#mustClose) this.#dispatchLater();
+    else this.#dispatch();
   }
 
   tooMany(limit: number, length: number | undefined): void {
@@ -739,6 +787,10 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
   }
 
   #replyRefusal(status: number, reason: string, headers: ReplyHeaders | undefined, padding: number): void {
+    if (this.#page !== undefined) {
+      this.reply(status, this.#page(), { ...pageHeaders, ...headers });
+      return;
+    }
     const { contentType, body, headers: own } = this.#host.refusals.of(this.#root, status, reason, this);
     const all: Record<string, string> = { ...own, ...headers };
     // Added last, so that the order of headers does not reveal where a request was refused.
@@ -991,18 +1043,49 @@ function quoteType(mediaType: string): string {
 /** A request as its access is decided on. One object serves all requests: it is only valid until the next. */
 class Arrival implements ArrivingRequest {
   path = '';
-  #exchange: Pick<ArrivingRequest, 'origin' | 'certificate'> = { origin: '', certificate: undefined };
-  #request: Pick<EngineRequest, 'getHeader'> = { getHeader: () => '' };
+  #exchange: Pick<ArrivingRequest, 'origin' | 'certificate' | 'method'> = {
+    origin: '',
+    certificate: undefined,
+    method: '',
+  };
+  #request: Pick<EngineRequest, 'getHeader' | 'getQuery'> = { getHeader: () => '', getQuery: () => undefined };
+  #head: Pick<RequestHead, 'cookie' | 'accept'> = { cookie: '', accept: '' };
 
-  of(exchange: Pick<ArrivingRequest, 'origin' | 'certificate'>, request: EngineRequest, path: string): this {
+  of(
+    exchange: Pick<ArrivingRequest, 'origin' | 'certificate' | 'method'>,
+    request: EngineRequest,
+    path: string,
+    head: RequestHead,
+  ): this {
     this.#exchange = exchange;
     this.#request = request;
+    this.#head = head;
     this.path = path;
     return this;
   }
 
   get authorization(): string {
     return this.#request.getHeader('authorization');
+  }
+
+  get cookie(): string {
+    return this.#head.cookie;
+  }
+
+  get wantsPage(): boolean {
+    return namesHtml(this.#head.accept) && !namesJson(this.#head.accept);
+  }
+
+  get method(): string {
+    return this.#exchange.method;
+  }
+
+  get query(): string {
+    return this.#request.getQuery() ?? '';
+  }
+
+  header(name: string): string | undefined {
+    return this.#request.getHeader(name) || undefined;
   }
 
   get origin(): string {

@@ -54,6 +54,20 @@ export interface KeptCall {
   readonly line: string;
 }
 
+/** A login of a browser, or the end of its session, which is no call of a command. */
+export interface AuditedLogin {
+  /** `-` where it is not known: a name that was mistyped may be a password. */
+  readonly who: string;
+  readonly level: string;
+  readonly from: string;
+  readonly listener: string;
+  readonly command: 'httpd:login' | 'httpd:logout' | 'httpd:session_end';
+  readonly params: JsonObject;
+  /** `ok`, or the status of the reply. */
+  readonly outcome: AuditOutcome;
+  readonly ms: number;
+}
+
 /** UTF-16 units of the lines that are kept. */
 const mostText = 1_048_576;
 
@@ -65,6 +79,9 @@ export class Audit {
   readonly #changes = new Last<KeptCall>(1000, mostText, ({ line }) => line.length);
   /** Apart, so that none who is denied drives out what others have changed. */
   readonly #denials = new Last<KeptCall>(200, mostText / 4, ({ line }) => line.length);
+  /** Apart for the same reason: strangers may fail to log in, and a user may log in again and again. */
+  readonly #logins = new Last<KeptCall>(200, mostText / 4, ({ line }) => line.length);
+  readonly #failedLogins = new Last<KeptCall>(100, mostText / 4, ({ line }) => line.length);
   #count = 0;
   readonly #sink: AuditSink | undefined;
 
@@ -85,7 +102,19 @@ export class Audit {
 
   /** Oldest first. */
   get recent(): readonly KeptCall[] {
-    return [...this.#changes.all, ...this.#denials.all].sort((one, other) => one.number - other.number);
+    const all = [this.#changes, this.#denials, this.#logins, this.#failedLogins].flatMap((one) => one.all);
+    return all.sort((one, other) => one.number - other.number);
+  }
+
+  /** Tells of a login of a browser, or of the end of what it began. */
+  tellLogin({ who, level, from, listener, command, params, outcome, ms }: AuditedLogin): void {
+    this.#count += 1;
+    const time = new Date().toISOString();
+    const line = printJson({ time, who, level, from, listener, command, params, outcome, ms }) ?? '';
+    const kept = { number: this.#count, who, command, outcome, line };
+    if (outcome === 'ok') this.#logins.add(kept);
+    else this.#failedLogins.add(kept);
+    this.#sink?.write(`${line}\n`);
   }
 
   /** For {@link AuditedCall}. */

@@ -28,6 +28,8 @@ export class EventStream implements EventSink {
     readonly socket: string,
     counts: EventDeliveryCounts,
     closed: () => void,
+    /** The session that it is read in. */
+    readonly session?: string | undefined,
   ) {
     this.#counts = counts;
     this.#closed = closed;
@@ -93,11 +95,14 @@ export class EventStreams implements EventTransport {
     this.#counts = counts;
   }
 
-  /** @param reader who reads it, as listings of subscribers show it */
-  add(reader: string): EventStream {
+  /**
+   * @param reader who reads it, as listings of subscribers show it
+   * @param session the name of the session that it is read in; undefined: none
+   */
+  add(reader: string, session?: string): EventStream {
     this.#count += 1;
     const socket = `${this.protocol}:${this.#count}:${reader}`;
-    const stream = new EventStream(socket, this.#counts, () => this.#streams.delete(socket));
+    const stream = new EventStream(socket, this.#counts, () => this.#streams.delete(socket), session);
     this.#streams.set(socket, stream);
     return stream;
   }
@@ -120,6 +125,17 @@ export class EventStreams implements EventTransport {
     if (stream !== undefined) return stream;
     const named = JSON.stringify(shorten(socket, 100));
     throw new EventSocketError(`no stream has the socket ${named}; subscribers_list lists all`);
+  }
+
+  /** True while a stream is read in a session. */
+  isReadIn(session: string): boolean {
+    for (const stream of this.#streams.values()) if (stream.session === session) return true;
+    return false;
+  }
+
+  /** Ends the streams of a session. */
+  endOf(session: string): void {
+    for (const stream of this.#streams.values()) if (stream.session === session) stream.end();
   }
 
   /** Ends all streams. Their readers come again, where they may. */

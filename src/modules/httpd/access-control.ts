@@ -7,8 +7,9 @@ import { reasonOf } from '../../base/text.js';
 import type { ParameterValues } from '../../config/parameter.js';
 import { authenticateBy, type OwnLogin } from '../../gateway/own-login.js';
 import type { EngineChoice } from '../../http/engine/engine.js';
+import { isLoopback } from '../../http/listen/listener.js';
 import type { ListenSetting } from '../../http/listen/setting.js';
-import { type Access, ListenerAccess } from '../../http/login/access.js';
+import { type Access, ListenerAccess, type ListenerSessions } from '../../http/login/access.js';
 import {
   type AccountSettings,
   Accounts,
@@ -19,6 +20,7 @@ import {
 import { BackOff } from '../../http/login/back-off.js';
 import { parseIdentity } from '../../http/login/client-certificate.js';
 import { parsePasswordHash, parseTokenHash, passwordWeakness } from '../../http/login/secrets.js';
+import { type SessionOptions, Sessions } from '../../http/login/sessions.js';
 import { Audit } from '../../mi/calls/audit.js';
 import { RateLimit } from '../../mi/calls/guard.js';
 import { isLevel, type Level, levels, lowerLevel } from '../../mi/commands/command.js';
@@ -34,14 +36,32 @@ interface NamedListener {
   /** How messages name it: `http:127.0.0.1:8888`. */
   readonly name: string;
   readonly kind: ListenSetting['kind'];
+  readonly address: string;
+  readonly port: number;
   /** Those of the parameter `listen`. */
   readonly options: ReadonlyMap<string, string>;
   /** Of listeners that do not choose one themselves. */
   readonly engine: EngineChoice;
 }
 
+/** What the server is to the sessions of browsers. */
+export interface SessionHost extends Pick<SessionOptions, 'isInUse' | 'ended'> {
+  /** Makes the page to log in. */
+  readonly page: ListenerSessions['page'];
+}
+
+/** How browsers log in at a listener. */
+export interface SessionsHere extends ListenerSessions {
+  readonly access: ListenerAccess;
+}
+
 /** The access to all listeners: accounts, levels, address lists. One for each server. */
 export class AccessControl {
+  /** Undefined where browsers log in by no page. */
+  readonly sessions: Sessions | undefined;
+  readonly #page: ListenerSessions['page'] | undefined;
+  /** Of the listeners where browsers log in by a page, by their names. */
+  readonly #withSessions = new Map<string, SessionsHere>();
   readonly #settings: AccessSettings;
   readonly #log: CodedLog;
   readonly #failed: () => void;
@@ -57,9 +77,17 @@ export class AccessControl {
    * @param failed told of every request that was not let in
    * @param changed told when other users may log in: replies that last belong to those of before
    * @param ownLogin a login of the program's own
+   * @param host undefined where browsers cannot log in by a page
    * @throws Error naming the file and line, or the parameter, that is wrong
    */
-  constructor(settings: AccessSettings, log: CodedLog, failed: () => void, changed: () => void, ownLogin?: OwnLogin) {
+  constructor(
+    settings: AccessSettings,
+    log: CodedLog,
+    failed: () => void,
+    changed: () => void,
+    ownLogin?: OwnLogin,
+    host?: SessionHost,
+  ) {
     const { auth_username: name, auth_password: password, auth_password_file: file } = settings;
     const other = name ?? settings.auth_file ?? settings.auth_tokens;
     if (ownLogin !== undefined && other !== undefined) {
@@ -80,6 +108,24 @@ export class AccessControl {
     this.#changed = changed;
     this.#files = this.#readCoded();
     this.#accounts = new Accounts(this.#files);
+    // A login of the program's own is asked at every request, and may take its answer back.
+    const hasSessions = settings.sessions > 0 && ownLogin === undefined && this.#hasLogins;
+    if (host !== undefined && hasSessions) {
+      const { isInUse, ended, page } = host;
+      const { session_idle: idle, session_lifetime: lifetime } = settings;
+      this.#page = page;
+      this.sessions = new Sessions({ idle: idle * 1000, lifetime: lifetime * 1000, isInUse, ended });
+    }
+  }
+
+  /** The accounts as of now. */
+  get accounts(): Accounts {
+    return this.#accounts;
+  }
+
+  /** How browsers log in at a listener; undefined where they do not by a page. */
+  sessionsAt(listener: string): SessionsHere | undefined {
+    return this.#withSessions.get(listener);
   }
 
   /** True when there is anybody who could log in. */
@@ -107,14 +153,17 @@ export class AccessControl {
    * @returns undefined where everybody may do everything
    * @throws Error for a wrong option
    */
-  accessOf({ name, kind, options, engine }: NamedListener): Access | undefined {
+  accessOf(listener: NamedListener): Access | undefined {
+    const { name, kind, options, engine } = listener;
     const asksForCertificates = options.has('client_ca');
     const needsLogin = this.#needsLogin(name, options, engine);
     const level = levelOf(name, options.get('level'));
     // A Unix socket has no addresses: its file mode says who may connect.
     const allow = kind === 'unix' ? undefined : (options.get('allow') ?? this.#settings.allow_from);
     if (!needsLogin && level === 'admin' && allow === undefined && !asksForCertificates) return undefined;
-    return new ListenerAccess({
+    const sessions = needsLogin ? this.#sessionsOf(listener) : undefined;
+    const access = new ListenerAccess({
+      sessions,
       allowed: allow === undefined ? undefined : addressList(name, allow),
       accounts: needsLogin ? () => this.#accounts : undefined,
       // The grants of accounts have been checked when they were read.
@@ -126,6 +175,17 @@ export class AccessControl {
       failed: this.#failed,
       log: this.#log,
     });
+    if (sessions !== undefined) this.#withSessions.set(name, { ...sessions, access });
+    return access;
+  }
+
+  /** By plain HTTP a cookie can be read on the way, unless that stays on this machine. */
+  #sessionsOf({ kind, address, port }: NamedListener): ListenerSessions | undefined {
+    const { sessions } = this;
+    const page = this.#page;
+    if (sessions === undefined || page === undefined) return undefined;
+    if (kind === 'http' && !isLoopback(address) && this.#settings.sessions < 2) return undefined;
+    return { sessions, port, isSecure: kind === 'https', page };
   }
 
   #needsLogin(name: string, options: ReadonlyMap<string, string>, engine: EngineChoice): boolean {
@@ -201,6 +261,7 @@ export class AccessControl {
   /** Watches no longer. */
   close(): void {
     this.#watch?.close();
+    this.sessions?.close();
   }
 
   #clientsChanged(file: string): void {
@@ -216,8 +277,11 @@ export class AccessControl {
   }
 
   #use(read: AccountSettings): void {
-    this.#accounts = new Accounts(read, this.#accounts.turns);
+    const now = new Accounts(read, this.#accounts.turns);
+    this.#accounts = now;
     this.#files = read;
+    // Whose name, level and secret are as they were goes on: files are read again for other reasons, too.
+    this.sessions?.end(({ account, isOfToken, stamp }) => now.stampOf(account, isOfToken) !== stamp, 'users changed');
     this.#changed();
   }
 

@@ -16,7 +16,9 @@ import { AccessControl, protectCommands } from './access-control.js';
 import { refuseSharedFile } from './audit-file.js';
 import { healthPaths, landingPaths } from './landing.js';
 import { listenerNotices, listeners, loopbackNotice, refuseExposure, warnOfExposure } from './listeners.js';
+import { Logins } from './login.js';
 import { parameters } from './parameters.js';
+import { sessionCommands } from './session-commands.js';
 
 /** The HTTP server and its registry of root paths. */
 export const httpdModule = defineBuiltIn({
@@ -27,12 +29,24 @@ export const httpdModule = defineBuiltIn({
     const denied = mi.statistics.add('httpd', 'access_denied', 'counter', {
       help: 'Requests not let in: a wrong login, an address that is not allowed, or one that has to wait.',
     });
+    let logins: Logins | undefined;
     const access = new AccessControl(
       parameters,
       log,
       () => denied.add(1),
       () => eventStreams.end(),
       facts.authenticate,
+      // An app of the program has routes for the roots alone.
+      facts.app === undefined
+        ? {
+            isInUse: (id) => eventStreams.isReadIn(id),
+            ended: (session, reason) => {
+              eventStreams.endOf(session.id);
+              logins?.ended(session, reason);
+            },
+            page: (asked) => logins?.asked(asked) ?? '',
+          }
+        : undefined,
     );
     const wanted = typeof facts.engine === 'string' ? facts.engine : parameters.engine;
     const engineChoice = isEngineChoice(wanted) ? wanted : 'auto';
@@ -63,6 +77,7 @@ export const httpdModule = defineBuiltIn({
           ? { level: parameters.compression_level, isForUnix: parameters.compression === 2 }
           : undefined,
       jsonRefusal: refusalBody,
+      sessions: access.sessions,
       trustChanged: () => eventStreams.end(),
       counters: counters(mi.statistics),
       engine: typeof facts.engine === 'object' ? facts.engine : undefined,
@@ -80,6 +95,13 @@ export const httpdModule = defineBuiltIn({
     const health = parameters.health === 1 ? healthPaths(httpd, status) : [];
     const landing = parameters.landing === 1 ? landingPaths(httpd, facts, health) : [];
     for (const path of [...landing, ...health]) httpd.registerPath(path);
+    if (access.sessions !== undefined) {
+      logins = new Logins({ httpd, mi, access });
+      logins.register();
+    }
+    mi.statistics.add('httpd', 'sessions', 'computed', () => access.sessions?.size ?? 0, {
+      help: 'Sessions of browsers that have logged in by a page.',
+    });
     mi.statistics.add('httpd', 'exchanges', 'computed', () => httpd.openExchanges, {
       help: 'Requests whose reply has not ended.',
     });
@@ -135,6 +157,7 @@ export const httpdModule = defineBuiltIn({
         reloadTlsCommand(httpd),
         reloadUsersCommand(access),
         recentCallsCommand(mi),
+        ...sessionCommands(access.sessions),
       ],
     };
   },

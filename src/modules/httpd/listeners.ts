@@ -45,7 +45,8 @@ export function listeners(
   const inherited = inheritSockets(joined, sockets);
   return joined.map((setting, place) => {
     const name = settingName(setting);
-    const access = control.accessOf({ name, kind: setting.kind, options: setting.options, engine });
+    const { kind, address, port, options } = setting;
+    const access = control.accessOf({ name, kind, address, port, options, engine });
     const common = { setting, access, inherited: inherited[place] };
     return setting.kind === 'https' ? { ...common, tls: tlsOf(setting, name, values) } : common;
   });

@@ -64,6 +64,31 @@ export const accessParameters = defineParameters({
       '`subject=`, `dns=`, `email=`, `uri=`, `sha256=`; read again when it changes, and on SIGHUP',
     check: fileProblem,
   },
+  sessions: {
+    type: 'int',
+    default: 1,
+    min: 0,
+    max: 2,
+    help:
+      '1: where users log in, browsers get a page for that and a cookie since, on https, on addresses of this machine and on Unix ' +
+      'sockets; 2: also by plain HTTP elsewhere, where the cookie can be read on the way; 0: browsers ask for the password themselves',
+  },
+  session_idle: {
+    type: 'int',
+    default: 1800,
+    min: 1,
+    max: 86400,
+    unit: 's',
+    help: 'a session without a request for this long ends; a page that shows what is new asks for it by itself',
+  },
+  session_lifetime: {
+    type: 'int',
+    default: 43200,
+    min: 1,
+    max: 604800,
+    unit: 's',
+    help: 'a session ends after this long, however much it is used',
+  },
   allow_from: {
     type: 'string',
     default: undefined,

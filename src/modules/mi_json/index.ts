@@ -1,8 +1,9 @@
 import { defineParameters } from '../../config/parameter.js';
-import { browserHeaders, crossSiteRefusal, isBrowser } from '../../gateway/browser.js';
+import { browserHeaders, isBrowser } from '../../gateway/browser.js';
 import { retryHeaders } from '../../gateway/jsonrpc-refusal.js';
 import type { Exchange } from '../../http/exchange.js';
 import type { AllowedHosts } from '../../http/limits/allowed-hosts.js';
+import { crossSiteRefusal } from '../../http/login/same-origin.js';
 import { type Face, type LaterAnswer, type Leave, Runner } from '../../mi/calls/run.js';
 import type { Result } from '../../mi/commands/command.js';
 import type { CommandEntry } from '../../mi/commands/command-table.js';

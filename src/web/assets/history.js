@@ -23,6 +23,11 @@ export function rememberCalls(form, result) {
   if (calls.length > 0) show(calls);
 }
 
+/** Forgets the calls of this browser session. */
+export function forgetCalls() {
+  sessionStorage.removeItem(key);
+}
+
 /** The page of a result has its form filled in with what was submitted, by GET and by POST alike. */
 function submitted(form) {
   return [...new FormData(form)].filter(([name, value]) => name === 'arg' || value !== '').slice(0, 64);
@@ -52,7 +57,7 @@ function show(calls) {
     element('h2', {}, 'This session'),
     element('ol', {}, ...items),
     button('Forget', () => {
-      sessionStorage.removeItem(key);
+      forgetCalls();
       aside.remove();
       document.querySelector('main')?.focus();
     }),

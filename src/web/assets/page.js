@@ -1,7 +1,8 @@
 // Additions to the pages by JavaScript. Without it they are complete: every link, form and result works as it is.
 // Values come from SIP users: they reach the document as text alone, never as markup.
 import { copyContacts } from './contacts.js';
-import { rememberCalls } from './history.js';
+import { forgetCalls, rememberCalls } from './history.js';
+import { followKeys } from './keys.js';
 import { followEvents } from './live.js';
 import { chooseRecipes } from './recipes.js';
 import { showResult } from './result.js';
@@ -17,6 +18,9 @@ const contacts = document.querySelector('#contacts');
 // On a phone the modules are one row that scrolls.
 document.querySelector('nav [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
 if (header && home) searchCommands(header, home.pathname);
+followKeys(form);
+// The next user of this browser is to see nothing of what this one has called.
+document.querySelector('header .user form')?.addEventListener('submit', forgetCalls);
 if (form) chooseRecipes(form);
 rememberCalls(form, result);
 if (result) showResult(result);

@@ -1,8 +1,13 @@
 import { element } from './element.js';
+import { isTyping } from './keys.js';
+import { placesOf } from './palette.js';
 
 const shown = 12;
 
-/** Adds the search over all commands to the header. The key / goes there from anywhere on the page. */
+/**
+ * Adds the search over all commands, pages, statistics and contacts to the header. The keys / and Ctrl+K go there from anywhere on
+ * the page.
+ */
 export function searchCommands(header, home) {
   const list = element('ul', { id: 'found', role: 'listbox', 'aria-label': 'Commands', hidden: true });
   const input = element('input', {
@@ -16,14 +21,16 @@ export function searchCommands(header, home) {
     'aria-controls': 'found',
     'aria-expanded': 'false',
     'aria-autocomplete': 'list',
-    'aria-keyshortcuts': '/',
+    'aria-keyshortcuts': '/ Control+K',
   });
   const key = element('kbd', { 'aria-hidden': 'true' }, '/');
   header.append(element('div', { role: 'search', className: 'search' }, input, key, list));
 
+  const places = placesOf(home);
   let commands;
   let found = [];
   let active = 0;
+  let asked = 0;
 
   const load = () => {
     commands ??= commandsOf(home).catch(() => {
@@ -34,20 +41,36 @@ export function searchCommands(header, home) {
   };
 
   async function update() {
-    const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+    asked += 1;
+    const question = asked;
+    const text = input.value;
+    const words = text.toLowerCase().split(/\s+/).filter(Boolean);
     const all = await load();
-    found = words.length === 0 ? all : all.filter((command) => words.every((word) => command.text.includes(word)));
+    let fit = words.length === 0 ? all : all.filter((command) => words.every((word) => command.text.includes(word)));
     const rank = (command) => Math.min(...words.map((word) => rankOf(command.name.toLowerCase(), word)));
-    if (words.length > 0) found = found.toSorted((a, b) => rank(a) - rank(b));
-    found = found.slice(0, shown);
-    active = 0;
+    if (words.length > 0) fit = fit.toSorted((a, b) => rank(a) - rank(b));
+    if (question !== asked) return;
+    draw(fit.slice(0, shown));
+    const others = await places.find(words, text);
+    // Another letter has come meanwhile.
+    if (question !== asked || others.length === 0) return;
+    draw([...fit.slice(0, shown - Math.min(others.length, shown / 2)), ...others]);
+  }
+
+  function draw(options) {
+    const before = found[active]?.href;
+    found = options;
+    active = Math.max(
+      0,
+      found.findIndex(({ href }) => href === before),
+    );
     list.replaceChildren(
-      ...found.map(({ name, help, href }, index) =>
+      ...found.map(({ name, help, kind, href }, index) =>
         element(
           'li',
           { role: 'option', id: `found-${index}`, onclick: () => location.assign(href) },
           element('span', { className: 'name' }, name),
-          element('span', { className: 'help' }, help),
+          element('span', { className: 'help' }, kind ?? help),
         ),
       ),
     );
@@ -78,7 +101,11 @@ export function searchCommands(header, home) {
     list.children[active]?.scrollIntoView({ block: 'nearest' });
   }
 
-  input.addEventListener('input', update);
+  input.addEventListener('input', () => {
+    active = 0;
+    found = [];
+    void update();
+  });
   input.addEventListener('focus', update);
   input.addEventListener('blur', () => open(false));
   // The blur of a click would close the list before the click arrives.
@@ -92,8 +119,8 @@ export function searchCommands(header, home) {
       if (found.length > 0) active = (active + step) % found.length;
       point();
     } else if (event.key === 'Enter') {
-      const command = found[active];
-      if (command && !list.hidden) location.assign(command.href);
+      const chosen = found[active];
+      if (chosen && !list.hidden) location.assign(chosen.href);
     } else if (event.key === 'Escape') {
       if (list.hidden) input.blur();
       input.value = '';
@@ -101,7 +128,9 @@ export function searchCommands(header, home) {
     }
   });
   document.addEventListener('keydown', (event) => {
-    if (event.key !== '/' || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+    if (event.altKey || event.isComposing) return;
+    const isPalette = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'k';
+    if (!isPalette && (event.key !== '/' || event.ctrlKey || event.metaKey || isTyping(event.target))) return;
     event.preventDefault();
     input.focus();
     input.select();
@@ -112,11 +141,6 @@ function rankOf(name, word) {
   const local = name.slice(name.indexOf(':') + 1);
   if (local.startsWith(word) || name.startsWith(word)) return 0;
   return name.includes(word) ? 1 : 2;
-}
-
-function isTyping(target) {
-  if (!(target instanceof HTMLElement)) return false;
-  return target.isContentEditable || target.matches('textarea, select, input:not([type=radio], [type=submit])');
 }
 
 /** The start page lists every command with its help; a root that serves pages alone has it too. */

@@ -1,6 +1,7 @@
 // Charts of statistics over time, and the numbers of now. Without this script their place has small pictures and tables.
 import uPlot from 'uplot';
 import { valueText } from '../quantities.ts';
+import { offerPins, showPins } from './pins.js';
 
 const root = document.querySelector('[data-history]');
 /** Milliseconds between two questions; a long range has longer steps. */
@@ -12,7 +13,12 @@ const renewal = 30_000;
 const rateSpan = 10;
 
 const filter = document.querySelector('form.filter');
+const all = document.querySelector('.statistics:has(.groups)');
+const overview = document.querySelector('.overview');
+const home = document.querySelector('header h1 a');
 
+if (all) offerPins(all);
+if (overview && home) showPins(overview, home.pathname);
 if (root) begin(root);
 if (filter) followFilter(filter);
 

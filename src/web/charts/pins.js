@@ -1,0 +1,104 @@
+// Statistics that are pinned to the overview. This browser keeps them: another one has others.
+import { valueText } from '../quantities.ts';
+
+const key = 'mi-pins';
+const most = 24;
+/** Milliseconds between two questions. */
+const interval = 5000;
+
+/** Offers to pin each statistic of the page of statistics. */
+export function offerPins(section) {
+  const mark = () => {
+    for (const row of section.querySelectorAll('tr[data-name]:not(:has(.pin))')) row.cells[0]?.append(buttonOf(row));
+  };
+  mark();
+  // Rows come and go while a filter is typed.
+  new MutationObserver(mark).observe(section, { childList: true, subtree: true });
+}
+
+function buttonOf({ dataset: { name, unit } }) {
+  const button = document.createElement('button');
+  button.type = 'button';
+  button.className = 'pin';
+  const tell = () => {
+    const isPinned = read().some((pin) => pin.name === name);
+    button.setAttribute('aria-pressed', String(isPinned));
+    button.setAttribute('aria-label', `Pin ${name} to the overview`);
+    button.textContent = isPinned ? 'Pinned' : 'Pin';
+  };
+  button.addEventListener('click', () => {
+    const pins = read();
+    const others = pins.filter((pin) => pin.name !== name);
+    write(others.length < pins.length ? others : [...pins, { name, unit: unit ?? '' }].slice(-most));
+    tell();
+  });
+  tell();
+  return button;
+}
+
+/** Shows the pinned statistics with the numbers of now. @param home path of the root, `/mi` */
+export function showPins(overview, home) {
+  const pins = read();
+  if (pins.length === 0) return;
+  const list = document.createElement('dl');
+  list.className = 'tiles';
+  list.setAttribute('aria-label', 'Pinned statistics');
+  const values = new Map();
+  for (const pin of pins) {
+    const tile = document.createElement('div');
+    const title = document.createElement('dt');
+    const link = document.createElement('a');
+    link.href = `${home}/statistics?${new URLSearchParams({ filter: pin.name })}`;
+    link.textContent = pin.name;
+    const value = document.createElement('dd');
+    value.textContent = '…';
+    values.set(pin.name, value);
+    title.append(link);
+    tile.append(title, value);
+    list.append(tile);
+  }
+  const heading = document.createElement('h3');
+  heading.textContent = 'Pinned';
+  const place = overview.querySelector('.tiles, .ranges, .charts') ?? overview.lastElementChild;
+  place?.after(heading, list);
+  let timer;
+
+  async function ask() {
+    clearTimeout(timer);
+    const arg = JSON.stringify([pins.map(({ name }) => name)]);
+    try {
+      const address = `${home}/statistics/statistics:get?${new URLSearchParams({ arg, raw: '1' })}`;
+      const reply = await fetch(address, { headers: { Accept: 'application/json' } });
+      const found = reply.ok ? await reply.json() : {};
+      for (const { name, unit } of pins) {
+        const value = values.get(name);
+        if (value) value.textContent = Object.hasOwn(found, name) ? valueText(Number(found[name]), unit) : 'none';
+      }
+    } catch {
+      // The line above the charts tells that the server does not answer.
+    }
+    if (!document.hidden) timer = setTimeout(ask, interval);
+  }
+  document.addEventListener('visibilitychange', () => {
+    if (document.hidden) clearTimeout(timer);
+    else void ask();
+  });
+  void ask();
+}
+
+function read() {
+  try {
+    const pins = JSON.parse(localStorage.getItem(key));
+    return Array.isArray(pins) ? pins.filter((pin) => typeof pin?.name === 'string').slice(0, most) : [];
+  } catch {
+    return [];
+  }
+}
+
+function write(pins) {
+  try {
+    localStorage.setItem(key, JSON.stringify(pins));
+  } catch {
+    // Storage that is full or switched off costs the pins, nothing else.
+  }
+}
