@@ -29,7 +29,7 @@ export function latencySection(base: string, mi: ManagementInterface, client: Cl
       const cells = times.map((time) => html`<td class="number">${valueText(time, 'microseconds')}</td>`);
       return html`<tr><th scope="row"><a href="${pathOf(base, entry)}">${entry.fullName}</a></th><td class="number">${valueText(calls, undefined)}</td><td class="number">${valueText(failed, undefined)}</td>${cells}</tr>\n`;
     });
-  return html`<section class="statistics" aria-labelledby="latencies">
+  return html`<div class="statistics">
 <h2 id="latencies">Time of calls</h2>
 <p class="help">Since the start, or since <code>statistics:reset_latency</code>: half of the calls within p50, 90 and 99 of 100 within p90 and p99.</p>
 <div class="frame" tabindex="0" role="region" aria-labelledby="latencies"><table>
@@ -37,6 +37,6 @@ export function latencySection(base: string, mi: ManagementInterface, client: Cl
 <tbody>
 ${rows}</tbody>
 </table></div>
-</section>
+</div>
 `;
 }

@@ -138,7 +138,7 @@ function rowMarkup({ mi }: Source, { group, name, value, unit, help, rate }: Row
       : html`<button type="submit" form="statistics" name="chart" value="${full}">${name}</button>`;
   const about = help === '' ? undefined : html` <span class="help">${help}</span>`;
   const grown = rate === undefined ? '' : valueText(rate, unit);
-  return html`<tr data-name="${full}" data-unit="${unit ?? ''}"><th scope="row">${title}${about}</th><td class="number">${valueText(value, unit)}</td><td class="number">${grown}</td><td class="past">${kept !== undefined && past(mi, kept)}</td></tr>
+  return html`<tr><th scope="row">${title}${about}</th><td class="number">${valueText(value, unit)}</td><td class="number">${grown}</td><td class="past" data-name="${full}" data-unit="${unit ?? ''}">${kept !== undefined && past(mi, kept)}</td></tr>
 `;
 }
 

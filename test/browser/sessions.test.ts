@@ -165,14 +165,15 @@ unless(skipped, describe)('a pinned statistic', () => {
     await page.goto('/mi/statistics?filter=mem:resident');
     const pin = page.getByRole('button', { name: 'Pin mem:resident to the overview' });
     await pin.click();
-    expect(await pin.getAttribute('aria-pressed')).toBe('true');
+    const unpin = page.getByRole('button', { name: 'Unpin mem:resident' });
+    expect(await unpin.count()).toBe(1);
     await assertAccessible(page, 'statistics');
     await page.goto('/mi');
     const tile = page.locator('dl[aria-label="Pinned statistics"] > div');
     await expect.poll(() => tile.locator('dd').textContent()).toMatch(/^\d[\d.]* MB$/);
     await assertAccessible(page, 'overview');
     await follow(page, () => tile.getByRole('link', { name: 'mem:resident' }).click());
-    await pin.click();
+    await unpin.click();
     await page.goto('/mi');
     await page.locator('figure.chart canvas').first().waitFor({ timeout: 60_000 });
     expect(await tile.count()).toBe(0);

@@ -50,14 +50,14 @@ export function searchCommands(header, home) {
     const rank = (command) => Math.min(...words.map((word) => rankOf(command.name.toLowerCase(), word)));
     if (words.length > 0) fit = fit.toSorted((a, b) => rank(a) - rank(b));
     if (question !== asked) return;
-    draw(fit.slice(0, shown));
+    draw(fit.slice(0, shown), fit.length > 0);
     const others = await places.find(words, text);
     // Another letter has come meanwhile.
     if (question !== asked || others.length === 0) return;
-    draw([...fit.slice(0, shown - Math.min(others.length, shown / 2)), ...others]);
+    draw([...fit.slice(0, shown - Math.min(others.length, shown / 2)), ...others], fit.length > 0);
   }
 
-  function draw(options) {
+  function draw(options, hasCommands) {
     const before = found[active]?.href;
     found = options;
     active = Math.max(
@@ -74,7 +74,7 @@ export function searchCommands(header, home) {
         ),
       ),
     );
-    if (found.length === 0) {
+    if (!hasCommands) {
       const none = element(
         'li',
         { role: 'option', 'aria-disabled': 'true' },

@@ -9,7 +9,9 @@ const interval = 5000;
 /** Offers to pin each statistic of the page of statistics. */
 export function offerPins(section) {
   const mark = () => {
-    for (const row of section.querySelectorAll('tr[data-name]:not(:has(.pin))')) row.cells[0]?.append(buttonOf(row));
+    for (const cell of section.querySelectorAll('tr:not(:has(.pin)) > td[data-name]')) {
+      cell.parentElement.cells[0].append(buttonOf(cell));
+    }
   };
   mark();
   // Rows come and go while a filter is typed.
@@ -22,9 +24,8 @@ function buttonOf({ dataset: { name, unit } }) {
   button.className = 'pin';
   const tell = () => {
     const isPinned = read().some((pin) => pin.name === name);
-    button.setAttribute('aria-pressed', String(isPinned));
-    button.setAttribute('aria-label', `Pin ${name} to the overview`);
-    button.textContent = isPinned ? 'Pinned' : 'Pin';
+    button.textContent = isPinned ? 'Unpin' : 'Pin';
+    button.setAttribute('aria-label', isPinned ? `Unpin ${name}` : `Pin ${name} to the overview`);
   };
   button.addEventListener('click', () => {
     const pins = read();
