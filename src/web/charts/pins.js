@@ -66,7 +66,9 @@ export function showPins(overview, home) {
 
   async function ask() {
     clearTimeout(timer);
-    const arg = JSON.stringify([pins.map(({ name }) => name)]);
+    // By their groups: a bare name may be one of several.
+    const groups = new Set(pins.map(({ name }) => name.slice(0, name.indexOf(':') + 1)));
+    const arg = JSON.stringify([[...groups]]);
     try {
       const address = `${home}/statistics/statistics:get?${new URLSearchParams({ arg, raw: '1' })}`;
       const reply = await fetch(address, { headers: { Accept: 'application/json' } });
