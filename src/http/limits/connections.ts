@@ -29,7 +29,8 @@ interface LimitedListener {
 export interface ConnectionsMemory {
   readonly open: SharedArrayBuffer;
   readonly excluded: SharedArrayBuffer;
-  readonly shares: SharesMemory;
+  /** Undefined: there is one thread, which makes it once there are so many connections that it is needed. */
+  readonly shares: SharesMemory | undefined;
 }
 
 /** @param most connections that may be open at once */
@@ -37,7 +38,7 @@ export function makeConnectionsMemory(most: number, threads = 1): ConnectionsMem
   return {
     open: SharedCount.make(threads),
     excluded: SharedCount.make(threads),
-    shares: NetworkShares.make(most),
+    shares: threads === 1 ? undefined : NetworkShares.make(most),
   };
 }
 
@@ -63,7 +64,11 @@ export class Connections {
   #unread = 0;
   readonly #max: number;
   readonly #unix: number;
-  readonly #shares: NetworkShares;
+  #shares: NetworkShares | undefined;
+  /** Most connections of one network. */
+  readonly #share: number;
+  /** The network of the connection that came last before {@link #shares} were made. */
+  #lastNetwork: string | undefined;
   readonly #ports = new Set<number>();
   readonly #all: SharedCount;
   /** Those of addresses that are not allowed, up to their first request. */
@@ -87,15 +92,19 @@ export class Connections {
     this.#unix = unix;
     this.#all = new SharedCount(memory.open, thread);
     this.#excluded = new SharedCount(memory.excluded, thread);
-    const most = share > 0 ? share : Math.max(Math.floor(max / 2), leastShare);
-    this.#shares = new NetworkShares(most, () => this.#ports, memory.shares, thread);
+    this.#share = share > 0 ? share : Math.max(Math.floor(max / 2), leastShare);
+    if (memory.shares !== undefined) this.#shares = this.#sharesIn(memory.shares, thread);
+  }
+
+  #sharesIn(memory: SharesMemory, thread: number): NetworkShares {
+    return new NetworkShares(this.#share, () => this.#ports, memory, thread);
   }
 
   /** A thread has ended, and its connections with it. */
   lost(thread: number): void {
     this.#all.lost(thread);
     this.#excluded.lost(thread);
-    this.#shares.lost(thread);
+    this.#shares?.lost(thread);
   }
 
   /** Takes the connections of a listener that come and go. */
@@ -190,8 +199,20 @@ export class Connections {
       return undefined;
     }
     const network = networkOf(origin);
-    if (network === undefined || !this.#shares.arrived(network, open)) return undefined;
-    return `${this.#shares.share} connections from one address are open, the limit max_connections_address`;
+    if (network === undefined || !this.#exceedsShare(network, open)) return undefined;
+    return `${this.#share} connections from one address are open, the limit max_connections_address`;
+  }
+
+  #exceedsShare(network: string, open: number): boolean {
+    if (this.#shares === undefined) {
+      if (open <= this.#share / 4) {
+        this.#lastNetwork = network;
+        return false;
+      }
+      this.#shares = this.#sharesIn(NetworkShares.make(this.#max + this.#unix), 0);
+      if (this.#lastNetwork !== undefined) this.#shares.arrived(this.#lastNetwork, 0);
+    }
+    return this.#shares.arrived(network, open);
   }
 
   readonly #excludedGone = (): void => {
