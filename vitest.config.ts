@@ -44,6 +44,17 @@ function onNode(name: string, testTimeout = 120_000): TestProjectInlineConfigura
   return { ...made, test: { ...made.test, exclude, globalSetup: './test/support/node-command.ts' } };
 }
 
+const threadsServer = {
+  find: /^(?:#src|\.\.\/\.\.)\/http\/server\.js$/,
+  replacement: path('test/support/threads-server.ts'),
+};
+
+/** The wire suite with its listeners in so many threads. */
+function onThreads(threads: number): TestProjectInlineConfiguration {
+  const env = { MI_HTTPD_TEST_THREADS: String(threads) };
+  return project(`wire-threads-${threads}`, 120_000, 'test/wire/**/*.test.ts', { alias: [threadsServer, source], env });
+}
+
 /** Where the processes that tests start tell what they have run; see scripts/coverage.mjs. */
 const childCoverage = process.env.MI_HTTPD_CHILD_COVERAGE;
 
@@ -72,6 +83,7 @@ export default defineConfig({
       project('unit', 60_000, 'src/**/*.test.ts'),
       folder('wire'),
       onNode('wire'),
+      ...(isAll ? [onThreads(1), onThreads(3)] : []),
       onNode('client'),
       ...(isAll ? [onNode('conformance'), onNode('command'), onNode('faults', 600_000)] : []),
       // The published form, bundled: tests that need nothing but the public API.

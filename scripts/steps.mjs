@@ -160,7 +160,16 @@ function bundle(isMapped) {
     `--metafile=${metafile}`,
     ...options,
   ]);
-  return inputsOf(metafile);
+  const inputs = inputsOf(metafile);
+  // On its own: a thread that serves reads what it needs, and nothing that others share.
+  runTool('esbuild', [
+    'src/face.ts',
+    '--outdir=dist',
+    '--chunk-names=face-[hash]',
+    `--metafile=${metafile}`,
+    ...options,
+  ]);
+  return [...new Set([...inputs, ...inputsOf(metafile)])];
 }
 
 /** The script and the style sheet of charts, with the library that draws them: one file each, for the two pages that have charts. */

@@ -39,6 +39,7 @@ export type { InjectedRequest } from './http/engine/injected.js';
 export type { Caller, Chunk, ChunkSource, Exchange, Field, Method, ReplyHeaders } from './http/exchange.js';
 export type { Credentials, LoginRequest } from './http/login/accounts.js';
 export type { ArrivedRequest, Refusal, RefusedRequest, RootDeclaration, Service } from './http/roots.js';
+export type { ServingThread } from './http/threads/faces.js';
 export type { Reload } from './http/tls/certified-listener.js';
 export type { Cache, CacheSystems } from './mi/cache-systems.js';
 export { type Around, currentCall } from './mi/calls/around.js';

@@ -1,4 +1,4 @@
-import { totalmem } from 'node:os';
+import { availableParallelism, totalmem } from 'node:os';
 import { dateOf, monotonicTime } from './base/clock.js';
 import { coded } from './base/codes.js';
 import {
@@ -25,6 +25,8 @@ import type { InjectedRequest } from './http/engine/injected.js';
 import type { InheritedSocket } from './http/listen/inherited.js';
 import { checkRoot, type RootDeclaration, type Service } from './http/roots.js';
 import type { HttpServer } from './http/server.js';
+import type { ServingThread } from './http/threads/faces.js';
+import { mostThreads } from './http/threads/protocol.js';
 import type { Reload } from './http/tls/certified-listener.js';
 import { LifeCycle, type LoadedModule, ModuleSteps } from './life-cycle.js';
 import { CacheSystems } from './mi/cache-systems.js';
@@ -64,6 +66,11 @@ function defaultSharedMemory(): number {
   // 0 or more than there is: nothing constrains the process.
   const constrained = process.constrainedMemory() || Number.POSITIVE_INFINITY;
   return Math.min(512, Math.max(1, Math.floor(Math.min(totalmem(), constrained) / 4 / 1024 / 1024)));
+}
+
+/** Threads for all cores but the one of this thread. */
+export function threadsOfCores(): number {
+  return Math.min(mostThreads, Math.max(1, availableParallelism() - 1));
 }
 
 /** Most shared memory, MB. */
@@ -128,6 +135,12 @@ export interface ServerSettings {
    * speaks HTTP, in place of the parameter `engine` of httpd.
    */
   readonly engine?: object | 'auto' | 'uws' | 'node';
+  /**
+   * Threads that have the listeners, in place of the parameter `threads` of httpd: clients are accepted, read and written there.
+   * Modules, commands and what you hand to this server run in the thread that made it, which opens no socket. `auto`: one less
+   * than there are cores, and one at least. Default 0: this thread does all.
+   */
+  readonly threads?: number | 'auto';
   /** Lets clients in, in place of `auth_username`, `auth_file` and `auth_tokens`. */
   readonly authenticate?: OwnLogin;
   /** Runs around every call; see {@link Around}. */
@@ -235,6 +248,7 @@ export class Server {
       sockets,
       opensSockets: (settings.listen ?? true) && settings.app === undefined,
       app: settings.app,
+      threads: settings.threads === 'auto' ? threadsOfCores() : settings.threads,
       authenticate: settings.authenticate,
     };
     let httpd: HttpServer | undefined;
@@ -456,6 +470,11 @@ export class Server {
     return this.#modules.map(({ instance }) => instance.api).find((api) => api instanceof Opensips);
   }
 
+  /** The threads that have the listeners; none with the option `threads` 0. */
+  get threads(): readonly ServingThread[] {
+    return this.#httpd.threads;
+  }
+
   /** Name and version of the HTTP engine. */
   get engine(): string {
     return this.#httpd.engine;
@@ -626,6 +645,10 @@ const ownOptions: Members<Omit<ServerOptions, keyof ModuleOptions>> = {
   sharedMemory: aNumber,
   kill: aFunction,
   tellProcess: oneOf(levels),
+  threads: {
+    text: `a whole number from 0 to ${mostThreads}, or 'auto'`,
+    is: (value) => value === 'auto' || (Number.isInteger(value) && Number(value) >= 0 && Number(value) <= mostThreads),
+  },
   authenticate: aFunction,
   around: aFunction,
   headers: headerNames,

@@ -78,6 +78,7 @@ const meanings = {
   ERR_STATISTIC: ['a statistic is declared wrongly, or gives no number', 'none'],
   ERR_STATUS: ['a status is declared or set wrongly', 'none'],
   ERR_SYNTAX: ['a statement of the configuration cannot be read', '255'],
+  ERR_THREAD: ['a thread that should serve has ended', '1'],
   ERR_THROWN: ['what was thrown is no error', 'none'],
   ERR_TIMEOUT: ['something took too long, such as a call: `mi_timeout` is over', '1'],
 };

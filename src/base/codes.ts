@@ -107,6 +107,8 @@ export type LogCode =
   | 'subscriber-back'
   | 'subscriber-not-closed'
   | 'subscriber-unreachable'
+  | 'thread-back'
+  | 'thread-lost'
   | 'tls-1.3-only'
   | 'tls-ciphers-unmet'
   | 'transport-down'
@@ -159,6 +161,7 @@ export type ErrorCode =
   | 'ERR_STATISTIC'
   | 'ERR_STATUS'
   | 'ERR_SYNTAX'
+  | 'ERR_THREAD'
   | 'ERR_THROWN'
   | 'ERR_TIMEOUT';
 

@@ -9,6 +9,7 @@ import { formatDiagnostic } from '../config/config-file.js';
 import { ParameterError } from '../config/parameter.js';
 import { readConfig } from '../config/statements.js';
 import { Engines } from '../http/engine/choose.js';
+import { mostThreads } from '../http/threads/protocol.js';
 import { parseTransport } from '../modules/opensips/upstream/setting.js';
 import {
   checkOf,
@@ -17,6 +18,7 @@ import {
   maxPrivateMemory,
   maxSharedMemory,
   type Server,
+  threadsOfCores,
 } from '../server.js';
 import { type CheckedConfig, checkConfig, createConfiguredServer } from './configured-server.js';
 import { daemonLog, takeOutputs } from './outputs.js';
@@ -212,7 +214,7 @@ export function defaultConfig(shipped: string, isThere: (file: string) => boolea
 /** The text of `--help`. */
 export const usage = `mi-httpd: the OpenSIPS management interface over HTTP
 
-usage: mi-httpd [-f FILE] [-c|-C] [-m MB] [-M MB] [-p PORT] [-l IP] [--opensips [TRANSPORT]] [-V] [-h]
+usage: mi-httpd [-f FILE] [-c|-C] [-m MB] [-M MB] [-p PORT] [-l IP] [-t N] [--opensips [TRANSPORT]] [-V] [-h]
        mi-httpd load FILE|- [--url URL] [--ca FILE] [--domain NAME] [--login FILE]
                       send contacts to a running server; mi-httpd load --help tells more
        mi-httpd dump [FILE|-] [--url URL] [--ca FILE] [--login FILE]
@@ -233,6 +235,8 @@ usage: mi-httpd [-f FILE] [-c|-C] [-m MB] [-M MB] [-p PORT] [-l IP] [--opensips 
   -M, --memory MB     private memory in MB, 1 to ${maxPrivateMemory}, default ${defaultPrivateMemory}; buf_size 0 means a quarter of it
   -p, --port PORT     TCP port; wins over the file
   -l, --listen IP     address to listen on; wins over the file
+  -t, --threads N|auto
+                      threads that have the listeners, 0 to ${mostThreads}; auto: one less than there are cores; wins over the file
       --opensips [TRANSPORT]
                       serve the commands of a running OpenSIPS, asked by fifo:/PATH, datagram:udp:HOST:PORT,
                       datagram:/PATH or http://HOST:PORT/ROOT; repeated, by several of them; without one, in the
@@ -256,6 +260,7 @@ export const options = {
   memory: { type: 'string', short: 'M' },
   port: { type: 'string', short: 'p' },
   listen: { type: 'string', short: 'l' },
+  threads: { type: 'string', short: 't' },
   opensips: { type: 'string', multiple: true },
   version: { type: 'boolean', short: 'V' },
   help: { type: 'boolean', short: 'h' },
@@ -272,6 +277,8 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
   const values = parseValues(args);
   const overrides: Record<string, string | number> = {};
   if (values.port !== undefined) overrides.port = wholeNumber('-p', values.port, 0, 65535);
+  if (values.threads === 'auto') overrides.threads = threadsOfCores();
+  else if (values.threads !== undefined) overrides.threads = wholeNumber('-t', values.threads, 0, mostThreads);
   if (values.listen !== undefined) overrides.ip = notEmpty('-l', values.listen, 'an address, or * for all');
   return {
     file: values.file === undefined ? undefined : notEmpty('-f', values.file, 'a file'),

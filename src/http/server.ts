@@ -24,6 +24,7 @@ import type { Sessions } from './login/sessions.js';
 import type { CompressionSettings } from './request/compression.js';
 import { Exchanges } from './request/state-machine.js';
 import { type RootDeclaration, RootRegistry } from './roots.js';
+import { Faces, type ServingThread } from './threads/faces.js';
 import { Certificates, type CertifiedListener } from './tls/certified-listener.js';
 import { ciphersNotice, defaultCiphers } from './tls/ciphers.js';
 
@@ -36,6 +37,10 @@ export interface HttpServerOptions {
   readonly listeners: readonly ListenerOptions[];
   /** False: no socket is opened, and the first listener is that of all requests, which are {@link HttpServer.inject injected}. */
   readonly opensSockets?: boolean;
+  /** Threads that have the listeners, in place of this one; 0, the default: none. */
+  readonly threads?: number;
+  /** Told when a thread is lost, and when it serves again. */
+  readonly threadsChanged?: () => void;
   /** An app of uWebSockets.js that the roots are served by, in place of listeners. */
   readonly app?: object | undefined;
   /** True: clients of other machines may come by a host of this server without a login. Default false. */
@@ -111,6 +116,7 @@ export class HttpServer {
   readonly #serving = new Set<Engine>();
   #nodeListeners = 0;
   #open: OpenListener[] = [];
+  #faces: Faces | undefined;
   /** Those of the first listener, for requests that come without a socket. */
   #handlers: EngineHandlers | undefined;
   #mount: Mount | undefined;
@@ -247,12 +253,9 @@ export class HttpServer {
         ...this.#connections.handlersOf(listener),
       });
       this.#handlers = first && handlersOf(first);
-      for (const listener of this.#sockets) {
-        const open = await openListener(await this.#engineOf(listener), listener, handlersOf(listener), log);
-        this.#open.push(open);
-        this.#connections.listensOn(open.port);
-        this.#refuseWhenClosed();
-      }
+      if (this.#threads > 0) this.#open = [...(await this.#startFaces(exchanges, files))];
+      else await this.#openListeners(handlersOf);
+      this.#refuseWhenClosed();
       this.#certificates = new Certificates(this.#open, log, this.#options.trustChanged);
       await this.#tellCiphers();
       await this.#mountRoots();
@@ -262,6 +265,49 @@ export class HttpServer {
       await this.close();
       throw error;
     }
+  }
+
+  async #openListeners(handlersOf: (listener: ListenerOptions) => EngineHandlers): Promise<void> {
+    for (const listener of this.#sockets) {
+      const engine = await this.#engineOf(listener);
+      const open = await openListener(engine, listener, handlersOf(listener), this.#options.log);
+      this.#open.push(open);
+      this.#connections.listensOn(open.port);
+      this.#refuseWhenClosed();
+    }
+  }
+
+  /** Has threads listen, whose requests are served here. The engine has been loaded here first: it asks for its limit once. */
+  #startFaces(exchanges: Exchanges, { connections, unix }: FileShares): Promise<readonly OpenListener[]> {
+    const { bodiesTotal, maxConnectionsAddress: share = 0, connTimeout, replyTimeout = 0, log } = this.#options;
+    this.#faces = new Faces({
+      count: this.#threads,
+      listeners: this.#sockets,
+      engineOf: (listener) => this.#engineOf(listener),
+      handlersOf: (listener) => exchanges.handlersFor(listener),
+      settings: {
+        posts: this.#roots.newestFirst.map(({ declaration: { root } }) => `/${root}`),
+        limits: { connections, unix, share, bodies: bodiesTotal },
+        clientPatience: connTimeout * 1000,
+        replyPatience: replyTimeout * 1000,
+        stayEncrypted: this.#options.stayEncrypted ?? 0,
+      },
+      chunkSize: this.chunkSize,
+      counters: this.#counters,
+      log,
+      changed: this.#options.threadsChanged ?? (() => {}),
+    });
+    return this.#faces.open();
+  }
+
+  /** Threads that serve; none where no socket is opened. */
+  get #threads(): number {
+    return this.#sockets.length === 0 ? 0 : (this.#options.threads ?? 0);
+  }
+
+  /** The threads that serve in place of this one. */
+  get threads(): readonly ServingThread[] {
+    return this.#faces?.threads ?? [];
   }
 
   /**
@@ -348,6 +394,7 @@ export class HttpServer {
     this.#connections.stop();
     this.#spares.stop();
     for (const listener of this.#open) listener.stop();
+    this.#faces?.stop();
   }
 
   /**
@@ -365,18 +412,27 @@ export class HttpServer {
    * @param deadline milliseconds after which it is not waited for any longer
    */
   drain(deadline: number): Promise<void> {
-    return this.#connections.drained(deadline);
+    return this.#faces === undefined ? this.#connections.drained(deadline) : this.#drainAll(this.#faces, deadline);
+  }
+
+  /** What a thread has taken is answered here. */
+  async #drainAll(faces: Faces, deadline: number): Promise<void> {
+    const until = performance.now() + deadline;
+    await faces.drained(deadline);
+    await this.#connections.drained(Math.max(0, until - performance.now()));
   }
 
   /** Closes everything at once: clients that still wait are cut, their exchanges are gone. Never fails. */
   async close(): Promise<void> {
-    if (this.#state === 'closed' && this.#open.length === 0) return;
+    if (this.#state === 'closed' && this.#open.length === 0 && this.#faces === undefined) return;
     this.#connections.stop();
     this.#state = 'closed';
     this.#spares.stop();
     this.#certificates?.close();
     this.#mount?.close();
     await Promise.all(this.#open.splice(0).map((listener) => listener.close()));
+    await this.#faces?.close();
+    this.#faces = undefined;
   }
 
   /** The certificates of the listeners with TLS; undefined before it listens. */
@@ -385,7 +441,7 @@ export class HttpServer {
   }
 
   get openConnections(): number {
-    return this.#connections.open;
+    return this.#connections.open + (this.#faces?.openConnections ?? 0);
   }
 
   /** Requests whose reply has not ended. */

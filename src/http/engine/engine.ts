@@ -11,6 +11,8 @@ export interface Engine {
   readonly isOfNode: boolean;
   /** True when it can ask clients for certificates. */
   readonly asksForCertificates: boolean;
+  /** True when apps of several threads listen at one address, and the kernel spreads connections over them. */
+  readonly sharesPorts: boolean;
   readonly tls: TlsAbilities;
   /** Bytes of a body of unknown length that are best sent in one turn of the event loop. */
   readonly chunkSize: number;
@@ -117,8 +119,11 @@ export interface EngineRequest {
 
 /** An app and its listen sockets. */
 export interface App {
-  /** @returns undefined when the engine cannot listen there; it does not say why */
-  listen(host: string, port: number): Promise<ListenSocket | undefined>;
+  /**
+   * @param isShared true where other threads of the process listen there too, which not every engine can; default false
+   * @returns undefined when the engine cannot listen there; it does not say why
+   */
+  listen(host: string, port: number, isShared?: boolean): Promise<ListenSocket | undefined>;
   listenUnix(path: string): Promise<ListenSocket | undefined>;
   /**
    * Listens on a listen socket that is open already. Its descriptor is the app's from now on.

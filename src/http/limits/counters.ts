@@ -22,7 +22,7 @@ export const Counter = {
   engine_refusals: 14,
 } as const;
 
-type CounterSlot = (typeof Counter)[keyof typeof Counter];
+export type CounterSlot = (typeof Counter)[keyof typeof Counter];
 
 const repliesOf = (kind: string): string =>
   `Replies ${kind} begun; those that the engine makes by itself (400, 431, 505) are not seen.`;

@@ -22,6 +22,8 @@ export interface ListenerOptions {
   readonly access?: Access | undefined;
   /** Sockets of the service manager that it listens on; none or left out: it opens its own. */
   readonly inherited?: readonly InheritedSocket[] | undefined;
+  /** True where other threads of the process listen at the same address, which has been found free. */
+  readonly isShared?: boolean;
 }
 
 /** A place that is listened on. */
@@ -82,7 +84,7 @@ export async function openListener(
   }
 }
 
-function openSocket(app: App, { setting, inherited = [] }: ListenerOptions): Promise<OpenSocket> {
+function openSocket(app: App, { setting, inherited = [], isShared = false }: ListenerOptions): Promise<OpenSocket> {
   const name = settingName(setting);
   const { mode = defaultMode, socket } = Object.fromEntries(setting.options);
   if (inherited.length > 0) return listenInherited(app, name, inherited, mode);
@@ -96,10 +98,12 @@ function openSocket(app: App, { setting, inherited = [] }: ListenerOptions): Pro
     );
   }
   if (setting.kind === 'unix') return listenUnix(app, setting.path, mode);
+  if (isShared) return listenShared(app, setting.address, setting.port);
   return listen(app, setting.address, setting.port);
 }
 
-function certifiedListener(
+/** @throws Error in one line that says what is wrong with the certificate; undefined where there is none to have */
+export function certifiedListener(
   engine: Engine,
   { setting, tls }: ListenerOptions,
   handlers: EngineHandlers,
@@ -193,18 +197,56 @@ function checkEndpoint(ip: string, port: number): void {
  * @throws Error in one line naming address, port and reason
  */
 async function listen(app: App, ip: string, port: number): Promise<OpenSocket> {
+  return bind(app, await freeHost(ip, port), ip, port);
+}
+
+/** Listens where {@link probeShared} has found nothing else. */
+async function listenShared(app: App, ip: string, port: number): Promise<OpenSocket> {
+  const hosts = ip === '*' ? [everyIPv6, everyIPv4] : [ip];
+  for (const host of hosts) {
+    const socket = port === 0 ? await listenAnywhere(app, host) : await app.listen(host, port, true);
+    if (socket !== undefined) return socket;
+  }
+  throw cannotListen(ip, port, 'EADDRINUSE');
+}
+
+/** A port that the system has chosen is not shared: it is listened on once more, by its number. */
+async function listenAnywhere(app: App, host: string): Promise<OpenSocket | undefined> {
+  for (let attempt = 0; attempt < portAttempts; attempt++) {
+    const chosen = await app.listen(host, 0);
+    chosen?.close();
+    const socket = chosen && (await app.listen(host, chosen.port, true));
+    if (socket !== undefined) return socket;
+  }
+  return undefined;
+}
+
+/** Another process may be quicker to take a port that has just been free. */
+const portAttempts = 5;
+
+/**
+ * Finds out whether threads can listen at an address together.
+ *
+ * @throws Error in one line naming address, port and reason
+ */
+export async function probeShared({ address, port }: ListenSetting): Promise<void> {
+  await freeHost(address, port);
+}
+
+/** The host to listen on, once it has been found that it can be. @throws Error in one line naming address, port and reason */
+async function freeHost(ip: string, port: number): Promise<string> {
   checkEndpoint(ip, port);
   if (ip !== '*') {
     const problem = await probe(ip, port);
     if (problem !== undefined) throw cannotListen(ip, port, problem);
-    return bind(app, ip, ip, port);
+    return ip;
   }
   const withoutIPv6 = await probe(everyIPv6, port);
-  if (withoutIPv6 === undefined) return bind(app, everyIPv6, '*', port);
+  if (withoutIPv6 === undefined) return everyIPv6;
   if (withoutIPv6 !== 'EAFNOSUPPORT' && withoutIPv6 !== 'EADDRNOTAVAIL') throw cannotListen('*', port, withoutIPv6);
   const problem = await probe(everyIPv4, port);
   if (problem !== undefined) throw cannotListen('*', port, problem);
-  return bind(app, everyIPv4, '*', port);
+  return everyIPv4;
 }
 
 /**
@@ -232,7 +274,7 @@ function probe(host: string, port: number): Promise<string | undefined> {
   });
 }
 
-function cannotListen(address: string, port: number, code: string): NodeJS.ErrnoException {
+export function cannotListen(address: string, port: number, code: string): NodeJS.ErrnoException {
   const reason = remedies[code] ?? 'the system refused';
   return codedBySystem(code, new Error(`cannot listen on ${joinHostPort(address, port)}: ${reason} (${code})`));
 }

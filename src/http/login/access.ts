@@ -45,6 +45,8 @@ export class Denial {
 export interface Access {
   /** True when everybody has to log in. */
   readonly needsLogin: boolean;
+  /** The addresses that are let in, as {@link AddressList} reads them; undefined: all. */
+  readonly allowed?: string | undefined;
   /** A client got no connection because of its certificate, for that reason; its address is as the engine gives it. */
   certificateRefused(origin: string, reason: string): void;
   /** True where browsers log in by a page. */
@@ -144,6 +146,10 @@ export class ListenerAccess implements Access {
 
   get hasSessions(): boolean {
     return this.#options.sessions !== undefined;
+  }
+
+  get allowed(): string | undefined {
+    return this.#options.allowed?.text;
   }
 
   excludes(origin: string): boolean {

@@ -1,9 +1,10 @@
 import { stringify } from '../../base/json.js';
 import type { CodedLog } from '../../base/log.js';
+import type { FixedHead, RefusalReply } from '../engine/engine.js';
 import { checkReplyHeaders } from '../exchange.js';
 import { html, pageHeaders, pageType } from '../pages/html.js';
-import type { Refusal, RefusedRequest, Root } from '../roots.js';
-import { statusLine } from './reply-head.js';
+import { nowhere, type Refusal, type RefusedRequest, type Root } from '../roots.js';
+import { type ReplyHead, statusLine } from './reply-head.js';
 
 const jsonType = 'application/json';
 
@@ -54,6 +55,41 @@ export class Refusals {
       );
       return undefined;
     }
+  }
+}
+
+/** A reply to what reached no exchange, in the form that all refusals have; the engine sends it. */
+export function engineRefusal(
+  refusals: Refusals,
+  replyHead: ReplyHead,
+  status: number,
+  reason: string,
+  wantsJson: boolean,
+): RefusalReply {
+  const request = { method: '', mediaType: '', wantsJson };
+  const { contentType, body, headers } = refusals.of(nowhere, status, reason, request);
+  const head = new KeptHead();
+  const retry = status === 503 ? { 'Retry-After': '1' } : {};
+  const all = { 'Content-Type': contentType, ...headers, ...retry };
+  replyHead.write(head, status, statusLine(status), contentType, all);
+  return { statusLine: head.statusLine, headers: head.headers, body };
+}
+
+/** Keeps the head of a reply that the engine writes later. */
+class KeptHead {
+  statusLine = '200 OK';
+  readonly headers: (readonly [name: string, value: string])[] = [];
+
+  writeStatus(line: string): void {
+    this.statusLine = line;
+  }
+
+  writeHeader(name: string, value: string): void {
+    this.headers.push([name, value]);
+  }
+
+  writeFixedHead({ headers }: FixedHead): void {
+    this.headers.push(...headers);
   }
 }
 

@@ -7,14 +7,7 @@ import { detailOf, shorten } from '../../base/text.js';
 import type { BodyPool } from '../../native/bodies.js';
 import { Compressor } from '../../native/compression.js';
 import { Pushed } from '../../native/layout.js';
-import type {
-  EngineHandlers,
-  EngineRequest,
-  EngineResponse,
-  FixedHead,
-  Receiver,
-  RefusalReply,
-} from '../engine/engine.js';
+import type { EngineHandlers, EngineRequest, EngineResponse, Receiver } from '../engine/engine.js';
 import { pipelinedTooMany } from '../engine/offenders.js';
 import {
   type Caller,
@@ -45,7 +38,7 @@ import {
 } from './compression.js';
 import { beginsAsJson, FieldError, isFormType, parseForm, parseQuery } from './forms.js';
 import { isJsonType, namesHtml, namesJson, namesLines, RequestHead } from './head.js';
-import { Refusals } from './refusal.js';
+import { engineRefusal, Refusals } from './refusal.js';
 import { isBodiless, ReplyHead, statusLine } from './reply-head.js';
 import { FlushedBody, HeldBody, ReplyStream, type StreamLimits, type StreamOwner } from './stream.js';
 
@@ -128,41 +121,9 @@ export class Exchanges {
         return route === undefined ? [] : [{ path, route }];
       }),
       receiver: (response) => new HttpExchange(this, listener, { replyHead, compression }, response),
-      refusal: (status, reason, wantsJson) => this.#refusal(replyHead, status, reason, wantsJson),
+      refusal: (status, reason, wantsJson) => engineRefusal(this.refusals, replyHead, status, reason, wantsJson),
       certificateRefused: (address, reason) => listener.access?.certificateRefused(originOf(false, address), reason),
     };
-  }
-
-  /** A reply to what reached no exchange, in the form that all refusals have. */
-  #refusal(replyHead: ReplyHead, status: number, reason: string, wantsJson: boolean): RefusalReply {
-    const { contentType, body, headers } = this.refusals.of(nowhere, status, reason, {
-      method: '',
-      mediaType: '',
-      wantsJson,
-    });
-    const head = new KeptHead();
-    const retry = status === 503 ? { 'Retry-After': '1' } : {};
-    const all = { 'Content-Type': contentType, ...headers, ...retry };
-    replyHead.write(head, status, statusLine(status), contentType, all);
-    return { statusLine: head.statusLine, headers: head.headers, body };
-  }
-}
-
-/** Keeps the head of a reply that the engine writes later. */
-class KeptHead {
-  statusLine = '200 OK';
-  readonly headers: (readonly [name: string, value: string])[] = [];
-
-  writeStatus(line: string): void {
-    this.statusLine = line;
-  }
-
-  writeHeader(name: string, value: string): void {
-    this.headers.push([name, value]);
-  }
-
-  writeFixedHead({ headers }: FixedHead): void {
-    this.headers.push(...headers);
   }
 }
 

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { ctime } from '../../base/clock.js';
 import { packageFile } from '../../base/package.js';
+import type { ServingThread } from '../../http/threads/faces.js';
 import { type Command, shapedCommand as command } from '../../mi/commands/command.js';
 import type { CommandEntry } from '../../mi/commands/command-table.js';
 import { text as aText, either, list, object, ok, oneOf, whole } from '../../mi/commands/shape.js';
@@ -208,9 +209,15 @@ function informationCommands(context: BuiltInContext<object>): readonly Command[
       readOnly: true,
       withoutCall: true,
       withoutContext: true,
-      help: 'Lists the processes of the server: one, since one process serves all.',
-      result: object({ Processes: list(object({ ID: whole, PID: whole, Type: aText })) }),
-      run: () => ({ Processes: [{ ID: 0, PID: process.pid, Type: processTitle(context) }] }),
+      help:
+        'Lists the processes of the server: one, since one process serves all; then its threads that serve, with their open ' +
+        'connections and the requests that have no reply yet.',
+      result: object({
+        Processes: list(object({ ID: whole, PID: whole, Type: aText }, { Connections: whole, Requests: whole })),
+      }),
+      run: () => ({
+        Processes: [{ ID: 0, PID: process.pid, Type: processTitle(context) }, ...threadsOf(context)],
+      }),
     }),
   ];
 }
@@ -240,6 +247,25 @@ function processTitle(context: BuiltInContext<object>): string {
     return `HTTPD ${context.httpd.bound ?? 'not listening'}`;
   } catch {
     return 'HTTPD';
+  }
+}
+
+/** The threads that have the listeners, as `ps` lists them. */
+function threadsOf(context: BuiltInContext<object>) {
+  return servingThreads(context).map(({ id, isServing, connections, exchanges }) => ({
+    ID: id,
+    PID: process.pid,
+    Type: isServing ? `HTTPD thread ${id}` : `HTTPD thread ${id}, lost`,
+    Connections: connections,
+    Requests: exchanges,
+  }));
+}
+
+function servingThreads(context: BuiltInContext<object>): readonly ServingThread[] {
+  try {
+    return context.httpd.threads;
+  } catch {
+    return [];
   }
 }
 

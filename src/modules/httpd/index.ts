@@ -1,3 +1,4 @@
+import { coded } from '../../base/codes.js';
 import { reasonOf } from '../../base/text.js';
 import { refusalBody } from '../../gateway/jsonrpc-refusal.js';
 import { isEngineChoice } from '../../http/engine/engine.js';
@@ -10,7 +11,7 @@ import { invalidParams, MiError } from '../../mi/errors.js';
 import type { ManagementInterface } from '../../mi/management-interface.js';
 import { JsonText } from '../../mi/results/result.js';
 import type { Statistics } from '../../mi/statistics.js';
-import { defineBuiltIn } from '../../module.js';
+import { defineBuiltIn, type ServerFacts } from '../../module.js';
 import { compressionsOpen } from '../../native/compression.js';
 import { AccessControl, protectCommands } from './access-control.js';
 import { refuseSharedFile } from './audit-file.js';
@@ -53,10 +54,18 @@ export const httpdModule = defineBuiltIn({
     const listening = listeners(parameters, access, facts.sockets, engineChoice);
     const hasCallers = listening.some((listener) => listener.access !== undefined);
     const audit = protectCommands(mi, parameters, hasCallers, log);
+    const threads = facts.threads ?? parameters.threads;
+    if (threads > 0) refuseThreads(facts);
+    const lost = threads > 0 ? status.add('httpd', { status: 1, details: 'all threads serve' }) : undefined;
     const httpd = new HttpServer({
       listeners: listening,
       opensSockets: facts.opensSockets,
       app: facts.app,
+      threads,
+      threadsChanged: () => {
+        const serving = httpd.threads.filter(({ isServing }) => isServing).length;
+        lost?.set(serving === threads ? 1 : -1, `${serving} of ${threads} threads serve`);
+      },
       servesEverybody: parameters.allow_unauthenticated === 1,
       windowSize,
       postBufSize: parameters.post_buf_size,
@@ -162,6 +171,19 @@ export const httpdModule = defineBuiltIn({
     };
   },
 });
+
+/** @throws TypeError naming the option that leaves threads nothing to do, or that they cannot be given */
+function refuseThreads({ app, opensSockets, engine }: ServerFacts): void {
+  const refuse = (option: string, remedy: string): never => {
+    throw coded(
+      'ERR_ARGUMENT',
+      new TypeError(`threads and option ${option} do not mix: ${remedy}; leave one of them out`),
+    );
+  };
+  if (app !== undefined) refuse('app', 'an app of the program serves in the thread that made it');
+  if (!opensSockets) refuse('listen', 'without a socket there is nothing that threads could serve');
+  if (typeof engine === 'object') refuse('engine', 'an engine that the program has loaded is not given to threads');
+}
 
 /** Group `httpd`; its slots lie side by side, so that the HTTP layer can count in them without knowing statistics. */
 function counters(statistics: Statistics): Float64Array {

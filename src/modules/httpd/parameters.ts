@@ -7,6 +7,7 @@ import { heldBodySize } from '../../http/exchange.js';
 import { allowedHostsProblem } from '../../http/limits/allowed-hosts.js';
 import { clientCertProblem, parseListenSetting } from '../../http/listen/setting.js';
 import { passwordProblem } from '../../http/login/secrets.js';
+import { mostThreads } from '../../http/threads/protocol.js';
 import { ciphersProblem, defaultCiphers } from '../../http/tls/ciphers.js';
 
 /** Most calls a second that a limit can be set to. */
@@ -278,6 +279,15 @@ export const parameters = defineParameters({
       'what speaks HTTP: `uws`, uWebSockets.js; `node`, the HTTP server of Node.js: slower, and HTTP/1.0 too; `auto`: `uws` ' +
       'where it loads, else `node`, with a warning; a listener may have its own, `;engine=node`',
     check: engineProblem,
+  },
+  threads: {
+    type: 'int',
+    default: 0,
+    min: 0,
+    max: mostThreads,
+    help:
+      'threads that have the listeners: clients are accepted, read and written there, and modules and commands run in the thread ' +
+      'that started the server; 0: that one does all',
   },
   server_name: {
     type: 'string',

@@ -22,6 +22,7 @@ export class NodeEngine implements Engine {
   readonly version = process.versions.node;
   readonly isOfNode = true;
   readonly asksForCertificates = true;
+  readonly sharesPorts = false;
   readonly tls = { hasOwnOrder: true, hasSuite: (suite: string) => getCiphers().includes(suite.toLowerCase()) };
   readonly chunkSize = leastChunk;
 

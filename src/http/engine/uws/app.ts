@@ -31,6 +31,8 @@ export class UwsEngine implements Engine {
   readonly isOfNode = false;
   /** It would let those in that show none. */
   readonly asksForCertificates = false;
+  /** Elsewhere one thread gets all connections, or the port cannot be shared. */
+  readonly sharesPorts = process.platform === 'linux';
   readonly tls = { hasOwnOrder: false, hasSuite: () => true };
   readonly #sizes: WriteSizes;
 
@@ -168,6 +170,9 @@ function connectionHandler(state: AppState) {
 /** Refuse a second listener on the port instead of sharing it; absent from the exports of some builds. */
 const exclusivePort = 1;
 
+/** Share it with other threads: the kernel spreads connections over them (SO_REUSEPORT). */
+const sharedPort = 0;
+
 /** The common part of apps with TLS and without: they listen and close the same way. */
 abstract class ListeningApp implements App {
   /** All of them; the first one listens. */
@@ -180,13 +185,14 @@ abstract class ListeningApp implements App {
     this.#forgetExit = closeAtThreadExit(() => closeForExit(() => this.closeNow()));
   }
 
-  async listen(host: string, port: number): Promise<ListenSocket | undefined> {
-    return this.#listenAt(host, port);
+  async listen(host: string, port: number, isShared = false): Promise<ListenSocket | undefined> {
+    return this.#listenAt(host, port, isShared);
   }
 
-  #listenAt(host: string, port: number): ListenSocket | undefined {
+  #listenAt(host: string, port: number, isShared = false): ListenSocket | undefined {
     const { LIBUS_LISTEN_EXCLUSIVE_PORT: exclusive = exclusivePort } = this.#uws;
-    const socket = this.#listen((app, opened) => app.listen(host, port, exclusive, opened));
+    const options = isShared ? sharedPort : exclusive;
+    const socket = this.#listen((app, opened) => app.listen(host, port, options, opened));
     if (socket === undefined) return undefined;
     return { port: this.#uws.us_socket_local_port(socket), close: () => this.#uws.us_listen_socket_close(socket) };
   }

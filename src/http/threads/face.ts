@@ -1,0 +1,315 @@
+import { AddressList } from '../../base/address.js';
+import type { CodedLog, Fields } from '../../base/log.js';
+import { reasonOf } from '../../base/text.js';
+import { Engines } from '../engine/choose.js';
+import { type EngineHandlers, FixedHead, type RefusalReply } from '../engine/engine.js';
+import { Connections } from '../limits/connections.js';
+import { type CounterSlot, HttpCounters } from '../limits/counters.js';
+import { type OpenListener, openListener } from '../listen/listener.js';
+import { engineRefusal, Refusals } from '../request/refusal.js';
+import { ReplyHead } from '../request/reply-head.js';
+import { Outbox, type Sender } from './outbox.js';
+import {
+  Asked,
+  bodiesWord,
+  closedWord,
+  connectionsWord,
+  type FaceListener,
+  type FaceSettings,
+  type FromFace,
+  type FromHome,
+  facesOf,
+  type LogLevel,
+  reloadsWord,
+  type SentFields,
+  Told,
+} from './protocol.js';
+import { Relay, type RelayHost } from './relay.js';
+
+/** The port of a face to home. */
+export interface FacePort extends Sender<FromFace> {
+  on(event: 'message', listener: (messages: readonly FromHome[]) => void): unknown;
+  /** Nothing keeps this thread alive any more. */
+  close(): void;
+}
+
+/** Home logs the same of the certificates, which it reads too. */
+const silent: CodedLog = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
+/**
+ * A thread that serves: it has an engine, and listens. What clients send goes to home as it comes, and what home replies goes to
+ * them. It knows neither roots nor logins.
+ */
+export class Face implements RelayHost {
+  readonly connections: Connections;
+  readonly counters: HttpCounters;
+  readonly log: CodedLog;
+  readonly clientPatience: number;
+  readonly replyPatience: number;
+  readonly #port: FacePort;
+  readonly #settings: FaceSettings;
+  readonly #shared: Int32Array;
+  readonly #outbox: Outbox<FromFace>;
+  readonly #engines: Engines;
+  readonly #refusals: Refusals;
+  readonly #relays = new Map<number, Relay>();
+  readonly #fixed: FixedHead[] = [];
+  /** By the number of the listener. */
+  readonly #open = new Map<number, OpenListener>();
+  #exchanges = 0;
+  #isClosed = false;
+
+  /** @param jsonRefusal body of a refusal for requests that want JSON */
+  constructor(port: FacePort, settings: FaceSettings, jsonRefusal: (status: number, reason: string) => string) {
+    this.#port = port;
+    this.#settings = settings;
+    this.#shared = new Int32Array(settings.shared);
+    this.clientPatience = settings.clientPatience;
+    this.replyPatience = settings.replyPatience;
+    this.counters = new HttpCounters();
+    this.#outbox = new Outbox(port, setImmediate, () => this.#countersChanged());
+    this.log = this.#logByHome();
+    this.#engines = new Engines({ patience: settings.clientPatience });
+    this.#refusals = new Refusals(jsonRefusal, this.log);
+    const { connections: max, unix, share } = settings.limits;
+    this.connections = new Connections({ max, unix, share }, this.counters, this.log, () => this.#openElsewhere());
+    port.on('message', (messages) => {
+      for (const message of messages) this.#take(message);
+    });
+    // A line about what ends this thread has to leave.
+    process.on('exit', this.#outbox.send);
+  }
+
+  // For its exchanges.
+
+  begin(relay: Relay): number {
+    this.#exchanges += 1;
+    this.#relays.set(this.#exchanges, relay);
+    return this.#exchanges;
+  }
+
+  forget(exchange: number): void {
+    this.#relays.delete(exchange);
+    this.#outbox.wake();
+  }
+
+  tell(message: FromFace, transferred?: ArrayBuffer): void {
+    this.#outbox.tell(message, transferred);
+  }
+
+  fixedHead(number: number): FixedHead | undefined {
+    return this.#fixed[number];
+  }
+
+  takesBody(bytes: number): boolean {
+    const word = bodiesWord(this.#settings.index);
+    if (Atomics.load(this.#shared, word) + bytes > this.#settings.limits.bodies) return false;
+    Atomics.add(this.#shared, word, bytes);
+    return true;
+  }
+
+  refusal(listener: number, status: number, reason: string): RefusalReply {
+    return this.#refusalOf(this.#replyHeadOf(this.#settings.listeners[listener]), status, reason, false);
+  }
+
+  // From home.
+
+  #take(message: FromHome): void {
+    switch (message[0]) {
+      case Asked.fixed:
+        this.#fixed.push(new FixedHead(message[1]));
+        break;
+      case Asked.listen:
+        void this.#listen(message[1]);
+        break;
+      case Asked.stop:
+        this.#stop();
+        break;
+      case Asked.drain:
+        void this.connections.drained(message[1]).then(() => {
+          this.tell([Told.drained]);
+          this.#outbox.send();
+        });
+        break;
+      case Asked.reload:
+        this.#reload(message[1]);
+        break;
+      case Asked.close:
+        void this.#close();
+        break;
+      default:
+        this.#reply(message, this.#relays.get(message[1]));
+    }
+  }
+
+  #reply(message: FromHome, relay: Relay | undefined): void {
+    if (relay === undefined) return;
+    try {
+      switch (message[0]) {
+        case Asked.whole:
+          relay.whole(message[2], message[3], message[4], message[5]);
+          break;
+        case Asked.bare:
+          relay.bare(message[2], message[3], message[4], message[5]);
+          break;
+        case Asked.begin:
+          relay.begin(message[2], message[3], message[4]);
+          break;
+        case Asked.piece:
+          relay.piece(message[2]);
+          break;
+        case Asked.end:
+          relay.endBody();
+          break;
+        case Asked.cut:
+          relay.close();
+          break;
+      }
+    } catch (error) {
+      relay.cut(error);
+    }
+  }
+
+  async #listen(ports: readonly number[]): Promise<void> {
+    try {
+      for (const [number, listener] of this.#settings.listeners.entries()) {
+        if (this.#settings.index > 0 && !listener.isShared) continue;
+        const open = await this.#openListener(number, listener, ports[number] ?? 0);
+        this.#open.set(number, open);
+        this.connections.listensOn(open.port);
+        if (this.#isClosed) {
+          await this.#closeListeners();
+          return;
+        }
+      }
+      this.tell([Told.listening, this.#settings.listeners.map((_, number) => this.#open.get(number)?.port)]);
+    } catch (error) {
+      const { code } = error as { readonly code?: unknown };
+      this.tell([Told.failed, reasonOf(error), typeof code === 'string' ? code : undefined]);
+    }
+    this.#outbox.send();
+  }
+
+  async #openListener(number: number, listener: FaceListener, port: number): Promise<OpenListener> {
+    const { setting, tls, inherited, isShared, allowed } = listener;
+    const engine = await this.#engines.of(listener.engine);
+    const list = allowed === undefined ? undefined : new AddressList(allowed);
+    const excludes = list && ((origin: string): boolean => !list.includes(origin));
+    const limited = { setting, access: excludes && { excludes } };
+    const options = {
+      setting: port === 0 ? setting : { ...setting, port },
+      ...(tls === undefined ? {} : { tls }),
+      inherited,
+      isShared,
+    };
+    const replyHead = this.#replyHeadOf(listener);
+    const counted = this.connections.handlersOf(limited);
+    const word = connectionsWord(this.#settings.index);
+    const handlers: EngineHandlers = {
+      posts: this.#settings.posts.map((path) => ({ path, route: {} })),
+      receiver: (response) => new Relay(this, number, response, excludes),
+      refusal: (status, reason, wantsJson) => this.#refusalOf(replyHead, status, reason, wantsJson),
+      certificateRefused: (address, reason) => this.tell([Told.certificateRefused, number, address, reason]),
+      opened: (connection) => {
+        Atomics.add(this.#shared, word, 1);
+        counted.opened(connection);
+        this.#outbox.wake();
+      },
+      closed: (hadReply) => {
+        Atomics.sub(this.#shared, word, 1);
+        counted.closed(hadReply);
+        this.#outbox.wake();
+      },
+    };
+    return openListener(engine, options, handlers, silent);
+  }
+
+  /** Connections that other faces have open. */
+  #openElsewhere(): number {
+    let open = 0;
+    for (let index = 0; index < facesOf(this.#shared); index++) {
+      if (index !== this.#settings.index) open += Atomics.load(this.#shared, connectionsWord(index));
+    }
+    return open;
+  }
+
+  #replyHeadOf(listener: FaceListener | undefined): ReplyHead {
+    return new ReplyHead(listener?.setting.kind === 'https' ? this.#settings.stayEncrypted : 0);
+  }
+
+  #refusalOf(replyHead: ReplyHead, status: number, reason: string, wantsJson: boolean): RefusalReply {
+    return engineRefusal(this.#refusals, replyHead, status, reason, wantsJson);
+  }
+
+  #stop(): void {
+    this.connections.stop();
+    for (const listener of this.#open.values()) listener.stop();
+  }
+
+  /** Home waits until this is done. */
+  #reload(number: number): void {
+    const secure = this.#open.get(number)?.secure;
+    try {
+      secure?.reload();
+      secure?.reloadTrust();
+    } catch (error) {
+      const listener = this.#open.get(number)?.bound;
+      this.log.error(
+        { code: 'certificate-kept', listener },
+        `${listener} keeps its former certificate in one thread: ${reasonOf(error)}`,
+      );
+    }
+    const word = reloadsWord(this.#settings.index);
+    Atomics.add(this.#shared, word, 1);
+    Atomics.notify(this.#shared, word);
+  }
+
+  async #close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.connections.stop();
+    await this.#closeListeners();
+    this.#outbox.send();
+    const word = closedWord(this.#settings.index);
+    Atomics.store(this.#shared, word, 1);
+    Atomics.notify(this.#shared, word);
+    this.#port.close();
+  }
+
+  async #closeListeners(): Promise<void> {
+    const open = [...this.#open.values()];
+    this.#open.clear();
+    await Promise.all(open.map((listener) => listener.close()));
+  }
+
+  // To home.
+
+  /** Counters change more often than messages are sent, and have to be right when what is behind them is served. */
+  #countersChanged(): readonly FromFace[] {
+    const { values } = this.counters;
+    const changes: FromFace[] = [];
+    for (let slot = 0; slot < values.length; slot++) {
+      const amount = values[slot] ?? 0;
+      if (amount === 0) continue;
+      values[slot] = 0;
+      changes.push([Told.count, slot as CounterSlot, amount]);
+    }
+    return changes;
+  }
+
+  #logByHome(): CodedLog {
+    const write =
+      (level: LogLevel) =>
+      (fields: Fields, message: string): void =>
+        this.tell([Told.log, level, cloneable(fields), message]);
+    return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
+  }
+}
+
+/** Fields of a line, such that they can be sent: an error as its text. */
+function cloneable({ err, ...fields }: Fields): SentFields {
+  if (err === undefined) return fields as SentFields;
+  const error = err instanceof Error ? err : new Error(String(err));
+  const { name, message, stack } = error;
+  return { ...(fields as SentFields), err: { name, message, stack } };
+}

@@ -1,0 +1,528 @@
+import { createServer, type Server } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { SHARE_ENV, Worker } from 'node:worker_threads';
+import { coded, codedBySystem } from '../../base/codes.js';
+import type { CodedLog } from '../../base/log.js';
+import { packageFile } from '../../base/package.js';
+import { detailOf, reasonOf } from '../../base/text.js';
+import type { Engine, EngineHandlers, EngineResponse, FixedHead, Receiver } from '../engine/engine.js';
+import { Counter, type CounterSlot, type HttpCounters } from '../limits/counters.js';
+import {
+  cannotListen,
+  certifiedListener,
+  type ListenerOptions,
+  type OpenListener,
+  placeOf,
+  probeShared,
+} from '../listen/listener.js';
+import { closeAtExit } from './exit.js';
+import { JudgingEngine } from './judging-engine.js';
+import { Outbox } from './outbox.js';
+import { PortHead, PortReply, type ReplyPort } from './port-reply.js';
+import {
+  Asked,
+  bodiesWord,
+  closedWord,
+  connectionsWord,
+  type FaceListener,
+  type FaceSettings,
+  type FromFace,
+  type FromHome,
+  reloadsWord,
+  type SentError,
+  sharedWords,
+  Told,
+} from './protocol.js';
+
+/** Starts of a thread within {@link restartsCounted} after which the next one waits. */
+const mostRestarts = 3;
+const restartsCounted = 60_000;
+
+/** Milliseconds that a face has to read a certificate, and to close what it has open when the process ends. */
+const patience = 1000;
+
+/** Milliseconds that a face has to end. */
+const endPatience = 5000;
+
+/** Most heads that faces know by number. */
+const mostFixed = 256;
+
+/** Young generation of a face, MB: that of the command, whose flag is not given to threads. */
+const youngGeneration = 6;
+
+/** A face, as it is told of. */
+export interface ServingThread {
+  /** From 1. */
+  readonly id: number;
+  readonly isServing: boolean;
+  readonly connections: number;
+  /** Requests whose reply has not ended. */
+  readonly exchanges: number;
+}
+
+export interface FacesOptions {
+  readonly count: number;
+  readonly listeners: readonly ListenerOptions[];
+  readonly engineOf: (listener: ListenerOptions) => Promise<Engine>;
+  /** Takes the requests of a listener. */
+  readonly handlersOf: (listener: ListenerOptions) => Pick<EngineHandlers, 'receiver' | 'certificateRefused'>;
+  readonly settings: Omit<FaceSettings, 'index' | 'listeners' | 'shared'>;
+  /** Bytes of a body of unknown length that are best given at once. */
+  readonly chunkSize: number;
+  readonly counters: HttpCounters;
+  readonly log: CodedLog;
+  /** Told when a thread is lost, and when it serves again. */
+  readonly changed: () => void;
+}
+
+/** The threads that serve in place of this one, which is their home. */
+export class Faces {
+  readonly #options: FacesOptions;
+  readonly #shared: Int32Array<SharedArrayBuffer>;
+  readonly #locks: Server[] = [];
+  #listeners: readonly FaceListener[] = [];
+  #faces: Face[] = [];
+  /** By number of the listener; 0: not known yet, or none. */
+  #ports: number[] = [];
+  readonly #restarts = new Set<NodeJS.Timeout>();
+  /** When threads were started again. */
+  readonly #starts: number[] = [];
+  #isStopping = false;
+  #isClosed = false;
+  #forgetExit: () => void = () => {};
+
+  constructor(options: FacesOptions) {
+    this.#options = options;
+    this.#shared = sharedWords(options.count);
+  }
+
+  /**
+   * Starts the threads, which listen then.
+   *
+   * @returns the listeners, as they are known here: to stop and to close them is up to {@link stop} and {@link close}
+   * @throws Error in one line that says what cannot be listened on or served, and why
+   */
+  async open(): Promise<readonly OpenListener[]> {
+    const { listeners, count } = this.#options;
+    const described: FaceListener[] = [];
+    const secures: OpenListener['secure'][] = [];
+    for (const [number, listener] of listeners.entries()) {
+      const engine = await this.#options.engineOf(listener);
+      const face = faceListener(listener, engine);
+      described.push(face);
+      const judge = new JudgingEngine(engine, () => this.#reload(number));
+      secures.push(certifiedListener(judge, listener, noHandlers, this.#options.log));
+      if (face.isShared) await probeShared(listener.setting);
+    }
+    this.#listeners = described;
+    this.#ports = described.map(({ setting, isShared }) => (isShared ? setting.port : 0));
+    for (const number of this.#ports.keys()) await this.#lock(number);
+    this.#forgetExit = closeAtExit(() => this.#closeNow());
+    // The first one finds the ports that are asked for as 0.
+    for (let index = 0; index < count; index++) {
+      const face = new Face(index, this.#host());
+      this.#faces.push(face);
+      if (index === 0) await this.#listens(face);
+    }
+    await Promise.all(this.#faces.slice(1).map((face) => this.#listens(face)));
+    return listeners.map((options, number) => {
+      const place = placeOf(options.setting, this.#ports[number] ?? 0);
+      return { options, secure: secures[number], ...place, stop: () => {}, close: async () => {} };
+    });
+  }
+
+  async #listens(face: Face): Promise<void> {
+    const hadPorts = [...this.#ports];
+    for (const [number, port = 0] of (await face.listen(this.#ports)).entries()) {
+      if (port !== 0) this.#ports[number] = port;
+    }
+    for (const [number, port] of this.#ports.entries()) if (port !== hadPorts[number]) await this.#lock(number);
+  }
+
+  /**
+   * Keeps another server of this kind from the same port: the kernel would share it with that. Two that start at once may both
+   * find it free.
+   */
+  async #lock(number: number): Promise<void> {
+    const listener = this.#listeners[number];
+    const port = this.#ports[number] ?? 0;
+    if (listener?.isShared !== true || port === 0 || process.platform !== 'linux') return;
+    const { address } = listener.setting;
+    const lock = createServer((connection) => connection.destroy());
+    const problem = await new Promise<NodeJS.ErrnoException | undefined>((resolve) => {
+      lock.on('error', resolve);
+      lock.listen({ path: `\0mi-httpd:${address}:${port}`, exclusive: true }, () => resolve(undefined));
+    });
+    if (problem?.code === 'EADDRINUSE') throw cannotListen(address, port, 'EADDRINUSE');
+    lock.unref();
+    this.#locks.push(lock);
+  }
+
+  /** What the threads need of this one. */
+  #host(): FaceHost {
+    const { handlersOf, listeners, counters, log, settings, chunkSize, changed } = this.#options;
+    return {
+      shared: this.#shared,
+      handlers: listeners.map((listener) => handlersOf(listener)),
+      counters,
+      log,
+      chunkSize,
+      settings: { ...settings, listeners: this.#listeners, shared: this.#shared.buffer },
+      lost: (face, reason) => {
+        if (this.#isClosed) return;
+        log.error(
+          { code: 'thread-lost', thread: face.index + 1, err: reason },
+          `thread ${face.index + 1} has ended, and its connections with it${detailOf(reason)}; it is started again`,
+        );
+        changed();
+        if (!this.#isStopping) this.#restart(face.index);
+      },
+    };
+  }
+
+  #restart(index: number): void {
+    const now = performance.now();
+    while ((this.#starts[0] ?? now) < now - restartsCounted) this.#starts.shift();
+    const [oldest = now] = this.#starts;
+    const wait = this.#starts.length < mostRestarts ? 0 : Math.max(0, oldest + restartsCounted - now);
+    // As long as it waits nothing else may keep the process alive.
+    const timer = setTimeout(() => {
+      this.#restarts.delete(timer);
+      void this.#startAgain(index);
+    }, wait);
+    this.#restarts.add(timer);
+  }
+
+  async #startAgain(index: number): Promise<void> {
+    if (this.#isStopping || this.#isClosed) return;
+    const { log, changed } = this.#options;
+    this.#starts.push(performance.now());
+    Atomics.store(this.#shared, bodiesWord(index), 0);
+    const face = new Face(index, this.#host());
+    this.#faces[index] = face;
+    try {
+      await face.listen(this.#ports);
+    } catch (error) {
+      if (this.#isClosed) return;
+      log.error(
+        { code: 'thread-lost', thread: index + 1, err: error },
+        `thread ${index + 1} cannot serve: ${reasonOf(error)}`,
+      );
+      await face.close();
+      if (!this.#isStopping) this.#restart(index);
+      return;
+    }
+    if (this.#isStopping) face.stop();
+    log.warn({ code: 'thread-back', thread: index + 1 }, `thread ${index + 1} serves again`);
+    changed();
+  }
+
+  get threads(): readonly ServingThread[] {
+    return this.#faces.map(({ index, isServing, connections, exchanges }) => ({
+      id: index + 1,
+      isServing,
+      connections,
+      exchanges,
+    }));
+  }
+
+  get openConnections(): number {
+    return this.#faces.reduce((sum, { connections }) => sum + connections, 0);
+  }
+
+  /** Takes no new connections. */
+  stop(): void {
+    this.#isStopping = true;
+    for (const timer of this.#restarts) clearTimeout(timer);
+    for (const face of this.#faces) face.stop();
+  }
+
+  /** Waits until every thread has replied to all that it has taken, as `Connections` has it. */
+  async drained(deadline: number): Promise<void> {
+    await Promise.all(this.#faces.map((face) => face.drained(deadline)));
+  }
+
+  /** Closes every connection, and ends the threads. Never fails. */
+  async close(): Promise<void> {
+    this.stop();
+    this.#isClosed = true;
+    await Promise.all(this.#faces.map((face) => face.close()));
+    this.#forgetExit();
+    await Promise.all(this.#locks.splice(0).map((lock) => new Promise((resolve) => lock.close(resolve))));
+  }
+
+  /** A certificate has changed: every thread has it when this returns. */
+  #reload(number: number): void {
+    this.#waitFor(reloadsWord, (face) => face.ask([Asked.reload, number]));
+  }
+
+  /** The process ends: it may not with sockets of an engine open in a thread. @returns false when one does not close */
+  #closeNow(): boolean {
+    this.#isClosed = true;
+    return this.#waitFor(closedWord, (face) => face.ask([Asked.close]));
+  }
+
+  /** Asks the threads for something, and waits without a turn of the loop until the words of all have changed. */
+  #waitFor(wordOf: (index: number) => number, ask: (face: Face) => void): boolean {
+    const until = performance.now() + patience;
+    const asked = this.#faces
+      .filter((face) => face.isLive)
+      .map((face) => ({ face, word: wordOf(face.index), before: Atomics.load(this.#shared, wordOf(face.index)) }));
+    for (const { face } of asked) ask(face);
+    return asked
+      .map(({ word, before }) => Atomics.wait(this.#shared, word, before, Math.max(0, until - performance.now())))
+      .every((outcome) => outcome !== 'timed-out');
+  }
+}
+
+/** Handlers of apps that no connection ever reaches. */
+const noHandlers: EngineHandlers = {
+  posts: [],
+  receiver: () => ({ request: () => {}, bodyPiece: () => {}, tooMany: () => {}, gone: () => {} }),
+  opened: () => {},
+  closed: () => {},
+  certificateRefused: () => {},
+  refusal: () => ({ statusLine: '503 Service Unavailable', headers: [], body: '' }),
+};
+
+/** The threads share TCP alone, where their engine can; all else the first one has for itself. */
+function faceListener({ setting, tls, access, inherited = [] }: ListenerOptions, engine: Engine): FaceListener {
+  return {
+    setting,
+    tls,
+    engine: engine.isOfNode ? 'node' : 'uws',
+    allowed: access?.allowed,
+    inherited,
+    isShared: setting.kind !== 'unix' && inherited.length === 0 && engine.sharesPorts,
+  };
+}
+
+/** The home of a face, as that sees it. */
+interface FaceHost {
+  readonly shared: Int32Array<SharedArrayBuffer>;
+  /** By number of the listener. */
+  readonly handlers: readonly {
+    readonly receiver: (response: EngineResponse) => Receiver;
+    readonly certificateRefused: (address: string, reason: string) => void;
+  }[];
+  readonly counters: HttpCounters;
+  readonly log: CodedLog;
+  readonly chunkSize: number;
+  readonly settings: Omit<FaceSettings, 'index'>;
+  /** It has ended by itself. */
+  readonly lost: (face: Face, reason: unknown) => void;
+}
+
+/** One thread that serves, as its home sees it. */
+class Face implements ReplyPort {
+  readonly chunkSize: number;
+  readonly #host: FaceHost;
+  readonly #worker: Worker;
+  readonly #outbox: Outbox<FromHome>;
+  readonly #replies = new Map<number, PortReply>();
+  /** By number of the listener: those that are free. */
+  readonly #idle: readonly PortReply[][];
+  readonly #fixed = new Map<FixedHead, number>();
+  readonly #drained = new Set<() => void>();
+  readonly #ended: Promise<void>;
+  #listening: ((ports: readonly (number | undefined)[]) => void) | undefined;
+  #failed: ((error: Error) => void) | undefined;
+  #reason: unknown;
+  #isClosing = false;
+  isLive = true;
+  isServing = false;
+  connections = 0;
+
+  constructor(
+    readonly index: number,
+    host: FaceHost,
+  ) {
+    this.#host = host;
+    this.chunkSize = host.chunkSize;
+    this.#idle = host.handlers.map(() => []);
+    Atomics.store(host.shared, closedWord(index), 0);
+    this.#worker = new Worker(fileURLToPath(packageFile('dist/face.js')), {
+      workerData: { ...host.settings, index },
+      env: SHARE_ENV,
+      execArgv: [],
+      name: `mi-httpd ${index + 1}`,
+      resourceLimits: { maxYoungGenerationSizeMb: youngGeneration },
+    });
+    this.#outbox = new Outbox(this.#worker, queueMicrotask);
+    this.#worker.on('message', (messages: readonly FromFace[]) => this.#takeAll(messages));
+    this.#worker.on('error', (error) => {
+      this.#reason = error;
+    });
+    this.#ended = new Promise((resolve) => {
+      this.#worker.on('exit', (code) => {
+        resolve();
+        this.#end(this.#reason ?? new Error(`it ended with code ${code}`));
+      });
+    });
+  }
+
+  get exchanges(): number {
+    return this.#replies.size;
+  }
+
+  /** @returns the ports that it listens at @throws Error in one line */
+  listen(ports: readonly number[]): Promise<readonly (number | undefined)[]> {
+    return new Promise((resolve, reject) => {
+      this.#listening = resolve;
+      this.#failed = reject;
+      this.ask([Asked.listen, ports]);
+    });
+  }
+
+  stop(): void {
+    if (this.isLive) this.ask([Asked.stop]);
+  }
+
+  drained(deadline: number): Promise<void> {
+    if (!this.isLive) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#drained.add(resolve);
+      this.ask([Asked.drain, deadline]);
+    });
+  }
+
+  async close(): Promise<void> {
+    if (!this.isLive) return;
+    this.#isClosing = true;
+    this.ask([Asked.close]);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, endPatience);
+    });
+    await Promise.race([this.#ended, late]);
+    clearTimeout(timer);
+  }
+
+  /** Sends at once. */
+  ask(message: FromHome): void {
+    this.#outbox.tell(message);
+    this.#outbox.send();
+  }
+
+  // For replies.
+
+  tell(message: FromHome, transferred?: ArrayBuffer): void {
+    if (this.isLive) this.#outbox.tell(message, transferred);
+  }
+
+  numberOf(head: FixedHead): number | undefined {
+    const known = this.#fixed.get(head);
+    if (known !== undefined || this.#fixed.size >= mostFixed) return known;
+    const number = this.#fixed.size;
+    this.#fixed.set(head, number);
+    this.tell([Asked.fixed, head.headers]);
+    return number;
+  }
+
+  ended(exchange: number): void {
+    this.#replies.delete(exchange);
+  }
+
+  // From the thread.
+
+  #takeAll(messages: readonly FromFace[]): void {
+    for (const message of messages) this.#take(message);
+    this.#outbox.send();
+  }
+
+  #take(message: FromFace): void {
+    switch (message[0]) {
+      case Told.head:
+        this.#request(message);
+        break;
+      case Told.body: {
+        const [, exchange, piece, isLast] = message;
+        Atomics.sub(this.#host.shared, bodiesWord(this.index), piece.byteLength);
+        this.#replies.get(exchange)?.receiver.bodyPiece(piece, isLast);
+        break;
+      }
+      case Told.tooMany:
+        this.#replies.get(message[1])?.receiver.tooMany(message[2], message[3]);
+        break;
+      case Told.gone:
+        this.#gone(message[1]);
+        break;
+      case Told.taken:
+        this.#replies.get(message[1])?.taken(message[2]);
+        break;
+      case Told.count:
+        this.#count(message[1], message[2]);
+        break;
+      case Told.log: {
+        const [, level, fields, text] = message;
+        const { err } = fields;
+        this.#host.log[level](err === undefined ? fields : { ...fields, err: errorOf(err) }, text);
+        break;
+      }
+      case Told.certificateRefused:
+        this.#host.handlers[message[1]]?.certificateRefused(message[2], message[3]);
+        break;
+      case Told.listening:
+        this.isServing = true;
+        this.#listening?.(message[1]);
+        break;
+      case Told.failed: {
+        const [, text, code] = message;
+        const error = new Error(text);
+        this.#failed?.(code === undefined ? error : codedBySystem(code, error));
+        break;
+      }
+      case Told.drained:
+        this.#tellDrained();
+        break;
+    }
+  }
+
+  #request([, exchange, listener, method, path, query, fields, remoteAddress, isLast, certificate]: HeadMessage): void {
+    const idle = this.#idle[listener];
+    const handlers = this.#host.handlers[listener];
+    if (idle === undefined || handlers === undefined) return;
+    const reply = idle.pop() ?? new PortReply(handlers.receiver, this, idle);
+    reply.begin(exchange, remoteAddress, isLast, certificate);
+    this.#replies.set(exchange, reply);
+    reply.receiver.request(new PortHead(query, fields), method, path, undefined);
+  }
+
+  #gone(exchange: number): void {
+    const reply = this.#replies.get(exchange);
+    this.#replies.delete(exchange);
+    reply?.gone();
+  }
+
+  #count(slot: CounterSlot, amount: number): void {
+    this.#host.counters.add(slot, amount);
+    if (slot === Counter.connections) this.connections += amount;
+  }
+
+  #tellDrained(): void {
+    for (const resolve of this.#drained) resolve();
+    this.#drained.clear();
+  }
+
+  #end(reason: unknown): void {
+    const hasServed = this.isServing;
+    this.isLive = false;
+    this.isServing = false;
+    this.#outbox.close();
+    for (const exchange of [...this.#replies.keys()]) this.#gone(exchange);
+    this.#host.counters.add(Counter.connections, -this.connections);
+    this.connections = 0;
+    Atomics.store(this.#host.shared, connectionsWord(this.index), 0);
+    this.#tellDrained();
+    const hasFailed = this.#failed;
+    hasFailed?.(coded('ERR_THREAD', new Error(`a thread that should serve has ended: ${reasonOf(reason)}`)));
+    if (hasServed && !this.#isClosing) this.#host.lost(this, reason);
+  }
+}
+
+type HeadMessage = Extract<FromFace, readonly [typeof Told.head, ...unknown[]]>;
+
+/** An error as it was in its thread. */
+function errorOf({ name, message, stack }: SentError): Error {
+  return Object.assign(new Error(message), { name, stack });
+}

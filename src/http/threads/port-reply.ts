@@ -1,0 +1,209 @@
+import { DirectReply } from '../engine/direct-reply.js';
+import type { EngineRequest, EngineResponse, FixedHead, Receiver, Taken } from '../engine/engine.js';
+import { Asked, type FromHome, type SentHead } from './protocol.js';
+
+/** Bytes of a streamed reply that may be on their way to its face. */
+const highWater = 262_144;
+
+/** The head of a request that has come by a face. */
+export class PortHead implements EngineRequest {
+  readonly #query: string | undefined;
+  /** Name and value by turns. */
+  readonly #fields: readonly string[];
+
+  constructor(query: string | undefined, fields: readonly string[]) {
+    this.#query = query;
+    this.#fields = fields;
+  }
+
+  getQuery(): string | undefined {
+    return this.#query;
+  }
+
+  getHeader(lowerCaseName: string): string {
+    const fields = this.#fields;
+    for (let at = 0; at < fields.length; at += 2) if (fields[at] === lowerCaseName) return fields[at + 1] ?? '';
+    return '';
+  }
+
+  forEach(visit: (lowerCaseName: string, value: string) => void): void {
+    const fields = this.#fields;
+    for (let at = 0; at < fields.length; at += 2) visit(fields[at] ?? '', fields[at + 1] ?? '');
+  }
+}
+
+/** The face that a reply goes to. */
+export interface ReplyPort {
+  /** Bytes of a body of unknown length that are best given at once. */
+  readonly chunkSize: number;
+  tell(message: FromHome, transferred?: ArrayBuffer): void;
+  /** Number of a head that many replies have; undefined when there are too many. */
+  numberOf(head: FixedHead): number | undefined;
+  /** Nothing more is told of this exchange. */
+  ended(exchange: number): void;
+}
+
+/** The response to a request that came by a face: what is written goes there. It serves one request after the other. */
+export class PortReply extends DirectReply implements EngineResponse {
+  readonly receiver: Receiver;
+  readonly #port: ReplyPort;
+  readonly #idle: PortReply[];
+  #exchange = 0;
+  #remoteAddress = '';
+  #certificate: Uint8Array | undefined;
+  #isLast = false;
+  #head: string[] = [''];
+  #fixed: FixedHead | undefined;
+  /** Bytes that are on their way to the client, beyond those that the face has told of. */
+  #onTheWay = 0;
+  #writable: (() => void) | undefined;
+  #isEnded = true;
+
+  /** @param idle where it goes when it is free */
+  constructor(receiver: (response: EngineResponse) => Receiver, port: ReplyPort, idle: PortReply[]) {
+    super();
+    this.#port = port;
+    this.#idle = idle;
+    this.receiver = receiver(this);
+  }
+
+  begin(exchange: number, remoteAddress: string, isLast: boolean, certificate: Uint8Array | undefined): void {
+    this.#exchange = exchange;
+    this.#remoteAddress = remoteAddress;
+    this.#isLast = isLast;
+    this.#certificate = certificate;
+    this.#head = [''];
+    this.#fixed = undefined;
+    this.#onTheWay = 0;
+    this.#writable = undefined;
+    this.#isEnded = false;
+  }
+
+  get remoteAddress(): string {
+    return this.#remoteAddress;
+  }
+
+  get certificate(): Uint8Array | undefined {
+    return this.#certificate;
+  }
+
+  get chunkSize(): number {
+    return this.#port.chunkSize;
+  }
+
+  /** The face has sent some of a streamed reply. */
+  taken(bytes: number): void {
+    this.#onTheWay -= bytes;
+    if (this.#onTheWay < highWater) this.#writable?.();
+  }
+
+  /** The client has left, or its face has. */
+  gone(): void {
+    this.#isEnded = true;
+    this.receiver.gone();
+  }
+
+  override isLastDue(): boolean {
+    return this.#isLast;
+  }
+
+  awaitBody(): void {}
+
+  takesWhole(): boolean {
+    return true;
+  }
+
+  override writeStatus(line: string): void {
+    this.#head[0] = line;
+  }
+
+  writeHeader(name: string, value: string): void {
+    this.#head.push(name, value);
+  }
+
+  writeFixedHead(head: FixedHead): void {
+    this.#fixed = head;
+  }
+
+  get #sentHead(): SentHead {
+    if (this.#fixed === undefined) return this.#head;
+    // Behind a head that is known by its number there may be a header more.
+    const number = this.#head.length === 1 ? this.#port.numberOf(this.#fixed) : undefined;
+    if (number !== undefined) return number;
+    return ['', ...this.#fixed.headers.flat(), ...this.#head.slice(1)];
+  }
+
+  end(body: string | Uint8Array, isClosing: boolean, isLastAsked: boolean): void {
+    // A copy: what is given is lent.
+    const sent = typeof body === 'string' ? body : new Uint8Array(body);
+    this.#port.tell([Asked.whole, this.#exchange, this.#sentHead, sent, isClosing, isLastAsked]);
+    this.#end();
+  }
+
+  endHead(length: number | undefined, isClosing: boolean, isLastAsked: boolean): void {
+    this.#port.tell([Asked.bare, this.#exchange, this.#sentHead, length, isClosing, isLastAsked]);
+    this.#end();
+  }
+
+  writeOf(total: number, offset: number, piece: Uint8Array, writeHead: (() => void) | undefined): Taken {
+    // A stream tries again now and then what its client does not read.
+    if (this.#onTheWay >= highWater) return { bytes: 0, isFree: false, isComplete: false };
+    this.#begin(writeHead, total);
+    const isFree = this.#push(piece);
+    const isComplete = offset + piece.length === total;
+    if (isComplete) this.#end();
+    return { bytes: piece.length, isFree, isComplete };
+  }
+
+  write(piece: Uint8Array, writeHead: (() => void) | undefined): Taken {
+    this.#begin(writeHead, undefined);
+    return { bytes: piece.length, isFree: this.#push(piece), isComplete: false };
+  }
+
+  endBody(writeHead: (() => void) | undefined): void {
+    this.#begin(writeHead, undefined);
+    this.#port.tell([Asked.end, this.#exchange]);
+    this.#end();
+  }
+
+  #begin(writeHead: (() => void) | undefined, total: number | undefined): void {
+    if (writeHead === undefined) return;
+    writeHead();
+    const head = this.#sentHead;
+    const closes = typeof head !== 'number' && closesBy(head);
+    this.#port.tell([Asked.begin, this.#exchange, head, total, closes]);
+  }
+
+  #push(piece: Uint8Array): boolean {
+    const copy = new Uint8Array(piece);
+    this.#onTheWay += copy.length;
+    this.#port.tell([Asked.piece, this.#exchange, copy], copy.buffer);
+    return this.#onTheWay < highWater;
+  }
+
+  onWritable(writable: () => void): void {
+    this.#writable = writable;
+  }
+
+  close(): void {
+    if (this.#isEnded) return;
+    this.#port.tell([Asked.cut, this.#exchange]);
+    this.#end();
+  }
+
+  #end(): void {
+    this.#isEnded = true;
+    this.#writable = undefined;
+    this.#port.ended(this.#exchange);
+  }
+
+  override reuse(): void {
+    this.#idle.push(this);
+  }
+}
+
+/** True for a head that asks the client to close. */
+function closesBy(head: readonly string[]): boolean {
+  for (let at = 1; at < head.length; at += 2) if (head[at] === 'Connection') return true;
+  return false;
+}

@@ -1,0 +1,193 @@
+import type { LogCode } from '../../base/codes.js';
+import type { CounterSlot } from '../limits/counters.js';
+import type { InheritedSocket } from '../listen/inherited.js';
+import type { ListenSetting } from '../listen/setting.js';
+import type { TlsSetting } from '../tls/certificate.js';
+
+/** Messages of a face to home: the first member of each says what it tells. */
+export const Told = {
+  /** A request has come. */
+  head: 0,
+  /** A piece of its body. */
+  body: 1,
+  /** One more than is served without a wait for replies. */
+  tooMany: 2,
+  /** The client has left. */
+  gone: 3,
+  /** Bytes of a streamed reply that have been taken. */
+  taken: 4,
+  /** A counter of HTTP changes. */
+  count: 5,
+  log: 6,
+  certificateRefused: 7,
+  listening: 8,
+  failed: 9,
+  drained: 10,
+} as const;
+
+/** The number of an exchange is that of its face, and is used once. */
+export type FromFace =
+  | readonly [
+      kind: typeof Told.head,
+      exchange: number,
+      listener: number,
+      method: string,
+      path: string,
+      query: string | undefined,
+      /** Name and value by turns. */
+      fields: readonly string[],
+      remoteAddress: string,
+      isLast: boolean,
+      certificate: Uint8Array | undefined,
+    ]
+  | readonly [kind: typeof Told.body, exchange: number, piece: ArrayBuffer, isLast: boolean]
+  | readonly [kind: typeof Told.tooMany, exchange: number, limit: number, length: number | undefined]
+  | readonly [kind: typeof Told.gone, exchange: number]
+  | readonly [kind: typeof Told.taken, exchange: number, bytes: number]
+  | readonly [kind: typeof Told.count, slot: CounterSlot, amount: number]
+  | readonly [kind: typeof Told.log, level: LogLevel, fields: SentFields, message: string]
+  | readonly [kind: typeof Told.certificateRefused, listener: number, address: string, reason: string]
+  | readonly [kind: typeof Told.listening, ports: readonly (number | undefined)[]]
+  | readonly [kind: typeof Told.failed, message: string, code: string | undefined]
+  | readonly [kind: typeof Told.drained];
+
+/** Fields of a line; an error is sent as its text. */
+export interface SentFields {
+  readonly code: LogCode;
+  readonly err?: SentError | undefined;
+  readonly [name: string]: unknown;
+}
+
+export interface SentError {
+  readonly name: string;
+  readonly message: string;
+  readonly stack: string | undefined;
+}
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+
+/** Messages of home to a face. */
+export const Asked = {
+  /** A head that many replies have. */
+  fixed: 0,
+  /** A whole reply. */
+  whole: 1,
+  /** A reply without a body. */
+  bare: 2,
+  /** The head of a reply that is streamed. */
+  begin: 3,
+  /** A piece of its body. */
+  piece: 4,
+  /** The end of a body of unknown length. */
+  end: 5,
+  /** The connection is to be closed without another word. */
+  cut: 6,
+  listen: 7,
+  stop: 8,
+  drain: 9,
+  reload: 10,
+  close: 11,
+} as const;
+
+/** The number of a fixed head; or the status line, '' for 200, and name and value of each header. */
+export type SentHead = number | readonly string[];
+
+export type FromHome =
+  | readonly [kind: typeof Asked.fixed, headers: readonly (readonly [name: string, value: string])[]]
+  | readonly [
+      kind: typeof Asked.whole,
+      exchange: number,
+      head: SentHead,
+      body: string | Uint8Array,
+      isClosing: boolean,
+      isLastAsked: boolean,
+    ]
+  | readonly [
+      kind: typeof Asked.bare,
+      exchange: number,
+      head: SentHead,
+      length: number | undefined,
+      isClosing: boolean,
+      isLastAsked: boolean,
+    ]
+  | readonly [kind: typeof Asked.begin, exchange: number, head: SentHead, total: number | undefined, closes: boolean]
+  | readonly [kind: typeof Asked.piece, exchange: number, piece: Uint8Array]
+  | readonly [kind: typeof Asked.end, exchange: number]
+  | readonly [kind: typeof Asked.cut, exchange: number]
+  /** The ports that other faces have: of a listener that has none yet it is 0. */
+  | readonly [kind: typeof Asked.listen, ports: readonly number[]]
+  | readonly [kind: typeof Asked.stop]
+  | readonly [kind: typeof Asked.drain, deadline: number]
+  | readonly [kind: typeof Asked.reload, listener: number]
+  | readonly [kind: typeof Asked.close];
+
+/** A listener, as a face is told of it. */
+export interface FaceListener {
+  readonly setting: ListenSetting;
+  readonly tls: TlsSetting | undefined;
+  readonly engine: 'uws' | 'node';
+  /** Addresses that are let in, as {@link AddressList} reads them; undefined: all. */
+  readonly allowed: string | undefined;
+  readonly inherited: readonly InheritedSocket[] | undefined;
+  /** True where every face listens; else the first one alone. */
+  readonly isShared: boolean;
+}
+
+/** All that a face is made of. */
+export interface FaceSettings {
+  /** From 0. */
+  readonly index: number;
+  readonly listeners: readonly FaceListener[];
+  /** Paths whose POST requests are most. */
+  readonly posts: readonly string[];
+  readonly limits: {
+    readonly connections: number;
+    readonly unix: number;
+    /** Of one network; 0: as {@link Connections} has it. */
+    readonly share: number;
+    /** Bytes of bodies that home has not taken. */
+    readonly bodies: number;
+  };
+  /** Milliseconds. */
+  readonly clientPatience: number;
+  readonly replyPatience: number;
+  /** Seconds. */
+  readonly stayEncrypted: number;
+  /** Words of 32 bits that all threads share. */
+  readonly shared: SharedArrayBuffer;
+}
+
+/** Words that each face shares with home: a line of the cache, so that none waits for another. */
+const wordsOfFace = 16;
+
+export function sharedWords(faces: number): Int32Array<SharedArrayBuffer> {
+  return new Int32Array(new SharedArrayBuffer(faces * wordsOfFace * Int32Array.BYTES_PER_ELEMENT));
+}
+
+/** How many faces share these words. */
+export function facesOf({ length }: Int32Array): number {
+  return length / wordsOfFace;
+}
+
+/** The open connections of a face. */
+export function connectionsWord(index: number): number {
+  return index * wordsOfFace;
+}
+
+/** Bytes of bodies that home has not taken. */
+export function bodiesWord(index: number): number {
+  return index * wordsOfFace + 1;
+}
+
+/** How often a face has read certificates again. */
+export function reloadsWord(index: number): number {
+  return index * wordsOfFace + 2;
+}
+
+/** 1 once a face has closed all that it had open. */
+export function closedWord(index: number): number {
+  return index * wordsOfFace + 3;
+}
+
+/** Most threads that serve. */
+export const mostThreads = 64;

@@ -1,0 +1,407 @@
+import { originOf } from '../../base/address.js';
+import type { CodedLog } from '../../base/log.js';
+import { detailOf, shorten } from '../../base/text.js';
+import type { EngineRequest, EngineResponse, FixedHead, Receiver, RefusalReply } from '../engine/engine.js';
+import { type Chunk, type ChunkSource, heldBodySize } from '../exchange.js';
+import type { Connections } from '../limits/connections.js';
+import { Counter, type HttpCounters } from '../limits/counters.js';
+import { RequestHead } from '../request/head.js';
+import { HeldBody, ReplyStream, type StreamLimits, type StreamOwner } from '../request/stream.js';
+import { type FromFace, type SentHead, Told } from './protocol.js';
+
+/** Bytes of a piece of a body from which on its memory is handed over; less is copied sooner. */
+const handedOver = 16_384;
+
+const longestPath = 200;
+
+/** The parts of a face that its exchanges share. */
+export interface RelayHost {
+  readonly connections: Connections;
+  readonly counters: HttpCounters;
+  readonly log: CodedLog;
+  readonly clientPatience: number;
+  readonly replyPatience: number;
+  /** Begins an exchange; the number of it. */
+  begin(relay: Relay): number;
+  /** Nothing more is told to home of this exchange, and nothing asked. */
+  forget(exchange: number): void;
+  tell(message: FromFace, transferred?: ArrayBuffer): void;
+  fixedHead(number: number): FixedHead | undefined;
+  /** Counts bytes of a body on their way to home; false where there is no room for them. */
+  takesBody(bytes: number): boolean;
+  refusal(listener: number, status: number, reason: string): RefusalReply;
+}
+
+/** Of the request that has come last. */
+const head = new RequestHead();
+
+/** The fields of a request, collected in one pass. */
+class Fields {
+  #fields: string[] = [];
+
+  readonly #visit = (name: string, value: string): void => {
+    this.#fields.push(name, value);
+  };
+
+  /** Name and value by turns. */
+  of(request: EngineRequest): readonly string[] {
+    this.#fields = [];
+    request.forEach(this.#visit);
+    return this.#fields;
+  }
+
+  forEach(visit: (name: string, value: string) => void): void {
+    const fields = this.#fields;
+    for (let at = 0; at < fields.length; at += 2) visit(fields[at] ?? '', fields[at + 1] ?? '');
+  }
+
+  getQuery(): undefined {
+    return undefined;
+  }
+
+  getHeader(): string {
+    return '';
+  }
+}
+
+const collected = new Fields();
+
+/** The body of a reply as it comes from home. */
+class RelayedBody implements ChunkSource {
+  readonly length: number | undefined;
+  readonly #taken: (bytes: number) => void;
+  readonly #chunks: Uint8Array[] = [];
+  #given = 0;
+  #isWhole = false;
+  #waiting: ((chunk: Chunk) => void) | undefined;
+
+  /** @param taken told of bytes that have been taken */
+  constructor(length: number | undefined, taken: (bytes: number) => void) {
+    this.length = length;
+    this.#taken = taken;
+  }
+
+  /** True when home gives nothing more. */
+  get isWhole(): boolean {
+    return this.#isWhole;
+  }
+
+  push(chunk: Uint8Array): void {
+    this.#given += chunk.length;
+    if (this.#given === this.length) this.#isWhole = true;
+    const waiting = this.#waiting;
+    if (waiting === undefined) {
+      this.#chunks.push(chunk);
+      return;
+    }
+    this.#waiting = undefined;
+    this.#taken(chunk.length);
+    waiting(chunk);
+  }
+
+  end(): void {
+    this.#isWhole = true;
+    this.#waiting?.(null);
+    this.#waiting = undefined;
+  }
+
+  next(): Chunk | Promise<Chunk> {
+    const chunk = this.#chunks.shift();
+    if (chunk !== undefined) {
+      this.#taken(chunk.length);
+      return chunk;
+    }
+    if (this.#isWhole) return null;
+    return new Promise((resolve) => {
+      this.#waiting = resolve;
+    });
+  }
+
+  release(): void {
+    this.#chunks.length = 0;
+  }
+}
+
+/** A request whose home is another thread: its head and body go there, and the reply comes from there. */
+export class Relay implements Receiver, StreamOwner {
+  readonly #host: RelayHost;
+  readonly #listener: number;
+  readonly #response: EngineResponse;
+  readonly #excludes: ((origin: string) => boolean) | undefined;
+  #exchange = 0;
+  #path = '';
+  #isOpen = false;
+  /** True while its body arrives and is wanted. */
+  #isReceiving = false;
+  /** True when home has told all of the reply, or is told of nothing more. */
+  #isHomeDone = false;
+  #mayReuse = false;
+  #body: RelayedBody | undefined;
+  #stream: ReplyStream | undefined;
+  #head: SentHead = 0;
+  #began = 0;
+  #deadline: NodeJS.Timeout | undefined;
+  /** True when the connection closes with the end of the reply. */
+  closesAtEnd = false;
+
+  /** @param excludes tells whether nothing that comes from an address is let in; left out: all is */
+  constructor(host: RelayHost, listener: number, response: EngineResponse, excludes?: (origin: string) => boolean) {
+    this.#host = host;
+    this.#listener = listener;
+    this.#response = response;
+    this.#excludes = excludes;
+  }
+
+  // From the engine.
+
+  request(request: EngineRequest, method: string, path: string): void {
+    const { connections } = this.#host;
+    this.#exchange = this.#host.begin(this);
+    connections.exchangeBegan();
+    this.#path = path;
+    this.#isOpen = true;
+    this.#isHomeDone = false;
+    this.#body = undefined;
+    this.#stream = undefined;
+    this.closesAtEnd = false;
+    try {
+      this.#response.watch();
+      const fields = collected.of(request);
+      const isWrong = head.read(collected) !== undefined;
+      const hasBody = method === 'POST' && !isWrong && (head.isChunked || head.contentLength > 0);
+      this.#isReceiving = hasBody;
+      this.#mayReuse = !hasBody;
+      const isLast = isWrong || this.#response.isLastDue(head.isEndDoubtful(method));
+      const { remoteAddress, certificate } = this.#response;
+      const query = request.getQuery();
+      if (this.#excludes?.(originOf(false, remoteAddress)) === true) connections.excludedAsked();
+      this.#host.tell([
+        Told.head,
+        this.#exchange,
+        this.#listener,
+        method,
+        path,
+        query,
+        fields,
+        remoteAddress,
+        isLast,
+        certificate,
+      ]);
+      if (hasBody) this.#response.awaitBody();
+    } catch (error) {
+      this.cut(error);
+    }
+  }
+
+  bodyPiece(piece: ArrayBuffer, isLast: boolean): void {
+    if (!this.#isReceiving) return;
+    if (!this.#host.takesBody(piece.byteLength)) {
+      this.#isReceiving = false;
+      this.#refuse(503, 'too many bodies are being received; try again');
+      return;
+    }
+    const copy = piece.slice(0);
+    this.#host.tell([Told.body, this.#exchange, copy, isLast], copy.byteLength >= handedOver ? copy : undefined);
+    if (!isLast) return;
+    this.#isReceiving = false;
+    this.#mayReuse = true;
+  }
+
+  tooMany(limit: number, length: number | undefined): void {
+    if (!this.#isReceiving) return;
+    this.#isReceiving = false;
+    this.#host.tell([Told.tooMany, this.#exchange, limit, length]);
+  }
+
+  gone(): void {
+    if (!this.#isOpen) return;
+    if (this.#isHomeDone) this.#host.counters.add(Counter.aborted, 1);
+    else this.#host.tell([Told.gone, this.#exchange]);
+    this.#mayReuse = false;
+    this.#end(true, false);
+    this.#stream?.abort();
+  }
+
+  // From home.
+
+  whole(sent: SentHead, body: string | Uint8Array, isClosing: boolean, isLastAsked: boolean): void {
+    this.#isHomeDone = true;
+    this.#inTurn(isClosing || isLastAsked, () => {
+      const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
+      if (length > 0 && (length > heldBodySize || !this.#response.takesWhole(length, isClosing))) {
+        this.#head = sent;
+        this.closesAtEnd = isClosing || isLastAsked;
+        this.#began = performance.now();
+        this.#limitTime();
+        this.#stream = new ReplyStream(
+          this.#response,
+          new HeldBody(typeof body === 'string' ? Buffer.from(body) : body),
+          this,
+        );
+        this.#stream.startNow();
+        return;
+      }
+      this.#response.cork(() => {
+        this.#write(sent);
+        this.#response.end(body, isClosing, isLastAsked);
+        this.#end(isClosing, length > 0);
+      });
+    });
+  }
+
+  bare(sent: SentHead, length: number | undefined, isClosing: boolean, isLastAsked: boolean): void {
+    this.#isHomeDone = true;
+    this.#inTurn(isClosing || isLastAsked, () => {
+      this.#response.cork(() => {
+        this.#write(sent);
+        this.#response.endHead(length, isClosing, isLastAsked);
+        this.#end(isClosing, false);
+      });
+    });
+  }
+
+  begin(sent: SentHead, total: number | undefined, closes: boolean): void {
+    const exchange = this.#exchange;
+    const taken = (bytes: number): void => this.#host.tell([Told.taken, exchange, bytes]);
+    this.#head = sent;
+    this.closesAtEnd = closes;
+    this.#began = performance.now();
+    this.#body = new RelayedBody(total, taken);
+    this.#stream = new ReplyStream(this.#response, this.#body, this);
+    this.#stream.start();
+  }
+
+  piece(piece: Uint8Array): void {
+    this.#body?.push(piece);
+    if (this.#body?.isWhole === true) this.#homeDone();
+  }
+
+  endBody(): void {
+    this.#homeDone();
+    this.#body?.end();
+  }
+
+  #homeDone(): void {
+    this.#isHomeDone = true;
+    this.#limitTime();
+  }
+
+  /** The reply is there, and its client has to read it in time. */
+  #limitTime(): void {
+    const { replyPatience } = this.#host;
+    if (replyPatience === 0) return;
+    const left = Math.max(0, this.#began + replyPatience - performance.now());
+    this.#deadline = setTimeout(() => this.timedOut('reply'), left);
+  }
+
+  /** Home closes the connection, and has told why. */
+  close(): void {
+    this.#isHomeDone = true;
+    this.#mayReuse = false;
+    this.#response.close();
+    this.#end(true, false);
+    this.#stream?.abort();
+  }
+
+  /** Nothing can be replied any more: the connection is cut. */
+  cut(error: unknown): void {
+    this.#host.log.error(
+      { code: 'connection-cut', err: error },
+      `reply of ${this.#shownPath} failed; its connection is cut${detailOf(error)}`,
+    );
+    this.#giveUp();
+  }
+
+  /** Home is told that the client has left. */
+  #giveUp(): void {
+    if (!this.#isHomeDone && this.#isOpen) this.#host.tell([Told.gone, this.#exchange]);
+    if (this.#isOpen) this.close();
+  }
+
+  /** A refusal of the face itself. */
+  #refuse(status: number, reason: string): void {
+    const { statusLine, headers, body } = this.#host.refusal(this.#listener, status, reason);
+    this.#host.counters.add(Counter.refused, 1);
+    this.#host.counters.addReply(status);
+    this.#host.tell([Told.gone, this.#exchange]);
+    this.whole([statusLine, ...headers.flat()], body, true, true);
+  }
+
+  /** Runs in a turn in which the connection may be closed, where it has to be. */
+  #inTurn(closes: boolean, send: () => void): void {
+    const run = (): void => {
+      if (!this.#isOpen) return;
+      try {
+        send();
+      } catch (error) {
+        if (this.#isOpen) this.cut(error);
+      }
+    };
+    if (closes && !this.#response.mayClose) this.#response.later(run, (error) => this.cut(error));
+    else run();
+  }
+
+  #write(sent: SentHead): void {
+    if (typeof sent === 'number') {
+      const fixed = this.#host.fixedHead(sent);
+      if (fixed !== undefined) this.#response.writeFixedHead(fixed);
+      return;
+    }
+    const [line = ''] = sent;
+    if (line !== '') this.#response.writeStatus(line);
+    for (let at = 1; at < sent.length; at += 2) this.#response.writeHeader(sent[at] ?? '', sent[at + 1] ?? '');
+  }
+
+  // The stream of the reply asks and tells.
+
+  /** While home waits for the client, it decides how long. */
+  get limits(): StreamLimits {
+    return { clientPatience: this.#isHomeDone ? this.#host.clientPatience : 0, replyPatience: 0, maxReply: 0 };
+  }
+
+  get sourcePatience(): number {
+    return 0;
+  }
+
+  writeHead(): void {
+    this.#write(this.#head);
+    // The engine closes by itself only behind a body that is sent whole; here the client is asked to.
+    if (this.closesAtEnd && this.#body === undefined) this.#response.writeHeader('Connection', 'close');
+  }
+
+  sent(): void {}
+
+  ended(isLengthKnown: boolean): void {
+    this.#mayReuse = false;
+    this.#end(false, isLengthKnown);
+  }
+
+  failed(error: unknown): void {
+    this.cut(error);
+  }
+
+  releaseFailed(): void {}
+
+  timedOut(who: 'client' | 'source' | 'reply'): void {
+    const { clientPatience, replyPatience, counters, log } = this.#host;
+    const seconds = (who === 'reply' ? replyPatience : clientPatience) / 1000;
+    const what = who === 'reply' ? 'it was not read whole' : 'the client read nothing';
+    log.warn({ code: 'reply-given-up', seconds }, `reply of ${this.#shownPath} given up: ${what} for ${seconds} s`);
+    counters.add(Counter.timeouts, 1);
+    this.#giveUp();
+  }
+
+  get #shownPath(): string {
+    return shorten(this.#path, longestPath);
+  }
+
+  #end(isClosing: boolean, isTold: boolean): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#isReceiving = false;
+    clearTimeout(this.#deadline);
+    this.#host.forget(this.#exchange);
+    this.#host.connections.exchangeEnded(isClosing, isTold || this.#response.tellsEveryReply);
+    if (this.#mayReuse) this.#response.reuse();
+  }
+}
