@@ -270,7 +270,7 @@ interface DumpOptions {
   readonly member?: string;
 }
 
-type ErrorCode = 'ERR_ABORTED' | 'ERR_ACCOUNTS' | 'ERR_ADDRESS' | 'ERR_AOR' | 'ERR_ARGUMENT' | 'ERR_AUDIT_FILE' | 'ERR_CACHE' | 'ERR_CALL' | 'ERR_CERTIFICATE' | 'ERR_COMMAND' | 'ERR_CONFIG_FILE' | 'ERR_CONTACT' | 'ERR_CONTACT_LIMIT' | 'ERR_DUMP' | 'ERR_ENGINE' | 'ERR_EVENT' | 'ERR_EVENT_ROOM' | 'ERR_EVENT_SOCKET' | 'ERR_FILE' | 'ERR_FILES_EXHAUSTED' | 'ERR_GONE' | 'ERR_INSTALLATION' | 'ERR_LISTEN' | 'ERR_LISTENER' | 'ERR_LOAD' | 'ERR_MODULE' | 'ERR_NODE' | 'ERR_OPTION' | 'ERR_PARAMETER' | 'ERR_PASSWORD' | 'ERR_PATTERN' | 'ERR_RECORD' | 'ERR_RECORD_LIMIT' | 'ERR_REPLY' | 'ERR_RESULT' | 'ERR_ROOT' | 'ERR_SERVICE_MANAGER' | 'ERR_STATE' | 'ERR_STATISTIC' | 'ERR_STATUS' | 'ERR_SYNTAX' | 'ERR_THROWN' | 'ERR_TIMEOUT';
+type ErrorCode = 'ERR_ABORTED' | 'ERR_ACCOUNTS' | 'ERR_ADDRESS' | 'ERR_AOR' | 'ERR_ARGUMENT' | 'ERR_AUDIT_FILE' | 'ERR_CACHE' | 'ERR_CALL' | 'ERR_CERTIFICATE' | 'ERR_COMMAND' | 'ERR_CONFIG_FILE' | 'ERR_CONTACT' | 'ERR_CONTACT_LIMIT' | 'ERR_DUMP' | 'ERR_ENGINE' | 'ERR_EVENT' | 'ERR_EVENT_ROOM' | 'ERR_EVENT_SOCKET' | 'ERR_FILE' | 'ERR_FILES_EXHAUSTED' | 'ERR_GONE' | 'ERR_INSTALLATION' | 'ERR_LISTEN' | 'ERR_LISTENER' | 'ERR_LOAD' | 'ERR_MODULE' | 'ERR_NODE' | 'ERR_OPTION' | 'ERR_PARAMETER' | 'ERR_PASSWORD' | 'ERR_PATTERN' | 'ERR_RECORD' | 'ERR_RECORD_LIMIT' | 'ERR_REPLY' | 'ERR_RESULT' | 'ERR_ROOT' | 'ERR_SERVICE_MANAGER' | 'ERR_STATE' | 'ERR_STATISTIC' | 'ERR_STATUS' | 'ERR_SYNTAX' | 'ERR_THREAD' | 'ERR_THROWN' | 'ERR_TIMEOUT';
 
 interface EventDeliveryCounts {
   sent(): void;
@@ -842,6 +842,7 @@ class Server {
   get urls(): readonly string[];
   get usrloc(): Usrloc | undefined;
   get opensips(): Opensips | undefined;
+  get threads(): readonly ServingThread[];
   get engine(): string;
   get isListening(): boolean;
   check(): Promise<readonly string[]>;
@@ -863,6 +864,7 @@ interface ServerSettings {
   readonly kill?: () => void;
   readonly tellProcess?: Level;
   readonly engine?: object | 'auto' | 'uws' | 'node';
+  readonly threads?: number | 'auto';
   readonly authenticate?: OwnLogin;
   readonly around?: Around;
   readonly headers?: readonly string[];
@@ -874,6 +876,13 @@ interface ServerSettings {
 interface Service {
   readonly keepsHeaders?: boolean;
   onRequest(exchange: Exchange): void | Promise<void>;
+}
+
+interface ServingThread {
+  readonly id: number;
+  readonly isServing: boolean;
+  readonly connections: number;
+  readonly exchanges: number;
 }
 
 type Settable<T> = T | (number extends T ? SecondsLeft : never) | (T extends object ? { readonly [Member in keyof T]: Settable<T[Member]> } : never);
@@ -1095,6 +1104,7 @@ interface options_of_httpd {
   readonly compression?: number | undefined;
   readonly compression_level?: number | undefined;
   readonly engine?: string | undefined;
+  readonly threads?: number | undefined;
   readonly server_name?: string | undefined;
   readonly server_color?: string | undefined;
   readonly allowed_hosts?: string | undefined;

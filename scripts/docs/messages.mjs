@@ -4,7 +4,15 @@ import { SyntaxKind as Kind, NodeFlags, SymbolFlags, walk, withSources } from '.
 const logLevels = ['debug', 'info', 'warn', 'error'];
 
 /** Codes of several lines, which mean the same. */
-const sharedCodes = new Set(['certificate-unchanged', 'command-returned-nothing', 'key-readable', 'module-ignored']);
+const sharedCodes = new Set([
+  'certificate-kept',
+  'certificate-unchanged',
+  'command-returned-nothing',
+  'connection-cut',
+  'key-readable',
+  'module-ignored',
+  'reply-given-up',
+]);
 
 /** Functions and classes that report what is wrong in a configuration file: where the text stands in their arguments, and the code. */
 const diagnostics = {

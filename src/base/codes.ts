@@ -109,6 +109,7 @@ export type LogCode =
   | 'subscriber-unreachable'
   | 'thread-back'
   | 'thread-lost'
+  | 'thread-not-started'
   | 'tls-1.3-only'
   | 'tls-ciphers-unmet'
   | 'transport-down'

@@ -21,6 +21,7 @@ import {
   facesOf,
   type LogLevel,
   reloadsWord,
+  type SentError,
   type SentFields,
   Told,
 } from './protocol.js';
@@ -185,7 +186,7 @@ export class Face implements RelayHost {
       this.tell([Told.listening, this.#settings.listeners.map((_, number) => this.#open.get(number)?.port)]);
     } catch (error) {
       const { code } = error as { readonly code?: unknown };
-      this.tell([Told.failed, reasonOf(error), typeof code === 'string' ? code : undefined]);
+      this.tell([Told.failed, sentError(error), typeof code === 'string' ? code : undefined]);
     }
     this.#outbox.send();
   }
@@ -242,6 +243,8 @@ export class Face implements RelayHost {
   }
 
   #stop(): void {
+    // A listen socket is closed once: the engine would look into memory that it has freed.
+    if (this.connections.isStopping) return;
     this.connections.stop();
     for (const listener of this.#open.values()) listener.stop();
   }
@@ -306,10 +309,14 @@ export class Face implements RelayHost {
   }
 }
 
+function sentError(error: unknown): SentError {
+  if (!(error instanceof Error)) return { name: 'Error', message: String(error), stack: undefined };
+  const { name, message, stack } = error;
+  return { name, message, stack };
+}
+
 /** Fields of a line, such that they can be sent: an error as its text. */
 function cloneable({ err, ...fields }: Fields): SentFields {
   if (err === undefined) return fields as SentFields;
-  const error = err instanceof Error ? err : new Error(String(err));
-  const { name, message, stack } = error;
-  return { ...(fields as SentFields), err: { name, message, stack } };
+  return { ...(fields as SentFields), err: sentError(err) };
 }

@@ -120,6 +120,7 @@ export class Faces {
     this.#forgetExit = closeAtExit(() => this.#closeNow());
     // The first one finds the ports that are asked for as 0.
     for (let index = 0; index < count; index++) {
+      this.#refuseWhenClosed();
       const face = new Face(index, this.#host());
       this.#faces.push(face);
       if (index === 0) await this.#listens(face);
@@ -129,6 +130,10 @@ export class Faces {
       const place = placeOf(options.setting, this.#ports[number] ?? 0);
       return { options, secure: secures[number], ...place, stop: () => {}, close: async () => {} };
     });
+  }
+
+  #refuseWhenClosed(): void {
+    if (this.#isClosed) throw coded('ERR_STATE', new Error('the HTTP server was closed before it listened'));
   }
 
   async #listens(face: Face): Promise<void> {
@@ -205,7 +210,7 @@ export class Faces {
     } catch (error) {
       if (this.#isClosed) return;
       log.error(
-        { code: 'thread-lost', thread: index + 1, err: error },
+        { code: 'thread-not-started', thread: index + 1, err: error },
         `thread ${index + 1} cannot serve: ${reasonOf(error)}`,
       );
       await face.close();
@@ -232,6 +237,7 @@ export class Faces {
 
   /** Takes no new connections. */
   stop(): void {
+    if (this.#isStopping) return;
     this.#isStopping = true;
     for (const timer of this.#restarts) clearTimeout(timer);
     for (const face of this.#faces) face.stop();
@@ -356,7 +362,7 @@ class Face implements ReplyPort {
     this.#ended = new Promise((resolve) => {
       this.#worker.on('exit', (code) => {
         resolve();
-        this.#end(this.#reason ?? new Error(`it ended with code ${code}`));
+        this.#end(this.#reason ?? coded('ERR_THREAD', new Error(`it ended with code ${code}`)));
       });
     });
   }
@@ -467,8 +473,8 @@ class Face implements ReplyPort {
         this.#listening?.(message[1]);
         break;
       case Told.failed: {
-        const [, text, code] = message;
-        const error = new Error(text);
+        const [, sent, code] = message;
+        const error = errorOf(sent);
         this.#failed?.(code === undefined ? error : codedBySystem(code, error));
         break;
       }
@@ -524,5 +530,5 @@ type HeadMessage = Extract<FromFace, readonly [typeof Told.head, ...unknown[]]>;
 
 /** An error as it was in its thread. */
 function errorOf({ name, message, stack }: SentError): Error {
-  return Object.assign(new Error(message), { name, stack });
+  return Object.assign(Object.create(Error.prototype) as Error, { name, message, stack });
 }

@@ -48,7 +48,7 @@ export type FromFace =
   | readonly [kind: typeof Told.log, level: LogLevel, fields: SentFields, message: string]
   | readonly [kind: typeof Told.certificateRefused, listener: number, address: string, reason: string]
   | readonly [kind: typeof Told.listening, ports: readonly (number | undefined)[]]
-  | readonly [kind: typeof Told.failed, message: string, code: string | undefined]
+  | readonly [kind: typeof Told.failed, error: SentError, code: string | undefined]
   | readonly [kind: typeof Told.drained];
 
 /** Fields of a line; an error is sent as its text. */
