@@ -96,7 +96,7 @@ export interface Receiver {
   /** A request has come; its object is valid until this returns. By then it is watched, or has its reply. */
   request(request: EngineRequest, method: string, path: string, route: object | undefined): void;
   /** A piece of the body has come; its memory is lent until this returns. */
-  bodyPiece(piece: ArrayBuffer, isLast: boolean): void;
+  bodyPiece(piece: ArrayBuffer | Uint8Array, isLast: boolean): void;
   /**
    * More than `limit` requests have come without a wait for replies: this one is to be refused, and no other of its
    * connection is served.

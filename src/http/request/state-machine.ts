@@ -503,7 +503,7 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
 
   // The body arrives: one that comes whole as it lies, others joined in a slot of the pool.
 
-  bodyPiece(piece: ArrayBuffer, isLast: boolean): void {
+  bodyPiece(piece: ArrayBuffer | Uint8Array, isLast: boolean): void {
     if (this.#state !== State.receiving) return;
     try {
       const isWhole = isLast && this.#bodySlot === -1 && this.#openBody === undefined;
@@ -520,7 +520,7 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
     }
   }
 
-  #collect(piece: ArrayBuffer, isLast: boolean): void {
+  #collect(piece: ArrayBuffer | Uint8Array, isLast: boolean): void {
     if (this.#openBody !== undefined) {
       this.#collectOpen(this.#openBody, piece, isLast);
       return;

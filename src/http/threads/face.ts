@@ -23,6 +23,7 @@ import {
   reloadsWord,
   type SentError,
   type SentFields,
+  stoppedWord,
   Told,
 } from './protocol.js';
 import { Relay, type RelayHost } from './relay.js';
@@ -98,6 +99,10 @@ export class Face implements RelayHost {
     this.#outbox.tell(message, transferred);
   }
 
+  get turn(): number {
+    return this.#outbox.turn;
+  }
+
   fixedHead(number: number): FixedHead | undefined {
     return this.#fixed[number];
   }
@@ -163,7 +168,7 @@ export class Face implements RelayHost {
           relay.endBody();
           break;
         case Asked.cut:
-          relay.close();
+          relay.cutByHome();
           break;
       }
     } catch (error) {
@@ -247,6 +252,13 @@ export class Face implements RelayHost {
     if (this.connections.isStopping) return;
     this.connections.stop();
     for (const listener of this.#open.values()) listener.stop();
+    this.#done(stoppedWord(this.#settings.index));
+  }
+
+  /** Home may wait for it. */
+  #done(word: number): void {
+    Atomics.add(this.#shared, word, 1);
+    Atomics.notify(this.#shared, word);
   }
 
   /** Home waits until this is done. */
@@ -262,9 +274,7 @@ export class Face implements RelayHost {
         `${listener} keeps its former certificate in one thread: ${reasonOf(error)}`,
       );
     }
-    const word = reloadsWord(this.#settings.index);
-    Atomics.add(this.#shared, word, 1);
-    Atomics.notify(this.#shared, word);
+    this.#done(reloadsWord(this.#settings.index));
   }
 
   async #close(): Promise<void> {
@@ -273,9 +283,7 @@ export class Face implements RelayHost {
     this.connections.stop();
     await this.#closeListeners();
     this.#outbox.send();
-    const word = closedWord(this.#settings.index);
-    Atomics.store(this.#shared, word, 1);
-    Atomics.notify(this.#shared, word);
+    this.#done(closedWord(this.#settings.index));
     this.#port.close();
   }
 

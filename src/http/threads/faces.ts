@@ -30,7 +30,9 @@ import {
   type FromHome,
   reloadsWord,
   type SentError,
+  type SentPiece,
   sharedWords,
+  stoppedWord,
   Told,
 } from './protocol.js';
 
@@ -235,12 +237,13 @@ export class Faces {
     return this.#faces.reduce((sum, { connections }) => sum + connections, 0);
   }
 
-  /** Takes no new connections. */
+  /** Takes no new connections from now on. */
   stop(): void {
     if (this.#isStopping) return;
     this.#isStopping = true;
     for (const timer of this.#restarts) clearTimeout(timer);
-    for (const face of this.#faces) face.stop();
+    this.#waitFor(stoppedWord, (face) => face.stop());
+    for (const lock of this.#locks.splice(0)) lock.close();
   }
 
   /** Waits until every thread has replied to all that it has taken, as `Connections` has it. */
@@ -254,7 +257,6 @@ export class Faces {
     this.#isClosed = true;
     await Promise.all(this.#faces.map((face) => face.close()));
     this.#forgetExit();
-    await Promise.all(this.#locks.splice(0).map((lock) => new Promise((resolve) => lock.close(resolve))));
   }
 
   /** A certificate has changed: every thread has it when this returns. */
@@ -346,7 +348,7 @@ class Face implements ReplyPort {
     this.#host = host;
     this.chunkSize = host.chunkSize;
     this.#idle = host.handlers.map(() => []);
-    Atomics.store(host.shared, closedWord(index), 0);
+    for (const word of [closedWord(index), stoppedWord(index)]) Atomics.store(host.shared, word, 0);
     this.#worker = new Worker(fileURLToPath(packageFile('dist/face.js')), {
       workerData: { ...host.settings, index },
       env: SHARE_ENV,
@@ -381,7 +383,7 @@ class Face implements ReplyPort {
   }
 
   stop(): void {
-    if (this.isLive) this.ask([Asked.stop]);
+    this.ask([Asked.stop]);
   }
 
   drained(deadline: number): Promise<void> {
@@ -443,8 +445,7 @@ class Face implements ReplyPort {
         break;
       case Told.body: {
         const [, exchange, piece, isLast] = message;
-        Atomics.sub(this.#host.shared, bodiesWord(this.index), piece.byteLength);
-        this.#replies.get(exchange)?.receiver.bodyPiece(piece, isLast);
+        this.#bodyPiece(this.#replies.get(exchange), piece, isLast);
         break;
       }
       case Told.tooMany:
@@ -484,7 +485,14 @@ class Face implements ReplyPort {
     }
   }
 
-  #request([, exchange, listener, method, path, query, fields, remoteAddress, isLast, certificate]: HeadMessage): void {
+  #bodyPiece(reply: PortReply | undefined, piece: SentPiece, isLast: boolean): void {
+    const bytes = typeof piece === 'string' ? Buffer.from(piece, 'latin1') : piece;
+    Atomics.sub(this.#host.shared, bodiesWord(this.index), bytes.byteLength);
+    reply?.receiver.bodyPiece(bytes, isLast);
+  }
+
+  #request(message: HeadMessage): void {
+    const [, exchange, listener, method, path, query, fields, remoteAddress, isLast, certificate, body] = message;
     const idle = this.#idle[listener];
     const handlers = this.#host.handlers[listener];
     if (idle === undefined || handlers === undefined) return;
@@ -492,6 +500,7 @@ class Face implements ReplyPort {
     reply.begin(exchange, remoteAddress, isLast, certificate);
     this.#replies.set(exchange, reply);
     reply.receiver.request(new PortHead(query, fields), method, path, undefined);
+    if (body !== undefined) this.#bodyPiece(reply, body, true);
   }
 
   #gone(exchange: number): void {

@@ -11,6 +11,8 @@ export class Outbox<Message> {
   #messages: Message[] = [];
   #transferred: ArrayBuffer[] = [];
   #isDue = false;
+  /** Counts the turns in which something was sent. */
+  turn = 0;
   #isClosed = false;
 
   /**
@@ -43,6 +45,7 @@ export class Outbox<Message> {
     if (this.#isClosed) return;
     const first = this.#first();
     if (this.#messages.length === 0 && first.length === 0) return;
+    this.turn += 1;
     const messages = first.length === 0 ? this.#messages : [...first, ...this.#messages];
     const transferred = this.#transferred;
     this.#messages = [];

@@ -1,6 +1,10 @@
+import { isAscii } from 'node:buffer';
 import { DirectReply } from '../engine/direct-reply.js';
 import type { EngineRequest, EngineResponse, FixedHead, Receiver, Taken } from '../engine/engine.js';
 import { Asked, type FromHome, type SentHead } from './protocol.js';
+
+/** Bytes of the longest body that goes as a text. */
+const longestText = 8192;
 
 /** Bytes of a streamed reply that may be on their way to its face. */
 const highWater = 262_144;
@@ -11,9 +15,9 @@ export class PortHead implements EngineRequest {
   /** Name and value by turns. */
   readonly #fields: readonly string[];
 
-  constructor(query: string | undefined, fields: readonly string[]) {
+  constructor(query: string | undefined, fields: string) {
     this.#query = query;
-    this.#fields = fields;
+    this.#fields = fields === '' ? [] : fields.split('\n');
   }
 
   getQuery(): string | undefined {
@@ -135,8 +139,7 @@ export class PortReply extends DirectReply implements EngineResponse {
 
   end(body: string | Uint8Array, isClosing: boolean, isLastAsked: boolean): void {
     // A copy: what is given is lent.
-    const sent = typeof body === 'string' ? body : new Uint8Array(body);
-    this.#port.tell([Asked.whole, this.#exchange, this.#sentHead, sent, isClosing, isLastAsked]);
+    this.#port.tell([Asked.whole, this.#exchange, this.#sentHead, copyOf(body), isClosing, isLastAsked]);
     this.#end();
   }
 
@@ -200,6 +203,13 @@ export class PortReply extends DirectReply implements EngineResponse {
   override reuse(): void {
     this.#idle.push(this);
   }
+}
+
+/** A text is copied sooner than bytes, to the other thread and to the engine. */
+function copyOf(body: string | Uint8Array): string | Uint8Array {
+  if (typeof body === 'string') return body;
+  if (body.length > longestText || !isAscii(body)) return new Uint8Array(body);
+  return Buffer.from(body.buffer, body.byteOffset, body.length).toString('latin1');
 }
 
 /** True for a head that asks the client to close. */

@@ -25,6 +25,9 @@ export const Told = {
   drained: 10,
 } as const;
 
+/** A piece of a body; a short one as a text of Latin-1 whose characters are the bytes, which is copied sooner. */
+export type SentPiece = ArrayBuffer | string;
+
 /** The number of an exchange is that of its face, and is used once. */
 export type FromFace =
   | readonly [
@@ -34,13 +37,15 @@ export type FromFace =
       method: string,
       path: string,
       query: string | undefined,
-      /** Name and value by turns. */
-      fields: readonly string[],
+      /** Name and value by turns, each on a line: one text is copied sooner than many. */
+      fields: string,
       remoteAddress: string,
       isLast: boolean,
       certificate: Uint8Array | undefined,
+      /** The whole body, where it has come with the head. */
+      body: SentPiece | undefined,
     ]
-  | readonly [kind: typeof Told.body, exchange: number, piece: ArrayBuffer, isLast: boolean]
+  | readonly [kind: typeof Told.body, exchange: number, piece: SentPiece, isLast: boolean]
   | readonly [kind: typeof Told.tooMany, exchange: number, limit: number, length: number | undefined]
   | readonly [kind: typeof Told.gone, exchange: number]
   | readonly [kind: typeof Told.taken, exchange: number, bytes: number]
@@ -182,6 +187,11 @@ export function bodiesWord(index: number): number {
 /** How often a face has read certificates again. */
 export function reloadsWord(index: number): number {
   return index * wordsOfFace + 2;
+}
+
+/** 1 once a face takes no new connections. */
+export function stoppedWord(index: number): number {
+  return index * wordsOfFace + 4;
 }
 
 /** 1 once a face has closed all that it had open. */

@@ -1,4 +1,5 @@
 import { originOf } from '../../base/address.js';
+import { coded } from '../../base/codes.js';
 import type { CodedLog } from '../../base/log.js';
 import { detailOf, shorten } from '../../base/text.js';
 import type { EngineRequest, EngineResponse, FixedHead, Receiver, RefusalReply } from '../engine/engine.js';
@@ -11,6 +12,12 @@ import { type FromFace, type SentHead, Told } from './protocol.js';
 
 /** Bytes of a piece of a body from which on its memory is handed over; less is copied sooner. */
 const handedOver = 16_384;
+
+/** Milliseconds that a client has for what came before a reply was cut. */
+const lastBytes = 1000;
+
+/** Bytes of the longest piece that goes as a text. */
+const longestText = 4096;
 
 const longestPath = 200;
 
@@ -27,6 +34,8 @@ export interface RelayHost {
   forget(exchange: number): void;
   tell(message: FromFace, transferred?: ArrayBuffer): void;
   fixedHead(number: number): FixedHead | undefined;
+  /** Changes when messages are sent. */
+  readonly turn: number;
   /** Counts bytes of a body on their way to home; false where there is no room for them. */
   takesBody(bytes: number): boolean;
   refusal(listener: number, status: number, reason: string): RefusalReply;
@@ -43,11 +52,11 @@ class Fields {
     this.#fields.push(name, value);
   };
 
-  /** Name and value by turns. */
-  of(request: EngineRequest): readonly string[] {
+  /** Name and value by turns, each on a line. */
+  of(request: EngineRequest): string {
     this.#fields = [];
     request.forEach(this.#visit);
-    return this.#fields;
+    return this.#fields.join('\n');
   }
 
   forEach(visit: (name: string, value: string) => void): void {
@@ -66,6 +75,18 @@ class Fields {
 
 const collected = new Fields();
 
+/** What is told of a head; its body may still be added. */
+type HeadMessage = Writable<Extract<FromFace, readonly [typeof Told.head, ...unknown[]]>>;
+
+type Writable<T> = { -readonly [Member in keyof T]: T[Member] };
+
+/** A text of Latin-1 whose characters are the bytes. */
+function textOf(piece: ArrayBuffer | Uint8Array): string {
+  const bytes =
+    piece instanceof Uint8Array ? Buffer.from(piece.buffer, piece.byteOffset, piece.length) : Buffer.from(piece);
+  return bytes.toString('latin1');
+}
+
 /** The body of a reply as it comes from home. */
 class RelayedBody implements ChunkSource {
   readonly length: number | undefined;
@@ -73,6 +94,7 @@ class RelayedBody implements ChunkSource {
   readonly #chunks: Uint8Array[] = [];
   #given = 0;
   #isWhole = false;
+  #isCut = false;
   #waiting: ((chunk: Chunk) => void) | undefined;
 
   /** @param taken told of bytes that have been taken */
@@ -105,12 +127,19 @@ class RelayedBody implements ChunkSource {
     this.#waiting = undefined;
   }
 
+  /** Nothing more comes, and what has come is not all. @returns whether some of it has not been taken yet */
+  cut(): boolean {
+    this.#isCut = true;
+    return this.#chunks.length > 0;
+  }
+
   next(): Chunk | Promise<Chunk> {
     const chunk = this.#chunks.shift();
     if (chunk !== undefined) {
       this.#taken(chunk.length);
       return chunk;
     }
+    if (this.#isCut) throw coded('ERR_GONE', new Error('the reply was cut'));
     if (this.#isWhole) return null;
     return new Promise((resolve) => {
       this.#waiting = resolve;
@@ -130,12 +159,15 @@ export class Relay implements Receiver, StreamOwner {
   readonly #excludes: ((origin: string) => boolean) | undefined;
   #exchange = 0;
   #path = '';
+  /** The head of a request whose body arrives, while it may be changed. */
+  #sent: { readonly message: HeadMessage; readonly turn: number } | undefined;
   #isOpen = false;
   /** True while its body arrives and is wanted. */
   #isReceiving = false;
   /** True when home has told all of the reply, or is told of nothing more. */
   #isHomeDone = false;
   #mayReuse = false;
+  #isCutByHome = false;
   #body: RelayedBody | undefined;
   #stream: ReplyStream | undefined;
   #head: SentHead = 0;
@@ -161,6 +193,7 @@ export class Relay implements Receiver, StreamOwner {
     this.#path = path;
     this.#isOpen = true;
     this.#isHomeDone = false;
+    this.#isCutByHome = false;
     this.#body = undefined;
     this.#stream = undefined;
     this.closesAtEnd = false;
@@ -175,7 +208,7 @@ export class Relay implements Receiver, StreamOwner {
       const { remoteAddress, certificate } = this.#response;
       const query = request.getQuery();
       if (this.#excludes?.(originOf(false, remoteAddress)) === true) connections.excludedAsked();
-      this.#host.tell([
+      const message: HeadMessage = [
         Told.head,
         this.#exchange,
         this.#listener,
@@ -186,22 +219,34 @@ export class Relay implements Receiver, StreamOwner {
         remoteAddress,
         isLast,
         certificate,
-      ]);
-      if (hasBody) this.#response.awaitBody();
+        undefined,
+      ];
+      this.#host.tell(message);
+      if (!hasBody) return;
+      this.#sent = { message, turn: this.#host.turn };
+      this.#response.awaitBody();
     } catch (error) {
       this.cut(error);
     }
   }
 
-  bodyPiece(piece: ArrayBuffer, isLast: boolean): void {
+  bodyPiece(piece: ArrayBuffer | Uint8Array, isLast: boolean): void {
     if (!this.#isReceiving) return;
     if (!this.#host.takesBody(piece.byteLength)) {
       this.#isReceiving = false;
       this.#refuse(503, 'too many bodies are being received; try again');
       return;
     }
-    const copy = piece.slice(0);
-    this.#host.tell([Told.body, this.#exchange, copy, isLast], copy.byteLength >= handedOver ? copy : undefined);
+    const sent = this.#sent;
+    this.#sent = undefined;
+    if (isLast && sent !== undefined && piece.byteLength <= longestText && sent.turn === this.#host.turn) {
+      sent.message[10] = textOf(piece);
+    } else if (piece.byteLength <= longestText) {
+      this.#host.tell([Told.body, this.#exchange, textOf(piece), isLast]);
+    } else {
+      const copy = new Uint8Array(piece instanceof Uint8Array ? piece : new Uint8Array(piece)).buffer;
+      this.#host.tell([Told.body, this.#exchange, copy, isLast], copy.byteLength >= handedOver ? copy : undefined);
+    }
     if (!isLast) return;
     this.#isReceiving = false;
     this.#mayReuse = true;
@@ -294,8 +339,16 @@ export class Relay implements Receiver, StreamOwner {
     this.#deadline = setTimeout(() => this.timedOut('reply'), left);
   }
 
-  /** Home closes the connection, and has told why. */
+  /** Home closes the connection, and has told why. What it has sent before goes to a client that takes it. */
+  cutByHome(): void {
+    this.#isHomeDone = true;
+    this.#isCutByHome = true;
+    if (this.#body?.cut() !== true) this.close();
+    else this.#deadline = setTimeout(() => this.close(), lastBytes);
+  }
+
   close(): void {
+    if (!this.#isOpen) return;
     this.#isHomeDone = true;
     this.#mayReuse = false;
     this.#response.close();
@@ -377,7 +430,8 @@ export class Relay implements Receiver, StreamOwner {
   }
 
   failed(error: unknown): void {
-    this.cut(error);
+    if (this.#isCutByHome) this.close();
+    else this.cut(error);
   }
 
   releaseFailed(): void {}
