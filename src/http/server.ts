@@ -7,7 +7,7 @@ import type { Engine, EngineChoice, EngineHandlers, HostedServer, Mount, NodeHan
 import { type InjectedRequest, inject } from './engine/injected.js';
 import { chunkLimit } from './exchange.js';
 import { AllowedHosts } from './limits/allowed-hosts.js';
-import { Connections, unixReserve } from './limits/connections.js';
+import { Connections, type ConnectionsMemory, makeConnectionsMemory, unixReserve } from './limits/connections.js';
 import { HttpCounters } from './limits/counters.js';
 import { type FileShares, SpareDescriptors, shareOpenFiles } from './limits/open-files.js';
 import {
@@ -110,6 +110,8 @@ export class HttpServer {
   readonly #counters: HttpCounters;
   readonly #allowedHosts: AllowedHosts;
   #connections: Connections;
+  /** Of the connections of all threads. */
+  #memory: ConnectionsMemory;
   #bodies: BodyPool | undefined;
   readonly #engines: Engines;
   /** Those that serve. */
@@ -134,7 +136,9 @@ export class HttpServer {
     this.#counters = new HttpCounters(options.counters);
     this.#spares = new SpareDescriptors(options.log);
     this.#allowedHosts = new AllowedHosts(options.allowedHosts ?? '');
-    this.#connections = this.#limitedTo(this.#wantedFiles());
+    const wanted = this.#wantedFiles();
+    this.#memory = this.#memoryFor(wanted);
+    this.#connections = this.#limitedTo(wanted);
   }
 
   /**
@@ -244,6 +248,7 @@ export class HttpServer {
       for (const { declaration } of this.#roots.newestFirst) await declaration.onInit?.();
       this.#refuseWhenClosed();
       const files = shareOpenFiles(this.#wantedFiles(), log);
+      this.#memory = this.#memoryFor(files);
       this.#connections = this.#limitedTo(files);
       this.#subscribers.told(files.subscribers);
       const exchanges = this.#exchanges(this.#bodies);
@@ -288,6 +293,7 @@ export class HttpServer {
       settings: {
         posts: this.#roots.newestFirst.map(({ declaration: { root } }) => `/${root}`),
         limits: { connections, unix, share, bodies: bodiesTotal },
+        connections: this.#memory,
         clientPatience: connTimeout * 1000,
         replyPatience: replyTimeout * 1000,
         stayEncrypted: this.#options.stayEncrypted ?? 0,
@@ -295,6 +301,7 @@ export class HttpServer {
       chunkSize: this.chunkSize,
       counters: this.#counters,
       log,
+      lost: (thread) => this.#connections.lost(thread),
       changed: this.#options.threadsChanged ?? (() => {}),
     });
     return this.#faces.open();
@@ -545,9 +552,14 @@ export class HttpServer {
     return { connections: maxConnections, unix, subscribers: this.#subscribers.most };
   }
 
+  #memoryFor({ connections, unix }: FileShares): ConnectionsMemory {
+    return makeConnectionsMemory(connections + unix, this.#threads + 1);
+  }
+
   #limitedTo({ connections, unix }: FileShares): Connections {
     const { maxConnectionsAddress = 0, log } = this.#options;
-    return new Connections({ max: connections, unix, share: maxConnectionsAddress }, this.#counters, log);
+    const limits = { max: connections, unix, share: maxConnectionsAddress };
+    return new Connections(limits, this.#counters, log, this.#memory);
   }
 
   #nativeBodies(): BodyPool {

@@ -13,12 +13,10 @@ import {
   Asked,
   bodiesWord,
   closedWord,
-  connectionsWord,
   type FaceListener,
   type FaceSettings,
   type FromFace,
   type FromHome,
-  facesOf,
   type LogLevel,
   reloadsWord,
   type SentError,
@@ -74,7 +72,13 @@ export class Face implements RelayHost {
     this.#engines = new Engines({ patience: settings.clientPatience });
     this.#refusals = new Refusals(jsonRefusal, this.log);
     const { connections: max, unix, share } = settings.limits;
-    this.connections = new Connections({ max, unix, share }, this.counters, this.log, () => this.#openElsewhere());
+    this.connections = new Connections(
+      { max, unix, share },
+      this.counters,
+      this.log,
+      settings.connections,
+      settings.index + 1,
+    );
     port.on('message', (messages) => {
       for (const message of messages) this.#take(message);
     });
@@ -210,33 +214,21 @@ export class Face implements RelayHost {
     };
     const replyHead = this.#replyHeadOf(listener);
     const counted = this.connections.handlersOf(limited);
-    const word = connectionsWord(this.#settings.index);
     const handlers: EngineHandlers = {
       posts: this.#settings.posts.map((path) => ({ path, route: {} })),
       receiver: (response) => new Relay(this, number, response, excludes),
       refusal: (status, reason, wantsJson) => this.#refusalOf(replyHead, status, reason, wantsJson),
       certificateRefused: (address, reason) => this.tell([Told.certificateRefused, number, address, reason]),
       opened: (connection) => {
-        Atomics.add(this.#shared, word, 1);
         counted.opened(connection);
         this.#outbox.wake();
       },
       closed: (hadReply) => {
-        Atomics.sub(this.#shared, word, 1);
         counted.closed(hadReply);
         this.#outbox.wake();
       },
     };
     return openListener(engine, options, handlers, silent);
-  }
-
-  /** Connections that other faces have open. */
-  #openElsewhere(): number {
-    let open = 0;
-    for (let index = 0; index < facesOf(this.#shared); index++) {
-      if (index !== this.#settings.index) open += Atomics.load(this.#shared, connectionsWord(index));
-    }
-    return open;
   }
 
   #replyHeadOf(listener: FaceListener | undefined): ReplyHead {

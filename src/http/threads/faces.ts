@@ -23,7 +23,6 @@ import {
   Asked,
   bodiesWord,
   closedWord,
-  connectionsWord,
   type FaceListener,
   type FaceSettings,
   type FromFace,
@@ -73,6 +72,8 @@ export interface FacesOptions {
   readonly chunkSize: number;
   readonly counters: HttpCounters;
   readonly log: CodedLog;
+  /** Forgets what a thread had, by its number from 1 on. */
+  readonly lost: (thread: number) => void;
   /** Told when a thread is lost, and when it serves again. */
   readonly changed: () => void;
 }
@@ -181,6 +182,7 @@ export class Faces {
           { code: 'thread-lost', thread: face.index + 1, err: reason },
           `thread ${face.index + 1} has ended, and its connections with it${detailOf(reason)}; it is started again`,
         );
+        this.#options.lost(face.index + 1);
         changed();
         if (!this.#isStopping) this.#restart(face.index);
       },
@@ -527,7 +529,6 @@ class Face implements ReplyPort {
     for (const exchange of [...this.#replies.keys()]) this.#gone(exchange);
     this.#host.counters.add(Counter.connections, -this.connections);
     this.connections = 0;
-    Atomics.store(this.#host.shared, connectionsWord(this.index), 0);
     this.#tellDrained();
     const hasFailed = this.#failed;
     hasFailed?.(coded('ERR_THREAD', new Error(`a thread that should serve has ended: ${reasonOf(reason)}`)));

@@ -1,4 +1,5 @@
 import type { LogCode } from '../../base/codes.js';
+import type { ConnectionsMemory } from '../limits/connections.js';
 import type { CounterSlot } from '../limits/counters.js';
 import type { InheritedSocket } from '../listen/inherited.js';
 import type { ListenSetting } from '../listen/setting.js';
@@ -153,6 +154,8 @@ export interface FaceSettings {
     /** Bytes of bodies that home has not taken. */
     readonly bodies: number;
   };
+  /** Those of all threads. */
+  readonly connections: ConnectionsMemory;
   /** Milliseconds. */
   readonly clientPatience: number;
   readonly replyPatience: number;
@@ -169,24 +172,14 @@ export function sharedWords(faces: number): Int32Array<SharedArrayBuffer> {
   return new Int32Array(new SharedArrayBuffer(faces * wordsOfFace * Int32Array.BYTES_PER_ELEMENT));
 }
 
-/** How many faces share these words. */
-export function facesOf({ length }: Int32Array): number {
-  return length / wordsOfFace;
-}
-
-/** The open connections of a face. */
-export function connectionsWord(index: number): number {
-  return index * wordsOfFace;
-}
-
 /** Bytes of bodies that home has not taken. */
 export function bodiesWord(index: number): number {
-  return index * wordsOfFace + 1;
+  return index * wordsOfFace;
 }
 
 /** How often a face has read certificates again. */
 export function reloadsWord(index: number): number {
-  return index * wordsOfFace + 2;
+  return index * wordsOfFace + 1;
 }
 
 /** 1 once a face takes no new connections. */
@@ -196,7 +189,7 @@ export function stoppedWord(index: number): number {
 
 /** 1 once a face has closed all that it had open. */
 export function closedWord(index: number): number {
-  return index * wordsOfFace + 3;
+  return index * wordsOfFace + 2;
 }
 
 /** Most threads that serve. */
