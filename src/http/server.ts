@@ -411,7 +411,7 @@ export class HttpServer {
    */
   async linger(deadline: number): Promise<void> {
     const isOneOfMany = this.#open.some(({ options }) => (options.inherited ?? []).length > 0);
-    if (isOneOfMany) await this.#connections.emptied(Math.min(deadline, lingering));
+    if (isOneOfMany) await (this.#faces ?? this.#connections).emptied(Math.min(deadline, lingering));
   }
 
   /**

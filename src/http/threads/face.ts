@@ -136,10 +136,7 @@ export class Face implements RelayHost {
         this.#stop();
         break;
       case Asked.drain:
-        void this.connections.drained(message[1]).then(() => {
-          this.tell([Told.drained]);
-          this.#outbox.send();
-        });
+        void this.#drain(message[1], message[2]);
         break;
       case Asked.reload:
         this.#reload(message[1]);
@@ -245,6 +242,12 @@ export class Face implements RelayHost {
     this.connections.stop();
     for (const listener of this.#open.values()) listener.stop();
     this.#done(stoppedWord(this.#settings.index));
+  }
+
+  async #drain(deadline: number, untilEmpty: boolean): Promise<void> {
+    await (untilEmpty ? this.connections.emptied(deadline) : this.connections.drained(deadline));
+    this.tell([Told.drained]);
+    this.#outbox.send();
   }
 
   /** Home may wait for it. */

@@ -250,7 +250,12 @@ export class Faces {
 
   /** Waits until every thread has replied to all that it has taken, as `Connections` has it. */
   async drained(deadline: number): Promise<void> {
-    await Promise.all(this.#faces.map((face) => face.drained(deadline)));
+    await Promise.all(this.#faces.map((face) => face.drained(deadline, false)));
+  }
+
+  /** Waits until no thread has a connection open. */
+  async emptied(deadline: number): Promise<void> {
+    await Promise.all(this.#faces.map((face) => face.drained(deadline, true)));
   }
 
   /** Closes every connection, and ends the threads. Never fails. */
@@ -388,11 +393,11 @@ class Face implements ReplyPort {
     this.ask([Asked.stop]);
   }
 
-  drained(deadline: number): Promise<void> {
+  drained(deadline: number, untilEmpty: boolean): Promise<void> {
     if (!this.isLive) return Promise.resolve();
     return new Promise((resolve) => {
       this.#drained.add(resolve);
-      this.ask([Asked.drain, deadline]);
+      this.ask([Asked.drain, deadline, untilEmpty]);
     });
   }
 

@@ -123,7 +123,8 @@ export type FromHome =
   /** The ports that other faces have: of a listener that has none yet it is 0. */
   | readonly [kind: typeof Asked.listen, ports: readonly number[]]
   | readonly [kind: typeof Asked.stop]
-  | readonly [kind: typeof Asked.drain, deadline: number]
+  /** Until nothing is left to reply, or no connection is open. */
+  | readonly [kind: typeof Asked.drain, deadline: number, untilEmpty: boolean]
   | readonly [kind: typeof Asked.reload, listener: number]
   | readonly [kind: typeof Asked.close];
 
