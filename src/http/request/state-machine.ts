@@ -549,9 +549,10 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
   }
 
   /** The engine gives no more than the length that was announced. */
-  #collectOpen(body: Uint8Array, piece: ArrayBuffer, isLast: boolean): void {
+  #collectOpen(body: Uint8Array, piece: ArrayBuffer | Uint8Array, isLast: boolean): void {
     const begin = this.#openBytes;
-    body.set(new Uint8Array(piece, 0, Math.min(piece.byteLength, body.length - begin)), begin);
+    const bytes = piece instanceof Uint8Array ? piece : new Uint8Array(piece);
+    body.set(bytes.subarray(0, body.length - begin), begin);
     this.#openBytes = begin + piece.byteLength;
     if (!isLast) return;
     this.#body = body;
