@@ -136,9 +136,9 @@ export class HttpServer {
     this.#counters = new HttpCounters(options.counters);
     this.#spares = new SpareDescriptors(options.log);
     this.#allowedHosts = new AllowedHosts(options.allowedHosts ?? '');
-    const wanted = this.#wantedFiles();
-    this.#memory = this.#memoryFor(wanted);
-    this.#connections = this.#limitedTo(wanted);
+    // No connection comes before the start, which finds out how many there may be.
+    this.#memory = makeConnectionsMemory(1);
+    this.#connections = this.#limitedTo(this.#wantedFiles());
   }
 
   /**
