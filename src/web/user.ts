@@ -3,6 +3,7 @@ import type { Sessions } from '../http/login/sessions.js';
 import { html, type Markup } from '../http/pages/html.js';
 import { dateMarkup } from './figures.js';
 import { timeText } from './quantities.js';
+import { visible } from './visible.js';
 
 /** Where the sessions of browsers are looked at: `/mi/sessions`. */
 export const sessionsPath = 'sessions';
@@ -32,7 +33,7 @@ export function sessionsPage(
   const rows = all.map((one) => {
     const isOwn = one.id === caller?.session;
     const end = html`<form method="post" action="${base}/httpd/end_session"><input type="hidden" name="p.session" value="${one.id}"><button type="submit" aria-label="End the session of ${one.account.name} from ${one.origin}">End</button></form>`;
-    return html`<tr><td><bdi>${one.account.name}</bdi>${isOwn && ' (this one)'}</td><td>${one.account.grant}</td><td>${one.isOfToken ? 'token' : 'password'}</td><td>${one.origin}</td><td>${dateMarkup(one.beganAt / 1000)}</td><td class="number">${timeText(one.idleFor)}</td><td class="number">${timeText(one.leftFor)}</td><td dir="auto">${one.agent}</td><td>${mayEnd && end}</td></tr>
+    return html`<tr><td><bdi>${one.account.name}</bdi>${isOwn && ' (this one)'}</td><td>${one.account.grant}</td><td>${one.isOfToken ? 'token' : 'password'}</td><td>${one.origin}</td><td>${dateMarkup(one.beganAt / 1000)}</td><td class="number">${timeText(one.idleFor)}</td><td class="number">${timeText(one.leftFor)}</td><td>${visible(one.agent)}</td><td>${mayEnd && end}</td></tr>
 `;
   });
   return html`<h2>Sessions</h2>

@@ -530,6 +530,44 @@ describe('a cookie', () => {
   });
 });
 
+test('a login that is verified while its password changes gives no session', async ({ files, startServer }) => {
+  const slow = { N: 16384, r: 8, p: 5 };
+  const [alice = ''] = userLines;
+  const file = files.write('users', `${alice}${userLine('rita', 'secret-3', 'read', slow)}`);
+  const server = await startServer({ httpd: { auth_file: file } });
+  const login = logIn(server, { name: 'rita', password: 'secret-3' });
+  writeFileSync(file, `${alice}${userLine('rita', 'another', 'read')}`);
+  expect(await called(server, 'httpd:reload_users')).toMatchObject({ result: 'OK' });
+  const reply = await login;
+  expect([reply.status, reply.headers['set-cookie']]).toStrictEqual([401, undefined]);
+  expect((await sessionsOf(server)).length).toBe(0);
+});
+
+test('a client that leaves while its login is verified has no session', async ({ files, startServer }) => {
+  const slow = { N: 16384, r: 8, p: 5 };
+  const file = files.write('users', `${userLines[0]}${userLine('rita', 'secret-3', 'read', slow)}`);
+  const server = await startServer({ httpd: { auth_file: file } });
+  const body = 'name=rita&password=secret-3';
+  const client = await RawClient.connect(server.port);
+  client.send(
+    `POST /-/login HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: same-origin\r\n` +
+      `Content-Type: application/x-www-form-urlencoded\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+  );
+  client.close();
+  await client.closed;
+  // Two passwords are verified at a time: by the end of this one that one has been.
+  expect((await logIn(server, { name: 'rita', password: 'secret-3' })).status).toBe(303);
+  expect((await sessionsOf(server)).length).toBe(1);
+});
+
+test('what a browser calls itself is shown as text', async ({ files, startServer }) => {
+  const server = await serve(startServer, files);
+  const reply = await logIn(server, {}, { 'User-Agent': '<b onload=x>"\'&' });
+  const page = await get(server, '/mi/sessions', { headers: { ...browser, Cookie: cookieOf(reply) } });
+  expect(page.body).toContain('&lt;b onload=x&gt;&quot;&#39;&amp;');
+  expect(page.body).not.toContain('<b onload');
+});
+
 describe('a session ends', () => {
   test('when its user logs out, for good', async ({ files, startServer }) => {
     const server = await serve(startServer, files);

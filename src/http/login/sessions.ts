@@ -85,6 +85,7 @@ export class Sessions {
   /** By the digest of their cookies, those that were used the longest ago first. */
   readonly #held = new Map<string, Held>();
   #timer: NodeJS.Timeout | undefined;
+  #isClosed = false;
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -175,8 +176,9 @@ export class Sessions {
     }));
   }
 
-  /** Ends all. */
+  /** Ends all; a login that is under way may still begin one, which nothing waits for. */
   close(): void {
+    this.#isClosed = true;
     this.end(() => true, 'stop');
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -211,7 +213,7 @@ export class Sessions {
   #wait(now: number): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (this.#held.size === 0) return;
+    if (this.#held.size === 0 || this.#isClosed) return;
     const ends = [...this.#held.values()].map(({ until, usedAt }) => Math.min(until, usedAt + this.#options.idle));
     const next = Math.min(longestTimer, Math.max(100, Math.min(...ends) - now));
     this.#timer = setTimeout(() => {
