@@ -1,7 +1,6 @@
 import { html, type Markup } from '../http/pages/html.js';
 import type { Client } from '../mi/calls/call.js';
 import type { ManagementInterface } from '../mi/management-interface.js';
-import { pathOf } from './page.js';
 import { valueText } from './quantities.js';
 
 /** Commands that the table has: those of a server, and some of each OpenSIPS. */
@@ -9,8 +8,8 @@ const mostRows = 200;
 
 const quantiles = Float64Array.of(0.5, 0.9, 0.99);
 
-/** How long the calls of each command took, those that took most of the time first. */
-export function latencySection(base: string, mi: ManagementInterface, client: Client): Markup | undefined {
+/** How long the calls of each command took, those that took most of the time first. The page has links to them below. */
+export function latencySection(mi: ManagementInterface, client: Client): Markup | undefined {
   const reader = mi.commands.entries.find(({ fullName }) => fullName === 'statistics:latency');
   if (reader === undefined || mi.denial(reader, client) !== undefined) return undefined;
   const visible = new Map(mi.visibleTo(client).map((entry) => [entry.fullName, entry]));
@@ -27,7 +26,7 @@ export function latencySection(base: string, mi: ManagementInterface, client: Cl
     .map(({ entry, slot, failed, longest, calls }) => {
       const times = [...mi.latencies.quantiles(slot, quantiles), longest];
       const cells = times.map((time) => html`<td class="number">${valueText(time, 'microseconds')}</td>`);
-      return html`<tr><th scope="row"><a href="${pathOf(base, entry)}">${entry.fullName}</a></th><td class="number">${valueText(calls, undefined)}</td><td class="number">${valueText(failed, undefined)}</td>${cells}</tr>\n`;
+      return html`<tr><th scope="row">${entry.fullName}</th><td class="number">${valueText(calls, undefined)}</td><td class="number">${valueText(failed, undefined)}</td>${cells}</tr>\n`;
     });
   return html`<div class="statistics">
 <h2 id="latencies">Time of calls</h2>

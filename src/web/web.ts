@@ -272,7 +272,7 @@ export class WebInterface {
     const show = (foreign: readonly ForeignStatistic[]): void => {
       if (exchange.finished) return;
       const all = statisticsSection({ base, mi, filter, chart, foreign });
-      const main = html`${all}${latencySection(base, mi, exchange)}${commands}`;
+      const main = html`${all}${latencySection(mi, exchange)}${commands}`;
       replyPage(exchange, 200, page(site, 'statistics', 'statistics', main, true));
     };
     const foreign = mi.foreignStatistics?.values() ?? [];
