@@ -256,7 +256,10 @@ function nameForTracers() {
   // Where two versions of the engine want different ones, npm puts one beside its wrapper, which is beside this package.
   const nested = engines.flatMap((engine) => binaries.map((name) => `../../${engine}/node_modules/${name}/`));
   const parts = nested.flatMap((folder) => ['package.json', 'index.js', 'uws.node'].map((name) => folder + name));
-  const files = ['dist/revision.json', ...assets].map((file) => file.replace('dist', '.'));
+  // Threads that serve begin with a file of their own.
+  const faces = readdirSync(join(root, 'dist')).filter((name) => /^face[^/]*\.js$/.test(name));
+  const own = ['revision.json', ...faces].map((name) => `dist/${name}`);
+  const files = [...own, ...assets].map((file) => file.replace('dist', '.'));
   const urls = [...files, ...parts].map((file) => `new URL('${file}',import.meta.url)`);
   appendFileSync(join(root, 'dist/index.js'), `function traced(){return[\n${[...modules, ...urls].join(',\n')}]}\n`);
 }
