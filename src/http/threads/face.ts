@@ -27,7 +27,7 @@ import {
 import { Relay, type RelayHost } from './relay.js';
 
 /** The port of a face to home. */
-export interface FacePort extends Sender<FromFace> {
+interface FacePort extends Sender<FromFace> {
   on(event: 'message', listener: (messages: readonly FromHome[]) => void): unknown;
   /** Nothing keeps this thread alive any more. */
   close(): void;

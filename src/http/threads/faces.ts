@@ -61,7 +61,7 @@ export interface ServingThread {
   readonly exchanges: number;
 }
 
-export interface FacesOptions {
+interface FacesOptions {
   readonly count: number;
   readonly listeners: readonly ListenerOptions[];
   readonly engineOf: (listener: ListenerOptions) => Promise<Engine>;
