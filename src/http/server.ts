@@ -24,7 +24,7 @@ import type { Sessions } from './login/sessions.js';
 import type { CompressionSettings } from './request/compression.js';
 import { Exchanges } from './request/state-machine.js';
 import { type RootDeclaration, RootRegistry } from './roots.js';
-import { Faces, type ServingThread } from './threads/faces.js';
+import type { Faces, ServingThread } from './threads/faces.js';
 import { Certificates, type CertifiedListener } from './tls/certified-listener.js';
 import { ciphersNotice, defaultCiphers } from './tls/ciphers.js';
 
@@ -283,7 +283,10 @@ export class HttpServer {
   }
 
   /** Has threads listen, whose requests are served here. The engine has been loaded here first: it asks for its limit once. */
-  #startFaces(exchanges: Exchanges, { connections, unix }: FileShares): Promise<readonly OpenListener[]> {
+  async #startFaces(exchanges: Exchanges, { connections, unix }: FileShares): Promise<readonly OpenListener[]> {
+    // Loaded late: most servers do without.
+    const { Faces } = await import('./threads/faces.js');
+    this.#refuseWhenClosed();
     const { bodiesTotal, maxConnectionsAddress: share = 0, connTimeout, replyTimeout = 0, log } = this.#options;
     this.#faces = new Faces({
       count: this.#threads,

@@ -260,8 +260,8 @@ export class Relay implements Receiver, StreamOwner {
 
   gone(): void {
     if (!this.#isOpen) return;
-    if (this.#isHomeDone) this.#host.counters.add(Counter.aborted, 1);
-    else this.#host.tell([Told.gone, this.#exchange]);
+    if (!this.#isHomeDone) this.#host.tell([Told.gone, this.#exchange]);
+    else if (!this.#isCutByHome) this.#host.counters.add(Counter.aborted, 1);
     this.#mayReuse = false;
     this.#end(true, false);
     this.#stream?.abort();
