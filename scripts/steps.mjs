@@ -123,7 +123,7 @@ export function buildTypeScript({ isMapped = false } = {}) {
   writeEntries();
   copyAssets('http/pages/assets');
   copyAssets('web/assets');
-  writeLicences([...inputs, ...bundleCharts()]);
+  writeLicences([...inputs, ...bundleScripts()]);
   if (!isMapped) nameForTracers();
   chmodSync(join(root, 'dist/main.js'), 0o755);
   writeRevision();
@@ -172,12 +172,16 @@ function bundle(isMapped) {
   return [...new Set([...inputs, ...inputsOf(metafile)])];
 }
 
-/** The script and the style sheet of charts, with the library that draws them: one file each, for the two pages that have charts. */
-function bundleCharts() {
+/**
+ * The script of all pages; and the script and the style sheet of charts, with the library that draws them, for the two pages that have
+ * charts. One file each.
+ */
+function bundleScripts() {
   const metafile = join(root, 'dist/meta.json');
   const options = ['--bundle', '--minify', '--format=esm', '--target=es2022', '--log-level=warning'];
-  const files = ['src/web/charts/charts.js', 'src/web/charts/charts.css'];
-  runTool('esbuild', [...files, '--outdir=dist/web/assets', `--metafile=${metafile}`, ...options]);
+  const files = ['src/web/assets/page.js', 'src/web/charts/charts.js', 'src/web/charts/charts.css'];
+  const names = ['--outdir=dist/web/assets', '--entry-names=[name]'];
+  runTool('esbuild', [...files, ...names, `--metafile=${metafile}`, ...options]);
   return inputsOf(metafile);
 }
 
@@ -236,8 +240,10 @@ function writeEntries() {
 }
 
 /** Files for browsers are served as they are written; the compiler does not touch them. */
+/** Scripts are bundled. */
 function copyAssets(directory) {
-  cpSync(join(root, 'src', directory), join(root, 'dist', directory), { recursive: true });
+  const filter = (file) => !file.endsWith('.js');
+  cpSync(join(root, 'src', directory), join(root, 'dist', directory), { recursive: true, filter });
 }
 
 /**

@@ -46,12 +46,14 @@ export { type Around, currentCall } from './mi/calls/around.js';
 export type { Call, Client } from './mi/calls/call.js';
 export type { LocalCallOptions } from './mi/calls/local.js';
 export {
+  type AboutValues,
   type Checked,
   type Command,
   type CommandDeclaration,
   type CompiledRecipe,
   command,
   type Level,
+  type ParameterAbout,
   type ParametersOf,
   type ParameterType,
   type ParameterTypes,

@@ -223,8 +223,8 @@ export class PrettyChunks implements CompletedSource {
 export interface FirstPart {
   /** Whole characters of UTF-8. */
   readonly bytes: Uint8Array;
-  /** Bytes that were pulled, those left out of {@link bytes} among them. */
-  readonly pulled: number;
+  /** All that was pulled, with what is left out of {@link bytes}. */
+  readonly pulled: Uint8Array;
   /** True if this is all. */
   readonly isWhole: boolean;
   readonly source: ChunkSource;
@@ -244,7 +244,7 @@ export function pullFirstPart(source: ChunkSource, bound: number): FirstPart | P
   const made = (isAtEnd: boolean): FirstPart => {
     const all = Buffer.concat(pieces);
     const isWhole = isAtEnd && pulled <= bound;
-    return { bytes: isWhole ? all : all.subarray(0, characterEnd(all, bound)), pulled, isWhole, source };
+    return { bytes: isWhole ? all : all.subarray(0, characterEnd(all, bound)), pulled: all, isWhole, source };
   };
   const pullLater = async (first: Promise<Chunk>): Promise<FirstPart> => {
     let isMore = take(await first);

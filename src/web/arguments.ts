@@ -1,4 +1,4 @@
-import type { JsonValue } from '../base/json.js';
+import type { JsonObject, JsonValue } from '../base/json.js';
 import { reasonOf, shorten } from '../base/text.js';
 import type { Exchange, Field } from '../http/exchange.js';
 import { FieldError } from '../http/request/forms.js';
@@ -7,6 +7,11 @@ import { type CallParameters, counted, fromWords, type Submitted } from '../mi/c
 import { codes, invalidParams, MiError } from '../mi/errors.js';
 
 const prefix = 'p.';
+
+/** The field of the input of a parameter. */
+export function inputName(parameter: string): string {
+  return prefix + parameter;
+}
 
 /** As for the bodies of JSON-RPC. */
 const maxNesting = 128;
@@ -74,32 +79,44 @@ interface Filled {
   readonly count: number;
 }
 
-function fromInputs({ recipes }: Command, fields: readonly Field[], maxValues: number): Submitted {
+function fromInputs(command: Command, fields: readonly Field[], maxValues: number): Submitted {
+  const { recipes } = command;
+  const beside = besideRecipe(command, fields, maxValues);
   const all = recipes.map((recipe, index) => filled(recipes, recipe, index, fields));
   const chosen = all[chosenRecipe(recipes, fields)];
-  const used = chosen !== undefined && chosen.count > 0 ? chosen : meantRecipe(all, fields);
+  const used = chosen !== undefined && chosen.count > 0 ? chosen : meantRecipe(command, all, fields);
   if (used === undefined) {
     const names = chosen?.recipe.names ?? [];
     // A caller that chose parameters must not get the other recipe, which may be the one that concerns everything.
     if (names.length > 0 && recipes.some((recipe) => recipe.names.length === 0)) {
       throw invalidParams(`nothing is given for ${names.join(', ')}; fill in, or choose "without parameters"`);
     }
-    return { given: undefined, count: 0 };
+    return counted(beside);
   }
   const { names, types } = used.recipe;
-  return counted(
-    Object.fromEntries(
-      names.map((name, i) => [name, inputValue(name, types[i] ?? 'json', used.values[i] ?? '', maxValues)]),
-    ),
+  const own = names.map(
+    (name, i) => [name, inputValue(name, types[i] ?? 'json', used.values[i] ?? '', maxValues)] as const,
   );
+  return counted({ ...Object.fromEntries(own), ...beside });
+}
+
+/** What is given of the parameters that may be left out. */
+function besideRecipe({ optional }: Command, fields: readonly Field[], maxValues: number): JsonObject {
+  const given = [...optional].flatMap(([name, type]) => {
+    const text = fields.find((field) => field.name === inputName(name) && field.value !== '')?.value;
+    return text === undefined ? [] : [[name, inputValue(name, type, text, maxValues)] as const];
+  });
+  return Object.fromEntries(given);
 }
 
 /**
  * The recipe of those who fill in the inputs of one and forget to choose it; undefined when nothing is filled in.
  * @throws MiError -32602 when it may be more than one, or none has these inputs
  */
-function meantRecipe(all: readonly Filled[], fields: readonly Field[]): Filled | undefined {
-  const entered = fields.filter(({ name, value }) => name.startsWith(prefix) && value !== '');
+function meantRecipe({ optional }: Command, all: readonly Filled[], fields: readonly Field[]): Filled | undefined {
+  const entered = fields.filter(
+    ({ name, value }) => name.startsWith(prefix) && value !== '' && !optional.has(name.slice(prefix.length)),
+  );
   if (entered.length === 0) return undefined;
   const able = all.filter(({ count }) => count === entered.length);
   const whole = able.filter(({ recipe, count }) => recipe.names.length === count);

@@ -3,10 +3,15 @@ import { html, type Markup } from '../http/pages/html.js';
 import type { CommandEntry } from '../mi/commands/command-table.js';
 import type { ManagementInterface } from '../mi/management-interface.js';
 import { pathOf } from './page.js';
-import { valueText } from './quantities.js';
+import { grouped, valueText } from './quantities.js';
+import { cell, recordRow, recordTable } from './tables.js';
+import { datedMarkup } from './times.js';
+import { visible } from './visible.js';
 
 /** Calls that the page shows. */
 const shown = 200;
+
+const heads = ['Time', 'Caller', 'Level', 'From', 'Command', 'Parameters', 'Outcome', 'Took'];
 
 /** What the page is made from. */
 interface Source {
@@ -43,26 +48,24 @@ export function auditPage({ base, mi, who = '', command = '', outcome = '' }: So
 <label for="command">Command</label> <input id="command" name="command" value="${command}" autocomplete="off" spellcheck="false" autocapitalize="off">
 <label for="outcome">Outcome</label> <select id="outcome" name="outcome">${['', 'ok', 'failed'].map((one) => html`<option value="${one}"${one === outcome && html` selected`}>${one === '' ? 'any' : one}</option>`)}</select>
 <button type="submit">Show</button>
-<span class="count" role="status">${found.length} of ${all.length} calls that are kept${more}</span>
+<span class="count" role="status">${grouped(found.length)} of ${grouped(all.length)} calls that are kept${more}</span>
 </form>
-${
-  rows.length === 0
-    ? html`<p class="none">No call.</p>\n`
-    : html`<div class="frame" role="group" aria-label="Calls" tabindex="0"><table>
-<thead><tr><th scope="col">Time</th><th scope="col">Caller</th><th scope="col">Level</th><th scope="col">From</th><th scope="col">Command</th><th scope="col">Parameters</th><th scope="col">Outcome</th><th scope="col">Took</th></tr></thead>
-<tbody>
-${rows}</tbody>
-</table></div>
-`
-}`;
+${rows.length === 0 ? html`<p class="none">No call.</p>\n` : recordTable('Calls', heads, rows)}`;
 }
 
 function row(base: string, line: JsonObject, entry: CommandEntry | undefined): Markup {
   const { time, who, level, from, command, params, outcome, ms } = line;
-  const failed = outcome === 'ok' ? undefined : html` class="failed"`;
   const given = params === undefined ? '' : stringify(params);
-  return html`<tr><td><time>${String(time)}</time></td><td><bdi>${String(who)}</bdi></td><td>${String(level)}</td><td>${String(from)}</td><td>${link(base, String(command), params, entry)}</td><td dir="auto">${given}</td><td${failed}>${String(outcome)}</td><td class="number">${valueText(Number(ms) * 1000, 'microseconds')}</td></tr>
-`;
+  return recordRow([
+    cell('Time', datedMarkup(Date.parse(String(time)))),
+    cell('Caller', visible(String(who))),
+    cell('Level', String(level)),
+    cell('From', visible(String(from))),
+    cell('Command', link(base, String(command), params, entry)),
+    cell('Parameters', given === '' ? undefined : visible(given)),
+    cell('Outcome', String(outcome), outcome === 'ok' ? undefined : 'failed'),
+    cell('Took', valueText(Number(ms) * 1000, 'microseconds'), 'number'),
+  ]);
 }
 
 /** A link to the form, filled in with what was given; where some of that is not kept, to the form alone. */

@@ -1,7 +1,8 @@
 import { html, type Markup } from '../http/pages/html.js';
 import type { History } from '../mi/history.js';
-import { dateMarkup, ratesOf, sparkline, thinned, type Values } from './figures.js';
+import { ratesOf, sparkline, thinned, type Values } from './figures.js';
 import { valueText } from './quantities.js';
+import { dateMarkup } from './times.js';
 
 /** Ranges that can be chosen, seconds. */
 export const ranges = [
@@ -92,7 +93,7 @@ function valueTable(title: string, drawn: readonly (Line & Shown)[], text: (valu
       const value = column[row];
       return html`<td class="number">${value === null || value === undefined ? 'none' : text(value)}</td>`;
     });
-    return html`<tr><th scope="row">${dateMarkup(time)}</th>${cells}</tr>\n`;
+    return html`<tr><th scope="row">${dateMarkup(time * 1000)}</th>${cells}</tr>\n`;
   });
   const heads = drawn.map(({ label }) => html`<th scope="col">${drawn.length === 1 ? title : label}</th>`);
   return html`<div class="frame" tabindex="0" role="region" aria-label="${title} as a table"><table>

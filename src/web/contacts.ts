@@ -13,8 +13,10 @@ import { codes, explained, MiError, RefusedCall } from '../mi/errors.js';
 import type { ManagementInterface } from '../mi/management-interface.js';
 import { csvHead, csvRows, type FoundAor, type ShownContact } from './csv.js';
 import { contactsPath } from './page.js';
-import { timeText } from './quantities.js';
+import { grouped } from './quantities.js';
 import type { Results } from './results.js';
+import { cell, recordRow, recordTable } from './tables.js';
+import { datedMarkup } from './times.js';
 import { visible } from './visible.js';
 
 /** Addresses of record on a page, and in a piece of a download. */
@@ -164,20 +166,17 @@ ${told}</form>`;
       const state = isUp ? html` aria-sort="ascending"` : isDown ? html` aria-sort="descending"` : undefined;
       return html`<th scope="col" role="columnheader"${state}><a href="${link({ sort: isUp ? `-${field}` : field })}">${title}</a></th>`;
     });
-    const others = [hasTables && 'Table', hasActs && 'Delete'].map(
-      (title) => title !== false && html`<th scope="col" role="columnheader">${title}</th>`,
-    );
+    const others = [hasTables && 'Table', hasActs && 'Delete'].filter((title) => title !== false);
     return html`<p class="hint">Sorted within this page. A contact opens to all that is known about it.</p>
-<div class="frame" role="group" aria-label="Contacts that were found" tabindex="0"><table class="cards" role="table">
-<thead role="rowgroup"><tr role="row">${heads}${others}</tr></thead>
-<tbody role="rowgroup">
-${rows.map((row) => this.#row(row, query, hasTables, mayDelete))}</tbody>
-</table></div>`;
+${recordTable(
+  'Contacts that were found',
+  [...heads, ...others],
+  rows.map((row) => this.#row(row, query, hasTables, mayDelete)),
+)}`;
   }
 
   #row({ table, aor, contact }: Row, query: Query, hasTables: boolean, may: Deleters): Markup {
     const uri = String(contact.Contact ?? '');
-    const cell = (label: string, value: Insertion): Markup => html`<td role="cell" data-label="${label}">${value}</td>`;
     const text = (name: string): Markup | undefined => {
       const value = contact[name];
       return value === undefined || value === '' ? undefined : visible(String(value));
@@ -187,8 +186,20 @@ ${rows.map((row) => this.#row(row, query, hasTables, mayDelete))}</tbody>
     );
     const all = html`<details><summary>${visible(uri)}</summary>
 <dl>${members}</dl></details>`;
-    return html`<tr role="row" data-aor="${aor}" data-contact="${uri}">${cell('AOR', visible(aor))}${cell('Contact', all)}${cell('Received', text('Received'))}${cell('User agent', text('User-agent'))}${cell('Expires', expiry(contact.Expires))}${cell('q', text('Q'))}${hasTables && cell('Table', visible(table))}${(may.contact || may.aor) && html`<td role="cell" data-label="Delete">${this.#asking({ table, aor, contact }, query, may)}</td>`}</tr>
-`;
+    const hasActs = may.contact || may.aor;
+    return recordRow(
+      [
+        cell('AOR', visible(aor)),
+        cell('Contact', all),
+        cell('Received', text('Received')),
+        cell('User agent', text('User-agent')),
+        cell('Expires', expiry(contact.Expires)),
+        cell('q', text('Q')),
+        hasTables && cell('Table', visible(table)),
+        hasActs && cell('Delete', this.#asking({ table, aor, contact }, query, may)),
+      ],
+      html` data-aor="${aor}" data-contact="${uri}"`,
+    );
   }
 
   /** A form that leads to the question whether to delete. A link would be as long as the contact, thrice. */
@@ -398,11 +409,7 @@ function titleOf({ q }: Query): string {
 }
 
 function expiry(left: string | number | undefined): Insertion {
-  return typeof left === 'number' ? html`<span title="${left} s">in ${timeText(left)}</span>` : left;
-}
-
-function grouped(count: number): string {
-  return count.toLocaleString('en-US');
+  return typeof left === 'number' ? datedMarkup(Date.now() + left * 1000) : left;
 }
 
 /** Sorts in place by a column, `-` in front for the other way round; by what numbers are where all have some. */

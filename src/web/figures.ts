@@ -1,11 +1,5 @@
-// Dates, and small pictures of the past of numbers.
+// Small pictures of the past of numbers.
 import { html, type Markup } from '../http/pages/html.js';
-
-/** A date within the page: UTC, as everywhere in it. */
-export function dateMarkup(second: number): Markup {
-  const iso = new Date(second * 1000).toISOString();
-  return html`<time datetime="${iso}">${iso.slice(0, 19).replace('T', ' ')} UTC</time>`;
-}
 
 /** Values over time, `null` where there is none. */
 export type Values = readonly (number | null)[];

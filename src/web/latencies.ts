@@ -2,6 +2,9 @@ import { html, type Markup } from '../http/pages/html.js';
 import type { Client } from '../mi/calls/call.js';
 import type { ManagementInterface } from '../mi/management-interface.js';
 import { valueText } from './quantities.js';
+import { cell, headCell, recordRow, recordTable } from './tables.js';
+
+const heads = ['command', 'calls', 'failed', 'p50', 'p90', 'p99', 'longest'];
 
 /** Commands that the table has: those of a server, and some of each OpenSIPS. */
 const mostRows = 200;
@@ -25,17 +28,18 @@ export function latencySection(mi: ManagementInterface, client: Client): Markup 
     .slice(0, mostRows)
     .map(({ entry, slot, failed, longest, calls }) => {
       const times = [...mi.latencies.quantiles(slot, quantiles), longest];
-      const cells = times.map((time) => html`<td class="number">${valueText(time, 'microseconds')}</td>`);
-      return html`<tr><th scope="row">${entry.fullName}</th><td class="number">${valueText(calls, undefined)}</td><td class="number">${valueText(failed, undefined)}</td>${cells}</tr>\n`;
+      const numbers = [
+        ...[calls, failed].map((count) => valueText(count, undefined)),
+        ...times.map((time) => valueText(time, 'microseconds')),
+      ];
+      return recordRow([
+        headCell('command', entry.fullName),
+        ...numbers.map((text, index) => cell(heads[index + 1] ?? '', text, 'number')),
+      ]);
     });
   return html`<div class="statistics">
 <h2 id="latencies">Time of calls</h2>
 <p class="help">Since the start, or since <code>statistics:reset_latency</code>: half of the calls within p50, 90 and 99 of 100 within p90 and p99.</p>
-<div class="frame" tabindex="0" role="region" aria-labelledby="latencies"><table>
-<thead><tr><th scope="col">command</th><th scope="col">calls</th><th scope="col">failed</th><th scope="col">p50</th><th scope="col">p90</th><th scope="col">p99</th><th scope="col">longest</th></tr></thead>
-<tbody>
-${rows}</tbody>
-</table></div>
-</div>
+${recordTable('Time of calls', heads, rows)}</div>
 `;
 }

@@ -12,6 +12,9 @@ import type { Events, MiEvent } from '../mi/events/events.js';
 import type { RaisedEvent } from '../mi/events/raised.js';
 import type { EventStream, EventStreams } from '../mi/events/streams.js';
 import type { ManagementInterface } from '../mi/management-interface.js';
+import { cell, recordRow, recordTable } from './tables.js';
+import { dateMarkup } from './times.js';
+import { visible } from './visible.js';
 
 /** Milliseconds between two signs of life, so that nothing on the way takes an idle stream for dead. */
 const heartbeat = 15_000;
@@ -115,12 +118,7 @@ export class LiveEvents {
 <p class="run"><button type="submit">Show</button></p>
 </form>
 <section id="live" aria-label="Events" data-names="${names}" data-last="${last.at(-1)?.id ?? ''}">
-<div class="frame" role="group" aria-label="Table" tabindex="0"><table>
-<thead><tr><th scope="col">Time</th><th scope="col">Event</th><th scope="col">Parameters</th></tr></thead>
-<tbody>
-${rows}</tbody>
-</table></div>
-${rows.length === 0 && html`<p class="none">No event has been raised yet.</p>\n`}</section>
+${recordTable('Table', ['Time', 'Event', 'Parameters'], rows)}${rows.length === 0 && html`<p class="none">No event has been raised yet.</p>\n`}</section>
 ${this.#subscribers(exchange)}`;
   }
 
@@ -136,27 +134,19 @@ ${this.#subscribers(exchange)}`;
         named.set(socket, [...(named.get(socket) ?? []), event.name]);
       }
     }
-    const items = [...named].map(
-      ([
-        socket,
-        names,
-      ]) => html`<tr><td><bdi>${socket}</bdi></td><td>${names.length === 1 ? names : `${names.length} events`}</td>
-<td>${
-        mayEnd &&
-        html`<form method="post" action="${base}/evi/end_subscriber"><input type="hidden" name="p.socket" value="${socket}"><button type="submit" aria-label="End ${socket}">End</button></form>`
-      }</td></tr>\n`,
-    );
+    const items = [...named].map(([socket, names]) => {
+      const end = html`<form method="post" action="${base}/evi/end_subscriber"><input type="hidden" name="p.socket" value="${socket}"><button type="submit" aria-label="End ${socket}">End</button></form>`;
+      return recordRow([
+        cell('Socket', visible(socket)),
+        cell('Events', names.length === 1 ? names : `${names.length} events`),
+        cell('', mayEnd && end),
+      ]);
+    });
+    const heads = ['Socket', 'Events', html`<th scope="col" role="columnheader"><span class="hidden">End</span></th>`];
     return html`<section aria-labelledby="subscribers">
 <h2 id="subscribers">Subscribers</h2>
 ${
-  items.length === 0
-    ? html`<p class="none">No event has a subscriber.</p>\n`
-    : html`<div class="frame" role="group" aria-label="Subscribers" tabindex="0"><table>
-<thead><tr><th scope="col">Socket</th><th scope="col">Events</th><th scope="col"><span class="hidden">End</span></th></tr></thead>
-<tbody>
-${items}</tbody>
-</table></div>
-`
+  items.length === 0 ? html`<p class="none">No event has a subscriber.</p>\n` : recordTable('Subscribers', heads, items)
 }</section>
 `;
   }
@@ -199,8 +189,8 @@ function namesOf(exchange: Exchange): readonly string[] {
 }
 
 function row({ at, name, parameters }: RaisedEvent): Markup {
-  return html`<tr><td><time>${new Date(at).toISOString()}</time></td><td>${name}</td><td dir="auto">${shorten(stringify(parameters), longestShown, '…')}</td></tr>
-`;
+  const shown = shorten(stringify(parameters), longestShown, '…');
+  return recordRow([cell('Time', dateMarkup(at)), cell('Event', name), cell('Parameters', visible(shown))]);
 }
 
 /** The body of a stream: the lines of server-sent events (WHATWG HTML, "Server-sent events"). */

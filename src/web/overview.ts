@@ -5,9 +5,11 @@ import type { ManagementInterface } from '../mi/management-interface.js';
 import { type ForeignServer, readStatistic, type Statistic } from '../mi/statistics.js';
 import type { StatusIdentifier, StatusReports } from '../mi/status-reports.js';
 import { type Chart, chartMarkup, ranges } from './charts.js';
-import { dateMarkup } from './figures.js';
 import { pathOf } from './page.js';
 import { timeText, valueText } from './quantities.js';
+import { cell, headCell, recordRow, recordTable } from './tables.js';
+import { dateMarkup } from './times.js';
+import { visible } from './visible.js';
 
 /** What the overview is made from. */
 interface Source {
@@ -108,8 +110,8 @@ ${told}</ul></div>
 function unready(base: string, { group, name, since, details }: StatusIdentifier): Markup {
   const arg = encodeURIComponent(JSON.stringify([group, name]));
   const length = timeText(Math.max(0, Date.now() / 1000 - since));
-  const reason = details === undefined ? undefined : html`: <bdi>${details}</bdi>`;
-  return html`<a href="${base}/status_report/status_report:reports?arg=${arg}">${group} ${name}</a> is not ready since ${dateMarkup(since)} (${length})${reason}`;
+  const reason = details === undefined ? undefined : html`: ${visible(details)}`;
+  return html`<a href="${base}/status_report/status_report:reports?arg=${arg}">${group} ${name}</a> is not ready since ${dateMarkup(since * 1000)} (${length})${reason}`;
 }
 
 interface Tile {
@@ -193,9 +195,9 @@ ${charts.map((chart) => chartMarkup(mi.history, chart, range))}</div>
 
 /** The commands that took most of the time. */
 function commandTable(base: string, mi: ManagementInterface, client: Client): Markup | undefined {
-  const visible = new Map(mi.visibleTo(client).map((entry) => [entry.fullName, entry]));
+  const runnable = new Map(mi.visibleTo(client).map((entry) => [entry.fullName, entry]));
   const found = mi.timedCommands.flatMap(([name, { slot }]) => {
-    const entry = visible.get(name);
+    const entry = runnable.get(name);
     const { sum, failed, longest, buckets } = mi.latencies.read(slot);
     return entry === undefined || sum === 0 ? [] : [{ entry, slot, sum, failed, longest, buckets }];
   });
@@ -206,19 +208,32 @@ function commandTable(base: string, mi: ManagementInterface, client: Client): Ma
     .slice(0, busiest)
     .map(({ entry, slot, sum, failed, longest, buckets }) => {
       const calls = buckets.reduce((total, count) => total + count, 0);
-      const times = [...mi.latencies.quantiles(slot, quantiles), longest].map(
-        (time) => html`<td class="number">${valueText(time, 'microseconds')}</td>`,
-      );
-      return html`<tr><th scope="row">${commandLink(base, entry)}</th><td class="number">${((100 * sum) / all).toFixed(1)} %</td><td class="number">${valueText(calls, undefined)}</td><td class="number">${valueText(failed, undefined)}</td>${times}</tr>\n`;
+      const numbers = [
+        `${((100 * sum) / all).toFixed(1)} %`,
+        ...[calls, failed].map((count) => valueText(count, undefined)),
+        ...[...mi.latencies.quantiles(slot, quantiles), longest].map((time) => valueText(time, 'microseconds')),
+      ];
+      return recordRow([
+        headCell('command', commandLink(base, entry)),
+        ...numbers.map((text, index) => cell(busiestHeads[index + 1] ?? '', text, 'number')),
+      ]);
     });
   return html`<h3 id="busiest">Commands by their share of the time</h3>
-<div class="frame" tabindex="0" role="region" aria-labelledby="busiest" data-part="busiest"><table>
-<thead><tr><th scope="col">command</th><th scope="col">share</th><th scope="col">calls</th><th scope="col">failed</th><th scope="col">half within</th><th scope="col">9 of 10 within</th><th scope="col">99 of 100 within</th><th scope="col">longest</th></tr></thead>
-<tbody>
-${rows}</tbody>
-</table></div>
+<div data-part="busiest">
+${recordTable('Commands by their share of the time', busiestHeads, rows)}</div>
 `;
 }
+
+const busiestHeads = [
+  'command',
+  'share',
+  'calls',
+  'failed',
+  'half within',
+  '9 of 10 within',
+  '99 of 100 within',
+  'longest',
+];
 
 const quantiles = Float64Array.of(0.5, 0.9, 0.99);
 
@@ -244,12 +259,12 @@ function nodeSection(source: Source, { name, version, key }: ForeignServer): Mar
   // Reasons are what reports of the status tell.
   const mayTell = may(source, 'status_report:get');
   const reasonOf = (...all: readonly (StatusIdentifier | undefined)[]): Insertion =>
-    mayTell && html`: <bdi>${all.map((one) => one?.details ?? '').join('; ')}</bdi>`;
+    mayTell && html`: ${visible(all.map((one) => one?.details ?? '').join('; '))}`;
   const down = transports.filter(({ isReady }) => !isReady);
   const isUp = identifier?.isReady === true;
   const health = isUp
     ? html`It answers, ${version}.`
-    : html`It does not answer since ${dateMarkup(identifier?.since ?? 0)}${reasonOf(identifier)}`;
+    : html`It does not answer since ${dateMarkup((identifier?.since ?? 0) * 1000)}${reasonOf(identifier)}`;
   const broken =
     isUp &&
     down.length > 0 &&

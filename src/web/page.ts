@@ -1,8 +1,11 @@
+import { shorten } from '../base/text.js';
 import type { Field } from '../http/exchange.js';
 import { documentEnd, documentStart, html, type Insertion, type Markup, serverLine } from '../http/pages/html.js';
+import { defaultText, listed, takesText } from '../mi/commands/about.js';
 import type { Command, CompiledRecipe, ParameterType } from '../mi/commands/command.js';
 import type { CommandEntry } from '../mi/commands/command-table.js';
-import { chosenRecipe, isSubmitted } from './arguments.js';
+import { chosenRecipe, inputName } from './arguments.js';
+import { visible } from './visible.js';
 
 /** The common data of all pages of one server. */
 export interface Site {
@@ -74,7 +77,7 @@ export function pageParts(site: Site, title: string, module: string | undefined,
     scripts: [`${assets}/page.js`, ...(hasCharts ? [`${assets}/charts.js`] : [])],
   });
   const head = html`${start}<a class="skip" href="#main">Skip to the content</a>
-<header>
+<header data-zone="${serverZone}">
 <h1><a href="${base}"><bdi class="host"${color !== undefined && html` data-color="${color}"`}>${host}</bdi> <span>Management Interface</span></a></h1>
 ${(hasContacts || hasLive || hasAudit) && html`<p class="pages">${hasContacts && html`<a href="${base}/${contactsPath}">Contacts</a> `}${hasLive && html`<a href="${base}/${livePath}">Live</a> `}${hasAudit && html`<a href="${base}/${auditPath}">Audit</a>`}</p>\n`}${serverLine(server, startedAt())}${site.user}</header>
 <nav aria-label="Modules">
@@ -86,8 +89,11 @@ ${links}</ul>
   return { head, tail: html`</main>\n${documentEnd}` };
 }
 
+/** The zone of the server's clock, which times may be shown in. */
+const serverZone = new Intl.DateTimeFormat().resolvedOptions().timeZone;
+
 /** How a form is shown. */
-interface FormOptions {
+export interface FormOptions {
   readonly method: 'get' | 'post';
   /** Path of the command's page. */
   readonly action: string;
@@ -97,30 +103,75 @@ interface FormOptions {
   readonly fields: readonly Field[];
   /** What the server is called. */
   readonly host: string;
+  /** Seconds after which a call is given up; 0: nothing is waited for. */
+  readonly timeout: number;
+  /** The parameter that was rejected, if one was. */
+  readonly wrong?: string | undefined;
 }
 
-/** Name, help and form of one command. */
-export function commandForm(entry: CommandEntry, { method, action, names, fields, host }: FormOptions): Markup {
+/** The heading of the page of a command. */
+export function commandHeading(entry: CommandEntry): Markup {
+  return html`<h2>${titleOf(entry)}</h2>\n`;
+}
+
+/** The form of a command that was run, in one line that opens. @param given what it was run with, as JSON */
+export function foldedForm(entry: CommandEntry, options: FormOptions, given: string | undefined): Markup {
+  const { secrets, destructive } = entry.command;
+  const filledIn = given === undefined ? undefined : html` <code>${visible(shorten(given, longestFolded, '…'))}</code>`;
+  // What is to be entered again, or confirmed, is not done in passing.
+  const again =
+    secrets.length === 0 && !destructive && html`<button type="submit" form="${formId}">Run again</button>\n`;
+  return html`<div class="ran">
+${again}<details><summary>Form${filledIn}</summary>
+${commandForm(entry, options)}</details>
+</div>
+`;
+}
+
+/** UTF-16 units of the parameters that the line of a folded form has. */
+const longestFolded = 200;
+
+const formId = 'call';
+
+/** Help and form of one command. */
+export function commandForm(entry: CommandEntry, options: FormOptions): Markup {
+  const { method, action, names, fields, host, timeout } = options;
   const { command } = entry;
-  const { recipes, readOnly, destructive, secrets, help } = command;
-  // Without a recipe it is not known what it takes.
-  const takesNone = recipes.length > 0 && recipes.every((recipe) => recipe.names.length === 0);
+  const { readOnly, destructive, secrets, help } = command;
   const also = names.length === 0 ? undefined : html`<p class="aliases">Also: ${names.map(code)}</p>\n`;
   const note = readOnly ? undefined : html`<p class="note">This command may change the state of the server.</p>\n`;
-  const inputs = takesNone
-    ? html`<p class="none">It takes no parameters.</p>\n${noArgument}`
-    : secrets.length > 0
-      ? html`${fieldsets(command, fields)}${noArgument}`
-      : html`${fieldsets(command, fields)}<p><label for="arg">Parameters as JSON, or words separated by blanks</label>
-<input id="arg" name="arg" value="${first(fields, 'arg')}" autocomplete="off" spellcheck="false" autocapitalize="off" aria-describedby="arg-hint"></p>
-<p class="hint" id="arg-hint">Leave it empty to use the inputs of single parameters.</p>
-${recipes.length > 0 && argumentExamples(command, !isSubmitted(fields))}`;
-  return html`<h2>${titleOf(entry)}</h2>
-<p class="help">${helpText(help)}</p>
-${also}${note}<form method="${secrets.length > 0 || destructive ? 'post' : method}" action="${action}" class="call" accept-charset="utf-8"${!readOnly && html` data-changes="1"`}${secrets.length > 0 && html` data-secret="1"`}>
-${destructive && html`<input type="hidden" name="${confirmField}" value="">\n`}${inputs}<p class="run"><button type="submit">${destructive ? html`Run on <bdi>${host}</bdi> …` : 'Run'}</button></p>
+  return html`<p class="help">${helpText(help)}</p>
+${also}${note}<form method="${secrets.length > 0 || destructive ? 'post' : method}" action="${action}" class="call" id="${formId}" accept-charset="utf-8" data-timeout="${timeout}"${!readOnly && html` data-changes="1"`}${secrets.length > 0 && html` data-secret="1"`}>
+${destructive && html`<input type="hidden" name="${confirmField}" value="">\n`}${inputsOf(command, fields, options.wrong)}<p class="run"><button type="submit">${destructive ? html`Run on <bdi>${host}</bdi> …` : 'Run'}</button></p>
 </form>
 `;
+}
+
+/** One way to enter parameters, an input for each; behind a switch all of them as JSON or words, which secrets do without. */
+function inputsOf(command: Command, fields: readonly Field[], wrong: string | undefined): Markup {
+  const { recipes, optional, secrets } = command;
+  // Without a recipe it is not known what it takes.
+  const takesNone = recipes.length > 0 && recipes.every(({ names }) => names.length === 0) && optional.size === 0;
+  if (takesNone) return html`<p class="none">It takes no parameters.</p>\n${noArgument}`;
+  const value = first(fields, 'arg');
+  // What was written as one text is mended there.
+  const isOfText = wrong !== undefined && value !== '';
+  const inputs = fieldsets(command, fields, isOfText ? undefined : wrong);
+  if (secrets.length > 0) return html`${inputs}${noArgument}`;
+  const mark = isOfText && html`<p class="wrong" id="arg-wrong">${wrong} takes: ${takesOf(command, wrong)}</p>\n`;
+  const described = [recipes.length > 0 && 'arg-hint', isOfText && 'arg-wrong'].filter((one) => one !== false);
+  const argument = html`<p><label for="arg">Parameters as JSON, or words separated by blanks</label>
+<input id="arg" name="arg" value="${value}" autocomplete="off" spellcheck="false" autocapitalize="off"${described.length > 0 && html` aria-describedby="${described.join(' ')}"`}${isOfText && html` aria-invalid="true"`}></p>
+${mark}`;
+  if (recipes.length === 0) return argument;
+  return html`${inputs}<details class="whole"${value !== '' && html` open`}><summary>As JSON, or words</summary>
+${argument}<p class="hint" id="arg-hint">What stands here is taken in the place of the inputs above.</p>
+${argumentExamples(command)}</details>
+`;
+}
+
+function takesOf(command: Command, name: string): string {
+  return takesText(command.typeOf(name), command.about(name));
 }
 
 const noArgument = html`<input type="hidden" name="arg" value="">\n`;
@@ -136,7 +187,7 @@ export function isUnconfirmed({ command }: CommandEntry, fields: readonly Field[
 /** Asks whether a command is to be run: a form with what was entered. Secrets are to be entered again, and all where they came as one text. */
 export function confirmation(
   entry: CommandEntry,
-  { action, fields, host }: Omit<FormOptions, 'method' | 'names'>,
+  { action, fields, host, timeout }: Pick<FormOptions, 'action' | 'fields' | 'host' | 'timeout'>,
 ): Markup {
   const { command } = entry;
   const { secrets, recipes } = command;
@@ -149,17 +200,18 @@ export function confirmation(
   const kept = fields.filter((field) => field.name !== confirmField && isOpen(field));
   const shown = kept.filter(({ name, value }) => value !== '' && (name === 'arg' || name.startsWith('p.')));
   const rows = shown.map(
-    ({ name, value }) => html`<dt>${name === 'arg' ? 'parameters' : name.slice(2)}</dt><dd><bdi>${value}</bdi></dd>\n`,
+    ({ name, value }) =>
+      html`<dt>${name === 'arg' ? 'parameters' : visible(name.slice(2))}</dt><dd>${visible(value)}</dd>\n`,
   );
   const hidden = fields.filter((field) => !isOpen(field) && field.value !== '').map(({ name }) => name);
-  const all = [...new Set(recipes.flatMap(({ names }) => names))];
+  const all = [...new Set([...recipes.flatMap(({ names }) => names), ...command.optional.keys()])];
   const again = hidden.includes('arg') ? all : secrets.filter((name) => hidden.includes(`p.${name}`));
-  const inputs = again.map((name) => input(`again-${name}`, name, 'string', secrets.includes(name), true, []));
+  const inputs = again.map((name) => input(command, { id: `again-${name}`, name, type: 'string', value: '' }));
   return html`<h2>${titleOf(entry)}</h2>
 <div role="alert" class="confirm">
 <p>Run <strong>${titleOf(entry)}</strong> on <strong><bdi>${host}</bdi></strong>? It cannot be undone.</p>
 <p class="help">${helpText(command.help)}</p>
-${rows.length > 0 && html`<dl>\n${rows}</dl>\n`}<form method="post" action="${action}" class="confirm" accept-charset="utf-8">
+${rows.length > 0 && html`<dl>\n${rows}</dl>\n`}<form method="post" action="${action}" class="confirm" accept-charset="utf-8" data-timeout="${timeout}">
 ${kept.map(({ name, value }) => html`<input type="hidden" name="${name}" value="${value}">\n`)}${inputs}<input type="hidden" name="${confirmField}" value="1">
 <p class="run"><button type="submit">Run ${titleOf(entry)} on <bdi>${host}</bdi></button> <a href="${action}">Cancel</a></p>
 </form>
@@ -167,9 +219,11 @@ ${kept.map(({ name, value }) => html`<input type="hidden" name="${name}" value="
 `;
 }
 
-function fieldsets({ recipes, secrets }: Command, fields: readonly Field[]): readonly Markup[] {
+function fieldsets(command: Command, fields: readonly Field[], wrong: string | undefined): readonly Markup[] {
+  const { recipes, optional } = command;
   const chosen = chosenRecipe(recipes, fields);
-  return recipes.map(({ names, types }, index) => {
+  const value = (name: string): string => first(fields, inputName(name));
+  const own = recipes.map(({ names, types }, index) => {
     const isChosen = index === chosen;
     const title = names.length === 0 ? 'without parameters' : `with ${names.join(', ')}`;
     const legend =
@@ -177,41 +231,69 @@ function fieldsets({ recipes, secrets }: Command, fields: readonly Field[]): rea
         ? html`<label><input type="radio" name="recipe" value="${index}"${isChosen && html` checked`}> ${title}</label>`
         : 'Parameters';
     const inputs = names.map((name, at) =>
-      input(`p${index}-${name}`, name, types[at] ?? 'json', secrets.includes(name), isChosen, fields),
+      input(command, {
+        id: `p${index}-${name}`,
+        name,
+        type: types[at] ?? 'json',
+        value: isChosen ? value(name) : '',
+        isWrong: isChosen && name === wrong,
+      }),
     );
-    return html`<fieldset>\n<legend>${legend}</legend>\n${inputs}</fieldset>\n`;
+    return recipes.length === 1 && names.length === 0
+      ? noMarkup
+      : html`<fieldset>\n<legend>${legend}</legend>\n${inputs}</fieldset>\n`;
   });
+  if (optional.size === 0) return own;
+  const beside = [...optional].map(([name, type]) =>
+    input(command, { id: `o-${name}`, name, type, value: value(name), isWrong: name === wrong }),
+  );
+  return [...own, html`<fieldset class="optional">\n<legend>May be left out</legend>\n${beside}</fieldset>\n`];
 }
 
-function input(
-  id: string,
-  name: string,
-  type: ParameterType,
-  isSecret: boolean,
-  isChosen: boolean,
-  fields: readonly Field[],
-): Markup {
-  if (isSecret) {
-    return html`<p><label for="${id}">${name} <span class="type">${typeText[type]}, shown nowhere</span></label>
-<input type="password" id="${id}" name="p.${name}" autocomplete="off" spellcheck="false" autocapitalize="off"></p>
-`;
+const noMarkup = html``;
+
+/** An input of a parameter. */
+interface Input {
+  readonly id: string;
+  readonly name: string;
+  readonly type: ParameterType;
+  readonly value: string;
+  /** True if what it has was rejected. */
+  readonly isWrong?: boolean;
+}
+
+/** An input with its label, what it takes and what that means. */
+function input(command: Command, { id, name, type, value, isWrong = false }: Input): Markup {
+  const about = command.about(name);
+  const isSecret = command.secrets.includes(name);
+  const { help, suggest, choices } = about;
+  const takes = `${takesText(type, about)}${isSecret ? ', shown nowhere' : ''}`;
+  const label = html`<label for="${id}">${name} <span class="type">${takes}</span></label>`;
+  const told = [
+    help !== undefined && html`<span class="hint" id="${id}-help">${helpText(help)}</span>\n`,
+    isWrong && html`<span class="wrong" id="${id}-wrong">Not taken; it takes: ${takes}</span>\n`,
+  ];
+  const described = [help !== undefined && `${id}-help`, isWrong && `${id}-wrong`].filter((one) => one !== false);
+  const attributes = html` id="${id}" name="${inputName(name)}"${described.length > 0 && html` aria-describedby="${described.join(' ')}"`}${isWrong && html` aria-invalid="true" autofocus`}`;
+  const plain = html` autocomplete="off" spellcheck="false" autocapitalize="off"`;
+  if (isSecret) return html`<p>${label}\n<input type="password"${attributes}${plain}>\n${told}</p>\n`;
+  if (choices !== undefined) {
+    const values = listed(choices);
+    const all = value === '' || values.includes(value) ? values : [...values, value];
+    const options = ['', ...all].map(
+      (one) => html`<option value="${one}"${one === value && html` selected`}>${one}</option>`,
+    );
+    return html`<p>${label}\n<select${attributes}>${options}</select>\n${told}</p>\n`;
   }
-  const value = isChosen ? first(fields, `p.${name}`) : '';
   const mode = type === 'int' ? html` inputmode="numeric"` : undefined;
-  return html`<p><label for="${id}">${name} <span class="type">${typeText[type]}</span></label>
-<input id="${id}" name="p.${name}" value="${value}"${mode} autocomplete="off" spellcheck="false" autocapitalize="off"></p>
-`;
+  const placeholder = about.default === undefined ? undefined : html` placeholder="${defaultText(about.default)}"`;
+  const values = suggest === undefined ? [] : listed(suggest);
+  const list = values.length > 0 && html` list="${id}-values"`;
+  const data =
+    values.length > 0 &&
+    html`<datalist id="${id}-values">${values.map((one) => html`<option value="${one}">`)}</datalist>\n`;
+  return html`<p>${label}\n<input${attributes} value="${value}"${mode}${placeholder}${list}${plain}>\n${data}${told}</p>\n`;
 }
-
-const typeText: Readonly<Record<ParameterType, string>> = {
-  int: 'integer',
-  string: 'text',
-  bool: 'yes or no: 1 or 0',
-  'int[]': 'integers: words or a JSON array',
-  'string[]': 'texts: words or a JSON array',
-  'object[]': 'a JSON array of objects',
-  json: 'JSON',
-};
 
 function code(name: string, index: number): Markup {
   return html`${index > 0 && ', '}<code>${name}</code>`;
@@ -223,7 +305,7 @@ function first(fields: readonly Field[], name: string): string {
 }
 
 /** How the field `arg` is written, in both generations, shown by the parameters of the command itself. */
-function argumentExamples({ recipes, namedOnly }: Command, isOpen: boolean): Markup {
+function argumentExamples({ recipes, namedOnly }: Command): Markup {
   const { names, types } = longestOf(recipes);
   const samples = names.map((name, index) => sample(name, types[index] ?? 'json'));
   const object = JSON.stringify(Object.fromEntries(names.map((name, index) => [name, samples[index] ?? ''])));
@@ -231,10 +313,8 @@ function argumentExamples({ recipes, namedOnly }: Command, isOpen: boolean): Mar
   const byPosition = namedOnly
     ? undefined
     : html`<dt>A JSON array, by position</dt><dd><code>${JSON.stringify(samples)}</code></dd>\n${wordExample(recipes)}`;
-  return html`<details class="examples"${isOpen && html` open`}><summary>How to write them</summary>
-<dl>
+  return html`<dl class="examples">
 ${byName}${byPosition}</dl>
-</details>
 `;
 }
 

@@ -8,6 +8,11 @@ function numberText(value: number): string {
   return Math.abs(value) >= 100 || Number.isInteger(value) ? whole.format(value) : short.format(value);
 }
 
+/** A count with its digits in groups. */
+export function grouped(count: number): string {
+  return whole.format(count);
+}
+
 function scaled(value: number, units: readonly string[]): string {
   let at = 0;
   let size = value;

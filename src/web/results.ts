@@ -1,3 +1,4 @@
+import { isAscii } from 'node:buffer';
 import { Slice } from '../base/slice.js';
 import { beginReply, type FirstPart, pullFirstPart, ReplyChunks, sendChunks, streamChunks } from '../gateway/chunks.js';
 import { type Chunk, type ChunkSource, chunkLimit, type Exchange, type ReplyHeaders } from '../http/exchange.js';
@@ -9,10 +10,18 @@ import { codes, explained, type MiError } from '../mi/errors.js';
 import { type Cursor, Parts, TextCursor } from '../mi/results/cursor.js';
 import { openResult, openResultLines } from '../mi/results/result.js';
 import { escapeHtmlBytes, PrettyPrinter } from '../native/addon.js';
+import { withEscapes } from './hidden.js';
 import type { PageParts } from './page.js';
+import { grouped, valueText } from './quantities.js';
+import { RecordCounter, type Records, recordsIn } from './record-count.js';
+import { visible } from './visible.js';
 
 /** Where a result is shown: the page around it, and what leads to it again. */
 export interface Frame extends PageParts {
+  /** The form in one line, above a result. */
+  readonly folded: Markup;
+  /** The form below an error, to be mended. */
+  readonly opened: (error: MiError) => Markup;
   /** Milliseconds that the command took. */
   readonly time: number;
   /** Links to all of the result, where a page shows its first part. */
@@ -55,10 +64,12 @@ export class Results {
   showError(exchange: Exchange, error: MiError, text: string, frame: Frame): void {
     const { code, message, data } = error;
     const json = Buffer.from(text);
-    const alert = html`<p role="alert" class="error">${code} <bdi>${message}</bdi>${data !== undefined && html` (<bdi>${explained(error)}</bdi>)`}</p>\n`;
-    const head = html`${frame.head}${this.#sectionHead(frame, 'error', html`${alert}${facts(frame.time, `${json.length} bytes`)}`)}`;
+    const alert = html`<p role="alert" class="error">${code} ${visible(message)}${data !== undefined && html` (${visible(explained(error))})`}</p>\n`;
+    const told = facts(frame.time, `, ${valueText(json.length, 'bytes')}`);
+    const head = html`${frame.head}${this.#sectionHead(frame, 'error', html`${alert}${told}`)}`;
     const status = code === codes.serverError ? 500 : 200;
-    this.#send(exchange, status, [new TextCursor(head.text), new JsonHtmlCursor(json), tail(frame)]);
+    const end = tail(frame, frame.opened(error));
+    this.#send(exchange, status, [new TextCursor(head.text), new JsonHtmlCursor(json), end]);
   }
 
   /**
@@ -88,24 +99,20 @@ export class Results {
   #showFirst(exchange: Exchange, first: FirstPart, frame: Frame): void {
     const { bytes, isWhole, pulled, source } = first;
     const size = isWhole
-      ? `${pulled} bytes`
-      : html`more than ${pulled - 1} bytes<span class="part">, of which the first ${bytes.length} are shown; <a href="#rest">the rest</a></span>`;
-    const head = html`${frame.head}${this.#sectionHead(frame, 'ok', facts(frame.time, size))}`;
+      ? `, ${valueText(pulled.length, 'bytes')}`
+      : html`<span class="part">, more than ${valueText(pulled.length - 1, 'bytes')}, of which the first are shown; <a href="#rest">the rest</a></span>`;
+    const head = html`${frame.head}${frame.folded}${this.#sectionHead(frame, 'ok', facts(frame.time, size))}`;
     const parts: Cursor[] = [new TextCursor(head.text), new JsonHtmlCursor(bytes)];
     if (isWhole) {
       source.release();
       parts.push(tail(frame));
     } else {
-      const print: PrintRest = (count, end) => {
-        const more = end === 'far' ? 'more than ' : '';
-        const failed = end === 'failed' ? ' before it failed' : '';
-        const left = `${more}${count - bytes.length}`;
-        return html`</pre>
-<p class="cut" id="rest">${bytes.length} bytes of ${more}${count}${failed} shown, ${left} left out; ${frame.all}</p>
-</section>
+      const records = recordsIn(bytes);
+      const print: PrintRest = (rest) =>
+        html`</pre>
+${cutText(bytes.length, records, rest, frame.all)}</section>
 ${frame.tail}`.text;
-      };
-      parts.push(new RestCursor(source, pulled, print, frame.failed));
+      parts.push(new RestCursor(source, pulled, records, print, frame.failed));
     }
     this.#send(exchange, 200, parts);
   }
@@ -140,11 +147,25 @@ ${before}<pre class="json" id="result">`;
 }
 
 function facts(time: number, size: Insertion): Markup {
-  return html`<p class="facts">${time.toFixed(1)} ms, ${size}</p>\n`;
+  const took = time < 1000 ? `${time.toFixed(1)} ms` : valueText(time * 1000, 'microseconds');
+  return html`<p class="facts">${took}${size}</p>\n`;
 }
 
-function tail(frame: Frame): Cursor {
-  return new TextCursor(html`</pre>\n</section>\n${frame.tail}`.text);
+function tail(frame: Frame, below?: Markup): Cursor {
+  return new TextCursor(html`</pre>\n</section>\n${below}${frame.tail}`.text);
+}
+
+/** What is shown of a result, and how much there is: `885 of 100,000 contacts, 30 MB in all`. */
+function cutText(shown: number, records: Records | undefined, rest: Rest, all: Insertion): Markup {
+  const more = rest.end === 'far' ? 'more than ' : '';
+  const failed = rest.end === 'failed' ? ' before it failed' : '';
+  const size = valueText(rest.bytes, 'bytes');
+  const told =
+    records === undefined
+      ? `${valueText(shown, 'bytes')} of ${more}${size}${failed} shown`
+      : `${grouped(records.count)} of ${more}${grouped(rest.records)} ${records.noun}, ${more}${size} in all${failed}`;
+  return html`<p class="cut" id="rest" data-shown="${shown}" data-bytes="${rest.bytes}">${told}; ${all}</p>
+`;
 }
 
 /** Prints texts of a generator, one after the other. */
@@ -179,7 +200,7 @@ class TextsCursor implements Cursor {
 const stageSize = 16384;
 const noBytes = new Uint8Array(0);
 
-/** Prints compact JSON indented and escaped for HTML. */
+/** Prints compact JSON indented and escaped for HTML; what nobody would see in its texts is an escape of JSON. */
 class JsonHtmlCursor implements Cursor {
   readonly #printer = new PrettyPrinter();
   readonly #indented = Buffer.alloc(stageSize);
@@ -190,7 +211,7 @@ class JsonHtmlCursor implements Cursor {
   #toCopy: Uint8Array = noBytes;
 
   constructor(json: Uint8Array) {
-    this.#json = json;
+    this.#json = isAscii(json) ? json : Buffer.from(withEscapes(Buffer.from(json).toString()));
   }
 
   fill(buffer: Buffer): number {
@@ -235,11 +256,16 @@ const longestSlice = 2;
 /** Milliseconds after which counting is given up: a stream may have no end. */
 const longestCount = 3000;
 
-/**
- * Prints the sentence about the rest of a result.
- * @param end `reached`: all was counted; `far`: counting took too long; `failed`: the source failed
- */
-type PrintRest = (count: number, end: 'reached' | 'far' | 'failed') => string;
+/** A whole result, as far as it was counted. */
+interface Rest {
+  readonly bytes: number;
+  readonly records: number;
+  /** `reached`: all was counted; `far`: counting took too long; `failed`: the source failed. */
+  readonly end: 'reached' | 'far' | 'failed';
+}
+
+/** Prints the sentence about the rest of a result. */
+type PrintRest = (rest: Rest) => string;
 
 /** Counts the rest of a result, which is left out of the page, and then prints what `print` makes of the count. */
 class RestCursor implements Cursor {
@@ -247,24 +273,35 @@ class RestCursor implements Cursor {
   readonly #source: ChunkSource;
   readonly #print: PrintRest;
   readonly #failed: (error: unknown) => void;
+  readonly #records: RecordCounter | undefined;
   #text: TextCursor | undefined;
-  #count: number;
+  #bytes: number;
 
   /**
-   * @param count bytes that were pulled before
+   * @param pulled what was pulled before
+   * @param records the kind that is counted; undefined: none
    * @param failed told when the source fails
    */
-  constructor(source: ChunkSource, count: number, print: PrintRest, failed: (error: unknown) => void) {
+  constructor(
+    source: ChunkSource,
+    pulled: Uint8Array,
+    records: Records | undefined,
+    print: PrintRest,
+    failed: (error: unknown) => void,
+  ) {
     this.#source = source;
-    this.#count = count;
+    this.#bytes = pulled.length;
+    this.#records = records && new RecordCounter(records.mark);
+    this.#records?.push(pulled);
     this.#print = print;
     this.#failed = failed;
   }
 
   fill(buffer: Buffer): number | Promise<number> {
     if (this.#text !== undefined) return this.#text.fill(buffer);
-    const told = (end: 'reached' | 'far' | 'failed'): number => {
-      this.#text = new TextCursor(this.#print(this.#count, end));
+    const told = (end: Rest['end']): number => {
+      const rest = { bytes: this.#bytes, records: this.#records?.count ?? 0, end };
+      this.#text = new TextCursor(this.#print(rest));
       return this.#text.fill(buffer);
     };
     // The shown part stays: the page ends well, and says that the result does not.
@@ -285,7 +322,8 @@ class RestCursor implements Cursor {
       const chunk = next instanceof Promise ? await within(next, giveUp - performance.now()) : next;
       if (chunk === undefined) return false;
       if (chunk === null) return true;
-      this.#count += chunk.length;
+      this.#bytes += chunk.length;
+      this.#records?.push(chunk);
       if (performance.now() > giveUp) return false;
       if (slice.isOver || chunk.length === 0) await slice.rest();
     }

@@ -1,10 +1,10 @@
 import { html, type Markup } from '../http/pages/html.js';
 import type { KeptSeries } from '../mi/history.js';
 import type { ManagementInterface } from '../mi/management-interface.js';
-import { type ForeignStatistic, readStatistic, type Statistic } from '../mi/statistics.js';
+import { type ForeignStatistic, readStatistic, type Statistic, type StatisticKind } from '../mi/statistics.js';
 import { chartMarkup, ranges } from './charts.js';
 import { ratesOf, sparkline } from './figures.js';
-import { valueText } from './quantities.js';
+import { grouped, valueText } from './quantities.js';
 
 /** What the page of all statistics is made from. */
 interface Source {
@@ -16,6 +16,8 @@ interface Source {
   /** The kept statistic whose chart is shown. */
   readonly chart: string;
   readonly foreign: readonly ForeignStatistic[];
+  /** Path that sets statistics back, after a question; undefined where the caller may not. */
+  readonly reset: string | undefined;
 }
 
 /** Rows that the page has at most: what browsers still lay out at once. */
@@ -27,6 +29,8 @@ interface Row {
   readonly name: string;
   readonly value: number;
   readonly unit: string | undefined;
+  /** Undefined where it is not known. */
+  readonly kind: StatisticKind | undefined;
   readonly help: string;
   /** Growth a second; undefined for what does not only grow, and while it is not known. */
   readonly rate: number | undefined;
@@ -58,9 +62,12 @@ export function statisticsSection(source: Source): Markup {
   const rest = found.length - shown.length;
   const left =
     rest > 0 &&
-    html`<p class="help">${rest} more fit; other words in the field above show them, and <code>get_statistics</code> has all.</p>
+    html`<p class="help">${grouped(rest)} more fit; other words in the field above show them, and <code>get_statistics</code> has all.</p>
 `;
-  const told = shown.length === all.length ? `${all.length} statistics` : `${shown.length} of ${all.length} statistics`;
+  const told =
+    shown.length === all.length
+      ? `${grouped(all.length)} statistics`
+      : `${grouped(shown.length)} of ${grouped(all.length)} statistics`;
   return html`<section class="statistics" aria-labelledby="all-statistics"${kept}>
 <h2 id="all-statistics">All statistics</h2>
 <form class="filter" id="statistics" method="get" action="${base}/statistics" role="search" aria-label="Statistics">
@@ -69,7 +76,7 @@ export function statisticsSection(source: Source): Markup {
 <button type="submit">Show</button>
 <span class="count" role="status">${told}</span>
 </form>
-${left}${chart !== '' && chartOf(mi, chart)}<div class="groups">
+${source.reset !== undefined && html`<form id="reset" method="post" action="${source.reset}"><input type="hidden" name="confirm" value=""></form>\n`}${left}${chart !== '' && chartOf(mi, chart)}<div class="groups">
 ${[...groups].sort(byName).map(([group, rows]) => groupTable(source, group, rows, series))}</div>
 </section>
 `;
@@ -83,6 +90,7 @@ function rowOf(mi: ManagementInterface, statistic: Statistic): Row {
     name,
     value: readStatistic(statistic),
     unit: about.unit,
+    kind,
     help: about.help ?? '',
     rate: grows ? mi.history.rate(statistic) : undefined,
   };
@@ -94,6 +102,7 @@ function foreignRow({ group, name, value }: ForeignStatistic): Row {
     name,
     value: typeof value === 'number' ? value : Number.NaN,
     unit: undefined,
+    kind: undefined,
     help: '',
     rate: undefined,
   };
@@ -121,14 +130,17 @@ function groupTable(source: Source, group: string, members: readonly Row[], seri
   const id = `group-${group}`;
   return html`<h3 id="${id}">${group}</h3>
 <div class="frame" tabindex="0" role="region" aria-labelledby="${id}"><table>
-<thead><tr><th scope="col">statistic</th><th scope="col">value</th><th scope="col">a second</th><th scope="col" class="past">last 10 minutes</th></tr></thead>
+<thead><tr><th scope="col">statistic</th><th scope="col">value</th><th scope="col">a second</th><th scope="col" class="past">last 10 minutes</th>${source.reset !== undefined && resetHead}</tr></thead>
 <tbody>
 ${rows.map((row) => rowMarkup(source, row, series))}</tbody>
 </table></div>
 `;
 }
 
-function rowMarkup({ mi }: Source, { group, name, value, unit, help, rate }: Row, series: Series): Markup {
+const resetHead = html`<th scope="col" class="reset"><span class="hidden">Reset</span></th>`;
+
+function rowMarkup({ mi, reset }: Source, row: Row, series: Series): Markup {
+  const { group, name, value, unit, kind, help, rate } = row;
   const full = `${group}:${name}`;
   const kept = series.get(full);
   // A button of the form, so that what is looked for stays.
@@ -136,9 +148,15 @@ function rowMarkup({ mi }: Source, { group, name, value, unit, help, rate }: Row
     kept === undefined
       ? name
       : html`<button type="submit" form="statistics" name="chart" value="${full}">${name}</button>`;
-  const about = help === '' ? undefined : html` <span class="help">${help}</span>`;
+  const about = [help, kind !== undefined && `(${kind}${unit === undefined ? '' : `, ${unit}`})`];
+  const text = about.filter((one) => one !== false && one !== '').join(' ');
+  const told = text === '' ? undefined : html` <span class="help">${text}</span>`;
+  // By the name of its field the question has it as a list of one.
+  const back =
+    kind === 'counter' &&
+    html`<button type="submit" form="reset" name="p.statistics" value="${JSON.stringify([name])}" aria-label="Reset ${full}">Reset…</button>`;
   const grown = rate === undefined ? '' : valueText(rate, unit);
-  return html`<tr><th scope="row">${title}${about}</th><td class="number">${valueText(value, unit)}</td><td class="number">${grown}</td><td class="past" data-name="${full}" data-unit="${unit ?? ''}">${kept !== undefined && past(mi, kept)}</td></tr>
+  return html`<tr><th scope="row">${title}${told}</th><td class="number" data-name="${full}" data-value="${value}">${valueText(value, unit)}</td><td class="number">${grown}</td><td class="past" data-name="${full}" data-unit="${unit ?? ''}">${kept !== undefined && past(mi, kept)}</td>${reset !== undefined && html`<td class="reset">${back}</td>`}</tr>
 `;
 }
 

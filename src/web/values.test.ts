@@ -7,14 +7,32 @@ import { unless } from '../../test/support/unless.js';
 interface Values {
   completed(text: string): string | undefined;
   recordsOf(value: unknown): readonly Record<string, unknown>[] | undefined;
+  tablesOf(value: unknown): readonly { title?: string; records: readonly Record<string, unknown>[] }[] | undefined;
   parseExactly(text: string): unknown;
   compact(value: unknown): string;
 }
 
 const path = './assets/values.js';
-const { completed, recordsOf, parseExactly, compact } = (await import(new URL(path, import.meta.url).href)) as Values;
+const { completed, recordsOf, tablesOf, parseExactly, compact } = (await import(
+  new URL(path, import.meta.url).href
+)) as Values;
 
 describe('values of the web interface', () => {
+  test('lists of texts, several lists and none at all are tables, too', () => {
+    const rows = [{ a: 1 }, { a: 2 }];
+    expect(tablesOf(['x', 5])).toStrictEqual([{ records: [{ Value: 'x' }, { Value: 5 }] }]);
+    expect(tablesOf({ One: rows, Two: rows.slice(1), Three: [], n: 3 })).toStrictEqual([
+      { records: [{ Name: 'n', Value: 3 }] },
+      { title: 'One', records: rows },
+      { title: 'Two', records: rows.slice(1) },
+      { title: 'Three', records: [] },
+    ]);
+    for (const value of [[], {}]) expect(tablesOf(value)).toStrictEqual([{ records: [] }]);
+    expect(tablesOf({ Calls: [], cursor: null })).toStrictEqual([{ title: 'Calls', records: [] }]);
+    expect(tablesOf({ Calls: rows })).toStrictEqual([{ records: [{ a: 1 }, { a: 2 }] }]);
+    for (const value of ['OK', 5, null, { one: 1 }, [['a'], ['b']]]) expect(tablesOf(value)).toBe(undefined);
+  });
+
   test('the beginning of any JSON is made JSON again, with the items that are whole', () => {
     holds(
       fc.property(

@@ -25,7 +25,7 @@ import type { Refusal } from '../http/roots.js';
 import type { HttpServer } from '../http/server.js';
 import type { Runner } from '../mi/calls/run.js';
 import type { CommandEntry } from '../mi/commands/command-table.js';
-import type { CallParameters, Submitted } from '../mi/commands/parameters.js';
+import { type CallParameters, type Submitted, WrongParameter } from '../mi/commands/parameters.js';
 import { withoutSecrets } from '../mi/commands/secrets.js';
 import { codes, explained, type MiError, RefusedCall } from '../mi/errors.js';
 import type { Events } from '../mi/events/events.js';
@@ -44,8 +44,11 @@ import { overview } from './overview.js';
 import {
   auditPath,
   commandForm,
+  commandHeading,
   confirmation,
   contactsPath,
+  type FormOptions,
+  foldedForm,
   isUnconfirmed,
   livePath,
   menu,
@@ -59,6 +62,7 @@ import {
 import { type Frame, Results } from './results.js';
 import { statisticsSection } from './statistics-page.js';
 import { sessionsPage, sessionsPath, userBar } from './user.js';
+import { quoted } from './visible.js';
 
 /** Settings of a web interface. */
 interface WebOptions {
@@ -269,9 +273,11 @@ export class WebInterface {
     const site = this.#siteOf(exchange);
     const filter = exchange.argument('filter') ?? '';
     const chart = exchange.argument('chart') ?? '';
+    const resetter = mi.visibleTo(exchange).find(({ fullName }) => fullName === 'statistics:reset');
+    const reset = resetter && pathOf(base, resetter);
     const show = (foreign: readonly ForeignStatistic[]): void => {
       if (exchange.finished) return;
-      const all = statisticsSection({ base, mi, filter, chart, foreign });
+      const all = statisticsSection({ base, mi, filter, chart, foreign, reset });
       const main = html`${all}${latencySection(mi, exchange)}${commands}`;
       replyPage(exchange, 200, page(site, 'statistics', 'statistics', main, true));
     };
@@ -291,7 +297,7 @@ export class WebInterface {
       return;
     }
     const near = nearest(module, this.#siteOf(exchange).modules, (one) => `${this.#site.base}/${one}`);
-    this.#refuse(exchange, 404, html`no module ${quoted(module)} has commands${near}`);
+    this.#refuse(exchange, 404, html`no module ${quoted(shorten(module, longestName, '…'))} has commands${near}`);
   }
 
   /** The command that JSON-RPC would find by this name, among those that the caller may run: `/mi/ul_dump`. */
@@ -329,7 +335,12 @@ export class WebInterface {
       }
       const names = visible.flatMap((one) => [pageName(one), flatName(one)]);
       const near = nearest(name, names, (text) => `${this.#site.base}/${module}/${encodeURIComponent(text)}`);
-      this.#refuse(exchange, 404, html`module ${module} has no command ${quoted(name)}${near}`, module);
+      this.#refuse(
+        exchange,
+        404,
+        html`module ${module} has no command ${quoted(shorten(name, longestName, '…'))}${near}`,
+        module,
+      );
       return;
     }
     const missing = this.#mi.denial(entry, exchange);
@@ -343,7 +354,7 @@ export class WebInterface {
         this.#refuseCall(exchange, `nothing is run without a field arg; ${this.#remedy}`, module);
         return;
       }
-      this.#reply(exchange, titleOf(entry), module, this.#form(entry, exchange));
+      this.#reply(exchange, titleOf(entry), module, this.#formPage(entry, exchange));
       return;
     }
     if (exchange.method === 'GET' && entry.command.secrets.length > 0) {
@@ -356,15 +367,15 @@ export class WebInterface {
       if (refusal !== undefined) {
         const reason = html`${titleOf(entry)} may change the state of the server, and ${refusal}`;
         // Filled in as it was asked for: a press of the button runs it.
-        const main = html`${alert(403, reason)}${this.#form(entry, exchange)}`;
+        const main = html`${alert(403, reason)}${this.#formPage(entry, exchange)}`;
         if (isRaw(exchange)) this.#refuse(exchange, 403, reason);
         else replyPage(exchange, 403, page(this.#siteOf(exchange), statusLine(403), module, main));
         return;
       }
     }
     if (isUnconfirmed(entry, exchange.fields) && !isRaw(exchange)) {
-      const { base, host } = this.#options;
-      const asked = { action: pathOf(base, entry), fields: exchange.fields, host };
+      const { base, host, runner } = this.#options;
+      const asked = { action: pathOf(base, entry), fields: exchange.fields, host, timeout: runner.timeout };
       this.#reply(exchange, `Run ${titleOf(entry)}?`, module, confirmation(entry, asked));
       return;
     }
@@ -423,14 +434,21 @@ export class WebInterface {
   #frame({ entry, exchange, submitted, started }: Asked): Frame {
     const { head, tail } = pageParts(this.#siteOf(exchange), titleOf(entry), entry.module);
     const { jsonRpcPath: path } = this.#options;
-    const request = callText(entry.fullName, withoutSecrets(entry.command, submitted.given));
+    const given = withoutSecrets(entry.command, submitted.given);
+    const request = callText(entry.fullName, given);
     // A link runs the command anew, which is nothing to be offered in passing where it changes something.
     const links =
       entry.command.readOnly && entry.command.secrets.length === 0
         ? rawLinks(pathOf(this.#site.base, entry), submitted)
         : undefined;
+    const options = this.#formOptions(entry, exchange);
     return {
-      head: html`${head}${this.#form(entry, exchange)}`,
+      head: html`${head}${commandHeading(entry)}`,
+      folded: foldedForm(entry, options, given === undefined ? undefined : JSON.stringify(given)),
+      opened: (error) => {
+        const wrong = error instanceof WrongParameter ? error.parameter : undefined;
+        return commandForm(entry, { ...options, wrong });
+      },
       tail,
       time: performance.now() - started,
       all: links ?? 'JSON-RPC gives all of it',
@@ -439,16 +457,21 @@ export class WebInterface {
     };
   }
 
-  #form(entry: CommandEntry, { fields }: Exchange): Markup {
+  #formPage(entry: CommandEntry, exchange: Exchange): Markup {
+    return html`${commandHeading(entry)}${commandForm(entry, this.#formOptions(entry, exchange))}`;
+  }
+
+  #formOptions(entry: CommandEntry, { fields }: Exchange): FormOptions {
     const { command } = entry;
     const candidates = new Set([this.#mi.commands.flatName(entry), command.name, ...command.aliases]);
-    return commandForm(entry, {
+    return {
       method: this.#options.formMethod,
       action: pathOf(this.#site.base, entry),
       names: [...candidates].filter((name) => name !== entry.fullName && this.#mi.commands.finds(name, entry)),
       fields,
       host: this.#options.host,
-    });
+      timeout: this.#options.runner.timeout,
+    };
   }
 
   /** The site as far as the caller may see it: modules without a command that it may run are left out. */
@@ -510,10 +533,8 @@ function alert(status: number, reason: Insertion): Markup {
   return html`<h2>${statusLine(status)}</h2>\n<p role="alert" class="error">${reason}</p>\n`;
 }
 
-/** A text of a client, isolated: its direction of writing ends with it. */
-function quoted(text: string): Markup {
-  return html`<bdi>"${shorten(text, 64, '…')}"</bdi>`;
-}
+/** UTF-16 units of a name that a page repeats. */
+const longestName = 64;
 
 function nearest(name: string, names: readonly string[], pathTo: (name: string) => string): Markup | undefined {
   const near = nearestNames(name, new Set(names));

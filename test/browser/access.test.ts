@@ -58,6 +58,35 @@ unless(skipped, describe)('access', () => {
     });
   }
 
+  test('forced colours tell the module that is shown, and a state in a shape', async ({ startServer, openTab }) => {
+    const server = await startServer({ modules: [sampleModule()], usrloc: {} });
+    const page = await openTab(server, { forcedColors: 'active' });
+    await page.goto('/mi/sample/sample:calls');
+    const border = (name: string): Promise<unknown> =>
+      page.evaluate(`getComputedStyle(document.querySelector('nav a[href="/mi/${name}"]')).borderBottomColor`);
+    expect(await border('sample')).not.toBe(await border('core'));
+    expect(await border('usrloc')).toBe(await border('core'));
+    await runForm(page);
+    const sign = (): Promise<unknown> =>
+      page.evaluate('getComputedStyle(document.querySelector(".facts"), "::before").content');
+    const good = await sign();
+    await page.goto('/mi/sample/sample:echo?arg=%5B1,2,3%5D');
+    expect(await sign()).not.toBe(good);
+  });
+
+  test('every page has a way back', async ({ startServer, openTab }) => {
+    const server = await startServer({ modules: [sampleModule()] });
+    const page = await openTab(server, { expected: /404/ });
+    for (const path of ['/nothing', '/readyz', '/healthz']) {
+      await page.goto(path);
+      await page.getByRole('link', { name: 'Start page' }).click();
+      await page.getByRole('heading', { name: 'Root paths' }).waitFor();
+    }
+    await page.goto('/mi/nothing');
+    await page.getByRole('heading', { level: 1 }).getByRole('link').click();
+    await page.getByRole('heading', { level: 2, name: 'Overview' }).waitFor();
+  });
+
   test('a phone shows every page without scrolling sideways', async ({ startServer, openTab }) => {
     const server = await startServer({ modules: [sampleModule()], usrloc: {} });
     const page = await openTab(server, {
@@ -104,7 +133,9 @@ unless(skipped, describe)('access', () => {
     const names = await page.getByRole('option').allTextContents();
     const at = names.findIndex((name) => name.startsWith('sample:calls'));
     for (let step = 0; step < at; step++) await page.keyboard.press('ArrowDown');
-    expect((await page.getByRole('option', { selected: true }).textContent()) ?? '').toMatch(/sample:calls/);
+    expect((await page.getByRole('listbox').getByRole('option', { selected: true }).textContent()) ?? '').toMatch(
+      /sample:calls/,
+    );
     await follow(page, () => page.keyboard.press('Enter'));
     expect(await page.getByRole('heading', { level: 2, name: 'sample:calls' }).count()).toBe(1);
     await page.keyboard.press('Tab');

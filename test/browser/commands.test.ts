@@ -2,7 +2,7 @@
 import type { Page } from 'playwright-core';
 import { describe, expect } from 'vitest';
 import { command, defineModule } from '#src/index.js';
-import { follow, runForm, showAs, skipped } from '../support/browser/chromium.js';
+import { asJson, follow, runForm, showAs, skipped } from '../support/browser/chromium.js';
 import { sampleModule } from '../support/browser/sample-module.js';
 import { test } from '../support/test.js';
 import { unless } from '../support/unless.js';
@@ -60,7 +60,7 @@ async function runEveryCommand(page: Page): Promise<number> {
       await follow(page, () => page.getByRole('main').getByRole('link', { name, exact: true }).click());
       expect(await page.getByRole('heading', { level: 2, name, exact: true }).count()).toBe(1);
       expect(await page.getByRole('region', { name: 'Result' }).count(), `${name} ran before it was asked to`).toBe(0);
-      const parameters = page.getByLabel(/as JSON, or words/);
+      const parameters = await asJson(page);
       // What takes no parameters asks for none.
       if (words[name] !== undefined || (await parameters.count()) > 0) await parameters.fill(words[name] ?? '');
       await runForm(page);
@@ -157,7 +157,7 @@ for (const [method, verb] of [
         ['"no end', /"/],
       ] as const) {
         await page.goto('/mi/sample/sample:echo');
-        await page.getByLabel(/as JSON, or words/).fill(argument);
+        await (await asJson(page)).fill(argument);
         await follow(page, () => page.getByRole('button', { name: 'Run', exact: true }).click());
         const alert = page.getByRole('alert');
         await alert.waitFor();

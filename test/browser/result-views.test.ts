@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import type { Page } from 'playwright-core';
 import { describe, expect } from 'vitest';
 import { createServer } from '#src/index.js';
-import { follow, runForm, showAs, skipped } from '../support/browser/chromium.js';
+import { asJson, follow, runForm, showAs, skipped } from '../support/browser/chromium.js';
 import { sampleModule } from '../support/browser/sample-module.js';
 import { test } from '../support/test.js';
 import { unless } from '../support/unless.js';
@@ -76,7 +76,7 @@ unless(skipped, describe)('a result', () => {
     const server = await startServer({ modules: [sampleModule()] });
     const page = await openTab(server, { permissions: ['clipboard-read', 'clipboard-write'] });
     await page.goto('/mi/sample/sample:echo');
-    await page.getByLabel(/as JSON, or words/).fill(`["it's \\"quoted\\""]`);
+    await (await asJson(page)).fill(`["it's \\"quoted\\""]`);
     await runForm(page);
     const result = page.getByRole('region', { name: 'Result' });
     expect((await result.textContent()) ?? '').toMatch(/\d ?ms[\s\S]*\d+ bytes/);
@@ -129,7 +129,7 @@ unless(skipped, describe)('the history', () => {
       const page = await openTab(server);
       // The form leads to the page of the full name.
       await page.goto('/mi/sample/echo');
-      await page.getByLabel(/as JSON, or words/).fill('"first call"');
+      await (await asJson(page)).fill('"first call"');
       await runForm(page);
       await page.goto('/mi/sample/sample:echo');
       await page.getByRole('radio', { name: /text, also/ }).check();

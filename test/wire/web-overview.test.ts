@@ -62,7 +62,7 @@ describe('overview', () => {
     expect(body).toMatch(
       /<svg class="spark"[^>]* role="img" aria-label="Memory, last 10 minutes, of the process: least/,
     );
-    expect(body).toMatch(/<th scope="row"><a href="\/mi\/pbx\/pbx:bad">pbx:bad<\/a><\/th><td class="number">[\d.]+ %/);
+    expect(body).toMatch(/<th scope="row"[^>]*><a href="\/mi\/pbx\/pbx:bad">pbx:bad<\/a><\/th><td [^>]*>[\d.]+ %/);
     expect(body).toMatch(/<a href="\/mi" class="refresh">Refresh<\/a>/);
     // Everything that was there before.
     expect(body).toMatch(/<a href="\/mi\/core\/core:ps">core:ps<\/a>/);
@@ -98,7 +98,7 @@ describe('statistics page', () => {
     const rows = [...body.matchAll(/<tr><th scope="row">(?:<button [^>]*>)?([^<]+)/g)].map(([, name]) => name);
     expect(rows.length).toBeGreaterThan(50);
     expect(body).toMatch(
-      />resident<\/button> <span class="help">[^<]+<\/span><\/th><td class="number">[\d.]+ MB<\/td>/,
+      />resident<\/button> <span class="help">[^<]+ \(computed, bytes\)<\/span><\/th><td class="number"[^>]*>[\d.]+ MB<\/td>/,
     );
     // Its commands are there, too.
     expect(body).toMatch(/<a href="\/mi\/statistics\/statistics:get">statistics:get<\/a>/);
@@ -141,7 +141,7 @@ test('scripts and styles are compressed for clients that take gzip', async ({ st
     'style.css',
   ]);
   let bytes = 0;
-  for (const path of [...paths, ...['history', 'recipes', 'result', 'search'].map((name) => `/mi/-/${name}.js`)]) {
+  for (const path of paths) {
     const plain = await get(server, path);
     expect(plain.headers['content-encoding']).toBe(undefined);
     const gzipped = await get(server, path, { headers: { 'Accept-Encoding': 'gzip, deflate, br, zstd' } });

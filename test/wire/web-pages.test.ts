@@ -124,7 +124,9 @@ describe('web interface: pages', () => {
       const { body } = await get(server, `/mi/pbx/pbx:${name}?arg=`);
       expect(body).toMatch(/&lt;script&gt;alert\(\\&quot;x/);
       expect(body).not.toMatch(/<script>/);
-      expect(body).toContain('\u{1f4de} \u202e\u0627\u0628');
+      // A control that turns the direction of what follows is shown, and turns nothing.
+      expect(body).toContain('\u{1f4de} \\u202E\u0627\u0628');
+      expect(body).not.toContain('\u202e');
     }
     expect((await get(server, '/mi/pbx')).body).toMatch(/Gives &lt;b&gt;back/);
     const { body } = await get(server, `/mi/pbx/pbx:echo?arg=${encodeURIComponent(JSON.stringify([hostile]))}`);

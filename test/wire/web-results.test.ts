@@ -64,7 +64,28 @@ function results() {
   return { table, seen, module };
 }
 
+function grouped(count: number): string {
+  return count.toLocaleString('en-US');
+}
+
 describe('web interface: results', () => {
+  test('of many contacts tell how many are shown of how many', async ({ startServer }) => {
+    const server = await startServer({ usrloc: {} });
+    const location = server.usrloc?.domain('location');
+    for (let number = 0; number < 5000; number += 1)
+      for (const port of [5060, 5062]) {
+        const contact = `sip:user${number}@192.0.2.1:${port}`;
+        location?.save(`user${number}`, { contact, expires: 600, userAgent: 'x{"Contact":' });
+      }
+    const { body } = await get(server, '/mi/usrloc/usrloc:dump?arg=');
+    const [, shown = '', size = ''] = />([\d,]+) of 10,000 contacts, ([\d.]+) MB in all; /.exec(body) ?? [];
+    expect(Number(shown.replace(',', ''))).toBeGreaterThan(300);
+    expect(Number(size)).toBeGreaterThan(1);
+    expect((resultText(body) ?? '').split('"Contact":').length - 2).toBeLessThanOrEqual(
+      Number(shown.replace(',', '')) + 1,
+    );
+  });
+
   test('of a large dump the first part is shown, the rest counted and linked', async ({ startServer }) => {
     const { table, module } = results();
     for (let number = 0; number < 20_000; number += 1)
@@ -75,10 +96,11 @@ describe('web interface: results', () => {
     expect(raw.headers['content-type']).toBe('application/json');
     expect(JSON.parse(raw.body).records.length).toBe(20_000);
     const size = Buffer.byteLength(raw.body);
-    const told = /class="cut" id="rest">(\d+) bytes of (\d+) shown, (\d+) left out; (<a .*)<\/p>/.exec(page.body) ?? [];
-    const [, shown = '', all = '', left = '', links = ''] = told;
+    const told =
+      /class="cut" id="rest" data-shown="(\d+)" data-bytes="(\d+)">(.*?); (<a .*)<\/p>/.exec(page.body) ?? [];
+    const [, shown = '', all = '', sentence = '', links = ''] = told;
     expect(Number(all)).toBe(size);
-    expect(Number(left)).toBe(size - Number(shown));
+    expect(sentence).toMatch(/^[\d,]+ of 20,000 records, [\d.]+ MB in all$/);
     expect([...links.matchAll(/href="([^"]+)"/g)].map(([, link = '']) => unescapeHtml(link))).toStrictEqual(
       ['', '&text=1', '&download=1'].map((end) => `/mi/pbx/pbx:dump?arg=&raw=1${end}`),
     );
@@ -113,7 +135,11 @@ describe('web interface: results', () => {
       const text = resultText(body) ?? '';
       if (isWhole) expect(resultOf(body)).toBe('<é\u{1f4de}'.repeat(size));
       else expect(text).toMatch(/^"(<é\u{1f4de})+(<é?)?$/u);
-      expect(body).toMatch(isWhole ? new RegExp(`, ${size * 7 + 2} bytes<`) : new RegExp(`of ${size * 7 + 2} shown`));
+      const bytes = size * 7 + 2;
+      const told = bytes < 1000 ? `${bytes} bytes` : `${grouped(Number((bytes / 1000).toPrecision(3)))} kB`;
+      expect(body).toMatch(
+        isWhole ? new RegExp(`, ${told}<`) : new RegExp(`data-bytes="${bytes}">.* of ${told} shown`),
+      );
     }
   });
 
@@ -121,7 +147,7 @@ describe('web interface: results', () => {
     const { seen, module } = results();
     const server = await startServer({ modules: [module] });
     const { body } = await get(server, '/mi/pbx/pbx:endless?arg=');
-    expect(body).toMatch(/bytes of more than \d+ shown/);
+    expect(body).toMatch(/>[\d,]+ of more than [\d,]+ records, more than [\d.]+ [kMG]B in all; /);
     expect(body).toMatch(/<\/html>\n$/);
     expect(seen.closed).toBe(1);
   });
@@ -137,7 +163,7 @@ describe('web interface: results', () => {
     expect(early.body).toMatch(/-32000 <bdi>Server error/);
     const late = await get(server, '/mi/pbx/pbx:failing?arg=5000');
     expect(late.body).toMatch(/data-status="ok"/);
-    expect(late.body).toMatch(/bytes of \d+ before it failed shown/);
+    expect(late.body).toMatch(/>[\d,]+ of [\d,]+ records, [\d.]+ [kM]B in all before it failed; /);
     expect(early.body + late.body).not.toMatch(/secret/);
     expect(lines).toStrictEqual([
       ['MI command pbx:failing failed', expect.any(Error)],

@@ -113,6 +113,14 @@ ${sheets}${modules}</head>
 /** The end of a page. */
 export const documentEnd: Markup = html`</body>\n</html>\n`;
 
+/** A page of one sentence, with a way on. */
+export function notePage(title: string, text: string, hasWay: boolean): Markup {
+  const way = hasWay ? html`\n<p><a href="/">Start page</a></p>` : undefined;
+  return html`<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>${title}</title></head><body>
+<h1>${title}</h1><p>${text}</p>${way}</body></html>
+`;
+}
+
 /** A line that names the server and its start. */
 export function serverLine(server: string, startedAt: number): Markup {
   const since = new Date(startedAt).toISOString();

@@ -2,7 +2,7 @@ import { stringify } from '../../base/json.js';
 import type { CodedLog } from '../../base/log.js';
 import type { FixedHead, RefusalReply } from '../engine/engine.js';
 import { checkReplyHeaders } from '../exchange.js';
-import { html, pageHeaders, pageType } from '../pages/html.js';
+import { notePage, pageHeaders, pageType } from '../pages/html.js';
 import { nowhere, type Refusal, type RefusedRequest, type Root } from '../roots.js';
 import { type ReplyHead, statusLine } from './reply-head.js';
 
@@ -97,9 +97,7 @@ class KeptHead {
 function shortReply(contentType: string, status: number, reason: string): ShortReply {
   if (contentType.startsWith(jsonType)) return { contentType, body: stringify({ error: reason }) };
   if (!contentType.startsWith('text/html')) return { contentType, body: `${reason}\n` };
-  const title = statusLine(status);
-  const page = html`<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>${title}</title></head><body>
-<h1>${title}</h1><p>${reason}</p></body></html>
-`;
+  // Those who have to log in get nowhere before.
+  const page = notePage(statusLine(status), reason, status !== 401);
   return { contentType, body: page.text, headers: pageHeaders };
 }

@@ -96,7 +96,8 @@ export class Runner {
   readonly failures: Failures;
   readonly #mi: ManagementInterface;
   readonly #maxPending: number;
-  readonly #timeout: number;
+  /** Seconds after which a call is given up; 0: nothing is waited for. */
+  readonly timeout: number;
   /** Handlers run in it, each call apart. */
   readonly #context = new OwnContext();
   /** Commands that are known to answer later: refused before they run when too many are pending. */
@@ -112,7 +113,7 @@ export class Runner {
     this.#mi = mi;
     this.#maxPending = maxPending;
     this.#pending = pending;
-    this.#timeout = timeout;
+    this.timeout = timeout;
   }
 
   /** Gives up every call that is waited for: the server stops. */
@@ -339,11 +340,11 @@ export class Runner {
     };
     const now = performance.now();
     call.waitedSince ??= face.since ?? now;
-    const left = this.#timeout * 1000 - (now - call.waitedSince);
+    const left = this.timeout * 1000 - (now - call.waitedSince);
     try {
       deadline = setTimeout(() => {
         this.#tellTimeout(entry);
-        refuse(504, `${entry.fullName} gave no result within ${this.#timeout} s, the limit mi_timeout`);
+        refuse(504, `${entry.fullName} gave no result within ${this.timeout} s, the limit mi_timeout`);
       }, Math.floor(left));
     } catch (error) {
       // Without a deadline nothing is waited for. The face is told later: it does not wait for the call yet.
@@ -506,7 +507,7 @@ export class Runner {
   /** A client may drop the 504; the operator has to know which command hangs. */
   #tellTimeout({ fullName }: CommandEntry): void {
     if (!this.#mi.lineRate.isDue(`timeout ${fullName}`)) return;
-    const seconds = this.#timeout;
+    const seconds = this.timeout;
     const remedy = 'find out what it waits for, or raise mi_timeout';
     this.#mi.log.warn(
       { code: 'command-timeout', command: fullName, seconds },

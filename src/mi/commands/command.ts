@@ -2,6 +2,8 @@ import { coded } from '../../base/codes.js';
 import {
   aBoolean,
   aFunction,
+  aNumber,
+  anObject,
   aText,
   checkMembers,
   headerNames,
@@ -9,6 +11,7 @@ import {
   type Members,
   required,
   texts,
+  type Wanted,
 } from '../../base/given.js';
 import { isObject, type JsonObject, type JsonValue } from '../../base/json.js';
 import type { Call } from '../calls/call.js';
@@ -67,6 +70,45 @@ export type ParametersOf<R extends readonly Recipe[]> = {
 
 /** The parameters that a handler receives for those that may be left out each by itself. */
 type OptionalOf<O extends Recipe> = { readonly [Name in keyof O]?: ValueOf<O[Name]> | undefined };
+
+/** Values of a parameter; a function is asked each time that they are shown or judged. */
+export type AboutValues = readonly (string | number)[] | (() => readonly (string | number)[]);
+
+/** What is told about a parameter wherever its command is met: in forms, `help`, `rpc.discover` and errors. */
+export interface ParameterAbout {
+  /** What it means, one sentence. */
+  readonly help?: string;
+  /** The only values that it takes; others are rejected. A form has them as a list to choose from. */
+  readonly choices?: AboutValues;
+  /** Values that a form offers; others are taken, too. */
+  readonly suggest?: AboutValues;
+  /** What the command takes where it is left out. It is told alone: the command has to do so. */
+  readonly default?: JsonValue;
+  /** The least integer that it takes; lower ones are rejected. */
+  readonly min?: number;
+  /** The largest integer that it takes; higher ones are rejected. */
+  readonly max?: number;
+}
+
+const nothingTold: ParameterAbout = {};
+
+const values: Wanted = {
+  text: 'an array of texts and numbers, or a function that gives one',
+  is: (value) =>
+    typeof value === 'function' ||
+    (Array.isArray(value) && value.length > 0 && value.every((one) => ['string', 'number'].includes(typeof one))),
+};
+
+const aboutMembers: Members<Required<ParameterAbout>> = {
+  help: aText,
+  choices: values,
+  suggest: values,
+  default: {
+    text: 'any JSON',
+  },
+  min: aNumber,
+  max: aNumber,
+};
 
 /** Not with two underscores: `__proto__` is no plain member of a JavaScript object. */
 const parameterName = /^(?!__)[A-Za-z_][A-Za-z0-9_-]*$/;
@@ -131,6 +173,33 @@ function recipesOf(schema: JsonObject | undefined): readonly CompiledRecipe[] {
   return least.names.length === all.names.length ? [all] : [least, all];
 }
 
+function aboutsOf(
+  given: Readonly<Record<string, ParameterAbout | undefined>> = {},
+): ReadonlyMap<string, ParameterAbout> {
+  return new Map(
+    Object.entries(given).flatMap(([name, about]) => (about === undefined ? [] : [[name, about] as const])),
+  );
+}
+
+/** What a JSON Schema tells about parameters. It judges them itself, so that no limit is taken from it. */
+function toldBySchema({ properties }: JsonObject): ReadonlyMap<string, ParameterAbout> {
+  const members = isObject(properties ?? null) ? Object.entries(properties as JsonObject) : [];
+  return new Map(
+    members.flatMap(([name, member]) => {
+      if (!isObject(member ?? null)) return [];
+      const { description, enum: choices, default: usual } = member as JsonObject;
+      const isList =
+        Array.isArray(choices) && choices.every((one) => typeof one === 'string' || typeof one === 'number');
+      const about: ParameterAbout = {
+        ...(typeof description === 'string' ? { help: description } : {}),
+        ...(isList && choices.length > 0 ? { choices: choices as (string | number)[] } : {}),
+        ...(usual === undefined ? {} : { default: usual }),
+      };
+      return [[name, about] as const];
+    }),
+  );
+}
+
 export type { Result } from '../results/result.js';
 
 /** The type that a handler may return: {@link Printable}, and not undefined. */
@@ -153,6 +222,8 @@ export interface CommandDeclaration<R extends readonly Recipe[], T = Result, O e
   readonly recipes?: R;
   /** Parameters that each may be given beside those of a recipe, by name alone; by position a call has those of a recipe. */
   readonly optional?: O;
+  /** What is told about parameters, by name, and which values they take. */
+  readonly parameters?: { readonly [Name in Exclude<NamesOf<R[number]> | keyof O, never>]?: ParameterAbout };
   /**
    * True if it changes nothing, so that any page may link to it; default false. The web interface runs other
    * commands for requests from its own pages only.
@@ -202,7 +273,7 @@ export interface CommandDeclaration<R extends readonly Recipe[], T = Result, O e
 
 /** The declaration of an MI command whose parameters, result or both are those of schemas. */
 export interface SchemaCommandDeclaration<P extends StandardSchema, T = Result>
-  extends Omit<CommandDeclaration<readonly Recipe[], T>, 'recipes' | 'optional' | 'run' | 'result'> {
+  extends Omit<CommandDeclaration<readonly Recipe[], T>, 'recipes' | 'optional' | 'parameters' | 'run' | 'result'> {
   /** The parameters, by name; by position in the order of its members, where its JSON Schema tells it. In place of recipes. */
   readonly params: P;
   /** The result, which is held to it. One that is printed while it is sent, such as a dump, cannot be. */
@@ -237,6 +308,7 @@ const members: Members<CommandDeclaration<readonly Recipe[]> & { readonly params
   }),
   recipes: listOf('an array of objects, [{ name: type }]', (one) => typeof one === 'object' && one !== null),
   optional: { text: 'an object, { name: type }', is: (value) => typeof value === 'object' && value !== null },
+  parameters: anObject,
   params: { text: 'a schema of a library that speaks Standard Schema', is: isStandardSchema },
   result: {
     text: 'a schema of a library that speaks Standard Schema, or a JSON Schema',
@@ -277,6 +349,8 @@ export class Command {
   readonly recipes: readonly CompiledRecipe[];
   /** Types of the parameters that may be given beside those of a recipe. */
   readonly optional: ReadonlyMap<string, ParameterType>;
+  /** What is told about parameters, by name. */
+  readonly abouts: ReadonlyMap<string, ParameterAbout>;
   /** What the parameters are held to in place of the recipes, which only tell of it; undefined: the recipes. */
   readonly params: StandardSchema | undefined;
   /** JSON Schema of the parameters as an object, and of the result; undefined where none is known. */
@@ -322,6 +396,7 @@ export class Command {
     this.resultSchema = isStandardSchema(result) ? jsonSchemaOf(result, 'output') : result;
     this.recipes = params === undefined ? recipes.map(compileRecipe) : recipesOf(this.paramsSchema);
     this.optional = new Map(optional.names.map((one, at) => [one, optional.types[at] ?? 'json']));
+    this.abouts = this.paramsSchema === undefined ? aboutsOf(declaration.parameters) : toldBySchema(this.paramsSchema);
     this.takesNone = this.recipes.some(({ names }) => names.length === 0);
     this.headers = headers.map((header) => header.toLowerCase());
     this.secrets = secrets;
@@ -336,6 +411,7 @@ export class Command {
         new TypeError(`command ${name} has "${twice}" in its recipes and in optional; leave one out`),
       );
     }
+    for (const [parameter, about] of this.abouts) this.#checkAbout(parameter, about);
     const unknown = secrets.find((secret) => !this.hasParameter(secret));
     if (unknown !== undefined) {
       throw coded(
@@ -345,6 +421,26 @@ export class Command {
     }
     // The types of the declaration promise what conversion by recipe delivers; the compiler cannot follow that.
     this.run = (isStandardSchema(result) ? heldTo(result, run, name) : run) as Command['run'];
+  }
+
+  #checkAbout(parameter: string, about: ParameterAbout): void {
+    const what = `parameters.${parameter} of command ${this.name}`;
+    if (!this.hasParameter(parameter))
+      throw coded('ERR_COMMAND', new TypeError(`${what} is no parameter of its recipes`));
+    checkMembers(what, about, aboutMembers);
+    const { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY } = about;
+    if (min > max) throw coded('ERR_COMMAND', new TypeError(`${what} has a min above its max`));
+  }
+
+  /** The type of a parameter; where recipes have several, that of the first one. */
+  typeOf(name: string): ParameterType {
+    const own = this.recipes.map(({ names, types }) => types[names.indexOf(name)]).find((type) => type !== undefined);
+    return own ?? this.optional.get(name) ?? 'json';
+  }
+
+  /** What is told about a parameter. */
+  about(name: string): ParameterAbout {
+    return this.abouts.get(name) ?? nothingTold;
   }
 
   /** True if a recipe has a parameter of this name, or it may be given beside one. */

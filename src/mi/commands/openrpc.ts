@@ -1,5 +1,6 @@
 import { isObject, type JsonObject, type JsonValue } from '../../base/json.js';
 import { codes, MiError } from '../errors.js';
+import { listed } from './about.js';
 import type { Command, CompiledRecipe, ParameterType } from './command.js';
 import type { CommandEntry, CommandTable } from './command-table.js';
 
@@ -113,19 +114,41 @@ function isRequired(name: string, recipes: readonly CompiledRecipe[]): boolean {
   return recipes.every(({ names }) => names.includes(name));
 }
 
-function describeParameter(name: string, { recipes, optional, paramsSchema, secrets }: Command): JsonObject {
+function describeParameter(name: string, command: Command): JsonObject {
+  const { recipes, optional, paramsSchema, secrets } = command;
   const { properties } = paramsSchema ?? {};
   const schema = isObject(properties ?? null) ? (properties as JsonObject)[name] : undefined;
-  const about = { name, required: isRequired(name, recipes), ...(secrets.includes(name) ? { 'x-secret': true } : {}) };
+  const { help } = command.about(name);
+  const about = {
+    name,
+    ...(help === undefined ? {} : { description: help }),
+    required: isRequired(name, recipes),
+    ...(secrets.includes(name) ? { 'x-secret': true } : {}),
+  };
   if (schema !== undefined) return { ...about, schema };
   const types = new Set(recipes.flatMap((recipe) => recipe.types.filter((_type, at) => recipe.names[at] === name)));
   const beside = optional.get(name);
   if (beside !== undefined) types.add(beside);
   const references: readonly JsonValue[] = [...types].map(reference);
   const [only, another] = references;
+  const declared = declaredValues(name, command);
+  const type: JsonObject = only !== undefined && another === undefined && isObject(only) ? only : { anyOf: references };
+  // Beside a reference nothing counts.
+  const isPlain = Object.keys(declared).length === 0;
+  return { ...about, schema: isPlain ? type : { allOf: [type], ...declared } };
+}
+
+/** The values that are declared for a parameter; of integers texts of their digits, too. */
+function declaredValues(name: string, command: Command): JsonObject {
+  const { choices, suggest, default: usual, min, max } = command.about(name);
+  const all = choices === undefined ? [] : listed(choices);
+  const numbers = all.filter((one) => String(Number(one)) === one).map(Number);
   return {
-    ...about,
-    schema: only !== undefined && another === undefined ? only : { anyOf: references },
+    ...(choices === undefined ? {} : { enum: [...all, ...numbers] }),
+    ...(suggest === undefined ? {} : { examples: [...listed(suggest)] }),
+    ...(usual === undefined ? {} : { default: usual }),
+    ...(min === undefined ? {} : { minimum: min }),
+    ...(max === undefined ? {} : { maximum: max }),
   };
 }
 

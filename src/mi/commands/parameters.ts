@@ -1,6 +1,7 @@
 import { isObject, type JsonObject, type JsonValue } from '../../base/json.js';
 import { hasHalfPair } from '../../base/text.js';
-import { invalidParams, type MiError } from '../errors.js';
+import { codes, invalidParams, MiError } from '../errors.js';
+import { isOutside, takesText } from './about.js';
 import type { Command, CompiledRecipe, ParameterType } from './command.js';
 import { type StandardSchema, validated } from './schema.js';
 
@@ -11,6 +12,16 @@ export type CallParameters = undefined | readonly JsonValue[] | JsonObject;
 export interface Submitted {
   readonly given: CallParameters;
   readonly count: number;
+}
+
+/** The error of one parameter, which pages tell beside its input. */
+export class WrongParameter extends MiError {
+  constructor(
+    readonly parameter: string,
+    data: string,
+  ) {
+    super(codes.invalidParams, undefined, data);
+  }
 }
 
 /** Parameters as the handler gets them: by name, converted. */
@@ -43,7 +54,7 @@ function besideRecipe(command: Command, given: JsonObject, count: number): Named
   const left = count - beside.length;
   const named = left === 0 && command.takesNone ? noParameters : byName(command, rest, left);
   const more: CompiledRecipe = { names: beside, types: beside.map((name) => optional.get(name) ?? 'json') };
-  return { ...named, ...convert(more, (name) => given[name]) };
+  return { ...named, ...convert(command, more, (name) => given[name]) };
 }
 
 /** @throws MiError -32602 for what the other server would take for something else */
@@ -91,7 +102,7 @@ function byPosition(command: Command, given: readonly JsonValue[]): NamedParamet
   const [recipe, another] = fitting;
   if (recipe === undefined) throw refusal(command, 'Too few or too many parameters');
   if (another !== undefined) throw refusal(command, 'Ambiguous call, use named parameters instead');
-  return convert(recipe, (_name, index) => given[index]);
+  return convert(command, recipe, (_name, index) => given[index]);
 }
 
 function byName(command: Command, given: JsonObject, count: number): NamedParameters {
@@ -99,10 +110,11 @@ function byName(command: Command, given: JsonObject, count: number): NamedParame
   if (fitting.length === 0) throw refusal(command, 'Too few or too many parameters', command.acceptedByName);
   const recipe = fitting.find(({ names }) => names.every((name) => Object.hasOwn(given, name)));
   if (recipe === undefined) throw refusal(command, 'Named parameters do not match', command.acceptedByName);
-  return convert(recipe, (name) => given[name]);
+  return convert(command, recipe, (name) => given[name]);
 }
 
 function convert(
+  { abouts }: Command,
   { names, types }: CompiledRecipe,
   pick: (name: string, index: number) => JsonValue | undefined,
 ): NamedParameters {
@@ -110,7 +122,12 @@ function convert(
   for (const [index, name] of names.entries()) {
     const value = pick(name, index) ?? null;
     if (isHalf(value)) throw invalidParams(`half of a surrogate pair in parameter '${name}'; give well-formed text`);
-    parameters[name] = convertParameter(name, types[index] ?? 'json', value);
+    const type = types[index] ?? 'json';
+    const converted = convertParameter(name, type, value);
+    const about = abouts.get(name);
+    if (about !== undefined && isOutside(about, converted))
+      throw new WrongParameter(name, `Bad value for parameter '${name}'; it takes ${takesText(type, about)}`);
+    parameters[name] = converted;
   }
   return parameters;
 }
@@ -191,16 +208,16 @@ function toBool(value: JsonValue): boolean | undefined {
 function items(name: string, value: JsonValue): readonly JsonValue[] {
   if (!Array.isArray(value)) badType(name);
   const array = value as readonly JsonValue[];
-  if (array.length === 0) throw invalidParams(`Empty array in parameter '${name}'`);
+  if (array.length === 0) throw new WrongParameter(name, `Empty array in parameter '${name}'`);
   return array;
 }
 
 function badType(name: string): never {
-  throw invalidParams(`Bad type for parameter '${name}'`);
+  throw new WrongParameter(name, `Bad type for parameter '${name}'`);
 }
 
 function badItem(name: string): never {
-  throw invalidParams(`Bad type for array item in parameter '${name}'`);
+  throw new WrongParameter(name, `Bad type for array item in parameter '${name}'`);
 }
 
 export function counted(given: CallParameters): Submitted {

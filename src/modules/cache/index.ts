@@ -1,6 +1,6 @@
 import { shorten } from '../../base/text.js';
 import type { Cache, CacheSystems } from '../../mi/cache-systems.js';
-import { shapedCommand as command } from '../../mi/commands/command.js';
+import { shapedCommand as command, type ParameterAbout } from '../../mi/commands/command.js';
 import { object, ok, text } from '../../mi/commands/shape.js';
 import { invalidParams, MiError } from '../../mi/errors.js';
 import { defineBuiltIn } from '../../module.js';
@@ -26,6 +26,8 @@ export const cacheModule = defineBuiltIn({
         return refused(error);
       }
     };
+    const systems: ParameterAbout = { help: 'The name of a cache.', suggest: () => caches.names };
+    const keys: ParameterAbout = { help: 'The key.' };
     return {
       commands: [
         command({
@@ -36,6 +38,12 @@ export const cacheModule = defineBuiltIn({
             { system: 'string', attr: 'string', value: 'string' },
             { system: 'string', attr: 'string', value: 'string', expire: 'int' },
           ],
+          parameters: {
+            system: systems,
+            attr: keys,
+            value: { help: 'The value, not empty.' },
+            expire: { help: 'Seconds; 0: for good.', default: 0 },
+          },
           result: ok,
           run: ({ system, attr, value, expire = 0 }) => {
             check(system, attr);
@@ -52,6 +60,7 @@ export const cacheModule = defineBuiltIn({
           help: 'Tells the value that a cache has under a key (attr).',
           result: object({ key: text, value: text }),
           recipes: [{ system: 'string', attr: 'string' }],
+          parameters: { system: systems, attr: keys },
           run: ({ system, attr }) => {
             check(system, attr);
             const told = (value: string | undefined): { key: string; value: string } => {
@@ -70,6 +79,7 @@ export const cacheModule = defineBuiltIn({
           help: 'Removes a key (attr) from a cache; one that is not there is no error.',
           result: ok,
           recipes: [{ system: 'string', attr: 'string' }],
+          parameters: { system: systems, attr: keys },
           run: ({ system, attr }) => {
             check(system, attr);
             const removed = on(system, 'remove', (cache) => cache.remove(attr));

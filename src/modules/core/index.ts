@@ -2,9 +2,10 @@ import { readFileSync } from 'node:fs';
 import { ctime } from '../../base/clock.js';
 import { packageFile } from '../../base/package.js';
 import type { ServingThread } from '../../http/threads/faces.js';
+import { takesText } from '../../mi/commands/about.js';
 import { type Command, shapedCommand as command } from '../../mi/commands/command.js';
 import type { CommandEntry } from '../../mi/commands/command-table.js';
-import { text as aText, either, list, object, ok, oneOf, whole } from '../../mi/commands/shape.js';
+import { text as aText, either, list, mapOf, object, ok, oneOf, whole } from '../../mi/commands/shape.js';
 import { codes, invalidParams, MiError, serverError } from '../../mi/errors.js';
 import type { LogConsumer } from '../../mi/log-consumers.js';
 import { ConstantResult } from '../../mi/results/result.js';
@@ -73,6 +74,10 @@ function controlCommands(context: BuiltInContext<object>): readonly Command[] {
         'Tells the log level of each process, or sets it: -3 alert, -2 critical, -1 error, 1 warning, 2 notice, ' +
         '3 info, 4 debug.',
       recipes: [{}, { level: 'int' }, { level: 'int', pid: 'int' }],
+      parameters: {
+        level: { help: 'The highest level that is logged; 3 is usual.', suggest: logLevels },
+        pid: { help: 'The process, whose id `core:ps` lists.', suggest: [process.pid] },
+      },
       result: either(
         object({ Processes: list(object({ PID: whole, 'Log level': whole, Type: aText })) }),
         object({ 'New global log level': whole }),
@@ -104,6 +109,9 @@ function reflectionCommands({ mi }: BuiltInContext<object>): readonly Command[] 
         'Lists all MI commands that the caller may run: the full names, then the names of OpenSIPS 3.x. For one command it lists the ' +
         'accepted combinations of parameters; for a module name with a colon, the commands of that module.',
       recipes: [{}, { command: 'string' }],
+      parameters: {
+        command: { help: 'Any name of a command, or a module with a colon.', suggest: () => suggestedModules(mi) },
+      },
       result: either(list(aText), list(list(aText))),
       run: ({ command: text }, { client }) => {
         const visible = mi.visibleTo(client);
@@ -119,13 +127,15 @@ function reflectionCommands({ mi }: BuiltInContext<object>): readonly Command[] 
       readOnly: true,
       withoutCall: true,
       withoutContext: true,
-      help: 'Tells what an MI command does and which module exports it.',
+      help: 'Tells what an MI command does, which module exports it, and what its parameters mean where they are declared.',
       recipes: [{}, { mi_cmd: 'string' }],
-      result: either(aText, object({ Help: aText, 'Exported by': aText })),
+      parameters: { mi_cmd: { help: 'Any name of a command.' } },
+      result: either(aText, object({ Help: aText, 'Exported by': aText }, { Parameters: mapOf(aText) })),
       run: ({ mi_cmd: text }, { client }) => {
         if (text === undefined) return 'help <command> describes an MI command; which lists all of them';
         const { command: found, module, exportedBy } = known(text, mi.visibleTo(client));
-        return { Help: found.help, 'Exported by': exportedBy ?? module };
+        const told = { Help: found.help, 'Exported by': exportedBy ?? module };
+        return found.abouts.size === 0 ? told : { ...told, Parameters: parametersOf(found) };
       },
     }),
   ];
@@ -141,6 +151,19 @@ function reflectionCommands({ mi }: BuiltInContext<object>): readonly Command[] 
     if (entry === undefined) throw unknownCommand();
     return entry;
   }
+}
+
+/** What the declared parameters of a command mean and take. */
+function parametersOf(found: Command): Record<string, string> {
+  const told = [...found.abouts].map(([name, about]) => {
+    const takes = takesText(found.typeOf(name), about);
+    return [name, about.help === undefined ? takes : `${about.help} It takes: ${takes}`] as const;
+  });
+  return Object.fromEntries(told);
+}
+
+function suggestedModules({ commands }: BuiltInContext<object>['mi']): readonly string[] {
+  return [...new Set(commands.all.map(({ module }) => `${module}:`))];
 }
 
 function unknownCommand(): MiError {
@@ -300,6 +323,11 @@ function raiseLogLines({ logConsumers, logLevel, events }: BuiltInContext<object
   });
 }
 
+/** From alert to debug. */
+const logLevels = [-3, -2, -1, 1, 2, 3, 4];
+
+const consumerNames = ['stderror', 'syslog', 'event'];
+
 /** `core:log_recent`. */
 function recentLinesCommand({ logConsumers }: BuiltInContext<object>): Command {
   return command({
@@ -310,11 +338,15 @@ function recentLinesCommand({ logConsumers }: BuiltInContext<object>): Command {
       'Lists the lines that were logged last, of 1000 that are kept, oldest first: all, or those as severe as a level (-1 error, ' +
       '1 warning, 3 info, 4 debug), or those that have a text; the last count of them.',
     optional: { level: 'int', text: 'string', count: 'int' },
+    parameters: {
+      level: { help: 'The least severe level that is listed.', suggest: logLevels, default: 4 },
+      text: { help: 'What a line has in its code, message or fields.' },
+      count: { help: 'Lines, the last ones.', min: 0, default: 1000 },
+    },
     result: object({
       Lines: list(object({ time: aText, level: aText, message: aText }, { code: aText, fields: aText })),
     }),
     run: ({ level: highest = 4, text = '', count = 1000 }) => {
-      if (count < 0) throw invalidParams(`count is ${count}; give 0 or more`);
       const wanted = text.toLowerCase();
       const found = logConsumers.recent.all.filter(
         ({ level, code = '', message, fields }) =>
@@ -350,6 +382,10 @@ function logConsumerCommands({ logConsumers }: BuiltInContext<object>): readonly
         `Tells the highest log level that a consumer gets, ${consumers}, or sets it: levels as for log_level, ` +
         'which it does not exceed; 0 is no limit.',
       recipes: [{ consumer: 'string' }, { consumer: 'string', level_filter: 'int' }],
+      parameters: {
+        consumer: { help: 'Who gets lines of the log.', suggest: consumerNames },
+        level_filter: { help: 'The highest level that it gets; 0 is no limit.', suggest: logLevels },
+      },
       result: either(object({ 'Log level filter': whole }), ok),
       run: ({ consumer: name, level_filter: level }) => {
         const consumer = known(name);
@@ -363,6 +399,10 @@ function logConsumerCommands({ logConsumers }: BuiltInContext<object>): readonly
       level: 'admin',
       help: `Tells whether a consumer of log lines is mute, ${consumers}, or sets it: 1 mute, 0 not.`,
       recipes: [{ consumer: 'string' }, { consumer: 'string', mute_state: 'int' }],
+      parameters: {
+        consumer: { help: 'Who gets lines of the log.', suggest: consumerNames },
+        mute_state: { help: '1: it gets none. 0: it gets them.', suggest: [0, 1] },
+      },
       result: either(object({ 'mute state': oneOf(0, 1) }), ok),
       run: ({ consumer: name, mute_state: mute }) => {
         const consumer = known(name);

@@ -1,7 +1,7 @@
 import { currentSecond } from '../../base/clock.js';
 import type { JsonValue } from '../../base/json.js';
 import { shorten } from '../../base/text.js';
-import { type Command, shapedCommand as command } from '../../mi/commands/command.js';
+import { type Command, shapedCommand as command, type ParameterAbout } from '../../mi/commands/command.js';
 import { anything, either, list, mapOf, object, ok, text, whole } from '../../mi/commands/shape.js';
 import { invalidParams, MiError } from '../../mi/errors.js';
 import {
@@ -52,6 +52,11 @@ const eventShape = object({ name: text, id: whole, Subscribers: list(subscriberS
  * @param subscribed told of every subscription that is made or renewed
  */
 function eventCommands(events: Events, subscribed: (event: MiEvent) => void): readonly Command[] {
+  const eventNames: ParameterAbout & { readonly suggest: () => readonly string[] } = {
+    help: 'The name of an event.',
+    suggest: () => events.all.map(({ name }) => name),
+  };
+  const sockets: ParameterAbout = { help: 'The socket of a subscriber.' };
   return [
     command({
       name: 'subscribe',
@@ -63,6 +68,11 @@ function eventCommands(events: Events, subscribed: (event: MiEvent) => void): re
         { event: 'string', socket: 'string' },
         { event: 'string', socket: 'string', expire: 'int' },
       ],
+      parameters: {
+        event: eventNames,
+        socket: { help: 'Where its datagrams go: `udp:127.0.0.1:8888`.' },
+        expire: { help: 'Seconds; 0 ends the subscription.', default: defaultExpire },
+      },
       result: ok,
       run: ({ event: name, socket, expire = defaultExpire }) => {
         if (expire < 0) throw invalidParams('Negative expire value');
@@ -96,6 +106,7 @@ function eventCommands(events: Events, subscribed: (event: MiEvent) => void): re
       readOnly: true,
       help: 'Lists the subscribers of all events, of one event, or tells about one of them by its socket.',
       recipes: [{}, { event: 'string' }, { event: 'string', socket: 'string' }],
+      parameters: { event: eventNames, socket: sockets },
       result: either(
         object({ Events: list(eventShape) }),
         object({ Event: either(eventShape, object({})) }),
@@ -119,6 +130,7 @@ function eventCommands(events: Events, subscribed: (event: MiEvent) => void): re
       name: 'end_subscriber',
       help: 'Ends all subscriptions of a socket, as `evi:subscribers` tells it, and its connection.',
       recipes: [{ socket: 'string' }],
+      parameters: { socket: sockets },
       result: ok,
       run: ({ socket }) => {
         try {
@@ -145,6 +157,11 @@ function eventCommands(events: Events, subscribed: (event: MiEvent) => void): re
         { events: 'string[]', count: 'int' },
         { events: 'string[]', after: 'string' },
       ],
+      parameters: {
+        count: { help: 'Events, the last ones.', default: 1000 },
+        after: { help: 'The id of an event, behind which they begin.' },
+        events: { help: 'Names; `*` at the end of one stands for anything.', suggest: eventNames.suggest },
+      },
       result: object({
         Events: list(object({ id: text, time: text, event: text, params: either(list(anything), mapOf(anything)) })),
       }),
@@ -167,6 +184,7 @@ function eventCommands(events: Events, subscribed: (event: MiEvent) => void): re
         'Raises an event for its subscribers. params is an array of texts, or an object of named parameters, also as ' +
         'a text that holds one.',
       recipes: [{ event: 'string' }, { event: 'string', params: 'json' }],
+      parameters: { event: eventNames, params: { help: 'An array of texts, or an object of named parameters.' } },
       result: ok,
       run: ({ event: name, params }) => {
         const event = events.find(name);

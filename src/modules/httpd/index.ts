@@ -7,7 +7,7 @@ import { HttpServer } from '../../http/server.js';
 import { daysLeft } from '../../http/tls/certificate.js';
 import { type Command, shapedCommand as command } from '../../mi/commands/command.js';
 import { anything, either, list, number, object, ok, oneOf, text, whole } from '../../mi/commands/shape.js';
-import { invalidParams, MiError } from '../../mi/errors.js';
+import { MiError } from '../../mi/errors.js';
 import type { ManagementInterface } from '../../mi/management-interface.js';
 import { JsonText } from '../../mi/results/result.js';
 import type { Statistics } from '../../mi/statistics.js';
@@ -205,6 +205,11 @@ function recentCallsCommand(mi: ManagementInterface): Command {
       '`audit_file` has them: all, or those of a caller (`who`) or a command; the last count of them. Kept where callers log in, or ' +
       'calls are limited or audited.',
     optional: { who: 'string', command: 'string', count: 'int' },
+    parameters: {
+      who: { help: 'The name of a caller.' },
+      command: { help: 'Any name of a command.' },
+      count: { help: 'Calls, the last ones.', min: 0, default: 1000 },
+    },
     result: object({
       Calls: list(
         object(
@@ -223,7 +228,6 @@ function recentCallsCommand(mi: ManagementInterface): Command {
       ),
     }),
     run: ({ who, command: named, count = 1000 }, { client }) => {
-      if (count < 0) throw invalidParams(`count is ${count}; give 0 or more`);
       const entry = named === undefined ? undefined : mi.find(named, client);
       const found = (mi.audit?.recent ?? []).filter(
         (one) => (who === undefined || one.who === who) && (entry === undefined || one.command === entry.fullName),

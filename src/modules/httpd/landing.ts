@@ -6,11 +6,12 @@ import {
   documentStart,
   html,
   type Markup,
+  notePage,
   privateHeaders,
   replyPage,
   serverLine,
 } from '../../http/pages/html.js';
-import { prefersJson } from '../../http/request/head.js';
+import { prefersJson, weigher } from '../../http/request/head.js';
 import type { RootDeclaration } from '../../http/roots.js';
 import type { HttpServer, ListedRoot } from '../../http/server.js';
 import type { StatusReports } from '../../mi/status-reports.js';
@@ -123,11 +124,15 @@ function plain(path: string, about: string, problem: () => string | undefined, t
     contentType: 'text/plain; charset=utf-8',
     methods: ['GET'],
     refusesGetBody: true,
+    headers: ['accept'],
     onRequest: (exchange) => {
-      const headers = { 'Cache-Control': 'no-store' };
+      const headers = { 'Cache-Control': 'no-store', Vary: 'Accept' };
       const reason = problem();
-      if (reason === undefined) exchange.reply(200, `${text}\n`, headers);
-      else exchange.reply(503, `${reason}\n`, headers);
+      const status = reason === undefined ? 200 : 503;
+      // For those who came by a link of the start page. Probes name no page.
+      if (weigher(exchange.header('accept') ?? '')('text/html') > 0)
+        replyPage(exchange, status, notePage(`/${path}`, reason ?? text, true).text, headers);
+      else exchange.reply(status, `${reason ?? text}\n`, headers);
     },
   };
 }

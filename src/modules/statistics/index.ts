@@ -26,6 +26,7 @@ export const statisticsModule = defineBuiltIn({
     const { statistics } = mi;
     addMemoryStatistics(statistics);
     const told = new Set<string>();
+    const groups = (): readonly string[] => [...new Set(statistics.all.map(({ group }) => `${group}:`))].sort();
     /** As OpenSIPS, unknown names are no error, which pollers would meet. Slips are told in the log, each once. */
     const find = (items: readonly string[], all: boolean): readonly Statistic[] => {
       const found = statistics.find(items, { all });
@@ -49,6 +50,9 @@ export const statisticsModule = defineBuiltIn({
           withoutCall: true,
           help: 'Reads statistics. Each item is `all`, a group with a colon (`core:`), or one bare name (`timestamp`).',
           recipes: [{ statistics: 'string[]' }],
+          parameters: {
+            statistics: { help: '`all`, groups with a colon, or bare names.', suggest: () => ['all', ...groups()] },
+          },
           result: mapOf(anything),
           run: ({ statistics: items }) => {
             const isAll = items.length === 1 && items[0] === 'all';
@@ -65,6 +69,7 @@ export const statisticsModule = defineBuiltIn({
           withoutCall: true,
           help: 'Lists statistics and whether each is incremental; items as for get_statistics, without `all`.',
           recipes: [{}, { statistics: 'string[]' }],
+          parameters: { statistics: { help: 'Groups with a colon, or bare names.', suggest: groups } },
           result: mapOf(anything),
           run: ({ statistics: items }) => {
             const { foreignStatistics: foreign } = mi;
@@ -85,6 +90,7 @@ export const statisticsModule = defineBuiltIn({
           withoutCall: true,
           help: 'Sets statistics back to 0, given by bare names; those that are not incremental keep their value.',
           recipes: [{ statistics: 'string[]' }],
+          parameters: { statistics: { help: 'Bare names.' } },
           result: ok,
           run: ({ statistics: items }) => {
             const names = items.filter((item) => !item.endsWith(':'));
@@ -132,6 +138,11 @@ function historyCommands({ history }: ManagementInterface): readonly Command[] {
         { statistics: 'string[]', range: 'int' },
         { statistics: 'string[]', range: 'int', resolution: 'int' },
       ],
+      parameters: {
+        statistics: { help: '`all`, groups with a colon, or bare names.' },
+        range: { help: 'Seconds of the past.', suggest: [usualRange, 86400], default: usualRange },
+        resolution: { help: 'Seconds between two values.', suggest: [1, 30] },
+      },
       result: either(
         object({
           Series: listOf(
@@ -205,6 +216,7 @@ function latencyCommands(mi: ManagementInterface): readonly Command[] {
         'Tells how often each command, or the one that is named, was called and failed, and how long its calls took, in microseconds: ' +
         'p50, p90 and p99 (off by a quarter at most), the longest, and all together.',
       recipes: [{}, { command: 'string' }],
+      parameters: { command: { help: 'Any name of a command.' } },
       result: object({ Commands: listOf(latencyShape) }),
       run: ({ command: text }, { client }) => {
         const commands = found(text, client).flatMap(([name, { slot, skipped }]) => {
@@ -224,6 +236,7 @@ function latencyCommands(mi: ManagementInterface): readonly Command[] {
       aliases: ['reset_statistics_latency'],
       help: 'Begins to count anew how long the calls of all commands, or of the one that is named, took.',
       recipes: [{}, { command: 'string' }],
+      parameters: { command: { help: 'Any name of a command.' } },
       result: ok,
       run: ({ command: text }, { client }) => {
         for (const [, counts] of found(text, client)) {

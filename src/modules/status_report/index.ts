@@ -1,5 +1,5 @@
 import { ctime } from '../../base/clock.js';
-import { shapedCommand as command } from '../../mi/commands/command.js';
+import { shapedCommand as command, type ParameterAbout } from '../../mi/commands/command.js';
 import { either, flag, list, object, text, whole } from '../../mi/commands/shape.js';
 import { MiError } from '../../mi/errors.js';
 import { mainIdentifier, type StatusIdentifier, type StatusReport } from '../../mi/status-reports.js';
@@ -21,6 +21,7 @@ export const statusReportModule = defineBuiltIn({
       if (members === undefined) throw new MiError(404, 'Group not found');
       return members;
     };
+    const named: ParameterAbout = { help: 'A group of parts of the server.', suggest: () => [...groups.keys()] };
     return {
       commands: [
         command({
@@ -29,6 +30,10 @@ export const statusReportModule = defineBuiltIn({
           readOnly: true,
           help: 'Tells whether an identifier of a group (main) is ready, or with all, whether all of them are.',
           recipes: [{ group: 'string' }, { group: 'string', identifier: 'string' }],
+          parameters: {
+            group: named,
+            identifier: { help: 'A part of the group; with `all`, all of them.', default: mainIdentifier },
+          },
           result: object(status, details),
           run: ({ group, identifier = mainIdentifier }) => {
             const members = membersOf(group);
@@ -44,6 +49,7 @@ export const statusReportModule = defineBuiltIn({
           readOnly: true,
           help: 'Lists what is ready and what is not, of all groups or of one.',
           recipes: [{}, { group: 'string' }],
+          parameters: { group: named },
           result: either(list(object({ Name: text, Identifiers: list(namedStatus) })), list(namedStatus)),
           run: ({ group }) => {
             const listed = (members: ReadonlyMap<string, StatusIdentifier>) =>
@@ -58,6 +64,7 @@ export const statusReportModule = defineBuiltIn({
           readOnly: true,
           help: 'Lists what was reported, oldest first, of all groups, one group, or one identifier.',
           recipes: [{}, { group: 'string' }, { group: 'string', identifier: 'string' }],
+          parameters: { group: named, identifier: { help: 'A part of the group.' } },
           result: either(
             list(object({ Name: text, Identifiers: list(namedReports) })),
             list(namedReports),
@@ -82,6 +89,7 @@ export const statusReportModule = defineBuiltIn({
           readOnly: true,
           help: 'Lists the identifiers of all groups, or of one.',
           recipes: [{}, { group: 'string' }],
+          parameters: { group: named },
           result: either(list(groupShape), groupShape),
           run: ({ group }) => {
             if (group !== undefined) return { Group: group, Identifiers: [...membersOf(group).keys()] };

@@ -1,6 +1,6 @@
 import { currentSecond } from '../../base/clock.js';
 import { shorten } from '../../base/text.js';
-import { type Command, shapedCommand as command } from '../../mi/commands/command.js';
+import { type Command, shapedCommand as command, type ParameterAbout } from '../../mi/commands/command.js';
 import { either, list, never, nothing, object, ok, oneOf, text, whole } from '../../mi/commands/shape.js';
 import { MiError } from '../../mi/errors.js';
 import { addMany } from './bulk.js';
@@ -49,6 +49,8 @@ const sometimes = {
   'KV-Store': text,
 };
 
+const contactMembers = [...Object.keys(always), ...Object.keys(sometimes)];
+
 /** A contact as it is shown. */
 const contactShape = object(always, sometimes);
 
@@ -69,6 +71,11 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag }: CommandO
   const flagNames = (mask: number): readonly string[] => {
     return firstFlag === undefined || firstFlag === '' || mask % 2 === 0 ? [] : [firstFlag];
   };
+  const tables: ParameterAbout = {
+    help: 'A table of contacts.',
+    suggest: () => usrloc.domains.map(({ name }) => name),
+  };
+  const addresses: ParameterAbout = { help: 'An address of record, as it was registered.' };
   return [
     command({
       name: 'rm',
@@ -76,6 +83,7 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag }: CommandO
       aliases: ['ul_rm'],
       help: 'Deletes an address of record with all of its contacts; one that is not there is no error.',
       recipes: [{ table_name: 'string', aor: 'string' }],
+      parameters: { table_name: tables, aor: addresses },
       result: ok,
       run: ({ table_name: table, aor }) => {
         const domain = domainOf(usrloc, table);
@@ -89,6 +97,7 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag }: CommandO
       aliases: ['ul_rm_contact'],
       help: 'Deletes one contact of an address of record, found by the text of its URI.',
       recipes: [{ table_name: 'string', aor: 'string', contact: 'string' }],
+      parameters: { table_name: tables, aor: addresses, contact: { help: 'The contact as dumps show it.' } },
       result: ok,
       run: ({ table_name: table, aor, contact }) => {
         const domain = domainOf(usrloc, table);
@@ -108,6 +117,14 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag }: CommandO
         'and `after`, the cursor of the page before.',
       recipes: [{}, { brief: 'int' }],
       optional: { limit: 'int', after: 'string', fields: 'string[]', filter: 'string', by: 'string' },
+      parameters: {
+        brief: { help: '1: the names alone.', suggest: [0, 1], default: 0 },
+        limit: { help: 'Addresses of record on a page, 1 to 1000; without it all are listed.' },
+        after: { help: 'The `cursor` of the page before.' },
+        fields: { help: 'Members of contacts that are shown.', suggest: contactMembers },
+        filter: { help: 'A text that they have, in either case.' },
+        by: { help: 'The member that has the text.', suggest: contactMembers },
+      },
       result: object({ Domains: list(domainShape) }, { cursor: either(text, nothing) }),
       run: ({ brief = 0, limit, after, fields, filter, by }, { signal }) => {
         if ([limit, after, fields, filter, by].every((given) => given === undefined)) {
@@ -147,6 +164,16 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag }: CommandO
           methods: 'int',
         },
       ],
+      parameters: {
+        table_name: tables,
+        aor: addresses,
+        contact: { help: 'A SIP URI: `sip:alice@192.0.2.7:5060`.' },
+        expires: { help: 'Seconds; 0: for ever.' },
+        q: { help: 'Its preference, 0 to 1.', suggest: ['0.5', '1'] },
+        flags: { help: 'A mask of bits.', suggest: [0] },
+        cflags: { help: 'A mask of bits.', suggest: [0] },
+        methods: { help: 'A mask of bits.', suggest: [0] },
+      },
       result: ok,
       run: ({ table_name: table, aor, contact, expires, q: qText, flags, cflags, methods }) => {
         const domain = domainOf(usrloc, table);
@@ -171,6 +198,7 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag }: CommandO
       readOnly: true,
       help: 'Shows the contacts of one address of record.',
       recipes: [{ table_name: 'string', aor: 'string' }],
+      parameters: { table_name: tables, aor: addresses },
       result: recordShape,
       run: ({ table_name: table, aor }) => {
         const domain = domainOf(usrloc, table);
@@ -184,6 +212,7 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag }: CommandO
       aliases: ['ul_sync'],
       help: 'Writes the contacts of a domain, or of one address of record, to the database anew; here there is none.',
       recipes: [{ table_name: 'string' }, { table_name: 'string', aor: 'string' }],
+      parameters: { table_name: tables, aor: addresses },
       result: never,
       run: () => {
         throw new MiError(200, 'Contacts already synced');
@@ -205,6 +234,10 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag }: CommandO
         'cseq, user_agent, received, path, flags, cflags, socket, methods, attr, sip_instance and kv_store. ' +
         'Tells how many were added, and of those that were not the index and the reason.',
       recipes: [{ table_name: 'string', contacts: 'object[]' }],
+      parameters: {
+        table_name: tables,
+        contacts: { help: 'Each with `aor`, `contact`, `expires` and what else usrloc:add takes.' },
+      },
       result: object({ added: whole, rejected: list(object({ index: whole, reason: text })) }),
       targets: ['aor'],
       run: ({ table_name: table, contacts }, call) => addMany(domainOf(usrloc, table), contacts, flagNames, call),
@@ -220,6 +253,14 @@ export function usrlocCommands(usrloc: Usrloc, { hashSize, firstFlag }: CommandO
         'with `count` 0 it ends where the page is full.',
       recipes: [{ text: 'string' }],
       optional: { table: 'string', by: 'string', limit: 'int', after: 'string', count: 'int' },
+      parameters: {
+        text: { help: 'A part of what is known about a contact, in either case.' },
+        table: tables,
+        by: { help: 'The member that has the text.', suggest: ['AOR', ...contactMembers] },
+        limit: { help: 'Addresses of record on a page, 1 to 1000.', default: 100 },
+        after: { help: 'The `cursor` of the page before.' },
+        count: { help: '0: they are not counted.', suggest: [0, 1], default: 1 },
+      },
       result: object({
         records: list(object({ table: text, AOR: text, Contacts: list(contactShape) })),
         cursor: either(text, nothing),

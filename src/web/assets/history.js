@@ -1,4 +1,6 @@
 import { button, element } from './element.js';
+import { timeOf } from './times.js';
+import { visible } from './visible.js';
 
 const key = 'mi-history';
 const limit = 40;
@@ -40,15 +42,14 @@ function fragmentOf({ fields }) {
 function show(calls) {
   const items = calls.map(({ path, name, fields, status, time }) => {
     const given = fields.filter(([field, value]) => field !== 'recipe' && value !== '').map(([, value]) => value);
-    const at = new Date(time);
     return element(
       'li',
       {},
       // With a query of its own it is never the page of a result, on which it would only move the view.
       element('a', { href: `${path}?form#${fragmentOf({ fields })}` }, name),
-      given.length > 0 ? element('code', { dir: 'auto' }, given.join(' ')) : undefined,
+      given.length > 0 ? element('code', { dir: 'auto' }, ...visible(given.join(' '))) : undefined,
       status === 'error' ? element('span', { className: 'failed' }, 'error') : undefined,
-      element('time', { dateTime: at.toISOString() }, at.toLocaleTimeString()),
+      timeOf(new Date(time)),
     );
   });
   const aside = element(

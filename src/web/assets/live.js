@@ -1,5 +1,8 @@
 // The page of events: what comes is put on top, while the page is seen.
 import { button, element } from './element.js';
+import { keepState, viewState } from './state.js';
+import { timeOf } from './times.js';
+import { visible } from './visible.js';
 
 /** Rows that stay. */
 const kept = 500;
@@ -12,8 +15,8 @@ export function followEvents(section) {
   const body = section.querySelector('tbody');
   const { names } = section.dataset;
   let { last } = section.dataset;
-  /** Events as they came, newest first, and those that came while the page was paused. */
-  let shown = [];
+  /** Rows as they came, newest first, those of the server without their events; and events that came while the page was paused. */
+  let shown = [...body.rows].map((row) => ({ row, text: textOf(...[...row.cells].slice(1)) }));
   let held = [];
   let isPaused = false;
   let lost = 0;
@@ -25,7 +28,12 @@ export function followEvents(section) {
     type: 'search',
     placeholder: 'Filter rows',
     'aria-label': 'Filter rows',
-    oninput: () => refilter(),
+    autocomplete: 'off',
+    value: viewState().filter ?? '',
+    oninput: () => {
+      keepState({ filter: filter.value });
+      refilter();
+    },
   });
   const pause = button('Pause', () => {
     isPaused = !isPaused;
@@ -37,7 +45,8 @@ export function followEvents(section) {
     tell();
   });
   const save = button('Download', () => {
-    const lines = shown.toReversed().map(({ event }) => `${JSON.stringify(event)}\n`);
+    const came = shown.flatMap(({ event }) => (event === undefined ? [] : [event]));
+    const lines = came.reverse().map((event) => `${JSON.stringify(event)}\n`);
     const link = element('a', { href: URL.createObjectURL(new Blob(lines)), download: 'events.ndjson' });
     link.click();
     URL.revokeObjectURL(link.href);
@@ -48,6 +57,7 @@ export function followEvents(section) {
     tell();
   });
   section.prepend(element('div', { className: 'bar' }, filter, pause, clear, save, state));
+  refilter();
   document.addEventListener('visibilitychange', () => (document.hidden ? close() : open()));
   // A page that Back leads to again has lost its stream.
   addEventListener('pageshow', () => open());
@@ -91,19 +101,24 @@ export function followEvents(section) {
   }
 
   function add(event) {
-    const text = JSON.stringify(event.params);
-    const row = element(
-      'tr',
-      {},
-      element('td', {}, element('time', {}, event.time)),
-      element('td', {}, event.event),
-      element('td', { dir: 'auto' }, text),
-    );
+    const cell = (label, ...children) => {
+      const made = element('td', { role: 'cell' }, ...children);
+      made.dataset.label = label;
+      return made;
+    };
+    const name = cell('Event', event.event);
+    const params = cell('Parameters', element('bdi', {}, ...visible(JSON.stringify(event.params))));
+    const row = element('tr', { role: 'row' }, cell('Time', timeOf(new Date(event.time))), name, params);
+    const text = textOf(name, params);
     section.querySelector('.none')?.remove();
-    row.hidden = !fits(`${event.event} ${text}`);
+    row.hidden = !fits(text);
     body.prepend(row);
-    shown.unshift({ event, row, text: `${event.event} ${text}` });
+    shown.unshift({ event, row, text });
     for (const { row: old } of shown.splice(kept)) old.remove();
+  }
+
+  function textOf(...cells) {
+    return cells.map(({ textContent }) => textContent).join(' ');
   }
 
   function refilter() {

@@ -4,9 +4,12 @@ import { copyContacts } from './contacts.js';
 import { forgetCalls, rememberCalls } from './history.js';
 import { followKeys } from './keys.js';
 import { followEvents } from './live.js';
+import { compareStatistics } from './looked.js';
+import { tellPending } from './pending.js';
 import { chooseRecipes } from './recipes.js';
 import { showResult } from './result.js';
 import { searchCommands } from './search.js';
+import { followZone } from './times.js';
 
 const header = document.querySelector('header');
 const home = document.querySelector('header h1 a');
@@ -14,6 +17,7 @@ const form = document.querySelector('form.call');
 const result = document.querySelector('section.result');
 const live = document.querySelector('#live');
 const contacts = document.querySelector('#contacts');
+const statistics = document.querySelector('section.statistics');
 
 // On a phone the modules are one row that scrolls.
 document.querySelector('nav [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
@@ -21,8 +25,11 @@ if (header && home) searchCommands(header, home.pathname);
 followKeys(form);
 // The next user of this browser is to see nothing of what this one has called.
 document.querySelector('header .user form')?.addEventListener('submit', forgetCalls);
+if (header) followZone(header);
 if (form) chooseRecipes(form);
+for (const one of document.querySelectorAll('form[data-timeout]')) tellPending(one);
 rememberCalls(form, result);
 if (result) showResult(result);
 if (live) followEvents(live);
 if (contacts) copyContacts(contacts);
+if (statistics) compareStatistics(statistics);

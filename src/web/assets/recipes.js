@@ -34,7 +34,7 @@ function fillFromFragment(form) {
   const isCall = [...form.elements].some(({ name }) => fields.has(name));
   if (!isCall) return;
   // Values that an earlier link filled in are no part of this call.
-  for (const input of form.elements) if (input.type === 'text') input.value = '';
+  for (const input of form.elements) if (input.type === 'text' || input.localName === 'select') input.value = '';
   for (const [name, value] of fields) {
     for (const input of form.elements) {
       if (input.name !== name) continue;
@@ -42,4 +42,7 @@ function fillFromFragment(form) {
       else if (input.type !== 'submit') input.value = value;
     }
   }
+  // Nothing that is filled in is out of sight.
+  const whole = form.querySelector('details.whole');
+  if (whole) whole.open = fields.get('arg') !== null && fields.get('arg') !== '';
 }

@@ -1,5 +1,7 @@
+import { grouped } from '../quantities.ts';
 import { button, element } from './element.js';
 import { isContainer, isRecord } from './values.js';
+import { visible } from './visible.js';
 
 const portion = 200;
 const openAtOnce = 60;
@@ -25,7 +27,7 @@ function list(value, depth) {
     made.append(...part.map(([name, member]) => branch(name, member, ordered, depth)));
     const left = entries.length - next;
     if (left <= 0) return;
-    more.replaceChildren(button(`${Math.min(portion, left)} more of ${left} left`, add));
+    more.replaceChildren(button(`${Math.min(portion, left)} more of ${grouped(left)} left`, add));
     made.append(more);
   };
   add();
@@ -33,12 +35,12 @@ function list(value, depth) {
 }
 
 function branch(name, value, inArray, depth) {
-  const key = element('span', { className: inArray ? 'index' : 'key', dir: 'auto' }, String(name));
+  const key = element('span', { className: inArray ? 'index' : 'key', dir: 'auto' }, ...visible(String(name)));
   if (!isContainer(value)) return element('li', {}, key, leaf(value));
   const size = Array.isArray(value) ? value.length : Object.keys(value).length;
   if (size === 0) return element('li', {}, key, element('span', { className: 'empty' }, isRecord(value) ? '{}' : '[]'));
   const noun = Array.isArray(value) ? 'item' : 'member';
-  const count = element('span', { className: 'count' }, `${size} ${noun}${size === 1 ? '' : 's'}`);
+  const count = element('span', { className: 'count' }, `${grouped(size)} ${noun}${size === 1 ? '' : 's'}`);
   const details = element('details', {}, element('summary', {}, key, count));
   let filled = false;
   const fill = () => {
@@ -54,5 +56,5 @@ function branch(name, value, inArray, depth) {
 
 function leaf(value) {
   const kind = value === null ? 'null' : typeof value === 'object' ? 'number' : typeof value;
-  return element('span', { className: `value ${kind}`, dir: 'auto' }, String(value));
+  return element('span', { className: `value ${kind}`, dir: 'auto' }, ...visible(String(value)));
 }

@@ -88,6 +88,34 @@ export function recordsOf(value) {
   return isList(value) ? unroll(value) : undefined;
 }
 
+/**
+ * What can be shown of a value as tables, each with its title if there are several: its records, each of several lists of
+ * records, or a list of plain values. One without records is told by a sentence. Undefined where nothing is a table.
+ */
+export function tablesOf(value) {
+  if (Array.isArray(value) && value.length > 0 && !value.some(isContainer)) {
+    return [{ records: value.map((one) => ({ Value: one })) }];
+  }
+  const members = isRecord(value) ? Object.entries(value) : [];
+  const containers = members.filter(([, member]) => isContainer(member));
+  const isEmpty = ([, member]) => Array.isArray(member) && member.length === 0;
+  const isNothing = Array.isArray(value) ? value.length === 0 : isRecord(value) && members.length === 0;
+  if (isNothing) return [{ records: [] }];
+  if (containers.length > 0 && containers.every(isEmpty)) {
+    return containers.map(([title]) => ({ title, records: [] }));
+  }
+  const lists = members.filter(([, member]) => isList(member));
+  if (lists.length > 1) {
+    const others = members.filter(([, member]) => !isContainer(member));
+    const first =
+      others.length > 0 ? [{ records: others.map(([name, member]) => ({ Name: name, Value: member })) }] : [];
+    const empty = containers.filter(isEmpty).map(([title]) => ({ title, records: [] }));
+    return [...first, ...lists.map(([title, list]) => ({ title, records: unroll(list) })), ...empty];
+  }
+  const records = recordsOf(value);
+  return records && [{ records }];
+}
+
 function isList(value) {
   return Array.isArray(value) && value.length > 0 && value.every(isRecord);
 }

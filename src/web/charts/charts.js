@@ -1,5 +1,6 @@
 // Charts of statistics over time, and the numbers of now. Without this script their place has small pictures and tables.
 import uPlot from 'uplot';
+import { clockText, dateText, zoneChosen, zoneText } from '../assets/times.js';
 import { valueText } from '../quantities.ts';
 import { offerPins, showPins } from './pins.js';
 
@@ -63,8 +64,8 @@ function begin(root) {
       draw();
       if (Date.now() - renewedAt > renewal) await renew();
     } catch {
-      lost ??= new Date().toISOString().slice(11, 19);
-      told.textContent = `The server has not answered since ${lost} UTC.`;
+      lost ??= new Date();
+      told.textContent = `The server has not answered since ${dateText(lost)}.`;
     }
     if (!document.hidden) timer = setTimeout(ask, isLong ? late : soon);
   }
@@ -131,6 +132,9 @@ function begin(root) {
       for (const plot of plots) plot(true);
     });
   }
+  document.addEventListener(zoneChosen, () => {
+    for (const plot of plots) plot(true);
+  });
   void ask();
 }
 
@@ -201,18 +205,18 @@ function plotOf(figure, lines, known) {
 function optionsOf(lines, unit, size) {
   const { ink, grid, lines: colours } = coloursOf();
   const axis = { stroke: ink, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 } };
-  const time = (second, end) => new Date(second * 1000).toISOString().slice(11, end);
+  const time = (second, length) => clockText(new Date(second * 1000), length);
   const value = (_plot, shown) => (shown === null || shown === undefined ? '' : valueText(shown, unit));
   return {
     ...size,
     cursor: { sync: { key: 'mi' }, drag: { x: false, y: false } },
     axes: [
-      { ...axis, values: (_plot, splits, _axis, _space, step) => splits.map((at) => time(at, step < 60 ? 19 : 16)) },
+      { ...axis, values: (_plot, splits, _axis, _space, step) => splits.map((at) => time(at, step < 60 ? 8 : 5)) },
       { ...axis, size: 72, values: (_plot, splits) => splits.map((at) => valueText(at, unit)) },
     ],
     scales: { y: { range: (_plot, least, most) => [Math.min(0, least ?? 0), most > 0 ? most * 1.1 : 1] } },
     series: [
-      { label: 'UTC', value: (_plot, at) => (at === null || at === undefined ? '' : time(at, 19)) },
+      { label: zoneText(new Date()), value: (_plot, at) => (at === null || at === undefined ? '' : time(at, 8)) },
       ...lines.map(({ label }, index) => ({
         label,
         value,

@@ -3,7 +3,7 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { type BrowserContext, type BrowserContextOptions, chromium, type Locator, type Page } from 'playwright-core';
 import { expect } from 'vitest';
 import type { Server } from '#src/index.js';
 import type { Lifetime } from '../lifetime.js';
@@ -101,6 +101,13 @@ export async function runForm(page: Page): Promise<void> {
   const sure = page.locator('form.confirm');
   if ((await sure.count()) > 0) await follow(page, () => sure.getByRole('button', { name: /^Run/ }).click());
   await page.getByRole('region', { name: 'Result' }).waitFor();
+}
+
+/** The input for parameters as JSON or words, which is behind a switch. */
+export async function asJson(page: Page): Promise<Locator> {
+  const input = page.getByLabel(/as JSON, or words/);
+  if ((await input.count()) > 0 && !(await input.isVisible())) await page.locator('details.whole > summary').click();
+  return input;
 }
 
 /** Chooses how the result is shown. */

@@ -1,0 +1,61 @@
+// What statistics have done since the reader looked at them last.
+import { grouped } from '../quantities.ts';
+import { button, element } from './element.js';
+import { timeOf } from './times.js';
+
+const key = 'mi-statistics';
+
+/** @param section the part of the page that shows statistics */
+export function compareStatistics(section) {
+  let before = read();
+  const told = element('p', { className: 'help looked' });
+  section.querySelector('form.filter')?.after(told);
+  if (before === undefined) begin();
+  compare();
+  // The filter brings other rows.
+  new MutationObserver((changes) => {
+    if (changes.some(({ addedNodes }) => [...addedNodes].some((one) => one.classList?.contains('groups')))) compare();
+  }).observe(section, { childList: true });
+
+  /** From now on: what is shown is what was looked at. */
+  function begin() {
+    const values = [...section.querySelectorAll('td[data-value]')].map((cell) => [cell.dataset.name, value(cell)]);
+    before = { time: Date.now(), values: { ...before?.values, ...Object.fromEntries(values) } };
+    try {
+      sessionStorage.setItem(key, JSON.stringify(before));
+    } catch {
+      // Storage that is full or switched off: the next page begins anew.
+    }
+  }
+
+  function compare() {
+    for (const cell of section.querySelectorAll('td[data-value]')) {
+      cell.querySelector('.since')?.remove();
+      const difference = value(cell) - before.values[cell.dataset.name];
+      if (!difference) continue;
+      const text = `${difference > 0 ? '+' : '−'}${grouped(Math.abs(difference))}`;
+      cell.append(element('span', { className: 'since' }, text));
+    }
+    told.replaceChildren(
+      'What changed since ',
+      timeOf(new Date(before.time)),
+      ' stands below its value. ',
+      button('Count from now', () => {
+        begin();
+        compare();
+      }),
+    );
+  }
+}
+
+function value(cell) {
+  return Number(cell.dataset.value);
+}
+
+function read() {
+  try {
+    return JSON.parse(sessionStorage.getItem(key)) ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
