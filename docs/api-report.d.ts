@@ -1,5 +1,7 @@
 // The contract of the package, by npm run docs: a change of it shows in review. The types of Node.js are not imported.
 
+type AboutValues = readonly (string | number)[] | (() => readonly (string | number)[]);
+
 interface AnyCommands {
   readonly [command: string]: {
     readonly params?: readonly unknown[] | object;
@@ -108,6 +110,7 @@ class Command {
   readonly withoutContext: boolean;
   readonly recipes: readonly CompiledRecipe[];
   readonly optional: ReadonlyMap<string, ParameterType>;
+  readonly abouts: ReadonlyMap<string, ParameterAbout>;
   readonly params: StandardSchema | undefined;
   readonly paramsSchema: JsonObject | undefined;
   readonly resultSchema: JsonObject | undefined;
@@ -117,6 +120,8 @@ class Command {
     readonly params?: StandardSchema;
     readonly run: Run;
   }, isForeign?: boolean);
+  typeOf(name: string): ParameterType;
+  about(name: string): ParameterAbout;
   hasParameter(name: string): boolean;
   get accepted(): string;
   get acceptedByName(): string;
@@ -138,6 +143,7 @@ interface CommandDeclaration<R extends readonly Recipe[], T = Result, O extends 
   readonly help: string;
   readonly recipes?: R;
   readonly optional?: O;
+  readonly parameters?: { readonly [Name in Exclude<NamesOf<R[number]> | keyof O, never>]?: ParameterAbout };
   readonly readOnly?: boolean;
   readonly level?: Level;
   readonly result?: StandardSchema | JsonObject;
@@ -604,6 +610,15 @@ interface OwnCaller {
 
 type OwnLogin = (credentials: Credentials, request: LoginRequest) => OwnCaller | undefined | Promise<OwnCaller | undefined>;
 
+interface ParameterAbout {
+  readonly help?: string;
+  readonly choices?: AboutValues;
+  readonly suggest?: AboutValues;
+  readonly default?: JsonValue;
+  readonly min?: number;
+  readonly max?: number;
+}
+
 type ParameterDeclaration = IntParameter | StringParameter | ListParameter | RefusedParameter;
 
 type ParameterDeclarations = Readonly<Record<string, ParameterDeclaration>>;
@@ -786,7 +801,7 @@ interface Roots {
   registerRoot(declaration: RootDeclaration): void;
 }
 
-interface SchemaCommandDeclaration<P extends StandardSchema, T = Result> extends Omit<CommandDeclaration<readonly Recipe[], T>, 'recipes' | 'optional' | 'run' | 'result'> {
+interface SchemaCommandDeclaration<P extends StandardSchema, T = Result> extends Omit<CommandDeclaration<readonly Recipe[], T>, 'recipes' | 'optional' | 'parameters' | 'run' | 'result'> {
   readonly params: P;
   readonly result?: StandardSchema;
   run(parameters: SchemaOutput<P>, call: Call): T | Promise<T>;

@@ -31,7 +31,7 @@ try {
   await picture('dark', { ...screen, colorScheme: 'dark' }, '/mi/core', async (page) => {
     await page.keyboard.press('/');
     await page.keyboard.type('contact');
-    await page.getByRole('option').first().waitFor();
+    await page.getByRole('listbox').getByRole('option').first().waitFor();
   });
   await picture('phone', phone, '/mi/usrloc/usrloc:show_contact');
   await picture('table', screen, '/mi/usrloc/usrloc:dump?arg=', (page) =>
