@@ -17,7 +17,7 @@ unless(skipped, describe)('a dump of OpenSIPS on a page', () => {
     await filter.fill('user019998@');
     await page.getByText(/^0 of \d+ rows in the part shown$/).waitFor();
     await page.getByRole('button', { name: 'Search all' }).click();
-    await page.getByText('1 of 20000 rows').waitFor();
+    await page.getByText('1 of 20,000 rows').waitFor();
     expect(await page.getByRole('cell', { name: 'user019998', exact: true }).count()).toBe(1);
     expect(await filter.inputValue()).toBe('user019998@');
     expect(await page.getByRole('button', { name: 'Search all' }).count()).toBe(0);
