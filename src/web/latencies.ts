@@ -40,6 +40,8 @@ export function latencySection(mi: ManagementInterface, client: Client): Markup 
   return html`<div class="statistics">
 <h2 id="latencies">Time of calls</h2>
 <p class="help">Since the start, or since <code>statistics:reset_latency</code>: half of the calls within p50, 90 and 99 of 100 within p90 and p99.</p>
+<div role="region" aria-labelledby="latencies">
 ${recordTable('Time of calls', heads, rows)}</div>
+</div>
 `;
 }

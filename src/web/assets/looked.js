@@ -48,6 +48,11 @@ export function compareStatistics(section) {
   }
 }
 
+/** Forgets what was looked at: another user is next. */
+export function forgetStatistics() {
+  sessionStorage.removeItem(key);
+}
+
 function value(cell) {
   return Number(cell.dataset.value);
 }

@@ -4,7 +4,7 @@ import { copyContacts } from './contacts.js';
 import { forgetCalls, rememberCalls } from './history.js';
 import { followKeys } from './keys.js';
 import { followEvents } from './live.js';
-import { compareStatistics } from './looked.js';
+import { compareStatistics, forgetStatistics } from './looked.js';
 import { tellPending } from './pending.js';
 import { chooseRecipes } from './recipes.js';
 import { showResult } from './result.js';
@@ -24,7 +24,8 @@ document.querySelector('nav [aria-current]')?.scrollIntoView({ block: 'nearest',
 if (header && home) searchCommands(header, home.pathname);
 followKeys(form);
 // The next user of this browser is to see nothing of what this one has called.
-document.querySelector('header .user form')?.addEventListener('submit', forgetCalls);
+const leave = document.querySelector('header .user form');
+for (const forget of [forgetCalls, forgetStatistics]) leave?.addEventListener('submit', forget);
 if (header) followZone(header);
 if (form) chooseRecipes(form);
 for (const one of document.querySelectorAll('form[data-timeout]')) tellPending(one);
