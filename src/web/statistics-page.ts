@@ -156,7 +156,7 @@ function rowMarkup({ mi, reset }: Source, row: Row, series: Series): Markup {
     kind === 'counter' &&
     html`<button type="submit" form="reset" name="p.statistics" value="${JSON.stringify([name])}" aria-label="Reset ${full}">Reset…</button>`;
   const grown = rate === undefined ? '' : valueText(rate, unit);
-  return html`<tr><th scope="row">${title}${told}</th><td class="number" data-name="${full}" data-value="${value}">${valueText(value, unit)}</td><td class="number">${grown}</td><td class="past" data-name="${full}" data-unit="${unit ?? ''}">${kept !== undefined && past(mi, kept)}</td>${reset !== undefined && html`<td class="reset">${back}</td>`}</tr>
+  return html`<tr><th scope="row">${title}${told}</th><td class="number" data-statistic="${full}" data-value="${value}">${valueText(value, unit)}</td><td class="number">${grown}</td><td class="past" data-name="${full}" data-unit="${unit ?? ''}">${kept !== undefined && past(mi, kept)}</td>${reset !== undefined && html`<td class="reset">${back}</td>`}</tr>
 `;
 }
 

@@ -19,7 +19,7 @@ export function compareStatistics(section) {
 
   /** From now on: what is shown is what was looked at. */
   function begin() {
-    const values = [...section.querySelectorAll('td[data-value]')].map((cell) => [cell.dataset.name, value(cell)]);
+    const values = [...section.querySelectorAll('td[data-value]')].map((cell) => [cell.dataset.statistic, value(cell)]);
     before = { time: Date.now(), values: { ...before?.values, ...Object.fromEntries(values) } };
     try {
       sessionStorage.setItem(key, JSON.stringify(before));
@@ -31,7 +31,7 @@ export function compareStatistics(section) {
   function compare() {
     for (const cell of section.querySelectorAll('td[data-value]')) {
       cell.querySelector('.since')?.remove();
-      const difference = value(cell) - before.values[cell.dataset.name];
+      const difference = value(cell) - before.values[cell.dataset.statistic];
       if (!difference) continue;
       const text = `${difference > 0 ? '+' : '−'}${grouped(Math.abs(difference))}`;
       cell.append(element('span', { className: 'since' }, text));
