@@ -41,6 +41,7 @@ class Call extends LazyAbort {
   constructor(command: string, client?: CallSource, log?: CodedLog);
   get id(): string;
   get log(): Log;
+  get trace(): TraceContext | undefined;
   get client(): Client | undefined;
   header(name: string): string | undefined;
   abort(reason: Error): void;
@@ -52,6 +53,12 @@ interface Caller {
   readonly session?: string | undefined;
   readonly grant: string;
   readonly certificate?: string | undefined;
+}
+
+interface CallMessage {
+  readonly call: Call;
+  readonly module: string;
+  error: unknown;
 }
 
 type CallParameters = undefined | readonly JsonValue[] | JsonObject;
@@ -102,6 +109,10 @@ class Command {
   readonly namedOnly: boolean;
   readonly readOnly: boolean;
   readonly level: Level;
+  readonly reading: {
+    readonly reader: Command;
+    readonly listed: Command;
+  } | undefined;
   readonly headers: readonly string[];
   readonly secrets: readonly string[];
   readonly destructive: boolean;
@@ -146,6 +157,7 @@ interface CommandDeclaration<R extends readonly Recipe[], T = Result, O extends 
   readonly parameters?: { readonly [Name in Exclude<NamesOf<R[number]> | keyof O, never>]?: ParameterAbout };
   readonly readOnly?: boolean;
   readonly level?: Level;
+  readonly readingLevel?: Level;
   readonly result?: StandardSchema | JsonObject;
   readonly headers?: readonly string[];
   readonly secrets?: readonly string[];
@@ -841,7 +853,7 @@ interface SecondsLeftTexts {
 class Server {
   readonly events: Events;
   readonly status: StatusReports;
-  constructor(modules: readonly ConfiguredModule[], settings: ServerSettings, configFiles?: readonly string[], sockets?: readonly InheritedSocket[]);
+  constructor(modules: readonly ConfiguredModule[], settings: ServerSettings, configFiles?: readonly string[], sockets?: readonly InheritedSocket[], system?: SystemLog);
   start(): Promise<this>;
   reload(): Promise<boolean>;
   get [opaque](): string;
@@ -1076,6 +1088,14 @@ class TableDump extends Piecewise {
   openLines(now?: number): DumpCursor;
 }
 
+interface TraceContext {
+  readonly traceId: string;
+  readonly parentId: string;
+  readonly flags: number;
+  readonly isSampled: boolean;
+  readonly state: string;
+}
+
 interface TransportHealth {
   readonly kind: TransportKind;
   readonly name: string;
@@ -1165,6 +1185,8 @@ interface options_of_mi_http {
   readonly max_streams?: number | undefined;
   readonly mi_timeout?: number | undefined;
   readonly max_pending?: number | undefined;
+  readonly trace_destination?: string | undefined;
+  readonly trace_bwlist?: string | undefined;
 }
 
 interface options_of_mi_html {
@@ -1174,12 +1196,16 @@ interface options_of_mi_html {
   readonly max_streams?: number | undefined;
   readonly mi_timeout?: number | undefined;
   readonly max_pending?: number | undefined;
+  readonly trace_destination?: string | undefined;
+  readonly trace_bwlist?: string | undefined;
 }
 
 interface options_of_mi_json {
   readonly root?: string | undefined;
   readonly mi_timeout?: number | undefined;
   readonly max_pending?: number | undefined;
+  readonly trace_destination?: string | undefined;
+  readonly trace_bwlist?: string | undefined;
 }
 
 interface options_of_usrloc {
@@ -1293,6 +1319,16 @@ interface options_of_prometheus {
   readonly statistics?: readonly string[] | undefined;
   readonly labels?: readonly string[] | undefined;
   readonly openmetrics?: number | undefined;
+}
+
+interface options_of_proto_hep {
+  readonly hep_id?: readonly string[] | undefined;
+  readonly hep_capture_id?: number | undefined;
+  readonly homer5_on?: number | undefined;
+  readonly homer5_delim?: string | undefined;
+  readonly compressed_payload?: number | undefined;
+  readonly tls_ca_file?: string | undefined;
+  readonly queue_size?: number | undefined;
 }
 
 // mi-httpd/testing

@@ -44,7 +44,9 @@ export type { Reload } from './http/tls/certified-listener.js';
 export type { Cache, CacheSystems } from './mi/cache-systems.js';
 export { type Around, currentCall } from './mi/calls/around.js';
 export type { Call, Client } from './mi/calls/call.js';
+export type { CallMessage } from './mi/calls/channels.js';
 export type { LocalCallOptions } from './mi/calls/local.js';
+export type { TraceContext } from './mi/calls/trace-context.js';
 export {
   type AboutValues,
   type Checked,

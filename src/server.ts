@@ -172,6 +172,13 @@ type Loading<Name extends 'usrloc' | 'opensips'> = {
   readonly [Module in Name]: NonNullable<ServerOptions[Module]>;
 };
 
+/** The log of the system, beside that of the server: of the command alone. */
+export interface SystemLog {
+  readonly log: Log;
+  /** True if the log of the server is mute once it listens. */
+  readonly isAlone: boolean;
+}
+
 let checkOfServer: (server: Server) => Promise<readonly Notice[]>;
 
 /** As `check` of a server, for the command, which prints the codes too. */
@@ -202,6 +209,7 @@ export class Server {
    * @param modules modules with their checked parameters, in load order; the built-in ones are not among them
    * @param configFiles files that they were read from
    * @param sockets listen sockets that the service manager has opened
+   * @param system where lines go beside `settings.log`
    * @throws Error when a needed module is missing, or two modules have one name or register the same thing;
    *   RangeError for private memory out of range
    */
@@ -210,6 +218,7 @@ export class Server {
     settings: ServerSettings,
     configFiles: readonly string[] = [],
     sockets: readonly InheritedSocket[] = [],
+    system?: SystemLog,
   ) {
     const privateMemory = settings.privateMemory ?? defaultPrivateMemory;
     if (!(privateMemory > 0 && privateMemory <= maxPrivateMemory)) {
@@ -226,14 +235,18 @@ export class Server {
       );
     }
     const target = settings.log ?? quietLog;
-    const logConsumers = new LogConsumers(target);
+    const logConsumers = new LogConsumers(target, system?.log);
     this.#log = logConsumers.log;
     this.#steps = new ModuleSteps(this.#log);
     this.#mi = new ManagementInterface(this.#log);
     this.#mi.around = settings.callContext === true ? withContext(settings.around) : settings.around;
     this.#mi.headers = settings.headers ?? [];
     const logLevel = new LogLevel(target, settings.logLevel ?? 3);
-    this.#applyLogLevel = () => settings.logLevel !== undefined && logLevel.apply();
+    this.#applyLogLevel = () => {
+      if (settings.logLevel !== undefined) logLevel.apply();
+      logLevel.hold();
+      if (system?.isAlone === true) logConsumers.stderror.isMuted = true;
+    };
     const created = monotonicTime();
     const facts: ServerFacts = {
       ...packageInfo,

@@ -10,8 +10,10 @@ const sharedCodes = new Set([
   'command-returned-nothing',
   'connection-cut',
   'key-readable',
+  'log-lines-lost',
   'module-ignored',
   'reply-given-up',
+  'syslog-unreachable',
 ]);
 
 /** Functions and classes that report what is wrong in a configuration file: where the text stands in their arguments, and the code. */

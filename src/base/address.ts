@@ -16,6 +16,23 @@ export function formatAddress(bytes: Uint8Array): string {
   return length < 2 ? text(groups) : `${text(groups.slice(0, start))}::${text(groups.slice(start + length))}`;
 }
 
+/** The 4 or 16 bytes of an address that is one; the reverse of {@link formatAddress}. */
+export function addressBytes(address: string): Uint8Array {
+  if (!address.includes(':')) return Uint8Array.from(address.split('.'), Number);
+  const scope = address.indexOf('%');
+  const [before = '', after] = (scope === -1 ? address : address.slice(0, scope)).split('::');
+  const bytesOf = (part: string): number[] =>
+    (part === '' ? [] : part.split(':')).flatMap((group) => {
+      if (group.includes('.')) return group.split('.').map(Number);
+      const number = Number.parseInt(group, 16);
+      return [number >> 8, number & 0xff];
+    });
+  const head = bytesOf(before);
+  const tail = bytesOf(after ?? '');
+  const zeros = new Array<number>(Math.max(0, 16 - head.length - tail.length)).fill(0);
+  return Uint8Array.from([...head, ...zeros, ...tail]);
+}
+
 function longestZeros(groups: readonly number[]): { start: number; length: number } {
   let best = { start: 0, length: 0 };
   let start = 0;

@@ -16,7 +16,8 @@ import { type ConfiguredModule, defineModule, isModule, type Module } from '../m
 import { loadableModules } from '../modules/index.js';
 import { opensipsModule } from '../modules/opensips/index.js';
 import { hasPassword } from '../modules/opensips/upstream/setting.js';
-import { Server, type ServerSettings } from '../server.js';
+import { Server, type ServerSettings, type SystemLog } from '../server.js';
+import { facilities } from './syslog.js';
 
 /** The outcome of a configuration file: the modules to load, or its errors. */
 export interface CheckedConfig {
@@ -32,6 +33,17 @@ export interface CheckedConfig {
   readonly files: readonly string[];
   /** The global `log_level`, where the file sets it to a number. */
   readonly logLevel: number | undefined;
+  readonly logging: Logging;
+}
+
+/** What globals tell of the log, by the names of OpenSIPS 3.4 and those before. */
+export interface Logging {
+  /** True if lines are written to syslog. */
+  readonly isSyslog: boolean;
+  /** True if they are written nowhere else once the server listens. */
+  readonly isSyslogAlone: boolean;
+  readonly facility: number;
+  readonly name: string;
 }
 
 /** A line for the log. */
@@ -80,6 +92,7 @@ export async function checkConfig(
     ignored,
   );
   const logLevel = config.globals.get('log_level')?.value;
+  const logging = loggingOf(config, errors);
   const front = opensips === undefined ? {} : { nodes: [opensips] };
   const given = new Map<string, object>([
     ['httpd', overrides],
@@ -104,8 +117,32 @@ export async function checkConfig(
     listenerPlaces: applied.listPlaces.get('httpd')?.get('listen') ?? [],
     files: config.files,
     logLevel: typeof logLevel === 'number' ? logLevel : undefined,
+    logging,
   };
 }
+
+/** Without `stderror_enabled` OpenSIPS writes to syslog, and so it does where that is off. */
+function loggingOf({ globals }: ConfigFile, errors: Diagnostic[]): Logging {
+  const toStandard = (globals.get('stderror_enabled') ?? globals.get('log_stderror'))?.value;
+  const toSyslog = globals.get('syslog_enabled')?.value;
+  const isSyslogAlone = toStandard === 0 && toSyslog !== 0;
+  const named = globals.get('syslog_name')?.value;
+  const facility = globals.get('syslog_facility');
+  const number = facility === undefined ? defaultFacility : facilities.get(String(facility.value));
+  if (facility !== undefined && number === undefined) {
+    const text = `${JSON.stringify(facility.value)} is no facility of syslog; give one such as LOG_DAEMON or LOG_LOCAL0`;
+    errors.push(diagnosticAt('ERR_PARAMETER', facility.valueAt, text));
+  }
+  return {
+    isSyslog: isSyslogAlone || (toSyslog !== undefined && toSyslog !== 0),
+    isSyslogAlone,
+    facility: number ?? defaultFacility,
+    name: typeof named === 'string' && named !== '' ? named : 'mi-httpd',
+  };
+}
+
+/** LOG_DAEMON. */
+const defaultFacility = 3;
 
 /**
  * Makes a server of a checked configuration. Nothing listens before `start()`.
@@ -116,6 +153,7 @@ export function createConfiguredServer(
   config: CheckedConfig,
   settings: ServerSettings,
   sockets: readonly InheritedSocket[] = [],
+  system?: SystemLog,
 ): Server {
   const modules = config.modules.map(({ module, parameters }) => ({
     module,
@@ -129,7 +167,7 @@ export function createConfiguredServer(
       ...settings,
       ...(config.logLevel === undefined ? {} : { logLevel: config.logLevel }),
     };
-    return new Server(modules, all, config.files, sockets);
+    return new Server(modules, all, config.files, sockets, system);
   } catch (error) {
     if (!(error instanceof CollisionError)) throw error;
     const places = error.places.map((place) => config.listenerPlaces[place]).filter((at) => at !== undefined);

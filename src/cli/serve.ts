@@ -18,12 +18,14 @@ import {
   maxPrivateMemory,
   maxSharedMemory,
   type Server,
+  type SystemLog,
   threadsOfCores,
 } from '../server.js';
 import { type CheckedConfig, checkConfig, createConfiguredServer } from './configured-server.js';
 import { daemonLog, takeOutputs } from './outputs.js';
 import { ServiceManager, takeInheritedSockets } from './service-manager.js';
 import type { SignalActions, Signals } from './signals.js';
+import { both, type LogPlace, parseLogPlace, SyslogLog } from './syslog.js';
 import { allowLeaving, exitWith } from './verb.js';
 
 const exitCode = { ok: 0, cannotStart: 1, badConfig: 255 } as const;
@@ -64,13 +66,21 @@ async function serve(line: CommandLine, signals: Signals): Promise<void> {
   }
   if (line.check) return check(checked, line, name);
   // Two logs: `log_level` is set on the server's, so that what the start has to tell is told whatever it is.
-  const announce = await daemonLog(outputs);
-  const log = announce.child({});
+  const standard = await daemonLog(outputs);
+  const system = openSystemLog(line, checked, standard);
+  const announce = both(standard, system?.log);
+  const log = standard.child({});
+  const told = both(log, system?.log);
   const sockets = takeInheritedSockets();
   let server: Server;
   const sharedMemory = line.sharedMemory === undefined ? {} : { sharedMemory: line.sharedMemory };
   try {
-    server = createConfiguredServer(checked, { log, privateMemory: line.privateMemory, ...sharedMemory }, sockets);
+    server = createConfiguredServer(
+      checked,
+      { log, privateMemory: line.privateMemory, ...sharedMemory },
+      sockets,
+      system,
+    );
   } catch (error) {
     // A wrong parameter of the command line is no fault of the file.
     if (error instanceof ParameterError || !(error instanceof Error)) throw error;
@@ -78,8 +88,8 @@ async function serve(line: CommandLine, signals: Signals): Promise<void> {
   }
   tellNotices(checked, announce);
   outputs.isLog = true;
-  const manager = new ServiceManager(log);
-  signals.attach(signalActions(server, log, manager));
+  const manager = new ServiceManager(told);
+  signals.attach(signalActions(server, told, manager));
   try {
     await server.start();
   } catch (error) {
@@ -94,6 +104,38 @@ async function serve(line: CommandLine, signals: Signals): Promise<void> {
   for (const url of server.urls) announce.info({ code: 'serving', url }, `serving ${url}`);
   manager.tellReady(servingStatus(server), () => server.isListening);
   signals.serve();
+}
+
+/** The log of the system, where the command line or the file asks for it. */
+function openSystemLog(
+  { log: asked }: CommandLine,
+  { logging }: CheckedConfig,
+  standard: CodedLog,
+): SystemLog | undefined {
+  const { isSyslog, isSyslogAlone, facility, name } = logging;
+  const place = asked === undefined && isSyslog ? parseLogPlace('syslog') : asked?.place;
+  if (place === undefined) return undefined;
+  let log: SyslogLog;
+  try {
+    log = new SyslogLog(place, { facility, name });
+  } catch (error) {
+    const text = `the log of the system cannot be written to, so that lines go to standard output alone: ${reasonOf(error)}`;
+    standard.warn({ code: 'syslog-unreachable' }, text);
+    return undefined;
+  }
+  const { isThere, target } = log;
+  if (!isThere && asked === undefined) {
+    // A file that is OpenSIPS' own is read in containers, too, which have none.
+    const text = `the configuration asks for syslog, and nothing takes lines at ${target}: they go to standard output alone`;
+    standard.info({ code: 'syslog-unreachable', target }, text);
+    log.finish();
+    return undefined;
+  }
+  process.on('exit', () => log.finish());
+  if (isThere) return { log, isAlone: isSyslogAlone };
+  const text = `nothing takes lines at ${target}: they wait, as far as there is room, and go to standard output, too`;
+  standard.warn({ code: 'syslog-unreachable', target }, text);
+  return { log, isAlone: false };
 }
 
 /** A file in a folder that this user may not look into is there: to pass it over would be to serve by other rules. */
@@ -191,6 +233,8 @@ export interface CommandLine {
   readonly overrides: Readonly<Record<string, string | number>>;
   /** The node of module opensips: its name and transports; undefined: the file alone tells of nodes. */
   readonly opensips: string | undefined;
+  /** Where lines of the log go beside standard output, if anywhere; undefined: the file tells. */
+  readonly log: { readonly place: LogPlace | undefined } | undefined;
   readonly version: boolean;
   readonly help: boolean;
 }
@@ -214,7 +258,8 @@ export function defaultConfig(shipped: string, isThere: (file: string) => boolea
 /** The text of `--help`. */
 export const usage = `mi-httpd: the OpenSIPS management interface over HTTP
 
-usage: mi-httpd [-f FILE] [-c|-C] [-m MB] [-M MB] [-p PORT] [-l IP] [-t N] [--opensips [TRANSPORT]] [-V] [-h]
+usage: mi-httpd [-f FILE] [-c|-C] [-m MB] [-M MB] [-p PORT] [-l IP] [-t N] [--opensips [TRANSPORT]] [--log PLACE]
+                [-V] [-h]
        mi-httpd load FILE|- [--url URL] [--ca FILE] [--domain NAME] [--login FILE]
                       send contacts to a running server; mi-httpd load --help tells more
        mi-httpd dump [FILE|-] [--url URL] [--ca FILE] [--login FILE]
@@ -241,6 +286,8 @@ usage: mi-httpd [-f FILE] [-c|-C] [-m MB] [-M MB] [-p PORT] [-l IP] [-t N] [--op
                       serve the commands of a running OpenSIPS, asked by fifo:/PATH, datagram:udp:HOST:PORT,
                       datagram:/PATH or http://HOST:PORT/ROOT; repeated, by several of them; without one, in the
                       places where OpenSIPS has them; wins over the file
+      --log PLACE     where lines of the log go beside standard output: syslog, syslog:/PATH, syslog:udp:HOST:PORT,
+                      journal or journal:/PATH; stdout: nowhere else; wins over syslog_enabled of the file
   -V, --version       print the versions of mi-httpd, its HTTP engine and Node.js, and exit
   -h, --help          print this and exit
 
@@ -262,6 +309,7 @@ export const options = {
   listen: { type: 'string', short: 'l' },
   threads: { type: 'string', short: 't' },
   opensips: { type: 'string', multiple: true },
+  log: { type: 'string' },
   version: { type: 'boolean', short: 'V' },
   help: { type: 'boolean', short: 'h' },
 } as const;
@@ -291,6 +339,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
         : wholeNumber('-m', values['shared-memory'], 1, maxSharedMemory),
     overrides,
     opensips: values.opensips === undefined ? undefined : nodeOf(values.opensips),
+    log: values.log === undefined ? undefined : { place: parseLogPlace(values.log) },
     version: values.version ?? false,
     help: values.help ?? false,
   };

@@ -25,7 +25,7 @@ test('edge-proxy.cfg, a 3.x registrar with includes', () => {
   expect(modules.at(-1)?.path).toBe(join(data, 'statistics-export.mjs'));
   const found = [...globals.values()].map(({ name, value }) => `${name}=${value}`);
   expect(found.join(' ')).toBe(
-    'log_level=3 xlog_level=2 stderror_enabled=0 syslog_enabled=1 workdir=/var/lib/opensips',
+    'log_level=3 xlog_level=2 stderror_enabled=0 syslog_enabled=1 syslog_facility=LOG_LOCAL0 workdir=/var/lib/opensips',
   );
   expect(parametersOf('edge-proxy.cfg', /usrloc|httpd|mi_/)).toStrictEqual([
     ['usrloc', 'working_mode_preset', 'single-instance-no-db'],
@@ -57,7 +57,7 @@ test('legacy-2x.cfg, an old core node', () => {
     'db_mysql signaling sl tm mi_fifo uri httpd mi_json mi_http usrloc registrar nathelper',
   );
   const found = [...globals.values()].map(({ name, value }) => `${name}=${value}`);
-  expect(found).toStrictEqual(['log_stderror=0', 'workdir=/tmp', 'chroot=/srv/siproot']);
+  expect(found).toStrictEqual(['log_stderror=0', 'syslog_facility=LOG_LOCAL1', 'workdir=/tmp', 'chroot=/srv/siproot']);
   expect(parametersOf('legacy-2x.cfg', /httpd|mi_|nathelper|uri/i)).toStrictEqual([
     ['mi_fifo', 'fifo_name', '/tmp/opensips_fifo'],
     ['mi_fifo', 'fifo_mode', 0o666],

@@ -42,7 +42,7 @@ export interface ConfigFile {
   parameters: ModParam[];
   /**
    * By main name, the last assignment of each: log_level, xlog_level, stderror_enabled, syslog_enabled, log_stderror,
-   * workdir, chroot.
+   * syslog_facility, syslog_name, workdir, chroot.
    */
   globals: ReadonlyMap<string, GlobalAssignment>;
   errors: Diagnostic[];

@@ -56,12 +56,17 @@ function parse(bytes: Uint8Array, file: string, directory: string): ConfigFile {
 }
 
 /** Name of a global in the file -> its main name and type. */
-const globalParameters: ReadonlyMap<string, { name: string; type: 'int' | 'string' }> = new Map([
+const globalParameters: ReadonlyMap<string, { name: string; type: 'int' | 'string' | 'word' }> = new Map([
   ['log_level', { name: 'log_level', type: 'int' }],
   ['xlog_level', { name: 'xlog_level', type: 'int' }],
   ['stderror_enabled', { name: 'stderror_enabled', type: 'int' }],
   ['syslog_enabled', { name: 'syslog_enabled', type: 'int' }],
+  // The names that OpenSIPS had before 3.4.
   ['log_stderror', { name: 'log_stderror', type: 'int' }],
+  ['syslog_facility', { name: 'syslog_facility', type: 'word' }],
+  ['log_facility', { name: 'syslog_facility', type: 'word' }],
+  ['syslog_name', { name: 'syslog_name', type: 'string' }],
+  ['log_name', { name: 'syslog_name', type: 'string' }],
   ['workdir', { name: 'workdir', type: 'string' }],
   ['wdir', { name: 'workdir', type: 'string' }],
   ['chroot', { name: 'chroot', type: 'string' }],
@@ -252,8 +257,11 @@ class StatementReader {
     if (global === undefined || !this.#lexer.isSymbol(this.#lexer.peek(), '=')) return;
     this.#lexer.next();
     const range = word.endsWith('log_level') ? ' from -3 (alert) to 4 (debug)' : '';
-    const wanted = global.type === 'int' ? `an integer${range}` : 'a quoted string';
-    const { value, start } = this.#value(`${word} needs ${wanted}`, true);
+    const wanted = global.type === 'int' ? `an integer${range}` : global.type === 'word' ? 'a name' : 'a quoted string';
+    const { value, start } =
+      global.type === 'word'
+        ? this.#nameOrString(`${word} needs ${wanted}`)
+        : this.#value(`${word} needs ${wanted}`, true);
     if (value !== undefined && (typeof value === 'number') !== (global.type === 'int')) {
       this.#error(start, `${word} needs ${wanted}, not ${JSON.stringify(value)}`);
     } else if (value !== undefined) {
@@ -261,6 +269,14 @@ class StatementReader {
       this.#globals.set(global.name, { name: global.name, value, at, valueAt: this.#source.positionAt(start) });
     }
     this.#refuseSemicolon(word);
+  }
+
+  /** A name that is written without quotes, as `LOG_LOCAL0`. */
+  #nameOrString(needs: string): Value {
+    const token = this.#lexer.peek();
+    if (token.kind !== 'word') return this.#value(needs, true);
+    this.#lexer.next();
+    return { value: this.#lexer.textOf(token), start: token.start };
   }
 
   #value(needs: string, takesAnyBytes = false): Value {

@@ -18,6 +18,8 @@ const pinoLevels: readonly (readonly [number, string])[] = [
  */
 export class LogLevel {
   #level: number;
+  /** True once the server listens: start-up is always logged. */
+  #isApplied = false;
 
   constructor(
     readonly log: Log,
@@ -33,6 +35,16 @@ export class LogLevel {
   set value(level: number) {
     this.#level = level;
     this.apply();
+  }
+
+  /** True if a line of a level is written by what has no level of its own. */
+  takes(level: number): boolean {
+    return !this.#isApplied || level <= this.#level;
+  }
+
+  /** From now on the level holds for what {@link takes} asks for, too. */
+  hold(): void {
+    this.#isApplied = true;
   }
 
   /** Hands the level to the logger. Not done before the first of the two: start-up is always logged. */
@@ -106,36 +118,40 @@ type Method = keyof typeof levels;
 
 /**
  * The consumers of what a server logs: `stderror` is the logger that the server was given, `event` the subscribers of
- * `E_CORE_LOG`, and `syslog` nobody, so that it is always mute.
+ * `E_CORE_LOG`, and `syslog` the log of the system, where the command was told to write to it: else it is always mute.
  */
 export class LogConsumers {
   readonly stderror = new LogConsumer('stderror', false);
-  readonly syslog = new LogConsumer('syslog', true);
+  readonly syslog: LogConsumer;
   readonly event = new LogConsumer('event', true);
   /** The lines of the level of the log that were logged last, whoever takes them. */
   readonly recent = new Last<KeptLine>(1000, mostText, ({ message, fields }) => message.length + fields.length);
   /** The log that modules write to. */
   readonly log: Log;
   readonly #target: Log;
+  readonly #system: Log | undefined;
   #level: LogLevel | undefined;
   #tell: ((line: LogLine) => void) | undefined;
   #isTelling = false;
   #failed = 0;
 
-  constructor(target: Log) {
+  /** @param system the log of the system, or its journal */
+  constructor(target: Log, system?: Log) {
     this.#target = target;
+    this.#system = system;
+    this.syslog = new LogConsumer('syslog', system === undefined);
     const write = (method: Method) => (fields: object, message: string) => this.#write(method, fields, message);
     this.log = { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
   }
 
-  /** Lines that could not be written: what the logger counts itself, and those with which it failed. */
+  /** True if there is a log of the system that lines can be written to. */
+  get hasSystem(): boolean {
+    return this.#system !== undefined;
+  }
+
+  /** Lines that could not be written: what the loggers count themselves, and those with which they failed. */
   get dropped(): number {
-    try {
-      const { dropped } = this.#target;
-      return this.#failed + (Number.isSafeInteger(dropped) ? Number(dropped) : 0);
-    } catch {
-      return this.#failed;
-    }
+    return this.#failed + droppedBy(this.#target) + (this.#system === undefined ? 0 : droppedBy(this.#system));
   }
 
   /** Connects the consumer `event`. */
@@ -151,7 +167,9 @@ export class LogConsumers {
   #write(method: Method, fields: object, message: string): void {
     const [level, levelName] = levels[method];
     if (level <= (this.#level?.value ?? 3)) this.recent.add(keptLine(level, levelName, fields, message));
-    if (this.stderror.takes(level)) this.#hand(method, fields, message);
+    if (this.stderror.takes(level)) this.#hand(this.#target, method, fields, message);
+    if (this.#system !== undefined && this.syslog.takes(level) && this.#level?.takes(level) !== false)
+      this.#hand(this.#system, method, fields, message);
     if (!this.event.takes(level) || level > (this.#level?.value ?? 3)) return;
     // Lines that a consumer logs itself are not passed on: the loop would never end.
     if (this.#isTelling) return;
@@ -164,16 +182,25 @@ export class LogConsumers {
   }
 
   /** A logger that fails, at once or later, loses its line, and stops no service. */
-  #hand(method: Method, fields: object, message: string): void {
+  #hand(log: Log, method: Method, fields: object, message: string): void {
     const lost = (): void => {
       this.#failed += 1;
     };
     try {
-      const done: unknown = this.#target[method](withError(fields), message);
+      const done: unknown = log[method](withError(fields), message);
       if (done instanceof Promise) done.catch(lost);
     } catch {
       lost();
     }
+  }
+}
+
+function droppedBy(log: Log): number {
+  try {
+    const { dropped } = log;
+    return Number.isSafeInteger(dropped) ? Number(dropped) : 0;
+  } catch {
+    return 0;
   }
 }
 

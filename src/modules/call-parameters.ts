@@ -2,8 +2,6 @@ import { defineParameters } from '../config/parameter.js';
 import { isRootName } from '../http/roots.js';
 import type { ManagementInterface } from '../mi/management-interface.js';
 
-const noTracing = { refused: 'MI tracing over HEP is not available', isShared: true } as const;
-
 /** Parameters of every module that takes MI calls over HTTP. */
 export const callParameters = defineParameters({
   mi_timeout: {
@@ -21,8 +19,16 @@ export const callParameters = defineParameters({
     max: 1000000,
     help: 'calls of asynchronous commands of mi-httpd that may run at once on this root; the next one gets 503. Those of an OpenSIPS behind it have max_pending of module opensips',
   },
-  trace_destination: { type: 'string', help: 'HEP destination of MI traces', ...noTracing },
-  trace_bwlist: { type: 'string', help: 'commands that are traced, or not', ...noTracing },
+  trace_destination: {
+    type: 'string',
+    default: undefined,
+    help: 'capture server that every call and its reply are copied to, by the name that `hep_id` of module proto_hep gives it; not set: none',
+  },
+  trace_bwlist: {
+    type: 'string',
+    default: undefined,
+    help: 'commands that are traced: `w:` and names parted by commas, these alone; `b:` and names, all but these; not set: all',
+  },
 });
 
 /** The limit of the streams of events that pages and programs follow. */

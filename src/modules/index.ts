@@ -13,6 +13,7 @@ import { miHttpModule } from './mi_http/index.js';
 import { miJsonModule } from './mi_json/index.js';
 import { opensipsModule } from './opensips/index.js';
 import { prometheusModule } from './prometheus/index.js';
+import { protoHepModule } from './proto_hep/index.js';
 import { statisticsModule } from './statistics/index.js';
 import { statusReportModule } from './status_report/index.js';
 import { usrlocModule } from './usrloc/index.js';
@@ -39,6 +40,7 @@ export const loadableModules = [
   eventJsonrpcModule,
   opensipsModule,
   prometheusModule,
+  protoHepModule,
 ] as const;
 
 type LoadableModule = (typeof loadableModules)[number];
@@ -67,6 +69,8 @@ interface AboutModules {
   readonly opensips?: unknown;
   /** Metrics at `/metrics`. */
   readonly prometheus?: unknown;
+  /** Capture servers (HEP), which calls are copied to. */
+  readonly proto_hep?: unknown;
 }
 
 /** Parameters of the modules, by name. httpd and mi_http are always loaded, others when they are given: `usrloc: {}`. */

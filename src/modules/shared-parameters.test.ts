@@ -9,10 +9,10 @@ import { loadableModules } from './index.js';
 
 /** The parameters of OpenSIPS 2.x to 4.0 that have no effect here, with a value that asks for one. */
 const withoutEffect: readonly (readonly [module: string, name: string, value: string | number, reason: RegExp])[] = [
-  ...['mi_http', 'mi_html', 'mi_json'].flatMap((module) => [
-    [module, 'trace_destination', 'hep_dest', /^MI tracing over HEP is not available; without effect: /] as const,
-    [module, 'trace_bwlist', 'b: ps, which', /^MI tracing over HEP is not available; without effect: /] as const,
-  ]),
+  ...['hep_port', 'hep_send_timeout', 'hep_async'].map(
+    (name) =>
+      ['proto_hep', name, 1, /^only calls of the management interface are traced, .*; without effect: /] as const,
+  ),
   ['cachedb_local', 'cluster_id', 1, /^caches are not shared with other servers; without effect: /],
   ['cachedb_local', 'cluster_persistency', 'sync-from-cluster', /^caches are not shared with other servers; /],
   ['cachedb_local', 'enable_restart_persistency', 1, /^caches live in memory only, and end with the server; /],
@@ -60,13 +60,13 @@ describe('a parameter that OpenSIPS alone has a use for', () => {
 
   test('all of one reason are told in one line, through an expression too, whatever bytes they hold', async () => {
     const text =
-      'loadmodule "httpd.so"\nloadmodule "mi_http.so"\nloadmodule "mi_html.so"\nmodparam("mi_html", "root", "web")\n' +
-      'modparam("mi_.*", "trace_destination", "gr\xfc\xdfe")\nmodparam("mi_http", "trace_bwlist", "w: ps")\n';
+      'loadmodule "httpd.so"\nloadmodule "mi_http.so"\nloadmodule "prometheus.so"\nmodparam("mi_http", "root", "web")\n' +
+      'modparam("prom.*", "script_route", "gr\xfc\xdfe")\nmodparam("prometheus", "script_route_avp_result", "x")\n';
     const { errors, notices } = await check(Buffer.from(text, 'latin1'));
     expect(errors.map(formatDiagnostic)).toStrictEqual([]);
     expect(notices.map((notice) => notice.text)).toStrictEqual([
-      'MI tracing over HEP is not available; without effect: trace_destination of mi_http at x.cfg:5:19, ' +
-        'trace_destination of mi_html at x.cfg:5:19, trace_bwlist of mi_http at x.cfg:6:21',
+      'there is no script here whose route it could run; module statistics of OpenSIPS counts in a script; without effect: ' +
+        'script_route of prometheus at x.cfg:5:20, script_route_avp_result of prometheus at x.cfg:6:24',
     ]);
   });
 

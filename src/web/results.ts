@@ -3,6 +3,7 @@ import { Slice } from '../base/slice.js';
 import { beginReply, type FirstPart, pullFirstPart, ReplyChunks, sendChunks, streamChunks } from '../gateway/chunks.js';
 import { type Chunk, type ChunkSource, chunkLimit, type Exchange, type ReplyHeaders } from '../http/exchange.js';
 import { html, type Insertion, type Markup, pageHeaders } from '../http/pages/html.js';
+import { tellReply } from '../http/request/state-machine.js';
 import { type Call, takeEnd } from '../mi/calls/call.js';
 import type { LaterAnswer } from '../mi/calls/run.js';
 import type { Result } from '../mi/commands/command.js';
@@ -68,6 +69,7 @@ export class Results {
     const told = facts(frame.time, `, ${valueText(json.length, 'bytes')}`);
     const head = html`${frame.head}${this.#sectionHead(frame, 'error', html`${alert}${told}`)}`;
     const status = code === codes.serverError ? 500 : 200;
+    tellReply(exchange, status, json);
     const end = tail(frame, frame.opened(error));
     this.#send(exchange, status, [new TextCursor(head.text), new JsonHtmlCursor(json), end]);
   }
@@ -114,6 +116,8 @@ ${cutText(bytes.length, records, rest, frame.all)}</section>
 ${frame.tail}`.text;
       parts.push(new RestCursor(source, pulled, records, print, frame.failed));
     }
+    // Of each page the beginning would be the same.
+    tellReply(exchange, 200, bytes);
     this.#send(exchange, 200, parts);
   }
 

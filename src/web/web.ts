@@ -3,6 +3,7 @@ import { abortReason } from '../base/lazy-abort.js';
 import { nearestNames } from '../base/nearest.js';
 import { packageFile } from '../base/package.js';
 import { shorten } from '../base/text.js';
+import type { CallTracer } from '../gateway/call-tracer.js';
 import { curlLine, refusalBody, retryHeaders, statusOf } from '../gateway/jsonrpc-refusal.js';
 import type { Exchange, ReplyHeaders } from '../http/exchange.js';
 import type { AllowedHosts } from '../http/limits/allowed-hosts.js';
@@ -91,6 +92,8 @@ interface WebOptions {
   readonly streams: EventStreams;
   /** Streams of events that may be open at once. */
   readonly maxStreams: number;
+  /** Undefined: nothing is traced. */
+  readonly tracer: CallTracer | undefined;
 }
 
 /** A command that was asked for, with what the answer needs. */
@@ -383,7 +386,7 @@ export class WebInterface {
   }
 
   #run(exchange: Exchange, entry: CommandEntry): void {
-    const { runner, maxValues } = this.#options;
+    const { runner, maxValues, tracer } = this.#options;
     let asked: Asked = { entry, exchange, submitted: { given: undefined, count: 0 }, started: performance.now() };
     try {
       const submitted = readArguments(entry.command, exchange.fields, maxValues);
@@ -393,6 +396,7 @@ export class WebInterface {
       else this.#answerError(asked, runner.failures.errorOf(error, entry.fullName));
       return;
     }
+    tracer?.called(exchange, 'http', entry.fullName, entry, asked.submitted.given);
     runner.run(
       {
         result: (_exchange, _place, value, { fullName }, call) => {
@@ -613,6 +617,8 @@ interface WebRoot {
   readonly maxValues: number;
   /** Streams of events that may be open at once. */
   readonly maxStreams: number;
+  /** Undefined: nothing is traced. */
+  readonly tracer: CallTracer | undefined;
 }
 
 /** Path of the root that takes JSON-RPC; undefined without one. */
@@ -624,7 +630,7 @@ export function jsonRpcPath(httpd: HttpServer): string | undefined {
 /** Makes the web interface of a root; to be called when all modules have registered their commands and roots. */
 export function webInterface(
   context: BuiltInContext<object>,
-  { root, formMethod, runner, maxValues, maxStreams }: WebRoot,
+  { root, formMethod, runner, maxValues, maxStreams, tracer }: WebRoot,
 ): WebInterface {
   const { mi, httpd, facts, status, events, eventStreams: streams } = context;
   return new WebInterface(mi, {
@@ -644,5 +650,6 @@ export function webInterface(
     events,
     streams,
     maxStreams,
+    tracer,
   });
 }

@@ -199,6 +199,8 @@ export interface EngineResponse {
   awaitBody(): void;
   /** The address of the other end, '' where it is not known. */
   readonly remoteAddress: string;
+  /** The port of the other end, 0 where it is not known. */
+  readonly remotePort: number;
   /**
    * The certificate of the client in DER, found to be valid when the connection was made; undefined without one. Within a
    * connection it is the same object.

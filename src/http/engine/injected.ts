@@ -72,6 +72,7 @@ class InjectedHead implements EngineRequest {
 /** The response to a request that comes without a socket: what the server sends becomes a `Response`. */
 class InjectedReply extends DirectReply implements EngineResponse {
   readonly remoteAddress: string;
+  readonly remotePort = 0;
   readonly certificate = undefined;
   readonly chunkSize = leastChunk;
   readonly response: Promise<Response>;

@@ -36,6 +36,11 @@ export class RequestHead {
    * value of as many characters.
    */
   isLastAsked = false;
+  /** Value of traceparent, '' when absent, and when it was repeated: then nothing tells which one is meant. */
+  traceparent = '';
+  /** Value of tracestate, '' when absent; joined if it was repeated. */
+  tracestate = '';
+  #traceparents = 0;
   #contentLengths = 0;
   #contentLength = '';
   #codings = 0;
@@ -52,7 +57,13 @@ export class RequestHead {
         else if (name === 'cookie') this.cookie = this.cookie === '' ? value : `${this.cookie};${value}`;
         break;
       case 10:
-        if (name === 'connection' && closes(value)) this.isLastAsked = true;
+        if (name === 'connection') {
+          if (closes(value)) this.isLastAsked = true;
+        } else if (name === 'tracestate')
+          this.tracestate = this.tracestate === '' ? value : `${this.tracestate},${value}`;
+        break;
+      case 11:
+        if (name === 'traceparent') this.traceparent = this.#traceparents++ === 0 ? value : '';
         break;
       case 12:
         if (name === 'content-type' && this.#contentTypes++ === 0) this.contentType = value;
@@ -98,6 +109,9 @@ export class RequestHead {
     this.hasOrigin = false;
     this.cookie = '';
     this.isLastAsked = false;
+    this.traceparent = '';
+    this.tracestate = '';
+    this.#traceparents = 0;
     request.forEach(this.#visit);
     this.mediaType = mediaTypeOf(this.contentType);
     this.isChunked = this.#codings > 0;

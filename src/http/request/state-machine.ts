@@ -24,7 +24,7 @@ import {
 import type { Connections } from '../limits/connections.js';
 import { Counter, type HttpCounters } from '../limits/counters.js';
 import type { ListenerOptions } from '../listen/listener.js';
-import { settingName } from '../listen/setting.js';
+import { type ListenSetting, settingName } from '../listen/setting.js';
 import { type Access, type ArrivingRequest, Denial } from '../login/access.js';
 import { pageHeaders } from '../pages/html.js';
 import { decodePath, nowhere, type Root, type RootMatch, type RootRegistry, type Service } from '../roots.js';
@@ -38,6 +38,7 @@ import {
 } from './compression.js';
 import { beginsAsJson, FieldError, isFormType, parseForm, parseQuery } from './forms.js';
 import { isJsonType, namesHtml, namesJson, namesLines, RequestHead } from './head.js';
+import { type ConnectionEnds, ObservedChunks, type ReplyObserver } from './observe.js';
 import { engineRefusal, Refusals } from './refusal.js';
 import { isBodiless, ReplyHead, statusLine } from './reply-head.js';
 import { FlushedBody, HeldBody, ReplyStream, type StreamLimits, type StreamOwner } from './stream.js';
@@ -144,6 +145,11 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
   caller: Caller | undefined = undefined;
   onGone: (() => void) | undefined = undefined;
   about: string | undefined = undefined;
+  /** Told how the reply begins; see {@link observeReply}. */
+  observer: ReplyObserver | undefined = undefined;
+  /** Headers of the same names, '' without; see {@link CallSource} of mi. */
+  traceparent = '';
+  tracestate = '';
 
   readonly #host: Exchanges;
   readonly #settings: ExchangeSettings;
@@ -236,6 +242,16 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
     return originOf(this.isUnix, this.isUnix ? '' : this.remoteAddress);
   }
 
+  /** 0 where it is not known. */
+  get remotePort(): number {
+    return this.#state === State.ended ? 0 : this.#response.remotePort;
+  }
+
+  /** That of the listener. */
+  get setting(): ListenSetting {
+    return this.#via.setting;
+  }
+
   /** That of the client, for its access. */
   get certificate(): Uint8Array | undefined {
     return this.#response.certificate;
@@ -304,6 +320,7 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
     this.caller = undefined;
     this.onGone = undefined;
     this.about = undefined;
+    this.observer = undefined;
     this.#state = State.receiving;
     this.#root = match === undefined ? nowhere : match.root;
     this.#contentType = '';
@@ -337,6 +354,8 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
     this.#accept = head.accept;
     this.#acceptEncoding = head.acceptEncoding;
     this.#isLastAsked = head.isLastAsked;
+    this.traceparent = head.traceparent;
+    this.tracestate = head.tracestate;
     if (wrongFraming !== undefined) {
       this.#refuseByHead(400, wrongFraming, undefined, true);
       return;
@@ -688,6 +707,7 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
       this.#replyLater(() => this.reply(status, kept, keptHeaders));
       return true;
     }
+    if (this.observer !== undefined) this.tellReply(status, body);
     const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
     if (this.method === 'HEAD' || isBodiless(status)) return this.#replyHeadOnly(status, length, headers);
     const negotiated = this.#negotiate(length, headers);
@@ -730,8 +750,20 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
         this.#replyHeadOnly(status, length, headers);
       }
     } else {
-      this.#begin(status, source, headers, this.#negotiate(source.length, headers))?.start();
+      const sent = this.observer === undefined ? source : this.#observed(status, source);
+      this.#begin(status, sent, headers, this.#negotiate(source.length, headers))?.start();
     }
+  }
+
+  /** Tells the observer once; a reply in its place is not told any more. */
+  tellReply(status: number, beginning: string | Uint8Array): void {
+    const { observer } = this;
+    this.observer = undefined;
+    observer?.replied(status, beginning);
+  }
+
+  #observed(status: number, source: ChunkSource): ChunkSource {
+    return new ObservedChunks(source, (beginning) => this.tellReply(status, beginning));
   }
 
   refuse(status: number, reason: string, headers?: ReplyHeaders): void {
@@ -996,6 +1028,31 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
     this.#settings.connections.exchangeEnded(isClosing, isTold || this.#response.tellsEveryReply);
     if (this.#bodySlot !== -1) this.#freeBody();
   }
+}
+
+/**
+ * Lets an observer see how the reply of an exchange begins. It is told once; never when there is no reply, since the client has left.
+ */
+export function observeReply(exchange: Exchange, observer: ReplyObserver): void {
+  if (exchange instanceof HttpExchange) exchange.observer = observer;
+}
+
+/** Tells the observer of a reply, before it is made, what it is about, in place of its own beginning. */
+export function tellReply(exchange: Exchange, status: number, beginning: string | Uint8Array): void {
+  if (exchange instanceof HttpExchange) exchange.tellReply(status, beginning);
+}
+
+/** The observer of a reply that has not begun. */
+export function observerOf(exchange: Exchange): ReplyObserver | undefined {
+  return exchange instanceof HttpExchange ? exchange.observer : undefined;
+}
+
+/** The two ends of the connection of an exchange, as far as they are known. */
+export function endsOf(exchange: Exchange): ConnectionEnds {
+  if (!(exchange instanceof HttpExchange)) return { remoteAddress: '', remotePort: 0, address: '', port: 0 };
+  const { address, port } = exchange.setting;
+  const { remoteAddress, remotePort } = exchange;
+  return { remoteAddress, remotePort, address, port };
 }
 
 function quoteType(mediaType: string): string {

@@ -158,6 +158,7 @@ export class AuditedCall {
       from: this.#from,
       listener: client?.listener ?? '-',
       command: fullName,
+      trace_id: this.#call.trace?.traceId,
       params: this.#given === undefined ? undefined : printable(this.#entry, this.#given),
       outcome,
       ms: Math.round((performance.now() - this.#started) * 1000) / 1000,

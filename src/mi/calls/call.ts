@@ -1,6 +1,7 @@
 import { coded } from '../../base/codes.js';
 import { LazyAbort } from '../../base/lazy-abort.js';
 import { type CodedLog, childOf, type Log, quietLog } from '../../base/log.js';
+import { parseTraceContext, type TraceContext } from './trace-context.js';
 
 /** The caller of a command. */
 export interface Client {
@@ -25,10 +26,24 @@ export interface Client {
 export interface CallSource extends Client {
   /** The first value of a header of its request, where it is kept. */
   header?(name: string): string | undefined;
+  /** The headers of a trace, '' without. */
+  readonly traceparent?: string;
+  readonly tracestate?: string;
 }
 
-/** Counts a call and its time, once; true: it has failed. */
-export type EndOfCall = (hasFailed?: boolean) => void;
+/** The trace that a request says that it belongs to. */
+export function traceOf(source: CallSource | undefined): TraceContext | undefined {
+  const { traceparent = '', tracestate = '' } = source ?? {};
+  return traceparent === '' ? undefined : parseTraceContext(traceparent, tracestate);
+}
+
+/** The fields of log lines about a call that belongs to a trace. */
+export function traceFields(trace: TraceContext | undefined): { readonly trace_id?: string } {
+  return trace === undefined ? {} : { trace_id: trace.traceId };
+}
+
+/** Counts a call and its time, once; true: it has failed, by what is known of that. */
+export type EndOfCall = (hasFailed?: boolean, error?: unknown) => void;
 
 let endOf: (call: Call) => EndOfCall | undefined;
 let setEndOf: (call: Call, end: EndOfCall | undefined) => void;
@@ -76,6 +91,8 @@ export class Call extends LazyAbort {
   readonly #parentLog: CodedLog;
   #client: Client | undefined;
   #id: string | undefined;
+  /** Null: it has been looked for. */
+  #trace: TraceContext | null | undefined;
   #log: Log | undefined;
 
   /**
@@ -102,11 +119,27 @@ export class Call extends LazyAbort {
     return this.#id;
   }
 
-  /** The log of the server, with `command` and `call`, the {@link id}, among the fields of each line. Made on first use. */
+  /**
+   * The log of the server, with `command` and `call`, the {@link id}, among the fields of each line, and with `trace_id` where
+   * there is a {@link trace}. Made on first use.
+   */
   get log(): Log {
     // Its lines are those of the command: they have the code that its author gives them, or none.
-    this.#log ??= childOf(this.#parentLog as Log, { command: this.command, call: this.id });
+    this.#log ??= childOf(this.#parentLog as Log, {
+      command: this.command,
+      call: this.id,
+      ...traceFields(this.trace),
+    });
     return this.#log;
+  }
+
+  /**
+   * The trace that the request belongs to, as its headers `traceparent` and `tracestate` tell (W3C Trace Context); undefined where
+   * there is none, or it is malformed. It is handed on nowhere unless the command does.
+   */
+  get trace(): TraceContext | undefined {
+    if (this.#trace === undefined) this.#trace = traceOf(this.#source) ?? null;
+    return this.#trace ?? undefined;
   }
 
   /** The caller; undefined within the process. Created on first use, and frozen. */

@@ -48,7 +48,7 @@ export async function callLocally(
   const client = level === undefined ? undefined : localClient(level);
   const entry = mi.find(command, client);
   if (mi.guard === undefined) {
-    const denial = openGuard.denial(entry, client);
+    const denial = openGuard.denial(entry.route?.(given, count).entry ?? entry, client);
     if (denial !== undefined) throw denial;
   }
   const { promise, resolve, reject } = promiseOf<string>();

@@ -15,7 +15,8 @@ import { isLong, printAtOnce, printInTurns } from '../results/long-printer.js';
 import { discardResult } from '../results/result.js';
 import type { Around } from './around.js';
 import type { AuditedCall } from './audit.js';
-import { Call, type Client, setEnd, takeEnd } from './call.js';
+import { Call, type CallSource, type Client, setEnd, takeEnd, traceFields, traceOf } from './call.js';
+import { type CallMessage, isWatched, tellEnd, tellStart } from './channels.js';
 import type { Guard } from './guard.js';
 
 /** Ends the wait for a call whose client leaves, and aborts the call. Returns whether the call was still waited for. */
@@ -164,7 +165,8 @@ export class Runner {
     count: number,
   ): boolean {
     const { guard } = this.#mi;
-    const doesWithout = entry.command.withoutCall && guard === undefined && this.#mi.around === undefined;
+    const doesWithout =
+      entry.command.withoutCall && guard === undefined && this.#mi.around === undefined && !isWatched();
     const call = doesWithout ? Call.none : new Call(entry.fullName, client, this.#mi.log);
     let result: Result | Promise<Result>;
     let later: LaterAnswer<unknown> | undefined;
@@ -182,7 +184,7 @@ export class Runner {
         }
       }
     } catch (error) {
-      takeEnd(call)?.(true);
+      takeEnd(call)?.(true, error);
       this.#failed(face, client, place, entry, call, error, false);
       return false;
     }
@@ -206,7 +208,7 @@ export class Runner {
     error: unknown,
     isKept: boolean,
   ): void {
-    const told = this.failures.errorOf(error, entry.fullName);
+    const told = this.failures.errorOf(error, entry.fullName, client);
     const printed = this.failures.printLong(told, entry.fullName);
     if (printed === undefined) {
       face.error(client, place, told, entry);
@@ -320,7 +322,7 @@ export class Runner {
       return wasWaiting;
     };
     const fail = (error: unknown): void => {
-      takeEnd(call)?.(true);
+      takeEnd(call)?.(true, error);
       try {
         this.#failed(face, client, at, entry, call, error, true);
       } catch (cause) {
@@ -334,8 +336,8 @@ export class Runner {
       return wasWaiting;
     };
     const refuse = (status: 503 | 504, reason: string): void => {
-      if (isWaiting) takeEnd(call)?.(true);
       const error = status === 504 ? coded('ERR_TIMEOUT', new Error(reason)) : coded('ERR_ABORTED', new Error(reason));
+      if (isWaiting) takeEnd(call)?.(true, error);
       if (leave(abortReason(error))) fail(new RefusedCall(status, reason));
     };
     const now = performance.now();
@@ -428,30 +430,56 @@ export class Runner {
     mi.calls.add(1);
     let result: Result | Promise<Result>;
     let isLater: boolean;
+    let message: CallMessage | undefined;
     try {
       const { command } = entry;
       const parameters = selectParameters(command, given, count);
-      if (mi.around !== undefined) result = this.#runAround(mi.around, command, parameters, call);
+      if (call !== Call.none && isWatched()) {
+        message = { call, module: entry.module, error: undefined };
+        result = this.#runWatched(message, mi.around, command, parameters);
+      } else if (mi.around !== undefined) result = this.#runAround(mi.around, command, parameters, call);
       else if (command.withoutContext) result = command.run(parameters, call);
       else result = this.#context.run(command.run, parameters, call);
       // Asking may fail too: a proxy, or a getter. A promise of another realm or library counts too.
       isLater = typeof result === 'object' && result !== null && 'then' in result && typeof result.then === 'function';
     } catch (error) {
-      this.#finished(counts, weight, started, true);
+      this.#finished(counts, weight, started, true, message, error);
       mi.errors.add(1);
       throw error;
     }
-    if (isLater) return this.#settle(entry, counts, call, weight, started, result as PromiseLike<Result>);
+    if (isLater) return this.#settle(entry, counts, call, weight, started, result as PromiseLike<Result>, message);
     // Of another value the time to print it is none to speak of.
-    if (call === Call.none || typeof result !== 'object') this.#finished(counts, weight, started, false);
-    else this.#endLater(counts, call, weight, started);
+    if (call === Call.none || typeof result !== 'object') this.#finished(counts, weight, started, false, message);
+    else this.#endLater(counts, call, weight, started, message);
     if (result === undefined) this.#tellNothing(entry);
     return result;
   }
 
   /** A result may be sent for long. Not within {@link #execute}: its closure would be allocated for every call. */
-  #endLater(counts: CommandCounts, call: Call, weight: number, started: number): void {
-    setEnd(call, (hasFailed = false) => this.#finished(counts, weight, started, hasFailed));
+  #endLater(
+    counts: CommandCounts,
+    call: Call,
+    weight: number,
+    started: number,
+    message: CallMessage | undefined,
+  ): void {
+    setEnd(call, (hasFailed = false, error = undefined) =>
+      this.#finished(counts, weight, started, hasFailed, message, error),
+    );
+  }
+
+  /** As {@link #settle}, not within {@link #execute}. What is told and what runs share an asynchronous context. */
+  #runWatched(
+    message: CallMessage,
+    around: Around | undefined,
+    command: Command,
+    parameters: Parameters<Command['run']>[0],
+  ): Result | Promise<Result> {
+    const { call } = message;
+    const run = () => command.run(parameters, call);
+    return this.#context.run(tellStart<Result | Promise<Result>>, message, () =>
+      around === undefined ? run() : around(call, run),
+    );
   }
 
   /** As {@link #settle}, not within {@link #execute}. */
@@ -472,13 +500,14 @@ export class Runner {
     weight: number,
     started: number,
     result: PromiseLike<Result>,
+    message: CallMessage | undefined,
   ): Promise<Result> {
     const mi = this.#mi;
     mi.pending.add(1);
     counts.isLater = true;
     // Of a call without an object of its own the end of its handler is its end.
     const own = call === Call.none ? new Call(entry.fullName) : call;
-    this.#endLater(counts, own, weight, started);
+    this.#endLater(counts, own, weight, started, message);
     return Promise.resolve(result).then(
       (value) => {
         mi.pending.add(-1);
@@ -489,7 +518,7 @@ export class Runner {
       (error: unknown) => {
         mi.pending.add(-1);
         mi.errors.add(1);
-        takeEnd(own)?.(true);
+        takeEnd(own)?.(true, error);
         throw error;
       },
     );
@@ -515,7 +544,18 @@ export class Runner {
     );
   }
 
-  #finished(counts: CommandCounts, weight: number, started: number, hasFailed: boolean): void {
+  #finished(
+    counts: CommandCounts,
+    weight: number,
+    started: number,
+    hasFailed: boolean,
+    message: CallMessage | undefined,
+    error?: unknown,
+  ): void {
+    if (message !== undefined) {
+      message.error = error;
+      tellEnd(message, hasFailed);
+    }
     const { calls, time, slot } = counts;
     const { latencies } = this.#mi;
     calls?.add(1);
@@ -572,9 +612,10 @@ export class Failures {
   }
 
   /** An MiError as it is. Anything else is logged with its stack, and the client is told no detail of it. */
-  errorOf(error: unknown, command = 'request'): MiError {
+  errorOf(error: unknown, command = 'request', client?: CallSource): MiError {
     if (!isMiError(error)) {
-      this.#log.error({ code: 'command-failed', err: error, command }, `MI command ${command} failed`);
+      const fields = { err: error, command, ...traceFields(traceOf(client)) };
+      this.#log.error({ code: 'command-failed', ...fields }, `MI command ${command} failed`);
       return serverError(`${command} failed; the log of the server tells why`);
     }
     if (error instanceof NothingError) {

@@ -79,7 +79,7 @@ export class CommandTable {
         'ERR_COMMAND',
         new Error(`MI command ${fullName} is registered twice; give one of them another name`),
       );
-    const entry: CommandEntry = { number: this.#entries.length, command, module, fullName, route: undefined };
+    const entry = entryOf(this.#entries.length, command, module);
     this.#entries.push(entry);
     this.#full.set(fullName, entry);
     push(this.#local, command.name, entry);
@@ -241,6 +241,17 @@ export class CommandTable {
     const hint = near.length === 0 ? '`which` lists all commands' : `nearest: ${near.join(', ')}`;
     return `no MI command "${shorten(method, longestShown, '…')}"; ${hint}`;
   }
+}
+
+/** The entry of a command of this server. One that only tells without parameters is chosen by them. */
+function entryOf(number: number, command: Command, module: string): CommandEntry {
+  const fullName = `${module}:${command.name}`;
+  const plain: CommandEntry = { number, command, module, fullName, route: undefined };
+  const { reading } = command;
+  if (reading === undefined) return plain;
+  const reader = { ...plain, command: reading.reader };
+  const route: Route = (given, count) => ({ entry: count === 0 ? reader : plain, given, count });
+  return { ...plain, command: reading.listed, route };
 }
 
 function push(map: Map<string, CommandEntry[]>, name: string, entry: CommandEntry): void {
@@ -406,6 +417,11 @@ const modules: ReadonlyMap<string, string> = new Map(
 
 /** Modules of these that this server has, if it is told to load them. */
 const loadable: ReadonlySet<string> = new Set(['usrloc']);
+
+/** True for the name of a command that OpenSIPS has, and this server may not have. */
+export function isOfOpensips(name: string): boolean {
+  return opensipsCommand(name) !== undefined;
+}
 
 /**
  * Tells of a command that this server does not have, and OpenSIPS does; undefined: OpenSIPS has no such command either.

@@ -231,6 +231,8 @@ export interface CommandDeclaration<R extends readonly Recipe[], T = Result, O e
   readonly readOnly?: boolean;
   /** The least level of a caller who may run it; default `read` for what is read-only, else `operate`. */
   readonly level?: Level;
+  /** The same of a call without parameters, of a command that only tells then. */
+  readonly readingLevel?: Level;
   /**
    * The result, for `rpc.discover`: a JSON Schema, or a {@link StandardSchema}, which the result is held to.
    * One that is printed while it is sent, such as a dump, is only described.
@@ -316,6 +318,7 @@ const members: Members<CommandDeclaration<readonly Recipe[]> & { readonly params
   },
   readOnly: aBoolean,
   level: aText,
+  readingLevel: aText,
   headers: headerNames,
   secrets: texts,
   destructive: aBoolean,
@@ -339,6 +342,8 @@ export class Command {
   readonly namedOnly: boolean;
   readonly readOnly: boolean;
   readonly level: Level;
+  /** Of a command that only tells without parameters: as it is then, and as callers are told of it. */
+  readonly reading: { readonly reader: Command; readonly listed: Command } | undefined;
   /** In lower case. */
   readonly headers: readonly string[];
   readonly secrets: readonly string[];
@@ -385,6 +390,15 @@ export class Command {
     if (run === undefined) throw coded('ERR_COMMAND', new TypeError(`command ${name} has no function run; give one`));
     if (!isLevel(level))
       throw coded('ERR_COMMAND', new TypeError(`command ${name} has the level "${level}"; give ${levels.join(', ')}`));
+    const { readingLevel } = declaration;
+    if (readingLevel !== undefined) {
+      const { readingLevel: _, ...rest } = declaration;
+      const listed = { ...rest, level: readingLevel };
+      this.reading = {
+        reader: new Command({ ...listed, readOnly: true, destructive: false }, isForeign),
+        listed: new Command(listed, isForeign),
+      };
+    } else this.reading = undefined;
     this.name = name;
     this.aliases = aliases;
     this.help = help;

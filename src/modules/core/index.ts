@@ -70,9 +70,10 @@ function controlCommands(context: BuiltInContext<object>): readonly Command[] {
     command({
       name: 'log_level',
       level: 'admin',
+      readingLevel: 'read',
       help:
-        'Tells the log level of each process, or sets it: -3 alert, -2 critical, -1 error, 1 warning, 2 notice, ' +
-        '3 info, 4 debug.',
+        'Tells the log level of each process, or sets it, which level admin alone may: -3 alert, -2 critical, -1 error, 1 warning, ' +
+        '2 notice, 3 info, 4 debug.',
       recipes: [{}, { level: 'int' }, { level: 'int', pid: 'int' }],
       parameters: {
         level: { help: 'The highest level that is logged; 3 is usual.', suggest: logLevels },
@@ -373,7 +374,8 @@ function logConsumerCommands({ logConsumers }: BuiltInContext<object>): readonly
     if (consumer === undefined) throw new MiError(404, 'Unknown log consumer');
     return consumer;
   };
-  const consumers = 'stderror (the log of the server), syslog (there is none) or event (E_CORE_LOG)';
+  const consumers =
+    'stderror (the log of the server), syslog (that of the system, or its journal) or event (E_CORE_LOG)';
   return [
     command({
       name: 'log_level_filter',
@@ -407,8 +409,8 @@ function logConsumerCommands({ logConsumers }: BuiltInContext<object>): readonly
       run: ({ consumer: name, mute_state: mute }) => {
         const consumer = known(name);
         if (mute === undefined) return { 'mute state': consumer.isMuted ? 1 : 0 };
-        if (consumer === logConsumers.syslog && mute === 0) {
-          throw invalidParams('nothing is written to syslog, so it stays mute; lead the output of the server there');
+        if (consumer === logConsumers.syslog && mute === 0 && !logConsumers.hasSystem) {
+          throw invalidParams('nothing is written to syslog, so it stays mute; start the server with --log syslog');
         }
         consumer.isMuted = mute !== 0;
         return 'OK';

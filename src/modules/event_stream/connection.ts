@@ -1,6 +1,5 @@
 import { createConnection, type Socket } from 'node:net';
 import { coded } from '../../base/codes.js';
-import type { CodedLog } from '../../base/log.js';
 import { canOpen, exhausted } from '../../http/limits/open-files.js';
 import type { EventDeliveryCounts } from '../../mi/events/events.js';
 import type { Writer, WriteTurns } from '../evi/write-turns.js';
@@ -18,6 +17,18 @@ const overhead = 256;
 /** Milliseconds that a connection has to send what the operating system was not given yet when it is closed. */
 const lastWords = 1000;
 
+/** Makes a socket that connects. */
+export type Opening = (to: { readonly host: string; readonly port: number }) => {
+  readonly socket: Socket;
+  /** The event that tells that it may be written to. */
+  readonly ready: 'connect' | 'secureConnect';
+};
+
+const openTcp: Opening = ({ host, port }) => ({
+  socket: createConnection({ host, port, noDelay: true }),
+  ready: 'connect',
+});
+
 /** Settings of connections. */
 export interface ConnectionOptions {
   /** Milliseconds that connecting may take. */
@@ -27,21 +38,23 @@ export interface ConnectionOptions {
   readonly counts: EventDeliveryCounts;
   /** Shared by all connections of a transport. */
   readonly turns: WriteTurns;
-  readonly log: CodedLog;
+  /** Left out, TCP. */
+  readonly open?: Opening;
+  /** Told once that the other end cannot be reached, until it is back. */
+  readonly down: (error: unknown) => void;
+  readonly back: () => void;
 }
 
 /** Where to connect. */
 export interface Target {
-  /** As it was subscribed, for the log. */
-  readonly socket: string;
   /** Finds the address anew for each connection, for names that move. */
   readonly address: () => string | Promise<string>;
   readonly port: number;
 }
 
 /**
- * A TCP connection to one subscriber, made with its first event and kept. What cannot be sent waits, up to a number of
- * bytes, while it is made again, at growing intervals. It keeps no process alive.
+ * A connection by TCP or TLS to one subscriber or capture server, made with the first text and kept. What cannot be sent waits, up
+ * to a number of bytes, while it is made again, at growing intervals. It keeps no process alive.
  */
 export class Connection implements Writer {
   readonly #target: Target;
@@ -58,6 +71,7 @@ export class Connection implements Writer {
   /** Milliseconds of a clock that never goes back. */
   #connectedAt = 0;
   #retry: NodeJS.Timeout | undefined;
+  #ended: (() => void) | undefined;
 
   constructor(target: Target, options: ConnectionOptions) {
     this.#target = target;
@@ -93,6 +107,34 @@ export class Connection implements Writer {
       else counts.dropped(1);
     });
     return this.#queue.length > 0;
+  }
+
+  /** Closes it behind what waits, which gets a moment to leave, also where the connection is being made. */
+  async finish(): Promise<void> {
+    const socket = this.#socket;
+    if (this.#isClosed || socket === undefined || (!this.#isConnected && this.#queue.length === 0)) {
+      this.close();
+      return;
+    }
+    await new Promise<void>((resolve) => {
+      const deadline = setTimeout(resolve, lastWords);
+      this.#ended = () => {
+        clearTimeout(deadline);
+        resolve();
+      };
+      // From now on it keeps the process alive.
+      socket.ref();
+      if (this.#isConnected) this.#end(socket);
+    });
+    this.#ended = undefined;
+    this.close();
+    socket.destroy();
+  }
+
+  /** Writes all that waits, and ends the connection behind it. */
+  #end(socket: Socket): void {
+    this.#flush();
+    socket.end();
   }
 
   close(): void {
@@ -136,7 +178,7 @@ export class Connection implements Writer {
     if (this.#isClosed) return;
     // The last descriptor is kept: it serves to report that there are no more.
     if (!canOpen(2)) throw coded('ERR_FILES_EXHAUSTED', new Error(exhausted));
-    const socket = createConnection({ host, port: this.#target.port, noDelay: true });
+    const { socket, ready } = (this.#options.open ?? openTcp)({ host, port: this.#target.port });
     this.#socket = socket;
     socket.unref();
     const deadline = setTimeout(() => {
@@ -144,9 +186,10 @@ export class Connection implements Writer {
     }, this.#options.timeout);
     deadline.unref();
     let reason: Error | undefined;
-    socket.on('connect', () => {
+    socket.on(ready, () => {
       clearTimeout(deadline);
       this.#connected();
+      if (this.#ended !== undefined) this.#end(socket);
     });
     // A half-closed connection is closed: text sent on it is lost.
     socket.on('end', () => socket.destroy());
@@ -155,7 +198,7 @@ export class Connection implements Writer {
     });
     socket.on('close', () => {
       clearTimeout(deadline);
-      this.#failed(reason ?? coded('ERR_GONE', new Error('the subscriber closed the connection')));
+      this.#failed(reason ?? coded('ERR_GONE', new Error('the other end closed the connection')));
     });
     // A subscriber that answers notifications is not listened to.
     socket.resume();
@@ -167,10 +210,7 @@ export class Connection implements Writer {
     this.#connectedAt = performance.now();
     if (this.#isDown) {
       this.#isDown = false;
-      this.#options.log.info(
-        { code: 'subscriber-back', socket: this.#target.socket },
-        `event subscriber ${this.#target.socket} is back`,
-      );
+      this.#options.back();
     }
     this.#options.turns.add(this);
   }
@@ -187,14 +227,14 @@ export class Connection implements Writer {
     this.#socket = undefined;
     this.#isConnecting = false;
     this.#isConnected = false;
+    if (this.#ended !== undefined) {
+      this.#ended();
+      return;
+    }
     if (this.#isClosed) return;
     if (!this.#isDown && (!wasConnected || this.#queue.length > 0)) {
       this.#isDown = true;
-      const { socket } = this.#target;
-      this.#options.log.warn(
-        { code: 'subscriber-unreachable', err: error, socket },
-        `event subscriber ${socket} cannot be reached; its events wait, up to ${this.#options.queueSize} bytes`,
-      );
+      this.#options.down(error);
     }
     // One that lasted is made again at once. One that is accepted and closed is no better than one that is refused.
     if (wasConnected && performance.now() - this.#connectedAt >= lastDelay) this.#delay = firstDelay;

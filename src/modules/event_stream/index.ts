@@ -1,6 +1,12 @@
+import type { CodedLog } from '../../base/log.js';
 import { shorten } from '../../base/text.js';
 import { defineParameters, type IntParameter, type StringParameter } from '../../config/parameter.js';
-import { type EventParameters, EventSocketError, type EventTransport } from '../../mi/events/events.js';
+import {
+  type EventDeliveryCounts,
+  type EventParameters,
+  EventSocketError,
+  type EventTransport,
+} from '../../mi/events/events.js';
 import { defineBuiltIn } from '../../module.js';
 import {
   Destinations,
@@ -11,7 +17,7 @@ import {
   subscriberParameters,
 } from '../evi/destinations.js';
 import { WriteTurns } from '../evi/write-turns.js';
-import { Connection, type ConnectionOptions } from './connection.js';
+import { Connection } from './connection.js';
 
 type Parameters = typeof subscriberParameters & {
   readonly [Name in 'timeout' | 'queue_size']: IntParameter;
@@ -98,7 +104,7 @@ const methodName = /^\/[^\s/]{1,200}$/;
 export function streamTransport(
   protocol: string,
   options: StreamOptions,
-  { counts, log }: Pick<ConnectionOptions, 'counts' | 'log'>,
+  { counts, log }: { readonly counts: EventDeliveryCounts; readonly log: CodedLog },
 ): EventTransport {
   const destinations = new Destinations(options.destinations);
   const turns = new WriteTurns();
@@ -116,8 +122,19 @@ export function streamTransport(
       const { host, port, rest } = addressOf(socket);
       const method = rest.slice(1);
       const connection = new Connection(
-        { socket, port, address: () => destinations.resolve(host) },
-        { timeout: options.timeout, queueSize: options.queue_size, counts, turns, log },
+        { port, address: () => destinations.resolve(host) },
+        {
+          timeout: options.timeout,
+          queueSize: options.queue_size,
+          counts,
+          turns,
+          down: (error) =>
+            log.warn(
+              { code: 'subscriber-unreachable', err: error, socket },
+              `event subscriber ${socket} cannot be reached; its events wait, up to ${options.queue_size} bytes`,
+            ),
+          back: () => log.info({ code: 'subscriber-back', socket }, `event subscriber ${socket} is back`),
+        },
       );
       const sink = {
         send: (event: string, params: EventParameters) => {

@@ -6,6 +6,7 @@ import { Runner } from '../../mi/calls/run.js';
 import { defineBuiltIn } from '../../module.js';
 import { jsonRpcPath, type WebInterface, webInterface } from '../../web/web.js';
 import { callParameters, rootProblem, streamLimit, valueLimit } from '../call-parameters.js';
+import { tracingOf } from '../tracing.js';
 
 /** Parameters of mi_html. */
 const parameters = defineParameters({
@@ -30,6 +31,7 @@ export const miHtmlModule = defineBuiltIn({
     const { httpd, mi, parameters } = context;
     const { root, http_method: formMethod } = parameters;
     const runner = new Runner(mi, { maxPending: parameters.max_pending, timeout: parameters.mi_timeout });
+    const tracing = tracingOf(context, 'mi_html', parameters);
     let web: WebInterface | undefined;
     httpd.registerRoot({
       module: 'mi_html',
@@ -51,10 +53,11 @@ export const miHtmlModule = defineBuiltIn({
           runner,
           maxValues: parameters.max_values,
           maxStreams: parameters.max_streams,
+          tracer: tracing.tracer(),
         });
       },
       onRequest: (exchange) => web?.handle(exchange),
     });
-    return { stop: () => runner.stop() };
+    return { check: () => tracing.check(), stop: () => runner.stop() };
   },
 });

@@ -1,4 +1,5 @@
 import { type LongWork, type Slice, workInTurns } from '../../base/slice.js';
+import type { CallTracer } from '../../gateway/call-tracer.js';
 import type { Exchange } from '../../http/exchange.js';
 import { type Call, type EndOfCall, takeEnd } from '../../mi/calls/call.js';
 import type { Face, Leave, Runner } from '../../mi/calls/run.js';
@@ -19,6 +20,8 @@ export interface BatchHost {
   readonly runner: Runner;
   /** Commands by their numbers. */
   readonly entries: readonly CommandEntry[];
+  /** Undefined: nothing is traced. */
+  readonly tracer: CallTracer | undefined;
 }
 
 /** A listener to the progress of a batch. */
@@ -270,18 +273,21 @@ export class Batch implements Face<Exchange>, LongWork {
   }
 
   #begin(elements: Int32Array, at: number): void {
-    const { scanner, calls, runner, entries } = this.#host;
+    const { scanner, calls, runner, entries, tracer } = this.#host;
     const outcome = elements[at + ElementField.outcome] ?? 0;
     this.#idStart = elements[at + ElementField.idStart] ?? 0;
     this.#idEnd = elements[at + ElementField.idEnd] ?? 0;
     const place = outcome === Outcome.notification ? --this.#lastNotification : this.#items.length;
     this.#beginning = place;
     if (outcome > Outcome.notification) {
+      tracer?.unknown(this.#client, 'json');
       const reason = scanner.reasonOfElement(this.#body, elements[at + ElementField.start] ?? 0);
       this.error(this.#client, place, new MiError(codes.invalidRequest, undefined, reason));
       return;
     }
     const count = elements[at + ElementField.paramsCount] ?? 0;
+    const methodStart = elements[at + ElementField.methodStart] ?? 0;
+    const methodEnd = elements[at + ElementField.methodEnd] ?? 0;
     let given: CallParameters;
     let entry: CommandEntry | undefined;
     try {
@@ -289,14 +295,13 @@ export class Batch implements Face<Exchange>, LongWork {
       given =
         paramsEnd === 0 ? undefined : calls.given(this.#body, elements[at + ElementField.paramsStart] ?? 0, paramsEnd);
       entry = entries[elements[at + ElementField.command] ?? -1];
-      if (entry === undefined) {
-        const start = elements[at + ElementField.methodStart] ?? 0;
-        entry = calls.find(this.#body, start, elements[at + ElementField.methodEnd] ?? 0, this.#client);
-      }
+      entry ??= calls.find(this.#body, methodStart, methodEnd, this.#client);
     } catch (error) {
+      tracer?.unknown(this.#client, 'json', calls.methodOf(this.#body, methodStart, methodEnd));
       this.error(this.#client, place, runner.failures.errorOf(error));
       return;
     }
+    tracer?.called(this.#client, 'json', calls.methodOf(this.#body, methodStart, methodEnd), entry, given);
     runner.run(this, this.#client, place, entry, given, count);
     if (this.#beginning === place && place >= 0 && !this.#isGivenUp) this.#owe(place);
   }

@@ -22,12 +22,17 @@ export class CallReader {
     return end === 0 ? undefined : (parse(body, start, end) as CallParameters);
   }
 
+  /** The method at a range of a body. */
+  methodOf(body: Uint8Array | ArrayBuffer, start: number, end: number): string {
+    return parse(body, start, end) as string;
+  }
+
   /**
    * The command of a method, which the scanner does not know, at a range of a body.
    * @throws MiError -32601 or -32001, see {@link ManagementInterface.find}
    */
   find(body: Uint8Array | ArrayBuffer, start: number, end: number, client: Client): CommandEntry {
-    const method = parse(body, start, end) as string;
+    const method = this.methodOf(body, start, end);
     return method === discoverMethod ? this.#discovery : this.#mi.find(method, client);
   }
 }

@@ -7,6 +7,7 @@ import { Runner } from '../../mi/calls/run.js';
 import { defineBuiltIn } from '../../module.js';
 import { type WebInterface, webInterface } from '../../web/web.js';
 import { callParameters, headersOf, rootProblem, streamLimit, valueLimit } from '../call-parameters.js';
+import { tracingOf } from '../tracing.js';
 import { JsonRpc } from './jsonrpc.js';
 
 const mediaTypes: ReadonlySet<string> = new Set([
@@ -68,6 +69,7 @@ export const miHttpModule = defineBuiltIn({
     const { root } = parameters;
     const hasPages = parameters.html === 1;
     const runner = new Runner(mi, { maxPending: parameters.max_pending, timeout: parameters.mi_timeout });
+    const tracing = tracingOf(context, 'mi_http', parameters);
     let jsonRpc: JsonRpc | undefined;
     let web: WebInterface | undefined;
     const batches = mi.statistics.add('mi', 'batches', 'counter', { help: 'Batches run; their calls count as calls.' });
@@ -118,6 +120,7 @@ export const miHttpModule = defineBuiltIn({
         const wanted = headersOf(mi);
         httpd.keepHeaders(root, wanted);
         calls.keepsHeaders = wanted.length > 0;
+        const tracer = tracing.tracer();
         jsonRpc = new JsonRpc(mi, runner, {
           windowSize: httpd.windowSize,
           chunkSize: Math.min(httpd.windowSize, httpd.chunkSize),
@@ -125,6 +128,7 @@ export const miHttpModule = defineBuiltIn({
           maxBatch: parameters.max_batch,
           maxValues: parameters.max_values,
           batches,
+          tracer,
         });
         if (hasPages)
           web = webInterface(context, {
@@ -133,10 +137,11 @@ export const miHttpModule = defineBuiltIn({
             runner,
             maxValues: parameters.max_values,
             maxStreams: parameters.max_streams,
+            tracer,
           });
       },
       onRequest: calls.onRequest,
     });
-    return { runner, stop: () => runner.stop() };
+    return { runner, check: () => tracing.check(), stop: () => runner.stop() };
   },
 });

@@ -1,6 +1,7 @@
 import { coded } from '../../base/codes.js';
 import { abortReason } from '../../base/lazy-abort.js';
 import { type Slice, workFromNow } from '../../base/slice.js';
+import type { CallTracer } from '../../gateway/call-tracer.js';
 import { retryHeaders } from '../../gateway/jsonrpc-refusal.js';
 import { type Chunk, type Exchange, internalError, type ReplyHeaders } from '../../http/exchange.js';
 import type { Call } from '../../mi/calls/call.js';
@@ -22,6 +23,8 @@ import { Replies, type RepliesOptions } from './replies.js';
 interface JsonRpcOptions extends RepliesOptions, BatchesOptions {
   /** Values and names of members that one request may have; those of a batch each by itself. */
   readonly maxValues: number;
+  /** Undefined: nothing is traced. */
+  readonly tracer: CallTracer | undefined;
 }
 
 /** Bytes of a body up to which a request is short work. */
@@ -34,6 +37,8 @@ const mostWaiting = 8 << 20;
 interface LongCall {
   readonly idSlot: number;
   readonly entry: CommandEntry;
+  /** As it was written, where calls are traced. */
+  readonly method: string | undefined;
   /** Where its parameters are in the body. They are no text before they are parsed: one that waits would grow old, and be collected by long pauses. */
   readonly start: number;
   readonly end: number;
@@ -57,6 +62,7 @@ export class JsonRpc implements Face<Exchange> {
   readonly #replies: Replies;
   readonly #runner: Runner;
   readonly #batches: Batches;
+  readonly #tracer: CallTracer | undefined;
   /** Bytes of bodies that wait for a later turn. */
   #waiting = 0;
 
@@ -67,7 +73,9 @@ export class JsonRpc implements Face<Exchange> {
     this.#calls = new CallReader(mi);
     this.#replies = new Replies(scanner, options);
     this.#runner = runner;
-    this.#batches = new Batches({ scanner, calls: this.#calls, runner, entries: this.#entries }, options);
+    this.#tracer = options.tracer;
+    const { tracer } = options;
+    this.#batches = new Batches({ scanner, calls: this.#calls, runner, entries: this.#entries, tracer }, options);
   }
 
   /** Request ids held for replies to come; 0 when nothing is pending. */
@@ -83,8 +91,10 @@ export class JsonRpc implements Face<Exchange> {
   /** Answers one exchange; its body is only read before this returns. */
   handle(exchange: Exchange): void {
     const body = exchange.lentBody;
-    if (body.byteLength === 0) exchange.refuse(400, 'the request has no body; POST a JSON-RPC 2.0 object');
-    else if (body.byteLength > longBody) this.#handleLong(exchange);
+    if (body.byteLength === 0) {
+      this.#tracer?.unknown(exchange, 'json');
+      exchange.refuse(400, 'the request has no body; POST a JSON-RPC 2.0 object');
+    } else if (body.byteLength > longBody) this.#handleLong(exchange);
     // Otherwise the command may have kept its call, and with it its client.
     else if (this.#answer(exchange, body)) exchange.letReuse();
   }
@@ -133,15 +143,18 @@ export class JsonRpc implements Face<Exchange> {
     const idSlot = outcome === Outcome.call ? scanner.hold(scanner.idSlot) : IdSlot.noReply;
     try {
       const { command, methodStart, methodEnd, paramsStart, paramsEnd, paramsCount: count } = scanner;
+      const method = this.#tracer && this.#calls.methodOf(body, methodStart, methodEnd);
       const entry = this.#entries[command] ?? this.#calls.find(body, methodStart, methodEnd, exchange);
-      return { idSlot, entry, start: paramsStart, end: paramsEnd, count };
+      return { idSlot, entry, method, start: paramsStart, end: paramsEnd, count };
     } catch (error) {
+      this.#traceUnknown(exchange, body);
       this.error(exchange, idSlot, this.#runner.failures.errorOf(error));
       return undefined;
     }
   }
 
-  #runLong(exchange: Exchange, body: Uint8Array, { idSlot, entry, start, end, count }: LongCall): void {
+  #runLong(exchange: Exchange, body: Uint8Array, call: LongCall): void {
+    const { idSlot, entry, method, start, end, count } = call;
     if (exchange.finished) {
       this.#scanner.release(idSlot);
       return;
@@ -153,6 +166,7 @@ export class JsonRpc implements Face<Exchange> {
       this.error(exchange, idSlot, this.#runner.failures.errorOf(error));
       return;
     }
+    if (method !== undefined) this.#tracer?.called(exchange, 'json', method, entry, given);
     this.#runner.run(this, exchange, idSlot, entry, given, count);
   }
 
@@ -178,14 +192,27 @@ export class JsonRpc implements Face<Exchange> {
       entry =
         this.#entries[scanner.command] ?? this.#calls.find(body, scanner.methodStart, scanner.methodEnd, exchange);
     } catch (error) {
+      this.#traceUnknown(exchange, body);
       this.error(exchange, idSlot, this.#runner.failures.errorOf(error));
       return false;
+    }
+    if (this.#tracer !== undefined) {
+      const method = this.#calls.methodOf(body, scanner.methodStart, scanner.methodEnd);
+      this.#tracer.called(exchange, 'json', method, entry, given);
     }
     return this.#runner.run(this, exchange, idSlot, entry, given, count);
   }
 
+  /** The method that the scanner has just found leads to no command. */
+  #traceUnknown(exchange: Exchange, body: Uint8Array | ArrayBuffer): void {
+    if (this.#tracer === undefined) return;
+    const { methodStart, methodEnd } = this.#scanner;
+    this.#tracer.unknown(exchange, 'json', this.#calls.methodOf(body, methodStart, methodEnd));
+  }
+
   /** Answers what is no request, or no batch as a whole. */
   #refuse(exchange: Exchange, outcome: number, idSlot = this.#scanner.idSlot): void {
+    this.#tracer?.unknown(exchange, 'json');
     const code = outcome === Outcome.parseError ? codes.parseError : codes.invalidRequest;
     this.error(exchange, idSlot, new MiError(code, undefined, this.#scanner.reason()));
   }

@@ -1,5 +1,6 @@
 import { defineParameters } from '../../config/parameter.js';
 import { browserHeaders, isBrowser } from '../../gateway/browser.js';
+import type { CallTracer } from '../../gateway/call-tracer.js';
 import { retryHeaders } from '../../gateway/jsonrpc-refusal.js';
 import type { Exchange } from '../../http/exchange.js';
 import type { AllowedHosts } from '../../http/limits/allowed-hosts.js';
@@ -12,6 +13,7 @@ import { codes, explained, type MiError, RefusedCall } from '../../mi/errors.js'
 import type { ManagementInterface } from '../../mi/management-interface.js';
 import { defineBuiltIn } from '../../module.js';
 import { callParameters, headersOf, rootProblem } from '../call-parameters.js';
+import { tracingOf } from '../tracing.js';
 import { legacyText, wholeResult } from './legacy-text.js';
 import { printError } from './tree.js';
 
@@ -24,6 +26,8 @@ interface JsonCallsOptions {
   readonly hosts: AllowedHosts;
   /** Bytes of the longest reply, as in 2.x the size of its buffer. */
   readonly longestReply: number;
+  /** Undefined: nothing is traced. */
+  readonly tracer: CallTracer | undefined;
 }
 
 /** MI commands by GET, with the replies of OpenSIPS 2.x: always status 200, errors in the body. */
@@ -51,7 +55,7 @@ class JsonCalls implements Face<Exchange> {
       this.#error(exchange, internalError);
       return;
     }
-    const { runner } = this.#options;
+    const { runner, tracer } = this.#options;
     let entry: CommandEntry | undefined;
     let submitted: Submitted;
     try {
@@ -63,9 +67,11 @@ class JsonCalls implements Face<Exchange> {
       }
       submitted = legacyParameters(entry, exchange.argument('params') ?? '');
     } catch (error) {
+      if (entry === undefined) tracer?.unknown(exchange, 'json', name);
       this.error(exchange, 0, runner.failures.errorOf(error, entry?.fullName ?? name));
       return;
     }
+    tracer?.called(exchange, 'json', name, entry, submitted.given);
     runner.run(this, exchange, 0, entry, submitted.given, submitted.count);
   }
 
@@ -176,8 +182,11 @@ export const miJsonModule = defineBuiltIn({
   name: 'mi_json',
   parameters,
   needs: ['httpd'],
-  load({ httpd, mi, parameters: { root, mi_timeout: timeout, max_pending: maxPending } }) {
+  load(context) {
+    const { httpd, mi, parameters } = context;
+    const { root, mi_timeout: timeout, max_pending: maxPending } = parameters;
     const runner = new Runner(mi, { maxPending, timeout });
+    const tracing = tracingOf(context, 'mi_json', parameters);
     let calls: JsonCalls | undefined;
     httpd.registerRoot({
       module: 'mi_json',
@@ -190,10 +199,15 @@ export const miJsonModule = defineBuiltIn({
       refuse: (status, reason) => printError(status, reason),
       onInit: () => {
         httpd.keepHeaders(root, headersOf(mi));
-        calls = new JsonCalls(mi, { runner, hosts: httpd.allowedHosts, longestReply: httpd.windowSize });
+        calls = new JsonCalls(mi, {
+          runner,
+          hosts: httpd.allowedHosts,
+          longestReply: httpd.windowSize,
+          tracer: tracing.tracer(),
+        });
       },
       onRequest: (exchange) => calls?.handle(exchange),
     });
-    return { stop: () => runner.stop() };
+    return { check: () => tracing.check(), stop: () => runner.stop() };
   },
 });

@@ -128,6 +128,10 @@ export class NodeReply extends DirectReply implements EngineResponse {
     return this.#connection.remoteAddress;
   }
 
+  get remotePort(): number {
+    return this.#request.socket.remotePort ?? 0;
+  }
+
   get certificate(): Uint8Array | undefined {
     return this.#connection.certificate;
   }

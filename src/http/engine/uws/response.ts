@@ -87,8 +87,10 @@ export function dropsOfClosed(pace: Pace, raw: UwsResponse): boolean {
 }
 
 /** 32 bits, all set, stand for no port. */
+const highestPort = 65535;
+
 function hasPeer(raw: UwsResponse): boolean {
-  return raw.getRemoteAddress().byteLength > 0 && (raw.getRemotePort?.() ?? 0) <= 65535;
+  return raw.getRemoteAddress().byteLength > 0 && (raw.getRemotePort?.() ?? 0) <= highestPort;
 }
 
 /** How much of a body is written at once. */
@@ -219,6 +221,11 @@ export class UwsReply implements EngineResponse {
 
   get remoteAddress(): string {
     return addressOf(this.#raw);
+  }
+
+  get remotePort(): number {
+    const port = this.#raw.getRemotePort?.() ?? 0;
+    return port <= highestPort ? port : 0;
   }
 
   /** The engine parses chunks leniently, and takes a field without a name for the end of the head. */
