@@ -52,7 +52,7 @@ describe('levels', () => {
     const needed = { look: 'read', move: 'operate', burn: 'admin', log_level: 'admin', 'core:log_level': 'admin' };
     for (const [rank, name] of names.entries()) {
       for (const [method, level] of Object.entries(needed)) {
-        const { error } = await rpc(server, as(name), method);
+        const { error } = await rpc(server, as(name), method, method.endsWith('log_level') ? [3] : undefined);
         if (rank >= names.indexOf(level as 'read')) expect(error, `${name} ${method}`).toBe(undefined);
         else {
           expect(error?.code).toBe(-32003);
@@ -65,6 +65,28 @@ describe('levels', () => {
     }
     const { result } = await rpc(server, as('admin'), 'get_statistics', [['denied']]);
     expect(result).toStrictEqual({ 'mi:denied': 7 });
+  });
+
+  test('the log level is told to level read, and set by level admin alone', async ({ lifetime }) => {
+    const server = await start(lifetime);
+    for (const params of [undefined, [], {}]) {
+      const { result } = await rpc(server, as('read'), 'log_level', params);
+      expect(result).toMatchObject({ Processes: [{ 'Log level': 3 }] });
+    }
+    for (const params of [[4], { level: 4 }, [4, 1], { level: 4, pid: 1 }, ['x']]) {
+      expect((await rpc(server, as('operate'), 'log_level', params)).error?.data).toBe(
+        'core:log_level needs level admin; operate has level operate',
+      );
+    }
+    const { result: some } = await rpc(server, as('read'), 'which');
+    expect(some).toContain('core:log_level');
+    const form = await get(server, '/mi/core/log_level?arg=4', { headers: { Authorization: as('read') } });
+    expect(form.status).toBe(403);
+    // Without logins, too, a call of the program has the level that it says.
+    const open = await startServer(lifetime);
+    expect(await open.call('log_level', [], { level: 'read' })).toMatchObject({ Processes: [{ 'Log level': 3 }] });
+    await expect(open.call('log_level', [4], { level: 'read' })).rejects.toMatchObject({ code: -32003 });
+    expect(await open.call('log_level')).toMatchObject({ Processes: [{ 'Log level': 3 }] });
   });
 
   test('a token has its level too', async ({ lifetime }) => {

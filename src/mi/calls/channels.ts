@@ -9,8 +9,7 @@ import type { Call } from './call.js';
  * reply fails; `end` always, when the reply has been printed. Calls that are denied or refused are not run, and not told.
  *
  * ```ts
- * import { subscribe } from 'node:diagnostics_channel';
- *
+ * const { subscribe } = process.getBuiltinModule('node:diagnostics_channel');
  * subscribe('mi-httpd:call:error', (message) => {
  *   const { call, error } = message as CallMessage;
  *   console.error(call.command, call.trace?.traceId, error);
