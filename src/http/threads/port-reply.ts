@@ -87,6 +87,11 @@ export class PortReply extends DirectReply implements EngineResponse {
     return this.#remoteAddress;
   }
 
+  /** No message has it. */
+  get remotePort(): number {
+    return 0;
+  }
+
   get certificate(): Uint8Array | undefined {
     return this.#certificate;
   }
