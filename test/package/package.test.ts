@@ -62,7 +62,7 @@ describe('the package', () => {
     const { files } = packed;
     const allowed = [
       /^dist\/(index|testing)\.(cjs|d\.ts|d\.cts)$/,
-      /^dist\/(main|index|testing|[a-z-]+-[0-9A-Z]{8})\.js$/,
+      /^dist\/(main|index|testing|face|[a-z-]+-[0-9A-Z]{8})\.js$/,
       /^dist\/(revision\.json|licences\.txt)$/,
       /^dist\/http\/pages\/assets\/style\.css$/,
       /^dist\/web\/assets\/[a-z-]+\.(js|css|svg)$/,
@@ -74,7 +74,7 @@ describe('the package', () => {
     ];
     expect(files.filter((file) => !allowed.some((pattern) => pattern.test(file)))).toStrictEqual([]);
     const entries = ['dist/index.js', 'dist/index.d.ts', 'dist/index.cjs', 'dist/index.d.cts', 'dist/main.js'];
-    const needed = [...entries, 'native/binding.js', 'mi-httpd.cfg', 'LICENSE'];
+    const needed = [...entries, 'dist/face.js', 'native/binding.js', 'mi-httpd.cfg', 'LICENSE'];
     for (const file of [
       ...needed,
       'README.md',
