@@ -18,6 +18,7 @@ import {
   type FromFace,
   type FromHome,
   type LogLevel,
+  type ReloadedFiles,
   reloadsWord,
   type SentError,
   type SentFields,
@@ -139,7 +140,7 @@ export class Face implements RelayHost {
         void this.#drain(message[1], message[2]);
         break;
       case Asked.reload:
-        this.#reload(message[1]);
+        this.#reload(message[1], message[2]);
         break;
       case Asked.close:
         void this.#close();
@@ -257,11 +258,11 @@ export class Face implements RelayHost {
   }
 
   /** Home waits until this is done. */
-  #reload(number: number): void {
+  #reload(number: number, what: ReloadedFiles): void {
     const secure = this.#open.get(number)?.secure;
     try {
-      secure?.reload();
-      secure?.reloadTrust();
+      if (what === 'certificate') secure?.reload();
+      else secure?.reloadTrust();
     } catch (error) {
       const listener = this.#open.get(number)?.bound;
       this.log.error(

@@ -27,6 +27,7 @@ import {
   type FaceSettings,
   type FromFace,
   type FromHome,
+  type ReloadedFiles,
   reloadsWord,
   type SentError,
   type SentPiece,
@@ -113,7 +114,7 @@ export class Faces {
       const engine = await this.#options.engineOf(listener);
       const face = faceListener(listener, engine);
       described.push(face);
-      const judge = new JudgingEngine(engine, () => this.#reload(number));
+      const judge = new JudgingEngine(engine, (what) => this.#reload(number, what));
       secures.push(certifiedListener(judge, listener, noHandlers, this.#options.log));
       if (face.isShared) await probeShared(listener.setting);
     }
@@ -267,8 +268,8 @@ export class Faces {
   }
 
   /** A certificate has changed: every thread has it when this returns. */
-  #reload(number: number): void {
-    this.#waitFor(reloadsWord, (face) => face.ask([Asked.reload, number]));
+  #reload(number: number, what: ReloadedFiles): void {
+    this.#waitFor(reloadsWord, (face) => face.ask([Asked.reload, number, what]));
   }
 
   /** The process ends: it may not with sockets of an engine open in a thread. @returns false when one does not close */

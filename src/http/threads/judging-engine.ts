@@ -7,14 +7,15 @@ import type {
   SecureApp,
   TlsAbilities,
 } from '../engine/engine.js';
+import type { ReloadedFiles } from './protocol.js';
 
 /** The engine of a thread that does not listen: it says what is wrong with certificates, and threads that listen load them. */
 export class JudgingEngine implements Engine {
   readonly #engine: Engine;
-  readonly #changed: () => void;
+  readonly #changed: Changed;
 
   /** @param changed told when a listener is to serve with other files */
-  constructor(engine: Engine, changed: () => void) {
+  constructor(engine: Engine, changed: Changed) {
     this.#engine = engine;
     this.#changed = changed;
   }
@@ -61,11 +62,14 @@ export class JudgingEngine implements Engine {
   }
 }
 
+/** Told of new files: those of the certificate, or those by which clients are judged. */
+type Changed = (what: ReloadedFiles) => void;
+
 /** An app that does not listen. */
 class SilentApp implements SecureApp {
-  readonly #changed: () => void;
+  readonly #changed: Changed;
 
-  constructor(changed: () => void) {
+  constructor(changed: Changed) {
     this.#changed = changed;
   }
 
@@ -77,11 +81,11 @@ class SilentApp implements SecureApp {
 
   replace(certificate: LoadedCertificate): void {
     certificate.drop();
-    this.#changed();
+    this.#changed('certificate');
   }
 
   trust(): void {
-    this.#changed();
+    this.#changed('trust');
   }
 
   async close(): Promise<void> {}

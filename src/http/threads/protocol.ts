@@ -125,8 +125,11 @@ export type FromHome =
   | readonly [kind: typeof Asked.stop]
   /** Until nothing is left to reply, or no connection is open. */
   | readonly [kind: typeof Asked.drain, deadline: number, untilEmpty: boolean]
-  | readonly [kind: typeof Asked.reload, listener: number]
+  | readonly [kind: typeof Asked.reload, listener: number, what: ReloadedFiles]
   | readonly [kind: typeof Asked.close];
+
+/** Files that a listener reads again: one may be good while the others are not. */
+export type ReloadedFiles = 'certificate' | 'trust';
 
 /** A listener, as a face is told of it. */
 export interface FaceListener {
