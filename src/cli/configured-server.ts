@@ -37,7 +37,7 @@ export interface CheckedConfig {
 }
 
 /** What globals tell of the log, by the names of OpenSIPS 3.4 and those before. */
-export interface Logging {
+interface Logging {
   /** True if lines are written to syslog. */
   readonly isSyslog: boolean;
   /** True if they are written nowhere else once the server listens. */

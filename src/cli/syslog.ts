@@ -24,7 +24,7 @@ export interface SyslogOptions {
 }
 
 /** A place of log lines that is none; the message is one line. */
-export class LogPlaceError extends Error {
+class LogPlaceError extends Error {
   override readonly name = 'LogPlaceError';
   readonly code: ErrorCode = 'ERR_OPTION';
 }

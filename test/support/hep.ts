@@ -27,7 +27,7 @@ export interface HepPacket {
 }
 
 /** Reads the packet at the beginning of some bytes; undefined while it is not whole. */
-export function readHep(bytes: Buffer): HepPacket | undefined {
+function readHep(bytes: Buffer): HepPacket | undefined {
   if (bytes.length < 6) return undefined;
   if (bytes.toString('latin1', 0, 4) !== 'HEP3') throw new Error(`no packet: ${bytes.toString('hex', 0, 16)}`);
   const length = bytes.readUInt16BE(4);
