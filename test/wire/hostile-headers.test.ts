@@ -13,6 +13,7 @@ const looked: Readonly<Record<string, readonly string[]>> = {
   Accept: ['/', '/nowhere', '/mi/nomodule'],
   Authorization: ['/mi'],
   Connection: ['/mi'],
+  Cookie: ['/mi', 'POST /mi', 'POST /-/login'],
   'Content-Encoding': ['POST /mi'],
   'Content-Type': ['POST /mi', 'POST /mi/core/core:pwd'],
   Host: ['/mi', '/', '/json/pwd'],
@@ -64,7 +65,9 @@ describe('headers of 15 KB', () => {
   for (const [name, targets] of Object.entries(looked)) {
     test(`${name}: no value costs much more than a plain one of that length`, async ({ startServer }) => {
       // The client calls the server `test`: with another Host no header of a page would be looked at.
-      const login = name === 'Authorization' ? { auth_username: 'a', auth_password: 'eight-letters' } : {};
+      const login = ['Authorization', 'Cookie'].includes(name)
+        ? { auth_username: 'a', auth_password: 'eight-letters' }
+        : {};
       const httpd = { allowed_hosts: 'test', ...login };
       const server = await startServer({ mi_http: {}, mi_json: { root: 'json' }, httpd });
       for (const target of targets) {

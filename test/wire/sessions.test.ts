@@ -1,5 +1,5 @@
 // Logins of browsers by a page, and the cookie that stands for them since.
-import { rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { assert, describe, expect } from 'vitest';
 import { command, defineModule, type Server, type ServerOptions } from '#src/index.js';
@@ -445,6 +445,10 @@ describe('a cookie', () => {
       `__Host-mi_session=${value}`,
       `mi_session=${value.replace(/^./, (first) => (first === 'A' ? 'B' : 'A'))}`,
       'mi_session=',
+      `a=mi_session=${value}`,
+      `a=b mi_session=${value}`,
+      `mi_session=mi_session=${value}`,
+      `${Cookie};mi_session=`,
       ';;;===;',
     ]) {
       expect(await pageStatus(server, other), other).toBe(401);
@@ -455,7 +459,29 @@ describe('a cookie', () => {
     expect(apart.status).toBe(200);
     const many = Array.from({ length: 300 }, (_, i) => `c${i}=${i}`).join('; ');
     expect(await pageStatus(server, `${many}; ${Cookie}; ${many.slice(0, 500)}`)).toBe(200);
+    expect(await pageStatus(server, `;; ;;\t${Cookie} ;a=mi_session=b`)).toBe(200);
     expect(await pageStatus(server, Cookie), 'the session is there still').toBe(200);
+  });
+
+  test('gives replies that no cache keeps', async ({ files, startServer }) => {
+    const server = await serve(startServer, files, { mi_html: { root: 'html' }, mi_json: {}, prometheus: {} });
+    const Cookie = await session(server);
+    for (const path of [
+      '/',
+      '/mi',
+      '/mi/nothing',
+      '/html/core',
+      '/json/version',
+      '/json/nothing',
+      '/metrics',
+      '/nothing',
+    ])
+      for (const method of ['GET', 'HEAD']) {
+        const { headers } = await get(server, path, { method, headers: { Cookie } });
+        expect(headers['cache-control'], `${method} ${path}`).toBe('no-store');
+      }
+    const basicReply = await get(server, '/json/version', { headers: { Authorization: admin } });
+    expect(basicReply.headers['cache-control'], 'caches know of Authorization').toBe(undefined);
   });
 
   test('is not asked where a header says who it is', async ({ files, startServer }) => {
@@ -677,7 +703,6 @@ describe('a session ends', () => {
     expect(await pageStatus(server, first)).toBe(401);
     expect(await pageStatus(server, rita), 'of another account').toBe(200);
     await server.close();
-    const { readFileSync } = await import('node:fs');
     lines.push(...readFileSync(audit_file, 'utf8').trim().split('\n'));
     rmSync(audit_file);
     const ends = lines
@@ -719,6 +744,33 @@ test('each login, failure, logout and end is in the audit, and drives out no cha
   expect(logins.length).toBeLessThanOrEqual(301);
   const page = await get(server, '/mi/audit', { headers: { ...browser, Authorization: admin } });
   expect(page.body).toContain('httpd:login');
+});
+
+test('a form that can be no login is no line of the audit: anybody could fill its file', async ({
+  files,
+  startServer,
+}) => {
+  const audit_file = files.write('audit', '');
+  const server = await serve(startServer, files, { httpd: { audit_file } });
+  await logIn(server, { password: 'hunter2' });
+  for (const given of [{ name: '' }, { password: '' }, { name: 'a:b' }, { token: '' }, { name: 'a'.repeat(1025) }])
+    for (let i = 0; i < 4; i++) expect((await logIn(server, given)).status).toBe(401);
+  const failed = (await audited(server)).filter(({ command: name }) => name === 'httpd:login');
+  expect(failed.map(({ outcome }) => outcome)).toStrictEqual([401]);
+  await server.close();
+  const lines = readFileSync(audit_file, 'utf8').trim().split('\n');
+  expect(lines.filter((line) => line.includes('httpd:login')).length).toBe(1);
+});
+
+test('a password that is escaped wrongly is not repeated', async ({ files, startServer }) => {
+  const server = await serve(startServer, files);
+  const headers = { ...browser, ...own };
+  for (const body of ['name=alice&password=100%25hunter2%zz', 'name=alice&password=hunter2%ff']) {
+    const reply = await postForm(server, '/-/login', body, headers);
+    expect(reply.status).toBe(400);
+    expect(reply.body).toContain('field &quot;password&quot;');
+    expect(reply.body).not.toContain('hunter2');
+  }
 });
 
 test('the page of sessions tells who has one, and ends one', async ({ files, startServer }) => {

@@ -41,6 +41,9 @@ export class Denial {
   ) {}
 }
 
+/** A form that can be the login of no user. It is no guess: no wait follows, and no line of the audit, which anybody could fill so. */
+export class MalformedLogin extends Denial {}
+
 /** Decides who is let in at a listener: once per request, before its path and method are looked at. */
 export interface Access {
   /** True when everybody has to log in. */
@@ -119,6 +122,7 @@ export class ListenerAccess implements Access {
   readonly #challenge: Denial;
   /** For browsers that are to log in by the page. */
   readonly #quietChallenge: Denial;
+  readonly #malformedLogin: MalformedLogin;
   readonly #callers = new WeakMap<Account, Caller>();
   /** By networks. */
   readonly #lines = new Recent<{ count: number; readonly since: number }>(mostNetworks);
@@ -137,7 +141,9 @@ export class ListenerAccess implements Access {
     const reason = options.asksForCertificates ? `show a certificate, or ${login}` : login;
     this.#challenge = new Denial(401, reason, { 'WWW-Authenticate': `Basic realm="${realm}", charset="UTF-8"` });
     // Browsers do not ask for a token by themselves.
-    this.#quietChallenge = new Denial(401, reason, { 'WWW-Authenticate': `Bearer realm="${realm}"` });
+    const quiet = { 'WWW-Authenticate': `Bearer realm="${realm}"` };
+    this.#quietChallenge = new Denial(401, reason, quiet);
+    this.#malformedLogin = new MalformedLogin(401, reason, quiet);
   }
 
   get needsLogin(): boolean {
@@ -166,6 +172,7 @@ export class ListenerAccess implements Access {
     if (accounts === undefined) return this.#quietChallenge;
     const isOfToken = credentials.token !== undefined;
     const found = await this.#verifyForm(credentials, accounts, request);
+    if (found instanceof MalformedLogin) return found;
     if (found instanceof Denial) return found.status === 401 ? this.#quietChallenge : found;
     const stamp = accounts.stampOf(found, isOfToken);
     // Others may log in since it was verified.
@@ -184,7 +191,10 @@ export class ListenerAccess implements Access {
     const isMalformed = [name, password].some(
       (text) => text === '' || text.length > longestCredential || hasControl(text),
     );
-    if (isMalformed || (token === undefined && name.includes(':'))) return this.#refuseMalformed(request.origin);
+    if (isMalformed || (token === undefined && name.includes(':'))) {
+      this.#refuseMalformed(request.origin);
+      return this.#malformedLogin;
+    }
     const owner = token === undefined ? undefined : accounts.byToken(token);
     return owner ?? this.#verify({ name, password }, accounts, request);
   }

@@ -163,11 +163,15 @@ export function mediaTypeOf(contentType: string): string {
   return (semicolon === -1 ? contentType : contentType.slice(0, semicolon)).trim().toLowerCase();
 }
 
+/** Most media ranges of a header that are looked at, and parameters of one: clients name a dozen, and each one costs time. */
+const mostRanges = 64;
+const mostParameters = 8;
+
 /** Media ranges of an Accept value, or codings of an Accept-Encoding, weighed (RFC 9110 §12.4.2). */
 export function weigher(accept: string): (...ranges: readonly string[]) => number {
   const weights = new Map<string, number>();
-  for (const range of accept.toLowerCase().split(',')) {
-    const [type = '', ...parameters] = range.split(';').map((part) => part.trim());
+  for (const range of accept.toLowerCase().split(',', mostRanges)) {
+    const [type = '', ...parameters] = range.split(';', mostParameters).map((part) => part.trim());
     const q = parameters.find((parameter) => parameter.startsWith('q='));
     if (!weights.has(type)) weights.set(type, q === undefined ? 1 : Number(q.slice(2)) || 0);
   }

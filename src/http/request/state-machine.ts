@@ -882,7 +882,8 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
 
   #writeHead(status: number, line: string, headers: ReplyHeaders | undefined): void {
     this.#settings.counters.addReply(status);
-    this.#replyHead.write(this.#response, status, line, this.#root.declaration.contentType, headers);
+    const sent = this.caller?.session === undefined ? headers : unstored(headers);
+    this.#replyHead.write(this.#response, status, line, this.#root.declaration.contentType, sent);
   }
 
   #isClosing(): boolean {
@@ -1053,6 +1054,15 @@ export function endsOf(exchange: Exchange): ConnectionEnds {
   const { address, port } = exchange.setting;
   const { remoteAddress, remotePort } = exchange;
   return { remoteAddress, remotePort, address, port };
+}
+
+/**
+ * The headers of a reply that a cookie has let somebody have. Caches keep such ones, and give them to others, unless they are told:
+ * they know by themselves of Authorization alone (RFC 9111 §3.5).
+ */
+function unstored(headers: ReplyHeaders = {}): ReplyHeaders {
+  const isTold = Object.keys(headers).some((name) => name.toLowerCase() === 'cache-control');
+  return isTold ? headers : { ...headers, 'Cache-Control': 'no-store' };
 }
 
 function quoteType(mediaType: string): string {

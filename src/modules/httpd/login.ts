@@ -1,5 +1,5 @@
 import type { Exchange } from '../../http/exchange.js';
-import { type AskedPage, cookiesOf, Denial } from '../../http/login/access.js';
+import { type AskedPage, cookiesOf, Denial, MalformedLogin } from '../../http/login/access.js';
 import type { Credentials } from '../../http/login/accounts.js';
 import { crossSiteRefusal } from '../../http/login/same-origin.js';
 import { cookieName, type Session, type SessionEnd, setCookie } from '../../http/login/sessions.js';
@@ -109,8 +109,9 @@ export class Logins {
     const login = { from: origin, listener, command: 'httpd:login', ms } as const;
     if (found instanceof Denial) {
       const { status, reason, headers } = found;
-      // What has to wait is told in no line: there may be any number.
-      if (status === 401) this.#tell({ ...login, who: '-', level: '-', params: { by }, outcome: status });
+      // What has to wait, or is no guess, is told in no line: there may be any number.
+      if (status === 401 && !(found instanceof MalformedLogin))
+        this.#tell({ ...login, who: '-', level: '-', params: { by }, outcome: status });
       const text = status === 401 ? 'The name, the password or the token is wrong.' : `Not logged in: ${reason}.`;
       replyPage(exchange, status, this.#page(target, { text, isError: true }), headers);
       return;
