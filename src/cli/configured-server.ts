@@ -210,6 +210,11 @@ function missingModules(
 /** Modules of OpenSIPS that serve paths of their own over httpd. */
 const servingModules: ReadonlySet<string> = new Set(['pi_http', 'mi_xmlrpc', 'mi_xmlrpc_ng', 'http2d']);
 
+/** Modules of OpenSIPS that are named nearly as one of ours, and meant as they are. */
+const namesakes: ReadonlySet<string> = new Set(
+  ['udp', 'tcp', 'tls', 'ws', 'wss', 'bin', 'bins', 'sctp', 'smpp', 'msrp', 'ipsec'].map((name) => `proto_${name}`),
+);
+
 function notIncluded({ notices }: ConfigFile): readonly Notice[] {
   return notices.map((notice) => ({
     level: 'info',
@@ -244,7 +249,7 @@ function noticesOf(ignored: readonly LoadModule[]): readonly Notice[] {
   const plain: string[] = [];
   for (const { name, at } of ignored) {
     const fields = { code: 'module-ignored', module: name, at: formatPosition(at) } as const;
-    const meant = servingModules.has(name) ? undefined : slipOf(name, known);
+    const meant = servingModules.has(name) || namesakes.has(name) ? undefined : slipOf(name, known);
     if (meant !== undefined) {
       const text = `module ${name} at ${fields.at} is none of mi-httpd and ignored: did you mean "${meant}"?`;
       notices.push({ level: 'warn', fields, text });

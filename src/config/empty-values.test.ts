@@ -29,6 +29,7 @@ const mayBeEmpty: Readonly<Record<string, string>> = {
   'prometheus prefix': 'names of metrics without it',
   'prometheus delimiter': 'names of metrics without it',
   'prometheus group_prefix': 'names of groups without it, the default',
+  'proto_hep homer5_delim': 'nothing stands between the parts, or blanks do',
   'usrloc domains': 'a name like others',
   'usrloc nat_bflag': withoutEffect,
   'usrloc db_url': withoutEffect,

@@ -23,11 +23,13 @@ export const callParameters = defineParameters({
     type: 'string',
     default: undefined,
     help: 'capture server that every call and its reply are copied to, by the name that `hep_id` of module proto_hep gives it; not set: none',
+    check: (text) => (text.trim() === '' ? 'it is empty: give the name of a hep_id, or remove the line' : undefined),
   },
   trace_bwlist: {
     type: 'string',
     default: undefined,
     help: 'commands that are traced: `w:` and names parted by commas, these alone; `b:` and names, all but these; not set: all',
+    check: (text) => (text.trim() === '' ? 'it is empty: give b: or w:, and commands, or remove the line' : undefined),
   },
 });
 

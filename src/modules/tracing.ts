@@ -38,7 +38,7 @@ interface TraceList {
 export function tracingOf(
   { mi, log, httpd, apiOf }: Pick<BuiltInContext<object>, 'mi' | 'log' | 'httpd' | 'apiOf'>,
   module: string,
-  { trace_destination: name = '', trace_bwlist: list }: TraceParameters,
+  { trace_destination: name, trace_bwlist: list }: TraceParameters,
 ): Tracing {
   const servers = (): CaptureServers | undefined => {
     const api = apiOf('proto_hep');
@@ -56,7 +56,7 @@ export function tracingOf(
   };
   return {
     check: () => {
-      if (name === '') return [];
+      if (name === undefined) return [];
       const setting = servers()?.setting(name);
       // Without a destination OpenSIPS does not look at the list either.
       if (setting?.version === 3) {
@@ -71,7 +71,7 @@ export function tracingOf(
       return [{ code: 'trace-destination-unknown', text }];
     },
     tracer: () => {
-      const destination = name === '' ? undefined : servers()?.open(name);
+      const destination = name === undefined ? undefined : servers()?.open(name);
       if (destination === undefined) return undefined;
       const read_ = read();
       for (const one of read_?.unknown ?? []) tellUnknownCommands(log, 'trace_bwlist', one);
@@ -101,7 +101,6 @@ function wrong(reason: string): RangeError {
 function parseTraceList(text: string, commands: CommandTable): TraceList {
   const form = 'give b: or w:, and commands parted by commas';
   const colon = text.indexOf(':');
-  if (text === '') throw wrong(`it is empty; ${form}`);
   if (colon === -1) throw wrong(`it has no type; ${form}`);
   const type = withoutSpaces(text.slice(0, colon)).toLowerCase();
   if (type !== 'b' && type !== 'w') throw wrong(`its type is neither b, all but these, nor w, only these; ${form}`);

@@ -158,8 +158,14 @@ describe('what the start logs, -c prints', () => {
     [
       'parameters that OpenSIPS alone has a use for',
       () =>
+        `${modules}${local}loadmodule "proto_hep.so"\nmodparam("proto_hep", "hep_port", 9060)\nmodparam("proto_hep", "hep_async", 1)\n`,
+      [/only calls of the .* are traced, .*; without effect: hep_port of proto_hep at .*, hep_async of /],
+    ],
+    [
+      'a capture server that is not there',
+      () =>
         `${modules}${local}modparam("mi_http", "trace_destination", "hep")\nmodparam("mi_http", "trace_bwlist", "b: ps")\n`,
-      [/MI tracing over HEP is not available; without effect: trace_destination of mi_http at .*, trace_bwlist of /],
+      [/trace_destination "hep" of module mi_http is no capture server: load proto_hep/],
     ],
     ['no root path', () => `loadmodule "httpd.so"\n${local}`, [/no root path is registered/]],
     ['no address', () => `${modules}modparam("httpd", "port", 0)\n`, [/no ip is set and nobody has to log in/]],

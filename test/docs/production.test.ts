@@ -108,7 +108,7 @@ describe('the configuration for production', () => {
     expect((await call(exporter, alice, 'usrloc:flush')).body).toMatch(/needs level operate/);
     expect((await call(exporter, 'Bearer mi_token', 'uptime')).body).toMatch(/"Up time"/);
     const outside = await connectTls(daemon.port);
-    const text = JSON.stringify({ jsonrpc: '2.0', method: 'log_level', id: 1 });
+    const text = JSON.stringify({ jsonrpc: '2.0', method: 'log_level', params: [4], id: 1 });
     outside.write(
       `POST /mi HTTP/1.1\r\nHost: mi.example.org\r\nAuthorization: ${alice}\r\n` +
         `Content-Type: application/json\r\nContent-Length: ${text.length}\r\n\r\n${text}`,

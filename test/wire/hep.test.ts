@@ -263,7 +263,6 @@ describe('trace_bwlist', () => {
   }
 
   for (const [list, problem] of [
-    ['', /it is empty/],
     ['ps', /it has no type/],
     ['x: ps', /its type is neither b/],
     ['bw: ps', /its type is neither b/],

@@ -68,7 +68,7 @@ const parameters = defineParameters({
     type: 'string',
     default: undefined,
     help: 'PEM file of the CAs by which capture servers with transport=tls are judged; not set: those of Node.js',
-    check: (file) => (file === '' ? 'give the path of a file' : undefined),
+    check: (file) => (file.trim() === '' ? 'it is empty: give the path of a file, or remove the line' : undefined),
   },
   queue_size: {
     type: 'int',
