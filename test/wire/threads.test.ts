@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { cpSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
+import { Worker } from 'node:worker_threads';
 import { describe, expect } from 'vitest';
 import { command, createServer, defineModule, type Server, type ServerOptions } from '#src/index.js';
 import { isNode } from '../support/engine.js';
@@ -83,6 +84,35 @@ async function start(t: Lifetime, options: ServerOptions = {}): Promise<Server> 
   return server;
 }
 
+/** Stops home, and then sends requests each on a connection that it closes, until one is replied to or there were many. */
+const leavingClients = `
+  const { once } = require('node:events');
+  const { connect } = require('node:net');
+  const { parentPort, workerData: { port, gate } } = require('node:worker_threads');
+  const head = (method, path, more) => method + ' ' + path + ' HTTP/1.1\\r\\nHost: localhost\\r\\n' + more + '\\r\\n';
+  async function leave() {
+    let reply = '';
+    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+    socket.on('data', (bytes) => { reply += bytes; });
+    socket.on('error', () => {});
+    socket.end(head('GET', '/nothing', ''));
+    await once(socket, 'close');
+    return reply;
+  }
+  (async () => {
+    const call = JSON.stringify({ jsonrpc: '2.0', method: 'wait', id: 1 });
+    const waiting = connect({ port, host: '127.0.0.1' });
+    waiting.write(head('POST', '/mi', 'Content-Type: application/json\\r\\nContent-Length: ' + call.length + '\\r\\n') + call);
+    const replies = [];
+    while (replies.length < 1000 && !replies.at(-1)) replies.push(await leave());
+    Atomics.store(gate, 0, 1);
+    Atomics.notify(gate, 0);
+    await once(waiting, 'data');
+    waiting.destroy();
+    parentPort.postMessage(replies);
+  })();
+`;
+
 /** Calls until every thread has had one, each on a connection of its own. */
 async function onEveryThread(server: Server, ask: () => Promise<void>): Promise<void> {
   for (let round = 0; round < 16; round++) await ask();
@@ -161,6 +191,21 @@ unless(isNode, describe)('a server with threads', () => {
     await expect
       .poll(() => server.threads.map(({ connections, exchanges }) => connections + exchanges))
       .toStrictEqual([0, 0]);
+  });
+
+  test('refuses what clients send and leave while home has no time for it', async ({ lifetime }) => {
+    const gate = new Int32Array(new SharedArrayBuffer(4));
+    const module = defineModule({
+      name: 'gate',
+      load: () => ({ commands: [command({ name: 'wait', help: 'x', run: () => Atomics.wait(gate, 0, 0, 60_000) })] }),
+    });
+    const server = await start(lifetime, { threads: 1, modules: [module], httpd: { max_connections: 100 } });
+    const client = new Worker(leavingClients, { eval: true, workerData: { port: server.port, gate } });
+    const [replies] = (await once(client, 'message')) as [readonly string[]];
+    const [first = '', ...rest] = [...new Set(replies)];
+    expect([first, rest.length]).toStrictEqual(['', 1]);
+    expect(rest[0]).toMatch(/^HTTP\/1\.1 503 [\s\S]*too many requests wait to be read; try again/);
+    expect(await call(server, 'which')).toContain('wait');
   });
 
   test('stops under load, and loses no call', async ({ lifetime }) => {

@@ -20,6 +20,7 @@ import {
   type LogLevel,
   type ReloadedFiles,
   reloadsWord,
+  requestsWord,
   type SentError,
   type SentFields,
   stoppedWord,
@@ -112,6 +113,15 @@ export class Face implements RelayHost {
     return this.#fixed[number];
   }
 
+  takesRequest(): boolean {
+    const { connections, unix } = this.#settings.limits;
+    const word = requestsWord(this.#settings.index);
+    // Each connection may have one. More than that are of clients that have left while home had no time for them.
+    if (Atomics.load(this.#shared, word) >= connections + unix) return false;
+    Atomics.add(this.#shared, word, 1);
+    return true;
+  }
+
   takesBody(bytes: number): boolean {
     const word = bodiesWord(this.#settings.index);
     if (Atomics.load(this.#shared, word) + bytes > this.#settings.limits.bodies) return false;
@@ -185,6 +195,8 @@ export class Face implements RelayHost {
         const open = await this.#openListener(number, listener, ports[number] ?? 0);
         this.#open.set(number, open);
         this.connections.listensOn(open.port);
+        // It was told to stop before it listened.
+        if (this.connections.isStopping) open.stop();
         if (this.#isClosed) {
           await this.#closeListeners();
           return;

@@ -29,6 +29,7 @@ import {
   type FromHome,
   type ReloadedFiles,
   reloadsWord,
+  requestsWord,
   type SentError,
   type SentPiece,
   sharedWords,
@@ -207,10 +208,12 @@ export class Faces {
     if (this.#isStopping || this.#isClosed) return;
     const { log, changed } = this.#options;
     this.#starts.push(performance.now());
-    Atomics.store(this.#shared, bodiesWord(index), 0);
-    const face = new Face(index, this.#host());
-    this.#faces[index] = face;
+    for (const word of [bodiesWord(index), requestsWord(index)]) Atomics.store(this.#shared, word, 0);
+    let face: Face | undefined;
     try {
+      // Where the system gives no thread, this throws.
+      face = new Face(index, this.#host());
+      this.#faces[index] = face;
       await face.listen(this.#ports);
     } catch (error) {
       if (this.#isClosed) return;
@@ -218,7 +221,7 @@ export class Faces {
         { code: 'thread-not-started', thread: index + 1, err: error },
         `thread ${index + 1} cannot serve: ${reasonOf(error)}`,
       );
-      await face.close();
+      await face?.close();
       if (!this.#isStopping) this.#restart(index);
       return;
     }
@@ -501,6 +504,7 @@ class Face implements ReplyPort {
 
   #request(message: HeadMessage): void {
     const [, exchange, listener, method, path, query, fields, remoteAddress, isLast, certificate, body] = message;
+    Atomics.sub(this.#host.shared, requestsWord(this.index), 1);
     const idle = this.#idle[listener];
     const handlers = this.#host.handlers[listener];
     if (idle === undefined || handlers === undefined) return;

@@ -9,6 +9,9 @@ const longestText = 8192;
 /** Bytes of a streamed reply that may be on their way to its face. */
 const highWater = 262_144;
 
+/** A stream tries again now and then what its client does not read, and whenever that has read some. */
+const nothingTaken: Taken = { bytes: 0, isFree: false, isComplete: false };
+
 /** The head of a request that has come by a face. */
 export class PortHead implements EngineRequest {
   readonly #query: string | undefined;
@@ -100,10 +103,10 @@ export class PortReply extends DirectReply implements EngineResponse {
     return this.#port.chunkSize;
   }
 
-  /** The face has sent some of a streamed reply. */
+  /** The client has taken some of a streamed reply. Where that does not let more in, it is progress all the same. */
   taken(bytes: number): void {
     this.#onTheWay -= bytes;
-    if (this.#onTheWay < highWater) this.#writable?.();
+    this.#writable?.();
   }
 
   /** The client has left, or its face has. */
@@ -154,8 +157,7 @@ export class PortReply extends DirectReply implements EngineResponse {
   }
 
   writeOf(total: number, offset: number, piece: Uint8Array, writeHead: (() => void) | undefined): Taken {
-    // A stream tries again now and then what its client does not read.
-    if (this.#onTheWay >= highWater) return { bytes: 0, isFree: false, isComplete: false };
+    if (this.#onTheWay >= highWater) return nothingTaken;
     this.#begin(writeHead, total);
     const isFree = this.#push(piece);
     const isComplete = offset + piece.length === total;
@@ -164,6 +166,7 @@ export class PortReply extends DirectReply implements EngineResponse {
   }
 
   write(piece: Uint8Array, writeHead: (() => void) | undefined): Taken {
+    if (this.#onTheWay >= highWater) return nothingTaken;
     this.#begin(writeHead, undefined);
     return { bytes: piece.length, isFree: this.#push(piece), isComplete: false };
   }

@@ -181,6 +181,11 @@ export function bodiesWord(index: number): number {
   return index * wordsOfFace;
 }
 
+/** Requests that home has not taken. */
+export function requestsWord(index: number): number {
+  return index * wordsOfFace + 3;
+}
+
 /** How often a face has read certificates again. */
 export function reloadsWord(index: number): number {
   return index * wordsOfFace + 1;

@@ -36,6 +36,8 @@ export interface RelayHost {
   fixedHead(number: number): FixedHead | undefined;
   /** Changes when messages are sent. */
   readonly turn: number;
+  /** Counts a request on its way to home; false where there is no room for it. */
+  takesRequest(): boolean;
   /** Counts bytes of a body on their way to home; false where there is no room for them. */
   takesBody(bytes: number): boolean;
   refusal(listener: number, status: number, reason: string): RefusalReply;
@@ -90,17 +92,14 @@ function textOf(piece: ArrayBuffer | Uint8Array): string {
 /** The body of a reply as it comes from home. */
 class RelayedBody implements ChunkSource {
   readonly length: number | undefined;
-  readonly #taken: (bytes: number) => void;
   readonly #chunks: Uint8Array[] = [];
   #given = 0;
   #isWhole = false;
   #isCut = false;
   #waiting: ((chunk: Chunk) => void) | undefined;
 
-  /** @param taken told of bytes that have been taken */
-  constructor(length: number | undefined, taken: (bytes: number) => void) {
+  constructor(length: number | undefined) {
     this.length = length;
-    this.#taken = taken;
   }
 
   /** True when home gives nothing more. */
@@ -117,7 +116,6 @@ class RelayedBody implements ChunkSource {
       return;
     }
     this.#waiting = undefined;
-    this.#taken(chunk.length);
     waiting(chunk);
   }
 
@@ -135,10 +133,7 @@ class RelayedBody implements ChunkSource {
 
   next(): Chunk | Promise<Chunk> {
     const chunk = this.#chunks.shift();
-    if (chunk !== undefined) {
-      this.#taken(chunk.length);
-      return chunk;
-    }
+    if (chunk !== undefined) return chunk;
     if (this.#isCut) throw coded('ERR_GONE', new Error('the reply was cut'));
     if (this.#isWhole) return null;
     return new Promise((resolve) => {
@@ -208,6 +203,11 @@ export class Relay implements Receiver, StreamOwner {
       const { remoteAddress, certificate } = this.#response;
       const query = request.getQuery();
       if (this.#excludes?.(originOf(false, remoteAddress)) === true) connections.excludedAsked();
+      if (!this.#host.takesRequest()) {
+        this.#isReceiving = false;
+        this.#refuse(503, 'too many requests wait to be read; try again');
+        return;
+      }
       const message: HeadMessage = [
         Told.head,
         this.#exchange,
@@ -234,6 +234,7 @@ export class Relay implements Receiver, StreamOwner {
     if (!this.#isReceiving) return;
     if (!this.#host.takesBody(piece.byteLength)) {
       this.#isReceiving = false;
+      this.#host.tell([Told.gone, this.#exchange]);
       this.#refuse(503, 'too many bodies are being received; try again');
       return;
     }
@@ -306,12 +307,10 @@ export class Relay implements Receiver, StreamOwner {
   }
 
   begin(sent: SentHead, total: number | undefined, closes: boolean): void {
-    const exchange = this.#exchange;
-    const taken = (bytes: number): void => this.#host.tell([Told.taken, exchange, bytes]);
     this.#head = sent;
     this.closesAtEnd = closes;
     this.#began = performance.now();
-    this.#body = new RelayedBody(total, taken);
+    this.#body = new RelayedBody(total);
     this.#stream = new ReplyStream(this.#response, this.#body, this);
     this.#stream.start();
   }
@@ -376,7 +375,6 @@ export class Relay implements Receiver, StreamOwner {
     const { statusLine, headers, body } = this.#host.refusal(this.#listener, status, reason);
     this.#host.counters.add(Counter.refused, 1);
     this.#host.counters.addReply(status);
-    this.#host.tell([Told.gone, this.#exchange]);
     this.whole([statusLine, ...headers.flat()], body, true, true);
   }
 
@@ -407,9 +405,11 @@ export class Relay implements Receiver, StreamOwner {
 
   // The stream of the reply asks and tells.
 
-  /** While home waits for the client, it decides how long. */
+  /** While home waits for the client, it decides how long: here it is looked so often that home is told in time. */
   get limits(): StreamLimits {
-    return { clientPatience: this.#isHomeDone ? this.#host.clientPatience : 0, replyPatience: 0, maxReply: 0 };
+    const { clientPatience } = this.#host;
+    const isUpToHome = !this.#isHomeDone || this.#isCutByHome;
+    return { clientPatience: isUpToHome ? 2 * clientPatience : clientPatience, replyPatience: 0, maxReply: 0 };
   }
 
   get sourcePatience(): number {
@@ -422,7 +422,9 @@ export class Relay implements Receiver, StreamOwner {
     if (this.closesAtEnd && this.#body === undefined) this.#response.writeHeader('Connection', 'close');
   }
 
-  sent(): void {}
+  sent(bytes: number): void {
+    if (bytes > 0 && !this.#isHomeDone) this.#host.tell([Told.taken, this.#exchange, bytes]);
+  }
 
   ended(isLengthKnown: boolean): void {
     this.#mayReuse = false;
