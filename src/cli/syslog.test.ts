@@ -1,6 +1,8 @@
+import dgram from 'node:dgram';
+import { EventEmitter } from 'node:events';
 import { createRequire } from 'node:module';
-import { describe, expect, test } from 'vitest';
-import { facilities, journalLine, parseLogPlace, syslogLine } from './syslog.js';
+import { describe, expect, test, vi } from 'vitest';
+import { facilities, journalLine, parseLogPlace, SyslogLog, syslogLine } from './syslog.js';
 
 const options = { facility: 3, name: 'mi-httpd' };
 const time = new Date('2026-11-30T12:00:00.123Z');
@@ -156,6 +158,32 @@ test('lines for the journal have fields, those of several lines by their length'
     MI_OD_D_NAME: 'a\nMESSAGE=forged\n',
     MI_STACK: err.stack,
   });
+});
+
+test('a receiver whose name is not found is looked for twice a second', ({ onTestFinished }) => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  /** Of a name that is not found. */
+  class Nowhere extends EventEmitter {
+    unref(): void {}
+    close(): void {}
+    connect(): void {
+      setTimeout(() => this.emit('error', new Error('getaddrinfo ENOTFOUND')), 1);
+    }
+  }
+  const sockets = vi.spyOn(dgram, 'createSocket').mockImplementation(() => new Nowhere() as never);
+  onTestFinished(() => sockets.mockRestore());
+  const log = new SyslogLog({ kind: 'syslog', host: 'log.invalid', port: 514 }, options);
+  vi.advanceTimersByTime(10);
+  for (let at = 0; at < 100; at += 1) {
+    log.info({ code: 'serving' }, `line ${at}`);
+    vi.advanceTimersByTime(100);
+  }
+  expect(sockets.mock.calls.length).toBeLessThanOrEqual(22);
+  // The last look-up has ended.
+  vi.advanceTimersByTime(10);
+  log.finish();
+  expect(log.dropped).toBe(100);
 });
 
 test('facilities have the numbers of RFC 5424', () => {

@@ -236,8 +236,12 @@ class UdpWay implements Way {
 
   send(line: Buffer): boolean {
     const socket = this.#socket;
-    if (socket === undefined) this.#connect();
-    if (socket === undefined || !this.#isConnected || socket.getSendQueueSize() > mostUnsent) return false;
+    if (socket === undefined) {
+      this.#connect();
+      // To look up a name that is not found costs more than to wait.
+      throw new Error('the receiver has no address yet');
+    }
+    if (!this.#isConnected || socket.getSendQueueSize() > mostUnsent) return false;
     // Nothing tells whether it has come: a receiver that is not there refuses the next one.
     socket.send(line, () => {});
     return true;

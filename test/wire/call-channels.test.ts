@@ -217,11 +217,27 @@ describe('traceparent', () => {
     ['with an equals sign in a value', 'a=b=c'],
     ['with more than 32 vendors', Array.from({ length: 33 }, (_, at) => `v${at}=1`).join(',')],
     ['with a long value', `a=${'x'.repeat(257)}`],
+    ['with more than 64 members', `a=1${','.repeat(64)}`],
   ] as const) {
     test(`with a tracestate ${what} has none`, async ({ lifetime }) => {
       expect(await traced(lifetime, { traceparent, tracestate: state })).toMatchObject({ traceId, state: '' });
     });
   }
+
+  test('is read once for all calls of a batch', async ({ lifetime }) => {
+    const server = await startServer(lifetime, { modules: [lab] });
+    const traces: (TraceContext | undefined)[] = [];
+    const see = (event: unknown): void => void traces.push((event as CallMessage).call.trace);
+    subscribe('mi-httpd:call:start', see);
+    lifetime.onTestFinished(() => void unsubscribe('mi-httpd:call:start', see));
+    const headers = { traceparent, tracestate: 'a=1' };
+    await post(server, `[${body('lab:look')},${body('lab:look')}]`, { headers });
+    const [one, other, ...more] = traces;
+    expect([one?.traceId, more.length]).toStrictEqual([traceId, 0]);
+    expect(other).toBe(one);
+    await post(server, body('lab:look'), { headers: { traceparent } });
+    expect(traces.at(-1)?.state).toBe('');
+  });
 
   test('given twice is none', async ({ lifetime }) => {
     const server = await startServer(lifetime, { modules: [lab] });

@@ -18,6 +18,8 @@ const [traceAt, parentAt, flagsAt] = [3, 36, 53];
 
 /** Vendors whose state may be listed (W3C Trace Context §3.3.1.1). */
 const mostVendors = 32;
+/** With the empty ones, each of which costs time. */
+const mostMembers = 64;
 const [longestKey, longestValue] = [256, 256];
 
 /** Reads the headers. Undefined where the first is absent or malformed: then there is no trace. */
@@ -57,7 +59,9 @@ function isZero(text: string): boolean {
 /** `vendor=value,other@vendor=value`, each vendor once; empty members are allowed. */
 function isState(text: string): boolean {
   const known = new Set<string>();
-  for (const member of text.split(',')) {
+  const members = text.split(',', mostMembers + 1);
+  if (members.length > mostMembers) return false;
+  for (const member of members) {
     const one = member.trim();
     if (one === '') continue;
     const equals = one.indexOf('=');
