@@ -28,20 +28,22 @@ function begun() {
   };
 }
 
-const piece = new Uint8Array(262_144);
+const most = 262_144;
+const piece = new Uint8Array(most);
 
 test.each(['known', 'unknown'])('a reply of %s length waits for its client, whose every progress is told', (length) => {
   const sent = begun();
   const { reply } = sent;
   const write = (offset: number) =>
-    length === 'known' ? reply.writeOf(4 * piece.length, offset, piece, undefined) : reply.write(piece, undefined);
-  expect(write(0)).toStrictEqual({ bytes: piece.length, isFree: false, isComplete: false });
-  reply.taken(1);
-  expect(write(piece.length).bytes).toBe(piece.length);
+    length === 'known' ? reply.writeOf(4 * most, offset, piece, undefined) : reply.write(piece, undefined);
+  expect(write(0)).toStrictEqual({ bytes: most, isFree: false, isComplete: false });
   reply.taken(1000);
+  expect(sent.woken).toBe(1);
+  expect(write(most)).toStrictEqual({ bytes: 0, isFree: false, isComplete: false });
+  reply.taken(99_000);
   expect(sent.woken).toBe(2);
-  expect(write(2 * piece.length)).toStrictEqual({ bytes: 0, isFree: false, isComplete: false });
+  expect(write(most)).toStrictEqual({ bytes: 100_000, isFree: false, isComplete: false });
   expect(sent.pieces).toBe(2);
-  reply.taken(piece.length);
-  expect([sent.woken, write(2 * piece.length).bytes]).toStrictEqual([3, piece.length]);
+  reply.taken(most);
+  expect([sent.woken, write(most + 100_000).bytes]).toStrictEqual([3, most]);
 });

@@ -6,8 +6,11 @@ import { Asked, type FromHome, type SentHead } from './protocol.js';
 /** Bytes of the longest body that goes as a text. */
 const longestText = 8192;
 
-/** Bytes of a streamed reply that may be on their way to its face. */
+/** Most bytes of a streamed reply that are on their way to its client: they are held for as long as that does not read. */
 const highWater = 262_144;
+
+/** Bytes of the shortest piece that does not end a chunk: less is not worth a message. */
+const leastPiece = 65_536;
 
 /** A stream tries again now and then what its client does not read, and whenever that has read some. */
 const nothingTaken: Taken = { bytes: 0, isFree: false, isComplete: false };
@@ -157,18 +160,27 @@ export class PortReply extends DirectReply implements EngineResponse {
   }
 
   writeOf(total: number, offset: number, piece: Uint8Array, writeHead: (() => void) | undefined): Taken {
-    if (this.#onTheWay >= highWater) return nothingTaken;
+    const fitting = this.#fitting(piece);
+    if (fitting === undefined) return nothingTaken;
     this.#begin(writeHead, total);
-    const isFree = this.#push(piece);
-    const isComplete = offset + piece.length === total;
+    const isFree = this.#push(fitting);
+    const isComplete = offset + fitting.length === total;
     if (isComplete) this.#end();
-    return { bytes: piece.length, isFree, isComplete };
+    return { bytes: fitting.length, isFree, isComplete };
   }
 
   write(piece: Uint8Array, writeHead: (() => void) | undefined): Taken {
-    if (this.#onTheWay >= highWater) return nothingTaken;
+    const fitting = this.#fitting(piece);
+    if (fitting === undefined) return nothingTaken;
     this.#begin(writeHead, undefined);
-    return { bytes: piece.length, isFree: this.#push(piece), isComplete: false };
+    return { bytes: fitting.length, isFree: this.#push(fitting), isComplete: false };
+  }
+
+  /** As much of a piece as there is room for; undefined: too little. */
+  #fitting(piece: Uint8Array): Uint8Array | undefined {
+    const room = highWater - this.#onTheWay;
+    if (piece.length <= room) return piece;
+    return room < leastPiece ? undefined : piece.subarray(0, room);
   }
 
   endBody(writeHead: (() => void) | undefined): void {
