@@ -4,7 +4,7 @@ import { statSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { hostname } from 'node:os';
 import { joinHostPort, splitHostPort } from '../base/address.js';
-import type { ErrorCode } from '../base/codes.js';
+import { coded, type ErrorCode } from '../base/codes.js';
 import { stringify } from '../base/json.js';
 import type { Log } from '../base/log.js';
 import { reasonOf, shorten } from '../base/text.js';
@@ -239,7 +239,7 @@ class UdpWay implements Way {
     if (socket === undefined) {
       this.#connect();
       // To look up a name that is not found costs more than to wait.
-      throw new Error('the receiver has no address yet');
+      throw coded('ERR_ADDRESS', new Error('the receiver has no address yet'));
     }
     if (!this.#isConnected || socket.getSendQueueSize() > mostUnsent) return false;
     // Nothing tells whether it has come: a receiver that is not there refuses the next one.

@@ -328,7 +328,7 @@ describe('what a node tells of itself', () => {
     await call(server, 'get_statistics', [['all']]);
     const page = await get(server, '/mi/statistics');
     expect(page.body.match(/<tr>/g)?.length).toBeLessThan(2100 * 2);
-    expect(page.body).toMatch(/role="status">2000 of \d{5} statistics</);
+    expect(page.body).toMatch(/role="status">2,000 of \d\d,\d{3} statistics</);
     const metrics = await (await fetch(`http://127.0.0.1:${server.port}/metrics`)).text();
     expect(metrics.match(/node="sip-1"/g)?.length).toBeLessThan(50_100);
     expect(metrics).not.toContain('nnn');
