@@ -36,10 +36,10 @@ unless(skipped, describe)('times', () => {
     // What comes later, too.
     await page.goto('/mi/live');
     await page.getByText(/^live, /).waitFor();
-    event.raise({ number: 22 });
+    event.raise({ text: 'raised later' });
     await page
       .getByRole('row')
-      .filter({ hasText: '22' })
+      .filter({ hasText: 'raised later' })
       .getByText(/UTC\+5:30$/)
       .waitFor();
   });
