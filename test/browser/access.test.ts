@@ -1,25 +1,12 @@
 // Without JavaScript, with the keyboard alone, and for assistive technology.
-import { readFileSync } from 'node:fs';
+
 import type { Page } from 'playwright-core';
 import { describe, expect } from 'vitest';
+import { assertAccessible, axe } from '../support/browser/axe.js';
 import { follow, runForm, showAs, skipped } from '../support/browser/chromium.js';
 import { sampleModule } from '../support/browser/sample-module.js';
 import { test } from '../support/test.js';
 import { unless } from '../support/unless.js';
-
-const axe = readFileSync('node_modules/axe-core/axe.min.js', 'utf8');
-
-interface AxeResults {
-  readonly violations: readonly { id: string; help: string; nodes: readonly { html: string }[] }[];
-  readonly passes: readonly unknown[];
-}
-
-async function assertAccessible(page: Page, where: string): Promise<void> {
-  const { violations, passes } = (await page.evaluate('axe.run()')) as AxeResults;
-  const found = violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html }) => html).join(' ')}`);
-  expect(found, where).toStrictEqual([]);
-  expect(passes.length, `axe looked at the page: ${passes.length}`).toBeGreaterThan(10);
-}
 
 unless(skipped, describe)('access', () => {
   for (const colorScheme of ['light', 'dark'] as const) {

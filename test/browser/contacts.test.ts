@@ -1,23 +1,11 @@
 // The page of contacts in a browser: few steps, with and without a script, on a phone, for everybody.
-import { readFileSync } from 'node:fs';
-import type { Page } from 'playwright-core';
+
 import { describe, expect } from 'vitest';
 import type { Server, ServerOptions } from '#src/index.js';
+import { assertAccessible, axe } from '../support/browser/axe.js';
 import { follow, skipped } from '../support/browser/chromium.js';
 import { test } from '../support/test.js';
 import { unless } from '../support/unless.js';
-
-const axe = readFileSync('node_modules/axe-core/axe.min.js', 'utf8');
-
-interface AxeResults {
-  readonly violations: readonly { id: string; help: string; nodes: readonly { html: string }[] }[];
-}
-
-async function assertAccessible(page: Page, where: string): Promise<void> {
-  const { violations } = (await page.evaluate('axe.run()')) as AxeResults;
-  const found = violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html }) => html).join(' ')}`);
-  expect(found, where).toStrictEqual([]);
-}
 
 async function startWithContacts(startServer: (options: ServerOptions) => Promise<Server>): Promise<Server> {
   const server = await startServer({ usrloc: { domains: 'location,trunks' } });

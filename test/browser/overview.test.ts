@@ -1,24 +1,12 @@
 // The overview and the page of statistics: alive with a script, complete without one.
-import { readFileSync } from 'node:fs';
-import type { Page } from 'playwright-core';
+
 import { describe, expect } from 'vitest';
+import { assertAccessible, axe } from '../support/browser/axe.js';
 import { follow, skipped } from '../support/browser/chromium.js';
 import { sampleModule } from '../support/browser/sample-module.js';
 import { call } from '../support/mi-client.js';
 import { test } from '../support/test.js';
 import { unless } from '../support/unless.js';
-
-const axe = readFileSync('node_modules/axe-core/axe.min.js', 'utf8');
-
-interface AxeResults {
-  readonly violations: readonly { id: string; help: string; nodes: readonly { html: string }[] }[];
-}
-
-async function assertAccessible(page: Page, where: string): Promise<void> {
-  const { violations } = (await page.evaluate('axe.run()')) as AxeResults;
-  const found = violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html }) => html).join(' ')}`);
-  expect(found, where).toStrictEqual([]);
-}
 
 const views = [
   ['light', { colorScheme: 'light' }],

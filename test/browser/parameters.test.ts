@@ -1,24 +1,12 @@
 // What is declared about parameters, in the form of a command; commands that take long.
-import { readFileSync } from 'node:fs';
-import type { Page } from 'playwright-core';
+
 import { describe, expect } from 'vitest';
 import { command, defineModule } from '#src/index.js';
+import { assertAccessible, axe } from '../support/browser/axe.js';
 import { asJson, follow, runForm, showAs, skipped } from '../support/browser/chromium.js';
 import { sampleModule } from '../support/browser/sample-module.js';
 import { test } from '../support/test.js';
 import { unless } from '../support/unless.js';
-
-const axe = readFileSync('node_modules/axe-core/axe.min.js', 'utf8');
-
-interface AxeResults {
-  readonly violations: readonly { id: string; help: string; nodes: readonly { html: string }[] }[];
-}
-
-async function assertAccessible(page: Page, where: string): Promise<void> {
-  const { violations } = (await page.evaluate('axe.run()')) as AxeResults;
-  const found = violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html }) => html).join(' ')}`);
-  expect(found, where).toStrictEqual([]);
-}
 
 const trunks = defineModule({
   name: 'trunks',

@@ -1,9 +1,10 @@
 // Logging in and out in a browser, the palette and its keys, and statistics that are pinned.
-import { readFileSync } from 'node:fs';
+
 import type { Page } from 'playwright-core';
 import { describe, expect } from 'vitest';
 import type { Server, ServerOptions } from '#src/index.js';
 import { tokenLine, userLine } from '../support/accounts.js';
+import { assertAccessible, axe } from '../support/browser/axe.js';
 import { follow, skipped } from '../support/browser/chromium.js';
 import { sampleModule } from '../support/browser/sample-module.js';
 import { call } from '../support/mi-client.js';
@@ -11,18 +12,7 @@ import { test } from '../support/test.js';
 import type { TlsFiles } from '../support/tls-files.js';
 import { unless } from '../support/unless.js';
 
-const axe = readFileSync('node_modules/axe-core/axe.min.js', 'utf8');
 const token = 'mi_0123456789012345678901234567890123456789012';
-
-interface AxeResults {
-  readonly violations: readonly { id: string; help: string; nodes: readonly { html: string }[] }[];
-}
-
-async function assertAccessible(page: Page, where: string): Promise<void> {
-  const { violations } = (await page.evaluate('axe.run()')) as AxeResults;
-  const found = violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html }) => html).join(' ')}`);
-  expect(found, where).toStrictEqual([]);
-}
 
 function withUsers(files: TlsFiles): ServerOptions {
   const auth_file = files.write('users', userLine('alice', 'wonder:land', 'admin'));

@@ -1,24 +1,12 @@
 // The page of statistics: what changed since it was looked at, and what is set back.
-import { readFileSync } from 'node:fs';
-import type { Page } from 'playwright-core';
+
 import { assert, describe, expect } from 'vitest';
 import { defineModule, type Module, type Statistic } from '#src/index.js';
+import { assertAccessible, axe } from '../support/browser/axe.js';
 import { follow, skipped } from '../support/browser/chromium.js';
 import { call } from '../support/mi-client.js';
 import { test } from '../support/test.js';
 import { unless } from '../support/unless.js';
-
-const axe = readFileSync('node_modules/axe-core/axe.min.js', 'utf8');
-
-interface AxeResults {
-  readonly violations: readonly { id: string; help: string; nodes: readonly { html: string }[] }[];
-}
-
-async function assertAccessible(page: Page, where: string): Promise<void> {
-  const { violations } = (await page.evaluate('axe.run()')) as AxeResults;
-  const found = violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html }) => html).join(' ')}`);
-  expect(found, where).toStrictEqual([]);
-}
 
 /** A module with a counter, which it hands out. */
 function counting(): { readonly module: Module; readonly widgets: () => Statistic } {
