@@ -1,7 +1,7 @@
 // A module of one's own, loaded by a configuration file:
 //   loadmodule "./greeting-module.mjs"
 //   modparam("greeting", "word", "Ahoj")
-// The default export may be a function: then the file needs no import, wherever it lies.
+// The default export may be a function: then the file needs no import, wherever it lies. It gets all that the package exports.
 export default ({ defineModule, command }) =>
   defineModule({
     name: 'greeting',

@@ -10,9 +10,7 @@ import { parametersFromObject } from '../config/parameter.js';
 import type { ConfigFile, LoadModule } from '../config/statements.js';
 import type { InheritedSocket } from '../http/listen/inherited.js';
 import { CollisionError } from '../http/listen/setting.js';
-import { command } from '../mi/commands/command.js';
-import { MiError } from '../mi/errors.js';
-import { type ConfiguredModule, defineModule, isModule, type Module } from '../module.js';
+import { type ConfiguredModule, isModule, type Module } from '../module.js';
 import { loadableModules } from '../modules/index.js';
 import { opensipsModule } from '../modules/opensips/index.js';
 import { hasPassword } from '../modules/opensips/upstream/setting.js';
@@ -57,9 +55,6 @@ interface LoadedStatement {
   readonly module: Module;
   readonly statement: LoadModule;
 }
-
-/** The argument of a module file whose default export is a function: such a file needs no import. */
-const moduleApi = { defineModule, command, MiError } as const;
 
 /**
  * Loads the modules that a configuration names, its own and the user's, and checks every parameter.
@@ -276,6 +271,7 @@ function knownModule(name: string): Module | undefined {
   return loadableModules.find((module) => module.name === name);
 }
 
+/** A default export that is a function gets what `import 'mi-httpd'` gives: such a file needs no import. */
 async function importModule(statement: LoadModule, errors: Diagnostic[]): Promise<Module | undefined> {
   const fail = (reason: string): undefined => {
     errors.push(diagnosticAt('ERR_MODULE', statement.at, `module "${statement.name}" cannot be loaded: ${reason}`));
@@ -284,7 +280,7 @@ async function importModule(statement: LoadModule, errors: Diagnostic[]): Promis
   try {
     const imported = (await import(pathToFileURL(statement.path ?? '').href)) as { default?: unknown };
     const exported = imported.default;
-    const module: unknown = typeof exported === 'function' ? await exported(moduleApi) : exported;
+    const module: unknown = typeof exported === 'function' ? await exported(await import('../index.js')) : exported;
     if (isModule(module)) return module;
     return fail('its default export is neither defineModule(…) nor a function that returns one');
   } catch (error) {

@@ -1,11 +1,12 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { UnixDatagrams } from '#src/native/datagrams.js';
 import type { Lifetime } from './lifetime.js';
+import { listenUntilEnd } from './tcp-listener.js';
 
 /** A socket that events come to. */
 export interface EventReceiver {
@@ -67,12 +68,10 @@ export interface TcpReceiver extends EventReceiver {
 
 /** @param port 0: a free one */
 export async function tcpReceiver(t: Lifetime, port = 0): Promise<TcpReceiver> {
-  const open = new Set<Socket>();
   const arrivals = new Arrivals();
   let connections = 0;
   const server = createServer((socket) => {
     connections += 1;
-    open.add(socket);
     let rest = '';
     socket.setEncoding('utf8');
     socket.on('data', (text: string) => {
@@ -80,21 +79,10 @@ export async function tcpReceiver(t: Lifetime, port = 0): Promise<TcpReceiver> {
       rest = lines.pop() ?? '';
       for (const line of lines) arrivals.add(line);
     });
-    socket.on('error', () => {});
-    socket.on('close', () => open.delete(socket));
   });
-  server.listen(port, '127.0.0.1');
-  await once(server, 'listening');
-  const close = async (): Promise<void> => {
-    for (const socket of open) socket.destroy();
-    if (!server.listening) return;
-    const closed = once(server, 'close');
-    server.close();
-    await closed;
-  };
-  t.onTestFinished(close);
+  const { open, close, ...listener } = await listenUntilEnd(t, server, { port });
   return {
-    port: (server.address() as AddressInfo).port,
+    port: listener.port,
     next: () => arrivals.next(),
     get connections() {
       return connections;

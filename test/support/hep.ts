@@ -2,9 +2,10 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { createServer, isIPv6, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import type { Lifetime } from './lifetime.js';
+import { listenUntilEnd } from './tcp-listener.js';
 import type { TestCertificate } from './tls-files.js';
 
 /** A packet, with what it says. */
@@ -66,15 +67,13 @@ function readHep(bytes: Buffer): HepPacket | undefined {
   };
 }
 
-/** A capture server on a port of 127.0.0.1. */
+/** A capture server. */
 export interface HepReceiver {
   readonly port: number;
   /** The next packet, in the order in which they come. */
   next(): Promise<HepPacket>;
   /** Packets that came and were not taken. */
   readonly waiting: number;
-  /** Ends when a client has connected. */
-  connected(): Promise<Socket>;
   close(): Promise<void>;
 }
 
@@ -94,15 +93,15 @@ class Packets {
   }
 }
 
-export async function udpCapture(t: Lifetime): Promise<HepReceiver> {
+export async function udpCapture(t: Lifetime, host = '127.0.0.1'): Promise<HepReceiver> {
   const packets = new Packets();
-  const socket = createSocket('udp4');
+  const socket = createSocket(isIPv6(host) ? 'udp6' : 'udp4');
   socket.on('message', (message) => {
     const packet = readHep(message);
     if (packet === undefined || packet.bytes.length !== message.length) throw new Error('not one packet');
     packets.add(packet);
   });
-  socket.bind(0, '127.0.0.1');
+  socket.bind(0, host);
   await once(socket, 'listening');
   let isOpen = true;
   const close = async (): Promise<void> => {
@@ -116,7 +115,6 @@ export async function udpCapture(t: Lifetime): Promise<HepReceiver> {
     get waiting() {
       return packets.arrived.length;
     },
-    connected: () => Promise.reject(new Error('no connections')),
     close,
   };
 }
@@ -125,6 +123,7 @@ export async function udpCapture(t: Lifetime): Promise<HepReceiver> {
 interface StreamOptions {
   /** 0: a free one. */
   readonly port?: number;
+  readonly host?: string;
   readonly tls?: TestCertificate;
   /** False: it reads nothing. */
   readonly reads?: boolean;
@@ -132,16 +131,11 @@ interface StreamOptions {
 
 export async function streamCapture(
   t: Lifetime,
-  { port = 0, tls, reads = true }: StreamOptions = {},
+  { port = 0, host = '127.0.0.1', tls, reads = true }: StreamOptions = {},
 ): Promise<HepReceiver> {
   const packets = new Packets();
-  const open = new Set<Socket>();
-  const waiting: ((socket: Socket) => void)[] = [];
   const take = (socket: Socket): void => {
-    open.add(socket);
     socket.on('error', () => {});
-    socket.on('close', () => open.delete(socket));
-    for (const tell of waiting.splice(0)) tell(socket);
     if (!reads) {
       socket.pause();
       return;
@@ -159,25 +153,12 @@ export async function streamCapture(
     tls === undefined
       ? createServer({ pauseOnConnect: !reads }, take)
       : createTlsServer({ cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) }, take);
-  server.listen(port, '127.0.0.1');
-  await once(server, 'listening');
-  const close = async (): Promise<void> => {
-    for (const socket of open) socket.destroy();
-    if (!server.listening) return;
-    const closed = once(server, 'close');
-    server.close();
-    await closed;
-  };
-  t.onTestFinished(close);
+  const { close, ...listener } = await listenUntilEnd(t, server, { port, host });
   return {
-    port: (server.address() as AddressInfo).port,
+    port: listener.port,
     next: () => packets.next(),
     get waiting() {
       return packets.arrived.length;
-    },
-    connected: () => {
-      const [first] = open;
-      return first === undefined ? new Promise((resolve) => waiting.push(resolve)) : Promise.resolve(first);
     },
     close,
   };

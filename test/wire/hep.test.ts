@@ -8,6 +8,7 @@ import { type HepPacket, type HepReceiver, streamCapture, udpCapture } from '../
 import type { Lifetime } from '../support/lifetime.js';
 import { silentLog } from '../support/log.js';
 import { call, callError, post, startServer } from '../support/mi-client.js';
+import { RawClient } from '../support/raw-client.js';
 import { test } from '../support/test.js';
 import { noOpenssl } from '../support/tls-files.js';
 import { get } from '../support/web-client.js';
@@ -96,6 +97,35 @@ describe('packets of calls', () => {
     const next = await pair();
     expect(next.asked.correlation).not.toBe(asked.correlation);
     expect(shown(next.asked)).toMatchObject({ command: 'lab:echo', parameters: 'again' });
+  });
+
+  test('of IPv6 have its addresses, and go to capture servers of IPv6', async ({ lifetime }) => {
+    for (const transport of ['udp', 'tcp'] as const) {
+      const capture = await (transport === 'udp'
+        ? udpCapture(lifetime, '::1')
+        : streamCapture(lifetime, { host: '::1' }));
+      const hep_id = [`[homer] [::1]:${capture.port}; transport=${transport}`];
+      const httpd = { ip: '::1' } as never;
+      const { server, pair } = await start(lifetime, { httpd, proto_hep: { hep_id, homer5_on: 0 } }, capture);
+      const client = await RawClient.connect(server.port, '::1');
+      const body = '{"jsonrpc":"2.0","method":"lab_echo","params":["six"],"id":1}';
+      client.request('POST', '/mi', body, ['Content-Type: application/json']);
+      expect((await client.response()).status).toBe(200);
+      const { asked, told } = await pair();
+      expect(asked.types).toStrictEqual([1, 2, 7, 8, 9, 10, 11, 12, 5, 6, 15, 17]);
+      const loopback = `${'0'.repeat(31)}1`;
+      expect(asked).toMatchObject({
+        family: 10,
+        source: loopback,
+        destination: loopback,
+        destinationPort: server.port,
+      });
+      expect(told).toMatchObject({ family: 10, sourcePort: server.port, destinationPort: asked.sourcePort });
+      expect(shown(asked)).toMatchObject({ command: 'lab_echo', parameters: 'six' });
+      const { rcinfo } = decapsulated(asked.bytes);
+      expect(rcinfo).toMatchObject({ protocolFamily: 10, srcPort: asked.sourcePort, dstPort: server.port });
+      client.close();
+    }
   });
 
   test('are read by hep-js, too', async ({ lifetime }) => {

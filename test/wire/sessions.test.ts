@@ -5,6 +5,7 @@ import { assert, describe, expect } from 'vitest';
 import { command, defineModule, type Server, type ServerOptions } from '#src/index.js';
 import { basic, tokenLine, userLine } from '../support/accounts.js';
 import { EventReader } from '../support/event-reader.js';
+import { freePort } from '../support/free-port.js';
 import { type HttpReply, post, withResolvers } from '../support/mi-client.js';
 import { ask, RawClient } from '../support/raw-client.js';
 import { test } from '../support/test.js';
@@ -491,6 +492,23 @@ describe('a cookie', () => {
     expect((await get(server, '/mi', { headers: wrong })).status).toBe(401);
     const rita = { Cookie, Authorization: basic('rita', 'secret-3'), ...browser };
     expect((await get(server, '/mi', { headers: rita })).body).toContain('<bdi>rita</bdi>');
+  });
+
+  test('counts at no listener of another port, under whatever name it is sent', async ({ files, startServer }) => {
+    const ports = [await freePort(), await freePort()];
+    const listen = ports.map((port) => `http:127.0.0.1:${port}`);
+    const server = await serve(startServer, files, {
+      httpd: { ip: undefined, port: undefined, listen, allowed_hosts: 'test' } as never,
+    });
+    const Cookie = await session(server);
+    const [name, value = ''] = Cookie.split('=');
+    expect(name).toBe(`mi_session_${ports[0]}`);
+    const statusAt = async (port: number, cookie: string): Promise<number> =>
+      (await ask(port, 'GET', '/mi', undefined, [`Cookie: ${cookie}`])).status;
+    expect(await statusAt(ports[0] ?? 0, Cookie)).toBe(200);
+    for (const cookie of [Cookie, `mi_session_${ports[1]}=${value}`, `mi_session=${value}`])
+      expect(await statusAt(ports[1] ?? 0, cookie), cookie).toBe(401);
+    expect(await statusAt(ports[0] ?? 0, `__Host-mi_session_${ports[0]}=${value}`)).toBe(401);
   });
 
   test('is one of its listener, and no more than the level of that', async ({ files, startServer }) => {

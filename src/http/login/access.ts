@@ -8,7 +8,7 @@ import type { BackOff } from './back-off.js';
 import { type ClientCertificate, readClientCertificate } from './client-certificate.js';
 import { crossSiteRefusal, type OriginatedRequest } from './same-origin.js';
 import { type BasicCredentials, canonicalSecret, hasControl, readBasic, readBearer } from './secrets.js';
-import { cookieName, type Login, readCookie, type Session, type Sessions } from './sessions.js';
+import { cookieName, type Login, readCookie, type SentCookie, type Session, type Sessions } from './sessions.js';
 
 /** A request, as far as its access depends on it; read from the engine only when it is asked for. */
 export interface ArrivingRequest extends OriginatedRequest {
@@ -265,8 +265,8 @@ export class ListenerAccess implements Access {
       // Pictures, frames and scripts of others are no use of a session; a link is.
       const isOfOthers = site !== undefined && site !== 'same-origin' && site !== 'none';
       if (!isOfOthers || mode === 'navigate') {
-        for (const { value, isSecure } of cookies) {
-          const session = here.sessions.find(value, isSecure);
+        for (const cookie of cookies) {
+          const session = here.sessions.find(cookie);
           if (session !== undefined) return this.#callerOfSession(session);
         }
       }
@@ -451,13 +451,6 @@ export class ListenerAccess implements Access {
   }
 }
 
-/** A cookie that may be one of a session. */
-export interface SentCookie {
-  readonly value: string;
-  /** True where it came under the name that browsers keep for TLS. */
-  readonly isSecure: boolean;
-}
-
 /** The cookies of a request that may be of a session here. Plain HTTP may have a proxy before it that speaks TLS. */
 export function cookiesOf(
   { cookie }: Pick<ArrivingRequest, 'cookie'>,
@@ -465,8 +458,9 @@ export function cookiesOf(
 ): readonly SentCookie[] {
   if (cookie === '') return [];
   return (isTls ? [true] : [true, false]).flatMap((isSecure) => {
-    const value = readCookie(cookie, cookieName(port, isSecure));
-    return value === undefined ? [] : [{ value, isSecure }];
+    const name = cookieName(port, isSecure);
+    const value = readCookie(cookie, name);
+    return value === undefined ? [] : [{ name, value }];
   });
 }
 

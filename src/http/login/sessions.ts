@@ -32,6 +32,8 @@ export interface SessionPlace {
   readonly listener: string;
   /** What the browser calls itself. */
   readonly agent: string;
+  /** The name of its cookie, which has the port of the listener: see {@link cookieName}. */
+  readonly cookieName: string;
   /** True where the browser came by TLS. */
   readonly isSecure: boolean;
 }
@@ -50,6 +52,12 @@ interface Held extends Session {
   /** By the clock of the store. */
   readonly until: number;
   usedAt: number;
+}
+
+/** A cookie that may be one of a session. */
+export interface SentCookie {
+  readonly name: string;
+  readonly value: string;
 }
 
 /** A session as it is listed. */
@@ -109,7 +117,7 @@ export class Sessions {
     const [oldest] = own.length >= mostOfAccount ? own : this.#held.size >= mostSessions ? this.#held.values() : [];
     if (oldest !== undefined) this.#end(oldest, 'too many');
     const cookie = randomBytes(32).toString('base64url');
-    const digest = this.#digest(cookie);
+    const digest = this.#digest(place.cookieName, cookie);
     const held: Held = {
       account,
       isOfToken,
@@ -117,6 +125,7 @@ export class Sessions {
       origin: place.origin,
       listener: place.listener,
       agent: shorten(place.agent, longestAgent),
+      cookieName: place.cookieName,
       isSecure: place.isSecure,
       id: randomBytes(9).toString('base64url'),
       beganAt: Date.now(),
@@ -131,13 +140,13 @@ export class Sessions {
   }
 
   /**
-   * The session of a cookie, which is used by that.
-   * @param isSecure true where the cookie came under the name that browsers keep for TLS
+   * The session of a cookie, which is used by that. It counts under the name that it was given alone: at another port, or without
+   * TLS, it is none.
    */
-  find(cookie: string, isSecure: boolean): Session | undefined {
-    const digest = this.#digest(cookie);
+  find({ name, value }: SentCookie): Session | undefined {
+    const digest = this.#digest(name, value);
     const held = this.#held.get(digest.toString('base64'));
-    if (held === undefined || held.isSecure !== isSecure || !timingSafeEqual(held.digest, digest)) return undefined;
+    if (held === undefined || !timingSafeEqual(held.digest, digest)) return undefined;
     const now = this.#now();
     const reason = this.#overdue(held, now);
     if (reason !== undefined) {
@@ -168,6 +177,7 @@ export class Sessions {
       origin: held.origin,
       listener: held.listener,
       agent: held.agent,
+      cookieName: held.cookieName,
       isSecure: held.isSecure,
       id: held.id,
       beganAt: held.beganAt,
@@ -184,8 +194,8 @@ export class Sessions {
     this.#timer = undefined;
   }
 
-  #digest(cookie: string): Buffer {
-    return createHmac('sha256', this.#key).update(cookie).digest();
+  #digest(name: string, value: string): Buffer {
+    return createHmac('sha256', this.#key).update(`${name}=${value}`).digest();
   }
 
   #end(held: Held, reason: SessionEnd): void {

@@ -121,21 +121,22 @@ export class Logins {
     this.#endFormer(exchange, here);
     const isSecure = isByTls(exchange);
     const agent = exchange.header('user-agent') ?? '';
-    const { session, cookie } = here.sessions.open(found, { origin, listener, agent, isSecure });
+    const name = cookieName(here.port, isSecure);
+    const { session, cookie } = here.sessions.open(found, { origin, listener, agent, cookieName: name, isSecure });
     const { name: who, grant: level } = found.account;
     this.#tell({ ...login, who, level, params: { by, session: session.id }, outcome: 'ok' });
     exchange.reply(303, '', {
       ...privateHeaders,
       Location: this.#targetOf(target),
-      'Set-Cookie': setCookie(cookieName(here.port, isSecure), cookie, isSecure),
+      'Set-Cookie': setCookie(name, cookie, isSecure),
     });
   }
 
   /** A browser that logs in anew has no use for the session before. */
   #endFormer(exchange: Exchange, here: SessionsHere): void {
     const { sessions } = here;
-    for (const { value, isSecure } of cookiesOf({ cookie: exchange.header('cookie') ?? '' }, here)) {
-      const former = sessions.find(value, isSecure);
+    for (const sent of cookiesOf({ cookie: exchange.header('cookie') ?? '' }, here)) {
+      const former = sessions.find(sent);
       if (former !== undefined) sessions.end(({ id }) => id === former.id, 'replaced');
     }
   }
@@ -162,11 +163,10 @@ export class Logins {
     const { name: who, grant: level } = caller;
     const params = { session: session.id };
     this.#tell({ who, level, from, listener, command: 'httpd:logout', params, outcome: 'ok', ms: 0 });
-    const { isSecure } = session;
     exchange.reply(303, '', {
       ...privateHeaders,
       Location: `/${loginPath}?out=1`,
-      'Set-Cookie': setCookie(cookieName(here.port, isSecure), '', isSecure),
+      'Set-Cookie': setCookie(session.cookieName, '', session.isSecure),
     });
   }
 
