@@ -68,8 +68,8 @@ export const ElementField = {
 export const ReplyField = {
   /** A {@link Reply}. */
   kind: 0,
-  /** UTF-16 units of its text. */
-  units: 1,
+  /** Bytes of its text. */
+  length: 1,
   /** Where its id begins, or the slot of its id. */
   id: 2,
   /** Where its id ends; 0 for one in a slot. */

@@ -114,7 +114,7 @@ test('replies to elements of a batch are written at once', () => {
   const body = bytes('[{"id":"x"}]');
   const slot = scanner.holdId(bytes('"held"'), 0, 6);
   const texts = bytes('"é😀"1');
-  const fields = Int32Array.of(Reply.result, 5, 7, 10, Reply.error, 1, slot, 0);
+  const fields = Int32Array.of(Reply.result, 8, 7, 10, Reply.error, 1, slot, 0);
   const expected = ',{"jsonrpc":"2.0","result":"é😀","id":"x"},{"jsonrpc":"2.0","error":1,"id":"held"}';
   const window = Buffer.alloc(200);
   const print = (size: number) =>

@@ -138,8 +138,8 @@ numbers! {
     ReplyField {
         /// A [`Reply`].
         Kind = 0,
-        /// UTF-16 units of its text.
-        Units = 1,
+        /// Bytes of its text.
+        Length = 1,
         /// Where its id begins, or the slot of its id.
         Id = 2,
         /// Where its id ends; 0 for one in a slot.

@@ -22,14 +22,41 @@ const roomToBegin = 64;
 /** Most bytes of UTF-8 for one unit of a JavaScript string. */
 const bytesPerUnit = 3;
 
+/** Units of a text that is written byte by byte, if it is ASCII: the call that writes any text costs more. */
+const longestByHand = 64;
+
 /** Replies that are written at once. */
 const writtenAtOnce = 256;
 
 /** Numbers about a reply. */
 const replySize = Object.keys(ReplyField).length;
 
-/** The texts of replies while these are written. */
+/** The texts of replies that are printed, but not yet written. As one string, to which each is added, they are most of a batch's garbage. */
 const texts = Buffer.alloc(chunkLimit);
+let textsEnd = 0;
+/** Whose texts they are. */
+let textsOwner: BatchReply | undefined;
+
+/** Adds a text, for which there is room. Returns its bytes. */
+function addText(text: string): number {
+  const { length } = text;
+  const start = textsEnd;
+  if (length <= longestByHand) {
+    let at = 0;
+    for (; at < length; at++) {
+      const unit = text.charCodeAt(at);
+      if (unit > 127) break;
+      texts[start + at] = unit;
+    }
+    if (at === length) {
+      textsEnd = start + length;
+      return length;
+    }
+  }
+  const written = texts.write(text, start, 'utf8');
+  textsEnd = start + written;
+  return written;
+}
 
 /** Memory that a reply is made in. */
 interface ReplyMemory {
@@ -82,8 +109,7 @@ export class BatchReply implements CompletedSource, BatchListener {
   /** Where the buffer is written next. */
   #at = 0;
   #separator = opening;
-  /** The texts of replies that are printed, but not yet written into the buffer, and how many these are. */
-  #texts = '';
+  /** Replies that are printed, but not yet written into the buffer; their values are in {@link texts}. */
   #printed = 0;
   /** Bytes that they may take. */
   #claimed = 0;
@@ -172,13 +198,17 @@ export class BatchReply implements CompletedSource, BatchListener {
       this.#write();
       if (this.#broken !== undefined || bytes > this.#room) return false;
     }
+    if (textsOwner !== this) {
+      if (textsOwner !== undefined) textsOwner.#write();
+      textsOwner = this;
+      textsEnd = 0;
+    }
     const at = this.#printed * replySize;
     this.#fields[at + ReplyField.kind] = kind;
-    this.#fields[at + ReplyField.units] = text.length;
+    this.#fields[at + ReplyField.length] = addText(text);
     this.#fields[at + ReplyField.id] = id;
     this.#fields[at + ReplyField.idEnd] = idEnd;
     this.#printed += 1;
-    this.#texts += text;
     this.#claimed += bytes;
     return true;
   }
@@ -285,9 +315,16 @@ export class BatchReply implements CompletedSource, BatchListener {
     const count = this.#printed;
     if (count === 0) return;
     try {
-      const length = texts.write(this.#texts, 0, 'utf8');
       const start = this.#at;
-      const end = this.#scanner.printReplies(this.#buffer, start, this.#fields, count, texts, length, this.#batch.body);
+      const end = this.#scanner.printReplies(
+        this.#buffer,
+        start,
+        this.#fields,
+        count,
+        texts,
+        textsEnd,
+        this.#batch.body,
+      );
       if (end < 0) throw coded('ERR_REPLY', new RangeError('replies of a batch do not fit'));
       // Their ids are given back.
       this.#printed = 0;
@@ -304,8 +341,8 @@ export class BatchReply implements CompletedSource, BatchListener {
   #drop(): void {
     const size = this.#printed * replySize;
     this.#printed = 0;
-    this.#texts = '';
     this.#claimed = 0;
+    if (textsOwner === this) textsOwner = undefined;
     for (let at = 0; at < size; at += replySize) {
       if (this.#fields[at + ReplyField.idEnd] !== 0) continue;
       try {

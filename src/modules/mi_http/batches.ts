@@ -68,7 +68,7 @@ export class Batches {
     const batch = new Batch(this.#host, exchange, body, reading, slice);
     if (reading.replies === 0) {
       // "The server MUST NOT return an empty Array and should return nothing at all" (JSON-RPC 2.0 §6).
-      exchange.onGone = () => batch.giveUp(abortReason(coded('ERR_GONE', new Error('the client left'))));
+      exchange.onGone = () => batch.giveUp(clientLeft());
       const failed = (error: unknown): void => {
         batch.giveUp(abortReason(coded('ERR_GONE', new Error('the batch failed'))));
         failures.ofReply(error);
@@ -80,13 +80,12 @@ export class Batches {
     }
     const reply = new BatchReply(batch, this.#host, this.#memory);
     const source = this.#pretty ? new PrettyChunks(reply, Buffer.alloc(this.#chunkSize)) : reply;
-    const left = abortReason(coded('ERR_GONE', new Error('the client left')));
     exchange.onGone = () => {
-      reply.giveUp(left);
+      reply.giveUp(clientLeft());
       reply.release();
     };
     reply.begin(() => {
-      exchange.onGone = () => reply.giveUp(left);
+      exchange.onGone = () => reply.giveUp(clientLeft());
       try {
         if (reply.isWhole) sendChunks(exchange, 200, source.next(), source);
         else exchange.stream(200, source);
@@ -102,6 +101,10 @@ export class Batches {
       this.#streams -= 1;
     };
   }
+}
+
+function clientLeft(): Error {
+  return abortReason(coded('ERR_GONE', new Error('the client left')));
 }
 
 /** The ways on for a batch that has arrived. */

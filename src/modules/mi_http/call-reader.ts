@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { JsonObject } from '../../base/json.js';
 import { packageInfo } from '../../base/package.js';
 import type { Client } from '../../mi/calls/call.js';
@@ -42,7 +43,50 @@ function parse(body: Uint8Array | ArrayBuffer, start: number, end: number): unkn
     body instanceof Uint8Array
       ? Buffer.from(body.buffer, body.byteOffset + start, end - start)
       : Buffer.from(body, start, end - start);
-  return JSON.parse(bytes.toString('utf8'));
+  return bytes.length < longText || bytes.includes(backslash) ? JSON.parse(bytes.toString('utf8')) : parseLong(bytes);
+}
+
+/** Bytes of a text that is copied only once. */
+const longText = 16_384;
+const quote = '"'.charCodeAt(0);
+const backslash = '\\'.charCodeAt(0);
+
+/** Texts that are looked at: where there are more, none may be worth it. */
+const mostTexts = 32;
+
+/** Stands for a long text, with its number; no client can know it. */
+const placeholder = randomUUID();
+
+/**
+ * JSON in which no character is escaped. A long text that is a member of it, or an element, is taken out first: parsed with the
+ * rest, it would be in memory twice, and the collector would keep the first copy for long when it comes in between.
+ */
+function parseLong(bytes: Buffer): unknown {
+  const texts: string[] = [];
+  let rest = '';
+  let at = 0;
+  // Every second quote ends a text.
+  let open = bytes.indexOf(quote);
+  for (let count = 0; open >= 0 && count < mostTexts; count++) {
+    const close = bytes.indexOf(quote, open + 1);
+    if (close - open > longText) {
+      rest += `${bytes.toString('utf8', at, open + 1)}${placeholder}${texts.length}`;
+      texts.push(bytes.toString('utf8', open + 1, close));
+      at = close;
+    }
+    open = bytes.indexOf(quote, close + 1);
+  }
+  const parsed: unknown = JSON.parse(rest + bytes.toString('utf8', at));
+  let left = texts.length;
+  const members = parsed as Record<string, unknown>;
+  for (const name of left === 0 ? [] : Object.keys(members)) {
+    const value = members[name];
+    if (typeof value !== 'string' || !value.startsWith(placeholder)) continue;
+    members[name] = texts[Number(value.slice(placeholder.length))];
+    left -= 1;
+  }
+  // Some are names, or deeper, or were overwritten by a member of the same name.
+  return left === 0 ? parsed : JSON.parse(bytes.toString('utf8'));
 }
 
 /** The method that OpenRPC reserves for service discovery (OpenRPC 1.3, "Service Discovery Method"). */

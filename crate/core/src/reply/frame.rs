@@ -80,19 +80,10 @@ impl Replies<'_> {
     /// or `None`, with the slots still held, when they do not fit.
     pub fn print(&self, ids: &mut Ids, window: &mut [u8], at: usize) -> Option<usize> {
         let (replies, _) = self.fields.as_chunks::<{ ReplyField::COUNT }>();
-        let units = replies
-            .iter()
-            .fold(0_usize, |sum, [_, units, ..]| sum.saturating_add(*units as usize));
-        let is_ascii = units == self.texts.len();
         let mut texts = self.texts;
         let mut end = at;
-        for [kind, units, id, id_end] in replies {
-            let length = if is_ascii {
-                *units as usize
-            } else {
-                length_of(texts, *units as usize)?
-            };
-            let (text, rest) = texts.split_at_checked(length)?;
+        for [kind, length, id, id_end] in replies {
+            let (text, rest) = texts.split_at_checked(*length as usize)?;
             texts = rest;
             let id = match *id_end {
                 0 => ids.get(*id),
@@ -112,23 +103,6 @@ impl Replies<'_> {
         }
         Some(end)
     }
-}
-
-/// Bytes of the first so many UTF-16 units of a text.
-fn length_of(text: &[u8], units: usize) -> Option<usize> {
-    let mut left = units;
-    let mut length = 0;
-    while left > 0 {
-        let (bytes, units) = match text.get(length)? {
-            0..0xc0 => (1, 1),
-            0xc0..0xe0 => (2, 1),
-            0xe0..0xf0 => (3, 1),
-            0xf0.. => (4, 2),
-        };
-        length += bytes;
-        left = left.saturating_sub(units);
-    }
-    Some(length)
 }
 
 #[cfg(test)]
@@ -191,7 +165,7 @@ mod tests {
             let mut ids = Ids::default();
             let slot = ids.hold(b"\"held\"").unwrap();
             let replies = Replies {
-                fields: &[0, 5, 7, 10, 1, 2, slot, 0, 0, 1, -1, 0],
+                fields: &[0, 8, 7, 10, 1, 2, slot, 0, 0, 1, -1, 0],
                 texts: "\"é😀\"{}1".as_bytes(),
                 body,
             };
@@ -222,11 +196,6 @@ mod tests {
                 body: b"[{}]",
             };
             assert_eq!(replies.print(&mut Ids::default(), &mut [0; 100], 0), None, "{fields:?}");
-        }
-        for text in ["é", "😀", "a😀é"] {
-            let units = text.encode_utf16().count();
-            assert_eq!(length_of(text.as_bytes(), units), Some(text.len()));
-            assert_eq!(length_of(text.as_bytes(), units + 1), None);
         }
     }
 
