@@ -133,6 +133,7 @@ class Command {
   }, isForeign?: boolean);
   typeOf(name: string): ParameterType;
   about(name: string): ParameterAbout;
+  secretsOf(_given: readonly JsonValue[] | JsonObject): readonly string[];
   hasParameter(name: string): boolean;
   get accepted(): string;
   get acceptedByName(): string;
@@ -1329,6 +1330,38 @@ interface options_of_proto_hep {
   readonly compressed_payload?: number | undefined;
   readonly tls_ca_file?: string | undefined;
   readonly queue_size?: number | undefined;
+}
+
+interface options_of_fleet {
+  readonly server?: readonly string[] | undefined;
+  readonly peer?: readonly string[] | undefined;
+  readonly fleet?: string | undefined;
+  readonly name?: string | undefined;
+  readonly tags?: string | undefined;
+  readonly role?: string | undefined;
+  readonly level?: string | undefined;
+  readonly nkey_file?: string | undefined;
+  readonly creds_file?: string | undefined;
+  readonly login_file?: string | undefined;
+  readonly tls_ca?: string | undefined;
+  readonly tls_cert?: string | undefined;
+  readonly tls_key?: string | undefined;
+  readonly inbox_prefix?: string | undefined;
+  readonly own_url?: string | undefined;
+  readonly root?: string | undefined;
+  readonly fleet_required?: number | undefined;
+  readonly timeout?: number | undefined;
+  readonly rolling_time?: number | undefined;
+  readonly presence_interval?: number | undefined;
+  readonly retry_interval?: number | undefined;
+  readonly remember?: number | undefined;
+  readonly link_lifetime?: number | undefined;
+  readonly max_result?: number | undefined;
+  readonly max_dump?: number | undefined;
+  readonly max_answers?: number | undefined;
+  readonly max_members?: number | undefined;
+  readonly max_calls?: number | undefined;
+  readonly max_pending?: number | undefined;
 }
 
 // mi-httpd/testing

@@ -252,6 +252,11 @@ export class Answer {
    * @throws as {@link pieces}; Error when it is longer
    */
   async text(longest: number): Promise<string> {
+    return (await this.bytes(longest)).toString('utf8');
+  }
+
+  /** As {@link text}, as it came. */
+  async bytes(longest: number): Promise<Buffer> {
     const pieces: Buffer[] = [];
     let length = 0;
     try {
@@ -264,7 +269,7 @@ export class Answer {
       throw this.#failure(error);
     }
     if (length > longest) throw tooLong(this.#url, 'an answer', longest);
-    return Buffer.concat(pieces).toString('utf8');
+    return Buffer.concat(pieces);
   }
 
   #failure(error: unknown): unknown {

@@ -140,6 +140,8 @@ export interface Root {
   readonly servesPost: boolean;
   /** True for what is served without a login, to addresses that are let in: the page to log in. */
   readonly isOpen: boolean;
+  /** True for what is so on listeners without such a page, too: links that are secrets themselves. */
+  readonly isOpenEverywhere: boolean;
   /** Names of {@link RootDeclaration.headers} in lower case. */
   readonly keptHeaders: string[];
   /** Chooses the service of a request; undefined: its body is of a type that is not taken. */
@@ -176,7 +178,7 @@ export class RootRegistry {
    * @param isOpen true where it is served without a login
    * @throws Error when it is taken
    */
-  registerPath(declaration: RootDeclaration, isOpen = false): void {
+  registerPath(declaration: RootDeclaration, isOpen: boolean | 'everywhere' = false): void {
     const path = `/${declaration.root}`;
     if (this.#common.has(path)) throw coded('ERR_ROOT', new Error(`path ${path} is already served`));
     this.#common.set(path, { root: rootOf(declaration, isOpen), rest: '' });
@@ -244,7 +246,7 @@ export class RootRegistry {
   }
 }
 
-function rootOf(declaration: RootDeclaration, isOpen = false): Root {
+function rootOf(declaration: RootDeclaration, isOpen: boolean | 'everywhere' = false): Root {
   const { methods = ['GET', 'POST'], headers = [], timeout = defaultTimeout } = declaration;
   const servesGet = methods.includes('GET');
   const servesPost = methods.includes('POST');
@@ -254,7 +256,8 @@ function rootOf(declaration: RootDeclaration, isOpen = false): Root {
     allow: [...(servesGet ? ['GET', 'HEAD'] : []), ...(servesPost ? ['POST'] : [])].join(', '),
     servesGet,
     servesPost,
-    isOpen,
+    isOpen: isOpen !== false,
+    isOpenEverywhere: isOpen === 'everywhere',
     keptHeaders: headers.map((header) => header.toLowerCase()),
     choose: declaration.choose?.bind(declaration) ?? onlyServiceOf(declaration),
   };

@@ -158,10 +158,10 @@ export class HttpServer {
 
   /**
    * Registers one exact path, such as `/` or `/name`; not listed among {@link roots}.
-   * @param isOpen true where it is served without a login, on listeners where browsers log in by a page
+   * @param isOpen true where it is served without a login, on listeners where browsers log in by a page; `everywhere`: on all
    * @throws Error when it is taken or the server has started
    */
-  registerPath(declaration: RootDeclaration, isOpen = false): void {
+  registerPath(declaration: RootDeclaration, isOpen: boolean | 'everywhere' = false): void {
     const { module, root } = declaration;
     if (this.#state !== 'new')
       throw coded('ERR_STATE', new Error(`module ${module}: path "/${root}" is registered too late`));

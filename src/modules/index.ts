@@ -7,6 +7,7 @@ import { eventDatagramModule } from './event_datagram/index.js';
 import { eventJsonrpcModule } from './event_jsonrpc/index.js';
 import { eventStreamModule } from './event_stream/index.js';
 import { eviModule } from './evi/index.js';
+import { fleetModule } from './fleet/index.js';
 import { httpdModule } from './httpd/index.js';
 import { miHtmlModule } from './mi_html/index.js';
 import { miHttpModule } from './mi_http/index.js';
@@ -41,6 +42,7 @@ export const loadableModules = [
   opensipsModule,
   prometheusModule,
   protoHepModule,
+  fleetModule,
 ] as const;
 
 type LoadableModule = (typeof loadableModules)[number];
@@ -71,6 +73,8 @@ interface AboutModules {
   readonly prometheus?: unknown;
   /** Capture servers (HEP), which calls are copied to. */
   readonly proto_hep?: unknown;
+  /** One command on many servers of this kind, with the answer of each. */
+  readonly fleet?: unknown;
 }
 
 /** Parameters of the modules, by name. httpd and mi_http are always loaded, others when they are given: `usrloc: {}`. */

@@ -362,7 +362,7 @@ class HttpExchange implements Exchange, Receiver, StreamOwner {
     }
     const { access } = this.#via;
     if (access !== undefined) {
-      const isOpen = this.#root.isOpen && access.hasSessions;
+      const isOpen = this.#root.isOpen && (access.hasSessions || this.#root.isOpenEverywhere);
       if (isOpen ? !this.#isAddressLetIn(access) : !this.#isLetIn(request, path)) return;
     }
     if (!isFound && !this.#findRoot(path)) return;

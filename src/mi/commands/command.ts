@@ -457,6 +457,11 @@ export class Command {
     return this.abouts.get(name) ?? nothingTold;
   }
 
+  /** Names of the parameters of a call that may be shown nowhere: of a command that runs others it depends on which one. */
+  secretsOf(_given: readonly JsonValue[] | JsonObject): readonly string[] {
+    return this.secrets;
+  }
+
   /** True if a recipe has a parameter of this name, or it may be given beside one. */
   hasParameter(name: string): boolean {
     return this.optional.has(name) || this.recipes.some(({ names }) => names.includes(name));

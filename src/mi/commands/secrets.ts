@@ -19,7 +19,8 @@ export function openParameters(
   command: Command,
   given: NonNullable<CallParameters>,
 ): (parameter: string | number) => boolean {
-  const { secrets, recipes, isForeign } = command;
+  const { recipes, isForeign } = command;
+  const secrets = command.secretsOf(given);
   // What another server has not told of yet, or never does, is judged by its name alone.
   if (secrets.length === 0) return (parameter) => !isForeign || !isSecretName(String(parameter));
   if (isObject(given)) {
@@ -32,7 +33,7 @@ export function openParameters(
 
 /** Parameters with something else in the place of what may not be shown. */
 export function withoutSecrets(command: Command, given: CallParameters): CallParameters {
-  if (given === undefined || (command.secrets.length === 0 && !command.isForeign)) return given;
+  if (given === undefined || (command.secretsOf(given).length === 0 && !command.isForeign)) return given;
   const isOpen = openParameters(command, given);
   if (!isObject(given)) return given.map((value, index) => (isOpen(index) ? value : hidden));
   return Object.fromEntries(
