@@ -39,7 +39,7 @@ export const front: Peer = {
     'mi-httpd, module opensips, by mi_datagram over UDP, dumps by mi_fifo, a second node beside; its own processor time',
   unavailable: () => undefined,
   role: 'front',
-  refuses: () => undefined,
+  refuses: (command) => (command === 'fleet' ? 'it has no fleet behind it' : undefined),
   call: miCall,
   launch: async ({ contacts }, port, { folder, replies }) => {
     const script = bundle('bench/peers/upstream-server.ts');

@@ -25,7 +25,9 @@ export type Command =
   | 'hang'
   // Of a mirror of its contacts.
   | 'mirrored_contact'
-  | 'mirrored_dump';
+  | 'mirrored_dump'
+  // Of what asks a fleet.
+  | 'fleet';
 
 /** Commands that only what stands in front of an OpenSIPS is asked; `upstream` is asked of it directly, too. */
 export const commandsOfFronts: ReadonlySet<Command> = new Set([
@@ -36,6 +38,7 @@ export const commandsOfFronts: ReadonlySet<Command> = new Set([
   'hang',
   'mirrored_contact',
   'mirrored_dump',
+  'fleet',
 ]);
 
 /** Commands that mi-httpd alone has. */
@@ -127,6 +130,7 @@ const methods: Partial<Record<Command, string>> = {
   hang: 'node:sip-2/hang',
   mirrored_contact: 'usrloc:show_contact',
   mirrored_dump: 'usrloc:dump',
+  fleet: 'fleet:call',
 };
 
 /** The call of those that speak MI on root `mi`. */
@@ -144,6 +148,7 @@ export function miCall(command: Command, amount = 1): Call {
     find: { text: 'Subscriber4242@10' },
     find_many: { text: 'example phone' },
     mirrored_contact: ['location', 'user000042'],
+    fleet: ['version'],
   };
   return { path: '/mi', body: request(methods[command] ?? command, params[command]) };
 }

@@ -1,4 +1,5 @@
 import { bareUws, constantUws, fastify, nodeHttp } from './by-hand.js';
+import { fleetPeer } from './fleet.js';
 import { front, nginxFront } from './front.js';
 import { kamailio } from './kamailio.js';
 import { libmicrohttpd } from './libmicrohttpd.js';
@@ -15,5 +16,5 @@ export const constants: readonly Peer[] = [constantUws, nginx];
 /** All that can be started, in the order of the tables. */
 export const peers: readonly Peer[] = [
   ...[miHttpd, libmicrohttpd, kamailio, bareUws, nodeHttp, fastify, constantUws, nginx],
-  ...[front, nginxFront],
+  ...[front, nginxFront, fleetPeer],
 ];

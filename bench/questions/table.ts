@@ -4,6 +4,7 @@ import { bodies } from './bodies.js';
 import { compression } from './compression.js';
 import { dumps } from './dumps.js';
 import { find } from './find.js';
+import { fleet } from './fleet.js';
 import { hangingNode } from './hanging-node.js';
 import { headOfLine } from './head-of-line.js';
 import { hostDelay } from './host-delay.js';
@@ -37,4 +38,5 @@ export const questions: readonly Question[] = [
   hangingNode,
   upstreamDump,
   mirror,
+  fleet,
 ];

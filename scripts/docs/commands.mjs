@@ -10,9 +10,14 @@ it had in OpenSIPS 3.x (\`get_statistics\`). Parameters are lists of names, each
 /** The commands of all modules. */
 export async function commandsPage({ createServer }) {
   const listen = levels.map((level) => `http:127.0.0.1:0;level=${level}`);
-  const server = await createServer({ httpd: { listen }, usrloc: {}, tellProcess: 'read' }).start();
+  const server = await createServer({
+    httpd: { listen },
+    usrloc: {},
+    fleet: { name: 'sip-01' },
+    tellProcess: 'read',
+  }).start();
   try {
-    return page('Commands', intro, await commandTable(server.urls));
+    return page('Commands', intro, await commandTable(server.urls.filter((url) => url.endsWith('/mi'))));
   } finally {
     await server.close();
   }

@@ -30,6 +30,8 @@ export interface Site {
   readonly hasContacts: boolean;
   /** True where calls may be read about. */
   readonly hasAudit: boolean;
+  /** True where a fleet may be looked at. */
+  readonly hasFleet: boolean;
   /** The user that the page is for. */
   readonly user?: Markup | undefined;
 }
@@ -39,6 +41,8 @@ export const livePath = 'live';
 
 /** Where contacts are looked at: `/mi/contacts`. */
 export const contactsPath = 'contacts';
+/** Where the fleet is looked at, and asked: `/mi/fleet`. */
+export const fleetPath = 'fleet';
 /** Where it is told who changed what: `/mi/audit`. */
 export const auditPath = 'audit';
 
@@ -65,7 +69,8 @@ export function page(
  * @param hasCharts true where the page has charts, whose script is longer than all others
  */
 export function pageParts(site: Site, title: string, module: string | undefined, hasCharts = false): PageParts {
-  const { base, assets, server, host, color, isReady, startedAt, modules, hasLive, hasContacts, hasAudit } = site;
+  const { base, assets, server, host, color, isReady, startedAt, modules, hasLive, hasContacts, hasAudit, hasFleet } =
+    site;
   const links = modules.map((name) => {
     const current = name === module ? html` aria-current="page"` : undefined;
     return html`<li><a href="${base}/${name}"${current}>${name}</a></li>\n`;
@@ -79,7 +84,7 @@ export function pageParts(site: Site, title: string, module: string | undefined,
   const head = html`${start}<a class="skip" href="#main">Skip to the content</a>
 <header data-zone="${serverZone}">
 <h1><a href="${base}"><bdi class="host"${color !== undefined && html` data-color="${color}"`}>${host}</bdi> <span>Management Interface</span></a></h1>
-${(hasContacts || hasLive || hasAudit) && html`<p class="pages">${hasContacts && html`<a href="${base}/${contactsPath}">Contacts</a> `}${hasLive && html`<a href="${base}/${livePath}">Live</a> `}${hasAudit && html`<a href="${base}/${auditPath}">Audit</a>`}</p>\n`}${serverLine(server, startedAt())}${site.user}</header>
+${(hasContacts || hasFleet || hasLive || hasAudit) && html`<p class="pages">${hasContacts && html`<a href="${base}/${contactsPath}">Contacts</a> `}${hasFleet && html`<a href="${base}/${fleetPath}">Fleet</a> `}${hasLive && html`<a href="${base}/${livePath}">Live</a> `}${hasAudit && html`<a href="${base}/${auditPath}">Audit</a>`}</p>\n`}${serverLine(server, startedAt())}${site.user}</header>
 <nav aria-label="Modules">
 <ul>
 ${links}</ul>

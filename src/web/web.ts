@@ -39,6 +39,7 @@ import { hasJsonField, isMeantAsCall, isSubmitted, isViewOnly, readArguments } f
 import { auditPage } from './audit-page.js';
 import { rangeOf } from './charts.js';
 import { ContactsPages } from './contacts.js';
+import { FleetPages } from './fleet-page.js';
 import { latencySection } from './latencies.js';
 import { LiveEvents, wantsEvents } from './live.js';
 import { overview } from './overview.js';
@@ -49,6 +50,7 @@ import {
   confirmation,
   contactsPath,
   type FormOptions,
+  fleetPath,
   foldedForm,
   isUnconfirmed,
   livePath,
@@ -115,6 +117,7 @@ export class WebInterface {
   readonly #results: Results;
   readonly #events: LiveEvents;
   readonly #contacts: ContactsPages;
+  readonly #fleet: FleetPages;
 
   /** Made when all commands are registered. */
   constructor(mi: ManagementInterface, options: WebOptions) {
@@ -135,6 +138,7 @@ export class WebInterface {
       hasLive: true,
       hasContacts: true,
       hasAudit: true,
+      hasFleet: true,
     };
     this.#results = new Results(options.shownSize);
     this.#events = new LiveEvents(mi, options);
@@ -147,6 +151,16 @@ export class WebInterface {
       show: (exchange, status, title, main) =>
         replyPage(exchange, status, page(this.#siteOf(exchange), title, undefined, main)),
       refuse: (exchange, status, reason, headers) => this.#refuse(exchange, status, reason, undefined, headers),
+    });
+    this.#fleet = new FleetPages({
+      base,
+      host,
+      mi,
+      runner: options.runner,
+      maxValues: options.maxValues,
+      show: (exchange, status, title, main, headers) =>
+        replyPage(exchange, status, page(this.#siteOf(exchange), title, fleetPath, main), headers),
+      refuse: (exchange, status, reason, headers) => this.#refuse(exchange, status, reason, fleetPath, headers),
     });
   }
 
@@ -185,6 +199,9 @@ export class WebInterface {
         this.#refuse(exchange, 404, 'there is no such file');
     } else if (moduleName === contactsPath && commandName === '' && this.finder !== undefined) {
       this.#contacts.handle(exchange, this.finder);
+    } else if (moduleName === fleetPath && commandName === '' && this.#fleet.lister !== undefined) {
+      const list = menu(this.#site.base, [fleetPath], this.#mi.visibleTo(exchange));
+      this.#fleet.handle(exchange, this.#fleet.lister, list);
     } else if (moduleName === livePath && commandName === '' && !this.#site.modules.includes(livePath)) {
       this.#live(exchange);
     } else if (moduleName === auditPath && asksForPage && !this.#site.modules.includes(auditPath)) {
@@ -492,6 +509,7 @@ export class WebInterface {
       hasLive: may(this.#events.command),
       hasContacts: finder !== undefined && may(finder),
       hasAudit: this.#mi.audit !== undefined && may(this.#auditCommand),
+      hasFleet: this.#fleet.lister !== undefined && may(this.#fleet.lister),
     };
   }
 

@@ -1,0 +1,54 @@
+// The page of a fleet in a browser: one command on many, with and without a script, on a phone, for everybody.
+import { describe, expect } from 'vitest';
+import { assertAccessible, axe } from '../support/browser/axe.js';
+import { follow, skipped } from '../support/browser/chromium.js';
+import { startFleet } from '../support/fleet.js';
+import { test } from '../support/test.js';
+import { unless } from '../support/unless.js';
+
+const views = [
+  ['light', { colorScheme: 'light' }],
+  ['dark', { colorScheme: 'dark' }],
+  ['on a phone', { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true }],
+  ['in forced colours', { forcedColors: 'active' }],
+] as const;
+
+unless(skipped, describe)('the page of a fleet', () => {
+  for (const hasScript of [true, false]) {
+    test(`one command runs on many, ${hasScript ? 'with' : 'without'} a script`, async ({ lifetime, openTab }) => {
+      const fleet = await startFleet(lifetime, { way: 'http', members: ['sip-01', 'sip-02', 'sip-03'] });
+      const page = await openTab(fleet.gatherer, { javaScriptEnabled: hasScript });
+      await follow(page, () => page.getByRole('link', { name: 'Fleet', exact: true }).click());
+      await page.getByLabel('Command', { exact: true }).fill('lab:who');
+      await page.getByLabel(/^Members, parted/).fill('sip-0*');
+      await follow(page, () => page.getByRole('button', { name: 'Run on the fleet' }).click());
+      expect(await page.getByRole('status').first().textContent()).toContain('3 of 3 gave a result; 2 differ');
+      expect(await page.locator('mark').allTextContents()).toStrictEqual(['sip-02', 'sip-03']);
+      expect(await page.getByLabel('Command', { exact: true }).inputValue()).toBe('lab:who');
+      await follow(page, () => page.getByRole('button', { name: 'Who would be asked?' }).click());
+      expect(await page.getByRole('main').textContent()).toContain('Nobody was asked');
+    });
+  }
+
+  for (const [view, options] of views) {
+    test(`axe finds nothing, ${view}`, async ({ lifetime, openTab }) => {
+      const fleet = await startFleet(lifetime, { way: 'http', members: ['sip-01', 'sip-02'] });
+      const page = await openTab(fleet.gatherer, { prepare: axe, ...options });
+      await page.goto('/mi/fleet');
+      await assertAccessible(page, 'members');
+      for (const [command, nodes] of [
+        ['lab:who', ''],
+        ['lab:fail', 'sip-01,ghost'],
+        ['get_statistics', 'sip*'],
+      ] as const) {
+        await page.getByLabel('Command', { exact: true }).fill(command);
+        if (command === 'get_statistics') await page.getByLabel(/^Parameters/).fill('["mi:"]');
+        await page.getByLabel(/^Members, parted/).fill(nodes);
+        await follow(page, () => page.getByRole('button', { name: 'Run on the fleet' }).click());
+        const details = page.locator('main summary').first();
+        if ((await details.count()) > 0) await details.click();
+        await assertAccessible(page, command);
+      }
+    });
+  }
+});
