@@ -62,9 +62,7 @@ export const fleetPeer: Peer = {
     const script = bundle('bench/peers/fleet-members.ts');
     const each = members / processes;
     const others = Array.from({ length: processes }, (_, n) =>
-      startOn(loadCore, [process.execPath, script, server, String(n * each), String(each), String(answer)], {
-        ...stdio,
-      }),
+      startOn(loadCore, [process.execPath, script, server, String(n * each), String(each), String(answer)], quiet),
     );
     const child = startOn(serverCore, [process.execPath, '--max-semi-space-size=2', main, '-f', file], {
       stdio: ['ignore', 'ignore', 'inherit'],
