@@ -46,7 +46,15 @@ export async function statisticsPage({ createServer, defineModule }) {
   });
   const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
   const opensips = { nodes: ['sip-1 fifo:/nowhere/fifo'], local: '*', mirror: 'usrloc' };
-  const options = { usrloc: {}, cachedb_local: {}, proto_hep: {}, fleet: { name: 'sip-01' }, opensips, log, modules: [reader] };
+  const options = {
+    usrloc: {},
+    cachedb_local: {},
+    proto_hep: {},
+    fleet: { name: 'sip-01' },
+    opensips,
+    log,
+    modules: [reader],
+  };
   const server = await createServer({ httpd: { ip: '127.0.0.1', port: 0 }, ...options }).start();
   await server.close();
   const rows = statistics.all.map(({ group, name, kind, about }) => [

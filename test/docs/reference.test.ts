@@ -27,7 +27,15 @@ describe('the reference', () => {
     const opensips = { nodes: ['sip-1 fifo:/nowhere/fifo'], local: '*', mirror: 'usrloc' };
     const httpd = { ip: '127.0.0.1', port: 0 };
     const log = silentLog;
-    const server = await createServer({ httpd, usrloc: {}, cachedb_local: {}, proto_hep: {}, fleet: { name: 'sip-01' }, opensips, log }).start();
+    const server = await createServer({
+      httpd,
+      usrloc: {},
+      cachedb_local: {},
+      proto_hep: {},
+      fleet: { name: 'sip-01' },
+      opensips,
+      log,
+    }).start();
     const listed = async (method: string, params: unknown): Promise<readonly string[]> => {
       const headers = { 'Content-Type': 'application/json', Connection: 'close' };
       const body = JSON.stringify({ jsonrpc: '2.0', method, params, id: 1 });
