@@ -49,11 +49,16 @@ const threadsServer = {
   replacement: path('test/support/threads-server.ts'),
 };
 
+const threadsCount = {
+  find: /^\.\/http\/threads\/count\.js$/,
+  replacement: path('test/support/threads-count.ts'),
+};
+
 /** The wire suite with its listeners in so many threads. */
 function onThreads(threads: number): TestProjectInlineConfiguration {
   const env = { MI_HTTPD_TEST_THREADS: String(threads) };
   const made = project(`wire-threads-${threads}`, 120_000, 'test/wire/**/*.test.ts', {
-    alias: [threadsServer, source],
+    alias: [threadsServer, threadsCount, source],
     env,
   });
   // It says itself how many threads there are, also none.

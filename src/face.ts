@@ -3,5 +3,6 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { refusalBody } from './gateway/jsonrpc-refusal.js';
 import { Face } from './http/threads/face.js';
 import type { FaceSettings } from './http/threads/protocol.js';
+import { rootInThread } from './modules/mi_http/in-threads.js';
 
-if (parentPort !== null) new Face(parentPort, workerData as FaceSettings, refusalBody);
+if (parentPort !== null) new Face(parentPort, workerData as FaceSettings, refusalBody, rootInThread);

@@ -48,8 +48,8 @@ export interface ServerFacts {
   readonly authenticate: OwnLogin | undefined;
   /** False: requests come without a socket. */
   readonly opensSockets: boolean;
-  /** Threads that have the listeners; undefined: as the parameter of httpd says. */
-  readonly threads: number | undefined;
+  /** Threads that have the listeners. */
+  readonly threads: number;
   /** An app of uWebSockets.js that serves in place of listeners. */
   readonly app: object | undefined;
 }

@@ -1,4 +1,4 @@
-import { availableParallelism, totalmem } from 'node:os';
+import { totalmem } from 'node:os';
 import { dateOf, monotonicTime } from './base/clock.js';
 import { coded } from './base/codes.js';
 import {
@@ -26,6 +26,7 @@ import type { InheritedSocket } from './http/listen/inherited.js';
 import { checkRoot, type RootDeclaration, type Service } from './http/roots.js';
 import type { HttpServer } from './http/server.js';
 import type { ServingThread } from './http/threads/faces.js';
+import { servingThreads } from './http/threads/count.js';
 import { mostThreads } from './http/threads/protocol.js';
 import type { Reload } from './http/tls/certified-listener.js';
 import { LifeCycle, type LoadedModule, ModuleSteps } from './life-cycle.js';
@@ -68,9 +69,12 @@ function defaultSharedMemory(): number {
   return Math.min(512, Math.max(1, Math.floor(Math.min(totalmem(), constrained) / 4 / 1024 / 1024)));
 }
 
-/** Threads for all cores but the one of this thread. */
-export function threadsOfCores(): number {
-  return Math.min(mostThreads, Math.max(1, availableParallelism() - 1));
+/** Threads that the parameter of httpd asks for. */
+function threadsOfFile(modules: readonly ConfiguredModule[]): number {
+  const { threads } = (modules.find(({ module }) => module.name === 'httpd')?.parameters ?? {}) as {
+    readonly threads?: number;
+  };
+  return threads ?? 0;
 }
 
 /** Most shared memory, MB. */
@@ -238,7 +242,8 @@ export class Server {
     const logConsumers = new LogConsumers(target, system?.log);
     this.#log = logConsumers.log;
     this.#steps = new ModuleSteps(this.#log);
-    this.#mi = new ManagementInterface(this.#log);
+    const threads = servingThreads(settings.threads ?? threadsOfFile(modules), settings);
+    this.#mi = new ManagementInterface(this.#log, threads + 1);
     this.#mi.around = settings.callContext === true ? withContext(settings.around) : settings.around;
     this.#mi.headers = settings.headers ?? [];
     const logLevel = new LogLevel(target, settings.logLevel ?? 3);
@@ -261,7 +266,7 @@ export class Server {
       sockets,
       opensSockets: (settings.listen ?? true) && settings.app === undefined,
       app: settings.app,
-      threads: settings.threads === 'auto' ? threadsOfCores() : settings.threads,
+      threads,
       authenticate: settings.authenticate,
     };
     let httpd: HttpServer | undefined;

@@ -9,6 +9,7 @@ import { formatDiagnostic } from '../config/config-file.js';
 import { ParameterError } from '../config/parameter.js';
 import { readConfig } from '../config/statements.js';
 import { Engines } from '../http/engine/choose.js';
+import { threadsOfCores } from '../http/threads/count.js';
 import { mostThreads } from '../http/threads/protocol.js';
 import { parseTransport } from '../modules/opensips/upstream/setting.js';
 import {
@@ -19,7 +20,6 @@ import {
   maxSharedMemory,
   type Server,
   type SystemLog,
-  threadsOfCores,
 } from '../server.js';
 import { type CheckedConfig, checkConfig, createConfiguredServer } from './configured-server.js';
 import { daemonLog, takeOutputs } from './outputs.js';

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { coded } from '../base/codes.js';
 import type { CodedLog } from '../base/log.js';
+import type { SharedRows } from '../base/rows.js';
 import { BodyPool } from '../native/bodies.js';
 import { Engines, mountOn, nodeHandlerOf } from './engine/choose.js';
 import type { Engine, EngineChoice, EngineHandlers, HostedServer, Mount, NodeHandler } from './engine/engine.js';
@@ -25,6 +26,7 @@ import type { CompressionSettings } from './request/compression.js';
 import { Exchanges } from './request/state-machine.js';
 import { type RootDeclaration, RootRegistry } from './roots.js';
 import type { Faces, ServingThread } from './threads/faces.js';
+import type { SettingsHere } from './threads/protocol.js';
 import { Certificates, type CertifiedListener } from './tls/certified-listener.js';
 import { ciphersNotice, defaultCiphers } from './tls/ciphers.js';
 
@@ -71,6 +73,8 @@ export interface HttpServerOptions {
   readonly allowedHosts?: string | undefined;
   /** One slot for each of `httpCounterNames`; left out, nobody reads them. */
   readonly counters?: Float64Array;
+  /** The memory of {@link counters} for threads that count in it, too, and where in a row they begin. */
+  readonly sharedCounters?: { readonly rows: SharedRows; readonly first: number } | undefined;
   /** Seconds for which browsers that came by TLS use nothing else; 0, the default: they are not told. */
   readonly stayEncrypted?: number;
   /** Left out, every reply is sent as it is. */
@@ -122,6 +126,8 @@ export class HttpServer {
   /** Those of the first listener, for requests that come without a socket. */
   #handlers: EngineHandlers | undefined;
   #mount: Mount | undefined;
+  /** Makes what threads need to serve calls of a root by themselves. */
+  #callsHere: ((thread: number) => object | undefined) | undefined;
   #certificates: Certificates | undefined;
   /** Connections to subscribers of events that are wanted, and who is told how many there may be. */
   #subscribers: { readonly most: number; readonly told: (possible: number) => void } = { most: 0, told: () => {} };
@@ -171,6 +177,20 @@ export class HttpServer {
   /** The sessions of browsers; undefined where nobody has one. */
   get sessions(): Sessions | undefined {
     return this.#options.sessions;
+  }
+
+  /**
+   * Has threads serve calls of a root by themselves.
+   *
+   * @param make gives the plain data that a thread makes the root of, by its number from 1 on; undefined: home serves all
+   */
+  serveInThreads(make: (thread: number) => object | undefined): void {
+    this.#callsHere = make;
+  }
+
+  /** Other users may log in from now on. */
+  usersChanged(): void {
+    this.#faces?.usersChanged();
   }
 
   /** Keeps more headers of the requests of a root, for commands that ask for them: in lower case, before it listens. */
@@ -287,6 +307,11 @@ export class HttpServer {
     // Loaded late: most servers do without.
     const { Faces } = await import('./threads/faces.js');
     this.#refuseWhenClosed();
+    for (const listener of this.#sockets) {
+      const { access } = listener;
+      if (access?.callers !== 'remembered') continue;
+      access.admitted = (...given) => this.#faces?.admit(listener, ...given);
+    }
     const { bodiesTotal, maxConnectionsAddress: share = 0, connTimeout, replyTimeout = 0, log } = this.#options;
     this.#faces = new Faces({
       count: this.#threads,
@@ -301,6 +326,7 @@ export class HttpServer {
         replyPatience: replyTimeout * 1000,
         stayEncrypted: this.#options.stayEncrypted ?? 0,
       },
+      hereOf: (thread) => this.#hereOf(thread),
       chunkSize: this.chunkSize,
       counters: this.#counters,
       log,
@@ -308,6 +334,22 @@ export class HttpServer {
       changed: this.#options.threadsChanged ?? (() => {}),
     });
     return this.#faces.open();
+  }
+
+  #hereOf(thread: number): Omit<SettingsHere, 'key'> | undefined {
+    const { sharedCounters, receiveBufSize, postBufSize, maxReplySize = 0, compression } = this.#options;
+    if (sharedCounters === undefined) return undefined;
+    const calls = this.#callsHere?.(thread);
+    if (calls === undefined) return undefined;
+    return {
+      calls,
+      counters: sharedCounters.rows,
+      firstCounter: sharedCounters.first,
+      maxBody: receiveBufSize,
+      postBufSize,
+      maxReply: maxReplySize,
+      compression,
+    };
   }
 
   /** Threads that serve; none where no socket is opened. */

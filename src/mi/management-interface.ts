@@ -38,7 +38,7 @@ export interface SharedCounts {
 const latencyCapacity = 256;
 
 /** Permissions and limits of the calls from the network; see {@link ManagementInterface.protect}. */
-interface Protection extends Omit<GuardOptions, 'allowed' | 'denied'> {
+export interface Protection extends Omit<GuardOptions, 'allowed' | 'denied'> {
   /** Patterns of commands parted by commas, see {@link CommandList}; '': all may be called. */
   readonly allowCommands?: string | undefined;
   /** '': none is denied. */
@@ -107,6 +107,16 @@ export class ManagementInterface {
     this.pending = statistics.add('mi', 'pending', 'gauge', { help: 'Calls of asynchronous commands that run now.' });
     this.denied = statistics.add('mi', 'denied', 'counter', { help: 'Calls refused with -32003.' });
     this.rateLimited = statistics.add('mi', 'rate_limited', 'counter', { help: 'Calls refused with -32004.' });
+  }
+
+  /** Permissions and limits of calls from the network; undefined: there are none. */
+  get protection(): Protection | undefined {
+    return this.#protection;
+  }
+
+  /** True if other threads may count with this one. */
+  get isShared(): boolean {
+    return this.statistics.threads > 1;
   }
 
   /** From now on no call begins. */

@@ -37,5 +37,9 @@ export abstract class DirectReply {
 
   keepAlive(): void {}
 
+  holdReading(): void {}
+
+  readOn(): void {}
+
   reuse(): void {}
 }

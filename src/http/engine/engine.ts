@@ -267,6 +267,12 @@ export interface EngineResponse {
   onWritable(writable: () => void): void;
   /** Keeps the engine from closing a connection on which nothing moves. */
   keepAlive(): void;
+  /**
+   * Reads nothing more from the client until {@link readOn}, or its end: a client that has closed its sending side is not gone
+   * yet. For a moment, since one that has gone is not noticed either.
+   */
+  holdReading(): void;
+  readOn(): void;
   /** Closes the connection without another word, now or in a later turn. Never fails. */
   close(): void;
   /** The reply has ended and nothing knows this object, nor its receiver, any more: both serve another request. */

@@ -247,6 +247,12 @@ export class Connections {
     if (this.isStopping) this.#idle--;
   }
 
+  /** An exchange that has begun goes on as another one, which begins now. */
+  exchangeHandedOn(): void {
+    this.exchanges--;
+    if (this.isStopping) this.#idle++;
+  }
+
   /**
    * @param isClosing true when the connection closes by itself once the reply is sent
    * @param isTold true when the engine tells that there was a reply: one with a body of known length

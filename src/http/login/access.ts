@@ -50,6 +50,13 @@ export interface Access {
   readonly needsLogin: boolean;
   /** The addresses that are let in, as {@link AddressList} reads them; undefined: all. */
   readonly allowed?: string | undefined;
+  /**
+   * Who calls here: the same caller whatever comes, or whom credentials belong to, for as long as nobody else may log in; undefined:
+   * each request has to be looked at.
+   */
+  readonly callers?: Caller | 'remembered' | undefined;
+  /** Told of credentials that have let somebody in, where they may be remembered. */
+  admitted?: ((authorization: string, origin: string, caller: Caller) => void) | undefined;
   /** A client got no connection because of its certificate, for that reason; its address is as the engine gives it. */
   certificateRefused(origin: string, reason: string): void;
   /** True where browsers log in by a page. */
@@ -131,6 +138,7 @@ export class ListenerAccess implements Access {
   /** Logins that are being verified: a client that opens several connections at once is verified once. */
   readonly #running = new Map<string, Promise<Account | Denial>>();
   readonly #ofSessions = new WeakMap<Session, Caller>();
+  admitted: Access['admitted'] = undefined;
 
   constructor(options: ListenerAccessOptions) {
     this.#options = options;
@@ -152,6 +160,14 @@ export class ListenerAccess implements Access {
 
   get hasSessions(): boolean {
     return this.#options.sessions !== undefined;
+  }
+
+  get callers(): Caller | 'remembered' | undefined {
+    const { accounts, asksForCertificates } = this.#options;
+    if (asksForCertificates) return undefined;
+    if (accounts === undefined) return this.#anonymous;
+    // A login of the program's own is asked each time.
+    return accounts().authenticate === undefined ? 'remembered' : undefined;
   }
 
   get allowed(): string | undefined {
@@ -212,7 +228,10 @@ export class ListenerAccess implements Access {
     }
     if (accounts === undefined) return this.#anonymous;
     const now = accounts();
-    if (shown === undefined || !now.knowsCertificates) return this.#checkLogin(request, now);
+    if (shown === undefined || !now.knowsCertificates) {
+      const { admitted } = this;
+      return admitted === undefined ? this.#checkLogin(request, now) : this.#checkToTell(request, now, admitted);
+    }
     const [owner, ...others] = now.byCertificate(shown);
     if (owner === undefined) return this.#refuseCertificate(request, shown, 'is of no user');
     if (others.length > 0) {
@@ -230,6 +249,22 @@ export class ListenerAccess implements Access {
     return checked instanceof Promise
       ? checked.then((login) => this.#callerOfBoth(owner, login))
       : this.#callerOfBoth(owner, checked);
+  }
+
+  /** As {@link #checkLogin}, and tells who was let in, unless others may log in by then. */
+  #checkToTell(
+    request: ArrivingRequest,
+    now: Accounts,
+    admitted: NonNullable<Access['admitted']>,
+  ): Caller | Denial | Promise<Caller | Denial> {
+    const { authorization, origin } = request;
+    const checked = this.#checkLogin(request, now);
+    if (authorization === '') return checked;
+    const tell = (found: Caller | Denial): Caller | Denial => {
+      if (!(found instanceof Denial) && this.#options.accounts?.() === now) admitted(authorization, origin, found);
+      return found;
+    };
+    return checked instanceof Promise ? checked.then(tell) : tell(checked);
   }
 
   #checkLogin(request: ArrivingRequest, now: Accounts): Caller | Denial | Promise<Caller | Denial> {

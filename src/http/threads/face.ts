@@ -1,13 +1,19 @@
 import { AddressList } from '../../base/address.js';
 import type { CodedLog, Fields } from '../../base/log.js';
+import { Rows } from '../../base/rows.js';
 import { reasonOf } from '../../base/text.js';
+import { BodyPool } from '../../native/bodies.js';
 import { Engines } from '../engine/choose.js';
 import { type EngineHandlers, FixedHead, type RefusalReply } from '../engine/engine.js';
+import { chunkLimit } from '../exchange.js';
 import { Connections } from '../limits/connections.js';
 import { type CounterSlot, HttpCounters } from '../limits/counters.js';
 import { type OpenListener, openListener } from '../listen/listener.js';
 import { engineRefusal, Refusals } from '../request/refusal.js';
 import { ReplyHead } from '../request/reply-head.js';
+import { Exchanges } from '../request/state-machine.js';
+import { type RootDeclaration, RootRegistry } from '../roots.js';
+import { type CallsHere, ListenerHere } from './here.js';
 import { Outbox, type Sender } from './outbox.js';
 import {
   Asked,
@@ -23,8 +29,10 @@ import {
   requestsWord,
   type SentError,
   type SentFields,
+  type SettingsHere,
   stoppedWord,
   Told,
+  usersWord,
 } from './protocol.js';
 import { Relay, type RelayHost } from './relay.js';
 
@@ -33,6 +41,14 @@ interface FacePort extends Sender<FromFace> {
   on(event: 'message', listener: (messages: readonly FromHome[]) => void): unknown;
   /** Nothing keeps this thread alive any more. */
   close(): void;
+}
+
+type JsonRefusal = (status: number, reason: string) => string;
+
+/** A root whose calls are served in the thread that they come to. */
+export interface RootHere {
+  readonly declaration: RootDeclaration;
+  readonly calls: CallsHere;
 }
 
 /** Home logs the same of the certificates, which it reads too. */
@@ -58,17 +74,32 @@ export class Face implements RelayHost {
   readonly #fixed: FixedHead[] = [];
   /** By the number of the listener. */
   readonly #open = new Map<number, OpenListener>();
+  /** By the number of the listener: those with calls that are served in this thread. */
+  readonly #here = new Map<number, ListenerHere>();
+  /** False where home sees the memory that they are counted in. */
+  readonly #tellsCounters: boolean;
   #exchanges = 0;
   #isClosed = false;
 
-  /** @param jsonRefusal body of a refusal for requests that want JSON */
-  constructor(port: FacePort, settings: FaceSettings, jsonRefusal: (status: number, reason: string) => string) {
+  /**
+   * @param jsonRefusal body of a refusal for requests that want JSON
+   * @param rootHere makes the root whose calls are served in this thread
+   */
+  constructor(
+    port: FacePort,
+    settings: FaceSettings,
+    jsonRefusal: JsonRefusal,
+    rootHere: (calls: unknown, log: CodedLog) => RootHere,
+  ) {
     this.#port = port;
     this.#settings = settings;
     this.#shared = new Int32Array(settings.shared);
     this.clientPatience = settings.clientPatience;
     this.replyPatience = settings.replyPatience;
-    this.counters = new HttpCounters();
+    const { here } = settings;
+    const row = here && new Rows(here.counters, settings.index + 1).own;
+    this.counters = new HttpCounters(row?.subarray(here?.firstCounter));
+    this.#tellsCounters = here === undefined;
     this.#outbox = new Outbox(port, setImmediate, () => this.#countersChanged());
     this.log = this.#logByHome();
     this.#engines = new Engines({ patience: settings.clientPatience });
@@ -81,11 +112,38 @@ export class Face implements RelayHost {
       settings.connections,
       settings.index + 1,
     );
+    if (here !== undefined) this.#serveHere(here, rootHere(here.calls, this.log), jsonRefusal);
     port.on('message', (messages) => {
       for (const message of messages) this.#take(message);
     });
     // A line about what ends this thread has to leave.
     process.on('exit', this.#outbox.send);
+  }
+
+  /** Some calls are served in this thread. */
+  #serveHere(here: SettingsHere, { declaration, calls }: RootHere, jsonRefusal: JsonRefusal): void {
+    const { maxBody, postBufSize, maxReply, compression, key } = here;
+    const { clientPatience, replyPatience, stayEncrypted, limits, listeners } = this.#settings;
+    const roots = new RootRegistry();
+    roots.register(declaration);
+    const exchanges = new Exchanges({
+      roots,
+      connections: this.connections,
+      bodies: new BodyPool(postBufSize, maxBody, limits.bodies),
+      maxBody,
+      flushLimit: chunkLimit,
+      limits: { clientPatience, replyPatience, maxReply },
+      stayEncrypted,
+      compression,
+      jsonRefusal,
+      counters: this.counters,
+      log: this.log,
+    });
+    const usersNow = (): number => Atomics.load(this.#shared, usersWord);
+    for (const [number, { setting, callers }] of listeners.entries()) {
+      if (callers !== undefined)
+        this.#here.set(number, new ListenerHere(exchanges, calls, { setting, callers }, key, usersNow));
+    }
   }
 
   // For its exchanges.
@@ -155,6 +213,9 @@ export class Face implements RelayHost {
       case Asked.close:
         void this.#close();
         break;
+      case Asked.admitted:
+        this.#here.get(message[1])?.admit(message[2], message[3], message[4]);
+        break;
       default:
         this.#reply(message, this.#relays.get(message[1]));
     }
@@ -181,6 +242,9 @@ export class Face implements RelayHost {
           break;
         case Asked.cut:
           relay.cutByHome();
+          break;
+        case Asked.later:
+          relay.comesLater();
           break;
       }
     } catch (error) {
@@ -226,7 +290,7 @@ export class Face implements RelayHost {
     const counted = this.connections.handlersOf(limited);
     const handlers: EngineHandlers = {
       posts: this.#settings.posts.map((path) => ({ path, route: {} })),
-      receiver: (response) => new Relay(this, number, response, excludes),
+      receiver: (response) => new Relay(this, number, response, excludes, this.#here.get(number)),
       refusal: (status, reason, wantsJson) => this.#refusalOf(replyHead, status, reason, wantsJson),
       certificateRefused: (address, reason) => this.tell([Told.certificateRefused, number, address, reason]),
       opened: (connection) => {
@@ -305,6 +369,7 @@ export class Face implements RelayHost {
 
   /** Counters change more often than messages are sent, and have to be right when what is behind them is served. */
   #countersChanged(): readonly FromFace[] {
+    if (!this.#tellsCounters) return [];
     const { values } = this.counters;
     const changes: FromFace[] = [];
     for (let slot = 0; slot < values.length; slot++) {

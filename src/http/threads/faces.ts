@@ -1,11 +1,16 @@
+import { randomBytes } from 'node:crypto';
 import { createServer, type Server } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { SHARE_ENV, Worker } from 'node:worker_threads';
 import { coded, codedBySystem } from '../../base/codes.js';
 import type { CodedLog } from '../../base/log.js';
 import { packageFile } from '../../base/package.js';
+import { Recent } from '../../base/recent.js';
+import { Rows } from '../../base/rows.js';
+import { SharedCount } from '../../base/shared-count.js';
 import { detailOf, reasonOf } from '../../base/text.js';
 import type { Engine, EngineHandlers, EngineResponse, FixedHead, Receiver } from '../engine/engine.js';
+import type { Caller } from '../exchange.js';
 import { Counter, type CounterSlot, type HttpCounters } from '../limits/counters.js';
 import {
   cannotListen,
@@ -16,6 +21,7 @@ import {
   probeShared,
 } from '../listen/listener.js';
 import { closeAtExit } from './exit.js';
+import { digestOf } from './here.js';
 import { JudgingEngine } from './judging-engine.js';
 import { Outbox } from './outbox.js';
 import { PortHead, PortReply, type ReplyPort } from './port-reply.js';
@@ -32,9 +38,11 @@ import {
   requestsWord,
   type SentError,
   type SentPiece,
+  type SettingsHere,
   sharedWords,
   stoppedWord,
   Told,
+  usersWord,
 } from './protocol.js';
 
 /** Starts of a thread within {@link restartsCounted} after which the next one waits. */
@@ -53,6 +61,10 @@ const mostFixed = 256;
 /** Young generation of a face, MB: that of the command, whose flag is not given to threads. */
 const youngGeneration = 6;
 
+/** Credentials that the threads were told of lately, and milliseconds after which they are told again. */
+const mostAdmitted = 4096;
+const admittedAgain = 60_000;
+
 /** A face, as it is told of. */
 export interface ServingThread {
   /** From 1. */
@@ -69,7 +81,9 @@ interface FacesOptions {
   readonly engineOf: (listener: ListenerOptions) => Promise<Engine>;
   /** Takes the requests of a listener. */
   readonly handlersOf: (listener: ListenerOptions) => Pick<EngineHandlers, 'receiver' | 'certificateRefused'>;
-  readonly settings: Omit<FaceSettings, 'index' | 'listeners' | 'shared'>;
+  readonly settings: Omit<FaceSettings, 'index' | 'listeners' | 'shared' | 'here'>;
+  /** The calls that a thread serves by itself, by its number from 1 on; undefined: none. */
+  readonly hereOf: (thread: number) => Omit<SettingsHere, 'key'> | undefined;
   /** Bytes of a body of unknown length that are best given at once. */
   readonly chunkSize: number;
   readonly counters: HttpCounters;
@@ -89,6 +103,10 @@ export class Faces {
   #faces: Face[] = [];
   /** By number of the listener; 0: not known yet, or none. */
   #ports: number[] = [];
+  /** Of the names of credentials. */
+  readonly #key = randomBytes(32).toString('base64');
+  /** When the threads were told of credentials, by their names. */
+  readonly #admitted = new Recent<number>(mostAdmitted);
   readonly #restarts = new Set<NodeJS.Timeout>();
   /** When threads were started again. */
   readonly #starts: number[] = [];
@@ -173,6 +191,10 @@ export class Faces {
     const { handlersOf, listeners, counters, log, settings, chunkSize, changed } = this.#options;
     return {
       shared: this.#shared,
+      hereOf: (index) => {
+        const here = this.#options.hereOf(index + 1);
+        return here && { ...here, key: this.#key };
+      },
       handlers: listeners.map((listener) => handlersOf(listener)),
       counters,
       log,
@@ -270,6 +292,26 @@ export class Faces {
     this.#forgetExit();
   }
 
+  /** Other users may log in: no thread goes by those of before any more. */
+  usersChanged(): void {
+    Atomics.add(this.#shared, usersWord, 1);
+  }
+
+  /** Credentials have let somebody in: the threads know it before the reply has left. */
+  admit(listener: ListenerOptions, authorization: string, origin: string, caller: Caller): void {
+    const number = this.#options.listeners.indexOf(listener);
+    const digest = digestOf(this.#key, origin, authorization);
+    const now = performance.now();
+    const users = Atomics.load(this.#shared, usersWord);
+    const name = `${number} ${users} ${digest}`;
+    if (now - (this.#admitted.get(name) ?? Number.NEGATIVE_INFINITY) < admittedAgain) return;
+    this.#admitted.set(name, now);
+    const { name: callerName, method, grant } = caller;
+    for (const face of this.#faces) {
+      if (face.isLive) face.ask([Asked.admitted, number, digest, { name: callerName, method, grant }, users]);
+    }
+  }
+
   /** A certificate has changed: every thread has it when this returns. */
   #reload(number: number, what: ReloadedFiles): void {
     this.#waitFor(reloadsWord, (face) => face.ask([Asked.reload, number, what]));
@@ -313,6 +355,7 @@ function faceListener({ setting, tls, access, inherited = [] }: ListenerOptions,
     allowed: access?.allowed,
     inherited,
     isShared: setting.kind !== 'unix' && inherited.length === 0 && engine.sharesPorts,
+    callers: access === undefined ? 'all' : access.callers,
   };
 }
 
@@ -327,7 +370,8 @@ interface FaceHost {
   readonly counters: HttpCounters;
   readonly log: CodedLog;
   readonly chunkSize: number;
-  readonly settings: Omit<FaceSettings, 'index'>;
+  readonly settings: Omit<FaceSettings, 'index' | 'here'>;
+  readonly hereOf: (index: number) => SettingsHere | undefined;
   /** It has ended by itself. */
   readonly lost: (face: Face, reason: unknown) => void;
 }
@@ -350,7 +394,11 @@ class Face implements ReplyPort {
   #isClosing = false;
   isLive = true;
   isServing = false;
-  connections = 0;
+  readonly #here: SettingsHere | undefined;
+  /** Its open connections, as all threads count them. */
+  readonly #open: SharedCount;
+  /** Those that it has told of. */
+  #told = 0;
 
   constructor(
     readonly index: number,
@@ -360,8 +408,11 @@ class Face implements ReplyPort {
     this.chunkSize = host.chunkSize;
     this.#idle = host.handlers.map(() => []);
     for (const word of [closedWord(index), stoppedWord(index)]) Atomics.store(host.shared, word, 0);
+    this.#here = host.hereOf(index);
+    this.#open = new SharedCount(host.settings.connections.open, index + 1);
+    const settings: FaceSettings = { ...host.settings, index, here: this.#here };
     this.#worker = new Worker(fileURLToPath(packageFile('dist/face.js')), {
-      workerData: { ...host.settings, index },
+      workerData: settings,
       env: SHARE_ENV,
       execArgv: [],
       name: `mi-httpd ${index + 1}`,
@@ -380,6 +431,11 @@ class Face implements ReplyPort {
     });
   }
 
+  get connections(): number {
+    return this.isLive ? this.#open.own : 0;
+  }
+
+  /** Requests that home has. */
   get exchanges(): number {
     return this.#replies.size;
   }
@@ -497,9 +553,13 @@ class Face implements ReplyPort {
   }
 
   #bodyPiece(reply: PortReply | undefined, piece: SentPiece, isLast: boolean): void {
-    const bytes = typeof piece === 'string' ? Buffer.from(piece, 'latin1') : piece;
+    reply?.takeBody(this.#takenBody(piece), isLast);
+  }
+
+  #takenBody(piece: SentPiece): Uint8Array {
+    const bytes = typeof piece === 'string' ? Buffer.from(piece, 'latin1') : new Uint8Array(piece);
     Atomics.sub(this.#host.shared, bodiesWord(this.index), bytes.byteLength);
-    reply?.receiver.bodyPiece(bytes, isLast);
+    return bytes;
   }
 
   #request(message: HeadMessage): void {
@@ -511,8 +571,8 @@ class Face implements ReplyPort {
     const reply = idle.pop() ?? new PortReply(handlers.receiver, this, idle);
     reply.begin(exchange, remoteAddress, isLast, certificate);
     this.#replies.set(exchange, reply);
-    reply.receiver.request(new PortHead(query, fields), method, path, undefined);
-    if (body !== undefined) this.#bodyPiece(reply, body, true);
+    const bytes = body === undefined ? undefined : this.#takenBody(body);
+    reply.take(new PortHead(query, fields === '' ? [] : fields.split('\n')), method, path, bytes);
   }
 
   #gone(exchange: number): void {
@@ -523,7 +583,7 @@ class Face implements ReplyPort {
 
   #count(slot: CounterSlot, amount: number): void {
     this.#host.counters.add(slot, amount);
-    if (slot === Counter.connections) this.connections += amount;
+    if (slot === Counter.connections) this.#told += amount;
   }
 
   #tellDrained(): void {
@@ -537,8 +597,13 @@ class Face implements ReplyPort {
     this.isServing = false;
     this.#outbox.close();
     for (const exchange of [...this.#replies.keys()]) this.#gone(exchange);
-    this.#host.counters.add(Counter.connections, -this.connections);
-    this.connections = 0;
+    this.#host.counters.add(Counter.connections, -this.#told);
+    this.#told = 0;
+    if (this.#here !== undefined) {
+      // Its counters stay; of connections it has none any more.
+      const { counters, firstCounter } = this.#here;
+      new Rows(counters).row(this.index + 1)[firstCounter + Counter.connections] = 0;
+    }
     this.#tellDrained();
     const hasFailed = this.#failed;
     hasFailed?.(coded('ERR_THREAD', new Error(`a thread that should serve has ended: ${reasonOf(reason)}`)));

@@ -15,15 +15,15 @@ const leastPiece = 65_536;
 /** A stream tries again now and then what its client does not read, and whenever that has read some. */
 const nothingTaken: Taken = { bytes: 0, isFree: false, isComplete: false };
 
-/** The head of a request that has come by a face. */
+/** The head of a request, kept for longer than the engine does. */
 export class PortHead implements EngineRequest {
   readonly #query: string | undefined;
   /** Name and value by turns. */
   readonly #fields: readonly string[];
 
-  constructor(query: string | undefined, fields: string) {
+  constructor(query: string | undefined, fields: readonly string[]) {
     this.#query = query;
-    this.#fields = fields === '' ? [] : fields.split('\n');
+    this.#fields = fields;
   }
 
   getQuery(): string | undefined {
@@ -68,6 +68,9 @@ export class PortReply extends DirectReply implements EngineResponse {
   #onTheWay = 0;
   #writable: (() => void) | undefined;
   #isEnded = true;
+  #hasBegun = false;
+  /** True while a body is wanted that has not come whole. */
+  #awaitsBody = false;
 
   /** @param idle where it goes when it is free */
   constructor(receiver: (response: EngineResponse) => Receiver, port: ReplyPort, idle: PortReply[]) {
@@ -87,6 +90,25 @@ export class PortReply extends DirectReply implements EngineResponse {
     this.#onTheWay = 0;
     this.#writable = undefined;
     this.#isEnded = false;
+    this.#hasBegun = false;
+    this.#awaitsBody = false;
+  }
+
+  /** Takes the head of the request, and its body where that has come with it. */
+  take(head: EngineRequest, method: string, path: string, body: Uint8Array | undefined): void {
+    this.receiver.request(head, method, path, undefined);
+    if (body !== undefined) this.takeBody(body, true);
+    else if (!this.#awaitsBody) this.#taken();
+  }
+
+  takeBody(piece: ArrayBuffer | Uint8Array, isLast: boolean): void {
+    this.receiver.bodyPiece(piece, isLast);
+    if (isLast) this.#taken();
+  }
+
+  /** The whole request is there, and whoever replies at once has done so. */
+  #taken(): void {
+    if (!this.#isEnded && !this.#hasBegun) this.#port.tell([Asked.later, this.#exchange]);
   }
 
   get remoteAddress(): string {
@@ -122,7 +144,9 @@ export class PortReply extends DirectReply implements EngineResponse {
     return this.#isLast;
   }
 
-  awaitBody(): void {}
+  awaitBody(): void {
+    this.#awaitsBody = true;
+  }
 
   takesWhole(): boolean {
     return true;
@@ -191,6 +215,7 @@ export class PortReply extends DirectReply implements EngineResponse {
 
   #begin(writeHead: (() => void) | undefined, total: number | undefined): void {
     if (writeHead === undefined) return;
+    this.#hasBegun = true;
     writeHead();
     const head = this.#sentHead;
     const closes = typeof head !== 'number' && closesBy(head);

@@ -1,8 +1,11 @@
 import type { LogCode } from '../../base/codes.js';
+import type { SharedRows } from '../../base/rows.js';
+import type { Caller } from '../exchange.js';
 import type { ConnectionsMemory } from '../limits/connections.js';
 import type { CounterSlot } from '../limits/counters.js';
 import type { InheritedSocket } from '../listen/inherited.js';
 import type { ListenSetting } from '../listen/setting.js';
+import type { CompressionSettings } from '../request/compression.js';
 import type { TlsSetting } from '../tls/certificate.js';
 
 /** Messages of a face to home: the first member of each says what it tells. */
@@ -93,6 +96,10 @@ export const Asked = {
   drain: 9,
   reload: 10,
   close: 11,
+  /** A reply comes later: it is not there when the handler has returned. */
+  later: 12,
+  /** Credentials have let somebody in. */
+  admitted: 13,
 } as const;
 
 /** The number of a fixed head; or the status line, '' for 200, and name and value of each header. */
@@ -120,6 +127,9 @@ export type FromHome =
   | readonly [kind: typeof Asked.piece, exchange: number, piece: Uint8Array]
   | readonly [kind: typeof Asked.end, exchange: number]
   | readonly [kind: typeof Asked.cut, exchange: number]
+  | readonly [kind: typeof Asked.later, exchange: number]
+  /** The name of credentials, and a number that is another one when other users may log in. */
+  | readonly [kind: typeof Asked.admitted, listener: number, digest: string, caller: Caller, users: number]
   /** The ports that other faces have: of a listener that has none yet it is 0. */
   | readonly [kind: typeof Asked.listen, ports: readonly number[]]
   | readonly [kind: typeof Asked.stop]
@@ -141,6 +151,23 @@ export interface FaceListener {
   readonly inherited: readonly InheritedSocket[] | undefined;
   /** True where every face listens; else the first one alone. */
   readonly isShared: boolean;
+  /** Who calls by it: everybody alike, or who has credentials; undefined: that is up to home in each case. */
+  readonly callers: 'all' | 'remembered' | Caller | undefined;
+}
+
+/** The calls that a face serves by itself, and what it needs for that. */
+export interface SettingsHere {
+  /** As the root has it that serves them. */
+  readonly calls: unknown;
+  /** Rows of {@link Counter counters}, and where in them they begin. */
+  readonly counters: SharedRows;
+  readonly firstCounter: number;
+  readonly maxBody: number;
+  readonly postBufSize: number;
+  readonly maxReply: number;
+  readonly compression: CompressionSettings | undefined;
+  /** Of the names of credentials. */
+  readonly key: string;
 }
 
 /** All that a face is made of. */
@@ -167,6 +194,8 @@ export interface FaceSettings {
   readonly stayEncrypted: number;
   /** Words of 32 bits that all threads share. */
   readonly shared: SharedArrayBuffer;
+  /** Undefined: home serves all. */
+  readonly here: SettingsHere | undefined;
 }
 
 /** Words that each face shares with home: a line of the cache, so that none waits for another. */
@@ -200,6 +229,9 @@ export function stoppedWord(index: number): number {
 export function closedWord(index: number): number {
   return index * wordsOfFace + 2;
 }
+
+/** Another number whenever other users may log in. */
+export const usersWord = 5;
 
 /** Most threads that serve. */
 export const mostThreads = 64;

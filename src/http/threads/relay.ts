@@ -8,6 +8,8 @@ import type { Connections } from '../limits/connections.js';
 import { Counter, type HttpCounters } from '../limits/counters.js';
 import { RequestHead } from '../request/head.js';
 import { HeldBody, ReplyStream, type StreamLimits, type StreamOwner } from '../request/stream.js';
+import type { ListenerHere } from './here.js';
+import { PortHead } from './port-reply.js';
 import { type FromFace, type SentHead, Told } from './protocol.js';
 
 /** Bytes of a piece of a body from which on its memory is handed over; less is copied sooner. */
@@ -54,11 +56,11 @@ class Fields {
     this.#fields.push(name, value);
   };
 
-  /** Name and value by turns, each on a line. */
-  of(request: EngineRequest): string {
+  /** Name and value by turns. */
+  of(request: EngineRequest): readonly string[] {
     this.#fields = [];
     request.forEach(this.#visit);
-    return this.#fields.join('\n');
+    return this.#fields;
   }
 
   forEach(visit: (name: string, value: string) => void): void {
@@ -81,6 +83,16 @@ const collected = new Fields();
 type HeadMessage = Writable<Extract<FromFace, readonly [typeof Told.head, ...unknown[]]>>;
 
 type Writable<T> = { -readonly [Member in keyof T]: T[Member] };
+
+/** A request whose body decides where it is served. */
+interface HeldRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly query: string | undefined;
+  /** Name and value by turns. */
+  readonly fields: readonly string[];
+  readonly hasCookie: boolean;
+}
 
 /** A text of Latin-1 whose characters are the bytes. */
 function textOf(piece: ArrayBuffer | Uint8Array): string {
@@ -152,6 +164,14 @@ export class Relay implements Receiver, StreamOwner {
   readonly #listener: number;
   readonly #response: EngineResponse;
   readonly #excludes: ((origin: string) => boolean) | undefined;
+  /** Undefined: home serves all. */
+  readonly #listenerHere: ListenerHere | undefined;
+  /** Serves what is served in this thread. */
+  #here: Receiver | undefined;
+  /** True while the request is served in this thread. */
+  #isHere = false;
+  /** The request while it is not known where it is served. */
+  #held: HeldRequest | undefined;
   #exchange = 0;
   #path = '';
   /** The head of a request whose body arrives, while it may be changed. */
@@ -163,6 +183,8 @@ export class Relay implements Receiver, StreamOwner {
   #isHomeDone = false;
   #mayReuse = false;
   #isCutByHome = false;
+  /** True while nothing is read: the whole request has gone to home, which may reply at once. */
+  #isHolding = false;
   #body: RelayedBody | undefined;
   #stream: ReplyStream | undefined;
   #head: SentHead = 0;
@@ -171,8 +193,18 @@ export class Relay implements Receiver, StreamOwner {
   /** True when the connection closes with the end of the reply. */
   closesAtEnd = false;
 
-  /** @param excludes tells whether nothing that comes from an address is let in; left out: all is */
-  constructor(host: RelayHost, listener: number, response: EngineResponse, excludes?: (origin: string) => boolean) {
+  /**
+   * @param excludes tells whether nothing that comes from an address is let in; left out: all is
+   * @param listenerHere serves some requests in this thread
+   */
+  constructor(
+    host: RelayHost,
+    listener: number,
+    response: EngineResponse,
+    excludes?: (origin: string) => boolean,
+    listenerHere?: ListenerHere,
+  ) {
+    this.#listenerHere = listenerHere;
     this.#host = host;
     this.#listener = listener;
     this.#response = response;
@@ -183,12 +215,15 @@ export class Relay implements Receiver, StreamOwner {
 
   request(request: EngineRequest, method: string, path: string): void {
     const { connections } = this.#host;
-    this.#exchange = this.#host.begin(this);
     connections.exchangeBegan();
+    this.#isHere = false;
+    this.#held = undefined;
+    this.#exchange = 0;
     this.#path = path;
     this.#isOpen = true;
     this.#isHomeDone = false;
     this.#isCutByHome = false;
+    this.#isHolding = false;
     this.#body = undefined;
     this.#stream = undefined;
     this.closesAtEnd = false;
@@ -200,38 +235,104 @@ export class Relay implements Receiver, StreamOwner {
       this.#isReceiving = hasBody;
       this.#mayReuse = !hasBody;
       const isLast = isWrong || this.#response.isLastDue(head.isEndDoubtful(method));
-      const { remoteAddress, certificate } = this.#response;
       const query = request.getQuery();
-      if (this.#excludes?.(originOf(false, remoteAddress)) === true) connections.excludedAsked();
-      if (!this.#host.takesRequest()) {
-        this.#isReceiving = false;
-        this.#refuse(503, 'too many requests wait to be read; try again');
-        return;
-      }
-      const message: HeadMessage = [
-        Told.head,
-        this.#exchange,
-        this.#listener,
-        method,
-        path,
-        query,
-        fields,
-        remoteAddress,
-        isLast,
-        certificate,
-        undefined,
-      ];
-      this.#host.tell(message);
-      if (!hasBody) return;
-      this.#sent = { message, turn: this.#host.turn };
-      this.#response.awaitBody();
+      const here = this.#listenerHere;
+      if (here !== undefined && hasBody && !isLast && this.#isLetIn && here.mayTake(path, head)) {
+        this.#held = { method, path, query, fields, hasCookie: head.cookie !== '' };
+        this.#response.awaitBody();
+      } else this.#send(method, path, query, fields, isLast, hasBody);
     } catch (error) {
       this.cut(error);
     }
   }
 
+  /** True where the address of the client is let in. */
+  get #isLetIn(): boolean {
+    return this.#excludes?.(originOf(false, this.#response.remoteAddress)) !== true;
+  }
+
+  /** Sends the head of the request to home. */
+  #send(
+    method: string,
+    path: string,
+    query: string | undefined,
+    fields: readonly string[],
+    isLast: boolean,
+    hasBody: boolean,
+  ): void {
+    const wasHeld = this.#held !== undefined;
+    this.#held = undefined;
+    this.#exchange = this.#host.begin(this);
+    const { remoteAddress, certificate } = this.#response;
+    if (!this.#isLetIn) this.#host.connections.excludedAsked();
+    if (!this.#host.takesRequest()) {
+      this.#isReceiving = false;
+      this.#refuse(503, 'too many requests wait to be read; try again');
+      return;
+    }
+    const message: HeadMessage = [
+      Told.head,
+      this.#exchange,
+      this.#listener,
+      method,
+      path,
+      query,
+      fields.join('\n'),
+      remoteAddress,
+      isLast,
+      certificate,
+      undefined,
+    ];
+    this.#host.tell(message);
+    if (!hasBody) {
+      this.#holdReading();
+      return;
+    }
+    this.#sent = { message, turn: this.#host.turn };
+    if (!wasHeld) this.#response.awaitBody();
+  }
+
+  /** The body of a request has begun to come: now it is decided who serves it. @returns true where it is served here */
+  #decide(
+    { method, path, query, fields, hasCookie }: HeldRequest,
+    body: ArrayBuffer | Uint8Array | undefined,
+  ): boolean {
+    const here = this.#listenerHere;
+    const request = new PortHead(query, fields);
+    if (here?.takes(request, this.#response, hasCookie, body) !== true) {
+      this.#send(method, path, query, fields, false, true);
+      return false;
+    }
+    this.#held = undefined;
+    this.#isOpen = false;
+    this.#isHere = true;
+    this.#host.connections.exchangeHandedOn();
+    this.#here ??= here.receiverOf(this.#response);
+    this.#here.request(request, method, path, undefined);
+    return true;
+  }
+
   bodyPiece(piece: ArrayBuffer | Uint8Array, isLast: boolean): void {
     if (!this.#isReceiving) return;
+    try {
+      this.#takeBody(piece, isLast);
+    } catch (error) {
+      this.cut(error);
+    }
+  }
+
+  #takeBody(piece: ArrayBuffer | Uint8Array, isLast: boolean): void {
+    // What comes in pieces is up to home.
+    const held = this.#held;
+    if (held !== undefined) {
+      if (isLast && this.#decide(held, piece)) {
+        this.#isReceiving = false;
+        this.#here?.bodyPiece(piece, true);
+        return;
+      }
+      if (!isLast) this.#send(held.method, held.path, held.query, held.fields, false, true);
+      if (!this.#isReceiving) return;
+    }
     if (!this.#host.takesBody(piece.byteLength)) {
       this.#isReceiving = false;
       this.#host.tell([Told.gone, this.#exchange]);
@@ -251,17 +352,39 @@ export class Relay implements Receiver, StreamOwner {
     if (!isLast) return;
     this.#isReceiving = false;
     this.#mayReuse = true;
+    this.#holdReading();
+  }
+
+  /** A client that closes its sending side behind its request gets a reply that comes at once, as without threads. */
+  #holdReading(): void {
+    this.#isHolding = true;
+    this.#response.holdReading();
+  }
+
+  #readOn(): void {
+    if (!this.#isHolding) return;
+    this.#isHolding = false;
+    this.#response.readOn();
   }
 
   tooMany(limit: number, length: number | undefined): void {
     if (!this.#isReceiving) return;
     this.#isReceiving = false;
-    this.#host.tell([Told.tooMany, this.#exchange, limit, length]);
+    // Served here it is refused at once, and pushes out the replies before it.
+    if (this.#held !== undefined && this.#decide(this.#held, undefined)) this.#here?.tooMany(limit, length);
+    else this.#host.tell([Told.tooMany, this.#exchange, limit, length]);
   }
 
   gone(): void {
+    if (this.#isHere) {
+      this.#here?.gone();
+      return;
+    }
     if (!this.#isOpen) return;
-    if (!this.#isHomeDone) this.#host.tell([Told.gone, this.#exchange]);
+    if (this.#held !== undefined) {
+      this.#host.counters.add(Counter.requests, 1);
+      this.#host.counters.add(Counter.aborted, 1);
+    } else if (!this.#isHomeDone) this.#host.tell([Told.gone, this.#exchange]);
     else if (!this.#isCutByHome) this.#host.counters.add(Counter.aborted, 1);
     this.#mayReuse = false;
     this.#end(true, false);
@@ -306,7 +429,13 @@ export class Relay implements Receiver, StreamOwner {
     });
   }
 
+  /** The reply does not come at once: from now on it is noticed when the client leaves. */
+  comesLater(): void {
+    if (this.#isOpen) this.#readOn();
+  }
+
   begin(sent: SentHead, total: number | undefined, closes: boolean): void {
+    this.comesLater();
     this.#head = sent;
     this.closesAtEnd = closes;
     this.#began = performance.now();
@@ -383,6 +512,7 @@ export class Relay implements Receiver, StreamOwner {
     const run = (): void => {
       if (!this.#isOpen) return;
       try {
+        this.#readOn();
         send();
       } catch (error) {
         if (this.#isOpen) this.cut(error);

@@ -89,6 +89,11 @@ export class Audit {
     this.#sink = sink;
   }
 
+  /** True if each call is written somewhere. */
+  get hasSink(): boolean {
+    return this.#sink !== undefined;
+  }
+
   /** A call that begins now; its line is written when it is known how it ended. Undefined for one that nobody has to know of. */
   begin(entry: CommandEntry, given: CallParameters, call: Call): AuditedCall | undefined {
     if (this.#sink === undefined && entry.command.readOnly) return undefined;

@@ -1,15 +1,11 @@
-import { readFileSync } from 'node:fs';
 import { ctime } from '../../base/clock.js';
-import { packageFile } from '../../base/package.js';
 import type { ServingThread } from '../../http/threads/faces.js';
-import { takesText } from '../../mi/commands/about.js';
 import { type Command, shapedCommand as command } from '../../mi/commands/command.js';
-import type { CommandEntry } from '../../mi/commands/command-table.js';
-import { text as aText, either, list, mapOf, object, ok, oneOf, whole } from '../../mi/commands/shape.js';
+import { text as aText, either, list, object, ok, oneOf, whole } from '../../mi/commands/shape.js';
 import { codes, invalidParams, MiError, serverError } from '../../mi/errors.js';
 import type { LogConsumer } from '../../mi/log-consumers.js';
-import { ConstantResult } from '../../mi/results/result.js';
 import { type BuiltInContext, defineBuiltIn } from '../../module.js';
+import { reflectionCommands, uptimeCommand, versionCommand } from './anywhere.js';
 
 /** The commands and statistics that every server has. Loaded always. */
 export const coreModule = defineBuiltIn({
@@ -29,7 +25,7 @@ export const coreModule = defineBuiltIn({
     return {
       commands: [
         ...informationCommands(context),
-        ...reflectionCommands(context),
+        ...reflectionCommands(context.mi),
         ...controlCommands(context),
         ...logConsumerCommands(context),
         recentLinesCommand(context),
@@ -97,111 +93,12 @@ function controlCommands(context: BuiltInContext<object>): readonly Command[] {
   ];
 }
 
-/** Commands about commands: which, help. */
-function reflectionCommands({ mi }: BuiltInContext<object>): readonly Command[] {
-  const names = new WeakMap<readonly CommandEntry[], ConstantResult>();
-  return [
-    command({
-      name: 'which',
-      readOnly: true,
-      withoutCall: true,
-      withoutContext: true,
-      help:
-        'Lists all MI commands that the caller may run: the full names, then the names of OpenSIPS 3.x. For one command it lists the ' +
-        'accepted combinations of parameters; for a module name with a colon, the commands of that module.',
-      recipes: [{}, { command: 'string' }],
-      parameters: {
-        command: { help: 'Any name of a command, or a module with a colon.', suggest: () => suggestedModules(mi) },
-      },
-      result: either(list(aText), list(list(aText))),
-      run: ({ command: text }, { client }) => {
-        const visible = mi.visibleTo(client);
-        if (text === undefined) return allNames(visible);
-        if (!text.endsWith(':')) return known(text, visible).command.recipes.map(({ names }) => names);
-        const names = mi.commands.namesOf(visible).filter((name) => name.startsWith(text));
-        if (names.length === 0) throw unknownCommand();
-        return names;
-      },
-    }),
-    command({
-      name: 'help',
-      readOnly: true,
-      withoutCall: true,
-      withoutContext: true,
-      help: 'Tells what an MI command does, which module exports it, and what its parameters mean where they are declared.',
-      recipes: [{}, { mi_cmd: 'string' }],
-      parameters: { mi_cmd: { help: 'Any name of a command.' } },
-      result: either(aText, object({ Help: aText, 'Exported by': aText }, { Parameters: mapOf(aText) })),
-      run: ({ mi_cmd: text }, { client }) => {
-        if (text === undefined) return 'help <command> describes an MI command; which lists all of them';
-        const { command: found, module, exportedBy } = known(text, mi.visibleTo(client));
-        const told = { Help: found.help, 'Exported by': exportedBy ?? module };
-        return found.abouts.size === 0 ? told : { ...told, Parameters: parametersOf(found) };
-      },
-    }),
-  ];
-
-  function allNames(visible: readonly CommandEntry[]): ConstantResult {
-    const known = names.get(visible) ?? new ConstantResult(mi.commands.namesOf(visible));
-    names.set(visible, known);
-    return known;
-  }
-
-  function known(text: string, visible: readonly CommandEntry[]): CommandEntry {
-    const entry = visible.find((one) => mi.commands.finds(text, one));
-    if (entry === undefined) throw unknownCommand();
-    return entry;
-  }
-}
-
-/** What the declared parameters of a command mean and take. */
-function parametersOf(found: Command): Record<string, string> {
-  const told = [...found.abouts].map(([name, about]) => {
-    const takes = takesText(found.typeOf(name), about);
-    return [name, about.help === undefined ? takes : `${about.help} It takes: ${takes}`] as const;
-  });
-  return Object.fromEntries(told);
-}
-
-function suggestedModules({ commands }: BuiltInContext<object>['mi']): readonly string[] {
-  return [...new Set(commands.all.map(({ module }) => `${module}:`))];
-}
-
-function unknownCommand(): MiError {
-  return new MiError(404, 'unknown MI command');
-}
-
 /** Commands that tell about this process: uptime, version, pwd, arg, ps. */
 function informationCommands(context: BuiltInContext<object>): readonly Command[] {
   const { facts } = context;
-  const server = `${facts.name} (${facts.version} (${machine()}/${process.platform}))`;
-  const version = new ConstantResult({ Server: server });
   return [
-    command({
-      name: 'uptime',
-      readOnly: true,
-      withoutCall: true,
-      withoutContext: true,
-      help: 'Tells the time, when the server was started, and the seconds since then.',
-      result: object({ Now: aText, 'Up since': aText, 'Up time': aText }),
-      run: () => {
-        return {
-          Now: ctime(Date.now()),
-          'Up since': ctime(facts.startedAt()),
-          'Up time': `${facts.upTime()} [sec]`,
-        };
-      },
-    }),
-    command({
-      name: 'version',
-      readOnly: true,
-      withoutCall: true,
-      withoutContext: true,
-      help: 'Tells the name and version of the server; with any value for revision, the source revision too.',
-      recipes: [{}, { revision: 'string' }],
-      result: object({ Server: aText }, { git: aText, unknown: aText }),
-      run: ({ revision }) => (revision === undefined ? version : { Server: server, ...sourceRevision() }),
-    }),
+    uptimeCommand(facts),
+    versionCommand(facts),
     command({
       name: 'pwd',
       readOnly: true,
@@ -246,11 +143,6 @@ function informationCommands(context: BuiltInContext<object>): readonly Command[
   ];
 }
 
-/** OpenSIPS writes the names that uname has for a machine. */
-function machine(): string {
-  return { x64: 'x86_64', arm64: 'aarch64' }[process.arch as string] ?? process.arch;
-}
-
 function workingDirectory(): string {
   try {
     return process.cwd();
@@ -291,20 +183,6 @@ function servingThreads(context: BuiltInContext<object>): readonly ServingThread
   } catch {
     return [];
   }
-}
-
-/**
- * The source revision that the build recorded, as the member that `version` adds:
- * `{ git: '448fdf959' }`, or `{ unknown: 'unknown' }` for a build from no repository.
- */
-export function sourceRevision(): { readonly git: string } | { readonly unknown: string } {
-  try {
-    const { git } = JSON.parse(readFileSync(packageFile('dist/revision.json'), 'utf8'));
-    if (typeof git === 'string') return { git };
-  } catch {
-    // Built without a record: answered like an OpenSIPS built from no repository.
-  }
-  return { unknown: 'unknown' };
 }
 
 /** Declares the event that carries log lines, and lets the consumer `event` raise it. */

@@ -3,7 +3,7 @@ import { reasonOf } from '../../base/text.js';
 import { refusalBody } from '../../gateway/jsonrpc-refusal.js';
 import { isEngineChoice } from '../../http/engine/engine.js';
 import { httpCounterNames } from '../../http/limits/counters.js';
-import { HttpServer } from '../../http/server.js';
+import { HttpServer, type HttpServerOptions } from '../../http/server.js';
 import { daysLeft } from '../../http/tls/certificate.js';
 import { type Command, shapedCommand as command } from '../../mi/commands/command.js';
 import { anything, either, list, number, object, ok, oneOf, text, whole } from '../../mi/commands/shape.js';
@@ -31,11 +31,15 @@ export const httpdModule = defineBuiltIn({
       help: 'Requests not let in: a wrong login, an address that is not allowed, or one that has to wait.',
     });
     let logins: Logins | undefined;
+    let usersChanged = (): void => {};
     const access = new AccessControl(
       parameters,
       log,
       () => denied.add(1),
-      () => eventStreams.end(),
+      () => {
+        usersChanged();
+        eventStreams.end();
+      },
       facts.authenticate,
       // An app of the program has routes for the roots alone.
       facts.app === undefined
@@ -54,7 +58,7 @@ export const httpdModule = defineBuiltIn({
     const listening = listeners(parameters, access, facts.sockets, engineChoice);
     const hasCallers = listening.some((listener) => listener.access !== undefined);
     const audit = protectCommands(mi, parameters, hasCallers, log);
-    const threads = facts.threads ?? parameters.threads;
+    const { threads } = facts;
     if (threads > 0) refuseThreads(facts);
     const lost = threads > 0 ? status.add('httpd', { status: 1, details: 'all threads serve' }) : undefined;
     const httpd = new HttpServer({
@@ -88,11 +92,12 @@ export const httpdModule = defineBuiltIn({
       jsonRefusal: refusalBody,
       sessions: access.sessions,
       trustChanged: () => eventStreams.end(),
-      counters: counters(mi.statistics),
+      ...counters(mi.statistics),
       engine: typeof facts.engine === 'object' ? facts.engine : undefined,
       engineChoice,
       log,
     });
+    usersChanged = () => httpd.usersChanged();
     if (parameters.history === 'off') mi.history.turnOff();
     else
       mi.history.choose(
@@ -186,12 +191,15 @@ function refuseThreads({ app, opensSockets, engine }: ServerFacts): void {
 }
 
 /** Group `httpd`; its slots lie side by side, so that the HTTP layer can count in them without knowing statistics. */
-function counters(statistics: Statistics): Float64Array {
+function counters(statistics: Statistics): Pick<HttpServerOptions, 'counters' | 'sharedCounters'> {
   const [first, ...rest] = httpCounterNames.map(({ name, kind, ...about }) =>
     statistics.add('httpd', name, kind, about),
   );
-  if (first === undefined) return new Float64Array(0);
-  return first.values.subarray(first.slot, first.slot + rest.length + 1);
+  if (first === undefined) return {};
+  return {
+    counters: first.values.subarray(first.slot, first.slot + rest.length + 1),
+    sharedCounters: { rows: statistics.shared.rows, first: first.slot },
+  };
 }
 
 /** `httpd:audit_recent`: who changed what. */

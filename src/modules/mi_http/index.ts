@@ -8,14 +8,9 @@ import { defineBuiltIn } from '../../module.js';
 import { type WebInterface, webInterface } from '../../web/web.js';
 import { callParameters, headersOf, rootProblem, streamLimit, valueLimit } from '../call-parameters.js';
 import { tracingOf } from '../tracing.js';
+import { callsInThread } from './in-threads.js';
 import { JsonRpc } from './jsonrpc.js';
-
-const mediaTypes: ReadonlySet<string> = new Set([
-  '',
-  'application/json',
-  'application/json-rpc',
-  'application/jsonrpc',
-]);
+import { mediaTypes } from './media-types.js';
 
 /** Parameters of mi_http, with the names of 3.x/4.0 and, as aliases, of 2.x. */
 const parameters = defineParameters({
@@ -65,7 +60,7 @@ export const miHttpModule = defineBuiltIn({
   parameters,
   needs: ['httpd'],
   load(context) {
-    const { httpd, mi, parameters } = context;
+    const { httpd, mi, parameters, facts } = context;
     const { root } = parameters;
     const hasPages = parameters.html === 1;
     const runner = new Runner(mi, { maxPending: parameters.max_pending, timeout: parameters.mi_timeout });
@@ -121,15 +116,17 @@ export const miHttpModule = defineBuiltIn({
         httpd.keepHeaders(root, wanted);
         calls.keepsHeaders = wanted.length > 0;
         const tracer = tracing.tracer();
-        jsonRpc = new JsonRpc(mi, runner, {
+        const replies = {
           windowSize: httpd.windowSize,
           chunkSize: Math.min(httpd.windowSize, httpd.chunkSize),
           pretty: parameters.pretty_printing === 1,
           maxBatch: parameters.max_batch,
           maxValues: parameters.max_values,
-          batches,
-          tracer,
-        });
+        };
+        jsonRpc = new JsonRpc(mi, runner, { ...replies, batches, tracer });
+        const { max_pending: maxPending, mi_timeout: timeout } = parameters;
+        if (tracer === undefined)
+          httpd.serveInThreads((thread) => callsInThread(mi, facts, thread, { root, replies, maxPending, timeout }));
         if (hasPages)
           web = webInterface(context, {
             root,

@@ -1,4 +1,3 @@
-import type { JsonValue } from '../../base/json.js';
 import type { Client } from '../../mi/calls/call.js';
 import { type Command, shapedCommand as command } from '../../mi/commands/command.js';
 import {
@@ -15,9 +14,10 @@ import {
 } from '../../mi/commands/shape.js';
 import { invalidParams, MiError } from '../../mi/errors.js';
 import type { ManagementInterface } from '../../mi/management-interface.js';
-import { type ForeignStatistic, findForeign, type Statistic, type Statistics } from '../../mi/statistics.js';
+import type { Statistic, Statistics } from '../../mi/statistics.js';
 import { defineBuiltIn } from '../../module.js';
 import { dumpsOpen } from '../../native/addon.js';
+import { findIn, fullName, getCommand, groupsOf, joined } from './get.js';
 
 /** The commands that read and reset statistics, and the statistics of memory. Loaded always. */
 export const statisticsModule = defineBuiltIn({
@@ -25,43 +25,11 @@ export const statisticsModule = defineBuiltIn({
   load({ mi, log }) {
     const { statistics } = mi;
     addMemoryStatistics(statistics);
-    const told = new Set<string>();
-    const groups = (): readonly string[] => [...new Set(statistics.all.map(({ group }) => `${group}:`))].sort();
-    /** As OpenSIPS, unknown names are no error, which pollers would meet. Slips are told in the log, each once. */
-    const find = (items: readonly string[], all: boolean): readonly Statistic[] => {
-      const found = statistics.find(items, { all });
-      if (found.length >= items.length || mi.foreignStatistics !== undefined) return found;
-      for (const [item, meant] of statistics.slips(items)) {
-        if (told.has(item)) continue;
-        told.add(item);
-        log.warn(
-          { code: 'statistic-misspelt', item, meant },
-          `a client asks for the statistic "${item}", which is not there; write "${meant}"`,
-        );
-      }
-      return found;
-    };
+    const groups = groupsOf(statistics);
+    const find = findIn(mi, log);
     return {
       commands: [
-        command({
-          name: 'get',
-          aliases: ['get_statistics'],
-          readOnly: true,
-          withoutCall: true,
-          help: 'Reads statistics. Each item is `all`, a group with a colon (`core:`), or one bare name (`timestamp`).',
-          recipes: [{ statistics: 'string[]' }],
-          parameters: {
-            statistics: { help: '`all`, groups with a colon, or bare names.', suggest: () => ['all', ...groups()] },
-          },
-          result: mapOf(anything),
-          run: ({ statistics: items }) => {
-            const isAll = items.length === 1 && items[0] === 'all';
-            const own = isAll ? statistics.selectAll() : statistics.select(find(items, true));
-            const { foreignStatistics: foreign } = mi;
-            if (foreign === undefined) return own;
-            return joined(foreign.values(), items, () => own.toJSON(), fullName);
-          },
-        }),
+        getCommand(mi, find),
         command({
           name: 'list',
           aliases: ['list_statistics'],
@@ -257,25 +225,6 @@ function tenths(microseconds: number): number | null {
 function someOf(found: readonly Statistic[]): readonly Statistic[] {
   if (found.length === 0) throw new MiError(404, 'Statistics Not Found');
   return found;
-}
-
-function fullName({ group, name }: Pick<Statistic, 'group' | 'name'>): string {
-  return `${group}:${name}`;
-}
-
-type Joined = Readonly<Record<string, JsonValue>>;
-
-/** The statistics of other servers, and those of this one, which keep their names: where both have one, that of others is left out. */
-function joined(
-  foreign: readonly ForeignStatistic[] | Promise<readonly ForeignStatistic[]>,
-  items: readonly string[] | undefined,
-  own: () => Joined,
-  nameOf: (statistic: ForeignStatistic, isSingle: boolean) => string,
-): Joined | Promise<Joined> {
-  const join = (all: readonly ForeignStatistic[]): Joined => {
-    return { ...findForeign(all, items, nameOf), ...own() };
-  };
-  return foreign instanceof Promise ? foreign.then(join) : join(foreign);
 }
 
 function listed(found: readonly Statistic[], nameOf: (statistic: Statistic) => string): Record<string, string> {

@@ -1,4 +1,4 @@
-import { sourceRevision } from '#src/modules/core/index.js';
+import { sourceRevision } from '#src/modules/core/anywhere.js';
 import { isNode } from '../engine.js';
 import { change, comparable, escapeExpression } from './change.js';
 import type { Difference, DifferenceTable, Expectation, ExpectedResponse } from './differences.js';

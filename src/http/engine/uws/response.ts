@@ -365,6 +365,14 @@ export class UwsReply implements EngineResponse {
     this.#raw.resume();
   }
 
+  holdReading(): void {
+    this.#raw.pause();
+  }
+
+  readOn(): void {
+    this.#raw.resume();
+  }
+
   close(): void {
     this.#isGone = true;
     closeConnection(this.#raw);
